@@ -1,0 +1,7 @@
+//! The task target and the sweep: wiring and HTTP; the rules live in `domain` and `flow`.
+
+mod routes;
+mod sweep;
+mod task;
+
+pub use routes::{Deps, routes};

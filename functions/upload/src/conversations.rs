@@ -1,0 +1,110 @@
+//! What was said: the caller's conversations, by id or by time.
+
+use axum::extract::State;
+use domain::{Code, ConversationId, Timestamp, Uid};
+use edge::{Caller, Json, Path, Problem, Query};
+use flow::World;
+use flow::ports::{ConversationPage, LineCursor};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::jobs::parse_limit;
+use crate::{cursor, view};
+
+const MAX_IDS: usize = 100;
+const DEFAULT_LIMIT: usize = 20;
+const MAX_LIMIT: usize = 100;
+/// Lines of one conversation in one answer.
+const MAX_LINES: usize = 500;
+/// Lines of all conversations of one answer; further ones come without, and with a cursor.
+const MAX_LINES_TOGETHER: usize = 5000;
+
+#[derive(Deserialize)]
+pub struct Paging {
+    cursor: Option<String>,
+}
+
+pub async fn one(
+    State(world): State<World>,
+    Caller(uid): Caller,
+    Path(id): Path<String>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Value>, Problem> {
+    let unknown = || Problem::new(Code::ConversationNotFound, "There is no such conversation.");
+    let id: ConversationId = id.parse().map_err(|_| unknown())?;
+    let after = paging.cursor.as_deref().map(cursor::line).transpose()?;
+    let page = page(&world, &uid, id, after, MAX_LINES).await?.ok_or_else(unknown)?;
+    Ok(Json(view::conversation::conversation(&page)))
+}
+
+async fn page(
+    world: &World,
+    uid: &Uid,
+    id: ConversationId,
+    after: Option<LineCursor>,
+    lines: usize,
+) -> Result<Option<ConversationPage>, Problem> {
+    Ok(world.store.conversation(uid, id, after, lines).await?)
+}
+
+#[derive(Deserialize)]
+pub struct Listing {
+    ids: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+pub async fn list(
+    State(world): State<World>,
+    Caller(uid): Caller,
+    Query(listing): Query<Listing>,
+) -> Result<Json<Value>, Problem> {
+    let (ids, next) = match &listing.ids {
+        Some(ids) => (parse_ids(ids)?, None),
+        None => by_time(&world, &uid, &listing).await?,
+    };
+    let (mut bodies, mut room) = (Vec::new(), MAX_LINES_TOGETHER);
+    for id in ids {
+        // Each has at least a line, so that its cursor can go on.
+        let Some(page) = page(&world, &uid, id, None, room.clamp(1, MAX_LINES)).await? else { continue };
+        room = room.saturating_sub(page.lines.len());
+        bodies.push(view::conversation::conversation(&page));
+    }
+    Ok(Json(json!({"conversations": bodies, "next_cursor": next})))
+}
+
+fn parse_ids(text: &str) -> Result<Vec<ConversationId>, Problem> {
+    let wrong = |detail: String| Problem::new(Code::InvalidParameter, detail);
+    let mut ids: Vec<ConversationId> = Vec::new();
+    for text in text.split(',').filter(|text| !text.is_empty()) {
+        let id = text.parse().map_err(|why| wrong(format!("ids: {why}.")))?;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+        if ids.len() > MAX_IDS {
+            return Err(wrong(format!("The parameter ids may name {MAX_IDS} conversations.")));
+        }
+    }
+    Ok(ids)
+}
+
+async fn by_time(
+    world: &World,
+    uid: &Uid,
+    listing: &Listing,
+) -> Result<(Vec<ConversationId>, Option<String>), Problem> {
+    let limit = listing.limit.as_deref().map_or(Ok(DEFAULT_LIMIT), |text| parse_limit(text, MAX_LIMIT))?;
+    let (from, to) = (moment("from", listing.from.as_deref())?, moment("to", listing.to.as_deref())?);
+    let after = listing.cursor.as_deref().map(cursor::conversation).transpose()?;
+    let mut found = world.store.conversations(uid, from, to, after, limit + 1).await?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|last| cursor::of_conversation(last.started_at(), last.id));
+    Ok((found.into_iter().map(|conversation| conversation.id).collect(), next))
+}
+
+pub fn moment(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
+    text.map(|text| text.parse().map_err(|why| Problem::new(Code::InvalidParameter, format!("{name}: {why}.")))).transpose()
+}

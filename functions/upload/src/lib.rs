@@ -1,0 +1,14 @@
+//! The public API: uploads, jobs, devices, conversations, usage. Wiring and HTTP; the rules live in `domain` and `flow`.
+
+mod conversations;
+mod cursor;
+mod devices;
+mod jobs;
+mod multipart;
+mod refused;
+mod routes;
+mod upload;
+mod usage;
+mod view;
+
+pub use routes::{Deps, routes};

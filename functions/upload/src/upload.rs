@@ -1,0 +1,154 @@
+//! `POST /v2/sync/upload`: a batch of recordings, streamed into the blob store.
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use domain::{Code, Sha256Hex};
+use edge::{Caller, Json, Problem, Query, RequestContext};
+use flow::World;
+use flow::accept::{Accepted, Intake, PartHeaders, parse_terms};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+
+use crate::multipart::{Multipart, MultipartError, Part};
+use crate::refused::problem;
+use crate::view;
+
+/// The part that holds a recording. Other parts are read over.
+const FILES: &str = "files";
+/// Parts that are not recordings: a form may carry a few fields.
+const MAX_OTHER_PARTS: usize = 16;
+const MAX_OTHER_BYTES: usize = 64 * 1024;
+/// What multipart itself adds to the files of a batch, at most, before a declared length is refused.
+const MULTIPART_OVERHEAD: u64 = 1024 * 1024;
+
+#[derive(Deserialize)]
+pub struct Params {
+    conversation_id: Option<String>,
+    language: Option<String>,
+}
+
+pub async fn upload(
+    State(world): State<World>,
+    Caller(uid): Caller,
+    context: RequestContext,
+    Query(params): Query<Params>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let terms = parse_terms(params.conversation_id.as_deref(), params.language.as_deref()).map_err(problem)?;
+    let (head, body) = request.into_parts();
+    check_length(&head.headers, world.settings.upload.max_batch_bytes)?;
+    let mut multipart = Multipart::new(&head.headers, body).map_err(multipart_problem)?;
+    let mut intake = Intake::begin(&world, uid, terms).await.map_err(problem)?;
+    if let Err(refused) = receive(&mut intake, &mut multipart).await {
+        intake.abandon().await;
+        return Err(refused);
+    }
+    let accepted = intake.commit(Some(context.traceparent.to_string())).await.map_err(problem)?;
+    let Accepted { job, deduplicated } = &accepted;
+    Ok((StatusCode::ACCEPTED, Json(view::job::accepted(job, *deduplicated))).into_response())
+}
+
+/// A batch that announces itself as too large is refused before its first byte.
+fn check_length(headers: &HeaderMap, max_batch_bytes: u64) -> Result<(), Problem> {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| bytes > max_batch_bytes.saturating_add(MULTIPART_OVERHEAD)) {
+        return Err(Problem::new(Code::BatchTooLarge, format!("The batch is larger than {max_batch_bytes} bytes.")));
+    }
+    Ok(())
+}
+
+async fn receive(intake: &mut Intake, multipart: &mut Multipart) -> Result<(), Problem> {
+    let mut others = 0;
+    while let Some(part) = multipart.next_part().await.map_err(multipart_problem)? {
+        if part.name.as_deref() == Some(FILES) {
+            receive_file(intake, multipart, &part).await?;
+        } else {
+            others += 1;
+            read_over(multipart, others).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn receive_file(intake: &mut Intake, multipart: &mut Multipart, part: &Part) -> Result<(), Problem> {
+    let headers = part_headers(&part.headers)?;
+    intake.start_file(part.file_name.as_deref().unwrap_or(""), headers).await.map_err(problem)?;
+    while let Some(bytes) = multipart.chunk().await.map_err(multipart_problem)? {
+        intake.write(bytes).await.map_err(problem)?;
+    }
+    intake.end_file().await.map_err(problem)
+}
+
+async fn read_over(multipart: &mut Multipart, others: usize) -> Result<(), Problem> {
+    let too_much = || {
+        let detail = "The form has too many, or too large, parts that are not named `files`.";
+        Problem::new(Code::MalformedMultipart, detail)
+    };
+    if others > MAX_OTHER_PARTS {
+        return Err(too_much());
+    }
+    let mut read = 0;
+    while let Some(bytes) = multipart.chunk().await.map_err(multipart_problem)? {
+        read += bytes.len();
+        if read > MAX_OTHER_BYTES {
+            return Err(too_much());
+        }
+    }
+    Ok(())
+}
+
+fn part_headers(headers: &HeaderMap) -> Result<PartHeaders, Problem> {
+    let wrong = |name: &str, what: &str| Problem::new(Code::InvalidParameter, format!("The part header {name} {what}."));
+    let text = |name: &str| {
+        let value = headers.get(name).map(|value| value.to_str());
+        value.transpose().map_err(|_| wrong(name, "has characters that are not ASCII"))
+    };
+    let captured_at = text("x-captured-at")?
+        .map(|at| at.trim().parse().map_err(|_| wrong("X-Captured-At", "is not an RFC 3339 time")))
+        .transpose()?;
+    let digest = match text("content-digest")? {
+        Some(value) => parse_digest(value).map_err(|()| wrong("Content-Digest", "is not `sha-256=:<base64>:`"))?,
+        None => None,
+    };
+    Ok(PartHeaders { captured_at, digest })
+}
+
+/// RFC 9530: a list of digests by algorithm. Others than SHA-256 are not looked at.
+fn parse_digest(value: &str) -> Result<Option<Sha256Hex>, ()> {
+    for member in value.split(',') {
+        let (algorithm, digest) = member.trim().split_once('=').ok_or(())?;
+        if algorithm.eq_ignore_ascii_case("sha-256") {
+            let text = digest.strip_prefix(':').and_then(|d| d.strip_suffix(':')).ok_or(())?;
+            let bytes = BASE64_STANDARD.decode(text).map_err(|_| ())?;
+            return Ok(Some(Sha256Hex(bytes.try_into().map_err(|_| ())?)));
+        }
+    }
+    Ok(None)
+}
+
+fn multipart_problem(error: MultipartError) -> Problem {
+    match error {
+        MultipartError::MediaType(detail) => Problem::new(Code::UnsupportedMediaType, detail),
+        MultipartError::Malformed(detail) => Problem::new(Code::MalformedMultipart, detail),
+        MultipartError::Body(error) => edge::extract::body_problem(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_read_as_rfc_9530_writes_them() {
+        let zeros = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        assert_eq!(parse_digest(&format!("sha-256=:{zeros}:")), Ok(Some(Sha256Hex([0; 32]))));
+        assert_eq!(parse_digest(&format!("md5=:AAAA:, sha-256=:{zeros}:")), Ok(Some(Sha256Hex([0; 32]))));
+        assert_eq!(parse_digest("md5=:AAAA:"), Ok(None));
+        for bad in ["", "sha-256", "sha-256=AAAA", "sha-256=:AAAA:", "sha-256=:!:", &format!("sha-256=:{zeros}")] {
+            assert_eq!(parse_digest(bad), Err(()), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Domain things as the bodies of answers: the contract's names and shapes, in one place.
+
+pub mod conversation;
+pub mod job;

@@ -1,0 +1,160 @@
+//! Verdicts over real speech, silence and damage.
+
+use std::io;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::decode::{Decoded, FrameDecoder};
+use crate::detect::Energy;
+use crate::testing::{file, fixture, format, noise, s16};
+
+fn rules() -> SegmentRules {
+    SegmentRules::new(Duration::from_secs(15))
+}
+
+fn analysed(described: &str, bytes: &[u8]) -> Analysis {
+    analyse(&format(described), &mut &bytes[..], &rules(), &mut Energy::new()).unwrap()
+}
+
+fn silence(seconds: usize) -> Vec<u8> {
+    file(&vec![0; seconds * 32_000], 320)
+}
+
+#[test]
+fn real_speech_is_speech() {
+    for (name, codec, duration_ms) in
+        [("ss0880_pcm16", "pcm16", 2_990), ("ss0880_pcm8", "pcm8", 2_990), ("ss0890_pcm16", "pcm16", 5_300)]
+    {
+        let found = analysed(&format!("{codec}_16000_1"), &fixture(name));
+        assert_eq!((found.verdict(), found.duration_ms), (Verdict::Speech, duration_ms), "{name}");
+        assert_eq!(found.segments.len(), 1, "{name}: {:?}", found.segments);
+        assert!(u64::from(found.speech_ms_in(found.segments[0])) == found.speech_ms && found.speech_ms > 1_500);
+        assert!(u64::from(found.segments[0].duration_ms()) > found.speech_ms, "padding is not speech");
+        assert_eq!((found.frames, found.dropped_bytes), (duration_ms / 10, 0));
+    }
+}
+
+#[test]
+fn silence_is_silent_at_any_length() {
+    for bytes in [silence(10), file(&s16(&noise(160_000, 0.001)), 320), file(&[0; 2], 2), file(&[0; 3_200], 640)] {
+        let found = analysed("pcm16_16000_1", &bytes);
+        assert_eq!((found.verdict(), found.segments.len()), (Verdict::Silent, 0));
+    }
+}
+
+#[test]
+fn nothing_usable_is_invalid() {
+    for bytes in [&[][..], &[0; 400], &[0xFF; 400], &[1, 2, 3], &[100, 0, 0, 0, 1], b"RIFF....WAVEfmt "] {
+        assert_eq!(analysed("pcm16_16000_1", bytes).verdict(), Verdict::Invalid, "{bytes:?}");
+    }
+}
+
+#[test]
+fn a_cut_off_end_may_be_silent_but_a_lost_middle_never_is() {
+    let cut_off = [&silence(10)[..], &320u32.to_le_bytes(), &[0; 100]].concat();
+    let found = analysed("pcm16_16000_1", &cut_off);
+    assert_eq!((found.verdict(), found.dropped_bytes), (Verdict::Silent, 104));
+
+    let lost = [&silence(10)[..], &70_000u32.to_le_bytes(), &silence(1)].concat();
+    let found = analysed("pcm16_16000_1", &lost);
+    assert_eq!((found.verdict(), found.dropped_in_middle), (Verdict::Invalid, true));
+
+    let spoken = [&fixture("ss0880_pcm16")[..], &70_000u32.to_le_bytes(), &silence(1)].concat();
+    assert_eq!(analysed("pcm16_16000_1", &spoken).verdict(), Verdict::Speech, "what came before it is kept");
+}
+
+#[test]
+fn broken_samples_are_damage_in_the_middle() {
+    let found = analysed("pcm16_16000_1", &file(&vec![0; 161_000], 161));
+    assert_eq!((found.verdict(), found.dropped_bytes, found.frames), (Verdict::Invalid, 1_000, 1_000));
+}
+
+#[test]
+fn a_read_error_is_not_damage() {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("the disk is gone"))
+        }
+    }
+    let speech = fixture("ss0880_pcm16");
+    let mut read = speech[..50_000].chain(Broken);
+    let error = analyse(&format("pcm16_16000_1"), &mut read, &rules(), &mut Energy::new()).unwrap_err();
+    assert!(matches!(error, AudioError::Read(_)));
+}
+
+#[test]
+fn a_recording_may_be_as_long_as_the_limit_and_not_longer() {
+    let limited = |samples: usize| {
+        let (bytes, format) = (file(&vec![128; samples], 400), format("pcm8_16000_1"));
+        let mut read = &bytes[..];
+        let mut samples = Samples::new(&format, &mut read).unwrap();
+        assert_eq!(samples.most, 48 * 3600 * 16_000);
+        samples.most = 16_000;
+        analyse_samples(samples, &rules(), &mut Energy::new())
+    };
+    assert_eq!(limited(16_000).unwrap().duration_ms, 1_000);
+    assert!(matches!(limited(16_001), Err(AudioError::TooLong)));
+}
+
+/// Refuses every frame that starts with 1, as a codec would.
+struct Picky;
+
+impl FrameDecoder for Picky {
+    fn rate(&self) -> u32 {
+        8_000
+    }
+
+    fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded {
+        out.resize(80, 0.0);
+        if frame[0] == 1 { Decoded::Refused } else { Decoded::Audio { leftover: 0 } }
+    }
+
+    fn conceal(&mut self, _: &[u8], out: &mut Vec<f32>) {
+        out.resize(80, 0.0);
+    }
+}
+
+fn with_refused(refused: u8, of: u8) -> Analysis {
+    let frames: Vec<u8> = (0..of).map(|frame| u8::from(frame < refused)).collect();
+    let (bytes, mut energy) = (file(&frames, 1), Energy::new());
+    analyse_samples(Samples::with(Box::new(Picky), &mut &bytes[..]), &rules(), &mut energy).unwrap()
+}
+
+#[test]
+fn five_percent_concealed_may_be_silent_and_more_never_is() {
+    let found = with_refused(5, 100);
+    assert_eq!((found.verdict(), found.concealed_ms, found.duration_ms), (Verdict::Silent, 50, 1_000));
+    assert_eq!(with_refused(6, 100).verdict(), Verdict::Invalid);
+    assert_eq!(with_refused(100, 100).verdict(), Verdict::Invalid);
+    assert_eq!(with_refused(100, 100).frames, 0);
+}
+
+fn any_format() -> impl Strategy<Value = Format> {
+    let codec = prop_oneof![Just("pcm16"), Just("pcm8"), Just("mulaw8"), Just("mulaw16")];
+    (codec, 8_000..=48_000u32, 1..=2u8)
+        .prop_map(|(codec, rate, channels)| format(&format!("{codec}_{rate}_{channels}")))
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_are_analysed_and_cut(
+        format in any_format(),
+        bytes in proptest::collection::vec(any::<u8>(), 0..3_000),
+        size in 1..400usize,
+    ) {
+        for bytes in [bytes.clone(), file(&bytes, size)] {
+            let found = analyse(&format, &mut &bytes[..], &rules(), &mut Energy::new()).unwrap();
+            prop_assert!(found.dropped_bytes <= bytes.len() as u64);
+            let mut left = found.segments.clone();
+            crate::cut(&format, &mut &bytes[..], &found.segments, &mut |span, samples| {
+                assert_eq!(span, left.remove(0));
+                assert!(samples.len().div_ceil(16) == span.duration_ms() as usize);
+                std::ops::ControlFlow::Continue(())
+            }).unwrap();
+            prop_assert!(left.is_empty());
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The second pass over a recording: the very samples of its segments.
+
+use std::io::Read;
+use std::ops::ControlFlow;
+
+use domain::Format;
+
+use crate::error::AudioError;
+use crate::resample::RATE;
+use crate::samples::Samples;
+use crate::segment::Span;
+
+/// Room that is made before the first sample came. What a plan claims beyond it has to be there to take memory.
+const FIRST_ROOM: usize = 30 * RATE as usize;
+
+/// Gives every span with its samples (mono, 16 kHz) to `sink`: sample `ms * 16` is the first of a millisecond. The spans
+/// are sorted and do not overlap. Reading ends with the last span, or when `sink` breaks off. Samples that lie behind the
+/// end of the recording are missing: up to 15 in the last millisecond, all of them if the bytes are not those that were
+/// analysed. Holds one span at a time.
+pub fn cut(
+    format: &Format,
+    read: &mut dyn Read,
+    spans: &[Span],
+    sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
+) -> Result<(), AudioError> {
+    debug_assert!(spans.windows(2).all(|pair| pair[0].end_ms <= pair[1].start_ms), "spans are sorted and apart");
+    let mut samples = Samples::new(format, read)?;
+    let mut left = spans.iter().copied();
+    let Some(first) = left.next() else {
+        return Ok(());
+    };
+    let mut open = Open::new(first);
+    // The number of the first sample of the piece.
+    let mut at = 0;
+    while let Some(piece) = samples.next()? {
+        while open.take(at, piece) {
+            let full = match left.next() {
+                Some(next) => std::mem::replace(&mut open, Open::new(next)),
+                None => {
+                    // Whether the sink wants more makes no difference any more.
+                    let _ = sink(open.span, open.samples);
+                    return Ok(());
+                }
+            };
+            if sink(full.span, full.samples).is_break() {
+                return Ok(());
+            }
+        }
+        at += piece.len() as u64;
+    }
+    // The recording is over before its spans are.
+    if sink(open.span, open.samples).is_continue() {
+        let _ = left.try_for_each(|span| sink(span, Vec::new()));
+    }
+    Ok(())
+}
+
+struct Open {
+    span: Span,
+    samples: Vec<f32>,
+}
+
+impl Open {
+    fn new(span: Span) -> Self {
+        let wanted = sample_at(span.end_ms).saturating_sub(sample_at(span.start_ms));
+        let room = usize::try_from(wanted).map_or(FIRST_ROOM, |wanted| wanted.min(FIRST_ROOM));
+        Self { span, samples: Vec::with_capacity(room) }
+    }
+
+    /// Takes what belongs to the span from a piece that starts at sample `at`. Says whether the span ends within it.
+    fn take(&mut self, at: u64, piece: &[f32]) -> bool {
+        let (start, end) = (sample_at(self.span.start_ms), sample_at(self.span.end_ms));
+        // No more than the piece's length: fits.
+        let within = |sample: u64| sample.saturating_sub(at).min(piece.len() as u64) as usize;
+        self.samples.extend_from_slice(&piece[within(start)..within(end)]);
+        end <= at + piece.len() as u64
+    }
+}
+
+fn sample_at(ms: u32) -> u64 {
+    u64::from(ms) * u64::from(RATE / 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{Endless, file, format, noise, s16};
+
+    fn span(start_ms: u32, end_ms: u32) -> Span {
+        Span { start_ms, end_ms }
+    }
+
+    fn cut_all(name: &str, bytes: &[u8], spans: &[Span]) -> Vec<(Span, Vec<f32>)> {
+        let mut got = Vec::new();
+        cut(&format(name), &mut &bytes[..], spans, &mut |span, samples| {
+            got.push((span, samples));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        got
+    }
+
+    #[test]
+    fn reading_ends_with_the_last_span_or_when_the_sink_has_enough() {
+        let format = format("pcm16_16000_1");
+        let mut endless = Endless::of(&file(&s16(&noise(16_000, 0.1)), 320));
+        cut(&format, &mut endless, &[span(100, 200), span(5_000, 6_000)], &mut |_, _| ControlFlow::Continue(()))
+            .unwrap();
+        cut(&format, &mut endless, &[span(0, 10), span(20, 4_000_000)], &mut |_, _| ControlFlow::Break(())).unwrap();
+        cut(&format, &mut endless, &[], &mut |_, _| ControlFlow::Continue(())).unwrap();
+        assert!(endless.given < 2_000_000, "{} bytes were read", endless.given);
+    }
+
+    #[test]
+    fn spans_behind_the_end_are_given_with_what_there_is() {
+        let samples = noise(160, 0.5);
+        let got = cut_all("pcm16_16000_1", &file(&s16(&samples), 100), &[span(5, 10), span(10, 20), span(30, 40)]);
+        let lengths: Vec<usize> = got.iter().map(|(_, samples)| samples.len()).collect();
+        assert_eq!(lengths, [80, 0, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn the_samples_are_exactly_those_of_the_span(
+            count in 0..4_000usize,
+            size in 1..500usize,
+            steps in proptest::collection::vec((0..60u32, 0..60u32), 1..6),
+            name in prop_oneof![Just("pcm16_16000_1"), Just("pcm16_44100_1"), Just("pcm16_8000_1")],
+        ) {
+            let bytes = file(&s16(&noise(count, 0.5)), size * 2);
+            let whole = cut_all(name, &bytes, &[span(0, 4_000)]).remove(0).1;
+            let mut at = 0;
+            let spans: Vec<Span> = steps.into_iter().map(|(pause, length)| {
+                let start = at + pause;
+                at = start + length;
+                span(start, at)
+            }).collect();
+            let got = cut_all(name, &bytes, &spans);
+            prop_assert_eq!(got.len(), spans.len());
+            for ((got_span, samples), span) in got.iter().zip(&spans) {
+                prop_assert_eq!(got_span, span);
+                let within = |ms: u32| (ms as usize * 16).min(whole.len());
+                prop_assert_eq!(&samples[..], &whole[within(span.start_ms)..within(span.end_ms)]);
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! What can go wrong with audio as such. Damage in a file is no error: it is counted.
+
+use std::io;
+
+use domain::Format;
+
+#[derive(Debug, thiserror::Error)]
+pub enum AudioError {
+    /// The bytes could not be fetched. This says nothing about the file; trying again may help.
+    #[error("the audio could not be read: {0}")]
+    Read(#[from] io::Error),
+    #[error("this build cannot decode {}", name(.0))]
+    Unsupported(Format),
+    #[error("the recording is longer than {} hours", crate::MAX_DURATION.as_secs() / 3600)]
+    TooLong,
+}
+
+fn name(format: &Format) -> &'static str {
+    match format {
+        Format::Frames(frames) => frames.codec.as_str(),
+        Format::Sound(kind) => kind.as_str(),
+    }
+}

@@ -1,0 +1,144 @@
+//! Reads a frame file piece by piece: a little-endian u32 length, then that many bytes, again and again.
+//!
+//! Devices leave more than frames in it, and files arrive damaged. The rule, once:
+//!
+//! | what stands where a length should | what is done |
+//! |---|---|
+//! | 0 or `0xFFFFFFFF` | the 4 bytes are skipped |
+//! | `0xFFFFFFFB`, `FE`, `FD` | a marker of 36, 20, 16 bytes is skipped |
+//! | fewer bytes than the record needs, at the end | everything before it is kept, the rest is dropped |
+//! | more than [`MAX_FRAME_BYTES`] | everything before it is kept, the rest is dropped, *in the middle* |
+//!
+//! The size of a marker is that of the whole record, its 4 tag bytes included: the firmware writes button taps as tag and
+//! 16 bytes, and the programs that read them step 20. Dropped bytes count from the first byte of the record that could
+//! not be kept to the end of the file.
+
+use std::io::{self, Read};
+
+/// The longest frame. A greater length is damage, not a frame: no codec here needs more.
+pub const MAX_FRAME_BYTES: usize = 65_536;
+
+const LENGTH_BYTES: usize = 4;
+/// A whole record fits, and reading on seldom has to move what is left.
+const BUFFER_BYTES: usize = 2 * (LENGTH_BYTES + MAX_FRAME_BYTES);
+
+/// What could not be used of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Damage {
+    pub dropped_bytes: u64,
+    /// Not only the end is missing: what was dropped may have been speech between what was kept.
+    pub in_middle: bool,
+}
+
+/// The frames of a file, one after another, in a buffer of fixed size.
+pub struct Frames<'r> {
+    read: &'r mut dyn Read,
+    buffer: Box<[u8]>,
+    /// The bytes that were read and not yet used are `buffer[start..end]`.
+    start: usize,
+    end: usize,
+    over: bool,
+    damage: Damage,
+}
+
+enum Record {
+    Nothing(usize),
+    Frame(usize),
+    TooLong,
+}
+
+impl Record {
+    fn of(length: u32) -> Self {
+        match length {
+            0 | 0xFFFF_FFFF => Self::Nothing(LENGTH_BYTES),
+            0xFFFF_FFFB => Self::Nothing(36),
+            0xFFFF_FFFE => Self::Nothing(20),
+            0xFFFF_FFFD => Self::Nothing(16),
+            length => match usize::try_from(length) {
+                Ok(length) if length <= MAX_FRAME_BYTES => Self::Frame(length),
+                _ => Self::TooLong,
+            },
+        }
+    }
+}
+
+impl<'r> Frames<'r> {
+    pub fn new(read: &'r mut dyn Read) -> Self {
+        let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
+        Self { read, buffer, start: 0, end: 0, over: false, damage: Damage::default() }
+    }
+
+    /// The next frame, or `None` at the end of what can be used. An error of the reader is never damage: the bytes are
+    /// there, they could only not be fetched.
+    pub fn next(&mut self) -> io::Result<Option<&[u8]>> {
+        while !self.over {
+            let available = self.fill(LENGTH_BYTES)?;
+            if available < LENGTH_BYTES {
+                self.drop_rest()?;
+                break;
+            }
+            let mut length = [0; LENGTH_BYTES];
+            length.copy_from_slice(&self.buffer[self.start..self.start + LENGTH_BYTES]);
+            match Record::of(u32::from_le_bytes(length)) {
+                Record::Nothing(size) if self.fill(size)? >= size => self.start += size,
+                Record::Frame(size) if self.fill(LENGTH_BYTES + size)? >= LENGTH_BYTES + size => {
+                    let from = self.start + LENGTH_BYTES;
+                    self.start = from + size;
+                    return Ok(Some(&self.buffer[from..from + size]));
+                }
+                Record::Nothing(_) | Record::Frame(_) => self.drop_rest()?,
+                Record::TooLong => {
+                    self.damage.in_middle = true;
+                    self.drop_rest()?;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Complete once `next` has answered `None`.
+    pub fn damage(&self) -> Damage {
+        self.damage
+    }
+
+    /// Reads on until `wanted` bytes are there, or the file ends. Says how many are there.
+    fn fill(&mut self, wanted: usize) -> io::Result<usize> {
+        if self.end - self.start < wanted && self.start + wanted > self.buffer.len() {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        while self.end - self.start < wanted {
+            match self.read_some()? {
+                0 => break,
+                got => self.end += got,
+            }
+        }
+        Ok(self.end - self.start)
+    }
+
+    fn read_some(&mut self) -> io::Result<usize> {
+        loop {
+            match self.read.read(&mut self.buffer[self.end..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A reader that claims more than it was given room for is broken; it must not break this one.
+                Ok(got) => return Ok(got.min(self.buffer.len() - self.end)),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn drop_rest(&mut self) -> io::Result<()> {
+        self.over = true;
+        loop {
+            self.damage.dropped_bytes += (self.end - self.start) as u64;
+            (self.start, self.end) = (0, 0);
+            match self.read_some()? {
+                0 => return Ok(()),
+                got => self.end = got,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! Every row of the damage table, and bytes that mean nothing.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Gives bytes in pieces of the sizes of `steps`, and an error once if `fails_at` bytes were read.
+struct Slow<'a> {
+    bytes: &'a [u8],
+    steps: std::iter::Cycle<std::slice::Iter<'a, usize>>,
+    read: usize,
+    fails_at: Option<usize>,
+}
+
+impl Read for Slow<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.fails_at.is_some_and(|at| self.read >= at) {
+            return Err(io::Error::new(io::ErrorKind::ConnectionReset, "unexpected network reset"));
+        }
+        let size = self.steps.next().copied().unwrap_or(1).max(1).min(into.len()).min(self.bytes.len());
+        into[..size].copy_from_slice(&self.bytes[..size]);
+        self.bytes = &self.bytes[size..];
+        self.read += size;
+        Ok(size)
+    }
+}
+
+fn read_all(mut bytes: &[u8]) -> (Vec<Vec<u8>>, Damage) {
+    collect(Frames::new(&mut bytes)).unwrap()
+}
+
+fn collect(mut frames: Frames) -> io::Result<(Vec<Vec<u8>>, Damage)> {
+    let mut found = Vec::new();
+    while let Some(frame) = frames.next()? {
+        found.push(frame.to_vec());
+    }
+    assert!(frames.next()?.is_none(), "the end stays the end");
+    Ok((found, frames.damage()))
+}
+
+fn frame(bytes: &[u8]) -> Vec<u8> {
+    [&u32::try_from(bytes.len()).unwrap().to_le_bytes(), bytes].concat()
+}
+
+fn tag(tag: u32, bytes_after: usize) -> Vec<u8> {
+    [&tag.to_le_bytes()[..], &vec![0xFF; bytes_after]].concat()
+}
+
+fn two() -> Vec<Vec<u8>> {
+    vec![b"one".to_vec(), b"two".to_vec()]
+}
+
+#[test]
+fn whole_frames_are_read_and_nothing_is_dropped() {
+    assert_eq!(read_all(&[frame(b"one"), frame(b"two")].concat()), (two(), Damage::default()));
+    assert_eq!(read_all(b""), (vec![], Damage::default()));
+    let longest = vec![7; MAX_FRAME_BYTES];
+    let file = [frame(&longest), frame(&longest), frame(b"x")].concat();
+    assert_eq!(read_all(&file), (vec![longest.clone(), longest, b"x".to_vec()], Damage::default()));
+}
+
+#[test]
+fn empty_lengths_and_erased_words_are_skipped() {
+    for word in [0, 0xFFFF_FFFF] {
+        let file = [tag(word, 0), frame(b"one"), tag(word, 0), tag(word, 0), frame(b"two"), tag(word, 0)].concat();
+        assert_eq!(read_all(&file), (two(), Damage::default()));
+    }
+}
+
+#[test]
+fn markers_are_skipped_by_the_size_of_the_whole_record() {
+    for (word, size) in [(0xFFFF_FFFB, 36), (0xFFFF_FFFE, 20), (0xFFFF_FFFD, 16)] {
+        let marker = tag(word, size - 4);
+        let file = [&marker[..], &frame(b"one"), &marker, &frame(b"two"), &marker].concat();
+        assert_eq!(read_all(&file), (two(), Damage::default()), "{word:#x}");
+    }
+}
+
+#[test]
+fn a_file_that_ends_within_a_record_keeps_all_before_it() {
+    let whole = [frame(b"one"), frame(b"two")].concat();
+    for cut in [tag(5, 4), tag(5, 0), vec![5, 0, 0], vec![5], tag(0xFFFF_FFFB, 31)] {
+        let file = [&whole[..], &cut].concat();
+        let damage = Damage { dropped_bytes: cut.len() as u64, in_middle: false };
+        assert_eq!(read_all(&file), (two(), damage), "{cut:?}");
+    }
+}
+
+#[test]
+fn an_impossible_length_drops_the_rest_and_says_that_it_is_the_middle() {
+    let whole = [frame(b"one"), frame(b"two")].concat();
+    for length in [65_537, 0x7FFF_FFFF, 0xFFFF_FFF9, 0xFFFF_FFFC] {
+        let rest = [tag(length, 0), frame(&vec![1; 60_000]), frame(&vec![2; 60_000]), frame(&vec![3; 60_000])].concat();
+        let damage = Damage { dropped_bytes: rest.len() as u64, in_middle: true };
+        assert_eq!(read_all(&[&whole[..], &rest].concat()), (two(), damage), "{length:#x}");
+    }
+}
+
+#[test]
+fn unexpected_network_reset_is_an_error_and_not_damage() {
+    let file = [frame(b"one"), frame(b"two"), tag(70_000, 100)].concat();
+    for fails_at in [0, 2, 5, 14, 18, 50] {
+        let mut slow = Slow { bytes: &file, steps: [3].iter().cycle(), read: 0, fails_at: Some(fails_at) };
+        let error = collect(Frames::new(&mut slow)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "at {fails_at}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn how_the_bytes_arrive_makes_no_difference(
+        bytes in proptest::collection::vec(prop_oneof![4 => 0..6u8, 1 => any::<u8>()], 0..400),
+        steps in proptest::collection::vec(1..9usize, 1..5),
+    ) {
+        let at_once = read_all(&bytes);
+        let mut slow = Slow { bytes: &bytes, steps: steps.iter().cycle(), read: 0, fails_at: None };
+        prop_assert_eq!(&collect(Frames::new(&mut slow)).unwrap(), &at_once);
+        let kept: usize = at_once.0.iter().map(|frame| 4 + frame.len()).sum();
+        prop_assert!(kept as u64 + at_once.1.dropped_bytes <= bytes.len() as u64);
+    }
+}

@@ -1,0 +1,32 @@
+//! From a file's bytes to its speech: frames, decoders, voice detection, segments. No async, no files, no clock.
+//!
+//! A recording is read twice: [`analyse`] finds the segments, [`cut`] fetches their samples. Both stream; a recording of
+//! any length takes less than 64 MiB, most of it the loudness track of a very long one.
+
+mod analyse;
+mod cut;
+mod decode;
+pub mod detect;
+mod error;
+mod frames;
+mod mulaw;
+mod pcm;
+mod resample;
+mod sample;
+mod samples;
+mod segment;
+#[cfg(test)]
+mod testing;
+mod track;
+
+pub use analyse::{Analysis, Verdict, analyse};
+pub use cut::cut;
+pub use decode::{Decoded, FrameDecoder, supported};
+pub use detect::{Detector, Energy, Region};
+pub use error::AudioError;
+pub use frames::{Damage, Frames, MAX_FRAME_BYTES};
+pub use resample::RATE;
+pub use sample::{SAMPLE, SAMPLE_FORMAT, SAMPLE_NAME_STEM, SAMPLE_TEXT, sample_samples};
+pub use samples::MAX_DURATION;
+pub use segment::{SegmentRules, Span, segments};
+pub use track::Track;

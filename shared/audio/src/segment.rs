@@ -1,0 +1,121 @@
+//! Speech becomes segments: what is transcribed, placed and billed as one.
+//!
+//! Regions join while the pause between them is short and the segment fits the engine; a region that is longer than the
+//! engine likes is cut at its quietest place. Padding is added at the outer ends only, and never reaches into a
+//! neighbour: segments do not overlap, so that no two share their start and no speech is heard twice.
+
+use std::time::Duration;
+
+use crate::detect::Region;
+use crate::track::Track;
+
+/// A segment's place in its recording: from `start_ms` up to, but without, `end_ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    pub start_ms: u32,
+    pub end_ms: u32,
+}
+
+impl Span {
+    pub const fn duration_ms(self) -> u32 {
+        self.end_ms - self.start_ms
+    }
+}
+
+/// How regions become segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentRules {
+    join_gap_ms: u32,
+    padding_ms: u32,
+    preferred_ms: u32,
+}
+
+/// A pause from this length on ends a segment.
+const JOIN_GAP_MS: u32 = 2_000;
+/// Detectors hear the first and last sounds of a word late.
+const PADDING_MS: u32 = 200;
+/// The stretch that has to be quiet where speech is cut: a stop consonant is shorter.
+const QUIET_MS: u32 = 100;
+/// Engines want at least a tenth of a second, and the search room of a cut needs some.
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(3_600);
+
+impl SegmentRules {
+    /// For an engine that likes spans of at most `preferred`; taken as 1 s to 1 h.
+    pub fn new(preferred: Duration) -> Self {
+        let preferred = preferred.clamp(SHORTEST, LONGEST);
+        // At most 3,600,000: no truncation.
+        Self { join_gap_ms: JOIN_GAP_MS, padding_ms: PADDING_MS, preferred_ms: preferred.as_millis() as u32 }
+    }
+
+    /// Joins regions with pauses shorter than this.
+    #[must_use]
+    pub fn joining_below(mut self, gap: Duration) -> Self {
+        self.join_gap_ms = u32::try_from(gap.as_millis()).unwrap_or(u32::MAX);
+        self
+    }
+
+    pub const fn preferred_ms(&self) -> u32 {
+        self.preferred_ms
+    }
+}
+
+/// The segments of a recording: sorted, without overlap, none longer than preferred, every millisecond of the regions in
+/// exactly one of them. The regions are sorted and do not overlap.
+pub fn segments(regions: &[Region], duration_ms: u32, rules: &SegmentRules, track: &Track) -> Vec<Span> {
+    let mut done = Vec::new();
+    let mut open: Option<Span> = None;
+    for (index, region) in regions.iter().enumerate() {
+        let padded = pad(regions, index, duration_ms, rules.padding_ms);
+        let pause = index.checked_sub(1).map_or(0, |before| region.start_ms - regions[before].end_ms);
+        match &mut open {
+            Some(span) if pause < rules.join_gap_ms && padded.end_ms - span.start_ms <= rules.preferred_ms => {
+                span.end_ms = padded.end_ms;
+            }
+            _ => {
+                done.extend(open.take());
+                open = Some(cut_long(padded, region.end_ms, rules, track, &mut done));
+            }
+        }
+    }
+    done.extend(open);
+    done
+}
+
+/// Widens a region, at most to the middle of the pauses beside it.
+fn pad(regions: &[Region], index: usize, duration_ms: u32, padding_ms: u32) -> Span {
+    let region = regions[index];
+    let before = index.checked_sub(1).map_or(0, |before| middle(regions[before].end_ms, region.start_ms));
+    let after = regions.get(index + 1).map_or(duration_ms, |after| middle(region.end_ms, after.start_ms));
+    Span {
+        start_ms: region.start_ms.saturating_sub(padding_ms).max(before),
+        end_ms: region.end_ms.saturating_add(padding_ms).min(after),
+    }
+}
+
+fn middle(from_ms: u32, to_ms: u32) -> u32 {
+    from_ms + (to_ms - from_ms) / 2
+}
+
+/// Cuts pieces off until the rest is short enough, and gives back the rest. Padding at the end gives way first: no piece
+/// is cut off that has no speech.
+fn cut_long(mut rest: Span, speech_end_ms: u32, rules: &SegmentRules, track: &Track, done: &mut Vec<Span>) -> Span {
+    while speech_end_ms > rest.start_ms + rules.preferred_ms {
+        let from = rest.start_ms + rules.preferred_ms / 5 * 4;
+        let to = (rest.start_ms + rules.preferred_ms).min(speech_end_ms - QUIET_MS);
+        let cut = track.quietest(from, to, QUIET_MS).map_or(middle(from, to), |start| start + QUIET_MS / 2);
+        done.push(Span { start_ms: rest.start_ms, end_ms: cut });
+        rest.start_ms = cut;
+    }
+    Span { end_ms: rest.end_ms.min(rest.start_ms + rules.preferred_ms), ..rest }
+}
+
+/// How much of a span is speech: without its padding and its pauses. The regions are sorted and do not overlap.
+pub(crate) fn speech_ms_in(regions: &[Region], span: Span) -> u32 {
+    let first = regions.partition_point(|region| region.end_ms <= span.start_ms);
+    let inside = regions[first..].iter().take_while(|region| region.start_ms < span.end_ms);
+    inside.map(|region| region.end_ms.min(span.end_ms) - region.start_ms.max(span.start_ms)).sum()
+}
+
+#[cfg(test)]
+mod tests;

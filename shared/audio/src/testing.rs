@@ -1,0 +1,72 @@
+//! What the tests here share: noise that is the same in every run, files made of it, and the recorded clips.
+
+use std::io::{self, Read};
+
+use domain::Format;
+
+/// Uniform noise of the given peak, from a fixed seed.
+pub fn noise(count: usize, peak: f32) -> Vec<f32> {
+    let mut state = 0x2545_F491_4F6C_DD1Du64;
+    let mut next = || {
+        // xorshift64*
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        (state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 40) as f32 / (1u32 << 24) as f32
+    };
+    (0..count).map(|_| peak * (2.0 * next() - 1.0)).collect()
+}
+
+pub fn s16(samples: &[f32]) -> Vec<u8> {
+    samples.iter().flat_map(|sample| ((sample * 32_768.0) as i16).to_le_bytes()).collect()
+}
+
+/// A frame file with frames of `size` bytes.
+pub fn file(audio: &[u8], size: usize) -> Vec<u8> {
+    let framed = |frame: &[u8]| [&u32::try_from(frame.len()).unwrap().to_le_bytes(), frame].concat();
+    audio.chunks(size).flat_map(framed).collect()
+}
+
+/// `<codec>_<rate>_<channels>`
+pub fn format(described: &str) -> Format {
+    domain::name::parse(&format!("audio_x_{described}_fs160_1748300000.bin")).unwrap().format
+}
+
+pub fn fixture(described: &str) -> Vec<u8> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/speech");
+    std::fs::read(format!("{folder}/audio_{described}_16000_1_fs160_1748300000.bin")).unwrap()
+}
+
+pub fn fixture_samples(described: &str) -> Vec<f32> {
+    let bytes = fixture(described);
+    let codec = described.split('_').nth(1).unwrap();
+    let mut bytes = &bytes[..];
+    let mut samples = crate::samples::Samples::new(&format(&format!("{codec}_16000_1")), &mut bytes).unwrap();
+    let mut all = Vec::new();
+    while let Some(piece) = samples.next().unwrap() {
+        all.extend_from_slice(piece);
+    }
+    all
+}
+
+/// The same bytes again and again, counted.
+pub struct Endless {
+    bytes: Vec<u8>,
+    pub given: usize,
+}
+
+impl Endless {
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.to_vec(), given: 0 }
+    }
+}
+
+impl Read for Endless {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let from = &self.bytes[self.given % self.bytes.len()..];
+        let size = from.len().min(into.len());
+        into[..size].copy_from_slice(&from[..size]);
+        self.given += size;
+        Ok(size)
+    }
+}

@@ -1,0 +1,177 @@
+//! Default file, then the user's file, then the environment: each key comes from the last that names it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use crate::ConfigError;
+use crate::sections::Config;
+
+pub const DEFAULT: &str = include_str!("default.toml");
+pub const ENV_PREFIX: &str = "AFTERWORD_";
+
+/// Keys without a default: they are commented out in the default file.
+const OPTIONAL: [(&str, &str); 2] = [("tasks", "secret"), ("tasks", "previous_secret")];
+const SECRETS: [&str; 2] = ["tasks.secret", "tasks.previous_secret"];
+
+/// Where a key's value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Default,
+    File(PathBuf),
+    Env(String),
+    CommandLine(&'static str),
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::File(path) => write!(f, "{}", path.display()),
+            Origin::Env(name) => f.write_str(name),
+            Origin::CommandLine(flag) => f.write_str(flag),
+        }
+    }
+}
+
+/// Keys and values, each with its origin.
+#[derive(Clone, Debug)]
+pub struct Layers {
+    values: Table,
+    origins: BTreeMap<String, Origin>,
+}
+
+impl Layers {
+    pub fn defaults() -> Result<Self, ConfigError> {
+        let values: Table = DEFAULT.parse().map_err(|e| ConfigError(format!("the built-in default file: {e}")))?;
+        Ok(Self { values, origins: BTreeMap::new() })
+    }
+
+    pub fn file(mut self, path: &Path) -> Result<Self, ConfigError> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).map_err(|e| ConfigError(format!("cannot read {shown}: {e}")))?;
+        let table: Table = text.parse().map_err(|e| ConfigError(format!("{shown}: {e}")))?;
+        for (section, keys) in table {
+            let Value::Table(keys) = keys else {
+                return Err(ConfigError(format!("{shown}: `{section}` must be a section: [{section}]")));
+            };
+            for (key, value) in keys {
+                self.known(&section, &key).map_err(|why| ConfigError(format!("{shown}: {why}")))?;
+                self.set(&section, &key, value, Origin::File(path.to_owned()));
+            }
+        }
+        Ok(self)
+    }
+
+    /// Takes every variable that begins with `AFTERWORD_<SECTION>_` for a section that exists.
+    pub fn env(mut self, variables: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        for (name, text) in variables {
+            let Some((section, key)) = self.section_and_key(&name) else { continue };
+            self.known(&section, &key).map_err(|why| ConfigError(format!("{name}: {why}")))?;
+            let value = self.typed(&section, &key, &text).map_err(|why| ConfigError(format!("{name}: {why}")))?;
+            self.set(&section, &key, value, Origin::Env(name));
+        }
+        Ok(self)
+    }
+
+    /// A value from the command line: it wins over everything.
+    #[must_use]
+    pub fn flag(mut self, section: &str, key: &str, value: Option<String>, flag: &'static str) -> Self {
+        if let Some(value) = value {
+            self.set(section, key, Value::String(value), Origin::CommandLine(flag));
+        }
+        self
+    }
+
+    fn set(&mut self, section: &str, key: &str, value: Value, origin: Origin) {
+        if let Some(Value::Table(keys)) = self.values.get_mut(section) {
+            keys.insert(key.to_owned(), value);
+            self.origins.insert(format!("{section}.{key}"), origin);
+        }
+    }
+
+    fn section_and_key(&self, name: &str) -> Option<(String, String)> {
+        let rest = name.strip_prefix(ENV_PREFIX)?.to_ascii_lowercase();
+        let (section, key) = rest.split_once('_')?;
+        self.values.contains_key(section).then(|| (section.to_owned(), key.to_owned()))
+    }
+
+    fn known(&self, section: &str, key: &str) -> Result<(), String> {
+        let Some(Value::Table(keys)) = self.values.get(section) else {
+            let sections: Vec<_> = self.values.keys().map(String::as_str).collect();
+            return Err(format!("there is no section `{section}`; there are {}", sections.join(", ")));
+        };
+        if keys.contains_key(key) || OPTIONAL.contains(&(section, key)) {
+            return Ok(());
+        }
+        let keys: Vec<_> = keys.keys().map(|k| format!("{section}.{k}")).collect();
+        Err(format!("there is no key `{section}.{key}`; there are {}", keys.join(", ")))
+    }
+
+    /// A variable's text as the type that the key's default has.
+    fn typed(&self, section: &str, key: &str, text: &str) -> Result<Value, String> {
+        let default = self.values.get(section).and_then(|keys| keys.get(key));
+        let wrong = |what: &str| format!("`{section}.{key}` must be {what}, not `{text}`");
+        Ok(match default {
+            Some(Value::Integer(_)) => Value::Integer(text.trim().parse().map_err(|_| wrong("a whole number"))?),
+            Some(Value::Float(_)) => Value::Float(text.trim().parse().map_err(|_| wrong("a number"))?),
+            Some(Value::Boolean(_)) => Value::Boolean(text.trim().parse().map_err(|_| wrong("true or false"))?),
+            _ => Value::String(text.to_owned()),
+        })
+    }
+
+    pub fn config(&self) -> Result<Config, ConfigError> {
+        // Section by section, so that an error can name its key's section.
+        for (section, keys) in &self.values {
+            self.check_types(section, keys)?;
+        }
+        Value::Table(self.values.clone()).try_into().map_err(|e: toml::de::Error| {
+            ConfigError(e.message().to_owned())
+        })
+    }
+
+    /// Each key has the type of its default; the error says where the value came from.
+    fn check_types(&self, section: &str, keys: &Value) -> Result<(), ConfigError> {
+        let defaults = Self::defaults()?;
+        let Value::Table(keys) = keys else { return Ok(()) };
+        for (key, value) in keys {
+            let default = defaults.values.get(section).and_then(|keys| keys.get(key));
+            let wanted = default.map_or("string", Value::type_str);
+            if value.type_str() != wanted {
+                let origin = self.origin(&format!("{section}.{key}"));
+                let found = value.type_str();
+                return Err(ConfigError(format!("{origin}: `{section}.{key}` must be of type {wanted}, not {found}")));
+            }
+            if matches!(value, Value::Integer(n) if *n < 0) {
+                let origin = self.origin(&format!("{section}.{key}"));
+                return Err(ConfigError(format!("{origin}: `{section}.{key}` must not be negative, but is {value}")));
+            }
+        }
+        Ok(())
+    }
+
+    pub fn origin(&self, key: &str) -> Origin {
+        self.origins.get(key).cloned().unwrap_or(Origin::Default)
+    }
+
+    /// The effective configuration as a file, secrets masked, with the origin of what is not default.
+    pub fn show(&self) -> String {
+        let mut out = String::new();
+        for (section, keys) in &self.values {
+            out.push_str(&format!("[{section}]\n"));
+            for (key, value) in keys.as_table().into_iter().flatten() {
+                let name = format!("{section}.{key}");
+                let shown = if SECRETS.contains(&name.as_str()) { "\"********\"".to_owned() } else { value.to_string() };
+                match self.origins.get(&name) {
+                    Some(origin) => out.push_str(&format!("{key} = {shown}  # from {origin}\n")),
+                    None => out.push_str(&format!("{key} = {shown}\n")),
+                }
+            }
+            out.push('\n');
+        }
+        out.truncate(out.trim_end().len());
+        out.push('\n');
+        out
+    }
+}

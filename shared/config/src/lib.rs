@@ -1,0 +1,15 @@
+//! Configuration: one commented default file, overridden by a file, then by the environment. A mistake stops the start
+//! with one line that names the key and where its value came from.
+
+mod layers;
+mod sections;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use layers::{DEFAULT, ENV_PREFIX, Layers, Origin};
+pub use sections::{Config, LogFormat};
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("configuration: {0}")]
+pub struct ConfigError(pub String);

@@ -1,0 +1,87 @@
+//! The configuration as types: one struct for each section of the default file.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+macro_rules! section {
+    ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name { $(pub $field: $type,)* }
+    };
+}
+
+section!(Server { listen: String, internal_listen: String, max_connections: usize, });
+section!(Log { level: String, format: LogFormat, });
+section!(Jobs {
+    lease_seconds: u64,
+    max_attempts: u32,
+    backoff_min_seconds: u64,
+    backoff_max_seconds: u64,
+    max_wait_seconds: u64,
+    retention_seconds: u64,
+    expire_after_cleanup_seconds: u64,
+});
+section!(Sweep { interval_seconds: u64, limit: usize, orphan_blob_seconds: u64, });
+section!(Engine { name: String, null_delay_ms: u64, null_fail: String, });
+section!(Process { max_jobs: usize, handler_deadline_seconds: u64, });
+section!(Limits {
+    enqueued_per_user: u32,
+    max_file_bytes: u64,
+    max_batch_bytes: u64,
+    max_files: usize,
+    max_future_seconds: u64,
+    recovery_window_seconds: u64,
+});
+section!(Queue {
+    max_attempts: u32,
+    min_backoff_seconds: u64,
+    max_backoff_seconds: u64,
+    max_doublings: u32,
+    dispatch_deadline_seconds: u64,
+    max_per_second: u32,
+});
+section!(Blobs { keep_days: u64, reserve_bytes: u64, });
+section!(Identity { token_ttl_seconds: u64, });
+
+/// Secrets have no default: an absent one and an empty one are different mistakes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tasks {
+    #[serde(default)]
+    pub secret: Option<SecretString>,
+    #[serde(default)]
+    pub previous_secret: Option<SecretString>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Auto,
+    Text,
+    Json,
+}
+
+section!(
+    /// Everything that can be configured.
+    Config {
+        server: Server,
+        log: Log,
+        jobs: Jobs,
+        sweep: Sweep,
+        engine: Engine,
+        process: Process,
+        limits: Limits,
+        tasks: Tasks,
+        queue: Queue,
+        blobs: Blobs,
+        identity: Identity,
+    }
+);
+
+pub(crate) const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}

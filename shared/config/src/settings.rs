@@ -1,0 +1,97 @@
+//! From configuration to what the use cases want, with the relations between the numbers checked.
+
+use domain::Rules;
+use flow::settings::{Settings, UploadLimits, WorkerLimits};
+
+use crate::ConfigError;
+use crate::sections::{Config, secs};
+
+/// A year: beyond this a duration is a mistake in the unit.
+const LONGEST_SECONDS: u64 = 366 * 86_400;
+const DAY_SECONDS: u64 = 86_400;
+
+impl Config {
+    pub fn settings(&self) -> Result<Settings, ConfigError> {
+        self.check_ranges()?;
+        let rules = self.rules();
+        rules.check().map_err(|why| ConfigError(why.to_owned()))?;
+        let limits = &self.limits;
+        Ok(Settings {
+            rules,
+            upload: UploadLimits {
+                max_file_bytes: limits.max_file_bytes,
+                max_batch_bytes: limits.max_batch_bytes,
+                max_files: limits.max_files,
+                max_future: secs(limits.max_future_seconds),
+                recovery_window: (limits.recovery_window_seconds > 0).then(|| secs(limits.recovery_window_seconds)),
+            },
+            worker: WorkerLimits {
+                max_jobs: self.process.max_jobs,
+                handler_deadline: secs(self.process.handler_deadline_seconds),
+                ..WorkerLimits::default()
+            },
+            max_span: None,
+        })
+    }
+
+    fn rules(&self) -> Rules {
+        let jobs = &self.jobs;
+        let lease = secs(jobs.lease_seconds);
+        let defaults = Rules::default();
+        let (max_wait, retention) = (secs(jobs.max_wait_seconds), secs(jobs.retention_seconds));
+        Rules {
+            lease,
+            renew_after: lease / 3,
+            max_attempts: jobs.max_attempts,
+            backoff_min: secs(jobs.backoff_min_seconds),
+            backoff_max: secs(jobs.backoff_max_seconds),
+            max_wait,
+            retention,
+            expire_after_cleanup: secs(jobs.expire_after_cleanup_seconds),
+            keep_audio: secs(self.blobs.keep_days.saturating_mul(DAY_SECONDS)),
+            enqueued_per_user: self.limits.enqueued_per_user,
+            // On a disk nothing takes the audio away; the bound only has to be beyond every wait.
+            audio_lifecycle: defaults.audio_lifecycle.max(max_wait + retention + 2 * defaults.lifecycle_margin),
+            ..defaults
+        }
+    }
+
+    fn check_ranges(&self) -> Result<(), ConfigError> {
+        let (jobs, sweep, limits, queue) = (&self.jobs, &self.sweep, &self.limits, &self.queue);
+        let ranges: [(&str, u64, u64, u64); 22] = [
+            ("server.max_connections", self.server.max_connections as u64, 1, 1_000_000),
+            ("jobs.lease_seconds", jobs.lease_seconds, 1, 3600),
+            ("jobs.max_attempts", u64::from(jobs.max_attempts), 1, 1000),
+            ("jobs.backoff_min_seconds", jobs.backoff_min_seconds, 0, DAY_SECONDS),
+            ("jobs.backoff_max_seconds", jobs.backoff_max_seconds, 0, DAY_SECONDS),
+            ("jobs.max_wait_seconds", jobs.max_wait_seconds, 1, LONGEST_SECONDS),
+            ("jobs.retention_seconds", jobs.retention_seconds, 1, LONGEST_SECONDS),
+            ("jobs.expire_after_cleanup_seconds", jobs.expire_after_cleanup_seconds, 0, LONGEST_SECONDS),
+            ("sweep.interval_seconds", sweep.interval_seconds, 1, DAY_SECONDS),
+            ("sweep.limit", sweep.limit as u64, 1, 1_000_000),
+            ("sweep.orphan_blob_seconds", sweep.orphan_blob_seconds, 0, LONGEST_SECONDS),
+            ("process.max_jobs", self.process.max_jobs as u64, 1, 1024),
+            ("process.handler_deadline_seconds", self.process.handler_deadline_seconds, 1, DAY_SECONDS),
+            ("limits.enqueued_per_user", u64::from(limits.enqueued_per_user), 1, 100_000),
+            ("limits.max_file_bytes", limits.max_file_bytes, 1, 1 << 40),
+            ("limits.max_batch_bytes", limits.max_batch_bytes, 1, 1 << 40),
+            ("limits.max_files", limits.max_files as u64, 1, 1000),
+            ("limits.recovery_window_seconds", limits.recovery_window_seconds, 0, 100 * LONGEST_SECONDS),
+            ("queue.max_attempts", u64::from(queue.max_attempts), 1, 1_000_000),
+            ("queue.dispatch_deadline_seconds", queue.dispatch_deadline_seconds, 1, DAY_SECONDS),
+            ("queue.max_per_second", u64::from(queue.max_per_second), 1, 1_000_000),
+            ("blobs.keep_days", self.blobs.keep_days, 0, 36_600),
+        ];
+        for (key, value, min, max) in ranges {
+            if !(min..=max).contains(&value) {
+                return Err(ConfigError(format!("{key} must lie between {min} and {max}, not {value}")));
+            }
+        }
+        if self.process.handler_deadline_seconds >= queue.dispatch_deadline_seconds {
+            let why = "process.handler_deadline_seconds must be below queue.dispatch_deadline_seconds: a worker has to \
+                       put its job back before the queue gives the delivery up";
+            return Err(ConfigError(why.to_owned()));
+        }
+        Ok(())
+    }
+}

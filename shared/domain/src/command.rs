@@ -1,0 +1,97 @@
+//! What can be asked of a job: every writer speaks in these.
+
+use std::time::Duration;
+
+use crate::code::Code;
+use crate::failure::Failure;
+use crate::id::Nonce;
+use crate::job::{Status, WaitingFor};
+use crate::time::Timestamp;
+
+/// Why a delivery ends before the job does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PutBack {
+    /// A fault of a store, the network, or of single engine calls. `code` is what the open files get if it was the last
+    /// attempt.
+    Fault { code: Code, retry_after: Option<Duration> },
+    /// The handler's time is nearly up.
+    Deadline,
+    /// The process is told to end.
+    Shutdown,
+    /// No engine call of this delivery succeeded.
+    Engine { retry_after: Option<Duration> },
+    /// The daily budget is used up.
+    Budget { until: Timestamp },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// A task of this number was made, or found, that runs at `schedule` (or at once).
+    Enqueued { number: u32, schedule: Option<Timestamp> },
+    /// The queue knows no task of this number any more.
+    TaskGone { number: u32 },
+    /// It is this waiting job's turn.
+    Promote,
+    Claim { owner: Nonce },
+    Renew { fence: u64 },
+    /// A file cannot be worked on at all: its bytes are gone, differ, or are no audio.
+    FailFile { fence: u64, index: usize, failure: Failure },
+    PutBack { fence: u64, cause: PutBack, jitter: f64 },
+    /// The circuit is open: a queued job waits without being claimed.
+    Postpone { until: Timestamp, waiting_for: WaitingFor },
+    Finish { fence: u64 },
+    PushDone { fence: u64 },
+    PushLater { fence: u64, at: Timestamp },
+    /// The blobs are about to be deleted.
+    AudioGone { fence: u64 },
+    CleanedUp { fence: u64 },
+    /// The lease is over and nobody claimed: back to the queue, with a fence that stops the lost worker.
+    Recover,
+    /// Nothing more can come of it: it waited too long for its turn.
+    GiveUpWaiting,
+    Cancel,
+    Retry { key: Nonce },
+    /// The end of retention: the job is forgotten.
+    Expire,
+}
+
+impl Command {
+    /// Whether the answer depends on a free turn of the user.
+    pub fn needs_turn(&self) -> bool {
+        matches!(self, Command::Retry { .. })
+    }
+}
+
+/// What follows from a transition, to be done by whoever asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Make the task of the job's present dispatch number.
+    Enqueue,
+    /// In the same transaction: the user's next waiting jobs get their turn.
+    PromoteNext,
+    /// The job's effects are due now.
+    RunEffects,
+    /// In the same transaction: delete the job.
+    Forget,
+}
+
+/// Why a command does not apply.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("another worker holds the job (fence {fence})")]
+    Fenced { fence: u64 },
+    #[error("the job is {}", .0.as_str())]
+    Finished(Status),
+    #[error("another worker holds the job until {until}")]
+    LeaseHeld { until: Timestamp },
+    #[error("the job is {}, not queued", .0.as_str())]
+    NotQueued(Status),
+    #[error("the job was dispatched again since (number {number})")]
+    Redispatched { number: u32 },
+    #[error("{0}")]
+    NotRetryable(&'static str),
+    #[error("it is not time for that yet")]
+    NotDue,
+    #[error("files of the job are still open")]
+    FilesOpen,
+}

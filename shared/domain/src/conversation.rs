@@ -1,0 +1,145 @@
+//! A conversation: lines of one user that belong together, by time or because the app says so.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::id::{ConversationId, RecordingId, SegmentId, Uid};
+use crate::name::Stream;
+use crate::rules::CONVERSATION_GAP;
+use crate::time::{Timestamp, millis};
+
+/// Names the ids that are derived here. Never changed: a replay must hit the same conversation.
+const NAMESPACE: Uuid = Uuid::from_u128(0x8c1f_2c37_5f0e_4b0a_9d7a_2f6f_0c5e_a111);
+
+/// A stretch of time, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Interval {
+    pub start: Timestamp,
+    pub end: Timestamp,
+}
+
+impl Interval {
+    pub fn hull(self, other: Self) -> Self {
+        Self { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+
+    /// Less than the conversation gap lies between the two, or they touch.
+    pub fn connects(self, other: Self) -> bool {
+        let gap = self.start.max(other.start).millis() - self.end.min(other.end).millis();
+        gap < millis(CONVERSATION_GAP)
+    }
+
+    /// Everything that could connect with this.
+    pub fn reach(self) -> Self {
+        Self { start: self.start - CONVERSATION_GAP, end: self.end + CONVERSATION_GAP }
+    }
+}
+
+/// The earliest line: it gives the conversation its title and language, whatever the order in which lines came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opening {
+    pub at: Timestamp,
+    pub recording: RecordingId,
+    pub start_ms: u32,
+    pub stream: Stream,
+    pub title: String,
+    pub language: Option<String>,
+}
+
+impl Opening {
+    fn order(&self) -> (Timestamp, RecordingId, u32) {
+        (self.at, self.recording, self.start_ms)
+    }
+
+    pub fn earlier(self, other: Option<Self>) -> Self {
+        match other {
+            Some(other) if other.order() <= self.order() => other,
+            _ => self,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversation {
+    pub id: ConversationId,
+    pub uid: Uid,
+    /// The stream whose times it is made of; an attached conversation may hold lines of others too.
+    pub stream: Stream,
+    /// What was placed by time. Those of one stream are disjoint, with at least the gap between them.
+    pub timed: Option<Interval>,
+    /// What was attached by an explicit id: it neither joins nor is joined by time.
+    pub attached: Option<Interval>,
+    pub opening: Option<Opening>,
+    pub locked: bool,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    /// It was merged into that one: readers and writers follow.
+    pub merged_into: Option<ConversationId>,
+    /// Conversations merged into this one that hold attached lines.
+    pub merged_ids: Vec<ConversationId>,
+    pub deleted_at: Option<Timestamp>,
+}
+
+impl Conversation {
+    pub fn new(id: ConversationId, uid: &Uid, stream: &Stream, now: Timestamp) -> Self {
+        Self {
+            id,
+            uid: uid.clone(),
+            stream: stream.clone(),
+            timed: None,
+            attached: None,
+            opening: None,
+            locked: false,
+            created_at: now,
+            updated_at: now,
+            merged_into: None,
+            merged_ids: Vec::new(),
+            deleted_at: None,
+        }
+    }
+
+    pub fn is_live(&self) -> bool {
+        self.merged_into.is_none() && self.deleted_at.is_none()
+    }
+
+    /// From its first line to its last, attached ones included.
+    pub fn span(&self) -> Option<Interval> {
+        match (self.timed, self.attached) {
+            (Some(timed), Some(attached)) => Some(timed.hull(attached)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    pub fn started_at(&self) -> Timestamp {
+        self.span().map_or(self.created_at, |span| span.start)
+    }
+
+    pub fn finished_at(&self) -> Timestamp {
+        self.span().map_or(self.created_at, |span| span.end)
+    }
+}
+
+/// The id of the conversation that a segment starts.
+pub fn derived_id(uid: &Uid, stream: &Stream, first: SegmentId) -> ConversationId {
+    let name = format!("{uid}\n{}\n{first}", stream.key());
+    ConversationId(Uuid::new_v5(&NAMESPACE, name.as_bytes()))
+}
+
+/// The longest title, in characters, and in words.
+const TITLE_CHARS: usize = 60;
+const TITLE_WORDS: usize = 8;
+
+/// The first words of a text.
+pub fn title_of(text: &str) -> String {
+    let mut title = String::new();
+    for word in text.split_whitespace().take(TITLE_WORDS) {
+        if title.chars().count() + word.chars().count() > TITLE_CHARS {
+            break;
+        }
+        if !title.is_empty() {
+            title.push(' ');
+        }
+        title.push_str(word);
+    }
+    title
+}

@@ -1,0 +1,130 @@
+//! One file of a job: where its bytes are staged, and how far its recording has come in this job.
+
+use serde::{Deserialize, Serialize};
+
+use crate::code::{Blame, Code};
+use crate::failure::Failure;
+use crate::id::{ConversationId, RecordingId, Sha256Hex};
+use crate::name::Stream;
+use crate::plan::Counts;
+use crate::recording::{AudioFacts, Recording, State};
+use crate::time::Timestamp;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileStatus {
+    Queued,
+    Processing,
+    Done,
+    Silent,
+    Failed,
+}
+
+impl FileStatus {
+    pub fn is_settled(self) -> bool {
+        matches!(self, FileStatus::Done | FileStatus::Silent | FileStatus::Failed)
+    }
+
+    /// The client may delete its copy: the text is placed, or there was nothing to hear.
+    pub fn is_good(self) -> bool {
+        matches!(self, FileStatus::Done | FileStatus::Silent)
+    }
+}
+
+/// A segment that failed in this job. The next job, or a retry, starts without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedSegment {
+    pub start_ms: u32,
+    /// The engine called the audio itself invalid; otherwise it kept failing.
+    pub refused: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobFile {
+    pub name: String,
+    /// The name of its staged bytes in the blob store.
+    pub blob: String,
+    pub size: u64,
+    pub sha256: Sha256Hex,
+    pub crc32c: u32,
+    pub recording: RecordingId,
+    pub stream: Stream,
+    /// What the name, or the part's header, says; `None`: it ended when it was accepted.
+    pub captured_at: Option<Timestamp>,
+    pub status: FileStatus,
+    pub failure: Option<Failure>,
+    pub facts: AudioFacts,
+    pub counts: Counts,
+    pub failed: Vec<FailedSegment>,
+    pub conversation_ids: Vec<ConversationId>,
+}
+
+impl JobFile {
+    pub fn failed_segments(&self) -> u32 {
+        let open = self.counts.segments.saturating_sub(self.counts.done());
+        match self.status {
+            // The file is over: what is not done has failed.
+            FileStatus::Failed => open,
+            // A segment that another job finished since does not count as failed here.
+            _ => open.min(self.failed.len() as u32),
+        }
+    }
+
+    pub fn fail(&mut self, failure: Failure) {
+        self.status = FileStatus::Failed;
+        self.failure = Some(failure);
+    }
+
+    /// Takes over what the recording knows, and settles the file when nothing is left to do for it.
+    pub fn follow(&mut self, recording: &Recording) {
+        self.facts = recording.facts;
+        self.conversation_ids.clone_from(&recording.conversation_ids);
+        self.counts = recording.plan.as_ref().map(crate::plan::Plan::counts).unwrap_or_default();
+        if let Some(plan) = &recording.plan {
+            self.failed.retain(|f| plan.find(f.start_ms).is_some_and(|s| !s.is_closed()));
+        }
+        match recording.state {
+            State::Silent => self.status = FileStatus::Silent,
+            State::Done => self.status = FileStatus::Done,
+            State::Planned | State::Failed if recording.plan.is_some() => self.follow_plan(),
+            _ => {}
+        }
+        if self.status != FileStatus::Failed {
+            self.failure = None;
+        }
+    }
+
+    fn follow_plan(&mut self) {
+        let closed = self.counts.done() + self.failed_segments();
+        if closed < self.counts.segments {
+            self.status = FileStatus::Processing;
+        } else if self.failed.is_empty() {
+            self.status = FileStatus::Done;
+        } else {
+            self.fail(self.segment_failure());
+        }
+    }
+
+    fn segment_failure(&self) -> Failure {
+        let (failed, all) = (self.failed_segments(), self.counts.segments);
+        // One segment that a healthier engine may take is enough to make a retry worth it.
+        if self.failed.iter().all(|f| f.refused) {
+            Failure::because(Code::TranscriptionRefused, format!("the speech engine refused {failed} of {all} segments"))
+        } else {
+            Failure::because(Code::TranscriptionFailed, format!("the speech engine failed on {failed} of {all} segments"))
+        }
+    }
+
+    /// Starts over for a retry: what is finished stays, failures are forgotten.
+    pub fn reopen(&mut self) {
+        if !self.status.is_good() {
+            self.status = FileStatus::Queued;
+            self.failure = None;
+            self.failed.clear();
+        }
+    }
+
+    pub fn is_content_failure(&self) -> bool {
+        self.failure.as_ref().is_some_and(|f| f.blame == Blame::Content)
+    }
+}

@@ -1,0 +1,37 @@
+//! What Afterword is about: recordings, jobs, segments, conversations, usage, and the rules between them.
+//! No I/O, no async, no clock.
+
+pub mod accept;
+pub mod code;
+pub mod command;
+pub mod conversation;
+pub mod failure;
+pub mod id;
+pub mod job;
+pub mod job_file;
+pub mod line;
+pub mod name;
+pub mod need;
+pub mod placement;
+pub mod plan;
+pub mod planning;
+pub mod recording;
+pub mod rules;
+pub mod time;
+pub mod transition;
+pub mod usage;
+
+pub use code::{Blame, Code};
+pub use command::{Action, Command, PutBack, Refusal};
+pub use conversation::{Conversation, Interval};
+pub use failure::Failure;
+pub use id::{ConversationId, DeviceId, InvalidId, JobId, Nonce, RecordingId, SegmentId, Sha256Hex, Uid};
+pub use job::{Job, Status};
+pub use job_file::{FileStatus, JobFile};
+pub use line::Line;
+pub use name::{Codec, Format, FrameFormat, NameError, RecordingName, SoundFile, Source, Stream};
+pub use plan::{Mark, Plan, Segment};
+pub use recording::Recording;
+pub use rules::Rules;
+pub use time::Timestamp;
+pub use usage::{Bucket, Usage};

@@ -1,0 +1,68 @@
+//! A line: the text of one segment. Its identity is recording and start, never its text: two people may say "yes" twice.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ConversationId, RecordingId, SegmentId, Uid};
+use crate::name::Stream;
+use crate::time::Timestamp;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    /// Offsets from the segment's start.
+    pub start_ms: u32,
+    pub end_ms: u32,
+    pub text: String,
+}
+
+/// What one speaker said without a break.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Utterance {
+    /// Offsets from the segment's start.
+    pub start_ms: u32,
+    pub end_ms: u32,
+    pub text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaker: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<Vec<Word>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    pub recording: RecordingId,
+    pub start_ms: u32,
+    pub uid: Uid,
+    pub stream: Stream,
+    pub starts_at: Timestamp,
+    pub ends_at: Timestamp,
+    pub language: Option<String>,
+    pub utterances: Vec<Utterance>,
+    /// Counted when the text came back; usage is taken from here, never from memory.
+    pub words: u64,
+    /// Where it stands; `None` until it is placed.
+    pub conversation_id: Option<ConversationId>,
+    /// Placed by an explicit conversation id rather than by time.
+    pub attached: bool,
+    /// Its conversation was deleted: the identity stays for ever, the text is gone.
+    pub stub: bool,
+}
+
+impl Line {
+    pub fn segment(&self) -> SegmentId {
+        SegmentId { recording: self.recording, start_ms: self.start_ms }
+    }
+
+    /// The key that lines of a conversation are sorted by.
+    pub fn order(&self) -> (Timestamp, RecordingId, u32) {
+        (self.starts_at, self.recording, self.start_ms)
+    }
+
+    pub fn text(&self) -> String {
+        self.utterances.iter().map(|u| u.text.as_str()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Words as a person counts them.
+pub fn count_words(utterances: &[Utterance]) -> u64 {
+    utterances.iter().map(|u| u.text.split_whitespace().count() as u64).sum()
+}

@@ -1,0 +1,149 @@
+//! What a recording's file name says: how its audio is coded, when it was captured, and by which device.
+
+mod captured;
+mod parse;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+pub use captured::{CapturedError, MAX_FUTURE, check_captured};
+pub use parse::{NameError, parse};
+
+use crate::Timestamp;
+
+/// The longest file name, in bytes: it becomes a part of a blob's name and of a document.
+pub const MAX_NAME_BYTES: usize = 200;
+/// The most samples a second; the fewest are what a telephone has.
+pub const MAX_RATE: u32 = 48_000;
+pub const MIN_RATE: u32 = 8_000;
+/// What libopus can put into a frame, at 16 kHz: 2.5 to 120 ms.
+pub const OPUS_FRAME_SAMPLES: [u32; 8] = [40, 80, 160, 320, 640, 960, 1280, 1920];
+/// A frame has at most 65,536 bytes, and no codec here takes less than a byte for a sample but those of fixed frames.
+pub const MAX_FRAME_SAMPLES: u32 = 65_536;
+
+/// The device of a plain sound file: a person uploaded it.
+const UPLOAD: &str = "upload";
+/// The device of a name that does not say one.
+const UNKNOWN: &str = "unknown";
+/// Keeps a printed name below [`MAX_NAME_BYTES`]; a Bluetooth address has 12 characters.
+const MAX_PRINTED_DEVICE: usize = 100;
+
+/// What a well-formed name says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RecordingName {
+    pub format: Format,
+    /// Always there in a frame file. A sound file may do without: then the upload says it, or its arrival does.
+    pub captured_at: Option<Timestamp>,
+    pub stream: Stream,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Length-prefixed codec frames with no header, as devices write them (`.bin`).
+    Frames(FrameFormat),
+    /// A file that describes itself.
+    Sound(SoundFile),
+}
+
+/// How the frames of a `.bin` are coded: nothing in the file itself says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FrameFormat {
+    pub codec: Codec,
+    pub rate: u32,
+    pub channels: u8,
+    pub frame_samples: u32,
+}
+
+impl FrameFormat {
+    /// What a bare name stands for: the oldest devices wrote nothing else.
+    pub const BARE: Self = Self { codec: Codec::Opus, rate: 16_000, channels: 1, frame_samples: 160 };
+
+    /// The full name of a recording in this format: well-formed whatever the device is called, if the moment is one
+    /// that a name may have.
+    pub fn file_name(&self, device: &str, captured_at: Timestamp) -> String {
+        let plain = device.chars().filter(char::is_ascii_alphanumeric).take(MAX_PRINTED_DEVICE);
+        let mut device: String = plain.collect::<String>().to_ascii_lowercase();
+        if device.is_empty() {
+            device.push_str(UNKNOWN);
+        }
+        let Self { codec, rate, channels, frame_samples } = self;
+        let at = captured::print(captured_at);
+        format!("audio_{device}_{codec}_{rate}_{channels}_fs{frame_samples}_{at}.bin")
+    }
+}
+
+macro_rules! names {
+    ($(#[$doc:meta])* $type:ident { $($(#[$of:meta])* $variant:ident = $name:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $type { $($(#[$of])* $variant,)* }
+
+        impl $type {
+            pub const ALL: &'static [$type] = &[$($type::$variant,)*];
+
+            pub const fn as_str(self) -> &'static str {
+                match self { $($type::$variant => $name,)* }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = ();
+            fn from_str(text: &str) -> Result<Self, ()> {
+                $type::ALL.iter().copied().find(|one| one.as_str() == text).ok_or(())
+            }
+        }
+    };
+}
+
+names! {
+    /// The codec of a frame file.
+    Codec {
+        /// Signed 16-bit, little-endian.
+        Pcm16 = "pcm16",
+        /// Unsigned 8-bit.
+        Pcm8 = "pcm8",
+        /// G.711 µ-law, usually at 8 kHz.
+        Mulaw8 = "mulaw8",
+        /// G.711 µ-law, usually at 16 kHz.
+        Mulaw16 = "mulaw16",
+        Opus = "opus",
+        OpusFs320 = "opus_fs320",
+        /// ADTS frames.
+        Aac = "aac",
+        Lc3Fs1030 = "lc3_fs1030",
+    }
+}
+
+names! {
+    /// A sound file, by its extension.
+    SoundFile { Wav = "wav", Flac = "flac", Mp3 = "mp3", Ogg = "ogg", Opus = "opus", M4a = "m4a", }
+}
+
+names! {
+    /// What kind of recorder made it.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    Source { Limitless = "limitless", Phone = "phone", Device = "device", }
+}
+
+/// Recordings of one stream follow one another in time; conversations never mix streams.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Stream {
+    pub source: Source,
+    pub device: String,
+}
+
+impl Stream {
+    /// `source.device`: names the stream's timeline. No source has a dot, so that no two streams share a key.
+    pub fn key(&self) -> String {
+        format!("{}.{}", self.source, self.device)
+    }
+}

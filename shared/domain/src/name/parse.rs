@@ -1,0 +1,187 @@
+//! Reads a file name from the right, because codec and device names contain underscores themselves.
+
+use super::captured::{self, NoMoment};
+use super::{Codec, Format, FrameFormat, MAX_FRAME_SAMPLES, MAX_NAME_BYTES, MAX_RATE, MIN_RATE, OPUS_FRAME_SAMPLES};
+use super::{RecordingName, SoundFile, Source, Stream, UNKNOWN, UPLOAD};
+
+/// What is wrong with a name, told to the person who chose it: 400 `invalid_filename`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    #[error("the name has {0} bytes; expected 1 to {MAX_NAME_BYTES}")]
+    Length(usize),
+    #[error("the name contains {0}; expected a plain file name, without folders")]
+    Character(&'static str),
+    #[error("the name ends in `{0}`; expected .bin, .wav, .flac, .mp3, .ogg, .opus or .m4a")]
+    Extension(String),
+    #[error("the name has no `_`; expected `_<timestamp>` before `.bin`")]
+    NoTimestamp,
+    #[error("the timestamp `{0}` is not a number; expected seconds or milliseconds since 1970 after the last `_`")]
+    Timestamp(String),
+    #[error("the timestamp `{0}` lies outside of 2024 to 9999; expected seconds or milliseconds since 1970")]
+    TimestampRange(String),
+    #[error(
+        "no known codec stands before the rate in `{0}`; expected pcm16, pcm8, mulaw8, mulaw16, opus, opus_fs320, aac or \
+         lc3_fs1030"
+    )]
+    Codec(String),
+    #[error("the rate `{0}` is not possible; expected {MIN_RATE} to {MAX_RATE} samples a second")]
+    Rate(String),
+    #[error("the channels `{0}` are not possible; expected 1 or 2")]
+    Channels(String),
+    #[error("the frame size `fs{0}` is not possible with {1}; expected fs{2}")]
+    Frame(String, Codec, &'static str),
+}
+
+/// What is quoted of a name in an error.
+const QUOTED_CHARS: usize = 64;
+
+fn quote(text: &str) -> String {
+    text.chars().take(QUOTED_CHARS).collect()
+}
+
+/// Reads the name of an uploaded file. Whether its moment lies in the future is not judged here: that passes with time.
+pub fn parse(name: &str) -> Result<RecordingName, NameError> {
+    check_characters(name)?;
+    let (stem, extension) = name.rsplit_once('.').ok_or_else(|| NameError::Extension(quote(name)))?;
+    if extension.eq_ignore_ascii_case("bin") {
+        return frame_file(stem);
+    }
+    match extension.to_ascii_lowercase().parse() {
+        Ok(kind) => Ok(sound_file(stem, kind)),
+        Err(()) => Err(NameError::Extension(quote(&name[stem.len()..]))),
+    }
+}
+
+fn check_characters(name: &str) -> Result<(), NameError> {
+    if name.is_empty() || name.len() > MAX_NAME_BYTES {
+        return Err(NameError::Length(name.len()));
+    }
+    let refused = [
+        (name.contains('/'), "`/`"),
+        (name.contains('\\'), "`\\`"),
+        (name.contains(char::is_control), "a control character"),
+        (name.contains(".."), "`..`"),
+        (name.starts_with('.'), "a leading dot"),
+    ];
+    match refused.iter().find(|(found, _)| *found) {
+        Some((_, what)) => Err(NameError::Character(what)),
+        None => Ok(()),
+    }
+}
+
+fn sound_file(stem: &str, kind: SoundFile) -> RecordingName {
+    let captured_at = stem.rsplit_once('_').and_then(|(_, at)| captured::read(at).ok());
+    RecordingName { format: Format::Sound(kind), captured_at, stream: stream(stem, UPLOAD) }
+}
+
+fn frame_file(stem: &str) -> Result<RecordingName, NameError> {
+    let (before, at) = stem.rsplit_once('_').ok_or(NameError::NoTimestamp)?;
+    let captured_at = captured::read(at).map_err(|why| match why {
+        NoMoment::NotANumber => NameError::Timestamp(quote(at)),
+        NoMoment::OutOfRange => NameError::TimestampRange(quote(at)),
+    })?;
+    let (format, device) = describe(before)?;
+    Ok(RecordingName { format: Format::Frames(format), captured_at: Some(captured_at), stream: stream(stem, device) })
+}
+
+/// Reads `<prefix>_<device>_<codec>_<rate>_<channels>_fs<frame>`. Older recorders left parts out from the right, the
+/// oldest everything. But a name that ends in a frame size is a description and has to be a right one: reading another
+/// codec as Opus would turn it into noise.
+fn describe(text: &str) -> Result<(FrameFormat, &str), NameError> {
+    if let Some((owner, codec)) = split_codec(text) {
+        return Ok((usual(codec), device(owner)));
+    }
+    match text.rsplit_once("_fs") {
+        Some((before, size)) if is_number(size) => {
+            let [before, rate, channels] = last_two(before).ok_or_else(|| NameError::Codec(quote(text)))?;
+            let (owner, codec) = split_codec(before).ok_or_else(|| NameError::Codec(quote(before)))?;
+            Ok((frame_format(codec, rate, channels, size)?, device(owner)))
+        }
+        _ => {
+            let numbers = last_two(text).filter(|[_, rate, channels]| is_number(rate) && is_number(channels));
+            let found = numbers.and_then(|[before, rate, channels]| Some((split_codec(before)?, rate, channels)));
+            let Some(((owner, codec), rate, channels)) = found else {
+                return Ok((FrameFormat::BARE, UNKNOWN));
+            };
+            let size = usual(codec).frame_samples.to_string();
+            Ok((frame_format(codec, rate, channels, &size)?, device(owner)))
+        }
+    }
+}
+
+/// What a codec stands for when the name says no more.
+fn usual(codec: Codec) -> FrameFormat {
+    let rate = if codec == Codec::Mulaw8 { 8_000 } else { 16_000 };
+    let frame_samples = match codec {
+        Codec::OpusFs320 => 320,
+        Codec::Aac => 1024,
+        _ => 160,
+    };
+    FrameFormat { codec, rate, channels: 1, frame_samples }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn last_two(text: &str) -> Option<[&str; 3]> {
+    let (before, last) = text.rsplit_once('_')?;
+    let (before, one_before) = before.rsplit_once('_')?;
+    Some([before, one_before, last])
+}
+
+/// Takes the codec off the end. `opus_fs320` ends in no other codec's name, so that at most one fits.
+fn split_codec(text: &str) -> Option<(&str, Codec)> {
+    Codec::ALL.iter().find_map(|&codec| {
+        let owner = text.strip_suffix(codec.as_str())?;
+        Some((owner.strip_suffix('_').or(owner.is_empty().then_some(owner))?, codec))
+    })
+}
+
+/// `<prefix>_<device>`: everything after the first part, so that two devices never share a stream.
+fn device(owner: &str) -> &str {
+    owner.split_once('_').map(|(_, device)| device).filter(|device| !device.is_empty()).unwrap_or(UNKNOWN)
+}
+
+fn frame_format(codec: Codec, rate: &str, channels: &str, size: &str) -> Result<FrameFormat, NameError> {
+    let rate_read = number(rate).filter(|rate| (MIN_RATE..=MAX_RATE).contains(rate));
+    let channels_read = match channels {
+        "1" => Some(1),
+        "2" => Some(2),
+        _ => None,
+    };
+    let (fits, expected): (fn(u32) -> bool, _) = match codec {
+        Codec::Opus | Codec::OpusFs320 => {
+            (|size| OPUS_FRAME_SAMPLES.contains(&size), "40, 80, 160, 320, 640, 960, 1280 or 1920")
+        }
+        _ => (|size| (1..=MAX_FRAME_SAMPLES).contains(&size), "1 to 65536"),
+    };
+    Ok(FrameFormat {
+        codec,
+        rate: rate_read.ok_or_else(|| NameError::Rate(quote(rate)))?,
+        channels: channels_read.ok_or_else(|| NameError::Channels(quote(channels)))?,
+        frame_samples: number(size)
+            .filter(|size| fits(*size))
+            .ok_or_else(|| NameError::Frame(quote(size), codec, expected))?,
+    })
+}
+
+fn number(text: &str) -> Option<u32> {
+    // `parse` alone would take a sign.
+    if is_number(text) { text.parse().ok() } else { None }
+}
+
+fn stream(stem: &str, device: &str) -> Stream {
+    let stem = stem.to_ascii_lowercase();
+    let source = if stem.contains("limitless") {
+        Source::Limitless
+    } else if stem.contains("omibatchphone") || stem.contains("phonemic") {
+        Source::Phone
+    } else {
+        Source::Device
+    };
+    Stream { source, device: device.to_owned() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,63 @@
+//! Writing a recording's plan, once: a later job finds it and goes on with it.
+
+use crate::code::Code;
+use crate::command::Refusal;
+use crate::failure::Failure;
+use crate::job::Job;
+use crate::plan::{Plan, Segment};
+use crate::recording::{AudioFacts, Recording, State};
+use crate::transition::{Context, check_fence, extend_lease};
+
+/// What listening to a file found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Heard {
+    Speech(Vec<Segment>),
+    /// No speech, by the strict rule.
+    Silence,
+    /// Nothing usable; the sentence says what was wrong.
+    Nothing(String),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct FilePlan {
+    pub fence: u64,
+    pub index: usize,
+    pub facts: AudioFacts,
+    pub heard: Heard,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    pub job: Job,
+    pub recording: Recording,
+}
+
+pub fn plan_file(mut job: Job, mut recording: Recording, plan: &FilePlan, ctx: Context<'_>) -> Result<Planned, Refusal> {
+    check_fence(&job, plan.fence)?;
+    let Some(file) = job.files.get_mut(plan.index).filter(|file| file.recording == recording.id) else {
+        return Err(Refusal::Fenced { fence: job.lease.fence });
+    };
+    // Whoever planned first wins: segments that may have text already are never cut anew.
+    if recording.plan.is_none() && !recording.is_finished() {
+        recording.facts = plan.facts;
+        match &plan.heard {
+            Heard::Speech(segments) => {
+                let ended = job.created_at - std::time::Duration::from_millis(plan.facts.duration_ms);
+                recording.captured_at = Some(file.captured_at.unwrap_or(ended));
+                recording.language.clone_from(&job.language);
+                recording.conversation_id = job.conversation_id;
+                recording.plan = Some(Plan::new(segments.clone()));
+                recording.state = State::Planned;
+            }
+            Heard::Silence => recording.state = State::Silent,
+            Heard::Nothing(_) => recording.state = State::Invalid,
+        }
+    }
+    file.follow(&recording);
+    if let (Heard::Nothing(why), State::Invalid) = (&plan.heard, recording.state) {
+        file.fail(Failure::because(Code::InvalidAudio, why.clone()));
+    }
+    extend_lease(&mut job, ctx.now, ctx.rules);
+    job.updated_at = ctx.now.max(crate::Timestamp::from_millis(job.updated_at.millis() + 1));
+    Ok(Planned { job, recording })
+}

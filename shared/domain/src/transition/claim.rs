@@ -1,0 +1,84 @@
+//! Taking a job, holding it, and taking it back from a worker that was lost.
+
+use super::{Context, Step, check_fence, end, extend_lease};
+use crate::code::Code;
+use crate::command::{Action, Refusal};
+use crate::failure::Failure;
+use crate::id::Nonce;
+use crate::job::{DispatchState, Job, Status};
+
+pub fn claim(mut job: Job, owner: Nonce, ctx: Context<'_>) -> Result<Step, Refusal> {
+    match job.status {
+        Status::Processing if job.lease.owner == Some(owner) => return Ok(Step::quiet(job)),
+        Status::Processing if job.lease_is_live(ctx.now) => {
+            let until = job.lease.until.unwrap_or(ctx.now);
+            return Err(Refusal::LeaseHeld { until });
+        }
+        Status::Queued | Status::Processing => {}
+        Status::Uploading => return Err(Refusal::NotQueued(job.status)),
+        ended => return Err(Refusal::Finished(ended)),
+    }
+    job.lease.fence += 1;
+    if job.attempt >= ctx.rules.max_attempts {
+        return Ok(end(job, ctx, &Failure::of(Code::WorkerLost)));
+    }
+    job.status = Status::Processing;
+    job.attempt += 1;
+    job.started_at = job.started_at.or(Some(ctx.now));
+    job.lease.owner = Some(owner);
+    // A stray delivery may come before the job's turn: from now on it holds one.
+    job.dispatch.state = DispatchState::Enqueued;
+    job.dispatch.not_before = None;
+    job.waiting_for = None;
+    job.waiting_until = None;
+    job.done_at_claim = job.work_done();
+    extend_lease(&mut job, ctx.now, ctx.rules);
+    Ok(Step::quiet(job))
+}
+
+pub fn renew(mut job: Job, fence: u64, ctx: Context<'_>) -> Result<Step, Refusal> {
+    check_fence(&job, fence)?;
+    extend_lease(&mut job, ctx.now, ctx.rules);
+    Ok(Step::quiet(job))
+}
+
+pub fn fail_file(
+    mut job: Job,
+    fence: u64,
+    index: usize,
+    failure: &Failure,
+    ctx: Context<'_>,
+) -> Result<Step, Refusal> {
+    check_fence(&job, fence)?;
+    if let Some(file) = job.files.get_mut(index).filter(|file| !file.status.is_settled()) {
+        file.fail(failure.clone());
+    }
+    extend_lease(&mut job, ctx.now, ctx.rules);
+    Ok(Step::quiet(job))
+}
+
+pub fn recover(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
+    match job.status {
+        Status::Processing if !job.lease_is_live(ctx.now) => {}
+        Status::Processing => return Err(Refusal::NotDue),
+        Status::Queued | Status::Uploading => return Err(Refusal::NotQueued(job.status)),
+        ended => return Err(Refusal::Finished(ended)),
+    }
+    job.lease.fence += 1;
+    if job.attempt >= ctx.rules.max_attempts {
+        return Ok(end(job, ctx, &Failure::of(Code::WorkerLost)));
+    }
+    requeue(&mut job);
+    job.due_at = Some(ctx.now + ctx.rules.enqueue_grace);
+    Ok(Step { job, actions: vec![Action::Enqueue] })
+}
+
+/// Back to `queued`, with a new task to be made.
+pub fn requeue(job: &mut Job) {
+    job.status = Status::Queued;
+    job.lease.owner = None;
+    job.lease.until = None;
+    job.dispatch.state = DispatchState::Pending;
+    job.dispatch.number += 1;
+    job.dispatch.not_before = None;
+}

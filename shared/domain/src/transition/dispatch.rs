@@ -1,0 +1,71 @@
+//! From `waiting` over `pending` to `enqueued`: how a queued job comes to a task.
+
+use super::{Context, Step, end};
+use crate::code::Code;
+use crate::command::{Action, Refusal};
+use crate::failure::Failure;
+use crate::job::{DispatchState, Job, Status, WaitingFor};
+use crate::rules::Rules;
+use crate::time::Timestamp;
+
+pub fn enqueued(mut job: Job, number: u32, schedule: Option<Timestamp>, ctx: Context<'_>) -> Result<Step, Refusal> {
+    if job.dispatch.number != number {
+        return Err(Refusal::Redispatched { number: job.dispatch.number });
+    }
+    // The task may have run before its maker says so: then there is nothing to mark.
+    if job.status == Status::Queued && job.dispatch.state != DispatchState::Waiting {
+        job.dispatch.state = DispatchState::Enqueued;
+        job.due_at = Some(schedule.unwrap_or(ctx.now).max(ctx.now) + ctx.rules.task_grace);
+    }
+    Ok(Step::quiet(job))
+}
+
+pub fn task_gone(mut job: Job, number: u32, ctx: Context<'_>) -> Result<Step, Refusal> {
+    if job.status != Status::Queued || job.dispatch.state == DispatchState::Waiting {
+        return Err(Refusal::NotQueued(job.status));
+    }
+    if job.dispatch.number != number {
+        return Err(Refusal::Redispatched { number: job.dispatch.number });
+    }
+    job.dispatch.state = DispatchState::Pending;
+    job.dispatch.number += 1;
+    job.due_at = Some(ctx.now + ctx.rules.enqueue_grace);
+    Ok(Step { job, actions: vec![Action::Enqueue] })
+}
+
+pub fn promote(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
+    if job.status != Status::Queued || job.dispatch.state != DispatchState::Waiting {
+        return Err(Refusal::NotQueued(job.status));
+    }
+    take_turn(&mut job, true, ctx);
+    Ok(Step { job, actions: vec![Action::Enqueue] })
+}
+
+/// A job that enters the queue takes a free turn, or waits for one.
+pub fn take_turn(job: &mut Job, free: bool, ctx: Context<'_>) {
+    job.dispatch.not_before = None;
+    if free {
+        job.dispatch.state = DispatchState::Pending;
+        job.waiting_for = None;
+        job.due_at = Some(ctx.now + ctx.rules.enqueue_grace);
+    } else {
+        job.dispatch.state = DispatchState::Waiting;
+        job.waiting_for = Some(WaitingFor::Turn);
+        job.due_at = Some(waits_until(job, ctx.rules));
+    }
+}
+
+/// Beyond this the bucket's lifecycle would take the audio away under the job.
+pub fn waits_until(job: &Job, rules: &Rules) -> Timestamp {
+    job.created_at + rules.audio_lifecycle.saturating_sub(rules.lifecycle_margin)
+}
+
+pub fn give_up_waiting(job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
+    if job.status != Status::Queued {
+        return Err(Refusal::NotQueued(job.status));
+    }
+    if !ctx.now.has_reached(waits_until(&job, ctx.rules)) {
+        return Err(Refusal::NotDue);
+    }
+    Ok(end(job, ctx, &Failure::of(Code::WaitedTooLong)))
+}

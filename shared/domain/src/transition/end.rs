@@ -1,0 +1,103 @@
+//! The end of a job: its status from its files, its result or error, and the effects that are due.
+
+use super::{Context, Step, check_fence};
+use crate::code::Code;
+use crate::command::{Action, Refusal};
+use crate::failure::Failure;
+use crate::job::{Audio, Effect, Effects, Job, JobResult, Status};
+use crate::job_file::{FileStatus, JobFile};
+
+pub fn finish(job: Job, fence: u64, ctx: Context<'_>) -> Result<Step, Refusal> {
+    if job.status.is_terminal() && job.lease.fence == fence && job.status != Status::Cancelled {
+        return Ok(Step::quiet(job));
+    }
+    check_fence(&job, fence)?;
+    if job.files.iter().any(|file| !file.status.is_settled()) {
+        return Err(Refusal::FilesOpen);
+    }
+    Ok(end(job, ctx, &Failure::of(Code::Internal)))
+}
+
+/// Ends the job now. Files that are still open get `unfinished`.
+pub fn end(mut job: Job, ctx: Context<'_>, unfinished: &Failure) -> Step {
+    for file in job.files.iter_mut().filter(|file| !file.status.is_settled()) {
+        file.fail(unfinished.clone());
+    }
+    job.status = outcome(&job.files);
+    job.error = worst(&job.files).cloned();
+    job.result = (job.status != Status::Failed).then(|| result(&job));
+    let push = Effect::Due(ctx.now);
+    let keeps_audio = match job.status {
+        Status::Completed => ctx.rules.keep_audio,
+        _ if job.files.iter().all(JobFile::is_content_failure) => ctx.rules.keep_audio,
+        _ => ctx.rules.retention.max(ctx.rules.keep_audio),
+    };
+    let cleanup = if job.audio == Audio::Staged { Effect::Due(ctx.now + keeps_audio) } else { Effect::None };
+    close(&mut job, Effects { push, cleanup }, ctx);
+    Step { job, actions: vec![Action::PromoteNext, Action::RunEffects] }
+}
+
+pub fn cancel(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
+    match job.status {
+        Status::Cancelled => return Ok(Step::quiet(job)),
+        ended if ended.is_terminal() => return Err(Refusal::Finished(ended)),
+        _ => {}
+    }
+    // Whoever ends `processing` other than its worker raises the fence: the worker stops at its next write.
+    job.lease.fence += 1;
+    job.status = Status::Cancelled;
+    let cleanup = if job.audio == Audio::Staged { Effect::Due(ctx.now) } else { Effect::None };
+    close(&mut job, Effects { push: Effect::None, cleanup }, ctx);
+    Ok(Step { job, actions: vec![Action::PromoteNext, Action::RunEffects] })
+}
+
+fn close(job: &mut Job, effects: Effects, ctx: Context<'_>) {
+    job.completed_at = Some(ctx.now);
+    job.lease.owner = None;
+    job.lease.until = None;
+    job.waiting_for = None;
+    job.waiting_since = None;
+    job.waiting_until = None;
+    job.effects = effects;
+    super::effects::schedule(job, ctx);
+}
+
+fn outcome(files: &[JobFile]) -> Status {
+    if files.iter().all(|file| file.status.is_good()) {
+        Status::Completed
+    } else if files.iter().all(|file| file.status == FileStatus::Failed && file.counts.done() == 0) {
+        Status::Failed
+    } else {
+        Status::PartialFailure
+    }
+}
+
+/// What the job says went wrong: a failure that a retry can mend, before one that it cannot.
+fn worst(files: &[JobFile]) -> Option<&Failure> {
+    let failures = || files.iter().filter_map(|file| file.failure.as_ref());
+    failures().find(|failure| failure.retryable).or_else(|| failures().next())
+}
+
+fn result(job: &Job) -> JobResult {
+    let progress = job.progress();
+    JobResult {
+        new_conversation_ids: job.new_conversation_ids.clone(),
+        updated_conversation_ids: job.updated_conversation_ids.clone(),
+        failed_segments: progress.failed,
+        total_segments: progress.total,
+        transcribed_ms: job.files.iter().map(|file| file.counts.placed_ms).sum(),
+    }
+}
+
+/// A job all of whose recordings are finished already: it is born at its end, and nobody is pushed.
+pub fn born_completed(mut job: Job, ctx: Context<'_>) -> Job {
+    let mut known: Vec<_> = job.files.iter().flat_map(|file| file.conversation_ids.iter().copied()).collect();
+    known.sort_unstable();
+    known.dedup();
+    job.updated_conversation_ids = known;
+    let mut ended = end(job, ctx, &Failure::of(Code::Internal)).job;
+    ended.started_at = Some(ctx.now);
+    ended.effects.push = Effect::None;
+    super::effects::schedule(&mut ended, ctx);
+    ended
+}

@@ -1,0 +1,141 @@
+//! A delivery that ends before its job does: when the job comes again, and whether the attempt counts.
+
+use std::time::Duration;
+
+use super::claim::requeue;
+use super::dispatch::waits_until;
+use super::{Context, Step, check_fence, end};
+use crate::code::{Blame, Code};
+use crate::command::{Action, PutBack, Refusal};
+use crate::failure::Failure;
+use crate::job::{DispatchState, Job, Status, WaitingFor};
+use crate::rules::Rules;
+use crate::time::Timestamp;
+
+pub fn put_back(mut job: Job, fence: u64, cause: &PutBack, jitter: f64, ctx: Context<'_>) -> Result<Step, Refusal> {
+    if job.status == Status::Queued && job.lease.fence == fence {
+        return Ok(Step { job, actions: vec![Action::Enqueue] });
+    }
+    check_fence(&job, fence)?;
+    if let Some(failure) = gives_up(&job, cause, ctx) {
+        return Ok(end(job, ctx, &failure));
+    }
+    let at = comes_again(&job, cause, jitter, ctx);
+    if !counts(&job, cause) {
+        job.attempt = job.attempt.saturating_sub(1);
+    }
+    if job.has_progressed() {
+        job.waiting_since = None;
+    }
+    requeue(&mut job);
+    wait_for(&mut job, waits(cause), at, ctx.now);
+    come_at(&mut job, at);
+    Ok(Step { job, actions: vec![Action::Enqueue] })
+}
+
+pub fn postpone(
+    mut job: Job,
+    until: Timestamp,
+    waiting_for: WaitingFor,
+    ctx: Context<'_>,
+) -> Result<Step, Refusal> {
+    if job.status != Status::Queued {
+        return Err(Refusal::NotQueued(job.status));
+    }
+    if job.waiting_for == Some(waiting_for) && job.waiting_until == Some(until) {
+        return Ok(Step { job, actions: vec![Action::Enqueue] });
+    }
+    if waited_too_long(&job, ctx) {
+        return Ok(end(job, ctx, &too_long(waiting_for)));
+    }
+    job.dispatch.state = DispatchState::Pending;
+    job.dispatch.number += 1;
+    wait_for(&mut job, Some(waiting_for), until, ctx.now);
+    come_at(&mut job, until);
+    Ok(Step { job, actions: vec![Action::Enqueue] })
+}
+
+/// The job's own due time is its retry schedule; the task is only its wake-up.
+fn come_at(job: &mut Job, at: Timestamp) {
+    job.dispatch.not_before = Some(at);
+    job.due_at = Some(at);
+}
+
+fn wait_for(job: &mut Job, what: Option<WaitingFor>, until: Timestamp, now: Timestamp) {
+    job.waiting_for = what;
+    job.waiting_until = what.map(|_| until);
+    if what.is_some() {
+        job.waiting_since = job.waiting_since.or(Some(now));
+    }
+}
+
+fn waits(cause: &PutBack) -> Option<WaitingFor> {
+    match cause {
+        PutBack::Engine { .. } => Some(WaitingFor::Engine),
+        PutBack::Budget { .. } => Some(WaitingFor::Budget),
+        PutBack::Fault { .. } | PutBack::Deadline | PutBack::Shutdown => None,
+    }
+}
+
+/// The worker's own doing counts, unless the delivery got something done.
+fn counts(job: &Job, cause: &PutBack) -> bool {
+    match cause {
+        PutBack::Fault { .. } | PutBack::Deadline => !job.has_progressed(),
+        PutBack::Shutdown | PutBack::Engine { .. } | PutBack::Budget { .. } => false,
+    }
+}
+
+fn gives_up(job: &Job, cause: &PutBack, ctx: Context<'_>) -> Option<Failure> {
+    if let Some(waiting_for) = waits(cause) {
+        let late = waited_too_long(job, ctx) || ctx.now.has_reached(waits_until(job, ctx.rules));
+        return (late && !job.has_progressed()).then(|| too_long(waiting_for));
+    }
+    if !counts(job, cause) || job.attempt < ctx.rules.max_attempts {
+        return None;
+    }
+    Some(match cause {
+        PutBack::Fault { code, .. } => Failure::of(*code),
+        _ => Failure::of(Code::Internal),
+    })
+}
+
+fn waited_too_long(job: &Job, ctx: Context<'_>) -> bool {
+    job.waiting_since.is_some_and(|since| ctx.now.has_reached(since + ctx.rules.max_wait))
+}
+
+fn too_long(waiting_for: WaitingFor) -> Failure {
+    match waiting_for {
+        WaitingFor::Budget => Failure::because(Code::WaitedTooLong, "the job waited too long for the daily budget")
+            .blamed_on(Blame::Limit),
+        WaitingFor::Engine => Failure::because(Code::WaitedTooLong, "the job waited too long for the speech engine"),
+        WaitingFor::Turn => Failure::because(Code::WaitedTooLong, "the job waited too long for its turn"),
+    }
+}
+
+fn comes_again(job: &Job, cause: &PutBack, jitter: f64, ctx: Context<'_>) -> Timestamp {
+    let rules = ctx.rules;
+    let wait = match cause {
+        PutBack::Deadline | PutBack::Shutdown => Duration::ZERO,
+        PutBack::Budget { until } => return (*until).max(ctx.now),
+        PutBack::Fault { retry_after, .. } => {
+            spread(doubled(rules, job.attempt.saturating_sub(1)), jitter).max(retry_after.unwrap_or_default())
+        }
+        PutBack::Engine { retry_after } => {
+            // No attempt counts here, so the wait grows with the time already waited.
+            let waited = job.waiting_since.map_or(Duration::ZERO, |since| since.until(ctx.now));
+            let wait = waited.clamp(rules.backoff_min, rules.backoff_max);
+            spread(wait, jitter).max(retry_after.unwrap_or_default())
+        }
+    };
+    // A provider may ask for days; the longest wait still ends the job in time.
+    ctx.now + wait.min(rules.max_wait)
+}
+
+fn doubled(rules: &Rules, times: u32) -> Duration {
+    rules.backoff_min.saturating_mul(1 << times.min(16)).min(rules.backoff_max)
+}
+
+/// Between half and all of the wait, so that jobs that failed together do not come back together.
+fn spread(wait: Duration, jitter: f64) -> Duration {
+    wait.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
+}

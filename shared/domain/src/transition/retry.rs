@@ -1,0 +1,44 @@
+//! A person, or a client, wants a failed job to run again for what is not done.
+
+use super::{Context, Step, dispatch};
+use crate::command::{Action, Refusal};
+use crate::id::Nonce;
+use crate::job::{Audio, Effects, Job, Status};
+
+pub fn retry(mut job: Job, key: Nonce, ctx: Context<'_>) -> Result<Step, Refusal> {
+    if job.retry_key == Some(key) {
+        return Ok(Step { actions: if job.status == Status::Queued { vec![Action::Enqueue] } else { vec![] }, job });
+    }
+    check(&job, ctx)?;
+    job.files.iter_mut().for_each(crate::job_file::JobFile::reopen);
+    job.status = Status::Queued;
+    job.attempt = 0;
+    // The effects of the earlier end are void: whoever still runs them is fenced.
+    job.lease.fence += 1;
+    job.dispatch.number += 1;
+    job.completed_at = None;
+    job.expires_at = None;
+    job.error = None;
+    job.result = None;
+    job.waiting_since = None;
+    job.waiting_until = None;
+    job.effects = Effects::default();
+    job.retry_key = Some(key);
+    dispatch::take_turn(&mut job, ctx.turn_free, ctx);
+    let actions = if ctx.turn_free { vec![Action::Enqueue] } else { vec![] };
+    Ok(Step { job, actions })
+}
+
+fn check(job: &Job, ctx: Context<'_>) -> Result<(), Refusal> {
+    if !matches!(job.status, Status::Failed | Status::PartialFailure) {
+        return Err(Refusal::NotRetryable("only a failed or partly failed job can be retried"));
+    }
+    if job.audio == Audio::Gone {
+        return Err(Refusal::NotRetryable("the audio of the job is gone; upload it again"));
+    }
+    let needs = ctx.rules.max_wait + ctx.rules.retention;
+    if (ctx.now + needs).has_reached(job.created_at + ctx.rules.audio_lifecycle) {
+        return Err(Refusal::NotRetryable("the audio of the job is too old; upload it again"));
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! The end of a batch: one transaction makes its job, or finds the job that has its recordings.
+
+use domain::Job;
+use domain::accept::Batch;
+
+use super::intake::Intake;
+use super::refusal::Refused;
+use crate::dispatch::enqueue;
+use crate::effects;
+use crate::error::Kind;
+use crate::persist::persist;
+use crate::ports::Created;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accepted {
+    pub job: Job,
+    /// Every recording was known: nothing runs or is billed twice.
+    pub deduplicated: bool,
+}
+
+impl Intake {
+    /// Commits the batch. A refusal leaves nothing; an unknown outcome leaves what is staged to the orphan rule.
+    pub async fn commit(mut self, traceparent: Option<String>) -> Result<Accepted, Refused> {
+        if let Err(refused) = self.verdict() {
+            self.staged.remove().await;
+            return Err(refused);
+        }
+        let batch = Batch {
+            job_id: self.job_id,
+            uid: self.uid.clone(),
+            files: std::mem::take(&mut self.files),
+            conversation_id: self.terms.conversation_id,
+            language: self.terms.language.clone(),
+            traceparent,
+        };
+        let world = self.world.clone();
+        let created = persist(&*world.clock, || world.store.create_job(&batch, world.at())).await;
+        match created {
+            Ok(Created::New { job, deduplicated }) => {
+                self.staged.hand_over();
+                tracing::debug!(step = "accept", job_id = %job.id, files = job.files.len(), deduplicated);
+                if deduplicated {
+                    effects::run(&world, &job).await;
+                } else if job.holds_a_turn() {
+                    enqueue(&world, &job).await;
+                }
+                Ok(Accepted { job, deduplicated })
+            }
+            Ok(Created::Answered(job)) => {
+                self.staged.remove().await;
+                Ok(Accepted { job, deduplicated: true })
+            }
+            Err(error) => {
+                if error.kind == Kind::Unknown {
+                    self.staged.hand_over();
+                } else {
+                    self.staged.remove().await;
+                }
+                Err(Refused::Storage(error))
+            }
+        }
+    }
+
+    /// Gives the batch up: nothing is kept.
+    pub async fn abandon(mut self) {
+        self.staged.remove().await;
+    }
+}

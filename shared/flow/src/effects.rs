@@ -1,0 +1,136 @@
+//! What follows the end of a job: the push, then the clean-up. Each is marked when it is done, and repeated until then.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use domain::{Command, Job, JobId, Status, Timestamp};
+
+use crate::error::Result;
+use crate::persist::persist;
+use crate::ports::{BlobName, Device, PushMessage, PushOutcome};
+use crate::world::World;
+
+/// The longest payload that push services take.
+const MAX_PUSH_BYTES: usize = 4096;
+/// The first pause after a push that did not get through.
+const PUSH_PAUSE: Duration = Duration::from_secs(30);
+
+/// Runs the effects that are due. Trouble is logged: the job stays due, and the sweep comes back to it.
+pub async fn run(world: &World, job: &Job) {
+    if let Err(error) = try_run(world, job).await {
+        tracing::warn!(job_id = %job.id, %error, "the effects of a finished job are not complete; the sweep goes on");
+    }
+}
+
+pub async fn try_run(world: &World, job: &Job) -> Result<()> {
+    let now = world.now();
+    if job.effects.push.is_due(now) {
+        push(world, job).await?;
+    }
+    if job.effects.cleanup.is_due(now) {
+        clean_up(world, job).await?;
+    }
+    Ok(())
+}
+
+async fn push(world: &World, job: &Job) -> Result<()> {
+    let devices = persist(&*world.clock, || world.store.devices(&job.uid)).await?;
+    let message = message(job);
+    let mut later = None;
+    for device in &devices {
+        if let Some(wait) = send(world, job.id, device, &message).await? {
+            later = later.max(Some(wait));
+        }
+    }
+    let fence = job.lease.fence;
+    let command = match later {
+        Some(wait) => Command::PushLater { fence, at: world.now() + wait },
+        None => Command::PushDone { fence },
+    };
+    world.step(job.id, &command).await?;
+    tracing::debug!(step = "push", job_id = %job.id, devices = devices.len());
+    Ok(())
+}
+
+/// How long to wait before it is tried again, if that can help.
+async fn send(world: &World, job: JobId, device: &Device, message: &PushMessage) -> Result<Option<Duration>> {
+    match world.push.send(device, message).await {
+        Ok(PushOutcome::Sent) => Ok(None),
+        Ok(PushOutcome::Later(wait)) => Ok(Some(wait.unwrap_or(PUSH_PAUSE).max(PUSH_PAUSE))),
+        Ok(PushOutcome::Unregistered) => {
+            world.store.drop_token(&device.uid, &device.id, &device.token).await?;
+            Ok(None)
+        }
+        Ok(PushOutcome::Rejected(why)) => {
+            tracing::error!(job_id = %job, device_id = %device.id, why, "a push was refused; a person has to look");
+            Ok(None)
+        }
+        Err(error) => {
+            tracing::warn!(job_id = %job, device_id = %device.id, %error, "a push did not get through");
+            Ok(Some(PUSH_PAUSE))
+        }
+    }
+}
+
+/// The silent push of a finished job: data only, every value a string.
+pub fn message(job: &Job) -> PushMessage {
+    let mut data = BTreeMap::new();
+    let mut put = |key: &str, value: String| _ = data.insert(key.to_owned(), value);
+    put("job_id", job.id.to_string());
+    put("completed_at", job.completed_at.map(|at| at.to_string()).unwrap_or_default());
+    put("status", job.status.as_str().to_owned());
+    if job.status == Status::Failed {
+        put("type", "offline_sync_failed".to_owned());
+        put("code", job.error.as_ref().map(|e| e.code.to_string()).unwrap_or_default());
+        return PushMessage { data };
+    }
+    put("type", "offline_sync_completed".to_owned());
+    let used: usize = data.iter().map(|(k, v)| k.len() + v.len()).sum();
+    // Room for the keys, the flag and the service's own framing.
+    let room = (MAX_PUSH_BYTES - used - 512) / 2;
+    let (new, cut_new) = joined(&job.new_conversation_ids, room);
+    let (updated, cut_updated) = joined(&job.updated_conversation_ids, room);
+    data.insert("new_conversation_ids".to_owned(), new);
+    data.insert("updated_conversation_ids".to_owned(), updated);
+    if cut_new || cut_updated {
+        data.insert("truncated".to_owned(), "true".to_owned());
+    }
+    PushMessage { data }
+}
+
+fn joined(ids: &[domain::ConversationId], room: usize) -> (String, bool) {
+    let mut text = String::new();
+    for id in ids {
+        let id = id.to_string();
+        if text.len() + 1 + id.len() > room {
+            return (text, true);
+        }
+        if !text.is_empty() {
+            text.push(',');
+        }
+        text.push_str(&id);
+    }
+    (text, false)
+}
+
+/// First the job says that its audio is gone, from then on a retry is refused; then the blobs go; then it is marked.
+async fn clean_up(world: &World, job: &Job) -> Result<()> {
+    let fence = job.lease.fence;
+    if let crate::ports::Stepped::Refused { .. } | crate::ports::Stepped::NoSuchJob =
+        world.step(job.id, &Command::AudioGone { fence }).await?
+    {
+        return Ok(());
+    }
+    for file in &job.files {
+        let blob = BlobName::listed(file.blob.clone());
+        persist(&*world.clock, || world.blobs.delete(&blob)).await?;
+    }
+    world.step(job.id, &Command::CleanedUp { fence }).await?;
+    tracing::debug!(step = "clean_up", job_id = %job.id);
+    Ok(())
+}
+
+/// Whether a moment has come, for callers that decide before they run effects.
+pub fn due(job: &Job, now: Timestamp) -> bool {
+    job.effects.push.is_due(now) || job.effects.cleanup.is_due(now)
+}

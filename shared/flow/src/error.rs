@@ -1,0 +1,97 @@
+//! The one error of every port: what kind, whether trying again can help, which operation, and the cause.
+
+use std::fmt;
+use std::time::Duration;
+
+/// What happened, as far as a caller has to decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The service cannot be reached, is locked, full or out of its mind at the moment.
+    Unavailable,
+    /// The operation may or may not have happened: its answer was lost. Read back, or repeat it: every operation of
+    /// every port recognises its own effect. **Never a reason to delete.**
+    Unknown,
+    /// The service asks for patience.
+    Throttled,
+    /// There is no such thing.
+    NotFound,
+    /// Something else stands in its place.
+    Conflict,
+    /// The bytes that were read are not the bytes that were written.
+    Corrupt,
+    /// The disk's or the quota's reserve is reached.
+    Full,
+    /// Permissions or settings are wrong: only a person can help.
+    Misconfigured,
+    /// The request can never succeed as it is.
+    Invalid,
+}
+
+pub type Source = Box<dyn std::error::Error + Send + Sync>;
+
+#[derive(Debug)]
+pub struct Error {
+    pub kind: Kind,
+    /// Which operation of which port: `store.claim`, `blobs.put`.
+    pub operation: &'static str,
+    /// Which thing: a job id, a blob's name. Never a secret, never a token.
+    pub subject: String,
+    /// When the other side said how long to wait.
+    pub retry_after: Option<Duration>,
+    pub source: Option<Source>,
+}
+
+impl Error {
+    pub fn new(kind: Kind, operation: &'static str, subject: impl fmt::Display) -> Self {
+        Self { kind, operation, subject: subject.to_string(), retry_after: None, source: None }
+    }
+
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Source>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    #[must_use]
+    pub fn after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// Whether the same call may succeed later without anybody's help.
+    pub fn may_pass(&self) -> bool {
+        matches!(self.kind, Kind::Unavailable | Kind::Unknown | Kind::Throttled | Kind::Full)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            Kind::Unavailable => "is unavailable",
+            Kind::Unknown => "has an unknown outcome",
+            Kind::Throttled => "is throttled",
+            Kind::NotFound => "found nothing",
+            Kind::Conflict => "met something else in its place",
+            Kind::Corrupt => "read other bytes than were written",
+            Kind::Full => "found no room",
+            Kind::Misconfigured => "is misconfigured",
+            Kind::Invalid => "is not possible",
+        };
+        write!(f, "{} {what}", self.operation)?;
+        if !self.subject.is_empty() {
+            write!(f, " ({})", self.subject)?;
+        }
+        if let Some(source) = &self.source {
+            write!(f, ": {source}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| source.as_ref() as _)
+    }
+}
+
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,17 @@
+//! The ports, and the use cases over them: accept, process, sweep, query.
+
+pub mod accept;
+pub mod circuit;
+pub mod dispatch;
+pub mod effects;
+pub mod error;
+pub mod persist;
+pub mod ports;
+// pub mod process;
+pub mod settings;
+pub mod sweep;
+pub mod world;
+
+pub use error::{Error, Kind, Result};
+pub use settings::Settings;
+pub use world::World;

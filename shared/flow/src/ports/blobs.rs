@@ -1,0 +1,99 @@
+//! Staged audio: whole files under `uploads/<uid>/<job_id>/<index>-<safe name>`, written once, read, deleted.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::{JobId, Sha256Hex, Uid};
+use futures_util::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+
+/// The longest file part of a blob's name; the index before it keeps names apart.
+const MAX_SAFE_NAME_BYTES: usize = 100;
+
+/// The full name of a blob. Built from ids, never from what a client wrote.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BlobName(String);
+
+impl BlobName {
+    /// `uploads/<uid>/<job_id>/<index>-<safe name>`. The uid is escaped and the index is unique in the job, so that two
+    /// files whose names differ only in case or normalisation never meet.
+    pub fn new(uid: &Uid, job: JobId, index: usize, file: &str) -> Self {
+        let safe: String = file
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' })
+            .take(MAX_SAFE_NAME_BYTES)
+            .collect();
+        Self(format!("{}{index}-{safe}", Self::folder(uid, job)))
+    }
+
+    /// The folder of a job's blobs, with its trailing `/`.
+    pub fn folder(uid: &Uid, job: JobId) -> String {
+        format!("uploads/{}/{job}/", uid.path_part())
+    }
+
+    /// A name that a listing gave.
+    pub fn listed(text: String) -> Self {
+        Self(text)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The job that staged this blob, read from its name.
+    pub fn job(&self) -> Option<JobId> {
+        self.0.split('/').nth(2)?.parse().ok()
+    }
+}
+
+impl fmt::Display for BlobName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a finished write says of the bytes, as the store computed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    pub size: u64,
+    pub crc32c: u32,
+    pub sha256: Sha256Hex,
+}
+
+/// A blob while it is written. Nothing is visible under its name before `finish` returned `Ok`; dropping it, or
+/// `abort`, leaves nothing behind (or what the orphan rule removes).
+#[async_trait]
+pub trait BlobWriter: Send {
+    /// Appends. May keep up to 256 KiB in memory; waits while the store is slower than the client.
+    async fn write(&mut self, bytes: Bytes) -> Result<()>;
+
+    /// Makes the blob durable under its name, create-only. When a blob of that name exists with the same size and
+    /// checksum, it is our own earlier success; with others, [`Kind::Conflict`](crate::error::Kind::Conflict).
+    async fn finish(self: Box<Self>) -> Result<Stored>;
+
+    async fn abort(self: Box<Self>);
+}
+
+#[async_trait]
+pub trait Blobs: Send + Sync + 'static {
+    /// Starts a blob. [`Kind::Full`](crate::error::Kind::Full) when the disk's reserve is reached.
+    async fn create(&self, name: &BlobName) -> Result<Box<dyn BlobWriter>>;
+
+    /// The bytes from `offset` on, in pieces of at most 256 KiB. [`Kind::NotFound`](crate::error::Kind::NotFound) when
+    /// there is no such blob; an error in the stream when a read breaks.
+    async fn read(&self, name: &BlobName, offset: u64) -> Result<BoxStream<'static, Result<Bytes>>>;
+
+    /// "Not found" is success.
+    async fn delete(&self, name: &BlobName) -> Result<()>;
+
+    /// Names under `prefix` that sort after `after`, in order, at most `limit`; the age of each since it was written.
+    async fn list(&self, prefix: &str, after: Option<&BlobName>, limit: usize) -> Result<Vec<(BlobName, Duration)>>;
+
+    /// Whether a small write would succeed now.
+    async fn ready(&self) -> Result<()>;
+}

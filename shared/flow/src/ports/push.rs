@@ -1,0 +1,59 @@
+//! Silent pushes that wake an app. A hint only: its failure never fails a job.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::{DeviceId, Timestamp, Uid};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+
+/// A push target. `token` is a secret of the device: it never shows in `Debug` or logs.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    pub uid: Uid,
+    pub id: DeviceId,
+    pub platform: Platform,
+    pub token: String,
+    pub registered_at: Timestamp,
+    /// The last time the app registered it or a push reached it.
+    pub used_at: Timestamp,
+}
+
+impl std::fmt::Debug for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Device").field("uid", &self.uid).field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Platform {
+    Android,
+    Ios,
+    Web,
+}
+
+/// Data only; every value is a string.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushMessage {
+    pub data: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PushOutcome {
+    Sent,
+    /// The token is dead: forget it, if the device still has that very token.
+    Unregistered,
+    /// Try again, not before the wait if there is one.
+    Later(Option<Duration>),
+    /// Refused for a reason that only a person can mend.
+    Rejected(String),
+}
+
+#[async_trait]
+pub trait Push: Send + Sync + 'static {
+    /// One device, one attempt. `Err` means that the outcome is unknown or the service unreachable: as `Later`.
+    async fn send(&self, device: &Device, message: &PushMessage) -> Result<PushOutcome>;
+}

@@ -1,0 +1,184 @@
+//! The job store: everything that must agree changes here, in one transaction for each operation.
+//!
+//! Every operation may be repeated and recognises its own effect, so that a lost answer
+//! ([`Kind::Unknown`](crate::error::Kind::Unknown)) is settled by asking again. Adapters hold no rules: they read what a
+//! rule needs, let the pure functions of `domain` decide, and write what comes back. An operation on a user's things
+//! finds nothing of another user.
+
+use async_trait::async_trait;
+use domain::accept::Batch;
+use domain::command::{Command, Refusal};
+use domain::job::Status;
+use domain::placement::Group;
+use domain::planning::FilePlan;
+use domain::{
+    Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Rules, Timestamp, Uid,
+};
+
+use super::push::Device;
+use crate::error::Result;
+
+/// The moment and the numbers that an operation is decided by.
+#[derive(Clone, Debug)]
+pub struct At<'a> {
+    pub now: Timestamp,
+    pub rules: &'a Rules,
+}
+
+/// What [`Store::create_job`] came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Created {
+    /// A new job, or this very job created before. Its recordings are tied to it.
+    New { job: Job, deduplicated: bool },
+    /// Another job has all of the batch's recordings. Nothing was written.
+    Answered(Job),
+}
+
+/// What a command came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stepped {
+    /// The job after it, what is to be done now, and the user's jobs whose turn came with it.
+    Done { job: Job, actions: Vec<domain::Action>, promoted: Vec<Job> },
+    Refused { job: Job, why: Refusal },
+    NoSuchJob,
+}
+
+/// What a worker's write came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Written<T> {
+    Done(T),
+    /// The worker lost the job, or the job ended: it stops at once.
+    Fenced(Refusal),
+}
+
+/// Where a listing goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct JobCursor {
+    pub created_at: Timestamp,
+    pub id: JobId,
+}
+
+/// Where a conversation's lines go on: after the line of this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LineCursor {
+    pub starts_at: Timestamp,
+    pub recording: RecordingId,
+    pub start_ms: u32,
+}
+
+/// Where the sweep's page goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DueCursor {
+    pub due_at: Timestamp,
+    pub id: JobId,
+}
+
+/// A conversation with a page of its lines.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConversationPage {
+    pub conversation: Conversation,
+    pub lines: Vec<Line>,
+    pub next: Option<LineCursor>,
+}
+
+/// The most devices of a user: the one unused longest gives way.
+pub const MAX_DEVICES: usize = 20;
+
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Creates the job of a staged batch and ties its recordings to it, or finds the job that has them: reads its own
+    /// id, the recordings and their latest jobs, counts the user's turns, asks [`domain::accept::decide`].
+    /// Atomic. Idempotent by the job's id.
+    async fn create_job(&self, batch: &Batch, at: At<'_>) -> Result<Created>;
+
+    /// One command to one job, decided by [`domain::transition::apply`]. In the same transaction: a turn is counted
+    /// where the command needs one, waiting jobs of the user are promoted (oldest recording first, as many as there are
+    /// free turns) where the step asks for it, and a forgotten job is deleted.
+    /// Atomic. Idempotent as each command is.
+    async fn step(&self, id: JobId, command: &Command, at: At<'_>) -> Result<Stepped>;
+
+    /// Writes a recording's plan, or finds the one that is there, and brings the job's file in line with it
+    /// ([`domain::planning::plan_file`]). Atomic, under the fence. Idempotent: the first plan wins.
+    async fn plan_file(&self, id: JobId, plan: &FilePlan, at: At<'_>) -> Result<Written<(Job, Recording)>>;
+
+    /// Stores lines of one recording, create-only, and gives back what now stands: for each segment the first text
+    /// wins. Atomic, under the fence; shows that the worker lives. At most [`domain::placement::MAX_GROUP`] lines.
+    async fn store_texts(&self, id: JobId, fence: u64, lines: Vec<Line>, at: At<'_>) -> Result<Written<Vec<Line>>>;
+
+    /// Places a group of finished segments and counts their usage ([`domain::placement::place`]), all in one
+    /// transaction under the fence. Idempotent: the plan's marks guard every segment.
+    async fn place(&self, id: JobId, group: &Group, at: At<'_>) -> Result<Written<(Job, Recording)>>;
+
+    /// The job, whoever owns it: callers compare the owner.
+    async fn job(&self, id: JobId) -> Result<Option<Job>>;
+
+    /// A user's jobs, newest first, after the cursor; of any status when `statuses` is empty. Expired ones are left
+    /// out.
+    async fn jobs(
+        &self,
+        uid: &Uid,
+        statuses: &[Status],
+        after: Option<JobCursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Job>>;
+
+    /// How many live jobs of the user come before this one: they were due or began earlier.
+    async fn jobs_ahead(&self, job: &Job) -> Result<u32>;
+
+    /// Jobs with `due_at <= now`, oldest first, after the cursor.
+    async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>>;
+
+    /// Users who have waiting jobs and a free turn: what a crash or a raised limit left behind. At most `limit`.
+    async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>>;
+
+    /// Gives free turns to the user's waiting jobs. Atomic. Idempotent.
+    async fn promote(&self, uid: &Uid, at: At<'_>) -> Result<Vec<Job>>;
+
+    /// In the order asked for.
+    async fn recordings(&self, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Option<Recording>>>;
+
+    /// The stored lines of a recording's segments, in order of time.
+    async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>>;
+
+    /// The conversation, redirects followed, with at most `limit` of its lines in order of time. `None` for unknown and
+    /// deleted ones.
+    async fn conversation(
+        &self,
+        uid: &Uid,
+        id: ConversationId,
+        after: Option<LineCursor>,
+        limit: usize,
+    ) -> Result<Option<ConversationPage>>;
+
+    /// Live conversations that began in `from..to`, oldest first by (start, id), after the cursor.
+    async fn conversations(
+        &self,
+        uid: &Uid,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+        after: Option<(Timestamp, ConversationId)>,
+        limit: usize,
+    ) -> Result<Vec<Conversation>>;
+
+    /// Usage buckets whose hour lies in `from..to`, in order, at most `limit`.
+    async fn usage(&self, uid: &Uid, from: Timestamp, to: Timestamp, limit: usize) -> Result<Vec<Bucket>>;
+
+    /// Registers a device. Atomic: the token leaves every other device of any user that has it; of more than
+    /// [`MAX_DEVICES`] the one unused longest goes.
+    async fn put_device(&self, device: &Device) -> Result<()>;
+
+    /// No such device is success.
+    async fn delete_device(&self, uid: &Uid, id: &DeviceId) -> Result<()>;
+
+    async fn devices(&self, uid: &Uid) -> Result<Vec<Device>>;
+
+    /// Deletes the device if it still has that very token. Its owner may have registered a new one since.
+    async fn drop_token(&self, uid: &Uid, id: &DeviceId, token: &str) -> Result<()>;
+
+    /// Of these jobs, those that still need their staged audio, because they exist and their audio is not gone: for the
+    /// orphan rule.
+    async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>>;
+
+    async fn ready(&self) -> Result<()>;
+}

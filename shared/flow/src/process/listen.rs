@@ -1,0 +1,137 @@
+//! The first pass over a staged file: is it whole, what is in it, where is speech. Its plan is written from this.
+
+use audio::{Analysis, AudioError, Energy, SegmentRules, Verdict};
+use domain::planning::{FilePlan, Heard};
+use domain::recording::AudioFacts;
+use domain::{Code, Failure, Format, Job, Recording, Segment, Sha256Hex};
+
+use super::bytes_in::BytesIn;
+use super::delivery::Delivery;
+use super::stop::{Stop, unfenced};
+use crate::error::{Error, Kind};
+use crate::persist::persist;
+use crate::ports::BlobName;
+
+/// What became of the first pass.
+enum Listened {
+    Heard(Analysis, Sha256Hex),
+    Unreadable(String),
+}
+
+impl Delivery<'_> {
+    /// One file, from its bytes to a settled state. Gives back the job after it.
+    pub async fn file(&self, job: Job, index: usize) -> Result<Job, Stop> {
+        let world = self.world;
+        let file = &job.files[index];
+        let recording = persist(&*world.clock, || world.store.recordings(&job.uid, &[file.recording])).await?;
+        let Some(Some(recording)) = recording.into_iter().next() else {
+            return Err(Stop::Fault(Error::new(Kind::Corrupt, "process.file", file.recording)));
+        };
+        let format = match domain::name::parse(&file.name) {
+            Ok(name) => name.format,
+            // It was accepted by its name: only a version that understood more can have done so.
+            Err(why) => return self.fail_file(index, Failure::because(Code::InvalidAudio, why.to_string())).await,
+        };
+        let needs_listening = recording.plan.is_none() && !recording.is_finished();
+        let plan = if needs_listening {
+            match self.listen(&job, index, &format).await? {
+                Ok(plan) => plan,
+                Err(failure) => return self.fail_file(index, failure).await,
+            }
+        } else {
+            // Planned by an earlier job: this one goes on with it.
+            FilePlan { fence: self.fence, index, facts: recording.facts, heard: Heard::Silence }
+        };
+        let (job, recording) = self.write_plan(&plan).await?;
+        if job.files[index].status.is_settled() {
+            return Ok(job);
+        }
+        self.speech(job, recording, index, &format).await
+    }
+
+    async fn write_plan(&self, plan: &FilePlan) -> Result<(Job, Recording), Stop> {
+        let world = self.world;
+        let written = persist(&*world.clock, || world.store.plan_file(self.job_id, plan, world.at())).await?;
+        let (job, recording) = unfenced(written)?;
+        self.wrote();
+        let file = &job.files[plan.index];
+        tracing::debug!(step = "plan", job_id = %job.id, file = plan.index, status = ?file.status, segments = file.counts.segments);
+        Ok((job, recording))
+    }
+
+    /// `Ok(Err(_))`: the file cannot be worked on at all.
+    async fn listen(&self, job: &Job, index: usize, format: &Format) -> Result<Result<FilePlan, Failure>, Stop> {
+        let file = &job.files[index];
+        let missing = || Failure::because(Code::StagedAudioMissing, "the staged audio of the file is gone");
+        let blob = BlobName::listed(file.blob.clone());
+        let stream = match persist(&*self.world.clock, || self.world.blobs.read(&blob, 0)).await {
+            Ok(stream) => stream,
+            Err(error) if error.kind == Kind::NotFound => return Ok(Err(missing())),
+            Err(error) => return Err(error.into()),
+        };
+        let (format, rules) = (format.clone(), self.segment_rules());
+        let bytes = BytesIn::feed(stream);
+        let listened = tokio::task::spawn_blocking(move || analyse(&format, bytes, &rules))
+            .await
+            .map_err(|panic| Error::new(Kind::Unavailable, "audio.analyse", self.job_id).because(panic))?;
+        Ok(match listened {
+            Err(error) if error.kind == Kind::NotFound => Err(missing()),
+            Err(error) => return Err(error.into()),
+            Ok(Listened::Unreadable(why)) => Err(Failure::because(Code::InvalidAudio, why)),
+            Ok(Listened::Heard(_, sha256)) if sha256 != file.sha256 => {
+                Err(Failure::because(Code::DigestMismatch, "the staged bytes differ from those that were announced"))
+            }
+            Ok(Listened::Heard(analysis, _)) => Ok(plan(self.fence, index, &analysis)),
+        })
+    }
+
+    fn segment_rules(&self) -> SegmentRules {
+        let preferred = self.engine.capabilities().preferred_span;
+        SegmentRules::new(self.world.settings.max_span.map_or(preferred, |max| max.min(preferred)))
+    }
+}
+
+fn analyse(format: &Format, mut bytes: BytesIn, rules: &SegmentRules) -> Result<Listened, Error> {
+    let analysis = match audio::analyse(format, &mut bytes, rules, &mut Energy::default()) {
+        Ok(analysis) => analysis,
+        Err(AudioError::Read(error)) => return Err(read_error(error)),
+        Err(why) => return Ok(Listened::Unreadable(why.to_string())),
+    };
+    let (sha256, _) = bytes.finish().map_err(read_error)?;
+    Ok(Listened::Heard(analysis, sha256))
+}
+
+/// A read that broke is the store's trouble: it comes through the decoder as it went in.
+pub(super) fn read_error(error: std::io::Error) -> Error {
+    match error.downcast::<Error>() {
+        Ok(error) => error,
+        Err(error) => Error::new(Kind::Unavailable, "blobs.read", "").because(error),
+    }
+}
+
+fn plan(fence: u64, index: usize, analysis: &Analysis) -> FilePlan {
+    let facts = AudioFacts {
+        duration_ms: analysis.duration_ms,
+        speech_ms: analysis.speech_ms,
+        dropped_bytes: analysis.dropped_bytes,
+        concealed_ms: analysis.concealed_ms,
+    };
+    let segment = |span: &audio::Span| Segment::open(span.start_ms, span.end_ms, analysis.speech_ms_in(*span));
+    let heard = match analysis.verdict() {
+        Verdict::Speech => Heard::Speech(analysis.segments.iter().map(segment).collect()),
+        Verdict::Silent => Heard::Silence,
+        Verdict::Invalid => Heard::Nothing(why_invalid(analysis)),
+    };
+    FilePlan { fence, index, facts, heard }
+}
+
+fn why_invalid(analysis: &Analysis) -> String {
+    if analysis.frames == 0 {
+        "nothing in the file can be decoded; does its name tell the right codec?".to_owned()
+    } else {
+        format!(
+            "no speech was found, and too much of the file is damaged to call it silent ({} bytes dropped, {} ms concealed)",
+            analysis.dropped_bytes, analysis.concealed_ms
+        )
+    }
+}

@@ -1,0 +1,240 @@
+//! The second pass: the open segments of a planned file are transcribed, stored, and placed in groups.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use audio::{AudioError, Span};
+use domain::placement::{Answer, Group, MAX_GROUP};
+use domain::{Format, Job, Line, Plan, PutBack, Recording, Segment, Timestamp};
+use futures_util::{FutureExt, StreamExt, stream};
+use tokio::sync::mpsc;
+
+use super::bytes_in::BytesIn;
+use super::delivery::Delivery;
+use super::listen::read_error;
+use super::stop::{Stop, unfenced};
+use super::transcribe::{Call, Said};
+use crate::error::{Error, Kind};
+use crate::persist::persist;
+use crate::ports::BlobName;
+
+/// A segment's samples on their way to the engine.
+type Cut = (Segment, Vec<f32>);
+
+/// What a delivery collects for one file.
+struct File<'a> {
+    job: Job,
+    recording: Recording,
+    index: usize,
+    /// Finished and not yet placed.
+    ready: Vec<(u32, Answer)>,
+    /// Answered twice with nothing: silence, if the engine is proven to hear.
+    empty: Vec<u32>,
+    placed_at: Option<Timestamp>,
+    trouble: Option<Call>,
+    delivery: &'a Delivery<'a>,
+}
+
+impl Delivery<'_> {
+    /// Brings every open segment of a planned file to its end, as far as the engine goes along.
+    pub async fn speech(&self, job: Job, recording: Recording, index: usize, format: &Format) -> Result<Job, Stop> {
+        let mut file = File {
+            job,
+            recording,
+            index,
+            ready: Vec::new(),
+            empty: Vec::new(),
+            placed_at: None,
+            trouble: None,
+            delivery: self,
+        };
+        let open = file.open_segments();
+        let stored = file.stored(&open).await?;
+        file.ready.extend(open.iter().filter(|s| stored.contains(&s.start_ms)).map(|s| (s.start_ms, Answer::Text)));
+        let wanted: Vec<Segment> = open.into_iter().filter(|s| !stored.contains(&s.start_ms)).collect();
+        if !wanted.is_empty() {
+            file.transcribe(wanted, format).await?;
+        }
+        file.close().await
+    }
+}
+
+impl File<'_> {
+    fn open_segments(&self) -> Vec<Segment> {
+        let failed: HashSet<u32> = self.job.files[self.index].failed.iter().map(|f| f.start_ms).collect();
+        let segments = self.recording.plan.as_ref().map(Plan::segments).unwrap_or_default();
+        segments.iter().filter(|s| !s.is_closed() && !failed.contains(&s.start_ms)).copied().collect()
+    }
+
+    /// Texts that an earlier delivery, or another job, has stored already: the engine is not asked again.
+    async fn stored(&self, open: &[Segment]) -> Result<HashSet<u32>, Stop> {
+        let world = self.delivery.world;
+        let starts: Vec<u32> = open.iter().map(|s| s.start_ms).collect();
+        let lines =
+            persist(&*world.clock, || world.store.lines(&self.job.uid, self.recording.id, &starts)).await?;
+        Ok(lines.into_iter().map(|line| line.start_ms).collect())
+    }
+
+    async fn transcribe(&mut self, wanted: Vec<Segment>, format: &Format) -> Result<(), Stop> {
+        let delivery = self.delivery;
+        let capabilities = delivery.engine.capabilities();
+        let blob = BlobName::listed(self.job.files[self.index].blob.clone());
+        let world = delivery.world;
+        let bytes = match persist(&*world.clock, || world.blobs.read(&blob, 0)).await {
+            Ok(stream) => BytesIn::feed(stream),
+            Err(error) if error.kind == Kind::NotFound => {
+                self.job = delivery.fail_file(self.index, domain::Failure::of(domain::Code::StagedAudioMissing)).await?;
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let language = self.recording.language.clone();
+        let (cuts, cutter) = cut_in_background(format.clone(), bytes, wanted);
+        let calls = stream::unfold(cuts, |mut cuts| async move { cuts.recv().await.map(|cut| (cut, cuts)) })
+            .map(|(segment, samples)| delivery.ask(segment, samples, language.as_deref()))
+            .buffer_unordered(capabilities.concurrency.max(1));
+        let mut calls = std::pin::pin!(calls);
+        while let Some(first) = calls.next().await {
+            let mut answered = vec![first];
+            // Whatever else is there already goes into the same write.
+            while answered.len() < MAX_GROUP {
+                match calls.next().now_or_never() {
+                    Some(Some(next)) => answered.push(next),
+                    Some(None) | None => break,
+                }
+            }
+            self.take(answered).await?;
+            if self.trouble.as_ref().is_some_and(|call| call.engine_is_down()) {
+                // Nothing more is asked of an engine that does not answer; what was answered stays.
+                return Ok(());
+            }
+        }
+        match cutter.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(error.into()),
+            Err(panic) => Err(Error::new(Kind::Unavailable, "audio.cut", self.job.id).because(panic).into()),
+        }
+    }
+
+    /// Sorts what the engine said, stores the texts, and places a group when it is time.
+    async fn take(&mut self, answered: Vec<(Segment, Call)>) -> Result<(), Stop> {
+        let mut texts = Vec::new();
+        for (segment, call) in answered {
+            match call {
+                Call::Said(said) => texts.push(self.line(&segment, said)),
+                Call::Nothing => self.empty.push(segment.start_ms),
+                Call::Refused => self.ready.push((segment.start_ms, Answer::Failed { refused: true })),
+                trouble => self.trouble = Some(trouble.worse(self.trouble.take())),
+            }
+        }
+        if !texts.is_empty() {
+            self.store(texts).await?;
+        }
+        let world = self.delivery.world;
+        let pace_over = self.placed_at.is_none_or(|at| world.now().has_reached(at + world.settings.worker.place_pace));
+        if self.ready.len() >= MAX_GROUP || (pace_over && !self.ready.is_empty()) {
+            self.place().await?;
+        }
+        Ok(())
+    }
+
+    async fn store(&mut self, lines: Vec<Line>) -> Result<(), Stop> {
+        let delivery = self.delivery;
+        let world = delivery.world;
+        let written = persist(&*world.clock, || {
+            world.store.store_texts(delivery.job_id, delivery.fence, lines.clone(), world.at())
+        })
+        .await?;
+        let stored = unfenced(written)?;
+        delivery.wrote();
+        tracing::debug!(step = "transcribe", job_id = %delivery.job_id, file = self.index, segments = stored.len());
+        self.ready.extend(stored.iter().map(|line| (line.start_ms, Answer::Text)));
+        Ok(())
+    }
+
+    async fn place(&mut self) -> Result<(), Stop> {
+        while !self.ready.is_empty() {
+            let rest = self.ready.split_off(self.ready.len().min(MAX_GROUP));
+            let answers = std::mem::replace(&mut self.ready, rest);
+            let delivery = self.delivery;
+            let world = delivery.world;
+            let group = Group { fence: delivery.fence, index: self.index, answers };
+            let written = persist(&*world.clock, || world.store.place(delivery.job_id, &group, world.at())).await?;
+            (self.job, self.recording) = unfenced(written)?;
+            delivery.wrote();
+            self.placed_at = Some(world.now());
+            tracing::debug!(step = "place", job_id = %delivery.job_id, file = self.index, segments = group.answers.len());
+        }
+        Ok(())
+    }
+
+    /// The end of the file in this delivery: silence is accepted or doubted, and what is left open puts the job back.
+    async fn close(mut self) -> Result<Job, Stop> {
+        let heard = self.trouble.is_none() && self.hears().await?;
+        let answer = if heard { Answer::Empty } else { Answer::EmptyOnce };
+        let doubted = !heard && !self.empty.is_empty();
+        self.ready.extend(self.empty.drain(..).map(|start| (start, answer)));
+        self.place().await?;
+        if self.job.files[self.index].status.is_settled() {
+            return Ok(self.job);
+        }
+        let retry_after = self.trouble.as_ref().and_then(Call::retry_after);
+        let answered = self.delivery.any_answered();
+        Err(Stop::PutBack(if doubted && self.trouble.is_none() || !answered {
+            PutBack::Engine { retry_after }
+        } else {
+            PutBack::Fault { code: domain::Code::TranscriptionFailed, retry_after }
+        }))
+    }
+
+    /// Whether answers without a word may be believed: another segment of the file had text, or the built-in sample is
+    /// heard. A broken provider must not look like silence.
+    async fn hears(&self) -> Result<bool, Stop> {
+        let some_text = self.ready.iter().any(|(_, answer)| *answer == Answer::Text)
+            || self.job.files[self.index].counts.placed > 0;
+        Ok(self.empty.is_empty() || some_text || self.delivery.proven_to_hear().await)
+    }
+
+    fn line(&self, segment: &Segment, said: Said) -> Line {
+        let captured_at = self.recording.captured_at.unwrap_or(self.job.created_at);
+        let at = domain::placement::interval(captured_at, segment);
+        Line {
+            recording: self.recording.id,
+            start_ms: segment.start_ms,
+            uid: self.job.uid.clone(),
+            stream: self.recording.stream.clone(),
+            starts_at: at.start,
+            ends_at: at.end,
+            language: said.language.or_else(|| self.recording.language.clone()),
+            words: domain::line::count_words(&said.utterances),
+            utterances: said.utterances,
+            conversation_id: None,
+            attached: false,
+            stub: false,
+        }
+    }
+}
+
+/// Cuts the wanted segments out of the file on a thread of its own; at most one waits beside those that are asked.
+fn cut_in_background(
+    format: Format,
+    mut bytes: BytesIn,
+    wanted: Vec<Segment>,
+) -> (mpsc::Receiver<Cut>, tokio::task::JoinHandle<Result<(), Error>>) {
+    let (send, cuts) = mpsc::channel(1);
+    let cutter = tokio::task::spawn_blocking(move || {
+        let spans: Vec<Span> = wanted.iter().map(|s| Span { start_ms: s.start_ms, end_ms: s.end_ms }).collect();
+        let by_start: HashMap<u32, Segment> = wanted.into_iter().map(|s| (s.start_ms, s)).collect();
+        let mut sink = |span: Span, samples: Vec<f32>| match by_start.get(&span.start_ms) {
+            Some(segment) if send.blocking_send((*segment, samples)).is_err() => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        };
+        match audio::cut(&format, &mut bytes, &spans, &mut sink) {
+            Ok(()) => Ok(()),
+            Err(AudioError::Read(error)) => Err(read_error(error)),
+            // The plan was made from these bytes: they were readable.
+            Err(why) => Err(Error::new(Kind::Corrupt, "audio.cut", "").because(why)),
+        }
+    });
+    (cuts, cutter)
+}

@@ -1,0 +1,58 @@
+//! What the use cases are configured by.
+
+use std::time::Duration;
+
+use domain::Rules;
+
+const MIB: u64 = 1024 * 1024;
+
+/// What an upload may hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UploadLimits {
+    pub max_file_bytes: u64,
+    pub max_batch_bytes: u64,
+    pub max_files: usize,
+    /// How far ahead of the server's clock a recording may begin.
+    pub max_future: Duration,
+    /// Recordings older than this are refused; `None`: any age.
+    pub recovery_window: Option<Duration>,
+}
+
+impl Default for UploadLimits {
+    fn default() -> Self {
+        Self {
+            max_file_bytes: 200 * MIB,
+            max_batch_bytes: 256 * MIB,
+            max_files: 20,
+            max_future: Duration::from_secs(300),
+            recovery_window: None,
+        }
+    }
+}
+
+/// How a worker works.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkerLimits {
+    /// Deliveries at once in one instance; one more is answered `backend_busy`.
+    pub max_jobs: usize,
+    /// A delivery puts its job back when this has passed.
+    pub handler_deadline: Duration,
+    /// Placements of one job are at least this far apart while more is to come. A second where a store takes one write
+    /// a second to a document; nothing embedded.
+    pub place_pace: Duration,
+}
+
+impl Default for WorkerLimits {
+    fn default() -> Self {
+        Self { max_jobs: 4, handler_deadline: Duration::from_secs(1500), place_pace: Duration::ZERO }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    pub rules: Rules,
+    pub upload: UploadLimits,
+    pub worker: WorkerLimits,
+    /// How long a segment may span: what the engine prefers, at most. `None`: the engine decides.
+    pub max_span: Option<Duration>,
+}

@@ -1,0 +1,137 @@
+//! The repair: looks at every job that is due and gives it what its state asks for. Safe to run at any time, and twice
+//! at once: each repair is one command that is refused when it does not apply any more.
+
+use std::time::Duration;
+
+use domain::need::{Need, need};
+use domain::{Command, Job, JobId};
+
+use crate::dispatch::{enqueue, follow_up, try_enqueue};
+use crate::effects;
+use crate::error::Result;
+use crate::ports::{BlobName, DueCursor, Stepped, TaskName};
+use crate::world::World;
+
+/// Jobs read at once.
+const PAGE: usize = 200;
+/// Users whose waiting jobs are looked at in one sweep.
+const STUCK_USERS: usize = 1000;
+/// What a sweep looks at when it is not told: bounds one request.
+pub const DEFAULT_LIMIT: usize = 2000;
+
+/// What a sweep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    pub enqueued: u64,
+    pub recovered: u64,
+    pub finished_effects: u64,
+    pub expired: u64,
+    pub blobs_deleted: u64,
+}
+
+/// Looks at no more than `limit` due jobs.
+pub async fn sweep(world: &World, limit: usize) -> Result<Swept> {
+    let mut swept = Swept::default();
+    let (mut after, mut left) = (None, limit);
+    let started = world.now();
+    while left > 0 {
+        let page = world.store.due_jobs(started, after, PAGE.min(left)).await?;
+        for job in &page {
+            // One job's trouble does not stop the others: it stays due.
+            if let Err(error) = repair(world, job, &mut swept).await {
+                tracing::warn!(job_id = %job.id, %error, "a due job could not be repaired");
+            }
+        }
+        left -= page.len();
+        match page.last() {
+            Some(Job { due_at: Some(due_at), id, .. }) if page.len() == PAGE => {
+                after = Some(DueCursor { due_at: *due_at, id: *id });
+            }
+            _ => break,
+        }
+    }
+    for uid in world.store.stuck_users(world.at(), STUCK_USERS).await? {
+        for job in world.store.promote(&uid, world.at()).await? {
+            enqueue(world, &job).await;
+            swept.enqueued += 1;
+        }
+    }
+    Ok(swept)
+}
+
+async fn repair(world: &World, job: &Job, swept: &mut Swept) -> Result<()> {
+    match need(job, world.now(), &world.settings.rules) {
+        Need::Nothing => {}
+        Need::CheckTask => swept.enqueued += u64::from(check_task(world, job).await?),
+        Need::Recover => swept.recovered += u64::from(end_or_requeue(world, job, Command::Recover).await?),
+        Need::GiveUpWaiting => {
+            swept.recovered += u64::from(end_or_requeue(world, job, Command::GiveUpWaiting).await?);
+        }
+        Need::RunEffects => {
+            effects::try_run(world, job).await?;
+            swept.finished_effects += 1;
+        }
+        Need::Expire => {
+            let stepped = world.step(job.id, &Command::Expire).await?;
+            swept.expired += u64::from(matches!(stepped, Stepped::Done { .. }));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a task was made. While the queue still has it, the job only looks again later.
+async fn check_task(world: &World, job: &Job) -> Result<bool> {
+    let number = job.dispatch.number;
+    if world.queue.exists(&TaskName::of(job.id, number)).await? {
+        let schedule = job.dispatch.not_before;
+        world.step(job.id, &Command::Enqueued { number, schedule }).await?;
+        return Ok(false);
+    }
+    match world.step(job.id, &Command::TaskGone { number }).await? {
+        Stepped::Done { job, .. } => {
+            try_enqueue(world, &job).await?;
+            Ok(true)
+        }
+        Stepped::Refused { .. } | Stepped::NoSuchJob => Ok(false),
+    }
+}
+
+async fn end_or_requeue(world: &World, job: &Job, command: Command) -> Result<bool> {
+    let stepped = world.step(job.id, &command).await?;
+    follow_up(world, &stepped).await;
+    let Stepped::Done { job, .. } = stepped else { return Ok(false) };
+    tracing::info!(job_id = %job.id, status = job.status.as_str(), attempt = job.attempt, "a job was recovered");
+    if job.status.is_terminal() {
+        effects::run(world, &job).await;
+    }
+    Ok(true)
+}
+
+/// Deletes staged audio that no job needs and that is older than `age`: what cut-off uploads left. In the cloud the
+/// bucket's lifecycle does this.
+pub async fn sweep_orphans(world: &World, age: Duration) -> Result<u64> {
+    let (mut after, mut deleted) = (None, 0);
+    loop {
+        let page = world.blobs.list("uploads/", after.as_ref(), PAGE).await?;
+        let Some((last, _)) = page.last() else { return Ok(deleted) };
+        let full = page.len() == PAGE;
+        after = Some(last.clone());
+        deleted += delete_orphans(world, page, age).await?;
+        if !full {
+            return Ok(deleted);
+        }
+    }
+}
+
+async fn delete_orphans(world: &World, page: Vec<(BlobName, Duration)>, age: Duration) -> Result<u64> {
+    let old: Vec<BlobName> = page.into_iter().filter(|(_, since)| *since >= age).map(|(blob, _)| blob).collect();
+    let mut jobs: Vec<JobId> = old.iter().filter_map(BlobName::job).collect();
+    jobs.dedup();
+    let owned = world.store.jobs_with_audio(&jobs).await?;
+    let mut deleted = 0;
+    for blob in old.iter().filter(|blob| blob.job().is_none_or(|job| !owned.contains(&job))) {
+        world.blobs.delete(blob).await?;
+        deleted += 1;
+    }
+    Ok(deleted)
+}

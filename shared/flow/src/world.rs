@@ -1,0 +1,26 @@
+//! Everything that a use case reaches: the ports, and the settings.
+
+use std::sync::Arc;
+
+use domain::Timestamp;
+
+use crate::ports::{Admission, Blobs, Clock, Push, Queue, Random, Store};
+use crate::settings::Settings;
+
+#[derive(Clone)]
+pub struct World {
+    pub store: Arc<dyn Store>,
+    pub blobs: Arc<dyn Blobs>,
+    pub queue: Arc<dyn Queue>,
+    pub push: Arc<dyn Push>,
+    pub admission: Arc<dyn Admission>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    pub settings: Arc<Settings>,
+}
+
+impl World {
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}

@@ -1,0 +1,126 @@
+//! `/healthz`: the process is up. `/readyz`: so is everything that it needs.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use domain::Code;
+use futures_util::future::{BoxFuture, join_all};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::extract::Json;
+use crate::limits;
+use crate::problem::Problem;
+
+type Probe = Arc<dyn Fn() -> BoxFuture<'static, flow::Result<()>> + Send + Sync>;
+
+/// One thing that the service needs, and what everybody may read when it is missing.
+#[derive(Clone)]
+pub struct Check {
+    name: &'static str,
+    trouble: &'static str,
+    probe: Probe,
+}
+
+impl Check {
+    /// `trouble` is a public sentence, such as "The queue cannot be reached."; the error itself goes to the log.
+    pub fn new<P, F>(name: &'static str, trouble: &'static str, probe: P) -> Self
+    where
+        P: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = flow::Result<()>> + Send + 'static,
+    {
+        Self { name, trouble, probe: Arc::new(move || Box::pin(probe())) }
+    }
+
+    async fn run(&self) -> Outcome {
+        let trouble = match tokio::time::timeout(limits::READY_CHECK, (self.probe)()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("no answer in time".to_owned()),
+        };
+        if let Some(cause) = &trouble {
+            tracing::warn!(check = self.name, cause, "not ready");
+        }
+        Outcome { name: self.name, ready: trouble.is_none(), detail: trouble.map(|_| self.trouble) }
+    }
+}
+
+#[derive(Serialize)]
+struct Outcome {
+    name: &'static str,
+    ready: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'static str>,
+}
+
+pub fn routes(version: &'static str, checks: Vec<Check>) -> Router {
+    let alive = move || async move { Json(json!({"status": "ok", "version": version})) };
+    let checks: Arc<[Check]> = checks.into();
+    let ready = move || {
+        let checks = Arc::clone(&checks);
+        async move { readiness(&checks).await }
+    };
+    Router::new().route("/healthz", get(alive)).route("/readyz", get(ready))
+}
+
+async fn readiness(checks: &[Check]) -> Response {
+    let outcomes = join_all(checks.iter().map(Check::run)).await;
+    let missing: Vec<_> = outcomes.iter().filter(|outcome| !outcome.ready).map(|outcome| outcome.name).collect();
+    if missing.is_empty() {
+        return Json(json!({"status": "ready", "checks": outcomes})).into_response();
+    }
+    Problem::new(Code::StorageUnavailable, format!("Not ready: {}.", missing.join(", ")))
+        .after(limits::RETRY_UNAVAILABLE)
+        .member("checks", json!(outcomes))
+        .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::testing::Site;
+
+    fn fine(name: &'static str) -> Check {
+        Check::new(name, "", || async { Ok(()) })
+    }
+
+    #[tokio::test]
+    async fn the_process_is_up_and_says_its_version() {
+        let site = Site::start(routes("1.2.3", vec![])).await;
+        let body: Value = site.get("/healthz").await.json().await.unwrap();
+        assert_eq!(body, json!({"status": "ok", "version": "1.2.3"}));
+    }
+
+    #[tokio::test]
+    async fn ready_when_everything_is() {
+        let site = Site::start(routes("1", vec![fine("store"), fine("queue")])).await;
+        let answer = site.get("/readyz").await;
+        assert_eq!(answer.status(), 200);
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(body["checks"], json!([{"name": "store", "ready": true}, {"name": "queue", "ready": true}]));
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_is_listed_without_internal_text_and_a_hang_counts_as_missing() {
+        let broken = Check::new("store", "The job store cannot be reached.", || async {
+            Err(flow::Error::new(flow::Kind::Unavailable, "store.ready", "db-7.internal"))
+        });
+        let hanging = Check::new("engine", "The speech engine does not answer.", std::future::pending);
+        let site = Site::start(routes("1", vec![broken, fine("queue"), hanging])).await;
+        let answer = tokio::time::timeout(limits::READY_CHECK + Duration::from_secs(2), site.get("/readyz"));
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.status(), 503);
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(body["detail"], "Not ready: store, engine.");
+        assert_eq!(body["checks"][0]["detail"], "The job store cannot be reached.");
+        assert_eq!(body["checks"][1], json!({"name": "queue", "ready": true}));
+        assert!(!body.to_string().contains("db-7.internal"));
+    }
+}

@@ -1,0 +1,199 @@
+//! Errors as clients see them: `application/problem+json` (RFC 9457), one code, one sentence for a person.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use domain::Code;
+use flow::Kind;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::limits;
+
+/// Where the page of a code is found: a relative reference, because only the operator knows the host. The pages are
+/// `docs/errors/<code>.md`.
+pub const ERROR_PAGES: &str = "/errors/";
+pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+pub(crate) const OUR_FAULT: &str = "Something went wrong on our side. It has been logged under the request id.";
+
+const REASON: HeaderName = HeaderName::from_static("x-rate-limit-reason");
+/// What shipped clients look at: without it a 503 is not "busy" to them.
+const SHIPPED_REASON: HeaderName = HeaderName::from_static("x-omi-rate-limit-reason");
+
+/// What is wrong with one file of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FileProblem {
+    pub file: String,
+    pub code: Code,
+    pub detail: String,
+}
+
+/// The error of every handler. Path and request id are filled in on the way out.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    pub code: Code,
+    /// For the person at the client. Never internal text.
+    pub detail: String,
+    pub retry_after: Option<Duration>,
+    pub errors: Vec<FileProblem>,
+    /// Boxed, so that every handler's `Result` stays small.
+    rest: Box<Rest>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Rest {
+    headers: HeaderMap,
+    members: Map<String, Value>,
+    /// The name that shipped clients know the code by.
+    alias: Option<&'static str>,
+    /// For the log only.
+    cause: Option<String>,
+}
+
+impl Problem {
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), retry_after: None, errors: Vec::new(), rest: Box::default() }
+    }
+
+    /// Our fault; `cause` goes to the log, never to the client.
+    pub fn internal(cause: impl Display) -> Self {
+        Self::new(Code::InternalError, OUR_FAULT).because(cause)
+    }
+
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
+    #[must_use]
+    pub fn after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    #[must_use]
+    pub fn files(mut self, errors: Vec<FileProblem>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.rest.headers.append(name, value);
+        self
+    }
+
+    /// A further member of the body, such as `job_id`.
+    #[must_use]
+    pub fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.rest.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// `code` in the body reads `alias`: shipped clients know some codes by another name.
+    #[must_use]
+    pub fn known_as(mut self, alias: &'static str) -> Self {
+        self.rest.alias = Some(alias);
+        self
+    }
+
+    /// What really happened, for the log line that carries the request id.
+    #[must_use]
+    pub fn because(mut self, cause: impl Display) -> Self {
+        self.rest.cause = Some(cause.to_string());
+        self
+    }
+
+    pub fn cause(&self) -> Option<&str> {
+        self.rest.cause.as_deref()
+    }
+
+    pub fn status(&self) -> StatusCode {
+        // Codes of files and jobs have status 0: as the answer to a request they are our mistake.
+        StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// Whole seconds, rounded up, at least one: a client that comes back too early is refused again.
+    fn retry_after_secs(&self) -> Option<u64> {
+        self.retry_after.map(|wait| wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1))
+    }
+
+    /// The answer; `place` is (path, request id) where they are known.
+    pub(crate) fn render(&self, place: Option<(&str, &str)>) -> Response {
+        let code = self.rest.alias.unwrap_or(self.code.as_str());
+        let mut body = self.rest.members.clone();
+        body.insert("type".into(), format!("{ERROR_PAGES}{}", self.code).into());
+        body.insert("title".into(), self.code.title().into());
+        body.insert("status".into(), self.status().as_u16().into());
+        body.insert("detail".into(), self.detail.clone().into());
+        body.insert("code".into(), code.into());
+        if let Some((path, request_id)) = place {
+            body.insert("instance".into(), path.into());
+            body.insert("request_id".into(), request_id.into());
+        }
+        if let Some(seconds) = self.retry_after_secs() {
+            body.insert("retry_after".into(), seconds.into());
+        }
+        if !self.errors.is_empty() {
+            body.insert("errors".into(), json!(self.errors));
+        }
+        let mut response = Response::new(Body::from(Value::Object(body).to_string()));
+        *response.status_mut() = self.status();
+        *response.headers_mut() = self.headers();
+        response
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let mut headers = self.rest.headers.clone();
+        headers.insert(CONTENT_TYPE, PROBLEM_JSON);
+        if let Some(seconds) = self.retry_after_secs() {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        let (reason, shipped) = match self.code {
+            Code::FairUseRestricted => (Some("fair_use"), Some("fair_use")),
+            Code::RateLimited => (Some("rate_limit"), None),
+            Code::BackendBusy => (Some("backend_busy"), Some("backfill_capacity")),
+            _ => (None, None),
+        };
+        let fields = [(REASON, reason), (SHIPPED_REASON, shipped)];
+        headers.extend(fields.into_iter().filter_map(|(name, value)| Some((name, HeaderValue::from_static(value?)))));
+        headers
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.render(None);
+        // `render.rs` writes it again, with path and request id.
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// The one place where an error of a port becomes an HTTP status.
+impl From<flow::Error> for Problem {
+    fn from(error: flow::Error) -> Self {
+        let wait = error.retry_after.unwrap_or(match error.kind {
+            Kind::Misconfigured => limits::RETRY_MISCONFIGURED,
+            _ => limits::RETRY_UNAVAILABLE,
+        });
+        match error.kind {
+            Kind::Unavailable | Kind::Unknown | Kind::Throttled | Kind::Full | Kind::Misconfigured => {
+                Self::new(Code::StorageUnavailable, "The service cannot do this at the moment. Please try again later.")
+                    .after(wait)
+                    .because(error)
+            }
+            Kind::NotFound => Self::new(Code::NotFound, "There is no such thing, or no longer.").because(error),
+            Kind::Conflict | Kind::Corrupt | Kind::Invalid => Self::internal(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! What a problem looks like on the wire.
+
+use http_body_util::BodyExt;
+
+use super::*;
+
+async fn body(problem: &Problem) -> Value {
+    let bytes = problem.render(Some(("/v2/x", "id-1"))).into_body().collect().await.unwrap().to_bytes();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+#[tokio::test]
+async fn every_member_of_the_contract_is_there() {
+    let file = FileProblem { file: "a.bin".into(), code: Code::EmptyFile, detail: "It has no bytes.".into() };
+    let problem = Problem::new(Code::EmptyFile, "One file is empty.").files(vec![file]).member("job_id", "j");
+    assert_eq!(
+        body(&problem).await,
+        json!({
+            "type": "/errors/empty_file", "title": "The file has no bytes", "status": 400,
+            "detail": "One file is empty.", "instance": "/v2/x", "code": "empty_file", "request_id": "id-1",
+            "job_id": "j", "errors": [{"file": "a.bin", "code": "empty_file", "detail": "It has no bytes."}],
+        })
+    );
+}
+
+#[tokio::test]
+async fn waiting_is_told_in_whole_seconds_and_at_least_one() {
+    for (wait, told) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_500, 60)] {
+        let problem = Problem::new(Code::RateLimited, "").after(Duration::from_millis(wait));
+        assert_eq!(problem.render(None).headers()[RETRY_AFTER], told.to_string());
+        assert_eq!(body(&problem).await["retry_after"], told);
+    }
+    let endless = Problem::new(Code::RateLimited, "").after(Duration::MAX);
+    assert_eq!(endless.render(None).headers()[RETRY_AFTER], u64::MAX.to_string());
+}
+
+#[test]
+fn shipped_clients_are_told_in_their_own_words() {
+    for (code, reason, shipped) in [
+        (Code::BackendBusy, Some("backend_busy"), Some("backfill_capacity")),
+        (Code::FairUseRestricted, Some("fair_use"), Some("fair_use")),
+        (Code::RateLimited, Some("rate_limit"), None),
+        (Code::StorageUnavailable, None, None),
+    ] {
+        let response = Problem::new(code, "").into_response();
+        let told = |name| response.headers().get(name).map(|value| value.to_str().unwrap());
+        assert_eq!((told(REASON), told(SHIPPED_REASON)), (reason, shipped), "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_code_can_go_by_the_name_that_shipped_clients_know() {
+    let problem = Problem::new(Code::RecordingTooOld, "").known_as("backfill_lookback_exceeded");
+    let body = body(&problem).await;
+    assert_eq!((&body["code"], &body["status"]), (&json!("backfill_lookback_exceeded"), &json!(422)));
+    assert_eq!(body["type"], "/errors/recording_too_old");
+}
+
+#[tokio::test]
+async fn internal_text_stays_inside() {
+    for kind in [
+        Kind::Unavailable,
+        Kind::Unknown,
+        Kind::Throttled,
+        Kind::NotFound,
+        Kind::Conflict,
+        Kind::Corrupt,
+        Kind::Full,
+        Kind::Misconfigured,
+        Kind::Invalid,
+    ] {
+        let error = flow::Error::new(kind, "store.claim", "hidden-job").because("no such table: hidden");
+        let problem = Problem::from(error);
+        assert!(problem.cause().unwrap().contains("no such table"), "{kind:?}");
+        let text = body(&problem).await.to_string();
+        assert!(!text.contains("hidden") && !text.contains("store.claim"), "{kind:?}: {text}");
+    }
+}
+
+#[test]
+fn a_store_out_of_reach_is_503_with_a_time_to_come_back() {
+    for kind in [Kind::Unavailable, Kind::Unknown, Kind::Throttled, Kind::Full, Kind::Misconfigured] {
+        let problem = Problem::from(flow::Error::new(kind, "store.claim", ""));
+        assert_eq!((problem.code, problem.status().as_u16()), (Code::StorageUnavailable, 503));
+        assert!(problem.retry_after.is_some());
+    }
+    let told = Problem::from(flow::Error::new(Kind::Throttled, "queue.enqueue", "").after(Duration::from_secs(7)));
+    assert_eq!(told.retry_after, Some(Duration::from_secs(7)));
+    for kind in [Kind::Conflict, Kind::Corrupt, Kind::Invalid] {
+        assert_eq!(Problem::from(flow::Error::new(kind, "blobs.put", "")).code, Code::InternalError);
+    }
+    assert_eq!(Problem::from(flow::Error::new(Kind::NotFound, "blobs.read", "")).status().as_u16(), 404);
+}
+
+#[test]
+fn a_code_of_jobs_never_becomes_an_impossible_status() {
+    assert_eq!(Problem::new(Code::InvalidAudio, "").status(), StatusCode::INTERNAL_SERVER_ERROR);
+}

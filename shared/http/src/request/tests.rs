@@ -1,0 +1,168 @@
+//! What every request and every answer has, whatever the handler does.
+
+use axum::extract::{Multipart, Query};
+use axum::routing::{get, post};
+use http::StatusCode;
+use serde_json::Value;
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt;
+
+use super::*;
+use crate::testing::{Lines, Site};
+
+fn pages() -> Router {
+    Router::new()
+        .route(
+            "/context",
+            get(|context: RequestContext| async move { format!("{} {}", context.request_id, context.traceparent) }),
+        )
+        .route(
+            "/panic",
+            get(|| async {
+                if true {
+                    panic!("secret of the house")
+                }
+            }),
+        )
+        .route("/store/{id}", get(|| async { Err::<(), _>(Problem::from(lost())) }))
+        .route("/bare", get(|| async { StatusCode::INTERNAL_SERVER_ERROR }))
+        .route("/own", get(|| async { (StatusCode::INTERNAL_SERVER_ERROR, axum::Json("as I like it")) }))
+        .route("/axum", get(|_: Query<Vec<(u8, u8)>>| async {}))
+        .route("/multipart", post(|_: Multipart| async {}))
+        .route("/slow", get(|| async { std::future::pending::<()>().await }))
+}
+
+fn lost() -> flow::Error {
+    flow::Error::new(flow::Kind::Unavailable, "store.claim", "db-7.internal")
+}
+
+/// Log lines of this thread, which is that of the whole test: `tokio::test` runs on one.
+fn listen() -> (Lines, DefaultGuard) {
+    let lines = Lines::default();
+    let subscriber = fmt().with_env_filter(EnvFilter::new("edge=debug")).with_ansi(false).with_writer(lines.clone());
+    (lines, tracing::subscriber::set_default(subscriber.finish()))
+}
+
+#[tokio::test]
+async fn every_answer_has_a_request_id_and_a_harmless_one_of_the_client_is_kept() {
+    let site = Site::start(pages()).await;
+    for path in ["/context", "/nowhere", "/panic", "/store/1", "/bare"] {
+        assert_eq!(site.get(path).await.headers()["x-request-id"].len(), 36, "{path}");
+    }
+    let long = "x".repeat(65);
+    for (given, kept) in [("a.B-3_x", true), ("a b", false), ("a;b", false), (&long, false), (&long[1..], true)] {
+        let answer = site.client.get(site.url("/nowhere")).header("x-request-id", given).send().await.unwrap();
+        assert_eq!(answer.headers()["x-request-id"] == given, kept, "{given}");
+        let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+        assert_eq!(answer.json::<Value>().await.unwrap()["request_id"], id);
+    }
+}
+
+#[tokio::test]
+async fn a_trace_is_continued() {
+    let site = Site::start(pages()).await;
+    let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+    let answer = site.client.get(site.url("/context")).header("traceparent", given).send().await.unwrap();
+    let seen = answer.text().await.unwrap();
+    assert!(seen.contains(" 00-4bf92f3577b34da6a3ce929d0e0e4736-") && seen.ends_with("-00"), "{seen}");
+    assert!(!seen.contains("00f067aa0ba902b7"), "{seen}");
+}
+
+#[tokio::test]
+async fn no_error_leaves_as_plain_text() {
+    let site = Site::start(pages()).await;
+    for (path, status, code) in [
+        ("/nowhere?token=x", 404, "not_found"),
+        ("/panic", 500, "internal_error"),
+        ("/bare", 500, "internal_error"),
+        ("/store/1", 503, "storage_unavailable"),
+        ("/axum?x", 400, "invalid_parameter"),
+    ] {
+        let answer = site.get(path).await;
+        assert_eq!(answer.status(), status, "{path}");
+        assert_eq!(answer.headers()["content-type"], "application/problem+json", "{path}");
+        let length = answer.headers()["content-length"].to_str().unwrap().parse::<usize>().unwrap();
+        let text = answer.text().await.unwrap();
+        assert_eq!(length, text.len());
+        let body: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&body["code"], &body["status"]), (&code.into(), &status.into()), "{path}");
+        assert_eq!(body["instance"], path.split('?').next().unwrap());
+        assert!(!text.contains("secret of the house") && !text.contains("db-7") && !text.contains("token"), "{text}");
+    }
+    let answer = site.client.post(site.url("/multipart")).body("x").send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    assert_eq!(site.get("/own").await.text().await.unwrap(), "\"as I like it\"");
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_told_the_right_ones() {
+    let site = Site::start(pages()).await;
+    let answer = site.client.delete(site.url("/context")).send().await.unwrap();
+    assert_eq!(answer.status(), 405);
+    assert_eq!(answer.headers()["allow"], "GET,HEAD");
+    assert_eq!(answer.json::<Value>().await.unwrap()["code"], "method_not_allowed");
+    let answer = site.client.head(site.url("/nowhere")).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().len()), (404, 0));
+}
+
+#[tokio::test]
+async fn addresses_and_headers_have_limits() {
+    let site = Site::start(pages()).await;
+    let code = |answer: reqwest::Response| async { answer.json::<Value>().await.unwrap()["code"].clone() };
+    let path = |bytes: usize| format!("/{}", "x".repeat(bytes - 1));
+    assert_eq!(code(site.get(&path(limits::MAX_URI_BYTES)).await).await, "not_found");
+    assert_eq!(code(site.get(&path(limits::MAX_URI_BYTES + 1)).await).await, "uri_too_long");
+
+    let long = site.client.get(site.url("/x")).header("x-long", "x".repeat(limits::MAX_HEADER_BYTES));
+    assert_eq!(code(long.send().await.unwrap()).await, "headers_too_large");
+    let many = (0..=limits::MAX_HEADERS).fold(site.client.get(site.url("/x")), |r, n| r.header(format!("x-{n}"), "x"));
+    assert_eq!(code(many.send().await.unwrap()).await, "headers_too_large");
+    // Beyond what the parser itself bears the answer is bare, but it is one.
+    let head = format!("GET / HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n", "x".repeat(2 * limits::READ_BUFFER));
+    let answer = site.raw(head.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+}
+
+#[tokio::test]
+async fn each_request_leaves_one_line_by_its_route_and_without_secrets() {
+    let (lines, _listening) = listen();
+    let site = Site::start(pages()).await;
+    let request = site.client.get(site.url("/store/hidden-id?key=hidden-key")).header("x-request-id", "id-7");
+    request.bearer_auth("hidden-token").send().await.unwrap();
+    let text = lines.text();
+    assert!(!text.contains("hidden"), "{text}");
+    let access: Vec<_> = text.lines().filter(|line| line.contains("INFO")).collect();
+    assert_eq!(access.len(), 1, "{text}");
+    for field in ["method=\"GET\"", "route=\"/store/{id}\"", "status=503", "duration_ms=", "request_id=\"id-7\""] {
+        assert!(access[0].contains(field), "{field}: {}", access[0]);
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_logged_once_under_the_id_that_the_client_has() {
+    let (lines, _listening) = listen();
+    let site = Site::start(pages()).await;
+    let answer = site.get("/store/1").await;
+    let id = answer.headers()["x-request-id"].to_str().unwrap();
+    let text = lines.text();
+    let failures: Vec<_> = text.lines().filter(|line| line.contains("db-7.internal")).collect();
+    assert_eq!(failures.len(), 1, "{text}");
+    assert!(failures[0].contains(id) && failures[0].contains("WARN"), "{text}");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_early_still_leaves_its_line() {
+    let (lines, _listening) = listen();
+    let site = Site::start(pages()).await;
+    let gone = site.dial(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    // The next answer proves that the server had its turn.
+    site.get("/context").await;
+    drop(gone);
+    let seen = async {
+        while !lines.text().contains("status=499") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(crate::testing::PATIENCE, seen).await.unwrap();
+}

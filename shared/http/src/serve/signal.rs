@@ -1,0 +1,60 @@
+//! When to stop: SIGTERM from the platform, SIGINT from the terminal.
+
+use std::io;
+
+use tokio_util::sync::CancellationToken;
+
+/// A token that is cancelled by the first SIGTERM or SIGINT. From the call on, these signals no longer kill.
+pub fn shutdown_signal() -> io::Result<CancellationToken> {
+    let token = CancellationToken::new();
+    let signal = signals()?;
+    let stop = token.clone();
+    tokio::spawn(async move {
+        let name = signal.await;
+        tracing::info!(signal = name, "shutting down");
+        stop.cancel();
+    });
+    Ok(token)
+}
+
+#[cfg(unix)]
+fn signals() -> io::Result<impl Future<Output = &'static str> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+    // Registered here, not when first polled: a signal right after the start is not lost.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn signals() -> io::Result<impl Future<Output = &'static str> + Send + 'static> {
+    Ok(async {
+        // Without a handler there is nothing to wait for.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        "Ctrl-C"
+    })
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::time::Duration;
+
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_terminate_signal_stops_instead_of_killing() {
+        let token = shutdown_signal().unwrap();
+        assert!(!token.is_cancelled());
+        kill_process(getpid(), Signal::TERM).unwrap();
+        tokio::time::timeout(Duration::from_secs(10), token.cancelled()).await.unwrap();
+    }
+}

@@ -1,0 +1,261 @@
+//! Connections under real TCP: slow, silent, greedy and vanishing clients, early answers, the end.
+
+use axum::body::{Body, Bytes};
+use axum::routing::{get, post};
+use flow::ports::Identity;
+use futures_util::stream;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+
+use super::*;
+use crate::testing::{Gate, PATIENCE, Site};
+
+/// Long enough that a busy machine does not mistake a working peer for a silent one.
+const SHORT: Duration = Duration::from_millis(400);
+const GET: &[u8] = b"GET /ok HTTP/1.1\r\nhost: x\r\n\r\n";
+const MIB: usize = 1024 * 1024;
+
+fn quick() -> ServeLimits {
+    ServeLimits { idle: SHORT, idle_when_crowded: SHORT, body_silence: SHORT, ..ServeLimits::default() }
+}
+
+fn pages() -> Router {
+    let guarded = Router::new().route("/guarded", post(|body: Body| async { count(body).await }));
+    crate::authenticated(guarded, Arc::new(Gate) as Arc<dyn Identity>)
+        .route("/ok", get(|| async { "ok" }))
+        .route("/count", post(|body: Body| async { count(body).await }))
+        .route(
+            "/slow",
+            get(|| async { timeout(2 * SHORT, std::future::pending::<()>()).await.map_or("late", |()| "") }),
+        )
+        .route("/endless", get(|| async { Body::from_stream(stream::repeat_with(chunk)) }))
+        .route("/drip", get(|| async { Body::from_stream(drip()) }))
+}
+
+fn chunk() -> Result<Bytes, std::io::Error> {
+    Ok(Bytes::from_static(&[b'x'; 64 * 1024]))
+}
+
+/// Chunks that come slower than the idle time of `quick`.
+fn drip() -> impl futures_util::Stream<Item = Result<Bytes, std::io::Error>> {
+    stream::unfold(0, |sent| async move {
+        let _ = timeout(SHORT * 3 / 2, std::future::pending::<()>()).await;
+        (sent < 2).then(|| (Ok(Bytes::from_static(b"drop ")), sent + 1))
+    })
+}
+
+async fn count(mut body: Body) -> Result<String, crate::Problem> {
+    let mut bytes = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| crate::Problem::new(domain::Code::MalformedMultipart, error.to_string()))?;
+        bytes += frame.into_data().map_or(0, |data| data.len());
+    }
+    Ok(bytes.to_string())
+}
+
+#[tokio::test]
+async fn a_connection_that_sends_nothing_or_half_a_head_is_closed() {
+    let site = Site::with(pages(), quick()).await;
+    let half = ["", "P", "PRI * HTTP", "GET /ok HTTP/1.1\r\nhost: x\r\nx-never:", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"];
+    let closed = half.map(|begin| {
+        let site = &site;
+        async move {
+            let started = Instant::now();
+            site.raw(begin.as_bytes()).await;
+            assert!(started.elapsed() >= SHORT, "{begin}");
+        }
+    });
+    futures_util::future::join_all(closed).await;
+}
+
+#[tokio::test]
+async fn a_kept_alive_connection_is_closed_when_it_is_idle() {
+    let site = Site::with(pages(), quick()).await;
+    let mut wire = site.dial(GET).await;
+    assert!(wire.read_until("ok").await);
+    wire.write(GET).await;
+    assert!(wire.read_until("ok").await);
+    assert_eq!(wire.read_to_end().await, "");
+}
+
+#[tokio::test]
+async fn a_slow_handler_and_a_slow_stream_are_not_idle() {
+    let site = Site::with(pages(), quick()).await;
+    assert_eq!(site.get("/slow").await.text().await.unwrap(), "late");
+    assert_eq!(site.get("/drip").await.text().await.unwrap(), "drop drop ");
+}
+
+#[tokio::test]
+async fn a_body_that_falls_silent_is_answered_408_and_the_connection_closed() {
+    let site = Site::with(pages(), quick()).await;
+    let answer = site.raw(b"POST /count HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf").await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert!(answer.contains("connection: close") && answer.contains(r#""code":"request_timeout""#), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_drips_is_not_silent() {
+    let site = Site::with(pages(), quick()).await;
+    let mut wire = site.dial(b"POST /count HTTP/1.1\r\nhost: x\r\ncontent-length: 6\r\n\r\n").await;
+    for _ in 0..6 {
+        let _ = timeout(SHORT / 4, std::future::pending::<()>()).await;
+        wire.write(b"x").await;
+    }
+    assert!(wire.read_until("\r\n\r\n6").await);
+}
+
+#[tokio::test]
+async fn a_peer_that_reads_nothing_is_cut_off() {
+    let site = Site::with(pages(), ServeLimits { write_stall: SHORT, ..ServeLimits::default() }).await;
+    let mut wire = site.dial(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(wire.read_until("200 OK").await);
+    site.stop.cancel();
+    // Nobody reads: only the stall ends the connection, and with it the server, long before its deadline.
+    timeout(limits::SHUTDOWN / 2, site.served).await.unwrap().unwrap();
+    drop(wire);
+}
+
+#[tokio::test]
+async fn an_early_refusal_reaches_a_client_that_sends_everything_first() {
+    let site = Site::start(pages()).await;
+    for (framing, piece) in [
+        ("content-length: 33554432", vec![b'x'; MIB]),
+        ("transfer-encoding: chunked", [b"100000\r\n", &vec![b'x'; MIB][..], b"\r\n"].concat()),
+    ] {
+        let head = format!("POST /guarded HTTP/1.1\r\nhost: x\r\nauthorization: Bearer bad\r\n{framing}\r\n\r\n");
+        let mut wire = site.dial(head.as_bytes()).await;
+        for _ in 0..32 {
+            wire.write(&piece).await;
+        }
+        let answer = wire.read_to_end().await;
+        assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("connection: close"), "{answer}");
+        assert!(answer.ends_with('}'), "the whole body arrived: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_early_refusal_is_not_kept_waiting_by_a_client_that_never_stops() {
+    let site = Site::with(pages(), ServeLimits { linger: SHORT, ..ServeLimits::default() }).await;
+    let head = b"POST /guarded HTTP/1.1\r\nhost: x\r\nauthorization: Bearer bad\r\ncontent-length: 99999999999\r\n\r\n";
+    let (mut read, mut write) = site.dial(head).await.stream.into_split();
+    let send = tokio::spawn(async move { while write.write_all(&[b'x'; 4096]).await.is_ok() {} });
+    let mut answer = Vec::new();
+    let _ = timeout(PATIENCE, read.read_to_end(&mut answer)).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 401"));
+    timeout(PATIENCE, send).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_small_body_that_nobody_read_does_not_cost_the_connection() {
+    let site = Site::start(pages()).await;
+    let refused = b"POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello";
+    let mut wire = site.dial(refused).await;
+    assert!(wire.read_until("not_found").await);
+    assert!(wire.read_until("}").await);
+    wire.write(GET).await;
+    assert!(wire.read_until("ok").await);
+}
+
+#[tokio::test]
+async fn http2_is_spoken_without_tls_and_early_answers_arrive() {
+    let site = Site::start(pages()).await;
+    let stream = TcpStream::connect(site.address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (mut sender, connection) = handshake.await.unwrap();
+    tokio::spawn(connection);
+    let post = |path: &str| {
+        let uri = site.url(path);
+        Request::post(uri)
+            .header("authorization", "Bearer bad")
+            .body(Full::new(Bytes::from(vec![b'x'; 4 * MIB])))
+            .unwrap()
+    };
+    let refused = timeout(PATIENCE, sender.send_request(post("/guarded"))).await.unwrap().unwrap();
+    assert_eq!((refused.status().as_u16(), refused.version()), (401, http::Version::HTTP_2));
+    assert!(!refused.headers().contains_key("connection"));
+    let body = refused.into_body().collect().await.unwrap().to_bytes();
+    assert!(body.ends_with(b"}"));
+    // The connection has survived, and its window was given back.
+    let counted = timeout(PATIENCE, sender.send_request(post("/count"))).await.unwrap().unwrap();
+    assert_eq!(counted.into_body().collect().await.unwrap().to_bytes(), (4 * MIB).to_string());
+}
+
+#[tokio::test]
+async fn beyond_the_limit_connections_wait_and_idle_ones_give_way() {
+    let limits = ServeLimits { max_connections: 1, idle_when_crowded: SHORT, ..ServeLimits::default() };
+    let site = Site::with(pages(), limits).await;
+    let mut first = site.dial(GET).await;
+    assert!(first.read_until("ok").await);
+    let mut second = site.dial(GET).await;
+    assert!(second.read_until("ok").await);
+    assert_eq!(first.read_to_end().await, "");
+}
+
+#[tokio::test]
+async fn a_busy_connection_announces_that_it_gives_way() {
+    let site = Site::with(pages(), ServeLimits { max_connections: 1, ..ServeLimits::default() }).await;
+    let mut first = site.dial(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let mut second = site.dial(GET).await;
+    assert!(first.read_to_end().await.contains("connection: close"));
+    assert!(second.read_until("ok").await);
+}
+
+#[tokio::test]
+async fn shutting_down_answers_what_is_in_flight_and_nothing_new() {
+    let (began, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (begin, wait) = (Arc::clone(&began), Arc::clone(&go_on));
+    let handler = move || async move {
+        begin.notify_one();
+        wait.notified().await;
+        "done"
+    };
+    let site = Site::start(Router::new().route("/work", get(handler)).merge(pages())).await;
+    let mut idle = site.dial(GET).await;
+    assert!(idle.read_until("ok").await);
+    let mut busy = site.dial(b"GET /work HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    began.notified().await;
+
+    site.stop.cancel();
+    assert_eq!(idle.read_to_end().await, "", "an idle connection is closed at once");
+    assert!(TcpStream::connect(site.address).await.is_err(), "nobody listens any more");
+    go_on.notify_one();
+    let answer = busy.read_to_end().await;
+    assert!(answer.contains("connection: close") && answer.ends_with("done"), "{answer}");
+    timeout(PATIENCE, site.served).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn at_the_deadline_what_is_left_is_cut_off() {
+    let site = Site::with(
+        Router::new().route("/never", get(|| async { std::future::pending::<()>().await })),
+        ServeLimits { shutdown: SHORT, ..ServeLimits::default() },
+    )
+    .await;
+    let mut wire = site.dial(b"GET /never HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    site.get("/other").await;
+    site.stop.cancel();
+    timeout(PATIENCE, site.served).await.unwrap().unwrap();
+    assert_eq!(wire.read_to_end().await, "");
+}
+
+#[tokio::test]
+async fn accepting_pauses_longer_and_longer_for_want_of_descriptors_and_not_for_one_peer() {
+    let mut pause = Pause::default();
+    let stopped = CancellationToken::new();
+    stopped.cancel();
+    pause.after(&io::ErrorKind::ConnectionAborted.into(), &stopped).await;
+    assert_eq!(pause.0, None);
+    let exhausted = io::Error::from_raw_os_error(24);
+    let mut waits = Vec::new();
+    for _ in 0..9 {
+        pause.after(&exhausted, &stopped).await;
+        waits.extend(pause.0);
+    }
+    assert_eq!(waits[..3], [10, 20, 40].map(Duration::from_millis));
+    assert_eq!(waits[8], limits::ACCEPT_PAUSE_MAX);
+}

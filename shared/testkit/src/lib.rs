@@ -1,0 +1,20 @@
+//! What the tests of every crate stand on: in-memory adapters of all ports, faults, one contract suite for each port,
+//! and builders of test data.
+
+#![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
+
+pub mod admission;
+pub mod build;
+pub mod clock;
+pub mod contract;
+pub mod lossy;
+pub mod memory;
+pub mod random;
+pub mod scene;
+pub mod skip;
+pub mod snapshot;
+
+pub use clock::TestClock;
+pub use lossy::{FailsBefore, LosesAnswers};
+pub use random::SeededRandom;
+pub use scene::Scene;

@@ -1,0 +1,130 @@
+//! Staged audio in memory.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::{Sha256Hex, Timestamp};
+use flow::ports::{BlobName, BlobWriter, Clock, Stored};
+use flow::{Error, Kind, Result};
+use futures_util::stream::{self, BoxStream, StreamExt};
+use sha2::{Digest, Sha256};
+
+/// The largest piece that a read gives.
+const PIECE: usize = 256 * 1024;
+
+type Shelf = Arc<Mutex<BTreeMap<BlobName, (Bytes, Timestamp)>>>;
+
+pub struct Blobs {
+    clock: Arc<dyn Clock>,
+    shelf: Shelf,
+    full: AtomicBool,
+}
+
+impl Blobs {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, shelf: Shelf::default(), full: AtomicBool::new(false) }
+    }
+
+    /// From now on there is no room for new blobs, or there is again.
+    pub fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::Relaxed);
+    }
+
+    pub fn names(&self) -> Vec<BlobName> {
+        self.shelf().keys().cloned().collect()
+    }
+
+    pub fn bytes(&self, name: &BlobName) -> Option<Bytes> {
+        self.shelf().get(name).map(|(bytes, _)| bytes.clone())
+    }
+
+    /// Replaces what is stored, as a broken disk would.
+    pub fn damage(&self, name: &BlobName, bytes: impl Into<Bytes>) {
+        if let Some((stored, _)) = self.shelf().get_mut(name) {
+            *stored = bytes.into();
+        }
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, BTreeMap<BlobName, (Bytes, Timestamp)>> {
+        self.shelf.lock().unwrap()
+    }
+
+    fn room(&self, operation: &'static str, subject: &str) -> Result<()> {
+        if self.full.load(Ordering::Relaxed) { Err(Error::new(Kind::Full, operation, subject)) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl flow::ports::Blobs for Blobs {
+    async fn create(&self, name: &BlobName) -> Result<Box<dyn BlobWriter>> {
+        self.room("blobs.create", name.as_str())?;
+        let (clock, shelf) = (self.clock.clone(), self.shelf.clone());
+        Ok(Box::new(Writer { clock, shelf, name: name.clone(), bytes: Vec::new() }))
+    }
+
+    async fn read(&self, name: &BlobName, offset: u64) -> Result<BoxStream<'static, Result<Bytes>>> {
+        let mut rest = self.bytes(name).ok_or_else(|| Error::new(Kind::NotFound, "blobs.read", name))?;
+        let skipped = usize::try_from(offset).unwrap_or(usize::MAX).min(rest.len());
+        rest = rest.slice(skipped..);
+        let next = move || (!rest.is_empty()).then(|| Ok(rest.split_to(rest.len().min(PIECE))));
+        Ok(stream::iter(std::iter::from_fn(next)).boxed())
+    }
+
+    async fn delete(&self, name: &BlobName) -> Result<()> {
+        self.shelf().remove(name);
+        Ok(())
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&BlobName>, limit: usize) -> Result<Vec<(BlobName, Duration)>> {
+        let now = self.clock.now();
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let shelf = self.shelf();
+        let named = shelf.range((from, Bound::Unbounded)).filter(|(name, _)| name.as_str().starts_with(prefix));
+        Ok(named.take(limit).map(|(name, (_, written))| (name.clone(), written.until(now))).collect())
+    }
+
+    async fn ready(&self) -> Result<()> {
+        self.room("blobs.ready", "")
+    }
+}
+
+struct Writer {
+    clock: Arc<dyn Clock>,
+    shelf: Shelf,
+    name: BlobName,
+    bytes: Vec<u8>,
+}
+
+#[async_trait]
+impl BlobWriter for Writer {
+    async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        self.bytes.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<Stored> {
+        let Self { clock, shelf, name, bytes } = *self;
+        let mut shelf = shelf.lock().unwrap();
+        let stored = shelf.entry(name.clone()).or_insert_with(|| (bytes.clone().into(), clock.now()));
+        if stored.0 != bytes {
+            return Err(Error::new(Kind::Conflict, "blobs.finish", name));
+        }
+        Ok(describe(&bytes))
+    }
+
+    async fn abort(self: Box<Self>) {}
+}
+
+/// What a store says of these bytes.
+pub fn describe(bytes: &[u8]) -> Stored {
+    Stored {
+        size: bytes.len() as u64,
+        crc32c: crc32c::crc32c(bytes),
+        sha256: Sha256Hex(Sha256::digest(bytes).into()),
+    }
+}

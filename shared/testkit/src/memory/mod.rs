@@ -1,0 +1,13 @@
+//! Every port in memory: fast, inspectable, and as strict as the real thing.
+
+mod blobs;
+mod identity;
+mod push;
+mod queue;
+mod store;
+
+pub use blobs::Blobs;
+pub use identity::Identity;
+pub use push::Push;
+pub use queue::Queue;
+pub use store::{Placement, Store};

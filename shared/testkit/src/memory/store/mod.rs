@@ -1,0 +1,192 @@
+//! The store in memory: one lock, and behind it for each operation: read what a rule needs, let it decide, write.
+
+mod devices;
+mod reading;
+mod tables;
+mod writing;
+
+use std::sync::{Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use domain::accept::Batch;
+use domain::command::{Command, Refusal};
+use domain::job::Status;
+use domain::placement::{self, Group, Placed, Surroundings};
+use domain::planning::FilePlan;
+use domain::transition::Context;
+use domain::{Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Timestamp, Uid};
+use flow::Result;
+use flow::ports::{At, ConversationPage, Created, Device, DueCursor, JobCursor, LineCursor, Stepped, Written};
+
+use tables::Tables;
+
+/// How a group is placed. A test may plant a mistake here, to see that it is found.
+pub type Placement =
+    dyn Fn(Job, Recording, &Group, Surroundings, Context<'_>) -> Result<Placed, Refusal> + Send + Sync;
+
+pub struct Store {
+    tables: Mutex<Tables>,
+    placement: Box<Placement>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { tables: Mutex::default(), placement: Box::new(placement::place) }
+    }
+}
+
+impl Store {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A store that places by another rule than the domain's.
+    pub fn with_placement(
+        placement: impl Fn(Job, Recording, &Group, Surroundings, Context<'_>) -> Result<Placed, Refusal>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self { tables: Mutex::default(), placement: Box::new(placement) }
+    }
+
+    /// Deletes a conversation for good: its lines stay as stubs without text. False when there is none.
+    pub fn delete_conversation(&self, uid: &Uid, id: ConversationId, now: Timestamp) -> bool {
+        self.tables().delete_conversation(uid, id, now)
+    }
+
+    /// Everything of a user by id, merged-away and deleted conversations included.
+    pub fn all_conversations(&self, uid: &Uid) -> Vec<Conversation> {
+        self.tables().conversations.values().filter(|c| c.uid == *uid).cloned().collect()
+    }
+
+    /// Every line of a user, placed or not, stubs included.
+    pub fn all_lines(&self, uid: &Uid) -> Vec<Line> {
+        self.tables().lines.values().filter(|line| line.uid == *uid).cloned().collect()
+    }
+
+    pub fn all_jobs(&self) -> Vec<Job> {
+        self.tables().jobs.values().cloned().collect()
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap()
+    }
+}
+
+#[async_trait]
+impl flow::ports::Store for Store {
+    async fn create_job(&self, batch: &Batch, at: At<'_>) -> Result<Created> {
+        self.tables().create_job(batch, &at)
+    }
+
+    async fn step(&self, id: JobId, command: &Command, at: At<'_>) -> Result<Stepped> {
+        Ok(self.tables().step(id, command, &at))
+    }
+
+    async fn plan_file(&self, id: JobId, plan: &FilePlan, at: At<'_>) -> Result<Written<(Job, Recording)>> {
+        Ok(self.tables().plan_file(id, plan, &at))
+    }
+
+    async fn store_texts(&self, id: JobId, fence: u64, lines: Vec<Line>, at: At<'_>) -> Result<Written<Vec<Line>>> {
+        self.tables().store_texts(id, fence, lines, &at)
+    }
+
+    async fn place(&self, id: JobId, group: &Group, at: At<'_>) -> Result<Written<(Job, Recording)>> {
+        self.tables().place(&*self.placement, id, group, &at)
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<Job>> {
+        Ok(self.tables().jobs.get(&id).cloned())
+    }
+
+    async fn jobs(
+        &self,
+        uid: &Uid,
+        statuses: &[Status],
+        after: Option<JobCursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Job>> {
+        Ok(self.tables().jobs(uid, statuses, after, limit, now))
+    }
+
+    async fn jobs_ahead(&self, job: &Job) -> Result<u32> {
+        Ok(self.tables().jobs_ahead(job))
+    }
+
+    async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
+        Ok(self.tables().due_jobs(now, after, limit))
+    }
+
+    async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
+        Ok(self.tables().stuck_users(&at, limit))
+    }
+
+    async fn promote(&self, uid: &Uid, at: At<'_>) -> Result<Vec<Job>> {
+        Ok(self.tables().promote(uid, &at))
+    }
+
+    async fn recordings(&self, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Option<Recording>>> {
+        let tables = self.tables();
+        Ok(ids.iter().map(|id| tables.recordings.get(&(uid.clone(), *id)).cloned()).collect())
+    }
+
+    async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {
+        Ok(self.tables().lines_at(uid, recording, starts))
+    }
+
+    async fn conversation(
+        &self,
+        uid: &Uid,
+        id: ConversationId,
+        after: Option<LineCursor>,
+        limit: usize,
+    ) -> Result<Option<ConversationPage>> {
+        Ok(self.tables().conversation(uid, id, after, limit))
+    }
+
+    async fn conversations(
+        &self,
+        uid: &Uid,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+        after: Option<(Timestamp, ConversationId)>,
+        limit: usize,
+    ) -> Result<Vec<Conversation>> {
+        Ok(self.tables().conversations(uid, (from, to), after, limit))
+    }
+
+    async fn usage(&self, uid: &Uid, from: Timestamp, to: Timestamp, limit: usize) -> Result<Vec<Bucket>> {
+        let tables = self.tables();
+        let buckets = tables.usage.range((uid.clone(), from)..(uid.clone(), to.max(from)));
+        Ok(buckets.take(limit).map(|((_, hour), usage)| Bucket { hour: *hour, usage: *usage }).collect())
+    }
+
+    async fn put_device(&self, device: &Device) -> Result<()> {
+        self.tables().put_device(device);
+        Ok(())
+    }
+
+    async fn delete_device(&self, uid: &Uid, id: &DeviceId) -> Result<()> {
+        self.tables().devices.remove(&(uid.clone(), id.clone()));
+        Ok(())
+    }
+
+    async fn devices(&self, uid: &Uid) -> Result<Vec<Device>> {
+        Ok(self.tables().devices_of(uid))
+    }
+
+    async fn drop_token(&self, uid: &Uid, id: &DeviceId, token: &str) -> Result<()> {
+        self.tables().drop_token(uid, id, token);
+        Ok(())
+    }
+
+    async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>> {
+        Ok(self.tables().jobs_with_audio(ids))
+    }
+
+    async fn ready(&self) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,102 @@
+//! What the store holds, and the questions that several operations ask of it.
+
+use std::collections::BTreeMap;
+
+use domain::job::DispatchState;
+use domain::transition::{Context, apply};
+use domain::{
+    Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Rules, Status, Timestamp,
+    Uid, Usage,
+};
+use flow::ports::{At, Device};
+
+#[derive(Default)]
+pub struct Tables {
+    pub jobs: BTreeMap<JobId, Job>,
+    pub recordings: BTreeMap<(Uid, RecordingId), Recording>,
+    pub lines: BTreeMap<(Uid, RecordingId, u32), Line>,
+    /// By user too: the app makes ids, and two users may have the same.
+    pub conversations: BTreeMap<(Uid, ConversationId), Conversation>,
+    pub usage: BTreeMap<(Uid, Timestamp), Usage>,
+    pub devices: BTreeMap<(Uid, DeviceId), Device>,
+}
+
+impl Tables {
+    pub fn turn_is_free(&self, uid: &Uid, rules: &Rules) -> bool {
+        let taken = self.jobs.values().filter(|job| job.uid == *uid && job.holds_a_turn()).count();
+        taken < rules.enqueued_per_user as usize
+    }
+
+    /// A step is decided by the moment, the rules and, where the command asks, the user's turns.
+    pub fn context<'a>(&self, uid: &Uid, at: &At<'a>) -> Context<'a> {
+        Context { now: at.now, rules: at.rules, turn_free: self.turn_is_free(uid, at.rules) }
+    }
+
+    fn next_waiting(&self, uid: &Uid) -> Option<&Job> {
+        let waits = |job: &&Job| job.uid == *uid && is_waiting(job);
+        self.jobs.values().filter(waits).min_by_key(|job| (job.oldest_captured_at, job.created_at, job.id))
+    }
+
+    /// Gives every free turn to the waiting job with the oldest recording.
+    pub fn promote(&mut self, uid: &Uid, at: &At<'_>) -> Vec<Job> {
+        let mut promoted = Vec::new();
+        while self.turn_is_free(uid, at.rules) {
+            let Some(job) = self.next_waiting(uid) else { break };
+            let Ok(step) = apply(job, &Command::Promote, self.context(uid, at)) else { break };
+            self.jobs.insert(step.job.id, step.job.clone());
+            promoted.push(step.job);
+        }
+        promoted
+    }
+
+    pub fn stuck_users(&self, at: &At<'_>, limit: usize) -> Vec<Uid> {
+        let mut stuck: Vec<_> = self.jobs.values().filter(|job| is_waiting(job)).map(|job| job.uid.clone()).collect();
+        stuck.sort();
+        stuck.dedup();
+        stuck.retain(|uid| self.turn_is_free(uid, at.rules));
+        stuck.truncate(limit);
+        stuck
+    }
+
+    /// The conversation that an id stands for now: merged-away ones lead to their survivor. It may be deleted.
+    pub fn resolve(&self, uid: &Uid, id: ConversationId) -> Option<&Conversation> {
+        let mut found = self.conversations.get(&(uid.clone(), id))?;
+        while let Some(survivor) = found.merged_into {
+            found = self.conversations.get(&(uid.clone(), survivor))?;
+        }
+        Some(found)
+    }
+
+    pub fn lines_at(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Vec<Line> {
+        let mut starts = starts.to_vec();
+        starts.sort_unstable();
+        starts.dedup();
+        starts.iter().filter_map(|start| self.lines.get(&(uid.clone(), recording, *start)).cloned()).collect()
+    }
+
+    pub fn lines_of(&self, uid: &Uid, recording: RecordingId) -> impl Iterator<Item = &Line> {
+        let key = |start| (uid.clone(), recording, start);
+        self.lines.range(key(0)..=key(u32::MAX)).map(|(_, line)| line)
+    }
+
+    pub fn delete_conversation(&mut self, uid: &Uid, id: ConversationId, now: Timestamp) -> bool {
+        let Some(id) = self.resolve(uid, id).filter(|c| c.is_live()).map(|c| c.id) else { return false };
+        let stands_there = |line: &Line| line.conversation_id.and_then(|at| self.resolve(uid, at)).is_some_and(|c| c.id == id);
+        let keys: Vec<_> = self.lines.iter().filter(|(key, line)| key.0 == *uid && stands_there(line)).map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            if let Some(line) = self.lines.get_mut(&key) {
+                line.utterances.clear();
+                line.stub = true;
+            }
+        }
+        if let Some(conversation) = self.conversations.get_mut(&(uid.clone(), id)) {
+            conversation.deleted_at = Some(now);
+            conversation.updated_at = now;
+        }
+        true
+    }
+}
+
+fn is_waiting(job: &Job) -> bool {
+    job.status == Status::Queued && job.dispatch.state == DispatchState::Waiting
+}

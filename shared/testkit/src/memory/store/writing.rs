@@ -1,0 +1,162 @@
+//! The transactions: creating a job, stepping it, and a worker's writes.
+
+use domain::accept::{Batch, Decision, Known, decide};
+use domain::command::{Action, Command, Refusal};
+use domain::placement::{Group, MAX_GROUP, Placed, Surroundings, reach};
+use domain::planning::{FilePlan, plan_file};
+use domain::transition::apply;
+use domain::{Interval, Job, JobId, Line, Recording, RecordingId, Status};
+use flow::ports::{At, Created, Stepped, Written};
+use flow::{Error, Kind, Result};
+
+use super::Placement;
+use super::tables::Tables;
+
+/// What a worker is told whose job is not there any more.
+const GONE: Refusal = Refusal::Fenced { fence: 0 };
+
+impl Tables {
+    pub fn create_job(&mut self, batch: &Batch, at: &At<'_>) -> Result<Created> {
+        let own = self.jobs.get(&batch.job_id).cloned();
+        if own.as_ref().is_some_and(|job| job.uid != batch.uid) {
+            return Err(Error::new(Kind::Conflict, "store.create_job", batch.job_id));
+        }
+        let ids = batch.recording_ids();
+        let recordings: Vec<_> =
+            ids.iter().map(|id| self.recordings.get(&(batch.uid.clone(), *id)).cloned()).collect();
+        let mut latest: Vec<_> = recordings.iter().flatten().map(|recording| recording.latest_job).collect();
+        latest.sort_unstable();
+        latest.dedup();
+        let jobs = latest.iter().filter_map(|id| self.jobs.get(id).cloned()).collect();
+        match decide(batch, Known { own, recordings, jobs }, self.context(&batch.uid, at)) {
+            Decision::Own(job) => Ok(Created::New { deduplicated: was_born_completed(&job), job }),
+            Decision::Answer(job) => Ok(Created::Answered(job)),
+            Decision::Create { job, recordings, deduplicated } => {
+                recordings.into_iter().for_each(|recording| self.put_recording(recording));
+                self.jobs.insert(job.id, job.clone());
+                Ok(Created::New { job, deduplicated })
+            }
+        }
+    }
+
+    pub fn step(&mut self, id: JobId, command: &Command, at: &At<'_>) -> Stepped {
+        let Some(job) = self.jobs.get(&id).cloned() else { return Stepped::NoSuchJob };
+        let step = match apply(&job, command, self.context(&job.uid, at)) {
+            Ok(step) => step,
+            Err(why) => return Stepped::Refused { job, why },
+        };
+        self.jobs.insert(id, step.job.clone());
+        if step.asks_for(Action::Forget) {
+            self.jobs.remove(&id);
+        }
+        let promoted = if step.asks_for(Action::PromoteNext) { self.promote(&job.uid, at) } else { Vec::new() };
+        Stepped::Done { job: step.job, actions: step.actions, promoted }
+    }
+
+    pub fn plan_file(&mut self, id: JobId, plan: &FilePlan, at: &At<'_>) -> Written<(Job, Recording)> {
+        let Some((job, recording)) = self.job_with_file(id, plan.index) else { return Written::Fenced(GONE) };
+        let ctx = self.context(&job.uid, at);
+        match plan_file(job, recording, plan, ctx) {
+            Err(why) => Written::Fenced(why),
+            Ok(planned) => {
+                self.jobs.insert(id, planned.job.clone());
+                self.put_recording(planned.recording.clone());
+                Written::Done((planned.job, planned.recording))
+            }
+        }
+    }
+
+    pub fn store_texts(&mut self, id: JobId, fence: u64, lines: Vec<Line>, at: &At<'_>) -> Result<Written<Vec<Line>>> {
+        let Some(job) = self.jobs.get(&id).cloned() else { return Ok(Written::Fenced(GONE)) };
+        let of_this_job = |line: &Line| line.uid == job.uid && job.files.iter().any(|f| f.recording == line.recording);
+        if lines.len() > MAX_GROUP || !lines.iter().all(of_this_job) {
+            return Err(Error::new(Kind::Invalid, "store.texts", id));
+        }
+        // Storing texts changes nothing in the job but what a renewal does.
+        let ctx = self.context(&job.uid, at);
+        match apply(&job, &Command::Renew { fence }, ctx) {
+            Err(why) => return Ok(Written::Fenced(why)),
+            Ok(step) => self.jobs.insert(id, step.job),
+        };
+        let stands = |line: Line| {
+            let key = (line.uid.clone(), line.recording, line.start_ms);
+            self.lines.entry(key).or_insert(line).clone()
+        };
+        Ok(Written::Done(lines.into_iter().map(stands).collect()))
+    }
+
+    pub fn place(
+        &mut self,
+        placement: &Placement,
+        id: JobId,
+        group: &Group,
+        at: &At<'_>,
+    ) -> Result<Written<(Job, Recording)>> {
+        if group.answers.len() > MAX_GROUP {
+            return Err(Error::new(Kind::Invalid, "store.place", id));
+        }
+        let Some((job, recording)) = self.job_with_file(id, group.index) else { return Ok(Written::Fenced(GONE)) };
+        let around = self.surroundings(&recording, group);
+        let ctx = self.context(&job.uid, at);
+        match placement(job, recording, group, around, ctx) {
+            Err(why) => Ok(Written::Fenced(why)),
+            Ok(placed) => Ok(Written::Done(self.write(placed, at))),
+        }
+    }
+
+    fn surroundings(&self, recording: &Recording, group: &Group) -> Surroundings {
+        let uid = &recording.uid;
+        let starts: Vec<_> = group.answers.iter().map(|(start_ms, _)| *start_ms).collect();
+        let explicit = recording.conversation_id.and_then(|id| self.resolve(uid, id)).cloned();
+        let mut around =
+            Surroundings { lines: self.lines_at(uid, recording.id, &starts), explicit, ..Surroundings::default() };
+        if let Some(reach) = reach(recording, group) {
+            let near = |timed: &Interval| timed.start <= reach.end && reach.start <= timed.end;
+            let of_stream = self.conversations.values().filter(|c| c.uid == *uid && c.stream == recording.stream);
+            let met = of_stream.filter(|c| c.is_live() && c.timed.as_ref().is_some_and(near));
+            around.near = met.cloned().collect();
+            around.deleted = self.deleted_of(recording).into_iter().filter(near).collect();
+        }
+        around
+    }
+
+    /// The times of deleted conversations that hold a segment of this recording.
+    fn deleted_of(&self, recording: &Recording) -> Vec<Interval> {
+        let stands_in = |line: &Line| self.resolve(&recording.uid, line.conversation_id?);
+        let lines = self.lines_of(&recording.uid, recording.id);
+        let deleted = lines.filter_map(stands_in).filter(|conversation| conversation.deleted_at.is_some());
+        deleted.flat_map(|conversation| [conversation.timed, conversation.attached]).flatten().collect()
+    }
+
+    fn write(&mut self, placed: Placed, at: &At<'_>) -> (Job, Recording) {
+        let Placed { job, recording, lines, conversations, usage } = placed;
+        let uid = &job.uid;
+        self.lines.extend(lines.into_iter().map(|line| ((uid.clone(), line.recording, line.start_ms), line)));
+        self.conversations.extend(conversations.into_iter().map(|c| ((uid.clone(), c.id), c)));
+        if !usage.is_zero() {
+            *self.usage.entry((uid.clone(), at.now.hour())).or_default() += usage;
+        }
+        self.jobs.insert(job.id, job.clone());
+        self.put_recording(recording.clone());
+        (job, recording)
+    }
+
+    fn job_with_file(&self, id: JobId, index: usize) -> Option<(Job, Recording)> {
+        let job = self.jobs.get(&id)?;
+        let recording = self.recording(job, job.files.get(index)?.recording)?;
+        Some((job.clone(), recording.clone()))
+    }
+
+    fn recording(&self, job: &Job, id: RecordingId) -> Option<&Recording> {
+        self.recordings.get(&(job.uid.clone(), id))
+    }
+
+    fn put_recording(&mut self, recording: Recording) {
+        self.recordings.insert((recording.uid.clone(), recording.id), recording);
+    }
+}
+
+/// Only such a job is completed without ever having been claimed.
+fn was_born_completed(job: &Job) -> bool {
+    job.status == Status::Completed && job.attempt == 0
+}
