@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::post;
 use edge::TaskSecret;
-use flow::process::Worker;
 use flow::World;
+use flow::process::Worker;
 
 use crate::{sweep, task};
 

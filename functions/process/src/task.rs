@@ -19,15 +19,19 @@ const MAX_BODY_BYTES: usize = 4096;
 const BUSY_RETRY: Duration = Duration::from_secs(5);
 
 pub async fn process(State(deps): State<Deps>, body: Body) -> Result<Response, Problem> {
-    let Ok(bytes) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else { return Ok(malformed("its body is too long")) };
+    let Ok(bytes) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
+        return Ok(malformed("its body is too long"));
+    };
     let task: TaskBody = match serde_json::from_slice(&bytes) {
         Ok(task) => task,
         // Trying again would not help: the answer is 200, the alarm is in the log.
         Err(why) => return Ok(malformed(&why.to_string())),
     };
-    let outcome = deps.worker.run(&task).await.map_err(|error| {
-        Problem::new(Code::StoreUnavailable, "The job store cannot be reached.").because(error)
-    })?;
+    let outcome = deps
+        .worker
+        .run(&task)
+        .await
+        .map_err(|error| Problem::new(Code::StoreUnavailable, "The job store cannot be reached.").because(error))?;
     answer(outcome, deps.world.now())
 }
 

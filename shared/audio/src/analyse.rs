@@ -75,7 +75,7 @@ fn analyse_samples(
     detector: &mut dyn Detector,
 ) -> Result<Analysis, AudioError> {
     let mut track = Track::default();
-    while let Some(piece) = samples.next()? {
+    while let Some(piece) = samples.next_piece()? {
         track.push(piece);
         detector.push(piece);
     }

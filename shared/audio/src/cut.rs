@@ -32,7 +32,7 @@ pub fn cut(
     let mut open = Open::new(first);
     // The number of the first sample of the piece.
     let mut at = 0;
-    while let Some(piece) = samples.next()? {
+    while let Some(piece) = samples.next_piece()? {
         while open.take(at, piece) {
             let full = match left.next() {
                 Some(next) => std::mem::replace(&mut open, Open::new(next)),

@@ -70,7 +70,7 @@ impl<'r> Frames<'r> {
 
     /// The next frame, or `None` at the end of what can be used. An error of the reader is never damage: the bytes are
     /// there, they could only not be fetched.
-    pub fn next(&mut self) -> io::Result<Option<&[u8]>> {
+    pub fn next_frame(&mut self) -> io::Result<Option<&[u8]>> {
         while !self.over {
             let available = self.fill(LENGTH_BYTES)?;
             if available < LENGTH_BYTES {
@@ -96,7 +96,7 @@ impl<'r> Frames<'r> {
         Ok(None)
     }
 
-    /// Complete once `next` has answered `None`.
+    /// Complete once `next_frame` has answered `None`.
     pub fn damage(&self) -> Damage {
         self.damage
     }

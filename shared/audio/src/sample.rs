@@ -19,7 +19,7 @@ pub fn sample_samples() -> Vec<f32> {
     let mut all = Vec::with_capacity(SAMPLE.len() / 2);
     // Neither can fail, which a test proves: the format is one of ours, and bytes in memory can be read.
     if let Ok(mut samples) = Samples::new(&domain::Format::Frames(SAMPLE_FORMAT), &mut bytes) {
-        while let Ok(Some(piece)) = samples.next() {
+        while let Ok(Some(piece)) = samples.next_piece() {
             all.extend_from_slice(piece);
         }
     }

@@ -69,13 +69,13 @@ impl<'r> Samples<'r> {
     }
 
     /// The next samples, possibly none; `None` at the end.
-    pub fn next(&mut self) -> Result<Option<&[f32]>, AudioError> {
+    pub fn next_piece(&mut self) -> Result<Option<&[f32]>, AudioError> {
         if self.over {
             return Ok(None);
         }
         self.decoded.clear();
         self.out.clear();
-        match self.frames.next()? {
+        match self.frames.next_frame()? {
             Some(frame) => {
                 match self.decoder.decode(frame, &mut self.decoded) {
                     Decoded::Audio { leftover } => {

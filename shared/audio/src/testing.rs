@@ -43,7 +43,7 @@ pub fn fixture_samples(described: &str) -> Vec<f32> {
     let mut bytes = &bytes[..];
     let mut samples = crate::samples::Samples::new(&format(&format!("{codec}_16000_1")), &mut bytes).unwrap();
     let mut all = Vec::new();
-    while let Some(piece) = samples.next().unwrap() {
+    while let Some(piece) = samples.next_piece().unwrap() {
         all.extend_from_slice(piece);
     }
     all

@@ -126,9 +126,7 @@ impl Layers {
         for (section, keys) in &self.values {
             self.check_types(section, keys)?;
         }
-        Value::Table(self.values.clone()).try_into().map_err(|e: toml::de::Error| {
-            ConfigError(e.message().to_owned())
-        })
+        Value::Table(self.values.clone()).try_into().map_err(|e: toml::de::Error| ConfigError(e.message().to_owned()))
     }
 
     /// Each key has the type of its default; the error says where the value came from.
@@ -162,7 +160,8 @@ impl Layers {
             out.push_str(&format!("[{section}]\n"));
             for (key, value) in keys.as_table().into_iter().flatten() {
                 let name = format!("{section}.{key}");
-                let shown = if SECRETS.contains(&name.as_str()) { "\"********\"".to_owned() } else { value.to_string() };
+                let shown =
+                    if SECRETS.contains(&name.as_str()) { "\"********\"".to_owned() } else { value.to_string() };
                 match self.origins.get(&name) {
                     Some(origin) => out.push_str(&format!("{key} = {shown}  # from {origin}\n")),
                     None => out.push_str(&format!("{key} = {shown}\n")),

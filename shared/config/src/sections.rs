@@ -14,8 +14,8 @@ macro_rules! section {
     };
 }
 
-section!(Server { listen: String, internal_listen: String, max_connections: usize, });
-section!(Log { level: String, format: LogFormat, });
+section!(Server { listen: String, internal_listen: String, max_connections: usize });
+section!(Log { level: String, format: LogFormat });
 section!(Jobs {
     lease_seconds: u64,
     max_attempts: u32,
@@ -25,9 +25,9 @@ section!(Jobs {
     retention_seconds: u64,
     expire_after_cleanup_seconds: u64,
 });
-section!(Sweep { interval_seconds: u64, limit: usize, orphan_blob_seconds: u64, });
-section!(Engine { name: String, null_delay_ms: u64, null_fail: String, });
-section!(Process { max_jobs: usize, handler_deadline_seconds: u64, });
+section!(Sweep { interval_seconds: u64, limit: usize, orphan_blob_seconds: u64 });
+section!(Engine { name: String, null_delay_ms: u64, null_fail: String });
+section!(Process { max_jobs: usize, handler_deadline_seconds: u64 });
 section!(Limits {
     enqueued_per_user: u32,
     max_file_bytes: u64,
@@ -44,8 +44,8 @@ section!(Queue {
     dispatch_deadline_seconds: u64,
     max_per_second: u32,
 });
-section!(Blobs { keep_days: u64, reserve_bytes: u64, });
-section!(Identity { token_ttl_seconds: u64, });
+section!(Blobs { keep_days: u64, reserve_bytes: u64 });
+section!(Identity { token_ttl_seconds: u64 });
 
 /// Secrets have no default: an absent one and an empty one are different mistakes.
 #[derive(Clone, Debug, Default, Deserialize)]

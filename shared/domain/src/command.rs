@@ -27,30 +27,63 @@ pub enum PutBack {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// A task of this number was made, or found, that runs at `schedule` (or at once).
-    Enqueued { number: u32, schedule: Option<Timestamp> },
+    Enqueued {
+        number: u32,
+        schedule: Option<Timestamp>,
+    },
     /// The queue knows no task of this number any more.
-    TaskGone { number: u32 },
+    TaskGone {
+        number: u32,
+    },
     /// It is this waiting job's turn.
     Promote,
-    Claim { owner: Nonce },
-    Renew { fence: u64 },
+    Claim {
+        owner: Nonce,
+    },
+    Renew {
+        fence: u64,
+    },
     /// A file cannot be worked on at all: its bytes are gone, differ, or are no audio.
-    FailFile { fence: u64, index: usize, failure: Failure },
-    PutBack { fence: u64, cause: PutBack, jitter: f64 },
+    FailFile {
+        fence: u64,
+        index: usize,
+        failure: Failure,
+    },
+    PutBack {
+        fence: u64,
+        cause: PutBack,
+        jitter: f64,
+    },
     /// The circuit is open: a queued job waits without being claimed.
-    Postpone { until: Timestamp, waiting_for: WaitingFor },
-    Finish { fence: u64 },
-    PushDone { fence: u64 },
-    PushLater { fence: u64, at: Timestamp },
+    Postpone {
+        until: Timestamp,
+        waiting_for: WaitingFor,
+    },
+    Finish {
+        fence: u64,
+    },
+    PushDone {
+        fence: u64,
+    },
+    PushLater {
+        fence: u64,
+        at: Timestamp,
+    },
     /// The blobs are about to be deleted.
-    AudioGone { fence: u64 },
-    CleanedUp { fence: u64 },
+    AudioGone {
+        fence: u64,
+    },
+    CleanedUp {
+        fence: u64,
+    },
     /// The lease is over and nobody claimed: back to the queue, with a fence that stops the lost worker.
     Recover,
     /// Nothing more can come of it: it waited too long for its turn.
     GiveUpWaiting,
     Cancel,
-    Retry { key: Nonce },
+    Retry {
+        key: Nonce,
+    },
     /// The end of retention: the job is forgotten.
     Expire,
 }

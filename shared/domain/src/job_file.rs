@@ -109,9 +109,15 @@ impl JobFile {
         let (failed, all) = (self.failed_segments(), self.counts.segments);
         // One segment that a healthier engine may take is enough to make a retry worth it.
         if self.failed.iter().all(|f| f.refused) {
-            Failure::because(Code::TranscriptionRefused, format!("the speech engine refused {failed} of {all} segments"))
+            Failure::because(
+                Code::TranscriptionRefused,
+                format!("the speech engine refused {failed} of {all} segments"),
+            )
         } else {
-            Failure::because(Code::TranscriptionFailed, format!("the speech engine failed on {failed} of {all} segments"))
+            Failure::because(
+                Code::TranscriptionFailed,
+                format!("the speech engine failed on {failed} of {all} segments"),
+            )
         }
     }
 

@@ -136,7 +136,8 @@ impl Plan {
             let length = u32::try_from(packed >> 2).map_err(|_| damaged())?;
             let start_ms = u32::try_from(gap).ok().and_then(|gap| at.checked_add(gap)).ok_or_else(damaged)?;
             let end_ms = start_ms.checked_add(length).ok_or_else(damaged)?;
-            let speech_ms = u32::try_from(quiet).ok().and_then(|quiet| length.checked_sub(quiet)).ok_or_else(damaged)?;
+            let speech_ms =
+                u32::try_from(quiet).ok().and_then(|quiet| length.checked_sub(quiet)).ok_or_else(damaged)?;
             let mark = [Mark::Open, Mark::EmptyOnce, Mark::Empty, Mark::Placed][(packed & 3) as usize];
             segments.push(Segment { start_ms, end_ms, speech_ms, mark });
             at = end_ms;

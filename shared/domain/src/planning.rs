@@ -32,7 +32,12 @@ pub struct Planned {
     pub recording: Recording,
 }
 
-pub fn plan_file(mut job: Job, mut recording: Recording, plan: &FilePlan, ctx: Context<'_>) -> Result<Planned, Refusal> {
+pub fn plan_file(
+    mut job: Job,
+    mut recording: Recording,
+    plan: &FilePlan,
+    ctx: Context<'_>,
+) -> Result<Planned, Refusal> {
     check_fence(&job, plan.fence)?;
     let Some(file) = job.files.get_mut(plan.index).filter(|file| file.recording == recording.id) else {
         return Err(Refusal::Fenced { fence: job.lease.fence });

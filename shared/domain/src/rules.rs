@@ -72,7 +72,10 @@ impl Rules {
             (self.renew_after < self.lease / 2, "a lease must be renewed before half of it has passed"),
             (self.max_attempts >= 1, "jobs.max_attempts must be at least 1"),
             (self.enqueued_per_user >= 1, "limits.enqueued_per_user must be at least 1"),
-            (self.backoff_min <= self.backoff_max, "jobs.backoff_min_seconds must not be above jobs.backoff_max_seconds"),
+            (
+                self.backoff_min <= self.backoff_max,
+                "jobs.backoff_min_seconds must not be above jobs.backoff_max_seconds",
+            ),
             (
                 self.audio_lifecycle > self.max_wait + self.retention + self.lifecycle_margin,
                 "the storage lifecycle must be longer than jobs.max_wait and the retention together",

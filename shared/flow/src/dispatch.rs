@@ -3,8 +3,8 @@
 use domain::{Action, Command, Job};
 
 use crate::error::Result;
-use crate::ports::{At, NewTask, Stepped, TaskBody};
 use crate::persist::persist;
+use crate::ports::{At, NewTask, Stepped, TaskBody};
 use crate::world::World;
 
 /// Makes the task of the job's present dispatch number and marks the job. Trouble is logged and left to the sweep: the

@@ -7,7 +7,7 @@ pub mod effects;
 pub mod error;
 pub mod persist;
 pub mod ports;
-// pub mod process;
+pub mod process;
 pub mod settings;
 pub mod sweep;
 pub mod world;

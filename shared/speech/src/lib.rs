@@ -1,0 +1,11 @@
+//! From samples to text: one trait, one file for each engine behind it, and the choice between them.
+
+pub mod engine;
+mod null;
+mod select;
+
+pub use engine::{
+    Audio, Capabilities, Engine, EngineError, Hints, Languages, Retry, SAMPLE_RATE, Transcript, Utterance, Word,
+};
+pub use null::{NullFail, UnknownFail};
+pub use select::{SelectError, Settings, select};

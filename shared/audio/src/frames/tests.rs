@@ -31,10 +31,10 @@ fn read_all(mut bytes: &[u8]) -> (Vec<Vec<u8>>, Damage) {
 
 fn collect(mut frames: Frames) -> io::Result<(Vec<Vec<u8>>, Damage)> {
     let mut found = Vec::new();
-    while let Some(frame) = frames.next()? {
+    while let Some(frame) = frames.next_frame()? {
         found.push(frame.to_vec());
     }
-    assert!(frames.next()?.is_none(), "the end stays the end");
+    assert!(frames.next_frame()?.is_none(), "the end stays the end");
     Ok((found, frames.damage()))
 }
 

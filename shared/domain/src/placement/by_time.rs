@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 
 /// An interval on the line of time: a conversation that is there, or a line that comes in.
 enum Item<'a, 'l> {
-    Conversation(Conversation),
+    Conversation(Box<Conversation>),
     Line(&'a mut &'l mut Line),
 }
 
@@ -25,7 +25,7 @@ pub fn join(
     let mut items: Vec<(Interval, Item<'_, '_>)> = Vec::new();
     for conversation in near.into_iter().filter(Conversation::is_live) {
         if let Some(timed) = conversation.timed {
-            items.push((timed, Item::Conversation(conversation)));
+            items.push((timed, Item::Conversation(Box::new(conversation))));
         }
     }
     for line in lines {
@@ -52,7 +52,7 @@ fn components<'a, 'l>(items: Vec<(Interval, Item<'a, 'l>)>) -> Vec<Component<'a,
         let Some(last) = found.last_mut() else { continue };
         last.hull = last.hull.hull(interval);
         match item {
-            Item::Conversation(conversation) => last.conversations.push(conversation),
+            Item::Conversation(conversation) => last.conversations.push(*conversation),
             Item::Line(line) => last.lines.push(line),
         }
     }

@@ -42,13 +42,7 @@ pub fn renew(mut job: Job, fence: u64, ctx: Context<'_>) -> Result<Step, Refusal
     Ok(Step::quiet(job))
 }
 
-pub fn fail_file(
-    mut job: Job,
-    fence: u64,
-    index: usize,
-    failure: &Failure,
-    ctx: Context<'_>,
-) -> Result<Step, Refusal> {
+pub fn fail_file(mut job: Job, fence: u64, index: usize, failure: &Failure, ctx: Context<'_>) -> Result<Step, Refusal> {
     check_fence(&job, fence)?;
     if let Some(file) = job.files.get_mut(index).filter(|file| !file.status.is_settled()) {
         file.fail(failure.clone());

@@ -94,3 +94,6 @@ pub fn extend_lease(job: &mut Job, now: Timestamp, rules: &Rules) {
     job.lease.until = Some(until);
     job.due_at = Some(until);
 }
+
+#[cfg(test)]
+mod tests;

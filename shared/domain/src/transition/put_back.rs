@@ -33,12 +33,7 @@ pub fn put_back(mut job: Job, fence: u64, cause: &PutBack, jitter: f64, ctx: Con
     Ok(Step { job, actions: vec![Action::Enqueue] })
 }
 
-pub fn postpone(
-    mut job: Job,
-    until: Timestamp,
-    waiting_for: WaitingFor,
-    ctx: Context<'_>,
-) -> Result<Step, Refusal> {
+pub fn postpone(mut job: Job, until: Timestamp, waiting_for: WaitingFor, ctx: Context<'_>) -> Result<Step, Refusal> {
     if job.status != Status::Queued {
         return Err(Refusal::NotQueued(job.status));
     }

@@ -56,7 +56,12 @@ pub struct Checked {
     pub captured_at: Option<Timestamp>,
 }
 
-pub fn check_file(name: &str, headers: &PartHeaders, limits: &UploadLimits, now: Timestamp) -> Result<Checked, BadFile> {
+pub fn check_file(
+    name: &str,
+    headers: &PartHeaders,
+    limits: &UploadLimits,
+    now: Timestamp,
+) -> Result<Checked, BadFile> {
     let bad = |code, detail: String, retry_after| BadFile { file: name.to_owned(), code, detail, retry_after };
     let parsed: RecordingName =
         domain::name::parse(name).map_err(|why| bad(Code::InvalidFilename, why.to_string(), None))?;

@@ -11,7 +11,11 @@ use crate::error::Result;
 pub enum Verdict {
     Admit,
     /// `code` is one of `fair_use_restricted`, `rate_limited`, `backend_busy`.
-    Refuse { code: Code, retry_after: Duration, detail: String },
+    Refuse {
+        code: Code,
+        retry_after: Duration,
+        detail: String,
+    },
 }
 
 #[async_trait]

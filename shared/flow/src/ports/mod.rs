@@ -16,6 +16,4 @@ pub use identity::{Denied, Identity};
 pub use push::{Device, Platform, Push, PushMessage, PushOutcome};
 pub use queue::{NewTask, Queue, TaskBody, TaskName};
 pub use random::Random;
-pub use store::{
-    At, ConversationPage, Created, DueCursor, JobCursor, LineCursor, Stepped, Store, Written,
-};
+pub use store::{At, ConversationPage, Created, DueCursor, JobCursor, LineCursor, Stepped, Store, Written};

@@ -38,8 +38,15 @@ pub enum Created {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stepped {
     /// The job after it, what is to be done now, and the user's jobs whose turn came with it.
-    Done { job: Job, actions: Vec<domain::Action>, promoted: Vec<Job> },
-    Refused { job: Job, why: Refusal },
+    Done {
+        job: Job,
+        actions: Vec<domain::Action>,
+        promoted: Vec<Job>,
+    },
+    Refused {
+        job: Job,
+        why: Refusal,
+    },
     NoSuchJob,
 }
 

@@ -23,7 +23,8 @@ impl Delivery<'_> {
     pub async fn file(&self, job: Job, index: usize) -> Result<Job, Stop> {
         let world = self.world;
         let file = &job.files[index];
-        let recording = persist(&*world.clock, || world.store.recordings(&job.uid, &[file.recording])).await?;
+        let wanted = [file.recording];
+        let recording = persist(&*world.clock, || world.store.recordings(&job.uid, &wanted)).await?;
         let Some(Some(recording)) = recording.into_iter().next() else {
             return Err(Stop::Fault(Error::new(Kind::Corrupt, "process.file", file.recording)));
         };
@@ -69,7 +70,7 @@ impl Delivery<'_> {
             Err(error) if error.kind == Kind::NotFound => return Ok(Err(missing())),
             Err(error) => return Err(error.into()),
         };
-        let (format, rules) = (format.clone(), self.segment_rules());
+        let (format, rules) = (*format, self.segment_rules());
         let bytes = BytesIn::feed(stream);
         let listened = tokio::task::spawn_blocking(move || analyse(&format, bytes, &rules))
             .await

@@ -29,10 +29,14 @@ use stop::Stop;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     Done(Status),
-    Rescheduled { due_at: Option<Timestamp> },
+    Rescheduled {
+        due_at: Option<Timestamp>,
+    },
     Skipped(Skip),
     OwnerMismatch,
-    LeaseHeld { until: Timestamp },
+    LeaseHeld {
+        until: Timestamp,
+    },
     /// This instance is saturated; nothing was touched.
     Busy,
 }

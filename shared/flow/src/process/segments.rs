@@ -70,8 +70,7 @@ impl File<'_> {
     async fn stored(&self, open: &[Segment]) -> Result<HashSet<u32>, Stop> {
         let world = self.delivery.world;
         let starts: Vec<u32> = open.iter().map(|s| s.start_ms).collect();
-        let lines =
-            persist(&*world.clock, || world.store.lines(&self.job.uid, self.recording.id, &starts)).await?;
+        let lines = persist(&*world.clock, || world.store.lines(&self.job.uid, self.recording.id, &starts)).await?;
         Ok(lines.into_iter().map(|line| line.start_ms).collect())
     }
 
@@ -83,13 +82,14 @@ impl File<'_> {
         let bytes = match persist(&*world.clock, || world.blobs.read(&blob, 0)).await {
             Ok(stream) => BytesIn::feed(stream),
             Err(error) if error.kind == Kind::NotFound => {
-                self.job = delivery.fail_file(self.index, domain::Failure::of(domain::Code::StagedAudioMissing)).await?;
+                self.job =
+                    delivery.fail_file(self.index, domain::Failure::of(domain::Code::StagedAudioMissing)).await?;
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
         };
         let language = self.recording.language.clone();
-        let (cuts, cutter) = cut_in_background(format.clone(), bytes, wanted);
+        let (cuts, cutter) = cut_in_background(*format, bytes, wanted);
         let calls = stream::unfold(cuts, |mut cuts| async move { cuts.recv().await.map(|cut| (cut, cuts)) })
             .map(|(segment, samples)| delivery.ask(segment, samples, language.as_deref()))
             .buffer_unordered(capabilities.concurrency.max(1));

@@ -23,7 +23,9 @@ pub enum Call {
     /// It failed twice; another segment may go through.
     Failed,
     /// The engine wants to be left alone, or is not set up: no segment will go through now.
-    Down { retry_after: Option<Duration> },
+    Down {
+        retry_after: Option<Duration>,
+    },
 }
 
 #[derive(Debug)]

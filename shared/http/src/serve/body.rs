@@ -1,4 +1,9 @@
-//! A request body on its way in: given up when it falls silent, and known to be unread when it is dropped early.
+//! A request body on its way in: given up when it falls silent, and what is still to come when a handler drops it
+//! early is not simply cut off.
+//!
+//! In HTTP/1 the whole connection ends then, and `socket` takes care that the answer arrives. In HTTP/2 only the stream
+//! does, and there are clients that forget the answer when a reset (even NO_ERROR: RFC 9113, 8.1) meets them while they
+//! send: so the rest is read and thrown away, within bounds.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,9 +12,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::BoxError;
-use bytes::Bytes;
-use hyper::body::{Body, Frame, SizeHint};
-use tokio::time::{Instant, Sleep, sleep_until};
+use axum::body::{Body, Bytes, HttpBody};
+use http_body_util::BodyExt;
+use hyper::body::{Frame, SizeHint};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::limits;
 
@@ -43,22 +50,24 @@ impl BodyState {
 #[error("no byte of the body arrived for {0:?}")]
 pub(crate) struct Stalled(Duration);
 
-pub(super) struct Arriving<B> {
-    body: B,
+pub(super) struct Arriving {
+    body: Body,
     state: BodyState,
-    /// Set when the body is dropped with bytes still to come: closing then takes care of the answer.
+    /// Set when the body is dropped with bytes still to come.
     unread: Arc<AtomicBool>,
     silence: Duration,
+    /// How long a rest is thrown away; `None` where the socket sees to it.
+    linger: Option<Duration>,
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
-impl<B: Body> Arriving<B> {
-    pub(super) fn new(body: B, silence: Duration, unread: Arc<AtomicBool>) -> Self {
+impl Arriving {
+    pub(super) fn new(body: Body, silence: Duration, linger: Option<Duration>, unread: Arc<AtomicBool>) -> Self {
         // Without a length it may be anything.
         let large = body.size_hint().upper().is_none_or(|bytes| bytes > limits::SMALL_BODY);
         let whole = AtomicBool::new(body.is_end_stream());
         let state = BodyState(Arc::new(State { whole, large, ..State::default() }));
-        Self { body, state, unread, silence, waiting: None }
+        Self { body, state, unread, silence, linger, waiting: None }
     }
 
     pub(super) fn state(&self) -> BodyState {
@@ -72,10 +81,7 @@ impl<B: Body> Arriving<B> {
     }
 }
 
-impl<B> Body for Arriving<B>
-where
-    B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
-{
+impl HttpBody for Arriving {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -104,34 +110,47 @@ where
     }
 }
 
-impl<B> Drop for Arriving<B> {
+impl Drop for Arriving {
     fn drop(&mut self) {
-        if !self.state.is_whole() {
-            self.unread.store(true, Ordering::Relaxed);
+        if self.state.is_whole() {
+            return;
+        }
+        self.unread.store(true, Ordering::Relaxed);
+        // Without a runtime the process ends, and with it the connection.
+        if let (Some(linger), Ok(runtime)) = (self.linger, Handle::try_current()) {
+            let rest = discard(std::mem::take(&mut self.body));
+            runtime.spawn(async move { timeout(linger, rest).await });
+        }
+    }
+}
+
+async fn discard(mut body: Body) {
+    let mut left = limits::LINGER_BYTES;
+    while let Ok(Some(Ok(frame))) = timeout(limits::LINGER_SILENCE, body.frame()).await {
+        let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+        match left.checked_sub(bytes) {
+            Some(rest) => left = rest,
+            None => return,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::stream;
-    use http_body_util::{BodyExt, Full, StreamBody};
+    use futures_util::{StreamExt, stream};
 
     use super::*;
 
-    type Chunk = Result<Frame<Bytes>, BoxError>;
+    const SILENCE: Duration = Duration::from_millis(20);
 
-    fn chunk(text: &'static str) -> Chunk {
-        Ok(Frame::data(Bytes::from_static(text.as_bytes())))
+    fn endless(first: &'static str) -> Body {
+        let first = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(first.as_bytes()))]);
+        Body::from_stream(first.chain(stream::pending()))
     }
 
     #[tokio::test]
     async fn silence_ends_a_body_and_is_remembered() {
-        let frames = stream::unfold(0, |sent| async move {
-            if sent > 0 { std::future::pending().await } else { Some((chunk("a"), 1)) }
-        });
-        let body = StreamBody::new(Box::pin(frames));
-        let mut arriving = Arriving::new(body, Duration::from_millis(20), Arc::default());
+        let mut arriving = Arriving::new(endless("a"), SILENCE, None, Arc::default());
         let state = arriving.state();
         assert!(arriving.frame().await.unwrap().is_ok());
         assert!(!state.has_stalled());
@@ -142,8 +161,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_read_to_its_end_leaves_nothing_to_drain() {
         let unread = Arc::new(AtomicBool::new(false));
-        let mut arriving =
-            Arriving::new(Full::new(Bytes::from_static(b"abc")), limits::BODY_SILENCE, Arc::clone(&unread));
+        let mut arriving = Arriving::new(Body::from("abc"), limits::BODY_SILENCE, None, Arc::clone(&unread));
         assert!(!arriving.state().is_worth_closing(), "three bytes are no reason to close");
         while arriving.frame().await.is_some() {}
         drop(arriving);
@@ -153,8 +171,7 @@ mod tests {
     #[test]
     fn a_body_dropped_early_is_known_to_be_unread() {
         let unread = Arc::new(AtomicBool::new(false));
-        let body = StreamBody::new(stream::iter([chunk("a")]));
-        let arriving = Arriving::new(body, limits::BODY_SILENCE, Arc::clone(&unread));
+        let arriving = Arriving::new(endless("a"), SILENCE, Some(SILENCE), Arc::clone(&unread));
         assert!(arriving.state().is_worth_closing(), "its length is unknown");
         drop(arriving);
         assert!(unread.load(Ordering::Relaxed));

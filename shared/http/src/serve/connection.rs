@@ -82,7 +82,8 @@ fn answer(
     let version = request.version();
     unread.store(false, Ordering::Relaxed);
     let (mut head, body) = request.into_parts();
-    let body = Arriving::new(body, house.limits.body_silence, Arc::clone(unread));
+    let linger = (version == Version::HTTP_2).then_some(house.limits.linger);
+    let body = Arriving::new(Body::new(body), house.limits.body_silence, linger, Arc::clone(unread));
     head.extensions.insert(body.state());
     let request = Request::from_parts(head, Body::new(body));
     let house = Arc::clone(house);

@@ -5,7 +5,7 @@ use axum::routing::{get, post};
 use flow::ports::Identity;
 use futures_util::stream;
 use http::Request;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
@@ -160,28 +160,36 @@ async fn a_small_body_that_nobody_read_does_not_cost_the_connection() {
     assert!(wire.read_until("ok").await);
 }
 
+/// 4 MiB, and a word when the last of them was taken.
+fn upload(path: &str, taken: &Arc<Notify>) -> Request<Body> {
+    let taken = Arc::clone(taken);
+    let body = stream::unfold(0, move |sent| {
+        if sent == 64 {
+            taken.notify_one();
+        }
+        std::future::ready((sent < 64).then(|| (chunk(), sent + 1)))
+    });
+    Request::post(path).header("authorization", "Bearer bad").body(Body::from_stream(body)).unwrap()
+}
+
 #[tokio::test]
-async fn http2_is_spoken_without_tls_and_early_answers_arrive() {
+async fn http2_is_spoken_without_tls_and_an_early_refusal_lets_the_client_send_to_its_end() {
     let site = Site::start(pages()).await;
     let stream = TcpStream::connect(site.address).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
     let (mut sender, connection) = handshake.await.unwrap();
     tokio::spawn(connection);
-    let post = |path: &str| {
-        let uri = site.url(path);
-        Request::post(uri)
-            .header("authorization", "Bearer bad")
-            .body(Full::new(Bytes::from(vec![b'x'; 4 * MIB])))
-            .unwrap()
-    };
-    let refused = timeout(PATIENCE, sender.send_request(post("/guarded"))).await.unwrap().unwrap();
+    let taken = Arc::new(Notify::new());
+
+    let refused = timeout(PATIENCE, sender.send_request(upload(&site.url("/guarded"), &taken))).await.unwrap().unwrap();
     assert_eq!((refused.status().as_u16(), refused.version()), (401, http::Version::HTTP_2));
     assert!(!refused.headers().contains_key("connection"));
-    let body = refused.into_body().collect().await.unwrap().to_bytes();
-    assert!(body.ends_with(b"}"));
+    assert!(refused.into_body().collect().await.unwrap().to_bytes().ends_with(b"}"));
+    timeout(PATIENCE, taken.notified()).await.unwrap();
+
     // The connection has survived, and its window was given back.
-    let counted = timeout(PATIENCE, sender.send_request(post("/count"))).await.unwrap().unwrap();
+    let counted = timeout(PATIENCE, sender.send_request(upload(&site.url("/count"), &taken))).await.unwrap().unwrap();
     assert_eq!(counted.into_body().collect().await.unwrap().to_bytes(), (4 * MIB).to_string());
 }
 

@@ -25,7 +25,7 @@ CREATE TABLE recordings (
     uid         TEXT NOT NULL,
     id          BLOB NOT NULL,
     document    TEXT NOT NULL,
-    -- Packed. A day of talk is 40 KB, and marking a segment rewrites nothing else.
+    -- Packed: a day of talk is 40 KB. A mark does not change its length, so that SQLite overwrites only the page it is on.
     plan        BLOB,
     PRIMARY KEY (uid, id)
 ) STRICT;

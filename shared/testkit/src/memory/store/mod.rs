@@ -21,8 +21,9 @@ use flow::ports::{At, ConversationPage, Created, Device, DueCursor, JobCursor, L
 use tables::Tables;
 
 /// How a group is placed. A test may plant a mistake here, to see that it is found.
-pub type Placement =
-    dyn Fn(Job, Recording, &Group, Surroundings, Context<'_>) -> Result<Placed, Refusal> + Send + Sync;
+pub type Placement = dyn Fn(Job, Recording, &Group, Surroundings, Context<'_>) -> Decided + Send + Sync;
+
+type Decided = std::result::Result<Placed, Refusal>;
 
 pub struct Store {
     tables: Mutex<Tables>,
@@ -42,10 +43,7 @@ impl Store {
 
     /// A store that places by another rule than the domain's.
     pub fn with_placement(
-        placement: impl Fn(Job, Recording, &Group, Surroundings, Context<'_>) -> Result<Placed, Refusal>
-        + Send
-        + Sync
-        + 'static,
+        placement: impl Fn(Job, Recording, &Group, Surroundings, Context<'_>) -> Decided + Send + Sync + 'static,
     ) -> Self {
         Self { tables: Mutex::default(), placement: Box::new(placement) }
     }

@@ -1,0 +1,344 @@
+//! Each row of the tables: what is counted, when a job comes again, what a repeated command answers.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::*;
+use crate::accept::{Batch, Decision, Known, StagedFile, decide as decide_batch};
+use crate::code::{Blame, Code};
+use crate::command::PutBack;
+use crate::failure::Failure;
+use crate::id::{JobId, Nonce, Sha256Hex, Uid};
+use crate::job::{Audio, DispatchState, Effect, WaitingFor};
+use crate::job_file::FileStatus;
+use crate::plan::Counts;
+
+const START: Timestamp = Timestamp::from_secs(1_800_000_000);
+const SECOND: Duration = Duration::from_secs(1);
+const MS: Duration = Duration::from_millis(1);
+
+struct Case {
+    job: Job,
+    now: Timestamp,
+    rules: Rules,
+}
+
+impl Case {
+    /// A queued job with one file, at its turn.
+    fn queued() -> Self {
+        let file = StagedFile {
+            name: "audio_x_pcm16_16000_1_fs160_1800000000.bin".into(),
+            blob: "uploads/u/j/0-x".into(),
+            size: 1,
+            sha256: Sha256Hex([1; 32]),
+            crc32c: 1,
+            stream: crate::name::parse("audio_x_pcm16_16000_1_fs160_1800000000.bin").unwrap().stream,
+            captured_at: Some(START),
+        };
+        let batch = Batch {
+            job_id: JobId(Uuid::from_u128(1)),
+            uid: Uid::new("u").unwrap(),
+            files: vec![file],
+            conversation_id: None,
+            language: None,
+            traceparent: None,
+        };
+        let rules = Rules::default();
+        let known = Known { recordings: vec![None], ..Known::default() };
+        let ctx = Context { now: START, rules: &rules, turn_free: true };
+        let Decision::Create { job, .. } = decide_batch(&batch, known, ctx) else { panic!("not created") };
+        Self { job, now: START, rules }
+    }
+
+    fn claimed() -> Self {
+        let mut case = Self::queued();
+        case.claim(1).unwrap();
+        case
+    }
+
+    fn apply(&mut self, command: &Command) -> Result<Vec<Action>, Refusal> {
+        let ctx = Context { now: self.now, rules: &self.rules, turn_free: true };
+        let step = apply(&self.job, command, ctx)?;
+        self.job = step.job;
+        Ok(step.actions)
+    }
+
+    fn claim(&mut self, nonce: u128) -> Result<Vec<Action>, Refusal> {
+        self.apply(&Command::Claim { owner: Nonce(Uuid::from_u128(nonce)) })
+    }
+
+    fn put_back(&mut self, cause: PutBack) -> Result<Vec<Action>, Refusal> {
+        let fence = self.job.lease.fence;
+        self.apply(&Command::PutBack { fence, cause, jitter: 1.0 })
+    }
+
+    fn settle_file(&mut self) {
+        self.job.files[0].status = FileStatus::Done;
+        self.job.files[0].counts = Counts { segments: 1, placed: 1, empty: 0, placed_ms: 900 };
+    }
+
+    fn finished() -> Self {
+        let mut case = Self::claimed();
+        case.settle_file();
+        let fence = case.job.lease.fence;
+        case.apply(&Command::Finish { fence }).unwrap();
+        case
+    }
+
+    fn failed() -> Self {
+        let mut case = Self::claimed();
+        let failure = Failure::of(Code::TranscriptionFailed);
+        let fence = case.job.lease.fence;
+        case.apply(&Command::FailFile { fence, index: 0, failure }).unwrap();
+        case.apply(&Command::Finish { fence }).unwrap();
+        case
+    }
+}
+
+fn fault() -> PutBack {
+    PutBack::Fault { code: Code::Internal, retry_after: None }
+}
+
+#[test]
+fn a_lease_holds_until_its_very_end() {
+    for (ms, held) in [(59_999, true), (60_000, false), (60_001, false)] {
+        let mut case = Case::claimed();
+        case.now = START + ms * MS;
+        assert_eq!(case.claim(2).is_err(), held, "at {ms} ms");
+        assert_eq!(case.job.lease.fence, if held { 1 } else { 2 });
+    }
+}
+
+#[test]
+fn a_claim_whose_answer_was_lost_recognises_itself() {
+    let mut case = Case::claimed();
+    let before = case.job.clone();
+    case.now = START + SECOND;
+    case.claim(1).unwrap();
+    assert_eq!(case.job, before);
+}
+
+#[test]
+fn every_claim_counts_and_the_last_lost_worker_ends_the_job() {
+    let mut case = Case::queued();
+    for attempt in 1..=5 {
+        case.claim(attempt).unwrap();
+        assert_eq!(case.job.attempt, attempt as u32);
+        case.now = case.now + 60 * SECOND;
+    }
+    case.claim(6).unwrap();
+    assert_eq!(case.job.status, Status::Failed);
+    let error = case.job.error.as_ref().unwrap();
+    assert_eq!((error.code, error.blame, error.retryable), (Code::WorkerLost, Blame::Service, true));
+    assert_eq!(case.job.audio, Audio::Staged, "kept for a retry");
+}
+
+#[test]
+fn faults_count_and_back_off_and_end_the_job() {
+    let mut case = Case::queued();
+    for (attempt, seconds) in [(1, 10), (2, 20), (3, 40), (4, 80)] {
+        case.claim(attempt).unwrap();
+        assert_eq!(case.put_back(fault()).unwrap(), [Action::Enqueue]);
+        assert_eq!(case.job.due_at, Some(case.now + seconds * SECOND), "after attempt {attempt}");
+        assert_eq!(case.job.dispatch.not_before, case.job.due_at);
+        case.now = case.job.due_at.unwrap();
+    }
+    case.claim(5).unwrap();
+    let actions = case.put_back(PutBack::Fault { code: Code::TranscriptionFailed, retry_after: None }).unwrap();
+    assert_eq!(actions, [Action::PromoteNext, Action::RunEffects]);
+    assert_eq!(case.job.error.as_ref().unwrap().code, Code::TranscriptionFailed);
+}
+
+#[test]
+fn what_is_not_the_workers_doing_does_not_count() {
+    let engine = PutBack::Engine { retry_after: Some(300 * SECOND) };
+    let budget = PutBack::Budget { until: START + 3600 * SECOND };
+    for (cause, seconds, waiting_for) in [
+        (PutBack::Shutdown, 0, None),
+        (engine, 300, Some(WaitingFor::Engine)),
+        (budget, 3600, Some(WaitingFor::Budget)),
+    ] {
+        let mut case = Case::claimed();
+        case.put_back(cause.clone()).unwrap();
+        assert_eq!((case.job.status, case.job.attempt), (Status::Queued, 0), "{cause:?}");
+        assert_eq!(case.job.due_at, Some(START + seconds * SECOND), "{cause:?}");
+        assert_eq!(case.job.waiting_for, waiting_for);
+    }
+}
+
+#[test]
+fn progress_makes_a_fault_and_a_deadline_free() {
+    for cause in [fault(), PutBack::Deadline] {
+        let mut stuck = Case::claimed();
+        stuck.put_back(cause.clone()).unwrap();
+        assert_eq!(stuck.job.attempt, 1, "{cause:?} without progress");
+        let mut moving = Case::claimed();
+        moving.settle_file();
+        moving.put_back(cause.clone()).unwrap();
+        assert_eq!(moving.job.attempt, 0, "{cause:?} with progress");
+    }
+}
+
+#[test]
+fn a_job_waits_for_an_engine_a_week_at_most() {
+    for (ms, ended) in [(-1_i64, false), (0, true), (1, true)] {
+        let mut case = Case::claimed();
+        case.put_back(PutBack::Engine { retry_after: None }).unwrap();
+        case.now = Timestamp::from_millis((START + case.rules.max_wait).millis() + ms);
+        case.claim(2).unwrap();
+        case.put_back(PutBack::Engine { retry_after: None }).unwrap();
+        assert_eq!(case.job.status.is_terminal(), ended, "{ms} ms");
+    }
+}
+
+#[test]
+fn a_fenced_worker_changes_nothing() {
+    let mut case = Case::claimed();
+    case.now = START + 60 * SECOND;
+    case.claim(2).unwrap();
+    let before = case.job.clone();
+    let failure = Failure::of(Code::InvalidAudio);
+    for command in [
+        Command::Renew { fence: 1 },
+        Command::FailFile { fence: 1, index: 0, failure },
+        Command::PutBack { fence: 1, cause: fault(), jitter: 0.0 },
+        Command::Finish { fence: 1 },
+        Command::PushDone { fence: 1 },
+        Command::AudioGone { fence: 1 },
+        Command::CleanedUp { fence: 1 },
+    ] {
+        assert_eq!(case.apply(&command), Err(Refusal::Fenced { fence: 2 }), "{command:?}");
+        assert_eq!(case.job, before);
+    }
+}
+
+#[test]
+fn cancel_raises_the_fence_and_says_so_once() {
+    let mut case = Case::claimed();
+    assert_eq!(case.apply(&Command::Cancel).unwrap(), [Action::PromoteNext, Action::RunEffects]);
+    assert_eq!((case.job.status, case.job.lease.fence), (Status::Cancelled, 2));
+    assert_eq!((case.job.effects.push, case.job.effects.cleanup), (Effect::None, Effect::Due(START)));
+    let before = case.job.clone();
+    assert_eq!(case.apply(&Command::Cancel).unwrap(), []);
+    assert_eq!(case.job, before);
+    assert_eq!(case.apply(&Command::Finish { fence: 1 }), Err(Refusal::Fenced { fence: 2 }));
+}
+
+#[test]
+fn a_finished_job_is_pushed_cleaned_up_and_forgotten() {
+    let mut case = Case::finished();
+    let fence = case.job.lease.fence;
+    assert_eq!(case.job.status, Status::Completed);
+    assert_eq!(case.job.result.as_ref().unwrap().transcribed_ms, 900);
+    assert_eq!(case.job.due_at, Some(START + case.rules.effects_grace));
+    case.apply(&Command::PushDone { fence }).unwrap();
+    case.apply(&Command::AudioGone { fence }).unwrap();
+    case.apply(&Command::CleanedUp { fence }).unwrap();
+    let expires = START + case.rules.retention;
+    assert_eq!((case.job.expires_at, case.job.due_at), (Some(expires), Some(expires)));
+    for (ms, gone) in [(-1_i64, false), (0, true)] {
+        case.now = Timestamp::from_millis(expires.millis() + ms);
+        assert_eq!(case.apply(&Command::Expire).is_ok(), gone);
+    }
+}
+
+#[test]
+fn a_failed_job_keeps_its_audio_for_a_retry_and_expires_a_day_after_its_clean_up() {
+    let mut case = Case::failed();
+    let fence = case.job.lease.fence;
+    assert_eq!((case.job.status, case.job.result.as_ref()), (Status::Failed, None));
+    case.apply(&Command::PushDone { fence }).unwrap();
+    assert_eq!((case.job.due_at, case.job.expires_at), (Some(START + case.rules.retention), None));
+    case.now = START + case.rules.retention;
+    case.apply(&Command::AudioGone { fence }).unwrap();
+    case.apply(&Command::CleanedUp { fence }).unwrap();
+    assert_eq!(case.job.expires_at, Some(case.now + case.rules.expire_after_cleanup));
+    let key = Nonce(Uuid::from_u128(9));
+    assert!(matches!(case.apply(&Command::Retry { key }), Err(Refusal::NotRetryable(_))));
+}
+
+#[test]
+fn audio_that_is_no_audio_goes_at_once() {
+    let mut case = Case::claimed();
+    let fence = case.job.lease.fence;
+    case.apply(&Command::FailFile { fence, index: 0, failure: Failure::of(Code::InvalidAudio) }).unwrap();
+    case.apply(&Command::Finish { fence }).unwrap();
+    assert_eq!(case.job.effects.cleanup, Effect::Due(START));
+    assert!(!case.job.error.as_ref().unwrap().retryable);
+}
+
+#[test]
+fn a_retry_starts_over_once_and_voids_the_effects_of_the_end_before() {
+    let mut case = Case::failed();
+    let (fence, number) = (case.job.lease.fence, case.job.dispatch.number);
+    let key = Nonce(Uuid::from_u128(9));
+    assert_eq!(case.apply(&Command::Retry { key }).unwrap(), [Action::Enqueue]);
+    let job = case.job.clone();
+    assert_eq!((job.status, job.attempt, job.error.as_ref()), (Status::Queued, 0, None));
+    assert_eq!((job.lease.fence, job.dispatch.number), (fence + 1, number + 1));
+    assert_eq!((job.completed_at, job.expires_at, job.effects.cleanup), (None, None, Effect::None));
+    assert_eq!(job.files[0].status, FileStatus::Queued);
+    case.apply(&Command::Retry { key }).unwrap();
+    assert_eq!(case.job, job, "the same retry again changes nothing");
+    assert_eq!(case.apply(&Command::AudioGone { fence }), Err(Refusal::Fenced { fence: fence + 1 }));
+    let other = Nonce(Uuid::from_u128(10));
+    assert!(matches!(case.apply(&Command::Retry { key: other }), Err(Refusal::NotRetryable(_))));
+}
+
+#[test]
+fn a_retry_is_refused_when_the_lifecycle_would_take_the_audio_first() {
+    let rules = Rules::default();
+    let last = START + (rules.audio_lifecycle - rules.max_wait - rules.retention);
+    for (ms, refused) in [(-1_i64, false), (0, true)] {
+        let mut case = Case::failed();
+        case.now = Timestamp::from_millis(last.millis() + ms);
+        let key = Nonce(Uuid::from_u128(9));
+        assert_eq!(case.apply(&Command::Retry { key }).is_err(), refused, "{ms} ms");
+    }
+}
+
+#[test]
+fn tasks_are_marked_by_number_and_a_gone_one_gets_the_next() {
+    let mut case = Case::queued();
+    assert_eq!(case.job.due_at, Some(START + case.rules.enqueue_grace));
+    case.apply(&Command::Enqueued { number: 1, schedule: None }).unwrap();
+    assert_eq!(
+        (case.job.dispatch.state, case.job.due_at),
+        (DispatchState::Enqueued, Some(START + case.rules.task_grace))
+    );
+    assert_eq!(case.apply(&Command::TaskGone { number: 1 }).unwrap(), [Action::Enqueue]);
+    assert_eq!((case.job.dispatch.state, case.job.dispatch.number), (DispatchState::Pending, 2));
+    let late = Command::Enqueued { number: 1, schedule: None };
+    assert_eq!(case.apply(&late), Err(Refusal::Redispatched { number: 2 }));
+}
+
+#[test]
+fn a_lost_worker_is_recovered_at_the_end_of_its_lease_and_not_before() {
+    let mut case = Case::claimed();
+    case.now = START + 60 * SECOND - MS;
+    assert_eq!(case.apply(&Command::Recover), Err(Refusal::NotDue));
+    case.now = START + 60 * SECOND;
+    assert_eq!(case.apply(&Command::Recover).unwrap(), [Action::Enqueue]);
+    assert_eq!((case.job.status, case.job.lease.fence, case.job.attempt), (Status::Queued, 2, 1));
+}
+
+#[test]
+fn pushes_are_given_up_after_a_day() {
+    for (ms, given_up) in [(-1_i64, false), (0, true)] {
+        let mut case = Case::finished();
+        let fence = case.job.lease.fence;
+        case.now = Timestamp::from_millis((START + case.rules.push_give_up).millis() + ms);
+        let at = case.now + 30 * SECOND;
+        case.apply(&Command::PushLater { fence, at }).unwrap();
+        assert_eq!(matches!(case.job.effects.push, Effect::Done(_)), given_up);
+    }
+}
+
+#[test]
+fn what_changes_gets_a_later_moment_even_within_a_millisecond() {
+    let mut case = Case::claimed();
+    let before = case.job.updated_at;
+    case.apply(&Command::Cancel).unwrap();
+    assert!(case.job.updated_at > before);
+}

@@ -1,0 +1,68 @@
+//! Running a query: statements are prepared once for each connection and kept.
+
+use std::fmt::Display;
+
+use rusqlite::{Connection, Params, Row};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::fault::{Fault, Result};
+
+/// Names the queries of a module, and lists them for the test that looks at their plans.
+macro_rules! queries {
+    ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
+        $($(#[$doc])* const $name: &str = $sql;)*
+
+        #[cfg(test)]
+        pub const QUERIES: &[(&str, &str)] = &[$((stringify!($name), $name)),*];
+    };
+}
+pub(super) use queries;
+
+/// The first row, if there is one.
+pub fn one<T>(db: &Connection, sql: &str, params: impl Params, read: impl FnOnce(&Row) -> Result<T>) -> Result<Option<T>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    rows.next()?.map(read).transpose()
+}
+
+pub fn all<T>(
+    db: &Connection,
+    sql: &str,
+    params: impl Params,
+    mut read: impl FnMut(&Row) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+/// Changes rows, and says how many.
+pub fn run(db: &Connection, sql: &str, params: impl Params) -> Result<usize> {
+    Ok(db.prepare_cached(sql)?.execute(params)?)
+}
+
+/// A document as it is stored. Our own types always become JSON; if one day one does not, nothing is written.
+pub fn to_document(table: &'static str, value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Fault::damaged(table, "(unwritten)", error))
+}
+
+/// A stored document. Fields that a later version added or dropped are no damage as long as their types say so.
+pub fn from_document<T: DeserializeOwned>(
+    table: &'static str,
+    row: &Row,
+    column: usize,
+    id: &dyn Display,
+) -> Result<T> {
+    let bytes = row.get_ref(column)?.as_bytes()?;
+    serde_json::from_slice(bytes).map_err(|error| Fault::damaged(table, id, error))
+}
+
+/// A limit as SQLite takes it.
+pub fn rows(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,108 @@
+//! `conversations`: a conversation is a document; beside it stands where it lies in time and what became of it.
+
+use domain::{Conversation, ConversationId, Interval, Timestamp, Uid};
+use rusqlite::{Connection, Row, params};
+use uuid::Uuid;
+
+use crate::store::fault::{Fault, Result};
+use crate::store::query::{all, from_document, one, queries, rows, run, to_document};
+
+const TABLE: &str = "conversations";
+
+queries! {
+    LOAD = "SELECT document, id FROM conversations WHERE uid = ?1 AND id = ?2";
+    NEXT = "SELECT merged_into FROM conversations WHERE uid = ?1 AND id = ?2";
+    SAVE = "INSERT INTO conversations
+        (uid, id, state, stream, started_at, timed_start, timed_end, merged_into, document)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+        ON CONFLICT DO UPDATE SET state = excluded.state, stream = excluded.stream, started_at = excluded.started_at,
+        timed_start = excluded.timed_start, timed_end = excluded.timed_end, merged_into = excluded.merged_into,
+        document = excluded.document";
+    LIST = "SELECT document, id FROM conversations
+        WHERE state = 'live' AND uid = ?1 AND (started_at, id) > (?2, ?3) AND started_at < ?4
+        ORDER BY started_at, id LIMIT ?5";
+    BACKWARDS = "SELECT document, id, timed_end FROM conversations
+        WHERE state = 'live' AND uid = ?1 AND stream = ?2 AND timed_start <= ?3 ORDER BY timed_start DESC";
+}
+
+/// A row of `document, id`.
+fn read(row: &Row) -> Result<Conversation> {
+    let id = ConversationId(Uuid::from_bytes(row.get(1)?));
+    let conversation: Conversation = from_document(TABLE, row, 0, &id)?;
+    if conversation.id == id {
+        Ok(conversation)
+    } else {
+        Err(Fault::damaged(TABLE, id, "its document is of another conversation"))
+    }
+}
+
+pub fn load(db: &Connection, uid: &Uid, id: ConversationId) -> Result<Option<Conversation>> {
+    one(db, LOAD, params![uid.as_str(), id.0.as_bytes()], read)
+}
+
+/// What a conversation was merged into, if it is there and was.
+pub fn merged_into(db: &Connection, uid: &Uid, id: ConversationId) -> Result<Option<ConversationId>> {
+    let next = one(db, NEXT, params![uid.as_str(), id.0.as_bytes()], |row| Ok(row.get::<_, Option<[u8; 16]>>(0)?))?;
+    Ok(next.flatten().map(|bytes| ConversationId(Uuid::from_bytes(bytes))))
+}
+
+fn state(conversation: &Conversation) -> &'static str {
+    if conversation.is_live() {
+        "live"
+    } else if conversation.merged_into.is_some() {
+        "merged"
+    } else {
+        "deleted"
+    }
+}
+
+pub fn save(db: &Connection, conversation: &Conversation) -> Result<()> {
+    let timed = conversation.timed;
+    run(
+        db,
+        SAVE,
+        params![
+            conversation.uid.as_str(),
+            conversation.id.0.as_bytes(),
+            state(conversation),
+            conversation.stream.key(),
+            conversation.started_at().millis(),
+            timed.map(|timed| timed.start.millis()),
+            timed.map(|timed| timed.end.millis()),
+            conversation.merged_into.map(|id| *id.0.as_bytes()),
+            to_document(TABLE, conversation)?,
+        ],
+    )?;
+    Ok(())
+}
+
+/// Live conversations that began at or after `from`, after the cursor, and before `to`.
+pub fn list(
+    db: &Connection,
+    uid: &Uid,
+    (from, to): (Option<Timestamp>, Option<Timestamp>),
+    after: Option<(Timestamp, ConversationId)>,
+    limit: usize,
+) -> Result<Vec<Conversation>> {
+    // The last place before `from`: one comparison serves both bounds.
+    let from = from.map_or((i64::MIN, [0; 16]), |from| (from.millis().saturating_sub(1), [0xFF; 16]));
+    let after = after.map_or((i64::MIN, [0; 16]), |(at, id)| (at.millis(), *id.0.as_bytes()));
+    let (started_at, id) = from.max(after);
+    let to = to.map_or(i64::MAX, Timestamp::millis);
+    all(db, LIST, params![uid.as_str(), started_at, id, to, rows(limit)], read)
+}
+
+/// Live conversations of the stream whose timed interval meets `reach`, latest first. They are disjoint in time: going
+/// back from its end, the first that ends before it begins is the last to look at.
+pub fn meeting(db: &Connection, uid: &Uid, stream: &str, reach: Interval) -> Result<Vec<Conversation>> {
+    let mut statement = db.prepare_cached(BACKWARDS)?;
+    let mut rows = statement.query(params![uid.as_str(), stream, reach.end.millis()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        if row.get::<_, i64>(2)? < reach.start.millis() {
+            break;
+        }
+        found.push(read(row)?);
+    }
+    Ok(found)
+}

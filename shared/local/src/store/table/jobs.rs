@@ -1,0 +1,187 @@
+//! `offline_sync_jobs`: a job is a document; beside it stands what lists, turns and the sweep look for.
+
+use domain::job::{DispatchState, Status};
+use domain::{Job, JobId, Timestamp, Uid};
+use flow::ports::{DueCursor, JobCursor};
+use rusqlite::{Connection, Params, Row, params};
+use uuid::Uuid;
+
+use crate::store::fault::{Fault, Result};
+use crate::store::query::{all, from_document, one, queries, rows, run, to_document};
+
+const TABLE: &str = "offline_sync_jobs";
+
+queries! {
+    LOAD = "SELECT document, id FROM offline_sync_jobs WHERE id = ?1";
+    INSERT = "INSERT INTO offline_sync_jobs
+        (id, uid, status, turn, created_at, oldest_captured_at, due_at, expires_at, document)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    UPDATE = "UPDATE offline_sync_jobs
+        SET status = ?2, turn = ?3, oldest_captured_at = ?4, due_at = ?5, expires_at = ?6, document = ?7 WHERE id = ?1";
+    /// What most of a worker's writes come to: every index but one stays as it is.
+    UPDATE_DUE = "UPDATE offline_sync_jobs SET due_at = ?2, document = ?3 WHERE id = ?1";
+    UPDATE_DOCUMENT = "UPDATE offline_sync_jobs SET document = ?2 WHERE id = ?1";
+    DELETE = "DELETE FROM offline_sync_jobs WHERE id = ?1";
+    LIST = "SELECT created_at, id FROM offline_sync_jobs
+        WHERE uid = ?1 AND status = ?2 AND (created_at, id) < (?3, ?4) AND (expires_at IS NULL OR expires_at > ?5)
+        ORDER BY created_at DESC, id DESC LIMIT ?6";
+    COUNT_BEFORE = "SELECT count(*) FROM (SELECT 1 FROM offline_sync_jobs
+        WHERE uid = ?1 AND status = ?2 AND (created_at, id) < (?3, ?4) LIMIT ?5)";
+    DUE = "SELECT document, id FROM offline_sync_jobs
+        WHERE due_at <= ?1 AND (due_at, id) > (?2, ?3) ORDER BY due_at, id";
+    COUNT_HELD = "SELECT count(*) FROM (SELECT 1 FROM offline_sync_jobs WHERE turn = 'held' AND uid = ?1 LIMIT ?2)";
+    NEXT_WAITING = "SELECT document, id FROM offline_sync_jobs WHERE turn = 'waiting' AND uid = ?1
+        ORDER BY oldest_captured_at, created_at, id";
+    NEXT_USER = "SELECT uid FROM offline_sync_jobs WHERE turn = 'waiting' AND uid > ?1 ORDER BY uid LIMIT 1";
+}
+
+/// The columns that change.
+#[derive(PartialEq)]
+struct Columns {
+    status: &'static str,
+    turn: Option<&'static str>,
+    oldest_captured_at: i64,
+    expires_at: Option<i64>,
+}
+
+impl Columns {
+    fn of(job: &Job) -> Self {
+        Self {
+            status: job.status.as_str(),
+            turn: turn(job),
+            oldest_captured_at: job.oldest_captured_at.millis(),
+            expires_at: job.expires_at.map(Timestamp::millis),
+        }
+    }
+}
+
+fn turn(job: &Job) -> Option<&'static str> {
+    if job.holds_a_turn() {
+        Some("held")
+    } else if job.status == Status::Queued && job.dispatch.state == DispatchState::Waiting {
+        Some("waiting")
+    } else {
+        None
+    }
+}
+
+fn due(job: &Job) -> Option<i64> {
+    job.due_at.map(Timestamp::millis)
+}
+
+/// A row of `document, id`.
+fn read(row: &Row) -> Result<Job> {
+    let id = job_id(row, 1)?;
+    let job: Job = from_document(TABLE, row, 0, &id)?;
+    if job.id == id { Ok(job) } else { Err(Fault::damaged(TABLE, id, "its document is of another job")) }
+}
+
+/// The first `limit` jobs of a query. A damaged one is left out and told to the log: it must not hold up the others.
+fn read_sound(db: &Connection, sql: &str, params: impl Params, limit: usize) -> Result<Vec<Job>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut jobs = Vec::new();
+    while jobs.len() < limit && let Some(row) = rows.next()? {
+        match read(row) {
+            Ok(job) => jobs.push(job),
+            Err(fault @ Fault::Damaged { .. }) => tracing::error!(error = %fault, "a stored job cannot be read"),
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(jobs)
+}
+
+fn job_id(row: &Row, column: usize) -> Result<JobId> {
+    Ok(JobId(Uuid::from_bytes(row.get(column)?)))
+}
+
+pub fn load(db: &Connection, id: JobId) -> Result<Option<Job>> {
+    one(db, LOAD, [id.0.as_bytes()], read)
+}
+
+pub fn insert(db: &Connection, job: &Job) -> Result<()> {
+    let columns = Columns::of(job);
+    run(
+        db,
+        INSERT,
+        params![
+            job.id.0.as_bytes(),
+            job.uid.as_str(),
+            columns.status,
+            columns.turn,
+            job.created_at.millis(),
+            columns.oldest_captured_at,
+            due(job),
+            columns.expires_at,
+            to_document(TABLE, job)?,
+        ],
+    )?;
+    Ok(())
+}
+
+/// Writes what differs, and nothing when nothing does.
+pub fn update(db: &Connection, before: &Job, job: &Job) -> Result<()> {
+    if before == job {
+        return Ok(());
+    }
+    let (id, document) = (job.id.0.as_bytes(), to_document(TABLE, job)?);
+    let columns = Columns::of(job);
+    if columns != Columns::of(before) {
+        let Columns { status, turn, oldest_captured_at, expires_at } = columns;
+        run(db, UPDATE, params![id, status, turn, oldest_captured_at, due(job), expires_at, document])?;
+    } else if due(before) != due(job) {
+        run(db, UPDATE_DUE, params![id, due(job), document])?;
+    } else {
+        run(db, UPDATE_DOCUMENT, params![id, document])?;
+    }
+    Ok(())
+}
+
+pub fn delete(db: &Connection, id: JobId) -> Result<()> {
+    run(db, DELETE, [id.0.as_bytes()])?;
+    Ok(())
+}
+
+/// Where a user's jobs of one status stand in the list, newest first.
+pub fn list(
+    db: &Connection,
+    uid: &Uid,
+    status: Status,
+    after: Option<JobCursor>,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<JobCursor>> {
+    // Newer than every job there can be: one query serves the first page and the others.
+    let (created_at, id) = after.map_or((i64::MAX, [0xFF; 16]), |at| (at.created_at.millis(), *at.id.0.as_bytes()));
+    let params = params![uid.as_str(), status.as_str(), created_at, id, now.millis(), rows(limit)];
+    all(db, LIST, params, |row| {
+        Ok(JobCursor { created_at: Timestamp::from_millis(row.get(0)?), id: job_id(row, 1)? })
+    })
+}
+
+/// How many of the user's jobs of that status were created before, counted up to `limit`.
+pub fn count_before(db: &Connection, job: &Job, status: Status, limit: usize) -> Result<u32> {
+    let at = job.created_at.millis();
+    let params = params![job.uid.as_str(), status.as_str(), at, job.id.0.as_bytes(), rows(limit)];
+    Ok(one(db, COUNT_BEFORE, params, |row| Ok(row.get(0)?))?.unwrap_or(0))
+}
+
+pub fn due_until(db: &Connection, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
+    let (due_at, id) = after.map_or((i64::MIN, [0; 16]), |at| (at.due_at.millis(), *at.id.0.as_bytes()));
+    read_sound(db, DUE, params![now.millis(), due_at, id], limit)
+}
+
+/// How many turns the user's jobs hold, counted up to `limit`.
+pub fn count_held(db: &Connection, uid: &Uid, limit: u32) -> Result<u32> {
+    Ok(one(db, COUNT_HELD, params![uid.as_str(), limit], |row| Ok(row.get(0)?))?.unwrap_or(0))
+}
+
+/// The waiting job whose turn is next: the one with the oldest recording.
+pub fn next_waiting(db: &Connection, uid: &Uid) -> Result<Option<Job>> {
+    Ok(read_sound(db, NEXT_WAITING, [uid.as_str()], 1)?.pop())
+}
+
+/// The first user after `uid` with a waiting job.
+pub fn next_user_waiting(db: &Connection, uid: &str) -> Result<Option<String>> {
+    one(db, NEXT_USER, [uid], |row| Ok(row.get(0)?))
+}

@@ -1,0 +1,8 @@
+//! One file for each table: its rows, its columns and its queries.
+
+pub mod conversations;
+pub mod devices;
+pub mod jobs;
+pub mod lines;
+pub mod recordings;
+pub mod usage;

@@ -1,0 +1,81 @@
+//! `recordings`: a recording is a document, and its plan beside it as packed bytes.
+
+use domain::{Plan, Recording, RecordingId, Uid};
+use rusqlite::{Connection, Row, params};
+
+use crate::store::fault::{Fault, Result};
+use crate::store::query::{from_document, one, queries, run, to_document};
+
+const TABLE: &str = "recordings";
+
+queries! {
+    LOAD = "SELECT document, plan FROM recordings WHERE uid = ?1 AND id = ?2";
+    INSERT = "INSERT INTO recordings (uid, id, document, plan) VALUES (?1, ?2, ?3, ?4)";
+    UPDATE = "UPDATE recordings SET document = ?3, plan = ?4 WHERE uid = ?1 AND id = ?2";
+    UPDATE_DOCUMENT = "UPDATE recordings SET document = ?3 WHERE uid = ?1 AND id = ?2";
+    UPDATE_PLAN = "UPDATE recordings SET plan = ?3 WHERE uid = ?1 AND id = ?2";
+}
+
+/// A recording with the bytes it was read from, so that only what changed is written.
+pub struct Stored {
+    pub recording: Recording,
+    bytes: Bytes,
+}
+
+#[derive(PartialEq)]
+struct Bytes {
+    document: Vec<u8>,
+    plan: Option<Vec<u8>>,
+}
+
+impl Stored {
+    /// The recording to be changed, and what to compare it with.
+    pub fn split(self) -> (Recording, Before) {
+        (self.recording, Before(Some(self.bytes)))
+    }
+}
+
+/// What is stored of a recording; nothing when it is new.
+pub struct Before(Option<Bytes>);
+
+impl Before {
+    pub const NOTHING: Self = Self(None);
+}
+
+pub fn load(db: &Connection, uid: &Uid, id: RecordingId) -> Result<Option<Stored>> {
+    one(db, LOAD, params![uid.as_str(), id.bytes()], |row| read(row, uid, id))
+}
+
+fn read(row: &Row, uid: &Uid, id: RecordingId) -> Result<Stored> {
+    let mut recording: Recording = from_document(TABLE, row, 0, &id)?;
+    if recording.id != id || recording.uid != *uid {
+        return Err(Fault::damaged(TABLE, id, "its document is of another recording"));
+    }
+    let plan = row.get_ref(1)?.as_blob_or_null()?.map(<[u8]>::to_vec);
+    let unpacked = plan.as_deref().map(Plan::unpack).transpose();
+    recording.plan = unpacked.map_err(|damage| Fault::damaged(TABLE, id, damage))?;
+    Ok(Stored { recording, bytes: Bytes { document: row.get_ref(0)?.as_bytes()?.to_vec(), plan } })
+}
+
+pub fn save(db: &Connection, recording: &mut Recording, before: &Before) -> Result<()> {
+    let now = encode(recording)?;
+    let (uid, id) = (recording.uid.as_str(), recording.id.bytes());
+    let document = || std::str::from_utf8(&now.document).map_err(|e| Fault::damaged(TABLE, recording.id, e));
+    match &before.0 {
+        None => run(db, INSERT, params![uid, id, document()?, now.plan])?,
+        Some(before) if *before == now => 0,
+        Some(before) if before.plan == now.plan => run(db, UPDATE_DOCUMENT, params![uid, id, document()?])?,
+        Some(before) if before.document == now.document => run(db, UPDATE_PLAN, params![uid, id, now.plan])?,
+        Some(_) => run(db, UPDATE, params![uid, id, document()?, now.plan])?,
+    };
+    Ok(())
+}
+
+/// The document without the plan. It is taken out for that moment only.
+fn encode(recording: &mut Recording) -> Result<Bytes> {
+    let plan = recording.plan.take();
+    let document = to_document(TABLE, recording);
+    let packed = plan.as_ref().map(Plan::pack);
+    recording.plan = plan;
+    Ok(Bytes { document: document?.into_bytes(), plan: packed })
+}

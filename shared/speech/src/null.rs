@@ -1,0 +1,207 @@
+//! An engine without a model, for tests and benchmarks: its text is a hash of the samples, so that the same audio says
+//! the same and other audio says something else.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sha2::{Digest, Sha256};
+
+use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Languages, Retry, Transcript, Utterance, Word};
+
+pub(crate) const NAME: &str = "null";
+
+/// People say two to three words a second.
+const WORD_MS: u32 = 400;
+/// Bytes of the hash in each word, twice as many letters.
+const WORD_BYTES: usize = 2;
+/// As the embedded engines, so that plans are alike.
+const PREFERRED_SPAN: Duration = Duration::from_secs(15);
+const MAX_SPAN: Duration = Duration::from_secs(300);
+/// It computes next to nothing: its delay is what a benchmark wants to overlap.
+const CONCURRENCY: usize = 64;
+
+/// How the engine fails, always.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NullFail {
+    /// Every call ends as if the connection broke.
+    Transient,
+    /// Every audio is refused.
+    Refuse,
+    /// Every answer is empty.
+    Empty,
+}
+
+const FAILS: [(&str, NullFail); 3] =
+    [("transient", NullFail::Transient), ("refuse", NullFail::Refuse), ("empty", NullFail::Empty)];
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no way to fail; expected transient, refuse or empty")]
+pub struct UnknownFail(pub String);
+
+impl FromStr for NullFail {
+    type Err = UnknownFail;
+    fn from_str(text: &str) -> Result<Self, UnknownFail> {
+        let known = FAILS.iter().find(|(name, _)| *name == text);
+        known.map(|(_, fail)| *fail).ok_or_else(|| UnknownFail(text.chars().take(64).collect()))
+    }
+}
+
+impl fmt::Display for NullFail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(FAILS.iter().find(|(_, fail)| fail == self).map_or("", |(name, _)| name))
+    }
+}
+
+pub(crate) struct Null {
+    pub delay: Duration,
+    pub fail: Option<NullFail>,
+}
+
+#[async_trait]
+impl Engine for Null {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            preferred_span: PREFERRED_SPAN,
+            max_span: MAX_SPAN,
+            concurrency: CONCURRENCY,
+            words: true,
+            speakers: false,
+            languages: Languages::Any,
+        }
+    }
+
+    async fn transcribe(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
+        self.wait().await;
+        let language = hints.language.clone();
+        match self.fail {
+            Some(NullFail::Transient) => Err(EngineError::new(Retry::Transient, "the null engine is told to fail")),
+            Some(NullFail::Refuse) => Err(EngineError::new(Retry::Refused, "the null engine is told to refuse")),
+            Some(NullFail::Empty) => Ok(Transcript { language, lines: Vec::new() }),
+            None => Ok(Transcript { language, lines: vec![line(audio)] }),
+        }
+    }
+
+    async fn ready(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+}
+
+impl Null {
+    #[expect(clippy::disallowed_methods, reason = "stands in for the time that a real engine takes, not for a clock")]
+    async fn wait(&self) {
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
+    }
+}
+
+fn line(audio: Audio<'_>) -> Utterance {
+    let hash = hash(audio.samples);
+    let end_ms = audio.duration_ms();
+    let count = (end_ms / WORD_MS).max(1);
+    let words: Vec<Word> = (0..count)
+        .map(|index| Word {
+            start_ms: share(end_ms, index, count),
+            end_ms: share(end_ms, index + 1, count),
+            text: word(&hash, index),
+        })
+        .collect();
+    let text = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+    Utterance { start_ms: 0, end_ms, text, speaker: None, words: Some(words) }
+}
+
+/// The hash of the samples as 16 bits, little-endian: the bytes of a pcm16 recording hash to what its file holds.
+fn hash(samples: &[f32]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for piece in samples.chunks(512) {
+        let mut bytes = [0; 1024];
+        for (sample, into) in piece.iter().zip(bytes.as_chunks_mut::<2>().0) {
+            // Saturates, and takes what is no number as 0.
+            *into = ((sample * 32_768.0).round() as i16).to_le_bytes();
+        }
+        hash.update(&bytes[..piece.len() * 2]);
+    }
+    hash.finalize().into()
+}
+
+/// The hash again and again: long audio repeats itself after sixteen words.
+fn word(hash: &[u8; 32], index: u32) -> String {
+    let at = index as usize * WORD_BYTES % hash.len();
+    hex::encode(&hash[at..at + WORD_BYTES])
+}
+
+fn share(whole: u32, part: u32, of: u32) -> u32 {
+    // `part <= of`: not more than `whole`.
+    (u64::from(whole) * u64::from(part) / u64::from(of)) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn null() -> Null {
+        Null { delay: Duration::ZERO, fail: None }
+    }
+
+    async fn text(samples: &[f32]) -> String {
+        let transcript = null().transcribe(Audio::new(samples), &Hints::default()).await.unwrap();
+        transcript.lines[0].text.clone()
+    }
+
+    #[tokio::test]
+    async fn the_same_audio_says_the_same_and_other_audio_something_else() {
+        let samples = [0.25; 16_000];
+        assert_eq!(text(&samples).await, text(&samples).await);
+        let mut other = samples;
+        other[7_000] = 0.26;
+        assert_ne!(text(&samples).await, text(&other).await);
+        // SHA-256 of two zero bytes.
+        assert_eq!(text(&[0.0]).await, "96a2");
+    }
+
+    #[tokio::test]
+    async fn longer_audio_has_more_words_and_they_fill_it() {
+        for (samples, words) in [(0, 1), (1, 1), (8_000, 1), (16_000, 2), (160_000, 25)] {
+            let samples = vec![0.5; samples];
+            let answer = null().transcribe(Audio::new(&samples), &Hints::default()).await.unwrap();
+            let line = &answer.lines[0];
+            let spoken = line.words.as_ref().unwrap();
+            assert_eq!((spoken.len(), line.text.split(' ').count()), (words, words));
+            assert_eq!((spoken[0].start_ms, spoken[words - 1].end_ms), (line.start_ms, line.end_ms));
+            assert!(spoken.windows(2).all(|pair| pair[0].end_ms == pair[1].start_ms));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_takes_as_long_as_it_is_told() {
+        let slow = Null { delay: Duration::from_millis(250), fail: None };
+        let before = tokio::time::Instant::now();
+        slow.transcribe(Audio::new(&[0.0]), &Hints::default()).await.unwrap();
+        assert_eq!(before.elapsed(), Duration::from_millis(250));
+    }
+
+    #[tokio::test]
+    async fn it_fails_as_it_is_told() {
+        for (fail, retry) in [("transient", Some(Retry::Transient)), ("refuse", Some(Retry::Refused)), ("empty", None)]
+        {
+            let null = Null { delay: Duration::ZERO, fail: Some(fail.parse().unwrap()) };
+            let answer = null.transcribe(Audio::new(&[0.5; 1_600]), &Hints::default()).await;
+            assert_eq!(answer.as_ref().err().map(|error| error.retry), retry);
+            assert!(answer.is_ok_and(|transcript| transcript.is_empty()) == retry.is_none());
+            assert_eq!(null.fail.unwrap().to_string(), fail);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_hinted_language_is_the_language() {
+        let hints = Hints { language: Some("de".into()) };
+        let answer = null().transcribe(Audio::new(&[0.5]), &hints).await.unwrap();
+        assert_eq!(answer.language.as_deref(), Some("de"));
+    }
+}

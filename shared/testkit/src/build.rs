@@ -1,0 +1,170 @@
+//! Test data that reads like a sentence: `batch(&ann, &[phone(0), phone(90)])`, `speech(&[(0, 4_000)])`.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use domain::accept::{Batch, StagedFile};
+use domain::line::{Utterance, count_words};
+use domain::name::parse;
+use domain::placement::interval;
+use domain::planning::Heard;
+use domain::recording::AudioFacts;
+use domain::{
+    Codec, ConversationId, DeviceId, FrameFormat, JobId, Line, Nonce, Recording, RecordingId, Segment, Sha256Hex,
+    Timestamp, Uid,
+};
+use flow::ports::{BlobName, Device, NewTask, Platform, PushMessage, TaskBody};
+use sha2::{Digest, Sha256};
+use uuid::Builder;
+
+/// When tests begin: 2026-11-20T10:00:00Z, the start of an hour.
+pub const T0: Timestamp = Timestamp::from_secs(1_795_168_800);
+
+/// So many seconds after [`T0`], or before it.
+pub fn after(secs: i64) -> Timestamp {
+    Timestamp::from_millis(T0.millis() + secs * 1000)
+}
+
+pub fn uid(text: &str) -> Uid {
+    Uid::new(text).unwrap()
+}
+
+pub fn device_id(text: &str) -> DeviceId {
+    DeviceId::new(text).unwrap()
+}
+
+/// Ids that a test can tell apart, in the order of their numbers.
+pub fn job_id(n: u64) -> JobId {
+    JobId(numbered(n))
+}
+
+pub fn conversation_id(n: u64) -> ConversationId {
+    ConversationId(numbered(n))
+}
+
+pub fn nonce(n: u64) -> Nonce {
+    Nonce(numbered(n))
+}
+
+fn numbered(n: u64) -> uuid::Uuid {
+    Builder::from_random_bytes(u128::from(n).to_be_bytes()).into_uuid()
+}
+
+/// The name of a recording of this device, from this moment on.
+pub fn named(device: &str, captured_at: Timestamp) -> String {
+    FrameFormat { codec: Codec::Pcm16, rate: 16_000, channels: 1, frame_samples: 160 }.file_name(device, captured_at)
+}
+
+/// A recording of the device `phone` that began so many seconds after [`T0`].
+pub fn phone(secs: i64) -> String {
+    named("phone", after(secs))
+}
+
+/// The content behind a name: the same name stands for the same bytes.
+pub fn sha256(name: &str) -> Sha256Hex {
+    Sha256Hex(Sha256::digest(name.as_bytes()).into())
+}
+
+pub fn recording_id(uid: &Uid, name: &str) -> RecordingId {
+    RecordingId::derive(uid, name, &sha256(name))
+}
+
+pub fn blob(uid: &Uid, job: JobId, index: usize) -> BlobName {
+    BlobName::new(uid, job, index, "audio.bin")
+}
+
+/// A staged batch of these recordings under a job id of its own.
+pub fn batch(uid: &Uid, names: &[impl AsRef<str>]) -> Batch {
+    static NEXT: AtomicU64 = AtomicU64::new(1 << 32);
+    batch_as(job_id(NEXT.fetch_add(1, Ordering::Relaxed)), uid, names)
+}
+
+pub fn batch_as(job_id: JobId, uid: &Uid, names: &[impl AsRef<str>]) -> Batch {
+    let staged = |(index, name): (usize, &_)| staged(uid, job_id, index, AsRef::as_ref(name));
+    Batch {
+        job_id,
+        uid: uid.clone(),
+        files: names.iter().enumerate().map(staged).collect(),
+        conversation_id: None,
+        language: None,
+        traceparent: None,
+    }
+}
+
+pub fn staged(uid: &Uid, job_id: JobId, index: usize, name: &str) -> StagedFile {
+    let parsed = parse(name).unwrap_or_else(|error| panic!("{name} is no recording: {error}"));
+    StagedFile {
+        name: name.to_owned(),
+        blob: BlobName::new(uid, job_id, index, name).to_string(),
+        size: 32_000,
+        sha256: sha256(name),
+        crc32c: crc32c::crc32c(name.as_bytes()),
+        stream: parsed.stream,
+        captured_at: parsed.captured_at,
+    }
+}
+
+/// Stretches of speech, as start and end in milliseconds. All of each counts as speech.
+pub fn segments(spans: &[(u32, u32)]) -> Vec<Segment> {
+    spans.iter().map(|&(start, end)| Segment::open(start, end, end - start)).collect()
+}
+
+pub fn speech(spans: &[(u32, u32)]) -> Heard {
+    Heard::Speech(segments(spans))
+}
+
+/// What decoding would say of a file in which this was heard.
+pub fn facts(heard: &Heard) -> AudioFacts {
+    let Heard::Speech(segments) = heard else { return AudioFacts { duration_ms: 60_000, ..AudioFacts::default() } };
+    AudioFacts {
+        duration_ms: segments.last().map_or(0, |last| u64::from(last.end_ms)) + 500,
+        speech_ms: segments.iter().map(|s| u64::from(s.speech_ms)).sum(),
+        ..AudioFacts::default()
+    }
+}
+
+/// The line of a planned recording's segment, not placed yet.
+pub fn line_for(recording: &Recording, start_ms: u32, text: &str) -> Line {
+    let segment = recording.plan.as_ref().and_then(|plan| plan.find(start_ms)).copied();
+    let (Some(segment), Some(captured_at)) = (segment, recording.captured_at) else {
+        panic!("no segment of {} starts at {start_ms} ms", recording.name);
+    };
+    let at = interval(captured_at, &segment);
+    let utterances = vec![utterance(segment.end_ms - segment.start_ms, text)];
+    Line {
+        recording: recording.id,
+        start_ms,
+        uid: recording.uid.clone(),
+        stream: recording.stream.clone(),
+        starts_at: at.start,
+        ends_at: at.end,
+        language: Some("en".to_owned()),
+        words: count_words(&utterances),
+        utterances,
+        conversation_id: None,
+        attached: false,
+        stub: false,
+    }
+}
+
+pub fn utterance(length_ms: u32, text: &str) -> Utterance {
+    Utterance { start_ms: 0, end_ms: length_ms, text: text.to_owned(), speaker: None, words: None }
+}
+
+pub fn device(uid: &Uid, id: &str, token: &str) -> Device {
+    Device {
+        uid: uid.clone(),
+        id: device_id(id),
+        platform: Platform::Android,
+        token: token.to_owned(),
+        registered_at: T0,
+        used_at: T0,
+    }
+}
+
+pub fn task(job_id: JobId, uid: &Uid, dispatch: u32) -> NewTask {
+    NewTask { body: TaskBody { job_id, uid: uid.clone(), dispatch }, schedule: None, traceparent: None }
+}
+
+pub fn message(data: &[(&str, &str)]) -> PushMessage {
+    PushMessage { data: data.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect() }
+}

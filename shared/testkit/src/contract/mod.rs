@@ -1,0 +1,101 @@
+//! What every adapter of a port is held to: one suite for each port, run by the in-memory, the embedded and the cloud
+//! adapters alike. A behaviour is a function; a macro for each port makes tests of them:
+//!
+//! ```ignore
+//! testkit::store_contract!(async || Arc::new(memory::Store::new()));
+//! ```
+//!
+//! What stands there is called anew for each test. It answers with the port in an `Arc`, or with a pair of the port and
+//! something to be kept until the test is over (a folder), or with [`Fresh::missing`] where the port cannot be had.
+
+pub mod blobs;
+pub mod push;
+pub mod queue;
+pub mod store;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use flow::ports::{Blobs, Push, Store};
+
+use crate::skip;
+
+/// A port made for one test.
+pub struct Fresh<P: ?Sized> {
+    port: std::result::Result<Arc<P>, String>,
+    _kept: Box<dyn Any>,
+}
+
+impl<P: ?Sized> Fresh<P> {
+    pub fn new(port: Arc<P>) -> Self {
+        Self::keeping(port, ())
+    }
+
+    /// `kept` is dropped after the test.
+    pub fn keeping(port: Arc<P>, kept: impl Any) -> Self {
+        Self { port: Ok(port), _kept: Box::new(kept) }
+    }
+
+    /// The test is skipped, loudly.
+    pub fn missing(why: impl Into<String>) -> Self {
+        Self { port: Err(why.into()), _kept: Box::new(()) }
+    }
+}
+
+macro_rules! fresh_from_arcs {
+    ($($port:ident),*) => {$(
+        impl<P: $port> From<Arc<P>> for Fresh<dyn $port> {
+            fn from(port: Arc<P>) -> Self {
+                Self::new(port)
+            }
+        }
+        impl From<Arc<dyn $port>> for Fresh<dyn $port> {
+            fn from(port: Arc<dyn $port>) -> Self {
+                Self::new(port)
+            }
+        }
+        impl<P: $port, K: Any> From<(Arc<P>, K)> for Fresh<dyn $port> {
+            fn from((port, kept): (Arc<P>, K)) -> Self {
+                Self::keeping(port, kept)
+            }
+        }
+    )*};
+}
+fresh_from_arcs!(Store, Blobs, Push);
+
+/// Runs one behaviour on a fresh port. Two threads, so that what races can race.
+pub fn check<P, S>(test: &str, make: impl AsyncFnOnce() -> S, behaviour: impl AsyncFnOnce(Arc<P>))
+where
+    P: ?Sized,
+    S: Into<Fresh<P>>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let fresh: Fresh<P> = make().await.into();
+        match &fresh.port {
+            Ok(port) => behaviour(port.clone()).await,
+            Err(why) => skip::note(test, why),
+        }
+    });
+}
+
+/// One test for each behaviour, grouped as the suite is.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! contract_tests {
+    ($suite:ident of $port:ident, $make:expr, $($group:ident: [$($behaviour:ident),* $(,)?]),* $(,)?) => {
+        mod $suite {
+            $(mod $group {
+                #[allow(unused_imports, reason = "the caller's names, for what makes a port")]
+                use super::super::*;
+                $(
+                    #[test]
+                    fn $behaviour() {
+                        let name = concat!(stringify!($group), "::", stringify!($behaviour));
+                        $crate::contract::check(name, $make, $crate::contract::$port::$group::$behaviour);
+                    }
+                )*
+            })*
+        }
+    };
+}

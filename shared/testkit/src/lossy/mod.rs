@@ -1,0 +1,87 @@
+//! Ports that misbehave on purpose: the answer is lost after the work, or the call fails before it.
+
+mod blobs;
+mod plan;
+mod push;
+mod queue;
+mod store;
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use flow::{Error, Kind, Result};
+
+pub use plan::Plan;
+
+/// Does what is asked, and then answers `Unknown`: a caller must repeat, and the port must recognise its own effect.
+/// Reads are answered.
+pub type LosesAnswers<P> = Faulty<P, AnswerLost>;
+
+/// Fails as `Unavailable` without having done anything, reads too.
+pub type FailsBefore<P> = Faulty<P, NotReached>;
+
+pub struct Faulty<P: ?Sized, F> {
+    inner: Arc<P>,
+    plan: Arc<Plan>,
+    fault: PhantomData<fn() -> F>,
+}
+
+pub trait Fault: 'static {
+    /// Whether the call strikes before anything is done.
+    const BEFORE: bool;
+}
+
+pub enum AnswerLost {}
+
+impl Fault for AnswerLost {
+    const BEFORE: bool = false;
+}
+
+pub enum NotReached {}
+
+impl Fault for NotReached {
+    const BEFORE: bool = true;
+}
+
+impl<P: ?Sized, F: Fault> Faulty<P, F> {
+    /// The first call of each operation goes wrong.
+    pub fn first_of_each(inner: Arc<P>) -> Self {
+        Self::planned(inner, Plan::first_of_each())
+    }
+
+    pub fn planned(inner: Arc<P>, plan: Plan) -> Self {
+        Self { inner, plan: Arc::new(plan), fault: PhantomData }
+    }
+
+    /// What decides which calls go wrong; a test may change its mind while it runs.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    async fn writing<T>(&self, operation: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
+        around::<F, T>(&self.plan, operation, call).await
+    }
+
+    async fn reading<T>(&self, operation: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
+        if F::BEFORE { around::<F, T>(&self.plan, operation, call).await } else { call.await }
+    }
+}
+
+async fn around<F: Fault, T>(
+    plan: &Plan,
+    operation: &'static str,
+    call: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    if !plan.strikes(operation) {
+        return call.await;
+    }
+    if F::BEFORE {
+        return Err(Error::new(Kind::Unavailable, operation, "planned by the test"));
+    }
+    // Whatever it came to, nobody hears of it.
+    let _ = call.await;
+    Err(Error::new(Kind::Unknown, operation, "its answer was lost by the test"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+//! Which calls go wrong.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
+
+use crate::random::SeededRandom;
+
+/// Operations are named as in errors: `store.place`, and a command by its own name, `store.step.claim`.
+#[derive(Default)]
+pub struct Plan {
+    first: Option<Mutex<HashSet<&'static str>>>,
+    random: Option<(SeededRandom, usize)>,
+    /// Strikes that are still to come, and strikes that never end (`None`).
+    scripted: Mutex<HashMap<&'static str, Option<u32>>>,
+}
+
+impl Plan {
+    /// Only what [`strike`](Self::strike) and [`strike_always`](Self::strike_always) ask for.
+    pub fn never() -> Self {
+        Self::default()
+    }
+
+    pub fn first_of_each() -> Self {
+        Self { first: Some(Mutex::default()), ..Self::default() }
+    }
+
+    /// One call in `n`, by chance.
+    pub fn seeded(seed: u64, n: usize) -> Self {
+        Self { random: Some((SeededRandom::new(seed), n)), ..Self::default() }
+    }
+
+    /// The next `times` calls of this operation.
+    pub fn strike(&self, operation: &'static str, times: u32) {
+        self.scripted.lock().unwrap().insert(operation, Some(times));
+    }
+
+    /// Every call of this operation, until it is healed.
+    pub fn strike_always(&self, operation: &'static str) {
+        self.scripted.lock().unwrap().insert(operation, None);
+    }
+
+    /// Nothing scripted goes wrong any more.
+    pub fn heal(&self) {
+        self.scripted.lock().unwrap().clear();
+    }
+
+    pub fn strikes(&self, operation: &'static str) -> bool {
+        let scripted = match self.scripted.lock().unwrap().get_mut(operation) {
+            None | Some(Some(0)) => false,
+            Some(None) => true,
+            Some(Some(left)) => {
+                *left -= 1;
+                true
+            }
+        };
+        let first = self.first.as_ref().is_some_and(|seen| seen.lock().unwrap().insert(operation));
+        let by_chance = self.random.as_ref().is_some_and(|(random, n)| random.one_in(*n));
+        scripted || first || by_chance
+    }
+}

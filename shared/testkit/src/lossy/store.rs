@@ -1,0 +1,151 @@
+//! A store whose operations go wrong.
+
+use async_trait::async_trait;
+use domain::accept::Batch;
+use domain::placement::Group;
+use domain::planning::FilePlan;
+use domain::{
+    Bucket, Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Status, Timestamp,
+    Uid,
+};
+use flow::Result;
+use flow::ports::{
+    At, ConversationPage, Created, Device, DueCursor, JobCursor, LineCursor, Stepped, Store, Written,
+};
+
+use super::{Fault, Faulty};
+
+#[async_trait]
+impl<P: Store + ?Sized, F: Fault> Store for Faulty<P, F> {
+    async fn create_job(&self, batch: &Batch, at: At<'_>) -> Result<Created> {
+        self.writing("store.create_job", self.inner.create_job(batch, at)).await
+    }
+
+    async fn step(&self, id: JobId, command: &Command, at: At<'_>) -> Result<Stepped> {
+        self.writing(name_of(command), self.inner.step(id, command, at)).await
+    }
+
+    async fn plan_file(&self, id: JobId, plan: &FilePlan, at: At<'_>) -> Result<Written<(Job, Recording)>> {
+        self.writing("store.plan_file", self.inner.plan_file(id, plan, at)).await
+    }
+
+    async fn store_texts(&self, id: JobId, fence: u64, lines: Vec<Line>, at: At<'_>) -> Result<Written<Vec<Line>>> {
+        self.writing("store.store_texts", self.inner.store_texts(id, fence, lines, at)).await
+    }
+
+    async fn place(&self, id: JobId, group: &Group, at: At<'_>) -> Result<Written<(Job, Recording)>> {
+        self.writing("store.place", self.inner.place(id, group, at)).await
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<Job>> {
+        self.reading("store.job", self.inner.job(id)).await
+    }
+
+    async fn jobs(
+        &self,
+        uid: &Uid,
+        statuses: &[Status],
+        after: Option<JobCursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Job>> {
+        self.reading("store.jobs", self.inner.jobs(uid, statuses, after, limit, now)).await
+    }
+
+    async fn jobs_ahead(&self, job: &Job) -> Result<u32> {
+        self.reading("store.jobs_ahead", self.inner.jobs_ahead(job)).await
+    }
+
+    async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
+        self.reading("store.due_jobs", self.inner.due_jobs(now, after, limit)).await
+    }
+
+    async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
+        self.reading("store.stuck_users", self.inner.stuck_users(at, limit)).await
+    }
+
+    async fn promote(&self, uid: &Uid, at: At<'_>) -> Result<Vec<Job>> {
+        self.writing("store.promote", self.inner.promote(uid, at)).await
+    }
+
+    async fn recordings(&self, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Option<Recording>>> {
+        self.reading("store.recordings", self.inner.recordings(uid, ids)).await
+    }
+
+    async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {
+        self.reading("store.lines", self.inner.lines(uid, recording, starts)).await
+    }
+
+    async fn conversation(
+        &self,
+        uid: &Uid,
+        id: ConversationId,
+        after: Option<LineCursor>,
+        limit: usize,
+    ) -> Result<Option<ConversationPage>> {
+        self.reading("store.conversation", self.inner.conversation(uid, id, after, limit)).await
+    }
+
+    async fn conversations(
+        &self,
+        uid: &Uid,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+        after: Option<(Timestamp, ConversationId)>,
+        limit: usize,
+    ) -> Result<Vec<Conversation>> {
+        self.reading("store.conversations", self.inner.conversations(uid, from, to, after, limit)).await
+    }
+
+    async fn usage(&self, uid: &Uid, from: Timestamp, to: Timestamp, limit: usize) -> Result<Vec<Bucket>> {
+        self.reading("store.usage", self.inner.usage(uid, from, to, limit)).await
+    }
+
+    async fn put_device(&self, device: &Device) -> Result<()> {
+        self.writing("store.put_device", self.inner.put_device(device)).await
+    }
+
+    async fn delete_device(&self, uid: &Uid, id: &DeviceId) -> Result<()> {
+        self.writing("store.delete_device", self.inner.delete_device(uid, id)).await
+    }
+
+    async fn devices(&self, uid: &Uid) -> Result<Vec<Device>> {
+        self.reading("store.devices", self.inner.devices(uid)).await
+    }
+
+    async fn drop_token(&self, uid: &Uid, id: &DeviceId, token: &str) -> Result<()> {
+        self.writing("store.drop_token", self.inner.drop_token(uid, id, token)).await
+    }
+
+    async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>> {
+        self.reading("store.jobs_with_audio", self.inner.jobs_with_audio(ids)).await
+    }
+
+    async fn ready(&self) -> Result<()> {
+        self.reading("store.ready", self.inner.ready()).await
+    }
+}
+
+/// Each command counts as an operation of its own.
+fn name_of(command: &Command) -> &'static str {
+    match command {
+        Command::Enqueued { .. } => "store.step.enqueued",
+        Command::TaskGone { .. } => "store.step.task_gone",
+        Command::Promote => "store.step.promote",
+        Command::Claim { .. } => "store.step.claim",
+        Command::Renew { .. } => "store.step.renew",
+        Command::FailFile { .. } => "store.step.fail_file",
+        Command::PutBack { .. } => "store.step.put_back",
+        Command::Postpone { .. } => "store.step.postpone",
+        Command::Finish { .. } => "store.step.finish",
+        Command::PushDone { .. } => "store.step.push_done",
+        Command::PushLater { .. } => "store.step.push_later",
+        Command::AudioGone { .. } => "store.step.audio_gone",
+        Command::CleanedUp { .. } => "store.step.cleaned_up",
+        Command::Recover => "store.step.recover",
+        Command::GiveUpWaiting => "store.step.give_up_waiting",
+        Command::Cancel => "store.step.cancel",
+        Command::Retry { .. } => "store.step.retry",
+        Command::Expire => "store.step.expire",
+    }
+}
