@@ -1,1 +1,33 @@
-fn main() {}
+//! The `afterword` program: the server for one machine, and what its owner needs around it.
+
+mod admin;
+mod args;
+mod backup;
+mod banner;
+mod config_show;
+mod serve;
+mod token;
+
+use std::process::ExitCode;
+
+use args::{Args, Command};
+use clap::Parser;
+
+/// Exit codes: 0 done, 1 failed, 2 wrong usage (by clap).
+fn main() -> ExitCode {
+    let done = match Args::parse().command {
+        Command::Serve(args) => serve::run(args),
+        Command::Token(args) => token::run(&args),
+        Command::Config(args) => config_show::run(&args),
+        Command::Backup(args) => backup::run(&args),
+        Command::Admin(args) => admin::run(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line, the whole chain of causes in it.
+            eprintln!("afterword: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -57,8 +57,7 @@ pub const SHUTDOWN: Duration = Duration::from_secs(10);
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 pub const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// The body that `Json` takes unless a route says otherwise. The largest contract body, an upload session of 20 files,
-/// has about 8 KiB.
+/// The body that `Json` takes. The largest of the contract, a resumable upload of 20 files, has about 8 KiB.
 pub const JSON_BODY: usize = 64 * 1024;
 /// Bytes of a parser's own words that a client gets to see.
 pub const PARSER_WORDS: usize = 200;

@@ -27,8 +27,10 @@ impl Asked {
         };
         let id = HeaderValue::from_str(&self.context.request_id);
         answer.headers_mut().extend(id.map(|id| (X_REQUEST_ID, id)));
-        // HTTP/2 has no such header: there the stream alone is reset.
-        if self.version < Version::HTTP_2 && self.body.as_ref().is_some_and(BodyState::is_worth_closing) {
+        // HTTP/2 has no such header: there the stream alone ends. After a success at most the last, empty chunk is
+        // unread, and hyper takes it.
+        let unread = self.body.as_ref().is_some_and(BodyState::is_worth_closing);
+        if unread && self.version < Version::HTTP_2 && !answer.status().is_success() {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         answer

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// Counts the requests in flight on one connection.
 #[derive(Clone)]
@@ -31,8 +32,8 @@ impl Activity {
             let _ = count.wait_for(|count| *count == 0).await;
             // `changed` also sees a request that came and went between two looks, which `wait_for` would miss.
             let patience = async {
-                let _ = tokio::time::timeout(idle.saturating_sub(hurried), crowded.wait_for(|crowded| *crowded)).await;
-                let _ = tokio::time::timeout(hurried, std::future::pending::<()>()).await;
+                let _ = timeout(idle.saturating_sub(hurried), crowded.wait_for(|crowded| *crowded)).await;
+                sleep_until(Instant::now() + hurried).await;
             };
             tokio::select! {
                 _ = count.changed() => {}
@@ -95,11 +96,11 @@ mod tests {
         let second = activity.begin();
         let quiet = activity.quiet(SHORT, SHORT, crowded.subscribe());
         tokio::pin!(quiet);
-        assert!(tokio::time::timeout(3 * SHORT, quiet.as_mut()).await.is_err());
+        assert!(timeout(3 * SHORT, quiet.as_mut()).await.is_err());
         drop(first);
-        assert!(tokio::time::timeout(3 * SHORT, quiet.as_mut()).await.is_err());
+        assert!(timeout(3 * SHORT, quiet.as_mut()).await.is_err());
         drop(second);
-        tokio::time::timeout(LONG, quiet).await.unwrap();
+        timeout(LONG, quiet).await.unwrap();
     }
 
     #[tokio::test]
@@ -108,9 +109,9 @@ mod tests {
         let crowded = watch::Sender::new(false);
         let quiet = activity.quiet(10 * SHORT, SHORT, crowded.subscribe());
         tokio::pin!(quiet);
-        assert!(tokio::time::timeout(5 * SHORT, quiet.as_mut()).await.is_err());
+        assert!(timeout(5 * SHORT, quiet.as_mut()).await.is_err());
         drop(activity.begin());
-        let last = tokio::time::Instant::now();
+        let last = Instant::now();
         quiet.await;
         assert!(last.elapsed() >= 10 * SHORT, "{:?}", last.elapsed());
     }
@@ -121,8 +122,8 @@ mod tests {
         let crowded = watch::Sender::new(false);
         let quiet = activity.quiet(LONG, SHORT, crowded.subscribe());
         tokio::pin!(quiet);
-        assert!(tokio::time::timeout(3 * SHORT, quiet.as_mut()).await.is_err());
+        assert!(timeout(3 * SHORT, quiet.as_mut()).await.is_err());
         crowded.send_replace(true);
-        tokio::time::timeout(LONG / 2, quiet).await.unwrap();
+        timeout(LONG / 2, quiet).await.unwrap();
     }
 }

@@ -13,6 +13,8 @@ pub enum Fault {
     #[error("{table} {id} is damaged: {why}")]
     Damaged { table: &'static str, id: String, why: Source },
     #[error("{0}")]
+    Conflict(&'static str),
+    #[error("{0}")]
     Invalid(&'static str),
 }
 

@@ -14,6 +14,7 @@ queries! {
     SAVE = "INSERT INTO devices (uid, id, used_at, token, document) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT (uid, id) DO UPDATE SET used_at = excluded.used_at, token = excluded.token,
         document = excluded.document";
+    BY_USE = "SELECT used_at, id FROM devices WHERE uid = ?1";
     LIST = "SELECT document, id FROM devices WHERE uid = ?1 ORDER BY id";
     DELETE = "DELETE FROM devices WHERE uid = ?1 AND id = ?2";
     DROP_TOKEN = "DELETE FROM devices WHERE token = ?3 AND uid = ?1 AND id = ?2";
@@ -31,8 +32,16 @@ pub fn list(db: &Connection, uid: &Uid) -> Result<Vec<Device>> {
     all(db, LIST, [uid.as_str()], |row| from_document(TABLE, row, 0, &row.get::<_, String>(1)?))
 }
 
-pub fn delete(db: &Connection, uid: &Uid, id: &DeviceId) -> Result<()> {
-    run(db, DELETE, [uid.as_str(), id.as_str()])?;
+/// When each device of the user was used last, longest ago first.
+pub fn by_use(db: &Connection, uid: &Uid) -> Result<Vec<(i64, String)>> {
+    // A handful of rows: sorting them here saves an index.
+    let mut devices = all(db, BY_USE, [uid.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    devices.sort();
+    Ok(devices)
+}
+
+pub fn delete(db: &Connection, uid: &Uid, id: &str) -> Result<()> {
+    run(db, DELETE, [uid.as_str(), id])?;
     Ok(())
 }
 

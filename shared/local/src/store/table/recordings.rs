@@ -46,6 +46,10 @@ pub fn load(db: &Connection, uid: &Uid, id: RecordingId) -> Result<Option<Stored
     one(db, LOAD, params![uid.as_str(), id.bytes()], |row| read(row, uid, id))
 }
 
+pub fn load_one(db: &Connection, uid: &Uid, id: RecordingId) -> Result<Option<Recording>> {
+    Ok(load(db, uid, id)?.map(|stored| stored.recording))
+}
+
 fn read(row: &Row, uid: &Uid, id: RecordingId) -> Result<Stored> {
     let mut recording: Recording = from_document(TABLE, row, 0, &id)?;
     if recording.id != id || recording.uid != *uid {

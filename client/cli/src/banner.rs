@@ -1,0 +1,68 @@
+//! What a newcomer sees when the server is up: everything to go on with, ready to paste.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use embedded::Started;
+use serde_json::json;
+
+/// One line for scripts.
+pub fn json(started: &Started) -> String {
+    json!({
+        "url": started.url,
+        "internal_url": started.internal_url,
+        "token": started.token,
+        "data_dir": started.data_dir,
+        "version": env!("CARGO_PKG_VERSION"),
+    })
+    .to_string()
+}
+
+pub fn text(started: &Started) -> String {
+    let Started { url, data_dir, token, uid, engine, .. } = started;
+    let mut out = String::new();
+    let _ = writeln!(out, "Afterword {} is running.\n", env!("CARGO_PKG_VERSION"));
+    let _ = writeln!(out, "  address      {url}  ({})", started.reach());
+    let _ = writeln!(out, "  data folder  {}", data_dir.display());
+    let _ = writeln!(out, "  user         {uid}");
+    let _ = writeln!(out, "  engine       {engine}");
+    let _ = writeln!(out, "  token        {token}");
+    let data = quoted(data_dir);
+    let _ = writeln!(out, "               (until {}; another: afterword token --data-dir {data} --uid {uid})\n", started.token_until);
+    if engine == "null" {
+        let _ = writeln!(
+            out,
+            "  !! The speech engine is `null`: it hears nothing and MAKES UP TEXT. It is for tests and\n  \
+             !! benchmarks; everything around it is real.\n"
+        );
+    }
+    let _ = writeln!(out, "Send the sample recording (3 seconds of real speech, stamped now):\n");
+    let _ = writeln!(
+        out,
+        "  curl -sS -H 'Authorization: Bearer {token}' -F 'files=@{}' {url}/v2/sync/upload\n",
+        started.sample.display()
+    );
+    let _ = writeln!(out, "Then look at your jobs, and at what was said:\n");
+    let _ = writeln!(out, "  curl -sS -H 'Authorization: Bearer {token}' {url}/v2/sync/jobs");
+    let _ = writeln!(out, "  curl -sS -H 'Authorization: Bearer {token}' {url}/v2/conversations\n");
+    let _ = writeln!(out, "Logs go to standard error. Stop with Ctrl-C.");
+    out
+}
+
+/// A path that a shell reads as one word.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_quoted_only_where_a_shell_would_split_them() {
+        assert_eq!(quoted(Path::new("/a/b-c_1.d")), "/a/b-c_1.d");
+        assert_eq!(quoted(Path::new("/a b/it's")), r"'/a b/it'\''s'");
+    }
+}

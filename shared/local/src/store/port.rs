@@ -1,0 +1,146 @@
+//! The port: each operation is one step of the writer, or one look by a reader.
+
+use async_trait::async_trait;
+use domain::accept::Batch;
+use domain::command::Command;
+use domain::job::Status;
+use domain::placement::Group;
+use domain::planning::FilePlan;
+use domain::{Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Timestamp, Uid};
+use flow::Result;
+use flow::ports::{At, ConversationPage, Created, Device, DueCursor, JobCursor, LineCursor, Stepped, Store, Written};
+
+use super::table::{conversations, devices as registered, jobs, lines, recordings, usage};
+use super::{Moment, SqliteStore, accept, devices, reading, step, turns, work};
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn create_job(&self, batch: &Batch, at: At<'_>) -> Result<Created> {
+        let (id, batch, moment) = (batch.job_id, batch.clone(), Moment::of(&at));
+        self.write("store.create_job", id, move |db| accept::create_job(db, &batch, &moment.at())).await
+    }
+
+    async fn step(&self, id: JobId, command: &Command, at: At<'_>) -> Result<Stepped> {
+        let (command, moment) = (command.clone(), Moment::of(&at));
+        self.write("store.step", id, move |db| step::step(db, id, &command, &moment.at())).await
+    }
+
+    async fn plan_file(&self, id: JobId, plan: &FilePlan, at: At<'_>) -> Result<Written<(Job, Recording)>> {
+        let (plan, moment) = (plan.clone(), Moment::of(&at));
+        self.write("store.plan_file", id, move |db| work::plan_file(db, id, &plan, &moment.at())).await
+    }
+
+    async fn store_texts(&self, id: JobId, fence: u64, lines: Vec<Line>, at: At<'_>) -> Result<Written<Vec<Line>>> {
+        let moment = Moment::of(&at);
+        self.write("store.store_texts", id, move |db| work::store_texts(db, id, fence, lines, &moment.at())).await
+    }
+
+    async fn place(&self, id: JobId, group: &Group, at: At<'_>) -> Result<Written<(Job, Recording)>> {
+        let (group, moment) = (group.clone(), Moment::of(&at));
+        self.write("store.place", id, move |db| work::place(db, id, &group, &moment.at())).await
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<Job>> {
+        self.read("store.job", id, move |db| jobs::load(db, id)).await
+    }
+
+    async fn jobs(
+        &self,
+        uid: &Uid,
+        statuses: &[Status],
+        after: Option<JobCursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Job>> {
+        let (uid, statuses) = (uid.clone(), statuses.to_vec());
+        self.read("store.jobs", "", move |db| reading::jobs(db, &uid, &statuses, after, limit, now)).await
+    }
+
+    async fn jobs_ahead(&self, job: &Job) -> Result<u32> {
+        let job = job.clone();
+        self.read("store.jobs_ahead", job.id, move |db| reading::jobs_ahead(db, &job)).await
+    }
+
+    async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
+        self.read("store.due_jobs", "", move |db| jobs::due_until(db, now, after, limit)).await
+    }
+
+    async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
+        let moment = Moment::of(&at);
+        self.read("store.stuck_users", "", move |db| turns::stuck_users(db, &moment.at(), limit)).await
+    }
+
+    async fn promote(&self, uid: &Uid, at: At<'_>) -> Result<Vec<Job>> {
+        let (uid, moment) = (uid.clone(), Moment::of(&at));
+        self.write("store.promote", "", move |db| turns::promote(db, &uid, &moment.at())).await
+    }
+
+    async fn recordings(&self, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Option<Recording>>> {
+        let (uid, ids) = (uid.clone(), ids.to_vec());
+        let load = move |db: &_| ids.iter().map(|id| recordings::load_one(db, &uid, *id)).collect();
+        self.read("store.recordings", "", load).await
+    }
+
+    async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {
+        let (uid, starts) = (uid.clone(), starts.to_vec());
+        self.read("store.lines", recording, move |db| lines::of_recording(db, &uid, recording, &starts)).await
+    }
+
+    async fn conversation(
+        &self,
+        uid: &Uid,
+        id: ConversationId,
+        after: Option<LineCursor>,
+        limit: usize,
+    ) -> Result<Option<ConversationPage>> {
+        let uid = uid.clone();
+        self.read("store.conversation", id, move |db| reading::conversation(db, &uid, id, after, limit)).await
+    }
+
+    async fn conversations(
+        &self,
+        uid: &Uid,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+        after: Option<(Timestamp, ConversationId)>,
+        limit: usize,
+    ) -> Result<Vec<Conversation>> {
+        let uid = uid.clone();
+        let list = move |db: &_| conversations::list(db, &uid, (from, to), after, limit);
+        self.read("store.conversations", "", list).await
+    }
+
+    async fn usage(&self, uid: &Uid, from: Timestamp, to: Timestamp, limit: usize) -> Result<Vec<Bucket>> {
+        let uid = uid.clone();
+        self.read("store.usage", "", move |db| usage::list(db, &uid, from, to, limit)).await
+    }
+
+    async fn put_device(&self, device: &Device) -> Result<()> {
+        let device = device.clone();
+        self.write("store.put_device", device.id.clone(), move |db| devices::put(db, &device)).await
+    }
+
+    async fn delete_device(&self, uid: &Uid, id: &DeviceId) -> Result<()> {
+        let (uid, id) = (uid.clone(), id.clone());
+        self.write("store.delete_device", id.clone(), move |db| registered::delete(db, &uid, id.as_str())).await
+    }
+
+    async fn devices(&self, uid: &Uid) -> Result<Vec<Device>> {
+        let uid = uid.clone();
+        self.read("store.devices", "", move |db| registered::list(db, &uid)).await
+    }
+
+    async fn drop_token(&self, uid: &Uid, id: &DeviceId, token: &str) -> Result<()> {
+        let (uid, id, token) = (uid.clone(), id.clone(), token.to_owned());
+        self.write("store.drop_token", id.clone(), move |db| registered::drop_token(db, &uid, &id, &token)).await
+    }
+
+    async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>> {
+        let ids = ids.to_vec();
+        self.read("store.jobs_with_audio", "", move |db| reading::jobs_with_audio(db, &ids)).await
+    }
+
+    async fn ready(&self) -> Result<()> {
+        self.write("store.ready", "", |_| Ok(())).await
+    }
+}

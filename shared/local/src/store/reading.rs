@@ -1,0 +1,96 @@
+//! What can be asked of the store: a user's jobs, and conversations with their lines.
+
+use domain::job::Audio;
+use domain::{Conversation, ConversationId, Job, JobId, Line, Status, Timestamp, Uid};
+use flow::ports::{ConversationPage, JobCursor, LineCursor};
+use rusqlite::Connection;
+
+use super::fault::Result;
+use super::redirects::Redirects;
+use super::table::lines::Key;
+use super::table::{jobs, lines};
+
+/// Nobody reads a longer queue than this; counting it exactly would make each status of a hoarder slow.
+const MOST_AHEAD: usize = 10_000;
+
+pub fn jobs(
+    db: &Connection,
+    uid: &Uid,
+    statuses: &[Status],
+    after: Option<JobCursor>,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Vec<Job>> {
+    let asked_for = |status: &Status| statuses.is_empty() || statuses.contains(status);
+    // Each status is a list in order: the newest of all stand at their heads.
+    let mut found = Vec::new();
+    for status in Status::ALL.into_iter().filter(asked_for) {
+        found.extend(jobs::list(db, uid, status, after, now, limit)?);
+    }
+    found.sort_unstable();
+    found.iter().rev().take(limit).filter_map(|at| jobs::load(db, at.id).transpose()).collect()
+}
+
+pub fn jobs_ahead(db: &Connection, job: &Job) -> Result<u32> {
+    let live = Status::ALL.into_iter().filter(|status| status.is_live());
+    live.map(|status| jobs::count_before(db, job, status, MOST_AHEAD)).sum()
+}
+
+pub fn jobs_with_audio(db: &Connection, ids: &[JobId]) -> Result<Vec<JobId>> {
+    let mut needed = Vec::new();
+    for id in ids {
+        if jobs::load(db, *id)?.is_some_and(|job| job.audio != Audio::Gone) {
+            needed.push(*id);
+        }
+    }
+    Ok(needed)
+}
+
+pub fn conversation(
+    db: &Connection,
+    uid: &Uid,
+    id: ConversationId,
+    after: Option<LineCursor>,
+    limit: usize,
+) -> Result<Option<ConversationPage>> {
+    let mut redirects = Redirects::of(db, uid);
+    let Some(conversation) = redirects.follow(id)?.filter(Conversation::is_live) else { return Ok(None) };
+    let after = after.map_or(Key::FIRST, Key::from);
+    // One more than is shown: whether there is a next page.
+    let wanted = limit.saturating_add(1);
+    let mut keys = timed(db, &conversation, &mut redirects, after, wanted)?;
+    for id in std::iter::once(&conversation.id).chain(&conversation.merged_ids) {
+        keys.extend(lines::attached(db, uid, *id, after, wanted)?);
+    }
+    keys.sort_unstable();
+    let more = keys.len() > limit;
+    keys.truncate(limit);
+    let lines: Vec<Line> = keys.into_iter().filter_map(|key| lines::at(db, uid, key).transpose()).collect::<Result<_>>()?;
+    let next = lines.last().filter(|_| more).map(cursor);
+    Ok(Some(ConversationPage { conversation, lines, next }))
+}
+
+/// Lines within the conversation's time that stand in it, or in one that was merged into it.
+fn timed(
+    db: &Connection,
+    conversation: &Conversation,
+    redirects: &mut Redirects<'_>,
+    after: Key,
+    wanted: usize,
+) -> Result<Vec<Key>> {
+    let mut keys = Vec::new();
+    let Some(timed) = conversation.timed else { return Ok(keys) };
+    let stream = (&conversation.uid, conversation.stream.key());
+    let from = after.max(Key::before(timed.start));
+    lines::timed(db, (stream.0, &stream.1), from, timed.end, |key, stands_in| {
+        if redirects.end(stands_in)? == conversation.id {
+            keys.push(key);
+        }
+        Ok(keys.len() < wanted)
+    })?;
+    Ok(keys)
+}
+
+fn cursor(line: &Line) -> LineCursor {
+    LineCursor { starts_at: line.starts_at, recording: line.recording, start_ms: line.start_ms }
+}

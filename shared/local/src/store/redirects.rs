@@ -1,0 +1,53 @@
+//! Merged-away conversations lead to their survivor, step by step.
+
+use std::collections::HashMap;
+
+use domain::{Conversation, ConversationId, Uid};
+use rusqlite::Connection;
+
+use super::fault::{Fault, Result};
+use super::table::conversations;
+
+/// More steps than a chain can have: each is a merge over a pause of two minutes, so that this many of them are a
+/// fortnight of talk. Beyond it the chain runs in a circle.
+const MAX_STEPS: usize = 10_000;
+
+/// Follows chains for one user within one transaction, and goes along each step only once.
+pub struct Redirects<'a> {
+    db: &'a Connection,
+    uid: &'a Uid,
+    known: HashMap<ConversationId, ConversationId>,
+}
+
+impl<'a> Redirects<'a> {
+    pub fn of(db: &'a Connection, uid: &'a Uid) -> Self {
+        Self { db, uid, known: HashMap::new() }
+    }
+
+    /// The id that this one stands for now; itself when it was not merged away, or is unknown.
+    pub fn end(&mut self, id: ConversationId) -> Result<ConversationId> {
+        let mut passed = Vec::new();
+        let mut at = id;
+        loop {
+            if let Some(end) = self.known.get(&at) {
+                at = *end;
+                break;
+            }
+            let Some(next) = conversations::merged_into(self.db, self.uid, at)? else { break };
+            passed.push(at);
+            if passed.len() > MAX_STEPS {
+                return Err(Fault::damaged("conversations", id, "its redirects lead in a circle"));
+            }
+            at = next;
+        }
+        passed.push(at);
+        self.known.extend(passed.into_iter().map(|step| (step, at)));
+        Ok(at)
+    }
+
+    /// The conversation at the end, live or deleted; `None` when it is unknown.
+    pub fn follow(&mut self, id: ConversationId) -> Result<Option<Conversation>> {
+        let end = self.end(id)?;
+        conversations::load(self.db, self.uid, end)
+    }
+}

@@ -1,0 +1,27 @@
+//! One command to one job.
+
+use domain::command::Command;
+use domain::transition::apply;
+use domain::{Action, JobId};
+use flow::ports::{At, Stepped};
+use rusqlite::Connection;
+
+use super::fault::Result;
+use super::table::jobs;
+use super::turns;
+
+pub fn step(db: &Connection, id: JobId, command: &Command, at: &At<'_>) -> Result<Stepped> {
+    let Some(job) = jobs::load(db, id)? else { return Ok(Stepped::NoSuchJob) };
+    let ctx = if command.needs_turn() { turns::context(db, &job.uid, at)? } else { turns::uncounted(at) };
+    let step = match apply(&job, command, ctx) {
+        Ok(step) => step,
+        Err(why) => return Ok(Stepped::Refused { job, why }),
+    };
+    if step.asks_for(Action::Forget) {
+        jobs::delete(db, id)?;
+    } else {
+        jobs::update(db, &job, &step.job)?;
+    }
+    let promoted = if step.asks_for(Action::PromoteNext) { turns::promote(db, &job.uid, at)? } else { Vec::new() };
+    Ok(Stepped::Done { job: step.job, actions: step.actions, promoted })
+}

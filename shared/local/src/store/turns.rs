@@ -1,0 +1,52 @@
+//! Turns: counted in the transaction that asks, never kept as a number that could go wrong.
+
+use domain::transition::{Context, apply};
+use domain::{Command, Job, Uid};
+use flow::ports::At;
+use rusqlite::Connection;
+
+use super::fault::{Fault, Result};
+use super::table::jobs;
+
+fn is_free(db: &Connection, uid: &Uid, at: &At<'_>) -> Result<bool> {
+    let turns = at.rules.enqueued_per_user;
+    Ok(jobs::count_held(db, uid, turns)? < turns)
+}
+
+/// What a command is decided by, with the user's turns counted.
+pub fn context<'a>(db: &Connection, uid: &Uid, at: &At<'a>) -> Result<Context<'a>> {
+    Ok(Context { turn_free: is_free(db, uid, at)?, ..uncounted(at) })
+}
+
+/// For a command that no turn bears on.
+pub fn uncounted<'a>(at: &At<'a>) -> Context<'a> {
+    Context { now: at.now, rules: at.rules, turn_free: false }
+}
+
+/// Gives every free turn to the waiting job that comes next.
+pub fn promote(db: &Connection, uid: &Uid, at: &At<'_>) -> Result<Vec<Job>> {
+    let mut promoted = Vec::new();
+    while is_free(db, uid, at)? {
+        let Some(job) = jobs::next_waiting(db, uid)? else { break };
+        let Ok(step) = apply(&job, &Command::Promote, uncounted(at)) else { break };
+        jobs::update(db, &job, &step.job)?;
+        promoted.push(step.job);
+    }
+    Ok(promoted)
+}
+
+/// Users with waiting jobs and a free turn, by uid. Jumps from user to user, however many jobs each has.
+pub fn stuck_users(db: &Connection, at: &At<'_>, limit: usize) -> Result<Vec<Uid>> {
+    let mut stuck = Vec::new();
+    let mut last = String::new();
+    while stuck.len() < limit
+        && let Some(next) = jobs::next_user_waiting(db, &last)?
+    {
+        let uid = Uid::new(next.as_str()).map_err(|error| Fault::damaged("offline_sync_jobs", &next, error))?;
+        if is_free(db, &uid, at)? {
+            stuck.push(uid);
+        }
+        last = next;
+    }
+    Ok(stuck)
+}

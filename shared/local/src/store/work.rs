@@ -1,0 +1,89 @@
+//! A worker's writes: a file's plan, its texts, their places. Each is refused when the worker has lost the job.
+
+use domain::command::{Command, Refusal};
+use domain::placement::{self, Group, MAX_GROUP, Placed};
+use domain::planning::{self, FilePlan};
+use domain::transition::apply;
+use domain::{Job, JobId, Line, Recording};
+use flow::ports::{At, Written};
+use rusqlite::Connection;
+
+use super::fault::{Fault, Result};
+use super::surroundings;
+use super::table::recordings::{Before, Stored};
+use super::table::{conversations, jobs, lines, recordings, usage};
+use super::turns::uncounted;
+
+/// What a worker is told whose job, or its file, is not there any more.
+const GONE: Refusal = Refusal::Fenced { fence: 0 };
+
+pub fn plan_file(db: &Connection, id: JobId, plan: &FilePlan, at: &At<'_>) -> Result<Written<(Job, Recording)>> {
+    let Some((job, recording, before)) = job_with_file(db, id, plan.index)? else { return Ok(Written::Fenced(GONE)) };
+    let mut planned = match planning::plan_file(job.clone(), recording, plan, uncounted(at)) {
+        Ok(planned) => planned,
+        Err(why) => return Ok(Written::Fenced(why)),
+    };
+    jobs::update(db, &job, &planned.job)?;
+    recordings::save(db, &mut planned.recording, &before)?;
+    Ok(Written::Done((planned.job, planned.recording)))
+}
+
+pub fn store_texts(db: &Connection, id: JobId, fence: u64, lines: Vec<Line>, at: &At<'_>) -> Result<Written<Vec<Line>>> {
+    let Some(job) = jobs::load(db, id)? else { return Ok(Written::Fenced(GONE)) };
+    let of_this_job = |line: &Line| line.uid == job.uid && job.files.iter().any(|file| file.recording == line.recording);
+    if lines.len() > MAX_GROUP || !lines.iter().all(of_this_job) {
+        return Err(Fault::Invalid("these lines are too many, or of recordings that are not the job's"));
+    }
+    // Storing texts changes nothing in the job but what a renewal does.
+    match apply(&job, &Command::Renew { fence }, uncounted(at)) {
+        Ok(step) => jobs::update(db, &job, &step.job)?,
+        Err(why) => return Ok(Written::Fenced(why)),
+    }
+    lines.into_iter().map(|line| stands(db, line)).collect::<Result<_>>().map(Written::Done)
+}
+
+/// The line itself, or the one that was there before it.
+fn stands(db: &Connection, line: Line) -> Result<Line> {
+    if lines::insert(db, &line)? {
+        return Ok(line);
+    }
+    let segment = line.segment();
+    lines::load(db, &line.uid, segment)?.ok_or_else(|| Fault::damaged("lines", segment, "it can neither be written nor read"))
+}
+
+pub fn place(db: &Connection, id: JobId, group: &Group, at: &At<'_>) -> Result<Written<(Job, Recording)>> {
+    if group.answers.len() > MAX_GROUP {
+        return Err(Fault::Invalid("the group has too many segments"));
+    }
+    let Some((job, recording, before)) = job_with_file(db, id, group.index)? else { return Ok(Written::Fenced(GONE)) };
+    let around = surroundings::of(db, &recording, group)?;
+    match placement::place(job.clone(), recording, group, around, uncounted(at)) {
+        Ok(placed) => write(db, placed, (&job, &before), at).map(Written::Done),
+        Err(why) => Ok(Written::Fenced(why)),
+    }
+}
+
+fn write(db: &Connection, placed: Placed, (job, recording): (&Job, &Before), at: &At<'_>) -> Result<(Job, Recording)> {
+    let mut placed = placed;
+    for line in &placed.lines {
+        lines::update(db, line)?;
+    }
+    for conversation in &placed.conversations {
+        conversations::save(db, conversation)?;
+    }
+    usage::add(db, &placed.job.uid, at.now.hour(), placed.usage)?;
+    jobs::update(db, job, &placed.job)?;
+    recordings::save(db, &mut placed.recording, recording)?;
+    Ok((placed.job, placed.recording))
+}
+
+fn job_with_file(db: &Connection, id: JobId, index: usize) -> Result<Option<(Job, Recording, Before)>> {
+    let Some(job) = jobs::load(db, id)? else { return Ok(None) };
+    let Some(file) = job.files.get(index) else { return Ok(None) };
+    let Some(stored) = recordings::load(db, &job.uid, file.recording)? else {
+        // Recordings never expire: without it nothing can be said of what was done.
+        return Err(Fault::damaged("recordings", file.recording, "a job has it, and it is gone"));
+    };
+    let (recording, before) = Stored::split(stored);
+    Ok(Some((job, recording, before)))
+}

@@ -1,0 +1,130 @@
+//! Claiming: one worker holds a job, as long as it shows that it lives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::command::{Action, Refusal};
+use domain::job::DispatchState;
+use domain::{Command, Status};
+use flow::ports::{Stepped, Store};
+
+use super::{MS, ann};
+use crate::build::{job_id, nonce, phone};
+use crate::scene::Scene;
+
+pub async fn a_claim_takes_the_lease_and_raises_the_fence(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let queued = scene.accept(&ann(), &[phone(0)]).await;
+    let job = scene.done(queued.id, Command::Claim { owner: nonce(1) }).await;
+    let until = Some(scene.now() + scene.rules.lease);
+    assert_eq!((job.status, job.attempt, job.started_at), (Status::Processing, 1, Some(scene.now())));
+    assert_eq!((job.lease.fence, job.lease.owner, job.lease.until), (1, Some(nonce(1)), until));
+    assert_eq!((job.dispatch.state, job.due_at), (DispatchState::Enqueued, until));
+    assert_eq!(scene.job(job.id).await, job);
+}
+
+pub async fn of_many_claims_at_once_exactly_one_wins(store: Arc<dyn Store>) {
+    let scene = Arc::new(Scene::new(store));
+    let job = scene.accept(&ann(), &[phone(0)]).await;
+    let claim = |n| {
+        let scene = scene.clone();
+        tokio::spawn(async move { scene.step(job.id, &Command::Claim { owner: nonce(n) }).await })
+    };
+    let tasks: Vec<_> = (0..16).map(claim).collect();
+    let mut winners = Vec::new();
+    for (n, task) in tasks.into_iter().enumerate() {
+        match task.await.unwrap() {
+            Stepped::Done { .. } => winners.push(nonce(n as u64)),
+            Stepped::Refused { why: Refusal::LeaseHeld { .. }, .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    let job = scene.job(job.id).await;
+    assert_eq!((job.lease.owner.into_iter().collect::<Vec<_>>(), job.attempt, job.lease.fence), (winners, 1, 1));
+}
+
+pub async fn a_claim_repeated_by_its_owner_is_the_same_claim(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let job = scene.accept(&ann(), &[phone(0)]).await;
+    let first = scene.done(job.id, Command::Claim { owner: nonce(1) }).await;
+    scene.pass(Duration::from_secs(5));
+    assert_eq!(scene.done(job.id, Command::Claim { owner: nonce(1) }).await, first);
+}
+
+pub async fn a_lease_holds_until_its_end_and_not_longer(store: Arc<dyn Store>) {
+    for (early, free) in [(1, false), (0, true), (-1, true)] {
+        let scene = Scene::new(store.clone());
+        let job = scene.accept(&super::user(early), &[phone(0)]).await;
+        let held = scene.claim(job.id).await;
+        let until = held.lease.until.unwrap();
+        scene.clock.set(domain::Timestamp::from_millis(until.millis() - early));
+        let stepped = scene.step(job.id, &Command::Claim { owner: nonce(2) }).await;
+        if free {
+            let Stepped::Done { job, .. } = stepped else { panic!("{early} ms early: {stepped:?}") };
+            assert_eq!((job.lease.fence, job.lease.owner, job.attempt), (2, Some(nonce(2)), 2));
+        } else {
+            assert_eq!(stepped, Stepped::Refused { job: held, why: Refusal::LeaseHeld { until } });
+        }
+    }
+}
+
+pub async fn a_lost_worker_is_recovered_at_the_end_of_its_lease_and_not_before(store: Arc<dyn Store>) {
+    for (early, over) in [(1, false), (0, true), (-1, true)] {
+        let scene = Scene::new(store.clone());
+        let job = scene.accept(&super::user(early), &[phone(0)]).await;
+        let held = scene.claim(job.id).await;
+        scene.clock.set(domain::Timestamp::from_millis(held.lease.until.unwrap().millis() - early));
+        let stepped = scene.step(job.id, &Command::Recover).await;
+        if over {
+            let Stepped::Done { job, actions, .. } = stepped else { panic!("{early} ms early: {stepped:?}") };
+            assert_eq!((job.status, job.lease.fence, job.dispatch.number), (Status::Queued, 2, 2));
+            assert_eq!((job.lease.owner, job.due_at), (None, Some(scene.now() + scene.rules.enqueue_grace)));
+            assert_eq!(actions, [Action::Enqueue]);
+        } else {
+            assert_eq!(stepped, Stepped::Refused { job: held, why: Refusal::NotDue });
+        }
+    }
+}
+
+pub async fn a_renewal_moves_the_end_of_the_lease(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let job = scene.accept(&ann(), &[phone(0)]).await;
+    let held = scene.claim(job.id).await;
+    scene.pass(scene.rules.lease - MS);
+    scene.done(job.id, Command::Renew { fence: held.lease.fence }).await;
+    scene.pass(scene.rules.lease - MS);
+    let why = scene.refused(job.id, Command::Claim { owner: nonce(2) }).await;
+    assert_eq!(why, Refusal::LeaseHeld { until: scene.now() + MS });
+    scene.pass(MS);
+    scene.done(job.id, Command::Claim { owner: nonce(2) }).await;
+}
+
+pub async fn a_job_that_is_not_there_cannot_be_claimed(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    assert_eq!(scene.step(job_id(9), &Command::Claim { owner: nonce(1) }).await, Stepped::NoSuchJob);
+    assert_eq!(scene.store.job(job_id(9)).await.unwrap(), None);
+}
+
+pub async fn a_job_that_ended_cannot_be_claimed(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let done = scene.transcribe(&ann(), &phone(0), &[(0, 900, "over")]).await;
+    let why = scene.refused(done.id, Command::Claim { owner: nonce(7) }).await;
+    assert_eq!(why, Refusal::Finished(Status::Completed));
+    let cancelled = scene.accept(&ann(), &[phone(500)]).await;
+    scene.done(cancelled.id, Command::Cancel).await;
+    let why = scene.refused(cancelled.id, Command::Claim { owner: nonce(7) }).await;
+    assert_eq!(why, Refusal::Finished(Status::Cancelled));
+}
+
+pub async fn the_claim_after_the_last_attempt_ends_the_job(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let job = scene.accept(&ann(), &[phone(0)]).await;
+    for attempt in 1..=scene.rules.max_attempts {
+        assert_eq!(scene.claim(job.id).await.attempt, attempt);
+        scene.pass(scene.rules.lease);
+    }
+    let ended = scene.claim(job.id).await;
+    assert_eq!(ended.status, Status::Failed);
+    assert_eq!(ended.error.as_ref().map(|error| error.code), Some(domain::Code::WorkerLost));
+    assert_eq!(scene.job(job.id).await, ended);
+}

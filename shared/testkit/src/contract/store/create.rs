@@ -1,0 +1,148 @@
+//! Creating a job: a batch is accepted once, and what is known already is not done again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::job::DispatchState;
+use domain::recording::State;
+use domain::{Command, FileStatus, Job, Status};
+use flow::ports::{Created, Store};
+
+use super::{ann, bob};
+use crate::build::{batch, batch_as, job_id, phone, speech};
+use crate::scene::Scene;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn answered(created: Created) -> Job {
+    match created {
+        Created::Answered(job) => job,
+        new => panic!("no other job answered: {new:?}"),
+    }
+}
+
+pub async fn a_new_job_is_queued_with_its_turn_and_a_due_time(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let mut batch = batch(&ann(), &[phone(0), phone(90)]);
+    batch.language = Some("de".into());
+    batch.traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into());
+    let Created::New { job, deduplicated } = scene.create(&batch).await else { panic!("not new") };
+    assert!(!deduplicated);
+    assert_eq!((job.status, job.dispatch.state, job.dispatch.number), (Status::Queued, DispatchState::Pending, 1));
+    assert_eq!(job.due_at, Some(scene.now() + scene.rules.enqueue_grace));
+    assert_eq!((&job.language, &job.traceparent), (&batch.language, &batch.traceparent));
+    assert_eq!(scene.job(job.id).await, job, "what was answered is what was written");
+    let recording = scene.recording(&job, 1).await;
+    assert_eq!((recording.state, recording.latest_job, recording.name), (State::Known, job.id, phone(90)));
+}
+
+pub async fn the_same_id_again_is_the_same_job(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let batch = batch(&ann(), &[phone(0)]);
+    let first = scene.create(&batch).await;
+    let claimed = scene.claim(batch.job_id).await;
+    scene.pass(MINUTE / 2);
+    assert_eq!(scene.create(&batch).await, Created::New { job: claimed, deduplicated: false });
+    assert!(matches!(first, Created::New { .. }));
+}
+
+pub async fn a_live_job_with_all_recordings_answers(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let live = scene.accept(&ann(), &[phone(0), phone(90)]).await;
+    for names in [vec![phone(0), phone(90)], vec![phone(90)]] {
+        let again = batch(&ann(), &names);
+        assert_eq!(answered(scene.create(&again).await), live, "{names:?}");
+        assert_eq!(scene.store.job(again.job_id).await.unwrap(), None, "nothing is written");
+    }
+    assert_eq!(scene.recording(&live, 0).await.latest_job, live.id);
+}
+
+pub async fn a_batch_that_is_only_partly_live_is_a_new_job(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let live = scene.accept(&ann(), &[phone(0)]).await;
+    let job = scene.accept(&ann(), &[phone(0), phone(90)]).await;
+    assert_ne!(job.id, live.id);
+    assert_eq!(scene.recording(&live, 0).await.latest_job, job.id, "a recording knows its latest job");
+}
+
+pub async fn a_completed_job_with_all_recordings_answers(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let said: [&[_]; 2] = [&[(0, 900, "one")], &[(0, 900, "two")]];
+    let done = scene.transcribe_batch(&batch(&ann(), &[phone(0), phone(90)]), &said).await;
+    assert_eq!(answered(scene.create(&batch(&ann(), &[phone(90)])).await), done);
+}
+
+pub async fn recordings_finished_in_several_jobs_give_a_job_born_completed(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let one = scene.transcribe(&ann(), &phone(0), &[(0, 900, "one")]).await;
+    let two = scene.transcribe(&ann(), &phone(5000), &[(0, 900, "two")]).await;
+    let again = batch(&ann(), &[phone(0), phone(5000)]);
+    let created = scene.create(&again).await;
+    let Created::New { job, deduplicated: true } = &created else { panic!("{created:?}") };
+    assert_eq!((job.status, job.completed_at), (Status::Completed, Some(scene.now())));
+    assert_eq!(job.effects.push.due(), None, "nobody is woken for what is known");
+    let mut told = job.result.as_ref().map(|result| result.updated_conversation_ids.clone()).unwrap_or_default();
+    let mut known = [one.new_conversation_ids, two.new_conversation_ids].concat();
+    (told.sort(), known.sort());
+    assert_eq!(told, known);
+    assert_eq!(scene.job(job.id).await, *job);
+    assert_eq!(scene.create(&again).await, created, "asked again, it is still deduplicated");
+}
+
+pub async fn in_a_mix_the_finished_files_are_finished_from_the_start(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    scene.transcribe(&ann(), &phone(0), &[(0, 900, "one")]).await;
+    let job = scene.accept(&ann(), &[phone(0), phone(90)]).await;
+    assert_eq!(job.status, Status::Queued);
+    assert_eq!([job.files[0].status, job.files[1].status], [FileStatus::Done, FileStatus::Queued]);
+    assert_eq!(job.files[0].counts.placed, 1);
+}
+
+pub async fn cancelled_and_failed_jobs_do_not_answer(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let cancelled = scene.accept(&ann(), &[phone(0)]).await;
+    scene.done(cancelled.id, Command::Cancel).await;
+    let second = scene.accept(&ann(), &[phone(0)]).await;
+    let second = scene.claim(second.id).await;
+    scene.plan(&second, 0, domain::planning::Heard::Nothing("noise".into())).await;
+    assert_eq!(scene.finish(&second).await.status, Status::Failed);
+    scene.accept(&ann(), &[phone(0)]).await;
+}
+
+pub async fn a_recording_keeps_its_plan_when_another_job_takes_it(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let first = scene.accept(&ann(), &[phone(0)]).await;
+    let first = scene.claim(first.id).await;
+    let (_, planned) = scene.plan(&first, 0, speech(&[(0, 900), (2000, 3000)])).await;
+    scene.done(first.id, Command::Cancel).await;
+    let second = scene.accept(&ann(), &[phone(0)]).await;
+    let known = scene.recording(&second, 0).await;
+    assert_eq!(known.latest_job, second.id);
+    assert_eq!((known.plan, known.captured_at, known.state), (planned.plan, planned.captured_at, State::Planned));
+}
+
+pub async fn the_same_bytes_of_another_user_are_another_recording(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    scene.transcribe(&ann(), &phone(0), &[(0, 900, "mine")]).await;
+    let job = scene.accept(&bob(), &[phone(0)]).await;
+    assert_eq!((job.status, job.files[0].status), (Status::Queued, FileStatus::Queued));
+    assert_eq!(scene.recording(&job, 0).await.plan, None);
+}
+
+pub async fn of_two_like_batches_at_once_one_becomes_a_job(store: Arc<dyn Store>) {
+    let scene = Arc::new(Scene::new(store));
+    let create = |n| {
+        let scene = scene.clone();
+        tokio::spawn(async move { scene.create(&batch_as(job_id(n), &ann(), &[phone(0)])).await })
+    };
+    let tasks: Vec<_> = (1..=8).map(create).collect();
+    let (mut new, mut answers) = (Vec::new(), Vec::new());
+    for task in tasks {
+        match task.await.unwrap() {
+            Created::New { job, .. } => new.push(job.id),
+            Created::Answered(job) => answers.push(job.id),
+        }
+    }
+    assert_eq!(new.len(), 1, "{new:?}");
+    assert_eq!(answers, vec![new[0]; 7]);
+}

@@ -1,0 +1,133 @@
+//! The fence: whoever lost a job changes nothing any more, neither in it nor in what it was working on.
+
+use std::sync::Arc;
+
+use domain::placement::Answer;
+use domain::{Command, Failure, Job, PutBack, Refusal};
+use flow::ports::{Stepped, Store, Written};
+
+use super::ann;
+use crate::build::{line_for, nonce, phone, speech};
+use crate::scene::Scene;
+use crate::snapshot::Snapshot;
+
+/// Two segments, of which one is placed and the other has its text.
+async fn at_work(store: Arc<dyn Store>) -> (Scene, Job) {
+    let scene = Scene::new(store);
+    let job = scene.accept(&ann(), &[phone(0), phone(9000)]).await;
+    let job = scene.claim(job.id).await;
+    scene.plan(&job, 0, speech(&[(0, 900), (2000, 3000), (5000, 6000)])).await;
+    scene.say(&job, 0, &[(0, "first")]).await;
+    scene.store(&job, 0, &[(2000, "second")]).await;
+    (scene, job)
+}
+
+fn commands_of(fence: u64) -> Vec<Command> {
+    let failure = Failure::of(domain::Code::StagedAudioMissing);
+    vec![
+        Command::Renew { fence },
+        Command::FailFile { fence, index: 1, failure },
+        Command::PutBack { fence, cause: PutBack::Shutdown, jitter: 0.0 },
+        Command::PutBack { fence, cause: PutBack::Engine { retry_after: None }, jitter: 0.5 },
+        Command::Finish { fence },
+    ]
+}
+
+/// Tries every write of a worker under this fence; `stands` are commands that may answer "done already".
+async fn every_write_is_refused(scene: &Scene, job: &Job, stands: fn(&Command) -> bool) {
+    let before = Snapshot::take(&*scene.store, &job.uid).await.unwrap();
+    for command in commands_of(job.lease.fence) {
+        match scene.step(job.id, &command).await {
+            Stepped::Refused { why: Refusal::Fenced { .. } | Refusal::Finished(_), .. } => {}
+            Stepped::Done { .. } if stands(&command) => {}
+            other => panic!("{command:?}: {other:?}"),
+        }
+    }
+    fenced(scene.try_plan(job, 1, speech(&[(0, 500)])).await);
+    let line = line_for(&scene.recording(job, 0).await, 5000, "late");
+    fenced(scene.try_store(job, &[line]).await);
+    fenced(scene.try_place(job, 0, &[(2000, Answer::Text)]).await);
+    fenced(scene.try_place(job, 0, &[(5000, Answer::Failed { refused: true })]).await);
+    assert_eq!(Snapshot::take(&*scene.store, &job.uid).await.unwrap(), before);
+}
+
+fn fenced<T: std::fmt::Debug>(written: Written<T>) {
+    assert!(matches!(written, Written::Fenced(_)), "{written:?}");
+}
+
+fn none(_: &Command) -> bool {
+    false
+}
+
+pub async fn after_a_recovery_every_write_is_refused(store: Arc<dyn Store>) {
+    let (scene, job) = at_work(store).await;
+    scene.pass(scene.rules.lease);
+    scene.done(job.id, Command::Recover).await;
+    every_write_is_refused(&scene, &job, none).await;
+}
+
+pub async fn after_a_cancel_every_write_is_refused(store: Arc<dyn Store>) {
+    let (scene, job) = at_work(store).await;
+    scene.done(job.id, Command::Cancel).await;
+    every_write_is_refused(&scene, &job, none).await;
+}
+
+pub async fn after_another_claim_every_write_is_refused(store: Arc<dyn Store>) {
+    let (scene, job) = at_work(store).await;
+    scene.pass(scene.rules.lease);
+    scene.done(job.id, Command::Claim { owner: nonce(99) }).await;
+    every_write_is_refused(&scene, &job, none).await;
+}
+
+pub async fn after_a_put_back_only_the_put_back_stands(store: Arc<dyn Store>) {
+    let (scene, job) = at_work(store).await;
+    let cause = PutBack::Deadline;
+    scene.done(job.id, Command::PutBack { fence: job.lease.fence, cause, jitter: 0.0 }).await;
+    every_write_is_refused(&scene, &job, |command| matches!(command, Command::PutBack { .. })).await;
+}
+
+pub async fn after_the_end_only_the_end_stands(store: Arc<dyn Store>) {
+    let (scene, job) = at_work(store).await;
+    for index in 0..2 {
+        let failure = Failure::of(domain::Code::DigestMismatch);
+        scene.done(job.id, Command::FailFile { fence: job.lease.fence, index, failure }).await;
+    }
+    scene.finish(&job).await;
+    every_write_is_refused(&scene, &job, |command| matches!(command, Command::Finish { .. })).await;
+}
+
+pub async fn after_a_retry_every_write_of_the_earlier_run_is_refused(store: Arc<dyn Store>) {
+    let (scene, job) = at_work(store).await;
+    let failure = Failure::of(domain::Code::StagedAudioMissing);
+    for index in 0..2 {
+        let failure = failure.clone();
+        scene.done(job.id, Command::FailFile { fence: job.lease.fence, index, failure }).await;
+    }
+    scene.finish(&job).await;
+    scene.done(job.id, Command::Retry { key: nonce(5) }).await;
+    every_write_is_refused(&scene, &job, none).await;
+    scene.claim(job.id).await;
+    every_write_is_refused(&scene, &job, none).await;
+}
+
+pub async fn a_fence_that_was_never_given_is_refused(store: Arc<dyn Store>) {
+    let (scene, mut job) = at_work(store).await;
+    job.lease.fence += 1;
+    every_write_is_refused(&scene, &job, none).await;
+}
+
+pub async fn a_write_to_a_job_that_is_forgotten_is_refused(store: Arc<dyn Store>) {
+    let (scene, job) = at_work(store).await;
+    let line = line_for(&scene.recording(&job, 0).await, 5000, "late");
+    scene.done(job.id, Command::Cancel).await;
+    let fence = scene.job(job.id).await.lease.fence;
+    scene.done(job.id, Command::CleanedUp { fence }).await;
+    scene.clock.set(scene.job(job.id).await.expires_at.unwrap());
+    scene.done(job.id, Command::Expire).await;
+    for command in commands_of(job.lease.fence) {
+        assert_eq!(scene.step(job.id, &command).await, Stepped::NoSuchJob);
+    }
+    fenced(scene.try_plan(&job, 1, speech(&[(0, 500)])).await);
+    fenced(scene.try_store(&job, &[line]).await);
+    fenced(scene.try_place(&job, 0, &[(2000, Answer::Text)]).await);
+}

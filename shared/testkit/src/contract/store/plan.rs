@@ -1,0 +1,149 @@
+//! Plans: a recording is cut into segments once, whoever listens to it first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::planning::Heard;
+use domain::recording::State;
+use domain::{Code, Command, FileStatus, Segment};
+use flow::ports::{Store, Written};
+
+use super::{MS, ann};
+use crate::build::{after, batch, conversation_id, facts, phone, segments, speech};
+use crate::scene::Scene;
+
+pub async fn a_plan_is_written_once_with_what_it_fixes(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let mut batch = batch(&ann(), &[phone(30)]);
+    batch.language = Some("de".into());
+    batch.conversation_id = Some(conversation_id(5));
+    let job = scene.accept_batch(&batch).await;
+    let job = scene.claim(job.id).await;
+    let heard = speech(&[(100, 900), (2000, 3000)]);
+    let (job, recording) = scene.plan(&job, 0, heard.clone()).await;
+    assert_eq!(recording.state, State::Planned);
+    assert_eq!(recording.plan.as_ref().map(|plan| plan.segments()), Some(&segments(&[(100, 900), (2000, 3000)])[..]));
+    assert_eq!((recording.captured_at, recording.facts), (Some(after(30)), facts(&heard)));
+    assert_eq!((recording.language.as_deref(), recording.conversation_id), (Some("de"), Some(conversation_id(5))));
+    assert_eq!((job.files[0].status, job.files[0].counts.segments), (FileStatus::Processing, 2));
+    assert_eq!(job.files[0].facts, recording.facts);
+    assert_eq!((scene.job(job.id).await, scene.recording(&job, 0).await), (job, recording));
+}
+
+pub async fn a_later_plan_finds_the_first(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let first = scene.accept(&ann(), &[phone(0)]).await;
+    let first = scene.claim(first.id).await;
+    let (_, planned) = scene.plan(&first, 0, speech(&[(0, 900), (2000, 3000)])).await;
+    let mut batch = batch(&ann(), &[phone(0), phone(90)]);
+    batch.language = Some("fr".into());
+    batch.conversation_id = Some(conversation_id(5));
+    let second = scene.accept_batch(&batch).await;
+    let second = scene.claim(second.id).await;
+    for heard in [speech(&[(50, 800)]), Heard::Silence, Heard::Nothing("noise".into())] {
+        let (job, recording) = scene.plan(&second, 0, heard).await;
+        assert_eq!((&recording.plan, &recording.language), (&planned.plan, &None));
+        assert_eq!((recording.conversation_id, recording.facts), (None, planned.facts));
+        assert_eq!((job.files[0].status, job.files[0].counts.segments), (FileStatus::Processing, 2));
+    }
+}
+
+pub async fn a_plan_that_is_finished_settles_the_file_of_another_job(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let first = scene.accept(&ann(), &[phone(0)]).await;
+    let second = scene.accept(&ann(), &[phone(0), phone(90)]).await;
+    let first = scene.claim(first.id).await;
+    let second = scene.claim(second.id).await;
+    scene.work(&first, 0, &[(0, 900, "done elsewhere")]).await;
+    let (job, _) = scene.plan(&second, 0, speech(&[(0, 900)])).await;
+    assert_eq!((job.files[0].status, job.files[0].counts.placed), (FileStatus::Done, 1));
+    assert_eq!(job.files[0].conversation_ids, scene.job(first.id).await.new_conversation_ids);
+}
+
+pub async fn silence_settles_recording_and_file(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let job = scene.accept(&ann(), &[phone(0)]).await;
+    let job = scene.claim(job.id).await;
+    let (job, recording) = scene.plan(&job, 0, Heard::Silence).await;
+    assert_eq!((recording.state, &recording.plan), (State::Silent, &None));
+    assert_eq!(job.files[0].status, FileStatus::Silent);
+    assert_eq!((scene.job(job.id).await, scene.recording(&job, 0).await), (job, recording));
+}
+
+pub async fn what_cannot_be_decoded_may_be_tried_again(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let job = scene.accept(&ann(), &[phone(0)]).await;
+    let job = scene.claim(job.id).await;
+    let (job, recording) = scene.plan(&job, 0, Heard::Nothing("no frame can be read".into())).await;
+    assert_eq!(recording.state, State::Invalid);
+    assert_eq!(job.files[0].failure.as_ref().map(|f| (f.code, f.detail.as_str())), Some((Code::InvalidAudio, "no frame can be read")));
+    scene.finish(&job).await;
+    let again = scene.accept(&ann(), &[phone(0)]).await;
+    let again = scene.claim(again.id).await;
+    let (job, recording) = scene.plan(&again, 0, speech(&[(0, 900)])).await;
+    assert_eq!((recording.state, job.files[0].status), (State::Planned, FileStatus::Processing));
+    assert_eq!(job.files[0].failure, None);
+}
+
+pub async fn audio_without_a_moment_ended_when_it_was_accepted(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let mut batch = batch(&ann(), &["talk.wav"]);
+    batch.files[0].captured_at = None;
+    let job = scene.accept_batch(&batch).await;
+    let job = scene.claim(job.id).await;
+    scene.pass(Duration::from_secs(20));
+    let heard = speech(&[(0, 900)]);
+    let duration = Duration::from_millis(facts(&heard).duration_ms);
+    let (_, recording) = scene.plan(&job, 0, heard).await;
+    assert_eq!(recording.captured_at, Some(job.created_at - duration));
+}
+
+pub async fn a_day_of_talk_is_one_plan(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let job = scene.accept(&ann(), &[phone(0)]).await;
+    let job = scene.claim(job.id).await;
+    let spans: Vec<_> = (0..20_000_u32).map(|i| (i * 4300, i * 4300 + 3000 + i % 1000)).collect();
+    let (_, recording) = scene.plan(&job, 0, speech(&spans)).await;
+    assert_eq!(recording.plan.as_ref().map(|plan| plan.segments().len()), Some(20_000));
+    assert_eq!(scene.recording(&job, 0).await.plan, recording.plan);
+}
+
+pub async fn speech_is_remembered_apart_from_its_padding(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let job = scene.accept(&ann(), &[phone(0)]).await;
+    let job = scene.claim(job.id).await;
+    let (job, _) = scene.plan(&job, 0, Heard::Speech(vec![Segment::open(0, 1000, 600)])).await;
+    scene.say(&job, 0, &[(0, "padded")]).await;
+    assert_eq!(scene.usage(&ann()).await.transcribed_ms, 600);
+}
+
+pub async fn a_plan_shows_that_the_worker_lives(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let job = scene.accept(&ann(), &[phone(0)]).await;
+    let job = scene.claim(job.id).await;
+    scene.pass(scene.rules.lease - MS);
+    let (job, _) = scene.plan(&job, 0, speech(&[(0, 900)])).await;
+    assert_eq!(job.lease.until, Some(scene.now() + scene.rules.lease));
+    assert_eq!(job.due_at, job.lease.until);
+}
+
+pub async fn a_file_that_the_job_does_not_have_cannot_be_planned(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let job = scene.accept(&ann(), &[phone(0)]).await;
+    let job = scene.claim(job.id).await;
+    let written = scene.try_plan(&job, 1, speech(&[(0, 900)])).await;
+    assert!(matches!(written, Written::Fenced(_)), "{written:?}");
+    assert_eq!(scene.job(job.id).await, job);
+}
+
+pub async fn a_file_that_failed_is_settled(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let job = scene.accept(&ann(), &[phone(0)]).await;
+    let job = scene.claim(job.id).await;
+    let fail = |code| Command::FailFile { fence: job.lease.fence, index: 0, failure: domain::Failure::of(code) };
+    let failed = scene.done(job.id, fail(Code::DigestMismatch)).await;
+    assert_eq!(failed.files[0].status, FileStatus::Failed);
+    let again = scene.done(job.id, fail(Code::StagedAudioMissing)).await;
+    assert_eq!(again.files[0].failure, failed.files[0].failure, "the first failure stays");
+    assert_eq!(scene.job(job.id).await, again);
+}

@@ -1,0 +1,149 @@
+//! The server's log as it is written: lines to wait for, to count, to show when a test fails, and to kill at.
+
+use std::io::{BufRead, BufReader, Read};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tokio::sync::watch;
+
+/// Shown when a test fails.
+const LAST: usize = 60;
+
+#[derive(Clone)]
+pub struct Log {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// How many lines there are.
+    grown: watch::Sender<usize>,
+}
+
+#[derive(Default)]
+struct State {
+    lines: Vec<Line>,
+    trap: Option<Trap>,
+}
+
+/// One line: JSON where the server writes JSON, else `fields` is null.
+#[derive(Clone, Debug)]
+pub struct Line {
+    pub text: String,
+    pub fields: Value,
+}
+
+impl Line {
+    pub fn field(&self, name: &str) -> &str {
+        self.fields[name].as_str().unwrap_or("")
+    }
+
+    pub fn is_step(&self, step: &str) -> bool {
+        self.field("step") == step
+    }
+
+    pub fn is_step_of(&self, step: &str, job_id: &str) -> bool {
+        self.is_step(step) && self.field("job_id") == job_id
+    }
+}
+
+/// Kills the server at the n-th line of a step.
+struct Trap {
+    pid: Pid,
+    step: String,
+    left: usize,
+}
+
+impl Log {
+    /// Reads on a thread of its own: a test that is busy must neither hold the server up nor soften a kill.
+    pub fn follow(stream: impl Read + Send + 'static) -> Self {
+        let log = Self { shared: Arc::new(Shared { state: Mutex::default(), grown: watch::Sender::new(0) }) };
+        let writer = log.clone();
+        std::thread::spawn(move || {
+            for text in BufReader::new(stream).lines().map_while(Result::ok) {
+                writer.push(text);
+            }
+        });
+        log
+    }
+
+    fn push(&self, text: String) {
+        let line = Line { fields: serde_json::from_str(&text).unwrap_or(Value::Null), text };
+        let mut state = self.shared.state.lock().unwrap();
+        let sprung = match &mut state.trap {
+            Some(trap) if line.is_step(&trap.step) => {
+                trap.left -= 1;
+                trap.left == 0
+            }
+            _ => false,
+        };
+        if sprung && let Some(trap) = state.trap.take() {
+            // It may have ended by itself: it is not reaped before this thread is done with it.
+            let _ = kill_process(trap.pid, Signal::KILL);
+        }
+        state.lines.push(line);
+        self.shared.grown.send_replace(state.lines.len());
+    }
+
+    pub(crate) fn kill_at(&self, pid: Pid, step: &str, nth: usize) {
+        assert!(nth > 0, "the first line is number one");
+        self.shared.state.lock().unwrap().trap = Some(Trap { pid, step: step.to_owned(), left: nth });
+    }
+
+    /// The first line that fits, as soon as it is there.
+    pub async fn wait(&self, what: &str, limit: Duration, fits: impl Fn(&Line) -> bool) -> Line {
+        let mut grown = self.shared.grown.subscribe();
+        let search = async {
+            let mut seen = 0;
+            loop {
+                grown.mark_unchanged();
+                if let Some(line) = self.find_from(&mut seen, &fits) {
+                    return line;
+                }
+                // The sender lives as long as `self`.
+                let _ = grown.changed().await;
+            }
+        };
+        match tokio::time::timeout(limit, search).await {
+            Ok(line) => line,
+            Err(_) => panic!("after {limit:?} the log does not say: {what}\n{}", self.tail()),
+        }
+    }
+
+    /// The line of a step of this job.
+    pub async fn wait_step(&self, step: &str, job_id: &str) -> Line {
+        let what = format!("step={step} job_id={job_id}");
+        self.wait(&what, crate::wait::PATIENCE, |line| line.is_step_of(step, job_id)).await
+    }
+
+    fn find_from(&self, seen: &mut usize, fits: &impl Fn(&Line) -> bool) -> Option<Line> {
+        let state = self.shared.state.lock().unwrap();
+        let found = state.lines[*seen..].iter().find(|line| fits(line)).cloned();
+        *seen = state.lines.len();
+        found
+    }
+
+    pub fn count(&self, fits: impl Fn(&Line) -> bool) -> usize {
+        self.shared.state.lock().unwrap().lines.iter().filter(|line| fits(line)).count()
+    }
+
+    pub fn steps(&self, step: &str) -> usize {
+        self.count(|line| line.is_step(step))
+    }
+
+    pub fn text(&self) -> String {
+        self.last(usize::MAX)
+    }
+
+    pub fn tail(&self) -> String {
+        self.last(LAST)
+    }
+
+    fn last(&self, count: usize) -> String {
+        let state = self.shared.state.lock().unwrap();
+        let from = state.lines.len().saturating_sub(count);
+        state.lines[from..].iter().map(|line| format!("{}\n", line.text)).collect()
+    }
+}

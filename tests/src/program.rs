@@ -1,0 +1,72 @@
+//! The program under test, as a command that ends by itself.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+use crate::wait::PATIENCE;
+
+/// The program of the build that the running test belongs to.
+pub fn path() -> PathBuf {
+    // target/<profile>/deps/<test> -> target/<profile>/afterword
+    let test = std::env::current_exe().unwrap();
+    let program = test.ancestors().nth(2).unwrap().join("afterword");
+    assert!(program.exists(), "{} is not built: run make test, or cargo build -p afterword-cli", program.display());
+    program
+}
+
+/// Variables of the person who runs the tests must not configure the program under test.
+pub(crate) fn inherited() -> impl Iterator<Item = (String, String)> {
+    std::env::vars().filter(|(name, _)| !name.starts_with("AFTERWORD_"))
+}
+
+/// How a command ended, and what it said.
+#[derive(Debug)]
+pub struct Said {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Said {
+    pub fn ok(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.out
+    }
+
+    /// The one line that an error is allowed to take.
+    pub fn refused(&self) -> &str {
+        assert!(self.code.is_some_and(|code| code != 0), "it should have failed: {self:?}");
+        let lines: Vec<_> = self.err.lines().filter(|line| !line.starts_with('{')).collect();
+        assert_eq!(lines.len(), 1, "one line on standard error: {self:?}");
+        lines[0]
+    }
+}
+
+/// Runs `afterword <args>` to its end.
+pub async fn afterword(args: &[&str]) -> Said {
+    with_env(args, &[]).await
+}
+
+pub async fn with_env(args: &[&str], env: &[(String, String)]) -> Said {
+    let mut command = Command::new(path());
+    command.args(args).env_clear().envs(inherited()).envs(env.iter().cloned()).stdin(Stdio::null()).kill_on_drop(true);
+    let done = tokio::time::timeout(PATIENCE, command.output()).await;
+    let output = done.unwrap_or_else(|_| panic!("afterword {args:?} does not end")).unwrap();
+    Said {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Runs a line as a person would paste it into a shell.
+pub async fn shell(line: &str) -> String {
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).kill_on_drop(true);
+    let done = tokio::time::timeout(PATIENCE, command.output()).await;
+    let output = done.unwrap_or_else(|_| panic!("`{line}` does not end")).unwrap();
+    assert!(output.status.success(), "`{line}`: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
