@@ -27,7 +27,7 @@ check: setup ## Formatting, lints, licences and duplicate dependencies
 
 bench: setup ## Run the benchmarks and print their figures
 	$(CARGO) build --release --package afterword-cli
-	$(CARGO) run --release --package afterword-tests --bin bench
+	$(CARGO) run --release --package afterword-bench
 
 dist: setup ## Build the program as it is shipped: small, with link-time optimisation
 	$(CARGO) build --profile dist --package afterword-cli

@@ -38,7 +38,10 @@ impl Stopwatch {
 }
 
 /// The time on this machine's clock, which the server reads too.
-#[expect(clippy::disallowed_methods, reason = "recordings have to be stamped by the clock that the server checks them with")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "recordings have to be stamped by the clock that the server checks them with"
+)]
 pub fn now_secs() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     i64::try_from(since.as_secs()).unwrap()

@@ -28,7 +28,11 @@ pub fn text(started: &Started) -> String {
     let _ = writeln!(out, "  engine       {engine}");
     let _ = writeln!(out, "  token        {token}");
     let data = quoted(data_dir);
-    let _ = writeln!(out, "               (until {}; another: afterword token --data-dir {data} --uid {uid})\n", started.token_until);
+    let _ = writeln!(
+        out,
+        "               (until {}; another: afterword token --data-dir {data} --uid {uid})\n",
+        started.token_until
+    );
     if engine == "null" {
         let _ = writeln!(
             out,
@@ -39,8 +43,8 @@ pub fn text(started: &Started) -> String {
     let _ = writeln!(out, "Send the sample recording (3 seconds of real speech, stamped now):\n");
     let _ = writeln!(
         out,
-        "  curl -sS -H 'Authorization: Bearer {token}' -F 'files=@{}' {url}/v2/sync/upload\n",
-        started.sample.display()
+        "  curl -sS -H 'Authorization: Bearer {token}' -F {} {url}/v2/sync/upload\n",
+        form_file(&started.sample)
     );
     let _ = writeln!(out, "Then look at your jobs, and at what was said:\n");
     let _ = writeln!(out, "  curl -sS -H 'Authorization: Bearer {token}' {url}/v2/sync/jobs");
@@ -54,6 +58,17 @@ fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+".contains(c);
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+/// The argument of `curl -F` that sends a file, as one word of a shell. Within it curl has quotes of its own.
+fn form_file(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+".contains(c);
+    if text.chars().all(plain) {
+        return format!("files=@{text}");
+    }
+    let in_quotes = text.replace('\\', r"\\").replace('"', "\\\"").replace('\'', r"'\''");
+    format!("'files=@\"{in_quotes}\"'")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use config::Sweep;
 use flow::World;
 use flow::sweep::{Swept, sweep, sweep_orphans};
 use tokio_util::sync::CancellationToken;
@@ -10,13 +11,22 @@ use tokio_util::sync::CancellationToken;
 const ORPHANS_EVERY: Duration = Duration::from_secs(3600);
 
 pub struct Background {
-    pub world: World,
-    pub sweep_every: Duration,
-    pub sweep_limit: usize,
-    pub orphan_age: Duration,
+    world: World,
+    sweep_every: Duration,
+    sweep_limit: usize,
+    orphan_age: Duration,
 }
 
 impl Background {
+    pub fn new(world: World, sweep: &Sweep) -> Self {
+        Self {
+            world,
+            sweep_every: Duration::from_secs(sweep.interval_seconds),
+            sweep_limit: sweep.limit,
+            orphan_age: Duration::from_secs(sweep.orphan_blob_seconds),
+        }
+    }
+
     /// At the start the server alone holds the folder, and nothing is being uploaded: whatever no job needs is an
     /// orphan, of any age.
     pub async fn at_start(&self) {

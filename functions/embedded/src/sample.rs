@@ -12,7 +12,8 @@ pub fn write(data_dir: &Path, now: Timestamp) -> io::Result<PathBuf> {
     for old in std::fs::read_dir(&folder)?.flatten() {
         let _ = std::fs::remove_file(old.path());
     }
-    let name = audio::SAMPLE_FORMAT.file_name(audio::SAMPLE_NAME_STEM, now);
+    let seconds = now.millis().div_euclid(1000);
+    let name = format!("{}_{seconds}.bin", audio::SAMPLE_NAME_STEM);
     let path = folder.join(name);
     std::fs::write(&path, audio::SAMPLE)?;
     Ok(path)

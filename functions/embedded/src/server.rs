@@ -95,7 +95,7 @@ impl Server {
     pub async fn run(self, shutdown: CancellationToken) -> Result<()> {
         let Self { public, internal, wired, limits, .. } = self;
         let tasks = TaskTracker::new();
-        let background = Background::new(&wired);
+        let background = Background::new(wired.world.clone(), &wired.config.sweep);
         background.at_start().await;
         let deliveries = CancellationToken::new();
         tasks.spawn(wired.queue.clone().deliver(deliveries.clone()));
@@ -125,7 +125,8 @@ impl Server {
 
 async fn listen(config: &Config) -> Result<(TcpListener, TcpListener)> {
     let address = |key: &str, text: &str| -> Result<SocketAddr> {
-        text.parse().with_context(|| format!("configuration: {key} must be HOST:PORT with a numeric host, not `{text}`"))
+        text.parse()
+            .with_context(|| format!("configuration: {key} must be HOST:PORT with a numeric host, not `{text}`"))
     };
     let server = &config.server;
     let internal = address("server.internal_listen", &server.internal_listen)?;

@@ -4,4 +4,4 @@ mod routes;
 mod sweep;
 mod task;
 
-pub use routes::{Deps, routes};
+pub use routes::{Deps, SWEEP_PATH, TASK_PATH, routes};

@@ -106,5 +106,6 @@ async fn by_time(
 }
 
 pub fn moment(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
-    text.map(|text| text.parse().map_err(|why| Problem::new(Code::InvalidParameter, format!("{name}: {why}.")))).transpose()
+    text.map(|text| text.parse().map_err(|why| Problem::new(Code::InvalidParameter, format!("{name}: {why}."))))
+        .transpose()
 }

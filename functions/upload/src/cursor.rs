@@ -78,7 +78,11 @@ mod tests {
 
     #[test]
     fn a_cursor_reads_back_and_a_made_up_one_is_refused() {
-        let cursor = LineCursor { starts_at: Timestamp::from_millis(5), recording: "ab".repeat(16).parse().unwrap(), start_ms: 7 };
+        let cursor = LineCursor {
+            starts_at: Timestamp::from_millis(5),
+            recording: "ab".repeat(16).parse().unwrap(),
+            start_ms: 7,
+        };
         let text = of_line(cursor);
         assert_eq!(line(&text).unwrap(), cursor);
         assert!(job(&text).is_err(), "a cursor of another listing");

@@ -96,5 +96,7 @@ fn parse_status(text: &str) -> Result<Status, Problem> {
 
 pub fn parse_limit(text: &str, max: usize) -> Result<usize, Problem> {
     let limit = text.parse().ok().filter(|limit| (1..=max).contains(limit));
-    limit.ok_or_else(|| Problem::new(Code::InvalidParameter, format!("The parameter limit must lie between 1 and {max}.")))
+    limit.ok_or_else(|| {
+        Problem::new(Code::InvalidParameter, format!("The parameter limit must lie between 1 and {max}."))
+    })
 }

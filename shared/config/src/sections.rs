@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 macro_rules! section {
-    ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty,)* }) => {
+    ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),* $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Deserialize)]
         #[serde(deny_unknown_fields)]

@@ -37,6 +37,8 @@ pub enum Command {
     },
     /// It is this waiting job's turn.
     Promote,
+    /// A person does not want to wait for the job's retry schedule: it is due now.
+    Wake,
     Claim {
         owner: Nonce,
     },

@@ -83,14 +83,15 @@ impl JobFile {
         if let Some(plan) = &recording.plan {
             self.failed.retain(|f| plan.find(f.start_ms).is_some_and(|s| !s.is_closed()));
         }
+        // What has failed stays failed in this job: only a retry opens it again.
+        if self.status == FileStatus::Failed {
+            return;
+        }
         match recording.state {
             State::Silent => self.status = FileStatus::Silent,
             State::Done => self.status = FileStatus::Done,
             State::Planned | State::Failed if recording.plan.is_some() => self.follow_plan(),
             _ => {}
-        }
-        if self.status != FileStatus::Failed {
-            self.failure = None;
         }
     }
 

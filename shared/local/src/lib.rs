@@ -1,1 +1,22 @@
+//! The adapters for one machine: SQLite for the store and the queue, a disk for audio, and nothing else installed.
+
+pub mod backup;
+pub mod blobs;
+pub mod clock;
+pub mod folder;
+pub mod identity;
+pub mod push_log;
+pub mod queue;
+pub mod random;
+pub mod secret;
+pub mod sqlite;
 pub mod store;
+
+pub use blobs::DiskBlobs;
+pub use clock::SystemClock;
+pub use folder::DataFolder;
+pub use identity::LocalIdentity;
+pub use push_log::PushLog;
+pub use queue::{LocalQueue, QueueSettings};
+pub use random::SystemRandom;
+pub use store::SqliteStore;

@@ -7,7 +7,9 @@ use std::time::Duration;
 use domain::accept::Batch;
 use domain::placement::{Answer, Group};
 use domain::planning::{FilePlan, Heard};
-use domain::{Command, Conversation, ConversationId, Job, JobId, Line, Recording, Refusal, Rules, Timestamp, Uid, Usage};
+use domain::{
+    Command, Conversation, ConversationId, Job, JobId, Line, Recording, Refusal, Rules, Timestamp, Uid, Usage,
+};
 use flow::ports::{At, Clock, ConversationPage, Created, Random, Stepped, Store, Written};
 use flow::{Kind, Result};
 use futures_util::FutureExt;
@@ -47,7 +49,10 @@ impl Scene {
     }
 
     /// Repeats an operation whose answer was lost.
-    pub async fn ask<T>(&self, operation: impl AsyncFn() -> Result<T>) -> T {
+    pub async fn ask<T, F>(&self, mut operation: impl FnMut() -> F) -> T
+    where
+        F: Future<Output = Result<T>>,
+    {
         for _ in 0..TRIES {
             match operation().await {
                 Err(error) if error.kind == Kind::Unknown => {}
@@ -58,7 +63,7 @@ impl Scene {
     }
 
     pub async fn create(&self, batch: &Batch) -> Created {
-        self.ask(async || self.store.create_job(batch, self.at()).await).await
+        self.ask(|| self.store.create_job(batch, self.at())).await
     }
 
     /// A new job of these recordings.
@@ -74,7 +79,7 @@ impl Scene {
     }
 
     pub async fn step(&self, id: JobId, command: &Command) -> Stepped {
-        self.ask(async || self.store.step(id, command, self.at()).await).await
+        self.ask(|| self.store.step(id, command, self.at())).await
     }
 
     /// The job after a command that must apply.
@@ -103,7 +108,7 @@ impl Scene {
 
     pub async fn try_plan(&self, job: &Job, index: usize, heard: Heard) -> Written<(Job, Recording)> {
         let plan = FilePlan { fence: job.lease.fence, index, facts: build::facts(&heard), heard };
-        self.ask(async || self.store.plan_file(job.id, &plan, self.at()).await).await
+        self.ask(|| self.store.plan_file(job.id, &plan, self.at())).await
     }
 
     pub async fn plan(&self, job: &Job, index: usize, heard: Heard) -> (Job, Recording) {
@@ -112,7 +117,7 @@ impl Scene {
 
     pub async fn try_store(&self, job: &Job, lines: &[Line]) -> Written<Vec<Line>> {
         let fence = job.lease.fence;
-        self.ask(async || self.store.store_texts(job.id, fence, lines.to_vec(), self.at()).await).await
+        self.ask(|| self.store.store_texts(job.id, fence, lines.to_vec(), self.at())).await
     }
 
     /// What now stands for these segments of a planned file.
@@ -124,7 +129,7 @@ impl Scene {
 
     pub async fn try_place(&self, job: &Job, index: usize, answers: &[(u32, Answer)]) -> Written<(Job, Recording)> {
         let group = Group { fence: job.lease.fence, index, answers: answers.to_vec() };
-        self.ask(async || self.store.place(job.id, &group, self.at()).await).await
+        self.ask(|| self.store.place(job.id, &group, self.at())).await
     }
 
     pub async fn place(&self, job: &Job, index: usize, answers: &[(u32, Answer)]) -> (Job, Recording) {
@@ -161,21 +166,21 @@ impl Scene {
     }
 
     pub async fn job(&self, id: JobId) -> Job {
-        self.ask(async || self.store.job(id).await).await.unwrap_or_else(|| panic!("there is no job {id}"))
+        self.ask(|| self.store.job(id)).await.unwrap_or_else(|| panic!("there is no job {id}"))
     }
 
     pub async fn recording(&self, job: &Job, index: usize) -> Recording {
         let ids = [job.files[index].recording];
-        let mut found = self.ask(async || self.store.recordings(&job.uid, &ids).await).await;
+        let mut found = self.ask(|| self.store.recordings(&job.uid, &ids)).await;
         found.remove(0).unwrap_or_else(|| panic!("the recording {} is not known", ids[0]))
     }
 
     pub async fn conversations(&self, uid: &Uid) -> Vec<Conversation> {
-        self.ask(async || self.store.conversations(uid, None, None, None, 1000).await).await
+        self.ask(|| self.store.conversations(uid, None, None, None, 1000)).await
     }
 
     pub async fn page(&self, uid: &Uid, id: ConversationId) -> Option<ConversationPage> {
-        self.ask(async || self.store.conversation(uid, id, None, 1000).await).await
+        self.ask(|| self.store.conversation(uid, id, None, 1000)).await
     }
 
     /// What is said in each conversation, in order.
@@ -191,7 +196,7 @@ impl Scene {
     /// All that the user was ever counted.
     pub async fn usage(&self, uid: &Uid) -> Usage {
         let (from, to) = (Timestamp::from_millis(0), T0 + Duration::from_secs(1 << 30));
-        let buckets = self.ask(async || self.store.usage(uid, from, to, 1000).await).await;
+        let buckets = self.ask(|| self.store.usage(uid, from, to, 1000)).await;
         let mut sum = Usage::default();
         buckets.into_iter().for_each(|bucket| sum += bucket.usage);
         sum

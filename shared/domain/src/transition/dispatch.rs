@@ -41,6 +41,21 @@ pub fn promote(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
     Ok(Step { job, actions: vec![Action::Enqueue] })
 }
 
+pub fn wake(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
+    if job.status != Status::Queued {
+        return Err(Refusal::NotQueued(job.status));
+    }
+    if job.dispatch.state == DispatchState::Waiting {
+        return Err(Refusal::NotRetryable("the job waits for its turn behind other jobs of its user"));
+    }
+    job.dispatch.state = DispatchState::Pending;
+    job.dispatch.number += 1;
+    job.dispatch.not_before = None;
+    job.waiting_until = None;
+    job.due_at = Some(ctx.now);
+    Ok(Step { job, actions: vec![Action::Enqueue] })
+}
+
 /// A job that enters the queue takes a free turn, or waits for one.
 pub fn take_turn(job: &mut Job, free: bool, ctx: Context<'_>) {
     job.dispatch.not_before = None;

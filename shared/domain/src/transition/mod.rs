@@ -57,6 +57,7 @@ fn decide(job: Job, command: &Command, ctx: Context<'_>) -> Result<Step, Refusal
         Command::Enqueued { number, schedule } => dispatch::enqueued(job, *number, *schedule, ctx),
         Command::TaskGone { number } => dispatch::task_gone(job, *number, ctx),
         Command::Promote => dispatch::promote(job, ctx),
+        Command::Wake => dispatch::wake(job, ctx),
         Command::Claim { owner } => claim::claim(job, *owner, ctx),
         Command::Renew { fence } => claim::renew(job, *fence, ctx),
         Command::FailFile { fence, index, failure } => claim::fail_file(job, *fence, *index, failure, ctx),

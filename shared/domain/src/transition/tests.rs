@@ -314,6 +314,17 @@ fn tasks_are_marked_by_number_and_a_gone_one_gets_the_next() {
 }
 
 #[test]
+fn a_job_that_waits_for_its_retry_can_be_woken() {
+    let mut case = Case::claimed();
+    case.put_back(PutBack::Engine { retry_after: Some(300 * SECOND) }).unwrap();
+    let number = case.job.dispatch.number;
+    case.now = START + SECOND;
+    assert_eq!(case.apply(&Command::Wake).unwrap(), [Action::Enqueue]);
+    assert_eq!((case.job.dispatch.number, case.job.dispatch.not_before), (number + 1, None));
+    assert_eq!(case.job.due_at, Some(case.now));
+}
+
+#[test]
 fn a_lost_worker_is_recovered_at_the_end_of_its_lease_and_not_before() {
     let mut case = Case::claimed();
     case.now = START + 60 * SECOND - MS;

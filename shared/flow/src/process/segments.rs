@@ -6,7 +6,8 @@ use std::ops::ControlFlow;
 use audio::{AudioError, Span};
 use domain::placement::{Answer, Group, MAX_GROUP};
 use domain::{Format, Job, Line, Plan, PutBack, Recording, Segment, Timestamp};
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
 
 use super::bytes_in::BytesIn;
@@ -76,12 +77,13 @@ impl File<'_> {
 
     async fn transcribe(&mut self, wanted: Vec<Segment>, format: &Format) -> Result<(), Stop> {
         let delivery = self.delivery;
-        let capabilities = delivery.engine.capabilities();
         let blob = BlobName::listed(self.job.files[self.index].blob.clone());
         let world = delivery.world;
         let bytes = match persist(&*world.clock, || world.blobs.read(&blob, 0)).await {
             Ok(stream) => BytesIn::feed(stream),
             Err(error) if error.kind == Kind::NotFound => {
+                // Texts that are stored find their place even so.
+                self.place().await?;
                 self.job =
                     delivery.fail_file(self.index, domain::Failure::of(domain::Code::StagedAudioMissing)).await?;
                 return Ok(());
@@ -89,22 +91,29 @@ impl File<'_> {
             Err(error) => return Err(error.into()),
         };
         let language = self.recording.language.clone();
-        let (cuts, cutter) = cut_in_background(*format, bytes, wanted);
-        let calls = stream::unfold(cuts, |mut cuts| async move { cuts.recv().await.map(|cut| (cut, cuts)) })
-            .map(|(segment, samples)| delivery.ask(segment, samples, language.as_deref()))
-            .buffer_unordered(capabilities.concurrency.max(1));
-        let mut calls = std::pin::pin!(calls);
-        while let Some(first) = calls.next().await {
-            let mut answered = vec![first];
+        let (mut cuts, cutter) = cut_in_background(*format, bytes, wanted);
+        let room = delivery.engine.capabilities().concurrency.max(1);
+        let (mut asked, mut more) = (FuturesUnordered::new(), true);
+        while more || !asked.is_empty() {
+            let mut answered = Vec::new();
+            tokio::select! {
+                cut = cuts.recv(), if more && asked.len() < room => match cut {
+                    Some((segment, samples)) => asked.push(delivery.ask(segment, samples, language.as_deref())),
+                    None => more = false,
+                },
+                Some(answer) = asked.next(), if !asked.is_empty() => answered.push(answer),
+            }
             // Whatever else is there already goes into the same write.
             while answered.len() < MAX_GROUP {
-                match calls.next().now_or_never() {
+                match asked.next().now_or_never() {
                     Some(Some(next)) => answered.push(next),
                     Some(None) | None => break,
                 }
             }
-            self.take(answered).await?;
-            if self.trouble.as_ref().is_some_and(|call| call.engine_is_down()) {
+            if !answered.is_empty() {
+                self.take(answered).await?;
+            }
+            if self.trouble.as_ref().is_some_and(Call::engine_is_down) {
                 // Nothing more is asked of an engine that does not answer; what was answered stays.
                 return Ok(());
             }

@@ -2,8 +2,11 @@
 
 use std::fmt::Display;
 
+use flow::Kind;
 use flow::error::Source;
 use rusqlite::types::FromSqlError;
+
+use crate::sqlite::{Failure, kind_of};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
@@ -21,6 +24,17 @@ pub enum Fault {
 impl Fault {
     pub fn damaged(table: &'static str, id: impl Display, why: impl Into<Source>) -> Self {
         Self::Damaged { table, id: id.to_string(), why: why.into() }
+    }
+}
+
+impl Failure for Fault {
+    fn kind(&self) -> Kind {
+        match self {
+            Fault::Sql(error) => kind_of(error),
+            Fault::Damaged { .. } => Kind::Corrupt,
+            Fault::Conflict(_) => Kind::Conflict,
+            Fault::Invalid(_) => Kind::Invalid,
+        }
     }
 }
 

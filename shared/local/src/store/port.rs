@@ -6,7 +6,9 @@ use domain::command::Command;
 use domain::job::Status;
 use domain::placement::Group;
 use domain::planning::FilePlan;
-use domain::{Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Timestamp, Uid};
+use domain::{
+    Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Timestamp, Uid,
+};
 use flow::Result;
 use flow::ports::{At, ConversationPage, Created, Device, DueCursor, JobCursor, LineCursor, Stepped, Store, Written};
 

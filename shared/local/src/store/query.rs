@@ -20,7 +20,12 @@ macro_rules! queries {
 pub(super) use queries;
 
 /// The first row, if there is one.
-pub fn one<T>(db: &Connection, sql: &str, params: impl Params, read: impl FnOnce(&Row) -> Result<T>) -> Result<Option<T>> {
+pub fn one<T>(
+    db: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnOnce(&Row) -> Result<T>,
+) -> Result<Option<T>> {
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
     rows.next()?.map(read).transpose()

@@ -65,7 +65,8 @@ pub fn conversation(
     keys.sort_unstable();
     let more = keys.len() > limit;
     keys.truncate(limit);
-    let lines: Vec<Line> = keys.into_iter().filter_map(|key| lines::at(db, uid, key).transpose()).collect::<Result<_>>()?;
+    let lines: Vec<Line> =
+        keys.into_iter().filter_map(|key| lines::at(db, uid, key).transpose()).collect::<Result<_>>()?;
     let next = lines.last().filter(|_| more).map(cursor);
     Ok(Some(ConversationPage { conversation, lines, next }))
 }

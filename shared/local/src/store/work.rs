@@ -28,9 +28,16 @@ pub fn plan_file(db: &Connection, id: JobId, plan: &FilePlan, at: &At<'_>) -> Re
     Ok(Written::Done((planned.job, planned.recording)))
 }
 
-pub fn store_texts(db: &Connection, id: JobId, fence: u64, lines: Vec<Line>, at: &At<'_>) -> Result<Written<Vec<Line>>> {
+pub fn store_texts(
+    db: &Connection,
+    id: JobId,
+    fence: u64,
+    lines: Vec<Line>,
+    at: &At<'_>,
+) -> Result<Written<Vec<Line>>> {
     let Some(job) = jobs::load(db, id)? else { return Ok(Written::Fenced(GONE)) };
-    let of_this_job = |line: &Line| line.uid == job.uid && job.files.iter().any(|file| file.recording == line.recording);
+    let of_this_job =
+        |line: &Line| line.uid == job.uid && job.files.iter().any(|file| file.recording == line.recording);
     if lines.len() > MAX_GROUP || !lines.iter().all(of_this_job) {
         return Err(Fault::Invalid("these lines are too many, or of recordings that are not the job's"));
     }
@@ -48,7 +55,8 @@ fn stands(db: &Connection, line: Line) -> Result<Line> {
         return Ok(line);
     }
     let segment = line.segment();
-    lines::load(db, &line.uid, segment)?.ok_or_else(|| Fault::damaged("lines", segment, "it can neither be written nor read"))
+    lines::load(db, &line.uid, segment)?
+        .ok_or_else(|| Fault::damaged("lines", segment, "it can neither be written nor read"))
 }
 
 pub fn place(db: &Connection, id: JobId, group: &Group, at: &At<'_>) -> Result<Written<(Job, Recording)>> {

@@ -18,6 +18,8 @@ use std::sync::Arc;
 
 use flow::ports::{Blobs, Push, Store};
 
+use self::queue::TestQueue;
+use self::store::deletion::Deletes;
 use crate::skip;
 
 /// A port made for one test.
@@ -61,7 +63,7 @@ macro_rules! fresh_from_arcs {
         }
     )*};
 }
-fresh_from_arcs!(Store, Blobs, Push);
+fresh_from_arcs!(Store, Deletes, Blobs, Push, TestQueue);
 
 /// Runs one behaviour on a fresh port. Two threads, so that what races can race.
 pub fn check<P, S>(test: &str, make: impl AsyncFnOnce() -> S, behaviour: impl AsyncFnOnce(Arc<P>))
@@ -83,6 +85,18 @@ where
 #[doc(hidden)]
 #[macro_export]
 macro_rules! contract_tests {
+    ($suite:ident of $port:ident, $make:expr, [$($behaviour:ident),* $(,)?]) => {
+        mod $suite {
+            #[allow(unused_imports, reason = "the caller's names, for what makes a port")]
+            use super::*;
+            $(
+                #[test]
+                fn $behaviour() {
+                    $crate::contract::check(stringify!($behaviour), $make, $crate::contract::$port::$behaviour);
+                }
+            )*
+        }
+    };
     ($suite:ident of $port:ident, $make:expr, $($group:ident: [$($behaviour:ident),* $(,)?]),* $(,)?) => {
         mod $suite {
             $(mod $group {

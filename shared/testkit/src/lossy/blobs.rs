@@ -46,7 +46,11 @@ struct Writer<F> {
 #[async_trait]
 impl<F: Fault> BlobWriter for Writer<F> {
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        if F::BEFORE { around::<F, ()>(&self.plan, "blobs.write", self.inner.write(bytes)).await } else { self.inner.write(bytes).await }
+        if F::BEFORE {
+            around::<F, ()>(&self.plan, "blobs.write", self.inner.write(bytes)).await
+        } else {
+            self.inner.write(bytes).await
+        }
     }
 
     async fn finish(self: Box<Self>) -> Result<Stored> {

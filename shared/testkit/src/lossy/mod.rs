@@ -67,11 +67,7 @@ impl<P: ?Sized, F: Fault> Faulty<P, F> {
     }
 }
 
-async fn around<F: Fault, T>(
-    plan: &Plan,
-    operation: &'static str,
-    call: impl Future<Output = Result<T>>,
-) -> Result<T> {
+async fn around<F: Fault, T>(plan: &Plan, operation: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
     if !plan.strikes(operation) {
         return call.await;
     }

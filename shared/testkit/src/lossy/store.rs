@@ -5,13 +5,11 @@ use domain::accept::Batch;
 use domain::placement::Group;
 use domain::planning::FilePlan;
 use domain::{
-    Bucket, Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Status, Timestamp,
-    Uid,
+    Bucket, Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Status,
+    Timestamp, Uid,
 };
 use flow::Result;
-use flow::ports::{
-    At, ConversationPage, Created, Device, DueCursor, JobCursor, LineCursor, Stepped, Store, Written,
-};
+use flow::ports::{At, ConversationPage, Created, Device, DueCursor, JobCursor, LineCursor, Stepped, Store, Written};
 
 use super::{Fault, Faulty};
 
@@ -132,6 +130,7 @@ fn name_of(command: &Command) -> &'static str {
         Command::Enqueued { .. } => "store.step.enqueued",
         Command::TaskGone { .. } => "store.step.task_gone",
         Command::Promote => "store.step.promote",
+        Command::Wake => "store.step.wake",
         Command::Claim { .. } => "store.step.claim",
         Command::Renew { .. } => "store.step.renew",
         Command::FailFile { .. } => "store.step.fail_file",

@@ -122,9 +122,5 @@ impl BlobWriter for Writer {
 
 /// What a store says of these bytes.
 pub fn describe(bytes: &[u8]) -> Stored {
-    Stored {
-        size: bytes.len() as u64,
-        crc32c: crc32c::crc32c(bytes),
-        sha256: Sha256Hex(Sha256::digest(bytes).into()),
-    }
+    Stored { size: bytes.len() as u64, crc32c: crc32c::crc32c(bytes), sha256: Sha256Hex(Sha256::digest(bytes).into()) }
 }

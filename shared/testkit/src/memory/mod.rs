@@ -6,7 +6,7 @@ mod push;
 mod queue;
 mod store;
 
-pub use blobs::Blobs;
+pub use blobs::{Blobs, describe};
 pub use identity::Identity;
 pub use push::Push;
 pub use queue::Queue;

@@ -81,7 +81,9 @@ fn read_sound(db: &Connection, sql: &str, params: impl Params, limit: usize) -> 
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
     let mut jobs = Vec::new();
-    while jobs.len() < limit && let Some(row) = rows.next()? {
+    while jobs.len() < limit
+        && let Some(row) = rows.next()?
+    {
         match read(row) {
             Ok(job) => jobs.push(job),
             Err(fault @ Fault::Damaged { .. }) => tracing::error!(error = %fault, "a stored job cannot be read"),
@@ -154,9 +156,7 @@ pub fn list(
     // Newer than every job there can be: one query serves the first page and the others.
     let (created_at, id) = after.map_or((i64::MAX, [0xFF; 16]), |at| (at.created_at.millis(), *at.id.0.as_bytes()));
     let params = params![uid.as_str(), status.as_str(), created_at, id, now.millis(), rows(limit)];
-    all(db, LIST, params, |row| {
-        Ok(JobCursor { created_at: Timestamp::from_millis(row.get(0)?), id: job_id(row, 1)? })
-    })
+    all(db, LIST, params, |row| Ok(JobCursor { created_at: Timestamp::from_millis(row.get(0)?), id: job_id(row, 1)? }))
 }
 
 /// How many of the user's jobs of that status were created before, counted up to `limit`.
@@ -184,4 +184,13 @@ pub fn next_waiting(db: &Connection, uid: &Uid) -> Result<Option<Job>> {
 /// The first user after `uid` with a waiting job.
 pub fn next_user_waiting(db: &Connection, uid: &str) -> Result<Option<String>> {
     one(db, NEXT_USER, [uid], |row| Ok(row.get(0)?))
+}
+
+/// The newest jobs of all users. A scan, and so not among the queries that an index has to serve.
+pub fn newest(db: &Connection, statuses: &[Status], limit: usize) -> Result<Vec<Job>> {
+    let names: Vec<&str> = statuses.iter().map(|status| status.as_str()).collect();
+    // Names of statuses hold no quotes.
+    let filter = if names.is_empty() { String::new() } else { format!("WHERE status IN ('{}')", names.join("','")) };
+    let sql = format!("SELECT document, id FROM offline_sync_jobs {filter} ORDER BY created_at DESC, id DESC");
+    read_sound(db, &sql, [], limit)
 }

@@ -47,11 +47,7 @@ impl Key {
 
 impl From<LineCursor> for Key {
     fn from(cursor: LineCursor) -> Self {
-        Self {
-            starts_at: cursor.starts_at.millis(),
-            recording: *cursor.recording.bytes(),
-            start_ms: cursor.start_ms,
-        }
+        Self { starts_at: cursor.starts_at.millis(), recording: *cursor.recording.bytes(), start_ms: cursor.start_ms }
     }
 }
 
@@ -76,7 +72,11 @@ pub fn load(db: &Connection, uid: &Uid, segment: SegmentId) -> Result<Option<Lin
 
 fn read(row: &Row, segment: &SegmentId) -> Result<Line> {
     let line: Line = from_document(TABLE, row, 0, segment)?;
-    if line.segment() == *segment { Ok(line) } else { Err(Fault::damaged(TABLE, segment, "its document is of another line")) }
+    if line.segment() == *segment {
+        Ok(line)
+    } else {
+        Err(Fault::damaged(TABLE, segment, "its document is of another line"))
+    }
 }
 
 /// The stored lines among those of the segments that start then, in order of time.

@@ -1,1 +1,30 @@
+mod contract;
+mod damage;
+mod documents;
+mod opening;
 mod plans;
+mod races;
+mod restart;
+mod rewriting;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use testkit::Scene;
+
+use super::SqliteStore;
+
+/// A store in a folder of its own, which goes when the test is over.
+fn fresh() -> (Arc<SqliteStore>, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    (Arc::new(SqliteStore::open(&path(&folder), 2).unwrap()), folder)
+}
+
+fn path(folder: &TempDir) -> PathBuf {
+    folder.path().join("store.db")
+}
+
+fn scene(store: &Arc<SqliteStore>) -> Scene {
+    Scene::new(store.clone())
+}

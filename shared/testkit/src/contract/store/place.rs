@@ -39,7 +39,10 @@ pub async fn a_placed_segment_stands_in_a_conversation_and_is_counted(store: Arc
     assert_eq!(marks, [Mark::Placed, Mark::Placed, Mark::Open]);
     let progress = job.progress();
     assert_eq!((progress.total, progress.successful, progress.failed), (3, 2, 0));
-    assert_eq!((&job.new_conversation_ids, &recording.conversation_ids), (&vec![conversation.id], &vec![conversation.id]));
+    assert_eq!(
+        (&job.new_conversation_ids, &recording.conversation_ids),
+        (&vec![conversation.id], &vec![conversation.id])
+    );
     assert_eq!((scene.job(job.id).await, scene.recording(&job, 0).await), (job, recording));
 }
 
@@ -158,7 +161,9 @@ pub async fn a_failed_segment_fails_only_in_its_job(store: Arc<dyn Store>) {
 pub async fn usage_is_kept_by_the_hour_of_processing(store: Arc<dyn Store>) {
     let (scene, job) = planned(store).await;
     let hour = Duration::from_secs(3600);
-    for (moment, start, text) in [(T0 + hour - MS, 0, "before"), (T0 + hour, 2000, "on the"), (T0 + hour + MS, 5000, "hour")] {
+    for (moment, start, text) in
+        [(T0 + hour - MS, 0, "before"), (T0 + hour, 2000, "on the"), (T0 + hour + MS, 5000, "hour")]
+    {
         scene.clock.set(moment);
         scene.say(&job, 0, &[(start, text)]).await;
     }

@@ -76,7 +76,10 @@ pub async fn what_cannot_be_decoded_may_be_tried_again(store: Arc<dyn Store>) {
     let job = scene.claim(job.id).await;
     let (job, recording) = scene.plan(&job, 0, Heard::Nothing("no frame can be read".into())).await;
     assert_eq!(recording.state, State::Invalid);
-    assert_eq!(job.files[0].failure.as_ref().map(|f| (f.code, f.detail.as_str())), Some((Code::InvalidAudio, "no frame can be read")));
+    assert_eq!(
+        job.files[0].failure.as_ref().map(|f| (f.code, f.detail.as_str())),
+        Some((Code::InvalidAudio, "no frame can be read"))
+    );
     scene.finish(&job).await;
     let again = scene.accept(&ann(), &[phone(0)]).await;
     let again = scene.claim(again.id).await;

@@ -14,7 +14,9 @@ use domain::job::Status;
 use domain::placement::{self, Group, Placed, Surroundings};
 use domain::planning::FilePlan;
 use domain::transition::Context;
-use domain::{Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Timestamp, Uid};
+use domain::{
+    Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Timestamp, Uid,
+};
 use flow::Result;
 use flow::ports::{At, ConversationPage, Created, Device, DueCursor, JobCursor, LineCursor, Stepped, Written};
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use domain::job::DispatchState;
 use domain::transition::{Context, apply};
 use domain::{
-    Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Rules, Status, Timestamp,
-    Uid, Usage,
+    Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Rules, Status,
+    Timestamp, Uid, Usage,
 };
 use flow::ports::{At, Device};
 
@@ -81,8 +81,14 @@ impl Tables {
 
     pub fn delete_conversation(&mut self, uid: &Uid, id: ConversationId, now: Timestamp) -> bool {
         let Some(id) = self.resolve(uid, id).filter(|c| c.is_live()).map(|c| c.id) else { return false };
-        let stands_there = |line: &Line| line.conversation_id.and_then(|at| self.resolve(uid, at)).is_some_and(|c| c.id == id);
-        let keys: Vec<_> = self.lines.iter().filter(|(key, line)| key.0 == *uid && stands_there(line)).map(|(key, _)| key.clone()).collect();
+        let stands_there =
+            |line: &Line| line.conversation_id.and_then(|at| self.resolve(uid, at)).is_some_and(|c| c.id == id);
+        let keys: Vec<_> = self
+            .lines
+            .iter()
+            .filter(|(key, line)| key.0 == *uid && stands_there(line))
+            .map(|(key, _)| key.clone())
+            .collect();
         for key in keys {
             if let Some(line) = self.lines.get_mut(&key) {
                 line.utterances.clear();

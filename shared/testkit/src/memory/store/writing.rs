@@ -22,8 +22,7 @@ impl Tables {
             return Err(Error::new(Kind::Conflict, "store.create_job", batch.job_id));
         }
         let ids = batch.recording_ids();
-        let recordings: Vec<_> =
-            ids.iter().map(|id| self.recordings.get(&(batch.uid.clone(), *id)).cloned()).collect();
+        let recordings: Vec<_> = ids.iter().map(|id| self.recordings.get(&(batch.uid.clone(), *id)).cloned()).collect();
         let mut latest: Vec<_> = recordings.iter().flatten().map(|recording| recording.latest_job).collect();
         latest.sort_unstable();
         latest.dedup();

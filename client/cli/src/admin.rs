@@ -1,0 +1,112 @@
+//! `afterword admin`: jobs of a data folder, seen and put right from the command line, also while the server runs. Every
+//! change is one command to the job's state machine, in one transaction of the store.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use domain::job::DispatchState;
+use domain::{Command, Job, JobId, Status, Timestamp, Uid};
+use flow::ports::{At, Clock, Random, Stepped, Store};
+use local::{DataFolder, SqliteStore, SystemClock, SystemRandom};
+
+use crate::args::{Admin, AdminCommand};
+use crate::config_show;
+
+struct Desk {
+    store: Arc<SqliteStore>,
+    settings: flow::Settings,
+}
+
+pub fn run(args: Admin) -> Result<()> {
+    let folder = DataFolder::open_shared(&args.data.data_dir)?;
+    let settings = config_show::layers(None)?.config()?.settings()?;
+    let store = Arc::new(SqliteStore::open_alongside(&folder.store_file(), 1)?);
+    let desk = Desk { store, settings };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    runtime.block_on(async {
+        match args.command {
+            AdminCommand::Jobs { uid, status, limit, json } => desk.jobs(uid, &status, limit, json).await,
+            AdminCommand::Show { job_id } => desk.show(&job_id).await,
+            AdminCommand::Redrive { job_id } => desk.redrive(&job_id).await,
+            AdminCommand::Cancel { job_id } => desk.cancel(&job_id).await,
+        }
+    })
+}
+
+impl Desk {
+    fn at(&self) -> At<'_> {
+        At { now: SystemClock.now(), rules: &self.settings.rules }
+    }
+
+    async fn job(&self, id: &str) -> Result<Job> {
+        let id: JobId = id.parse()?;
+        self.store.job(id).await?.with_context(|| format!("there is no job {id} in this data folder"))
+    }
+
+    async fn jobs(&self, uid: Option<String>, statuses: &[String], limit: usize, json: bool) -> Result<()> {
+        let statuses = statuses.iter().map(|text| parse_status(text)).collect::<Result<Vec<_>>>()?;
+        let uid = uid.map(Uid::new).transpose()?;
+        let jobs = match &uid {
+            Some(uid) => self.store.jobs(uid, &statuses, None, limit, SystemClock.now()).await?,
+            None => self.store.all_jobs(&statuses, limit).await?,
+        };
+        if json {
+            for job in &jobs {
+                println!("{}", serde_json::to_string(job)?);
+            }
+            return Ok(());
+        }
+        println!("{:<36}  {:<15}  {:<20}  {:>7}  {:>9}  due", "job", "status", "user", "attempt", "segments");
+        for job in &jobs {
+            println!("{}", row(job));
+        }
+        Ok(())
+    }
+
+    async fn show(&self, id: &str) -> Result<()> {
+        println!("{}", serde_json::to_string_pretty(&self.job(id).await?)?);
+        Ok(())
+    }
+
+    /// A finished job starts over for what is not done; one that waits is woken. The server's next sweep takes it up.
+    async fn redrive(&self, id: &str) -> Result<()> {
+        let job = self.job(id).await?;
+        let retried = match job.status {
+            Status::Queued => job,
+            _ => self.step(job.id, &Command::Retry { key: SystemRandom.nonce() }).await?,
+        };
+        let waits = retried.dispatch.state == DispatchState::Waiting;
+        let job = if waits { retried } else { self.step(retried.id, &Command::Wake).await? };
+        println!("{} is {}; the server takes it up with its next sweep", job.id, job.status.as_str());
+        Ok(())
+    }
+
+    async fn cancel(&self, id: &str) -> Result<()> {
+        let job = self.job(id).await?;
+        let job = self.step(job.id, &Command::Cancel).await?;
+        println!("{} is {}; its audio goes with the server's next sweep", job.id, job.status.as_str());
+        Ok(())
+    }
+
+    async fn step(&self, id: JobId, command: &Command) -> Result<Job> {
+        match self.store.step(id, command, self.at()).await? {
+            Stepped::Done { job, .. } => Ok(job),
+            Stepped::Refused { why, .. } => bail!("{id}: {why}"),
+            Stepped::NoSuchJob => bail!("there is no job {id} in this data folder"),
+        }
+    }
+}
+
+fn parse_status(text: &str) -> Result<Status> {
+    Status::parse(text).with_context(|| {
+        let known: Vec<_> = Status::ALL.iter().map(|status| status.as_str()).collect();
+        format!("`{text}` is not a status; there are {}", known.join(", "))
+    })
+}
+
+fn row(job: &Job) -> String {
+    let progress = job.progress();
+    let segments = format!("{}/{}", progress.processed(), progress.total);
+    let due = job.due_at.map(|at: Timestamp| at.to_string()).unwrap_or_default();
+    format!("{:<36}  {:<15}  {:<20}  {:>7}  {:>9}  {due}", job.id, job.status.as_str(), job.uid, job.attempt, segments)
+}

@@ -1,0 +1,13 @@
+//! `afterword backup`.
+
+use anyhow::Result;
+use local::DataFolder;
+
+use crate::args::Backup;
+
+pub fn run(args: &Backup) -> Result<()> {
+    let folder = DataFolder::open_shared(&args.data.data_dir)?;
+    let summary = local::backup::backup(&folder, &args.file)?;
+    println!("{summary}");
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! `afterword serve`.
+
+use std::io::Write;
+
+use anyhow::{Context, Result};
+use config::{Config, LogFormat};
+use edge::telemetry::{Format, Telemetry};
+use embedded::{Options, Server};
+
+use crate::args::Serve;
+use crate::{banner, config_show};
+
+pub fn run(args: Serve) -> Result<()> {
+    let config = config_show::layers(args.config.as_deref())?
+        .flag("server", "listen", args.listen, "--listen")
+        .flag("engine", "name", args.engine, "--engine")
+        .config()?;
+    edge::telemetry::init(&telemetry(&config)).context("configuration: log.level")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
+    let done = runtime.block_on(serve(
+        args.json,
+        Options { data_dir: args.data.data_dir, config, version: env!("CARGO_PKG_VERSION") },
+    ));
+    // Nothing that is left is waited for: what matters was waited for by the server.
+    runtime.shutdown_background();
+    done
+}
+
+async fn serve(json: bool, options: Options) -> Result<()> {
+    let shutdown = edge::shutdown_signal().context("cannot listen for signals")?;
+    let server = Server::start(options).await?;
+    let greeting = if json { banner::json(&server.started) + "\n" } else { banner::text(&server.started) };
+    // A reader that went away is no reason not to serve.
+    let _ = std::io::stdout().write_all(greeting.as_bytes()).and_then(|()| std::io::stdout().flush());
+    server.run(shutdown).await
+}
+
+fn telemetry(config: &Config) -> Telemetry {
+    let format = match config.log.format {
+        LogFormat::Auto => Format::Auto,
+        LogFormat::Text => Format::Text,
+        LogFormat::Json => Format::Json,
+    };
+    Telemetry { filter: config.log.level.clone(), format }
+}

@@ -1,0 +1,153 @@
+//! Puts the embedded adapters under the use cases and the functions.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use config::Config;
+use edge::{Check, TaskSecret};
+use flow::ports::{AlwaysAdmit, Blobs, Clock, Identity, Queue, Random, Store};
+use flow::process::Worker;
+use flow::{Settings, World};
+use local::{
+    DataFolder, DiskBlobs, LocalIdentity, LocalQueue, PushLog, QueueSettings, SqliteStore, SystemClock, SystemRandom,
+};
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+/// Threads that read the store while the writer writes.
+const READERS: usize = 2;
+
+/// Everything that runs, put together.
+pub struct Wired {
+    pub world: World,
+    pub worker: Arc<Worker>,
+    pub identity: Arc<LocalIdentity>,
+    pub queue: Arc<LocalQueue>,
+    pub data_dir: PathBuf,
+    pub config: Config,
+    /// Cancelled, running jobs go back to the queue.
+    pub stop_work: CancellationToken,
+    secret: Arc<TaskSecret>,
+    /// Held as long as the server runs.
+    _folder: DataFolder,
+}
+
+pub fn wire(data_dir: &Path, config: &Config, settings: Settings, internal_url: &str) -> Result<Wired> {
+    let engine = speech::select(&engine_settings(config)?).context("configuration: engine.name")?;
+    let given = given_secret(config)?;
+    let folder = DataFolder::open(data_dir)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let secret = Arc::new(match given {
+        Some(secret) => secret,
+        None => TaskSecret::new(Some(local::secret::task_secret(&folder)?), None)?,
+    });
+    let store = Arc::new(SqliteStore::open(&folder.store_file(), READERS)?);
+    let blobs = Arc::new(DiskBlobs::open(&folder.blobs_dir(), config.blobs.reserve_bytes, Arc::clone(&clock))?);
+    // The folder is ours alone: what lies half-written there nobody writes any more.
+    blobs.sweep_temporary()?;
+    let queue_settings = queue_settings(config, internal_url, &secret);
+    let queue = LocalQueue::open(&folder.queue_file(), queue_settings, Arc::clone(&clock), Arc::clone(&random))?;
+    let queue = Arc::new(queue);
+    let identity = Arc::new(LocalIdentity::open(&folder.secrets_dir(), Arc::clone(&clock))?);
+    let push = Arc::new(PushLog::open(&folder.push_log(), Arc::clone(&clock))?);
+    let world = World {
+        store,
+        blobs: blobs as Arc<dyn Blobs>,
+        queue: Arc::clone(&queue) as Arc<dyn Queue>,
+        push,
+        admission: Arc::new(AlwaysAdmit),
+        clock,
+        random,
+        settings: Arc::new(settings),
+    };
+    let stop_work = CancellationToken::new();
+    let worker = Arc::new(Worker::new(world.clone(), engine, stop_work.clone()));
+    let (data_dir, config) = (folder.path().to_owned(), config.clone());
+    Ok(Wired { world, worker, identity, queue, data_dir, config, stop_work, secret, _folder: folder })
+}
+
+/// A configured secret, checked before anything is opened. An unset one is made by the data folder; an empty one is a
+/// mistake.
+fn given_secret(config: &Config) -> Result<Option<TaskSecret>> {
+    let tasks = &config.tasks;
+    if tasks.secret.is_none() {
+        anyhow::ensure!(
+            tasks.previous_secret.is_none(),
+            "tasks.previous_secret (environment: AFTERWORD_TASKS_PREVIOUS_SECRET) is set without tasks.secret"
+        );
+        return Ok(None);
+    }
+    Ok(Some(TaskSecret::new(tasks.secret.clone(), tasks.previous_secret.clone())?))
+}
+
+fn engine_settings(config: &Config) -> Result<speech::Settings> {
+    let engine = &config.engine;
+    let null_fail = match engine.null_fail.as_str() {
+        "" => None,
+        text => Some(text.parse().context("configuration: engine.null_fail")?),
+    };
+    let null_delay = Duration::from_millis(engine.null_delay_ms);
+    Ok(speech::Settings { name: engine.name.clone(), null_delay, null_fail })
+}
+
+fn queue_settings(config: &Config, internal_url: &str, secret: &TaskSecret) -> QueueSettings {
+    let queue = &config.queue;
+    QueueSettings {
+        url: format!("{internal_url}{}", process::TASK_PATH),
+        secret: SecretString::from(secret.expose_for_sending()),
+        name: "afterword".to_owned(),
+        max_attempts: queue.max_attempts,
+        min_backoff: Duration::from_secs(queue.min_backoff_seconds),
+        max_backoff: Duration::from_secs(queue.max_backoff_seconds),
+        max_doublings: queue.max_doublings,
+        dispatch_deadline: Duration::from_secs(queue.dispatch_deadline_seconds),
+        max_per_second: queue.max_per_second,
+        max_concurrent: config.process.max_jobs,
+    }
+}
+
+impl Wired {
+    /// The public router and the one that only the queue reaches.
+    pub fn routers(&self, version: &'static str) -> (Router, Router) {
+        let (world, secret) = (self.world.clone(), Arc::clone(&self.secret));
+        let identity = Arc::clone(&self.identity) as Arc<dyn Identity>;
+        let public = upload::routes(upload::Deps { world: world.clone(), identity, secret: Arc::clone(&secret) })
+            .merge(edge::health::routes(version, self.checks()))
+            .merge(edge::metrics::routes());
+        let internal = process::routes(process::Deps { world, worker: Arc::clone(&self.worker), secret });
+        let random = &self.world.random;
+        (edge::wrap(public, Arc::clone(random)), edge::wrap(internal, Arc::clone(random)))
+    }
+
+    fn checks(&self) -> Vec<Check> {
+        let (store, blobs) = (Arc::clone(&self.world.store), Arc::clone(&self.world.blobs));
+        let (queue, engine) = (Arc::clone(&self.world.queue), Arc::clone(self.worker.engine()));
+        vec![
+            Check::new("store", "The job store does not answer.", move || ready(Arc::clone(&store))),
+            Check::new("blobs", "No audio can be stored.", move || {
+                let blobs = Arc::clone(&blobs);
+                async move { blobs.ready().await }
+            }),
+            Check::new("queue", "The task queue does not answer.", move || {
+                let queue = Arc::clone(&queue);
+                async move { queue.ready().await }
+            }),
+            Check::new("engine", "The speech engine is not ready.", move || {
+                let engine = Arc::clone(&engine);
+                async move {
+                    let not_ready =
+                        |error| flow::Error::new(flow::Kind::Unavailable, "engine.ready", "").because(error);
+                    engine.ready().await.map_err(not_ready)
+                }
+            }),
+        ]
+    }
+}
+
+async fn ready(store: Arc<dyn Store>) -> flow::Result<()> {
+    store.ready().await
+}

@@ -1,0 +1,111 @@
+//! Everything of a backup in one tar file, durable before it gets its name.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use tar::{Builder, EntryType, Header};
+
+use super::BackupError;
+use crate::folder::DataFolder;
+
+const BUFFER: usize = 256 * 1024;
+/// `uploads/<user>/<job>/<file>` needs three.
+const MAX_DEPTH: usize = 8;
+
+/// Packs the copied store, the staged audio and the secrets, and says how many audio files there were.
+pub fn pack(folder: &DataFolder, store: &Path, archive: &Path) -> Result<u64, BackupError> {
+    let written = write(folder, store, archive);
+    written.map_err(|why| BackupError::Failed { path: folder.path().to_owned(), why })
+}
+
+fn write(folder: &DataFolder, store: &Path, archive: &Path) -> io::Result<u64> {
+    // The secrets are in it.
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(archive)?;
+    let mut tar = Tar(Builder::new(BufWriter::with_capacity(BUFFER, file)));
+    tar.file(store, Path::new("store.db"), Some(0o600))?;
+    tar.empty_folder(&folder.blobs_dir(), Path::new("blobs"))?;
+    let recordings = tar.tree(&folder.blobs_dir().join("uploads"), Path::new("blobs/uploads"), MAX_DEPTH)?;
+    tar.tree(&folder.secrets_dir(), Path::new("secrets"), MAX_DEPTH)?;
+    let mut file = tar.0.into_inner()?;
+    file.flush()?;
+    file.get_ref().sync_all()?;
+    Ok(recordings)
+}
+
+struct Tar<W: Write>(Builder<W>);
+
+impl<W: Write> Tar<W> {
+    /// A folder with all that is in it; says how many files that were.
+    fn tree(&mut self, from: &Path, name: &Path, depth: usize) -> io::Result<u64> {
+        if depth == 0 {
+            return Err(io::Error::other(format!("{} lies deeper than anything of ours", from.display())));
+        }
+        let Some(entries) = present(fs::read_dir(from))? else { return Ok(0) };
+        self.empty_folder(from, name)?;
+        let mut files = 0;
+        for entry in entries {
+            let entry = entry?;
+            let (from, name) = (entry.path(), name.join(entry.file_name()));
+            // Links and the like are not ours.
+            match entry.file_type()? {
+                kind if kind.is_dir() => files += self.tree(&from, &name, depth - 1)?,
+                kind if kind.is_file() => files += u64::from(self.file(&from, &name, None)?),
+                _ => {}
+            }
+        }
+        Ok(files)
+    }
+
+    fn empty_folder(&mut self, from: &Path, name: &Path) -> io::Result<()> {
+        let Some(about) = present(fs::metadata(from))? else { return Ok(()) };
+        let mut header = header(&about);
+        self.0.append_data(&mut header, name, io::empty())
+    }
+
+    /// Says whether it was there.
+    fn file(&mut self, from: &Path, name: &Path, mode: Option<u32>) -> io::Result<bool> {
+        let Some(file) = present(File::open(from))? else { return Ok(false) };
+        let about = file.metadata()?;
+        let mut header = header(&about);
+        mode.inspect(|mode| header.set_mode(*mode));
+        self.0.append_data(&mut header, name, Exactly { file, left: about.len() })?;
+        Ok(true)
+    }
+}
+
+/// What went away since its folder was read was never finished, or is an empty folder: under the hold nothing else does.
+fn present<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+/// Modes, owners and times stay: the age of a blob is the time it was written.
+fn header(about: &Metadata) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_metadata(about);
+    if about.is_dir() {
+        header.set_entry_type(EntryType::Directory);
+    }
+    header
+}
+
+/// Reads as many bytes as the header says. A file of another size would make every name behind it unreadable.
+struct Exactly {
+    file: File,
+    left: u64,
+}
+
+impl Read for Exactly {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = (&mut self.file).take(self.left).read(buffer)?;
+        if read == 0 && self.left > 0 && !buffer.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a file became shorter while it was copied"));
+        }
+        self.left -= read as u64;
+        Ok(read)
+    }
+}

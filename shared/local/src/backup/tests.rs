@@ -1,0 +1,138 @@
+use std::fs::TryLockError;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::*;
+use crate::secret::task_secret;
+use crate::sqlite::Writer;
+use crate::sqlite::testing::{MIGRATIONS, add, words};
+
+const BLOB: &str = "blobs/uploads/somebody/some-job/0-recording.bin";
+
+struct Scene {
+    root: TempDir,
+    folder: DataFolder,
+    writer: Writer,
+}
+
+fn scene() -> Scene {
+    let root = tempfile::tempdir().unwrap();
+    let folder = DataFolder::open(&root.path().join("data")).unwrap();
+    let writer = Writer::open(&folder.store_file(), MIGRATIONS).unwrap();
+    let blob = folder.path().join(BLOB);
+    fs::create_dir_all(blob.parent().unwrap()).unwrap();
+    fs::write(blob, "sound").unwrap();
+    task_secret(&folder).unwrap();
+    Scene { root, folder, writer }
+}
+
+impl Scene {
+    fn file(&self) -> PathBuf {
+        self.root.path().join("backup.tar")
+    }
+
+    fn restore(&self) -> DataFolder {
+        let restored = self.root.path().join("restored");
+        let mut archive = tar::Archive::new(File::open(self.file()).unwrap());
+        archive.set_preserve_permissions(true);
+        archive.unpack(&restored).unwrap();
+        DataFolder::open(&restored).unwrap()
+    }
+
+    fn names(&self) -> Vec<OsString> {
+        let mut names: Vec<_> =
+            fs::read_dir(self.root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// The words 0000, 0001, … one after the other, until it is told to stop.
+async fn write_on(writer: &Writer, stop: &AtomicBool) -> usize {
+    for number in 0.. {
+        writer.call("test.add", number, move |db| add(db, &format!("{number:06}"))).await.unwrap();
+        if stop.load(Ordering::Relaxed) {
+            return number + 1;
+        }
+    }
+    0
+}
+
+#[tokio::test]
+async fn a_copy_made_while_others_write_is_of_one_moment() {
+    let scene = scene();
+    let (folder, file) = (DataFolder::open_shared(scene.folder.path()).unwrap(), scene.file());
+    // More pages than one step of the copy takes.
+    let filler = |db: &Connection| add(db, &"~".repeat(8 << 20));
+    scene.writer.call("test.add", "", filler).await.unwrap();
+    let stop = AtomicBool::new(false);
+    let copy = async {
+        let summary = tokio::task::spawn_blocking(move || backup(&folder, &file)).await.unwrap();
+        stop.store(true, Ordering::Relaxed);
+        summary.unwrap()
+    };
+    let (written, summary) = tokio::join!(write_on(&scene.writer, &stop), copy);
+    assert_eq!((summary.recordings, summary.bytes), (1, fs::metadata(scene.file()).unwrap().len()));
+    let restored = scene.restore();
+    let db = Connection::open(restored.store_file()).unwrap();
+    assert_eq!(db.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0)).unwrap(), "ok");
+    let words = words(&db).unwrap();
+    assert!(words.len() <= written + 1);
+    assert!(words[..words.len() - 1].iter().enumerate().all(|(number, word)| *word == format!("{number:06}")));
+}
+
+#[test]
+fn what_is_restored_is_a_whole_data_folder() {
+    let scene = scene();
+    backup(&scene.folder, &scene.file()).unwrap();
+    assert_eq!(scene.names(), ["backup.tar", "data"]);
+    assert_eq!(fs::metadata(scene.file()).unwrap().permissions().mode() & 0o777, 0o600);
+    let restored = scene.restore();
+    assert_eq!(fs::read(restored.path().join(BLOB)).unwrap(), b"sound");
+    let written = |folder: &DataFolder| fs::metadata(folder.path().join(BLOB)).unwrap().modified().unwrap();
+    assert!(written(&scene.folder).duration_since(written(&restored)).unwrap().as_secs() < 1);
+    for (name, mode) in [("store.db", 0o600), ("secrets", 0o700), ("secrets/task-secret", 0o600)] {
+        assert_eq!(fs::metadata(restored.path().join(name)).unwrap().permissions().mode() & 0o777, mode, "{name}");
+    }
+    let secret = |folder: &DataFolder| fs::read(folder.secrets_dir().join("task-secret")).unwrap();
+    assert_eq!(secret(&restored), secret(&scene.folder));
+    Writer::open(&restored.store_file(), MIGRATIONS).unwrap();
+}
+
+#[test]
+fn a_file_that_is_there_is_never_replaced() {
+    let scene = scene();
+    fs::write(scene.file(), "precious").unwrap();
+    assert!(matches!(backup(&scene.folder, &scene.file()), Err(BackupError::Exists(_))));
+    assert_eq!(fs::read(scene.file()).unwrap(), b"precious");
+}
+
+#[test]
+fn a_backup_inside_the_data_folder_is_refused() {
+    let scene = scene();
+    let inside = scene.folder.path().join("backup.tar");
+    assert!(matches!(backup(&scene.folder, &inside), Err(BackupError::Inside(_))));
+}
+
+#[test]
+fn a_backup_that_fails_leaves_nothing() {
+    let Scene { root, folder, writer } = scene();
+    drop(writer);
+    fs::write(folder.store_file(), "not a database, and longer than the header of one: ".repeat(100)).unwrap();
+    let refusal = backup(&folder, &root.path().join("backup.tar")).unwrap_err().to_string();
+    assert!(refusal.contains("is damaged"), "{refusal}");
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn while_it_copies_nothing_can_be_deleted() {
+    let scene = scene();
+    let held = hold(&scene.folder.blobs_dir()).unwrap();
+    let deletion = File::open(scene.folder.blobs_dir().join("hold")).unwrap();
+    assert!(matches!(deletion.try_lock(), Err(TryLockError::WouldBlock)));
+    drop(held);
+    deletion.try_lock().unwrap();
+}

@@ -1,0 +1,139 @@
+//! Staged audio on disk: one file for each blob, whole and durable before it is seen under its name.
+//!
+//! Under the root: `uploads/<uid>/<job>/<file>`, `tmp/` for what is being written, and `hold`, which a backup locks so
+//! that nothing it is about to copy goes away. All of it belongs to one server.
+
+mod disk;
+mod folders;
+mod hold;
+mod list;
+mod name;
+mod read;
+mod temporary;
+mod writer;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use flow::ports::{BlobName, BlobWriter, Blobs, Clock};
+use flow::{Error, Kind, Result};
+use futures_util::stream::BoxStream;
+
+use disk::{blocking, fault};
+use folders::Folders;
+use hold::Hold;
+use name::Place;
+use temporary::Desk;
+
+/// The most bytes that a writer keeps in memory and that a read gives at once: the port's numbers.
+const PIECE: usize = 256 * 1024;
+const UPLOADS: &str = "uploads";
+const TEMPORARY: &str = "tmp";
+const HOLD: &str = "hold";
+
+pub struct DiskBlobs {
+    shelf: Arc<Shelf>,
+}
+
+/// What the pieces of work on other threads share.
+struct Shelf {
+    root: PathBuf,
+    folders: Folders,
+    desk: Desk,
+    hold: Hold,
+    clock: Arc<dyn Clock>,
+}
+
+impl DiskBlobs {
+    /// Opens the folder, or makes it. `reserve_bytes` of the disk stay free for everything else.
+    pub fn open(root: &Path, reserve_bytes: u64, clock: Arc<dyn Clock>) -> Result<Self> {
+        let failed = |error| fault("blobs.open", root.display(), error);
+        for folder in [root.to_owned(), root.join(UPLOADS), root.join(TEMPORARY)] {
+            folders::make_private(&folder).map_err(failed)?;
+        }
+        folders::sync(root).map_err(failed)?;
+        if let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            folders::sync(parent).map_err(failed)?;
+        }
+        let shelf = Shelf {
+            root: root.to_owned(),
+            folders: Folders::new(root.join(UPLOADS)),
+            desk: Desk::new(root.join(TEMPORARY), reserve_bytes),
+            hold: Hold::open(&root.join(HOLD)).map_err(failed)?,
+            clock,
+        };
+        Ok(Self { shelf: Arc::new(shelf) })
+    }
+
+    /// Removes what writes that were cut off left behind, and says how many files that were. For the start: nothing may
+    /// be writing.
+    pub fn sweep_temporary(&self) -> Result<usize> {
+        let failed = |error| fault("blobs.sweep_temporary", "", error);
+        self.shelf.folders.prune_all().map_err(failed)?;
+        let mut removed = 0;
+        for entry in fs::read_dir(self.shelf.root.join(TEMPORARY)).map_err(failed)? {
+            fs::remove_file(entry.map_err(failed)?.path()).map_err(failed)?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+}
+
+impl Shelf {
+    fn remove(&self, name: &BlobName) -> Result<()> {
+        let place = Place::of("blobs.delete", name)?;
+        let _held = self.hold.against_backups("blobs.delete", name)?;
+        let file = self.root.join(place.path());
+        match fs::remove_file(&file) {
+            Err(error) if !disk::is_absent(&error) => return Err(fault("blobs.delete", name, error)),
+            _ => self.folders.prune_around(&file),
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Blobs for DiskBlobs {
+    async fn create(&self, name: &BlobName) -> Result<Box<dyn BlobWriter>> {
+        let place = Place::of("blobs.create", name)?;
+        // Asked on this thread: the kernel answers from memory, and a small file is to cost one hop, in `finish`.
+        self.shelf.desk.room("blobs.create", name)?;
+        Ok(Box::new(writer::Writer::new(Arc::clone(&self.shelf), name.clone(), place)))
+    }
+
+    async fn read(&self, name: &BlobName, offset: u64) -> Result<BoxStream<'static, Result<Bytes>>> {
+        let place = Place::of("blobs.read", name)?;
+        read::read(self.shelf.root.join(place.path()), name.clone(), offset).await
+    }
+
+    async fn delete(&self, name: &BlobName) -> Result<()> {
+        let (shelf, name) = (Arc::clone(&self.shelf), name.clone());
+        blocking("blobs.delete", move || shelf.remove(&name)).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&BlobName>, limit: usize) -> Result<Vec<(BlobName, Duration)>> {
+        let (shelf, prefix, after) = (Arc::clone(&self.shelf), prefix.to_owned(), after.cloned());
+        blocking("blobs.list", move || {
+            let now = shelf.clock.now();
+            list::list(&shelf.root, &list::Page { prefix: &prefix, after: after.as_ref(), limit, now })
+                .map_err(|error| fault("blobs.list", prefix, error))
+        })
+        .await
+    }
+
+    async fn ready(&self) -> Result<()> {
+        let shelf = Arc::clone(&self.shelf);
+        blocking("blobs.ready", move || {
+            shelf.desk.room("blobs.ready", "")?;
+            shelf.desk.try_out().map_err(|error| fault("blobs.ready", "", error))
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+//! The lock that lets a backup copy in peace: while it is held, nothing is deleted.
+
+use std::fmt::Display;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::disk::fault;
+use super::{Error, Kind, Result};
+
+/// A backup of staged audio takes seconds to minutes; the sweep comes by anyway.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+
+/// One deletion at a time: the lock belongs to the open file, so a second one would unlock under the first. An unlink
+/// takes microseconds.
+pub struct Hold(Mutex<File>);
+
+/// Keeps backups out until it is dropped.
+pub struct Held<'a>(MutexGuard<'a, File>);
+
+impl Hold {
+    pub fn open(path: &Path) -> io::Result<Self> {
+        OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map(Mutex::new).map(Self)
+    }
+
+    /// Never waits for a backup: it may take long, and whoever deletes comes again.
+    pub fn against_backups(&self, operation: &'static str, subject: impl Display) -> Result<Held<'_>> {
+        let file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match file.try_lock() {
+            Ok(()) => Ok(Held(file)),
+            Err(TryLockError::WouldBlock) => {
+                Err(Error::new(Kind::Unavailable, operation, subject).after(ASK_AGAIN).because("a backup is running"))
+            }
+            Err(TryLockError::Error(error)) => Err(fault(operation, subject, error)),
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::error!(%error, "the hold of the blobs cannot be unlocked: no backup can run");
+        }
+    }
+}

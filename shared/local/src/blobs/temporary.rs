@@ -1,0 +1,176 @@
+//! A file while it is written: nameless to everybody else, hashed on the way, gone when it is dropped.
+
+use std::fmt::Display;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use domain::{Sha256Hex, Timestamp};
+use flow::ports::Stored;
+use sha2::{Digest, Sha256};
+
+use super::disk::fault;
+use super::{Error, Kind, Result};
+
+/// How much a writer writes before it asks again whether there is room.
+const ASK_EVERY: u64 = 8 * 1024 * 1024;
+
+/// Where temporary files are made, and how much of the disk they must leave.
+pub struct Desk {
+    folder: PathBuf,
+    reserve_bytes: u64,
+    next: AtomicU64,
+}
+
+impl Desk {
+    pub fn new(folder: PathBuf, reserve_bytes: u64) -> Self {
+        Self { folder, reserve_bytes, next: AtomicU64::new(0) }
+    }
+
+    /// Whether the disk has more than its reserve.
+    pub fn room(&self, operation: &'static str, subject: impl Display) -> Result<()> {
+        let disk = match rustix::fs::statvfs(&self.folder) {
+            Ok(disk) => disk,
+            Err(error) => return Err(fault(operation, subject, error.into())),
+        };
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        if free >= self.reserve_bytes {
+            return Ok(());
+        }
+        let why = format!("{free} bytes are free, {} are to stay free", self.reserve_bytes);
+        Err(Error::new(Kind::Full, operation, subject).because(why))
+    }
+
+    pub fn file(&self) -> io::Result<Temporary> {
+        loop {
+            let path = self.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string());
+            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+                Ok(file) => return Ok(Temporary { file, path: Some(path), sum: Sum::default(), ask_at: ASK_EVERY }),
+                // Left behind by a program that was killed, and not swept.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Whether a small write would succeed now.
+    pub fn try_out(&self) -> io::Result<()> {
+        self.file()?.file.write_all(b"ready")
+    }
+}
+
+pub struct Temporary {
+    file: File,
+    /// `None` when the file has its name.
+    path: Option<PathBuf>,
+    sum: Sum,
+    /// At how many bytes the next look at the disk's room is due.
+    ask_at: u64,
+}
+
+impl Temporary {
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.sum.add(bytes);
+        Ok(())
+    }
+
+    /// Whether enough was written since the last time that the room is to be looked at again.
+    pub fn is_to_ask(&mut self) -> bool {
+        let due = self.sum.size >= self.ask_at;
+        if due {
+            self.ask_at = self.sum.size + ASK_EVERY;
+        }
+        due
+    }
+
+    /// Makes the bytes durable. The file's age counts from `now`, whatever the kernel's clock says.
+    pub fn settle(&mut self, now: Timestamp) -> io::Result<Stored> {
+        let since_1970 = Duration::from_millis(u64::try_from(now.millis()).unwrap_or(0));
+        self.file.set_modified(SystemTime::UNIX_EPOCH + since_1970)?;
+        self.file.sync_all()?;
+        Ok(self.sum.clone().stored())
+    }
+
+    /// Gives the file its name, if nothing has it yet: else `AlreadyExists`.
+    pub fn place(&mut self, to: &Path) -> io::Result<()> {
+        if let Some(from) = &self.path {
+            rename_without_replacing(from, to)?;
+            self.path = None;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed at the next start.
+        let _ = self.path.take().map(fs::remove_file);
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Some network and user-space file systems do not know the flag.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => link_and_unlink(from, to),
+        renamed => Ok(renamed?),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
+    link_and_unlink(from, to)
+}
+
+fn link_and_unlink(from: &Path, to: &Path) -> io::Result<()> {
+    fs::hard_link(from, to)?;
+    // It has its name now, so this is no failure: the second one goes at the next start.
+    let _ = fs::remove_file(from);
+    Ok(())
+}
+
+/// What is said of the bytes so far.
+#[derive(Clone, Default)]
+pub struct Sum {
+    size: u64,
+    crc32c: u32,
+    sha256: Sha256,
+}
+
+impl Sum {
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.size += bytes.len() as u64;
+        self.crc32c = crc32c::crc32c_append(self.crc32c, bytes);
+        self.sha256.update(bytes);
+    }
+
+    pub fn stored(self) -> Stored {
+        Stored { size: self.size, crc32c: self.crc32c, sha256: Sha256Hex(self.sha256.finalize().into()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_to_a_name_replace_nothing() {
+        for way in [rename_without_replacing, link_and_unlink] {
+            let folder = tempfile::tempdir().unwrap();
+            let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+            fs::write(&from, "new").unwrap();
+            fs::write(&to, "old").unwrap();
+            assert_eq!(way(&from, &to).unwrap_err().kind(), ErrorKind::AlreadyExists);
+            assert_eq!(fs::read(&to).unwrap(), b"old");
+            fs::remove_file(&to).unwrap();
+            way(&from, &to).unwrap();
+            assert_eq!((fs::read(&to).unwrap(), from.exists()), (b"new".to_vec(), false));
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Writes one blob: small ones wait in memory and go to disk in one hop, large ones stream.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use flow::ports::{BlobName, BlobWriter, Stored};
+
+use super::disk::{blocking, fault};
+use super::folders::Fresh;
+use super::name::Place;
+use super::temporary::Temporary;
+use super::{Error, Kind, PIECE, Result, Shelf};
+
+/// How often a folder may vanish under a writer, because its last other blob was deleted, before we call it trouble.
+const MAX_TRIES: usize = 64;
+
+pub struct Writer {
+    shelf: Arc<Shelf>,
+    name: BlobName,
+    place: Place,
+    /// What is not on disk yet: grows to [`PIECE`] only when the blob does.
+    buffer: Vec<u8>,
+    file: OnDisk,
+}
+
+enum OnDisk {
+    NotYet,
+    Here(Temporary),
+    /// On another thread. It stays there when a write failed or nobody waited for its end: the blob is lost.
+    Away,
+}
+
+impl Writer {
+    pub fn new(shelf: Arc<Shelf>, name: BlobName, place: Place) -> Self {
+        Self { shelf, name, place, buffer: Vec::new(), file: OnDisk::NotYet }
+    }
+
+    fn take_file(&mut self, operation: &'static str) -> Result<Option<Temporary>> {
+        match std::mem::replace(&mut self.file, OnDisk::Away) {
+            OnDisk::NotYet => Ok(None),
+            OnDisk::Here(file) => Ok(Some(file)),
+            OnDisk::Away => {
+                Err(Error::new(Kind::Unavailable, operation, &self.name).because("an earlier write did not end well"))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl BlobWriter for Writer {
+    async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        if self.buffer.len() + bytes.len() < PIECE {
+            self.buffer.extend_from_slice(&bytes);
+            return Ok(());
+        }
+        let file = self.take_file("blobs.write")?;
+        let (shelf, name, mut buffer) = (Arc::clone(&self.shelf), self.name.clone(), std::mem::take(&mut self.buffer));
+        let (file, buffer) = blocking("blobs.write", move || {
+            let failed = |error| fault("blobs.write", &name, error);
+            let mut file = file.map_or_else(|| shelf.desk.file(), Ok).map_err(failed)?;
+            file.write(&buffer).and_then(|()| file.write(&bytes)).map_err(failed)?;
+            if file.is_to_ask() {
+                shelf.desk.room("blobs.write", &name)?;
+            }
+            buffer.clear();
+            Ok((file, buffer))
+        })
+        .await?;
+        (self.file, self.buffer) = (OnDisk::Here(file), buffer);
+        Ok(())
+    }
+
+    async fn finish(mut self: Box<Self>) -> Result<Stored> {
+        let file = self.take_file("blobs.finish")?;
+        let shelf = Arc::clone(&self.shelf);
+        let (name, place, rest) = (self.name.clone(), self.place.clone(), std::mem::take(&mut self.buffer));
+        blocking("blobs.finish", move || finish(&shelf, &name, &place, file, &rest)).await
+    }
+
+    async fn abort(mut self: Box<Self>) {
+        if let Ok(Some(file)) = self.take_file("blobs.abort") {
+            // Freeing a large file takes time. Its failure leaves a temporary file, for the next start to remove.
+            let _ = tokio::task::spawn_blocking(move || drop(file)).await;
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if let OnDisk::Here(file) = std::mem::replace(&mut self.file, OnDisk::Away)
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            drop(runtime.spawn_blocking(move || drop(file)));
+        }
+    }
+}
+
+fn finish(shelf: &Shelf, name: &BlobName, place: &Place, file: Option<Temporary>, rest: &[u8]) -> Result<Stored> {
+    let failed = |error| fault("blobs.finish", name, error);
+    let mut file = file.map_or_else(|| shelf.desk.file(), Ok).map_err(failed)?;
+    file.write(rest).map_err(failed)?;
+    let stored = file.settle(shelf.clock.now()).map_err(failed)?;
+    let to = shelf.root.join(place.path());
+    let placed = put(shelf, &mut file, &to, &stored);
+    let (fresh, found) = placed.inspect_err(|_| shelf.folders.prune_around(&to)).map_err(failed)?;
+    if found == Found::Other {
+        return Err(Error::new(Kind::Conflict, "blobs.finish", name));
+    }
+    // The blob can be seen, but a power cut might take it back: not a success, and not a failure to clean up after.
+    let unsure = |error| Error::new(Kind::Unknown, "blobs.finish", name).because(error);
+    shelf.folders.make_durable(&to, fresh).map_err(unsure)?;
+    Ok(stored)
+}
+
+/// What stands under the name in the end.
+#[derive(Clone, Copy, PartialEq)]
+enum Found {
+    /// Our bytes, just placed or by an earlier success.
+    Ours,
+    Other,
+}
+
+fn put(shelf: &Shelf, file: &mut Temporary, to: &Path, stored: &Stored) -> io::Result<(Vec<Fresh>, Found)> {
+    let mut last = io::Error::from(ErrorKind::NotFound);
+    for _ in 0..MAX_TRIES {
+        // A deletion may take the folders away at any moment until the file is in them.
+        let tried = shelf.folders.make_around(to).and_then(|fresh| match file.place(to) {
+            Ok(()) => Ok((fresh, Found::Ours)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok((fresh, compare(to, stored)?)),
+            Err(error) => Err(error),
+        });
+        match tried {
+            Err(error) if error.kind() == ErrorKind::NotFound => last = error,
+            done => return done,
+        }
+        shelf.folders.forget_around(to);
+    }
+    Err(last)
+}
+
+fn compare(at: &Path, stored: &Stored) -> io::Result<Found> {
+    let mut file = File::open(at)?;
+    if file.metadata()?.len() != stored.size {
+        return Ok(Found::Other);
+    }
+    let (mut crc, mut piece) = (0, vec![0; PIECE]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => break,
+            read => crc = crc32c::crc32c_append(crc, &piece[..read]),
+        }
+    }
+    Ok(if crc == stored.crc32c { Found::Ours } else { Found::Other })
+}

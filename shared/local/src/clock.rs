@@ -1,0 +1,42 @@
+//! The machine's own clock.
+
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use domain::Timestamp;
+use domain::time::millis;
+use flow::ports::Clock;
+
+pub struct SystemClock;
+
+#[async_trait]
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is where time comes in")]
+    fn now(&self) -> Timestamp {
+        // A clock that stands before 1970 was never set.
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(millis(since_1970))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is where waiting comes in")]
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_of_this_century() {
+        assert!(SystemClock.now() > Timestamp::from_secs(1_700_000_000));
+    }
+
+    #[tokio::test]
+    async fn a_sleep_lasts() {
+        let before = SystemClock.now();
+        SystemClock.sleep(Duration::from_millis(5)).await;
+        assert!(before.until(SystemClock.now()) >= Duration::from_millis(4));
+    }
+}

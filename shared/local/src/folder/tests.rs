@@ -1,0 +1,70 @@
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn a_new_folder_is_private() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = DataFolder::open(&root.path().join("deep/data")).unwrap();
+    assert_eq!((mode(folder.path()), mode(&folder.secrets_dir())), (0o700, 0o700));
+}
+
+#[test]
+fn a_second_server_is_told_who_uses_the_folder() {
+    let root = tempfile::tempdir().unwrap();
+    let first = DataFolder::open(root.path()).unwrap();
+    let refusal = DataFolder::open(root.path()).unwrap_err().to_string();
+    assert!(refusal.contains(&format!("in use by another process (process {})", std::process::id())), "{refusal}");
+    drop(first);
+    DataFolder::open(root.path()).unwrap();
+}
+
+#[test]
+fn a_command_works_beside_the_server() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("data");
+    assert!(matches!(DataFolder::open_shared(&path), Err(FolderError::Missing { .. })));
+    assert!(!path.exists());
+    let server = DataFolder::open(&path).unwrap();
+    let beside = DataFolder::open_shared(&path).unwrap();
+    assert_eq!(beside.store_file(), server.store_file());
+}
+
+#[test]
+fn a_folder_of_something_else_is_no_data_folder() {
+    let root = tempfile::tempdir().unwrap();
+    assert!(matches!(DataFolder::open_shared(root.path()), Err(FolderError::Missing { .. })));
+}
+
+#[test]
+fn a_file_is_no_folder() {
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join("file");
+    fs::write(&file, "").unwrap();
+    for path in [file.clone(), file.join("data")] {
+        let refusal = DataFolder::open(&path).unwrap_err();
+        assert!(matches!(refusal, FolderError::NotAFolder { .. }), "{refusal}");
+    }
+    assert!(matches!(DataFolder::open_shared(&file), Err(FolderError::NotAFolder { .. })));
+}
+
+#[test]
+fn a_folder_that_takes_no_files_is_refused() {
+    if rustix::process::geteuid().is_root() {
+        return; // Root may write anywhere.
+    }
+    let root = tempfile::tempdir().unwrap();
+    fs::set_permissions(root.path(), fs::Permissions::from_mode(0o500)).unwrap();
+    let refusal = DataFolder::open(root.path()).unwrap_err();
+    assert!(matches!(refusal, FolderError::Unwritable { .. }), "{refusal}");
+}
+
+#[test]
+fn a_relative_path_is_shown_whole() {
+    let refusal = DataFolder::open_shared(Path::new("no-such-folder")).unwrap_err().to_string();
+    assert!(refusal.starts_with('/'), "{refusal}");
+}

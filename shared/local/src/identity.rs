@@ -1,0 +1,123 @@
+//! Who is asking, on one machine: tokens that this server signs itself, with a key made at its first start.
+
+mod claims;
+mod key;
+mod seen;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::Uid;
+use flow::ports::{Clock, Denied, Identity};
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, Header, Validation};
+
+use claims::Claims;
+use key::Key;
+use seen::{Fingerprint, Seen};
+
+pub const ISSUER: &str = "afterword-local";
+pub const AUDIENCE: &str = "afterword";
+/// Our tokens have about 300 bytes; what is much longer is not looked at.
+const MAX_TOKEN_BYTES: usize = 4096;
+/// A uid names a folder, and this is what disks take for one (`NAME_MAX`).
+const MAX_FOLDER_BYTES: usize = 255;
+
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    #[error("cannot {doing} {}", path.display())]
+    File {
+        doing: &'static str,
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{} is not an Ed25519 key: {why}", path.display())]
+    NotAKey { path: PathBuf, why: String },
+    #[error("no key can be made on this machine")]
+    NoKey,
+    #[error("`{0}` is too long for a user of this server: its folder's name would have more than 255 bytes")]
+    LongUid(Uid),
+    #[error("the token cannot be signed")]
+    NotSigned(#[source] jsonwebtoken::errors::Error),
+}
+
+/// Issues tokens and checks them.
+pub struct LocalIdentity {
+    key: Key,
+    clock: Arc<dyn Clock>,
+    signature_only: Validation,
+    seen: Seen,
+}
+
+impl LocalIdentity {
+    /// Reads the key from the folder, or makes one. Processes that start at once end with the same key.
+    pub fn open(secrets_dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, IdentityError> {
+        let key = Key::open(secrets_dir)?;
+        let mut signature_only = Validation::new(Algorithm::EdDSA);
+        // The library asks the machine for the time; ours comes through the port, in `Claims::check`.
+        (signature_only.validate_exp, signature_only.validate_aud) = (false, false);
+        signature_only.required_spec_claims.clear();
+        Ok(Self { key, clock, signature_only, seen: Seen::default() })
+    }
+
+    /// A token that lets its bearer in as this user.
+    pub fn issue(&self, uid: &Uid, ttl: Duration) -> Result<String, IdentityError> {
+        if !has_a_folder(uid) {
+            return Err(IdentityError::LongUid(uid.clone()));
+        }
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.kid = Some(self.key.id.clone());
+        let claims = Claims::new(uid, self.clock.now(), ttl);
+        jsonwebtoken::encode(&header, &claims, &self.key.signing).map_err(IdentityError::NotSigned)
+    }
+
+    fn check(&self, token: &str) -> Result<Uid, String> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(format!("this is not a token of this server: it has more than {MAX_TOKEN_BYTES} bytes"));
+        }
+        let fingerprint = Fingerprint::of(token);
+        let (claims, is_new) = match self.seen.get(&fingerprint) {
+            Some(claims) => (claims, false),
+            None => (Arc::new(self.signed(token)?), true),
+        };
+        let now = self.clock.now();
+        let uid = claims.check(now)?;
+        if !has_a_folder(&uid) {
+            return Err("the token's user has too long a name for this server".to_owned());
+        }
+        if is_new {
+            self.seen.put(fingerprint, claims, now);
+        }
+        Ok(uid)
+    }
+
+    fn signed(&self, token: &str) -> Result<Claims, String> {
+        let decoded = jsonwebtoken::decode::<Claims>(token, &self.key.checking, &self.signature_only);
+        // Only the kind is told: the library's texts may quote what was sent.
+        decoded.map(|decoded| decoded.claims).map_err(|error| {
+            let why = match error.kind() {
+                ErrorKind::InvalidSignature => "the token is not signed by this server",
+                ErrorKind::InvalidAlgorithm => "the token is not signed with EdDSA, as those of this server are",
+                _ => "this is not a token of this server",
+            };
+            why.to_owned()
+        })
+    }
+}
+
+fn has_a_folder(uid: &Uid) -> bool {
+    uid.path_part().len() <= MAX_FOLDER_BYTES
+}
+
+#[async_trait]
+impl Identity for LocalIdentity {
+    async fn verify(&self, token: &str) -> flow::Result<Result<Uid, Denied>> {
+        Ok(self.check(token).map_err(|detail| Denied { detail }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

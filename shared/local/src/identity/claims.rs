@@ -1,0 +1,63 @@
+//! What a token says, and whether that lets anybody in now.
+
+use std::time::Duration;
+
+use domain::{Timestamp, Uid};
+use serde::{Deserialize, Serialize};
+
+use super::{AUDIENCE, ISSUER};
+
+/// Times are seconds since 1970. What is missing is told by name, so nothing is required here.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Claims {
+    pub iss: String,
+    pub aud: String,
+    pub sub: String,
+    pub iat: i64,
+    pub exp: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<i64>,
+}
+
+impl Claims {
+    pub fn new(uid: &Uid, now: Timestamp, ttl: Duration) -> Self {
+        Self {
+            iss: ISSUER.to_owned(),
+            aud: AUDIENCE.to_owned(),
+            sub: uid.to_string(),
+            // Down for the beginning and up for the end: valid from now on, and no less long than asked for.
+            iat: now.millis().div_euclid(1000),
+            exp: (now + ttl).millis().saturating_add(999).div_euclid(1000),
+            nbf: None,
+        }
+    }
+
+    pub fn expires_at(&self) -> Timestamp {
+        seconds(self.exp)
+    }
+
+    /// The user, or why not. No leeway: issuer and judge have one clock.
+    pub fn check(&self, now: Timestamp) -> Result<Uid, String> {
+        if self.iss != ISSUER {
+            return Err("the token is from another issuer".to_owned());
+        }
+        if self.aud != AUDIENCE {
+            return Err("the token is for another audience".to_owned());
+        }
+        if now.has_reached(self.expires_at()) {
+            return Err(format!("the token expired at {}", self.expires_at()));
+        }
+        if let Some(from) = self.nbf.map(seconds).filter(|from| !now.has_reached(*from)) {
+            return Err(format!("the token is not valid before {from}"));
+        }
+        if !now.has_reached(seconds(self.iat)) {
+            return Err(format!("the token was issued in the future, at {}", seconds(self.iat)));
+        }
+        Uid::new(self.sub.as_str()).map_err(|_| "the token does not name a user".to_owned())
+    }
+}
+
+fn seconds(since_1970: i64) -> Timestamp {
+    Timestamp::from_millis(since_1970.saturating_mul(1000))
+}

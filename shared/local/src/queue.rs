@@ -1,0 +1,134 @@
+//! The queue of an embedded server: the semantics of Cloud Tasks over SQLite, with real HTTP deliveries.
+//!
+//! A task is a row before `enqueue` returns, and stays one until the worker has answered it with success; what runs is
+//! remembered in memory only, so that after a crash every unfinished task is due again by its schedule.
+
+mod backoff;
+mod bucket;
+mod call;
+mod chores;
+mod deliver;
+mod outcome;
+mod settings;
+mod settle;
+mod table;
+mod task;
+mod upcoming;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use flow::ports::{Clock, NewTask, Queue, Random, TaskName};
+use flow::{Error, Kind, Result};
+use tokio::sync::Notify;
+
+use crate::sqlite::{self, Writer};
+
+use self::call::Caller;
+pub use self::settings::{QueueSettings, UnfitSetting};
+use self::task::{Key, Task};
+use self::upcoming::Upcoming;
+
+/// Why the queue cannot be used, as one line for whoever starts the program.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Database(#[from] sqlite::OpenError),
+    #[error(transparent)]
+    Setting(#[from] UnfitSetting),
+}
+
+pub struct LocalQueue {
+    settings: QueueSettings,
+    writer: Writer,
+    caller: Caller,
+    upcoming: Mutex<Upcoming>,
+    /// There is something for the dispatcher to look at.
+    woken: Notify,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl LocalQueue {
+    /// Delivers nothing until [`deliver`](Self::deliver) runs.
+    pub fn open(
+        path: &Path,
+        settings: QueueSettings,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> std::result::Result<Self, OpenError> {
+        settings.check()?;
+        let caller = Caller::new(&settings)?;
+        let writer = Writer::open(path, table::MIGRATIONS)?;
+        let upcoming = Mutex::new(Upcoming::new());
+        Ok(Self { settings, writer, caller, upcoming, woken: Notify::new(), clock, random })
+    }
+
+    fn upcoming(&self) -> MutexGuard<'_, Upcoming> {
+        // No step under the lock panics half-way: they are moves between collections.
+        self.upcoming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn doubt(&self, key: Key) {
+        self.upcoming().doubt(key);
+        self.woken.notify_one();
+    }
+}
+
+#[async_trait]
+impl Queue for LocalQueue {
+    async fn enqueue(&self, task: NewTask) -> Result<()> {
+        let now = self.clock.now();
+        let task = row(task, now)?;
+        // Whoever enqueues may stop waiting, or lose the answer: the row may be there all the same.
+        let mut doubt = Doubt { queue: self, key: Some((task.due, i64::MIN)) };
+        let new = task.clone();
+        let created = self.writer.call("queue.enqueue", &task.name, move |db| table::create(db, &new, now)).await;
+        if !matches!(&created, Err(Error { kind: Kind::Unknown, .. })) {
+            doubt.key = None;
+        }
+        if let Some(id) = created?
+            && self.upcoming().offer(Task { id, ..task })
+        {
+            self.woken.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn exists(&self, name: &TaskName) -> Result<bool> {
+        let text = name.to_string();
+        self.writer.call("queue.exists", name, move |db| table::is_unfinished(db, &text)).await
+    }
+
+    async fn ready(&self) -> Result<()> {
+        self.writer.call("queue.ready", "", |db| table::nearest(db, 1)).await.map(drop)
+    }
+}
+
+/// As long as it stands, the table may hold a task from this key on that memory does not know.
+struct Doubt<'a> {
+    queue: &'a LocalQueue,
+    key: Option<Key>,
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            self.queue.doubt(key);
+        }
+    }
+}
+
+/// The row has no id yet.
+fn row(task: NewTask, now: domain::Timestamp) -> Result<Task> {
+    let name = task.name().to_string();
+    let body = serde_json::to_vec(&task.body);
+    let body = body.map_err(|why| Error::new(Kind::Invalid, "queue.enqueue", &name).because(why))?;
+    let due = task.schedule.unwrap_or(now);
+    Ok(Task { id: 0, name, due, retries: 0, answers: 0, body: Bytes::from(body), traceparent: task.traceparent })
+}

@@ -1,0 +1,113 @@
+//! The dispatcher: begins each delivery when its task is due, as fast as the limits allow.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::LocalQueue;
+use super::bucket::Bucket;
+use super::chores::Loading;
+use super::settle::Delivery;
+use super::task::Task;
+use super::upcoming::Next;
+
+/// A clock that jumps is noticed after this long.
+const NAP: Duration = Duration::from_secs(60);
+/// A worker that is told to stop puts its work back and answers at once; one that does not gets no more than this.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
+
+impl LocalQueue {
+    /// Delivers until `shutdown`; then begins nothing more and waits a little for the answers that are due. What has
+    /// not answered by then is delivered again after the next start.
+    pub async fn deliver(self: Arc<Self>, shutdown: CancellationToken) {
+        let mut dispatcher = Dispatcher::new(self);
+        dispatcher.run(&shutdown).await;
+        dispatcher.end().await;
+    }
+}
+
+struct Dispatcher {
+    queue: Arc<LocalQueue>,
+    bucket: Bucket,
+    deliveries: JoinSet<()>,
+    /// Loading and purging.
+    chores: JoinSet<()>,
+}
+
+enum Step {
+    Load(usize),
+    Deliver(Task),
+    Wait(Duration),
+}
+
+impl Dispatcher {
+    fn new(queue: Arc<LocalQueue>) -> Self {
+        let bucket = Bucket::full(queue.settings.max_per_second, queue.clock.now());
+        Self { queue, bucket, deliveries: JoinSet::new(), chores: JoinSet::new() }
+    }
+
+    async fn run(&mut self, shutdown: &CancellationToken) {
+        self.chores.spawn(self.queue.clone().purge_for_ever());
+        let clock = self.queue.clock.clone();
+        while !shutdown.is_cancelled() {
+            let wait = self.begin_what_is_due();
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = self.queue.woken.notified() => {}
+                Some(_) = self.deliveries.join_next() => {}
+                Some(_) = self.chores.join_next() => {}
+                () = clock.sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Says how long nothing more can begin, if nobody wakes the dispatcher.
+    fn begin_what_is_due(&mut self) -> Duration {
+        while self.deliveries.try_join_next().is_some() {}
+        loop {
+            // What is spawned may be dropped at once, and would then ask for the lock: it is free again by here.
+            match self.next_step() {
+                Step::Load(limit) => drop(self.chores.spawn(Loading::begun(self.queue.clone()).load(limit))),
+                Step::Deliver(task) => drop(self.deliveries.spawn(Delivery::begun(self.queue.clone(), task).run())),
+                Step::Wait(wait) => return wait,
+            }
+        }
+    }
+
+    fn next_step(&mut self) -> Step {
+        let mut upcoming = self.queue.upcoming();
+        if let Some(limit) = upcoming.begin_load() {
+            return Step::Load(limit);
+        }
+        // The end of any of them wakes the dispatcher.
+        if self.deliveries.len() >= self.queue.settings.max_concurrent {
+            return Step::Wait(NAP);
+        }
+        let now = self.queue.clock.now();
+        match upcoming.next(now) {
+            Next::Ready => {}
+            Next::At(due) => return Step::Wait(now.until(due).min(NAP)),
+            Next::Nothing => return Step::Wait(NAP),
+        }
+        match self.bucket.take(now) {
+            Ok(()) => upcoming.take().map_or(Step::Wait(NAP), Step::Deliver),
+            Err(wait) => Step::Wait(wait),
+        }
+    }
+
+    async fn end(mut self) {
+        self.chores.shutdown().await;
+        let clock = self.queue.clock.clone();
+        let answers = async { while self.deliveries.join_next().await.is_some() {} };
+        tokio::select! {
+            () = answers => {}
+            () = clock.sleep(LAST_ANSWERS) => {}
+        }
+        if !self.deliveries.is_empty() {
+            tracing::warn!(deliveries = self.deliveries.len(), "deliveries dropped at shutdown");
+        }
+        self.deliveries.shutdown().await;
+    }
+}

@@ -1,0 +1,86 @@
+//! One delivery from its beginning to the row that says what became of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flow::Result;
+
+use super::LocalQueue;
+use super::call::Answer;
+use super::outcome::{self, Outcome};
+use super::table;
+use super::task::Task;
+
+/// How many milliseconds to wait before each further try to write an outcome down. After the last the row stands as it was, and the
+/// task is delivered again, which the worker bears.
+const TRIES: [u64; 5] = [100, 200, 400, 800, 1600];
+
+/// A task that runs. Cut off, at shutdown or by a panic, it leaves its row to the next load.
+pub struct Delivery {
+    queue: Arc<LocalQueue>,
+    task: Task,
+    settled: bool,
+}
+
+impl Delivery {
+    pub fn begun(queue: Arc<LocalQueue>, task: Task) -> Self {
+        Self { queue, task, settled: false }
+    }
+
+    pub async fn run(mut self) {
+        let queue = self.queue.clone();
+        let answer = queue.ask(&self.task).await;
+        let outcome = outcome::of(&queue.settings, &self.task, &answer, queue.clock.now(), queue.random.unit());
+        if queue.write_down(self.task.id, &outcome).await {
+            let again = if let Outcome::Again(task) = outcome { Some(task) } else { None };
+            self.settled = true;
+            queue.upcoming().settle(self.task.id, again);
+        }
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.queue.upcoming().lose(self.task.key());
+            self.queue.woken.notify_one();
+        }
+    }
+}
+
+impl LocalQueue {
+    async fn ask(&self, task: &Task) -> Answer {
+        tokio::select! {
+            answer = self.caller.call(task) => answer,
+            () = self.clock.sleep(self.settings.dispatch_deadline) => {
+                Answer::Silence("no answer before the dispatch deadline".to_owned())
+            }
+        }
+    }
+
+    /// Whether it stands in the row now.
+    async fn write_down(&self, id: i64, outcome: &Outcome) -> bool {
+        for wait in TRIES {
+            match self.write(id, outcome).await {
+                Ok(()) => return true,
+                Err(error) => tracing::warn!(%error, "outcome of a delivery not written"),
+            }
+            self.clock.sleep(Duration::from_millis(wait)).await;
+        }
+        let result = self.write(id, outcome).await;
+        result.inspect_err(|error| tracing::error!(%error, "outcome of a delivery lost: it comes again")).is_ok()
+    }
+
+    async fn write(&self, id: i64, outcome: &Outcome) -> Result<()> {
+        match outcome {
+            Outcome::Done | Outcome::GivenUp => {
+                let now = self.clock.now();
+                self.writer.call("queue.end", id, move |db| table::end(db, id, now)).await
+            }
+            Outcome::Again(task) => {
+                let task = task.clone();
+                self.writer.call("queue.put_off", id, move |db| table::put_off(db, &task)).await
+            }
+        }
+    }
+}

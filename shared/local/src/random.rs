@@ -1,0 +1,40 @@
+//! The machine's own randomness.
+
+use flow::ports::Random;
+use uuid::Uuid;
+
+/// As many as a `f64` holds without rounding, so that `unit` never becomes 1.
+const UNIT_BITS: u32 = 53;
+
+pub struct SystemRandom;
+
+impl Random for SystemRandom {
+    #[expect(clippy::disallowed_methods, reason = "this is where randomness comes in")]
+    fn uuid(&self) -> Uuid {
+        Uuid::new_v4()
+    }
+
+    fn unit(&self) -> f64 {
+        // The low 62 bits of a v4 UUID are random.
+        let bits = self.uuid().as_u64_pair().1 & ((1 << UNIT_BITS) - 1);
+        bits as f64 / (1_u64 << UNIT_BITS) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_uuid_is_another() {
+        assert_ne!(SystemRandom.uuid(), SystemRandom.uuid());
+        assert_eq!(SystemRandom.uuid().get_version_num(), 4);
+    }
+
+    #[test]
+    fn a_unit_lies_anywhere_from_zero_to_below_one() {
+        let drawn: Vec<_> = (0..1000).map(|_| SystemRandom.unit()).collect();
+        assert!(drawn.iter().all(|unit| (0.0..1.0).contains(unit)));
+        assert!(drawn.iter().any(|unit| *unit < 0.1) && drawn.iter().any(|unit| *unit > 0.9));
+    }
+}

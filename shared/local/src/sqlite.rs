@@ -1,0 +1,18 @@
+//! SQLite as the adapters use it: one thread that writes in groups, a few that read, one way to open and to upgrade.
+
+mod connection;
+mod error;
+mod migrate;
+mod readers;
+mod step;
+mod worker;
+mod writer;
+
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use connection::open_to_read;
+pub use error::{Failure, kind_of};
+pub use migrate::{OpenError, check, migrate};
+pub use readers::Readers;
+pub use writer::Writer;

@@ -1,0 +1,80 @@
+//! Opening a connection with the settings that durability and speed ask for.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::migrate::{OpenError, check, migrate};
+
+/// Only a backup or a command beside the server may hold a lock, and neither for long.
+const BUSY: Duration = Duration::from_secs(5);
+/// More than there are queries.
+const STATEMENTS: usize = 128;
+
+/// Safe against power loss: a commit returns when the log is on the disk. The cache is 16 MiB, and a log that a long
+/// read let grow shrinks to 16 MiB again.
+const WRITER: &str = "
+    PRAGMA synchronous = FULL;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA cache_size = -16384;
+    PRAGMA journal_size_limit = 16777216;
+    PRAGMA trusted_schema = OFF;
+";
+
+/// The cache is 4 MiB for each reader.
+const READER: &str = "
+    PRAGMA query_only = ON;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA cache_size = -4096;
+    PRAGMA trusted_schema = OFF;
+";
+
+/// Makes the database if there is none, and brings its schema up to date.
+pub fn open_to_write(path: &Path, migrations: &[&str]) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    open(path, flags, WRITER, |db| {
+        // A database that is not ours is refused before anything in it is changed.
+        check(db, path, migrations)?;
+        write_ahead(db, path)?;
+        migrate(db, path, migrations)
+    })
+}
+
+/// Opens what a server beside us may have open too: nothing is made and nothing is brought up to date.
+pub fn open_alongside(path: &Path, migrations: &[&str]) -> Result<Connection, OpenError> {
+    open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER, |db| {
+        let found = check(db, path, migrations)?;
+        let known = migrations.len();
+        if found == known { Ok(()) } else { Err(OpenError::Older { path: path.to_owned(), found, known }) }
+    })
+}
+
+/// Sees every commit that was answered before its transaction began.
+pub fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
+    open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER, |_| Ok(()))
+}
+
+fn open(
+    path: &Path,
+    flags: OpenFlags,
+    settings: &str,
+    prepare: impl FnOnce(&mut Connection) -> Result<(), OpenError>,
+) -> Result<Connection, OpenError> {
+    let failed = |error| OpenError::of(path, error);
+    // A connection stays on one thread, and a path is a path, never a URI.
+    let mut db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
+    db.busy_timeout(BUSY).map_err(failed)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    prepare(&mut db)?;
+    db.execute_batch(settings).map_err(failed)?;
+    Ok(db)
+}
+
+fn write_ahead(db: &Connection, path: &Path) -> Result<(), OpenError> {
+    let mode = db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0));
+    match mode.map_err(|error| OpenError::of(path, error))?.as_str() {
+        "wal" => Ok(()),
+        _ => Err(OpenError::NoSharedMemory { path: path.to_owned() }),
+    }
+}

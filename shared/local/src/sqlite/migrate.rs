@@ -1,0 +1,100 @@
+//! Which version a database has, and bringing it up to the one this program knows.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+
+/// "AftW": tells our files from those of others, for `file` and for us.
+const APPLICATION_ID: i32 = 0x4166_7457;
+
+/// Why a database cannot be used, as one line for whoever starts the program.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(
+        "{}: this data folder was written by a newer version (schema {found}, this program knows {known}); \
+         start that version again",
+        path.display()
+    )]
+    Newer { path: PathBuf, found: usize, known: usize },
+    #[error(
+        "{}: this data folder was written by an older version (schema {found}, this program needs {known}); \
+         start the server of this version once",
+        path.display()
+    )]
+    Older { path: PathBuf, found: usize, known: usize },
+    #[error("{}: this is a database of another program; choose another data folder", path.display())]
+    Foreign { path: PathBuf },
+    #[error(
+        "{}: the file is damaged ({why}); move the data folder away and restore a backup into an empty one",
+        path.display()
+    )]
+    Damaged { path: PathBuf, why: rusqlite::Error },
+    #[error("{}: another process holds the database locked; end it, then try again", path.display())]
+    Locked { path: PathBuf },
+    #[error("{}: the database needs a local disk; this file system cannot share memory between processes", path.display())]
+    NoSharedMemory { path: PathBuf },
+    #[error("{}: the database cannot be opened ({why})", path.display())]
+    Failed { path: PathBuf, why: rusqlite::Error },
+    #[error("{}: no thread can be started for the database ({why})", path.display())]
+    NoThread { path: PathBuf, why: std::io::Error },
+}
+
+impl OpenError {
+    pub fn of(path: &Path, why: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match why.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged { path, why },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked { path },
+            _ => Self::Failed { path, why },
+        }
+    }
+}
+
+/// The version that stands in the file, if it is ours and not newer than we are. Nothing is changed.
+pub fn check(db: &Connection, path: &Path, migrations: &[&str]) -> Result<usize, OpenError> {
+    let known = migrations.len();
+    let stamp = stamp(db).map_err(|error| OpenError::of(path, error))?;
+    match stamp {
+        Stamp::Empty => Ok(0),
+        Stamp::Foreign => Err(OpenError::Foreign { path: path.to_owned() }),
+        Stamp::Ours(found) if found > known => Err(OpenError::Newer { path: path.to_owned(), found, known }),
+        Stamp::Ours(found) => Ok(found),
+    }
+}
+
+/// Applies what is missing, each migration in a transaction together with its number.
+pub fn migrate(db: &mut Connection, path: &Path, migrations: &[&str]) -> Result<(), OpenError> {
+    let done = check(db, path, migrations)?;
+    for (version, migration) in (1_u32..).zip(migrations).skip(done) {
+        apply(db, version, migration).map_err(|error| OpenError::of(path, error))?;
+    }
+    Ok(())
+}
+
+fn apply(db: &mut Connection, version: u32, migration: &str) -> rusqlite::Result<()> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(migration)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", version)?;
+    transaction.commit()
+}
+
+enum Stamp {
+    /// Just made, or cut off before the first migration.
+    Empty,
+    Foreign,
+    Ours(usize),
+}
+
+fn stamp(db: &Connection) -> rusqlite::Result<Stamp> {
+    let number = |pragma| db.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
+    let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(match (number("application_id")?, usize::try_from(number("user_version")?)) {
+        (0, Ok(0)) if tables == 0 => Stamp::Empty,
+        (APPLICATION_ID, Ok(version)) => Stamp::Ours(version),
+        _ => Stamp::Foreign,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+use super::super::connection::{open_alongside, open_to_write};
+use super::super::testing::{Database, MIGRATIONS, add, words};
+use super::*;
+
+const SECOND: &[&str] = &[MIGRATIONS[0], "ALTER TABLE words ADD COLUMN language TEXT"];
+const BROKEN: &[&str] = &[MIGRATIONS[0], "CREATE TABLE more (id INTEGER); NONSENSE"];
+
+fn refusal(database: &Database, migrations: &[&str]) -> String {
+    open_to_write(&database.path, migrations).unwrap_err().to_string()
+}
+
+#[test]
+fn an_older_database_is_brought_up_to_date_and_keeps_its_rows() {
+    let database = Database::new();
+    add(&open_to_write(&database.path, MIGRATIONS).unwrap(), "one").unwrap();
+    for _ in 0..2 {
+        let db = open_to_write(&database.path, SECOND).unwrap();
+        assert_eq!(words(&db).unwrap(), ["one"]);
+        assert_eq!(check(&db, &database.path, SECOND).unwrap(), 2);
+        db.prepare("SELECT language FROM words").unwrap();
+    }
+}
+
+#[test]
+fn a_newer_database_is_refused_by_name_and_number() {
+    let database = Database::new();
+    drop(open_to_write(&database.path, SECOND).unwrap());
+    let refusal = refusal(&database, MIGRATIONS);
+    assert!(refusal.contains("newer version (schema 2, this program knows 1)"), "{refusal}");
+    assert!(refusal.starts_with(database.path.to_str().unwrap()), "{refusal}");
+}
+
+#[test]
+fn beside_a_server_nothing_is_brought_up_to_date() {
+    let database = Database::new();
+    assert!(open_alongside(&database.path, MIGRATIONS).is_err());
+    assert!(!database.path.exists());
+    drop(open_to_write(&database.path, MIGRATIONS).unwrap());
+    open_alongside(&database.path, MIGRATIONS).unwrap();
+    assert!(matches!(open_alongside(&database.path, SECOND), Err(OpenError::Older { found: 1, known: 2, .. })));
+}
+
+#[test]
+fn a_migration_that_fails_leaves_the_version_before_it() {
+    let database = Database::new();
+    assert!(matches!(open_to_write(&database.path, BROKEN), Err(OpenError::Failed { .. })));
+    let db = open_to_write(&database.path, MIGRATIONS).unwrap();
+    assert!(db.prepare("SELECT id FROM more").is_err());
+}
+
+#[test]
+fn the_database_of_another_program_is_left_as_it_is() {
+    let database = Database::new();
+    Connection::open(&database.path).unwrap().execute_batch("CREATE TABLE theirs (id INTEGER)").unwrap();
+    let before = std::fs::read(&database.path).unwrap();
+    assert!(refusal(&database, MIGRATIONS).contains("another program"));
+    assert_eq!(std::fs::read(&database.path).unwrap(), before);
+}
+
+#[test]
+fn a_file_that_is_no_database_is_called_damaged() {
+    let database = Database::new();
+    std::fs::write(&database.path, "not a database, and longer than the header of one: ".repeat(100)).unwrap();
+    assert!(refusal(&database, MIGRATIONS).contains("is damaged"));
+}
+
+#[test]
+fn a_lock_that_somebody_holds_is_called_that() {
+    let database = Database::new();
+    let mut db = Connection::open(&database.path).unwrap();
+    let other = Connection::open(&database.path).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    db.busy_timeout(std::time::Duration::ZERO).unwrap();
+    let refusal = migrate(&mut db, &database.path, MIGRATIONS).unwrap_err().to_string();
+    assert!(refusal.contains("locked"), "{refusal}");
+}

@@ -1,0 +1,63 @@
+use std::sync::mpsc;
+
+use super::super::testing::{Database, add, words};
+use super::*;
+
+#[tokio::test]
+async fn what_was_answered_is_seen() {
+    let database = Database::new();
+    let (writer, readers) = (database.writer(), database.readers());
+    for word in ["one", "two"] {
+        writer.call("test.add", word, move |db| add(db, word)).await.unwrap();
+        assert!(readers.call("test.words", "", words).await.unwrap().contains(&word.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_look_is_of_one_moment_and_keeps_nobody_waiting() {
+    let database = Database::new();
+    let (writer, readers) = (database.writer(), database.readers());
+    let (begun, is_begun) = tokio::sync::oneshot::channel();
+    let (go, wait) = mpsc::channel::<()>();
+    let look = readers.call("test.words", "", move |db| -> rusqlite::Result<_> {
+        let before = words(db)?;
+        begun.send(()).unwrap();
+        wait.recv().unwrap();
+        Ok((before, words(db)?))
+    });
+    let meanwhile = async {
+        is_begun.await.unwrap();
+        writer.call("test.add", "", |db| add(db, "one")).await.unwrap();
+        let other = readers.call("test.words", "", words).await.unwrap();
+        go.send(()).unwrap();
+        other
+    };
+    let (look, other) = tokio::join!(look, meanwhile);
+    assert_eq!(look.unwrap(), (vec![], vec![]));
+    assert_eq!(other, ["one"]);
+}
+
+#[tokio::test]
+async fn a_look_that_writes_fails() {
+    let database = Database::new();
+    let (_writer, readers) = (database.writer(), database.readers());
+    assert_eq!(readers.call("test.add", "", |db| add(db, "one")).await.unwrap_err().kind, Kind::Unavailable);
+    assert!(database.words().is_empty());
+}
+
+#[tokio::test]
+async fn a_look_that_panics_ends_no_thread() {
+    let database = Database::new();
+    let (_writer, readers) = (database.writer(), database.readers());
+    for _ in 0..3 {
+        let look = readers.call("test.words", "", |db| words(db).map(|_| -> () { panic!("a mistake") }));
+        assert_eq!(look.await.unwrap_err().kind, Kind::Unavailable);
+    }
+    assert!(readers.call("test.words", "", words).await.unwrap().is_empty());
+}
+
+#[test]
+fn without_a_database_there_is_nothing_to_read() {
+    let error = Readers::open(&Database::new().path, 2).map(drop).unwrap_err();
+    assert!(error.to_string().contains("cannot be opened"), "{error}");
+}

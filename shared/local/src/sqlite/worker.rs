@@ -1,0 +1,68 @@
+//! A bounded queue of steps and the threads behind it, which end when the last step is answered.
+
+use std::fmt::Display;
+use std::io;
+use std::thread::JoinHandle;
+
+use flow::{Error, Kind, Result};
+use rusqlite::Connection;
+use tokio::sync::mpsc;
+
+use super::error::Failure;
+use super::step::{self, Step};
+
+pub type Queue = mpsc::Receiver<Box<dyn Step>>;
+
+/// More callers than this wait to be let in: a queue that is longer helps nobody.
+const QUEUE: usize = 1024;
+
+pub struct Worker {
+    /// `None` only while it is dropped.
+    steps: Option<mpsc::Sender<Box<dyn Step>>>,
+    threads: Vec<JoinHandle<()>>,
+    /// What a step becomes whose answer never came.
+    unanswered: Kind,
+}
+
+impl Worker {
+    /// `start` gets the queue and starts the threads that serve it.
+    pub fn start(unanswered: Kind, start: impl FnOnce(Queue) -> io::Result<Vec<JoinHandle<()>>>) -> io::Result<Self> {
+        let (steps, queue) = mpsc::channel(QUEUE);
+        Ok(Self { steps: Some(steps), threads: start(queue)?, unanswered })
+    }
+
+    pub fn call<T, E, F>(
+        &self,
+        operation: &'static str,
+        subject: impl Display,
+        work: F,
+    ) -> impl Future<Output = Result<T>> + Send
+    where
+        T: Send + 'static,
+        E: Failure + 'static,
+        F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
+    {
+        let subject = subject.to_string();
+        let (step, answer) = step::step(operation, &subject, work);
+        // The future holds nothing but the way in and the way back, however much the step carries.
+        async move {
+            let gone = |kind| Error::new(kind, operation, &subject).because("its thread has ended");
+            let steps = self.steps.as_ref().ok_or_else(|| gone(Kind::Unavailable))?;
+            steps.send(step).await.map_err(|_| gone(Kind::Unavailable))?;
+            answer.await.unwrap_or_else(|_| Err(gone(self.unanswered)))
+        }
+    }
+}
+
+impl Drop for Worker {
+    /// Waits for what was asked, so that the connections are closed in good order before the process ends.
+    fn drop(&mut self) {
+        self.steps = None;
+        let this_thread = std::thread::current().id();
+        // A step may own the last handle: a thread cannot wait for itself.
+        for thread in self.threads.drain(..).filter(|thread| thread.thread().id() != this_thread) {
+            // A thread that panicked has closed its connection too.
+            drop(thread.join());
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! A damaged row is named, never taken for missing, and holds up nothing else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{Command, ConversationId, Job};
+use flow::ports::Store;
+use flow::{Error, Kind};
+use rusqlite::Connection;
+use testkit::Scene;
+use testkit::build::{conversation_id, phone, uid};
+
+use super::{fresh, path, scene};
+use crate::store::SqliteStore;
+
+/// Changes rows behind the store's back.
+fn tamper(folder: &tempfile::TempDir, sql: &str, id: &[u8; 16]) {
+    let changed = Connection::open(path(folder)).unwrap().execute(sql, [id]).unwrap();
+    assert_eq!(changed, 1, "{sql}");
+}
+
+fn spoil(folder: &tempfile::TempDir, job: &Job) {
+    tamper(folder, "UPDATE offline_sync_jobs SET document = '{\"id\":' WHERE id = ?1", job.id.0.as_bytes());
+}
+
+fn names(error: &Error, table: &str, id: &str) {
+    assert_eq!(error.kind, Kind::Corrupt);
+    let text = error.to_string();
+    assert!(text.contains(table) && text.contains(id), "{text}");
+}
+
+async fn accept(store: &Arc<SqliteStore>, n: u32) -> (Scene, Vec<Job>) {
+    let scene = scene(store);
+    let mut jobs = Vec::new();
+    for n in 0..n {
+        jobs.push(scene.accept(&uid("ann"), &[phone(i64::from(n) * 1000)]).await);
+    }
+    (scene, jobs)
+}
+
+#[tokio::test]
+async fn a_damaged_job_is_named_and_not_missing() {
+    let (store, folder) = fresh();
+    let (scene, jobs) = accept(&store, 1).await;
+    spoil(&folder, &jobs[0]);
+    names(&store.job(jobs[0].id).await.unwrap_err(), "offline_sync_jobs", &jobs[0].id.to_string());
+    let error = store.step(jobs[0].id, &Command::Cancel, scene.at()).await.unwrap_err();
+    names(&error, "offline_sync_jobs", &jobs[0].id.to_string());
+}
+
+#[tokio::test]
+async fn a_job_under_the_id_of_another_is_damage() {
+    let (store, folder) = fresh();
+    let (_, jobs) = accept(&store, 1).await;
+    let other = conversation_id(7).0;
+    let sql = "UPDATE offline_sync_jobs SET id = ?1";
+    tamper(&folder, sql, other.as_bytes());
+    names(&store.job(domain::JobId(other)).await.unwrap_err(), "offline_sync_jobs", &other.to_string());
+    assert_eq!(store.job(jobs[0].id).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn the_sweep_goes_on_past_a_damaged_job() {
+    let (store, folder) = fresh();
+    let (scene, jobs) = accept(&store, 3).await;
+    spoil(&folder, &jobs[0]);
+    scene.pass(Duration::from_secs(3600));
+    let due = store.due_jobs(scene.now(), None, 2).await.unwrap();
+    let found: Vec<_> = due.iter().map(|job| job.id).collect();
+    assert_eq!(found, [jobs[1].id, jobs[2].id]);
+}
+
+#[tokio::test]
+async fn a_damaged_waiting_job_does_not_keep_others_from_their_turn_or_end() {
+    let (store, folder) = fresh();
+    let (scene, jobs) = accept(&store, 6).await;
+    spoil(&folder, &jobs[4]);
+    scene.done(jobs[0].id, Command::Cancel).await;
+    assert!(scene.job(jobs[5].id).await.holds_a_turn());
+}
+
+#[tokio::test]
+async fn a_damaged_plan_and_a_lost_recording_are_named() {
+    for sql in ["UPDATE recordings SET plan = x'ff' WHERE id = ?1", "DELETE FROM recordings WHERE id = ?1"] {
+        let (store, folder) = fresh();
+        let (scene, jobs) = accept(&store, 1).await;
+        let job = scene.claim(jobs[0].id).await;
+        let (_, recording) = scene.plan(&job, 0, testkit::build::speech(&[(0, 900)])).await;
+        tamper(&folder, sql, recording.id.bytes());
+        let group = domain::placement::Group { fence: job.lease.fence, index: 0, answers: Vec::new() };
+        let error = store.place(job.id, &group, scene.at()).await.unwrap_err();
+        names(&error, "recordings", &recording.id.to_string());
+    }
+}
+
+#[tokio::test]
+async fn redirects_in_a_circle_are_damage_and_no_endless_loop() {
+    let (store, folder) = fresh();
+    let (scene, ann) = (scene(&store), uid("ann"));
+    let id: ConversationId = scene.transcribe(&ann, &phone(0), &[(0, 900, "here")]).await.new_conversation_ids[0];
+    tamper(&folder, "UPDATE conversations SET merged_into = id WHERE id = ?1", id.0.as_bytes());
+    names(&store.conversation(&ann, id, None, 10).await.unwrap_err(), "conversations", &id.to_string());
+}
+
+#[tokio::test]
+async fn pages_of_other_bytes_are_damage() {
+    let (store, folder) = fresh();
+    let (_, jobs) = accept(&store, 1).await;
+    drop(store);
+    // Everything behind the first page, which holds the schema.
+    let mut bytes = std::fs::read(path(&folder)).unwrap();
+    bytes[4096..].fill(0x5A);
+    std::fs::write(path(&folder), bytes).unwrap();
+    let store = SqliteStore::open(&path(&folder), 1).unwrap();
+    assert_eq!(store.job(jobs[0].id).await.unwrap_err().kind, Kind::Corrupt);
+}

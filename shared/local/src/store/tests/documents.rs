@@ -1,0 +1,1 @@
+//! Data of one version opens in the next.

@@ -1,0 +1,52 @@
+//! What was answered is still there after a restart, and two processes see the same.
+
+use domain::Command;
+use flow::Kind;
+use flow::ports::{At, Store};
+use testkit::build::{batch, device, phone, uid};
+use testkit::snapshot::Snapshot;
+
+use super::{fresh, path, scene};
+use crate::store::SqliteStore;
+
+#[tokio::test]
+async fn everything_answered_is_there_after_a_restart() {
+    let (store, folder) = fresh();
+    let ann = uid("ann");
+    scene(&store).transcribe(&ann, &phone(0), &[(0, 900, "one"), (2000, 3000, "two")]).await;
+    let running = scene(&store).accept(&ann, &[phone(500)]).await;
+    let running = scene(&store).claim(running.id).await;
+    store.put_device(&device(&ann, "pixel", "token")).await.unwrap();
+    let before = Snapshot::take(&*store, &ann).await.unwrap();
+    drop(store);
+    let store = SqliteStore::open(&path(&folder), 1).unwrap();
+    assert_eq!(Snapshot::take(&store, &ann).await.unwrap(), before);
+    assert_eq!(store.job(running.id).await.unwrap(), Some(running));
+    assert_eq!(store.devices(&ann).await.unwrap(), [device(&ann, "pixel", "token")]);
+}
+
+#[tokio::test]
+async fn a_second_process_reads_and_writes_while_the_first_runs() {
+    let (store, folder) = fresh();
+    let (here, ann) = (scene(&store), uid("ann"));
+    let job = here.accept(&ann, &[phone(0)]).await;
+    let beside = SqliteStore::open_alongside(&path(&folder), 1).unwrap();
+    let there = scene(&std::sync::Arc::new(beside));
+    assert_eq!(there.job(job.id).await, job);
+    let cancelled = there.done(job.id, Command::Cancel).await;
+    assert_eq!(here.job(job.id).await, cancelled);
+}
+
+#[tokio::test]
+async fn a_store_opened_to_be_read_refuses_to_write() {
+    let (store, folder) = fresh();
+    let (scene, ann) = (scene(&store), uid("ann"));
+    let job = scene.accept(&ann, &[phone(0)]).await;
+    let looking = SqliteStore::open_read_only(&path(&folder), 1).unwrap();
+    assert_eq!(looking.job(job.id).await.unwrap(), Some(job.clone()));
+    let at = || At { now: scene.now(), rules: &scene.rules };
+    let error = looking.step(job.id, &Command::Cancel, at()).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Invalid);
+    assert_eq!(looking.create_job(&batch(&ann, &[phone(9)]), at()).await.unwrap_err().kind, Kind::Invalid);
+    assert_eq!(scene.job(job.id).await, job);
+}

@@ -1,0 +1,210 @@
+//! Every command in every situation does exactly what the transition function says: adapters hold no rules.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::command::Action;
+use domain::job::WaitingFor;
+use domain::placement::Answer;
+use domain::planning::Heard;
+use domain::transition::{Context, apply};
+use domain::{Code, Command, Failure, Job, PutBack, Uid};
+use flow::ports::{Stepped, Store};
+
+use super::{partly_failed, user};
+use crate::build::{nonce, phone, speech};
+use crate::scene::Scene;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Copy, Debug)]
+enum Situation {
+    Queued,
+    Enqueued,
+    Waiting,
+    AtWork,
+    ReadyToFinish,
+    Lost,
+    PutBack,
+    WaitingForEngine,
+    Completed,
+    PartlyFailed,
+    Cancelled,
+    CleanedUp,
+    Retried,
+}
+
+use Situation::*;
+
+async fn bring_about(scene: &Scene, uid: &Uid, situation: Situation) -> Job {
+    match situation {
+        Queued => scene.accept(uid, &[phone(0), phone(900)]).await,
+        Enqueued => {
+            let job = scene.accept(uid, &[phone(0)]).await;
+            scene.done(job.id, Command::Enqueued { number: 1, schedule: Some(scene.now() + MINUTE) }).await
+        }
+        Waiting => {
+            for n in 0..scene.rules.enqueued_per_user {
+                scene.accept(uid, &[phone(1000 + i64::from(n))]).await;
+            }
+            scene.accept(uid, &[phone(0)]).await
+        }
+        AtWork | ReadyToFinish | Lost | PutBack | WaitingForEngine => at_work(scene, uid, situation).await,
+        Completed => scene.transcribe(uid, &phone(0), &[(0, 900, "over")]).await,
+        PartlyFailed => partly_failed(scene, uid).await,
+        Cancelled => {
+            let job = scene.accept(uid, &[phone(0)]).await;
+            scene.done(job.id, Command::Cancel).await
+        }
+        CleanedUp => {
+            let job = scene.transcribe(uid, &phone(0), &[(0, 900, "over")]).await;
+            let fence = job.lease.fence;
+            scene.done(job.id, Command::AudioGone { fence }).await;
+            let job = scene.done(job.id, Command::CleanedUp { fence }).await;
+            scene.clock.set(job.expires_at.unwrap());
+            job
+        }
+        Retried => {
+            let job = partly_failed(scene, uid).await;
+            scene.done(job.id, Command::Retry { key: nonce(1) }).await
+        }
+    }
+}
+
+async fn at_work(scene: &Scene, uid: &Uid, situation: Situation) -> Job {
+    let job = scene.accept(uid, &[phone(0), phone(900)]).await;
+    let job = scene.done(job.id, Command::Claim { owner: nonce(1) }).await;
+    let fence = job.lease.fence;
+    scene.plan(&job, 0, speech(&[(0, 900), (2000, 3000)])).await;
+    scene.say(&job, 0, &[(0, "half of it")]).await;
+    match situation {
+        ReadyToFinish => {
+            scene.place(&job, 0, &[(2000, Answer::Failed { refused: false })]).await;
+            scene.plan(&job, 1, Heard::Silence).await;
+        }
+        Lost => scene.pass(scene.rules.lease),
+        PutBack => _ = scene.done(job.id, put_back(fence, domain::PutBack::Deadline)).await,
+        WaitingForEngine => {
+            let cause = domain::PutBack::Engine { retry_after: Some(MINUTE) };
+            scene.done(job.id, put_back(fence, cause)).await;
+        }
+        _ => {}
+    }
+    scene.job(job.id).await
+}
+
+fn put_back(fence: u64, cause: domain::PutBack) -> Command {
+    Command::PutBack { fence, cause, jitter: 0.25 }
+}
+
+/// All that can be said to this job: with its own fence and number, and with others.
+fn everything(job: &Job, scene: &Scene) -> Vec<Command> {
+    let soon = scene.now() + MINUTE;
+    let (own, number) = (job.lease.fence, job.dispatch.number);
+    let mut all = vec![
+        Command::Promote,
+        Command::Wake,
+        Command::Claim { owner: nonce(1) },
+        Command::Claim { owner: nonce(2) },
+        Command::Postpone { until: soon, waiting_for: WaitingFor::Engine },
+        Command::Postpone { until: soon, waiting_for: WaitingFor::Budget },
+        Command::Recover,
+        Command::GiveUpWaiting,
+        Command::Cancel,
+        Command::Retry { key: nonce(1) },
+        Command::Retry { key: nonce(2) },
+        Command::Expire,
+    ];
+    for number in [number, number + 1] {
+        all.push(Command::Enqueued { number, schedule: None });
+        all.push(Command::Enqueued { number, schedule: Some(soon) });
+        all.push(Command::TaskGone { number });
+    }
+    for fence in [own, own + 1] {
+        all.extend(with_fence(fence, soon));
+    }
+    all
+}
+
+fn with_fence(fence: u64, soon: domain::Timestamp) -> Vec<Command> {
+    let failure = Failure::because(Code::StagedAudioMissing, "the blob is gone");
+    vec![
+        Command::Renew { fence },
+        Command::FailFile { fence, index: 0, failure: failure.clone() },
+        Command::FailFile { fence, index: 7, failure },
+        put_back(fence, PutBack::Fault { code: Code::Internal, retry_after: Some(2 * MINUTE) }),
+        put_back(fence, PutBack::Deadline),
+        put_back(fence, PutBack::Shutdown),
+        put_back(fence, PutBack::Engine { retry_after: None }),
+        put_back(fence, PutBack::Budget { until: soon }),
+        Command::Finish { fence },
+        Command::PushDone { fence },
+        Command::PushLater { fence, at: soon },
+        Command::AudioGone { fence },
+        Command::CleanedUp { fence },
+    ]
+}
+
+/// One command, compared with the pure function; false when the job is forgotten after it.
+async fn does_as_told(scene: &Scene, job: &Job, command: &Command) -> bool {
+    let jobs = scene.store.jobs(&job.uid, &[], None, 100, domain::Timestamp::default()).await.unwrap();
+    let taken = jobs.iter().filter(|job| job.holds_a_turn()).count();
+    let turn_free = taken < scene.rules.enqueued_per_user as usize;
+    let ctx = Context { now: scene.now(), rules: &scene.rules, turn_free };
+    match (apply(job, command, ctx), scene.step(job.id, command).await) {
+        (Ok(step), Stepped::Done { job: after, actions, promoted }) => {
+            assert_eq!((&after, &actions), (&step.job, &step.actions), "{command:?}");
+            assert!(promoted.is_empty() || step.asks_for(Action::PromoteNext), "{command:?}: {promoted:?}");
+            let stays = !step.asks_for(Action::Forget);
+            assert_eq!(scene.store.job(job.id).await.unwrap(), stays.then_some(step.job), "{command:?}");
+            stays
+        }
+        (Err(expected), Stepped::Refused { job: after, why }) => {
+            assert_eq!((&after, &why), (job, &expected), "{command:?}");
+            assert_eq!(scene.store.job(job.id).await.unwrap().as_ref(), Some(job), "{command:?}");
+            true
+        }
+        (expected, stepped) => panic!("{command:?}: not {expected:?} but {stepped:?}"),
+    }
+}
+
+async fn all_commands(store: &Arc<dyn Store>, situation: Situation) {
+    let all = {
+        let scene = Scene::new(store.clone());
+        let job = bring_about(&scene, &user(0), situation).await;
+        everything(&job, &scene).len()
+    };
+    for n in 0..all {
+        let scene = Scene::new(store.clone());
+        let job = bring_about(&scene, &user(1 + n as i64), situation).await;
+        let command = &everything(&job, &scene)[n];
+        if does_as_told(&scene, &job, command).await {
+            let job = scene.job(job.id).await;
+            does_as_told(&scene, &job, command).await;
+        }
+    }
+}
+
+macro_rules! situations {
+    ($($name:ident: $situation:expr;)*) => {
+        $(pub async fn $name(store: Arc<dyn Store>) {
+            all_commands(&store, $situation).await;
+        })*
+    };
+}
+
+situations! {
+    to_a_queued_job: Queued;
+    to_an_enqueued_job: Enqueued;
+    to_a_waiting_job: Waiting;
+    to_a_job_at_work: AtWork;
+    to_a_job_ready_to_finish: ReadyToFinish;
+    to_a_lost_job: Lost;
+    to_a_job_that_was_put_back: PutBack;
+    to_a_job_that_waits_for_the_engine: WaitingForEngine;
+    to_a_completed_job: Completed;
+    to_a_partly_failed_job: PartlyFailed;
+    to_a_cancelled_job: Cancelled;
+    to_a_job_that_is_over: CleanedUp;
+    to_a_retried_job: Retried;
+}

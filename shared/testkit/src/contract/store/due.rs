@@ -1,0 +1,77 @@
+//! What is due: the sweep's one question.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{Command, JobId};
+use flow::ports::{DueCursor, Store};
+
+use super::{MS, ann, bob, user};
+use crate::build::{batch_as, job_id, phone};
+use crate::scene::Scene;
+
+async fn due(scene: &Scene, after: Option<DueCursor>, limit: usize) -> Vec<JobId> {
+    let jobs = scene.store.due_jobs(scene.now(), after, limit).await.unwrap();
+    jobs.iter().map(|job| job.id).collect()
+}
+
+pub async fn a_job_is_due_at_its_moment_and_not_before(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let job = scene.accept(&ann(), &[phone(0)]).await;
+    scene.clock.set(job.due_at.unwrap() - MS);
+    assert_eq!(due(&scene, None, 10).await, []);
+    scene.pass(MS);
+    assert_eq!(scene.store.due_jobs(scene.now(), None, 10).await.unwrap(), [job.clone()], "whole jobs");
+    scene.pass(MS);
+    assert_eq!(due(&scene, None, 10).await, [job.id]);
+}
+
+pub async fn the_longest_due_comes_first_whoever_owns_it(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    for (n, uid) in [(3, ann()), (1, bob()), (2, ann())] {
+        scene.accept_batch(&batch_as(job_id(n), &uid, &[phone(n as i64)])).await;
+        scene.pass(MS);
+    }
+    scene.pass(Duration::from_secs(60));
+    assert_eq!(due(&scene, None, 10).await, [3, 1, 2].map(job_id));
+    assert_eq!(due(&scene, None, 2).await, [3, 1].map(job_id));
+    scene.claim(job_id(3)).await;
+    assert_eq!(due(&scene, None, 10).await, [1, 2].map(job_id), "a job at work is due when its lease ends");
+}
+
+pub async fn pages_of_any_size_show_every_due_job_once(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    for n in [5, 3, 1, 2, 4, 6] {
+        scene.accept_batch(&batch_as(job_id(n), &user(n as i64), &[phone(0)])).await;
+        if n == 1 {
+            scene.pass(MS);
+        }
+    }
+    scene.pass(Duration::from_secs(60));
+    for size in 1..=7 {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = scene.store.due_jobs(scene.now(), after, size).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = last.due_at.map(|due_at| DueCursor { due_at, id: last.id });
+            assert!(page.len() <= size);
+            seen.extend(page.iter().map(|job| job.id));
+        }
+        assert_eq!(seen, [1, 3, 5, 2, 4, 6].map(job_id), "pages of {size}");
+    }
+}
+
+pub async fn a_job_that_was_seen_to_is_not_due_again(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let job = scene.accept(&ann(), &[phone(0)]).await;
+    scene.pass(scene.rules.enqueue_grace);
+    assert_eq!(due(&scene, None, 10).await, [job.id]);
+    scene.done(job.id, Command::Enqueued { number: 1, schedule: None }).await;
+    assert_eq!(due(&scene, None, 10).await, []);
+    let ended = scene.done(job.id, Command::Cancel).await;
+    scene.done(job.id, Command::CleanedUp { fence: ended.lease.fence }).await;
+    scene.clock.set(scene.job(job.id).await.expires_at.unwrap());
+    assert_eq!(due(&scene, None, 10).await, [job.id], "to be forgotten");
+    scene.done(job.id, Command::Expire).await;
+    assert_eq!(due(&scene, None, 10).await, []);
+}

@@ -1,0 +1,87 @@
+//! Nobody reads or moves another user's data.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{Job, Status};
+use flow::ports::{Created, Store};
+
+use super::{ann, bob};
+use crate::build::{T0, batch, batch_as, conversation_id, device, phone};
+use crate::scene::Scene;
+use crate::snapshot::Snapshot;
+
+/// Ann has one of everything.
+async fn anns_things(store: Arc<dyn Store>) -> (Scene, Job) {
+    let scene = Scene::new(store);
+    let mut attached = batch(&ann(), &[phone(5000)]);
+    attached.conversation_id = Some(conversation_id(5));
+    scene.transcribe_batch(&attached, &[&[(0, 900, "attached")]]).await;
+    let done = scene.transcribe(&ann(), &phone(0), &[(0, 900, "private")]).await;
+    let live = scene.accept(&ann(), &[phone(9000)]).await;
+    scene.claim(live.id).await;
+    scene.store.put_device(&device(&ann(), "phone", "token")).await.unwrap();
+    (scene, done)
+}
+
+async fn seen_by_ann(scene: &Scene) -> Snapshot {
+    Snapshot::take(&*scene.store, &ann()).await.unwrap()
+}
+
+pub async fn no_reading_finds_anything_of_another_user(store: Arc<dyn Store>) {
+    let (scene, done) = anns_things(store).await;
+    let (store, recording) = (&scene.store, done.files[0].recording);
+    let all_time = (T0, T0 + Duration::from_secs(1 << 30));
+    assert_eq!(store.recordings(&bob(), &[recording]).await.unwrap(), [None]);
+    assert_eq!(store.lines(&bob(), recording, &[0]).await.unwrap(), []);
+    for id in [done.new_conversation_ids[0], conversation_id(5)] {
+        assert_eq!(store.conversation(&bob(), id, None, 10).await.unwrap(), None);
+    }
+    assert_eq!(store.conversations(&bob(), None, None, None, 10).await.unwrap(), []);
+    assert_eq!(store.usage(&bob(), all_time.0, all_time.1, 10).await.unwrap(), []);
+    assert_eq!(store.jobs(&bob(), &[], None, 10, scene.now()).await.unwrap(), []);
+    assert_eq!(store.devices(&bob()).await.unwrap(), []);
+    assert_eq!(store.promote(&bob(), scene.at()).await.unwrap(), []);
+}
+
+pub async fn the_same_audio_of_another_user_starts_from_nothing(store: Arc<dyn Store>) {
+    let (scene, _) = anns_things(store).await;
+    let before = seen_by_ann(&scene).await;
+    let job = scene.transcribe(&bob(), &phone(0), &[(0, 900, "my own words")]).await;
+    assert_eq!((job.status, job.new_conversation_ids.len()), (Status::Completed, 1));
+    assert_eq!(scene.talk(&bob()).await, [["my own words"]]);
+    assert_eq!(scene.usage(&bob()).await.segments, 1);
+    assert_eq!(seen_by_ann(&scene).await, before);
+}
+
+pub async fn an_id_of_anothers_conversation_is_not_found(store: Arc<dyn Store>) {
+    let (scene, done) = anns_things(store).await;
+    let before = seen_by_ann(&scene).await;
+    for (n, id) in [done.new_conversation_ids[0], conversation_id(5)].into_iter().enumerate() {
+        let mut batch = batch(&bob(), &[phone(n as i64)]);
+        batch.conversation_id = Some(id);
+        let job = scene.transcribe_batch(&batch, &[&[(0, 900, "not yours")]]).await;
+        assert_eq!(job.new_conversation_ids, [id], "it becomes one of his own");
+    }
+    assert_eq!(seen_by_ann(&scene).await, before);
+}
+
+pub async fn an_id_of_anothers_job_gives_nothing_away(store: Arc<dyn Store>) {
+    let (scene, done) = anns_things(store).await;
+    let before = seen_by_ann(&scene).await;
+    match scene.store.create_job(&batch_as(done.id, &bob(), &[phone(0)]), scene.at()).await {
+        Err(error) => assert!(!error.may_pass(), "{error}"),
+        Ok(Created::New { job, .. } | Created::Answered(job)) => assert_eq!(job.uid, bob()),
+    }
+    assert_eq!(seen_by_ann(&scene).await, before);
+}
+
+pub async fn what_another_does_with_his_devices_changes_nothing(store: Arc<dyn Store>) {
+    let (scene, _) = anns_things(store).await;
+    let before = seen_by_ann(&scene).await;
+    let same_name = device(&bob(), "phone", "another token");
+    scene.store.put_device(&same_name).await.unwrap();
+    scene.store.drop_token(&bob(), &same_name.id, "token").await.unwrap();
+    scene.store.delete_device(&bob(), &same_name.id).await.unwrap();
+    assert_eq!(seen_by_ann(&scene).await, before);
+}

@@ -1,0 +1,70 @@
+//! The in-memory adapters keep the contract of every port.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use flow::ports::{Clock, NewTask, Queue};
+use testkit::build::T0;
+use testkit::contract::queue::TestQueue;
+use testkit::{TestClock, memory};
+
+testkit::store_contract!(async || Arc::new(memory::Store::new()));
+testkit::store_deletion_contract!(async || Arc::new(memory::Store::new()));
+testkit::blobs_contract!(async || Arc::new(memory::Blobs::new(TestClock::at(T0))));
+testkit::push_contract!(async || Arc::new(memory::Push::new()));
+testkit::queue_contract!(async || Arc::new(InMemory::new()));
+
+struct InMemory {
+    clock: Arc<TestClock>,
+    queue: Arc<memory::Queue>,
+}
+
+impl InMemory {
+    fn new() -> Self {
+        let clock = TestClock::at(T0);
+        Self { queue: Arc::new(memory::Queue::new(clock.clone())), clock }
+    }
+}
+
+#[async_trait]
+impl TestQueue for InMemory {
+    fn queue(&self) -> Arc<dyn Queue> {
+        self.queue.clone()
+    }
+
+    fn clock(&self) -> &TestClock {
+        &self.clock
+    }
+
+    async fn deliver_due(&self) -> Vec<NewTask> {
+        self.queue.take_due(self.clock.now())
+    }
+}
+
+/// Every behaviour that is written down is in its macro.
+#[test]
+fn no_behaviour_is_forgotten() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/contract");
+    let store = folder.join("store");
+    let list = std::fs::read_to_string(store.join("list.rs")).unwrap();
+    let single = ["blobs.rs", "queue.rs", "push.rs"].map(|file| folder.join(file));
+    let grouped = std::fs::read_dir(&store).unwrap().map(|entry| entry.unwrap().path());
+    let mut found = 0;
+    for file in grouped.chain(single) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let listed = if file.starts_with(&store) { &list } else { &text };
+        for behaviour in behaviours(&text) {
+            let name = format!(" {behaviour},\n");
+            assert!(listed.contains(&name), "{behaviour} of {} is in no macro", file.display());
+            found += 1;
+        }
+    }
+    assert!(found > 150, "only {found} behaviours were found");
+}
+
+fn behaviours(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix("pub async fn ")?.split('(').next())
+        .filter(|name| *name != "$name")
+}

@@ -1,0 +1,320 @@
+//! Plays a case on a store: many workers at once, in random order, with groups of random size, put-backs, lost workers,
+//! repeated writes, failures and retries, until everything is done.
+
+use domain::placement::{Answer, Group};
+use domain::planning::FilePlan;
+use domain::{Code, Command, FileStatus, Job, JobId, Line, Mark, PutBack, Recording, Rules, Status, Timestamp};
+use flow::Result;
+use flow::ports::{At, Created, Random, Stepped, Store, Written};
+use testkit::build::{T0, facts, line_for};
+use testkit::scene::at_once;
+use testkit::{SeededRandom, memory};
+
+use crate::case::Case;
+use crate::reference::{Outcome, Talk};
+
+/// Moves after which nothing goes wrong any more, so that every run ends.
+const TROUBLED: u32 = 60;
+/// A run that takes longer hangs.
+const PATIENCE: u32 = 20_000;
+
+pub struct Driver<'a> {
+    case: &'a Case,
+    store: &'a memory::Store,
+    random: &'a SeededRandom,
+    rules: Rules,
+    now: Timestamp,
+    batches: Vec<usize>,
+    workers: Vec<Worker>,
+    moves: u32,
+    met: Trouble,
+}
+
+/// How often each thing went wrong: a property that never meets trouble proves nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Trouble {
+    pub put_back: u32,
+    pub lost: u32,
+    pub recovered: u32,
+    pub retried: u32,
+    pub fenced: u32,
+    pub repeated: u32,
+    pub failed_segments: u32,
+    /// Segments that another worker had placed since this one transcribed them.
+    pub overtaken: u32,
+}
+
+impl std::ops::AddAssign for Trouble {
+    fn add_assign(&mut self, more: Self) {
+        self.put_back += more.put_back;
+        self.lost += more.lost;
+        self.recovered += more.recovered;
+        self.retried += more.retried;
+        self.fenced += more.fenced;
+        self.repeated += more.repeated;
+        self.failed_segments += more.failed_segments;
+        self.overtaken += more.overtaken;
+    }
+}
+
+impl Trouble {
+    pub fn least(&self) -> u32 {
+        let all = [self.put_back, self.lost, self.recovered, self.retried];
+        let more = [self.fenced, self.repeated, self.failed_segments, self.overtaken];
+        all.into_iter().chain(more).min().unwrap_or(0)
+    }
+}
+
+/// A job, as the worker who claimed it last knows it.
+struct Worker {
+    id: JobId,
+    held: Option<Job>,
+    /// Transcribed, and not placed yet: the file and its answers. Others may place them in the meantime.
+    ready: Option<(usize, Vec<(u32, Answer)>)>,
+}
+
+fn done<T>(result: Result<T>) -> T {
+    result.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What a reader sees when all jobs are through, or why they never were.
+pub fn play(
+    case: &Case,
+    store: &memory::Store,
+    random: &SeededRandom,
+) -> std::result::Result<(Outcome, Trouble), String> {
+    let mut batches: Vec<_> = (0..case.batches.len()).collect();
+    random.shuffle(&mut batches);
+    let (rules, workers) = (Rules::default(), Vec::new());
+    let mut driver =
+        Driver { case, store, random, rules, now: T0, batches, workers, moves: 0, met: Trouble::default() };
+    while driver.go_on() {
+        driver.moves += 1;
+        if driver.moves > PATIENCE {
+            return Err("the jobs never end".to_owned());
+        }
+    }
+    Ok((read(case, store), driver.met))
+}
+
+impl Driver<'_> {
+    fn at(&self) -> At<'_> {
+        At { now: self.now, rules: &self.rules }
+    }
+
+    fn trouble(&self, n: usize) -> bool {
+        self.moves < TROUBLED && self.random.one_in(n)
+    }
+
+    fn go_on(&mut self) -> bool {
+        if self.workers.is_empty() || (!self.batches.is_empty() && self.random.one_in(4)) {
+            return self.accept();
+        }
+        let n = self.random.below(self.workers.len());
+        if self.advance(n) {
+            self.workers.swap_remove(n);
+        }
+        !self.workers.is_empty() || !self.batches.is_empty()
+    }
+
+    fn accept(&mut self) -> bool {
+        let Some(n) = self.batches.pop() else { return false };
+        let batch = self.case.batch(n, self.random.job_id());
+        if let Created::New { job, deduplicated: false } = done(at_once(self.store.create_job(&batch, self.at()))) {
+            self.workers.push(Worker { id: job.id, held: None, ready: None });
+        }
+        true
+    }
+
+    /// One move of one worker; true when its job is completed.
+    fn advance(&mut self, n: usize) -> bool {
+        let Some(held) = self.workers[n].held.clone() else { return self.claim(n) };
+        if self.trouble(24) {
+            // The worker is lost, and with it what it had in hand. All leases run out meanwhile.
+            self.now = self.now + self.rules.lease;
+            self.workers[n].ready = None;
+            if self.random.one_in(2) {
+                // It does not know yet, and goes on: the fence must stop it.
+                self.step_behind_its_back(n);
+            } else {
+                self.workers[n].held = None;
+            }
+            self.met.lost += 1;
+        } else if self.trouble(20) {
+            self.put_back(n, &held);
+        } else if let Some((index, answers)) = self.workers[n].ready.take() {
+            self.place(n, &held, index, answers);
+        } else if let Some(index) = self.open_file(&held) {
+            self.work(n, &held, index);
+        } else {
+            let finished = self.step(n, Command::Finish { fence: held.lease.fence });
+            return finished.is_some_and(|job| job.status == Status::Completed);
+        }
+        false
+    }
+
+    fn claim(&mut self, n: usize) -> bool {
+        let id = self.workers[n].id;
+        let job = done(at_once(self.store.job(id)));
+        match job.map(|job| job.status) {
+            None | Some(Status::Completed) => return true,
+            Some(Status::Failed | Status::PartialFailure) => {
+                self.step(n, Command::Retry { key: self.random.nonce() });
+                self.met.retried += 1;
+            }
+            Some(Status::Processing) if self.random.one_in(2) => {
+                self.met.recovered += u32::from(self.step(n, Command::Recover).is_some());
+            }
+            Some(_) => {
+                let claimed = self.step(n, Command::Claim { owner: self.random.nonce() });
+                self.workers[n].held = claimed.filter(|job| job.status == Status::Processing);
+                if self.workers[n].held.is_none() {
+                    self.now = self.now + self.rules.lease;
+                }
+            }
+        }
+        false
+    }
+
+    fn step(&mut self, n: usize, command: Command) -> Option<Job> {
+        let stepped = done(at_once(self.store.step(self.workers[n].id, &command, self.at())));
+        if let Stepped::Done { job, .. } = stepped {
+            // Whatever ended or gave the job up took it out of the worker's hands.
+            let stays = job.status == Status::Processing;
+            if stays {
+                self.workers[n].held = Some(job.clone())
+            } else {
+                self.workers[n].held = None
+            }
+            return Some(job);
+        }
+        self.workers[n].held = None;
+        None
+    }
+
+    /// The sweep, or another delivery, takes the job; this worker still believes that it holds it.
+    fn step_behind_its_back(&mut self, n: usize) {
+        let command =
+            if self.random.one_in(2) { Command::Recover } else { Command::Claim { owner: self.random.nonce() } };
+        let _ = at_once(self.store.step(self.workers[n].id, &command, self.at()));
+    }
+
+    fn put_back(&mut self, n: usize, held: &Job) {
+        self.met.put_back += 1;
+        let cause = match self.random.below(3) {
+            0 => PutBack::Shutdown,
+            1 => PutBack::Deadline,
+            _ => PutBack::Fault { code: Code::Internal, retry_after: None },
+        };
+        self.workers[n].ready = None;
+        self.step(n, Command::PutBack { fence: held.lease.fence, cause, jitter: 0.5 });
+    }
+
+    fn open_file(&self, held: &Job) -> Option<usize> {
+        let open: Vec<_> = (0..held.files.len()).filter(|i| !held.files[*i].status.is_settled()).collect();
+        (!open.is_empty()).then(|| *self.random.pick(&open))
+    }
+
+    fn work(&mut self, n: usize, held: &Job, index: usize) {
+        let file = &held.files[index];
+        let Some(take) = self.case.take(file.recording) else { return };
+        if file.status == FileStatus::Queued {
+            let heard = take.heard();
+            let plan = FilePlan { fence: held.lease.fence, index, facts: facts(&heard), heard };
+            let written = done(at_once(self.store.plan_file(held.id, &plan, self.at())));
+            self.hold(n, written);
+        } else {
+            self.transcribe(n, held, index);
+        }
+    }
+
+    /// Some of the open segments of a file, in any order, for a later placement.
+    fn transcribe(&mut self, n: usize, held: &Job, index: usize) {
+        let file = &held.files[index];
+        let Some(take) = self.case.take(file.recording) else { return };
+        let mut known = done(at_once(self.store.recordings(&held.uid, &[file.recording])));
+        let Some(recording) = known.pop().flatten() else { return };
+        let mut open: Vec<_> = recording.plan.iter().flat_map(|plan| plan.segments()).copied().collect();
+        open.retain(|s| !s.is_closed() && !file.failed.iter().any(|failed| failed.start_ms == s.start_ms));
+        self.random.shuffle(&mut open);
+        open.truncate(1 + self.random.below(4));
+        let mut answers = Vec::new();
+        let mut lines = Vec::new();
+        for segment in open {
+            let text = take.text(segment.start_ms);
+            answers.push((
+                segment.start_ms,
+                match segment.mark {
+                    _ if self.trouble(15) => {
+                        self.met.failed_segments += 1;
+                        Answer::Failed { refused: self.random.one_in(2) }
+                    }
+                    _ if !text.is_empty() => Answer::Text,
+                    Mark::Open => Answer::EmptyOnce,
+                    _ => Answer::Empty,
+                },
+            ));
+            if !text.is_empty() {
+                lines.push(line_for(&recording, segment.start_ms, text));
+            }
+        }
+        match done(at_once(self.store.store_texts(held.id, held.lease.fence, lines, self.at()))) {
+            Written::Done(_) => self.workers[n].ready = Some((index, answers)),
+            Written::Fenced(_) => self.fenced(n),
+        }
+    }
+
+    fn place(&mut self, n: usize, held: &Job, index: usize, answers: Vec<(u32, Answer)>) {
+        self.met.overtaken += self.placed_since(held, index, &answers);
+        let group = Group { fence: held.lease.fence, index, answers };
+        if self.trouble(10) {
+            // The answer is lost; the repetition must find its own effect.
+            let _ = at_once(self.store.place(held.id, &group, self.at()));
+            self.met.repeated += 1;
+        }
+        let written = done(at_once(self.store.place(held.id, &group, self.at())));
+        self.hold(n, written);
+    }
+
+    fn hold(&mut self, n: usize, written: Written<(Job, Recording)>) {
+        match written {
+            Written::Done((job, _)) => self.workers[n].held = Some(job),
+            Written::Fenced(_) => self.fenced(n),
+        }
+    }
+
+    fn fenced(&mut self, n: usize) {
+        self.met.fenced += 1;
+        self.workers[n].held = None;
+    }
+
+    fn placed_since(&self, held: &Job, index: usize, answers: &[(u32, Answer)]) -> u32 {
+        let known = done(at_once(self.store.recordings(&held.uid, &[held.files[index].recording])));
+        let plan = known.into_iter().flatten().find_map(|recording| recording.plan);
+        let closed = |start: u32| plan.as_ref().and_then(|plan| plan.find(start)).is_some_and(|s| s.is_closed());
+        answers.iter().filter(|(start, _)| closed(*start)).count() as u32
+    }
+}
+
+/// All that a reader finds.
+fn read(case: &Case, store: &memory::Store) -> Outcome {
+    let mut talks = Vec::new();
+    for conversation in done(at_once(store.conversations(&case.uid, None, None, None, 1000))) {
+        let page = done(at_once(store.conversation(&case.uid, conversation.id, None, 1000)));
+        let lines: Vec<Line> = page.map(|page| page.lines).unwrap_or_default();
+        talks.push(Talk {
+            start: conversation.started_at(),
+            end: conversation.finished_at(),
+            stream: conversation.stream.key(),
+            title: conversation.opening.map(|opening| opening.title).unwrap_or_default(),
+            lines: lines.iter().map(|line| (line.recording, line.start_ms, line.text())).collect(),
+        });
+    }
+    talks.sort();
+    let all_time = (Timestamp::from_millis(0), Timestamp::from_secs(1 << 40));
+    let mut usage = domain::Usage::default();
+    for bucket in done(at_once(store.usage(&case.uid, all_time.0, all_time.1, 1000))) {
+        usage += bucket.usage;
+    }
+    Outcome { talks, usage }
+}

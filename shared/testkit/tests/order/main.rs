@@ -1,0 +1,116 @@
+//! The order of parts, of jobs, of workers, retries and crashes makes no difference to what a reader finds and to what
+//! is counted.
+//!
+//! A failure names its seed: `AFTERWORD_SEED=<seed> cargo test -p afterword-testkit --test order` plays it alone.
+
+mod case;
+mod driver;
+mod planted;
+mod reference;
+
+use std::ops::Range;
+
+use testkit::{SeededRandom, memory};
+
+use case::Case;
+use driver::Trouble;
+use planted::Mistake;
+use reference::{Outcome, expected, splits_narrowly};
+
+const CASES: u64 = 10_000;
+
+struct Played {
+    outcome: Outcome,
+    bridged: bool,
+    trouble: Trouble,
+}
+
+/// Plays one case in two random orders; what was found wrong, or whether it bridged.
+fn play_twice(seed: u64, make: &dyn Fn() -> memory::Store) -> Result<Played, String> {
+    let random = SeededRandom::new(seed);
+    let case = Case::random(&random);
+    let expected = expected(&case);
+    let (mut bridged, mut trouble) = (false, Trouble::default());
+    for order in ["first", "second"] {
+        let store = make();
+        let (outcome, met) = driver::play(&case, &store, &random)?;
+        if outcome != expected {
+            return Err(format!("in the {order} order\n{outcome:#?}\ninstead of\n{expected:#?}\nof\n{case:#?}"));
+        }
+        bridged |= store.all_conversations(&case.uid).iter().any(|c| c.merged_into.is_some());
+        trouble += met;
+    }
+    Ok(Played { outcome: expected, bridged, trouble })
+}
+
+/// The first seed whose case goes wrong, and how.
+fn counterexample(seeds: Range<u64>, make: &dyn Fn() -> memory::Store) -> Option<(u64, String)> {
+    seeds.into_iter().find_map(|seed| play_twice(seed, make).err().map(|wrong| (seed, wrong)))
+}
+
+fn seeds(all: Range<u64>) -> Range<u64> {
+    let one = std::env::var("AFTERWORD_SEED").ok().and_then(|seed| seed.parse().ok());
+    one.map_or(all, |seed| seed..seed + 1)
+}
+
+fn any_order_ends_the_same(seeds: Range<u64>) {
+    let (mut cases, mut bridged, mut split, mut trouble) = (0, 0, 0, Trouble::default());
+    for seed in seeds {
+        match play_twice(seed, &memory::Store::new) {
+            Ok(played) => {
+                cases += 1;
+                bridged += u32::from(played.bridged);
+                split += u32::from(splits_narrowly(&played.outcome));
+                trouble += played.trouble;
+            }
+            Err(wrong) => panic!("seed {seed}: {wrong}"),
+        }
+    }
+    println!("{cases} cases: {bridged} bridged, {split} split narrowly; {trouble:?}");
+    if cases > 1 {
+        assert!(bridged * 5 >= cases, "only {bridged} of {cases} cases bridge");
+        assert!(split * 5 >= cases, "only {split} of {cases} cases split narrowly");
+        assert!(trouble.least() * 20 >= cases, "too little goes wrong in {cases} cases: {trouble:?}");
+    }
+}
+
+// Two halves, so that two cores share the work.
+#[test]
+fn any_order_ends_the_same_in_one_half_of_all_cases() {
+    any_order_ends_the_same(seeds(0..CASES / 2));
+}
+
+#[test]
+fn any_order_ends_the_same_in_the_other_half() {
+    any_order_ends_the_same(seeds(CASES / 2..CASES));
+}
+
+fn planted(mistake: Mistake) -> Option<(u64, String)> {
+    let place = move |job, recording, group: &_, around, ctx: domain::transition::Context<'_>| {
+        planted::place(mistake, job, recording, group, around, ctx)
+    };
+    counterexample(0..500, &move || memory::Store::with_placement(place))
+}
+
+#[test]
+fn a_second_plain_placement_passes_too() {
+    assert_eq!(planted(Mistake::None), None);
+}
+
+#[test]
+fn a_gap_that_joins_at_two_minutes_is_found() {
+    let (seed, _) = planted(Mistake::JoinsAtTheGap).expect("the mistake went unnoticed");
+    println!("found at seed {seed}");
+}
+
+#[test]
+fn a_bridge_that_does_not_join_is_found() {
+    let (seed, _) = planted(Mistake::NotTransitive).expect("the mistake went unnoticed");
+    println!("found at seed {seed}");
+}
+
+#[test]
+fn a_counter_that_counts_calls_is_found() {
+    let (seed, _) = planted(Mistake::CountsBlindly).expect("the mistake went unnoticed");
+    println!("found at seed {seed}");
+}

@@ -1,0 +1,42 @@
+//! The benchmarks: the release program over real HTTP, each figure beside what the same machine can do at best.
+
+#![allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+
+mod client;
+mod disk;
+mod latency;
+mod program;
+mod report;
+mod start;
+mod status;
+mod throughput;
+
+use anyhow::Result;
+use report::Report;
+
+/// `bench [name…]`: all of them, or those whose names begin so.
+fn main() -> Result<()> {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|prefix| name.starts_with(prefix.as_str()));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut report = Report::begin();
+    runtime.block_on(async {
+        let commits = disk::commits_a_second()?;
+        report.line("disk: full commits a second, one after the other", format!("{commits:.0}"));
+        if wants("start") {
+            start::run(&mut report).await?;
+        }
+        if wants("latency") {
+            latency::run(&mut report).await?;
+        }
+        if wants("throughput") {
+            throughput::run(&mut report, commits).await?;
+        }
+        if wants("status") {
+            status::run(&mut report).await?;
+        }
+        anyhow::Ok(())
+    })?;
+    report.end();
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! The commands beside `serve`: they work while the server runs, and say one line when they cannot.
+
+use std::collections::BTreeSet;
+
+use afterword_tests::recordings::T0;
+use afterword_tests::wait::PATIENCE;
+use afterword_tests::{Client, Recording, Setup, afterword, program};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+const FOR_EVER_MS: u64 = 600_000;
+
+#[tokio::test]
+async fn a_folder_in_use_is_refused_and_its_server_stays_up() {
+    let setup = Setup::new();
+    let server = setup.start().await;
+    let line = setup.refused().await;
+    assert!(line.contains(&setup.data_dir().display().to_string()), "{line}");
+    assert!(line.contains("another") || line.contains("in use"), "{line}");
+    assert_eq!(server.client().get("/readyz").await.status, 200);
+    server.kill9().await;
+    setup.start().await;
+}
+
+#[tokio::test]
+async fn a_token_is_printed_and_nothing_else_also_while_the_server_runs() {
+    let setup = Setup::new();
+    let server = setup.start().await;
+    let said = setup.on_folder(&["token", "--uid", "ann", "--ttl", "2h"]).await;
+    assert_eq!((said.out.lines().count(), said.err.as_str()), (1, ""), "{said:?}");
+    let client = server.client().with_token(said.out.trim());
+    assert_eq!(client.get("/v2/sync/jobs").await.status, 200);
+    let alone = setup.token("ann").await;
+    assert_eq!(client.with_token(&alone).get("/v2/usage").await.status, 200);
+    server.kill9().await;
+    let later = setup.token("ann").await;
+    let server = setup.start().await;
+    assert_eq!(server.client().with_token(&later).get("/v2/usage").await.status, 200, "made while it was down");
+    for wrong in [&["token", "--uid", ""][..], &["token", "--uid", "a/b"], &["token", "--ttl", "soon"]] {
+        assert_ne!(setup.on_folder(wrong).await.code, Some(0), "{wrong:?}");
+    }
+}
+
+#[tokio::test]
+async fn commands_on_a_folder_that_is_none_say_so_and_make_none() {
+    let parent = tempfile::tempdir().unwrap();
+    let nowhere = parent.path().join("nowhere");
+    let (path, file) = (nowhere.display().to_string(), parent.path().join("copy.tar").display().to_string());
+    for command in [
+        &["token", "--data-dir", &path][..],
+        &["admin", "--data-dir", &path, "jobs"],
+        &["backup", "--data-dir", &path, &file],
+    ] {
+        let said = afterword(command).await;
+        assert!(said.refused().contains(&path), "{said:?}");
+        assert_eq!(said.out, "");
+    }
+    assert!(!nowhere.exists());
+}
+
+/// Everything that clients can read.
+async fn everything(client: &Client) -> (Vec<Value>, Vec<Value>, (u64, u64, u64)) {
+    (client.jobs().await, client.conversations().await, client.usage().await)
+}
+
+#[tokio::test]
+async fn a_backup_that_is_taken_while_uploads_run_restores_to_a_server_with_everything() {
+    let setup = Setup::new().with("engine.null_delay_ms", 100);
+    let server = setup.start().await;
+    let client = server.client();
+    client.put_device("phone", "token").await;
+    let before = client.done(&[Recording::speech(T0)]).await;
+    let under_way = async {
+        let recordings: Vec<_> = (1..=20).map(|n| [Recording::short(T0 + n * 1000)]).collect();
+        join_all(recordings.iter().map(|files| client.accepted(files))).await.into_iter().collect::<BTreeSet<String>>()
+    };
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("copy.tar").display().to_string();
+    let backup = ["backup", &file];
+    let (ids, said) = tokio::join!(under_way, setup.on_folder(&backup));
+    said.ok();
+    let again = setup.on_folder(&backup).await;
+    assert!(again.refused().contains(&file), "an archive is not written over: {again:?}");
+
+    let restored = place.path().join("restored");
+    std::fs::create_dir(&restored).unwrap();
+    program::shell(&format!("tar -xf '{file}' -C '{}'", restored.display())).await;
+    let restored = Setup::on(&restored).start().await;
+    let copy = Client::new(&restored.url, &server.token);
+    assert_eq!(
+        copy.job(before["job_id"].as_str().unwrap()).await["status"],
+        "completed",
+        "the old token still opens it"
+    );
+    // A job is in the copy, whole, or it is not.
+    for job in copy.jobs().await {
+        let job_id = job["job_id"].as_str().unwrap();
+        assert!(ids.contains(job_id) || job_id == before["job_id"], "{job}");
+        let ended = copy.terminal(job_id).await;
+        assert_eq!(ended["status"], "completed", "{ended}");
+    }
+    let segments = copy.segments().await.len() as u64;
+    assert_eq!(copy.usage().await.0, segments);
+    restored.folder().until_no_blobs(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn a_quiet_server_and_its_restored_backup_say_the_same() {
+    let setup = Setup::new();
+    let server = setup.start().await;
+    let client = server.client();
+    let job = client.done(&[Recording::speech(T0), Recording::garbage(T0 + 1000)]).await;
+    server.log.wait_step("push", job["job_id"].as_str().unwrap()).await;
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("copy.tar").display().to_string();
+    setup.on_folder(&["backup", &file]).await.ok();
+    let folder = place.path().join("restored");
+    std::fs::create_dir(&folder).unwrap();
+    program::shell(&format!("tar -xf '{file}' -C '{}'", folder.display())).await;
+    let restored = Setup::on(&folder).start().await;
+    assert_eq!(everything(&Client::new(&restored.url, &server.token)).await, everything(&client).await);
+    assert_eq!(restored.folder().blobs().len(), server.folder().blobs().len(), "what a retry needs is there too");
+}
+
+#[tokio::test]
+async fn an_admin_sees_jobs_and_cancels_them() {
+    let setup = Setup::new().with("engine.null_fail", "refuse").with("sweep.interval_seconds", 1);
+    let server = setup.start().await;
+    let failed = server.client().done(&[Recording::speech(T0)]).await;
+    let failed_id = failed["job_id"].as_str().unwrap();
+    let listed = setup.on_folder(&["admin", "jobs"]).await.ok();
+    assert!(listed.contains(failed_id) && listed.contains("failed") && listed.contains("local"), "{listed}");
+    let none = setup.on_folder(&["admin", "jobs", "--uid", "ann", "--json"]).await.ok();
+    assert_eq!(none, "");
+    let shown: Value = serde_json::from_str(&setup.on_folder(&["admin", "show", failed_id]).await.ok()).unwrap();
+    assert_eq!((&shown["id"], &shown["status"]), (&json!(failed_id), &json!("failed")));
+    server.kill9().await;
+
+    let setup = setup.with("engine.null_fail", "").with("engine.null_delay_ms", FOR_EVER_MS);
+    let server = setup.start().await;
+    let running = server.client().accepted(&[Recording::speech(T0 + 1000)]).await;
+    server.log.wait_step("claim", &running).await;
+    let said = setup.on_folder(&["admin", "cancel", &running]).await.ok();
+    assert!(said.contains(&running) && said.contains("cancelled"), "{said}");
+    assert_eq!(server.client().job(&running).await["status"], "cancelled");
+    let twice = setup.on_folder(&["admin", "cancel", failed_id]).await;
+    assert!(twice.refused().contains(failed_id), "a finished job is not cancelled: {twice:?}");
+    server.kill9().await;
+
+    let setup = setup.with("engine.null_delay_ms", 0);
+    let server = setup.start().await;
+    server.folder().until_no_blobs(PATIENCE).await;
+    let said = setup.on_folder(&["admin", "redrive", failed_id]).await;
+    assert!(said.refused().contains(failed_id), "its audio is gone: {said:?}");
+}
+
+#[tokio::test]
+async fn a_redriven_job_runs_again_for_what_is_not_done() {
+    // The engine keeps failing on single calls: attempts run out, the audio stays for a retry.
+    let setup = Setup::new().with("sweep.interval_seconds", 1).with("jobs.max_attempts", 1);
+    let server = setup.clone().with("engine.null_delay_ms", FOR_EVER_MS).with("jobs.lease_seconds", 1).start().await;
+    let job_id = server.client().accepted(&[Recording::speech(T0)]).await;
+    server.log.wait_step("plan", &job_id).await;
+    server.kill9().await;
+    let server = setup.with("jobs.lease_seconds", 1).start().await;
+    let lost = server.client().terminal(&job_id).await;
+    assert_eq!((&lost["status"], &lost["error"]["code"]), (&json!("failed"), &json!("worker_lost")), "{lost}");
+    server.setup().on_folder(&["admin", "redrive", &job_id]).await.ok();
+    let job = server.client().until(&job_id, "has run again", |job| job["status"] == "completed").await;
+    assert_eq!((&job["error"], &job["attempt"]), (&Value::Null, &json!(1)), "{job}");
+    server.folder().until_no_blobs(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn an_admin_who_names_no_job_is_told() {
+    let setup = Setup::new();
+    let _server = setup.start().await;
+    let unknown = "11111111-1111-4111-8111-111111111111";
+    for command in ["show", "cancel", "redrive"] {
+        for id in [unknown, "mine"] {
+            let said = setup.on_folder(&["admin", command, id]).await;
+            assert!(said.refused().contains(id), "{command}: {said:?}");
+        }
+    }
+    let said = setup.on_folder(&["admin", "jobs", "--status", "sleeping"]).await;
+    assert!(said.refused().contains("sleeping"), "{said:?}");
+}

@@ -1,0 +1,206 @@
+//! Disks that are full, read-only, damaged or locked: a clear answer, the server stays up or refuses to start with one
+//! line, and nothing half-written remains.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use afterword_tests::recordings::{self, T0};
+use afterword_tests::wait::{PATIENCE, Stopwatch};
+use afterword_tests::{Recording, Setup, eventually};
+use rusqlite::Connection;
+use serde_json::json;
+use tempfile::TempDir;
+use testkit::skip;
+
+use crate::task_rows::Tasks;
+
+const MIB: usize = 1 << 20;
+const NO_MOUNT: &str = "a disk of its own needs the right to mount a tmpfs (root on Linux)";
+
+/// A small disk of its own.
+struct Disk {
+    at: TempDir,
+}
+
+impl Disk {
+    /// `None` where mounting is not allowed.
+    fn new(size: usize) -> Option<Self> {
+        let at = tempfile::tempdir().unwrap();
+        let mounted = mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"], at.path());
+        mounted.then_some(Self { at })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.at.path().join(name)
+    }
+
+    fn read_only(&self, read_only: bool) {
+        let how = if read_only { "remount,ro" } else { "remount,rw" };
+        assert!(mount(&["-o", how], self.at.path()));
+    }
+
+    /// Leaves so much room.
+    fn fill_up_to(&self, left: u64) {
+        let free = rustix::fs::statvfs(self.at.path()).unwrap();
+        let ballast = (free.f_bavail * free.f_frsize).saturating_sub(left);
+        std::fs::write(self.path("ballast"), vec![0; usize::try_from(ballast).unwrap()]).unwrap();
+    }
+
+    fn make_room(&self) {
+        std::fs::remove_file(self.path("ballast")).unwrap();
+    }
+}
+
+fn mount(args: &[&str], at: &Path) -> bool {
+    Command::new("mount").args(args).arg(at).output().is_ok_and(|output| output.status.success())
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily: a server that is being killed may still hold a file.
+        let _ = Command::new("umount").arg("-l").arg(self.at.path()).output();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_the_server_goes_on_when_there_is_room_again() {
+    let Some(disk) = Disk::new(48 * MIB) else { skip!(NO_MOUNT) };
+    let server = Setup::on(&disk.path("data")).start().await;
+    let client = server.client();
+    client.done(&[Recording::short(T0)]).await;
+    server.folder().until_no_blobs(PATIENCE).await;
+
+    let large = recordings::large(5 * MIB);
+    for left in [2 * MIB as u64, 8 * 1024, 0] {
+        disk.fill_up_to(left);
+        let answer = client.upload(&[Recording::large(T0 + 1000, &large)]).await;
+        assert!(answer.problem(503, "storage_unavailable")["retry_after"].is_u64());
+        assert_eq!(client.get("/healthz").await.status, 200);
+        assert_eq!(client.jobs().await.len(), 1, "what was there can be read, and nothing was added");
+        server.folder().until_no_blobs(PATIENCE).await;
+        disk.make_room();
+    }
+    let job = client.done(&[Recording::large(T0 + 1000, &large)]).await;
+    assert_eq!(job["status"], "completed", "{job}");
+}
+
+#[tokio::test]
+async fn a_disk_that_fills_up_under_a_running_job_only_delays_it() {
+    let Some(disk) = Disk::new(48 * MIB) else { skip!(NO_MOUNT) };
+    let setup = Setup::on(&disk.path("data")).with("engine.null_delay_ms", 500).with("sweep.interval_seconds", 1);
+    let setup =
+        setup.with("jobs.lease_seconds", 1).with("jobs.backoff_min_seconds", 1).with("jobs.backoff_max_seconds", 1);
+    let setup = setup.with("queue.min_backoff_seconds", 1).with("queue.max_backoff_seconds", 1);
+    let server = setup.start().await;
+    let client = server.client();
+    let job_id = client.accepted(&[Recording::speech(T0)]).await;
+    server.log.wait_step("plan", &job_id).await;
+    disk.fill_up_to(0);
+    let trouble = |line: &afterword_tests::log::Line| ["WARN", "ERROR"].contains(&line.field("level"));
+    server.log.wait("a line about the trouble", PATIENCE, trouble).await;
+    disk.make_room();
+    let job = client.terminal(&job_id).await;
+    assert_eq!(job["status"], "completed", "{job}");
+    assert_eq!(client.usage().await.0, job["total_segments"].as_u64().unwrap());
+    server.folder().until_no_blobs(2 * PATIENCE).await;
+}
+
+#[tokio::test]
+async fn below_the_reserve_of_the_disk_uploads_are_refused() {
+    let server = Setup::new().with("blobs.reserve_bytes", 1_u64 << 60).start().await;
+    let client = server.client();
+    let answer = client.upload(&[Recording::short(T0)]).await;
+    answer.problem(503, "storage_unavailable");
+    client.has_nothing().await;
+    server.folder().until_no_blobs(PATIENCE).await;
+    let ready = server.stranger().get("/readyz").await;
+    assert!(ready.status == 503 && ready.text.contains("blobs"), "{}", ready.text);
+    assert_eq!(server.stranger().get("/healthz").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_read_only_disk_refuses_the_start_with_one_line() {
+    let Some(disk) = Disk::new(48 * MIB) else { skip!(NO_MOUNT) };
+    let (old, new) = (Setup::on(&disk.path("old")), Setup::on(&disk.path("new")));
+    old.start().await.kill9().await;
+    disk.read_only(true);
+    for setup in [&old, &new] {
+        let line = setup.refused().await;
+        assert!(line.contains(&setup.data_dir().display().to_string()), "{line}");
+    }
+    disk.read_only(false);
+    old.start().await;
+}
+
+#[tokio::test]
+async fn a_damaged_database_refuses_the_start_with_one_line() {
+    for (name, damage) in [("all of it", 0..usize::MAX), ("its head", 0..200), ("its second half", 8192..usize::MAX)] {
+        let setup = Setup::new();
+        let server = setup.start().await;
+        server.client().done(&[Recording::short(T0)]).await;
+        let (ended, _) = server.sigterm().await;
+        assert_eq!(ended.code(), Some(0));
+        let file = setup.folder().store_file();
+        let mut bytes = std::fs::read(&file).unwrap();
+        let end = damage.end.min(bytes.len());
+        bytes[damage.start..end].fill(0xA5);
+        std::fs::write(&file, bytes).unwrap();
+        let line = setup.refused().await;
+        assert!(line.contains(&file.display().to_string()), "{name}: {line}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_refuses_the_start_with_one_line() {
+    let setup = Setup::new();
+    setup.start().await.kill9().await;
+    let database = Connection::open(setup.folder().store_file()).unwrap();
+    database.pragma_update(None, "user_version", 9999).unwrap();
+    drop(database);
+    let line = setup.refused().await;
+    assert!(line.contains("9999") && line.contains("newer"), "{line}");
+}
+
+/// Another process holds the database: backups and tools of people do.
+fn lock(setup: &Setup) -> Connection {
+    let database = Connection::open(setup.folder().store_file()).unwrap();
+    database.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    database
+}
+
+#[tokio::test]
+async fn a_locked_database_never_hangs_a_start() {
+    let setup = Setup::new();
+    setup.start().await.kill9().await;
+    let held = lock(&setup);
+    let watch = Stopwatch::start();
+    let line = setup.refused().await;
+    println!("refused after {:?}: {line}", watch.elapsed());
+    assert!(line.contains("locked") || line.contains("busy"), "{line}");
+    drop(held);
+    setup.start().await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_locked_under_the_server_is_told_and_passes() {
+    let setup = Setup::new().with("limits.enqueued_per_user", 1).with("engine.null_delay_ms", 600_000);
+    let server = setup.start().await;
+    let (client, tasks) = (server.client(), Tasks::of(&server));
+    let first = client.accepted(&[Recording::short(T0)]).await;
+    server.log.wait_step("plan", &first).await;
+    let waiting = client.accepted(&[Recording::short(T0 + 1000)]).await;
+
+    let held = lock(&setup);
+    let late = [Recording::short(T0 + 2000)];
+    let (upload, delivery) = tokio::join!(client.upload(&late), tasks.deliver(&waiting, "local"));
+    upload.problem(503, "storage_unavailable");
+    delivery.problem(500, "store_unavailable");
+    assert_eq!(client.job(&waiting).await["status"], "queued", "reading goes on");
+    assert_eq!(client.get("/healthz").await.status, 200);
+    drop(held);
+
+    eventually("uploads are taken again", PATIENCE, async || (client.upload(&late).await.status == 202).then_some(()))
+        .await;
+    assert_eq!(client.get("/readyz").await.ok()["status"], json!("ready"));
+    assert_eq!(client.jobs().await.len(), 3);
+}

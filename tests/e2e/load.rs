@@ -1,0 +1,46 @@
+//! Two hundred uploads of five MiB at once: all are answered, and the server's memory does not follow them.
+
+use std::collections::BTreeMap;
+
+use afterword_tests::recordings::{self, T0};
+use afterword_tests::wait::Stopwatch;
+use afterword_tests::{Recording, Setup};
+use futures_util::future::join_all;
+use testkit::skip;
+
+const UPLOADS: i64 = 200;
+const MIB: usize = 1 << 20;
+const SIZE: usize = 5 * MIB;
+const MOST_MEMORY: u64 = 200 * MIB as u64;
+/// Refusals that tell a client to come back.
+const CLEAR: [&str; 3] = ["backend_busy", "storage_unavailable", "rate_limited"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_large_uploads_at_once_fit_into_200_mib() {
+    if !cfg!(target_os = "linux") {
+        skip!("the peak of a process's memory is read from /proc");
+    }
+    let _alone = crate::alone().await;
+    // Its log is not what is measured here.
+    let setup = Setup::new().with("log.level", "warn").with("queue.max_per_second", 50);
+    let server = setup.start().await;
+    let client = server.client();
+    let content = recordings::large(SIZE);
+    let watch = Stopwatch::start();
+    let recordings: Vec<_> = (0..UPLOADS).map(|n| [Recording::large(T0 + n * 1000, &content)]).collect();
+    let answers = join_all(recordings.iter().map(|files| client.upload(files))).await;
+    let took = watch.elapsed();
+
+    let mut counts = BTreeMap::<String, usize>::new();
+    for answer in &answers {
+        assert!(answer.status == 202 || CLEAR.contains(&answer.code()), "{} {}", answer.status, answer.text);
+        *counts.entry(format!("{} {}", answer.status, answer.code())).or_default() += 1;
+    }
+    // The first ones are being worked on by now: that memory counts too.
+    let accepted = answers.iter().find(|answer| answer.status == 202).expect("none was accepted");
+    client.terminal(accepted.body["job_id"].as_str().unwrap()).await;
+    let peak = server.peak_memory();
+    println!("{UPLOADS} uploads of {} MiB in {took:?}: {counts:?}, peak {} MiB", SIZE / MIB, peak / MIB as u64);
+    assert!(peak < MOST_MEMORY, "{} MiB", peak / MIB as u64);
+    assert_eq!(client.jobs().await.len(), counts.get("202 ").copied().unwrap_or(0));
+}

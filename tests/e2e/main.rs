@@ -1,0 +1,25 @@
+//! The real program, end to end: started as people start it, used over HTTP, killed, starved, lied to.
+
+#![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
+
+mod commands;
+mod configuration;
+mod deliveries;
+mod disks;
+mod kills;
+mod load;
+mod outcomes;
+mod pushes;
+mod quickstart;
+mod reading;
+mod same_audio;
+mod task_rows;
+mod upload_rows;
+
+use tokio::sync::{Mutex, MutexGuard};
+
+/// Held by tests that load the whole machine: two of them at once would only measure each other.
+async fn alone() -> MutexGuard<'static, ()> {
+    static MACHINE: Mutex<()> = Mutex::const_new(());
+    MACHINE.lock().await
+}

@@ -1,0 +1,89 @@
+//! What a newcomer does: start it, paste the printed `curl`, watch the job come to its end.
+
+use std::time::Duration;
+
+use afterword_tests::wait::PATIENCE;
+use afterword_tests::{Client, Setup, program};
+use serde_json::Value;
+
+/// The last line of the greeting.
+const LAST: &str = "Logs go to standard error";
+/// A second on an idle machine; the suite may share it with others.
+const START: Duration = Duration::from_secs(5);
+const END: Duration = Duration::from_secs(10);
+
+/// What the greeting says behind a label.
+fn said<'a>(greeting: &'a [String], label: &str) -> &'a str {
+    let line = greeting.iter().find_map(|line| line.trim_start().strip_prefix(label));
+    line.unwrap_or_else(|| panic!("the greeting has no {label}: {greeting:#?}")).trim()
+}
+
+#[tokio::test]
+async fn the_printed_curl_becomes_a_finished_job() {
+    let setup = Setup::new();
+    let (running, greeting) = setup.start_for_people(LAST).await;
+    println!("the greeting is there after {:?}", running.started_in);
+    assert!(running.started_in < START);
+    let address = said(&greeting, "address").split_whitespace().next().unwrap();
+    assert_eq!(said(&greeting, "data folder"), setup.data_dir().display().to_string());
+    assert!(greeting.iter().any(|line| line.contains("MAKES UP TEXT")), "the null engine has to be said loudly");
+    let client = Client::new(address, said(&greeting, "token"));
+    client.put_device("my-phone", "a-token-of-my-phone").await;
+
+    let curl = greeting.iter().find(|line| line.trim_start().starts_with("curl") && line.contains("/v2/sync/upload"));
+    let pasted = curl.unwrap_or_else(|| panic!("no curl that uploads: {greeting:#?}")).trim();
+    let answer: Value = serde_json::from_str(&program::shell(pasted).await).unwrap();
+    assert_eq!((&answer["status"], &answer["file_count"]), (&"queued".into(), &1.into()), "{answer}");
+    let status = program::shell(&format!("{pasted} -o /dev/null -w '%{{http_code}}'")).await;
+    assert_eq!(status, "202", "pasting it again is harmless");
+
+    let job_id = answer["job_id"].as_str().unwrap();
+    let job = client.terminal(job_id).await;
+    assert_eq!((&job["status"], &job["error"]), (&"completed".into(), &Value::Null), "{job}");
+    let segments = client.segments().await;
+    assert!(segments.iter().any(|segment| !segment["text"].as_str().unwrap().is_empty()), "{segments:?}");
+    setup.folder().until_no_blobs(PATIENCE).await;
+    let (counted, words, ms) = client.usage().await;
+    assert_eq!(counted, segments.len() as u64);
+    assert_eq!(job["result"]["transcribed_ms"].as_u64(), Some(ms));
+    assert!(words > 0);
+    running.log.wait_step("push", job_id).await;
+    let pushes = setup.folder().pushes();
+    assert_eq!(pushes.len(), 1, "{pushes:?}");
+    let text = pushes[0].to_string();
+    assert!(text.contains(job_id) && text.contains("offline_sync_completed") && text.contains("my-phone"), "{text}");
+
+    let (ended, took) = running.sigterm().await;
+    println!("it ended {took:?} after SIGTERM");
+    assert_eq!(ended.code(), Some(0));
+    assert!(took < END);
+}
+
+#[tokio::test]
+async fn scripts_get_exactly_one_line() {
+    let mut server = Setup::new().start().await;
+    assert!(server.url.starts_with("http://127.0.0.1:") && server.internal_url.starts_with("http://127.0.0.1:"));
+    assert_ne!(server.url, server.internal_url);
+    assert_eq!(server.client().get("/healthz").await.ok()["status"], "ok");
+    assert_eq!(server.stranger().get("/readyz").await.ok()["status"], "ready");
+    afterword_tests::program::shell(&format!("kill -TERM {}", server.pid().as_raw_nonzero())).await;
+    assert_eq!(server.running.rest_of_output().await, [] as [String; 0]);
+}
+
+/// Work that is cut off by a restart goes on without an attempt being counted.
+#[tokio::test]
+async fn sigterm_puts_running_work_back_uncounted() {
+    let setup = Setup::new().with("engine.null_delay_ms", 60_000);
+    let server = setup.start().await;
+    let client = server.client();
+    let recording = afterword_tests::Recording::short(afterword_tests::recordings::T0);
+    let job_id = client.accepted(&[recording]).await;
+    server.log.wait_step("plan", &job_id).await;
+    let (ended, took) = server.sigterm().await;
+    assert_eq!(ended.code(), Some(0));
+    assert!(took < END, "{took:?}");
+
+    let again = setup.with("engine.null_delay_ms", 0).start().await;
+    let job = again.client().terminal(&job_id).await;
+    assert_eq!((&job["status"], &job["attempt"]), (&"completed".into(), &1.into()), "{job}");
+}

@@ -1,0 +1,239 @@
+//! Every refusal of `POST /v2/sync/upload`, as the contract lists them, and that nothing is kept after it. Those by
+//! policy stand in the suite `flow`.
+
+use afterword_tests::recordings::{T0, name};
+use afterword_tests::wait::{PATIENCE, now_secs};
+use afterword_tests::{Answer, Client, Recording, Server, Setup};
+use reqwest::Method;
+
+const UPLOAD: &str = "/v2/sync/upload";
+
+/// Limits that a test can reach.
+fn small() -> Setup {
+    let setup = Setup::new().with("limits.max_file_bytes", 100_000).with("limits.max_batch_bytes", 150_000);
+    setup.with("limits.max_files", 3).with("limits.recovery_window_seconds", 86_400)
+}
+
+async fn nothing_kept(server: &Server) {
+    server.client().has_nothing().await;
+    server.folder().until_no_blobs(PATIENCE).await;
+}
+
+/// Fits the recovery window.
+fn recent() -> i64 {
+    now_secs() - 3600
+}
+
+fn digest(of: &str) -> String {
+    format!("sha-256=:{of}:")
+}
+
+const ZERO_DIGEST: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+#[tokio::test]
+async fn every_bad_file_is_named_and_nothing_of_the_batch_is_kept() {
+    let server = Setup::new().start().await;
+    let good = Recording::short(T0);
+    let named = |name: &str| Recording::new(name, good.bytes.clone());
+    let empty = Recording::new(name(T0 + 1), &b""[..]);
+    let batch = [good.clone(), named("notes.txt"), good.clone(), empty.clone()];
+    let answer = server.client().upload(&batch).await;
+    answer.problem(400, "invalid_filename");
+    let wanted = [
+        ("notes.txt", "invalid_filename"),
+        (good.name.as_str(), "duplicate_filename"),
+        (empty.name.as_str(), "empty_file"),
+    ];
+    assert_eq!(answer.bad_files(), wanted);
+    for (file, code) in [(&good, "duplicate_filename"), (&empty, "empty_file")] {
+        let answer = server.client().upload(&[file.clone(), file.clone()][..1 + usize::from(file == &good)]).await;
+        answer.problem(400, code);
+        assert_eq!(answer.bad_files(), [(file.name.as_str(), code)]);
+    }
+    nothing_kept(&server).await;
+}
+
+#[tokio::test]
+async fn names_with_tricks_or_without_a_fit_time_are_refused() {
+    let server = Setup::new().start().await;
+    let long = format!("{}_{T0}.bin", "x".repeat(200));
+    let tricks = [
+        "../up_1748300000.bin",
+        "a\\b_1748300000.bin",
+        ".hidden_1748300000.bin",
+        "a..b_1748300000.bin",
+        "audio_x_pcm16_16000_1_fs160_soon.bin",
+        "audio_x_pcm16_16000_1_fs160_1.bin",
+        "audio_x_pcm24_16000_1_fs160_1748300000.bin",
+        "audio_x_pcm16_96000_1_fs160_1748300000.bin",
+        "audio_x_pcm16_16000_9_fs160_1748300000.bin",
+        "nothing.bin",
+        &long,
+    ];
+    for name in tricks {
+        let answer = server.client().upload(&[Recording::new(name, &b"abc"[..])]).await;
+        answer.problem(400, "invalid_filename");
+    }
+    nothing_kept(&server).await;
+}
+
+#[tokio::test]
+async fn a_batch_that_is_no_batch_is_refused() {
+    let server = Setup::new().start().await;
+    let client = server.client();
+    client.upload(&[]).await.problem(400, "empty_batch");
+    let form = reqwest::multipart::Form::new().text("note", "no recording here");
+    client.send(client.request(Method::POST, UPLOAD).multipart(form)).await.problem(400, "empty_batch");
+
+    let cut = "--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"x_1748300000.bin\"\r\n\r\nabc";
+    for (kind, body, status, code) in [
+        ("multipart/form-data; boundary=b", cut, 400, "malformed_multipart"),
+        ("multipart/form-data; boundary=b", "hello", 400, "malformed_multipart"),
+        ("multipart/form-data; boundary=b", "", 400, "malformed_multipart"),
+        ("multipart/mixed; boundary=b", cut, 415, "unsupported_media_type"),
+        ("application/json", "{}", 415, "unsupported_media_type"),
+        ("", cut, 415, "unsupported_media_type"),
+    ] {
+        let request = client.request(Method::POST, UPLOAD).body(body);
+        let request = if kind.is_empty() { request } else { request.header("content-type", kind) };
+        client.send(request).await.problem(status, code);
+    }
+    nothing_kept(&server).await;
+}
+
+#[tokio::test]
+async fn parameters_that_cannot_be_meant_are_refused() {
+    let server = Setup::new().start().await;
+    let client = server.client();
+    let good = [Recording::short(T0)];
+    for query in ["?conversation_id=mine", "?conversation_id=", "?language=en_US", "?language=", "?language=englisch!"]
+    {
+        client.upload_to(query, &good).await.problem(400, "invalid_parameter");
+    }
+    for (header, value) in
+        [("content-digest", "sha-256=abc"), ("content-digest", "sha-256=:abc:"), ("x-captured-at", "yesterday")]
+    {
+        client.upload(&[Recording::short(T0).header(header, value)]).await.problem(400, "invalid_parameter");
+    }
+    nothing_kept(&server).await;
+}
+
+#[tokio::test]
+async fn without_a_valid_token_nothing_is_read() {
+    let server = Setup::new().start().await;
+    let foreign = Setup::new().start().await;
+    let (head, rest) = server.token.split_once('.').unwrap();
+    let (claims, signature) = rest.split_once('.').unwrap();
+    // {"alg":"none"}
+    let unsigned = format!("eyJhbGciOiJub25lIn0.{claims}.");
+    let other_claims = format!("{head}.{}.{signature}", foreign.token.split('.').nth(1).unwrap());
+    for token in ["", "nonsense", "a.b.c", &foreign.token, &unsigned, &other_claims, &format!("{head}.{claims}.")] {
+        let answer = server.client().with_token(token).upload(&[Recording::short(T0)]).await;
+        answer.problem(401, "unauthenticated");
+        assert_eq!(answer.header("www-authenticate"), "Bearer");
+        assert!(token.is_empty() || !answer.text.contains(token));
+    }
+    nothing_kept(&server).await;
+}
+
+#[tokio::test]
+async fn an_expired_token_is_refused() {
+    let server = Setup::new().start().await;
+    let token = server.setup().on_folder(&["token", "--uid", "ann", "--ttl", "1s"]).await.ok();
+    let client = server.client().with_token(token.trim());
+    afterword_tests::eventually("the token has expired", PATIENCE, async || {
+        let answer = client.get("/v2/sync/jobs").await;
+        (answer.status == 401).then(|| answer.problem(401, "unauthenticated").clone())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_over_a_limit_is_told_which() {
+    let server = small().start().await;
+    let client = server.client();
+    let sized = |at: i64, size: usize| Recording::new(name(recent() + at), vec![1; size]);
+    let fits = |at| sized(at, 100);
+
+    let large = [fits(0), sized(1, 100_001)];
+    let answer = client.upload(&large).await;
+    answer.problem(413, "file_too_large");
+    assert_eq!(answer.bad_files(), [(large[1].name.as_str(), "file_too_large")]);
+    client.upload(&[sized(0, 99_000), sized(1, 99_000)]).await.problem(413, "batch_too_large");
+    client.upload(&[fits(0), fits(1), fits(2), fits(3)]).await.problem(413, "too_many_files");
+    // What is announced too large is refused by its head alone.
+    let announced = client.request(Method::POST, UPLOAD).header("content-type", "multipart/form-data; boundary=b");
+    let endless = reqwest::Body::wrap_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+    let announced = announced.header("content-length", "100000000").body(endless);
+    client.send(announced).await.problem(413, "batch_too_large");
+    nothing_kept(&server).await;
+    assert_eq!(client.upload(&[sized(0, 100_000), fits(1), fits(2)]).await.status, 202, "the limits themselves fit");
+}
+
+#[tokio::test]
+async fn bytes_that_differ_from_their_digest_are_refused() {
+    let server = Setup::new().start().await;
+    let bad = Recording::short(T0).header("content-digest", &digest(ZERO_DIGEST));
+    let answer = server.client().upload(&[bad.clone(), Recording::short(T0 + 1)]).await;
+    answer.problem(422, "digest_mismatch");
+    assert_eq!(answer.bad_files(), [(bad.name.as_str(), "digest_mismatch")]);
+    nothing_kept(&server).await;
+    // The SHA-256 of `abc`.
+    let right = digest("ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
+    let good = Recording::new(name(T0), &b"abc"[..]).header("content-digest", &right);
+    assert_eq!(server.client().upload(&[good]).await.status, 202);
+}
+
+#[tokio::test]
+async fn a_recording_of_the_future_is_told_when_to_come_back() {
+    let server = small().start().await;
+    let ahead = Recording::short(now_secs() + 1000);
+    let answer = server.client().upload(&[ahead.clone()]).await;
+    let wait = answer.problem(422, "recording_in_future")["retry_after"].as_u64().unwrap();
+    assert!((1..=1000).contains(&wait), "{wait}");
+    assert_eq!(answer.bad_files(), [(ahead.name.as_str(), "recording_in_future")]);
+    nothing_kept(&server).await;
+    assert_eq!(server.client().upload(&[Recording::short(now_secs() + 200)]).await.status, 202, "clocks differ a bit");
+}
+
+#[tokio::test]
+async fn a_recording_older_than_the_recovery_window_is_refused() {
+    let server = small().start().await;
+    let old = Recording::short(now_secs() - 86_400 - 60);
+    let answer = server.client().upload(&[old.clone()]).await;
+    answer.problem(422, "recording_too_old");
+    assert_eq!(answer.bad_files(), [(old.name.as_str(), "recording_too_old")]);
+    nothing_kept(&server).await;
+    assert_eq!(server.client().upload(&[Recording::short(now_secs() - 86_000)]).await.status, 202);
+}
+
+/// A client that vanishes in the middle of its upload leaves nothing either.
+#[tokio::test]
+async fn a_client_that_vanishes_leaves_nothing() {
+    let server = Setup::new().start().await;
+    let client = server.client();
+    let begin = "--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"x_1748300000.bin\"\r\n\r\nabc";
+    let stream = futures_util::stream::iter([Ok::<_, std::io::Error>(begin.as_bytes().to_vec())]);
+    let then_gone = futures_util::StreamExt::chain(stream, futures_util::stream::pending());
+    let request = client.request(Method::POST, UPLOAD).header("content-type", "multipart/form-data; boundary=b");
+    let upload = client.try_send(request.body(reqwest::Body::wrap_stream(then_gone)));
+    let vanished = tokio::time::timeout(std::time::Duration::from_millis(300), upload).await;
+    assert!(vanished.is_err(), "the upload was to hang: {vanished:?}");
+    nothing_kept(&server).await;
+}
+
+/// Errors are for clients: no path, no SQL, no address of ours.
+#[tokio::test]
+async fn a_problem_tells_nothing_about_the_inside() {
+    let server = Setup::new().start().await;
+    let folder = server.setup().data_dir().display().to_string();
+    let asked: [Answer; 3] = [
+        server.client().upload(&[Recording::new("x", &b"abc"[..])]).await,
+        server.client().get("/v2/sync/jobs?cursor=x").await,
+        Client::new(&server.url, "nonsense").get("/v2/usage").await,
+    ];
+    for answer in asked {
+        assert!(answer.status >= 400 && !answer.text.contains(&folder), "{}", answer.text);
+        assert_eq!(answer.body["type"], format!("/errors/{}", answer.code()));
+    }
+}

@@ -1,0 +1,145 @@
+//! A worker that is held up past its lease: whatever it learns afterwards, nothing of it applies any more.
+//!
+//! A live worker renews its lease by itself. So these are frozen: their future is not polled (a paused container), or
+//! their clock stands still (a paused machine that does not know it yet).
+
+use std::pin::pin;
+use std::time::Duration;
+
+use afterword_tests::Recording;
+use domain::{Status, Usage};
+use flow::process::{Outcome, Skip};
+use testkit::snapshot::Snapshot;
+use testkit::{TestClock, build::T0};
+
+use crate::stage::{Puppet, Stage, ann};
+
+/// Captured the day before the story begins.
+fn recording() -> Recording {
+    Recording::speech(T0.millis() / 1000 - 86_400)
+}
+
+async fn placed(stage: &Stage) -> (Vec<String>, Usage) {
+    let seen = Snapshot::take(&*stage.store, &ann()).await.unwrap();
+    let lines = seen.conversations.iter().flat_map(|page| &page.lines).map(domain::Line::text).collect();
+    let mut usage = Usage::default();
+    seen.usage.iter().for_each(|bucket| usage += bucket.usage);
+    (lines, usage)
+}
+
+/// Another worker has finished the job when the first one's engine answers.
+#[tokio::test]
+async fn an_answer_that_comes_after_another_worker_finished_changes_nothing() {
+    for own_clock in [false, true] {
+        let stage = Stage::new();
+        let Recording { name, bytes, .. } = recording();
+        let task = stage.accept(&name, &bytes).await;
+        let (late, timely) = (Puppet::new("too late"), Puppet::new("in time"));
+        // With a clock of its own it does not even notice that its lease is over, and tries to write.
+        let its_clock = if own_clock { TestClock::at(T0) } else { stage.clock.clone() };
+        let (frozen, healthy) = (stage.worker(&late, &its_clock), stage.worker(&timely, &stage.clock));
+        let mut first = pin!(frozen.run(&task));
+        tokio::select! {
+            done = &mut first => panic!("it was to wait for its engine: {done:?}"),
+            () = late.until_called() => {}
+        }
+        let held = healthy.run(&task).await.unwrap();
+        assert!(matches!(held, Outcome::LeaseHeld { .. }), "{held:?}");
+
+        stage.clock.advance(stage.world.settings.rules.lease);
+        timely.answer();
+        assert_eq!(healthy.run(&task).await.unwrap(), Outcome::Done(Status::Completed));
+        let before = (Snapshot::take(&*stage.store, &ann()).await.unwrap(), stage.push.attempts().len());
+        assert_eq!((stage.blobs.names(), before.0.jobs[0].attempt), (vec![], 2));
+
+        late.answer();
+        assert_eq!(first.await.unwrap(), Outcome::Skipped(Skip::AlreadyFinished));
+        let after = (Snapshot::take(&*stage.store, &ann()).await.unwrap(), stage.push.attempts().len());
+        assert_eq!(after, before, "own clock: {own_clock}");
+        let (lines, usage) = placed(&stage).await;
+        assert_eq!((lines, usage.segments, usage.words), (vec!["in time".to_owned()], 1, 2));
+    }
+}
+
+/// Both are at work when the first one's engine answers: it is fenced, the second goes on undisturbed.
+#[tokio::test]
+async fn an_answer_that_comes_while_another_worker_works_is_fenced_off() {
+    let stage = Stage::new();
+    let Recording { name, bytes, .. } = recording();
+    let task = stage.accept(&name, &bytes).await;
+    let (late, timely) = (Puppet::new("too late"), Puppet::new("in time"));
+    let (frozen, healthy) = (stage.worker(&late, &TestClock::at(T0)), stage.worker(&timely, &stage.clock));
+    let (mut first, mut second) = (pin!(frozen.run(&task)), pin!(healthy.run(&task)));
+    tokio::select! {
+        done = &mut first => panic!("it was to wait for its engine: {done:?}"),
+        () = late.until_called() => {}
+    }
+    stage.clock.advance(stage.world.settings.rules.lease);
+    tokio::select! {
+        done = &mut second => panic!("it was to wait for its engine: {done:?}"),
+        () = timely.until_called() => {}
+    }
+    let fence = stage.job(task.job_id).await.lease.fence;
+
+    late.answer();
+    let lost = first.await.unwrap();
+    assert!(matches!(lost, Outcome::Rescheduled { .. }), "{lost:?}");
+    let job = stage.job(task.job_id).await;
+    assert_eq!((job.status, job.lease.fence), (Status::Processing, fence), "the second one's claim stands");
+    assert_eq!(placed(&stage).await, (vec![], Usage::default()));
+    assert_eq!((stage.blobs.names().len(), stage.push.attempts().len()), (1, 0));
+
+    timely.answer();
+    assert_eq!(second.await.unwrap(), Outcome::Done(Status::Completed));
+    let (lines, usage) = placed(&stage).await;
+    assert_eq!((lines, usage.segments), (vec!["in time".to_owned()], 1));
+}
+
+/// A lease is over when its last millisecond is: before that nobody else may claim.
+#[tokio::test]
+async fn a_lease_holds_to_its_last_millisecond() {
+    for (past, may_claim) in [(-1, false), (0, true), (1, true)] {
+        let stage = Stage::new();
+        let Recording { name, bytes, .. } = recording();
+        let task = stage.accept(&name, &bytes).await;
+        let (late, timely) = (Puppet::new("too late"), Puppet::new("in time"));
+        let (frozen, healthy) = (stage.worker(&late, &TestClock::at(T0)), stage.worker(&timely, &stage.clock));
+        let mut first = pin!(frozen.run(&task));
+        tokio::select! {
+            done = &mut first => panic!("it was to wait for its engine: {done:?}"),
+            () = late.until_called() => {}
+        }
+        let until = stage.job(task.job_id).await.lease.until.unwrap();
+        stage.clock.set(domain::Timestamp::from_millis(until.millis() + past));
+        timely.answer();
+        let second = healthy.run(&task).await.unwrap();
+        let claimed = matches!(second, Outcome::Done(Status::Completed));
+        assert_eq!(claimed, may_claim, "{past} ms past the lease: {second:?}");
+    }
+}
+
+/// The sweep takes the job back from a worker that is gone; a worker that comes back finds itself fenced.
+#[tokio::test]
+async fn a_worker_whose_job_the_sweep_took_back_is_fenced_off() {
+    let stage = Stage::new();
+    let Recording { name, bytes, .. } = recording();
+    let task = stage.accept(&name, &bytes).await;
+    let late = Puppet::new("too late");
+    let frozen = stage.worker(&late, &TestClock::at(T0));
+    let mut first = pin!(frozen.run(&task));
+    tokio::select! {
+        done = &mut first => panic!("it was to wait for its engine: {done:?}"),
+        () = late.until_called() => {}
+    }
+    stage.clock.advance(stage.world.settings.rules.lease + Duration::from_millis(1));
+    let swept = flow::sweep::sweep(&stage.world, 100).await.unwrap();
+    assert_eq!(swept.recovered, 1, "{swept:?}");
+    let queued = stage.job(task.job_id).await;
+    assert_eq!((queued.status, queued.dispatch.number), (Status::Queued, task.dispatch + 1));
+
+    late.answer();
+    let lost = first.await.unwrap();
+    assert_eq!(lost, Outcome::Rescheduled { due_at: queued.due_at });
+    assert_eq!(stage.job(task.job_id).await, queued);
+    assert_eq!(placed(&stage).await, (vec![], Usage::default()));
+}

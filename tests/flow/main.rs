@@ -1,0 +1,7 @@
+//! Several crates in one process, over in-memory adapters: where a test has to hold an engine or a doorkeeper in its hand.
+
+#![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
+
+mod admission;
+mod late_engine;
+mod stage;

@@ -1,0 +1,122 @@
+//! The world of these tests: every port in memory, a clock that the test moves, an engine that answers when it is told.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::{Job, JobId, Uid};
+use flow::accept::{Intake, PartHeaders, Terms};
+use flow::ports::{AlwaysAdmit, TaskBody};
+use flow::process::Worker;
+use flow::{Settings, World};
+use speech::{Audio, Capabilities, Engine, EngineError, Hints, Languages, Transcript, Utterance};
+use testkit::build::{T0, uid};
+use testkit::{SeededRandom, TestClock, memory};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// Everything, with what a test wants to look into.
+pub struct Stage {
+    pub world: World,
+    pub clock: Arc<TestClock>,
+    pub store: Arc<memory::Store>,
+    pub blobs: Arc<memory::Blobs>,
+    pub push: Arc<memory::Push>,
+}
+
+impl Stage {
+    pub fn new() -> Self {
+        let clock = TestClock::at(T0);
+        let store = Arc::new(memory::Store::new());
+        let blobs = Arc::new(memory::Blobs::new(clock.clone()));
+        let push = Arc::new(memory::Push::new());
+        let world = World {
+            store: store.clone(),
+            blobs: blobs.clone(),
+            queue: Arc::new(memory::Queue::new(clock.clone())),
+            push: push.clone(),
+            admission: Arc::new(AlwaysAdmit),
+            clock: clock.clone(),
+            random: Arc::new(SeededRandom::new(1)),
+            settings: Arc::new(Settings::default()),
+        };
+        Self { world, clock, store, blobs, push }
+    }
+
+    /// A worker of an instance whose clock is this one.
+    pub fn worker(&self, engine: &Arc<Puppet>, clock: &Arc<TestClock>) -> Worker {
+        let world = World { clock: clock.clone(), ..self.world.clone() };
+        Worker::new(world, Arc::clone(engine) as Arc<dyn Engine>, CancellationToken::new())
+    }
+
+    /// Accepts a recording of Ann.
+    pub async fn accept(&self, name: &str, bytes: &[u8]) -> TaskBody {
+        let mut intake = Intake::begin(&self.world, ann(), Terms::default()).await.unwrap();
+        intake.start_file(name, PartHeaders::default()).await.unwrap();
+        intake.write(bytes.to_vec().into()).await.unwrap();
+        intake.end_file().await.unwrap();
+        let job = intake.commit(None).await.unwrap().job;
+        TaskBody { job_id: job.id, uid: job.uid, dispatch: job.dispatch.number }
+    }
+
+    pub async fn job(&self, id: JobId) -> Job {
+        self.world.store.job(id).await.unwrap().unwrap()
+    }
+}
+
+pub fn ann() -> Uid {
+    uid("ann")
+}
+
+/// An engine that says one text, each time it is allowed to.
+pub struct Puppet {
+    says: &'static str,
+    called: Semaphore,
+    allowed: Semaphore,
+}
+
+impl Puppet {
+    pub fn new(says: &'static str) -> Arc<Self> {
+        Arc::new(Self { says, called: Semaphore::new(0), allowed: Semaphore::new(0) })
+    }
+
+    /// Returns when a call has come in that was not waited for before.
+    pub async fn until_called(&self) {
+        self.called.acquire().await.unwrap().forget();
+    }
+
+    pub fn answer(&self) {
+        self.allowed.add_permits(1);
+    }
+}
+
+#[async_trait]
+impl Engine for Puppet {
+    fn name(&self) -> &str {
+        "puppet"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let minute = std::time::Duration::from_secs(60);
+        let languages = Languages::Any;
+        Capabilities {
+            preferred_span: minute,
+            max_span: minute,
+            concurrency: 1,
+            words: false,
+            speakers: false,
+            languages,
+        }
+    }
+
+    async fn transcribe(&self, audio: Audio<'_>, _: &Hints) -> Result<Transcript, EngineError> {
+        self.called.add_permits(1);
+        self.allowed.acquire().await.unwrap().forget();
+        let (text, end_ms) = (self.says.to_owned(), audio.duration_ms());
+        let line = Utterance { start_ms: 0, end_ms, text, speaker: None, words: None };
+        Ok(Transcript { language: None, lines: vec![line] })
+    }
+
+    async fn ready(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! Recordings as devices make them: real speech from the fixtures, silence, and damage.
+
+use bytes::Bytes;
+use reqwest::header::{HeaderMap, HeaderValue};
+
+const CLIP: &[u8] = include_bytes!("../fixtures/speech/audio_ss0880_pcm16_16000_1_fs160_1748300000.bin");
+
+/// When the recordings of a test begin, in seconds since 1970: some day in the past.
+pub const T0: i64 = 1_748_300_000;
+
+/// Samples and bytes of a 10 ms frame of pcm16 at 16 kHz, and of its length.
+const FRAME_BYTES: usize = 320;
+const RECORD_BYTES: usize = 4 + FRAME_BYTES;
+/// The clip up to here has about a second of speech, with the quiet before it that makes it stand out.
+const SHORT_FRAMES: usize = 160;
+/// A frame in the middle of that speech: what is changed here is heard.
+const SPOKEN_FRAME: usize = 110;
+
+/// A file to upload.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recording {
+    pub name: String,
+    pub bytes: Bytes,
+    /// Of its part.
+    pub headers: HeaderMap,
+}
+
+impl Recording {
+    pub fn new(name: impl Into<String>, bytes: impl Into<Bytes>) -> Self {
+        Self { name: name.into(), bytes: bytes.into(), headers: HeaderMap::new() }
+    }
+
+    /// Three seconds of speech that began at this second.
+    pub fn speech(at: i64) -> Self {
+        Self::new(name(at), CLIP)
+    }
+
+    /// A second of speech: a test can afford many. Each moment says something else.
+    pub fn short(at: i64) -> Self {
+        let mut bytes = CLIP[..SHORT_FRAMES * RECORD_BYTES].to_vec();
+        // Low bits of four samples: too faint to change where speech is, enough for the null engine's other words.
+        let spoken = SPOKEN_FRAME * RECORD_BYTES + 4;
+        for (index, byte) in at.to_le_bytes().into_iter().enumerate() {
+            let low = &mut bytes[spoken + 8 * index];
+            *low = *low & 0xF0 | byte & 0x0F;
+            let low = &mut bytes[spoken + 8 * index + 4];
+            *low = *low & 0xF0 | byte >> 4;
+        }
+        Self::new(name(at), bytes)
+    }
+
+    /// A second of digital silence.
+    pub fn silence(at: i64) -> Self {
+        Self::new(name(at), frames(&[0; FRAME_BYTES], 100))
+    }
+
+    /// Bytes that no frame begins with: nothing of it can be used.
+    pub fn garbage(at: i64) -> Self {
+        Self::new(name(at), vec![0x7F; 4_000])
+    }
+
+    /// So many bytes, a little speech first and silence to the end. Those of different moments share their memory.
+    pub fn large(at: i64, bytes: &Bytes) -> Self {
+        Self::new(name(at), bytes.clone())
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.insert(name, HeaderValue::from_str(value).unwrap());
+        self
+    }
+}
+
+/// Of the device `phone`.
+pub fn name(at: i64) -> String {
+    format!("audio_phone_pcm16_16000_1_fs160_{at}.bin")
+}
+
+/// The content of a large recording of at least `size` bytes.
+pub fn large(size: usize) -> Bytes {
+    let mut bytes = CLIP[..SHORT_FRAMES * RECORD_BYTES].to_vec();
+    let missing = size.saturating_sub(bytes.len()).div_ceil(RECORD_BYTES);
+    bytes.extend(frames(&[0; FRAME_BYTES], missing));
+    bytes.into()
+}
+
+fn frames(frame: &[u8], count: usize) -> Vec<u8> {
+    let length = u32::try_from(frame.len()).unwrap().to_le_bytes();
+    [&length, frame].concat().repeat(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_clips_of_different_moments_differ_and_are_whole_frames() {
+        let (one, other) = (Recording::short(T0), Recording::short(T0 + 1));
+        assert_ne!(one.bytes, other.bytes);
+        assert_eq!(one, Recording::short(T0));
+        for record in one.bytes.chunks(RECORD_BYTES) {
+            assert_eq!((record.len(), &record[..4]), (RECORD_BYTES, &[0x40, 1, 0, 0][..]));
+        }
+    }
+
+    #[test]
+    fn a_large_recording_has_the_size_that_was_asked_for() {
+        let size = 5 << 20;
+        assert!((size..size + RECORD_BYTES).contains(&large(size).len()));
+    }
+}

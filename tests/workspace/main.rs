@@ -1,0 +1,12 @@
+//! The workspace itself: who may depend on whom, and whether its documents name what exists.
+
+#![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
+
+mod dependencies;
+mod documents;
+
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
