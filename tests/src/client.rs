@@ -8,7 +8,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
 use crate::recordings::Recording;
-use crate::wait::{PATIENCE, eventually};
+use crate::wait::{PATIENCE, eventually_or};
 
 /// Longer than any answer may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -135,10 +135,9 @@ impl Client {
 
     /// The job once it has come to this.
     pub async fn until(&self, job_id: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        let mut last = Value::Null;
-        eventually(&format!("job {job_id}: {what}"), PATIENCE, async || {
-            last = self.job(job_id).await;
-            fits(&last).then(|| last.clone())
+        eventually_or(&format!("job {job_id} {what}"), PATIENCE, async || {
+            let job = self.job(job_id).await;
+            if fits(&job) { Ok(job) } else { Err(job) }
         })
         .await
     }

@@ -1,5 +1,6 @@
 //! Waiting with a bound: it ends in an answer, or in a failure that says what did not happen.
 
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use testkit::SeededRandom;
@@ -10,14 +11,23 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 const EVERY: Duration = Duration::from_millis(20);
 
 /// Asks until there is an answer.
-#[expect(clippy::disallowed_methods, reason = "another process is watched from outside: no port of ours wakes us")]
 pub async fn eventually<T>(what: &str, limit: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    eventually_or(what, limit, async || ask().await.ok_or("")).await
+}
+
+/// Asks until it is right; what was wrong last is told.
+#[expect(clippy::disallowed_methods, reason = "another process is watched from outside: no port of ours wakes us")]
+pub async fn eventually_or<T, E: Display>(
+    what: &str,
+    limit: Duration,
+    mut ask: impl AsyncFnMut() -> Result<T, E>,
+) -> T {
     let watch = Stopwatch::start();
     loop {
-        if let Some(answer) = ask().await {
-            return answer;
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(last) => assert!(watch.elapsed() < limit, "after {limit:?} still not: {what} {last}"),
         }
-        assert!(watch.elapsed() < limit, "after {limit:?} still not: {what}");
         tokio::time::sleep(EVERY).await;
     }
 }

@@ -114,9 +114,11 @@ async fn all_together(queue: &LocalQueue, arrivals: &mut Arrivals, tasks: usize,
 async fn waiting(queue: &LocalQueue, tasks: usize, callers: usize) -> usize {
     use flow::ports::Clock;
     let begun = now();
-    let due = SystemClock.now() + Duration::from_secs(5);
+    // Long enough to make them all first, or the deliveries would be counted from too late.
+    let due = SystemClock.now() + Duration::from_secs(2) + Duration::from_micros(500) * tasks as u32;
     enqueue_all(queue, tasks, callers, Some(due)).await;
     report("made to wait", tasks, begun);
+    assert!(SystemClock.now() < due, "the machine is too slow: deliveries have begun already");
     SystemClock.sleep(SystemClock.now().until(due)).await;
     tasks
 }

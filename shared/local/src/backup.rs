@@ -1,7 +1,7 @@
 //! A consistent copy of a data folder as one tar file, also while the server runs.
 //!
-//! It holds the store as of one moment, all staged audio that the store then spoke of, and the secrets. The queue is not
-//! copied: the sweep makes the wake-ups anew from the store. To restore: `tar -xf FILE -C EMPTY_FOLDER`.
+//! It holds the store as of one moment, all staged audio that the store then spoke of, and the secrets. The queue is
+//! not copied: the sweep makes the wake-ups anew from the store. To restore: `tar -xf FILE -C EMPTY_FOLDER`.
 
 use std::ffi::OsString;
 use std::fmt;

@@ -13,13 +13,13 @@ const LOCK: &str = "lock";
 /// Why a folder cannot be used, as one line for whoever starts the program.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
-    #[error("{}: the data folder is in use by another process{}; end it, or choose another folder", path.display(), by(*pid))]
+    #[error("{}: another process uses the data folder{}; end it, or choose another one", path.display(), by(*pid))]
     InUse { path: PathBuf, pid: Option<u32> },
     #[error("{}: this is not a folder; choose another data folder", path.display())]
     NotAFolder { path: PathBuf },
     #[error("{}: there is no data folder; start the server first, or name the folder it uses", path.display())]
     Missing { path: PathBuf },
-    #[error("{}: the data folder cannot be written ({why}); it must belong to the user that runs the server", path.display())]
+    #[error("{}: the data folder cannot be written ({why}); it must belong to the server's user", path.display())]
     Unwritable { path: PathBuf, why: io::Error },
     #[error("{}: the data folder cannot be locked ({why}); it must lie on a disk that knows locks", path.display())]
     Unlockable { path: PathBuf, why: io::Error },

@@ -18,7 +18,7 @@ const SECRET_BYTES: usize = 32;
 pub enum SecretError {
     #[error("{}: the secret cannot be kept ({why})", path.display())]
     Failed { path: PathBuf, why: io::Error },
-    #[error("{}: this is not a secret of {SECRET_BYTES} bytes in hex; remove the file, and the next start makes a new one", path.display())]
+    #[error("{}: this is no secret; remove the file, and the next start makes a new one", path.display())]
     Damaged { path: PathBuf },
 }
 

@@ -75,7 +75,7 @@ impl<W: Write> Tar<W> {
     }
 }
 
-/// What went away since its folder was read was never finished, or is an empty folder: under the hold nothing else does.
+/// What went away since its folder was read is an empty folder: under the hold nothing else does.
 fn present<T>(found: io::Result<T>) -> io::Result<Option<T>> {
     match found {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

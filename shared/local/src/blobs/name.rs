@@ -7,7 +7,7 @@ use super::{Error, Kind, Result, UPLOADS};
 /// `uploads/<uid>/<job>/<file>`.
 const PARTS: usize = 4;
 /// What common file systems take (`NAME_MAX`).
-pub(crate) const MAX_PART_BYTES: usize = 255;
+const MAX_PART_BYTES: usize = 255;
 
 /// A blob's path below the root, every part of it checked.
 #[derive(Clone, Debug, PartialEq, Eq)]

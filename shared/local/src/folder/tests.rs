@@ -18,7 +18,10 @@ fn a_second_server_is_told_who_uses_the_folder() {
     let root = tempfile::tempdir().unwrap();
     let first = DataFolder::open(root.path()).unwrap();
     let refusal = DataFolder::open(root.path()).unwrap_err().to_string();
-    assert!(refusal.contains(&format!("in use by another process (process {})", std::process::id())), "{refusal}");
+    assert!(
+        refusal.contains(&format!("another process uses the data folder (process {})", std::process::id())),
+        "{refusal}"
+    );
     drop(first);
     DataFolder::open(root.path()).unwrap();
 }

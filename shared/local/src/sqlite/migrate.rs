@@ -31,7 +31,7 @@ pub enum OpenError {
     Damaged { path: PathBuf, why: rusqlite::Error },
     #[error("{}: another process holds the database locked; end it, then try again", path.display())]
     Locked { path: PathBuf },
-    #[error("{}: the database needs a local disk; this file system cannot share memory between processes", path.display())]
+    #[error("{}: the database needs a local disk; this one shares no memory between processes", path.display())]
     NoSharedMemory { path: PathBuf },
     #[error("{}: the database cannot be opened ({why})", path.display())]
     Failed { path: PathBuf, why: rusqlite::Error },

@@ -1,7 +1,7 @@
 //! The one thread that writes: steps that wait together are committed together.
 //!
-//! A commit costs a write to the disk however much it holds. While one runs, the next steps gather; each has a savepoint
-//! of its own, so that one that fails takes back only what it did. All are answered after the commit, never before.
+//! A commit costs a write to the disk however much it holds. While one runs, the next steps gather; each has a
+//! savepoint of its own, so that one that fails takes back only what it did. All are answered after the commit.
 
 use std::fmt::Display;
 use std::path::Path;

@@ -28,9 +28,10 @@ use crate::sqlite::{OpenError, Readers, Writer, open_to_read};
 use schema::MIGRATIONS;
 
 pub struct SqliteStore {
+    /// Dropped first: the connection that is closed last empties the log into the database, and a reader cannot.
+    readers: Readers,
     /// `None` when it was opened to be read only.
     writer: Option<Writer>,
-    readers: Readers,
 }
 
 impl SqliteStore {

@@ -11,3 +11,6 @@ pub use identity::Identity;
 pub use push::Push;
 pub use queue::Queue;
 pub use store::{Placement, Store};
+
+#[cfg(test)]
+mod tests;

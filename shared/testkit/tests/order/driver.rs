@@ -3,7 +3,7 @@
 
 use domain::placement::{Answer, Group};
 use domain::planning::FilePlan;
-use domain::{Code, Command, FileStatus, Job, JobId, Line, Mark, PutBack, Recording, Rules, Status, Timestamp};
+use domain::{Code, Command, FileStatus, Job, JobId, Mark, PutBack, Recording, Rules, Status, Timestamp};
 use flow::Result;
 use flow::ports::{At, Created, Random, Stepped, Store, Written};
 use testkit::build::{T0, facts, line_for};
@@ -11,7 +11,9 @@ use testkit::scene::at_once;
 use testkit::{SeededRandom, memory};
 
 use crate::case::Case;
-use crate::reference::{Outcome, Talk};
+use crate::reader::read;
+use crate::reference::Outcome;
+use crate::trouble::Trouble;
 
 /// Moves after which nothing goes wrong any more, so that every run ends.
 const TROUBLED: u32 = 60;
@@ -30,41 +32,6 @@ pub struct Driver<'a> {
     met: Trouble,
 }
 
-/// How often each thing went wrong: a property that never meets trouble proves nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Trouble {
-    pub put_back: u32,
-    pub lost: u32,
-    pub recovered: u32,
-    pub retried: u32,
-    pub fenced: u32,
-    pub repeated: u32,
-    pub failed_segments: u32,
-    /// Segments that another worker had placed since this one transcribed them.
-    pub overtaken: u32,
-}
-
-impl std::ops::AddAssign for Trouble {
-    fn add_assign(&mut self, more: Self) {
-        self.put_back += more.put_back;
-        self.lost += more.lost;
-        self.recovered += more.recovered;
-        self.retried += more.retried;
-        self.fenced += more.fenced;
-        self.repeated += more.repeated;
-        self.failed_segments += more.failed_segments;
-        self.overtaken += more.overtaken;
-    }
-}
-
-impl Trouble {
-    pub fn least(&self) -> u32 {
-        let all = [self.put_back, self.lost, self.recovered, self.retried];
-        let more = [self.fenced, self.repeated, self.failed_segments, self.overtaken];
-        all.into_iter().chain(more).min().unwrap_or(0)
-    }
-}
-
 /// A job, as the worker who claimed it last knows it.
 struct Worker {
     id: JobId,
@@ -73,7 +40,7 @@ struct Worker {
     ready: Option<(usize, Vec<(u32, Answer)>)>,
 }
 
-fn done<T>(result: Result<T>) -> T {
+pub fn done<T>(result: Result<T>) -> T {
     result.unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -294,27 +261,4 @@ impl Driver<'_> {
         let closed = |start: u32| plan.as_ref().and_then(|plan| plan.find(start)).is_some_and(|s| s.is_closed());
         answers.iter().filter(|(start, _)| closed(*start)).count() as u32
     }
-}
-
-/// All that a reader finds.
-fn read(case: &Case, store: &memory::Store) -> Outcome {
-    let mut talks = Vec::new();
-    for conversation in done(at_once(store.conversations(&case.uid, None, None, None, 1000))) {
-        let page = done(at_once(store.conversation(&case.uid, conversation.id, None, 1000)));
-        let lines: Vec<Line> = page.map(|page| page.lines).unwrap_or_default();
-        talks.push(Talk {
-            start: conversation.started_at(),
-            end: conversation.finished_at(),
-            stream: conversation.stream.key(),
-            title: conversation.opening.map(|opening| opening.title).unwrap_or_default(),
-            lines: lines.iter().map(|line| (line.recording, line.start_ms, line.text())).collect(),
-        });
-    }
-    talks.sort();
-    let all_time = (Timestamp::from_millis(0), Timestamp::from_secs(1 << 40));
-    let mut usage = domain::Usage::default();
-    for bucket in done(at_once(store.usage(&case.uid, all_time.0, all_time.1, 1000))) {
-        usage += bucket.usage;
-    }
-    Outcome { talks, usage }
 }

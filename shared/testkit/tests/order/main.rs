@@ -6,16 +6,18 @@
 mod case;
 mod driver;
 mod planted;
+mod reader;
 mod reference;
+mod trouble;
 
 use std::ops::Range;
 
 use testkit::{SeededRandom, memory};
 
 use case::Case;
-use driver::Trouble;
 use planted::Mistake;
 use reference::{Outcome, expected, splits_narrowly};
+use trouble::Trouble;
 
 const CASES: u64 = 10_000;
 

@@ -63,13 +63,23 @@ fn a_writer_that_is_dropped_or_aborted_leaves_nothing() {
     assert_eq!((at.entries("tmp"), at.entries("uploads")), (vec![], vec![]));
 }
 
-#[tokio::test]
-async fn a_write_that_nobody_waited_for_is_never_half_a_blob() {
+#[test]
+fn a_write_that_nobody_waited_for_is_never_half_a_blob() {
     let (at, name) = (fixture(), blob("u", 1, 0));
-    let mut writer = at.blobs.create(&name).await.unwrap();
-    let _ = writer.write(pattern(64 * PIECE).into()).now_or_never();
-    assert_eq!(writer.finish().await.unwrap_err().kind, Kind::Unavailable);
-    assert_eq!(at.blobs.read(&name, 0).await.err().unwrap().kind, Kind::NotFound);
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let mut writer = at.blobs.create(&name).await.unwrap();
+        // The only thread that may wait for the disk is taken, so the write cannot be done when it is given up.
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let taken = tokio::task::spawn_blocking(move || released.recv());
+        assert!(writer.write(pattern(2 * PIECE).into()).now_or_never().is_none());
+        drop(release);
+        let _ = taken.await;
+        assert_eq!(writer.finish().await.unwrap_err().kind, Kind::Unavailable);
+        assert_eq!(at.blobs.read(&name, 0).await.err().unwrap().kind, Kind::NotFound);
+    });
+    drop(runtime);
+    assert_eq!(at.entries("tmp"), [""; 0]);
 }
 
 #[tokio::test]

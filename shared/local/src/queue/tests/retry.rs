@@ -87,6 +87,18 @@ async fn a_worker_that_is_not_there_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_connection_that_breaks_off_is_a_failure() {
+    let site = Site::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let rude = QueueSettings { url: format!("http://{}/", listener.local_addr().unwrap()), ..site.settings() };
+    let queue = site.open_with(rude);
+    let _running = start(&queue);
+    queue.enqueue(new(1)).await.unwrap();
+    drop(soon("a connection", listener.accept()).await.unwrap());
+    assert_eq!(until(&queue, 1, |row| row.retries == 1).await.answers, 0);
+}
+
+#[tokio::test]
 async fn a_delivery_fails_at_its_deadline_and_not_before() {
     let mut site = Site::new().await;
     let queue = site.open();

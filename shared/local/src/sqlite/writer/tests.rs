@@ -16,7 +16,8 @@ async fn together(writer: &Writer, jobs: Vec<Job>) -> Vec<Result<usize>> {
     let (go, wait) = mpsc::channel::<()>();
     let busy = writer.call("test.busy", "", move |_| -> rusqlite::Result<_> {
         begun.send(()).unwrap();
-        Ok(wait.recv().unwrap())
+        wait.recv().unwrap();
+        Ok(())
     });
     let calls = async {
         is_begun.await.unwrap();

@@ -1,6 +1,7 @@
 mod contract;
 mod damage;
 mod documents;
+mod merges;
 mod opening;
 mod plans;
 mod races;

@@ -26,6 +26,15 @@ async fn everything_answered_is_there_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_store_that_is_closed_is_one_file() {
+    let (store, folder) = fresh();
+    scene(&store).accept(&uid("ann"), &[phone(0)]).await;
+    drop(store);
+    let files = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path());
+    assert_eq!(files.collect::<Vec<_>>(), [path(&folder)]);
+}
+
+#[tokio::test]
 async fn a_second_process_reads_and_writes_while_the_first_runs() {
     let (store, folder) = fresh();
     let (here, ann) = (scene(&store), uid("ann"));

@@ -12,7 +12,7 @@ const TABLES: [&str; 4] = ["recordings", "lines", "conversations", "usage_hours"
 fn watch(db: &Connection, table: &str) {
     let sql = format!(
         "CREATE TABLE written_{table} (n INTEGER PRIMARY KEY);
-         CREATE TRIGGER watch_{table} AFTER UPDATE ON {table} BEGIN INSERT INTO written_{table} DEFAULT VALUES; END;"
+         CREATE TRIGGER watch_{table} AFTER UPDATE ON {table} BEGIN INSERT INTO written_{table} VALUES (NULL); END;"
     );
     db.execute_batch(&sql).unwrap();
 }

@@ -72,6 +72,17 @@ pub async fn a_completed_job_with_all_recordings_answers(store: Arc<dyn Store>) 
     assert_eq!(answered(scene.create(&batch(&ann(), &[phone(90)])).await), done);
 }
 
+pub async fn any_recording_of_a_batch_leads_to_the_job_that_answers(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let said: [&[_]; 2] = [&[(0, 900, "one")], &[(0, 900, "two")]];
+    let done = scene.transcribe_batch(&batch(&ann(), &[phone(0), phone(90)]), &said).await;
+    let later = scene.accept(&ann(), &[phone(0), phone(5000)]).await;
+    assert_eq!(scene.recording(&done, 0).await.latest_job, later.id);
+    for names in [[phone(0), phone(90)], [phone(90), phone(0)]] {
+        assert_eq!(answered(scene.create(&batch(&ann(), &names)).await), done, "{names:?}");
+    }
+}
+
 pub async fn recordings_finished_in_several_jobs_give_a_job_born_completed(store: Arc<dyn Store>) {
     let scene = Scene::new(store);
     let one = scene.transcribe(&ann(), &phone(0), &[(0, 900, "one")]).await;
@@ -83,7 +94,8 @@ pub async fn recordings_finished_in_several_jobs_give_a_job_born_completed(store
     assert_eq!(job.effects.push.due(), None, "nobody is woken for what is known");
     let mut told = job.result.as_ref().map(|result| result.updated_conversation_ids.clone()).unwrap_or_default();
     let mut known = [one.new_conversation_ids, two.new_conversation_ids].concat();
-    (told.sort(), known.sort());
+    told.sort();
+    known.sort();
     assert_eq!(told, known);
     assert_eq!(scene.job(job.id).await, *job);
     assert_eq!(scene.create(&again).await, created, "asked again, it is still deduplicated");

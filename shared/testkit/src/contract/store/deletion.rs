@@ -80,6 +80,19 @@ pub async fn the_rest_of_its_recording_is_consumed_quietly(store: Arc<dyn Delete
     assert_eq!(scene.finish(&job).await.status, Status::Completed);
 }
 
+pub async fn the_rest_of_an_attached_recording_is_consumed_too(store: Arc<dyn Deletes>) {
+    let scene = Scene::new(store.clone());
+    let mut batch = batch(&ann(), &[phone(0)]);
+    batch.conversation_id = Some(conversation_id(5));
+    let job = scene.accept_batch(&batch).await;
+    let job = scene.claim(job.id).await;
+    scene.plan(&job, 0, speech(&[(0, 900), (2000, 3000)])).await;
+    scene.say(&job, 0, &[(0, "to be forgotten")]).await;
+    store.delete_conversation(&ann(), conversation_id(5), scene.now()).await;
+    scene.say(&job, 0, &[(2000, "the rest of it")]).await;
+    assert_eq!((scene.talk(&ann()).await.len(), scene.usage(&ann()).await.segments), (0, 1));
+}
+
 pub async fn what_lies_two_minutes_from_it_is_not_consumed(store: Arc<dyn Deletes>) {
     for (start, kept) in [(120_999, 0), (121_000, 1), (121_001, 1)] {
         let uid = user(i64::from(start));

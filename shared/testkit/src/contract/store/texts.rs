@@ -127,9 +127,13 @@ pub async fn lines_of_anothers_recording_are_refused(store: Arc<dyn Store>) {
     let (mine, recording) = scene.plan(&mine, 0, speech(&[(0, 900)])).await;
     let mut mixed = line_for(&recording, 0, "mixed");
     mixed.recording = theirs.recording;
-    for line in [theirs.clone(), mixed] {
+    let mut in_her_name = line_for(&recording, 0, "signed by another");
+    in_her_name.uid = ann();
+    for line in [theirs.clone(), mixed, in_her_name] {
         let answer = scene.store.store_texts(mine.id, mine.lease.fence, vec![line], scene.at()).await;
         assert_eq!(answer.unwrap_err().kind, Kind::Invalid);
     }
-    assert_eq!(scene.store.lines(&ann(), theirs.recording, &[0]).await.unwrap().len(), 0);
+    for recording in [theirs.recording, recording.id] {
+        assert_eq!(scene.store.lines(&ann(), recording, &[0]).await.unwrap().len(), 0);
+    }
 }
