@@ -19,17 +19,19 @@ const KILLS: usize = 20;
 const IN_FLIGHT: usize = 50;
 /// At least so many new ones a round: a kill at acceptance needs somebody at the door.
 const NEW: usize = 8;
-/// The server dies at the first to sixth line of a step: at different depths of its work.
-const DEPTH: usize = 6;
+/// The server dies at the first to n-th line of a step: after different amounts of work. At the door there are only as
+/// many lines as new jobs.
+const DEPTH: usize = 24;
+const DEPTH_AT_THE_DOOR: usize = 6;
 /// Repairs wait half a minute for whoever was cut off; then everything ends within seconds.
 const SETTLED: Duration = Duration::from_secs(120);
 
 /// Times that a test can wait for. The delay keeps fifty jobs in flight without keeping the test.
 fn setup() -> Setup {
-    let setup = Setup::new().with("engine.null_delay_ms", 300).with("process.max_jobs", 8);
+    let setup = Setup::new().with("engine.null_delay_ms", 200).with("process.max_jobs", 8);
     let setup = setup.with("jobs.lease_seconds", 1).with("sweep.interval_seconds", 1);
     let setup = setup.with("jobs.backoff_min_seconds", 0).with("jobs.backoff_max_seconds", 1);
-    let setup = setup.with("queue.min_backoff_seconds", 0).with("queue.max_backoff_seconds", 1);
+    let setup = setup.with("queue.min_backoff_seconds", 1).with("queue.max_backoff_seconds", 1);
     // A job may be unlucky more often than five times here.
     setup.with("jobs.max_attempts", 1000)
 }
@@ -51,7 +53,7 @@ async fn kills_at_every_step_lose_nothing_and_repeat_nothing() {
     let mut fleet = Fleet::new(&server).await;
     let mut hit = BTreeMap::<&str, usize>::new();
     for step in plan(&random) {
-        round(&mut fleet, server, step, 1 + random.below(DEPTH)).await;
+        round(&mut fleet, server, step, &random).await;
         *hit.entry(step).or_default() += 1;
         server = setup.start().await;
         fleet.move_to(&server);
@@ -66,15 +68,14 @@ async fn kills_at_every_step_lose_nothing_and_repeat_nothing() {
 }
 
 /// Fills the pipeline, and lets the server die at the n-th line of a step.
-async fn round(fleet: &mut Fleet, server: Server, step: &str, nth: usize) {
-    let at_the_door = ["accept", "enqueue"].contains(&step);
-    if at_the_door {
-        server.kill_at(step, nth);
+async fn round(fleet: &mut Fleet, server: Server, step: &str, random: &SeededRandom) {
+    if ["accept", "enqueue"].contains(&step) {
+        server.kill_at(step, 1 + random.below(DEPTH_AT_THE_DOOR));
         fleet.top_up(IN_FLIGHT, NEW).await;
     } else {
         fleet.top_up(IN_FLIGHT, NEW).await;
         fleet.count_in_flight().await;
-        server.kill_at(step, nth);
+        server.kill_at(step, 1 + random.below(DEPTH));
     }
     server.wait_killed(PATIENCE).await;
 }

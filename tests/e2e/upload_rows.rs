@@ -3,7 +3,7 @@
 
 use afterword_tests::recordings::{T0, name};
 use afterword_tests::wait::{PATIENCE, now_secs};
-use afterword_tests::{Answer, Client, Recording, Server, Setup};
+use afterword_tests::{Answer, Client, Recording, Server, Setup, eventually};
 use reqwest::Method;
 
 const UPLOAD: &str = "/v2/sync/upload";
@@ -81,12 +81,12 @@ async fn names_with_tricks_or_without_a_fit_time_are_refused() {
 async fn a_batch_that_is_no_batch_is_refused() {
     let server = Setup::new().start().await;
     let client = server.client();
-    client.upload(&[]).await.problem(400, "empty_batch");
     let form = reqwest::multipart::Form::new().text("note", "no recording here");
     client.send(client.request(Method::POST, UPLOAD).multipart(form)).await.problem(400, "empty_batch");
 
     let cut = "--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"x_1748300000.bin\"\r\n\r\nabc";
     for (kind, body, status, code) in [
+        ("multipart/form-data; boundary=b", "--b--\r\n", 400, "empty_batch"),
         ("multipart/form-data; boundary=b", cut, 400, "malformed_multipart"),
         ("multipart/form-data; boundary=b", "hello", 400, "malformed_multipart"),
         ("multipart/form-data; boundary=b", "", 400, "malformed_multipart"),
@@ -126,7 +126,8 @@ async fn without_a_valid_token_nothing_is_read() {
     let (claims, signature) = rest.split_once('.').unwrap();
     // {"alg":"none"}
     let unsigned = format!("eyJhbGciOiJub25lIn0.{claims}.");
-    let other_claims = format!("{head}.{}.{signature}", foreign.token.split('.').nth(1).unwrap());
+    let eves = server.setup().token("eve").await;
+    let other_claims = format!("{head}.{}.{signature}", eves.split('.').nth(1).unwrap());
     for token in ["", "nonsense", "a.b.c", &foreign.token, &unsigned, &other_claims, &format!("{head}.{claims}.")] {
         let answer = server.client().with_token(token).upload(&[Recording::short(T0)]).await;
         answer.problem(401, "unauthenticated");
@@ -141,7 +142,7 @@ async fn an_expired_token_is_refused() {
     let server = Setup::new().start().await;
     let token = server.setup().on_folder(&["token", "--uid", "ann", "--ttl", "1s"]).await.ok();
     let client = server.client().with_token(token.trim());
-    afterword_tests::eventually("the token has expired", PATIENCE, async || {
+    eventually("the token has expired", PATIENCE, async || {
         let answer = client.get("/v2/sync/jobs").await;
         (answer.status == 401).then(|| answer.problem(401, "unauthenticated").clone())
     })
@@ -207,19 +208,44 @@ async fn a_recording_older_than_the_recovery_window_is_refused() {
     assert_eq!(server.client().upload(&[Recording::short(now_secs() - 86_000)]).await.status, 202);
 }
 
-/// A client that vanishes in the middle of its upload leaves nothing either.
+/// An upload that stops in the middle of its file, until bytes of it are on the disk.
+async fn half_an_upload(server: &Server) -> impl Future<Output = ()> + use<> {
+    let client = server.client();
+    let name = name(T0);
+    let begin = format!("--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{name}\"\r\n\r\n");
+    // More than a server may keep in memory.
+    let first = [begin.as_bytes(), &[1; 1 << 20]].concat();
+    let stream = futures_util::stream::iter([Ok::<_, std::io::Error>(first)]);
+    let then_nothing = futures_util::StreamExt::chain(stream, futures_util::stream::pending());
+    let request = client.request(Method::POST, UPLOAD).header("content-type", "multipart/form-data; boundary=b");
+    let request = request.body(reqwest::Body::wrap_stream(then_nothing));
+    let mut upload = Box::pin(async move {
+        let ended = client.try_send(request).await;
+        assert!(ended.is_err(), "half an upload was answered: {ended:?}");
+    });
+    let folder = server.folder();
+    tokio::select! {
+        () = &mut upload => panic!("it was to hang"),
+        () = eventually("bytes are on the disk", PATIENCE, async || (!folder.blobs().is_empty()).then_some(())) => {}
+    }
+    upload
+}
+
 #[tokio::test]
 async fn a_client_that_vanishes_leaves_nothing() {
     let server = Setup::new().start().await;
-    let client = server.client();
-    let begin = "--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"x_1748300000.bin\"\r\n\r\nabc";
-    let stream = futures_util::stream::iter([Ok::<_, std::io::Error>(begin.as_bytes().to_vec())]);
-    let then_gone = futures_util::StreamExt::chain(stream, futures_util::stream::pending());
-    let request = client.request(Method::POST, UPLOAD).header("content-type", "multipart/form-data; boundary=b");
-    let upload = client.try_send(request.body(reqwest::Body::wrap_stream(then_gone)));
-    let vanished = tokio::time::timeout(std::time::Duration::from_millis(300), upload).await;
-    assert!(vanished.is_err(), "the upload was to hang: {vanished:?}");
+    drop(half_an_upload(&server).await);
     nothing_kept(&server).await;
+}
+
+#[tokio::test]
+async fn what_a_kill_in_the_middle_of_an_upload_leaves_goes_with_the_next_start() {
+    let setup = Setup::new();
+    let server = setup.start().await;
+    let upload = half_an_upload(&server).await;
+    let ((), ()) = tokio::join!(upload, server.kill9());
+    assert!(!setup.folder().blobs().is_empty(), "a kill cleans nothing up");
+    nothing_kept(&setup.start().await).await;
 }
 
 /// Errors are for clients: no path, no SQL, no address of ours.

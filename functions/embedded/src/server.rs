@@ -104,16 +104,13 @@ impl Server {
         let internal_down = CancellationToken::new();
         tasks.spawn(serve(internal.0, internal.1, limits.clone(), internal_down.clone()));
         let public = serve(public.0, public.1, limits, shutdown.clone());
-        tokio::pin!(public);
-        tokio::select! {
-            () = &mut public => {}
-            () = shutdown.cancelled() => {
-                tracing::info!("shutting down");
-                deliveries.cancel();
-                wired.stop_work.cancel();
-                public.await;
-            }
-        }
+        // Both, whichever sees the signal first: without connections the listener ends at once.
+        let stop_work = async {
+            shutdown.cancelled().await;
+            deliveries.cancel();
+            wired.stop_work.cancel();
+        };
+        tokio::join!(public, stop_work);
         internal_down.cancel();
         tasks.close();
         if tokio::time::timeout(SHUTDOWN, tasks.wait()).await.is_err() {

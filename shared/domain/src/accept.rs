@@ -56,17 +56,20 @@ pub enum Decision {
     Answer(Job),
     /// A new job; `deduplicated` when it is born at its end.
     Create { job: Job, recordings: Vec<Recording>, deduplicated: bool },
-    /// The batch was accepted before.
-    Own(Job),
+    /// The batch was accepted before, with the same answer.
+    Own { job: Job, deduplicated: bool },
 }
 
 pub fn decide(batch: &Batch, known: Known, ctx: Context<'_>) -> Decision {
-    if let Some(own) = known.own {
-        return Decision::Own(own);
+    if let Some(job) = known.own {
+        return Decision::Own { deduplicated: was_born_completed(&job), job };
     }
     let ids = batch.recording_ids();
     let finished = known.recordings.iter().all(|r| r.as_ref().is_some_and(Recording::is_finished));
     let answers = |job: &&Job| {
+        if job.expires_at.is_some_and(|at| ctx.now.has_reached(at)) {
+            return false;
+        }
         let fits = if finished { job.status == Status::Completed } else { job.status.is_live() };
         fits && job.uid == batch.uid && ids.iter().all(|id| job.files.iter().any(|file| file.recording == *id))
     };
@@ -87,6 +90,11 @@ pub fn decide(batch: &Batch, known: Known, ctx: Context<'_>) -> Decision {
         take_turn(&mut job, ctx.turn_free, ctx);
     }
     Decision::Create { job, recordings, deduplicated: finished }
+}
+
+/// No other job is completed without an attempt.
+fn was_born_completed(job: &Job) -> bool {
+    job.status == Status::Completed && job.attempt == 0
 }
 
 fn tie(known: Option<Recording>, id: RecordingId, file: &StagedFile, batch: &Batch, now: Timestamp) -> Recording {

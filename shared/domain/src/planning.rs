@@ -46,7 +46,7 @@ pub fn plan_file(
     if recording.plan.is_none() && !recording.is_finished() {
         recording.facts = plan.facts;
         match &plan.heard {
-            Heard::Speech(segments) => {
+            Heard::Speech(segments) if !segments.is_empty() => {
                 let ended = job.created_at - std::time::Duration::from_millis(plan.facts.duration_ms);
                 recording.captured_at = Some(file.captured_at.unwrap_or(ended));
                 recording.language.clone_from(&job.language);
@@ -54,7 +54,8 @@ pub fn plan_file(
                 recording.plan = Some(Plan::new(segments.clone()));
                 recording.state = State::Planned;
             }
-            Heard::Silence => recording.state = State::Silent,
+            // Speech without a segment would never be finished.
+            Heard::Speech(_) | Heard::Silence => recording.state = State::Silent,
             Heard::Nothing(_) => recording.state = State::Invalid,
         }
     }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use domain::job::Audio;
 use domain::{Command, Job, JobId, Status, Timestamp};
 
 use crate::error::Result;
 use crate::persist::persist;
-use crate::ports::{BlobName, Device, PushMessage, PushOutcome};
+use crate::ports::{BlobName, Device, PushMessage, PushOutcome, Stepped};
 use crate::world::World;
 
 /// The longest payload that push services take.
@@ -24,13 +25,12 @@ pub async fn run(world: &World, job: &Job) {
 
 pub async fn try_run(world: &World, job: &Job) -> Result<()> {
     let now = world.now();
-    if job.effects.push.is_due(now) {
-        push(world, job).await?;
-    }
-    if job.effects.cleanup.is_due(now) {
-        clean_up(world, job).await?;
-    }
-    Ok(())
+    let (pushes, cleans) = (job.effects.push.is_due(now), job.effects.cleanup.is_due(now));
+    // Side by side: neither waits for the other, and one's trouble does not stop the other.
+    let (pushed, cleaned) = tokio::join!(async { if pushes { push(world, job).await } else { Ok(()) } }, async {
+        if cleans { clean_up(world, job).await } else { Ok(()) }
+    },);
+    pushed.and(cleaned)
 }
 
 async fn push(world: &World, job: &Job) -> Result<()> {
@@ -116,8 +116,8 @@ fn joined(ids: &[domain::ConversationId], room: usize) -> (String, bool) {
 /// First the job says that its audio is gone, from then on a retry is refused; then the blobs go; then it is marked.
 async fn clean_up(world: &World, job: &Job) -> Result<()> {
     let fence = job.lease.fence;
-    if let crate::ports::Stepped::Refused { .. } | crate::ports::Stepped::NoSuchJob =
-        world.step(job.id, &Command::AudioGone { fence }).await?
+    if job.audio == Audio::Staged
+        && let Stepped::Refused { .. } | Stepped::NoSuchJob = world.step(job.id, &Command::AudioGone { fence }).await?
     {
         return Ok(());
     }

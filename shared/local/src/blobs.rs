@@ -29,6 +29,8 @@ use hold::Hold;
 use name::Place;
 use temporary::Desk;
 
+use crate::folder::durable;
+
 /// The most bytes that a writer keeps in memory and that a read gives at once: the port's numbers.
 const PIECE: usize = 256 * 1024;
 const UPLOADS: &str = "uploads";
@@ -55,9 +57,9 @@ impl DiskBlobs {
         for folder in [root.to_owned(), root.join(UPLOADS), root.join(TEMPORARY)] {
             folders::make_private(&folder).map_err(failed)?;
         }
-        folders::sync(root).map_err(failed)?;
+        durable::sync(root).map_err(failed)?;
         if let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            folders::sync(parent).map_err(failed)?;
+            durable::sync(parent).map_err(failed)?;
         }
         let shelf = Shelf {
             root: root.to_owned(),

@@ -55,7 +55,11 @@ impl Log {
         if self.size >= MAX_BYTES {
             self.put_aside()?;
         }
-        self.file.write_all(line.as_bytes())?;
+        if let Err(error) = self.file.write_all(line.as_bytes()) {
+            // On a full disk a part of the line may stand there: the next one is to begin a line.
+            self.file.set_len(self.size)?;
+            return Err(error);
+        }
         self.size += line.len() as u64;
         Ok(())
     }

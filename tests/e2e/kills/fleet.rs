@@ -10,7 +10,7 @@ const GROUP: usize = 5;
 const APART: i64 = 30;
 const GROUPS_APART: i64 = 1000;
 /// More than the fleet needs, because some finish while others are still uploading.
-const SPARE: usize = 25;
+const SPARE: usize = 10;
 
 pub struct User {
     pub uid: String,

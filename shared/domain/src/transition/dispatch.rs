@@ -48,6 +48,10 @@ pub fn wake(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
     if job.dispatch.state == DispatchState::Waiting {
         return Err(Refusal::NotRetryable("the job waits for its turn behind other jobs of its user"));
     }
+    let awake = job.dispatch.state == DispatchState::Pending && job.dispatch.not_before.is_none();
+    if awake && job.due_at.is_some_and(|due| ctx.now.has_reached(due)) {
+        return Ok(Step { job, actions: vec![Action::Enqueue] });
+    }
     job.dispatch.state = DispatchState::Pending;
     job.dispatch.number += 1;
     job.dispatch.not_before = None;

@@ -9,7 +9,7 @@ use crate::job_file::{FileStatus, JobFile};
 
 pub fn finish(job: Job, fence: u64, ctx: Context<'_>) -> Result<Step, Refusal> {
     if job.status.is_terminal() && job.lease.fence == fence && job.status != Status::Cancelled {
-        return Ok(Step::quiet(job));
+        return Ok(ended_before(job, ctx));
     }
     check_fence(&job, fence)?;
     if job.files.iter().any(|file| !file.status.is_settled()) {
@@ -33,13 +33,17 @@ pub fn end(mut job: Job, ctx: Context<'_>, unfinished: &Failure) -> Step {
         _ => ctx.rules.retention.max(ctx.rules.keep_audio),
     };
     let cleanup = if job.audio == Audio::Staged { Effect::Due(ctx.now + keeps_audio) } else { Effect::None };
+    if keeps_audio.is_zero() {
+        // Nobody can want it any more: said here, it need not be said in a transaction of its own.
+        job.audio = Audio::Gone;
+    }
     close(&mut job, Effects { push, cleanup }, ctx);
     Step { job, actions: vec![Action::PromoteNext, Action::RunEffects] }
 }
 
 pub fn cancel(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
     match job.status {
-        Status::Cancelled => return Ok(Step::quiet(job)),
+        Status::Cancelled => return Ok(ended_before(job, ctx)),
         ended if ended.is_terminal() => return Err(Refusal::Finished(ended)),
         _ => {}
     }
@@ -47,8 +51,15 @@ pub fn cancel(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
     job.lease.fence += 1;
     job.status = Status::Cancelled;
     let cleanup = if job.audio == Audio::Staged { Effect::Due(ctx.now) } else { Effect::None };
+    job.audio = Audio::Gone;
     close(&mut job, Effects { push: Effect::None, cleanup }, ctx);
     Ok(Step { job, actions: vec![Action::PromoteNext, Action::RunEffects] })
+}
+
+/// The same end again, because its answer was lost: whoever asks runs the effects.
+fn ended_before(job: Job, ctx: Context<'_>) -> Step {
+    let open = job.effects.push.is_due(ctx.now) || job.effects.cleanup.is_due(ctx.now);
+    Step { actions: if open { vec![Action::RunEffects] } else { vec![] }, job }
 }
 
 fn close(job: &mut Job, effects: Effects, ctx: Context<'_>) {

@@ -220,7 +220,7 @@ fn cancel_raises_the_fence_and_says_so_once() {
     assert_eq!((case.job.status, case.job.lease.fence), (Status::Cancelled, 2));
     assert_eq!((case.job.effects.push, case.job.effects.cleanup), (Effect::None, Effect::Due(START)));
     let before = case.job.clone();
-    assert_eq!(case.apply(&Command::Cancel).unwrap(), []);
+    assert_eq!(case.apply(&Command::Cancel).unwrap(), [Action::RunEffects], "while they are open");
     assert_eq!(case.job, before);
     assert_eq!(case.apply(&Command::Finish { fence: 1 }), Err(Refusal::Fenced { fence: 2 }));
 }

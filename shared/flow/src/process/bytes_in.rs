@@ -12,13 +12,25 @@ use crate::error::Result;
 
 /// Pieces on the way between the store and the decoder: at most a MiB.
 const PIECES: usize = 4;
+/// A file up to this size is kept from the first pass for the second: most device recordings are smaller.
+const KEPT_BYTES: u64 = 2 * 1024 * 1024;
 
-/// Reads what the stream gives, and digests it on the way.
+/// What the feeder sends; a channel that closes without `End` broke off.
+enum Fed {
+    Piece(Result<Bytes>),
+    End,
+}
+
+/// Reads what a stream gives.
 pub struct BytesIn {
-    pieces: mpsc::Receiver<Result<Bytes>>,
+    source: Source,
     current: Bytes,
-    digest: Sha256,
-    read: u64,
+    over: bool,
+}
+
+enum Source {
+    Memory,
+    Stream(mpsc::Receiver<Fed>),
 }
 
 impl BytesIn {
@@ -28,45 +40,126 @@ impl BytesIn {
         tokio::spawn(async move {
             while let Some(piece) = stream.next().await {
                 let broken = piece.is_err();
-                if send.send(piece).await.is_err() || broken {
-                    break;
+                if send.send(Fed::Piece(piece)).await.is_err() || broken {
+                    return;
                 }
             }
+            let _ = send.send(Fed::End).await;
         });
-        Self { pieces, current: Bytes::new(), digest: Sha256::new(), read: 0 }
+        Self { source: Source::Stream(pieces), current: Bytes::new(), over: false }
     }
 
-    /// Reads what a decoder left, and says what all of it was.
-    pub fn finish(mut self) -> io::Result<(Sha256Hex, u64)> {
-        while self.fill()? {
-            self.current.clear();
-        }
-        Ok((Sha256Hex(self.digest.finalize().into()), self.read))
+    pub fn memory(bytes: Bytes) -> Self {
+        Self { source: Source::Memory, current: bytes, over: false }
     }
 
-    fn fill(&mut self) -> io::Result<bool> {
-        while self.current.is_empty() {
-            match self.pieces.blocking_recv() {
-                None => return Ok(false),
-                Some(Err(error)) => return Err(io::Error::other(error)),
-                Some(Ok(piece)) => {
-                    self.digest.update(&piece);
-                    self.read += piece.len() as u64;
-                    self.current = piece;
-                }
+    /// The next bytes, as they came; `None` at the end.
+    fn piece(&mut self) -> io::Result<Option<Bytes>> {
+        while self.current.is_empty() && !self.over {
+            match &mut self.source {
+                Source::Memory => self.over = true,
+                Source::Stream(pieces) => match pieces.blocking_recv() {
+                    Some(Fed::Piece(piece)) => self.current = piece.map_err(io::Error::other)?,
+                    Some(Fed::End) => self.over = true,
+                    // Not the end of the blob: whoever fed it is gone.
+                    None => return Err(io::ErrorKind::BrokenPipe.into()),
+                },
             }
         }
-        Ok(true)
+        Ok((!self.current.is_empty()).then(|| self.current.clone()))
     }
 }
 
 impl Read for BytesIn {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if into.is_empty() || !self.fill()? {
+        if into.is_empty() || self.piece()?.is_none() {
             return Ok(0);
         }
         let n = into.len().min(self.current.len());
         self.current.copy_to_slice(&mut into[..n]);
         Ok(n)
+    }
+}
+
+/// A reader that digests what passes, and keeps it when it is small.
+pub struct Witness {
+    bytes: BytesIn,
+    digest: Sha256,
+    kept: Option<Vec<u8>>,
+}
+
+impl Witness {
+    pub fn new(bytes: BytesIn, size: u64) -> Self {
+        let kept = (size <= KEPT_BYTES).then(|| Vec::with_capacity(size as usize));
+        Self { bytes, digest: Sha256::new(), kept }
+    }
+
+    /// Reads what a decoder left; says what all of it was, and gives back what was kept.
+    pub fn finish(mut self) -> io::Result<(Sha256Hex, Option<Bytes>)> {
+        while let Some(piece) = self.bytes.piece()? {
+            self.saw(&piece);
+            self.bytes.current.clear();
+        }
+        Ok((Sha256Hex(self.digest.finalize().into()), self.kept.map(Bytes::from)))
+    }
+
+    fn saw(&mut self, bytes: &[u8]) {
+        self.digest.update(bytes);
+        match &mut self.kept {
+            // A blob that is longer than its job says is not kept.
+            Some(kept) if kept.len() + bytes.len() <= KEPT_BYTES as usize => kept.extend_from_slice(bytes),
+            kept => *kept = None,
+        }
+    }
+}
+
+impl Read for Witness {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.bytes.read(into)?;
+        self.saw(&into[..n]);
+        Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+    use crate::error::{Error, Kind};
+
+    async fn read(pieces: Vec<Result<Bytes>>, size: u64) -> io::Result<(Vec<u8>, Sha256Hex, Option<Bytes>)> {
+        let mut witness = Witness::new(BytesIn::feed(stream::iter(pieces).boxed()), size);
+        tokio::task::spawn_blocking(move || {
+            let mut first = vec![0; 3];
+            witness.read_exact(&mut first)?;
+            witness.finish().map(|(digest, kept)| (first, digest, kept))
+        })
+        .await
+        .unwrap()
+    }
+
+    fn piece(text: &'static str) -> Result<Bytes> {
+        Ok(Bytes::from_static(text.as_bytes()))
+    }
+
+    #[tokio::test]
+    async fn what_a_decoder_leaves_is_digested_and_kept_too() {
+        let (first, digest, kept) = read(vec![piece("ab"), piece("cde"), piece("f")], 6).await.unwrap();
+        assert_eq!(first, b"abc");
+        assert_eq!(digest, Sha256Hex(Sha256::digest(b"abcdef").into()));
+        assert_eq!(kept.unwrap(), "abcdef");
+    }
+
+    #[tokio::test]
+    async fn a_large_file_is_not_kept() {
+        assert_eq!(read(vec![piece("abcdef")], KEPT_BYTES + 1).await.unwrap().2, None);
+    }
+
+    #[tokio::test]
+    async fn a_read_that_breaks_is_the_stores_error_and_never_the_end() {
+        let broken = Err(Error::new(Kind::Unavailable, "blobs.read", "x"));
+        let error = read(vec![piece("abc"), broken], 6).await.unwrap_err();
+        assert_eq!(error.downcast::<Error>().unwrap().kind, Kind::Unavailable);
     }
 }

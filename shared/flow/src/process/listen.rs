@@ -1,11 +1,12 @@
 //! The first pass over a staged file: is it whole, what is in it, where is speech. Its plan is written from this.
 
 use audio::{Analysis, AudioError, Energy, SegmentRules, Verdict};
+use bytes::Bytes;
 use domain::planning::{FilePlan, Heard};
 use domain::recording::AudioFacts;
 use domain::{Code, Failure, Format, Job, Recording, Segment, Sha256Hex};
 
-use super::bytes_in::BytesIn;
+use super::bytes_in::{BytesIn, Witness};
 use super::delivery::Delivery;
 use super::stop::{Stop, unfenced};
 use crate::error::{Error, Kind};
@@ -14,7 +15,7 @@ use crate::ports::BlobName;
 
 /// What became of the first pass.
 enum Listened {
-    Heard(Analysis, Sha256Hex),
+    Heard(Analysis, Sha256Hex, Option<Bytes>),
     Unreadable(String),
 }
 
@@ -34,20 +35,20 @@ impl Delivery<'_> {
             Err(why) => return self.fail_file(index, Failure::because(Code::InvalidAudio, why.to_string())).await,
         };
         let needs_listening = recording.plan.is_none() && !recording.is_finished();
-        let plan = if needs_listening {
+        let (plan, kept) = if needs_listening {
             match self.listen(&job, index, &format).await? {
-                Ok(plan) => plan,
+                Ok(heard) => heard,
                 Err(failure) => return self.fail_file(index, failure).await,
             }
         } else {
             // Planned by an earlier job: this one goes on with it.
-            FilePlan { fence: self.fence, index, facts: recording.facts, heard: Heard::Silence }
+            (FilePlan { fence: self.fence, index, facts: recording.facts, heard: Heard::Silence }, None)
         };
         let (job, recording) = self.write_plan(&plan).await?;
         if job.files[index].status.is_settled() {
             return Ok(job);
         }
-        self.speech(job, recording, index, &format).await
+        self.speech(job, recording, index, &format, kept).await
     }
 
     async fn write_plan(&self, plan: &FilePlan) -> Result<(Job, Recording), Stop> {
@@ -60,8 +61,13 @@ impl Delivery<'_> {
         Ok((job, recording))
     }
 
-    /// `Ok(Err(_))`: the file cannot be worked on at all.
-    async fn listen(&self, job: &Job, index: usize, format: &Format) -> Result<Result<FilePlan, Failure>, Stop> {
+    /// The plan, and the bytes when they are few. `Ok(Err(_))`: the file cannot be worked on at all.
+    async fn listen(
+        &self,
+        job: &Job,
+        index: usize,
+        format: &Format,
+    ) -> Result<Result<(FilePlan, Option<Bytes>), Failure>, Stop> {
         let file = &job.files[index];
         let missing = || Failure::because(Code::StagedAudioMissing, "the staged audio of the file is gone");
         let blob = BlobName::listed(file.blob.clone());
@@ -71,7 +77,7 @@ impl Delivery<'_> {
             Err(error) => return Err(error.into()),
         };
         let (format, rules) = (*format, self.segment_rules());
-        let bytes = BytesIn::feed(stream);
+        let bytes = Witness::new(BytesIn::feed(stream), file.size);
         let listened = tokio::task::spawn_blocking(move || analyse(&format, bytes, &rules))
             .await
             .map_err(|panic| Error::new(Kind::Unavailable, "audio.analyse", self.job_id).because(panic))?;
@@ -79,10 +85,10 @@ impl Delivery<'_> {
             Err(error) if error.kind == Kind::NotFound => Err(missing()),
             Err(error) => return Err(error.into()),
             Ok(Listened::Unreadable(why)) => Err(Failure::because(Code::InvalidAudio, why)),
-            Ok(Listened::Heard(_, sha256)) if sha256 != file.sha256 => {
+            Ok(Listened::Heard(_, sha256, _)) if sha256 != file.sha256 => {
                 Err(Failure::because(Code::DigestMismatch, "the staged bytes differ from those that were announced"))
             }
-            Ok(Listened::Heard(analysis, _)) => Ok(plan(self.fence, index, &analysis)),
+            Ok(Listened::Heard(analysis, _, kept)) => Ok((plan(self.fence, index, &analysis), kept)),
         })
     }
 
@@ -92,14 +98,14 @@ impl Delivery<'_> {
     }
 }
 
-fn analyse(format: &Format, mut bytes: BytesIn, rules: &SegmentRules) -> Result<Listened, Error> {
+fn analyse(format: &Format, mut bytes: Witness, rules: &SegmentRules) -> Result<Listened, Error> {
     let analysis = match audio::analyse(format, &mut bytes, rules, &mut Energy::default()) {
         Ok(analysis) => analysis,
         Err(AudioError::Read(error)) => return Err(read_error(error)),
         Err(why) => return Ok(Listened::Unreadable(why.to_string())),
     };
-    let (sha256, _) = bytes.finish().map_err(read_error)?;
-    Ok(Listened::Heard(analysis, sha256))
+    let (sha256, kept) = bytes.finish().map_err(read_error)?;
+    Ok(Listened::Heard(analysis, sha256, kept))
 }
 
 /// A read that broke is the store's trouble: it comes through the decoder as it went in.

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use audio::{AudioError, Span};
+use bytes::Bytes;
 use domain::placement::{Answer, Group, MAX_GROUP};
 use domain::{Format, Job, Line, Plan, PutBack, Recording, Segment, Timestamp};
 use futures_util::stream::FuturesUnordered;
@@ -37,8 +38,16 @@ struct File<'a> {
 }
 
 impl Delivery<'_> {
-    /// Brings every open segment of a planned file to its end, as far as the engine goes along.
-    pub async fn speech(&self, job: Job, recording: Recording, index: usize, format: &Format) -> Result<Job, Stop> {
+    /// Brings every open segment of a planned file to its end, as far as the engine goes along. `kept` is the file, when
+    /// the first pass has kept it.
+    pub async fn speech(
+        &self,
+        job: Job,
+        recording: Recording,
+        index: usize,
+        format: &Format,
+        kept: Option<Bytes>,
+    ) -> Result<Job, Stop> {
         let mut file = File {
             job,
             recording,
@@ -54,7 +63,10 @@ impl Delivery<'_> {
         file.ready.extend(open.iter().filter(|s| stored.contains(&s.start_ms)).map(|s| (s.start_ms, Answer::Text)));
         let wanted: Vec<Segment> = open.into_iter().filter(|s| !stored.contains(&s.start_ms)).collect();
         if !wanted.is_empty() {
-            file.transcribe(wanted, format).await?;
+            match file.bytes(kept).await? {
+                Some(bytes) => file.transcribe(bytes, wanted, format).await?,
+                None => file.missing().await?,
+            }
         }
         file.close().await
     }
@@ -75,21 +87,30 @@ impl File<'_> {
         Ok(lines.into_iter().map(|line| line.start_ms).collect())
     }
 
-    async fn transcribe(&mut self, wanted: Vec<Segment>, format: &Format) -> Result<(), Stop> {
-        let delivery = self.delivery;
+    /// The staged bytes once more; `None` when they are gone.
+    async fn bytes(&self, kept: Option<Bytes>) -> Result<Option<BytesIn>, Stop> {
+        if let Some(bytes) = kept {
+            return Ok(Some(BytesIn::memory(bytes)));
+        }
+        let world = self.delivery.world;
         let blob = BlobName::listed(self.job.files[self.index].blob.clone());
-        let world = delivery.world;
-        let bytes = match persist(&*world.clock, || world.blobs.read(&blob, 0)).await {
-            Ok(stream) => BytesIn::feed(stream),
-            Err(error) if error.kind == Kind::NotFound => {
-                // Texts that are stored find their place even so.
-                self.place().await?;
-                self.job =
-                    delivery.fail_file(self.index, domain::Failure::of(domain::Code::StagedAudioMissing)).await?;
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        };
+        match persist(&*world.clock, || world.blobs.read(&blob, 0)).await {
+            Ok(stream) => Ok(Some(BytesIn::feed(stream))),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn missing(&mut self) -> Result<(), Stop> {
+        // Texts that are stored find their place even so.
+        self.place().await?;
+        let failure = domain::Failure::of(domain::Code::StagedAudioMissing);
+        self.job = self.delivery.fail_file(self.index, failure).await?;
+        Ok(())
+    }
+
+    async fn transcribe(&mut self, bytes: BytesIn, wanted: Vec<Segment>, format: &Format) -> Result<(), Stop> {
+        let delivery = self.delivery;
         let language = self.recording.language.clone();
         let (mut cuts, cutter) = cut_in_background(*format, bytes, wanted);
         let room = delivery.engine.capabilities().concurrency.max(1);

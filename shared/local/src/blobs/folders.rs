@@ -5,13 +5,14 @@
 //! stands. Removing a folder takes its token away.
 
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::disk::is_absent;
+use crate::folder::durable::sync;
 
 /// How many folders are remembered. Forgetting costs an fsync, nothing else.
 const MAX_KNOWN: usize = 16_384;
@@ -145,9 +146,4 @@ pub fn make_private(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         made => made,
     }
-}
-
-/// Makes the entries of a folder durable.
-pub fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::disk::fault;
 use super::{Error, Kind, Result};
+use crate::folder::durable::rename_without_replacing;
 
 /// How much a writer writes before it asks again whether there is room.
 const ASK_EVERY: u64 = 8 * 1024 * 1024;
@@ -112,29 +113,6 @@ impl Drop for Temporary {
     }
 }
 
-#[cfg(target_os = "linux")]
-fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    use rustix::io::Errno;
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Some network and user-space file systems do not know the flag.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => link_and_unlink(from, to),
-        renamed => Ok(renamed?),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
-    link_and_unlink(from, to)
-}
-
-fn link_and_unlink(from: &Path, to: &Path) -> io::Result<()> {
-    fs::hard_link(from, to)?;
-    // It has its name now, so this is no failure: the second one goes at the next start.
-    let _ = fs::remove_file(from);
-    Ok(())
-}
-
 /// What is said of the bytes so far.
 #[derive(Clone, Default)]
 pub struct Sum {
@@ -152,25 +130,5 @@ impl Sum {
 
     pub fn stored(self) -> Stored {
         Stored { size: self.size, crc32c: self.crc32c, sha256: Sha256Hex(self.sha256.finalize().into()) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_ways_to_a_name_replace_nothing() {
-        for way in [rename_without_replacing, link_and_unlink] {
-            let folder = tempfile::tempdir().unwrap();
-            let (from, to) = (folder.path().join("from"), folder.path().join("to"));
-            fs::write(&from, "new").unwrap();
-            fs::write(&to, "old").unwrap();
-            assert_eq!(way(&from, &to).unwrap_err().kind(), ErrorKind::AlreadyExists);
-            assert_eq!(fs::read(&to).unwrap(), b"old");
-            fs::remove_file(&to).unwrap();
-            way(&from, &to).unwrap();
-            assert_eq!((fs::read(&to).unwrap(), from.exists()), (b"new".to_vec(), false));
-        }
     }
 }

@@ -1,9 +1,13 @@
 //! Making folders and names durable, and never taking a name that something else has.
 
-use std::fs::{self, DirBuilder, File};
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+
+use flow::ports::Random;
+
+use crate::random::SystemRandom;
 
 /// Makes a folder that only its owner may look into, and the folders above it, and makes them last.
 pub fn make_folder(path: &Path) -> io::Result<()> {
@@ -25,6 +29,28 @@ pub fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// A file in `folder` that only its owner may read, and that has its name only when it is whole and durable. One that
+/// is there stays as it is: of processes that start at once, the first one's stands.
+pub fn write_once(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    make_folder(folder)?;
+    let temporary = folder.join(format!(".{}", SystemRandom.uuid()));
+    let named = write_private(&temporary, bytes)
+        .and_then(|()| rename_without_replacing(&temporary, &folder.join(name)))
+        // What is left of it is nobody's.
+        .inspect_err(|_| drop(fs::remove_file(&temporary)));
+    match named {
+        // Whoever was faster may not have come to make it last.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => sync(folder),
+        named => named.and_then(|()| sync(folder)),
+    }
+}
+
+fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
 /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) when the name is taken.
 #[cfg(target_os = "linux")]
 pub fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
@@ -44,7 +70,9 @@ pub fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
 
 fn link_and_remove(from: &Path, to: &Path) -> io::Result<()> {
     fs::hard_link(from, to)?;
-    fs::remove_file(from)
+    // It has its name now, so this is no failure: the second one goes with the next clean-up.
+    let _ = fs::remove_file(from);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -53,15 +81,17 @@ mod tests {
 
     use super::*;
 
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
     #[test]
     fn a_new_folder_is_private_all_the_way() {
         let root = tempfile::tempdir().unwrap();
         let inner = root.path().join("a/b");
         make_folder(&inner).unwrap();
         make_folder(&inner).unwrap();
-        for folder in [root.path().join("a"), inner] {
-            assert_eq!(fs::metadata(folder).unwrap().permissions().mode() & 0o777, 0o700);
-        }
+        assert_eq!((mode(&root.path().join("a")), mode(&inner)), (0o700, 0o700));
     }
 
     #[test]
@@ -75,7 +105,19 @@ mod tests {
             assert_eq!(fs::read(&to).unwrap(), b"old");
             fs::remove_file(&to).unwrap();
             rename(&from, &to).unwrap();
-            assert!(!from.exists() && to.exists());
+            assert_eq!((fs::read(&to).unwrap(), from.exists()), (b"new".to_vec(), false));
         }
+    }
+
+    #[test]
+    fn what_is_written_once_is_private_and_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("secrets");
+        for bytes in ["first", "second"] {
+            write_once(&folder, "key", bytes.as_bytes()).unwrap();
+        }
+        assert_eq!(fs::read(folder.join("key")).unwrap(), b"first");
+        assert_eq!(mode(&folder.join("key")), 0o600);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing else is left");
     }
 }

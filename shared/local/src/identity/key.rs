@@ -1,16 +1,16 @@
 //! The server's key pair: made once, kept in one file that only its owner may read.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
 
-use aws_lc_rs::rand::{SystemRandom, fill};
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use sha2::{Digest, Sha256};
 
 use super::IdentityError;
+use crate::folder::durable;
 
 const FILE: &str = "identity.pk8";
 
@@ -49,26 +49,6 @@ impl Key {
 
 fn make(folder: &Path, path: &Path) -> Result<(), IdentityError> {
     let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| IdentityError::NoKey)?;
-    let mut unique = [0; 8];
-    fill(&mut unique).map_err(|_| IdentityError::NoKey)?;
-    let temporary = folder.join(format!("{FILE}.{}", hex::encode(unique)));
-    let failed = |source| IdentityError::File { doing: "write", path: PathBuf::from(path), source };
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
-    let linked = write(&temporary, pkcs8.as_ref()).and_then(|()| link(&temporary, path));
-    let removed = fs::remove_file(&temporary);
-    linked.and(removed).and_then(|()| File::open(folder)?.sync_all()).map_err(failed)
-}
-
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// A link never replaces: of processes that start at once, the first one's key stands, whole.
-fn link(from: &Path, to: &Path) -> io::Result<()> {
-    match fs::hard_link(from, to) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        linked => linked,
-    }
+    let failed = |source| IdentityError::File { doing: "write", path: path.to_owned(), source };
+    durable::write_once(folder, FILE, pkcs8.as_ref()).map_err(failed)
 }

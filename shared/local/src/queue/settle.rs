@@ -11,8 +11,8 @@ use super::outcome::{self, Outcome};
 use super::table;
 use super::task::Task;
 
-/// How many milliseconds to wait before each further try to write an outcome down. After the last the row stands as it was, and the
-/// task is delivered again, which the worker bears.
+/// How many milliseconds to wait before each further try to write an outcome down. After the last the row stands as it
+/// was, and the task is delivered again, which the worker bears.
 const TRIES: [u64; 5] = [100, 200, 400, 800, 1600];
 
 /// A task that runs. Cut off, at shutdown or by a panic, it leaves its row to the next load.

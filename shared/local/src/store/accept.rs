@@ -1,7 +1,7 @@
 //! Creating a job: what is known of the batch is read, the rule decides, its answer is written.
 
 use domain::accept::{Batch, Decision, Known, decide};
-use domain::{Job, Recording, Status};
+use domain::{Job, Recording};
 use flow::ports::{At, Created};
 use rusqlite::Connection;
 
@@ -19,7 +19,7 @@ pub fn create_job(db: &Connection, batch: &Batch, at: &At<'_>) -> Result<Created
     let jobs = latest_jobs(db, &recordings)?;
     let ctx = turns::context(db, &batch.uid, at)?;
     match decide(batch, Known { own, recordings, jobs }, ctx) {
-        Decision::Own(job) => Ok(Created::New { deduplicated: was_born_completed(&job), job }),
+        Decision::Own { job, deduplicated } => Ok(Created::New { job, deduplicated }),
         Decision::Answer(job) => Ok(Created::Answered(job)),
         Decision::Create { job, mut recordings, deduplicated } => {
             for (recording, before) in recordings.iter_mut().zip(&before) {
@@ -46,9 +46,4 @@ fn latest_jobs(db: &Connection, recordings: &[Option<Recording>]) -> Result<Vec<
     ids.sort_unstable();
     ids.dedup();
     ids.into_iter().filter_map(|id| jobs::load(db, id).transpose()).collect()
-}
-
-/// Only such a job is completed without ever having been claimed.
-fn was_born_completed(job: &Job) -> bool {
-    job.status == Status::Completed && job.attempt == 0
 }

@@ -6,7 +6,7 @@ use super::SqliteStore;
 use super::table::jobs;
 
 /// Jobs in one transaction: enough to make a commit cheap, few enough to hold in memory.
-const CHUNK: usize = 1000;
+const CHUNK: usize = 5000;
 
 impl SqliteStore {
     /// Writes the jobs as they are, without their recordings. Not a port's operation: nothing is checked.

@@ -18,5 +18,5 @@ impl SqliteStore {
 
 fn newest(db: &Connection, statuses: &[Status], limit: usize) -> Result<Vec<Job>> {
     let found = jobs::newest(db, statuses, limit)?;
-    found.iter().filter_map(|at| jobs::load(db, at.id).transpose()).collect()
+    found.iter().filter_map(|at| jobs::sound(jobs::load(db, at.id)).transpose()).collect()
 }

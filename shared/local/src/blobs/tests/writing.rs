@@ -43,6 +43,16 @@ async fn writing_again_succeeds_with_the_same_bytes_only() {
     assert_eq!(at.entries("tmp"), [""; 0]);
 }
 
+#[tokio::test]
+async fn other_bytes_of_the_same_size_and_crc_are_other_bytes() {
+    // They differ by the polynomial of CRC-32C.
+    let (one, other) = ([0; 5], [0xF1, 0x76, 0xEC, 0x05, 0x01]);
+    assert_eq!(crc32c::crc32c(&one), crc32c::crc32c(&other));
+    let (at, name) = (fixture(), blob("u", 1, 0));
+    at.put(&name, one.to_vec()).await.unwrap();
+    assert_eq!(at.put(&name, other.to_vec()).await.unwrap_err().kind, Kind::Conflict);
+}
+
 #[test]
 fn a_writer_that_is_dropped_or_aborted_leaves_nothing() {
     let at = fixture();

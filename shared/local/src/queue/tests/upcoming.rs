@@ -124,7 +124,7 @@ fn a_load_that_failed_is_tried_again() {
     assert!(upcoming.begin_load().is_some());
 }
 
-/// A table of many tasks, loaded page by page while it is worked off: each comes once, in order, and memory stays small.
+/// A table of many tasks, loaded page by page while it is worked off: each comes once and in order, memory stays small.
 #[test]
 fn a_long_table_passes_through_a_small_window() {
     let count = 30_000;

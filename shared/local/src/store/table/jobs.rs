@@ -76,7 +76,7 @@ fn read(row: &Row) -> Result<Job> {
     if job.id == id { Ok(job) } else { Err(Fault::damaged(TABLE, id, "its document is of another job")) }
 }
 
-/// The first `limit` jobs of a query. A damaged one is left out and told to the log: it must not hold up the others.
+/// The first `limit` jobs of a query, without damaged ones.
 fn read_sound(db: &Connection, sql: &str, params: impl Params, limit: usize) -> Result<Vec<Job>> {
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
@@ -84,13 +84,20 @@ fn read_sound(db: &Connection, sql: &str, params: impl Params, limit: usize) -> 
     while jobs.len() < limit
         && let Some(row) = rows.next()?
     {
-        match read(row) {
-            Ok(job) => jobs.push(job),
-            Err(fault @ Fault::Damaged { .. }) => tracing::error!(error = %fault, "a stored job cannot be read"),
-            Err(fault) => return Err(fault),
-        }
+        jobs.extend(sound(read(row).map(Some))?);
     }
     Ok(jobs)
+}
+
+/// Leaves a damaged job out, and tells the log: it must not hold up the others.
+pub fn sound(job: Result<Option<Job>>) -> Result<Option<Job>> {
+    match job {
+        Err(fault @ Fault::Damaged { .. }) => {
+            tracing::error!(error = %fault, "a stored job cannot be read");
+            Ok(None)
+        }
+        other => other,
+    }
 }
 
 fn job_id(row: &Row, column: usize) -> Result<JobId> {

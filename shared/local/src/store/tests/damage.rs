@@ -68,6 +68,7 @@ async fn the_sweep_goes_on_past_a_damaged_job() {
     let due = store.due_jobs(scene.now(), None, 2).await.unwrap();
     let found: Vec<_> = due.iter().map(|job| job.id).collect();
     assert_eq!(found, [jobs[1].id, jobs[2].id]);
+    assert_eq!(store.all_jobs(&[], 10).await.unwrap().len(), 2);
 }
 
 #[tokio::test]

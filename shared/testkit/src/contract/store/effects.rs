@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::command::Action;
 use domain::job::{Audio, Effect};
-use domain::{Command, Job, Refusal, Timestamp};
+use domain::{Code, Command, Failure, Job, Refusal, Timestamp};
 use flow::ports::{Stepped, Store};
 
 use super::{ann, user};
@@ -73,17 +73,34 @@ pub async fn effects_of_an_end_that_was_undone_are_refused(store: Arc<dyn Store>
         Command::AudioGone { fence },
         Command::CleanedUp { fence },
     ];
-    for command in effects {
+    for command in effects.clone() {
         let why = scene.refused(job.id, command).await;
         assert_eq!(why, Refusal::Fenced { fence: retried.lease.fence });
     }
     assert_eq!(scene.job(job.id).await, retried);
+    let held = scene.claim(job.id).await;
+    scene.pass(scene.rules.lease);
+    for index in [1, 2] {
+        let failure = Failure::of(Code::StagedAudioMissing);
+        scene.done(job.id, Command::FailFile { fence: held.lease.fence, index, failure }).await;
+    }
+    let ended = scene.finish(&held).await;
+    for command in effects {
+        let why = scene.refused(job.id, command).await;
+        assert_eq!(why, Refusal::Fenced { fence: ended.lease.fence }, "a second end has effects of its own");
+    }
 }
 
 pub async fn only_jobs_whose_audio_is_there_are_named_to_the_orphan_rule(store: Arc<dyn Store>) {
-    let (scene, done) = completed(store).await;
+    let (scene, completed) = completed(store).await;
+    // A failed job keeps its audio for a retry.
+    let held = scene.accept(&ann(), &[phone(250)]).await;
+    let held = scene.claim(held.id).await;
+    let failure = Failure::of(Code::TranscriptionFailed);
+    scene.done(held.id, Command::FailFile { fence: held.lease.fence, index: 0, failure }).await;
+    let done = scene.finish(&held).await;
     let live = scene.accept(&ann(), &[phone(500)]).await;
-    let ids = [done.id, live.id, crate::build::job_id(404)];
+    let ids = [completed.id, done.id, live.id, crate::build::job_id(404)];
     let with_audio = async || {
         let mut ids = scene.store.jobs_with_audio(&ids).await.unwrap();
         ids.sort();

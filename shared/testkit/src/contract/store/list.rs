@@ -150,6 +150,7 @@ macro_rules! store_contract {
                 a_text_after_one_silence_is_placed,
                 a_file_of_nothing_but_accepted_silence_is_done,
                 a_failed_segment_fails_only_in_its_job,
+                a_segment_that_failed_here_and_was_done_elsewhere_is_done,
                 usage_is_kept_by_the_hour_of_processing,
                 a_group_over_the_limit_is_refused,
                 placing_shows_that_the_worker_lives,

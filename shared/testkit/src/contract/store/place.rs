@@ -158,6 +158,19 @@ pub async fn a_failed_segment_fails_only_in_its_job(store: Arc<dyn Store>) {
     assert_eq!(scene.talk(&ann()).await, [["one", "two", "three"]]);
 }
 
+pub async fn a_segment_that_failed_here_and_was_done_elsewhere_is_done(store: Arc<dyn Store>) {
+    let (scene, job) = planned(store).await;
+    scene.place(&job, 0, &[(0, Answer::Failed { refused: false })]).await;
+    let other = scene.accept(&ann(), &[phone(0), phone(90)]).await;
+    let other = scene.claim(other.id).await;
+    scene.plan(&other, 0, speech(&[(0, 900)])).await;
+    scene.say(&other, 0, &[(0, "one")]).await;
+    let (job, _) = scene.say(&job, 0, &[(2000, "two")]).await;
+    assert_eq!((job.files[0].status, job.progress().failed), (FileStatus::Processing, 0));
+    let (job, _) = scene.say(&job, 0, &[(5000, "three")]).await;
+    assert_eq!((job.files[0].status, scene.finish(&job).await.status), (FileStatus::Done, Status::Completed));
+}
+
 pub async fn usage_is_kept_by_the_hour_of_processing(store: Arc<dyn Store>) {
     let (scene, job) = planned(store).await;
     let hour = Duration::from_secs(3600);

@@ -5,7 +5,7 @@ use domain::command::{Action, Command, Refusal};
 use domain::placement::{Group, MAX_GROUP, Placed, Surroundings, reach};
 use domain::planning::{FilePlan, plan_file};
 use domain::transition::apply;
-use domain::{Interval, Job, JobId, Line, Recording, RecordingId, Status};
+use domain::{Interval, Job, JobId, Line, Recording, RecordingId};
 use flow::ports::{At, Created, Stepped, Written};
 use flow::{Error, Kind, Result};
 
@@ -28,7 +28,7 @@ impl Tables {
         latest.dedup();
         let jobs = latest.iter().filter_map(|id| self.jobs.get(id).cloned()).collect();
         match decide(batch, Known { own, recordings, jobs }, self.context(&batch.uid, at)) {
-            Decision::Own(job) => Ok(Created::New { deduplicated: was_born_completed(&job), job }),
+            Decision::Own { job, deduplicated } => Ok(Created::New { job, deduplicated }),
             Decision::Answer(job) => Ok(Created::Answered(job)),
             Decision::Create { job, recordings, deduplicated } => {
                 recordings.into_iter().for_each(|recording| self.put_recording(recording));
@@ -153,9 +153,4 @@ impl Tables {
     fn put_recording(&mut self, recording: Recording) {
         self.recordings.insert((recording.uid.clone(), recording.id), recording);
     }
-}
-
-/// Only such a job is completed without ever having been claimed.
-fn was_born_completed(job: &Job) -> bool {
-    job.status == Status::Completed && job.attempt == 0
 }
