@@ -38,6 +38,7 @@ impl Stage {
             clock: clock.clone(),
             random: Arc::new(SeededRandom::new(1)),
             settings: Arc::new(Settings::default()),
+            staging: Default::default(),
         };
         Self { world, clock, store, blobs, push }
     }

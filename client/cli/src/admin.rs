@@ -19,7 +19,7 @@ struct Desk {
 
 pub fn run(args: Admin) -> Result<()> {
     let folder = DataFolder::open_shared(&args.data.data_dir)?;
-    let settings = config_show::layers(None)?.config()?.settings()?;
+    let settings = config_show::layers(args.config.as_deref())?.config()?.settings()?;
     let store = Arc::new(SqliteStore::open_alongside(&folder.store_file(), 1)?);
     let desk = Desk { store, settings };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;

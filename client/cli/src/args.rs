@@ -97,6 +97,9 @@ pub struct Backup {
 pub struct Admin {
     #[command(flatten)]
     pub data: DataDir,
+    /// The configuration file that the server runs with
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     #[command(subcommand)]
     pub command: AdminCommand,
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use config::Sweep;
+use domain::Timestamp;
 use flow::World;
 use flow::sweep::{Swept, sweep, sweep_orphans};
 use tokio_util::sync::CancellationToken;
@@ -15,25 +16,17 @@ pub struct Background {
     sweep_every: Duration,
     sweep_limit: usize,
     orphan_age: Duration,
+    started: Timestamp,
 }
 
 impl Background {
     pub fn new(world: World, sweep: &Sweep) -> Self {
         Self {
+            started: world.now(),
             world,
             sweep_every: Duration::from_secs(sweep.interval_seconds),
             sweep_limit: sweep.limit,
             orphan_age: Duration::from_secs(sweep.orphan_blob_seconds),
-        }
-    }
-
-    /// At the start the server alone holds the folder, and nothing is being uploaded: whatever no job needs is an
-    /// orphan, of any age.
-    pub async fn at_start(&self) {
-        match sweep_orphans(&self.world, Duration::ZERO).await {
-            Ok(0) => {}
-            Ok(blobs) => tracing::info!(blobs, "staged audio that no job needs was removed"),
-            Err(error) => tracing::warn!(%error, "orphaned audio could not be removed; it is tried again"),
         }
     }
 
@@ -57,13 +50,18 @@ impl Background {
         }
     }
 
+    /// The first time for everything from before the start: whoever wrote it is gone, since the folder is ours alone.
     async fn orphans_for_ever(&self) {
         let every = ORPHANS_EVERY.min(self.orphan_age.max(self.sweep_every));
+        let mut before = self.started;
         loop {
-            self.world.clock.sleep(every).await;
-            if let Err(error) = sweep_orphans(&self.world, self.orphan_age).await {
-                tracing::warn!(%error, "orphaned audio could not be removed; it is tried again");
+            match sweep_orphans(&self.world, before).await {
+                Ok(0) => {}
+                Ok(blobs) => tracing::info!(blobs, "staged audio that no job needs was removed"),
+                Err(error) => tracing::warn!(%error, "orphaned audio could not be removed; it is tried again"),
             }
+            self.world.clock.sleep(every).await;
+            before = self.world.now() - self.orphan_age;
         }
     }
 }

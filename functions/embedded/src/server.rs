@@ -18,8 +18,11 @@ use crate::wiring::{self, Wired};
 
 /// The user of the token that is printed.
 const LOCAL_USER: &str = "local";
-/// After SIGTERM everything has ended in this time, or is cut off: a container is killed after ten seconds.
-const SHUTDOWN: Duration = Duration::from_secs(9);
+/// After SIGTERM clients have this long to get their answers.
+const LAST_ANSWERS: Duration = Duration::from_secs(6);
+/// What is left after that for the queue and the worker. Together less than the ten seconds after which a container is
+/// killed.
+const LAST_WORK: Duration = Duration::from_secs(3);
 
 pub struct Options {
     pub data_dir: PathBuf,
@@ -85,7 +88,8 @@ impl Server {
             local_only: public.local_addr()?.ip().is_loopback(),
             uid,
         };
-        let limits = ServeLimits { max_connections: config.server.max_connections, ..ServeLimits::default() };
+        let max_connections = config.server.max_connections;
+        let limits = ServeLimits { max_connections, shutdown: LAST_ANSWERS, ..ServeLimits::default() };
         let (public_routes, internal_routes) = wired.routers(version);
         Ok(Self { started, public: (public, public_routes), internal: (internal, internal_routes), wired, limits })
     }
@@ -96,13 +100,13 @@ impl Server {
         let Self { public, internal, wired, limits, .. } = self;
         let tasks = TaskTracker::new();
         let background = Background::new(wired.world.clone(), &wired.config.sweep);
-        background.at_start().await;
         let deliveries = CancellationToken::new();
         tasks.spawn(wired.queue.clone().deliver(deliveries.clone()));
         tasks.spawn(background.run(shutdown.clone()));
         // The worker's listener outlives the public one: work that is put back still answers the queue.
         let internal_down = CancellationToken::new();
-        tasks.spawn(serve(internal.0, internal.1, limits.clone(), internal_down.clone()));
+        let internal_limits = ServeLimits { shutdown: LAST_WORK, ..limits.clone() };
+        tasks.spawn(serve(internal.0, internal.1, internal_limits, internal_down.clone()));
         let public = serve(public.0, public.1, limits, shutdown.clone());
         // Both, whichever sees the signal first: without connections the listener ends at once.
         let stop_work = async {
@@ -113,7 +117,7 @@ impl Server {
         tokio::join!(public, stop_work);
         internal_down.cancel();
         tasks.close();
-        if tokio::time::timeout(SHUTDOWN, tasks.wait()).await.is_err() {
+        if tokio::time::timeout(LAST_WORK, tasks.wait()).await.is_err() {
             tracing::warn!("some work did not end in time and is cut off; its lease runs out");
         }
         Ok(())

@@ -63,6 +63,7 @@ pub fn wire(data_dir: &Path, config: &Config, settings: Settings, internal_url: 
         clock,
         random,
         settings: Arc::new(settings),
+        staging: Default::default(),
     };
     let stop_work = CancellationToken::new();
     let worker = Arc::new(Worker::new(world.clone(), engine, stop_work.clone()));

@@ -4,7 +4,8 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use domain::{Code, Sha256Hex};
+use domain::name::EARLIEST_MS;
+use domain::{Code, Sha256Hex, Timestamp};
 use edge::{Caller, Json, Problem, Query, RequestContext};
 use flow::World;
 use flow::accept::{Accepted, Intake, PartHeaders, parse_terms};
@@ -107,14 +108,21 @@ fn part_headers(headers: &HeaderMap) -> Result<PartHeaders, Problem> {
         let value = headers.get(name).map(|value| value.to_str());
         value.transpose().map_err(|_| wrong(name, "has characters that are not ASCII"))
     };
-    let captured_at = text("x-captured-at")?
-        .map(|at| at.trim().parse().map_err(|_| wrong("X-Captured-At", "is not an RFC 3339 time")))
-        .transpose()?;
+    let captured_at = match text("x-captured-at")? {
+        Some(value) => Some(parse_captured_at(value).map_err(|what| wrong("X-Captured-At", what))?),
+        None => None,
+    };
     let digest = match text("content-digest")? {
         Some(value) => parse_digest(value).map_err(|()| wrong("Content-Digest", "is not `sha-256=:<base64>:`"))?,
         None => None,
     };
     Ok(PartHeaders { captured_at, digest })
+}
+
+/// Held to the same bound as the times in names: before it, recorders had no clock.
+fn parse_captured_at(value: &str) -> Result<Timestamp, &'static str> {
+    let at: Timestamp = value.trim().parse().map_err(|_| "is not an RFC 3339 time")?;
+    if at.millis() >= EARLIEST_MS { Ok(at) } else { Err("lies before 2024") }
 }
 
 /// RFC 9530: a list of digests by algorithm. Others than SHA-256 are not looked at.

@@ -70,7 +70,8 @@ impl Config {
             ("sweep.interval_seconds", sweep.interval_seconds, 1, DAY_SECONDS),
             ("sweep.limit", sweep.limit as u64, 1, 1_000_000),
             ("sweep.orphan_blob_seconds", sweep.orphan_blob_seconds, 0, LONGEST_SECONDS),
-            ("process.max_jobs", self.process.max_jobs as u64, 1, 1024),
+            // Each holds threads of the blocking pool, which has 512.
+            ("process.max_jobs", self.process.max_jobs as u64, 1, 128),
             ("process.handler_deadline_seconds", self.process.handler_deadline_seconds, 1, DAY_SECONDS),
             ("limits.enqueued_per_user", u64::from(limits.enqueued_per_user), 1, 100_000),
             ("limits.max_file_bytes", limits.max_file_bytes, 1, 1 << 40),

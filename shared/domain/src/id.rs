@@ -9,6 +9,8 @@ use uuid::Uuid;
 
 /// The longest uid: what Firebase allows.
 pub const MAX_UID_BYTES: usize = 128;
+/// The longest uid that is written out as a folder's name.
+const MAX_PATH_PART_BYTES: usize = 200;
 /// The longest device id.
 pub const MAX_DEVICE_ID_BYTES: usize = 128;
 
@@ -44,7 +46,8 @@ impl Uid {
                 let _ = write!(out, "%{byte:02X}");
             }
         }
-        out
+        // File systems take 255 bytes. `~` stands in no part that is written out.
+        if out.len() > MAX_PATH_PART_BYTES { format!("~{}", hex::encode(Sha256::digest(&self.0))) } else { out }
     }
 }
 
@@ -238,6 +241,8 @@ mod tests {
         assert_eq!(uid("..a b\\").path_part(), "%2E%2Ea%20b%5C");
         assert_eq!(uid("a.b").path_part(), "a%2Eb");
         assert_ne!(uid("a%2Eb").path_part(), uid("a.b").path_part());
+        let long = uid(&"é".repeat(60)).path_part();
+        assert!(long.starts_with('~') && long.len() == 65, "{long}");
     }
 
     #[test]

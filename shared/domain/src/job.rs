@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::id::{ConversationId, JobId, Nonce, Uid};
-use crate::job_file::{FileStatus, JobFile};
+use crate::job_file::JobFile;
 use crate::time::Timestamp;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -204,7 +204,7 @@ impl Job {
 
     /// A number that grows with every segment that is done and every file that is settled.
     pub fn work_done(&self) -> u32 {
-        let settled = self.files.iter().filter(|f| f.status != FileStatus::Queued).count() as u32;
+        let settled = self.files.iter().filter(|f| f.status.is_settled()).count() as u32;
         self.progress().successful + settled
     }
 

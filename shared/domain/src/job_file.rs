@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::code::{Blame, Code};
+use crate::code::Code;
 use crate::failure::Failure;
 use crate::id::{ConversationId, RecordingId, Sha256Hex};
 use crate::name::Stream;
@@ -131,7 +131,8 @@ impl JobFile {
         }
     }
 
-    pub fn is_content_failure(&self) -> bool {
-        self.failure.as_ref().is_some_and(|f| f.blame == Blame::Content)
+    /// Nothing in it can be decoded: no retry, and no other engine, will change that.
+    pub fn is_no_audio(&self) -> bool {
+        self.failure.as_ref().is_some_and(|f| f.code == Code::InvalidAudio)
     }
 }

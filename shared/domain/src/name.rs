@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use captured::{CapturedError, MAX_FUTURE, check_captured};
+pub use captured::{CapturedError, EARLIEST_MS, MAX_FUTURE, check_captured};
 pub use parse::{NameError, parse};
 
 use crate::Timestamp;

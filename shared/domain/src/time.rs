@@ -13,6 +13,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Timestamp(i64);
 
 const HOUR_MS: i64 = 3_600_000;
+/// The years 0000 to 9999: what RFC 3339 can write.
+const EARLIEST_MS: i64 = -62_167_219_200_000;
+const LATEST_MS: i64 = 253_402_300_799_999;
 
 impl Timestamp {
     pub const fn from_millis(ms: i64) -> Self {
@@ -51,14 +54,14 @@ pub fn millis(duration: Duration) -> i64 {
 impl Add<Duration> for Timestamp {
     type Output = Self;
     fn add(self, by: Duration) -> Self {
-        Self(self.0.saturating_add(millis(by)))
+        Self(self.0.saturating_add(millis(by)).min(LATEST_MS))
     }
 }
 
 impl Sub<Duration> for Timestamp {
     type Output = Self;
     fn sub(self, by: Duration) -> Self {
-        Self(self.0.saturating_sub(millis(by)))
+        Self(self.0.saturating_sub(millis(by)).max(EARLIEST_MS))
     }
 }
 
@@ -82,8 +85,10 @@ pub struct NotATime(pub String);
 impl FromStr for Timestamp {
     type Err = NotATime;
     fn from_str(text: &str) -> Result<Self, NotATime> {
-        let at = DateTime::parse_from_rfc3339(text).map_err(|_| NotATime(text.to_owned()))?;
-        Ok(Self(at.timestamp_millis()))
+        let wrong = || NotATime(text.chars().take(64).collect());
+        let at = DateTime::parse_from_rfc3339(text).map_err(|_| wrong())?.timestamp_millis();
+        // An offset can reach beyond the years that can be written back.
+        if (EARLIEST_MS..=LATEST_MS).contains(&at) { Ok(Self(at)) } else { Err(wrong()) }
     }
 }
 
@@ -109,6 +114,15 @@ mod tests {
         let at: Timestamp = "2026-11-20T12:00:00.5+02:00".parse().unwrap();
         assert_eq!(at.to_string(), "2026-11-20T10:00:00.500Z");
         assert_eq!(at.hour().to_string(), "2026-11-20T10:00:00.000Z");
+    }
+
+    #[test]
+    fn what_is_read_can_be_written_and_read_again() {
+        assert!("0000-01-01T00:00:00+23:59".parse::<Timestamp>().is_err());
+        let last = Timestamp::from_millis(0) + Duration::MAX;
+        assert_eq!(last.to_string().parse::<Timestamp>().unwrap(), last);
+        let first = Timestamp::from_millis(0) - Duration::MAX;
+        assert_eq!(first.to_string().parse::<Timestamp>().unwrap(), first);
     }
 
     #[test]

@@ -9,6 +9,8 @@ use domain::Timestamp;
 const FAILURES: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// A provider may ask for days; it is asked again after this all the same, since only an answer closes the circuit.
+const LONGEST_WISH: Duration = Duration::from_secs(3600);
 
 /// Kept by an instance, not by the store: it saves calls, correctness does not rest on it.
 #[derive(Default)]
@@ -39,7 +41,7 @@ impl Circuit {
         let over = state.failures.saturating_sub(FAILURES);
         if state.failures >= FAILURES {
             let pause = FIRST_PAUSE.saturating_mul(1 << over.min(10)).min(LONGEST_PAUSE);
-            let until = now + pause.max(retry_after.unwrap_or_default());
+            let until = now + pause.max(retry_after.unwrap_or_default().min(LONGEST_WISH));
             state.open_until = state.open_until.max(Some(until));
         }
     }

@@ -23,33 +23,42 @@ pub async fn run(world: &World, job: &Job) {
     }
 }
 
-pub async fn try_run(world: &World, job: &Job) -> Result<()> {
+/// How many blobs were deleted.
+pub async fn try_run(world: &World, job: &Job) -> Result<u64> {
     let now = world.now();
     let (pushes, cleans) = (job.effects.push.is_due(now), job.effects.cleanup.is_due(now));
     // Side by side: neither waits for the other, and one's trouble does not stop the other.
-    let (pushed, cleaned) = tokio::join!(async { if pushes { push(world, job).await } else { Ok(()) } }, async {
-        if cleans { clean_up(world, job).await } else { Ok(()) }
-    },);
+    let push = async { if pushes { push(world, job).await } else { Ok(()) } };
+    let clean_up = async { if cleans { clean_up(world, job).await } else { Ok(0) } };
+    let (pushed, cleaned) = tokio::join!(push, clean_up);
     pushed.and(cleaned)
 }
 
 async fn push(world: &World, job: &Job) -> Result<()> {
+    let fence = job.lease.fence;
+    let command = match push_all(world, job).await {
+        Ok(None) => Command::PushDone { fence },
+        Ok(Some(wait)) => Command::PushLater { fence, at: world.now() + wait },
+        // Also a store that cannot tell the devices comes to an end: the job gives its push up some day.
+        Err(error) => {
+            tracing::warn!(job_id = %job.id, %error, "the devices to push to are not known");
+            Command::PushLater { fence, at: world.now() + PUSH_PAUSE }
+        }
+    };
+    world.step(job.id, &command).await?;
+    tracing::debug!(step = "push", job_id = %job.id, done = matches!(command, Command::PushDone { .. }));
+    Ok(())
+}
+
+/// How long to wait before it is tried again, if anything is left to try.
+async fn push_all(world: &World, job: &Job) -> Result<Option<Duration>> {
     let devices = persist(&*world.clock, || world.store.devices(&job.uid)).await?;
     let message = message(job);
     let mut later = None;
     for device in &devices {
-        if let Some(wait) = send(world, job.id, device, &message).await? {
-            later = later.max(Some(wait));
-        }
+        later = later.max(send(world, job.id, device, &message).await?);
     }
-    let fence = job.lease.fence;
-    let command = match later {
-        Some(wait) => Command::PushLater { fence, at: world.now() + wait },
-        None => Command::PushDone { fence },
-    };
-    world.step(job.id, &command).await?;
-    tracing::debug!(step = "push", job_id = %job.id, devices = devices.len());
-    Ok(())
+    Ok(later)
 }
 
 /// How long to wait before it is tried again, if that can help.
@@ -114,12 +123,12 @@ fn joined(ids: &[domain::ConversationId], room: usize) -> (String, bool) {
 }
 
 /// First the job says that its audio is gone, from then on a retry is refused; then the blobs go; then it is marked.
-async fn clean_up(world: &World, job: &Job) -> Result<()> {
+async fn clean_up(world: &World, job: &Job) -> Result<u64> {
     let fence = job.lease.fence;
     if job.audio == Audio::Staged
         && let Stepped::Refused { .. } | Stepped::NoSuchJob = world.step(job.id, &Command::AudioGone { fence }).await?
     {
-        return Ok(());
+        return Ok(0);
     }
     for file in &job.files {
         let blob = BlobName::listed(file.blob.clone());
@@ -127,7 +136,7 @@ async fn clean_up(world: &World, job: &Job) -> Result<()> {
     }
     world.step(job.id, &Command::CleanedUp { fence }).await?;
     tracing::debug!(step = "clean_up", job_id = %job.id);
-    Ok(())
+    Ok(job.files.len() as u64)
 }
 
 /// Whether a moment has come, for callers that decide before they run effects.

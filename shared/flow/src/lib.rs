@@ -9,6 +9,7 @@ pub mod persist;
 pub mod ports;
 pub mod process;
 pub mod settings;
+pub mod staging;
 pub mod sweep;
 pub mod world;
 

@@ -16,20 +16,72 @@ pub async fn persist<T, F>(clock: &dyn Clock, mut operation: impl FnMut() -> F) 
 where
     F: Future<Output = Result<T>>,
 {
-    let mut pause = PAUSE;
+    let (mut pause, mut in_doubt) = (PAUSE, false);
     for _ in 1..TRIES {
         match operation().await {
             Err(error) if worth_repeating(&error) => {
                 tracing::debug!(%error, "repeating");
+                in_doubt |= error.kind == Kind::Unknown;
                 clock.sleep(pause).await;
                 pause *= 2;
             }
-            answer => return answer,
+            answer => return keep_doubt(answer, in_doubt),
         }
     }
-    operation().await
+    keep_doubt(operation().await, in_doubt)
+}
+
+/// Once a try may have acted, a later failure does not say that nothing happened.
+fn keep_doubt<T>(answer: Result<T>, in_doubt: bool) -> Result<T> {
+    answer.map_err(|error| if in_doubt { Error { kind: Kind::Unknown, ..error } } else { error })
 }
 
 fn worth_repeating(error: &Error) -> bool {
     matches!(error.kind, Kind::Unavailable | Kind::Unknown | Kind::Throttled)
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use domain::Timestamp;
+
+    use super::*;
+
+    /// Nobody waits here.
+    struct NoTime;
+
+    #[async_trait]
+    impl Clock for NoTime {
+        fn now(&self) -> Timestamp {
+            Timestamp::default()
+        }
+
+        async fn sleep(&self, _: Duration) {}
+    }
+
+    async fn end_of(kinds: &[Kind]) -> (Result<()>, usize) {
+        let mut left = kinds.iter();
+        let answer = persist(&NoTime, || {
+            let answer = left.next().map_or(Ok(()), |kind| Err(Error::new(*kind, "store.create_job", "x")));
+            async { answer }
+        });
+        let answer = answer.await;
+        (answer, kinds.len() - left.len())
+    }
+
+    #[tokio::test]
+    async fn what_may_have_happened_stays_in_doubt_whatever_comes_after() {
+        for kinds in [[Kind::Unknown, Kind::Unavailable, Kind::Full], [Kind::Unknown, Kind::Invalid, Kind::Invalid]] {
+            assert_eq!(end_of(&kinds).await.0.unwrap_err().kind, Kind::Unknown, "{kinds:?}");
+        }
+        let (answer, _) = end_of(&[Kind::Unavailable, Kind::Throttled, Kind::Full]).await;
+        assert_eq!(answer.unwrap_err().kind, Kind::Full);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_pass_is_not_repeated_and_a_late_success_is_one() {
+        let (answer, tries) = end_of(&[Kind::Conflict, Kind::Conflict, Kind::Conflict]).await;
+        assert_eq!((answer.unwrap_err().kind, tries), (Kind::Conflict, 1));
+        assert!(end_of(&[Kind::Unknown, Kind::Unavailable]).await.0.is_ok());
+    }
 }

@@ -1,10 +1,8 @@
 //! The repair: looks at every job that is due and gives it what its state asks for. Safe to run at any time, and twice
 //! at once: each repair is one command that is refused when it does not apply any more.
 
-use std::time::Duration;
-
 use domain::need::{Need, need};
-use domain::{Command, Job, JobId};
+use domain::{Command, Job, JobId, Timestamp};
 
 use crate::dispatch::{enqueue, follow_up, try_enqueue};
 use crate::effects;
@@ -14,6 +12,8 @@ use crate::world::World;
 
 /// Jobs read at once.
 const PAGE: usize = 200;
+/// Blobs read at once.
+const ORPHAN_PAGE: usize = 2000;
 /// Users whose waiting jobs are looked at in one sweep.
 const STUCK_USERS: usize = 1000;
 /// What a sweep looks at when it is not told: bounds one request.
@@ -68,7 +68,7 @@ async fn repair(world: &World, job: &Job, swept: &mut Swept) -> Result<()> {
             swept.recovered += u64::from(end_or_requeue(world, job, Command::GiveUpWaiting).await?);
         }
         Need::RunEffects => {
-            effects::try_run(world, job).await?;
+            swept.blobs_deleted += effects::try_run(world, job).await?;
             swept.finished_effects += 1;
         }
         Need::Expire => {
@@ -107,31 +107,37 @@ async fn end_or_requeue(world: &World, job: &Job, command: Command) -> Result<bo
     Ok(true)
 }
 
-/// Deletes staged audio that no job needs and that is older than `age`: what cut-off uploads left. In the cloud the
-/// bucket's lifecycle does this.
-pub async fn sweep_orphans(world: &World, age: Duration) -> Result<u64> {
+/// Deletes staged audio that no job needs and that was written before this moment: what cut-off uploads left. In the
+/// cloud the bucket's lifecycle does this.
+pub async fn sweep_orphans(world: &World, before: Timestamp) -> Result<u64> {
     let (mut after, mut deleted) = (None, 0);
     loop {
-        let page = world.blobs.list("uploads/", after.as_ref(), PAGE).await?;
+        let page = world.blobs.list("uploads/", after.as_ref(), ORPHAN_PAGE).await?;
         let Some((last, _)) = page.last() else { return Ok(deleted) };
-        let full = page.len() == PAGE;
+        let full = page.len() == ORPHAN_PAGE;
         after = Some(last.clone());
-        deleted += delete_orphans(world, page, age).await?;
+        let age = before.until(world.now());
+        let old = page.into_iter().filter(|(_, since)| *since >= age).map(|(blob, _)| blob).collect();
+        deleted += delete_orphans(world, old).await?;
         if !full {
             return Ok(deleted);
         }
     }
 }
 
-async fn delete_orphans(world: &World, page: Vec<(BlobName, Duration)>, age: Duration) -> Result<u64> {
-    let old: Vec<BlobName> = page.into_iter().filter(|(_, since)| *since >= age).map(|(blob, _)| blob).collect();
-    let mut jobs: Vec<JobId> = old.iter().filter_map(BlobName::job).collect();
+async fn delete_orphans(world: &World, mut blobs: Vec<BlobName>) -> Result<u64> {
+    // Looked at before the store is: whoever has left the list by then has committed, and the store knows the job.
+    blobs.retain(|blob| blob.job().is_none_or(|job| !world.staging.contains(job)));
+    let mut jobs: Vec<JobId> = blobs.iter().filter_map(BlobName::job).collect();
     jobs.dedup();
     let owned = world.store.jobs_with_audio(&jobs).await?;
     let mut deleted = 0;
-    for blob in old.iter().filter(|blob| blob.job().is_none_or(|job| !owned.contains(&job))) {
-        world.blobs.delete(blob).await?;
-        deleted += 1;
+    for blob in blobs.iter().filter(|blob| blob.job().is_none_or(|job| !owned.contains(&job))) {
+        // One that cannot go now does not keep the others.
+        match world.blobs.delete(blob).await {
+            Ok(()) => deleted += 1,
+            Err(error) => tracing::warn!(%blob, %error, "orphaned audio could not be deleted"),
+        }
     }
     Ok(deleted)
 }

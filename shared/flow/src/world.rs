@@ -6,6 +6,7 @@ use domain::Timestamp;
 
 use crate::ports::{Admission, Blobs, Clock, Push, Queue, Random, Store};
 use crate::settings::Settings;
+use crate::staging::Staging;
 
 #[derive(Clone)]
 pub struct World {
@@ -17,6 +18,7 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
     pub settings: Arc<Settings>,
+    pub staging: Staging,
 }
 
 impl World {

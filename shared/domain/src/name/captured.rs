@@ -8,7 +8,7 @@ use crate::Timestamp;
 pub const MAX_FUTURE: Duration = Duration::from_secs(300);
 
 /// 2024-01-01T00:00:00Z. Before it a recorder had no clock: it counted from its start or from 1970.
-const EARLIEST_MS: i64 = 1_704_067_200_000;
+pub const EARLIEST_MS: i64 = 1_704_067_200_000;
 /// 9999-12-31T23:59:59.999Z, the last moment that RFC 3339 can write.
 const LATEST_MS: i64 = 253_402_300_799_999;
 /// A greater number counts milliseconds. As seconds it would lie in the year 2286.

@@ -29,7 +29,7 @@ pub fn end(mut job: Job, ctx: Context<'_>, unfinished: &Failure) -> Step {
     let push = Effect::Due(ctx.now);
     let keeps_audio = match job.status {
         Status::Completed => ctx.rules.keep_audio,
-        _ if job.files.iter().all(JobFile::is_content_failure) => ctx.rules.keep_audio,
+        _ if job.files.iter().all(JobFile::is_no_audio) => ctx.rules.keep_audio,
         _ => ctx.rules.retention.max(ctx.rules.keep_audio),
     };
     let cleanup = if job.audio == Audio::Staged { Effect::Due(ctx.now + keeps_audio) } else { Effect::None };

@@ -37,7 +37,11 @@ pub fn postpone(mut job: Job, until: Timestamp, waiting_for: WaitingFor, ctx: Co
     if job.status != Status::Queued {
         return Err(Refusal::NotQueued(job.status));
     }
-    if job.waiting_for == Some(waiting_for) && job.waiting_until == Some(until) {
+    let latest = job.waiting_since.unwrap_or(ctx.now) + ctx.rules.max_wait;
+    let until = until.min(latest).min(waits_until(&job, ctx.rules));
+    // Its own effect; but a task that was made for it and came too early needs a successor.
+    let again = job.waiting_for == Some(waiting_for) && job.waiting_until == Some(until);
+    if again && job.dispatch.state == DispatchState::Pending {
         return Ok(Step { job, actions: vec![Action::Enqueue] });
     }
     if waited_too_long(&job, ctx) {

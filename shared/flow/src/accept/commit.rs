@@ -3,7 +3,7 @@
 use domain::Job;
 use domain::accept::Batch;
 
-use super::intake::Intake;
+use super::intake::{Intake, delete_all};
 use super::refusal::Refused;
 use crate::dispatch::enqueue;
 use crate::effects;
@@ -34,10 +34,11 @@ impl Intake {
             traceparent,
         };
         let world = self.world.clone();
+        // From here on a job may own the blobs, even if nobody waits for the answer any more: the guard lets go of them.
+        let blobs = self.staged.hand_over();
         let created = persist(&*world.clock, || world.store.create_job(&batch, world.at())).await;
         match created {
             Ok(Created::New { job, deduplicated }) => {
-                self.staged.hand_over();
                 tracing::debug!(step = "accept", job_id = %job.id, files = job.files.len(), deduplicated);
                 if deduplicated {
                     effects::run(&world, &job).await;
@@ -47,14 +48,13 @@ impl Intake {
                 Ok(Accepted { job, deduplicated })
             }
             Ok(Created::Answered(job)) => {
-                self.staged.remove().await;
+                delete_all(world, blobs).await;
                 Ok(Accepted { job, deduplicated: true })
             }
             Err(error) => {
-                if error.kind == Kind::Unknown {
-                    self.staged.hand_over();
-                } else {
-                    self.staged.remove().await;
+                // An unknown outcome never deletes: the orphan rule decides.
+                if error.kind != Kind::Unknown {
+                    delete_all(world, blobs).await;
                 }
                 Err(Refused::Storage(error))
             }

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::check::{Checked, PartHeaders, Terms, check_file};
 use super::refusal::{BadFile, Refused};
 use crate::ports::{BlobName, BlobWriter, Verdict};
+use crate::staging::Begun;
 use crate::world::World;
 
 /// Takes the files of one batch, one after the other. Dropped, or refused, it leaves nothing behind.
@@ -18,6 +19,8 @@ pub struct Intake {
     pub(super) terms: Terms,
     pub(super) files: Vec<StagedFile>,
     pub(super) staged: Staged,
+    /// Keeps the orphan rule away until the job is there, or nothing is.
+    _staging: Begun,
     bad: Vec<BadFile>,
     names: Vec<String>,
     batch_bytes: u64,
@@ -42,10 +45,12 @@ impl Intake {
         if let Verdict::Refuse { code, retry_after, detail } = world.admission.admit(&uid).await? {
             return Err(Refused::Batch { code, detail, retry_after: Some(retry_after) });
         }
+        let job_id = world.random.job_id();
         Ok(Self {
             staged: Staged::new(world),
+            _staging: world.staging.begin(job_id),
             world: world.clone(),
-            job_id: world.random.job_id(),
+            job_id,
             uid,
             terms,
             files: Vec::new(),
@@ -185,9 +190,9 @@ impl Staged {
         self.blobs.push(blob);
     }
 
-    /// A job owns them, or may own them.
-    pub(super) fn hand_over(&mut self) {
-        self.blobs.clear();
+    /// A job owns them, or may own them: from now on they are the caller's to judge.
+    pub(super) fn hand_over(&mut self) -> Vec<BlobName> {
+        std::mem::take(&mut self.blobs)
     }
 
     pub(super) async fn remove(&mut self) {
@@ -207,7 +212,7 @@ impl Drop for Staged {
     }
 }
 
-async fn delete_all(world: World, blobs: Vec<BlobName>) {
+pub(super) async fn delete_all(world: World, blobs: Vec<BlobName>) {
     for blob in blobs {
         if let Err(error) = world.blobs.delete(&blob).await {
             tracing::warn!(%blob, %error, "a refused upload left a blob; the orphan rule removes it");

@@ -7,6 +7,7 @@ use domain::Sha256Hex;
 use futures_util::{StreamExt, stream::BoxStream};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::error::Result;
 
@@ -34,23 +35,18 @@ enum Source {
 }
 
 impl BytesIn {
-    /// Starts feeding. The feeder ends when the reader is dropped.
-    pub fn feed(mut stream: BoxStream<'static, Result<Bytes>>) -> Self {
+    /// Starts feeding. The feeder ends when the reader is dropped; the reading ends, as broken, when the guard is.
+    pub fn feed(stream: BoxStream<'static, Result<Bytes>>) -> (Self, DropGuard) {
         let (send, pieces) = mpsc::channel(PIECES);
-        tokio::spawn(async move {
-            while let Some(piece) = stream.next().await {
-                let broken = piece.is_err();
-                if send.send(Fed::Piece(piece)).await.is_err() || broken {
-                    return;
-                }
-            }
-            let _ = send.send(Fed::End).await;
-        });
-        Self { source: Source::Stream(pieces), current: Bytes::new(), over: false }
+        let stop = CancellationToken::new();
+        let feeding = feed(stream, send);
+        tokio::spawn(stop.clone().run_until_cancelled_owned(feeding));
+        (Self { source: Source::Stream(pieces), current: Bytes::new(), over: false }, stop.drop_guard())
     }
 
-    pub fn memory(bytes: Bytes) -> Self {
-        Self { source: Source::Memory, current: bytes, over: false }
+    /// The guard has nothing to end.
+    pub fn memory(bytes: Bytes) -> (Self, DropGuard) {
+        (Self { source: Source::Memory, current: bytes, over: false }, CancellationToken::new().drop_guard())
     }
 
     /// The next bytes, as they came; `None` at the end.
@@ -68,6 +64,16 @@ impl BytesIn {
         }
         Ok((!self.current.is_empty()).then(|| self.current.clone()))
     }
+}
+
+async fn feed(mut stream: BoxStream<'static, Result<Bytes>>, send: mpsc::Sender<Fed>) {
+    while let Some(piece) = stream.next().await {
+        let broken = piece.is_err();
+        if send.send(Fed::Piece(piece)).await.is_err() || broken {
+            return;
+        }
+    }
+    let _ = send.send(Fed::End).await;
 }
 
 impl Read for BytesIn {
@@ -129,7 +135,8 @@ mod tests {
     use crate::error::{Error, Kind};
 
     async fn read(pieces: Vec<Result<Bytes>>, size: u64) -> io::Result<(Vec<u8>, Sha256Hex, Option<Bytes>)> {
-        let mut witness = Witness::new(BytesIn::feed(stream::iter(pieces).boxed()), size);
+        let (bytes, _feeding) = BytesIn::feed(stream::iter(pieces).boxed());
+        let mut witness = Witness::new(bytes, size);
         tokio::task::spawn_blocking(move || {
             let mut first = vec![0; 3];
             witness.read_exact(&mut first)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
-use domain::{Command, Job, JobId, PutBack, Timestamp};
+use domain::{Code, Command, Job, JobId, PutBack, Timestamp};
 use speech::Engine;
 use tokio_util::sync::CancellationToken;
 
@@ -50,17 +50,25 @@ impl<'w> Delivery<'w> {
         }
     }
 
+    /// One file's trouble does not keep the others from their end: it is told when they have come to theirs.
     async fn work(&self, mut job: Job) -> Stop {
+        let mut trouble = None;
         for index in 0..job.files.len() {
             if job.files[index].status.is_settled() {
                 continue;
             }
-            job = match self.file(job, index).await {
-                Ok(job) => job,
+            match self.file(job.clone(), index).await {
+                Ok(after) => job = after,
+                Err(Stop::File(error)) => {
+                    tracing::warn!(job_id = %self.job_id, file = index, %error, "a file cannot be read now");
+                    let fault = PutBack::Fault { code: Code::Internal, retry_after: error.retry_after };
+                    trouble = trouble.or(Some(fault));
+                }
+                Err(Stop::PutBack(fault @ PutBack::Fault { .. })) => trouble = trouble.or(Some(fault)),
                 Err(stop) => return stop,
-            };
+            }
         }
-        Stop::Finished
+        trouble.map_or(Stop::Finished, Stop::PutBack)
     }
 
     /// Renews the lease when a third of it has passed without a write. Ends only when the job is lost.

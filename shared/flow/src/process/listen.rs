@@ -74,16 +74,18 @@ impl Delivery<'_> {
         let stream = match persist(&*self.world.clock, || self.world.blobs.read(&blob, 0)).await {
             Ok(stream) => stream,
             Err(error) if error.kind == Kind::NotFound => return Ok(Err(missing())),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(Stop::File(error)),
         };
         let (format, rules) = (*format, self.segment_rules());
-        let bytes = Witness::new(BytesIn::feed(stream), file.size);
+        // Dropped with this delivery, it ends the reading on the other thread too.
+        let (bytes, _feeding) = BytesIn::feed(stream);
+        let bytes = Witness::new(bytes, file.size);
         let listened = tokio::task::spawn_blocking(move || analyse(&format, bytes, &rules))
             .await
-            .map_err(|panic| Error::new(Kind::Unavailable, "audio.analyse", self.job_id).because(panic))?;
+            .map_err(|panic| Stop::File(Error::new(Kind::Unavailable, "audio.analyse", self.job_id).because(panic)))?;
         Ok(match listened {
             Err(error) if error.kind == Kind::NotFound => Err(missing()),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(Stop::File(error)),
             Ok(Listened::Unreadable(why)) => Err(Failure::because(Code::InvalidAudio, why)),
             Ok(Listened::Heard(_, sha256, _)) if sha256 != file.sha256 => {
                 Err(Failure::because(Code::DigestMismatch, "the staged bytes differ from those that were announced"))

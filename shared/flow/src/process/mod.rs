@@ -70,10 +70,6 @@ impl Worker {
     /// Works on a task until its job is finished, put back, or lost to another worker. `Err`: not even the put-back
     /// could be recorded.
     pub async fn run(&self, task: &TaskBody) -> Result<Outcome> {
-        let _place = match self.places.clone().try_acquire_owned() {
-            Ok(place) => place,
-            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => return Ok(Outcome::Busy),
-        };
         let world = &self.world;
         let Some(job) = persist(&*world.clock, || world.store.job(task.job_id)).await? else {
             return Ok(Outcome::Skipped(Skip::JobNotFound));
@@ -88,6 +84,10 @@ impl Worker {
         if job.lease_is_live(world.now()) {
             return Ok(Outcome::LeaseHeld { until: job.lease.until.unwrap_or(world.now()) });
         }
+        let _place = match self.places.clone().try_acquire_owned() {
+            Ok(place) => place,
+            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => return Ok(Outcome::Busy),
+        };
         if let (Some(until), Status::Queued) = (self.circuit.open_until(world.now()), job.status) {
             return self.postpone(&job, until).await;
         }
@@ -127,7 +127,7 @@ impl Worker {
             Stop::Finished => Command::Finish { fence },
             Stop::Lost(why) => return self.lost(&job, why).await,
             Stop::PutBack(cause) => self.put_back(fence, cause),
-            Stop::Fault(error) => {
+            Stop::Fault(error) | Stop::File(error) => {
                 tracing::warn!(job_id = %job.id, %error, "a fault ended a delivery");
                 let cause = PutBack::Fault { code: domain::Code::Internal, retry_after: error.retry_after };
                 self.put_back(fence, cause)

@@ -10,6 +10,7 @@ use domain::{Format, Job, Line, Plan, PutBack, Recording, Segment, Timestamp};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
+use tokio_util::sync::DropGuard;
 
 use super::bytes_in::BytesIn;
 use super::delivery::Delivery;
@@ -64,7 +65,8 @@ impl Delivery<'_> {
         let wanted: Vec<Segment> = open.into_iter().filter(|s| !stored.contains(&s.start_ms)).collect();
         if !wanted.is_empty() {
             match file.bytes(kept).await? {
-                Some(bytes) => file.transcribe(bytes, wanted, format).await?,
+                // `_feeding` ends the reading on the other thread when this delivery is dropped.
+                Some((bytes, _feeding)) => file.transcribe(bytes, wanted, format).await?,
                 None => file.missing().await?,
             }
         }
@@ -88,7 +90,7 @@ impl File<'_> {
     }
 
     /// The staged bytes once more; `None` when they are gone.
-    async fn bytes(&self, kept: Option<Bytes>) -> Result<Option<BytesIn>, Stop> {
+    async fn bytes(&self, kept: Option<Bytes>) -> Result<Option<(BytesIn, DropGuard)>, Stop> {
         if let Some(bytes) = kept {
             return Ok(Some(BytesIn::memory(bytes)));
         }
@@ -97,7 +99,7 @@ impl File<'_> {
         match persist(&*world.clock, || world.blobs.read(&blob, 0)).await {
             Ok(stream) => Ok(Some(BytesIn::feed(stream))),
             Err(error) if error.kind == Kind::NotFound => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(Stop::File(error)),
         }
     }
 
@@ -141,8 +143,8 @@ impl File<'_> {
         }
         match cutter.await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(error.into()),
-            Err(panic) => Err(Error::new(Kind::Unavailable, "audio.cut", self.job.id).because(panic).into()),
+            Ok(Err(error)) => Err(Stop::File(error)),
+            Err(panic) => Err(Stop::File(Error::new(Kind::Unavailable, "audio.cut", self.job.id).because(panic))),
         }
     }
 
@@ -209,12 +211,22 @@ impl File<'_> {
             return Ok(self.job);
         }
         let retry_after = self.trouble.as_ref().and_then(Call::retry_after);
-        let answered = self.delivery.any_answered();
-        Err(Stop::PutBack(if doubted && self.trouble.is_none() || !answered {
+        Err(Stop::PutBack(if self.engine_is_at_fault(doubted).await {
             PutBack::Engine { retry_after }
         } else {
             PutBack::Fault { code: domain::Code::TranscriptionFailed, retry_after }
         }))
+    }
+
+    /// Whether the job waits for the engine, or this audio is what fails. An engine that answered nothing in this delivery
+    /// may have been asked for nothing but one segment that it always fails on: then the built-in sample tells.
+    async fn engine_is_at_fault(&self, doubted: bool) -> bool {
+        match &self.trouble {
+            None => doubted,
+            Some(_) if self.delivery.any_answered() => false,
+            Some(call) if call.engine_is_down() => true,
+            Some(_) => !self.delivery.proven_to_hear().await,
+        }
     }
 
     /// Whether answers without a word may be believed: another segment of the file had text, or the built-in sample is

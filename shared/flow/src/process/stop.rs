@@ -15,6 +15,8 @@ pub enum Stop {
     Lost(Refusal),
     /// A store or the network failed.
     Fault(Error),
+    /// One file cannot be read at the moment; the others can.
+    File(Error),
 }
 
 impl From<Error> for Stop {

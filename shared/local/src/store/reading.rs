@@ -5,13 +5,13 @@ use domain::{Conversation, ConversationId, Job, JobId, Line, Status, Timestamp, 
 use flow::ports::{ConversationPage, JobCursor, LineCursor};
 use rusqlite::Connection;
 
-use super::fault::Result;
+use super::fault::{Fault, Result};
 use super::redirects::Redirects;
 use super::table::lines::Key;
 use super::table::{jobs, lines};
 
 /// Nobody reads a longer queue than this; counting it exactly would make each status of a hoarder slow.
-const MOST_AHEAD: usize = 10_000;
+const MOST_AHEAD: usize = 1_000;
 
 pub fn jobs(
     db: &Connection,
@@ -39,8 +39,11 @@ pub fn jobs_ahead(db: &Connection, job: &Job) -> Result<u32> {
 pub fn jobs_with_audio(db: &Connection, ids: &[JobId]) -> Result<Vec<JobId>> {
     let mut needed = Vec::new();
     for id in ids {
-        if jobs::load(db, *id)?.is_some_and(|job| job.audio != Audio::Gone) {
-            needed.push(*id);
+        match jobs::load(db, *id) {
+            Ok(job) if job.is_none_or(|job| job.audio == Audio::Gone) => {}
+            // A job that cannot be read may need it, and must not keep the others from being judged.
+            Ok(_) | Err(Fault::Damaged { .. }) => needed.push(*id),
+            Err(fault) => return Err(fault),
         }
     }
     Ok(needed)

@@ -177,10 +177,6 @@ fn holds(before: &Job, command: &Command, after: &Job, told: &dyn Fn() -> String
 
 /// A command that is repeated, because its answer was lost, changes nothing more.
 fn said_again(command: &Command, after: &Job, ctx: Context<'_>, told: &dyn Fn() -> String) {
-    // Waking twice makes a second task; both wake the same job.
-    if matches!(command, Command::Wake) {
-        return;
-    }
     if let Ok(again) = apply(after, command, ctx) {
         assert_eq!(again.job, *after, "repeated: {}", told());
     }

@@ -33,6 +33,8 @@ pub struct Model {
     pub lease_end: Option<i64>,
     pub attempt: u32,
     pub dispatch: (DispatchState, u32),
+    /// Its task is not for at once.
+    pub later: Option<i64>,
     pub due: i64,
     pub waits: (Option<WaitingFor>, Option<i64>, Option<i64>),
     pub created: i64,
@@ -57,7 +59,7 @@ impl Model {
         let file = |file: &domain::JobFile| File {
             status: file.status,
             done: file.counts.done(),
-            content: file.is_content_failure(),
+            content: file.is_no_audio(),
         };
         let ms = |at: Option<Timestamp>| at.map(Timestamp::millis);
         Self {
@@ -67,6 +69,7 @@ impl Model {
             lease_end: ms(job.lease.until),
             attempt: job.attempt,
             dispatch: (job.dispatch.state, job.dispatch.number),
+            later: ms(job.dispatch.not_before),
             due: ms(job.due_at).expect("a job without a due time is lost"),
             waits: (job.waiting_for, ms(job.waiting_since), ms(job.waiting_until)),
             created: job.created_at.millis(),
@@ -98,8 +101,9 @@ impl Model {
             Command::Enqueued { .. } => {}
             Command::TaskGone { .. } | Command::Wake if !queued || !has_turn => return false,
             Command::TaskGone { .. } => self.dispatch_again(now + GRACE),
+            Command::Wake if self.dispatch.0 == DispatchState::Pending && self.later.is_none() && now >= self.due => {}
             Command::Wake => {
-                self.waits.2 = None;
+                (self.waits.2, self.later) = (None, None);
                 self.dispatch_again(now);
             }
             Command::Promote if !queued || has_turn => return false,
@@ -107,7 +111,7 @@ impl Model {
             Command::Claim { owner } => return self.claim(*owner, now),
             Command::Renew { fence } if works(*fence) => self.live_on(now),
             Command::FailFile { fence, index, failure } if works(*fence) => {
-                self.fail(*index, failure.blame == domain::Blame::Content);
+                self.fail(*index, failure.code == domain::Code::InvalidAudio);
                 self.live_on(now);
             }
             Command::PutBack { fence, .. } if queued && self.fence == *fence => {}
@@ -134,6 +138,7 @@ impl Model {
             Command::Cancel if !self.status.is_terminal() => {
                 self.fence += 1;
                 self.close(Status::Cancelled, Due::Never, now, now);
+                self.audio_gone = true;
             }
             Command::Retry { key } => return self.retry(*key, turn_free, now),
             Command::Expire => return self.expires.is_some_and(|at| now >= at),

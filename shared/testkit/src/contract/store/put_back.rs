@@ -120,7 +120,9 @@ pub async fn progress_starts_the_wait_anew(store: Arc<dyn Store>) {
     put_back(&scene, &job, PutBack::Engine { retry_after: None }).await;
     scene.pass(scene.rules.max_wait - MS);
     let job = scene.claim(job.id).await;
-    scene.plan(&job, 0, speech(&[(0, 900)])).await;
+    // A plan alone is no progress; a segment is.
+    scene.plan(&job, 0, speech(&[(0, 900), (2000, 2900)])).await;
+    scene.say(&job, 0, &[(0, "one")]).await;
     let after = put_back(&scene, &job, PutBack::Engine { retry_after: None }).await;
     assert_eq!(after.waiting_since, Some(scene.now()));
 }

@@ -23,7 +23,7 @@ pub(super) const GIVES_UP: i64 = LIFECYCLE - 2 * DAY;
 
 impl Model {
     pub(super) fn work(&self) -> u32 {
-        self.files.iter().map(|file| file.done + u32::from(file.status != FileStatus::Queued)).sum()
+        self.files.iter().map(|file| file.done + u32::from(file.status.is_settled())).sum()
     }
 
     pub(super) fn live_on(&mut self, now: i64) {
@@ -39,10 +39,12 @@ impl Model {
     pub(super) fn requeue(&mut self, due: i64) {
         self.status = Status::Queued;
         (self.owner, self.lease_end) = (None, None);
+        self.later = None;
         self.dispatch_again(due);
     }
 
     pub(super) fn take_turn(&mut self, free: bool, now: i64) {
+        self.later = None;
         if free {
             self.dispatch.0 = DispatchState::Pending;
             self.waits.0 = None;
@@ -70,7 +72,7 @@ impl Model {
         self.status = Status::Processing;
         self.attempt += 1;
         self.owner = Some(owner);
-        self.dispatch.0 = DispatchState::Enqueued;
+        (self.dispatch.0, self.later) = (DispatchState::Enqueued, None);
         (self.waits.0, self.waits.2) = (None, None);
         self.work_at_claim = self.work();
         self.live_on(now);
@@ -118,6 +120,7 @@ impl Model {
             self.waits.1 = None;
         }
         self.requeue(due);
+        self.later = Some(due);
         self.waits = match waiting_for {
             Some(_) => (waiting_for, self.waits.1.or(Some(now)), Some(due)),
             None => (None, self.waits.1, None),
@@ -125,13 +128,16 @@ impl Model {
     }
 
     pub(super) fn postpone(&mut self, until: i64, waiting_for: WaitingFor, now: i64) {
-        if self.waits.0 == Some(waiting_for) && self.waits.2 == Some(until) {
+        let until = until.min(self.waits.1.unwrap_or(now) + LONGEST_WAIT).min(self.created + GIVES_UP);
+        let again = self.waits.0 == Some(waiting_for) && self.waits.2 == Some(until);
+        if again && self.dispatch.0 == DispatchState::Pending {
             return;
         }
         if self.waits.1.is_some_and(|since| now >= since + LONGEST_WAIT) {
             return self.end(now);
         }
         self.waits = (Some(waiting_for), self.waits.1.or(Some(now)), Some(until));
+        self.later = Some(until);
         self.dispatch_again(until);
     }
 
@@ -146,6 +152,7 @@ impl Model {
         };
         let at_once = good || self.files.iter().all(|file| file.status == FileStatus::Failed && file.content);
         self.close(status, Due::At(now), if at_once { now } else { now + RETENTION }, now);
+        self.audio_gone |= at_once;
     }
 
     pub(super) fn close(&mut self, status: Status, push: Due, cleanup: i64, now: i64) {
