@@ -40,7 +40,8 @@ pub fn jobs_with_audio(db: &Connection, ids: &[JobId]) -> Result<Vec<JobId>> {
     let mut needed = Vec::new();
     for id in ids {
         match jobs::load(db, *id) {
-            Ok(job) if job.is_none_or(|job| job.audio == Audio::Gone) => {}
+            Ok(None) => {}
+            Ok(Some(job)) if job.audio == Audio::Gone => {}
             // A job that cannot be read may need it, and must not keep the others from being judged.
             Ok(_) | Err(Fault::Damaged { .. }) => needed.push(*id),
             Err(fault) => return Err(fault),
