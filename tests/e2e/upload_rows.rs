@@ -189,7 +189,7 @@ async fn bytes_that_differ_from_their_digest_are_refused() {
 async fn a_recording_of_the_future_is_told_when_to_come_back() {
     let server = small().start().await;
     let ahead = Recording::short(now_secs() + 1000);
-    let answer = server.client().upload(&[ahead.clone()]).await;
+    let answer = server.client().upload(std::slice::from_ref(&ahead)).await;
     let wait = answer.problem(422, "recording_in_future")["retry_after"].as_u64().unwrap();
     assert!((1..=1000).contains(&wait), "{wait}");
     assert_eq!(answer.bad_files(), [(ahead.name.as_str(), "recording_in_future")]);
@@ -201,7 +201,7 @@ async fn a_recording_of_the_future_is_told_when_to_come_back() {
 async fn a_recording_older_than_the_recovery_window_is_refused() {
     let server = small().start().await;
     let old = Recording::short(now_secs() - 86_400 - 60);
-    let answer = server.client().upload(&[old.clone()]).await;
+    let answer = server.client().upload(std::slice::from_ref(&old)).await;
     answer.problem(422, "recording_too_old");
     assert_eq!(answer.bad_files(), [(old.name.as_str(), "recording_too_old")]);
     nothing_kept(&server).await;

@@ -84,6 +84,8 @@ impl Desk {
     async fn cancel(&self, id: &str) -> Result<()> {
         let job = self.job(id).await?;
         let job = self.step(job.id, &Command::Cancel).await?;
+        // Without audio there is nothing to wake it for.
+        let _ = self.store.step(job.id, &Command::Wake, self.at()).await?;
         println!("{} is {}; its audio goes with the server's next sweep", job.id, job.status.as_str());
         Ok(())
     }

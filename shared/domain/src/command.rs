@@ -37,7 +37,7 @@ pub enum Command {
     },
     /// It is this waiting job's turn.
     Promote,
-    /// A person does not want to wait for the job's retry schedule: it is due now.
+    /// A person does not want to wait: what the job would come to later, a retry or the effects of its end, is due now.
     Wake,
     Claim {
         owner: Nonce,

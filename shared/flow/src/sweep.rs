@@ -1,8 +1,9 @@
 //! The repair: looks at every job that is due and gives it what its state asks for. Safe to run at any time, and twice
 //! at once: each repair is one command that is refused when it does not apply any more.
 
+use domain::job::DispatchState;
 use domain::need::{Need, need};
-use domain::{Command, Job, JobId, Timestamp};
+use domain::{Command, Job, JobId, Status, Timestamp};
 
 use crate::dispatch::{enqueue, follow_up, try_enqueue};
 use crate::effects;
@@ -57,6 +58,33 @@ pub async fn sweep(world: &World, limit: usize) -> Result<Swept> {
         }
     }
     Ok(swept)
+}
+
+/// After a start the queue may know less than the store: a restored backup has no queue at all. Looks for the task of
+/// every queued job from before the start whose time has come, due or not, so that none waits until its task is missed.
+pub async fn find_lost_tasks(world: &World, started: Timestamp, limit: usize) -> Result<u64> {
+    let rules = &world.settings.rules;
+    let horizon = world.now() + rules.task_grace.max(rules.enqueue_grace);
+    let (mut after, mut left, mut made) = (None, limit, 0);
+    while left > 0 {
+        let page = world.store.due_jobs(horizon, after, PAGE.min(left)).await?;
+        for job in page.iter().filter(|job| job.updated_at < started && is_on_its_way(job, world.now())) {
+            made += u64::from(check_task(world, job).await?);
+        }
+        left -= page.len();
+        match page.last() {
+            Some(Job { due_at: Some(due_at), id, .. }) if page.len() == PAGE => {
+                after = Some(DueCursor { due_at: *due_at, id: *id });
+            }
+            _ => break,
+        }
+    }
+    Ok(made)
+}
+
+fn is_on_its_way(job: &Job, now: Timestamp) -> bool {
+    let time_has_come = job.dispatch.not_before.is_none_or(|at| now.has_reached(at));
+    job.status == Status::Queued && job.dispatch.state != DispatchState::Waiting && time_has_come
 }
 
 async fn repair(world: &World, job: &Job, swept: &mut Swept) -> Result<()> {

@@ -22,8 +22,6 @@ pub const ISSUER: &str = "afterword-local";
 pub const AUDIENCE: &str = "afterword";
 /// Our tokens have about 300 bytes; what is much longer is not looked at.
 const MAX_TOKEN_BYTES: usize = 4096;
-/// A uid names a folder, and this is what disks take for one (`NAME_MAX`).
-const MAX_FOLDER_BYTES: usize = 255;
 
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
@@ -38,8 +36,6 @@ pub enum IdentityError {
     NotAKey { path: PathBuf, why: String },
     #[error("no key can be made on this machine")]
     NoKey,
-    #[error("`{0}` is too long for a user of this server: its folder's name would have more than 255 bytes")]
-    LongUid(Uid),
     #[error("the token cannot be signed")]
     NotSigned(#[source] jsonwebtoken::errors::Error),
 }
@@ -65,9 +61,6 @@ impl LocalIdentity {
 
     /// A token that lets its bearer in as this user.
     pub fn issue(&self, uid: &Uid, ttl: Duration) -> Result<String, IdentityError> {
-        if !has_a_folder(uid) {
-            return Err(IdentityError::LongUid(uid.clone()));
-        }
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(self.key.id.clone());
         let claims = Claims::new(uid, self.clock.now(), ttl);
@@ -85,9 +78,6 @@ impl LocalIdentity {
         };
         let now = self.clock.now();
         let uid = claims.check(now)?;
-        if !has_a_folder(&uid) {
-            return Err("the token's user has too long a name for this server".to_owned());
-        }
         if is_new {
             self.seen.put(fingerprint, claims, now);
         }
@@ -106,10 +96,6 @@ impl LocalIdentity {
             why.to_owned()
         })
     }
-}
-
-fn has_a_folder(uid: &Uid) -> bool {
-    uid.path_part().len() <= MAX_FOLDER_BYTES
 }
 
 #[async_trait]

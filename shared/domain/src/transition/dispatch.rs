@@ -42,6 +42,10 @@ pub fn promote(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
 }
 
 pub fn wake(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
+    if job.effects.push.is_due(ctx.now) || job.effects.cleanup.is_due(ctx.now) {
+        job.due_at = Some(ctx.now);
+        return Ok(Step { job, actions: vec![Action::RunEffects] });
+    }
     if job.status != Status::Queued {
         return Err(Refusal::NotQueued(job.status));
     }

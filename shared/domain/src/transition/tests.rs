@@ -322,6 +322,9 @@ fn a_job_that_waits_for_its_retry_can_be_woken() {
     assert_eq!(case.apply(&Command::Wake).unwrap(), [Action::Enqueue]);
     assert_eq!((case.job.dispatch.number, case.job.dispatch.not_before), (number + 1, None));
     assert_eq!(case.job.due_at, Some(case.now));
+    case.apply(&Command::Cancel).unwrap();
+    assert_eq!(case.apply(&Command::Wake).unwrap(), [Action::RunEffects]);
+    assert_eq!(case.job.due_at, Some(case.now));
 }
 
 #[test]

@@ -95,7 +95,6 @@ async fn a_token_must_say_what_ours_say() {
         (json!({"sub": ""}), "does not name a user"),
         (json!({"sub": "a/b"}), "does not name a user"),
         (json!({"sub": "x".repeat(129)}), "does not name a user"),
-        (json!({"sub": "é".repeat(60)}), "too long a name"),
     ];
     for (change, why) in wrong {
         let detail = at.verify(&at.signed(change.clone())).await.unwrap_err();
@@ -179,10 +178,4 @@ fn servers_that_start_at_once_end_with_one_key() {
         opening.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
-}
-
-#[test]
-fn a_user_without_a_folder_gets_no_token() {
-    let uid = Uid::new("é".repeat(60)).unwrap();
-    assert!(matches!(fixture().identity.issue(&uid, HOUR), Err(IdentityError::LongUid(_))));
 }

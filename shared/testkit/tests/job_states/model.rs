@@ -99,6 +99,9 @@ impl Model {
                 self.due = schedule.map_or(now, Timestamp::millis).max(now) + TASK_GRACE;
             }
             Command::Enqueued { .. } => {}
+            Command::Wake if [self.push, self.cleanup].iter().any(|due| matches!(due, Due::At(at) if now >= *at)) => {
+                self.due = now;
+            }
             Command::TaskGone { .. } | Command::Wake if !queued || !has_turn => return false,
             Command::TaskGone { .. } => self.dispatch_again(now + GRACE),
             Command::Wake if self.dispatch.0 == DispatchState::Pending && self.later.is_none() && now >= self.due => {}
