@@ -4,19 +4,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::post;
-use edge::TaskSecret;
-use flow::World;
-use flow::process::Worker;
 
-use crate::{sweep, task};
-
-/// What the function needs. It cannot be built without a fit secret.
-#[derive(Clone)]
-pub struct Deps {
-    pub world: World,
-    pub worker: Arc<Worker>,
-    pub secret: Arc<TaskSecret>,
-}
+use crate::{Deps, sweep, task};
 
 /// Where the queue delivers.
 pub const TASK_PATH: &str = "/v2/sync/process";

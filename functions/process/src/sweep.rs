@@ -8,7 +8,7 @@ use flow::sweep::{DEFAULT_LIMIT, Swept};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::routes::Deps;
+use crate::Deps;
 
 const MAX_BODY_BYTES: usize = 4096;
 const MAX_LIMIT: usize = 100_000;

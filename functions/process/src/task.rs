@@ -11,7 +11,7 @@ use flow::ports::TaskBody;
 use flow::process::{Outcome, Skip};
 use serde_json::json;
 
-use crate::routes::Deps;
+use crate::Deps;
 
 /// A task is ids and a number.
 const MAX_BODY_BYTES: usize = 4096;

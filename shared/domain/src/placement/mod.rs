@@ -48,7 +48,8 @@ pub struct Surroundings {
     pub explicit: Option<Conversation>,
     /// Live conversations of the stream, by time, that meet the [`reach`] of the group.
     pub near: Vec<Conversation>,
-    /// Times of deleted conversations within that reach that hold a segment of this very recording.
+    /// Times of deleted conversations of the stream, of what was placed by time and of what was attached, within that
+    /// reach, that hold a segment of this very recording.
     pub deleted: Vec<Interval>,
 }
 

@@ -54,7 +54,7 @@ pub enum Stepped {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Written<T> {
     Done(T),
-    /// The worker lost the job, or the job ended: it stops at once.
+    /// The worker lost the job, or the job ended, or is gone (fence 0): it stops at once.
     Fenced(Refusal),
 }
 
@@ -109,7 +109,8 @@ pub trait Store: Send + Sync + 'static {
     async fn plan_file(&self, id: JobId, plan: &FilePlan, at: At<'_>) -> Result<Written<(Job, Recording)>>;
 
     /// Stores lines of one recording, create-only, and gives back what now stands: for each segment the first text
-    /// wins. Atomic, under the fence; shows that the worker lives. At most [`domain::placement::MAX_GROUP`] lines.
+    /// wins. Atomic, under the fence, which it renews. More than [`domain::placement::MAX_GROUP`] lines, or lines of
+    /// another user's recording, are [`Kind::Invalid`](crate::error::Kind::Invalid).
     async fn store_texts(&self, id: JobId, fence: u64, lines: Vec<Line>, at: At<'_>) -> Result<Written<Vec<Line>>>;
 
     /// Places a group of finished segments and counts their usage ([`domain::placement::place`]), all in one
@@ -130,7 +131,7 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Vec<Job>>;
 
-    /// How many live jobs of the user come before this one: they were due or began earlier.
+    /// How many live jobs of the user were accepted before this one. A store may stop counting at a thousand.
     async fn jobs_ahead(&self, job: &Job) -> Result<u32>;
 
     /// Jobs with `due_at <= now`, oldest first, after the cursor.

@@ -1,0 +1,14 @@
+//! What the function needs. It cannot be built without a fit secret.
+
+use std::sync::Arc;
+
+use edge::TaskSecret;
+use flow::World;
+use flow::process::Worker;
+
+#[derive(Clone)]
+pub struct Deps {
+    pub world: World,
+    pub worker: Arc<Worker>,
+    pub secret: Arc<TaskSecret>,
+}
