@@ -1,19 +1,14 @@
-//! Disks that are full, read-only, damaged or locked: a clear answer, the server stays up or refuses to start with one
-//! line, and nothing half-written remains.
+//! Disks that are full or read-only: a clear answer, the server stays up or refuses to start with one line, and nothing
+//! half-written remains.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use afterword_tests::recordings::{self, T0};
-use afterword_tests::wait::{PATIENCE, Stopwatch};
-use afterword_tests::{Recording, Setup, eventually};
-use rusqlite::Connection;
-use serde_json::json;
+use afterword_tests::wait::PATIENCE;
+use afterword_tests::{Recording, Setup};
 use tempfile::TempDir;
 use testkit::skip;
-
-use crate::task_rows::Tasks;
 
 const MIB: usize = 1 << 20;
 const NO_MOUNT: &str = "a disk of its own needs the right to mount a tmpfs (root on Linux)";
@@ -131,114 +126,4 @@ async fn a_read_only_disk_refuses_the_start_with_one_line() {
     }
     disk.read_only(false);
     old.start().await;
-}
-
-/// A folder whose server has worked and ended; then these bytes of its database are overwritten.
-async fn damaged(bytes: Range<usize>) -> Setup {
-    let setup = Setup::new();
-    let server = setup.start().await;
-    server.client().done(&[Recording::short(T0)]).await;
-    let (ended, _) = server.sigterm().await;
-    assert_eq!(ended.code(), Some(0));
-    let file = setup.folder().store_file();
-    let mut content = std::fs::read(&file).unwrap();
-    let end = bytes.end.min(content.len());
-    content[bytes.start..end].fill(0xA5);
-    std::fs::write(&file, content).unwrap();
-    setup
-}
-
-#[tokio::test]
-async fn a_file_that_is_no_database_any_more_refuses_the_start_with_one_line() {
-    for bytes in [0..usize::MAX, 0..200] {
-        let setup = damaged(bytes.clone()).await;
-        let line = setup.refused().await;
-        let file = setup.folder().store_file();
-        assert!(line.contains(&file.display().to_string()) && line.contains("damaged"), "{bytes:?}: {line}");
-    }
-}
-
-/// Not found out by a start that takes no second; but never taken for an empty database, and never a crash.
-#[tokio::test]
-async fn damage_further_inside_is_answered_as_a_fault_and_the_server_stays_up() {
-    let setup = damaged(4096..usize::MAX).await;
-    let server = setup.start().await;
-    let client = server.client();
-    for answer in [client.upload(&[Recording::short(T0 + 1000)]).await, client.get("/v2/sync/jobs").await] {
-        assert!(answer.status >= 500 && !answer.code().is_empty(), "{answer:?}");
-        assert!(!answer.text.contains("malformed") && !answer.text.contains("store.db"), "{}", answer.text);
-    }
-    assert_eq!(client.get("/healthz").await.status, 200);
-    server.log.wait("what happened", PATIENCE, |line| line.text.contains("malformed")).await;
-    let (ended, _) = server.sigterm().await;
-    assert_eq!(ended.code(), Some(0));
-}
-
-#[tokio::test]
-async fn a_database_of_a_newer_version_refuses_the_start_with_one_line() {
-    let setup = Setup::new();
-    setup.start().await.kill9().await;
-    let database = Connection::open(setup.folder().store_file()).unwrap();
-    database.pragma_update(None, "user_version", 9999).unwrap();
-    drop(database);
-    let line = setup.refused().await;
-    assert!(line.contains("9999") && line.contains("newer"), "{line}");
-}
-
-/// Another process holds the database: backups and tools of people do.
-fn lock(setup: &Setup) -> Connection {
-    let database = Connection::open(setup.folder().store_file()).unwrap();
-    database.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    database
-}
-
-#[tokio::test]
-async fn a_database_that_is_locked_from_the_start_on_never_hangs_anything() {
-    let setup = Setup::new();
-    setup.start().await.kill9().await;
-    let held = lock(&setup);
-    let server = setup.start().await;
-    let (client, files) = (server.client(), [Recording::short(T0)]);
-    let watch = Stopwatch::start();
-    client.upload(&files).await.problem(503, "storage_unavailable");
-    println!("refused after {:?}", watch.elapsed());
-    drop(held);
-    eventually("uploads are taken", PATIENCE, async || (client.upload(&files).await.status == 202).then_some(())).await;
-}
-
-#[tokio::test]
-async fn a_database_that_cannot_be_made_ready_refuses_the_start_with_one_line() {
-    let setup = Setup::new();
-    std::fs::create_dir(setup.data_dir()).unwrap();
-    let held = lock(&setup);
-    let line = setup.refused().await;
-    assert!(line.contains("store.db") && line.contains("locked"), "{line}");
-    drop(held);
-    setup.start().await;
-}
-
-#[tokio::test]
-async fn a_database_that_is_locked_under_the_server_is_told_and_passes() {
-    let setup = Setup::new().with("limits.enqueued_per_user", 1).with("engine.null_delay_ms", 600_000);
-    let server = setup.start().await;
-    let (client, tasks) = (server.client(), Tasks::of(&server));
-    let first = client.accepted(&[Recording::short(T0)]).await;
-    server.log.wait_step("plan", &first).await;
-    let waiting = client.accepted(&[Recording::short(T0 + 1000)]).await;
-
-    let held = lock(&setup);
-    let late = [Recording::short(T0 + 2000)];
-    let watch = Stopwatch::start();
-    let (upload, delivery) = tokio::join!(client.upload(&late), tasks.deliver(&waiting, "local"));
-    println!("refused after {:?}", watch.elapsed());
-    upload.problem(503, "storage_unavailable");
-    delivery.problem(500, "store_unavailable");
-    assert_eq!(client.job(&waiting).await["status"], "queued", "reading goes on");
-    assert_eq!(client.get("/healthz").await.status, 200);
-    drop(held);
-
-    eventually("uploads are taken again", PATIENCE, async || (client.upload(&late).await.status == 202).then_some(()))
-        .await;
-    assert_eq!(client.get("/readyz").await.ok()["status"], json!("ready"));
-    assert_eq!(client.jobs().await.len(), 3);
 }

@@ -23,6 +23,8 @@ const NEW: usize = 8;
 /// many lines as new jobs.
 const DEPTH: usize = 24;
 const DEPTH_AT_THE_DOOR: usize = 6;
+/// Jobs that have ended when the queue is lost.
+const FINISHED: usize = 5;
 /// Repairs wait half a minute for whoever was cut off; then everything ends within seconds.
 const SETTLED: Duration = Duration::from_secs(120);
 
@@ -65,6 +67,23 @@ async fn kills_at_every_step_lose_nothing_and_repeat_nothing() {
     fleet.upload_the_rest().await;
     check::everything(&fleet, &server, SETTLED).await;
     println!("{} jobs, all settled after {:?}", fleet.batches(), watch.elapsed());
+}
+
+/// The queue only wakes: when all of it is lost, the store knows what is to be done, and what of the ended jobs is not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_that_forgot_everything_loses_nothing() {
+    let setup = setup();
+    let server = setup.start().await;
+    let mut fleet = Fleet::new(&server).await;
+    // Between its end and its effects.
+    server.kill_at("finish", FINISHED);
+    fleet.top_up(IN_FLIGHT, NEW).await;
+    server.wait_killed(PATIENCE).await;
+    setup.folder().forget_the_queue();
+    let server = setup.start().await;
+    fleet.move_to(&server);
+    fleet.upload_the_rest().await;
+    check::everything(&fleet, &server, SETTLED).await;
 }
 
 /// Fills the pipeline, and lets the server die at the n-th line of a step.

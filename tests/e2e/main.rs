@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
+mod broken_uploads;
 mod commands;
 mod configuration;
+mod databases;
 mod deliveries;
 mod disks;
 mod kills;

@@ -6,7 +6,7 @@ use afterword_tests::wait::{PATIENCE, now_secs};
 use afterword_tests::{Answer, Client, Recording, Server, Setup, eventually};
 use reqwest::Method;
 
-const UPLOAD: &str = "/v2/sync/upload";
+pub const UPLOAD: &str = "/v2/sync/upload";
 
 /// Limits that a test can reach.
 fn small() -> Setup {
@@ -14,7 +14,7 @@ fn small() -> Setup {
     setup.with("limits.max_files", 3).with("limits.recovery_window_seconds", 86_400)
 }
 
-async fn nothing_kept(server: &Server) {
+pub async fn nothing_kept(server: &Server) {
     server.client().has_nothing().await;
     server.folder().until_no_blobs(PATIENCE).await;
 }
@@ -206,46 +206,6 @@ async fn a_recording_older_than_the_recovery_window_is_refused() {
     assert_eq!(answer.bad_files(), [(old.name.as_str(), "recording_too_old")]);
     nothing_kept(&server).await;
     assert_eq!(server.client().upload(&[Recording::short(now_secs() - 86_000)]).await.status, 202);
-}
-
-/// An upload that stops in the middle of its file, until bytes of it are on the disk.
-async fn half_an_upload(server: &Server) -> impl Future<Output = ()> + use<> {
-    let client = server.client();
-    let name = name(T0);
-    let begin = format!("--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{name}\"\r\n\r\n");
-    // More than a server may keep in memory.
-    let first = [begin.as_bytes(), &[1; 1 << 20]].concat();
-    let stream = futures_util::stream::iter([Ok::<_, std::io::Error>(first)]);
-    let then_nothing = futures_util::StreamExt::chain(stream, futures_util::stream::pending());
-    let request = client.request(Method::POST, UPLOAD).header("content-type", "multipart/form-data; boundary=b");
-    let request = request.body(reqwest::Body::wrap_stream(then_nothing));
-    let mut upload = Box::pin(async move {
-        let ended = client.try_send(request).await;
-        assert!(ended.is_err(), "half an upload was answered: {ended:?}");
-    });
-    let folder = server.folder();
-    tokio::select! {
-        () = &mut upload => panic!("it was to hang"),
-        () = eventually("bytes are on the disk", PATIENCE, async || (!folder.blobs().is_empty()).then_some(())) => {}
-    }
-    upload
-}
-
-#[tokio::test]
-async fn a_client_that_vanishes_leaves_nothing() {
-    let server = Setup::new().start().await;
-    drop(half_an_upload(&server).await);
-    nothing_kept(&server).await;
-}
-
-#[tokio::test]
-async fn what_a_kill_in_the_middle_of_an_upload_leaves_goes_with_the_next_start() {
-    let setup = Setup::new();
-    let server = setup.start().await;
-    let upload = half_an_upload(&server).await;
-    let ((), ()) = tokio::join!(upload, server.kill9());
-    assert!(!setup.folder().blobs().is_empty(), "a kill cleans nothing up");
-    nothing_kept(&setup.start().await).await;
 }
 
 /// Errors are for clients: no path, no SQL, no address of ours.

@@ -12,7 +12,7 @@ use flow::process::{Outcome, Skip};
 use testkit::snapshot::Snapshot;
 use testkit::{TestClock, build::T0};
 
-use crate::stage::{Puppet, Stage, ann};
+use crate::stage::{Puppet, Stage, ann, soon, until_it_asks};
 
 /// Captured the day before the story begins.
 fn recording() -> Recording {
@@ -39,21 +39,18 @@ async fn an_answer_that_comes_after_another_worker_finished_changes_nothing() {
         let its_clock = if own_clock { TestClock::at(T0) } else { stage.clock.clone() };
         let (frozen, healthy) = (stage.worker(&late, &its_clock), stage.worker(&timely, &stage.clock));
         let mut first = pin!(frozen.run(&task));
-        tokio::select! {
-            done = &mut first => panic!("it was to wait for its engine: {done:?}"),
-            () = late.until_called() => {}
-        }
-        let held = healthy.run(&task).await.unwrap();
+        until_it_asks(first.as_mut(), &late).await;
+        let held = soon(Box::pin(healthy.run(&task))).await.unwrap();
         assert!(matches!(held, Outcome::LeaseHeld { .. }), "{held:?}");
 
         stage.clock.advance(stage.world.settings.rules.lease);
         timely.answer();
-        assert_eq!(healthy.run(&task).await.unwrap(), Outcome::Done(Status::Completed));
+        assert_eq!(soon(Box::pin(healthy.run(&task))).await.unwrap(), Outcome::Done(Status::Completed));
         let before = (Snapshot::take(&*stage.store, &ann()).await.unwrap(), stage.push.attempts().len());
         assert_eq!((stage.blobs.names(), before.0.jobs[0].attempt), (vec![], 2));
 
         late.answer();
-        assert_eq!(first.await.unwrap(), Outcome::Skipped(Skip::AlreadyFinished));
+        assert_eq!(soon(first).await.unwrap(), Outcome::Skipped(Skip::AlreadyFinished));
         let after = (Snapshot::take(&*stage.store, &ann()).await.unwrap(), stage.push.attempts().len());
         assert_eq!(after, before, "own clock: {own_clock}");
         let (lines, usage) = placed(&stage).await;
@@ -70,19 +67,13 @@ async fn an_answer_that_comes_while_another_worker_works_is_fenced_off() {
     let (late, timely) = (Puppet::new("too late"), Puppet::new("in time"));
     let (frozen, healthy) = (stage.worker(&late, &TestClock::at(T0)), stage.worker(&timely, &stage.clock));
     let (mut first, mut second) = (pin!(frozen.run(&task)), pin!(healthy.run(&task)));
-    tokio::select! {
-        done = &mut first => panic!("it was to wait for its engine: {done:?}"),
-        () = late.until_called() => {}
-    }
+    until_it_asks(first.as_mut(), &late).await;
     stage.clock.advance(stage.world.settings.rules.lease);
-    tokio::select! {
-        done = &mut second => panic!("it was to wait for its engine: {done:?}"),
-        () = timely.until_called() => {}
-    }
+    until_it_asks(second.as_mut(), &timely).await;
     let fence = stage.job(task.job_id).await.lease.fence;
 
     late.answer();
-    let lost = first.await.unwrap();
+    let lost = soon(first).await.unwrap();
     assert!(matches!(lost, Outcome::Rescheduled { .. }), "{lost:?}");
     let job = stage.job(task.job_id).await;
     assert_eq!((job.status, job.lease.fence), (Status::Processing, fence), "the second one's claim stands");
@@ -90,7 +81,7 @@ async fn an_answer_that_comes_while_another_worker_works_is_fenced_off() {
     assert_eq!((stage.blobs.names().len(), stage.push.attempts().len()), (1, 0));
 
     timely.answer();
-    assert_eq!(second.await.unwrap(), Outcome::Done(Status::Completed));
+    assert_eq!(soon(second).await.unwrap(), Outcome::Done(Status::Completed));
     let (lines, usage) = placed(&stage).await;
     assert_eq!((lines, usage.segments), (vec!["in time".to_owned()], 1));
 }
@@ -105,14 +96,11 @@ async fn a_lease_holds_to_its_last_millisecond() {
         let (late, timely) = (Puppet::new("too late"), Puppet::new("in time"));
         let (frozen, healthy) = (stage.worker(&late, &TestClock::at(T0)), stage.worker(&timely, &stage.clock));
         let mut first = pin!(frozen.run(&task));
-        tokio::select! {
-            done = &mut first => panic!("it was to wait for its engine: {done:?}"),
-            () = late.until_called() => {}
-        }
+        until_it_asks(first.as_mut(), &late).await;
         let until = stage.job(task.job_id).await.lease.until.unwrap();
         stage.clock.set(domain::Timestamp::from_millis(until.millis() + past));
         timely.answer();
-        let second = healthy.run(&task).await.unwrap();
+        let second = soon(Box::pin(healthy.run(&task))).await.unwrap();
         let claimed = matches!(second, Outcome::Done(Status::Completed));
         assert_eq!(claimed, may_claim, "{past} ms past the lease: {second:?}");
     }
@@ -127,10 +115,7 @@ async fn a_worker_whose_job_the_sweep_took_back_is_fenced_off() {
     let late = Puppet::new("too late");
     let frozen = stage.worker(&late, &TestClock::at(T0));
     let mut first = pin!(frozen.run(&task));
-    tokio::select! {
-        done = &mut first => panic!("it was to wait for its engine: {done:?}"),
-        () = late.until_called() => {}
-    }
+    until_it_asks(first.as_mut(), &late).await;
     stage.clock.advance(stage.world.settings.rules.lease + Duration::from_millis(1));
     let swept = flow::sweep::sweep(&stage.world, 100).await.unwrap();
     assert_eq!(swept.recovered, 1, "{swept:?}");
@@ -138,7 +123,7 @@ async fn a_worker_whose_job_the_sweep_took_back_is_fenced_off() {
     assert_eq!((queued.status, queued.dispatch.number), (Status::Queued, task.dispatch + 1));
 
     late.answer();
-    let lost = first.await.unwrap();
+    let lost = soon(first).await.unwrap();
     assert_eq!(lost, Outcome::Rescheduled { due_at: queued.due_at });
     assert_eq!(stage.job(task.job_id).await, queued);
     assert_eq!(placed(&stage).await, (vec![], Usage::default()));

@@ -1,6 +1,9 @@
 //! The world of these tests: every port in memory, a clock that the test moves, an engine that answers when it is told.
 
+use std::fmt::Debug;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{Job, JobId, Uid};
@@ -13,6 +16,22 @@ use testkit::build::{T0, uid};
 use testkit::{SeededRandom, TestClock, memory};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+
+/// What does not come within this does not come at all.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The end of something that may hang when a rule is broken.
+pub async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, what).await.expect("it hangs")
+}
+
+/// Lets a worker go on until it waits for its engine.
+pub async fn until_it_asks(worker: Pin<&mut impl Future<Output: Debug>>, engine: &Puppet) {
+    tokio::select! {
+        done = worker => panic!("it was to wait for its engine: {done:?}"),
+        () = soon(engine.until_called()) => {}
+    }
+}
 
 /// Everything, with what a test wants to look into.
 pub struct Stage {
@@ -81,7 +100,7 @@ impl Puppet {
     }
 
     /// Returns when a call has come in that was not waited for before.
-    pub async fn until_called(&self) {
+    async fn until_called(&self) {
         self.called.acquire().await.unwrap().forget();
     }
 
@@ -97,7 +116,7 @@ impl Engine for Puppet {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let minute = std::time::Duration::from_secs(60);
+        let minute = Duration::from_secs(60);
         let languages = Languages::Any;
         Capabilities {
             preferred_span: minute,

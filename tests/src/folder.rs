@@ -51,6 +51,13 @@ impl Folder {
         self.path.join(STORE)
     }
 
+    /// While no server runs.
+    pub fn forget_the_queue(&self) {
+        for file in self.files("").iter().filter(|file| file.starts_with(QUEUE)) {
+            std::fs::remove_file(self.path.join(file)).unwrap();
+        }
+    }
+
     pub fn task_secret_file(&self) -> PathBuf {
         self.path.join(TASK_SECRET)
     }
@@ -65,4 +72,6 @@ impl Folder {
 const TASK_SECRET: &str = "secrets/task-secret";
 const HOLD: &str = "blobs/hold";
 const STORE: &str = "store.db";
+/// And what SQLite puts beside it.
+const QUEUE: &str = "queue.db";
 const PUSH_LOG: &str = "push.log";

@@ -8,11 +8,13 @@ pub mod log;
 pub mod program;
 pub mod recordings;
 pub mod server;
+pub mod setup;
 pub mod wait;
 
 pub use client::{Answer, Client};
 pub use folder::Folder;
 pub use program::afterword;
 pub use recordings::Recording;
-pub use server::{Server, Setup};
+pub use server::Server;
+pub use setup::Setup;
 pub use wait::eventually;

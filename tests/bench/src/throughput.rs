@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 
 pub async fn run(report: &mut Report, commits: f64) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let program = Program::start(folder.path(), &[("AFTERWORD_PROCESS_MAX_JOBS", "128")])?;
+    let program = Program::start(folder.path(), &[("AFTERWORD_PROCESS_MAX_JOBS", "32")])?;
     let client = Client::new(&program.url, "");
     let users =
         (0..USERS).map(|n| Ok(client.as_user(&program.token(&format!("user-{n}"))?))).collect::<Result<Vec<_>>>()?;

@@ -1,0 +1,123 @@
+//! What a server is started with: a data folder, a configuration, and the commands beside `serve`.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::folder::Folder;
+use crate::program::{self, Said};
+use crate::server::{Running, Server};
+
+/// A data folder and a configuration: starts servers one after the other. Clones share the folder.
+#[derive(Clone)]
+pub struct Setup {
+    data_dir: PathBuf,
+    /// Removes the folder after the last clone and the last server.
+    _kept: Option<Arc<TempDir>>,
+    env: Vec<(String, String)>,
+    args: Vec<String>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Setup {
+    /// On a temporary folder of its own, which does not exist yet.
+    pub fn new() -> Self {
+        let parent = tempfile::tempdir().unwrap();
+        let data_dir = parent.path().join("data");
+        Self { _kept: Some(Arc::new(parent)), ..Self::on(&data_dir) }
+    }
+
+    /// On a folder that the test takes care of.
+    pub fn on(data_dir: &Path) -> Self {
+        let setup = Self { data_dir: data_dir.to_owned(), _kept: None, env: Vec::new(), args: Vec::new() };
+        // Every step has its line; the libraries' own debug lines stay away.
+        setup.with("log.level", "info,flow=debug").with("blobs.reserve_bytes", 0)
+    }
+
+    /// Sets `section.key` by its environment variable.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Display) -> Self {
+        let name = format!("AFTERWORD_{}", key.replace('.', "_").to_uppercase());
+        self.env.retain(|(known, _)| *known != name);
+        self.env.push((name, value.to_string()));
+        self
+    }
+
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    pub fn folder(&self) -> Folder {
+        Folder::new(&self.data_dir)
+    }
+
+    pub(crate) fn command(&self, mode: &[&str]) -> Command {
+        let mut command = Command::new(program::path());
+        command.args(self.serve_args(mode)).env_clear().envs(program::inherited()).envs(self.env.iter().cloned());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn serve_args(&self, mode: &[&str]) -> Vec<String> {
+        let data_dir = self.data_dir.display().to_string();
+        let fixed = ["serve", "--listen", "127.0.0.1:0", "--data-dir", &data_dir];
+        fixed.iter().chain(mode).map(|arg| (*arg).to_owned()).chain(self.args.iter().cloned()).collect()
+    }
+
+    /// Starts, and reads the one line that scripts read.
+    pub async fn start(&self) -> Server {
+        let mut running = Running::spawn(self, &["--json"]);
+        let line = running.line("the line of --json", |_| true).await;
+        let start: Value = serde_json::from_str(&line).unwrap_or_else(|why| panic!("{why}: {line}"));
+        let text = |name: &str| start[name].as_str().unwrap_or_else(|| panic!("{name} is missing: {line}")).to_owned();
+        Server { url: text("url"), internal_url: text("internal_url"), token: text("token"), running }
+    }
+
+    /// Starts as a person does; gives back the greeting up to the line that ends it.
+    pub async fn start_for_people(&self, last: &str) -> (Running, Vec<String>) {
+        let mut running = Running::spawn(self, &[]);
+        running.line(last, |line| line.contains(last)).await;
+        let said = std::mem::take(&mut running.said);
+        (running, said)
+    }
+
+    /// A start that has to be refused: its one line.
+    pub async fn refused(&self) -> String {
+        let said = self.run(&self.serve_args(&["--json"])).await;
+        assert_eq!(said.out, "", "a start that is refused prints nothing for scripts");
+        said.refused().to_owned()
+    }
+
+    /// Any other command with the same environment.
+    pub async fn run(&self, args: &[impl AsRef<str>]) -> Said {
+        let args: Vec<_> = args.iter().map(AsRef::as_ref).collect();
+        program::with_env(&args, &self.env).await
+    }
+
+    /// A command on this data folder.
+    pub async fn on_folder(&self, args: &[&str]) -> Said {
+        let data_dir = self.data_dir.display().to_string();
+        let (command, rest) = args.split_first().unwrap();
+        let all: Vec<&str> = [*command, "--data-dir", &data_dir].into_iter().chain(rest.iter().copied()).collect();
+        self.run(&all).await
+    }
+
+    pub async fn token(&self, uid: &str) -> String {
+        self.on_folder(&["token", "--uid", uid]).await.ok().trim_end().to_owned()
+    }
+}
