@@ -60,6 +60,19 @@ async fn the_printed_curl_becomes_a_finished_job() {
 }
 
 #[tokio::test]
+async fn the_printed_curl_works_whatever_the_data_folder_is_called() {
+    let parent = tempfile::tempdir().unwrap();
+    for name in ["my recordings", "Ann's", "a;b,c", "ö\"ä", "$HOME `x`"] {
+        let setup = Setup::on(&parent.path().join(name));
+        let (running, greeting) = setup.start_for_people(LAST).await;
+        let curl = greeting.iter().find(|line| line.contains("/v2/sync/upload")).unwrap();
+        let status = program::shell(&format!("{curl} -o /dev/null -w '%{{http_code}}'")).await;
+        assert_eq!(status, "202", "{curl}");
+        running.kill9().await;
+    }
+}
+
+#[tokio::test]
 async fn scripts_get_exactly_one_line() {
     let mut server = Setup::new().start().await;
     assert!(server.url.starts_with("http://127.0.0.1:") && server.internal_url.starts_with("http://127.0.0.1:"));

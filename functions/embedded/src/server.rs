@@ -69,11 +69,11 @@ impl Server {
     /// stops here, with one line.
     pub async fn start(options: Options) -> Result<Self> {
         let Options { data_dir, config, version } = options;
-        let settings = config.settings()?;
+        let prepared = wiring::prepare(&config)?;
         let (public, internal) = listen(&config).await?;
         let url = format!("http://{}", shown(public.local_addr()?));
         let internal_url = format!("http://{}", internal.local_addr()?);
-        let wired = wiring::wire(&data_dir, &config, settings, &internal_url)?;
+        let wired = wiring::wire(&data_dir, &config, prepared, &internal_url)?;
         let uid = Uid::new(LOCAL_USER)?;
         let ttl = Duration::from_secs(config.identity.token_ttl_seconds);
         let now = wired.world.now();

@@ -15,6 +15,7 @@ use local::{
     DataFolder, DiskBlobs, LocalIdentity, LocalQueue, PushLog, QueueSettings, SqliteStore, SystemClock, SystemRandom,
 };
 use secrecy::SecretString;
+use speech::Engine;
 use tokio_util::sync::CancellationToken;
 
 /// Threads that read the store while the writer writes.
@@ -35,9 +36,21 @@ pub struct Wired {
     _folder: DataFolder,
 }
 
-pub fn wire(data_dir: &Path, config: &Config, settings: Settings, internal_url: &str) -> Result<Wired> {
+/// What can be wrong in the configuration alone: judged before a port or a folder is touched.
+pub struct Prepared {
+    settings: Settings,
+    engine: Arc<dyn Engine>,
+    secret: Option<TaskSecret>,
+}
+
+pub fn prepare(config: &Config) -> Result<Prepared> {
+    let settings = config.settings()?;
     let engine = speech::select(&engine_settings(config)?).context("configuration: engine.name")?;
-    let given = given_secret(config)?;
+    Ok(Prepared { settings, engine, secret: given_secret(config)? })
+}
+
+pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: &str) -> Result<Wired> {
+    let Prepared { settings, engine, secret: given } = prepared;
     let folder = DataFolder::open(data_dir)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random: Arc<dyn Random> = Arc::new(SystemRandom);

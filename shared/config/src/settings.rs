@@ -58,7 +58,7 @@ impl Config {
 
     fn check_ranges(&self) -> Result<(), ConfigError> {
         let (jobs, sweep, limits, queue) = (&self.jobs, &self.sweep, &self.limits, &self.queue);
-        let ranges: [(&str, u64, u64, u64); 22] = [
+        let ranges: [(&str, u64, u64, u64); 26] = [
             ("server.max_connections", self.server.max_connections as u64, 1, 1_000_000),
             ("jobs.lease_seconds", jobs.lease_seconds, 1, 3600),
             ("jobs.max_attempts", u64::from(jobs.max_attempts), 1, 1000),
@@ -77,11 +77,15 @@ impl Config {
             ("limits.max_file_bytes", limits.max_file_bytes, 1, 1 << 40),
             ("limits.max_batch_bytes", limits.max_batch_bytes, 1, 1 << 40),
             ("limits.max_files", limits.max_files as u64, 1, 1000),
+            ("limits.max_future_seconds", limits.max_future_seconds, 0, LONGEST_SECONDS),
             ("limits.recovery_window_seconds", limits.recovery_window_seconds, 0, 100 * LONGEST_SECONDS),
             ("queue.max_attempts", u64::from(queue.max_attempts), 1, 1_000_000),
+            ("queue.min_backoff_seconds", queue.min_backoff_seconds, 1, DAY_SECONDS),
+            ("queue.max_backoff_seconds", queue.max_backoff_seconds, 1, DAY_SECONDS),
             ("queue.dispatch_deadline_seconds", queue.dispatch_deadline_seconds, 1, DAY_SECONDS),
             ("queue.max_per_second", u64::from(queue.max_per_second), 1, 1_000_000),
             ("blobs.keep_days", self.blobs.keep_days, 0, 36_600),
+            ("identity.token_ttl_seconds", self.identity.token_ttl_seconds, 1, LONGEST_SECONDS),
         ];
         for (key, value, min, max) in ranges {
             if !(min..=max).contains(&value) {
@@ -91,6 +95,10 @@ impl Config {
         if self.process.handler_deadline_seconds >= queue.dispatch_deadline_seconds {
             let why = "process.handler_deadline_seconds must be below queue.dispatch_deadline_seconds: a worker has to \
                        put its job back before the queue gives the delivery up";
+            return Err(ConfigError(why.to_owned()));
+        }
+        if queue.min_backoff_seconds > queue.max_backoff_seconds {
+            let why = "queue.min_backoff_seconds must not be above queue.max_backoff_seconds";
             return Err(ConfigError(why.to_owned()));
         }
         Ok(())
