@@ -1,11 +1,18 @@
 //! Uploads that are cut off: by the client, or by the end of the server. Nothing of them stays.
 
+use std::time::Duration;
+
 use afterword_tests::recordings::{T0, name};
-use afterword_tests::wait::PATIENCE;
-use afterword_tests::{Server, Setup, eventually};
+use afterword_tests::wait::{PATIENCE, Stopwatch};
+use afterword_tests::{Recording, Server, Setup, eventually};
 use reqwest::Method;
+use tokio::sync::mpsc::Receiver;
 
 use crate::upload_rows::{UPLOAD, nothing_kept};
+
+const BOUNDARY: &[u8] = b"--b\r\n";
+/// More than twice the time between two looks of the orphan rule.
+const LOOKED: Duration = Duration::from_millis(2500);
 
 /// An upload that stops in the middle of its file, until bytes of it are on the disk.
 async fn half_an_upload(server: &Server) -> impl Future<Output = ()> + use<> {
@@ -45,4 +52,35 @@ async fn what_a_kill_in_the_middle_of_an_upload_leaves_goes_with_the_next_start(
     let ((), ()) = tokio::join!(upload, server.kill9());
     assert!(!setup.folder().blobs().is_empty(), "a kill cleans nothing up");
     nothing_kept(&setup.start().await).await;
+}
+
+/// The orphan rule must not take the first file away while the second still comes.
+#[tokio::test]
+async fn an_upload_that_takes_longer_than_the_orphan_rule_waits_keeps_its_files() {
+    let server = Setup::new().with("sweep.orphan_blob_seconds", 0).with("sweep.interval_seconds", 1).start().await;
+    let client = server.client();
+    let (send, pieces) = tokio::sync::mpsc::channel::<Vec<u8>>(1);
+    let next = async |mut pieces: Receiver<Vec<u8>>| Some((Ok::<_, std::io::Error>(pieces.recv().await?), pieces));
+    let body = reqwest::Body::wrap_stream(futures_util::stream::unfold(pieces, next));
+    let request = client.request(Method::POST, UPLOAD).header("content-type", "multipart/form-data; boundary=b");
+    let slowly = async {
+        // The boundary behind it ends the first file.
+        send.send([&part(&Recording::short(T0)), BOUNDARY].concat()).await.unwrap();
+        let folder = server.folder();
+        eventually("the first file is staged", PATIENCE, async || (!folder.blobs().is_empty()).then_some(())).await;
+        let watch = Stopwatch::start();
+        // Nothing outside tells that the rule has looked and found nothing to do: it looks every second.
+        eventually("the rule has looked", PATIENCE, async || (watch.elapsed() > LOOKED).then_some(())).await;
+        send.send(part(&Recording::short(T0 + 1000))[BOUNDARY.len()..].to_vec()).await.unwrap();
+        send.send(b"--b--\r\n".to_vec()).await.unwrap();
+        drop(send);
+    };
+    let (answer, ()) = tokio::join!(client.send(request.body(body)), slowly);
+    let job = client.terminal(answer.ok()["job_id"].as_str().unwrap()).await;
+    assert_eq!(job["status"], "completed", "{job}");
+}
+
+fn part(file: &Recording) -> Vec<u8> {
+    let disposition = format!("Content-Disposition: form-data; name=\"files\"; filename=\"{}\"\r\n\r\n", file.name);
+    [BOUNDARY, disposition.as_bytes(), &file.bytes, b"\r\n"].concat()
 }

@@ -5,6 +5,7 @@
 mod broken_uploads;
 mod commands;
 mod configuration;
+mod control;
 mod databases;
 mod deliveries;
 mod disks;

@@ -4,7 +4,9 @@ use axum::extract::State;
 use domain::{Code, Job, JobId, Status, Uid};
 use edge::{Caller, Json, Path, Problem, Query};
 use flow::World;
+use flow::control::Controlled;
 use flow::ports::JobCursor;
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -43,17 +45,52 @@ async fn status(world: &World, uid: &Uid, job_id: &str) -> Result<Json<Value>, P
     Ok(Json(view::job::job(&job, ahead)))
 }
 
+pub async fn cancel(
+    State(world): State<World>,
+    Caller(uid): Caller,
+    Path(job_id): Path<String>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let job = owned(&world, &uid, &job_id).await?;
+    controlled(flow::control::cancel(&world, job.id).await?, Code::JobFinished)
+}
+
+pub async fn retry(
+    State(world): State<World>,
+    Caller(uid): Caller,
+    Path(job_id): Path<String>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let job = owned(&world, &uid, &job_id).await?;
+    controlled(flow::control::retry(&world, job.id).await?, Code::NotRetryable)
+}
+
+fn controlled(controlled: Controlled, refused: Code) -> Result<(StatusCode, Json<Value>), Problem> {
+    match controlled {
+        Some(Ok(job)) => Ok((StatusCode::ACCEPTED, Json(view::job::job(&job, 0)))),
+        Some(Err(why)) => Err(Problem::new(refused, sentence(&why.to_string()))),
+        None => Err(unknown_job()),
+    }
+}
+
+/// A refusal as a sentence of its own.
+fn sentence(why: &str) -> String {
+    let mut letters = why.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
+fn unknown_job() -> Problem {
+    Problem::new(Code::JobNotFound, "There is no such job, or it has expired.")
+}
+
 /// The caller's own job, if there is one of that id that has not expired.
 async fn owned(world: &World, uid: &Uid, job_id: &str) -> Result<Job, Problem> {
-    let unknown = || Problem::new(Code::JobNotFound, "There is no such job, or it has expired.");
     // What is no id names no job.
-    let id: JobId = job_id.parse().map_err(|_| unknown())?;
-    let job = world.store.job(id).await?.ok_or_else(unknown)?;
+    let id: JobId = job_id.parse().map_err(|_| unknown_job())?;
+    let job = world.store.job(id).await?.ok_or_else(unknown_job)?;
     if job.uid != *uid {
         return Err(Problem::new(Code::NotYourJob, "The job belongs to another user."));
     }
     if job.expires_at.is_some_and(|at| world.now().has_reached(at)) {
-        return Err(unknown());
+        return Err(unknown_job());
     }
     Ok(job)
 }

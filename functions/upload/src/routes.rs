@@ -25,7 +25,8 @@ pub fn routes(deps: Deps) -> Router {
         // The limits of an upload are our own, and told in our own words.
         .route("/v2/sync/upload", post(upload::upload).layer(DefaultBodyLimit::disable()))
         .route("/v2/sync/jobs", get(jobs::list))
-        .route("/v2/sync/jobs/{job_id}", get(jobs::by_path))
+        .route("/v2/sync/jobs/{job_id}", get(jobs::by_path).delete(jobs::cancel))
+        .route("/v2/sync/jobs/{job_id}/retry", post(jobs::retry))
         .route("/v2/sync/status", get(jobs::by_query))
         .route("/v2/devices/{device_id}", put(devices::register).delete(devices::forget))
         .route("/v2/conversations", get(conversations::list))

@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod circuit;
+pub mod control;
 pub mod dispatch;
 pub mod effects;
 pub mod error;

@@ -1,0 +1,71 @@
+//! Cancelling a job and having it run again, over HTTP.
+
+use afterword_tests::wait::PATIENCE;
+use afterword_tests::{Recording, Setup};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+const T0: i64 = 1_748_300_000;
+const FOR_EVER_MS: u64 = 600_000;
+
+fn path(job_id: &str) -> String {
+    format!("/v2/sync/jobs/{job_id}")
+}
+
+#[tokio::test]
+async fn a_cancelled_job_stops_its_worker_and_its_audio_goes() {
+    let server = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS).start().await;
+    let client = server.client();
+    let job_id = client.accepted(&[Recording::speech(T0)]).await;
+    server.log.wait_step("plan", &job_id).await;
+    for _ in 0..2 {
+        // The second time nothing is left to do, and it is no mistake to ask.
+        let answer = client.send(client.request(Method::DELETE, &path(&job_id))).await;
+        assert_eq!((answer.status, &answer.body["status"]), (202, &json!("cancelled")), "{}", answer.text);
+    }
+    server.folder().until_no_blobs(PATIENCE).await;
+    assert_eq!(client.job(&job_id).await["status"], "cancelled");
+    let retried = client.send(client.request(Method::POST, &format!("{}/retry", path(&job_id)))).await;
+    retried.problem(409, "not_retryable");
+    // Nothing of it blocks the same audio: it is a new job.
+    assert_ne!(client.accepted(&[Recording::speech(T0)]).await, job_id);
+}
+
+#[tokio::test]
+async fn a_finished_job_is_neither_cancelled_nor_retried() {
+    let server = Setup::new().start().await;
+    let client = server.client();
+    let done = client.done(&[Recording::speech(T0)]).await;
+    let job_id = done["job_id"].as_str().unwrap();
+    client.send(client.request(Method::DELETE, &path(job_id))).await.problem(409, "job_finished");
+    let retry = format!("{}/retry", path(job_id));
+    client.send(client.request(Method::POST, &retry)).await.problem(409, "not_retryable");
+}
+
+#[tokio::test]
+async fn a_retried_job_runs_again_for_what_is_not_done() {
+    let setup = Setup::new().with("engine.null_fail", "refuse");
+    let server = setup.start().await;
+    let failed = server.client().done(&[Recording::speech(T0), Recording::silence(T0 + 600)]).await;
+    assert_eq!(failed["status"], "partial_failure", "{failed}");
+    let job_id = failed["job_id"].as_str().unwrap().to_owned();
+    server.kill9().await;
+    let server = setup.with("engine.null_fail", "").start().await;
+    let client = server.client();
+    let answer = client.send(client.request(Method::POST, &format!("{}/retry", path(&job_id)))).await;
+    assert_eq!((answer.status, &answer.body["error"]), (202, &Value::Null), "{}", answer.text);
+    let job = client.until(&job_id, "has run again", |job| job["status"] == "completed").await;
+    assert_eq!(job["result"]["new_conversation_ids"].as_array().unwrap().len(), 1, "{job}");
+}
+
+#[tokio::test]
+async fn another_users_job_is_out_of_reach() {
+    let server = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS).start().await;
+    let job_id = server.client().accepted(&[Recording::speech(T0)]).await;
+    let ann = server.client_of("ann").await;
+    ann.send(ann.request(Method::DELETE, &path(&job_id))).await.problem(403, "not_your_job");
+    let retry = format!("{}/retry", path(&job_id));
+    ann.send(ann.request(Method::POST, &retry)).await.problem(403, "not_your_job");
+    ann.send(ann.request(Method::DELETE, &path("none"))).await.problem(404, "job_not_found");
+    assert_ne!(server.client().job(&job_id).await["status"], "cancelled");
+}
