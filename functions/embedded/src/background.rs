@@ -5,7 +5,7 @@ use std::time::Duration;
 use config::Sweep;
 use domain::Timestamp;
 use flow::World;
-use flow::sweep::{Swept, find_lost_tasks, sweep, sweep_orphans};
+use flow::sweep::{Swept, resume, sweep, sweep_orphans};
 use tokio_util::sync::CancellationToken;
 
 /// How often the store is searched for orphans; they are a day old by then anyway.
@@ -40,10 +40,10 @@ impl Background {
     }
 
     async fn sweep_for_ever(&self) {
-        match find_lost_tasks(&self.world, self.started, self.sweep_limit).await {
+        match resume(&self.world, self.started, self.sweep_limit).await {
             Ok(0) => {}
-            Ok(tasks) => tracing::info!(tasks, "the queue did not know the tasks of some jobs; they were made again"),
-            Err(error) => tracing::warn!(%error, "the tasks of queued jobs could not be looked for"),
+            Ok(jobs) => tracing::info!(jobs, "jobs that an earlier run left behind go on"),
+            Err(error) => tracing::warn!(%error, "what an earlier run left behind could not be looked at"),
         }
         loop {
             match sweep(&self.world, self.sweep_limit).await {

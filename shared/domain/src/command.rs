@@ -80,6 +80,9 @@ pub enum Command {
     },
     /// The lease is over and nobody claimed: back to the queue, with a fence that stops the lost worker.
     Recover,
+    /// The process that claimed it is known to be dead, whatever the lease says: the caller holds alone what a worker
+    /// needs, and has just started.
+    WorkerGone,
     /// Nothing more can come of it: it waited too long for its turn.
     GiveUpWaiting,
     Cancel,

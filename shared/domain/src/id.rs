@@ -116,9 +116,10 @@ macro_rules! uuid_id {
         impl FromStr for $id {
             type Err = InvalidId;
             fn from_str(text: &str) -> Result<Self, InvalidId> {
-                // Only the hyphenated form: one id has one spelling, in URLs as in the store.
+                // Only the hyphenated form, as it is written back.
                 let wrong = || InvalidId(format!("`{}` is not a UUID", text.chars().take(64).collect::<String>()));
                 let id = Uuid::try_parse(text).map_err(|_| wrong())?;
+                // Apps write conversation ids in upper case too: they mean the same one.
                 if text.len() == 36 { Ok(Self(id)) } else { Err(wrong()) }
             }
         }
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_have_one_spelling() {
+    fn ids_are_read_as_they_are_written() {
         assert!("6f0c0000-0000-4000-8000-000000000000".parse::<JobId>().is_ok());
         assert!("6f0c0000000040008000000000000000".parse::<JobId>().is_err());
         assert!(Uid::new("").is_err());

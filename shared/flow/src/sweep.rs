@@ -60,16 +60,21 @@ pub async fn sweep(world: &World, limit: usize) -> Result<Swept> {
     Ok(swept)
 }
 
-/// After a start the queue may know less than the store: a restored backup has no queue at all. Looks for the task of
-/// every queued job from before the start whose time has come, due or not, so that none waits until its task is missed.
-pub async fn find_lost_tasks(world: &World, started: Timestamp, limit: usize) -> Result<u64> {
+/// For a process that has just started and holds the store alone: whoever worked before it is gone, and the queue may
+/// know less than the store (a restored backup has no queue at all). Jobs from before the start need not wait until their
+/// lease ends or their task is missed.
+pub async fn resume(world: &World, started: Timestamp, limit: usize) -> Result<u64> {
     let rules = &world.settings.rules;
-    let horizon = world.now() + rules.task_grace.max(rules.enqueue_grace);
-    let (mut after, mut left, mut made) = (None, limit, 0);
+    let horizon = world.now() + rules.task_grace.max(rules.enqueue_grace).max(rules.lease);
+    let (mut after, mut left, mut resumed) = (None, limit, 0);
     while left > 0 {
         let page = world.store.due_jobs(horizon, after, PAGE.min(left)).await?;
-        for job in page.iter().filter(|job| job.updated_at < started && is_on_its_way(job, world.now())) {
-            made += u64::from(check_task(world, job).await?);
+        for job in page.iter().filter(|job| job.updated_at < started) {
+            if job.status == Status::Processing {
+                resumed += u64::from(end_or_requeue(world, job, Command::WorkerGone).await?);
+            } else if is_on_its_way(job, world.now()) {
+                resumed += u64::from(check_task(world, job).await?);
+            }
         }
         left -= page.len();
         match page.last() {
@@ -79,7 +84,7 @@ pub async fn find_lost_tasks(world: &World, started: Timestamp, limit: usize) ->
             _ => break,
         }
     }
-    Ok(made)
+    Ok(resumed)
 }
 
 fn is_on_its_way(job: &Job, now: Timestamp) -> bool {

@@ -51,10 +51,13 @@ pub fn fail_file(mut job: Job, fence: u64, index: usize, failure: &Failure, ctx:
     Ok(Step::quiet(job))
 }
 
-pub fn recover(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
+pub fn recover(job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
+    if job.lease_is_live(ctx.now) { Err(Refusal::NotDue) } else { worker_gone(job, ctx) }
+}
+
+pub fn worker_gone(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
     match job.status {
-        Status::Processing if !job.lease_is_live(ctx.now) => {}
-        Status::Processing => return Err(Refusal::NotDue),
+        Status::Processing => {}
         Status::Queued | Status::Uploading => return Err(Refusal::NotQueued(job.status)),
         ended => return Err(Refusal::Finished(ended)),
     }

@@ -338,6 +338,15 @@ fn a_lost_worker_is_recovered_at_the_end_of_its_lease_and_not_before() {
 }
 
 #[test]
+fn a_worker_that_is_known_to_be_gone_is_not_waited_for_and_its_attempt_counts() {
+    let mut case = Case::claimed();
+    case.now = START + SECOND;
+    assert_eq!(case.apply(&Command::WorkerGone).unwrap(), [Action::Enqueue]);
+    assert_eq!((case.job.status, case.job.lease.fence, case.job.attempt), (Status::Queued, 2, 1));
+    assert_eq!(case.apply(&Command::WorkerGone), Err(Refusal::NotQueued(Status::Queued)));
+}
+
+#[test]
 fn pushes_are_given_up_after_a_day() {
     for (ms, given_up) in [(-1_i64, false), (0, true)] {
         let mut case = Case::finished();

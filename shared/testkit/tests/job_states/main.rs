@@ -66,7 +66,13 @@ fn any_command(random: &SeededRandom, job: &Job, now: Timestamp) -> Command {
                 Command::CleanedUp { fence }
             }
         }
-        21 => Command::Recover,
+        21 => {
+            if random.one_in(3) {
+                Command::WorkerGone
+            } else {
+                Command::Recover
+            }
+        }
         22 => Command::GiveUpWaiting,
         23 => {
             if random.one_in(4) {

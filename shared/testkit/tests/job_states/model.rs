@@ -132,7 +132,8 @@ impl Model {
                     self.schedule(now);
                 }
             }
-            Command::Recover if self.status == Status::Processing && self.lease_end.is_none_or(|end| now >= end) => {
+            Command::Recover if self.lease_end.is_some_and(|end| now < end) => return false,
+            Command::Recover | Command::WorkerGone if self.status == Status::Processing => {
                 self.fence += 1;
                 if self.attempt >= ATTEMPTS { self.end(now) } else { self.requeue(now + GRACE) }
             }
