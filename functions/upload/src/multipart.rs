@@ -38,7 +38,6 @@ pub struct Multipart {
     input: Input,
     scanner: Scanner,
     place: Place,
-    parts_seen: usize,
 }
 
 /// What comes next in the body.
@@ -56,13 +55,7 @@ enum Place {
 impl Multipart {
     pub fn new(headers: &HeaderMap, body: Body) -> Result<Self, MultipartError> {
         let boundary = content_type::boundary(headers)?;
-        Ok(Self { input: Input::new(body), scanner: Scanner::new(&boundary), place: Place::Preamble, parts_seen: 0 })
-    }
-
-    /// The parts begun so far. A part costs its sender nothing but a few bytes, so whoever calls bounds their number.
-    #[allow(dead_code, reason = "the upload route, so far its only caller, counts files and other parts apart")]
-    pub fn parts_seen(&self) -> usize {
-        self.parts_seen
+        Ok(Self { input: Input::new(body), scanner: Scanner::new(&boundary), place: Place::Preamble })
     }
 
     /// The next part, or `None` when the body is over. The part before must have been read until `chunk` gave `None`:
@@ -85,7 +78,6 @@ impl Multipart {
             self.place = Place::End;
             return Ok(None);
         }
-        self.parts_seen += 1;
         let headers = head::read(&mut self.input).await?;
         let (name, file_name) = disposition::names(&headers)?;
         self.scanner.after_line_break();
