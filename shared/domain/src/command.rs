@@ -81,8 +81,10 @@ pub enum Command {
     /// The lease is over and nobody claimed: back to the queue, with a fence that stops the lost worker.
     Recover,
     /// The process that claimed it is known to be dead, whatever the lease says: the caller holds alone what a worker
-    /// needs, and has just started.
-    WorkerGone,
+    /// needs, and has just started. The fence is that of the dead one's claim: who claimed since is not meant.
+    WorkerGone {
+        fence: u64,
+    },
     /// Nothing more can come of it: it waited too long for its turn.
     GiveUpWaiting,
     Cancel,

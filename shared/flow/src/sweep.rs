@@ -33,22 +33,13 @@ pub struct Swept {
 /// Looks at no more than `limit` due jobs.
 pub async fn sweep(world: &World, limit: usize) -> Result<Swept> {
     let mut swept = Swept::default();
-    let (mut after, mut left) = (None, limit);
-    let started = world.now();
-    while left > 0 {
-        let page = world.store.due_jobs(started, after, PAGE.min(left)).await?;
+    let mut due = Due::until(world.now(), limit);
+    while let Some(page) = due.page(world).await? {
         for job in &page {
             // One job's trouble does not stop the others: it stays due.
             if let Err(error) = repair(world, job, &mut swept).await {
                 tracing::warn!(job_id = %job.id, %error, "a due job could not be repaired");
             }
-        }
-        left -= page.len();
-        match page.last() {
-            Some(Job { due_at: Some(due_at), id, .. }) if page.len() == PAGE => {
-                after = Some(DueCursor { due_at: *due_at, id: *id });
-            }
-            _ => break,
         }
     }
     for uid in world.store.stuck_users(world.at(), STUCK_USERS).await? {
@@ -66,25 +57,51 @@ pub async fn sweep(world: &World, limit: usize) -> Result<Swept> {
 pub async fn resume(world: &World, started: Timestamp, limit: usize) -> Result<u64> {
     let rules = &world.settings.rules;
     let horizon = world.now() + rules.task_grace.max(rules.enqueue_grace).max(rules.lease);
-    let (mut after, mut left, mut resumed) = (None, limit, 0);
-    while left > 0 {
-        let page = world.store.due_jobs(horizon, after, PAGE.min(left)).await?;
+    let (mut due, mut resumed) = (Due::until(horizon, limit), 0);
+    while let Some(page) = due.page(world).await? {
         for job in page.iter().filter(|job| job.updated_at < started) {
-            if job.status == Status::Processing {
-                resumed += u64::from(end_or_requeue(world, job, Command::WorkerGone).await?);
-            } else if is_on_its_way(job, world.now()) {
-                resumed += u64::from(check_task(world, job).await?);
+            match resume_one(world, job).await {
+                Ok(done) => resumed += u64::from(done),
+                Err(error) => tracing::warn!(job_id = %job.id, %error, "a job from before the start has to wait"),
             }
-        }
-        left -= page.len();
-        match page.last() {
-            Some(Job { due_at: Some(due_at), id, .. }) if page.len() == PAGE => {
-                after = Some(DueCursor { due_at: *due_at, id: *id });
-            }
-            _ => break,
         }
     }
     Ok(resumed)
+}
+
+async fn resume_one(world: &World, job: &Job) -> Result<bool> {
+    if job.status == Status::Processing {
+        end_or_requeue(world, job, Command::WorkerGone { fence: job.lease.fence }).await
+    } else if is_on_its_way(job, world.now()) {
+        check_task(world, job).await
+    } else {
+        Ok(false)
+    }
+}
+
+/// The jobs that are due until a moment, page by page, a bounded number of them.
+struct Due {
+    until: Timestamp,
+    after: Option<DueCursor>,
+    left: usize,
+}
+
+impl Due {
+    fn until(until: Timestamp, limit: usize) -> Self {
+        Self { until, after: None, left: limit }
+    }
+
+    async fn page(&mut self, world: &World) -> Result<Option<Vec<Job>>> {
+        let wanted = PAGE.min(self.left);
+        if wanted == 0 {
+            return Ok(None);
+        }
+        let page = world.store.due_jobs(self.until, self.after, wanted).await?;
+        // A short page is the last one.
+        self.left = if page.len() == wanted { self.left - wanted } else { 0 };
+        self.after = page.last().and_then(|job| Some(DueCursor { due_at: job.due_at?, id: job.id }));
+        Ok((!page.is_empty()).then_some(page))
+    }
 }
 
 fn is_on_its_way(job: &Job, now: Timestamp) -> bool {

@@ -52,12 +52,14 @@ pub fn fail_file(mut job: Job, fence: u64, index: usize, failure: &Failure, ctx:
 }
 
 pub fn recover(job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
-    if job.lease_is_live(ctx.now) { Err(Refusal::NotDue) } else { worker_gone(job, ctx) }
+    let fence = job.lease.fence;
+    if job.lease_is_live(ctx.now) { Err(Refusal::NotDue) } else { worker_gone(job, fence, ctx) }
 }
 
-pub fn worker_gone(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
+pub fn worker_gone(mut job: Job, fence: u64, ctx: Context<'_>) -> Result<Step, Refusal> {
     match job.status {
-        Status::Processing => {}
+        Status::Processing if job.lease.fence == fence => {}
+        Status::Processing => return Err(Refusal::Fenced { fence: job.lease.fence }),
         Status::Queued | Status::Uploading => return Err(Refusal::NotQueued(job.status)),
         ended => return Err(Refusal::Finished(ended)),
     }

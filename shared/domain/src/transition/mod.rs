@@ -69,7 +69,7 @@ fn decide(job: Job, command: &Command, ctx: Context<'_>) -> Result<Step, Refusal
         Command::AudioGone { fence } => effects::audio_gone(job, *fence),
         Command::CleanedUp { fence } => effects::cleaned_up(job, *fence, ctx),
         Command::Recover => claim::recover(job, ctx),
-        Command::WorkerGone => claim::worker_gone(job, ctx),
+        Command::WorkerGone { fence } => claim::worker_gone(job, *fence, ctx),
         Command::GiveUpWaiting => dispatch::give_up_waiting(job, ctx),
         Command::Cancel => end::cancel(job, ctx),
         Command::Retry { key } => retry::retry(job, *key, ctx),

@@ -341,9 +341,12 @@ fn a_lost_worker_is_recovered_at_the_end_of_its_lease_and_not_before() {
 fn a_worker_that_is_known_to_be_gone_is_not_waited_for_and_its_attempt_counts() {
     let mut case = Case::claimed();
     case.now = START + SECOND;
-    assert_eq!(case.apply(&Command::WorkerGone).unwrap(), [Action::Enqueue]);
+    let later = Command::WorkerGone { fence: 0 };
+    assert_eq!(case.apply(&later), Err(Refusal::Fenced { fence: 1 }), "another claim than the one that is meant");
+    let gone = Command::WorkerGone { fence: 1 };
+    assert_eq!(case.apply(&gone).unwrap(), [Action::Enqueue]);
     assert_eq!((case.job.status, case.job.lease.fence, case.job.attempt), (Status::Queued, 2, 1));
-    assert_eq!(case.apply(&Command::WorkerGone), Err(Refusal::NotQueued(Status::Queued)));
+    assert_eq!(case.apply(&gone), Err(Refusal::NotQueued(Status::Queued)));
 }
 
 #[test]

@@ -142,7 +142,7 @@ fn name_of(command: &Command) -> &'static str {
         Command::AudioGone { .. } => "store.step.audio_gone",
         Command::CleanedUp { .. } => "store.step.cleaned_up",
         Command::Recover => "store.step.recover",
-        Command::WorkerGone => "store.step.worker_gone",
+        Command::WorkerGone { .. } => "store.step.worker_gone",
         Command::GiveUpWaiting => "store.step.give_up_waiting",
         Command::Cancel => "store.step.cancel",
         Command::Retry { .. } => "store.step.retry",

@@ -68,7 +68,7 @@ fn any_command(random: &SeededRandom, job: &Job, now: Timestamp) -> Command {
         }
         21 => {
             if random.one_in(3) {
-                Command::WorkerGone
+                Command::WorkerGone { fence }
             } else {
                 Command::Recover
             }

@@ -133,7 +133,8 @@ impl Model {
                 }
             }
             Command::Recover if self.lease_end.is_some_and(|end| now < end) => return false,
-            Command::Recover | Command::WorkerGone if self.status == Status::Processing => {
+            Command::WorkerGone { fence } if *fence != self.fence => return false,
+            Command::Recover | Command::WorkerGone { .. } if self.status == Status::Processing => {
                 self.fence += 1;
                 if self.attempt >= ATTEMPTS { self.end(now) } else { self.requeue(now + GRACE) }
             }

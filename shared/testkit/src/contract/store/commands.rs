@@ -109,7 +109,7 @@ fn everything(job: &Job, scene: &Scene) -> Vec<Command> {
         Command::Postpone { until: soon, waiting_for: WaitingFor::Engine },
         Command::Postpone { until: soon, waiting_for: WaitingFor::Budget },
         Command::Recover,
-        Command::WorkerGone,
+        Command::WorkerGone { fence: job.lease.fence },
         Command::GiveUpWaiting,
         Command::Cancel,
         Command::Retry { key: nonce(1) },
