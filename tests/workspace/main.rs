@@ -4,6 +4,7 @@
 
 mod dependencies;
 mod documents;
+mod errors;
 
 use std::path::{Path, PathBuf};
 

@@ -4,6 +4,7 @@
 //! (`serve`). Handlers take `Caller`, `RequestContext`, `Json`, `Query`, `Path`, and fail with `Problem`.
 
 pub mod auth;
+pub mod error_pages;
 pub mod extract;
 pub mod health;
 pub mod limits;
