@@ -56,6 +56,7 @@ pages! {
     "shutting_down"
     "staged_audio_missing"
     "storage_unavailable"
+    "still_processing"
     "store_unavailable"
     "sync_invalid_audio"
     "too_many_files"
@@ -78,16 +79,42 @@ const FOR_AN_HOUR: &str = "public, max-age=3600";
 /// The pages hold nothing to run, to load or to frame.
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'";
 
-/// Needs no token: whoever has a problem may read what it means.
-pub fn routes() -> Router {
-    let list = |headers: HeaderMap| async move { answer("Errors", LIST, &headers) };
-    Router::new().route("/errors", get(list)).route("/errors/{code}", get(page))
+crate::problems!(ListProblems: ;);
+crate::problems!(PageProblems: ; NotFound);
+
+/// The codes of all errors
+#[utoipa::path(
+    get, path = "/errors", operation_id = "list_errors", tag = "operations", security(()),
+    responses((status = 200, description = "Markdown, or HTML for browsers.", body = String, content_type = "text/markdown"), ListProblems)
+)]
+async fn list(headers: HeaderMap) -> Response {
+    answer("Errors", LIST, &headers)
 }
 
+/// What an error means, and what to do
+#[utoipa::path(
+    get, path = "/errors/{code}", operation_id = "get_error", tag = "operations", security(()),
+    params(("code" = String, Path, description = "The `code` of a problem, of a file or of a job.")),
+    responses((status = 200, description = "Markdown, or HTML for browsers.", body = String, content_type = "text/markdown"), PageProblems)
+)]
 async fn page(Path(code): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
     let found = PAGES.iter().find(|(name, _)| *name == code);
     let (name, text) = found.ok_or_else(|| Problem::new(Code::NotFound, "There is no such error code."))?;
     Ok(answer(name, text, &headers))
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(list, page))]
+struct Document;
+
+/// The routes in the OpenAPI document.
+pub fn document() -> utoipa::openapi::OpenApi {
+    <Document as utoipa::OpenApi>::openapi()
+}
+
+/// Needs no token: whoever has a problem may read what it means.
+pub fn routes() -> Router {
+    Router::new().route("/errors", get(list)).route("/errors/{code}", get(page))
 }
 
 /// Markdown, or for a person who clicked on it the same text as a page of a browser.

@@ -83,6 +83,19 @@ async fn around(State(random): State<Arc<dyn Random>>, mut request: Request, nex
     answer
 }
 
+/// A layer for routes that must not stop half way: axum drops a handler whose client hangs up, wherever it waits. On a
+/// task of its own it comes to its end, and what was begun is whole or taken back.
+pub async fn to_its_end(request: Request, next: Next) -> Response {
+    let answer = tokio::spawn(async move { next.run(request).await }.in_current_span());
+    match answer.await {
+        Ok(answer) => answer,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(cut) => Problem::internal(cut).into_response(),
+        },
+    }
+}
+
 async fn answer(request: Request, next: Next) -> Response {
     let refused = within_limits(request.uri(), request.headers()).and_then(|()| as_it_is(request.headers()));
     if let Err(problem) = refused {

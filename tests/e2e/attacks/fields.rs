@@ -47,6 +47,16 @@ async fn two_dispositions_or_two_names_in_a_part_are_refused() {
 }
 
 #[tokio::test]
+async fn two_times_or_two_digests_of_a_part_are_refused() {
+    let target = Target::start().await;
+    for header in ["X-Captured-At: 2025-05-26T22:53:20Z", "Content-Digest: md5=:AAAA:"] {
+        let twice = format!("filename=\"a_1748300000.wav\"\r\n{header}\r\n{header}");
+        target.raw(target.upload(&form(twice.as_bytes()))).await.problem(400, "invalid_parameter");
+    }
+    target.is_unharmed().await;
+}
+
+#[tokio::test]
 async fn line_breaks_in_file_names_become_no_header_and_no_log_line() {
     let target = Target::start().await;
     let folded: [&[u8]; 4] = [

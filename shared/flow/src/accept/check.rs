@@ -109,4 +109,12 @@ mod tests {
             assert!(parse_language(bad).is_none(), "{bad}");
         }
     }
+
+    #[test]
+    fn a_name_is_told_whole_unless_it_is_too_long_to_be_one() {
+        let longest = "ä".repeat(MAX_NAME_BYTES / 2);
+        assert_eq!(shown(&longest), longest);
+        let cut = shown(&format!("x{longest}{longest}"));
+        assert!(cut.starts_with("xä") && cut.ends_with("ä…") && cut.len() < MAX_NAME_BYTES + 4, "{cut}");
+    }
 }
