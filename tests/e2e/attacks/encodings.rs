@@ -16,7 +16,7 @@ async fn a_packed_upload_is_refused() {
         reply.problem(415, "unsupported_media_type");
         assert_eq!(reply.header("accept-encoding"), Some("identity"), "{encoding}");
     }
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -28,7 +28,7 @@ async fn a_packed_part_is_refused() {
         let disposition = format!("filename=\"a_1748300000.bin\"\r\n{header}");
         target.raw(target.upload(&form(disposition.as_bytes()))).await.problem(415, "unsupported_media_type");
     }
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ async fn two_authorizations_let_nobody_in() {
         let reply = target.raw([head.as_bytes(), &body].concat()).await;
         reply.problem(401, "unauthenticated");
     }
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn two_content_types_are_refused() {
         let head = target.head(&format!("content-type: {second}\r\ncontent-length: {}\r\n", body.len()));
         target.raw([head.as_bytes(), &body].concat()).await.problem(415, "unsupported_media_type");
     }
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn two_dispositions_or_two_names_in_a_part_are_refused() {
     ] {
         target.raw(target.upload(&form(twice.as_bytes()))).await.problem(400, "malformed_multipart");
     }
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn two_times_or_two_digests_of_a_part_are_refused() {
         let twice = format!("filename=\"a_1748300000.wav\"\r\n{header}\r\n{header}");
         target.raw(target.upload(&form(twice.as_bytes()))).await.problem(400, "invalid_parameter");
     }
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn line_breaks_in_file_names_become_no_header_and_no_log_line() {
     assert!(body["errors"][0]["file"].as_str().unwrap().contains("\r\nX-Evil"), "told as it was, but within JSON");
     assert_eq!((reply.header("x-evil"), reply.answers()), (None, 1));
     assert_eq!(evil_lines(&target.server), 0);
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 fn evil_lines(server: &Server) -> usize {
@@ -111,7 +111,7 @@ async fn line_breaks_in_parameters_and_paths_become_no_header_and_no_log_line() 
         assert_eq!(answer.header("x-evil"), "", "{}", answer.text);
     }
     assert_eq!(evil_lines(&target.server), 0);
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -136,5 +136,5 @@ async fn request_ids_and_traces_with_tricks_are_not_taken_over() {
     }
     let nul = [HEALTH.as_bytes(), b"x-request-id: a\0b\r\n\r\n"].concat();
     target.to_the_end(nul).await.bare(400);
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }

@@ -25,7 +25,7 @@ async fn two_lengths_that_differ_are_no_request() {
     }
     let list = target.head(&format!("content-length: {}, 5\r\n", body.len()));
     target.to_the_end([list.as_bytes(), &body].concat()).await.bare(400);
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 /// RFC 9110, 8.6: a proxy may have doubled the field; there is only one way to read it.
@@ -36,7 +36,7 @@ async fn two_equal_lengths_are_one() {
     let head = target.head("content-length: 7\r\ncontent-length: 7\r\nconnection: close\r\n");
     let reply = target.to_the_end([head.as_bytes(), body].concat()).await;
     reply.problem(400, "empty_batch");
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn lengths_that_are_no_numbers_are_no_request() {
         let head = target.head(&format!("content-length: {length}\r\n"));
         target.to_the_end([head.as_bytes(), HIDDEN.as_bytes()].concat()).await.bare(400);
     }
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn a_length_beside_chunks_smuggles_nothing() {
         assert_eq!(reply.status(), 200, "{}", reply.text);
         nothing_was_smuggled(&reply);
     }
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn transfer_encodings_with_tricks_are_no_request() {
     let old = target.head("transfer-encoding: chunked\r\n").replace("HTTP/1.1", "HTTP/1.0");
     let reply = target.to_the_end(format!("{old}0\r\n\r\n{HIDDEN}")).await;
     assert!(reply.text.starts_with("HTTP/1.0 400") || reply.status() == 400, "{}", reply.text);
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 /// Chunks of a good upload whose last one is missing.
@@ -111,7 +111,7 @@ async fn chunks_without_an_end_are_no_upload() {
     wire.half_close().await;
     let reply = wire.read_to_end().await;
     assert!(matches!(reply.status(), 0 | 400), "{}", reply.text);
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn bad_chunk_sizes_are_refused() {
         reply.problem(400, "malformed_multipart");
         assert_eq!(reply.header("connection"), Some("close"), "{size:.20}");
     }
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 /// Endless trailers, endless extensions: read within bounds.
@@ -149,7 +149,7 @@ async fn endless_trailers_are_cut() {
     wire.write(trailers.as_bytes()).await;
     let reply = wire.read_to_end().await;
     assert!(matches!(reply.status(), 0 | 400), "{}", reply.text);
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -167,5 +167,5 @@ async fn more_bytes_than_announced_are_not_part_of_the_upload() {
     reply.problem(400, "empty_batch");
     assert_eq!(reply.answers(), 2, "{}", reply.text);
     assert!(reply.text.contains("}HTTP/1.1 400"), "{}", reply.text);
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }

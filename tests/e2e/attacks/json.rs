@@ -29,7 +29,7 @@ async fn json_that_nests_deeply_is_refused_or_read_over() {
     // A member that nobody asks for is read over, without a stack.
     let unknown = format!("{{\"push_token\":\"x\",\"platform\":\"ios\",\"x\":{}}}", nested("[", "]"));
     assert_eq!(put(&target, unknown).await.status, 204);
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn json_of_other_kinds_is_refused() {
     ] {
         put(&target, body).await.problem(400, "invalid_json");
     }
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn huge_numbers_duplicate_keys_and_broken_text_are_refused() {
     ] {
         put(&target, broken).await.problem(400, "invalid_json");
     }
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn json_beyond_its_bound_is_refused_announced_or_not() {
     let chunk = format!("10000\r\n{}\r\n", "[".repeat(0x10000));
     let endless = target.raw(format!("{head}transfer-encoding: chunked\r\n\r\n{}", chunk.repeat(8))).await;
     endless.problem(413, "request_too_large");
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 /// The queue's own routes: what is malformed is dropped, not tried for ever.
@@ -107,5 +107,5 @@ async fn task_bodies_are_bounded_and_need_the_secret_first() {
         let public = target.server.client();
         public.send(public.request(Method::POST, path).body(bomb.clone())).await.problem(404, "not_found");
     }
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }

@@ -73,7 +73,7 @@ impl Target {
     }
 
     /// Everything is as it was before the attack, and the server goes on working.
-    pub async fn is_unharmed(self) {
+    pub async fn stays_unharmed(self) {
         nothing_kept(&self.server).await;
         self.goes_on().await;
     }

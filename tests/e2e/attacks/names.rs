@@ -14,7 +14,7 @@ async fn refused(names: &[&str]) {
         let body = reply.problem(400, "invalid_filename");
         assert_eq!(body["errors"][0]["code"], "invalid_filename", "{name}: {body}");
     }
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 /// Each is a word like any other: the job shows it as it was sent, and the bytes lie where those of any file lie.
@@ -56,7 +56,7 @@ async fn names_that_are_not_utf8_or_hide_behind_overlong_utf8_are_refused() {
     for disposition in broken {
         target.raw(target.upload(&form(disposition))).await.problem(400, "malformed_multipart");
     }
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn extended_names_are_judged_as_what_they_decode_to() {
         reply.problem(400, "invalid_filename");
         assert_eq!(reply.header("set-cookie"), None);
     }
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn backslashes_and_drives_are_refused_or_plain_words() {
 async fn a_nul_in_a_name_is_refused() {
     let target = Target::start().await;
     target.raw(target.upload(&file_name("a\0_1748300000.bin"))).await.problem(400, "malformed_multipart");
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn overlong_names_are_refused_and_told_in_short() {
 
     let endless = file_name(&"x".repeat(17_000));
     target.raw(target.upload(&endless)).await.problem(400, "malformed_multipart");
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -148,5 +148,5 @@ async fn marks_that_turn_text_or_break_lines_are_refused() {
         let reply = target.raw(target.upload(&file_name(&format!("a{control}b_{T0}.bin")))).await;
         reply.problem(400, "malformed_multipart");
     }
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }

@@ -15,7 +15,7 @@ async fn ten_thousand_files_are_refused_at_the_first_too_many() {
     };
     let body = (0..10_000).map(part).collect::<String>() + "--b--\r\n";
     target.raw(target.upload(body.as_bytes())).await.problem(413, "too_many_files");
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -28,7 +28,7 @@ async fn ten_thousand_other_parts_are_refused() {
     let large =
         format!("--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n{}\r\n--b--\r\n", "x".repeat(1 << 20));
     target.raw(target.upload(large.as_bytes())).await.problem(400, "malformed_multipart");
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn ten_thousand_headers_of_a_part_are_refused() {
     let headers = (0..10_000).map(|at| format!("x-{at}: y\r\n")).collect::<String>();
     let body = format!("--b\r\n{headers}\r\nabc\r\n--b--\r\n");
     target.raw(target.upload(body.as_bytes())).await.problem(400, "malformed_multipart");
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn ten_thousand_headers_are_refused() {
     for many in [1000, 10_000] {
         target.to_the_end(format!("{HEALTH}{}\r\n", headers(many))).await.bare(431);
     }
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn a_header_of_a_mebibyte_is_refused() {
     target.to_the_end(format!("{HEALTH}x-long: {}\r\n\r\n", "x".repeat(1 << 20))).await.bare(431);
     // Neither its end nor its name ever come.
     target.to_the_end(format!("{HEALTH}{}", "x".repeat(1 << 20))).await.bare(431);
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn an_address_of_a_hundred_kilobytes_is_refused() {
     assert!(matches!(reply.status(), 414 | 431), "{}", reply.text);
     let reply = target.to_the_end(format!("{} / HTTP/1.1\r\n\r\n", "G".repeat(100_000))).await;
     assert!(matches!(reply.status(), 400 | 431), "{}", reply.text);
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 /// As many parameters as an address can hold: each is looked at once.
@@ -96,5 +96,5 @@ async fn parameters_without_number_are_bounded_by_the_address() {
         client.get(&format!("/v2/conversations?from={time}&to={time}")).await.ok();
     }
     client.get("/v2/usage?from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59Z").await.problem(400, "invalid_parameter");
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }

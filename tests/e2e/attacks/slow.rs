@@ -50,7 +50,7 @@ async fn clients_that_trickle_cost_no_memory_and_keep_nobody_waiting() {
         }
     };
     tokio::join!(slow, others);
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 /// Their places are bounded, and whoever only waits gives way.
@@ -61,7 +61,7 @@ async fn idle_connections_do_not_lock_others_out() {
     let health = target.server.stranger().get("/healthz").await;
     assert_eq!(health.status, 200, "{}", health.text);
     drop(idle);
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn a_client_that_half_closes_in_the_middle_of_its_body_leaves_nothing() {
         let reply = wire.read_to_end().await;
         assert!(matches!(reply.status(), 0 | 400), "{}", reply.text);
     }
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn a_client_that_half_closes_behind_its_request_gets_its_answer_or_an_end(
     let mut silent = target.dial("").await;
     silent.half_close().await;
     assert_eq!(silent.read_to_end().await.text, "");
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 /// At every stage of an upload up to its last byte, by a farewell and by a reset.
@@ -121,7 +121,7 @@ async fn clients_that_vanish_at_any_stage_leave_nothing() {
         drop(wire);
         assert!(target.server.stranger().get("/healthz").await.status == 200, "after {what}");
     }
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 /// A whole request whose sender does not wait: there is one whole job, or nothing.
@@ -150,5 +150,5 @@ async fn a_client_that_never_reads_its_answers_holds_nobody_up() {
     deaf.write(asked.as_bytes()).await;
     nothing_kept(&target.server).await;
     drop(deaf);
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }

@@ -100,7 +100,7 @@ async fn tokens_without_a_signature_of_this_server_let_nobody_in() {
         ("padding", format!("{good}==")),
     ]);
     lets_nobody_in(&target, &tokens).await;
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 /// Brings its own key along.
@@ -137,7 +137,7 @@ async fn tokens_of_another_time_place_or_purpose_let_nobody_in() {
         ("a list of users", with(json!({"sub": ["local"]}))),
     ]);
     lets_nobody_in(&target, &tokens).await;
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 /// The name of a key is not looked at as a path, or as anything.
@@ -180,7 +180,7 @@ async fn a_token_of_a_mebibyte_is_refused() {
     target.raw(ask(30_000)).await.problem(401, "unauthenticated");
     target.raw(ask(40_000)).await.problem(431, "headers_too_large");
     target.to_the_end(ask(1 << 20)).await.bare(431);
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
 
 #[tokio::test]
@@ -208,5 +208,5 @@ async fn a_token_anywhere_but_in_its_header_is_not_looked_at() {
     let body = body.header("content-type", "application/x-www-form-urlencoded");
     open.send(body).await.problem(401, "unauthenticated");
     assert!(!target.server.log.text().contains(&token), "a token of the query stands in the log");
-    target.is_unharmed().await;
+    target.stays_unharmed().await;
 }
