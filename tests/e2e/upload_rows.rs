@@ -221,5 +221,8 @@ async fn a_problem_tells_nothing_about_the_inside() {
     for answer in asked {
         assert!(answer.status >= 400 && !answer.text.contains(&folder), "{}", answer.text);
         assert_eq!(answer.body["type"], format!("/errors/{}", answer.code()));
+        let page = server.stranger().get(answer.body["type"].as_str().unwrap()).await;
+        assert_eq!((page.status, page.header("content-type")), (200, "text/markdown; charset=utf-8"));
+        assert!(page.text.starts_with(&format!("# {}\n", answer.code())), "{}", page.text);
     }
 }

@@ -12,6 +12,7 @@ pub mod recordings;
 pub mod server;
 pub mod setup;
 pub mod wait;
+pub mod wire;
 
 pub use client::{Answer, Client};
 pub use folder::Folder;
@@ -20,3 +21,4 @@ pub use recordings::Recording;
 pub use server::Server;
 pub use setup::Setup;
 pub use wait::eventually;
+pub use wire::{Reply, Wire};

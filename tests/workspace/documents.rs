@@ -34,7 +34,7 @@ fn defines(source: &str, item: &str) -> bool {
 }
 
 /// The README, and every page below `docs`.
-fn documents() -> Vec<PathBuf> {
+pub fn documents() -> Vec<PathBuf> {
     let (mut pages, mut open) = (vec![crate::root().join("README.md")], vec![crate::root().join("docs")]);
     while let Some(folder) = open.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {

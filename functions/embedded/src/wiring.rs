@@ -131,7 +131,8 @@ impl Wired {
         let identity = Arc::clone(&self.identity) as Arc<dyn Identity>;
         let public = upload::routes(upload::Deps { world: world.clone(), identity, secret: Arc::clone(&secret) })
             .merge(edge::health::routes(version, self.checks()))
-            .merge(edge::metrics::routes());
+            .merge(edge::metrics::routes())
+            .merge(edge::error_pages::routes());
         let internal = process::routes(process::Deps { world, worker: Arc::clone(&self.worker), secret });
         let random = &self.world.random;
         (edge::wrap(public, Arc::clone(random)), edge::wrap(internal, Arc::clone(random)))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
 use axum::routing::get;
 use edge::TaskSecret;
 use flow::World;
@@ -33,8 +34,9 @@ pub fn routes(deps: Deps) -> Router {
 /// Routes that ask for a token.
 fn with_token() -> OpenApiRouter<World> {
     OpenApiRouter::new()
-        // The limits of an upload are our own, and told in our own words.
-        .routes(routes!(upload::upload).layer(DefaultBodyLimit::disable()))
+        // The limits of an upload are our own, and told in our own words. A client that hangs up behind its last byte
+        // has uploaded: between the blob and its job nothing is left lying.
+        .routes(routes!(upload::upload).layer(DefaultBodyLimit::disable()).layer(from_fn(edge::to_its_end)))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::by_path, jobs::cancel))
         .routes(routes!(jobs::retry))
@@ -57,6 +59,7 @@ pub fn document() -> OpenApi {
     document.merge(with_token().into_openapi());
     document.merge(edge::health::document());
     document.merge(edge::metrics::document());
+    document.merge(edge::error_pages::document());
     edge::openapi::finish(document)
 }
 

@@ -9,7 +9,7 @@ use edge::{Caller, Json, Problem, Query, RequestContext};
 use flow::World;
 use flow::accept::{Accepted, Intake, PartHeaders, parse_terms};
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -134,11 +134,34 @@ async fn read_over(multipart: &mut Multipart, others: usize) -> Result<(), Probl
     Ok(())
 }
 
+/// Content is stored as it comes. These say that it is meant to be unpacked first; RFC 7578 has given up the second, and
+/// clients that still send it mean nothing by it.
+const PACKED: [(&str, &[&str]); 2] =
+    [("content-encoding", &["identity"]), ("content-transfer-encoding", &["binary", "8bit", "7bit"])];
+
+fn check_unpacked(headers: &HeaderMap) -> Result<(), Problem> {
+    let packed = PACKED.iter().find(|(name, harmless)| {
+        let known =
+            |value: &HeaderValue| harmless.iter().any(|word| value.as_bytes().eq_ignore_ascii_case(word.as_bytes()));
+        !headers.get_all(*name).iter().all(known)
+    });
+    packed.map_or(Ok(()), |(name, _)| {
+        let detail = format!("A part has the header {name}: send its bytes as they are, without it.");
+        Err(Problem::new(Code::UnsupportedMediaType, detail))
+    })
+}
+
 fn part_headers(headers: &HeaderMap) -> Result<PartHeaders, Problem> {
+    check_unpacked(headers)?;
     let wrong =
         |name: &str, what: &str| Problem::new(Code::InvalidParameter, format!("The part header {name} {what}."));
     let text = |name: &str| {
-        let value = headers.get(name).map(|value| value.to_str());
+        let mut values = headers.get_all(name).iter();
+        let value = values.next().map(|value| value.to_str());
+        // Two readers may differ in which of two they take.
+        if values.next().is_some() {
+            return Err(wrong(name, "was sent more than once"));
+        }
         value.transpose().map_err(|_| wrong(name, "has characters that are not ASCII"))
     };
     let captured_at = match text("x-captured-at")? {

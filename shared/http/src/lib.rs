@@ -4,6 +4,7 @@
 //! (`serve`). Handlers take `Caller`, `RequestContext`, `Json`, `Query`, `Path`, and fail with `Problem`.
 
 pub mod auth;
+pub mod error_pages;
 pub mod extract;
 pub mod health;
 pub mod limits;
@@ -24,7 +25,7 @@ pub use auth::{Caller, authenticated};
 pub use extract::{Json, Path, Query};
 pub use health::Check;
 pub use problem::{FileProblem, Problem};
-pub use request::{RequestContext, wrap};
+pub use request::{RequestContext, to_its_end, wrap};
 pub use secret::{TaskCaller, TaskSecret, for_tasks};
 pub use serve::{ServeLimits, serve, shutdown_signal};
 pub use trace::Traceparent;

@@ -27,6 +27,8 @@ pub const EVERYWHERE: &[Code] = &[
     Code::RequestTimeout,
     Code::UriTooLong,
     Code::HeadersTooLarge,
+    // A packed body, whatever is in it.
+    Code::UnsupportedMediaType,
     Code::InternalError,
     Code::StorageUnavailable,
     Code::ShuttingDown,
@@ -34,7 +36,7 @@ pub const EVERYWHERE: &[Code] = &[
 /// …where a token is asked for.
 pub const WITH_TOKEN: &[Code] = &[Code::Unauthenticated];
 /// …where a JSON body is read.
-pub const WITH_JSON: &[Code] = &[Code::InvalidJson, Code::RequestTooLarge, Code::UnsupportedMediaType];
+pub const WITH_JSON: &[Code] = &[Code::InvalidJson, Code::RequestTooLarge];
 
 /// Makes a type that stands for the problems of a route in `#[utoipa::path(responses(…))]`:
 /// `problems!(CancelProblems: WITH_TOKEN; JobNotFound, NotYourJob, JobFinished);`. What can happen everywhere is in it.

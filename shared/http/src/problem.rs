@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::limits;
 
 /// Where the page of a code is found: a relative reference, because only the operator knows the host. The pages are
-/// `docs/errors/<code>.md`.
+/// `docs/errors/<code>.md`, served by `error_pages.rs`.
 pub const ERROR_PAGES: &str = "/errors/";
 pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 

@@ -10,8 +10,9 @@ use axum::response::{IntoResponse, Response};
 use domain::Code;
 use flow::ports::Random;
 use futures_util::FutureExt;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, HeaderValue, Uri};
 use tracing::Instrument;
 
 use crate::limits;
@@ -82,8 +83,22 @@ async fn around(State(random): State<Arc<dyn Random>>, mut request: Request, nex
     answer
 }
 
+/// A layer for routes that must not stop half way: axum drops a handler whose client hangs up, wherever it waits. On a
+/// task of its own it comes to its end, and what was begun is whole or taken back.
+pub async fn to_its_end(request: Request, next: Next) -> Response {
+    let answer = tokio::spawn(async move { next.run(request).await }.in_current_span());
+    match answer.await {
+        Ok(answer) => answer,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(cut) => Problem::internal(cut).into_response(),
+        },
+    }
+}
+
 async fn answer(request: Request, next: Next) -> Response {
-    if let Err(problem) = within_limits(request.uri(), request.headers()) {
+    let refused = within_limits(request.uri(), request.headers()).and_then(|()| as_it_is(request.headers()));
+    if let Err(problem) = refused {
         return problem.into_response();
     }
     // Nothing of the handler is used after a panic, so nothing half-changed is seen.
@@ -107,6 +122,18 @@ fn within_limits(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
         return Err(Problem::new(Code::HeadersTooLarge, detail));
     }
     Ok(())
+}
+
+/// A packed body would be stored packed, as if it were audio; and unpacking is how a small body becomes an endless one.
+fn as_it_is(headers: &HeaderMap) -> Result<(), Problem> {
+    let plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if headers.get_all(CONTENT_ENCODING).iter().all(plain) {
+        return Ok(());
+    }
+    let detail = "Bodies are read as they are: send this one without Content-Encoding.";
+    // RFC 9110, 15.5.16: with this a client knows that it is the packing, and not the media type.
+    let unpacked = HeaderValue::from_static("identity");
+    Err(Problem::new(Code::UnsupportedMediaType, detail).header(ACCEPT_ENCODING, unpacked))
 }
 
 #[cfg(test)]

@@ -60,6 +60,7 @@ fn check_characters(name: &str) -> Result<(), NameError> {
         (name.contains('/'), "`/`"),
         (name.contains('\\'), "`\\`"),
         (name.contains(char::is_control), "a control character"),
+        (name.contains(is_invisible), "an invisible mark that breaks lines or turns the direction of text"),
         (name.contains(".."), "`..`"),
         (name.starts_with('.'), "a leading dot"),
     ];
@@ -67,6 +68,12 @@ fn check_characters(name: &str) -> Result<(), NameError> {
         Some((_, what)) => Err(NameError::Character(what)),
         None => Ok(()),
     }
+}
+
+/// What makes a name read differently from what it is, in a list or a log: line separators, and the marks of
+/// bidirectional text (Unicode, UAX 9).
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{2028}' | '\u{2029}' | '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 fn sound_file(stem: &str, kind: SoundFile) -> RecordingName {

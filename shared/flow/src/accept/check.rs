@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::name::{CapturedError, check_captured};
+use domain::name::{CapturedError, MAX_NAME_BYTES, check_captured};
 use domain::{Code, ConversationId, RecordingName, Sha256Hex, Stream, Timestamp};
 
 use super::refusal::{BadFile, Refused};
@@ -56,13 +56,21 @@ pub struct Checked {
     pub captured_at: Option<Timestamp>,
 }
 
+/// A name as it is held and told: what is longer than any right name is cut, or a batch of bad names would fill memory.
+pub fn shown(name: &str) -> String {
+    if name.len() <= MAX_NAME_BYTES {
+        return name.to_owned();
+    }
+    format!("{}…", &name[..name.floor_char_boundary(MAX_NAME_BYTES)])
+}
+
 pub fn check_file(
     name: &str,
     headers: &PartHeaders,
     limits: &UploadLimits,
     now: Timestamp,
 ) -> Result<Checked, BadFile> {
-    let bad = |code, detail: String, retry_after| BadFile { file: name.to_owned(), code, detail, retry_after };
+    let bad = |code, detail: String, retry_after| BadFile { file: shown(name), code, detail, retry_after };
     let parsed: RecordingName =
         domain::name::parse(name).map_err(|why| bad(Code::InvalidFilename, why.to_string(), None))?;
     if !audio::supported(&parsed.format) {
@@ -100,5 +108,13 @@ mod tests {
         for bad in ["", "e", "en_US", "en-", "123", "en us", "abcdefghi"] {
             assert!(parse_language(bad).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_name_is_told_whole_unless_it_is_too_long_to_be_one() {
+        let longest = "ä".repeat(MAX_NAME_BYTES / 2);
+        assert_eq!(shown(&longest), longest);
+        let cut = shown(&format!("x{longest}{longest}"));
+        assert!(cut.starts_with("xä") && cut.ends_with("ä…") && cut.len() < MAX_NAME_BYTES + 4, "{cut}");
     }
 }

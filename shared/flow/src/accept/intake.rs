@@ -5,7 +5,7 @@ use domain::accept::StagedFile;
 use domain::{Code, JobId, Uid};
 use sha2::{Digest, Sha256};
 
-use super::check::{Checked, PartHeaders, Terms, check_file};
+use super::check::{Checked, PartHeaders, Terms, check_file, shown};
 use super::refusal::{BadFile, Refused};
 use crate::ports::{BlobName, BlobWriter, Verdict};
 use crate::staging::Begun;
@@ -79,10 +79,11 @@ impl Intake {
             Ok(checked) => Some(checked),
         };
         let blob = BlobName::new(&self.uid, self.job_id, self.names.len(), name);
-        self.names.push(name.to_owned());
+        let name = shown(name);
+        self.names.push(name.clone());
         let writer = if self.bad.is_empty() { Some(self.world.blobs.create(&blob).await?) } else { None };
         let digest = (writer.is_none() && headers.digest.is_some()).then(Sha256::new);
-        self.current = Some(Current { name: name.to_owned(), headers, checked, size: 0, writer, blob, digest });
+        self.current = Some(Current { name, headers, checked, size: 0, writer, blob, digest });
         Ok(())
     }
 

@@ -4,12 +4,13 @@ use axum::extract::{Multipart, Query};
 use axum::routing::{get, post};
 use http::StatusCode;
 use serde_json::Value;
+use tokio::sync::Notify;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
 use super::*;
-use crate::testing::{Lines, Site};
+use crate::testing::{Lines, PATIENCE, Site};
 
 fn pages() -> Router {
     Router::new()
@@ -165,4 +166,65 @@ async fn a_client_that_leaves_early_still_leaves_its_line() {
         }
     };
     tokio::time::timeout(crate::testing::PATIENCE, seen).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_packed_body_is_refused_whatever_the_route() {
+    let site = Site::start(pages()).await;
+    for encoding in ["gzip", "GZIP", "identity, br", ""] {
+        let request = site.client.post(site.url("/multipart")).header("content-encoding", encoding).body("x");
+        let answer = request.send().await.unwrap();
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["accept-encoding"]),
+            (415, &"identity".parse().unwrap())
+        );
+        assert_eq!(answer.json::<Value>().await.unwrap()["code"], "unsupported_media_type", "{encoding}");
+    }
+    let plain = site.client.get(site.url("/own")).header("content-encoding", "identity").send().await.unwrap();
+    assert_eq!(plain.status(), 200);
+}
+
+/// Tells when it is dropped.
+struct Gone(Arc<Notify>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+#[tokio::test]
+async fn a_handler_comes_to_its_end_when_its_client_hangs_up() {
+    let [began, go_on, ended, gone] = [(); 4].map(|()| Arc::new(Notify::new()));
+    let (begin, wait, end, dropped) = (began.clone(), go_on.clone(), ended.clone(), gone.clone());
+    let handler = move || async move {
+        begin.notify_one();
+        wait.notified().await;
+        end.notify_one();
+    };
+    // What the server holds of a request goes when it sees that nobody waits for the answer.
+    let around = move |request: Request, next: Next| {
+        let gone = Gone(Arc::clone(&dropped));
+        async move {
+            let answer = next.run(request).await;
+            drop(gone);
+            answer
+        }
+    };
+    let routes = Router::new().route("/work", get(handler)).layer(middleware::from_fn(to_its_end));
+    let site = Site::start(routes.layer(middleware::from_fn(around))).await;
+    let wire = site.dial(b"GET /work HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    began.notified().await;
+    drop(wire);
+    tokio::time::timeout(PATIENCE, gone.notified()).await.unwrap();
+    go_on.notify_one();
+    tokio::time::timeout(PATIENCE, ended.notified()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_panic_on_a_task_of_its_own_is_a_panic_all_the_same() {
+    let site = Site::start(pages().layer(middleware::from_fn(to_its_end))).await;
+    let answer = site.get("/panic").await;
+    assert_eq!(answer.status(), 500);
+    assert_eq!(answer.json::<Value>().await.unwrap()["code"], "internal_error");
 }

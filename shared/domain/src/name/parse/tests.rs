@@ -109,6 +109,9 @@ fn a_name_is_one_harmless_file_name() {
     for name in ["a/b_1748300000.bin", "a\\b_1748300000.bin", "a\0_1748300000.bin", "a\n_1748300000.bin"] {
         assert!(matches!(parse(name), Err(NameError::Character(_))), "{name:?}");
     }
+    for mark in ['\u{202E}', '\u{2066}', '\u{200F}', '\u{2028}'] {
+        assert!(matches!(parse(&format!("a{mark}b.wav")), Err(NameError::Character(_))), "{mark:?}");
+    }
     for name in ["..a_1748300000.bin", "a.._1748300000.bin", ".a_1748300000.bin", "a_1748300000..bin", ".wav"] {
         assert!(matches!(parse(name), Err(NameError::Character(_))), "{name:?}");
     }

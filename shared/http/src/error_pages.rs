@@ -1,0 +1,197 @@
+//! `GET /errors/{code}`: where the `type` of a problem leads. The pages are `docs/errors`, compiled in.
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use domain::Code;
+use http::HeaderMap;
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS};
+
+use crate::extract::Path;
+use crate::problem::Problem;
+
+macro_rules! pages {
+    ($($name:literal)*) => {
+        /// By name: every code, and the names that shipped clients know some by.
+        const PAGES: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("../../../docs/errors/", $name, ".md"))),)*];
+    };
+}
+
+pages! {
+    "backend_busy"
+    "backfill_lookback_exceeded"
+    "batch_too_large"
+    "conversation_not_found"
+    "digest_mismatch"
+    "duplicate_filename"
+    "empty_batch"
+    "empty_file"
+    "fair_use_restricted"
+    "file_too_large"
+    "forbidden"
+    "headers_too_large"
+    "internal"
+    "internal_error"
+    "invalid_audio"
+    "invalid_cursor"
+    "invalid_filename"
+    "invalid_json"
+    "invalid_parameter"
+    "invalid_range"
+    "job_finished"
+    "job_not_found"
+    "lease_held"
+    "malformed_multipart"
+    "method_not_allowed"
+    "not_found"
+    "not_retryable"
+    "not_your_job"
+    "owner_mismatch"
+    "rate_limited"
+    "recording_in_future"
+    "recording_too_old"
+    "request_timeout"
+    "request_too_large"
+    "shutting_down"
+    "staged_audio_missing"
+    "storage_unavailable"
+    "still_processing"
+    "store_unavailable"
+    "sync_invalid_audio"
+    "too_many_files"
+    "transcription_failed"
+    "transcription_refused"
+    "unauthenticated"
+    "unsupported_media_type"
+    "upload_expired"
+    "upload_incomplete"
+    "upload_not_found"
+    "uri_too_long"
+    "waited_too_long"
+    "worker_lost"
+}
+
+const LIST: &str = include_str!("../../../docs/errors/README.md");
+
+/// Pages change with the program only.
+const FOR_AN_HOUR: &str = "public, max-age=3600";
+/// The pages hold nothing to run, to load or to frame.
+const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'";
+
+crate::problems!(ListProblems: ;);
+crate::problems!(PageProblems: ; NotFound);
+
+/// The codes of all errors
+#[utoipa::path(
+    get, path = "/errors", operation_id = "list_errors", tag = "operations", security(()),
+    responses((status = 200, description = "Markdown, or HTML for browsers.", body = String, content_type = "text/markdown"), ListProblems)
+)]
+async fn list(headers: HeaderMap) -> Response {
+    answer("Errors", LIST, &headers)
+}
+
+/// What an error means, and what to do
+#[utoipa::path(
+    get, path = "/errors/{code}", operation_id = "get_error", tag = "operations", security(()),
+    params(("code" = String, Path, description = "The `code` of a problem, of a file or of a job.")),
+    responses((status = 200, description = "Markdown, or HTML for browsers.", body = String, content_type = "text/markdown"), PageProblems)
+)]
+async fn page(Path(code): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+    let found = PAGES.iter().find(|(name, _)| *name == code);
+    let (name, text) = found.ok_or_else(|| Problem::new(Code::NotFound, "There is no such error code."))?;
+    Ok(answer(name, text, &headers))
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(list, page))]
+struct Document;
+
+/// The routes in the OpenAPI document.
+pub fn document() -> utoipa::openapi::OpenApi {
+    <Document as utoipa::OpenApi>::openapi()
+}
+
+/// Needs no token: whoever has a problem may read what it means.
+pub fn routes() -> Router {
+    Router::new().route("/errors", get(list)).route("/errors/{code}", get(page))
+}
+
+/// Markdown, or for a person who clicked on it the same text as a page of a browser.
+fn answer(title: &str, text: &'static str, headers: &HeaderMap) -> Response {
+    let (kind, body) = if wants_html(headers) {
+        ("text/html; charset=utf-8", html(title, text))
+    } else {
+        ("text/markdown; charset=utf-8", text.to_owned())
+    };
+    let fields = [
+        (CONTENT_TYPE, kind),
+        (CACHE_CONTROL, FOR_AN_HOUR),
+        (VARY, "accept"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (CONTENT_SECURITY_POLICY, NOTHING),
+    ];
+    (fields, body).into_response()
+}
+
+/// Browsers name HTML first; clients that take anything get the page as it was written.
+fn wants_html(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let first = accepted.split([',', ';']).next().unwrap_or("");
+    first.trim().eq_ignore_ascii_case("text/html")
+}
+
+fn html(title: &str, text: &str) -> String {
+    let (title, text) = (escaped(title), escaped(text));
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\n<pre>{text}</pre>\n</html>\n"
+    )
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Site;
+
+    #[tokio::test]
+    async fn the_type_of_every_problem_leads_to_its_page() {
+        let site = Site::start(routes()).await;
+        for code in Code::ALL {
+            let answer = site.get(&format!("{}{code}", crate::problem::ERROR_PAGES)).await;
+            assert_eq!(answer.status(), 200, "{code} has no page");
+            assert_eq!(answer.headers()["content-type"], "text/markdown; charset=utf-8");
+            assert_eq!(answer.headers()["cache-control"], FOR_AN_HOUR);
+            assert!(answer.text().await.unwrap().starts_with(&format!("# {code}\n")), "{code}");
+        }
+        assert!(site.get("/errors").await.text().await.unwrap().starts_with("# Errors\n"));
+    }
+
+    #[tokio::test]
+    async fn other_names_are_not_found() {
+        let site = Site::start(routes()).await;
+        for name in ["README", "nothing", "..%2FREADME", "invalid_audio.md", "%00", "Invalid_Audio"] {
+            let answer = site.get(&format!("/errors/{name}")).await;
+            assert_eq!(answer.status(), 404, "{name}");
+            assert!(answer.text().await.unwrap().contains("\"code\":\"not_found\""), "{name}");
+        }
+        assert_eq!(site.get("/errors/%FF").await.status(), 400, "this is no text");
+    }
+
+    #[tokio::test]
+    async fn a_browser_gets_a_page_that_runs_nothing() {
+        let site = Site::start(routes()).await;
+        let accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+        let asked = site.client.get(site.url("/errors/upload_incomplete")).header("accept", accept);
+        let answer = asked.send().await.unwrap();
+        assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
+        assert_eq!(answer.headers()["content-security-policy"], NOTHING);
+        let text = answer.text().await.unwrap();
+        let (_, shown) = text.split_once("<pre>").unwrap();
+        let (shown, _) = shown.split_once("</pre>").unwrap();
+        assert!(shown.contains("/&lt;total&gt;") && !shown.contains(['<', '>', '"']), "{shown}");
+    }
+}

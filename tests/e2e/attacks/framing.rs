@@ -1,0 +1,171 @@
+//! Bodies whose end two readers could see in two places, and bodies without an end.
+
+use afterword_tests::recordings::T0;
+use afterword_tests::{Recording, Reply};
+
+use super::{Target, good_form};
+
+/// What an attacker hides behind a body, for a server that ends the body early.
+const HIDDEN: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+
+/// Not more than one answer came, and the connection is over: what was hidden is no request.
+#[track_caller]
+fn nothing_was_smuggled(reply: &Reply) {
+    assert!(reply.answers() <= 1 && !reply.text.contains("\"version\""), "{}", reply.text);
+}
+
+#[tokio::test]
+async fn two_lengths_that_differ_are_no_request() {
+    let target = Target::start().await;
+    let body = good_form(&Recording::short(T0));
+    for (one, other) in [(body.len(), 5), (5, body.len()), (body.len(), body.len() + 1), (0, body.len())] {
+        let head = target.head(&format!("content-length: {one}\r\ncontent-length: {other}\r\n"));
+        let reply = target.to_the_end([head.as_bytes(), &body, HIDDEN.as_bytes()].concat()).await;
+        reply.bare(400);
+    }
+    let list = target.head(&format!("content-length: {}, 5\r\n", body.len()));
+    target.to_the_end([list.as_bytes(), &body].concat()).await.bare(400);
+    target.stays_unharmed().await;
+}
+
+/// RFC 9110, 8.6: a proxy may have doubled the field; there is only one way to read it.
+#[tokio::test]
+async fn two_equal_lengths_are_one() {
+    let target = Target::start().await;
+    let body = b"--b--\r\n";
+    let head = target.head("content-length: 7\r\ncontent-length: 7\r\nconnection: close\r\n");
+    let reply = target.to_the_end([head.as_bytes(), body].concat()).await;
+    reply.problem(400, "empty_batch");
+    target.stays_unharmed().await;
+}
+
+#[tokio::test]
+async fn lengths_that_are_no_numbers_are_no_request() {
+    let target = Target::start().await;
+    for length in ["-1", "+5", "0x10", "1e3", "5 5", "", "99999999999999999999999", "\u{0661}"] {
+        let head = target.head(&format!("content-length: {length}\r\n"));
+        target.to_the_end([head.as_bytes(), HIDDEN.as_bytes()].concat()).await.bare(400);
+    }
+    target.stays_unharmed().await;
+}
+
+#[tokio::test]
+async fn a_length_beside_chunks_smuggles_nothing() {
+    let target = Target::start().await;
+    for fields in [
+        "content-length: 5\r\ntransfer-encoding: chunked\r\n",
+        "transfer-encoding: chunked\r\ncontent-length: 5\r\n",
+        "transfer-encoding: chunked\r\ncontent-length: 5\r\ncontent-length: 5\r\n",
+    ] {
+        let head = target.head(fields);
+        let reply = target.to_the_end(format!("{head}0\r\n\r\n{HIDDEN}")).await;
+        nothing_was_smuggled(&reply);
+        reply.problem(400, "malformed_multipart");
+        assert_eq!(reply.header("connection"), Some("close"), "{fields}");
+        // Nor behind an answer that would keep the connection.
+        let reply =
+            target.to_the_end(format!("GET /readyz HTTP/1.1\r\nhost: x\r\n{fields}\r\n0\r\n\r\n{HIDDEN}")).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text);
+        nothing_was_smuggled(&reply);
+    }
+    target.stays_unharmed().await;
+}
+
+#[tokio::test]
+async fn transfer_encodings_with_tricks_are_no_request() {
+    let target = Target::start().await;
+    for fields in [
+        "transfer-encoding: gzip\r\n",
+        "transfer-encoding: chunked, gzip\r\n",
+        "transfer-encoding: identity\r\n",
+        "transfer-encoding: xchunked\r\n",
+        "transfer-encoding : chunked\r\n",
+    ] {
+        let head = target.head(fields);
+        let reply = target.to_the_end(format!("{head}0\r\n\r\n{HIDDEN}")).await;
+        reply.bare(400);
+    }
+    let old = target.head("transfer-encoding: chunked\r\n").replace("HTTP/1.1", "HTTP/1.0");
+    let reply = target.to_the_end(format!("{old}0\r\n\r\n{HIDDEN}")).await;
+    assert!(reply.text.starts_with("HTTP/1.0 400") || reply.status() == 400, "{}", reply.text);
+    target.stays_unharmed().await;
+}
+
+/// Chunks of a good upload whose last one is missing.
+fn chunked(body: &[u8]) -> Vec<u8> {
+    let mut chunks = Vec::new();
+    for piece in body.chunks(1000) {
+        chunks.extend(format!("{:x}\r\n", piece.len()).into_bytes());
+        chunks.extend([piece, b"\r\n"].concat());
+    }
+    chunks
+}
+
+#[tokio::test]
+async fn chunks_without_an_end_are_no_upload() {
+    let target = Target::start().await;
+    let head = target.head("transfer-encoding: chunked\r\n");
+    let mut body = good_form(&Recording::short(T0));
+    body.truncate(body.len() - b"--b--\r\n".len());
+    let mut wire = target.dial([head.as_bytes(), &chunked(&body)].concat()).await;
+    wire.half_close().await;
+    let reply = wire.read_to_end().await;
+    assert!(matches!(reply.status(), 0 | 400), "{}", reply.text);
+    target.stays_unharmed().await;
+}
+
+#[tokio::test]
+async fn bad_chunk_sizes_are_refused() {
+    let target = Target::start().await;
+    let head = target.head("transfer-encoding: chunked\r\n");
+    let long = format!("5;{}\r\n--b--\r\n", "x".repeat(100_000));
+    let sizes = [
+        "zz\r\n--b--\r\n",
+        "-5\r\n--b--\r\n",
+        "0x5\r\n--b--\r\n",
+        "FFFFFFFFFFFFFFFFF\r\n--b--\r\n",
+        "\r\n--b--\r\n",
+        "5 5\r\n--b--",
+        "3\r\n--b--\r\n",
+        &long,
+    ];
+    for size in sizes {
+        let mut wire = target.dial(format!("{head}{size}0\r\n\r\n{HIDDEN}")).await;
+        let reply = wire.read_to_end().await;
+        nothing_was_smuggled(&reply);
+        reply.problem(400, "malformed_multipart");
+        assert_eq!(reply.header("connection"), Some("close"), "{size:.20}");
+    }
+    target.stays_unharmed().await;
+}
+
+/// Endless trailers, endless extensions: read within bounds.
+#[tokio::test]
+async fn endless_trailers_are_cut() {
+    let target = Target::start().await;
+    let head = target.head("transfer-encoding: chunked\r\n");
+    let trailers = (0..20_000).map(|at| format!("x-trailer-{at}: {}\r\n", "x".repeat(50))).collect::<String>();
+    let mut wire = target.dial(format!("{head}7\r\n--b--\r\n\r\n0\r\n")).await;
+    wire.write(trailers.as_bytes()).await;
+    let reply = wire.read_to_end().await;
+    assert!(matches!(reply.status(), 0 | 400), "{}", reply.text);
+    target.stays_unharmed().await;
+}
+
+#[tokio::test]
+async fn more_bytes_than_announced_are_not_part_of_the_upload() {
+    let target = Target::start().await;
+    let body = good_form(&Recording::short(T0));
+    // Cut where the length says: the form has no end.
+    let head = target.head(&format!("content-length: {}\r\n", body.len() - 100));
+    let reply = target.to_the_end([head.as_bytes(), &body].concat()).await;
+    reply.problem(400, "malformed_multipart");
+    assert!(reply.text.contains("}HTTP/1.1 400"), "the rest is a request of its own, and none: {}", reply.text);
+    // So is what follows a whole form.
+    let head = target.head("content-length: 7\r\n");
+    let reply = target.to_the_end([head.as_bytes(), b"--b--\r\n", &[b'x'; 5000][..], b"\r\n\r\n"].concat()).await;
+    reply.problem(400, "empty_batch");
+    assert_eq!(reply.answers(), 2, "{}", reply.text);
+    assert!(reply.text.contains("}HTTP/1.1 400"), "{}", reply.text);
+    target.stays_unharmed().await;
+}

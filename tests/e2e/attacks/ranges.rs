@@ -1,0 +1,1 @@
+//! What attackers write into byte ranges.

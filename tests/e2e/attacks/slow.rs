@@ -1,0 +1,154 @@
+//! Clients that trickle, hang up half way, or only half hang up.
+
+use std::time::Duration;
+
+use afterword_tests::recordings::T0;
+use afterword_tests::wait::{PATIENCE, Stopwatch};
+use afterword_tests::{Recording, Setup, Wire, eventually};
+use futures_util::future::join_all;
+
+use super::{Target, good_form};
+use crate::upload_rows::nothing_kept;
+
+/// How long the slow ones go on.
+const WHILE: Duration = Duration::from_secs(3);
+const SLOW_ONES: usize = 50;
+/// An answer that somebody waits for.
+const PROMPT: Duration = Duration::from_secs(2);
+
+/// One byte now and then, as long as the test goes on; none may be the last.
+async fn trickle(wire: &mut Wire, bytes: &[u8]) {
+    let watch = Stopwatch::start();
+    for byte in bytes {
+        if watch.elapsed() > WHILE || !wire.write(&[*byte]).await {
+            return;
+        }
+        wire.is_silent_for(Duration::from_millis(250)).await;
+    }
+    panic!("it was all sent");
+}
+
+#[tokio::test]
+async fn clients_that_trickle_cost_no_memory_and_keep_nobody_waiting() {
+    let target = Target::start().await;
+    let body = good_form(&Recording::short(T0));
+    let half = body.len() / 2;
+    let head = target.head(&format!("content-length: {}\r\n", body.len()));
+    let slow = join_all((0..SLOW_ONES).map(async |at| {
+        // Some are slow in the head, some in the body.
+        let (at_once, slowly) = if at % 2 == 0 { (head.len() - 40, &[][..]) } else { (head.len(), &body[..half]) };
+        let mut wire = target.dial([&head.as_bytes()[..at_once], slowly].concat()).await;
+        let rest = [&head.as_bytes()[at_once..], &body[slowly.len()..]].concat();
+        trickle(&mut wire, &rest).await;
+    }));
+    let others = async {
+        let watch = Stopwatch::start();
+        while watch.elapsed() < WHILE {
+            let asked = Stopwatch::start();
+            target.server.client().get("/v2/usage").await.ok();
+            assert!(asked.elapsed() < PROMPT, "an answer took {:?}", asked.elapsed());
+        }
+    };
+    tokio::join!(slow, others);
+    target.stays_unharmed().await;
+}
+
+/// Their places are bounded, and whoever only waits gives way.
+#[tokio::test]
+async fn idle_connections_do_not_lock_others_out() {
+    let target = Target::with(Setup::new().with("server.max_connections", 20)).await;
+    let idle = join_all((0..40).map(|_| target.dial("GET /healthz HTTP/1.1\r\nhost: x\r\nx-never:"))).await;
+    let health = target.server.stranger().get("/healthz").await;
+    assert_eq!(health.status, 200, "{}", health.text);
+    drop(idle);
+    target.stays_unharmed().await;
+}
+
+#[tokio::test]
+async fn a_client_that_half_closes_in_the_middle_of_its_body_leaves_nothing() {
+    let target = Target::start().await;
+    let body = good_form(&Recording::short(T0));
+    let upload = target.upload(&body);
+    for keep in [upload.len() - body.len(), upload.len() - 1000, upload.len() - 1] {
+        let mut wire = target.dial(&upload[..keep]).await;
+        wire.half_close().await;
+        let reply = wire.read_to_end().await;
+        assert!(matches!(reply.status(), 0 | 400), "{}", reply.text);
+    }
+    target.stays_unharmed().await;
+}
+
+#[tokio::test]
+async fn a_client_that_half_closes_behind_its_request_gets_its_answer_or_an_end() {
+    let target = Target::start().await;
+    let mut wire = target.dial("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    wire.half_close().await;
+    let reply = wire.read_to_end().await;
+    assert!(matches!(reply.status(), 0 | 200), "{}", reply.text);
+    // And a server that is spoken to by silence hangs up.
+    let mut silent = target.dial("").await;
+    silent.half_close().await;
+    assert_eq!(silent.read_to_end().await.text, "");
+    target.stays_unharmed().await;
+}
+
+/// At every stage of an upload up to its last byte, by a farewell and by a reset.
+#[tokio::test]
+async fn clients_that_vanish_at_any_stage_leave_nothing() {
+    let target = Target::start().await;
+    let body = good_form(&Recording::short(T0));
+    let upload = target.upload(&body);
+    let begin = upload.len() - body.len();
+    let close = upload.len() - b"\r\n--b--\r\n".len();
+    let stages = [
+        ("nothing", 0),
+        ("half a method", 2),
+        ("half a head", begin / 2),
+        ("all but the last line of the head", begin - 2),
+        ("the head", begin),
+        ("half a boundary", begin + 2),
+        ("half the head of a part", begin + 40),
+        ("the first byte of a file", close - Recording::short(T0).bytes.len() + 1),
+        ("half a file", close - 1000),
+        ("a file", close),
+        ("half the closing boundary", close + 4),
+        ("all but the last dash", close + 6),
+    ];
+    for (what, bytes) in stages {
+        target.dial(&upload[..bytes]).await.reset();
+        let mut wire = target.dial(&upload[..bytes]).await;
+        wire.half_close().await;
+        drop(wire);
+        assert!(target.server.stranger().get("/healthz").await.status == 200, "after {what}");
+    }
+    target.stays_unharmed().await;
+}
+
+/// A whole request whose sender does not wait: there is one whole job, or nothing.
+#[tokio::test]
+async fn a_client_that_vanishes_behind_its_last_byte_leaves_a_whole_job_or_nothing() {
+    let target = Target::start().await;
+    for at in 0..10 {
+        let wire = target.dial(target.upload(&good_form(&Recording::short(T0 + at * 1000)))).await;
+        if at % 2 == 0 { wire.reset() } else { drop(wire) }
+    }
+    let client = target.server.client();
+    eventually("every job is whole", PATIENCE, async || {
+        let jobs = client.jobs().await;
+        jobs.iter().all(|job| job["status"] == "completed" && job["total_files"] == 1).then_some(())
+    })
+    .await;
+    target.server.folder().until_no_blobs(PATIENCE).await;
+    target.goes_on().await;
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_its_answers_holds_nobody_up() {
+    let target = Target::start().await;
+    let mut deaf = target.dial("").await;
+    let asked = "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".repeat(200);
+    deaf.write(asked.as_bytes()).await;
+    nothing_kept(&target.server).await;
+    drop(deaf);
+    target.stays_unharmed().await;
+}

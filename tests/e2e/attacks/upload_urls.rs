@@ -1,0 +1,1 @@
+//! What attackers do with upload URLs.

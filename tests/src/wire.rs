@@ -1,0 +1,124 @@
+//! A client that knows nothing of HTTP: it sends what no library would.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::wait::PATIENCE;
+
+pub struct Wire {
+    stream: TcpStream,
+}
+
+/// What came back, as bytes show it: one answer, or several in a row.
+#[derive(Debug)]
+pub struct Reply {
+    pub text: String,
+}
+
+impl Wire {
+    pub async fn dial(url: &str) -> Self {
+        let address = url.strip_prefix("http://").unwrap();
+        Self { stream: TcpStream::connect(address).await.unwrap() }
+    }
+
+    /// Whether the server still took it: it may have hung up already.
+    pub async fn write(&mut self, bytes: &[u8]) -> bool {
+        let write = self.stream.write_all(bytes);
+        tokio::time::timeout(PATIENCE, write)
+            .await
+            .expect("the server takes nothing more, and does not hang up")
+            .is_ok()
+    }
+
+    /// Says that nothing more comes, and goes on listening.
+    pub async fn half_close(&mut self) {
+        let _ = self.stream.shutdown().await;
+    }
+
+    /// Hangs up with a reset, as a machine does whose power fails.
+    pub fn reset(self) {
+        let _ = self.stream.set_zero_linger();
+    }
+
+    /// Everything until the server hangs up, be it by a reset.
+    pub async fn read_to_end(&mut self) -> Reply {
+        let mut seen = Vec::new();
+        let read = self.stream.read_to_end(&mut seen);
+        let _ = tokio::time::timeout(PATIENCE, read).await.expect("the server does not hang up");
+        Reply { text: String::from_utf8_lossy(&seen).into_owned() }
+    }
+
+    /// The first answer to its last byte, as its `Content-Length` tells.
+    pub async fn read_answer(&mut self) -> Reply {
+        let mut seen = Vec::new();
+        let read = async {
+            while !is_whole(&String::from_utf8_lossy(&seen)) {
+                if self.stream.read_buf(&mut seen).await.unwrap_or(0) == 0 {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, read).await.expect("the server is silent");
+        Reply { text: String::from_utf8_lossy(&seen).into_owned() }
+    }
+
+    /// Whether nothing comes for so long.
+    pub async fn is_silent_for(&mut self, time: Duration) -> bool {
+        tokio::time::timeout(time, self.stream.readable()).await.is_err()
+    }
+}
+
+fn is_whole(text: &str) -> bool {
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = header(head, "content-length").and_then(|value| value.parse().ok()).unwrap_or(0);
+    body.len() >= length
+}
+
+fn header<'t>(head: &'t str, name: &str) -> Option<&'t str> {
+    head.lines().skip(1).find_map(|line| {
+        let (field, value) = line.split_once(':')?;
+        field.eq_ignore_ascii_case(name).then(|| value.trim())
+    })
+}
+
+impl Reply {
+    /// Of the first answer; 0 when there was none.
+    pub fn status(&self) -> u16 {
+        self.text.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)?.parse().ok()).unwrap_or(0)
+    }
+
+    /// How many answers there are.
+    pub fn answers(&self) -> usize {
+        self.text.matches("HTTP/1.1 ").count()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        header(self.text.split("\r\n\r\n").next().unwrap_or(""), name)
+    }
+
+    /// Of the first answer; null when it is not JSON.
+    pub fn body(&self) -> Value {
+        let body = self.text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        let mut values = serde_json::Deserializer::from_str(body).into_iter();
+        values.next().and_then(Result::ok).unwrap_or(Value::Null)
+    }
+
+    #[track_caller]
+    pub fn problem(&self, status: u16, code: &str) -> Value {
+        let body = self.body();
+        assert_eq!((self.status(), body["code"].as_str()), (status, Some(code)), "{}", self.text);
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}", self.text);
+        assert_eq!(self.header("x-request-id"), body["request_id"].as_str(), "{}", self.text);
+        body
+    }
+
+    /// What the parser refuses before there is a request: a status, and nothing else.
+    #[track_caller]
+    pub fn bare(&self, status: u16) {
+        assert_eq!((self.status(), self.answers()), (status, 1), "{}", self.text);
+        assert!(self.text.ends_with("\r\n\r\n"), "no body: {}", self.text);
+    }
+}
