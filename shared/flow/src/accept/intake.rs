@@ -139,7 +139,7 @@ impl Intake {
         }
         let Some(Checked { stream, captured_at }) = checked else { return Ok(()) };
         let (sha256, crc32c, blob) = (stored.sha256, stored.crc32c, blob.as_str().to_owned());
-        self.files.push(StagedFile { name, blob, size, sha256, crc32c, stream, captured_at });
+        self.files.push(StagedFile { name, blob, size, sha256, crc32c, stream, captured_at, silent: None });
         Ok(())
     }
 
