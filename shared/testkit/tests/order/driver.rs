@@ -2,7 +2,7 @@
 //! repeated writes, failures and retries, until everything is done.
 
 use domain::placement::{Answer, Group};
-use domain::planning::FilePlan;
+use domain::planning::{FilePlan, Heard};
 use domain::{Code, Command, FileStatus, Job, JobId, Mark, PutBack, Recording, Rules, Status, Timestamp};
 use flow::Result;
 use flow::ports::{At, Created, Random, Stepped, Store, Written};
