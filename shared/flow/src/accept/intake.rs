@@ -21,7 +21,7 @@ pub struct Intake {
     pub(super) staged: Staged,
     /// Keeps the orphan rule away until the job is there, or nothing is.
     _staging: Begun,
-    bad: Vec<BadFile>,
+    pub(super) bad: Vec<BadFile>,
     names: Vec<String>,
     batch_bytes: u64,
     current: Option<Current>,
