@@ -8,13 +8,14 @@ use std::time::Duration;
 use audio::{SegmentRules, Verdict};
 use domain::accept::StagedFile;
 use domain::recording::{AudioFacts, Recording};
-use domain::{Codec, Format, RecordingId};
+use domain::{Codec, Format, RecordingId, Uid};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::intake::Intake;
 use crate::error::Result;
 use crate::first_pass::{Listened, Pass, listen};
 use crate::ports::BlobName;
+use crate::world::World;
 
 /// The most that Opus takes: 510 kbit/s. The other compressed codecs of devices take less.
 const COMPRESSED_BYTES_A_SECOND: u64 = 64_000;
@@ -49,8 +50,9 @@ impl Intake {
         }
         // Held until the thread that decodes has ended, not only until nobody waits for it any more.
         let Ok(place) = Arc::clone(&search.places).try_acquire_owned() else { return };
+        let searched = Searched { world: &self.world, uid: &self.uid, files: &self.files };
         let found = tokio::select! {
-            found = self.silence(limits.inline_audio, Arc::new(place)) => found,
+            found = searched.silence(limits.inline_audio, Arc::new(place)) => found,
             () = self.world.clock.sleep(limits.inline_search) => Ok(None),
         };
         let facts = found.unwrap_or_else(|error| {
@@ -62,14 +64,22 @@ impl Intake {
             file.silent = Some(facts);
         }
     }
+}
 
+struct Searched<'a> {
+    world: &'a World,
+    uid: &'a Uid,
+    files: &'a [StagedFile],
+}
+
+impl Searched<'_> {
     /// What is known of every file when all of them are silent, and new.
     async fn silence(&self, most: Duration, place: Arc<OwnedSemaphorePermit>) -> Result<Option<Vec<AudioFacts>>> {
         if !self.all_are_new().await? {
             return Ok(None);
         }
         let (mut left, mut all) = (most, Vec::with_capacity(self.files.len()));
-        for file in &self.files {
+        for file in self.files {
             let Some(facts) = self.listen_to(file, left, Arc::clone(&place)).await? else { return Ok(None) };
             left = left.saturating_sub(Duration::from_millis(facts.duration_ms));
             all.push(facts);
@@ -79,9 +89,9 @@ impl Intake {
 
     /// What has been listened to before is not decoded again: its recording says what it is.
     async fn all_are_new(&self) -> Result<bool> {
-        let id = |file: &StagedFile| RecordingId::derive(&self.uid, &file.name, &file.sha256);
+        let id = |file: &StagedFile| RecordingId::derive(self.uid, &file.name, &file.sha256);
         let ids: Vec<_> = self.files.iter().map(id).collect();
-        let known = self.world.store.recordings(&self.uid, &ids).await?;
+        let known = self.world.store.recordings(self.uid, &ids).await?;
         Ok(known.iter().flatten().all(Recording::needs_listening))
     }
 
