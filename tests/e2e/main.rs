@@ -4,6 +4,7 @@
 
 mod broken_uploads;
 mod commands;
+mod compat;
 mod configuration;
 mod control;
 mod databases;
@@ -11,6 +12,7 @@ mod deliveries;
 mod disks;
 mod kills;
 mod load;
+mod older_client;
 mod outcomes;
 mod pushes;
 mod quickstart;

@@ -5,6 +5,7 @@
 pub mod client;
 pub mod folder;
 pub mod log;
+pub mod older_client;
 pub mod program;
 pub mod recordings;
 pub mod server;
@@ -13,6 +14,7 @@ pub mod wait;
 
 pub use client::{Answer, Client};
 pub use folder::Folder;
+pub use older_client::OlderClient;
 pub use program::afterword;
 pub use recordings::Recording;
 pub use server::Server;
