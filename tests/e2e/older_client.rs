@@ -169,6 +169,24 @@ async fn a_server_killed_in_the_middle_goes_on_with_the_same_job() {
 }
 
 #[tokio::test]
+async fn a_server_killed_before_it_answers_a_silent_batch_has_completed_it() {
+    let setup = quick();
+    let server = setup.start().await;
+    let mut older = OlderClient::new(server.client(), &[Recording::silence(T0)]);
+    server.kill_at("accept", 1);
+    older.upload().await;
+    assert_eq!(older.states(), [Kept]);
+    server.wait_killed(PATIENCE).await;
+    let server = setup.start().await;
+    older.client = older.client.at(&server.url);
+    older.sync().await;
+    assert_eq!((older.states(), older.retries()), (vec![Deleted], vec![0]));
+    assert_eq!(server.client().jobs().await.len(), 1);
+    server.folder().until_no_blobs(PATIENCE).await;
+    nothing_is_lost_or_twice("local", &older).await;
+}
+
+#[tokio::test]
 async fn a_job_that_expired_is_uploaded_again_and_nothing_is_done_twice() {
     let setup = quick().with("jobs.retention_seconds", 1).with("jobs.expire_after_cleanup_seconds", 0);
     let server = setup.start().await;

@@ -88,3 +88,32 @@ pub fn read_error(error: std::io::Error) -> Error {
         Err(error) => Error::new(Kind::Unavailable, "blobs.read", "").because(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures_util::{FutureExt, StreamExt, stream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_pass_that_nobody_waits_for_any_more_ends_and_gives_its_place_back() {
+        let name = domain::name::parse("audio_x_pcm16_16000_1_fs160_1748300000.bin").unwrap();
+        let rules = SegmentRules::new(Duration::from_secs(15));
+        let pass = Pass { format: name.format, rules, keep: None, within: None };
+        let place = Arc::new(());
+        let never = stream::pending::<Result<Bytes>>().boxed();
+        {
+            let mut listening = Box::pin(listen(never, pass, Arc::clone(&place)));
+            assert!((&mut listening).now_or_never().is_none());
+            assert_eq!(Arc::strong_count(&place), 2);
+        }
+        let given_back = async {
+            while Arc::strong_count(&place) > 1 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), given_back).await.unwrap();
+    }
+}
