@@ -102,7 +102,8 @@ async fn post_v2_refusals_are_those_of_an_upload_and_keep_nothing() {
         old.problem(422, "backfill_lookback_exceeded");
         assert!(old.body["detail"].as_str().unwrap().contains("recovery window"), "{}", old.text);
         client.post(route, &[Recording::new("notes.txt", "abc")]).await.problem(400, "invalid_filename");
-        client.post(route, &[]).await.problem(400, "empty_batch");
+        let form = reqwest::multipart::Form::new().text("note", "no recording here");
+        client.send(client.request(Method::POST, route).multipart(form)).await.problem(400, "empty_batch");
         let large = Recording::new(name(T0), vec![0; 100_001]);
         client.post(route, &[large]).await.problem(413, "file_too_large");
         let many = [1, 2, 3].map(|n| Recording::new(name(afterword_tests::wait::now_secs() - n), "abc"));
