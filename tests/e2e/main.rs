@@ -10,6 +10,7 @@ mod control;
 mod databases;
 mod deliveries;
 mod disks;
+mod document;
 mod kills;
 mod load;
 mod older_client;
