@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use afterword_tests::recordings::{T0, name};
-use afterword_tests::wait::PATIENCE;
+use afterword_tests::wait::{PATIENCE, now_secs};
 use afterword_tests::{Answer, Client, Recording, Server, Setup, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -91,25 +91,39 @@ async fn post_v2_202_what_is_too_long_or_not_to_be_searched_is_left_to_the_worke
     }
 }
 
+/// Limits that a test can reach, and recordings that are young enough.
+fn small() -> Setup {
+    let setup = Setup::new().with("limits.max_file_bytes", 100_000).with("limits.max_batch_bytes", 150_000);
+    setup.with("limits.max_files", 3).with("limits.recovery_window_seconds", 86_400)
+}
+
 #[tokio::test]
-async fn post_v2_refusals_are_those_of_an_upload_and_keep_nothing() {
-    let setup = Setup::new().with("limits.max_file_bytes", 100_000).with("limits.max_files", 2);
-    let server = setup.with("limits.recovery_window_seconds", 86_400).start().await;
-    let client = server.client();
+async fn refusals_are_those_of_an_upload_and_keep_nothing() {
+    let server = small().start().await;
+    let (client, now) = (server.client(), now_secs() - 3600);
+    let good = Recording::short(now);
+    let sized = |at: i64, bytes: usize| Recording::new(name(at), vec![0; bytes]);
+    let other_digest = format!("sha-256=:{}=:", "A".repeat(43));
     for route in [V2, V1] {
-        let good = Recording::short(T0);
-        let old = client.post(route, &[good.clone()]).await;
-        old.problem(422, "backfill_lookback_exceeded");
-        assert!(old.body["detail"].as_str().unwrap().contains("recovery window"), "{}", old.text);
-        client.post(route, &[Recording::new("notes.txt", "abc")]).await.problem(400, "invalid_filename");
+        for (status, code, files) in [
+            (400, "invalid_filename", vec![good.clone(), Recording::new("notes.txt", "abc")]),
+            (400, "duplicate_filename", vec![good.clone(), good.clone()]),
+            (400, "empty_file", vec![sized(now, 0)]),
+            (413, "file_too_large", vec![sized(now, 100_001)]),
+            (413, "batch_too_large", vec![sized(now, 90_000), sized(now + 1, 90_000)]),
+            (413, "too_many_files", (0..4).map(|n| sized(now + n, 10)).collect()),
+            (422, "digest_mismatch", vec![good.clone().header("content-digest", &other_digest)]),
+            (422, "recording_in_future", vec![Recording::short(now + 7200)]),
+            (422, "backfill_lookback_exceeded", vec![Recording::short(T0)]),
+        ] {
+            client.post(route, &files).await.problem(status, code);
+        }
+        client.post(&format!("{route}?language=en_US"), &[good.clone()]).await.problem(400, "invalid_parameter");
+        server.stranger().post(route, &[good.clone()]).await.problem(401, "unauthenticated");
         let form = reqwest::multipart::Form::new().text("note", "no recording here");
         client.send(client.request(Method::POST, route).multipart(form)).await.problem(400, "empty_batch");
-        let large = Recording::new(name(T0), vec![0; 100_001]);
-        client.post(route, &[large]).await.problem(413, "file_too_large");
-        let many = [1, 2, 3].map(|n| Recording::new(name(afterword_tests::wait::now_secs() - n), "abc"));
-        client.post(route, &many).await.problem(413, "too_many_files");
-        client.post(&format!("{route}?language=en_US"), &[good.clone()]).await.problem(400, "invalid_parameter");
-        server.stranger().post(route, &[good]).await.problem(401, "unauthenticated");
+        let broken = client.request(Method::POST, route).header("content-type", "multipart/form-data; boundary=b");
+        client.send(broken.body("hello")).await.problem(400, "malformed_multipart");
     }
     // The route of new clients keeps its own name for it.
     client.upload(&[Recording::short(T0)]).await.problem(422, "recording_too_old");
@@ -252,9 +266,12 @@ async fn post_v1_207_some_failed() {
 async fn post_v1_500_all_failed() {
     let server = Setup::new().with("engine.null_fail", "refuse").start().await;
     let answer = v1(&server, &[Recording::short(T0)]).await;
-    let detail = answer.problem(500, "transcription_refused")["detail"].as_str().unwrap();
+    let body = answer.problem(500, "job_failed");
+    assert_eq!(body["reason_code"], "transcription_refused");
+    let detail = body["detail"].as_str().unwrap();
     assert!(detail.starts_with("All 1 segments failed. First error: "), "{detail}");
-    v1(&server, &[Recording::garbage(T0)]).await.problem(500, "sync_invalid_audio");
+    let invalid = v1(&server, &[Recording::garbage(T0)]).await;
+    assert_eq!(invalid.problem(500, "job_failed")["reason_code"], "sync_invalid_audio");
 }
 
 #[tokio::test]

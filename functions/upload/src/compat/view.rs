@@ -131,13 +131,11 @@ pub struct Told {
     pub error: Option<String>,
     pub reason_code: Option<&'static str>,
     pub retry_after: Option<u64>,
-    /// Our own code of the error.
-    pub code: Option<Code>,
 }
 
 impl Told {
     pub fn of(job: &Job) -> Self {
-        let quiet = |status| Self { status, error: None, reason_code: None, retry_after: None, code: None };
+        let quiet = |status| Self { status, error: None, reason_code: None, retry_after: None };
         match job.status {
             Status::Uploading => quiet(Status::Queued),
             Status::Queued | Status::Processing | Status::Completed => quiet(job.status),
@@ -151,14 +149,12 @@ impl Told {
                 Some(failure) if failure.blame == Blame::Service => Self {
                     error: Some(sentence(job, &format!("{NOT_COUNTED}: {}", failure.detail))),
                     retry_after: Some(AFTER_OUR_FAULT_SECONDS),
-                    code: Some(failure.code),
                     // Only `failed` is not counted. The files are kept and sent again either way.
                     ..quiet(Status::Failed)
                 },
                 Some(failure) => Self {
                     error: Some(sentence(job, &failure.detail)),
                     reason_code: Some(shipped_name(failure.code)),
-                    code: Some(failure.code),
                     ..quiet(job.status)
                 },
                 None => Self { error: Some(sentence(job, NOT_COUNTED)), ..quiet(Status::Failed) },
@@ -186,7 +182,7 @@ fn sentence(job: &Job, first: &str) -> String {
 }
 
 /// The name by which shipped clients know a code.
-pub fn shipped_name(code: Code) -> &'static str {
+fn shipped_name(code: Code) -> &'static str {
     match code {
         Code::InvalidAudio => "sync_invalid_audio",
         code => code.as_str(),

@@ -13,7 +13,7 @@ use http::header::LINK;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::accept::accepted;
-use super::view::{self, Memories, PartMemories};
+use super::view::{Memories, PartMemories, Told};
 use super::{Door, in_their_words};
 use crate::upload::{Params, RecordingsForm};
 
@@ -29,14 +29,14 @@ edge::problems!(
     WaitProblems: WITH_TOKEN;
     InvalidFilename, DuplicateFilename, EmptyFile, EmptyBatch, MalformedMultipart, InvalidParameter, FileTooLarge,
     BatchTooLarge, TooManyFiles, UnsupportedMediaType, DigestMismatch, RecordingInFuture, RecordingTooOld,
-    FairUseRestricted, RateLimited, BackendBusy, StillProcessing;
+    FairUseRestricted, RateLimited, BackendBusy, JobFailed, StillProcessing;
     RecordingTooOld as "backfill_lookback_exceeded"
 );
 
 /// Upload a batch and wait for its end
 ///
-/// Deprecated: `/v2/sync-local-files` does not keep anybody waiting. A job of which nothing came is 500, with the code of
-/// its error; one that takes longer goes on, and is named by the `job_id` of the 504.
+/// Deprecated: `/v2/sync-local-files` does not keep anybody waiting. A job of which nothing came is 500, with its
+/// `reason_code`; one that takes longer goes on, and is named by the `job_id` of the 504.
 #[utoipa::path(
     post, path = "/v1/sync-local-files", operation_id = "shipped_upload_and_wait", tag = "shipped clients",
     params(Params), request_body(content = RecordingsForm, content_type = "multipart/form-data"),
@@ -100,12 +100,11 @@ fn still_processing(job: &Job) -> Problem {
     Problem::new(Code::StillProcessing, detail).member("job_id", job.id.to_string())
 }
 
-/// 500, whatever it was: these clients try again later.
+/// 500, whatever it was: these clients try again later. The reason is named as on a poll.
 fn nothing_came_of(job: &Job) -> Problem {
-    let told = view::Told::of(job);
-    let code = told.code.filter(|code| code.status() == 0).unwrap_or(Code::InternalError);
-    let problem = Problem::new(code, told.error.unwrap_or_default()).member("job_id", job.id.to_string());
-    told.code.map_or(problem.clone(), |code| problem.known_as(view::shipped_name(code)))
+    let told = Told::of(job);
+    let problem = Problem::new(Code::JobFailed, told.error.unwrap_or_default()).member("job_id", job.id.to_string());
+    told.reason_code.map_or(problem.clone(), |reason| problem.member("reason_code", reason))
 }
 
 /// Every answer of the route, errors and refused tokens included.
