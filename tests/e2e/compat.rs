@@ -118,8 +118,11 @@ async fn refusals_are_those_of_an_upload_and_keep_nothing() {
         ] {
             client.post(route, &files).await.problem(status, code);
         }
-        client.post(&format!("{route}?language=en_US"), &[good.clone()]).await.problem(400, "invalid_parameter");
-        server.stranger().post(route, &[good.clone()]).await.problem(401, "unauthenticated");
+        client
+            .post(&format!("{route}?language=en_US"), std::slice::from_ref(&good))
+            .await
+            .problem(400, "invalid_parameter");
+        server.stranger().post(route, std::slice::from_ref(&good)).await.problem(401, "unauthenticated");
         let form = reqwest::multipart::Form::new().text("note", "no recording here");
         client.send(client.request(Method::POST, route).multipart(form)).await.problem(400, "empty_batch");
         let broken = client.request(Method::POST, route).header("content-type", "multipart/form-data; boundary=b");
