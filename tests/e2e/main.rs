@@ -5,6 +5,7 @@
 mod attacks;
 mod broken_uploads;
 mod commands;
+mod compat;
 mod configuration;
 mod control;
 mod databases;
@@ -13,6 +14,7 @@ mod disks;
 mod document;
 mod kills;
 mod load;
+mod older_client;
 mod outcomes;
 mod pushes;
 mod quickstart;

@@ -120,8 +120,17 @@ impl Client {
     }
 
     pub async fn try_upload(&self, query: &str, files: &[Recording]) -> reqwest::Result<Answer> {
+        self.try_post(&format!("/v2/sync/upload{query}"), files).await
+    }
+
+    /// A batch, to whichever route takes batches.
+    pub async fn try_post(&self, path: &str, files: &[Recording]) -> reqwest::Result<Answer> {
         let form = files.iter().fold(Form::new(), |form, file| form.part("files", part(file)));
-        self.try_send(self.request(Method::POST, &format!("/v2/sync/upload{query}")).multipart(form)).await
+        self.try_send(self.request(Method::POST, path).multipart(form)).await
+    }
+
+    pub async fn post(&self, path: &str, files: &[Recording]) -> Answer {
+        self.try_post(path, files).await.unwrap()
     }
 
     pub async fn upload_to(&self, query: &str, files: &[Recording]) -> Answer {
