@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use axum::Router;
 use config::Config;
 use edge::{Check, TaskSecret};
-use flow::ports::{AlwaysAdmit, Blobs, Clock, Identity, Queue, Random, Store};
+use flow::ports::{AlwaysAdmit, Blobs, Clock, Feed, Identity, Queue, Random, Store};
 use flow::process::Worker;
 use flow::{Settings, World};
 use local::{
@@ -68,6 +68,7 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
     let identity = Arc::new(LocalIdentity::open(&folder.secrets_dir(), Arc::clone(&clock))?);
     let push = Arc::new(PushLog::open(&folder.push_log(), Arc::clone(&clock))?);
     let world = World {
+        feed: Arc::clone(&store) as Arc<dyn Feed>,
         store,
         blobs: blobs as Arc<dyn Blobs>,
         queue: Arc::clone(&queue) as Arc<dyn Queue>,

@@ -3,9 +3,11 @@
 pub mod accept;
 pub mod circuit;
 pub mod control;
+pub mod conversation;
 pub mod dispatch;
 pub mod effects;
 pub mod error;
+pub mod follow;
 pub mod persist;
 pub mod ports;
 pub mod process;
