@@ -39,11 +39,12 @@ impl Door {
         let stage = Stage::new();
         let world = World { admission: Arc::new(refusing), ..stage.world.clone() };
         let secret = TaskSecret::new(Some(SecretString::from("s".repeat(32))), None).unwrap();
-        let deps = upload::Deps { world, identity: Arc::new(Names), secret: Arc::new(secret) };
+        let stop = CancellationToken::new();
+        let (identity, shutdown) = (Arc::new(Names), stop.clone());
+        let deps = upload::Deps { world, identity, secret: Arc::new(secret), shutdown };
         let router = edge::wrap(upload::routes(deps), stage.world.random.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let stop = CancellationToken::new();
         tokio::spawn(edge::serve(listener, router, ServeLimits::default(), stop.clone()));
         Self { stage, client: Client::new(&url, "ann"), _stop: stop.drop_guard() }
     }

@@ -31,6 +31,8 @@ pub struct Wired {
     pub config: Config,
     /// Cancelled, running jobs go back to the queue.
     pub stop_work: CancellationToken,
+    /// Cancelled, answers that go on for minutes end.
+    pub end_streams: CancellationToken,
     secret: Arc<TaskSecret>,
     /// Held as long as the server runs.
     _folder: DataFolder,
@@ -82,7 +84,8 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
     let stop_work = CancellationToken::new();
     let worker = Arc::new(Worker::new(world.clone(), engine, stop_work.clone()));
     let (data_dir, config) = (folder.path().to_owned(), config.clone());
-    Ok(Wired { world, worker, identity, queue, data_dir, config, stop_work, secret, _folder: folder })
+    let end_streams = CancellationToken::new();
+    Ok(Wired { world, worker, identity, queue, data_dir, config, stop_work, end_streams, secret, _folder: folder })
 }
 
 /// A configured secret, checked before anything is opened. An unset one is made by the data folder; an empty one is a
@@ -130,9 +133,10 @@ impl Wired {
     pub fn routers(&self, version: &'static str) -> (Router, Router) {
         let (world, secret) = (self.world.clone(), Arc::clone(&self.secret));
         let identity = Arc::clone(&self.identity) as Arc<dyn Identity>;
-        let public = upload::routes(upload::Deps { world: world.clone(), identity, secret: Arc::clone(&secret) })
-            .merge(edge::health::routes(version, self.checks()))
-            .merge(edge::metrics::routes());
+        let shutdown = self.end_streams.clone();
+        let deps = upload::Deps { world: world.clone(), identity, secret: Arc::clone(&secret), shutdown };
+        let public =
+            upload::routes(deps).merge(edge::health::routes(version, self.checks())).merge(edge::metrics::routes());
         let internal = process::routes(process::Deps { world, worker: Arc::clone(&self.worker), secret });
         let random = &self.world.random;
         (edge::wrap(public, Arc::clone(random)), edge::wrap(internal, Arc::clone(random)))

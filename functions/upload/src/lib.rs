@@ -3,6 +3,7 @@
 mod conversations;
 mod cursor;
 mod devices;
+mod events;
 mod jobs;
 mod multipart;
 mod refused;

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::routing::get;
 use edge::TaskSecret;
 use flow::World;
 use flow::ports::Identity;
 use http::header::CONTENT_TYPE;
+use tokio_util::sync::CancellationToken;
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
-use crate::{conversations, devices, jobs, upload, usage};
+use crate::events::Places;
+use crate::{conversations, devices, events, jobs, upload, usage};
 
 /// What the function needs.
 pub struct Deps {
@@ -21,17 +23,40 @@ pub struct Deps {
     pub identity: Arc<dyn Identity>,
     /// The queue shows it to the worker. Held here so that the function cannot be built without a fit one.
     pub secret: Arc<TaskSecret>,
+    /// Cancelled when the process is to end: answers that would go on for minutes end then.
+    pub shutdown: CancellationToken,
+}
+
+/// What handlers take parts of.
+#[derive(Clone)]
+struct Api {
+    world: World,
+    places: Places,
+}
+
+impl FromRef<Api> for World {
+    fn from_ref(api: &Api) -> Self {
+        api.world.clone()
+    }
+}
+
+impl FromRef<Api> for Places {
+    fn from_ref(api: &Api) -> Self {
+        api.places.clone()
+    }
 }
 
 pub fn routes(deps: Deps) -> Router {
-    let Deps { world, identity, secret: _ } = deps;
+    let Deps { world, identity, secret: _, shutdown } = deps;
+    let places = Places::new(world.settings.streams.clone(), shutdown);
+    let api = Api { world, places };
     let document: Arc<str> = document().to_json().unwrap_or_default().into();
     let document = move || async move { ([(CONTENT_TYPE, "application/json")], document.to_string()) };
-    edge::authenticated(Router::from(with_token()), identity).with_state(world).route("/openapi.json", get(document))
+    edge::authenticated(Router::from(with_token()), identity).with_state(api).route("/openapi.json", get(document))
 }
 
 /// Routes that ask for a token.
-fn with_token() -> OpenApiRouter<World> {
+fn with_token() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         // The limits of an upload are our own, and told in our own words.
         .routes(routes!(upload::upload).layer(DefaultBodyLimit::disable()))
@@ -39,9 +64,10 @@ fn with_token() -> OpenApiRouter<World> {
         .routes(routes!(jobs::by_path, jobs::cancel))
         .routes(routes!(jobs::retry))
         .routes(routes!(jobs::by_query))
+        .routes(routes!(events::events))
         .routes(routes!(devices::register, devices::forget))
         .routes(routes!(conversations::list))
-        .routes(routes!(conversations::one))
+        .routes(routes!(conversations::one, conversations::delete))
         .routes(routes!(usage::usage))
 }
 

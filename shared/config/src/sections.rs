@@ -35,6 +35,9 @@ section!(Limits {
     max_files: usize,
     max_future_seconds: u64,
     recovery_window_seconds: u64,
+    event_stream_seconds: u64,
+    event_streams_per_user: usize,
+    event_streams: usize,
 });
 section!(Queue {
     max_attempts: u32,

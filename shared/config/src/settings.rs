@@ -1,7 +1,7 @@
 //! From configuration to what the use cases want, with the relations between the numbers checked.
 
 use domain::Rules;
-use flow::settings::{Settings, UploadLimits, WorkerLimits};
+use flow::settings::{Settings, StreamLimits, UploadLimits, WorkerLimits};
 
 use crate::ConfigError;
 use crate::sections::{Config, secs};
@@ -29,6 +29,11 @@ impl Config {
                 max_jobs: self.process.max_jobs,
                 handler_deadline: secs(self.process.handler_deadline_seconds),
                 ..WorkerLimits::default()
+            },
+            streams: StreamLimits {
+                lasts: secs(limits.event_stream_seconds),
+                per_user: limits.event_streams_per_user,
+                in_all: limits.event_streams,
             },
             max_span: None,
         })
@@ -58,7 +63,7 @@ impl Config {
 
     fn check_ranges(&self) -> Result<(), ConfigError> {
         let (jobs, sweep, limits, queue) = (&self.jobs, &self.sweep, &self.limits, &self.queue);
-        let ranges: [(&str, u64, u64, u64); 26] = [
+        let ranges: [(&str, u64, u64, u64); 29] = [
             ("server.max_connections", self.server.max_connections as u64, 1, 1_000_000),
             ("jobs.lease_seconds", jobs.lease_seconds, 1, 3600),
             ("jobs.max_attempts", u64::from(jobs.max_attempts), 1, 1000),
@@ -79,6 +84,9 @@ impl Config {
             ("limits.max_files", limits.max_files as u64, 1, 1000),
             ("limits.max_future_seconds", limits.max_future_seconds, 0, LONGEST_SECONDS),
             ("limits.recovery_window_seconds", limits.recovery_window_seconds, 0, 100 * LONGEST_SECONDS),
+            ("limits.event_stream_seconds", limits.event_stream_seconds, 1, DAY_SECONDS),
+            ("limits.event_streams_per_user", limits.event_streams_per_user as u64, 1, 1000),
+            ("limits.event_streams", limits.event_streams as u64, 0, 1_000_000),
             ("queue.max_attempts", u64::from(queue.max_attempts), 1, 1_000_000),
             ("queue.min_backoff_seconds", queue.min_backoff_seconds, 1, DAY_SECONDS),
             ("queue.max_backoff_seconds", queue.max_backoff_seconds, 1, DAY_SECONDS),
