@@ -9,6 +9,8 @@ mod control;
 mod databases;
 mod deliveries;
 mod disks;
+mod events;
+mod forgetting;
 mod kills;
 mod load;
 mod outcomes;

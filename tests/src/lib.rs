@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
 pub mod client;
+pub mod events;
 pub mod folder;
 pub mod log;
 pub mod program;
