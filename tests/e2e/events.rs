@@ -47,11 +47,9 @@ async fn a_job_is_told_live_from_its_queue_to_its_end() {
     statuses.dedup();
     assert_eq!(statuses, ["queued", "processing", "completed"]);
     // In the end an event says just what the job's own route says.
-    loop {
-        let event = events.job().await;
-        if event.job_id() == second && event.data == client.job(&second).await {
-            break;
-        }
+    let mut last = seen.last().unwrap().clone();
+    while last.job_id() != second || last.data != client.job(&second).await {
+        last = events.job().await;
     }
 }
 
@@ -96,7 +94,6 @@ async fn a_client_that_was_cut_off_misses_nothing_over_a_kill_of_the_server_eith
     let seen = events.until(job_id(&later), "completed").await;
     let told = seen.iter().any(|event| event.job_id() == job_id(&meanwhile) && event.status() == "completed");
     assert!(told, "{seen:?}");
-    assert!(seen.iter().all(|event| event.id.as_str() >= "2026"), "ids are moments");
 }
 
 #[tokio::test]
