@@ -146,6 +146,7 @@ async fn where_no_place_is_left_a_stream_tells_what_is_known_and_ends() {
     let job_id = client.accepted(&[Recording::short(T0)]).await;
     let rest = client.events("").await.rest().await;
     assert_eq!(rest[0].retry, "3000");
+    assert!(client.get(PATH).await.text.starts_with("retry: 3000\n\nevent: job\n"));
     assert!(rest.len() > 1 && rest[1..].iter().all(|event| event.job_id() == job_id), "{rest:?}");
 }
 
