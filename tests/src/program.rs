@@ -64,9 +64,10 @@ pub async fn with_env(args: &[&str], env: &[(String, String)]) -> Said {
 /// Runs a line as a person would paste it into a shell.
 pub async fn shell(line: &str) -> String {
     let mut command = Command::new("sh");
-    command.args(["-c", line]).kill_on_drop(true);
+    command.args(["-c", line]).stdin(Stdio::null()).kill_on_drop(true);
     let done = tokio::time::timeout(PATIENCE, command.output()).await;
     let output = done.unwrap_or_else(|_| panic!("`{line}` does not end")).unwrap();
-    assert!(output.status.success(), "`{line}`: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "`{line}`: {out}\n{}", String::from_utf8_lossy(&output.stderr));
+    out.into_owned()
 }
