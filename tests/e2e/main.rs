@@ -5,13 +5,16 @@
 mod attacks;
 mod broken_uploads;
 mod commands;
+mod compat;
 mod configuration;
 mod control;
 mod databases;
 mod deliveries;
 mod disks;
+mod document;
 mod kills;
 mod load;
+mod older_client;
 mod outcomes;
 mod pushes;
 mod quickstart;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use afterword_tests::older_client::State;
 use afterword_tests::recordings::T0;
-use afterword_tests::{Client, Recording};
+use afterword_tests::{Client, OlderClient, Recording};
 use async_trait::async_trait;
 use domain::{Code, Uid};
 use edge::{ServeLimits, TaskSecret};
@@ -62,10 +63,12 @@ async fn each_refusal_by_policy_has_its_status_reason_and_wait() {
         (Code::BackendBusy, 503, "backend_busy", "backfill_capacity"),
     ] {
         let door = Door::with(Refusing::always(code, Duration::from_millis(1500))).await;
-        let answer = door.client.upload(&[Recording::short(T0)]).await;
-        assert_eq!(answer.problem(status, code.as_str())["retry_after"], 2, "whole seconds, never too early");
-        assert_eq!(answer.header("x-rate-limit-reason"), reason);
-        assert_eq!(answer.header("x-omi-rate-limit-reason"), shipped);
+        for route in ["/v2/sync/upload", "/v2/sync-local-files", "/v1/sync-local-files"] {
+            let answer = door.client.post(route, &[Recording::short(T0)]).await;
+            assert_eq!(answer.problem(status, code.as_str())["retry_after"], 2, "whole seconds, never too early");
+            assert_eq!(answer.header("x-rate-limit-reason"), reason);
+            assert_eq!(answer.header("x-omi-rate-limit-reason"), shipped);
+        }
         door.nothing_kept();
     }
 }
@@ -91,4 +94,20 @@ async fn a_policy_is_asked_after_the_token_and_before_the_body() {
     let request = request.header("content-type", "multipart/form-data; boundary=b").body(endless);
     door.client.send(request).await.problem(429, "rate_limited");
     door.nothing_kept();
+}
+
+#[tokio::test]
+async fn a_shipped_client_that_is_refused_keeps_its_files_uncounted_and_comes_back() {
+    for (code, paused, busy) in
+        [(Code::FairUseRestricted, Some(90), 0), (Code::RateLimited, Some(90), 0), (Code::BackendBusy, None, 1)]
+    {
+        let door = Door::with(Refusing::once(code, Duration::from_secs(90))).await;
+        let mut older = OlderClient::new(door.client.clone(), &[Recording::short(T0)]);
+        older.upload().await;
+        assert_eq!((older.paused, older.busy), (paused, busy), "{code}");
+        assert_eq!((older.states(), older.retries()), (vec![State::Kept], vec![0]), "{code}");
+        door.nothing_kept();
+        older.upload().await;
+        assert!(older.paused.is_none() && older.files[0].job_id.is_some(), "{code}");
+    }
 }

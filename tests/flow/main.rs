@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
 mod admission;
+mod inline_search;
 mod late_engine;
 mod stage;

@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
 pub mod client;
+pub mod contract;
+pub mod figures;
 pub mod folder;
 pub mod log;
+pub mod older_client;
 pub mod program;
 pub mod recordings;
 pub mod server;
@@ -14,6 +17,7 @@ pub mod wire;
 
 pub use client::{Answer, Client};
 pub use folder::Folder;
+pub use older_client::OlderClient;
 pub use program::afterword;
 pub use recordings::Recording;
 pub use server::Server;

@@ -64,7 +64,8 @@ async fn page(
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Listing {
-    /// At most 100, comma-separated. Unknown ones are left out. Nothing else is looked at then.
+    /// Comma-separated. Unknown ones are left out. Nothing else is looked at then.
+    #[param(value_type = Option<Vec<uuid::Uuid>>, style = Form, explode = false, max_items = 100)]
     ids: Option<String>,
     /// Conversations that began at or after this moment.
     #[param(value_type = Option<String>, format = DateTime)]

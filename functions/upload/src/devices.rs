@@ -33,7 +33,7 @@ pub struct Registration {
 #[utoipa::path(
     put, path = "/v2/devices/{device_id}", operation_id = "register_device", tag = "devices",
     params(("device_id" = String, Path, description = "Any name that the app gives its installation.",
-        min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9._:-]+$")),
+        min_length = 1, max_length = 128, pattern = r"^[^\u0000-\u001F\u007F-\u009F/]+$")),
     request_body = Registration,
     responses((status = 204, description = "Registered."), RegisterProblems)
 )]
@@ -57,7 +57,7 @@ pub async fn register(
 /// Forget a device
 #[utoipa::path(
     delete, path = "/v2/devices/{device_id}", operation_id = "forget_device", tag = "devices",
-    params(("device_id" = String, Path, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9._:-]+$")),
+    params(("device_id" = String, Path, min_length = 1, max_length = 128, pattern = r"^[^\u0000-\u001F\u007F-\u009F/]+$")),
     responses((status = 204, description = "There is no such device, or no longer."), ForgetProblems)
 )]
 pub async fn forget(

@@ -120,7 +120,7 @@ fn unknown_job() -> Problem {
 }
 
 /// The caller's own job, if there is one of that id that has not expired.
-async fn owned(world: &World, uid: &Uid, job_id: &str) -> Result<Job, Problem> {
+pub async fn owned(world: &World, uid: &Uid, job_id: &str) -> Result<Job, Problem> {
     // What is no id names no job.
     let id: JobId = job_id.parse().map_err(|_| unknown_job())?;
     let job = world.store.job(id).await?.ok_or_else(unknown_job)?;

@@ -1,5 +1,6 @@
 //! The public API: uploads, jobs, devices, conversations, usage. Wiring and HTTP; the rules live in `domain` and `flow`.
 
+mod compat;
 mod conversations;
 mod cursor;
 mod devices;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::routing::get;
+use axum::{Extension, Router};
 use edge::TaskSecret;
 use flow::World;
 use flow::ports::Identity;
@@ -14,7 +14,8 @@ use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
-use crate::{conversations, devices, jobs, upload, usage};
+use crate::compat::Door;
+use crate::{compat, conversations, devices, jobs, upload, usage};
 
 /// What the function needs.
 pub struct Deps {
@@ -28,10 +29,16 @@ pub fn routes(deps: Deps) -> Router {
     let Deps { world, identity, secret: _ } = deps;
     let document: Arc<str> = document().to_json().unwrap_or_default().into();
     let document = move || async move { ([(CONTENT_TYPE, "application/json")], document.to_string()) };
-    edge::authenticated(Router::from(with_token()), identity).with_state(world).route("/openapi.json", get(document))
+    let with_token = Router::from(with_token()).layer(Extension(Door::of(&world.settings)));
+    edge::authenticated(with_token, identity)
+        // Outside of the token's check: what is deprecated says so to everybody.
+        .route_layer(from_fn(compat::wait::say_deprecated))
+        .with_state(world)
+        .route("/openapi.json", get(document))
 }
 
 /// Routes that ask for a token.
+#[expect(deprecated, reason = "what is deprecated for clients is served all the same")]
 fn with_token() -> OpenApiRouter<World> {
     OpenApiRouter::new()
         // The limits of an upload are our own, and told in our own words. A client that hangs up behind its last byte
@@ -45,6 +52,9 @@ fn with_token() -> OpenApiRouter<World> {
         .routes(routes!(conversations::list))
         .routes(routes!(conversations::one))
         .routes(routes!(usage::usage))
+        .routes(routes!(compat::accept::accept).layer(DefaultBodyLimit::disable()).layer(from_fn(edge::to_its_end)))
+        .routes(routes!(compat::status::status))
+        .routes(routes!(compat::wait::accept_and_wait).layer(DefaultBodyLimit::disable()))
 }
 
 /// The public API as OpenAPI 3.1. `docs/openapi.json` is this, checked in.

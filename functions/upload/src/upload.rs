@@ -4,7 +4,7 @@ use axum::extract::{Request, State};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use domain::name::EARLIEST_MS;
-use domain::{Code, Sha256Hex, Timestamp};
+use domain::{Code, Sha256Hex, Timestamp, Uid};
 use edge::{Caller, Json, Problem, Query, RequestContext};
 use flow::World;
 use flow::accept::{Accepted, Intake, PartHeaders, parse_terms};
@@ -71,18 +71,24 @@ pub async fn upload(
     Query(params): Query<Params>,
     request: Request,
 ) -> Result<(StatusCode, Json<job::Accepted>), Problem> {
+    let intake = take_in(&world, uid, &params, request).await?;
+    let accepted = intake.commit(Some(context.traceparent.to_string())).await.map_err(problem)?;
+    let Accepted { job, deduplicated } = &accepted;
+    Ok((StatusCode::ACCEPTED, Json(job::Accepted::of(job, *deduplicated))))
+}
+
+/// Stages the parts of a batch as they arrive: what is left to do is the commit.
+pub async fn take_in(world: &World, uid: Uid, params: &Params, request: Request) -> Result<Intake, Problem> {
     let terms = parse_terms(params.conversation_id.as_deref(), params.language.as_deref()).map_err(problem)?;
     let (head, body) = request.into_parts();
     check_length(&head.headers, world.settings.upload.max_batch_bytes)?;
     let mut multipart = Multipart::new(&head.headers, body).map_err(multipart_problem)?;
-    let mut intake = Intake::begin(&world, uid, terms).await.map_err(problem)?;
+    let mut intake = Intake::begin(world, uid, terms).await.map_err(problem)?;
     if let Err(refused) = receive(&mut intake, &mut multipart).await {
         intake.abandon().await;
         return Err(refused);
     }
-    let accepted = intake.commit(Some(context.traceparent.to_string())).await.map_err(problem)?;
-    let Accepted { job, deduplicated } = &accepted;
-    Ok((StatusCode::ACCEPTED, Json(job::Accepted::of(job, *deduplicated))))
+    Ok(intake)
 }
 
 /// A batch that announces itself as too large is refused before its first byte.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use domain::{Bucket, Code, Timestamp};
+use domain::{Bucket, Timestamp};
 use edge::{Caller, Json, Problem, Query};
 use flow::World;
 use serde::{Deserialize, Serialize};
@@ -14,8 +14,7 @@ use crate::conversations::moment;
 const DAY: Duration = Duration::from_secs(86_400);
 /// Without `from`, the last 31 days.
 const DEFAULT_RANGE: Duration = Duration::from_secs(31 * 86_400);
-const MAX_RANGE: Duration = Duration::from_secs(400 * 86_400);
-/// More than the hours of the longest range.
+/// In one answer: more than a year of hours.
 const MAX_BUCKETS: usize = 10_000;
 
 edge::problems!(UsageProblems: WITH_TOKEN; InvalidParameter);
@@ -23,7 +22,7 @@ edge::problems!(UsageProblems: WITH_TOKEN; InvalidParameter);
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Range {
-    /// Without it, 31 days before `to`. The range may span 400 days.
+    /// Without it, 31 days before `to`.
     #[param(value_type = Option<String>, format = DateTime)]
     from: Option<String>,
     /// Without it, everything until now.
@@ -35,6 +34,9 @@ pub struct Range {
 pub struct UsageView {
     /// Hours in which something was processed, in order.
     buckets: Vec<UsageBucket>,
+    /// Where the rest begins, to be passed as `from`; null when this is all.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    next_from: Option<Timestamp>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -67,18 +69,8 @@ pub async fn usage(
 ) -> Result<Json<UsageView>, Problem> {
     let to = moment("to", range.to.as_deref())?.unwrap_or(world.now() + DAY);
     let from = moment("from", range.from.as_deref())?.unwrap_or(to - DEFAULT_RANGE);
-    check(from, to)?;
-    let buckets = world.store.usage(&uid, from, to, MAX_BUCKETS).await?;
-    Ok(Json(UsageView { buckets: buckets.iter().map(UsageBucket::of).collect() }))
-}
-
-fn check(from: Timestamp, to: Timestamp) -> Result<(), Problem> {
-    let wrong = |detail: &str| Err(Problem::new(Code::InvalidParameter, detail));
-    if from > to {
-        return wrong("The parameter from must not lie behind to.");
-    }
-    if from.until(to) > MAX_RANGE {
-        return wrong("The range from..to may span 400 days.");
-    }
-    Ok(())
+    let mut buckets = world.store.usage(&uid, from, to, MAX_BUCKETS + 1).await?;
+    let next_from = buckets.get(MAX_BUCKETS).map(|bucket| bucket.hour);
+    buckets.truncate(MAX_BUCKETS);
+    Ok(Json(UsageView { buckets: buckets.iter().map(UsageBucket::of).collect(), next_from }))
 }

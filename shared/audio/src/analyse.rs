@@ -1,6 +1,7 @@
 //! The first pass over a recording: how long it is, how whole it is, and where in it is speech.
 
 use std::io::Read;
+use std::time::Duration;
 
 use domain::Format;
 
@@ -67,6 +68,18 @@ pub fn analyse(
     detector: &mut dyn Detector,
 ) -> Result<Analysis, AudioError> {
     analyse_samples(Samples::new(format, read)?, rules, detector)
+}
+
+/// As [`analyse`], but a recording that is longer than `most` is given up as [`AudioError::TooLong`] when that shows:
+/// whoever has little time learns it early.
+pub fn analyse_within(
+    format: &Format,
+    read: &mut dyn Read,
+    rules: &SegmentRules,
+    detector: &mut dyn Detector,
+    most: Duration,
+) -> Result<Analysis, AudioError> {
+    analyse_samples(Samples::new(format, read)?.within(most), rules, detector)
 }
 
 fn analyse_samples(

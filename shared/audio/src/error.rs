@@ -11,6 +11,7 @@ pub enum AudioError {
     Read(#[from] io::Error),
     #[error("this build cannot decode {}", name(.0))]
     Unsupported(Format),
+    /// Or longer than the caller wanted to listen: the sentence is for those who listen to the end.
     #[error("the recording is longer than {} hours", crate::MAX_DURATION.as_secs() / 3600)]
     TooLong,
 }

@@ -19,7 +19,7 @@ mod segment;
 mod testing;
 mod track;
 
-pub use analyse::{Analysis, Verdict, analyse};
+pub use analyse::{Analysis, Verdict, analyse, analyse_within};
 pub use cut::cut;
 pub use decode::{Decoded, FrameDecoder, supported};
 pub use detect::{Detector, Energy, Region};

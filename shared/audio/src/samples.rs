@@ -68,6 +68,13 @@ impl<'r> Samples<'r> {
         }
     }
 
+    /// Ends with an error after this, or after [`MAX_DURATION`].
+    pub fn within(mut self, most: Duration) -> Self {
+        let samples = most.as_millis().saturating_mul(u128::from(RATE / 1000));
+        self.most = u64::try_from(samples).unwrap_or(u64::MAX).min(self.most);
+        self
+    }
+
     /// The next samples, possibly none; `None` at the end.
     pub fn next_piece(&mut self) -> Result<Option<&[f32]>, AudioError> {
         if self.over {

@@ -35,6 +35,10 @@ section!(Limits {
     max_files: usize,
     max_future_seconds: u64,
     recovery_window_seconds: u64,
+    inline_audio_seconds: u64,
+    inline_search_seconds: u64,
+    synchronous_wait_seconds: u64,
+    synchronous_waits: usize,
 });
 section!(Queue {
     max_attempts: u32,

@@ -24,6 +24,10 @@ impl Config {
                 max_files: limits.max_files,
                 max_future: secs(limits.max_future_seconds),
                 recovery_window: (limits.recovery_window_seconds > 0).then(|| secs(limits.recovery_window_seconds)),
+                inline_audio: secs(limits.inline_audio_seconds),
+                inline_search: secs(limits.inline_search_seconds),
+                synchronous_wait: secs(limits.synchronous_wait_seconds),
+                synchronous_waits: limits.synchronous_waits,
             },
             worker: WorkerLimits {
                 max_jobs: self.process.max_jobs,
@@ -58,7 +62,7 @@ impl Config {
 
     fn check_ranges(&self) -> Result<(), ConfigError> {
         let (jobs, sweep, limits, queue) = (&self.jobs, &self.sweep, &self.limits, &self.queue);
-        let ranges: [(&str, u64, u64, u64); 26] = [
+        let ranges: [(&str, u64, u64, u64); 30] = [
             ("server.max_connections", self.server.max_connections as u64, 1, 1_000_000),
             ("jobs.lease_seconds", jobs.lease_seconds, 1, 3600),
             ("jobs.max_attempts", u64::from(jobs.max_attempts), 1, 1000),
@@ -79,6 +83,11 @@ impl Config {
             ("limits.max_files", limits.max_files as u64, 1, 1000),
             ("limits.max_future_seconds", limits.max_future_seconds, 0, LONGEST_SECONDS),
             ("limits.recovery_window_seconds", limits.recovery_window_seconds, 0, 100 * LONGEST_SECONDS),
+            ("limits.inline_audio_seconds", limits.inline_audio_seconds, 0, DAY_SECONDS),
+            ("limits.inline_search_seconds", limits.inline_search_seconds, 1, 60),
+            // The clients that wait this way give up after a minute.
+            ("limits.synchronous_wait_seconds", limits.synchronous_wait_seconds, 1, 55),
+            ("limits.synchronous_waits", limits.synchronous_waits as u64, 0, 1_000_000),
             ("queue.max_attempts", u64::from(queue.max_attempts), 1, 1_000_000),
             ("queue.min_backoff_seconds", queue.min_backoff_seconds, 1, DAY_SECONDS),
             ("queue.max_backoff_seconds", queue.max_backoff_seconds, 1, DAY_SECONDS),

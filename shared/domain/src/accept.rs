@@ -20,6 +20,8 @@ pub struct StagedFile {
     pub crc32c: u32,
     pub stream: Stream,
     pub captured_at: Option<Timestamp>,
+    /// It was listened to at the door, and is without speech by the strict rule.
+    pub silent: Option<AudioFacts>,
 }
 
 /// A batch that is whole and within the limits.
@@ -54,7 +56,7 @@ pub struct Known {
 pub enum Decision {
     /// This job has every recording of the batch. Nothing is written; what was staged for the batch goes.
     Answer(Job),
-    /// A new job; `deduplicated` when it is born at its end.
+    /// A new job; `deduplicated` when it is born at its end because every recording was finished before it.
     Create { job: Job, recordings: Vec<Recording>, deduplicated: bool },
     /// The batch was accepted before, with the same answer.
     Own { job: Job, deduplicated: bool },
@@ -84,7 +86,9 @@ pub fn decide(batch: &Batch, known: Known, ctx: Context<'_>) -> Decision {
         .map(|((known, id), file)| tie(known, *id, file, batch, ctx.now))
         .collect();
     let mut job = propose(batch, &recordings, ctx.now);
-    if finished {
+    if recordings.iter().all(Recording::is_finished) {
+        // What was listened to at the door was worked on: that was the attempt.
+        job.attempt = u32::from(!finished);
         job = born_completed(job, ctx);
     } else {
         take_turn(&mut job, ctx.turn_free, ctx);
@@ -92,13 +96,13 @@ pub fn decide(batch: &Batch, known: Known, ctx: Context<'_>) -> Decision {
     Decision::Create { job, recordings, deduplicated: finished }
 }
 
-/// No other job is completed without an attempt.
+/// ...of recordings that were finished before it. No other job is completed without an attempt.
 fn was_born_completed(job: &Job) -> bool {
     job.status == Status::Completed && job.attempt == 0
 }
 
 fn tie(known: Option<Recording>, id: RecordingId, file: &StagedFile, batch: &Batch, now: Timestamp) -> Recording {
-    match known {
+    let mut recording = match known {
         Some(recording) => Recording { latest_job: batch.job_id, ..recording },
         None => Recording {
             id,
@@ -116,7 +120,11 @@ fn tie(known: Option<Recording>, id: RecordingId, file: &StagedFile, batch: &Bat
             conversation_ids: Vec::new(),
             created_at: now,
         },
+    };
+    if let Some(facts) = file.silent {
+        recording.heard_nothing(facts);
     }
+    recording
 }
 
 fn propose(batch: &Batch, recordings: &[Recording], now: Timestamp) -> Job {
@@ -176,3 +184,6 @@ fn job_file(file: &StagedFile, recording: &Recording) -> JobFile {
     }
     job_file
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,6 +81,8 @@ codes! {
     NotYourJob = "not_your_job", 403, "The job belongs to someone else";
     JobFinished = "job_finished", 409, "The job is already finished";
     NotRetryable = "not_retryable", 409, "The job cannot be retried";
+    JobFailed = "job_failed", 500, "Nothing came of the job";
+    StillProcessing = "still_processing", 504, "The job takes longer than a request may wait";
     UploadIncomplete = "upload_incomplete", 409, "Not every file is whole";
     ConversationNotFound = "conversation_not_found", 404, "No such conversation";
     // The task routes.

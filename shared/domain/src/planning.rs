@@ -42,11 +42,10 @@ pub fn plan_file(
     let Some(file) = job.files.get_mut(plan.index).filter(|file| file.recording == recording.id) else {
         return Err(Refusal::Fenced { fence: job.lease.fence });
     };
-    // Whoever planned first wins: segments that may have text already are never cut anew.
-    if recording.plan.is_none() && !recording.is_finished() {
-        recording.facts = plan.facts;
+    if recording.needs_listening() {
         match &plan.heard {
             Heard::Speech(segments) if !segments.is_empty() => {
+                recording.facts = plan.facts;
                 let ended = job.created_at - std::time::Duration::from_millis(plan.facts.duration_ms);
                 recording.captured_at = Some(file.captured_at.unwrap_or(ended));
                 recording.language.clone_from(&job.language);
@@ -55,8 +54,11 @@ pub fn plan_file(
                 recording.state = State::Planned;
             }
             // Speech without a segment would never be finished.
-            Heard::Speech(_) | Heard::Silence => recording.state = State::Silent,
-            Heard::Nothing(_) => recording.state = State::Invalid,
+            Heard::Speech(_) | Heard::Silence => recording.heard_nothing(plan.facts),
+            Heard::Nothing(_) => {
+                recording.facts = plan.facts;
+                recording.state = State::Invalid;
+            }
         }
     }
     file.follow(&recording);

@@ -59,4 +59,17 @@ impl Recording {
     pub fn is_finished(&self) -> bool {
         matches!(self.state, State::Done | State::Silent)
     }
+
+    /// Nobody has planned it yet. Whoever planned first wins: segments that may have text already are never cut anew.
+    pub fn needs_listening(&self) -> bool {
+        self.plan.is_none() && !self.is_finished()
+    }
+
+    /// It was listened to and is without speech, by the strict rule. What is known of it already stands.
+    pub fn heard_nothing(&mut self, facts: AudioFacts) {
+        if self.needs_listening() {
+            self.facts = facts;
+            self.state = State::Silent;
+        }
+    }
 }

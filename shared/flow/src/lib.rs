@@ -1,11 +1,13 @@
 //! The ports, and the use cases over them: accept, process, sweep, query.
 
 pub mod accept;
+mod bytes_in;
 pub mod circuit;
 pub mod control;
 pub mod dispatch;
 pub mod effects;
 pub mod error;
+mod first_pass;
 pub mod persist;
 pub mod ports;
 pub mod process;

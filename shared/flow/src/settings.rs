@@ -16,6 +16,13 @@ pub struct UploadLimits {
     pub max_future: Duration,
     /// Recordings older than this are refused; `None`: any age.
     pub recovery_window: Option<Duration>,
+    /// A batch of at most so much audio may be searched for speech at the door; zero: none is.
+    pub inline_audio: Duration,
+    /// …and no longer than this.
+    pub inline_search: Duration,
+    /// How long a synchronous upload waits for its end, and how many do so at once.
+    pub synchronous_wait: Duration,
+    pub synchronous_waits: usize,
 }
 
 impl Default for UploadLimits {
@@ -26,6 +33,10 @@ impl Default for UploadLimits {
             max_files: 20,
             max_future: Duration::from_secs(300),
             recovery_window: None,
+            inline_audio: Duration::from_secs(600),
+            inline_search: Duration::from_secs(10),
+            synchronous_wait: Duration::from_secs(55),
+            synchronous_waits: 64,
         }
     }
 }

@@ -40,9 +40,10 @@ pub const WITH_JSON: &[Code] = &[Code::InvalidJson, Code::RequestTooLarge];
 
 /// Makes a type that stands for the problems of a route in `#[utoipa::path(responses(…))]`:
 /// `problems!(CancelProblems: WITH_TOKEN; JobNotFound, NotYourJob, JobFinished);`. What can happen everywhere is in it.
+/// A code that the route's clients know by another name follows: `; RecordingTooOld as "backfill_lookback_exceeded"`.
 #[macro_export]
 macro_rules! problems {
-    ($(#[$doc:meta])* $name:ident: $($group:ident),*; $($code:ident),* $(; known as $($alias:literal),+)?) => {
+    ($(#[$doc:meta])* $name:ident: $($group:ident),*; $($code:ident),* $(; $($known:ident as $alias:literal),+)?) => {
         $(#[$doc])*
         pub struct $name;
 
@@ -51,7 +52,7 @@ macro_rules! problems {
             -> ::std::collections::BTreeMap<String, ::utoipa::openapi::RefOr<::utoipa::openapi::response::Response>> {
                 let groups: &[&[::domain::Code]] =
                     &[$crate::openapi::EVERYWHERE, $($crate::openapi::$group,)* &[$(::domain::Code::$code),*]];
-                $crate::openapi::responses(groups, &[$($($alias),+)?])
+                $crate::openapi::responses(groups, &[$($((::domain::Code::$known, $alias)),+)?])
             }
         }
     };

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,9 +23,15 @@ const MAX_SPAN: Duration = Duration::from_secs(300);
 /// It computes next to nothing: its delay is what a benchmark wants to overlap.
 const CONCURRENCY: usize = 64;
 
-/// How the engine fails, always.
+/// How the engine fails: at every call, or at every so many (`refuse:2`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NullFail {
+pub struct NullFail {
+    how: How,
+    every: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
     /// Every call ends as if the connection broke.
     Transient,
     /// Every audio is refused.
@@ -33,30 +40,36 @@ pub enum NullFail {
     Empty,
 }
 
-const FAILS: [(&str, NullFail); 3] =
-    [("transient", NullFail::Transient), ("refuse", NullFail::Refuse), ("empty", NullFail::Empty)];
+const FAILS: [(&str, How); 3] = [("transient", How::Transient), ("refuse", How::Refuse), ("empty", How::Empty)];
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no way to fail; expected transient, refuse or empty")]
+#[error("`{0}` is no way to fail; expected transient, refuse or empty, or `refuse:2` for every second call")]
 pub struct UnknownFail(pub String);
 
 impl FromStr for NullFail {
     type Err = UnknownFail;
     fn from_str(text: &str) -> Result<Self, UnknownFail> {
-        let known = FAILS.iter().find(|(name, _)| *name == text);
-        known.map(|(_, fail)| *fail).ok_or_else(|| UnknownFail(text.chars().take(64).collect()))
+        let unknown = || UnknownFail(text.chars().take(64).collect());
+        let (name, every) = match text.split_once(':') {
+            Some((name, every)) => (name, every.parse().ok().filter(|every| *every > 0).ok_or_else(unknown)?),
+            None => (text, 1),
+        };
+        let (_, how) = FAILS.iter().find(|(known, _)| *known == name).ok_or_else(unknown)?;
+        Ok(Self { how: *how, every })
     }
 }
 
 impl fmt::Display for NullFail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(FAILS.iter().find(|(_, fail)| fail == self).map_or("", |(name, _)| name))
+        f.write_str(FAILS.iter().find(|(_, how)| *how == self.how).map_or("", |(name, _)| name))?;
+        if self.every == 1 { Ok(()) } else { write!(f, ":{}", self.every) }
     }
 }
 
 pub(crate) struct Null {
-    pub delay: Duration,
-    pub fail: Option<NullFail>,
+    delay: Duration,
+    fail: Option<NullFail>,
+    calls: AtomicU32,
 }
 
 #[async_trait]
@@ -79,10 +92,10 @@ impl Engine for Null {
     async fn transcribe(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
         self.wait().await;
         let language = hints.language.clone();
-        match self.fail {
-            Some(NullFail::Transient) => Err(EngineError::new(Retry::Transient, "the null engine is told to fail")),
-            Some(NullFail::Refuse) => Err(EngineError::new(Retry::Refused, "the null engine is told to refuse")),
-            Some(NullFail::Empty) => Ok(Transcript { language, lines: Vec::new() }),
+        match self.failing() {
+            Some(How::Transient) => Err(EngineError::new(Retry::Transient, "the null engine is told to fail")),
+            Some(How::Refuse) => Err(EngineError::new(Retry::Refused, "the null engine is told to refuse")),
+            Some(How::Empty) => Ok(Transcript { language, lines: Vec::new() }),
             None => Ok(Transcript { language, lines: vec![line(audio)] }),
         }
     }
@@ -93,6 +106,16 @@ impl Engine for Null {
 }
 
 impl Null {
+    pub fn new(delay: Duration, fail: Option<NullFail>) -> Self {
+        Self { delay, fail, calls: AtomicU32::new(0) }
+    }
+
+    /// How this call fails, if it does.
+    fn failing(&self) -> Option<How> {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        self.fail.filter(|fail| call.is_multiple_of(fail.every)).map(|fail| fail.how)
+    }
+
     #[expect(clippy::disallowed_methods, reason = "stands in for the time that a real engine takes, not for a clock")]
     async fn wait(&self) {
         if !self.delay.is_zero() {
@@ -146,7 +169,7 @@ mod tests {
     use super::*;
 
     fn null() -> Null {
-        Null { delay: Duration::ZERO, fail: None }
+        Null::new(Duration::ZERO, None)
     }
 
     async fn text(samples: &[f32]) -> String {
@@ -180,7 +203,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_takes_as_long_as_it_is_told() {
-        let slow = Null { delay: Duration::from_millis(250), fail: None };
+        let slow = Null::new(Duration::from_millis(250), None);
         let before = tokio::time::Instant::now();
         slow.transcribe(Audio::new(&[0.0]), &Hints::default()).await.unwrap();
         assert_eq!(before.elapsed(), Duration::from_millis(250));
@@ -190,11 +213,23 @@ mod tests {
     async fn it_fails_as_it_is_told() {
         for (fail, retry) in [("transient", Some(Retry::Transient)), ("refuse", Some(Retry::Refused)), ("empty", None)]
         {
-            let null = Null { delay: Duration::ZERO, fail: Some(fail.parse().unwrap()) };
+            let null = Null::new(Duration::ZERO, Some(fail.parse().unwrap()));
             let answer = null.transcribe(Audio::new(&[0.5; 1_600]), &Hints::default()).await;
             assert_eq!(answer.as_ref().err().map(|error| error.retry), retry);
             assert!(answer.is_ok_and(|transcript| transcript.is_empty()) == retry.is_none());
             assert_eq!(null.fail.unwrap().to_string(), fail);
+        }
+    }
+
+    #[tokio::test]
+    async fn it_fails_as_often_as_it_is_told() {
+        let null = Null::new(Duration::ZERO, Some("refuse:2".parse().unwrap()));
+        for refused in [false, true, false, true] {
+            assert_eq!(null.transcribe(Audio::new(&[0.5]), &Hints::default()).await.is_err(), refused);
+        }
+        assert_eq!(null.fail.unwrap().to_string(), "refuse:2");
+        for bad in ["refuse:", "refuse:0", "refuse:x", ":2", "sometimes"] {
+            assert!(bad.parse::<NullFail>().is_err(), "{bad}");
         }
     }
 

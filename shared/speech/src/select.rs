@@ -27,7 +27,7 @@ pub enum SelectError {
 /// Makes the engine ready for calls.
 pub fn select(settings: &Settings) -> Result<Arc<dyn Engine>, SelectError> {
     match settings.name.as_str() {
-        null::NAME => Ok(Arc::new(Null { delay: settings.null_delay, fail: settings.null_fail })),
+        null::NAME => Ok(Arc::new(Null::new(settings.null_delay, settings.null_fail))),
         unknown => Err(SelectError::Unknown(unknown.chars().take(64).collect())),
     }
 }

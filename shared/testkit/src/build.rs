@@ -100,6 +100,7 @@ pub fn staged(uid: &Uid, job_id: JobId, index: usize, name: &str) -> StagedFile 
         crc32c: crc32c::crc32c(name.as_bytes()),
         stream: parsed.stream,
         captured_at: parsed.captured_at,
+        silent: None,
     }
 }
 

@@ -37,18 +37,17 @@ impl Client {
 
     /// Sends one recording; its job's id.
     pub async fn upload(&self, name: &str, recording: &[u8]) -> Result<String> {
-        let mut body = Vec::with_capacity(recording.len() + 256);
-        body.extend_from_slice(
-            format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{name}\"\r\n\r\n")
-                .as_bytes(),
-        );
-        body.extend_from_slice(recording);
-        body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
+        let answer = self.send_form(form(name, recording)).await?;
+        Ok(answer["job_id"].as_str().context("no job_id")?.to_owned())
+    }
+
+    /// Sends a form that has to be accepted.
+    pub async fn send_form(&self, form: Bytes) -> Result<Value> {
         let request = Request::post(format!("{}/v2/sync/upload", self.url))
             .header("content-type", format!("multipart/form-data; boundary={BOUNDARY}"));
-        let (status, answer) = self.send(request, Bytes::from(body)).await?;
+        let (status, answer) = self.send(request, form).await?;
         anyhow::ensure!(status == StatusCode::ACCEPTED, "{status}: {answer}");
-        Ok(answer["job_id"].as_str().context("no job_id")?.to_owned())
+        Ok(answer)
     }
 
     async fn send(&self, request: http::request::Builder, body: Bytes) -> Result<(StatusCode, Value)> {
@@ -58,6 +57,18 @@ impl Client {
         let bytes = answer.into_body().collect().await?.to_bytes();
         Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
     }
+}
+
+/// The body that uploads one recording.
+pub fn form(name: &str, recording: &[u8]) -> Bytes {
+    let mut body = Vec::with_capacity(recording.len() + 256);
+    body.extend_from_slice(
+        format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{name}\"\r\n\r\n")
+            .as_bytes(),
+    );
+    body.extend_from_slice(recording);
+    body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
+    body.into()
 }
 
 /// A second of real speech as a device recording, made different by `n`.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
+mod bare;
 mod client;
 mod disk;
 mod latency;
@@ -10,6 +11,7 @@ mod report;
 mod start;
 mod status;
 mod throughput;
+mod uploads;
 
 use anyhow::Result;
 use report::Report;
@@ -19,6 +21,11 @@ fn main() -> Result<()> {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|prefix| name.starts_with(prefix.as_str()));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if let [argument, folder] = &wanted[..]
+        && argument == bare::ARGUMENT
+    {
+        return runtime.block_on(bare::serve(folder.into()));
+    }
     let mut report = Report::begin();
     runtime.block_on(async {
         let commits = disk::commits_a_second()?;
@@ -31,6 +38,9 @@ fn main() -> Result<()> {
         }
         if wants("throughput") {
             throughput::run(&mut report, commits).await?;
+        }
+        if wants("uploads") {
+            uploads::run(&mut report).await?;
         }
         if wants("status") {
             status::run(&mut report).await?;

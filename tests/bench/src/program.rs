@@ -50,6 +50,14 @@ impl Program {
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
+    /// A figure of the kernel's in bytes, such as `VmRSS` (now) or `VmHWM` (at its highest).
+    pub fn memory(&self, name: &str) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let kib: u64 = line.and_then(|line| line.split_whitespace().next()).context("status")?.parse()?;
+        Ok(kib * 1024)
+    }
+
     /// Processor time that the server has used.
     pub fn cpu(&self) -> Result<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;

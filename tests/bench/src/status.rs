@@ -100,8 +100,16 @@ fn job(n: u64) -> Job {
     let stream = domain::name::parse(&name).map(|name| name.stream).unwrap_or_else(|why| unreachable!("{why}"));
     let uid = Uid::new("bench").unwrap_or_else(|why| unreachable!("{why}"));
     let sha256 = Sha256Hex([n as u8; 32]);
-    let file =
-        StagedFile { name, blob: "uploads/bench/x".into(), size: 1, sha256, crc32c: 0, stream, captured_at: None };
+    let file = StagedFile {
+        name,
+        blob: "uploads/bench/x".into(),
+        size: 1,
+        sha256,
+        crc32c: 0,
+        stream,
+        captured_at: None,
+        silent: None,
+    };
     let batch =
         Batch { job_id: id(n), uid, files: vec![file], conversation_id: None, language: None, traceparent: None };
     let ctx = Context { now, rules: &rules, turn_free: true };

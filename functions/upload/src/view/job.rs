@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::schema;
 
 /// How soon a client may ask again while a job is not finished.
-const POLL_AFTER_MS: u64 = 3000;
+pub const POLL_AFTER_MS: u64 = 3000;
 
 /// The answer to an accepted upload.
 #[derive(Serialize, ToSchema)]

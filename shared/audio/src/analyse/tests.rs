@@ -99,6 +99,15 @@ fn a_recording_may_be_as_long_as_the_limit_and_not_longer() {
     assert!(matches!(limited(16_001), Err(AudioError::TooLong)));
 }
 
+#[test]
+fn who_has_little_time_is_told_of_a_longer_recording_and_not_of_one_that_fits() {
+    let (bytes, format) = (silence(2), format("pcm16_16000_1"));
+    let within = |ms| analyse_within(&format, &mut &bytes[..], &rules(), &mut Energy::new(), Duration::from_millis(ms));
+    assert_eq!(within(2_000).unwrap().verdict(), Verdict::Silent);
+    assert!(matches!(within(1_999), Err(AudioError::TooLong)));
+    assert!(matches!(within(0), Err(AudioError::TooLong)));
+}
+
 /// Refuses every frame that starts with 1, as a codec would.
 struct Picky;
 

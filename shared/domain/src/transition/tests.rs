@@ -35,6 +35,7 @@ impl Case {
             crc32c: 1,
             stream: crate::name::parse("audio_x_pcm16_16000_1_fs160_1800000000.bin").unwrap().stream,
             captured_at: Some(START),
+            silent: None,
         };
         let batch = Batch {
             job_id: JobId(Uuid::from_u128(1)),

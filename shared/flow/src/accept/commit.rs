@@ -1,7 +1,7 @@
 //! The end of a batch: one transaction makes its job, or finds the job that has its recordings.
 
-use domain::Job;
 use domain::accept::Batch;
+use domain::{FileStatus, Job, Status};
 
 use super::intake::{Intake, delete_all};
 use super::refusal::Refused;
@@ -16,6 +16,14 @@ pub struct Accepted {
     pub job: Job,
     /// Every recording was known: nothing runs or is billed twice.
     pub deduplicated: bool,
+}
+
+impl Accepted {
+    /// This batch, and none before it, was proven silent: every recording of it is stored as that.
+    pub fn is_silent(&self) -> bool {
+        let silent = |file: &domain::JobFile| file.status == FileStatus::Silent;
+        !self.deduplicated && self.job.status == Status::Completed && self.job.files.iter().all(silent)
+    }
 }
 
 impl Intake {
@@ -40,7 +48,7 @@ impl Intake {
         match created {
             Ok(Created::New { job, deduplicated }) => {
                 tracing::debug!(step = "accept", job_id = %job.id, files = job.files.len(), deduplicated);
-                if deduplicated {
+                if job.status.is_terminal() {
                     effects::run(&world, &job).await;
                 } else if job.holds_a_turn() {
                     enqueue(&world, &job).await;

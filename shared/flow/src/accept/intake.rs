@@ -21,7 +21,7 @@ pub struct Intake {
     pub(super) staged: Staged,
     /// Keeps the orphan rule away until the job is there, or nothing is.
     _staging: Begun,
-    bad: Vec<BadFile>,
+    pub(super) bad: Vec<BadFile>,
     names: Vec<String>,
     batch_bytes: u64,
     current: Option<Current>,
@@ -140,7 +140,7 @@ impl Intake {
         }
         let Some(Checked { stream, captured_at }) = checked else { return Ok(()) };
         let (sha256, crc32c, blob) = (stored.sha256, stored.crc32c, blob.as_str().to_owned());
-        self.files.push(StagedFile { name, blob, size, sha256, crc32c, stream, captured_at });
+        self.files.push(StagedFile { name, blob, size, sha256, crc32c, stream, captured_at, silent: None });
         Ok(())
     }
 

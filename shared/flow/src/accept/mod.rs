@@ -7,8 +7,10 @@ mod check;
 mod commit;
 mod intake;
 mod refusal;
+mod search;
 
 pub use check::{PartHeaders, Terms, parse_terms};
 pub use commit::Accepted;
 pub use intake::Intake;
 pub use refusal::{BadFile, Refused};
+pub use search::Search;

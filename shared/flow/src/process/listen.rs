@@ -1,23 +1,16 @@
 //! The first pass over a staged file: is it whole, what is in it, where is speech. Its plan is written from this.
 
-use audio::{Analysis, AudioError, Energy, SegmentRules, Verdict};
+use audio::{Analysis, SegmentRules, Verdict};
 use bytes::Bytes;
 use domain::planning::{FilePlan, Heard};
-use domain::recording::AudioFacts;
-use domain::{Code, Failure, Format, Job, Recording, Segment, Sha256Hex};
+use domain::{Code, Failure, Format, Job, Recording, Segment};
 
-use super::bytes_in::{BytesIn, Witness};
 use super::delivery::Delivery;
 use super::stop::{Stop, unfenced};
 use crate::error::{Error, Kind};
+use crate::first_pass::{self, Listened, Pass};
 use crate::persist::persist;
 use crate::ports::BlobName;
-
-/// What became of the first pass.
-enum Listened {
-    Heard(Analysis, Sha256Hex, Option<Bytes>),
-    Unreadable(String),
-}
 
 impl Delivery<'_> {
     /// One file, from its bytes to a settled state. Gives back the job after it.
@@ -34,8 +27,7 @@ impl Delivery<'_> {
             // It was accepted by its name: only a version that understood more can have done so.
             Err(why) => return self.fail_file(index, Failure::because(Code::InvalidAudio, why.to_string())).await,
         };
-        let needs_listening = recording.plan.is_none() && !recording.is_finished();
-        let (plan, kept) = if needs_listening {
+        let (plan, kept) = if recording.needs_listening() {
             match self.listen(&job, index, &format).await? {
                 Ok(heard) => heard,
                 Err(failure) => return self.fail_file(index, failure).await,
@@ -76,21 +68,16 @@ impl Delivery<'_> {
             Err(error) if error.kind == Kind::NotFound => return Ok(Err(missing())),
             Err(error) => return Err(Stop::File(error)),
         };
-        let (format, rules) = (*format, self.segment_rules());
-        // Dropped with this delivery, it ends the reading on the other thread too.
-        let (bytes, _feeding) = BytesIn::feed(stream);
-        let bytes = Witness::new(bytes, file.size);
-        let listened = tokio::task::spawn_blocking(move || analyse(&format, bytes, &rules))
-            .await
-            .map_err(|panic| Stop::File(Error::new(Kind::Unavailable, "audio.analyse", self.job_id).because(panic)))?;
+        let pass = Pass { format: *format, rules: self.segment_rules(), keep: Some(file.size), within: None };
+        let listened = first_pass::listen(stream, pass, ()).await;
         Ok(match listened {
             Err(error) if error.kind == Kind::NotFound => Err(missing()),
             Err(error) => return Err(Stop::File(error)),
-            Ok(Listened::Unreadable(why)) => Err(Failure::because(Code::InvalidAudio, why)),
-            Ok(Listened::Heard(_, sha256, _)) if sha256 != file.sha256 => {
+            Ok(Listened::Unreadable(why)) => Err(Failure::because(Code::InvalidAudio, why.to_string())),
+            Ok(Listened::Heard(heard)) if heard.sha256 != file.sha256 => {
                 Err(Failure::because(Code::DigestMismatch, "the staged bytes differ from those that were announced"))
             }
-            Ok(Listened::Heard(analysis, _, kept)) => Ok((plan(self.fence, index, &analysis), kept)),
+            Ok(Listened::Heard(heard)) => Ok((plan(self.fence, index, &heard), heard.kept)),
         })
     }
 
@@ -100,31 +87,8 @@ impl Delivery<'_> {
     }
 }
 
-fn analyse(format: &Format, mut bytes: Witness, rules: &SegmentRules) -> Result<Listened, Error> {
-    let analysis = match audio::analyse(format, &mut bytes, rules, &mut Energy::default()) {
-        Ok(analysis) => analysis,
-        Err(AudioError::Read(error)) => return Err(read_error(error)),
-        Err(why) => return Ok(Listened::Unreadable(why.to_string())),
-    };
-    let (sha256, kept) = bytes.finish().map_err(read_error)?;
-    Ok(Listened::Heard(analysis, sha256, kept))
-}
-
-/// A read that broke is the store's trouble: it comes through the decoder as it went in.
-pub(super) fn read_error(error: std::io::Error) -> Error {
-    match error.downcast::<Error>() {
-        Ok(error) => error,
-        Err(error) => Error::new(Kind::Unavailable, "blobs.read", "").because(error),
-    }
-}
-
-fn plan(fence: u64, index: usize, analysis: &Analysis) -> FilePlan {
-    let facts = AudioFacts {
-        duration_ms: analysis.duration_ms,
-        speech_ms: analysis.speech_ms,
-        dropped_bytes: analysis.dropped_bytes,
-        concealed_ms: analysis.concealed_ms,
-    };
+fn plan(fence: u64, index: usize, heard: &first_pass::Heard) -> FilePlan {
+    let (facts, analysis) = (heard.facts(), &heard.analysis);
     let segment = |span: &audio::Span| Segment::open(span.start_ms, span.end_ms, analysis.speech_ms_in(*span));
     let heard = match analysis.verdict() {
         Verdict::Speech => Heard::Speech(analysis.segments.iter().map(segment).collect()),

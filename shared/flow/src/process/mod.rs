@@ -1,6 +1,5 @@
 //! Processing a job: from a delivered task to a finished job, or back to the queue with its progress kept.
 
-mod bytes_in;
 mod delivery;
 mod listen;
 mod segments;

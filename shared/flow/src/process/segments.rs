@@ -12,12 +12,12 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio_util::sync::DropGuard;
 
-use super::bytes_in::BytesIn;
 use super::delivery::Delivery;
-use super::listen::read_error;
 use super::stop::{Stop, unfenced};
 use super::transcribe::{Call, Said};
+use crate::bytes_in::BytesIn;
 use crate::error::{Error, Kind};
+use crate::first_pass::read_error;
 use crate::persist::persist;
 use crate::ports::BlobName;
 

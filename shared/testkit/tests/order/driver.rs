@@ -2,7 +2,7 @@
 //! repeated writes, failures and retries, until everything is done.
 
 use domain::placement::{Answer, Group};
-use domain::planning::FilePlan;
+use domain::planning::{FilePlan, Heard};
 use domain::{Code, Command, FileStatus, Job, JobId, Mark, PutBack, Recording, Rules, Status, Timestamp};
 use flow::Result;
 use flow::ports::{At, Created, Random, Stepped, Store, Written};
@@ -86,7 +86,14 @@ impl Driver<'_> {
 
     fn accept(&mut self) -> bool {
         let Some(n) = self.batches.pop() else { return false };
-        let batch = self.case.batch(n, self.random.job_id());
+        let mut batch = self.case.batch(n, self.random.job_id());
+        if self.random.one_in(2) {
+            // Listened to at the door: what is silent is known to be before the job is there.
+            for (file, take) in batch.files.iter_mut().zip(&self.case.batches[n]) {
+                let heard = self.case.takes[*take].heard();
+                file.silent = (heard == Heard::Silence).then(|| facts(&heard));
+            }
+        }
         if let Created::New { job, deduplicated: false } = done(at_once(self.store.create_job(&batch, self.at()))) {
             self.workers.push(Worker { id: job.id, held: None, ready: None });
         }

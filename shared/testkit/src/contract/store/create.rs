@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::accept::Batch;
 use domain::job::DispatchState;
+use domain::planning::Heard;
 use domain::recording::State;
 use domain::{Command, FileStatus, Job, Status};
 use flow::ports::{Created, Store};
 
 use super::{ann, bob};
-use crate::build::{batch, batch_as, job_id, phone, speech};
+use crate::build::{batch, batch_as, facts, job_id, phone, speech};
 use crate::scene::Scene;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -157,4 +159,68 @@ pub async fn of_two_like_batches_at_once_one_becomes_a_job(store: Arc<dyn Store>
     }
     assert_eq!(new.len(), 1, "{new:?}");
     assert_eq!(answers, vec![new[0]; 7]);
+}
+
+/// A batch in which nothing was heard at the door.
+fn silent(mut batch: Batch) -> Batch {
+    batch.files.iter_mut().for_each(|file| file.silent = Some(facts(&Heard::Silence)));
+    batch
+}
+
+pub async fn a_silent_batch_is_completed_with_its_recordings_in_one_step(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let batch = silent(batch(&ann(), &[phone(0), phone(90)]));
+    let created = scene.create(&batch).await;
+    let Created::New { job, deduplicated: false } = &created else { panic!("{created:?}") };
+    assert_eq!((job.status, job.completed_at), (Status::Completed, Some(scene.now())));
+    assert_eq!((job.effects.push.due(), job.effects.cleanup.due()), (None, Some(scene.now())));
+    assert_eq!(scene.job(job.id).await, *job, "what was answered is what was written");
+    for index in 0..2 {
+        let recording = scene.recording(job, index).await;
+        assert_eq!((recording.state, recording.facts), (State::Silent, facts(&Heard::Silence)));
+        assert_eq!(job.files[index].status, FileStatus::Silent);
+    }
+    scene.pass(MINUTE);
+    assert_eq!(scene.create(&batch).await, created, "asked again, it is the same job");
+    let again = batch_as(job_id(7), &ann(), &[phone(90)]);
+    assert_eq!(answered(scene.create(&silent(again)).await), *job);
+    assert_eq!((scene.conversations(&ann()).await.len(), scene.usage(&ann()).await.segments), (0, 0));
+}
+
+pub async fn what_is_planned_is_not_silenced_at_the_door(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let first = scene.accept(&ann(), &[phone(0)]).await;
+    let first = scene.claim(first.id).await;
+    let (_, planned) = scene.plan(&first, 0, speech(&[(0, 900)])).await;
+    scene.done(first.id, Command::Cancel).await;
+    let job = scene.accept_batch(&silent(batch(&ann(), &[phone(0)]))).await;
+    let known = scene.recording(&job, 0).await;
+    assert_eq!((known.state, known.plan, known.facts), (State::Planned, planned.plan, planned.facts));
+    assert_eq!((job.status, job.dispatch.state), (Status::Queued, DispatchState::Pending));
+    let job = scene.claim(job.id).await;
+    scene.say(&job, 0, &[(0, "said before")]).await;
+    assert_eq!(scene.finish(&job).await.status, Status::Completed);
+}
+
+pub async fn a_worker_that_comes_late_to_a_silenced_recording_changes_nothing(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let live = scene.accept(&ann(), &[phone(0)]).await;
+    let live = scene.claim(live.id).await;
+    let silenced = scene.accept_batch(&silent(batch(&ann(), &[phone(0), phone(90)]))).await;
+    assert_eq!(silenced.status, Status::Completed);
+    let (job, recording) = scene.plan(&live, 0, speech(&[(0, 900)])).await;
+    assert_eq!((recording.state, job.files[0].status), (State::Silent, FileStatus::Silent));
+    assert_eq!(scene.finish(&live).await.status, Status::Completed);
+}
+
+pub async fn a_silent_batch_takes_no_turn(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let turns = i64::from(scene.rules.enqueued_per_user);
+    for n in 0..turns {
+        scene.accept(&ann(), &[phone(n * 1000)]).await;
+    }
+    let silent = scene.accept_batch(&silent(batch(&ann(), &[phone(900_000)]))).await;
+    assert_eq!(silent.status, Status::Completed);
+    let waiting = scene.accept(&ann(), &[phone(901_000)]).await;
+    assert_eq!(waiting.dispatch.state, DispatchState::Waiting, "the turns are taken by those that work");
 }

@@ -95,8 +95,9 @@ pub struct Witness {
 }
 
 impl Witness {
-    pub fn new(bytes: BytesIn, size: u64) -> Self {
-        let kept = (size <= KEPT_BYTES).then(|| Vec::with_capacity(size as usize));
+    /// `size`: of a file whose bytes are wanted afterwards.
+    pub fn new(bytes: BytesIn, size: Option<u64>) -> Self {
+        let kept = size.filter(|size| *size <= KEPT_BYTES).map(|size| Vec::with_capacity(size as usize));
         Self { bytes, digest: Sha256::new(), kept }
     }
 
@@ -136,7 +137,7 @@ mod tests {
 
     async fn read(pieces: Vec<Result<Bytes>>, size: u64) -> io::Result<(Vec<u8>, Sha256Hex, Option<Bytes>)> {
         let (bytes, _feeding) = BytesIn::feed(stream::iter(pieces).boxed());
-        let mut witness = Witness::new(bytes, size);
+        let mut witness = Witness::new(bytes, Some(size));
         tokio::task::spawn_blocking(move || {
             let mut first = vec![0; 3];
             witness.read_exact(&mut first)?;

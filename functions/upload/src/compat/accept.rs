@@ -1,0 +1,66 @@
+//! `POST /v2/sync-local-files`: as an upload, but a small batch is searched for speech before it is answered.
+
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use domain::Uid;
+use edge::{Caller, Json, Problem, Query, RequestContext};
+use flow::World;
+use flow::accept::Accepted;
+use http::StatusCode;
+
+use super::view::{Memories, ShippedAccepted};
+use super::{Door, in_their_words};
+use crate::refused::problem;
+use crate::upload::{Params, RecordingsForm, take_in};
+
+edge::problems!(
+    AcceptProblems: WITH_TOKEN;
+    InvalidFilename, DuplicateFilename, EmptyFile, EmptyBatch, MalformedMultipart, InvalidParameter, FileTooLarge,
+    BatchTooLarge, TooManyFiles, UnsupportedMediaType, DigestMismatch, RecordingInFuture, RecordingTooOld,
+    FairUseRestricted, RateLimited, BackendBusy;
+    RecordingTooOld as "backfill_lookback_exceeded"
+);
+
+/// Upload a batch of recordings, as shipped clients do
+///
+/// New clients use `/v2/sync/upload`.
+#[utoipa::path(
+    post, path = "/v2/sync-local-files", operation_id = "shipped_upload", tag = "shipped clients", params(Params),
+    request_body(content = RecordingsForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 200, description = "No recording has speech: there is nothing to wait for.", body = Memories),
+        (status = 202, description = "Accepted: every recording is stored, and will be transcribed.", body = ShippedAccepted),
+        AcceptProblems
+    )
+)]
+pub async fn accept(
+    State(world): State<World>,
+    Extension(door): Extension<Door>,
+    Caller(uid): Caller,
+    context: RequestContext,
+    Query(params): Query<Params>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let accepted = accepted(&world, &door, uid, &context, &params, request).await?;
+    Ok(if accepted.is_silent() {
+        Json(Memories::default()).into_response()
+    } else {
+        (StatusCode::ACCEPTED, Json(ShippedAccepted::of(&accepted.job))).into_response()
+    })
+}
+
+/// The batch as a job, or the job that has its recordings.
+pub async fn accepted(
+    world: &World,
+    door: &Door,
+    uid: Uid,
+    context: &RequestContext,
+    params: &Params,
+    request: Request,
+) -> Result<Accepted, Problem> {
+    let mut intake = take_in(world, uid, params, request).await.map_err(in_their_words)?;
+    intake.search(&door.search).await;
+    let accepted = intake.commit(Some(context.traceparent.to_string())).await;
+    accepted.map_err(|refused| in_their_words(problem(refused)))
+}

@@ -1,0 +1,105 @@
+//! Batches that were listened to at the door: what is proven silent is over when it is accepted, and nothing else is.
+
+use uuid::Uuid;
+
+use super::*;
+use crate::job::Effect;
+use crate::plan::{Plan, Segment};
+use crate::rules::Rules;
+
+const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+const FACTS: AudioFacts = AudioFacts { duration_ms: 9_000, speech_ms: 0, dropped_bytes: 3, concealed_ms: 40 };
+
+fn file(n: u8, silent: bool) -> StagedFile {
+    let name = format!("audio_x_pcm16_16000_1_fs160_180000000{n}.bin");
+    StagedFile {
+        blob: format!("uploads/u/j/{n}-x"),
+        size: 1,
+        sha256: Sha256Hex([n; 32]),
+        crc32c: 1,
+        stream: crate::name::parse(&name).unwrap().stream,
+        captured_at: None,
+        silent: silent.then_some(FACTS),
+        name,
+    }
+}
+
+fn batch(job: u128, files: Vec<StagedFile>) -> Batch {
+    Batch {
+        job_id: JobId(Uuid::from_u128(job)),
+        uid: Uid::new("u").unwrap(),
+        files,
+        conversation_id: None,
+        language: None,
+        traceparent: None,
+    }
+}
+
+fn decided(batch: &Batch, recordings: Vec<Option<Recording>>, jobs: Vec<Job>, own: Option<Job>) -> Decision {
+    let rules = Rules::default();
+    decide(batch, Known { own, recordings, jobs }, Context { now: NOW, rules: &rules, turn_free: true })
+}
+
+fn created(batch: &Batch, recordings: Vec<Option<Recording>>) -> (Job, Vec<Recording>, bool) {
+    match decided(batch, recordings, Vec::new(), None) {
+        Decision::Create { job, recordings, deduplicated } => (job, recordings, deduplicated),
+        other => panic!("not created: {other:?}"),
+    }
+}
+
+/// The recording of [`file`] 1, in this state.
+fn known(state: State, plan: Option<Plan>) -> Recording {
+    let (_, mut recordings, _) = created(&batch(9, vec![file(1, false)]), vec![None]);
+    Recording { state, plan, ..recordings.remove(0) }
+}
+
+#[test]
+fn a_silent_batch_is_born_completed_and_is_not_known_from_before() {
+    let batch = batch(1, vec![file(1, true), file(2, true)]);
+    let (job, recordings, deduplicated) = created(&batch, vec![None, None]);
+    assert_eq!((job.status, job.attempt, deduplicated), (Status::Completed, 1, false));
+    assert_eq!((job.completed_at, job.effects.push), (Some(NOW), Effect::None), "nobody is woken");
+    assert!(job.effects.cleanup.is_due(NOW), "its blobs go at once");
+    assert_eq!(job.progress().total, 0);
+    for (recording, file) in recordings.iter().zip(&job.files) {
+        assert_eq!((recording.state, recording.facts, recording.latest_job), (State::Silent, FACTS, job.id));
+        assert_eq!((file.status, file.facts), (FileStatus::Silent, FACTS));
+    }
+    let again = decided(&batch, recordings.into_iter().map(Some).collect(), Vec::new(), Some(job.clone()));
+    assert_eq!(again, Decision::Own { job, deduplicated: false }, "the lost answer is the same answer");
+}
+
+#[test]
+fn one_file_that_is_not_proven_silent_leaves_the_job_to_a_worker() {
+    let (job, recordings, _) = created(&batch(1, vec![file(1, true), file(2, false)]), vec![None, None]);
+    assert_eq!((job.status, job.attempt), (Status::Queued, 0));
+    assert_eq!([recordings[0].state, recordings[1].state], [State::Silent, State::Known]);
+    assert_eq!([job.files[0].status, job.files[1].status], [FileStatus::Silent, FileStatus::Queued]);
+}
+
+#[test]
+fn what_a_recording_knows_of_itself_stands_over_what_was_heard_at_the_door() {
+    let plan = || Some(Plan::new(vec![Segment::open(0, 900, 900)]));
+    for (state, plan, after, status) in [
+        (State::Planned, plan(), State::Planned, Status::Queued),
+        (State::Failed, plan(), State::Failed, Status::Queued),
+        (State::Done, plan(), State::Done, Status::Completed),
+        (State::Known, None, State::Silent, Status::Completed),
+        (State::Invalid, None, State::Silent, Status::Completed),
+    ] {
+        let before = known(state, plan);
+        let (job, recordings, deduplicated) = created(&batch(1, vec![file(1, true)]), vec![Some(before.clone())]);
+        assert_eq!((recordings[0].state, job.status), (after, status), "{state:?}");
+        assert_eq!(recordings[0].plan, before.plan, "{state:?}");
+        assert_eq!(deduplicated, state == State::Done, "{state:?}");
+        assert_eq!(recordings[0].facts == FACTS, after == State::Silent, "{state:?}");
+    }
+}
+
+#[test]
+fn the_job_that_has_the_recordings_answers_also_for_silent_ones() {
+    let (live, recordings, _) = created(&batch(1, vec![file(1, false)]), vec![None]);
+    let again = batch(2, vec![file(1, true)]);
+    let decision = decided(&again, recordings.into_iter().map(Some).collect(), vec![live.clone()], None);
+    assert_eq!(decision, Decision::Answer(live));
+}

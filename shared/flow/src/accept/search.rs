@@ -1,0 +1,140 @@
+//! Searching a small batch for speech at the door: what is proven silent needs no worker, and its owner is told at once.
+//!
+//! Only proof counts. Speech, damage, too much audio, too little time, no free place: each leaves the batch to the worker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use audio::{SegmentRules, Verdict};
+use domain::accept::StagedFile;
+use domain::recording::{AudioFacts, Recording};
+use domain::{Codec, Format, RecordingId, Uid};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::intake::Intake;
+use crate::error::Result;
+use crate::first_pass::{Listened, Pass, listen};
+use crate::ports::BlobName;
+use crate::world::World;
+
+/// The most that Opus takes: 510 kbit/s. The other compressed codecs of devices take less.
+const COMPRESSED_BYTES_A_SECOND: u64 = 64_000;
+/// Where speech is does not depend on how it would be cut: any length does.
+const SPAN: Duration = Duration::from_secs(15);
+
+/// The places of an instance in which batches are searched: as many as there are cores, and nobody queues for one.
+#[derive(Clone)]
+pub struct Search {
+    places: Arc<Semaphore>,
+}
+
+impl Default for Search {
+    fn default() -> Self {
+        Self::with_places(std::thread::available_parallelism().map_or(1, usize::from))
+    }
+}
+
+impl Search {
+    pub fn with_places(places: usize) -> Self {
+        Self { places: Arc::new(Semaphore::new(places)) }
+    }
+}
+
+impl Intake {
+    /// Listens to a small batch before it is committed. Silence that is proven becomes part of the commit; anything else
+    /// changes nothing. Dropped, it ends the decoding too.
+    pub async fn search(&mut self, search: &Search) {
+        let limits = &self.world.settings.upload;
+        if !self.bad.is_empty() || !is_small(&self.files, limits.inline_audio) {
+            return;
+        }
+        // Held until the thread that decodes has ended, not only until nobody waits for it any more.
+        let Ok(place) = Arc::clone(&search.places).try_acquire_owned() else { return };
+        let searched = Searched { world: &self.world, uid: &self.uid, files: &self.files };
+        let found = tokio::select! {
+            found = searched.silence(limits.inline_audio, Arc::new(place)) => found,
+            () = self.world.clock.sleep(limits.inline_search) => Ok(None),
+        };
+        let facts = found.unwrap_or_else(|error| {
+            tracing::warn!(job_id = %self.job_id, %error, "a batch could not be searched at the door");
+            None
+        });
+        tracing::debug!(job_id = %self.job_id, files = self.files.len(), silent = facts.is_some(), "searched at the door");
+        for (file, facts) in self.files.iter_mut().zip(facts.into_iter().flatten()) {
+            file.silent = Some(facts);
+        }
+    }
+}
+
+struct Searched<'a> {
+    world: &'a World,
+    uid: &'a Uid,
+    files: &'a [StagedFile],
+}
+
+impl Searched<'_> {
+    /// What is known of every file when all of them are silent, and new.
+    async fn silence(&self, most: Duration, place: Arc<OwnedSemaphorePermit>) -> Result<Option<Vec<AudioFacts>>> {
+        if !self.all_are_new().await? {
+            return Ok(None);
+        }
+        let (mut left, mut all) = (most, Vec::with_capacity(self.files.len()));
+        for file in self.files {
+            let Some(facts) = self.listen_to(file, left, Arc::clone(&place)).await? else { return Ok(None) };
+            left = left.saturating_sub(Duration::from_millis(facts.duration_ms));
+            all.push(facts);
+        }
+        Ok(Some(all))
+    }
+
+    /// What has been listened to before is not decoded again: its recording says what it is.
+    async fn all_are_new(&self) -> Result<bool> {
+        let id = |file: &StagedFile| RecordingId::derive(self.uid, &file.name, &file.sha256);
+        let ids: Vec<_> = self.files.iter().map(id).collect();
+        let known = self.world.store.recordings(self.uid, &ids).await?;
+        Ok(known.iter().flatten().all(Recording::needs_listening))
+    }
+
+    async fn listen_to(
+        &self,
+        file: &StagedFile,
+        within: Duration,
+        place: Arc<OwnedSemaphorePermit>,
+    ) -> Result<Option<AudioFacts>> {
+        let Ok(name) = domain::name::parse(&file.name) else { return Ok(None) };
+        let stream = self.world.blobs.read(&BlobName::listed(file.blob.clone()), 0).await?;
+        let rules = SegmentRules::new(SPAN);
+        let pass = Pass { format: name.format, rules, keep: None, within: Some(within) };
+        Ok(match listen(stream, pass, place).await? {
+            Listened::Heard(heard) if heard.sha256 == file.sha256 && heard.verdict() == Verdict::Silent => {
+                Some(heard.facts())
+            }
+            _ => None,
+        })
+    }
+}
+
+/// Judged by bytes, before anything is decoded: a batch that passes may still turn out to be too long.
+fn is_small(files: &[StagedFile], most: Duration) -> bool {
+    let at_least = |file: &StagedFile| {
+        let name = domain::name::parse(&file.name).ok()?;
+        Some(file.size.saturating_mul(1000) / most_bytes_a_second(&name.format))
+    };
+    let sum = files.iter().map(at_least).try_fold(0, |sum: u64, ms| Some(sum.saturating_add(ms?)));
+    !files.is_empty() && !most.is_zero() && sum.is_some_and(|ms| u128::from(ms) <= most.as_millis())
+}
+
+/// With a quarter more for the lengths between frames.
+fn most_bytes_a_second(format: &Format) -> u64 {
+    let Format::Frames(frames) = format else { return COMPRESSED_BYTES_A_SECOND };
+    let samples = u64::from(frames.rate) * u64::from(frames.channels);
+    let coded = match frames.codec {
+        Codec::Pcm16 => 2 * samples,
+        Codec::Pcm8 | Codec::Mulaw8 | Codec::Mulaw16 => samples,
+        Codec::Opus | Codec::OpusFs320 | Codec::Aac | Codec::Lc3Fs1030 => COMPRESSED_BYTES_A_SECOND,
+    };
+    (coded + coded / 4).max(1)
+}
+
+#[cfg(test)]
+mod tests;

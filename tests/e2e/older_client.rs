@@ -1,0 +1,251 @@
+//! Shipped clients against the real server: what they delete is placed or silent, and what is counted against their
+//! recordings is never our fault.
+
+use std::collections::BTreeSet;
+
+use afterword_tests::older_client::State::{Deleted, GivenUp, Kept, TooOld};
+use afterword_tests::recordings::T0;
+use afterword_tests::wait::{PATIENCE, now_secs};
+use afterword_tests::{OlderClient, Recording, Setup, eventually};
+use domain::{RecordingId, Sha256Hex, Uid};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+const MINUTE: i64 = 60;
+
+/// Ends come within seconds.
+fn quick() -> Setup {
+    let setup = Setup::new().with("jobs.backoff_min_seconds", 1).with("jobs.backoff_max_seconds", 1);
+    setup.with("sweep.interval_seconds", 1).with("queue.min_backoff_seconds", 1)
+}
+
+fn two() -> [Recording; 2] {
+    [Recording::short(T0), Recording::short(T0 + MINUTE)]
+}
+
+fn recording_id(uid: &str, recording: &Recording) -> String {
+    let sha256 = Sha256Hex(Sha256::digest(&recording.bytes).into());
+    RecordingId::derive(&Uid::new(uid).unwrap(), &recording.name, &sha256).to_string()
+}
+
+/// Everything that the client deleted has its words in a conversation, or is proven silent; nothing stands or counts
+/// twice.
+async fn nothing_is_lost_or_twice(uid: &str, older: &OlderClient) {
+    let client = &older.client;
+    let segments = client.segments().await;
+    let placed: BTreeSet<_> = segments.iter().map(|segment| segment["recording_id"].as_str().unwrap()).collect();
+    let jobs = client.jobs().await;
+    let files = || jobs.iter().flat_map(|job| job["files"].as_array().unwrap());
+    for recording in older.deleted() {
+        let silent = files().any(|file| file["name"] == recording.name.as_str() && file["status"] == "silent");
+        let words = placed.contains(recording_id(uid, recording).as_str());
+        assert!(words || silent, "{} was deleted and is nowhere", recording.name);
+    }
+    let ids: BTreeSet<_> = segments.iter().map(|segment| segment["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), segments.len(), "{segments:?}");
+    assert_eq!(client.usage().await.0, segments.len() as u64);
+}
+
+#[tokio::test]
+async fn a_silent_batch_is_deleted_at_once() {
+    let server = Setup::new().start().await;
+    let mut older = OlderClient::new(server.client(), &[Recording::silence(T0), Recording::silence(T0 + MINUTE)]);
+    older.upload().await;
+    assert_eq!(older.states(), [Deleted, Deleted]);
+    assert_eq!(server.log.steps("claim"), 0, "no worker was needed");
+    nothing_is_lost_or_twice("local", &older).await;
+}
+
+#[tokio::test]
+async fn speech_is_kept_until_it_is_placed() {
+    let server = Setup::new().start().await;
+    let mut older = OlderClient::new(server.client(), &[Recording::speech(T0), Recording::silence(T0 + MINUTE)]);
+    older.upload().await;
+    assert_eq!(older.states(), [Kept, Kept]);
+    older.wait().await;
+    assert_eq!((older.states(), older.retries()), (vec![Deleted, Deleted], vec![0, 0]));
+    nothing_is_lost_or_twice("local", &older).await;
+}
+
+#[tokio::test]
+async fn a_partial_failure_is_uploaded_again_and_only_what_failed_is_done_again() {
+    let server = Setup::new().with("engine.null_fail", "refuse:2").start().await;
+    let mut older = OlderClient::new(server.client(), &two());
+    older.sync().await;
+    assert_eq!((older.states(), older.retries()), (vec![Kept, Kept], vec![1, 1]));
+    older.sync().await;
+    assert_eq!((older.states(), older.retries()), (vec![Deleted, Deleted], vec![1, 1]));
+    assert_eq!(server.client().usage().await.0, 2);
+    nothing_is_lost_or_twice("local", &older).await;
+}
+
+#[tokio::test]
+async fn what_is_refused_again_and_again_is_given_up_after_three_retries_and_not_deleted() {
+    let server = Setup::new().with("engine.null_fail", "refuse").start().await;
+    let mut older = OlderClient::new(server.client(), &[Recording::short(T0)]);
+    for retries in 1..=3 {
+        assert_eq!(older.states(), [Kept]);
+        older.sync().await;
+        assert_eq!(older.retries(), [retries]);
+    }
+    assert_eq!(older.states(), [GivenUp]);
+    nothing_is_lost_or_twice("local", &older).await;
+}
+
+#[tokio::test]
+async fn invalid_audio_is_given_up_for_good_at_once() {
+    let server = Setup::new().start().await;
+    let mut older = OlderClient::new(server.client(), &[Recording::garbage(T0)]);
+    older.sync().await;
+    assert_eq!((older.states(), older.retries()), (vec![GivenUp], vec![0]));
+    older.upload().await;
+    assert_eq!(server.client().jobs().await.len(), 1, "it is never sent again");
+    nothing_is_lost_or_twice("local", &older).await;
+}
+
+#[tokio::test]
+async fn a_good_recording_beside_an_invalid_one_is_placed_once_and_neither_is_deleted() {
+    let server = Setup::new().start().await;
+    let mut older = OlderClient::new(server.client(), &[Recording::garbage(T0), Recording::short(T0 + MINUTE)]);
+    for _ in 0..3 {
+        older.sync().await;
+    }
+    assert_eq!((older.states(), older.retries()), (vec![GivenUp, GivenUp], vec![3, 3]));
+    assert_eq!(server.client().usage().await.0, 1);
+    nothing_is_lost_or_twice("local", &older).await;
+}
+
+#[tokio::test]
+async fn an_engine_that_is_down_for_too_long_is_not_counted_and_goes_through_when_it_is_back() {
+    let setup = quick();
+    let down = setup.clone().with("engine.null_fail", "transient").with("jobs.max_wait_seconds", 1);
+    let server = down.start().await;
+    let mut older = OlderClient::new(server.client(), &two());
+    older.sync().await;
+    assert_eq!((older.states(), older.retries(), older.busy), (vec![Kept, Kept], vec![0, 0], 1));
+    server.kill9().await;
+    let server = setup.start().await;
+    older.client = older.client.at(&server.url);
+    older.sync().await;
+    assert_eq!((older.states(), older.retries()), (vec![Deleted, Deleted], vec![0, 0]));
+    nothing_is_lost_or_twice("local", &older).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_for_good_is_not_counted() {
+    let setup = quick().with("jobs.max_attempts", 1);
+    let server = setup.clone().with("engine.null_delay_ms", 600_000).start().await;
+    let mut older = OlderClient::new(server.client(), &two());
+    older.upload().await;
+    let job_id = older.files[0].job_id.clone().unwrap();
+    server.log.wait_step("claim", &job_id).await;
+    server.kill9().await;
+    older.poll().await;
+    assert_eq!(older.states(), [Kept, Kept], "without an answer it asks later");
+    let server = setup.start().await;
+    older.client = older.client.at(&server.url);
+    older.wait().await;
+    assert_eq!((older.states(), older.retries(), older.busy), (vec![Kept, Kept], vec![0, 0], 1));
+    older.sync().await;
+    assert_eq!((older.states(), older.retries()), (vec![Deleted, Deleted], vec![0, 0]));
+    nothing_is_lost_or_twice("local", &older).await;
+}
+
+#[tokio::test]
+async fn a_server_killed_in_the_middle_goes_on_with_the_same_job() {
+    let setup = quick();
+    let server = setup.clone().with("engine.null_delay_ms", 600_000).start().await;
+    let mut older = OlderClient::new(server.client(), &two());
+    older.upload().await;
+    let job_id = older.files[0].job_id.clone().unwrap();
+    server.log.wait_step("plan", &job_id).await;
+    server.kill9().await;
+    let server = setup.start().await;
+    older.client = older.client.at(&server.url);
+    older.wait().await;
+    assert_eq!((older.states(), older.retries()), (vec![Deleted, Deleted], vec![0, 0]));
+    assert_eq!(server.client().jobs().await.len(), 1);
+    nothing_is_lost_or_twice("local", &older).await;
+}
+
+#[tokio::test]
+async fn a_server_killed_before_it_answers_a_silent_batch_has_completed_it() {
+    let setup = quick();
+    let server = setup.start().await;
+    let mut older = OlderClient::new(server.client(), &[Recording::silence(T0)]);
+    server.kill_at("accept", 1);
+    older.upload().await;
+    assert_eq!(older.states(), [Kept]);
+    server.wait_killed(PATIENCE).await;
+    let server = setup.start().await;
+    older.client = older.client.at(&server.url);
+    older.sync().await;
+    assert_eq!((older.states(), older.retries()), (vec![Deleted], vec![0]));
+    assert_eq!(server.client().jobs().await.len(), 1);
+    server.folder().until_no_blobs(PATIENCE).await;
+    nothing_is_lost_or_twice("local", &older).await;
+}
+
+#[tokio::test]
+async fn a_job_that_expired_is_uploaded_again_and_nothing_is_done_twice() {
+    let setup = quick().with("jobs.retention_seconds", 1).with("jobs.expire_after_cleanup_seconds", 0);
+    let server = setup.start().await;
+    let mut older = OlderClient::new(server.client(), &two());
+    older.upload().await;
+    let path = format!("/v2/sync-local-files/{}", older.files[0].job_id.as_ref().unwrap());
+    eventually("the job is forgotten", PATIENCE, async || {
+        (server.client().get(&path).await.status == 404).then_some(())
+    })
+    .await;
+    assert!(older.poll().await, "a lost job is not asked for again");
+    assert_eq!((older.states(), older.retries()), (vec![Kept, Kept], vec![0, 0]));
+    let before = server.log.steps("transcribe");
+    // The job that is born completed may be gone too before it is asked for: then it is uploaded once more.
+    eventually("the recordings are deleted", PATIENCE, async || {
+        older.sync().await;
+        (older.states() == [Deleted, Deleted]).then_some(())
+    })
+    .await;
+    assert_eq!(server.log.steps("transcribe"), before);
+    nothing_is_lost_or_twice("local", &older).await;
+}
+
+#[tokio::test]
+async fn a_phone_that_changed_hands_uploads_for_its_new_owner() {
+    let server = Setup::new().start().await;
+    let (ann, ben) = (server.client_of("ann").await, server.client_of("ben").await);
+    let mut older = OlderClient::new(ann.clone(), &two());
+    older.upload().await;
+    older.client = ben.clone();
+    assert!(older.poll().await, "another user's job is a lost one");
+    assert_eq!(older.states(), [Kept, Kept]);
+    older.sync().await;
+    assert_eq!((older.states(), older.retries()), (vec![Deleted, Deleted], vec![0, 0]));
+    nothing_is_lost_or_twice("ben", &older).await;
+}
+
+#[tokio::test]
+async fn a_recording_that_is_too_old_is_told_as_that() {
+    let server = Setup::new().with("limits.recovery_window_seconds", 3600).start().await;
+    let mut older = OlderClient::new(server.client(), &[Recording::short(T0)]);
+    older.upload().await;
+    assert_eq!(older.states(), [TooOld]);
+    server.client().has_nothing().await;
+    let mut recent = OlderClient::new(server.client(), &[Recording::short(now_secs() - MINUTE)]);
+    recent.sync().await;
+    assert_eq!(recent.states(), [Deleted]);
+    nothing_is_lost_or_twice("local", &recent).await;
+}
+
+#[tokio::test]
+async fn a_cancelled_job_is_counted_and_nothing_is_deleted() {
+    let server = Setup::new().with("engine.null_delay_ms", 600_000).start().await;
+    let mut older = OlderClient::new(server.client(), &[Recording::short(T0)]);
+    older.upload().await;
+    let path = format!("/v2/sync/jobs/{}", older.files[0].job_id.as_ref().unwrap());
+    let client = server.client();
+    let cancelled: Value = client.send(client.request(reqwest::Method::DELETE, &path)).await.ok();
+    assert_eq!(cancelled["status"], "cancelled");
+    older.wait().await;
+    assert_eq!((older.states(), older.retries()), (vec![Kept], vec![1]));
+}
