@@ -25,7 +25,8 @@ async fn no_request_made_from_the_document_gets_an_answer_that_it_does_not_tell_
     if !program().exists() {
         testkit::skip!("schemathesis is not installed (scripts/setup-python)");
     }
-    let server = Setup::new().start().await;
+    // Streams end when they have told what is known.
+    let server = Setup::new().with("limits.event_streams", 0).start().await;
     let folder = tempfile::tempdir().unwrap();
     let settings = folder.path().join("schemathesis.toml");
     std::fs::write(&settings, settings_for(&server).await).unwrap();

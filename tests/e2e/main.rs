@@ -12,6 +12,8 @@ mod databases;
 mod deliveries;
 mod disks;
 mod document;
+mod events;
+mod forgetting;
 mod kills;
 mod load;
 mod older_client;

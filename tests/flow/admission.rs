@@ -5,54 +5,22 @@ use std::time::Duration;
 
 use afterword_tests::older_client::State;
 use afterword_tests::recordings::T0;
-use afterword_tests::{Client, OlderClient, Recording};
-use async_trait::async_trait;
-use domain::{Code, Uid};
-use edge::{ServeLimits, TaskSecret};
-use flow::World;
-use flow::ports::{Denied, Identity};
-use secrecy::SecretString;
+use afterword_tests::{OlderClient, Recording};
+use domain::Code;
 use testkit::admission::Refusing;
-use tokio::net::TcpListener;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::door::Door;
 use crate::stage::Stage;
 
-/// The upload function on a free port.
-struct Door {
-    stage: Stage,
-    client: Client,
-    _stop: DropGuard,
+fn refusing(refusing: Refusing) -> Door {
+    let mut stage = Stage::new();
+    stage.world.admission = Arc::new(refusing);
+    Door::of(stage)
 }
 
-/// A token is the name of its user.
-struct Names;
-
-#[async_trait]
-impl Identity for Names {
-    async fn verify(&self, token: &str) -> flow::Result<Result<Uid, Denied>> {
-        Ok(Uid::new(token).map_err(|why| Denied { detail: why.to_string() }))
-    }
-}
-
-impl Door {
-    async fn with(refusing: Refusing) -> Self {
-        let stage = Stage::new();
-        let world = World { admission: Arc::new(refusing), ..stage.world.clone() };
-        let secret = TaskSecret::new(Some(SecretString::from("s".repeat(32))), None).unwrap();
-        let deps = upload::Deps { world, identity: Arc::new(Names), secret: Arc::new(secret) };
-        let router = edge::wrap(upload::routes(deps), stage.world.random.clone());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let stop = CancellationToken::new();
-        tokio::spawn(edge::serve(listener, router, ServeLimits::default(), stop.clone()));
-        Self { stage, client: Client::new(&url, "ann"), _stop: stop.drop_guard() }
-    }
-
-    fn nothing_kept(&self) {
-        assert_eq!(self.stage.store.all_jobs(), []);
-        assert_eq!(self.stage.blobs.names(), []);
-    }
+fn nothing_kept(door: &Door) {
+    assert_eq!(door.stage.store.all_jobs(), []);
+    assert_eq!(door.stage.blobs.names(), []);
 }
 
 #[tokio::test]
@@ -62,23 +30,23 @@ async fn each_refusal_by_policy_has_its_status_reason_and_wait() {
         (Code::RateLimited, 429, "rate_limit", ""),
         (Code::BackendBusy, 503, "backend_busy", "backfill_capacity"),
     ] {
-        let door = Door::with(Refusing::always(code, Duration::from_millis(1500))).await;
+        let door = refusing(Refusing::always(code, Duration::from_millis(1500)));
         for route in ["/v2/sync/upload", "/v2/sync-local-files", "/v1/sync-local-files"] {
             let answer = door.client.post(route, &[Recording::short(T0)]).await;
             assert_eq!(answer.problem(status, code.as_str())["retry_after"], 2, "whole seconds, never too early");
             assert_eq!(answer.header("x-rate-limit-reason"), reason);
             assert_eq!(answer.header("x-omi-rate-limit-reason"), shipped);
         }
-        door.nothing_kept();
+        nothing_kept(&door);
     }
 }
 
 #[tokio::test]
 async fn a_refused_user_comes_back_and_is_let_in() {
-    let door = Door::with(Refusing::once(Code::BackendBusy, Duration::from_secs(1))).await;
+    let door = refusing(Refusing::once(Code::BackendBusy, Duration::from_secs(1)));
     let files = [Recording::short(T0)];
     door.client.upload(&files).await.problem(503, "backend_busy");
-    door.nothing_kept();
+    nothing_kept(&door);
     assert_eq!(door.client.upload(&files).await.status, 202);
     assert_eq!(door.stage.store.all_jobs().len(), 1);
 }
@@ -86,14 +54,14 @@ async fn a_refused_user_comes_back_and_is_let_in() {
 /// Who is refused by policy is told before the bytes are read, and who has no token before the policy is asked.
 #[tokio::test]
 async fn a_policy_is_asked_after_the_token_and_before_the_body() {
-    let door = Door::with(Refusing::always(Code::RateLimited, Duration::from_secs(1))).await;
+    let door = refusing(Refusing::always(Code::RateLimited, Duration::from_secs(1)));
     let stranger = door.client.with_token("");
     stranger.upload(&[Recording::short(T0)]).await.problem(401, "unauthenticated");
     let endless = reqwest::Body::wrap_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
     let request = door.client.request(reqwest::Method::POST, "/v2/sync/upload");
     let request = request.header("content-type", "multipart/form-data; boundary=b").body(endless);
     door.client.send(request).await.problem(429, "rate_limited");
-    door.nothing_kept();
+    nothing_kept(&door);
 }
 
 #[tokio::test]
@@ -101,12 +69,12 @@ async fn a_shipped_client_that_is_refused_keeps_its_files_uncounted_and_comes_ba
     for (code, paused, busy) in
         [(Code::FairUseRestricted, Some(90), 0), (Code::RateLimited, Some(90), 0), (Code::BackendBusy, None, 1)]
     {
-        let door = Door::with(Refusing::once(code, Duration::from_secs(90))).await;
+        let door = refusing(Refusing::once(code, Duration::from_secs(90)));
         let mut older = OlderClient::new(door.client.clone(), &[Recording::short(T0)]);
         older.upload().await;
         assert_eq!((older.paused, older.busy), (paused, busy), "{code}");
         assert_eq!((older.states(), older.retries()), (vec![State::Kept], vec![0]), "{code}");
-        door.nothing_kept();
+        nothing_kept(&door);
         older.upload().await;
         assert!(older.paused.is_none() && older.files[0].job_id.is_some(), "{code}");
     }

@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
 mod admission;
+mod door;
+mod events;
+mod follow;
+mod forgetting;
 mod inline_search;
 mod late_engine;
 mod stage;

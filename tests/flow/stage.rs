@@ -50,6 +50,7 @@ impl Stage {
         let push = Arc::new(memory::Push::new());
         let world = World {
             store: store.clone(),
+            feed: store.clone(),
             blobs: blobs.clone(),
             queue: Arc::new(memory::Queue::new(clock.clone())),
             push: push.clone(),

@@ -8,6 +8,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
 use crate::contract;
+use crate::events::Events;
 use crate::recordings::Recording;
 use crate::wait::{PATIENCE, eventually_or};
 
@@ -117,6 +118,13 @@ impl Client {
 
     pub async fn get(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path)).await
+    }
+
+    /// The caller's events since that one; from the beginning without an id.
+    pub async fn events(&self, last_event_id: &str) -> Events {
+        let request = self.request(Method::GET, "/v2/sync/events");
+        let request = if last_event_id.is_empty() { request } else { request.header("last-event-id", last_event_id) };
+        Events::of(request.send().await.unwrap())
     }
 
     pub async fn try_upload(&self, query: &str, files: &[Recording]) -> reqwest::Result<Answer> {

@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod contract;
+pub mod events;
 pub mod figures;
 pub mod folder;
 pub mod log;

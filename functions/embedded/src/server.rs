@@ -113,6 +113,7 @@ impl Server {
             shutdown.cancelled().await;
             deliveries.cancel();
             wired.stop_work.cancel();
+            wired.end_streams.cancel();
         };
         tokio::join!(public, stop_work);
         internal_down.cancel();

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use axum::Router;
 use config::Config;
 use edge::{Check, TaskSecret};
-use flow::ports::{AlwaysAdmit, Blobs, Clock, Identity, Queue, Random, Store};
+use flow::ports::{AlwaysAdmit, Blobs, Clock, Feed, Identity, Queue, Random, Store};
 use flow::process::Worker;
 use flow::{Settings, World};
 use local::{
@@ -31,6 +31,8 @@ pub struct Wired {
     pub config: Config,
     /// Cancelled, running jobs go back to the queue.
     pub stop_work: CancellationToken,
+    /// Cancelled, answers that go on for minutes end.
+    pub end_streams: CancellationToken,
     secret: Arc<TaskSecret>,
     /// Held as long as the server runs.
     _folder: DataFolder,
@@ -68,6 +70,7 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
     let identity = Arc::new(LocalIdentity::open(&folder.secrets_dir(), Arc::clone(&clock))?);
     let push = Arc::new(PushLog::open(&folder.push_log(), Arc::clone(&clock))?);
     let world = World {
+        feed: Arc::clone(&store) as Arc<dyn Feed>,
         store,
         blobs: blobs as Arc<dyn Blobs>,
         queue: Arc::clone(&queue) as Arc<dyn Queue>,
@@ -81,7 +84,8 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
     let stop_work = CancellationToken::new();
     let worker = Arc::new(Worker::new(world.clone(), engine, stop_work.clone()));
     let (data_dir, config) = (folder.path().to_owned(), config.clone());
-    Ok(Wired { world, worker, identity, queue, data_dir, config, stop_work, secret, _folder: folder })
+    let end_streams = CancellationToken::new();
+    Ok(Wired { world, worker, identity, queue, data_dir, config, stop_work, end_streams, secret, _folder: folder })
 }
 
 /// A configured secret, checked before anything is opened. An unset one is made by the data folder; an empty one is a
@@ -129,7 +133,9 @@ impl Wired {
     pub fn routers(&self, version: &'static str) -> (Router, Router) {
         let (world, secret) = (self.world.clone(), Arc::clone(&self.secret));
         let identity = Arc::clone(&self.identity) as Arc<dyn Identity>;
-        let public = upload::routes(upload::Deps { world: world.clone(), identity, secret: Arc::clone(&secret) })
+        let shutdown = self.end_streams.clone();
+        let deps = upload::Deps { world: world.clone(), identity, secret: Arc::clone(&secret), shutdown };
+        let public = upload::routes(deps)
             .merge(edge::health::routes(version, self.checks()))
             .merge(edge::metrics::routes())
             .merge(edge::error_pages::routes());

@@ -5,6 +5,7 @@ use domain::{Code, ConversationId, Timestamp, Uid};
 use edge::{Caller, Json, Path, Problem, Query};
 use flow::World;
 use flow::ports::{ConversationPage, LineCursor};
+use http::StatusCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -21,6 +22,7 @@ const MAX_LINES: usize = 500;
 const MAX_LINES_TOGETHER: usize = 5000;
 
 edge::problems!(ReadProblems: WITH_TOKEN; InvalidParameter, InvalidCursor, ConversationNotFound);
+edge::problems!(DeleteProblems: WITH_TOKEN; ConversationNotFound);
 edge::problems!(ListProblems: WITH_TOKEN; InvalidParameter, InvalidCursor);
 
 #[derive(Deserialize, IntoParams)]
@@ -44,11 +46,33 @@ pub async fn one(
     Path(id): Path<String>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<ConversationView>, Problem> {
-    let unknown = || Problem::new(Code::ConversationNotFound, "There is no such conversation.");
     let id: ConversationId = id.parse().map_err(|_| unknown())?;
     let after = paging.cursor.as_deref().map(cursor::line).transpose()?;
     let page = page(&world, &uid, id, after, MAX_LINES).await?.ok_or_else(unknown)?;
     Ok(Json(ConversationView::of(&page)))
+}
+
+fn unknown() -> Problem {
+    Problem::new(Code::ConversationNotFound, "There is no such conversation.")
+}
+
+/// Delete a conversation for good
+///
+/// Its texts are removed. The same audio, uploaded again, does not bring it back. Of a conversation that was merged into
+/// another, that one is deleted.
+#[utoipa::path(
+    delete, path = "/v2/conversations/{conversation_id}", operation_id = "delete_conversation", tag = "conversations",
+    params(("conversation_id" = String, Path)),
+    responses((status = 204, description = "The conversation is deleted."), DeleteProblems)
+)]
+pub async fn delete(
+    State(world): State<World>,
+    Caller(uid): Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let id: ConversationId = id.parse().map_err(|_| unknown())?;
+    let deleted = flow::conversation::delete(&world, &uid, id).await?;
+    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(unknown()) }
 }
 
 async fn page(

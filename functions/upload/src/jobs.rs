@@ -63,8 +63,13 @@ pub async fn by_query(
 
 async fn status(world: &World, uid: &Uid, job_id: &str) -> Result<Json<JobView>, Problem> {
     let job = owned(world, uid, job_id).await?;
-    let ahead = if job.status == Status::Queued { world.store.jobs_ahead(&job).await? } else { 0 };
-    Ok(Json(JobView::of(&job, ahead)))
+    Ok(Json(view(world, &job).await?))
+}
+
+/// The job as every route shows it.
+pub async fn view(world: &World, job: &Job) -> flow::Result<JobView> {
+    let ahead = if job.status == Status::Queued { world.store.jobs_ahead(job).await? } else { 0 };
+    Ok(JobView::of(job, ahead))
 }
 
 /// Cancel a job
@@ -176,8 +181,7 @@ pub async fn list(
     let next = last.map(|job| cursor::of_job(JobCursor { created_at: job.created_at, id: job.id }));
     let mut bodies = Vec::with_capacity(jobs.len());
     for job in &jobs {
-        let ahead = if job.status == Status::Queued { world.store.jobs_ahead(job).await? } else { 0 };
-        bodies.push(JobView::of(job, ahead));
+        bodies.push(view(&world, job).await?);
     }
     Ok(Json(JobList { jobs: bodies, next_cursor: next }))
 }

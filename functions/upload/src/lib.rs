@@ -4,6 +4,7 @@ mod compat;
 mod conversations;
 mod cursor;
 mod devices;
+mod events;
 mod jobs;
 mod multipart;
 mod refused;

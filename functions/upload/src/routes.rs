@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware::from_fn;
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -10,12 +10,14 @@ use edge::TaskSecret;
 use flow::World;
 use flow::ports::Identity;
 use http::header::CONTENT_TYPE;
+use tokio_util::sync::CancellationToken;
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use crate::compat::Door;
-use crate::{compat, conversations, devices, jobs, upload, usage};
+use crate::events::Places;
+use crate::{compat, conversations, devices, events, jobs, upload, usage};
 
 /// What the function needs.
 pub struct Deps {
@@ -23,23 +25,46 @@ pub struct Deps {
     pub identity: Arc<dyn Identity>,
     /// The queue shows it to the worker. Held here so that the function cannot be built without a fit one.
     pub secret: Arc<TaskSecret>,
+    /// Cancelled when the process is to end: answers that would go on for minutes end then.
+    pub shutdown: CancellationToken,
+}
+
+/// What handlers take parts of.
+#[derive(Clone)]
+struct Api {
+    world: World,
+    places: Places,
+}
+
+impl FromRef<Api> for World {
+    fn from_ref(api: &Api) -> Self {
+        api.world.clone()
+    }
+}
+
+impl FromRef<Api> for Places {
+    fn from_ref(api: &Api) -> Self {
+        api.places.clone()
+    }
 }
 
 pub fn routes(deps: Deps) -> Router {
-    let Deps { world, identity, secret: _ } = deps;
+    let Deps { world, identity, secret: _, shutdown } = deps;
+    let places = Places::new(world.settings.streams.clone(), shutdown);
+    let api = Api { world, places };
     let document: Arc<str> = document().to_json().unwrap_or_default().into();
     let document = move || async move { ([(CONTENT_TYPE, "application/json")], document.to_string()) };
-    let with_token = Router::from(with_token()).layer(Extension(Door::of(&world.settings)));
+    let with_token = Router::from(with_token()).layer(Extension(Door::of(&api.world.settings)));
     edge::authenticated(with_token, identity)
         // Outside of the token's check: what is deprecated says so to everybody.
         .route_layer(from_fn(compat::wait::say_deprecated))
-        .with_state(world)
+        .with_state(api)
         .route("/openapi.json", get(document))
 }
 
 /// Routes that ask for a token.
 #[expect(deprecated, reason = "what is deprecated for clients is served all the same")]
-fn with_token() -> OpenApiRouter<World> {
+fn with_token() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         // The limits of an upload are our own, and told in our own words. A client that hangs up behind its last byte
         // has uploaded: between the blob and its job nothing is left lying.
@@ -48,9 +73,10 @@ fn with_token() -> OpenApiRouter<World> {
         .routes(routes!(jobs::by_path, jobs::cancel))
         .routes(routes!(jobs::retry))
         .routes(routes!(jobs::by_query))
+        .routes(routes!(events::events))
         .routes(routes!(devices::register, devices::forget))
         .routes(routes!(conversations::list))
-        .routes(routes!(conversations::one))
+        .routes(routes!(conversations::one, conversations::delete))
         .routes(routes!(usage::usage))
         .routes(routes!(compat::accept::accept).layer(DefaultBodyLimit::disable()).layer(from_fn(edge::to_its_end)))
         .routes(routes!(compat::status::status))

@@ -39,6 +39,9 @@ section!(Limits {
     inline_search_seconds: u64,
     synchronous_wait_seconds: u64,
     synchronous_waits: usize,
+    event_stream_seconds: u64,
+    event_streams_per_user: usize,
+    event_streams: usize,
 });
 section!(Queue {
     max_attempts: u32,

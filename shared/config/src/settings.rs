@@ -1,7 +1,7 @@
 //! From configuration to what the use cases want, with the relations between the numbers checked.
 
 use domain::Rules;
-use flow::settings::{Settings, UploadLimits, WorkerLimits};
+use flow::settings::{Settings, StreamLimits, UploadLimits, WorkerLimits};
 
 use crate::ConfigError;
 use crate::sections::{Config, secs};
@@ -34,6 +34,11 @@ impl Config {
                 handler_deadline: secs(self.process.handler_deadline_seconds),
                 ..WorkerLimits::default()
             },
+            streams: StreamLimits {
+                lasts: secs(limits.event_stream_seconds),
+                per_user: limits.event_streams_per_user,
+                in_all: limits.event_streams,
+            },
             max_span: None,
         })
     }
@@ -62,7 +67,7 @@ impl Config {
 
     fn check_ranges(&self) -> Result<(), ConfigError> {
         let (jobs, sweep, limits, queue) = (&self.jobs, &self.sweep, &self.limits, &self.queue);
-        let ranges: [(&str, u64, u64, u64); 30] = [
+        let ranges: &[(&str, u64, u64, u64)] = &[
             ("server.max_connections", self.server.max_connections as u64, 1, 1_000_000),
             ("jobs.lease_seconds", jobs.lease_seconds, 1, 3600),
             ("jobs.max_attempts", u64::from(jobs.max_attempts), 1, 1000),
@@ -88,6 +93,9 @@ impl Config {
             // The clients that wait this way give up after a minute.
             ("limits.synchronous_wait_seconds", limits.synchronous_wait_seconds, 1, 55),
             ("limits.synchronous_waits", limits.synchronous_waits as u64, 0, 1_000_000),
+            ("limits.event_stream_seconds", limits.event_stream_seconds, 1, DAY_SECONDS),
+            ("limits.event_streams_per_user", limits.event_streams_per_user as u64, 1, 1000),
+            ("limits.event_streams", limits.event_streams as u64, 0, 1_000_000),
             ("queue.max_attempts", u64::from(queue.max_attempts), 1, 1_000_000),
             ("queue.min_backoff_seconds", queue.min_backoff_seconds, 1, DAY_SECONDS),
             ("queue.max_backoff_seconds", queue.max_backoff_seconds, 1, DAY_SECONDS),
@@ -96,7 +104,7 @@ impl Config {
             ("blobs.keep_days", self.blobs.keep_days, 0, 36_600),
             ("identity.token_ttl_seconds", self.identity.token_ttl_seconds, 1, LONGEST_SECONDS),
         ];
-        for (key, value, min, max) in ranges {
+        for &(key, value, min, max) in ranges {
             if !(min..=max).contains(&value) {
                 return Err(ConfigError(format!("{key} must lie between {min} and {max}, not {value}")));
             }

@@ -78,6 +78,9 @@ pub struct Conversation {
     /// Conversations merged into this one that hold attached lines.
     pub merged_ids: Vec<ConversationId>,
     pub deleted_at: Option<Timestamp>,
+    /// When the sweep has to remove what is left of its texts.
+    #[serde(default)]
+    pub due_at: Option<Timestamp>,
 }
 
 impl Conversation {
@@ -95,6 +98,7 @@ impl Conversation {
             merged_into: None,
             merged_ids: Vec::new(),
             deleted_at: None,
+            due_at: None,
         }
     }
 

@@ -5,6 +5,7 @@ pub mod accept;
 pub mod code;
 pub mod command;
 pub mod conversation;
+pub mod deletion;
 pub mod failure;
 pub mod id;
 pub mod job;

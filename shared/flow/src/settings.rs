@@ -59,11 +59,29 @@ impl Default for WorkerLimits {
     }
 }
 
+/// Streams of events, each of which holds a connection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StreamLimits {
+    /// A stream ends after this; its client comes back.
+    pub lasts: Duration,
+    /// Of one user; of more the oldest ends.
+    pub per_user: usize,
+    /// Of one instance; beyond it a stream ends when it has told what is known.
+    pub in_all: usize,
+}
+
+impl Default for StreamLimits {
+    fn default() -> Self {
+        Self { lasts: Duration::from_secs(300), per_user: 4, in_all: 256 }
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     pub rules: Rules,
     pub upload: UploadLimits,
     pub worker: WorkerLimits,
+    pub streams: StreamLimits,
     /// How long a segment may span: what the engine prefers, at most. `None`: the engine decides.
     pub max_span: Option<Duration>,
 }

@@ -5,6 +5,7 @@ use domain::job::DispatchState;
 use domain::need::{Need, need};
 use domain::{Command, Job, JobId, Status, Timestamp};
 
+use crate::conversation;
 use crate::dispatch::{enqueue, follow_up, try_enqueue};
 use crate::effects;
 use crate::error::Result;
@@ -28,9 +29,11 @@ pub struct Swept {
     pub finished_effects: u64,
     pub expired: u64,
     pub blobs_deleted: u64,
+    /// Deleted conversations whose texts were removed.
+    pub forgotten: u64,
 }
 
-/// Looks at no more than `limit` due jobs.
+/// Looks at no more than `limit` due jobs, and as many deleted conversations.
 pub async fn sweep(world: &World, limit: usize) -> Result<Swept> {
     let mut swept = Swept::default();
     let mut due = Due::until(world.now(), limit);
@@ -48,6 +51,7 @@ pub async fn sweep(world: &World, limit: usize) -> Result<Swept> {
             swept.enqueued += 1;
         }
     }
+    swept.forgotten = conversation::sweep(world, limit).await?;
     Ok(swept)
 }
 

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use domain::Timestamp;
 
-use crate::ports::{Admission, Blobs, Clock, Push, Queue, Random, Store};
+use crate::ports::{Admission, Blobs, Clock, Feed, Push, Queue, Random, Store};
 use crate::settings::Settings;
 use crate::staging::Staging;
 
 #[derive(Clone)]
 pub struct World {
     pub store: Arc<dyn Store>,
+    pub feed: Arc<dyn Feed>,
     pub blobs: Arc<dyn Blobs>,
     pub queue: Arc<dyn Queue>,
     pub push: Arc<dyn Push>,

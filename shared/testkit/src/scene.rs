@@ -183,6 +183,24 @@ impl Scene {
         self.ask(|| self.store.conversation(uid, id, None, 1000)).await
     }
 
+    /// False when there is none.
+    pub async fn delete(&self, uid: &Uid, id: ConversationId) -> bool {
+        let now = self.now();
+        self.ask(|| self.store.delete_conversation(uid, id, At { now, rules: &self.rules })).await
+    }
+
+    /// Removes the texts of a deleted conversation in pages of this size, and says of how many lines.
+    pub async fn forget(&self, uid: &Uid, id: ConversationId, page: usize) -> usize {
+        let mut lines = 0;
+        loop {
+            let removed = self.ask(|| self.store.remove_texts(uid, id, page)).await;
+            lines += removed.lines;
+            if !removed.more {
+                return lines;
+            }
+        }
+    }
+
     /// What is said in each conversation, in order.
     pub async fn talk(&self, uid: &Uid) -> Vec<Vec<String>> {
         let mut talk = Vec::new();

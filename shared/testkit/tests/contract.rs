@@ -10,7 +10,7 @@ use testkit::contract::queue::TestQueue;
 use testkit::{TestClock, memory};
 
 testkit::store_contract!(async || Arc::new(memory::Store::new()));
-testkit::store_deletion_contract!(async || Arc::new(memory::Store::new()));
+testkit::feed_contract!(async || Arc::new(memory::Store::new()));
 testkit::blobs_contract!(async || Arc::new(memory::Blobs::new(TestClock::at(T0))));
 testkit::push_contract!(async || Arc::new(memory::Push::new()));
 testkit::queue_contract!(async || Arc::new(InMemory::new()));
@@ -48,7 +48,7 @@ fn no_behaviour_is_forgotten() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/contract");
     let store = folder.join("store");
     let list = std::fs::read_to_string(store.join("list.rs")).unwrap();
-    let single = ["blobs.rs", "queue.rs", "push.rs"].map(|file| folder.join(file));
+    let single = ["blobs.rs", "feed.rs", "queue.rs", "push.rs"].map(|file| folder.join(file));
     let grouped = std::fs::read_dir(&store).unwrap().map(|entry| entry.unwrap().path());
     let mut found = 0;
     for file in grouped.chain(single) {

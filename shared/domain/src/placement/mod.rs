@@ -132,16 +132,15 @@ fn take_in(
     plan: &mut Plan,
     usage: &mut Usage,
 ) -> Line {
-    let mut line = line.clone();
     let at = interval(captured_at, segment);
     if deleted.iter().any(|gone| gone.connects(at)) {
         plan.mark(segment.start_ms, Mark::Empty);
-        line.utterances.clear();
-        line.stub = true;
-    } else if plan.mark(segment.start_ms, Mark::Placed) {
+        return line.clone().forgotten();
+    }
+    if plan.mark(segment.start_ms, Mark::Placed) {
         *usage += Usage { transcribed_ms: u64::from(segment.speech_ms), words: line.words, segments: 1 };
     }
-    line
+    line.clone()
 }
 
 fn find_places(

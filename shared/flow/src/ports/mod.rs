@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod blobs;
 pub mod clock;
+pub mod feed;
 pub mod identity;
 pub mod push;
 pub mod queue;
@@ -12,8 +13,12 @@ pub mod store;
 pub use admission::{Admission, AlwaysAdmit, Verdict};
 pub use blobs::{BlobName, BlobWriter, Blobs, Stored};
 pub use clock::Clock;
+pub use feed::{Feed, Watch};
 pub use identity::{Denied, Identity};
 pub use push::{Device, Platform, Push, PushMessage, PushOutcome};
 pub use queue::{NewTask, Queue, TaskBody, TaskName};
 pub use random::Random;
-pub use store::{At, ConversationPage, Created, DueCursor, JobCursor, LineCursor, Stepped, Store, Written};
+pub use store::{
+    At, ChangeCursor, ConversationPage, Created, DueCursor, DueDeletion, JobCursor, LineCursor, Removed, Stepped,
+    Store, Written,
+};

@@ -80,6 +80,36 @@ pub struct DueCursor {
     pub id: JobId,
 }
 
+/// Where a user's changed jobs go on: after the job of this change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChangeCursor {
+    pub updated_at: Timestamp,
+    pub id: JobId,
+}
+
+impl ChangeCursor {
+    /// The last change of this job.
+    pub fn of(job: &Job) -> Self {
+        Self { updated_at: job.updated_at, id: job.id }
+    }
+}
+
+/// A deleted conversation whose texts are to be removed; also where a page of them goes on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DueDeletion {
+    pub due_at: Timestamp,
+    pub uid: Uid,
+    pub id: ConversationId,
+}
+
+/// What [`Store::remove_texts`] came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    pub lines: usize,
+    /// There may be more of them.
+    pub more: bool,
+}
+
 /// A conversation with a page of its lines.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConversationPage {
@@ -131,6 +161,17 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Vec<Job>>;
 
+    /// A user's jobs that changed at `since` or later, in the order of their last change, after the cursor. Expired ones
+    /// are left out. A change may become visible after one of a later moment: its moment is taken before it is written.
+    async fn changed_jobs(
+        &self,
+        uid: &Uid,
+        since: Timestamp,
+        after: Option<ChangeCursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Job>>;
+
     /// How many live jobs of the user were accepted before this one. A store may stop counting at a thousand.
     async fn jobs_ahead(&self, job: &Job) -> Result<u32>;
 
@@ -168,6 +209,25 @@ pub trait Store: Send + Sync + 'static {
         after: Option<(Timestamp, ConversationId)>,
         limit: usize,
     ) -> Result<Vec<Conversation>>;
+
+    /// Deletes a conversation, redirects followed ([`domain::deletion::delete`]): from now on nobody reads it, and its
+    /// texts are due to be removed. False when the user has no such conversation. Atomic. Idempotent by its moment: who
+    /// repeats a deletion of which the answer was lost names the same `at.now`, and is told that it is done.
+    async fn delete_conversation(&self, uid: &Uid, id: ConversationId, at: At<'_>) -> Result<bool>;
+
+    /// Removes the texts of at most `limit` lines of a deleted conversation, redirects followed: of those placed by time
+    /// and of those attached. The lines stay as stubs for ever. When none is left the conversation is due no more. Does
+    /// nothing to one that is not deleted. Atomic. Idempotent: repeated, it goes on with what is left.
+    async fn remove_texts(&self, uid: &Uid, id: ConversationId, limit: usize) -> Result<Removed>;
+
+    /// Deleted conversations of any user whose texts are due to be removed by `now`, the longest due first, after the
+    /// cursor.
+    async fn due_deletions(
+        &self,
+        now: Timestamp,
+        after: Option<&DueDeletion>,
+        limit: usize,
+    ) -> Result<Vec<DueDeletion>>;
 
     /// Usage buckets whose hour lies in `from..to`, in order, at most `limit`.
     async fn usage(&self, uid: &Uid, from: Timestamp, to: Timestamp, limit: usize) -> Result<Vec<Bucket>>;

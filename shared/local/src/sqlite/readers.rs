@@ -45,7 +45,7 @@ impl Readers {
         E: Failure + 'static,
         F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
     {
-        self.0.call(operation, subject, look)
+        self.0.call(operation, subject, look, |_| {})
     }
 }
 

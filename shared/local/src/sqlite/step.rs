@@ -44,41 +44,46 @@ pub trait Step: Send {
     fn answer(self: Box<Self>, fate: &std::result::Result<(), Lost>);
 }
 
-struct Call<T, F> {
+struct Call<T, F, C> {
     operation: &'static str,
     subject: String,
     work: Option<F>,
+    /// Told once it is committed, also when the caller has gone.
+    committed: Option<C>,
     outcome: Option<Result<T>>,
     caller: oneshot::Sender<Result<T>>,
 }
 
 /// A step, and where its answer will arrive.
-pub fn step<T, E, F>(
+pub fn step<T, E, F, C>(
     operation: &'static str,
     subject: impl Display,
     work: F,
+    committed: C,
 ) -> (Box<dyn Step>, oneshot::Receiver<Result<T>>)
 where
     T: Send + 'static,
     E: Failure,
     F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
+    C: FnOnce(&T) + Send + 'static,
 {
     let (caller, answer) = oneshot::channel();
-    let call = Call { operation, subject: subject.to_string(), work: Some(work), outcome: None, caller };
-    (Box::new(call), answer)
+    let (subject, work, committed) = (subject.to_string(), Some(work), Some(committed));
+    (Box::new(Call { operation, subject, work, committed, outcome: None, caller }), answer)
 }
 
-impl<T, F> Call<T, F> {
+impl<T, F, C> Call<T, F, C> {
     fn error(&self, kind: Kind, why: impl Into<flow::error::Source>) -> Error {
         Error::new(kind, self.operation, &self.subject).because(why)
     }
 }
 
-impl<T, E, F> Step for Call<T, F>
+impl<T, E, F, C> Step for Call<T, F, C>
 where
     T: Send,
     E: Failure,
     F: FnOnce(&Connection) -> std::result::Result<T, E> + Send,
+    C: FnOnce(&T) + Send,
 {
     fn run(&mut self, db: &Connection) -> bool {
         let Some(work) = self.work.take() else { return false };
@@ -103,6 +108,9 @@ where
             (_, Err(lost)) => Err(self.error(lost.kind, lost.why.clone())),
             (None, Ok(())) => Err(self.error(Kind::Unavailable, "it was never begun")),
         };
+        if let (Ok(value), Some(committed)) = (&outcome, self.committed.take()) {
+            committed(value);
+        }
         // Nobody listening is no fault: the caller was cancelled.
         drop(self.caller.send(outcome));
     }

@@ -31,19 +31,22 @@ impl Worker {
         Ok(Self { steps: Some(steps), threads: start(queue)?, unanswered })
     }
 
-    pub fn call<T, E, F>(
+    /// `committed` hears of what was written before the caller does.
+    pub fn call<T, E, F, C>(
         &self,
         operation: &'static str,
         subject: impl Display,
         work: F,
+        committed: C,
     ) -> impl Future<Output = Result<T>> + Send
     where
         T: Send + 'static,
         E: Failure + 'static,
         F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
+        C: FnOnce(&T) + Send + 'static,
     {
         let subject = subject.to_string();
-        let (step, answer) = step::step(operation, &subject, work);
+        let (step, answer) = step::step(operation, &subject, work, committed);
         // The future holds nothing but the way in and the way back, however much the step carries.
         async move {
             let gone = |kind| Error::new(kind, operation, &subject).because("its thread has ended");

@@ -51,7 +51,25 @@ impl Writer {
         E: Failure + 'static,
         F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
     {
-        self.0.call(operation, subject, step)
+        self.call_then(operation, subject, step, |_| {})
+    }
+
+    /// As [`call`](Self::call); `committed` is told what was written, on the writer's thread, even if the caller stopped
+    /// waiting. It must be quick.
+    pub fn call_then<T, E, F, C>(
+        &self,
+        operation: &'static str,
+        subject: impl Display,
+        step: F,
+        committed: C,
+    ) -> impl Future<Output = Result<T>> + Send
+    where
+        T: Send + 'static,
+        E: Failure + 'static,
+        F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
+        C: FnOnce(&T) + Send + 'static,
+    {
+        self.0.call(operation, subject, step, committed)
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod accept;
 mod bulk;
+mod deletion;
 mod devices;
 mod every;
 mod fault;
+mod feed;
 mod port;
 mod query;
 mod reading;
@@ -21,10 +23,12 @@ use std::path::Path;
 
 use domain::{Rules, Timestamp};
 use flow::ports::At;
+use flow::ports::feed::Watchers;
 use flow::{Error, Kind};
 use rusqlite::Connection;
 
 use crate::sqlite::{OpenError, Readers, Writer, open_to_read};
+use feed::OfUser;
 use schema::MIGRATIONS;
 
 pub struct SqliteStore {
@@ -32,25 +36,26 @@ pub struct SqliteStore {
     readers: Readers,
     /// `None` when it was opened to be read only.
     writer: Option<Writer>,
+    watchers: Watchers,
 }
 
 impl SqliteStore {
     /// Opens or makes the database and brings its schema up to date. For the one server that owns the data folder.
     pub fn open(path: &Path, readers: usize) -> Result<Self, OpenError> {
         let writer = Some(Writer::open(path, MIGRATIONS)?);
-        Ok(Self { writer, readers: Readers::open(path, readers)? })
+        Ok(Self { writer, readers: Readers::open(path, readers)?, watchers: Watchers::default() })
     }
 
     /// For a command that writes while a server may be running: each waits a bounded time for the other.
     pub fn open_alongside(path: &Path, readers: usize) -> Result<Self, OpenError> {
         let writer = Some(Writer::open_alongside(path, MIGRATIONS)?);
-        Ok(Self { writer, readers: Readers::open(path, readers)? })
+        Ok(Self { writer, readers: Readers::open(path, readers)?, watchers: Watchers::default() })
     }
 
     /// For a command that only looks, while a server may be running. Operations that write are refused.
     pub fn open_read_only(path: &Path, readers: usize) -> Result<Self, OpenError> {
         schema::check(&open_to_read(path)?, path)?;
-        Ok(Self { writer: None, readers: Readers::open(path, readers)? })
+        Ok(Self { writer: None, readers: Readers::open(path, readers)?, watchers: Watchers::default() })
     }
 
     async fn write<T: Send + 'static>(
@@ -59,8 +64,31 @@ impl SqliteStore {
         subject: impl Display + Send,
         change: impl FnOnce(&Connection) -> fault::Result<T> + Send + 'static,
     ) -> flow::Result<T> {
+        self.write_then(operation, subject, change, |_| {}).await
+    }
+
+    /// As [`write`](Self::write), and wakes whoever watches the jobs that were written. Also when the caller has gone:
+    /// the commit stands.
+    async fn write_jobs<T: OfUser + Send + 'static>(
+        &self,
+        operation: &'static str,
+        subject: impl Display + Send,
+        change: impl FnOnce(&Connection) -> fault::Result<T> + Send + 'static,
+    ) -> flow::Result<T> {
+        let watchers = self.watchers.clone();
+        let wake = move |written: &T| written.uid().into_iter().for_each(|uid| watchers.wake(uid));
+        self.write_then(operation, subject, change, wake).await
+    }
+
+    async fn write_then<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        subject: impl Display + Send,
+        change: impl FnOnce(&Connection) -> fault::Result<T> + Send + 'static,
+        committed: impl FnOnce(&T) + Send + 'static,
+    ) -> flow::Result<T> {
         match &self.writer {
-            Some(writer) => writer.call(operation, subject, change).await,
+            Some(writer) => writer.call_then(operation, subject, change, committed).await,
             None => Err(Error::new(Kind::Invalid, operation, subject).because("the store was opened to be read only")),
         }
     }

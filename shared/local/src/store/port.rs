@@ -10,36 +10,39 @@ use domain::{
     Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Timestamp, Uid,
 };
 use flow::Result;
-use flow::ports::{At, ConversationPage, Created, Device, DueCursor, JobCursor, LineCursor, Stepped, Store, Written};
+use flow::ports::{
+    At, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, JobCursor, LineCursor, Removed,
+    Stepped, Store, Written,
+};
 
 use super::table::{conversations, devices as registered, jobs, lines, recordings, usage};
-use super::{Moment, SqliteStore, accept, devices, reading, step, turns, work};
+use super::{Moment, SqliteStore, accept, deletion, devices, reading, step, turns, work};
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn create_job(&self, batch: &Batch, at: At<'_>) -> Result<Created> {
         let (id, batch, moment) = (batch.job_id, batch.clone(), Moment::of(&at));
-        self.write("store.create_job", id, move |db| accept::create_job(db, &batch, &moment.at())).await
+        self.write_jobs("store.create_job", id, move |db| accept::create_job(db, &batch, &moment.at())).await
     }
 
     async fn step(&self, id: JobId, command: &Command, at: At<'_>) -> Result<Stepped> {
         let (command, moment) = (command.clone(), Moment::of(&at));
-        self.write("store.step", id, move |db| step::step(db, id, &command, &moment.at())).await
+        self.write_jobs("store.step", id, move |db| step::step(db, id, &command, &moment.at())).await
     }
 
     async fn plan_file(&self, id: JobId, plan: &FilePlan, at: At<'_>) -> Result<Written<(Job, Recording)>> {
         let (plan, moment) = (plan.clone(), Moment::of(&at));
-        self.write("store.plan_file", id, move |db| work::plan_file(db, id, &plan, &moment.at())).await
+        self.write_jobs("store.plan_file", id, move |db| work::plan_file(db, id, &plan, &moment.at())).await
     }
 
     async fn store_texts(&self, id: JobId, fence: u64, lines: Vec<Line>, at: At<'_>) -> Result<Written<Vec<Line>>> {
         let moment = Moment::of(&at);
-        self.write("store.store_texts", id, move |db| work::store_texts(db, id, fence, lines, &moment.at())).await
+        self.write_jobs("store.store_texts", id, move |db| work::store_texts(db, id, fence, lines, &moment.at())).await
     }
 
     async fn place(&self, id: JobId, group: &Group, at: At<'_>) -> Result<Written<(Job, Recording)>> {
         let (group, moment) = (group.clone(), Moment::of(&at));
-        self.write("store.place", id, move |db| work::place(db, id, &group, &moment.at())).await
+        self.write_jobs("store.place", id, move |db| work::place(db, id, &group, &moment.at())).await
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>> {
@@ -58,6 +61,19 @@ impl Store for SqliteStore {
         self.read("store.jobs", "", move |db| reading::jobs(db, &uid, &statuses, after, limit, now)).await
     }
 
+    async fn changed_jobs(
+        &self,
+        uid: &Uid,
+        since: Timestamp,
+        after: Option<ChangeCursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Job>> {
+        let uid = uid.clone();
+        let look = move |db: &_| reading::changed_jobs(db, &uid, since, after, limit, now);
+        self.read("store.changed_jobs", "", look).await
+    }
+
     async fn jobs_ahead(&self, job: &Job) -> Result<u32> {
         let job = job.clone();
         self.read("store.jobs_ahead", job.id, move |db| reading::jobs_ahead(db, &job)).await
@@ -74,7 +90,7 @@ impl Store for SqliteStore {
 
     async fn promote(&self, uid: &Uid, at: At<'_>) -> Result<Vec<Job>> {
         let (uid, moment) = (uid.clone(), Moment::of(&at));
-        self.write("store.promote", "", move |db| turns::promote(db, &uid, &moment.at())).await
+        self.write_jobs("store.promote", "", move |db| turns::promote(db, &uid, &moment.at())).await
     }
 
     async fn recordings(&self, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Option<Recording>>> {
@@ -110,6 +126,26 @@ impl Store for SqliteStore {
         let uid = uid.clone();
         let list = move |db: &_| conversations::list(db, &uid, (from, to), after, limit);
         self.read("store.conversations", "", list).await
+    }
+
+    async fn delete_conversation(&self, uid: &Uid, id: ConversationId, at: At<'_>) -> Result<bool> {
+        let (uid, now) = (uid.clone(), at.now);
+        self.write("store.delete_conversation", id, move |db| deletion::delete(db, &uid, id, now)).await
+    }
+
+    async fn remove_texts(&self, uid: &Uid, id: ConversationId, limit: usize) -> Result<Removed> {
+        let uid = uid.clone();
+        self.write("store.remove_texts", id, move |db| deletion::remove_texts(db, &uid, id, limit)).await
+    }
+
+    async fn due_deletions(
+        &self,
+        now: Timestamp,
+        after: Option<&DueDeletion>,
+        limit: usize,
+    ) -> Result<Vec<DueDeletion>> {
+        let after = after.cloned();
+        self.read("store.due_deletions", "", move |db| conversations::due(db, now, after.as_ref(), limit)).await
     }
 
     async fn usage(&self, uid: &Uid, from: Timestamp, to: Timestamp, limit: usize) -> Result<Vec<Bucket>> {

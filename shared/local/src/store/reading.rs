@@ -2,7 +2,7 @@
 
 use domain::job::Audio;
 use domain::{Conversation, ConversationId, Job, JobId, Line, Status, Timestamp, Uid};
-use flow::ports::{ConversationPage, JobCursor, LineCursor};
+use flow::ports::{ChangeCursor, ConversationPage, JobCursor, LineCursor};
 use rusqlite::Connection;
 
 use super::fault::{Fault, Result};
@@ -29,6 +29,18 @@ pub fn jobs(
     }
     found.sort_unstable();
     found.iter().rev().take(limit).filter_map(|at| jobs::load(db, at.id).transpose()).collect()
+}
+
+pub fn changed_jobs(
+    db: &Connection,
+    uid: &Uid,
+    since: Timestamp,
+    after: Option<ChangeCursor>,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Vec<Job>> {
+    let is_shown = |job: &Job| job.expires_at.is_none_or(|at| !now.has_reached(at));
+    jobs::changed(db, uid, since, after, limit, is_shown)
 }
 
 pub fn jobs_ahead(db: &Connection, job: &Job) -> Result<u32> {
@@ -62,17 +74,29 @@ pub fn conversation(
     let after = after.map_or(Key::FIRST, Key::from);
     // One more than is shown: whether there is a next page.
     let wanted = limit.saturating_add(1);
-    let mut keys = timed(db, &conversation, &mut redirects, after, wanted)?;
-    for id in std::iter::once(&conversation.id).chain(&conversation.merged_ids) {
-        keys.extend(lines::attached(db, uid, *id, after, wanted)?);
-    }
-    keys.sort_unstable();
+    let mut keys = keys(db, &conversation, &mut redirects, after, wanted)?;
     let more = keys.len() > limit;
     keys.truncate(limit);
     let lines: Vec<Line> =
         keys.into_iter().filter_map(|key| lines::at(db, uid, key).transpose()).collect::<Result<_>>()?;
     let next = lines.last().filter(|_| more).map(cursor);
     Ok(Some(ConversationPage { conversation, lines, next }))
+}
+
+/// The first `wanted` lines of a conversation, and maybe more, in order: placed by time, and attached under any of its ids.
+pub fn keys(
+    db: &Connection,
+    conversation: &Conversation,
+    redirects: &mut Redirects<'_>,
+    after: Key,
+    wanted: usize,
+) -> Result<Vec<Key>> {
+    let mut keys = timed(db, conversation, redirects, after, wanted)?;
+    for id in std::iter::once(&conversation.id).chain(&conversation.merged_ids) {
+        keys.extend(lines::attached(db, &conversation.uid, *id, after, wanted)?);
+    }
+    keys.sort_unstable();
+    Ok(keys)
 }
 
 /// Lines within the conversation's time that stand in it, or in one that was merged into it.

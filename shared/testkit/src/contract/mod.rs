@@ -9,6 +9,7 @@
 //! something to be kept until the test is over (a folder), or with [`Fresh::missing`] where the port cannot be had.
 
 pub mod blobs;
+pub mod feed;
 pub mod push;
 pub mod queue;
 pub mod store;
@@ -18,8 +19,8 @@ use std::sync::Arc;
 
 use flow::ports::{Blobs, Push, Store};
 
+use self::feed::FedStore;
 use self::queue::TestQueue;
-use self::store::deletion::Deletes;
 use crate::skip;
 
 /// A port made for one test.
@@ -63,7 +64,7 @@ macro_rules! fresh_from_arcs {
         }
     )*};
 }
-fresh_from_arcs!(Store, Deletes, Blobs, Push, TestQueue);
+fresh_from_arcs!(Store, FedStore, Blobs, Push, TestQueue);
 
 /// Runs one behaviour on a fresh port. Two threads, so that what races can race.
 pub fn check<P, S>(test: &str, make: impl AsyncFnOnce() -> S, behaviour: impl AsyncFnOnce(Arc<P>))

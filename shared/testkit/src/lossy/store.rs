@@ -9,7 +9,10 @@ use domain::{
     Timestamp, Uid,
 };
 use flow::Result;
-use flow::ports::{At, ConversationPage, Created, Device, DueCursor, JobCursor, LineCursor, Stepped, Store, Written};
+use flow::ports::{
+    At, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, JobCursor, LineCursor, Removed,
+    Stepped, Store, Written,
+};
 
 use super::{Fault, Faulty};
 
@@ -48,6 +51,17 @@ impl<P: Store + ?Sized, F: Fault> Store for Faulty<P, F> {
         now: Timestamp,
     ) -> Result<Vec<Job>> {
         self.reading("store.jobs", self.inner.jobs(uid, statuses, after, limit, now)).await
+    }
+
+    async fn changed_jobs(
+        &self,
+        uid: &Uid,
+        since: Timestamp,
+        after: Option<ChangeCursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Job>> {
+        self.reading("store.changed_jobs", self.inner.changed_jobs(uid, since, after, limit, now)).await
     }
 
     async fn jobs_ahead(&self, job: &Job) -> Result<u32> {
@@ -93,6 +107,23 @@ impl<P: Store + ?Sized, F: Fault> Store for Faulty<P, F> {
         limit: usize,
     ) -> Result<Vec<Conversation>> {
         self.reading("store.conversations", self.inner.conversations(uid, from, to, after, limit)).await
+    }
+
+    async fn delete_conversation(&self, uid: &Uid, id: ConversationId, at: At<'_>) -> Result<bool> {
+        self.writing("store.delete_conversation", self.inner.delete_conversation(uid, id, at)).await
+    }
+
+    async fn remove_texts(&self, uid: &Uid, id: ConversationId, limit: usize) -> Result<Removed> {
+        self.writing("store.remove_texts", self.inner.remove_texts(uid, id, limit)).await
+    }
+
+    async fn due_deletions(
+        &self,
+        now: Timestamp,
+        after: Option<&DueDeletion>,
+        limit: usize,
+    ) -> Result<Vec<DueDeletion>> {
+        self.reading("store.due_deletions", self.inner.due_deletions(now, after, limit)).await
     }
 
     async fn usage(&self, uid: &Uid, from: Timestamp, to: Timestamp, limit: usize) -> Result<Vec<Bucket>> {

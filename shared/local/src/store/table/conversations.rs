@@ -1,6 +1,7 @@
 //! `conversations`: a conversation is a document; beside it stands where it lies in time and what became of it.
 
 use domain::{Conversation, ConversationId, Interval, Timestamp, Uid};
+use flow::ports::DueDeletion;
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
@@ -13,16 +14,18 @@ queries! {
     LOAD = "SELECT document, id FROM conversations WHERE uid = ?1 AND id = ?2";
     NEXT = "SELECT merged_into FROM conversations WHERE uid = ?1 AND id = ?2";
     SAVE = "INSERT INTO conversations
-        (uid, id, state, stream, started_at, timed_start, timed_end, merged_into, document)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+        (uid, id, state, stream, started_at, timed_start, timed_end, merged_into, document, due_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
         ON CONFLICT DO UPDATE SET state = excluded.state, stream = excluded.stream, started_at = excluded.started_at,
         timed_start = excluded.timed_start, timed_end = excluded.timed_end, merged_into = excluded.merged_into,
-        document = excluded.document";
+        document = excluded.document, due_at = excluded.due_at";
     LIST = "SELECT document, id FROM conversations
         WHERE state = 'live' AND uid = ?1 AND (started_at, id) > (?2, ?3) AND started_at < ?4
         ORDER BY started_at, id LIMIT ?5";
     BACKWARDS = "SELECT document, id, timed_end FROM conversations
         WHERE state = 'live' AND uid = ?1 AND stream = ?2 AND timed_start <= ?3 ORDER BY timed_start DESC";
+    DUE = "SELECT due_at, uid, id FROM conversations
+        WHERE due_at <= ?1 AND (due_at, uid, id) > (?2, ?3, ?4) ORDER BY due_at, uid, id LIMIT ?5";
 }
 
 /// A row of `document, id`.
@@ -71,6 +74,7 @@ pub fn save(db: &Connection, conversation: &Conversation) -> Result<()> {
             timed.map(|timed| timed.end.millis()),
             conversation.merged_into.map(|id| *id.0.as_bytes()),
             to_document(TABLE, conversation)?,
+            conversation.due_at.map(Timestamp::millis),
         ],
     )?;
     Ok(())
@@ -105,4 +109,15 @@ pub fn meeting(db: &Connection, uid: &Uid, stream: &str, reach: Interval) -> Res
         found.push(read(row)?);
     }
     Ok(found)
+}
+
+/// Deleted conversations whose texts are to be removed by `now`, the longest due first.
+pub fn due(db: &Connection, now: Timestamp, after: Option<&DueDeletion>, limit: usize) -> Result<Vec<DueDeletion>> {
+    let (due_at, uid, id) =
+        after.map_or((i64::MIN, "", [0; 16]), |at| (at.due_at.millis(), at.uid.as_str(), *at.id.0.as_bytes()));
+    all(db, DUE, params![now.millis(), due_at, uid, id, rows(limit)], |row| {
+        let (uid, id) = (row.get_ref(1)?.as_str()?, ConversationId(Uuid::from_bytes(row.get(2)?)));
+        let uid = Uid::new(uid).map_err(|error| Fault::damaged(TABLE, id, error))?;
+        Ok(DueDeletion { due_at: Timestamp::from_millis(row.get(0)?), uid, id })
+    })
 }

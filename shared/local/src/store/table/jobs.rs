@@ -2,7 +2,7 @@
 
 use domain::job::{DispatchState, Status};
 use domain::{Job, JobId, Timestamp, Uid};
-use flow::ports::{DueCursor, JobCursor};
+use flow::ports::{ChangeCursor, DueCursor, JobCursor};
 use rusqlite::{Connection, Params, Row, params};
 use uuid::Uuid;
 
@@ -14,17 +14,20 @@ const TABLE: &str = "offline_sync_jobs";
 queries! {
     LOAD = "SELECT document, id FROM offline_sync_jobs WHERE id = ?1";
     INSERT = "INSERT INTO offline_sync_jobs
-        (id, uid, status, turn, created_at, oldest_captured_at, due_at, expires_at, document)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        (id, uid, status, turn, created_at, oldest_captured_at, due_at, expires_at, document, updated_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     UPDATE = "UPDATE offline_sync_jobs
-        SET status = ?2, turn = ?3, oldest_captured_at = ?4, due_at = ?5, expires_at = ?6, document = ?7 WHERE id = ?1";
-    /// What most of a worker's writes come to: every index but one stays as it is.
-    UPDATE_DUE = "UPDATE offline_sync_jobs SET due_at = ?2, document = ?3 WHERE id = ?1";
-    UPDATE_DOCUMENT = "UPDATE offline_sync_jobs SET document = ?2 WHERE id = ?1";
+        SET status = ?2, turn = ?3, oldest_captured_at = ?4, due_at = ?5, expires_at = ?6, document = ?7, updated_at = ?8
+        WHERE id = ?1";
+    /// What most of a worker's writes come to: every index but two stays as it is.
+    UPDATE_DUE = "UPDATE offline_sync_jobs SET due_at = ?2, document = ?3, updated_at = ?4 WHERE id = ?1";
+    UPDATE_DOCUMENT = "UPDATE offline_sync_jobs SET document = ?2, updated_at = ?3 WHERE id = ?1";
     DELETE = "DELETE FROM offline_sync_jobs WHERE id = ?1";
     LIST = "SELECT created_at, id FROM offline_sync_jobs
         WHERE uid = ?1 AND status = ?2 AND (created_at, id) < (?3, ?4) AND (expires_at IS NULL OR expires_at > ?5)
         ORDER BY created_at DESC, id DESC LIMIT ?6";
+    CHANGED = "SELECT document, id FROM offline_sync_jobs
+        WHERE uid = ?1 AND (updated_at, id) > (?2, ?3) ORDER BY updated_at, id";
     COUNT_BEFORE = "SELECT count(*) FROM (SELECT 1 FROM offline_sync_jobs
         WHERE uid = ?1 AND status = ?2 AND (created_at, id) < (?3, ?4) LIMIT ?5)";
     DUE = "SELECT document, id FROM offline_sync_jobs
@@ -78,13 +81,23 @@ fn read(row: &Row) -> Result<Job> {
 
 /// The first `limit` jobs of a query, without damaged ones.
 fn read_sound(db: &Connection, sql: &str, params: impl Params, limit: usize) -> Result<Vec<Job>> {
+    read_some(db, sql, params, limit, |_| true)
+}
+
+fn read_some(
+    db: &Connection,
+    sql: &str,
+    params: impl Params,
+    limit: usize,
+    wanted: impl Fn(&Job) -> bool,
+) -> Result<Vec<Job>> {
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
     let mut jobs = Vec::new();
     while jobs.len() < limit
         && let Some(row) = rows.next()?
     {
-        jobs.extend(sound(read(row).map(Some))?);
+        jobs.extend(sound(read(row).map(Some))?.filter(&wanted));
     }
     Ok(jobs)
 }
@@ -123,6 +136,7 @@ pub fn insert(db: &Connection, job: &Job) -> Result<()> {
             due(job),
             columns.expires_at,
             to_document(TABLE, job)?,
+            job.updated_at.millis(),
         ],
     )?;
     Ok(())
@@ -133,15 +147,16 @@ pub fn update(db: &Connection, before: &Job, job: &Job) -> Result<()> {
     if before == job {
         return Ok(());
     }
-    let (id, document) = (job.id.0.as_bytes(), to_document(TABLE, job)?);
+    let (id, document, updated_at) = (job.id.0.as_bytes(), to_document(TABLE, job)?, job.updated_at.millis());
     let columns = Columns::of(job);
     if columns != Columns::of(before) {
         let Columns { status, turn, oldest_captured_at, expires_at } = columns;
-        run(db, UPDATE, params![id, status, turn, oldest_captured_at, due(job), expires_at, document])?;
+        let columns = params![id, status, turn, oldest_captured_at, due(job), expires_at, document, updated_at];
+        run(db, UPDATE, columns)?;
     } else if due(before) != due(job) {
-        run(db, UPDATE_DUE, params![id, due(job), document])?;
+        run(db, UPDATE_DUE, params![id, due(job), document, updated_at])?;
     } else {
-        run(db, UPDATE_DOCUMENT, params![id, document])?;
+        run(db, UPDATE_DOCUMENT, params![id, document, updated_at])?;
     }
     Ok(())
 }
@@ -164,6 +179,22 @@ pub fn list(
     let (created_at, id) = after.map_or((i64::MAX, [0xFF; 16]), |at| (at.created_at.millis(), *at.id.0.as_bytes()));
     let params = params![uid.as_str(), status.as_str(), created_at, id, now.millis(), rows(limit)];
     all(db, LIST, params, cursor)
+}
+
+/// A user's jobs that changed at `since` or later and are wanted, in the order of their last change.
+pub fn changed(
+    db: &Connection,
+    uid: &Uid,
+    since: Timestamp,
+    after: Option<ChangeCursor>,
+    limit: usize,
+    wanted: impl Fn(&Job) -> bool,
+) -> Result<Vec<Job>> {
+    // The last place before `since`: one comparison serves both bounds.
+    let since = (since.millis().saturating_sub(1), [0xFF; 16]);
+    let after = after.map_or(since, |at| (at.updated_at.millis(), *at.id.0.as_bytes()));
+    let (updated_at, id) = since.max(after);
+    read_some(db, CHANGED, params![uid.as_str(), updated_at, id], limit, wanted)
 }
 
 /// How many of the user's jobs of that status were created before, counted up to `limit`.

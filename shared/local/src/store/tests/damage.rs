@@ -108,10 +108,19 @@ async fn pages_of_other_bytes_are_damage() {
     let (store, folder) = fresh();
     let (_, jobs) = accept(&store, 1).await;
     drop(store);
-    // Everything behind the first page, which holds the schema.
     let mut bytes = std::fs::read(path(&folder)).unwrap();
-    bytes[4096..].fill(0x5A);
+    for page in root_pages(&folder, "offline_sync_jobs") {
+        bytes[(page - 1) * 4096..page * 4096].fill(0x5A);
+    }
     std::fs::write(path(&folder), bytes).unwrap();
     let store = SqliteStore::open(&path(&folder), 1).unwrap();
     assert_eq!(store.job(jobs[0].id).await.unwrap_err().kind, Kind::Corrupt);
+}
+
+/// The pages where the table and its indexes begin, counted from one.
+fn root_pages(folder: &tempfile::TempDir, table: &str) -> Vec<usize> {
+    let db = Connection::open(path(folder)).unwrap();
+    let mut statement = db.prepare("SELECT rootpage FROM sqlite_schema WHERE tbl_name = ?1").unwrap();
+    let pages = statement.query_map([table], |row| row.get::<_, u32>(0)).unwrap();
+    pages.map(|page| page.unwrap() as usize).collect()
 }

@@ -1,12 +1,14 @@
 mod contract;
 mod damage;
 mod documents;
+mod forgetting;
 mod merges;
 mod opening;
 mod plans;
 mod races;
 mod restart;
 mod rewriting;
+mod upgrading;
 
 use std::path::PathBuf;
 use std::sync::Arc;

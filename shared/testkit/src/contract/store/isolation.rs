@@ -40,6 +40,7 @@ pub async fn no_reading_finds_anything_of_another_user(store: Arc<dyn Store>) {
     assert_eq!(store.conversations(&bob(), None, None, None, 10).await.unwrap(), []);
     assert_eq!(store.usage(&bob(), all_time.0, all_time.1, 10).await.unwrap(), []);
     assert_eq!(store.jobs(&bob(), &[], None, 10, scene.now()).await.unwrap(), []);
+    assert_eq!(store.changed_jobs(&bob(), T0 - Duration::from_secs(60), None, 10, scene.now()).await.unwrap(), []);
     assert_eq!(store.devices(&bob()).await.unwrap(), []);
     assert_eq!(store.promote(&bob(), scene.at()).await.unwrap(), []);
 }

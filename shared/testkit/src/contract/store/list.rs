@@ -180,6 +180,29 @@ macro_rules! store_contract {
                 attached_lines_come_along_when_their_conversation_is_merged_away,
                 the_same_id_of_two_users_is_two_conversations,
             ],
+            deletion: [
+                a_deleted_conversation_is_neither_found_nor_listed,
+                ids_merged_into_a_deleted_conversation_are_gone_too,
+                audio_uploaded_again_does_not_bring_it_back,
+                the_rest_of_its_recording_is_consumed_quietly,
+                the_rest_of_an_attached_recording_is_consumed_too,
+                what_lies_two_minutes_from_it_is_not_consumed,
+                other_audio_is_placed_as_if_it_had_not_been,
+                a_deleted_explicit_id_is_placed_by_time,
+                nobody_deletes_for_another_user,
+                a_deletion_whose_answer_was_lost_is_done_and_a_later_one_finds_nothing,
+                texts_are_removed_page_by_page_and_the_lines_stay,
+                attached_texts_and_those_of_merged_conversations_go_too,
+                texts_of_other_conversations_of_that_time_stay,
+                deletions_are_due_until_their_texts_are_gone_the_longest_first,
+                the_title_of_a_deleted_conversation_is_gone_for_a_reader_of_ids,
+            ],
+            changes: [
+                jobs_come_in_the_order_of_their_last_change,
+                a_change_of_that_very_moment_is_among_them,
+                pages_of_any_size_show_every_changed_job_once,
+                jobs_that_expired_or_are_anothers_are_left_out,
+            ],
             listing: [
                 jobs_are_listed_newest_first,
                 pages_of_any_size_show_every_job_once,
@@ -224,27 +247,8 @@ macro_rules! store_contract {
                 the_whole_life_of_a_job,
                 trouble_and_waiting,
                 conversations_that_join,
+                conversations_that_are_deleted,
                 devices_that_come_and_go,
-            ],
-        }
-    };
-}
-
-/// The tests of a store that can delete conversations: see [`Deletes`](super::deletion::Deletes).
-#[macro_export]
-macro_rules! store_deletion_contract {
-    ($make:expr) => {
-        $crate::contract_tests! { store_deletion_contract of store, $make,
-            deletion: [
-                a_deleted_conversation_is_neither_found_nor_listed,
-                ids_merged_into_a_deleted_conversation_are_gone_too,
-                audio_uploaded_again_does_not_bring_it_back,
-                the_rest_of_its_recording_is_consumed_quietly,
-                the_rest_of_an_attached_recording_is_consumed_too,
-                what_lies_two_minutes_from_it_is_not_consumed,
-                other_audio_is_placed_as_if_it_had_not_been,
-                a_deleted_explicit_id_is_placed_by_time,
-                nobody_deletes_for_another_user,
             ],
         }
     };

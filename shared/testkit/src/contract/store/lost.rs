@@ -148,6 +148,22 @@ pub async fn conversations_that_join(store: Arc<dyn Store>) {
     .await;
 }
 
+pub async fn conversations_that_are_deleted(store: Arc<dyn Store>) {
+    survives(store, async |run: &Run| {
+        let Run { scene, uid, .. } = run;
+        let said: Vec<_> = (0..5).map(|n| (n * 1000, n * 1000 + 900, "some words")).collect();
+        let job = scene.transcribe_batch(&run.batch(1, &[phone(0)]), &[&said]).await;
+        scene.transcribe_batch(&run.batch(2, &[phone(9000)]), &[&said]).await;
+        let id = job.new_conversation_ids[0];
+        scene.pass(MINUTE);
+        assert!(scene.delete(uid, id).await);
+        scene.forget(uid, id, 2).await;
+        scene.pass(MINUTE);
+        assert!(!scene.delete(uid, id).await);
+    })
+    .await;
+}
+
 pub async fn devices_that_come_and_go(store: Arc<dyn Store>) {
     survives(store, async |run: &Run| {
         let Run { scene, uid, .. } = run;

@@ -1,5 +1,6 @@
 //! The store in memory: one lock, and behind it for each operation: read what a rule needs, let it decide, write.
 
+mod deletion;
 mod devices;
 mod reading;
 mod tables;
@@ -18,7 +19,11 @@ use domain::{
     Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Timestamp, Uid,
 };
 use flow::Result;
-use flow::ports::{At, ConversationPage, Created, Device, DueCursor, JobCursor, LineCursor, Stepped, Written};
+use flow::ports::feed::Watchers;
+use flow::ports::{
+    At, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, Feed, JobCursor, LineCursor, Removed,
+    Stepped, Watch, Written,
+};
 
 use tables::Tables;
 
@@ -30,11 +35,12 @@ type Decided = std::result::Result<Placed, Refusal>;
 pub struct Store {
     tables: Mutex<Tables>,
     placement: Box<Placement>,
+    watchers: Watchers,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { tables: Mutex::default(), placement: Box::new(placement::place) }
+        Self::with_placement(placement::place)
     }
 }
 
@@ -47,12 +53,7 @@ impl Store {
     pub fn with_placement(
         placement: impl Fn(Job, Recording, &Group, Surroundings, Context<'_>) -> Decided + Send + Sync + 'static,
     ) -> Self {
-        Self { tables: Mutex::default(), placement: Box::new(placement) }
-    }
-
-    /// Deletes a conversation for good: its lines stay as stubs without text. False when there is none.
-    pub fn delete_conversation(&self, uid: &Uid, id: ConversationId, now: Timestamp) -> bool {
-        self.tables().delete_conversation(uid, id, now)
+        Self { tables: Mutex::default(), placement: Box::new(placement), watchers: Watchers::default() }
     }
 
     /// Everything of a user by id, merged-away and deleted conversations included.
@@ -72,28 +73,52 @@ impl Store {
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap()
     }
+
+    /// Whoever watches the job's user looks again.
+    fn wake_of(&self, id: JobId) {
+        let uid = self.tables().jobs.get(&id).map(|job| job.uid.clone());
+        uid.iter().for_each(|uid| self.watchers.wake(uid));
+    }
+}
+
+impl Feed for Store {
+    fn watch(&self, uid: &Uid) -> Watch {
+        self.watchers.watch(uid)
+    }
 }
 
 #[async_trait]
 impl flow::ports::Store for Store {
     async fn create_job(&self, batch: &Batch, at: At<'_>) -> Result<Created> {
-        self.tables().create_job(batch, &at)
+        let created = self.tables().create_job(batch, &at);
+        self.watchers.wake(&batch.uid);
+        created
     }
 
     async fn step(&self, id: JobId, command: &Command, at: At<'_>) -> Result<Stepped> {
-        Ok(self.tables().step(id, command, &at))
+        let stepped = self.tables().step(id, command, &at);
+        if let Stepped::Done { job, .. } = &stepped {
+            self.watchers.wake(&job.uid);
+        }
+        Ok(stepped)
     }
 
     async fn plan_file(&self, id: JobId, plan: &FilePlan, at: At<'_>) -> Result<Written<(Job, Recording)>> {
-        Ok(self.tables().plan_file(id, plan, &at))
+        let written = self.tables().plan_file(id, plan, &at);
+        self.wake_of(id);
+        Ok(written)
     }
 
     async fn store_texts(&self, id: JobId, fence: u64, lines: Vec<Line>, at: At<'_>) -> Result<Written<Vec<Line>>> {
-        self.tables().store_texts(id, fence, lines, &at)
+        let written = self.tables().store_texts(id, fence, lines, &at);
+        self.wake_of(id);
+        written
     }
 
     async fn place(&self, id: JobId, group: &Group, at: At<'_>) -> Result<Written<(Job, Recording)>> {
-        self.tables().place(&*self.placement, id, group, &at)
+        let written = self.tables().place(&*self.placement, id, group, &at);
+        self.wake_of(id);
+        written
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>> {
@@ -111,6 +136,17 @@ impl flow::ports::Store for Store {
         Ok(self.tables().jobs(uid, statuses, after, limit, now))
     }
 
+    async fn changed_jobs(
+        &self,
+        uid: &Uid,
+        since: Timestamp,
+        after: Option<ChangeCursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Job>> {
+        Ok(self.tables().changed_jobs(uid, since, after, limit, now))
+    }
+
     async fn jobs_ahead(&self, job: &Job) -> Result<u32> {
         Ok(self.tables().jobs_ahead(job))
     }
@@ -124,7 +160,9 @@ impl flow::ports::Store for Store {
     }
 
     async fn promote(&self, uid: &Uid, at: At<'_>) -> Result<Vec<Job>> {
-        Ok(self.tables().promote(uid, &at))
+        let promoted = self.tables().promote(uid, &at);
+        self.watchers.wake(uid);
+        Ok(promoted)
     }
 
     async fn recordings(&self, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Option<Recording>>> {
@@ -155,6 +193,23 @@ impl flow::ports::Store for Store {
         limit: usize,
     ) -> Result<Vec<Conversation>> {
         Ok(self.tables().conversations(uid, (from, to), after, limit))
+    }
+
+    async fn delete_conversation(&self, uid: &Uid, id: ConversationId, at: At<'_>) -> Result<bool> {
+        Ok(self.tables().delete_conversation(uid, id, at.now))
+    }
+
+    async fn remove_texts(&self, uid: &Uid, id: ConversationId, limit: usize) -> Result<Removed> {
+        Ok(self.tables().remove_texts(uid, id, limit))
+    }
+
+    async fn due_deletions(
+        &self,
+        now: Timestamp,
+        after: Option<&DueDeletion>,
+        limit: usize,
+    ) -> Result<Vec<DueDeletion>> {
+        Ok(self.tables().due_deletions(now, after, limit))
     }
 
     async fn usage(&self, uid: &Uid, from: Timestamp, to: Timestamp, limit: usize) -> Result<Vec<Bucket>> {

@@ -2,7 +2,7 @@
 
 use domain::job::Audio;
 use domain::{Conversation, ConversationId, Job, JobId, Line, Status, Timestamp, Uid};
-use flow::ports::{ConversationPage, DueCursor, JobCursor, LineCursor};
+use flow::ports::{ChangeCursor, ConversationPage, DueCursor, JobCursor, LineCursor};
 
 use super::tables::Tables;
 
@@ -22,6 +22,24 @@ impl Tables {
         };
         let mut jobs: Vec<_> = self.jobs.values().filter(shown).collect();
         jobs.sort_by_key(|job| std::cmp::Reverse(cursor(job)));
+        jobs.into_iter().take(limit).cloned().collect()
+    }
+
+    pub fn changed_jobs(
+        &self,
+        uid: &Uid,
+        since: Timestamp,
+        after: Option<ChangeCursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Vec<Job> {
+        let shown = |job: &&Job| {
+            let expired = job.expires_at.is_some_and(|at| now.has_reached(at));
+            let is_later = job.updated_at >= since && after.is_none_or(|after| ChangeCursor::of(job) > after);
+            job.uid == *uid && !expired && is_later
+        };
+        let mut jobs: Vec<_> = self.jobs.values().filter(shown).collect();
+        jobs.sort_by_key(|job| ChangeCursor::of(job));
         jobs.into_iter().take(limit).cloned().collect()
     }
 

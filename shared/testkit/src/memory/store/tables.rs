@@ -78,29 +78,6 @@ impl Tables {
         let key = |start| (uid.clone(), recording, start);
         self.lines.range(key(0)..=key(u32::MAX)).map(|(_, line)| line)
     }
-
-    pub fn delete_conversation(&mut self, uid: &Uid, id: ConversationId, now: Timestamp) -> bool {
-        let Some(id) = self.resolve(uid, id).filter(|c| c.is_live()).map(|c| c.id) else { return false };
-        let stands_there =
-            |line: &Line| line.conversation_id.and_then(|at| self.resolve(uid, at)).is_some_and(|c| c.id == id);
-        let keys: Vec<_> = self
-            .lines
-            .iter()
-            .filter(|(key, line)| key.0 == *uid && stands_there(line))
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in keys {
-            if let Some(line) = self.lines.get_mut(&key) {
-                line.utterances.clear();
-                line.stub = true;
-            }
-        }
-        if let Some(conversation) = self.conversations.get_mut(&(uid.clone(), id)) {
-            conversation.deleted_at = Some(now);
-            conversation.updated_at = now;
-        }
-        true
-    }
 }
 
 fn is_waiting(job: &Job) -> bool {

@@ -1,0 +1,160 @@
+//! How many streams may be open: each is a connection that stays.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use domain::Uid;
+use flow::settings::StreamLimits;
+use tokio_util::sync::CancellationToken;
+
+/// The open streams of this instance.
+#[derive(Clone)]
+pub struct Places(Arc<Hall>);
+
+struct Hall {
+    limits: StreamLimits,
+    shutdown: CancellationToken,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    last: u64,
+    all: usize,
+    /// The oldest first. A user without a stream is not in it.
+    by_user: HashMap<Uid, VecDeque<(u64, CancellationToken)>>,
+}
+
+/// One stream's place: given back when it is dropped.
+pub struct Place {
+    number: u64,
+    uid: Uid,
+    hall: Arc<Hall>,
+    /// Cancelled when the stream has to end.
+    pub ends: CancellationToken,
+}
+
+impl Places {
+    pub fn new(limits: StreamLimits, shutdown: CancellationToken) -> Self {
+        Self(Arc::new(Hall { limits, shutdown, open: Mutex::default() }))
+    }
+
+    /// Cancelled when every stream has to end.
+    pub fn shutdown(&self) -> CancellationToken {
+        self.0.shutdown.child_token()
+    }
+
+    pub fn stream_lasts(&self) -> std::time::Duration {
+        self.0.limits.lasts
+    }
+
+    /// A place for a further stream of the user: of too many the oldest ends. `None` when others have them all.
+    pub fn take(&self, uid: &Uid) -> Option<Place> {
+        let (limits, mut open) = (&self.0.limits, self.0.open());
+        if open.of(uid) >= limits.per_user.max(1) {
+            open.end_oldest(uid);
+        }
+        if open.all >= limits.in_all {
+            return None;
+        }
+        let ends = self.0.shutdown.child_token();
+        open.last += 1;
+        open.all += 1;
+        let number = open.last;
+        open.by_user.entry(uid.clone()).or_default().push_back((number, ends.clone()));
+        Some(Place { number, uid: uid.clone(), hall: Arc::clone(&self.0), ends })
+    }
+}
+
+impl Hall {
+    /// Nothing panics while it is held, and if it did, the worst would be a place too few.
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn of(&self, uid: &Uid) -> usize {
+        self.by_user.get(uid).map_or(0, VecDeque::len)
+    }
+
+    fn end_oldest(&mut self, uid: &Uid) {
+        if let Some((_, oldest)) = self.by_user.get_mut(uid).and_then(VecDeque::pop_front) {
+            self.all -= 1;
+            oldest.cancel();
+        }
+    }
+
+    fn leave(&mut self, uid: &Uid, number: u64) {
+        let Some(streams) = self.by_user.get_mut(uid) else { return };
+        let before = streams.len();
+        streams.retain(|(other, _)| *other != number);
+        self.all -= before - streams.len();
+        if streams.is_empty() {
+            self.by_user.remove(uid);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.hall.open().leave(&self.uid, self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn uid(text: &str) -> Uid {
+        Uid::new(text).unwrap()
+    }
+
+    fn places(per_user: usize, in_all: usize) -> (Places, CancellationToken) {
+        let shutdown = CancellationToken::new();
+        let limits = StreamLimits { per_user, in_all, lasts: Duration::from_secs(1) };
+        (Places::new(limits, shutdown.clone()), shutdown)
+    }
+
+    #[test]
+    fn the_oldest_stream_of_a_user_ends_when_there_are_too_many() {
+        let (places, _) = places(2, 10);
+        let bobs = places.take(&uid("bob")).unwrap();
+        let [first, second, third] = [(); 3].map(|()| places.take(&uid("ann")).unwrap());
+        assert_eq!(
+            [&first, &second, &third, &bobs].map(|place| place.ends.is_cancelled()),
+            [true, false, false, false]
+        );
+        drop(first);
+        assert!(places.take(&uid("ann")).is_some() && second.ends.is_cancelled(), "an ended one is not counted twice");
+        assert!(!third.ends.is_cancelled());
+    }
+
+    #[test]
+    fn places_are_given_back_and_nothing_stays_of_a_user_who_left() {
+        let (places, _) = places(2, 2);
+        let held = [uid("ann"), uid("bob")].map(|uid| places.take(&uid).unwrap());
+        assert!(places.take(&uid("eve")).is_none());
+        drop(held);
+        assert!(places.0.open().by_user.is_empty() && places.0.open().all == 0);
+        assert!(places.take(&uid("eve")).is_some());
+    }
+
+    #[test]
+    fn a_user_changes_an_own_place_where_all_are_taken() {
+        let (places, _) = places(1, 1);
+        let old = places.take(&uid("ann")).unwrap();
+        let new = places.take(&uid("ann")).unwrap();
+        assert!(old.ends.is_cancelled() && !new.ends.is_cancelled());
+    }
+
+    #[test]
+    fn the_shutdown_ends_every_stream() {
+        let (places, shutdown) = places(2, 2);
+        let place = places.take(&uid("ann")).unwrap();
+        shutdown.cancel();
+        assert!(place.ends.is_cancelled() && places.shutdown().is_cancelled());
+    }
+}

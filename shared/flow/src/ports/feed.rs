@@ -1,0 +1,113 @@
+//! Who waits for news of a user's jobs is woken here.
+//!
+//! A wake-up says only "look again". It may come too often, and several may come as one; a store that many processes
+//! write may wake on a timer and nothing else. What changed is asked of the store.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use domain::Uid;
+use tokio::sync::watch;
+
+pub trait Feed: Send + Sync + 'static {
+    /// A watch that wakes after every commit, from now on, in which a job of the user may have changed.
+    fn watch(&self, uid: &Uid) -> Watch;
+}
+
+/// Watches one user's jobs as long as it is held.
+pub struct Watch {
+    news: watch::Receiver<()>,
+    /// Held for what it does when it is dropped.
+    _leaves: Leaves,
+}
+
+impl Watch {
+    /// Returns when there was a wake-up since the last return. May be given up and asked again: none is lost.
+    pub async fn woken(&mut self) {
+        if self.news.changed().await.is_err() {
+            // Whoever wakes is gone, as at the end of a process: nothing will come any more.
+            std::future::pending().await
+        }
+    }
+}
+
+type ByUser = HashMap<Uid, watch::Sender<()>>;
+
+/// The wake-ups of one process, for adapters that see every commit. Holds nothing of users whom nobody watches.
+#[derive(Clone, Default)]
+pub struct Watchers(Arc<Mutex<ByUser>>);
+
+impl Watchers {
+    /// To be called after the commit.
+    pub fn wake(&self, uid: &Uid) {
+        if let Some(sender) = lock(&self.0).get(uid) {
+            sender.send_replace(());
+        }
+    }
+
+    /// Users who are watched.
+    pub fn users(&self) -> usize {
+        lock(&self.0).len()
+    }
+}
+
+impl Feed for Watchers {
+    fn watch(&self, uid: &Uid) -> Watch {
+        let news = lock(&self.0).entry(uid.clone()).or_insert_with(|| watch::Sender::new(())).subscribe();
+        Watch { news, _leaves: Leaves { watchers: Arc::clone(&self.0), uid: uid.clone() } }
+    }
+}
+
+struct Leaves {
+    watchers: Arc<Mutex<ByUser>>,
+    uid: Uid,
+}
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        let mut watchers = lock(&self.watchers);
+        // Fields are dropped in order: this watch's receiver is gone already.
+        if watchers.get(&self.uid).is_some_and(|sender| sender.receiver_count() == 0) {
+            watchers.remove(&self.uid);
+        }
+    }
+}
+
+/// Nothing panics while it is held, and if it did, the map would still be whole.
+fn lock(watchers: &Mutex<ByUser>) -> MutexGuard<'_, ByUser> {
+    watchers.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn uid(text: &str) -> Uid {
+        Uid::new(text).unwrap()
+    }
+
+    #[test]
+    fn a_watch_wakes_for_its_user_once_however_much_happened() {
+        let watchers = Watchers::default();
+        let (mut ann, mut again) = (watchers.watch(&uid("ann")), watchers.watch(&uid("ann")));
+        watchers.wake(&uid("bob"));
+        assert!(ann.woken().now_or_never().is_none());
+        watchers.wake(&uid("ann"));
+        watchers.wake(&uid("ann"));
+        assert!(ann.woken().now_or_never().is_some() && again.woken().now_or_never().is_some());
+        assert!(ann.woken().now_or_never().is_none());
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_user_whom_nobody_watches() {
+        let watchers = Watchers::default();
+        let (first, second) = (watchers.watch(&uid("ann")), watchers.watch(&uid("ann")));
+        drop(first);
+        assert_eq!(watchers.users(), 1);
+        drop(second);
+        watchers.wake(&uid("ann"));
+        assert_eq!(watchers.users(), 0);
+    }
+}

@@ -1,0 +1,42 @@
+//! Deleting a conversation: first the mark, then page by page its texts.
+
+use domain::deletion::{Deletion, delete as decide};
+use domain::{Conversation, ConversationId, Line, Timestamp, Uid};
+use flow::ports::Removed;
+use rusqlite::Connection;
+
+use super::fault::Result;
+use super::reading;
+use super::redirects::Redirects;
+use super::table::lines::Key;
+use super::table::{conversations, lines};
+
+pub fn delete(db: &Connection, uid: &Uid, id: ConversationId, now: Timestamp) -> Result<bool> {
+    let found = Redirects::of(db, uid).follow(id)?;
+    Ok(match decide(found, now) {
+        Deletion::Marked(conversation) => {
+            conversations::save(db, &conversation)?;
+            true
+        }
+        Deletion::Repeated => true,
+        Deletion::NoSuchConversation => false,
+    })
+}
+
+pub fn remove_texts(db: &Connection, uid: &Uid, id: ConversationId, limit: usize) -> Result<Removed> {
+    let mut redirects = Redirects::of(db, uid);
+    let found = redirects.follow(id)?.filter(Conversation::has_texts_to_remove);
+    let Some(conversation) = found else { return Ok(Removed::default()) };
+    // A line without its text leaves the indexes that it is found by: the next page begins where this one did.
+    let mut keys = reading::keys(db, &conversation, &mut redirects, Key::FIRST, limit)?;
+    keys.truncate(limit);
+    for key in &keys {
+        let line = lines::at(db, uid, *key)?;
+        line.map(Line::forgotten).map_or(Ok(()), |line| lines::update(db, &line))?;
+    }
+    let more = keys.len() == limit;
+    if !more {
+        conversations::save(db, &conversation.forgotten())?;
+    }
+    Ok(Removed { lines: keys.len(), more })
+}

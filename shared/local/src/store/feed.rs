@@ -1,0 +1,64 @@
+//! Whose jobs an operation has written: their watchers are woken after the commit.
+
+use domain::{Job, Line, Recording, Uid};
+use flow::ports::{Created, Feed, Stepped, Watch, Written};
+
+use super::SqliteStore;
+
+impl Feed for SqliteStore {
+    /// Wakes after the commits of this process. What a command beside the server writes is seen by whoever looks.
+    fn watch(&self, uid: &Uid) -> Watch {
+        self.watchers.watch(uid)
+    }
+}
+
+/// The answer of an operation that writes jobs, of one user each.
+pub trait OfUser {
+    /// `None` when no job was written.
+    fn uid(&self) -> Option<&Uid>;
+}
+
+impl OfUser for Created {
+    fn uid(&self) -> Option<&Uid> {
+        match self {
+            Created::New { job, .. } => Some(&job.uid),
+            Created::Answered(_) => None,
+        }
+    }
+}
+
+impl OfUser for Stepped {
+    fn uid(&self) -> Option<&Uid> {
+        match self {
+            Stepped::Done { job, .. } => Some(&job.uid),
+            Stepped::Refused { .. } | Stepped::NoSuchJob => None,
+        }
+    }
+}
+
+impl<T: OfUser> OfUser for Written<T> {
+    fn uid(&self) -> Option<&Uid> {
+        match self {
+            Written::Done(written) => written.uid(),
+            Written::Fenced(_) => None,
+        }
+    }
+}
+
+impl OfUser for (Job, Recording) {
+    fn uid(&self) -> Option<&Uid> {
+        Some(&self.0.uid)
+    }
+}
+
+impl OfUser for Vec<Line> {
+    fn uid(&self) -> Option<&Uid> {
+        self.first().map(|line| &line.uid)
+    }
+}
+
+impl OfUser for Vec<Job> {
+    fn uid(&self) -> Option<&Uid> {
+        self.first().map(|job| &job.uid)
+    }
+}

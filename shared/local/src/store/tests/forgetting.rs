@@ -1,0 +1,58 @@
+//! What is deleted is gone from the file too, and not only out of reach.
+
+use std::fs;
+
+use domain::accept::Batch;
+use flow::ports::Store;
+use testkit::Scene;
+use testkit::build::{batch, conversation_id, phone, uid};
+
+use super::{fresh, path, scene};
+
+const SECRET: &str = "unspeakable";
+/// In its own conversation, and to stay.
+const KEPT: &str = "memorable";
+
+/// Enough that the table's pages split again and again, with lines from a few words to several pages.
+const RECORDINGS: i64 = 40;
+
+fn text(word: &str, n: i64) -> String {
+    let count = if n % 7 == 0 { 900 } else { 3 + 11 * (n as usize % 5) };
+    vec![word; count].join(" ")
+}
+
+fn attached(n: i64, to: u64) -> Batch {
+    let mut batch = batch(&uid("ann"), &[phone(n)]);
+    batch.conversation_id = Some(conversation_id(to));
+    batch
+}
+
+async fn talk(scene: &Scene, n: i64) {
+    let (word, to) = if n % 3 == 0 { (KEPT, 2) } else { (SECRET, 1) };
+    let said: Vec<_> = (0..5).map(|k| text(word, n + k)).collect();
+    let said: Vec<_> = (0_u32..).zip(&said).map(|(k, text)| (k * 1000, k * 1000 + 900, text.as_str())).collect();
+    scene.transcribe_batch(&attached(n * 3600, to), &[&said]).await;
+}
+
+fn times(bytes: &[u8], word: &str) -> usize {
+    bytes.windows(word.len()).filter(|window| *window == word.as_bytes()).count()
+}
+
+#[tokio::test]
+async fn no_page_of_the_file_holds_a_text_that_was_removed() {
+    let (store, folder) = fresh();
+    let scene = scene(&store);
+    for n in 0..RECORDINGS {
+        talk(&scene, n * 17 % RECORDINGS).await;
+    }
+    let (ann, gone) = (uid("ann"), conversation_id(1));
+    assert!(scene.delete(&ann, gone).await);
+    scene.forget(&ann, gone, 10).await;
+    assert_eq!(store.conversation(&ann, gone, None, 1).await.unwrap(), None);
+    drop((scene, store));
+    let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files, [path(&folder)], "closing the store leaves no log");
+    let bytes = fs::read(path(&folder)).unwrap();
+    assert!(times(&bytes, KEPT) > 1000);
+    assert_eq!(times(&bytes, SECRET), 0);
+}

@@ -1,0 +1,71 @@
+//! The feed's contract, for a store that wakes at each commit: whoever watches a user's jobs looks again after a write.
+
+use std::sync::Arc;
+
+use domain::Command;
+use flow::ports::{Feed, Store, Watch};
+use futures_util::FutureExt;
+
+use crate::build::{phone, speech, uid};
+use crate::scene::Scene;
+
+/// A store that tells of its own commits.
+pub trait FedStore: Store + Feed {}
+
+impl<S: Store + Feed> FedStore for S {}
+
+/// Whether there was a wake-up since the last look. The store wakes before it answers.
+fn woken(watch: &mut Watch) -> bool {
+    watch.woken().now_or_never().is_some()
+}
+
+pub async fn every_write_of_a_job_wakes_its_users_watch(store: Arc<dyn FedStore>) {
+    let (scene, ann) = (Scene::new(store.clone()), uid("ann"));
+    let mut watch = store.watch(&ann);
+    assert!(!woken(&mut watch));
+    let job = scene.accept(&ann, &[phone(0)]).await;
+    assert!(woken(&mut watch), "accepted");
+    let job = scene.claim(job.id).await;
+    assert!(woken(&mut watch), "claimed");
+    scene.plan(&job, 0, speech(&[(0, 900)])).await;
+    assert!(woken(&mut watch), "planned");
+    scene.store(&job, 0, &[(0, "one")]).await;
+    assert!(woken(&mut watch), "texts stored");
+    scene.place(&job, 0, &[(0, domain::placement::Answer::Text)]).await;
+    assert!(woken(&mut watch), "placed");
+    scene.finish(&job).await;
+    assert!(woken(&mut watch) && !woken(&mut watch), "finished, once");
+}
+
+pub async fn a_job_whose_turn_comes_wakes_too(store: Arc<dyn FedStore>) {
+    let (scene, ann) = (Scene::new(store.clone()), uid("ann"));
+    let mut jobs = Vec::new();
+    for n in 0..=i64::from(scene.rules.enqueued_per_user) {
+        jobs.push(scene.accept(&ann, &[phone(n)]).await);
+    }
+    let more = domain::Rules { enqueued_per_user: 100, ..domain::Rules::default() };
+    let mut watch = store.watch(&ann);
+    let at = flow::ports::At { now: scene.now(), rules: &more };
+    assert_eq!(store.promote(&ann, at).await.unwrap().len(), 1);
+    assert!(woken(&mut watch));
+}
+
+pub async fn what_another_user_does_wakes_nobody(store: Arc<dyn FedStore>) {
+    let scene = Scene::new(store.clone());
+    let mut watch = store.watch(&uid("ann"));
+    let job = scene.accept(&uid("bob"), &[phone(0)]).await;
+    scene.done(job.id, Command::Cancel).await;
+    assert!(!woken(&mut watch));
+}
+
+/// The tests of a store that is its own feed.
+#[macro_export]
+macro_rules! feed_contract {
+    ($make:expr) => {
+        $crate::contract_tests! { feed_contract of feed, $make, [
+            every_write_of_a_job_wakes_its_users_watch,
+            a_job_whose_turn_comes_wakes_too,
+            what_another_user_does_wakes_nobody,
+        ] }
+    };
+}

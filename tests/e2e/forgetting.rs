@@ -1,0 +1,132 @@
+//! Deleting a conversation: it stays away, whatever comes after, and its words are gone from the disk too.
+
+use std::collections::BTreeSet;
+
+use afterword_tests::recordings::T0;
+use afterword_tests::wait::PATIENCE;
+use afterword_tests::{Answer, Client, Folder, Recording, Setup, eventually};
+use reqwest::Method;
+use serde_json::Value;
+
+const UNKNOWN: &str = "11111111-1111-4111-8111-111111111111";
+
+fn path(id: &str) -> String {
+    format!("/v2/conversations/{id}")
+}
+
+async fn delete(client: &Client, id: &str) -> Answer {
+    client.send(client.request(Method::DELETE, &path(id))).await
+}
+
+fn id(conversation: &Value) -> String {
+    conversation["id"].as_str().unwrap().to_owned()
+}
+
+/// What a search of the disk would look for: the whole text, and the words one by one as they are stored.
+fn traces(conversations: &[Value]) -> BTreeSet<String> {
+    let segments = conversations.iter().flat_map(|one| one["segments"].as_array().unwrap());
+    let mut traces = BTreeSet::new();
+    for segment in segments {
+        let text = segment["text"].as_str().unwrap();
+        let words: Vec<_> = text.split_whitespace().collect();
+        traces.extend(words.windows(2).map(|pair| pair.join(" ")));
+        traces.extend(words.iter().map(|word| format!("\"text\":\"{word}\"")));
+    }
+    assert!(!traces.is_empty());
+    traces
+}
+
+/// Those that stand in the store's files, its log included.
+fn found(folder: &Folder, traces: &BTreeSet<String>) -> Vec<String> {
+    let files = folder.files("").into_iter().filter(|file| file.starts_with("store.db"));
+    let bytes: Vec<u8> = files.flat_map(|file| std::fs::read(folder.path.join(file)).unwrap()).collect();
+    let stands = |trace: &&String| bytes.windows(trace.len()).any(|window| window == trace.as_bytes());
+    traces.iter().filter(stands).cloned().collect()
+}
+
+#[tokio::test]
+async fn a_deleted_conversation_stays_away_and_its_words_leave_the_disk() {
+    let server = Setup::new().start().await;
+    let (client, folder) = (server.client(), server.folder());
+    client.done(&[Recording::speech(T0)]).await;
+    let (talk, usage) = (client.conversations().await, client.usage().await);
+    let (gone, traces) = (id(&talk[0]), traces(&talk));
+    assert!(!found(&folder, &traces).is_empty(), "they can be found");
+
+    assert_eq!(delete(&client, &gone).await.status, 204);
+    delete(&client, &gone).await.problem(404, "conversation_not_found");
+    client.get(&path(&gone)).await.problem(404, "conversation_not_found");
+    let by_id = client.get(&format!("/v2/conversations?ids={gone}")).await.ok();
+    assert_eq!(by_id["conversations"].as_array().unwrap().len(), 0);
+
+    // The same audio, alone and beside another recording.
+    assert_eq!(client.done(&[Recording::speech(T0)]).await["status"], "completed");
+    assert_eq!(client.usage().await, usage, "what was counted stays counted, and nothing is counted again");
+    let mix = client.done(&[Recording::speech(T0), Recording::short(T0 + 9000)]).await;
+    assert_eq!(mix["status"], "completed", "{mix}");
+    let left = client.conversations().await;
+    assert!(left.len() == 1 && id(&left[0]) != gone, "{left:?}");
+    assert_eq!(client.usage().await.0, usage.0 + 1);
+
+    let (ended, _) = server.sigterm().await;
+    assert_eq!(ended.code(), Some(0));
+    assert_eq!(found(&folder, &traces), [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn nobody_deletes_what_is_anothers_or_unknown() {
+    let server = Setup::new().start().await;
+    let client = server.client();
+    client.done(&[Recording::short(T0)]).await;
+    let mine = id(&client.conversations().await[0]);
+    let eve = server.client_of("eve").await;
+    for (who, id) in [(&eve, mine.as_str()), (&eve, UNKNOWN), (&client, UNKNOWN), (&client, "mine")] {
+        delete(who, id).await.problem(404, "conversation_not_found");
+    }
+    delete(&server.stranger(), &mine).await.problem(401, "unauthenticated");
+    assert_eq!(client.conversations().await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_id_that_was_merged_away_deletes_its_survivor() {
+    let server = Setup::new().start().await;
+    let client = server.client();
+    client.done(&[Recording::speech(T0 + 200)]).await;
+    let merged = id(&client.conversations().await[0]);
+    client.done(&[Recording::speech(T0)]).await;
+    client.done(&[Recording::short(T0 + 100)]).await;
+    let [whole] = &client.conversations().await[..] else { panic!("they did not become one") };
+    assert_ne!(id(whole), merged);
+    assert_eq!(delete(&client, &merged).await.status, 204);
+    assert_eq!(client.conversations().await, [] as [Value; 0]);
+    client.get(&path(&id(whole))).await.problem(404, "conversation_not_found");
+}
+
+/// Killed between the mark and the removal, or a little later: the next start finishes it.
+#[tokio::test]
+async fn a_server_that_was_killed_while_it_deleted_goes_on_after_its_start() {
+    let setup = Setup::new();
+    let server = setup.start().await;
+    let client = server.client();
+    client.done(&[Recording::speech(T0)]).await;
+    let talk = client.conversations().await;
+    let (gone, traces) = (id(&talk[0]), traces(&talk));
+    server.kill_at("delete", 1);
+    // The answer may be lost with the server.
+    drop(client.try_send(client.request(Method::DELETE, &path(&gone))).await);
+    server.wait_killed(PATIENCE).await;
+
+    let server = setup.start().await;
+    let client = server.client();
+    client.get(&path(&gone)).await.problem(404, "conversation_not_found");
+    eventually("nothing of it is due", PATIENCE, async || {
+        let open = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let store = rusqlite::Connection::open_with_flags(setup.folder().store_file(), open).unwrap();
+        let sql = "SELECT count(*) FROM conversations WHERE due_at IS NOT NULL";
+        let due: u32 = store.query_row(sql, [], |row| row.get(0)).unwrap();
+        (due == 0).then_some(())
+    })
+    .await;
+    server.sigterm().await;
+    assert_eq!(found(&setup.folder(), &traces), [] as [String; 0]);
+}

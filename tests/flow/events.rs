@@ -1,0 +1,28 @@
+//! What a stream of events does as time passes: signs of life, and its end.
+
+use std::time::Duration;
+
+use afterword_tests::events::Event;
+
+use crate::door::Door;
+use crate::stage::Stage;
+
+/// Its deadline and its next sign of life: what an idle stream waits for.
+const WAITS: usize = 2;
+
+#[tokio::test]
+async fn a_silent_stream_shows_that_it_lives_and_ends_when_its_time_is_over() {
+    let stage = Stage::new();
+    let clock = stage.clock.clone();
+    let door = Door::of(stage);
+    let mut events = door.client.events("").await;
+    assert_eq!(events.next().await.unwrap().retry, "3000");
+    for _ in 1..20 {
+        clock.until_asleep(WAITS).await;
+        clock.advance(Duration::from_secs(15));
+        assert_eq!(events.next().await.unwrap(), Event { comment: true, ..Event::default() });
+    }
+    clock.until_asleep(WAITS).await;
+    clock.advance(Duration::from_secs(15));
+    assert_eq!(events.rest().await, []);
+}

@@ -1,0 +1,115 @@
+//! Following jobs: nothing is missed when changes become visible out of order, and nothing is told twice.
+
+use std::time::Duration;
+
+use domain::{Command, JobId};
+use flow::follow::{Follower, OVERLAP};
+use testkit::Scene;
+use testkit::build::{batch_as, job_id, phone, uid};
+
+use crate::stage::{Stage, ann, soon};
+
+const MS: Duration = Duration::from_millis(1);
+
+struct Told {
+    stage: Stage,
+    scene: Scene,
+    follower: Follower,
+}
+
+impl Told {
+    fn new() -> Self {
+        let stage = Stage::new();
+        let mut scene = Scene::new(stage.store.clone());
+        scene.clock = stage.clock.clone();
+        let follower = Follower::new(&stage.world, &ann(), None);
+        Self { stage, scene, follower }
+    }
+
+    async fn accept(&self, n: u64) {
+        self.scene.accept_batch(&batch_as(job_id(n), &ann(), &[phone(n as i64)])).await;
+    }
+
+    /// What one look after the other brings, until there is no more.
+    async fn looks(&mut self) -> Vec<JobId> {
+        let mut told = Vec::new();
+        loop {
+            let (jobs, more) = self.follower.look().await.unwrap();
+            told.extend(jobs.iter().map(|job| job.id));
+            if !more {
+                return told;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_becomes_visible_late_is_told() {
+    let mut told = Told::new();
+    let start = told.scene.now();
+    told.stage.clock.set(start + Duration::from_secs(3));
+    told.accept(1).await;
+    assert_eq!(told.looks().await, [job_id(1)]);
+    // Its moment was taken before that of the other, and it was written after it.
+    told.stage.clock.set(start + Duration::from_secs(1));
+    told.accept(2).await;
+    told.stage.clock.set(start + Duration::from_secs(4));
+    assert_eq!(told.looks().await, [job_id(2)]);
+    assert_eq!(told.looks().await, []);
+}
+
+#[tokio::test]
+async fn every_change_is_told_once_however_many_there_are() {
+    let mut told = Told::new();
+    for n in 1..=35 {
+        told.accept(n).await;
+        told.stage.clock.advance(MS);
+    }
+    let expected: Vec<_> = (1..=35).map(job_id).collect();
+    assert_eq!(told.looks().await, expected);
+    assert_eq!(told.looks().await, []);
+    told.scene.done(job_id(7), Command::Cancel).await;
+    assert!(told.looks().await.contains(&job_id(7)));
+    told.stage.clock.advance(2 * OVERLAP);
+    assert_eq!(told.looks().await, []);
+}
+
+/// More changes within the overlap than are remembered: bounded, and still each is told.
+#[tokio::test]
+async fn a_flood_of_changes_is_told_once_too() {
+    let mut told = Told::new();
+    for n in 1..=1500 {
+        told.accept(n).await;
+        told.stage.clock.advance(MS);
+    }
+    assert_eq!(told.looks().await.len(), 1500);
+    assert_eq!(told.looks().await, []);
+    told.accept(2000).await;
+    assert_eq!(told.looks().await, [job_id(2000)]);
+}
+
+#[tokio::test]
+async fn who_comes_back_is_told_what_changed_since_and_a_clock_set_back_hides_nothing() {
+    let mut told = Told::new();
+    told.accept(1).await;
+    told.stage.clock.advance(10 * OVERLAP);
+    let away = told.scene.now();
+    told.stage.clock.advance(10 * OVERLAP);
+    told.accept(2).await;
+    told.follower = Follower::new(&told.stage.world, &ann(), Some(away));
+    assert_eq!(told.looks().await, [job_id(2)]);
+    told.stage.clock.set(away);
+    told.looks().await;
+    told.accept(3).await;
+    assert!(told.looks().await.contains(&job_id(3)));
+}
+
+#[tokio::test]
+async fn a_follower_is_woken_by_its_users_changes() {
+    let mut told = Told::new();
+    told.scene.accept(&uid("bob"), &[phone(0)]).await;
+    told.accept(1).await;
+    soon(told.follower.woken()).await;
+    assert_eq!(told.looks().await, [job_id(1)]);
+    assert_eq!(told.follower.unfinished().await.unwrap().len(), 0, "what was told is not told again");
+}
