@@ -112,7 +112,7 @@ async fn nobody_is_told_of_anothers_jobs_and_anothers_event_is_only_a_time() {
 async fn a_stream_that_is_asked_for_wrongly_is_refused() {
     let server = Setup::new().start().await;
     let client = server.client();
-    for id in ["yesterday", "7", "2026-13-01T00:00:00Z", "2026-11-20T10:00:00"] {
+    for id in ["", "yesterday", "7", "2026-13-01T00:00:00Z", "2026-11-20T10:00:00"] {
         let request = client.request(reqwest::Method::GET, PATH).header("last-event-id", id);
         client.send(request).await.problem(400, "invalid_parameter");
     }

@@ -88,7 +88,7 @@ async fn page(
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Listing {
-    /// Comma-separated. Unknown ones are left out. Nothing else is looked at then.
+    /// Comma-separated. Unknown ones are left out. Nothing else counts then.
     #[param(value_type = Option<Vec<uuid::Uuid>>, style = Form, explode = false, max_items = 100)]
     ids: Option<String>,
     /// Conversations that began at or after this moment.
@@ -115,9 +115,11 @@ pub async fn list(
     Caller(uid): Caller,
     Query(listing): Query<Listing>,
 ) -> Result<Json<ConversationList>, Problem> {
+    // Judged whether it counts or not: a mistake in it is a mistake.
+    let range = Range::of(&listing)?;
     let (ids, next) = match &listing.ids {
         Some(ids) => (parse_ids(ids)?, None),
-        None => by_time(&world, &uid, &listing).await?,
+        None => by_time(&world, &uid, range).await?,
     };
     let (mut bodies, mut room) = (Vec::new(), MAX_LINES_TOGETHER);
     for id in ids {
@@ -144,14 +146,25 @@ fn parse_ids(text: &str) -> Result<Vec<ConversationId>, Problem> {
     Ok(ids)
 }
 
-async fn by_time(
-    world: &World,
-    uid: &Uid,
-    listing: &Listing,
-) -> Result<(Vec<ConversationId>, Option<String>), Problem> {
-    let limit = listing.limit.as_deref().map_or(Ok(DEFAULT_LIMIT), |text| parse_limit(text, MAX_LIMIT))?;
-    let (from, to) = (moment("from", listing.from.as_deref())?, moment("to", listing.to.as_deref())?);
-    let after = listing.cursor.as_deref().map(cursor::conversation).transpose()?;
+/// A page of a time.
+struct Range {
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+    after: Option<(Timestamp, ConversationId)>,
+    limit: usize,
+}
+
+impl Range {
+    fn of(listing: &Listing) -> Result<Self, Problem> {
+        let limit = listing.limit.as_deref().map_or(Ok(DEFAULT_LIMIT), |text| parse_limit(text, MAX_LIMIT))?;
+        let (from, to) = (moment("from", listing.from.as_deref())?, moment("to", listing.to.as_deref())?);
+        let after = listing.cursor.as_deref().map(cursor::conversation).transpose()?;
+        Ok(Self { from, to, after, limit })
+    }
+}
+
+async fn by_time(world: &World, uid: &Uid, range: Range) -> Result<(Vec<ConversationId>, Option<String>), Problem> {
+    let Range { from, to, after, limit } = range;
     let mut found = world.store.conversations(uid, from, to, after, limit + 1).await?;
     let more = found.len() > limit;
     found.truncate(limit);
