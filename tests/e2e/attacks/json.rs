@@ -99,7 +99,7 @@ async fn json_beyond_its_bound_is_refused_announced_or_not() {
 #[tokio::test]
 async fn task_bodies_are_bounded_and_need_the_secret_first() {
     let target = Target::start().await;
-    let internal = afterword_tests::Client::new(&target.server.internal_url, "");
+    let internal = afterword_tests::Client::internal(&target.server.internal_url, "");
     let bomb = "[".repeat(DEEP);
     for path in ["/v2/sync/process", "/v2/sync/sweep"] {
         let request = internal.request(Method::POST, path).body(bomb.clone());

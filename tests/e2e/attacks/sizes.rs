@@ -92,9 +92,9 @@ async fn parameters_without_number_are_bounded_by_the_address() {
     }
     for time in ["9999-12-31T23:59:59Z", "0000-01-01T00:00:00Z"] {
         client.get(&format!("/v2/usage?to={time}")).await.ok();
-        client.get(&format!("/v2/usage?from={time}")).await.problem(400, "invalid_parameter");
+        client.get(&format!("/v2/usage?from={time}")).await.ok();
         client.get(&format!("/v2/conversations?from={time}&to={time}")).await.ok();
     }
-    client.get("/v2/usage?from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59Z").await.problem(400, "invalid_parameter");
+    client.get("/v2/usage?from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59Z").await.ok();
     target.stays_unharmed().await;
 }
