@@ -9,6 +9,7 @@ mod control;
 mod databases;
 mod deliveries;
 mod disks;
+mod door;
 mod kills;
 mod load;
 mod outcomes;
@@ -17,6 +18,7 @@ mod quickstart;
 mod reading;
 mod same_audio;
 mod task_rows;
+mod tls;
 mod upload_rows;
 
 use tokio::sync::{Mutex, MutexGuard};

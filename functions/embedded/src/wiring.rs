@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use axum::Router;
 use config::Config;
 use edge::{Check, TaskSecret};
-use flow::ports::{AlwaysAdmit, Blobs, Clock, Identity, Queue, Random, Store};
+use flow::ports::{Admission, AlwaysAdmit, Blobs, Clock, Identity, Queue, Random, Store};
 use flow::process::Worker;
 use flow::{Settings, World};
 use local::{
@@ -17,6 +17,9 @@ use local::{
 use secrecy::SecretString;
 use speech::Engine;
 use tokio_util::sync::CancellationToken;
+
+use crate::door;
+use crate::simulate::Refusing;
 
 /// Threads that read the store while the writer writes.
 const READERS: usize = 2;
@@ -72,7 +75,7 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
         blobs: blobs as Arc<dyn Blobs>,
         queue: Arc::clone(&queue) as Arc<dyn Queue>,
         push,
-        admission: Arc::new(AlwaysAdmit),
+        admission: admission(config, &clock)?,
         clock,
         random,
         settings: Arc::new(settings),
@@ -82,6 +85,15 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
     let worker = Arc::new(Worker::new(world.clone(), engine, stop_work.clone()));
     let (data_dir, config) = (folder.path().to_owned(), config.clone());
     Ok(Wired { world, worker, identity, queue, data_dir, config, stop_work, secret, _folder: folder })
+}
+
+/// Lets everybody in, or nobody where a refusal is simulated.
+fn admission(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Admission>> {
+    let retry_after = Duration::from_secs(config.simulate.retry_after_seconds);
+    Ok(match config.refusal()? {
+        None => Arc::new(AlwaysAdmit),
+        Some(code) => Arc::new(Refusing::new(code, retry_after, Arc::clone(clock))),
+    })
 }
 
 /// A configured secret, checked before anything is opened. An unset one is made by the data folder; an empty one is a
@@ -134,7 +146,8 @@ impl Wired {
             .merge(edge::metrics::routes());
         let internal = process::routes(process::Deps { world, worker: Arc::clone(&self.worker), secret });
         let random = &self.world.random;
-        (edge::wrap(public, Arc::clone(random)), edge::wrap(internal, Arc::clone(random)))
+        let public = edge::wrap_with(public, Arc::clone(random), door::requests(&self.config));
+        (public, edge::wrap(internal, Arc::clone(random)))
     }
 
     fn checks(&self) -> Vec<Check> {

@@ -9,11 +9,13 @@ pub mod queue;
 pub mod random;
 pub mod store;
 
-pub use admission::{Admission, AlwaysAdmit, Verdict};
+pub use admission::{Admission, AlwaysAdmit, DailyBudget, Stage, Standing, Verdict, Window};
 pub use blobs::{BlobName, BlobWriter, Blobs, Stored};
 pub use clock::Clock;
 pub use identity::{Denied, Identity};
 pub use push::{Device, Platform, Push, PushMessage, PushOutcome};
 pub use queue::{NewTask, Queue, TaskBody, TaskName};
 pub use random::Random;
-pub use store::{At, ConversationPage, Created, DueCursor, JobCursor, LineCursor, Stepped, Store, Written};
+pub use store::{
+    At, ConversationPage, Created, DueCursor, JobCursor, LineCursor, Stepped, Store, Written,
+};
