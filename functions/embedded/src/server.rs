@@ -76,6 +76,10 @@ impl Server {
     pub async fn start(options: Options) -> Result<Self> {
         let Options { data_dir, config, version } = options;
         let prepared = wiring::prepare(&config)?;
+        // Before anything that counts.
+        edge::metrics::install();
+        flow::counted::describe();
+        local::metrics::describe();
         let tls = door::tls(&config)?;
         let (public, internal) = door::listen(&config).await?;
         let address = door::shown(public.local_addr()?);
@@ -85,6 +89,7 @@ impl Server {
         let uid = Uid::new(LOCAL_USER)?;
         let ttl = Duration::from_secs(config.identity.token_ttl_seconds);
         let now = wired.world.now();
+        edge::metrics::describe_process(version, now);
         let started = Started {
             url,
             internal_url,

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use axum::Router;
 use config::Config;
 use edge::{Check, TaskSecret};
+use flow::census::Watch;
 use flow::ports::{Admission, AlwaysAdmit, Blobs, Clock, Identity, Queue, Random, Store};
 use flow::process::Worker;
 use flow::{Settings, World};
@@ -143,11 +144,19 @@ impl Wired {
         let identity = Arc::clone(&self.identity) as Arc<dyn Identity>;
         let public = upload::routes(upload::Deps { world: world.clone(), identity, secret: Arc::clone(&secret) })
             .merge(edge::health::routes(version, self.checks()))
-            .merge(edge::metrics::routes());
+            .merge(self.metrics());
         let internal = process::routes(process::Deps { world, worker: Arc::clone(&self.worker), secret });
         let random = &self.world.random;
         let public = edge::wrap_with(public, Arc::clone(random), door::requests(&self.config));
         (public, edge::wrap(internal, Arc::clone(random)))
+    }
+
+    fn metrics(&self) -> Router {
+        let (world, watch) = (self.world.clone(), Arc::new(Watch::default()));
+        edge::metrics::routes(move || {
+            let (world, watch) = (world.clone(), Arc::clone(&watch));
+            async move { watch.look(&world).await }
+        })
     }
 
     fn checks(&self) -> Vec<Check> {

@@ -1,8 +1,10 @@
 //! The ports, and the use cases over them: accept, process, sweep, query.
 
 pub mod accept;
+pub mod census;
 pub mod circuit;
 pub mod control;
+pub mod counted;
 pub mod dispatch;
 pub mod effects;
 pub mod error;

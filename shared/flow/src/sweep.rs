@@ -5,6 +5,7 @@ use domain::job::DispatchState;
 use domain::need::{Need, need};
 use domain::{Command, Job, JobId, Status, Timestamp};
 
+use crate::counted;
 use crate::dispatch::{enqueue, follow_up, try_enqueue};
 use crate::effects;
 use crate::error::Result;
@@ -48,6 +49,7 @@ pub async fn sweep(world: &World, limit: usize) -> Result<Swept> {
             swept.enqueued += 1;
         }
     }
+    counted::swept(&swept);
     Ok(swept)
 }
 

@@ -17,5 +17,5 @@ pub use push::{Device, Platform, Push, PushMessage, PushOutcome};
 pub use queue::{NewTask, Queue, TaskBody, TaskName};
 pub use random::Random;
 pub use store::{
-    At, ConversationPage, Created, DueCursor, JobCursor, LineCursor, Stepped, Store, Written,
+    At, CENSUS_DUE, Census, ConversationPage, Created, DueCursor, JobCursor, LineCursor, Stepped, Store, Written,
 };

@@ -10,7 +10,10 @@ use domain::{
     Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Timestamp, Uid,
 };
 use flow::Result;
-use flow::ports::{At, ConversationPage, Created, Device, DueCursor, JobCursor, LineCursor, Stepped, Store, Written};
+use flow::ports::{
+    At, CENSUS_DUE, Census, ConversationPage, Created, Device, DueCursor, JobCursor, LineCursor, Stepped, Store,
+    Written,
+};
 
 use super::table::{conversations, devices as registered, jobs, lines, recordings, usage};
 use super::{Moment, SqliteStore, accept, devices, reading, step, turns, work};
@@ -140,6 +143,10 @@ impl Store for SqliteStore {
     async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>> {
         let ids = ids.to_vec();
         self.read("store.jobs_with_audio", "", move |db| reading::jobs_with_audio(db, &ids)).await
+    }
+
+    async fn census(&self, now: Timestamp) -> Result<Census> {
+        self.read("store.census", "", move |db| jobs::census(db, now, CENSUS_DUE)).await
     }
 
     async fn ready(&self) -> Result<()> {

@@ -9,7 +9,9 @@ use domain::{
     Timestamp, Uid,
 };
 use flow::Result;
-use flow::ports::{At, ConversationPage, Created, Device, DueCursor, JobCursor, LineCursor, Stepped, Store, Written};
+use flow::ports::{
+    At, Census, ConversationPage, Created, Device, DueCursor, JobCursor, LineCursor, Stepped, Store, Written,
+};
 
 use super::{Fault, Faulty};
 
@@ -117,6 +119,10 @@ impl<P: Store + ?Sized, F: Fault> Store for Faulty<P, F> {
 
     async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>> {
         self.reading("store.jobs_with_audio", self.inner.jobs_with_audio(ids)).await
+    }
+
+    async fn census(&self, now: Timestamp) -> Result<Census> {
+        self.reading("store.census", self.inner.census(now)).await
     }
 
     async fn ready(&self) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use domain::job::{DispatchState, Status};
 use domain::{Job, JobId, Timestamp, Uid};
-use flow::ports::{DueCursor, JobCursor};
+use flow::ports::{Census, DueCursor, JobCursor};
 use rusqlite::{Connection, Params, Row, params};
 use uuid::Uuid;
 
@@ -32,6 +32,11 @@ queries! {
     COUNT_HELD = "SELECT count(*) FROM (SELECT 1 FROM offline_sync_jobs WHERE turn = 'held' AND uid = ?1 LIMIT ?2)";
     NEXT_WAITING = "SELECT document, id FROM offline_sync_jobs WHERE turn = 'waiting' AND uid = ?1
         ORDER BY oldest_captured_at, created_at, id";
+    COUNT_OF = "SELECT jobs FROM job_counts WHERE status = ?1";
+    OLDEST_DUE = "SELECT due_at FROM offline_sync_jobs WHERE due_at <= ?1 ORDER BY due_at LIMIT 1";
+    COUNT_EFFECTS = "SELECT count(*) FROM
+        (SELECT status FROM offline_sync_jobs WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2)
+        WHERE status NOT IN ('uploading', 'queued', 'processing')";
     NEXT_USER = "SELECT uid FROM offline_sync_jobs WHERE turn = 'waiting' AND uid > ?1 ORDER BY uid LIMIT 1";
 }
 
@@ -191,6 +196,17 @@ pub fn next_waiting(db: &Connection, uid: &Uid) -> Result<Option<Job>> {
 /// The first user after `uid` with a waiting job.
 pub fn next_user_waiting(db: &Connection, uid: &str) -> Result<Option<String>> {
     one(db, NEXT_USER, [uid], |row| Ok(row.get(0)?))
+}
+
+/// All jobs, as the triggers of the schema counted them; of the due ones only the first `limit` are looked at.
+pub fn census(db: &Connection, now: Timestamp, limit: usize) -> Result<Census> {
+    let count =
+        |status: Status| Ok((status, one(db, COUNT_OF, [status.as_str()], |row| Ok(row.get(0)?))?.unwrap_or(0)));
+    Ok(Census {
+        by_status: Status::ALL.into_iter().map(count).collect::<Result<_>>()?,
+        oldest_due: one(db, OLDEST_DUE, [now.millis()], |row| Ok(Timestamp::from_millis(row.get(0)?)))?,
+        effects_due: one(db, COUNT_EFFECTS, params![now.millis(), rows(limit)], |row| Ok(row.get(0)?))?.unwrap_or(0),
+    })
 }
 
 /// Where the newest jobs of all users stand. Goes over a whole index, and so is not among the queries that must not;

@@ -18,7 +18,7 @@ use domain::{
     Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Timestamp, Uid,
 };
 use flow::Result;
-use flow::ports::{At, ConversationPage, Created, Device, DueCursor, JobCursor, LineCursor, Stepped, Written};
+use flow::ports::{At, Census, ConversationPage, Created, Device, DueCursor, JobCursor, LineCursor, Stepped, Written};
 
 use tables::Tables;
 
@@ -184,6 +184,10 @@ impl flow::ports::Store for Store {
 
     async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>> {
         Ok(self.tables().jobs_with_audio(ids))
+    }
+
+    async fn census(&self, now: Timestamp) -> Result<Census> {
+        Ok(self.tables().census(now))
     }
 
     async fn ready(&self) -> Result<()> {
