@@ -1,9 +1,10 @@
-//! The public API: uploads, jobs, devices, conversations, usage. Wiring and HTTP; the rules live in `domain` and `flow`.
+//! The public API: uploads, jobs, devices, conversations, usage, limits. Wiring and HTTP; the rules live in `domain` and `flow`.
 
 mod conversations;
 mod cursor;
 mod devices;
 mod jobs;
+mod limits;
 mod multipart;
 mod refused;
 mod routes;
@@ -11,4 +12,4 @@ mod upload;
 mod usage;
 mod view;
 
-pub use routes::{Deps, routes};
+pub use routes::{Deps, document, routes};

@@ -53,6 +53,25 @@ pub fn describe_process(version: &'static str, started: Timestamp) {
     metrics::gauge!("process_start_time_seconds").set(started.millis() as f64 / 1000.0);
 }
 
+crate::problems!(OpenProblems: ;);
+
+/// Counters for Prometheus
+#[utoipa::path(
+    get, path = "/metrics", operation_id = "get_metrics", tag = "operations", security(()),
+    responses((status = 200, description = "The text format, version 0.0.4.", body = String), OpenProblems)
+)]
+#[expect(dead_code, reason = "stands for a closure in the document")]
+fn metrics_text() {}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(metrics_text))]
+struct Document;
+
+/// The route in the OpenAPI document.
+pub fn document() -> utoipa::openapi::OpenApi {
+    <Document as utoipa::OpenApi>::openapi()
+}
+
 /// `/metrics`; before each answer `look` brings up to date what has to be looked up. What it cannot in time stays as it
 /// was.
 pub fn routes<L, F>(look: L) -> Router

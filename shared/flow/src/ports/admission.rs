@@ -39,6 +39,10 @@ pub enum Stage {
     Restricted,
 }
 
+impl Stage {
+    pub const ALL: [Stage; 2] = [Stage::None, Stage::Restricted];
+}
+
 /// How much speech was transcribed in the last hours, and how much may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {

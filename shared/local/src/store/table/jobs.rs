@@ -200,13 +200,16 @@ pub fn next_user_waiting(db: &Connection, uid: &str) -> Result<Option<String>> {
 
 /// All jobs, as the triggers of the schema counted them; of the due ones only the first `limit` are looked at.
 pub fn census(db: &Connection, now: Timestamp, limit: usize) -> Result<Census> {
-    let count =
-        |status: Status| Ok((status, one(db, COUNT_OF, [status.as_str()], |row| Ok(row.get(0)?))?.unwrap_or(0)));
-    Ok(Census {
-        by_status: Status::ALL.into_iter().map(count).collect::<Result<_>>()?,
-        oldest_due: one(db, OLDEST_DUE, [now.millis()], |row| Ok(Timestamp::from_millis(row.get(0)?)))?,
-        effects_due: one(db, COUNT_EFFECTS, params![now.millis(), rows(limit)], |row| Ok(row.get(0)?))?.unwrap_or(0),
-    })
+    let due = one(db, OLDEST_DUE, [now.millis()], |row| Ok(Timestamp::from_millis(row.get(0)?)))?;
+    let with_effects = count(db, COUNT_EFFECTS, params![now.millis(), rows(limit)])?;
+    let of = |status: Status| Ok((status, count(db, COUNT_OF, [status.as_str()])?));
+    let by_status = Status::ALL.into_iter().map(of).collect::<Result<_>>()?;
+    Ok(Census { by_status, oldest_due: due, effects_due: with_effects })
+}
+
+fn count(db: &Connection, sql: &str, params: impl Params) -> Result<u64> {
+    let counted = one(db, sql, params, |row| Ok(row.get::<_, i64>(0)?))?;
+    Ok(counted.map_or(0, i64::unsigned_abs))
 }
 
 /// Where the newest jobs of all users stand. Goes over a whole index, and so is not among the queries that must not;
