@@ -69,7 +69,7 @@ fn a_list_is_words_between_commas_in_a_variable_and_an_array_in_a_file() {
 
 #[test]
 fn mistakes_name_the_key_and_where_it_came_from() {
-    let said = |pairs| match env(pairs).and_then(|l| l.config()).and_then(|c| c.settings()) {
+    let said = |pairs: &[(&str, &str)]| match env(pairs).and_then(|l| l.config()).and_then(|c| c.settings()) {
         Ok(_) => panic!("a mistake went through: {pairs:?}"),
         Err(error) => error.to_string(),
     };

@@ -108,9 +108,20 @@ async fn pages_of_other_bytes_are_damage() {
     let (store, folder) = fresh();
     let (_, jobs) = accept(&store, 1).await;
     drop(store);
-    // Everything behind the first page, which holds the schema.
+    // The first page of every table and index; what holds the schema stays.
+    let db = rusqlite::Connection::open(path(&folder)).unwrap();
+    let mut of_all = db.prepare("SELECT rootpage FROM sqlite_schema WHERE rootpage > 0").unwrap();
+    let roots: Vec<usize> = of_all
+        .query_map([], |row| row.get::<_, isize>(0).map(isize::unsigned_abs))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    drop(of_all);
+    drop(db);
     let mut bytes = std::fs::read(path(&folder)).unwrap();
-    bytes[4096..].fill(0x5A);
+    for page in roots {
+        bytes[(page - 1) * 4096..page * 4096].fill(0x5A);
+    }
     std::fs::write(path(&folder), bytes).unwrap();
     let store = SqliteStore::open(&path(&folder), 1).unwrap();
     assert_eq!(store.job(jobs[0].id).await.unwrap_err().kind, Kind::Corrupt);
