@@ -44,6 +44,12 @@ pub struct Serve {
     /// Where clients reach the server [default: 127.0.0.1:8787; port 0 takes a free one]
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
+    /// TLS: a PEM file with the certificate, its own first, then the chain; taken up again when it is renewed
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<String>,
+    /// The certificate's private key, as PEM
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<String>,
     /// The speech engine [default: null, which makes up text]
     #[arg(long, value_name = "NAME")]
     pub engine: Option<String>,

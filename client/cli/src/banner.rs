@@ -40,17 +40,31 @@ pub fn text(started: &Started) -> String {
              !! benchmarks; everything around it is real.\n"
         );
     }
+    if let Some(code) = started.refusal {
+        let _ = writeln!(out, "  !! Every upload is refused with `{code}`: simulate.refuse is set.\n");
+    }
+    let trust = trust(started);
     let _ = writeln!(out, "Send the sample recording (3 seconds of real speech, stamped now):\n");
     let _ = writeln!(
         out,
-        "  curl -sS -H 'Authorization: Bearer {token}' -F {} {url}/v2/sync/upload\n",
+        "  curl -sS {trust}-H 'Authorization: Bearer {token}' -F {} {url}/v2/sync/upload\n",
         form_file(&started.sample)
     );
     let _ = writeln!(out, "Then look at your jobs, and at what was said:\n");
-    let _ = writeln!(out, "  curl -sS -H 'Authorization: Bearer {token}' {url}/v2/sync/jobs");
-    let _ = writeln!(out, "  curl -sS -H 'Authorization: Bearer {token}' {url}/v2/conversations\n");
+    let _ = writeln!(out, "  curl -sS {trust}-H 'Authorization: Bearer {token}' {url}/v2/sync/jobs");
+    let _ = writeln!(out, "  curl -sS {trust}-H 'Authorization: Bearer {token}' {url}/v2/conversations\n");
     let _ = writeln!(out, "Logs go to standard error. Stop with Ctrl-C.");
     out
+}
+
+/// What `curl` has to be told to talk to this very server, as words with a blank behind them.
+fn trust(started: &Started) -> String {
+    match &started.tls {
+        // Checking is left out only where the printed address cannot be found in the certificate.
+        Some(tls) if !tls.names_address => "-k ".to_owned(),
+        Some(tls) if tls.self_signed => format!("--cacert {} ", quoted(&tls.certificate)),
+        _ => String::new(),
+    }
 }
 
 /// A path that a shell reads as one word.

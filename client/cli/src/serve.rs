@@ -13,6 +13,8 @@ use crate::{banner, config_show};
 pub fn run(args: Serve) -> Result<()> {
     let config = config_show::layers(args.config.as_deref())?
         .flag("server", "listen", args.listen, "--listen")
+        .flag("server", "tls_cert", args.tls_cert, "--tls-cert")
+        .flag("server", "tls_key", args.tls_key, "--tls-key")
         .flag("engine", "name", args.engine, "--engine")
         .config()?;
     edge::telemetry::init(&telemetry(&config)).context("configuration: log.level")?;

@@ -1,19 +1,20 @@
 //! Starting, running and ending the embedded server.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
 use config::Config;
-use domain::{Timestamp, Uid};
-use edge::{ServeLimits, serve};
+use domain::{Code, Timestamp, Uid};
+use edge::{Door, ServeLimits, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::background::Background;
+use crate::door::{self, Secured};
 use crate::wiring::{self, Wired};
 
 /// The user of the token that is printed.
@@ -41,16 +42,21 @@ pub struct Started {
     pub token_until: Timestamp,
     pub engine: String,
     pub sample: PathBuf,
+    /// `None`: plain HTTP.
+    pub tls: Option<Secured>,
+    /// The code that every upload is refused with, for developers of apps.
+    pub refusal: Option<Code>,
     local_only: bool,
 }
 
 impl Started {
     /// From where the address can be reached, in words.
     pub fn reach(&self) -> &'static str {
-        if self.local_only {
-            "plain HTTP, from this machine only"
-        } else {
-            "plain HTTP, from other machines too: put TLS in front of it"
+        match (&self.tls, self.local_only) {
+            (None, true) => "plain HTTP, from this machine only",
+            (None, false) => "plain HTTP, from other machines too: put TLS in front of it",
+            (Some(_), true) => "TLS, from this machine only",
+            (Some(_), false) => "TLS, from other machines too",
         }
     }
 }
@@ -58,7 +64,7 @@ impl Started {
 /// A server whose listeners are open.
 pub struct Server {
     pub started: Started,
-    public: (TcpListener, Router),
+    public: (Door, Router),
     internal: (TcpListener, Router),
     wired: Wired,
     limits: ServeLimits,
@@ -70,13 +76,20 @@ impl Server {
     pub async fn start(options: Options) -> Result<Self> {
         let Options { data_dir, config, version } = options;
         let prepared = wiring::prepare(&config)?;
-        let (public, internal) = listen(&config).await?;
-        let url = format!("http://{}", shown(public.local_addr()?));
+        // Before anything that counts.
+        edge::metrics::install();
+        flow::counted::describe();
+        local::metrics::describe();
+        let tls = door::tls(&config)?;
+        let (public, internal) = door::listen(&config).await?;
+        let address = door::shown(public.local_addr()?);
+        let url = format!("{}://{address}", if tls.is_some() { "https" } else { "http" });
         let internal_url = format!("http://{}", internal.local_addr()?);
         let wired = wiring::wire(&data_dir, &config, prepared, &internal_url)?;
         let uid = Uid::new(LOCAL_USER)?;
         let ttl = Duration::from_secs(config.identity.token_ttl_seconds);
         let now = wired.world.now();
+        edge::metrics::describe_process(version, now);
         let started = Started {
             url,
             internal_url,
@@ -85,13 +98,15 @@ impl Server {
             engine: wired.worker.engine().name().to_owned(),
             sample: crate::sample::write(&wired.data_dir, now).context("cannot write the sample recording")?,
             data_dir: wired.data_dir.clone(),
+            tls: door::secured(&config, tls.as_ref(), address, now),
+            refusal: config.refusal()?,
             local_only: public.local_addr()?.ip().is_loopback(),
             uid,
         };
-        let max_connections = config.server.max_connections;
-        let limits = ServeLimits { max_connections, shutdown: LAST_ANSWERS, ..ServeLimits::default() };
+        let limits = ServeLimits { shutdown: LAST_ANSWERS, ..door::serve_limits(&config) };
         let (public_routes, internal_routes) = wired.routers(version);
-        Ok(Self { started, public: (public, public_routes), internal: (internal, internal_routes), wired, limits })
+        let public = (Door { listener: public, tls }, public_routes);
+        Ok(Self { started, public, internal: (internal, internal_routes), wired, limits })
     }
 
     /// Serves until `shutdown`: then no new work is taken, running work goes back to the queue uncounted, answers that
@@ -105,8 +120,14 @@ impl Server {
         tasks.spawn(background.run(shutdown.clone()));
         // The worker's listener outlives the public one: work that is put back still answers the queue.
         let internal_down = CancellationToken::new();
-        let internal_limits = ServeLimits { shutdown: LAST_WORK, ..limits.clone() };
+        let max_connections = limits.max_connections;
+        let internal_limits = ServeLimits { max_connections, shutdown: LAST_WORK, ..ServeLimits::default() };
         tasks.spawn(serve(internal.0, internal.1, internal_limits, internal_down.clone()));
+        if let Some(tls) = public.0.tls.clone() {
+            let every = Duration::from_secs(wired.config.server.tls_renewal_seconds);
+            let (clock, until) = (Arc::clone(&wired.world.clock), shutdown.clone());
+            tasks.spawn(async move { until.run_until_cancelled(tls.renew(every, &*clock)).await });
+        }
         let public = serve(public.0, public.1, limits, shutdown.clone());
         // Both, whichever sees the signal first: without connections the listener ends at once.
         let stop_work = async {
@@ -123,27 +144,4 @@ impl Server {
         }
         Ok(())
     }
-}
-
-async fn listen(config: &Config) -> Result<(TcpListener, TcpListener)> {
-    let address = |key: &str, text: &str| -> Result<SocketAddr> {
-        text.parse()
-            .with_context(|| format!("configuration: {key} must be HOST:PORT with a numeric host, not `{text}`"))
-    };
-    let server = &config.server;
-    let internal = address("server.internal_listen", &server.internal_listen)?;
-    anyhow::ensure!(
-        internal.ip().is_loopback(),
-        "configuration: server.internal_listen must be a loopback address: it is for the queue in this process only"
-    );
-    let public = address("server.listen", &server.listen)?;
-    let open = |at: SocketAddr| async move {
-        TcpListener::bind(at).await.with_context(|| format!("cannot listen on {at}: is another server running there?"))
-    };
-    Ok((open(public).await?, open(internal).await?))
-}
-
-/// An address that a client can use: "everywhere" is no place to go to.
-fn shown(address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address }
 }

@@ -8,7 +8,8 @@ use anyhow::{Context, Result};
 use axum::Router;
 use config::Config;
 use edge::{Check, TaskSecret};
-use flow::ports::{AlwaysAdmit, Blobs, Clock, Feed, Identity, Queue, Random, Store};
+use flow::census::Watch;
+use flow::ports::{Admission, AlwaysAdmit, Blobs, Clock, Feed, Identity, Queue, Random, Store};
 use flow::process::Worker;
 use flow::{Settings, World};
 use local::{
@@ -17,6 +18,9 @@ use local::{
 use secrecy::SecretString;
 use speech::Engine;
 use tokio_util::sync::CancellationToken;
+
+use crate::door;
+use crate::simulate::Refusing;
 
 /// Threads that read the store while the writer writes.
 const READERS: usize = 2;
@@ -75,7 +79,7 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
         blobs: blobs as Arc<dyn Blobs>,
         queue: Arc::clone(&queue) as Arc<dyn Queue>,
         push,
-        admission: Arc::new(AlwaysAdmit),
+        admission: admission(config, &clock)?,
         clock,
         random,
         settings: Arc::new(settings),
@@ -86,6 +90,15 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
     let (data_dir, config) = (folder.path().to_owned(), config.clone());
     let end_streams = CancellationToken::new();
     Ok(Wired { world, worker, identity, queue, data_dir, config, stop_work, end_streams, secret, _folder: folder })
+}
+
+/// Lets everybody in, or nobody where a refusal is simulated.
+fn admission(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Admission>> {
+    let retry_after = Duration::from_secs(config.simulate.retry_after_seconds);
+    Ok(match config.refusal()? {
+        None => Arc::new(AlwaysAdmit),
+        Some(code) => Arc::new(Refusing::new(code, retry_after, Arc::clone(clock))),
+    })
 }
 
 /// A configured secret, checked before anything is opened. An unset one is made by the data folder; an empty one is a
@@ -137,11 +150,20 @@ impl Wired {
         let deps = upload::Deps { world: world.clone(), identity, secret: Arc::clone(&secret), shutdown };
         let public = upload::routes(deps)
             .merge(edge::health::routes(version, self.checks()))
-            .merge(edge::metrics::routes())
+            .merge(self.metrics())
             .merge(edge::error_pages::routes());
         let internal = process::routes(process::Deps { world, worker: Arc::clone(&self.worker), secret });
         let random = &self.world.random;
-        (edge::wrap(public, Arc::clone(random)), edge::wrap(internal, Arc::clone(random)))
+        let public = edge::wrap_with(public, Arc::clone(random), door::requests(&self.config));
+        (public, edge::wrap(internal, Arc::clone(random)))
+    }
+
+    fn metrics(&self) -> Router {
+        let (world, watch) = (self.world.clone(), Arc::new(Watch::default()));
+        edge::metrics::routes(move || {
+            let (world, watch) = (world.clone(), Arc::clone(&watch));
+            async move { watch.look(&world).await }
+        })
     }
 
     fn checks(&self) -> Vec<Check> {

@@ -1,4 +1,4 @@
-//! The public API: uploads, jobs, devices, conversations, usage. Wiring and HTTP; the rules live in `domain` and `flow`.
+//! The public API: uploads, jobs, devices, conversations, usage, limits. Wiring and HTTP; the rules live in `domain` and `flow`.
 
 mod compat;
 mod conversations;
@@ -6,6 +6,7 @@ mod cursor;
 mod devices;
 mod events;
 mod jobs;
+mod limits;
 mod multipart;
 mod refused;
 mod routes;

@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 
 use crate::compat::Door;
 use crate::events::Places;
-use crate::{compat, conversations, devices, events, jobs, upload, usage};
+use crate::{compat, conversations, devices, events, jobs, limits, upload, usage};
 
 /// What the function needs.
 pub struct Deps {
@@ -78,6 +78,7 @@ fn with_token() -> OpenApiRouter<Api> {
         .routes(routes!(conversations::list))
         .routes(routes!(conversations::one, conversations::delete))
         .routes(routes!(usage::usage))
+        .routes(routes!(limits::limits))
         .routes(routes!(compat::accept::accept).layer(DefaultBodyLimit::disable()).layer(from_fn(edge::to_its_end)))
         .routes(routes!(compat::status::status))
         .routes(routes!(compat::wait::accept_and_wait).layer(DefaultBodyLimit::disable()))

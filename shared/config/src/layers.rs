@@ -117,6 +117,7 @@ impl Layers {
             Some(Value::Integer(_)) => Value::Integer(text.trim().parse().map_err(|_| wrong("a whole number"))?),
             Some(Value::Float(_)) => Value::Float(text.trim().parse().map_err(|_| wrong("a number"))?),
             Some(Value::Boolean(_)) => Value::Boolean(text.trim().parse().map_err(|_| wrong("true or false"))?),
+            Some(Value::Array(_)) => Value::Array(list(text)),
             _ => Value::String(text.to_owned()),
         })
     }
@@ -140,6 +141,13 @@ impl Layers {
                 let origin = self.origin(&format!("{section}.{key}"));
                 let found = value.type_str();
                 return Err(ConfigError(format!("{origin}: `{section}.{key}` must be of type {wanted}, not {found}")));
+            }
+            // Every list there is, is one of strings.
+            if let Some(odd) = value.as_array().and_then(|list| list.iter().find(|one| !one.is_str())) {
+                let origin = self.origin(&format!("{section}.{key}"));
+                return Err(ConfigError(format!(
+                    "{origin}: `{section}.{key}` must be a list of strings, not of {odd}"
+                )));
             }
             if matches!(value, Value::Integer(n) if *n < 0) {
                 let origin = self.origin(&format!("{section}.{key}"));
@@ -173,4 +181,9 @@ impl Layers {
         out.push('\n');
         out
     }
+}
+
+/// A variable holds a list as words between commas; an empty one is an empty list.
+fn list(text: &str) -> Vec<Value> {
+    text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(|word| Value::String(word.to_owned())).collect()
 }

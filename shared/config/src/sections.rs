@@ -14,7 +14,23 @@ macro_rules! section {
     };
 }
 
-section!(Server { listen: String, internal_listen: String, max_connections: usize });
+section!(Server {
+    listen: String,
+    internal_listen: String,
+    tls_cert: String,
+    tls_key: String,
+    tls_renewal_seconds: u64,
+    cors_origins: Vec<String>,
+    max_connections: usize,
+    idle_seconds: u64,
+    body_silence_seconds: u64,
+    write_stall_seconds: u64,
+    max_headers: usize,
+    max_header_bytes: usize,
+    max_uri_bytes: usize,
+    max_json_bytes: usize,
+    h2_streams: u32,
+});
 section!(Log { level: String, format: LogFormat });
 section!(Jobs {
     lease_seconds: u64,
@@ -33,6 +49,7 @@ section!(Limits {
     max_file_bytes: u64,
     max_batch_bytes: u64,
     max_files: usize,
+    resumable_max_file_bytes: u64,
     max_future_seconds: u64,
     recovery_window_seconds: u64,
     inline_audio_seconds: u64,
@@ -53,6 +70,7 @@ section!(Queue {
 });
 section!(Blobs { keep_days: u64, reserve_bytes: u64 });
 section!(Identity { token_ttl_seconds: u64 });
+section!(Simulate { refuse: String, retry_after_seconds: u64 });
 
 /// Secrets have no default: an absent one and an empty one are different mistakes.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -86,6 +104,7 @@ section!(
         queue: Queue,
         blobs: Blobs,
         identity: Identity,
+        simulate: Simulate,
     }
 );
 

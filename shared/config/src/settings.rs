@@ -1,6 +1,6 @@
 //! From configuration to what the use cases want, with the relations between the numbers checked.
 
-use domain::Rules;
+use domain::{Code, Rules};
 use flow::settings::{Settings, StreamLimits, UploadLimits, WorkerLimits};
 
 use crate::ConfigError;
@@ -13,6 +13,8 @@ const DAY_SECONDS: u64 = 86_400;
 impl Config {
     pub fn settings(&self) -> Result<Settings, ConfigError> {
         self.check_ranges()?;
+        self.check_server()?;
+        self.refusal()?;
         let rules = self.rules();
         rules.check().map_err(|why| ConfigError(why.to_owned()))?;
         let limits = &self.limits;
@@ -22,6 +24,7 @@ impl Config {
                 max_file_bytes: limits.max_file_bytes,
                 max_batch_bytes: limits.max_batch_bytes,
                 max_files: limits.max_files,
+                resumable_max_file_bytes: limits.resumable_max_file_bytes,
                 max_future: secs(limits.max_future_seconds),
                 recovery_window: (limits.recovery_window_seconds > 0).then(|| secs(limits.recovery_window_seconds)),
                 inline_audio: secs(limits.inline_audio_seconds),
@@ -67,8 +70,20 @@ impl Config {
 
     fn check_ranges(&self) -> Result<(), ConfigError> {
         let (jobs, sweep, limits, queue) = (&self.jobs, &self.sweep, &self.limits, &self.queue);
+        let server = &self.server;
         let ranges: &[(&str, u64, u64, u64)] = &[
-            ("server.max_connections", self.server.max_connections as u64, 1, 1_000_000),
+            ("server.max_connections", server.max_connections as u64, 1, 1_000_000),
+            ("server.tls_renewal_seconds", server.tls_renewal_seconds, 1, DAY_SECONDS),
+            // A connection that waits for other connections is never idle for less than two seconds.
+            ("server.idle_seconds", server.idle_seconds, 2, DAY_SECONDS),
+            ("server.body_silence_seconds", server.body_silence_seconds, 1, DAY_SECONDS),
+            ("server.write_stall_seconds", server.write_stall_seconds, 1, DAY_SECONDS),
+            // Fewer or shorter than what every HTTP client sends with a token, and nobody gets in.
+            ("server.max_headers", server.max_headers as u64, 20, 1000),
+            ("server.max_header_bytes", server.max_header_bytes as u64, 4096, 1 << 20),
+            ("server.max_uri_bytes", server.max_uri_bytes as u64, 1024, 1 << 16),
+            ("server.max_json_bytes", server.max_json_bytes as u64, 1024, 1 << 24),
+            ("server.h2_streams", u64::from(server.h2_streams), 1, 1000),
             ("jobs.lease_seconds", jobs.lease_seconds, 1, 3600),
             ("jobs.max_attempts", u64::from(jobs.max_attempts), 1, 1000),
             ("jobs.backoff_min_seconds", jobs.backoff_min_seconds, 0, DAY_SECONDS),
@@ -86,6 +101,7 @@ impl Config {
             ("limits.max_file_bytes", limits.max_file_bytes, 1, 1 << 40),
             ("limits.max_batch_bytes", limits.max_batch_bytes, 1, 1 << 40),
             ("limits.max_files", limits.max_files as u64, 1, 1000),
+            ("limits.resumable_max_file_bytes", limits.resumable_max_file_bytes, 1, 1 << 40),
             ("limits.max_future_seconds", limits.max_future_seconds, 0, LONGEST_SECONDS),
             ("limits.recovery_window_seconds", limits.recovery_window_seconds, 0, 100 * LONGEST_SECONDS),
             ("limits.inline_audio_seconds", limits.inline_audio_seconds, 0, DAY_SECONDS),
@@ -103,6 +119,7 @@ impl Config {
             ("queue.max_per_second", u64::from(queue.max_per_second), 1, 1_000_000),
             ("blobs.keep_days", self.blobs.keep_days, 0, 36_600),
             ("identity.token_ttl_seconds", self.identity.token_ttl_seconds, 1, LONGEST_SECONDS),
+            ("simulate.retry_after_seconds", self.simulate.retry_after_seconds, 1, LONGEST_SECONDS),
         ];
         for &(key, value, min, max) in ranges {
             if !(min..=max).contains(&value) {
@@ -120,4 +137,45 @@ impl Config {
         }
         Ok(())
     }
+
+    fn check_server(&self) -> Result<(), ConfigError> {
+        let server = &self.server;
+        match (server.tls_cert.is_empty(), server.tls_key.is_empty()) {
+            (false, true) => return Err(ConfigError("server.tls_cert is set without server.tls_key".to_owned())),
+            (true, false) => return Err(ConfigError("server.tls_key is set without server.tls_cert".to_owned())),
+            _ => {}
+        }
+        let any = server.cors_origins.iter().any(|origin| origin == "*");
+        if any && server.cors_origins.len() > 1 {
+            return Err(ConfigError("server.cors_origins: `*` is any origin, and stands alone".to_owned()));
+        }
+        match server.cors_origins.iter().find(|origin| !any && !is_origin(origin)) {
+            None => Ok(()),
+            Some(odd) => Err(ConfigError(format!(
+                "server.cors_origins: `{odd}` is no origin such as https://app.example (a scheme, a host, maybe a port, \
+                 and nothing after them)"
+            ))),
+        }
+    }
+
+    /// What every upload is refused with, where that is simulated.
+    pub fn refusal(&self) -> Result<Option<Code>, ConfigError> {
+        match self.simulate.refuse.as_str() {
+            "" => Ok(None),
+            "fair_use" => Ok(Some(Code::FairUseRestricted)),
+            "rate_limit" => Ok(Some(Code::RateLimited)),
+            "backend_busy" => Ok(Some(Code::BackendBusy)),
+            odd => Err(ConfigError(format!(
+                "simulate.refuse must be `fair_use`, `rate_limit`, `backend_busy` or nothing, not `{odd}`"
+            ))),
+        }
+    }
+}
+
+/// As browsers write it (RFC 6454): they compare it letter by letter.
+fn is_origin(text: &str) -> bool {
+    let Some((scheme, host)) = text.split_once("://") else { return false };
+    let in_scheme = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c);
+    let in_host = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._:[]".contains(c);
+    !scheme.is_empty() && scheme.chars().all(in_scheme) && !host.is_empty() && host.chars().all(in_host)
 }

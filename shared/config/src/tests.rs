@@ -32,7 +32,11 @@ fn every_key_can_be_set_by_the_environment() {
     for (section, keys) in &defaults {
         for (key, value) in keys.as_table().unwrap() {
             let name = format!("{ENV_PREFIX}{}_{}", section.to_uppercase(), key.to_uppercase());
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let text = match value {
+                toml::Value::String(text) => text.clone(),
+                toml::Value::Array(list) => list.iter().map(|one| one.as_str().unwrap()).collect::<Vec<_>>().join(","),
+                other => other.to_string(),
+            };
             let layers = env(&[(&name, &text)]).unwrap();
             assert_eq!(layers.origin(&format!("{section}.{key}")), Origin::Env(name));
             layers.config().unwrap();
@@ -41,8 +45,31 @@ fn every_key_can_be_set_by_the_environment() {
 }
 
 #[test]
+fn a_list_is_words_between_commas_in_a_variable_and_an_array_in_a_file() {
+    let of = |layers: Layers| layers.config().unwrap().server.cors_origins;
+    let both = ["https://a.example", "http://localhost:3000"];
+    assert_eq!(
+        of(env(&[("AFTERWORD_SERVER_CORS_ORIGINS", " https://a.example, http://localhost:3000 ")]).unwrap()),
+        both
+    );
+    assert_eq!(of(env(&[("AFTERWORD_SERVER_CORS_ORIGINS", "")]).unwrap()), [] as [String; 0]);
+    let read = |text: &str| {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        Layers::defaults().unwrap().file(file.path()).unwrap().config().map(|config| config.server.cors_origins)
+    };
+    assert_eq!(read("[server]\ncors_origins = [\"https://a.example\", \"http://localhost:3000\"]\n").unwrap(), both);
+    for wrong in ["\"*\"", "[1]", "[[\"*\"]]"] {
+        let said = read(&format!("[server]\ncors_origins = {wrong}\n")).unwrap_err().to_string();
+        assert!(said.contains("`server.cors_origins` must be"), "{said}");
+    }
+    let shown = env(&[("AFTERWORD_SERVER_CORS_ORIGINS", "*")]).unwrap().show();
+    assert!(shown.contains("cors_origins = [\"*\"]  # from AFTERWORD_SERVER_CORS_ORIGINS"), "{shown}");
+}
+
+#[test]
 fn mistakes_name_the_key_and_where_it_came_from() {
-    let said = |pairs| match env(pairs).and_then(|l| l.config()).and_then(|c| c.settings()) {
+    let said = |pairs: &[(&str, &str)]| match env(pairs).and_then(|l| l.config()).and_then(|c| c.settings()) {
         Ok(_) => panic!("a mistake went through: {pairs:?}"),
         Err(error) => error.to_string(),
     };
@@ -51,6 +78,17 @@ fn mistakes_name_the_key_and_where_it_came_from() {
     assert!(said(&[("AFTERWORD_JOBS_LEASE_SECONDS", "0")]).contains("jobs.lease_seconds must lie between"));
     assert!(said(&[("AFTERWORD_JOBS_MAX_ATTEMPTS", "-1")]).contains("must not be negative"));
     assert!(said(&[("AFTERWORD_LOG_FORMAT", "xml")]).contains("xml"));
+    for odd in
+        ["https://a.example/", "a.example", "https://*.example", "*,https://a.example", "https://", "https://ä.example"]
+    {
+        assert!(said(&[("AFTERWORD_SERVER_CORS_ORIGINS", odd)]).contains("server.cors_origins"), "{odd}");
+    }
+    assert!(said(&[("AFTERWORD_SERVER_TLS_CERT", "cert.pem")]).contains("server.tls_key"));
+    assert!(said(&[("AFTERWORD_SERVER_TLS_KEY", "key.pem")]).contains("server.tls_cert"));
+    assert!(said(&[("AFTERWORD_SERVER_IDLE_SECONDS", "0")]).contains("server.idle_seconds"));
+    assert!(said(&[("AFTERWORD_SERVER_MAX_URI_BYTES", "100")]).contains("server.max_uri_bytes"));
+    assert!(said(&[("AFTERWORD_SIMULATE_REFUSE", "maybe")]).contains("simulate.refuse"));
+    assert!(said(&[("AFTERWORD_SIMULATE_RETRY_AFTER_SECONDS", "0")]).contains("simulate.retry_after_seconds"));
     assert!(said(&[("AFTERWORD_PROCESS_HANDLER_DEADLINE_SECONDS", "1800")]).contains("dispatch_deadline"));
 }
 

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::counted;
 use crate::error::Result;
 
 /// Pieces on the way between the store and the decoder: at most a MiB.
@@ -69,6 +70,7 @@ impl BytesIn {
 async fn feed(mut stream: BoxStream<'static, Result<Bytes>>, send: mpsc::Sender<Fed>) {
     while let Some(piece) = stream.next().await {
         let broken = piece.is_err();
+        counted::read(piece.as_ref().map_or(0, Bytes::len));
         if send.send(Fed::Piece(piece)).await.is_err() || broken {
             return;
         }

@@ -2,6 +2,7 @@
 
 use domain::{Action, Command, Job};
 
+use crate::counted;
 use crate::error::Result;
 use crate::persist::persist;
 use crate::ports::{At, NewTask, Stepped, TaskBody};
@@ -44,7 +45,11 @@ pub async fn follow_up(world: &World, stepped: &Stepped) {
 impl World {
     /// One command, repeated while its answer is lost.
     pub async fn step(&self, id: domain::JobId, command: &Command) -> Result<Stepped> {
-        persist(&*self.clock, || self.store.step(id, command, self.at())).await
+        let stepped = persist(&*self.clock, || self.store.step(id, command, self.at())).await?;
+        if let Stepped::Done { job, .. } = &stepped {
+            counted::stepped(command, job);
+        }
+        Ok(stepped)
     }
 
     pub fn at(&self) -> At<'_> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use domain::job::Audio;
 use domain::{Command, Job, JobId, Status, Timestamp};
 
+use crate::counted;
 use crate::error::Result;
 use crate::persist::persist;
 use crate::ports::{BlobName, Device, PushMessage, PushOutcome, Stepped};
@@ -63,7 +64,15 @@ async fn push_all(world: &World, job: &Job) -> Result<Option<Duration>> {
 
 /// How long to wait before it is tried again, if that can help.
 async fn send(world: &World, job: JobId, device: &Device, message: &PushMessage) -> Result<Option<Duration>> {
-    match world.push.send(device, message).await {
+    let outcome = world.push.send(device, message).await;
+    counted::pushed(match &outcome {
+        Ok(PushOutcome::Sent) => "sent",
+        Ok(PushOutcome::Unregistered) => "unregistered",
+        Ok(PushOutcome::Later(_)) => "later",
+        Ok(PushOutcome::Rejected(_)) => "rejected",
+        Err(_) => "failed",
+    });
+    match outcome {
         Ok(PushOutcome::Sent) => Ok(None),
         Ok(PushOutcome::Later(wait)) => Ok(Some(wait.unwrap_or(PUSH_PAUSE).max(PUSH_PAUSE))),
         Ok(PushOutcome::Unregistered) => {

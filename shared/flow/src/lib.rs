@@ -2,9 +2,11 @@
 
 pub mod accept;
 mod bytes_in;
+pub mod census;
 pub mod circuit;
 pub mod control;
 pub mod conversation;
+pub mod counted;
 pub mod dispatch;
 pub mod effects;
 pub mod error;

@@ -12,6 +12,8 @@ pub struct UploadLimits {
     pub max_file_bytes: u64,
     pub max_batch_bytes: u64,
     pub max_files: usize,
+    /// The largest file of a resumable upload.
+    pub resumable_max_file_bytes: u64,
     /// How far ahead of the server's clock a recording may begin.
     pub max_future: Duration,
     /// Recordings older than this are refused; `None`: any age.
@@ -31,6 +33,7 @@ impl Default for UploadLimits {
             max_file_bytes: 200 * MIB,
             max_batch_bytes: 256 * MIB,
             max_files: 20,
+            resumable_max_file_bytes: 2048 * MIB,
             max_future: Duration::from_secs(300),
             recovery_window: None,
             inline_audio: Duration::from_secs(600),

@@ -6,6 +6,7 @@ use domain::need::{Need, need};
 use domain::{Command, Job, JobId, Status, Timestamp};
 
 use crate::conversation;
+use crate::counted;
 use crate::dispatch::{enqueue, follow_up, try_enqueue};
 use crate::effects;
 use crate::error::Result;
@@ -52,6 +53,7 @@ pub async fn sweep(world: &World, limit: usize) -> Result<Swept> {
         }
     }
     swept.forgotten = conversation::sweep(world, limit).await?;
+    counted::swept(&swept);
     Ok(swept)
 }
 

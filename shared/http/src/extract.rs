@@ -14,8 +14,9 @@ use serde::de::DeserializeOwned;
 
 use crate::limits;
 use crate::problem::Problem;
+use crate::request::RequestLimits;
 
-/// A JSON body of at most [`limits::JSON_BODY`]; as an answer, any value as JSON.
+/// A JSON body of at most [`RequestLimits::max_json_bytes`]; as an answer, any value as JSON.
 #[derive(Clone, Copy, Debug)]
 pub struct Json<T>(pub T);
 
@@ -27,7 +28,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             let detail = "The body must be JSON, with the header `Content-Type: application/json`.";
             return Err(Problem::new(Code::UnsupportedMediaType, detail));
         }
-        let bytes = collect(request.into_body(), limits::JSON_BODY).await?;
+        let limits = request.extensions().get::<RequestLimits>().copied().unwrap_or_default();
+        let bytes = collect(request.into_body(), limits.max_json_bytes).await?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| Problem::new(Code::InvalidJson, words(&error)))
     }
 }
@@ -157,10 +159,10 @@ mod tests {
     async fn a_body_over_the_limit_is_413_announced_or_not() {
         let site = Site::start(pages()).await;
         let text = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
-        assert_eq!(post_json(&site, "/any", "application/json", text(limits::JSON_BODY)).await.0, 200);
-        let (status, body) = post_json(&site, "/any", "application/json", text(limits::JSON_BODY + 1)).await;
+        assert_eq!(post_json(&site, "/any", "application/json", text(limits::MAX_JSON_BYTES)).await.0, 200);
+        let (status, body) = post_json(&site, "/any", "application/json", text(limits::MAX_JSON_BYTES + 1)).await;
         assert_eq!((status, &body["code"]), (413, &json!("request_too_large")));
-        let unannounced = futures_util::stream::iter([Ok::<_, String>(text(limits::JSON_BODY + 1))]);
+        let unannounced = futures_util::stream::iter([Ok::<_, String>(text(limits::MAX_JSON_BYTES + 1))]);
         let unannounced = reqwest::Body::wrap_stream(unannounced);
         assert_eq!(post_json(&site, "/any", "application/json", unannounced).await.0, 413);
     }

@@ -4,6 +4,7 @@
 //! (`serve`). Handlers take `Caller`, `RequestContext`, `Json`, `Query`, `Path`, and fail with `Problem`.
 
 pub mod auth;
+pub mod cors;
 pub mod error_pages;
 pub mod extract;
 pub mod health;
@@ -16,16 +17,19 @@ pub mod request;
 pub mod secret;
 pub mod serve;
 pub mod telemetry;
+pub mod tls;
 pub mod trace;
 
 #[cfg(test)]
 mod testing;
 
 pub use auth::{Caller, authenticated};
+pub use cors::Cors;
 pub use extract::{Json, Path, Query};
 pub use health::Check;
 pub use problem::{FileProblem, Problem};
-pub use request::{RequestContext, to_its_end, wrap};
+pub use request::{RequestContext, RequestLimits, Requests, to_its_end, wrap, wrap_with};
 pub use secret::{TaskCaller, TaskSecret, for_tasks};
-pub use serve::{ServeLimits, serve, shutdown_signal};
+pub use serve::{Door, ServeLimits, serve, shutdown_signal};
+pub use tls::Tls;
 pub use trace::Traceparent;

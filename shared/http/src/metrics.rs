@@ -8,11 +8,12 @@ use std::time::Instant;
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::routing::get;
+use domain::Timestamp;
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use crate::limits::METRICS_FOLD_EVERY;
+use crate::limits::{METRICS_FOLD_EVERY, METRICS_LOOK};
 use crate::request::RequestContext;
 
 /// In seconds: from a look-up in memory to a large upload.
@@ -44,6 +45,14 @@ fn describe() {
     metrics::describe_gauge!("http_connections", "Open connections");
 }
 
+/// What is constant while the process runs.
+pub fn describe_process(version: &'static str, started: Timestamp) {
+    metrics::describe_gauge!("afterword_build_info", "Always 1; the label says which version runs");
+    metrics::describe_gauge!("process_start_time_seconds", "When the process started, in seconds since 1970");
+    metrics::gauge!("afterword_build_info", "version" => version).set(1.0);
+    metrics::gauge!("process_start_time_seconds").set(started.millis() as f64 / 1000.0);
+}
+
 crate::problems!(OpenProblems: ;);
 
 /// Counters for Prometheus
@@ -63,13 +72,23 @@ pub fn document() -> utoipa::openapi::OpenApi {
     <Document as utoipa::OpenApi>::openapi()
 }
 
-/// `/metrics`.
-pub fn routes() -> Router {
+/// `/metrics`; before each answer `look` brings up to date what has to be looked up. What it cannot in time stays as it
+/// was.
+pub fn routes<L, F>(look: L) -> Router
+where
+    L: Fn() -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = flow::Result<()>> + Send,
+{
     let handle = install();
-    Router::new().route(
-        "/metrics",
-        get(|| async { ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render()) }),
-    )
+    let show = move || async move {
+        match tokio::time::timeout(METRICS_LOOK, look()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "some metrics are old"),
+            Err(_) => tracing::warn!("some metrics are old: the store does not answer in time"),
+        }
+        ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render())
+    };
+    Router::new().route("/metrics", get(show))
 }
 
 /// One request between its head and its answer. Dropped without an answer, it still leaves its line.
@@ -162,10 +181,14 @@ mod tests {
     use super::*;
     use crate::testing::Site;
 
+    fn plain() -> Router {
+        routes(|| async { Ok(()) })
+    }
+
     #[tokio::test]
     async fn routes_are_counted_by_template_and_strangers_as_one() {
         let pages = Router::new().route("/v2/things/{thing}", get(|| async { "ok" }));
-        let (one, two) = (Site::start(pages.merge(routes())).await, Site::start(routes()).await);
+        let (one, two) = (Site::start(pages.merge(plain())).await, Site::start(plain()).await);
         for path in ["/v2/things/alice-secret", "/v2/things/bob", "/not/there"] {
             one.get(path).await;
         }
@@ -177,5 +200,14 @@ mod tests {
         assert!(text.contains(r#"route="unmatched",status="404""#), "{text}");
         assert!(text.contains("http_request_duration_seconds_bucket"), "{text}");
         assert!(!text.contains("alice-secret"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_looked_up_is_old_and_holds_nothing_up() {
+        let broken = routes(|| async { Err(flow::Error::new(flow::Kind::Unavailable, "store.census", "")) });
+        for router in [broken, routes(std::future::pending)] {
+            let site = Site::start(router).await;
+            assert_eq!(site.get("/metrics").await.status(), 200);
+        }
     }
 }

@@ -10,17 +10,46 @@ use axum::response::{IntoResponse, Response};
 use domain::Code;
 use flow::ports::Random;
 use futures_util::FutureExt;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Uri};
 use tracing::Instrument;
 
+use crate::cors::Cors;
 use crate::limits;
 use crate::metrics::Access;
 use crate::problem::{OUR_FAULT, Problem};
 use crate::render::{Asked, X_REQUEST_ID};
 use crate::serve::BodyState;
 use crate::trace::Traceparent;
+
+/// What one request may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestLimits {
+    pub max_headers: usize,
+    pub max_header_bytes: usize,
+    pub max_uri_bytes: usize,
+    pub max_json_bytes: usize,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self {
+            max_headers: limits::MAX_HEADERS,
+            max_header_bytes: limits::MAX_HEADER_BYTES,
+            max_uri_bytes: limits::MAX_URI_BYTES,
+            max_json_bytes: limits::MAX_JSON_BYTES,
+        }
+    }
+}
+
+/// How requests are taken at one listener.
+#[derive(Clone, Debug, Default)]
+pub struct Requests {
+    pub limits: RequestLimits,
+    /// `None`: web pages of the server itself only.
+    pub cors: Option<Cors>,
+}
 
 /// What ties an answer, its log lines and the worker's together.
 #[derive(Clone, Debug)]
@@ -59,11 +88,21 @@ fn is_request_id(text: &str) -> bool {
 /// Puts the edge around a finished router. The last step before `serve`, once for each listener: routes added
 /// afterwards would stay bare.
 pub fn wrap(router: Router, random: Arc<dyn Random>) -> Router {
-    router.layer(middleware::from_fn_with_state(random, around))
+    wrap_with(router, random, Requests::default())
 }
 
-async fn around(State(random): State<Arc<dyn Random>>, mut request: Request, next: Next) -> Response {
-    let context = RequestContext::of(request.headers(), random.as_ref());
+/// The same, with requests taken as told.
+pub fn wrap_with(router: Router, random: Arc<dyn Random>, requests: Requests) -> Router {
+    router.layer(middleware::from_fn_with_state(Arc::new(Edge { random, requests }), around))
+}
+
+struct Edge {
+    random: Arc<dyn Random>,
+    requests: Requests,
+}
+
+async fn around(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
+    let context = RequestContext::of(request.headers(), edge.random.as_ref());
     let access = Access::begin(&request, &context);
     let span = tracing::info_span!(
         "request",
@@ -71,14 +110,19 @@ async fn around(State(random): State<Arc<dyn Random>>, mut request: Request, nex
         trace_id = context.traceparent.trace_id(),
         route = access.route()
     );
+    let origin = request.headers().get(ORIGIN).cloned();
     request.extensions_mut().insert(context.clone());
+    request.extensions_mut().insert(edge.requests.limits);
     let asked = Asked {
         path: request.uri().path().to_owned(),
         version: request.version(),
         context,
         body: request.extensions().get::<BodyState>().cloned(),
     };
-    let answer = asked.finish(answer(request, next).instrument(span).await);
+    let mut answer = asked.finish(answer(&edge.requests, request, next).instrument(span).await);
+    if let Some(cors) = &edge.requests.cors {
+        cors.mark(origin.as_ref(), answer.headers_mut());
+    }
     access.end(answer.status());
     answer
 }
@@ -96,10 +140,14 @@ pub async fn to_its_end(request: Request, next: Next) -> Response {
     }
 }
 
-async fn answer(request: Request, next: Next) -> Response {
-    let refused = within_limits(request.uri(), request.headers()).and_then(|()| as_it_is(request.headers()));
+async fn answer(requests: &Requests, request: Request, next: Next) -> Response {
+    let refused =
+        within_limits(&requests.limits, request.uri(), request.headers()).and_then(|()| as_it_is(request.headers()));
     if let Err(problem) = refused {
         return problem.into_response();
+    }
+    if let Some(answer) = requests.cors.as_ref().and_then(|cors| cors.preflight(&request)) {
+        return answer;
     }
     // Nothing of the handler is used after a panic, so nothing half-changed is seen.
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
@@ -109,15 +157,15 @@ async fn answer(request: Request, next: Next) -> Response {
     }
 }
 
-fn within_limits(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+fn within_limits(limits: &RequestLimits, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
     let address = uri.path_and_query().map_or(0, |path| path.as_str().len());
-    if address > limits::MAX_URI_BYTES {
-        let detail = format!("Path and query together may have {} bytes.", limits::MAX_URI_BYTES);
+    if address > limits.max_uri_bytes {
+        let detail = format!("Path and query together may have {} bytes.", limits.max_uri_bytes);
         return Err(Problem::new(Code::UriTooLong, detail));
     }
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if headers.len() > limits::MAX_HEADERS || bytes > limits::MAX_HEADER_BYTES {
-        let (fields, bytes) = (limits::MAX_HEADERS, limits::MAX_HEADER_BYTES);
+    if headers.len() > limits.max_headers || bytes > limits.max_header_bytes {
+        let (fields, bytes) = (limits.max_headers, limits.max_header_bytes);
         let detail = format!("A request may have {fields} header fields with {bytes} bytes together.");
         return Err(Problem::new(Code::HeadersTooLarge, detail));
     }

@@ -1,4 +1,4 @@
-//! The accept loop: HTTP/1 and HTTP/2 on a plain port, everything bounded, an end in good order.
+//! The accept loop: HTTP/1 and HTTP/2, plain or in TLS, everything bounded, an end in good order.
 //!
 //! What is where: `connection` drives one connection, `activity` tells whether it is idle, `body` watches a request
 //! body arrive, `socket` cuts stalled peers off and closes without losing the answer, `signal` knows when to stop.
@@ -14,6 +14,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::limits;
+use crate::request::RequestLimits;
+use crate::tls::Tls;
 
 mod activity;
 mod body;
@@ -24,35 +26,66 @@ mod socket;
 pub(crate) use body::BodyState;
 pub use signal::shutdown_signal;
 
+/// Where clients come in: a listener, and what is spoken on it.
+pub struct Door {
+    pub listener: TcpListener,
+    /// `None`: plain HTTP.
+    pub tls: Option<Tls>,
+}
+
+impl From<TcpListener> for Door {
+    fn from(listener: TcpListener) -> Self {
+        Self { listener, tls: None }
+    }
+}
+
 /// What an operator, or a test, may set. The reasons stand in `limits.rs`.
 #[derive(Clone, Debug)]
 pub struct ServeLimits {
     pub max_connections: usize,
+    pub handshake: Duration,
     pub idle: Duration,
     pub idle_when_crowded: Duration,
     pub body_silence: Duration,
     pub write_stall: Duration,
     pub linger: Duration,
     pub shutdown: Duration,
+    pub h2_streams: u32,
+    /// What the router lets through. The parser has to take a little more.
+    pub requests: RequestLimits,
 }
 
 impl Default for ServeLimits {
     fn default() -> Self {
         Self {
             max_connections: limits::MAX_CONNECTIONS,
+            handshake: limits::HANDSHAKE,
             idle: limits::IDLE,
             idle_when_crowded: limits::IDLE_WHEN_CROWDED,
             body_silence: limits::BODY_SILENCE,
             write_stall: limits::WRITE_STALL,
             linger: limits::LINGER,
             shutdown: limits::SHUTDOWN,
+            h2_streams: limits::H2_STREAMS,
+            requests: RequestLimits::default(),
         }
+    }
+}
+
+impl ServeLimits {
+    fn read_buffer(&self) -> usize {
+        self.requests.max_uri_bytes + self.requests.max_header_bytes + limits::READ_BUFFER_BESIDE
+    }
+
+    fn parser_headers(&self) -> usize {
+        self.requests.max_headers + limits::PARSER_HEADERS_BESIDE
     }
 }
 
 /// What all connections of a listener share.
 struct House {
     router: Router,
+    tls: Option<Tls>,
     limits: ServeLimits,
     /// True while a new connection waits for a place: then idle ones leave early and busy ones after their answer.
     crowded: watch::Sender<bool>,
@@ -60,10 +93,11 @@ struct House {
 }
 
 /// Serves `router` until `shutdown` is cancelled and the requests in flight are answered, or cut off at the deadline.
-pub async fn serve(listener: TcpListener, router: Router, limits: ServeLimits, shutdown: CancellationToken) {
+pub async fn serve(door: impl Into<Door>, router: Router, limits: ServeLimits, shutdown: CancellationToken) {
+    let Door { listener, tls } = door.into();
     let places = Arc::new(Semaphore::new(limits.max_connections));
     let deadline = limits.shutdown;
-    let house = Arc::new(House { router, limits, crowded: watch::Sender::new(false), stop: shutdown.clone() });
+    let house = Arc::new(House { router, tls, limits, crowded: watch::Sender::new(false), stop: shutdown.clone() });
     let mut connections = JoinSet::new();
     let mut pause = Pause::default();
     loop {

@@ -17,7 +17,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing_subscriber::fmt::MakeWriter;
 use uuid::Uuid;
 
-use crate::serve::ServeLimits;
+use crate::request::Requests;
+use crate::serve::{Door, ServeLimits};
+use crate::tls::Tls;
 
 /// A test that waits longer than this hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -66,11 +68,19 @@ impl Site {
     }
 
     pub(crate) async fn with(router: Router, limits: ServeLimits) -> Self {
+        Self::behind(None, router, limits).await
+    }
+
+    pub(crate) async fn behind(tls: Option<Tls>, router: Router, limits: ServeLimits) -> Self {
+        Self::asking(tls, router, limits, Requests::default()).await
+    }
+
+    pub(crate) async fn asking(tls: Option<Tls>, router: Router, limits: ServeLimits, requests: Requests) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let router = crate::wrap(router, Arc::new(Numbers::default()));
-        let served = tokio::spawn(crate::serve(listener, router, limits, stop.clone()));
+        let router = crate::wrap_with(router, Arc::new(Numbers::default()), requests);
+        let served = tokio::spawn(crate::serve(Door { listener, tls }, router, limits, stop.clone()));
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
         Self { client, address, _stop_at_end: stop.clone().drop_guard(), stop, served }
     }

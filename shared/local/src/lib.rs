@@ -5,6 +5,7 @@ pub mod blobs;
 pub mod clock;
 pub mod folder;
 pub mod identity;
+pub mod metrics;
 pub mod push_log;
 pub mod queue;
 pub mod random;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::{Code, Uid};
 use flow::Result;
-use flow::ports::{Admission, Verdict};
+use flow::ports::{Admission, Standing, Verdict};
 
 /// Gives the scripted verdicts one by one, and its last word from then on.
 pub struct Refusing {
@@ -40,5 +40,9 @@ impl Admission for Refusing {
     async fn admit(&self, _: &Uid) -> Result<Verdict> {
         let mut script = self.script.lock().unwrap();
         Ok(script.pop_front().unwrap_or_else(|| self.then.clone()))
+    }
+
+    async fn standing(&self, _: &Uid) -> Result<Standing> {
+        Ok(Standing::default())
     }
 }

@@ -1,4 +1,5 @@
-//! Every limit of the reader, with its reason.
+//! Every limit of the reader, with its reason. None is a key of the configuration: they bound syntax, which no operator
+//! has reason to allow more of. What an upload may hold stands in `[limits]`.
 
 /// RFC 2046, section 5.1.1.
 pub(super) const BOUNDARY: usize = 70;

@@ -2,7 +2,7 @@
 
 use domain::job::WaitingFor;
 use domain::{Blame, Code, FileStatus, Status};
-use flow::ports::Platform;
+use flow::ports::{Platform, Stage};
 
 edge::names!(
     /// What has become of a job.
@@ -30,3 +30,4 @@ edge::names!(
     Code::ALL
 );
 edge::names!(DevicePlatform, Platform::ALL);
+edge::names!(LimitStage, Stage::ALL);

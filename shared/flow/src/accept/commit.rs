@@ -5,6 +5,7 @@ use domain::{FileStatus, Job, Status};
 
 use super::intake::{Intake, delete_all};
 use super::refusal::Refused;
+use crate::counted;
 use crate::dispatch::enqueue;
 use crate::effects;
 use crate::error::Kind;
@@ -48,7 +49,9 @@ impl Intake {
         match created {
             Ok(Created::New { job, deduplicated }) => {
                 tracing::debug!(step = "accept", job_id = %job.id, files = job.files.len(), deduplicated);
+                counted::uploaded(job.files.iter().map(|file| file.size).sum());
                 if job.status.is_terminal() {
+                    counted::ended(&job);
                     effects::run(&world, &job).await;
                 } else if job.holds_a_turn() {
                     enqueue(&world, &job).await;

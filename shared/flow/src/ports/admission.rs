@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::{Code, Uid};
+use domain::{Code, Timestamp, Uid};
+use serde::Serialize;
 
 use crate::error::Result;
 
@@ -18,9 +19,51 @@ pub enum Verdict {
     },
 }
 
+/// Where a user stands with the limits on what is transcribed. The default is that of a user without any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    pub stage: Stage,
+    /// `None` also for a restriction without an end.
+    pub restricted_until: Option<Timestamp>,
+    /// The rolling windows of fair use, shortest first.
+    pub windows: Vec<Window>,
+    /// What a restricted user has left of the day.
+    pub daily_budget: Option<DailyBudget>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    #[default]
+    None,
+    Restricted,
+}
+
+impl Stage {
+    pub const ALL: [Stage; 2] = [Stage::None, Stage::Restricted];
+}
+
+/// How much speech was transcribed in the last hours, and how much may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub hours: u32,
+    pub used_ms: u64,
+    pub cap_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DailyBudget {
+    pub used_ms: u64,
+    pub cap_ms: u64,
+    pub resets_at: Timestamp,
+}
+
 #[async_trait]
 pub trait Admission: Send + Sync + 'static {
     async fn admit(&self, uid: &Uid) -> Result<Verdict>;
+
+    /// What the user is told about these limits; reserves and changes nothing.
+    async fn standing(&self, uid: &Uid) -> Result<Standing>;
 }
 
 /// Lets everybody in.
@@ -30,5 +73,9 @@ pub struct AlwaysAdmit;
 impl Admission for AlwaysAdmit {
     async fn admit(&self, _: &Uid) -> Result<Verdict> {
         Ok(Verdict::Admit)
+    }
+
+    async fn standing(&self, _: &Uid) -> Result<Standing> {
+        Ok(Standing::default())
     }
 }

@@ -10,7 +10,7 @@ pub mod queue;
 pub mod random;
 pub mod store;
 
-pub use admission::{Admission, AlwaysAdmit, Verdict};
+pub use admission::{Admission, AlwaysAdmit, DailyBudget, Stage, Standing, Verdict, Window};
 pub use blobs::{BlobName, BlobWriter, Blobs, Stored};
 pub use clock::Clock;
 pub use feed::{Feed, Watch};
@@ -19,6 +19,6 @@ pub use push::{Device, Platform, Push, PushMessage, PushOutcome};
 pub use queue::{NewTask, Queue, TaskBody, TaskName};
 pub use random::Random;
 pub use store::{
-    At, ChangeCursor, ConversationPage, Created, DueCursor, DueDeletion, JobCursor, LineCursor, Removed, Stepped,
-    Store, Written,
+    At, CENSUS_DUE, Census, ChangeCursor, ConversationPage, Created, DueCursor, DueDeletion, JobCursor, LineCursor,
+    Removed, Stepped, Store, Written,
 };

@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, TryAcquireError};
 use tokio_util::sync::CancellationToken;
 
 use crate::circuit::Circuit;
+use crate::counted;
 use crate::dispatch::follow_up;
 use crate::effects;
 use crate::error::Result;
@@ -111,6 +112,7 @@ impl Worker {
         let stepped = self.world.step(job.id, &Command::Claim { owner }).await?;
         match stepped {
             Stepped::Done { job, .. } if job.status == Status::Processing => {
+                counted::attempt();
                 tracing::debug!(step = "claim", job_id = %job.id, fence = job.lease.fence, attempt = job.attempt);
                 self.deliver(job).await
             }

@@ -8,6 +8,7 @@ use domain::line::{Utterance, Word};
 use speech::{Audio, EngineError, Hints, Retry, Transcript};
 
 use super::delivery::Delivery;
+use crate::counted;
 
 /// The pause before a call that failed is made again.
 const SECOND_TRY: Duration = Duration::from_millis(500);
@@ -70,9 +71,16 @@ impl Delivery<'_> {
 
     async fn call(&self, samples: &[f32], language: Option<&str>) -> Call {
         let hints = Hints { language: language.map(str::to_owned) };
-        match self.engine.transcribe(Audio::new(samples), &hints).await {
+        let (audio, began) = (Audio::new(samples), self.world.now());
+        let length = audio.duration;
+        let answer = self.engine.transcribe(audio, &hints).await;
+        counted::engine_called(self.engine.name(), outcome(&answer), began.until(self.world.now()));
+        match answer {
             Ok(transcript) => {
                 self.answered();
+                if !transcript.is_empty() {
+                    counted::transcribed(length);
+                }
                 if transcript.is_empty() { Call::Nothing } else { Call::Said(said(transcript)) }
             }
             Err(error) => self.failed(&error),
@@ -116,6 +124,20 @@ impl Delivery<'_> {
                 false
             }
         }
+    }
+}
+
+/// As the metrics call it.
+fn outcome(answer: &Result<Transcript, EngineError>) -> &'static str {
+    match answer {
+        Ok(transcript) if transcript.is_empty() => "empty",
+        Ok(_) => "text",
+        Err(error) => match error.retry {
+            Retry::Refused => "refused",
+            Retry::Transient => "failed",
+            Retry::Later { .. } => "later",
+            Retry::Misconfigured => "misconfigured",
+        },
     }
 }
 

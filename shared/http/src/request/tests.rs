@@ -120,7 +120,10 @@ async fn addresses_and_headers_have_limits() {
     let many = (0..=limits::MAX_HEADERS).fold(site.client.get(site.url("/x")), |r, n| r.header(format!("x-{n}"), "x"));
     assert_eq!(code(many.send().await.unwrap()).await, "headers_too_large");
     // Beyond what the parser itself bears the answer is bare, but it is one.
-    let head = format!("GET / HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n", "x".repeat(2 * limits::READ_BUFFER));
+    let head = format!(
+        "GET / HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n",
+        "x".repeat(2 * limits::MAX_HEADER_BYTES + limits::READ_BUFFER_BESIDE)
+    );
     let answer = site.raw(head.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
 }
@@ -227,4 +230,26 @@ async fn a_panic_on_a_task_of_its_own_is_a_panic_all_the_same() {
     let answer = site.get("/panic").await;
     assert_eq!(answer.status(), 500);
     assert_eq!(answer.json::<Value>().await.unwrap()["code"], "internal_error");
+}
+
+#[tokio::test]
+async fn an_operator_may_set_other_limits_and_the_parser_goes_along() {
+    let limits =
+        RequestLimits { max_headers: 300, max_header_bytes: 200_000, max_uri_bytes: 60_000, max_json_bytes: 2 };
+    let json = |crate::Json(value): crate::Json<serde_json::Value>| async move { value.to_string() };
+    let router = Router::new().route("/json", axum::routing::post(json));
+    let serve = crate::ServeLimits { requests: limits, ..crate::ServeLimits::default() };
+    let site = Site::asking(None, router, serve, Requests { limits, ..Requests::default() }).await;
+    let code = |answer: reqwest::Response| async { answer.json::<Value>().await.unwrap()["code"].clone() };
+    let path = format!("/{}", "x".repeat(limits.max_uri_bytes - 1));
+    let many = (0..280).fold(site.client.get(site.url(&path)), |r, n| r.header(format!("x-{n}"), "x".repeat(600)));
+    assert_eq!(code(many.send().await.unwrap()).await, "not_found");
+    let many = (0..=300).fold(site.client.get(site.url("/x")), |r, n| r.header(format!("x-{n}"), "x"));
+    assert_eq!(code(many.send().await.unwrap()).await, "headers_too_large");
+    assert_eq!(code(site.get(&format!("{path}x")).await).await, "uri_too_long");
+    let post = async |body: &'static str| {
+        let request = site.client.post(site.url("/json")).header("content-type", "application/json");
+        request.body(body).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!((post("{}").await, post("[1]").await), (200, 413));
 }

@@ -12,27 +12,69 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
-use super::House;
 use super::activity::Activity;
 use super::body::Arriving;
 use super::socket::Socket;
+use super::{House, ServeLimits};
 use crate::limits;
+use crate::tls::Tls;
 
 pub(super) async fn run(stream: TcpStream, house: Arc<House>) {
     let _open = Open::new();
-    let activity = Activity::new();
     // Until the first head is read, whatever the peer sends is unread.
     let unread = Arc::new(AtomicBool::new(true));
     let socket = Socket::new(stream, house.limits.write_stall, house.limits.linger, Arc::clone(&unread));
+    match &house.tls {
+        None => converse(socket, &house, unread).await,
+        Some(tls) => {
+            if let Some(stream) = handshake(socket, tls, &house).await {
+                converse(stream, &house, unread).await;
+            }
+        }
+    }
+}
+
+/// `None`: no TLS came of it. Nothing was asked yet, so at the end nothing is waited for.
+async fn handshake(socket: Socket, tls: &Tls, house: &House) -> Option<TlsStream<Socket>> {
+    let limits = &house.limits;
+    let patience = Activity::new();
+    let shaken = tls.acceptor().accept(socket).into_fallible();
+    let result = tokio::select! {
+        result = shaken => result,
+        () = house.stop.cancelled() => return None,
+        () = patience.quiet(limits.handshake, limits.idle_when_crowded, house.crowded.subscribe()) => {
+            tracing::debug!("a TLS handshake took too long");
+            return None;
+        }
+    };
+    match result {
+        Ok(stream) => Some(stream),
+        Err((error, mut socket)) => {
+            tracing::debug!(cause = %error, "no TLS handshake");
+            // What is left of the peer's bytes would turn the alert, which says why, into a reset.
+            let _ = socket.shutdown().await;
+            None
+        }
+    }
+}
+
+/// Requests and answers, to the end of the connection.
+async fn converse<S>(stream: S, house: &Arc<House>, unread: Arc<AtomicBool>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let activity = Activity::new();
     let service = service_fn(|request| {
-        let answer = answer(request, &house, &activity, &unread);
+        let answer = answer(request, house, &activity, &unread);
         async move { Ok::<_, Infallible>(answer.await) }
     });
-    let protocol = protocol();
-    let connection = protocol.serve_connection(TokioIo::new(socket), service);
+    let protocol = protocol(&house.limits);
+    let connection = protocol.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
 
     let quiet = |idle, hurried| activity.quiet(idle, hurried, house.crowded.subscribe());
@@ -49,24 +91,25 @@ pub(super) async fn run(stream: TcpStream, house: Arc<House>) {
     }
 }
 
-fn protocol() -> Builder<TokioExecutor> {
+fn protocol(limits: &ServeLimits) -> Builder<TokioExecutor> {
+    let (read_buffer, h2_streams) = (limits.read_buffer(), limits.h2_streams);
     let mut builder = Builder::new(TokioExecutor::new());
     // The time for a head is part of `Activity::quiet`, which also covers the bytes before hyper knows the version.
     builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(None)
-        .max_buf_size(limits::READ_BUFFER)
-        .max_headers(limits::PARSER_HEADERS);
+        .max_buf_size(read_buffer)
+        .max_headers(limits.parser_headers());
     builder
         .http2()
         .timer(TokioTimer::new())
         .adaptive_window(false)
         .initial_stream_window_size(limits::H2_STREAM_WINDOW)
-        .initial_connection_window_size(limits::H2_CONNECTION_WINDOW)
-        .max_concurrent_streams(limits::H2_STREAMS)
+        .initial_connection_window_size(h2_streams.saturating_mul(limits::H2_STREAM_WINDOW))
+        .max_concurrent_streams(h2_streams)
         .max_send_buf_size(limits::H2_SEND_BUFFER)
-        .max_header_list_size(limits::READ_BUFFER as u32)
+        .max_header_list_size(u32::try_from(read_buffer).unwrap_or(u32::MAX))
         .keep_alive_interval(limits::H2_PING)
         .keep_alive_timeout(limits::H2_PING);
     builder

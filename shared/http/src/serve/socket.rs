@@ -3,6 +3,9 @@
 //! Closing a socket whose receive buffer holds unread bytes sends a reset, and a reset may destroy the answer on its
 //! way (RFC 9112, 9.6). So after an early answer the write half is closed first, then what still comes is thrown away,
 //! for a bounded time and number of bytes, and only then is the socket closed.
+//!
+//! Under TLS this lies below the encryption: closing sends the close_notify first, which says that the answer is whole,
+//! then the write half is closed, and what still comes is thrown away without being decrypted.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -14,6 +14,8 @@ use tokio::time::{Instant, timeout};
 use super::*;
 use crate::testing::{Gate, PATIENCE, Site};
 
+mod tls;
+
 /// Long enough that a busy machine does not mistake a working peer for a silent one.
 const SHORT: Duration = Duration::from_millis(400);
 const GET: &[u8] = b"GET /ok HTTP/1.1\r\nhost: x\r\n\r\n";

@@ -10,6 +10,7 @@ use super::call::Answer;
 use super::outcome::{self, Outcome};
 use super::table;
 use super::task::Task;
+use crate::metrics;
 
 /// How many milliseconds to wait before each further try to write an outcome down. After the last the row stands as it
 /// was, and the task is delivered again, which the worker bears.
@@ -31,6 +32,11 @@ impl Delivery {
         let queue = self.queue.clone();
         let answer = queue.ask(&self.task).await;
         let outcome = outcome::of(&queue.settings, &self.task, &answer, queue.clock.now(), queue.random.unit());
+        metrics::delivered(match &outcome {
+            Outcome::Done => "done",
+            Outcome::Again(_) => "again",
+            Outcome::GivenUp => "given_up",
+        });
         if queue.write_down(self.task.id, &outcome).await {
             let again = if let Outcome::Again(task) = outcome { Some(task) } else { None };
             self.settled = true;

@@ -15,6 +15,7 @@ use super::error::Failure;
 use super::migrate::OpenError;
 use super::step::{Lost, Step};
 use super::worker::{Queue, Worker};
+use crate::metrics;
 
 /// More in one commit would not make it cheaper, only let the first of them wait longer.
 const GROUP: usize = 256;
@@ -33,7 +34,9 @@ impl Writer {
     }
 
     fn over(db: Connection, path: &Path) -> std::result::Result<Self, OpenError> {
-        let start = |queue| Ok(vec![thread::Builder::new().name("sqlite-write".into()).spawn(|| serve(db, queue))?]);
+        let name = path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let serve = move |queue| serve(&db, &name, queue);
+        let start = |queue| Ok(vec![thread::Builder::new().name("sqlite-write".into()).spawn(move || serve(queue))?]);
         let worker = Worker::start(Kind::Unknown, start);
         worker.map(Self).map_err(|why| OpenError::NoThread { path: path.to_owned(), why })
     }
@@ -73,23 +76,31 @@ impl Writer {
     }
 }
 
-fn serve(db: Connection, mut queue: Queue) {
+fn serve(db: &Connection, name: &str, mut queue: Queue) {
     let mut group = Vec::with_capacity(GROUP);
     while queue.blocking_recv_many(&mut group, GROUP) > 0 {
-        let fate = commit_together(&db, &mut group);
+        let fate = commit_together(db, name, &mut group);
         for step in group.drain(..) {
             step.answer(&fate);
         }
     }
 }
 
-fn commit_together(db: &Connection, group: &mut [Box<dyn Step>]) -> std::result::Result<(), Lost> {
+fn commit_together(db: &Connection, name: &str, group: &mut [Box<dyn Step>]) -> std::result::Result<(), Lost> {
     run_together(db, group).map_err(|error| {
         // Should even this fail, the next group tries it again before it begins.
         drop(clear(db));
         Lost::undone(&error)
     })?;
-    commit(db)
+    timed(name, || commit(db))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a duration for metrics; nothing is decided by it")]
+fn timed<T>(database: &str, work: impl FnOnce() -> T) -> T {
+    let began = std::time::Instant::now();
+    let result = work();
+    metrics::committed(database, began.elapsed());
+    result
 }
 
 fn run_together(db: &Connection, group: &mut [Box<dyn Step>]) -> rusqlite::Result<()> {

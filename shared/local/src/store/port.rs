@@ -11,8 +11,8 @@ use domain::{
 };
 use flow::Result;
 use flow::ports::{
-    At, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, JobCursor, LineCursor, Removed,
-    Stepped, Store, Written,
+    At, CENSUS_DUE, Census, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, JobCursor,
+    LineCursor, Removed, Stepped, Store, Written,
 };
 
 use super::table::{conversations, devices as registered, jobs, lines, recordings, usage};
@@ -176,6 +176,10 @@ impl Store for SqliteStore {
     async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>> {
         let ids = ids.to_vec();
         self.read("store.jobs_with_audio", "", move |db| reading::jobs_with_audio(db, &ids)).await
+    }
+
+    async fn census(&self, now: Timestamp) -> Result<Census> {
+        self.read("store.census", "", move |db| jobs::census(db, now, CENSUS_DUE)).await
     }
 
     async fn ready(&self) -> Result<()> {

@@ -10,8 +10,8 @@ use domain::{
 };
 use flow::Result;
 use flow::ports::{
-    At, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, JobCursor, LineCursor, Removed,
-    Stepped, Store, Written,
+    At, Census, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, JobCursor, LineCursor,
+    Removed, Stepped, Store, Written,
 };
 
 use super::{Fault, Faulty};
@@ -148,6 +148,10 @@ impl<P: Store + ?Sized, F: Fault> Store for Faulty<P, F> {
 
     async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>> {
         self.reading("store.jobs_with_audio", self.inner.jobs_with_audio(ids)).await
+    }
+
+    async fn census(&self, now: Timestamp) -> Result<Census> {
+        self.reading("store.census", self.inner.census(now)).await
     }
 
     async fn ready(&self) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use domain::job::{DispatchState, Status};
 use domain::{Job, JobId, Timestamp, Uid};
-use flow::ports::{ChangeCursor, DueCursor, JobCursor};
+use flow::ports::{Census, ChangeCursor, DueCursor, JobCursor};
 use rusqlite::{Connection, Params, Row, params};
 use uuid::Uuid;
 
@@ -35,6 +35,11 @@ queries! {
     COUNT_HELD = "SELECT count(*) FROM (SELECT 1 FROM offline_sync_jobs WHERE turn = 'held' AND uid = ?1 LIMIT ?2)";
     NEXT_WAITING = "SELECT document, id FROM offline_sync_jobs WHERE turn = 'waiting' AND uid = ?1
         ORDER BY oldest_captured_at, created_at, id";
+    COUNT_OF = "SELECT jobs FROM job_counts WHERE status = ?1";
+    OLDEST_DUE = "SELECT due_at FROM offline_sync_jobs WHERE due_at <= ?1 ORDER BY due_at LIMIT 1";
+    COUNT_EFFECTS = "SELECT count(*) FROM
+        (SELECT status FROM offline_sync_jobs WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2)
+        WHERE status NOT IN ('uploading', 'queued', 'processing')";
     NEXT_USER = "SELECT uid FROM offline_sync_jobs WHERE turn = 'waiting' AND uid > ?1 ORDER BY uid LIMIT 1";
 }
 
@@ -222,6 +227,20 @@ pub fn next_waiting(db: &Connection, uid: &Uid) -> Result<Option<Job>> {
 /// The first user after `uid` with a waiting job.
 pub fn next_user_waiting(db: &Connection, uid: &str) -> Result<Option<String>> {
     one(db, NEXT_USER, [uid], |row| Ok(row.get(0)?))
+}
+
+/// All jobs, as the triggers of the schema counted them; of the due ones only the first `limit` are looked at.
+pub fn census(db: &Connection, now: Timestamp, limit: usize) -> Result<Census> {
+    let due = one(db, OLDEST_DUE, [now.millis()], |row| Ok(Timestamp::from_millis(row.get(0)?)))?;
+    let with_effects = count(db, COUNT_EFFECTS, params![now.millis(), rows(limit)])?;
+    let of = |status: Status| Ok((status, count(db, COUNT_OF, [status.as_str()])?));
+    let by_status = Status::ALL.into_iter().map(of).collect::<Result<_>>()?;
+    Ok(Census { by_status, oldest_due: due, effects_due: with_effects })
+}
+
+fn count(db: &Connection, sql: &str, params: impl Params) -> Result<u64> {
+    let counted = one(db, sql, params, |row| Ok(row.get::<_, i64>(0)?))?;
+    Ok(counted.map_or(0, i64::unsigned_abs))
 }
 
 /// Where the newest jobs of all users stand. Goes over a whole index, and so is not among the queries that must not;

@@ -5,6 +5,11 @@
 macro_rules! store_contract {
     ($make:expr) => {
         $crate::contract_tests! { store_contract of store, $make,
+            census: [
+                jobs_are_counted_by_status_through_all_of_their_life,
+                what_is_due_is_told_from_its_moment_on,
+                finished_jobs_with_something_left_to_do_are_counted,
+            ],
             create: [
                 a_new_job_is_queued_with_its_turn_and_a_due_time,
                 the_same_id_again_is_the_same_job,

@@ -1,6 +1,7 @@
 //! The store's contract: what every job store does, whatever it is made of.
 
 pub mod attach;
+pub mod census;
 pub mod changes;
 pub mod claim;
 pub mod commands;

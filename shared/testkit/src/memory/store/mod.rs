@@ -21,8 +21,8 @@ use domain::{
 use flow::Result;
 use flow::ports::feed::Watchers;
 use flow::ports::{
-    At, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, Feed, JobCursor, LineCursor, Removed,
-    Stepped, Watch, Written,
+    At, Census, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, Feed, JobCursor, LineCursor,
+    Removed, Stepped, Watch, Written,
 };
 
 use tables::Tables;
@@ -239,6 +239,10 @@ impl flow::ports::Store for Store {
 
     async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>> {
         Ok(self.tables().jobs_with_audio(ids))
+    }
+
+    async fn census(&self, now: Timestamp) -> Result<Census> {
+        Ok(self.tables().census(now))
     }
 
     async fn ready(&self) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use domain::job::Audio;
 use domain::{Conversation, ConversationId, Job, JobId, Line, Status, Timestamp, Uid};
-use flow::ports::{ChangeCursor, ConversationPage, DueCursor, JobCursor, LineCursor};
+use flow::ports::{CENSUS_DUE, Census, ChangeCursor, ConversationPage, DueCursor, JobCursor, LineCursor};
 
 use super::tables::Tables;
 
@@ -54,6 +54,16 @@ impl Tables {
         let mut due: Vec<_> = self.jobs.values().filter(is_due).collect();
         due.sort_by_key(|job| key(job));
         due.into_iter().take(limit).cloned().collect()
+    }
+
+    pub fn census(&self, now: Timestamp) -> Census {
+        let count = |status: Status| self.jobs.values().filter(|job| job.status == status).count() as u64;
+        let due = self.due_jobs(now, None, CENSUS_DUE);
+        Census {
+            by_status: Status::ALL.into_iter().map(|status| (status, count(status))).collect(),
+            oldest_due: due.first().and_then(|job| job.due_at),
+            effects_due: due.iter().filter(|job| job.status.is_terminal()).count() as u64,
+        }
     }
 
     pub fn jobs_with_audio(&self, ids: &[JobId]) -> Vec<JobId> {

@@ -1,0 +1,100 @@
+//! The public door as it is configured: its addresses, TLS, and what is let through it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use config::Config;
+use domain::Timestamp;
+use edge::{Cors, RequestLimits, Requests, ServeLimits, Tls};
+use tokio::net::TcpListener;
+
+/// What a client has to know of the certificate.
+#[derive(Clone, Debug)]
+pub struct Secured {
+    /// The file that it was read from.
+    pub certificate: PathBuf,
+    /// A client has to be given the file to trust it.
+    pub self_signed: bool,
+    /// Whether the printed address stands in it.
+    pub names_address: bool,
+}
+
+/// Both files, judged; `None` without TLS.
+pub fn tls(config: &Config) -> Result<Option<Tls>> {
+    let server = &config.server;
+    if server.tls_cert.is_empty() {
+        return Ok(None);
+    }
+    let opened = Tls::open(Path::new(&server.tls_cert), Path::new(&server.tls_key));
+    opened.map(Some).context("configuration: server.tls_cert, server.tls_key")
+}
+
+/// What is told of the certificate to whoever goes to this address. An expired one is warned of.
+pub fn secured(config: &Config, tls: Option<&Tls>, address: SocketAddr, now: Timestamp) -> Option<Secured> {
+    let certificate = tls?.certificate();
+    edge::tls::warn_if_expired(&certificate, now);
+    let path = Path::new(&config.server.tls_cert);
+    Some(Secured {
+        certificate: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+        self_signed: certificate.self_signed,
+        names_address: certificate.is_for(&address.ip().to_string()),
+    })
+}
+
+pub fn serve_limits(config: &Config) -> ServeLimits {
+    let server = &config.server;
+    ServeLimits {
+        max_connections: server.max_connections,
+        idle: Duration::from_secs(server.idle_seconds),
+        body_silence: Duration::from_secs(server.body_silence_seconds),
+        write_stall: Duration::from_secs(server.write_stall_seconds),
+        h2_streams: server.h2_streams,
+        requests: request_limits(config),
+        ..ServeLimits::default()
+    }
+}
+
+pub fn requests(config: &Config) -> Requests {
+    Requests { limits: request_limits(config), cors: Cors::of(&config.server.cors_origins) }
+}
+
+fn request_limits(config: &Config) -> RequestLimits {
+    let server = &config.server;
+    RequestLimits {
+        max_headers: server.max_headers,
+        max_header_bytes: server.max_header_bytes,
+        max_uri_bytes: server.max_uri_bytes,
+        max_json_bytes: server.max_json_bytes,
+    }
+}
+
+/// The public listener, and the one that only the queue reaches.
+pub async fn listen(config: &Config) -> Result<(TcpListener, TcpListener)> {
+    let address = |key: &str, text: &str| -> Result<SocketAddr> {
+        text.parse()
+            .with_context(|| format!("configuration: {key} must be HOST:PORT with a numeric host, not `{text}`"))
+    };
+    let server = &config.server;
+    let internal = address("server.internal_listen", &server.internal_listen)?;
+    ensure!(
+        internal.ip().is_loopback(),
+        "configuration: server.internal_listen must be a loopback address: it is for the queue in this process only"
+    );
+    let public = address("server.listen", &server.listen)?;
+    ensure!(
+        config.refusal()?.is_none() || public.ip().is_loopback(),
+        "configuration: simulate.refuse is for developers on one machine: server.listen must be a loopback address \
+         with it, not {public}"
+    );
+    let open = |at: SocketAddr| async move {
+        TcpListener::bind(at).await.with_context(|| format!("cannot listen on {at}: is another server running there?"))
+    };
+    Ok((open(public).await?, open(internal).await?))
+}
+
+/// An address that a client can use: "everywhere" is no place to go to.
+pub fn shown(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address }
+}

@@ -1,0 +1,102 @@
+//! What the use cases count, by name: the one list of these metrics, and what becomes of each.
+//!
+//! Labels hold states, codes and names of engines, never an id: their number is bounded.
+
+use domain::{Command, Job};
+
+use crate::sweep::Swept;
+
+const SWEEP: &str = "afterword_sweep_repairs_total";
+const PUSHES: &str = "afterword_pushes_total";
+const ENDED: &str = "afterword_jobs_ended_total";
+const ATTEMPTS: &str = "afterword_job_attempts_total";
+const UPLOADED: &str = "afterword_upload_bytes_total";
+const READ: &str = "afterword_blob_read_bytes_total";
+const ENGINE: &str = "afterword_engine_call_duration_seconds";
+const TRANSCRIBED: &str = "afterword_transcribed_audio_seconds";
+
+/// Says what each metric means, and shows those that nothing has happened to yet as zero. After the recorder is there.
+pub fn describe() {
+    use metrics::{counter, describe_counter, describe_gauge, describe_histogram};
+    describe_gauge!("afterword_jobs", "Jobs, by status; finished ones until they are forgotten");
+    describe_gauge!(
+        "afterword_oldest_due_job_age_seconds",
+        "How long the job that is due longest has been due; 0: none"
+    );
+    describe_gauge!("afterword_jobs_effects_due", "Finished jobs whose push, clean-up or end is due; counted to 10000");
+    describe_counter!(ATTEMPTS, "Jobs taken up by a worker");
+    describe_counter!(ENDED, "Jobs that ended, by status and by the code of their error");
+    describe_counter!(UPLOADED, "Bytes of the recordings in accepted jobs");
+    describe_counter!(READ, "Bytes of staged audio read for decoding");
+    describe_counter!(SWEEP, "What the sweep had to do, by kind");
+    describe_counter!(PUSHES, "Silent pushes, one for each device and attempt, by outcome");
+    describe_histogram!(ENGINE, "Calls of the speech engine, by engine and outcome");
+    describe_histogram!(TRANSCRIBED, "Audio that the speech engine gave text for, one sample for each segment");
+    for name in [ATTEMPTS, UPLOADED, READ] {
+        counter!(name).increment(0);
+    }
+    swept(&Swept::default());
+    for outcome in ["sent", "unregistered", "later", "rejected", "failed"] {
+        counter!(PUSHES, "outcome" => outcome).increment(0);
+    }
+}
+
+pub(crate) fn attempt() {
+    metrics::counter!(ATTEMPTS).increment(1);
+}
+
+/// Counts a job if this is the command that ended it. Others also leave an ended job behind: a push that is done.
+pub(crate) fn stepped(command: &Command, job: &Job) {
+    let may_end = matches!(
+        command,
+        Command::Finish { .. }
+            | Command::PutBack { .. }
+            | Command::Claim { .. }
+            | Command::Recover
+            | Command::WorkerGone { .. }
+            | Command::GiveUpWaiting
+            | Command::Cancel
+    );
+    if may_end && job.status.is_terminal() {
+        ended(job);
+    }
+}
+
+pub(crate) fn ended(job: &Job) {
+    let code = job.error.as_ref().map_or("none", |error| error.code.as_str());
+    metrics::counter!(ENDED, "status" => job.status.as_str(), "code" => code).increment(1);
+}
+
+pub(crate) fn uploaded(bytes: u64) {
+    metrics::counter!(UPLOADED).increment(bytes);
+}
+
+pub(crate) fn read(bytes: usize) {
+    metrics::counter!(READ).increment(bytes as u64);
+}
+
+pub(crate) fn engine_called(engine: &str, outcome: &'static str, took: std::time::Duration) {
+    metrics::histogram!(ENGINE, "engine" => engine.to_owned(), "outcome" => outcome).record(took);
+}
+
+pub(crate) fn transcribed(audio: std::time::Duration) {
+    metrics::histogram!(TRANSCRIBED).record(audio);
+}
+
+pub(crate) fn pushed(outcome: &'static str) {
+    metrics::counter!(PUSHES, "outcome" => outcome).increment(1);
+}
+
+pub(crate) fn swept(swept: &Swept) {
+    let Swept { enqueued, recovered, finished_effects, expired, blobs_deleted, forgotten } = *swept;
+    for (kind, count) in [
+        ("enqueued", enqueued),
+        ("recovered", recovered),
+        ("finished_effects", finished_effects),
+        ("expired", expired),
+        ("blobs_deleted", blobs_deleted),
+        ("forgotten", forgotten),
+    ] {
+        metrics::counter!(SWEEP, "kind" => kind).increment(count);
+    }
+}

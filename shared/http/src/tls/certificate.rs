@@ -1,0 +1,137 @@
+//! What an operator is told about a certificate: until when it holds, who signed it, which names it is for.
+//!
+//! Nothing here is trusted or decided by: clients check certificates, we only show ours.
+
+use domain::Timestamp;
+use tokio_rustls::rustls::client::verify_server_name;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::server::ParsedCertificate;
+use tokio_rustls::rustls::sign::CertifiedKey;
+
+/// The tags of DER (X.690) that stand before the names of a certificate (RFC 5280, 4.1).
+const SEQUENCE: u8 = 0x30;
+const VERSION: u8 = 0xa0;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
+
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    /// `None` where it cannot be read.
+    pub expires: Option<Timestamp>,
+    /// Clients have to be given the certificate itself to trust it.
+    pub self_signed: bool,
+    chain: Vec<u8>,
+}
+
+impl Certificate {
+    pub(super) fn of(pair: &CertifiedKey) -> Self {
+        let der = pair.cert.first().map(|certificate| certificate.as_ref()).unwrap_or_default();
+        let read = read(der);
+        Self {
+            expires: read.as_ref().and_then(|read| read.expires),
+            self_signed: read.is_some_and(|read| read.self_signed),
+            chain: der.to_vec(),
+        }
+    }
+
+    /// Whether a client that goes to this host (a name, or an address) finds it in the certificate.
+    pub fn is_for(&self, host: &str) -> bool {
+        let der = self.chain.as_slice().into();
+        let (Ok(parsed), Ok(name)) = (ParsedCertificate::try_from(&der), ServerName::try_from(host)) else {
+            return false;
+        };
+        verify_server_name(&parsed, &name).is_ok()
+    }
+}
+
+struct Read {
+    expires: Option<Timestamp>,
+    self_signed: bool,
+}
+
+/// `Certificate { tbs { [0] version?, serial, algorithm, issuer, validity { from, to }, subject, … } … }`
+fn read(der: &[u8]) -> Option<Read> {
+    let (_, certificate, _) = element(der)?;
+    let (_, mut rest, _) = element(certificate)?;
+    let mut next = || {
+        let (tag, value, after) = element(rest)?;
+        rest = after;
+        Some((tag, value))
+    };
+    if next()?.0 == VERSION {
+        next()?;
+    }
+    next()?;
+    let (issuer, validity, subject) = (next()?, next()?, next()?);
+    let (_, _, to) = element(validity.1)?;
+    let (tag, time, _) = element(to)?;
+    let wellformed = issuer.0 == SEQUENCE && subject.0 == SEQUENCE;
+    wellformed.then(|| Read { expires: moment(tag, time), self_signed: issuer.1 == subject.1 })
+}
+
+/// The first element: its tag, its value, and what comes after it.
+fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&tag, rest) = der.split_first()?;
+    let (&first, rest) = rest.split_first()?;
+    let (length, rest) = if first < 0x80 {
+        (usize::from(first), rest)
+    } else {
+        let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
+        // Three bytes are 16 MiB: far beyond any certificate that was read.
+        (digits.len() <= 3).then(|| (digits.iter().fold(0, |n, digit| n << 8 | usize::from(*digit)), rest))?
+    };
+    let (value, after) = rest.split_at_checked(length)?;
+    Some((tag, value, after))
+}
+
+/// `YYMMDDhhmmssZ` with years from 1950 to 2049, or `YYYYMMDDhhmmssZ`.
+fn moment(tag: u8, time: &[u8]) -> Option<Timestamp> {
+    let text = std::str::from_utf8(time).ok().filter(|text| text.is_ascii())?;
+    let text = match tag {
+        UTC_TIME if text >= "50" => format!("19{text}"),
+        UTC_TIME => format!("20{text}"),
+        GENERALIZED_TIME => text.to_owned(),
+        _ => return None,
+    };
+    let part = |from: usize, to: usize| text.get(from..to);
+    let (year, month, day) = (part(0, 4)?, part(4, 6)?, part(6, 8)?);
+    let (hour, minute, second) = (part(8, 10)?, part(10, 12)?, part(12, 14)?);
+    format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z").parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{file, tls};
+    use super::*;
+
+    #[test]
+    fn it_is_told_until_when_a_certificate_holds_who_signed_it_and_what_it_is_for() {
+        let server = tls("server").certificate();
+        assert_eq!(server.expires.unwrap().to_string(), "2120-01-01T00:00:00.000Z");
+        assert!(!server.self_signed && server.is_for("127.0.0.1") && server.is_for("localhost"));
+        assert!(!server.is_for("127.0.0.2") && !server.is_for("recorder.example") && !server.is_for("not a name"));
+        let expired = tls("expired").certificate();
+        assert_eq!(expired.expires.unwrap().to_string(), "2020-02-01T00:00:00.000Z");
+        assert!(tls("selfsigned").certificate().self_signed);
+    }
+
+    #[test]
+    fn years_have_two_digits_until_2049() {
+        let told = |tag, text: &str| moment(tag, text.as_bytes()).map(|at| at.to_string());
+        assert_eq!(told(UTC_TIME, "491231235959Z").unwrap(), "2049-12-31T23:59:59.000Z");
+        assert_eq!(told(UTC_TIME, "500101000000Z").unwrap(), "1950-01-01T00:00:00.000Z");
+        assert_eq!(told(GENERALIZED_TIME, "20500101000000Z").unwrap(), "2050-01-01T00:00:00.000Z");
+        assert_eq!(told(GENERALIZED_TIME, "2050"), None);
+        assert_eq!(told(SEQUENCE, "20500101000000Z"), None);
+    }
+
+    #[test]
+    fn a_certificate_that_breaks_off_anywhere_is_not_read_and_does_no_harm() {
+        let pair = super::super::files::read(&file("server.pem"), &file("server-key.pem")).unwrap();
+        let der = pair.cert[0].to_vec();
+        assert!(read(&der).is_some());
+        for end in 0..der.len() {
+            assert!(read(&der[..end]).is_none(), "{end} bytes");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The two files: what is wrong with them is told, and what is renewed is taken up.
+
+use std::path::Path;
+
+use super::testing::{file, tls};
+use super::*;
+
+fn refused(certificate: &Path, key: &Path) -> String {
+    match Tls::open(certificate, key) {
+        Ok(_) => panic!("{} with {} went through", certificate.display(), key.display()),
+        Err(why) => why.to_string(),
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_files_is_told_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for (certificate, key, wanted) in [
+        (file("nowhere.pem"), file("server-key.pem"), "cannot read"),
+        (file("server.pem"), file("nowhere.pem"), "cannot read"),
+        (folder.path().to_owned(), file("server-key.pem"), "cannot read"),
+        (file("server-key.pem"), file("server-key.pem"), "there is no certificate in"),
+        (written("broken", broken), file("server-key.pem"), "cannot be read"),
+        (written("odd", "-----BEGIN CERTIFICATE-----\n?"), file("server-key.pem"), "cannot be read"),
+        (file("server.pem"), file("server.pem"), "there is no private key in"),
+        (file("server.pem"), written("empty", ""), "there is no private key in"),
+        (file("server.pem"), file("encrypted-key.pem"), "is encrypted"),
+        (file("server.pem"), file("encrypted-old-key.pem"), "is encrypted"),
+        (file("server.pem"), file("renewed-key.pem"), "does not fit"),
+        (file("server.pem"), written("long", &"-".repeat(2 << 20)), "larger than"),
+    ] {
+        let said = refused(&certificate, &key);
+        assert!(said.contains(wanted) && said.lines().count() == 1, "{said}");
+    }
+}
+
+#[test]
+fn a_renewal_is_taken_up_and_a_broken_one_leaves_the_old_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let put = |name: &str| {
+        std::fs::copy(file(&format!("{name}.pem")), &certificate).unwrap();
+        std::fs::copy(file(&format!("{name}-key.pem")), &key).unwrap();
+    };
+    let shown = |tls: &Tls| tls.shown.now().cert[0].to_vec();
+    put("server");
+    let mut open = Tls::open(&certificate, &key).unwrap();
+    let clone = open.clone();
+    open.look();
+    assert_eq!(shown(&open), shown(&tls("server")));
+
+    std::fs::write(&certificate, "half a certif").unwrap();
+    open.look();
+    assert_eq!(shown(&open), shown(&tls("server")), "the old one stays");
+    std::fs::remove_file(&certificate).unwrap();
+    open.look();
+    assert_eq!(shown(&open), shown(&tls("server")));
+
+    put("renewed");
+    open.look();
+    assert_eq!(shown(&clone), shown(&tls("renewed")), "whoever has a clone shows the new one");
+}

@@ -1,0 +1,110 @@
+//! What a server lets through its door: limits that an operator set, web pages of other origins, simulated refusals.
+
+use afterword_tests::{Recording, Setup, recordings};
+use reqwest::Method;
+
+const APP: &str = "https://app.example";
+
+/// As a browser does; no operation of the document.
+async fn ask_beforehand(url: &str) -> reqwest::Response {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = client.request(Method::OPTIONS, url).header("origin", APP);
+    request.header("access-control-request-method", "POST").send().await.unwrap()
+}
+
+fn told<'a>(answer: &'a reqwest::Response, name: &str) -> &'a str {
+    answer.headers().get(name).map_or("", |value| value.to_str().unwrap())
+}
+
+#[tokio::test]
+async fn limits_of_requests_can_be_set() {
+    let small = Setup::new().with("server.max_uri_bytes", 1024).with("server.max_json_bytes", 1024);
+    let server = small.with("server.max_headers", 20).with("server.max_header_bytes", 4096).start().await;
+    let client = server.client();
+    client.get(&format!("/{}", "x".repeat(1024))).await.problem(414, "uri_too_long");
+    let get = || client.request(Method::GET, "/healthz");
+    let many = (0..20).fold(get(), |request, n| request.header(format!("x-{n}"), "x"));
+    client.send(many).await.problem(431, "headers_too_large");
+    client.send(get().header("x-long", "x".repeat(4096))).await.problem(431, "headers_too_large");
+    let body = serde_json::json!({"push_token": "x".repeat(1024), "platform": "web"});
+    let long = client.request(Method::PUT, "/v2/devices/phone").json(&body);
+    client.send(long).await.problem(413, "request_too_large");
+    assert_eq!(client.get("/healthz").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_body_that_falls_silent_is_given_up_when_the_operator_says() {
+    let server = Setup::new().with("server.body_silence_seconds", 1).start().await;
+    let address = server.url.strip_prefix("http://").unwrap();
+    let head = format!(
+        "POST /v2/sync/upload HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
+         content-type: multipart/form-data; boundary=b\r\ncontent-length: 100\r\n\r\n--b\r\n",
+        server.token
+    );
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut stream, head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let read = tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer);
+    tokio::time::timeout(std::time::Duration::from_secs(20), read).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
+#[tokio::test]
+async fn pages_of_the_origins_that_were_named_may_use_the_api() {
+    let server = Setup::new().with("server.cors_origins", format!("{APP},http://localhost:3000")).start().await;
+    let client = server.stranger();
+    let asked = ask_beforehand(&format!("{}/v2/sync/upload", server.url)).await;
+    assert_eq!((asked.status().as_u16(), told(&asked, "access-control-allow-origin")), (204, APP));
+    let refused = client.send(client.request(Method::GET, "/v2/sync/jobs").header("origin", APP)).await;
+    refused.problem(401, "unauthenticated");
+    assert_eq!(refused.header("access-control-allow-origin"), APP);
+    assert!(refused.header("access-control-expose-headers").contains("X-Request-Id"));
+    let other = client.send(client.request(Method::GET, "/healthz").header("origin", "https://evil.example")).await;
+    assert_eq!(other.header("access-control-allow-origin"), "");
+
+    let internal = ask_beforehand(&format!("{}/v2/sync/process", server.internal_url)).await;
+    assert_eq!((told(&internal, "access-control-allow-origin"), told(&internal, "vary")), ("", ""));
+    for odd in ["https://app.example/", "app.example", "*,https://app.example"] {
+        let line = Setup::new().with("server.cors_origins", odd).refused().await;
+        assert!(line.contains("server.cors_origins"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn without_origins_no_page_is_told_anything() {
+    let server = Setup::new().start().await;
+    let client = server.stranger();
+    let asked = client.send(client.request(Method::GET, "/healthz").header("origin", APP)).await;
+    assert_eq!((asked.header("access-control-allow-origin"), asked.header("vary")), ("", ""));
+}
+
+#[tokio::test]
+async fn every_refusal_can_be_simulated_for_the_developer_of_an_app() {
+    for (refuse, status, code, reason, shipped) in [
+        ("fair_use", 429, "fair_use_restricted", "fair_use", "fair_use"),
+        ("rate_limit", 429, "rate_limited", "rate_limit", ""),
+        ("backend_busy", 503, "backend_busy", "backend_busy", "backfill_capacity"),
+    ] {
+        let setup = Setup::new().with("simulate.refuse", refuse).with("simulate.retry_after_seconds", 77);
+        let server = setup.start().await;
+        let client = server.client();
+        let answer = client.upload(&[Recording::short(recordings::T0)]).await;
+        assert_eq!(answer.problem(status, code)["retry_after"], 77);
+        assert_eq!(answer.header("x-rate-limit-reason"), reason);
+        assert_eq!(answer.header("x-omi-rate-limit-reason"), shipped, "{refuse}");
+        client.has_nothing().await;
+    }
+}
+
+#[tokio::test]
+async fn a_simulated_refusal_is_told_and_never_leaves_the_machine() {
+    let setup = Setup::new().with("simulate.refuse", "rate_limit");
+    let (_running, greeting) = setup.start_for_people("Logs go to standard error").await;
+    let told = greeting.iter().filter(|line| line.contains("simulate.refuse")).collect::<Vec<_>>();
+    assert!(told.len() == 1 && told[0].contains("`rate_limited`"), "{greeting:#?}");
+    let data_dir = Setup::new().data_dir().display().to_string();
+    let open = ["serve", "--listen", "0.0.0.0:0", "--data-dir", &data_dir];
+    let said = setup.run(&open).await;
+    assert!(said.refused().contains("simulate.refuse") && said.refused().contains("loopback"), "{said:?}");
+    assert!(Setup::new().with("simulate.refuse", "maybe").refused().await.contains("simulate.refuse"));
+}

@@ -1,0 +1,27 @@
+//! `GET /v2/limits`: clients cut their batches by it, and show their users where they stand.
+
+use afterword_tests::Setup;
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn a_user_without_restrictions_is_told_what_an_upload_may_hold() {
+    let setup = Setup::new().with("limits.max_files", 7).with("limits.resumable_max_file_bytes", 1_000_000_000);
+    let server = setup.start().await;
+    server.stranger().get("/v2/limits").await.problem(401, "unauthenticated");
+    let told = server.client().get("/v2/limits").await.ok();
+    let upload = json!({"max_file_bytes": 209_715_200, "max_batch_bytes": 268_435_456, "max_files": 7,
+        "resumable_max_file_bytes": 1_000_000_000});
+    let expected = json!({"stage": "none", "restricted_until": null, "windows": [], "daily_budget": null,
+        "upload": upload});
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn who_is_refused_for_fair_use_is_told_until_when() {
+    for (refuse, stage) in [("fair_use", "restricted"), ("rate_limit", "none"), ("backend_busy", "none")] {
+        let server = Setup::new().with("simulate.refuse", refuse).start().await;
+        let told = server.client().get("/v2/limits").await.ok();
+        assert_eq!(told["stage"], stage, "{told}");
+        assert_eq!(told["restricted_until"] == Value::Null, stage == "none", "{told}");
+    }
+}

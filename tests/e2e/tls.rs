@@ -1,0 +1,133 @@
+//! TLS as `curl` sees it: the printed lines work, wrong files are told, renewed ones are taken up.
+
+use std::path::{Path, PathBuf};
+
+use afterword_tests::wait::{PATIENCE, eventually_or};
+use afterword_tests::{Server, Setup, program};
+use serde_json::Value;
+
+const LAST: &str = "Logs go to standard error";
+
+fn file(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/certificates")).join(name)
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn with(certificate: &Path, key: &Path) -> Setup {
+    Setup::new().arg("--tls-cert").arg(shown(certificate)).arg("--tls-key").arg(shown(key))
+}
+
+fn with_named(name: &str) -> Setup {
+    with(&file(&format!("{name}.pem")), &file(&format!("{name}-key.pem")))
+}
+
+/// `curl` that trusts the CA of the tests.
+async fn curl(server: &Server, path: &str, more: &str) -> String {
+    program::shell(&format!("curl -sS {more} --cacert {} {}{path}", shown(&file("ca.pem")), server.url)).await
+}
+
+#[tokio::test]
+async fn https_is_served_in_both_versions_and_the_worker_stays_on_plain_loopback() {
+    let server = with_named("server").start().await;
+    assert!(server.url.starts_with("https://127.0.0.1:"), "{}", server.url);
+    assert!(server.internal_url.starts_with("http://127.0.0.1:"), "{}", server.internal_url);
+    for (version, spoken) in [("--http1.1", "1.1"), ("--http2", "2")] {
+        let told = curl(&server, "/healthz", &format!("{version} -w '%{{http_version}}' -o /dev/null")).await;
+        assert_eq!(told, spoken);
+    }
+    let plain = server.url.replace("https:", "http:");
+    let said = program::shell(&format!("curl -sS {plain}/healthz 2>&1 || echo failed as it should")).await;
+    assert!(said.contains("failed as it should"), "{said}");
+    assert!(curl(&server, "/healthz", "").await.contains("ok"), "and no harm was done");
+}
+
+#[tokio::test]
+async fn the_printed_curl_works_with_the_certificate_that_a_person_made() {
+    for (certificate, trust) in [("selfsigned", "--cacert"), ("elsewhere", "-k"), ("server", "")] {
+        let setup = with(
+            &file(&format!("{certificate}.pem")),
+            &match certificate {
+                "server" => file("server-key.pem"),
+                _ => file("selfsigned-key.pem"),
+            },
+        );
+        let (running, greeting) = setup.start_for_people(LAST).await;
+        assert!(greeting.iter().any(|line| line.contains("(TLS, from this machine only)")), "{greeting:#?}");
+        let line = greeting.iter().find(|line| line.contains("/v2/sync/upload")).unwrap().trim();
+        assert!(line.starts_with(&format!("curl -sS {trust}")) && line.contains(" https://127.0.0.1:"), "{line}");
+        let more =
+            if certificate == "server" { format!(" --cacert {}", shown(&file("ca.pem"))) } else { String::new() };
+        let answer: Value = serde_json::from_str(&program::shell(&format!("{line}{more}")).await).unwrap();
+        assert_eq!(answer["file_count"], 1, "{answer}");
+        running.kill9().await;
+    }
+}
+
+#[tokio::test]
+async fn an_early_refusal_of_a_large_upload_arrives_whole() {
+    let server = with_named("server").start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let large = folder.path().join("large.bin");
+    std::fs::write(&large, vec![7; 48 * 1024 * 1024]).unwrap();
+    for version in ["--http1.1", "--http2"] {
+        let form = format!("{version} -H 'Authorization: Bearer bad' -F files=@{}", large.display());
+        let answer: Value = serde_json::from_str(&curl(&server, "/v2/sync/upload", &form).await).unwrap();
+        assert_eq!((&answer["status"], &answer["code"]), (&401.into(), &"unauthenticated".into()), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn wrong_files_refuse_the_start_with_one_line() {
+    let (server, key) = (file("server.pem"), file("server-key.pem"));
+    for (certificate, key, wanted) in [
+        (file("nowhere.pem"), key.clone(), "cannot read"),
+        (server.clone(), file("nowhere.pem"), "cannot read"),
+        (key.clone(), key.clone(), "there is no certificate in"),
+        (server.clone(), server.clone(), "there is no private key in"),
+        (server.clone(), file("encrypted-key.pem"), "is encrypted"),
+        (server.clone(), file("renewed-key.pem"), "does not fit"),
+    ] {
+        let line = with(&certificate, &key).refused().await;
+        assert!(line.contains(wanted) && line.contains("server.tls_cert"), "{line}");
+    }
+    let half = Setup::new().arg("--tls-cert").arg(shown(&server)).refused().await;
+    assert!(half.contains("server.tls_key"), "{half}");
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_served_with_a_warning() {
+    let server = with_named("expired").start().await;
+    let line = "the TLS certificate has expired";
+    assert!(server.log.text().contains(line), "{}", server.log.text());
+    assert!(curl(&server, "/healthz", "-k").await.contains("ok"));
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_taken_up_without_a_restart_and_a_broken_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let put = |name: &str| {
+        std::fs::copy(file(&format!("{name}-key.pem")), &key).unwrap();
+        std::fs::copy(file(&format!("{name}.pem")), &certificate).unwrap();
+    };
+    put("server");
+    let server = with(&certificate, &key).with("server.tls_renewal_seconds", 1).start().await;
+    let subject = async || curl(&server, "/healthz", "-v 2>&1").await;
+    assert!(subject().await.contains("Afterword test server"));
+    std::fs::write(&certificate, "half a certificate").unwrap();
+    eventually_or("the broken renewal is told", PATIENCE, async || {
+        let text = server.log.text();
+        if text.contains("the old one stays") { Ok(()) } else { Err(text) }
+    })
+    .await;
+    assert!(subject().await.contains("Afterword test server"));
+    put("renewed");
+    eventually_or("the renewed certificate is shown", PATIENCE, async || {
+        let said = subject().await;
+        if said.contains("Afterword test renewed") { Ok(()) } else { Err(said) }
+    })
+    .await;
+}
