@@ -10,8 +10,7 @@ const ALIASES: &[(&str, Code)] =
 
 /// Pages of the contract whose code, or status, is not here yet: they come with the resumable uploads and the routes of
 /// shipped clients. A line goes when its code is there.
-const AHEAD: &[(&str, u16)] =
-    &[("upload_not_found", 404), ("upload_expired", 410), ("invalid_range", 416), ("still_processing", 504)];
+const AHEAD: &[(&str, u16)] = &[("upload_not_found", 404), ("upload_expired", 410), ("invalid_range", 416)];
 
 const LIST: &str = "README";
 /// Short enough to be read by somebody who is in a hurry.

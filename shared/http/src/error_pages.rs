@@ -39,6 +39,7 @@ pages! {
     "invalid_json"
     "invalid_parameter"
     "invalid_range"
+    "job_failed"
     "job_finished"
     "job_not_found"
     "lease_held"
