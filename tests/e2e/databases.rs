@@ -1,7 +1,6 @@
 //! Databases that are damaged, newer, or locked by another process: refused with one line, or answered as a fault.
 
 use std::ops::Range;
-use std::path::Path;
 
 use afterword_tests::recordings::T0;
 use afterword_tests::wait::{PATIENCE, Stopwatch};
@@ -11,50 +10,53 @@ use serde_json::json;
 
 use crate::task_rows::Tasks;
 
-/// A folder whose server has worked and ended; then these bytes of its database are overwritten.
-async fn damaged(bytes: Range<usize>) -> Setup {
-    damaged_where(|_| vec![bytes]).await
-}
+const PAGE: usize = 4096;
 
-async fn damaged_where(bytes: impl FnOnce(&Path) -> Vec<Range<usize>>) -> Setup {
+/// A folder whose server has worked and ended.
+async fn used() -> Setup {
     let setup = Setup::new();
     let server = setup.start().await;
     server.client().done(&[Recording::short(T0)]).await;
     let (ended, _) = server.sigterm().await;
     assert_eq!(ended.code(), Some(0));
+    setup
+}
+
+/// These bytes of its database are overwritten.
+fn damage(setup: &Setup, ranges: impl IntoIterator<Item = Range<usize>>) {
     let file = setup.folder().store_file();
     let mut content = std::fs::read(&file).unwrap();
-    for range in bytes(&file) {
-        let end = range.end.min(content.len());
-        content[range.start..end].fill(0xA5);
+    for bytes in ranges {
+        let end = bytes.end.min(content.len());
+        content[bytes.start..end].fill(0xA5);
     }
     std::fs::write(&file, content).unwrap();
-    setup
+}
+
+/// The first page of every table and index: everything that is stored hangs from them. The schema itself is not there.
+fn roots(setup: &Setup) -> Vec<Range<usize>> {
+    let db = Connection::open(setup.folder().store_file()).unwrap();
+    let mut pages = db.prepare("SELECT rootpage FROM sqlite_schema WHERE rootpage > 0").unwrap();
+    let pages = pages.query_map([], |row| row.get::<_, isize>(0)).unwrap();
+    pages.map(|page| page.unwrap().unsigned_abs()).map(|page| (page - 1) * PAGE..page * PAGE).collect()
 }
 
 #[tokio::test]
 async fn a_file_that_is_no_database_any_more_refuses_the_start_with_one_line() {
     for bytes in [0..usize::MAX, 0..200] {
-        let setup = damaged(bytes.clone()).await;
+        let setup = used().await;
+        damage(&setup, [bytes.clone()]);
         let line = setup.refused().await;
         let file = setup.folder().store_file();
         assert!(line.contains(&file.display().to_string()) && line.contains("damaged"), "{bytes:?}: {line}");
     }
 }
 
-/// Where the jobs and their indexes begin.
-fn pages_of_jobs(file: &Path) -> Vec<Range<usize>> {
-    let database = Connection::open(file).unwrap();
-    let sql = "SELECT rootpage FROM sqlite_schema WHERE tbl_name = 'offline_sync_jobs'";
-    let mut statement = database.prepare(sql).unwrap();
-    let pages = statement.query_map([], |row| row.get::<_, u32>(0)).unwrap().map(|page| page.unwrap() as usize);
-    pages.map(|page| (page - 1) * 4096..page * 4096).collect()
-}
-
 /// Not found out by a start that takes no second; but never taken for an empty database, and never a crash.
 #[tokio::test]
 async fn damage_further_inside_is_answered_as_a_fault_and_the_server_stays_up() {
-    let setup = damaged_where(pages_of_jobs).await;
+    let setup = used().await;
+    damage(&setup, roots(&setup));
     let server = setup.start().await;
     let client = server.client();
     for answer in [client.upload(&[Recording::short(T0 + 1000)]).await, client.get("/v2/sync/jobs").await] {
