@@ -78,6 +78,9 @@ codes! {
     JobFinished = "job_finished", 409, "The job is already finished";
     NotRetryable = "not_retryable", 409, "The job cannot be retried";
     UploadIncomplete = "upload_incomplete", 409, "Not every file is whole";
+    UploadNotFound = "upload_not_found", 404, "No such upload";
+    UploadExpired = "upload_expired", 410, "The upload was not completed in time";
+    InvalidRange = "invalid_range", 416, "The range does not follow what has arrived";
     ConversationNotFound = "conversation_not_found", 404, "No such conversation";
     // The task routes.
     OwnerMismatch = "owner_mismatch", 403, "The job belongs to another user";
@@ -91,7 +94,6 @@ codes! {
     WorkerLost = "worker_lost", 0, "The worker was lost again and again";
     Internal = "internal", 0, "Something went wrong on our side, again and again";
     WaitedTooLong = "waited_too_long", 0, "The job waited too long";
-    UploadExpired = "upload_expired", 0, "The upload was not completed in time";
 }
 
 impl Code {

@@ -9,6 +9,7 @@ pub mod error;
 pub mod persist;
 pub mod ports;
 pub mod process;
+pub mod session;
 pub mod settings;
 pub mod staging;
 pub mod sweep;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::Timestamp;
 
-use crate::ports::{Admission, Blobs, Clock, Push, Queue, Random, Store};
+use crate::ports::{Admission, Blobs, Clock, Push, Queue, Random, Store, Uploads};
 use crate::settings::Settings;
 use crate::staging::Staging;
 
@@ -12,6 +12,7 @@ use crate::staging::Staging;
 pub struct World {
     pub store: Arc<dyn Store>,
     pub blobs: Arc<dyn Blobs>,
+    pub uploads: Arc<dyn Uploads>,
     pub queue: Arc<dyn Queue>,
     pub push: Arc<dyn Push>,
     pub admission: Arc<dyn Admission>,

@@ -8,6 +8,7 @@ mod commit;
 mod intake;
 mod refusal;
 
+pub(crate) use check::{Checked, check_file};
 pub use check::{PartHeaders, Terms, parse_terms};
 pub use commit::Accepted;
 pub use intake::Intake;

@@ -2,6 +2,7 @@
 
 mod devices;
 mod reading;
+mod session;
 mod tables;
 mod writing;
 
@@ -13,12 +14,15 @@ use domain::command::{Command, Refusal};
 use domain::job::Status;
 use domain::placement::{self, Group, Placed, Surroundings};
 use domain::planning::FilePlan;
+use domain::session::{SessionRequest, WholeFile};
 use domain::transition::Context;
 use domain::{
     Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Timestamp, Uid,
 };
 use flow::Result;
-use flow::ports::{At, ConversationPage, Created, Device, DueCursor, JobCursor, LineCursor, Stepped, Written};
+use flow::ports::{
+    At, ConversationPage, Created, Device, DueCursor, JobCursor, LineCursor, Opened, SessionCompleted, Stepped, Written,
+};
 
 use tables::Tables;
 
@@ -78,6 +82,14 @@ impl Store {
 impl flow::ports::Store for Store {
     async fn create_job(&self, batch: &Batch, at: At<'_>) -> Result<Created> {
         self.tables().create_job(batch, &at)
+    }
+
+    async fn open_session(&self, request: &SessionRequest, at: At<'_>) -> Result<Opened> {
+        self.tables().open_session(request, &at)
+    }
+
+    async fn complete_session(&self, id: JobId, whole: &[WholeFile], at: At<'_>) -> Result<SessionCompleted> {
+        Ok(self.tables().complete_session(id, whole, &at))
     }
 
     async fn step(&self, id: JobId, command: &Command, at: At<'_>) -> Result<Stepped> {
