@@ -51,6 +51,7 @@ impl Stage {
         let world = World {
             store: store.clone(),
             blobs: blobs.clone(),
+            uploads: Arc::new(memory::Uploads::new(blobs.clone(), Arc::new(SeededRandom::new(2)))),
             queue: Arc::new(memory::Queue::new(clock.clone())),
             push: push.clone(),
             admission: Arc::new(AlwaysAdmit),

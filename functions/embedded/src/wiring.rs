@@ -8,11 +8,11 @@ use anyhow::{Context, Result};
 use axum::Router;
 use config::Config;
 use edge::{Check, TaskSecret};
-use flow::ports::{AlwaysAdmit, Blobs, Clock, Identity, Queue, Random, Store};
+use flow::ports::{AlwaysAdmit, Blobs, Clock, Identity, Queue, Random, ReceivesUploads, Store, Uploads};
 use flow::process::Worker;
 use flow::{Settings, World};
 use local::{
-    DataFolder, DiskBlobs, LocalIdentity, LocalQueue, PushLog, QueueSettings, SqliteStore, SystemClock, SystemRandom,
+    DataFolder, DiskBlobs, DiskUploads, LocalIdentity, LocalQueue, PushLog, QueueSettings, SqliteStore, SystemClock, SystemRandom,
 };
 use secrecy::SecretString;
 use speech::Engine;
@@ -27,6 +27,7 @@ pub struct Wired {
     pub worker: Arc<Worker>,
     pub identity: Arc<LocalIdentity>,
     pub queue: Arc<LocalQueue>,
+    uploads: Arc<DiskUploads>,
     pub data_dir: PathBuf,
     pub config: Config,
     /// Cancelled, running jobs go back to the queue.
@@ -62,6 +63,8 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
     let blobs = Arc::new(DiskBlobs::open(&folder.blobs_dir(), config.blobs.reserve_bytes, Arc::clone(&clock))?);
     // The folder is ours alone: what lies half-written there nobody writes any more.
     blobs.sweep_temporary()?;
+    let uploads = Arc::new(DiskUploads::beside(&blobs, Arc::clone(&random)));
+    uploads.prune()?;
     let queue_settings = queue_settings(config, internal_url, &secret);
     let queue = LocalQueue::open(&folder.queue_file(), queue_settings, Arc::clone(&clock), Arc::clone(&random))?;
     let queue = Arc::new(queue);
@@ -70,6 +73,7 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
     let world = World {
         store,
         blobs: blobs as Arc<dyn Blobs>,
+        uploads: Arc::clone(&uploads) as Arc<dyn Uploads>,
         queue: Arc::clone(&queue) as Arc<dyn Queue>,
         push,
         admission: Arc::new(AlwaysAdmit),
@@ -81,7 +85,7 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
     let stop_work = CancellationToken::new();
     let worker = Arc::new(Worker::new(world.clone(), engine, stop_work.clone()));
     let (data_dir, config) = (folder.path().to_owned(), config.clone());
-    Ok(Wired { world, worker, identity, queue, data_dir, config, stop_work, secret, _folder: folder })
+    Ok(Wired { world, worker, identity, queue, uploads, data_dir, config, stop_work, secret, _folder: folder })
 }
 
 /// A configured secret, checked before anything is opened. An unset one is made by the data folder; an empty one is a
@@ -129,7 +133,15 @@ impl Wired {
     pub fn routers(&self, version: &'static str) -> (Router, Router) {
         let (world, secret) = (self.world.clone(), Arc::clone(&self.secret));
         let identity = Arc::clone(&self.identity) as Arc<dyn Identity>;
-        let public = upload::routes(upload::Deps { world: world.clone(), identity, secret: Arc::clone(&secret) })
+        let receives = Some(Arc::clone(&self.uploads) as Arc<dyn ReceivesUploads>);
+        let deps = upload::Deps {
+            world: world.clone(),
+            identity,
+            secret: Arc::clone(&secret),
+            receives,
+            public_url: self.public_url.clone(),
+        };
+        let public = upload::routes(deps)
             .merge(edge::health::routes(version, self.checks()))
             .merge(edge::metrics::routes());
         let internal = process::routes(process::Deps { world, worker: Arc::clone(&self.worker), secret });

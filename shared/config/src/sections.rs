@@ -14,7 +14,6 @@ macro_rules! section {
     };
 }
 
-section!(Server { listen: String, internal_listen: String, max_connections: usize });
 section!(Log { level: String, format: LogFormat });
 section!(Jobs {
     lease_seconds: u64,
@@ -24,6 +23,7 @@ section!(Jobs {
     max_wait_seconds: u64,
     retention_seconds: u64,
     expire_after_cleanup_seconds: u64,
+    upload_session_seconds: u64,
 });
 section!(Sweep { interval_seconds: u64, limit: usize, orphan_blob_seconds: u64 });
 section!(Engine { name: String, null_delay_ms: u64, null_fail: String });
@@ -33,6 +33,9 @@ section!(Limits {
     max_file_bytes: u64,
     max_batch_bytes: u64,
     max_files: usize,
+    resumable_max_file_bytes: u64,
+    resumable_max_batch_bytes: u64,
+    open_sessions_per_user: u32,
     max_future_seconds: u64,
     recovery_window_seconds: u64,
 });
@@ -46,6 +49,17 @@ section!(Queue {
 });
 section!(Blobs { keep_days: u64, reserve_bytes: u64 });
 section!(Identity { token_ttl_seconds: u64 });
+
+/// Without a public address of its own, a server's addresses are relative.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    pub listen: String,
+    pub internal_listen: String,
+    #[serde(default)]
+    pub public_url: Option<String>,
+    pub max_connections: usize,
+}
 
 /// Secrets have no default: an absent one and an empty one are different mistakes.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -6,7 +6,6 @@ use domain::{Code, Command, Job, Sha256Hex, Timestamp, Uid, UploadUrl};
 use super::progress;
 use crate::accept::{BadFile, Checked, PartHeaders, Refused, Terms, check_file};
 use crate::effects;
-use crate::error::Result;
 use crate::persist::persist;
 use crate::ports::{BlobName, Opened, Progress, Stepped, Verdict};
 use crate::settings::UploadLimits;
