@@ -143,13 +143,12 @@ pub async fn a_whole_file_takes_no_more(at: Arc<Receiving>) {
 pub async fn the_last_one_to_come_gets_the_file(at: Arc<Receiving>) {
     let mut hangs = at.open(&name(1), of(SOUND)).await;
     hangs.write(Bytes::from_static(&SOUND[..11])).await.unwrap();
-    let (before, after) = tokio::join!(
-        async {
-            hangs.displaced().await;
-            hangs.flush().await
-        },
-        at.open(&name(1), of(SOUND)),
-    );
+    let stops = async {
+        hangs.displaced().await;
+        hangs.flush().await
+    };
+    let name = name(1);
+    let (before, after) = tokio::join!(stops, at.open(&name, of(SOUND)));
     assert_eq!(before.unwrap(), Progress::Open { offset: 11 });
     assert_eq!(after.offset(), 11);
 }
@@ -185,15 +184,14 @@ pub async fn what_is_abandoned_is_gone(at: Arc<Receiving>) {
 pub async fn abandoning_stops_whoever_sends(at: Arc<Receiving>) {
     let mut hangs = at.open(&name(1), of(SOUND)).await;
     hangs.write(Bytes::from_static(&SOUND[..11])).await.unwrap();
-    let (before, abandoned) = tokio::join!(
-        async {
-            hangs.displaced().await;
-            hangs.flush().await
-        },
-        at.uploads.abandon(&name(1), None),
-    );
+    let stops = async {
+        hangs.displaced().await;
+        hangs.flush().await
+    };
+    let name = name(1);
+    let (before, abandoned) = tokio::join!(stops, at.uploads.abandon(&name, None));
     (before.unwrap(), abandoned.unwrap());
-    assert_eq!(at.open(&name(1), of(SOUND)).await.offset(), 0);
+    assert_eq!(at.open(&name, of(SOUND)).await.offset(), 0);
 }
 
 pub async fn what_has_arrived_is_listed_page_by_page(at: Arc<Receiving>) {
