@@ -1,7 +1,7 @@
 # Every target that has a `##` comment is listed by `make help`.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check bench dist fmt clean
+.PHONY: help setup build run test check openapi bench dist fmt clean
 
 CARGO ?= cargo
 
@@ -24,6 +24,9 @@ check: setup ## Formatting, lints, licences and duplicate dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
 	@scripts/check-dependencies
+
+openapi: setup ## Write docs/openapi.json anew from the code
+	AFTERWORD_WRITE_OPENAPI=1 $(CARGO) test --package afterword-tests --test workspace openapi::the_document
 
 bench: setup ## Run the benchmarks and print their figures
 	$(CARGO) build --release --package afterword-cli

@@ -1,7 +1,7 @@
 //! Cancelling a job and having it run again, over HTTP.
 
 use afterword_tests::wait::PATIENCE;
-use afterword_tests::{Recording, Setup};
+use afterword_tests::{Client, Recording, Server, Setup, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -56,6 +56,49 @@ async fn a_retried_job_runs_again_for_what_is_not_done() {
     assert_eq!((answer.status, &answer.body["error"]), (202, &Value::Null), "{}", answer.text);
     let job = client.until(&job_id, "has run again", |job| job["status"] == "completed").await;
     assert_eq!(job["result"]["new_conversation_ids"].as_array().unwrap().len(), 1, "{job}");
+}
+
+/// How many of the caller's jobs are listed as `processing`, and as `queued`.
+async fn listed(client: &Client) -> (usize, usize) {
+    let jobs = client.jobs().await;
+    let count = |status: &str| jobs.iter().filter(|job| job["status"] == status).count();
+    (count("processing"), count("queued"))
+}
+
+#[tokio::test]
+async fn of_four_retried_jobs_two_run_and_two_are_queued_also_after_a_kill() {
+    let setup = Setup::new().with("process.max_jobs", 2);
+    let server = setup.clone().with("engine.null_fail", "refuse").start().await;
+    let mut failed = Vec::new();
+    for n in 0..4 {
+        let job = server.client().done(&[Recording::short(T0 + 600 * n)]).await;
+        assert_eq!(job["status"], "failed", "{job}");
+        failed.push(job["job_id"].as_str().unwrap().to_owned());
+    }
+    server.kill9().await;
+    let slow = setup.clone().with("engine.null_delay_ms", FOR_EVER_MS);
+    let server = slow.start().await;
+    for job_id in &failed {
+        let client = server.client();
+        assert_eq!(client.send(client.request(Method::POST, &format!("{}/retry", path(job_id)))).await.status, 202);
+    }
+    let settled = async |server: &Server| {
+        let client = server.client();
+        eventually("two jobs run and two are queued", PATIENCE, async || {
+            (listed(&client).await == (2, 2)).then_some(())
+        })
+        .await;
+    };
+    settled(&server).await;
+    server.kill9().await;
+    let server = slow.start().await;
+    settled(&server).await;
+    server.kill9().await;
+    let server = setup.start().await;
+    for job_id in &failed {
+        assert_eq!(server.client().terminal(job_id).await["status"], "completed");
+    }
+    assert_eq!(server.client().conversations().await.len(), 4);
 }
 
 #[tokio::test]

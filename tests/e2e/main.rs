@@ -9,6 +9,7 @@ mod control;
 mod databases;
 mod deliveries;
 mod disks;
+mod document;
 mod kills;
 mod load;
 mod outcomes;

@@ -20,7 +20,7 @@ pub struct Tasks {
 
 impl Tasks {
     pub fn of(server: &Server) -> Self {
-        Self { client: Client::new(&server.internal_url, ""), secret: server.folder().task_secret() }
+        Self { client: Client::internal(&server.internal_url, ""), secret: server.folder().task_secret() }
     }
 
     pub async fn post(&self, path: &str, secrets: &[&str], body: impl Into<reqwest::Body>) -> Answer {
@@ -73,7 +73,7 @@ async fn the_public_listener_has_no_task_routes_and_the_internal_one_no_others()
         let request = server.client().request(Method::POST, path).header("x-task-secret", &tasks.secret).body("{}");
         server.client().send(request).await.problem(404, "not_found");
     }
-    let inside = Client::new(&server.internal_url, &server.token);
+    let inside = Client::internal(&server.internal_url, &server.token);
     for path in ["/v2/sync/jobs", "/v2/usage", "/metrics"] {
         inside.get(path).await.problem(404, "not_found");
     }
@@ -84,7 +84,7 @@ async fn the_secret_before_the_present_one_is_accepted_during_a_rotation() {
     let (old, new) = ("o".repeat(32), "n".repeat(32));
     let setup = Setup::new().with("tasks.secret", &new).with("tasks.previous_secret", &old);
     let server = setup.start().await;
-    let tasks = Tasks { client: Client::new(&server.internal_url, ""), secret: new.clone() };
+    let tasks = Tasks { client: Client::internal(&server.internal_url, ""), secret: new.clone() };
     for secret in [&old, &new] {
         assert_eq!(tasks.post(PROCESS, &[secret], "{}").await.status, 200);
     }

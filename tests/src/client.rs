@@ -7,6 +7,7 @@ use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
+use crate::contract;
 use crate::recordings::Recording;
 use crate::wait::{PATIENCE, eventually_or};
 
@@ -20,6 +21,8 @@ pub struct Client {
     http: reqwest::Client,
     url: String,
     token: String,
+    /// Whether the document tells of these routes: not of those that only the queue reaches.
+    is_documented: bool,
 }
 
 /// An answer, whatever it says.
@@ -71,7 +74,12 @@ impl Client {
     /// An empty token sends none.
     pub fn new(url: &str, token: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().unwrap();
-        Self { http, url: url.to_owned(), token: token.to_owned() }
+        Self { http, url: url.to_owned(), token: token.to_owned(), is_documented: true }
+    }
+
+    /// For the listener that the document does not tell of.
+    pub fn internal(url: &str, token: &str) -> Self {
+        Self { is_documented: false, ..Self::new(url, token) }
     }
 
     pub fn with_token(&self, token: &str) -> Self {
@@ -90,10 +98,17 @@ impl Client {
 
     /// `Err`: there was no answer, as when the server was killed.
     pub async fn try_send(&self, request: RequestBuilder) -> reqwest::Result<Answer> {
-        let answer = request.send().await?;
+        let (http, request) = request.build_split();
+        let request = request?;
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let answer = http.execute(request).await?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let text = answer.text().await?;
-        Ok(Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::Null), text })
+        let answer = Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::Null), text };
+        if self.is_documented {
+            contract::hold(&method, &path, &answer);
+        }
+        Ok(answer)
     }
 
     pub async fn send(&self, request: RequestBuilder) -> Answer {

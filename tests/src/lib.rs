@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
 pub mod client;
+pub mod contract;
+pub mod figures;
 pub mod folder;
 pub mod log;
 pub mod program;

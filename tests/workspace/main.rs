@@ -4,6 +4,7 @@
 
 mod dependencies;
 mod documents;
+mod openapi;
 
 use std::path::{Path, PathBuf};
 

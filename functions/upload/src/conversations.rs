@@ -6,10 +6,11 @@ use edge::{Caller, Json, Path, Problem, Query};
 use flow::World;
 use flow::ports::{ConversationPage, LineCursor};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use utoipa::IntoParams;
 
+use crate::cursor;
 use crate::jobs::parse_limit;
-use crate::{cursor, view};
+use crate::view::conversation::{ConversationList, ConversationView};
 
 const MAX_IDS: usize = 100;
 const DEFAULT_LIMIT: usize = 20;
@@ -19,22 +20,35 @@ const MAX_LINES: usize = 500;
 /// Lines of all conversations of one answer; further ones come without, and with a cursor.
 const MAX_LINES_TOGETHER: usize = 5000;
 
-#[derive(Deserialize)]
+edge::problems!(ReadProblems: WITH_TOKEN; InvalidParameter, InvalidCursor, ConversationNotFound);
+edge::problems!(ListProblems: WITH_TOKEN; InvalidParameter, InvalidCursor);
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Paging {
+    /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
+/// One conversation, with a page of its segments
+///
+/// A conversation that was merged into another answers with that one.
+#[utoipa::path(
+    get, path = "/v2/conversations/{conversation_id}", operation_id = "get_conversation", tag = "conversations",
+    params(("conversation_id" = String, Path), Paging),
+    responses((status = 200, description = "The conversation.", body = ConversationView), ReadProblems)
+)]
 pub async fn one(
     State(world): State<World>,
     Caller(uid): Caller,
     Path(id): Path<String>,
     Query(paging): Query<Paging>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ConversationView>, Problem> {
     let unknown = || Problem::new(Code::ConversationNotFound, "There is no such conversation.");
     let id: ConversationId = id.parse().map_err(|_| unknown())?;
     let after = paging.cursor.as_deref().map(cursor::line).transpose()?;
     let page = page(&world, &uid, id, after, MAX_LINES).await?.ok_or_else(unknown)?;
-    Ok(Json(view::conversation::conversation(&page)))
+    Ok(Json(ConversationView::of(&page)))
 }
 
 async fn page(
@@ -47,20 +61,36 @@ async fn page(
     Ok(world.store.conversation(uid, id, after, lines).await?)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Listing {
+    /// Comma-separated. Unknown ones are left out. Nothing else is looked at then.
+    #[param(value_type = Option<Vec<uuid::Uuid>>, style = Form, explode = false, max_items = 100)]
     ids: Option<String>,
+    /// Conversations that began at or after this moment.
+    #[param(value_type = Option<String>, format = DateTime)]
     from: Option<String>,
+    /// …and before this one.
+    #[param(value_type = Option<String>, format = DateTime)]
     to: Option<String>,
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 100, default = 20)]
     limit: Option<String>,
+    /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
+/// The caller's conversations, by id or by time
+///
+/// In order of their start. Long ones come with their first segments and a cursor.
+#[utoipa::path(
+    get, path = "/v2/conversations", operation_id = "list_conversations", tag = "conversations", params(Listing),
+    responses((status = 200, description = "Conversations.", body = ConversationList), ListProblems)
+)]
 pub async fn list(
     State(world): State<World>,
     Caller(uid): Caller,
     Query(listing): Query<Listing>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ConversationList>, Problem> {
     let (ids, next) = match &listing.ids {
         Some(ids) => (parse_ids(ids)?, None),
         None => by_time(&world, &uid, &listing).await?,
@@ -70,9 +100,9 @@ pub async fn list(
         // Each has at least a line, so that its cursor can go on.
         let Some(page) = page(&world, &uid, id, None, room.clamp(1, MAX_LINES)).await? else { continue };
         room = room.saturating_sub(page.lines.len());
-        bodies.push(view::conversation::conversation(&page));
+        bodies.push(ConversationView::of(&page));
     }
-    Ok(Json(json!({"conversations": bodies, "next_cursor": next})))
+    Ok(Json(ConversationList { conversations: bodies, next_cursor: next }))
 }
 
 fn parse_ids(text: &str) -> Result<Vec<ConversationId>, Problem> {

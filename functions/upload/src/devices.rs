@@ -7,16 +7,36 @@ use flow::World;
 use flow::ports::{Device, Platform};
 use http::StatusCode;
 use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::view::schema::DevicePlatform;
 
 /// Longer than any push service gives.
 const MAX_TOKEN_BYTES: usize = 4096;
 
-#[derive(Deserialize)]
+edge::problems!(RegisterProblems: WITH_TOKEN, WITH_JSON; InvalidParameter);
+edge::problems!(ForgetProblems: WITH_TOKEN; InvalidParameter);
+
+#[derive(Deserialize, ToSchema)]
 pub struct Registration {
+    /// As the push service gave it.
+    #[schema(min_length = 1, max_length = 4096, pattern = r"^[!-~]+$")]
     push_token: String,
+    #[schema(value_type = DevicePlatform)]
     platform: Platform,
 }
 
+/// Register a device for silent pushes
+///
+/// A token belongs to one user: registering it takes it from any other. Of more than 20 devices, the one unused longest
+/// gives way.
+#[utoipa::path(
+    put, path = "/v2/devices/{device_id}", operation_id = "register_device", tag = "devices",
+    params(("device_id" = String, Path, description = "Any name that the app gives its installation.",
+        min_length = 1, max_length = 128, pattern = r"^[^\u0000-\u001F\u007F-\u009F/]+$")),
+    request_body = Registration,
+    responses((status = 204, description = "Registered."), RegisterProblems)
+)]
 pub async fn register(
     State(world): State<World>,
     Caller(uid): Caller,
@@ -34,6 +54,12 @@ pub async fn register(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Forget a device
+#[utoipa::path(
+    delete, path = "/v2/devices/{device_id}", operation_id = "forget_device", tag = "devices",
+    params(("device_id" = String, Path, min_length = 1, max_length = 128, pattern = r"^[^\u0000-\u001F\u007F-\u009F/]+$")),
+    responses((status = 204, description = "There is no such device, or no longer."), ForgetProblems)
+)]
 pub async fn forget(
     State(world): State<World>,
     Caller(uid): Caller,

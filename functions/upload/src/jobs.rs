@@ -8,64 +8,102 @@ use flow::control::Controlled;
 use flow::ports::JobCursor;
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use utoipa::IntoParams;
 
-use crate::{cursor, view};
+use crate::cursor;
+use crate::view::job::{JobList, JobView};
+use crate::view::schema::JobStatus;
 
 const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 100;
 
-#[derive(Deserialize)]
+edge::problems!(StatusProblems: WITH_TOKEN; InvalidParameter, JobNotFound, NotYourJob);
+edge::problems!(CancelProblems: WITH_TOKEN; JobNotFound, NotYourJob, JobFinished);
+edge::problems!(RetryProblems: WITH_TOKEN; JobNotFound, NotYourJob, NotRetryable);
+edge::problems!(ListProblems: WITH_TOKEN; InvalidParameter, InvalidCursor);
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct ByQuery {
+    #[param(required, value_type = String)]
     job_id: Option<String>,
 }
 
+/// What became of a job
+///
+/// A reader never changes it. Ask again after `poll_after_ms`.
+#[utoipa::path(
+    get, path = "/v2/sync/jobs/{job_id}", operation_id = "get_job", tag = "jobs",
+    params(("job_id" = String, Path, description = "As the upload's answer names it.")),
+    responses((status = 200, description = "The job.", body = JobView), StatusProblems)
+)]
 pub async fn by_path(
     State(world): State<World>,
     Caller(uid): Caller,
     Path(job_id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<JobView>, Problem> {
     status(&world, &uid, &job_id).await
 }
 
+/// The same, by query
+#[utoipa::path(
+    get, path = "/v2/sync/status", operation_id = "get_job_by_query", tag = "jobs", params(ByQuery),
+    responses((status = 200, description = "The job.", body = JobView), StatusProblems)
+)]
 pub async fn by_query(
     State(world): State<World>,
     Caller(uid): Caller,
     Query(query): Query<ByQuery>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<JobView>, Problem> {
     let Some(job_id) = query.job_id else {
         return Err(Problem::new(Code::InvalidParameter, "The parameter job_id is missing."));
     };
     status(&world, &uid, &job_id).await
 }
 
-async fn status(world: &World, uid: &Uid, job_id: &str) -> Result<Json<Value>, Problem> {
+async fn status(world: &World, uid: &Uid, job_id: &str) -> Result<Json<JobView>, Problem> {
     let job = owned(world, uid, job_id).await?;
     let ahead = if job.status == Status::Queued { world.store.jobs_ahead(&job).await? } else { 0 };
-    Ok(Json(view::job::job(&job, ahead)))
+    Ok(Json(JobView::of(&job, ahead)))
 }
 
+/// Cancel a job
+///
+/// A running worker stops at its next write; what is placed stays. Asking again is harmless.
+#[utoipa::path(
+    delete, path = "/v2/sync/jobs/{job_id}", operation_id = "cancel_job", tag = "jobs",
+    params(("job_id" = String, Path, description = "As the upload's answer names it.")),
+    responses((status = 202, description = "The job is cancelled.", body = JobView), CancelProblems)
+)]
 pub async fn cancel(
     State(world): State<World>,
     Caller(uid): Caller,
     Path(job_id): Path<String>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<JobView>), Problem> {
     let job = owned(&world, &uid, &job_id).await?;
     controlled(flow::control::cancel(&world, job.id).await?, Code::JobFinished)
 }
 
+/// Run a job again for what is not done
+///
+/// Only a `failed` or `partial_failure` job whose audio is still there.
+#[utoipa::path(
+    post, path = "/v2/sync/jobs/{job_id}/retry", operation_id = "retry_job", tag = "jobs",
+    params(("job_id" = String, Path, description = "As the upload's answer names it.")),
+    responses((status = 202, description = "The job is queued again.", body = JobView), RetryProblems)
+)]
 pub async fn retry(
     State(world): State<World>,
     Caller(uid): Caller,
     Path(job_id): Path<String>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<JobView>), Problem> {
     let job = owned(&world, &uid, &job_id).await?;
     controlled(flow::control::retry(&world, job.id).await?, Code::NotRetryable)
 }
 
-fn controlled(controlled: Controlled, refused: Code) -> Result<(StatusCode, Json<Value>), Problem> {
+fn controlled(controlled: Controlled, refused: Code) -> Result<(StatusCode, Json<JobView>), Problem> {
     match controlled {
-        Some(Ok(job)) => Ok((StatusCode::ACCEPTED, Json(view::job::job(&job, 0)))),
+        Some(Ok(job)) => Ok((StatusCode::ACCEPTED, Json(JobView::of(&job, 0)))),
         Some(Err(why)) => Err(Problem::new(refused, sentence(&why.to_string()))),
         None => Err(unknown_job()),
     }
@@ -95,11 +133,31 @@ async fn owned(world: &World, uid: &Uid, job_id: &str) -> Result<Job, Problem> {
     Ok(job)
 }
 
+/// How the list is asked for. Only described here: a repeated parameter is read from the pairs.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "its fields are read by the derive")]
+struct Listing {
+    /// Only jobs of this status; may repeat.
+    status: Option<Vec<JobStatus>>,
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// The caller's jobs, newest first
+///
+/// Jobs stay for 7 days after their end.
+#[utoipa::path(
+    get, path = "/v2/sync/jobs", operation_id = "list_jobs", tag = "jobs", params(Listing),
+    responses((status = 200, description = "A page of jobs.", body = JobList), ListProblems)
+)]
 pub async fn list(
     State(world): State<World>,
     Caller(uid): Caller,
     Query(query): Query<Vec<(String, String)>>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<JobList>, Problem> {
     let (mut statuses, mut limit, mut after) = (Vec::new(), DEFAULT_LIMIT, None);
     for (key, value) in &query {
         match key.as_str() {
@@ -119,9 +177,9 @@ pub async fn list(
     let mut bodies = Vec::with_capacity(jobs.len());
     for job in &jobs {
         let ahead = if job.status == Status::Queued { world.store.jobs_ahead(job).await? } else { 0 };
-        bodies.push(view::job::job(job, ahead));
+        bodies.push(JobView::of(job, ahead));
     }
-    Ok(Json(json!({"jobs": bodies, "next_cursor": next})))
+    Ok(Json(JobList { jobs: bodies, next_cursor: next }))
 }
 
 fn parse_status(text: &str) -> Result<Status, Problem> {

@@ -11,4 +11,4 @@ mod upload;
 mod usage;
 mod view;
 
-pub use routes::{Deps, routes};
+pub use routes::{Deps, document, routes};

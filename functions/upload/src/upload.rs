@@ -1,7 +1,6 @@
 //! `POST /v2/sync/upload`: a batch of recordings, streamed into the blob store.
 
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use domain::name::EARLIEST_MS;
@@ -12,10 +11,11 @@ use flow::accept::{Accepted, Intake, PartHeaders, parse_terms};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::multipart::{Multipart, MultipartError, Part};
 use crate::refused::problem;
-use crate::view;
+use crate::view::job;
 
 /// The part that holds a recording. Other parts are read over.
 const FILES: &str = "files";
@@ -25,19 +25,52 @@ const MAX_OTHER_BYTES: usize = 64 * 1024;
 /// What multipart itself adds to the files of a batch, at most, before a declared length is refused.
 const MULTIPART_OVERHEAD: u64 = 1024 * 1024;
 
-#[derive(Deserialize)]
+edge::problems!(
+    UploadProblems: WITH_TOKEN;
+    InvalidFilename, DuplicateFilename, EmptyFile, EmptyBatch, MalformedMultipart, InvalidParameter, FileTooLarge,
+    BatchTooLarge, TooManyFiles, UnsupportedMediaType, DigestMismatch, RecordingInFuture, RecordingTooOld,
+    FairUseRestricted, RateLimited, BackendBusy
+);
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Params {
+    /// Attach the recordings to this conversation, known or not.
+    #[param(value_type = Option<uuid::Uuid>)]
     conversation_id: Option<String>,
+    /// A hint (BCP 47), such as `en` or `pt-BR`.
+    #[param(max_length = 35, pattern = "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
     language: Option<String>,
 }
 
+/// A batch of recordings. Only described here: the parts are read as they arrive.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "its fields are read by the derive")]
+pub struct RecordingsForm {
+    /// One part for each recording; its file name carries device, codec and time. A part may have the headers
+    /// `Content-Digest: sha-256=:<base64>:` and `X-Captured-At` (RFC 3339).
+    #[schema(value_type = Vec<String>, format = Binary, min_items = 1, max_items = 20)]
+    files: Vec<Vec<u8>>,
+}
+
+/// Upload a batch of recordings
+///
+/// The batch is whole or nothing. Sending the same recordings again answers the job that has them.
+#[utoipa::path(
+    post, path = "/v2/sync/upload", operation_id = "upload_recordings", tag = "uploads", params(Params),
+    request_body(content = RecordingsForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 202, description = "Accepted: every recording is stored, and will be transcribed.", body = job::Accepted),
+        UploadProblems
+    )
+)]
 pub async fn upload(
     State(world): State<World>,
     Caller(uid): Caller,
     context: RequestContext,
     Query(params): Query<Params>,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<(StatusCode, Json<job::Accepted>), Problem> {
     let terms = parse_terms(params.conversation_id.as_deref(), params.language.as_deref()).map_err(problem)?;
     let (head, body) = request.into_parts();
     check_length(&head.headers, world.settings.upload.max_batch_bytes)?;
@@ -49,7 +82,7 @@ pub async fn upload(
     }
     let accepted = intake.commit(Some(context.traceparent.to_string())).await.map_err(problem)?;
     let Accepted { job, deduplicated } = &accepted;
-    Ok((StatusCode::ACCEPTED, Json(view::job::accepted(job, *deduplicated))).into_response())
+    Ok((StatusCode::ACCEPTED, Json(job::Accepted::of(job, *deduplicated))))
 }
 
 /// A batch that announces itself as too large is refused before its first byte.

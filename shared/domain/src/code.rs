@@ -14,6 +14,10 @@ pub enum Blame {
     Service,
 }
 
+impl Blame {
+    pub const ALL: [Blame; 3] = [Blame::Content, Blame::Limit, Blame::Service];
+}
+
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $status:literal, $title:literal;)*) => {
         /// A stable code of the API. `status` is what a request answers; codes that only files and jobs carry have 0.

@@ -93,6 +93,10 @@ pub enum WaitingFor {
     Budget,
 }
 
+impl WaitingFor {
+    pub const ALL: [WaitingFor; 3] = [WaitingFor::Turn, WaitingFor::Engine, WaitingFor::Budget];
+}
+
 /// Something to be done after the end, until it is marked done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -22,6 +22,9 @@ pub enum FileStatus {
 }
 
 impl FileStatus {
+    pub const ALL: [FileStatus; 5] =
+        [FileStatus::Queued, FileStatus::Processing, FileStatus::Done, FileStatus::Silent, FileStatus::Failed];
+
     pub fn is_settled(self) -> bool {
         matches!(self, FileStatus::Done | FileStatus::Silent | FileStatus::Failed)
     }

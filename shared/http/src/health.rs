@@ -9,6 +9,8 @@ use domain::Code;
 use futures_util::future::{BoxFuture, join_all};
 use serde::Serialize;
 use serde_json::json;
+use utoipa::openapi::OpenApi;
+use utoipa::{OpenApi as _, ToSchema};
 
 use crate::extract::Json;
 use crate::limits;
@@ -47,16 +49,58 @@ impl Check {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReadinessCheck)]
 struct Outcome {
     name: &'static str,
     ready: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     detail: Option<&'static str>,
 }
 
+#[derive(Serialize, ToSchema)]
+struct Health {
+    status: &'static str,
+    version: &'static str,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Readiness {
+    status: &'static str,
+    checks: Vec<Outcome>,
+}
+
+crate::problems!(OpenProblems: ;);
+
+/// The process is up
+#[utoipa::path(
+    get, path = "/healthz", operation_id = "get_health", tag = "operations", security(()),
+    responses((status = 200, description = "It is up.", body = Health), OpenProblems)
+)]
+#[expect(dead_code, reason = "stands for a closure in the document")]
+fn healthz() {}
+
+/// Everything that it needs is there
+#[utoipa::path(
+    get, path = "/readyz", operation_id = "get_readiness", tag = "operations", security(()),
+    responses((status = 200, description = "It can take work. Otherwise 503 lists what is missing.", body = Readiness),
+        OpenProblems)
+)]
+#[expect(dead_code, reason = "stands for a closure in the document")]
+fn readyz() {}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(healthz, readyz))]
+struct Document;
+
+/// These routes in the OpenAPI document.
+pub fn document() -> OpenApi {
+    Document::openapi()
+}
+
 pub fn routes(version: &'static str, checks: Vec<Check>) -> Router {
-    let alive = move || async move { Json(json!({"status": "ok", "version": version})) };
+    let alive = move || async move { Json(Health { status: "ok", version }) };
     let checks: Arc<[Check]> = checks.into();
     let ready = move || {
         let checks = Arc::clone(&checks);
@@ -69,7 +113,7 @@ async fn readiness(checks: &[Check]) -> Response {
     let outcomes = join_all(checks.iter().map(Check::run)).await;
     let missing: Vec<_> = outcomes.iter().filter(|outcome| !outcome.ready).map(|outcome| outcome.name).collect();
     if missing.is_empty() {
-        return Json(json!({"status": "ready", "checks": outcomes})).into_response();
+        return Json(Readiness { status: "ready", checks: outcomes }).into_response();
     }
     Problem::new(Code::StorageUnavailable, format!("Not ready: {}.", missing.join(", ")))
         .after(limits::RETRY_UNAVAILABLE)

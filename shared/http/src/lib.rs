@@ -8,6 +8,7 @@ pub mod extract;
 pub mod health;
 pub mod limits;
 pub mod metrics;
+pub mod openapi;
 pub mod problem;
 mod render;
 pub mod request;

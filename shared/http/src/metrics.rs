@@ -44,6 +44,25 @@ fn describe() {
     metrics::describe_gauge!("http_connections", "Open connections");
 }
 
+crate::problems!(OpenProblems: ;);
+
+/// Counters for Prometheus
+#[utoipa::path(
+    get, path = "/metrics", operation_id = "get_metrics", tag = "operations", security(()),
+    responses((status = 200, description = "The text format, version 0.0.4.", body = String), OpenProblems)
+)]
+#[expect(dead_code, reason = "stands for a closure in the document")]
+fn metrics_text() {}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(metrics_text))]
+struct Document;
+
+/// The route in the OpenAPI document.
+pub fn document() -> utoipa::openapi::OpenApi {
+    <Document as utoipa::OpenApi>::openapi()
+}
+
 /// `/metrics`.
 pub fn routes() -> Router {
     let handle = install();

@@ -21,9 +21,9 @@ pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/prob
 
 pub(crate) const OUR_FAULT: &str = "Something went wrong on our side. It has been logged under the request id.";
 
-const REASON: HeaderName = HeaderName::from_static("x-rate-limit-reason");
+pub(crate) const REASON: &str = "x-rate-limit-reason";
 /// What shipped clients look at: without it a 503 is not "busy" to them.
-const SHIPPED_REASON: HeaderName = HeaderName::from_static("x-omi-rate-limit-reason");
+pub(crate) const SHIPPED_REASON: &str = "x-omi-rate-limit-reason";
 
 /// What is wrong with one file of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -162,7 +162,8 @@ impl Problem {
             _ => (None, None),
         };
         let fields = [(REASON, reason), (SHIPPED_REASON, shipped)];
-        headers.extend(fields.into_iter().filter_map(|(name, value)| Some((name, HeaderValue::from_static(value?)))));
+        let given = fields.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        headers.extend(given.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))));
         headers
     }
 }

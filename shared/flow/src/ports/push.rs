@@ -35,6 +35,10 @@ pub enum Platform {
     Web,
 }
 
+impl Platform {
+    pub const ALL: [Platform; 3] = [Platform::Android, Platform::Ios, Platform::Web];
+}
+
 /// Data only; every value is a string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PushMessage {

@@ -1,0 +1,32 @@
+//! Names of the domain as the document tells them: taken from the enums themselves, so that they cannot differ.
+
+use domain::job::WaitingFor;
+use domain::{Blame, Code, FileStatus, Status};
+use flow::ports::Platform;
+
+edge::names!(
+    /// What has become of a job.
+    JobStatus,
+    Status::ALL
+);
+edge::names!(
+    /// What has become of a file in a job.
+    JobFileStatus,
+    FileStatus::ALL
+);
+edge::names!(
+    /// What a queued job waits for.
+    JobWaitsFor,
+    WaitingFor::ALL
+);
+edge::names!(
+    /// Who is to blame. Only `content` counts against a recording.
+    FailureBlame,
+    Blame::ALL
+);
+edge::names!(
+    /// The codes of files and jobs.
+    FailureCode,
+    Code::ALL
+);
+edge::names!(DevicePlatform, Platform::ALL);

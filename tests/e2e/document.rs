@@ -1,0 +1,70 @@
+//! The document of the API against the server that it describes: thousands of requests made from it, good and bad, and
+//! no answer that it does not tell of.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use afterword_tests::recordings::T0;
+use afterword_tests::{Client, Recording, Server, Setup, figures};
+use tokio::process::Command;
+
+/// Made by `scripts/setup-python`.
+const PROGRAM: &str = "target/python/bin/st";
+const LIMIT: Duration = Duration::from_secs(300);
+/// Fixed, so that a failure comes again. Raise it to look further.
+const EXAMPLES: &str = "40";
+const SEED: &str = "1";
+
+fn program() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(PROGRAM)
+}
+
+#[tokio::test]
+async fn no_request_made_from_the_document_gets_an_answer_that_it_does_not_tell_of() {
+    if !program().exists() {
+        testkit::skip!("schemathesis is not installed (scripts/setup-python)");
+    }
+    let server = Setup::new().start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("schemathesis.toml");
+    std::fs::write(&settings, settings_for(&server).await).unwrap();
+    let mut command = Command::new(program());
+    command.arg("--config-file").arg(&settings).arg("run").arg(format!("{}/openapi.json", server.url));
+    command.args(["--checks", "all", "--continue-on-failure", "--suppress-health-check", "all"]);
+    command.args(["--max-examples", EXAMPLES, "--seed", SEED, "--request-timeout", "30"]);
+    command.args(["--warnings", "off", "--header", &format!("Authorization: Bearer {}", server.token)]);
+    command.current_dir(folder.path()).stdin(Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(LIMIT, command.output()).await.expect("it does not end").unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    let cases = said.lines().find(|line| line.contains(" generated")).unwrap_or_else(|| panic!("{said}"));
+    figures::tell(&format!("schemathesis: {}, seed {SEED}", cases.trim()));
+    // It would be green without having asked anything, too.
+    let count: u32 = cases.trim().split(' ').next().unwrap().replace(',', "").parse().unwrap();
+    assert!(count > 800, "{cases}");
+    server.client().get("/readyz").await.ok();
+}
+
+/// Ids and cursors that exist, and the refusals that no schema can foresee.
+async fn settings_for(server: &Server) -> String {
+    let client = server.client();
+    let mut jobs = Vec::new();
+    for at in [T0, T0 + 1000, T0 + 2000] {
+        jobs.push(client.done(&[Recording::short(at)]).await);
+    }
+    let job_id = jobs[0]["job_id"].as_str().unwrap();
+    let conversation_id = jobs[0]["result"]["new_conversation_ids"][0].as_str().unwrap();
+    let (jobs_cursor, conversations_cursor) =
+        (cursor(&client, "/v2/sync/jobs").await, cursor(&client, "/v2/conversations").await);
+    include_str!("document/schemathesis.toml")
+        .replace("$JOB_ID", job_id)
+        .replace("$CONVERSATION_ID", conversation_id)
+        .replace("$JOBS_CURSOR", &jobs_cursor)
+        .replace("$CONVERSATIONS_CURSOR", &conversations_cursor)
+}
+
+async fn cursor(client: &Client, path: &str) -> String {
+    let page = client.get(&format!("{path}?limit=1")).await.ok();
+    page["next_cursor"].as_str().unwrap().to_owned()
+}

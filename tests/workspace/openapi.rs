@@ -1,0 +1,65 @@
+//! The document of the public API: what is checked in is what the code says.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+/// Set, the file is written instead of compared: `make openapi`.
+const WRITE: &str = "AFTERWORD_WRITE_OPENAPI";
+
+fn generated() -> Value {
+    serde_json::to_value(upload::document()).unwrap()
+}
+
+#[test]
+fn the_document_that_is_checked_in_is_the_one_that_the_code_makes() {
+    let path = crate::root().join("docs/openapi.json");
+    let text = serde_json::to_string_pretty(&generated()).unwrap() + "\n";
+    if std::env::var_os(WRITE).is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let checked_in = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(checked_in == text, "docs/openapi.json is not what the code says any more: run `make openapi`");
+}
+
+/// Every operation as (method, path, operation).
+fn operations(document: &Value) -> Vec<(String, String, Value)> {
+    let mut all = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in ["get", "put", "post", "delete"] {
+            if let Some(operation) = item.get(method) {
+                all.push((method.to_owned(), path.clone(), operation.clone()));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn it_is_openapi_3_1_and_every_operation_has_a_name_a_summary_and_its_own_statuses() {
+    let document = generated();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{}", document["openapi"]);
+    let mut names = BTreeSet::new();
+    for (method, path, operation) in operations(&document) {
+        let name = operation["operationId"].as_str().unwrap_or_else(|| panic!("{method} {path}")).to_owned();
+        assert!(names.insert(name.clone()), "{name} stands twice");
+        assert!(operation["summary"].is_string(), "{method} {path} has no summary");
+        for status in operation["responses"].as_object().unwrap().keys() {
+            assert!(status.parse::<u16>().is_ok(), "{method} {path} answers `{status}`");
+        }
+    }
+}
+
+#[test]
+fn every_code_that_a_request_can_end_with_is_told_by_some_operation() {
+    let document = generated().to_string();
+    // What stands only on routes that the public never sees.
+    let internal = ["forbidden", "owner_mismatch", "lease_held", "store_unavailable"];
+    // What no operation has: there is none at that address, or not with that method.
+    let anywhere = ["not_found", "method_not_allowed", "upload_incomplete"];
+    for code in domain::Code::ALL.iter().filter(|code| code.status() != 0) {
+        let told = document.contains(&format!("`{code}`"));
+        let excused = internal.contains(&code.as_str()) || anywhere.contains(&code.as_str());
+        assert!(told != excused, "{code}");
+    }
+}
