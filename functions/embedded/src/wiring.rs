@@ -28,6 +28,7 @@ pub struct Wired {
     pub identity: Arc<LocalIdentity>,
     pub queue: Arc<LocalQueue>,
     uploads: Arc<DiskUploads>,
+    public_url: Option<String>,
     pub data_dir: PathBuf,
     pub config: Config,
     /// Cancelled, running jobs go back to the queue.
@@ -82,10 +83,11 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
         settings: Arc::new(settings),
         staging: Default::default(),
     };
+    let public_url = config.public_url()?;
     let stop_work = CancellationToken::new();
     let worker = Arc::new(Worker::new(world.clone(), engine, stop_work.clone()));
     let (data_dir, config) = (folder.path().to_owned(), config.clone());
-    Ok(Wired { world, worker, identity, queue, uploads, data_dir, config, stop_work, secret, _folder: folder })
+    Ok(Wired { world, worker, identity, queue, uploads, public_url, data_dir, config, stop_work, secret, _folder: folder })
 }
 
 /// A configured secret, checked before anything is opened. An unset one is made by the data folder; an empty one is a

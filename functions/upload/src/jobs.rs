@@ -115,12 +115,12 @@ fn sentence(why: &str) -> String {
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 
-fn unknown_job() -> Problem {
+pub fn unknown_job() -> Problem {
     Problem::new(Code::JobNotFound, "There is no such job, or it has expired.")
 }
 
 /// The caller's own job, if there is one of that id that has not expired.
-async fn owned(world: &World, uid: &Uid, job_id: &str) -> Result<Job, Problem> {
+pub async fn owned(world: &World, uid: &Uid, job_id: &str) -> Result<Job, Problem> {
     // What is no id names no job.
     let id: JobId = job_id.parse().map_err(|_| unknown_job())?;
     let job = world.store.job(id).await?.ok_or_else(unknown_job)?;

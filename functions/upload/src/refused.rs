@@ -23,7 +23,7 @@ fn files(bad: &[BadFile]) -> Problem {
     };
     let problem = Problem::new(first.code, detail).files(
         bad.iter()
-            .map(|bad| FileProblem { file: bad.file.clone(), code: bad.code, detail: bad.detail.clone() })
+            .map(|bad| FileProblem::new(&bad.file, bad.code, &bad.detail))
             .collect(),
     );
     // When every recording lies in the future only for a while: the longest wait makes the batch valid.

@@ -21,6 +21,10 @@ use crate::render::{Asked, X_REQUEST_ID};
 use crate::serve::BodyState;
 use crate::trace::Traceparent;
 
+/// Where the bytes of upload sessions go. What follows is the credential: it is shown to nobody, not even in an answer
+/// to whoever has it, which may be passed on.
+pub const UPLOAD_PARTS: &str = "/v2/sync/uploads/parts/";
+
 /// What ties an answer, its log lines and the worker's together.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
@@ -72,7 +76,7 @@ async fn around(State(random): State<Arc<dyn Random>>, mut request: Request, nex
     );
     request.extensions_mut().insert(context.clone());
     let asked = Asked {
-        path: request.uri().path().to_owned(),
+        path: shown(request.uri().path()),
         version: request.version(),
         context,
         body: request.extensions().get::<BodyState>().cloned(),
@@ -80,6 +84,11 @@ async fn around(State(random): State<Arc<dyn Random>>, mut request: Request, nex
     let answer = asked.finish(answer(request, next).instrument(span).await);
     access.end(answer.status());
     answer
+}
+
+/// A path as answers repeat it.
+fn shown(path: &str) -> String {
+    if path.starts_with(UPLOAD_PARTS) { format!("{UPLOAD_PARTS}{{upload}}") } else { path.to_owned() }
 }
 
 async fn answer(request: Request, next: Next) -> Response {

@@ -16,7 +16,7 @@ pub enum Found {
     Over,
     /// Its session was completed: the file is whole.
     Whole { size: u64 },
-    Open { blob: BlobName, expected: Expected },
+    Open { name: String, blob: BlobName, expected: Expected },
 }
 
 /// The file of this session whose address has this secret.
@@ -28,7 +28,10 @@ pub async fn find(world: &World, job: JobId, index: usize, secret: &str) -> Resu
         return Ok(Found::Nothing);
     }
     Ok(match job.status {
-        Status::Uploading => Found::Open { blob: BlobName::listed(file.blob.clone()), expected: expected(file) },
+        Status::Uploading => {
+            let (name, blob) = (file.name.clone(), BlobName::listed(file.blob.clone()));
+            Found::Open { name, blob, expected: expected(file) }
+        }
         Status::Cancelled => Found::Over,
         _ => Found::Whole { size: file.size },
     })
