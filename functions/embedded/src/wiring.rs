@@ -12,7 +12,8 @@ use flow::ports::{AlwaysAdmit, Blobs, Clock, Identity, Queue, Random, ReceivesUp
 use flow::process::Worker;
 use flow::{Settings, World};
 use local::{
-    DataFolder, DiskBlobs, DiskUploads, LocalIdentity, LocalQueue, PushLog, QueueSettings, SqliteStore, SystemClock, SystemRandom,
+    DataFolder, DiskBlobs, DiskUploads, LocalIdentity, LocalQueue, PushLog, QueueSettings, SqliteStore, SystemClock,
+    SystemRandom,
 };
 use secrecy::SecretString;
 use speech::Engine;
@@ -87,7 +88,19 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
     let stop_work = CancellationToken::new();
     let worker = Arc::new(Worker::new(world.clone(), engine, stop_work.clone()));
     let (data_dir, config) = (folder.path().to_owned(), config.clone());
-    Ok(Wired { world, worker, identity, queue, uploads, public_url, data_dir, config, stop_work, secret, _folder: folder })
+    Ok(Wired {
+        world,
+        worker,
+        identity,
+        queue,
+        uploads,
+        public_url,
+        data_dir,
+        config,
+        stop_work,
+        secret,
+        _folder: folder,
+    })
 }
 
 /// A configured secret, checked before anything is opened. An unset one is made by the data folder; an empty one is a
@@ -143,9 +156,8 @@ impl Wired {
             receives,
             public_url: self.public_url.clone(),
         };
-        let public = upload::routes(deps)
-            .merge(edge::health::routes(version, self.checks()))
-            .merge(edge::metrics::routes());
+        let public =
+            upload::routes(deps).merge(edge::health::routes(version, self.checks())).merge(edge::metrics::routes());
         let internal = process::routes(process::Deps { world, worker: Arc::clone(&self.worker), secret });
         let random = &self.world.random;
         (edge::wrap(public, Arc::clone(random)), edge::wrap(internal, Arc::clone(random)))

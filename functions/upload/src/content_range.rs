@@ -130,7 +130,8 @@ mod tests {
         assert!(read(&["bytes 0-9/100"], Some(10)).is_ok());
         assert!(read(&["bytes */100"], Some(0)).is_ok());
         assert!(read(&[], Some(100)).is_ok());
-        for (ranges, length) in [(&["bytes 0-9/100"][..], 11), (&["bytes 0-9/100"], 0), (&["bytes */*"], 1), (&[], 99)] {
+        for (ranges, length) in [(&["bytes 0-9/100"][..], 11), (&["bytes 0-9/100"], 0), (&["bytes */*"], 1), (&[], 99)]
+        {
             assert!(read(ranges, Some(length)).is_err(), "{ranges:?} of {length}");
         }
     }

@@ -152,9 +152,7 @@ pub async fn complete(
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let session = owned(&world, &uid, &job_id).await?;
     match flow::session::complete(&world, &session).await? {
-        Completed::Accepted { job, deduplicated } => {
-            Ok((StatusCode::ACCEPTED, Json(Accepted::of(&job, deduplicated))))
-        }
+        Completed::Accepted { job, deduplicated } => Ok((StatusCode::ACCEPTED, Json(Accepted::of(&job, deduplicated)))),
         Completed::Incomplete(missing) => Err(incomplete(missing)),
         Completed::Ended(job) if job.error.as_ref().is_some_and(|error| error.code == Code::UploadExpired) => {
             Err(Problem::new(Code::UploadExpired, "The upload was not completed in time; open it again."))

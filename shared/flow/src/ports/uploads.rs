@@ -52,7 +52,10 @@ pub trait Uploads: Send + Sync + 'static {
 /// A file when somebody comes to send more of it.
 pub enum Arriving {
     /// Nothing is missing.
-    Whole { size: u64, crc32c: u32 },
+    Whole {
+        size: u64,
+        crc32c: u32,
+    },
     Open(Box<dyn PartWriter>),
 }
 

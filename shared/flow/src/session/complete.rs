@@ -15,7 +15,10 @@ use crate::world::World;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Completed {
     /// The session's job, or the one that has its recordings.
-    Accepted { job: Job, deduplicated: bool },
+    Accepted {
+        job: Job,
+        deduplicated: bool,
+    },
     /// These files are not whole; so far they have come.
     Incomplete(Vec<(String, u64)>),
     /// It expired, or was cancelled.

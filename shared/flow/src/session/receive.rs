@@ -15,8 +15,14 @@ pub enum Found {
     /// Its session expired, or was cancelled.
     Over,
     /// Its session was completed: the file is whole.
-    Whole { size: u64 },
-    Open { name: String, blob: BlobName, expected: Expected },
+    Whole {
+        size: u64,
+    },
+    Open {
+        name: String,
+        blob: BlobName,
+        expected: Expected,
+    },
 }
 
 /// The file of this session whose address has this secret.

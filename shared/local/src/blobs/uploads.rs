@@ -49,7 +49,11 @@ impl DiskUploads {
     pub fn beside(blobs: &DiskBlobs, random: Arc<dyn Random>) -> Self {
         let parts = blobs.shelf.root.join(PARTIAL);
         let folders = Folders::new(parts.clone());
-        Self { yard: Arc::new(Yard { shelf: Arc::clone(&blobs.shelf), parts, folders }), seats: Seats::default(), random }
+        Self {
+            yard: Arc::new(Yard { shelf: Arc::clone(&blobs.shelf), parts, folders }),
+            seats: Seats::default(),
+            random,
+        }
     }
 
     /// Removes the folders of sessions that are over. For the start: nothing may be writing.
@@ -99,7 +103,8 @@ impl Yard {
         let after = after.map(|name| BlobName::listed(format!("{}{DATA}", relocated(name.as_str(), UPLOADS, PARTIAL))));
         let now = self.shelf.clock.now();
         // Two files for each.
-        let page = list::Page { folder: PARTIAL, prefix: "", after: after.as_ref(), limit: limit.saturating_mul(2), now };
+        let page =
+            list::Page { folder: PARTIAL, prefix: "", after: after.as_ref(), limit: limit.saturating_mul(2), now };
         let found = list::list(&self.shelf.root, &page).map_err(|error| fault("uploads.list", "", error))?;
         let mut listed: Vec<(BlobName, Duration)> = Vec::new();
         for (file, age) in found {

@@ -56,10 +56,8 @@ impl Mark {
     fn decode(entry: [u8; ENTRY]) -> Option<Self> {
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = entry;
         let whole = check(&entry[..12]) == u32::from_le_bytes([m, n, o, p]);
-        let mark = Self {
-            offset: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
-            crc32c: u32::from_le_bytes([i, j, k, l]),
-        };
+        let mark =
+            Self { offset: u64::from_le_bytes([a, b, c, d, e, f, g, h]), crc32c: u32::from_le_bytes([i, j, k, l]) };
         whole.then_some(mark)
     }
 }

@@ -71,7 +71,20 @@ impl Part {
         let (written, slot) = agree(&data, &mark).map_err(failed)?;
         let (yard, name) = (Arc::clone(yard), name.clone());
         let (durable, ask_at) = (written.offset, written.offset + ASK_EVERY);
-        Ok(Self { yard, name, places, expected, data, mark, slot, written, durable, ask_at, over: false, _taken: taken })
+        Ok(Self {
+            yard,
+            name,
+            places,
+            expected,
+            data,
+            mark,
+            slot,
+            written,
+            durable,
+            ask_at,
+            over: false,
+            _taken: taken,
+        })
     }
 
     pub fn offset(&self) -> u64 {

@@ -42,7 +42,8 @@ impl Seats {
         }
         let turn = Arc::clone(&seat.turn).lock_owned();
         // Made before waiting: whoever gives up leaves no entry behind.
-        let mut taken = Taken { seats: self.clone(), name: name.clone(), seat, displaced: displaced.clone(), turn: None };
+        let mut taken =
+            Taken { seats: self.clone(), name: name.clone(), seat, displaced: displaced.clone(), turn: None };
         let refuse = |why: &str| Error::new(Kind::Unavailable, operation, name).because(why.to_owned());
         tokio::select! {
             biased;

@@ -52,7 +52,10 @@ pub async fn the_same_files_again_are_the_same_session(store: Arc<dyn Store>) {
     again.conversation_id = Some(conversation_id(7));
     again.language = Some("de".into());
     let found = opened(scene.open(&again).await);
-    assert_eq!((found.id, found.conversation_id, found.language.as_deref()), (first.id, again.conversation_id, Some("de")));
+    assert_eq!(
+        (found.id, found.conversation_id, found.language.as_deref()),
+        (first.id, again.conversation_id, Some("de"))
+    );
     assert_eq!(found.files, first.files);
     assert_eq!(scene.job(first.id).await, found, "the latest word is written");
     for other in [session(&ann(), &[phone(0)]), session(&bob(), &[phone(0), phone(90)])] {
@@ -160,7 +163,8 @@ pub async fn a_session_that_lacks_bytes_is_not_completed(store: Arc<dyn Store>) 
     other_sum[0].crc32c ^= 1;
     let mut short = all.clone();
     short[1].size -= 1;
-    for (whole, missing) in [(vec![], vec![0, 1]), (all[..1].to_vec(), vec![1]), (other_sum, vec![0]), (short, vec![1])] {
+    for (whole, missing) in [(vec![], vec![0, 1]), (all[..1].to_vec(), vec![1]), (other_sum, vec![0]), (short, vec![1])]
+    {
         let answer = scene.store.complete_session(session.id, &whole, scene.at()).await.unwrap();
         assert_eq!(answer, SessionCompleted::Incomplete { job: session.clone(), missing });
     }
@@ -186,7 +190,10 @@ pub async fn another_job_with_the_recordings_answers_for_the_session(store: Arc<
     let answer = scene.complete(&session).await;
     let SessionCompleted::Answered { by, session: ended } = answer.clone() else { panic!("{answer:?}") };
     assert_eq!((by.id, ended.status, ended.answered_by), (live.id, Status::Cancelled, Some(live.id)));
-    assert_eq!((ended.effects.cleanup, ended.effects.push, ended.audio), (Effect::Due(scene.now()), Effect::None, Audio::Gone));
+    assert_eq!(
+        (ended.effects.cleanup, ended.effects.push, ended.audio),
+        (Effect::Due(scene.now()), Effect::None, Audio::Gone)
+    );
     assert_eq!(scene.complete(&session).await, answer, "and goes on answering");
     let claimed = scene.claim(live.id).await;
     let SessionCompleted::Answered { by, .. } = scene.complete(&session).await else { panic!("not answered") };
