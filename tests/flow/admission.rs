@@ -39,7 +39,8 @@ impl Door {
         let stage = Stage::new();
         let world = World { admission: Arc::new(refusing), ..stage.world.clone() };
         let secret = TaskSecret::new(Some(SecretString::from("s".repeat(32))), None).unwrap();
-        let deps = upload::Deps { world, identity: Arc::new(Names), secret: Arc::new(secret) };
+        let (identity, secret) = (Arc::new(Names), Arc::new(secret));
+        let deps = upload::Deps { world, identity, secret, receives: None, public_url: None };
         let router = edge::wrap(upload::routes(deps), stage.world.random.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -34,7 +34,7 @@ pub enum Completion {
     /// These files are not whole. Nothing is written.
     Incomplete(Vec<usize>),
     /// Another job has every recording: the session ends.
-    Answer { by: Job, session: Job },
+    Answer { by: Box<Job>, session: Job },
     /// It is a job now; `deduplicated` when it is born at its end.
     Job { job: Job, recordings: Vec<Recording>, deduplicated: bool },
 }
@@ -50,7 +50,7 @@ pub fn complete(completing: Completing<'_>, ctx: Context<'_>) -> Completion {
     let ids: Vec<RecordingId> = session.files.iter().map(|file| file.recording).collect();
     if let Some(by) = accept::answering(&session.uid, &ids, &known, ctx.now) {
         let session = end_answered(session, by.id, ctx);
-        return Completion::Answer { by: by.clone(), session };
+        return Completion::Answer { by: Box::new(by.clone()), session };
     }
     let deduplicated = accept::all_finished(&known.recordings);
     let mut job = session;

@@ -56,7 +56,7 @@ pub enum Opening {
     /// Every recording is finished, in several jobs: a new job born completed, with its recordings.
     Born { job: Job, recordings: Vec<Recording> },
     /// A session of these files is open: as it was, and as it is to be written.
-    Again { before: Job, job: Job },
+    Again { before: Box<Job>, job: Job },
     /// A new session, and the oldest ones, ended, that give way to it.
     New { job: Job, ended: Vec<Ended> },
 }
@@ -115,7 +115,7 @@ fn again(before: Job, request: &SessionRequest, recordings: &[Option<Recording>]
     if job != before {
         job.updated_at = later_than(before.updated_at, ctx);
     }
-    Opening::Again { before, job }
+    Opening::Again { before: Box::new(before), job }
 }
 
 fn new_session(request: &SessionRequest, known: SessionKnown, ctx: Context<'_>) -> Opening {

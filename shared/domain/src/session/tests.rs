@@ -129,7 +129,7 @@ proptest! {
         match open(&request(2, &asked), known, ctx(&rules)) {
             Opening::Again { before, job } => {
                 prop_assert_eq!(&a, &b);
-                prop_assert_eq!((&before, job.id), (&first, first.id));
+                prop_assert_eq!((&*before, job.id), (&first, first.id));
             }
             Opening::New { job, .. } => {
                 prop_assert_ne!(&a, &b);

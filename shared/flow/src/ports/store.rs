@@ -51,7 +51,7 @@ pub enum SessionCompleted {
     /// The session is a job now, or was before. Its recordings are tied to it.
     Job { job: Job, deduplicated: bool },
     /// Another job has its recordings; the session ended, now or before, and its effects are due.
-    Answered { by: Job, session: Job },
+    Answered { by: Box<Job>, session: Job },
     /// These files are not whole. Nothing was written.
     Incomplete { job: Job, missing: Vec<usize> },
     /// It expired, or was cancelled.

@@ -40,7 +40,7 @@ pub async fn complete(world: &World, session: &Job) -> Result<Completed> {
         }
         SessionCompleted::Answered { by, session } => {
             effects::run(world, &session).await;
-            Ok(Completed::Accepted { job: by, deduplicated: true })
+            Ok(Completed::Accepted { job: *by, deduplicated: true })
         }
         SessionCompleted::Incomplete { job, missing } => {
             let offset = |index: usize| match progress.get(index) {

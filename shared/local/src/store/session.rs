@@ -61,7 +61,7 @@ pub fn complete(db: &Connection, id: JobId, whole: &[WholeFile], at: &At<'_>) ->
     match decide_complete(Completing { session: session.clone(), known, whole }, ctx) {
         Completion::Before { deduplicated } => Ok(SessionCompleted::Job { job: session, deduplicated }),
         Completion::AnsweredBefore { by } => Ok(match jobs::load(db, by)? {
-            Some(by) => SessionCompleted::Answered { by, session },
+            Some(by) => SessionCompleted::Answered { by: Box::new(by), session },
             None => SessionCompleted::NoSuchJob,
         }),
         Completion::Ended => Ok(SessionCompleted::Ended(session)),

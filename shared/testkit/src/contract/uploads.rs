@@ -190,7 +190,8 @@ pub async fn abandoning_stops_whoever_sends(at: Arc<Receiving>) {
     };
     let name = name(1);
     let (before, abandoned) = tokio::join!(stops, at.uploads.abandon(&name, None));
-    (before.unwrap(), abandoned.unwrap());
+    before.unwrap();
+    abandoned.unwrap();
     assert_eq!(at.open(&name, of(SOUND)).await.offset(), 0);
 }
 

@@ -197,7 +197,7 @@ pub async fn another_job_with_the_recordings_answers_for_the_session(store: Arc<
     assert_eq!(scene.complete(&session).await, answer, "and goes on answering");
     let claimed = scene.claim(live.id).await;
     let SessionCompleted::Answered { by, .. } = scene.complete(&session).await else { panic!("not answered") };
-    assert_eq!(by, claimed, "as it is now");
+    assert_eq!(*by, claimed, "as it is now");
 }
 
 pub async fn a_session_whose_recordings_were_finished_in_several_jobs_is_born_completed(store: Arc<dyn Store>) {
@@ -220,7 +220,7 @@ pub async fn a_session_expires_when_its_time_is_over(store: Arc<dyn Store>) {
     assert_eq!(scene.refused(session.id, Command::ExpireUpload).await, Refusal::NotDue);
     assert_eq!(scene.store.due_jobs(scene.now(), None, 10).await.unwrap(), []);
     scene.clock.set(end);
-    assert_eq!(scene.store.due_jobs(scene.now(), None, 10).await.unwrap(), [session.clone()]);
+    assert_eq!(scene.store.due_jobs(scene.now(), None, 10).await.unwrap(), std::slice::from_ref(&session));
     let ended = scene.done(session.id, Command::ExpireUpload).await;
     assert_eq!((ended.status, ended.error.as_ref().unwrap().code), (Status::Cancelled, Code::UploadExpired));
     assert_eq!((ended.effects.cleanup, ended.audio), (Effect::Due(end), Audio::Gone));

@@ -34,7 +34,7 @@ impl Tables {
         match complete(Completing { session: session.clone(), known, whole }, ctx) {
             Completion::Before { deduplicated } => SessionCompleted::Job { job: session, deduplicated },
             Completion::AnsweredBefore { by } => match self.jobs.get(&by).cloned() {
-                Some(by) => SessionCompleted::Answered { by, session },
+                Some(by) => SessionCompleted::Answered { by: Box::new(by), session },
                 None => SessionCompleted::NoSuchJob,
             },
             Completion::Ended => SessionCompleted::Ended(session),
