@@ -25,6 +25,8 @@ mod pushes;
 mod quickstart;
 mod reading;
 mod same_audio;
+mod session_rows;
+mod sessions;
 mod task_rows;
 mod tls;
 mod upload_rows;

@@ -35,8 +35,14 @@ impl Door {
     pub fn of(stage: Stage) -> Self {
         let secret = TaskSecret::new(Some(SecretString::from("s".repeat(32))), None).unwrap();
         let stop = CancellationToken::new();
-        let (identity, shutdown) = (Arc::new(Names), stop.clone());
-        let deps = upload::Deps { world: stage.world.clone(), identity, secret: Arc::new(secret), shutdown };
+        let deps = upload::Deps {
+            world: stage.world.clone(),
+            identity: Arc::new(Names),
+            secret: Arc::new(secret),
+            shutdown: stop.clone(),
+            receives: None,
+            public_url: None,
+        };
         let router = edge::wrap(upload::routes(deps), stage.world.random.clone());
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();

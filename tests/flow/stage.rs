@@ -52,6 +52,7 @@ impl Stage {
             store: store.clone(),
             feed: store.clone(),
             blobs: blobs.clone(),
+            uploads: Arc::new(memory::Uploads::new(blobs.clone(), Arc::new(SeededRandom::new(2)))),
             queue: Arc::new(memory::Queue::new(clock.clone())),
             push: push.clone(),
             admission: Arc::new(AlwaysAdmit),

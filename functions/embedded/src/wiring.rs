@@ -9,11 +9,14 @@ use axum::Router;
 use config::Config;
 use edge::{Check, TaskSecret};
 use flow::census::Watch;
-use flow::ports::{Admission, AlwaysAdmit, Blobs, Clock, Feed, Identity, Queue, Random, Store};
+use flow::ports::{
+    Admission, AlwaysAdmit, Blobs, Clock, Feed, Identity, Queue, Random, ReceivesUploads, Store, Uploads,
+};
 use flow::process::Worker;
 use flow::{Settings, World};
 use local::{
-    DataFolder, DiskBlobs, LocalIdentity, LocalQueue, PushLog, QueueSettings, SqliteStore, SystemClock, SystemRandom,
+    DataFolder, DiskBlobs, DiskUploads, LocalIdentity, LocalQueue, PushLog, QueueSettings, SqliteStore, SystemClock,
+    SystemRandom,
 };
 use secrecy::SecretString;
 use speech::Engine;
@@ -31,6 +34,8 @@ pub struct Wired {
     pub worker: Arc<Worker>,
     pub identity: Arc<LocalIdentity>,
     pub queue: Arc<LocalQueue>,
+    uploads: Arc<DiskUploads>,
+    public_url: Option<String>,
     pub data_dir: PathBuf,
     pub config: Config,
     /// Cancelled, running jobs go back to the queue.
@@ -68,6 +73,8 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
     let blobs = Arc::new(DiskBlobs::open(&folder.blobs_dir(), config.blobs.reserve_bytes, Arc::clone(&clock))?);
     // The folder is ours alone: what lies half-written there nobody writes any more.
     blobs.sweep_temporary()?;
+    let uploads = Arc::new(DiskUploads::beside(&blobs, Arc::clone(&random)));
+    uploads.prune()?;
     let queue_settings = queue_settings(config, internal_url, &secret);
     let queue = LocalQueue::open(&folder.queue_file(), queue_settings, Arc::clone(&clock), Arc::clone(&random))?;
     let queue = Arc::new(queue);
@@ -77,6 +84,7 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
         feed: Arc::clone(&store) as Arc<dyn Feed>,
         store,
         blobs: blobs as Arc<dyn Blobs>,
+        uploads: Arc::clone(&uploads) as Arc<dyn Uploads>,
         queue: Arc::clone(&queue) as Arc<dyn Queue>,
         push,
         admission: admission(config, &clock)?,
@@ -85,11 +93,25 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
         settings: Arc::new(settings),
         staging: Default::default(),
     };
+    let public_url = config.public_url()?;
     let stop_work = CancellationToken::new();
     let worker = Arc::new(Worker::new(world.clone(), engine, stop_work.clone()));
     let (data_dir, config) = (folder.path().to_owned(), config.clone());
     let end_streams = CancellationToken::new();
-    Ok(Wired { world, worker, identity, queue, data_dir, config, stop_work, end_streams, secret, _folder: folder })
+    Ok(Wired {
+        world,
+        worker,
+        identity,
+        queue,
+        uploads,
+        public_url,
+        data_dir,
+        config,
+        stop_work,
+        end_streams,
+        secret,
+        _folder: folder,
+    })
 }
 
 /// Lets everybody in, or nobody where a refusal is simulated.
@@ -146,8 +168,14 @@ impl Wired {
     pub fn routers(&self, version: &'static str) -> (Router, Router) {
         let (world, secret) = (self.world.clone(), Arc::clone(&self.secret));
         let identity = Arc::clone(&self.identity) as Arc<dyn Identity>;
-        let shutdown = self.end_streams.clone();
-        let deps = upload::Deps { world: world.clone(), identity, secret: Arc::clone(&secret), shutdown };
+        let deps = upload::Deps {
+            world: world.clone(),
+            identity,
+            secret: Arc::clone(&secret),
+            shutdown: self.end_streams.clone(),
+            receives: Some(Arc::clone(&self.uploads) as Arc<dyn ReceivesUploads>),
+            public_url: self.public_url.clone(),
+        };
         let public = upload::routes(deps)
             .merge(edge::health::routes(version, self.checks()))
             .merge(self.metrics())

@@ -120,7 +120,7 @@ fn sentence(why: &str) -> String {
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 
-fn unknown_job() -> Problem {
+pub fn unknown_job() -> Problem {
     Problem::new(Code::JobNotFound, "There is no such job, or it has expired.")
 }
 

@@ -1,6 +1,7 @@
 //! The public API: uploads, jobs, devices, conversations, usage, limits. Wiring and HTTP; the rules live in `domain` and `flow`.
 
 mod compat;
+mod content_range;
 mod conversations;
 mod cursor;
 mod devices;
@@ -8,8 +9,10 @@ mod events;
 mod jobs;
 mod limits;
 mod multipart;
+mod parts;
 mod refused;
 mod routes;
+mod sessions;
 mod upload;
 mod usage;
 mod view;

@@ -21,11 +21,8 @@ fn files(bad: &[BadFile]) -> Problem {
         1 => format!("{}: {}", first.file, first.detail),
         n => format!("{}: {} (and {} more)", first.file, first.detail, n - 1),
     };
-    let problem = Problem::new(first.code, detail).files(
-        bad.iter()
-            .map(|bad| FileProblem { file: bad.file.clone(), code: bad.code, detail: bad.detail.clone() })
-            .collect(),
-    );
+    let problem = Problem::new(first.code, detail)
+        .files(bad.iter().map(|bad| FileProblem::new(&bad.file, bad.code, &bad.detail)).collect());
     // When every recording lies in the future only for a while: the longest wait makes the batch valid.
     match bad.iter().filter_map(|bad| bad.retry_after).max() {
         Some(wait) => problem.after(wait),

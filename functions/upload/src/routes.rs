@@ -8,7 +8,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use edge::TaskSecret;
 use flow::World;
-use flow::ports::Identity;
+use flow::ports::{Identity, ReceivesUploads};
 use http::header::CONTENT_TYPE;
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
@@ -17,7 +17,10 @@ use utoipa_axum::routes;
 
 use crate::compat::Door;
 use crate::events::Places;
-use crate::{compat, conversations, devices, events, jobs, limits, upload, usage};
+use crate::parts::Receiver;
+use crate::sessions::Sessions;
+use crate::view::session::Addresses;
+use crate::{compat, conversations, devices, events, jobs, limits, parts, sessions, upload, usage};
 
 /// What the function needs.
 pub struct Deps {
@@ -27,6 +30,10 @@ pub struct Deps {
     pub secret: Arc<TaskSecret>,
     /// Cancelled when the process is to end: answers that would go on for minutes end then.
     pub shutdown: CancellationToken,
+    /// Takes the bytes of upload sessions, where they come through this process.
+    pub receives: Option<Arc<dyn ReceivesUploads>>,
+    /// The address that clients reach this server by, for what cannot be relative.
+    pub public_url: Option<String>,
 }
 
 /// What handlers take parts of.
@@ -49,17 +56,32 @@ impl FromRef<Api> for Places {
 }
 
 pub fn routes(deps: Deps) -> Router {
-    let Deps { world, identity, secret: _, shutdown } = deps;
-    let places = Places::new(world.settings.streams.clone(), shutdown);
-    let api = Api { world, places };
+    let Deps { world, identity, secret: _, shutdown, receives, public_url } = deps;
     let document: Arc<str> = document().to_json().unwrap_or_default().into();
     let document = move || async move { ([(CONTENT_TYPE, "application/json")], document.to_string()) };
-    let with_token = Router::from(with_token()).layer(Extension(Door::of(&api.world.settings)));
-    edge::authenticated(with_token, identity)
+    let addresses = if receives.is_some() { Addresses::Here { public_url } } else { Addresses::Elsewhere };
+    let sessions = Router::from(of_sessions()).with_state(Sessions { world: world.clone(), addresses });
+    let places = Places::new(world.settings.streams.clone(), shutdown);
+    let door = Extension(Door::of(&world.settings));
+    let with_token = Router::from(with_token()).layer(door).with_state(Api { world: world.clone(), places });
+    let routes = edge::authenticated(with_token.merge(sessions), identity)
         // Outside of the token's check: what is deprecated says so to everybody.
         .route_layer(from_fn(compat::wait::say_deprecated))
-        .with_state(api)
-        .route("/openapi.json", get(document))
+        .route("/openapi.json", get(document));
+    match receives {
+        Some(uploads) => routes.merge(Router::from(of_parts()).with_state(Receiver { world, uploads })),
+        None => routes,
+    }
+}
+
+/// Upload sessions, which ask for a token.
+fn of_sessions() -> OpenApiRouter<Sessions> {
+    OpenApiRouter::new().routes(routes!(sessions::open)).routes(routes!(sessions::complete))
+}
+
+/// Their bytes, whose address is the credential.
+fn of_parts() -> OpenApiRouter<Receiver> {
+    OpenApiRouter::new().routes(routes!(parts::put).layer(DefaultBodyLimit::disable()))
 }
 
 /// Routes that ask for a token.
@@ -94,6 +116,8 @@ pub fn document() -> OpenApi {
         .build();
     let mut document = OpenApiBuilder::new().info(info).build();
     document.merge(with_token().into_openapi());
+    document.merge(of_sessions().into_openapi());
+    document.merge(of_parts().into_openapi());
     document.merge(edge::health::document());
     document.merge(edge::metrics::document());
     document.merge(edge::error_pages::document());

@@ -182,7 +182,7 @@ fn part_headers(headers: &HeaderMap) -> Result<PartHeaders, Problem> {
 }
 
 /// Held to the same bound as the times in names: before it, recorders had no clock.
-fn parse_captured_at(value: &str) -> Result<Timestamp, &'static str> {
+pub fn parse_captured_at(value: &str) -> Result<Timestamp, &'static str> {
     let at: Timestamp = value.trim().parse().map_err(|_| "is not an RFC 3339 time")?;
     if at.millis() >= EARLIEST_MS { Ok(at) } else { Err("lies before 2024") }
 }

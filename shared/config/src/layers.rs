@@ -12,7 +12,7 @@ pub const DEFAULT: &str = include_str!("default.toml");
 pub const ENV_PREFIX: &str = "AFTERWORD_";
 
 /// Keys without a default: they are commented out in the default file.
-const OPTIONAL: [(&str, &str); 2] = [("tasks", "secret"), ("tasks", "previous_secret")];
+const OPTIONAL: [(&str, &str); 3] = [("server", "public_url"), ("tasks", "secret"), ("tasks", "previous_secret")];
 const SECRETS: [&str; 2] = ["tasks.secret", "tasks.previous_secret"];
 
 /// Where a key's value came from.

@@ -14,23 +14,6 @@ macro_rules! section {
     };
 }
 
-section!(Server {
-    listen: String,
-    internal_listen: String,
-    tls_cert: String,
-    tls_key: String,
-    tls_renewal_seconds: u64,
-    cors_origins: Vec<String>,
-    max_connections: usize,
-    idle_seconds: u64,
-    body_silence_seconds: u64,
-    write_stall_seconds: u64,
-    max_headers: usize,
-    max_header_bytes: usize,
-    max_uri_bytes: usize,
-    max_json_bytes: usize,
-    h2_streams: u32,
-});
 section!(Log { level: String, format: LogFormat });
 section!(Jobs {
     lease_seconds: u64,
@@ -40,6 +23,7 @@ section!(Jobs {
     max_wait_seconds: u64,
     retention_seconds: u64,
     expire_after_cleanup_seconds: u64,
+    upload_session_seconds: u64,
 });
 section!(Sweep { interval_seconds: u64, limit: usize, orphan_blob_seconds: u64 });
 section!(Engine { name: String, null_delay_ms: u64, null_fail: String });
@@ -50,6 +34,8 @@ section!(Limits {
     max_batch_bytes: u64,
     max_files: usize,
     resumable_max_file_bytes: u64,
+    resumable_max_batch_bytes: u64,
+    open_sessions_per_user: u32,
     max_future_seconds: u64,
     recovery_window_seconds: u64,
     inline_audio_seconds: u64,
@@ -71,6 +57,29 @@ section!(Queue {
 section!(Blobs { keep_days: u64, reserve_bytes: u64 });
 section!(Identity { token_ttl_seconds: u64 });
 section!(Simulate { refuse: String, retry_after_seconds: u64 });
+
+/// Without a public address of its own, a server's addresses are relative.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    pub listen: String,
+    pub internal_listen: String,
+    #[serde(default)]
+    pub public_url: Option<String>,
+    pub tls_cert: String,
+    pub tls_key: String,
+    pub tls_renewal_seconds: u64,
+    pub cors_origins: Vec<String>,
+    pub max_connections: usize,
+    pub idle_seconds: u64,
+    pub body_silence_seconds: u64,
+    pub write_stall_seconds: u64,
+    pub max_headers: usize,
+    pub max_header_bytes: usize,
+    pub max_uri_bytes: usize,
+    pub max_json_bytes: usize,
+    pub h2_streams: u32,
+}
 
 /// Secrets have no default: an absent one and an empty one are different mistakes.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -15,6 +15,7 @@ impl Config {
         self.check_ranges()?;
         self.check_server()?;
         self.refusal()?;
+        self.public_url()?;
         let rules = self.rules();
         rules.check().map_err(|why| ConfigError(why.to_owned()))?;
         let limits = &self.limits;
@@ -25,6 +26,7 @@ impl Config {
                 max_batch_bytes: limits.max_batch_bytes,
                 max_files: limits.max_files,
                 resumable_max_file_bytes: limits.resumable_max_file_bytes,
+                resumable_max_batch_bytes: limits.resumable_max_batch_bytes,
                 max_future: secs(limits.max_future_seconds),
                 recovery_window: (limits.recovery_window_seconds > 0).then(|| secs(limits.recovery_window_seconds)),
                 inline_audio: secs(limits.inline_audio_seconds),
@@ -51,6 +53,8 @@ impl Config {
         let lease = secs(jobs.lease_seconds);
         let defaults = Rules::default();
         let (max_wait, retention) = (secs(jobs.max_wait_seconds), secs(jobs.retention_seconds));
+        let upload_session = secs(jobs.upload_session_seconds);
+        let longest = upload_session + max_wait + retention;
         Rules {
             lease,
             renew_after: lease / 3,
@@ -62,10 +66,25 @@ impl Config {
             expire_after_cleanup: secs(jobs.expire_after_cleanup_seconds),
             keep_audio: secs(self.blobs.keep_days.saturating_mul(DAY_SECONDS)),
             enqueued_per_user: self.limits.enqueued_per_user,
+            upload_session,
+            open_sessions_per_user: self.limits.open_sessions_per_user,
             // On a disk nothing takes the audio away; the bound only has to be beyond every wait.
-            audio_lifecycle: defaults.audio_lifecycle.max(max_wait + retention + 2 * defaults.lifecycle_margin),
+            audio_lifecycle: defaults.audio_lifecycle.max(longest + 2 * defaults.lifecycle_margin),
             ..defaults
         }
+    }
+
+    /// The public address without a slash at its end, if one is set.
+    pub fn public_url(&self) -> Result<Option<String>, ConfigError> {
+        let Some(url) = self.server.public_url.as_deref() else { return Ok(None) };
+        let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or_default();
+        let host = host.strip_suffix('/').unwrap_or(host);
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-._~:/%[]".contains(c);
+        if host.is_empty() || host.starts_with(['/', ':']) || !host.chars().all(fits) {
+            let why = format!("server.public_url must be an address such as https://audio.example.com, not `{url}`");
+            return Err(ConfigError(why));
+        }
+        Ok(Some(url.strip_suffix('/').unwrap_or(url).to_owned()))
     }
 
     fn check_ranges(&self) -> Result<(), ConfigError> {
@@ -91,6 +110,7 @@ impl Config {
             ("jobs.max_wait_seconds", jobs.max_wait_seconds, 1, LONGEST_SECONDS),
             ("jobs.retention_seconds", jobs.retention_seconds, 1, LONGEST_SECONDS),
             ("jobs.expire_after_cleanup_seconds", jobs.expire_after_cleanup_seconds, 0, LONGEST_SECONDS),
+            ("jobs.upload_session_seconds", jobs.upload_session_seconds, 1, LONGEST_SECONDS),
             ("sweep.interval_seconds", sweep.interval_seconds, 1, DAY_SECONDS),
             ("sweep.limit", sweep.limit as u64, 1, 1_000_000),
             ("sweep.orphan_blob_seconds", sweep.orphan_blob_seconds, 0, LONGEST_SECONDS),
@@ -102,6 +122,8 @@ impl Config {
             ("limits.max_batch_bytes", limits.max_batch_bytes, 1, 1 << 40),
             ("limits.max_files", limits.max_files as u64, 1, 1000),
             ("limits.resumable_max_file_bytes", limits.resumable_max_file_bytes, 1, 1 << 40),
+            ("limits.resumable_max_batch_bytes", limits.resumable_max_batch_bytes, 1, 1 << 40),
+            ("limits.open_sessions_per_user", u64::from(limits.open_sessions_per_user), 1, 1000),
             ("limits.max_future_seconds", limits.max_future_seconds, 0, LONGEST_SECONDS),
             ("limits.recovery_window_seconds", limits.recovery_window_seconds, 0, 100 * LONGEST_SECONDS),
             ("limits.inline_audio_seconds", limits.inline_audio_seconds, 0, DAY_SECONDS),

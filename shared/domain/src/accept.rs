@@ -66,26 +66,13 @@ pub fn decide(batch: &Batch, known: Known, ctx: Context<'_>) -> Decision {
     if let Some(job) = known.own {
         return Decision::Own { deduplicated: was_born_completed(&job), job };
     }
-    let ids = batch.recording_ids();
-    let finished = known.recordings.iter().all(|r| r.as_ref().is_some_and(Recording::is_finished));
-    let answers = |job: &&Job| {
-        if job.expires_at.is_some_and(|at| ctx.now.has_reached(at)) {
-            return false;
-        }
-        let fits = if finished { job.status == Status::Completed } else { job.status.is_live() };
-        fits && job.uid == batch.uid && ids.iter().all(|id| job.files.iter().any(|file| file.recording == *id))
-    };
-    if let Some(job) = known.jobs.iter().filter(answers).min_by_key(|job| (job.created_at, job.id)) {
+    let finished = all_finished(&known.recordings);
+    if let Some(job) = answering(&batch.uid, &batch.recording_ids(), &known, ctx.now) {
         return Decision::Answer(job.clone());
     }
-    let recordings: Vec<_> = known
-        .recordings
-        .into_iter()
-        .zip(&ids)
-        .zip(&batch.files)
-        .map(|((known, id), file)| tie(known, *id, file, batch, ctx.now))
-        .collect();
-    let mut job = propose(batch, &recordings, ctx.now);
+    let mut job = propose(batch, ctx.now);
+    let mut recordings = tie(&mut job, known.recordings, ctx.now);
+    take_silence(&mut job, &mut recordings, batch);
     if recordings.iter().all(Recording::is_finished) {
         // What was listened to at the door was worked on: that was the attempt.
         job.attempt = u32::from(!finished);
@@ -96,39 +83,77 @@ pub fn decide(batch: &Batch, known: Known, ctx: Context<'_>) -> Decision {
     Decision::Create { job, recordings, deduplicated: finished }
 }
 
-/// ...of recordings that were finished before it. No other job is completed without an attempt.
-fn was_born_completed(job: &Job) -> bool {
+/// What was heard to be silent at the door is over, unless the recording knows better.
+fn take_silence(job: &mut Job, recordings: &mut [Recording], batch: &Batch) {
+    for ((file, recording), staged) in job.files.iter_mut().zip(recordings).zip(&batch.files) {
+        let Some(facts) = staged.silent else { continue };
+        recording.heard_nothing(facts);
+        if recording.is_finished() {
+            file.follow(recording);
+        }
+    }
+}
+
+/// Nothing is left to do for any recording of the batch.
+pub(crate) fn all_finished(recordings: &[Option<Recording>]) -> bool {
+    recordings.iter().all(|recording| recording.as_ref().is_some_and(Recording::is_finished))
+}
+
+/// The job that has every recording of a batch: a completed one when all are finished, else a live one.
+pub(crate) fn answering<'a>(uid: &Uid, ids: &[RecordingId], known: &'a Known, now: Timestamp) -> Option<&'a Job> {
+    let finished = all_finished(&known.recordings);
+    let answers = |job: &&Job| {
+        if job.expires_at.is_some_and(|at| now.has_reached(at)) {
+            return false;
+        }
+        let fits = if finished { job.status == Status::Completed } else { job.status.is_live() };
+        fits && job.uid == *uid && ids.iter().all(|id| job.files.iter().any(|file| file.recording == *id))
+    };
+    known.jobs.iter().filter(answers).min_by_key(|job| (job.created_at, job.id))
+}
+
+/// No other job is completed without an attempt.
+pub(crate) fn was_born_completed(job: &Job) -> bool {
     job.status == Status::Completed && job.attempt == 0
 }
 
-fn tie(known: Option<Recording>, id: RecordingId, file: &StagedFile, batch: &Batch, now: Timestamp) -> Recording {
-    let mut recording = match known {
-        Some(recording) => Recording { latest_job: batch.job_id, ..recording },
-        None => Recording {
-            id,
-            uid: batch.uid.clone(),
-            name: file.name.clone(),
-            sha256: file.sha256,
-            stream: file.stream.clone(),
-            state: State::Known,
-            captured_at: None,
-            language: None,
-            conversation_id: None,
-            facts: AudioFacts::default(),
-            plan: None,
-            latest_job: batch.job_id,
-            conversation_ids: Vec::new(),
-            created_at: now,
-        },
+/// Makes the job the latest one of its recordings. In a mixed batch, what is finished is finished from the start.
+pub(crate) fn tie(job: &mut Job, known: Vec<Option<Recording>>, now: Timestamp) -> Vec<Recording> {
+    let (id, uid) = (job.id, job.uid.clone());
+    let tie_one = |(known, file): (Option<Recording>, &mut JobFile)| {
+        let recording = match known {
+            Some(recording) => Recording { latest_job: id, ..recording },
+            None => new_recording(file, &uid, id, now),
+        };
+        if recording.is_finished() {
+            file.follow(&recording);
+        }
+        recording
     };
-    if let Some(facts) = file.silent {
-        recording.heard_nothing(facts);
-    }
-    recording
+    known.into_iter().zip(&mut job.files).map(tie_one).collect()
 }
 
-fn propose(batch: &Batch, recordings: &[Recording], now: Timestamp) -> Job {
-    let files: Vec<_> = batch.files.iter().zip(recordings).map(|(file, recording)| job_file(file, recording)).collect();
+fn new_recording(file: &JobFile, uid: &Uid, job: JobId, now: Timestamp) -> Recording {
+    Recording {
+        id: file.recording,
+        uid: uid.clone(),
+        name: file.name.clone(),
+        sha256: file.sha256,
+        stream: file.stream.clone(),
+        state: State::Known,
+        captured_at: None,
+        language: None,
+        conversation_id: None,
+        facts: AudioFacts::default(),
+        plan: None,
+        latest_job: job,
+        conversation_ids: Vec::new(),
+        created_at: now,
+    }
+}
+
+pub(crate) fn propose(batch: &Batch, now: Timestamp) -> Job {
+    let files: Vec<_> = batch.files.iter().zip(batch.recording_ids()).map(|(file, id)| job_file(file, id)).collect();
     Job {
         id: batch.job_id,
         uid: batch.uid.clone(),
@@ -158,17 +183,18 @@ fn propose(batch: &Batch, recordings: &[Recording], now: Timestamp) -> Job {
         error: None,
         retry_key: None,
         traceparent: batch.traceparent.clone(),
+        answered_by: None,
     }
 }
 
-fn job_file(file: &StagedFile, recording: &Recording) -> JobFile {
-    let mut job_file = JobFile {
+fn job_file(file: &StagedFile, recording: RecordingId) -> JobFile {
+    JobFile {
         name: file.name.clone(),
         blob: file.blob.clone(),
         size: file.size,
         sha256: file.sha256,
         crc32c: file.crc32c,
-        recording: recording.id,
+        recording,
         stream: file.stream.clone(),
         captured_at: file.captured_at,
         status: FileStatus::Queued,
@@ -177,12 +203,8 @@ fn job_file(file: &StagedFile, recording: &Recording) -> JobFile {
         counts: Counts::default(),
         failed: Vec::new(),
         conversation_ids: Vec::new(),
-    };
-    // In a mixed batch, what is finished is finished from the start.
-    if recording.is_finished() {
-        job_file.follow(recording);
+        upload: None,
     }
-    job_file
 }
 
 #[cfg(test)]

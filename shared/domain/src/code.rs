@@ -84,6 +84,9 @@ codes! {
     JobFailed = "job_failed", 500, "Nothing came of the job";
     StillProcessing = "still_processing", 504, "The job takes longer than a request may wait";
     UploadIncomplete = "upload_incomplete", 409, "Not every file is whole";
+    UploadNotFound = "upload_not_found", 404, "No such upload";
+    UploadExpired = "upload_expired", 410, "The upload was not completed in time";
+    InvalidRange = "invalid_range", 416, "The range does not follow what has arrived";
     ConversationNotFound = "conversation_not_found", 404, "No such conversation";
     // The task routes.
     OwnerMismatch = "owner_mismatch", 403, "The job belongs to another user";
@@ -97,7 +100,6 @@ codes! {
     WorkerLost = "worker_lost", 0, "The worker was lost again and again";
     Internal = "internal", 0, "Something went wrong on our side, again and again";
     WaitedTooLong = "waited_too_long", 0, "The job waited too long";
-    UploadExpired = "upload_expired", 0, "The upload was not completed in time";
 }
 
 impl Code {

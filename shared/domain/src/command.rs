@@ -6,6 +6,7 @@ use crate::code::Code;
 use crate::failure::Failure;
 use crate::id::Nonce;
 use crate::job::{Status, WaitingFor};
+use crate::session::UploadUrl;
 use crate::time::Timestamp;
 
 /// Why a delivery ends before the job does.
@@ -91,6 +92,12 @@ pub enum Command {
     Retry {
         key: Nonce,
     },
+    /// Where the bytes of these files go. The first address of a file stands.
+    UploadsStarted {
+        urls: Vec<(usize, UploadUrl)>,
+    },
+    /// The upload session was not completed in its time.
+    ExpireUpload,
     /// The end of retention: the job is forgotten.
     Expire,
 }
@@ -126,6 +133,8 @@ pub enum Refusal {
     LeaseHeld { until: Timestamp },
     #[error("the job is {}, not queued", .0.as_str())]
     NotQueued(Status),
+    #[error("the job is {}, not uploading", .0.as_str())]
+    NotUploading(Status),
     #[error("the job was dispatched again since (number {number})")]
     Redispatched { number: u32 },
     #[error("{0}")]

@@ -180,6 +180,9 @@ pub struct Job {
     /// Names the retry that queued it last, so that a repeated one recognises itself.
     pub retry_key: Option<Nonce>,
     pub traceparent: Option<String>,
+    /// The job that has the recordings of this cancelled upload session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<JobId>,
 }
 
 /// Progress in segments, derived from the files; never negative, never above the total.

@@ -8,6 +8,7 @@ use crate::id::{ConversationId, RecordingId, Sha256Hex};
 use crate::name::Stream;
 use crate::plan::Counts;
 use crate::recording::{AudioFacts, Recording, State};
+use crate::session::FileUpload;
 use crate::time::Timestamp;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -60,9 +61,17 @@ pub struct JobFile {
     pub counts: Counts,
     pub failed: Vec<FailedSegment>,
     pub conversation_ids: Vec<ConversationId>,
+    /// How its bytes come, in a job that began as an upload session; `None`: they were staged before the job was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<FileUpload>,
 }
 
 impl JobFile {
+    /// Its bytes are still to come: in an upload session, and nobody has transcribed them elsewhere since.
+    pub fn needs_bytes(&self) -> bool {
+        self.upload.is_some() && !self.status.is_good()
+    }
+
     pub fn failed_segments(&self) -> u32 {
         let open = self.counts.segments.saturating_sub(self.counts.done());
         match self.status {

@@ -18,6 +18,7 @@ pub mod plan;
 pub mod planning;
 pub mod recording;
 pub mod rules;
+pub mod session;
 pub mod time;
 pub mod transition;
 pub mod usage;
@@ -34,5 +35,6 @@ pub use name::{Codec, Format, FrameFormat, NameError, RecordingName, SoundFile, 
 pub use plan::{Mark, Plan, Segment};
 pub use recording::Recording;
 pub use rules::Rules;
+pub use session::{FileUpload, UploadUrl};
 pub use time::Timestamp;
 pub use usage::{Bucket, Usage};

@@ -14,6 +14,8 @@ pub enum Need {
     Recover,
     /// It waited too long for its turn.
     GiveUpWaiting,
+    /// Its bytes did not all come in time.
+    ExpireUpload,
     /// It is finished, and what follows from that is not.
     RunEffects,
     /// Its time is over.
@@ -25,7 +27,7 @@ pub fn need(job: &Job, now: Timestamp, rules: &Rules) -> Need {
         return Need::Nothing;
     }
     match job.status {
-        Status::Uploading => Need::Nothing,
+        Status::Uploading => Need::ExpireUpload,
         Status::Queued if now.has_reached(gives_up_waiting_at(job, rules)) => Need::GiveUpWaiting,
         Status::Queued if job.dispatch.state == DispatchState::Waiting => Need::Nothing,
         Status::Queued => Need::CheckTask,

@@ -34,6 +34,10 @@ pub struct Rules {
     pub keep_audio: Duration,
     /// Jobs of one user that may be with the queue or a worker at once; the rest wait their turn.
     pub enqueued_per_user: u32,
+    /// An upload session that is not completed in this time expires.
+    pub upload_session: Duration,
+    /// Upload sessions of one user that may be open at once; one more ends the oldest.
+    pub open_sessions_per_user: u32,
     /// Pushes are given up this long after the job's end.
     pub push_give_up: Duration,
     /// The age at which the bucket's own lifecycle deletes staged audio.
@@ -58,6 +62,8 @@ impl Default for Rules {
             expire_after_cleanup: DAY,
             keep_audio: Duration::ZERO,
             enqueued_per_user: 4,
+            upload_session: 7 * DAY,
+            open_sessions_per_user: 100,
             push_give_up: 24 * HOUR,
             audio_lifecycle: 30 * DAY,
             lifecycle_margin: 2 * DAY,
@@ -76,9 +82,11 @@ impl Rules {
                 self.backoff_min <= self.backoff_max,
                 "jobs.backoff_min_seconds must not be above jobs.backoff_max_seconds",
             ),
+            (self.open_sessions_per_user >= 1, "limits.open_sessions_per_user must be at least 1"),
+            (!self.upload_session.is_zero(), "jobs.upload_session_seconds must be at least 1"),
             (
-                self.audio_lifecycle > self.max_wait + self.retention + self.lifecycle_margin,
-                "the storage lifecycle must be longer than jobs.max_wait and the retention together",
+                self.audio_lifecycle > self.upload_session + self.max_wait + self.retention + self.lifecycle_margin,
+                "the storage lifecycle must be longer than an upload session, jobs.max_wait and the retention together",
             ),
         ];
         must.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, why)| Err(why))

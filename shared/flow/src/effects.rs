@@ -141,6 +141,9 @@ async fn clean_up(world: &World, job: &Job) -> Result<u64> {
     }
     for file in &job.files {
         let blob = BlobName::listed(file.blob.clone());
+        if let Some(upload) = &file.upload {
+            persist(&*world.clock, || world.uploads.abandon(&blob, upload.url.as_ref())).await?;
+        }
         persist(&*world.clock, || world.blobs.delete(&blob)).await?;
     }
     world.step(job.id, &Command::CleanedUp { fence }).await?;

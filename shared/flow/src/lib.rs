@@ -15,6 +15,7 @@ pub mod follow;
 pub mod persist;
 pub mod ports;
 pub mod process;
+pub mod session;
 pub mod settings;
 pub mod staging;
 pub mod sweep;

@@ -11,9 +11,10 @@ const MIB: u64 = 1024 * 1024;
 pub struct UploadLimits {
     pub max_file_bytes: u64,
     pub max_batch_bytes: u64,
-    pub max_files: usize,
-    /// The largest file of a resumable upload.
+    /// The same for files that come in a session of their own, and may go on where they broke off.
     pub resumable_max_file_bytes: u64,
+    pub resumable_max_batch_bytes: u64,
+    pub max_files: usize,
     /// How far ahead of the server's clock a recording may begin.
     pub max_future: Duration,
     /// Recordings older than this are refused; `None`: any age.
@@ -32,8 +33,9 @@ impl Default for UploadLimits {
         Self {
             max_file_bytes: 200 * MIB,
             max_batch_bytes: 256 * MIB,
-            max_files: 20,
             resumable_max_file_bytes: 2048 * MIB,
+            resumable_max_batch_bytes: 4096 * MIB,
+            max_files: 20,
             max_future: Duration::from_secs(300),
             recovery_window: None,
             inline_audio: Duration::from_secs(600),

@@ -1,6 +1,8 @@
 //! The repair: looks at every job that is due and gives it what its state asks for. Safe to run at any time, and twice
 //! at once: each repair is one command that is refused when it does not apply any more.
 
+use std::time::Duration;
+
 use domain::job::DispatchState;
 use domain::need::{Need, need};
 use domain::{Command, Job, JobId, Status, Timestamp};
@@ -123,6 +125,14 @@ async fn repair(world: &World, job: &Job, swept: &mut Swept) -> Result<()> {
         Need::GiveUpWaiting => {
             swept.recovered += u64::from(end_or_requeue(world, job, Command::GiveUpWaiting).await?);
         }
+        // What came of a session that expired: its clean-up, which is counted.
+        Need::ExpireUpload => {
+            let stepped = world.step(job.id, &Command::ExpireUpload).await?;
+            if let Stepped::Done { job, .. } = stepped {
+                swept.blobs_deleted += effects::try_run(world, &job).await?;
+                swept.expired += 1;
+            }
+        }
         Need::RunEffects => {
             swept.blobs_deleted += effects::try_run(world, job).await?;
             swept.finished_effects += 1;
@@ -163,25 +173,52 @@ async fn end_or_requeue(world: &World, job: &Job, command: Command) -> Result<bo
     Ok(true)
 }
 
-/// Deletes staged audio that no job needs and that was written before this moment: what cut-off uploads left. In the
-/// cloud the bucket's lifecycle does this.
+/// Deletes staged audio that no job needs and that was written before this moment: what cut-off uploads left, and what
+/// has arrived for sessions that are over. In the cloud the bucket's lifecycle does this.
 pub async fn sweep_orphans(world: &World, before: Timestamp) -> Result<u64> {
+    Ok(sweep_kind(world, before, Kept::Blobs).await? + sweep_kind(world, before, Kept::Parts).await?)
+}
+
+/// What lies in the store of blobs: files that are whole, and what has arrived of others.
+#[derive(Clone, Copy)]
+enum Kept {
+    Blobs,
+    Parts,
+}
+
+impl Kept {
+    async fn list(self, world: &World, after: Option<&BlobName>) -> Result<Vec<(BlobName, Duration)>> {
+        match self {
+            Kept::Blobs => world.blobs.list("uploads/", after, ORPHAN_PAGE).await,
+            Kept::Parts => world.uploads.list(after, ORPHAN_PAGE).await,
+        }
+    }
+
+    async fn delete(self, world: &World, blob: &BlobName) -> Result<()> {
+        match self {
+            Kept::Blobs => world.blobs.delete(blob).await,
+            Kept::Parts => world.uploads.abandon(blob, None).await,
+        }
+    }
+}
+
+async fn sweep_kind(world: &World, before: Timestamp, kept: Kept) -> Result<u64> {
     let (mut after, mut deleted) = (None, 0);
     loop {
-        let page = world.blobs.list("uploads/", after.as_ref(), ORPHAN_PAGE).await?;
+        let page = kept.list(world, after.as_ref()).await?;
         let Some((last, _)) = page.last() else { return Ok(deleted) };
         let full = page.len() == ORPHAN_PAGE;
         after = Some(last.clone());
         let age = before.until(world.now());
         let old = page.into_iter().filter(|(_, since)| *since >= age).map(|(blob, _)| blob).collect();
-        deleted += delete_orphans(world, old).await?;
+        deleted += delete_orphans(world, old, kept).await?;
         if !full {
             return Ok(deleted);
         }
     }
 }
 
-async fn delete_orphans(world: &World, mut blobs: Vec<BlobName>) -> Result<u64> {
+async fn delete_orphans(world: &World, mut blobs: Vec<BlobName>, kept: Kept) -> Result<u64> {
     // Looked at before the store is: whoever has left the list by then has committed, and the store knows the job.
     blobs.retain(|blob| blob.job().is_none_or(|job| !world.staging.contains(job)));
     let mut jobs: Vec<JobId> = blobs.iter().filter_map(BlobName::job).collect();
@@ -190,7 +227,7 @@ async fn delete_orphans(world: &World, mut blobs: Vec<BlobName>) -> Result<u64> 
     let mut deleted = 0;
     for blob in blobs.iter().filter(|blob| blob.job().is_none_or(|job| !owned.contains(&job))) {
         // One that cannot go now does not keep the others.
-        match world.blobs.delete(blob).await {
+        match kept.delete(world, blob).await {
             Ok(()) => deleted += 1,
             Err(error) => tracing::warn!(%blob, %error, "orphaned audio could not be deleted"),
         }

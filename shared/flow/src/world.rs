@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::Timestamp;
 
-use crate::ports::{Admission, Blobs, Clock, Feed, Push, Queue, Random, Store};
+use crate::ports::{Admission, Blobs, Clock, Feed, Push, Queue, Random, Store, Uploads};
 use crate::settings::Settings;
 use crate::staging::Staging;
 
@@ -13,6 +13,7 @@ pub struct World {
     pub store: Arc<dyn Store>,
     pub feed: Arc<dyn Feed>,
     pub blobs: Arc<dyn Blobs>,
+    pub uploads: Arc<dyn Uploads>,
     pub queue: Arc<dyn Queue>,
     pub push: Arc<dyn Push>,
     pub admission: Arc<dyn Admission>,

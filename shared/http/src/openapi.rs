@@ -153,6 +153,8 @@ pub struct FileProblemBody {
     file: String,
     code: String,
     detail: String,
+    /// How many bytes of it are there, where more are to come.
+    offset: Option<u64>,
 }
 
 /// The names of an enum as its values are written.

@@ -31,6 +31,15 @@ pub struct FileProblem {
     pub file: String,
     pub code: Code,
     pub detail: String,
+    /// How many bytes of it are there, where more are to come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+}
+
+impl FileProblem {
+    pub fn new(file: &str, code: Code, detail: &str) -> Self {
+        Self { file: file.to_owned(), code, detail: detail.to_owned(), offset: None }
+    }
 }
 
 /// The error of every handler. Path and request id are filled in on the way out.

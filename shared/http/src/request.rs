@@ -51,6 +51,10 @@ pub struct Requests {
     pub cors: Option<Cors>,
 }
 
+/// Where the bytes of upload sessions go. What follows is the credential: it is shown to nobody, not even in an answer
+/// to whoever has it, which may be passed on.
+pub const UPLOAD_PARTS: &str = "/v2/sync/uploads/parts/";
+
 /// What ties an answer, its log lines and the worker's together.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
@@ -114,7 +118,7 @@ async fn around(State(edge): State<Arc<Edge>>, mut request: Request, next: Next)
     request.extensions_mut().insert(context.clone());
     request.extensions_mut().insert(edge.requests.limits);
     let asked = Asked {
-        path: request.uri().path().to_owned(),
+        path: shown(request.uri().path()),
         version: request.version(),
         context,
         body: request.extensions().get::<BodyState>().cloned(),
@@ -125,6 +129,11 @@ async fn around(State(edge): State<Arc<Edge>>, mut request: Request, next: Next)
     }
     access.end(answer.status());
     answer
+}
+
+/// A path as answers repeat it.
+fn shown(path: &str) -> String {
+    if path.starts_with(UPLOAD_PARTS) { format!("{UPLOAD_PARTS}{{upload}}") } else { path.to_owned() }
 }
 
 /// A layer for routes that must not stop half way: axum drops a handler whose client hangs up, wherever it waits. On a

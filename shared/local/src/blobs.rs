@@ -1,7 +1,8 @@
 //! Staged audio on disk: one file for each blob, whole and durable before it is seen under its name.
 //!
-//! Under the root: `uploads/<uid>/<job>/<file>`, `tmp/` for what is being written, and `hold`, which a backup locks so
-//! that nothing it is about to copy goes away. All of it belongs to one server.
+//! Under the root: `uploads/<uid>/<job>/<file>`, `tmp/` for what is being written, `partial/` for what arrives in upload
+//! sessions, and `hold`, which a backup locks so that nothing it is about to copy goes away. All of it belongs to one
+//! server.
 
 mod disk;
 mod folders;
@@ -10,6 +11,7 @@ mod list;
 mod name;
 mod read;
 mod temporary;
+mod uploads;
 mod writer;
 
 use std::fs;
@@ -28,6 +30,7 @@ use folders::Folders;
 use hold::Hold;
 use name::Place;
 use temporary::Desk;
+pub use uploads::DiskUploads;
 
 use crate::folder::durable;
 
@@ -35,6 +38,7 @@ use crate::folder::durable;
 const PIECE: usize = 256 * 1024;
 const UPLOADS: &str = "uploads";
 const TEMPORARY: &str = "tmp";
+const PARTIAL: &str = "partial";
 const HOLD: &str = "hold";
 
 pub struct DiskBlobs {
@@ -54,7 +58,7 @@ impl DiskBlobs {
     /// Opens the folder, or makes it. `reserve_bytes` of the disk stay free for everything else.
     pub fn open(root: &Path, reserve_bytes: u64, clock: Arc<dyn Clock>) -> Result<Self> {
         let failed = |error| fault("blobs.open", root.display(), error);
-        for folder in [root.to_owned(), root.join(UPLOADS), root.join(TEMPORARY)] {
+        for folder in [root.to_owned(), root.join(UPLOADS), root.join(TEMPORARY), root.join(PARTIAL)] {
             folders::make_private(&folder).map_err(failed)?;
         }
         durable::sync(root).map_err(failed)?;
@@ -121,7 +125,7 @@ impl Blobs for DiskBlobs {
         let (shelf, prefix, after) = (Arc::clone(&self.shelf), prefix.to_owned(), after.cloned());
         blocking("blobs.list", move || {
             let now = shelf.clock.now();
-            list::list(&shelf.root, &list::Page { prefix: &prefix, after: after.as_ref(), limit, now })
+            list::list(&shelf.root, &list::Page { folder: UPLOADS, prefix: &prefix, after: after.as_ref(), limit, now })
                 .map_err(|error| fault("blobs.list", prefix, error))
         })
         .await

@@ -13,7 +13,7 @@ pub mod secret;
 pub mod sqlite;
 pub mod store;
 
-pub use blobs::DiskBlobs;
+pub use blobs::{DiskBlobs, DiskUploads};
 pub use clock::SystemClock;
 pub use folder::DataFolder;
 pub use identity::LocalIdentity;

@@ -8,8 +8,9 @@ use domain::name::parse;
 use domain::placement::interval;
 use domain::planning::Heard;
 use domain::recording::AudioFacts;
+use domain::session::{OfferedFile, SessionRequest, WholeFile};
 use domain::{
-    Codec, ConversationId, DeviceId, FrameFormat, JobId, Line, Nonce, Recording, RecordingId, Segment, Sha256Hex,
+    Codec, ConversationId, DeviceId, FrameFormat, Job, JobId, Line, Nonce, Recording, RecordingId, Segment, Sha256Hex,
     Timestamp, Uid,
 };
 use flow::ports::{BlobName, Device, NewTask, Platform, PushMessage, TaskBody};
@@ -102,6 +103,38 @@ pub fn staged(uid: &Uid, job_id: JobId, index: usize, name: &str) -> StagedFile 
         captured_at: parsed.captured_at,
         silent: None,
     }
+}
+
+/// A request for an upload session of the same recordings as [`batch`].
+pub fn session(uid: &Uid, names: &[impl AsRef<str>]) -> SessionRequest {
+    session_of(batch(uid, names))
+}
+
+pub fn session_of(batch: Batch) -> SessionRequest {
+    let offered = |file: StagedFile| OfferedFile {
+        name: file.name,
+        blob: file.blob,
+        size: file.size,
+        sha256: file.sha256,
+        crc32c: Some(file.crc32c),
+        stream: file.stream,
+        captured_at: file.captured_at,
+    };
+    SessionRequest {
+        job_id: batch.job_id,
+        uid: batch.uid,
+        files: batch.files.into_iter().map(offered).collect(),
+        conversation_id: None,
+        language: None,
+        traceparent: None,
+    }
+}
+
+/// What is said of the files of a session when all of them are whole.
+pub fn whole(session: &Job) -> Vec<WholeFile> {
+    let crc32c = |file: &domain::JobFile| crc32c::crc32c(file.name.as_bytes());
+    let files = session.files.iter().enumerate();
+    files.map(|(index, file)| WholeFile { index, size: file.size, crc32c: crc32c(file) }).collect()
 }
 
 /// Stretches of speech, as start and end in milliseconds. All of each counts as speech.

@@ -7,10 +7,11 @@ use std::time::Duration;
 use domain::accept::Batch;
 use domain::placement::{Answer, Group};
 use domain::planning::{FilePlan, Heard};
+use domain::session::SessionRequest;
 use domain::{
     Command, Conversation, ConversationId, Job, JobId, Line, Recording, Refusal, Rules, Timestamp, Uid, Usage,
 };
-use flow::ports::{At, Clock, ConversationPage, Created, Random, Stepped, Store, Written};
+use flow::ports::{At, Clock, ConversationPage, Created, Opened, Random, SessionCompleted, Stepped, Store, Written};
 use flow::{Kind, Result};
 use futures_util::FutureExt;
 
@@ -64,6 +65,24 @@ impl Scene {
 
     pub async fn create(&self, batch: &Batch) -> Created {
         self.ask(|| self.store.create_job(batch, self.at())).await
+    }
+
+    pub async fn open(&self, request: &SessionRequest) -> Opened {
+        self.ask(|| self.store.open_session(request, self.at())).await
+    }
+
+    /// The session of these recordings: a new one, or the one that is open.
+    pub async fn session(&self, uid: &Uid, names: &[String]) -> Job {
+        match self.open(&build::session(uid, names)).await {
+            Opened::Session { job, .. } => job,
+            known => panic!("no session: {known:?}"),
+        }
+    }
+
+    /// Completes a session all of whose files are whole.
+    pub async fn complete(&self, session: &Job) -> SessionCompleted {
+        let whole = build::whole(session);
+        self.ask(|| self.store.complete_session(session.id, &whole, self.at())).await
     }
 
     /// A new job of these recordings.

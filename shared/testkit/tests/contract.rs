@@ -7,11 +7,17 @@ use async_trait::async_trait;
 use flow::ports::{Clock, NewTask, Queue};
 use testkit::build::T0;
 use testkit::contract::queue::TestQueue;
-use testkit::{TestClock, memory};
+use testkit::contract::uploads::Receiving;
+use testkit::{SeededRandom, TestClock, memory};
 
 testkit::store_contract!(async || Arc::new(memory::Store::new()));
 testkit::feed_contract!(async || Arc::new(memory::Store::new()));
 testkit::blobs_contract!(async || Arc::new(memory::Blobs::new(TestClock::at(T0))));
+testkit::uploads_contract!(async || {
+    let blobs = Arc::new(memory::Blobs::new(TestClock::at(T0)));
+    let uploads = Arc::new(memory::Uploads::new(blobs.clone(), Arc::new(SeededRandom::new(1))));
+    Arc::new(Receiving { uploads, blobs })
+});
 testkit::push_contract!(async || Arc::new(memory::Push::new()));
 testkit::queue_contract!(async || Arc::new(InMemory::new()));
 
@@ -48,7 +54,7 @@ fn no_behaviour_is_forgotten() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/contract");
     let store = folder.join("store");
     let list = std::fs::read_to_string(store.join("list.rs")).unwrap();
-    let single = ["blobs.rs", "feed.rs", "queue.rs", "push.rs"].map(|file| folder.join(file));
+    let single = ["blobs.rs", "feed.rs", "uploads.rs", "queue.rs", "push.rs"].map(|file| folder.join(file));
     let grouped = std::fs::read_dir(&store).unwrap().map(|entry| entry.unwrap().path());
     let mut found = 0;
     for file in grouped.chain(single) {

@@ -3,3 +3,4 @@
 pub mod conversation;
 pub mod job;
 pub mod schema;
+pub mod session;

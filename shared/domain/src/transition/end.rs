@@ -47,17 +47,22 @@ pub fn cancel(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
         ended if ended.is_terminal() => return Err(Refusal::Finished(ended)),
         _ => {}
     }
+    call_off(&mut job, ctx);
+    Ok(Step { job, actions: vec![Action::PromoteNext, Action::RunEffects] })
+}
+
+/// The end of a job that nobody wants any more: its audio goes at once, and nobody is pushed.
+pub fn call_off(job: &mut Job, ctx: Context<'_>) {
     // Whoever ends `processing` other than its worker raises the fence: the worker stops at its next write.
     job.lease.fence += 1;
     job.status = Status::Cancelled;
     let cleanup = if job.audio == Audio::Staged { Effect::Due(ctx.now) } else { Effect::None };
     job.audio = Audio::Gone;
-    close(&mut job, Effects { push: Effect::None, cleanup }, ctx);
-    Ok(Step { job, actions: vec![Action::PromoteNext, Action::RunEffects] })
+    close(job, Effects { push: Effect::None, cleanup }, ctx);
 }
 
 /// The same end again, because its answer was lost: whoever asks runs the effects.
-fn ended_before(job: Job, ctx: Context<'_>) -> Step {
+pub fn ended_before(job: Job, ctx: Context<'_>) -> Step {
     let open = job.effects.push.is_due(ctx.now) || job.effects.cleanup.is_due(ctx.now);
     Step { actions: if open { vec![Action::RunEffects] } else { vec![] }, job }
 }

@@ -9,6 +9,7 @@ mod effects;
 mod end;
 mod put_back;
 mod retry;
+mod upload;
 
 use crate::command::{Action, Command, Refusal};
 use crate::job::{Job, Status};
@@ -17,6 +18,7 @@ use crate::time::Timestamp;
 
 pub use dispatch::{take_turn, waits_until as gives_up_waiting_at};
 pub use end::{born_completed, end};
+pub(crate) use upload::{end_answered, end_expired};
 
 /// What a transition may look at besides the job.
 #[derive(Clone, Copy, Debug)]
@@ -46,10 +48,14 @@ impl Step {
 pub fn apply(job: &Job, command: &Command, ctx: Context<'_>) -> Result<Step, Refusal> {
     let mut step = decide(job.clone(), command, ctx)?;
     if step.job != *job {
-        // Two changes in one millisecond still differ: event streams resume by this moment.
-        step.job.updated_at = ctx.now.max(Timestamp::from_millis(job.updated_at.millis() + 1));
+        step.job.updated_at = later_than(job.updated_at, ctx);
     }
     Ok(step)
+}
+
+/// Two changes in one millisecond still differ: event streams resume by this moment.
+pub(crate) fn later_than(updated_at: Timestamp, ctx: Context<'_>) -> Timestamp {
+    ctx.now.max(Timestamp::from_millis(updated_at.millis() + 1))
 }
 
 fn decide(job: Job, command: &Command, ctx: Context<'_>) -> Result<Step, Refusal> {
@@ -73,6 +79,8 @@ fn decide(job: Job, command: &Command, ctx: Context<'_>) -> Result<Step, Refusal
         Command::GiveUpWaiting => dispatch::give_up_waiting(job, ctx),
         Command::Cancel => end::cancel(job, ctx),
         Command::Retry { key } => retry::retry(job, *key, ctx),
+        Command::UploadsStarted { urls } => upload::started(job, urls),
+        Command::ExpireUpload => upload::expire(job, ctx),
         Command::Expire => effects::expire(job, ctx),
     }
 }

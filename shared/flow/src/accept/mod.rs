@@ -9,6 +9,7 @@ mod intake;
 mod refusal;
 mod search;
 
+pub(crate) use check::{Checked, check_file};
 pub use check::{PartHeaders, Terms, parse_terms};
 pub use commit::Accepted;
 pub use intake::Intake;

@@ -9,6 +9,7 @@ pub mod push;
 pub mod queue;
 pub mod random;
 pub mod store;
+pub mod uploads;
 
 pub use admission::{Admission, AlwaysAdmit, DailyBudget, Stage, Standing, Verdict, Window};
 pub use blobs::{BlobName, BlobWriter, Blobs, Stored};
@@ -20,5 +21,6 @@ pub use queue::{NewTask, Queue, TaskBody, TaskName};
 pub use random::Random;
 pub use store::{
     At, CENSUS_DUE, Census, ChangeCursor, ConversationPage, Created, DueCursor, DueDeletion, JobCursor, LineCursor,
-    Removed, Stepped, Store, Written,
+    Opened, Removed, SessionCompleted, Stepped, Store, Written,
 };
+pub use uploads::{Arriving, Expected, PartWriter, Progress, ReceivesUploads, Uploads};

@@ -11,6 +11,7 @@ use domain::command::{Command, Refusal};
 use domain::job::Status;
 use domain::placement::Group;
 use domain::planning::FilePlan;
+use domain::session::{SessionRequest, WholeFile};
 use domain::{
     Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Rules, Timestamp, Uid,
 };
@@ -32,6 +33,31 @@ pub enum Created {
     New { job: Job, deduplicated: bool },
     /// Another job has all of the batch's recordings. Nothing was written.
     Answered(Job),
+}
+
+/// What [`Store::open_session`] came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Opened {
+    /// A new session or the one that is open for these files, and the sessions that ended to make room for it: their
+    /// effects are due.
+    Session { job: Job, ended: Vec<Job> },
+    /// Every recording is known: the job that has them, or a new one born completed.
+    Known(Job),
+}
+
+/// What [`Store::complete_session`] came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SessionCompleted {
+    /// The session is a job now, or was before. Its recordings are tied to it.
+    Job { job: Job, deduplicated: bool },
+    /// Another job has its recordings; the session ended, now or before, and its effects are due.
+    Answered { by: Box<Job>, session: Job },
+    /// These files are not whole. Nothing was written.
+    Incomplete { job: Job, missing: Vec<usize> },
+    /// It expired, or was cancelled.
+    Ended(Job),
+    /// There is no such session, or the job that answered for it is forgotten.
+    NoSuchJob,
 }
 
 /// What a command came to.
@@ -141,6 +167,16 @@ pub trait Store: Send + Sync + 'static {
     /// id, the recordings and their latest jobs, counts the user's turns, asks [`domain::accept::decide`].
     /// Atomic. Idempotent by the job's id.
     async fn create_job(&self, batch: &Batch, at: At<'_>) -> Result<Created>;
+
+    /// Opens an upload session, or finds the one that is open for the same files, or the job that has the recordings:
+    /// reads what `create_job` reads and the user's open sessions, asks [`domain::session::open`]. A session ties no
+    /// recording. Atomic. Idempotent by the job's id and by the files.
+    async fn open_session(&self, request: &SessionRequest, at: At<'_>) -> Result<Opened>;
+
+    /// Makes a job of a session whose files are whole and ties its recordings to it, or finds the job that has them by
+    /// now: reads what `create_job` reads, asks [`domain::session::complete`]. Atomic. Idempotent: what was completed
+    /// stays so.
+    async fn complete_session(&self, id: JobId, whole: &[WholeFile], at: At<'_>) -> Result<SessionCompleted>;
 
     /// One command to one job, decided by [`domain::transition::apply`]. In the same transaction: a turn is counted
     /// where the command needs one, waiting jobs of the user are promoted (oldest recording first, as many as there are

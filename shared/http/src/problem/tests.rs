@@ -11,7 +11,7 @@ async fn body(problem: &Problem) -> Value {
 
 #[tokio::test]
 async fn every_member_of_the_contract_is_there() {
-    let file = FileProblem { file: "a.bin".into(), code: Code::EmptyFile, detail: "It has no bytes.".into() };
+    let file = FileProblem::new("a.bin", Code::EmptyFile, "It has no bytes.");
     let problem = Problem::new(Code::EmptyFile, "One file is empty.").files(vec![file]).member("job_id", "j");
     assert_eq!(
         body(&problem).await,

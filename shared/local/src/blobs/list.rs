@@ -8,10 +8,11 @@ use std::time::{Duration, SystemTime};
 use domain::Timestamp;
 use flow::ports::BlobName;
 
-use super::UPLOADS;
 use super::disk::is_absent;
 
 pub struct Page<'a> {
+    /// The one below the root that is looked into.
+    pub folder: &'a str,
     pub prefix: &'a str,
     pub after: Option<&'a BlobName>,
     pub limit: usize,
@@ -22,7 +23,7 @@ type Listed = Vec<(BlobName, Duration)>;
 
 pub fn list(root: &Path, page: &Page<'_>) -> io::Result<Listed> {
     let mut listed = Vec::new();
-    let all = format!("{UPLOADS}/");
+    let all = format!("{}/", page.folder);
     if page.may_hold(&all) {
         look_into(root, &all, page, &mut listed)?;
     }

@@ -105,7 +105,7 @@ fn finish(shelf: &Shelf, name: &BlobName, place: &Place, file: Option<Temporary>
     file.write(rest).map_err(failed)?;
     let stored = file.settle(shelf.clock.now()).map_err(failed)?;
     let to = shelf.root.join(place.path());
-    let placed = put(shelf, &mut file, &to, &stored);
+    let placed = put(shelf, &to, |to| file.place(to), |at| is_stored(at, &stored));
     let (fresh, found) = placed.inspect_err(|_| shelf.folders.prune_around(&to)).map_err(failed)?;
     if found == Found::Other {
         return Err(Error::new(Kind::Conflict, "blobs.finish", name));
@@ -118,19 +118,27 @@ fn finish(shelf: &Shelf, name: &BlobName, place: &Place, file: Option<Temporary>
 
 /// What stands under the name in the end.
 #[derive(Clone, Copy, PartialEq)]
-enum Found {
+pub enum Found {
     /// Our bytes, just placed or by an earlier success.
     Ours,
     Other,
 }
 
-fn put(shelf: &Shelf, file: &mut Temporary, to: &Path, stored: &Stored) -> io::Result<(Vec<Fresh>, Found)> {
+/// Gives a durable file its name, which nothing else may have.
+pub fn put(
+    shelf: &Shelf,
+    to: &Path,
+    mut place: impl FnMut(&Path) -> io::Result<()>,
+    is_ours: impl Fn(&Path) -> io::Result<bool>,
+) -> io::Result<(Vec<Fresh>, Found)> {
     let mut last = io::Error::from(ErrorKind::NotFound);
     for _ in 0..MAX_TRIES {
         // A deletion may take the folders away at any moment until the file is in them.
-        let tried = shelf.folders.make_around(to).and_then(|fresh| match file.place(to) {
+        let tried = shelf.folders.make_around(to).and_then(|fresh| match place(to) {
             Ok(()) => Ok((fresh, Found::Ours)),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok((fresh, compare(to, stored)?)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                Ok((fresh, if is_ours(to)? { Found::Ours } else { Found::Other }))
+            }
             Err(error) => Err(error),
         });
         match tried {
@@ -142,10 +150,10 @@ fn put(shelf: &Shelf, file: &mut Temporary, to: &Path, stored: &Stored) -> io::R
     Err(last)
 }
 
-fn compare(at: &Path, stored: &Stored) -> io::Result<Found> {
+fn is_stored(at: &Path, stored: &Stored) -> io::Result<bool> {
     let mut file = File::open(at)?;
     if file.metadata()?.len() != stored.size {
-        return Ok(Found::Other);
+        return Ok(false);
     }
     let (mut sum, mut piece) = (Sum::default(), vec![0; PIECE]);
     loop {
@@ -155,5 +163,5 @@ fn compare(at: &Path, stored: &Stored) -> io::Result<Found> {
         }
     }
     // All of it: bytes of the same CRC are easily made.
-    Ok(if sum.stored() == *stored { Found::Ours } else { Found::Other })
+    Ok(sum.stored() == *stored)
 }

@@ -1,7 +1,7 @@
 //! Creating a job: what is known of the batch is read, the rule decides, its answer is written.
 
 use domain::accept::{Batch, Decision, Known, decide};
-use domain::{Job, Recording};
+use domain::{Job, JobId, Recording, RecordingId, Uid};
 use flow::ports::{At, Created};
 use rusqlite::Connection;
 
@@ -11,34 +11,44 @@ use super::table::{jobs, recordings};
 use super::turns;
 
 pub fn create_job(db: &Connection, batch: &Batch, at: &At<'_>) -> Result<Created> {
-    let own = jobs::load(db, batch.job_id)?;
-    if own.as_ref().is_some_and(|job| job.uid != batch.uid) {
-        return Err(Fault::Conflict("a job of another user has this id"));
-    }
-    let (recordings, before) = known_recordings(db, batch)?;
-    let jobs = latest_jobs(db, &recordings)?;
+    let own = own_job(db, batch.job_id, &batch.uid)?;
+    let (known, before) = known(db, &batch.uid, own, &batch.recording_ids())?;
     let ctx = turns::context(db, &batch.uid, at)?;
-    match decide(batch, Known { own, recordings, jobs }, ctx) {
+    match decide(batch, known, ctx) {
         Decision::Own { job, deduplicated } => Ok(Created::New { job, deduplicated }),
         Decision::Answer(job) => Ok(Created::Answered(job)),
-        Decision::Create { job, mut recordings, deduplicated } => {
-            for (recording, before) in recordings.iter_mut().zip(&before) {
-                recordings::save(db, recording, before)?;
-            }
+        Decision::Create { job, recordings, deduplicated } => {
+            save_recordings(db, recordings, &before)?;
             jobs::insert(db, &job)?;
             Ok(Created::New { job, deduplicated })
         }
     }
 }
 
-fn known_recordings(db: &Connection, batch: &Batch) -> Result<(Vec<Option<Recording>>, Vec<Before>)> {
-    let load = |id| Ok(recordings::load(db, &batch.uid, id)?.map(Stored::split));
-    let loaded: Vec<_> = batch.recording_ids().into_iter().map(load).collect::<Result<_>>()?;
+/// The job of this very id, which the user must own.
+pub fn own_job(db: &Connection, id: JobId, uid: &Uid) -> Result<Option<Job>> {
+    let own = jobs::load(db, id)?;
+    if own.as_ref().is_some_and(|job| job.uid != *uid) {
+        return Err(Fault::Conflict("a job of another user has this id"));
+    }
+    Ok(own)
+}
+
+/// What is known of a batch, and how its recordings are stored.
+pub fn known(db: &Connection, uid: &Uid, own: Option<Job>, ids: &[RecordingId]) -> Result<(Known, Vec<Before>)> {
+    let load = |id: &RecordingId| Ok(recordings::load(db, uid, *id)?.map(Stored::split));
+    let loaded: Vec<_> = ids.iter().map(load).collect::<Result<_>>()?;
     let split = |known: Option<(Recording, Before)>| match known {
         Some((recording, before)) => (Some(recording), before),
         None => (None, Before::NOTHING),
     };
-    Ok(loaded.into_iter().map(split).unzip())
+    let (recordings, before): (Vec<_>, _) = loaded.into_iter().map(split).unzip();
+    let jobs = latest_jobs(db, &recordings)?;
+    Ok((Known { own, recordings, jobs }, before))
+}
+
+pub fn save_recordings(db: &Connection, mut recordings: Vec<Recording>, before: &[Before]) -> Result<()> {
+    recordings.iter_mut().zip(before).try_for_each(|(recording, before)| recordings::save(db, recording, before))
 }
 
 fn latest_jobs(db: &Connection, recordings: &[Option<Recording>]) -> Result<Vec<Job>> {

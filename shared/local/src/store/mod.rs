@@ -12,6 +12,7 @@ mod query;
 mod reading;
 mod redirects;
 mod schema;
+mod session;
 mod step;
 mod surroundings;
 mod table;

@@ -6,23 +6,34 @@ use domain::command::Command;
 use domain::job::Status;
 use domain::placement::Group;
 use domain::planning::FilePlan;
+use domain::session::{SessionRequest, WholeFile};
 use domain::{
     Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Timestamp, Uid,
 };
 use flow::Result;
 use flow::ports::{
     At, CENSUS_DUE, Census, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, JobCursor,
-    LineCursor, Removed, Stepped, Store, Written,
+    LineCursor, Opened, Removed, SessionCompleted, Stepped, Store, Written,
 };
 
 use super::table::{conversations, devices as registered, jobs, lines, recordings, usage};
-use super::{Moment, SqliteStore, accept, deletion, devices, reading, step, turns, work};
+use super::{Moment, SqliteStore, accept, deletion, devices, reading, session, step, turns, work};
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn create_job(&self, batch: &Batch, at: At<'_>) -> Result<Created> {
         let (id, batch, moment) = (batch.job_id, batch.clone(), Moment::of(&at));
         self.write_jobs("store.create_job", id, move |db| accept::create_job(db, &batch, &moment.at())).await
+    }
+
+    async fn open_session(&self, request: &SessionRequest, at: At<'_>) -> Result<Opened> {
+        let (id, request, moment) = (request.job_id, request.clone(), Moment::of(&at));
+        self.write("store.open_session", id, move |db| session::open(db, &request, &moment.at())).await
+    }
+
+    async fn complete_session(&self, id: JobId, whole: &[WholeFile], at: At<'_>) -> Result<SessionCompleted> {
+        let (whole, moment) = (whole.to_vec(), Moment::of(&at));
+        self.write("store.complete_session", id, move |db| session::complete(db, id, &whole, &moment.at())).await
     }
 
     async fn step(&self, id: JobId, command: &Command, at: At<'_>) -> Result<Stepped> {

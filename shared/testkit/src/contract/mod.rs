@@ -13,6 +13,7 @@ pub mod feed;
 pub mod push;
 pub mod queue;
 pub mod store;
+pub mod uploads;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -65,6 +66,18 @@ macro_rules! fresh_from_arcs {
     )*};
 }
 fresh_from_arcs!(Store, FedStore, Blobs, Push, TestQueue);
+
+impl From<Arc<uploads::Receiving>> for Fresh<uploads::Receiving> {
+    fn from(port: Arc<uploads::Receiving>) -> Self {
+        Self::new(port)
+    }
+}
+
+impl<K: Any> From<(Arc<uploads::Receiving>, K)> for Fresh<uploads::Receiving> {
+    fn from((port, kept): (Arc<uploads::Receiving>, K)) -> Self {
+        Self::keeping(port, kept)
+    }
+}
 
 /// Runs one behaviour on a fresh port. Two threads, so that what races can race.
 pub fn check<P, S>(test: &str, make: impl AsyncFnOnce() -> S, behaviour: impl AsyncFnOnce(Arc<P>))

@@ -4,14 +4,15 @@ use async_trait::async_trait;
 use domain::accept::Batch;
 use domain::placement::Group;
 use domain::planning::FilePlan;
+use domain::session::{SessionRequest, WholeFile};
 use domain::{
     Bucket, Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Status,
     Timestamp, Uid,
 };
 use flow::Result;
 use flow::ports::{
-    At, Census, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, JobCursor, LineCursor,
-    Removed, Stepped, Store, Written,
+    At, Census, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, JobCursor, LineCursor, Opened,
+    Removed, SessionCompleted, Stepped, Store, Written,
 };
 
 use super::{Fault, Faulty};
@@ -20,6 +21,14 @@ use super::{Fault, Faulty};
 impl<P: Store + ?Sized, F: Fault> Store for Faulty<P, F> {
     async fn create_job(&self, batch: &Batch, at: At<'_>) -> Result<Created> {
         self.writing("store.create_job", self.inner.create_job(batch, at)).await
+    }
+
+    async fn open_session(&self, request: &SessionRequest, at: At<'_>) -> Result<Opened> {
+        self.writing("store.open_session", self.inner.open_session(request, at)).await
+    }
+
+    async fn complete_session(&self, id: JobId, whole: &[WholeFile], at: At<'_>) -> Result<SessionCompleted> {
+        self.writing("store.complete_session", self.inner.complete_session(id, whole, at)).await
     }
 
     async fn step(&self, id: JobId, command: &Command, at: At<'_>) -> Result<Stepped> {
@@ -181,6 +190,8 @@ fn name_of(command: &Command) -> &'static str {
         Command::GiveUpWaiting => "store.step.give_up_waiting",
         Command::Cancel => "store.step.cancel",
         Command::Retry { .. } => "store.step.retry",
+        Command::UploadsStarted { .. } => "store.step.uploads_started",
+        Command::ExpireUpload => "store.step.expire_upload",
         Command::Expire => "store.step.expire",
     }
 }

@@ -50,11 +50,21 @@ impl Blobs {
         }
     }
 
+    /// Puts a whole blob under a name that nothing has, or finds the same one there.
+    pub(super) fn place(&self, name: &BlobName, bytes: Bytes) -> bool {
+        let now = self.clock.now();
+        self.shelf().entry(name.clone()).or_insert_with(|| (bytes.clone(), now)).0 == bytes
+    }
+
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
     fn shelf(&self) -> MutexGuard<'_, BTreeMap<BlobName, (Bytes, Timestamp)>> {
         self.shelf.lock().unwrap()
     }
 
-    fn room(&self, operation: &'static str, subject: &str) -> Result<()> {
+    pub(super) fn room(&self, operation: &'static str, subject: &str) -> Result<()> {
         if self.full.load(Ordering::Relaxed) { Err(Error::new(Kind::Full, operation, subject)) } else { Ok(()) }
     }
 }

@@ -5,12 +5,14 @@ mod identity;
 mod push;
 mod queue;
 mod store;
+mod uploads;
 
 pub use blobs::{Blobs, describe};
 pub use identity::Identity;
 pub use push::Push;
 pub use queue::Queue;
 pub use store::{Placement, Store};
+pub use uploads::Uploads;
 
 #[cfg(test)]
 mod tests;

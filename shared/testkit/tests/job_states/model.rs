@@ -44,6 +44,8 @@ pub struct Model {
     pub cleanup: Due,
     pub audio_gone: bool,
     pub retry_key: Option<domain::Nonce>,
+    /// An upload session that was not completed in time.
+    pub expired: bool,
     pub work_at_claim: u32,
     pub files: Vec<File>,
 }
@@ -79,6 +81,7 @@ impl Model {
             cleanup: effect(job.effects.cleanup),
             audio_gone: job.audio == Audio::Gone,
             retry_key: job.retry_key,
+            expired: job.error.as_ref().is_some_and(|error| error.code == domain::Code::UploadExpired),
             work_at_claim: job.done_at_claim,
             files: job.files.iter().map(file).collect(),
         }
@@ -111,6 +114,7 @@ impl Model {
             }
             Command::Promote if !queued || has_turn => return false,
             Command::Promote => self.take_turn(true, now),
+            Command::Claim { .. } if self.status == Status::Uploading => return false,
             Command::Claim { owner } => return self.claim(*owner, now),
             Command::Renew { fence } if works(*fence) => self.live_on(now),
             Command::FailFile { fence, index, failure } if works(*fence) => {
@@ -144,6 +148,14 @@ impl Model {
                 self.fence += 1;
                 self.close(Status::Cancelled, Due::Never, now, now);
                 self.audio_gone = true;
+            }
+            // Addresses are none of the model's numbers.
+            Command::UploadsStarted { .. } => return self.status == Status::Uploading,
+            Command::ExpireUpload if self.expired => {}
+            Command::ExpireUpload if self.status == Status::Uploading && now >= self.due => {
+                self.fence += 1;
+                self.close(Status::Cancelled, Due::Never, now, now);
+                (self.audio_gone, self.expired) = (true, true);
             }
             Command::Retry { key } => return self.retry(*key, turn_free, now),
             Command::Expire => return self.expires.is_some_and(|at| now >= at),

@@ -8,7 +8,7 @@ use domain::job::WaitingFor;
 use domain::placement::Answer;
 use domain::planning::Heard;
 use domain::transition::{Context, apply};
-use domain::{Code, Command, Failure, Job, PutBack, Uid};
+use domain::{Code, Command, Failure, Job, PutBack, Uid, UploadUrl};
 use flow::ports::{Stepped, Store};
 
 use super::{partly_failed, user};
@@ -32,6 +32,9 @@ enum Situation {
     Cancelled,
     CleanedUp,
     Retried,
+    Uploading,
+    UploadOverdue,
+    UploadExpired,
 }
 
 use Situation::*;
@@ -63,6 +66,12 @@ async fn bring_about(scene: &Scene, uid: &Uid, situation: Situation) -> Job {
             let job = scene.done(job.id, Command::CleanedUp { fence }).await;
             scene.clock.set(job.expires_at.unwrap());
             job
+        }
+        Uploading => scene.session(uid, &[phone(0), phone(900)]).await,
+        UploadOverdue | UploadExpired => {
+            let job = scene.session(uid, &[phone(0)]).await;
+            scene.clock.set(job.due_at.unwrap());
+            if matches!(situation, UploadOverdue) { job } else { scene.done(job.id, Command::ExpireUpload).await }
         }
         Retried => {
             let job = partly_failed(scene, uid).await;
@@ -114,6 +123,8 @@ fn everything(job: &Job, scene: &Scene) -> Vec<Command> {
         Command::Cancel,
         Command::Retry { key: nonce(1) },
         Command::Retry { key: nonce(2) },
+        Command::UploadsStarted { urls: vec![(0, UploadUrl::new("here".into()))] },
+        Command::ExpireUpload,
         Command::Expire,
     ];
     for number in [number, number + 1] {
@@ -208,4 +219,7 @@ situations! {
     to_a_cancelled_job: Cancelled;
     to_a_job_that_is_over: CleanedUp;
     to_a_retried_job: Retried;
+    to_an_upload_session: Uploading;
+    to_an_upload_session_that_is_overdue: UploadOverdue;
+    to_an_upload_session_that_expired: UploadExpired;
 }

@@ -23,6 +23,7 @@ pub mod plan;
 pub mod put_back;
 pub mod reading;
 pub mod retry;
+pub mod sessions;
 pub mod texts;
 pub mod turns;
 

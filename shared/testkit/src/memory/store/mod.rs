@@ -3,6 +3,7 @@
 mod deletion;
 mod devices;
 mod reading;
+mod session;
 mod tables;
 mod writing;
 
@@ -14,6 +15,7 @@ use domain::command::{Command, Refusal};
 use domain::job::Status;
 use domain::placement::{self, Group, Placed, Surroundings};
 use domain::planning::FilePlan;
+use domain::session::{SessionRequest, WholeFile};
 use domain::transition::Context;
 use domain::{
     Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Timestamp, Uid,
@@ -22,7 +24,7 @@ use flow::Result;
 use flow::ports::feed::Watchers;
 use flow::ports::{
     At, Census, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, Feed, JobCursor, LineCursor,
-    Removed, Stepped, Watch, Written,
+    Opened, Removed, SessionCompleted, Stepped, Watch, Written,
 };
 
 use tables::Tables;
@@ -93,6 +95,14 @@ impl flow::ports::Store for Store {
         let created = self.tables().create_job(batch, &at);
         self.watchers.wake(&batch.uid);
         created
+    }
+
+    async fn open_session(&self, request: &SessionRequest, at: At<'_>) -> Result<Opened> {
+        self.tables().open_session(request, &at)
+    }
+
+    async fn complete_session(&self, id: JobId, whole: &[WholeFile], at: At<'_>) -> Result<SessionCompleted> {
+        Ok(self.tables().complete_session(id, whole, &at))
     }
 
     async fn step(&self, id: JobId, command: &Command, at: At<'_>) -> Result<Stepped> {

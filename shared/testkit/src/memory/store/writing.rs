@@ -5,7 +5,7 @@ use domain::command::{Action, Command, Refusal};
 use domain::placement::{Group, MAX_GROUP, Placed, Surroundings, reach};
 use domain::planning::{FilePlan, plan_file};
 use domain::transition::apply;
-use domain::{Interval, Job, JobId, Line, Recording, RecordingId};
+use domain::{Interval, Job, JobId, Line, Recording, RecordingId, Uid};
 use flow::ports::{At, Created, Stepped, Written};
 use flow::{Error, Kind, Result};
 
@@ -17,17 +17,9 @@ const GONE: Refusal = Refusal::Fenced { fence: 0 };
 
 impl Tables {
     pub fn create_job(&mut self, batch: &Batch, at: &At<'_>) -> Result<Created> {
-        let own = self.jobs.get(&batch.job_id).cloned();
-        if own.as_ref().is_some_and(|job| job.uid != batch.uid) {
-            return Err(Error::new(Kind::Conflict, "store.create_job", batch.job_id));
-        }
-        let ids = batch.recording_ids();
-        let recordings: Vec<_> = ids.iter().map(|id| self.recordings.get(&(batch.uid.clone(), *id)).cloned()).collect();
-        let mut latest: Vec<_> = recordings.iter().flatten().map(|recording| recording.latest_job).collect();
-        latest.sort_unstable();
-        latest.dedup();
-        let jobs = latest.iter().filter_map(|id| self.jobs.get(id).cloned()).collect();
-        match decide(batch, Known { own, recordings, jobs }, self.context(&batch.uid, at)) {
+        let own = self.own_job("store.create_job", batch.job_id, &batch.uid)?;
+        let known = self.known(&batch.uid, own, &batch.recording_ids());
+        match decide(batch, known, self.context(&batch.uid, at)) {
             Decision::Own { job, deduplicated } => Ok(Created::New { job, deduplicated }),
             Decision::Answer(job) => Ok(Created::Answered(job)),
             Decision::Create { job, recordings, deduplicated } => {
@@ -36,6 +28,23 @@ impl Tables {
                 Ok(Created::New { job, deduplicated })
             }
         }
+    }
+
+    /// The job of this very id, which the user must own.
+    pub fn own_job(&self, operation: &'static str, id: JobId, uid: &Uid) -> Result<Option<Job>> {
+        match self.jobs.get(&id) {
+            Some(job) if job.uid != *uid => Err(Error::new(Kind::Conflict, operation, id)),
+            own => Ok(own.cloned()),
+        }
+    }
+
+    pub fn known(&self, uid: &Uid, own: Option<Job>, ids: &[RecordingId]) -> Known {
+        let recordings: Vec<_> = ids.iter().map(|id| self.recordings.get(&(uid.clone(), *id)).cloned()).collect();
+        let mut latest: Vec<_> = recordings.iter().flatten().map(|recording| recording.latest_job).collect();
+        latest.sort_unstable();
+        latest.dedup();
+        let jobs = latest.iter().filter_map(|id| self.jobs.get(id).cloned()).collect();
+        Known { own, recordings, jobs }
     }
 
     pub fn step(&mut self, id: JobId, command: &Command, at: &At<'_>) -> Stepped {
@@ -150,7 +159,7 @@ impl Tables {
         self.recordings.get(&(job.uid.clone(), id))
     }
 
-    fn put_recording(&mut self, recording: Recording) {
+    pub fn put_recording(&mut self, recording: Recording) {
         self.recordings.insert((recording.uid.clone(), recording.id), recording);
     }
 }

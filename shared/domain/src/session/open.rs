@@ -1,0 +1,158 @@
+//! What becomes of a request for a session: the job that has the recordings, a session that is open, or a new one.
+
+use super::{FileUpload, UploadUrl};
+use crate::accept::{self, Batch, Known, StagedFile};
+use crate::id::{ConversationId, JobId, RecordingId, Sha256Hex, Uid};
+use crate::job::{Job, Status};
+use crate::name::Stream;
+use crate::recording::Recording;
+use crate::time::Timestamp;
+use crate::transition::{Context, born_completed, end_expired, later_than};
+
+/// A file whose bytes a client wants to send.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OfferedFile {
+    pub name: String,
+    /// Where they will be staged, if the session is a new one.
+    pub blob: String,
+    pub size: u64,
+    pub sha256: Sha256Hex,
+    pub crc32c: Option<u32>,
+    pub stream: Stream,
+    pub captured_at: Option<Timestamp>,
+}
+
+/// Files that are within the limits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionRequest {
+    /// The id of the session, if it is a new one.
+    pub job_id: JobId,
+    pub uid: Uid,
+    pub files: Vec<OfferedFile>,
+    pub conversation_id: Option<ConversationId>,
+    pub language: Option<String>,
+    pub traceparent: Option<String>,
+}
+
+impl SessionRequest {
+    pub fn recording_ids(&self) -> Vec<RecordingId> {
+        self.files.iter().map(|file| RecordingId::derive(&self.uid, &file.name, &file.sha256)).collect()
+    }
+}
+
+/// What the store knows that bears on the request, read in the same transaction.
+#[derive(Clone, Debug, Default)]
+pub struct SessionKnown {
+    /// The job of this very id, the recordings in the order of [`SessionRequest::recording_ids`], and their latest jobs.
+    pub batch: Known,
+    /// The user's open sessions, newest first.
+    pub open: Vec<Job>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Opening {
+    /// This job has every recording. Nothing is written.
+    Answer(Job),
+    /// Every recording is finished, in several jobs: a new job born completed, with its recordings.
+    Born { job: Job, recordings: Vec<Recording> },
+    /// A session of these files is open: as it was, and as it is to be written.
+    Again { before: Box<Job>, job: Job },
+    /// A new session, and the oldest ones, ended, that give way to it.
+    New { job: Job, ended: Vec<Ended> },
+}
+
+/// A session as it was, and its end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    pub before: Job,
+    pub job: Job,
+}
+
+pub fn open(request: &SessionRequest, known: SessionKnown, ctx: Context<'_>) -> Opening {
+    if let Some(own) = known.batch.own {
+        // Its answer was lost. A session comes back as one that is asked for again.
+        return if own.status == Status::Uploading { again(own, request, &[], ctx) } else { Opening::Answer(own) };
+    }
+    let ids = request.recording_ids();
+    if let Some(job) = accept::answering(&request.uid, &ids, &known.batch, ctx.now) {
+        return Opening::Answer(job.clone());
+    }
+    if accept::all_finished(&known.batch.recordings) {
+        let mut job = accept::propose(&staged(request), ctx.now);
+        let recordings = accept::tie(&mut job, known.batch.recordings, ctx.now);
+        return Opening::Born { job: born_completed(job, ctx), recordings };
+    }
+    let like = |job: &&Job| job.uid == request.uid && job.status == Status::Uploading && has_files(job, request);
+    match known.open.iter().find(like) {
+        Some(job) => again(job.clone(), request, &known.batch.recordings, ctx),
+        None => new_session(request, known, ctx),
+    }
+}
+
+/// The same set of files, in whatever order. Names are unique in a job and in a request.
+fn has_files(job: &Job, request: &SessionRequest) -> bool {
+    let same = |file: &OfferedFile| {
+        let like = |f: &&crate::JobFile| (&f.name, f.sha256, f.size) == (&file.name, file.sha256, file.size);
+        job.files.iter().any(|f| like(&f))
+    };
+    job.files.len() == request.files.len() && request.files.iter().all(same)
+}
+
+/// The latest word counts for what the client wants; what was done elsewhere since is done here too.
+fn again(before: Job, request: &SessionRequest, recordings: &[Option<Recording>], ctx: Context<'_>) -> Opening {
+    let mut job = before.clone();
+    job.conversation_id = request.conversation_id;
+    job.language.clone_from(&request.language);
+    for file in &mut job.files {
+        if let Some(asked) = request.files.iter().find(|asked| asked.name == file.name) {
+            file.captured_at = asked.captured_at;
+        }
+        let known = recordings.iter().flatten().find(|recording| recording.id == file.recording);
+        if let Some(recording) = known.filter(|recording| recording.is_finished()) {
+            file.follow(recording);
+        }
+    }
+    if job != before {
+        job.updated_at = later_than(before.updated_at, ctx);
+    }
+    Opening::Again { before: Box::new(before), job }
+}
+
+fn new_session(request: &SessionRequest, known: SessionKnown, ctx: Context<'_>) -> Opening {
+    let mut job = accept::propose(&staged(request), ctx.now);
+    job.status = Status::Uploading;
+    job.due_at = Some(ctx.now + ctx.rules.upload_session);
+    for ((file, offered), recording) in job.files.iter_mut().zip(&request.files).zip(&known.batch.recordings) {
+        match recording.as_ref().filter(|recording| recording.is_finished()) {
+            Some(recording) => file.follow(recording),
+            None => file.upload = Some(FileUpload { url: None::<UploadUrl>, crc32c: offered.crc32c }),
+        }
+    }
+    // Sessions own nothing: ending the oldest costs their bytes, and no recording.
+    let keep = (ctx.rules.open_sessions_per_user as usize).saturating_sub(1);
+    let end = |before: Job| Ended { job: end_expired(before.clone(), ctx), before };
+    let ended = known.open.into_iter().skip(keep).filter(|job| job.status == Status::Uploading).map(end).collect();
+    Opening::New { job, ended }
+}
+
+/// The batch that it will be when all of its bytes are there.
+fn staged(request: &SessionRequest) -> Batch {
+    let file = |file: &OfferedFile| StagedFile {
+        name: file.name.clone(),
+        blob: file.blob.clone(),
+        size: file.size,
+        sha256: file.sha256,
+        crc32c: file.crc32c.unwrap_or_default(),
+        stream: file.stream.clone(),
+        captured_at: file.captured_at,
+        silent: None,
+    };
+    Batch {
+        job_id: request.job_id,
+        uid: request.uid.clone(),
+        files: request.files.iter().map(file).collect(),
+        conversation_id: request.conversation_id,
+        language: request.language.clone(),
+        traceparent: request.traceparent.clone(),
+    }
+}

@@ -1,0 +1,160 @@
+//! What a request for a session comes to, and what its completion does.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::accept::Known;
+use crate::code::Code;
+use crate::id::{JobId, Sha256Hex, Uid};
+use crate::job::{Audio, Job, Status};
+use crate::rules::Rules;
+use crate::time::Timestamp;
+use crate::transition::Context;
+
+const START: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+fn name(n: usize) -> String {
+    format!("audio_x_pcm16_16000_1_fs160_{}.bin", 1_799_000_000 + n)
+}
+
+fn request(job: u128, files: &[usize]) -> SessionRequest {
+    let file = |n: &usize| OfferedFile {
+        name: name(*n),
+        blob: format!("uploads/u/{job}/{n}-x"),
+        size: 10 + *n as u64,
+        sha256: Sha256Hex([*n as u8; 32]),
+        crc32c: None,
+        stream: crate::name::parse(&name(*n)).unwrap().stream,
+        captured_at: None,
+    };
+    SessionRequest {
+        job_id: JobId(Uuid::from_u128(job)),
+        uid: Uid::new("u").unwrap(),
+        files: files.iter().map(file).collect(),
+        conversation_id: None,
+        language: None,
+        traceparent: None,
+    }
+}
+
+fn knows_nothing(files: usize) -> Known {
+    Known { recordings: vec![None; files], ..Known::default() }
+}
+
+fn ctx(rules: &Rules) -> Context<'_> {
+    Context { now: START, rules, turn_free: true }
+}
+
+fn new_session(job: u128, files: &[usize], open_ones: Vec<Job>, rules: &Rules) -> (Job, Vec<Ended>) {
+    let known = SessionKnown { batch: knows_nothing(files.len()), open: open_ones };
+    match open(&request(job, files), known, ctx(rules)) {
+        Opening::New { job, ended } => (job, ended),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn whole(session: &Job) -> Vec<WholeFile> {
+    let file = |(index, file): (usize, &crate::JobFile)| WholeFile { index, size: file.size, crc32c: index as u32 };
+    session.files.iter().enumerate().map(file).collect()
+}
+
+#[test]
+fn an_address_is_never_shown() {
+    let (mut job, _) = new_session(1, &[1], vec![], &Rules::default());
+    job.files[0].upload = Some(FileUpload { url: Some(UploadUrl::new("secret".into())), crc32c: Some(1) });
+    assert!(!format!("{job:?} {job:#?}").contains("secret"));
+    let text = serde_json::to_string(&job).unwrap();
+    assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), job, "but it is stored");
+}
+
+#[test]
+fn another_users_session_is_no_answer() {
+    let rules = Rules::default();
+    let (mut theirs, _) = new_session(1, &[1], vec![], &rules);
+    theirs.uid = Uid::new("v").unwrap();
+    let known = SessionKnown { batch: knows_nothing(1), open: vec![theirs] };
+    assert!(matches!(open(&request(2, &[1]), known, ctx(&rules)), Opening::New { .. }));
+}
+
+#[test]
+fn an_ended_session_needs_no_retry_and_keeps_nothing() {
+    let rules = Rules { open_sessions_per_user: 1, ..Rules::default() };
+    let (first, _) = new_session(1, &[1], vec![], &rules);
+    let (_, ended) = new_session(2, &[2], vec![first.clone()], &rules);
+    let [Ended { before, job }] = ended.as_slice() else { panic!("{ended:?}") };
+    assert_eq!((before, job.status, job.audio), (&first, Status::Cancelled, Audio::Gone));
+    assert_eq!(job.error.as_ref().unwrap().code, Code::UploadExpired);
+    assert!(job.lease.fence > first.lease.fence && job.updated_at > first.updated_at);
+}
+
+#[test]
+fn a_session_far_beyond_its_day_is_completed_as_long_as_nobody_ended_it() {
+    let rules = Rules::default();
+    let (session, _) = new_session(1, &[1, 2], vec![], &rules);
+    let whole = whole(&session);
+    let late = Context { now: START + 2 * rules.upload_session, ..ctx(&rules) };
+    let completing = Completing { session: session.clone(), known: knows_nothing(2), whole: &whole };
+    let Completion::Job { job, recordings, deduplicated: false } = complete(completing, late) else { panic!("no job") };
+    assert_eq!((job.status, job.created_at, job.due_at), (Status::Queued, START, Some(late.now + rules.enqueue_grace)));
+    assert_eq!(recordings.iter().map(|r| r.latest_job).collect::<Vec<_>>(), [job.id; 2]);
+    assert_eq!(recordings.iter().map(|r| r.id).collect::<Vec<_>>(), request(1, &[1, 2]).recording_ids());
+}
+
+#[test]
+fn rules_that_would_lose_audio_are_refused() {
+    let day = Duration::from_secs(86_400);
+    for (session, fits) in [(7 * day, true), (13 * day, true), (14 * day, false), (Duration::ZERO, false)] {
+        let rules = Rules { upload_session: session, ..Rules::default() };
+        assert_eq!(rules.check().is_ok(), fits, "{session:?}");
+    }
+}
+
+proptest! {
+    /// In whatever order files are named, the session of the same files is found, and no other.
+    #[test]
+    fn a_session_is_known_by_its_files(
+        a in prop::collection::btree_set(0usize..6, 1..5), b in prop::collection::btree_set(0usize..6, 1..5), backwards: bool,
+    ) {
+        let rules = Rules::default();
+        let files: Vec<_> = a.iter().copied().collect();
+        let (first, _) = new_session(1, &files, vec![], &rules);
+        let mut asked: Vec<_> = b.iter().copied().collect();
+        if backwards {
+            asked.reverse();
+        }
+        let known = SessionKnown { batch: knows_nothing(asked.len()), open: vec![first.clone()] };
+        match open(&request(2, &asked), known, ctx(&rules)) {
+            Opening::Again { before, job } => {
+                prop_assert_eq!(&a, &b);
+                prop_assert_eq!((&*before, job.id), (&first, first.id));
+            }
+            Opening::New { job, .. } => {
+                prop_assert_ne!(&a, &b);
+                prop_assert_eq!(job.files.len(), asked.len());
+            }
+            other => prop_assert!(false, "{:?}", other),
+        }
+    }
+
+    /// Exactly the files that are not whole are missing, and without a missing one there is a job.
+    #[test]
+    fn a_session_is_completed_when_every_file_is_whole(there in prop::collection::vec(any::<bool>(), 1..6)) {
+        let rules = Rules::default();
+        let files: Vec<_> = (0..there.len()).collect();
+        let (session, _) = new_session(1, &files, vec![], &rules);
+        let whole: Vec<_> = whole(&session).into_iter().filter(|file| there[file.index]).collect();
+        let missing: Vec<_> = files.iter().copied().filter(|n| !there[*n]).collect();
+        let completing = Completing { session, known: knows_nothing(there.len()), whole: &whole };
+        match complete(completing, ctx(&rules)) {
+            Completion::Incomplete(told) => prop_assert_eq!(told, missing),
+            Completion::Job { job, .. } => {
+                prop_assert!(missing.is_empty());
+                prop_assert!(job.files.iter().enumerate().all(|(n, file)| file.crc32c == n as u32));
+            }
+            other => prop_assert!(false, "{:?}", other),
+        }
+    }
+}

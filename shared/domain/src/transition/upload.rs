@@ -1,0 +1,57 @@
+//! An upload session, from its first byte to its end: it owns nothing, so that ending it needs nobody's leave.
+
+use super::end::{call_off, ended_before};
+use super::{Context, Step};
+use crate::code::Code;
+use crate::command::{Action, Refusal};
+use crate::failure::Failure;
+use crate::id::JobId;
+use crate::job::{Job, Status};
+use crate::session::UploadUrl;
+
+pub fn started(mut job: Job, urls: &[(usize, UploadUrl)]) -> Result<Step, Refusal> {
+    if job.status != Status::Uploading {
+        return Err(Refusal::NotUploading(job.status));
+    }
+    for (index, url) in urls {
+        if let Some(upload) = job.files.get_mut(*index).and_then(|file| file.upload.as_mut()) {
+            upload.url.get_or_insert_with(|| url.clone());
+        }
+    }
+    Ok(Step::quiet(job))
+}
+
+pub fn expire(job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
+    if has_expired(&job) {
+        return Ok(ended_before(job, ctx));
+    }
+    if job.status != Status::Uploading {
+        return Err(Refusal::NotUploading(job.status));
+    }
+    if !job.due_at.is_some_and(|due| ctx.now.has_reached(due)) {
+        return Err(Refusal::NotDue);
+    }
+    Ok(Step { job: end_expired(job, ctx), actions: vec![Action::RunEffects] })
+}
+
+fn has_expired(job: &Job) -> bool {
+    job.status == Status::Cancelled && job.error.as_ref().is_some_and(|error| error.code == Code::UploadExpired)
+}
+
+pub fn end_expired(mut job: Job, ctx: Context<'_>) -> Job {
+    job.error = Some(Failure::of(Code::UploadExpired));
+    call_off(&mut job, ctx);
+    touch(job, ctx)
+}
+
+/// Another job has its recordings.
+pub fn end_answered(mut job: Job, by: JobId, ctx: Context<'_>) -> Job {
+    job.answered_by = Some(by);
+    call_off(&mut job, ctx);
+    touch(job, ctx)
+}
+
+fn touch(mut job: Job, ctx: Context<'_>) -> Job {
+    job.updated_at = super::later_than(job.updated_at, ctx);
+    job
+}

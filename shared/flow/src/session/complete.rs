@@ -1,0 +1,73 @@
+//! Completing a session: what is whole is found out where the bytes are, then one transaction makes the job.
+
+use domain::job::DispatchState;
+use domain::session::WholeFile;
+use domain::{Job, Status};
+
+use super::progress;
+use crate::dispatch::enqueue;
+use crate::effects;
+use crate::error::Result;
+use crate::persist::persist;
+use crate::ports::{Progress, SessionCompleted};
+use crate::world::World;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Completed {
+    /// The session's job, or the one that has its recordings.
+    Accepted {
+        job: Job,
+        deduplicated: bool,
+    },
+    /// These files are not whole; so far they have come.
+    Incomplete(Vec<(String, u64)>),
+    /// It expired, or was cancelled.
+    Ended(Job),
+    NoSuchJob,
+}
+
+pub async fn complete(world: &World, session: &Job) -> Result<Completed> {
+    let progress = match session.status {
+        Status::Uploading => progress(world, session).await?,
+        _ => Vec::new(),
+    };
+    let whole: Vec<WholeFile> = progress.iter().enumerate().filter_map(whole).collect();
+    match persist(&*world.clock, || world.store.complete_session(session.id, &whole, world.at())).await? {
+        SessionCompleted::Job { job, deduplicated } => {
+            tracing::debug!(step = "complete_session", job_id = %job.id, deduplicated);
+            go_on(world, &job).await;
+            Ok(Completed::Accepted { job, deduplicated })
+        }
+        SessionCompleted::Answered { by, session } => {
+            effects::run(world, &session).await;
+            Ok(Completed::Accepted { job: *by, deduplicated: true })
+        }
+        SessionCompleted::Incomplete { job, missing } => {
+            let offset = |index: usize| match progress.get(index) {
+                Some(Some(Progress::Open { offset })) => *offset,
+                _ => 0,
+            };
+            let missing = missing.into_iter().filter_map(|n| Some((job.files.get(n)?.name.clone(), offset(n))));
+            Ok(Completed::Incomplete(missing.collect()))
+        }
+        SessionCompleted::Ended(job) => Ok(Completed::Ended(job)),
+        SessionCompleted::NoSuchJob => Ok(Completed::NoSuchJob),
+    }
+}
+
+fn whole((index, progress): (usize, &Option<Progress>)) -> Option<WholeFile> {
+    match progress {
+        Some(Progress::Whole { size, crc32c }) => Some(WholeFile { index, size: *size, crc32c: *crc32c }),
+        _ => None,
+    }
+}
+
+/// The wake-up of a new job, or what follows its end. A repeated completion makes the task that a crash kept from being
+/// made.
+async fn go_on(world: &World, job: &Job) {
+    if job.status == Status::Queued && job.dispatch.state == DispatchState::Pending {
+        enqueue(world, job).await;
+    } else if job.status.is_terminal() {
+        effects::run(world, job).await;
+    }
+}

@@ -1,0 +1,140 @@
+//! Opening a session: everything that can be said of its files is said before their first byte.
+
+use domain::session::{OfferedFile, SessionRequest};
+use domain::{Code, Command, Job, Sha256Hex, Timestamp, Uid, UploadUrl};
+
+use super::progress;
+use crate::accept::{BadFile, Checked, PartHeaders, Refused, Terms, check_file};
+use crate::effects;
+use crate::persist::persist;
+use crate::ports::{BlobName, Opened, Progress, Stepped, Verdict};
+use crate::settings::UploadLimits;
+use crate::world::World;
+
+/// A file that a client wants to send.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offer {
+    pub name: String,
+    pub size: u64,
+    pub sha256: Sha256Hex,
+    pub crc32c: Option<u32>,
+    pub captured_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug)]
+pub struct OpenSession {
+    pub uid: Uid,
+    pub files: Vec<Offer>,
+    pub terms: Terms,
+    pub traceparent: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Opening {
+    /// The session, and how far each of its files has come; `None`: it needs no bytes.
+    Session { job: Job, progress: Vec<Option<Progress>> },
+    /// Every recording is known: nothing is to be sent.
+    Known(Job),
+}
+
+pub async fn open(world: &World, asked: OpenSession) -> std::result::Result<Opening, Refused> {
+    if let Verdict::Refuse { code, retry_after, detail } = world.admission.admit(&asked.uid).await? {
+        return Err(Refused::Batch { code, detail, retry_after: Some(retry_after) });
+    }
+    let request = check(world, asked)?;
+    world.uploads.room().await?;
+    match persist(&*world.clock, || world.store.open_session(&request, world.at())).await? {
+        Opened::Known(job) => {
+            // One that was born at its end has effects due; any other has run them, or the sweep will.
+            effects::run(world, &job).await;
+            Ok(Opening::Known(job))
+        }
+        Opened::Session { job, ended } => {
+            for session in &ended {
+                effects::run(world, session).await;
+            }
+            let job = start(world, job).await?;
+            tracing::debug!(step = "open_session", job_id = %job.id, files = job.files.len());
+            let progress = progress(world, &job).await?;
+            Ok(Opening::Session { job, progress })
+        }
+    }
+}
+
+/// Makes the places for the bytes that have none yet. Of two that do so at once, the first one's addresses stand.
+async fn start(world: &World, job: Job) -> std::result::Result<Job, Refused> {
+    let mut urls: Vec<(usize, UploadUrl)> = Vec::new();
+    for (index, file) in job.files.iter().enumerate().filter(|(_, file)| file.needs_bytes()) {
+        if file.upload.as_ref().is_some_and(|upload| upload.url.is_none()) {
+            let blob = BlobName::listed(file.blob.clone());
+            urls.push((index, world.uploads.start(&blob, super::expected(file)).await?));
+        }
+    }
+    if urls.is_empty() {
+        return Ok(job);
+    }
+    match world.step(job.id, &Command::UploadsStarted { urls }).await? {
+        Stepped::Done { job, .. } => Ok(job),
+        Stepped::Refused { .. } | Stepped::NoSuchJob => {
+            Err(Refused::batch(Code::JobFinished, "the upload was ended while it was opened; ask again"))
+        }
+    }
+}
+
+/// Every bad file is named.
+fn check(world: &World, asked: OpenSession) -> std::result::Result<SessionRequest, Refused> {
+    let OpenSession { uid, files, terms, traceparent } = asked;
+    let limits = &world.settings.upload;
+    if files.is_empty() {
+        return Err(Refused::batch(Code::EmptyBatch, "the request names no files"));
+    }
+    if files.len() > limits.max_files {
+        return Err(Refused::batch(Code::TooManyFiles, format!("a batch has at most {} files", limits.max_files)));
+    }
+    let (job_id, now) = (world.random.job_id(), world.now());
+    let (mut offered, mut bad): (Vec<OfferedFile>, Vec<BadFile>) = (Vec::new(), Vec::new());
+    let mut sum: u64 = 0;
+    for (index, file) in files.iter().enumerate() {
+        sum = sum.saturating_add(file.size);
+        let twice = files[..index].iter().any(|other| other.name == file.name);
+        match check_offer(file, twice, limits, now) {
+            Err(why) => bad.push(why),
+            Ok(Checked { stream, captured_at }) => {
+                let blob = BlobName::new(&uid, job_id, index, &file.name).to_string();
+                let Offer { name, size, sha256, crc32c, .. } = file.clone();
+                offered.push(OfferedFile { name, blob, size, sha256, crc32c, stream, captured_at });
+            }
+        }
+    }
+    if !bad.is_empty() {
+        return Err(Refused::Files(bad));
+    }
+    if sum > limits.resumable_max_batch_bytes {
+        let detail = format!("the batch is larger than {} bytes", limits.resumable_max_batch_bytes);
+        return Err(Refused::batch(Code::BatchTooLarge, detail));
+    }
+    let Terms { conversation_id, language } = terms;
+    Ok(SessionRequest { job_id, uid, files: offered, conversation_id, language, traceparent })
+}
+
+fn check_offer(
+    file: &Offer,
+    twice: bool,
+    limits: &UploadLimits,
+    now: Timestamp,
+) -> std::result::Result<Checked, BadFile> {
+    let headers = PartHeaders { captured_at: file.captured_at, digest: None };
+    let checked = check_file(&file.name, &headers, limits, now)?;
+    let bad = |code, detail: String| BadFile { file: file.name.clone(), code, detail, retry_after: None };
+    if twice {
+        return Err(bad(Code::DuplicateFilename, "another file of the batch has this name".to_owned()));
+    }
+    if file.size == 0 {
+        return Err(bad(Code::EmptyFile, "the file has no bytes".to_owned()));
+    }
+    if file.size > limits.resumable_max_file_bytes {
+        let detail = format!("the file is larger than {} bytes", limits.resumable_max_file_bytes);
+        return Err(bad(Code::FileTooLarge, detail));
+    }
+    Ok(checked)
+}

@@ -1,0 +1,44 @@
+//! Which file an upload address means, for a process that takes the bytes itself.
+
+use domain::{JobId, Status};
+use subtle::ConstantTimeEq;
+
+use super::expected;
+use crate::error::Result;
+use crate::ports::{BlobName, Expected};
+use crate::world::World;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// No such upload, or another secret: whoever guesses is told nothing.
+    Nothing,
+    /// Its session expired, or was cancelled.
+    Over,
+    /// Its session was completed: the file is whole.
+    Whole {
+        size: u64,
+    },
+    Open {
+        name: String,
+        blob: BlobName,
+        expected: Expected,
+    },
+}
+
+/// The file of this session whose address has this secret.
+pub async fn find(world: &World, job: JobId, index: usize, secret: &str) -> Result<Found> {
+    let Some(job) = world.store.job(job).await? else { return Ok(Found::Nothing) };
+    let Some(file) = job.files.get(index) else { return Ok(Found::Nothing) };
+    let Some(url) = file.upload.as_ref().and_then(|upload| upload.url.as_ref()) else { return Ok(Found::Nothing) };
+    if !bool::from(url.expose().as_bytes().ct_eq(secret.as_bytes())) {
+        return Ok(Found::Nothing);
+    }
+    Ok(match job.status {
+        Status::Uploading => {
+            let (name, blob) = (file.name.clone(), BlobName::listed(file.blob.clone()));
+            Found::Open { name, blob, expected: expected(file) }
+        }
+        Status::Cancelled => Found::Over,
+        _ => Found::Whole { size: file.size },
+    })
+}

@@ -1,0 +1,200 @@
+//! Upload sessions on disk: what has arrived of a file lies in a folder of its own, that no reader and no orphan rule of
+//! whole blobs looks into, and becomes a blob by its name when the last byte is there.
+//!
+//! Under the root: `partial/<uid>/<job>/<file>.part` and, beside it, `<file>.mark`. A backup leaves them out: a restored
+//! server says that nothing is there, and the client sends it again.
+
+mod appender;
+mod mark;
+mod part;
+mod seats;
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::UploadUrl;
+use flow::ports::{Arriving, BlobName, Expected, Progress, Random, ReceivesUploads, Uploads};
+use flow::{Error, Kind, Result};
+
+use super::disk::{blocking, fault, is_absent};
+use super::folders::Folders;
+use super::name::Place;
+use super::{DiskBlobs, PARTIAL, Shelf, UPLOADS, list};
+use appender::Appender;
+use mark::Mark;
+use part::{Part, Places};
+use seats::Seats;
+
+const DATA: &str = ".part";
+const MARK: &str = ".mark";
+
+pub struct DiskUploads {
+    yard: Arc<Yard>,
+    seats: Seats,
+    random: Arc<dyn Random>,
+}
+
+/// What the pieces of work on other threads share.
+struct Yard {
+    shelf: Arc<Shelf>,
+    parts: PathBuf,
+    folders: Folders,
+}
+
+impl DiskUploads {
+    /// Beside the blobs, on the same disk: a file that is whole moves by its name.
+    pub fn beside(blobs: &DiskBlobs, random: Arc<dyn Random>) -> Self {
+        let parts = blobs.shelf.root.join(PARTIAL);
+        let folders = Folders::new(parts.clone());
+        Self {
+            yard: Arc::new(Yard { shelf: Arc::clone(&blobs.shelf), parts, folders }),
+            seats: Seats::default(),
+            random,
+        }
+    }
+
+    /// Removes the folders of sessions that are over. For the start: nothing may be writing.
+    pub fn prune(&self) -> Result<()> {
+        self.yard.folders.prune_all().map_err(|error| fault("uploads.prune", "", error))
+    }
+}
+
+impl Yard {
+    fn progress(&self, name: &BlobName, place: &Place, expected: Expected) -> Result<Progress> {
+        let failed = |error| fault("uploads.progress", name, error);
+        let places = Places::of(self, place);
+        if let Some(whole) = self.whole(name, &places, expected)? {
+            return Ok(whole);
+        }
+        let length = match fs::metadata(&places.data) {
+            Err(error) if is_absent(&error) => 0,
+            about => about.map_err(failed)?.len(),
+        };
+        let marked = read_mark(&places).map_err(failed)?.unwrap_or_default();
+        Ok(Progress::Open { offset: marked.offset.min(length) })
+    }
+
+    /// The blob, if it is there: as durable as one that was written in one go.
+    fn whole(&self, name: &BlobName, places: &Places, expected: Expected) -> Result<Option<Progress>> {
+        let failed = |error| fault("uploads.progress", name, error);
+        let size = match fs::metadata(&places.blob) {
+            Err(error) if is_absent(&error) => return Ok(None),
+            about => about.map_err(failed)?.len(),
+        };
+        if size != expected.size {
+            return Err(Error::new(Kind::Conflict, "uploads.progress", name).because("a blob of another size is there"));
+        }
+        // A crash may have come between the name and its sync.
+        let fresh = self.shelf.folders.make_around(&places.blob).map_err(failed)?;
+        self.shelf.folders.make_durable(&places.blob, fresh).map_err(failed)?;
+        let marked = read_mark(places).map_err(failed)?.filter(|mark| mark.offset == size);
+        let crc32c = match marked {
+            Some(mark) => mark.crc32c,
+            // A restored backup has no marks.
+            None => File::open(&places.blob).and_then(|blob| part::sum(&blob, size)).map_err(failed)?.crc32c,
+        };
+        Ok(Some(Progress::Whole { size, crc32c }))
+    }
+
+    fn list(&self, after: Option<&BlobName>, limit: usize) -> Result<Vec<(BlobName, Duration)>> {
+        let after = after.map(|name| BlobName::listed(format!("{}{DATA}", relocated(name.as_str(), UPLOADS, PARTIAL))));
+        let now = self.shelf.clock.now();
+        // Two files for each.
+        let page =
+            list::Page { folder: PARTIAL, prefix: "", after: after.as_ref(), limit: limit.saturating_mul(2), now };
+        let found = list::list(&self.shelf.root, &page).map_err(|error| fault("uploads.list", "", error))?;
+        let mut listed: Vec<(BlobName, Duration)> = Vec::new();
+        for (file, age) in found {
+            let Some(name) = file.as_str().strip_suffix(DATA).or_else(|| file.as_str().strip_suffix(MARK)) else {
+                continue;
+            };
+            let name = BlobName::listed(relocated(name, PARTIAL, UPLOADS));
+            match listed.last_mut().filter(|(last, _)| *last == name) {
+                Some((_, youngest)) => *youngest = age.min(*youngest),
+                None => listed.push((name, age)),
+            }
+        }
+        listed.truncate(limit);
+        Ok(listed)
+    }
+}
+
+fn read_mark(places: &Places) -> std::io::Result<Option<Mark>> {
+    match File::open(&places.mark) {
+        Err(error) if is_absent(&error) => Ok(None),
+        file => Ok(Mark::read(&file?)?.map(|(mark, _)| mark)),
+    }
+}
+
+/// The same name below another folder.
+fn relocated(name: &str, from: &str, to: &str) -> String {
+    name.strip_prefix(from).map_or_else(|| name.to_owned(), |below| format!("{to}{below}"))
+}
+
+#[async_trait]
+impl Uploads for DiskUploads {
+    /// Two random ids: 244 bits. The folder is made when bytes come.
+    async fn start(&self, _: &BlobName, _: Expected) -> Result<UploadUrl> {
+        Ok(UploadUrl::new(format!("{}{}", self.random.uuid().simple(), self.random.uuid().simple())))
+    }
+
+    async fn progress(&self, name: &BlobName, _: &UploadUrl, expected: Expected) -> Result<Progress> {
+        let place = Place::of("uploads.progress", name)?;
+        let (yard, name) = (Arc::clone(&self.yard), name.clone());
+        blocking("uploads.progress", move || yard.progress(&name, &place, expected)).await
+    }
+
+    async fn abandon(&self, name: &BlobName, _: Option<&UploadUrl>) -> Result<()> {
+        let place = Place::of("uploads.abandon", name)?;
+        let taken = self.seats.take("uploads.abandon", name, &*self.yard.shelf.clock).await?;
+        let (yard, name) = (Arc::clone(&self.yard), name.clone());
+        blocking("uploads.abandon", move || {
+            let places = Places::of(&yard, &place);
+            part::remove(&places).map_err(|error| fault("uploads.abandon", &name, error))?;
+            yard.folders.prune_around(&places.data);
+            drop(taken);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn list(&self, after: Option<&BlobName>, limit: usize) -> Result<Vec<(BlobName, Duration)>> {
+        let (yard, after) = (Arc::clone(&self.yard), after.cloned());
+        blocking("uploads.list", move || yard.list(after.as_ref(), limit)).await
+    }
+
+    async fn room(&self) -> Result<()> {
+        self.yard.shelf.desk.room("uploads.room", "")
+    }
+}
+
+#[async_trait]
+impl ReceivesUploads for DiskUploads {
+    async fn append(&self, name: &BlobName, expected: Expected) -> Result<Arriving> {
+        let place = Place::of("uploads.append", name)?;
+        let taken = self.seats.take("uploads.append", name, &*self.yard.shelf.clock).await?;
+        let displaced = taken.displaced();
+        let (yard, blob) = (Arc::clone(&self.yard), name.clone());
+        let opened = blocking("uploads.append", move || open(&yard, &blob, &place, expected, taken)).await?;
+        Ok(match opened {
+            Ok(whole) => whole,
+            Err(part) => Arriving::Open(Box::new(Appender::new(name.clone(), expected.size, part, displaced))),
+        })
+    }
+}
+
+type Opened = std::result::Result<Arriving, Box<Part>>;
+
+fn open(yard: &Arc<Yard>, name: &BlobName, place: &Place, expected: Expected, taken: seats::Taken) -> Result<Opened> {
+    if let Some(Progress::Whole { size, crc32c }) = yard.whole(name, &Places::of(yard, place), expected)? {
+        return Ok(Ok(Arriving::Whole { size, crc32c }));
+    }
+    yard.shelf.desk.room("uploads.append", name)?;
+    Ok(Err(Box::new(Part::open(yard, name, place, expected, taken)?)))
+}
+
+#[cfg(test)]
+mod tests;

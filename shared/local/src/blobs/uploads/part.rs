@@ -1,0 +1,227 @@
+//! A file of which not all bytes are there: append-only, with a mark beside it that says how many of them are durable.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use flow::ports::{BlobName, Expected, Progress};
+use flow::{Error, Kind, Result};
+
+use super::Yard;
+use super::mark::Mark;
+use super::seats::Taken;
+use crate::blobs::PIECE;
+use crate::blobs::disk::{fault, is_absent};
+use crate::blobs::name::Place;
+use crate::blobs::writer::{Found, put};
+use crate::folder::durable::rename_without_replacing;
+
+/// At most so many bytes are sent again after a crash.
+const SYNC_EVERY: u64 = 4 * 1024 * 1024;
+/// How much is written before it is asked again whether there is room.
+const ASK_EVERY: u64 = 8 * 1024 * 1024;
+/// How often the folder may vanish under us, because its last other file went, before we call it trouble.
+const MAX_TRIES: usize = 64;
+
+/// Where the pieces of one file lie.
+#[derive(Clone)]
+pub struct Places {
+    pub data: PathBuf,
+    pub mark: PathBuf,
+    pub blob: PathBuf,
+}
+
+impl Places {
+    pub fn of(yard: &Yard, place: &Place) -> Self {
+        let below = place.path().split_once('/').map_or("", |(_, below)| below);
+        let part = yard.parts.join(below);
+        let with = |ending: &str| PathBuf::from(format!("{}{ending}", part.display()));
+        Self { data: with(super::DATA), mark: with(super::MARK), blob: yard.shelf.root.join(place.path()) }
+    }
+}
+
+pub struct Part {
+    yard: Arc<Yard>,
+    name: BlobName,
+    places: Places,
+    expected: Expected,
+    data: File,
+    mark: File,
+    slot: usize,
+    /// What is in the file.
+    written: Mark,
+    /// How much of it is durable, and marked so.
+    durable: u64,
+    ask_at: u64,
+    /// It is no part any more, or the disk failed: nothing is to be said of it.
+    over: bool,
+    /// Let go of last, when everything above is said.
+    _taken: Taken,
+}
+
+impl Part {
+    /// Goes on where the last one ended: after a crash that is the mark, or the end of a file that is shorter.
+    pub fn open(yard: &Arc<Yard>, name: &BlobName, place: &Place, expected: Expected, taken: Taken) -> Result<Self> {
+        let failed = |error| fault("uploads.append", name, error);
+        let places = Places::of(yard, place);
+        let (data, mark) = open_files(yard, &places).map_err(failed)?;
+        let (written, slot) = agree(&data, &mark).map_err(failed)?;
+        let (yard, name) = (Arc::clone(yard), name.clone());
+        let (durable, ask_at) = (written.offset, written.offset + ASK_EVERY);
+        Ok(Self {
+            yard,
+            name,
+            places,
+            expected,
+            data,
+            mark,
+            slot,
+            written,
+            durable,
+            ask_at,
+            over: false,
+            _taken: taken,
+        })
+    }
+
+    pub fn offset(&self) -> u64 {
+        self.written.offset
+    }
+
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let failed = |error| fault("uploads.write", &self.name, error);
+        self.data.write_all_at(bytes, self.written.offset).map_err(failed)?;
+        self.written.offset += bytes.len() as u64;
+        self.written.crc32c = crc32c::crc32c_append(self.written.crc32c, bytes);
+        if self.written.offset - self.durable >= SYNC_EVERY {
+            self.settle()?;
+        }
+        if self.written.offset >= self.ask_at {
+            self.ask_at = self.written.offset + ASK_EVERY;
+            self.yard.shelf.desk.room("uploads.write", &self.name)?;
+        }
+        Ok(())
+    }
+
+    /// The bytes first, then the mark that speaks of them.
+    fn settle(&mut self) -> Result<()> {
+        if self.written.offset == self.durable {
+            return Ok(());
+        }
+        let synced = self.data.sync_data().and_then(|()| self.written.write(&self.mark, self.slot));
+        // After a failed sync nobody knows which bytes are there; a second one may claim that all are.
+        self.over |= synced.is_err();
+        self.slot = synced.map_err(|error| fault("uploads.sync", &self.name, error))?;
+        self.durable = self.written.offset;
+        Ok(())
+    }
+
+    pub fn flush(mut self) -> Result<Progress> {
+        self.settle()?;
+        if self.written.offset < self.expected.size {
+            return Ok(Progress::Open { offset: self.written.offset });
+        }
+        if self.expected.crc32c.is_some_and(|crc32c| crc32c != self.written.crc32c) {
+            self.over = true;
+            remove(&self.places).map_err(|error| fault("uploads.discard", &self.name, error))?;
+            let why = "the bytes are not the ones that were announced";
+            return Err(Error::new(Kind::Corrupt, "uploads.finish", &self.name).because(why));
+        }
+        self.finish()
+    }
+
+    /// Gives the file the blob's name. The mark stays until the clean-up: it knows the checksum.
+    fn finish(&mut self) -> Result<Progress> {
+        let failed = |error| fault("uploads.finish", &self.name, error);
+        let (shelf, Mark { offset: size, crc32c }) = (&self.yard.shelf, self.written);
+        let since_1970 = Duration::from_millis(u64::try_from(shelf.clock.now().millis()).unwrap_or(0));
+        self.data.set_modified(SystemTime::UNIX_EPOCH + since_1970).map_err(failed)?;
+        self.data.sync_all().map_err(failed)?;
+        let from = &self.places.data;
+        let ours = |at: &Path| Ok(sum(&File::open(at)?, u64::MAX)? == self.written);
+        let (fresh, found) =
+            put(shelf, &self.places.blob, |to| rename_without_replacing(from, to), ours).map_err(failed)?;
+        if found == Found::Other {
+            return Err(Error::new(Kind::Conflict, "uploads.finish", &self.name));
+        }
+        let unsure = |error| Error::new(Kind::Unknown, "uploads.finish", &self.name).because(error);
+        shelf.folders.make_durable(&self.places.blob, fresh).map_err(unsure)?;
+        self.over = true;
+        Ok(Progress::Whole { size, crc32c })
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if !self.over
+            && let Err(error) = self.settle()
+        {
+            tracing::warn!(blob = %self.name, %error, "the last bytes of an interrupted upload are to be sent again");
+        }
+    }
+}
+
+fn open_files(yard: &Yard, places: &Places) -> io::Result<(File, File)> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).mode(0o600);
+    let mut last = io::Error::from(ErrorKind::NotFound);
+    for _ in 0..MAX_TRIES {
+        let opened = yard.folders.make_around(&places.data).and_then(|fresh| {
+            let (data, mark) = (options.open(&places.data)?, options.open(&places.mark)?);
+            // Before the first mark speaks of bytes, the names are there for good.
+            if mark.metadata()?.len() == 0 {
+                yard.folders.make_durable(&places.data, fresh)?;
+            }
+            Ok((data, mark))
+        });
+        match opened {
+            Err(error) if error.kind() == ErrorKind::NotFound => last = error,
+            done => return done,
+        }
+        yard.folders.forget_around(&places.data);
+    }
+    Err(last)
+}
+
+/// Makes file and mark say the same, which is the less of the two.
+fn agree(data: &File, mark: &File) -> io::Result<(Mark, usize)> {
+    let length = data.metadata()?.len();
+    let (marked, slot) = Mark::read(mark)?.unwrap_or((Mark::default(), 0));
+    if length >= marked.offset {
+        // What lies behind the mark may be anything.
+        data.set_len(marked.offset)?;
+        return Ok((marked, slot));
+    }
+    let left = sum(data, length)?;
+    mark.set_len(0)?;
+    Ok((left, left.write(mark, slot)?))
+}
+
+/// What a mark would say of the first bytes of a file.
+pub fn sum(file: &File, most: u64) -> io::Result<Mark> {
+    let (mut sum, mut piece) = (Mark::default(), vec![0; PIECE]);
+    while sum.offset < most {
+        let wanted = usize::try_from(most - sum.offset).map_or(PIECE, |left| left.min(PIECE));
+        let read = file.read_at(&mut piece[..wanted], sum.offset)?;
+        if read == 0 {
+            break;
+        }
+        sum.offset += read as u64;
+        sum.crc32c = crc32c::crc32c_append(sum.crc32c, &piece[..read]);
+    }
+    Ok(sum)
+}
+
+/// The mark first: bytes without one are nothing, a mark without bytes might be believed.
+pub fn remove(places: &Places) -> io::Result<()> {
+    for path in [&places.mark, &places.data] {
+        match fs::remove_file(path) {
+            Err(error) if !is_absent(&error) => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! One writer for each file: the one who comes last. A phone that lost its network comes again while the connection it
+//! had before hangs; whoever holds that one is told to stop, and waited for, so that no byte is written twice.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use flow::ports::{BlobName, Clock};
+use flow::{Error, Kind, Result};
+use tokio::sync::OwnedMutexGuard;
+use tokio_util::sync::CancellationToken;
+
+/// The one before has one write and a sync to end: more than this means that the disk hangs.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Default)]
+pub struct Seats(Arc<Mutex<HashMap<BlobName, Arc<Seat>>>>);
+
+#[derive(Default)]
+struct Seat {
+    turn: Arc<tokio::sync::Mutex<()>>,
+    /// Of whoever came last: cancelled by the next one.
+    last: Mutex<CancellationToken>,
+}
+
+/// The right to write a file, until it is dropped.
+pub struct Taken {
+    seats: Seats,
+    name: BlobName,
+    seat: Arc<Seat>,
+    displaced: CancellationToken,
+    turn: Option<OwnedMutexGuard<()>>,
+}
+
+impl Seats {
+    pub async fn take(&self, operation: &'static str, name: &BlobName, clock: &dyn Clock) -> Result<Taken> {
+        let seat = Arc::clone(self.lock().entry(name.clone()).or_default());
+        let displaced = CancellationToken::new();
+        {
+            let mut last = seat.last.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *last, displaced.clone()).cancel();
+        }
+        let turn = Arc::clone(&seat.turn).lock_owned();
+        // Made before waiting: whoever gives up leaves no entry behind.
+        let mut taken =
+            Taken { seats: self.clone(), name: name.clone(), seat, displaced: displaced.clone(), turn: None };
+        let refuse = |why: &str| Error::new(Kind::Unavailable, operation, name).because(why.to_owned());
+        tokio::select! {
+            biased;
+            turn = turn => taken.turn = Some(turn),
+            () = displaced.cancelled() => return Err(refuse("somebody else came to send the same file")),
+            () = clock.sleep(LONGEST_WAIT) => return Err(refuse("the one who sends the same file does not end")),
+        }
+        Ok(taken)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<BlobName, Arc<Seat>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+}
+
+impl Taken {
+    /// Cancelled when somebody else wants it.
+    pub fn displaced(&self) -> CancellationToken {
+        self.displaced.clone()
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        drop(self.turn.take());
+        let mut seats = self.seats.lock();
+        // Only under the lock does anybody get another one: the map's and our own are the last.
+        if Arc::strong_count(&self.seat) == 2 {
+            seats.remove(&self.name);
+        }
+    }
+}

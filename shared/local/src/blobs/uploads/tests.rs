@@ -1,0 +1,195 @@
+//! What the disk adds to the contract of the port: what a crash leaves counts as far as it was durable, and no further.
+
+use bytes::Bytes;
+use domain::{JobId, Uid};
+use flow::ports::{Arriving, Blobs, PartWriter};
+use tempfile::TempDir;
+use testkit::contract::uploads::Receiving;
+use testkit::{SeededRandom, TestClock};
+use uuid::Uuid;
+
+use super::*;
+use crate::blobs::UPLOADS;
+
+const NOW: domain::Timestamp = domain::Timestamp::from_secs(1_780_000_000);
+const SOUND: &[u8] = b"some sound that comes in pieces";
+const EXPECTED: Expected = Expected { size: SOUND.len() as u64, crc32c: None };
+
+struct Fixture {
+    blobs: Arc<DiskBlobs>,
+    uploads: Arc<DiskUploads>,
+    folder: TempDir,
+}
+
+fn fixture() -> Fixture {
+    with_reserve(0)
+}
+
+fn with_reserve(bytes: u64) -> Fixture {
+    open(tempfile::tempdir().unwrap(), bytes)
+}
+
+fn open(folder: TempDir, reserve: u64) -> Fixture {
+    let blobs = Arc::new(DiskBlobs::open(folder.path(), reserve, TestClock::at(NOW)).unwrap());
+    let uploads = Arc::new(DiskUploads::beside(&blobs, Arc::new(SeededRandom::new(1))));
+    Fixture { blobs, uploads, folder }
+}
+
+fn name() -> BlobName {
+    BlobName::new(&Uid::new("ann").unwrap(), JobId(Uuid::from_u128(1)), 0, "a.bin")
+}
+
+impl Fixture {
+    async fn writer(&self) -> Box<dyn PartWriter> {
+        match self.uploads.append(&name(), EXPECTED).await.unwrap() {
+            Arriving::Open(writer) => writer,
+            Arriving::Whole { .. } => panic!("it is whole"),
+        }
+    }
+
+    async fn send(&self, bytes: &[u8]) -> Result<Progress> {
+        let mut writer = self.writer().await;
+        writer.write(Bytes::copy_from_slice(bytes)).await?;
+        writer.flush().await
+    }
+
+    async fn progress(&self) -> Progress {
+        let url = self.uploads.start(&name(), EXPECTED).await.unwrap();
+        self.uploads.progress(&name(), &url, EXPECTED).await.unwrap()
+    }
+
+    fn places(&self) -> Places {
+        Places::of(&self.uploads.yard, &Place::of("", &name()).unwrap())
+    }
+
+    /// The same folder, as the next process finds it.
+    fn restart(self) -> Self {
+        let Self { blobs, uploads, folder } = self;
+        drop((blobs, uploads));
+        let again = open(folder, 0);
+        again.blobs.sweep_temporary().unwrap();
+        again.uploads.prune().unwrap();
+        again
+    }
+}
+
+testkit::uploads_contract!(async || {
+    let Fixture { blobs, uploads, folder } = fixture();
+    (Arc::new(Receiving { uploads, blobs }), folder)
+});
+
+#[tokio::test]
+async fn bytes_behind_the_mark_do_not_count_after_a_crash() {
+    let at = fixture();
+    at.send(&SOUND[..9]).await.unwrap();
+    let places = at.places();
+    let torn = [&SOUND[..9], b"torn"].concat();
+    fs::write(&places.data, torn).unwrap();
+    let at = at.restart();
+    assert_eq!(at.progress().await, Progress::Open { offset: 9 });
+    assert_eq!(at.writer().await.offset(), 9);
+    let whole = at.send(&SOUND[9..]).await.unwrap();
+    assert_eq!(whole, Progress::Whole { size: EXPECTED.size, crc32c: crc32c::crc32c(SOUND) });
+    assert_eq!(fs::read(places.blob).unwrap(), SOUND);
+}
+
+#[tokio::test]
+async fn a_file_that_is_shorter_than_its_mark_counts_as_far_as_it_goes() {
+    let at = fixture();
+    at.send(&SOUND[..9]).await.unwrap();
+    File::options().write(true).open(at.places().data).unwrap().set_len(4).unwrap();
+    let at = at.restart();
+    assert_eq!(at.progress().await, Progress::Open { offset: 4 });
+    let whole = at.send(&SOUND[4..]).await.unwrap();
+    assert_eq!(whole, Progress::Whole { size: EXPECTED.size, crc32c: crc32c::crc32c(SOUND) });
+}
+
+#[tokio::test]
+async fn without_a_mark_nothing_counts() {
+    let at = fixture();
+    at.send(&SOUND[..9]).await.unwrap();
+    for mark in [None, Some(b"no mark at all, but longer than one".as_slice())] {
+        match mark {
+            None => fs::remove_file(at.places().mark).unwrap(),
+            Some(bytes) => fs::write(at.places().mark, bytes).unwrap(),
+        }
+        assert_eq!(at.progress().await, Progress::Open { offset: 0 });
+        let progress = at.send(&SOUND[..9]).await.unwrap();
+        assert_eq!(progress, Progress::Open { offset: 9 });
+    }
+}
+
+#[tokio::test]
+async fn a_crash_before_the_last_name_is_made_up_for() {
+    let at = fixture();
+    let last = SOUND.len() - 1;
+    at.send(&SOUND[..last]).await.unwrap();
+    let places = at.places();
+    let file = File::options().read(true).write(true).open(&places.data).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &SOUND[last..], last as u64).unwrap();
+    let mark = File::options().read(true).write(true).open(&places.mark).unwrap();
+    let slot = Mark::read(&mark).unwrap().unwrap().1;
+    Mark { offset: EXPECTED.size, crc32c: crc32c::crc32c(SOUND) }.write(&mark, slot).unwrap();
+    let at = at.restart();
+    assert_eq!(at.progress().await, Progress::Open { offset: EXPECTED.size });
+    assert!(matches!(at.writer().await.flush().await.unwrap(), Progress::Whole { .. }), "whoever asks makes it whole");
+    assert_eq!(fs::read(places.blob).unwrap(), SOUND);
+}
+
+#[tokio::test]
+async fn a_restored_backup_knows_whole_files_and_no_parts() {
+    let at = fixture();
+    at.send(SOUND).await.unwrap();
+    fs::remove_dir_all(at.folder.path().join(PARTIAL)).unwrap();
+    let at = at.restart();
+    assert_eq!(at.progress().await, Progress::Whole { size: EXPECTED.size, crc32c: crc32c::crc32c(SOUND) });
+}
+
+#[tokio::test]
+async fn parts_are_no_blobs_and_whole_files_are_nothing_else() {
+    let at = fixture();
+    at.send(&SOUND[..9]).await.unwrap();
+    assert_eq!(at.blobs.list("", None, 10).await.unwrap(), []);
+    assert!(!at.folder.path().join(UPLOADS).join("ann").exists());
+    at.send(&SOUND[9..]).await.unwrap();
+    let listed: Vec<_> = at.blobs.list("", None, 10).await.unwrap();
+    assert_eq!(listed, [(name(), Duration::ZERO)], "its age counts from when it became whole");
+    at.uploads.abandon(&name(), None).await.unwrap();
+    at.blobs.delete(&name()).await.unwrap();
+    for folder in [UPLOADS, PARTIAL] {
+        assert_eq!(fs::read_dir(at.folder.path().join(folder)).unwrap().count(), 0, "{folder} is empty");
+    }
+}
+
+#[tokio::test]
+async fn a_disk_without_room_takes_no_bytes_and_keeps_those_it_has() {
+    let at = fixture();
+    at.send(&SOUND[..9]).await.unwrap();
+    let at = open(at.folder, u64::MAX);
+    assert_eq!(at.uploads.room().await.unwrap_err().kind, Kind::Full);
+    assert_eq!(at.uploads.append(&name(), EXPECTED).await.err().unwrap().kind, Kind::Full);
+    assert_eq!(at.progress().await, Progress::Open { offset: 9 });
+}
+
+#[tokio::test]
+async fn of_many_who_come_at_once_the_last_one_gets_the_file_and_no_seat_is_left() {
+    let at = fixture();
+    let first = at.writer().await;
+    let come = |_| {
+        let uploads = at.uploads.clone();
+        tokio::spawn(async move { uploads.append(&name(), EXPECTED).await.map(drop) })
+    };
+    let others: Vec<_> = (0..8).map(come).collect();
+    first.displaced().await;
+    drop(first);
+    let mut got = 0;
+    for other in others {
+        match other.await.unwrap() {
+            Ok(()) => got += 1,
+            Err(error) => assert_eq!(error.kind, Kind::Unavailable),
+        }
+    }
+    assert!(got >= 1);
+    at.writer().await.flush().await.unwrap();
+    assert_eq!(at.uploads.seats.len(), 0);
+}
