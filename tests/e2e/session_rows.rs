@@ -56,7 +56,7 @@ async fn bad_files_are_named_before_their_first_byte() {
     send(json!({"files": [good], "language": "no language"})).await.problem(400, "invalid_parameter");
     send(json!({"files": [good], "conversation_id": "x"})).await.problem(400, "invalid_parameter");
     send(json!({"file": [good]})).await.problem(400, "invalid_json");
-    try_open(&server.stranger(), &[good.clone()]).await.problem(401, "unauthenticated");
+    try_open(&server.stranger(), std::slice::from_ref(&good)).await.problem(401, "unauthenticated");
     client.has_nothing().await;
     assert_eq!(send(json!({"files": [good], "unknown": 1})).await.status, 201, "unknown fields are ignored");
 }
