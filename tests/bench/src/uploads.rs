@@ -12,7 +12,7 @@ use crate::program::Program;
 use crate::report::Report;
 
 /// Requests in flight.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 64;
 /// Rounds that alternate between the two, so that a change of the machine's pace meets both.
 const ROUNDS: u64 = 4;
 const MIB: usize = 1 << 20;
