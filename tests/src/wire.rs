@@ -71,7 +71,7 @@ impl Wire {
     }
 }
 
-fn is_whole(text: &str) -> bool {
+pub(crate) fn is_whole(text: &str) -> bool {
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
     let length = header(head, "content-length").and_then(|value| value.parse().ok()).unwrap_or(0);
     body.len() >= length
