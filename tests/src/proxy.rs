@@ -67,11 +67,7 @@ impl Proxy {
     pub async fn to(url: &str, plan: Plan) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let own = format!("http://{}", listener.local_addr().unwrap());
-        let shared = Shared {
-            target: Mutex::new(address(url)),
-            plan: Mutex::new(plan),
-            passed: watch::Sender::new(0),
-        };
+        let shared = Shared { target: Mutex::new(address(url)), plan: Mutex::new(plan), passed: watch::Sender::new(0) };
         let shared = Arc::new(shared);
         let mut work = JoinSet::new();
         work.spawn(accept(listener, Arc::clone(&shared)));
