@@ -56,6 +56,8 @@ async fn changed_addresses_are_answered_like_those_that_never_were() {
         format!("{address}.{secret}%00"),
         format!("{address}.{secret}%0d%0a"),
         format!("{address}.{secret}%20"),
+        format!("{address}.{secret}%ff"),
+        format!("{PARTS}%c3%28"),
         format!("{address}.%2e%2e%2f{secret}"),
         // The address of one file for another, both ways, and files that are not there.
         format!("{address}.{other_secret}"),
@@ -150,24 +152,26 @@ async fn no_way_of_failing_tells_an_address() {
         (Method::PUT, format!("{mine}/x")),
         (Method::PUT, format!("{mine}?upload={secret}")),
         (Method::PUT, format!("{address}.1.{secret}")),
-        (Method::GET, format!("/v2/sync/jobs/{secret}")),
-        (Method::GET, format!("/x/{secret}")),
+        // As where a base address that ends in a slash was put before it.
+        (Method::PUT, format!("/{mine}")),
+        (Method::PUT, format!("/api{mine}")),
     ] {
-        let request = stranger.request(method, &path).header("content-range", "bytes 7-3/*").body("x");
-        let answer = stranger.send(request).await;
-        seen.push(format!("{answer:?}"));
+        let request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-range: bytes 7-3/*\r\n");
+        let reply = target.raw(format!("{request}content-length: 1\r\n\r\nx")).await;
+        assert!((400..500).contains(&reply.status()), "{}", reply.text);
+        seen.push(reply.text);
     }
     // A head that breaks off, one that is too long, a body that is.
     seen.push(target.raw(format!("PUT {mine}{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(10_000))).await.text);
     seen.push(target.raw(format!("PUT {mine} HTTP/9.9\r\nhost: x\r\n\r\n")).await.text);
     seen.push(target.raw(format!("PUT {mine} HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(150))).await.text);
-    target.dial(format!("PUT {mine} HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n")).await.reset();
     put(&target.server, &mine, "", vec![0xEE; files[0].bytes.len()]).await.problem(422, "digest_mismatch");
     for (index, file) in files.iter().enumerate() {
         put(&target.server, &url(&session, index), "", file.bytes.clone()).await.ok();
     }
     complete(&target.server.client(), &session).await.ok();
     target.server.client().terminal(session["job_id"].as_str().unwrap()).await;
+    target.dial(format!("PUT {mine} HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n")).await.reset();
     seen.push(stranger.get("/metrics").await.text);
     seen.push(target.server.log.text());
     for text in seen {
