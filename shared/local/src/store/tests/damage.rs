@@ -120,7 +120,7 @@ async fn pages_of_other_bytes_are_damage() {
 /// The pages where the table and its indexes begin, counted from one.
 fn root_pages(folder: &tempfile::TempDir, table: &str) -> Vec<usize> {
     let db = Connection::open(path(folder)).unwrap();
-    let mut statement = db.prepare("SELECT rootpage FROM sqlite_schema WHERE tbl_name = ?1").unwrap();
+    let mut statement = db.prepare("SELECT rootpage FROM sqlite_schema WHERE tbl_name = ?1 AND rootpage > 0").unwrap();
     let pages = statement.query_map([table], |row| row.get::<_, u32>(0)).unwrap();
     pages.map(|page| page.unwrap() as usize).collect()
 }
