@@ -2,13 +2,14 @@
 //! asks how far the file has come and goes on from there.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::wait::{PATIENCE, eventually_or};
 use crate::wire::{Reply, is_whole};
@@ -17,6 +18,8 @@ use crate::wire::{Reply, is_whole};
 pub const CHUNK: usize = 512 * 1024;
 /// What is handed to the socket in one go.
 const PIECE: usize = 64 * 1024;
+/// What waits in the kernel is lost with the connection, too.
+const WAITING: u32 = 64 * 1024;
 /// No answer for so long: the connection is dead, whatever it looks like.
 const GIVES_UP: Duration = Duration::from_secs(1);
 
@@ -52,7 +55,7 @@ impl Tally {
 
 /// A file on its way to its address. Dropped, the app is dead: only the tally goes on.
 pub struct Resumable {
-    address: String,
+    address: SocketAddr,
     path: String,
     content: Bytes,
     tally: Tally,
@@ -69,7 +72,7 @@ enum State {
 impl Resumable {
     /// `path`: the `upload_url`, as the server gave it.
     pub fn new(url: &str, path: &str, content: &Bytes, tally: &Tally) -> Self {
-        let address = url.strip_prefix("http://").unwrap().to_owned();
+        let address = url.strip_prefix("http://").unwrap().parse().unwrap();
         Self { address, path: path.to_owned(), content: content.clone(), tally: tally.clone(), connection: None }
     }
 
@@ -113,11 +116,17 @@ impl Resumable {
         }
     }
 
+    async fn dial(&self) -> io::Result<TcpStream> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_send_buffer_size(WAITING)?;
+        socket.connect(self.address).await
+    }
+
     /// One request and its answer, which may come before the whole body is sent.
     async fn exchange(&mut self, range: &str, from: usize, to: usize) -> io::Result<Reply> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => TcpStream::connect(&self.address).await?,
+            None => self.dial().await?,
         };
         let (path, length) = (&self.path, to - from);
         let head =
