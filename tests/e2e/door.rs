@@ -1,7 +1,10 @@
 //! What a server lets through its door: limits that an operator set, web pages of other origins, simulated refusals.
 
 use afterword_tests::{Recording, Setup, recordings};
+use bytes::Bytes;
 use reqwest::Method;
+
+use crate::sessions::{hanging, offer, try_open};
 
 const APP: &str = "https://app.example";
 
@@ -35,18 +38,10 @@ async fn limits_of_requests_can_be_set() {
 #[tokio::test]
 async fn a_body_that_falls_silent_is_given_up_when_the_operator_says() {
     let server = Setup::new().with("server.body_silence_seconds", 1).start().await;
-    let address = server.url.strip_prefix("http://").unwrap();
-    let head = format!(
-        "POST /v2/sync/upload HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
-         content-type: multipart/form-data; boundary=b\r\ncontent-length: 100\r\n\r\n--b\r\n",
-        server.token
-    );
-    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    tokio::io::AsyncWriteExt::write_all(&mut stream, head.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    let read = tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer);
-    tokio::time::timeout(std::time::Duration::from_secs(20), read).await.unwrap().unwrap();
-    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    let client = server.client();
+    let silent = client.request(Method::POST, "/v2/sync/upload").body(hanging(Bytes::from_static(b"--b\r\n")));
+    let silent = silent.header("content-type", "multipart/form-data; boundary=b");
+    client.send(silent).await.problem(408, "request_timeout");
 }
 
 #[tokio::test]
@@ -88,10 +83,16 @@ async fn every_refusal_can_be_simulated_for_the_developer_of_an_app() {
         let setup = Setup::new().with("simulate.refuse", refuse).with("simulate.retry_after_seconds", 77);
         let server = setup.start().await;
         let client = server.client();
-        let answer = client.upload(&[Recording::short(recordings::T0)]).await;
-        assert_eq!(answer.problem(status, code)["retry_after"], 77);
-        assert_eq!(answer.header("x-rate-limit-reason"), reason);
-        assert_eq!(answer.header("x-omi-rate-limit-reason"), shipped, "{refuse}");
+        let file = Recording::short(recordings::T0);
+        let mut answers = vec![try_open(&client, &[offer(&file)]).await];
+        for path in ["/v2/sync/upload", "/v2/sync-local-files", "/v1/sync-local-files"] {
+            answers.push(client.post(path, std::slice::from_ref(&file)).await);
+        }
+        for answer in answers {
+            assert_eq!(answer.problem(status, code)["retry_after"], 77);
+            assert_eq!(answer.header("x-rate-limit-reason"), reason);
+            assert_eq!(answer.header("x-omi-rate-limit-reason"), shipped, "{refuse}");
+        }
         client.has_nothing().await;
     }
 }

@@ -19,6 +19,7 @@ mod forgetting;
 mod kills;
 mod limits;
 mod load;
+mod long_upload;
 mod metrics;
 mod older_client;
 mod outcomes;

@@ -215,3 +215,38 @@ async fn metrics_and_health_are_open_and_name_nobody() {
         assert!(!answer.text.contains("green-gables") && !answer.text.contains(job["job_id"].as_str().unwrap()));
     }
 }
+
+#[tokio::test]
+async fn the_list_of_all_errors_is_open_and_leads_to_each() {
+    let server = Setup::new().start().await;
+    let open = server.stranger();
+    let list = open.get("/errors").await;
+    assert!(list.status == 200 && list.header("content-type").starts_with("text/markdown"), "{list:?}");
+    for code in ["job_not_found", "upload_incomplete", "backend_busy"] {
+        assert!(list.text.contains(code), "{}", list.text);
+        assert_eq!(open.get(&format!("/errors/{code}")).await.status, 200, "{code}");
+    }
+}
+
+/// It is told as every id is that nobody has.
+#[tokio::test]
+async fn an_id_that_is_no_text_is_unknown() {
+    let server = Setup::new().start().await;
+    let client = server.client();
+    for (method, path, code) in [
+        (Method::GET, "/v2/sync/jobs/%ff", "job_not_found"),
+        (Method::GET, "/v2/sync-local-files/%ff", "job_not_found"),
+        (Method::GET, "/v2/sync/status?job_id=%ff", "job_not_found"),
+        (Method::DELETE, "/v2/sync/jobs/%c3%28", "job_not_found"),
+        (Method::POST, "/v2/sync/jobs/%ff/retry", "job_not_found"),
+        (Method::POST, "/v2/sync/uploads/%ff/complete", "job_not_found"),
+        (Method::GET, "/v2/conversations/%ff", "conversation_not_found"),
+        (Method::DELETE, "/v2/conversations/%ff", "conversation_not_found"),
+    ] {
+        client.send(client.request(method, path)).await.problem(404, code);
+    }
+    let device = client.request(Method::DELETE, "/v2/devices/%ff");
+    client.send(device).await.problem(400, "invalid_parameter");
+    let twice = format!("/v2/conversations/{}?cursor=a&cursor=b", "11111111-1111-4111-8111-111111111111");
+    client.get(&twice).await.problem(400, "invalid_parameter");
+}

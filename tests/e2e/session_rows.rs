@@ -1,8 +1,12 @@
 //! Every refusal of resumable uploads, as the contract lists them.
 
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering::Relaxed;
+
 use afterword_tests::recordings::{T0, name};
 use afterword_tests::wait::{PATIENCE, now_secs};
-use afterword_tests::{Recording, Setup};
+use afterword_tests::{Recording, Setup, eventually};
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -182,6 +186,22 @@ async fn the_oldest_of_too_many_sessions_expires() {
     let job = client.job(sessions[0]["job_id"].as_str().unwrap()).await;
     assert_eq!((&job["status"], &job["error"]["code"]), (&json!("cancelled"), &json!("upload_expired")));
     assert_eq!(asked(&server, &url(&sessions[1], 0)).await, 0);
+}
+
+/// Between its opening and its addresses another one took its place: what is asked again is opened anew.
+#[tokio::test]
+async fn a_session_that_gives_way_while_it_is_opened_is_told_so() {
+    let server = Setup::new().with("limits.open_sessions_per_user", 1).start().await;
+    let (client, next) = (server.client(), AtomicI64::new(T0));
+    let opened = async |_| try_open(&client, &[offer(&Recording::short(next.fetch_add(10, Relaxed)))]).await;
+    let told = eventually("two were opened at the same moment", PATIENCE, async || {
+        let answers = join_all((0..16).map(opened)).await;
+        assert!(answers.iter().all(|answer| matches!(answer.status, 201 | 409)), "{answers:?}");
+        answers.into_iter().find(|answer| answer.status == 409)
+    });
+    told.await.problem(409, "job_finished");
+    let open = client.get("/v2/sync/jobs?status=uploading").await.ok();
+    assert_eq!(open["jobs"].as_array().map(Vec::len), Some(1));
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ pub async fn complete(client: &Client, session: &Value) -> Answer {
 }
 
 /// A body that never ends by itself: the client hangs, and keeps its connection.
-fn hanging(bytes: Bytes) -> Body {
+pub fn hanging(bytes: Bytes) -> Body {
     Body::wrap_stream(stream::iter([Ok::<_, std::io::Error>(bytes)]).chain(stream::pending()))
 }
 

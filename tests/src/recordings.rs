@@ -84,6 +84,18 @@ pub fn large(size: usize) -> Bytes {
     bytes.into()
 }
 
+/// The same, but no two frames of the silence are equal: bytes in a wrong place are seen.
+pub fn numbered(size: usize) -> Bytes {
+    let mut bytes = Vec::from(large(size));
+    for (number, record) in (0_u32..).zip(bytes.chunks_exact_mut(RECORD_BYTES)).skip(SHORT_FRAMES) {
+        for (nibble, sample) in record[4..].chunks_exact_mut(2).take(8).enumerate() {
+            // Too faint to be anything but silence.
+            sample[0] = (number >> (4 * nibble)) as u8 & 0x0F;
+        }
+    }
+    bytes.into()
+}
+
 fn frames(frame: &[u8], count: usize) -> Vec<u8> {
     let length = u32::try_from(frame.len()).unwrap().to_le_bytes();
     [&length, frame].concat().repeat(count)
@@ -107,5 +119,6 @@ mod tests {
     fn a_large_recording_has_the_size_that_was_asked_for() {
         let size = 5 << 20;
         assert!((size..size + RECORD_BYTES).contains(&large(size).len()));
+        assert_eq!(numbered(size).len(), large(size).len());
     }
 }

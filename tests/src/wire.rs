@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::wait::PATIENCE;
+
+/// Bytes that wait in the kernel for a client that reads none.
+const NARROW: u32 = 4096;
 
 pub struct Wire {
     stream: TcpStream,
@@ -22,6 +25,14 @@ impl Wire {
     pub async fn dial(url: &str) -> Self {
         let address = url.strip_prefix("http://").unwrap();
         Self { stream: TcpStream::connect(address).await.unwrap() }
+    }
+
+    /// As one whose kernel takes hardly anything that it does not read.
+    pub async fn dial_narrow(url: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(NARROW).unwrap();
+        let address = url.strip_prefix("http://").unwrap().parse().unwrap();
+        Self { stream: socket.connect(address).await.unwrap() }
     }
 
     /// Whether the server still took it: it may have hung up already.
@@ -71,7 +82,7 @@ impl Wire {
     }
 }
 
-fn is_whole(text: &str) -> bool {
+pub(crate) fn is_whole(text: &str) -> bool {
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
     let length = header(head, "content-length").and_then(|value| value.parse().ok()).unwrap_or(0);
     body.len() >= length

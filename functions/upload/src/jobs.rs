@@ -17,7 +17,8 @@ use crate::view::schema::JobStatus;
 const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 100;
 
-edge::problems!(StatusProblems: WITH_TOKEN; InvalidParameter, JobNotFound, NotYourJob);
+edge::problems!(StatusProblems: WITH_TOKEN; JobNotFound, NotYourJob);
+edge::problems!(ByQueryProblems: WITH_TOKEN; InvalidParameter, JobNotFound, NotYourJob);
 edge::problems!(CancelProblems: WITH_TOKEN; JobNotFound, NotYourJob, JobFinished);
 edge::problems!(RetryProblems: WITH_TOKEN; JobNotFound, NotYourJob, NotRetryable);
 edge::problems!(ListProblems: WITH_TOKEN; InvalidParameter, InvalidCursor);
@@ -48,7 +49,7 @@ pub async fn by_path(
 /// The same, by query
 #[utoipa::path(
     get, path = "/v2/sync/status", operation_id = "get_job_by_query", tag = "jobs", params(ByQuery),
-    responses((status = 200, description = "The job.", body = JobView), StatusProblems)
+    responses((status = 200, description = "The job.", body = JobView), ByQueryProblems)
 )]
 pub async fn by_query(
     State(world): State<World>,

@@ -1,6 +1,8 @@
 //! Body, query and path as typed values; whatever does not fit is answered with a problem.
 
 use axum::body::{Body, HttpBody};
+use axum::extract::path::ErrorKind;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{self, FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -10,7 +12,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use crate::limits;
 use crate::problem::Problem;
@@ -66,10 +68,27 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match extract::Path::from_request_parts(parts, state).await {
             Ok(extract::Path(value)) => Ok(Self(value)),
+            Err(rejection) if is_no_text(&rejection) => {
+                T::deserialize(NO_TEXT.into_deserializer()).map(Self).map_err(|why: Unfit| refused(&why))
+            }
             Err(rejection) if rejection.status().is_server_error() => Err(Problem::internal(rejection.body_text())),
-            Err(rejection) => Err(Problem::new(Code::InvalidParameter, words(&rejection.body_text()))),
+            Err(rejection) => Err(refused(&rejection.body_text())),
         }
     }
+}
+
+/// Stands for a part that is no text (`%ff`): no id and no address looks like this, so it is one that nobody has.
+const NO_TEXT: &str = "\0";
+
+type Unfit = serde::de::value::Error;
+
+fn is_no_text(rejection: &PathRejection) -> bool {
+    let PathRejection::FailedToDeserializePathParams(why) = rejection else { return false };
+    matches!(why.kind(), ErrorKind::InvalidUtf8InPathParam { .. })
+}
+
+fn refused(why: &impl ToString) -> Problem {
+    Problem::new(Code::InvalidParameter, words(why))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -122,6 +141,7 @@ mod tests {
             .route("/json", post(|Json(thing): Json<Thing>| async { Json(thing) }))
             .route("/any", post(|Json(all): Json<Value>| async move { Json(all) }))
             .route("/query", get(|Query(thing): Query<Thing>| async move { thing.count.to_string() }))
+            .route("/id/{id}", get(|Path(id): Path<String>| async move { format!("{id:?}") }))
             .route("/path/{count}", get(|Path(count): Path<u8>| async move { count.to_string() }))
     }
 
@@ -172,6 +192,7 @@ mod tests {
         let site = Site::start(pages()).await;
         assert_eq!(site.get("/query?count=7").await.text().await.unwrap(), "7");
         assert_eq!(site.get("/path/7").await.text().await.unwrap(), "7");
+        assert_eq!(site.get("/id/%FF").await.text().await.unwrap(), r#""\0""#, "what is no text is the id of nobody");
         for path in ["/query", "/query?count=x", "/query?count=1&count=2", "/path/x", "/path/256", "/path/%FF"] {
             let answer = site.get(path).await;
             assert_eq!(answer.status(), 400, "{path}");

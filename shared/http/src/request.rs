@@ -131,9 +131,13 @@ async fn around(State(edge): State<Arc<Edge>>, mut request: Request, next: Next)
     answer
 }
 
-/// A path as answers repeat it.
+/// A path as answers repeat it. An address of bytes may stand behind more than it should, as where a base that ends in a
+/// slash was put before it.
 fn shown(path: &str) -> String {
-    if path.starts_with(UPLOAD_PARTS) { format!("{UPLOAD_PARTS}{{upload}}") } else { path.to_owned() }
+    match path.split_once(UPLOAD_PARTS) {
+        Some((before, _)) => format!("{before}{UPLOAD_PARTS}{{upload}}"),
+        None => path.to_owned(),
+    }
 }
 
 /// A layer for routes that must not stop half way: axum drops a handler whose client hangs up, wherever it waits. On a

@@ -1,1 +1,174 @@
-//! What attackers do to the stream of events.
+//! What attackers do to the stream of events: ids that nobody gave them, streams without number, streams that nobody reads.
+
+use std::time::Duration;
+
+use afterword_tests::events::Events;
+use afterword_tests::recordings::{T0, name};
+use afterword_tests::wait::{PATIENCE, Stopwatch};
+use afterword_tests::{Client, Recording, Setup, Wire, eventually};
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::json;
+
+use super::Target;
+use crate::sessions::{OPEN, try_open};
+
+const PATH: &str = "/v2/sync/events";
+const STREAMS: usize = 300;
+/// As the default configuration has it.
+const PLACES: usize = 256;
+const PLACES_OF_A_USER: usize = 4;
+/// A stream that says nothing for so long goes on.
+const SILENT: Duration = Duration::from_millis(500);
+const PROMPT: Duration = Duration::from_secs(2);
+
+fn request(target: &Target, fields: &str) -> String {
+    let token = &target.server.token;
+    format!("GET {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n{fields}\r\n")
+}
+
+async fn answers_promptly(target: &Target) {
+    let watch = Stopwatch::start();
+    target.server.stranger().get("/healthz").await.ok();
+    target.server.client().get("/v2/usage").await.ok();
+    assert!(watch.elapsed() < PROMPT, "an answer took {:?}", watch.elapsed());
+}
+
+#[tokio::test]
+async fn ids_that_are_no_time_open_no_stream() {
+    let target = Target::start().await;
+    let client = target.server.client();
+    for id in [
+        "-1",
+        "-2026-11-20T10:00:00.000Z",
+        "-0001-01-01T00:00:00Z",
+        "+10000-01-01T00:00:00Z",
+        "10000-01-01T00:00:00Z",
+        "9223372036854775807",
+        "18446744073709551616",
+        "2026-11-20T10:00:00.000Z\t2026-11-20T10:00:00.000Z",
+        "2026-11-20T25:00:00Z",
+        "2026-02-30T00:00:00Z",
+        "' OR 1=1 --",
+        "../../etc/passwd",
+        "%0d%0ax: y",
+        "2026-11-20T10:00:00.000Z, 2026-11-20T10:00:00.000Z",
+    ] {
+        let asked = client.request(Method::GET, PATH).header("last-event-id", id);
+        client.send(asked).await.problem(400, "invalid_parameter");
+    }
+    let long = |bytes: usize| request(&target, &format!("last-event-id: {}\r\n", "7".repeat(bytes)));
+    target.raw(long(10_000)).await.problem(400, "invalid_parameter");
+    target.raw(long(40_000)).await.problem(431, "headers_too_large");
+    target.raw(request(&target, "last-event-id: \u{e4}\u{0661}\r\n")).await.problem(400, "invalid_parameter");
+    target.stays_unharmed().await;
+}
+
+/// What is told never holds what the client sent: there is nothing to be split.
+#[tokio::test]
+async fn line_ends_in_an_id_split_nothing() {
+    let target = Target::start().await;
+    let time = "2026-11-20T10:00:00.000Z";
+    for id in
+        [format!("{time}\r event: job"), format!("{time}\rdata: x"), format!("{time}\0"), format!("{time}\r\n data: x")]
+    {
+        let reply = target.to_the_end(request(&target, &format!("last-event-id: {id}\r\n"))).await;
+        reply.bare(400);
+    }
+    // A line end is the end of the field, and what follows is another one.
+    let mut wire = target.dial(request(&target, &format!("last-event-id: {time}\r\nx-injected: y\r\n"))).await;
+    let reply = wire.read_answer().await;
+    assert_eq!((reply.status(), reply.header("x-injected")), (200, None), "{}", reply.text);
+    drop(wire);
+    target.stays_unharmed().await;
+}
+
+/// The first day and the last one are times like any other.
+#[tokio::test]
+async fn ids_of_the_farthest_past_and_future_are_borne() {
+    let target = Target::start().await;
+    let client = target.server.client();
+    let job = client.done(&[Recording::short(T0)]).await;
+    for id in ["0000-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z", "1970-01-01T00:00:00Z"] {
+        assert_eq!(client.events(id).await.job().await.job_id(), job["job_id"].as_str().unwrap(), "since {id}");
+    }
+    for id in ["9999-12-31T23:59:59.999Z", "2999-01-01T00:00:00Z"] {
+        let mut events = client.events(id).await;
+        assert_eq!(events.next().await.unwrap().retry, "3000", "since {id}");
+    }
+    target.goes_on().await;
+}
+
+/// Each has its answer; of one that had to give way at once, that is all.
+async fn open(client: &Client, many: usize) -> Vec<Events> {
+    join_all((0..many).map(|_| client.events(""))).await
+}
+
+/// How many of them have ended by now; the others have only begun, and are silent.
+async fn ended(streams: &mut [Events]) -> usize {
+    let ends = streams.iter_mut().map(async |events| tokio::time::timeout(SILENT, events.rest()).await.is_ok());
+    join_all(ends).await.into_iter().map(usize::from).sum()
+}
+
+/// So many end, and the others do not.
+async fn until_ended(streams: &mut [Events], many: usize) {
+    let more = async || (ended(streams).await >= many).then_some(());
+    eventually("they have ended", PATIENCE, more).await;
+    assert_eq!(ended(streams).await, many);
+}
+
+#[tokio::test]
+async fn a_user_of_three_hundred_streams_keeps_four() {
+    let target = Target::start().await;
+    let client = target.server.client();
+    let mut streams = open(&client, STREAMS).await;
+    until_ended(&mut streams, STREAMS - PLACES_OF_A_USER).await;
+    answers_promptly(&target).await;
+    drop(streams);
+    target.stays_unharmed().await;
+}
+
+#[tokio::test]
+async fn of_three_hundred_streams_at_once_the_last_are_told_what_is_known_and_end() {
+    let target = Target::with(Setup::new().with("limits.event_streams_per_user", 1000)).await;
+    let client = target.server.client();
+    let mut streams = open(&client, STREAMS).await;
+    until_ended(&mut streams, STREAMS - PLACES).await;
+    answers_promptly(&target).await;
+    let eve = target.server.client_of("eve").await;
+    assert_eq!(eve.events("").await.rest().await.len(), 1, "nor is there a place for anybody else");
+    drop(streams);
+    eventually("there are places again", PATIENCE, async || {
+        let mut events = eve.events("").await;
+        events.next().await;
+        tokio::time::timeout(SILENT, events.next()).await.is_err().then_some(())
+    })
+    .await;
+    target.stays_unharmed().await;
+}
+
+/// More than their sockets hold waits for each of them.
+#[tokio::test]
+async fn streams_that_nobody_reads_cost_little_and_hold_nobody_up() {
+    let setup = Setup::new().with("limits.event_streams_per_user", 1000);
+    let target = Target::with(setup).await;
+    let client = target.server.client();
+    for session in 0..30 {
+        let file = |at: i64| json!({"name": name(T0 + session * 100 + at), "size": 1000, "sha256": "ab".repeat(32)});
+        assert_eq!(try_open(&client, &(0..20).map(file).collect::<Vec<_>>()).await.status, 201, "{OPEN}");
+    }
+    let deaf = join_all((0..30).map(async |_| {
+        let mut wire = Wire::dial_narrow(&target.server.url).await;
+        wire.write(request(&target, "").as_bytes()).await;
+        wire
+    }))
+    .await;
+    answers_promptly(&target).await;
+    let mut events = client.events("").await;
+    let watch = Stopwatch::start();
+    let job_id = client.accepted(&[Recording::short(T0 + 1_000_000)]).await;
+    events.until(&job_id, "completed").await;
+    assert!(watch.elapsed() < 3 * PROMPT, "one who reads was told after {:?}", watch.elapsed());
+    deaf.into_iter().for_each(Wire::reset);
+    target.goes_on().await;
+}

@@ -2,18 +2,16 @@
 //! stays flat and its log stays readable.
 
 mod encodings;
+mod events;
 mod fields;
 mod framing;
 mod json;
 mod names;
+mod ranges;
 mod sizes;
 mod slow;
 mod strangers;
 mod tokens;
-
-// The attacks on what is not here yet: byte ranges and upload URLs of resumable uploads, the stream of events.
-mod events;
-mod ranges;
 mod upload_urls;
 
 use afterword_tests::recordings::T0;
