@@ -66,15 +66,18 @@ impl Yard {
     fn progress(&self, name: &BlobName, place: &Place, expected: Expected) -> Result<Progress> {
         let failed = |error| fault("uploads.progress", name, error);
         let places = Places::of(self, place);
-        if let Some(whole) = self.whole(name, &places, expected)? {
-            return Ok(whole);
-        }
         let length = match fs::metadata(&places.data) {
             Err(error) if is_absent(&error) => 0,
             about => about.map_err(failed)?.len(),
         };
         let marked = read_mark(&places).map_err(failed)?.unwrap_or_default();
-        Ok(Progress::Open { offset: marked.offset.min(length) })
+        // Looked for last: a file that becomes whole meanwhile is no part any more, and is not to be missed in both places.
+        if let Some(whole) = self.whole(name, &places, expected)? {
+            return Ok(whole);
+        }
+        // All of it, but under no name: whoever sends the last byte once more makes it whole.
+        let most = expected.size.saturating_sub(1);
+        Ok(Progress::Open { offset: marked.offset.min(length).min(most) })
     }
 
     /// The blob, if it is there: as durable as one that was written in one go.

@@ -131,7 +131,8 @@ async fn a_crash_before_the_last_name_is_made_up_for() {
     let slot = Mark::read(&mark).unwrap().unwrap().1;
     Mark { offset: EXPECTED.size, crc32c: crc32c::crc32c(SOUND) }.write(&mark, slot).unwrap();
     let at = at.restart();
-    assert_eq!(at.progress().await, Progress::Open { offset: EXPECTED.size });
+    // Whoever goes by that sends a byte, which is read over: nobody believes that there is nothing to send.
+    assert_eq!(at.progress().await, Progress::Open { offset: EXPECTED.size - 1 });
     assert!(matches!(at.writer().await.flush().await.unwrap(), Progress::Whole { .. }), "whoever asks makes it whole");
     assert_eq!(fs::read(places.blob).unwrap(), SOUND);
 }
@@ -192,4 +193,49 @@ async fn of_many_who_come_at_once_the_last_one_gets_the_file_and_no_seat_is_left
     assert!(got >= 1);
     at.writer().await.flush().await.unwrap();
     assert_eq!(at.uploads.seats.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_far_a_file_is_never_goes_back_while_it_becomes_whole() {
+    let at = fixture();
+    let (uploads, url) = (at.uploads.clone(), at.uploads.start(&name(), EXPECTED).await.unwrap());
+    for _ in 0..60 {
+        at.send(&SOUND[..9]).await.unwrap();
+        let (uploads, url) = (uploads.clone(), url.clone());
+        let asking = tokio::spawn(async move {
+            loop {
+                match uploads.progress(&name(), &url, EXPECTED).await.unwrap() {
+                    Progress::Whole { .. } => return,
+                    Progress::Open { offset } => assert!(offset >= 9, "{offset}"),
+                    Progress::Gone => panic!("it is gone"),
+                }
+            }
+        });
+        at.send(&SOUND[9..]).await.unwrap();
+        asking.await.unwrap();
+        at.uploads.abandon(&name(), None).await.unwrap();
+        at.blobs.delete(&name()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn two_who_leave_at_once_leave_no_seat() {
+    use futures_util::FutureExt;
+    let (seats, clock) = (Seats::default(), TestClock::at(NOW));
+    for _ in 0..20_000 {
+        let name = name();
+        let first = seats.take("", &name, &*clock).await.unwrap();
+        let mut second = Box::pin(seats.take("", &name, &*clock));
+        assert!((&mut second).now_or_never().is_none(), "it waits");
+        let together = std::sync::Barrier::new(2);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                together.wait();
+                drop(first);
+            });
+            together.wait();
+            drop(second);
+        });
+        assert_eq!(seats.len(), 0);
+    }
 }
