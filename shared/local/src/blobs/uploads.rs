@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use domain::UploadUrl;
 use flow::ports::{Arriving, BlobName, Expected, Progress, Random, ReceivesUploads, Uploads};
 use flow::{Error, Kind, Result};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::disk::{blocking, fault, is_absent};
 use super::folders::Folders;
@@ -30,6 +31,11 @@ use seats::Seats;
 
 const DATA: &str = ".part";
 const MARK: &str = ".mark";
+/// Files that are taken in at once, each of which holds two descriptors beside its socket: the usual soft limit is
+/// 1,024, and HTTP/2 brings many requests over one connection. A further one is asked to come again.
+const MOST_AT_ONCE: usize = 256;
+/// Whoever sends is done with a request in seconds to minutes.
+const COME_AGAIN: Duration = Duration::from_secs(10);
 
 pub struct DiskUploads {
     yard: Arc<Yard>,
@@ -42,6 +48,7 @@ struct Yard {
     shelf: Arc<Shelf>,
     parts: PathBuf,
     folders: Folders,
+    places: Arc<Semaphore>,
 }
 
 impl DiskUploads {
@@ -49,8 +56,9 @@ impl DiskUploads {
     pub fn beside(blobs: &DiskBlobs, random: Arc<dyn Random>) -> Self {
         let parts = blobs.shelf.root.join(PARTIAL);
         let folders = Folders::new(parts.clone());
+        let places = Arc::new(Semaphore::new(MOST_AT_ONCE));
         Self {
-            yard: Arc::new(Yard { shelf: Arc::clone(&blobs.shelf), parts, folders }),
+            yard: Arc::new(Yard { shelf: Arc::clone(&blobs.shelf), parts, folders, places }),
             seats: Seats::default(),
             random,
         }
@@ -100,6 +108,14 @@ impl Yard {
             None => File::open(&places.blob).and_then(|blob| part::sum(&blob, size)).map_err(failed)?.crc32c,
         };
         Ok(Some(Progress::Whole { size, crc32c }))
+    }
+
+    /// Nobody waits for one: who hangs would hold up all who come after.
+    fn place(&self, name: &BlobName) -> Result<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+            let error = Error::new(Kind::Throttled, "uploads.append", name).after(COME_AGAIN);
+            error.because("too many files are taken in at once")
+        })
     }
 
     fn list(&self, after: Option<&BlobName>, limit: usize) -> Result<Vec<(BlobName, Duration)>> {

@@ -222,7 +222,7 @@ async fn how_far_a_file_is_never_goes_back_while_it_becomes_whole() {
 async fn two_who_leave_at_once_leave_no_seat() {
     use futures_util::FutureExt;
     let (seats, clock) = (Seats::default(), TestClock::at(NOW));
-    for _ in 0..20_000 {
+    for _ in 0..8000 {
         let name = name();
         let first = seats.take("", &name, &*clock).await.unwrap();
         let mut second = Box::pin(seats.take("", &name, &*clock));
@@ -238,4 +238,29 @@ async fn two_who_leave_at_once_leave_no_seat() {
         });
         assert_eq!(seats.len(), 0);
     }
+}
+
+#[tokio::test]
+async fn files_that_are_taken_in_at_once_are_bounded_and_whoever_comes_again_takes_no_second_place() {
+    let at = fixture();
+    let nth = |n| BlobName::new(&Uid::new("ann").unwrap(), JobId(Uuid::from_u128(1)), n, "a.bin");
+    let mut open = Vec::new();
+    for n in 0..MOST_AT_ONCE {
+        open.push(at.uploads.append(&nth(n), EXPECTED).await.unwrap());
+    }
+    let refused = at.uploads.append(&nth(MOST_AT_ONCE), EXPECTED).await.err().unwrap();
+    assert_eq!((refused.kind, refused.retry_after), (Kind::Throttled, Some(COME_AGAIN)));
+    let Some(Arriving::Open(hangs)) = open.pop() else { panic!("it is open") };
+    let stops = async {
+        hangs.displaced().await;
+        drop(hangs);
+    };
+    let last = nth(MOST_AT_ONCE - 1);
+    let (again, ()) = tokio::join!(at.uploads.append(&last, EXPECTED), stops);
+    open.push(again.unwrap());
+    assert!(at.uploads.append(&nth(MOST_AT_ONCE), EXPECTED).await.is_err());
+    at.uploads.abandon(&nth(MOST_AT_ONCE), None).await.unwrap();
+    let Some(Arriving::Open(writer)) = open.pop() else { panic!("it is open") };
+    writer.flush().await.unwrap();
+    assert!(at.uploads.append(&nth(MOST_AT_ONCE), EXPECTED).await.is_ok());
 }
