@@ -83,7 +83,7 @@ async fn bytes_behind_the_mark_do_not_count_after_a_crash() {
     let at = fixture();
     at.send(&SOUND[..9]).await.unwrap();
     let places = at.places();
-    let torn = [&SOUND[..9], b"torn"].concat();
+    let torn = [&SOUND[..9], b"torn".repeat(SOUND.len()).as_slice()].concat();
     fs::write(&places.data, torn).unwrap();
     let at = at.restart();
     assert_eq!(at.progress().await, Progress::Open { offset: 9 });
@@ -102,6 +102,28 @@ async fn a_file_that_is_shorter_than_its_mark_counts_as_far_as_it_goes() {
     assert_eq!(at.progress().await, Progress::Open { offset: 4 });
     let whole = at.send(&SOUND[4..]).await.unwrap();
     assert_eq!(whole, Progress::Whole { size: EXPECTED.size, crc32c: crc32c::crc32c(SOUND) });
+}
+
+#[tokio::test]
+async fn a_mark_that_claimed_too_much_is_not_believed_when_the_file_is_longer_again() {
+    let at = fixture();
+    at.send(&SOUND[..9]).await.unwrap();
+    File::options().write(true).open(at.places().data).unwrap().set_len(4).unwrap();
+    assert_eq!(at.writer().await.flush().await.unwrap(), Progress::Open { offset: 4 });
+    fs::write(at.places().data, [&SOUND[..4], b"torn bytes"].concat()).unwrap();
+    assert_eq!(at.progress().await, Progress::Open { offset: 4 });
+}
+
+#[tokio::test]
+async fn a_torn_mark_says_nothing_of_a_whole_file() {
+    let at = fixture();
+    at.send(&SOUND[..9]).await.unwrap();
+    let whole = at.send(&SOUND[9..]).await.unwrap();
+    let mark = File::options().read(true).write(true).open(at.places().mark).unwrap();
+    let slot = Mark::read(&mark).unwrap().unwrap().1;
+    std::os::unix::fs::FileExt::write_all_at(&mark, &[0xFF; 16], slot as u64 * 4096).unwrap();
+    assert_eq!(Mark::read(&mark).unwrap().unwrap().0.offset, 9);
+    assert_eq!(at.progress().await, whole);
 }
 
 #[tokio::test]
@@ -263,4 +285,29 @@ async fn files_that_are_taken_in_at_once_are_bounded_and_whoever_comes_again_tak
     let Some(Arriving::Open(writer)) = open.pop() else { panic!("it is open") };
     writer.flush().await.unwrap();
     assert!(at.uploads.append(&nth(MOST_AT_ONCE), EXPECTED).await.is_ok());
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_file_makes_way_for_the_next_one_and_gives_up_in_time() {
+    let (seats, clock) = (Seats::default(), TestClock::at(NOW));
+    let name = name();
+    let first = seats.take("", &name, &*clock).await.unwrap();
+    let second = seats.take("", &name, &*clock);
+    let last = async {
+        tokio::task::yield_now().await;
+        let waits = seats.take("", &name, &*clock);
+        let time_passes = async {
+            tokio::task::yield_now().await;
+            clock.advance(Duration::from_secs(10));
+        };
+        tokio::join!(waits, time_passes).0
+    };
+    let both = tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(second, last) });
+    let (second, last) = both.await.expect("nobody waits for ever");
+    let why = |refused: Result<seats::Taken>| refused.err().unwrap().source.unwrap().to_string();
+    assert_eq!(why(second), "somebody else came to send the same file");
+    assert_eq!(why(last), "the one who sends the same file does not end");
+    assert!(first.displaced().is_cancelled());
+    drop(first);
+    assert_eq!(seats.len(), 0);
 }
