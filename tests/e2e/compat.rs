@@ -313,6 +313,34 @@ async fn post_v1_waits_are_bounded_and_end_with_their_client() {
     .await;
 }
 
+#[tokio::test]
+async fn post_v1_nobody_is_kept_waiting_by_a_server_that_ends() {
+    let server = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS).start().await;
+    let (client, files) = (server.client(), [Recording::short(T0)]);
+    let waiting = tokio::spawn(async move { client.try_post(V1, &files).await });
+    server.log.wait("its job is worked on", PATIENCE, |line| line.is_step("claim")).await;
+    server.sigterm().await;
+    let answer = waiting.await.unwrap().expect("the connection was cut off");
+    assert!(answer.problem(504, "still_processing")["job_id"].is_string());
+}
+
+#[tokio::test]
+async fn post_v1_a_batch_that_arrived_whole_is_accepted_though_its_client_hangs_up() {
+    let server = Setup::new().start().await;
+    let (client, one) = (server.client(), Recording::silence(T0));
+    // Long enough to be searched for a while.
+    let minutes = Recording::new(one.name, one.bytes.repeat(590));
+    let uploading = {
+        let client = client.clone();
+        tokio::spawn(async move { client.try_post(V1, &[minutes]).await })
+    };
+    let staged = async || server.folder().blobs().iter().any(|blob| blob.contains("uploads/")).then_some(());
+    eventually("it is staged", PATIENCE, staged).await;
+    uploading.abort();
+    eventually("it is a job", PATIENCE, async || (!client.jobs().await.is_empty()).then_some(())).await;
+    server.folder().until_no_blobs(PATIENCE).await;
+}
+
 /// The answer, if it comes at once. Not waited for, it takes no place any more.
 async fn waits_no_longer(client: &Client, files: &[Recording]) -> Option<Answer> {
     tokio::time::timeout(Duration::from_millis(700), client.post(V1, files)).await.ok()

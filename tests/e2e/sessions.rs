@@ -232,7 +232,7 @@ async fn a_lie_about_the_bytes_fails_that_file_and_the_truth_is_transcribed_afte
 }
 
 #[tokio::test]
-async fn the_address_is_in_no_log_and_no_metric() {
+async fn the_address_is_in_no_log_no_metric_and_no_print() {
     let server = Setup::new().with("log.level", "debug").start().await;
     let file = Recording::short(T0);
     let session = open(&server.client(), &[&file]).await;
@@ -245,6 +245,11 @@ async fn the_address_is_in_no_log_and_no_metric() {
     let metrics = server.stranger().get("/metrics").await.text;
     assert!(metrics.contains("/v2/sync/uploads/parts/{upload}"), "{metrics}");
     assert!(!metrics.contains(secret) && !server.log.text().contains(secret) && !problem.text.contains(secret));
+    let setup = server.setup();
+    for command in [&["admin", "show", session["job_id"].as_str().unwrap()][..], &["admin", "jobs", "--json"]] {
+        let printed = setup.on_folder(command).await.ok();
+        assert!(printed.contains(&file.name) && !printed.contains(secret), "{printed}");
+    }
 }
 
 #[tokio::test]

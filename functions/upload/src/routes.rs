@@ -61,8 +61,8 @@ pub fn routes(deps: Deps) -> Router {
     let document = move || async move { ([(CONTENT_TYPE, "application/json")], document.to_string()) };
     let addresses = if receives.is_some() { Addresses::Here { public_url } } else { Addresses::Elsewhere };
     let sessions = Router::from(of_sessions()).with_state(Sessions { world: world.clone(), addresses });
+    let door = Extension(Door::of(&world.settings, shutdown.clone()));
     let places = Places::new(world.settings.streams.clone(), shutdown);
-    let door = Extension(Door::of(&world.settings));
     let with_token = Router::from(with_token()).layer(door).with_state(Api { world: world.clone(), places });
     let routes = edge::authenticated(with_token.merge(sessions), identity)
         // Outside of the token's check: what is deprecated says so to everybody.

@@ -28,7 +28,7 @@ pub use cors::Cors;
 pub use extract::{Json, Path, Query};
 pub use health::Check;
 pub use problem::{FileProblem, Problem};
-pub use request::{RequestContext, RequestLimits, Requests, to_its_end, wrap, wrap_with};
+pub use request::{RequestContext, RequestLimits, Requests, on_its_own, to_its_end, wrap, wrap_with};
 pub use secret::{TaskCaller, TaskSecret, for_tasks};
 pub use serve::{Door, ServeLimits, serve, shutdown_signal};
 pub use tls::Tls;

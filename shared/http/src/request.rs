@@ -143,12 +143,16 @@ fn shown(path: &str) -> String {
 /// A layer for routes that must not stop half way: axum drops a handler whose client hangs up, wherever it waits. On a
 /// task of its own it comes to its end, and what was begun is whole or taken back.
 pub async fn to_its_end(request: Request, next: Next) -> Response {
-    let answer = tokio::spawn(async move { next.run(request).await }.in_current_span());
-    match answer.await {
-        Ok(answer) => answer,
+    on_its_own(async move { next.run(request).await }).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// The same for a part of a handler: dropped, only the waiting for it ends.
+pub async fn on_its_own<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T, Problem> {
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(done) => Ok(done),
         Err(ended) => match ended.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(cut) => Problem::internal(cut).into_response(),
+            Err(cut) => Err(Problem::internal(cut)),
         },
     }
 }

@@ -15,19 +15,22 @@ use edge::Problem;
 use flow::Settings;
 use flow::accept::Search;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 /// What these routes share: places for searching, and places for waiting.
 #[derive(Clone)]
 pub struct Door {
     search: Search,
     waits: Arc<Semaphore>,
+    /// Cancelled when the process is to end: nobody is kept waiting then.
+    shutdown: CancellationToken,
 }
 
 impl Door {
-    pub fn of(settings: &Settings) -> Self {
+    pub fn of(settings: &Settings, shutdown: CancellationToken) -> Self {
         // More than a semaphore can count is no limit.
         let waits = settings.upload.synchronous_waits.min(Semaphore::MAX_PERMITS);
-        Self { search: Search::default(), waits: Arc::new(Semaphore::new(waits)) }
+        Self { search: Search::default(), waits: Arc::new(Semaphore::new(waits)), shutdown }
     }
 }
 

@@ -55,7 +55,12 @@ pub async fn accept_and_wait(
     Query(params): Query<Params>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let accepted = accepted(&world, &door, uid, &context, &params, request).await?;
+    // Nothing is left half way between blob and job by a client that hangs up; the wait ends with it.
+    let accepted = {
+        let (world, door) = (world.clone(), door.clone());
+        async move { accepted(&world, &door, uid, &context, &params, request).await }
+    };
+    let accepted = edge::on_its_own(accepted).await??;
     let job = end_of(&world, &door, accepted.job).await.map_err(in_their_words)?;
     let memories = Memories::of(&job);
     match job.status {
@@ -76,6 +81,7 @@ async fn end_of(world: &World, door: &Door, job: Job) -> Result<Job, Problem> {
     let ended = tokio::select! {
         ended = watch(world, id) => ended,
         () = world.clock.sleep(world.settings.upload.synchronous_wait) => Err(still_processing(&job)),
+        () = door.shutdown.cancelled() => Err(still_processing(&job)),
     };
     ended
 }

@@ -89,10 +89,15 @@ pub fn open(request: &SessionRequest, known: SessionKnown, ctx: Context<'_>) -> 
     }
 }
 
-/// The same set of files, in whatever order. Names are unique in a job and in a request.
+/// The same set of files, in whatever order. Names are unique in a job and in a request. What was said of the bytes can
+/// be no other than before: they would be refused for ever.
 fn has_files(job: &Job, request: &SessionRequest) -> bool {
     let same = |file: &OfferedFile| {
-        let like = |f: &&crate::JobFile| (&f.name, f.sha256, f.size) == (&file.name, file.sha256, file.size);
+        let like = |f: &&crate::JobFile| {
+            let announced = f.upload.as_ref().and_then(|upload| upload.crc32c);
+            (&f.name, f.sha256, f.size) == (&file.name, file.sha256, file.size)
+                && announced.zip(file.crc32c).is_none_or(|(before, now)| before == now)
+        };
         job.files.iter().any(|f| like(&f))
     };
     job.files.len() == request.files.len() && request.files.iter().all(same)

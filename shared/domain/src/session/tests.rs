@@ -80,6 +80,26 @@ fn another_users_session_is_no_answer() {
 }
 
 #[test]
+fn a_session_whose_checksum_was_wrong_does_not_stand_in_the_way_of_the_right_one() {
+    let rules = Rules::default();
+    let asked = |crc32c| {
+        let mut request = request(2, &[1]);
+        request.files[0].crc32c = crc32c;
+        request
+    };
+    let Opening::New { job: first, .. } =
+        open(&asked(Some(7)), SessionKnown { batch: knows_nothing(1), open: vec![] }, ctx(&rules))
+    else {
+        panic!("not new")
+    };
+    for (crc32c, again) in [(Some(7), true), (None, true), (Some(8), false)] {
+        let known = SessionKnown { batch: knows_nothing(1), open: vec![first.clone()] };
+        let opening = open(&asked(crc32c), known, ctx(&rules));
+        assert_eq!(matches!(opening, Opening::Again { .. }), again, "{opening:?}");
+    }
+}
+
+#[test]
 fn an_ended_session_needs_no_retry_and_keeps_nothing() {
     let rules = Rules { open_sessions_per_user: 1, ..Rules::default() };
     let (first, _) = new_session(1, &[1], vec![], &rules);

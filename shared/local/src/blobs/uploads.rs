@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use domain::UploadUrl;
 use flow::ports::{Arriving, BlobName, Expected, Progress, Random, ReceivesUploads, Uploads};
 use flow::{Error, Kind, Result};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::disk::{blocking, fault, is_absent};
 use super::folders::Folders;
@@ -30,6 +31,11 @@ use seats::Seats;
 
 const DATA: &str = ".part";
 const MARK: &str = ".mark";
+/// Files that are taken in at once, each of which holds two descriptors beside its socket: the usual soft limit is
+/// 1,024, and HTTP/2 brings many requests over one connection. A further one is asked to come again.
+const MOST_AT_ONCE: usize = 256;
+/// Whoever sends is done with a request in seconds to minutes.
+const COME_AGAIN: Duration = Duration::from_secs(10);
 
 pub struct DiskUploads {
     yard: Arc<Yard>,
@@ -42,6 +48,7 @@ struct Yard {
     shelf: Arc<Shelf>,
     parts: PathBuf,
     folders: Folders,
+    places: Arc<Semaphore>,
 }
 
 impl DiskUploads {
@@ -49,8 +56,9 @@ impl DiskUploads {
     pub fn beside(blobs: &DiskBlobs, random: Arc<dyn Random>) -> Self {
         let parts = blobs.shelf.root.join(PARTIAL);
         let folders = Folders::new(parts.clone());
+        let places = Arc::new(Semaphore::new(MOST_AT_ONCE));
         Self {
-            yard: Arc::new(Yard { shelf: Arc::clone(&blobs.shelf), parts, folders }),
+            yard: Arc::new(Yard { shelf: Arc::clone(&blobs.shelf), parts, folders, places }),
             seats: Seats::default(),
             random,
         }
@@ -66,15 +74,18 @@ impl Yard {
     fn progress(&self, name: &BlobName, place: &Place, expected: Expected) -> Result<Progress> {
         let failed = |error| fault("uploads.progress", name, error);
         let places = Places::of(self, place);
-        if let Some(whole) = self.whole(name, &places, expected)? {
-            return Ok(whole);
-        }
         let length = match fs::metadata(&places.data) {
             Err(error) if is_absent(&error) => 0,
             about => about.map_err(failed)?.len(),
         };
         let marked = read_mark(&places).map_err(failed)?.unwrap_or_default();
-        Ok(Progress::Open { offset: marked.offset.min(length) })
+        // Looked for last: a file that becomes whole meanwhile is no part any more, and is not to be missed in both places.
+        if let Some(whole) = self.whole(name, &places, expected)? {
+            return Ok(whole);
+        }
+        // All of it, but under no name: whoever sends the last byte once more makes it whole.
+        let most = expected.size.saturating_sub(1);
+        Ok(Progress::Open { offset: marked.offset.min(length).min(most) })
     }
 
     /// The blob, if it is there: as durable as one that was written in one go.
@@ -97,6 +108,14 @@ impl Yard {
             None => File::open(&places.blob).and_then(|blob| part::sum(&blob, size)).map_err(failed)?.crc32c,
         };
         Ok(Some(Progress::Whole { size, crc32c }))
+    }
+
+    /// Nobody waits for one: who hangs would hold up all who come after.
+    fn place(&self, name: &BlobName) -> Result<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+            let error = Error::new(Kind::Throttled, "uploads.append", name).after(COME_AGAIN);
+            error.because("too many files are taken in at once")
+        })
     }
 
     fn list(&self, after: Option<&BlobName>, limit: usize) -> Result<Vec<(BlobName, Duration)>> {

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use flow::ports::{BlobName, Expected, Progress};
 use flow::{Error, Kind, Result};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Yard;
 use super::mark::Mark;
@@ -58,6 +59,7 @@ pub struct Part {
     ask_at: u64,
     /// It is no part any more, or the disk failed: nothing is to be said of it.
     over: bool,
+    _place: OwnedSemaphorePermit,
     /// Let go of last, when everything above is said.
     _taken: Taken,
 }
@@ -67,6 +69,7 @@ impl Part {
     pub fn open(yard: &Arc<Yard>, name: &BlobName, place: &Place, expected: Expected, taken: Taken) -> Result<Self> {
         let failed = |error| fault("uploads.append", name, error);
         let places = Places::of(yard, place);
+        let place = yard.place(name)?;
         let (data, mark) = open_files(yard, &places).map_err(failed)?;
         let (written, slot) = agree(&data, &mark).map_err(failed)?;
         let (yard, name) = (Arc::clone(yard), name.clone());
@@ -83,6 +86,7 @@ impl Part {
             durable,
             ask_at,
             over: false,
+            _place: place,
             _taken: taken,
         })
     }

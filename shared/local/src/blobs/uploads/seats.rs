@@ -27,7 +27,8 @@ struct Seat {
 pub struct Taken {
     seats: Seats,
     name: BlobName,
-    seat: Arc<Seat>,
+    /// `None` when it is let go of.
+    seat: Option<Arc<Seat>>,
     displaced: CancellationToken,
     turn: Option<OwnedMutexGuard<()>>,
 }
@@ -42,8 +43,8 @@ impl Seats {
         }
         let turn = Arc::clone(&seat.turn).lock_owned();
         // Made before waiting: whoever gives up leaves no entry behind.
-        let mut taken =
-            Taken { seats: self.clone(), name: name.clone(), seat, displaced: displaced.clone(), turn: None };
+        let (seats, seat) = (self.clone(), Some(seat));
+        let mut taken = Taken { seats, name: name.clone(), seat, displaced: displaced.clone(), turn: None };
         let refuse = |why: &str| Error::new(Kind::Unavailable, operation, name).because(why.to_owned());
         tokio::select! {
             biased;
@@ -75,8 +76,10 @@ impl Drop for Taken {
     fn drop(&mut self) {
         drop(self.turn.take());
         let mut seats = self.seats.lock();
-        // Only under the lock does anybody get another one: the map's and our own are the last.
-        if Arc::strong_count(&self.seat) == 2 {
+        // Let go of under the lock, where alone anybody gets another one: of several who leave at once, the last one finds
+        // nobody's but the map's.
+        drop(self.seat.take());
+        if seats.get(&self.name).is_some_and(|seat| Arc::strong_count(seat) == 1) {
             seats.remove(&self.name);
         }
     }

@@ -83,7 +83,7 @@ async fn bytes_behind_the_mark_do_not_count_after_a_crash() {
     let at = fixture();
     at.send(&SOUND[..9]).await.unwrap();
     let places = at.places();
-    let torn = [&SOUND[..9], b"torn"].concat();
+    let torn = [&SOUND[..9], b"torn".repeat(SOUND.len()).as_slice()].concat();
     fs::write(&places.data, torn).unwrap();
     let at = at.restart();
     assert_eq!(at.progress().await, Progress::Open { offset: 9 });
@@ -102,6 +102,28 @@ async fn a_file_that_is_shorter_than_its_mark_counts_as_far_as_it_goes() {
     assert_eq!(at.progress().await, Progress::Open { offset: 4 });
     let whole = at.send(&SOUND[4..]).await.unwrap();
     assert_eq!(whole, Progress::Whole { size: EXPECTED.size, crc32c: crc32c::crc32c(SOUND) });
+}
+
+#[tokio::test]
+async fn a_mark_that_claimed_too_much_is_not_believed_when_the_file_is_longer_again() {
+    let at = fixture();
+    at.send(&SOUND[..9]).await.unwrap();
+    File::options().write(true).open(at.places().data).unwrap().set_len(4).unwrap();
+    assert_eq!(at.writer().await.flush().await.unwrap(), Progress::Open { offset: 4 });
+    fs::write(at.places().data, [&SOUND[..4], b"torn bytes"].concat()).unwrap();
+    assert_eq!(at.progress().await, Progress::Open { offset: 4 });
+}
+
+#[tokio::test]
+async fn a_torn_mark_says_nothing_of_a_whole_file() {
+    let at = fixture();
+    at.send(&SOUND[..9]).await.unwrap();
+    let whole = at.send(&SOUND[9..]).await.unwrap();
+    let mark = File::options().read(true).write(true).open(at.places().mark).unwrap();
+    let slot = Mark::read(&mark).unwrap().unwrap().1;
+    std::os::unix::fs::FileExt::write_all_at(&mark, &[0xFF; 16], slot as u64 * 4096).unwrap();
+    assert_eq!(Mark::read(&mark).unwrap().unwrap().0.offset, 9);
+    assert_eq!(at.progress().await, whole);
 }
 
 #[tokio::test]
@@ -131,7 +153,8 @@ async fn a_crash_before_the_last_name_is_made_up_for() {
     let slot = Mark::read(&mark).unwrap().unwrap().1;
     Mark { offset: EXPECTED.size, crc32c: crc32c::crc32c(SOUND) }.write(&mark, slot).unwrap();
     let at = at.restart();
-    assert_eq!(at.progress().await, Progress::Open { offset: EXPECTED.size });
+    // Whoever goes by that sends a byte, which is read over: nobody believes that there is nothing to send.
+    assert_eq!(at.progress().await, Progress::Open { offset: EXPECTED.size - 1 });
     assert!(matches!(at.writer().await.flush().await.unwrap(), Progress::Whole { .. }), "whoever asks makes it whole");
     assert_eq!(fs::read(places.blob).unwrap(), SOUND);
 }
@@ -192,4 +215,99 @@ async fn of_many_who_come_at_once_the_last_one_gets_the_file_and_no_seat_is_left
     assert!(got >= 1);
     at.writer().await.flush().await.unwrap();
     assert_eq!(at.uploads.seats.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_far_a_file_is_never_goes_back_while_it_becomes_whole() {
+    let at = fixture();
+    let (uploads, url) = (at.uploads.clone(), at.uploads.start(&name(), EXPECTED).await.unwrap());
+    for _ in 0..60 {
+        at.send(&SOUND[..9]).await.unwrap();
+        let (uploads, url) = (uploads.clone(), url.clone());
+        let asking = tokio::spawn(async move {
+            loop {
+                match uploads.progress(&name(), &url, EXPECTED).await.unwrap() {
+                    Progress::Whole { .. } => return,
+                    Progress::Open { offset } => assert!(offset >= 9, "{offset}"),
+                    Progress::Gone => panic!("it is gone"),
+                }
+            }
+        });
+        at.send(&SOUND[9..]).await.unwrap();
+        asking.await.unwrap();
+        at.uploads.abandon(&name(), None).await.unwrap();
+        at.blobs.delete(&name()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn two_who_leave_at_once_leave_no_seat() {
+    use futures_util::FutureExt;
+    let (seats, clock) = (Seats::default(), TestClock::at(NOW));
+    for _ in 0..8000 {
+        let name = name();
+        let first = seats.take("", &name, &*clock).await.unwrap();
+        let mut second = Box::pin(seats.take("", &name, &*clock));
+        assert!((&mut second).now_or_never().is_none(), "it waits");
+        let together = std::sync::Barrier::new(2);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                together.wait();
+                drop(first);
+            });
+            together.wait();
+            drop(second);
+        });
+        assert_eq!(seats.len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn files_that_are_taken_in_at_once_are_bounded_and_whoever_comes_again_takes_no_second_place() {
+    let at = fixture();
+    let nth = |n| BlobName::new(&Uid::new("ann").unwrap(), JobId(Uuid::from_u128(1)), n, "a.bin");
+    let mut open = Vec::new();
+    for n in 0..MOST_AT_ONCE {
+        open.push(at.uploads.append(&nth(n), EXPECTED).await.unwrap());
+    }
+    let refused = at.uploads.append(&nth(MOST_AT_ONCE), EXPECTED).await.err().unwrap();
+    assert_eq!((refused.kind, refused.retry_after), (Kind::Throttled, Some(COME_AGAIN)));
+    let Some(Arriving::Open(hangs)) = open.pop() else { panic!("it is open") };
+    let stops = async {
+        hangs.displaced().await;
+        drop(hangs);
+    };
+    let last = nth(MOST_AT_ONCE - 1);
+    let (again, ()) = tokio::join!(at.uploads.append(&last, EXPECTED), stops);
+    open.push(again.unwrap());
+    assert!(at.uploads.append(&nth(MOST_AT_ONCE), EXPECTED).await.is_err());
+    at.uploads.abandon(&nth(MOST_AT_ONCE), None).await.unwrap();
+    let Some(Arriving::Open(writer)) = open.pop() else { panic!("it is open") };
+    writer.flush().await.unwrap();
+    assert!(at.uploads.append(&nth(MOST_AT_ONCE), EXPECTED).await.is_ok());
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_file_makes_way_for_the_next_one_and_gives_up_in_time() {
+    let (seats, clock) = (Seats::default(), TestClock::at(NOW));
+    let name = name();
+    let first = seats.take("", &name, &*clock).await.unwrap();
+    let second = seats.take("", &name, &*clock);
+    let last = async {
+        tokio::task::yield_now().await;
+        let waits = seats.take("", &name, &*clock);
+        let time_passes = async {
+            tokio::task::yield_now().await;
+            clock.advance(Duration::from_secs(10));
+        };
+        tokio::join!(waits, time_passes).0
+    };
+    let both = tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(second, last) });
+    let (second, last) = both.await.expect("nobody waits for ever");
+    let why = |refused: Result<seats::Taken>| refused.err().unwrap().source.unwrap().to_string();
+    assert_eq!(why(second), "somebody else came to send the same file");
+    assert_eq!(why(last), "the one who sends the same file does not end");
+    assert!(first.displaced().is_cancelled());
+    drop(first);
+    assert_eq!(seats.len(), 0);
 }
