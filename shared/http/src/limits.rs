@@ -62,6 +62,13 @@ pub const MAX_PEM_BYTES: u64 = 1024 * 1024;
 
 /// From the signal to the end: what Cloud Run grants before it kills.
 pub const SHUTDOWN: Duration = Duration::from_secs(10);
+/// So long before the end whoever has no answer yet gets one that says so, and the time to read it.
+pub const LAST_CALL: Duration = Duration::from_secs(1);
+/// After the signal a kept-alive connection is read for so long: what its client has sent by then is answered, and not
+/// lost to a connection that closes. About the way there on a bad mobile network.
+pub const LATE_REQUESTS: Duration = Duration::from_millis(500);
+/// When a client that met the end comes back: by then there is another server, or the same one again.
+pub const RETRY_SHUTTING_DOWN: Duration = Duration::from_secs(10);
 /// After an `accept` that failed for want of something (descriptors, memory): the first and the longest pause.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 pub const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -95,4 +102,5 @@ pub const METRICS_FOLD_EVERY: u32 = 1024;
 const _: () = {
     assert!(IDLE_WHEN_CROWDED.as_secs() < IDLE.as_secs());
     assert!(LINGER_SILENCE.as_secs() <= LINGER.as_secs() && LINGER.as_secs() < SHUTDOWN.as_secs());
+    assert!(LAST_CALL.as_secs() < SHUTDOWN.as_secs());
 };

@@ -80,7 +80,7 @@ where
     let quiet = |idle, hurried| activity.quiet(idle, hurried, house.crowded.subscribe());
     tokio::select! {
         result = connection.as_mut() => return ended(result),
-        () = house.stop.cancelled() => {}
+        () = stopped(house) => {}
         () = quiet(house.limits.idle, house.limits.idle_when_crowded) => {}
     }
     // Requests in flight come to their end; in HTTP/1 their answer says `Connection: close`.
@@ -89,6 +89,13 @@ where
         result = connection => ended(result),
         () = quiet(limits::FAREWELL, limits::FAREWELL) => tracing::debug!("an idle connection was cut"),
     }
+}
+
+/// The signal, and a little later: a request that its client has sent before it could know is read. Whoever asks in that
+/// time hears that it was the last.
+async fn stopped(house: &House) {
+    house.stop.cancelled().await;
+    tokio::time::sleep(limits::LATE_REQUESTS).await;
 }
 
 fn protocol(limits: &ServeLimits) -> Builder<TokioExecutor> {
@@ -128,12 +135,13 @@ fn answer(
     let linger = (version == Version::HTTP_2).then_some(house.limits.linger);
     let body = Arriving::new(Body::new(body), house.limits.body_silence, linger, Arc::clone(unread));
     head.extensions.insert(body.state());
+    head.extensions.insert(house.last_call.clone());
     let request = Request::from_parts(head, Body::new(body));
     let house = Arc::clone(house);
     async move {
         let Ok(mut answer) = house.router.clone().oneshot(request).await;
-        // Others wait for this place: it is given up with an announcement, so that no request is lost.
-        if version < Version::HTTP_2 && *house.crowded.borrow() {
+        // Others wait for this place, or the server ends: it is given up with an announcement, so that no request is lost.
+        if version < Version::HTTP_2 && (*house.crowded.borrow() || house.stop.is_cancelled()) {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         answer.map(|body| in_flight.until_sent(body))
