@@ -85,6 +85,8 @@ pub const PARSER_WORDS: usize = 200;
 pub const IDENTITY: Duration = Duration::from_secs(10);
 /// One readiness check.
 pub const READY_CHECK: Duration = Duration::from_secs(2);
+/// For so long the outcome of readiness checks is told again. Whoever balances load asks once in some seconds.
+pub const READY_FRESH: Duration = Duration::from_secs(1);
 /// What a client is told to wait when a store cannot be reached and does not say for how long.
 pub const RETRY_UNAVAILABLE: Duration = Duration::from_secs(10);
 /// …and when only a person can help.
