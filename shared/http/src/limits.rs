@@ -23,6 +23,10 @@ pub const BODY_SILENCE: Duration = Duration::from_secs(30);
 /// A peer that takes no byte of its answer for this long is gone, or wants to hold our memory.
 pub const WRITE_STALL: Duration = Duration::from_secs(30);
 
+/// Bytes of an answer that are handed over at once. The last of them may take as long as a connection may be idle: at
+/// its default half a KiB a second.
+pub const ANSWER_PIECE: usize = 16 * 1024;
+
 /// HTTP/1: the read buffer of a connection holds the largest head, and this beside it, so that the usual offender gets
 /// a problem body and not the bare 431 of the parser. 200 uploads at once hold 12.5 MiB here.
 pub const READ_BUFFER_BESIDE: usize = 24 * 1024;

@@ -1,7 +1,8 @@
 //! The accept loop: HTTP/1 and HTTP/2, plain or in TLS, everything bounded, an end in good order.
 //!
 //! What is where: `connection` drives one connection, `activity` tells whether it is idle, `body` watches a request
-//! body arrive, `socket` cuts stalled peers off and closes without losing the answer, `signal` knows when to stop.
+//! body arrive and `sending` an answer leave, `socket` cuts stalled peers off and closes without losing the answer,
+//! `signal` knows when to stop.
 
 use std::io;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::tls::Tls;
 mod activity;
 mod body;
 mod connection;
+mod sending;
 mod signal;
 mod socket;
 

@@ -14,11 +14,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until};
 use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
 use super::activity::Activity;
 use super::body::Arriving;
+use super::sending::Sending;
 use super::socket::Socket;
 use super::{House, ServeLimits};
 use crate::limits;
@@ -77,9 +79,11 @@ where
     let connection = protocol.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
 
+    let stalled = || activity.stalled(house.limits.write_stall);
     let quiet = |idle, hurried| activity.quiet(idle, hurried, house.crowded.subscribe());
     tokio::select! {
         result = connection.as_mut() => return ended(result),
+        () = stalled() => return cut("its peer takes nothing of an answer"),
         () = stopped(house) => {}
         () = quiet(house.limits.idle, house.limits.idle_when_crowded) => {}
     }
@@ -87,7 +91,8 @@ where
     connection.as_mut().graceful_shutdown();
     tokio::select! {
         result = connection => ended(result),
-        () = quiet(limits::FAREWELL, limits::FAREWELL) => tracing::debug!("an idle connection was cut"),
+        () = stalled() => cut("its peer takes nothing of an answer"),
+        () = quiet(limits::FAREWELL, limits::FAREWELL) => cut("it is idle"),
     }
 }
 
@@ -95,7 +100,7 @@ where
 /// time hears that it was the last.
 async fn stopped(house: &House) {
     house.stop.cancelled().await;
-    tokio::time::sleep(limits::LATE_REQUESTS).await;
+    sleep_until(Instant::now() + limits::LATE_REQUESTS).await;
 }
 
 fn protocol(limits: &ServeLimits) -> Builder<TokioExecutor> {
@@ -144,8 +149,12 @@ fn answer(
         if version < Version::HTTP_2 && (*house.crowded.borrow() || house.stop.is_cancelled()) {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        answer.map(|body| in_flight.until_sent(body))
+        answer.map(|body| Body::new(Sending::new(body, in_flight, version == Version::HTTP_2)))
     }
+}
+
+fn cut(why: &str) {
+    tracing::debug!(why, "a connection was cut");
 }
 
 /// A broken connection is everyday life on a phone: worth a line only when somebody looks for it.

@@ -195,6 +195,58 @@ async fn http2_is_spoken_without_tls_and_an_early_refusal_lets_the_client_send_t
     assert_eq!(counted.into_body().collect().await.unwrap().to_bytes(), (4 * MIB).to_string());
 }
 
+/// Every pause is shorter than any patience, and all of them together are longer.
+const PAUSES: usize = 16;
+
+#[tokio::test]
+async fn who_takes_a_large_answer_slowly_gets_all_of_it() {
+    let large = Router::new().route("/large", get(|| async { vec![b'x'; 32 * MIB] }));
+    let site = Site::with(large, quick()).await;
+    let mut wire = site.dial(b"GET /large HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    let mut some = vec![0; MIB];
+    for _ in 0..PAUSES {
+        wire.stream.read_exact(&mut some).await.unwrap();
+        let _ = timeout(SHORT / 2, std::future::pending::<()>()).await;
+    }
+    assert!(wire.read_to_end().await.len() > (32 - PAUSES) * MIB);
+}
+
+#[tokio::test]
+async fn so_does_who_takes_it_slowly_over_http2() {
+    let large = Router::new().route("/large", get(|| async { vec![b'x'; MIB] }));
+    let site = Site::with(large, quick()).await;
+    let stream = TcpStream::connect(site.address).await.unwrap();
+    let mut client = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    client.initial_stream_window_size(64 * 1024).initial_connection_window_size(64 * 1024);
+    let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let answer = sender.send_request(Request::get(site.url("/large")).body(Body::empty()).unwrap()).await.unwrap();
+    let (mut body, mut bytes) = (answer.into_body(), 0);
+    while let Some(frame) = timeout(PATIENCE, body.frame()).await.unwrap() {
+        bytes += frame.expect("it is not cut").data_ref().map_or(0, Bytes::len);
+        let _ = timeout(SHORT / 4, std::future::pending::<()>()).await;
+    }
+    assert_eq!(bytes, MIB);
+}
+
+/// The window of HTTP/2 is the peer's to open: its socket may be read all the while.
+#[tokio::test]
+async fn an_http2_peer_that_takes_nothing_of_its_answer_is_cut_off() {
+    let site = Site::with(pages(), ServeLimits { write_stall: SHORT, ..ServeLimits::default() }).await;
+    for path in ["/ok", "/endless"] {
+        let stream = TcpStream::connect(site.address).await.unwrap();
+        let mut client = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+        client.initial_stream_window_size(if path == "/ok" { 0 } else { 100_000 });
+        let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let answer = sender.send_request(Request::get(site.url(path)).body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let ended = timeout(PATIENCE, connection).await;
+        assert!(ended.is_ok(), "{path}: the connection goes on");
+        drop(answer);
+    }
+}
+
 #[tokio::test]
 async fn beyond_the_limit_connections_wait_and_idle_ones_give_way() {
     let limits = ServeLimits { max_connections: 1, idle_when_crowded: SHORT, ..ServeLimits::default() };
@@ -262,16 +314,21 @@ fn is_told_to_come_back(answer: &str) {
     }
 }
 
-#[tokio::test]
-async fn whoever_is_still_waiting_shortly_before_the_end_is_told_to_come_back() {
-    let began = Arc::new(Notify::new());
-    let begin = Arc::clone(&began);
+/// A route without an answer, and a word when it was asked for.
+fn never(began: &Arc<Notify>) -> Router {
+    let begin = Arc::clone(began);
     let never = move || async move {
         begin.notify_one();
         std::future::pending::<()>().await
     };
+    pages().route("/never", get(never))
+}
+
+#[tokio::test]
+async fn whoever_is_still_waiting_shortly_before_the_end_is_told_to_come_back() {
+    let began = Arc::new(Notify::new());
     let limits = ServeLimits { shutdown: limits::LAST_CALL + SHORT, ..ServeLimits::default() };
-    let site = Site::with(Router::new().route("/never", get(never)).merge(pages()), limits).await;
+    let site = Site::with(never(&began), limits).await;
     let mut waiting = site.dial(b"GET /never HTTP/1.1\r\nhost: x\r\n\r\n").await;
     began.notified().await;
     let mut sending = site.dial(b"POST /count HTTP/1.1\r\nhost: x\r\ncontent-length: 99999\r\n\r\nsome").await;
@@ -288,11 +345,12 @@ async fn whoever_is_still_waiting_shortly_before_the_end_is_told_to_come_back() 
 #[tokio::test]
 async fn what_comes_after_the_last_call_is_not_even_begun() {
     let limits = ServeLimits { shutdown: limits::LAST_CALL, ..ServeLimits::default() };
-    let never = get(|| async { std::future::pending::<()>().await });
-    let site = Site::with(pages().route("/never", never), limits).await;
+    let began = Arc::new(Notify::new());
+    let site = Site::with(never(&began), limits).await;
     let mut kept = site.dial(GET).await;
     assert!(kept.read_until("ok").await);
     let mut waiting = site.dial(b"GET /never HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    began.notified().await;
     site.stop.cancel();
     is_told_to_come_back(&waiting.read_to_end().await);
     kept.write(GET).await;
