@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
+mod api_page;
 mod attacks;
 mod broken_uploads;
 mod commands;

@@ -8,10 +8,6 @@ use domain::{Blame, Code};
 const ALIASES: &[(&str, Code)] =
     &[("sync_invalid_audio", Code::InvalidAudio), ("backfill_lookback_exceeded", Code::RecordingTooOld)];
 
-/// Pages of the contract whose code, or status, is not here yet: they come with the resumable uploads. A line goes when
-/// its code is there.
-const AHEAD: &[(&str, u16)] = &[("upload_not_found", 404), ("upload_expired", 410), ("invalid_range", 416)];
-
 const LIST: &str = "README";
 /// Short enough to be read by somebody who is in a hurry.
 const MAX_LINES: usize = 40;
@@ -34,10 +30,6 @@ fn alias(name: &str) -> Option<Code> {
     ALIASES.iter().find(|(alias, _)| *alias == name).map(|(_, code)| *code)
 }
 
-fn ahead(name: &str) -> Option<u16> {
-    AHEAD.iter().find(|(code, _)| *code == name).map(|(_, status)| *status)
-}
-
 /// The value of a line such as `- Status: 404`.
 fn line<'t>(text: &'t str, what: &str) -> Option<&'t str> {
     text.lines().find_map(|line| line.strip_prefix("- ")?.strip_prefix(what)?.strip_prefix(": "))
@@ -57,7 +49,7 @@ fn blame(code: Code) -> &'static str {
 
 /// What a page tells wrongly of its code.
 fn wrong(code: Code, text: &str) -> Vec<String> {
-    let status = ahead(code.as_str()).unwrap_or(code.status());
+    let status = code.status();
     let retryable = if code.retryable() { "yes" } else { "no" };
     let mut told = vec![("Status", status_line(status)), ("Title", code.title().to_owned())];
     // Whose fault it is matters where files and jobs carry the code, and is right wherever it is told.
@@ -94,16 +86,8 @@ fn every_page_is_of_a_code_and_short() {
         assert!(text.lines().count() <= MAX_LINES, "{name} is longer than {MAX_LINES} lines");
         match alias(&name) {
             Some(code) => assert_eq!(line(&text, "Another name of"), Some(&*format!("[{code}]({code}.md)"))),
-            None => assert!(code(&name).or(ahead(&name).map(|_| Code::NotFound)).is_some(), "{name} is no code"),
+            None => assert!(code(&name).is_some(), "{name} is no code"),
         }
-    }
-}
-
-#[test]
-fn a_page_that_was_written_ahead_is_not_forgotten() {
-    for (name, status) in AHEAD {
-        let there = code(name).map(Code::status);
-        assert_ne!(there, Some(*status), "the code {name} is there: its line in AHEAD can go");
     }
 }
 
@@ -132,7 +116,7 @@ fn the_list_names_every_page_under_its_status() {
         (under.keys().map(|name| (*name).to_owned()).collect(), pages().into_keys().collect());
     assert_eq!(listed, there);
     for code in Code::ALL {
-        let status = match ahead(code.as_str()).unwrap_or(code.status()) {
+        let status = match code.status() {
             0 => "Carried by files and jobs".to_owned(),
             status => status.to_string(),
         };
@@ -159,7 +143,7 @@ fn every_code_that_a_document_names_exists() {
         let text = std::fs::read_to_string(&document).unwrap();
         for name in named(&text) {
             seen += 1;
-            let known = code(name).is_some() || alias(name).is_some() || ahead(name).is_some();
+            let known = code(name).is_some() || alias(name).is_some();
             assert!(known, "{} names the code {name}, which is not there", document.display());
         }
     }
