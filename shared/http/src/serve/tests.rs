@@ -247,6 +247,22 @@ async fn an_http2_peer_that_takes_nothing_of_its_answer_is_cut_off() {
     }
 }
 
+/// A stream of events is silent for longer than a peer may be.
+#[tokio::test]
+async fn an_http2_peer_that_waits_for_more_of_its_answer_is_not_cut_off() {
+    let site = Site::with(pages(), ServeLimits { write_stall: SHORT / 2, ..ServeLimits::default() }).await;
+    let stream = TcpStream::connect(site.address).await.unwrap();
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (mut sender, connection) = handshake.await.unwrap();
+    tokio::spawn(connection);
+    // What was answered before is nobody's turn any more.
+    let whole = sender.send_request(Request::get(site.url("/ok")).body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(whole.into_body().collect().await.unwrap().to_bytes(), "ok");
+    let answer = sender.send_request(Request::get(site.url("/drip")).body(Body::empty()).unwrap()).await.unwrap();
+    let body = timeout(PATIENCE, answer.into_body().collect()).await.unwrap().unwrap();
+    assert_eq!(body.to_bytes(), "drop drop ");
+}
+
 #[tokio::test]
 async fn beyond_the_limit_connections_wait_and_idle_ones_give_way() {
     let limits = ServeLimits { max_connections: 1, idle_when_crowded: SHORT, ..ServeLimits::default() };
