@@ -89,6 +89,22 @@ async fn a_flood_of_changes_is_told_once_too() {
 }
 
 #[tokio::test]
+async fn a_clock_set_back_behind_a_flood_hides_nothing_either() {
+    let mut told = Told::new();
+    let before = told.scene.now();
+    told.stage.clock.advance(100 * OVERLAP);
+    for n in 1..=1500 {
+        told.accept(n).await;
+        told.stage.clock.advance(MS);
+    }
+    told.looks().await;
+    told.stage.clock.set(before);
+    told.looks().await;
+    told.accept(2000).await;
+    assert!(told.looks().await.contains(&job_id(2000)));
+}
+
+#[tokio::test]
 async fn who_comes_back_is_told_what_changed_since_and_a_clock_set_back_hides_nothing() {
     let mut told = Told::new();
     told.accept(1).await;

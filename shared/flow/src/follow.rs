@@ -89,6 +89,9 @@ impl Follower {
     /// What changed before `moment` was visible when the look began that has ended. A clock that was set back takes it
     /// back too: changes are told again rather than never.
     fn settle(&mut self, moment: Timestamp) {
+        if moment + OVERLAP < self.floor {
+            self.floor = Timestamp::default();
+        }
         self.since = moment.max(self.floor);
         self.told.retain(|change| change.updated_at >= moment);
     }

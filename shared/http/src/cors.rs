@@ -166,6 +166,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_page_varies_by_besides_stays_told() {
+        let requests = Requests { cors: Cors::of(&["*".to_owned()]), ..Requests::default() };
+        let site = Site::asking(None, crate::error_pages::routes(), ServeLimits::default(), requests).await;
+        let answer = ask(&site, Method::GET, "/errors", &[]).await;
+        assert_eq!(answer.headers().get_all("vary").iter().collect::<Vec<_>>(), ["accept", "Origin"]);
+    }
+
+    #[tokio::test]
     async fn any_origin_is_a_star_and_without_a_list_there_is_nothing() {
         let asks = [("origin", "capacitor://localhost"), ("access-control-request-method", "PUT")];
         let any = site(&["*"]).await;

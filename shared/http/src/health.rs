@@ -1,14 +1,16 @@
 //! `/healthz`: the process is up. `/readyz`: so is everything that it needs.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use domain::Code;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared, join_all};
 use serde::Serialize;
 use serde_json::json;
+use tokio::time::Instant;
 use utoipa::openapi::OpenApi;
 use utoipa::{OpenApi as _, ToSchema};
 
@@ -49,7 +51,55 @@ impl Check {
     }
 }
 
-#[derive(Serialize, ToSchema)]
+/// The checks of one instance. They cost something and anybody may ask: one round of them at a time, and not too often.
+struct Checks {
+    all: Arc<[Check]>,
+    last: Mutex<Option<Round>>,
+}
+
+/// Every check once, for all who ask meanwhile. Whoever is left finishes it when the one who began it hangs up.
+#[derive(Clone)]
+struct Round {
+    began: Instant,
+    /// When it ended, and with what.
+    outcomes: Shared<BoxFuture<'static, (Instant, Vec<Outcome>)>>,
+}
+
+impl Round {
+    fn begin(checks: &Arc<[Check]>) -> Self {
+        let checks = Arc::clone(checks);
+        let all = async move {
+            let outcomes = join_all(checks.iter().map(Check::run)).await;
+            (Instant::now(), outcomes)
+        };
+        Self { began: Instant::now(), outcomes: all.boxed().shared() }
+    }
+
+    /// One that nobody waits for stands still: it is not gone on with later than it could have taken.
+    fn counts(&self) -> bool {
+        match self.outcomes.peek() {
+            Some((ended, _)) => ended.elapsed() < limits::READY_FRESH,
+            None => self.began.elapsed() < limits::READY_CHECK,
+        }
+    }
+}
+
+impl Checks {
+    async fn outcomes(&self) -> Vec<Outcome> {
+        let (_, outcomes) = self.round().outcomes.await;
+        outcomes
+    }
+
+    fn round(&self) -> Round {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some(round) if round.counts() => round.clone(),
+            _ => last.insert(Round::begin(&self.all)).clone(),
+        }
+    }
+}
+
+#[derive(Clone, Serialize, ToSchema)]
 #[schema(as = ReadinessCheck)]
 struct Outcome {
     name: &'static str,
@@ -101,16 +151,15 @@ pub fn document() -> OpenApi {
 
 pub fn routes(version: &'static str, checks: Vec<Check>) -> Router {
     let alive = move || async move { Json(Health { status: "ok", version }) };
-    let checks: Arc<[Check]> = checks.into();
+    let checks = Arc::new(Checks { all: checks.into(), last: Mutex::default() });
     let ready = move || {
         let checks = Arc::clone(&checks);
-        async move { readiness(&checks).await }
+        async move { readiness(checks.outcomes().await) }
     };
     Router::new().route("/healthz", get(alive)).route("/readyz", get(ready))
 }
 
-async fn readiness(checks: &[Check]) -> Response {
-    let outcomes = join_all(checks.iter().map(Check::run)).await;
+fn readiness(outcomes: Vec<Outcome>) -> Response {
     let missing: Vec<_> = outcomes.iter().filter(|outcome| !outcome.ready).map(|outcome| outcome.name).collect();
     if missing.is_empty() {
         return Json(Readiness { status: "ready", checks: outcomes }).into_response();
@@ -123,6 +172,7 @@ async fn readiness(checks: &[Check]) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
     use serde_json::Value;
@@ -148,6 +198,29 @@ mod tests {
         assert_eq!(answer.status(), 200);
         let body: Value = answer.json().await.unwrap();
         assert_eq!(body["checks"], json!([{"name": "store", "ready": true}, {"name": "queue", "ready": true}]));
+    }
+
+    #[tokio::test]
+    async fn however_many_ask_the_checks_run_once_in_a_while() {
+        let rounds = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&rounds);
+        let slow = Check::new("store", "", move || {
+            let round = counted.fetch_add(1, Ordering::Relaxed);
+            // The first is still running when the others ask.
+            async move {
+                let _ = tokio::time::timeout(limits::READY_FRESH / 4, std::future::pending::<()>()).await;
+                if round == 0 { Ok(()) } else { Err(flow::Error::new(flow::Kind::Unavailable, "store.ready", "")) }
+            }
+        });
+        let site = Site::start(routes("1", vec![slow])).await;
+        let gone = tokio::time::timeout(limits::READY_FRESH / 20, site.get("/readyz")).await;
+        assert!(gone.is_err(), "the first who asks does not wait for the answer");
+        let asked = futures_util::future::join_all((0..20).map(|_| site.get("/readyz"))).await;
+        assert!(asked.iter().all(|answer| answer.status() == 200));
+        assert_eq!(rounds.load(Ordering::Relaxed), 1);
+        let _ = tokio::time::timeout(limits::READY_FRESH, std::future::pending::<()>()).await;
+        assert_eq!(site.get("/readyz").await.status(), 503, "what was is not told for ever");
+        assert_eq!(rounds.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test]

@@ -23,6 +23,10 @@ pub const BODY_SILENCE: Duration = Duration::from_secs(30);
 /// A peer that takes no byte of its answer for this long is gone, or wants to hold our memory.
 pub const WRITE_STALL: Duration = Duration::from_secs(30);
 
+/// Bytes of an answer that are handed over at once. The last of them may take as long as a connection may be idle: at
+/// its default half a KiB a second.
+pub const ANSWER_PIECE: usize = 16 * 1024;
+
 /// HTTP/1: the read buffer of a connection holds the largest head, and this beside it, so that the usual offender gets
 /// a problem body and not the bare 431 of the parser. 200 uploads at once hold 12.5 MiB here.
 pub const READ_BUFFER_BESIDE: usize = 24 * 1024;
@@ -62,6 +66,13 @@ pub const MAX_PEM_BYTES: u64 = 1024 * 1024;
 
 /// From the signal to the end: what Cloud Run grants before it kills.
 pub const SHUTDOWN: Duration = Duration::from_secs(10);
+/// So long before the end whoever has no answer yet gets one that says so, and the time to read it.
+pub const LAST_CALL: Duration = Duration::from_secs(1);
+/// After the signal a kept-alive connection is read for so long: what its client has sent by then is answered, and not
+/// lost to a connection that closes. About the way there on a bad mobile network.
+pub const LATE_REQUESTS: Duration = Duration::from_millis(500);
+/// When a client that met the end comes back: by then there is another server, or the same one again.
+pub const RETRY_SHUTTING_DOWN: Duration = Duration::from_secs(10);
 /// After an `accept` that failed for want of something (descriptors, memory): the first and the longest pause.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 pub const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -78,6 +89,8 @@ pub const PARSER_WORDS: usize = 200;
 pub const IDENTITY: Duration = Duration::from_secs(10);
 /// One readiness check.
 pub const READY_CHECK: Duration = Duration::from_secs(2);
+/// For so long the outcome of readiness checks is told again. Whoever balances load asks once in some seconds.
+pub const READY_FRESH: Duration = Duration::from_secs(1);
 /// What a client is told to wait when a store cannot be reached and does not say for how long.
 pub const RETRY_UNAVAILABLE: Duration = Duration::from_secs(10);
 /// …and when only a person can help.
@@ -95,4 +108,5 @@ pub const METRICS_FOLD_EVERY: u32 = 1024;
 const _: () = {
     assert!(IDLE_WHEN_CROWDED.as_secs() < IDLE.as_secs());
     assert!(LINGER_SILENCE.as_secs() <= LINGER.as_secs() && LINGER.as_secs() < SHUTDOWN.as_secs());
+    assert!(LAST_CALL.as_secs() < SHUTDOWN.as_secs());
 };

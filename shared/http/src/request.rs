@@ -20,7 +20,7 @@ use crate::limits;
 use crate::metrics::Access;
 use crate::problem::{OUR_FAULT, Problem};
 use crate::render::{Asked, X_REQUEST_ID};
-use crate::serve::BodyState;
+use crate::serve::{BodyState, LastCall};
 use crate::trace::Traceparent;
 
 /// What one request may be.
@@ -166,12 +166,29 @@ async fn answer(requests: &Requests, request: Request, next: Next) -> Response {
     if let Some(answer) = requests.cors.as_ref().and_then(|cors| cors.preflight(&request)) {
         return answer;
     }
+    let last_call = request.extensions().get::<LastCall>().cloned().unwrap_or_default();
+    if last_call.has_come() {
+        return shutting_down();
+    }
     // Nothing of the handler is used after a panic, so nothing half-changed is seen.
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let answered = tokio::select! {
+        biased;
+        answered = answered => answered,
+        // The handler is dropped, as when its client hangs up.
+        () = last_call.comes() => return shutting_down(),
+    };
+    match answered {
         Ok(answer) => answer,
         // Without a cause: the panic hook has logged it, inside the span of this request.
         Err(_) => Problem::new(Code::InternalError, OUR_FAULT).into_response(),
     }
+}
+
+/// An answer instead of a connection that breaks off: the client knows that it may try again, and when.
+fn shutting_down() -> Response {
+    let detail = "The server is shutting down. Please try again in a moment.";
+    Problem::new(Code::ShuttingDown, detail).after(limits::RETRY_SHUTTING_DOWN).into_response()
 }
 
 fn within_limits(limits: &RequestLimits, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {

@@ -1,7 +1,8 @@
 //! The accept loop: HTTP/1 and HTTP/2, plain or in TLS, everything bounded, an end in good order.
 //!
 //! What is where: `connection` drives one connection, `activity` tells whether it is idle, `body` watches a request
-//! body arrive, `socket` cuts stalled peers off and closes without losing the answer, `signal` knows when to stop.
+//! body arrive and `sending` an answer leave, `socket` cuts stalled peers off and closes without losing the answer,
+//! `signal` knows when to stop.
 
 use std::io;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::tls::Tls;
 mod activity;
 mod body;
 mod connection;
+mod sending;
 mod signal;
 mod socket;
 
@@ -90,6 +92,21 @@ struct House {
     /// True while a new connection waits for a place: then idle ones leave early and busy ones after their answer.
     crowded: watch::Sender<bool>,
     stop: CancellationToken,
+    last_call: LastCall,
+}
+
+/// Comes shortly before connections are cut: a request that has no answer by then gets one that says so.
+#[derive(Clone, Default)]
+pub(crate) struct LastCall(CancellationToken);
+
+impl LastCall {
+    pub(crate) fn has_come(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    pub(crate) async fn comes(&self) {
+        self.0.cancelled().await;
+    }
 }
 
 /// Serves `router` until `shutdown` is cancelled and the requests in flight are answered, or cut off at the deadline.
@@ -97,7 +114,9 @@ pub async fn serve(door: impl Into<Door>, router: Router, limits: ServeLimits, s
     let Door { listener, tls } = door.into();
     let places = Arc::new(Semaphore::new(limits.max_connections));
     let deadline = limits.shutdown;
-    let house = Arc::new(House { router, tls, limits, crowded: watch::Sender::new(false), stop: shutdown.clone() });
+    let (crowded, last_call) = (watch::Sender::new(false), LastCall::default());
+    let stop = shutdown.clone();
+    let house = Arc::new(House { router, tls, limits, crowded, stop, last_call: last_call.clone() });
     let mut connections = JoinSet::new();
     let mut pause = Pause::default();
     loop {
@@ -121,7 +140,7 @@ pub async fn serve(door: impl Into<Door>, router: Router, limits: ServeLimits, s
     }
     // From now on the kernel refuses new connections.
     drop(listener);
-    finish(connections, deadline).await;
+    finish(connections, deadline, &last_call).await;
 }
 
 /// A connection and a place for it: beyond the limit one waits here, the others in the kernel's queue.
@@ -164,8 +183,14 @@ fn concerns_one_peer(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-async fn finish(mut connections: JoinSet<()>, deadline: Duration) {
-    let all = async { while connections.join_next().await.is_some() {} };
+async fn finish(mut connections: JoinSet<()>, deadline: Duration, last_call: &LastCall) {
+    let all = async {
+        let mut ended = std::pin::pin!(async { while connections.join_next().await.is_some() {} });
+        if tokio::time::timeout(deadline.saturating_sub(limits::LAST_CALL), ended.as_mut()).await.is_err() {
+            last_call.0.cancel();
+            ended.await;
+        }
+    };
     if tokio::time::timeout(deadline, all).await.is_err() {
         tracing::warn!(connections = connections.len(), "cut off at the end of the shutdown deadline");
         connections.shutdown().await;

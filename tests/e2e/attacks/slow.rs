@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use afterword_tests::recordings::T0;
 use afterword_tests::wait::{PATIENCE, Stopwatch};
-use afterword_tests::{Recording, Setup, Wire, eventually};
+use afterword_tests::{Recording, Setup, Wire, eventually, recordings};
 use futures_util::future::join_all;
 
 use super::{Target, good_form};
@@ -151,4 +151,22 @@ async fn a_client_that_never_reads_its_answers_holds_nobody_up() {
     nothing_kept(&target.server).await;
     drop(deaf);
     target.stays_unharmed().await;
+}
+
+/// The end does not wait for it, and it hears why.
+#[tokio::test]
+async fn a_slow_upload_is_told_that_the_server_ends_and_leaves_nothing() {
+    let target = Target::start().await;
+    let setup = target.server.setup().clone();
+    let body = good_form(&Recording::large(T0, &recordings::large(4 << 20)));
+    let upload = target.upload(&body);
+    let mut wire = target.dial(&upload[..upload.len() - 1000]).await;
+    let folder = target.server.folder();
+    let begun = async || (!folder.blobs().is_empty()).then_some(());
+    eventually("the upload has begun", PATIENCE, begun).await;
+    let ((ended, took), reply) = tokio::join!(target.server.sigterm(), wire.read_answer());
+    assert_eq!(reply.problem(503, "shutting_down")["retry_after"], 10);
+    assert_eq!((reply.header("retry-after"), ended.code()), (Some("10"), Some(0)));
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    nothing_kept(&setup.start().await).await;
 }

@@ -1,32 +1,54 @@
 //! Whether a connection has anything to do: it is idle while no request is in flight.
 
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody};
-use hyper::body::{Frame, SizeHint};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// Counts the requests in flight on one connection.
+/// The requests in flight on one connection.
 #[derive(Clone)]
-pub(super) struct Activity(Arc<watch::Sender<usize>>);
+pub(super) struct Activity(Arc<Requests>);
+
+struct Requests {
+    count: watch::Sender<usize>,
+    last: AtomicU64,
+    /// Answers that go on when the peer has made room, by the number of their request, and since when.
+    with_peer: Mutex<BTreeMap<u64, Instant>>,
+}
 
 impl Activity {
     pub(super) fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(0)))
+        Self(Arc::new(Requests { count: watch::Sender::new(0), last: AtomicU64::new(0), with_peer: Mutex::default() }))
     }
 
     pub(super) fn begin(&self) -> InFlight {
-        self.0.send_modify(|count| *count += 1);
-        InFlight(self.clone())
+        self.0.count.send_modify(|count| *count += 1);
+        InFlight { number: self.0.last.fetch_add(1, Ordering::Relaxed), of: self.clone() }
+    }
+
+    /// Returns when the peer has made no room for an answer for so long, or a little longer.
+    pub(super) async fn stalled(&self, limit: Duration) {
+        loop {
+            let now = Instant::now();
+            let until = self.with_peer().values().min().map_or(now, |since| *since) + limit;
+            if now >= until {
+                return;
+            }
+            sleep_until(until).await;
+        }
+    }
+
+    /// Nothing panics while it is held.
+    fn with_peer(&self) -> MutexGuard<'_, BTreeMap<u64, Instant>> {
+        self.0.with_peer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns once there was no request for `idle`, or for `hurried` after others began to wait for a place.
     pub(super) async fn quiet(&self, idle: Duration, hurried: Duration, mut crowded: watch::Receiver<bool>) {
-        let mut count = self.0.subscribe();
+        let mut count = self.0.count.subscribe();
         loop {
             // The sender lives in `self`: it cannot be gone.
             let _ = count.wait_for(|count| *count == 0).await;
@@ -43,41 +65,28 @@ impl Activity {
     }
 }
 
-/// A request between its head and the last byte of its answer.
-pub(super) struct InFlight(Activity);
+/// A request between its head and the last piece of its answer.
+pub(super) struct InFlight {
+    number: u64,
+    of: Activity,
+}
 
 impl InFlight {
-    /// The request counts as long as its answer is being sent.
-    pub(super) fn until_sent(self, body: Body) -> Body {
-        Body::new(Sending { body, _in_flight: self })
+    /// The answer goes on when the peer has made room for it.
+    pub(super) fn peers_turn(&self) {
+        self.of.with_peer().insert(self.number, Instant::now());
+    }
+
+    /// The answer goes on when there is more of it.
+    pub(super) fn our_turn(&self) {
+        self.of.with_peer().remove(&self.number);
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.0.send_modify(|count| *count -= 1);
-    }
-}
-
-struct Sending {
-    body: Body,
-    _in_flight: InFlight,
-}
-
-impl HttpBody for Sending {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.our_turn();
+        self.of.0.count.send_modify(|count| *count -= 1);
     }
 }
 

@@ -14,11 +14,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until};
 use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
 use super::activity::Activity;
 use super::body::Arriving;
+use super::sending::Sending;
 use super::socket::Socket;
 use super::{House, ServeLimits};
 use crate::limits;
@@ -77,18 +79,28 @@ where
     let connection = protocol.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
 
+    let stalled = || activity.stalled(house.limits.write_stall);
     let quiet = |idle, hurried| activity.quiet(idle, hurried, house.crowded.subscribe());
     tokio::select! {
         result = connection.as_mut() => return ended(result),
-        () = house.stop.cancelled() => {}
+        () = stalled() => return cut("its peer takes nothing of an answer"),
+        () = stopped(house) => {}
         () = quiet(house.limits.idle, house.limits.idle_when_crowded) => {}
     }
     // Requests in flight come to their end; in HTTP/1 their answer says `Connection: close`.
     connection.as_mut().graceful_shutdown();
     tokio::select! {
         result = connection => ended(result),
-        () = quiet(limits::FAREWELL, limits::FAREWELL) => tracing::debug!("an idle connection was cut"),
+        () = stalled() => cut("its peer takes nothing of an answer"),
+        () = quiet(limits::FAREWELL, limits::FAREWELL) => cut("it is idle"),
     }
+}
+
+/// The signal, and a little later: a request that its client has sent before it could know is read. Whoever asks in that
+/// time hears that it was the last.
+async fn stopped(house: &House) {
+    house.stop.cancelled().await;
+    sleep_until(Instant::now() + limits::LATE_REQUESTS).await;
 }
 
 fn protocol(limits: &ServeLimits) -> Builder<TokioExecutor> {
@@ -128,16 +140,21 @@ fn answer(
     let linger = (version == Version::HTTP_2).then_some(house.limits.linger);
     let body = Arriving::new(Body::new(body), house.limits.body_silence, linger, Arc::clone(unread));
     head.extensions.insert(body.state());
+    head.extensions.insert(house.last_call.clone());
     let request = Request::from_parts(head, Body::new(body));
     let house = Arc::clone(house);
     async move {
         let Ok(mut answer) = house.router.clone().oneshot(request).await;
-        // Others wait for this place: it is given up with an announcement, so that no request is lost.
-        if version < Version::HTTP_2 && *house.crowded.borrow() {
+        // Others wait for this place, or the server ends: it is given up with an announcement, so that no request is lost.
+        if version < Version::HTTP_2 && (*house.crowded.borrow() || house.stop.is_cancelled()) {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        answer.map(|body| in_flight.until_sent(body))
+        answer.map(|body| Body::new(Sending::new(body, in_flight, version == Version::HTTP_2)))
     }
+}
+
+fn cut(why: &str) {
+    tracing::debug!(why, "a connection was cut");
 }
 
 /// A broken connection is everyday life on a phone: worth a line only when somebody looks for it.

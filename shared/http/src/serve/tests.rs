@@ -3,7 +3,7 @@
 use axum::body::{Body, Bytes};
 use axum::routing::{get, post};
 use flow::ports::Identity;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use http::Request;
 use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -195,6 +195,74 @@ async fn http2_is_spoken_without_tls_and_an_early_refusal_lets_the_client_send_t
     assert_eq!(counted.into_body().collect().await.unwrap().to_bytes(), (4 * MIB).to_string());
 }
 
+/// Every pause is shorter than any patience, and all of them together are longer.
+const PAUSES: usize = 16;
+
+#[tokio::test]
+async fn who_takes_a_large_answer_slowly_gets_all_of_it() {
+    let large = Router::new().route("/large", get(|| async { vec![b'x'; 32 * MIB] }));
+    let site = Site::with(large, quick()).await;
+    let mut wire = site.dial(b"GET /large HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    let mut some = vec![0; MIB];
+    for _ in 0..PAUSES {
+        wire.stream.read_exact(&mut some).await.unwrap();
+        let _ = timeout(SHORT / 2, std::future::pending::<()>()).await;
+    }
+    assert!(wire.read_to_end().await.len() > (32 - PAUSES) * MIB);
+}
+
+#[tokio::test]
+async fn so_does_who_takes_it_slowly_over_http2() {
+    let large = Router::new().route("/large", get(|| async { vec![b'x'; MIB] }));
+    let site = Site::with(large, quick()).await;
+    let stream = TcpStream::connect(site.address).await.unwrap();
+    let mut client = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    client.initial_stream_window_size(64 * 1024).initial_connection_window_size(64 * 1024);
+    let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let answer = sender.send_request(Request::get(site.url("/large")).body(Body::empty()).unwrap()).await.unwrap();
+    let (mut body, mut bytes) = (answer.into_body(), 0);
+    while let Some(frame) = timeout(PATIENCE, body.frame()).await.unwrap() {
+        bytes += frame.expect("it is not cut").data_ref().map_or(0, Bytes::len);
+        let _ = timeout(SHORT / 4, std::future::pending::<()>()).await;
+    }
+    assert_eq!(bytes, MIB);
+}
+
+/// The window of HTTP/2 is the peer's to open: its socket may be read all the while.
+#[tokio::test]
+async fn an_http2_peer_that_takes_nothing_of_its_answer_is_cut_off() {
+    let site = Site::with(pages(), ServeLimits { write_stall: SHORT, ..ServeLimits::default() }).await;
+    for path in ["/ok", "/endless"] {
+        let stream = TcpStream::connect(site.address).await.unwrap();
+        let mut client = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+        client.initial_stream_window_size(if path == "/ok" { 0 } else { 100_000 });
+        let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let answer = sender.send_request(Request::get(site.url(path)).body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let ended = timeout(PATIENCE, connection).await;
+        assert!(ended.is_ok(), "{path}: the connection goes on");
+        drop(answer);
+    }
+}
+
+/// A stream of events is silent for longer than a peer may be.
+#[tokio::test]
+async fn an_http2_peer_that_waits_for_more_of_its_answer_is_not_cut_off() {
+    let site = Site::with(pages(), ServeLimits { write_stall: SHORT / 2, ..ServeLimits::default() }).await;
+    let stream = TcpStream::connect(site.address).await.unwrap();
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (mut sender, connection) = handshake.await.unwrap();
+    tokio::spawn(connection);
+    // What was answered before is nobody's turn any more.
+    let whole = sender.send_request(Request::get(site.url("/ok")).body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(whole.into_body().collect().await.unwrap().to_bytes(), "ok");
+    let answer = sender.send_request(Request::get(site.url("/drip")).body(Body::empty()).unwrap()).await.unwrap();
+    let body = timeout(PATIENCE, answer.into_body().collect()).await.unwrap().unwrap();
+    assert_eq!(body.to_bytes(), "drop drop ");
+}
+
 #[tokio::test]
 async fn beyond_the_limit_connections_wait_and_idle_ones_give_way() {
     let limits = ServeLimits { max_connections: 1, idle_when_crowded: SHORT, ..ServeLimits::default() };
@@ -231,7 +299,7 @@ async fn shutting_down_answers_what_is_in_flight_and_nothing_new() {
     began.notified().await;
 
     site.stop.cancel();
-    assert_eq!(idle.read_to_end().await, "", "an idle connection is closed at once");
+    assert_eq!(idle.read_to_end().await, "", "an idle connection is closed soon");
     assert!(TcpStream::connect(site.address).await.is_err(), "nobody listens any more");
     go_on.notify_one();
     let answer = busy.read_to_end().await;
@@ -240,17 +308,100 @@ async fn shutting_down_answers_what_is_in_flight_and_nothing_new() {
 }
 
 #[tokio::test]
+async fn a_request_that_was_on_its_way_at_the_signal_is_answered_and_hears_that_it_was_the_last() {
+    let site = Site::start(pages()).await;
+    let mut kept = site.dial(GET).await;
+    let mut half = site.dial(b"GET /ok HTTP/1.1\r\nho").await;
+    assert!(kept.read_until("ok").await);
+    site.stop.cancel();
+    kept.write(GET).await;
+    half.write(b"st: x\r\n\r\n").await;
+    for mut wire in [kept, half] {
+        let answer = wire.read_to_end().await;
+        assert!(answer.contains("connection: close") && answer.ends_with("ok"), "{answer}");
+    }
+    timeout(PATIENCE, site.served).await.unwrap().unwrap();
+}
+
+fn is_told_to_come_back(answer: &str) {
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains(r#""code":"shutting_down""#), "{answer}");
+    for header in ["retry-after: 10", "x-request-id: ", "connection: close"] {
+        assert!(answer.contains(header), "{answer}");
+    }
+}
+
+/// A route without an answer, and a word when it was asked for.
+fn never(began: &Arc<Notify>) -> Router {
+    let begin = Arc::clone(began);
+    let never = move || async move {
+        begin.notify_one();
+        std::future::pending::<()>().await
+    };
+    pages().route("/never", get(never))
+}
+
+#[tokio::test]
+async fn whoever_is_still_waiting_shortly_before_the_end_is_told_to_come_back() {
+    let began = Arc::new(Notify::new());
+    let limits = ServeLimits { shutdown: limits::LAST_CALL + SHORT, ..ServeLimits::default() };
+    let site = Site::with(never(&began), limits).await;
+    let mut waiting = site.dial(b"GET /never HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    began.notified().await;
+    let mut sending = site.dial(b"POST /count HTTP/1.1\r\nhost: x\r\ncontent-length: 99999\r\n\r\nsome").await;
+    let mut kept = site.dial(GET).await;
+    assert!(kept.read_until("ok").await);
+    let watch = Instant::now();
+    site.stop.cancel();
+    is_told_to_come_back(&waiting.read_to_end().await);
+    assert!(watch.elapsed() >= SHORT, "not before it has to be");
+    is_told_to_come_back(&sending.read_to_end().await);
+    timeout(PATIENCE, site.served).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_comes_after_the_last_call_is_not_even_begun() {
+    let limits = ServeLimits { shutdown: limits::LAST_CALL, ..ServeLimits::default() };
+    let began = Arc::new(Notify::new());
+    let site = Site::with(never(&began), limits).await;
+    let mut kept = site.dial(GET).await;
+    assert!(kept.read_until("ok").await);
+    let mut waiting = site.dial(b"GET /never HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    began.notified().await;
+    site.stop.cancel();
+    is_told_to_come_back(&waiting.read_to_end().await);
+    kept.write(GET).await;
+    is_told_to_come_back(&kept.read_to_end().await);
+}
+
+#[tokio::test]
+async fn http2_is_told_so_too() {
+    let limits = ServeLimits { shutdown: limits::LAST_CALL + SHORT, ..ServeLimits::default() };
+    let site = Site::with(pages(), limits).await;
+    let stream = TcpStream::connect(site.address).await.unwrap();
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (mut sender, connection) = handshake.await.unwrap();
+    tokio::spawn(connection);
+    let known = sender.send_request(Request::get(site.url("/ok")).body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(known.status(), 200);
+    sender.ready().await.unwrap();
+    let endless = Body::from_stream(stream::iter([chunk()]).chain(stream::pending()));
+    let answer = sender.send_request(Request::post(site.url("/count")).body(endless).unwrap());
+    site.stop.cancel();
+    let answer = timeout(PATIENCE, answer).await.unwrap().unwrap();
+    assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"10".parse().unwrap()));
+    timeout(PATIENCE, site.served).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn at_the_deadline_what_is_left_is_cut_off() {
-    let site = Site::with(
-        Router::new().route("/never", get(|| async { std::future::pending::<()>().await })),
-        ServeLimits { shutdown: SHORT, ..ServeLimits::default() },
-    )
-    .await;
-    let mut wire = site.dial(b"GET /never HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    site.get("/other").await;
+    let hanging = || async { Body::from_stream(stream::iter([chunk()]).chain(stream::pending())) };
+    let limits = ServeLimits { shutdown: SHORT, ..ServeLimits::default() };
+    let site = Site::with(Router::new().route("/hanging", get(hanging)), limits).await;
+    let mut wire = site.dial(b"GET /hanging HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(wire.read_until("200 OK").await);
     site.stop.cancel();
     timeout(PATIENCE, site.served).await.unwrap().unwrap();
-    assert_eq!(wire.read_to_end().await, "");
+    assert!(!wire.read_to_end().await.ends_with("0\r\n\r\n"));
 }
 
 #[tokio::test]

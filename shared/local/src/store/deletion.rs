@@ -5,7 +5,7 @@ use domain::{Conversation, ConversationId, Line, Timestamp, Uid};
 use flow::ports::Removed;
 use rusqlite::Connection;
 
-use super::fault::Result;
+use super::fault::{Fault, Result};
 use super::reading;
 use super::redirects::Redirects;
 use super::table::lines::Key;
@@ -31,8 +31,12 @@ pub fn remove_texts(db: &Connection, uid: &Uid, id: ConversationId, limit: usize
     let mut keys = reading::keys(db, &conversation, &mut redirects, Key::FIRST, limit)?;
     keys.truncate(limit);
     for key in &keys {
-        let line = lines::at(db, uid, *key)?;
-        line.map(Line::forgotten).map_or(Ok(()), |line| lines::update(db, &line))?;
+        match lines::at(db, uid, *key) {
+            Ok(line) => line.map(Line::forgotten).map_or(Ok(()), |line| lines::update(db, &line))?,
+            // Nobody can read it, but its words may stand in it; and the others must not stay because of it.
+            Err(Fault::Damaged { .. }) => lines::empty(db, uid, *key)?,
+            Err(fault) => return Err(fault),
+        }
     }
     let more = keys.len() == limit;
     if !more {

@@ -1,7 +1,7 @@
 //! Whose jobs an operation has written: their watchers are woken after the commit.
 
 use domain::{Job, Line, Recording, Uid};
-use flow::ports::{Created, Feed, Stepped, Watch, Written};
+use flow::ports::{Created, Feed, Opened, SessionCompleted, Stepped, Watch, Written};
 
 use super::SqliteStore;
 
@@ -23,6 +23,25 @@ impl OfUser for Created {
         match self {
             Created::New { job, .. } => Some(&job.uid),
             Created::Answered(_) => None,
+        }
+    }
+}
+
+impl OfUser for Opened {
+    /// What is known may have been born with the answer.
+    fn uid(&self) -> Option<&Uid> {
+        match self {
+            Opened::Session { job, .. } | Opened::Known(job) => Some(&job.uid),
+        }
+    }
+}
+
+impl OfUser for SessionCompleted {
+    fn uid(&self) -> Option<&Uid> {
+        match self {
+            SessionCompleted::Job { job, .. } => Some(&job.uid),
+            SessionCompleted::Answered { session, .. } => Some(&session.uid),
+            SessionCompleted::Incomplete { .. } | SessionCompleted::Ended(_) | SessionCompleted::NoSuchJob => None,
         }
     }
 }

@@ -28,12 +28,12 @@ impl Store for SqliteStore {
 
     async fn open_session(&self, request: &SessionRequest, at: At<'_>) -> Result<Opened> {
         let (id, request, moment) = (request.job_id, request.clone(), Moment::of(&at));
-        self.write("store.open_session", id, move |db| session::open(db, &request, &moment.at())).await
+        self.write_jobs("store.open_session", id, move |db| session::open(db, &request, &moment.at())).await
     }
 
     async fn complete_session(&self, id: JobId, whole: &[WholeFile], at: At<'_>) -> Result<SessionCompleted> {
         let (whole, moment) = (whole.to_vec(), Moment::of(&at));
-        self.write("store.complete_session", id, move |db| session::complete(db, id, &whole, &moment.at())).await
+        self.write_jobs("store.complete_session", id, move |db| session::complete(db, id, &whole, &moment.at())).await
     }
 
     async fn step(&self, id: JobId, command: &Command, at: At<'_>) -> Result<Stepped> {

@@ -37,6 +37,20 @@ pub async fn every_write_of_a_job_wakes_its_users_watch(store: Arc<dyn FedStore>
     assert!(woken(&mut watch) && !woken(&mut watch), "finished, once");
 }
 
+pub async fn an_upload_session_wakes_when_it_is_opened_and_when_it_is_completed(store: Arc<dyn FedStore>) {
+    let (scene, ann) = (Scene::new(store.clone()), uid("ann"));
+    let mut watch = store.watch(&ann);
+    let session = scene.session(&ann, &[phone(0)]).await;
+    assert!(woken(&mut watch), "opened");
+    scene.complete(&session).await;
+    assert!(woken(&mut watch), "completed");
+    let answered = scene.session(&ann, &[phone(0), phone(90)]).await;
+    scene.accept(&ann, &[phone(90)]).await;
+    assert!(woken(&mut watch), "accepted elsewhere");
+    scene.complete(&answered).await;
+    assert!(woken(&mut watch), "another job has its recordings");
+}
+
 pub async fn a_job_whose_turn_comes_wakes_too(store: Arc<dyn FedStore>) {
     let (scene, ann) = (Scene::new(store.clone()), uid("ann"));
     let mut jobs = Vec::new();
@@ -64,6 +78,7 @@ macro_rules! feed_contract {
     ($make:expr) => {
         $crate::contract_tests! { feed_contract of feed, $make, [
             every_write_of_a_job_wakes_its_users_watch,
+            an_upload_session_wakes_when_it_is_opened_and_when_it_is_completed,
             a_job_whose_turn_comes_wakes_too,
             what_another_user_does_wakes_nobody,
         ] }

@@ -17,6 +17,7 @@ queries! {
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
     UPDATE = "UPDATE lines SET place = ?4, conversation = ?5, document = ?6
         WHERE uid = ?1 AND recording = ?2 AND start_ms = ?3";
+    EMPTY = "UPDATE lines SET place = NULL, document = '' WHERE uid = ?1 AND recording = ?2 AND start_ms = ?3";
     TIMED = "SELECT starts_at, recording, start_ms, conversation FROM lines
         WHERE place = 'timed' AND uid = ?1 AND stream = ?2
         AND (starts_at, recording, start_ms) > (?3, ?4, ?5) AND starts_at <= ?6
@@ -111,6 +112,12 @@ pub fn update(db: &Connection, line: &Line) -> Result<()> {
     let (uid, recording) = (line.uid.as_str(), line.recording.bytes());
     let document = to_document(TABLE, line)?;
     run(db, UPDATE, params![uid, recording, line.start_ms, place(line), conversation(line), document])?;
+    Ok(())
+}
+
+/// Takes every byte of a line that cannot be read. It stays damaged: what it was is not known.
+pub fn empty(db: &Connection, uid: &Uid, key: Key) -> Result<()> {
+    run(db, EMPTY, params![uid.as_str(), key.recording, key.start_ms])?;
     Ok(())
 }
 

@@ -95,6 +95,25 @@ async fn a_damaged_plan_and_a_lost_recording_are_named() {
 }
 
 #[tokio::test]
+async fn a_damaged_line_does_not_keep_the_texts_of_a_deleted_conversation() {
+    let (store, folder) = fresh();
+    let (scene, ann) = (scene(&store), uid("ann"));
+    let said = [(0, 900, "a secret"), (1000, 1900, "another secret"), (2000, 2900, "and a third")];
+    let job = scene.transcribe(&ann, &phone(0), &said).await;
+    let (id, recording) = (job.new_conversation_ids[0], job.files[0].recording);
+    let half = "UPDATE lines SET document = substr(document, 1, length(document) - 9) WHERE recording = ?1 AND start_ms = 1000";
+    tamper(&folder, half, recording.bytes());
+    assert!(scene.delete(&ann, id).await);
+    assert_eq!(scene.forget(&ann, id, 2).await, 3);
+    assert_eq!(store.due_deletions(scene.now(), None, 10).await.unwrap(), []);
+    let db = Connection::open(path(&folder)).unwrap();
+    let left = "SELECT count(*) FROM lines WHERE document LIKE '%secret%' OR document LIKE '%third%'";
+    assert_eq!(db.query_row(left, [], |row| row.get::<_, u32>(0)).unwrap(), 0);
+    // It stays a line that was there and cannot be read.
+    names(&store.lines(&ann, recording, &[1000]).await.unwrap_err(), "lines", &recording.to_string());
+}
+
+#[tokio::test]
 async fn redirects_in_a_circle_are_damage_and_no_endless_loop() {
     let (store, folder) = fresh();
     let (scene, ann) = (scene(&store), uid("ann"));

@@ -98,11 +98,15 @@ impl flow::ports::Store for Store {
     }
 
     async fn open_session(&self, request: &SessionRequest, at: At<'_>) -> Result<Opened> {
-        self.tables().open_session(request, &at)
+        let opened = self.tables().open_session(request, &at);
+        self.watchers.wake(&request.uid);
+        opened
     }
 
     async fn complete_session(&self, id: JobId, whole: &[WholeFile], at: At<'_>) -> Result<SessionCompleted> {
-        Ok(self.tables().complete_session(id, whole, &at))
+        let completed = self.tables().complete_session(id, whole, &at);
+        self.wake_of(id);
+        Ok(completed)
     }
 
     async fn step(&self, id: JobId, command: &Command, at: At<'_>) -> Result<Stepped> {
