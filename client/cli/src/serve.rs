@@ -18,6 +18,7 @@ pub fn run(args: Serve) -> Result<()> {
         .flag("engine", "name", args.engine, "--engine")
         .config()?;
     edge::telemetry::init(&telemetry(&config)).context("configuration: log.level")?;
+    raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
     let done = runtime.block_on(serve(
         args.json,
@@ -44,4 +45,15 @@ fn telemetry(config: &Config) -> Telemetry {
         LogFormat::Json => Format::Json,
     };
     Telemetry { filter: config.log.level.clone(), format }
+}
+
+/// The usual soft limit, 1,024 open files, is less than `server.max_connections`; the hard one is ours to use. Where it
+/// cannot be raised, connections wait until others end.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, open_files = limit.current, "the limit of open files cannot be raised");
+    }
 }

@@ -90,7 +90,8 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
         admission: admission(config, &clock)?,
         clock,
         random,
-        settings: Arc::new(settings),
+        // This process lives on after its answers, and takes up at its start what it could not do.
+        settings: Arc::new(Settings { enqueue_behind_answers: true, ..settings }),
         staging: Default::default(),
     };
     let public_url = config.public_url()?;

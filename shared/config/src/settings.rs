@@ -44,6 +44,7 @@ impl Config {
                 per_user: limits.event_streams_per_user,
                 in_all: limits.event_streams,
             },
+            enqueue_behind_answers: false,
             max_span: None,
         })
     }

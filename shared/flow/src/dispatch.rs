@@ -16,6 +16,15 @@ pub async fn enqueue(world: &World, job: &Job) {
     }
 }
 
+/// The same for a job that was just accepted.
+pub async fn enqueue_accepted(world: &World, job: &Job) {
+    if !world.settings.enqueue_behind_answers {
+        return enqueue(world, job).await;
+    }
+    let (world, job) = (world.clone(), job.clone());
+    tokio::spawn(async move { enqueue(&world, &job).await });
+}
+
 pub async fn try_enqueue(world: &World, job: &Job) -> Result<()> {
     let now = world.now();
     let schedule = job.dispatch.not_before.filter(|at| !now.has_reached(*at));

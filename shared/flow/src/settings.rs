@@ -87,6 +87,9 @@ pub struct Settings {
     pub upload: UploadLimits,
     pub worker: WorkerLimits,
     pub streams: StreamLimits,
+    /// The task of an accepted job is made behind the answer. Only where the process lives on after it: a job is durably
+    /// due, so that a crash in between delays it and loses nothing.
+    pub enqueue_behind_answers: bool,
     /// How long a segment may span: what the engine prefers, at most. `None`: the engine decides.
     pub max_span: Option<Duration>,
 }

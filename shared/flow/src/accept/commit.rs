@@ -6,7 +6,7 @@ use domain::{FileStatus, Job, Status};
 use super::intake::{Intake, delete_all};
 use super::refusal::Refused;
 use crate::counted;
-use crate::dispatch::enqueue;
+use crate::dispatch::enqueue_accepted;
 use crate::effects;
 use crate::error::Kind;
 use crate::persist::persist;
@@ -54,7 +54,7 @@ impl Intake {
                     counted::ended(&job);
                     effects::run(&world, &job).await;
                 } else if job.holds_a_turn() {
-                    enqueue(&world, &job).await;
+                    enqueue_accepted(&world, &job).await;
                 }
                 Ok(Accepted { job, deduplicated })
             }

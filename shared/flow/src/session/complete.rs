@@ -5,7 +5,7 @@ use domain::session::WholeFile;
 use domain::{Job, Status};
 
 use super::progress;
-use crate::dispatch::enqueue;
+use crate::dispatch::enqueue_accepted;
 use crate::effects;
 use crate::error::Result;
 use crate::persist::persist;
@@ -66,7 +66,7 @@ fn whole((index, progress): (usize, &Option<Progress>)) -> Option<WholeFile> {
 /// made.
 async fn go_on(world: &World, job: &Job) {
     if job.status == Status::Queued && job.dispatch.state == DispatchState::Pending {
-        enqueue(world, job).await;
+        enqueue_accepted(world, job).await;
     } else if job.status.is_terminal() {
         effects::run(world, job).await;
     }
