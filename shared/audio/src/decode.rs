@@ -4,6 +4,7 @@ use domain::{Codec, Format, FrameFormat};
 
 use crate::error::AudioError;
 use crate::mulaw::Mulaw;
+use crate::opus::Opus;
 use crate::pcm::{Pcm8, Pcm16};
 
 /// What a decoder made of a frame.
@@ -11,6 +12,9 @@ use crate::pcm::{Pcm8, Pcm16};
 pub enum Decoded {
     /// The samples were appended. `leftover` bytes at the frame's end are no whole sample.
     Audio { leftover: usize },
+    /// The samples were appended, but the frame does not look like the others of its recording: it is heard, and counts
+    /// as concealed, so that a file of such frames is never called silent.
+    Doubted,
     /// The frame is not one of this codec; nothing was appended.
     Refused,
 }
@@ -20,7 +24,7 @@ pub enum Decoded {
 /// A codec that can hide a loss (Opus) does so in `conceal`; one that packs its own rate into its frames (AAC) answers
 /// `rate` with what it really gives. What reads a sound file feeds the packets of its container to the same trait.
 pub trait FrameDecoder: Send {
-    /// Samples a second of what it appends. Asked once, before the first frame.
+    /// Samples a second of what it appends. Asked before the first frame and after each.
     fn rate(&self) -> u32;
 
     /// Appends the frame's samples to `out`: mono, within -1 and 1.
@@ -45,7 +49,8 @@ pub(crate) fn decoder(format: &Format) -> Result<Box<dyn FrameDecoder>, AudioErr
         Codec::Pcm8 => Ok(Box::new(Pcm8 { rate, channels })),
         // The codec's name says the usual rate, the file's name the real one.
         Codec::Mulaw8 | Codec::Mulaw16 => Ok(Box::new(Mulaw::new(rate, channels))),
-        Codec::Opus | Codec::OpusFs320 | Codec::Aac | Codec::Lc3Fs1030 => Err(AudioError::Unsupported(*format)),
+        Codec::Opus | Codec::OpusFs320 => Ok(Box::new(Opus::new(&frames)?)),
+        Codec::Aac | Codec::Lc3Fs1030 => Err(AudioError::Unsupported(*format)),
     }
 }
 
@@ -60,7 +65,7 @@ mod tests {
             ("a_x_pcm8_8000_2_fs160_1748300000.bin", true),
             ("a_x_mulaw8_8000_1_fs160_1748300000.bin", true),
             ("a_x_mulaw16_16000_1_fs160_1748300000.bin", true),
-            ("a_x_opus_16000_1_fs160_1748300000.bin", false),
+            ("a_x_opus_16000_1_fs160_1748300000.bin", true),
             ("a_1748300000.wav", false),
         ] {
             assert_eq!(supported(&domain::name::parse(name).unwrap().format), expected, "{name}");

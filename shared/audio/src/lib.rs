@@ -10,6 +10,7 @@ pub mod detect;
 mod error;
 mod frames;
 mod mulaw;
+mod opus;
 mod pcm;
 mod resample;
 mod sample;
