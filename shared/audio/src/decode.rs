@@ -36,21 +36,21 @@ pub trait FrameDecoder: Send {
 
 /// Whether this build can decode the format.
 pub fn supported(format: &Format) -> bool {
-    decoder(format).is_ok()
+    match format {
+        Format::Frames(frames) => decoder(frames).is_ok(),
+        Format::Sound(_) => true,
+    }
 }
 
-pub(crate) fn decoder(format: &Format) -> Result<Box<dyn FrameDecoder>, AudioError> {
-    let Format::Frames(frames) = *format else {
-        return Err(AudioError::Unsupported(*format));
-    };
-    let FrameFormat { codec, rate, channels, .. } = frames;
+pub(crate) fn decoder(frames: &FrameFormat) -> Result<Box<dyn FrameDecoder>, AudioError> {
+    let FrameFormat { codec, rate, channels, .. } = *frames;
     match codec {
         Codec::Pcm16 => Ok(Box::new(Pcm16 { rate, channels })),
         Codec::Pcm8 => Ok(Box::new(Pcm8 { rate, channels })),
         // The codec's name says the usual rate, the file's name the real one.
         Codec::Mulaw8 | Codec::Mulaw16 => Ok(Box::new(Mulaw::new(rate, channels))),
-        Codec::Opus | Codec::OpusFs320 => Ok(Box::new(Opus::new(&frames)?)),
-        Codec::Aac | Codec::Lc3Fs1030 => Err(AudioError::Unsupported(*format)),
+        Codec::Opus | Codec::OpusFs320 => Ok(Box::new(Opus::new(frames)?)),
+        Codec::Aac | Codec::Lc3Fs1030 => Err(AudioError::Unsupported(Format::Frames(*frames))),
     }
 }
 
@@ -66,7 +66,8 @@ mod tests {
             ("a_x_mulaw8_8000_1_fs160_1748300000.bin", true),
             ("a_x_mulaw16_16000_1_fs160_1748300000.bin", true),
             ("a_x_opus_16000_1_fs160_1748300000.bin", true),
-            ("a_1748300000.wav", false),
+            ("a_x_lc3_fs1030_16000_1_fs160_1748300000.bin", false),
+            ("a_1748300000.wav", true),
         ] {
             assert_eq!(supported(&domain::name::parse(name).unwrap().format), expected, "{name}");
         }

@@ -16,6 +16,7 @@ mod resample;
 mod sample;
 mod samples;
 mod segment;
+mod sound;
 #[cfg(test)]
 mod testing;
 mod track;

@@ -9,6 +9,7 @@ use crate::decode::{Decoded, FrameDecoder, decoder};
 use crate::error::AudioError;
 use crate::frames::{Damage, Frames};
 use crate::resample::{RATE, Resampler};
+use crate::sound;
 
 /// The longest recording: a day of wearing a device, and as much again for one that was never switched off. Offsets are
 /// u32 milliseconds, which would last 49 days; what bounds it is the memory of the loudness track.
@@ -109,7 +110,10 @@ pub(crate) struct Samples<'r> {
 
 impl<'r> Samples<'r> {
     pub fn new(format: &Format, read: &'r mut dyn Read) -> Result<Self, AudioError> {
-        Ok(Self::with(decoder(format)?, read))
+        match format {
+            Format::Frames(frames) => Ok(Self::with(decoder(frames)?, read)),
+            Format::Sound(_) => Ok(Self::of(sound::open(read)?)),
+        }
     }
 
     pub fn with(decoder: Box<dyn FrameDecoder>, read: &'r mut dyn Read) -> Self {

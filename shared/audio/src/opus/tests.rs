@@ -5,6 +5,8 @@ use std::f32::consts::TAU;
 use opus::{Application, Encoder};
 
 use super::*;
+use domain::Format;
+
 use crate::decode::decoder;
 use crate::testing::{fixture_samples, format, likeness, noise, recorded};
 
@@ -50,7 +52,8 @@ fn every_frame_size_rate_and_number_of_channels_lasts_as_long_as_it_is() {
         (24_000, 480),
     ] {
         for (channels, number) in [(Channels::Mono, 1), (Channels::Stereo, 2)] {
-            let mut decoder = decoder(&format(&format!("opus_{rate}_{number}"))).unwrap();
+            let Format::Frames(frames) = format(&format!("opus_{rate}_{number}")) else { panic!("no frames") };
+            let mut decoder = decoder(&frames).unwrap();
             let mut out = Vec::new();
             for packet in packets(rate, channels, samples, 50) {
                 assert!(!matches!(decoder.decode(&packet, &mut out), Decoded::Refused));
