@@ -2,6 +2,7 @@
 
 use domain::{Codec, Format, FrameFormat};
 
+use crate::aac::Aac;
 use crate::error::AudioError;
 use crate::mulaw::Mulaw;
 use crate::opus::Opus;
@@ -50,7 +51,8 @@ pub(crate) fn decoder(frames: &FrameFormat) -> Result<Box<dyn FrameDecoder>, Aud
         // The codec's name says the usual rate, the file's name the real one.
         Codec::Mulaw8 | Codec::Mulaw16 => Ok(Box::new(Mulaw::new(rate, channels))),
         Codec::Opus | Codec::OpusFs320 => Ok(Box::new(Opus::new(frames)?)),
-        Codec::Aac | Codec::Lc3Fs1030 => Err(AudioError::Unsupported(Format::Frames(*frames))),
+        Codec::Aac => Ok(Box::new(Aac::new(rate))),
+        Codec::Lc3Fs1030 => Err(AudioError::Unsupported(Format::Frames(*frames))),
     }
 }
 
@@ -66,6 +68,7 @@ mod tests {
             ("a_x_mulaw8_8000_1_fs160_1748300000.bin", true),
             ("a_x_mulaw16_16000_1_fs160_1748300000.bin", true),
             ("a_x_opus_16000_1_fs160_1748300000.bin", true),
+            ("a_x_aac_16000_1_fs1024_1748300000.bin", true),
             ("a_x_lc3_fs1030_16000_1_fs160_1748300000.bin", false),
             ("a_1748300000.wav", true),
         ] {

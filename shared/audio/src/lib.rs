@@ -3,12 +3,14 @@
 //! A recording is read twice: [`analyse`] finds the segments, [`cut`] fetches their samples. Both stream; a recording of
 //! any length takes less than 64 MiB, most of it the loudness track of a very long one.
 
+mod aac;
 mod analyse;
 mod cut;
 mod decode;
 pub mod detect;
 mod error;
 mod frames;
+mod input;
 mod mulaw;
 mod opus;
 mod pcm;
@@ -27,6 +29,7 @@ pub use decode::{Decoded, FrameDecoder, supported};
 pub use detect::{Detector, Energy, Region};
 pub use error::AudioError;
 pub use frames::{Damage, Frames, MAX_FRAME_BYTES};
+pub use input::{Input, Ranges};
 pub use resample::RATE;
 pub use sample::{SAMPLE, SAMPLE_FORMAT, SAMPLE_NAME_STEM, SAMPLE_TEXT, sample_samples};
 pub use samples::MAX_DURATION;

@@ -8,6 +8,7 @@ use domain::Format;
 use crate::decode::{Decoded, FrameDecoder, decoder};
 use crate::error::AudioError;
 use crate::frames::{Damage, Frames};
+use crate::input::Input;
 use crate::resample::{RATE, Resampler};
 use crate::sound;
 
@@ -109,14 +110,14 @@ pub(crate) struct Samples<'r> {
 }
 
 impl<'r> Samples<'r> {
-    pub fn new(format: &Format, read: &'r mut dyn Read) -> Result<Self, AudioError> {
+    pub fn new(format: &Format, input: impl Into<Input<'r>>) -> Result<Self, AudioError> {
         match format {
-            Format::Frames(frames) => Ok(Self::with(decoder(frames)?, read)),
-            Format::Sound(_) => Ok(Self::of(sound::open(read)?)),
+            Format::Frames(frames) => Ok(Self::with(decoder(frames)?, input.into().stream())),
+            Format::Sound(_) => Ok(Self::of(sound::open(input.into())?)),
         }
     }
 
-    pub fn with(decoder: Box<dyn FrameDecoder>, read: &'r mut dyn Read) -> Self {
+    pub fn with(decoder: Box<dyn FrameDecoder>, read: impl Read + 'r) -> Self {
         Self::of(Box::new(Framed { frames: Frames::new(read), decoder }))
     }
 

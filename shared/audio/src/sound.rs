@@ -6,6 +6,7 @@
 
 mod flac;
 mod mp3;
+mod mp4;
 mod ogg;
 mod opus_head;
 mod symphonia;
@@ -13,20 +14,26 @@ mod vorbis;
 mod wav;
 mod window;
 
-use std::io::Read;
+use std::io::{Read, SeekFrom};
 
 use self::flac::Flac;
 use self::mp3::Mp3;
-use self::symphonia::Symphonia;
+use self::mp4::Mp4;
+pub(crate) use self::symphonia::Symphonia;
 use self::wav::Wav;
 use self::window::Window;
 use crate::decode::FrameDecoder;
 use crate::error::AudioError;
 use crate::frames::Damage;
+use crate::input::Input;
 use crate::samples::{Step, Steps, decode};
 
 /// Beyond these a rate is an accident: resampling would take more memory and time than any recording is worth.
 const RATES: std::ops::RangeInclusive<u32> = 1_000..=384_000;
+
+const IMPOSSIBLE_RATE: AudioError = AudioError::Unreadable("the file claims an impossible rate");
+/// Enough to recognise a file by.
+const HEAD: u64 = 12;
 
 /// Wide enough for the largest packet of any container here.
 const WINDOW: usize = 512 * 1024;
@@ -50,7 +57,26 @@ trait Container {
 }
 
 /// Opens what a sound file holds.
-pub(crate) fn open<'r>(read: &'r mut dyn Read) -> Result<Box<dyn Steps + 'r>, AudioError> {
+pub(crate) fn open<'r>(input: Input<'r>) -> Result<Box<dyn Steps + 'r>, AudioError> {
+    let steps = match input {
+        Input::Ranges(ranges) => {
+            let mut head = Vec::new();
+            (&mut *ranges).take(HEAD).read_to_end(&mut head)?;
+            if head.get(4..8) == Some(b"ftyp") {
+                let mp4 = Mp4::open(ranges)?;
+                let decoder = mp4.decoder()?;
+                Packets::boxed(mp4, decoder)
+            } else {
+                ranges.seek(SeekFrom::Start(0))?;
+                open_stream(Input::Ranges(ranges).stream())?
+            }
+        }
+        Input::Stream(_) => open_stream(input.stream())?,
+    };
+    if RATES.contains(&steps.rate()) { Ok(steps) } else { Err(IMPOSSIBLE_RATE) }
+}
+
+fn open_stream<'r>(read: Box<dyn Read + 'r>) -> Result<Box<dyn Steps + 'r>, AudioError> {
     let mut window = Window::new(read, WINDOW);
     let steps: Box<dyn Steps + 'r> = match *window.peek(12)? {
         [b'R', b'I', b'F', b'F' | b'X', ..] | [b'R', b'F', b'6', b'4', ..] => Box::new(Wav::open(window)?),
@@ -65,13 +91,12 @@ pub(crate) fn open<'r>(read: &'r mut dyn Read) -> Result<Box<dyn Steps + 'r>, Au
             let decoder = mp3.decoder()?;
             Packets::boxed(mp3, decoder)
         }
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => {
+            return Err(AudioError::Unreadable("the file is an M4A file; its name has to say so"));
+        }
         _ => return Err(AudioError::Unreadable("the file is not a sound file of a known kind")),
     };
-    if RATES.contains(&steps.rate()) {
-        Ok(steps)
-    } else {
-        Err(AudioError::Unreadable("the file claims an impossible rate"))
-    }
+    Ok(steps)
 }
 
 /// A container and its decoder.
@@ -114,7 +139,7 @@ impl<C: Container, D: FrameDecoder> Steps for Packets<C, D> {
         let until = part.until;
         let step = decode(&mut self.decoder, part.data, out);
         if !RATES.contains(&self.decoder.rate()) {
-            return Err(AudioError::Unreadable("the file claims an impossible rate"));
+            return Err(IMPOSSIBLE_RATE);
         }
         self.trim(until, out);
         Ok(Some(Step { concealed: step.concealed.min(out.len() as u64), ..step }))

@@ -62,8 +62,9 @@ pub fn sound_format(extension: &str) -> Format {
     domain::name::parse(&format!("x.{extension}")).unwrap().format
 }
 
-pub fn all_samples(format: &Format, mut bytes: &[u8]) -> Vec<f32> {
-    let mut samples = crate::samples::Samples::new(format, &mut bytes).unwrap();
+pub fn all_samples(format: &Format, bytes: &[u8]) -> Vec<f32> {
+    let mut cursor = io::Cursor::new(bytes);
+    let mut samples = crate::samples::Samples::new(format, crate::Input::ranges(&mut cursor)).unwrap();
     let mut all = Vec::new();
     while let Some(piece) = samples.next_piece().unwrap() {
         all.extend_from_slice(piece);

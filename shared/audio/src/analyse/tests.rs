@@ -1,6 +1,6 @@
 //! Verdicts over real speech, silence and damage.
 
-use std::io;
+use std::io::{self, Read};
 use std::time::Duration;
 
 use proptest::prelude::*;

@@ -31,8 +31,9 @@ pub(crate) struct Symphonia {
 }
 
 impl Symphonia {
-    pub fn aac(config: &[u8]) -> std::result::Result<Self, AudioError> {
-        Self::new(CODEC_ID_AAC, Some(config), 1024)
+    /// `config` is what MPEG-4 calls an `AudioSpecificConfig`, which says the rate too.
+    pub fn aac(config: &[u8], rate: u32) -> std::result::Result<Self, AudioError> {
+        Ok(Self { rate, ..Self::new(CODEC_ID_AAC, Some(config), 1024)? })
     }
 
     /// Its decoder learns the rate from the first frame.

@@ -3,14 +3,14 @@
 use std::io::{self, Read};
 
 pub(crate) struct Window<'r> {
-    read: &'r mut dyn Read,
+    read: Box<dyn Read + 'r>,
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
 }
 
 impl<'r> Window<'r> {
-    pub fn new(read: &'r mut dyn Read, width: usize) -> Self {
+    pub fn new(read: Box<dyn Read + 'r>, width: usize) -> Self {
         Self { read, buffer: vec![0; width].into_boxed_slice(), start: 0, end: 0 }
     }
 
