@@ -1,6 +1,6 @@
 //! One trait for every codec: a frame becomes mono samples.
 
-use domain::{Codec, Format, FrameFormat};
+use domain::{Codec, Format, FrameFormat, name::SoundFile};
 
 use crate::aac::Aac;
 use crate::error::AudioError;
@@ -41,6 +41,11 @@ pub fn supported(format: &Format) -> bool {
         Format::Frames(frames) => decoder(frames).is_ok(),
         Format::Sound(_) => true,
     }
+}
+
+/// Whether a recording of this format has to be read from any place on ([`Input::Ranges`](crate::Input)).
+pub fn needs_ranges(format: &Format) -> bool {
+    *format == Format::Sound(SoundFile::M4a)
 }
 
 pub(crate) fn decoder(frames: &FrameFormat) -> Result<Box<dyn FrameDecoder>, AudioError> {

@@ -25,7 +25,7 @@ mod track;
 
 pub use analyse::{Analysis, Verdict, analyse, analyse_within};
 pub use cut::cut;
-pub use decode::{Decoded, FrameDecoder, supported};
+pub use decode::{Decoded, FrameDecoder, needs_ranges, supported};
 pub use detect::{Detector, Energy, Region};
 pub use error::AudioError;
 pub use frames::{Damage, Frames, MAX_FRAME_BYTES};
