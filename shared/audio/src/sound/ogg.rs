@@ -94,7 +94,7 @@ impl<'r> Ogg<'r> {
                 }
             }
             if !self.page()? {
-                self.damage.dropped_bytes += self.packet.len() as u64;
+                self.damage.dropped_bytes += std::mem::take(&mut self.packet).len() as u64;
                 return Ok(false);
             }
         }
@@ -106,7 +106,8 @@ impl<'r> Ogg<'r> {
             let seen = self.window.peek(MOST_PAGE)?;
             let Some(page) = Page::read(seen) else {
                 if seen.is_empty() || (seen.len() < HEADER && !seen.starts_with(b"OggS")) || is_cut_off(seen) {
-                    self.damage.dropped_bytes += std::mem::take(&mut self.gap) + seen.len() as u64;
+                    let rest = seen.len() as u64;
+                    self.damage.dropped_bytes += std::mem::take(&mut self.gap) + self.window.skip(rest)?;
                     return Ok(false);
                 }
                 let next = (1..seen.len()).find(|&at| seen[at..].starts_with(b"OggS")).unwrap_or(seen.len().max(4) - 3);
@@ -125,8 +126,8 @@ impl<'r> Ogg<'r> {
     }
 
     fn follow(&mut self, page: Page, lacing: Vec<u8>) {
+        let lost = page.sequence != self.sequence || self.gap > 0;
         self.damage.dropped_bytes += std::mem::take(&mut self.gap);
-        let lost = page.sequence != self.sequence;
         // Pages are missing: what was begun has no end, and what is continued has no start.
         if lost {
             self.damage.in_middle = true;

@@ -83,6 +83,7 @@ pub(super) struct Wav<'r> {
     channels: usize,
     rate: u32,
     left: u64,
+    damage: Damage,
 }
 
 impl<'r> Wav<'r> {
@@ -103,7 +104,7 @@ impl<'r> Wav<'r> {
                     };
                     // Nothing and the maximum stand for "not known when this was written".
                     let left = if size == 0 || size == u32::MAX { u64::MAX } else { u64::from(size) };
-                    return Ok(Self { window, coding, channels, rate, left });
+                    return Ok(Self { window, coding, channels, rate, left, damage: Damage::default() });
                 }
                 _ => skip_chunk(&mut window, size)?,
             }
@@ -151,17 +152,18 @@ impl Steps for Wav<'_> {
         }
         self.left -= bytes.len() as u64;
         let blocks = bytes.chunks_exact(block);
-        let leftover_bytes = blocks.remainder().len() as u64;
+        // Only the last piece is not a whole number of blocks.
+        self.damage.dropped_bytes += blocks.remainder().len() as u64;
         let coding = self.coding;
         let mixed = |block: &[u8]| {
             let sum: f32 = block.chunks_exact(size).map(|bytes| coding.sample(bytes)).sum();
             sum / (block.len() / size) as f32
         };
         out.extend(blocks.map(mixed));
-        Ok(Some(Step { frames: u64::from(!out.is_empty()), leftover_bytes, concealed: 0 }))
+        Ok(Some(Step { frames: u64::from(!out.is_empty()), ..Step::default() }))
     }
 
     fn damage(&self) -> Damage {
-        Damage::default()
+        self.damage
     }
 }
