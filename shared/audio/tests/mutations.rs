@@ -98,6 +98,29 @@ fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
     }
 }
 
+/// Makes the checksums of an Ogg file right again: otherwise none of its damage would reach a decoder.
+fn seal(bytes: &mut [u8]) {
+    let mut at = 0;
+    while at + 27 <= bytes.len() {
+        let segments = usize::from(bytes[at + 26]);
+        let lacing = bytes.get(at + 27..at + 27 + segments).unwrap_or_default();
+        let size = 27 + segments + lacing.iter().map(|&size| usize::from(size)).sum::<usize>();
+        match bytes.get_mut(at..at + size) {
+            Some(page) if page.starts_with(b"OggS") => {
+                page[22..26].fill(0);
+                let sum = page.iter().fold(0u32, |sum, byte| {
+                    (0..8).fold(sum ^ u32::from(*byte) << 24, |sum, _| {
+                        sum << 1 ^ if sum >> 31 == 1 { 0x04C1_1DB7 } else { 0 }
+                    })
+                });
+                page[22..26].copy_from_slice(&sum.to_le_bytes());
+                at += size;
+            }
+            _ => at += 1,
+        }
+    }
+}
+
 fn analyse(name: &str, bytes: &[u8], as_stream: bool) -> Result<Analysis, AudioError> {
     let format = domain::name::parse(name).unwrap().format;
     let rules = SegmentRules::new(Duration::from_secs(15));
@@ -124,6 +147,9 @@ fn a_damaged_file_of_any_kind_neither_panics_nor_takes_memory() {
         let kind = (seed % whole.len() as u64) as usize;
         let mut bytes = whole[kind].1.clone();
         mutate(&mut random, &mut bytes);
+        if bytes.starts_with(b"OggS") && seed % 3 > 0 {
+            seal(&mut bytes);
+        }
         // One in eight comes under another kind's name.
         let name = if seed % 8 == 0 { whole[random.below(whole.len())].0 } else { whole[kind].0 };
         match analyse(name, &bytes, seed % 3 == 0) {

@@ -95,3 +95,50 @@ impl Bits<'_> {
         (self.at <= self.bytes.len() as u64 * 8).then_some(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A setup header with this many codebooks, each with a word for every one of its entries, all of the same length.
+    fn header(books: u8, dimensions: u64, entries: u64) -> Vec<u8> {
+        let (mut bits, mut bytes) = (Vec::new(), b"\x05vorbis".to_vec());
+        let mut put = |value: u64, count: u64| bits.extend((0..count).map(|bit| value.checked_shr(bit as u32).unwrap_or(0) & 1));
+        put(u64::from(books - 1), 8);
+        for _ in 0..books {
+            put(0x56_4342, 24);
+            put(dimensions, 16);
+            put(entries, 24);
+            put(1, 1);
+            put(16, 5);
+            put(entries, u64::from(64 - entries.leading_zeros()));
+            put(1, 4);
+            put(0, 64 + 4 + 1);
+            put(0, lookup_values(entries, dimensions).unwrap());
+        }
+        bytes.extend(bits.chunks(8).map(|byte| byte.iter().rev().fold(0, |all, bit| all << 1 | *bit as u8)));
+        bytes
+    }
+
+    #[test]
+    fn small_tables_fit_and_those_that_a_few_bytes_claim_do_not() {
+        assert!(fits(&header(40, 4, 625)));
+        let bomb = header(255, 32, 128 * 1024);
+        assert!(bomb.len() < 8_000 && !fits(&bomb), "{} bytes", bomb.len());
+        let many = header(255, 8, 6_561);
+        assert!(!fits(&many));
+    }
+
+    #[test]
+    fn a_header_that_is_cut_off_or_none_does_not_fit() {
+        let whole = header(4, 4, 625);
+        assert!(!fits(&whole[..whole.len() - 2]) && !fits(b"\x05vorbis") && !fits(b"") && !fits(b"\x03vorbis"));
+    }
+
+    #[test]
+    fn the_values_of_a_lookup_are_its_root() {
+        for (entries, dimensions, values) in [(625, 4, 5), (624, 4, 4), (1, 3, 1), (81, 1, 81), (131_072, 17, 2)] {
+            assert_eq!(lookup_values(entries, dimensions), Some(values), "{entries} {dimensions}");
+        }
+    }
+}
