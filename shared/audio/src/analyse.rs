@@ -28,6 +28,8 @@ pub struct Analysis {
     pub concealed_ms: u64,
     /// Frames that were decoded to at least one sample.
     pub frames: u64,
+    /// Most of it is as loud as what a wrong codec in the name sounds like.
+    pub roar: bool,
     /// The bare regions that the segments were made of.
     pub speech: Vec<Region>,
 }
@@ -44,7 +46,7 @@ pub enum Verdict {
 
 impl Analysis {
     pub fn verdict(&self) -> Verdict {
-        let whole = !self.dropped_in_middle && self.concealed_ms * CONCEALED_SHARE <= self.duration_ms;
+        let whole = !self.roar && !self.dropped_in_middle && self.concealed_ms * CONCEALED_SHARE <= self.duration_ms;
         match () {
             () if self.frames == 0 => Verdict::Invalid,
             () if !self.segments.is_empty() => Verdict::Speech,
@@ -106,6 +108,7 @@ fn analyse_samples(
         dropped_in_middle: damage.in_middle || met.leftover_bytes > 0,
         concealed_ms: met.concealed_ms(),
         frames: met.frames,
+        roar: track.is_roar(),
         speech,
     })
 }

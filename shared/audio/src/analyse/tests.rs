@@ -45,6 +45,13 @@ fn silence_is_silent_at_any_length() {
 }
 
 #[test]
+fn an_offset_is_silent_and_a_roar_is_not() {
+    let constant = |level: i16| analysed("pcm16_16000_1", &file(&level.to_le_bytes().repeat(32_000), 320)).verdict();
+    assert_eq!((constant(3_000), constant(-3_000)), (Verdict::Silent, Verdict::Silent));
+    assert_eq!(analysed("pcm8_16000_1", &file(&s16(&noise(32_000, 1.0)), 160)).verdict(), Verdict::Invalid);
+}
+
+#[test]
 fn nothing_usable_is_invalid() {
     for bytes in [&[][..], &[0; 400], &[0xFF; 400], &[1, 2, 3], &[100, 0, 0, 0, 1], b"RIFF....WAVEfmt "] {
         assert_eq!(analysed("pcm16_16000_1", bytes).verdict(), Verdict::Invalid, "{bytes:?}");
@@ -172,14 +179,21 @@ proptest! {
 #[test]
 fn a_codec_that_the_name_does_not_tell_is_never_silent() {
     use crate::testing::recording;
-    let clips = ["ss0890_opus_16000_1_fs160", "ss0890_opus_fs320_16000_1_fs320", "ss0880_aac_16000_1_fs1024", "ss0890_pcm16_16000_1_fs160"];
+    let clips = [
+        "ss0890_opus_16000_1_fs160",
+        "ss0890_opus_fs320_16000_1_fs320",
+        "ss0880_aac_16000_1_fs1024",
+        "ss0890_pcm16_16000_1_fs160",
+    ];
     for clip in clips {
-        for name in ["pcm16_16000_1", "pcm8_16000_1", "mulaw8_8000_1", "opus_16000_1", "opus_fs320_16000_1", "aac_16000_1"] {
+        for name in
+            ["pcm16_16000_1", "pcm8_16000_1", "mulaw8_8000_1", "opus_16000_1", "opus_fs320_16000_1", "aac_16000_1"]
+        {
             if clip.contains(name.split("_16").next().unwrap()) {
                 continue;
             }
             let found = analysed(name, &recording(clip));
-            println!("{clip} as {name}: {:?} {} {} of {}", found.verdict(), found.dropped_bytes, found.concealed_ms, found.duration_ms);
+            assert_ne!(found.verdict(), Verdict::Silent, "{clip} as {name}: {found:?}");
         }
     }
 }

@@ -103,7 +103,8 @@ mod tests {
     /// A setup header with this many codebooks, each with a word for every one of its entries, all of the same length.
     fn header(books: u8, dimensions: u64, entries: u64) -> Vec<u8> {
         let (mut bits, mut bytes) = (Vec::new(), b"\x05vorbis".to_vec());
-        let mut put = |value: u64, count: u64| bits.extend((0..count).map(|bit| value.checked_shr(bit as u32).unwrap_or(0) & 1));
+        let mut put =
+            |value: u64, count: u64| bits.extend((0..count).map(|bit| value.checked_shr(bit as u32).unwrap_or(0) & 1));
         put(u64::from(books - 1), 8);
         for _ in 0..books {
             put(0x56_4342, 24);

@@ -103,6 +103,8 @@ fn plan(fence: u64, index: usize, heard: &first_pass::Heard) -> FilePlan {
 fn why_invalid(analysis: &Analysis) -> String {
     if analysis.frames == 0 {
         "nothing in the file can be decoded; does its name tell the right codec?".to_owned()
+    } else if analysis.roar {
+        "the file is loud noise without speech; does its name tell the right codec?".to_owned()
     } else {
         format!(
             "no speech was found, and too much of the file is damaged to call it silent ({} bytes dropped, {} ms concealed)",
