@@ -84,3 +84,13 @@ async fn a_wrong_codec_in_the_name_is_never_told_as_silence() {
         assert_ne!(file["status"], "silent", "{name}: {file}");
     }
 }
+
+#[tokio::test]
+async fn a_codec_that_cannot_be_decoded_is_refused_at_the_door_and_named() {
+    let server = Setup::new().start().await;
+    let lc3 = Recording::new(named("audio_phone_lc3_fs1030_16000_1_fs160", T0), vec![30, 0, 0, 0]);
+    let answer = server.client().upload(&[lc3]).await;
+    answer.problem(400, "invalid_filename");
+    let detail = answer.body["errors"][0]["detail"].as_str().unwrap();
+    assert_eq!(detail, "lc3_fs1030 recordings cannot be decoded by this version; send the audio in another codec");
+}

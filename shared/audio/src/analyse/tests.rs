@@ -197,3 +197,14 @@ fn a_codec_that_the_name_does_not_tell_is_never_silent() {
         }
     }
 }
+
+/// Three bytes that claim 120 ms: what bounds a search is what they become, not what they take.
+#[test]
+fn little_time_is_enough_for_packets_that_claim_much() {
+    let format = format("opus_16000_1");
+    let mut endless = crate::testing::Endless::of(&file(&[0x0B, 2, 0], 3));
+    let most = Duration::from_secs(60);
+    let given_up = analyse_within(&format, &mut endless, &rules(), &mut Energy::new(), most);
+    assert!(matches!(given_up, Err(AudioError::TooLong)), "{given_up:?}");
+    assert!(endless.given < 500_000, "{} bytes were read", endless.given);
+}
