@@ -1,4 +1,5 @@
-//! Ogg: pages with a checksum, which packets are laced into. Of several streams in a file the first is read.
+//! Ogg: pages with a checksum, which packets are laced into. Of several streams in a file the first is read; those
+//! that follow it are dropped.
 
 use super::opus_head::OpusHead;
 use super::symphonia::Symphonia;
@@ -54,6 +55,8 @@ pub(super) struct Ogg<'r> {
     ends_at: Option<u64>,
     packet: Vec<u8>,
     too_long: bool,
+    /// The stream has ended: another one that follows it is dropped, and said to be.
+    over: bool,
     opus: Option<OpusHead>,
     damage: Damage,
     gap: u64,
@@ -70,6 +73,7 @@ impl<'r> Ogg<'r> {
             ends_at: None,
             packet: Vec::new(),
             too_long: false,
+            over: false,
             opus: None,
             damage: Damage::default(),
             gap: 0,
@@ -114,6 +118,12 @@ impl<'r> Ogg<'r> {
                 self.gap += self.window.skip(next.max(1) as u64)?;
                 continue;
             };
+            self.over |= page.first && self.serial == Some(page.serial);
+            if self.over {
+                self.damage.in_middle = true;
+                self.damage.dropped_bytes += self.window.skip(page.size as u64)?;
+                continue;
+            }
             if *self.serial.get_or_insert(page.serial) != page.serial {
                 self.window.skip(page.size as u64)?;
                 continue;
@@ -135,6 +145,7 @@ impl<'r> Ogg<'r> {
             self.packet.clear();
         }
         self.sequence = page.sequence.wrapping_add(1);
+        self.over = page.last;
         self.ends_at = page.last.then_some(page.granule).filter(|granule| *granule != u64::MAX);
         (self.lacing, self.next) = (lacing, 0);
         if lost && page.continued {
@@ -173,6 +184,7 @@ impl Container for Ogg<'_> {
 
 struct Page {
     continued: bool,
+    first: bool,
     last: bool,
     granule: u64,
     serial: u32,
@@ -196,6 +208,7 @@ impl Page {
         }
         Some(Self {
             continued: flags & 1 != 0,
+            first: flags & 2 != 0,
             last: flags & 4 != 0,
             granule: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
             serial: u32::from_le_bytes([s0, s1, s2, s3]),

@@ -240,3 +240,13 @@ fn what_a_header_claims_is_not_believed() {
     let pictured = [&b"ID3\x04\0\0"[..], &size, &vec![7; 1 << 18], &clip].concat();
     assert_eq!(all_samples(&sound_format("mp3"), &pictured).len(), 49_536);
 }
+
+#[test]
+fn an_ogg_stream_behind_another_one_is_dropped_and_said_to_be() {
+    for name in ["48000_2.ogg", "48000_1.opus"] {
+        let one = sound(name);
+        let found = found("ogg", &one.repeat(2)).unwrap();
+        let dropped = (found.dropped_bytes, found.dropped_in_middle);
+        assert_eq!((found.duration_ms, dropped), (2_990, (one.len() as u64, true)), "{name}");
+    }
+}
