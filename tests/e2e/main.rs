@@ -16,6 +16,7 @@ mod document;
 mod door;
 mod events;
 mod forgetting;
+mod formats;
 mod kills;
 mod limits;
 mod load;

@@ -1,12 +1,12 @@
 //! The first pass over a recording: how long it is, how whole it is, and where in it is speech.
 
-use std::io::Read;
 use std::time::Duration;
 
 use domain::Format;
 
 use crate::detect::{Detector, Region, samples_to_ms};
 use crate::error::AudioError;
+use crate::input::Input;
 use crate::samples::Samples;
 use crate::segment::{SegmentRules, Span, segments, speech_ms_in};
 use crate::track::Track;
@@ -28,6 +28,8 @@ pub struct Analysis {
     pub concealed_ms: u64,
     /// Frames that were decoded to at least one sample.
     pub frames: u64,
+    /// Most of it is as loud as what a wrong codec in the name sounds like.
+    pub roar: bool,
     /// The bare regions that the segments were made of.
     pub speech: Vec<Region>,
 }
@@ -44,7 +46,7 @@ pub enum Verdict {
 
 impl Analysis {
     pub fn verdict(&self) -> Verdict {
-        let whole = !self.dropped_in_middle && self.concealed_ms * CONCEALED_SHARE <= self.duration_ms;
+        let whole = !self.roar && !self.dropped_in_middle && self.concealed_ms * CONCEALED_SHARE <= self.duration_ms;
         match () {
             () if self.frames == 0 => Verdict::Invalid,
             () if !self.segments.is_empty() => Verdict::Speech,
@@ -61,25 +63,25 @@ impl Analysis {
 
 /// Reads a recording once, in bounded memory. A frame with bytes that are no whole sample counts as damage in the middle:
 /// it is what a wrong codec in the name looks like.
-pub fn analyse(
+pub fn analyse<'r>(
     format: &Format,
-    read: &mut dyn Read,
+    input: impl Into<Input<'r>>,
     rules: &SegmentRules,
     detector: &mut dyn Detector,
 ) -> Result<Analysis, AudioError> {
-    analyse_samples(Samples::new(format, read)?, rules, detector)
+    analyse_samples(Samples::new(format, input)?, rules, detector)
 }
 
 /// As [`analyse`], but a recording that is longer than `most` is given up as [`AudioError::TooLong`] when that shows:
 /// whoever has little time learns it early.
-pub fn analyse_within(
+pub fn analyse_within<'r>(
     format: &Format,
-    read: &mut dyn Read,
+    input: impl Into<Input<'r>>,
     rules: &SegmentRules,
     detector: &mut dyn Detector,
     most: Duration,
 ) -> Result<Analysis, AudioError> {
-    analyse_samples(Samples::new(format, read)?.within(most), rules, detector)
+    analyse_samples(Samples::new(format, input)?.within(most), rules, detector)
 }
 
 fn analyse_samples(
@@ -106,6 +108,7 @@ fn analyse_samples(
         dropped_in_middle: damage.in_middle || met.leftover_bytes > 0,
         concealed_ms: met.concealed_ms(),
         frames: met.frames,
+        roar: track.is_roar(),
         speech,
     })
 }

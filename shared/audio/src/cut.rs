@@ -1,11 +1,11 @@
 //! The second pass over a recording: the very samples of its segments.
 
-use std::io::Read;
 use std::ops::ControlFlow;
 
 use domain::Format;
 
 use crate::error::AudioError;
+use crate::input::Input;
 use crate::resample::RATE;
 use crate::samples::Samples;
 use crate::segment::Span;
@@ -17,14 +17,14 @@ const FIRST_ROOM: usize = 30 * RATE as usize;
 /// are sorted and do not overlap. Reading ends with the last span, or when `sink` breaks off. Samples that lie behind the
 /// end of the recording are missing: up to 15 in the last millisecond, all of them if the bytes are not those that were
 /// analysed. Holds one span at a time.
-pub fn cut(
+pub fn cut<'r>(
     format: &Format,
-    read: &mut dyn Read,
+    input: impl Into<Input<'r>>,
     spans: &[Span],
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
     debug_assert!(spans.windows(2).all(|pair| pair[0].end_ms <= pair[1].start_ms), "spans are sorted and apart");
-    let mut samples = Samples::new(format, read)?;
+    let mut samples = Samples::new(format, input)?;
     let mut left = spans.iter().copied();
     let Some(first) = left.next() else {
         return Ok(());

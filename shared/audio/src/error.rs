@@ -11,6 +11,11 @@ pub enum AudioError {
     Read(#[from] io::Error),
     #[error("this build cannot decode {}", name(.0))]
     Unsupported(Format),
+    #[error("the decoder for {0} could not be set up")]
+    NoDecoder(&'static str),
+    /// The file as such says what is wrong with it.
+    #[error("{0}")]
+    Unreadable(&'static str),
     /// Or longer than the caller wanted to listen: the sentence is for those who listen to the end.
     #[error("the recording is longer than {} hours", crate::MAX_DURATION.as_secs() / 3600)]
     TooLong,

@@ -32,7 +32,7 @@ pub struct Damage {
 
 /// The frames of a file, one after another, in a buffer of fixed size.
 pub struct Frames<'r> {
-    read: &'r mut dyn Read,
+    read: Box<dyn Read + 'r>,
     buffer: Box<[u8]>,
     /// The bytes that were read and not yet used are `buffer[start..end]`.
     start: usize,
@@ -63,9 +63,9 @@ impl Record {
 }
 
 impl<'r> Frames<'r> {
-    pub fn new(read: &'r mut dyn Read) -> Self {
+    pub fn new(read: impl Read + 'r) -> Self {
         let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
-        Self { read, buffer, start: 0, end: 0, over: false, damage: Damage::default() }
+        Self { read: Box::new(read), buffer, start: 0, end: 0, over: false, damage: Damage::default() }
     }
 
     /// The next frame, or `None` at the end of what can be used. An error of the reader is never damage: the bytes are

@@ -23,7 +23,7 @@ impl Mulaw {
 }
 
 /// All bits are sent inverted, so that silence is not a row of zeros.
-fn expand(byte: u8) -> i16 {
+pub(crate) fn expand(byte: u8) -> i16 {
     let bits = !byte;
     let (exponent, mantissa) = ((bits >> 4) & 7, i16::from(bits & 0x0F));
     let size = (((mantissa << 3) + BIAS) << exponent) - BIAS;

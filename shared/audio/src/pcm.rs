@@ -76,7 +76,7 @@ mod tests {
         let mut out = Vec::new();
         match decoder.decode(frame, &mut out) {
             Decoded::Audio { leftover } => (out, leftover),
-            Decoded::Refused => panic!("refused"),
+            other => panic!("{other:?}"),
         }
     }
 

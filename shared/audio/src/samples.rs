@@ -8,13 +8,16 @@ use domain::Format;
 use crate::decode::{Decoded, FrameDecoder, decoder};
 use crate::error::AudioError;
 use crate::frames::{Damage, Frames};
+use crate::input::Input;
 use crate::resample::{RATE, Resampler};
+use crate::sound;
 
 /// The longest recording: a day of wearing a device, and as much again for one that was never switched off. Offsets are
 /// u32 milliseconds, which would last 49 days; what bounds it is the memory of the loudness track.
 pub const MAX_DURATION: Duration = Duration::from_secs(48 * 3600);
 
 const MAX_SAMPLES: u64 = MAX_DURATION.as_secs() * RATE as u64;
+const NANOS: u64 = 1_000_000_000;
 
 /// What was met on the way. Complete once the samples are over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,21 +28,78 @@ pub(crate) struct Met {
     pub frames: u64,
     /// Bytes within frames that were no whole sample.
     pub leftover_bytes: u64,
-    /// Samples that stand in for refused frames, at the decoder's rate.
-    concealed: u64,
-    rate: u32,
+    /// How long the samples last that stand in for refused frames, or are doubted.
+    concealed_ns: u64,
 }
 
 impl Met {
     /// Rounded up: what is doubtful counts as concealed.
     pub fn concealed_ms(&self) -> u64 {
-        (self.concealed * 1000).div_ceil(u64::from(self.rate.max(1)))
+        self.concealed_ns.div_ceil(NANOS / 1000)
+    }
+}
+
+/// What a step through a recording gave, besides its samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// Frames that gave samples of their own.
+    pub frames: u64,
+    pub leftover_bytes: u64,
+    /// Samples among those that were appended that stand in for something, or are doubted.
+    pub concealed: u64,
+}
+
+/// Where samples come from: a file of frames, or a sound file.
+pub(crate) trait Steps {
+    /// Samples a second of the samples that the last step gave, and before the first step of those that it will give.
+    fn rate(&self) -> u32;
+
+    /// Appends the next mono samples, possibly none; `None` at the end of what can be used.
+    fn step(&mut self, out: &mut Vec<f32>) -> Result<Option<Step>, AudioError>;
+
+    /// Complete once the steps are over.
+    fn damage(&self) -> Damage;
+}
+
+/// A frame file: each step is a frame.
+struct Framed<'r> {
+    frames: Frames<'r>,
+    decoder: Box<dyn FrameDecoder>,
+}
+
+impl Steps for Framed<'_> {
+    fn rate(&self) -> u32 {
+        self.decoder.rate()
+    }
+
+    fn step(&mut self, out: &mut Vec<f32>) -> Result<Option<Step>, AudioError> {
+        let Some(frame) = self.frames.next_frame()? else { return Ok(None) };
+        Ok(Some(decode(&mut *self.decoder, frame, out)))
+    }
+
+    fn damage(&self) -> Damage {
+        self.frames.damage()
+    }
+}
+
+/// One frame, concealed when it is refused. Nothing but the frame's samples is in `out` afterwards.
+pub(crate) fn decode(decoder: &mut dyn FrameDecoder, frame: &[u8], out: &mut Vec<f32>) -> Step {
+    let own = |out: &Vec<f32>| u64::from(!out.is_empty());
+    match decoder.decode(frame, out) {
+        Decoded::Audio { leftover } => Step { frames: own(out), leftover_bytes: leftover as u64, concealed: 0 },
+        Decoded::Doubted => Step { frames: own(out), leftover_bytes: 0, concealed: out.len() as u64 },
+        Decoded::Refused => {
+            // A decoder that failed half way left nothing that counts.
+            out.clear();
+            decoder.conceal(frame, out);
+            Step { frames: 0, leftover_bytes: 0, concealed: out.len() as u64 }
+        }
     }
 }
 
 pub(crate) struct Samples<'r> {
-    frames: Frames<'r>,
-    decoder: Box<dyn FrameDecoder>,
+    steps: Box<dyn Steps + 'r>,
+    rate: u32,
     resampler: Resampler,
     decoded: Vec<f32>,
     out: Vec<f32>,
@@ -50,20 +110,27 @@ pub(crate) struct Samples<'r> {
 }
 
 impl<'r> Samples<'r> {
-    pub fn new(format: &Format, read: &'r mut dyn Read) -> Result<Self, AudioError> {
-        Ok(Self::with(decoder(format)?, read))
+    pub fn new(format: &Format, input: impl Into<Input<'r>>) -> Result<Self, AudioError> {
+        match format {
+            Format::Frames(frames) => Ok(Self::with(decoder(frames)?, input.into().stream())),
+            Format::Sound(_) => Ok(Self::of(sound::open(input.into())?)),
+        }
     }
 
-    pub fn with(decoder: Box<dyn FrameDecoder>, read: &'r mut dyn Read) -> Self {
-        let rate = decoder.rate();
+    pub fn with(decoder: Box<dyn FrameDecoder>, read: impl Read + 'r) -> Self {
+        Self::of(Box::new(Framed { frames: Frames::new(read), decoder }))
+    }
+
+    fn of(steps: Box<dyn Steps + 'r>) -> Self {
+        let rate = steps.rate();
         Self {
-            frames: Frames::new(read),
-            decoder,
+            steps,
+            rate,
             resampler: Resampler::new(rate),
             decoded: Vec::new(),
             out: Vec::new(),
             over: false,
-            met: Met { rate, ..Met::default() },
+            met: Met::default(),
             most: MAX_SAMPLES,
         }
     }
@@ -82,22 +149,8 @@ impl<'r> Samples<'r> {
         }
         self.decoded.clear();
         self.out.clear();
-        match self.frames.next_frame()? {
-            Some(frame) => {
-                match self.decoder.decode(frame, &mut self.decoded) {
-                    Decoded::Audio { leftover } => {
-                        self.met.leftover_bytes += leftover as u64;
-                        self.met.frames += u64::from(!self.decoded.is_empty());
-                    }
-                    Decoded::Refused => {
-                        // A decoder that failed half way left nothing that counts.
-                        self.decoded.clear();
-                        self.decoder.conceal(frame, &mut self.decoded);
-                        self.met.concealed += self.decoded.len() as u64;
-                    }
-                }
-                self.resampler.push(&self.decoded, &mut self.out);
-            }
+        match self.steps.step(&mut self.decoded)? {
+            Some(step) => self.take(step),
             None => {
                 self.over = true;
                 self.resampler.finish(&mut self.out);
@@ -107,8 +160,24 @@ impl<'r> Samples<'r> {
         if self.met.samples > self.most { Err(AudioError::TooLong) } else { Ok(Some(&self.out)) }
     }
 
+    fn take(&mut self, step: Step) {
+        if self.steps.rate() != self.rate {
+            self.rate = self.steps.rate();
+            self.resampler.finish(&mut self.out);
+            self.resampler = Resampler::new(self.rate);
+        }
+        self.met.frames += step.frames;
+        self.met.leftover_bytes += step.leftover_bytes;
+        self.met.concealed_ns += step.concealed * NANOS / u64::from(self.rate.max(1));
+        for sample in &mut self.decoded {
+            // A file of floats may hold anything.
+            *sample = if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 };
+        }
+        self.resampler.push(&self.decoded, &mut self.out);
+    }
+
     pub fn damage(&self) -> Damage {
-        self.frames.damage()
+        self.steps.damage()
     }
 
     pub fn met(&self) -> Met {

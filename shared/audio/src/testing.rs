@@ -32,21 +32,61 @@ pub fn format(described: &str) -> Format {
     domain::name::parse(&format!("audio_x_{described}_fs160_1748300000.bin")).unwrap().format
 }
 
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures");
+
 pub fn fixture(described: &str) -> Vec<u8> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/speech");
-    std::fs::read(format!("{folder}/audio_{described}_16000_1_fs160_1748300000.bin")).unwrap()
+    recording(&format!("{described}_16000_1_fs160"))
+}
+
+/// `<clip>_<codec>_<rate>_<channels>_fs<frame>`
+pub fn recording(described: &str) -> Vec<u8> {
+    std::fs::read(format!("{FIXTURES}/speech/audio_{described}_1748300000.bin")).unwrap()
 }
 
 pub fn fixture_samples(described: &str) -> Vec<f32> {
-    let bytes = fixture(described);
-    let codec = described.split('_').nth(1).unwrap();
-    let mut bytes = &bytes[..];
-    let mut samples = crate::samples::Samples::new(&format(&format!("{codec}_16000_1")), &mut bytes).unwrap();
+    recorded(&format!("{described}_16000_1_fs160"))
+}
+
+/// The samples of a recording that [`recording`] reads.
+pub fn recorded(described: &str) -> Vec<f32> {
+    let name = domain::name::parse(&format!("audio_{described}_1748300000.bin")).unwrap();
+    all_samples(&name.format, &recording(described))
+}
+
+/// A sound file of the clip `ss0880`.
+pub fn sound(name: &str) -> Vec<u8> {
+    std::fs::read(format!("{FIXTURES}/sounds/clip_{name}")).unwrap()
+}
+
+pub fn sound_format(extension: &str) -> Format {
+    domain::name::parse(&format!("x.{extension}")).unwrap().format
+}
+
+pub fn all_samples(format: &Format, bytes: &[u8]) -> Vec<f32> {
+    let mut cursor = io::Cursor::new(bytes);
+    let mut samples = crate::samples::Samples::new(format, crate::Input::ranges(&mut cursor)).unwrap();
     let mut all = Vec::new();
     while let Some(piece) = samples.next_piece().unwrap() {
         all.extend_from_slice(piece);
     }
     all
+}
+
+/// How alike two recordings are, 1 for the same: the correlation, at the delay of the second that suits best, within
+/// `most` samples.
+pub fn likeness(one: &[f32], other: &[f32], most: usize) -> (f32, usize) {
+    let one = &one[12_000..36_000];
+    let at = |delay: usize| {
+        let other = &other[12_000 + delay..];
+        let (mut product, mut a, mut b) = (0.0f64, 0.0f64, 0.0f64);
+        for (one, other) in one.iter().zip(other) {
+            product += f64::from(one * other);
+            a += f64::from(one * one);
+            b += f64::from(other * other);
+        }
+        (product / (a * b).sqrt().max(1e-9)) as f32
+    };
+    (0..=most).map(|delay| (at(delay), delay)).max_by(|a, b| a.0.total_cmp(&b.0)).unwrap()
 }
 
 /// The same bytes again and again, counted.

@@ -1,15 +1,16 @@
 //! The first pass over staged bytes, the same for the worker and for the door: is the file whole, what is in it, where is
 //! speech. It decodes on a thread of its own.
 
+use std::io::Seek;
 use std::time::Duration;
 
-use audio::{Analysis, AudioError, Energy, SegmentRules, Verdict};
+use audio::{Analysis, AudioError, Energy, Input, SegmentRules, Verdict};
 use bytes::Bytes;
 use domain::recording::AudioFacts;
 use domain::{Format, Sha256Hex};
 use futures_util::stream::BoxStream;
 
-use crate::bytes_in::{BytesIn, Witness};
+use crate::bytes_in::{BytesIn, Ranges, Witness};
 use crate::error::{Error, Kind, Result};
 
 /// What to listen to, and for how long at most.
@@ -52,33 +53,58 @@ impl Heard {
 }
 
 /// Reads a blob to its end. Dropped, it ends the reading on the other thread too; `place` is held until that has ended.
+/// `ranges` is there when the format needs them.
 pub async fn listen(
     stream: BoxStream<'static, Result<Bytes>>,
+    ranges: Option<Ranges>,
     pass: Pass,
     place: impl Send + 'static,
 ) -> Result<Listened> {
-    let (bytes, _feeding) = BytesIn::feed(stream);
+    let (bytes, _feeding) = BytesIn::feed(stream, ranges);
     let listening = tokio::task::spawn_blocking(move || {
-        let listened = analyse(&pass, Witness::new(bytes, pass.keep));
+        let listened = analyse(&pass, bytes);
         drop(place);
         listened
     });
     listening.await.map_err(|panic| Error::new(Kind::Unavailable, "audio.analyse", "").because(panic))?
 }
 
-fn analyse(pass: &Pass, mut bytes: Witness) -> Result<Listened> {
-    let mut detector = Energy::default();
-    let analysed = match pass.within {
-        None => audio::analyse(&pass.format, &mut bytes, &pass.rules, &mut detector),
-        Some(most) => audio::analyse_within(&pass.format, &mut bytes, &pass.rules, &mut detector, most),
-    };
-    let analysis = match analysed {
+fn analyse(pass: &Pass, bytes: BytesIn) -> Result<Listened> {
+    if audio::needs_ranges(&pass.format) {
+        return analyse_ranges(pass, bytes);
+    }
+    let mut bytes = Witness::new(bytes, pass.keep);
+    let analysis = match decode(pass, Input::from(&mut bytes))? {
         Ok(analysis) => analysis,
-        Err(AudioError::Read(error)) => return Err(read_error(error)),
         Err(why) => return Ok(Listened::Unreadable(why)),
     };
-    let (sha256, kept) = bytes.finish().map_err(read_error)?;
+    let (sha256, kept, _) = bytes.finish().map_err(read_error)?;
     Ok(Listened::Heard(Heard { analysis, sha256, kept }))
+}
+
+/// A digest needs the bytes in their order, this decoder in another one: first the one, then the other.
+fn analyse_ranges(pass: &Pass, bytes: BytesIn) -> Result<Listened> {
+    let (sha256, kept, mut bytes) = Witness::new(bytes, pass.keep).finish().map_err(read_error)?;
+    if let Some(kept) = &kept {
+        (bytes, _) = BytesIn::memory(kept.clone());
+    }
+    bytes.rewind().map_err(read_error)?;
+    Ok(match decode(pass, Input::ranges(&mut bytes))? {
+        Ok(analysis) => Listened::Heard(Heard { analysis, sha256, kept }),
+        Err(why) => Listened::Unreadable(why),
+    })
+}
+
+fn decode(pass: &Pass, input: Input) -> Result<std::result::Result<Analysis, AudioError>> {
+    let mut detector = Energy::default();
+    let analysed = match pass.within {
+        None => audio::analyse(&pass.format, input, &pass.rules, &mut detector),
+        Some(most) => audio::analyse_within(&pass.format, input, &pass.rules, &mut detector, most),
+    };
+    match analysed {
+        Err(AudioError::Read(error)) => Err(read_error(error)),
+        other => Ok(other),
+    }
 }
 
 /// A read that broke is the store's trouble: it comes through the decoder as it went in.
@@ -105,7 +131,7 @@ mod tests {
         let place = Arc::new(());
         let never = stream::pending::<Result<Bytes>>().boxed();
         {
-            let mut listening = Box::pin(listen(never, pass, Arc::clone(&place)));
+            let mut listening = Box::pin(listen(never, None, pass, Arc::clone(&place)));
             assert!((&mut listening).now_or_never().is_none());
             assert_eq!(Arc::strong_count(&place), 2);
         }

@@ -1,6 +1,6 @@
 //! Verdicts over real speech, silence and damage.
 
-use std::io;
+use std::io::{self, Read};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -42,6 +42,13 @@ fn silence_is_silent_at_any_length() {
         let found = analysed("pcm16_16000_1", &bytes);
         assert_eq!((found.verdict(), found.segments.len()), (Verdict::Silent, 0));
     }
+}
+
+#[test]
+fn an_offset_is_silent_and_a_roar_is_not() {
+    let constant = |level: i16| analysed("pcm16_16000_1", &file(&level.to_le_bytes().repeat(32_000), 320)).verdict();
+    assert_eq!((constant(3_000), constant(-3_000)), (Verdict::Silent, Verdict::Silent));
+    assert_eq!(analysed("pcm8_16000_1", &file(&s16(&noise(32_000, 1.0)), 160)).verdict(), Verdict::Invalid);
 }
 
 #[test]
@@ -166,4 +173,38 @@ proptest! {
             prop_assert!(left.is_empty());
         }
     }
+}
+
+/// Bytes of one codec under the name of another: noise, which must not read as proven silence.
+#[test]
+fn a_codec_that_the_name_does_not_tell_is_never_silent() {
+    use crate::testing::recording;
+    let clips = [
+        "ss0890_opus_16000_1_fs160",
+        "ss0890_opus_fs320_16000_1_fs320",
+        "ss0880_aac_16000_1_fs1024",
+        "ss0890_pcm16_16000_1_fs160",
+    ];
+    for clip in clips {
+        for name in
+            ["pcm16_16000_1", "pcm8_16000_1", "mulaw8_8000_1", "opus_16000_1", "opus_fs320_16000_1", "aac_16000_1"]
+        {
+            if clip.contains(name.split("_16").next().unwrap()) {
+                continue;
+            }
+            let found = analysed(name, &recording(clip));
+            assert_ne!(found.verdict(), Verdict::Silent, "{clip} as {name}: {found:?}");
+        }
+    }
+}
+
+/// Three bytes that claim 120 ms: what bounds a search is what they become, not what they take.
+#[test]
+fn little_time_is_enough_for_packets_that_claim_much() {
+    let format = format("opus_16000_1");
+    let mut endless = crate::testing::Endless::of(&file(&[0x0B, 2, 0], 3));
+    let most = Duration::from_secs(60);
+    let given_up = analyse_within(&format, &mut endless, &rules(), &mut Energy::new(), most);
+    assert!(matches!(given_up, Err(AudioError::TooLong)), "{given_up:?}");
+    assert!(endless.given < 500_000, "{} bytes were read", endless.given);
 }

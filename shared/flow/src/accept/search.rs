@@ -12,6 +12,7 @@ use domain::{Codec, Format, RecordingId, Uid};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::intake::Intake;
+use crate::bytes_in::Ranges;
 use crate::error::Result;
 use crate::first_pass::{Listened, Pass, listen};
 use crate::ports::BlobName;
@@ -102,10 +103,14 @@ impl Searched<'_> {
         place: Arc<OwnedSemaphorePermit>,
     ) -> Result<Option<AudioFacts>> {
         let Ok(name) = domain::name::parse(&file.name) else { return Ok(None) };
-        let stream = self.world.blobs.read(&BlobName::listed(file.blob.clone()), 0).await?;
+        let blob = BlobName::listed(file.blob.clone());
+        let stream = self.world.blobs.read(&blob, 0).await?;
+        let ranges = Ranges::wanted(&name.format, &self.world.blobs, &blob, file.size);
         let rules = SegmentRules::new(SPAN);
-        let pass = Pass { format: name.format, rules, keep: None, within: Some(within) };
-        Ok(match listen(stream, pass, place).await? {
+        // What is read twice is kept meanwhile.
+        let keep = ranges.is_some().then_some(file.size);
+        let pass = Pass { format: name.format, rules, keep, within: Some(within) };
+        Ok(match listen(stream, ranges, pass, place).await? {
             Listened::Heard(heard) if heard.sha256 == file.sha256 && heard.verdict() == Verdict::Silent => {
                 Some(heard.facts())
             }

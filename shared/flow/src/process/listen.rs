@@ -7,6 +7,7 @@ use domain::{Code, Failure, Format, Job, Recording, Segment};
 
 use super::delivery::Delivery;
 use super::stop::{Stop, unfenced};
+use crate::bytes_in::Ranges;
 use crate::error::{Error, Kind};
 use crate::first_pass::{self, Listened, Pass};
 use crate::persist::persist;
@@ -68,8 +69,9 @@ impl Delivery<'_> {
             Err(error) if error.kind == Kind::NotFound => return Ok(Err(missing())),
             Err(error) => return Err(Stop::File(error)),
         };
+        let ranges = Ranges::wanted(format, &self.world.blobs, &blob, file.size);
         let pass = Pass { format: *format, rules: self.segment_rules(), keep: Some(file.size), within: None };
-        let listened = first_pass::listen(stream, pass, ()).await;
+        let listened = first_pass::listen(stream, ranges, pass, ()).await;
         Ok(match listened {
             Err(error) if error.kind == Kind::NotFound => Err(missing()),
             Err(error) => return Err(Stop::File(error)),
@@ -101,6 +103,8 @@ fn plan(fence: u64, index: usize, heard: &first_pass::Heard) -> FilePlan {
 fn why_invalid(analysis: &Analysis) -> String {
     if analysis.frames == 0 {
         "nothing in the file can be decoded; does its name tell the right codec?".to_owned()
+    } else if analysis.roar {
+        "the file is loud noise without speech; does its name tell the right codec?".to_owned()
     } else {
         format!(
             "no speech was found, and too much of the file is damaged to call it silent ({} bytes dropped, {} ms concealed)",

@@ -15,7 +15,7 @@ use tokio_util::sync::DropGuard;
 use super::delivery::Delivery;
 use super::stop::{Stop, unfenced};
 use super::transcribe::{Call, Said};
-use crate::bytes_in::BytesIn;
+use crate::bytes_in::{BytesIn, Ranges};
 use crate::error::{Error, Kind};
 use crate::first_pass::read_error;
 use crate::persist::persist;
@@ -64,7 +64,7 @@ impl Delivery<'_> {
         file.ready.extend(open.iter().filter(|s| stored.contains(&s.start_ms)).map(|s| (s.start_ms, Answer::Text)));
         let wanted: Vec<Segment> = open.into_iter().filter(|s| !stored.contains(&s.start_ms)).collect();
         if !wanted.is_empty() {
-            match file.bytes(kept).await? {
+            match file.bytes(kept, format).await? {
                 // `_feeding` ends the reading on the other thread when this delivery is dropped.
                 Some((bytes, _feeding)) => file.transcribe(bytes, wanted, format).await?,
                 None => file.missing().await?,
@@ -90,14 +90,18 @@ impl File<'_> {
     }
 
     /// The staged bytes once more; `None` when they are gone.
-    async fn bytes(&self, kept: Option<Bytes>) -> Result<Option<(BytesIn, DropGuard)>, Stop> {
+    async fn bytes(&self, kept: Option<Bytes>, format: &Format) -> Result<Option<(BytesIn, DropGuard)>, Stop> {
         if let Some(bytes) = kept {
             return Ok(Some(BytesIn::memory(bytes)));
         }
         let world = self.delivery.world;
-        let blob = BlobName::listed(self.job.files[self.index].blob.clone());
+        let staged = &self.job.files[self.index];
+        let blob = BlobName::listed(staged.blob.clone());
         match persist(&*world.clock, || world.blobs.read(&blob, 0)).await {
-            Ok(stream) => Ok(Some(BytesIn::feed(stream))),
+            Ok(stream) => {
+                let ranges = Ranges::wanted(format, &world.blobs, &blob, staged.size);
+                Ok(Some(BytesIn::feed(stream, ranges)))
+            }
             Err(error) if error.kind == Kind::NotFound => Ok(None),
             Err(error) => Err(Stop::File(error)),
         }
@@ -271,7 +275,7 @@ fn cut_in_background(
             Some(segment) if send.blocking_send((*segment, samples)).is_err() => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         };
-        match audio::cut(&format, &mut bytes, &spans, &mut sink) {
+        match audio::cut(&format, bytes.input(&format), &spans, &mut sink) {
             Ok(()) => Ok(()),
             Err(AudioError::Read(error)) => Err(read_error(error)),
             // The plan was made from these bytes: they were readable.

@@ -1,0 +1,151 @@
+//! AAC frames with their ADTS headers, as they are sent over the air: one or more in each frame of the file.
+
+use crate::decode::{Decoded, FrameDecoder};
+use crate::sound::Symphonia;
+
+const HEADER: usize = 7;
+/// With the checksum that may follow it.
+const CHECKED_HEADER: usize = 9;
+const RATES: [u32; 13] =
+    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
+/// Samples of a frame.
+const FRAME: usize = 1024;
+
+/// The rate is in every frame; that of the first one that can be decoded is the recording's. A frame of another kind is
+/// none of this recording, and refused.
+pub(crate) struct Aac {
+    rate: u32,
+    config: Option<[u8; 2]>,
+    decoder: Option<Symphonia>,
+    one: Vec<f32>,
+}
+
+impl Aac {
+    pub fn new(rate: u32) -> Self {
+        Self { rate, config: None, decoder: None, one: Vec::new() }
+    }
+
+    /// The config that a header stands for, its rate, and where the frame's payload is.
+    fn header(bytes: &[u8]) -> Option<([u8; 2], u32, std::ops::Range<usize>)> {
+        let &[first, second, third, fourth, fifth, sixth, ..] = bytes else { return None };
+        if first != 0xFF || second & 0xF6 != 0xF0 {
+            return None;
+        }
+        let (profile, rate) = (third >> 6, third >> 2 & 0x0F);
+        let channels = (third & 1) << 2 | fourth >> 6;
+        let size = usize::from(fourth & 3) << 11 | usize::from(fifth) << 3 | usize::from(sixth >> 5);
+        let from = if second & 1 == 1 { HEADER } else { CHECKED_HEADER };
+        if channels == 0 || size <= from || size > bytes.len() {
+            return None;
+        }
+        let config = u16::from(profile + 1) << 11 | u16::from(rate) << 7 | u16::from(channels) << 3;
+        Some((config.to_be_bytes(), *RATES.get(usize::from(rate))?, from..size))
+    }
+
+    fn decode_one(&mut self, bytes: &[u8]) -> Option<usize> {
+        let (config, rate, payload) = Self::header(bytes)?;
+        if self.config.is_some_and(|known| known != config) {
+            return None;
+        }
+        let decoder = match &mut self.decoder {
+            Some(decoder) if self.config.is_some() => decoder,
+            // Nothing could be decoded so far: this header may be the right one.
+            slot => slot.insert(Symphonia::aac(&config, rate).ok()?),
+        };
+        self.one.clear();
+        let end = payload.end;
+        if decoder.decode(&bytes[payload], &mut self.one) == Decoded::Refused {
+            return None;
+        }
+        (self.config, self.rate) = (Some(config), rate);
+        Some(end)
+    }
+}
+
+impl FrameDecoder for Aac {
+    fn rate(&self) -> u32 {
+        self.rate
+    }
+
+    fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded {
+        let mut at = 0;
+        while at < frame.len() {
+            match self.decode_one(&frame[at..]) {
+                Some(size) => at += size,
+                None if at == 0 => return Decoded::Refused,
+                None => return Decoded::Audio { leftover: frame.len() - at },
+            }
+            out.extend_from_slice(&self.one);
+        }
+        Decoded::Audio { leftover: 0 }
+    }
+
+    fn conceal(&mut self, frame: &[u8], out: &mut Vec<f32>) {
+        match &mut self.decoder {
+            Some(decoder) if self.config.is_some() => decoder.conceal(frame, out),
+            _ => out.resize(out.len() + FRAME, 0.0),
+        }
+    }
+}
+
+/// What an `AudioSpecificConfig` says of the rate.
+pub(crate) fn rate_of(config: &[u8]) -> Option<u32> {
+    let &[a, b, ..] = config else { return None };
+    match (a & 7) << 1 | b >> 7 {
+        15 => {
+            let &[_, b, c, d, e, ..] = config else { return None };
+            Some(u32::from(b & 0x7F) << 17 | u32::from(c) << 9 | u32::from(d) << 1 | u32::from(e >> 7))
+        }
+        index => RATES.get(usize::from(index)).copied(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{fixture_samples, likeness, recorded, recording};
+
+    fn frames() -> Vec<Vec<u8>> {
+        let bytes = recording("ss0880_aac_16000_1_fs1024");
+        let mut frames = crate::Frames::new(&bytes[..]);
+        let mut all = Vec::new();
+        while let Some(frame) = frames.next_frame().unwrap() {
+            all.push(frame.to_vec());
+        }
+        all
+    }
+
+    #[test]
+    fn a_device_recording_sounds_like_what_was_recorded_and_lasts_as_long() {
+        let (original, decoded) = (fixture_samples("ss0880_pcm16"), recorded("ss0880_aac_16000_1_fs1024"));
+        assert_eq!(decoded.len(), 48 * FRAME);
+        let (likeness, delay) = likeness(&original, &decoded, 1_100);
+        assert!(likeness > 0.95 && delay == FRAME, "{likeness} at {delay}");
+    }
+
+    #[test]
+    fn several_frames_in_one_and_what_is_left_of_a_cut_one() {
+        let frames = frames();
+        let (mut aac, mut out) = (Aac::new(16_000), Vec::new());
+        assert_eq!(aac.decode(&frames[..3].concat(), &mut out), Decoded::Audio { leftover: 0 });
+        assert_eq!(out.len(), 3 * FRAME);
+        let cut = [&frames[3][..], &frames[4][..20]].concat();
+        assert_eq!(aac.decode(&cut, &mut out), Decoded::Audio { leftover: 20 });
+        assert_eq!(aac.decode(&frames[4][..20], &mut out), Decoded::Refused);
+        out.clear();
+        aac.conceal(&frames[4][..20], &mut out);
+        assert_eq!(out.len(), FRAME);
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_first_frame_and_a_frame_of_another_one_is_refused() {
+        let frames = frames();
+        let (mut aac, mut out) = (Aac::new(44_100), Vec::new());
+        assert_eq!(aac.decode(&frames[0], &mut out), Decoded::Audio { leftover: 0 });
+        assert_eq!(aac.rate(), 16_000);
+        let mut other = frames[1].clone();
+        other[2] = other[2] & !0x3C | 4 << 2;
+        assert_eq!(aac.decode(&other, &mut out), Decoded::Refused);
+        assert_eq!(aac.decode(&frames[1], &mut out), Decoded::Audio { leftover: 0 });
+    }
+}

@@ -1,0 +1,34 @@
+//! Where the bytes of a recording come from.
+
+use std::io::{Read, Seek};
+
+/// Bytes that can be read from any place on.
+pub trait Ranges: Read + Seek {}
+
+impl<R: Read + Seek> Ranges for R {}
+
+/// A stream is enough for everything but a sound file whose index may stand at its end.
+pub enum Input<'r> {
+    Stream(&'r mut dyn Read),
+    Ranges(&'r mut dyn Ranges),
+}
+
+impl<'r, R: Read> From<&'r mut R> for Input<'r> {
+    fn from(read: &'r mut R) -> Self {
+        Self::Stream(read)
+    }
+}
+
+impl<'r> Input<'r> {
+    pub fn ranges(ranges: &'r mut impl Ranges) -> Self {
+        Self::Ranges(ranges)
+    }
+
+    /// From where it stands to the end.
+    pub(crate) fn stream(self) -> Box<dyn Read + 'r> {
+        match self {
+            Self::Stream(read) => Box::new(read),
+            Self::Ranges(ranges) => Box::new(ranges),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A decoder of the `symphonia` crate behind the trait that every codec here has.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use symphonia::core::audio::GenericAudioBufferRef;
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_FLAC, CODEC_ID_MP3, CODEC_ID_VORBIS};
+use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
+use symphonia::core::errors::Result;
+use symphonia::core::packet::PacketRef;
+use symphonia::core::units::{Duration, Timestamp};
+use symphonia::default::codecs::{AacDecoder, FlacDecoder, MpaDecoder, VorbisDecoder};
+
+use crate::decode::{Decoded, FrameDecoder};
+use crate::error::AudioError;
+
+/// What a decoder is made of again, after it panicked.
+#[derive(Clone)]
+struct Made {
+    codec: AudioCodecId,
+    /// What the container holds for the decoder.
+    private: Option<Box<[u8]>>,
+}
+
+pub(crate) struct Symphonia {
+    made: Made,
+    decoder: Box<dyn AudioDecoder>,
+    rate: u32,
+    /// Samples of a packet: as the format has them, then of the last one that was decoded.
+    last: usize,
+    interleaved: Vec<f32>,
+}
+
+impl Symphonia {
+    /// `config` is what MPEG-4 calls an `AudioSpecificConfig`, which says the rate too.
+    pub fn aac(config: &[u8], rate: u32) -> std::result::Result<Self, AudioError> {
+        Ok(Self { rate, ..Self::new(CODEC_ID_AAC, Some(config), 1024)? })
+    }
+
+    /// Its decoder learns the rate from the first frame.
+    pub fn mp3(rate: u32, samples: usize) -> std::result::Result<Self, AudioError> {
+        Ok(Self { rate, ..Self::new(CODEC_ID_MP3, None, samples)? })
+    }
+
+    pub fn flac(stream_info: &[u8]) -> std::result::Result<Self, AudioError> {
+        Self::new(CODEC_ID_FLAC, Some(stream_info), 4096)
+    }
+
+    /// Its decoder reads the rate and does not tell it before the first packet.
+    pub fn vorbis(headers: &[u8], rate: u32) -> std::result::Result<Self, AudioError> {
+        Ok(Self { rate, ..Self::new(CODEC_ID_VORBIS, Some(headers), 1024)? })
+    }
+
+    fn new(codec: AudioCodecId, private: Option<&[u8]>, last: usize) -> std::result::Result<Self, AudioError> {
+        let made = Made { codec, private: private.map(Into::into) };
+        let decoder = make(&made)
+            .ok_or(AudioError::Unreadable("the header of the audio is damaged, or of a kind that cannot be read"))?;
+        let rate = decoder.codec_params().sample_rate.unwrap_or(0);
+        Ok(Self { made, decoder, rate, last, interleaved: Vec::new() })
+    }
+}
+
+fn make(made: &Made) -> Option<Box<dyn AudioDecoder>> {
+    let (mut params, options) = (AudioCodecParameters::new(), AudioDecoderOptions::default());
+    params.for_codec(made.codec);
+    if let Some(private) = &made.private {
+        params.with_extra_data(private.clone());
+    }
+    guarded(|| {
+        Ok(match made.codec {
+            CODEC_ID_AAC => Box::new(AacDecoder::try_new(&params, &options)?) as Box<dyn AudioDecoder>,
+            CODEC_ID_FLAC => Box::new(FlacDecoder::try_new(&params, &options)?),
+            CODEC_ID_VORBIS => Box::new(VorbisDecoder::try_new(&params, &options)?),
+            _ => Box::new(MpaDecoder::try_new(&params, &options)?),
+        })
+    })?
+    .ok()
+}
+
+/// These decoders are given bytes that anybody chose. One that trips over its own assertion has refused them; the
+/// process goes on.
+fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Option<Result<T>> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+impl FrameDecoder for Symphonia {
+    fn rate(&self) -> u32 {
+        self.rate
+    }
+
+    fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded {
+        let Self { decoder, interleaved, .. } = self;
+        let decoded = guarded(|| {
+            let packet = PacketRef::new(0, Timestamp::ZERO, Duration::ZERO, frame);
+            Ok(mixed(decoder.decode_ref(&packet)?, interleaved, out))
+        });
+        match decoded {
+            Some(Ok((rate, samples))) => {
+                self.rate = rate;
+                self.last = if samples > 0 { samples } else { self.last };
+                Decoded::Audio { leftover: 0 }
+            }
+            Some(Err(_)) => Decoded::Refused,
+            None => {
+                // What is left of it may be anything.
+                if let Some(decoder) = make(&self.made) {
+                    self.decoder = decoder;
+                }
+                Decoded::Refused
+            }
+        }
+    }
+
+    fn conceal(&mut self, _: &[u8], out: &mut Vec<f32>) {
+        self.decoder.reset();
+        out.resize(out.len() + self.last, 0.0);
+    }
+}
+
+fn mixed(buffer: GenericAudioBufferRef, interleaved: &mut Vec<f32>, out: &mut Vec<f32>) -> (u32, usize) {
+    let (rate, channels) = (buffer.spec().rate(), buffer.num_planes().max(1));
+    buffer.copy_to_vec_interleaved(interleaved);
+    let blocks = interleaved.chunks_exact(channels);
+    out.extend(blocks.map(|block| block.iter().sum::<f32>() / channels as f32));
+    (rate, interleaved.len() / channels)
+}

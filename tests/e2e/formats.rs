@@ -1,0 +1,96 @@
+//! One recording of every kind that a name may announce, through the real program: heard, placed, and as long as it was.
+
+use afterword_tests::recordings::T0;
+use afterword_tests::{Recording, Setup};
+use serde_json::{Value, json};
+
+/// What is uploaded, under which name, and how long it lasts.
+const KINDS: [(&str, &str, u64); 13] = [
+    ("speech/audio_ss0880_pcm16_16000_1_fs160_1748300000.bin", "audio_phone_pcm16_16000_1_fs160", 2_990),
+    ("speech/audio_ss0880_pcm8_16000_1_fs160_1748300000.bin", "audio_phone_pcm8_16000_1_fs160", 2_990),
+    ("speech/audio_ss0880_opus_16000_1_fs160_1748300000.bin", "audio_phone_opus_16000_1_fs160", 2_990),
+    ("speech/audio_ss0880_opus_fs320_16000_1_fs320_1748300000.bin", "audio_phone_opus_fs320_16000_1_fs320", 2_980),
+    ("speech/audio_ss0880_aac_16000_1_fs1024_1748300000.bin", "audio_phone_aac_16000_1_fs1024", 3_072),
+    ("sounds/clip_16000_1.flac", "memo.flac", 2_990),
+    ("sounds/clip_44100_2.flac", "memo.flac", 2_990),
+    ("sounds/clip_44100_2.mp3", "memo.mp3", 2_990),
+    ("sounds/clip_16000_1.mp3", "memo.mp3", 3_096),
+    ("sounds/clip_48000_2.ogg", "memo.ogg", 2_990),
+    ("sounds/clip_48000_1.opus", "memo.opus", 2_990),
+    ("sounds/clip_48000_2.m4a", "memo.m4a", 2_990),
+    ("sounds/clip_16000_1.m4a", "memo.m4a", 2_990),
+];
+
+fn fixture(path: &str) -> Vec<u8> {
+    std::fs::read(format!("{}/fixtures/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// `<name>_<timestamp>.<extension>`
+fn named(name: &str, at: i64) -> String {
+    let (stem, extension) = name.split_once('.').unwrap_or((name, "bin"));
+    format!("{stem}_{at}.{extension}")
+}
+
+fn wav() -> Vec<u8> {
+    let frames = fixture("speech/audio_ss0880_pcm16_16000_1_fs160_1748300000.bin");
+    let audio: Vec<u8> = frames.chunks(324).flat_map(|frame| frame[4..].to_vec()).collect();
+    let head = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0\0\x7d\0\0\x02\0\x10\0data\0\0\0\0";
+    [head, &audio[..]].concat()
+}
+
+#[tokio::test]
+async fn every_kind_of_recording_is_heard_and_lasts_as_long_as_it_does() {
+    let server = Setup::new().start().await;
+    let client = server.client();
+    let mut files = vec![Recording::new(named("memo.wav", T0), wav())];
+    let mut lengths = vec![2_990];
+    for ((path, name, length), hour) in KINDS.into_iter().zip(1..) {
+        files.push(Recording::new(named(name, T0 + 3600 * hour), fixture(path)));
+        lengths.push(length);
+    }
+    let job = client.done(&files).await;
+    assert_eq!(job["status"], "completed", "{job}");
+    for ((file, sent), length) in job["files"].as_array().unwrap().iter().zip(&files).zip(lengths) {
+        assert_eq!((&file["status"], &file["duration_ms"]), (&json!("done"), &json!(length)), "{}: {file}", sent.name);
+    }
+    assert_eq!(client.conversations().await.len(), files.len());
+}
+
+/// Larger than what is kept in memory between two readings: its index, at the end, is reached by ranges.
+#[tokio::test]
+async fn a_large_file_with_its_index_at_the_end_is_read_by_ranges() {
+    let server = Setup::new().start().await;
+    let client = server.client();
+    let whole = fixture("sounds/clip_48000_2.m4a");
+    // A box that means nothing, between the audio and its index.
+    let index = whole.windows(4).position(|four| four == b"moov").unwrap() - 4;
+    let padding = 5u32 << 20;
+    let free = [&padding.to_be_bytes()[..], b"free", &vec![0; padding as usize - 8]].concat();
+    let large = [&whole[..index], &free, &whole[index..]].concat();
+    let job = client.done(&[Recording::new(named("memo.m4a", T0), large)]).await;
+    assert_eq!((&job["status"], &job["files"][0]["duration_ms"]), (&json!("completed"), &json!(2_990)), "{job}");
+}
+
+#[tokio::test]
+async fn a_wrong_codec_in_the_name_is_never_told_as_silence() {
+    let server = Setup::new().start().await;
+    let client = server.client();
+    let opus = fixture("speech/audio_ss0880_opus_16000_1_fs160_1748300000.bin");
+    let mp3 = fixture("sounds/clip_16000_1.mp3");
+    let names = ["audio_phone_pcm16_16000_1_fs160", "audio_phone_aac_16000_1_fs1024", "audio_phone_opus_16000_1_fs160"];
+    for (name, bytes) in [(names[0], &opus), (names[1], &opus), (names[2], &mp3), ("memo.wav", &opus)] {
+        let job = client.done(&[Recording::new(named(name, T0), bytes.clone())]).await;
+        let file: &Value = &job["files"][0];
+        assert_ne!(file["status"], "silent", "{name}: {file}");
+    }
+}
+
+#[tokio::test]
+async fn a_codec_that_cannot_be_decoded_is_refused_at_the_door_and_named() {
+    let server = Setup::new().start().await;
+    let lc3 = Recording::new(named("audio_phone_lc3_fs1030_16000_1_fs160", T0), vec![30, 0, 0, 0]);
+    let answer = server.client().upload(&[lc3]).await;
+    answer.problem(400, "invalid_filename");
+    let detail = answer.body["errors"][0]["detail"].as_str().unwrap();
+    assert_eq!(detail, "lc3_fs1030 recordings cannot be decoded by this version; send the audio in another codec");
+}
