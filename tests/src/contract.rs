@@ -39,19 +39,23 @@ fn codes(response: &Value) -> BTreeSet<String> {
 
 /// Panics when the document does not tell of such an answer.
 pub fn hold(method: &Method, path: &str, answer: &Answer) {
-    let code = answer.code();
+    hold_to(method, path, answer.status, answer.code(), &answer.text);
+}
+
+/// The same for an answer that came over a bare wire.
+pub fn hold_to(method: &Method, path: &str, status: u16, code: &str, text: &str) {
     let Some((template, statuses)) = find(method, path) else {
         let known =
             [(404, "not_found"), (405, "method_not_allowed"), (414, "uri_too_long"), (431, "headers_too_large")];
-        assert!(known.contains(&(answer.status, code)), "{method} {path} is no operation, and answers {answer:?}");
+        assert!(known.contains(&(status, code)), "{method} {path} is no operation, and answers {status}: {text}");
         return;
     };
-    let Some(codes) = statuses.get(&answer.status) else {
-        panic!("the document does not say that {method} {template} answers {}: {}", answer.status, answer.text);
+    let Some(codes) = statuses.get(&status) else {
+        panic!("the document does not say that {method} {template} answers {status}: {text}");
     };
-    let is_told = if codes.is_empty() { code.is_empty() || answer.status < 400 } else { codes.contains(code) };
-    assert!(is_told, "the document does not say that {method} {template} answers {} `{code}`", answer.status);
-    note(&format!("{method} {template} {} {}\n", answer.status, if answer.status < 400 { "" } else { code }));
+    let is_told = if codes.is_empty() { code.is_empty() || status < 400 } else { codes.contains(code) };
+    assert!(is_told, "the document does not say that {method} {template} answers {status} `{code}`");
+    note(&format!("{method} {template} {status} {}\n", if status < 400 { "" } else { code }));
 }
 
 fn find(method: &Method, path: &str) -> Option<(&'static str, &'static Statuses)> {
