@@ -134,7 +134,7 @@ impl Container for Flac<'_> {
 }
 
 /// Whether a frame's header stands here, by its checksum.
-fn is_header(bytes: &[u8]) -> bool {
+pub(super) fn is_header(bytes: &[u8]) -> bool {
     let &[0xFF, 0xF8 | 0xF9, sizes, channels, number, ..] = bytes else { return false };
     let (block, rate) = (sizes >> 4, sizes & 0x0F);
     if block == 0 || rate == 15 || channels >> 4 > 10 || channels & 1 != 0 {

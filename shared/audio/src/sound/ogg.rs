@@ -18,6 +18,9 @@ const MOST_PACKET: usize = 256 * 1024;
 /// 255 segments of 255 bytes, and what stands before them.
 const MOST_PAGE: usize = HEADER + 255 + 255 * 255;
 
+/// A file made of nothing but headers is given up before it takes a second.
+const MOST_DOUBTS: u32 = 4096;
+
 pub(super) fn open<'r>(window: Window<'r>) -> Result<Box<dyn Steps + 'r>, AudioError> {
     let wrong = || AudioError::Unreadable("the Ogg file holds neither Opus nor Vorbis");
     let mut ogg = Ogg::new(window);
@@ -60,6 +63,8 @@ pub(super) struct Ogg<'r> {
     opus: Option<OpusHead>,
     damage: Damage,
     gap: u64,
+    /// Pages that may still turn out to be none: each costs a checksum of its whole length.
+    doubts: u32,
 }
 
 impl<'r> Ogg<'r> {
@@ -77,6 +82,7 @@ impl<'r> Ogg<'r> {
             opus: None,
             damage: Damage::default(),
             gap: 0,
+            doubts: MOST_DOUBTS,
         }
     }
 
@@ -112,6 +118,14 @@ impl<'r> Ogg<'r> {
                 if seen.is_empty() || (seen.len() < HEADER && !seen.starts_with(b"OggS")) || is_cut_off(seen) {
                     let rest = seen.len() as u64;
                     self.damage.dropped_bytes += std::mem::take(&mut self.gap) + self.window.skip(rest)?;
+                    return Ok(false);
+                }
+                if seen.starts_with(b"OggS") {
+                    self.doubts -= 1;
+                }
+                if self.doubts == 0 {
+                    self.damage.in_middle = true;
+                    self.damage.dropped_bytes += std::mem::take(&mut self.gap) + self.window.skip(u64::MAX)?;
                     return Ok(false);
                 }
                 let next = (1..seen.len()).find(|&at| seen[at..].starts_with(b"OggS")).unwrap_or(seen.len().max(4) - 3);

@@ -250,3 +250,20 @@ fn an_ogg_stream_behind_another_one_is_dropped_and_said_to_be() {
         assert_eq!((found.duration_ms, dropped), (2_990, (one.len() as u64, true)), "{name}");
     }
 }
+
+/// Each header says that a long page follows: to check all of them would take hours in a large file.
+#[test]
+fn a_file_of_nothing_but_headers_is_given_up() {
+    let page = [&b"OggS\0\0"[..], &[0; 20], &[255]].concat();
+    let frame = [0xFF, 0xF8, 0xC9, 0x08, 0];
+    let sum = (0..=255).find(|sum| flac::is_header(&[&frame[..], &[*sum]].concat())).unwrap();
+    let flac = [&sound("16000_1.flac")[..42], &[&frame[..], &[sum]].concat().repeat(400_000)].concat();
+    let mut flac = flac;
+    flac[4] |= 0x80;
+    for (bytes, extension) in
+        [([&sound("48000_1.opus")[..2_000], &page.repeat(800_000)].concat(), "opus"), (flac, "flac")]
+    {
+        let found = found(extension, &bytes).unwrap();
+        assert!(found.dropped_in_middle && found.verdict() == Verdict::Invalid, "{extension}: {found:?}");
+    }
+}
