@@ -47,6 +47,13 @@ async fn no_request_made_from_the_document_gets_an_answer_that_it_does_not_tell_
     server.client().get("/readyz").await.ok();
 }
 
+#[tokio::test]
+async fn the_document_that_is_served_is_the_one_that_is_checked_in() {
+    let server = Setup::new().start().await;
+    let checked_in: serde_json::Value = serde_json::from_str(include_str!("../../docs/openapi.json")).unwrap();
+    assert_eq!(server.stranger().get("/openapi.json").await.ok(), checked_in);
+}
+
 /// Ids and cursors that exist, and the refusals that no schema can foresee.
 async fn settings_for(server: &Server) -> String {
     let client = server.client();
