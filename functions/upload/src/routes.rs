@@ -1,9 +1,10 @@
 //! Every public route, in one list, and the document that describes them.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware::from_fn;
+use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Extension, Router};
 use edge::TaskSecret;
@@ -57,8 +58,6 @@ impl FromRef<Api> for Places {
 
 pub fn routes(deps: Deps) -> Router {
     let Deps { world, identity, secret: _, shutdown, receives, public_url } = deps;
-    let document: Arc<str> = document().to_json().unwrap_or_default().into();
-    let document = move || async move { ([(CONTENT_TYPE, "application/json")], document.to_string()) };
     let addresses = if receives.is_some() { Addresses::Here { public_url } } else { Addresses::Elsewhere };
     let sessions = Router::from(of_sessions()).with_state(Sessions { world: world.clone(), addresses });
     let door = Extension(Door::of(&world.settings, shutdown.clone()));
@@ -67,7 +66,7 @@ pub fn routes(deps: Deps) -> Router {
     let routes = edge::authenticated(with_token.merge(sessions), identity)
         // Outside of the token's check: what is deprecated says so to everybody.
         .route_layer(from_fn(compat::wait::say_deprecated))
-        .route(DOCUMENT, get(document));
+        .route(DOCUMENT, get(served));
     match receives {
         Some(uploads) => routes.merge(Router::from(of_parts()).with_state(Receiver { world, uploads })),
         None => routes,
@@ -115,11 +114,14 @@ edge::problems!(OpenProblems: ;);
     get, path = DOCUMENT, operation_id = "get_document", tag = "operations", security(()),
     responses((status = 200, description = "OpenAPI 3.1.", body = Object, content_type = "application/json"), OpenProblems)
 )]
-#[expect(dead_code, reason = "stands for a closure in the document")]
-fn openapi_json() {}
+async fn served() -> impl IntoResponse {
+    // Made when it is asked for the first time: it takes longer than the rest of the start.
+    static TEXT: LazyLock<String> = LazyLock::new(|| document().to_json().unwrap_or_default());
+    ([(CONTENT_TYPE, "application/json")], TEXT.as_str())
+}
 
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(openapi_json))]
+#[openapi(paths(served))]
 struct Document;
 
 /// The public API as OpenAPI 3.1. `docs/openapi.json` is this, checked in.

@@ -39,11 +39,12 @@ fn main() -> Result<()> {
         if wants("throughput") {
             throughput::run(&mut report, commits).await?;
         }
-        if wants("uploads") {
-            uploads::run(&mut report).await?;
-        }
         if wants("status") {
             status::run(&mut report).await?;
+        }
+        // Last: it leaves much to be deleted.
+        if wants("uploads") {
+            uploads::run(&mut report).await?;
         }
         anyhow::Ok(())
     })?;

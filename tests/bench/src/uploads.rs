@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use bytes::Bytes;
+use tempfile::TempDir;
 
 use crate::bare::Bare;
 use crate::client::{Client, form};
@@ -24,8 +25,9 @@ const MANY: usize = 200;
 const MANY_BYTES: usize = 5 * MIB;
 
 pub async fn run(report: &mut Report) -> Result<()> {
+    let mut folders = Vec::new();
     for (size, count) in SIZES {
-        let (ours, bare) = compare(size, count).await?;
+        let (ours, bare) = compare(size, count, &mut folders).await?;
         let mib = |rate: f64| rate / MIB as f64;
         report.line(
             format!("uploads: {} MiB files, {AT_ONCE} at once, MiB a second, afterword / bare hyper", size / MIB),
@@ -37,12 +39,14 @@ pub async fn run(report: &mut Report) -> Result<()> {
     memory(report).await
 }
 
-/// Bytes a second of both.
-async fn compare(size: usize, count: u64) -> Result<(f64, f64)> {
+/// Bytes a second of both. The folders stay until the end: a file system that has just deleted much is slow to create.
+async fn compare(size: usize, count: u64, folders: &mut Vec<TempDir>) -> Result<(f64, f64)> {
     let (mut ours, mut bare) = (Duration::ZERO, Duration::ZERO);
     for round in 0..ROUNDS {
-        ours += ours_round(size, count, round).await?;
-        bare += bare_round(size, count, round).await?;
+        let (one, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
+        ours += ours_round(one.path(), size, count, round).await?;
+        bare += bare_round(other.path(), size, count, round).await?;
+        folders.extend([one, other]);
     }
     let bytes = (size as u64 * count * ROUNDS) as f64;
     Ok((bytes / ours.as_secs_f64(), bytes / bare.as_secs_f64()))
@@ -54,9 +58,8 @@ fn held_up(folder: &Path) -> Result<Program> {
     Program::start(folder, &[("AFTERWORD_PROCESS_MAX_JOBS", "1"), ("AFTERWORD_ENGINE_NULL_DELAY_MS", "600000")])
 }
 
-async fn ours_round(size: usize, count: u64, round: u64) -> Result<Duration> {
-    let folder = tempfile::tempdir()?;
-    let program = held_up(folder.path())?;
+async fn ours_round(folder: &Path, size: usize, count: u64, round: u64) -> Result<Duration> {
+    let program = held_up(folder)?;
     let client = Client::new(&program.url, &program.token("bench")?);
     // The one job that the worker gets hold of, before the clock runs.
     let (name, bytes) = crate::client::recording(0);
@@ -64,9 +67,8 @@ async fn ours_round(size: usize, count: u64, round: u64) -> Result<Duration> {
     timed(&client, size, count, round).await
 }
 
-async fn bare_round(size: usize, count: u64, round: u64) -> Result<Duration> {
-    let folder = tempfile::tempdir()?;
-    let bare = Bare::start(folder.path())?;
+async fn bare_round(folder: &Path, size: usize, count: u64, round: u64) -> Result<Duration> {
+    let bare = Bare::start(folder)?;
     timed(&Client::new(&bare.url, "none"), size, count, round).await
 }
 
