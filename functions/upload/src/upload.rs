@@ -25,12 +25,7 @@ const MAX_OTHER_BYTES: usize = 64 * 1024;
 /// What multipart itself adds to the files of a batch, at most, before a declared length is refused.
 const MULTIPART_OVERHEAD: u64 = 1024 * 1024;
 
-edge::problems!(
-    UploadProblems: WITH_TOKEN;
-    InvalidFilename, DuplicateFilename, EmptyFile, EmptyBatch, MalformedMultipart, InvalidParameter, FileTooLarge,
-    BatchTooLarge, TooManyFiles, UnsupportedMediaType, DigestMismatch, RecordingInFuture, RecordingTooOld,
-    FairUseRestricted, RateLimited, BackendBusy
-);
+edge::problems!(UploadProblems: WITH_TOKEN, WITH_RECORDINGS;);
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -35,6 +35,25 @@ pub const EVERYWHERE: &[Code] = &[
 ];
 /// …where a token is asked for.
 pub const WITH_TOKEN: &[Code] = &[Code::Unauthenticated];
+/// …where recordings come in a form.
+pub const WITH_RECORDINGS: &[Code] = &[
+    Code::InvalidFilename,
+    Code::DuplicateFilename,
+    Code::EmptyFile,
+    Code::EmptyBatch,
+    Code::MalformedMultipart,
+    Code::InvalidParameter,
+    Code::FileTooLarge,
+    Code::BatchTooLarge,
+    Code::TooManyFiles,
+    Code::UnsupportedMediaType,
+    Code::DigestMismatch,
+    Code::RecordingInFuture,
+    Code::RecordingTooOld,
+    Code::FairUseRestricted,
+    Code::RateLimited,
+    Code::BackendBusy,
+];
 /// …where a JSON body is read.
 pub const WITH_JSON: &[Code] = &[Code::InvalidJson, Code::RequestTooLarge];
 

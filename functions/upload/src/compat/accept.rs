@@ -15,10 +15,7 @@ use crate::refused::problem;
 use crate::upload::{Params, RecordingsForm, take_in};
 
 edge::problems!(
-    AcceptProblems: WITH_TOKEN;
-    InvalidFilename, DuplicateFilename, EmptyFile, EmptyBatch, MalformedMultipart, InvalidParameter, FileTooLarge,
-    BatchTooLarge, TooManyFiles, UnsupportedMediaType, DigestMismatch, RecordingInFuture, RecordingTooOld,
-    FairUseRestricted, RateLimited, BackendBusy;
+    AcceptProblems: WITH_TOKEN, WITH_RECORDINGS;;
     RecordingTooOld as "backfill_lookback_exceeded"
 );
 
