@@ -27,7 +27,9 @@ async fn ten_thousand_other_parts_are_refused() {
     target.raw(target.upload(nameless.as_bytes())).await.problem(400, "malformed_multipart");
     let large =
         format!("--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n{}\r\n--b--\r\n", "x".repeat(1 << 20));
-    target.raw(target.upload(large.as_bytes())).await.problem(400, "malformed_multipart");
+    let reply = target.raw(target.upload(large.as_bytes())).await;
+    let told = reply.problem(400, "malformed_multipart")["detail"].as_str().unwrap();
+    assert_eq!(told, "The part `x` has more than 65536 bytes. Recordings are read from parts named `files`.");
     target.stays_unharmed().await;
 }
 
