@@ -38,6 +38,11 @@ impl Lanes {
         self.count
     }
 
+    #[cfg(test)]
+    pub fn idle(&self) -> usize {
+        self.free.available_permits()
+    }
+
     pub async fn free(&self) -> Result<Lane, EngineError> {
         let busy = || EngineError::new(Retry::Later { after: None }, "every core is busy with other speech");
         let waited = tokio::time::timeout(PATIENCE, Arc::clone(&self.free).acquire_owned()).await;

@@ -40,6 +40,9 @@ pub(super) struct Network {
     /// What the first step leaves for all others.
     heard: Vec<Cache>,
     size: Size,
+    /// Steps behind the first one, so that a test sees when a call was given up.
+    #[cfg(test)]
+    steps: std::sync::atomic::AtomicUsize,
 }
 
 /// A value that goes out of one step and into the next.
@@ -65,28 +68,37 @@ impl Network {
         let encoder = load(encoder, "encoder", true)?;
         // Its steps have one token each: packed weights would only cost memory.
         let decoder = load(decoder, "decoder", false)?;
-        let caches = |side: &str| -> Result<Vec<Cache>, RunError> {
+        let node =
+            |model: &Model, name: &str| model.node_id(name).map_err(|error| NetworkError::Load(error.to_string()));
+        let caches = |side: &str| -> Result<Vec<Cache>, NetworkError> {
             let names =
                 (0..size.layers).flat_map(|layer| ["key", "value"].map(|kind| format!("{layer}.{side}.{kind}")));
             let cache = |name: String| {
-                let past = decoder.node_id(&format!("past_key_values.{name}"))?;
-                Ok(Cache { past, present: decoder.node_id(&format!("present.{name}"))? })
+                let past = node(&decoder, &format!("past_key_values.{name}"))?;
+                Ok(Cache { past, present: node(&decoder, &format!("present.{name}"))? })
             };
             names.map(cache).collect()
         };
         Ok(Self {
-            sound: encoder.node_id("input_values")?,
-            features: encoder.node_id("last_hidden_state")?,
+            sound: node(&encoder, "input_values")?,
+            features: node(&encoder, "last_hidden_state")?,
             encoder,
-            token: decoder.node_id("input_ids")?,
-            given_features: decoder.node_id("encoder_hidden_states")?,
-            use_cache: decoder.node_id("use_cache_branch")?,
-            logits: decoder.node_id("logits")?,
+            token: node(&decoder, "input_ids")?,
+            given_features: node(&decoder, "encoder_hidden_states")?,
+            use_cache: node(&decoder, "use_cache_branch")?,
+            logits: node(&decoder, "logits")?,
             spoken: caches("decoder")?,
             heard: caches("encoder")?,
             decoder,
             size,
+            #[cfg(test)]
+            steps: Default::default(),
         })
+    }
+
+    #[cfg(test)]
+    pub fn steps(&self) -> usize {
+        self.steps.load(Ordering::Relaxed)
     }
 
     /// The tokens of what is said. Stops between two steps once `stop` is set.
@@ -144,6 +156,8 @@ impl Network {
         heard: &[Value],
         options: &RunOptions,
     ) -> Result<(Value, Vec<Value>), NetworkError> {
+        #[cfg(test)]
+        self.steps.fetch_add(1, Ordering::Relaxed);
         let mut inputs = self.inputs(token, features, 1);
         // Given away, so that a step can go on in the same memory.
         inputs.extend(self.spoken.iter().zip(spoken).map(|(cache, value)| (cache.past, value.into())));
