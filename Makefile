@@ -8,8 +8,8 @@ CARGO ?= cargo
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Check that the machine has what the build needs
-	@scripts/setup
+setup: ## Check that the machine has what the build needs, and fetch the models (OFFLINE=1: only look for them)
+	@scripts/setup $(if $(OFFLINE),--offline)
 
 build: setup ## Build the program: target/release/afterword
 	$(CARGO) build --release --package afterword-cli
@@ -36,8 +36,8 @@ eval: setup ## Transcribe real speech and count the words that are wrong
 	$(CARGO) build --release --package afterword-cli
 	$(CARGO) run --release --package afterword-bench -- eval
 
-dist: setup ## Build the program as it is shipped: small, with link-time optimisation
-	$(CARGO) build --profile dist --package afterword-cli
+dist: setup ## Build the program as it is shipped: one small file with the models inside, link-time optimised
+	AFTERWORD_EMBED_MODELS=required $(CARGO) build --profile dist --package afterword-cli
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
