@@ -21,11 +21,11 @@ const CLIPS: [(&str, f32, usize); 8] = [
     ("16000_1.m4a", 0.95, 47_840),
 ];
 
-fn clip(name: &str) -> (Format, Vec<u8>) {
+pub(super) fn clip(name: &str) -> (Format, Vec<u8>) {
     (sound_format(name.split('.').nth(1).unwrap()), sound(name))
 }
 
-fn found(extension: &str, bytes: &[u8]) -> Result<Analysis, AudioError> {
+pub(super) fn found(extension: &str, bytes: &[u8]) -> Result<Analysis, AudioError> {
     let rules = SegmentRules::new(Duration::from_secs(15));
     let mut cursor = Cursor::new(bytes);
     analyse(&sound_format(extension), Input::ranges(&mut cursor), &rules, &mut Energy::new())
@@ -47,7 +47,7 @@ fn every_sound_file_sounds_like_what_was_recorded_and_lasts_as_long() {
 }
 
 /// A WAV file of this coding, tag and bits, and its audio.
-fn wav(tag: u16, bits: u16, channels: u16, rate: u32, audio: &[u8]) -> Vec<u8> {
+pub(super) fn wav(tag: u16, bits: u16, channels: u16, rate: u32, audio: &[u8]) -> Vec<u8> {
     let block = channels * bits / 8;
     let mut file = b"RIFF\0\0\0\0WAVELIST\x03\0\0\0abc\0fmt \x10\0\0\0".to_vec();
     for word in [tag, channels] {
@@ -61,7 +61,7 @@ fn wav(tag: u16, bits: u16, channels: u16, rate: u32, audio: &[u8]) -> Vec<u8> {
     [&file, audio].concat()
 }
 
-fn decoded(file: &[u8]) -> Vec<f32> {
+pub(super) fn decoded(file: &[u8]) -> Vec<f32> {
     all_samples(&sound_format("wav"), file)
 }
 
