@@ -33,7 +33,7 @@ const RATES: std::ops::RangeInclusive<u32> = 1_000..=384_000;
 
 const IMPOSSIBLE_RATE: AudioError = AudioError::Unreadable("the file claims an impossible rate");
 /// Enough to recognise a file by.
-const HEAD: u64 = 12;
+pub(crate) const HEAD: u64 = 12;
 
 /// Wide enough for the largest packet of any container here.
 const WINDOW: usize = 512 * 1024;
@@ -62,7 +62,7 @@ pub(crate) fn open<'r>(input: Input<'r>) -> Result<Box<dyn Steps + 'r>, AudioErr
         Input::Ranges(ranges) => {
             let mut head = Vec::new();
             (&mut *ranges).take(HEAD).read_to_end(&mut head)?;
-            if head.get(4..8) == Some(b"ftyp") {
+            if recognise(&head) == Some(Kind::M4a) {
                 let mp4 = Mp4::open(ranges)?;
                 let decoder = mp4.decoder()?;
                 Packets::boxed(mp4, decoder)
@@ -78,25 +78,58 @@ pub(crate) fn open<'r>(input: Input<'r>) -> Result<Box<dyn Steps + 'r>, AudioErr
 
 fn open_stream<'r>(read: Box<dyn Read + 'r>) -> Result<Box<dyn Steps + 'r>, AudioError> {
     let mut window = Window::new(read, WINDOW);
-    let steps: Box<dyn Steps + 'r> = match *window.peek(12)? {
-        [b'R', b'I', b'F', b'F' | b'X', ..] | [b'R', b'F', b'6', b'4', ..] => Box::new(Wav::open(window)?),
-        [b'f', b'L', b'a', b'C', ..] => {
+    let unknown = AudioError::Unreadable("the file is not a sound file of a known kind");
+    let steps: Box<dyn Steps + 'r> = match recognise(window.peek(HEAD as usize)?).ok_or(unknown)? {
+        Kind::Wav => Box::new(Wav::open(window)?),
+        Kind::Flac => {
             let flac = Flac::open(window)?;
             let decoder = Symphonia::flac(flac.stream_info())?;
             Packets::boxed(flac, decoder)
         }
-        [b'O', b'g', b'g', b'S', ..] => ogg::open(window)?,
-        [b'I', b'D', b'3', ..] | [0xFF, ..] => {
+        Kind::Ogg => ogg::open(window)?,
+        Kind::Mp3 => {
             let mp3 = Mp3::open(window)?;
             let decoder = mp3.decoder()?;
             Packets::boxed(mp3, decoder)
         }
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => {
-            return Err(AudioError::Unreadable("the file is an M4A file; its name has to say so"));
-        }
-        _ => return Err(AudioError::Unreadable("the file is not a sound file of a known kind")),
+        Kind::M4a => return Err(Kind::M4a.wrongly_named()),
     };
     Ok(steps)
+}
+
+/// What a file is, whatever its name says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Wav,
+    Flac,
+    Ogg,
+    Mp3,
+    M4a,
+}
+
+impl Kind {
+    pub fn wrongly_named(self) -> AudioError {
+        AudioError::Unreadable(match self {
+            Self::Wav => "the file is a WAV file; its name has to say so",
+            Self::Flac => "the file is a FLAC file; its name has to say so",
+            Self::Ogg => "the file is an Ogg file; its name has to say so",
+            Self::Mp3 => "the file is an MP3 file; its name has to say so",
+            Self::M4a => "the file is an M4A file; its name has to say so",
+        })
+    }
+}
+
+/// By the first bytes, [`HEAD`] of them if the file has so many.
+pub(crate) fn recognise(head: &[u8]) -> Option<Kind> {
+    match *head {
+        [b'R', b'I', b'F', b'F' | b'X', ..] | [b'R', b'F', b'6', b'4', ..] => Some(Kind::Wav),
+        [b'f', b'L', b'a', b'C', ..] => Some(Kind::Flac),
+        [b'O', b'g', b'g', b'S', ..] => Some(Kind::Ogg),
+        [b'I', b'D', b'3', ..] => Some(Kind::Mp3),
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some(Kind::M4a),
+        [0xFF, ..] if mp3::is_header(head) => Some(Kind::Mp3),
+        _ => None,
+    }
 }
 
 /// The most that an encoder adds behind the audio, in samples: MP3 has 12 bits to say it. A file that claims to end

@@ -195,6 +195,28 @@ fn an_m4a_file_under_another_name_is_told() {
     assert_eq!(told.to_string(), "the file is an M4A file; its name has to say so");
 }
 
+/// The first bytes of none of them can be the length of a frame.
+#[test]
+fn a_sound_file_under_the_name_of_device_frames_is_told() {
+    let wav = wav(1, 16, 1, 16_000, &s16(&noise(16_000, 0.3)));
+    let files = [
+        (wav, "a WAV file"),
+        (sound("16000_1.flac"), "a FLAC file"),
+        (sound("48000_1.opus"), "an Ogg file"),
+        (sound("16000_1.mp3"), "an MP3 file"),
+        (sound("44100_2.mp3"), "an MP3 file"),
+        (sound("16000_1.m4a"), "an M4A file"),
+    ];
+    for (bytes, kind) in files {
+        for codec in domain::Codec::ALL {
+            let format = crate::testing::format(&format!("{codec}_16000_1"));
+            let rules = SegmentRules::new(Duration::from_secs(15));
+            let told = analyse(&format, &mut &bytes[..], &rules, &mut Energy::new()).unwrap_err().to_string();
+            assert_eq!(told, format!("the file is {kind}; its name has to say so"), "{codec}");
+        }
+    }
+}
+
 fn all_samples_of_stream(extension: &str, mut bytes: &[u8]) -> Result<Analysis, AudioError> {
     let rules = SegmentRules::new(Duration::from_secs(15));
     analyse(&sound_format(extension), &mut bytes, &rules, &mut Energy::new())
