@@ -1,7 +1,7 @@
 # Every target that has a `##` comment is listed by `make help`.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check openapi bench eval dist fmt clean
+.PHONY: help setup build run test check fuzz openapi bench eval dist fmt clean
 
 CARGO ?= cargo
 
@@ -24,6 +24,10 @@ check: setup ## Formatting, lints, licences and duplicate dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
 	@scripts/check-dependencies
+
+fuzz: setup ## Run a million damaged files through the decoders (FUZZ_SEED: from which on, FUZZ_COUNT: how many)
+	FUZZ_COUNT=$${FUZZ_COUNT:-1000000} \
+	$(CARGO) test --release --locked --package afterword-audio --test mutations -- --nocapture a_damaged_file
 
 openapi: setup ## Write docs/openapi.json anew from the code
 	AFTERWORD_WRITE_OPENAPI=1 $(CARGO) test --package afterword-tests --test workspace openapi::the_document
