@@ -56,7 +56,7 @@ pub struct Prepared {
 
 pub fn prepare(config: &Config) -> Result<Prepared> {
     let settings = config.settings()?;
-    let engine = speech::select(&engine_settings(config)?).context("configuration: engine.name")?;
+    let engine = speech::select(&engine_settings(config)?).context("configuration")?;
     Ok(Prepared { settings, engine, secret: given_secret(config)? })
 }
 
@@ -145,7 +145,28 @@ fn engine_settings(config: &Config) -> Result<speech::Settings> {
         text => Some(text.parse().context("configuration: engine.null_fail")?),
     };
     let null_delay = Duration::from_millis(engine.null_delay_ms);
-    Ok(speech::Settings { name: engine.name.clone(), null_delay, null_fail })
+    Ok(speech::Settings { name: engine.name.clone(), null_delay, null_fail, cloud: cloud_settings(engine) })
+}
+
+fn cloud_settings(engine: &config::Engine) -> speech::CloudSettings {
+    let (deepgram, http) = (&engine.deepgram, &engine.http);
+    speech::CloudSettings {
+        deepgram: speech::DeepgramSettings {
+            api_key: deepgram.api_key.clone(),
+            url: deepgram.url.clone(),
+            model: deepgram.model.clone(),
+            max_span: Duration::from_secs(deepgram.max_span_seconds),
+            concurrency: deepgram.concurrency,
+        },
+        http: speech::HttpSettings {
+            url: http.url.clone(),
+            api_key: http.api_key.clone(),
+            model: http.model.clone(),
+            max_span: Duration::from_secs(http.max_span_seconds),
+            concurrency: http.concurrency,
+            format: http.format.clone(),
+        },
+    }
 }
 
 fn queue_settings(config: &Config, internal_url: &str, secret: &TaskSecret) -> QueueSettings {

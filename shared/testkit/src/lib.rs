@@ -9,6 +9,7 @@ pub mod clock;
 pub mod contract;
 pub mod lossy;
 pub mod memory;
+pub mod provider;
 pub mod random;
 pub mod scene;
 pub mod skip;
@@ -16,5 +17,6 @@ pub mod snapshot;
 
 pub use clock::TestClock;
 pub use lossy::{FailsBefore, LosesAnswers};
+pub use provider::Provider;
 pub use random::SeededRandom;
 pub use scene::Scene;
