@@ -148,4 +148,4 @@ impl Spoken {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

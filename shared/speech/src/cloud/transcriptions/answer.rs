@@ -107,4 +107,4 @@ fn spoken(words: &[Spoken], times: Times) -> Vec<Word> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
