@@ -1,6 +1,7 @@
 //! From a file's bytes to its speech: frames, decoders, voice detection, segments. No async, no files, no clock.
 //!
-//! A recording is read twice: [`analyse`] finds the segments, [`cut`] fetches their samples. Both stream; a recording of
+//! A recording is read twice: [`analyse`] finds the segments, [`cut`] fetches their samples, or [`cut_packets`]
+//! the Opus packets that they are made of. All stream; a recording of
 //! any length takes less than 64 MiB, most of it the loudness track of a very long one.
 
 mod aac;
@@ -14,6 +15,7 @@ mod input;
 mod lc3;
 mod mulaw;
 mod opus;
+mod packets;
 mod pcm;
 mod resample;
 mod sample;
@@ -31,6 +33,7 @@ pub use detect::{Detector, Energy, Region};
 pub use error::AudioError;
 pub use frames::{Damage, Frames, MAX_FRAME_BYTES};
 pub use input::{Input, Ranges};
+pub use packets::{Cut, Packets, cut_packets};
 pub use resample::RATE;
 pub use sample::{SAMPLE, SAMPLE_FORMAT, SAMPLE_NAME_STEM, SAMPLE_TEXT, sample_samples};
 pub use samples::MAX_DURATION;

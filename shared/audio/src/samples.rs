@@ -115,7 +115,7 @@ impl<'r> Samples<'r> {
     pub fn new(format: &Format, input: impl Into<Input<'r>>) -> Result<Self, AudioError> {
         match format {
             Format::Frames(frames) => Ok(Self::with(decoder(frames)?, input.into().stream())),
-            Format::Sound(_) => Ok(Self::of(sound::open(input.into())?)),
+            Format::Sound(_) => Ok(Self::of(sound::open(input.into())?.steps()?)),
         }
     }
 
@@ -123,7 +123,7 @@ impl<'r> Samples<'r> {
         Self::of(Box::new(Framed { frames: Frames::new(read), decoder }))
     }
 
-    fn of(steps: Box<dyn Steps + 'r>) -> Self {
+    pub fn of(steps: Box<dyn Steps + 'r>) -> Self {
         let rate = steps.rate();
         Self {
             steps,

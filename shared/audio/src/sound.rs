@@ -19,6 +19,7 @@ use std::io::{Read, SeekFrom};
 use self::flac::Flac;
 use self::mp3::Mp3;
 use self::mp4::Mp4;
+pub(crate) use self::ogg::Ogg;
 pub(crate) use self::symphonia::Symphonia;
 use self::wav::Wav;
 use self::window::Window;
@@ -26,6 +27,7 @@ use crate::decode::FrameDecoder;
 use crate::error::AudioError;
 use crate::frames::Damage;
 use crate::input::Input;
+use crate::opus::Opus;
 use crate::samples::{Step, Steps, decode};
 
 /// Beyond these a rate is an accident: resampling would take more memory and time than any recording is worth.
@@ -56,27 +58,53 @@ trait Container {
     fn damage(&self) -> Damage;
 }
 
+/// What a sound file turned out to be.
+pub(crate) enum Opened<'r> {
+    /// Opus packets, not yet decoded.
+    Opus(Ogg<'r>),
+    Steps(Box<dyn Steps + 'r>),
+}
+
+/// How long an Opus packet of a sound file lasts, as far as is known before the first: 20 ms at 16 kHz.
+pub(crate) const OPUS_SAMPLES: usize = 320;
+
+impl<'r> Opened<'r> {
+    pub fn steps(self) -> Result<Box<dyn Steps + 'r>, AudioError> {
+        match self {
+            Self::Opus(ogg) => Ok(Packets::boxed(ogg, Opus::lasting(OPUS_SAMPLES)?)),
+            Self::Steps(steps) => Ok(steps),
+        }
+    }
+}
+
 /// Opens what a sound file holds.
-pub(crate) fn open<'r>(input: Input<'r>) -> Result<Box<dyn Steps + 'r>, AudioError> {
-    let steps = match input {
+pub(crate) fn open<'r>(input: Input<'r>) -> Result<Opened<'r>, AudioError> {
+    let steps = match open_any(input)? {
+        Opened::Steps(steps) => steps,
+        opus @ Opened::Opus(_) => return Ok(opus),
+    };
+    if RATES.contains(&steps.rate()) { Ok(Opened::Steps(steps)) } else { Err(IMPOSSIBLE_RATE) }
+}
+
+fn open_any<'r>(input: Input<'r>) -> Result<Opened<'r>, AudioError> {
+    match input {
         Input::Ranges(ranges) => {
             let mut head = Vec::new();
             (&mut *ranges).take(HEAD).read_to_end(&mut head)?;
             if recognise(&head) == Some(Kind::M4a) {
                 let mp4 = Mp4::open(ranges)?;
                 let decoder = mp4.decoder()?;
-                Packets::boxed(mp4, decoder)
+                Ok(Opened::Steps(Packets::boxed(mp4, decoder)))
             } else {
                 ranges.seek(SeekFrom::Start(0))?;
-                open_stream(Input::Ranges(ranges).stream())?
+                open_stream(Input::Ranges(ranges).stream())
             }
         }
-        Input::Stream(_) => open_stream(input.stream())?,
-    };
-    if RATES.contains(&steps.rate()) { Ok(steps) } else { Err(IMPOSSIBLE_RATE) }
+        Input::Stream(_) => open_stream(input.stream()),
+    }
 }
 
-fn open_stream<'r>(read: Box<dyn Read + 'r>) -> Result<Box<dyn Steps + 'r>, AudioError> {
+fn open_stream<'r>(read: Box<dyn Read + 'r>) -> Result<Opened<'r>, AudioError> {
     let mut window = Window::new(read, WINDOW);
     let unknown = AudioError::Unreadable("the file is not a sound file of a known kind");
     let steps: Box<dyn Steps + 'r> = match recognise(window.peek(HEAD as usize)?).ok_or(unknown)? {
@@ -86,7 +114,7 @@ fn open_stream<'r>(read: Box<dyn Read + 'r>) -> Result<Box<dyn Steps + 'r>, Audi
             let decoder = Symphonia::flac(flac.stream_info())?;
             Packets::boxed(flac, decoder)
         }
-        Kind::Ogg => ogg::open(window)?,
+        Kind::Ogg => return ogg::open(window),
         Kind::Mp3 => {
             let mp3 = Mp3::open(window)?;
             let decoder = mp3.decoder()?;
@@ -94,7 +122,7 @@ fn open_stream<'r>(read: Box<dyn Read + 'r>) -> Result<Box<dyn Steps + 'r>, Audi
         }
         Kind::M4a => return Err(Kind::M4a.wrongly_named()),
     };
-    Ok(steps)
+    Ok(Opened::Steps(steps))
 }
 
 /// What a file is, whatever its name says.
