@@ -71,7 +71,7 @@ pub(crate) fn open<'r>(input: Input<'r>) -> Result<Box<dyn Steps + 'r>, AudioErr
                 open_stream(Input::Ranges(ranges).stream())?
             }
         }
-        Input::Stream(_) => open_stream(input.stream())?,
+        Input::Stream(_) | Input::Kept(_) => open_stream(input.stream())?,
     };
     if RATES.contains(&steps.rate()) { Ok(steps) } else { Err(IMPOSSIBLE_RATE) }
 }

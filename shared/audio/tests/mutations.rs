@@ -121,14 +121,21 @@ fn seal(bytes: &mut [u8]) {
     }
 }
 
+/// Both passes: the second over what was kept, or over the bytes again.
 fn analyse(name: &str, bytes: &[u8], as_stream: bool) -> Result<Analysis, AudioError> {
     let format = domain::name::parse(name).unwrap().format;
     let rules = SegmentRules::new(Duration::from_secs(15));
     let (mut energy, within) = (Energy::new(), Duration::from_secs(60));
     if as_stream {
-        return audio::analyse_within(&format, &mut &bytes[..], &rules, &mut energy, within);
+        let (survey, kept) = audio::survey_within(&format, &mut &bytes[..], within)?;
+        return match kept {
+            Some(kept) => audio::analyse(survey, &format, &kept, &rules, &mut energy),
+            None => audio::analyse(survey, &format, &mut &bytes[..], &rules, &mut energy),
+        };
     }
-    audio::analyse_within(&format, Input::ranges(&mut Cursor::new(bytes)), &rules, &mut energy, within)
+    let again = || Cursor::new(bytes);
+    let (survey, _) = audio::survey_within(&format, Input::ranges(&mut again()), within)?;
+    audio::analyse(survey, &format, Input::ranges(&mut again()), &rules, &mut energy)
 }
 
 /// The most memory that this process ever had, in MiB.
@@ -154,11 +161,12 @@ fn a_damaged_file_of_any_kind_neither_panics_nor_takes_memory() {
         let name = if seed % 8 == 0 { whole[random.below(whole.len())].0 } else { whole[kind].0 };
         match analyse(name, &bytes, seed % 3 == 0) {
             Ok(found) => {
+                let survey = &found.survey;
                 assert!(
-                    found.dropped_bytes <= bytes.len() as u64 && found.concealed_ms <= found.duration_ms,
+                    survey.dropped_bytes <= bytes.len() as u64 && survey.concealed_ms <= survey.duration_ms,
                     "seed {seed}: {found:?}"
                 );
-                decoded += u64::from(found.frames > 0);
+                decoded += u64::from(survey.frames > 0);
             }
             Err(AudioError::Read(error)) => panic!("seed {seed}: damage is no trouble of the store: {error}"),
             Err(_) => {}
@@ -176,7 +184,7 @@ fn a_file_cut_off_anywhere_keeps_what_is_before() {
         let whole = file(path, length);
         let mut last = 0;
         for length in (1..whole.len()).step_by(whole.len() / 60) {
-            let found = analyse(name, &whole[..length], false).unwrap_or_default();
+            let found = analyse(name, &whole[..length], false).unwrap_or_default().survey;
             assert!(found.duration_ms >= last, "{name} {path} at {length}: {} after {last}", found.duration_ms);
             assert!(!found.dropped_in_middle, "{name} {path} at {length}");
             last = found.duration_ms;
