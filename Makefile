@@ -1,7 +1,7 @@
 # Every target that has a `##` comment is listed by `make help`.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check openapi bench dist fmt clean
+.PHONY: help setup build run test check openapi bench eval dist fmt clean
 
 CARGO ?= cargo
 
@@ -31,6 +31,10 @@ openapi: setup ## Write docs/openapi.json anew from the code
 bench: setup ## Run the benchmarks and print their figures
 	$(CARGO) build --release --package afterword-cli
 	$(CARGO) run --release --package afterword-bench
+
+eval: setup ## Transcribe real speech and count the words that are wrong
+	$(CARGO) build --release --package afterword-cli
+	$(CARGO) run --release --package afterword-bench -- eval
 
 dist: setup ## Build the program as it is shipped: small, with link-time optimisation
 	$(CARGO) build --profile dist --package afterword-cli
