@@ -39,8 +39,8 @@ impl Setup {
     /// On a folder that the test takes care of.
     pub fn on(data_dir: &Path) -> Self {
         let setup = Self { data_dir: data_dir.to_owned(), _kept: None, env: Vec::new(), args: Vec::new() };
-        // Every step has its line; the libraries' own debug lines stay away.
-        setup.with("log.level", "info,flow=debug").with("blobs.reserve_bytes", 0)
+        // Every step has its line; the libraries' own debug lines stay away. Most tests are not about what is heard.
+        setup.with("log.level", "info,flow=debug").with("blobs.reserve_bytes", 0).with("audio.detector", "energy")
     }
 
     /// Sets `section.key` by its environment variable.

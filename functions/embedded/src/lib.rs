@@ -2,6 +2,7 @@
 
 mod background;
 mod door;
+mod hearing;
 mod sample;
 mod server;
 mod simulate;

@@ -27,6 +27,7 @@ section!(Jobs {
 });
 section!(Sweep { interval_seconds: u64, limit: usize, orphan_blob_seconds: u64 });
 section!(Engine { name: String, null_delay_ms: u64, null_fail: String });
+section!(Audio { detector: String });
 section!(Process { max_jobs: usize, handler_deadline_seconds: u64 });
 section!(Limits {
     enqueued_per_user: u32,
@@ -107,6 +108,7 @@ section!(
         jobs: Jobs,
         sweep: Sweep,
         engine: Engine,
+        audio: Audio,
         process: Process,
         limits: Limits,
         tasks: Tasks,
