@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use audio::Detection;
 use domain::{Job, JobId, Uid};
 use flow::accept::{Intake, PartHeaders, Terms};
 use flow::ports::{AlwaysAdmit, TaskBody};
@@ -58,6 +59,7 @@ impl Stage {
             admission: Arc::new(AlwaysAdmit),
             clock: clock.clone(),
             random: Arc::new(SeededRandom::new(1)),
+            detection: Detection::energy(),
             settings: Arc::new(Settings::default()),
             staging: Default::default(),
         };

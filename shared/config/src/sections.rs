@@ -35,6 +35,7 @@ section!(Engine {
     deepgram: Deepgram,
     http: HttpEngine,
 });
+section!(Audio { detector: String });
 section!(Process { max_jobs: usize, handler_deadline_seconds: u64 });
 section!(Limits {
     enqueued_per_user: u32,
@@ -140,6 +141,7 @@ section!(
         jobs: Jobs,
         sweep: Sweep,
         engine: Engine,
+        audio: Audio,
         process: Process,
         limits: Limits,
         tasks: Tasks,

@@ -17,7 +17,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::counted;
 use crate::error::Result;
+use crate::persist::persist;
 use crate::ports::{BlobName, Blobs};
+use crate::world::World;
 
 /// Pieces on the way between the store and the decoder: at most a MiB.
 const PIECES: usize = 4;
@@ -78,6 +80,26 @@ impl Ranges {
         let (send, pieces) = mpsc::channel(PIECES);
         self.runtime.spawn(self.stop.clone().run_until_cancelled_owned(feed(stream, send)));
         Ok(pieces)
+    }
+}
+
+/// A blob with audio in it, which can be read as often as it takes.
+pub struct Staged<'w> {
+    pub world: &'w World,
+    pub blob: BlobName,
+    pub size: u64,
+    pub format: Format,
+    /// A store that is away for a moment is asked again.
+    pub patient: bool,
+}
+
+impl Staged<'_> {
+    /// From its start. Called where a runtime is.
+    pub async fn open(&self) -> Result<(BytesIn, DropGuard)> {
+        let World { blobs, clock, .. } = self.world;
+        let read = || blobs.read(&self.blob, 0);
+        let stream = if self.patient { persist(&**clock, read).await? } else { read().await? };
+        Ok(BytesIn::feed(stream, Ranges::wanted(&self.format, blobs, &self.blob, self.size)))
     }
 }
 

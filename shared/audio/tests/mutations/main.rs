@@ -14,7 +14,7 @@ mod subject;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use audio::{Analysis, AudioError};
+use audio::AudioError;
 use peak_alloc::PeakAlloc;
 
 use random::Random;
@@ -92,7 +92,7 @@ fn run(seed: u64, input: &Input) -> (bool, Duration) {
     let peak = MEMORY.peak_usage();
     assert!(peak < MOST_BYTES, "{peak} bytes were held");
     let decoded = match found {
-        Some(Ok(Analysis { frames, .. })) => frames > 0,
+        Some(Ok(analysis)) => analysis.survey.frames > 0,
         Some(Err(AudioError::Read(error))) => panic!("damage is no trouble of the store: {error}"),
         Some(Err(_)) | None => false,
     };
@@ -153,9 +153,9 @@ fn a_file_cut_off_anywhere_keeps_what_is_before() {
         let mut last = 0;
         for length in (1..whole.len()).step_by(whole.len() / 60) {
             let found = subject::run(name, &whole[..length], false).unwrap().unwrap_or_default();
-            assert!(found.duration_ms >= last, "{name} at {length}: {} after {last}", found.duration_ms);
-            assert!(!found.dropped_in_middle, "{name} at {length}");
-            last = found.duration_ms;
+            assert!(found.survey.duration_ms >= last, "{name} at {length}: {} after {last}", found.survey.duration_ms);
+            assert!(!found.survey.dropped_in_middle, "{name} at {length}");
+            last = found.survey.duration_ms;
         }
     }
 }

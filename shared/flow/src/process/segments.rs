@@ -4,22 +4,19 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use audio::{AudioError, Cut, Span};
-use bytes::Bytes;
 use domain::placement::{Answer, Group, MAX_GROUP};
-use domain::{Format, Job, Line, Plan, PutBack, Recording, Segment, Timestamp};
+use domain::{Format, Gain, Job, Line, Plan, PutBack, Recording, Segment, Timestamp};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
-use tokio_util::sync::DropGuard;
 
 use super::delivery::Delivery;
 use super::stop::{Stop, unfenced};
 use super::transcribe::{Call, Said};
-use crate::bytes_in::{BytesIn, Ranges};
+use crate::bytes_in::Staged;
 use crate::error::{Error, Kind};
-use crate::first_pass::read_error;
+use crate::first_pass::{Again, Source, read_error};
 use crate::persist::persist;
-use crate::ports::BlobName;
 
 /// A segment's audio on its way to the engine.
 type Heard = (Segment, Cut);
@@ -39,15 +36,14 @@ struct File<'a> {
 }
 
 impl Delivery<'_> {
-    /// Brings every open segment of a planned file to its end, as far as the engine goes along. `kept` is the file, when
-    /// the first pass has kept it.
+    /// Brings every open segment of a planned file to its end, as far as the engine goes along.
     pub async fn speech(
         &self,
         job: Job,
         recording: Recording,
         index: usize,
-        format: &Format,
-        kept: Option<Bytes>,
+        staged: &Staged<'_>,
+        again: &Again,
     ) -> Result<Job, Stop> {
         let mut file = File {
             job,
@@ -64,10 +60,14 @@ impl Delivery<'_> {
         file.ready.extend(open.iter().filter(|s| stored.contains(&s.start_ms)).map(|s| (s.start_ms, Answer::Text)));
         let wanted: Vec<Segment> = open.into_iter().filter(|s| !stored.contains(&s.start_ms)).collect();
         if !wanted.is_empty() {
-            match file.bytes(kept, format).await? {
+            // What was kept are samples.
+            let packets = self.engine.capabilities().opus && audio::has_packets(&staged.format);
+            let again = if packets && matches!(again, Again::Samples(_)) { &Again::Staged } else { again };
+            match again.open(staged).await {
                 // `_feeding` ends the reading on the other thread when this delivery is dropped.
-                Some((bytes, _feeding)) => file.transcribe(bytes, wanted, format).await?,
-                None => file.missing().await?,
+                Ok((source, _feeding)) => file.transcribe(source, wanted, &staged.format).await?,
+                Err(error) if error.kind == Kind::NotFound => file.missing().await?,
+                Err(error) => return Err(Stop::File(error)),
             }
         }
         file.close().await
@@ -89,24 +89,6 @@ impl File<'_> {
         Ok(lines.into_iter().map(|line| line.start_ms).collect())
     }
 
-    /// The staged bytes once more; `None` when they are gone.
-    async fn bytes(&self, kept: Option<Bytes>, format: &Format) -> Result<Option<(BytesIn, DropGuard)>, Stop> {
-        if let Some(bytes) = kept {
-            return Ok(Some(BytesIn::memory(bytes)));
-        }
-        let world = self.delivery.world;
-        let staged = &self.job.files[self.index];
-        let blob = BlobName::listed(staged.blob.clone());
-        match persist(&*world.clock, || world.blobs.read(&blob, 0)).await {
-            Ok(stream) => {
-                let ranges = Ranges::wanted(format, &world.blobs, &blob, staged.size);
-                Ok(Some(BytesIn::feed(stream, ranges)))
-            }
-            Err(error) if error.kind == Kind::NotFound => Ok(None),
-            Err(error) => Err(Stop::File(error)),
-        }
-    }
-
     async fn missing(&mut self) -> Result<(), Stop> {
         // Texts that are stored find their place even so.
         self.place().await?;
@@ -115,11 +97,12 @@ impl File<'_> {
         Ok(())
     }
 
-    async fn transcribe(&mut self, bytes: BytesIn, wanted: Vec<Segment>, format: &Format) -> Result<(), Stop> {
+    async fn transcribe(&mut self, source: Source, wanted: Vec<Segment>, format: &Format) -> Result<(), Stop> {
         let delivery = self.delivery;
         let language = self.recording.language.clone();
         let capabilities = delivery.engine.capabilities();
-        let (mut cuts, cutter) = cut_in_background(*format, bytes, wanted, capabilities.opus);
+        let gain = self.recording.facts.gain;
+        let (mut cuts, cutter) = cut_in_background(*format, source, gain, wanted, capabilities.opus);
         let room = capabilities.concurrency.max(1);
         let (mut asked, mut more) = (FuturesUnordered::new(), true);
         while more || !asked.is_empty() {
@@ -266,7 +249,8 @@ impl File<'_> {
 /// `opus`, packets stay as they were recorded.
 fn cut_in_background(
     format: Format,
-    mut bytes: BytesIn,
+    mut source: Source,
+    gain: Gain,
     wanted: Vec<Segment>,
     opus: bool,
 ) -> (mpsc::Receiver<Heard>, tokio::task::JoinHandle<Result<(), Error>>) {
@@ -278,10 +262,10 @@ fn cut_in_background(
             Some(segment) if send.blocking_send((*segment, cut)).is_err() => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         };
-        let input = bytes.input(&format);
+        let input = source.input(&format);
         let done = match opus {
-            true => audio::cut_packets(&format, input, &spans, &mut sink),
-            false => audio::cut(&format, input, &spans, &mut |span, samples| sink(span, Cut::Samples(samples))),
+            true => audio::cut_packets(&format, input, gain, &spans, &mut sink),
+            false => audio::cut(&format, input, gain, &spans, &mut |span, samples| sink(span, Cut::Samples(samples))),
         };
         match done {
             Ok(()) => Ok(()),
