@@ -5,6 +5,7 @@
 mod dependencies;
 mod documents;
 mod errors;
+mod models;
 mod openapi;
 
 use std::path::{Path, PathBuf};
