@@ -43,12 +43,12 @@ async fn the_start_names_the_engine_and_without_one_it_is_refused() {
     let folder = empty.path().display();
     // What is built into a release needs no folder.
     if cfg!(debug_assertions) {
-        let line = real().with("engine.models", folder).refused().await;
+        let line = real().with("engine.models", &folder).refused().await;
         assert!(line.contains("engine.name is `auto`") && line.contains("make setup"), "{line}");
         assert!(line.contains(&format!("{folder}/moonshine-tiny/encoder_model.onnx")), "{line}");
     }
     std::fs::create_dir(empty.path().join("moonshine-tiny")).unwrap();
     std::fs::write(empty.path().join("moonshine-tiny/encoder_model.onnx"), "something else").unwrap();
-    let line = real().with("engine.models", folder).refused().await;
+    let line = real().with("engine.models", &folder).refused().await;
     assert!(line.contains("is not the one that is expected (SHA-256 c6fc4b7bc5af75c0591f"), "{line}");
 }
