@@ -1,7 +1,7 @@
 # Every target that has a `##` comment is listed by `make help`.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check openapi bench dist fmt clean
+.PHONY: help setup build run test check fuzz openapi bench eval dist fmt clean
 
 CARGO ?= cargo
 
@@ -25,12 +25,20 @@ check: setup ## Formatting, lints, licences and duplicate dependencies
 	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
 	@scripts/check-dependencies
 
+fuzz: setup ## Run a million damaged files through the decoders (FUZZ_SEED: from which on, FUZZ_COUNT: how many)
+	FUZZ_COUNT=$${FUZZ_COUNT:-1000000} \
+	$(CARGO) test --release --locked --package afterword-audio --test mutations -- --nocapture a_damaged_file
+
 openapi: setup ## Write docs/openapi.json anew from the code
 	AFTERWORD_WRITE_OPENAPI=1 $(CARGO) test --package afterword-tests --test workspace openapi::the_document
 
 bench: setup ## Run the benchmarks and print their figures
 	$(CARGO) build --release --package afterword-cli
 	$(CARGO) run --release --package afterword-bench
+
+eval: setup ## Transcribe real speech and count the words that are wrong
+	$(CARGO) build --release --package afterword-cli
+	$(CARGO) run --release --package afterword-bench -- eval
 
 dist: setup ## Build the program as it is shipped: one small file with the models inside, link-time optimised
 	AFTERWORD_EMBED_MODELS=required $(CARGO) build --profile dist --package afterword-cli

@@ -127,6 +127,7 @@ impl Engine for Puppet {
             words: false,
             speakers: false,
             languages,
+            opus: false,
         }
     }
 

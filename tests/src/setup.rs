@@ -60,6 +60,12 @@ impl Setup {
         self
     }
 
+    /// With the engine and the detector that people have, instead of those for tests.
+    #[must_use]
+    pub fn hearing(self) -> Self {
+        self.with("engine.name", "auto").with("audio.detector", "silero")
+    }
+
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
     }

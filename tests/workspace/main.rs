@@ -7,6 +7,7 @@ mod documents;
 mod errors;
 mod models;
 mod openapi;
+mod third_party;
 
 use std::path::{Path, PathBuf};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use config::Config;
 use models::{ModelError, Models};
-use speech::MoonshineFiles;
+use speech::{CloudSettings, MoonshineFiles};
 
 /// Let the server choose.
 const AUTO: &str = "auto";
@@ -20,18 +20,41 @@ pub(crate) fn settings(config: &Config) -> Result<speech::Settings> {
         "" => None,
         text => Some(text.parse().context("configuration: engine.null_fail")?),
     };
-    let models = Models::new(&engine.models);
+    let (models, cloud) = (Models::new(&engine.models), cloud(engine));
     let (name, moonshine) = match engine.name.as_str() {
-        AUTO => choose(&models)?,
+        AUTO => choose(&models, &cloud)?,
         name => (name.to_owned(), named(&models, name)?),
     };
     let null_delay = Duration::from_millis(engine.null_delay_ms);
-    Ok(speech::Settings { name, moonshine, parallelism: engine.parallelism, null_delay, null_fail })
+    Ok(speech::Settings { name, moonshine, parallelism: engine.parallelism, null_delay, null_fail, cloud })
+}
+
+fn cloud(engine: &config::Engine) -> CloudSettings {
+    let (deepgram, http) = (&engine.deepgram, &engine.http);
+    CloudSettings {
+        deepgram: speech::DeepgramSettings {
+            api_key: deepgram.api_key.clone(),
+            url: deepgram.url.clone(),
+            model: deepgram.model.clone(),
+            max_span: Duration::from_secs(deepgram.max_span_seconds),
+            concurrency: deepgram.concurrency,
+        },
+        http: speech::HttpSettings {
+            url: http.url.clone(),
+            api_key: http.api_key.clone(),
+            model: http.model.clone(),
+            max_span: Duration::from_secs(http.max_span_seconds),
+            concurrency: http.concurrency,
+            format: http.format.clone(),
+        },
+    }
 }
 
 /// `auto`: the first engine that can be used. A model that is there, but wrong, is told and not passed over.
-fn choose(models: &Models) -> Result<(String, Option<MoonshineFiles>)> {
-    // Engines on other machines, where their key or address is configured, come first.
+fn choose(models: &Models, cloud: &CloudSettings) -> Result<(String, Option<MoonshineFiles>)> {
+    if let Some(name) = cloud.configured() {
+        return Ok((name.to_owned(), None));
+    }
     match files(models, "tiny") {
         Ok(files) => Ok((SMALLEST.to_owned(), Some(files))),
         Err(why) if why.is_missing() => {
@@ -77,6 +100,13 @@ mod tests {
         let settings = settings_of(&[]).unwrap();
         assert_eq!(settings.name, SMALLEST);
         assert!(settings.moonshine.is_some());
+    }
+
+    #[test]
+    fn an_engine_that_was_set_up_by_its_key_or_its_address_comes_first() {
+        let settings = settings_of(&[("deepgram.api_key", "k"), ("http.url", "http://127.0.0.1:1")]).unwrap();
+        assert_eq!((settings.name.as_str(), settings.moonshine.is_none()), ("deepgram", true));
+        assert_eq!(settings_of(&[("http.url", "http://127.0.0.1:1")]).unwrap().name, "http");
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub struct Prepared {
 
 pub fn prepare(config: &Config) -> Result<Prepared> {
     let settings = config.settings()?;
-    let engine = speech::select(&engine::settings(config)?).context("configuration: engine.name")?;
+    let engine = speech::select(&engine::settings(config)?).context("configuration")?;
     Ok(Prepared { settings, engine, secret: given_secret(config)? })
 }
 

@@ -73,8 +73,10 @@ impl Steps for Framed<'_> {
     }
 
     fn step(&mut self, out: &mut Vec<f32>) -> Result<Option<Step>, AudioError> {
-        let Some(frame) = self.frames.next_frame()? else { return Ok(None) };
-        Ok(Some(decode(&mut *self.decoder, frame, out)))
+        match self.frames.next_frame()? {
+            Some(frame) => Ok(Some(decode(&mut *self.decoder, frame, out))),
+            None => sound::recognise(self.frames.head()).map_or(Ok(None), |kind| Err(kind.wrongly_named())),
+        }
     }
 
     fn damage(&self) -> Damage {
@@ -113,7 +115,7 @@ impl<'r> Samples<'r> {
     pub fn new(format: &Format, input: impl Into<Input<'r>>) -> Result<Self, AudioError> {
         match format {
             Format::Frames(frames) => Ok(Self::with(decoder(frames)?, input.into().stream())),
-            Format::Sound(_) => Ok(Self::of(sound::open(input.into())?)),
+            Format::Sound(_) => Ok(Self::of(sound::open(input.into())?.steps()?)),
         }
     }
 
@@ -121,7 +123,7 @@ impl<'r> Samples<'r> {
         Self::of(Box::new(Framed { frames: Frames::new(read), decoder }))
     }
 
-    fn of(steps: Box<dyn Steps + 'r>) -> Self {
+    pub fn of(steps: Box<dyn Steps + 'r>) -> Self {
         let rate = steps.rate();
         Self {
             steps,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cloud::{self, CloudSettings, SettingError};
 use crate::engine::Engine;
 use crate::moonshine::{self, MoonshineFiles};
 use crate::null::{self, Null, NullFail};
@@ -18,14 +19,18 @@ pub struct Settings {
     /// How long the null engine takes for a call.
     pub null_delay: Duration,
     pub null_fail: Option<NullFail>,
+    pub cloud: CloudSettings,
 }
 
 /// Every engine of this build.
-pub const KNOWN: &[&str] = &[moonshine::TINY, moonshine::BASE, null::NAME];
+pub const KNOWN: &[&str] = &[cloud::DEEPGRAM, cloud::HTTP, moonshine::TINY, moonshine::BASE, null::NAME];
 
+/// Each names the key of the configuration that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectError {
-    #[error("`{0}` is not a speech engine of this build; expected auto, {known}", known = KNOWN.join(", "))]
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    #[error("engine.name: `{0}` is not a speech engine of this build; expected auto, {known}", known = KNOWN.join(", "))]
     Unknown(String),
     #[error("the speech engine `{0}` was given no model")]
     NoModel(&'static str),
@@ -33,6 +38,9 @@ pub enum SelectError {
 
 /// Makes the engine ready for calls, or lets it begin to.
 pub fn select(settings: &Settings) -> Result<Arc<dyn Engine>, SelectError> {
+    if let Some(engine) = settings.cloud.engine(&settings.name)? {
+        return Ok(engine);
+    }
     let name = KNOWN.iter().find(|known| **known == settings.name);
     match *name.ok_or_else(|| SelectError::Unknown(settings.name.chars().take(64).collect()))? {
         null::NAME => Ok(Arc::new(Null::new(settings.null_delay, settings.null_fail))),
@@ -51,7 +59,9 @@ mod tests {
     fn every_known_engine_can_be_selected() {
         let moonshine = Some(MoonshineFiles { encoder: b"", decoder: b"", tokenizer: b"" });
         for name in KNOWN {
-            let engine = select(&Settings { name: (*name).into(), moonshine, ..Settings::default() }).unwrap();
+            let cloud = cloud::testing::settings();
+            let settings = Settings { name: (*name).into(), moonshine, cloud, ..Settings::default() };
+            let engine = select(&settings).unwrap();
             assert_eq!(engine.name(), *name);
         }
     }
@@ -59,8 +69,9 @@ mod tests {
     #[test]
     fn an_unknown_name_is_answered_with_the_known_ones() {
         let error = select(&Settings { name: "parrot".into(), ..Settings::default() }).err().unwrap();
-        let known = "auto, moonshine-tiny, moonshine-base, null";
-        assert_eq!(error.to_string(), format!("`parrot` is not a speech engine of this build; expected {known}"));
+        let known = "auto, deepgram, http, moonshine-tiny, moonshine-base, null";
+        let expected = format!("engine.name: `parrot` is not a speech engine of this build; expected {known}");
+        assert_eq!(error.to_string(), expected);
     }
 
     #[test]

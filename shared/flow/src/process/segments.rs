@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
-use audio::{AudioError, Span};
+use audio::{AudioError, Cut, Span};
 use bytes::Bytes;
 use domain::placement::{Answer, Group, MAX_GROUP};
 use domain::{Format, Job, Line, Plan, PutBack, Recording, Segment, Timestamp};
@@ -21,8 +21,8 @@ use crate::first_pass::read_error;
 use crate::persist::persist;
 use crate::ports::BlobName;
 
-/// A segment's samples on their way to the engine.
-type Cut = (Segment, Vec<f32>);
+/// A segment's audio on its way to the engine.
+type Heard = (Segment, Cut);
 
 /// What a delivery collects for one file.
 struct File<'a> {
@@ -118,14 +118,15 @@ impl File<'_> {
     async fn transcribe(&mut self, bytes: BytesIn, wanted: Vec<Segment>, format: &Format) -> Result<(), Stop> {
         let delivery = self.delivery;
         let language = self.recording.language.clone();
-        let (mut cuts, cutter) = cut_in_background(*format, bytes, wanted);
-        let room = delivery.engine.capabilities().concurrency.max(1);
+        let capabilities = delivery.engine.capabilities();
+        let (mut cuts, cutter) = cut_in_background(*format, bytes, wanted, capabilities.opus);
+        let room = capabilities.concurrency.max(1);
         let (mut asked, mut more) = (FuturesUnordered::new(), true);
         while more || !asked.is_empty() {
             let mut answered = Vec::new();
             tokio::select! {
                 cut = cuts.recv(), if more && asked.len() < room => match cut {
-                    Some((segment, samples)) => asked.push(delivery.ask(segment, samples, language.as_deref())),
+                    Some((segment, cut)) => asked.push(delivery.ask(segment, cut, language.as_deref())),
                     None => more = false,
                 },
                 Some(answer) = asked.next(), if !asked.is_empty() => answered.push(answer),
@@ -261,21 +262,28 @@ impl File<'_> {
     }
 }
 
-/// Cuts the wanted segments out of the file on a thread of its own; at most one waits beside those that are asked.
+/// Cuts the wanted segments out of the file on a thread of its own; at most one waits beside those that are asked. With
+/// `opus`, packets stay as they were recorded.
 fn cut_in_background(
     format: Format,
     mut bytes: BytesIn,
     wanted: Vec<Segment>,
-) -> (mpsc::Receiver<Cut>, tokio::task::JoinHandle<Result<(), Error>>) {
+    opus: bool,
+) -> (mpsc::Receiver<Heard>, tokio::task::JoinHandle<Result<(), Error>>) {
     let (send, cuts) = mpsc::channel(1);
     let cutter = tokio::task::spawn_blocking(move || {
         let spans: Vec<Span> = wanted.iter().map(|s| Span { start_ms: s.start_ms, end_ms: s.end_ms }).collect();
         let by_start: HashMap<u32, Segment> = wanted.into_iter().map(|s| (s.start_ms, s)).collect();
-        let mut sink = |span: Span, samples: Vec<f32>| match by_start.get(&span.start_ms) {
-            Some(segment) if send.blocking_send((*segment, samples)).is_err() => ControlFlow::Break(()),
+        let mut sink = |span: Span, cut: Cut| match by_start.get(&span.start_ms) {
+            Some(segment) if send.blocking_send((*segment, cut)).is_err() => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         };
-        match audio::cut(&format, bytes.input(&format), &spans, &mut sink) {
+        let input = bytes.input(&format);
+        let done = match opus {
+            true => audio::cut_packets(&format, input, &spans, &mut sink),
+            false => audio::cut(&format, input, &spans, &mut |span, samples| sink(span, Cut::Samples(samples))),
+        };
+        match done {
             Ok(()) => Ok(()),
             Err(AudioError::Read(error)) => Err(read_error(error)),
             // The plan was made from these bytes: they were readable.

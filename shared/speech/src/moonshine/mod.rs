@@ -107,6 +107,7 @@ impl Engine for Moonshine {
             words: false,
             speakers: false,
             languages: Languages::English,
+            opus: false,
         }
     }
 

@@ -3,6 +3,7 @@
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use models::Models;
+use testkit::wer;
 
 use super::reference::{Reference, SIZE_OF_TINY};
 use super::*;
@@ -38,26 +39,9 @@ fn text_of(id: &str) -> String {
     clip["text"].as_str().unwrap().to_owned()
 }
 
-/// As words are compared: without case and marks, hyphens as blanks.
-fn words(text: &str) -> Vec<String> {
-    let plain = text.to_lowercase().replace('-', " ").replace("mr.", "mister");
-    let only = |word: &str| word.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
-    plain.split_whitespace().map(only).filter(|word| !word.is_empty()).collect()
-}
-
 /// Words that are wrong, too many or missing.
-fn errors(reference: &str, heard: &str) -> usize {
-    let (reference, heard) = (words(reference), words(heard));
-    let mut costs: Vec<usize> = (0..=heard.len()).collect();
-    for (row, wanted) in reference.iter().enumerate() {
-        let mut above_left = std::mem::replace(&mut costs[0], row + 1);
-        for (column, said) in heard.iter().enumerate() {
-            let replaced = above_left + usize::from(wanted != said);
-            above_left = costs[column + 1];
-            costs[column + 1] = replaced.min(above_left + 1).min(costs[column] + 1);
-        }
-    }
-    costs[heard.len()]
+fn errors(said: &str, heard: &str) -> usize {
+    wer::errors(&wer::words(said), &wer::words(heard)).wrong
 }
 
 async fn heard(engine: &Moonshine, samples: &[f32]) -> Transcript {
@@ -76,7 +60,7 @@ async fn real_speech_becomes_its_words() {
         let transcript = heard(&engine, &clip(id)).await;
         let (text, reference) = (joined(&transcript), text_of(id));
         let errors = errors(&reference, &text);
-        println!("{id}: {errors} of {} words wrong: {text}", words(&reference).len());
+        println!("{id}: {errors} of {} words wrong: {text}", wer::words(&reference).len());
         wrong.extend((errors > most).then(|| format!("{id}: {errors} wrong words: {text}")));
         assert_eq!(transcript.language.as_deref(), Some("en"));
     }
