@@ -14,6 +14,7 @@ mod deliveries;
 mod disks;
 mod document;
 mod door;
+mod embedded_engine;
 mod events;
 mod forgetting;
 mod formats;

@@ -5,6 +5,7 @@
 mod dependencies;
 mod documents;
 mod errors;
+mod models;
 mod openapi;
 mod third_party;
 

@@ -3,10 +3,15 @@
 //! The model is loaded once, on a thread of its own; a call that comes earlier waits for it. Calls run on blocking
 //! threads, one core each: more threads for one call do not help, more calls at once do.
 
+mod attention;
+mod decoder;
 mod lanes;
+mod layer;
+mod linear;
 mod network;
 mod repeat;
 mod vocabulary;
+mod weights;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +24,7 @@ use tokio::sync::watch;
 use crate::cut;
 use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Languages, Retry, Transcript, Utterance};
 use lanes::Lanes;
-use network::{Network, NetworkError, Size};
+use network::{Network, NetworkError};
 use vocabulary::Vocabulary;
 
 pub(crate) const TINY: &str = "moonshine-tiny";
@@ -29,6 +34,8 @@ pub(crate) const BASE: &str = "moonshine-base";
 const PREFERRED_SPAN: Duration = Duration::from_secs(15);
 /// What the model takes at once.
 const MAX_SPAN: Duration = Duration::from_secs(64);
+/// Pieces of long audio that go side by side, at some ten megabytes each.
+const SIDE_BY_SIDE: usize = 4;
 /// Loading takes a fraction of a second on a machine that is not drowning.
 const LOADING: Duration = Duration::from_secs(120);
 /// The language of everything it writes.
@@ -142,12 +149,20 @@ impl Model {
         stop: &AtomicBool,
     ) -> Result<Vec<Utterance>, NetworkError> {
         let mut lines = Vec::new();
-        for piece in cut::pieces(samples, PREFERRED_SPAN) {
-            let text = self.vocabulary.text(&self.network.tokens(&samples[piece.clone()], options, stop)?);
-            if !text.is_empty() {
-                let line_end_ms = if piece.end == samples.len() { end_ms } else { cut::to_ms(piece.end) };
-                let start_ms = cut::to_ms(piece.start);
-                lines.push(Utterance { start_ms, end_ms: line_end_ms, text, speaker: None, words: None });
+        for group in cut::pieces(samples, PREFERRED_SPAN).chunks(SIDE_BY_SIDE) {
+            let sounds: Vec<&[f32]> = group.iter().map(|piece| &samples[piece.clone()]).collect();
+            let tokens = self.network.tokens(&sounds, options, stop)?;
+            for (piece, text) in group.iter().zip(tokens.iter().map(|tokens| self.vocabulary.text(tokens))) {
+                if !text.is_empty() {
+                    let end_ms = if piece.end == samples.len() { end_ms } else { cut::to_ms(piece.end) };
+                    lines.push(Utterance {
+                        start_ms: cut::to_ms(piece.start),
+                        end_ms,
+                        text,
+                        speaker: None,
+                        words: None,
+                    });
+                }
             }
         }
         Ok(lines)
@@ -155,8 +170,7 @@ impl Model {
 }
 
 fn load(name: &str, files: MoonshineFiles) -> Result<Model, String> {
-    let size: Size = if name == BASE { network::BASE } else { network::TINY };
-    let network = Network::load(files.encoder, files.decoder, size).map_err(|error| format!("{name}: {error}"))?;
+    let network = Network::load(files.encoder, files.decoder).map_err(|error| format!("{name}: {error}"))?;
     let vocabulary = Vocabulary::read(files.tokenizer).map_err(|why| format!("{name}: {why}"))?;
     Ok(Model { network, vocabulary })
 }
@@ -171,5 +185,7 @@ impl Drop for StopWhenDropped {
     }
 }
 
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;

@@ -1,26 +1,18 @@
-//! The two networks of Moonshine in RTen: sound to features, features to tokens, one after the other.
+//! Moonshine's two networks: the encoder turns sound into features, in RTen; the decoder turns them into tokens.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rten::{Model, ModelOptions, NodeId, RunError, RunOptions, Value, ValueOrView};
-use rten_tensor::{NdTensor, NdTensorView};
+use rten::{Model, ModelOptions, NodeId, RunError, RunOptions};
+use rten_gemm::GemmError;
+use rten_tensor::{AsView, Layout, NdTensor};
 
+use super::decoder::{Decoder, Speech};
+use super::layer::Room;
 use super::repeat;
 use crate::engine::SAMPLE_RATE;
 
-/// How large a model of the family is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Size {
-    layers: usize,
-    head_width: usize,
-}
-
-pub(super) const TINY: Size = Size { layers: 6, head_width: 36 };
-pub(super) const BASE: Size = Size { layers: 8, head_width: 52 };
-
-const HEADS: usize = 8;
-const BEGIN: i32 = 1;
-const END: i32 = 2;
+const BEGIN: u32 = 1;
+const END: u32 = 2;
 /// Nobody says more: a model that goes on is in a loop. As its authors have it.
 const TOKENS_PER_SECOND: f64 = 6.5;
 /// What the model takes, at least: a tenth of a second.
@@ -30,168 +22,120 @@ pub(super) struct Network {
     encoder: Model,
     sound: NodeId,
     features: NodeId,
-    decoder: Model,
-    token: NodeId,
-    given_features: NodeId,
-    use_cache: NodeId,
-    logits: NodeId,
-    /// What a step leaves for the next one.
-    spoken: Vec<Cache>,
-    /// What the first step leaves for all others.
-    heard: Vec<Cache>,
-    size: Size,
-    /// Steps behind the first one, so that a test sees when a call was given up.
+    decoder: Decoder,
+    /// Steps of all calls, so that a test sees when one was given up.
     #[cfg(test)]
     steps: std::sync::atomic::AtomicUsize,
 }
 
-/// A value that goes out of one step and into the next.
-struct Cache {
-    past: NodeId,
-    present: NodeId,
+/// One piece of sound on its way to text.
+struct Saying {
+    speech: Speech,
+    tokens: Vec<u32>,
+    most: usize,
+    over: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NetworkError {
-    #[error("the model cannot be loaded: {0}")]
-    Load(String),
-    #[error("the model cannot be run: {0}")]
-    Run(#[from] RunError),
-    #[error("the model answered with values of another shape")]
+    #[error("the {0} cannot be loaded: {1}")]
+    Load(&'static str, String),
+    #[error("the encoder cannot be run: {0}")]
+    Encoder(#[from] RunError),
+    #[error("the decoder cannot be run: {0}")]
+    Decoder(#[from] GemmError),
+    #[error("the encoder answers in another shape than the decoder takes")]
     Shape,
     #[error("nobody waits for the answer any more")]
     Stopped,
 }
 
 impl Network {
-    pub fn load(encoder: &'static [u8], decoder: &'static [u8], size: Size) -> Result<Self, NetworkError> {
-        let encoder = load(encoder, "encoder", true)?;
-        // Its steps have one token each: packed weights would only cost memory.
-        let decoder = load(decoder, "decoder", false)?;
-        let node =
-            |model: &Model, name: &str| model.node_id(name).map_err(|error| NetworkError::Load(error.to_string()));
-        let caches = |side: &str| -> Result<Vec<Cache>, NetworkError> {
-            let names =
-                (0..size.layers).flat_map(|layer| ["key", "value"].map(|kind| format!("{layer}.{side}.{kind}")));
-            let cache = |name: String| {
-                let past = node(&decoder, &format!("past_key_values.{name}"))?;
-                Ok(Cache { past, present: node(&decoder, &format!("present.{name}"))? })
-            };
-            names.map(cache).collect()
-        };
+    pub fn load(encoder: &'static [u8], decoder: &'static [u8]) -> Result<Self, NetworkError> {
+        let mut options = ModelOptions::with_all_ops();
+        let encoder = options.prepack_weights(true).load_static_slice(encoder);
+        let encoder = encoder.map_err(|error| NetworkError::Load("encoder", error.to_string()))?;
+        let node = |name| encoder.node_id(name).map_err(|error| NetworkError::Load("encoder", error.to_string()));
+        let (sound, features) = (node("input_values")?, node("last_hidden_state")?);
+        let decoder = Decoder::read(decoder).map_err(|why| NetworkError::Load("decoder", why))?;
         Ok(Self {
-            sound: node(&encoder, "input_values")?,
-            features: node(&encoder, "last_hidden_state")?,
             encoder,
-            token: node(&decoder, "input_ids")?,
-            given_features: node(&decoder, "encoder_hidden_states")?,
-            use_cache: node(&decoder, "use_cache_branch")?,
-            logits: node(&decoder, "logits")?,
-            spoken: caches("decoder")?,
-            heard: caches("encoder")?,
+            sound,
+            features,
             decoder,
-            size,
             #[cfg(test)]
             steps: Default::default(),
         })
     }
 
-    #[cfg(test)]
-    pub fn steps(&self) -> usize {
-        self.steps.load(Ordering::Relaxed)
-    }
-
-    /// The tokens of what is said. Stops between two steps once `stop` is set.
-    pub fn tokens(&self, samples: &[f32], options: &RunOptions, stop: &AtomicBool) -> Result<Vec<u32>, NetworkError> {
-        let seconds = samples.len() as f64 / f64::from(SAMPLE_RATE);
-        let most = (seconds * TOKENS_PER_SECOND).ceil() as usize;
-        let features = self.hear(samples, options)?;
-        going(stop)?;
-        let (mut logits, mut spoken, heard) = self.first(&features, options)?;
-        let mut tokens = Vec::new();
+    /// The tokens of what is said in each piece. The pieces go side by side; what one says does not depend on the others.
+    /// Stops between two steps once `stop` is set.
+    pub fn tokens(
+        &self,
+        pieces: &[&[f32]],
+        options: &RunOptions,
+        stop: &AtomicBool,
+    ) -> Result<Vec<Vec<u32>>, NetworkError> {
+        let mut room = Room::default();
+        let mut sayings = Vec::with_capacity(pieces.len());
+        for samples in pieces {
+            going(stop)?;
+            let features = self.hear(samples, options)?;
+            let most = (samples.len() as f64 / f64::from(SAMPLE_RATE) * TOKENS_PER_SECOND).ceil() as usize;
+            let speech = self.decoder.begin(&features, &mut room)?;
+            sayings.push(Saying { speech, tokens: Vec::new(), most, over: most == 0 });
+        }
         loop {
-            let token = likeliest(&logits)?;
-            if token == END || tokens.len() >= most {
-                return Ok(tokens);
-            }
-            tokens.push(token.unsigned_abs());
-            if let Some(length) = repeat::before_the_loop(&tokens) {
-                tokens.truncate(length);
-                return Ok(tokens);
+            let mut open: Vec<_> = sayings.iter_mut().filter(|saying| !saying.over).collect();
+            if open.is_empty() {
+                return Ok(sayings.into_iter().map(|saying| saying.tokens).collect());
             }
             going(stop)?;
-            (logits, spoken) = self.next(token, &features, spoken, &heard, options)?;
+            #[cfg(test)]
+            self.steps.fetch_add(1, Ordering::Relaxed);
+            let mut said: Vec<_> = open.iter_mut().map(|saying| saying.last()).collect();
+            let next = self.decoder.step(&mut said, &mut room)?;
+            open.into_iter().zip(next).for_each(|(saying, token)| saying.says(token));
         }
     }
 
-    fn hear(&self, samples: &[f32], options: &RunOptions) -> Result<Value, NetworkError> {
+    fn hear(&self, samples: &[f32], options: &RunOptions) -> Result<Vec<f32>, NetworkError> {
         // What is no number would make everything after it none.
         let mut sound: Vec<f32> = samples.iter().map(|s| if s.is_finite() { *s } else { 0.0 }).collect();
         sound.resize(sound.len().max(SHORTEST), 0.0);
         let sound = NdTensor::from_data([1, sound.len()], sound);
         let [features] =
             self.encoder.run_n(vec![(self.sound, sound.into())], [self.features], Some(options.clone()))?;
-        Ok(features)
+        let features: NdTensor<f32, 3> = features.try_into().map_err(|_| NetworkError::Shape)?;
+        let fits = features.size(0) == 1 && features.size(2) == self.decoder.width();
+        if fits { Ok(features.to_vec()) } else { Err(NetworkError::Shape) }
     }
 
-    /// The step that has no past: it turns the features into what the other steps look at.
-    fn first(&self, features: &Value, options: &RunOptions) -> Result<(Value, Vec<Value>, Vec<Value>), NetworkError> {
-        let mut inputs = self.inputs(BEGIN, features, 0);
-        for cache in self.spoken.iter().chain(&self.heard) {
-            inputs.push((cache.past, NdTensor::<f32, 4>::zeros([0, HEADS, 1, self.size.head_width]).into()));
-        }
-        let outputs = self.spoken.iter().chain(&self.heard).map(|cache| cache.present);
-        let outputs: Vec<_> = std::iter::once(self.logits).chain(outputs).collect();
-        let mut answer = self.decoder.run(inputs, &outputs, Some(options.clone()))?;
-        let heard = answer.split_off(1 + self.spoken.len());
-        let spoken = answer.split_off(1);
-        Ok((answer.pop().ok_or(NetworkError::Shape)?, spoken, heard))
-    }
-
-    fn next(
-        &self,
-        token: i32,
-        features: &Value,
-        spoken: Vec<Value>,
-        heard: &[Value],
-        options: &RunOptions,
-    ) -> Result<(Value, Vec<Value>), NetworkError> {
-        #[cfg(test)]
-        self.steps.fetch_add(1, Ordering::Relaxed);
-        let mut inputs = self.inputs(token, features, 1);
-        // Given away, so that a step can go on in the same memory.
-        inputs.extend(self.spoken.iter().zip(spoken).map(|(cache, value)| (cache.past, value.into())));
-        inputs.extend(self.heard.iter().zip(heard).map(|(cache, value)| (cache.past, value.as_view().into())));
-        let outputs: Vec<_> =
-            std::iter::once(self.logits).chain(self.spoken.iter().map(|cache| cache.present)).collect();
-        let mut answer = self.decoder.run(inputs, &outputs, Some(options.clone()))?;
-        let spoken = answer.split_off(1);
-        Ok((answer.pop().ok_or(NetworkError::Shape)?, spoken))
-    }
-
-    fn inputs<'a>(&self, token: i32, features: &'a Value, use_cache: i32) -> Vec<(NodeId, ValueOrView<'a>)> {
-        vec![
-            (self.token, NdTensor::from_data([1, 1], vec![token]).into()),
-            (self.given_features, features.as_view().into()),
-            (self.use_cache, NdTensor::from_data([1], vec![use_cache]).into()),
-        ]
+    #[cfg(test)]
+    pub fn steps(&self) -> usize {
+        self.steps.load(Ordering::Relaxed)
     }
 }
 
-fn load(bytes: &'static [u8], part: &str, prepack: bool) -> Result<Model, NetworkError> {
-    let mut options = ModelOptions::with_all_ops();
-    let loaded = options.prepack_weights(prepack).load_static_slice(bytes);
-    loaded.map_err(|error| NetworkError::Load(format!("{part}: {error}")))
+impl Saying {
+    fn last(&mut self) -> (&mut Speech, u32) {
+        (&mut self.speech, self.tokens.last().copied().unwrap_or(BEGIN))
+    }
+
+    fn says(&mut self, token: u32) {
+        if token == END {
+            self.over = true;
+            return;
+        }
+        self.tokens.push(token);
+        self.over = self.tokens.len() >= self.most;
+        if let Some(length) = repeat::before_the_loop(&self.tokens) {
+            self.tokens.truncate(length);
+            self.over = true;
+        }
+    }
 }
 
 fn going(stop: &AtomicBool) -> Result<(), NetworkError> {
     if stop.load(Ordering::Relaxed) { Err(NetworkError::Stopped) } else { Ok(()) }
-}
-
-/// The token with the highest score of the only position there is.
-fn likeliest(logits: &Value) -> Result<i32, NetworkError> {
-    let scores: NdTensorView<f32, 3> = logits.as_view().try_into().map_err(|_| NetworkError::Shape)?;
-    let scores = scores.data().ok_or(NetworkError::Shape)?;
-    let best = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).ok_or(NetworkError::Shape)?;
-    i32::try_from(best.0).map_err(|_| NetworkError::Shape)
 }
