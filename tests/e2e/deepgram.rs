@@ -97,10 +97,14 @@ async fn opus_is_sent_as_it_was_recorded_and_the_rest_as_flac() {
     assert_eq!((ogg.path.as_str(), ogg.header("authorization")), ("/v1/listen", format!("Token {KEY}").as_str()));
     assert_eq!((ogg.header("content-type"), flac.header("content-type")), ("audio/ogg", "audio/flac"));
     assert!(ogg.body.starts_with(b"OggS") && flac.body.starts_with(b"fLaC"));
-    // A packet from the middle of the recording, as it is.
-    let middle = recording.bytes.len() / 2;
-    assert!(ogg.body.windows(30).any(|bytes| bytes == &recording.bytes[middle..middle + 30]
-        || recording.bytes[middle - 60..middle + 60].windows(30).any(|ours| ours == bytes)));
+    // A packet from the middle of the recording, as it is: a length, and so many bytes.
+    let mut packets = &recording.bytes[..];
+    for _ in 0..150 {
+        let length = u32::from_le_bytes(packets[..4].try_into().unwrap()) as usize;
+        packets = &packets[4 + length..];
+    }
+    let packet = &packets[4..4 + u32::from_le_bytes(packets[..4].try_into().unwrap()) as usize];
+    assert!(packet.len() > 10 && ogg.body.windows(packet.len()).any(|bytes| bytes == packet), "{packet:?}");
 }
 
 #[tokio::test]
@@ -206,6 +210,21 @@ async fn nothing_heard_is_silence_only_of_a_provider_that_hears_the_sample() {
     let job = client.terminal(&job_id).await;
     assert_eq!(job["status"], "completed", "{job}");
     assert_eq!((client.usage().await, client.conversations().await.len()), ((0, 0, 0), 0));
+}
+
+/// The first answer is lost, the second one empty: that one was given once.
+#[tokio::test]
+async fn nothing_heard_behind_a_fault_is_asked_once_more() {
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let provider = Provider::start(move |asked: &Asked| match asked.header("content-type") {
+        "audio/ogg" if first.swap(false, std::sync::atomic::Ordering::SeqCst) => Reply::cut("{"),
+        "audio/ogg" => nothing(asked),
+        _ => heard(asked),
+    })
+    .await;
+    let server = setup(&provider).start().await;
+    let job = server.client().done(&[opus()]).await;
+    assert_eq!((&job["status"], calls(&provider)), (&json!("completed"), (3, 1)), "{job}");
 }
 
 #[tokio::test]
