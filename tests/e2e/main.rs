@@ -35,6 +35,7 @@ mod sessions;
 mod task_rows;
 mod tls;
 mod upload_rows;
+mod words;
 
 use tokio::sync::{Mutex, MutexGuard};
 

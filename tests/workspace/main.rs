@@ -6,6 +6,7 @@ mod dependencies;
 mod documents;
 mod errors;
 mod openapi;
+mod third_party;
 
 use std::path::{Path, PathBuf};
 

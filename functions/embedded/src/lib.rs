@@ -2,6 +2,7 @@
 
 mod background;
 mod door;
+mod engine;
 mod sample;
 mod server;
 mod simulate;

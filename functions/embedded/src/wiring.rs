@@ -22,8 +22,8 @@ use secrecy::SecretString;
 use speech::Engine;
 use tokio_util::sync::CancellationToken;
 
-use crate::door;
 use crate::simulate::Refusing;
+use crate::{door, engine};
 
 /// Threads that read the store while the writer writes.
 const READERS: usize = 2;
@@ -56,7 +56,7 @@ pub struct Prepared {
 
 pub fn prepare(config: &Config) -> Result<Prepared> {
     let settings = config.settings()?;
-    let engine = speech::select(&engine_settings(config)?).context("configuration")?;
+    let engine = speech::select(&engine::settings(config)?).context("configuration")?;
     Ok(Prepared { settings, engine, secret: given_secret(config)? })
 }
 
@@ -136,37 +136,6 @@ fn given_secret(config: &Config) -> Result<Option<TaskSecret>> {
         return Ok(None);
     }
     Ok(Some(TaskSecret::new(tasks.secret.clone(), tasks.previous_secret.clone())?))
-}
-
-fn engine_settings(config: &Config) -> Result<speech::Settings> {
-    let engine = &config.engine;
-    let null_fail = match engine.null_fail.as_str() {
-        "" => None,
-        text => Some(text.parse().context("configuration: engine.null_fail")?),
-    };
-    let null_delay = Duration::from_millis(engine.null_delay_ms);
-    Ok(speech::Settings { name: engine.name.clone(), null_delay, null_fail, cloud: cloud_settings(engine) })
-}
-
-fn cloud_settings(engine: &config::Engine) -> speech::CloudSettings {
-    let (deepgram, http) = (&engine.deepgram, &engine.http);
-    speech::CloudSettings {
-        deepgram: speech::DeepgramSettings {
-            api_key: deepgram.api_key.clone(),
-            url: deepgram.url.clone(),
-            model: deepgram.model.clone(),
-            max_span: Duration::from_secs(deepgram.max_span_seconds),
-            concurrency: deepgram.concurrency,
-        },
-        http: speech::HttpSettings {
-            url: http.url.clone(),
-            api_key: http.api_key.clone(),
-            model: http.model.clone(),
-            max_span: Duration::from_secs(http.max_span_seconds),
-            concurrency: http.concurrency,
-            format: http.format.clone(),
-        },
-    }
 }
 
 fn queue_settings(config: &Config, internal_url: &str, secret: &TaskSecret) -> QueueSettings {

@@ -7,7 +7,7 @@ use domain::name::EARLIEST_MS;
 use domain::{Code, Sha256Hex, Timestamp, Uid};
 use edge::{Caller, Json, Problem, Query, RequestContext};
 use flow::World;
-use flow::accept::{Accepted, Intake, PartHeaders, parse_terms};
+use flow::accept::{Accepted, Intake, PartHeaders, parse_terms, shown};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
@@ -102,7 +102,7 @@ async fn receive(intake: &mut Intake, multipart: &mut Multipart) -> Result<(), P
             receive_file(intake, multipart, &part).await?;
         } else {
             others += 1;
-            read_over(multipart, others).await?;
+            read_over(multipart, others, part.name.as_deref()).await?;
         }
     }
     Ok(())
@@ -117,19 +117,20 @@ async fn receive_file(intake: &mut Intake, multipart: &mut Multipart, part: &Par
     intake.end_file().await.map_err(problem)
 }
 
-async fn read_over(multipart: &mut Multipart, others: usize) -> Result<(), Problem> {
-    let too_much = || {
-        let detail = "The form has too many, or too large, parts that are not named `files`.";
+async fn read_over(multipart: &mut Multipart, others: usize, name: Option<&str>) -> Result<(), Problem> {
+    let malformed = |what: String| {
+        let detail = format!("{what} Recordings are read from parts named `{FILES}`.");
         Problem::new(Code::MalformedMultipart, detail)
     };
     if others > MAX_OTHER_PARTS {
-        return Err(too_much());
+        return Err(malformed(format!("The form has more than {MAX_OTHER_PARTS} parts that are not recordings.")));
     }
     let mut read = 0;
     while let Some(bytes) = multipart.chunk().await.map_err(multipart_problem)? {
         read += bytes.len();
         if read > MAX_OTHER_BYTES {
-            return Err(too_much());
+            let which = name.map_or_else(|| "without a name".to_owned(), |name| format!("`{}`", shown(name)));
+            return Err(malformed(format!("The part {which} has more than {MAX_OTHER_BYTES} bytes.")));
         }
     }
     Ok(())

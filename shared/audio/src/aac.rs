@@ -8,6 +8,9 @@ const HEADER: usize = 7;
 const CHECKED_HEADER: usize = 9;
 const RATES: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
+/// A record of the longest kind would become 27 MB of samples, if its frames were the shortest there are. Those of 512 bits
+/// and more all fit.
+const MOST_TOGETHER: usize = 1024;
 /// Samples of a frame.
 const FRAME: usize = 1024;
 
@@ -69,15 +72,15 @@ impl FrameDecoder for Aac {
 
     fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded {
         let mut at = 0;
-        while at < frame.len() {
+        for _ in 0..MOST_TOGETHER {
             match self.decode_one(&frame[at..]) {
                 Some(size) => at += size,
                 None if at == 0 => return Decoded::Refused,
-                None => return Decoded::Audio { leftover: frame.len() - at },
+                None => break,
             }
             out.extend_from_slice(&self.one);
         }
-        Decoded::Audio { leftover: 0 }
+        Decoded::Audio { leftover: frame.len() - at }
     }
 
     fn conceal(&mut self, frame: &[u8], out: &mut Vec<f32>) {
@@ -147,5 +150,19 @@ mod tests {
         other[2] = other[2] & !0x3C | 4 << 2;
         assert_eq!(aac.decode(&other, &mut out), Decoded::Refused);
         assert_eq!(aac.decode(&frames[1], &mut out), Decoded::Audio { leftover: 0 });
+    }
+
+    /// The shortest frame there is: one channel, no band has anything in it.
+    fn shortest() -> Vec<u8> {
+        // MPEG-4, no checksum, LC at 7,350 Hz, mono, 11 bytes in all.
+        vec![0xFF, 0xF1, 0x40 | 12 << 2, 0x40, 0x01, 0x60 | 0x1F, 0xFC, 0, 0, 0, 7]
+    }
+
+    #[test]
+    fn a_frame_packed_with_silence_becomes_no_mountain_of_samples() {
+        let packed = shortest().repeat(crate::MAX_FRAME_BYTES / 11);
+        let (mut aac, mut out) = (Aac::new(16_000), Vec::new());
+        let Decoded::Audio { leftover } = aac.decode(&packed, &mut out) else { panic!("{} samples", out.len()) };
+        assert_eq!((out.len(), leftover), (MOST_TOGETHER * FRAME, packed.len() - MOST_TOGETHER * 11));
     }
 }

@@ -12,6 +12,7 @@ pub mod detect;
 mod error;
 mod frames;
 mod input;
+mod lc3;
 mod mulaw;
 mod opus;
 mod packets;
@@ -27,7 +28,7 @@ mod track;
 
 pub use analyse::{Analysis, Verdict, analyse, analyse_within};
 pub use cut::cut;
-pub use decode::{Decoded, FrameDecoder, needs_ranges, supported};
+pub use decode::{Decoded, FrameDecoder, needs_ranges};
 pub use detect::{Detector, Energy, Region};
 pub use error::AudioError;
 pub use frames::{Damage, Frames, MAX_FRAME_BYTES};

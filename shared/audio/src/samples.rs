@@ -73,8 +73,10 @@ impl Steps for Framed<'_> {
     }
 
     fn step(&mut self, out: &mut Vec<f32>) -> Result<Option<Step>, AudioError> {
-        let Some(frame) = self.frames.next_frame()? else { return Ok(None) };
-        Ok(Some(decode(&mut *self.decoder, frame, out)))
+        match self.frames.next_frame()? {
+            Some(frame) => Ok(Some(decode(&mut *self.decoder, frame, out))),
+            None => sound::recognise(self.frames.head()).map_or(Ok(None), |kind| Err(kind.wrongly_named())),
+        }
     }
 
     fn damage(&self) -> Damage {

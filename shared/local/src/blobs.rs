@@ -4,11 +4,13 @@
 //! sessions, and `hold`, which a backup locks so that nothing it is about to copy goes away. All of it belongs to one
 //! server.
 
+mod direct;
 mod disk;
 mod folders;
 mod hold;
 mod list;
 mod name;
+mod piece;
 mod read;
 mod temporary;
 mod uploads;

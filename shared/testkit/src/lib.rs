@@ -14,6 +14,7 @@ pub mod random;
 pub mod scene;
 pub mod skip;
 pub mod snapshot;
+pub mod wer;
 
 pub use clock::TestClock;
 pub use lossy::{FailsBefore, LosesAnswers};

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -34,6 +35,12 @@ impl Bare {
         let mut url = String::new();
         BufReader::new(child.stdout.take().context("no output")?).read_line(&mut url)?;
         Ok(Self { child, url: url.trim().to_owned() })
+    }
+}
+
+impl Bare {
+    pub fn cpu(&self) -> Result<Duration> {
+        crate::program::cpu(self.child.id())
     }
 }
 

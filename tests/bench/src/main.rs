@@ -5,6 +5,7 @@
 mod bare;
 mod client;
 mod disk;
+mod eval;
 mod latency;
 mod program;
 mod report;
@@ -16,7 +17,7 @@ mod uploads;
 use anyhow::Result;
 use report::Report;
 
-/// `bench [name…]`: all of them, or those whose names begin so.
+/// `bench [name…]`: all of them, or those whose names begin so. `bench eval`: what is understood of real speech.
 fn main() -> Result<()> {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|prefix| name.starts_with(prefix.as_str()));
@@ -27,6 +28,11 @@ fn main() -> Result<()> {
         return runtime.block_on(bare::serve(folder.into()));
     }
     let mut report = Report::begin();
+    if wanted == ["eval"] {
+        let evaluated = runtime.block_on(eval::run(&mut report));
+        report.end();
+        return evaluated;
+    }
     runtime.block_on(async {
         let commits = disk::commits_a_second()?;
         report.line("disk: full commits a second, one after the other", format!("{commits:.0}"));

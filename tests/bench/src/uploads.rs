@@ -28,28 +28,54 @@ pub async fn run(report: &mut Report) -> Result<()> {
     let mut folders = Vec::new();
     for (size, count) in SIZES {
         let (ours, bare) = compare(size, count, &mut folders).await?;
-        let mib = |rate: f64| rate / MIB as f64;
+        let what = format!("uploads: {} MiB files", size / MIB);
         report.line(
-            format!("uploads: {} MiB files, {AT_ONCE} at once, MiB a second, afterword / bare hyper", size / MIB),
-            format!("{:.0} / {:.0}", mib(ours), mib(bare)),
+            format!("{what}, {AT_ONCE} at once, MiB a second, afterword / bare hyper"),
+            format!("{:.0} / {:.0}", ours.pace(), bare.pace()),
         );
-        report
-            .line(format!("uploads: {} MiB files, afterword to bare hyper", size / MIB), format!("{:.2}", ours / bare));
+        report.line(format!("{what}, afterword to bare hyper"), format!("{:.2}", ours.pace() / bare.pace()));
+        report.line(
+            format!("{what}, processor time a MiB, ms, afterword / bare hyper"),
+            format!("{:.2} / {:.2}", ours.cpu_ms(), bare.cpu_ms()),
+        );
     }
     memory(report).await
 }
 
-/// Bytes a second of both. The folders stay until the end: a file system that has just deleted much is slow to create.
-async fn compare(size: usize, count: u64, folders: &mut Vec<TempDir>) -> Result<(f64, f64)> {
-    let (mut ours, mut bare) = (Duration::ZERO, Duration::ZERO);
+/// What it took to take in so many MiB.
+#[derive(Default)]
+struct Took {
+    mib: f64,
+    time: Duration,
+    cpu: Duration,
+}
+
+impl Took {
+    fn add(&mut self, bytes: u64, time: Duration, cpu: Duration) {
+        self.mib += bytes as f64 / MIB as f64;
+        self.time += time;
+        self.cpu += cpu;
+    }
+
+    fn pace(&self) -> f64 {
+        self.mib / self.time.as_secs_f64()
+    }
+
+    fn cpu_ms(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1000.0 / self.mib
+    }
+}
+
+/// Both in turns. The folders stay until the end: a file system that has just deleted much is slow to create.
+async fn compare(size: usize, count: u64, folders: &mut Vec<TempDir>) -> Result<(Took, Took)> {
+    let (mut ours, mut bare) = (Took::default(), Took::default());
     for round in 0..ROUNDS {
         let (one, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
-        ours += ours_round(one.path(), size, count, round).await?;
-        bare += bare_round(other.path(), size, count, round).await?;
+        ours_round(one.path(), size, count, round, &mut ours).await?;
+        bare_round(other.path(), size, count, round, &mut bare).await?;
         folders.extend([one, other]);
     }
-    let bytes = (size as u64 * count * ROUNDS) as f64;
-    Ok((bytes / ours.as_secs_f64(), bytes / bare.as_secs_f64()))
+    Ok((ours, bare))
 }
 
 /// What is accepted stays accepted: the worker is held up in its first engine call, so that it does not share the
@@ -58,18 +84,24 @@ fn held_up(folder: &Path) -> Result<Program> {
     Program::start(folder, &[("AFTERWORD_PROCESS_MAX_JOBS", "1"), ("AFTERWORD_ENGINE_NULL_DELAY_MS", "600000")])
 }
 
-async fn ours_round(folder: &Path, size: usize, count: u64, round: u64) -> Result<Duration> {
+async fn ours_round(folder: &Path, size: usize, count: u64, round: u64, took: &mut Took) -> Result<()> {
     let program = held_up(folder)?;
     let client = Client::new(&program.url, &program.token("bench")?);
     // The one job that the worker gets hold of, before the clock runs.
     let (name, bytes) = crate::client::recording(0);
     client.upload(&name, &bytes).await?;
-    timed(&client, size, count, round).await
+    let before = program.cpu()?;
+    let time = timed(&client, size, count, round).await?;
+    took.add(size as u64 * count, time, program.cpu()?.saturating_sub(before));
+    Ok(())
 }
 
-async fn bare_round(folder: &Path, size: usize, count: u64, round: u64) -> Result<Duration> {
+async fn bare_round(folder: &Path, size: usize, count: u64, round: u64, took: &mut Took) -> Result<()> {
     let bare = Bare::start(folder)?;
-    timed(&Client::new(&bare.url, "none"), size, count, round).await
+    let before = bare.cpu()?;
+    let time = timed(&Client::new(&bare.url, "none"), size, count, round).await?;
+    took.add(size as u64 * count, time, bare.cpu()?.saturating_sub(before));
+    Ok(())
 }
 
 /// Sends `count` files, `AT_ONCE` at a time.

@@ -10,7 +10,7 @@ mod refusal;
 mod search;
 
 pub(crate) use check::{Checked, check_file};
-pub use check::{PartHeaders, Terms, parse_terms};
+pub use check::{PartHeaders, Terms, parse_terms, shown};
 pub use commit::Accepted;
 pub use intake::Intake;
 pub use refusal::{BadFile, Refused};

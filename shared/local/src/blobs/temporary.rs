@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,9 @@ use domain::{Sha256Hex, Timestamp};
 use flow::ports::Stored;
 use sha2::{Digest, Sha256};
 
+use super::direct;
 use super::disk::fault;
+use super::piece::is_aligned;
 use super::{Error, Kind, Result};
 use crate::folder::durable::rename_without_replacing;
 
@@ -45,11 +47,18 @@ impl Desk {
         Err(Error::new(Kind::Full, operation, subject).because(why))
     }
 
+    /// For a file that comes in pieces.
+    pub fn large_file(&self) -> io::Result<Temporary> {
+        let mut temporary = self.file()?;
+        temporary.direct = direct::begin(&temporary.file);
+        Ok(temporary)
+    }
+
     pub fn file(&self) -> io::Result<Temporary> {
         loop {
             let path = self.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string());
             match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-                Ok(file) => return Ok(Temporary { file, path: Some(path), sum: Sum::default(), ask_at: ASK_EVERY }),
+                Ok(file) => return Ok(Temporary::new(file, path)),
                 // Left behind by a program that was killed, and not swept.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
@@ -70,13 +79,35 @@ pub struct Temporary {
     sum: Sum,
     /// At how many bytes the next look at the disk's room is due.
     ask_at: u64,
+    /// Whether the disk takes the bytes from our memory, without the kernel's copy of them.
+    direct: bool,
 }
 
 impl Temporary {
+    fn new(file: File, path: PathBuf) -> Self {
+        Self { file, path: Some(path), sum: Sum::default(), ask_at: ASK_EVERY, direct: false }
+    }
+
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
+        if self.direct && !is_aligned(bytes, self.sum.size) {
+            self.end_direct()?;
+        }
+        match self.file.write_all(bytes) {
+            // A disk that asks for more than we know: what it took of them is written once more.
+            Err(error) if self.direct && error.kind() == ErrorKind::InvalidInput => {
+                self.end_direct()?;
+                self.file.seek(SeekFrom::Start(self.sum.size))?;
+                self.file.write_all(bytes)?;
+            }
+            written => written?,
+        }
         self.sum.add(bytes);
         Ok(())
+    }
+
+    fn end_direct(&mut self) -> io::Result<()> {
+        self.direct = false;
+        direct::end(&self.file)
     }
 
     /// Whether enough was written since the last time that the room is to be looked at again.

@@ -12,6 +12,7 @@ use flow::ports::{BlobName, BlobWriter, Stored};
 use super::disk::{blocking, fault};
 use super::folders::Fresh;
 use super::name::Place;
+use super::piece::Piece;
 use super::temporary::{Sum, Temporary};
 use super::{Error, Kind, PIECE, Result, Shelf};
 
@@ -22,8 +23,8 @@ pub struct Writer {
     shelf: Arc<Shelf>,
     name: BlobName,
     place: Place,
-    /// What is not on disk yet: grows to [`PIECE`] only when the blob does.
-    buffer: Vec<u8>,
+    /// What is not on disk yet.
+    piece: Piece,
     file: OnDisk,
 }
 
@@ -36,7 +37,7 @@ enum OnDisk {
 
 impl Writer {
     pub fn new(shelf: Arc<Shelf>, name: BlobName, place: Place) -> Self {
-        Self { shelf, name, place, buffer: Vec::new(), file: OnDisk::NotYet }
+        Self { shelf, name, place, piece: Piece::default(), file: OnDisk::NotYet }
     }
 
     fn take_file(&mut self, operation: &'static str) -> Result<Option<Temporary>> {
@@ -48,37 +49,40 @@ impl Writer {
             }
         }
     }
+
+    async fn write_piece(&mut self) -> Result<()> {
+        let file = self.take_file("blobs.write")?;
+        let (shelf, name, mut piece) = (Arc::clone(&self.shelf), self.name.clone(), std::mem::take(&mut self.piece));
+        let (file, piece) = blocking("blobs.write", move || {
+            let failed = |error| fault("blobs.write", &name, error);
+            let mut file = file.map_or_else(|| shelf.desk.large_file(), Ok).map_err(failed)?;
+            file.write(piece.bytes()).map_err(failed)?;
+            if file.is_to_ask() {
+                shelf.desk.room("blobs.write", &name)?;
+            }
+            piece.clear();
+            Ok((file, piece))
+        })
+        .await?;
+        (self.file, self.piece) = (OnDisk::Here(file), piece);
+        Ok(())
+    }
 }
 
 #[async_trait]
 impl BlobWriter for Writer {
-    async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        if self.buffer.len() + bytes.len() < PIECE {
-            self.buffer.extend_from_slice(&bytes);
-            return Ok(());
+    async fn write(&mut self, mut bytes: Bytes) -> Result<()> {
+        while self.piece.take(&mut bytes) {
+            self.write_piece().await?;
         }
-        let file = self.take_file("blobs.write")?;
-        let (shelf, name, mut buffer) = (Arc::clone(&self.shelf), self.name.clone(), std::mem::take(&mut self.buffer));
-        let (file, buffer) = blocking("blobs.write", move || {
-            let failed = |error| fault("blobs.write", &name, error);
-            let mut file = file.map_or_else(|| shelf.desk.file(), Ok).map_err(failed)?;
-            file.write(&buffer).and_then(|()| file.write(&bytes)).map_err(failed)?;
-            if file.is_to_ask() {
-                shelf.desk.room("blobs.write", &name)?;
-            }
-            buffer.clear();
-            Ok((file, buffer))
-        })
-        .await?;
-        (self.file, self.buffer) = (OnDisk::Here(file), buffer);
         Ok(())
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Stored> {
         let file = self.take_file("blobs.finish")?;
         let shelf = Arc::clone(&self.shelf);
-        let (name, place, rest) = (self.name.clone(), self.place.clone(), std::mem::take(&mut self.buffer));
-        blocking("blobs.finish", move || finish(&shelf, &name, &place, file, &rest)).await
+        let (name, place, rest) = (self.name.clone(), self.place.clone(), std::mem::take(&mut self.piece));
+        blocking("blobs.finish", move || finish(&shelf, &name, &place, file, rest.bytes())).await
     }
 
     async fn abort(mut self: Box<Self>) {

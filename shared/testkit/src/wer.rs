@@ -1,0 +1,75 @@
+//! The word error rate: the fewest words to put in, leave out or replace, to a hundred that were said.
+
+/// Of so many words so many are wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Errors {
+    pub wrong: usize,
+    pub words: usize,
+}
+
+impl Errors {
+    pub fn add(&mut self, other: Self) {
+        self.wrong += other.wrong;
+        self.words += other.words;
+    }
+
+    pub fn percent(self) -> f64 {
+        self.wrong as f64 * 100.0 / self.words.max(1) as f64
+    }
+}
+
+/// Lower case, without punctuation, small numbers as they are spoken: what is left is what was heard.
+pub fn words(text: &str) -> Vec<String> {
+    let lower = text.to_lowercase().replace(['’', '\''], "").replace('-', " ");
+    let bare = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    bare.map(|word| spoken(word).to_owned()).collect()
+}
+
+fn spoken(word: &str) -> &str {
+    match word {
+        "1" => "one",
+        "2" => "two",
+        "mr" => "mister",
+        other => other,
+    }
+}
+
+pub fn errors(said: &[String], heard: &[String]) -> Errors {
+    // The distance from the words so far to each beginning of what was heard.
+    let mut row: Vec<usize> = (0..=heard.len()).collect();
+    for (at, word) in said.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = at + 1;
+        for (column, other) in heard.iter().enumerate() {
+            let replaced = diagonal + usize::from(word != other);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    Errors { wrong: row[heard.len()], words: said.len() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(said: &str, heard: &str) -> usize {
+        errors(&words(said), &words(heard)).wrong
+    }
+
+    #[test]
+    fn words_are_counted_that_were_put_in_left_out_or_replaced() {
+        assert_eq!(wrong("", ""), 0);
+        assert_eq!(wrong("a b c", "a b c"), 0);
+        assert_eq!(wrong("a b c", "a x c"), 1);
+        assert_eq!(wrong("a b c", "a c"), 1);
+        assert_eq!(wrong("a b c", "a b x c"), 1);
+        assert_eq!(wrong("a b c", ""), 3);
+        assert_eq!(wrong("a b c d", "b c d e"), 2);
+    }
+
+    #[test]
+    fn writing_is_not_hearing() {
+        assert_eq!(wrong("Mr. O'Neil -- one well-known man", "mister oneil 1 well known MAN!"), 0);
+    }
+}

@@ -1,0 +1,108 @@
+//! How many words the whole chain gets wrong: real recordings go in over HTTP, the conversations that come out are held
+//! against what was said. One codec at a time, and a user for each.
+
+mod clips;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use testkit::wer::{Errors, errors, words};
+
+use crate::client::Client;
+use crate::program::Program;
+use crate::report::Report;
+use clips::{Clip, clips};
+
+const LIMIT: Duration = Duration::from_secs(300);
+const POLL: Duration = Duration::from_millis(50);
+
+/// How a recording comes, and how many words in a hundred may be wrong then.
+const KINDS: [(&str, How, f64); 5] = [
+    ("pcm16", How::Pcm16, 6.0),
+    ("opus", How::Opus, 6.0),
+    ("opus_fs320", How::OpusFs320, 6.0),
+    ("pcm8", How::Pcm8, 7.0),
+    ("pcm16, 42 dB quieter", How::Quiet, 8.0),
+];
+
+#[derive(Clone, Copy)]
+pub enum How {
+    Pcm16,
+    Opus,
+    OpusFs320,
+    /// The upper half of each sample.
+    Pcm8,
+    Quiet,
+}
+
+/// Prints each clip with what was said and what was understood. `Err` when a kind is worse than it may be.
+pub async fn run(report: &mut Report) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let program = Program::start(folder.path(), &[("AFTERWORD_ENGINE_NAME", "auto"), ("AFTERWORD_LOG_LEVEL", "warn")])?;
+    let clips = clips()?;
+    let mut bad = Vec::new();
+    for (number, (name, how, most)) in KINDS.into_iter().enumerate() {
+        println!("\n== {name}");
+        let client = Client::new(&program.url, &program.token(&format!("user-{number}"))?);
+        let begin = Instant::now();
+        let errors = kind(&client, &clips, how).await?;
+        let pace = clips.iter().map(|clip| clip.seconds).sum::<f64>() / begin.elapsed().as_secs_f64();
+        let figure = format!(
+            "{:.1} % of {} words ({} wrong), {pace:.0} × real time",
+            errors.percent(),
+            errors.words,
+            errors.wrong
+        );
+        report.line(format!("words wrong: {name} (at most {most} %)"), figure);
+        if errors.percent() > most {
+            bad.push(name);
+        }
+    }
+    report.line("memory of the server at its most, MiB", program.memory("VmHWM")? >> 20);
+    anyhow::ensure!(bad.is_empty(), "too many words are wrong: {}", bad.join(", "));
+    Ok(())
+}
+
+async fn kind(client: &Client, clips: &[Clip], how: How) -> Result<Errors> {
+    let mut jobs = Vec::new();
+    for clip in clips {
+        let (name, bytes) = clip.recording(how)?;
+        jobs.push(client.upload(&name, &bytes).await?);
+    }
+    for job in &jobs {
+        wait(client, job).await?;
+    }
+    let (_, body) = client.get("/v2/conversations?limit=100").await?;
+    let conversations = body["conversations"].as_array().context("no conversations")?;
+    let mut all = Errors::default();
+    for clip in clips {
+        let heard = heard(conversations, &clip.id);
+        let errors = errors(&words(&clip.text), &words(&heard));
+        println!("{} {}/{} wrong\n  said:  {}\n  heard: {heard}", clip.id, errors.wrong, errors.words, clip.text);
+        all.add(errors);
+    }
+    Ok(all)
+}
+
+async fn wait(client: &Client, job: &str) -> Result<()> {
+    let begin = Instant::now();
+    loop {
+        let (_, body) = client.get(&format!("/v2/sync/jobs/{job}")).await?;
+        match body["status"].as_str() {
+            Some("completed") => return Ok(()),
+            Some("queued" | "processing") if begin.elapsed() < LIMIT => tokio::time::sleep(POLL).await,
+            _ => anyhow::bail!("the job did not complete: {body}"),
+        }
+    }
+}
+
+/// All that was understood of a clip: its name is the device's.
+fn heard(conversations: &[Value], device: &str) -> String {
+    let of_device = conversations.iter().filter(|conversation| conversation["device"] == device);
+    let mut lines: Vec<&Value> =
+        of_device.flat_map(|conversation| conversation["segments"].as_array()).flatten().collect();
+    lines.sort_by_key(|line| line["start_ms"].as_u64());
+    let texts: Vec<&str> = lines.iter().filter_map(|line| line["text"].as_str()).collect();
+    texts.join(" ")
+}
