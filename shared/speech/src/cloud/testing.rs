@@ -37,12 +37,14 @@ pub fn settings() -> CloudSettings {
     CloudSettings { deepgram: deepgram("https://api.deepgram.com"), http: http("http://localhost:8000") }
 }
 
+pub type Replies = fn() -> Reply;
+
 pub async fn provider(reply: impl Fn() -> Reply + Send + Sync + 'static) -> Provider {
     Provider::start(move |_: &Asked| reply()).await
 }
 
 /// A second and a half of silence: a provider that is played does not listen.
-pub const SILENCE: [f32; 24_000] = [0.0; 24_000];
+pub static SILENCE: [f32; 24_000] = [0.0; 24_000];
 
 pub async fn transcribe(
     engine: &dyn Engine,
