@@ -4,6 +4,7 @@
 //! `make fuzz` runs a million. `FUZZ_SEED` says where to begin and `FUZZ_COUNT` how many to run: what fails says which.
 
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, reason = "how long an input takes is what is tested")]
 
 mod kinds;
 mod mutate;
@@ -151,7 +152,8 @@ fn what_once_did_harm_does_so_no_more() {
 fn a_file_cut_off_anywhere_keeps_what_is_before() {
     for (name, whole) in kinds::all() {
         let mut last = 0;
-        for length in (1..whole.len()).step_by(whole.len() / 60) {
+        // Every byte of what stands at the start, where files say what they are, and samples of the rest.
+        for length in (0..whole.len()).filter(|length| *length < 800 || length % 97 == 0) {
             let found = subject::run(name, &whole[..length], false).unwrap().unwrap_or_default();
             assert!(found.survey.duration_ms >= last, "{name} at {length}: {} after {last}", found.survey.duration_ms);
             assert!(!found.survey.dropped_in_middle, "{name} at {length}");
