@@ -2,10 +2,12 @@
 
 pub mod engine;
 mod null;
+pub mod pieces;
 mod select;
 
 pub use engine::{
     Audio, Capabilities, Engine, EngineError, Hints, Languages, Retry, SAMPLE_RATE, Transcript, Utterance, Word,
 };
 pub use null::{NullFail, UnknownFail};
+pub use pieces::Cutting;
 pub use select::{SelectError, Settings, select};
