@@ -13,6 +13,8 @@ pub struct Settings {
     /// How long the null engine takes for a call.
     pub null_delay: Duration,
     pub null_fail: Option<NullFail>,
+    /// The only languages of the null engine, as primary subtags; none: any language.
+    pub null_languages: Vec<String>,
 }
 
 /// Every engine of this build.
@@ -27,7 +29,10 @@ pub enum SelectError {
 /// Makes the engine ready for calls.
 pub fn select(settings: &Settings) -> Result<Arc<dyn Engine>, SelectError> {
     match settings.name.as_str() {
-        null::NAME => Ok(Arc::new(Null::new(settings.null_delay, settings.null_fail))),
+        null::NAME => {
+            let null = Null::new(settings.null_delay, settings.null_fail);
+            Ok(Arc::new(null.speaking(&settings.null_languages)))
+        }
         unknown => Err(SelectError::Unknown(unknown.chars().take(64).collect())),
     }
 }
