@@ -145,7 +145,8 @@ fn engine_settings(config: &Config) -> Result<speech::Settings> {
         text => Some(text.parse().context("configuration: engine.null_fail")?),
     };
     let null_delay = Duration::from_millis(engine.null_delay_ms);
-    Ok(speech::Settings { name: engine.name.clone(), null_delay, null_fail })
+    let null_languages = config.null_languages();
+    Ok(speech::Settings { name: engine.name.clone(), null_delay, null_fail, null_languages })
 }
 
 fn queue_settings(config: &Config, internal_url: &str, secret: &TaskSecret) -> QueueSettings {
@@ -189,7 +190,9 @@ impl Wired {
 
     fn metrics(&self) -> Router {
         let (world, watch) = (self.world.clone(), Arc::new(Watch::default()));
+        let worker = Arc::clone(&self.worker);
         edge::metrics::routes(move || {
+            worker.show_calls();
             let (world, watch) = (world.clone(), Arc::clone(&watch));
             async move { watch.look(&world).await }
         })

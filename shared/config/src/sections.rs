@@ -26,7 +26,7 @@ section!(Jobs {
     upload_session_seconds: u64,
 });
 section!(Sweep { interval_seconds: u64, limit: usize, orphan_blob_seconds: u64 });
-section!(Engine { name: String, null_delay_ms: u64, null_fail: String });
+section!(Engine { name: String, parallelism: usize, null_delay_ms: u64, null_fail: String, null_languages: String });
 section!(Process { max_jobs: usize, handler_deadline_seconds: u64 });
 section!(Limits {
     enqueued_per_user: u32,

@@ -3,10 +3,10 @@
 use audio::{Analysis, SegmentRules, Verdict};
 use bytes::Bytes;
 use domain::planning::{FilePlan, Heard};
-use domain::{Code, Failure, Format, Job, Recording, Segment};
+use domain::{Code, Failure, Format, JobFile, Recording, Segment};
 
 use super::delivery::Delivery;
-use super::stop::{Stop, unfenced};
+use super::stop::Stop;
 use crate::bytes_in::Ranges;
 use crate::error::{Error, Kind};
 use crate::first_pass::{self, Listened, Pass};
@@ -14,56 +14,55 @@ use crate::persist::persist;
 use crate::ports::BlobName;
 
 impl Delivery<'_> {
-    /// One file, from its bytes to a settled state. Gives back the job after it.
-    pub async fn file(&self, job: Job, index: usize) -> Result<Job, Stop> {
+    /// One file, from its bytes to a settled state.
+    pub async fn file(&self, index: usize) -> Result<(), Stop> {
         let world = self.world;
-        let file = &job.files[index];
+        let file = &self.job.files[index];
         let wanted = [file.recording];
-        let recording = persist(&*world.clock, || world.store.recordings(&job.uid, &wanted)).await?;
+        let recording = persist(&*world.clock, || world.store.recordings(&self.job.uid, &wanted)).await?;
         let Some(Some(recording)) = recording.into_iter().next() else {
             return Err(Stop::Fault(Error::new(Kind::Corrupt, "process.file", file.recording)));
         };
         let format = match domain::name::parse(&file.name) {
             Ok(name) => name.format,
             // It was accepted by its name: only a version that understood more can have done so.
-            Err(why) => return self.fail_file(index, Failure::because(Code::InvalidAudio, why.to_string())).await,
+            Err(why) => return self.invalid(index, Failure::because(Code::InvalidAudio, why.to_string())).await,
         };
         let (plan, kept) = if recording.needs_listening() {
-            match self.listen(&job, index, &format).await? {
+            match self.listen(index, &format).await? {
                 Ok(heard) => heard,
-                Err(failure) => return self.fail_file(index, failure).await,
+                Err(failure) => return self.invalid(index, failure).await,
             }
         } else {
             // Planned by an earlier job: this one goes on with it.
             (FilePlan { fence: self.fence, index, facts: recording.facts, heard: Heard::Silence }, None)
         };
-        let (job, recording) = self.write_plan(&plan).await?;
-        if job.files[index].status.is_settled() {
-            return Ok(job);
+        let (file, recording) = self.write_plan(&plan).await?;
+        if file.status.is_settled() {
+            return Ok(());
         }
-        self.speech(job, recording, index, &format, kept).await
+        self.speech(file, recording, index, &format, kept).await
     }
 
-    async fn write_plan(&self, plan: &FilePlan) -> Result<(Job, Recording), Stop> {
+    async fn invalid(&self, index: usize, failure: Failure) -> Result<(), Stop> {
+        self.fail_file(index, failure).await.map(drop)
+    }
+
+    async fn write_plan(&self, plan: &FilePlan) -> Result<(JobFile, Recording), Stop> {
         let world = self.world;
-        let written = persist(&*world.clock, || world.store.plan_file(self.job_id, plan, world.at())).await?;
-        let (job, recording) = unfenced(written)?;
-        self.wrote();
-        let file = &job.files[plan.index];
+        let (mut job, recording) = self.write(|| world.store.plan_file(self.job.id, plan, world.at())).await?;
+        let file = job.files.swap_remove(plan.index);
         tracing::debug!(step = "plan", job_id = %job.id, file = plan.index, status = ?file.status, segments = file.counts.segments);
-        Ok((job, recording))
+        Ok((file, recording))
     }
 
     /// The plan, and the bytes when they are few. `Ok(Err(_))`: the file cannot be worked on at all.
-    async fn listen(
-        &self,
-        job: &Job,
-        index: usize,
-        format: &Format,
-    ) -> Result<Result<(FilePlan, Option<Bytes>), Failure>, Stop> {
-        let file = &job.files[index];
+    async fn listen(&self, index: usize, format: &Format) -> Result<Result<(FilePlan, Option<Bytes>), Failure>, Stop> {
+        let file = &self.job.files[index];
         let missing = || Failure::because(Code::StagedAudioMissing, "the staged audio of the file is gone");
         let blob = BlobName::listed(file.blob.clone());
+        // First a place, then the bytes: a stream is not left open while nobody reads it.
+        let place = self.worker.decoding.place().await;
         let stream = match persist(&*self.world.clock, || self.world.blobs.read(&blob, 0)).await {
             Ok(stream) => stream,
             Err(error) if error.kind == Kind::NotFound => return Ok(Err(missing())),
@@ -71,7 +70,7 @@ impl Delivery<'_> {
         };
         let ranges = Ranges::wanted(format, &self.world.blobs, &blob, file.size);
         let pass = Pass { format: *format, rules: self.segment_rules(), keep: Some(file.size), within: None };
-        let listened = first_pass::listen(stream, ranges, pass, ()).await;
+        let listened = first_pass::listen(stream, ranges, pass, place).await;
         Ok(match listened {
             Err(error) if error.kind == Kind::NotFound => Err(missing()),
             Err(error) => return Err(Stop::File(error)),

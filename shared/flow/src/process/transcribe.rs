@@ -8,7 +8,6 @@ use domain::line::{Utterance, Word};
 use speech::{Audio, EngineError, Hints, Retry, Transcript};
 
 use super::delivery::Delivery;
-use crate::counted;
 
 /// The pause before a call that failed is made again.
 const SECOND_TRY: Duration = Duration::from_millis(500);
@@ -69,18 +68,11 @@ impl Delivery<'_> {
         (segment, call)
     }
 
-    async fn call(&self, samples: &[f32], language: Option<&str>) -> Call {
+    pub async fn call(&self, samples: &[f32], language: Option<&str>) -> Call {
         let hints = Hints { language: language.map(str::to_owned) };
-        let (audio, began) = (Audio::new(samples), self.world.now());
-        let length = audio.duration;
-        let answer = self.engine.transcribe(audio, &hints).await;
-        counted::engine_called(self.engine.name(), outcome(&answer), began.until(self.world.now()));
-        match answer {
+        match self.engine.transcribe(Audio::new(samples), &hints).await {
             Ok(transcript) => {
                 self.answered();
-                if !transcript.is_empty() {
-                    counted::transcribed(length);
-                }
                 if transcript.is_empty() { Call::Nothing } else { Call::Said(said(transcript)) }
             }
             Err(error) => self.failed(&error),
@@ -88,7 +80,7 @@ impl Delivery<'_> {
     }
 
     fn failed(&self, error: &EngineError) -> Call {
-        tracing::warn!(job_id = %self.job_id, engine = self.engine.name(), %error, "a call of the speech engine failed");
+        tracing::warn!(job_id = %self.job.id, engine = self.engine.name(), %error, "a call of the speech engine failed");
         match error.retry {
             Retry::Refused => {
                 // A judgement about the audio: the engine itself works.
@@ -103,41 +95,12 @@ impl Delivery<'_> {
 
     fn answered(&self) {
         self.calls_answered.fetch_add(1, Ordering::Relaxed);
-        self.circuit.succeeded();
+        self.worker.circuit.succeeded();
     }
 
     /// Whether the engine answered any call of this delivery.
     pub fn any_answered(&self) -> bool {
         self.calls_answered.load(Ordering::Relaxed) > 0
-    }
-
-    /// Whether the engine returns text for the clip that is built in.
-    pub async fn proven_to_hear(&self) -> bool {
-        let sample = audio::sample_samples();
-        match self.call(&sample, None).await {
-            Call::Said(_) => true,
-            _ => {
-                tracing::error!(
-                    engine = self.engine.name(),
-                    "the speech engine returns nothing even for the built-in sample; jobs wait for it"
-                );
-                false
-            }
-        }
-    }
-}
-
-/// As the metrics call it.
-fn outcome(answer: &Result<Transcript, EngineError>) -> &'static str {
-    match answer {
-        Ok(transcript) if transcript.is_empty() => "empty",
-        Ok(_) => "text",
-        Err(error) => match error.retry {
-            Retry::Refused => "refused",
-            Retry::Transient => "failed",
-            Retry::Later { .. } => "later",
-            Retry::Misconfigured => "misconfigured",
-        },
     }
 }
 
