@@ -18,6 +18,7 @@ mod events;
 mod forgetting;
 mod formats;
 mod kills;
+mod languages;
 mod limits;
 mod load;
 mod long_upload;
