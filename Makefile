@@ -1,15 +1,15 @@
 # Every target that has a `##` comment is listed by `make help`.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check openapi bench eval dist fmt clean
+.PHONY: help setup build run test check fuzz openapi bench eval dist fmt clean
 
 CARGO ?= cargo
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Check that the machine has what the build needs
-	@scripts/setup
+setup: ## Check that the machine has what the build needs, and fetch the models (OFFLINE=1: only look for them)
+	@scripts/setup $(if $(OFFLINE),--offline)
 
 build: setup ## Build the program: target/release/afterword
 	$(CARGO) build --release --package afterword-cli
@@ -25,6 +25,10 @@ check: setup ## Formatting, lints, licences and duplicate dependencies
 	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
 	@scripts/check-dependencies
 
+fuzz: setup ## Run a million damaged files through the decoders (FUZZ_SEED: from which on, FUZZ_COUNT: how many)
+	FUZZ_COUNT=$${FUZZ_COUNT:-1000000} \
+	$(CARGO) test --release --locked --package afterword-audio --test mutations -- --nocapture a_damaged_file
+
 openapi: setup ## Write docs/openapi.json anew from the code
 	AFTERWORD_WRITE_OPENAPI=1 $(CARGO) test --package afterword-tests --test workspace openapi::the_document
 
@@ -36,8 +40,8 @@ eval: setup ## Transcribe real speech and count the words that are wrong
 	$(CARGO) build --release --package afterword-cli
 	$(CARGO) run --release --package afterword-bench -- eval
 
-dist: setup ## Build the program as it is shipped: small, with link-time optimisation
-	$(CARGO) build --profile dist --package afterword-cli
+dist: setup ## Build the program as it is shipped: one small file with the models inside, link-time optimised
+	AFTERWORD_EMBED_MODELS=required $(CARGO) build --profile dist --package afterword-cli
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

@@ -5,12 +5,14 @@ use afterword_tests::{Recording, Setup};
 use serde_json::{Value, json};
 
 /// What is uploaded, under which name, and how long it lasts.
-const KINDS: [(&str, &str, u64); 13] = [
+const KINDS: [(&str, &str, u64); 15] = [
     ("speech/audio_ss0880_pcm16_16000_1_fs160_1748300000.bin", "audio_phone_pcm16_16000_1_fs160", 2_990),
     ("speech/audio_ss0880_pcm8_16000_1_fs160_1748300000.bin", "audio_phone_pcm8_16000_1_fs160", 2_990),
     ("speech/audio_ss0880_opus_16000_1_fs160_1748300000.bin", "audio_phone_opus_16000_1_fs160", 2_990),
     ("speech/audio_ss0880_opus_fs320_16000_1_fs320_1748300000.bin", "audio_phone_opus_fs320_16000_1_fs320", 2_980),
     ("speech/audio_ss0880_aac_16000_1_fs1024_1748300000.bin", "audio_phone_aac_16000_1_fs1024", 3_072),
+    ("speech/audio_ss0880_lc3_fs1030_16000_1_fs160_1748300000.bin", "audio_phone_lc3_fs1030_16000_1_fs160", 2_990),
+    ("speech/audio_ss0880_lc3_fs1030_8000_1_fs80_1748300000.bin", "audio_phone_lc3_fs1030_8000_1_fs80", 2_990),
     ("sounds/clip_16000_1.flac", "memo.flac", 2_990),
     ("sounds/clip_44100_2.flac", "memo.flac", 2_990),
     ("sounds/clip_44100_2.mp3", "memo.mp3", 2_990),
@@ -86,11 +88,39 @@ async fn a_wrong_codec_in_the_name_is_never_told_as_silence() {
 }
 
 #[tokio::test]
-async fn a_codec_that_cannot_be_decoded_is_refused_at_the_door_and_named() {
+async fn what_is_no_recording_of_its_name_fails_alone_and_says_why() {
     let server = Setup::new().start().await;
-    let lc3 = Recording::new(named("audio_phone_lc3_fs1030_16000_1_fs160", T0), vec![30, 0, 0, 0]);
+    let client = server.client();
+    let zip = [&b"PK\x03\x04\x14\0\0\0\x08\0"[..], &[0x5A; 4_000]].concat();
+    let marks = [&0xFFFF_FFFBu32.to_le_bytes()[..], &[1; 32]].concat().repeat(20);
+    let (nothing, unknown) = ("nothing in the file can be decoded", "not a sound file of a known kind");
+    let bad = [
+        ("audio_phone_pcm16_16000_1_fs160", &zip, nothing),
+        ("audio_phone_lc3_fs1030_16000_1_fs160", &zip, nothing),
+        ("memo.wav", &zip, unknown),
+        ("memo.m4a", &zip, unknown),
+        ("audio_phone_opus_16000_1_fs160", &marks, nothing),
+        ("audio_phone_pcm16_16000_1_fs160", &wav(), "the file is a WAV file; its name has to say so"),
+    ];
+    let mut files = vec![Recording::speech(T0)];
+    for ((name, bytes, _), hour) in bad.iter().zip(1..) {
+        files.push(Recording::new(named(name, T0 + 3600 * hour), bytes.to_vec()));
+    }
+    let job = client.done(&files).await;
+    assert_eq!((&job["status"], &job["files"][0]["status"]), (&json!("partial_failure"), &json!("done")), "{job}");
+    for (file, (name, _, why)) in job["files"].as_array().unwrap()[1..].iter().zip(&bad) {
+        assert_eq!((&file["status"], &file["code"]), (&json!("failed"), &json!("invalid_audio")), "{name}: {file}");
+        assert!(file["detail"].as_str().unwrap().contains(why), "{name}: {file}");
+    }
+}
+
+#[tokio::test]
+async fn a_rate_that_the_codec_does_not_have_is_refused_at_the_door() {
+    let server = Setup::new().start().await;
+    let lc3 = Recording::new(named("audio_phone_lc3_fs1030_44100_1_fs160", T0), vec![30, 0, 0, 0]);
     let answer = server.client().upload(&[lc3]).await;
     answer.problem(400, "invalid_filename");
     let detail = answer.body["errors"][0]["detail"].as_str().unwrap();
-    assert_eq!(detail, "lc3_fs1030 recordings cannot be decoded by this version; send the audio in another codec");
+    let expected = "the rate `44100` is not possible with lc3_fs1030; expected 8000, 16000, 24000, 32000 or 48000";
+    assert_eq!(detail, expected);
 }

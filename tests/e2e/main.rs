@@ -10,13 +10,16 @@ mod compat;
 mod configuration;
 mod control;
 mod databases;
+mod deepgram;
 mod deliveries;
 mod disks;
 mod document;
 mod door;
+mod embedded_engine;
 mod events;
 mod forgetting;
 mod formats;
+mod http_engine;
 mod kills;
 mod limits;
 mod load;
@@ -33,6 +36,7 @@ mod sessions;
 mod task_rows;
 mod tls;
 mod upload_rows;
+mod words;
 
 use tokio::sync::{Mutex, MutexGuard};
 

@@ -129,6 +129,7 @@ impl Engine for Puppet {
             words: false,
             speakers: false,
             languages,
+            opus: false,
         }
     }
 

@@ -15,6 +15,7 @@ pub mod recordings;
 pub mod resumable;
 pub mod server;
 pub mod setup;
+pub mod sounds;
 pub mod wait;
 pub mod wire;
 

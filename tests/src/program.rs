@@ -16,9 +16,10 @@ pub fn path() -> PathBuf {
     program
 }
 
-/// Variables of the person who runs the tests must not configure the program under test.
+/// Variables of the person who runs the tests must not configure the program under test. Where this machine keeps its
+/// models is no configuration.
 pub(crate) fn inherited() -> impl Iterator<Item = (String, String)> {
-    std::env::vars().filter(|(name, _)| !name.starts_with("AFTERWORD_"))
+    std::env::vars().filter(|(name, _)| !name.starts_with("AFTERWORD_") || name == "AFTERWORD_MODELS")
 }
 
 /// How a command ended, and what it said.

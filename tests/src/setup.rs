@@ -39,8 +39,10 @@ impl Setup {
     /// On a folder that the test takes care of.
     pub fn on(data_dir: &Path) -> Self {
         let setup = Self { data_dir: data_dir.to_owned(), _kept: None, env: Vec::new(), args: Vec::new() };
-        // Every step has its line; the libraries' own debug lines stay away. Most tests are not about what is heard.
-        setup.with("log.level", "info,flow=debug").with("blobs.reserve_bytes", 0).with("audio.detector", "energy")
+        // Every step has its line; the libraries' own debug lines stay away.
+        let setup = setup.with("log.level", "info,flow=debug").with("blobs.reserve_bytes", 0);
+        // Made-up text comes at once and is the same every time, and most tests are not about what is heard.
+        setup.with("engine.name", "null").with("audio.detector", "energy")
     }
 
     /// Sets `section.key` by its environment variable.
@@ -56,6 +58,12 @@ impl Setup {
     pub fn arg(mut self, arg: impl Into<String>) -> Self {
         self.args.push(arg.into());
         self
+    }
+
+    /// With the engine and the detector that people have, instead of those for tests.
+    #[must_use]
+    pub fn hearing(self) -> Self {
+        self.with("engine.name", "auto").with("audio.detector", "silero")
     }
 
     pub fn data_dir(&self) -> &Path {

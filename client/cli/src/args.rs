@@ -50,7 +50,7 @@ pub struct Serve {
     /// The certificate's private key, as PEM
     #[arg(long, value_name = "FILE")]
     pub tls_key: Option<String>,
-    /// The speech engine [default: null, which makes up text]
+    /// The speech engine [default: auto, the best that is set up]
     #[arg(long, value_name = "NAME")]
     pub engine: Option<String>,
     /// A configuration file; `afterword config show` prints every key

@@ -13,6 +13,7 @@ pub fn json(started: &Started) -> String {
         "internal_url": started.internal_url,
         "token": started.token,
         "data_dir": started.data_dir,
+        "engine": started.engine,
         "version": env!("CARGO_PKG_VERSION"),
     })
     .to_string()

@@ -2,6 +2,7 @@
 
 mod background;
 mod door;
+mod engine;
 mod hearing;
 mod sample;
 mod server;

@@ -23,9 +23,8 @@ use secrecy::SecretString;
 use speech::Engine;
 use tokio_util::sync::CancellationToken;
 
-use crate::door;
-use crate::hearing;
 use crate::simulate::Refusing;
+use crate::{door, engine, hearing};
 
 /// Threads that read the store while the writer writes.
 const READERS: usize = 2;
@@ -59,7 +58,7 @@ pub struct Prepared {
 
 pub fn prepare(config: &Config) -> Result<Prepared> {
     let settings = config.settings()?;
-    let engine = speech::select(&engine_settings(config)?).context("configuration: engine.name")?;
+    let engine = speech::select(&engine::settings(config)?).context("configuration")?;
     let secret = given_secret(config)?;
     Ok(Prepared { settings, engine, detection: hearing::detection(config)?, secret })
 }
@@ -141,16 +140,6 @@ fn given_secret(config: &Config) -> Result<Option<TaskSecret>> {
         return Ok(None);
     }
     Ok(Some(TaskSecret::new(tasks.secret.clone(), tasks.previous_secret.clone())?))
-}
-
-fn engine_settings(config: &Config) -> Result<speech::Settings> {
-    let engine = &config.engine;
-    let null_fail = match engine.null_fail.as_str() {
-        "" => None,
-        text => Some(text.parse().context("configuration: engine.null_fail")?),
-    };
-    let null_delay = Duration::from_millis(engine.null_delay_ms);
-    Ok(speech::Settings { name: engine.name.clone(), null_delay, null_fail })
 }
 
 fn queue_settings(config: &Config, internal_url: &str, secret: &TaskSecret) -> QueueSettings {

@@ -8,6 +8,12 @@ const HEADER: usize = 7;
 const CHECKED_HEADER: usize = 9;
 const RATES: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
+/// A record of the longest kind would become 27 MB of samples, if its frames were the shortest there are. Those of 512 bits
+/// and more all fit.
+const MOST_TOGETHER: usize = 1024;
+/// A decoder takes a millisecond and a half to make: longer than a second of audio takes to decode. Damage seldom looks
+/// like a header of another kind.
+const MOST_MADE: u32 = 64;
 /// Samples of a frame.
 const FRAME: usize = 1024;
 
@@ -15,14 +21,16 @@ const FRAME: usize = 1024;
 /// none of this recording, and refused.
 pub(crate) struct Aac {
     rate: u32,
-    config: Option<[u8; 2]>,
-    decoder: Option<Symphonia>,
+    /// Something was decoded: the decoder is the recording's.
+    proven: bool,
+    decoder: Option<([u8; 2], Symphonia)>,
+    made: u32,
     one: Vec<f32>,
 }
 
 impl Aac {
     pub fn new(rate: u32) -> Self {
-        Self { rate, config: None, decoder: None, one: Vec::new() }
+        Self { rate, proven: false, decoder: None, made: 0, one: Vec::new() }
     }
 
     /// The config that a header stands for, its rate, and where the frame's payload is.
@@ -44,20 +52,24 @@ impl Aac {
 
     fn decode_one(&mut self, bytes: &[u8]) -> Option<usize> {
         let (config, rate, payload) = Self::header(bytes)?;
-        if self.config.is_some_and(|known| known != config) {
+        let known = self.decoder.as_ref().is_some_and(|(of, _)| *of == config);
+        if !known && (self.proven || self.made == MOST_MADE) {
             return None;
         }
-        let decoder = match &mut self.decoder {
-            Some(decoder) if self.config.is_some() => decoder,
+        let (_, decoder) = match &mut self.decoder {
+            Some(decoder) if known => decoder,
             // Nothing could be decoded so far: this header may be the right one.
-            slot => slot.insert(Symphonia::aac(&config, rate).ok()?),
+            slot => {
+                self.made += 1;
+                slot.insert((config, Symphonia::aac(&config, rate).ok()?))
+            }
         };
         self.one.clear();
         let end = payload.end;
         if decoder.decode(&bytes[payload], &mut self.one) == Decoded::Refused {
             return None;
         }
-        (self.config, self.rate) = (Some(config), rate);
+        (self.proven, self.rate) = (true, rate);
         Some(end)
     }
 }
@@ -69,20 +81,20 @@ impl FrameDecoder for Aac {
 
     fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded {
         let mut at = 0;
-        while at < frame.len() {
+        for _ in 0..MOST_TOGETHER {
             match self.decode_one(&frame[at..]) {
                 Some(size) => at += size,
                 None if at == 0 => return Decoded::Refused,
-                None => return Decoded::Audio { leftover: frame.len() - at },
+                None => break,
             }
             out.extend_from_slice(&self.one);
         }
-        Decoded::Audio { leftover: 0 }
+        Decoded::Audio { leftover: frame.len() - at }
     }
 
     fn conceal(&mut self, frame: &[u8], out: &mut Vec<f32>) {
         match &mut self.decoder {
-            Some(decoder) if self.config.is_some() => decoder.conceal(frame, out),
+            Some((_, decoder)) if self.proven => decoder.conceal(frame, out),
             _ => out.resize(out.len() + FRAME, 0.0),
         }
     }
@@ -147,5 +159,36 @@ mod tests {
         other[2] = other[2] & !0x3C | 4 << 2;
         assert_eq!(aac.decode(&other, &mut out), Decoded::Refused);
         assert_eq!(aac.decode(&frames[1], &mut out), Decoded::Audio { leftover: 0 });
+    }
+
+    /// The shortest frame there is: one channel, no band has anything in it.
+    fn shortest() -> Vec<u8> {
+        // MPEG-4, no checksum, LC at 7,350 Hz, mono, 11 bytes in all.
+        vec![0xFF, 0xF1, 0x40 | 12 << 2, 0x40, 0x01, 0x60 | 0x1F, 0xFC, 0, 0, 0, 7]
+    }
+
+    #[test]
+    fn a_frame_packed_with_silence_becomes_no_mountain_of_samples() {
+        let packed = shortest().repeat(crate::MAX_FRAME_BYTES / 11);
+        let (mut aac, mut out) = (Aac::new(16_000), Vec::new());
+        let Decoded::Audio { leftover } = aac.decode(&packed, &mut out) else { panic!("{} samples", out.len()) };
+        assert_eq!((out.len(), leftover), (MOST_TOGETHER * FRAME, packed.len() - MOST_TOGETHER * 11));
+    }
+
+    #[test]
+    fn headers_of_many_kinds_make_no_decoder_for_each_frame() {
+        let good = frames();
+        let (mut aac, mut out) = (Aac::new(16_000), Vec::new());
+        let header = |rate: u8| [0xFF, 0xF1, 0x40 | rate << 2, 0x40, 0x01, 0xBF, 0xFC, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
+        for n in 0..1_000 {
+            assert_eq!(aac.decode(&header(n as u8 % 12), &mut out), Decoded::Refused);
+            // One that is known needs no other decoder.
+            assert_eq!(aac.decode(&header(n as u8 % 12), &mut out), Decoded::Refused);
+        }
+        assert_eq!(aac.made, MOST_MADE);
+        let mut aac = Aac::new(16_000);
+        (0..1_000).for_each(|_| drop(aac.decode(&header(8), &mut out)));
+        assert_eq!((aac.made, out.len()), (1, 0));
+        assert_eq!(aac.decode(&good[0], &mut out), Decoded::Audio { leftover: 0 });
     }
 }

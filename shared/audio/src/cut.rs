@@ -24,8 +24,15 @@ pub fn cut<'r>(
     spans: &[Span],
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
+    cut_samples(Samples::new(format, input)?.at(gain), spans, sink)
+}
+
+pub(crate) fn cut_samples(
+    mut samples: Samples<'_>,
+    spans: &[Span],
+    sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
+) -> Result<(), AudioError> {
     debug_assert!(spans.windows(2).all(|pair| pair[0].end_ms <= pair[1].start_ms), "spans are sorted and apart");
-    let mut samples = Samples::new(format, input)?.at(gain);
     let mut left = spans.iter().copied();
     let Some(first) = left.next() else {
         return Ok(());
@@ -78,7 +85,7 @@ impl Open {
     }
 }
 
-fn sample_at(ms: u32) -> u64 {
+pub(crate) fn sample_at(ms: u32) -> u64 {
     u64::from(ms) * u64::from(RATE / 1000)
 }
 

@@ -2,15 +2,11 @@
 
 use std::io;
 
-use domain::Format;
-
 #[derive(Debug, thiserror::Error)]
 pub enum AudioError {
     /// The bytes could not be fetched. This says nothing about the file; trying again may help.
     #[error("the audio could not be read: {0}")]
     Read(#[from] io::Error),
-    #[error("this build cannot decode {}", name(.0))]
-    Unsupported(Format),
     #[error("the decoder for {0} could not be set up")]
     NoDecoder(&'static str),
     /// The file as such says what is wrong with it.
@@ -19,11 +15,4 @@ pub enum AudioError {
     /// Or longer than the caller wanted to listen: the sentence is for those who listen to the end.
     #[error("the recording is longer than {} hours", crate::MAX_DURATION.as_secs() / 3600)]
     TooLong,
-}
-
-fn name(format: &Format) -> &'static str {
-    match format {
-        Format::Frames(frames) => frames.codec.as_str(),
-        Format::Sound(kind) => kind.as_str(),
-    }
 }

@@ -19,6 +19,8 @@ use std::io::{self, Read};
 pub const MAX_FRAME_BYTES: usize = 65_536;
 
 const LENGTH_BYTES: usize = 4;
+/// What is kept of a file that does not begin with a frame.
+const HEAD: usize = 12;
 /// A whole record fits, and reading on seldom has to move what is left.
 const BUFFER_BYTES: usize = 2 * (LENGTH_BYTES + MAX_FRAME_BYTES);
 
@@ -39,6 +41,8 @@ pub struct Frames<'r> {
     end: usize,
     over: bool,
     damage: Damage,
+    frames: u64,
+    head: Vec<u8>,
 }
 
 enum Record {
@@ -65,7 +69,16 @@ impl Record {
 impl<'r> Frames<'r> {
     pub fn new(read: impl Read + 'r) -> Self {
         let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
-        Self { read: Box::new(read), buffer, start: 0, end: 0, over: false, damage: Damage::default() }
+        Self {
+            read: Box::new(read),
+            buffer,
+            start: 0,
+            end: 0,
+            over: false,
+            damage: Damage::default(),
+            frames: 0,
+            head: Vec::new(),
+        }
     }
 
     /// The next frame, or `None` at the end of what can be used. An error of the reader is never damage: the bytes are
@@ -84,10 +97,15 @@ impl<'r> Frames<'r> {
                 Record::Frame(size) if self.fill(LENGTH_BYTES + size)? >= LENGTH_BYTES + size => {
                     let from = self.start + LENGTH_BYTES;
                     self.start = from + size;
+                    self.frames += 1;
                     return Ok(Some(&self.buffer[from..from + size]));
                 }
                 Record::Nothing(_) | Record::Frame(_) => self.drop_rest()?,
                 Record::TooLong => {
+                    if self.frames == 0 {
+                        let seen = self.fill(HEAD)?.min(HEAD);
+                        self.head = self.buffer[self.start..self.start + seen].to_vec();
+                    }
                     self.damage.in_middle = true;
                     self.drop_rest()?;
                 }
@@ -99,6 +117,11 @@ impl<'r> Frames<'r> {
     /// Complete once `next_frame` has answered `None`.
     pub fn damage(&self) -> Damage {
         self.damage
+    }
+
+    /// The bytes that stand where the first frame should, if they can be no frame: what the file may be recognised by.
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.head
     }
 
     /// Reads on until `wanted` bytes are there, or the file ends. Says how many are there.

@@ -1,8 +1,9 @@
 //! From a file's bytes to its speech: frames, decoders, voice detection, segments. No async, no files, no clock.
 //!
-//! A recording is heard three times: [`survey`] finds its level, [`analyse`] its segments, [`cut`] fetches their samples.
-//! A short one is decoded once and kept. All of them stream; a recording of any length takes less than 64 MiB, most of it
-//! what is kept of a short one, or the loudness track of a very long one.
+//! A recording is heard three times: [`survey`] finds its level, [`analyse`] its segments, [`cut`] fetches their samples,
+//! or [`cut_packets`] the Opus packets that they are made of. A short one is decoded once and kept. All of them stream; a
+//! recording of any length takes less than 64 MiB, most of it what is kept of a short one, or the loudness track of a very
+//! long one.
 
 mod aac;
 mod analyse;
@@ -14,10 +15,12 @@ mod error;
 mod frames;
 mod input;
 mod kept;
+mod lc3;
 mod level;
 mod mulaw;
 mod opus;
 mod outline;
+mod packets;
 mod pcm;
 mod resample;
 mod sample;
@@ -31,12 +34,13 @@ mod track;
 
 pub use analyse::{Analysis, Verdict, analyse};
 pub use cut::cut;
-pub use decode::{Decoded, FrameDecoder, needs_ranges, supported};
+pub use decode::{Decoded, FrameDecoder, needs_ranges};
 pub use detect::{Detection, Detector, Energy, ModelError, Region};
 pub use error::AudioError;
 pub use frames::{Damage, Frames, MAX_FRAME_BYTES};
 pub use input::{Input, Ranges};
 pub use kept::Kept;
+pub use packets::{Cut, Packets, cut_packets, has_packets};
 pub use resample::RATE;
 pub use sample::{SAMPLE, SAMPLE_FORMAT, SAMPLE_NAME_STEM, SAMPLE_TEXT, sample_samples};
 pub use samples::MAX_DURATION;

@@ -2,7 +2,7 @@
 //! and the channels in a file's name change nothing.
 
 use domain::FrameFormat;
-use opus::{Channels, Decoder};
+use opus::{Channels, Decoder, packet};
 
 use crate::decode::{Decoded, FrameDecoder};
 use crate::error::AudioError;
@@ -25,15 +25,13 @@ pub(crate) struct Opus {
 
 impl Opus {
     pub fn new(format: &FrameFormat) -> Result<Self, AudioError> {
-        // At most 1,920 and at least 8,000.
-        let named = u64::from(format.frame_samples) * u64::from(RATE) / u64::from(format.rate.max(1));
-        Self::lasting(usize::try_from(named).unwrap_or(MOST_SAMPLES))
+        Self::lasting(named(format))
     }
 
     /// `samples`: of a packet, as far as is known before the first.
     pub fn lasting(samples: usize) -> Result<Self, AudioError> {
         let decoder = Decoder::new(RATE, Channels::Mono).map_err(|_| AudioError::NoDecoder("opus"))?;
-        let named = samples.next_multiple_of(STEP).clamp(STEP, MOST_SAMPLES);
+        let named = whole_steps(samples);
         Ok(Self { decoder, named, last: named, room: vec![0.0; MOST_SAMPLES].into_boxed_slice() })
     }
 
@@ -71,6 +69,58 @@ impl FrameDecoder for Opus {
     fn conceal(&mut self, _: &[u8], out: &mut Vec<f32>) {
         self.bridge(self.last, out);
     }
+}
+
+/// How long packets last, told from their bytes alone: the same as [`Opus`] makes of them, without decoding them.
+pub(crate) struct Lengths {
+    last: usize,
+}
+
+impl Lengths {
+    pub fn named(format: &FrameFormat) -> Self {
+        Self::of(named(format))
+    }
+
+    pub fn of(samples: usize) -> Self {
+        Self { last: whole_steps(samples) }
+    }
+
+    /// Of the last packet, in samples.
+    pub fn last(&self) -> u64 {
+        self.last as u64
+    }
+
+    /// The packet as it is, or what says "lost" for as long as the one before it lasted.
+    pub fn decodable(&mut self, frame: &[u8]) -> Vec<u8> {
+        let samples = packet::parse(frame).and_then(|_| packet::get_nb_samples(frame, RATE));
+        match samples {
+            Ok(samples) if (1..=MOST_SAMPLES).contains(&samples) && !frame.is_empty() => {
+                self.last = samples;
+                frame.to_vec()
+            }
+            _ => lost(self.last),
+        }
+    }
+}
+
+/// A packet without audio: frames of no bytes, which every decoder conceals (RFC 6716, 3.2.1).
+fn lost(samples: usize) -> Vec<u8> {
+    let steps = samples.div_ceil(STEP).clamp(1, MOST_SAMPLES / STEP);
+    // 20, 10, 5 or 2.5 ms: wideband, without a voice model, is number 23, 22, 21, 20.
+    let (config, frame) =
+        [(23, 8), (22, 4), (21, 2)].into_iter().find(|(_, frame)| steps.is_multiple_of(*frame)).unwrap_or((20, 1));
+    // Any number of frames, all of the same size. At most 48: fits.
+    vec![config << 3 | 3, (steps / frame) as u8]
+}
+
+/// At most 1,920 and at least 8,000.
+fn named(format: &FrameFormat) -> usize {
+    let samples = u64::from(format.frame_samples) * u64::from(RATE) / u64::from(format.rate.max(1));
+    usize::try_from(samples).unwrap_or(MOST_SAMPLES)
+}
+
+fn whole_steps(samples: usize) -> usize {
+    samples.next_multiple_of(STEP).clamp(STEP, MOST_SAMPLES)
 }
 
 #[cfg(test)]

@@ -75,8 +75,10 @@ impl Steps for Framed<'_> {
     }
 
     fn step(&mut self, out: &mut Vec<f32>) -> Result<Option<Step>, AudioError> {
-        let Some(frame) = self.frames.next_frame()? else { return Ok(None) };
-        Ok(Some(decode(&mut *self.decoder, frame, out)))
+        match self.frames.next_frame()? {
+            Some(frame) => Ok(Some(decode(&mut *self.decoder, frame, out))),
+            None => sound::recognise(self.frames.head()).map_or(Ok(None), |kind| Err(kind.wrongly_named())),
+        }
     }
 
     fn damage(&self) -> Damage {
@@ -119,7 +121,7 @@ impl<'r> Samples<'r> {
         match (format, input.into()) {
             (_, Input::Kept(kept)) => Ok(Self { replayed: true, ..Self::of(Box::new(Replay::of(kept))) }),
             (Format::Frames(frames), input) => Ok(Self::with(decoder(frames)?, input.stream())),
-            (Format::Sound(_), input) => Ok(Self::of(sound::open(input)?)),
+            (Format::Sound(_), input) => Ok(Self::of(sound::open(input)?.steps()?)),
         }
     }
 
@@ -127,7 +129,7 @@ impl<'r> Samples<'r> {
         Self::of(Box::new(Framed { frames: Frames::new(read), decoder }))
     }
 
-    fn of(steps: Box<dyn Steps + 'r>) -> Self {
+    pub fn of(steps: Box<dyn Steps + 'r>) -> Self {
         let rate = steps.rate();
         Self {
             steps,

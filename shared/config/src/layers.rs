@@ -12,8 +12,14 @@ pub const DEFAULT: &str = include_str!("default.toml");
 pub const ENV_PREFIX: &str = "AFTERWORD_";
 
 /// Keys without a default: they are commented out in the default file.
-const OPTIONAL: [(&str, &str); 3] = [("server", "public_url"), ("tasks", "secret"), ("tasks", "previous_secret")];
-const SECRETS: [&str; 2] = ["tasks.secret", "tasks.previous_secret"];
+const OPTIONAL: [(&str, &str); 5] = [
+    ("server", "public_url"),
+    ("tasks", "secret"),
+    ("tasks", "previous_secret"),
+    ("engine.deepgram", "api_key"),
+    ("engine.http", "api_key"),
+];
+const SECRETS: [&str; 4] = ["tasks.secret", "tasks.previous_secret", "engine.deepgram.api_key", "engine.http.api_key"];
 
 /// Where a key's value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +41,7 @@ impl std::fmt::Display for Origin {
     }
 }
 
-/// Keys and values, each with its origin.
+/// Keys and values, each with its origin. A section within another is called by both: `engine.deepgram`.
 #[derive(Clone, Debug)]
 pub struct Layers {
     values: Table,
@@ -57,14 +63,26 @@ impl Layers {
                 return Err(ConfigError(format!("{shown}: `{section}` must be a section: [{section}]")));
             };
             for (key, value) in keys {
-                self.known(&section, &key).map_err(|why| ConfigError(format!("{shown}: {why}")))?;
-                self.set(&section, &key, value, Origin::File(path.to_owned()));
+                let inner = format!("{section}.{key}");
+                match value {
+                    Value::Table(keys) if self.section(&inner).is_some() => {
+                        keys.into_iter().try_for_each(|(key, value)| self.set_from(path, &inner, &key, value))?;
+                    }
+                    value => self.set_from(path, &section, &key, value)?,
+                }
             }
         }
         Ok(self)
     }
 
-    /// Takes every variable that begins with `AFTERWORD_<SECTION>_` for a section that exists.
+    fn set_from(&mut self, path: &Path, section: &str, key: &str, value: Value) -> Result<(), ConfigError> {
+        self.known(section, key).map_err(|why| ConfigError(format!("{}: {why}", path.display())))?;
+        self.set(section, key, value, Origin::File(path.to_owned()));
+        Ok(())
+    }
+
+    /// Takes every variable that begins with `AFTERWORD_<SECTION>_` for a section that exists, of several the innermost:
+    /// `AFTERWORD_ENGINE_HTTP_URL` is the `url` of `engine.http`.
     pub fn env(mut self, variables: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         for (name, text) in variables {
             let Some((section, key)) = self.section_and_key(&name) else { continue };
@@ -85,33 +103,59 @@ impl Layers {
     }
 
     fn set(&mut self, section: &str, key: &str, value: Value, origin: Origin) {
-        if let Some(Value::Table(keys)) = self.values.get_mut(section) {
+        let mut keys = Some(&mut self.values);
+        for name in section.split('.') {
+            keys = keys.and_then(|keys| keys.get_mut(name)).and_then(Value::as_table_mut);
+        }
+        if let Some(keys) = keys {
             keys.insert(key.to_owned(), value);
             self.origins.insert(format!("{section}.{key}"), origin);
         }
     }
 
+    fn section(&self, name: &str) -> Option<&Table> {
+        name.split('.').try_fold(&self.values, |keys, name| keys.get(name).and_then(Value::as_table))
+    }
+
+    /// Every section with its name, those within another behind it.
+    fn sections(&self) -> Vec<(String, &Table)> {
+        let mut all = Vec::new();
+        for (name, keys) in &self.values {
+            let Value::Table(keys) = keys else { continue };
+            all.push((name.clone(), keys));
+            let inner = keys.iter().filter_map(|(inner, keys)| Some((format!("{name}.{inner}"), keys.as_table()?)));
+            all.extend(inner);
+        }
+        all
+    }
+
     fn section_and_key(&self, name: &str) -> Option<(String, String)> {
         let rest = name.strip_prefix(ENV_PREFIX)?.to_ascii_lowercase();
-        let (section, key) = rest.split_once('_')?;
-        self.values.contains_key(section).then(|| (section.to_owned(), key.to_owned()))
+        let key_in = |section: &str| {
+            let key = rest.strip_prefix(&section.replace('.', "_"))?.strip_prefix('_')?;
+            Some((section.to_owned(), key.to_owned()))
+        };
+        let of = self.sections().into_iter().filter_map(|(section, _)| key_in(&section));
+        of.max_by_key(|(section, _)| section.len())
     }
 
     fn known(&self, section: &str, key: &str) -> Result<(), String> {
-        let Some(Value::Table(keys)) = self.values.get(section) else {
-            let sections: Vec<_> = self.values.keys().map(String::as_str).collect();
+        let Some(keys) = self.section(section) else {
+            let sections: Vec<_> = self.sections().into_iter().map(|(name, _)| name).collect();
             return Err(format!("there is no section `{section}`; there are {}", sections.join(", ")));
         };
-        if keys.contains_key(key) || OPTIONAL.contains(&(section, key)) {
+        if keys.get(key).is_some_and(|value| !value.is_table()) || OPTIONAL.contains(&(section, key)) {
             return Ok(());
         }
-        let keys: Vec<_> = keys.keys().map(|k| format!("{section}.{k}")).collect();
+        let optional = OPTIONAL.iter().filter(|(of, _)| *of == section).map(|(_, key)| *key);
+        let keys = keys.iter().filter(|(_, value)| !value.is_table()).map(|(key, _)| key.as_str());
+        let keys: Vec<_> = keys.chain(optional).map(|key| format!("{section}.{key}")).collect();
         Err(format!("there is no key `{section}.{key}`; there are {}", keys.join(", ")))
     }
 
     /// A variable's text as the type that the key's default has.
     fn typed(&self, section: &str, key: &str, text: &str) -> Result<Value, String> {
-        let default = self.values.get(section).and_then(|keys| keys.get(key));
+        let default = self.section(section).and_then(|keys| keys.get(key));
         let wrong = |what: &str| format!("`{section}.{key}` must be {what}, not `{text}`");
         Ok(match default {
             Some(Value::Integer(_)) => Value::Integer(text.trim().parse().map_err(|_| wrong("a whole number"))?),
@@ -124,18 +168,17 @@ impl Layers {
 
     pub fn config(&self) -> Result<Config, ConfigError> {
         // Section by section, so that an error can name its key's section.
-        for (section, keys) in &self.values {
-            self.check_types(section, keys)?;
+        for (section, keys) in self.sections() {
+            self.check_types(&section, keys)?;
         }
         Value::Table(self.values.clone()).try_into().map_err(|e: toml::de::Error| ConfigError(e.message().to_owned()))
     }
 
     /// Each key has the type of its default; the error says where the value came from.
-    fn check_types(&self, section: &str, keys: &Value) -> Result<(), ConfigError> {
+    fn check_types(&self, section: &str, keys: &Table) -> Result<(), ConfigError> {
         let defaults = Self::defaults()?;
-        let Value::Table(keys) = keys else { return Ok(()) };
-        for (key, value) in keys {
-            let default = defaults.values.get(section).and_then(|keys| keys.get(key));
+        for (key, value) in keys.iter().filter(|(_, value)| !value.is_table()) {
+            let default = defaults.section(section).and_then(|keys| keys.get(key));
             let wanted = default.map_or("string", Value::type_str);
             if value.type_str() != wanted {
                 let origin = self.origin(&format!("{section}.{key}"));
@@ -164,9 +207,9 @@ impl Layers {
     /// The effective configuration as a file, secrets masked, with the origin of what is not default.
     pub fn show(&self) -> String {
         let mut out = String::new();
-        for (section, keys) in &self.values {
+        for (section, keys) in self.sections() {
             out.push_str(&format!("[{section}]\n"));
-            for (key, value) in keys.as_table().into_iter().flatten() {
+            for (key, value) in keys.iter().filter(|(_, value)| !value.is_table()) {
                 let name = format!("{section}.{key}");
                 let shown =
                     if SECRETS.contains(&name.as_str()) { "\"********\"".to_owned() } else { value.to_string() };

@@ -8,7 +8,7 @@ mod settings;
 mod tests;
 
 pub use layers::{DEFAULT, ENV_PREFIX, Layers, Origin};
-pub use sections::{Config, LogFormat, Sweep};
+pub use sections::{Config, Engine, LogFormat, Sweep};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("configuration: {0}")]

@@ -26,7 +26,15 @@ section!(Jobs {
     upload_session_seconds: u64,
 });
 section!(Sweep { interval_seconds: u64, limit: usize, orphan_blob_seconds: u64 });
-section!(Engine { name: String, null_delay_ms: u64, null_fail: String });
+section!(Engine {
+    name: String,
+    models: String,
+    parallelism: usize,
+    null_delay_ms: u64,
+    null_fail: String,
+    deepgram: Deepgram,
+    http: HttpEngine,
+});
 section!(Audio { detector: String });
 section!(Process { max_jobs: usize, handler_deadline_seconds: u64 });
 section!(Limits {
@@ -90,6 +98,31 @@ pub struct Tasks {
     pub secret: Option<SecretString>,
     #[serde(default)]
     pub previous_secret: Option<SecretString>,
+}
+
+/// `[engine.deepgram]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deepgram {
+    #[serde(default)]
+    pub api_key: Option<SecretString>,
+    pub url: String,
+    pub model: String,
+    pub max_span_seconds: u64,
+    pub concurrency: usize,
+}
+
+/// `[engine.http]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpEngine {
+    pub url: String,
+    #[serde(default)]
+    pub api_key: Option<SecretString>,
+    pub model: String,
+    pub max_span_seconds: u64,
+    pub concurrency: usize,
+    pub format: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -115,6 +115,10 @@ impl Config {
             ("sweep.interval_seconds", sweep.interval_seconds, 1, DAY_SECONDS),
             ("sweep.limit", sweep.limit as u64, 1, 1_000_000),
             ("sweep.orphan_blob_seconds", sweep.orphan_blob_seconds, 0, LONGEST_SECONDS),
+            ("engine.deepgram.max_span_seconds", self.engine.deepgram.max_span_seconds, 1, 3600),
+            ("engine.deepgram.concurrency", self.engine.deepgram.concurrency as u64, 1, 64),
+            ("engine.http.max_span_seconds", self.engine.http.max_span_seconds, 1, 3600),
+            ("engine.http.concurrency", self.engine.http.concurrency as u64, 1, 64),
             // Each holds threads of the blocking pool, which has 512.
             ("process.max_jobs", self.process.max_jobs as u64, 1, 128),
             ("process.handler_deadline_seconds", self.process.handler_deadline_seconds, 1, DAY_SECONDS),

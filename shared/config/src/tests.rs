@@ -29,9 +29,15 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
 #[test]
 fn every_key_can_be_set_by_the_environment() {
     let defaults: toml::Table = DEFAULT.parse().unwrap();
-    for (section, keys) in &defaults {
-        for (key, value) in keys.as_table().unwrap() {
-            let name = format!("{ENV_PREFIX}{}_{}", section.to_uppercase(), key.to_uppercase());
+    let mut sections: Vec<(String, toml::Table)> =
+        defaults.into_iter().map(|(name, keys)| (name, keys.as_table().unwrap().clone())).collect();
+    while let Some((section, keys)) = sections.pop() {
+        for (key, value) in &keys {
+            if let toml::Value::Table(keys) = value {
+                sections.push((format!("{section}.{key}"), keys.clone()));
+                continue;
+            }
+            let name = format!("{ENV_PREFIX}{}_{}", section.replace('.', "_").to_uppercase(), key.to_uppercase());
             let text = match value {
                 toml::Value::String(text) => text.clone(),
                 toml::Value::Array(list) => list.iter().map(|one| one.as_str().unwrap()).collect::<Vec<_>>().join(","),
@@ -87,6 +93,8 @@ fn mistakes_name_the_key_and_where_it_came_from() {
     assert!(said(&[("AFTERWORD_SERVER_TLS_KEY", "key.pem")]).contains("server.tls_cert"));
     assert!(said(&[("AFTERWORD_SERVER_IDLE_SECONDS", "0")]).contains("server.idle_seconds"));
     assert!(said(&[("AFTERWORD_SERVER_MAX_URI_BYTES", "100")]).contains("server.max_uri_bytes"));
+    assert!(said(&[("AFTERWORD_ENGINE_HTTP_MAX_SPAN_SECONDS", "0")]).contains("engine.http.max_span_seconds must lie"));
+    assert!(said(&[("AFTERWORD_ENGINE_DEEPGRAM_CONCURRENCY", "65")]).contains("engine.deepgram.concurrency must lie"));
     assert!(said(&[("AFTERWORD_SIMULATE_REFUSE", "maybe")]).contains("simulate.refuse"));
     assert!(said(&[("AFTERWORD_SIMULATE_RETRY_AFTER_SECONDS", "0")]).contains("simulate.retry_after_seconds"));
     assert!(said(&[("AFTERWORD_PROCESS_HANDLER_DEADLINE_SECONDS", "1800")]).contains("dispatch_deadline"));
@@ -100,12 +108,45 @@ fn variables_of_other_things_are_left_alone() {
 #[test]
 fn secrets_are_read_but_never_shown() {
     let secret = "0123456789abcdef0123456789abcdef";
-    let layers = env(&[("AFTERWORD_TASKS_SECRET", secret)]).unwrap();
-    let config = layers.config().unwrap();
-    assert_eq!(config.tasks.secret.as_ref().unwrap().expose_secret(), secret);
-    assert!(!layers.show().contains(secret));
-    assert!(layers.show().contains("secret = \"********\"  # from AFTERWORD_TASKS_SECRET"));
-    assert!(!format!("{config:?}").contains(secret));
+    for (name, key) in [
+        ("AFTERWORD_TASKS_SECRET", "secret"),
+        ("AFTERWORD_ENGINE_DEEPGRAM_API_KEY", "api_key"),
+        ("AFTERWORD_ENGINE_HTTP_API_KEY", "api_key"),
+    ] {
+        let layers = env(&[(name, secret)]).unwrap();
+        let config = layers.config().unwrap();
+        let given = [&config.tasks.secret, &config.engine.deepgram.api_key, &config.engine.http.api_key];
+        let given: Vec<_> = given.into_iter().flatten().map(ExposeSecret::expose_secret).collect();
+        assert_eq!(given, [secret]);
+        assert!(!layers.show().contains(secret));
+        assert!(layers.show().contains(&format!("{key} = \"********\"  # from {name}")));
+        assert!(!format!("{config:?}").contains(secret));
+    }
+}
+
+#[test]
+fn a_section_within_another_has_keys_of_its_own() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    write!(file, "[engine]\nname = \"http\"\n[engine.http]\nurl = \"http://one\"\nconcurrency = 2\n").unwrap();
+    let layers = Layers::defaults().unwrap().file(file.path()).unwrap();
+    let layers = layers.env([("AFTERWORD_ENGINE_HTTP_URL".to_owned(), "http://two".to_owned())].into_iter()).unwrap();
+    let engine = layers.config().unwrap().engine;
+    assert_eq!((engine.name.as_str(), engine.http.url.as_str(), engine.http.concurrency), ("http", "http://two", 2));
+    assert_eq!(engine.deepgram.model, "nova-3");
+    assert_eq!(layers.origin("engine.http.url"), Origin::Env("AFTERWORD_ENGINE_HTTP_URL".to_owned()));
+    assert!(layers.show().contains("[engine.http]\n"), "{}", layers.show());
+
+    let said = |text: &str| {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        Layers::defaults().unwrap().file(file.path()).and_then(|layers| layers.config()).unwrap_err().to_string()
+    };
+    assert!(said("[engine.http]\nkey = \"x\"").contains("no key `engine.http.key`; there are engine.http.concurrency"));
+    assert!(said("[engine.parrot]\nurl = \"x\"").contains("no key `engine.parrot`"));
+    assert!(said("[engine]\nhttp = 1").contains("no key `engine.http`"));
+    assert!(said("[engine.http]\nurl = 1").contains("`engine.http.url` must be of type string"));
+    let said = env(&[("AFTERWORD_ENGINE_HTTP_ADDRESS", "x")]).unwrap_err().to_string();
+    assert!(said.contains("no key `engine.http.address`"), "{said}");
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub const MAX_RATE: u32 = 48_000;
 pub const MIN_RATE: u32 = 8_000;
 /// What libopus can put into a frame, at 16 kHz: 2.5 to 120 ms.
 pub const OPUS_FRAME_SAMPLES: [u32; 8] = [40, 80, 160, 320, 640, 960, 1280, 1920];
+/// What LC3 is specified for; its frames say nothing of it.
+pub const LC3_RATES: [u32; 5] = [8_000, 16_000, 24_000, 32_000, 48_000];
 /// A frame has at most 65,536 bytes, and no codec here takes less than a byte for a sample but those of fixed frames.
 pub const MAX_FRAME_SAMPLES: u32 = 65_536;
 
@@ -118,6 +120,7 @@ names! {
         OpusFs320 = "opus_fs320",
         /// ADTS frames.
         Aac = "aac",
+        /// Frames of 10 ms in 30 bytes.
         Lc3Fs1030 = "lc3_fs1030",
     }
 }

@@ -11,15 +11,30 @@ pub const SAMPLE_RATE: u32 = 16_000;
 /// A stretch of speech, with the silence around it.
 #[derive(Clone, Copy)]
 pub struct Audio<'a> {
-    /// Mono, 16 kHz, within -1 and 1.
+    /// Mono, 16 kHz, within -1 and 1. Empty where `frames` hold the audio.
     pub samples: &'a [f32],
     pub duration: Duration,
+    /// The audio as it was recorded: only for engines that take it ([`Capabilities::opus`]), and only where it is Opus.
+    pub frames: Option<Frames<'a>>,
+}
+
+/// Opus packets one after the other; how long each lasts stands in its first byte (RFC 6716, 3.1).
+#[derive(Clone, Copy)]
+pub struct Frames<'a> {
+    pub packets: &'a [Vec<u8>],
+    /// How long before the audio the first packet begins. What is heard in it is no part of the audio.
+    pub lead: Duration,
 }
 
 impl<'a> Audio<'a> {
     pub fn new(samples: &'a [f32]) -> Self {
         let micros = samples.len() as u64 * 1_000_000 / u64::from(SAMPLE_RATE);
-        Self { samples, duration: Duration::from_micros(micros) }
+        Self { samples, duration: Duration::from_micros(micros), frames: None }
+    }
+
+    /// Audio that was not decoded.
+    pub fn opus(frames: Frames<'a>, duration: Duration) -> Self {
+        Self { samples: &[], duration, frames: Some(frames) }
     }
 
     /// Rounded up, so that a time at the very end is not behind it.
@@ -75,6 +90,8 @@ pub struct Capabilities {
     /// Whether it tells speakers apart.
     pub speakers: bool,
     pub languages: Languages,
+    /// Whether it takes Opus packets as they were recorded, instead of samples.
+    pub opus: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

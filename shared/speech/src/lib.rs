@@ -1,11 +1,16 @@
 //! From samples to text: one trait, one file for each engine behind it, and the choice between them.
 
+mod cloud;
+mod cut;
 pub mod engine;
+mod moonshine;
 mod null;
 mod select;
 
+pub use cloud::{CloudSettings, DeepgramSettings, HttpSettings, SettingError};
 pub use engine::{
-    Audio, Capabilities, Engine, EngineError, Hints, Languages, Retry, SAMPLE_RATE, Transcript, Utterance, Word,
+    Audio, Capabilities, Engine, EngineError, Frames, Hints, Languages, Retry, SAMPLE_RATE, Transcript, Utterance, Word,
 };
+pub use moonshine::MoonshineFiles;
 pub use null::{NullFail, UnknownFail};
-pub use select::{SelectError, Settings, select};
+pub use select::{KNOWN, SelectError, Settings, select};

@@ -86,6 +86,7 @@ impl Engine for Null {
             words: true,
             speakers: false,
             languages: Languages::Any,
+            opus: false,
         }
     }
 

@@ -3,32 +3,51 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cloud::{self, CloudSettings, SettingError};
 use crate::engine::Engine;
+use crate::moonshine::{self, MoonshineFiles};
 use crate::null::{self, Null, NullFail};
 
 /// What the configuration says about engines.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     pub name: String,
+    /// Only for the engines of this name.
+    pub moonshine: Option<MoonshineFiles>,
+    /// Calls that an engine on this machine computes at once. 0: one for each core.
+    pub parallelism: usize,
     /// How long the null engine takes for a call.
     pub null_delay: Duration,
     pub null_fail: Option<NullFail>,
+    pub cloud: CloudSettings,
 }
 
 /// Every engine of this build.
-const KNOWN: &[&str] = &[null::NAME];
+pub const KNOWN: &[&str] = &[cloud::DEEPGRAM, cloud::HTTP, moonshine::TINY, moonshine::BASE, null::NAME];
 
+/// Each names the key of the configuration that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectError {
-    #[error("`{0}` is not a speech engine of this build; expected {known}", known = KNOWN.join(", "))]
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    #[error("engine.name: `{0}` is not a speech engine of this build; expected auto, {known}", known = KNOWN.join(", "))]
     Unknown(String),
+    #[error("the speech engine `{0}` was given no model")]
+    NoModel(&'static str),
 }
 
-/// Makes the engine ready for calls.
+/// Makes the engine ready for calls, or lets it begin to.
 pub fn select(settings: &Settings) -> Result<Arc<dyn Engine>, SelectError> {
-    match settings.name.as_str() {
+    if let Some(engine) = settings.cloud.engine(&settings.name)? {
+        return Ok(engine);
+    }
+    let name = KNOWN.iter().find(|known| **known == settings.name);
+    match *name.ok_or_else(|| SelectError::Unknown(settings.name.chars().take(64).collect()))? {
         null::NAME => Ok(Arc::new(Null::new(settings.null_delay, settings.null_fail))),
-        unknown => Err(SelectError::Unknown(unknown.chars().take(64).collect())),
+        moonshine => {
+            let files = settings.moonshine.ok_or(SelectError::NoModel(moonshine))?;
+            Ok(Arc::new(moonshine::Moonshine::start(moonshine, files, settings.parallelism)))
+        }
     }
 }
 
@@ -38,8 +57,11 @@ mod tests {
 
     #[test]
     fn every_known_engine_can_be_selected() {
+        let moonshine = Some(MoonshineFiles { encoder: b"", decoder: b"", tokenizer: b"" });
         for name in KNOWN {
-            let engine = select(&Settings { name: (*name).into(), ..Settings::default() }).unwrap();
+            let cloud = cloud::testing::settings();
+            let settings = Settings { name: (*name).into(), moonshine, cloud, ..Settings::default() };
+            let engine = select(&settings).unwrap();
             assert_eq!(engine.name(), *name);
         }
     }
@@ -47,6 +69,14 @@ mod tests {
     #[test]
     fn an_unknown_name_is_answered_with_the_known_ones() {
         let error = select(&Settings { name: "parrot".into(), ..Settings::default() }).err().unwrap();
-        assert_eq!(error.to_string(), "`parrot` is not a speech engine of this build; expected null");
+        let known = "auto, deepgram, http, moonshine-tiny, moonshine-base, null";
+        let expected = format!("engine.name: `parrot` is not a speech engine of this build; expected {known}");
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn an_engine_without_its_model_is_refused() {
+        let error = select(&Settings { name: moonshine::BASE.into(), ..Settings::default() }).err();
+        assert_eq!(error, Some(SelectError::NoModel(moonshine::BASE)));
     }
 }

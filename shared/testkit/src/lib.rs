@@ -9,12 +9,15 @@ pub mod clock;
 pub mod contract;
 pub mod lossy;
 pub mod memory;
+pub mod provider;
 pub mod random;
 pub mod scene;
 pub mod skip;
 pub mod snapshot;
+pub mod wer;
 
 pub use clock::TestClock;
 pub use lossy::{FailsBefore, LosesAnswers};
+pub use provider::Provider;
 pub use random::SeededRandom;
 pub use scene::Scene;

@@ -2,18 +2,17 @@
 //! against what was said. One codec at a time, and a user for each.
 
 mod clips;
-mod wer;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+use testkit::wer::{Errors, errors, words};
 
 use crate::client::Client;
 use crate::program::Program;
 use crate::report::Report;
 use clips::{Clip, clips};
-use wer::{Errors, errors, words};
 
 const LIMIT: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(50);

@@ -9,6 +9,7 @@ mod eval;
 mod latency;
 mod program;
 mod report;
+mod speech_engine;
 mod start;
 mod status;
 mod throughput;
@@ -36,6 +37,9 @@ fn main() -> Result<()> {
     runtime.block_on(async {
         let commits = disk::commits_a_second()?;
         report.line("disk: full commits a second, one after the other", format!("{commits:.0}"));
+        if wants("speech") {
+            speech_engine::run(&mut report).await?;
+        }
         if wants("start") {
             start::run(&mut report).await?;
         }

@@ -22,7 +22,6 @@ pub(super) struct Flac<'r> {
     stream_info: [u8; STREAM_INFO],
     damage: Damage,
     gap: u64,
-    until: Option<u64>,
     /// Headers that may still turn out to begin nothing: looking for the end of each takes time.
     doubts: u32,
 }
@@ -47,10 +46,7 @@ impl<'r> Flac<'r> {
         }
         let stream_info =
             stream_info.ok_or(AudioError::Unreadable("the FLAC file does not say how its audio is coded"))?;
-        let [_, _, _, _, _, _, _, _, _, _, _, _, _, high, a, b, c, d, ..] = stream_info;
-        let total = u64::from(high & 0x0F) << 32 | u64::from(u32::from_be_bytes([a, b, c, d]));
-        let until = (total > 0).then_some(total);
-        Ok(Self { window, stream_info, damage: Damage::default(), gap: 0, until, doubts: MOST_DOUBTS })
+        Ok(Self { window, stream_info, damage: Damage::default(), gap: 0, doubts: MOST_DOUBTS })
     }
 
     pub fn stream_info(&self) -> &[u8] {
@@ -111,8 +107,8 @@ impl Container for Flac<'_> {
                 Found::Frame(size) => {
                     self.damage.in_middle |= self.gap > 0;
                     self.damage.dropped_bytes += std::mem::take(&mut self.gap);
-                    let until = self.until;
-                    return Ok(Some(Part { data: self.window.take(size)?, until }));
+                    // Frames say themselves how long they are: there is no padding.
+                    return Ok(Some(Part { data: self.window.take(size)?, until: None }));
                 }
                 Found::Junk(size) => self.gap += self.window.skip(size as u64)?,
                 Found::End(size) => {

@@ -64,6 +64,10 @@ impl Header {
     }
 }
 
+pub(super) fn is_header(bytes: &[u8]) -> bool {
+    Header::read(bytes).is_some()
+}
+
 pub(super) struct Mp3<'r> {
     window: Window<'r>,
     first: Option<Header>,

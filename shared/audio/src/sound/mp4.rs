@@ -16,8 +16,10 @@ const BUFFER: usize = 64 * 1024;
 const TABLE_BYTES: u64 = 64 * 1024;
 /// No packet of AAC is longer: 6,144 bits for each of 8 channels.
 const MOST_PACKET: u32 = 8 * 1024;
-/// Files have some dozens.
-const MOST_BOXES: u32 = 10_000;
+/// Files have some dozens. Each may cost a jump in the file.
+const MOST_BOXES: u32 = 1_000;
+/// Packets stand in their order. Each jump back may open the file anew, in a store that is far away.
+const MOST_JUMPS_BACK: u32 = 64;
 const MOST_CONFIG: usize = 1024;
 
 type File<'r> = BufReader<&'r mut dyn Ranges>;
@@ -104,6 +106,9 @@ pub(super) struct Mp4<'r> {
     length: u64,
     /// Packets do not share bytes: together they are no longer than the file.
     left: u64,
+    /// Where the last packet ended.
+    end: u64,
+    jumps_back: u32,
     damage: Damage,
 }
 
@@ -134,6 +139,8 @@ impl<'r> Mp4<'r> {
             data: Vec::new(),
             length,
             left: length,
+            end: 0,
+            jumps_back: 0,
             damage: Damage::default(),
         })
     }
@@ -197,6 +204,13 @@ impl Container for Mp4<'_> {
             self.damage.dropped_bytes += self.length.saturating_sub(self.at);
             return Ok(None);
         }
+        self.jumps_back += u32::from(self.at < self.end);
+        if self.jumps_back > MOST_JUMPS_BACK {
+            self.damage = Damage { dropped_bytes: self.damage.dropped_bytes + self.left, in_middle: true };
+            self.packet = self.track.packets;
+            return Ok(None);
+        }
+        self.end = next;
         go(&mut self.file, self.at)?;
         (&mut self.file).take(wanted).read_to_end(&mut self.data)?;
         (self.left, self.at) = (left, next);
@@ -379,3 +393,6 @@ fn descriptor(bytes: &[u8]) -> Option<(u8, &[u8])> {
     }
     Some((tag, rest.get(..size.min(rest.len()))?))
 }
+
+#[cfg(test)]
+mod tests;

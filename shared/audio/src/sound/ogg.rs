@@ -5,11 +5,9 @@ use super::opus_head::OpusHead;
 use super::symphonia::Symphonia;
 use super::vorbis;
 use super::window::Window;
-use super::{Container, Packets, Part};
+use super::{Container, Opened, Packets, Part};
 use crate::error::AudioError;
 use crate::frames::Damage;
-use crate::opus::Opus;
-use crate::samples::Steps;
 
 const HEADER: usize = 27;
 /// The longest packet that is put together. Audio packets have some hundred bytes, headers of Vorbis some thousand; tags
@@ -21,7 +19,7 @@ const MOST_PAGE: usize = HEADER + 255 + 255 * 255;
 /// A file made of nothing but headers is given up before it takes a second.
 const MOST_DOUBTS: u32 = 4096;
 
-pub(super) fn open<'r>(window: Window<'r>) -> Result<Box<dyn Steps + 'r>, AudioError> {
+pub(super) fn open<'r>(window: Window<'r>) -> Result<Opened<'r>, AudioError> {
     let wrong = || AudioError::Unreadable("the Ogg file holds neither Opus nor Vorbis");
     let mut ogg = Ogg::new(window);
     if !ogg.packet()? {
@@ -31,7 +29,7 @@ pub(super) fn open<'r>(window: Window<'r>) -> Result<Box<dyn Steps + 'r>, AudioE
         ogg.opus = Some(head);
         // What it says of itself, whatever that is.
         ogg.packet()?;
-        return Ok(Packets::boxed(ogg, Opus::lasting(320)?));
+        return Ok(Opened::Opus(ogg));
     }
     if !ogg.packet.starts_with(b"\x01vorbis") {
         return Err(wrong());
@@ -44,10 +42,10 @@ pub(super) fn open<'r>(window: Window<'r>) -> Result<Box<dyn Steps + 'r>, AudioE
     headers.extend_from_slice(&ogg.packet);
     let &[a, b, c, d] = headers.get(12..16).and_then(|rate| rate.first_chunk()).ok_or_else(wrong)?;
     let decoder = Symphonia::vorbis(&headers, u32::from_le_bytes([a, b, c, d]))?;
-    Ok(Packets::boxed(ogg, decoder))
+    Ok(Opened::Steps(Packets::boxed(ogg, decoder)))
 }
 
-pub(super) struct Ogg<'r> {
+pub(crate) struct Ogg<'r> {
     window: Window<'r>,
     serial: Option<u32>,
     sequence: u32,
@@ -84,6 +82,16 @@ impl<'r> Ogg<'r> {
             gap: 0,
             doubts: MOST_DOUBTS,
         }
+    }
+
+    /// The next packet that is one.
+    pub fn next_packet(&mut self) -> Result<Option<&[u8]>, AudioError> {
+        Ok(self.next()?.map(|part| part.data))
+    }
+
+    /// What the encoder of an Opus file put before the audio, in samples.
+    pub fn opus_skip(&self) -> u64 {
+        self.skip()
     }
 
     /// Puts the next packet together; false at the end.

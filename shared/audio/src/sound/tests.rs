@@ -21,11 +21,11 @@ const CLIPS: [(&str, f32, usize); 8] = [
     ("16000_1.m4a", 0.95, 47_840),
 ];
 
-fn clip(name: &str) -> (Format, Vec<u8>) {
+pub(super) fn clip(name: &str) -> (Format, Vec<u8>) {
     (sound_format(name.split('.').nth(1).unwrap()), sound(name))
 }
 
-fn found(extension: &str, bytes: &[u8]) -> Result<Analysis, AudioError> {
+pub(super) fn found(extension: &str, bytes: &[u8]) -> Result<Analysis, AudioError> {
     let rules = SegmentRules::new(Duration::from_secs(15));
     let (format, again) = (sound_format(extension), || Cursor::new(bytes));
     let (survey, _) = survey(&format, Input::ranges(&mut again()))?;
@@ -52,7 +52,7 @@ fn every_sound_file_sounds_like_what_was_recorded_and_lasts_as_long() {
 }
 
 /// A WAV file of this coding, tag and bits, and its audio.
-fn wav(tag: u16, bits: u16, channels: u16, rate: u32, audio: &[u8]) -> Vec<u8> {
+pub(super) fn wav(tag: u16, bits: u16, channels: u16, rate: u32, audio: &[u8]) -> Vec<u8> {
     let block = channels * bits / 8;
     let mut file = b"RIFF\0\0\0\0WAVELIST\x03\0\0\0abc\0fmt \x10\0\0\0".to_vec();
     for word in [tag, channels] {
@@ -66,7 +66,7 @@ fn wav(tag: u16, bits: u16, channels: u16, rate: u32, audio: &[u8]) -> Vec<u8> {
     [&file, audio].concat()
 }
 
-fn decoded(file: &[u8]) -> Vec<f32> {
+pub(super) fn decoded(file: &[u8]) -> Vec<f32> {
     all_samples(&sound_format("wav"), file)
 }
 
@@ -198,6 +198,27 @@ fn an_m4a_file_under_another_name_is_told() {
     let bytes = sound("16000_1.m4a");
     let told = survey_of_stream("wav", &bytes).unwrap_err();
     assert_eq!(told.to_string(), "the file is an M4A file; its name has to say so");
+}
+
+/// The first bytes of none of them can be the length of a frame.
+#[test]
+fn a_sound_file_under_the_name_of_device_frames_is_told() {
+    let wav = wav(1, 16, 1, 16_000, &s16(&noise(16_000, 0.3)));
+    let files = [
+        (wav, "a WAV file"),
+        (sound("16000_1.flac"), "a FLAC file"),
+        (sound("48000_1.opus"), "an Ogg file"),
+        (sound("16000_1.mp3"), "an MP3 file"),
+        (sound("44100_2.mp3"), "an MP3 file"),
+        (sound("16000_1.m4a"), "an M4A file"),
+    ];
+    for (bytes, kind) in files {
+        for codec in domain::Codec::ALL {
+            let format = crate::testing::format(&format!("{codec}_16000_1"));
+            let told = survey(&format, &mut &bytes[..]).unwrap_err().to_string();
+            assert_eq!(told, format!("the file is {kind}; its name has to say so"), "{codec}");
+        }
+    }
 }
 
 fn survey_of_stream(extension: &str, mut bytes: &[u8]) -> Result<Survey, AudioError> {

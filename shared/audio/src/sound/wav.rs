@@ -11,6 +11,8 @@ use crate::samples::{Step, Steps};
 const PIECE: usize = 16 * 1024;
 const EXTENSIBLE: u16 = 0xFFFE;
 const MOST_CHANNELS: u16 = 32;
+/// What a chunk begins with: its kind and its size.
+const CHUNK: usize = 8;
 
 #[derive(Clone, Copy)]
 enum Coding {
@@ -83,6 +85,7 @@ pub(super) struct Wav<'r> {
     channels: usize,
     rate: u32,
     left: u64,
+    odd: bool,
     damage: Damage,
 }
 
@@ -92,7 +95,7 @@ impl<'r> Wav<'r> {
         window.skip(12)?;
         let mut format = None;
         loop {
-            let Some([a, b, c, d, size @ ..]) = window.array::<8>()? else {
+            let Some([a, b, c, d, size @ ..]) = window.array::<CHUNK>()? else {
                 return Err(AudioError::Unreadable("the WAV file ends before its audio begins"));
             };
             let size = u32::from_le_bytes(size);
@@ -104,11 +107,46 @@ impl<'r> Wav<'r> {
                     };
                     // Nothing and the maximum stand for "not known when this was written".
                     let left = if size == 0 || size == u32::MAX { u64::MAX } else { u64::from(size) };
-                    return Ok(Self { window, coding, channels, rate, left, damage: Damage::default() });
+                    let (odd, damage) = (size & 1 == 1, Damage::default());
+                    return Ok(Self { window, coding, channels, rate, left, odd, damage });
                 }
                 _ => skip_chunk(&mut window, size)?,
             }
         }
+    }
+}
+
+impl Wav<'_> {
+    /// Behind the audio: goes on to more of it, over chunks of other kinds. What is no chunk is audio that the file's
+    /// header does not know of: it was written before the recording was over.
+    fn next_audio(&mut self) -> Result<bool, AudioError> {
+        loop {
+            let seen = self.window.peek(CHUNK)?;
+            if seen.len() < CHUNK {
+                return Ok(false);
+            }
+            let (kind, size) = (&seen[..4], u32::from_le_bytes([seen[4], seen[5], seen[6], seen[7]]));
+            if !kind.iter().all(|byte| (b' '..=b'~').contains(byte)) {
+                self.damage.in_middle = true;
+                self.damage.dropped_bytes += self.window.skip(u64::MAX)?;
+                return Ok(false);
+            }
+            let more = kind == b"data" && size > 0;
+            self.window.skip(CHUNK as u64)?;
+            if more {
+                (self.left, self.odd) = (u64::from(size), size & 1 == 1);
+                return Ok(true);
+            }
+            skip_chunk(&mut self.window, size)?;
+        }
+    }
+
+    /// Chunks begin at even bytes; not every recorder knows that.
+    fn skip_filler(&mut self) -> Result<(), AudioError> {
+        if std::mem::take(&mut self.odd) && self.window.peek(1)? == [0] {
+            self.window.skip(1)?;
+        }
+        Ok(())
     }
 }
 
@@ -143,6 +181,12 @@ impl Steps for Wav<'_> {
     }
 
     fn step(&mut self, out: &mut Vec<f32>) -> Result<Option<Step>, AudioError> {
+        if self.left == 0 {
+            self.skip_filler()?;
+            if !self.next_audio()? {
+                return Ok(None);
+            }
+        }
         let size = self.coding.bytes();
         let block = size * self.channels;
         let wanted = usize::try_from(self.left).unwrap_or(PIECE).min(PIECE / block * block);
@@ -152,7 +196,7 @@ impl Steps for Wav<'_> {
         }
         self.left -= bytes.len() as u64;
         let blocks = bytes.chunks_exact(block);
-        // Only the last piece is not a whole number of blocks.
+        // Only the last piece of a chunk is not a whole number of blocks.
         self.damage.dropped_bytes += blocks.remainder().len() as u64;
         let coding = self.coding;
         let mixed = |block: &[u8]| {

@@ -1,7 +1,9 @@
 //! Reads a file name from the right, because codec and device names contain underscores themselves.
 
 use super::captured::{self, NoMoment};
-use super::{Codec, Format, FrameFormat, MAX_FRAME_SAMPLES, MAX_NAME_BYTES, MAX_RATE, MIN_RATE, OPUS_FRAME_SAMPLES};
+use super::{
+    Codec, Format, FrameFormat, LC3_RATES, MAX_FRAME_SAMPLES, MAX_NAME_BYTES, MAX_RATE, MIN_RATE, OPUS_FRAME_SAMPLES,
+};
 use super::{RecordingName, SoundFile, Source, Stream, UNKNOWN, UPLOAD};
 
 /// What is wrong with a name, told to the person who chose it: 400 `invalid_filename`.
@@ -26,6 +28,8 @@ pub enum NameError {
     Codec(String),
     #[error("the rate `{0}` is not possible; expected {MIN_RATE} to {MAX_RATE} samples a second")]
     Rate(String),
+    #[error("the rate `{0}` is not possible with {1}; expected 8000, 16000, 24000, 32000 or 48000")]
+    CodecRate(String, Codec),
     #[error("the channels `{0}` are not possible; expected 1 or 2")]
     Channels(String),
     #[error("the frame size `fs{0}` is not possible with {1}; expected fs{2}")]
@@ -163,9 +167,13 @@ fn frame_format(codec: Codec, rate: &str, channels: &str, size: &str) -> Result<
         }
         _ => (|size| (1..=MAX_FRAME_SAMPLES).contains(&size), "1 to 65536"),
     };
+    let rate_read = rate_read.ok_or_else(|| NameError::Rate(quote(rate)))?;
+    if codec == Codec::Lc3Fs1030 && !LC3_RATES.contains(&rate_read) {
+        return Err(NameError::CodecRate(quote(rate), codec));
+    }
     Ok(FrameFormat {
         codec,
-        rate: rate_read.ok_or_else(|| NameError::Rate(quote(rate)))?,
+        rate: rate_read,
         channels: channels_read.ok_or_else(|| NameError::Channels(quote(channels)))?,
         frame_samples: number(size)
             .filter(|size| fits(*size))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::name::{CapturedError, MAX_NAME_BYTES, check_captured};
-use domain::{Code, ConversationId, Format, RecordingName, Sha256Hex, Stream, Timestamp};
+use domain::{Code, ConversationId, RecordingName, Sha256Hex, Stream, Timestamp};
 
 use super::refusal::{BadFile, Refused};
 use crate::settings::UploadLimits;
@@ -73,22 +73,11 @@ pub fn check_file(
     let bad = |code, detail: String, retry_after| BadFile { file: shown(name), code, detail, retry_after };
     let parsed: RecordingName =
         domain::name::parse(name).map_err(|why| bad(Code::InvalidFilename, why.to_string(), None))?;
-    if !audio::supported(&parsed.format) {
-        return Err(bad(Code::InvalidFilename, unsupported(&parsed.format), None));
-    }
     let captured_at = parsed.captured_at.or(headers.captured_at);
     if let Some(at) = captured_at {
         check_captured(at, now, limits.max_future, limits.recovery_window).map_err(|why| wrong_time(why, &bad))?;
     }
     Ok(Checked { stream: parsed.stream, captured_at })
-}
-
-fn unsupported(format: &Format) -> String {
-    let kind = match format {
-        Format::Frames(frames) => frames.codec.as_str(),
-        Format::Sound(kind) => kind.as_str(),
-    };
-    format!("{kind} recordings cannot be decoded by this version; send the audio in another codec")
 }
 
 fn wrong_time(why: CapturedError, bad: &dyn Fn(Code, String, Option<Duration>) -> BadFile) -> BadFile {

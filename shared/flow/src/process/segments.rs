@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
-use audio::{AudioError, Span};
+use audio::{AudioError, Cut, Span};
 use domain::placement::{Answer, Group, MAX_GROUP};
 use domain::{Format, Gain, Job, Line, Plan, PutBack, Recording, Segment, Timestamp};
 use futures_util::stream::FuturesUnordered;
@@ -18,8 +18,8 @@ use crate::error::{Error, Kind};
 use crate::first_pass::{Again, Source, read_error};
 use crate::persist::persist;
 
-/// A segment's samples on their way to the engine.
-type Cut = (Segment, Vec<f32>);
+/// A segment's audio on its way to the engine.
+type Heard = (Segment, Cut);
 
 /// What a delivery collects for one file.
 struct File<'a> {
@@ -60,6 +60,9 @@ impl Delivery<'_> {
         file.ready.extend(open.iter().filter(|s| stored.contains(&s.start_ms)).map(|s| (s.start_ms, Answer::Text)));
         let wanted: Vec<Segment> = open.into_iter().filter(|s| !stored.contains(&s.start_ms)).collect();
         if !wanted.is_empty() {
+            // What was kept are samples.
+            let packets = self.engine.capabilities().opus && audio::has_packets(&staged.format);
+            let again = if packets && matches!(again, Again::Samples(_)) { &Again::Staged } else { again };
             match again.open(staged).await {
                 // `_feeding` ends the reading on the other thread when this delivery is dropped.
                 Ok((source, _feeding)) => file.transcribe(source, wanted, &staged.format).await?,
@@ -97,14 +100,16 @@ impl File<'_> {
     async fn transcribe(&mut self, source: Source, wanted: Vec<Segment>, format: &Format) -> Result<(), Stop> {
         let delivery = self.delivery;
         let language = self.recording.language.clone();
-        let (mut cuts, cutter) = cut_in_background(*format, source, self.recording.facts.gain, wanted);
-        let room = delivery.engine.capabilities().concurrency.max(1);
+        let capabilities = delivery.engine.capabilities();
+        let gain = self.recording.facts.gain;
+        let (mut cuts, cutter) = cut_in_background(*format, source, gain, wanted, capabilities.opus);
+        let room = capabilities.concurrency.max(1);
         let (mut asked, mut more) = (FuturesUnordered::new(), true);
         while more || !asked.is_empty() {
             let mut answered = Vec::new();
             tokio::select! {
                 cut = cuts.recv(), if more && asked.len() < room => match cut {
-                    Some((segment, samples)) => asked.push(delivery.ask(segment, samples, language.as_deref())),
+                    Some((segment, cut)) => asked.push(delivery.ask(segment, cut, language.as_deref())),
                     None => more = false,
                 },
                 Some(answer) = asked.next(), if !asked.is_empty() => answered.push(answer),
@@ -240,22 +245,29 @@ impl File<'_> {
     }
 }
 
-/// Cuts the wanted segments out of the file on a thread of its own; at most one waits beside those that are asked.
+/// Cuts the wanted segments out of the file on a thread of its own; at most one waits beside those that are asked. With
+/// `opus`, packets stay as they were recorded.
 fn cut_in_background(
     format: Format,
     mut source: Source,
     gain: Gain,
     wanted: Vec<Segment>,
-) -> (mpsc::Receiver<Cut>, tokio::task::JoinHandle<Result<(), Error>>) {
+    opus: bool,
+) -> (mpsc::Receiver<Heard>, tokio::task::JoinHandle<Result<(), Error>>) {
     let (send, cuts) = mpsc::channel(1);
     let cutter = tokio::task::spawn_blocking(move || {
         let spans: Vec<Span> = wanted.iter().map(|s| Span { start_ms: s.start_ms, end_ms: s.end_ms }).collect();
         let by_start: HashMap<u32, Segment> = wanted.into_iter().map(|s| (s.start_ms, s)).collect();
-        let mut sink = |span: Span, samples: Vec<f32>| match by_start.get(&span.start_ms) {
-            Some(segment) if send.blocking_send((*segment, samples)).is_err() => ControlFlow::Break(()),
+        let mut sink = |span: Span, cut: Cut| match by_start.get(&span.start_ms) {
+            Some(segment) if send.blocking_send((*segment, cut)).is_err() => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         };
-        match audio::cut(&format, source.input(&format), gain, &spans, &mut sink) {
+        let input = source.input(&format);
+        let done = match opus {
+            true => audio::cut_packets(&format, input, gain, &spans, &mut sink),
+            false => audio::cut(&format, input, gain, &spans, &mut |span, samples| sink(span, Cut::Samples(samples))),
+        };
+        match done {
             Ok(()) => Ok(()),
             Err(AudioError::Read(error)) => Err(read_error(error)),
             // The plan was made from these bytes: they were readable.

@@ -3,9 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use audio::Cut;
 use domain::Segment;
 use domain::line::{Utterance, Word};
-use speech::{Audio, EngineError, Hints, Retry, Transcript};
+use speech::{Audio, EngineError, Frames, Hints, Retry, Transcript};
 
 use super::delivery::Delivery;
 use crate::counted;
@@ -54,24 +55,24 @@ impl Call {
 }
 
 impl Delivery<'_> {
-    /// Asks the engine for one segment. An empty answer on what voice detection called speech is asked once more, and so
-    /// is a call that failed in passing.
-    pub async fn ask(&self, segment: Segment, samples: Vec<f32>, language: Option<&str>) -> (Segment, Call) {
-        let first = self.call(&samples, language).await;
-        let call = match first {
-            Call::Nothing => self.call(&samples, language).await,
-            Call::Failed => {
-                self.world.clock.sleep(SECOND_TRY).await;
-                self.call(&samples, language).await
-            }
-            other => other,
-        };
+    /// Asks the engine for one segment. A call that failed in passing is made once more; and so is, whatever came before
+    /// it, one that was answered with nothing on what voice detection called speech.
+    pub async fn ask(&self, segment: Segment, cut: Cut, language: Option<&str>) -> (Segment, Call) {
+        let audio = audio_of(&cut);
+        let mut call = self.call(audio, language).await;
+        if let Call::Failed = call {
+            self.world.clock.sleep(SECOND_TRY).await;
+            call = self.call(audio, language).await;
+        }
+        if let Call::Nothing = call {
+            call = self.call(audio, language).await;
+        }
         (segment, call)
     }
 
-    async fn call(&self, samples: &[f32], language: Option<&str>) -> Call {
+    async fn call(&self, audio: Audio<'_>, language: Option<&str>) -> Call {
         let hints = Hints { language: language.map(str::to_owned) };
-        let (audio, began) = (Audio::new(samples), self.world.now());
+        let began = self.world.now();
         let length = audio.duration;
         let answer = self.engine.transcribe(audio, &hints).await;
         counted::engine_called(self.engine.name(), outcome(&answer), began.until(self.world.now()));
@@ -88,7 +89,14 @@ impl Delivery<'_> {
     }
 
     fn failed(&self, error: &EngineError) -> Call {
-        tracing::warn!(job_id = %self.job_id, engine = self.engine.name(), %error, "a call of the speech engine failed");
+        let (job_id, engine) = (self.job_id, self.engine.name());
+        match error.retry {
+            // Nothing gets better by itself: somebody has to be told.
+            Retry::Misconfigured => {
+                tracing::error!(%job_id, engine, %error, "the speech engine is not set up right; jobs wait until it is");
+            }
+            _ => tracing::warn!(%job_id, engine, %error, "a call of the speech engine failed"),
+        }
         match error.retry {
             Retry::Refused => {
                 // A judgement about the audio: the engine itself works.
@@ -114,7 +122,7 @@ impl Delivery<'_> {
     /// Whether the engine returns text for the clip that is built in.
     pub async fn proven_to_hear(&self) -> bool {
         let sample = audio::sample_samples();
-        match self.call(&sample, None).await {
+        match self.call(Audio::new(&sample), None).await {
             Call::Said(_) => true,
             _ => {
                 tracing::error!(
@@ -124,6 +132,13 @@ impl Delivery<'_> {
                 false
             }
         }
+    }
+}
+
+fn audio_of(cut: &Cut) -> Audio<'_> {
+    match cut {
+        Cut::Samples(samples) => Audio::new(samples),
+        Cut::Packets(cut) => Audio::opus(Frames { packets: &cut.packets, lead: cut.lead }, cut.duration),
     }
 }
 

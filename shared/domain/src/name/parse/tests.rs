@@ -84,6 +84,8 @@ fn what_is_not_possible_is_refused_with_the_part_that_is_wrong() {
         ("audio_x_pcm16_16k_1_fs160_1748300000.bin", "the rate `16k`"),
         ("audio_x_pcm16_+16000_1_fs160_1748300000.bin", "the rate `+16000`"),
         ("audio_x_pcm16_99999999999_1_1748300000.bin", "the rate `99999999999`"),
+        ("audio_x_lc3_fs1030_44100_1_fs160_1748300000.bin", "the rate `44100` is not possible with lc3_fs1030"),
+        ("audio_x_lc3_fs1030_16001_1_1748300000.bin", "the rate `16001` is not possible with lc3_fs1030"),
         ("audio_x_pcm16_16000_0_fs160_1748300000.bin", "the channels `0`"),
         ("audio_x_pcm16_16000_3_fs160_1748300000.bin", "the channels `3`"),
         ("audio_x_opus_16000_1_fs100_1748300000.bin", "`fs100` is not possible with opus"),
@@ -123,8 +125,10 @@ fn a_name_is_one_harmless_file_name() {
 
 fn any_format() -> impl Strategy<Value = FrameFormat> {
     let opus = proptest::sample::select(&OPUS_FRAME_SAMPLES[..]);
-    (proptest::sample::select(Codec::ALL), MIN_RATE..=MAX_RATE, 1..=2u8, 1..=MAX_FRAME_SAMPLES, opus).prop_map(
-        |(codec, rate, channels, size, opus)| {
+    let lc3 = proptest::sample::select(&LC3_RATES[..]);
+    (proptest::sample::select(Codec::ALL), MIN_RATE..=MAX_RATE, 1..=2u8, 1..=MAX_FRAME_SAMPLES, opus, lc3).prop_map(
+        |(codec, rate, channels, size, opus, lc3)| {
+            let rate = if codec == Codec::Lc3Fs1030 { lc3 } else { rate };
             let frame_samples = if matches!(codec, Codec::Opus | Codec::OpusFs320) { opus } else { size };
             FrameFormat { codec, rate, channels, frame_samples }
         },

@@ -1,0 +1,127 @@
+//! LC3 as wearables send it: frames of 10 ms in 30 bytes, one for each channel, one moment after another in each frame
+//! of the file.
+//!
+//! LC3 has no mark of its own: what says that bytes are none of it are numbers that an encoder never writes. The library
+//! hides such a frame without a word. So it is read first by the library's own reader, and counts when that gives up.
+
+use lc3_codec::common::complex::Complex;
+use lc3_codec::common::config::{FrameDuration, Lc3Config, SamplingFrequency};
+use lc3_codec::common::constants::MAX_LEN_SPECTRAL;
+use lc3_codec::decoder::arithmetic_codec;
+use lc3_codec::decoder::buffer_reader::BufferReader;
+use lc3_codec::decoder::lc3_decoder::Lc3Decoder;
+use lc3_codec::decoder::side_info_reader;
+use self_cell::{MutBorrow, self_cell};
+
+use crate::decode::{Decoded, FrameDecoder};
+use crate::error::AudioError;
+
+/// Of one channel. The library's reader checks where it reads for frames that hold at least what is never left out; one
+/// of another length is refused before it is looked at.
+const FRAME_BYTES: usize = 30;
+const BITS: usize = 16;
+/// No codec: the library takes it for a frame that was lost, and goes on with the sound before it.
+const LOST: &[u8] = &[];
+
+type Memory = MutBorrow<(Box<[f32]>, Box<[Complex]>)>;
+
+self_cell!(
+    /// The library's decoder works in memory that it borrows.
+    struct Running {
+        owner: Memory,
+        #[not_covariant]
+        dependent: Lc3Decoder,
+    }
+);
+
+pub(crate) struct Lc3 {
+    config: Lc3Config,
+    channels: usize,
+    running: Running,
+    one: Box<[i16]>,
+    mixed: Box<[f32]>,
+}
+
+impl Lc3 {
+    pub fn new(rate: u32, channels: u8) -> Result<Self, AudioError> {
+        let frequency = frequency(rate).ok_or(AudioError::NoDecoder("lc3"))?;
+        let (duration, channels) = (FrameDuration::TenMs, usize::from(channels.clamp(1, 2)));
+        let config = Lc3Config::new(frequency, duration);
+        let (reals, complexes) = Lc3Decoder::calc_working_buffer_lengths(channels, duration, frequency);
+        let memory = (vec![0.0; reals].into_boxed_slice(), vec![Complex::default(); complexes].into_boxed_slice());
+        let running = Running::new(MutBorrow::new(memory), |memory| {
+            let (reals, complexes) = memory.borrow_mut();
+            Lc3Decoder::new(channels, duration, frequency, reals, complexes)
+        });
+        let (one, mixed) = (vec![0; config.nf].into_boxed_slice(), vec![0.0; config.nf].into_boxed_slice());
+        Ok(Self { config, channels, running, one, mixed })
+    }
+
+    /// Whether the library can make sound of a frame.
+    fn is_readable(&self, frame: &[u8]) -> bool {
+        let Lc3Config { fs_ind, ne, n_ms, .. } = self.config;
+        let (mut reader, mut lines) = (BufferReader::new(), [0; MAX_LEN_SPECTRAL]);
+        side_info_reader::read(frame, &mut reader, fs_ind, ne).is_ok_and(|side| {
+            arithmetic_codec::decode(frame, &mut reader, fs_ind, ne, &side, &n_ms, &mut lines).is_ok()
+        })
+    }
+
+    /// Appends the 10 ms of one frame a channel; of a frame that cannot be read, what stands in for it.
+    fn moment<'f>(&mut self, frames: impl Iterator<Item = &'f [u8]>, out: &mut Vec<f32>) {
+        let Self { running, one, mixed, channels, .. } = self;
+        mixed.fill(0.0);
+        for (channel, frame) in frames.enumerate().take(*channels) {
+            // It fails only for another number of bits.
+            let done = running.with_dependent_mut(|_, decoder| decoder.decode_frame(BITS, channel, frame, one));
+            if done.is_ok() {
+                let share = 1.0 / (32_768.0 * *channels as f32);
+                mixed.iter_mut().zip(&**one).for_each(|(mixed, one)| *mixed += f32::from(*one) * share);
+            }
+        }
+        out.extend_from_slice(mixed);
+    }
+}
+
+/// Those that LC3 is specified for, where 10 ms are 10 ms: at 44.1 kHz its frames last longer.
+fn frequency(rate: u32) -> Option<SamplingFrequency> {
+    match rate {
+        8_000 => Some(SamplingFrequency::Hz8000),
+        16_000 => Some(SamplingFrequency::Hz16000),
+        24_000 => Some(SamplingFrequency::Hz24000),
+        32_000 => Some(SamplingFrequency::Hz32000),
+        48_000 => Some(SamplingFrequency::Hz48000),
+        _ => None,
+    }
+}
+
+impl FrameDecoder for Lc3 {
+    fn rate(&self) -> u32 {
+        // 48,000 at most.
+        self.config.fs as u32
+    }
+
+    fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded {
+        let size = FRAME_BYTES * self.channels;
+        if frame.is_empty() || !frame.len().is_multiple_of(size) {
+            return Decoded::Refused;
+        }
+        let (count, lost) = (frame.len() / FRAME_BYTES, |frame: &&[u8]| !self.is_readable(frame));
+        let lost = frame.chunks(FRAME_BYTES).filter(lost).count();
+        if lost == count {
+            return Decoded::Refused;
+        }
+        for moment in frame.chunks(size) {
+            self.moment(moment.chunks(FRAME_BYTES), out);
+        }
+        if lost == 0 { Decoded::Audio { leftover: 0 } } else { Decoded::Doubted }
+    }
+
+    fn conceal(&mut self, frame: &[u8], out: &mut Vec<f32>) {
+        for _ in 0..(frame.len() / (FRAME_BYTES * self.channels)).max(1) {
+            self.moment(std::iter::repeat_n(LOST, self.channels), out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! The second pass for an engine that takes Opus as it is: the very packets of each segment, and nothing is decoded.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use domain::{Codec, Format, Gain, name::SoundFile};
+
+use crate::condition::Condition;
+use crate::cut::{cut_samples, sample_at};
+use crate::decode::FrameDecoder;
+use crate::error::AudioError;
+use crate::frames::Frames;
+use crate::input::Input;
+use crate::opus::{Lengths, Opus};
+use crate::resample::RATE;
+use crate::samples::{Samples, decode};
+use crate::segment::Span;
+use crate::sound::{self, Ogg, Opened};
+
+/// A decoder looks 6.5 ms ahead: whoever reads the packets as a file of their own drops that much at their start.
+const LOOK_AHEAD: u64 = RATE as u64 * 65 / 10_000;
+/// What a packet takes beside its bytes.
+const PACKET_COST: usize = 32;
+
+/// The audio of a span, as an engine wants it.
+#[derive(Debug)]
+pub enum Cut {
+    /// Mono, 16 kHz.
+    Samples(Vec<f32>),
+    Packets(Packets),
+}
+
+/// Opus packets, as they were recorded. What could not be decoded is replaced by a packet that says "lost" for as long.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Packets {
+    pub packets: Vec<Vec<u8>>,
+    /// How long before the span the first packet begins: at least 6.5 ms, but at the start of the recording.
+    pub lead: Duration,
+    /// As long as the span, or shorter where the recording ends before it does.
+    pub duration: Duration,
+}
+
+/// Whether a recording of this format may be made of Opus packets: they are in its bytes only.
+pub fn has_packets(format: &Format) -> bool {
+    match format {
+        Format::Frames(frames) => matches!(frames.codec, Codec::Opus | Codec::OpusFs320),
+        Format::Sound(kind) => matches!(kind, SoundFile::Ogg | SoundFile::Opus),
+    }
+}
+
+/// Like [`cut`](crate::cut), but where the recording is made of Opus packets, they are what `sink` is given: those of
+/// device files, and of Ogg Opus files. A span whose packets would take more memory than its samples is decoded after all.
+pub fn cut_packets<'r>(
+    format: &Format,
+    input: impl Into<Input<'r>>,
+    gain: Gain,
+    spans: &[Span],
+    sink: &mut dyn FnMut(Span, Cut) -> ControlFlow<()>,
+) -> Result<(), AudioError> {
+    let input = input.into();
+    let mut samples =
+        |samples: Samples<'_>| cut_samples(samples.at(gain), spans, &mut |span, cut| sink(span, Cut::Samples(cut)));
+    match format {
+        _ if matches!(input, Input::Kept(_)) => samples(Samples::new(format, input)?),
+        Format::Frames(frames) if matches!(frames.codec, Codec::Opus | Codec::OpusFs320) => {
+            let source = Source::Frames(Frames::new(input.stream()));
+            Cutter { source, lengths: Lengths::named(frames), skip: 0, gain }.cut(spans, sink)
+        }
+        Format::Sound(_) => match sound::open(input)? {
+            Opened::Opus(ogg) => {
+                let skip = ogg.opus_skip();
+                Cutter { source: Source::Ogg(ogg), lengths: Lengths::of(sound::OPUS_SAMPLES), skip, gain }
+                    .cut(spans, sink)
+            }
+            Opened::Steps(steps) => samples(Samples::of(steps)),
+        },
+        Format::Frames(_) => samples(Samples::new(format, input)?),
+    }
+}
+
+enum Source<'r> {
+    Frames(Frames<'r>),
+    Ogg(Ogg<'r>),
+}
+
+impl Source<'_> {
+    fn next(&mut self) -> Result<Option<&[u8]>, AudioError> {
+        match self {
+            Self::Frames(frames) => Ok(frames.next_frame()?),
+            Self::Ogg(ogg) => ogg.next_packet(),
+        }
+    }
+}
+
+/// A packet and its place, in samples at 16 kHz.
+struct Packet {
+    at: u64,
+    end: u64,
+    data: Vec<u8>,
+}
+
+struct Cutter<'r> {
+    source: Source<'r>,
+    lengths: Lengths,
+    /// What the encoder put before the audio.
+    skip: u64,
+    /// Of what is decoded after all.
+    gain: Gain,
+}
+
+impl Cutter<'_> {
+    fn cut(mut self, spans: &[Span], sink: &mut dyn FnMut(Span, Cut) -> ControlFlow<()>) -> Result<(), AudioError> {
+        let mut left = spans.iter().copied();
+        let Some(first) = left.next() else { return Ok(()) };
+        let mut open = Open::new(first, self.skip, self.gain);
+        // What the span after this one may want too.
+        let mut recent = VecDeque::<Packet>::new();
+        let mut at = 0;
+        while let Some(data) = self.source.next()? {
+            let data = self.lengths.decodable(data);
+            let packet = Packet { at, end: at + self.lengths.last(), data };
+            at = packet.end;
+            while recent.front().is_some_and(|old| old.end + LOOK_AHEAD <= packet.at) {
+                recent.pop_front();
+            }
+            open.take(&packet)?;
+            recent.push_back(packet);
+            while at >= open.end {
+                let next = left.next();
+                let full = std::mem::replace(&mut open, Open::new(next.unwrap_or(first), self.skip, self.gain));
+                let more = sink(full.span, full.close());
+                if next.is_none() || more.is_break() {
+                    return Ok(());
+                }
+                recent.iter().try_for_each(|packet| open.take(packet))?;
+            }
+        }
+        // The recording is over before its spans are.
+        if sink(open.span, open.close()).is_continue() {
+            let _ = left.try_for_each(|span| sink(span, Cut::Samples(Vec::new())));
+        }
+        Ok(())
+    }
+}
+
+struct Open {
+    span: Span,
+    start: u64,
+    end: u64,
+    packets: Vec<Vec<u8>>,
+    bytes: usize,
+    /// Where the first packet begins, and where the last one ends.
+    covered: Option<(u64, u64)>,
+    decoded: Option<Decoding>,
+    gain: Gain,
+}
+
+/// A span that is decoded after all.
+struct Decoding {
+    decoder: Opus,
+    samples: Vec<f32>,
+}
+
+impl Open {
+    fn new(span: Span, skip: u64, gain: Gain) -> Self {
+        let (start, end) = (sample_at(span.start_ms) + skip, sample_at(span.end_ms) + skip);
+        Self { span, start, end, packets: Vec::new(), bytes: 0, covered: None, decoded: None, gain }
+    }
+
+    fn take(&mut self, packet: &Packet) -> Result<(), AudioError> {
+        if packet.end + LOOK_AHEAD <= self.start || packet.at >= self.end {
+            return Ok(());
+        }
+        let (first, _) = self.covered.unwrap_or((packet.at, packet.end));
+        self.covered = Some((first, packet.end));
+        if let Some(decoding) = &mut self.decoded {
+            decoding.push(&packet.data);
+            return Ok(());
+        }
+        self.packets.push(packet.data.clone());
+        self.bytes += packet.data.len() + PACKET_COST;
+        // What its samples would take; Opus at its best takes less.
+        let most = usize::try_from(self.end - self.start).unwrap_or(usize::MAX).saturating_mul(size_of::<f32>());
+        if self.bytes > most.max(MOST_AT_ONCE) {
+            let mut decoding = Decoding { decoder: Opus::lasting(sound::OPUS_SAMPLES)?, samples: Vec::new() };
+            std::mem::take(&mut self.packets).iter().for_each(|packet| decoding.push(packet));
+            self.decoded = Some(decoding);
+        }
+        Ok(())
+    }
+
+    fn close(self) -> Cut {
+        let Some((first, last)) = self.covered else { return Cut::Samples(Vec::new()) };
+        let lead = self.start.saturating_sub(first);
+        let length = self.end.min(last).saturating_sub(self.start);
+        if let Some(Decoding { mut samples, .. }) = self.decoded {
+            samples.drain(..usize::try_from(lead).unwrap_or(usize::MAX).min(samples.len()));
+            samples.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+            Condition::new(self.gain).apply(&mut samples);
+            return Cut::Samples(samples);
+        }
+        if length == 0 {
+            return Cut::Samples(Vec::new());
+        }
+        Cut::Packets(Packets { packets: self.packets, lead: lasting(lead), duration: lasting(length) })
+    }
+}
+
+/// Below this nobody counts: short spans have few packets, and these may be long.
+const MOST_AT_ONCE: usize = 256 * 1024;
+
+impl Decoding {
+    fn push(&mut self, packet: &[u8]) {
+        let mut piece = Vec::new();
+        decode(&mut self.decoder as &mut dyn FrameDecoder, packet, &mut piece);
+        self.samples.append(&mut piece);
+    }
+}
+
+fn lasting(samples: u64) -> Duration {
+    Duration::from_micros(samples * 1_000_000 / u64::from(RATE))
+}
+
+#[cfg(test)]
+mod tests;

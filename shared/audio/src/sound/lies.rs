@@ -1,0 +1,91 @@
+//! What a file claims of its own length never hides what is in it: silence has to be proven.
+
+use super::tests::{decoded, found, wav};
+use super::*;
+use crate::Verdict;
+use crate::testing::{all_samples, noise, s16, sound, sound_format};
+
+/// Behind the first `mark`, `at` bytes on.
+fn with(mut bytes: Vec<u8>, mark: &[u8], at: usize, written: &[u8]) -> Vec<u8> {
+    let from = bytes.windows(mark.len()).position(|here| here == mark).unwrap() + mark.len() + at;
+    bytes[from..from + written.len()].copy_from_slice(written);
+    bytes
+}
+
+/// The last page of an Ogg file says that the file ends at its start.
+fn ogg_that_ends_at_once(mut bytes: Vec<u8>) -> Vec<u8> {
+    let last = bytes.windows(4).rposition(|here| here == b"OggS").unwrap();
+    bytes[last + 6..last + 14].fill(0);
+    let sum = ogg::crc(&bytes[last..]).to_le_bytes();
+    bytes[last + 22..last + 26].copy_from_slice(&sum);
+    bytes
+}
+
+#[test]
+fn a_length_that_is_too_short_hides_nothing() {
+    let files = [
+        // STREAMINFO: one sample in all.
+        ("flac", with(sound("16000_1.flac"), b"fLaC", 4 + 14, &[0, 0, 0, 1])),
+        // One frame in all.
+        ("mp3", with(sound("44100_2.mp3"), b"Info", 4, &[0, 0, 0, 1])),
+        // 1 in the track's own time, behind version, flags, two moments and the timescale.
+        ("m4a", with(sound("16000_1.m4a"), b"mdhd", 16, &[0, 0, 0, 1])),
+        ("opus", ogg_that_ends_at_once(sound("48000_1.opus"))),
+        ("ogg", ogg_that_ends_at_once(sound("48000_2.ogg"))),
+    ];
+    for (extension, bytes) in files {
+        let found = found(extension, &bytes).unwrap();
+        assert!((2_990..3_120).contains(&found.survey.duration_ms), "{extension}: {} ms", found.survey.duration_ms);
+        assert_eq!(found.verdict(), Verdict::Speech, "{extension}");
+    }
+}
+
+/// The second one is no part of what the first one says of its own length.
+#[test]
+fn of_two_mp3_files_in_one_both_are_heard() {
+    let found = found("mp3", &sound("44100_2.mp3").repeat(2)).unwrap();
+    assert!((5_980..6_200).contains(&found.survey.duration_ms), "{} ms", found.survey.duration_ms);
+    assert!(found.speech.last().unwrap().end_ms > 5_000, "{:?}", found.speech);
+}
+
+#[test]
+fn a_file_that_leaves_out_all_of_its_audio_is_not_silent() {
+    let edited = with(sound("16000_1.m4a"), b"elst", 12, &[0x7F, 0xFF, 0xFF, 0xFF]);
+    let found = found("m4a", &edited).unwrap();
+    assert_eq!((found.survey.duration_ms, found.survey.frames, found.verdict()), (0, 0, Verdict::Invalid));
+}
+
+#[test]
+fn what_follows_the_audio_of_a_wav_file_is_a_chunk_or_was_lost() {
+    let quiet = wav(1, 16, 1, 16_000, &[0; 32_000]);
+    let chunk = [&b"LIST\x05\0\0\0"[..], b"abcde\0"].concat();
+    let whole = found("wav", &[&quiet[..], &chunk, &chunk].concat()).unwrap();
+    assert_eq!((whole.verdict(), whole.survey.duration_ms, whole.survey.dropped_bytes), (Verdict::Silent, 1_000, 0));
+
+    // A recorder wrote the size early, and went on.
+    let more = s16(&noise(16_000, 0.3));
+    let lost = found("wav", &[&quiet[..], &more].concat()).unwrap();
+    assert_eq!((lost.verdict(), lost.survey.dropped_in_middle), (Verdict::Invalid, true));
+    assert_eq!(lost.survey.dropped_bytes, more.len() as u64);
+    let zeros = found("wav", &[&quiet[..], &[0; 4_000]].concat()).unwrap();
+    assert_eq!((zeros.verdict(), zeros.survey.dropped_bytes), (Verdict::Invalid, 4_000));
+}
+
+#[test]
+fn a_second_piece_of_audio_in_a_wav_file_is_heard() {
+    let samples = noise(1_600, 0.3);
+    let second = [&b"data\x80\x0c\0\0"[..], &s16(&samples)].concat();
+    let file = [&wav(1, 16, 1, 16_000, &s16(&samples))[..], b"LIST\x04\0\0\0abcd", &second].concat();
+    let heard = decoded(&file);
+    assert!(heard.len() == 3_200 && heard[..1_600] == heard[1_600..]);
+}
+
+#[test]
+fn a_rest_that_is_too_short_for_a_chunk_is_no_damage() {
+    let odd = wav(1, 8, 1, 16_000, &[128; 16_001]);
+    for rest in [&b""[..], b"\0", b"\0\0\0", b"\0LIST\0\0\0\0"] {
+        let found = found("wav", &[&odd[..], rest].concat()).unwrap();
+        assert_eq!((found.verdict(), found.survey.dropped_in_middle), (Verdict::Silent, false), "{rest:?}");
+    }
+    assert_eq!(all_samples(&sound_format("wav"), &odd).len(), 16_001);
+}

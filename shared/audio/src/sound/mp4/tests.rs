@@ -1,0 +1,107 @@
+//! Indexes that no recorder writes.
+
+use std::io::Cursor;
+
+use super::*;
+use crate::testing::sound;
+
+fn boxed(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+    [&u32::try_from(body.len() + 8).unwrap().to_be_bytes()[..], kind, body].concat()
+}
+
+fn numbers(numbers: impl IntoIterator<Item = u32>) -> Vec<u8> {
+    numbers.into_iter().flat_map(u32::to_be_bytes).collect()
+}
+
+/// An index with these sizes of packets, runs and places of chunks, and so many bytes of audio before it. The audio
+/// begins at 8.
+fn file(audio: &[u8], sizes: &[u8], runs: &[u8], chunks: &[u8]) -> Vec<u8> {
+    let clip = sound("16000_1.m4a");
+    let from = clip.windows(4).position(|four| four == b"stsd").unwrap() - 4;
+    let size = u32::from_be_bytes(clip[from..from + 4].try_into().unwrap()) as usize;
+    let stbl = [clip[from..from + size].to_vec(), boxed(b"stsz", sizes), boxed(b"stsc", runs), boxed(b"stco", chunks)];
+    let header = boxed(b"mdhd", &numbers([0, 0, 0, 16_000, 0]));
+    let tables = boxed(b"minf", &boxed(b"stbl", &stbl.concat()));
+    let index = boxed(b"moov", &boxed(b"trak", &boxed(b"mdia", &[header, tables].concat())));
+    [boxed(b"mdat", audio), index].concat()
+}
+
+/// Counts how often it is read elsewhere than where it stood.
+struct Jumping {
+    bytes: Cursor<Vec<u8>>,
+    jumps: u32,
+}
+
+impl Read for Jumping {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.bytes.read(into)
+    }
+}
+
+impl Seek for Jumping {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let before = self.bytes.position();
+        let now = self.bytes.seek(to)?;
+        self.jumps += u32::from(now != before);
+        Ok(now)
+    }
+}
+
+fn packets_of(file: Vec<u8>) -> (u32, Damage, u32) {
+    let mut jumping = Jumping { bytes: Cursor::new(file), jumps: 0 };
+    let (packets, damage) = {
+        let mut mp4 = Mp4::open(&mut jumping).unwrap();
+        let mut packets = 0;
+        while mp4.next().unwrap().is_some() {
+            packets += 1;
+        }
+        assert!(mp4.next().unwrap().is_none(), "the end stays the end");
+        (packets, mp4.damage())
+    };
+    (packets, damage, jumping.jumps)
+}
+
+/// Each jump would open a file in the cloud anew.
+#[test]
+fn packets_all_over_the_file_are_given_up() {
+    let (count, audio) = (20_000, vec![0; 2 << 20]);
+    let sizes = [numbers([0, 0, count]), numbers((0..count).map(|_| 9))].concat();
+    let chunks = [numbers([0, count]), numbers((0..count).map(|n| if n % 2 == 0 { 8 + n } else { 2_000_000 - n }))];
+    let (packets, damage, jumps) = packets_of(file(&audio, &sizes, &numbers([0, 1, 1, 1, 1]), &chunks.concat()));
+    assert!(packets < 200 && damage.in_middle && damage.dropped_bytes > 2 << 20, "{packets}: {damage:?}");
+    assert!(jumps < 400, "{jumps}");
+}
+
+#[test]
+fn packets_that_stand_apart_are_read_in_one_go() {
+    let (count, audio) = (2_000, vec![0; 2 << 20]);
+    let sizes = [numbers([0, 0, count]), numbers((0..count).map(|_| 9))].concat();
+    let chunks = [numbers([0, count]), numbers((0..count).map(|n| 8 + n * 1_000))].concat();
+    let (packets, damage, jumps) = packets_of(file(&audio, &sizes, &numbers([0, 1, 1, 1, 1]), &chunks));
+    assert_eq!((packets, damage), (count, Damage::default()));
+    assert!(jumps < 40, "{jumps}");
+}
+
+#[test]
+fn tables_of_four_thousand_million_entries_have_as_many_as_there_is_room_for() {
+    let most = u32::MAX;
+    let sizes = [numbers([0, 0, most]), numbers([9, 9, 9])].concat();
+    let lying = file(&[0; 4_000], &sizes, &numbers([0, most, 1, most, 1]), &numbers([0, most, 8]));
+    assert_eq!(packets_of(lying).0, 3);
+    // All packets have one size, and a chunk has all of them.
+    let even = file(&[0; 4_000], &numbers([0, 100, most]), &numbers([0, 1, 1, most, 1]), &numbers([0, 1, 8]));
+    let (packets, damage, _) = packets_of(even);
+    assert!(packets < 50 && damage.dropped_bytes < 100, "{packets}: {damage:?}");
+    // Chunks without packets.
+    let chunks = [numbers([0, 100_000]), numbers((0..100_000).map(|_| 8))].concat();
+    let empty = file(&[0; 4_000], &sizes, &numbers([0, 1, 1, 0, 1]), &chunks);
+    assert_eq!(packets_of(empty).0, 0);
+}
+
+#[test]
+fn nothing_but_boxes_is_told() {
+    let boxes = boxed(b"free", &[]).repeat(5_000);
+    let mut cursor = Cursor::new(boxes);
+    let told = Mp4::open(&mut cursor).map(|_| ()).unwrap_err();
+    assert_eq!(told.to_string(), "the M4A file is nothing but boxes");
+}

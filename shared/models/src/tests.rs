@@ -1,0 +1,103 @@
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+
+use super::*;
+
+fn folder_with(name: &str, bytes: &[u8]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, bytes).unwrap();
+    folder
+}
+
+fn at(folder: &std::path::Path) -> Models {
+    Models::new(folder.to_str().unwrap())
+}
+
+#[test]
+fn every_line_of_the_list_is_a_file_and_every_model_has_its_licence() {
+    let lines = include_str!("../models.list").lines().filter(|line| !line.starts_with('#')).count();
+    assert_eq!(files().len(), lines);
+    for file in files() {
+        assert!(file.sha256.len() == 64 && file.sha256 == file.sha256.to_lowercase(), "{file:?}");
+        assert!(files().iter().any(|other| other.is_licence() && other.model() == file.model()), "{file:?}");
+    }
+    let names: BTreeSet<_> = files().iter().map(|file| file.name).collect();
+    assert_eq!(names.len(), lines);
+    for name in moonshine("tiny").iter().chain(&moonshine("base")).map(String::as_str).chain([SILERO]) {
+        assert!(names.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_named_with_the_place_it_was_looked_for_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = at(folder.path()).bytes(SILERO).unwrap_err();
+    let path = folder.path().join(SILERO);
+    assert!(error.is_missing());
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "the model file {SILERO} is missing: it is not at {}; run `make setup`, or set engine.models to the folder \
+             that has it",
+            path.display()
+        )
+    );
+}
+
+#[test]
+fn a_file_that_was_changed_cut_short_or_grew_is_refused() {
+    let licence = files().iter().find(|file| file.name == "silero/LICENSE").unwrap();
+    let length = usize::try_from(licence.bytes).unwrap();
+    for wrong in [vec![b'x'; length], vec![b'x'; length - 1], vec![b'x'; length + 1], Vec::new()] {
+        let folder = folder_with(licence.name, &wrong);
+        let error = at(folder.path()).bytes(licence.name).unwrap_err();
+        assert!(!error.is_missing());
+        let said = error.to_string();
+        assert!(said.contains("is not the one that is expected") && said.contains(licence.sha256), "{said}");
+        assert!(said.contains(folder.path().to_str().unwrap()) && said.contains("make setup"), "{said}");
+    }
+}
+
+#[test]
+fn a_folder_in_the_place_of_a_file_is_told_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join(SILERO)).unwrap();
+    let said = at(folder.path()).bytes(SILERO).unwrap_err().to_string();
+    assert!(said.contains("cannot be read"), "{said}");
+}
+
+#[test]
+fn what_was_read_once_is_read_no_more() {
+    // Needs the models, as the whole suite does: `make test` fetches them.
+    let models = Models::new("");
+    let first = models.bytes(SILERO).unwrap();
+    let again = models.bytes(SILERO).unwrap();
+    assert!(std::ptr::eq(first, again));
+    assert!(files().iter().find(|file| file.name == SILERO).unwrap().is(first));
+}
+
+#[test]
+fn the_cache_folder_is_the_first_that_the_environment_names() {
+    let of = |variables: &[(&str, &str)]| {
+        let find = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
+        list::cache_folder(find).map(|folder| folder.to_str().unwrap().to_owned())
+    };
+    let all = [("AFTERWORD_MODELS", "/m"), ("XDG_CACHE_HOME", "/x"), ("HOME", "/h")];
+    assert_eq!(of(&all).unwrap(), "/m");
+    assert_eq!(of(&all[1..]).unwrap(), "/x/afterword/models");
+    assert_eq!(of(&[("AFTERWORD_MODELS", ""), ("HOME", "/h")]).unwrap(), "/h/.cache/afterword/models");
+    assert_eq!(of(&[]), None);
+    let nowhere = Models::with("", |_| None::<OsString>);
+    if !are_embedded() {
+        let said = nowhere.bytes(SILERO).unwrap_err().to_string();
+        assert!(said.contains("engine.models, AFTERWORD_MODELS, XDG_CACHE_HOME and HOME are all unset"), "{said}");
+    }
+}
+
+#[test]
+fn only_files_of_the_list_are_read() {
+    let said = Models::new("").bytes("../../etc/passwd").unwrap_err().to_string();
+    assert_eq!(said, "`../../etc/passwd` is no model file of this version");
+}

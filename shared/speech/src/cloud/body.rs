@@ -1,0 +1,80 @@
+//! Audio as a file that providers read.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::flac::flac;
+use super::remux::{PRE_SKIP_MICROS, remux};
+use super::times::Times;
+use crate::engine::{Audio, EngineError, Retry, SAMPLE_RATE};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Ogg,
+    Flac,
+    Wav,
+}
+
+impl Kind {
+    pub fn mime(self) -> &'static str {
+        match self {
+            Self::Ogg => "audio/ogg",
+            Self::Flac => "audio/flac",
+            Self::Wav => "audio/wav",
+        }
+    }
+
+    /// Some servers tell by the name what it is.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Ogg => "audio.ogg",
+            Self::Flac => "audio.flac",
+            Self::Wav => "audio.wav",
+        }
+    }
+}
+
+pub(super) struct Body {
+    pub bytes: Bytes,
+    pub kind: Kind,
+    /// Of what is heard in it.
+    pub times: Times,
+    pub length: Duration,
+}
+
+/// Opus as it is, where the audio is Opus; else FLAC, or WAV for a server that reads nothing else.
+pub(super) async fn body(audio: Audio<'_>, wav_only: bool) -> Result<Body, EngineError> {
+    let length = audio.duration;
+    if let Some(frames) = audio.frames {
+        let bytes = remux(frames, length).map_err(|why| EngineError::new(Retry::Transient, why.to_string()))?;
+        let lead = i64::try_from(frames.lead.as_micros()).unwrap_or(i64::MAX);
+        let times = Times::new(PRE_SKIP_MICROS.saturating_sub(lead), length);
+        return Ok(Body { bytes: bytes.into(), kind: Kind::Ogg, times, length });
+    }
+    // Saturates, and takes what is no number as 0.
+    let samples: Vec<i16> = audio.samples.iter().map(|sample| (sample * 32_768.0).round() as i16).collect();
+    // Minutes of audio take some tens of milliseconds: too long for a thread that serves others.
+    let encoded = tokio::task::spawn_blocking(move || match wav_only {
+        true => (wav(&samples), Kind::Wav),
+        false => (flac(&samples), Kind::Flac),
+    });
+    let (bytes, kind) = encoded.await.map_err(|why| EngineError::new(Retry::Transient, why.to_string()))?;
+    Ok(Body { bytes: bytes.into(), kind, times: Times::new(0, length), length })
+}
+
+fn wav(samples: &[i16]) -> Vec<u8> {
+    let audio = samples.len() * 2;
+    // Spans are an hour at most: fits.
+    let (size, rate) = (audio as u32, SAMPLE_RATE);
+    let mut out = Vec::with_capacity(44 + audio);
+    out.extend_from_slice(b"RIFF");
+    out.extend_from_slice(&size.saturating_add(36).to_le_bytes());
+    out.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    out.extend_from_slice(&rate.to_le_bytes());
+    out.extend_from_slice(&(rate * 2).to_le_bytes());
+    out.extend_from_slice(b"\x02\0\x10\0data");
+    out.extend_from_slice(&size.to_le_bytes());
+    samples.iter().for_each(|sample| out.extend_from_slice(&sample.to_le_bytes()));
+    out
+}

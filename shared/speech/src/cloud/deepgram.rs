@@ -1,0 +1,113 @@
+//! Deepgram's interface for recordings: `POST /v1/listen` with the audio as its body.
+
+mod answer;
+mod languages;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::header::CONTENT_TYPE;
+use url::Url;
+
+use super::address::{address, authorization};
+use super::body::body;
+use super::client::Client;
+use super::pieces::{join, pieces};
+use super::{DeepgramSettings, SettingError};
+use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Languages, Retry, Transcript};
+
+pub(crate) const NAME: &str = "deepgram";
+
+const PATH: &str = "/v1/listen";
+/// Always asked for. `utterances` makes the lines, `diarize` their speakers, the others their text.
+const OPTIONS: [(&str, &str); 4] =
+    [("smart_format", "true"), ("punctuate", "true"), ("diarize", "true"), ("utterances", "true")];
+/// It works on a call for ten minutes at most; an hour of speech takes it one.
+const MAX_SPAN: Duration = Duration::from_secs(3_600);
+
+pub(super) struct Deepgram {
+    client: Client,
+    capabilities: Capabilities,
+}
+
+impl Deepgram {
+    pub fn new(settings: &DeepgramSettings) -> Result<Self, SettingError> {
+        let setting = "engine.deepgram.api_key";
+        let key = settings.api_key.clone().ok_or_else(|| SettingError::new(setting, "is not set"))?;
+        let header = authorization(setting, "Token", &key)?;
+        let mut url = address("engine.deepgram.url", &settings.url, true)?;
+        if url.path() == "/" {
+            url.set_path(PATH);
+        }
+        if settings.model.trim().is_empty() {
+            return Err(SettingError::new("engine.deepgram.model", "is empty"));
+        }
+        url.query_pairs_mut().append_pair("model", settings.model.trim()).extend_pairs(OPTIONS);
+        let client = Client::new("engine.deepgram.url", url, Some((key, header)))?;
+        let capabilities = Capabilities {
+            preferred_span: settings.max_span,
+            max_span: MAX_SPAN,
+            concurrency: settings.concurrency,
+            words: true,
+            speakers: true,
+            languages: languages::of(&settings.model),
+            opus: true,
+        };
+        Ok(Self { client, capabilities })
+    }
+
+    fn url(&self, hints: &Hints) -> Url {
+        let mut url = self.client.url().clone();
+        match &hints.language {
+            Some(hint) => url.query_pairs_mut().append_pair("language", &self.language(hint)),
+            None => url.query_pairs_mut().append_pair("detect_language", "true"),
+        };
+        url
+    }
+
+    fn language(&self, hint: &str) -> String {
+        if self.capabilities.languages == Languages::Any { hint.to_owned() } else { languages::known_as(hint) }
+    }
+
+    async fn piece(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
+        let body = body(audio, false).await?;
+        let request = self.client.post(self.url(hints), body.length).header(CONTENT_TYPE, body.kind.mime());
+        let listened: answer::Listened =
+            self.client.ask(request.body(body.bytes)).await.map_err(|failed| failed.error)?;
+        let mut transcript = listened.transcript(body.times, body.length).map_err(|why| self.client.wrong(&why))?;
+        self.client.understood();
+        transcript.language = transcript.language.or_else(|| hints.language.clone());
+        Ok(transcript)
+    }
+}
+
+#[async_trait]
+impl Engine for Deepgram {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities.clone()
+    }
+
+    async fn transcribe(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
+        if audio.duration.is_zero() {
+            return Err(EngineError::new(Retry::Refused, "there is no audio in the segment"));
+        }
+        let mut whole = Transcript::default();
+        for (start, piece) in pieces(audio, self.capabilities.max_span) {
+            join(&mut whole, start, self.piece(piece, hints).await?);
+        }
+        Ok(whole)
+    }
+
+    /// It is set up. Whether the provider answers is told by jobs, the log and metrics: a health check that failed with
+    /// it would turn uploads away, which only have to be kept until it is back.
+    async fn ready(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,54 @@
+//! How long a provider wants to be left alone.
+
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+
+/// A longer wish is a mistake, or a provider that is gone for the day: it is asked again tomorrow at the latest.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
+/// Seconds or a date (RFC 9110, 10.2.3). A date counts from the provider's own clock, when it says what that shows.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let at = httpdate::parse_http_date(text).ok()?;
+            let date = headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+            at.duration_since(date.unwrap_or_else(now)).unwrap_or_default()
+        }
+    };
+    Some(wait.min(LONGEST))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a date of another machine means something only beside this one's")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(pairs: &[(&str, &str)]) -> Option<Duration> {
+        let name = |name: &str| reqwest::header::HeaderName::from_bytes(name.as_bytes()).unwrap();
+        retry_after(&pairs.iter().map(|(key, value)| (name(key), value.parse().unwrap())).collect())
+    }
+
+    #[test]
+    fn seconds_and_dates_are_understood_and_bounded() {
+        let secs = Duration::from_secs;
+        assert_eq!(asked(&[("retry-after", "17")]), Some(secs(17)));
+        assert_eq!(asked(&[("retry-after", "99999999999")]), Some(LONGEST));
+        let date = ("date", "Wed, 21 Oct 2026 07:28:00 GMT");
+        assert_eq!(asked(&[date, ("retry-after", "Wed, 21 Oct 2026 07:30:00 GMT")]), Some(secs(120)));
+        assert_eq!(asked(&[date, ("retry-after", "Wed, 21 Oct 2026 07:00:00 GMT")]), Some(secs(0)));
+        assert_eq!(asked(&[("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT")]), Some(secs(0)));
+        let later = httpdate::fmt_http_date(now() + secs(600));
+        assert!(asked(&[("retry-after", &later)]).is_some_and(|wait| (secs(590)..=secs(600)).contains(&wait)));
+        for nonsense in ["soon", "-1", "1.5", ""] {
+            assert_eq!(asked(&[("retry-after", nonsense)]), None, "{nonsense}");
+        }
+        assert_eq!(asked(&[]), None);
+    }
+}

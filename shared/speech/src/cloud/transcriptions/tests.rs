@@ -1,0 +1,184 @@
+//! Requests and answers, against a server on this machine that plays what is documented.
+
+use std::time::Duration;
+
+use serde_json::json;
+use testkit::Provider;
+use testkit::provider::{Asked, Reply};
+
+use super::answer::tests::documented;
+use super::*;
+use crate::cloud::testing::{self, KEY, Replies, SILENCE, opus, packets, provider, read, samples, transcribe};
+
+fn engine_at(url: &str) -> Transcriptions {
+    Transcriptions::new(&testing::http(url)).unwrap()
+}
+
+async fn engine(reply: impl Fn() -> Reply + Send + Sync + 'static) -> (Provider, Transcriptions) {
+    let provider = provider(reply).await;
+    let engine = engine_at(&provider.url);
+    (provider, engine)
+}
+
+async fn failed(reply: impl Fn() -> Reply + Send + Sync + 'static) -> EngineError {
+    let (_provider, engine) = engine(reply).await;
+    transcribe(&engine, Audio::new(&SILENCE), None).await.unwrap_err()
+}
+
+/// The fields but the file.
+fn fields(asked: &Asked) -> Vec<String> {
+    let fields = asked.form().into_iter().filter(|field| field.file_name.is_none());
+    fields.map(|field| format!("{}={}", field.name, field.text())).collect()
+}
+
+const VERBOSE: [&str; 4] = [
+    "model=whisper-1",
+    "response_format=verbose_json",
+    "timestamp_granularities[]=word",
+    "timestamp_granularities[]=segment",
+];
+
+#[tokio::test]
+async fn a_request_is_the_documented_form() {
+    let (provider, engine) = engine(|| Reply::json(200, &documented())).await;
+    let cut = packets(503, 2_003);
+    let transcript = transcribe(&engine, opus(&cut), None).await.unwrap();
+    let asked = provider.asked().remove(0);
+    assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/v1/audio/transcriptions"));
+    assert_eq!((asked.header("authorization"), asked.query.len()), (format!("Bearer {KEY}").as_str(), 0));
+    assert_eq!(asked.header("content-length"), asked.body.len().to_string());
+    assert_eq!(fields(&asked), VERBOSE);
+    let file = asked.form().into_iter().find(|field| field.name == "file").unwrap();
+    assert_eq!((file.file_name.as_deref(), file.kind.as_deref()), (Some("audio.ogg"), Some("audio/ogg")));
+    assert!(read("x.opus", &file.content, 0, 10_000).len().abs_diff(24_000) < 400);
+    // 6.5 ms of 13 before the audio are heard.
+    assert_eq!((transcript.lines[1].start_ms, transcript.language.as_deref()), (594, Some("en")));
+}
+
+#[tokio::test]
+async fn a_hint_is_sent_without_its_region() {
+    let (provider, engine) = engine(|| Reply::json(200, &json!({"text": "ja"}))).await;
+    let transcript = transcribe(&engine, Audio::new(&SILENCE), Some("de-AT")).await.unwrap();
+    assert_eq!(fields(&provider.asked()[0]), [&VERBOSE[..], &["language=de"]].concat());
+    assert_eq!(transcript.language.as_deref(), Some("de-AT"));
+}
+
+#[tokio::test]
+async fn the_file_is_flac_or_a_wav_for_servers_that_read_nothing_else() {
+    let provider = provider(|| Reply::json(200, &documented())).await;
+    let mut settings = testing::http(&provider.url);
+    settings.api_key = None;
+    let samples = samples(500, 2_000);
+    for (format, name) in [("auto", "audio.flac"), ("wav", "audio.wav")] {
+        settings.format = format.into();
+        let engine = Transcriptions::new(&settings).unwrap();
+        transcribe(&engine, Audio::new(&samples), None).await.unwrap();
+        let asked = provider.asked().pop().unwrap();
+        let file = asked.form().into_iter().find(|field| field.name == "file").unwrap();
+        assert_eq!((file.file_name.as_deref(), file.kind), (Some(name), Some(name.replace("audio.", "audio/"))));
+        let heard = read(&name.replace("audio", "x"), &file.content, 0, 10_000);
+        assert_eq!(heard.len(), samples.len());
+        assert!(heard.iter().zip(&samples).all(|(one, other)| (one - other).abs() < 1.0 / 32_000.0));
+        assert!(!asked.headers.contains_key("authorization"), "there is no key");
+    }
+}
+
+#[tokio::test]
+async fn an_address_is_completed_or_taken_as_it_is() {
+    let provider = provider(|| Reply::json(200, &documented())).await;
+    for (given, path) in [
+        ("", "/v1/audio/transcriptions"),
+        ("/", "/v1/audio/transcriptions"),
+        ("/v1", "/v1/audio/transcriptions"),
+        ("/openai/v1/", "/openai/v1/audio/transcriptions"),
+        ("/inference", "/inference"),
+        ("/v1/audio/transcriptions?version=2", "/v1/audio/transcriptions"),
+    ] {
+        let engine = engine_at(&format!("{}{given}", provider.url));
+        transcribe(&engine, Audio::new(&SILENCE), None).await.unwrap();
+        assert_eq!(provider.asked().pop().unwrap().path, path, "{given}");
+    }
+    assert_eq!(provider.asked().pop().unwrap().query, [("version".to_owned(), "2".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_server_that_knows_no_times_is_asked_for_the_text_alone_from_then_on() {
+    for (status, refusal) in [
+        (
+            400,
+            json!({"error": {"message": "response_format 'verbose_json' is not compatible with model 'gpt-4o-transcribe'. Use 'json' or 'text' instead.", "type": "invalid_request_error", "param": "response_format", "code": "unsupported_value"}}),
+        ),
+        (
+            422,
+            json!({"detail": [{"type": "enum", "loc": ["body", "response_format"], "msg": "Input should be 'json' or 'text'"}]}),
+        ),
+    ] {
+        let provider = Provider::start(move |asked: &Asked| {
+            let verbose = fields(asked).iter().any(|field| field.contains("verbose") || field.contains("granularit"));
+            if verbose { Reply::json(status, &refusal) } else { Reply::json(200, &json!({"text": "The beach."})) }
+        })
+        .await;
+        let engine = engine_at(&provider.url);
+        for calls in [2, 3] {
+            let transcript = transcribe(&engine, Audio::new(&SILENCE), None).await.unwrap();
+            assert_eq!((transcript.lines[0].text.as_str(), &transcript.lines[0].words), ("The beach.", &None));
+            assert_eq!(provider.asked().len(), calls);
+        }
+        assert_eq!(fields(&provider.asked()[1]), ["model=whisper-1", "response_format=json"]);
+    }
+}
+
+#[tokio::test]
+async fn errors_end_as_they_are_documented_to_mean() {
+    let said =
+        |code: &str, message: &str| json!({"error": {"message": message, "type": "x", "param": null, "code": code}});
+    for (status, body, retry) in [
+        (400, said("", "Audio file is too short. Minimum audio length is 0.1 seconds."), Retry::Refused),
+        (401, said("invalid_api_key", "Incorrect API key provided."), Retry::Misconfigured),
+        (404, said("model_not_found", "The model does not exist"), Retry::Misconfigured),
+        (413, said("", "Maximum content size limit exceeded"), Retry::Misconfigured),
+        (415, said("", "the audio format is not supported"), Retry::Refused),
+        (422, json!({"detail": [{"loc": ["body", "model"], "msg": "Field required"}]}), Retry::Misconfigured),
+        (429, said("insufficient_quota", "You exceeded your current quota"), Retry::Later { after: None }),
+        (500, json!("Internal Server Error"), Retry::Transient),
+    ] {
+        let error = failed(move || Reply::json(status, &body)).await;
+        assert_eq!(error.retry, retry, "{status}: {error}");
+        assert!(!error.detail.contains(KEY), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn broken_answers_are_faults_and_never_silence() {
+    let broken: [(&str, Replies); 6] = [
+        ("cut", || Reply::cut(r#"{"text": "The"#)),
+        ("endless", Reply::endless),
+        ("empty", || Reply::text(200, "application/json", "")),
+        ("page", || Reply::text(200, "text/html", "<html>Welcome</html>")),
+        ("bare words", || Reply::text(200, "text/plain", "The beach.")),
+        ("error with a good status", || Reply::json(200, &json!({"error": "out of memory"}))),
+    ];
+    for (what, reply) in broken {
+        let error = failed(reply).await;
+        assert_eq!(error.retry, Retry::Transient, "{what}: {error}");
+        assert!(!error.detail.contains("beach") && !error.detail.contains("html>"), "{what}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn longer_audio_than_the_settings_allow_is_sent_in_pieces() {
+    let (provider, mut engine) = engine(|| Reply::json(200, &documented())).await;
+    engine.capabilities.max_span = Duration::from_secs(1);
+    let cut = packets(0, 2_500);
+    let transcript = transcribe(&engine, opus(&cut), None).await.unwrap();
+    assert!(provider.asked().len() >= 3, "{}", provider.asked().len());
+    assert_eq!(transcript.lines.len(), 2 * provider.asked().len());
+    assert!(transcript.lines.windows(2).all(|pair| pair[0].start_ms <= pair[1].start_ms), "{transcript:?}");
+}
+
+#[tokio::test]
+async fn being_ready_costs_no_call() {
+    let (provider, engine) = engine(|| Reply::json(500, &json!({}))).await;
+    engine.ready().await.unwrap();
+    assert_eq!(provider.asked().len(), 0);
+}

@@ -1,0 +1,141 @@
+//! Moonshine's two networks: the encoder turns sound into features, in RTen; the decoder turns them into tokens.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rten::{Model, ModelOptions, NodeId, RunError, RunOptions};
+use rten_gemm::GemmError;
+use rten_tensor::{AsView, Layout, NdTensor};
+
+use super::decoder::{Decoder, Speech};
+use super::layer::Room;
+use super::repeat;
+use crate::engine::SAMPLE_RATE;
+
+const BEGIN: u32 = 1;
+const END: u32 = 2;
+/// Nobody says more: a model that goes on is in a loop. As its authors have it.
+const TOKENS_PER_SECOND: f64 = 6.5;
+/// What the model takes, at least: a tenth of a second.
+const SHORTEST: usize = SAMPLE_RATE as usize / 10;
+
+pub(super) struct Network {
+    encoder: Model,
+    sound: NodeId,
+    features: NodeId,
+    decoder: Decoder,
+    /// Steps of all calls, so that a test sees when one was given up.
+    #[cfg(test)]
+    steps: std::sync::atomic::AtomicUsize,
+}
+
+/// One piece of sound on its way to text.
+struct Saying {
+    speech: Speech,
+    tokens: Vec<u32>,
+    most: usize,
+    over: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NetworkError {
+    #[error("the {0} cannot be loaded: {1}")]
+    Load(&'static str, String),
+    #[error("the encoder cannot be run: {0}")]
+    Encoder(#[from] RunError),
+    #[error("the decoder cannot be run: {0}")]
+    Decoder(#[from] GemmError),
+    #[error("the encoder answers in another shape than the decoder takes")]
+    Shape,
+    #[error("nobody waits for the answer any more")]
+    Stopped,
+}
+
+impl Network {
+    pub fn load(encoder: &'static [u8], decoder: &'static [u8]) -> Result<Self, NetworkError> {
+        let mut options = ModelOptions::with_all_ops();
+        let encoder = options.prepack_weights(true).load_static_slice(encoder);
+        let encoder = encoder.map_err(|error| NetworkError::Load("encoder", error.to_string()))?;
+        let node = |name| encoder.node_id(name).map_err(|error| NetworkError::Load("encoder", error.to_string()));
+        let (sound, features) = (node("input_values")?, node("last_hidden_state")?);
+        let decoder = Decoder::read(decoder).map_err(|why| NetworkError::Load("decoder", why))?;
+        Ok(Self {
+            encoder,
+            sound,
+            features,
+            decoder,
+            #[cfg(test)]
+            steps: Default::default(),
+        })
+    }
+
+    /// The tokens of what is said in each piece. The pieces go side by side; what one says does not depend on the others.
+    /// Stops between two steps once `stop` is set.
+    pub fn tokens(
+        &self,
+        pieces: &[&[f32]],
+        options: &RunOptions,
+        stop: &AtomicBool,
+    ) -> Result<Vec<Vec<u32>>, NetworkError> {
+        let mut room = Room::default();
+        let mut sayings = Vec::with_capacity(pieces.len());
+        for samples in pieces {
+            going(stop)?;
+            let features = self.hear(samples, options)?;
+            let most = (samples.len() as f64 / f64::from(SAMPLE_RATE) * TOKENS_PER_SECOND).ceil() as usize;
+            let speech = self.decoder.begin(&features, &mut room)?;
+            sayings.push(Saying { speech, tokens: Vec::new(), most, over: most == 0 });
+        }
+        loop {
+            let mut open: Vec<_> = sayings.iter_mut().filter(|saying| !saying.over).collect();
+            if open.is_empty() {
+                return Ok(sayings.into_iter().map(|saying| saying.tokens).collect());
+            }
+            going(stop)?;
+            #[cfg(test)]
+            self.steps.fetch_add(1, Ordering::Relaxed);
+            let mut said: Vec<_> = open.iter_mut().map(|saying| saying.last()).collect();
+            let next = self.decoder.step(&mut said, &mut room)?;
+            open.into_iter().zip(next).for_each(|(saying, token)| saying.says(token));
+        }
+    }
+
+    fn hear(&self, samples: &[f32], options: &RunOptions) -> Result<Vec<f32>, NetworkError> {
+        // What is no number would make everything after it none.
+        let mut sound: Vec<f32> = samples.iter().map(|s| if s.is_finite() { *s } else { 0.0 }).collect();
+        sound.resize(sound.len().max(SHORTEST), 0.0);
+        let sound = NdTensor::from_data([1, sound.len()], sound);
+        let [features] =
+            self.encoder.run_n(vec![(self.sound, sound.into())], [self.features], Some(options.clone()))?;
+        let features: NdTensor<f32, 3> = features.try_into().map_err(|_| NetworkError::Shape)?;
+        let fits = features.size(0) == 1 && features.size(2) == self.decoder.width();
+        if fits { Ok(features.to_vec()) } else { Err(NetworkError::Shape) }
+    }
+
+    #[cfg(test)]
+    pub fn steps(&self) -> usize {
+        self.steps.load(Ordering::Relaxed)
+    }
+}
+
+impl Saying {
+    fn last(&mut self) -> (&mut Speech, u32) {
+        (&mut self.speech, self.tokens.last().copied().unwrap_or(BEGIN))
+    }
+
+    fn says(&mut self, token: u32) {
+        if token == END {
+            self.over = true;
+            return;
+        }
+        self.tokens.push(token);
+        self.over = self.tokens.len() >= self.most;
+        if let Some(length) = repeat::before_the_loop(&self.tokens) {
+            self.tokens.truncate(length);
+            self.over = true;
+        }
+    }
+}
+
+fn going(stop: &AtomicBool) -> Result<(), NetworkError> {
+    if stop.load(Ordering::Relaxed) { Err(NetworkError::Stopped) } else { Ok(()) }
+}

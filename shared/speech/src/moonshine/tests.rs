@@ -1,0 +1,197 @@
+//! The real model over real speech. `make test` fetches the model.
+
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use models::Models;
+use testkit::wer;
+
+use super::reference::{Reference, SIZE_OF_TINY};
+use super::*;
+use crate::engine::SAMPLE_RATE;
+
+fn files(size: &str) -> MoonshineFiles {
+    let models = Models::new("");
+    let [encoder, decoder, tokenizer] = models::moonshine(size).map(|name| models.bytes(&name).unwrap());
+    MoonshineFiles { encoder, decoder, tokenizer }
+}
+
+fn tiny() -> Moonshine {
+    Moonshine::start(TINY, files("tiny"), 0)
+}
+
+/// A clip of the fixtures: frames of 16-bit samples, each behind its length.
+fn clip(id: &str) -> Vec<f32> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/speech");
+    let bytes = std::fs::read(format!("{folder}/audio_{id}_pcm16_16000_1_fs160_1748300000.bin")).unwrap();
+    let (mut rest, mut samples) = (&bytes[..], Vec::new());
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let (frame, after) = after.split_at(u32::from_le_bytes(*length) as usize);
+        samples.extend(frame.as_chunks().0.iter().map(|two| f32::from(i16::from_le_bytes(*two)) / 32_768.0));
+        rest = after;
+    }
+    samples
+}
+
+fn text_of(id: &str) -> String {
+    let manifest = include_str!("../../../../tests/fixtures/speech/manifest.json");
+    let clips: serde_json::Value = serde_json::from_str(manifest).unwrap();
+    let clip = clips.as_array().unwrap().iter().find(|clip| clip["id"] == id).unwrap();
+    clip["text"].as_str().unwrap().to_owned()
+}
+
+/// Words that are wrong, too many or missing.
+fn errors(said: &str, heard: &str) -> usize {
+    wer::errors(&wer::words(said), &wer::words(heard)).wrong
+}
+
+async fn heard(engine: &Moonshine, samples: &[f32]) -> Transcript {
+    engine.transcribe(Audio::new(samples), &Hints::default()).await.unwrap()
+}
+
+fn joined(transcript: &Transcript) -> String {
+    transcript.lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn real_speech_becomes_its_words() {
+    let engine = tiny();
+    let mut wrong = Vec::new();
+    for (id, most) in [("jfk", 0), ("ss0870", 0), ("ss0880", 1), ("ss0890", 0), ("sonnet", 9)] {
+        let transcript = heard(&engine, &clip(id)).await;
+        let (text, reference) = (joined(&transcript), text_of(id));
+        let errors = errors(&reference, &text);
+        println!("{id}: {errors} of {} words wrong: {text}", wer::words(&reference).len());
+        wrong.extend((errors > most).then(|| format!("{id}: {errors} wrong words: {text}")));
+        assert_eq!(transcript.language.as_deref(), Some("en"));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
+async fn a_segment_is_one_line_over_all_of_its_audio_and_longer_audio_has_more() {
+    let engine = tiny();
+    let jfk = clip("jfk");
+    let one = heard(&engine, &jfk).await;
+    let times = |transcript: &Transcript| transcript.lines.iter().map(|l| (l.start_ms, l.end_ms)).collect::<Vec<_>>();
+    assert_eq!(times(&one), [(0, Audio::new(&jfk).duration_ms())]);
+    assert!(one.lines[0].words.is_none() && one.lines[0].speaker.is_none());
+    // As a plan for an engine that likes longer segments has it.
+    let (pause, length) = (vec![0.0; SAMPLE_RATE as usize], jfk.len());
+    let long = [&jfk[..], &pause, &jfk, &pause, &jfk].concat();
+    let many = heard(&engine, &long).await;
+    assert_eq!(errors(&[text_of("jfk"), text_of("jfk"), text_of("jfk")].join(" "), &joined(&many)), 0, "{many:?}");
+    let times = times(&many);
+    assert!(times.len() >= 3 && times[0].0 == 0 && times.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{times:?}");
+    assert!(times.iter().all(|(start, end)| end - start <= 15_000), "{times:?}");
+    let second = cut::to_ms(length + pause.len());
+    assert!(times.iter().any(|(start, _)| start.abs_diff(second) < 1_000), "{times:?}");
+}
+
+#[tokio::test]
+async fn silence_and_scraps_of_audio_are_an_empty_transcript() {
+    let engine = tiny();
+    for samples in [0, 1, 160, 1_599, 16_000, 40_000] {
+        let transcript = heard(&engine, &vec![0.0; samples]).await;
+        assert!(transcript.is_empty() && transcript.lines.is_empty(), "{samples}: {transcript:?}");
+    }
+    let not_numbers = vec![f32::NAN; 16_000];
+    assert!(heard(&engine, &not_numbers).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_call_that_comes_before_the_model_waits_for_it_and_calls_run_side_by_side() {
+    let engine = Moonshine::start(TINY, files("tiny"), 2);
+    assert_eq!(engine.capabilities().concurrency, 2);
+    let early = engine.ready().await;
+    assert!(matches!(early, Err(EngineError { retry: Retry::Later { .. }, .. })), "loading takes longer than this");
+    let clips = ["ss0890", "ss0870", "ss0890", "ss0870"].map(clip);
+    let answers = join_all(clips.iter().map(|samples| heard(&engine, samples))).await;
+    assert_eq!((&answers[0], &answers[1]), (&answers[2], &answers[3]), "calls do not disturb each other");
+    assert_eq!(errors(&text_of("ss0870"), &joined(&answers[1])), 0);
+    engine.ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_model_that_cannot_be_loaded_is_told_by_readiness_and_by_every_call() {
+    let tiny = files("tiny");
+    for (broken, part) in [
+        (MoonshineFiles { encoder: b"not a model", ..tiny }, "encoder"),
+        (MoonshineFiles { decoder: &tiny.decoder[..tiny.decoder.len() / 2], ..tiny }, "decoder"),
+        (MoonshineFiles { tokenizer: b"{}", ..tiny }, "tokenizer"),
+        (MoonshineFiles { decoder: tiny.encoder, ..tiny }, "decoder"),
+    ] {
+        let engine = Moonshine::start(TINY, broken, 1);
+        let error = engine.transcribe(Audio::new(&[0.0; 16_000]), &Hints::default()).await.unwrap_err();
+        assert_eq!(error.retry, Retry::Misconfigured);
+        assert!(error.detail.starts_with(TINY) && error.detail.contains(part), "{error}");
+        assert_eq!(engine.ready().await, Err(error));
+    }
+}
+
+#[tokio::test]
+async fn another_language_is_not_turned_into_english_nonsense() {
+    let engine = tiny();
+    let hints = |language: &str| Hints { language: Some(language.to_owned()) };
+    let samples = clip("ss0880");
+    let error = engine.transcribe(Audio::new(&samples), &hints("es")).await.unwrap_err();
+    assert_eq!(
+        (error.retry, error.detail.as_str()),
+        (Retry::Misconfigured, "moonshine-tiny understands English, not `es`")
+    );
+    assert!(!engine.transcribe(Audio::new(&samples), &hints("en-GB")).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_gives_its_core_back_before_it_has_said_anything() {
+    let engine = Moonshine::start(TINY, files("tiny"), 1);
+    // Loaded, so that the next call begins to compute at once.
+    engine.model().await.unwrap();
+    let long = clip("sonnet");
+    let hints = Hints::default();
+    let mut call = engine.transcribe(Audio::new(&long), &hints);
+    assert!((&mut call).now_or_never().is_none());
+    assert_eq!(engine.lanes.idle(), 0, "it computes");
+    drop(call);
+    let _lane = engine.lanes.free().await.unwrap();
+    let steps = engine.model().await.unwrap().network.steps();
+    assert_eq!(steps, 0, "the long clip has some 160 tokens");
+}
+
+#[test]
+fn a_call_is_stopped_between_two_tokens() {
+    let model = load(TINY, files("tiny")).unwrap();
+    let (samples, options) = (clip("ss0870"), RunOptions::default());
+    let stop = AtomicBool::new(false);
+    let all = model.network.tokens(&[&samples], &options, &stop).unwrap();
+    let steps = model.network.steps();
+    assert_eq!(steps, all[0].len() + 1, "the last step ends it");
+    stop.store(true, Ordering::Relaxed);
+    assert!(matches!(model.network.tokens(&[&samples], &options, &stop), Err(NetworkError::Stopped)));
+    assert_eq!(model.network.steps(), steps);
+}
+
+#[test]
+fn what_a_piece_says_does_not_depend_on_what_goes_beside_it() {
+    let model = load(TINY, files("tiny")).unwrap();
+    let (options, stop) = (RunOptions::default(), AtomicBool::new(false));
+    let clips = ["jfk", "ss0880", "ss0870", "ss0890"].map(clip);
+    let all: Vec<&[f32]> = clips.iter().map(Vec::as_slice).collect();
+    let together = model.network.tokens(&all, &options, &stop).unwrap();
+    for (samples, tokens) in all.iter().zip(&together) {
+        assert!(!tokens.is_empty());
+        assert_eq!(&model.network.tokens(&[samples], &options, &stop).unwrap()[0], tokens);
+    }
+}
+
+/// The decoder's arithmetic is written here; the file that it comes from also runs as it is.
+#[test]
+fn the_decoder_says_what_its_file_says_when_rten_runs_it() {
+    let tiny = files("tiny");
+    let (model, reference) = (load(TINY, tiny).unwrap(), Reference::load(tiny.encoder, tiny.decoder, SIZE_OF_TINY));
+    let (options, stop) = (RunOptions::default(), AtomicBool::new(false));
+    for id in ["jfk", "ss0870", "ss0880", "ss0890"] {
+        let samples = clip(id);
+        let ours = model.network.tokens(&[&samples], &options, &stop).unwrap();
+        assert_eq!(ours[0], reference.tokens(&samples), "{id}");
+    }
+}

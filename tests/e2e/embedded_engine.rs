@@ -1,0 +1,41 @@
+//! The engine that needs nothing but its model, as it is chosen when nothing is said, and what stops a start.
+
+use afterword_tests::recordings::T0;
+use afterword_tests::{Recording, Setup};
+
+fn real() -> Setup {
+    Setup::new().with("engine.name", "auto")
+}
+
+#[tokio::test]
+async fn a_job_that_comes_before_the_model_is_loaded_waits_for_it() {
+    let server = real().start().await;
+    let client = server.client();
+    let job = client.done(&[Recording::speech(T0)]).await;
+    assert_eq!(job["status"], "completed", "{job}");
+    assert!(client.segments().await.iter().all(|segment| segment["language"] == "en"));
+    // It was there for the job, so it is there now.
+    client.get("/readyz").await.ok();
+}
+
+#[tokio::test]
+async fn the_start_names_the_engine_and_without_one_it_is_refused() {
+    let (running, greeting) = real().start_for_people("Logs go to standard error").await;
+    let engine = greeting.iter().find_map(|line| line.trim_start().strip_prefix("engine")).unwrap();
+    assert_eq!(engine.trim(), "moonshine-tiny");
+    assert!(!greeting.iter().any(|line| line.contains("MAKES UP TEXT")), "{greeting:#?}");
+    running.kill9().await;
+
+    let empty = tempfile::tempdir().unwrap();
+    let folder = empty.path().display();
+    // What is built into a release needs no folder.
+    if cfg!(debug_assertions) {
+        let line = real().with("engine.models", &folder).refused().await;
+        assert!(line.contains("engine.name is `auto`") && line.contains("make setup"), "{line}");
+        assert!(line.contains(&format!("{folder}/moonshine-tiny/encoder_model.onnx")), "{line}");
+    }
+    std::fs::create_dir(empty.path().join("moonshine-tiny")).unwrap();
+    std::fs::write(empty.path().join("moonshine-tiny/encoder_model.onnx"), "something else").unwrap();
+    let line = real().with("engine.models", &folder).refused().await;
+    assert!(line.contains("is not the one that is expected (SHA-256 c6fc4b7bc5af75c0591f"), "{line}");
+}

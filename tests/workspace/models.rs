@@ -1,0 +1,130 @@
+//! `scripts/setup-models`: what it does when something is missing, wrong or cut off. The programs that it fetches through
+//! are played by others, so that no network is needed.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// A machine: a folder of programs, and one of models.
+struct Machine {
+    folder: TempDir,
+}
+
+/// What the script may use besides what it fetches through.
+const TOOLS: [&str; 18] = [
+    "bash",
+    "sh",
+    "dirname",
+    "grep",
+    "sort",
+    "cut",
+    "tr",
+    "mkdir",
+    "mktemp",
+    "rm",
+    "find",
+    "sha256sum",
+    "shasum",
+    "tar",
+    "cp",
+    "mv",
+    "tail",
+    "cat",
+];
+
+impl Machine {
+    fn new() -> Self {
+        let machine = Self { folder: tempfile::tempdir().unwrap() };
+        std::fs::create_dir_all(machine.path("bin")).unwrap();
+        for tool in TOOLS {
+            let found = std::env::var_os("PATH").and_then(|path| {
+                std::env::split_paths(&path).map(|folder| folder.join(tool)).find(|program| program.exists())
+            });
+            if let Some(found) = found {
+                std::os::unix::fs::symlink(found, machine.path("bin").join(tool)).unwrap();
+            }
+        }
+        machine
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A program that this machine has.
+    fn with(self, name: &str, script: &str) -> Self {
+        let program = self.path("bin").join(name);
+        std::fs::write(&program, format!("#!/usr/bin/env bash\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        self
+    }
+
+    fn setup(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(self.path("bin/bash"));
+        command.arg(crate::root().join("scripts/setup-models")).args(arguments).env_clear();
+        command.env("PATH", self.path("bin")).env("AFTERWORD_MODELS", self.path("models")).output().unwrap()
+    }
+
+    /// What it says when it fails; it must not leave anything behind.
+    fn refused(&self, arguments: &[&str]) -> String {
+        let output = self.setup(arguments);
+        assert!(!output.status.success(), "{output:?}");
+        assert_eq!(files_in(&self.path("models")), Vec::<String>::new(), "nothing half is left");
+        String::from_utf8(output.stderr).unwrap()
+    }
+}
+
+fn files_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn without_npm_it_says_what_to_do() {
+    let said = Machine::new().refused(&[]);
+    assert!(said.contains("`npm` is missing") && said.contains("@moonshine-ai/moonshine-js@0.1.29"), "{said}");
+    assert!(said.contains("apt-get install npm") && said.contains("brew install node"), "{said}");
+}
+
+#[test]
+fn offline_nothing_is_fetched_and_what_is_missing_is_named() {
+    let machine = Machine::new().with("npm", "echo npm was called >&2; exit 1");
+    let said = machine.refused(&["--offline"]);
+    assert!(said.contains("@moonshine-ai/moonshine-js@0.1.29") && said.contains("silero-vad==6.2.3"), "{said}");
+    assert!(said.contains("make setup") && !said.contains("npm was called"), "{said}");
+    assert!(machine.refused(&["--offline", "--base"]).contains("@usefulsensors/moonshine-js@0.1.15"));
+}
+
+#[test]
+fn a_network_that_is_not_there_is_told_with_what_npm_said() {
+    let said = Machine::new().with("npm", "echo getaddrinfo ENOTFOUND >&2; exit 1").refused(&[]);
+    assert!(said.contains("ENOTFOUND") && said.contains("npm cannot fetch") && said.contains("network?"), "{said}");
+}
+
+#[test]
+fn a_package_with_another_file_in_it_is_not_installed() {
+    let npm =
+        "mkdir -p package/dist/model/tiny/quantized && echo other >package/dist/model/tiny/quantized/encoder_model.onnx
+               echo text >package/LICENSE && tar -czf it.tgz package && echo it.tgz";
+    let said = Machine::new()
+        .with("npm", npm)
+        .with("gzip", "exec /usr/bin/env -i PATH=/usr/bin:/bin gzip \"$@\"")
+        .refused(&[]);
+    assert!(said.contains("is not the file that is expected") && said.contains("it is not installed"), "{said}");
+}
+
+#[test]
+fn what_is_there_is_left_alone_and_nothing_is_said() {
+    let models = std::env::var_os("AFTERWORD_MODELS").map(std::path::PathBuf::from).unwrap_or_else(|| {
+        let home = || Path::new(&std::env::var_os("HOME").unwrap()).join(".cache");
+        std::env::var_os("XDG_CACHE_HOME").map_or_else(home, Into::into).join("afterword/models")
+    });
+    let machine = Machine::new();
+    std::os::unix::fs::symlink(models, machine.path("models")).unwrap();
+    let output = machine.setup(&[]);
+    assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
+    assert!(machine.setup(&["--offline"]).status.success());
+    assert!(!machine.setup(&["--ofline"]).status.success());
+}
