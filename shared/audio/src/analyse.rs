@@ -89,4 +89,6 @@ pub fn analyse<'r>(
 }
 
 #[cfg(test)]
+mod sounds;
+#[cfg(test)]
 mod tests;

@@ -18,8 +18,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::counted;
 use crate::error::Result;
 use crate::persist::persist;
-use crate::ports::{BlobName, Blobs};
-use crate::world::World;
+use crate::ports::{BlobName, Blobs, Clock};
 
 /// Pieces on the way between the store and the decoder: at most a MiB.
 const PIECES: usize = 4;
@@ -85,21 +84,23 @@ impl Ranges {
 
 /// A blob with audio in it, which can be read as often as it takes.
 pub struct Staged<'w> {
-    pub world: &'w World,
+    pub blobs: &'w Arc<dyn Blobs>,
     pub blob: BlobName,
     pub size: u64,
     pub format: Format,
-    /// A store that is away for a moment is asked again.
-    pub patient: bool,
+    /// With it, a store that is away for a moment is asked again.
+    pub clock: Option<&'w dyn Clock>,
 }
 
 impl Staged<'_> {
     /// From its start. Called where a runtime is.
     pub async fn open(&self) -> Result<(BytesIn, DropGuard)> {
-        let World { blobs, clock, .. } = self.world;
-        let read = || blobs.read(&self.blob, 0);
-        let stream = if self.patient { persist(&**clock, read).await? } else { read().await? };
-        Ok(BytesIn::feed(stream, Ranges::wanted(&self.format, blobs, &self.blob, self.size)))
+        let read = || self.blobs.read(&self.blob, 0);
+        let stream = match self.clock {
+            Some(clock) => persist(clock, read).await?,
+            None => read().await?,
+        };
+        Ok(BytesIn::feed(stream, Ranges::wanted(&self.format, self.blobs, &self.blob, self.size)))
     }
 }
 

@@ -187,3 +187,6 @@ pub fn read_error(error: std::io::Error) -> Error {
         Err(error) => Error::new(Kind::Unavailable, "blobs.read", "").because(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

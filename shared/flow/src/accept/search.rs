@@ -105,7 +105,7 @@ impl Searched<'_> {
         let Ok(name) = domain::name::parse(&file.name) else { return Ok(None) };
         let world = self.world;
         let blob = BlobName::listed(file.blob.clone());
-        let staged = Staged { world, blob, size: file.size, format: name.format, patient: false };
+        let staged = Staged { blobs: &world.blobs, blob, size: file.size, format: name.format, clock: None };
         let (sha256, rules, detection) = (file.sha256, SegmentRules::new(SPAN), world.detection.clone());
         let pass = Pass { sha256, rules, detection, within: Some(within) };
         Ok(match listen(&staged, pass, place).await? {

@@ -27,8 +27,8 @@ impl Delivery<'_> {
             // It was accepted by its name: only a version that understood more can have done so.
             Err(why) => return self.invalid(index, Failure::because(Code::InvalidAudio, why.to_string())).await,
         };
-        let staged =
-            Staged { world, blob: BlobName::listed(file.blob.clone()), size: file.size, format, patient: true };
+        let (blob, clock) = (BlobName::listed(file.blob.clone()), Some(&*world.clock));
+        let staged = Staged { blobs: &world.blobs, blob, size: file.size, format, clock };
         let (plan, again) = if recording.needs_listening() {
             match self.listen(index, &staged).await? {
                 Ok(heard) => heard,
