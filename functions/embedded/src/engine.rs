@@ -104,13 +104,6 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_was_set_up_by_its_key_or_its_address_comes_first() {
-        let settings = settings_of(&[("deepgram.api_key", "k"), ("http.url", "http://127.0.0.1:1")]).unwrap();
-        assert_eq!((settings.name.as_str(), settings.moonshine.is_none()), ("deepgram", true));
-        assert_eq!(settings_of(&[("http.url", "http://127.0.0.1:1")]).unwrap().name, "http");
-    }
-
-    #[test]
     fn without_any_engine_the_start_is_refused_with_one_line_that_says_what_to_do() {
         if models::are_embedded() {
             return;

@@ -30,7 +30,9 @@ fn packets(format: &Format, bytes: &[u8], span: Span) -> Packets {
 
 fn samples(format: &Format, bytes: &[u8], span: Span) -> Vec<f32> {
     let mut got = Vec::new();
-    crate::cut(format, &mut &bytes[..], Gain::ONE, &[span], &mut |_, samples| {
+    // As they are decoded: what listeners hear has no offset.
+    let decoded = Samples::new(format, &mut &bytes[..]).unwrap();
+    cut_samples(decoded, &[span], &mut |_, samples| {
         got = samples;
         ControlFlow::Continue(())
     })

@@ -95,3 +95,10 @@ pub fn read(name: &str, bytes: &[u8], start_ms: u32, end_ms: u32) -> Vec<f32> {
     .unwrap();
     all
 }
+
+/// The same but for what listeners take away below the lowest voice, once more from what they heard already.
+pub fn sound_alike(one: &[f32], other: &[f32]) -> bool {
+    let energy = |samples: &mut dyn Iterator<Item = f32>| samples.map(|sample| sample * sample).sum::<f32>();
+    let difference = energy(&mut one.iter().zip(other).map(|(one, other)| one - other));
+    one.len() == other.len() && difference < 0.05 * energy(&mut other.iter().copied())
+}
