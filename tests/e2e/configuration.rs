@@ -45,6 +45,7 @@ async fn a_mistake_names_its_key_and_where_it_came_from() {
         ("queue.max_backoff_seconds", "1", "queue.max_backoff_seconds"),
         ("identity.token_ttl_seconds", "0", "identity.token_ttl_seconds"),
         ("engine.name", "parrot", "parrot"),
+        ("audio.detector", "parrot", "audio.detector"),
         ("engine.null_fail", "sometimes", "engine.null_fail"),
         ("log.format", "xml", "xml"),
         ("log.level", "a=b=c", "log.level"),

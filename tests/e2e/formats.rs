@@ -88,6 +88,33 @@ async fn a_wrong_codec_in_the_name_is_never_told_as_silence() {
 }
 
 #[tokio::test]
+async fn what_is_no_recording_of_its_name_fails_alone_and_says_why() {
+    let server = Setup::new().start().await;
+    let client = server.client();
+    let zip = [&b"PK\x03\x04\x14\0\0\0\x08\0"[..], &[0x5A; 4_000]].concat();
+    let marks = [&0xFFFF_FFFBu32.to_le_bytes()[..], &[1; 32]].concat().repeat(20);
+    let (nothing, unknown) = ("nothing in the file can be decoded", "not a sound file of a known kind");
+    let bad = [
+        ("audio_phone_pcm16_16000_1_fs160", &zip, nothing),
+        ("audio_phone_lc3_fs1030_16000_1_fs160", &zip, nothing),
+        ("memo.wav", &zip, unknown),
+        ("memo.m4a", &zip, unknown),
+        ("audio_phone_opus_16000_1_fs160", &marks, nothing),
+        ("audio_phone_pcm16_16000_1_fs160", &wav(), "the file is a WAV file; its name has to say so"),
+    ];
+    let mut files = vec![Recording::speech(T0)];
+    for ((name, bytes, _), hour) in bad.iter().zip(1..) {
+        files.push(Recording::new(named(name, T0 + 3600 * hour), bytes.to_vec()));
+    }
+    let job = client.done(&files).await;
+    assert_eq!((&job["status"], &job["files"][0]["status"]), (&json!("partial_failure"), &json!("done")), "{job}");
+    for (file, (name, _, why)) in job["files"].as_array().unwrap()[1..].iter().zip(&bad) {
+        assert_eq!((&file["status"], &file["code"]), (&json!("failed"), &json!("invalid_audio")), "{name}: {file}");
+        assert!(file["detail"].as_str().unwrap().contains(why), "{name}: {file}");
+    }
+}
+
+#[tokio::test]
 async fn a_rate_that_the_codec_does_not_have_is_refused_at_the_door() {
     let server = Setup::new().start().await;
     let lc3 = Recording::new(named("audio_phone_lc3_fs1030_44100_1_fs160", T0), vec![30, 0, 0, 0]);

@@ -3,6 +3,7 @@
 mod background;
 mod door;
 mod engine;
+mod hearing;
 mod sample;
 mod server;
 mod simulate;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use audio::Detection;
 use axum::Router;
 use config::Config;
 use edge::{Check, TaskSecret};
@@ -23,7 +24,7 @@ use speech::Engine;
 use tokio_util::sync::CancellationToken;
 
 use crate::simulate::Refusing;
-use crate::{door, engine};
+use crate::{door, engine, hearing};
 
 /// Threads that read the store while the writer writes.
 const READERS: usize = 2;
@@ -51,17 +52,19 @@ pub struct Wired {
 pub struct Prepared {
     settings: Settings,
     engine: Arc<dyn Engine>,
+    detection: Detection,
     secret: Option<TaskSecret>,
 }
 
 pub fn prepare(config: &Config) -> Result<Prepared> {
     let settings = config.settings()?;
     let engine = speech::select(&engine::settings(config)?).context("configuration")?;
-    Ok(Prepared { settings, engine, secret: given_secret(config)? })
+    let secret = given_secret(config)?;
+    Ok(Prepared { settings, engine, detection: hearing::detection(config)?, secret })
 }
 
 pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: &str) -> Result<Wired> {
-    let Prepared { settings, engine, secret: given } = prepared;
+    let Prepared { settings, engine, detection, secret: given } = prepared;
     let folder = DataFolder::open(data_dir)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
@@ -90,6 +93,7 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
         admission: admission(config, &clock)?,
         clock,
         random,
+        detection,
         // This process lives on after its answers, and takes up at its start what it could not do.
         settings: Arc::new(Settings { enqueue_behind_answers: true, ..settings }),
         staging: Default::default(),
@@ -179,7 +183,9 @@ impl Wired {
 
     fn metrics(&self) -> Router {
         let (world, watch) = (self.world.clone(), Arc::new(Watch::default()));
+        let worker = Arc::clone(&self.worker);
         edge::metrics::routes(move || {
+            worker.show_calls();
             let (world, watch) = (world.clone(), Arc::clone(&watch));
             async move { watch.look(&world).await }
         })

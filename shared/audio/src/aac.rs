@@ -11,6 +11,9 @@ const RATES: [u32; 13] =
 /// A record of the longest kind would become 27 MB of samples, if its frames were the shortest there are. Those of 512 bits
 /// and more all fit.
 const MOST_TOGETHER: usize = 1024;
+/// A decoder takes a millisecond and a half to make: longer than a second of audio takes to decode. Damage seldom looks
+/// like a header of another kind.
+const MOST_MADE: u32 = 64;
 /// Samples of a frame.
 const FRAME: usize = 1024;
 
@@ -18,14 +21,16 @@ const FRAME: usize = 1024;
 /// none of this recording, and refused.
 pub(crate) struct Aac {
     rate: u32,
-    config: Option<[u8; 2]>,
-    decoder: Option<Symphonia>,
+    /// Something was decoded: the decoder is the recording's.
+    proven: bool,
+    decoder: Option<([u8; 2], Symphonia)>,
+    made: u32,
     one: Vec<f32>,
 }
 
 impl Aac {
     pub fn new(rate: u32) -> Self {
-        Self { rate, config: None, decoder: None, one: Vec::new() }
+        Self { rate, proven: false, decoder: None, made: 0, one: Vec::new() }
     }
 
     /// The config that a header stands for, its rate, and where the frame's payload is.
@@ -47,20 +52,24 @@ impl Aac {
 
     fn decode_one(&mut self, bytes: &[u8]) -> Option<usize> {
         let (config, rate, payload) = Self::header(bytes)?;
-        if self.config.is_some_and(|known| known != config) {
+        let known = self.decoder.as_ref().is_some_and(|(of, _)| *of == config);
+        if !known && (self.proven || self.made == MOST_MADE) {
             return None;
         }
-        let decoder = match &mut self.decoder {
-            Some(decoder) if self.config.is_some() => decoder,
+        let (_, decoder) = match &mut self.decoder {
+            Some(decoder) if known => decoder,
             // Nothing could be decoded so far: this header may be the right one.
-            slot => slot.insert(Symphonia::aac(&config, rate).ok()?),
+            slot => {
+                self.made += 1;
+                slot.insert((config, Symphonia::aac(&config, rate).ok()?))
+            }
         };
         self.one.clear();
         let end = payload.end;
         if decoder.decode(&bytes[payload], &mut self.one) == Decoded::Refused {
             return None;
         }
-        (self.config, self.rate) = (Some(config), rate);
+        (self.proven, self.rate) = (true, rate);
         Some(end)
     }
 }
@@ -85,7 +94,7 @@ impl FrameDecoder for Aac {
 
     fn conceal(&mut self, frame: &[u8], out: &mut Vec<f32>) {
         match &mut self.decoder {
-            Some(decoder) if self.config.is_some() => decoder.conceal(frame, out),
+            Some((_, decoder)) if self.proven => decoder.conceal(frame, out),
             _ => out.resize(out.len() + FRAME, 0.0),
         }
     }
@@ -164,5 +173,22 @@ mod tests {
         let (mut aac, mut out) = (Aac::new(16_000), Vec::new());
         let Decoded::Audio { leftover } = aac.decode(&packed, &mut out) else { panic!("{} samples", out.len()) };
         assert_eq!((out.len(), leftover), (MOST_TOGETHER * FRAME, packed.len() - MOST_TOGETHER * 11));
+    }
+
+    #[test]
+    fn headers_of_many_kinds_make_no_decoder_for_each_frame() {
+        let good = frames();
+        let (mut aac, mut out) = (Aac::new(16_000), Vec::new());
+        let header = |rate: u8| [0xFF, 0xF1, 0x40 | rate << 2, 0x40, 0x01, 0xBF, 0xFC, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
+        for n in 0..1_000 {
+            assert_eq!(aac.decode(&header(n as u8 % 12), &mut out), Decoded::Refused);
+            // One that is known needs no other decoder.
+            assert_eq!(aac.decode(&header(n as u8 % 12), &mut out), Decoded::Refused);
+        }
+        assert_eq!(aac.made, MOST_MADE);
+        let mut aac = Aac::new(16_000);
+        (0..1_000).for_each(|_| _ = aac.decode(&header(8), &mut out));
+        assert_eq!((aac.made, out.len()), (1, 0));
+        assert_eq!(aac.decode(&good[0], &mut out), Decoded::Audio { leftover: 0 });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use domain::Format;
+use domain::{Format, Gain};
 
 use crate::error::AudioError;
 use crate::input::Input;
@@ -13,17 +13,18 @@ use crate::segment::Span;
 /// Room that is made before the first sample came. What a plan claims beyond it has to be there to take memory.
 const FIRST_ROOM: usize = 30 * RATE as usize;
 
-/// Gives every span with its samples (mono, 16 kHz) to `sink`: sample `ms * 16` is the first of a millisecond. The spans
+/// Gives every span with its samples (mono, 16 kHz, as heard at this gain) to `sink`: sample `ms * 16` is the first of a millisecond. The spans
 /// are sorted and do not overlap. Reading ends with the last span, or when `sink` breaks off. Samples that lie behind the
 /// end of the recording are missing: up to 15 in the last millisecond, all of them if the bytes are not those that were
 /// analysed. Holds one span at a time.
 pub fn cut<'r>(
     format: &Format,
     input: impl Into<Input<'r>>,
+    gain: Gain,
     spans: &[Span],
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
-    cut_samples(Samples::new(format, input)?, spans, sink)
+    cut_samples(Samples::new(format, input)?.at(gain), spans, sink)
 }
 
 pub(crate) fn cut_samples(
@@ -101,7 +102,7 @@ mod tests {
 
     fn cut_all(name: &str, bytes: &[u8], spans: &[Span]) -> Vec<(Span, Vec<f32>)> {
         let mut got = Vec::new();
-        cut(&format(name), &mut &bytes[..], spans, &mut |span, samples| {
+        cut(&format(name), &mut &bytes[..], Gain::ONE, spans, &mut |span, samples| {
             got.push((span, samples));
             ControlFlow::Continue(())
         })
@@ -113,10 +114,10 @@ mod tests {
     fn reading_ends_with_the_last_span_or_when_the_sink_has_enough() {
         let format = format("pcm16_16000_1");
         let mut endless = Endless::of(&file(&s16(&noise(16_000, 0.1)), 320));
-        cut(&format, &mut endless, &[span(100, 200), span(5_000, 6_000)], &mut |_, _| ControlFlow::Continue(()))
-            .unwrap();
-        cut(&format, &mut endless, &[span(0, 10), span(20, 4_000_000)], &mut |_, _| ControlFlow::Break(())).unwrap();
-        cut(&format, &mut endless, &[], &mut |_, _| ControlFlow::Continue(())).unwrap();
+        let mut cut = |spans: &[Span], flow| cut(&format, &mut endless, Gain::ONE, spans, &mut |_, _| flow).unwrap();
+        cut(&[span(100, 200), span(5_000, 6_000)], ControlFlow::Continue(()));
+        cut(&[span(0, 10), span(20, 4_000_000)], ControlFlow::Break(()));
+        cut(&[], ControlFlow::Continue(()));
         assert!(endless.given < 2_000_000, "{} bytes were read", endless.given);
     }
 

@@ -1,8 +1,13 @@
 //! Finds speech: what a detector is, and how scores become regions.
 
 mod energy;
+mod silero;
+
+use std::sync::Arc;
 
 pub use energy::Energy;
+pub use silero::ModelError;
+pub(crate) use silero::{Network, Silero};
 
 use crate::resample::RATE;
 
@@ -27,6 +32,31 @@ pub trait Detector: Send {
     /// recording. **Without padding**: it is added when segments are made, because padding is never billed. The
     /// detector is then as new.
     fn finish(&mut self) -> Vec<Region>;
+}
+
+/// Makes a detector for each recording.
+#[derive(Clone)]
+pub struct Detection(Arc<dyn Fn() -> Box<dyn Detector> + Send + Sync>);
+
+impl Detection {
+    pub fn new(make: impl Fn() -> Box<dyn Detector> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(make))
+    }
+
+    /// Needs no model. For tests and benchmarks of everything around it: it takes any sound that stands out for speech.
+    pub fn energy() -> Self {
+        Self::new(|| Box::new(Energy::new()))
+    }
+
+    /// `model`: the sequence model of Silero, as its package has it. Loaded once, here.
+    pub fn silero(model: &'static [u8]) -> Result<Self, ModelError> {
+        let network = Arc::new(Network::load(model)?);
+        Ok(Self::new(move || Box::new(Silero::new(Arc::clone(&network)))))
+    }
+
+    pub fn detector(&self) -> Box<dyn Detector> {
+        (self.0)()
+    }
 }
 
 /// Turns one score for each window into regions. A region starts with a high score and goes on over lower ones, so that

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Seek};
 
+use crate::kept::Kept;
+
 /// Bytes that can be read from any place on.
 pub trait Ranges: Read + Seek {}
 
@@ -11,11 +13,19 @@ impl<R: Read + Seek> Ranges for R {}
 pub enum Input<'r> {
     Stream(&'r mut dyn Read),
     Ranges(&'r mut dyn Ranges),
+    /// Decoded before: no bytes any more.
+    Kept(&'r Kept),
 }
 
 impl<'r, R: Read> From<&'r mut R> for Input<'r> {
     fn from(read: &'r mut R) -> Self {
         Self::Stream(read)
+    }
+}
+
+impl<'r> From<&'r Kept> for Input<'r> {
+    fn from(kept: &'r Kept) -> Self {
+        Self::Kept(kept)
     }
 }
 
@@ -29,6 +39,7 @@ impl<'r> Input<'r> {
         match self {
             Self::Stream(read) => Box::new(read),
             Self::Ranges(ranges) => Box::new(ranges),
+            Self::Kept(_) => Box::new(std::io::empty()),
         }
     }
 }

@@ -1,20 +1,25 @@
 //! From a file's bytes to its speech: frames, decoders, voice detection, segments. No async, no files, no clock.
 //!
-//! A recording is read twice: [`analyse`] finds the segments, [`cut`] fetches their samples, or [`cut_packets`]
-//! the Opus packets that they are made of. All stream; a recording of
-//! any length takes less than 64 MiB, most of it the loudness track of a very long one.
+//! A recording is heard three times: [`survey`] finds its level, [`analyse`] its segments, [`cut`] fetches their samples,
+//! or [`cut_packets`] the Opus packets that they are made of. A short one is decoded once and kept. All of them stream; a
+//! recording of any length takes less than 64 MiB, most of it what is kept of a short one, or the loudness track of a very
+//! long one.
 
 mod aac;
 mod analyse;
+mod condition;
 mod cut;
 mod decode;
 pub mod detect;
 mod error;
 mod frames;
 mod input;
+mod kept;
 mod lc3;
+mod level;
 mod mulaw;
 mod opus;
+mod outline;
 mod packets;
 mod pcm;
 mod resample;
@@ -22,20 +27,23 @@ mod sample;
 mod samples;
 mod segment;
 mod sound;
+mod survey;
 #[cfg(test)]
 mod testing;
 mod track;
 
-pub use analyse::{Analysis, Verdict, analyse, analyse_within};
+pub use analyse::{Analysis, Verdict, analyse};
 pub use cut::cut;
 pub use decode::{Decoded, FrameDecoder, needs_ranges};
-pub use detect::{Detector, Energy, Region};
+pub use detect::{Detection, Detector, Energy, ModelError, Region};
 pub use error::AudioError;
 pub use frames::{Damage, Frames, MAX_FRAME_BYTES};
 pub use input::{Input, Ranges};
-pub use packets::{Cut, Packets, cut_packets};
+pub use kept::Kept;
+pub use packets::{Cut, Packets, cut_packets, has_packets};
 pub use resample::RATE;
 pub use sample::{SAMPLE, SAMPLE_FORMAT, SAMPLE_NAME_STEM, SAMPLE_TEXT, sample_samples};
 pub use samples::MAX_DURATION;
 pub use segment::{SegmentRules, Span, segments};
+pub use survey::{Survey, survey, survey_within};
 pub use track::Track;

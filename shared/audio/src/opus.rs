@@ -108,7 +108,7 @@ fn lost(samples: usize) -> Vec<u8> {
     let steps = samples.div_ceil(STEP).clamp(1, MOST_SAMPLES / STEP);
     // 20, 10, 5 or 2.5 ms: wideband, without a voice model, is number 23, 22, 21, 20.
     let (config, frame) =
-        [(23, 8), (22, 4), (21, 2)].into_iter().find(|(_, frame)| steps % frame == 0).unwrap_or((20, 1));
+        [(23, 8), (22, 4), (21, 2)].into_iter().find(|(_, frame)| steps.is_multiple_of(*frame)).unwrap_or((20, 1));
     // Any number of frames, all of the same size. At most 48: fits.
     vec![config << 3 | 3, (steps / frame) as u8]
 }

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use domain::{Codec, Format};
+use domain::{Codec, Format, Gain, name::SoundFile};
 
+use crate::condition::Condition;
 use crate::cut::{cut_samples, sample_at};
 use crate::decode::FrameDecoder;
 use crate::error::AudioError;
@@ -40,26 +41,37 @@ pub struct Packets {
     pub duration: Duration,
 }
 
+/// Whether a recording of this format may be made of Opus packets: they are in its bytes only.
+pub fn has_packets(format: &Format) -> bool {
+    match format {
+        Format::Frames(frames) => matches!(frames.codec, Codec::Opus | Codec::OpusFs320),
+        Format::Sound(kind) => matches!(kind, SoundFile::Ogg | SoundFile::Opus),
+    }
+}
+
 /// Like [`cut`](crate::cut), but where the recording is made of Opus packets, they are what `sink` is given: those of
 /// device files, and of Ogg Opus files. A span whose packets would take more memory than its samples is decoded after all.
 pub fn cut_packets<'r>(
     format: &Format,
     input: impl Into<Input<'r>>,
+    gain: Gain,
     spans: &[Span],
     sink: &mut dyn FnMut(Span, Cut) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
     let input = input.into();
     let mut samples =
-        |samples: Samples<'_>| cut_samples(samples, spans, &mut |span, cut| sink(span, Cut::Samples(cut)));
+        |samples: Samples<'_>| cut_samples(samples.at(gain), spans, &mut |span, cut| sink(span, Cut::Samples(cut)));
     match format {
+        _ if matches!(input, Input::Kept(_)) => samples(Samples::new(format, input)?),
         Format::Frames(frames) if matches!(frames.codec, Codec::Opus | Codec::OpusFs320) => {
             let source = Source::Frames(Frames::new(input.stream()));
-            Cutter { source, lengths: Lengths::named(frames), skip: 0 }.cut(spans, sink)
+            Cutter { source, lengths: Lengths::named(frames), skip: 0, gain }.cut(spans, sink)
         }
         Format::Sound(_) => match sound::open(input)? {
             Opened::Opus(ogg) => {
                 let skip = ogg.opus_skip();
-                Cutter { source: Source::Ogg(ogg), lengths: Lengths::of(sound::OPUS_SAMPLES), skip }.cut(spans, sink)
+                Cutter { source: Source::Ogg(ogg), lengths: Lengths::of(sound::OPUS_SAMPLES), skip, gain }
+                    .cut(spans, sink)
             }
             Opened::Steps(steps) => samples(Samples::of(steps)),
         },
@@ -93,13 +105,15 @@ struct Cutter<'r> {
     lengths: Lengths,
     /// What the encoder put before the audio.
     skip: u64,
+    /// Of what is decoded after all.
+    gain: Gain,
 }
 
 impl Cutter<'_> {
     fn cut(mut self, spans: &[Span], sink: &mut dyn FnMut(Span, Cut) -> ControlFlow<()>) -> Result<(), AudioError> {
         let mut left = spans.iter().copied();
         let Some(first) = left.next() else { return Ok(()) };
-        let mut open = Open::new(first, self.skip);
+        let mut open = Open::new(first, self.skip, self.gain);
         // What the span after this one may want too.
         let mut recent = VecDeque::<Packet>::new();
         let mut at = 0;
@@ -114,7 +128,7 @@ impl Cutter<'_> {
             recent.push_back(packet);
             while at >= open.end {
                 let next = left.next();
-                let full = std::mem::replace(&mut open, Open::new(next.unwrap_or(first), self.skip));
+                let full = std::mem::replace(&mut open, Open::new(next.unwrap_or(first), self.skip, self.gain));
                 let more = sink(full.span, full.close());
                 if next.is_none() || more.is_break() {
                     return Ok(());
@@ -139,6 +153,7 @@ struct Open {
     /// Where the first packet begins, and where the last one ends.
     covered: Option<(u64, u64)>,
     decoded: Option<Decoding>,
+    gain: Gain,
 }
 
 /// A span that is decoded after all.
@@ -148,9 +163,9 @@ struct Decoding {
 }
 
 impl Open {
-    fn new(span: Span, skip: u64) -> Self {
+    fn new(span: Span, skip: u64, gain: Gain) -> Self {
         let (start, end) = (sample_at(span.start_ms) + skip, sample_at(span.end_ms) + skip);
-        Self { span, start, end, packets: Vec::new(), bytes: 0, covered: None, decoded: None }
+        Self { span, start, end, packets: Vec::new(), bytes: 0, covered: None, decoded: None, gain }
     }
 
     fn take(&mut self, packet: &Packet) -> Result<(), AudioError> {
@@ -182,6 +197,7 @@ impl Open {
         if let Some(Decoding { mut samples, .. }) = self.decoded {
             samples.drain(..usize::try_from(lead).unwrap_or(usize::MAX).min(samples.len()));
             samples.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+            Condition::new(self.gain).apply(&mut samples);
             return Cut::Samples(samples);
         }
         if length == 0 {

@@ -3,12 +3,14 @@
 use std::io::Read;
 use std::time::Duration;
 
-use domain::Format;
+use domain::{Format, Gain};
 
+use crate::condition::Condition;
 use crate::decode::{Decoded, FrameDecoder, decoder};
 use crate::error::AudioError;
 use crate::frames::{Damage, Frames};
 use crate::input::Input;
+use crate::kept::Replay;
 use crate::resample::{RATE, Resampler};
 use crate::sound;
 
@@ -101,6 +103,9 @@ pub(crate) fn decode(decoder: &mut dyn FrameDecoder, frame: &[u8], out: &mut Vec
 
 pub(crate) struct Samples<'r> {
     steps: Box<dyn Steps + 'r>,
+    /// What is given was decoded and conditioned before.
+    replayed: bool,
+    condition: Option<Condition>,
     rate: u32,
     resampler: Resampler,
     decoded: Vec<f32>,
@@ -113,9 +118,10 @@ pub(crate) struct Samples<'r> {
 
 impl<'r> Samples<'r> {
     pub fn new(format: &Format, input: impl Into<Input<'r>>) -> Result<Self, AudioError> {
-        match format {
-            Format::Frames(frames) => Ok(Self::with(decoder(frames)?, input.into().stream())),
-            Format::Sound(_) => Ok(Self::of(sound::open(input.into())?.steps()?)),
+        match (format, input.into()) {
+            (_, Input::Kept(kept)) => Ok(Self { replayed: true, ..Self::of(Box::new(Replay::of(kept))) }),
+            (Format::Frames(frames), input) => Ok(Self::with(decoder(frames)?, input.stream())),
+            (Format::Sound(_), input) => Ok(Self::of(sound::open(input)?.steps()?)),
         }
     }
 
@@ -127,6 +133,8 @@ impl<'r> Samples<'r> {
         let rate = steps.rate();
         Self {
             steps,
+            replayed: false,
+            condition: None,
             rate,
             resampler: Resampler::new(rate),
             decoded: Vec::new(),
@@ -135,6 +143,12 @@ impl<'r> Samples<'r> {
             met: Met::default(),
             most: MAX_SAMPLES,
         }
+    }
+
+    /// As listeners hear it: without offset, at this gain. What was kept had its offset taken away before.
+    pub fn at(mut self, gain: Gain) -> Self {
+        self.condition = Some(if self.replayed { Condition::again(gain) } else { Condition::new(gain) });
+        self
     }
 
     /// Ends with an error after this, or after [`MAX_DURATION`].
@@ -157,6 +171,9 @@ impl<'r> Samples<'r> {
                 self.over = true;
                 self.resampler.finish(&mut self.out);
             }
+        }
+        if let Some(condition) = &mut self.condition {
+            condition.apply(&mut self.out);
         }
         self.met.samples += self.out.len() as u64;
         if self.met.samples > self.most { Err(AudioError::TooLong) } else { Ok(Some(&self.out)) }

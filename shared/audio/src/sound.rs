@@ -100,7 +100,7 @@ fn open_any<'r>(input: Input<'r>) -> Result<Opened<'r>, AudioError> {
                 open_stream(Input::Ranges(ranges).stream())
             }
         }
-        Input::Stream(_) => open_stream(input.stream()),
+        Input::Stream(_) | Input::Kept(_) => open_stream(input.stream()),
     }
 }
 

@@ -1,8 +1,13 @@
 //! What the tests here share: noise that is the same in every run, files made of it, and the recorded clips.
 
 use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
 
 use domain::Format;
+
+use crate::detect::{Network, Region};
+use crate::segment::{Span, speech_ms_in};
 
 /// Uniform noise of the given peak, from a fixed seed.
 pub fn noise(count: usize, peak: f32) -> Vec<f32> {
@@ -15,6 +20,53 @@ pub fn noise(count: usize, peak: f32) -> Vec<f32> {
         (state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 40) as f32 / (1u32 << 24) as f32
     };
     (0..count).map(|_| peak * (2.0 * next() - 1.0)).collect()
+}
+
+/// Noise that is as loud in every octave, of the given RMS: as rooms and streets have it.
+pub fn pink(count: usize, loudness: f32) -> Vec<f32> {
+    // Each octave is a noise that holds its value twice as long.
+    let white = noise(2 * count + 16, 1.0);
+    let mut octaves = [0.0f32; 16];
+    let mut drawn = white.iter();
+    let mut next = || drawn.next().copied().unwrap_or(0.0);
+    let made = (1..=count).map(|at| {
+        octaves[(at.trailing_zeros() as usize).min(15)] = next();
+        octaves.iter().sum::<f32>() + next()
+    });
+    let made: Vec<f32> = made.collect();
+    let rms = (made.iter().map(|sample| sample * sample).sum::<f32>() / count.max(1) as f32).sqrt();
+    made.iter().map(|sample| (sample * loudness / rms).clamp(-1.0, 1.0)).collect()
+}
+
+pub fn quieter(samples: &[f32], db: f32) -> Vec<f32> {
+    samples.iter().map(|sample| sample * 10f32.powf(db / 20.0)).collect()
+}
+
+/// How well two listeners agree on what is speech, millisecond by millisecond: 1 when they always do.
+pub fn f1(one: &[Region], other: &[Region]) -> f64 {
+    let ms = |regions: &[Region]| regions.iter().map(|r| f64::from(r.end_ms - r.start_ms)).sum::<f64>();
+    let spans = other.iter().map(|r| Span { start_ms: r.start_ms, end_ms: r.end_ms });
+    let both: f64 = spans.map(|span| f64::from(speech_ms_in(one, span))).sum();
+    2.0 * both / (ms(one) + ms(other)).max(1.0)
+}
+
+/// The real model, from where `make setup` puts it.
+pub fn silero_model() -> &'static [u8] {
+    static MODEL: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let models = folder("AFTERWORD_MODELS")
+            .or_else(|| folder("XDG_CACHE_HOME").map(|cache| cache.join("afterword/models")))
+            .or_else(|| folder("HOME").map(|home| home.join(".cache/afterword/models")))
+            .expect("AFTERWORD_MODELS or HOME is set");
+        let path = models.join("silero/silero_vad_16k_sequence.onnx");
+        std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; `make setup` puts it there", path.display()))
+    });
+    &MODEL
+}
+
+pub fn network() -> Arc<Network> {
+    static NETWORK: LazyLock<Arc<Network>> = LazyLock::new(|| Arc::new(Network::load(silero_model()).unwrap()));
+    Arc::clone(&NETWORK)
 }
 
 pub fn s16(samples: &[f32]) -> Vec<u8> {

@@ -8,17 +8,12 @@ const STEP: usize = (RATE / 1000 * STEP_MS) as usize;
 /// Steps are kept in pieces of 11 minutes: growing one list for two days would hold it twice.
 const PIECE: usize = 65_536;
 
-/// As loud as bytes that mean something else, read as samples: compressed audio taken for PCM has 0.58, for µ-law 0.31.
-const ROAR: f32 = 0.25;
-
 /// Two bytes a step: 34.6 MB for the longest recording.
 #[derive(Default)]
 pub struct Track {
     pieces: Vec<Vec<u16>>,
     sum: f32,
     in_step: usize,
-    steps: u64,
-    roaring: u64,
 }
 
 impl Track {
@@ -43,8 +38,6 @@ impl Track {
 
     fn close_step(&mut self) {
         let rms = (self.sum / self.in_step as f32).sqrt();
-        self.steps += 1;
-        self.roaring += u64::from(rms > ROAR);
         let loudness = rms * f32::from(u16::MAX);
         if self.pieces.last().is_none_or(|piece| piece.len() == PIECE) {
             self.pieces.push(Vec::new());
@@ -54,11 +47,6 @@ impl Track {
             piece.push(loudness as u16);
         }
         (self.sum, self.in_step) = (0.0, 0);
-    }
-
-    /// Whether more than half of it is so loud that, without speech, it is noise and no silence.
-    pub(crate) fn is_roar(&self) -> bool {
-        self.roaring * 2 > self.steps
     }
 
     fn step(&self, step: u32) -> u16 {

@@ -32,9 +32,11 @@ section!(Engine {
     parallelism: usize,
     null_delay_ms: u64,
     null_fail: String,
+    null_languages: String,
     deepgram: Deepgram,
     http: HttpEngine,
 });
+section!(Audio { detector: String });
 section!(Process { max_jobs: usize, handler_deadline_seconds: u64 });
 section!(Limits {
     enqueued_per_user: u32,
@@ -140,6 +142,7 @@ section!(
         jobs: Jobs,
         sweep: Sweep,
         engine: Engine,
+        audio: Audio,
         process: Process,
         limits: Limits,
         tasks: Tasks,

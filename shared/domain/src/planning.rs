@@ -4,6 +4,7 @@ use crate::code::Code;
 use crate::command::Refusal;
 use crate::failure::Failure;
 use crate::job::Job;
+use crate::peaks::Peaks;
 use crate::plan::{Plan, Segment};
 use crate::recording::{AudioFacts, Recording, State};
 use crate::transition::{Context, check_fence, extend_lease};
@@ -24,12 +25,16 @@ pub struct FilePlan {
     pub index: usize,
     pub facts: AudioFacts,
     pub heard: Heard,
+    /// What speech looks like in its recording; empty where nobody has looked.
+    pub peaks: Peaks,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
     pub job: Job,
     pub recording: Recording,
+    /// To be kept beside the recording: there when it is this very plan that stands from now on.
+    pub peaks: Option<Peaks>,
 }
 
 pub fn plan_file(
@@ -42,6 +47,7 @@ pub fn plan_file(
     let Some(file) = job.files.get_mut(plan.index).filter(|file| file.recording == recording.id) else {
         return Err(Refusal::Fenced { fence: job.lease.fence });
     };
+    let mut peaks = None;
     if recording.needs_listening() {
         match &plan.heard {
             Heard::Speech(segments) if !segments.is_empty() => {
@@ -52,6 +58,7 @@ pub fn plan_file(
                 recording.conversation_id = job.conversation_id;
                 recording.plan = Some(Plan::new(segments.clone()));
                 recording.state = State::Planned;
+                peaks = Some(plan.peaks.clone()).filter(|peaks| !peaks.is_empty());
             }
             // Speech without a segment would never be finished.
             Heard::Speech(_) | Heard::Silence => recording.heard_nothing(plan.facts),
@@ -67,5 +74,5 @@ pub fn plan_file(
     }
     extend_lease(&mut job, ctx.now, ctx.rules);
     job.updated_at = ctx.now.max(crate::Timestamp::from_millis(job.updated_at.millis() + 1));
-    Ok(Planned { job, recording })
+    Ok(Planned { job, recording, peaks })
 }

@@ -24,6 +24,36 @@ pub enum State {
     Failed,
 }
 
+/// What a recording's samples are multiplied by before anyone listens to them, in thousandths. It is decided once, from
+/// the whole recording, so that a later delivery hears what the plan was made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Gain(u32);
+
+impl Gain {
+    /// As recorded: also of recordings that were planned before there was a gain.
+    pub const ONE: Self = Self(1_000);
+
+    /// The nearest one; a factor that is no positive number is [`Gain::ONE`].
+    pub fn of(factor: f32) -> Self {
+        if factor.is_finite() && factor > 0.0 { Self(((factor * 1_000.0).round() as u32).max(1)) } else { Self::ONE }
+    }
+
+    pub fn factor(self) -> f32 {
+        self.0 as f32 / 1_000.0
+    }
+
+    fn is_one(&self) -> bool {
+        *self == Self::ONE
+    }
+}
+
+impl Default for Gain {
+    fn default() -> Self {
+        Self::ONE
+    }
+}
+
 /// What decoding found out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AudioFacts {
@@ -31,6 +61,8 @@ pub struct AudioFacts {
     pub speech_ms: u64,
     pub dropped_bytes: u64,
     pub concealed_ms: u64,
+    #[serde(default, skip_serializing_if = "Gain::is_one")]
+    pub gain: Gain,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,5 +103,30 @@ impl Recording {
             self.facts = facts;
             self.state = State::Silent;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gain_is_a_factor_and_what_is_none_changes_nothing() {
+        for factor in [0.5, 1.0, 2.37, 60.0] {
+            assert!((Gain::of(factor).factor() - factor).abs() < 0.0006, "{factor}");
+        }
+        for none in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+            assert_eq!(Gain::of(none), Gain::ONE, "{none}");
+        }
+    }
+
+    #[test]
+    fn facts_from_before_there_was_a_gain_are_of_what_was_recorded() {
+        let before = r#"{"duration_ms":9,"speech_ms":8,"dropped_bytes":7,"concealed_ms":6}"#;
+        let facts: AudioFacts = serde_json::from_str(before).unwrap();
+        assert_eq!(facts.gain, Gain::ONE);
+        assert_eq!(serde_json::to_string(&facts).unwrap(), before);
+        let raised = AudioFacts { gain: Gain::of(2.5), ..facts };
+        assert_eq!(serde_json::from_str::<AudioFacts>(&serde_json::to_string(&raised).unwrap()).unwrap(), raised);
     }
 }

@@ -17,7 +17,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::counted;
 use crate::error::Result;
-use crate::ports::{BlobName, Blobs};
+use crate::persist::persist;
+use crate::ports::{BlobName, Blobs, Clock};
 
 /// Pieces on the way between the store and the decoder: at most a MiB.
 const PIECES: usize = 4;
@@ -78,6 +79,28 @@ impl Ranges {
         let (send, pieces) = mpsc::channel(PIECES);
         self.runtime.spawn(self.stop.clone().run_until_cancelled_owned(feed(stream, send)));
         Ok(pieces)
+    }
+}
+
+/// A blob with audio in it, which can be read as often as it takes.
+pub struct Staged<'w> {
+    pub blobs: &'w Arc<dyn Blobs>,
+    pub blob: BlobName,
+    pub size: u64,
+    pub format: Format,
+    /// With it, a store that is away for a moment is asked again.
+    pub clock: Option<&'w dyn Clock>,
+}
+
+impl Staged<'_> {
+    /// From its start. Called where a runtime is.
+    pub async fn open(&self) -> Result<(BytesIn, DropGuard)> {
+        let read = || self.blobs.read(&self.blob, 0);
+        let stream = match self.clock {
+            Some(clock) => persist(clock, read).await?,
+            None => read().await?,
+        };
+        Ok(BytesIn::feed(stream, Ranges::wanted(&self.format, self.blobs, &self.blob, self.size)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use audio::Detection;
 use domain::Timestamp;
 
 use crate::ports::{Admission, Blobs, Clock, Feed, Push, Queue, Random, Store, Uploads};
@@ -19,6 +20,8 @@ pub struct World {
     pub admission: Arc<dyn Admission>,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
+    /// What finds speech.
+    pub detection: Detection,
     pub settings: Arc<Settings>,
     pub staging: Staging,
 }

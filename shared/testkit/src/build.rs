@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use domain::accept::{Batch, StagedFile};
 use domain::line::{Utterance, count_words};
 use domain::name::parse;
+use domain::peaks::MAX_PEAKS;
 use domain::placement::interval;
 use domain::planning::Heard;
 use domain::recording::AudioFacts;
 use domain::session::{OfferedFile, SessionRequest, WholeFile};
 use domain::{
-    Codec, ConversationId, DeviceId, FrameFormat, Job, JobId, Line, Nonce, Recording, RecordingId, Segment, Sha256Hex,
-    Timestamp, Uid,
+    Codec, ConversationId, DeviceId, FrameFormat, Job, JobId, Line, Nonce, Peaks, Recording, RecordingId, Segment,
+    Sha256Hex, Timestamp, Uid,
 };
 use flow::ports::{BlobName, Device, NewTask, Platform, PushMessage, TaskBody};
 use sha2::{Digest, Sha256};
@@ -154,6 +155,13 @@ pub fn facts(heard: &Heard) -> AudioFacts {
         speech_ms: segments.iter().map(|s| u64::from(s.speech_ms)).sum(),
         ..AudioFacts::default()
     }
+}
+
+/// What a file in which this was heard would look like: as many pairs as a real one has.
+pub fn peaks(heard: &Heard) -> Peaks {
+    let Heard::Speech(segments) = heard else { return Peaks::default() };
+    let high = |at: usize| (at % 100) as i8 + (segments.len() % 20) as i8;
+    Peaks::new((0..MAX_PEAKS).map(|at| (-high(at), high(at))))
 }
 
 /// The line of a planned recording's segment, not placed yet.

@@ -126,7 +126,8 @@ impl Scene {
     }
 
     pub async fn try_plan(&self, job: &Job, index: usize, heard: Heard) -> Written<(Job, Recording)> {
-        let plan = FilePlan { fence: job.lease.fence, index, facts: build::facts(&heard), heard };
+        let (facts, peaks) = (build::facts(&heard), build::peaks(&heard));
+        let plan = FilePlan { fence: job.lease.fence, index, facts, heard, peaks };
         self.ask(|| self.store.plan_file(job.id, &plan, self.at())).await
     }
 

@@ -39,7 +39,8 @@ pub enum How {
 /// Prints each clip with what was said and what was understood. `Err` when a kind is worse than it may be.
 pub async fn run(report: &mut Report) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let program = Program::start(folder.path(), &[("AFTERWORD_ENGINE_NAME", "auto"), ("AFTERWORD_LOG_LEVEL", "warn")])?;
+    let real = [("AFTERWORD_ENGINE_NAME", "auto"), ("AFTERWORD_AUDIO_DETECTOR", "silero")];
+    let program = Program::start(folder.path(), &real)?;
     let clips = clips()?;
     let mut bad = Vec::new();
     for (number, (name, how, most)) in KINDS.into_iter().enumerate() {

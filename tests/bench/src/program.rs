@@ -32,6 +32,7 @@ impl Program {
             .env("AFTERWORD_BLOBS_RESERVE_BYTES", "0")
             // Made-up text costs nothing: what is measured is everything around it.
             .env("AFTERWORD_ENGINE_NAME", "null")
+            .env("AFTERWORD_AUDIO_DETECTOR", "energy")
             .envs(env.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())

@@ -8,14 +8,22 @@ use proptest::prelude::*;
 use super::*;
 use crate::decode::{Decoded, FrameDecoder};
 use crate::detect::Energy;
+use crate::survey::{survey, survey_samples, survey_within};
 use crate::testing::{file, fixture, format, noise, s16};
 
 fn rules() -> SegmentRules {
     SegmentRules::new(Duration::from_secs(15))
 }
 
+/// Both passes over a file, each from its bytes.
 fn analysed(described: &str, bytes: &[u8]) -> Analysis {
-    analyse(&format(described), &mut &bytes[..], &rules(), &mut Energy::new()).unwrap()
+    analysed_by(described, bytes, &mut Energy::new())
+}
+
+fn analysed_by(described: &str, bytes: &[u8], detector: &mut dyn Detector) -> Analysis {
+    let format = format(described);
+    let (survey, _) = survey(&format, &mut &bytes[..]).unwrap();
+    analyse(survey, &format, &mut &bytes[..], &rules(), detector).unwrap()
 }
 
 fn silence(seconds: usize) -> Vec<u8> {
@@ -28,11 +36,11 @@ fn real_speech_is_speech() {
         [("ss0880_pcm16", "pcm16", 2_990), ("ss0880_pcm8", "pcm8", 2_990), ("ss0890_pcm16", "pcm16", 5_300)]
     {
         let found = analysed(&format!("{codec}_16000_1"), &fixture(name));
-        assert_eq!((found.verdict(), found.duration_ms), (Verdict::Speech, duration_ms), "{name}");
+        assert_eq!((found.verdict(), found.survey.duration_ms), (Verdict::Speech, duration_ms), "{name}");
         assert_eq!(found.segments.len(), 1, "{name}: {:?}", found.segments);
         assert!(u64::from(found.speech_ms_in(found.segments[0])) == found.speech_ms && found.speech_ms > 1_500);
         assert!(u64::from(found.segments[0].duration_ms()) > found.speech_ms, "padding is not speech");
-        assert_eq!((found.frames, found.dropped_bytes), (duration_ms / 10, 0));
+        assert_eq!((found.survey.frames, found.survey.dropped_bytes), (duration_ms / 10, 0));
     }
 }
 
@@ -62,11 +70,11 @@ fn nothing_usable_is_invalid() {
 fn a_cut_off_end_may_be_silent_but_a_lost_middle_never_is() {
     let cut_off = [&silence(10)[..], &320u32.to_le_bytes(), &[0; 100]].concat();
     let found = analysed("pcm16_16000_1", &cut_off);
-    assert_eq!((found.verdict(), found.dropped_bytes), (Verdict::Silent, 104));
+    assert_eq!((found.verdict(), found.survey.dropped_bytes), (Verdict::Silent, 104));
 
     let lost = [&silence(10)[..], &70_000u32.to_le_bytes(), &silence(1)].concat();
     let found = analysed("pcm16_16000_1", &lost);
-    assert_eq!((found.verdict(), found.dropped_in_middle), (Verdict::Invalid, true));
+    assert_eq!((found.verdict(), found.survey.dropped_in_middle), (Verdict::Invalid, true));
 
     let spoken = [&fixture("ss0880_pcm16")[..], &70_000u32.to_le_bytes(), &silence(1)].concat();
     assert_eq!(analysed("pcm16_16000_1", &spoken).verdict(), Verdict::Speech, "what came before it is kept");
@@ -75,7 +83,7 @@ fn a_cut_off_end_may_be_silent_but_a_lost_middle_never_is() {
 #[test]
 fn broken_samples_are_damage_in_the_middle() {
     let found = analysed("pcm16_16000_1", &file(&vec![0; 161_000], 161));
-    assert_eq!((found.verdict(), found.dropped_bytes, found.frames), (Verdict::Invalid, 1_000, 1_000));
+    assert_eq!((found.verdict(), found.survey.dropped_bytes, found.survey.frames), (Verdict::Invalid, 1_000, 1_000));
 }
 
 #[test]
@@ -88,7 +96,7 @@ fn a_read_error_is_not_damage() {
     }
     let speech = fixture("ss0880_pcm16");
     let mut read = speech[..50_000].chain(Broken);
-    let error = analyse(&format("pcm16_16000_1"), &mut read, &rules(), &mut Energy::new()).unwrap_err();
+    let error = survey(&format("pcm16_16000_1"), &mut read).unwrap_err();
     assert!(matches!(error, AudioError::Read(_)));
 }
 
@@ -100,17 +108,17 @@ fn a_recording_may_be_as_long_as_the_limit_and_not_longer() {
         let mut samples = Samples::new(&format, &mut read).unwrap();
         assert_eq!(samples.most, 48 * 3600 * 16_000);
         samples.most = 16_000;
-        analyse_samples(samples, &rules(), &mut Energy::new())
+        survey_samples(samples)
     };
-    assert_eq!(limited(16_000).unwrap().duration_ms, 1_000);
+    assert_eq!(limited(16_000).unwrap().0.duration_ms, 1_000);
     assert!(matches!(limited(16_001), Err(AudioError::TooLong)));
 }
 
 #[test]
 fn who_has_little_time_is_told_of_a_longer_recording_and_not_of_one_that_fits() {
     let (bytes, format) = (silence(2), format("pcm16_16000_1"));
-    let within = |ms| analyse_within(&format, &mut &bytes[..], &rules(), &mut Energy::new(), Duration::from_millis(ms));
-    assert_eq!(within(2_000).unwrap().verdict(), Verdict::Silent);
+    let within = |ms| survey_within(&format, &mut &bytes[..], Duration::from_millis(ms));
+    assert_eq!(within(2_000).unwrap().0.duration_ms, 2_000);
     assert!(matches!(within(1_999), Err(AudioError::TooLong)));
     assert!(matches!(within(0), Err(AudioError::TooLong)));
 }
@@ -135,17 +143,18 @@ impl FrameDecoder for Picky {
 
 fn with_refused(refused: u8, of: u8) -> Analysis {
     let frames: Vec<u8> = (0..of).map(|frame| u8::from(frame < refused)).collect();
-    let (bytes, mut energy) = (file(&frames, 1), Energy::new());
-    analyse_samples(Samples::with(Box::new(Picky), &mut &bytes[..]), &rules(), &mut energy).unwrap()
+    let bytes = file(&frames, 1);
+    let (survey, _) = survey_samples(Samples::with(Box::new(Picky), &mut &bytes[..])).unwrap();
+    Analysis::inaudible(survey)
 }
 
 #[test]
 fn five_percent_concealed_may_be_silent_and_more_never_is() {
     let found = with_refused(5, 100);
-    assert_eq!((found.verdict(), found.concealed_ms, found.duration_ms), (Verdict::Silent, 50, 1_000));
+    assert_eq!((found.verdict(), found.survey.concealed_ms, found.survey.duration_ms), (Verdict::Silent, 50, 1_000));
     assert_eq!(with_refused(6, 100).verdict(), Verdict::Invalid);
     assert_eq!(with_refused(100, 100).verdict(), Verdict::Invalid);
-    assert_eq!(with_refused(100, 100).frames, 0);
+    assert_eq!(with_refused(100, 100).survey.frames, 0);
 }
 
 fn any_format() -> impl Strategy<Value = Format> {
@@ -162,13 +171,14 @@ proptest! {
         size in 1..400usize,
     ) {
         for bytes in [bytes.clone(), file(&bytes, size)] {
-            let found = match analyse(&format, &mut &bytes[..], &rules(), &mut Energy::new()) {
+            let (survey, kept) = match survey(&format, &mut &bytes[..]) {
                 Err(AudioError::Unreadable(_)) => continue,
                 found => found.unwrap(),
             };
-            prop_assert!(found.dropped_bytes <= bytes.len() as u64);
+            prop_assert!(survey.dropped_bytes <= bytes.len() as u64);
+            let found = analyse(survey, &format, &mut &bytes[..], &rules(), &mut Energy::new()).unwrap();
             let mut left = found.segments.clone();
-            crate::cut(&format, &mut &bytes[..], &found.segments, &mut |span, samples| {
+            crate::cut(&format, &kept.unwrap(), found.survey.gain, &found.segments, &mut |span, samples| {
                 assert_eq!(span, left.remove(0));
                 assert!(samples.len().div_ceil(16) == span.duration_ms() as usize);
                 std::ops::ControlFlow::Continue(())
@@ -195,8 +205,11 @@ fn a_codec_that_the_name_does_not_tell_is_never_silent() {
             if clip.contains(name.split("_16").next().unwrap()) {
                 continue;
             }
-            let found = analysed(name, &recording(clip));
-            assert_ne!(found.verdict(), Verdict::Silent, "{clip} as {name}: {found:?}");
+            let bytes = recording(clip);
+            let mut silero = crate::detect::Silero::new(crate::testing::network());
+            for found in [analysed(name, &bytes), analysed_by(name, &bytes, &mut silero)] {
+                assert_ne!(found.verdict(), Verdict::Silent, "{clip} as {name}: {found:?}");
+            }
         }
     }
 }
@@ -207,7 +220,7 @@ fn little_time_is_enough_for_packets_that_claim_much() {
     let format = format("opus_16000_1");
     let mut endless = crate::testing::Endless::of(&file(&[0x0B, 2, 0], 3));
     let most = Duration::from_secs(60);
-    let given_up = analyse_within(&format, &mut endless, &rules(), &mut Energy::new(), most);
+    let given_up = survey_within(&format, &mut endless, most);
     assert!(matches!(given_up, Err(AudioError::TooLong)), "{given_up:?}");
     assert!(endless.given < 500_000, "{} bytes were read", endless.given);
 }

@@ -12,7 +12,7 @@ fn span(start_ms: u32, end_ms: u32) -> Span {
 
 fn cuts(format: &Format, bytes: &[u8], spans: &[Span]) -> Vec<(Span, Cut)> {
     let mut got = Vec::new();
-    cut_packets(format, &mut &bytes[..], spans, &mut |span, cut| {
+    cut_packets(format, &mut &bytes[..], Gain::ONE, spans, &mut |span, cut| {
         got.push((span, cut));
         ControlFlow::Continue(())
     })
@@ -30,7 +30,7 @@ fn packets(format: &Format, bytes: &[u8], span: Span) -> Packets {
 
 fn samples(format: &Format, bytes: &[u8], span: Span) -> Vec<f32> {
     let mut got = Vec::new();
-    crate::cut(format, &mut &bytes[..], &[span], &mut |_, samples| {
+    crate::cut(format, &mut &bytes[..], Gain::ONE, &[span], &mut |_, samples| {
         got = samples;
         ControlFlow::Continue(())
     })
@@ -178,7 +178,7 @@ fn spans_behind_the_end_are_given_with_what_there_is() {
 #[test]
 fn reading_ends_when_the_sink_has_enough() {
     let mut endless = crate::testing::Endless::of(&fixture("ss0880_opus"));
-    cut_packets(&format("opus_16000_1"), &mut endless, &[span(0, 10), span(20, 4_000_000)], &mut |_, _| {
+    cut_packets(&format("opus_16000_1"), &mut endless, Gain::ONE, &[span(0, 10), span(20, 4_000_000)], &mut |_, _| {
         ControlFlow::Break(())
     })
     .unwrap();

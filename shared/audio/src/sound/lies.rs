@@ -35,7 +35,7 @@ fn a_length_that_is_too_short_hides_nothing() {
     ];
     for (extension, bytes) in files {
         let found = found(extension, &bytes).unwrap();
-        assert!((2_990..3_120).contains(&found.duration_ms), "{extension}: {} ms", found.duration_ms);
+        assert!((2_990..3_120).contains(&found.survey.duration_ms), "{extension}: {} ms", found.survey.duration_ms);
         assert_eq!(found.verdict(), Verdict::Speech, "{extension}");
     }
 }
@@ -44,7 +44,7 @@ fn a_length_that_is_too_short_hides_nothing() {
 #[test]
 fn of_two_mp3_files_in_one_both_are_heard() {
     let found = found("mp3", &sound("44100_2.mp3").repeat(2)).unwrap();
-    assert!((5_980..6_200).contains(&found.duration_ms), "{} ms", found.duration_ms);
+    assert!((5_980..6_200).contains(&found.survey.duration_ms), "{} ms", found.survey.duration_ms);
     assert!(found.speech.last().unwrap().end_ms > 5_000, "{:?}", found.speech);
 }
 
@@ -52,7 +52,7 @@ fn of_two_mp3_files_in_one_both_are_heard() {
 fn a_file_that_leaves_out_all_of_its_audio_is_not_silent() {
     let edited = with(sound("16000_1.m4a"), b"elst", 12, &[0x7F, 0xFF, 0xFF, 0xFF]);
     let found = found("m4a", &edited).unwrap();
-    assert_eq!((found.duration_ms, found.frames, found.verdict()), (0, 0, Verdict::Invalid));
+    assert_eq!((found.survey.duration_ms, found.survey.frames, found.verdict()), (0, 0, Verdict::Invalid));
 }
 
 #[test]
@@ -60,15 +60,15 @@ fn what_follows_the_audio_of_a_wav_file_is_a_chunk_or_was_lost() {
     let quiet = wav(1, 16, 1, 16_000, &[0; 32_000]);
     let chunk = [&b"LIST\x05\0\0\0"[..], b"abcde\0"].concat();
     let whole = found("wav", &[&quiet[..], &chunk, &chunk].concat()).unwrap();
-    assert_eq!((whole.verdict(), whole.duration_ms, whole.dropped_bytes), (Verdict::Silent, 1_000, 0));
+    assert_eq!((whole.verdict(), whole.survey.duration_ms, whole.survey.dropped_bytes), (Verdict::Silent, 1_000, 0));
 
     // A recorder wrote the size early, and went on.
     let more = s16(&noise(16_000, 0.3));
     let lost = found("wav", &[&quiet[..], &more].concat()).unwrap();
-    assert_eq!((lost.verdict(), lost.dropped_in_middle), (Verdict::Invalid, true));
-    assert_eq!(lost.dropped_bytes, more.len() as u64);
+    assert_eq!((lost.verdict(), lost.survey.dropped_in_middle), (Verdict::Invalid, true));
+    assert_eq!(lost.survey.dropped_bytes, more.len() as u64);
     let zeros = found("wav", &[&quiet[..], &[0; 4_000]].concat()).unwrap();
-    assert_eq!((zeros.verdict(), zeros.dropped_bytes), (Verdict::Invalid, 4_000));
+    assert_eq!((zeros.verdict(), zeros.survey.dropped_bytes), (Verdict::Invalid, 4_000));
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_rest_that_is_too_short_for_a_chunk_is_no_damage() {
     let odd = wav(1, 8, 1, 16_000, &[128; 16_001]);
     for rest in [&b""[..], b"\0", b"\0\0\0", b"\0LIST\0\0\0\0"] {
         let found = found("wav", &[&odd[..], rest].concat()).unwrap();
-        assert_eq!((found.verdict(), found.dropped_in_middle), (Verdict::Silent, false), "{rest:?}");
+        assert_eq!((found.verdict(), found.survey.dropped_in_middle), (Verdict::Silent, false), "{rest:?}");
     }
     assert_eq!(all_samples(&sound_format("wav"), &odd).len(), 16_001);
 }

@@ -21,8 +21,12 @@ struct Made {
     private: Option<Box<[u8]>>,
 }
 
+/// A file that makes its decoder panic again and again is none: each costs the making of a new one, and a line in the log.
+const MOST_PANICS: u32 = 16;
+
 pub(crate) struct Symphonia {
     made: Made,
+    panics: u32,
     decoder: Box<dyn AudioDecoder>,
     rate: u32,
     /// Samples of a packet: as the format has them, then of the last one that was decoded.
@@ -55,7 +59,7 @@ impl Symphonia {
         let decoder = make(&made)
             .ok_or(AudioError::Unreadable("the header of the audio is damaged, or of a kind that cannot be read"))?;
         let rate = decoder.codec_params().sample_rate.unwrap_or(0);
-        Ok(Self { made, decoder, rate, last, interleaved: Vec::new() })
+        Ok(Self { made, panics: 0, decoder, rate, last, interleaved: Vec::new() })
     }
 }
 
@@ -88,6 +92,9 @@ impl FrameDecoder for Symphonia {
     }
 
     fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded {
+        if self.panics == MOST_PANICS {
+            return Decoded::Refused;
+        }
         let Self { decoder, interleaved, .. } = self;
         let decoded = guarded(|| {
             let packet = PacketRef::new(0, Timestamp::ZERO, Duration::ZERO, frame);
@@ -101,6 +108,7 @@ impl FrameDecoder for Symphonia {
             }
             Some(Err(_)) => Decoded::Refused,
             None => {
+                self.panics += 1;
                 // What is left of it may be anything.
                 if let Some(decoder) = make(&self.made) {
                     self.decoder = decoder;
@@ -122,4 +130,22 @@ fn mixed(buffer: GenericAudioBufferRef, interleaved: &mut Vec<f32>, out: &mut Ve
     let blocks = interleaved.chunks_exact(channels);
     out.extend(blocks.map(|block| block.iter().sum::<f32>() / channels as f32));
     (rate, interleaved.len() / channels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::recording;
+
+    #[test]
+    fn a_decoder_that_panicked_too_often_is_not_asked_again() {
+        let bytes = recording("ss0880_aac_16000_1_fs1024");
+        let mut frames = crate::Frames::new(&bytes[..]);
+        let mut decoder = Symphonia::aac(&[0x14, 0x08], 16_000).unwrap();
+        for (panics, expected) in [(MOST_PANICS - 1, Decoded::Audio { leftover: 0 }), (MOST_PANICS, Decoded::Refused)] {
+            decoder.panics = panics;
+            let frame = frames.next_frame().unwrap().unwrap();
+            assert_eq!(decoder.decode(&frame[7..], &mut Vec::new()), expected);
+        }
+    }
 }

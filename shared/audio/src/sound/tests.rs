@@ -7,7 +7,7 @@ use domain::Format;
 
 use super::*;
 use crate::testing::{all_samples, fixture_samples, likeness, noise, s16, sound, sound_format};
-use crate::{Analysis, Energy, SegmentRules, Verdict, analyse};
+use crate::{Analysis, Energy, SegmentRules, Survey, Verdict, analyse, survey};
 
 /// Every file of the clip, how alike it has to be, and how long it lasts, in samples.
 const CLIPS: [(&str, f32, usize); 8] = [
@@ -27,8 +27,9 @@ pub(super) fn clip(name: &str) -> (Format, Vec<u8>) {
 
 pub(super) fn found(extension: &str, bytes: &[u8]) -> Result<Analysis, AudioError> {
     let rules = SegmentRules::new(Duration::from_secs(15));
-    let mut cursor = Cursor::new(bytes);
-    analyse(&sound_format(extension), Input::ranges(&mut cursor), &rules, &mut Energy::new())
+    let (format, again) = (sound_format(extension), || Cursor::new(bytes));
+    let (survey, _) = survey(&format, Input::ranges(&mut again()))?;
+    analyse(survey, &format, Input::ranges(&mut again()), &rules, &mut Energy::new())
 }
 
 #[test]
@@ -42,7 +43,11 @@ fn every_sound_file_sounds_like_what_was_recorded_and_lasts_as_long() {
         assert!(likeness > least, "{name}: {likeness} at {delay}");
         assert!(delay <= 8 || name == "16000_1.mp3", "{name}: {delay} samples late");
         let found = found(name.split('.').nth(1).unwrap(), &bytes).unwrap();
-        assert_eq!((found.verdict(), found.dropped_bytes, found.concealed_ms), (Verdict::Speech, 0, 0), "{name}");
+        assert_eq!(
+            (found.verdict(), found.survey.dropped_bytes, found.survey.concealed_ms),
+            (Verdict::Speech, 0, 0),
+            "{name}"
+        );
     }
 }
 
@@ -191,7 +196,7 @@ fn what_is_no_sound_file_is_told_or_invalid_and_never_silent() {
 #[test]
 fn an_m4a_file_under_another_name_is_told() {
     let bytes = sound("16000_1.m4a");
-    let told = all_samples_of_stream("wav", &bytes).unwrap_err();
+    let told = survey_of_stream("wav", &bytes).unwrap_err();
     assert_eq!(told.to_string(), "the file is an M4A file; its name has to say so");
 }
 
@@ -210,16 +215,14 @@ fn a_sound_file_under_the_name_of_device_frames_is_told() {
     for (bytes, kind) in files {
         for codec in domain::Codec::ALL {
             let format = crate::testing::format(&format!("{codec}_16000_1"));
-            let rules = SegmentRules::new(Duration::from_secs(15));
-            let told = analyse(&format, &mut &bytes[..], &rules, &mut Energy::new()).unwrap_err().to_string();
+            let told = survey(&format, &mut &bytes[..]).unwrap_err().to_string();
             assert_eq!(told, format!("the file is {kind}; its name has to say so"), "{codec}");
         }
     }
 }
 
-fn all_samples_of_stream(extension: &str, mut bytes: &[u8]) -> Result<Analysis, AudioError> {
-    let rules = SegmentRules::new(Duration::from_secs(15));
-    analyse(&sound_format(extension), &mut bytes, &rules, &mut Energy::new())
+fn survey_of_stream(extension: &str, mut bytes: &[u8]) -> Result<Survey, AudioError> {
+    Ok(survey(&sound_format(extension), &mut bytes)?.0)
 }
 
 #[test]
@@ -232,7 +235,7 @@ fn damage_in_the_middle_is_counted_and_what_is_around_it_is_kept() {
         bytes.splice(middle..middle, [0x55; 700]);
         let (extension, kept) = (name.split('.').nth(1).unwrap(), all_samples(&sound_format("wav"), &bytes).len());
         let found = found(extension, &bytes).unwrap();
-        let harm = found.dropped_bytes > 0 && found.dropped_in_middle || found.concealed_ms > 0;
+        let harm = found.survey.dropped_bytes > 0 && found.survey.dropped_in_middle || found.survey.concealed_ms > 0;
         assert!(harm, "{name}: {found:?}");
         assert!(kept > samples / 5 && kept <= samples, "{name}: {kept} of {samples} are left");
     }
@@ -268,8 +271,8 @@ fn an_ogg_stream_behind_another_one_is_dropped_and_said_to_be() {
     for name in ["48000_2.ogg", "48000_1.opus"] {
         let one = sound(name);
         let found = found("ogg", &one.repeat(2)).unwrap();
-        let dropped = (found.dropped_bytes, found.dropped_in_middle);
-        assert_eq!((found.duration_ms, dropped), (2_990, (one.len() as u64, true)), "{name}");
+        let dropped = (found.survey.dropped_bytes, found.survey.dropped_in_middle);
+        assert_eq!((found.survey.duration_ms, dropped), (2_990, (one.len() as u64, true)), "{name}");
     }
 }
 
@@ -286,6 +289,6 @@ fn a_file_of_nothing_but_headers_is_given_up() {
         [([&sound("48000_1.opus")[..2_000], &page.repeat(800_000)].concat(), "opus"), (flac, "flac")]
     {
         let found = found(extension, &bytes).unwrap();
-        assert!(found.dropped_in_middle && found.verdict() == Verdict::Invalid, "{extension}: {found:?}");
+        assert!(found.survey.dropped_in_middle && found.verdict() == Verdict::Invalid, "{extension}: {found:?}");
     }
 }

@@ -24,20 +24,27 @@ pub fn run(name: &str, bytes: &[u8], as_stream: bool) -> Option<Result<Analysis,
 fn analyse(format: &Format, bytes: &[u8], as_stream: bool) -> Result<Analysis, AudioError> {
     let (rules, mut energy) = (SegmentRules::new(Duration::from_secs(15)), Energy::new());
     if as_stream {
-        return audio::analyse_within(format, &mut &bytes[..], &rules, &mut energy, WITHIN);
+        let (survey, kept) = audio::survey_within(format, &mut &bytes[..], WITHIN)?;
+        return match kept {
+            Some(kept) => audio::analyse(survey, format, &kept, &rules, &mut energy),
+            None => audio::analyse(survey, format, &mut &bytes[..], &rules, &mut energy),
+        };
     }
-    audio::analyse_within(format, Input::ranges(&mut Cursor::new(bytes)), &rules, &mut energy, WITHIN)
+    let again = || Cursor::new(bytes);
+    let (survey, _) = audio::survey_within(format, Input::ranges(&mut again()), WITHIN)?;
+    audio::analyse(survey, format, Input::ranges(&mut again()), &rules, &mut energy)
 }
 
 fn check(found: &Analysis, size: usize) {
-    assert!(found.dropped_bytes <= size as u64, "more is dropped than there was: {found:?}");
-    assert!(found.concealed_ms <= found.duration_ms, "more is concealed than there is: {found:?}");
+    let survey = &found.survey;
+    assert!(survey.dropped_bytes <= size as u64, "more is dropped than there was: {found:?}");
+    assert!(survey.concealed_ms <= survey.duration_ms, "more is concealed than there is: {found:?}");
     let sorted = found.segments.windows(2).all(|pair| pair[0].end_ms <= pair[1].start_ms);
     let inside = found.segments.iter().all(|span| span.start_ms < span.end_ms);
     let last = found.segments.last().map_or(0, |span| u64::from(span.end_ms));
-    assert!(sorted && inside && last <= found.duration_ms, "segments are out of place: {found:?}");
+    assert!(sorted && inside && last <= survey.duration_ms, "segments are out of place: {found:?}");
     if found.verdict() == Verdict::Silent {
-        let whole = found.frames > 0 && !found.dropped_in_middle && found.concealed_ms * 20 <= found.duration_ms;
+        let whole = survey.frames > 0 && !survey.dropped_in_middle && survey.concealed_ms * 20 <= survey.duration_ms;
         assert!(whole, "called silent: {found:?}");
     }
 }
@@ -53,9 +60,9 @@ fn cut(format: &Format, found: &Analysis, bytes: &[u8], as_stream: bool) {
         ControlFlow::Continue(())
     };
     let done = if as_stream {
-        audio::cut(format, &mut &bytes[..], &found.segments, &mut sink)
+        audio::cut(format, &mut &bytes[..], found.survey.gain, &found.segments, &mut sink)
     } else {
-        audio::cut(format, Input::ranges(&mut Cursor::new(bytes)), &found.segments, &mut sink)
+        audio::cut(format, Input::ranges(&mut Cursor::new(bytes)), found.survey.gain, &found.segments, &mut sink)
     };
     done.unwrap();
     assert!(left.next().is_none());

@@ -12,7 +12,7 @@ use domain::{Codec, Format, RecordingId, Uid};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::intake::Intake;
-use crate::bytes_in::Ranges;
+use crate::bytes_in::Staged;
 use crate::error::Result;
 use crate::first_pass::{Listened, Pass, listen};
 use crate::ports::BlobName;
@@ -103,17 +103,13 @@ impl Searched<'_> {
         place: Arc<OwnedSemaphorePermit>,
     ) -> Result<Option<AudioFacts>> {
         let Ok(name) = domain::name::parse(&file.name) else { return Ok(None) };
+        let world = self.world;
         let blob = BlobName::listed(file.blob.clone());
-        let stream = self.world.blobs.read(&blob, 0).await?;
-        let ranges = Ranges::wanted(&name.format, &self.world.blobs, &blob, file.size);
-        let rules = SegmentRules::new(SPAN);
-        // What is read twice is kept meanwhile.
-        let keep = ranges.is_some().then_some(file.size);
-        let pass = Pass { format: name.format, rules, keep, within: Some(within) };
-        Ok(match listen(stream, ranges, pass, place).await? {
-            Listened::Heard(heard) if heard.sha256 == file.sha256 && heard.verdict() == Verdict::Silent => {
-                Some(heard.facts())
-            }
+        let staged = Staged { blobs: &world.blobs, blob, size: file.size, format: name.format, clock: None };
+        let (sha256, rules, detection) = (file.sha256, SegmentRules::new(SPAN), world.detection.clone());
+        let pass = Pass { sha256, rules, detection, within: Some(within) };
+        Ok(match listen(&staged, pass, place).await? {
+            Listened::Heard(heard) if heard.verdict() == Verdict::Silent => Some(heard.facts()),
             _ => None,
         })
     }

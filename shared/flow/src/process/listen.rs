@@ -1,85 +1,79 @@
 //! The first pass over a staged file: is it whole, what is in it, where is speech. Its plan is written from this.
 
-use audio::{Analysis, SegmentRules, Verdict};
-use bytes::Bytes;
+use audio::{SegmentRules, Survey, Verdict};
 use domain::planning::{FilePlan, Heard};
-use domain::{Code, Failure, Format, Job, Recording, Segment};
+use domain::{Code, Failure, JobFile, Peaks, Recording, Segment};
 
 use super::delivery::Delivery;
-use super::stop::{Stop, unfenced};
-use crate::bytes_in::Ranges;
+use super::stop::Stop;
+use crate::bytes_in::Staged;
 use crate::error::{Error, Kind};
-use crate::first_pass::{self, Listened, Pass};
+use crate::first_pass::{self, Again, Listened, Pass};
 use crate::persist::persist;
 use crate::ports::BlobName;
 
 impl Delivery<'_> {
-    /// One file, from its bytes to a settled state. Gives back the job after it.
-    pub async fn file(&self, job: Job, index: usize) -> Result<Job, Stop> {
+    /// One file, from its bytes to a settled state.
+    pub async fn file(&self, index: usize) -> Result<(), Stop> {
         let world = self.world;
-        let file = &job.files[index];
+        let file = &self.job.files[index];
         let wanted = [file.recording];
-        let recording = persist(&*world.clock, || world.store.recordings(&job.uid, &wanted)).await?;
+        let recording = persist(&*world.clock, || world.store.recordings(&self.job.uid, &wanted)).await?;
         let Some(Some(recording)) = recording.into_iter().next() else {
             return Err(Stop::Fault(Error::new(Kind::Corrupt, "process.file", file.recording)));
         };
         let format = match domain::name::parse(&file.name) {
             Ok(name) => name.format,
             // It was accepted by its name: only a version that understood more can have done so.
-            Err(why) => return self.fail_file(index, Failure::because(Code::InvalidAudio, why.to_string())).await,
+            Err(why) => return self.invalid(index, Failure::because(Code::InvalidAudio, why.to_string())).await,
         };
-        let (plan, kept) = if recording.needs_listening() {
-            match self.listen(&job, index, &format).await? {
+        let (blob, clock) = (BlobName::listed(file.blob.clone()), Some(&*world.clock));
+        let staged = Staged { blobs: &world.blobs, blob, size: file.size, format, clock };
+        let (plan, again) = if recording.needs_listening() {
+            match self.listen(index, &staged).await? {
                 Ok(heard) => heard,
-                Err(failure) => return self.fail_file(index, failure).await,
+                Err(failure) => return self.invalid(index, failure).await,
             }
         } else {
             // Planned by an earlier job: this one goes on with it.
-            (FilePlan { fence: self.fence, index, facts: recording.facts, heard: Heard::Silence }, None)
+            let (facts, heard, peaks) = (recording.facts, Heard::Silence, Peaks::default());
+            (FilePlan { fence: self.fence, index, facts, heard, peaks }, Again::Staged)
         };
-        let (job, recording) = self.write_plan(&plan).await?;
-        if job.files[index].status.is_settled() {
-            return Ok(job);
+        let (file, recording) = self.write_plan(&plan).await?;
+        if file.status.is_settled() {
+            return Ok(());
         }
-        self.speech(job, recording, index, &format, kept).await
+        self.speech(file, recording, index, &staged, &again).await
     }
 
-    async fn write_plan(&self, plan: &FilePlan) -> Result<(Job, Recording), Stop> {
+    async fn invalid(&self, index: usize, failure: Failure) -> Result<(), Stop> {
+        self.fail_file(index, failure).await.map(drop)
+    }
+
+    async fn write_plan(&self, plan: &FilePlan) -> Result<(JobFile, Recording), Stop> {
         let world = self.world;
-        let written = persist(&*world.clock, || world.store.plan_file(self.job_id, plan, world.at())).await?;
-        let (job, recording) = unfenced(written)?;
-        self.wrote();
-        let file = &job.files[plan.index];
+        let (mut job, recording) = self.write(|| world.store.plan_file(self.job.id, plan, world.at())).await?;
+        let file = job.files.swap_remove(plan.index);
         tracing::debug!(step = "plan", job_id = %job.id, file = plan.index, status = ?file.status, segments = file.counts.segments);
-        Ok((job, recording))
+        Ok((file, recording))
     }
 
-    /// The plan, and the bytes when they are few. `Ok(Err(_))`: the file cannot be worked on at all.
-    async fn listen(
-        &self,
-        job: &Job,
-        index: usize,
-        format: &Format,
-    ) -> Result<Result<(FilePlan, Option<Bytes>), Failure>, Stop> {
-        let file = &job.files[index];
-        let missing = || Failure::because(Code::StagedAudioMissing, "the staged audio of the file is gone");
-        let blob = BlobName::listed(file.blob.clone());
-        let stream = match persist(&*self.world.clock, || self.world.blobs.read(&blob, 0)).await {
-            Ok(stream) => stream,
-            Err(error) if error.kind == Kind::NotFound => return Ok(Err(missing())),
-            Err(error) => return Err(Stop::File(error)),
-        };
-        let ranges = Ranges::wanted(format, &self.world.blobs, &blob, file.size);
-        let pass = Pass { format: *format, rules: self.segment_rules(), keep: Some(file.size), within: None };
-        let listened = first_pass::listen(stream, ranges, pass, ()).await;
-        Ok(match listened {
-            Err(error) if error.kind == Kind::NotFound => Err(missing()),
+    /// The plan, and from where the file is read again. `Ok(Err(_))`: the file cannot be worked on at all.
+    async fn listen(&self, index: usize, staged: &Staged<'_>) -> Result<Result<(FilePlan, Again), Failure>, Stop> {
+        let (sha256, detection) = (self.job.files[index].sha256, self.world.detection.clone());
+        let pass = Pass { sha256, rules: self.segment_rules(), detection, within: None };
+        // First a place, then the bytes: a stream is not left open while nobody reads it.
+        let place = self.worker.decoding.place().await;
+        Ok(match first_pass::listen(staged, pass, place).await {
+            Err(error) if error.kind == Kind::NotFound => {
+                Err(Failure::because(Code::StagedAudioMissing, "the staged audio of the file is gone"))
+            }
             Err(error) => return Err(Stop::File(error)),
             Ok(Listened::Unreadable(why)) => Err(Failure::because(Code::InvalidAudio, why.to_string())),
-            Ok(Listened::Heard(heard)) if heard.sha256 != file.sha256 => {
+            Ok(Listened::OtherBytes) => {
                 Err(Failure::because(Code::DigestMismatch, "the staged bytes differ from those that were announced"))
             }
-            Ok(Listened::Heard(heard)) => Ok((plan(self.fence, index, &heard), heard.kept)),
+            Ok(Listened::Heard(heard)) => Ok((plan(self.fence, index, &heard), heard.again)),
         })
     }
 
@@ -95,20 +89,20 @@ fn plan(fence: u64, index: usize, heard: &first_pass::Heard) -> FilePlan {
     let heard = match analysis.verdict() {
         Verdict::Speech => Heard::Speech(analysis.segments.iter().map(segment).collect()),
         Verdict::Silent => Heard::Silence,
-        Verdict::Invalid => Heard::Nothing(why_invalid(analysis)),
+        Verdict::Invalid => Heard::Nothing(why_invalid(&analysis.survey)),
     };
-    FilePlan { fence, index, facts, heard }
+    FilePlan { fence, index, facts, heard, peaks: analysis.survey.peaks.clone() }
 }
 
-fn why_invalid(analysis: &Analysis) -> String {
-    if analysis.frames == 0 {
+fn why_invalid(survey: &Survey) -> String {
+    if survey.frames == 0 {
         "nothing in the file can be decoded; does its name tell the right codec?".to_owned()
-    } else if analysis.roar {
+    } else if survey.roar {
         "the file is loud noise without speech; does its name tell the right codec?".to_owned()
     } else {
         format!(
             "no speech was found, and too much of the file is damaged to call it silent ({} bytes dropped, {} ms concealed)",
-            analysis.dropped_bytes, analysis.concealed_ms
+            survey.dropped_bytes, survey.concealed_ms
         )
     }
 }

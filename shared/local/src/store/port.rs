@@ -8,7 +8,7 @@ use domain::placement::Group;
 use domain::planning::FilePlan;
 use domain::session::{SessionRequest, WholeFile};
 use domain::{
-    Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Timestamp, Uid,
+    Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Peaks, Recording, RecordingId, Timestamp, Uid,
 };
 use flow::Result;
 use flow::ports::{
@@ -16,7 +16,7 @@ use flow::ports::{
     LineCursor, Opened, Removed, SessionCompleted, Stepped, Store, Written,
 };
 
-use super::table::{conversations, devices as registered, jobs, lines, recordings, usage};
+use super::table::{conversations, devices as registered, jobs, lines, peaks, recordings, usage};
 use super::{Moment, SqliteStore, accept, deletion, devices, reading, session, step, turns, work};
 
 #[async_trait]
@@ -108,6 +108,11 @@ impl Store for SqliteStore {
         let (uid, ids) = (uid.clone(), ids.to_vec());
         let load = move |db: &_| ids.iter().map(|id| recordings::load_one(db, &uid, *id)).collect();
         self.read("store.recordings", "", load).await
+    }
+
+    async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {
+        let uid = uid.clone();
+        self.read("store.peaks", recording, move |db| peaks::load(db, &uid, recording)).await
     }
 
     async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {

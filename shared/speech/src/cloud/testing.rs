@@ -37,12 +37,14 @@ pub fn settings() -> CloudSettings {
     CloudSettings { deepgram: deepgram("https://api.deepgram.com"), http: http("http://localhost:8000") }
 }
 
+pub type Replies = fn() -> Reply;
+
 pub async fn provider(reply: impl Fn() -> Reply + Send + Sync + 'static) -> Provider {
     Provider::start(move |_: &Asked| reply()).await
 }
 
 /// A second and a half of silence: a provider that is played does not listen.
-pub const SILENCE: [f32; 24_000] = [0.0; 24_000];
+pub static SILENCE: [f32; 24_000] = [0.0; 24_000];
 
 pub async fn transcribe(
     engine: &dyn Engine,
@@ -61,7 +63,7 @@ pub fn packets(start_ms: u32, end_ms: u32) -> Packets {
     let span = Span { start_ms, end_ms };
     let format = domain::name::parse(CLIP).unwrap().format;
     let bytes = std::fs::read(format!("{SPEECH}/{CLIP}")).unwrap();
-    audio::cut_packets(&format, &mut &bytes[..], &[span], &mut |_, cut| {
+    audio::cut_packets(&format, &mut &bytes[..], domain::Gain::ONE, &[span], &mut |_, cut| {
         found = Some(cut);
         ControlFlow::Continue(())
     })
@@ -86,7 +88,7 @@ pub fn samples(start_ms: u32, end_ms: u32) -> Vec<f32> {
 pub fn read(name: &str, bytes: &[u8], start_ms: u32, end_ms: u32) -> Vec<f32> {
     let mut all = Vec::new();
     let format = domain::name::parse(name).unwrap().format;
-    audio::cut(&format, &mut &bytes[..], &[Span { start_ms, end_ms }], &mut |_, samples| {
+    audio::cut(&format, &mut &bytes[..], domain::Gain::ONE, &[Span { start_ms, end_ms }], &mut |_, samples| {
         all = samples;
         ControlFlow::Continue(())
     })

@@ -6,7 +6,7 @@ use domain::placement::Group;
 use domain::planning::FilePlan;
 use domain::session::{SessionRequest, WholeFile};
 use domain::{
-    Bucket, Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Status,
+    Bucket, Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Peaks, Recording, RecordingId, Status,
     Timestamp, Uid,
 };
 use flow::Result;
@@ -91,6 +91,10 @@ impl<P: Store + ?Sized, F: Fault> Store for Faulty<P, F> {
 
     async fn recordings(&self, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Option<Recording>>> {
         self.reading("store.recordings", self.inner.recordings(uid, ids)).await
+    }
+
+    async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {
+        self.reading("store.peaks", self.inner.peaks(uid, recording)).await
     }
 
     async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {

@@ -3,7 +3,7 @@
 
 use domain::placement::{Answer, Group};
 use domain::planning::{FilePlan, Heard};
-use domain::{Code, Command, FileStatus, Job, JobId, Mark, PutBack, Recording, Rules, Status, Timestamp};
+use domain::{Code, Command, FileStatus, Job, JobId, Mark, Peaks, PutBack, Recording, Rules, Status, Timestamp};
 use flow::Result;
 use flow::ports::{At, Created, Random, Stepped, Store, Written};
 use testkit::build::{T0, facts, line_for};
@@ -194,7 +194,8 @@ impl Driver<'_> {
         let Some(take) = self.case.take(file.recording) else { return };
         if file.status == FileStatus::Queued {
             let heard = take.heard();
-            let plan = FilePlan { fence: held.lease.fence, index, facts: facts(&heard), heard };
+            let plan =
+                FilePlan { fence: held.lease.fence, index, facts: facts(&heard), heard, peaks: Peaks::default() };
             let written = done(at_once(self.store.plan_file(held.id, &plan, self.at())));
             self.hold(n, written);
         } else {

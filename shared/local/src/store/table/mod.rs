@@ -4,5 +4,6 @@ pub mod conversations;
 pub mod devices;
 pub mod jobs;
 pub mod lines;
+pub mod peaks;
 pub mod recordings;
 pub mod usage;

@@ -6,7 +6,7 @@ use testkit::provider::{Asked, Reply};
 
 use super::answer::tests::documented;
 use super::*;
-use crate::cloud::testing::{self, KEY, SILENCE, opus, packets, provider, read, samples, transcribe};
+use crate::cloud::testing::{self, KEY, Replies, SILENCE, opus, packets, provider, read, samples, transcribe};
 
 async fn engine(reply: impl Fn() -> Reply + Send + Sync + 'static) -> (Provider, Deepgram) {
     let provider = provider(reply).await;
@@ -137,7 +137,7 @@ async fn a_wish_to_be_left_alone_is_passed_on_in_seconds_and_as_a_date() {
 
 #[tokio::test]
 async fn broken_answers_are_faults_and_never_silence() {
-    let broken: [(&str, fn() -> Reply); 8] = [
+    let broken: [(&str, Replies); 8] = [
         ("cut", || Reply::cut(r#"{"metadata": {"duration"#)),
         ("endless", Reply::endless),
         ("empty", || Reply::text(200, "application/json", "")),

@@ -8,7 +8,7 @@ use testkit::provider::{Asked, Reply};
 
 use super::answer::tests::documented;
 use super::*;
-use crate::cloud::testing::{self, KEY, SILENCE, opus, packets, provider, read, samples, transcribe};
+use crate::cloud::testing::{self, KEY, Replies, SILENCE, opus, packets, provider, read, samples, transcribe};
 
 fn engine_at(url: &str) -> Transcriptions {
     Transcriptions::new(&testing::http(url)).unwrap()
@@ -150,7 +150,7 @@ async fn errors_end_as_they_are_documented_to_mean() {
 
 #[tokio::test]
 async fn broken_answers_are_faults_and_never_silence() {
-    let broken: [(&str, fn() -> Reply); 6] = [
+    let broken: [(&str, Replies); 6] = [
         ("cut", || Reply::cut(r#"{"text": "The"#)),
         ("endless", Reply::endless),
         ("empty", || Reply::text(200, "application/json", "")),

@@ -8,8 +8,8 @@ use domain::recording::State;
 use domain::{Code, Command, FileStatus, Segment};
 use flow::ports::{Store, Written};
 
-use super::{MS, ann};
-use crate::build::{after, batch, conversation_id, facts, phone, segments, speech};
+use super::{MS, ann, bob};
+use crate::build::{after, batch, conversation_id, facts, peaks, phone, segments, speech};
 use crate::scene::Scene;
 
 pub async fn a_plan_is_written_once_with_what_it_fixes(store: Arc<dyn Store>) {
@@ -118,6 +118,21 @@ pub async fn speech_is_remembered_apart_from_its_padding(store: Arc<dyn Store>) 
     let (job, _) = scene.plan(&job, 0, Heard::Speech(vec![Segment::open(0, 1000, 600)])).await;
     scene.say(&job, 0, &[(0, "padded")]).await;
     assert_eq!(scene.usage(&ann()).await.transcribed_ms, 600);
+}
+
+pub async fn what_a_recording_looks_like_is_kept_with_the_plan_that_stands(store: Arc<dyn Store>) {
+    let scene = Scene::new(store.clone());
+    let heard = speech(&[(0, 900), (2000, 3000)]);
+    let job = scene.accept(&ann(), &[phone(0), phone(90)]).await;
+    let job = scene.claim(job.id).await;
+    let (spoken, silent) = (job.files[0].recording, job.files[1].recording);
+    assert_eq!(store.peaks(&ann(), spoken).await.unwrap(), None, "nobody has listened to it");
+    scene.plan(&job, 0, heard.clone()).await;
+    scene.plan(&job, 0, speech(&[(50, 800)])).await;
+    scene.plan(&job, 1, Heard::Silence).await;
+    assert_eq!(store.peaks(&ann(), spoken).await.unwrap(), Some(peaks(&heard)), "the first plan's stay");
+    assert_eq!(store.peaks(&ann(), silent).await.unwrap(), None);
+    assert_eq!(store.peaks(&bob(), spoken).await.unwrap(), None, "it is ann's");
 }
 
 pub async fn a_plan_shows_that_the_worker_lives(store: Arc<dyn Store>) {

@@ -18,7 +18,7 @@ use domain::planning::FilePlan;
 use domain::session::{SessionRequest, WholeFile};
 use domain::transition::Context;
 use domain::{
-    Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Timestamp, Uid,
+    Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Peaks, Recording, RecordingId, Timestamp, Uid,
 };
 use flow::Result;
 use flow::ports::feed::Watchers;
@@ -182,6 +182,10 @@ impl flow::ports::Store for Store {
     async fn recordings(&self, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Option<Recording>>> {
         let tables = self.tables();
         Ok(ids.iter().map(|id| tables.recordings.get(&(uid.clone(), *id)).cloned()).collect())
+    }
+
+    async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {
+        Ok(self.tables().peaks.get(&(uid.clone(), recording)).cloned())
     }
 
     async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {

@@ -69,6 +69,8 @@ impl Tables {
             Ok(planned) => {
                 self.jobs.insert(id, planned.job.clone());
                 self.put_recording(planned.recording.clone());
+                let of = (planned.recording.uid.clone(), planned.recording.id);
+                self.peaks.extend(planned.peaks.map(|peaks| (of, peaks)));
                 Written::Done((planned.job, planned.recording))
             }
         }

@@ -1,0 +1,179 @@
+//! From a file to its speech with the real detector: sounds that are none, speech in noise, speech too low, speech at
+//! known places.
+
+use std::f32::consts::TAU;
+use std::time::Duration;
+
+use super::*;
+use crate::detect::{Region, Silero};
+use crate::survey::survey;
+use crate::testing::{f1, file, fixture_samples, format, network, noise, pink, quieter, s16};
+
+const SECOND: usize = 16_000;
+
+/// What the whole chain finds in a recording of these samples.
+fn heard(samples: &[f32]) -> Analysis {
+    let (bytes, format) = (file(&s16(samples), 320), format("pcm16_16000_1"));
+    let (survey, kept) = survey(&format, &mut &bytes[..]).unwrap();
+    let (rules, mut silero) = (SegmentRules::new(Duration::from_secs(15)), Silero::new(network()));
+    let mut bytes = &bytes[..];
+    let again = kept.as_ref().map_or_else(|| Input::from(&mut bytes), Input::from);
+    analyse(survey, &format, again, &rules, &mut silero).unwrap()
+}
+
+fn clip(name: &str) -> Vec<f32> {
+    fixture_samples(&format!("{name}_pcm16"))
+}
+
+fn made(seconds: usize, sample: impl FnMut(f32) -> f32) -> Vec<f32> {
+    (0..seconds * SECOND).map(|at| at as f32 / SECOND as f32).map(sample).collect()
+}
+
+/// Noise between about 300 and 2,000 Hz that swells and fades: in through the nose, out through the mouth.
+fn breathing(seconds: usize) -> Vec<f32> {
+    let (mut low, mut lower, white) = (0.0, 0.0, noise(seconds * SECOND, 1.0));
+    let mut white = white.iter();
+    made(seconds, |at| {
+        low += 0.5 * (white.next().copied().unwrap_or(0.0) - low);
+        lower += 0.11 * (low - lower);
+        let (phase, loud) = (at % 4.0, if at % 4.0 < 1.6 { 0.5 } else { 1.0 });
+        let swell = if phase < 1.6 {
+            phase / 1.6
+        } else if phase < 3.4 {
+            (phase - 1.6) / 1.8
+        } else {
+            0.0
+        };
+        0.5 * loud * (swell * TAU / 2.0).sin() * (low - lower)
+    })
+}
+
+/// Four chords, struck every two seconds, each note with its overtones, over a bass.
+fn music(seconds: usize) -> Vec<f32> {
+    const CHORDS: [[f32; 4]; 4] = [
+        [65.4, 261.6, 329.6, 392.0],
+        [55.0, 220.0, 261.6, 329.6],
+        [43.7, 174.6, 220.0, 261.6],
+        [49.0, 196.0, 246.9, 293.7],
+    ];
+    made(seconds, |at| {
+        let struck = at % 2.0;
+        let note = |hertz: f32| (1..=5u8).map(f32::from).map(|n| (TAU * hertz * n * at).sin() / (n * n)).sum::<f32>();
+        let chord = CHORDS[(at / 2.0) as usize % 4].map(note).iter().sum::<f32>();
+        0.12 * chord * (struck * 60.0).min(1.0) * (-0.8 * struck).exp()
+    })
+}
+
+#[test]
+fn sounds_that_are_no_speech_are_silence_at_any_level() {
+    // A louder one is a roar.
+    let tone = made(20, |at| 0.3 * (TAU * 440.0 * at).sin());
+    let mut clicks = vec![0.0; 20 * SECOND];
+    (0..40).for_each(|at| clicks[at * 7_900 + 100..][..40].fill(0.8));
+    let sounds: [(&str, Vec<f32>); 6] = [
+        ("silence", vec![0.0; 20 * SECOND]),
+        ("a tone", tone),
+        ("clicks", clicks),
+        ("breathing", breathing(20)),
+        ("music", music(20)),
+        ("pink noise", pink(20 * SECOND, 0.15)),
+    ];
+    for (name, sound) in sounds {
+        for db in [0.0, -12.0, -30.0, -50.0] {
+            let found = heard(&quieter(&sound, db));
+            assert_eq!((found.verdict(), &found.speech[..]), (Verdict::Silent, &[][..]), "{name} at {db} dB");
+        }
+    }
+}
+
+fn rms(samples: &[f32]) -> f32 {
+    (samples.iter().map(|sample| sample * sample).sum::<f32>() / samples.len().max(1) as f32).sqrt()
+}
+
+/// Where somebody speaks in a clean recording, told by its loudness alone: at most so far below the loudest 10 ms, with
+/// pauses and noises as short as the rules for regions have them.
+fn labels(clean: &[f32], below: f32) -> Vec<Region> {
+    let loudness: Vec<f32> = clean.chunks(160).map(rms).collect();
+    let least = loudness.iter().copied().fold(0.0, f32::max) * below;
+    let mut labels: Vec<Region> = Vec::new();
+    for (step, _) in (0u32..).zip(&loudness).filter(|(_, loudness)| **loudness > least) {
+        let (start_ms, end_ms) = (step * 10, step * 10 + 10);
+        match labels.last_mut() {
+            Some(last) if start_ms - last.end_ms < crate::detect::MIN_PAUSE_MS => last.end_ms = end_ms,
+            _ => labels.push(Region { start_ms, end_ms }),
+        }
+    }
+    labels.retain(|label| label.end_ms - label.start_ms >= crate::detect::MIN_SPEECH_MS);
+    labels
+}
+
+/// Every clip, with pauses of different lengths between them, and where in it is speech.
+fn clean() -> (Vec<f32>, Vec<Region>) {
+    let mut all = vec![0.0; 3 * SECOND];
+    for (number, name) in ["jfk", "ss0870", "ss0880", "ss0890", "sonnet"].iter().enumerate() {
+        let clip = clip(name);
+        let level = 0.05 / rms(&clip);
+        all.extend(clip.iter().map(|sample| sample * level));
+        all.resize(all.len() + (2 + number) * SECOND, 0.0);
+    }
+    let labels = labels(&all, 0.03);
+    (all, labels)
+}
+
+#[test]
+fn speech_is_found_in_noise_that_is_as_loud() {
+    let (clean, labels) = clean();
+    let spoken: Vec<f32> = labels
+        .iter()
+        .flat_map(|label| clean[label.start_ms as usize * 16..label.end_ms as usize * 16].iter().copied())
+        .collect();
+    for (snr_db, least) in [(40.0, 0.93), (10.0, 0.92), (0.0, 0.90)] {
+        let noise = pink(clean.len(), rms(&spoken) * 10f32.powf(-snr_db / 20.0));
+        let mix: Vec<f32> = clean.iter().zip(&noise).map(|(clean, noise)| clean + noise).collect();
+        for db in [0.0, -24.0] {
+            let found = f1(&heard(&quieter(&mix, db)).speech, &labels);
+            println!("speech {snr_db} dB above pink noise, {db} dB: F1 {found:.3}");
+            assert!(found >= least, "{found} at {snr_db} dB above the noise, {db} dB");
+        }
+    }
+}
+
+#[test]
+fn speech_far_too_low_is_found_where_it_is_found_at_its_level() {
+    for name in ["jfk", "sonnet", "ss0870", "ss0880", "ss0890"] {
+        let (clip, low) = (clip(name), quieter(&clip(name), -42.0));
+        let (found, found_low) = (heard(&clip), heard(&low));
+        let agreed = f1(&found.speech, &found_low.speech);
+        println!("{name}: gains {:?} and {:?}, F1 {agreed:.3}", found.survey.gain, found_low.survey.gain);
+        assert!(agreed > 0.95, "{name}: {agreed}");
+        assert_eq!(found.segments.len(), found_low.segments.len(), "{name}");
+    }
+}
+
+#[test]
+fn a_clip_at_a_known_place_is_found_there() {
+    for name in ["jfk", "ss0870", "ss0880", "ss0890"] {
+        let clip = clip(name);
+        let spoken_ms = labels(&clip, 0.1)[0].start_ms;
+        for (lead, around) in [(0, 0.0), (12_345, 0.0), (12_345, 0.0002), (600_000, 0.0)] {
+            let around = |ms: usize| noise(ms * 16, around);
+            let found = heard(&[around(lead), clip.clone(), around(3_000)].concat());
+            let expected = u32::try_from(lead).unwrap() + spoken_ms;
+            let start_ms = found.speech[0].start_ms;
+            assert!(start_ms.abs_diff(expected) <= 250, "{name} after {lead} ms: {start_ms}, not {expected}");
+            assert!(start_ms - found.segments[0].start_ms <= 200, "what is before it is padding");
+        }
+    }
+}
+
+#[test]
+fn an_offset_changes_nothing() {
+    for offset in [0.1, -0.4] {
+        let clip = clip("ss0890");
+        let off: Vec<f32> = clip.iter().map(|sample| sample * 0.5 + offset).collect();
+        let (found, with_offset) = (heard(&quieter(&clip, -6.0206)), heard(&off));
+        assert_eq!(found.survey.gain, with_offset.survey.gain);
+        assert_eq!(found.segments.len(), with_offset.segments.len());
+        assert!(f1(&found.speech, &with_offset.speech) > 0.99, "{:?} {:?}", found.speech, with_offset.speech);
+    }
+}

@@ -1,0 +1,146 @@
+//! The default detector: Silero, a small network that was trained to tell voices from everything else.
+//!
+//! Where nothing can be heard it is not asked: it sleeps until a window is loud enough to hold anything, and is then given
+//! what came just before as well, so that it hears the beginning as if it had been awake. It wakes with nothing in its
+//! memory, as at the start of a recording: minutes of silence drive what it remembers to where it hears worse, and so
+//! silence of any length is the same to it.
+
+mod layer;
+mod network;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use self::network::{CONTEXT, Memory, WINDOW};
+pub use self::network::{ModelError, Network};
+use super::{Detector, Hysteresis, Region, samples_to_ms};
+use crate::level::AUDIBLE;
+use crate::resample::RATE;
+
+const START: f32 = 0.5;
+const STOP: f32 = 0.35;
+const WINDOW_MS: u32 = WINDOW as u32 * 1_000 / RATE;
+
+/// Windows that are judged at once: more do not make it faster, and these fit into a core's cache.
+const BATCH: usize = 64;
+/// Inaudible windows until it sleeps: about a second, longer than any region stays open over a pause.
+const DOZE: usize = 32;
+/// Windows that it is given when it wakes, before the first that can be heard: half a second.
+const LEAD: usize = 16;
+
+/// See the module.
+pub struct Silero {
+    network: Arc<Network>,
+    memory: Memory,
+    /// The context of the first window, and the windows that are to be judged.
+    batch: Vec<f32>,
+    /// Samples of the window that is not full yet.
+    open: Vec<f32>,
+    /// Inaudible windows in a row, while awake.
+    quiet: usize,
+    /// Asleep: the last windows, of which the network knows nothing.
+    asleep: Option<VecDeque<[f32; WINDOW]>>,
+    scores: Hysteresis,
+    samples: u64,
+    sleeps: bool,
+}
+
+impl Silero {
+    pub fn new(network: Arc<Network>) -> Self {
+        Self {
+            network,
+            memory: Memory::default(),
+            batch: vec![0.0; CONTEXT],
+            open: Vec::with_capacity(WINDOW),
+            quiet: 0,
+            // Before the recording there was silence.
+            asleep: Some(VecDeque::new()),
+            scores: Hysteresis::new(START, STOP, WINDOW_MS),
+            samples: 0,
+            sleeps: true,
+        }
+    }
+
+    fn close_window(&mut self) {
+        let mut window = [0.0; WINDOW];
+        window[..self.open.len()].copy_from_slice(&self.open);
+        self.open.clear();
+        let power = window.iter().map(|sample| sample * sample).sum::<f32>() / WINDOW as f32;
+        let audible = !self.sleeps || power >= AUDIBLE * AUDIBLE;
+        match &mut self.asleep {
+            Some(last) if !audible => {
+                last.push_back(window);
+                if last.len() > LEAD
+                    && let Some(passed) = last.pop_front()
+                {
+                    self.batch.copy_from_slice(&passed[WINDOW - CONTEXT..]);
+                    self.scores.push(0.0);
+                }
+            }
+            Some(last) => {
+                let lead = std::mem::take(last);
+                (self.asleep, self.quiet) = (None, 0);
+                self.memory.forget();
+                lead.iter().for_each(|window| self.hear(window));
+                self.hear(&window);
+            }
+            None => {
+                self.hear(&window);
+                self.quiet = if audible { 0 } else { self.quiet + 1 };
+                if self.quiet == DOZE {
+                    self.judge();
+                    self.asleep = Some(VecDeque::with_capacity(LEAD + 1));
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self, window: &[f32; WINDOW]) {
+        self.batch.extend_from_slice(window);
+        if self.batch.len() >= CONTEXT + BATCH * WINDOW {
+            self.judge();
+        }
+    }
+
+    fn judge(&mut self) {
+        let windows = (self.batch.len() - CONTEXT) / WINDOW;
+        if windows == 0 {
+            return;
+        }
+        match self.network.run(&self.batch, &mut self.memory) {
+            Ok(scores) => scores.into_iter().for_each(|score| self.scores.push(score)),
+            // It ran when it was loaded. A wasted call to an engine is better than a lost sentence.
+            Err(_) => (0..windows).for_each(|_| self.scores.push(1.0)),
+        }
+        let context = self.batch.len() - CONTEXT;
+        self.batch.copy_within(context.., 0);
+        self.batch.truncate(CONTEXT);
+    }
+}
+
+impl Detector for Silero {
+    fn push(&mut self, mut samples: &[f32]) {
+        self.samples += samples.len() as u64;
+        while !samples.is_empty() {
+            let (now, later) = samples.split_at(samples.len().min(WINDOW - self.open.len()));
+            self.open.extend_from_slice(now);
+            samples = later;
+            if self.open.len() == WINDOW {
+                self.close_window();
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Vec<Region> {
+        if !self.open.is_empty() {
+            self.close_window();
+        }
+        self.judge();
+        let fresh = Self { sleeps: self.sleeps, ..Self::new(Arc::clone(&self.network)) };
+        let heard = std::mem::replace(self, fresh);
+        heard.scores.finish(u32::try_from(samples_to_ms(heard.samples)).unwrap_or(u32::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! What is speech and what is not, on real clips and on sounds made here.
+
+use super::*;
+use crate::testing::{f1, fixture_samples, network, noise, pink, quieter};
+
+/// Clips with a second of nothing around each.
+fn clips() -> Vec<(&'static str, Vec<f32>)> {
+    let around = |clip: Vec<f32>| [vec![0.0; 16_000], clip, vec![0.0; 16_000]].concat();
+    ["jfk", "sonnet", "ss0870", "ss0880", "ss0890"]
+        .map(|clip| (clip, around(fixture_samples(&format!("{clip}_pcm16")))))
+        .to_vec()
+}
+
+fn with(mut silero: Silero, samples: &[f32]) -> Vec<Region> {
+    samples.chunks(333).for_each(|piece| silero.push(piece));
+    let found = silero.finish();
+    assert_eq!(silero.finish(), [], "it is as new afterwards");
+    found
+}
+
+fn regions(samples: &[f32]) -> Vec<Region> {
+    with(Silero::new(network()), samples)
+}
+
+fn regions_without_sleep(samples: &[f32]) -> Vec<Region> {
+    with(Silero { sleeps: false, ..Silero::new(network()) }, samples)
+}
+
+/// The same regions, with ends that are at most so far apart.
+fn assert_alike(one: &[Region], other: &[Region], most: u32, what: &str) {
+    assert_eq!(one.len(), other.len(), "{what}: {one:?} and {other:?}");
+    for (one, other) in one.iter().zip(other) {
+        let apart = one.start_ms.abs_diff(other.start_ms).max(one.end_ms.abs_diff(other.end_ms));
+        assert!(apart <= most, "{what}: {one:?} and {other:?}");
+    }
+}
+
+#[test]
+fn sleep_changes_nothing_on_speech() {
+    for (name, clip) in clips() {
+        for samples in [quieter(&clip, -12.0), clip.clone()] {
+            assert_alike(&regions(&samples), &regions_without_sleep(&samples), WINDOW_MS, name);
+        }
+        // Between clips it wakes with an empty memory: a pause may be one more or one less, and no word is lost.
+        let samples = [&clip[..], &quieter(&clip, -20.0), &noise(90_000, 0.0008), &clip].concat();
+        let agreed = f1(&regions(&samples), &regions_without_sleep(&samples));
+        assert!(agreed > 0.98, "{name}: {agreed}");
+    }
+}
+
+fn shifted(regions: &[Region], by_ms: u32) -> Vec<Region> {
+    regions.iter().map(|r| Region { start_ms: r.start_ms + by_ms, end_ms: r.end_ms + by_ms }).collect()
+}
+
+#[test]
+fn speech_is_found_where_it_is_and_silence_before_it_shifts_nothing() {
+    for (name, clip) in clips() {
+        let found = regions(&clip);
+        assert!(!found.is_empty(), "{name}");
+        for windows in [1, 200, 5_000] {
+            let later = regions(&[vec![0.0; windows * WINDOW], clip.clone()].concat());
+            let by_ms = u32::try_from(windows).unwrap() * WINDOW_MS;
+            assert_alike(&later, &shifted(&found, by_ms), 0, name);
+        }
+        // Where windows begin elsewhere, a pause may be one more or one less.
+        let later = regions(&[vec![0.0; 1_000_003], clip].concat());
+        assert!(later[0].start_ms.abs_diff(found[0].start_ms + 62_500) <= 2 * WINDOW_MS, "{name}: {later:?}");
+    }
+}
+
+#[test]
+fn after_a_long_silence_it_hears_as_at_the_beginning() {
+    for (name, clip) in clips() {
+        let clip = &clip[..clip.len() / WINDOW * WINDOW];
+        let silence = vec![0.0; 300 * WINDOW];
+        let twice = regions(&[clip, &silence, clip].concat());
+        let (once, by_ms) = (regions(clip), u32::try_from((clip.len() + silence.len()) / 16).unwrap());
+        assert_eq!(twice, [once.clone(), shifted(&once, by_ms)].concat(), "{name}");
+    }
+}
+
+#[test]
+fn pieces_make_no_difference() {
+    let (name, clip) = clips().remove(0);
+    let in_pieces = |size| {
+        let mut silero = Silero::new(network());
+        clip.chunks(size).for_each(|piece| silero.push(piece));
+        silero.finish()
+    };
+    assert_eq!(in_pieces(1), in_pieces(clip.len()), "{name}");
+    assert_eq!(in_pieces(160), in_pieces(513), "{name}");
+}
+
+#[test]
+fn steady_noise_is_not_speech() {
+    for loudness in [0.001, 0.01, 0.05, 0.2] {
+        assert_eq!(regions(&noise(480_000, loudness)), [], "white, {loudness}");
+        assert_eq!(regions(&pink(480_000, loudness)), [], "pink, {loudness}");
+    }
+}

@@ -1,0 +1,119 @@
+//! Draws a recording of unknown length while it passes: pairs of lowest and highest sample, folded when there are too many.
+
+use domain::peaks::{MAX_PEAKS, Peaks};
+
+/// Finer than what is given away, so that the shares of a recording are equal within an eighth.
+const MOST: usize = 8 * MAX_PEAKS;
+
+pub(crate) struct Outline {
+    pairs: Vec<(f32, f32)>,
+    /// Samples in each pair but the last.
+    each: usize,
+    open: (f32, f32),
+    in_open: usize,
+}
+
+const NOTHING: (f32, f32) = (f32::INFINITY, f32::NEG_INFINITY);
+
+impl Default for Outline {
+    fn default() -> Self {
+        Self { pairs: Vec::new(), each: 1, open: NOTHING, in_open: 0 }
+    }
+}
+
+impl Outline {
+    pub fn push(&mut self, mut samples: &[f32]) {
+        while !samples.is_empty() {
+            let (now, later) = samples.split_at(samples.len().min(self.each - self.in_open));
+            self.open = now.iter().fold(self.open, |(low, high), sample| (low.min(*sample), high.max(*sample)));
+            self.in_open += now.len();
+            samples = later;
+            if self.in_open == self.each {
+                self.close();
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        self.pairs.push(std::mem::replace(&mut self.open, NOTHING));
+        self.in_open = 0;
+        if self.pairs.len() == MOST {
+            let (pairs, _) = self.pairs.as_chunks();
+            self.pairs = pairs.iter().map(|&[one, other]| both(one, other)).collect();
+            self.each *= 2;
+        }
+    }
+
+    /// With the factor that listeners apply.
+    pub fn finish(mut self, gain: f32) -> Peaks {
+        if self.in_open > 0 {
+            self.pairs.push(self.open);
+        }
+        let (from, to) = (self.pairs.len(), self.pairs.len().min(MAX_PEAKS));
+        let byte = |sample: f32| (sample * gain * 127.0).round().clamp(-127.0, 127.0) as i8;
+        let share = |index: usize| {
+            let pairs = &self.pairs[index * from / to..(index + 1) * from / to];
+            let (low, high) = pairs.iter().copied().fold(NOTHING, both);
+            (byte(low), byte(high))
+        };
+        Peaks::new((0..to).map(share))
+    }
+}
+
+fn both(one: (f32, f32), other: (f32, f32)) -> (f32, f32) {
+    (one.0.min(other.0), one.1.max(other.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::noise;
+
+    fn drawn(samples: &[f32], piece: usize, gain: f32) -> Vec<(i8, i8)> {
+        let mut outline = Outline::default();
+        samples.chunks(piece).for_each(|piece| outline.push(piece));
+        outline.finish(gain).pairs().collect()
+    }
+
+    #[test]
+    fn every_length_is_drawn_with_as_many_pairs_as_there_can_be() {
+        for (length, pairs) in
+            [(0, 0), (1, 1), (999, 999), (1_000, 1_000), (7_999, 1_000), (8_000, 1_000), (160_001, 1_000)]
+        {
+            assert_eq!(drawn(&noise(length, 0.5), 160, 1.0).len(), pairs, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_sound_stands_where_it_was() {
+        for length in [40_000, 100_000, 1_234_567] {
+            let mut samples = vec![0.0; length];
+            samples[length / 4] = 0.5;
+            samples[length / 2] = -1.0;
+            let drawn = drawn(&samples, 160, 1.0);
+            let at = |wanted: (i8, i8)| drawn.iter().position(|pair| *pair == wanted).unwrap();
+            assert!(at((0, 64)).abs_diff(250) <= 1 && at((-127, 0)).abs_diff(500) <= 1, "{length}");
+        }
+    }
+
+    #[test]
+    fn it_is_drawn_as_loud_as_it_is_heard() {
+        assert_eq!(drawn(&[0.01, -0.02, 0.9], 1, 25.0), [(32, 32), (-64, -64), (127, 127)]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_left_out_and_pieces_make_no_difference(length in 1..40_000usize, piece in 1..700usize) {
+            let samples = noise(length, 1.0);
+            let pairs = drawn(&samples, piece, 1.0);
+            prop_assert_eq!(&pairs, &drawn(&samples, length, 1.0));
+            let byte = |sample: f32| (sample * 127.0).round() as i8;
+            let lowest = byte(samples.iter().copied().fold(1.0, f32::min));
+            let highest = byte(samples.iter().copied().fold(-1.0, f32::max));
+            prop_assert_eq!(pairs.iter().map(|pair| pair.0).min(), Some(lowest));
+            prop_assert_eq!(pairs.iter().map(|pair| pair.1).max(), Some(highest));
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The first pass over a recording: how long it is, how whole it is, how loud it is, and what it looks like.
+
+use std::time::Duration;
+
+use domain::{Format, Gain, Peaks};
+
+use crate::detect::samples_to_ms;
+use crate::error::AudioError;
+use crate::input::Input;
+use crate::kept::{Keeping, Kept};
+use crate::level::Levels;
+use crate::outline::Outline;
+use crate::samples::Samples;
+
+/// What the first pass found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// Rounded up to a whole millisecond, so that no sample is left out.
+    pub duration_ms: u64,
+    pub dropped_bytes: u64,
+    pub dropped_in_middle: bool,
+    pub concealed_ms: u64,
+    /// Frames that were decoded to at least one sample.
+    pub frames: u64,
+    /// What brings it to the level that detectors and engines know.
+    pub gain: Gain,
+    /// At that level some of it can be heard: else no detector has to listen.
+    pub audible: bool,
+    /// Most of it is as loud as what a wrong codec in the name sounds like.
+    pub roar: bool,
+    /// What it looks like, at that level.
+    pub peaks: Peaks,
+}
+
+/// Reads a recording once, in bounded memory. A short one's samples are kept, for whoever reads it again. A frame with
+/// bytes that are no whole sample counts as damage in the middle: it is what a wrong codec in the name looks like.
+pub fn survey<'r>(format: &Format, input: impl Into<Input<'r>>) -> Result<(Survey, Option<Kept>), AudioError> {
+    survey_samples(Samples::new(format, input)?)
+}
+
+/// As [`survey`], but a recording that is longer than `most` is given up as [`AudioError::TooLong`] when that shows:
+/// whoever has little time learns it early.
+pub fn survey_within<'r>(
+    format: &Format,
+    input: impl Into<Input<'r>>,
+    most: Duration,
+) -> Result<(Survey, Option<Kept>), AudioError> {
+    survey_samples(Samples::new(format, input)?.within(most))
+}
+
+pub(crate) fn survey_samples(samples: Samples) -> Result<(Survey, Option<Kept>), AudioError> {
+    let mut samples = samples.at(Gain::ONE);
+    let (mut levels, mut outline, mut keeping) = (Levels::default(), Outline::default(), Keeping::default());
+    while let Some(piece) = samples.next_piece()? {
+        levels.push(piece);
+        outline.push(piece);
+        keeping.push(piece);
+    }
+    let (met, damage, level) = (samples.met(), samples.damage(), levels.finish());
+    let survey = Survey {
+        duration_ms: samples_to_ms(met.samples),
+        dropped_bytes: damage.dropped_bytes + met.leftover_bytes,
+        dropped_in_middle: damage.in_middle || met.leftover_bytes > 0,
+        concealed_ms: met.concealed_ms(),
+        frames: met.frames,
+        gain: level.gain,
+        audible: level.audible,
+        roar: level.roar,
+        peaks: outline.finish(level.gain.factor()),
+    };
+    Ok((survey, keeping.finish()))
+}

@@ -1,0 +1,147 @@
+//! How often a file is read, what of it is kept, and how its reading ends.
+
+use std::sync::Mutex;
+
+use domain::name::parse;
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, StreamExt, stream};
+use sha2::{Digest, Sha256};
+
+use super::*;
+use crate::ports::{BlobName, BlobWriter, Blobs};
+
+/// A blob that counts how often it is read; without bytes it never comes to its end.
+struct Counting {
+    bytes: Option<Bytes>,
+    reads: Mutex<usize>,
+}
+
+#[async_trait::async_trait]
+impl Blobs for Counting {
+    async fn create(&self, name: &BlobName) -> Result<Box<dyn BlobWriter>> {
+        Err(Error::new(Kind::Unavailable, "blobs.create", name))
+    }
+
+    async fn read(&self, _: &BlobName, _: u64) -> Result<BoxStream<'static, Result<Bytes>>> {
+        *self.reads.lock().unwrap() += 1;
+        Ok(match self.bytes.clone() {
+            Some(bytes) => stream::iter([Ok(bytes)]).boxed(),
+            None => stream::pending().boxed(),
+        })
+    }
+
+    async fn delete(&self, _: &BlobName) -> Result<()> {
+        Ok(())
+    }
+
+    async fn list(&self, _: &str, _: Option<&BlobName>, _: usize) -> Result<Vec<(BlobName, Duration)>> {
+        Ok(Vec::new())
+    }
+
+    async fn ready(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn counting(bytes: Option<Bytes>) -> (Arc<Counting>, Arc<dyn Blobs>) {
+    let blobs = Arc::new(Counting { bytes, reads: Mutex::default() });
+    (blobs.clone(), blobs)
+}
+
+fn staged(blobs: &Arc<dyn Blobs>, size: usize) -> Staged<'_> {
+    let format = parse("audio_x_pcm8_16000_1_fs160_1748300000.bin").unwrap().format;
+    Staged { blobs, blob: BlobName::listed("x".to_owned()), size: size as u64, format, clock: None }
+}
+
+fn pass(sha256: Sha256Hex) -> Pass {
+    let rules = SegmentRules::new(Duration::from_secs(15));
+    Pass { sha256, rules, detection: Detection::energy(), within: None }
+}
+
+/// So many seconds of frames, with a second of sound in the middle of each ten.
+fn sound(seconds: usize, loud: u8) -> Bytes {
+    let frame = |at: usize| {
+        let high = if (400..500).contains(&(at % 1_000)) { loud } else { 0 };
+        let samples = (0..160).map(move |sample| if sample % 8 < 4 { 128 + high } else { 128 - high });
+        160u32.to_le_bytes().into_iter().chain(samples)
+    };
+    (0..seconds * 100).flat_map(frame).collect()
+}
+
+/// What is heard of a file, and how often it was read.
+async fn heard(bytes: Bytes) -> (Heard, usize) {
+    let (count, blobs) = counting(Some(bytes.clone()));
+    let sha256 = Sha256Hex(Sha256::digest(&bytes).into());
+    let listened = listen(&staged(&blobs, bytes.len()), pass(sha256), ()).await.unwrap();
+    let Listened::Heard(heard) = listened else { panic!("it cannot be read") };
+    let reads = *count.reads.lock().unwrap();
+    (heard, reads)
+}
+
+#[tokio::test]
+async fn a_short_file_is_read_once_and_its_samples_are_kept() {
+    let (heard, reads) = heard(sound(30, 40)).await;
+    assert_eq!((heard.verdict(), heard.analysis.segments.len(), reads), (Verdict::Speech, 3, 1));
+    assert!(matches!(heard.again, Again::Samples(_)));
+    assert_eq!(heard.facts().gain, heard.analysis.survey.gain);
+}
+
+#[tokio::test]
+async fn a_long_file_is_read_again_and_a_long_silence_is_not() {
+    let (spoken, reads) = heard(sound(610, 40)).await;
+    assert_eq!((spoken.verdict(), spoken.analysis.segments.len(), reads), (Verdict::Speech, 61, 2));
+    assert!(matches!(spoken.again, Again::Staged));
+    let (silent, reads) = heard(sound(610, 0)).await;
+    assert_eq!((silent.verdict(), reads), (Verdict::Silent, 1));
+}
+
+#[tokio::test]
+async fn what_was_kept_is_cut_into_the_same_samples_as_what_is_fetched_again() {
+    let (bytes, mut cuts) = (sound(30, 3), Vec::new());
+    let (heard, _) = heard(bytes.clone()).await;
+    assert!(heard.facts().gain > domain::Gain::of(2.0), "{:?}", heard.facts());
+    let (_, blobs) = counting(Some(bytes.clone()));
+    for again in [heard.again, Again::Bytes(bytes.clone()), Again::Staged] {
+        let staged = staged(&blobs, bytes.len());
+        let (mut source, _feeding) = again.open(&staged).await.unwrap();
+        let (analysis, format) = (heard.analysis.clone(), staged.format);
+        let cut = move || {
+            let mut all = Vec::new();
+            let mut sink = |span, samples| {
+                all.push((span, samples));
+                std::ops::ControlFlow::Continue(())
+            };
+            let gain = analysis.survey.gain;
+            audio::cut(&format, source.input(&format), gain, &analysis.segments, &mut sink).unwrap();
+            all
+        };
+        cuts.push(on_a_thread(cut).await.unwrap());
+    }
+    assert!(!cuts[0].is_empty() && cuts[0] == cuts[1] && cuts[1] == cuts[2]);
+}
+
+#[tokio::test]
+async fn other_bytes_than_were_announced_are_not_listened_to() {
+    let (bytes, announced) = (sound(610, 40), Sha256Hex([7; 32]));
+    let (count, blobs) = counting(Some(bytes.clone()));
+    let listened = listen(&staged(&blobs, bytes.len()), pass(announced), ()).await.unwrap();
+    assert!(matches!(listened, Listened::OtherBytes));
+    assert_eq!(*count.reads.lock().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_pass_that_nobody_waits_for_any_more_ends_and_gives_its_place_back() {
+    let (_, blobs) = counting(None);
+    let (staged, place) = (staged(&blobs, 0), Arc::new(()));
+    {
+        let mut listening = Box::pin(listen(&staged, pass(Sha256Hex([0; 32])), Arc::clone(&place)));
+        assert!((&mut listening).now_or_never().is_none());
+        assert_eq!(Arc::strong_count(&place), 2);
+    }
+    let given_back = async {
+        while Arc::strong_count(&place) > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), given_back).await.unwrap();
+}

@@ -1,0 +1,261 @@
+//! The program with Deepgram as its engine, against a provider on this machine that plays what Deepgram documents.
+
+use afterword_tests::recordings::T0;
+use afterword_tests::wait::{PATIENCE, now_secs};
+use afterword_tests::{Recording, Setup};
+use serde_json::{Value, json};
+use testkit::Provider;
+use testkit::provider::{Asked, Reply};
+
+const KEY: &str = "key-of-nobody";
+
+fn setup(provider: &Provider) -> Setup {
+    let setup = Setup::new().with("engine.name", "deepgram").with("engine.deepgram.url", &provider.url);
+    let setup = setup.with("engine.deepgram.api_key", KEY);
+    // What waits comes back soon.
+    setup.with("jobs.backoff_min_seconds", 1).with("jobs.backoff_max_seconds", 1)
+}
+
+/// Three seconds of speech, as devices make it.
+fn opus() -> Recording {
+    let path = "fixtures/speech/audio_ss0880_opus_16000_1_fs160_1748300000.bin";
+    let bytes = std::fs::read(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    Recording::new(format!("audio_phone_opus_16000_1_fs160_{T0}.bin"), bytes)
+}
+
+/// An answer with two speakers.
+fn heard(_: &Asked) -> Reply {
+    let word = |word: &str, start: f64, end: f64, speaker: u32, punctuated: &str| json!({"word": word, "start": start, "end": end, "confidence": 0.9, "speaker": speaker, "punctuated_word": punctuated});
+    let words = [word("he", 0.5, 0.7, 0, "He"), word("was", 0.7, 0.9, 0, "was."), word("yes", 1.2, 1.5, 1, "Yes.")];
+    answer(&json!({
+        "channels": [{
+            "detected_language": "en",
+            "alternatives": [{"transcript": "He was. Yes.", "confidence": 0.9, "words": words}],
+        }],
+        "utterances": [
+            {"start": 0.5, "end": 0.9, "transcript": "He was.", "words": words[..2], "speaker": 0, "channel": 0},
+            {"start": 1.2, "end": 1.5, "transcript": "Yes.", "words": words[2..], "speaker": 1, "channel": 0},
+        ],
+    }))
+}
+
+fn nothing(_: &Asked) -> Reply {
+    let nothing = json!([{"alternatives": [{"transcript": "", "confidence": 0.0, "words": []}]}]);
+    answer(&json!({"channels": nothing, "utterances": []}))
+}
+
+fn answer(results: &Value) -> Reply {
+    Reply::json(200, &json!({"metadata": {"request_id": "1", "duration": 60.0, "channels": 1}, "results": results}))
+}
+
+fn complaint(status: u16, code: &'static str, message: &'static str) -> impl Fn(&Asked) -> Reply + Send + Sync {
+    move |_| Reply::json(status, &json!({"err_code": code, "err_msg": message, "request_id": "1"}))
+}
+
+/// The calls for the recording, and those for the built-in sample, which is no Opus.
+fn calls(provider: &Provider) -> (usize, usize) {
+    let asked = provider.asked();
+    let ours = asked.iter().filter(|asked| asked.header("content-type") == "audio/ogg").count();
+    (ours, asked.len() - ours)
+}
+
+fn waits(job: &Value) -> bool {
+    job["waiting_for"] == "engine"
+}
+
+#[tokio::test]
+async fn a_conversation_has_the_language_the_speakers_and_the_words_with_their_times() {
+    let provider = Provider::start(heard).await;
+    let server = setup(&provider).start().await;
+    let client = server.client();
+    let job = client.done(&[opus()]).await;
+    assert_eq!(job["status"], "completed", "{job}");
+    assert_eq!(calls(&provider), (1, 0));
+    let conversations = client.conversations().await;
+    assert_eq!(conversations[0]["language"], "en", "{conversations:?}");
+    let segments = client.segments().await;
+    let told: Vec<_> = segments.iter().map(|s| (s["text"].as_str().unwrap(), s["speaker"].as_str().unwrap())).collect();
+    assert_eq!(told, [("He was.", "0"), ("Yes.", "1")]);
+    // The file that was sent began with a packet before the segment: up to 20 ms are taken off, 6.5 ms put on.
+    let near = |value: &Value, ms: i64| (ms - 20..=ms + 7).contains(&value.as_i64().unwrap());
+    assert!(near(&segments[0]["start_ms"], 500) && near(&segments[1]["end_ms"], 1_500), "{segments:?}");
+    let words = segments[0]["words"].as_array().unwrap();
+    assert_eq!(words.iter().map(|word| word["text"].as_str().unwrap()).collect::<Vec<_>>(), ["He", "was."]);
+    assert!(near(&words[1]["start_ms"], 700) && near(&words[1]["end_ms"], 900), "{words:?}");
+    assert_eq!(client.usage().await.1, 3, "three words");
+}
+
+#[tokio::test]
+async fn opus_is_sent_as_it_was_recorded_and_the_rest_as_flac() {
+    let provider = Provider::start(heard).await;
+    let server = setup(&provider).start().await;
+    let recording = opus();
+    server.client().done(&[recording.clone(), Recording::speech(T0 + 3_600)]).await;
+    let [ogg, flac] = &provider.asked()[..] else { panic!("{} calls", provider.asked().len()) };
+    let options = ["model", "smart_format", "punctuate", "diarize", "utterances", "detect_language"];
+    assert_eq!(ogg.query.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), options);
+    assert_eq!((ogg.path.as_str(), ogg.header("authorization")), ("/v1/listen", format!("Token {KEY}").as_str()));
+    assert_eq!((ogg.header("content-type"), flac.header("content-type")), ("audio/ogg", "audio/flac"));
+    assert!(ogg.body.starts_with(b"OggS") && flac.body.starts_with(b"fLaC"));
+    // A packet from the middle of the recording, as it is: a length, and so many bytes.
+    let mut packets = &recording.bytes[..];
+    for _ in 0..150 {
+        let length = u32::from_le_bytes(packets[..4].try_into().unwrap()) as usize;
+        packets = &packets[4 + length..];
+    }
+    let packet = &packets[4..4 + u32::from_le_bytes(packets[..4].try_into().unwrap()) as usize];
+    assert!(packet.len() > 10 && ogg.body.windows(packet.len()).any(|bytes| bytes == packet), "{packet:?}");
+}
+
+#[tokio::test]
+async fn the_language_of_an_upload_is_asked_for() {
+    let provider = Provider::start(heard).await;
+    let server = setup(&provider).start().await;
+    let client = server.client();
+    let answer = client.upload_to("?language=de-AT", &[opus()]).await.ok();
+    client.terminal(answer["job_id"].as_str().unwrap()).await;
+    let asked = provider.asked().remove(0);
+    assert_eq!(asked.query.last().unwrap(), &("language".to_owned(), "de".to_owned()));
+}
+
+#[tokio::test]
+async fn a_provider_that_asks_for_patience_is_left_alone_for_as_long() {
+    let busy = |after: &'static str| move |_: &Asked| Reply::json(429, &json!({})).with("retry-after", after);
+    let provider = Provider::start(busy("3600")).await;
+    let server = setup(&provider).start().await;
+    let client = server.client();
+    let job_id = client.accepted(&[opus()]).await;
+    let job = client.until(&job_id, "waits for the engine", waits).await;
+    assert_eq!((&job["status"], &job["attempt"]), (&json!("queued"), &json!(0)), "{job}");
+    let until: domain::Timestamp = job["until"].as_str().unwrap().parse().unwrap();
+    assert!((3_500..=3_601).contains(&(until.millis() / 1_000 - now_secs())), "{job}");
+    assert_eq!(calls(&provider), (1, 0), "it was asked again");
+
+    provider.now_answers(busy("1"));
+    let other = client.accepted(&[Recording::speech(T0 + 3_600)]).await;
+    client.until(&other, "waits for the engine", waits).await;
+    provider.now_answers(heard);
+    assert_eq!(client.terminal(&other).await["status"], "completed");
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_an_alert_and_the_job_waits_for_the_right_one() {
+    let provider = Provider::start(|asked: &Asked| match asked.header("authorization") {
+        "Token the-right-key" => heard(asked),
+        _ => complaint(401, "INVALID_AUTH", "Invalid credentials.")(asked),
+    })
+    .await;
+    let setup = setup(&provider);
+    let server = setup.start().await;
+    let client = server.client();
+    let job_id = client.accepted(&[opus()]).await;
+    let job = client.until(&job_id, "waits for the engine", waits).await;
+    assert_eq!((&job["status"], &job["error"]), (&json!("queued"), &Value::Null), "{job}");
+    let alert = |line: &afterword_tests::log::Line| line.field("level") == "ERROR" && line.field("job_id") == job_id;
+    let line = server.log.wait("an alert", PATIENCE, alert).await;
+    for part in ["127.0.0.1 answered 401", "INVALID_AUTH", "is the key right"] {
+        assert!(line.field("error").contains(part), "{}", line.text);
+    }
+    assert!(!server.log.text().contains(KEY), "the key is in the log");
+    assert!(!job.to_string().contains("INVALID_AUTH"), "what the provider says is for the log: {job}");
+    assert_eq!((client.usage().await, calls(&provider).1), ((0, 0, 0), 0));
+    server.kill9().await;
+    let server = setup.with("engine.deepgram.api_key", "the-right-key").start().await;
+    assert_eq!(server.client().terminal(&job_id).await["status"], "completed");
+}
+
+#[tokio::test]
+async fn an_answer_of_another_shape_is_a_fault_that_is_tried_again() {
+    let provider = Provider::start(|_: &Asked| Reply::json(200, &json!({"results": {"channels": []}}))).await;
+    let server = setup(&provider).start().await;
+    let client = server.client();
+    let job_id = client.accepted(&[opus()]).await;
+    client.until(&job_id, "waits for the engine", waits).await;
+    let (ours, sample) = calls(&provider);
+    assert!(ours >= 2 && sample >= 1, "asked {ours} times, and {sample} times for the sample");
+    provider.now_answers(heard);
+    let job = client.terminal(&job_id).await;
+    assert_eq!(job["status"], "completed", "{job}");
+    assert_eq!(client.segments().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_fault_that_passes_is_not_seen_by_the_job() {
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let provider = Provider::start(move |asked: &Asked| {
+        if first.swap(false, std::sync::atomic::Ordering::SeqCst) { Reply::cut("{") } else { heard(asked) }
+    })
+    .await;
+    let server = setup(&provider).start().await;
+    let job = server.client().done(&[opus()]).await;
+    assert_eq!((&job["status"], &job["attempt"]), (&json!("completed"), &json!(1)), "{job}");
+    let [one, other] = &provider.asked()[..] else { panic!("{} calls", provider.asked().len()) };
+    assert_eq!(one.body, other.body);
+}
+
+#[tokio::test]
+async fn nothing_heard_is_silence_only_of_a_provider_that_hears_the_sample() {
+    let provider = Provider::start(nothing).await;
+    let server = setup(&provider).start().await;
+    let client = server.client();
+    let job_id = client.accepted(&[opus()]).await;
+    client.until(&job_id, "waits for the engine", waits).await;
+    let asked = provider.asked();
+    assert!(asked[0].body == asked[1].body && asked[0].query == asked[1].query, "asked once more, identically");
+    assert_eq!(asked[2].header("content-type"), "audio/flac", "the sample");
+    provider.now_answers(|asked: &Asked| match asked.header("content-type") {
+        "audio/ogg" => nothing(asked),
+        _ => heard(asked),
+    });
+    let job = client.terminal(&job_id).await;
+    assert_eq!(job["status"], "completed", "{job}");
+    assert_eq!((client.usage().await, client.conversations().await.len()), ((0, 0, 0), 0));
+}
+
+/// The first answer is lost, the second one empty: that one was given once.
+#[tokio::test]
+async fn nothing_heard_behind_a_fault_is_asked_once_more() {
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let provider = Provider::start(move |asked: &Asked| match asked.header("content-type") {
+        "audio/ogg" if first.swap(false, std::sync::atomic::Ordering::SeqCst) => Reply::cut("{"),
+        "audio/ogg" => nothing(asked),
+        _ => heard(asked),
+    })
+    .await;
+    let server = setup(&provider).start().await;
+    let job = server.client().done(&[opus()]).await;
+    assert_eq!((&job["status"], calls(&provider)), (&json!("completed"), (3, 1)), "{job}");
+}
+
+#[tokio::test]
+async fn audio_that_it_cannot_read_fails_by_its_content() {
+    let corrupt = "Bad Request: failed to process audio: corrupt or unsupported data";
+    let provider = Provider::start(complaint(400, "Bad Request", corrupt)).await;
+    let server = setup(&provider).start().await;
+    let job = server.client().done(&[opus()]).await;
+    let file = &job["files"][0];
+    assert_eq!((&file["status"], &file["code"]), (&json!("failed"), &json!("transcription_refused")), "{job}");
+    assert_eq!((&file["blame"], calls(&provider)), (&json!("content"), (1, 0)));
+    assert!(!job.to_string().contains("corrupt"), "{job}");
+}
+
+#[tokio::test]
+async fn a_mistake_in_the_settings_refuses_the_start_and_no_key_is_shown() {
+    let setup = Setup::new().with("engine.name", "deepgram");
+    let line = setup.refused().await;
+    assert!(line.contains("engine.deepgram.api_key"), "{line}");
+    let with_key = setup.with("engine.deepgram.api_key", KEY);
+    for (key, value, wanted) in [
+        ("engine.deepgram.api_key", "", "engine.deepgram.api_key: is set, but empty"),
+        ("engine.deepgram.url", "deepgram", "engine.deepgram.url: must be an address"),
+        ("engine.deepgram.url", "http://api.deepgram.com", "engine.deepgram.url: must begin with https://"),
+        ("engine.deepgram.concurrency", "0", "engine.deepgram.concurrency must lie between"),
+        ("engine.deepgram.key", "x", "no key `engine.deepgram.key`"),
+    ] {
+        let line = with_key.clone().with(key, value).refused().await;
+        assert!(line.contains(wanted) && !line.contains(KEY), "{key}={value}: {line}");
+    }
+    let shown = with_key.run(&["config", "show"]).await.ok();
+    assert!(shown.contains("api_key = \"********\"  # from AFTERWORD_ENGINE_DEEPGRAM_API_KEY"), "{shown}");
+    assert!(!shown.contains(KEY), "{shown}");
+}

@@ -1,0 +1,118 @@
+//! The program with a server of OpenAI's interface as its engine: one on this machine that plays what is documented.
+
+use afterword_tests::recordings::T0;
+use afterword_tests::{Recording, Setup};
+use serde_json::{Value, json};
+use testkit::Provider;
+use testkit::provider::{Asked, Reply};
+
+fn setup(url: &str) -> Setup {
+    let setup = Setup::new().with("engine.name", "http").with("engine.http.url", url);
+    setup.with("jobs.backoff_min_seconds", 1).with("jobs.backoff_max_seconds", 1)
+}
+
+fn heard(_: &Asked) -> Reply {
+    Reply::json(
+        200,
+        &json!({
+            "task": "transcribe", "language": "english", "duration": 3.0, "text": "He was not ill. Yes.",
+            "words": [
+                {"word": "He", "start": 0.2, "end": 0.4}, {"word": "was", "start": 0.4, "end": 0.6},
+                {"word": "not", "start": 0.6, "end": 0.8}, {"word": "ill", "start": 0.8, "end": 1.0},
+                {"word": "Yes", "start": 1.4, "end": 1.6},
+            ],
+            "segments": [
+                {"id": 0, "start": 0.2, "end": 1.0, "text": " He was not ill."},
+                {"id": 1, "start": 1.4, "end": 1.6, "text": " Yes."},
+            ],
+        }),
+    )
+}
+
+fn field(asked: &Asked, name: &str) -> String {
+    let form = asked.form();
+    form.iter().find(|field| field.name == name).map(|field| field.text().to_owned()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_conversation_has_the_language_and_the_words_with_their_times() {
+    let provider = Provider::start(heard).await;
+    let server = setup(&provider.url).with("engine.http.model", "tiny").start().await;
+    let client = server.client();
+    let job = client.done(&[Recording::speech(T0)]).await;
+    assert_eq!(job["status"], "completed", "{job}");
+    let conversations = client.conversations().await;
+    assert_eq!(conversations[0]["language"], "en", "{conversations:?}");
+    let segments = client.segments().await;
+    let told: Vec<_> =
+        segments.iter().map(|s| (s["text"].as_str().unwrap(), s["words"].as_array().unwrap().len())).collect();
+    assert_eq!(told, [("He was not ill.", 4), ("Yes.", 1)]);
+    assert_eq!((&segments[1]["start_ms"], &segments[1]["words"][0]["end_ms"]), (&json!(1_400), &json!(1_600)));
+    assert!(segments.iter().all(|segment| segment.get("speaker").is_none()));
+    let asked = provider.asked().remove(0);
+    assert_eq!((asked.path.as_str(), field(&asked, "model").as_str()), ("/v1/audio/transcriptions", "tiny"));
+    assert!(!asked.headers.contains_key("authorization"));
+}
+
+#[tokio::test]
+async fn a_server_that_gives_the_text_alone_is_enough() {
+    let provider = Provider::start(|asked: &Asked| match field(asked, "response_format").as_str() {
+        "json" => Reply::json(200, &json!({"text": "He was not ill."})),
+        _ => Reply::json(400, &json!({"error": {"message": "unknown response_format", "param": "response_format"}})),
+    })
+    .await;
+    let server = setup(&format!("{}/v1", provider.url)).with("engine.http.api_key", "key-of-nobody").start().await;
+    let client = server.client();
+    let job = client.done(&[Recording::speech(T0), Recording::speech(T0 + 3_600)]).await;
+    assert_eq!(job["status"], "completed", "{job}");
+    let segments = client.segments().await;
+    assert!(segments.iter().all(|segment| segment["text"] == "He was not ill." && segment.get("words").is_none()));
+    assert_eq!(client.usage().await.1, 8);
+    assert_eq!(provider.asked()[0].header("authorization"), "Bearer key-of-nobody");
+}
+
+#[tokio::test]
+async fn a_job_waits_for_a_server_that_is_down_and_completes_when_it_is_up() {
+    let provider = Provider::start(|_: &Asked| Reply::text(502, "text/html", "<html>Bad Gateway</html>")).await;
+    let server = setup(&provider.url).start().await;
+    let client = server.client();
+    assert_eq!(server.stranger().get("/readyz").await.status, 200, "uploads need no engine");
+    let job_id = client.accepted(&[Recording::speech(T0)]).await;
+    let job = client.until(&job_id, "waits for the engine", |job: &Value| job["waiting_for"] == "engine").await;
+    assert_eq!((&job["status"], &job["attempt"]), (&json!("queued"), &json!(0)), "{job}");
+    assert_eq!(server.stranger().get("/readyz").await.status, 200, "uploads need no engine");
+    provider.now_answers(heard);
+    assert_eq!(client.terminal(&job_id).await["status"], "completed");
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_documented_is_never_taken_for_silence() {
+    for reply in [
+        || Reply::text(200, "text/html", "<html>Welcome</html>"),
+        || Reply::json(200, &json!({"error": "out of memory"})),
+        || Reply::cut("{\"text\": \""),
+    ] {
+        let provider = Provider::start(move |_: &Asked| reply()).await;
+        let server = setup(&provider.url).start().await;
+        let client = server.client();
+        let job_id = client.accepted(&[Recording::speech(T0)]).await;
+        let job = client.until(&job_id, "waits for the engine", |job: &Value| job["waiting_for"] == "engine").await;
+        assert_eq!(job["error"], Value::Null, "{job}");
+        assert_eq!((client.usage().await, client.conversations().await.len()), ((0, 0, 0), 0));
+    }
+}
+
+#[tokio::test]
+async fn a_mistake_in_the_settings_refuses_the_start() {
+    let line = Setup::new().with("engine.name", "http").refused().await;
+    assert!(line.contains("engine.http.url: has to be set"), "{line}");
+    for (key, value, wanted) in [
+        ("engine.http.url", "localhost:8000", "engine.http.url: must begin with https:// or http://"),
+        ("engine.http.url", "http://user:hidden@localhost", "engine.http.url: must not hold a user"),
+        ("engine.http.format", "mp3", "engine.http.format: must be auto or wav"),
+        ("engine.http.max_span_seconds", "0", "engine.http.max_span_seconds must lie between"),
+    ] {
+        let line = setup("http://localhost:1").with(key, value).refused().await;
+        assert!(line.contains(wanted) && !line.contains("hidden"), "{key}={value}: {line}");
+    }
+}
