@@ -33,13 +33,15 @@ fn every_line_of_the_list_is_a_file_and_every_model_has_its_licence() {
 #[test]
 fn a_missing_file_is_named_with_the_place_it_was_looked_for_and_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
-    let error = at(folder.path()).bytes(SILERO).unwrap_err();
-    let path = folder.path().join(SILERO);
+    // Never built in.
+    let [name, ..] = moonshine("base");
+    let error = at(folder.path()).bytes(&name).unwrap_err();
+    let path = folder.path().join(&name);
     assert!(error.is_missing());
     assert_eq!(
         error.to_string(),
         format!(
-            "the model file {SILERO} is missing: it is not at {}; run `make setup`, or set engine.models to the folder \
+            "the model file {name} is missing: it is not at {}; run `make setup`, or set engine.models to the folder \
              that has it",
             path.display()
         )
@@ -93,6 +95,15 @@ fn the_cache_folder_is_the_first_that_the_environment_names() {
     if !are_embedded() {
         let said = nowhere.bytes(SILERO).unwrap_err().to_string();
         assert!(said.contains("engine.models, AFTERWORD_MODELS, XDG_CACHE_HOME and HOME are all unset"), "{said}");
+    }
+}
+
+#[test]
+fn what_is_built_in_serves_where_a_named_folder_lacks_it() {
+    if are_embedded() {
+        let empty = tempfile::tempdir().unwrap();
+        let bytes = at(empty.path()).bytes(SILERO).unwrap();
+        assert!(files().iter().find(|file| file.name == SILERO).unwrap().is(bytes));
     }
 }
 
