@@ -54,6 +54,16 @@ async fn a_conversation_has_the_language_and_the_words_with_their_times() {
     assert!(!asked.headers.contains_key("authorization"));
 }
 
+/// A key that the machine has for other programs sends nothing away.
+#[tokio::test]
+async fn an_address_is_enough_to_choose_it() {
+    let provider = Provider::start(heard).await;
+    let setup = setup(&provider.url).with("engine.name", "auto");
+    let server = setup.env("DEEPGRAM_API_KEY", "of-another-program").start().await;
+    assert_eq!(server.client().done(&[Recording::speech(T0)]).await["status"], "completed");
+    assert_eq!(provider.asked().len(), 1);
+}
+
 #[tokio::test]
 async fn a_server_that_gives_the_text_alone_is_enough() {
     let provider = Provider::start(|asked: &Asked| match field(asked, "response_format").as_str() {

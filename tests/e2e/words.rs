@@ -95,7 +95,10 @@ async fn what_is_no_speech_has_no_words_and_costs_nothing() {
     assert_eq!(client.usage().await, (0, 0, 0));
     assert_eq!(client.conversations().await, Vec::<Value>::new());
     let metrics = client.get("/metrics").await.text;
-    assert!(!metrics.lines().any(|line| line.starts_with("afterword_engine_calls")), "the engine was asked:\n{metrics}");
+    assert!(
+        !metrics.lines().any(|line| line.starts_with("afterword_engine_calls")),
+        "the engine was asked:\n{metrics}"
+    );
 }
 
 /// Where someone begins to speak in the clip, by its loudness.

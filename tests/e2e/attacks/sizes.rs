@@ -29,7 +29,10 @@ async fn ten_thousand_other_parts_are_refused() {
         format!("--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n{}\r\n--b--\r\n", "x".repeat(1 << 20));
     let reply = target.raw(target.upload(large.as_bytes())).await;
     let problem = reply.problem(400, "malformed_multipart");
-    assert_eq!(problem["detail"], "The part `x` has more than 65536 bytes. Recordings are read from parts named `files`.");
+    assert_eq!(
+        problem["detail"],
+        "The part `x` has more than 65536 bytes. Recordings are read from parts named `files`."
+    );
     target.stays_unharmed().await;
 }
 
