@@ -86,6 +86,15 @@ async fn a_conversation_has_the_language_the_speakers_and_the_words_with_their_t
 }
 
 #[tokio::test]
+async fn a_key_is_enough_to_choose_it() {
+    let provider = Provider::start(heard).await;
+    let server =
+        setup(&provider).with("engine.name", "auto").with("engine.http.url", "http://localhost:1").start().await;
+    let job = server.client().done(&[opus()]).await;
+    assert_eq!((&job["status"], calls(&provider)), (&json!("completed"), (1, 0)), "{job}");
+}
+
+#[tokio::test]
 async fn opus_is_sent_as_it_was_recorded_and_the_rest_as_flac() {
     let provider = Provider::start(heard).await;
     let server = setup(&provider).start().await;

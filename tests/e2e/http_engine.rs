@@ -54,6 +54,16 @@ async fn a_conversation_has_the_language_and_the_words_with_their_times() {
     assert!(!asked.headers.contains_key("authorization"));
 }
 
+/// A key that the machine has for other programs sends nothing away.
+#[tokio::test]
+async fn an_address_is_enough_to_choose_it() {
+    let provider = Provider::start(heard).await;
+    let setup = setup(&provider.url).with("engine.name", "auto");
+    let server = setup.env("DEEPGRAM_API_KEY", "of-another-program").start().await;
+    assert_eq!(server.client().done(&[Recording::speech(T0)]).await["status"], "completed");
+    assert_eq!(provider.asked().len(), 1);
+}
+
 #[tokio::test]
 async fn a_server_that_gives_the_text_alone_is_enough() {
     let provider = Provider::start(|asked: &Asked| match field(asked, "response_format").as_str() {
@@ -100,6 +110,27 @@ async fn a_server_that_says_nothing_documented_is_never_taken_for_silence() {
         assert_eq!(job["error"], Value::Null, "{job}");
         assert_eq!((client.usage().await, client.conversations().await.len()), ((0, 0, 0), 0));
     }
+}
+
+/// A server that speaks TLS with a certificate of its house's own authority; it is no speech server, and says so.
+#[tokio::test]
+async fn the_certificates_of_the_system_are_the_ones_that_count() {
+    let file = |name: &str| format!("{}/certificates/{name}.pem", env!("CARGO_MANIFEST_DIR"));
+    let tls = Setup::new().with("server.tls_cert", file("server")).with("server.tls_key", file("server-key"));
+    let other = tls.start().await;
+    assert!(other.url.starts_with("https://"), "{}", other.url);
+    for (trusted, told) in [(file("ca"), "127.0.0.1 answered 404"), (file("selfsigned"), "UnknownIssuer")] {
+        let server = setup(&other.url).env("SSL_CERT_FILE", &trusted).start().await;
+        let job_id = server.client().accepted(&[Recording::speech(T0)]).await;
+        server.client().until(&job_id, "waits for the engine", |job: &Value| job["waiting_for"] == "engine").await;
+        let failed = |line: &afterword_tests::log::Line| line.field("error").contains(told);
+        server.log.wait(told, afterword_tests::wait::PATIENCE, failed).await;
+    }
+    let none = tempfile::NamedTempFile::new().unwrap();
+    let empty = none.path().parent().unwrap().join("afterword-no-certificates");
+    let without = setup(&other.url).env("SSL_CERT_FILE", &none.path().display().to_string());
+    let line = without.env("SSL_CERT_DIR", &empty.display().to_string()).refused().await;
+    assert!(line.contains("engine.http.url: TLS cannot be set up"), "{line}");
 }
 
 #[tokio::test]

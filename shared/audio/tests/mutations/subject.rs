@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use audio::{Analysis, AudioError, Energy, Input, SegmentRules, Span, Verdict};
+use audio::{Analysis, AudioError, Cut, Energy, Input, SegmentRules, Span, Verdict};
 use domain::Format;
 
 /// An input is half a second; damage may claim more than that, but not for ever.
@@ -17,6 +17,7 @@ pub fn run(name: &str, bytes: &[u8], as_stream: bool) -> Option<Result<Analysis,
     if let Ok(found) = &found {
         check(found, bytes.len());
         cut(&format, found, bytes, as_stream);
+        cut_packets(&format, found, bytes);
     }
     Some(found)
 }
@@ -65,5 +66,25 @@ fn cut(format: &Format, found: &Analysis, bytes: &[u8], as_stream: bool) {
         audio::cut(format, Input::ranges(&mut Cursor::new(bytes)), found.survey.gain, &found.segments, &mut sink)
     };
     done.unwrap();
+    assert!(left.next().is_none());
+}
+
+/// Packets that are not decoded last as long as their samples did in the first pass.
+fn cut_packets(format: &Format, found: &Analysis, bytes: &[u8]) {
+    let mut left = found.segments.iter();
+    let mut sink = |span: Span, cut: Cut| {
+        assert_eq!(Some(&span), left.next());
+        let micros = match cut {
+            Cut::Samples(samples) => samples.len() as u128 * 1_000_000 / 16_000,
+            Cut::Packets(cut) => {
+                assert!(!cut.packets.is_empty() && cut.packets.iter().all(|packet| !packet.is_empty()), "{span:?}");
+                assert!(cut.lead < Duration::from_millis(130), "{span:?}: {:?}", cut.lead);
+                cut.duration.as_micros()
+            }
+        };
+        assert_eq!(micros.div_ceil(1_000), u128::from(span.duration_ms()), "{span:?}");
+        ControlFlow::Continue(())
+    };
+    audio::cut_packets(format, Input::ranges(&mut Cursor::new(bytes)), &found.segments, &mut sink).unwrap();
     assert!(left.next().is_none());
 }
