@@ -38,6 +38,8 @@ impl std::fmt::Display for Origin {
 /// Keys and values, each with its origin.
 #[derive(Clone, Debug)]
 pub struct Layers {
+    /// What each key is without anybody's word, and so of which type.
+    defaults: Table,
     values: Table,
     origins: BTreeMap<String, Origin>,
 }
@@ -45,7 +47,7 @@ pub struct Layers {
 impl Layers {
     pub fn defaults() -> Result<Self, ConfigError> {
         let values: Table = DEFAULT.parse().map_err(|e| ConfigError(format!("the built-in default file: {e}")))?;
-        Ok(Self { values, origins: BTreeMap::new() })
+        Ok(Self { defaults: values.clone(), values, origins: BTreeMap::new() })
     }
 
     pub fn file(mut self, path: &Path) -> Result<Self, ConfigError> {
@@ -132,10 +134,9 @@ impl Layers {
 
     /// Each key has the type of its default; the error says where the value came from.
     fn check_types(&self, section: &str, keys: &Value) -> Result<(), ConfigError> {
-        let defaults = Self::defaults()?;
         let Value::Table(keys) = keys else { return Ok(()) };
         for (key, value) in keys {
-            let default = defaults.values.get(section).and_then(|keys| keys.get(key));
+            let default = self.defaults.get(section).and_then(|keys| keys.get(key));
             let wanted = default.map_or("string", Value::type_str);
             if value.type_str() != wanted {
                 let origin = self.origin(&format!("{section}.{key}"));
