@@ -8,6 +8,7 @@ mod devices;
 mod events;
 mod jobs;
 mod limits;
+mod listed;
 mod multipart;
 mod parts;
 mod refused;

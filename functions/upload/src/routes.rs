@@ -13,11 +13,10 @@ use flow::ports::{Identity, ReceivesUploads};
 use http::header::CONTENT_TYPE;
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
-use utoipa_axum::routes;
 
 use crate::compat::Door;
 use crate::events::Places;
+use crate::listed::listed;
 use crate::parts::Receiver;
 use crate::sessions::Sessions;
 use crate::view::session::Addresses;
@@ -59,50 +58,52 @@ impl FromRef<Api> for Places {
 pub fn routes(deps: Deps) -> Router {
     let Deps { world, identity, secret: _, shutdown, receives, public_url } = deps;
     let addresses = if receives.is_some() { Addresses::Here { public_url } } else { Addresses::Elsewhere };
-    let sessions = Router::from(of_sessions()).with_state(Sessions { world: world.clone(), addresses });
+    let sessions = of_sessions().with_state(Sessions { world: world.clone(), addresses });
     let door = Extension(Door::of(&world.settings, shutdown.clone()));
     let places = Places::new(world.settings.streams.clone(), shutdown);
-    let with_token = Router::from(with_token()).layer(door).with_state(Api { world: world.clone(), places });
+    let with_token = with_token().layer(door).with_state(Api { world: world.clone(), places });
     let routes = edge::authenticated(with_token.merge(sessions), identity)
         // Outside of the token's check: what is deprecated says so to everybody.
         .route_layer(from_fn(compat::wait::say_deprecated))
         .route(DOCUMENT, get(served));
     match receives {
-        Some(uploads) => routes.merge(Router::from(of_parts()).with_state(Receiver { world, uploads })),
+        Some(uploads) => routes.merge(of_parts().with_state(Receiver { world, uploads })),
         None => routes,
     }
 }
 
-/// Upload sessions, which ask for a token.
-fn of_sessions() -> OpenApiRouter<Sessions> {
-    OpenApiRouter::new().routes(routes!(sessions::open)).routes(routes!(sessions::complete))
+listed! {
+    /// Upload sessions, which ask for a token.
+    of_sessions, described_sessions: Sessions;
+    { open of sessions }
+    { complete of sessions }
 }
 
-/// Their bytes, whose address is the credential.
-fn of_parts() -> OpenApiRouter<Receiver> {
-    OpenApiRouter::new().routes(routes!(parts::put).layer(DefaultBodyLimit::disable()))
+listed! {
+    /// Their bytes, whose address is the credential.
+    of_parts, described_parts: Receiver;
+    { put of parts } [DefaultBodyLimit::disable()]
 }
 
-/// Routes that ask for a token.
-#[expect(deprecated, reason = "what is deprecated for clients is served all the same")]
-fn with_token() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
-        // The limits of an upload are our own, and told in our own words. A client that hangs up behind its last byte
-        // has uploaded: between the blob and its job nothing is left lying.
-        .routes(routes!(upload::upload).layer(DefaultBodyLimit::disable()).layer(from_fn(edge::to_its_end)))
-        .routes(routes!(jobs::list))
-        .routes(routes!(jobs::by_path, jobs::cancel))
-        .routes(routes!(jobs::retry))
-        .routes(routes!(jobs::by_query))
-        .routes(routes!(events::events))
-        .routes(routes!(devices::register, devices::forget))
-        .routes(routes!(conversations::list))
-        .routes(routes!(conversations::one, conversations::delete))
-        .routes(routes!(usage::usage))
-        .routes(routes!(limits::limits))
-        .routes(routes!(compat::accept::accept).layer(DefaultBodyLimit::disable()).layer(from_fn(edge::to_its_end)))
-        .routes(routes!(compat::status::status))
-        .routes(routes!(compat::wait::accept_and_wait).layer(DefaultBodyLimit::disable()))
+listed! {
+    /// Routes that ask for a token. The limits of an upload are our own, and told in our own words. A client that hangs up
+    /// behind its last byte has uploaded: between the blob and its job nothing is left lying.
+    #[expect(deprecated, reason = "what is deprecated for clients is served all the same")]
+    with_token, described_with_token: Api;
+    { upload of upload } [DefaultBodyLimit::disable(), from_fn(edge::to_its_end)]
+    { list of jobs }
+    { by_path of jobs, cancel of jobs }
+    { retry of jobs }
+    { by_query of jobs }
+    { events of events }
+    { register of devices, forget of devices }
+    { list of conversations }
+    { one of conversations, delete of conversations }
+    { usage of usage }
+    { limits of limits }
+    { accept of compat::accept } [DefaultBodyLimit::disable(), from_fn(edge::to_its_end)]
+    { status of compat::status }
+    { accept_and_wait of compat::wait } [DefaultBodyLimit::disable()]
 }
 
 const DOCUMENT: &str = "/openapi.json";
@@ -133,9 +134,9 @@ pub fn document() -> OpenApi {
         .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
         .build();
     let mut document = OpenApiBuilder::new().info(info).build();
-    document.merge(with_token().into_openapi());
-    document.merge(of_sessions().into_openapi());
-    document.merge(of_parts().into_openapi());
+    document.merge(described_with_token());
+    document.merge(described_sessions());
+    document.merge(described_parts());
     document.merge(edge::health::document());
     document.merge(edge::metrics::document());
     document.merge(edge::error_pages::document());

@@ -44,6 +44,8 @@ impl std::fmt::Display for Origin {
 /// Keys and values, each with its origin. A section within another is called by both: `engine.deepgram`.
 #[derive(Clone, Debug)]
 pub struct Layers {
+    /// What each key is without anybody's word, and so of which type.
+    defaults: Table,
     values: Table,
     origins: BTreeMap<String, Origin>,
 }
@@ -51,7 +53,7 @@ pub struct Layers {
 impl Layers {
     pub fn defaults() -> Result<Self, ConfigError> {
         let values: Table = DEFAULT.parse().map_err(|e| ConfigError(format!("the built-in default file: {e}")))?;
-        Ok(Self { values, origins: BTreeMap::new() })
+        Ok(Self { defaults: values.clone(), values, origins: BTreeMap::new() })
     }
 
     pub fn file(mut self, path: &Path) -> Result<Self, ConfigError> {
@@ -114,7 +116,7 @@ impl Layers {
     }
 
     fn section(&self, name: &str) -> Option<&Table> {
-        name.split('.').try_fold(&self.values, |keys, name| keys.get(name).and_then(Value::as_table))
+        section_of(&self.values, name)
     }
 
     /// Every section with its name, those within another behind it.
@@ -176,9 +178,8 @@ impl Layers {
 
     /// Each key has the type of its default; the error says where the value came from.
     fn check_types(&self, section: &str, keys: &Table) -> Result<(), ConfigError> {
-        let defaults = Self::defaults()?;
         for (key, value) in keys.iter().filter(|(_, value)| !value.is_table()) {
-            let default = defaults.section(section).and_then(|keys| keys.get(key));
+            let default = section_of(&self.defaults, section).and_then(|keys| keys.get(key));
             let wanted = default.map_or("string", Value::type_str);
             if value.type_str() != wanted {
                 let origin = self.origin(&format!("{section}.{key}"));
@@ -229,4 +230,8 @@ impl Layers {
 /// A variable holds a list as words between commas; an empty one is an empty list.
 fn list(text: &str) -> Vec<Value> {
     text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(|word| Value::String(word.to_owned())).collect()
+}
+
+fn section_of<'t>(values: &'t Table, name: &str) -> Option<&'t Table> {
+    name.split('.').try_fold(values, |keys, name| keys.get(name).and_then(Value::as_table))
 }

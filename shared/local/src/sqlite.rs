@@ -1,5 +1,6 @@
 //! SQLite as the adapters use it: one thread that writes in groups, a few that read, one way to open and to upgrade.
 
+mod birth;
 mod connection;
 mod error;
 mod migrate;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::birth::make_if_absent;
 use super::migrate::{OpenError, check, migrate};
 
 /// Only a backup or a command beside the server may hold a lock, and neither for long.
@@ -14,16 +15,32 @@ const STATEMENTS: usize = 128;
 
 /// Safe against power loss: a commit returns when the log is on the disk. The cache is 16 MiB, and a log that a long
 /// read let grow shrinks to 16 MiB again.
-/// What is deleted is overwritten: in pages that are written anyway, which costs no I/O, and in pages that become free,
-/// which only documents of more than a page leave behind (`FAST` would spare those, and keep their text).
 const WRITER: &str = "
     PRAGMA synchronous = FULL;
     PRAGMA temp_store = MEMORY;
     PRAGMA cache_size = -16384;
     PRAGMA journal_size_limit = 16777216;
-    PRAGMA secure_delete = ON;
     PRAGMA trusted_schema = OFF;
 ";
+
+/// What becomes of rows that are deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// They may be found in the file until they are written over.
+    Left,
+    /// They are overwritten: in pages that are written anyway, which costs no I/O, and in pages that become free, which
+    /// only documents of more than a page leave behind (`FAST` would spare those, and keep their text).
+    Erased,
+}
+
+impl Deleted {
+    fn setting(self) -> &'static str {
+        match self {
+            Deleted::Left => "PRAGMA secure_delete = OFF",
+            Deleted::Erased => "PRAGMA secure_delete = ON",
+        }
+    }
+}
 
 /// The cache is 4 MiB for each reader.
 const READER: &str = "
@@ -34,23 +51,28 @@ const READER: &str = "
 ";
 
 /// Makes the database if there is none, and brings its schema up to date.
-pub fn open_to_write(path: &Path, migrations: &[&str]) -> Result<Connection, OpenError> {
+pub fn open_to_write(path: &Path, migrations: &[&str], deleted: Deleted) -> Result<Connection, OpenError> {
+    make_if_absent(path, migrations)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-    open(path, flags, WRITER, |db| {
+    let db = open(path, flags, WRITER, |db| {
         // A database that is not ours is refused before anything in it is changed.
         check(db, path, migrations)?;
         write_ahead(db, path)?;
         migrate(db, path, migrations)
-    })
+    })?;
+    db.execute_batch(deleted.setting()).map_err(|error| OpenError::of(path, error))?;
+    Ok(db)
 }
 
 /// Opens what a server beside us may have open too: nothing is made and nothing is brought up to date.
-pub fn open_alongside(path: &Path, migrations: &[&str]) -> Result<Connection, OpenError> {
-    open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER, |db| {
+pub fn open_alongside(path: &Path, migrations: &[&str], deleted: Deleted) -> Result<Connection, OpenError> {
+    let db = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER, |db| {
         let found = check(db, path, migrations)?;
         let known = migrations.len();
         if found == known { Ok(()) } else { Err(OpenError::Older { path: path.to_owned(), found, known }) }
-    })
+    })?;
+    db.execute_batch(deleted.setting()).map_err(|error| OpenError::of(path, error))?;
+    Ok(db)
 }
 
 /// Sees every commit that was answered before its transaction began.

@@ -10,7 +10,7 @@ use std::thread;
 use flow::{Kind, Result};
 use rusqlite::{Connection, ErrorCode};
 
-use super::connection;
+use super::connection::{self, Deleted};
 use super::error::Failure;
 use super::migrate::OpenError;
 use super::step::{Lost, Step};
@@ -25,12 +25,17 @@ pub struct Writer(Worker);
 impl Writer {
     /// Opens or makes the database and brings its schema up to date.
     pub fn open(path: &Path, migrations: &[&str]) -> std::result::Result<Self, OpenError> {
-        Self::over(connection::open_to_write(path, migrations)?, path)
+        Self::over(connection::open_to_write(path, migrations, Deleted::Left)?, path)
+    }
+
+    /// The same for a database that holds what people said: of what is deleted nothing stays in the file.
+    pub fn open_erasing(path: &Path, migrations: &[&str]) -> std::result::Result<Self, OpenError> {
+        Self::over(connection::open_to_write(path, migrations, Deleted::Erased)?, path)
     }
 
     /// For a command that runs beside the server: the database must be there, with the very schema that we know.
     pub fn open_alongside(path: &Path, migrations: &[&str]) -> std::result::Result<Self, OpenError> {
-        Self::over(connection::open_alongside(path, migrations)?, path)
+        Self::over(connection::open_alongside(path, migrations, Deleted::Erased)?, path)
     }
 
     fn over(db: Connection, path: &Path) -> std::result::Result<Self, OpenError> {

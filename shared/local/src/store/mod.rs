@@ -43,7 +43,7 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens or makes the database and brings its schema up to date. For the one server that owns the data folder.
     pub fn open(path: &Path, readers: usize) -> Result<Self, OpenError> {
-        let writer = Some(Writer::open(path, MIGRATIONS)?);
+        let writer = Some(Writer::open_erasing(path, MIGRATIONS)?);
         Ok(Self { writer, readers: Readers::open(path, readers)?, watchers: Watchers::default() })
     }
 

@@ -1,4 +1,4 @@
-use super::super::connection::{open_alongside, open_to_write};
+use super::super::connection::{Deleted, open_alongside, open_to_write};
 use super::super::testing::{Database, MIGRATIONS, add, words};
 use super::*;
 
@@ -6,15 +6,15 @@ const SECOND: &[&str] = &[MIGRATIONS[0], "ALTER TABLE words ADD COLUMN language 
 const BROKEN: &[&str] = &[MIGRATIONS[0], "CREATE TABLE more (id INTEGER); NONSENSE"];
 
 fn refusal(database: &Database, migrations: &[&str]) -> String {
-    open_to_write(&database.path, migrations).unwrap_err().to_string()
+    open_to_write(&database.path, migrations, Deleted::Left).unwrap_err().to_string()
 }
 
 #[test]
 fn an_older_database_is_brought_up_to_date_and_keeps_its_rows() {
     let database = Database::new();
-    add(&open_to_write(&database.path, MIGRATIONS).unwrap(), "one").unwrap();
+    add(&open_to_write(&database.path, MIGRATIONS, Deleted::Left).unwrap(), "one").unwrap();
     for _ in 0..2 {
-        let db = open_to_write(&database.path, SECOND).unwrap();
+        let db = open_to_write(&database.path, SECOND, Deleted::Left).unwrap();
         assert_eq!(words(&db).unwrap(), ["one"]);
         assert_eq!(check(&db, &database.path, SECOND).unwrap(), 2);
         db.prepare("SELECT language FROM words").unwrap();
@@ -24,7 +24,7 @@ fn an_older_database_is_brought_up_to_date_and_keeps_its_rows() {
 #[test]
 fn a_newer_database_is_refused_by_name_and_number() {
     let database = Database::new();
-    drop(open_to_write(&database.path, SECOND).unwrap());
+    drop(open_to_write(&database.path, SECOND, Deleted::Left).unwrap());
     let refusal = refusal(&database, MIGRATIONS);
     assert!(refusal.contains("newer version (schema 2, this program knows 1)"), "{refusal}");
     assert!(refusal.starts_with(database.path.to_str().unwrap()), "{refusal}");
@@ -33,18 +33,21 @@ fn a_newer_database_is_refused_by_name_and_number() {
 #[test]
 fn beside_a_server_nothing_is_brought_up_to_date() {
     let database = Database::new();
-    assert!(open_alongside(&database.path, MIGRATIONS).is_err());
+    assert!(open_alongside(&database.path, MIGRATIONS, Deleted::Left).is_err());
     assert!(!database.path.exists());
-    drop(open_to_write(&database.path, MIGRATIONS).unwrap());
-    open_alongside(&database.path, MIGRATIONS).unwrap();
-    assert!(matches!(open_alongside(&database.path, SECOND), Err(OpenError::Older { found: 1, known: 2, .. })));
+    drop(open_to_write(&database.path, MIGRATIONS, Deleted::Left).unwrap());
+    open_alongside(&database.path, MIGRATIONS, Deleted::Left).unwrap();
+    assert!(matches!(
+        open_alongside(&database.path, SECOND, Deleted::Left),
+        Err(OpenError::Older { found: 1, known: 2, .. })
+    ));
 }
 
 #[test]
 fn a_migration_that_fails_leaves_the_version_before_it() {
     let database = Database::new();
-    assert!(matches!(open_to_write(&database.path, BROKEN), Err(OpenError::Failed { .. })));
-    let db = open_to_write(&database.path, MIGRATIONS).unwrap();
+    assert!(matches!(open_to_write(&database.path, BROKEN, Deleted::Left), Err(OpenError::Failed { .. })));
+    let db = open_to_write(&database.path, MIGRATIONS, Deleted::Left).unwrap();
     assert!(db.prepare("SELECT id FROM more").is_err());
 }
 

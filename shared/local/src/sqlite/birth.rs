@@ -1,0 +1,105 @@
+//! A new database is made aside, synced once, and then given its name: whole and durable, or not there.
+//!
+//! Made in its place it would be synced after each step of its making, which is most of the first start's time.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::migrate::{OpenError, migrate};
+use crate::folder::durable;
+
+/// Nothing is kept of a making that was cut off, so nothing has to be safe before its end.
+const MAKING: &str = "
+    PRAGMA synchronous = OFF;
+    PRAGMA journal_mode = MEMORY;
+";
+
+/// Makes the database, if nothing has its name. Whoever calls this has the folder for itself.
+pub fn make_if_absent(path: &Path, migrations: &[&str]) -> Result<(), OpenError> {
+    if path.exists() {
+        return Ok(());
+    }
+    let aside = beside(path, ".new");
+    remove(&aside);
+    let made = make(&aside, path, migrations).and_then(|()| {
+        let unnamed = |why: io::Error| OpenError::Failed { path: path.to_owned(), why: failed(&why) };
+        give_name(&aside, path).map_err(unnamed)
+    });
+    made.inspect_err(|_| remove(&aside))
+}
+
+fn make(aside: &Path, path: &Path, migrations: &[&str]) -> Result<(), OpenError> {
+    let failed = |error| OpenError::of(path, error);
+    let mut db = Connection::open(aside).map_err(failed)?;
+    db.execute_batch(MAKING).map_err(failed)?;
+    migrate(&mut db, path, migrations)?;
+    // What the file says of itself; whether the disk can do it is seen when it is opened.
+    db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(failed)?;
+    db.close().map_err(|(_, error)| failed(error))
+}
+
+fn give_name(aside: &Path, path: &Path) -> io::Result<()> {
+    File::open(aside)?.sync_all()?;
+    durable::rename_without_replacing(aside, path)?;
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(Ok(()), durable::sync)
+}
+
+/// With all that SQLite may have put beside it.
+fn remove(aside: &Path) {
+    for suffix in ["", "-journal", "-wal", "-shm"] {
+        let _ = fs::remove_file(beside(aside, suffix));
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn failed(why: &io::Error) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR), Some(why.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIGRATIONS: &[&str] = &["CREATE TABLE t (a)", "CREATE TABLE u (a)"];
+
+    fn names(folder: &Path) -> Vec<OsString> {
+        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_a_making_that_was_cut_off_left_is_made_anew_and_nothing_stays_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        for left in ["a.db.new", "a.db.new-journal", "a.db.new-wal"] {
+            fs::write(folder.path().join(left), "half a page").unwrap();
+        }
+        make_if_absent(&path, MIGRATIONS).unwrap();
+        assert_eq!(names(folder.path()), ["a.db"]);
+        let db = Connection::open(&path).unwrap();
+        let pragma = |name| db.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0)).unwrap();
+        assert_eq!(pragma("user_version"), rusqlite::types::Value::Integer(2));
+        assert_eq!(pragma("journal_mode"), rusqlite::types::Value::Text("wal".into()));
+    }
+
+    #[test]
+    fn what_has_the_name_stays_and_what_fails_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        assert!(make_if_absent(&path, &["CREATE NONSENSE"]).is_err());
+        assert_eq!(names(folder.path()), [""; 0]);
+        fs::write(&path, "somebody's").unwrap();
+        make_if_absent(&path, MIGRATIONS).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"somebody's");
+    }
+}
