@@ -31,7 +31,8 @@ fn packets(format: &Format, bytes: &[u8], span: Span) -> Packets {
 fn samples(format: &Format, bytes: &[u8], span: Span) -> Vec<f32> {
     let mut got = Vec::new();
     // As they are decoded: what listeners hear has no offset.
-    let decoded = Samples::new(format, &mut &bytes[..]).unwrap();
+    let mut bytes = bytes;
+    let decoded = Samples::new(format, &mut bytes).unwrap();
     cut_samples(decoded, &[span], &mut |_, samples| {
         got = samples;
         ControlFlow::Continue(())

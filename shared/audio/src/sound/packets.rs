@@ -1,0 +1,95 @@
+//! The packets of a container, decoded: without what the encoder added before the audio and behind it.
+
+use super::{Container, IMPOSSIBLE_RATE, RATES};
+use crate::decode::FrameDecoder;
+use crate::error::AudioError;
+use crate::frames::Damage;
+use crate::samples::{Step, Steps, decode};
+
+/// The most that an encoder adds behind the audio, in samples: MP3 has 12 bits to say it. A file that claims to end
+/// earlier than that lies, or another one follows in it.
+const MOST_PADDING: usize = 4096;
+
+/// A container and its decoder.
+pub(super) struct Packets<C, D> {
+    container: C,
+    decoder: D,
+    skip: u64,
+    until: Option<u64>,
+    packet: Vec<f32>,
+    /// The last samples so far, which may turn out to be padding.
+    held: Vec<f32>,
+    /// What is still to be told of them.
+    owed: Step,
+    given: u64,
+    over: bool,
+}
+
+impl<C: Container, D: FrameDecoder> Packets<C, D> {
+    pub fn boxed<'r>(container: C, decoder: D) -> Box<dyn Steps + 'r>
+    where
+        C: 'r,
+        D: 'r,
+    {
+        let skip = container.skip();
+        let (packet, held, owed) = (Vec::new(), Vec::new(), Step::default());
+        Box::new(Self { container, decoder, skip, until: None, packet, held, owed, given: 0, over: false })
+    }
+
+    fn take(&mut self, step: Step) {
+        let before = usize::try_from(self.skip).unwrap_or(usize::MAX).min(self.packet.len());
+        self.skip -= before as u64;
+        self.held.extend_from_slice(&self.packet[before..]);
+        self.owed.frames += step.frames;
+        self.owed.concealed += step.concealed;
+    }
+
+    /// Gives all that is held but for the last `keep` samples. A frame counts when a sample of it, or of one near it,
+    /// is given.
+    fn give(&mut self, keep: usize, out: &mut Vec<f32>) -> Step {
+        out.extend(self.held.drain(..self.held.len().saturating_sub(keep)));
+        self.given += out.len() as u64;
+        let frames = if out.is_empty() { 0 } else { std::mem::take(&mut self.owed.frames) };
+        let concealed = self.owed.concealed.min(out.len() as u64);
+        self.owed.concealed -= concealed;
+        Step { frames, concealed, ..Step::default() }
+    }
+
+    fn drop_padding(&mut self) {
+        let padding = self.until.map_or(0, |until| (self.given + self.held.len() as u64).saturating_sub(until));
+        if padding <= MOST_PADDING as u64 {
+            self.held.truncate(self.held.len().saturating_sub(padding as usize));
+        }
+    }
+}
+
+impl<C: Container, D: FrameDecoder> Steps for Packets<C, D> {
+    fn rate(&self) -> u32 {
+        self.decoder.rate()
+    }
+
+    fn step(&mut self, out: &mut Vec<f32>) -> Result<Option<Step>, AudioError> {
+        if self.over {
+            return Ok(None);
+        }
+        let Some(part) = self.container.next()? else {
+            self.over = true;
+            self.drop_padding();
+            return Ok(Some(self.give(0, out)));
+        };
+        self.until = part.until;
+        self.packet.clear();
+        let step = decode(&mut self.decoder, part.data, &mut self.packet);
+        if !RATES.contains(&self.decoder.rate()) {
+            return Err(IMPOSSIBLE_RATE);
+        }
+        self.take(step);
+        // Moving what is held costs time: not for every packet.
+        let keep = if self.held.len() < 2 * MOST_PADDING { usize::MAX } else { MOST_PADDING };
+        Ok(Some(self.give(keep, out)))
+    }
+
+    fn damage(&self) -> Damage {
+        self.container.damage()
+    }
+}
