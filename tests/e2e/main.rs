@@ -21,6 +21,7 @@ mod forgetting;
 mod formats;
 mod http_engine;
 mod kills;
+mod languages;
 mod limits;
 mod load;
 mod long_upload;

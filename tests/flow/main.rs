@@ -8,5 +8,8 @@ mod events;
 mod follow;
 mod forgetting;
 mod inline_search;
+mod languages;
 mod late_engine;
+mod parallel;
+mod script;
 mod stage;

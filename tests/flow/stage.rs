@@ -5,12 +5,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use afterword_tests::Recording;
 use async_trait::async_trait;
 use audio::Detection;
 use domain::{Job, JobId, Uid};
 use flow::accept::{Intake, PartHeaders, Terms};
 use flow::ports::{AlwaysAdmit, TaskBody};
 use flow::process::Worker;
+use flow::settings::WorkerLimits;
 use flow::{Settings, World};
 use speech::{Audio, Capabilities, Engine, EngineError, Hints, Languages, Transcript, Utterance};
 use testkit::build::{T0, uid};
@@ -66,6 +68,13 @@ impl Stage {
         Self { world, clock, store, blobs, push }
     }
 
+    /// The same with other settings of the worker.
+    #[must_use]
+    pub fn with(mut self, worker: WorkerLimits) -> Self {
+        self.world.settings = Arc::new(Settings { worker, ..Settings::default() });
+        self
+    }
+
     /// A worker of an instance whose clock is this one.
     pub fn worker(&self, engine: &Arc<Puppet>, clock: &Arc<TestClock>) -> Worker {
         let world = World { clock: clock.clone(), ..self.world.clone() };
@@ -74,12 +83,24 @@ impl Stage {
 
     /// Accepts a recording of Ann.
     pub async fn accept(&self, name: &str, bytes: &[u8]) -> TaskBody {
-        let mut intake = Intake::begin(&self.world, ann(), Terms::default()).await.unwrap();
-        intake.start_file(name, PartHeaders::default()).await.unwrap();
-        intake.write(bytes.to_vec().into()).await.unwrap();
-        intake.end_file().await.unwrap();
+        self.accept_all(&[Recording::new(name, bytes.to_vec())], None).await
+    }
+
+    /// Accepts recordings of Ann as one job.
+    pub async fn accept_all(&self, recordings: &[Recording], language: Option<&str>) -> TaskBody {
+        let terms = Terms { language: language.map(str::to_owned), ..Terms::default() };
+        let mut intake = Intake::begin(&self.world, ann(), terms).await.unwrap();
+        for Recording { name, bytes, .. } in recordings {
+            intake.start_file(name, PartHeaders::default()).await.unwrap();
+            intake.write(bytes.clone()).await.unwrap();
+            intake.end_file().await.unwrap();
+        }
         let job = intake.commit(None).await.unwrap().job;
         TaskBody { job_id: job.id, uid: job.uid, dispatch: job.dispatch.number }
+    }
+
+    pub fn clock_now(&self) -> domain::Timestamp {
+        self.world.now()
     }
 
     pub async fn job(&self, id: JobId) -> Job {

@@ -26,7 +26,8 @@ pub(crate) fn settings(config: &Config) -> Result<speech::Settings> {
         name => (name.to_owned(), named(&models, name)?),
     };
     let null_delay = Duration::from_millis(engine.null_delay_ms);
-    Ok(speech::Settings { name, moonshine, parallelism: engine.parallelism, null_delay, null_fail, cloud })
+    let (parallelism, null_languages) = (engine.parallelism, config.null_languages());
+    Ok(speech::Settings { name, moonshine, parallelism, null_delay, null_fail, null_languages, cloud })
 }
 
 fn cloud(engine: &config::Engine) -> CloudSettings {

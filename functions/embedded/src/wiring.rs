@@ -183,7 +183,9 @@ impl Wired {
 
     fn metrics(&self) -> Router {
         let (world, watch) = (self.world.clone(), Arc::new(Watch::default()));
+        let worker = Arc::clone(&self.worker);
         edge::metrics::routes(move || {
+            worker.show_calls();
             let (world, watch) = (world.clone(), Arc::clone(&watch));
             async move { watch.look(&world).await }
         })

@@ -187,7 +187,7 @@ mod tests {
         }
         assert_eq!(aac.made, MOST_MADE);
         let mut aac = Aac::new(16_000);
-        (0..1_000).for_each(|_| drop(aac.decode(&header(8), &mut out)));
+        (0..1_000).for_each(|_| _ = aac.decode(&header(8), &mut out));
         assert_eq!((aac.made, out.len()), (1, 0));
         assert_eq!(aac.decode(&good[0], &mut out), Decoded::Audio { leftover: 0 });
     }

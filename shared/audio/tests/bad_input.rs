@@ -28,7 +28,9 @@ fn format(described: &str) -> Format {
 
 fn tried(described: &str, bytes: &[u8]) -> Result<Analysis, AudioError> {
     let rules = SegmentRules::new(Duration::from_secs(15));
-    audio::analyse(&format(described), &mut &bytes[..], &rules, &mut Energy::new())
+    let format = format(described);
+    let (survey, _) = audio::survey(&format, &mut &bytes[..])?;
+    audio::analyse(survey, &format, &mut &bytes[..], &rules, &mut Energy::new())
 }
 
 fn analysed(described: &str, bytes: &[u8]) -> Analysis {
@@ -80,9 +82,9 @@ fn a_file_cut_off_within_a_frame_keeps_all_before_it() {
         let (whole, bytes) = (analysed(name, &file(&frames)), file(&frames));
         for lost in [1, frames[frames.len() - 1].len() + 2] {
             let cut = analysed(name, &bytes[..bytes.len() - lost]);
-            assert_eq!(cut.duration_ms, whole.duration_ms - frame_ms, "{name}");
+            assert_eq!(cut.survey.duration_ms, whole.survey.duration_ms - frame_ms, "{name}");
             let left = 4 + frames[frames.len() - 1].len() - lost;
-            assert_eq!((cut.dropped_bytes, cut.dropped_in_middle), (left as u64, false), "{name}");
+            assert_eq!((cut.survey.dropped_bytes, cut.survey.dropped_in_middle), (left as u64, false), "{name}");
             assert_eq!(cut.verdict(), Verdict::Speech, "{name}");
         }
     }
@@ -95,8 +97,12 @@ fn an_impossible_length_in_the_middle_keeps_all_before_it_and_says_so() {
         let (first, second) = frames.split_at(frames.len() * 2 / 3);
         let rest = [&70_000u32.to_le_bytes()[..], &file(second)].concat();
         let found = analysed(name, &[file(first), rest.clone()].concat());
-        assert_eq!((found.dropped_bytes, found.dropped_in_middle), (rest.len() as u64, true), "{name}");
-        assert_eq!((found.duration_ms, found.verdict()), (first.len() as u64 * frame_ms, Verdict::Speech), "{name}");
+        assert_eq!((found.survey.dropped_bytes, found.survey.dropped_in_middle), (rest.len() as u64, true), "{name}");
+        assert_eq!(
+            (found.survey.duration_ms, found.verdict()),
+            (first.len() as u64 * frame_ms, Verdict::Speech),
+            "{name}"
+        );
     }
 }
 
@@ -132,8 +138,8 @@ fn a_refused_frame_is_concealed_and_what_follows_keeps_its_time() {
             frames[at] = refused.to_vec();
         }
         let found = analysed(name, &file(&frames));
-        assert_eq!((found.duration_ms, found.dropped_bytes), (whole.duration_ms, 0), "{name}");
-        assert_eq!((found.concealed_ms, found.frames), (4 * frame_ms, whole.frames - 4), "{name}");
+        assert_eq!((found.survey.duration_ms, found.survey.dropped_bytes), (whole.survey.duration_ms, 0), "{name}");
+        assert_eq!((found.survey.concealed_ms, found.survey.frames), (4 * frame_ms, whole.survey.frames - 4), "{name}");
         assert_eq!(found.verdict(), Verdict::Speech, "{name}");
     }
 }
@@ -146,8 +152,8 @@ fn a_file_of_refused_frames_alone_is_invalid() {
         ("lc3_fs1030_16000_1_fs160", &[0; 31]),
     ] {
         let found = analysed(name, &file(&vec![refused; 500]));
-        assert_eq!((found.verdict(), found.frames, found.speech_ms), (Verdict::Invalid, 0, 0), "{name}");
-        assert_eq!(found.concealed_ms, found.duration_ms, "{name}");
+        assert_eq!((found.verdict(), found.survey.frames, found.speech_ms), (Verdict::Invalid, 0, 0), "{name}");
+        assert_eq!(found.survey.concealed_ms, found.survey.duration_ms, "{name}");
     }
 }
 
@@ -159,7 +165,7 @@ fn nothing_but_marks_or_nothing_at_all_is_invalid() {
     for (name, _, _) in TRUE_NAMES {
         for bytes in [&[][..], &marks, &[0; 4_000], &[0xFF; 4_000], &zip] {
             let found = analysed(name, bytes);
-            assert_eq!((found.verdict(), found.duration_ms), (Verdict::Invalid, 0), "{name}: {found:?}");
+            assert_eq!((found.verdict(), found.survey.duration_ms), (Verdict::Invalid, 0), "{name}: {found:?}");
         }
     }
 }
@@ -187,7 +193,7 @@ fn other_rates_and_two_channels_last_as_long_and_are_heard() {
             let repeated = speech.iter().flat_map(|sample| std::iter::repeat_n(*sample, times));
             let samples = repeated.step_by(of).flat_map(|sample| std::iter::repeat_n(sample, channels));
             let found = analysed(&format!("pcm16_{rate}_{channels}_fs160"), &pcm(samples));
-            assert_eq!((found.duration_ms, found.dropped_bytes), (2_990, 0), "{rate} {channels}");
+            assert_eq!((found.survey.duration_ms, found.survey.dropped_bytes), (2_990, 0), "{rate} {channels}");
             assert_eq!(found.verdict(), Verdict::Speech, "{rate} {channels}");
         }
     }
@@ -200,7 +206,7 @@ fn an_offset_and_clipping_do_not_hide_speech() {
     let clipped = analysed(name, &pcm(speech.iter().map(|sample| sample.saturating_mul(30))));
     let whole = analysed(name, &pcm(speech.into_iter()));
     for found in [offset, clipped] {
-        assert_eq!((found.duration_ms, found.verdict()), (2_990, Verdict::Speech));
+        assert_eq!((found.survey.duration_ms, found.verdict()), (2_990, Verdict::Speech));
         assert!(found.speech_ms * 2 > whole.speech_ms, "{} of {} ms", found.speech_ms, whole.speech_ms);
     }
 }
@@ -213,19 +219,19 @@ fn an_opus_packet_of_120_ms_under_the_name_of_10_ms_lasts_120_ms() {
     let packets: Vec<Vec<u8>> =
         floats.chunks_exact(1_920).map(|samples| encoder.encode_vec_float(samples, 1_275).unwrap()).collect();
     let found = analysed("opus_16000_1_fs160", &file(&packets));
-    assert_eq!((found.duration_ms, found.verdict()), (24 * 120, Verdict::Speech));
+    assert_eq!((found.survey.duration_ms, found.verdict()), (24 * 120, Verdict::Speech));
     // After the first one that is how it is.
-    assert_eq!((found.frames, found.concealed_ms), (24, 120));
+    assert_eq!((found.survey.frames, found.survey.concealed_ms), (24, 120));
 
     // Three bytes among packets of 10 ms that claim as much.
     let mut frames = clip("opus_16000_1_fs160");
     frames.insert(100, vec![0x13, 0x03, 0]);
     let found = analysed("opus_16000_1_fs160", &file(&frames));
-    assert!(found.duration_ms <= 2_990 + 120 && found.concealed_ms <= 130, "{found:?}");
+    assert!(found.survey.duration_ms <= 2_990 + 120 && found.survey.concealed_ms <= 130, "{found:?}");
     // More than 120 ms is none.
     frames[100] = vec![0x1B, 0x03, 0];
     let found = analysed("opus_16000_1_fs160", &file(&frames));
-    assert_eq!((found.duration_ms, found.concealed_ms), (3_000, 10));
+    assert_eq!((found.survey.duration_ms, found.survey.concealed_ms), (3_000, 10));
 }
 
 #[test]

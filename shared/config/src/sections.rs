@@ -32,6 +32,7 @@ section!(Engine {
     parallelism: usize,
     null_delay_ms: u64,
     null_fail: String,
+    null_languages: String,
     deepgram: Deepgram,
     http: HttpEngine,
 });

@@ -1,7 +1,7 @@
 //! From configuration to what the use cases want, with the relations between the numbers checked.
 
 use domain::{Code, Rules};
-use flow::settings::{Settings, StreamLimits, UploadLimits, WorkerLimits};
+use flow::settings::{MOST_AT_ONCE, Settings, StreamLimits, UploadLimits, WorkerLimits};
 
 use crate::ConfigError;
 use crate::sections::{Config, secs};
@@ -36,6 +36,7 @@ impl Config {
             },
             worker: WorkerLimits {
                 max_jobs: self.process.max_jobs,
+                parallelism: self.engine.parallelism,
                 handler_deadline: secs(self.process.handler_deadline_seconds),
                 ..WorkerLimits::default()
             },
@@ -88,6 +89,12 @@ impl Config {
         Ok(Some(url.strip_suffix('/').unwrap_or(url).to_owned()))
     }
 
+    /// The only languages of the null engine; none: any language.
+    pub fn null_languages(&self) -> Vec<String> {
+        let tags = self.engine.null_languages.split(',').map(str::trim);
+        tags.filter(|tag| !tag.is_empty()).map(str::to_owned).collect()
+    }
+
     fn check_ranges(&self) -> Result<(), ConfigError> {
         let (jobs, sweep, limits, queue) = (&self.jobs, &self.sweep, &self.limits, &self.queue);
         let server = &self.server;
@@ -122,6 +129,7 @@ impl Config {
             // Each holds threads of the blocking pool, which has 512.
             ("process.max_jobs", self.process.max_jobs as u64, 1, 128),
             ("process.handler_deadline_seconds", self.process.handler_deadline_seconds, 1, DAY_SECONDS),
+            ("engine.parallelism", self.engine.parallelism as u64, 0, MOST_AT_ONCE as u64),
             ("limits.enqueued_per_user", u64::from(limits.enqueued_per_user), 1, 100_000),
             ("limits.max_file_bytes", limits.max_file_bytes, 1, 1 << 40),
             ("limits.max_batch_bytes", limits.max_batch_bytes, 1, 1 << 40),

@@ -13,6 +13,8 @@ const ATTEMPTS: &str = "afterword_job_attempts_total";
 const UPLOADED: &str = "afterword_upload_bytes_total";
 const READ: &str = "afterword_blob_read_bytes_total";
 const ENGINE: &str = "afterword_engine_call_duration_seconds";
+const CALLS: &str = "afterword_engine_calls";
+const CALLS_WAITING: &str = "afterword_engine_calls_waiting";
 const TRANSCRIBED: &str = "afterword_transcribed_audio_seconds";
 
 /// Says what each metric means, and shows those that nothing has happened to yet as zero. After the recorder is there.
@@ -30,8 +32,10 @@ pub fn describe() {
     describe_counter!(READ, "Bytes of staged audio read for decoding");
     describe_counter!(SWEEP, "What the sweep had to do, by kind");
     describe_counter!(PUSHES, "Silent pushes, one for each device and attempt, by outcome");
+    describe_gauge!(CALLS, "Calls of the speech engine that are being answered");
+    describe_gauge!(CALLS_WAITING, "Calls of the speech engine that wait for a place");
     describe_histogram!(ENGINE, "Calls of the speech engine, by engine and outcome");
-    describe_histogram!(TRANSCRIBED, "Audio that the speech engine gave text for, one sample for each segment");
+    describe_histogram!(TRANSCRIBED, "Audio that the speech engine gave text for, one sample for each call");
     for name in [ATTEMPTS, UPLOADED, READ] {
         counter!(name).increment(0);
     }
@@ -77,6 +81,11 @@ pub(crate) fn read(bytes: usize) {
 
 pub(crate) fn engine_called(engine: &str, outcome: &'static str, took: std::time::Duration) {
     metrics::histogram!(ENGINE, "engine" => engine.to_owned(), "outcome" => outcome).record(took);
+}
+
+pub(crate) fn engine_calls(answered: usize, waiting: usize) {
+    metrics::gauge!(CALLS).set(answered as f64);
+    metrics::gauge!(CALLS_WAITING).set(waiting as f64);
 }
 
 pub(crate) fn transcribed(audio: std::time::Duration) {

@@ -6,6 +6,9 @@ use domain::Rules;
 
 const MIB: u64 = 1024 * 1024;
 
+/// Each file holds a thread of the blocking pool, which has 512.
+pub const MOST_AT_ONCE: usize = 128;
+
 /// What an upload may hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UploadLimits {
@@ -51,6 +54,9 @@ impl Default for UploadLimits {
 pub struct WorkerLimits {
     /// Deliveries at once in one instance; one more is answered `backend_busy`.
     pub max_jobs: usize,
+    /// Over all jobs: recordings that are decoded at once, and calls of the engine. 0: as many as there are cores, and
+    /// as many calls as the engine takes.
+    pub parallelism: usize,
     /// A delivery puts its job back when this has passed.
     pub handler_deadline: Duration,
     /// Placements of one job are at least this far apart while more is to come. A second where a store takes one write
@@ -60,7 +66,21 @@ pub struct WorkerLimits {
 
 impl Default for WorkerLimits {
     fn default() -> Self {
-        Self { max_jobs: 4, handler_deadline: Duration::from_secs(1500), place_pace: Duration::ZERO }
+        Self { max_jobs: 4, parallelism: 0, handler_deadline: Duration::from_secs(1500), place_pace: Duration::ZERO }
+    }
+}
+
+impl WorkerLimits {
+    /// Recordings that are decoded at once, over all jobs; and files that are worked on beyond one of each job.
+    pub fn at_once(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let wanted = if self.parallelism == 0 { cores() } else { self.parallelism };
+        wanted.clamp(1, MOST_AT_ONCE)
+    }
+
+    /// Calls at once, over all jobs, of an engine that takes so many.
+    pub fn calls_at_once(&self, takes: usize) -> usize {
+        if self.parallelism == 0 { takes.max(1) } else { self.parallelism.min(takes).max(1) }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::job::DispatchState;
+use domain::job::{DispatchState, WaitingFor};
 use domain::need::{Need, need};
 use domain::{Command, Job, JobId, Status, Timestamp};
 
@@ -61,10 +61,12 @@ pub async fn sweep(world: &World, limit: usize) -> Result<Swept> {
 
 /// For a process that has just started and holds the store alone: whoever worked before it is gone, and the queue may
 /// know less than the store (a restored backup has no queue at all). Jobs from before the start need not wait until their
-/// lease ends or their task is missed.
+/// lease ends or their task is missed; and whoever waits for a speech engine finds out at once whether this start brought
+/// the right one.
 pub async fn resume(world: &World, started: Timestamp, limit: usize) -> Result<u64> {
     let rules = &world.settings.rules;
-    let horizon = world.now() + rules.task_grace.max(rules.enqueue_grace).max(rules.lease);
+    let looked_at_again = rules.task_grace.max(rules.enqueue_grace).max(rules.lease);
+    let horizon = world.now() + rules.backoff_max + looked_at_again;
     let (mut due, mut resumed) = (Due::until(horizon, limit), 0);
     while let Some(page) = due.page(world).await? {
         for job in page.iter().filter(|job| job.updated_at < started) {
@@ -80,6 +82,10 @@ pub async fn resume(world: &World, started: Timestamp, limit: usize) -> Result<u
 async fn resume_one(world: &World, job: &Job) -> Result<bool> {
     if job.status == Status::Processing {
         end_or_requeue(world, job, Command::WorkerGone { fence: job.lease.fence }).await
+    } else if job.status == Status::Queued && job.waiting_for == Some(WaitingFor::Engine) {
+        let stepped = world.step(job.id, &Command::Wake).await?;
+        follow_up(world, &stepped).await;
+        Ok(matches!(stepped, Stepped::Done { .. }))
     } else if is_on_its_way(job, world.now()) {
         check_task(world, job).await
     } else {

@@ -64,12 +64,17 @@ pub enum Languages {
     List(Vec<String>),
 }
 
+/// Tags that name no one language: several, not known, and what apps send when they leave it open.
+const NO_ONE_LANGUAGE: [&str; 4] = ["mul", "multi", "und", "auto"];
+
 impl Languages {
-    /// Whether a recording with this hint may be given to the engine. `en-GB` is English.
+    /// Whether a recording with this hint may be given to the engine. `en-GB` is English. A hint that names no one
+    /// language keeps a recording from no engine.
     pub fn include(&self, hint: &str) -> bool {
         let primary = hint.split(['-', '_']).next().unwrap_or(hint).to_ascii_lowercase();
         match self {
             Self::Any => true,
+            _ if NO_ONE_LANGUAGE.contains(&primary.as_str()) => true,
             Self::English => primary == "en",
             Self::List(list) => list.contains(&primary),
         }
@@ -163,7 +168,9 @@ pub trait Engine: Send + Sync + 'static {
     /// One call, one attempt. May be dropped at any time. An answer of the wrong shape is an error, never silence.
     async fn transcribe(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError>;
 
-    /// Whether a call would have a chance now. Cheap: it is asked by health checks.
+    /// Whether a call would have a chance now. Cheap: it is asked by health checks. An engine that is getting ready by
+    /// itself, such as one whose model is being loaded, says so here with any class but [`Retry::Misconfigured`]; its
+    /// calls wait meanwhile, as long as it sees fit.
     async fn ready(&self) -> Result<(), EngineError>;
 }
 
@@ -187,6 +194,13 @@ mod tests {
         assert!(!Languages::English.include("de"));
         assert!(Languages::List(vec!["de".into()]).include("de_AT"));
         assert!(Languages::Any.include("gsw"));
+    }
+
+    #[test]
+    fn a_hint_that_names_no_one_language_keeps_nothing_from_an_engine() {
+        for hint in ["mul", "und", "multi", "auto", "und-Latn"] {
+            assert!(Languages::English.include(hint) && Languages::List(vec![]).include(hint), "{hint}");
+        }
     }
 
     #[test]

@@ -1,16 +1,19 @@
 //! From samples to text: one trait, one file for each engine behind it, and the choice between them.
 
+mod bounded;
 mod cloud;
-mod cut;
 pub mod engine;
 mod moonshine;
 mod null;
+pub mod pieces;
 mod select;
 
+pub use bounded::{Bounded, Places};
 pub use cloud::{CloudSettings, DeepgramSettings, HttpSettings, SettingError};
 pub use engine::{
     Audio, Capabilities, Engine, EngineError, Frames, Hints, Languages, Retry, SAMPLE_RATE, Transcript, Utterance, Word,
 };
 pub use moonshine::MoonshineFiles;
 pub use null::{NullFail, UnknownFail};
+pub use pieces::Cutting;
 pub use select::{KNOWN, SelectError, Settings, select};

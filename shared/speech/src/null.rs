@@ -69,6 +69,7 @@ impl fmt::Display for NullFail {
 pub(crate) struct Null {
     delay: Duration,
     fail: Option<NullFail>,
+    languages: Languages,
     calls: AtomicU32,
 }
 
@@ -85,7 +86,7 @@ impl Engine for Null {
             concurrency: CONCURRENCY,
             words: true,
             speakers: false,
-            languages: Languages::Any,
+            languages: self.languages.clone(),
             opus: false,
         }
     }
@@ -108,7 +109,14 @@ impl Engine for Null {
 
 impl Null {
     pub fn new(delay: Duration, fail: Option<NullFail>) -> Self {
-        Self { delay, fail, calls: AtomicU32::new(0) }
+        Self { delay, fail, languages: Languages::Any, calls: AtomicU32::new(0) }
+    }
+
+    /// One that speaks only these; any, when there are none.
+    pub fn speaking(self, languages: &[String]) -> Self {
+        let primary = |tag: &String| tag.to_ascii_lowercase();
+        let only = Languages::List(languages.iter().map(primary).collect());
+        Self { languages: if languages.is_empty() { Languages::Any } else { only }, ..self }
     }
 
     /// How this call fails, if it does.
@@ -232,6 +240,13 @@ mod tests {
         for bad in ["refuse:", "refuse:0", "refuse:x", ":2", "sometimes"] {
             assert!(bad.parse::<NullFail>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn it_speaks_every_language_or_those_it_is_told() {
+        assert_eq!(null().speaking(&[]).capabilities().languages, Languages::Any);
+        let some = null().speaking(&["en".into(), "DE".into()]).capabilities().languages;
+        assert!(some.include("de-AT") && some.include("en") && !some.include("es"));
     }
 
     #[tokio::test]

@@ -19,6 +19,8 @@ pub struct Settings {
     /// How long the null engine takes for a call.
     pub null_delay: Duration,
     pub null_fail: Option<NullFail>,
+    /// The only languages of the null engine, as primary subtags; none: any language.
+    pub null_languages: Vec<String>,
     pub cloud: CloudSettings,
 }
 
@@ -43,7 +45,10 @@ pub fn select(settings: &Settings) -> Result<Arc<dyn Engine>, SelectError> {
     }
     let name = KNOWN.iter().find(|known| **known == settings.name);
     match *name.ok_or_else(|| SelectError::Unknown(settings.name.chars().take(64).collect()))? {
-        null::NAME => Ok(Arc::new(Null::new(settings.null_delay, settings.null_fail))),
+        null::NAME => {
+            let null = Null::new(settings.null_delay, settings.null_fail);
+            Ok(Arc::new(null.speaking(&settings.null_languages)))
+        }
         moonshine => {
             let files = settings.moonshine.ok_or(SelectError::NoModel(moonshine))?;
             Ok(Arc::new(moonshine::Moonshine::start(moonshine, files, settings.parallelism)))

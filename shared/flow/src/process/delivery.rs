@@ -1,78 +1,123 @@
-//! One claimed delivery: its files one after the other, while the lease is kept alive and the clock is watched.
+//! One claimed delivery: some of its files at a time, while the lease is kept alive and the clock is watched.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
-use domain::{Code, Command, Job, JobId, PutBack, Timestamp};
+use domain::{Command, Job, PutBack, Timestamp};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use speech::Engine;
+use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::stop::Stop;
-use crate::circuit::Circuit;
-use crate::ports::Stepped;
+use super::Worker;
+use super::hearing::Hearing;
+use super::stop::{End, Stop, Troubles, unfenced};
+use crate::error;
+use crate::persist::persist;
+use crate::ports::{Stepped, Written};
 use crate::world::World;
 
 pub struct Delivery<'w> {
+    pub worker: &'w Worker,
     pub world: &'w World,
-    pub engine: &'w Arc<dyn Engine>,
-    pub circuit: &'w Circuit,
-    pub job_id: JobId,
+    pub engine: &'w dyn Engine,
+    /// As it was claimed. What the files have come to since, each knows of itself.
+    pub job: Job,
     pub fence: u64,
     /// When the lease was last extended by a write, in milliseconds.
     last_write: AtomicI64,
+    /// Held by the file that writes: of one job one transaction at a time.
+    writing: Mutex<()>,
+    /// When segments were placed last, in milliseconds.
+    pub placed_at: AtomicI64,
     /// Engine calls of this delivery that were answered.
     pub calls_answered: AtomicU32,
+    pub hearing: Hearing,
+    /// Cancelled when the engine does not answer: from then on it is not asked any more.
+    pub engine_is_down: CancellationToken,
 }
 
 impl<'w> Delivery<'w> {
-    pub fn new(world: &'w World, engine: &'w Arc<dyn Engine>, circuit: &'w Circuit, job: &Job) -> Self {
+    pub fn new(worker: &'w Worker, job: Job) -> Self {
+        let world = &worker.world;
         Self {
+            worker,
             world,
-            engine,
-            circuit,
-            job_id: job.id,
+            engine: &*worker.engine,
             fence: job.lease.fence,
+            job,
             last_write: AtomicI64::new(world.now().millis()),
+            writing: Mutex::default(),
+            placed_at: AtomicI64::new(i64::MIN),
             calls_answered: AtomicU32::new(0),
+            hearing: Hearing::default(),
+            engine_is_down: CancellationToken::new(),
         }
     }
 
     /// Works until everything is settled or something ends the delivery. Whatever is running is dropped then.
-    pub async fn run(&self, job: Job, shutdown: &CancellationToken) -> Stop {
+    pub async fn run(&self) -> End {
         let deadline = self.world.settings.worker.handler_deadline;
         tokio::select! {
             biased;
-            () = shutdown.cancelled() => Stop::PutBack(PutBack::Shutdown),
-            stop = self.keep_lease() => stop,
-            () = self.world.clock.sleep(deadline) => Stop::PutBack(PutBack::Deadline),
-            stop = self.work(job) => stop,
+            () = self.worker.shutdown.cancelled() => End::PutBack(PutBack::Shutdown),
+            end = self.keep_lease() => end,
+            () = self.world.clock.sleep(deadline) => End::PutBack(PutBack::Deadline),
+            end = self.work() => end,
         }
     }
 
     /// One file's trouble does not keep the others from their end: it is told when they have come to theirs.
-    async fn work(&self, mut job: Job) -> Stop {
-        let mut trouble = None;
-        for index in 0..job.files.len() {
-            if job.files[index].status.is_settled() {
-                continue;
+    async fn work(&self) -> End {
+        let own = Semaphore::new(1);
+        let is_open = |index: &usize| !self.job.files[*index].status.is_settled();
+        let mut open: VecDeque<usize> = (0..self.job.files.len()).filter(is_open).collect();
+        let (mut running, mut troubles) = (FuturesUnordered::new(), Troubles::default());
+        loop {
+            while running.len() <= self.worker.at_once
+                && let Some(index) = open.pop_front()
+            {
+                running.push(self.file_in_place(index, &own));
             }
-            match self.file(job.clone(), index).await {
-                Ok(after) => job = after,
-                Err(Stop::File(error)) => {
-                    tracing::warn!(job_id = %self.job_id, file = index, %error, "a file cannot be read now");
-                    let fault = PutBack::Fault { code: Code::Internal, retry_after: error.retry_after };
-                    trouble = trouble.or(Some(fault));
+            match running.next().await {
+                None => return troubles.end(self.any_answered()),
+                Some((_, Ok(()))) => {}
+                Some((index, Err(stop))) => {
+                    self.tell(index, &stop);
+                    if let Some(ends) = troubles.meet(index, stop) {
+                        return ends;
+                    }
                 }
-                Err(Stop::PutBack(fault @ PutBack::Fault { .. })) => trouble = trouble.or(Some(fault)),
-                Err(stop) => return stop,
             }
         }
-        trouble.map_or(Stop::Finished, Stop::PutBack)
+    }
+
+    /// Every delivery has a place for one file of its own; for more they queue with those of other jobs.
+    async fn file_in_place(&self, index: usize, own: &Semaphore) -> (usize, Result<(), Stop>) {
+        let _place = tokio::select! {
+            biased;
+            place = own.acquire() => place,
+            place = self.worker.more_files.acquire() => place,
+        };
+        // What is not begun is left to the next delivery, and what found the engine down puts the job back.
+        let ended = if self.engine_is_down.is_cancelled() { Ok(()) } else { self.file(index).await };
+        (index, ended)
+    }
+
+    fn tell(&self, index: usize, stop: &Stop) {
+        match stop {
+            Stop::File(error) => {
+                tracing::warn!(job_id = %self.job.id, file = index, %error, "a file cannot be read now");
+            }
+            Stop::Engine { .. } => self.engine_is_down.cancel(),
+            _ => {}
+        }
     }
 
     /// Renews the lease when a third of it has passed without a write. Ends only when the job is lost.
-    async fn keep_lease(&self) -> Stop {
+    async fn keep_lease(&self) -> End {
         let every = self.world.settings.rules.renew_after;
         loop {
             let idle = Timestamp::from_millis(self.last_write.load(Ordering::Relaxed)).until(self.world.now());
@@ -80,34 +125,49 @@ impl<'w> Delivery<'w> {
                 self.world.clock.sleep((every - idle).max(Duration::from_millis(1))).await;
                 continue;
             }
-            match self.world.step(self.job_id, &Command::Renew { fence: self.fence }).await {
-                Ok(Stepped::Done { .. }) => self.wrote(),
-                Ok(Stepped::Refused { why, .. }) => return Stop::Lost(why),
-                Ok(Stepped::NoSuchJob) => return Stop::Lost(domain::Refusal::Fenced { fence: self.fence }),
+            match self.world.step(self.job.id, &Command::Renew { fence: self.fence }).await.map(written) {
+                Ok(Written::Done(_)) => self.wrote(),
+                Ok(Written::Fenced(why)) => return End::Lost(why),
                 // The lease may run out: then another worker goes on, and this one is fenced at its next write.
                 Err(error) => {
-                    tracing::warn!(job_id = %self.job_id, %error, "the lease could not be renewed");
+                    tracing::warn!(job_id = %self.job.id, %error, "the lease could not be renewed");
                     self.world.clock.sleep(every.min(Duration::from_secs(1))).await;
                 }
             }
         }
     }
 
-    pub fn wrote(&self) {
+    fn wrote(&self) {
         self.last_write.store(self.world.now().millis(), Ordering::Relaxed);
+    }
+
+    /// A write under the fence, after those of the other files: they would only stand in each other's way.
+    pub async fn write<T, F>(&self, operation: impl FnMut() -> F) -> Result<T, Stop>
+    where
+        F: Future<Output = error::Result<Written<T>>>,
+    {
+        let _alone = self.writing.lock().await;
+        let done = unfenced(persist(&*self.world.clock, operation).await?)?;
+        self.wrote();
+        Ok(done)
     }
 
     /// Settles a file that cannot be worked on.
     pub async fn fail_file(&self, index: usize, failure: domain::Failure) -> Result<Job, Stop> {
-        tracing::info!(job_id = %self.job_id, file = index, code = %failure.code, "a file failed");
+        tracing::info!(job_id = %self.job.id, file = index, code = %failure.code, "a file failed");
         let command = Command::FailFile { fence: self.fence, index, failure };
-        match self.world.step(self.job_id, &command).await? {
-            Stepped::Done { job, .. } => {
-                self.wrote();
-                Ok(job)
-            }
-            Stepped::Refused { why, .. } => Err(Stop::Lost(why)),
-            Stepped::NoSuchJob => Err(Stop::Lost(domain::Refusal::Fenced { fence: self.fence })),
-        }
+        let _alone = self.writing.lock().await;
+        let job = unfenced(written(self.world.step(self.job.id, &command).await?))?;
+        self.wrote();
+        Ok(job)
+    }
+}
+
+/// A worker's command as a worker's write. A job that is gone has nobody's fence.
+fn written(stepped: Stepped) -> Written<Job> {
+    match stepped {
+        Stepped::Done { job, .. } => Written::Done(job),
+        Stepped::Refused { why, .. } => Written::Fenced(why),
+        Stepped::NoSuchJob => Written::Fenced(domain::Refusal::Fenced { fence: 0 }),
     }
 }

@@ -2,10 +2,10 @@
 
 use audio::{SegmentRules, Survey, Verdict};
 use domain::planning::{FilePlan, Heard};
-use domain::{Code, Failure, Job, Peaks, Recording, Segment};
+use domain::{Code, Failure, JobFile, Peaks, Recording, Segment};
 
 use super::delivery::Delivery;
-use super::stop::{Stop, unfenced};
+use super::stop::Stop;
 use crate::bytes_in::Staged;
 use crate::error::{Error, Kind};
 use crate::first_pass::{self, Again, Listened, Pass};
@@ -13,59 +13,58 @@ use crate::persist::persist;
 use crate::ports::BlobName;
 
 impl Delivery<'_> {
-    /// One file, from its bytes to a settled state. Gives back the job after it.
-    pub async fn file(&self, job: Job, index: usize) -> Result<Job, Stop> {
+    /// One file, from its bytes to a settled state.
+    pub async fn file(&self, index: usize) -> Result<(), Stop> {
         let world = self.world;
-        let file = &job.files[index];
+        let file = &self.job.files[index];
         let wanted = [file.recording];
-        let recording = persist(&*world.clock, || world.store.recordings(&job.uid, &wanted)).await?;
+        let recording = persist(&*world.clock, || world.store.recordings(&self.job.uid, &wanted)).await?;
         let Some(Some(recording)) = recording.into_iter().next() else {
             return Err(Stop::Fault(Error::new(Kind::Corrupt, "process.file", file.recording)));
         };
         let format = match domain::name::parse(&file.name) {
             Ok(name) => name.format,
             // It was accepted by its name: only a version that understood more can have done so.
-            Err(why) => return self.fail_file(index, Failure::because(Code::InvalidAudio, why.to_string())).await,
+            Err(why) => return self.invalid(index, Failure::because(Code::InvalidAudio, why.to_string())).await,
         };
         let (blob, clock) = (BlobName::listed(file.blob.clone()), Some(&*world.clock));
         let staged = Staged { blobs: &world.blobs, blob, size: file.size, format, clock };
         let (plan, again) = if recording.needs_listening() {
-            match self.listen(&job, index, &staged).await? {
+            match self.listen(index, &staged).await? {
                 Ok(heard) => heard,
-                Err(failure) => return self.fail_file(index, failure).await,
+                Err(failure) => return self.invalid(index, failure).await,
             }
         } else {
             // Planned by an earlier job: this one goes on with it.
             let (facts, heard, peaks) = (recording.facts, Heard::Silence, Peaks::default());
             (FilePlan { fence: self.fence, index, facts, heard, peaks }, Again::Staged)
         };
-        let (job, recording) = self.write_plan(&plan).await?;
-        if job.files[index].status.is_settled() {
-            return Ok(job);
+        let (file, recording) = self.write_plan(&plan).await?;
+        if file.status.is_settled() {
+            return Ok(());
         }
-        self.speech(job, recording, index, &staged, &again).await
+        self.speech(file, recording, index, &staged, &again).await
     }
 
-    async fn write_plan(&self, plan: &FilePlan) -> Result<(Job, Recording), Stop> {
+    async fn invalid(&self, index: usize, failure: Failure) -> Result<(), Stop> {
+        self.fail_file(index, failure).await.map(drop)
+    }
+
+    async fn write_plan(&self, plan: &FilePlan) -> Result<(JobFile, Recording), Stop> {
         let world = self.world;
-        let written = persist(&*world.clock, || world.store.plan_file(self.job_id, plan, world.at())).await?;
-        let (job, recording) = unfenced(written)?;
-        self.wrote();
-        let file = &job.files[plan.index];
+        let (mut job, recording) = self.write(|| world.store.plan_file(self.job.id, plan, world.at())).await?;
+        let file = job.files.swap_remove(plan.index);
         tracing::debug!(step = "plan", job_id = %job.id, file = plan.index, status = ?file.status, segments = file.counts.segments);
-        Ok((job, recording))
+        Ok((file, recording))
     }
 
     /// The plan, and from where the file is read again. `Ok(Err(_))`: the file cannot be worked on at all.
-    async fn listen(
-        &self,
-        job: &Job,
-        index: usize,
-        staged: &Staged<'_>,
-    ) -> Result<Result<(FilePlan, Again), Failure>, Stop> {
-        let detection = self.world.detection.clone();
-        let pass = Pass { sha256: job.files[index].sha256, rules: self.segment_rules(), detection, within: None };
-        Ok(match first_pass::listen(staged, pass, ()).await {
+    async fn listen(&self, index: usize, staged: &Staged<'_>) -> Result<Result<(FilePlan, Again), Failure>, Stop> {
+        let (sha256, detection) = (self.job.files[index].sha256, self.world.detection.clone());
+        let pass = Pass { sha256, rules: self.segment_rules(), detection, within: None };
+        // First a place, then the bytes: a stream is not left open while nobody reads it.
+        let place = self.worker.decoding.place().await;
+        Ok(match first_pass::listen(staged, pass, place).await {
             Err(error) if error.kind == Kind::NotFound => {
                 Err(Failure::because(Code::StagedAudioMissing, "the staged audio of the file is gone"))
             }

@@ -1,16 +1,22 @@
 //! Processing a job: from a delivered task to a finished job, or back to the queue with its progress kept.
 
+mod cutter;
+mod decoding;
 mod delivery;
+mod hearing;
 mod listen;
+mod metered;
+mod reminders;
 mod segments;
 mod stop;
 mod transcribe;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::job::WaitingFor;
 use domain::{Command, Job, PutBack, Refusal, Status, Timestamp};
-use speech::Engine;
+use speech::{Bounded, Cutting, Engine, Places, Retry};
 use tokio::sync::{Semaphore, TryAcquireError};
 use tokio_util::sync::CancellationToken;
 
@@ -22,8 +28,11 @@ use crate::error::Result;
 use crate::persist::persist;
 use crate::ports::{Stepped, TaskBody};
 use crate::world::World;
+use decoding::Decoding;
 use delivery::Delivery;
-use stop::Stop;
+use metered::Metered;
+use reminders::Reminders;
+use stop::End;
 
 /// What a delivery came to. The job's document says what is next in every case but the last three.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,19 +61,49 @@ pub enum Skip {
 pub struct Worker {
     world: World,
     engine: Arc<dyn Engine>,
+    /// Of the calls of all jobs.
+    calls: Arc<Places>,
     circuit: Circuit,
+    /// For jobs.
     places: Arc<Semaphore>,
+    /// Cores, so to speak.
+    at_once: usize,
+    /// For files beyond the one that each job may be at.
+    more_files: Semaphore,
+    decoding: Decoding,
+    reminders: Reminders,
     shutdown: CancellationToken,
 }
 
 impl Worker {
+    /// Puts around the engine what bounds its calls, counts them and cuts what is too long for it.
     pub fn new(world: World, engine: Arc<dyn Engine>, shutdown: CancellationToken) -> Self {
-        let places = Arc::new(Semaphore::new(world.settings.worker.max_jobs));
-        Self { world, engine, circuit: Circuit::default(), places, shutdown }
+        let limits = &world.settings.worker;
+        let at_once = limits.at_once();
+        let calls = Places::new(limits.calls_at_once(engine.capabilities().concurrency));
+        let metered = Arc::new(Metered::around(engine, Arc::clone(&world.clock)));
+        let bounded = Arc::new(Bounded::around(metered, Arc::clone(&calls)));
+        Self {
+            engine: Arc::new(Cutting::around(bounded)),
+            calls,
+            circuit: Circuit::default(),
+            places: Arc::new(Semaphore::new(limits.max_jobs)),
+            at_once,
+            more_files: Semaphore::new(at_once),
+            decoding: Decoding::with_places(at_once),
+            reminders: Reminders::default(),
+            shutdown,
+            world,
+        }
     }
 
     pub fn engine(&self) -> &Arc<dyn Engine> {
         &self.engine
+    }
+
+    /// Brings the gauges of the engine's calls up to date.
+    pub fn show_calls(&self) {
+        counted::engine_calls(self.calls.in_use(), self.calls.waiting());
     }
 
     /// Works on a task until its job is finished, put back, or lost to another worker. `Err`: not even the put-back
@@ -121,14 +160,22 @@ impl Worker {
     }
 
     async fn deliver(&self, job: Job) -> Result<Outcome> {
-        let delivery = Delivery::new(&self.world, &self.engine, &self.circuit, &job);
-        let stop = delivery.run(job.clone(), &self.shutdown).await;
-        let fence = job.lease.fence;
-        let command = match stop {
-            Stop::Finished => Command::Finish { fence },
-            Stop::Lost(why) => return self.lost(&job, why).await,
-            Stop::PutBack(cause) => self.put_back(fence, cause),
-            Stop::Fault(error) | Stop::File(error) => {
+        let delivery = Delivery::new(self, job);
+        let (end, job, fence) = (delivery.run().await, &delivery.job, delivery.fence);
+        let command = match end {
+            End::Finished => Command::Finish { fence },
+            End::Lost(why) => return self.lost(job, why).await,
+            End::PutBack(cause) => {
+                if let PutBack::Engine { retry_after } = cause {
+                    self.break_circuit(retry_after).await;
+                }
+                self.put_back(fence, cause)
+            }
+            End::Language { wanted } => {
+                self.remind_of_language(job, &wanted);
+                self.put_back(fence, PutBack::Engine { retry_after: None })
+            }
+            End::Fault(error) => {
                 tracing::warn!(job_id = %job.id, %error, "a fault ended a delivery");
                 let cause = PutBack::Fault { code: domain::Code::Internal, retry_after: error.retry_after };
                 self.put_back(fence, cause)
@@ -139,10 +186,23 @@ impl Worker {
     }
 
     fn put_back(&self, fence: u64, cause: PutBack) -> Command {
-        if let PutBack::Engine { retry_after } = cause {
+        Command::PutBack { fence, cause, jitter: self.world.random.unit() }
+    }
+
+    /// An engine that is getting ready by itself is no reason to leave it alone afterwards.
+    async fn break_circuit(&self, retry_after: Option<Duration>) {
+        let getting_ready = self.engine.ready().await.is_err_and(|error| error.retry != Retry::Misconfigured);
+        if !getting_ready {
             self.circuit.failed(self.world.now(), retry_after);
         }
-        Command::PutBack { fence, cause, jitter: self.world.random.unit() }
+    }
+
+    /// Nothing is wrong with the engine or the audio, and no other job waits: but a person has to look.
+    fn remind_of_language(&self, job: &Job, language: &str) {
+        if self.reminders.is_time(job.id, self.world.now()) {
+            let engine = self.engine.name();
+            tracing::error!(job_id = %job.id, language, engine, "the speech engine does not speak a recording's language; its job waits for one that does");
+        }
     }
 
     /// Another worker has the job, or it ended under this one: nothing more is written, pushed or deleted.

@@ -1,36 +1,36 @@
 //! The second pass: the open segments of a planned file are transcribed, stored, and placed in groups.
 
-use std::collections::{HashMap, HashSet};
-use std::ops::ControlFlow;
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 
-use audio::{AudioError, Cut, Span};
 use domain::placement::{Answer, Group, MAX_GROUP};
-use domain::{Format, Gain, Job, Line, Plan, PutBack, Recording, Segment, Timestamp};
+use domain::{Format, JobFile, Line, Plan, Recording, Segment, Timestamp};
 use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt};
-use tokio::sync::mpsc;
+use futures_util::{FutureExt, Stream, StreamExt};
 
+use super::cutter::{Cutter, cut_in_background};
 use super::delivery::Delivery;
-use super::stop::{Stop, unfenced};
+use super::stop::Stop;
 use super::transcribe::{Call, Said};
 use crate::bytes_in::Staged;
 use crate::error::{Error, Kind};
-use crate::first_pass::{Again, Source, read_error};
+use crate::first_pass::{Again, Source};
 use crate::persist::persist;
 
-/// A segment's audio on its way to the engine.
-type Heard = (Segment, Cut);
+/// Audio of one file that the engine is asked for at a time, unless one segment alone is longer: 38 MB of samples, so
+/// that with the segment that is being cut a file takes less than 64 MiB.
+const ASKED_MS: u32 = 600_000;
 
 /// What a delivery collects for one file.
 struct File<'a> {
-    job: Job,
+    /// As the last write left it.
+    file: JobFile,
     recording: Recording,
     index: usize,
     /// Finished and not yet placed.
     ready: Vec<(u32, Answer)>,
     /// Answered twice with nothing: silence, if the engine is proven to hear.
     empty: Vec<u32>,
-    placed_at: Option<Timestamp>,
     trouble: Option<Call>,
     delivery: &'a Delivery<'a>,
 }
@@ -39,27 +39,24 @@ impl Delivery<'_> {
     /// Brings every open segment of a planned file to its end, as far as the engine goes along.
     pub async fn speech(
         &self,
-        job: Job,
+        file: JobFile,
         recording: Recording,
         index: usize,
         staged: &Staged<'_>,
         again: &Again,
-    ) -> Result<Job, Stop> {
-        let mut file = File {
-            job,
-            recording,
-            index,
-            ready: Vec::new(),
-            empty: Vec::new(),
-            placed_at: None,
-            trouble: None,
-            delivery: self,
-        };
+    ) -> Result<(), Stop> {
+        let (ready, empty) = (Vec::new(), Vec::new());
+        let mut file = File { file, recording, index, ready, empty, trouble: None, delivery: self };
         let open = file.open_segments();
         let stored = file.stored(&open).await?;
         file.ready.extend(open.iter().filter(|s| stored.contains(&s.start_ms)).map(|s| (s.start_ms, Answer::Text)));
         let wanted: Vec<Segment> = open.into_iter().filter(|s| !stored.contains(&s.start_ms)).collect();
-        if !wanted.is_empty() {
+        if !wanted.is_empty() && !self.engine_is_down.is_cancelled() {
+            if let Some(wanted) = file.language_nobody_speaks() {
+                // Texts that are stored find their place even so.
+                file.place().await?;
+                return Err(Stop::Language { wanted });
+            }
             // What was kept are samples.
             let packets = self.engine.capabilities().opus && audio::has_packets(&staged.format);
             let again = if packets && matches!(again, Again::Samples(_)) { &Again::Staged } else { again };
@@ -76,16 +73,23 @@ impl Delivery<'_> {
 
 impl File<'_> {
     fn open_segments(&self) -> Vec<Segment> {
-        let failed: HashSet<u32> = self.job.files[self.index].failed.iter().map(|f| f.start_ms).collect();
+        let failed: HashSet<u32> = self.file.failed.iter().map(|f| f.start_ms).collect();
         let segments = self.recording.plan.as_ref().map(Plan::segments).unwrap_or_default();
         segments.iter().filter(|s| !s.is_closed() && !failed.contains(&s.start_ms)).copied().collect()
+    }
+
+    /// The recording's language, if it has one that the engine would only make nonsense of.
+    fn language_nobody_speaks(&self) -> Option<String> {
+        let spoken = self.delivery.engine.capabilities().languages;
+        self.recording.language.clone().filter(|language| !spoken.include(language))
     }
 
     /// Texts that an earlier delivery, or another job, has stored already: the engine is not asked again.
     async fn stored(&self, open: &[Segment]) -> Result<HashSet<u32>, Stop> {
         let world = self.delivery.world;
         let starts: Vec<u32> = open.iter().map(|s| s.start_ms).collect();
-        let lines = persist(&*world.clock, || world.store.lines(&self.job.uid, self.recording.id, &starts)).await?;
+        let lines =
+            persist(&*world.clock, || world.store.lines(&self.recording.uid, self.recording.id, &starts)).await?;
         Ok(lines.into_iter().map(|line| line.start_ms).collect())
     }
 
@@ -93,46 +97,56 @@ impl File<'_> {
         // Texts that are stored find their place even so.
         self.place().await?;
         let failure = domain::Failure::of(domain::Code::StagedAudioMissing);
-        self.job = self.delivery.fail_file(self.index, failure).await?;
+        let mut job = self.delivery.fail_file(self.index, failure).await?;
+        self.file = job.files.swap_remove(self.index);
         Ok(())
     }
 
     async fn transcribe(&mut self, source: Source, wanted: Vec<Segment>, format: &Format) -> Result<(), Stop> {
         let delivery = self.delivery;
         let language = self.recording.language.clone();
+        let mut next: Vec<u32> = wanted.iter().rev().map(|segment| segment.end_ms - segment.start_ms).collect();
+        let place = delivery.worker.decoding.place().await;
         let capabilities = delivery.engine.capabilities();
-        let gain = self.recording.facts.gain;
-        let (mut cuts, cutter) = cut_in_background(*format, source, gain, wanted, capabilities.opus);
         let room = capabilities.concurrency.max(1);
-        let (mut asked, mut more) = (FuturesUnordered::new(), true);
-        while more || !asked.is_empty() {
+        let (format, gain, packets) = (*format, self.recording.facts.gain, capabilities.opus);
+        let (mut cuts, cutter) = cut_in_background(Cutter { format, source, gain, packets, wanted }, place);
+        let (mut asked, mut asked_ms) = (FuturesUnordered::new(), 0_u32);
+        while !next.is_empty() || !asked.is_empty() {
+            let fits = |length: &u32| asked_ms.saturating_add(*length) <= ASKED_MS;
+            let takes = asked.is_empty() || asked.len() < room && next.last().is_some_and(fits);
             let mut answered = Vec::new();
             tokio::select! {
-                cut = cuts.recv(), if more && asked.len() < room => match cut {
-                    Some((segment, cut)) => asked.push(delivery.ask(segment, cut, language.as_deref())),
-                    None => more = false,
+                // Nothing more is asked of an engine that does not answer another file; what was answered stays.
+                () = delivery.engine_is_down.cancelled() => {
+                    return self.take(answers_there(&mut asked, MAX_GROUP)).await;
+                }
+                cut = cuts.recv(), if takes && !next.is_empty() => match cut {
+                    Some((segment, cut)) => {
+                        asked_ms += next.pop().unwrap_or_default();
+                        asked.push(delivery.ask(segment, cut, language.as_deref()));
+                    }
+                    None => next.clear(),
                 },
                 Some(answer) = asked.next(), if !asked.is_empty() => answered.push(answer),
             }
             // Whatever else is there already goes into the same write.
-            while answered.len() < MAX_GROUP {
-                match asked.next().now_or_never() {
-                    Some(Some(next)) => answered.push(next),
-                    Some(None) | None => break,
-                }
-            }
+            let room_left = MAX_GROUP - answered.len();
+            answered.extend(answers_there(&mut asked, room_left));
             if !answered.is_empty() {
+                asked_ms -= answered.iter().map(|(segment, _)| segment.end_ms - segment.start_ms).sum::<u32>();
                 self.take(answered).await?;
             }
             if self.trouble.as_ref().is_some_and(Call::engine_is_down) {
-                // Nothing more is asked of an engine that does not answer; what was answered stays.
                 return Ok(());
             }
         }
         match cutter.await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(Stop::File(error)),
-            Err(panic) => Err(Stop::File(Error::new(Kind::Unavailable, "audio.cut", self.job.id).because(panic))),
+            Err(panic) => {
+                Err(Stop::File(Error::new(Kind::Unavailable, "audio.cut", self.file.name.as_str()).because(panic)))
+            }
         }
     }
 
@@ -150,8 +164,9 @@ impl File<'_> {
         if !texts.is_empty() {
             self.store(texts).await?;
         }
-        let world = self.delivery.world;
-        let pace_over = self.placed_at.is_none_or(|at| world.now().has_reached(at + world.settings.worker.place_pace));
+        let pace = self.delivery.world.settings.worker.place_pace;
+        let placed_at = Timestamp::from_millis(self.delivery.placed_at.load(Ordering::Relaxed));
+        let pace_over = pace.is_zero() || self.delivery.world.now().has_reached(placed_at + pace);
         if self.ready.len() >= MAX_GROUP || (pace_over && !self.ready.is_empty()) {
             self.place().await?;
         }
@@ -160,78 +175,69 @@ impl File<'_> {
 
     async fn store(&mut self, lines: Vec<Line>) -> Result<(), Stop> {
         let delivery = self.delivery;
-        let world = delivery.world;
-        let written = persist(&*world.clock, || {
-            world.store.store_texts(delivery.job_id, delivery.fence, lines.clone(), world.at())
-        })
-        .await?;
-        let stored = unfenced(written)?;
-        delivery.wrote();
-        tracing::debug!(step = "transcribe", job_id = %delivery.job_id, file = self.index, segments = stored.len());
+        let (world, job, fence) = (delivery.world, delivery.job.id, delivery.fence);
+        let stored = delivery.write(|| world.store.store_texts(job, fence, lines.clone(), world.at())).await?;
+        tracing::debug!(step = "transcribe", job_id = %job, file = self.index, segments = stored.len());
         self.ready.extend(stored.iter().map(|line| (line.start_ms, Answer::Text)));
         Ok(())
     }
 
     async fn place(&mut self) -> Result<(), Stop> {
+        let delivery = self.delivery;
+        let (world, id) = (delivery.world, delivery.job.id);
         while !self.ready.is_empty() {
             let rest = self.ready.split_off(self.ready.len().min(MAX_GROUP));
             let answers = std::mem::replace(&mut self.ready, rest);
-            let delivery = self.delivery;
-            let world = delivery.world;
             let group = Group { fence: delivery.fence, index: self.index, answers };
-            let written = persist(&*world.clock, || world.store.place(delivery.job_id, &group, world.at())).await?;
-            (self.job, self.recording) = unfenced(written)?;
-            delivery.wrote();
-            self.placed_at = Some(world.now());
-            tracing::debug!(step = "place", job_id = %delivery.job_id, file = self.index, segments = group.answers.len());
+            let (mut job, recording) = delivery.write(|| world.store.place(id, &group, world.at())).await?;
+            (self.file, self.recording) = (job.files.swap_remove(self.index), recording);
+            delivery.placed_at.store(world.now().millis(), Ordering::Relaxed);
+            tracing::debug!(step = "place", job_id = %id, file = self.index, segments = group.answers.len());
         }
         Ok(())
     }
 
     /// The end of the file in this delivery: silence is accepted or doubted, and what is left open puts the job back.
-    async fn close(mut self) -> Result<Job, Stop> {
-        let heard = self.trouble.is_none() && self.hears().await?;
-        let answer = if heard { Answer::Empty } else { Answer::EmptyOnce };
-        let doubted = !heard && !self.empty.is_empty();
+    async fn close(mut self) -> Result<(), Stop> {
+        let asks = self.trouble.is_none() && !self.delivery.engine_is_down.is_cancelled();
+        let heard = if asks { Some(self.hears().await) } else { None };
+        let answer = if heard == Some(true) { Answer::Empty } else { Answer::EmptyOnce };
+        let doubted = heard == Some(false);
         self.ready.extend(self.empty.drain(..).map(|start| (start, answer)));
         self.place().await?;
-        if self.job.files[self.index].status.is_settled() {
-            return Ok(self.job);
-        }
-        let retry_after = self.trouble.as_ref().and_then(Call::retry_after);
-        Err(Stop::PutBack(if self.engine_is_at_fault(doubted).await {
-            PutBack::Engine { retry_after }
-        } else {
-            PutBack::Fault { code: domain::Code::TranscriptionFailed, retry_after }
-        }))
+        if self.file.status.is_settled() { Ok(()) } else { Err(self.why_open(doubted).await) }
     }
 
     /// Whether the job waits for the engine, or this audio is what fails. An engine that answered nothing in this delivery
     /// may have been asked for nothing but one segment that it always fails on: then the built-in sample tells.
-    async fn engine_is_at_fault(&self, doubted: bool) -> bool {
+    async fn why_open(&self, doubted: bool) -> Stop {
+        let retry_after = self.trouble.as_ref().and_then(Call::retry_after);
+        let down = |sure| Stop::Engine { retry_after, sure };
         match &self.trouble {
-            None => doubted,
-            Some(_) if self.delivery.any_answered() => false,
-            Some(call) if call.engine_is_down() => true,
-            Some(_) => !self.delivery.proven_to_hear().await,
+            // Another file has found out.
+            _ if self.delivery.engine_is_down.is_cancelled() => down(false),
+            None if doubted => down(true),
+            Some(_) if self.delivery.any_answered() => Stop::Segments { retry_after },
+            Some(call) if call.engine_is_down() => down(false),
+            Some(_) if !self.delivery.proven_to_hear().await => down(true),
+            _ => Stop::Segments { retry_after },
         }
     }
 
     /// Whether answers without a word may be believed: another segment of the file had text, or the built-in sample is
     /// heard. A broken provider must not look like silence.
-    async fn hears(&self) -> Result<bool, Stop> {
-        let some_text = self.ready.iter().any(|(_, answer)| *answer == Answer::Text)
-            || self.job.files[self.index].counts.placed > 0;
-        Ok(self.empty.is_empty() || some_text || self.delivery.proven_to_hear().await)
+    async fn hears(&self) -> bool {
+        let some_text = self.ready.iter().any(|(_, answer)| *answer == Answer::Text) || self.file.counts.placed > 0;
+        self.empty.is_empty() || some_text || self.delivery.proven_to_hear().await
     }
 
     fn line(&self, segment: &Segment, said: Said) -> Line {
-        let captured_at = self.recording.captured_at.unwrap_or(self.job.created_at);
+        let captured_at = self.recording.captured_at.unwrap_or(self.delivery.job.created_at);
         let at = domain::placement::interval(captured_at, segment);
         Line {
             recording: self.recording.id,
             start_ms: segment.start_ms,
-            uid: self.job.uid.clone(),
+            uid: self.recording.uid.clone(),
             stream: self.recording.stream.clone(),
             starts_at: at.start,
             ends_at: at.end,
@@ -245,34 +251,13 @@ impl File<'_> {
     }
 }
 
-/// Cuts the wanted segments out of the file on a thread of its own; at most one waits beside those that are asked. With
-/// `opus`, packets stay as they were recorded.
-fn cut_in_background(
-    format: Format,
-    mut source: Source,
-    gain: Gain,
-    wanted: Vec<Segment>,
-    opus: bool,
-) -> (mpsc::Receiver<Heard>, tokio::task::JoinHandle<Result<(), Error>>) {
-    let (send, cuts) = mpsc::channel(1);
-    let cutter = tokio::task::spawn_blocking(move || {
-        let spans: Vec<Span> = wanted.iter().map(|s| Span { start_ms: s.start_ms, end_ms: s.end_ms }).collect();
-        let by_start: HashMap<u32, Segment> = wanted.into_iter().map(|s| (s.start_ms, s)).collect();
-        let mut sink = |span: Span, cut: Cut| match by_start.get(&span.start_ms) {
-            Some(segment) if send.blocking_send((*segment, cut)).is_err() => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
-        };
-        let input = source.input(&format);
-        let done = match opus {
-            true => audio::cut_packets(&format, input, gain, &spans, &mut sink),
-            false => audio::cut(&format, input, gain, &spans, &mut |span, samples| sink(span, Cut::Samples(samples))),
-        };
-        match done {
-            Ok(()) => Ok(()),
-            Err(AudioError::Read(error)) => Err(read_error(error)),
-            // The plan was made from these bytes: they were readable.
-            Err(why) => Err(Error::new(Kind::Corrupt, "audio.cut", "").because(why)),
-        }
-    });
-    (cuts, cutter)
+/// The answers that are there already, at most so many.
+fn answers_there(asked: &mut (impl Stream<Item = (Segment, Call)> + Unpin), most: usize) -> Vec<(Segment, Call)> {
+    let mut there = Vec::new();
+    while there.len() < most
+        && let Some(Some(answer)) = asked.next().now_or_never()
+    {
+        there.push(answer);
+    }
+    there
 }

@@ -9,7 +9,6 @@ use domain::line::{Utterance, Word};
 use speech::{Audio, EngineError, Frames, Hints, Retry, Transcript};
 
 use super::delivery::Delivery;
-use crate::counted;
 
 /// The pause before a call that failed is made again.
 const SECOND_TRY: Duration = Duration::from_millis(500);
@@ -70,18 +69,11 @@ impl Delivery<'_> {
         (segment, call)
     }
 
-    async fn call(&self, audio: Audio<'_>, language: Option<&str>) -> Call {
+    pub async fn call(&self, audio: Audio<'_>, language: Option<&str>) -> Call {
         let hints = Hints { language: language.map(str::to_owned) };
-        let began = self.world.now();
-        let length = audio.duration;
-        let answer = self.engine.transcribe(audio, &hints).await;
-        counted::engine_called(self.engine.name(), outcome(&answer), began.until(self.world.now()));
-        match answer {
+        match self.engine.transcribe(audio, &hints).await {
             Ok(transcript) => {
                 self.answered();
-                if !transcript.is_empty() {
-                    counted::transcribed(length);
-                }
                 if transcript.is_empty() { Call::Nothing } else { Call::Said(said(transcript)) }
             }
             Err(error) => self.failed(&error),
@@ -89,7 +81,7 @@ impl Delivery<'_> {
     }
 
     fn failed(&self, error: &EngineError) -> Call {
-        let (job_id, engine) = (self.job_id, self.engine.name());
+        let (job_id, engine) = (self.job.id, self.engine.name());
         match error.retry {
             // Nothing gets better by itself: somebody has to be told.
             Retry::Misconfigured => {
@@ -111,27 +103,12 @@ impl Delivery<'_> {
 
     fn answered(&self) {
         self.calls_answered.fetch_add(1, Ordering::Relaxed);
-        self.circuit.succeeded();
+        self.worker.circuit.succeeded();
     }
 
     /// Whether the engine answered any call of this delivery.
     pub fn any_answered(&self) -> bool {
         self.calls_answered.load(Ordering::Relaxed) > 0
-    }
-
-    /// Whether the engine returns text for the clip that is built in.
-    pub async fn proven_to_hear(&self) -> bool {
-        let sample = audio::sample_samples();
-        match self.call(Audio::new(&sample), None).await {
-            Call::Said(_) => true,
-            _ => {
-                tracing::error!(
-                    engine = self.engine.name(),
-                    "the speech engine returns nothing even for the built-in sample; jobs wait for it"
-                );
-                false
-            }
-        }
     }
 }
 
@@ -139,20 +116,6 @@ fn audio_of(cut: &Cut) -> Audio<'_> {
     match cut {
         Cut::Samples(samples) => Audio::new(samples),
         Cut::Packets(cut) => Audio::opus(Frames { packets: &cut.packets, lead: cut.lead }, cut.duration),
-    }
-}
-
-/// As the metrics call it.
-fn outcome(answer: &Result<Transcript, EngineError>) -> &'static str {
-    match answer {
-        Ok(transcript) if transcript.is_empty() => "empty",
-        Ok(_) => "text",
-        Err(error) => match error.retry {
-            Retry::Refused => "refused",
-            Retry::Transient => "failed",
-            Retry::Later { .. } => "later",
-            Retry::Misconfigured => "misconfigured",
-        },
     }
 }
 

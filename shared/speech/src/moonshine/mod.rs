@@ -21,8 +21,8 @@ use async_trait::async_trait;
 use rten::RunOptions;
 use tokio::sync::watch;
 
-use crate::cut;
 use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Languages, Retry, Transcript, Utterance};
+use crate::pieces;
 use lanes::Lanes;
 use network::{Network, NetworkError};
 use vocabulary::Vocabulary;
@@ -149,14 +149,14 @@ impl Model {
         stop: &AtomicBool,
     ) -> Result<Vec<Utterance>, NetworkError> {
         let mut lines = Vec::new();
-        for group in cut::pieces(samples, PREFERRED_SPAN).chunks(SIDE_BY_SIDE) {
+        for group in pieces::pieces(samples, PREFERRED_SPAN).chunks(SIDE_BY_SIDE) {
             let sounds: Vec<&[f32]> = group.iter().map(|piece| &samples[piece.clone()]).collect();
             let tokens = self.network.tokens(&sounds, options, stop)?;
             for (piece, text) in group.iter().zip(tokens.iter().map(|tokens| self.vocabulary.text(tokens))) {
                 if !text.is_empty() {
-                    let end_ms = if piece.end == samples.len() { end_ms } else { cut::to_ms(piece.end) };
+                    let end_ms = if piece.end == samples.len() { end_ms } else { pieces::to_ms(piece.end) };
                     lines.push(Utterance {
-                        start_ms: cut::to_ms(piece.start),
+                        start_ms: pieces::to_ms(piece.start),
                         end_ms,
                         text,
                         speaker: None,

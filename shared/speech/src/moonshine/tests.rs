@@ -83,7 +83,7 @@ async fn a_segment_is_one_line_over_all_of_its_audio_and_longer_audio_has_more()
     let times = times(&many);
     assert!(times.len() >= 3 && times[0].0 == 0 && times.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{times:?}");
     assert!(times.iter().all(|(start, end)| end - start <= 15_000), "{times:?}");
-    let second = cut::to_ms(length + pause.len());
+    let second = pieces::to_ms(length + pause.len());
     assert!(times.iter().any(|(start, _)| start.abs_diff(second) < 1_000), "{times:?}");
 }
 

@@ -1,0 +1,130 @@
+//! Cuts the wanted segments out of a file on a thread of its own, one ahead of the engine.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use audio::{AudioError, Span};
+use domain::{Format, Gain, Segment};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::decoding::Place;
+use crate::error::{Error, Kind};
+use crate::first_pass::{Source, read_error};
+
+/// A segment's audio on its way to the engine.
+pub type Cut = (Segment, audio::Cut);
+
+/// What is cut, and how.
+pub struct Cutter {
+    pub format: Format,
+    pub source: Source,
+    pub gain: Gain,
+    /// Opus stays in the packets that it was recorded in.
+    pub packets: bool,
+    pub wanted: Vec<Segment>,
+}
+
+/// The segments in their order. At most one waits, and while it does none is cut: memory holds what is asked and one
+/// more. Meanwhile the `place` for decoding is others'.
+pub fn cut_in_background(cutter: Cutter, mut place: Place) -> (mpsc::Receiver<Cut>, JoinHandle<Result<(), Error>>) {
+    let (send, cuts) = mpsc::channel(1);
+    let runtime = Handle::current();
+    let Cutter { format, mut source, gain, packets, wanted } = cutter;
+    let cutter = tokio::task::spawn_blocking(move || {
+        let spans: Vec<Span> = wanted.iter().map(|s| Span { start_ms: s.start_ms, end_ms: s.end_ms }).collect();
+        let last = spans.last().copied();
+        let by_start: HashMap<u32, Segment> = wanted.into_iter().map(|s| (s.start_ms, s)).collect();
+        let mut sink = |span: Span, cut: audio::Cut| match by_start.get(&span.start_ms) {
+            Some(segment) => pass_on(&send, (*segment, cut), last == Some(span), &runtime, &mut place),
+            None => ControlFlow::Continue(()),
+        };
+        let input = source.input(&format);
+        let done = match packets {
+            true => audio::cut_packets(&format, input, gain, &spans, &mut sink),
+            false => {
+                let mut sink = |span, samples| sink(span, audio::Cut::Samples(samples));
+                audio::cut(&format, input, gain, &spans, &mut sink)
+            }
+        };
+        match done {
+            Ok(()) => Ok(()),
+            Err(AudioError::Read(error)) => Err(read_error(error)),
+            // The plan was made from these bytes: they were readable.
+            Err(why) => Err(Error::new(Kind::Corrupt, "audio.cut", "").because(why)),
+        }
+    });
+    (cuts, cutter)
+}
+
+/// Comes back when the segment was taken, so that the next may be cut; breaks off when nobody takes any more.
+fn pass_on(send: &mpsc::Sender<Cut>, cut: Cut, is_last: bool, runtime: &Handle, place: &mut Place) -> ControlFlow<()> {
+    // There is room: the one before was taken.
+    if send.try_send(cut).is_err() {
+        return ControlFlow::Break(());
+    }
+    if !is_last && send.capacity() == 0 {
+        place.leave_for(runtime, send.reserve(), send.closed());
+    }
+    if send.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::bytes_in::BytesIn;
+    use crate::process::decoding::Decoding;
+
+    /// Five seconds of it, and segments of 500 ms.
+    fn cutter() -> Cutter {
+        let name = domain::name::parse("audio_x_pcm16_16000_1_fs160_1748300000.bin").unwrap();
+        let frame = [&320_u32.to_le_bytes()[..], &[1; 320]].concat();
+        let (bytes, _) = BytesIn::memory(Bytes::from(frame.repeat(500)));
+        let wanted = (0..10).map(|n| Segment::open(n * 500, n * 500 + 500, 500)).collect();
+        Cutter { format: name.format, source: Source::Bytes(bytes), gain: Gain::ONE, packets: false, wanted }
+    }
+
+    async fn soon<T>(what: impl Future<Output = T>) -> T {
+        tokio::time::timeout(Duration::from_secs(20), what).await.expect("it hangs")
+    }
+
+    #[tokio::test]
+    async fn one_segment_waits_and_the_place_is_free_meanwhile() {
+        let decoding = Decoding::with_places(1);
+        let cutter = cutter();
+        let wanted = cutter.wanted.clone();
+        let (mut cuts, cutter) = cut_in_background(cutter, decoding.place().await);
+        for segment in &wanted[..9] {
+            soon(async {
+                while cuts.is_empty() {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+            // Nobody takes anything: whoever wants to decode meanwhile gets the only place.
+            drop(soon(decoding.place()).await);
+            assert_eq!(cuts.len(), 1, "one is there, no more");
+            let (cut, audio) = cuts.recv().await.unwrap();
+            assert_eq!(cut, *segment);
+            assert!(matches!(audio, audio::Cut::Samples(samples) if samples.len() == 8_000));
+        }
+        assert_eq!(soon(cuts.recv()).await.unwrap().0, wanted[9]);
+        assert!(soon(cutter).await.unwrap().is_ok() && soon(cuts.recv()).await.is_none());
+        drop(soon(decoding.place()).await);
+    }
+
+    #[tokio::test]
+    async fn when_nobody_takes_any_more_the_cutting_ends_also_without_a_place_to_come_back_to() {
+        let decoding = Decoding::with_places(1);
+        let (mut cuts, cutter) = cut_in_background(cutter(), decoding.place().await);
+        let _taken = soon(decoding.place()).await;
+        soon(cuts.recv()).await.unwrap();
+        drop(cuts);
+        assert!(soon(cutter).await.unwrap().is_ok());
+    }
+}

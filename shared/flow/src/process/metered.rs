@@ -1,0 +1,59 @@
+//! Counts the calls of an engine: how they end, how long they take without waiting for a place, how much was said.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use speech::{Audio, Capabilities, Engine, EngineError, Hints, Retry, Transcript};
+
+use crate::counted;
+use crate::ports::Clock;
+
+pub struct Metered {
+    engine: Arc<dyn Engine>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Metered {
+    pub fn around(engine: Arc<dyn Engine>, clock: Arc<dyn Clock>) -> Self {
+        Self { engine, clock }
+    }
+}
+
+#[async_trait]
+impl Engine for Metered {
+    fn name(&self) -> &str {
+        self.engine.name()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.engine.capabilities()
+    }
+
+    async fn transcribe(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
+        let (length, began) = (audio.duration, self.clock.now());
+        let answer = self.engine.transcribe(audio, hints).await;
+        counted::engine_called(self.engine.name(), outcome(&answer), began.until(self.clock.now()));
+        if answer.as_ref().is_ok_and(|transcript| !transcript.is_empty()) {
+            counted::transcribed(length);
+        }
+        answer
+    }
+
+    async fn ready(&self) -> Result<(), EngineError> {
+        self.engine.ready().await
+    }
+}
+
+/// As the metrics call it.
+fn outcome(answer: &Result<Transcript, EngineError>) -> &'static str {
+    match answer {
+        Ok(transcript) if transcript.is_empty() => "empty",
+        Ok(_) => "text",
+        Err(error) => match error.retry {
+            Retry::Refused => "refused",
+            Retry::Transient => "failed",
+            Retry::Later { .. } => "later",
+            Retry::Misconfigured => "misconfigured",
+        },
+    }
+}

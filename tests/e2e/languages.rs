@@ -1,0 +1,51 @@
+//! A recording in a language that the engine does not speak: its job waits, is seen to wait, and goes on when an engine
+//! comes that speaks it.
+
+use afterword_tests::recordings::T0;
+use afterword_tests::wait::{PATIENCE, eventually};
+use afterword_tests::{Recording, Setup};
+use serde_json::{Value, json};
+
+/// Nobody waits that long here: whatever goes on before it was woken.
+const LONG: u64 = 1800;
+
+#[tokio::test]
+async fn a_recording_in_another_language_waits_for_an_engine_and_the_next_start_that_has_one_goes_on_with_it() {
+    let setup = Setup::new().with("jobs.backoff_min_seconds", LONG).with("jobs.backoff_max_seconds", LONG);
+    let server = setup.clone().with("engine.null_languages", "en").start().await;
+    let client = server.client();
+    let files = [Recording::short(T0), Recording::silence(T0 + 60)];
+    let answer = client.upload_to("?language=es-MX", &files).await;
+    let job_id = answer.body["job_id"].as_str().unwrap().to_owned();
+    let job = client.until(&job_id, "waits for an engine", |job| job["waiting_for"] == "engine").await;
+    assert_eq!((&job["status"], &job["attempt"], &job["error"]), (&json!("queued"), &json!(0), &Value::Null), "{job}");
+    assert!(job["until"].is_string(), "{job}");
+    assert_eq!((server.log.steps("transcribe"), client.usage().await), (0, (0, 0, 0)));
+    assert_eq!(server.folder().blobs().len(), 2, "the audio is needed again");
+    let alert = server.log.wait("the alert", PATIENCE, |line| line.field("language") == "es-MX").await;
+    assert_eq!((alert.field("level"), alert.field("job_id")), ("ERROR", job_id.as_str()), "{alert:?}");
+    // Nobody else waits for it.
+    client.done(&[Recording::short(T0 + 1000)]).await;
+
+    server.kill9().await;
+    let server = setup.start().await;
+    let job = server.client().terminal(&job_id).await;
+    assert_eq!((&job["status"], &job["waiting_for"]), (&json!("completed"), &Value::Null), "{job}");
+}
+
+#[tokio::test]
+async fn a_person_is_told_once_and_the_client_when_it_waited_too_long() {
+    let setup = Setup::new().with("engine.null_languages", "en, de").with("jobs.max_wait_seconds", 3);
+    let server = setup.with("jobs.backoff_min_seconds", 0).with("jobs.backoff_max_seconds", 1).start().await;
+    let client = server.client();
+    let answer = client.upload_to("?language=es", &[Recording::short(T0)]).await;
+    let job_id = answer.body["job_id"].as_str().unwrap().to_owned();
+    let job = client.terminal(&job_id).await;
+    assert_eq!((&job["status"], &job["error"]["code"]), (&json!("failed"), &json!("waited_too_long")), "{job}");
+    assert_eq!((&job["error"]["blame"], &job["error"]["retryable"]), (&json!("service"), &json!(true)), "{job}");
+    let told = eventually("it was looked at several times", PATIENCE, async || {
+        (server.log.steps("claim") > 2).then(|| server.log.count(|line| line.field("language") == "es"))
+    });
+    assert_eq!(told.await, 1);
+    assert_eq!(client.usage().await, (0, 0, 0));
+}

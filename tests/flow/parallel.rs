@@ -1,0 +1,422 @@
+//! Files of one job, and jobs of one instance, that are worked on at the same time: as far as there are places, with the
+//! same results as one after the other.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use afterword_tests::{Recording, eventually};
+use bytes::Bytes;
+use domain::job::WaitingFor;
+use domain::{FileStatus, Job, Status, Usage};
+use flow::World;
+use flow::ports::{ConversationPage, TaskBody};
+use flow::process::{Outcome, Skip, Worker};
+use flow::settings::WorkerLimits;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join_all};
+use speech::Retry;
+use testkit::build::T0;
+use testkit::lossy::{FailsBefore, Plan};
+use testkit::snapshot::Snapshot;
+use tokio::sync::{Barrier, Semaphore};
+
+use crate::script::{Gate, Script, Told, is_the_clip, number};
+use crate::stage::{Stage, ann, soon};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn limits(parallelism: usize) -> WorkerLimits {
+    WorkerLimits { parallelism, ..WorkerLimits::default() }
+}
+
+/// Captured the day before the story begins, a minute apart: one conversation.
+fn recordings(from: i64, count: i64) -> Vec<Recording> {
+    let began = T0.millis() / 1000 - 86_400;
+    (from..from + count).map(|n| Recording::short(began + 60 * n)).collect()
+}
+
+/// Stretches of speech too far apart to be one segment.
+fn with_pauses(at: i64, stretches: &[Recording]) -> Recording {
+    let silence = Recording::silence(at).bytes;
+    let pause = [&silence[..]; 4].concat();
+    let bytes: Vec<u8> = stretches.iter().flat_map(|stretch| [&stretch.bytes[..], &pause].concat()).collect();
+    Recording::new(Recording::short(at).name, Bytes::from(bytes))
+}
+
+fn talk(at: i64, stretches: i64) -> Recording {
+    with_pauses(at, &(0..stretches).map(|n| Recording::short(at + n)).collect::<Vec<_>>())
+}
+
+fn run<'a>(worker: &'a Worker, task: &'a TaskBody) -> BoxFuture<'a, Outcome> {
+    async move { soon(worker.run(task)).await.unwrap() }.boxed()
+}
+
+async fn usage(stage: &Stage) -> Usage {
+    let mut usage = Usage::default();
+    Snapshot::take(&*stage.store, &ann()).await.unwrap().usage.iter().for_each(|bucket| usage += bucket.usage);
+    usage
+}
+
+fn states(job: &Job) -> Vec<FileStatus> {
+    job.files.iter().map(|file| file.status).collect()
+}
+
+/// While a worker runs: returns when it has come to this, and lets it stand where it is.
+async fn until(worker: &mut (impl Future + Unpin), what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    tokio::select! {
+        _ = worker => panic!("it was to stand: {what}"),
+        () = eventually(what, PATIENCE, async || holds().await.then_some(())) => {}
+    }
+}
+
+/// Lets the pauses of a worker pass.
+async fn while_time_passes<T>(stage: &Stage, worker: impl Future<Output = T>) -> T {
+    let ticking = eventually("the worker comes to an end", PATIENCE, async || {
+        stage.clock.advance(Duration::from_millis(100));
+        None::<T>
+    });
+    tokio::select! {
+        ended = worker => ended,
+        never = ticking => never,
+    }
+}
+
+#[tokio::test]
+async fn two_files_of_a_job_are_with_the_engine_at_the_same_time() {
+    let stage = Stage::new().with(limits(2));
+    let task = stage.accept_all(&recordings(0, 2), None).await;
+    // Nobody is answered before both have asked: one after the other they would wait for ever.
+    let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Together(Barrier::new(2))));
+    let (worker, _) = stage.worker_with(&engine);
+    assert_eq!(run(&worker, &task).await, Outcome::Done(Status::Completed));
+    assert_eq!((engine.calls(), usage(&stage).await.segments), (2, 2));
+}
+
+#[tokio::test]
+async fn the_next_file_is_listened_to_while_the_engine_is_at_the_one_before() {
+    let stage = Stage::new().with(limits(1));
+    let task = stage.accept_all(&recordings(0, 3), None).await;
+    let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Shut));
+    let (worker, _) = stage.worker_with(&engine);
+    let mut running = run(&worker, &task);
+    let planned = async || {
+        let job = stage.job(task.job_id).await;
+        engine.calls() == 1 && job.files.iter().filter(|file| file.counts.segments > 0).count() == 2
+    };
+    until(&mut running, "the second file is planned while the first is asked for", planned).await;
+    // The third has no place yet: one for the job, one that there is more.
+    assert_eq!(stage.job(task.job_id).await.files[2].status, FileStatus::Queued);
+    assert_eq!((engine.calls(), engine.inside()), (1, 1), "one core, one call");
+}
+
+#[tokio::test]
+async fn calls_of_all_jobs_together_never_exceed_the_bound() {
+    for bound in [1, 2, 4] {
+        let stage = Stage::new().with(limits(bound));
+        let mut tasks = Vec::new();
+        for job in 0..4 {
+            let began = T0.millis() / 1000 - 86_400 + 1000 * job;
+            tasks.push(stage.accept_all(&[talk(began, 3), talk(began + 300, 3)], None).await);
+        }
+        // Nobody is answered before all places are taken.
+        let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Together(Barrier::new(bound))));
+        let (worker, _) = stage.worker_with(&engine);
+        let ended = join_all(tasks.iter().map(|task| run(&worker, task))).await;
+        assert_eq!(ended, vec![Outcome::Done(Status::Completed); 4]);
+        assert_eq!((engine.most.load(Ordering::Relaxed), engine.calls()), (bound, 24));
+        assert_eq!(usage(&stage).await.segments, 24);
+    }
+}
+
+#[tokio::test]
+async fn whatever_the_order_of_the_answers_the_conversations_and_the_usage_are_the_same() {
+    let began = T0.millis() / 1000 - 86_400;
+    let files: Vec<_> = (0..5).map(|n| talk(began + 100 * n, 3)).collect();
+    // A conversation's id depends on which of its segments came first; nothing else does.
+    let told = |seen: &Snapshot| -> Vec<_> {
+        let of = |page: &ConversationPage| {
+            let lines = page.lines.iter().map(|line| (line.recording, line.starts_at, line.ends_at, line.text()));
+            (page.conversation.timed, page.conversation.opening.clone(), lines.collect::<Vec<_>>())
+        };
+        seen.conversations.iter().map(of).collect()
+    };
+    let mut seen: Option<Snapshot> = None;
+    for (by, parallelism) in [(0, 1), (1, 2), (2, 3), (3, 8), (4, 8), (5, 8)] {
+        let stage = Stage::new().with(limits(parallelism));
+        let task = stage.accept_all(&files, None).await;
+        let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Shuffled(by)));
+        let (worker, _) = stage.worker_with(&engine);
+        assert_eq!(run(&worker, &task).await, Outcome::Done(Status::Completed));
+        let now = Snapshot::take(&*stage.store, &ann()).await.unwrap();
+        let first = seen.get_or_insert_with(|| now.clone());
+        assert_eq!((told(&now), &now.usage), (told(first), &first.usage), "run {by}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_in_trouble_does_not_stop_the_others() {
+    // The first file's segment fails while the others, which are asked for at the same time, go through.
+    let stage = Stage::new().with(limits(4));
+    let files = recordings(0, 3);
+    let task = stage.accept_all(&files, None).await;
+    let ill = Arc::new(std::sync::Mutex::new(None));
+    let its_audio = Arc::clone(&ill);
+    let engine = Arc::new(Script::new(move |audio| {
+        let first = *its_audio.lock().unwrap().get_or_insert(number(audio));
+        if first == number(audio) { Told::Fails(Retry::Transient) } else { Told::Text }
+    }));
+    let (worker, _) = stage.worker_with(&engine);
+    let mut running = run(&worker, &task);
+    until(&mut running, "the pause before the second try", async || {
+        engine.calls() == 3 && stage.job(task.job_id).await.files.iter().filter(|f| f.status.is_settled()).count() == 2
+    })
+    .await;
+    stage.clock.advance(Duration::from_secs(1));
+    assert!(matches!(running.await, Outcome::Rescheduled { .. }));
+    let job = stage.job(task.job_id).await;
+    assert_eq!((job.status, job.attempt, job.waiting_for), (Status::Queued, 0, None), "it progressed: no attempt");
+    assert_eq!(usage(&stage).await.segments, 2);
+
+    let (worker, _) = stage.worker_with(&Arc::new(Script::new(|_| Told::Text)));
+    assert_eq!(run(&worker, &task).await, Outcome::Done(Status::Completed));
+    assert_eq!(usage(&stage).await.segments, 3);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_now_does_not_stop_the_others() {
+    let mut stage = Stage::new().with(limits(1));
+    let task = stage.accept_all(&recordings(0, 3), None).await;
+    // The first file's, with the pauses between.
+    let blobs = Arc::new(FailsBefore::planned(stage.blobs.clone(), Plan::never()));
+    blobs.plan().strike("blobs.read", 3);
+    stage.world = World { blobs, ..stage.world };
+    let engine = Arc::new(Script::new(|_| Told::Text));
+    let (worker, _) = stage.worker_with(&engine);
+    assert!(matches!(while_time_passes(&stage, run(&worker, &task)).await, Outcome::Rescheduled { .. }));
+    let job = stage.job(task.job_id).await;
+    let settled = job.files.iter().filter(|file| file.status == FileStatus::Done).count();
+    assert_eq!((job.status, settled), (Status::Queued, 2), "{:?}", states(&job));
+    assert_eq!(run(&worker, &task).await, Outcome::Done(Status::Completed));
+    assert_eq!((engine.calls(), usage(&stage).await.segments), (3, 3));
+}
+
+/// A worker with two files in flight, each with a segment that is placed and one that is being asked for.
+struct InFlight {
+    stage: Stage,
+    task: TaskBody,
+    engine: Arc<Script>,
+}
+
+impl InFlight {
+    async fn new() -> Self {
+        let stage = Stage::new().with(limits(2));
+        let began = T0.millis() / 1000 - 86_400;
+        let files = [began, began + 100].map(|at| with_pauses(at, &[Recording::short(at), Recording::speech(at)]));
+        let task = stage.accept_all(&files, None).await;
+        Self { stage, task, engine: Arc::new(Script::new(|_| Told::Text).gated(Gate::Long(Semaphore::new(0)))) }
+    }
+
+    async fn stand(&self, running: &mut (impl Future + Unpin)) {
+        until(running, "two calls are in flight", async || {
+            let job = self.stage.job(self.task.job_id).await;
+            self.engine.inside() == 2 && job.files.iter().all(|file| file.counts.placed == 1)
+        })
+        .await;
+    }
+
+    async fn finish(&self) {
+        let engine = Arc::new(Script::new(|_| Told::Text));
+        let (worker, _) = self.stage.worker_with(&engine);
+        assert_eq!(run(&worker, &self.task).await, Outcome::Done(Status::Completed));
+        let seen = Snapshot::take(&*self.stage.store, &ann()).await.unwrap();
+        assert_eq!((seen.lines.len(), usage(&self.stage).await.segments), (4, 4));
+        assert_eq!(seen.conversations.iter().map(|page| page.lines.len()).sum::<usize>(), 4);
+        assert_eq!((self.stage.blobs.names(), engine.calls()), (vec![], 2), "only what was in flight is asked again");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_with_two_files_in_flight_leaves_nothing_twice() {
+    let story = InFlight::new().await;
+    let (worker, _) = story.stage.worker_with(&story.engine);
+    let mut running = run(&worker, &story.task);
+    story.stand(&mut running).await;
+    drop(running);
+    assert_eq!(story.engine.inside(), 0, "the calls in flight are gone with it");
+    story.stage.clock.advance(story.stage.world.settings.rules.lease);
+    story.finish().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_is_fenced_with_two_files_in_flight_changes_nothing_any_more() {
+    let story = InFlight::new().await;
+    // Its clock stands still: it does not notice that its lease is over.
+    let stage = &story.stage;
+    let world = World { clock: testkit::TestClock::at(T0), ..stage.world.clone() };
+    let late = Worker::new(world, story.engine.clone(), Default::default());
+    let mut running = run(&late, &story.task);
+    story.stand(&mut running).await;
+    stage.clock.advance(stage.world.settings.rules.lease);
+    story.finish().await;
+    let before = (Snapshot::take(&*stage.store, &ann()).await.unwrap(), stage.push.attempts().len());
+    let Gate::Long(permits) = &story.engine.gate else { panic!("it has no permits") };
+    permits.add_permits(2);
+    assert_eq!(running.await, Outcome::Skipped(Skip::AlreadyFinished));
+    let after = (Snapshot::take(&*stage.store, &ann()).await.unwrap(), stage.push.attempts().len());
+    assert_eq!(after, before);
+}
+
+#[tokio::test]
+async fn a_shutdown_with_two_files_in_flight_puts_the_job_back_at_once_and_costs_no_attempt() {
+    let story = InFlight::new().await;
+    let (worker, shutdown) = story.stage.worker_with(&story.engine);
+    let mut running = run(&worker, &story.task);
+    story.stand(&mut running).await;
+    shutdown.cancel();
+    assert!(matches!(running.await, Outcome::Rescheduled { .. }));
+    let job = story.stage.job(story.task.job_id).await;
+    assert_eq!((job.status, job.attempt, story.engine.inside()), (Status::Queued, 0, 0));
+    story.finish().await;
+}
+
+#[tokio::test]
+async fn the_deadline_puts_the_job_back_with_what_it_has_come_to() {
+    let story = InFlight::new().await;
+    let (worker, _) = story.stage.worker_with(&story.engine);
+    let mut running = run(&worker, &story.task);
+    story.stand(&mut running).await;
+    story.stage.clock.advance(story.stage.world.settings.worker.handler_deadline);
+    assert!(matches!(running.await, Outcome::Rescheduled { .. }));
+    let job = story.stage.job(story.task.job_id).await;
+    assert_eq!((job.status, job.attempt, job.waiting_for), (Status::Queued, 0, None));
+    story.finish().await;
+}
+
+#[tokio::test]
+async fn an_engine_that_is_down_is_asked_no_more_and_no_further_file_is_begun() {
+    let stage = Stage::new().with(limits(1));
+    let task = stage.accept_all(&recordings(0, 6), None).await;
+    let wait = Duration::from_secs(600);
+    let engine = Arc::new(Script::new(move |_| Told::Fails(Retry::Later { after: Some(wait) })));
+    let (worker, _) = stage.worker_with(&engine);
+    assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { due_at: Some(at) } if at >= T0 + wait));
+    let job = stage.job(task.job_id).await;
+    assert_eq!((job.attempt, job.waiting_for), (0, Some(WaitingFor::Engine)));
+    assert!(engine.calls() <= 2, "{} calls", engine.calls());
+    let begun = job.files.iter().filter(|file| file.counts.segments > 0).count();
+    assert!(begun <= 2, "{:?}", states(&job));
+}
+
+#[tokio::test]
+async fn files_that_heard_nothing_share_the_proof_that_the_engine_hears() {
+    let stage = Stage::new().with(limits(4));
+    let task = stage.accept_all(&recordings(0, 4), None).await;
+    let engine = Arc::new(Script::new(|audio| if is_the_clip(audio) { Told::Text } else { Told::Nothing }));
+    let (worker, _) = stage.worker_with(&engine);
+    assert_eq!(run(&worker, &task).await, Outcome::Done(Status::Completed));
+    let job = stage.job(task.job_id).await;
+    assert!(job.files.iter().all(|file| file.counts.empty == 1 && file.counts.placed == 0), "{:?}", states(&job));
+    // Each segment twice, and the clip once for all, or more often where a file came later.
+    assert!((9..=12).contains(&engine.calls()), "{}", engine.calls());
+    assert_eq!(usage(&stage).await, Usage::default());
+}
+
+#[tokio::test]
+async fn a_deaf_engine_makes_the_job_wait_however_many_files_ask() {
+    let stage = Stage::new().with(limits(4));
+    let task = stage.accept_all(&recordings(0, 4), None).await;
+    let engine = Arc::new(Script::new(|_| Told::Nothing));
+    let (worker, _) = stage.worker_with(&engine);
+    assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }));
+    let job = stage.job(task.job_id).await;
+    assert_eq!((job.attempt, job.waiting_for), (0, Some(WaitingFor::Engine)));
+    assert_eq!((job.progress().successful, usage(&stage).await), (0, Usage::default()));
+}
+
+#[tokio::test]
+async fn an_engine_that_is_still_loading_costs_no_attempt_and_opens_no_circuit() {
+    let stage = Stage::new().with(limits(2));
+    let task = stage.accept_all(&recordings(0, 2), None).await;
+    let loading = speech::EngineError::new(Retry::Later { after: None }, "its model is being loaded");
+    let loaded = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let is_loaded = Arc::clone(&loaded);
+    let later = Told::Fails(Retry::Later { after: None });
+    let engine = Arc::new(Script::new(move |_| if is_loaded.load(Ordering::Relaxed) { Told::Text } else { later }));
+    *engine.ready.lock().unwrap() = Err(loading);
+    let (worker, _) = stage.worker_with(&engine);
+    for round in 1..=6 {
+        let before = engine.calls();
+        assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }));
+        let job = stage.job(task.job_id).await;
+        assert_eq!((job.attempt, job.waiting_for), (0, Some(WaitingFor::Engine)), "round {round}");
+        assert!(engine.calls() > before, "round {round}: the circuit is closed, it is asked again");
+    }
+    loaded.store(true, Ordering::Relaxed);
+    *engine.ready.lock().unwrap() = Ok(());
+    assert_eq!(run(&worker, &task).await, Outcome::Done(Status::Completed));
+}
+
+#[tokio::test]
+async fn an_engine_that_should_be_ready_and_fails_is_left_alone_after_three_deliveries() {
+    let stage = Stage::new().with(limits(2));
+    let task = stage.accept_all(&recordings(0, 2), None).await;
+    let engine = Arc::new(Script::new(|_| Told::Fails(Retry::Misconfigured)));
+    let (worker, _) = stage.worker_with(&engine);
+    for _ in 0..3 {
+        assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }));
+    }
+    let calls = engine.calls();
+    assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }));
+    assert_eq!(engine.calls(), calls, "the circuit is open");
+}
+
+#[tokio::test]
+async fn only_speech_whose_text_came_back_is_counted_however_often_it_was_tried() {
+    let stage = Stage::new().with(limits(3));
+    let mut files = recordings(0, 4);
+    files.push(Recording::silence(T0.millis() / 1000 - 80_000));
+    let task = stage.accept_all(&files, None).await;
+    // By their text: one is heard, one is empty, one is refused, one fails until it is healed.
+    let kinds = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let healed = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let (order, is_healed) = (Arc::clone(&kinds), Arc::clone(&healed));
+    let engine = Arc::new(Script::new(move |audio| {
+        if is_the_clip(audio) {
+            return Told::Text;
+        }
+        let (said, mut order) = (number(audio), order.lock().unwrap());
+        let index = order.iter().position(|known| *known == said).unwrap_or_else(|| {
+            order.push(said);
+            order.len() - 1
+        });
+        match index {
+            0 => Told::Text,
+            1 => Told::Nothing,
+            2 => Told::Fails(Retry::Refused),
+            _ if is_healed.load(Ordering::Relaxed) => Told::Text,
+            _ => Told::Fails(Retry::Transient),
+        }
+    }));
+    let (worker, _) = stage.worker_with(&engine);
+    assert!(matches!(while_time_passes(&stage, run(&worker, &task)).await, Outcome::Rescheduled { .. }));
+    let speech_ms = |job: &Job, status: FileStatus| -> u64 {
+        let those = job.files.iter().filter(|file| file.status == status && file.counts.placed > 0);
+        those.map(|file| file.facts.speech_ms).sum()
+    };
+    let first = usage(&stage).await;
+    let job = stage.job(task.job_id).await;
+    assert_eq!((first.segments, first.transcribed_ms), (1, speech_ms(&job, FileStatus::Done)));
+
+    healed.store(true, Ordering::Relaxed);
+    assert_eq!(run(&worker, &task).await, Outcome::Done(Status::PartialFailure));
+    let (job, second) = (stage.job(task.job_id).await, usage(&stage).await);
+    assert_eq!((second.segments, second.transcribed_ms), (2, speech_ms(&job, FileStatus::Done)));
+    let all: u64 = job.files.iter().map(|file| file.facts.speech_ms).sum();
+    assert!(0 < second.transcribed_ms && second.transcribed_ms < all, "{second:?} of {all} ms");
+
+    // The same files again, and the failed one once more: nothing new is said.
+    let again = stage.accept_all(&files, None).await;
+    assert_eq!(run(&worker, &again).await, Outcome::Done(Status::PartialFailure));
+    assert_eq!(usage(&stage).await, second);
+}

@@ -1,0 +1,162 @@
+//! An engine that a test writes the part of: what it answers to which call, and when.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use flow::process::Worker;
+use speech::{Audio, Capabilities, Engine, EngineError, Hints, Languages, Retry, Transcript, Utterance};
+use tokio::sync::{Barrier, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::stage::Stage;
+
+/// What a call comes to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Told {
+    /// Words that depend on the audio alone.
+    Text,
+    Nothing,
+    Fails(Retry),
+}
+
+pub fn is_the_clip(audio: Audio<'_>) -> bool {
+    audio.samples == audio::sample_samples()
+}
+
+type Part = Box<dyn Fn(Audio<'_>) -> Told + Send + Sync>;
+
+pub struct Script {
+    part: Part,
+    capabilities: Capabilities,
+    /// Everything that is between its call and its answer passes here.
+    pub gate: Gate,
+    pub calls: AtomicUsize,
+    /// The most at once.
+    pub most: AtomicUsize,
+    inside: AtomicUsize,
+    /// What it says of itself.
+    pub ready: Mutex<Result<(), EngineError>>,
+}
+
+/// How calls are held up.
+pub enum Gate {
+    Open,
+    /// Until so many are inside.
+    Together(Barrier),
+    /// Each call lets others run so often as a number of it says: no order of answers is like another.
+    Shuffled(usize),
+    /// What is longer than two seconds needs a permit.
+    Long(Semaphore),
+    Shut,
+}
+
+impl Script {
+    pub fn new(part: impl Fn(Audio<'_>) -> Told + Send + Sync + 'static) -> Self {
+        let span = Duration::from_secs(15);
+        let capabilities = Capabilities {
+            preferred_span: span,
+            max_span: span,
+            concurrency: 16,
+            words: false,
+            speakers: false,
+            languages: Languages::Any,
+            opus: false,
+        };
+        Self {
+            part: Box::new(part),
+            capabilities,
+            gate: Gate::Open,
+            calls: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+            inside: AtomicUsize::new(0),
+            ready: Mutex::new(Ok(())),
+        }
+    }
+
+    #[must_use]
+    pub fn gated(self, gate: Gate) -> Self {
+        Self { gate, ..self }
+    }
+
+    #[must_use]
+    pub fn speaking(mut self, languages: Languages) -> Self {
+        self.capabilities.languages = languages;
+        self
+    }
+
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    pub fn inside(&self) -> usize {
+        self.inside.load(Ordering::Relaxed)
+    }
+}
+
+struct Inside<'a>(&'a AtomicUsize);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Engine for Script {
+    fn name(&self) -> &str {
+        "script"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities.clone()
+    }
+
+    async fn transcribe(&self, audio: Audio<'_>, _: &Hints) -> Result<Transcript, EngineError> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.most.fetch_max(self.inside.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        let _inside = Inside(&self.inside);
+        let number = number(audio);
+        match &self.gate {
+            Gate::Open => {}
+            Gate::Together(barrier) => _ = barrier.wait().await,
+            Gate::Shuffled(by) => {
+                for _ in 0..(number as usize).wrapping_mul(by * 2 + 1) % 97 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            Gate::Long(permits) if audio.duration > Duration::from_secs(2) => {
+                permits.acquire().await.unwrap().forget();
+            }
+            Gate::Long(_) => {}
+            Gate::Shut => std::future::pending().await,
+        }
+        let said = |lines| Ok(Transcript { language: None, lines });
+        match (self.part)(audio) {
+            Told::Text => {
+                let (text, end_ms) = (format!("number {number}"), audio.duration_ms());
+                said(vec![Utterance { start_ms: 0, end_ms, text, speaker: None, words: None }])
+            }
+            Told::Nothing => said(vec![]),
+            Told::Fails(retry) => Err(EngineError::new(retry, "it is in the script")),
+        }
+    }
+
+    async fn ready(&self) -> Result<(), EngineError> {
+        self.ready.lock().unwrap().clone()
+    }
+}
+
+/// Of the audio: the same is the same, other audio is another.
+pub fn number(audio: Audio<'_>) -> u32 {
+    audio.samples.iter().fold(17, |sum: u32, sample| sum.wrapping_mul(31).wrapping_add(sample.to_bits()))
+}
+
+impl Stage {
+    /// A worker with this engine, and the switch that ends it.
+    pub fn worker_with(&self, engine: &Arc<Script>) -> (Worker, CancellationToken) {
+        let shutdown = CancellationToken::new();
+        (Worker::new(self.world.clone(), Arc::clone(engine) as Arc<dyn Engine>, shutdown.clone()), shutdown)
+    }
+}
