@@ -43,7 +43,7 @@ pub fn run(report: &mut Report) -> Result<()> {
         report.line(format!("audio: {name}, decoded, × real time on one core"), recording.ratio(took));
     }
     for (name, file) in SOUNDS {
-        let recording = Recording::read("sounds", file, Path::new(file))?;
+        let recording = Recording::read("sounds", file)?.measured()?;
         let took = best(|| (0..100).try_for_each(|_| recording.decode()))? / 100;
         report.line(format!("audio: {name}, decoded, × real time on one core"), recording.ratio(took));
     }
@@ -59,24 +59,27 @@ struct Recording {
 }
 
 impl Recording {
-    fn read(folder: &str, file: &str, name: &Path) -> Result<Self> {
+    fn read(folder: &str, file: &str) -> Result<Self> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(folder).join(file);
         let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
-        Self::new(&name.to_string_lossy(), bytes)
+        Self::new(file, bytes)
     }
 
     fn new(name: &str, bytes: Vec<u8>) -> Result<Self> {
         let format = domain::name::parse(name).map_err(|why| anyhow::anyhow!("{name}: {why}"))?.format;
-        let mut recording = Self { format, bytes, seconds: 0.0 };
-        recording.seconds = recording.survey()?.0.duration_ms as f64 / 1_000.0;
-        Ok(recording)
+        Ok(Self { format, bytes, seconds: 0.0 })
+    }
+
+    fn measured(mut self) -> Result<Self> {
+        self.seconds = self.survey()?.0.duration_ms as f64 / 1_000.0;
+        Ok(self)
     }
 
     /// A clip of the fixtures, said again and again. Frames follow on frames.
     fn of_speech(file: &str, seconds: usize) -> Result<Self> {
-        let clip = Self::read("speech", file, Path::new(file))?;
-        let times = (seconds as f64 / clip.seconds) as usize;
-        Self::new(file, clip.bytes.repeat(times.max(1)))
+        let clip = Self::read("speech", file)?.measured()?;
+        let times = ((seconds as f64 / clip.seconds) as usize).max(1);
+        Ok(Self { bytes: clip.bytes.repeat(times), seconds: clip.seconds * times as f64, ..clip })
     }
 
     fn survey(&self) -> Result<(Survey, Option<Kept>)> {
@@ -137,7 +140,7 @@ fn detection(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Both passes, with what a process needs for them.
+/// Both passes.
 fn whole(report: &mut Report) -> Result<()> {
     let detection = silero()?;
     for (name, file) in [FRAMES[0], FRAMES[2]] {
@@ -145,18 +148,45 @@ fn whole(report: &mut Report) -> Result<()> {
         let took = best(|| recording.listen(&detection).map(drop))?;
         report.line(format!("audio: {name}, heard (decoded once), × real time on one core"), recording.ratio(took));
     }
-    let hours = [("an hour of Opus speech", OPUS, None), ("an hour of digital silence", "", Some(0))];
-    let low = [("an hour of silence with the noise of a converter", "", Some(12)), ("an hour of noise", "", Some(600))];
-    for (name, file, noise) in hours.into_iter().chain(low) {
-        let recording = match noise {
-            None => Recording::of_speech(file, HOUR)?,
-            Some(peak) => noise_of(peak)?,
-        };
-        let (took, high) =
-            (best(|| recording.listen(&detection).map(drop))?, highest(|| recording.listen(&detection))?);
-        report.line(format!("audio: {name}, heard after, s"), format!("{:.2}", took.as_secs_f64()));
-        report.line(format!("audio: {name}, memory beyond its bytes, MiB"), high >> 10);
+    for name in ["ten minutes of Opus speech", "an hour of Opus speech", "an hour of silence", "an hour of noise"] {
+        let [seconds, memory] = alone(name)?;
+        report.line(format!("audio: {name}, heard after, s of processor"), format!("{seconds:.2}"));
+        report.line(format!("audio: {name}, memory beyond its bytes, MiB"), format!("{memory:.0}"));
     }
+    Ok(())
+}
+
+fn named(name: &str) -> Result<Recording> {
+    match name {
+        "ten minutes of Opus speech" => Recording::of_speech(OPUS, TEN_MINUTES - 10),
+        "an hour of Opus speech" => Recording::of_speech(OPUS, HOUR),
+        // What a converter makes of silence: 70 dB below full scale.
+        "an hour of silence" => noise_of(10),
+        "an hour of noise" => noise_of(600),
+        odd => anyhow::bail!("{odd} is no recording of this benchmark"),
+    }
+}
+
+pub const ARGUMENT: &str = "--listen-to";
+
+/// In a process of its own, whose memory nothing else has used: processor time in seconds, and memory in MiB.
+fn alone(name: &str) -> Result<[f64; 2]> {
+    let output = Command::new(std::env::current_exe()?).args([ARGUMENT, name]).output()?;
+    anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout)?;
+    let (seconds, memory) = said.trim().split_once(' ').context("no figures")?;
+    Ok([seconds.parse()?, memory.parse()?])
+}
+
+/// What that process does.
+pub fn listen_to(name: &str) -> Result<()> {
+    let (recording, detection) = (named(name)?, silero()?);
+    // Forgets how high it was before.
+    std::fs::write("/proc/self/clear_refs", "5")?;
+    let (before, used) = (memory("VmRSS:")?, cpu()?);
+    recording.listen(&detection)?;
+    let grown = memory("VmHWM:")?.saturating_sub(before);
+    println!("{} {}", (cpu()? - used).as_secs_f64(), grown as f64 / 1024.0);
     Ok(())
 }
 
@@ -196,18 +226,11 @@ fn cpu() -> Result<Duration> {
     Ok(Duration::from_millis(10 * (ticks(11)? + ticks(12)?)))
 }
 
-/// How much the process grows at most, in KiB.
-fn highest<T>(work: impl FnOnce() -> Result<T>) -> Result<u64> {
-    let memory = |name: &str| -> Result<u64> {
-        let status = std::fs::read_to_string("/proc/self/status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).context("status")?;
-        Ok(line.split_whitespace().next().context("status")?.parse()?)
-    };
-    // Forgets how high it was before.
-    std::fs::write("/proc/self/clear_refs", "5")?;
-    let before = memory("VmRSS:")?;
-    work()?;
-    Ok(memory("VmHWM:")?.saturating_sub(before))
+/// A figure of the kernel's about this process, in KiB.
+fn memory(name: &str) -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).context("status")?;
+    Ok(line.split_whitespace().next().context("status")?.parse()?)
 }
 
 /// The common Python way, beside ours.

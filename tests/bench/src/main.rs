@@ -29,6 +29,11 @@ fn main() -> Result<()> {
     {
         return runtime.block_on(bare::serve(folder.into()));
     }
+    if let [argument, name] = &wanted[..]
+        && argument == audio::ARGUMENT
+    {
+        return audio::listen_to(name);
+    }
     let mut report = Report::begin();
     if wanted == ["eval"] {
         let evaluated = runtime.block_on(eval::run(&mut report));
