@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
+mod audio;
 mod bare;
 mod client;
 mod disk;
@@ -28,6 +29,11 @@ fn main() -> Result<()> {
     {
         return runtime.block_on(bare::serve(folder.into()));
     }
+    if let [argument, name] = &wanted[..]
+        && argument == audio::ARGUMENT
+    {
+        return audio::listen_to(name);
+    }
     let mut report = Report::begin();
     if wanted == ["eval"] {
         let evaluated = runtime.block_on(eval::run(&mut report));
@@ -37,6 +43,9 @@ fn main() -> Result<()> {
     runtime.block_on(async {
         let commits = disk::commits_a_second()?;
         report.line("disk: full commits a second, one after the other", format!("{commits:.0}"));
+        if wants("audio") {
+            audio::run(&mut report)?;
+        }
         if wants("speech") {
             speech_engine::run(&mut report).await?;
         }
