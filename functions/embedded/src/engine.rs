@@ -91,7 +91,11 @@ mod tests {
     fn settings_of(keys: &[(&str, &str)]) -> Result<speech::Settings> {
         let mut layers = config::Layers::defaults().unwrap();
         for (key, value) in keys {
-            layers = layers.flag("engine", key, Some((*value).to_owned()), "--test");
+            let (section, key) = match key.split_once('.') {
+                Some((inner, key)) => (format!("engine.{inner}"), key),
+                None => ("engine".to_owned(), *key),
+            };
+            layers = layers.flag(&section, key, Some((*value).to_owned()), "--test");
         }
         settings(&layers.config().unwrap())
     }
