@@ -85,6 +85,7 @@ fn cut_packets(format: &Format, found: &Analysis, bytes: &[u8]) {
         assert_eq!(micros.div_ceil(1_000), u128::from(span.duration_ms()), "{span:?}");
         ControlFlow::Continue(())
     };
-    audio::cut_packets(format, Input::ranges(&mut Cursor::new(bytes)), &found.segments, &mut sink).unwrap();
+    let (gain, mut bytes) = (found.survey.gain, Cursor::new(bytes));
+    audio::cut_packets(format, Input::ranges(&mut bytes), gain, &found.segments, &mut sink).unwrap();
     assert!(left.next().is_none());
 }
