@@ -10,6 +10,7 @@ mod forgetting;
 mod inline_search;
 mod languages;
 mod late_engine;
+mod levels;
 mod parallel;
 mod script;
 mod stage;

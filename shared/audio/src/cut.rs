@@ -122,6 +122,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_cut_is_as_loud_as_it_is_to_be_heard() {
+        let (format, bytes) = (format("pcm16_16000_1"), file(&s16(&noise(16_000, 0.01)), 320));
+        let at = |gain| {
+            let mut all = Vec::new();
+            cut(&format, &mut &bytes[..], Gain::of(gain), &[span(100, 900)], &mut |_, samples| {
+                all = samples;
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+            all
+        };
+        let (once, tenfold) = (at(1.0), at(10.0));
+        assert!(once.len() == 12_800 && once.iter().zip(&tenfold).all(|(once, tenfold)| once * 10.0 == *tenfold));
+    }
+
+    #[test]
     fn spans_behind_the_end_are_given_with_what_there_is() {
         let samples = noise(160, 0.5);
         let got = cut_all("pcm16_16000_1", &file(&s16(&samples), 100), &[span(5, 10), span(10, 20), span(30, 40)]);
