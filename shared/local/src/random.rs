@@ -1,5 +1,7 @@
 //! The machine's own randomness.
 
+use std::io;
+
 use flow::ports::Random;
 use uuid::Uuid;
 
@@ -7,6 +9,14 @@ use uuid::Uuid;
 const UNIT_BITS: u32 = 53;
 
 pub struct SystemRandom;
+
+/// Bytes that nobody guesses, for secrets and keys. From the system itself: a library's own generator first gathers
+/// entropy for tens of milliseconds, which a first start would wait for.
+pub fn secret_bytes<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|why| io::Error::other(format!("the system gives no random bytes ({why})")))?;
+    Ok(bytes)
+}
 
 impl Random for SystemRandom {
     #[expect(clippy::disallowed_methods, reason = "this is where randomness comes in")]
@@ -24,6 +34,13 @@ impl Random for SystemRandom {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_are_filled_and_differ() {
+        let (one, other) = (secret_bytes::<32>().unwrap(), secret_bytes::<32>().unwrap());
+        assert_ne!(one, other);
+        assert!(one[16..] != [0; 16] && other[16..] != [0; 16]);
+    }
 
     #[test]
     fn every_uuid_is_another() {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use crate::folder::{DataFolder, durable};
+use crate::random::secret_bytes;
 
 const NAME: &str = "task-secret";
 /// Nobody guesses as much; written in hex.
@@ -33,8 +34,7 @@ pub fn task_secret(folder: &DataFolder) -> Result<SecretString, SecretError> {
 }
 
 fn make(folder: &Path) -> io::Result<()> {
-    let mut secret = [0; SECRET_BYTES];
-    aws_lc_rs::rand::fill(&mut secret).map_err(|_| io::Error::other("the system gives no random bytes"))?;
+    let secret = secret_bytes::<SECRET_BYTES>()?;
     durable::write_once(folder, NAME, format!("{}\n", hex::encode(secret)).as_bytes())
 }
 

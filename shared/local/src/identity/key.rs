@@ -4,13 +4,13 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use sha2::{Digest, Sha256};
 
 use super::IdentityError;
 use crate::folder::durable;
+use crate::random::secret_bytes;
 
 const FILE: &str = "identity.pk8";
 
@@ -48,7 +48,10 @@ impl Key {
 }
 
 fn make(folder: &Path, path: &Path) -> Result<(), IdentityError> {
-    let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| IdentityError::NoKey)?;
     let failed = |source| IdentityError::File { doing: "write", path: path.to_owned(), source };
+    // Any 32 random bytes are a key (RFC 8032, 5.1.5).
+    let seed = secret_bytes::<32>().map_err(failed)?;
+    let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| IdentityError::NoKey)?;
+    let pkcs8 = pair.to_pkcs8().map_err(|_| IdentityError::NoKey)?;
     durable::write_once(folder, FILE, pkcs8.as_ref()).map_err(failed)
 }
