@@ -28,7 +28,7 @@ fn low() -> Recording {
 
 /// An engine, and what it was given.
 fn ear(told: Told) -> (Arc<Script>, Arc<Mutex<Vec<Vec<f32>>>>) {
-    let heard = Arc::new(Mutex::default());
+    let heard: Arc<Mutex<Vec<Vec<f32>>>> = Arc::default();
     let given = Arc::clone(&heard);
     let script = Script::new(move |audio| {
         given.lock().unwrap().push(audio.samples.to_vec());

@@ -21,8 +21,10 @@ impl Errors {
 /// Lower case, without punctuation, small numbers as they are spoken: what is left is what was heard.
 pub fn words(text: &str) -> Vec<String> {
     let lower = text.to_lowercase().replace(['’', '\''], "").replace('-', " ");
-    let bare = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    bare.map(|word| spoken(word).to_owned()).collect()
+    let bare: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    // As Shakespeare's printer wrote it.
+    let text = bare.join(" ").replace("thy self", "thyself");
+    text.split(' ').filter(|word| !word.is_empty()).map(|word| spoken(word).to_owned()).collect()
 }
 
 fn spoken(word: &str) -> &str {
@@ -70,6 +72,7 @@ mod tests {
 
     #[test]
     fn writing_is_not_hearing() {
+        assert_eq!(wrong("Thy self, thy foe", "thyself thy foe"), 0);
         assert_eq!(wrong("Mr. O'Neil -- one well-known man", "mister oneil 1 well known MAN!"), 0);
     }
 }
