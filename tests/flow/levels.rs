@@ -26,9 +26,12 @@ fn low() -> Recording {
     Recording::new(name, Bytes::from(low))
 }
 
+/// The samples of each call.
+type Given = Arc<Mutex<Vec<Vec<f32>>>>;
+
 /// An engine, and what it was given.
-fn ear(told: Told) -> (Arc<Script>, Arc<Mutex<Vec<Vec<f32>>>>) {
-    let heard: Arc<Mutex<Vec<Vec<f32>>>> = Arc::default();
+fn ear(told: Told) -> (Arc<Script>, Given) {
+    let heard = Given::default();
     let given = Arc::clone(&heard);
     let script = Script::new(move |audio| {
         given.lock().unwrap().push(audio.samples.to_vec());
@@ -50,8 +53,9 @@ async fn a_later_delivery_hears_what_the_first_heard_as_loud_as_it_is_to_be() {
     let done = soon(Box::pin(stage.worker_with(&healthy).0.run(&task))).await.unwrap();
     assert_eq!(done, Outcome::Done(Status::Completed));
 
-    let (first, second) = (first.lock().unwrap(), second.lock().unwrap());
-    assert_eq!((first.len(), *first == *second), (1, true), "the same samples, to the last bit");
+    let taken = |given: Given| std::mem::take(&mut *given.lock().unwrap());
+    let (first, second) = (taken(first), taken(second));
+    assert_eq!((first.len(), first == second), (1, true), "the same samples, to the last bit");
     let loudest = first[0].iter().fold(0.0, |loudest: f32, sample| loudest.max(sample.abs()));
     assert!(loudest > 0.5, "it was brought to its level: {loudest}");
     let job = stage.job(task.job_id).await;
