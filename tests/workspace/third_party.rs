@@ -30,15 +30,11 @@ fn linked() -> BTreeSet<(String, String)> {
     cargo(&arguments).lines().filter_map(package).collect()
 }
 
-/// Has a link name so that there is one of it in a program, and compiles nothing.
-const ONLY_A_NAME: &str = "rayon-core";
-
 fn is_native(package: &Value) -> bool {
     let compiles = |dependency: &Value| {
         dependency["kind"] == "build" && COMPILERS.iter().any(|compiler| dependency["name"] == *compiler)
     };
-    let links = !package["links"].is_null() && package["name"] != ONLY_A_NAME;
-    links || package["dependencies"].as_array().unwrap().iter().any(compiles)
+    !package["links"].is_null() || package["dependencies"].as_array().unwrap().iter().any(compiles)
 }
 
 fn native() -> BTreeMap<String, String> {
