@@ -39,7 +39,11 @@ impl Disk {
     fn fill_up_to(&self, left: u64) {
         let free = rustix::fs::statvfs(self.at.path()).unwrap();
         let ballast = (free.f_bavail * free.f_frsize).saturating_sub(left);
-        std::fs::write(self.path("ballast"), vec![0; usize::try_from(ballast).unwrap()]).unwrap();
+        match std::fs::write(self.path("ballast"), vec![0; usize::try_from(ballast).unwrap()]) {
+            // The server wrote meanwhile: it is full all the same.
+            Err(error) if left == 0 && error.kind() == std::io::ErrorKind::StorageFull => {}
+            written => written.unwrap(),
+        }
     }
 
     fn make_room(&self) {
