@@ -100,8 +100,8 @@ async fn wrong_files_refuse_the_start_with_one_line() {
 #[tokio::test]
 async fn an_expired_certificate_is_served_with_a_warning() {
     let server = with_named("expired").start().await;
-    let line = "the TLS certificate has expired";
-    assert!(server.log.text().contains(line), "{}", server.log.text());
+    let told = "the TLS certificate has expired";
+    server.log.wait("that it has expired", PATIENCE, |line| line.text.contains(told)).await;
     assert!(curl(&server, "/healthz", "-k").await.contains("ok"));
 }
 
