@@ -37,7 +37,7 @@ pub use uploads::DiskUploads;
 use crate::folder::durable;
 
 /// The most bytes that a writer keeps in memory and that a read gives at once: the port's numbers.
-const PIECE: usize = 256 * 1024;
+const PIECE: usize = 192 * 1024;
 const UPLOADS: &str = "uploads";
 const TEMPORARY: &str = "tmp";
 const PARTIAL: &str = "partial";
