@@ -104,8 +104,9 @@ async fn the_disks_reserve_is_kept() {
 fn the_reserve_is_looked_at_again_while_a_blob_grows() {
     let at = fixture();
     let mut file = at.blobs.shelf.desk.file().unwrap();
+    // 16 MiB.
     let asked = (0..64).filter(|_| {
-        file.write(&vec![0; PIECE]).unwrap();
+        file.write(&[0; 256 * 1024]).unwrap();
         file.is_to_ask()
     });
     assert_eq!(asked.count(), 2);
