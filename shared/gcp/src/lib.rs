@@ -1,0 +1,1 @@
+//! Adapters for Google Cloud: Storage, Firestore, Cloud Tasks, FCM and identity.
