@@ -31,6 +31,7 @@ use disk::{blocking, fault};
 use folders::Folders;
 use hold::Hold;
 use name::Place;
+use piece::Spare;
 use temporary::Desk;
 pub use uploads::DiskUploads;
 
@@ -52,6 +53,7 @@ struct Shelf {
     root: PathBuf,
     folders: Folders,
     desk: Desk,
+    spare: Spare,
     hold: Hold,
     clock: Arc<dyn Clock>,
 }
@@ -71,6 +73,7 @@ impl DiskBlobs {
             root: root.to_owned(),
             folders: Folders::new(root.join(UPLOADS)),
             desk: Desk::new(root.join(TEMPORARY), reserve_bytes),
+            spare: Spare::default(),
             hold: Hold::open(&root.join(HOLD)).map_err(failed)?,
             clock,
         };

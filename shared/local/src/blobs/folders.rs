@@ -1,11 +1,12 @@
 //! The folders of users and jobs: made when a blob needs them, durable before it counts, gone with the last one.
 //!
 //! A folder that is there need not be durable: another writer may have made it a moment ago. So each is known here by a
-//! token, given when it was seen or made; who syncs its parent after that may call it durable, as long as the token
-//! stands. Removing a folder takes its token away.
+//! token, given when it was seen or made, larger than every token before. Who syncs a folder makes everything in it
+//! durable that had its token by then: of many jobs that one user starts at once, a few pay for the user's folder.
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -17,21 +18,21 @@ use crate::folder::durable::sync;
 /// How many folders are remembered. Forgetting costs an fsync, nothing else.
 const MAX_KNOWN: usize = 16_384;
 
+/// How many folders of folders can be synced at once; whoever meets at one is likely to find it done.
+const DESKS: usize = 64;
+
 pub struct Folders {
     uploads: PathBuf,
     known: Mutex<Known>,
+    syncing: [Mutex<()>; DESKS],
 }
 
 #[derive(Default)]
 struct Known {
-    folders: HashMap<PathBuf, Folder>,
+    tokens: HashMap<PathBuf, u64>,
+    /// What is in a folder and has a smaller token than this is durable.
+    synced: HashMap<PathBuf, u64>,
     next_token: u64,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-struct Folder {
-    token: u64,
-    durable: bool,
 }
 
 /// A folder whose entry in its parent is not known to be durable.
@@ -42,7 +43,7 @@ pub struct Fresh {
 
 impl Folders {
     pub fn new(uploads: PathBuf) -> Self {
-        Self { uploads, known: Mutex::default() }
+        Self { uploads, known: Mutex::default(), syncing: [const { Mutex::new(()) }; DESKS] }
     }
 
     /// Makes the folders around a file, outermost first, and says which are still to be made durable.
@@ -52,13 +53,15 @@ impl Folders {
         let mut known = self.known();
         let mut fresh = Vec::new();
         for path in around {
-            match known.folders.get(path) {
-                Some(folder) if folder.durable => {}
-                Some(folder) => fresh.push(Fresh { path: path.to_owned(), token: folder.token }),
+            let token = match known.tokens.get(path) {
+                Some(token) => *token,
                 None => {
                     make_private(path)?;
-                    fresh.push(known.note(path));
+                    known.note(path)
                 }
+            };
+            if !known.is_durable(path, token) {
+                fresh.push(Fresh { path: path.to_owned(), token });
             }
         }
         Ok(fresh)
@@ -67,28 +70,36 @@ impl Folders {
     /// Makes a new file durable under its name: its folder first, then the folders around that. By then a journalling
     /// file system has written the outer ones with the inner one, and they cost next to nothing.
     pub fn make_durable(&self, file: &Path, fresh: Vec<Fresh>) -> io::Result<()> {
-        let parents = std::iter::once(file).chain(fresh.iter().rev().map(|folder| folder.path.as_path()));
-        for parent in parents.filter_map(Path::parent) {
-            match sync(parent) {
-                // Somebody deleted the blob already, and the folder with it.
-                Err(error) if is_absent(&error) => {}
-                synced => synced?,
+        file.parent().map_or(Ok(()), sync_if_there)?;
+        fresh.iter().rev().try_for_each(|folder| self.keep(folder))
+    }
+
+    /// Makes the entry of a folder durable, unless somebody else did since.
+    fn keep(&self, folder: &Fresh) -> io::Result<()> {
+        let Some(parent) = folder.path.parent() else { return Ok(()) };
+        let _alone = self.desk(parent).lock().unwrap_or_else(PoisonError::into_inner);
+        let before = {
+            let known = self.known();
+            if known.is_durable(&folder.path, folder.token) {
+                return Ok(());
             }
-        }
-        let mut known = self.known();
-        for Fresh { path, token } in fresh {
-            if let Some(folder) = known.folders.get_mut(&path).filter(|folder| folder.token == token) {
-                folder.durable = true;
-            }
-        }
+            known.next_token
+        };
+        sync_if_there(parent)?;
+        self.known().note_synced(parent, before);
         Ok(())
+    }
+
+    fn desk(&self, folder: &Path) -> &Mutex<()> {
+        let number = BuildHasherDefault::<DefaultHasher>::default().hash_one(folder);
+        &self.syncing[number as usize % DESKS]
     }
 
     /// Believes nothing of the folders around a file any more: one of them is missing.
     pub fn forget_around(&self, file: &Path) {
         let mut known = self.known();
         for path in self.around(file) {
-            known.folders.remove(path);
+            known.tokens.remove(path);
         }
     }
 
@@ -98,7 +109,7 @@ impl Folders {
         for path in self.around(file) {
             match fs::remove_dir(path) {
                 Err(error) if !is_absent(&error) => return,
-                _ => drop(known.folders.remove(path)),
+                _ => drop(known.tokens.remove(path)),
             }
         }
     }
@@ -129,14 +140,36 @@ impl Folders {
 }
 
 impl Known {
-    fn note(&mut self, path: &Path) -> Fresh {
-        if self.folders.len() >= MAX_KNOWN {
-            self.folders.clear();
+    fn note(&mut self, path: &Path) -> u64 {
+        if self.tokens.len() >= MAX_KNOWN {
+            self.tokens.clear();
         }
         let token = self.next_token;
         self.next_token += 1;
-        self.folders.insert(path.to_owned(), Folder { token, durable: false });
-        Fresh { path: path.to_owned(), token }
+        self.tokens.insert(path.to_owned(), token);
+        token
+    }
+
+    /// A folder that was removed, and made again since, has another token.
+    fn is_durable(&self, path: &Path, token: u64) -> bool {
+        let synced = path.parent().and_then(|parent| self.synced.get(parent));
+        synced.is_some_and(|before| token < *before)
+    }
+
+    fn note_synced(&mut self, parent: &Path, before: u64) {
+        if self.synced.len() >= MAX_KNOWN {
+            self.synced.clear();
+        }
+        let synced = self.synced.entry(parent.to_owned()).or_default();
+        *synced = before.max(*synced);
+    }
+}
+
+/// Makes the names in a folder last. Somebody may have deleted the blob already, and the folder with it.
+fn sync_if_there(folder: &Path) -> io::Result<()> {
+    match sync(folder) {
+        Err(error) if is_absent(&error) => Ok(()),
+        synced => synced,
     }
 }
 
@@ -145,5 +178,42 @@ pub fn make_private(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         made => made,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The folders around a job's file that are still to be made durable, innermost last.
+    fn fresh(folders: &Folders, file: &Path) -> Vec<String> {
+        let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+        folders.make_around(file).unwrap().iter().map(|folder| name(&folder.path)).collect()
+    }
+
+    #[test]
+    fn one_sync_of_a_users_folder_is_for_all_jobs_that_were_in_it() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = Folders::new(root.path().to_owned());
+        let file = |job: &str| root.path().join("ann").join(job).join("0-a.bin");
+        let first = folders.make_around(&file("one")).unwrap();
+        assert_eq!(fresh(&folders, &file("two")), ["ann", "two"]);
+        folders.make_durable(&file("one"), first).unwrap();
+        assert!(fresh(&folders, &file("one")).is_empty());
+        assert!(fresh(&folders, &file("two")).is_empty());
+        assert_eq!(fresh(&folders, &file("three")), ["three"], "made after the sync");
+    }
+
+    #[test]
+    fn a_folder_that_was_removed_has_to_be_made_durable_again() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = Folders::new(root.path().to_owned());
+        let file = root.path().join("ann/one/0-a.bin");
+        let made = folders.make_around(&file).unwrap();
+        folders.make_durable(&file, made).unwrap();
+        folders.prune_around(&file);
+        assert_eq!(fresh(&folders, &file), ["ann", "one"]);
+        folders.forget_around(&file);
+        assert_eq!(fresh(&folders, &file), ["ann", "one"]);
     }
 }

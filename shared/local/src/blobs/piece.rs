@@ -1,11 +1,33 @@
 //! Bytes on their way to a file, at an address from which a disk can take them itself.
 
+use std::sync::{Mutex, PoisonError};
+
 use bytes::{Buf, Bytes};
 
 use super::PIECE;
 
 /// What disks ask of the address, the place in the file and the length, at most.
 pub const ALIGNMENT: usize = 4096;
+
+/// Pieces that wait for their next file: fresh memory costs the kernel as much time as filling it costs us.
+const SPARE: usize = 32;
+
+#[derive(Default)]
+pub struct Spare(Mutex<Vec<Piece>>);
+
+impl Spare {
+    pub fn take(&self) -> Piece {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    pub fn give(&self, mut piece: Piece) {
+        piece.clear();
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if piece.buffer.capacity() > 0 && spare.len() < SPARE {
+            spare.push(piece);
+        }
+    }
+}
 
 /// At most [`PIECE`] bytes. Takes memory with its first byte.
 #[derive(Default)]

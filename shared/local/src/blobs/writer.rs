@@ -37,7 +37,8 @@ enum OnDisk {
 
 impl Writer {
     pub fn new(shelf: Arc<Shelf>, name: BlobName, place: Place) -> Self {
-        Self { shelf, name, place, piece: Piece::default(), file: OnDisk::NotYet }
+        let piece = shelf.spare.take();
+        Self { shelf, name, place, piece, file: OnDisk::NotYet }
     }
 
     fn take_file(&mut self, operation: &'static str) -> Result<Option<Temporary>> {
@@ -82,7 +83,12 @@ impl BlobWriter for Writer {
         let file = self.take_file("blobs.finish")?;
         let shelf = Arc::clone(&self.shelf);
         let (name, place, rest) = (self.name.clone(), self.place.clone(), std::mem::take(&mut self.piece));
-        blocking("blobs.finish", move || finish(&shelf, &name, &place, file, rest.bytes())).await
+        blocking("blobs.finish", move || {
+            let stored = finish(&shelf, &name, &place, file, rest.bytes());
+            shelf.spare.give(rest);
+            stored
+        })
+        .await
     }
 
     async fn abort(mut self: Box<Self>) {
