@@ -2,6 +2,7 @@
 
 use afterword_tests::recordings::T0;
 use afterword_tests::{Recording, Setup};
+use testkit::ggml::{self, Speaks};
 
 fn real() -> Setup {
     Setup::new().with("engine.name", "auto")
@@ -38,4 +39,32 @@ async fn the_start_names_the_engine_and_without_one_it_is_refused() {
     std::fs::write(empty.path().join("moonshine-tiny/encoder_model.onnx"), "something else").unwrap();
     let line = real().with("engine.models", &folder).refused().await;
     assert!(line.contains("is not the one that is expected (SHA-256 c6fc4b7bc5af75c0591f"), "{line}");
+}
+
+#[tokio::test]
+async fn whisper_writes_what_its_user_s_model_hears() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("ggml-tiny.bin");
+    std::fs::write(&model, ggml::model(&Speaks { multilingual: true })).unwrap();
+    let server =
+        Setup::new().with("engine.name", "whisper").with("engine.whisper_model", model.display()).start().await;
+    let client = server.client();
+    let job = client.done(&[Recording::speech(T0)]).await;
+    assert_eq!(job["status"], "completed", "{job}");
+    let segments = client.segments().await;
+    assert!(!segments.is_empty());
+    for segment in segments {
+        assert_eq!((&segment["text"], &segment["language"]), (&ggml::SAYS.into(), &ggml::HEARS.into()), "{segment}");
+        let words: Vec<_> = segment["words"].as_array().unwrap().iter().map(|word| word["text"].clone()).collect();
+        assert_eq!(words, ["Hello", "world."]);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_model_for_whisper_stops_the_start() {
+    let whisper = || Setup::new().with("engine.name", "whisper");
+    let line = whisper().refused().await;
+    assert!(line.contains("engine.whisper_model names no file"), "{line}");
+    let line = whisper().with("engine.whisper_model", "/nowhere/ggml.bin").refused().await;
+    assert!(line.contains("engine.whisper_model: the model /nowhere/ggml.bin cannot be read"), "{line}");
 }

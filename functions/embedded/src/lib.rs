@@ -2,8 +2,6 @@
 
 mod background;
 mod door;
-mod engine;
-mod hearing;
 mod sample;
 mod server;
 mod simulate;

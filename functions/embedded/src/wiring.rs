@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use audio::Detection;
 use axum::Router;
 use config::Config;
@@ -23,8 +23,8 @@ use secrecy::SecretString;
 use speech::Engine;
 use tokio_util::sync::CancellationToken;
 
+use crate::door;
 use crate::simulate::Refusing;
-use crate::{door, engine, hearing};
 
 /// Threads that read the store while the writer writes.
 const READERS: usize = 2;
@@ -58,7 +58,7 @@ pub struct Prepared {
 
 pub fn prepare(config: &Config) -> Result<Prepared> {
     let settings = config.settings()?;
-    let engine = speech::select(&engine::settings(config)?).context("configuration")?;
+    let engine = hearing::engine(config)?;
     let secret = given_secret(config)?;
     Ok(Prepared { settings, engine, detection: hearing::detection(config)?, secret })
 }

@@ -33,6 +33,7 @@ section!(Engine {
     null_delay_ms: u64,
     null_fail: String,
     null_languages: String,
+    whisper_model: String,
     deepgram: Deepgram,
     http: HttpEngine,
 });

@@ -3,6 +3,7 @@
 mod bounded;
 mod cloud;
 pub mod engine;
+mod loading;
 mod moonshine;
 mod null;
 pub mod pieces;
@@ -13,6 +14,7 @@ pub use cloud::{CloudSettings, DeepgramSettings, HttpSettings, SettingError};
 pub use engine::{
     Audio, Capabilities, Engine, EngineError, Frames, Hints, Languages, Retry, SAMPLE_RATE, Transcript, Utterance, Word,
 };
+pub use loading::Loading;
 pub use moonshine::MoonshineFiles;
 pub use null::{NullFail, UnknownFail};
 pub use pieces::Cutting;

@@ -32,7 +32,7 @@ pub const KNOWN: &[&str] = &[cloud::DEEPGRAM, cloud::HTTP, moonshine::TINY, moon
 pub enum SelectError {
     #[error(transparent)]
     Setting(#[from] SettingError),
-    #[error("engine.name: `{0}` is not a speech engine of this build; expected auto, {known}", known = KNOWN.join(", "))]
+    #[error("engine.name: `{0}` is not a speech engine of this build; expected auto, {known}, whisper", known = KNOWN.join(", "))]
     Unknown(String),
     #[error("the speech engine `{0}` was given no model")]
     NoModel(&'static str),
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn an_unknown_name_is_answered_with_the_known_ones() {
         let error = select(&Settings { name: "parrot".into(), ..Settings::default() }).err().unwrap();
-        let known = "auto, deepgram, http, moonshine-tiny, moonshine-base, null";
+        let known = "auto, deepgram, http, moonshine-tiny, moonshine-base, null, whisper";
         let expected = format!("engine.name: `parrot` is not a speech engine of this build; expected {known}");
         assert_eq!(error.to_string(), expected);
     }

@@ -7,6 +7,7 @@ pub mod admission;
 pub mod build;
 pub mod clock;
 pub mod contract;
+pub mod ggml;
 pub mod lossy;
 pub mod memory;
 pub mod provider;

@@ -19,9 +19,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rten::RunOptions;
-use tokio::sync::watch;
 
 use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Languages, Retry, Transcript, Utterance};
+use crate::loading::Loading;
 use crate::pieces;
 use lanes::Lanes;
 use network::{Network, NetworkError};
@@ -36,8 +36,6 @@ const PREFERRED_SPAN: Duration = Duration::from_secs(15);
 const MAX_SPAN: Duration = Duration::from_secs(64);
 /// Pieces of long audio that go side by side, at some ten megabytes each.
 const SIDE_BY_SIDE: usize = 4;
-/// Loading takes a fraction of a second on a machine that is not drowning.
-const LOADING: Duration = Duration::from_secs(120);
 /// The language of everything it writes.
 const ENGLISH: &str = "en";
 
@@ -60,36 +58,16 @@ struct Model {
     vocabulary: Vocabulary,
 }
 
-/// Where loading is.
-type Loaded = Option<Result<Arc<Model>, EngineError>>;
-
 pub(crate) struct Moonshine {
     name: &'static str,
-    model: watch::Receiver<Loaded>,
+    model: Loading<Model>,
     lanes: Lanes,
 }
 
 impl Moonshine {
     /// Begins to load. `name` is [`TINY`] or [`BASE`]; `parallelism` is how many calls run at once, 0 for one each core.
     pub fn start(name: &'static str, files: MoonshineFiles, parallelism: usize) -> Self {
-        let (loaded, model) = watch::channel(None);
-        let load = move || {
-            let result = load(name, files).map_err(|why| EngineError::new(Retry::Misconfigured, why));
-            // Nobody listens any more: the engine was dropped.
-            let _ = loaded.send(Some(result.map(Arc::new)));
-        };
-        // A thread that cannot be made drops the sender: the calls then say so.
-        let _ = std::thread::Builder::new().name("load-speech-model".to_owned()).spawn(load);
-        Self { name, model, lanes: Lanes::new(parallelism) }
-    }
-
-    async fn model(&self) -> Result<Arc<Model>, EngineError> {
-        let mut model = self.model.clone();
-        let waited = tokio::time::timeout(LOADING, model.wait_for(Option::is_some)).await;
-        let late = |why: &str| EngineError::new(Retry::Later { after: None }, format!("{}: {why}", self.name));
-        let seen = waited.map_err(|_| late("the model is still being loaded"))?;
-        let seen = seen.map_err(|_| late("loading the model broke off"))?;
-        seen.clone().unwrap_or_else(|| Err(late("the model is not loaded")))
+        Self { name, model: Loading::start(name, move || load(files)), lanes: Lanes::new(parallelism) }
     }
 }
 
@@ -116,7 +94,7 @@ impl Engine for Moonshine {
             let why = format!("{} understands English, not `{}`", self.name, language.escape_default());
             return Err(EngineError::new(Retry::Misconfigured, why));
         }
-        let model = self.model().await?;
+        let model = self.model.model().await?;
         let lane = self.lanes.free().await?;
         let (samples, end_ms) = (audio.samples.to_vec(), audio.duration_ms());
         let stop = StopWhenDropped::default();
@@ -129,13 +107,7 @@ impl Engine for Moonshine {
     }
 
     async fn ready(&self) -> Result<(), EngineError> {
-        match &*self.model.borrow() {
-            Some(Ok(_)) => Ok(()),
-            Some(Err(error)) => Err(error.clone()),
-            None => {
-                Err(EngineError::new(Retry::Later { after: None }, format!("{}: the model is being loaded", self.name)))
-            }
-        }
+        self.model.ready()
     }
 }
 
@@ -169,10 +141,9 @@ impl Model {
     }
 }
 
-fn load(name: &str, files: MoonshineFiles) -> Result<Model, String> {
-    let network = Network::load(files.encoder, files.decoder).map_err(|error| format!("{name}: {error}"))?;
-    let vocabulary = Vocabulary::read(files.tokenizer).map_err(|why| format!("{name}: {why}"))?;
-    Ok(Model { network, vocabulary })
+fn load(files: MoonshineFiles) -> Result<Model, String> {
+    let network = Network::load(files.encoder, files.decoder).map_err(|error| error.to_string())?;
+    Ok(Model { network, vocabulary: Vocabulary::read(files.tokenizer)? })
 }
 
 /// A call that nobody waits for any more ends at its next step.

@@ -145,7 +145,7 @@ async fn another_language_is_not_turned_into_english_nonsense() {
 async fn a_call_that_is_dropped_gives_its_core_back_before_it_has_said_anything() {
     let engine = Moonshine::start(TINY, files("tiny"), 1);
     // Loaded, so that the next call begins to compute at once.
-    engine.model().await.unwrap();
+    engine.model.model().await.unwrap();
     let long = clip("sonnet");
     let hints = Hints::default();
     let mut call = engine.transcribe(Audio::new(&long), &hints);
@@ -153,13 +153,13 @@ async fn a_call_that_is_dropped_gives_its_core_back_before_it_has_said_anything(
     assert_eq!(engine.lanes.idle(), 0, "it computes");
     drop(call);
     let _lane = engine.lanes.free().await.unwrap();
-    let steps = engine.model().await.unwrap().network.steps();
+    let steps = engine.model.model().await.unwrap().network.steps();
     assert_eq!(steps, 0, "the long clip has some 160 tokens");
 }
 
 #[test]
 fn a_call_is_stopped_between_two_tokens() {
-    let model = load(TINY, files("tiny")).unwrap();
+    let model = load(files("tiny")).unwrap();
     let (samples, options) = (clip("ss0870"), RunOptions::default());
     let stop = AtomicBool::new(false);
     let all = model.network.tokens(&[&samples], &options, &stop).unwrap();
@@ -172,7 +172,7 @@ fn a_call_is_stopped_between_two_tokens() {
 
 #[test]
 fn what_a_piece_says_does_not_depend_on_what_goes_beside_it() {
-    let model = load(TINY, files("tiny")).unwrap();
+    let model = load(files("tiny")).unwrap();
     let (options, stop) = (RunOptions::default(), AtomicBool::new(false));
     let clips = ["jfk", "ss0880", "ss0870", "ss0890"].map(clip);
     let all: Vec<&[f32]> = clips.iter().map(Vec::as_slice).collect();
@@ -187,7 +187,7 @@ fn what_a_piece_says_does_not_depend_on_what_goes_beside_it() {
 #[test]
 fn the_decoder_says_what_its_file_says_when_rten_runs_it() {
     let tiny = files("tiny");
-    let (model, reference) = (load(TINY, tiny).unwrap(), Reference::load(tiny.encoder, tiny.decoder, SIZE_OF_TINY));
+    let (model, reference) = (load(tiny).unwrap(), Reference::load(tiny.encoder, tiny.decoder, SIZE_OF_TINY));
     let (options, stop) = (RunOptions::default(), AtomicBool::new(false));
     for id in ["jfk", "ss0870", "ss0880", "ss0890"] {
         let samples = clip(id);

@@ -1,11 +1,12 @@
 //! Which speech engine the configuration asks for, and the model that it needs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use config::Config;
 use models::{ModelError, Models};
-use speech::{CloudSettings, MoonshineFiles};
+use speech::{CloudSettings, Engine, MoonshineFiles};
 
 /// Let the server choose.
 const AUTO: &str = "auto";
@@ -13,8 +14,37 @@ const AUTO: &str = "auto";
 const MOONSHINE: &str = "moonshine-";
 const SMALLEST: &str = "moonshine-tiny";
 
-/// Judged before anything is opened: a model that is missing or wrong stops the start.
-pub(crate) fn settings(config: &Config) -> Result<speech::Settings> {
+/// By whisper.cpp, in programs that were built with it.
+const WHISPER: &str = "whisper";
+
+/// Judged before anything else is opened: a model that is missing or wrong stops the start.
+pub fn engine(config: &Config) -> Result<Arc<dyn Engine>> {
+    match config.engine.name.as_str() {
+        WHISPER => whisper(&config.engine),
+        _ => speech::select(&settings(config)?).context("configuration"),
+    }
+}
+
+#[cfg(feature = "whisper")]
+fn whisper(engine: &config::Engine) -> Result<Arc<dyn Engine>> {
+    let model = engine.whisper_model.as_str();
+    if model.is_empty() {
+        bail!(
+            "configuration: engine.name is `{WHISPER}`, and engine.whisper_model names no file: expected a model in whisper.cpp's ggml format"
+        );
+    }
+    let whisper = whisper::Whisper::start(model.as_ref(), engine.parallelism);
+    Ok(Arc::new(whisper.context("configuration: engine.whisper_model")?))
+}
+
+#[cfg(not(feature = "whisper"))]
+fn whisper(_: &config::Engine) -> Result<Arc<dyn Engine>> {
+    bail!(
+        "configuration: engine.name is `{WHISPER}`, and this program was built without it: build it with `--features whisper`"
+    )
+}
+
+fn settings(config: &Config) -> Result<speech::Settings> {
     let engine = &config.engine;
     let null_fail = match engine.null_fail.as_str() {
         "" => None,

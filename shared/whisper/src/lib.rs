@@ -1,0 +1,170 @@
+//! Whisper on this machine, by whisper.cpp, with a model that its user supplies: many languages, words with times.
+//!
+//! A crate of its own, and in the program only where it is asked for: it brings a C++ compiler's work with it.
+
+mod header;
+mod lines;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use speech::{Audio, Capabilities, Engine, EngineError, Hints, Languages, Loading, Retry, Transcript};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperState};
+
+pub use header::ModelError;
+
+pub const NAME: &str = "whisper";
+
+/// It hears thirty seconds at a time.
+const PREFERRED_SPAN: Duration = Duration::from_secs(28);
+/// Longer audio goes through its own window: so much that a call still has an end.
+const MAX_SPAN: Duration = Duration::from_secs(300);
+/// It takes no less than a tenth of a second, and is at its best from one second on: shorter audio is followed by silence.
+const LEAST_SAMPLES: usize = speech::SAMPLE_RATE as usize * 11 / 10;
+/// Longer than the calls before it can take.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// More than the cores of any machine: a limit on what can be configured.
+const MOST: usize = 256;
+
+pub struct Whisper {
+    model: Loading<Model>,
+    languages: Languages,
+    calls: usize,
+    free: Arc<Semaphore>,
+}
+
+struct Model {
+    context: WhisperContext,
+    /// What calls need beside the model, some ten to hundred megabytes each; one for each call that ran at once.
+    states: Mutex<Vec<WhisperState>>,
+}
+
+impl Whisper {
+    /// Looks at the file's head and begins to load it. `parallelism` is how many calls run at once, 0 for one each core.
+    pub fn start(model: &Path, parallelism: usize) -> Result<Self, ModelError> {
+        let languages = match header::read(model)?.is_multilingual() {
+            true => Languages::List(known_languages()),
+            false => Languages::English,
+        };
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let calls = if parallelism == 0 { cores() } else { parallelism }.min(MOST);
+        let path = model.to_owned();
+        let model = Loading::start(NAME, move || load(path));
+        Ok(Self { model, languages, calls, free: Arc::new(Semaphore::new(calls)) })
+    }
+
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, EngineError> {
+        let busy = || EngineError::new(Retry::Later { after: None }, "every core is busy with other speech");
+        let waited = tokio::time::timeout(PATIENCE, Arc::clone(&self.free).acquire_owned()).await;
+        waited.map_err(|_| busy())?.map_err(|_| busy())
+    }
+}
+
+/// All that whisper.cpp has a token for.
+fn known_languages() -> Vec<String> {
+    (0..=whisper_rs::get_lang_max_id()).filter_map(whisper_rs::get_lang_str).map(str::to_owned).collect()
+}
+
+fn load(path: PathBuf) -> Result<Model, String> {
+    // What it writes to the standard error stream would stand between the lines of the log.
+    whisper_rs::install_logging_hooks();
+    let context = WhisperContext::new_with_params(&path, WhisperContextParameters::default())
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(Model { context, states: Mutex::default() })
+}
+
+#[async_trait]
+impl Engine for Whisper {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            preferred_span: PREFERRED_SPAN,
+            max_span: MAX_SPAN,
+            concurrency: self.calls,
+            words: true,
+            speakers: false,
+            languages: self.languages.clone(),
+            opus: false,
+        }
+    }
+
+    async fn transcribe(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
+        let hint = hints.language.as_deref();
+        if let Some(language) = hint.filter(|hint| !self.languages.include(hint)) {
+            let why = format!("{NAME}: this model does not understand `{}`", language.escape_default());
+            return Err(EngineError::new(Retry::Misconfigured, why));
+        }
+        let language = primary(hint, &self.languages);
+        let model = self.model.model().await?;
+        // Held by the work: whisper.cpp cannot be stopped safely, so a call that nobody waits for any more runs to its end.
+        let turn = self.turn().await?;
+        let (mut samples, end_ms) = (audio.samples.to_vec(), audio.duration_ms());
+        samples.resize(samples.len().max(LEAST_SAMPLES), 0.0);
+        let call = move || {
+            let _turn = turn;
+            model.transcript(&samples, end_ms, language.as_deref())
+        };
+        let broke = |why: String| EngineError::new(Retry::Transient, format!("{NAME}: {why}"));
+        tokio::task::spawn_blocking(call).await.map_err(|panic| broke(panic.to_string()))?.map_err(broke)
+    }
+
+    async fn ready(&self) -> Result<(), EngineError> {
+        self.model.ready()
+    }
+}
+
+/// The language to be told to the model; `None` where it is to find out.
+fn primary(hint: Option<&str>, languages: &Languages) -> Option<String> {
+    match languages {
+        Languages::List(list) => {
+            let primary = hint?.split(['-', '_']).next()?.to_ascii_lowercase();
+            list.contains(&primary).then_some(primary)
+        }
+        _ => Some("en".to_owned()),
+    }
+}
+
+impl Model {
+    fn transcript(&self, samples: &[f32], end_ms: u32, language: Option<&str>) -> Result<Transcript, String> {
+        let mut state = self.state()?;
+        state.full(parameters(language), samples).map_err(|error| error.to_string())?;
+        let language = whisper_rs::get_lang_str(state.full_lang_id_from_state()).map(str::to_owned);
+        let lines = lines::of(&state, &self.context, end_ms);
+        self.states().push(state);
+        Ok(Transcript { language, lines })
+    }
+
+    fn state(&self) -> Result<WhisperState, String> {
+        let kept = self.states().pop();
+        kept.map_or_else(|| self.context.create_state().map_err(|error| error.to_string()), Ok)
+    }
+
+    fn states(&self) -> std::sync::MutexGuard<'_, Vec<WhisperState>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One core a call, as the other engine on this machine: more calls at once use the others. Nothing of the call before.
+fn parameters(language: Option<&str>) -> FullParams<'_, '_> {
+    let mut parameters = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
+    parameters.set_n_threads(1);
+    parameters.set_language(Some(language.unwrap_or("auto")));
+    parameters.set_translate(false);
+    parameters.set_no_context(true);
+    parameters.set_token_timestamps(true);
+    parameters.set_suppress_nst(true);
+    parameters.set_print_special(false);
+    parameters.set_print_progress(false);
+    parameters.set_print_realtime(false);
+    parameters.set_print_timestamps(false);
+    parameters
+}
+
+#[cfg(test)]
+mod tests;
