@@ -36,7 +36,7 @@ bench: setup ## Run the benchmarks and print their figures
 	$(CARGO) build --release --package afterword-cli
 	$(CARGO) run --release --package afterword-bench
 
-eval: setup ## Transcribe real speech and count the words that are wrong
+eval: setup ## Transcribe real speech and count the words that are wrong (EVAL_ENGINE=moonshine-base: by another engine)
 	$(CARGO) build --release --package afterword-cli
 	$(CARGO) run --release --package afterword-bench -- eval
 

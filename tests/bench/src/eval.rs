@@ -2,6 +2,7 @@
 //! against what was said. One codec at a time, and a user for each.
 
 mod clips;
+mod long;
 
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,9 @@ const KINDS: [(&str, How, f64); 5] = [
     ("pcm16, 42 dB quieter", How::Quiet, 8.0),
 ];
 
+/// Another engine than the one that `auto` finds.
+const ENGINE: &str = "EVAL_ENGINE";
+
 #[derive(Clone, Copy)]
 pub enum How {
     Pcm16,
@@ -39,7 +43,8 @@ pub enum How {
 /// Prints each clip with what was said and what was understood. `Err` when a kind is worse than it may be.
 pub async fn run(report: &mut Report) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let real = [("AFTERWORD_ENGINE_NAME", "auto"), ("AFTERWORD_AUDIO_DETECTOR", "silero")];
+    let engine = std::env::var(ENGINE).unwrap_or_else(|_| "auto".to_owned());
+    let real = [("AFTERWORD_ENGINE_NAME", engine.as_str()), ("AFTERWORD_AUDIO_DETECTOR", "silero")];
     let program = Program::start(folder.path(), &real)?;
     let clips = clips()?;
     let mut bad = Vec::new();
@@ -61,6 +66,7 @@ pub async fn run(report: &mut Report) -> Result<()> {
         }
     }
     report.line("memory of the server at its most, MiB", program.memory("VmHWM")? >> 20);
+    long::run(report, &clips, &real).await?;
     anyhow::ensure!(bad.is_empty(), "too many words are wrong: {}", bad.join(", "));
     Ok(())
 }
