@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
+pub mod balancer;
 pub mod client;
+pub mod cloud;
 pub mod contract;
 pub mod events;
 pub mod figures;
 pub mod folder;
+pub mod function;
 pub mod log;
 pub mod older_client;
 pub mod program;

@@ -125,6 +125,11 @@ impl Log {
         found
     }
 
+    /// All of them, up to now.
+    pub fn lines(&self) -> Vec<Line> {
+        self.shared.state.lock().unwrap().lines.clone()
+    }
+
     pub fn count(&self, fits: impl Fn(&Line) -> bool) -> usize {
         self.shared.state.lock().unwrap().lines.iter().filter(|line| fits(line)).count()
     }

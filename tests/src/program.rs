@@ -9,10 +9,14 @@ use crate::wait::PATIENCE;
 
 /// The program of the build that the running test belongs to.
 pub fn path() -> PathBuf {
-    // target/<profile>/deps/<test> -> target/<profile>/afterword
+    sibling("afterword")
+}
+
+pub(crate) fn sibling(name: &str) -> PathBuf {
+    // target/<profile>/deps/<test> -> target/<profile>/<name>
     let test = std::env::current_exe().unwrap();
-    let program = test.ancestors().nth(2).unwrap().join("afterword");
-    assert!(program.exists(), "{} is not built: run make test, or cargo build -p afterword-cli", program.display());
+    let program = test.ancestors().nth(2).unwrap().join(name);
+    assert!(program.exists(), "{} is not built: run make test, or cargo build --workspace --bins", program.display());
     program
 }
 
@@ -51,10 +55,14 @@ pub async fn afterword(args: &[&str]) -> Said {
 }
 
 pub async fn with_env(args: &[&str], env: &[(String, String)]) -> Said {
-    let mut command = Command::new(path());
+    run("afterword", args, env).await
+}
+
+pub async fn run(program: &str, args: &[&str], env: &[(String, String)]) -> Said {
+    let mut command = Command::new(sibling(program));
     command.args(args).env_clear().envs(inherited()).envs(env.iter().cloned()).stdin(Stdio::null()).kill_on_drop(true);
     let done = tokio::time::timeout(PATIENCE, command.output()).await;
-    let output = done.unwrap_or_else(|_| panic!("afterword {args:?} does not end")).unwrap();
+    let output = done.unwrap_or_else(|_| panic!("{program} {args:?} does not end")).unwrap();
     Said {
         code: output.status.code(),
         out: String::from_utf8(output.stdout).unwrap(),

@@ -17,9 +17,27 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("shared/flow", &["shared/domain", "shared/audio", "shared/speech"]),
     ("shared/config", &["shared/domain", "shared/flow"]),
     ("shared/http", &["shared/domain", "shared/flow"]),
-    ("shared/local", &["shared/domain", "shared/flow"]),
+    ("shared/system", &["shared/domain", "shared/flow"]),
+    ("shared/local", &["shared/domain", "shared/flow", "shared/system"]),
     ("shared/gcp", &["shared/domain", "shared/flow"]),
     ("shared/hosting", &["shared/http"]),
+    (
+        "functions/cloud",
+        &[
+            "shared/domain",
+            "shared/flow",
+            "shared/audio",
+            "shared/speech",
+            "shared/hearing",
+            "shared/config",
+            "shared/http",
+            "shared/hosting",
+            "shared/system",
+            "shared/gcp",
+            "functions/upload",
+            "functions/process",
+        ],
+    ),
     ("shared/testkit", &["shared/domain", "shared/flow"]),
     ("functions/upload", &["shared/domain", "shared/flow", "shared/http"]),
     ("functions/process", &["shared/domain", "shared/flow", "shared/http"]),
@@ -31,6 +49,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "shared/audio",
             "shared/speech",
             "shared/hearing",
+            "shared/system",
             "shared/config",
             "shared/http",
             "shared/local",
@@ -41,7 +60,15 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     // The commands beside `serve` work on a data folder: hence the ports and the local adapters.
     (
         "client/cli",
-        &["shared/domain", "shared/flow", "shared/config", "shared/http", "shared/local", "functions/embedded"],
+        &[
+            "shared/domain",
+            "shared/flow",
+            "shared/config",
+            "shared/http",
+            "shared/local",
+            "shared/system",
+            "functions/embedded",
+        ],
     ),
 ];
 

@@ -7,7 +7,8 @@ use anyhow::{Context, Result, bail};
 use domain::job::DispatchState;
 use domain::{Command, Job, JobId, Status, Timestamp, Uid};
 use flow::ports::{At, Clock, Random, Stepped, Store};
-use local::{DataFolder, SqliteStore, SystemClock, SystemRandom};
+use local::{DataFolder, SqliteStore};
+use system::{SystemClock, SystemRandom};
 
 use crate::args::{Admin, AdminCommand};
 use crate::config_show;

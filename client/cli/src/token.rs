@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use domain::Uid;
-use local::{DataFolder, LocalIdentity, SystemClock};
+use local::{DataFolder, LocalIdentity};
+use system::SystemClock;
 
 use crate::args::Token;
 

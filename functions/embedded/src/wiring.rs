@@ -15,12 +15,10 @@ use flow::ports::{
 };
 use flow::process::Worker;
 use flow::{Settings, World};
-use local::{
-    DataFolder, DiskBlobs, DiskUploads, LocalIdentity, LocalQueue, PushLog, QueueSettings, SqliteStore, SystemClock,
-    SystemRandom,
-};
+use local::{DataFolder, DiskBlobs, DiskUploads, LocalIdentity, LocalQueue, PushLog, QueueSettings, SqliteStore};
 use secrecy::SecretString;
 use speech::Engine;
+use system::{SystemClock, SystemRandom};
 use tokio_util::sync::CancellationToken;
 
 use crate::door;

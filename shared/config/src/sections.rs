@@ -67,6 +67,21 @@ section!(Queue {
 });
 section!(Blobs { keep_days: u64, reserve_bytes: u64 });
 section!(Identity { token_ttl_seconds: u64 });
+section!(Cloud {
+    project: String,
+    database: String,
+    bucket: String,
+    location: String,
+    queue: String,
+    process_url: String,
+    task_service_account: String,
+    task_audience: String,
+    http2: bool,
+    bucket_lifecycle_days: u64,
+    fcm_url: String,
+    firebase_keys_url: String,
+    google_keys_url: String,
+});
 section!(Simulate { refuse: String, retry_after_seconds: u64 });
 
 /// Without a public address of its own, a server's addresses are relative.
@@ -150,6 +165,7 @@ section!(
         queue: Queue,
         blobs: Blobs,
         identity: Identity,
+        cloud: Cloud,
         simulate: Simulate,
     }
 );

@@ -12,7 +12,7 @@ use flow::ports::{BlobName, Blobs};
 use futures_util::stream;
 use futures_util::{StreamExt, TryStreamExt};
 use local::blobs::DiskBlobs;
-use local::clock::SystemClock;
+use system::SystemClock;
 use uuid::Uuid;
 
 const SMALL: usize = 16 * 1024;

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf, absolute};
 use flow::ports::Random;
 
 use crate::folder::{DataFolder, durable};
-use crate::random::SystemRandom;
 use crate::sqlite::OpenError;
+use system::SystemRandom;
 
 mod archive;
 mod snapshot;

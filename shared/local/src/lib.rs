@@ -2,22 +2,18 @@
 
 pub mod backup;
 pub mod blobs;
-pub mod clock;
 pub mod folder;
 pub mod identity;
 pub mod metrics;
 pub mod push_log;
 pub mod queue;
-pub mod random;
 pub mod secret;
 pub mod sqlite;
 pub mod store;
 
 pub use blobs::{DiskBlobs, DiskUploads};
-pub use clock::SystemClock;
 pub use folder::DataFolder;
 pub use identity::LocalIdentity;
 pub use push_log::PushLog;
 pub use queue::{LocalQueue, QueueSettings};
-pub use random::SystemRandom;
 pub use store::SqliteStore;

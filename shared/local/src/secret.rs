@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use crate::folder::{DataFolder, durable};
-use crate::random::secret_bytes;
+use system::secret_bytes;
 
 const NAME: &str = "task-secret";
 /// Nobody guesses as much; written in hex.

@@ -12,8 +12,9 @@ use domain::{JobId, Uid};
 use flow::ports::{BlobName, Blobs};
 use futures_util::TryStreamExt;
 use local::sqlite::{Readers, Writer};
-use local::{DataFolder, DiskBlobs, SystemClock};
+use local::{DataFolder, DiskBlobs};
 use rusqlite::Connection;
+use system::SystemClock;
 use uuid::Uuid;
 
 const TEST: &str = "what_a_killed_process_was_answered_is_whole_and_nothing_else_is_seen";

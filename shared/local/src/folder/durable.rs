@@ -7,7 +7,7 @@ use std::path::Path;
 
 use flow::ports::Random;
 
-use crate::random::SystemRandom;
+use system::SystemRandom;
 
 /// Makes a folder that only its owner may look into, and the folders above it, and makes them last.
 pub fn make_folder(path: &Path) -> io::Result<()> {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::IdentityError;
 use crate::folder::durable;
-use crate::random::secret_bytes;
+use system::secret_bytes;
 
 const FILE: &str = "identity.pk8";
 

@@ -1,0 +1,5 @@
+//! The public API.
+
+fn main() -> std::process::ExitCode {
+    cloud::main(cloud::Function::Upload)
+}

@@ -1,0 +1,11 @@
+//! The two functions over Google Cloud, for Cloud Run, AWS Lambda or a plain port: configuration, adapters, programs.
+
+mod adapters;
+mod args;
+mod doctor;
+mod door;
+mod environment;
+mod options;
+mod program;
+
+pub use program::{Function, main};

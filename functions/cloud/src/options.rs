@@ -1,0 +1,147 @@
+//! From the configuration, the environment and the platform to what the function is made of, with one clear line for
+//! each mistake: a function that would fail its first request must not start.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use config::Config;
+use edge::TaskSecret;
+use flow::Settings;
+use hosting::Platform;
+
+use crate::environment::Environment;
+
+/// A document of Firestore takes about one write a second.
+const PLACE_PACE: Duration = Duration::from_secs(1);
+
+pub struct Options {
+    pub config: Config,
+    pub environment: Environment,
+    pub platform: Platform,
+    pub project: String,
+    pub settings: Settings,
+    pub secret: Arc<TaskSecret>,
+}
+
+impl Options {
+    pub fn new(config: Config, environment: Environment, platform: Platform) -> Result<Self> {
+        let cloud = &config.cloud;
+        let project = Some(cloud.project.clone()).filter(|project| !project.is_empty());
+        let Some(project) = project.or_else(|| environment.project.clone()) else {
+            bail!("configuration: cloud.project (environment: GOOGLE_CLOUD_PROJECT) is not set");
+        };
+        for (key, value) in [
+            ("cloud.bucket", &cloud.bucket),
+            ("cloud.location", &cloud.location),
+            ("cloud.queue", &cloud.queue),
+            ("cloud.process_url", &cloud.process_url),
+        ] {
+            let variable = format!("AFTERWORD_{}", key.to_uppercase().replace('.', "_"));
+            ensure!(!value.is_empty(), "configuration: {key} (environment: {variable}) is not set");
+        }
+        ensure!(
+            cloud.task_service_account.is_empty() == cloud.task_audience.is_empty(),
+            "configuration: cloud.task_service_account and cloud.task_audience belong together: one is set without the \
+             other"
+        );
+        let tasks = &config.tasks;
+        let secret = Arc::new(TaskSecret::new(tasks.secret.clone(), tasks.previous_secret.clone())?);
+        let settings = settings(&config, platform)?;
+        Ok(Self { environment, platform, project, settings, secret, config })
+    }
+
+    /// The queue's full name.
+    pub fn queue(&self) -> String {
+        let cloud = &self.config.cloud;
+        format!("projects/{}/locations/{}/queues/{}", self.project, cloud.location, cloud.queue)
+    }
+}
+
+fn settings(config: &Config, platform: Platform) -> Result<Settings> {
+    let mut settings = config.settings()?;
+    // Here the bucket takes audio away, and every wait has to end before.
+    settings.rules.audio_lifecycle = Duration::from_secs(config.cloud.bucket_lifecycle_days.saturating_mul(86_400));
+    settings.rules.check().map_err(anyhow::Error::msg).context("configuration: cloud.bucket_lifecycle_days")?;
+    settings.worker.place_pace = PLACE_PACE;
+    if let Some(most) = platform.max_body() {
+        let upload = &mut settings.upload;
+        upload.max_batch_bytes = upload.max_batch_bytes.min(most);
+        upload.max_file_bytes = upload.max_file_bytes.min(most);
+    }
+    if let Some(most) = platform.max_handler() {
+        settings.worker.handler_deadline = settings.worker.handler_deadline.min(most);
+        settings.upload.synchronous_wait = settings.upload.synchronous_wait.min(most);
+    }
+    if !platform.streams() {
+        // A stream without a place tells what is known, and ends.
+        settings.streams.in_all = 0;
+    }
+    let dispatch = Duration::from_secs(config.queue.dispatch_deadline_seconds);
+    ensure!(
+        settings.worker.handler_deadline < dispatch,
+        "configuration: process.handler_deadline_seconds must be less than queue.dispatch_deadline_seconds: else a task is \
+         delivered again while it is worked on"
+    );
+    Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "a-secret-of-at-least-thirty-two-bytes";
+
+    fn of(platform: Platform, keys: &[(&str, &str)]) -> Result<Options> {
+        let whole = [
+            ("AFTERWORD_CLOUD_BUCKET", "audio"),
+            ("AFTERWORD_CLOUD_LOCATION", "europe-west1"),
+            ("AFTERWORD_CLOUD_PROCESS_URL", "https://process.example.com"),
+            ("AFTERWORD_TASKS_SECRET", SECRET),
+        ];
+        let mut variables: Vec<(String, String)> = Vec::new();
+        for (name, value) in whole.iter().chain(keys) {
+            variables.retain(|(known, _)| known != name);
+            variables.push(((*name).to_owned(), (*value).to_owned()));
+        }
+        let config = config::Layers::defaults().unwrap().env(variables.into_iter())?.config()?;
+        let environment = Environment { project: Some("demo".to_owned()), ..Environment::default() };
+        Options::new(config, environment, platform)
+    }
+
+    fn refusal(keys: &[(&str, &str)]) -> String {
+        format!("{:#}", of(Platform::Port(1), keys).err().unwrap())
+    }
+
+    #[test]
+    fn what_is_missing_stops_the_start_and_is_named_with_its_variable() {
+        let said = refusal(&[("AFTERWORD_CLOUD_BUCKET", "")]);
+        assert_eq!(said, "configuration: cloud.bucket (environment: AFTERWORD_CLOUD_BUCKET) is not set");
+        assert!(refusal(&[("AFTERWORD_CLOUD_LOCATION", "")]).contains("cloud.location"));
+        assert!(refusal(&[("AFTERWORD_CLOUD_PROCESS_URL", "")]).contains("cloud.process_url"));
+        assert!(refusal(&[("AFTERWORD_TASKS_SECRET", "short")]).contains("at least 32 are needed"));
+        assert!(refusal(&[("AFTERWORD_CLOUD_TASK_AUDIENCE", "https://x")]).contains("belong together"));
+        assert!(refusal(&[("AFTERWORD_QUEUE_DISPATCH_DEADLINE_SECONDS", "900")]).contains("handler_deadline"));
+        assert!(refusal(&[("AFTERWORD_CLOUD_BUCKET_LIFECYCLE_DAYS", "15")]).contains("bucket_lifecycle_days"));
+    }
+
+    #[test]
+    fn a_platform_that_takes_less_bounds_what_clients_are_told() {
+        let here = of(Platform::Port(1), &[]).unwrap().settings;
+        let lambda = of(Platform::Lambda, &[]).unwrap().settings;
+        assert!(lambda.upload.max_batch_bytes < 4_500_000 && lambda.upload.max_file_bytes < 4_500_000);
+        assert_eq!(here.upload.max_batch_bytes, 268_435_456);
+        assert_eq!(lambda.upload.resumable_max_file_bytes, here.upload.resumable_max_file_bytes);
+        assert!(lambda.worker.handler_deadline <= Duration::from_secs(840));
+        assert_eq!((lambda.streams.in_all, here.streams.in_all), (0, 256));
+        assert_eq!(here.worker.place_pace, PLACE_PACE);
+    }
+
+    #[test]
+    fn the_queue_is_called_by_its_full_name() {
+        assert_eq!(
+            of(Platform::Port(1), &[]).unwrap().queue(),
+            "projects/demo/locations/europe-west1/queues/afterword"
+        );
+    }
+}

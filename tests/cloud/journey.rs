@@ -1,0 +1,96 @@
+//! A recording's way through both functions, and what a death on the way does to it.
+
+use afterword_tests::cloud::Cloud;
+use afterword_tests::recordings::T0;
+use afterword_tests::{Recording, eventually};
+use rustix::process::Signal;
+use testkit::skip;
+
+const WAIT: std::time::Duration = afterword_tests::wait::PATIENCE;
+
+macro_rules! cloud {
+    () => {
+        match Cloud::start().await {
+            Ok(cloud) => cloud,
+            Err(why) => skip!(why),
+        }
+    };
+}
+pub(crate) use cloud;
+
+#[tokio::test]
+async fn a_recording_becomes_a_conversation_a_count_and_a_push_and_leaves_no_blob() {
+    let cloud = cloud!();
+    let (upload, one, other) = (cloud.upload().await, cloud.process().await, cloud.process().await);
+    cloud.deliver_to(&[&one, &other]);
+    let client = cloud.client(&upload, "ann");
+    client.put_device("phone", "a-token-of-a-phone").await;
+    let job = client.done(&[Recording::speech(T0)]).await;
+    assert_eq!(job["status"], "completed", "{job}");
+    let segments = client.segments().await;
+    assert_eq!(segments.len(), 1);
+    assert!(segments[0]["text"].as_str().unwrap().contains("young man"), "{segments:?}");
+    assert_eq!(client.usage().await.0, 1);
+    eventually("the push is sent", WAIT, async || (!cloud.fcm.requests().is_empty()).then_some(())).await;
+    assert_eq!(cloud.fcm.wrong(), [] as [String; 0]);
+    eventually("the blobs are gone", WAIT, async || cloud.storage.names().is_empty().then_some(())).await;
+    // The same again: nothing is transcribed, counted or pushed twice.
+    let again = client.upload(&[Recording::speech(T0)]).await;
+    assert_eq!(again.status, 202);
+    assert_eq!(again.body["deduplicated"], true, "{}", again.text);
+    assert_eq!((client.segments().await.len(), client.usage().await.0), (1, 1));
+    assert_eq!(cloud.fcm.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_function_that_is_killed_in_a_job_costs_nothing_but_time() {
+    let cloud =
+        cloud!().with("jobs.lease_seconds", "3").with("engine.name", "null").with("engine.null_delay_ms", "2000");
+    let (upload, doomed) = (cloud.upload().await, cloud.process().await);
+    cloud.deliver_to(&[&doomed]);
+    let client = cloud.client(&upload, "ann");
+    let job = client.accepted(&[Recording::speech(T0)]).await;
+    client.until(&job, "is worked on", |job| job["status"] == "processing").await;
+    let next = cloud.process().await;
+    doomed.kill9().await;
+    cloud.deliver_to(&[&next]);
+    let job = eventually("the job is taken over", WAIT, async || {
+        cloud.sweep(&next).await;
+        let job = client.job(&job).await;
+        (job["status"] == "completed").then_some(job)
+    })
+    .await;
+    assert_eq!(job["files"][0]["status"], "done", "{job}");
+    assert_eq!((client.segments().await.len(), client.usage().await.0), (1, 1));
+    eventually("the blobs are gone", WAIT, async || cloud.storage.names().is_empty().then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_function_that_sleeps_past_its_lease_changes_nothing_any_more() {
+    let cloud =
+        cloud!().with("jobs.lease_seconds", "3").with("engine.name", "null").with("engine.null_delay_ms", "2000");
+    let (upload, sleeper) = (cloud.upload().await, cloud.process().await);
+    cloud.deliver_to(&[&sleeper]);
+    let client = cloud.client(&upload, "ann");
+    client.put_device("phone", "a-token-of-a-phone").await;
+    let job = client.accepted(&[Recording::speech(T0)]).await;
+    client.until(&job, "is worked on", |job| job["status"] == "processing").await;
+    let next = cloud.process().await;
+    sleeper.signal(Signal::STOP);
+    cloud.deliver_to(&[&next]);
+    let before = eventually("the job is taken over", WAIT, async || {
+        cloud.sweep(&next).await;
+        let job = client.job(&job).await;
+        (job["status"] == "completed").then_some(job)
+    })
+    .await;
+    eventually("the push is sent", WAIT, async || (!cloud.fcm.requests().is_empty()).then_some(())).await;
+    sleeper.signal(Signal::CONT);
+    eventually("it saw that it lost the job", WAIT, async || {
+        sleeper.log.lines().into_iter().find(|line| line.text.contains("fenced") || line.text.contains("lost"))
+    })
+    .await;
+    assert_eq!(client.job(before["job_id"].as_str().unwrap()).await, before);
+    assert_eq!((client.segments().await.len(), client.usage().await.0), (1, 1));
+    assert_eq!(cloud.fcm.requests().len(), 1);
+}

@@ -1,0 +1,52 @@
+//! One address for several servers: each connection goes to the next one that is there. What stands before instances of a
+//! function in the cloud.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+pub struct Balancer {
+    pub url: String,
+    targets: Arc<Mutex<Vec<String>>>,
+    _work: JoinSet<()>,
+}
+
+impl Balancer {
+    /// `TcpStream` wants `host:port`; with none there, connections are hung up on.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let targets: Arc<Mutex<Vec<String>>> = Arc::default();
+        let mut work = JoinSet::new();
+        work.spawn(forward(listener, Arc::clone(&targets)));
+        Self { url, targets, _work: work }
+    }
+
+    pub fn targets(&self, urls: impl IntoIterator<Item = String>) {
+        let hosts = urls.into_iter().map(|url| url.trim_start_matches("http://").to_owned());
+        *self.targets.lock().unwrap() = hosts.collect();
+    }
+}
+
+async fn forward(listener: TcpListener, targets: Arc<Mutex<Vec<String>>>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let (mut client, _) = listener.accept().await.unwrap();
+        while connections.try_join_next().is_some() {}
+        let target = {
+            let mut targets = targets.lock().unwrap();
+            if !targets.is_empty() {
+                targets.rotate_left(1);
+            }
+            targets.first().cloned()
+        };
+        connections.spawn(async move {
+            let Some(target) = target else { return };
+            if let Ok(mut server) = TcpStream::connect(&target).await {
+                let _ = copy_bidirectional(&mut client, &mut server).await;
+            }
+        });
+    }
+}

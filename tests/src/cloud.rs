@@ -1,0 +1,121 @@
+//! Both functions over what plays Google Cloud here: Google's Firestore emulator, an emulator of Cloud Tasks, our
+//! stand-ins of Storage and FCM, and a server of keys that tokens are signed with.
+
+use emulators::fcm::Fcm;
+use emulators::firestore::{Firestore, firestore};
+use emulators::keys::{KeyServer, SigningKey, google};
+use emulators::storage::CloudStorage;
+use emulators::tasks::Tasks;
+use serde_json::json;
+
+use crate::balancer::Balancer;
+use crate::client::Client;
+use crate::function::Function;
+use crate::wait::now_secs;
+
+const BUCKET: &str = "afterword-audio";
+const SECRET: &str = "a-secret-that-only-tests-know-0123456789";
+const LOCATION: &str = "europe-west1";
+const ACCOUNT: &str = "tasks@demo-afterword.iam.gserviceaccount.com";
+const AUDIENCE: &str = "https://process.example.com";
+/// What the functions show where a service is emulated.
+const EMULATED_TOKEN: &str = "owner";
+
+/// The services of one test.
+pub struct Cloud {
+    pub storage: CloudStorage,
+    pub tasks: Tasks,
+    pub fcm: Fcm,
+    pub process_url: Balancer,
+    pub project: String,
+    firestore: &'static Firestore,
+    keys: KeyServer,
+    key: &'static SigningKey,
+    more: Vec<(String, String)>,
+}
+
+impl Cloud {
+    /// `Err`: what is missing on this machine.
+    pub async fn start() -> Result<Self, String> {
+        let firestore = firestore()?;
+        let project = firestore.fresh_project();
+        let key = google();
+        Ok(Self {
+            storage: CloudStorage::start(BUCKET).await,
+            tasks: Tasks::start_for(&format!("projects/{project}/locations/{LOCATION}/queues/afterword")).await,
+            fcm: Fcm::start_for(&project, EMULATED_TOKEN).await,
+            process_url: Balancer::start().await,
+            keys: KeyServer::start(&[key]).await,
+            project,
+            firestore,
+            key,
+            more: Vec::new(),
+        })
+    }
+
+    /// A setting of every function that is started from now on.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: &str) -> Self {
+        self.more.push((format!("AFTERWORD_{}", key.to_uppercase().replace('.', "_")), value.to_owned()));
+        self
+    }
+
+    pub fn env(&self) -> Vec<(String, String)> {
+        let settings = [
+            ("PORT", "0"),
+            ("GOOGLE_CLOUD_PROJECT", self.project.as_str()),
+            ("FIRESTORE_EMULATOR_HOST", self.firestore.endpoint()),
+            ("STORAGE_EMULATOR_HOST", self.storage.endpoint()),
+            ("CLOUD_TASKS_EMULATOR_HOST", self.tasks.endpoint()),
+            ("AFTERWORD_CLOUD_BUCKET", BUCKET),
+            ("AFTERWORD_CLOUD_LOCATION", LOCATION),
+            ("AFTERWORD_CLOUD_PROCESS_URL", self.process_url.url.as_str()),
+            ("AFTERWORD_CLOUD_TASK_SERVICE_ACCOUNT", ACCOUNT),
+            ("AFTERWORD_CLOUD_TASK_AUDIENCE", AUDIENCE),
+            ("AFTERWORD_CLOUD_FCM_URL", self.fcm.url.as_str()),
+            ("AFTERWORD_CLOUD_FIREBASE_KEYS_URL", self.keys.url.as_str()),
+            ("AFTERWORD_TASKS_SECRET", SECRET),
+            ("AFTERWORD_LOG_LEVEL", "info,flow=debug"),
+            ("AFTERWORD_LOG_FORMAT", "json"),
+        ];
+        let keys = ("AFTERWORD_CLOUD_GOOGLE_KEYS_URL".to_owned(), self.tasks.keys_url());
+        let settings = settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        settings.chain([keys]).chain(self.more.iter().cloned()).collect()
+    }
+
+    pub async fn upload(&self) -> Function {
+        Function::start("afterword-upload", &self.env()).await
+    }
+
+    pub async fn process(&self) -> Function {
+        Function::start("afterword-process", &self.env()).await
+    }
+
+    /// From now on tasks go to these, in turns.
+    pub fn deliver_to(&self, functions: &[&Function]) {
+        self.process_url.targets(functions.iter().map(|function| function.url.clone()));
+    }
+
+    /// A user of the project, signed in an hour ago.
+    pub fn client(&self, upload: &Function, uid: &str) -> Client {
+        let now = now_secs();
+        let token = self.key.sign(&json!({
+            "iss": format!("https://securetoken.google.com/{}", self.project),
+            "aud": self.project,
+            "sub": uid,
+            "auth_time": now - 3600,
+            "iat": now - 60,
+            "exp": now + 3600,
+        }));
+        Client::new(&upload.url, &token)
+    }
+
+    /// The scheduled repair, asked of a process function.
+    pub async fn sweep(&self, function: &Function) -> serde_json::Value {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let request = client.post(format!("{}/v2/sync/sweep", function.url)).header("x-task-secret", SECRET);
+        let answer = request.bearer_auth(self.tasks.token(ACCOUNT, AUDIENCE).await).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+        answer.json().await.unwrap()
+    }
+}
