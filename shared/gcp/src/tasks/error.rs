@@ -37,7 +37,7 @@ impl Failure {
         Self::new(Kind::Misconfigured, chain(error))
     }
 
-    pub fn as_kind(self, kind: Kind) -> Self {
+    pub fn with_kind(self, kind: Kind) -> Self {
         Self { kind, ..self }
     }
 

@@ -52,7 +52,7 @@ impl Tries {
             if !failure.passes || number == TRIES || wait >= clock.now().until(end) {
                 // Once a try may have acted, a later failure does not say that nothing happened.
                 let kind = if in_doubt && failure.passes { Kind::Unknown } else { failure.kind };
-                return Err(failure.as_kind(kind));
+                return Err(failure.with_kind(kind));
             }
             tracing::debug!(?failure, number, "trying again");
             clock.sleep(wait).await;
