@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
 pub mod fcm;
+pub mod keys;
 pub mod receiver;
 pub mod tasks;
 
