@@ -9,6 +9,9 @@ use http::header::{AGE, CACHE_CONTROL};
 use jsonwebtoken::DecodingKey;
 use reqwest::{Client, Response};
 use serde::Deserialize;
+use url::Url;
+
+use super::UnfitIdentity;
 
 /// Google's sets have two or three keys and below 3 KiB.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -52,8 +55,18 @@ struct Jwk {
 }
 
 impl Source {
-    pub fn new(url: String, limit: Duration) -> Self {
-        Self { url, limit, client: OnceLock::new() }
+    /// Whoever can change the keys on their way is whoever he wants to be: only this machine is asked in the clear.
+    pub fn new(url: String, limit: Duration) -> Result<Self, UnfitIdentity> {
+        let parsed = Url::parse(&url).map_err(|why| unfit("keys' address", format!("is no address: {why}")))?;
+        let loopback = matches!(parsed.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+        let fits = parsed.scheme() == "https" || parsed.scheme() == "http" && loopback;
+        if !fits || !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err(unfit("keys' address", "has to begin with https:// and have neither user nor password"));
+        }
+        if limit.is_zero() {
+            return Err(unfit("limit for fetching keys", "has to be above zero"));
+        }
+        Ok(Self { url, limit, client: OnceLock::new() })
     }
 
     pub fn url(&self) -> &str {
@@ -121,6 +134,10 @@ fn fresh_for(headers: &HeaderMap) -> Duration {
     });
     let said = said.map_or(USUAL, |seconds| Duration::from_secs(seconds.saturating_sub(age)));
     said.clamp(SHORTEST, LONGEST)
+}
+
+fn unfit(setting: &'static str, why: impl Into<String>) -> UnfitIdentity {
+    UnfitIdentity { setting, why: why.into() }
 }
 
 /// An error of the client says little; what happened stands in its causes.

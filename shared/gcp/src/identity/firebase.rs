@@ -8,6 +8,7 @@ use domain::{Timestamp, Uid};
 use flow::Result;
 use flow::ports::{Clock, Denied, Identity};
 
+use super::UnfitIdentity;
 use super::claims::Claims;
 use super::fetch::Source;
 use super::keys::Keys;
@@ -18,13 +19,6 @@ const KEYS_URL: &str = "https://www.googleapis.com/service_accounts/v1/jwk/secur
 const ISSUER: &str = "https://securetoken.google.com/";
 /// Firebase gives no real project an id that begins so: no real user can be impersonated in one.
 const DEMO: &str = "demo-";
-
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the identity's {setting} {why}")]
-pub struct UnfitIdentity {
-    pub(super) setting: &'static str,
-    pub(super) why: String,
-}
 
 #[derive(Clone, Debug)]
 pub struct FirebaseSettings {
@@ -72,16 +66,15 @@ impl FirebaseIdentity {
             return Err(UnfitIdentity { setting: "project", why: format!("`{project}` is no project id") });
         }
         let emulator = emulator_host.is_some_and(|host| !host.trim().is_empty());
-        let proof = match (emulator, project.starts_with(DEMO)) {
-            (true, true) => {
-                tracing::warn!(project, "unsigned tokens of the Firebase emulator are taken");
-                Proof::Nothing
-            }
-            (true, false) => {
+        let is_demo = project.starts_with(DEMO);
+        let proof = if emulator && is_demo {
+            tracing::warn!(project, "unsigned tokens of the Firebase emulator are taken");
+            Proof::Nothing
+        } else {
+            if emulator {
                 tracing::error!(project, "FIREBASE_AUTH_EMULATOR_HOST is ignored: the project's id is not `demo-…`");
-                Proof::Signature(Keys::new(Source::new(keys_url, keys_limit), clock.clone()))
             }
-            (false, _) => Proof::Signature(Keys::new(Source::new(keys_url, keys_limit), clock.clone())),
+            Proof::Signature(Keys::new(Source::new(keys_url, keys_limit)?, clock.clone()))
         };
         Ok(Self { issuer: format!("{ISSUER}{project}"), project, proof, clock })
     }

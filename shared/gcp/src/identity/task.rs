@@ -11,9 +11,9 @@ use domain::Timestamp;
 use flow::Result;
 use flow::ports::{Clock, Denied, TaskIdentity};
 
+use super::UnfitIdentity;
 use super::claims::Claims;
 use super::fetch::Source;
-use super::firebase::UnfitIdentity;
 use super::keys::Keys;
 use super::token::{self, denied};
 
@@ -64,7 +64,7 @@ impl GoogleTaskIdentity {
             let why = "are e-mail addresses, and at least one: else any account of Google's would do".to_owned();
             return Err(UnfitIdentity { setting: "service accounts", why });
         }
-        let keys = Keys::new(Source::new(keys_url, keys_limit), clock.clone());
+        let keys = Keys::new(Source::new(keys_url, keys_limit)?, clock.clone());
         Ok(Self { audience, service_accounts, keys, clock })
     }
 

@@ -128,3 +128,27 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_that_may_come_back_are_told_from_those_that_only_a_person_can_mend() {
+        for (passes, kind) in [(true, Kind::Unavailable), (false, Kind::Misconfigured)] {
+            let error = Google::authentication(CredentialsError::from_msg(passes, "the token has expired"));
+            let failure = Failure::of(&error);
+            assert_eq!((failure.kind, failure.passes), (kind, passes));
+            let text = failure.at("queue.enqueue", "x").to_string();
+            assert!(text.contains("the token has expired"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_never_sent_is_invalid_and_what_was_answered_in_another_tongue_is_unknown() {
+        assert_eq!(Failure::of(&Google::binding("x")).kind, Kind::Invalid);
+        assert_eq!(Failure::of(&Google::ser("x")).kind, Kind::Invalid);
+        assert_eq!(Failure::of(&Google::deser("x")).kind, Kind::Unknown);
+        assert_eq!(Failure::of(&Google::timeout("x")).kind, Kind::Unknown);
+    }
+}

@@ -40,7 +40,7 @@ impl Tries {
             let left = clock.now().until(end);
             let limit = self.attempt.min(left);
             // The library bounds its request, this bounds what it does before it: credentials, above all.
-            let tried = tokio::time::timeout(limit * 2, call(limit));
+            let tried = tokio::time::timeout((limit * 2).min(left), call(limit));
             let tried = tried.await.unwrap_or_else(|_| Err(Failure::new(Kind::Unknown, "there was no answer in time")));
             let failure = match tried {
                 Ok(done) => return Ok(done),

@@ -153,6 +153,17 @@ async fn what_is_no_token_is_refused_without_asking_for_keys() {
 }
 
 #[test]
+fn keys_are_never_taken_from_where_anybody_could_change_them() {
+    let refusal = |settings| FirebaseIdentity::new(settings, TestClock::at(Timestamp::from_secs(NOW))).err();
+    for url in ["", "keys.example", "http://keys.example/jwk", "ftp://keys.example", "https://ann:pass@keys.example/"] {
+        let text = refusal(settings(url)).unwrap().to_string();
+        assert!(text.starts_with("the identity's keys' address ") && !text.contains("pass@"), "{text}");
+    }
+    assert!(refusal(FirebaseSettings { keys_limit: Duration::ZERO, ..FirebaseSettings::new(PROJECT) }).is_some());
+    assert!(refusal(FirebaseSettings::new(PROJECT)).is_none());
+}
+
+#[test]
 fn a_project_that_is_none_stops_the_start() {
     for project in ["", "a/b", "a b", "projects/x"] {
         let settings = FirebaseSettings::new(project);

@@ -166,6 +166,15 @@ async fn a_service_that_never_answers_is_given_up() {
 }
 
 #[tokio::test]
+async fn all_tries_together_end_with_the_deadline() {
+    let deadline = Duration::from_millis(300);
+    let mut site = site_with(|settings| (settings.attempt, settings.deadline) = (deadline, deadline)).await;
+    // The first pause alone would pass it.
+    let answers = [Later(503, "UNAVAILABLE", "1")];
+    assert_eq!(site.refused(&answers).await.kind, Kind::Unavailable);
+}
+
+#[tokio::test]
 async fn a_service_that_is_not_there_is_unavailable() {
     let (listener, address) = emulators::listen().await;
     drop(listener);
