@@ -173,7 +173,9 @@ impl Wired {
             .merge(edge::health::routes(version, self.checks()))
             .merge(self.metrics())
             .merge(edge::error_pages::routes());
-        let internal = process::routes(process::Deps { world, worker: Arc::clone(&self.worker), secret });
+        // Its own queue signs nothing: the secret never leaves the machine.
+        let deps = process::Deps { world, worker: Arc::clone(&self.worker), secret, identity: None };
+        let internal = process::routes(deps);
         let random = &self.world.random;
         let public = edge::wrap_with(public, Arc::clone(random), door::requests(&self.config));
         (public, edge::wrap(internal, Arc::clone(random)))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use edge::TaskSecret;
 use flow::World;
+use flow::ports::TaskIdentity;
 use flow::process::Worker;
 
 #[derive(Clone)]
@@ -11,4 +12,6 @@ pub struct Deps {
     pub world: World,
     pub worker: Arc<Worker>,
     pub secret: Arc<TaskSecret>,
+    /// Demanded beside the secret, where tasks come from a service that signs them.
+    pub identity: Option<Arc<dyn TaskIdentity>>,
 }

@@ -12,7 +12,7 @@ pub const TASK_PATH: &str = "/v2/sync/process";
 pub const SWEEP_PATH: &str = "/v2/sync/sweep";
 
 pub fn routes(deps: Deps) -> Router {
-    let secret = Arc::clone(&deps.secret);
+    let (secret, identity) = (Arc::clone(&deps.secret), deps.identity.clone());
     let routes = Router::new().route(TASK_PATH, post(task::process)).route(SWEEP_PATH, post(sweep::sweep));
-    edge::for_tasks(routes, secret).with_state(deps)
+    edge::for_tasks(routes, secret, identity).with_state(deps)
 }

@@ -1,1 +1,9 @@
 //! Adapters for Google Cloud: Storage, Firestore, Cloud Tasks, FCM and identity.
+
+mod fcm;
+mod identity;
+mod tasks;
+
+pub use fcm::{AccessToken, Fcm, FcmSettings, GivenToken, GoogleToken, UnfitFcm};
+pub use identity::{FirebaseIdentity, FirebaseSettings, GoogleTaskIdentity, TaskIdentitySettings, UnfitIdentity};
+pub use tasks::{CloudTasks, CloudTasksSettings, TaskOidc, UnfitTasks};

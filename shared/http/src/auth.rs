@@ -34,7 +34,7 @@ async fn check(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let token = bearer(request.headers())?;
+    let token = bearer(request.headers()).map_err(refused)?;
     let uid = verify(identity.as_ref(), token).await?;
     request.extensions_mut().insert(Caller(uid));
     Ok(next.run(request).await)
@@ -53,26 +53,27 @@ async fn verify(identity: &dyn Identity, token: &str) -> Result<Uid, Problem> {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+/// The token of a request, or what is wrong with its header.
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, &'static str> {
     let mut given = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = given.next() else {
-        return Err(refused("This route needs the header `Authorization: Bearer <ID token>`."));
+        return Err("This route needs the header `Authorization: Bearer <ID token>`.");
     };
     if given.next().is_some() {
-        return Err(refused("The header Authorization was sent more than once."));
+        return Err("The header Authorization was sent more than once.");
     }
-    let text = value.to_str().map_err(|_| refused("The header Authorization has characters that no token has."))?;
+    let text = value.to_str().map_err(|_| "The header Authorization has characters that no token has.")?;
     let (scheme, token) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(refused("The header Authorization must have the scheme Bearer."));
+        return Err("The header Authorization must have the scheme Bearer.");
     }
     let token = token.trim();
     if token.is_empty() {
-        return Err(refused("The header Authorization has no token after `Bearer`."));
+        return Err("The header Authorization has no token after `Bearer`.");
     }
     // RFC 6750's alphabet. Whatever else comes is not handed on to a parser.
     if !token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b)) {
-        return Err(refused("The bearer token has characters that no token has."));
+        return Err("The bearer token has characters that no token has.");
     }
     Ok(token)
 }

@@ -8,13 +8,15 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use domain::Code;
+use flow::ports::TaskIdentity;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::limits::MIN_SECRET_BYTES;
+use crate::auth::bearer;
+use crate::limits::{self, MIN_SECRET_BYTES};
 use crate::problem::Problem;
 
 pub const TASK_SECRET_HEADER: HeaderName = HeaderName::from_static("x-task-secret");
@@ -100,21 +102,53 @@ fn digest(bytes: &[u8]) -> [u8; 32] {
 #[derive(Clone, Copy, Debug)]
 pub struct TaskCaller(());
 
+/// Who may call: everybody with the secret or, where there is an identity too, with both.
+#[derive(Clone)]
+struct Guard {
+    secret: Arc<TaskSecret>,
+    identity: Option<Arc<dyn TaskIdentity>>,
+}
+
 /// Guards every route added to `router` so far, before any byte of a body is read.
-pub fn for_tasks<S>(router: Router<S>, secret: Arc<TaskSecret>) -> Router<S>
+pub fn for_tasks<S>(router: Router<S>, secret: Arc<TaskSecret>, identity: Option<Arc<dyn TaskIdentity>>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    router.route_layer(middleware::from_fn_with_state(secret, check))
+    router.route_layer(middleware::from_fn_with_state(Guard { secret, identity }, check))
 }
 
-async fn check(State(secret): State<Arc<TaskSecret>>, mut request: Request, next: Next) -> Result<Response, Problem> {
-    if !secret.admits(request.headers()) {
-        // One sentence for every reason: it must not tell a guesser how near he is.
-        return Err(Problem::new(Code::Forbidden, "This route is for the task queue only."));
+async fn check(State(guard): State<Guard>, mut request: Request, next: Next) -> Result<Response, Problem> {
+    if !guard.secret.admits(request.headers()) {
+        return Err(forbidden());
+    }
+    if let Some(identity) = &guard.identity {
+        demand(identity.as_ref(), request.headers()).await?;
     }
     request.extensions_mut().insert(TaskCaller(()));
     Ok(next.run(request).await)
+}
+
+/// One sentence for every reason: it must not tell a guesser how near he is.
+fn forbidden() -> Problem {
+    Problem::new(Code::Forbidden, "This route is for the task queue only.")
+}
+
+/// A token of the queue's account. What is wrong with it goes to the log: whoever reads that has set it up.
+async fn demand(identity: &dyn TaskIdentity, headers: &HeaderMap) -> Result<(), Problem> {
+    const OUT_OF_REACH: &str = "The token of the queue cannot be checked at the moment.";
+    let denied = |why: &str| {
+        tracing::warn!(why, "a task call with the right secret had no valid token");
+        forbidden()
+    };
+    let token = bearer(headers).map_err(denied)?;
+    match tokio::time::timeout(limits::IDENTITY, identity.verify(token)).await {
+        Ok(Ok(verdict)) => verdict.map_err(|it| denied(&it.detail)),
+        Ok(Err(error)) => Err(Problem::from(error).detail(OUT_OF_REACH)),
+        Err(_) => {
+            let late = flow::Error::new(flow::Kind::Unavailable, "identity.verify", "no answer in time");
+            Err(Problem::from(late).detail(OUT_OF_REACH))
+        }
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for TaskCaller {
@@ -127,75 +161,4 @@ impl<S: Sync> FromRequestParts<S> for TaskCaller {
 }
 
 #[cfg(test)]
-mod tests {
-    use axum::routing::post;
-    use serde_json::Value;
-
-    use super::*;
-    use crate::testing::Site;
-
-    const NOW: &str = "now-0123456789-0123456789-0123456789";
-    const BEFORE: &str = "before-0123456789-0123456789-0123456789";
-
-    fn secret(text: &str) -> Option<SecretString> {
-        Some(SecretString::from(text))
-    }
-
-    async fn site(previous: Option<SecretString>) -> Site {
-        let secret = Arc::new(TaskSecret::new(secret(NOW), previous).unwrap());
-        let pages = Router::new().route("/task", post(|_: TaskCaller, body: String| async { body }));
-        Site::start(for_tasks(pages, secret)).await
-    }
-
-    #[test]
-    fn an_unfit_secret_stops_the_start_with_one_clear_sentence() {
-        let refusal = |current, previous| TaskSecret::new(current, previous).unwrap_err().to_string();
-        for (current, why) in [
-            (None, "is not set"),
-            (secret(""), "is empty"),
-            (secret(&"x".repeat(31)), "has 31 bytes, at least 32 are needed"),
-            (secret(&format!("{NOW}\n")), "white space"),
-            (secret(&format!(" {NOW}")), "white space"),
-            (secret(&"ä".repeat(32)), "characters"),
-        ] {
-            let text = refusal(current, None);
-            assert!(text.starts_with("tasks.secret (environment: AFTERWORD_TASKS_SECRET) "), "{text}");
-            assert!(text.contains(why) && !text.contains('\n'), "{text}");
-        }
-        let text = refusal(secret(NOW), secret(""));
-        assert!(text.starts_with("tasks.previous_secret") && text.contains("is empty"), "{text}");
-        assert!(TaskSecret::new(secret(&"x".repeat(32)), None).is_ok());
-    }
-
-    #[test]
-    fn debug_prints_nothing_of_it() {
-        let secret = TaskSecret::new(secret(NOW), secret(BEFORE)).unwrap();
-        assert_eq!(format!("{secret:?}"), "TaskSecret");
-        assert_eq!(secret.expose_for_sending(), NOW);
-    }
-
-    #[tokio::test]
-    async fn both_secrets_of_a_rotation_open_the_route() {
-        let site = site(secret(BEFORE)).await;
-        for given in [NOW, BEFORE] {
-            let request = site.client.post(site.url("/task")).header(TASK_SECRET_HEADER, given);
-            assert_eq!(request.send().await.unwrap().status(), 200);
-        }
-    }
-
-    #[tokio::test]
-    async fn anything_else_is_forbidden_before_the_body_and_by_the_same_answer() {
-        let site = site(None).await;
-        let cases: [&[&str]; 7] =
-            [&[], &[""], &["wrong"], &[BEFORE], &[&NOW[1..]], &[NOW, NOW], &["now-0123456789-0123456789-012345678X"]];
-        for values in cases {
-            let request = site.client.post(site.url("/task")).body(vec![b'x'; 100]);
-            let request = values.iter().fold(request, |request, value| request.header(TASK_SECRET_HEADER, *value));
-            let answer = request.send().await.unwrap();
-            assert_eq!(answer.status(), 403, "{values:?}");
-            let body: Value = answer.json().await.unwrap();
-            assert_eq!(body["code"], "forbidden");
-            assert_eq!(body["detail"], "This route is for the task queue only.");
-        }
-    }
-}
+mod tests;

@@ -17,3 +17,11 @@ pub trait Identity: Send + Sync + 'static {
     /// (keys unreachable), which is our trouble and not the caller's.
     async fn verify(&self, token: &str) -> Result<std::result::Result<Uid, Denied>>;
 }
+
+/// Who delivers a task: beside the shared secret, a token that the queue's service signed for its account. Where tasks
+/// come from a queue of our own there is none.
+#[async_trait]
+pub trait TaskIdentity: Send + Sync + 'static {
+    /// As [`Identity::verify`]: `Ok(Err(_))` is a bad token, `Err(_)` our trouble.
+    async fn verify(&self, token: &str) -> Result<std::result::Result<(), Denied>>;
+}

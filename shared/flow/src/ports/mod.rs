@@ -15,7 +15,7 @@ pub use admission::{Admission, AlwaysAdmit, DailyBudget, Stage, Standing, Verdic
 pub use blobs::{BlobName, BlobWriter, Blobs, Stored};
 pub use clock::Clock;
 pub use feed::{Feed, Watch};
-pub use identity::{Denied, Identity};
+pub use identity::{Denied, Identity, TaskIdentity};
 pub use push::{Device, Platform, Push, PushMessage, PushOutcome};
 pub use queue::{NewTask, Queue, TaskBody, TaskName};
 pub use random::Random;

@@ -1,0 +1,123 @@
+//! What an answer of FCM means for the device's token, and for the push.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use domain::Timestamp;
+use domain::time::millis;
+use flow::ports::PushOutcome;
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+
+/// Longer waits are cut: the job gives its push up after a day, and asks again until then.
+const MAX_WAIT: Duration = Duration::from_secs(3600);
+/// Of another side's words, in an alert.
+const MAX_WORDS: usize = 200;
+
+pub struct Heard {
+    pub status: StatusCode,
+    pub wait: Option<Duration>,
+    pub body: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct Sent {
+    name: String,
+}
+
+#[derive(Default, Deserialize)]
+struct Refusal {
+    error: Refused,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Refused {
+    message: String,
+    status: String,
+    details: Vec<Detail>,
+}
+
+/// Of the kinds of details two matter: `FcmError` with its code, and `BadRequest` with the fields that are wrong.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Detail {
+    error_code: String,
+    field_violations: Vec<Violation>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Violation {
+    field: String,
+}
+
+impl Heard {
+    /// `Err`: an answer that FCM does not give; whether the message was sent is not known.
+    pub fn outcome(&self, token: &str) -> Result<PushOutcome, String> {
+        if self.status.is_success() {
+            let sent = serde_json::from_slice::<Sent>(&self.body);
+            let sent = sent.map_err(|_| format!("{} without the name of a message", self.status))?;
+            tracing::debug!(message = sent.name, "a push was taken");
+            return Ok(PushOutcome::Sent);
+        }
+        if self.status == StatusCode::TOO_MANY_REQUESTS || self.status.is_server_error() {
+            return Ok(PushOutcome::Later(self.wait));
+        }
+        let refused = serde_json::from_slice::<Refusal>(&self.body).unwrap_or_default().error;
+        if refused.is_about_the_token(self.status) {
+            return Ok(PushOutcome::Unregistered);
+        }
+        Ok(PushOutcome::Rejected(refused.reason(self.status, token)))
+    }
+}
+
+impl Refused {
+    fn code(&self) -> &str {
+        let said = self.details.iter().map(|detail| detail.error_code.as_str()).find(|code| !code.is_empty());
+        said.unwrap_or(&self.status)
+    }
+
+    /// Said by FCM itself. A 404 alone may be a wrong address or project, and every token would be lost to it.
+    fn is_about_the_token(&self, status: StatusCode) -> bool {
+        match status {
+            StatusCode::NOT_FOUND => self.code() == "UNREGISTERED",
+            StatusCode::BAD_REQUEST => self.code() == "INVALID_ARGUMENT" && self.names_the_token(),
+            _ => false,
+        }
+    }
+
+    fn names_the_token(&self) -> bool {
+        let mut fields = self.details.iter().flat_map(|detail| &detail.field_violations).peekable();
+        if fields.peek().is_some() {
+            return fields.all(|violation| violation.field == "message.token");
+        }
+        self.message.contains("registration token")
+    }
+
+    /// For a person who has to look.
+    fn reason(&self, status: StatusCode, token: &str) -> String {
+        let mut words = self.message.clone();
+        if !token.is_empty() {
+            words = words.replace(token, "<token>");
+        }
+        let words: String = words.chars().take(MAX_WORDS).collect();
+        match self.code() {
+            "" => format!("{status}, and not from FCM"),
+            code => format!("{status} {code}: {words}"),
+        }
+    }
+}
+
+/// Seconds, or a date (RFC 9110, 10.2.3).
+pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let at = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+            now.until(Timestamp::from_millis(millis(at)))
+        }
+    };
+    Some(wait.min(MAX_WAIT))
+}

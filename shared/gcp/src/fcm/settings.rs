@@ -1,0 +1,56 @@
+//! Which project's devices, and how long a push may take.
+
+use std::time::Duration;
+
+use url::Url;
+
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the push service's {setting} {why}")]
+pub struct UnfitFcm {
+    setting: &'static str,
+    why: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct FcmSettings {
+    /// The Firebase project, by its id.
+    pub project: String,
+    pub endpoint: String,
+    pub connect: Duration,
+    /// One push, from its first byte to the last of its answer.
+    pub total: Duration,
+}
+
+impl FcmSettings {
+    pub fn new(project: impl Into<String>) -> Self {
+        Self {
+            project: project.into(),
+            endpoint: "https://fcm.googleapis.com".to_owned(),
+            connect: Duration::from_secs(10),
+            // Google asks for ten seconds at least; a user's devices are pushed to one after the other.
+            total: Duration::from_secs(15),
+        }
+    }
+
+    pub(super) fn url(&self) -> Result<String, UnfitFcm> {
+        let named = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:".contains(&byte);
+        if self.project.is_empty() || !self.project.bytes().all(named) {
+            return Err(unfit("project", format!("`{}` is no project id", self.project)));
+        }
+        let url = Url::parse(&self.endpoint).map_err(|why| unfit("endpoint", format!("is no address: {why}")))?;
+        // A bearer token goes there. Only an emulator on this machine is spoken to in the clear.
+        let loopback = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+        let fits = url.scheme() == "https" || url.scheme() == "http" && loopback;
+        if !fits || !url.username().is_empty() || url.password().is_some() {
+            return Err(unfit("endpoint", "has to begin with https:// and have neither user nor password".to_owned()));
+        }
+        if self.connect.is_zero() || self.total.is_zero() {
+            return Err(unfit("limits of time", "have to be above zero".to_owned()));
+        }
+        Ok(format!("{}/v1/projects/{}/messages:send", self.endpoint.trim_end_matches('/'), self.project))
+    }
+}
+
+fn unfit(setting: &'static str, why: String) -> UnfitFcm {
+    UnfitFcm { setting, why }
+}

@@ -1,0 +1,144 @@
+use async_trait::async_trait;
+use emulators::fcm::Answer;
+use serde_json::json;
+
+use super::*;
+
+async fn after(answer: Answer) -> Result<PushOutcome> {
+    let site = site().await;
+    site.service.answer_next(answer);
+    let outcome = site.send().await;
+    assert_eq!(site.service.wrong(), [""; 0]);
+    outcome
+}
+
+async fn rejected(answer: Answer) -> String {
+    let PushOutcome::Rejected(why) = after(answer).await.unwrap() else { panic!("it is refused") };
+    is_silent_about_secrets(&why);
+    why
+}
+
+#[tokio::test]
+async fn a_dead_token_is_forgotten() {
+    let dead = [
+        Answer::unregistered(),
+        Answer::invalid_token(),
+        Answer::invalid_field("message.token", "Invalid registration token"),
+    ];
+    for answer in dead {
+        assert_eq!(after(answer).await.unwrap(), PushOutcome::Unregistered);
+    }
+}
+
+/// Else one wrong setting would cost every user's tokens.
+#[tokio::test]
+async fn a_refusal_that_is_not_about_the_token_keeps_it() {
+    let refused = |status, rpc, code| Answer::refused(status, rpc, code, "Some words.");
+    let cases = [
+        (refused(404, "NOT_FOUND", ""), "404 Not Found NOT_FOUND: Some words."),
+        (Answer::text(404, "text/html", "<html>no such page</html>"), "404 Not Found, and not from FCM"),
+        (refused(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT"), "400 Bad Request INVALID_ARGUMENT: Some words."),
+        (Answer::invalid_field("message.data", "Invalid"), "400 Bad Request INVALID_ARGUMENT: Request contains"),
+        (refused(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH"), "403 Forbidden SENDER_ID_MISMATCH: Some words."),
+        (refused(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"), "401 Unauthorized THIRD_PARTY_AUTH_ERROR"),
+        (refused(403, "PERMISSION_DENIED", ""), "403 Forbidden PERMISSION_DENIED"),
+        (Answer::json(400, &json!([])), "400 Bad Request, and not from FCM"),
+        (Answer::text(302, "text/html", "").header("location", "http://127.0.0.1:1/"), "302 Found"),
+    ];
+    for (answer, wanted) in cases {
+        let why = rejected(answer).await;
+        assert!(why.starts_with(wanted), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn a_reason_is_short_and_does_not_repeat_the_token() {
+    let words = format!("The sender of {TOKEN} is another. {}", "x".repeat(5000));
+    let why = rejected(Answer::refused(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH", &words)).await;
+    assert!(why.contains("<token>") && why.len() < 300, "{why}");
+}
+
+#[tokio::test]
+async fn what_passes_is_for_later_with_the_wait_that_is_asked_for() {
+    let in_two_minutes = "Fri, 20 Nov 2026 10:02:00 GMT";
+    let cases = [
+        (Answer::quota_exceeded().retry_after("60"), Some(60)),
+        (Answer::unavailable().retry_after(in_two_minutes), Some(120)),
+        // A time that has passed, an hour at most, and words that are no time.
+        (Answer::unavailable().retry_after("Fri, 20 Nov 2026 09:59:00 GMT"), Some(0)),
+        (Answer::unavailable().retry_after("999999"), Some(3600)),
+        (Answer::unavailable().retry_after("Sat, 20 Nov 2027 10:00:00 GMT"), Some(3600)),
+        (Answer::unavailable().retry_after("soon"), None),
+        (Answer::unavailable().retry_after("-1"), None),
+        (Answer::internal(), None),
+        (Answer::quota_exceeded(), None),
+        (Answer::text(502, "text/html", &"<html>bad gateway</html>".repeat(10_000)), None),
+        (Answer::text(504, "text/html", ""), None),
+    ];
+    for (answer, seconds) in cases {
+        let told = format!("{answer:?}").chars().take(300).collect::<String>();
+        assert_eq!(after(answer).await.unwrap(), PushOutcome::Later(seconds.map(Duration::from_secs)), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_another_shape_leaves_the_outcome_unknown() {
+    for answer in [
+        Answer::text(200, "text/html", "<html>welcome to this network</html>"),
+        Answer::json(200, &json!({"id": "x"})),
+        Answer::text(200, "application/json", ""),
+        Answer::text(200, "application/json", &"[".repeat(1_000_000)),
+        Answer::json(200, &json!({"name": "x".repeat(1000)})).cut_off(),
+    ] {
+        assert_eq!(kind(&after(answer).await.unwrap_err()), Kind::Unknown);
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_never_answers_is_given_up() {
+    let service = emulators::fcm::Fcm::start().await;
+    service.answer_next(Answer::never());
+    let fcm = open(FcmSettings { total: Duration::from_millis(100), ..settings(&service.url) });
+    assert_eq!(kind(&fcm.send(&phone(), &finished()).await.unwrap_err()), Kind::Unknown);
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_there_is_unavailable() {
+    let (listener, address) = emulators::listen().await;
+    drop(listener);
+    let fcm = open(settings(&format!("http://{address}")));
+    assert_eq!(kind(&fcm.send(&phone(), &finished()).await.unwrap_err()), Kind::Unavailable);
+}
+
+/// Credentials that cannot be had, for this reason.
+struct NoToken(Kind);
+
+#[async_trait]
+impl AccessToken for NoToken {
+    async fn bearer(&self) -> Result<SecretString> {
+        match self.0 {
+            Kind::Unknown => std::future::pending().await,
+            kind => Err(Error::new(kind, "push.send", "")),
+        }
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_cannot_be_had_are_told_and_waited_for_in_bounds() {
+    let service = emulators::fcm::Fcm::start().await;
+    for wanted in [Kind::Unavailable, Kind::Misconfigured, Kind::Unknown] {
+        let settings = FcmSettings { total: Duration::from_millis(1), ..settings(&service.url) };
+        let fcm = Fcm::new(settings, Arc::new(NoToken(wanted)), TestClock::at(T0)).unwrap();
+        assert_eq!(kind(&fcm.send(&phone(), &finished()).await.unwrap_err()), wanted);
+    }
+    assert!(service.requests().is_empty());
+}
+
+#[tokio::test]
+async fn each_device_has_its_own_outcome() {
+    let site = site().await;
+    site.service.answer_token("dead", Answer::unregistered());
+    let (dead, alive) = (device(&uid("ann"), "old", "dead"), phone());
+    assert_eq!(site.fcm.send(&dead, &finished()).await.unwrap(), PushOutcome::Unregistered);
+    assert_eq!(site.fcm.send(&alive, &finished()).await.unwrap(), PushOutcome::Sent);
+}

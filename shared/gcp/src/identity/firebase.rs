@@ -1,0 +1,101 @@
+//! Users, by Firebase ID tokens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::{Timestamp, Uid};
+use flow::Result;
+use flow::ports::{Clock, Denied, Identity};
+
+use super::UnfitIdentity;
+use super::claims::Claims;
+use super::fetch::Source;
+use super::keys::Keys;
+use super::token::{self, denied};
+
+/// Where Google publishes the keys of ID tokens.
+const KEYS_URL: &str = "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com";
+const ISSUER: &str = "https://securetoken.google.com/";
+/// Firebase gives no real project an id that begins so: no real user can be impersonated in one.
+const DEMO: &str = "demo-";
+
+#[derive(Clone, Debug)]
+pub struct FirebaseSettings {
+    /// The Firebase project, by its id.
+    pub project: String,
+    pub keys_url: String,
+    /// One fetch of the keys. A request waits for it, at most ten seconds.
+    pub keys_limit: Duration,
+    /// What `FIREBASE_AUTH_EMULATOR_HOST` says, as Google's own libraries read it.
+    pub emulator_host: Option<String>,
+}
+
+impl FirebaseSettings {
+    pub fn new(project: impl Into<String>) -> Self {
+        Self {
+            project: project.into(),
+            keys_url: KEYS_URL.to_owned(),
+            keys_limit: Duration::from_secs(4),
+            emulator_host: None,
+        }
+    }
+}
+
+pub struct FirebaseIdentity {
+    project: String,
+    issuer: String,
+    proof: Proof,
+    clock: Arc<dyn Clock>,
+}
+
+/// What makes a token believable.
+enum Proof {
+    Signature(Keys),
+    /// Nothing does: for the Firebase emulator, which signs nothing.
+    Nothing,
+}
+
+impl FirebaseIdentity {
+    /// Unsigned tokens are taken only where the emulator is named **and** the project is a demo: one of both alone is an
+    /// accident, and everybody could be anybody.
+    pub fn new(settings: FirebaseSettings, clock: Arc<dyn Clock>) -> std::result::Result<Self, UnfitIdentity> {
+        let FirebaseSettings { project, keys_url, keys_limit, emulator_host } = settings;
+        let named = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:".contains(&byte);
+        if project.is_empty() || !project.bytes().all(named) {
+            return Err(UnfitIdentity { setting: "project", why: format!("`{project}` is no project id") });
+        }
+        let emulator = emulator_host.is_some_and(|host| !host.trim().is_empty());
+        let is_demo = project.starts_with(DEMO);
+        let proof = if emulator && is_demo {
+            tracing::warn!(project, "unsigned tokens of the Firebase emulator are taken");
+            Proof::Nothing
+        } else {
+            if emulator {
+                tracing::error!(project, "FIREBASE_AUTH_EMULATOR_HOST is ignored: the project's id is not `demo-…`");
+            }
+            Proof::Signature(Keys::new(Source::new(keys_url, keys_limit)?, clock.clone()))
+        };
+        Ok(Self { issuer: format!("{ISSUER}{project}"), project, proof, clock })
+    }
+
+    fn user(&self, claims: &Claims, now: Timestamp) -> std::result::Result<Uid, String> {
+        claims.is_from(&[&self.issuer])?;
+        claims.is_for(&self.project)?;
+        claims.is_valid_at(now)?;
+        claims.was_signed_in_by(now)?;
+        Uid::new(claims.sub.as_str()).map_err(|_| "the token does not name a user".to_owned())
+    }
+}
+
+#[async_trait]
+impl Identity for FirebaseIdentity {
+    async fn verify(&self, token: &str) -> Result<std::result::Result<Uid, Denied>> {
+        let claims = match &self.proof {
+            Proof::Signature(keys) => token::signed(keys, token).await?,
+            Proof::Nothing => token::unsigned(token),
+        };
+        let now = self.clock.now();
+        Ok(claims.and_then(|claims| self.user(&claims, now).map_err(denied)))
+    }
+}

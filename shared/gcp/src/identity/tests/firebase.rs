@@ -1,0 +1,173 @@
+use emulators::keys::{encoded, joined};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+
+use super::*;
+
+#[tokio::test]
+async fn a_token_of_the_project_lets_its_user_in_until_it_expires() {
+    let site = site().await;
+    let token = google().sign(&claims());
+    assert_eq!(site.verify(&token).await.as_deref(), Ok("ann"));
+    site.clock.set(Timestamp::from_millis((NOW + 3590) * 1000 - 1));
+    assert_eq!(site.verify(&token).await.as_deref(), Ok("ann"));
+    site.clock.set(Timestamp::from_secs(NOW + 3590));
+    assert_eq!(site.verify(&token).await.unwrap_err(), "the token expired at 2026-11-21T20:04:50.000Z");
+}
+
+#[tokio::test]
+async fn a_token_must_say_what_firebase_says() {
+    let site = site().await;
+    let wrong = [
+        (json!({"iss": "https://securetoken.google.com/another"}), "another issuer"),
+        (json!({"iss": "https://accounts.google.com"}), "another issuer"),
+        (json!({"iss": null}), "another issuer"),
+        (json!({"aud": "another"}), "another audience"),
+        (json!({"aud": null}), "another audience"),
+        (json!({"aud": [PROJECT, "another"]}), "not an ID token"),
+        (json!({"exp": NOW}), "expired at 2026-11-21T19:05:00.000Z"),
+        (json!({"exp": -1}), "expired at 1969"),
+        (json!({"exp": i64::MIN}), "expired"),
+        (json!({"exp": "soon"}), "not an ID token"),
+        (json!({"exp": null}), "does not say when it ends"),
+        (json!({"iat": NOW + 61}), "issued in the future, at 2026-11-21T19:06:01.000Z"),
+        (json!({"iat": i64::MAX}), "issued in the future"),
+        (json!({"iat": null}), "when it was issued"),
+        (json!({"nbf": NOW + 61}), "not valid before 2026-11-21T19:06:01.000Z"),
+        (json!({"auth_time": NOW + 61}), "signs in in the future"),
+        (json!({"auth_time": null}), "when its user signed in"),
+        (json!({"sub": ""}), "does not name a user"),
+        (json!({"sub": null}), "does not name a user"),
+        (json!({"sub": "x".repeat(129)}), "does not name a user"),
+        (json!({"sub": "a/b"}), "does not name a user"),
+        (json!({"sub": 7}), "not an ID token"),
+    ];
+    for (change, why) in wrong {
+        let detail = site.verify(&google().sign(&but(claims(), &change))).await.unwrap_err();
+        assert!(detail.contains(why), "{change}: {detail}");
+    }
+}
+
+#[tokio::test]
+async fn clocks_may_differ_by_a_minute_and_custom_claims_do_not_matter() {
+    let site = site().await;
+    let fine = [
+        json!({"iat": NOW + 60, "auth_time": NOW + 60, "nbf": NOW + 60}),
+        json!({"sub": "x".repeat(128)}),
+        json!({"email": null, "email_verified": null}),
+        json!({"email": 7, "email_verified": "perhaps", "admin": true}),
+    ];
+    for change in fine {
+        let verdict = site.verify(&google().sign(&but(claims(), &change))).await;
+        assert!(verdict.is_ok(), "{change}: {verdict:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_without_a_signature_of_googles_is_refused() {
+    let site = site().await;
+    let head = |alg: &str| json!({"alg": alg, "kid": google().id, "typ": "JWT"});
+    let good = google().sign(&claims());
+    let (text, signature) = good.rsplit_once('.').unwrap();
+    let foreign = stranger().sign_as(&head("RS256"), &claims());
+    let changed = joined(&head("RS256"), &but(claims(), &json!({"sub": "bob"})));
+    let cases = [
+        (format!("{}.", joined(&head("none"), &claims())), "is not signed"),
+        (format!("{}.", joined(&head("NONE"), &claims())), "is not signed"),
+        (format!("{}.{signature}", joined(&head("none"), &claims())), "is not signed"),
+        (foreign, "not signed by the key that it names"),
+        (format!("{changed}.{signature}"), "not signed by the key that it names"),
+        (format!("{text}."), "not signed by the key that it names"),
+        (format!("{text}.{}", encoded([0_u8; 256])), "not signed by the key that it names"),
+        (stranger().sign(&claims()), "a key that is not Google's"),
+    ];
+    for (token, why) in cases {
+        let detail = site.verify(&token).await.unwrap_err();
+        assert!(detail.contains(why), "{detail}");
+    }
+}
+
+/// Everybody has the public key: it must never do as a secret.
+#[tokio::test]
+async fn a_token_signed_with_the_public_key_as_a_secret_is_refused() {
+    let site = site().await;
+    let public = google().public();
+    let secrets = [google().public_bytes(), public["n"].as_str().unwrap().as_bytes().to_vec()];
+    for secret in secrets {
+        for algorithm in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
+            let mut header = Header::new(algorithm);
+            header.kid = Some(google().id.clone());
+            let token = jsonwebtoken::encode(&header, &claims(), &EncodingKey::from_secret(&secret)).unwrap();
+            assert!(site.verify(&token).await.unwrap_err().contains("not signed with RS256"));
+            // The same signature under a head that says what is expected.
+            let (_, signature) = token.rsplit_once('.').unwrap();
+            let head = json!({"alg": "RS256", "kid": google().id, "typ": "JWT"});
+            let token = format!("{}.{signature}", joined(&head, &claims()));
+            assert!(site.verify(&token).await.unwrap_err().contains("not signed by the key"));
+        }
+    }
+    for algorithm in ["RS384", "RS512", "PS256", "ES256", "EdDSA", "rs256", ""] {
+        let token = google().sign_as(&json!({"alg": algorithm, "kid": google().id}), &claims());
+        assert!(site.verify(&token).await.unwrap_err().contains("not signed with RS256"), "{algorithm}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_name_its_key_or_demands_more_is_refused_without_asking_for_keys() {
+    let site = site().await;
+    let heads = [
+        (json!({"alg": "RS256"}), "does not name the key"),
+        (json!({"alg": "RS256", "kid": ""}), "does not name the key"),
+        (json!({"alg": "RS256", "kid": "x".repeat(257)}), "does not name the key"),
+        (json!({"alg": "RS256", "kid": 7}), "not an ID token"),
+        (json!({"kid": google().id}), "not an ID token"),
+        (json!({"alg": "RS256", "kid": google().id, "crit": ["exp"]}), "an extension"),
+        (json!("RS256"), "not an ID token"),
+        // A token cannot bring its own key.
+        (json!({"alg": "RS256", "jwk": stranger().public()}), "does not name the key"),
+    ];
+    for (head, why) in heads {
+        let detail = site.verify(&stranger().sign_as(&head, &claims())).await.unwrap_err();
+        assert!(detail.contains(why), "{head}: {detail}");
+    }
+    assert_eq!(site.server.requests(), 0);
+}
+
+#[tokio::test]
+async fn a_key_that_the_token_brings_along_is_not_looked_at() {
+    let site = site().await;
+    let head = json!({"alg": "RS256", "kid": google().id, "jwk": stranger().public(), "jku": "http://127.0.0.1:1/"});
+    let detail = site.verify(&stranger().sign_as(&head, &claims())).await.unwrap_err();
+    assert!(detail.contains("not signed by the key that it names"), "{detail}");
+}
+
+#[tokio::test]
+async fn what_is_no_token_is_refused_without_asking_for_keys() {
+    let site = site().await;
+    let good = google().sign(&claims());
+    let long = google().sign(&but(claims(), &json!({"pad": "x".repeat(9000)})));
+    let shapes = ["", ".", "..", "...", "a.b.c", "ä.ö.ü", &good.replace('.', ""), &format!("{good}.x"), &long];
+    for token in shapes {
+        assert!(site.verify(token).await.unwrap_err().contains("not an ID token"), "{token}");
+    }
+    assert_eq!(site.server.requests(), 0);
+}
+
+#[test]
+fn keys_are_never_taken_from_where_anybody_could_change_them() {
+    let refusal = |settings| FirebaseIdentity::new(settings, TestClock::at(Timestamp::from_secs(NOW))).err();
+    for url in ["", "keys.example", "http://keys.example/jwk", "ftp://keys.example", "https://ann:pass@keys.example/"] {
+        let text = refusal(settings(url)).unwrap().to_string();
+        assert!(text.starts_with("the identity's keys' address ") && !text.contains("pass@"), "{text}");
+    }
+    assert!(refusal(FirebaseSettings { keys_limit: Duration::ZERO, ..FirebaseSettings::new(PROJECT) }).is_some());
+    assert!(refusal(FirebaseSettings::new(PROJECT)).is_none());
+}
+
+#[test]
+fn a_project_that_is_none_stops_the_start() {
+    for project in ["", "a/b", "a b", "projects/x"] {
+        let settings = FirebaseSettings::new(project);
+        let unfit = FirebaseIdentity::new(settings, TestClock::at(Timestamp::from_secs(NOW))).err().unwrap();
+        assert!(unfit.to_string().starts_with("the identity's project "), "{unfit}");
+    }
+}

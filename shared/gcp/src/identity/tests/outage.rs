@@ -1,0 +1,124 @@
+use emulators::keys::Mode;
+
+use super::*;
+
+/// Everything that is not a set of keys.
+fn outages(elsewhere: &str) -> Vec<Mode> {
+    let few = json!({"keys": [{"kty": "EC", "kid": "x"}]}).to_string();
+    vec![
+        Mode::Status(503),
+        Mode::Status(500),
+        Mode::Status(404),
+        Mode::Text("<html>bad gateway</html>".to_owned()),
+        Mode::Text(String::new()),
+        Mode::Text("{}".to_owned()),
+        Mode::Text(r#"{"keys": []}"#.to_owned()),
+        Mode::Text(few),
+        Mode::Padded(64 * 1024 + 1),
+        Mode::Padded(8 * 1024 * 1024),
+        Mode::Redirect(elsewhere.to_owned()),
+    ]
+}
+
+#[tokio::test]
+async fn without_any_keys_nobody_is_turned_away_but_asked_to_come_back() {
+    let elsewhere = KeyServer::start(&[google()]).await;
+    for mode in outages(&elsewhere.url) {
+        let site = site().await;
+        site.server.mode(mode.clone());
+        site.cannot_be_checked(google()).await;
+        site.cannot_be_checked(stranger()).await;
+        site.server.mode(Mode::Serve);
+        // A server in trouble is not asked by every request.
+        site.clock.advance(5 * SECOND - Duration::from_millis(1));
+        site.cannot_be_checked(google()).await;
+        assert_eq!(site.server.requests(), 1);
+        site.clock.advance(Duration::from_millis(1));
+        site.is_let_in().await;
+        assert_eq!(site.server.requests(), 2);
+    }
+    assert_eq!(elsewhere.requests(), 0, "keys are believed from one address only");
+}
+
+#[tokio::test]
+async fn a_set_of_the_largest_size_is_read() {
+    let site = site().await;
+    site.server.mode(Mode::Padded(64 * 1024));
+    site.is_let_in().await;
+}
+
+#[tokio::test]
+async fn old_keys_go_on_being_used_up_to_a_bound_while_there_are_no_new_ones() {
+    let elsewhere = KeyServer::start(&[stranger()]).await;
+    for mode in outages(&elsewhere.url) {
+        let site = site().await;
+        site.is_let_in().await;
+        site.server.mode(mode);
+        site.clock.advance(10 * MINUTE);
+        for minute in 0..3 {
+            for _ in 0..20 {
+                site.is_let_in().await;
+            }
+            assert_eq!(site.server.requests(), 2 + minute, "once a minute");
+            site.clock.advance(MINUTE);
+        }
+        // What the old keys do not know may be new.
+        site.cannot_be_checked(stranger()).await;
+        site.clock.advance(24 * HOUR - 3 * MINUTE - Duration::from_millis(1));
+        site.is_let_in().await;
+        site.clock.advance(Duration::from_millis(1));
+        site.cannot_be_checked(google()).await;
+        site.server.mode(Mode::Serve);
+        site.clock.advance(5 * SECOND);
+        site.is_let_in().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_given_up() {
+    let site = site_with(|settings| settings.keys_limit = Duration::from_millis(100)).await;
+    site.server.mode(Mode::Held);
+    site.cannot_be_checked(google()).await;
+    site.server.mode(Mode::Serve);
+    site.clock.advance(5 * SECOND);
+    site.is_let_in().await;
+}
+
+#[tokio::test]
+async fn who_has_the_old_key_does_not_wait_for_the_new_ones() {
+    let site = Arc::new(site().await);
+    site.is_let_in().await;
+    site.server.mode(Mode::Held);
+    site.clock.advance(HOUR);
+    let first = site.clone();
+    let first = tokio::spawn(async move { first.is_let_in().await });
+    site.server.until_requests(2).await;
+    for _ in 0..20 {
+        site.is_let_in().await;
+    }
+    site.server.mode(Mode::Serve);
+    first.await.unwrap();
+    assert_eq!(site.server.requests(), 2);
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_leaves_the_turn_to_the_next() {
+    let site = Arc::new(site().await);
+    site.server.mode(Mode::Held);
+    let gone = site.clone();
+    let gone = tokio::spawn(async move { gone.ask(google()).await });
+    site.server.until_requests(1).await;
+    gone.abort();
+    assert!(gone.await.unwrap_err().is_cancelled());
+    site.server.mode(Mode::Serve);
+    site.clock.advance(5 * SECOND);
+    site.is_let_in().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_our_trouble() {
+    let (listener, address) = emulators::listen().await;
+    drop(listener);
+    let site = site_with(|settings| settings.keys_url = format!("http://{address}/jwk")).await;
+    site.cannot_be_checked(google()).await;
+}

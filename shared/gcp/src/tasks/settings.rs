@@ -1,0 +1,127 @@
+//! Which queue, where it delivers to, and how long anything may take.
+
+use std::time::Duration;
+
+use http::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+/// What Cloud Tasks takes as a dispatch deadline of HTTP tasks.
+const DISPATCH: std::ops::RangeInclusive<Duration> = Duration::from_secs(15)..=Duration::from_secs(1800);
+/// The longest address that Cloud Tasks takes.
+const MAX_URL_BYTES: usize = 2083;
+
+/// Settings with which no task could be made or delivered. Never repeats the secret.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the task queue's {setting} {why}")]
+pub struct UnfitTasks {
+    setting: &'static str,
+    why: String,
+}
+
+/// Who signs a delivery, and for whom. Google signs only for addresses that begin with https.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskOidc {
+    /// An e-mail address. Whoever makes tasks must be allowed to act as this account.
+    pub service_account: String,
+    pub audience: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct CloudTasksSettings {
+    /// `projects/<project>/locations/<location>/queues/<queue>`.
+    pub queue: String,
+    /// Where the process function lives, without a path of its own: `https://process-xyz.run.app`.
+    pub process_url: String,
+    /// Shown to the process function with every delivery.
+    pub secret: SecretString,
+    pub oidc: Option<TaskOidc>,
+    /// A delivery without an answer after this long has failed.
+    pub dispatch_deadline: Duration,
+    /// One call of ours, all its tries and pauses together.
+    pub deadline: Duration,
+    /// One try.
+    pub attempt: Duration,
+    /// Talk to this address without credentials.
+    pub emulator: Option<String>,
+}
+
+impl CloudTasksSettings {
+    pub fn new(queue: impl Into<String>, process_url: impl Into<String>, secret: SecretString) -> Self {
+        Self {
+            queue: queue.into(),
+            process_url: process_url.into(),
+            secret,
+            oidc: None,
+            // The longest that Cloud Tasks takes: a worker has its own, shorter deadline.
+            dispatch_deadline: *DISPATCH.end(),
+            // A request waits for it, and the sweep makes the task if it fails.
+            deadline: Duration::from_secs(6),
+            attempt: Duration::from_secs(3),
+            emulator: None,
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), UnfitTasks> {
+        self.check_queue()?;
+        self.check_url()?;
+        let secret = self.secret.expose_secret();
+        if secret.is_empty() || HeaderValue::from_str(secret).is_err() {
+            return Err(unfit("secret", "is empty or has characters that a header cannot carry"));
+        }
+        if let Some(TaskOidc { service_account, audience }) = &self.oidc {
+            if !service_account.contains('@') {
+                return Err(unfit("service account", format!("`{service_account}` is no e-mail address")));
+            }
+            if audience.is_empty() {
+                return Err(unfit("audience", "is empty"));
+            }
+        }
+        if !DISPATCH.contains(&self.dispatch_deadline) {
+            return Err(unfit("dispatch deadline", "has to lie between 15 and 1800 seconds"));
+        }
+        if self.attempt.is_zero() || self.deadline < self.attempt {
+            return Err(unfit("deadline", "has to be as long as one try, and that above zero"));
+        }
+        Ok(())
+    }
+
+    fn check_queue(&self) -> Result<(), UnfitTasks> {
+        let parts: Vec<_> = self.queue.split('/').collect();
+        let named =
+            |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:_".contains(&b));
+        match parts[..] {
+            ["projects", project, "locations", location, "queues", queue]
+                if [project, location, queue].into_iter().all(named) =>
+            {
+                Ok(())
+            }
+            _ => Err(unfit("name", format!("`{}` is not projects/…/locations/…/queues/…", self.queue))),
+        }
+    }
+
+    fn check_url(&self) -> Result<(), UnfitTasks> {
+        const SETTING: &str = "process address";
+        let url = Url::parse(&self.process_url).map_err(|why| unfit(SETTING, format!("is no address: {why}")))?;
+        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+            return Err(unfit(SETTING, "must not have a user, a password, a query or a fragment"));
+        }
+        let fits = match url.scheme() {
+            "https" => true,
+            // Tokens are for encrypted ways only; the emulator is on this machine.
+            "http" => self.oidc.is_none() || self.emulator.is_some(),
+            _ => false,
+        };
+        if !fits || url.host_str().is_none_or(str::is_empty) {
+            return Err(unfit(SETTING, format!("`{url}` has to begin with https:// and a host")));
+        }
+        if self.process_url.len() > MAX_URL_BYTES - super::create::TASK_PATH.len() {
+            return Err(unfit(SETTING, format!("has more than {MAX_URL_BYTES} bytes")));
+        }
+        Ok(())
+    }
+}
+
+fn unfit(setting: &'static str, why: impl Into<String>) -> UnfitTasks {
+    UnfitTasks { setting, why: why.into() }
+}

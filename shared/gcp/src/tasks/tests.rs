@@ -1,0 +1,40 @@
+//! The queue's contract, deliveries as they arrive, and everything that the service can answer.
+
+mod contract;
+mod delivery;
+mod faults;
+mod settings;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use domain::Timestamp;
+use emulators::tasks::QUEUE;
+use flow::ports::{Clock, NewTask};
+use secrecy::SecretString;
+use testkit::build::{job_id, task, uid};
+use testkit::{SeededRandom, TestClock};
+
+use super::{CloudTasks, CloudTasksSettings};
+
+const SECRET: &str = "0123456789-0123456789-0123456789";
+
+/// The emulator has the machine's clock.
+#[expect(clippy::disallowed_methods, reason = "the emulator in the same process reads the machine's clock")]
+fn wall() -> Timestamp {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    Timestamp::from_millis(domain::time::millis(since_1970))
+}
+
+fn settings(endpoint: &str, process_url: &str) -> CloudTasksSettings {
+    let emulator = Some(endpoint.to_owned());
+    CloudTasksSettings { emulator, ..CloudTasksSettings::new(QUEUE, process_url, SecretString::from(SECRET)) }
+}
+
+fn open(settings: CloudTasksSettings, clock: Arc<dyn Clock>) -> Arc<CloudTasks> {
+    Arc::new(CloudTasks::new(settings, clock, Arc::new(SeededRandom::new(1))).unwrap())
+}
+
+fn new(n: u64) -> NewTask {
+    task(job_id(n), &uid("ann"), 1)
+}

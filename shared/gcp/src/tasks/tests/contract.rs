@@ -1,0 +1,72 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use emulators::receiver::Receiver;
+use emulators::tasks::{Listed, Tasks};
+use flow::ports::Queue;
+use testkit::contract::queue::TestQueue;
+use tokio::sync::Mutex;
+
+use super::*;
+
+/// The emulator has the machine's clock, the suite moves its own. So the queue is paused, and what is due by the
+/// suite's clock is run by hand: the suite then sees that names and schedules reach the service unharmed, to the
+/// millisecond. That the service keeps to a schedule by itself is seen in `delivery`.
+struct Delivered {
+    emulator: Tasks,
+    worker: Mutex<Receiver>,
+    clock: Arc<TestClock>,
+    queue: Arc<CloudTasks>,
+}
+
+impl Delivered {
+    async fn new() -> Self {
+        // The suite plays in the emulator's future: there no time has passed that the suite means to be ahead.
+        let clock = TestClock::at(wall() + Duration::from_secs(3600));
+        let (emulator, worker) = (Tasks::start().await, Receiver::start().await);
+        emulator.pause().await;
+        let queue = open(settings(emulator.endpoint(), &worker.url), clock.clone());
+        Self { emulator, worker: Mutex::new(worker), clock, queue }
+    }
+
+    fn is_due(&self, task: &Listed) -> bool {
+        self.clock.now().has_reached(task.schedule_time.parse().unwrap())
+    }
+}
+
+#[async_trait]
+impl TestQueue for Delivered {
+    fn queue(&self) -> Arc<dyn Queue> {
+        self.queue.clone()
+    }
+
+    fn clock(&self) -> &TestClock {
+        &self.clock
+    }
+
+    async fn deliver_due(&self) -> Vec<NewTask> {
+        let mut due = self.emulator.tasks().await;
+        due.retain(|task| self.is_due(task));
+        due.sort_by_key(|task| task.schedule_time.parse::<Timestamp>().unwrap());
+        let (mut worker, mut delivered) = (self.worker.lock().await, Vec::new());
+        for task in due {
+            self.emulator.run(&task.name).await;
+            let call = worker.call().await;
+            let traceparent = Some(call.header("traceparent").to_owned()).filter(|text| !text.is_empty());
+            let body = serde_json::from_str(&call.body).unwrap();
+            call.answer(200);
+            delivered.push(NewTask { body, schedule: None, traceparent });
+            emulators::soon("the end of the task", async {
+                while self.emulator.tasks().await.iter().any(|left| left.name == task.name) {}
+            })
+            .await;
+        }
+        assert_eq!(worker.waiting(), 0, "more came than was due");
+        delivered
+    }
+}
+
+testkit::queue_contract!(async || {
+    let test: Arc<dyn TestQueue> = Arc::new(Delivered::new().await);
+    test
+});

@@ -1,0 +1,107 @@
+//! Firebase Cloud Messaging, HTTP v1: looks at every field of a request, remembers it, and answers as the test ordered.
+//!
+//! The shape of a message is Google's: the schema `SendMessageRequest` of the API's discovery document (revision
+//! 20251212), as far as a data message can have it. A field that is not there is an error here, as it is at Google.
+
+mod answer;
+mod check;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use http::{HeaderMap, Method, Response, Uri};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+pub use answer::Answer;
+
+use crate::listen;
+
+pub const PROJECT: &str = "demo-afterword";
+/// What a request has to carry.
+pub const ACCESS_TOKEN: &str = "ya29.a-token-of-the-test";
+
+/// Ends with the value, and with the test's runtime.
+pub struct Fcm {
+    pub url: String,
+    state: Arc<Mutex<Inner>>,
+    server: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Inner {
+    requests: Vec<Value>,
+    wrong: Vec<String>,
+    orders: VecDeque<Answer>,
+    tokens: HashMap<String, Answer>,
+}
+
+impl Fcm {
+    pub async fn start() -> Self {
+        let state = Arc::new(Mutex::new(Inner::default()));
+        let (listener, address) = listen().await;
+        let routes = Router::new().fallback(receive).with_state(state.clone());
+        let server = tokio::spawn(async { axum::serve(listener, routes).await.unwrap() });
+        Self { url: format!("http://{address}"), state, server }
+    }
+
+    /// What the next request gets that has no answer yet; without an order every message is sent.
+    pub fn answer_next(&self, answer: Answer) {
+        self.state().orders.push_back(answer);
+    }
+
+    /// What every message to this token gets, before the orders are asked.
+    pub fn answer_token(&self, token: &str, answer: Answer) {
+        self.state().tokens.insert(token.to_owned(), answer);
+    }
+
+    /// The bodies that came, in order, whatever their answer.
+    pub fn requests(&self) -> Vec<Value> {
+        self.state().requests.clone()
+    }
+
+    /// What was wrong with requests: nothing, if the program is right.
+    pub fn wrong(&self) -> Vec<String> {
+        self.state().wrong.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, Inner> {
+        self.state.lock().unwrap()
+    }
+}
+
+impl Drop for Fcm {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Inner {
+    fn judge(&mut self, method: &Method, uri: &Uri, headers: &HeaderMap, body: &str) -> Answer {
+        let request: Value = serde_json::from_str(body).unwrap_or(Value::Null);
+        let token = request["message"]["token"].as_str().unwrap_or_default().to_owned();
+        let checked = check::head(method, uri, headers).and_then(|()| check::body(body));
+        self.requests.push(request);
+        if let Err(refusal) = checked {
+            self.wrong.push(refusal.why.clone());
+            return Answer::refused(refusal.status, "INVALID_ARGUMENT", "INVALID_ARGUMENT", &refusal.why);
+        }
+        let ordered = self.tokens.get(&token).cloned().or_else(|| self.orders.pop_front());
+        let number = self.requests.len();
+        ordered.unwrap_or_else(|| Answer::json(200, &json!({"name": format!("projects/{PROJECT}/messages/{number}")})))
+    }
+}
+
+async fn receive(
+    State(state): State<Arc<Mutex<Inner>>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: String,
+) -> Response<Body> {
+    let answer = state.lock().unwrap().judge(&method, &uri, &headers, &body);
+    answer.give().await
+}

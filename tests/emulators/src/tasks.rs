@@ -1,0 +1,123 @@
+//! Cloud Tasks: the crate `cloud-tasks-emulator`, inside the test's process, on a free port.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Method, Response, Uri};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use crate::listen;
+
+/// What Google's own verifiers demand of a token's issuer.
+pub const ISSUER: &str = "https://accounts.google.com";
+pub const QUEUE: &str = "projects/demo-afterword/locations/europe-west1/queues/afterword";
+
+/// Ends with the value, and with the test's runtime.
+pub struct Tasks {
+    endpoint: String,
+    client: reqwest::Client,
+    servers: [JoinHandle<()>; 2],
+}
+
+/// A task as the service tells it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed {
+    pub name: String,
+    pub schedule_time: String,
+    pub dispatch_deadline: String,
+}
+
+impl Tasks {
+    pub async fn start() -> Self {
+        Self::start_as(ISSUER).await
+    }
+
+    pub async fn start_as(issuer: &str) -> Self {
+        let (listener, address) = listen().await;
+        let serve = cloud_tasks_emulator::serve(listener, issuer.to_owned(), vec![QUEUE.to_owned()]);
+        let emulator = tokio::spawn(async { serve.await.unwrap() });
+        let client = reqwest::Client::new();
+        let translator = Translator { emulator: format!("http://{address}"), client: client.clone() };
+        let (listener, address) = listen().await;
+        let routes = Router::new().fallback(translate).with_state(translator);
+        let front = tokio::spawn(async { axum::serve(listener, routes).await.unwrap() });
+        Self { endpoint: format!("http://{address}"), client, servers: [emulator, front] }
+    }
+
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The keys of the tokens that deliveries carry.
+    pub fn keys_url(&self) -> String {
+        format!("{}/jwks", self.endpoint)
+    }
+
+    /// From now on tasks come only by [`run`](Self::run).
+    pub async fn pause(&self) {
+        self.post(&format!("{QUEUE}:pause")).await;
+    }
+
+    /// A delivery that failed comes again at once.
+    pub async fn retry_at_once(&self) {
+        let url = format!("{}/v2/{QUEUE}?updateMask=retryConfig.minBackoff", self.endpoint);
+        let change = json!({"name": QUEUE, "retryConfig": {"minBackoff": "0.010s"}});
+        let answer = self.client.patch(url).json(&change).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+
+    /// Delivers a task now, whatever its schedule.
+    pub async fn run(&self, task: &str) {
+        self.post(&format!("{task}:run")).await;
+    }
+
+    /// What waits or is being delivered.
+    pub async fn tasks(&self) -> Vec<Listed> {
+        let url = format!("{}/v2/{QUEUE}/tasks?responseView=BASIC&pageSize=1000", self.endpoint);
+        let answer: Value = self.client.get(url).send().await.unwrap().json().await.unwrap();
+        let tasks = answer.get("tasks").cloned().unwrap_or_else(|| json!([]));
+        serde_json::from_value(tasks).unwrap()
+    }
+
+    async fn post(&self, path: &str) {
+        let answer = self.client.post(format!("{}/v2/{path}", self.endpoint)).json(&json!({})).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.servers.iter().for_each(JoinHandle::abort);
+    }
+}
+
+#[derive(Clone)]
+struct Translator {
+    emulator: String,
+    client: reqwest::Client,
+}
+
+/// Google's client writes enumerations in a query as numbers, which Google takes and the emulator (0.1.3) refuses.
+async fn translate(
+    State(translator): State<Translator>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: String,
+) -> Response<Body> {
+    let path = uri.to_string().replace("responseView=1", "responseView=BASIC");
+    let mut request = translator.client.request(method, format!("{}{path}", translator.emulator)).body(body);
+    if let Some(kind) = headers.get(CONTENT_TYPE) {
+        request = request.header(CONTENT_TYPE, kind);
+    }
+    let answer = request.send().await.unwrap();
+    let mut response = Response::builder().status(answer.status());
+    if let Some(kind) = answer.headers().get(CONTENT_TYPE) {
+        response = response.header(CONTENT_TYPE, kind);
+    }
+    response.body(Body::from(answer.bytes().await.unwrap())).unwrap()
+}
