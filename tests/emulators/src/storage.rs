@@ -17,11 +17,12 @@ mod resumable;
 mod serve;
 mod shelf;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use call::Op;
@@ -44,7 +45,9 @@ pub struct CloudStorage {
 struct World {
     shelf: Shelf,
     orders: Orders,
-    seen: std::sync::Mutex<Vec<Seen>>,
+    seen: Mutex<Vec<Seen>>,
+    /// What was done, and answered unless a fault forbade it.
+    answered: watch::Sender<Vec<Op>>,
 }
 
 /// A request that came: what it was, and what it carried.
@@ -59,8 +62,12 @@ impl CloudStorage {
     pub async fn start(bucket: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let world =
-            Arc::new(World { shelf: Shelf::new(&endpoint), orders: Orders::default(), seen: std::sync::Mutex::default() });
+        let world = Arc::new(World {
+            shelf: Shelf::new(&endpoint),
+            orders: Orders::default(),
+            seen: Mutex::default(),
+            answered: watch::Sender::new(Vec::new()),
+        });
         world.shelf.create_bucket(bucket);
         let serving = tokio::spawn(serve::serve(listener, world.clone()));
         Self { endpoint, bucket: bucket.to_owned(), world, serving }
@@ -83,6 +90,17 @@ impl CloudStorage {
     /// How many of the ordered faults have not struck yet.
     pub fn pending_faults(&self) -> usize {
         self.world.orders.pending()
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn heal(&self) {
+        self.world.orders.clear();
+    }
+
+    /// Returns when so many requests of this kind have been answered.
+    pub async fn until_answered(&self, op: Op, count: usize) {
+        let mut answered = self.world.answered.subscribe();
+        answered.wait_for(|all| all.iter().filter(|one| **one == op).count() >= count).await.unwrap();
     }
 
     /// Returns when a request was caught by [`Fault::Stall`].

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use flow::{Error, Kind};
 use google_cloud_auth::errors::CredentialsError;
 use google_cloud_gax::error::rpc::Code;
@@ -147,9 +146,11 @@ fn told(no: &No, bucket: &str) -> String {
 /// The status that JSON REST gives, or would give.
 pub fn no_of(why: &google_cloud_storage::Error) -> Option<No> {
     if let Some(status) = why.http_status_code() {
-        let nothing = Bytes::new();
         let headers = why.http_headers().cloned().unwrap_or_default();
-        return Some(rest_no(status, &headers, why.http_payload().unwrap_or(&nothing)));
+        let no = rest_no(status, &headers, why.http_payload().map_or(&[], |payload| &payload[..]));
+        // What the crate could read, it keeps as a status, and the payload is gone.
+        let message = why.status().map(|said| said.message.clone()).filter(|_| no.message.is_empty());
+        return Some(No { message: message.unwrap_or(no.message), ..no });
     }
     let said = why.status()?;
     let status = match said.code {

@@ -42,6 +42,10 @@ impl Orders {
         self.waiting.lock().unwrap().push_back((op, fault, times));
     }
 
+    pub fn clear(&self) {
+        self.waiting.lock().unwrap().clear();
+    }
+
     pub fn pending(&self) -> usize {
         self.waiting.lock().unwrap().iter().map(|(_, _, times)| times).sum()
     }

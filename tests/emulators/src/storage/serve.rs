@@ -76,6 +76,7 @@ async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Respons
         Some(call) => rest::act(&world, call, &head.headers, &mut body, fault).await.unwrap_or_else(|why| why.response()),
         None => grpc::act(&world, op, &mut body).await.unwrap_or_else(|why| grpc::refuse(&why)),
     };
+    world.answered.send_modify(|all| all.push(op));
     match fault {
         Some(Fault::LoseAnswer | Fault::CutAfter(_)) => Err(Cut),
         Some(Fault::StatusAfter(_, status)) => {
