@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use flow::ports::{Clock, NewTask, Queue};
+use flow::ports::{Arriving, Clock, NewTask, Progress, Queue, ReceivesUploads};
 use testkit::build::T0;
+use testkit::contract::direct::{Address, Direct, SendsBytes, Sent};
 use testkit::contract::queue::TestQueue;
 use testkit::contract::uploads::Receiving;
 use testkit::{SeededRandom, TestClock, memory};
@@ -18,8 +19,36 @@ testkit::uploads_contract!(async || {
     let uploads = Arc::new(memory::Uploads::new(blobs.clone(), Arc::new(SeededRandom::new(1))));
     Arc::new(Receiving { uploads, blobs })
 });
+testkit::direct_contract!(async || {
+    let blobs = Arc::new(memory::Blobs::new(TestClock::at(T0)));
+    let uploads = Arc::new(memory::Uploads::new(blobs.clone(), Arc::new(SeededRandom::new(1))));
+    let device = Arc::new(Device(uploads.clone()));
+    Arc::new(Direct { uploads, blobs, device })
+});
 testkit::push_contract!(async || Arc::new(memory::Push::new()));
 testkit::queue_contract!(async || Arc::new(InMemory::new()));
+
+/// Sends bytes as the route that takes them would.
+struct Device(Arc<memory::Uploads>);
+
+#[async_trait]
+impl SendsBytes for Device {
+    async fn put(&self, to: &Address<'_>, first: u64, bytes: &[u8]) -> Sent {
+        let mut writer = match self.0.append(to.name, to.expected).await.unwrap() {
+            Arriving::Whole { .. } => return Sent::Whole,
+            Arriving::Open(writer) => writer,
+        };
+        let Some(known) = writer.offset().checked_sub(first) else { return Sent::Refused };
+        if writer.write(bytes[known as usize..].to_vec().into()).await.is_err() {
+            return Sent::Refused;
+        }
+        match writer.flush().await {
+            Ok(Progress::Open { offset }) => Sent::More(offset),
+            Ok(Progress::Whole { .. }) => Sent::Whole,
+            _ => Sent::Refused,
+        }
+    }
+}
 
 struct InMemory {
     clock: Arc<TestClock>,
@@ -54,7 +83,7 @@ fn no_behaviour_is_forgotten() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/contract");
     let store = folder.join("store");
     let list = std::fs::read_to_string(store.join("list.rs")).unwrap();
-    let single = ["blobs.rs", "feed.rs", "uploads.rs", "queue.rs", "push.rs"].map(|file| folder.join(file));
+    let single = ["blobs.rs", "direct.rs", "feed.rs", "uploads.rs", "queue.rs", "push.rs"].map(|file| folder.join(file));
     let grouped = std::fs::read_dir(&store).unwrap().map(|entry| entry.unwrap().path());
     let mut found = 0;
     for file in grouped.chain(single) {

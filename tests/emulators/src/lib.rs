@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
 pub mod fcm;
+pub mod firestore;
 pub mod keys;
 pub mod receiver;
+pub mod storage;
 pub mod tasks;
 
 use std::net::SocketAddr;

@@ -9,6 +9,7 @@
 //! something to be kept until the test is over (a folder), or with [`Fresh::missing`] where the port cannot be had.
 
 pub mod blobs;
+pub mod direct;
 pub mod feed;
 pub mod push;
 pub mod queue;
@@ -67,17 +68,21 @@ macro_rules! fresh_from_arcs {
 }
 fresh_from_arcs!(Store, FedStore, Blobs, Push, TestQueue);
 
-impl From<Arc<uploads::Receiving>> for Fresh<uploads::Receiving> {
-    fn from(port: Arc<uploads::Receiving>) -> Self {
-        Self::new(port)
-    }
+macro_rules! fresh_from_pairs {
+    ($($pair:ty),*) => {$(
+        impl From<Arc<$pair>> for Fresh<$pair> {
+            fn from(port: Arc<$pair>) -> Self {
+                Self::new(port)
+            }
+        }
+        impl<K: Any> From<(Arc<$pair>, K)> for Fresh<$pair> {
+            fn from((port, kept): (Arc<$pair>, K)) -> Self {
+                Self::keeping(port, kept)
+            }
+        }
+    )*};
 }
-
-impl<K: Any> From<(Arc<uploads::Receiving>, K)> for Fresh<uploads::Receiving> {
-    fn from((port, kept): (Arc<uploads::Receiving>, K)) -> Self {
-        Self::keeping(port, kept)
-    }
-}
+fresh_from_pairs!(uploads::Receiving, direct::Direct);
 
 /// Runs one behaviour on a fresh port. Two threads, so that what races can race.
 pub fn check<P, S>(test: &str, make: impl AsyncFnOnce() -> S, behaviour: impl AsyncFnOnce(Arc<P>))

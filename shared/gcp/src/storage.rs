@@ -1,0 +1,169 @@
+//! Staged audio in Google Cloud Storage: blobs written and read by the functions, and upload sessions whose bytes go
+//! straight from the device to Google.
+//!
+//! Reads go through Google's crate (JSON REST), and so do lists, metadata and deletions (gRPC). Uploads are our own JSON
+//! REST: see [`writer`] for the reason.
+
+mod blobs;
+mod fault;
+mod insert;
+mod object;
+mod permissions;
+mod read;
+mod rest;
+mod session;
+mod sum;
+mod tries;
+mod uploads;
+mod writer;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use flow::Result;
+use flow::ports::{Clock, Random};
+use google_cloud_auth::credentials::{self, Credentials};
+use google_cloud_gax::retry_policy::NeverRetry;
+use google_cloud_storage::client::{Storage as Reading, StorageControl};
+use google_cloud_storage::read_resume_policy::NeverResume;
+use reqwest::redirect;
+use tokio::sync::OnceCell;
+
+pub use blobs::GcsBlobs;
+pub use permissions::{Permission, permissions};
+pub use tries::Patience;
+pub use uploads::GcsUploads;
+
+use fault::Call;
+use tries::Tries;
+
+const PRODUCTION: &str = "https://storage.googleapis.com";
+const USER_AGENT: &str = concat!("afterword/", env!("CARGO_PKG_VERSION"));
+const CONNECT: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub bucket: String,
+    /// Where JSON REST is spoken; `None`: Google.
+    pub endpoint: Option<String>,
+    /// Where gRPC is spoken; `None`: where JSON REST is.
+    pub grpc_endpoint: Option<String>,
+    pub patience: Patience,
+}
+
+impl Settings {
+    /// The bucket at Google.
+    pub fn new(bucket: impl Into<String>) -> Self {
+        Self { bucket: bucket.into(), endpoint: None, grpc_endpoint: None, patience: Patience::default() }
+    }
+}
+
+/// The one client. Making it connects to nothing and reads no credentials: what is needed is made at its first use.
+pub struct Storage {
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    http: OnceLock<reqwest::Client>,
+    credentials: OnceCell<Credentials>,
+    reading: OnceCell<Reading>,
+    control: OnceCell<StorageControl>,
+}
+
+impl Storage {
+    pub fn new(settings: Settings, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        Self {
+            settings,
+            clock,
+            random,
+            http: OnceLock::new(),
+            credentials: OnceCell::new(),
+            reading: OnceCell::new(),
+            control: OnceCell::new(),
+        }
+    }
+
+    /// Instead of Application Default Credentials, or of none where an endpoint is named.
+    #[must_use]
+    pub fn with_credentials(self, credentials: Credentials) -> Self {
+        Self { credentials: OnceCell::from(credentials), ..self }
+    }
+
+    fn bucket(&self) -> &str {
+        &self.settings.bucket
+    }
+
+    /// The bucket as gRPC and Google's crate call it.
+    fn bucket_path(&self) -> String {
+        format!("projects/_/buckets/{}", self.settings.bucket)
+    }
+
+    fn endpoint(&self) -> &str {
+        self.settings.endpoint.as_deref().unwrap_or(PRODUCTION).trim_end_matches('/')
+    }
+
+    fn call<'a>(&'a self, operation: &'static str, subject: &'a str) -> Call<'a> {
+        Call::new(operation, subject, self.bucket())
+    }
+
+    fn tries(&self) -> Tries<'_> {
+        Tries { patience: &self.settings.patience, clock: &*self.clock, random: &*self.random }
+    }
+
+    fn http(&self, call: &Call<'_>) -> Result<&reqwest::Client> {
+        if let Some(client) = self.http.get() {
+            return Ok(client);
+        }
+        let mut builder = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .connect_timeout(CONNECT)
+            // Elsewhere the token, and what was recorded, have no business. 308 means something else here, too.
+            .redirect(redirect::Policy::none());
+        if self.endpoint().starts_with("http://") {
+            // A stand-in on this machine is not behind the proxy of the way out.
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|why| call.misconfigured(format!("TLS cannot be set up: {why}")))?;
+        Ok(self.http.get_or_init(|| client))
+    }
+
+    async fn credentials(&self, call: &Call<'_>) -> Result<&Credentials> {
+        let make = async || {
+            if self.settings.endpoint.is_some() {
+                return Ok(credentials::anonymous::Builder::new().build());
+            }
+            let found = credentials::Builder::default().build();
+            found.map_err(|why| call.misconfigured(format!("there are no Application Default Credentials: {why}")))
+        };
+        self.credentials.get_or_try_init(make).await
+    }
+
+    async fn reading(&self, call: &Call<'_>) -> Result<&Reading> {
+        let make = async || {
+            let credentials = self.credentials(call).await?.clone();
+            let client = Reading::builder()
+                .with_endpoint(self.endpoint())
+                .with_credentials(credentials)
+                // Trying again and going on are ours: one deadline, our own clock and jitter.
+                .with_retry_policy(NeverRetry)
+                .with_read_resume_policy(NeverResume);
+            client.build().await.map_err(|why| call.misconfigured(why.to_string()))
+        };
+        self.reading.get_or_try_init(make).await
+    }
+
+    async fn control(&self, call: &Call<'_>) -> Result<&StorageControl> {
+        let make = async || {
+            let credentials = self.credentials(call).await?.clone();
+            let endpoint = self.settings.grpc_endpoint.as_deref().unwrap_or(self.endpoint());
+            let client = StorageControl::builder()
+                .with_endpoint(endpoint)
+                .with_credentials(credentials)
+                .with_retry_policy(NeverRetry);
+            client.build().await.map_err(|why| call.misconfigured(why.to_string()))
+        };
+        self.control.get_or_try_init(make).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! The port `Blobs` over one bucket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::Timestamp;
+use flow::ports::{BlobName, BlobWriter, Blobs};
+use flow::{Kind, Result};
+use futures_util::stream::BoxStream;
+use google_cloud_storage::model::{ListObjectsResponse, Object};
+use google_cloud_wkt::Timestamp as Moment;
+
+use super::fault::Call;
+use super::session::Announced;
+use super::writer::Writer;
+use super::{Storage, read};
+
+/// What Google gives at most in one page.
+const PAGE: usize = 1000;
+
+pub struct GcsBlobs {
+    storage: Arc<Storage>,
+}
+
+impl GcsBlobs {
+    pub fn new(storage: Arc<Storage>) -> Self {
+        Self { storage }
+    }
+}
+
+#[async_trait]
+impl Blobs for GcsBlobs {
+    async fn create(&self, name: &BlobName) -> Result<Box<dyn BlobWriter>> {
+        Ok(Box::new(Writer::new(self.storage.clone(), name.clone())))
+    }
+
+    async fn read(&self, name: &BlobName, offset: u64) -> Result<BoxStream<'static, Result<Bytes>>> {
+        Box::pin(read::read(self.storage.clone(), name, offset)).await
+    }
+
+    async fn delete(&self, name: &BlobName) -> Result<()> {
+        let call = self.storage.call("blobs.delete", name.as_str()).writing();
+        self.storage.remove(&call, name, None).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&BlobName>, limit: usize) -> Result<Vec<(BlobName, Duration)>> {
+        let call = self.storage.call("blobs.list", prefix);
+        let (mut listed, mut page) = (Vec::new(), String::new());
+        while listed.len() < limit {
+            let most = limit - listed.len() + 1;
+            let asked = Asked { prefix, after, page: &page, most: most.min(PAGE) };
+            let answer = self.storage.tries().run(&call, || self.storage.page(&call, &asked)).await?;
+            let now = self.storage.clock.now();
+            let fresh = answer.objects.into_iter().filter(|object| after.is_none_or(|after| object.name != after.as_str()));
+            let room = limit - listed.len();
+            listed.extend(fresh.take(room).map(|object| {
+                let age = written(&object).until(now);
+                (BlobName::listed(object.name), age)
+            }));
+            page = answer.next_page_token;
+            if page.is_empty() {
+                break;
+            }
+        }
+        Ok(listed)
+    }
+
+    /// Starts an upload session and gives it back: the first half of a write, which leaves nothing.
+    async fn ready(&self) -> Result<()> {
+        self.storage.can_write("blobs.ready").await
+    }
+}
+
+/// A page of a listing.
+struct Asked<'a> {
+    prefix: &'a str,
+    after: Option<&'a BlobName>,
+    page: &'a str,
+    most: usize,
+}
+
+impl Storage {
+    /// Deletes an object, or only this generation of it. "Not found" is success.
+    pub(super) async fn remove(&self, call: &Call<'_>, name: &BlobName, generation: Option<i64>) -> Result<()> {
+        self.tries().run(call, || self.ask_to_remove(call, name, generation)).await
+    }
+
+    async fn ask_to_remove(&self, call: &Call<'_>, name: &BlobName, generation: Option<i64>) -> Result<()> {
+        let control = self.control(call).await?;
+        let mut request = control.delete_object().set_bucket(self.bucket_path()).set_object(name.as_str());
+        if let Some(generation) = generation {
+            request = request.set_if_generation_match(generation);
+        }
+        match request.send().await {
+            Ok(()) => Ok(()),
+            Err(why) => match call.failed(&why) {
+                error if error.kind == Kind::NotFound => Ok(()),
+                error => Err(error),
+            },
+        }
+    }
+
+    async fn page(&self, call: &Call<'_>, asked: &Asked<'_>) -> Result<ListObjectsResponse> {
+        let mut request = self
+            .control(call)
+            .await?
+            .list_objects()
+            .set_parent(self.bucket_path())
+            .set_prefix(asked.prefix)
+            .set_page_size(i32::try_from(asked.most).unwrap_or(i32::MAX))
+            .set_page_token(asked.page);
+        if let Some(after) = asked.after {
+            // With the name itself, which is taken out here.
+            request = request.set_lexicographic_start(after.as_str());
+        }
+        match request.send().await {
+            Ok(page) => Ok(page),
+            Err(why) => match call.failed(&why) {
+                // A listing that finds nothing is empty: what is missing is the bucket.
+                error if error.kind == Kind::NotFound => Err(call.no_bucket()),
+                error => Err(error),
+            },
+        }
+    }
+
+    pub(super) async fn can_write(&self, operation: &'static str) -> Result<()> {
+        // A name of its own: nobody else asks for this one at the same moment.
+        let name = BlobName::listed(format!("uploads/.ready-{}", self.random.uuid().simple()));
+        let call = self.call(operation, "");
+        if let Some(url) = self.start_session(&call, &name, Announced::default()).await? {
+            self.give_up_session(&url, &name).await;
+        }
+        Ok(())
+    }
+}
+
+/// Since when an object is as it is.
+fn written(object: &Object) -> Timestamp {
+    let moment = object.update_time.or(object.create_time);
+    let millis = |at: Moment| at.seconds() * 1000 + i64::from(at.nanos()) / 1_000_000;
+    moment.map(|at| Timestamp::from_millis(millis(at))).unwrap_or_default()
+}

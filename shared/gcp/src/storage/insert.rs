@@ -1,0 +1,65 @@
+//! A small blob in one request: metadata with both sums, and the bytes. What does not match its sum never becomes an
+//! object.
+
+use bytes::Bytes;
+use flow::Result;
+use flow::ports::{BlobName, Stored};
+use futures_util::stream;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use serde_json::json;
+
+use super::Storage;
+use super::fault::Call;
+use super::object::{Object, SHA256, crc_text};
+use super::session::Come;
+
+impl Storage {
+    /// Writes a whole blob, create-only.
+    pub(super) async fn insert(
+        &self,
+        call: &Call<'_>,
+        name: &BlobName,
+        bytes: &Bytes,
+        stored: &Stored,
+    ) -> Result<Come> {
+        self.tries().run(call, || self.ask_to_insert(call, name, bytes, stored)).await
+    }
+
+    async fn ask_to_insert(&self, call: &Call<'_>, name: &BlobName, bytes: &Bytes, stored: &Stored) -> Result<Come> {
+        let boundary = self.random.uuid().simple().to_string();
+        let about = json!({
+            "name": name.as_str(),
+            "contentType": "application/octet-stream",
+            "crc32c": crc_text(stored.crc32c),
+            "metadata": { SHA256: stored.sha256.to_string() },
+        });
+        let head = format!(
+            "--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{about}\r\n\
+             --{boundary}\r\nContent-Type: application/octet-stream\r\n\r\n"
+        );
+        let tail = format!("\r\n--{boundary}--\r\n");
+        let length = head.len() + bytes.len() + tail.len();
+        // One after the other: together they would be another copy of the blob.
+        let parts = [Bytes::from(head), bytes.clone(), Bytes::from(tail)].map(Ok::<_, std::convert::Infallible>);
+        let request = self
+            .http(call)?
+            .post(self.upload_address("multipart", name))
+            .headers(self.authorization(call).await?)
+            .header(CONTENT_TYPE, format!("multipart/related; boundary={boundary}"))
+            .header(CONTENT_LENGTH, length)
+            .body(reqwest::Body::wrap_stream(stream::iter(parts)));
+        let answer = self.send(call, request).await?;
+        match answer.status {
+            200 | 201 => {
+                let object = Object::read(&answer.body);
+                object.map(Come::Whole).ok_or_else(|| call.nonsense("does not describe the object"))
+            }
+            412 => Ok(Come::Taken),
+            404 => Err(call.no_bucket()),
+            _ => {
+                let no = answer.no();
+                if no.is_about_sum() { Err(call.refused_sum(&no)) } else { Err(call.refused(&no)) }
+            }
+        }
+    }
+}

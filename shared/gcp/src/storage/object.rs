@@ -1,0 +1,88 @@
+//! What Google says of an object, as far as it is needed here.
+
+use std::collections::HashMap;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use flow::Result;
+use flow::ports::{BlobName, Stored};
+use serde::Deserialize;
+
+use super::fault::{Call, no_of};
+use super::Storage;
+
+/// The key of our own sum in an object's metadata. Only small blobs carry it: of a large one it is known when its
+/// metadata cannot be given any more.
+pub const SHA256: &str = "sha256";
+
+/// An object's size and sums.
+#[derive(Clone, Debug)]
+pub struct Object {
+    pub size: u64,
+    pub crc32c: Option<u32>,
+    pub generation: i64,
+    sha256: Option<String>,
+}
+
+impl Object {
+    /// Whether these are the bytes that were written. What Google does not say is not held against it.
+    pub fn is(&self, stored: &Stored) -> bool {
+        self.size == stored.size
+            && self.crc32c == Some(stored.crc32c)
+            && self.sha256.as_ref().is_none_or(|sum| *sum == stored.sha256.to_string())
+    }
+
+    /// From an answer of JSON REST.
+    pub fn read(json: &[u8]) -> Option<Self> {
+        let resource: Resource = serde_json::from_slice(json).ok()?;
+        Some(Self {
+            size: resource.size.parse().ok()?,
+            crc32c: resource.crc32c.as_deref().and_then(read_crc),
+            generation: resource.generation.parse().ok()?,
+            sha256: resource.metadata.get(SHA256).cloned(),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Resource {
+    size: String,
+    generation: String,
+    crc32c: Option<String>,
+    #[serde(default)]
+    metadata: HashMap<String, String>,
+}
+
+impl Storage {
+    /// What stands under a name, if anything does.
+    pub(super) async fn object(&self, call: &Call<'_>, name: &BlobName) -> Result<Option<Object>> {
+        self.tries().run(call, || self.ask_for_object(call, name)).await
+    }
+
+    async fn ask_for_object(&self, call: &Call<'_>, name: &BlobName) -> Result<Option<Object>> {
+        let control = self.control(call).await?;
+        let asked = control.get_object().set_bucket(self.bucket_path()).set_object(name.as_str()).send().await;
+        match asked {
+            Ok(object) => Ok(Some(Object {
+                size: u64::try_from(object.size).unwrap_or_default(),
+                crc32c: object.checksums.and_then(|sums| sums.crc32c),
+                generation: object.generation,
+                sha256: object.metadata.get(SHA256).cloned(),
+            })),
+            Err(why) => {
+                let error = call.failed(&why);
+                let is_missing = no_of(&why).is_some_and(|no| no.status == 404) && error.kind == flow::Kind::NotFound;
+                if is_missing { Ok(None) } else { Err(error) }
+            }
+        }
+    }
+}
+
+/// A sum as JSON REST writes it.
+pub fn crc_text(crc32c: u32) -> String {
+    BASE64_STANDARD.encode(crc32c.to_be_bytes())
+}
+
+fn read_crc(text: &str) -> Option<u32> {
+    Some(u32::from_be_bytes(BASE64_STANDARD.decode(text).ok()?.try_into().ok()?))
+}

@@ -1,0 +1,64 @@
+//! One request of JSON REST and its answer.
+
+use bytes::Bytes;
+use flow::Result;
+use google_cloud_auth::credentials::CacheableResource;
+use http::header::RANGE;
+use http::{Extensions, HeaderMap};
+use reqwest::{RequestBuilder, Response};
+
+use super::Storage;
+use super::fault::{Call, No, rest_no};
+
+/// An object's description is a few KiB.
+const MOST_ANSWER: usize = 256 * 1024;
+
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    pub fn no(&self) -> No {
+        rest_no(self.status, &self.headers, &self.body)
+    }
+
+    /// How many bytes of a session are there for good. No `Range`: none.
+    pub fn offset(&self) -> Option<u64> {
+        match self.headers.get(RANGE) {
+            None => Some(0),
+            Some(range) => range.to_str().ok()?.strip_prefix("bytes=0-")?.parse::<u64>().ok()?.checked_add(1),
+        }
+    }
+}
+
+impl Storage {
+    /// Who asks: for requests whose address is not itself the credential.
+    pub(super) async fn authorization(&self, call: &Call<'_>) -> Result<HeaderMap> {
+        let credentials = self.credentials(call).await?;
+        match credentials.headers(Extensions::new()).await {
+            Ok(CacheableResource::New { data, .. }) => Ok(data),
+            // Said only to those who name what they have.
+            Ok(CacheableResource::NotModified) => Ok(HeaderMap::new()),
+            Err(why) => Err(call.no_credentials(&why)),
+        }
+    }
+
+    pub(super) async fn send(&self, call: &Call<'_>, request: RequestBuilder) -> Result<Answer> {
+        let mut response = request.send().await.map_err(|why| call.unanswered(why))?;
+        let body = body(call, &mut response).await?;
+        Ok(Answer { status: response.status().as_u16(), headers: std::mem::take(response.headers_mut()), body })
+    }
+}
+
+async fn body(call: &Call<'_>, response: &mut Response) -> Result<Bytes> {
+    let mut whole = Vec::new();
+    while let Some(bytes) = response.chunk().await.map_err(|why| call.unanswered(why))? {
+        if whole.len() + bytes.len() > MOST_ANSWER {
+            return Err(call.nonsense("is longer than any that is documented"));
+        }
+        whole.extend_from_slice(&bytes);
+    }
+    Ok(whole.into())
+}

@@ -1,0 +1,209 @@
+//! Resumable upload sessions: start, bytes, how far they have come, the end. The address of one is a credential.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use domain::UploadUrl;
+use flow::ports::BlobName;
+use flow::{Kind, Result};
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION};
+use serde_json::json;
+
+use super::Storage;
+use super::fault::Call;
+use super::object::{Object, crc_text};
+use super::rest::Answer;
+
+/// Giving back what nobody wants is not worth a longer wait: it ends by itself within a week.
+const CANCEL: Duration = Duration::from_secs(5);
+
+/// What is known of the bytes of a session before they come.
+#[derive(Clone, Copy, Default)]
+pub struct Announced {
+    pub size: Option<u64>,
+    pub crc32c: Option<u32>,
+}
+
+/// How far a session has come.
+#[derive(Debug)]
+pub enum Come {
+    Open(u64),
+    Whole(Object),
+    /// Google has forgotten it: finished long ago, cancelled, or too old.
+    Gone,
+    /// Something else has the name.
+    Taken,
+}
+
+/// Some bytes of an object.
+pub struct Chunk {
+    pub first: u64,
+    pub bytes: Bytes,
+    /// With the last of them: how many there are in all, and their sum.
+    pub end: Option<(u64, u32)>,
+}
+
+impl Storage {
+    /// Makes a session for a name that nothing has; `None`: something has it.
+    pub(super) async fn start_session(
+        &self,
+        call: &Call<'_>,
+        name: &BlobName,
+        announced: Announced,
+    ) -> Result<Option<UploadUrl>> {
+        // A session whose address was lost is nothing: asking again does no harm.
+        self.tries().run(call, || self.ask_for_session(call, name, announced)).await
+    }
+
+    async fn ask_for_session(
+        &self,
+        call: &Call<'_>,
+        name: &BlobName,
+        announced: Announced,
+    ) -> Result<Option<UploadUrl>> {
+        let mut about = json!({ "name": name.as_str(), "contentType": "application/octet-stream" });
+        if let Some(crc32c) = announced.crc32c {
+            about["crc32c"] = json!(crc_text(crc32c));
+        }
+        let mut request = self
+            .http(call)?
+            .post(self.upload_address("resumable", name))
+            .headers(self.authorization(call).await?)
+            .header(CONTENT_TYPE, "application/json; charset=UTF-8")
+            .header("x-upload-content-type", "application/octet-stream")
+            .body(about.to_string());
+        if let Some(size) = announced.size {
+            request = request.header("x-upload-content-length", size);
+        }
+        let answer = self.send(call, request).await?;
+        match answer.status {
+            200 | 201 => {
+                let url = answer.headers.get(LOCATION).and_then(|url| url.to_str().ok());
+                let url = url.filter(|url| url.starts_with("http")).ok_or_else(|| call.nonsense("names no address"))?;
+                Ok(Some(UploadUrl::new(url.to_owned())))
+            }
+            412 => Ok(None),
+            404 => Err(call.no_bucket()),
+            _ => Err(call.refused(&answer.no())),
+        }
+    }
+
+    /// The address for writing an object create-only.
+    pub(super) fn upload_address(&self, kind: &str, name: &BlobName) -> String {
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("uploadType", kind)
+            .append_pair("name", name.as_str())
+            .append_pair("ifGenerationMatch", "0")
+            .finish();
+        format!("{}/upload/storage/v1/b/{}/o?{query}", self.endpoint(), self.bucket())
+    }
+
+    /// How far a session has come. Its address is enough: no credentials go with it.
+    pub(super) async fn ask_session(&self, call: &Call<'_>, url: &UploadUrl, size: Option<u64>) -> Result<Come> {
+        let range = size.map_or_else(|| "bytes */*".to_owned(), |size| format!("bytes */{size}"));
+        let request = self.http(call)?.put(url.expose()).header(CONTENT_RANGE, range).header(CONTENT_LENGTH, 0);
+        come(call, &self.send(call, request).await?)
+    }
+
+    /// Sends a chunk until it is there, whatever breaks on the way: after each break it asks how far the bytes have come.
+    pub(super) async fn send_chunk(&self, call: &Call<'_>, url: &UploadUrl, chunk: &Chunk) -> Result<Come> {
+        let way = Way { at: AtomicU64::new(chunk.first), is_sure: AtomicBool::new(true) };
+        self.tries().run(call, || self.send_rest(call, url, chunk, &way)).await
+    }
+
+    async fn send_rest(&self, call: &Call<'_>, url: &UploadUrl, chunk: &Chunk, way: &Way) -> Result<Come> {
+        let end = chunk.first + chunk.bytes.len() as u64;
+        if !way.is_sure.swap(false, Ordering::Relaxed) {
+            match self.ask_session(call, url, chunk.end.map(|(size, _)| size)).await? {
+                Come::Open(at) => way.goes_on(call, chunk, at)?,
+                over => return Ok(over),
+            }
+        }
+        loop {
+            let at = way.at.load(Ordering::Relaxed);
+            if at == end && chunk.end.is_none() {
+                way.is_sure.store(true, Ordering::Relaxed);
+                return Ok(Come::Open(at));
+            }
+            match self.put(call, url, chunk, at).await? {
+                Come::Open(now) if now > at => way.goes_on(call, chunk, now)?,
+                Come::Open(_) => {
+                    return Err(call.error(Kind::Unavailable).because("none of the bytes were taken"));
+                }
+                over => return Ok(over),
+            }
+        }
+    }
+
+    /// One request with the bytes from `at` on.
+    async fn put(&self, call: &Call<'_>, url: &UploadUrl, chunk: &Chunk, at: u64) -> Result<Come> {
+        let bytes = chunk.bytes.slice(usize::try_from(at - chunk.first).unwrap_or(usize::MAX)..);
+        let size = chunk.end.map_or_else(|| "*".to_owned(), |(size, _)| size.to_string());
+        let range = match (bytes.len() as u64).checked_sub(1) {
+            Some(more) => format!("bytes {at}-{}/{size}", at + more),
+            None => format!("bytes */{size}"),
+        };
+        let mut request =
+            self.http(call)?.put(url.expose()).header(CONTENT_RANGE, range).header(CONTENT_LENGTH, bytes.len());
+        if let Some((_, crc32c)) = chunk.end {
+            // Checked before the object is there.
+            request = request.header("x-goog-hash", format!("crc32c={}", crc_text(crc32c)));
+        }
+        come(call, &self.send(call, request.body(bytes)).await?)
+    }
+
+    /// Ends a session. One that is over already is as good; of one that is finished, the object stays.
+    pub(super) async fn cancel_session(&self, call: &Call<'_>, url: &UploadUrl) -> Result<()> {
+        self.tries().run(call, || self.ask_to_cancel(call, url)).await
+    }
+
+    async fn ask_to_cancel(&self, call: &Call<'_>, url: &UploadUrl) -> Result<()> {
+        let request = self.http(call)?.delete(url.expose()).header(CONTENT_LENGTH, 0);
+        let answer = self.send(call, request).await?;
+        match answer.status {
+            200..300 | 499 => Ok(()),
+            401 | 403 | 408 | 429 | 500.. => Err(call.refused(&answer.no())),
+            // It is over, one way or another.
+            _ => Ok(()),
+        }
+    }
+
+    /// The same without a word when it fails: for those who have nobody to tell.
+    pub(super) async fn give_up_session(&self, url: &UploadUrl, name: &BlobName) {
+        let call = self.call("blobs.abort", name.as_str());
+        let _ = tokio::time::timeout(CANCEL, self.ask_to_cancel(&call, url)).await;
+    }
+}
+
+/// How far the bytes of a chunk are known to have come.
+struct Way {
+    at: AtomicU64,
+    is_sure: AtomicBool,
+}
+
+impl Way {
+    fn goes_on(&self, call: &Call<'_>, chunk: &Chunk, at: u64) -> Result<()> {
+        if at < chunk.first || at > chunk.first + chunk.bytes.len() as u64 {
+            // Bytes that counted do not any more, or there are some that nobody sent: nothing here can mend that.
+            return Err(call.error(Kind::Corrupt).because("the upload session has lost its place"));
+        }
+        self.at.store(at, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+fn come(call: &Call<'_>, answer: &Answer) -> Result<Come> {
+    match answer.status {
+        200 | 201 => {
+            Object::read(&answer.body).map(Come::Whole).ok_or_else(|| call.nonsense("does not describe the object"))
+        }
+        308 => answer.offset().map(Come::Open).ok_or_else(|| call.nonsense("has a range that is none")),
+        404 | 410 => Ok(Come::Gone),
+        412 => Ok(Come::Taken),
+        _ => {
+            let no = answer.no();
+            if no.is_about_sum() { Err(call.refused_sum(&no)) } else { Err(call.refused(&no)) }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The adapters against a stand-in for Cloud Storage: the contracts of their ports, with lost answers, and what the
+//! stand-in can make go wrong.
+
+mod broken;
+mod contract;
+mod direct;
+mod lazy;
+mod listing;
+mod memory;
+mod reading;
+mod refused;
+mod writing;
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use bytes::Bytes;
+use emulators::storage::CloudStorage;
+use flow::ports::{BlobName, Blobs, Stored};
+use futures_util::TryStreamExt;
+use testkit::build::{T0, blob, job_id, uid};
+use testkit::{SeededRandom, TestClock};
+
+use super::*;
+
+const BUCKET: &str = "recordings";
+const MIB: usize = 1024 * 1024;
+
+/// A stand-in, and the adapters over it.
+struct Fixture {
+    cloud: CloudStorage,
+    storage: Arc<Storage>,
+    blobs: GcsBlobs,
+    uploads: GcsUploads,
+    clock: Arc<TestClock>,
+}
+
+fn settings(cloud: &CloudStorage) -> Settings {
+    Settings { endpoint: Some(cloud.endpoint().to_owned()), ..Settings::new(cloud.bucket()) }
+}
+
+/// Pauses cost no time here: nothing but them sleeps on this clock.
+fn storage(settings: Settings) -> (Arc<Storage>, Arc<TestClock>) {
+    let clock = TestClock::automatic(T0);
+    (Arc::new(Storage::new(settings, clock.clone(), Arc::new(SeededRandom::new(1)))), clock)
+}
+
+async fn fixture() -> Fixture {
+    fixture_with(Patience::default()).await
+}
+
+/// One that gives up soon, where a test makes it wait.
+fn impatient() -> Patience {
+    Patience { tries: 3, attempt: Duration::from_millis(200), total: Duration::from_secs(5), ..Patience::default() }
+}
+
+async fn fixture_with(patience: Patience) -> Fixture {
+    let cloud = CloudStorage::start(BUCKET).await;
+    cloud.set_time(UNIX_EPOCH + Duration::from_millis(T0.millis().unsigned_abs()));
+    let (storage, clock) = storage(Settings { patience, ..settings(&cloud) });
+    let (blobs, uploads) = (GcsBlobs::new(storage.clone()), GcsUploads::new(storage.clone()));
+    Fixture { cloud, storage, blobs, uploads, clock }
+}
+
+fn name() -> BlobName {
+    blob(&uid("ann"), job_id(1), 0)
+}
+
+/// Bytes of which no two neighbouring places look alike.
+fn sound(length: usize) -> Vec<u8> {
+    (0..length as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+}
+
+impl Fixture {
+    async fn write(&self, bytes: &[u8]) -> Result<Stored> {
+        let mut writer = self.blobs.create(&name()).await?;
+        for part in bytes.chunks(100_003) {
+            writer.write(Bytes::copy_from_slice(part)).await?;
+        }
+        writer.finish().await
+    }
+
+    async fn read(&self, offset: u64) -> Result<Vec<u8>> {
+        let pieces: Vec<Bytes> = self.blobs.read(&name(), offset).await?.try_collect().await?;
+        Ok(pieces.concat())
+    }
+
+    /// What Cloud Storage has under the name.
+    fn stands(&self) -> Option<Bytes> {
+        self.cloud.bytes(name().as_str())
+    }
+}

@@ -1,0 +1,89 @@
+//! The contracts of the ports: once with a service that works, once with one that fails each kind of request at first.
+
+use std::any::Any;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use emulators::storage::{Fault, Op, elsewhere};
+use flow::ports::Clock;
+use testkit::contract::direct::{Address, Direct, SendsBytes, Sent};
+
+use super::*;
+
+/// The stand-in, or what the environment names.
+async fn stage() -> (Arc<Storage>, Box<dyn Any>) {
+    let Some(elsewhere) = elsewhere().await else {
+        let fixture = fixture().await;
+        return (fixture.storage, Box::new(fixture.cloud));
+    };
+    let settings = Settings {
+        endpoint: Some(elsewhere.endpoint),
+        grpc_endpoint: Some(elsewhere.grpc_endpoint),
+        ..Settings::new(elsewhere.bucket)
+    };
+    let (storage, clock) = storage(settings);
+    #[expect(clippy::disallowed_methods, reason = "another service's objects are as old as its clock says")]
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    clock.set(domain::Timestamp::from_millis(domain::time::millis(now)));
+    assert!(clock.now() > T0 - Duration::from_secs(365 * 86_400));
+    (storage, Box::new(()))
+}
+
+/// A device that sends bytes by plain HTTP, and knows nothing but the address.
+struct Device(reqwest::Client);
+
+#[async_trait]
+impl SendsBytes for Device {
+    async fn put(&self, to: &Address<'_>, first: u64, bytes: &[u8]) -> Sent {
+        let last = first + bytes.len() as u64 - 1;
+        let range = format!("bytes {first}-{last}/{}", to.expected.size);
+        let request = self.0.put(to.url.expose()).header("content-range", range).body(bytes.to_vec());
+        let answer = request.send().await.unwrap();
+        match answer.status().as_u16() {
+            200 | 201 => Sent::Whole,
+            308 => {
+                let range = answer.headers().get("range").map(|range| range.to_str().unwrap().to_owned());
+                Sent::More(range.map_or(0, |range| range.strip_prefix("bytes=0-").unwrap().parse::<u64>().unwrap() + 1))
+            }
+            _ => Sent::Refused,
+        }
+    }
+}
+
+fn direct((storage, kept): (Arc<Storage>, Box<dyn Any>)) -> (Arc<Direct>, Box<dyn Any>) {
+    let client = reqwest::Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap();
+    let direct = Direct {
+        uploads: Arc::new(GcsUploads::new(storage.clone())),
+        blobs: Arc::new(GcsBlobs::new(storage)),
+        device: Arc::new(Device(client)),
+    };
+    (Arc::new(direct), kept)
+}
+
+fn blobs((storage, kept): (Arc<Storage>, Box<dyn Any>)) -> (Arc<GcsBlobs>, Box<dyn Any>) {
+    (Arc::new(GcsBlobs::new(storage)), kept)
+}
+
+testkit::blobs_contract!(async || blobs(stage().await));
+testkit::direct_contract!(async || direct(stage().await));
+
+/// The first requests of each kind go wrong: one is refused, one is done and its answer lost. A device's own requests are
+/// not ours to repeat, so those of upload sessions are let through there.
+async fn shaky(ours: &[Op]) -> (Arc<Storage>, Box<dyn Any>) {
+    let fixture = fixture().await;
+    for op in ours {
+        fixture.cloud.order(*op, Fault::LoseAnswer, 1);
+        fixture.cloud.order(*op, Fault::Status(503), 1);
+    }
+    (fixture.storage, Box::new(fixture.cloud))
+}
+
+mod shaky_service {
+    use super::*;
+
+    testkit::blobs_contract!(async || {
+        let all = [Op::Insert, Op::Start, Op::Chunk, Op::Query, Op::Cancel, Op::Read, Op::Get, Op::Delete, Op::List];
+        blobs(shaky(&all).await)
+    });
+    testkit::direct_contract!(async || direct(shaky(&[Op::Start, Op::Query, Op::Cancel, Op::Read, Op::Get]).await));
+}

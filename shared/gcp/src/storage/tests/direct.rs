@@ -1,0 +1,86 @@
+//! Upload sessions: what Google is asked, and what is never shown.
+
+use emulators::storage::{Fault, Op};
+use flow::Kind;
+use flow::ports::{Expected, Progress, Uploads as _};
+use google_cloud_auth::credentials::{CacheableResource, CredentialsProvider, EntityTag};
+use google_cloud_auth::errors::CredentialsError;
+use http::{Extensions, HeaderMap};
+
+use super::*;
+
+fn expected() -> Expected {
+    Expected { size: 5, crc32c: Some(crc32c::crc32c(b"sound")) }
+}
+
+#[derive(Debug)]
+struct Token;
+
+impl CredentialsProvider for Token {
+    async fn headers(&self, _: Extensions) -> std::result::Result<CacheableResource<HeaderMap>, CredentialsError> {
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", "Bearer secret".parse().unwrap());
+        Ok(CacheableResource::New { entity_tag: EntityTag::new(), data: headers })
+    }
+
+    async fn universe_domain(&self) -> Option<String> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn only_the_start_carries_credentials() {
+    let at = fixture().await;
+    let storage = Storage::new(settings(&at.cloud), at.clock.clone(), Arc::new(SeededRandom::new(1)));
+    let uploads = GcsUploads::new(Arc::new(storage.with_credentials(Token.into())));
+    let url = uploads.start(&name(), expected()).await.unwrap();
+    assert_eq!(uploads.progress(&name(), &url, expected()).await.unwrap(), Progress::Open { offset: 0 });
+    uploads.abandon(&name(), Some(&url)).await.unwrap();
+    let seen: Vec<_> = at.cloud.seen().into_iter().map(|seen| (seen.op, seen.authorized)).collect();
+    assert_eq!(seen, [(Op::Start, true), (Op::Query, false), (Op::Cancel, false)]);
+}
+
+#[tokio::test]
+async fn a_session_that_google_forgot_is_known_by_its_blob() {
+    let at = fixture().await;
+    let url = at.uploads.start(&name(), expected()).await.unwrap();
+    at.cloud.order(Op::Query, Fault::Status(410), 3);
+    assert_eq!(at.uploads.progress(&name(), &url, expected()).await.unwrap(), Progress::Gone);
+    at.cloud.put(name().as_str(), &b"noise"[..]);
+    assert_eq!(at.uploads.progress(&name(), &url, expected()).await.unwrap(), Progress::Gone);
+    at.blobs.delete(&name()).await.unwrap();
+    at.cloud.put(name().as_str(), &b"sound"[..]);
+    let whole = Progress::Whole { size: 5, crc32c: crc32c::crc32c(b"sound") };
+    assert_eq!(at.uploads.progress(&name(), &url, expected()).await.unwrap(), whole);
+}
+
+#[tokio::test]
+async fn the_address_is_in_no_error() {
+    let at = fixture_with(impatient()).await;
+    let url = at.uploads.start(&name(), expected()).await.unwrap();
+    for fault in [Fault::Cut, Fault::Status(503), Fault::Stall] {
+        at.cloud.order(Op::Query, fault, 3);
+        at.cloud.order(Op::Cancel, fault, 3);
+        let asked = at.uploads.progress(&name(), &url, expected()).await.unwrap_err();
+        let abandoned = at.uploads.abandon(&name(), Some(&url)).await.unwrap_err();
+        for error in [asked, abandoned] {
+            assert!(error.may_pass(), "{error}");
+            assert!(!format!("{error} {error:?}").contains("upload_id"), "{error:?}");
+        }
+    }
+    let Fixture { cloud, uploads, .. } = at;
+    drop(cloud);
+    let error = uploads.progress(&name(), &url, expected()).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Unavailable);
+    assert!(!format!("{error} {error:?}").contains("upload_id"), "{error:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_listed_and_nobody_is_asked() {
+    let at = fixture().await;
+    at.uploads.start(&name(), expected()).await.unwrap();
+    assert_eq!(at.uploads.list(None, 10).await.unwrap(), []);
+    at.uploads.room().await.unwrap();
+    at.uploads.abandon(&name(), None).await.unwrap();
+    assert_eq!(at.cloud.seen().len(), 1);
+}

@@ -1,0 +1,94 @@
+//! How often and how long something is tried: a bound on both, with jitter between.
+
+use std::time::Duration;
+
+use flow::ports::{Clock, Random};
+use flow::{Error, Kind, Result};
+
+use super::fault::Call;
+
+#[derive(Clone, Debug)]
+pub struct Patience {
+    /// How often one thing is asked for.
+    pub tries: u32,
+    /// How long one try may take: a request with its answer, or the next bytes of a read.
+    pub attempt: Duration,
+    /// How long all of them may take together, pauses included.
+    pub total: Duration,
+    /// The pause before the second try; it doubles with each.
+    pub first_pause: Duration,
+    pub longest_pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            tries: 5,
+            // A chunk is 1 MiB: slower than this is a connection that is as good as dead.
+            attempt: Duration::from_secs(20),
+            total: Duration::from_secs(60),
+            // Google asks for an exponential back-off that starts near a second; most 503 are over sooner.
+            first_pause: Duration::from_millis(250),
+            longest_pause: Duration::from_secs(8),
+        }
+    }
+}
+
+pub struct Tries<'a> {
+    pub patience: &'a Patience,
+    pub clock: &'a dyn Clock,
+    pub random: &'a dyn Random,
+}
+
+impl Tries<'_> {
+    /// Tries until it works, cannot work, or has been tried enough. When one try may have acted, and none after it could
+    /// say, the outcome is unknown.
+    pub async fn run<T, F>(&self, call: &Call<'_>, mut attempt: impl FnMut() -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let all = async {
+            let (mut tried, mut unsure) = (0, false);
+            loop {
+                tried += 1;
+                let error = match self.once(call, attempt()).await {
+                    Ok(done) => return Ok(done),
+                    Err(error) => error,
+                };
+                unsure |= error.kind == Kind::Unknown;
+                match self.pause(tried, &error) {
+                    Some(pause) => self.clock.sleep(pause).await,
+                    None => return Err(as_sure_as_can_be(error, unsure)),
+                }
+            }
+        };
+        let late = || call.late(self.patience.total);
+        tokio::time::timeout(self.patience.total, Box::pin(all)).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// One try, within its time.
+    pub async fn once<T>(&self, call: &Call<'_>, attempt: impl Future<Output = Result<T>>) -> Result<T> {
+        let late = || call.late(self.patience.attempt);
+        tokio::time::timeout(self.patience.attempt, attempt).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// How long to wait before the next try; `None`: there is none.
+    pub fn pause(&self, tried: u32, error: &Error) -> Option<Duration> {
+        let patience = self.patience;
+        let wish = error.retry_after.unwrap_or_default();
+        if !error.may_pass() || tried >= patience.tries || wish > patience.longest_pause {
+            return None;
+        }
+        let doubled = patience.first_pause.saturating_mul(1 << tried.saturating_sub(1).min(16));
+        // Between half of it and all of it: those who failed together do not come back together.
+        let jitter = 0.5 + self.random.unit() / 2.0;
+        Some(doubled.min(patience.longest_pause).mul_f64(jitter).max(wish))
+    }
+}
+
+fn as_sure_as_can_be(mut error: Error, unsure: bool) -> Error {
+    if unsure && !matches!(error.kind, Kind::Conflict | Kind::Corrupt) {
+        error.kind = Kind::Unknown;
+    }
+    error
+}

@@ -1,0 +1,76 @@
+//! The port `Uploads`: sessions whose bytes go straight from the device to Google.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::UploadUrl;
+use flow::ports::{BlobName, Expected, Progress, Uploads};
+use flow::{Kind, Result};
+
+use super::Storage;
+use super::fault::Call;
+use super::session::{Announced, Come};
+
+pub struct GcsUploads {
+    storage: Arc<Storage>,
+}
+
+impl GcsUploads {
+    pub fn new(storage: Arc<Storage>) -> Self {
+        Self { storage }
+    }
+
+    /// What the name says when the session says nothing any more: Google forgets sessions, and objects stay.
+    async fn by_name(&self, call: &Call<'_>, name: &BlobName, expected: Expected) -> Result<Progress> {
+        let found = self.storage.object(call, name).await?;
+        let Some((size, crc32c)) = found.and_then(|object| Some((object.size, object.crc32c?))) else {
+            return Ok(Progress::Gone);
+        };
+        let is_it = size == expected.size && expected.crc32c.is_none_or(|sum| sum == crc32c);
+        Ok(if is_it { Progress::Whole { size, crc32c } } else { Progress::Gone })
+    }
+}
+
+#[async_trait]
+impl Uploads for GcsUploads {
+    /// Google checks size and sum itself, before the object is there.
+    async fn start(&self, name: &BlobName, expected: Expected) -> Result<UploadUrl> {
+        let call = self.storage.call("uploads.start", name.as_str());
+        let announced = Announced { size: Some(expected.size), crc32c: expected.crc32c };
+        let started = self.storage.start_session(&call, name, announced).await?;
+        started.ok_or_else(|| call.error(Kind::Conflict))
+    }
+
+    async fn progress(&self, name: &BlobName, url: &UploadUrl, expected: Expected) -> Result<Progress> {
+        let call = self.storage.call("uploads.progress", name.as_str());
+        let ask = || self.storage.ask_session(&call, url, Some(expected.size));
+        match self.storage.tries().run(&call, ask).await {
+            Ok(Come::Open(offset)) => Ok(Progress::Open { offset }),
+            Ok(Come::Whole(object)) => match object.crc32c {
+                Some(crc32c) => Ok(Progress::Whole { size: object.size, crc32c }),
+                None => Err(call.nonsense("names no sum of the object")),
+            },
+            Ok(Come::Gone | Come::Taken) => self.by_name(&call, name, expected).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn abandon(&self, name: &BlobName, url: Option<&UploadUrl>) -> Result<()> {
+        let Some(url) = url else {
+            // Nobody has the address: it ends by itself, a week after it began.
+            return Ok(());
+        };
+        let call = self.storage.call("uploads.abandon", name.as_str()).writing();
+        self.storage.cancel_session(&call, url).await
+    }
+
+    /// Unfinished sessions end by themselves, and cost nothing until then.
+    async fn list(&self, _: Option<&BlobName>, _: usize) -> Result<Vec<(BlobName, Duration)>> {
+        Ok(Vec::new())
+    }
+
+    async fn room(&self) -> Result<()> {
+        Ok(())
+    }
+}

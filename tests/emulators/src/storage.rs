@@ -1,0 +1,164 @@
+//! A stand-in for Google Cloud Storage: JSON REST and gRPC on one loopback port, held to Google's published protocol, with
+//! faults that a test orders.
+//!
+//! No registry carries Google's own testbench. Where somebody has it running, `STORAGE_EMULATOR_HOST` and
+//! `STORAGE_EMULATOR_GRPC_HOST` point the contract suites at it (see [`elsewhere`]).
+
+mod answer;
+mod arriving;
+mod call;
+mod elsewhere;
+mod fault;
+mod grpc;
+mod media;
+mod multipart;
+mod rest;
+mod resumable;
+mod serve;
+mod shelf;
+
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use call::Op;
+pub use elsewhere::{Elsewhere, elsewhere};
+pub use fault::Fault;
+pub use shelf::Session;
+
+use fault::Orders;
+use shelf::Shelf;
+
+/// The stand-in while it runs; dropped, it is gone with all it holds.
+pub struct CloudStorage {
+    endpoint: String,
+    bucket: String,
+    world: Arc<World>,
+    serving: JoinHandle<()>,
+}
+
+/// What the requests share.
+struct World {
+    shelf: Shelf,
+    orders: Orders,
+    seen: Mutex<Vec<Seen>>,
+    /// What was done, and answered unless a fault forbade it.
+    answered: watch::Sender<Vec<Op>>,
+}
+
+/// A request that came: what it was, and what it carried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub op: Op,
+    pub authorized: bool,
+}
+
+impl CloudStorage {
+    /// Starts on a free port, with this one bucket.
+    pub async fn start(bucket: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let world = Arc::new(World {
+            shelf: Shelf::new(&endpoint),
+            orders: Orders::default(),
+            seen: Mutex::default(),
+            answered: watch::Sender::new(Vec::new()),
+        });
+        world.shelf.create_bucket(bucket);
+        let serving = tokio::spawn(serve::serve(listener, world.clone()));
+        Self { endpoint, bucket: bucket.to_owned(), world, serving }
+    }
+
+    /// For JSON REST and gRPC alike.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// The next `times` requests of this kind go wrong in this way. Several orders for one kind are served in turn.
+    pub fn order(&self, op: Op, fault: Fault, times: usize) {
+        self.world.orders.place(op, fault, times);
+    }
+
+    /// How many of the ordered faults have not struck yet.
+    pub fn pending_faults(&self) -> usize {
+        self.world.orders.pending()
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn heal(&self) {
+        self.world.orders.clear();
+    }
+
+    /// Returns when so many requests of this kind have been answered.
+    pub async fn until_answered(&self, op: Op, count: usize) {
+        let mut answered = self.world.answered.subscribe();
+        answered.wait_for(|all| all.iter().filter(|one| **one == op).count() >= count).await.unwrap();
+    }
+
+    /// Returns when a request was caught by [`Fault::Stall`].
+    pub async fn until_stalled(&self) {
+        self.world.orders.until_stalled().await;
+    }
+
+    /// The names of the objects, in order.
+    pub fn names(&self) -> Vec<String> {
+        self.world.shelf.names(&self.bucket)
+    }
+
+    pub fn bytes(&self, name: &str) -> Option<Bytes> {
+        self.world.shelf.bytes(&self.bucket, name)
+    }
+
+    /// A value of an object's own metadata.
+    pub fn metadata(&self, name: &str, key: &str) -> Option<String> {
+        self.world.shelf.object(&self.bucket, name)?.metadata.get(key).cloned()
+    }
+
+    /// Puts an object there, as somebody else would.
+    pub fn put(&self, name: &str, bytes: impl Into<Bytes>) {
+        self.world.shelf.put(&self.bucket, name, bytes.into());
+    }
+
+    /// Upload sessions that are neither finished nor cancelled.
+    pub fn sessions(&self) -> Vec<Session> {
+        self.world.shelf.sessions()
+    }
+
+    /// From now on bytes are counted and summed, and thrown away: the stand-in's memory is not measured with the
+    /// adapter's.
+    pub fn keep_no_bytes(&self) {
+        self.world.shelf.keep_no_bytes();
+    }
+
+    /// What objects written from now on say of their age.
+    pub fn set_time(&self, now: SystemTime) {
+        self.world.shelf.set_time(now);
+    }
+
+    /// Every request since the start.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.world.seen.lock().unwrap().clone()
+    }
+
+    /// How many requests of this kind came.
+    pub fn count(&self, op: Op) -> usize {
+        self.seen().iter().filter(|seen| seen.op == op).count()
+    }
+}
+
+impl Drop for CloudStorage {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! Upload sessions: bytes with `Content-Range`, how far they have come, the end of one.
+
+use http::header::{CONTENT_RANGE, RANGE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+
+use super::World;
+use super::answer::{self, Body, Refusal, hash_header};
+use super::arriving::Arriving;
+use super::call::Call;
+use super::fault::Fault;
+use super::shelf::{MOST_OBJECT, UploadState};
+
+/// What is not the end of an object comes in multiples of it, and only multiples of it are kept when a request breaks off.
+pub const QUANTUM: u64 = 256 * 1024;
+
+type Answer = Result<Response<Body>, Refusal>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Range {
+    /// `bytes */N` or `bytes */*`.
+    Ask { total: Option<u64> },
+    /// `bytes A-B/N`, `bytes A-B/*` or `bytes A-*/*`, which goes to the end; no range at all is `A` = 0 and to the end.
+    Bytes { first: u64, last: Option<u64>, total: Option<u64> },
+}
+
+fn range(headers: &HeaderMap) -> Option<Range> {
+    let Some(text) = headers.get(CONTENT_RANGE) else {
+        return Some(Range::Bytes { first: 0, last: None, total: None });
+    };
+    let (bytes, total) = text.to_str().ok()?.strip_prefix("bytes ")?.split_once('/')?;
+    let total = if total == "*" { None } else { Some(total.parse().ok()?) };
+    if bytes == "*" {
+        return Some(Range::Ask { total });
+    }
+    let (first, last) = bytes.split_once('-')?;
+    let (first, last) = (first.parse().ok()?, if last == "*" { None } else { Some(last.parse().ok()?) });
+    let fits = last.is_none_or(|last: u64| first <= last && total.is_none_or(|total| last < total));
+    fits.then_some(Range::Bytes { first, last, total })
+}
+
+pub async fn put(world: &World, call: &Call, headers: &HeaderMap, body: &mut Arriving, fault: Option<Fault>) -> Answer {
+    let id = call.get("upload_id").unwrap_or("");
+    let upload = world.shelf.upload(id)?;
+    if let UploadState::Finished(object) = &upload.state {
+        body.drain().await;
+        return Ok(answer::json(&object.json()));
+    }
+    let range = range(headers).ok_or_else(|| Refusal::invalid("Failed to parse Content-Range header."))?;
+    let sum = hash_header(headers);
+    let spoil = fault == Some(Fault::StoreWrong);
+    match range {
+        Range::Ask { total } => {
+            body.drain().await;
+            let end = total.or(upload.announced);
+            if end == Some(upload.content.size) { finish(world, id, sum, spoil) } else { Ok(open(upload.content.size)) }
+        }
+        Range::Bytes { first, last, total } => {
+            if let (Some(announced), Some(total)) = (upload.announced, total)
+                && announced != total
+            {
+                return Err(Refusal::invalid("Content-Range does not match X-Upload-Content-Length."));
+            }
+            let end = total.or(upload.announced);
+            let took = take(world, id, body, Span { first, last, end }).await?;
+            let has = world.shelf.upload(id)?.content.size;
+            let is_end = match (took, end) {
+                (Took::Broken, _) => return Err(Refusal::ordered(503, None)),
+                (Took::All, Some(end)) => has == end,
+                (Took::All, None) => last.is_none(),
+            };
+            match end {
+                _ if is_end => finish(world, id, sum, spoil),
+                Some(end) if has > end => Err(Refusal::invalid("more bytes came than were announced")),
+                _ => Ok(open(has)),
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Took {
+    All,
+    Broken,
+}
+
+/// Which bytes a request says it has, and where the object ends, as far as that is known.
+#[derive(Clone, Copy)]
+struct Span {
+    first: u64,
+    last: Option<u64>,
+    end: Option<u64>,
+}
+
+/// Takes the bytes of one request. Those that are there already are read over.
+async fn take(world: &World, id: &str, body: &mut Arriving, span: Span) -> Result<Took, Refusal> {
+    let Span { first, last, end } = span;
+    let before = world.shelf.upload(id)?.content;
+    if first > before.size {
+        body.drain().await;
+        return Err(Refusal::invalid(format!(
+            "Invalid request. According to the Content-Range header, the upload offset is {first} byte(s), which exceeds \
+             already uploaded size of {} byte(s).",
+            before.size
+        )));
+    }
+    let (mut skip, mut came) = (before.size - first, 0);
+    // Bytes count when a quantum of them is whole, or when the request has ended well.
+    let mut waiting: Vec<u8> = Vec::new();
+    while let Some(mut bytes) = body.next().await {
+        came += bytes.len() as u64;
+        if last.is_some_and(|last| came > last - first + 1) || first + came > MOST_OBJECT {
+            world.shelf.restore(id, before);
+            body.drain().await;
+            return Err(Refusal::invalid("the body is longer than its range"));
+        }
+        let skipped = skip.min(bytes.len() as u64);
+        skip -= skipped;
+        waiting.extend_from_slice(&bytes.split_off(skipped as usize));
+        while waiting.len() as u64 >= QUANTUM {
+            let rest = waiting.split_off(QUANTUM as usize);
+            world.shelf.append(id, &std::mem::replace(&mut waiting, rest));
+        }
+    }
+    let is_whole = !body.is_broken() && last.is_none_or(|last| came == last - first + 1);
+    if !is_whole {
+        return Ok(Took::Broken);
+    }
+    let ends_here = last.is_none() || end == Some(first + came);
+    if !came.is_multiple_of(QUANTUM) && !ends_here {
+        world.shelf.restore(id, before);
+        return Err(Refusal::invalid(format!(
+            "Invalid request. There were {came} byte(s) in the request body. There should have been a multiple of {QUANTUM}."
+        )));
+    }
+    world.shelf.append(id, &waiting);
+    Ok(Took::All)
+}
+
+fn finish(world: &World, id: &str, crc32c: Option<u32>, spoil: bool) -> Answer {
+    Ok(answer::json(&world.shelf.finish(id, crc32c, spoil)?.json()))
+}
+
+/// More is to come.
+fn open(received: u64) -> Response<Body> {
+    let mut response = answer::empty(StatusCode::PERMANENT_REDIRECT);
+    if let Some(last) = received.checked_sub(1)
+        && let Ok(range) = HeaderValue::from_str(&format!("bytes=0-{last}"))
+    {
+        response.headers_mut().insert(RANGE, range);
+    }
+    response
+}
+
+pub fn cancel(world: &World, call: &Call) -> Answer {
+    let id = call.get("upload_id").unwrap_or("");
+    world.shelf.upload(id)?;
+    world.shelf.cancel(id);
+    // "Client closed request": what Google says when a session was cancelled.
+    StatusCode::from_u16(499).map(answer::empty).map_err(|_| Refusal::invalid("499"))
+}

@@ -1,0 +1,100 @@
+//! Takes connections, tells JSON REST from gRPC, and lets faults strike.
+
+use std::sync::Arc;
+
+use http::header::AUTHORIZATION;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::answer::{Body, Refusal};
+use super::arriving::Arriving;
+use super::call::Call;
+use super::fault::Fault;
+use super::{Seen, World, grpc, rest};
+
+/// The connection is to end without an answer.
+#[derive(Debug)]
+pub struct Cut;
+
+impl std::fmt::Display for Cut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ordered by the test")
+    }
+}
+
+impl std::error::Error for Cut {}
+
+pub async fn serve(listener: TcpListener, world: Arc<World>) {
+    // Dropped with this task, so that nobody talks to a stand-in that is gone.
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { return };
+        let world = world.clone();
+        connections.spawn(async move {
+            let service = service_fn(move |request| answer(world.clone(), request));
+            let server = auto::Builder::new(TokioExecutor::new());
+            // A client that goes away, or a cut that was ordered: both are part of the game.
+            let _ = server.serve_connection(TokioIo::new(stream), service).await;
+        });
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+    let (head, body) = request.into_parts();
+    let authorized = head.headers.contains_key(AUTHORIZATION);
+    let is_grpc = grpc::is_grpc(&head.headers);
+    let call = if is_grpc { None } else { Call::of(&head.method, &head.uri, &head.headers) };
+    let op = if is_grpc { grpc::op(head.uri.path()) } else { call.as_ref().map(|call| call.op) };
+    let Some(op) = op else {
+        let told = Refusal::invalid(format!("the stand-in does not know {} {}", head.method, head.uri.path()));
+        return Ok(if is_grpc { grpc::refuse(&told) } else { told.response() });
+    };
+    world.seen.lock().unwrap().push(Seen { op, authorized });
+    let fault = world.orders.take(op);
+    let mut body = Arriving::new(body, break_after(fault));
+    let refuse = |refusal: &Refusal| if is_grpc { grpc::refuse(refusal) } else { refusal.response() };
+    match fault {
+        Some(Fault::Status(status)) => {
+            body.drain().await;
+            return Ok(refuse(&Refusal::ordered(status, None)));
+        }
+        Some(Fault::RetryAfter(status, seconds)) => {
+            body.drain().await;
+            return Ok(refuse(&Refusal::ordered(status, Some(seconds))));
+        }
+        Some(Fault::Cut) => return Err(Cut),
+        Some(Fault::Stall) => world.orders.stall().await,
+        _ => {}
+    }
+    let acted = match &call {
+        Some(call) => rest::act(&world, call, &head.headers, &mut body, fault).await.unwrap_or_else(|why| why.response()),
+        None => grpc::act(&world, op, &mut body).await.unwrap_or_else(|why| grpc::refuse(&why)),
+    };
+    world.answered.send_modify(|all| all.push(op));
+    match fault {
+        Some(Fault::LoseAnswer | Fault::CutAfter(_)) => Err(Cut),
+        Some(Fault::StatusAfter(_, status)) => {
+            body.drain().await;
+            Ok(refuse(&Refusal::ordered(status, None)))
+        }
+        _ => {
+            // An early answer is read only by a client that was let finish.
+            body.drain().await;
+            Ok(acted)
+        }
+    }
+}
+
+fn break_after(fault: Option<Fault>) -> Option<u64> {
+    match fault {
+        Some(Fault::StatusAfter(bytes, _) | Fault::CutAfter(bytes)) => Some(bytes),
+        _ => None,
+    }
+}
+
