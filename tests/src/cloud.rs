@@ -29,7 +29,8 @@ pub struct Cloud {
     pub process_url: Balancer,
     pub project: String,
     firestore: &'static Firestore,
-    keys: KeyServer,
+    /// Of Firebase, and of Google: the latter also has those that the queue signs with.
+    keys: [KeyServer; 2],
     key: &'static SigningKey,
     more: Vec<(String, String)>,
 }
@@ -40,12 +41,15 @@ impl Cloud {
         let firestore = firestore()?;
         let project = firestore.fresh_project();
         let key = google();
+        let tasks = Tasks::start_for(&format!("projects/{project}/locations/{LOCATION}/queues/afterword")).await;
+        let keys = [KeyServer::start(&[key]).await, KeyServer::start(&[key]).await];
+        keys[1].publish_as([tasks.keys().await, vec![key.public()]].concat());
         Ok(Self {
             storage: CloudStorage::start(BUCKET).await,
-            tasks: Tasks::start_for(&format!("projects/{project}/locations/{LOCATION}/queues/afterword")).await,
+            tasks,
             fcm: Fcm::start_for(&project, EMULATED_TOKEN).await,
             process_url: Balancer::start().await,
-            keys: KeyServer::start(&[key]).await,
+            keys,
             project,
             firestore,
             key,
@@ -73,14 +77,14 @@ impl Cloud {
             ("AFTERWORD_CLOUD_TASK_SERVICE_ACCOUNT", ACCOUNT),
             ("AFTERWORD_CLOUD_TASK_AUDIENCE", AUDIENCE),
             ("AFTERWORD_CLOUD_FCM_URL", self.fcm.url.as_str()),
-            ("AFTERWORD_CLOUD_FIREBASE_KEYS_URL", self.keys.url.as_str()),
+            ("AFTERWORD_CLOUD_FIREBASE_KEYS_URL", self.keys[0].url.as_str()),
+            ("AFTERWORD_CLOUD_GOOGLE_KEYS_URL", self.keys[1].url.as_str()),
             ("AFTERWORD_TASKS_SECRET", SECRET),
             ("AFTERWORD_LOG_LEVEL", "info,flow=debug"),
             ("AFTERWORD_LOG_FORMAT", "json"),
         ];
-        let keys = ("AFTERWORD_CLOUD_GOOGLE_KEYS_URL".to_owned(), self.tasks.keys_url());
         let settings = settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-        settings.chain([keys]).chain(self.more.iter().cloned()).collect()
+        settings.chain(self.more.iter().cloned()).collect()
     }
 
     pub async fn upload(&self) -> Function {
@@ -110,11 +114,25 @@ impl Cloud {
         Client::new(&upload.url, &token)
     }
 
+    /// As Google signs it for the account of the queue and the scheduler.
+    fn account_token(&self) -> String {
+        let now = now_secs();
+        self.key.sign(&json!({
+            "iss": "https://accounts.google.com",
+            "aud": AUDIENCE,
+            "sub": "1234567890",
+            "email": ACCOUNT,
+            "email_verified": true,
+            "iat": now - 60,
+            "exp": now + 3600,
+        }))
+    }
+
     /// The scheduled repair, asked of a process function.
     pub async fn sweep(&self, function: &Function) -> serde_json::Value {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let request = client.post(format!("{}/v2/sync/sweep", function.url)).header("x-task-secret", SECRET);
-        let answer = request.bearer_auth(self.tasks.token(ACCOUNT, AUDIENCE).await).send().await.unwrap();
+        let answer = request.bearer_auth(self.account_token()).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
         answer.json().await.unwrap()
     }

@@ -31,8 +31,10 @@ pub struct Fcm {
     server: JoinHandle<()>,
 }
 
-#[derive(Default)]
 struct Inner {
+    /// Of whom messages are taken, and what the sender has to show.
+    project: String,
+    access_token: String,
     requests: Vec<Value>,
     wrong: Vec<String>,
     orders: VecDeque<Answer>,
@@ -41,7 +43,18 @@ struct Inner {
 
 impl Fcm {
     pub async fn start() -> Self {
-        let state = Arc::new(Mutex::new(Inner::default()));
+        Self::start_for(PROJECT, ACCESS_TOKEN).await
+    }
+
+    pub async fn start_for(project: &str, access_token: &str) -> Self {
+        let state = Arc::new(Mutex::new(Inner {
+            project: project.to_owned(),
+            access_token: access_token.to_owned(),
+            requests: Vec::new(),
+            wrong: Vec::new(),
+            orders: VecDeque::new(),
+            tokens: HashMap::new(),
+        }));
         let (listener, address) = listen().await;
         let routes = Router::new().fallback(receive).with_state(state.clone());
         let server = tokio::spawn(async { axum::serve(listener, routes).await.unwrap() });
@@ -83,15 +96,15 @@ impl Inner {
     fn judge(&mut self, method: &Method, uri: &Uri, headers: &HeaderMap, body: &str) -> Answer {
         let request: Value = serde_json::from_str(body).unwrap_or(Value::Null);
         let token = request["message"]["token"].as_str().unwrap_or_default().to_owned();
-        let checked = check::head(method, uri, headers).and_then(|()| check::body(body));
+        let checked = check::head(method, uri, headers, &self.project, &self.access_token).and_then(|()| check::body(body));
         self.requests.push(request);
         if let Err(refusal) = checked {
             self.wrong.push(refusal.why.clone());
             return Answer::refused(refusal.status, "INVALID_ARGUMENT", "INVALID_ARGUMENT", &refusal.why);
         }
         let ordered = self.tokens.get(&token).cloned().or_else(|| self.orders.pop_front());
-        let number = self.requests.len();
-        ordered.unwrap_or_else(|| Answer::json(200, &json!({"name": format!("projects/{PROJECT}/messages/{number}")})))
+        let name = format!("projects/{}/messages/{}", self.project, self.requests.len());
+        ordered.unwrap_or_else(|| Answer::json(200, &json!({"name": name})))
     }
 }
 

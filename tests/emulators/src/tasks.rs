@@ -37,8 +37,17 @@ impl Tasks {
     }
 
     pub async fn start_as(issuer: &str) -> Self {
+        Self::start_with(issuer, QUEUE).await
+    }
+
+    /// With another queue, by its full name.
+    pub async fn start_for(queue: &str) -> Self {
+        Self::start_with(ISSUER, queue).await
+    }
+
+    async fn start_with(issuer: &str, queue: &str) -> Self {
         let (listener, address) = listen().await;
-        let serve = cloud_tasks_emulator::serve(listener, issuer.to_owned(), vec![QUEUE.to_owned()]);
+        let serve = cloud_tasks_emulator::serve(listener, issuer.to_owned(), vec![queue.to_owned()]);
         let emulator = tokio::spawn(async { serve.await.unwrap() });
         let client = reqwest::Client::new();
         let translator = Translator { emulator: format!("http://{address}"), client: client.clone() };
@@ -55,6 +64,12 @@ impl Tasks {
     /// The keys of the tokens that deliveries carry.
     pub fn keys_url(&self) -> String {
         format!("{}/jwks", self.endpoint)
+    }
+
+    /// Those keys, as they are published.
+    pub async fn keys(&self) -> Vec<Value> {
+        let set: Value = self.client.get(self.keys_url()).send().await.unwrap().json().await.unwrap();
+        set["keys"].as_array().unwrap().clone()
     }
 
     /// From now on tasks come only by [`run`](Self::run).

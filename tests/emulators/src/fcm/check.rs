@@ -7,8 +7,6 @@ use http::{HeaderMap, Method, Uri};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{ACCESS_TOKEN, PROJECT};
-
 /// What FCM takes as data, keys and values together.
 const MAX_DATA_BYTES: usize = 4096;
 
@@ -21,13 +19,19 @@ fn refuse(status: u16, why: impl Into<String>) -> Result<(), Refusal> {
     Err(Refusal { status, why: why.into() })
 }
 
-pub fn head(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
-    let path = format!("/v1/projects/{PROJECT}/messages:send");
+pub fn head(
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    project: &str,
+    access_token: &str,
+) -> Result<(), Refusal> {
+    let path = format!("/v1/projects/{project}/messages:send");
     if method != Method::POST || uri.path() != path || uri.query().is_some() {
         return refuse(404, format!("{method} {uri} is no address of this service"));
     }
     let bearer = headers.get_all(AUTHORIZATION).iter().map(|value| value.to_str().unwrap_or_default());
-    if bearer.collect::<Vec<_>>() != [format!("Bearer {ACCESS_TOKEN}")] {
+    if bearer.collect::<Vec<_>>() != [format!("Bearer {access_token}")] {
         return refuse(401, "the access token is not the one of this test");
     }
     match headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) {
