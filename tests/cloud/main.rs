@@ -4,4 +4,5 @@
 #![allow(clippy::unwrap_used, reason = "a panic is the message of a test")]
 
 mod journey;
+mod lambda;
 mod starts;

@@ -102,6 +102,10 @@ impl Cloud {
 
     /// A user of the project, signed in an hour ago.
     pub fn client(&self, upload: &Function, uid: &str) -> Client {
+        self.client_at(&upload.url, uid)
+    }
+
+    pub fn client_at(&self, url: &str, uid: &str) -> Client {
         let now = now_secs();
         let token = self.key.sign(&json!({
             "iss": format!("https://securetoken.google.com/{}", self.project),
@@ -111,7 +115,7 @@ impl Cloud {
             "iat": now - 60,
             "exp": now + 3600,
         }));
-        Client::new(&upload.url, &token)
+        Client::new(url, &token)
     }
 
     /// As Google signs it for the account of the queue and the scheduler.

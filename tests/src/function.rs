@@ -30,6 +30,7 @@ impl Function {
             log.lines().into_iter().find(|line| line.field("message") == "ready for requests")
         })
         .await;
+        // On Lambda there is none.
         let port = ready.field("address").rsplit(':').next().unwrap().to_owned();
         Self { child, log, url: format!("http://127.0.0.1:{port}") }
     }

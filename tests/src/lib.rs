@@ -10,6 +10,7 @@ pub mod events;
 pub mod figures;
 pub mod folder;
 pub mod function;
+pub mod lambda;
 pub mod log;
 pub mod older_client;
 pub mod program;

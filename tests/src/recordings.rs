@@ -5,6 +5,8 @@ use reqwest::header::{HeaderMap, HeaderValue};
 
 const CLIP: &[u8] = include_bytes!("../fixtures/speech/audio_ss0880_pcm16_16000_1_fs160_1748300000.bin");
 
+const OPUS_CLIP: &[u8] = include_bytes!("../fixtures/speech/audio_ss0880_opus_16000_1_fs160_1748300000.bin");
+
 /// When the recordings of a test begin, in seconds since 1970: some day in the past.
 pub const T0: i64 = 1_748_300_000;
 
@@ -33,6 +35,11 @@ impl Recording {
     /// Three seconds of speech that began at this second.
     pub fn speech(at: i64) -> Self {
         Self::new(name(at), CLIP)
+    }
+
+    /// The same, as Opus: bytes that are no text.
+    pub fn opus(at: i64) -> Self {
+        Self::new(format!("audio_phone_opus_16000_1_fs160_{at}.bin"), OPUS_CLIP)
     }
 
     /// A second of speech: a test can afford many. Each moment says something else.

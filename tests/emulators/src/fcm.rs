@@ -96,7 +96,8 @@ impl Inner {
     fn judge(&mut self, method: &Method, uri: &Uri, headers: &HeaderMap, body: &str) -> Answer {
         let request: Value = serde_json::from_str(body).unwrap_or(Value::Null);
         let token = request["message"]["token"].as_str().unwrap_or_default().to_owned();
-        let checked = check::head(method, uri, headers, &self.project, &self.access_token).and_then(|()| check::body(body));
+        let checked =
+            check::head(method, uri, headers, &self.project, &self.access_token).and_then(|()| check::body(body));
         self.requests.push(request);
         if let Err(refusal) = checked {
             self.wrong.push(refusal.why.clone());

@@ -23,7 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const TRIES: u32 = 3;
 
 /// The shell outlives this process just long enough: its input ends when the process does, however it ends.
-const WATCHDOG: &str = r#"java -Xmx768m -Duser.language=en -cp "$1" "$2" --host=127.0.0.1 --port="$3" & pid=$!; read -r _; kill -9 $pid"#;
+const WATCHDOG: &str =
+    r#"java -Xmx768m -Duser.language=en -cp "$1" "$2" --host=127.0.0.1 --port="$3" & pid=$!; read -r _; kill -9 $pid"#;
 
 /// A running emulator.
 pub struct Firestore {

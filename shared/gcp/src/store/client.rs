@@ -118,8 +118,7 @@ impl Client {
     }
 
     pub async fn commit(&self, writes: Vec<pb::Write>, transaction: Vec<u8>, deadline: Instant) -> Result<()> {
-        let request =
-            pb::CommitRequest { database: self.database.clone(), writes, transaction, request_options: None };
+        let request = pb::CommitRequest { database: self.database.clone(), writes, transaction, request_options: None };
         self.api().await?.commit(self.request(request, deadline)).await?;
         Ok(())
     }

@@ -48,7 +48,12 @@ impl Fault {
         let Self::Refused { code, .. } = self else { return false };
         matches!(
             code,
-            Code::Unavailable | Code::DeadlineExceeded | Code::Internal | Code::Unknown | Code::Cancelled | Code::DataLoss
+            Code::Unavailable
+                | Code::DeadlineExceeded
+                | Code::Internal
+                | Code::Unknown
+                | Code::Cancelled
+                | Code::DataLoss
         )
     }
 

@@ -29,11 +29,7 @@ impl<'a> Redirects<'a> {
     }
 
     /// What each of these stands for now. All chains go on together: as many readings as the longest has steps.
-    pub async fn ends(
-        &mut self,
-        unit: &mut Unit<'_>,
-        ids: &[ConversationId],
-    ) -> Result<Vec<Option<Conversation>>> {
+    pub async fn ends(&mut self, unit: &mut Unit<'_>, ids: &[ConversationId]) -> Result<Vec<Option<Conversation>>> {
         for _ in 0..MAX_STEPS {
             let mut unknown: Vec<_> = ids.iter().filter_map(|id| self.stopped_at(*id)).collect();
             unknown.sort_unstable();

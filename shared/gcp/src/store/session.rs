@@ -1,11 +1,11 @@
 //! Upload sessions: what is known is read, the rule decides, its answer is written.
 
+use domain::accept::Known;
 use domain::session::{
     Completing, Completion, Opening, SessionKnown, SessionRequest, WholeFile, complete as decide_complete,
     open as decide_open,
 };
 use domain::{JobId, RecordingId, Status};
-use domain::accept::Known;
 use flow::ports::{At, Opened, SessionCompleted};
 
 use super::accept::{known, save_recordings};
@@ -42,12 +42,7 @@ pub async fn open(unit: &mut Unit<'_>, request: &SessionRequest, at: &At<'_>) ->
     }
 }
 
-pub async fn complete(
-    unit: &mut Unit<'_>,
-    id: JobId,
-    whole: &[WholeFile],
-    at: &At<'_>,
-) -> Result<SessionCompleted> {
+pub async fn complete(unit: &mut Unit<'_>, id: JobId, whole: &[WholeFile], at: &At<'_>) -> Result<SessionCompleted> {
     let Some(session) = jobs::load(unit, id).await? else { return Ok(SessionCompleted::NoSuchJob) };
     let (known, before, ctx) = match session.status {
         Status::Uploading => {

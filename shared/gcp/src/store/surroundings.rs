@@ -30,13 +30,7 @@ pub struct Around {
 }
 
 /// `None` when there is no such recording.
-pub async fn of(
-    unit: &mut Unit<'_>,
-    uid: &Uid,
-    file: &JobFile,
-    group: &Group,
-    at: &At<'_>,
-) -> Result<Option<Around>> {
+pub async fn of(unit: &mut Unit<'_>, uid: &Uid, file: &JobFile, group: &Group, at: &At<'_>) -> Result<Option<Around>> {
     let texts: Vec<u32> =
         group.answers.iter().filter(|(_, answer)| *answer == Answer::Text).map(|(start, _)| *start).collect();
     let mut paths = vec![Path::recording(uid, file.recording)];

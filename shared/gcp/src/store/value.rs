@@ -25,7 +25,9 @@ pub fn bytes(bytes: Vec<u8>) -> Value {
 pub fn moment(at: Timestamp) -> Value {
     let ms = at.millis().max(EARLIEST_MS);
     let nanos = i32::try_from(ms.rem_euclid(1000)).unwrap_or_default() * 1_000_000;
-    Value { value_type: Some(ValueType::TimestampValue(prost_types::Timestamp { seconds: ms.div_euclid(1000), nanos })) }
+    Value {
+        value_type: Some(ValueType::TimestampValue(prost_types::Timestamp { seconds: ms.div_euclid(1000), nanos })),
+    }
 }
 
 pub fn reference(name: String) -> Value {

@@ -109,4 +109,3 @@ pub async fn place(unit: &mut Unit<'_>, id: JobId, group: &Group, at: &At<'_>) -
     let recording = recordings::save(unit, placed.recording, &before)?;
     Ok(Written::Done((placed.job, recording)))
 }
-

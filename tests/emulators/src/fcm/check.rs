@@ -19,13 +19,7 @@ fn refuse(status: u16, why: impl Into<String>) -> Result<(), Refusal> {
     Err(Refusal { status, why: why.into() })
 }
 
-pub fn head(
-    method: &Method,
-    uri: &Uri,
-    headers: &HeaderMap,
-    project: &str,
-    access_token: &str,
-) -> Result<(), Refusal> {
+pub fn head(method: &Method, uri: &Uri, headers: &HeaderMap, project: &str, access_token: &str) -> Result<(), Refusal> {
     let path = format!("/v1/projects/{project}/messages:send");
     if method != Method::POST || uri.path() != path || uri.query().is_some() {
         return refuse(404, format!("{method} {uri} is no address of this service"));

@@ -137,9 +137,7 @@ pub async fn due(
 ) -> Result<Vec<DueDeletion>> {
     let ask = DUE.ask(Path::ROOT, vec![]).until(vec![moment(now)]);
     let ask = match after {
-        Some(after) => {
-            ask.after(vec![moment(after.due_at), unit.place(&Path::conversation(&after.uid, after.id))])
-        }
+        Some(after) => ask.after(vec![moment(after.due_at), unit.place(&Path::conversation(&after.uid, after.id))]),
         None => ask,
     };
     let mut due = Vec::new();

@@ -36,16 +36,14 @@ pub const NEWEST: Shape = Shape {
     sorted_by: &["created_at"],
     towards: Towards::Earlier,
 };
-pub const NEWEST_OF_STATUS: Shape =
-    Shape { name: "jobs.newest_of_status", equal: &["uid", "status"], ..NEWEST };
+pub const NEWEST_OF_STATUS: Shape = Shape { name: "jobs.newest_of_status", equal: &["uid", "status"], ..NEWEST };
 pub const CHANGED: Shape =
     Shape { name: "jobs.changed", sorted_by: &["updated_at"], towards: Towards::Later, ..NEWEST };
 /// Of all users; the sweep's one question.
 pub const DUE: Shape =
     Shape { name: "jobs.due", equal: &[], sorted_by: &["due_at"], towards: Towards::Later, ..NEWEST };
 pub const DUE_OF_STATUS: Shape = Shape { name: "jobs.due_of_status", equal: &["status"], ..DUE };
-pub const OF_STATUS: Shape =
-    Shape { name: "jobs.of_status", equal: &["status"], sorted_by: &[], ..DUE };
+pub const OF_STATUS: Shape = Shape { name: "jobs.of_status", equal: &["status"], sorted_by: &[], ..DUE };
 /// A user's jobs that hold a turn, or wait for one, in the order of turns.
 pub const TURNS: Shape = Shape {
     name: "jobs.turns",
@@ -55,8 +53,7 @@ pub const TURNS: Shape = Shape {
     ..NEWEST
 };
 /// Jobs that wait for a turn, user by user.
-pub const WAITING_USERS: Shape =
-    Shape { name: "jobs.waiting_users", equal: &["turn"], sorted_by: &["uid"], ..DUE };
+pub const WAITING_USERS: Shape = Shape { name: "jobs.waiting_users", equal: &["turn"], sorted_by: &["uid"], ..DUE };
 
 const HELD: &str = "held";
 const WAITING: &str = "waiting";

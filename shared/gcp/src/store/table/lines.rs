@@ -97,12 +97,7 @@ pub async fn stored(unit: &mut Unit<'_>, lines: &[Line]) -> Result<Vec<Option<Li
 
 /// As [`paths`], for many segments of which few may be stored: what is not there costs nothing. Looks at no more than
 /// twice as many documents as are asked for.
-pub async fn of_recording(
-    unit: &mut Unit<'_>,
-    uid: &Uid,
-    recording: RecordingId,
-    starts: &[u32],
-) -> Result<Vec<Line>> {
+pub async fn of_recording(unit: &mut Unit<'_>, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {
     let paths = paths(uid, recording, starts);
     let (Some(first), Some(last)) = (paths.first(), paths.last()) else { return Ok(Vec::new()) };
     let ask = OF_RECORDING.ask(Path::user(uid), vec![]);

@@ -29,11 +29,7 @@ pub async fn load_one(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result
 }
 
 /// In the order asked for.
-pub async fn load(
-    unit: &mut Unit<'_>,
-    uid: &Uid,
-    ids: &[RecordingId],
-) -> Result<Vec<Option<(Recording, Before)>>> {
+pub async fn load(unit: &mut Unit<'_>, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Option<(Recording, Before)>>> {
     let paths: Vec<_> = ids.iter().map(|id| Path::recording(uid, *id)).collect();
     let documents = unit.get(&paths).await?;
     finish(unit, uid, &documents).await

@@ -12,7 +12,11 @@ use super::{FirestoreStore, Settings};
 fn settings() -> Result<Settings, String> {
     let emulator = emulators::firestore::firestore()?;
     let endpoint = Some(emulator.endpoint().to_owned());
-    Ok(Settings { endpoint, look_again: std::time::Duration::from_secs(3600), ..Settings::new(emulator.fresh_project()) })
+    Ok(Settings {
+        endpoint,
+        look_again: std::time::Duration::from_secs(3600),
+        ..Settings::new(emulator.fresh_project())
+    })
 }
 
 fn fresh<P: ?Sized>() -> Fresh<P>
