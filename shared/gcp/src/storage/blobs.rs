@@ -53,7 +53,8 @@ impl Blobs for GcsBlobs {
             let asked = Asked { prefix, after, page: &page, most: most.min(PAGE) };
             let answer = self.storage.tries().run(&call, || self.storage.page(&call, &asked)).await?;
             let now = self.storage.clock.now();
-            let fresh = answer.objects.into_iter().filter(|object| after.is_none_or(|after| object.name != after.as_str()));
+            let fresh =
+                answer.objects.into_iter().filter(|object| after.is_none_or(|after| object.name != after.as_str()));
             let room = limit - listed.len();
             listed.extend(fresh.take(room).map(|object| {
                 let age = written(&object).until(now);

@@ -8,8 +8,8 @@ use flow::Result;
 use flow::ports::{BlobName, Stored};
 use serde::Deserialize;
 
-use super::fault::{Call, no_of};
 use super::Storage;
+use super::fault::{Call, no_of};
 
 /// The key of our own sum in an object's metadata. Only small blobs carry it: of a large one it is known when its
 /// metadata cannot be given any more.

@@ -37,11 +37,7 @@ struct Check {
     sum: u32,
 }
 
-pub async fn read(
-    storage: Arc<Storage>,
-    name: &BlobName,
-    offset: u64,
-) -> Result<BoxStream<'static, Result<Bytes>>> {
+pub async fn read(storage: Arc<Storage>, name: &BlobName, offset: u64) -> Result<BoxStream<'static, Result<Bytes>>> {
     let Some(response) = open(&storage, name, offset, 0).await? else {
         // There is such a blob, and nothing of it from there on.
         return Ok(stream::empty().boxed());
@@ -71,12 +67,7 @@ pub async fn read(
 }
 
 /// The blob from `offset` on; `None` when that lies behind its end.
-async fn open(
-    storage: &Storage,
-    name: &BlobName,
-    offset: u64,
-    generation: i64,
-) -> Result<Option<ReadObjectResponse>> {
+async fn open(storage: &Storage, name: &BlobName, offset: u64, generation: i64) -> Result<Option<ReadObjectResponse>> {
     let call = storage.call(READ, name.as_str());
     let ask = || async {
         let range = if offset == 0 { ReadRange::all() } else { ReadRange::offset(offset) };

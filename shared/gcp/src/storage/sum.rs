@@ -19,10 +19,6 @@ impl Sum {
     }
 
     pub fn stored(&self) -> Stored {
-        Stored {
-            size: self.size,
-            crc32c: self.crc32c,
-            sha256: Sha256Hex(self.sha256.clone().finalize().into()),
-        }
+        Stored { size: self.size, crc32c: self.crc32c, sha256: Sha256Hex(self.sha256.clone().finalize().into()) }
     }
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::UploadUrl;
-use flow::ports::{BlobName, Blobs, Expected, Progress, Uploads};
 use flow::Kind;
+use flow::ports::{BlobName, Blobs, Expected, Progress, Uploads};
 use futures_util::TryStreamExt;
 
 use crate::build::{blob, job_id, uid};

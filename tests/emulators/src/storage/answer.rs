@@ -36,7 +36,9 @@ impl Refusal {
     pub fn ordered(status: u16, retry_after: Option<u64>) -> Self {
         let (reason, message) = match status {
             401 => ("authError", "Invalid Credentials"),
-            403 => ("forbidden", "tester@example.com does not have the needed access to the Google Cloud Storage bucket."),
+            403 => {
+                ("forbidden", "tester@example.com does not have the needed access to the Google Cloud Storage bucket.")
+            }
             404 => ("notFound", "The specified bucket does not exist."),
             429 => ("rateLimitExceeded", "The bucket exceeded the rate limit for object mutation operations."),
             503 => ("backendError", "We encountered an internal error. Please try again."),
@@ -49,10 +51,8 @@ impl Refusal {
     pub fn response(&self) -> Response<Body> {
         let code = self.status.as_u16();
         let errors = json!([{ "message": self.message, "domain": "global", "reason": self.reason }]);
-        let mut response = json_with(
-            self.status,
-            &json!({ "error": { "code": code, "message": self.message, "errors": errors } }),
-        );
+        let mut response =
+            json_with(self.status, &json!({ "error": { "code": code, "message": self.message, "errors": errors } }));
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }

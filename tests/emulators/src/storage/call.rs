@@ -85,7 +85,10 @@ fn decoded(part: &str) -> String {
     // In a path a plus is a plus.
     let kept = part.replace('+', "%2B");
     let mut pairs = url::form_urlencoded::parse(kept.as_bytes());
-    pairs.next().map(|(name, value)| if value.is_empty() { name.into_owned() } else { format!("{name}={value}") }).unwrap_or_default()
+    pairs
+        .next()
+        .map(|(name, value)| if value.is_empty() { name.into_owned() } else { format!("{name}={value}") })
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -96,6 +99,9 @@ mod tests {
     fn names_come_out_of_paths_as_they_are() {
         let uri: Uri = "/storage/v1/b/bucket/o/uploads%2Fann%252Eb%2F0-a+b.bin?alt=media".parse().unwrap();
         let call = Call::of(&Method::GET, &uri, &HeaderMap::new()).unwrap();
-        assert_eq!((call.op, call.bucket.as_str(), call.object.as_str()), (Op::Read, "bucket", "uploads/ann%2Eb/0-a+b.bin"));
+        assert_eq!(
+            (call.op, call.bucket.as_str(), call.object.as_str()),
+            (Op::Read, "bucket", "uploads/ann%2Eb/0-a+b.bin")
+        );
     }
 }

@@ -45,8 +45,9 @@ pub fn read(world: &World, call: &Call, headers: &HeaderMap, fault: Option<Fault
 
 /// The first byte, and the one behind the last.
 fn wanted(range: &HeaderValue, size: u64) -> Result<(u64, u64), Refusal> {
-    let not_satisfiable =
-        || Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, "requestedRangeNotSatisfiable", "Request range not satisfiable");
+    let not_satisfiable = || {
+        Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, "requestedRangeNotSatisfiable", "Request range not satisfiable")
+    };
     let parse = || -> Option<(u64, u64)> {
         let (first, last) = range.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')?;
         if first.is_empty() {
@@ -68,7 +69,11 @@ fn describe(headers: &mut HeaderMap, object: &Object, length: u64) {
     set(headers, HeaderName::from_static("x-goog-stored-content-length"), &object.size.to_string());
     set(headers, ETAG, &format!("etag-{}", object.generation));
     set(headers, ACCEPT_RANGES, "bytes");
-    set(headers, CONTENT_TYPE, if object.content_type.is_empty() { "application/octet-stream" } else { &object.content_type });
+    set(
+        headers,
+        CONTENT_TYPE,
+        if object.content_type.is_empty() { "application/octet-stream" } else { &object.content_type },
+    );
     set(headers, CONTENT_LENGTH, &length.to_string());
 }
 

@@ -26,9 +26,7 @@ pub async fn act(world: &World, call: &Call, headers: &HeaderMap, body: &mut Arr
         Op::Chunk | Op::Query => resumable::put(world, call, headers, body, fault).await,
         Op::Cancel => resumable::cancel(world, call),
         Op::Read => media::read(world, call, headers, fault),
-        Op::Get => {
-            Ok(answer::json(&world.shelf.find(&call.bucket, &call.object, call.number("generation"))?.json()))
-        }
+        Op::Get => Ok(answer::json(&world.shelf.find(&call.bucket, &call.object, call.number("generation"))?.json())),
         Op::Delete => {
             world.shelf.remove(&call.bucket, &call.object, call.number("ifGenerationMatch"))?;
             Ok(answer::empty(StatusCode::NO_CONTENT))

@@ -73,7 +73,9 @@ async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Respons
         _ => {}
     }
     let acted = match &call {
-        Some(call) => rest::act(&world, call, &head.headers, &mut body, fault).await.unwrap_or_else(|why| why.response()),
+        Some(call) => {
+            rest::act(&world, call, &head.headers, &mut body, fault).await.unwrap_or_else(|why| why.response())
+        }
         None => grpc::act(&world, op, &mut body).await.unwrap_or_else(|why| grpc::refuse(&why)),
     };
     world.answered.send_modify(|all| all.push(op));
@@ -97,4 +99,3 @@ fn break_after(fault: Option<Fault>) -> Option<u64> {
         _ => None,
     }
 }
-

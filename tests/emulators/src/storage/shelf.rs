@@ -163,7 +163,8 @@ impl Shelf {
 
     pub fn find(&self, bucket: &str, name: &str, generation: Option<i64>) -> Result<Object, Refusal> {
         self.has_bucket(bucket)?;
-        let found = self.object(bucket, name).filter(|object| generation.is_none_or(|g| g == 0 || g == object.generation));
+        let found =
+            self.object(bucket, name).filter(|object| generation.is_none_or(|g| g == 0 || g == object.generation));
         found.ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "notFound", format!("No such object: {bucket}/{name}")))
     }
 
@@ -201,7 +202,14 @@ impl Shelf {
     }
 
     /// A page of objects, and whether there are more.
-    pub fn list(&self, bucket: &str, prefix: &str, from: &str, after: &str, most: usize) -> Result<(Vec<Object>, bool), Refusal> {
+    pub fn list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        from: &str,
+        after: &str,
+        most: usize,
+    ) -> Result<(Vec<Object>, bool), Refusal> {
         let state = self.state();
         let objects = state.buckets.get(bucket).ok_or_else(no_bucket)?;
         let fitting = |name: &str| name.starts_with(prefix) && name >= from && (after.is_empty() || name > after);

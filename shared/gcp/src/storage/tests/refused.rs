@@ -60,7 +60,11 @@ async fn a_missing_bucket_is_misconfigured_and_named() {
 async fn a_throttled_request_says_how_long_to_wait() {
     let at = with_fault(Fault::RetryAfter(429, 30)).await;
     for (op, error) in every(&at).await {
-        assert_eq!((error.kind, error.retry_after), (Kind::Throttled, Some(Duration::from_secs(30))), "{op:?}: {error}");
+        assert_eq!(
+            (error.kind, error.retry_after),
+            (Kind::Throttled, Some(Duration::from_secs(30))),
+            "{op:?}: {error}"
+        );
     }
     assert_eq!(at.cloud.seen().len(), 7, "a wish beyond our patience is passed on at once");
 }

@@ -22,12 +22,10 @@ async fn a_large_blob_is_a_session_of_chunks() {
     let bytes = sound(3 * MIB);
     assert_eq!(at.write(&bytes).await.unwrap(), describe(&bytes));
     assert!(at.stands().unwrap() == bytes);
-    assert_eq!(at.cloud.seen().iter().map(|seen| seen.op).collect::<Vec<_>>(), [
-        Op::Start,
-        Op::Chunk,
-        Op::Chunk,
-        Op::Chunk
-    ]);
+    assert_eq!(
+        at.cloud.seen().iter().map(|seen| seen.op).collect::<Vec<_>>(),
+        [Op::Start, Op::Chunk, Op::Chunk, Op::Chunk]
+    );
     assert_eq!(at.cloud.sessions(), []);
 }
 
