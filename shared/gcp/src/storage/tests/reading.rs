@@ -28,6 +28,17 @@ async fn a_read_that_breaks_off_goes_on() {
 }
 
 #[tokio::test]
+async fn a_long_read_may_break_off_often_when_it_gets_on() {
+    let (at, bytes) = (fixture().await, sound(40 * MIB));
+    at.cloud.put(name().as_str(), bytes.clone());
+    at.cloud.order(Op::Read, Fault::Truncate(5 * MIB as u64), 7);
+    assert!(at.read(0).await.unwrap() == bytes);
+    assert_eq!(at.cloud.count(Op::Read), 8);
+    at.cloud.order(Op::Read, Fault::Truncate(3 * MIB as u64), 7);
+    assert!(at.read(0).await.is_err());
+}
+
+#[tokio::test]
 async fn a_read_that_always_breaks_off_ends() {
     let (at, _) = with_sound().await;
     at.cloud.order(Op::Read, Fault::Truncate(1000), 100);
