@@ -95,6 +95,13 @@ async fn an_answer_of_another_shape_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_long_answer_is_not_waited_for() {
+    let page = "<html>bad gateway</html>".repeat(100);
+    let answer = Answer::text(502, "text/html", &page).endless();
+    assert_eq!(emulators::soon("the outcome", after(answer)).await.unwrap(), PushOutcome::Later(None));
+}
+
+#[tokio::test]
 async fn a_service_that_never_answers_is_given_up() {
     let service = emulators::fcm::Fcm::start().await;
     service.answer_next(Answer::never());
