@@ -4,6 +4,7 @@
 
 pub mod fcm;
 pub mod keys;
+pub mod log;
 pub mod receiver;
 pub mod tasks;
 

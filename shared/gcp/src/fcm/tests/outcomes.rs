@@ -149,3 +149,17 @@ async fn each_device_has_its_own_outcome() {
     assert_eq!(site.fcm.send(&dead, &finished()).await.unwrap(), PushOutcome::Unregistered);
     assert_eq!(site.fcm.send(&alive, &finished()).await.unwrap(), PushOutcome::Sent);
 }
+
+#[tokio::test]
+async fn the_log_has_nothing_of_a_token() {
+    let (lines, _guard) = emulators::log::caught("trace");
+    let site = site().await;
+    let words = format!("The sender of {TOKEN} is another.");
+    site.service.answer_next(Answer::refused(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH", &words));
+    site.service.answer_next(Answer::text(200, "text/html", TOKEN));
+    assert!(matches!(site.send().await, Ok(PushOutcome::Rejected(_))));
+    assert_eq!(kind(&site.send().await.unwrap_err()), Kind::Unknown);
+    assert_eq!(site.send().await.unwrap(), PushOutcome::Sent);
+    assert_eq!(lines.with("a push was taken").len(), 1, "{}", lines.text());
+    is_silent_about_secrets(&lines.text());
+}

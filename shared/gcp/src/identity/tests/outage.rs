@@ -125,3 +125,17 @@ async fn a_server_that_is_not_there_is_our_trouble() {
     let site = site_with(|settings| settings.keys_url = format!("http://{address}/jwk")).await;
     site.cannot_be_checked(google()).await;
 }
+
+#[tokio::test]
+async fn an_outage_leaves_a_line_that_says_why_and_where_and_nothing_of_a_token() {
+    let (lines, _guard) = emulators::log::caught("gcp=trace");
+    let site = site().await;
+    let token = google().sign(&fresh(&site));
+    site.server.mode(Mode::Status(503));
+    for _ in 0..3 {
+        assert!(site.try_verify(&token).await.is_err());
+    }
+    let [line] = &lines.with("the keys of tokens could not be fetched")[..] else { panic!("{}", lines.text()) };
+    assert!(line.contains("WARN") && line.contains("503 Service Unavailable") && line.contains(&site.server.url));
+    assert!(token.split('.').all(|part| !lines.text().contains(part)));
+}

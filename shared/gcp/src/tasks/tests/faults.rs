@@ -218,10 +218,14 @@ async fn readiness_asks_for_the_queue() {
 }
 
 #[tokio::test]
-async fn no_error_repeats_the_secret() {
+async fn no_error_and_no_line_of_the_log_repeats_the_secret() {
+    let (lines, _guard) = emulators::log::caught("trace");
     let mut site = site().await;
+    site.enqueue(&[Google(503, "UNAVAILABLE"), Task]).await.unwrap();
+    assert_eq!(lines.with("trying again").len(), 1, "{}", lines.text());
     for answer in [Google(400, "INVALID_ARGUMENT"), Google(403, "PERMISSION_DENIED"), Html(404)] {
         let error = site.refused(&[answer]).await;
         assert!(!format!("{error} {error:?}").contains(SECRET), "{error:?}");
     }
+    assert!(!lines.text().contains(SECRET));
 }
