@@ -76,7 +76,7 @@ async fn old_keys_go_on_being_used_up_to_a_bound_while_there_are_no_new_ones() {
 
 #[tokio::test]
 async fn a_server_that_does_not_answer_is_given_up() {
-    let site = site_with(|settings| settings.keys_limit = Duration::from_millis(100)).await;
+    let site = site_with(|settings| settings.keys_limit = Duration::from_millis(500)).await;
     site.server.mode(Mode::Held);
     site.cannot_be_checked(google()).await;
     site.server.mode(Mode::Serve);

@@ -94,7 +94,7 @@ async fn where_an_account_is_configured_a_token_for_the_audience_comes_along() {
 async fn tasks_come_by_their_schedule_and_not_before() {
     let (_emulator, mut worker, queue) = site(|_| ()).await;
     let now = wall();
-    let times = [600, 300].map(|ms| now + Duration::from_millis(ms));
+    let times = [2000, 1000].map(|ms| now + Duration::from_millis(ms));
     for (n, at) in (1..).zip(times) {
         queue.enqueue(NewTask { schedule: Some(at), ..new(n) }).await.unwrap();
     }

@@ -159,7 +159,7 @@ async fn a_wait_that_is_asked_for_is_kept_or_handed_on() {
 
 #[tokio::test]
 async fn a_service_that_never_answers_is_given_up() {
-    let attempt = Duration::from_millis(100);
+    let attempt = Duration::from_millis(400);
     let mut site = site_with(|settings| settings.attempt = attempt).await;
     let error = site.refused(&[Nothing, Nothing, Nothing, Nothing]).await;
     assert_eq!(error.kind, Kind::Unknown);
@@ -167,7 +167,7 @@ async fn a_service_that_never_answers_is_given_up() {
 
 #[tokio::test]
 async fn all_tries_together_end_with_the_deadline() {
-    let deadline = Duration::from_millis(300);
+    let deadline = Duration::from_millis(900);
     let mut site = site_with(|settings| (settings.attempt, settings.deadline) = (deadline, deadline)).await;
     // The first pause alone would pass it.
     let answers = [Later(503, "UNAVAILABLE", "1")];
