@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use emulators::receiver::{Call, Receiver};
 use flow::ports::Queue;
 use flow::{Error, Kind, Result};
