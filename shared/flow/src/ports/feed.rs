@@ -45,6 +45,11 @@ impl Watchers {
         }
     }
 
+    /// For a store that others write too: everybody looks again.
+    pub fn wake_all(&self) {
+        lock(&self.0).values().for_each(|sender| sender.send_replace(()));
+    }
+
     /// Users who are watched.
     pub fn users(&self) -> usize {
         lock(&self.0).len()
@@ -98,6 +103,14 @@ mod tests {
         watchers.wake(&uid("ann"));
         assert!(ann.woken().now_or_never().is_some() && again.woken().now_or_never().is_some());
         assert!(ann.woken().now_or_never().is_none());
+    }
+
+    #[test]
+    fn everybody_may_be_woken_at_once() {
+        let watchers = Watchers::default();
+        let (mut ann, mut bob) = (watchers.watch(&uid("ann")), watchers.watch(&uid("bob")));
+        watchers.wake_all();
+        assert!(ann.woken().now_or_never().is_some() && bob.woken().now_or_never().is_some());
     }
 
     #[test]
