@@ -1,0 +1,150 @@
+//! Google's own Firestore emulator: one for all tests of a process, found where the Google Cloud SDK puts it.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+/// Where one is already running: that one is used.
+const HOST: &str = "FIRESTORE_EMULATOR_HOST";
+const JAR: &str = "platform/cloud-firestore-emulator/cloud-firestore-emulator.jar";
+const SDK_ROOTS: [&str; 2] = ["/usr/lib/google-cloud-sdk", "/usr/share/google-cloud-sdk"];
+const MAIN: &str = "com.google.cloud.datastore.emulator.firestore.CloudFirestore";
+/// What it prints when it listens.
+const READY: &str = "is now running";
+/// A JVM that is not up by then, on a machine that builds at the same time, never will be.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Another process may take the port between our look and the emulator's.
+const TRIES: u32 = 3;
+
+/// The shell outlives this process just long enough: its input ends when the process does, however it ends.
+const WATCHDOG: &str = r#"java -Xmx768m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Duser.language=en -cp "$1" "$2" --host=127.0.0.1 --port="$3" & pid=$!; read -r _; kill -9 $pid; wait $pid"#;
+
+/// A running emulator.
+pub struct Firestore {
+    endpoint: String,
+    /// Holds the pipe whose end stops it.
+    _watchdog: Option<Child>,
+}
+
+/// The emulator of this process, started when it is first asked for; or why there is none.
+pub fn firestore() -> Result<&'static Firestore, String> {
+    static RUNNING: OnceLock<Result<Firestore, String>> = OnceLock::new();
+    RUNNING.get_or_init(start).as_ref().map_err(Clone::clone)
+}
+
+impl Firestore {
+    /// `http://host:port`.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// A project of its own, in which there is nothing.
+    #[expect(clippy::disallowed_methods, reason = "names must differ between tests, and between runs on one emulator")]
+    pub fn fresh_project(&self) -> String {
+        format!("demo-{}", Uuid::new_v4().simple())
+    }
+}
+
+fn start() -> Result<Firestore, String> {
+    if let Some(host) = std::env::var(HOST).ok().filter(|host| !host.is_empty()) {
+        return Ok(Firestore { endpoint: format!("http://{host}"), _watchdog: None });
+    }
+    let jar = find_jar()?;
+    if which("java").is_none() {
+        return Err("the Firestore emulator needs Java, and there is no `java` on the PATH".to_owned());
+    }
+    let mut last = String::new();
+    for _ in 0..TRIES {
+        match start_on_a_free_port(&jar) {
+            Ok(running) => return Ok(running),
+            Err(why) => last = why,
+        }
+    }
+    Err(last)
+}
+
+fn find_jar() -> Result<PathBuf, String> {
+    let roots = SDK_ROOTS.map(PathBuf::from).into_iter();
+    let found = roots.chain(std::iter::from_fn(sdk_root).take(1)).map(|root| root.join(JAR)).find(|jar| jar.is_file());
+    found.ok_or_else(|| {
+        "the Firestore emulator is not installed (`gcloud components install cloud-firestore-emulator`)".to_owned()
+    })
+}
+
+fn sdk_root() -> Option<PathBuf> {
+    let gcloud = which("gcloud")?;
+    let said = Command::new(gcloud).args(["info", "--format=value(installation.sdk_root)"]).output().ok()?;
+    Some(PathBuf::from(String::from_utf8(said.stdout).ok()?.trim()))
+}
+
+fn which(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+fn start_on_a_free_port(jar: &Path) -> Result<Firestore, String> {
+    let failed = |what: &str, error: std::io::Error| format!("the Firestore emulator: {what}: {error}");
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| failed("no free port", error))?;
+    let port = listener.local_addr().map_err(|error| failed("no free port", error))?.port();
+    drop(listener);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", WATCHDOG, "watchdog"]).arg(jar).args([MAIN, &port.to_string()]);
+    let mut shell = shell
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| failed("it did not start", error))?;
+    let said = shell.stdout.take().ok_or("the Firestore emulator has no output")?;
+    wait_until_ready(said)?;
+    Ok(Firestore { endpoint: format!("http://127.0.0.1:{port}"), _watchdog: Some(shell) })
+}
+
+/// Its output is read to its end, so that it never waits for a reader.
+fn wait_until_ready(said: ChildStdout) -> Result<(), String> {
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(said).lines().map_while(Result::ok) {
+            if line.contains(READY) {
+                let _ = tell.send(());
+            }
+        }
+    });
+    told.recv_timeout(PATIENCE).map_err(|error| match error {
+        RecvTimeoutError::Timeout => format!("the Firestore emulator was not up after {} s", PATIENCE.as_secs()),
+        RecvTimeoutError::Disconnected => "the Firestore emulator ended as it started".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a process that ends, however it ends, does to its emulator: the pipe between them breaks.
+    #[test]
+    fn the_emulator_ends_when_nobody_holds_its_pipe_any_more() {
+        let mut running = match find_jar().and_then(|jar| start_on_a_free_port(&jar)) {
+            Ok(running) => running,
+            Err(why) => testkit::skip!(why),
+        };
+        let address = running.endpoint().trim_start_matches("http://").to_owned();
+        assert!(std::net::TcpStream::connect(&address).is_ok());
+        let shell = running._watchdog.as_mut().unwrap();
+        drop(shell.stdin.take());
+        shell.wait().unwrap();
+        // The shell has waited for its end.
+        assert!(std::net::TcpStream::connect(&address).is_err());
+    }
+
+    #[test]
+    fn every_project_is_a_fresh_one() {
+        let anywhere = Firestore { endpoint: "http://127.0.0.1:1".to_owned(), _watchdog: None };
+        assert_ne!(anywhere.fresh_project(), anywhere.fresh_project());
+    }
+}
