@@ -1,0 +1,51 @@
+//! Deleting a conversation: first the mark, then page by page its texts.
+
+use domain::deletion::{Deletion, delete as decide};
+use domain::{Conversation, ConversationId, Line, Timestamp, Uid};
+use flow::ports::Removed;
+
+use super::fault::Result;
+use super::path::Path;
+use super::reading;
+use super::redirects::Redirects;
+use super::table::{conversations, lines, timelines};
+use super::unit::Unit;
+
+/// Texts removed in one transaction: each is read and written.
+const MAX_PAGE: usize = 200;
+
+pub async fn delete(unit: &mut Unit<'_>, uid: &Uid, id: ConversationId, now: Timestamp) -> Result<bool> {
+    let found = Redirects::of(uid).follow(unit, id).await?;
+    match decide(found, now) {
+        Deletion::Marked(conversation) => {
+            conversations::save(unit, &conversation)?;
+            // A job in flight reads this before it places more of the same recording.
+            let stream = conversation.stream.key();
+            let mut timeline = timelines::decode(unit.one(&Path::timeline(uid, &stream)).await?.as_ref());
+            timeline.deleted_at = timeline.deleted_at.max(Some(now));
+            timelines::save(unit, uid, &stream, timeline);
+            Ok(true)
+        }
+        Deletion::Repeated => Ok(true),
+        Deletion::NoSuchConversation => Ok(false),
+    }
+}
+
+pub async fn remove_texts(unit: &mut Unit<'_>, uid: &Uid, id: ConversationId, limit: usize) -> Result<Removed> {
+    let mut redirects = Redirects::of(uid);
+    let found = redirects.follow(unit, id).await?.filter(Conversation::has_texts_to_remove);
+    let Some(conversation) = found else { return Ok(Removed::default()) };
+    let limit = limit.min(MAX_PAGE);
+    // A line without its text leaves the indexes that it is found by: the next page begins where this one did.
+    let mut texts = reading::lines_of(unit, &conversation, &mut redirects, None, limit).await?;
+    texts.truncate(limit);
+    let removed = texts.len();
+    for line in texts.into_iter().map(Line::forgotten) {
+        lines::update(unit, &line)?;
+    }
+    let more = removed == limit;
+    if !more {
+        conversations::save(unit, &conversation.forgotten())?;
+    }
+    Ok(Removed { lines: removed, more })
+}

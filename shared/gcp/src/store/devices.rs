@@ -1,0 +1,48 @@
+//! Push targets: a token belongs to one device of one user.
+
+use domain::{DeviceId, Uid};
+use flow::ports::Device;
+use flow::ports::store::MAX_DEVICES;
+
+use super::fault::Result;
+use super::table::devices;
+use super::unit::Unit;
+
+/// More than a user can have, but for a limit that was lowered: then it is reached step by step.
+pub const MOST: usize = 5 * MAX_DEVICES;
+
+/// Whoever has the token loses it; of too many devices those unused longest go, the new one excepted. A token's document
+/// changes with every device that has it or had it: as long as it is the same, so is what was read.
+pub async fn put(unit: &mut Unit<'_>, device: &Device) -> Result<()> {
+    let holder = devices::holder(unit, &device.token).await?;
+    let mut registered = devices::all(unit, &device.uid, MOST).await?;
+    let old = registered.iter().position(|other| other.id == device.id).map(|at| registered.swap_remove(at));
+    if old.as_ref() == Some(device) && holder == Some((device.uid.clone(), device.id.clone())) {
+        return Ok(());
+    }
+    if let Some(old) = old.filter(|old| old.token != device.token) {
+        devices::forget_token(unit, &old.token);
+    }
+    if let Some((uid, id)) = holder.filter(|(uid, id)| (uid, id) != (&device.uid, &device.id)) {
+        devices::delete_alone(unit, &uid, &id);
+        registered.retain(|other| (&other.uid, &other.id) != (&uid, &id));
+    }
+    registered.sort_by(|a, b| (a.used_at, &a.id).cmp(&(b.used_at, &b.id)));
+    let too_many = (registered.len() + 1).saturating_sub(MAX_DEVICES);
+    registered.iter().take(too_many).for_each(|oldest| devices::delete(unit, oldest));
+    devices::save(unit, device)
+}
+
+pub async fn delete(unit: &mut Unit<'_>, uid: &Uid, id: &DeviceId) -> Result<()> {
+    if let Some(device) = devices::load(unit, uid, id).await? {
+        devices::delete(unit, &device);
+    }
+    Ok(())
+}
+
+pub async fn drop_token(unit: &mut Unit<'_>, uid: &Uid, id: &DeviceId, token: &str) -> Result<()> {
+    if let Some(device) = devices::load(unit, uid, id).await?.filter(|device| device.token == token) {
+        devices::delete(unit, &device);
+    }
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! The port: each operation is tried as one unit of work until it is settled.
+
+use async_trait::async_trait;
+use domain::accept::Batch;
+use domain::command::Command;
+use domain::job::Status;
+use domain::placement::Group;
+use domain::planning::FilePlan;
+use domain::session::{SessionRequest, WholeFile};
+use domain::{
+    Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Peaks, Recording, RecordingId, Timestamp, Uid,
+};
+use flow::Result;
+use flow::ports::{
+    At, Census, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, JobCursor, LineCursor, Opened,
+    Removed, SessionCompleted, Stepped, Store, Written,
+};
+
+use super::table::{conversations, devices as registered, jobs, lines, recordings, usage};
+use super::unit::Mode;
+use super::{FirestoreStore, accept, deletion, devices, reading, session, step, turns, work};
+
+/// A read-only question of the health check: there is no such job.
+const NO_JOB: JobId = JobId(uuid::Uuid::nil());
+
+/// Does the work until it is settled. Not a function: what it does would have to be a closure that lends.
+macro_rules! tries {
+    ($store:ident, $operation:literal, $subject:expr, $mode:expr, |$unit:ident| $work:expr) => {{
+        let mut run = $store.run($operation, $subject, $mode);
+        loop {
+            let mut unit = run.unit();
+            let $unit = &mut unit;
+            let decided = $work.await;
+            if let Some(answer) = run.settle(unit, decided).await {
+                break answer;
+            }
+        }
+    }};
+}
+
+/// As [`tries`], and wakes who watches the jobs that were written.
+macro_rules! tells {
+    ($store:ident, $($tries:tt)*) => {{
+        let answer = tries!($store, $($tries)*);
+        if let Ok(written) = &answer {
+            $store.news.of(written);
+        }
+        answer
+    }};
+}
+
+#[async_trait]
+impl Store for FirestoreStore {
+    async fn create_job(&self, batch: &Batch, at: At<'_>) -> Result<Created> {
+        let id = batch.job_id;
+        tells!(self, "store.create_job", id, Mode::Transaction, |unit| accept::create_job(unit, batch, &at))
+    }
+
+    async fn open_session(&self, request: &SessionRequest, at: At<'_>) -> Result<Opened> {
+        let id = request.job_id;
+        tells!(self, "store.open_session", id, Mode::Transaction, |unit| session::open(unit, request, &at))
+    }
+
+    async fn complete_session(&self, id: JobId, whole: &[WholeFile], at: At<'_>) -> Result<SessionCompleted> {
+        let work = Mode::Transaction;
+        tells!(self, "store.complete_session", id, work, |unit| session::complete(unit, id, whole, &at))
+    }
+
+    async fn step(&self, id: JobId, command: &Command, at: At<'_>) -> Result<Stepped> {
+        tells!(self, "store.step", id, step::mode(command), |unit| step::step(unit, id, command, &at))
+    }
+
+    async fn plan_file(&self, id: JobId, plan: &FilePlan, at: At<'_>) -> Result<Written<(Job, Recording)>> {
+        tells!(self, "store.plan_file", id, Mode::Transaction, |unit| work::plan_file(unit, id, plan, &at))
+    }
+
+    async fn store_texts(&self, id: JobId, fence: u64, lines: Vec<Line>, at: At<'_>) -> Result<Written<Vec<Line>>> {
+        let lines = &lines;
+        tells!(self, "store.store_texts", id, Mode::Optimistic, |unit| work::store_texts(unit, id, fence, lines, &at))
+    }
+
+    async fn place(&self, id: JobId, group: &Group, at: At<'_>) -> Result<Written<(Job, Recording)>> {
+        tells!(self, "store.place", id, Mode::Optimistic, |unit| work::place(unit, id, group, &at))
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<Job>> {
+        tries!(self, "store.job", id, Mode::Look, |unit| jobs::load(unit, id))
+    }
+
+    async fn jobs(
+        &self,
+        uid: &Uid,
+        statuses: &[Status],
+        after: Option<JobCursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Job>> {
+        tries!(self, "store.jobs", "", Mode::Look, |unit| reading::jobs(unit, uid, statuses, after, limit, now))
+    }
+
+    async fn changed_jobs(
+        &self,
+        uid: &Uid,
+        since: Timestamp,
+        after: Option<ChangeCursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Job>> {
+        tries!(self, "store.changed_jobs", "", Mode::Look, |unit| reading::changed_jobs(
+            unit, uid, since, after, limit, now
+        ))
+    }
+
+    async fn jobs_ahead(&self, job: &Job) -> Result<u32> {
+        tries!(self, "store.jobs_ahead", job.id, Mode::Look, |unit| reading::jobs_ahead(unit, job))
+    }
+
+    async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
+        tries!(self, "store.due_jobs", "", Mode::Look, |unit| jobs::due(unit, now, after, limit))
+    }
+
+    async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
+        tries!(self, "store.stuck_users", "", Mode::Look, |unit| turns::stuck_users(unit, &at, limit))
+    }
+
+    async fn promote(&self, uid: &Uid, at: At<'_>) -> Result<Vec<Job>> {
+        tells!(self, "store.promote", "", Mode::Transaction, |unit| turns::promote(unit, uid, &at))
+    }
+
+    async fn recordings(&self, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Option<Recording>>> {
+        let found = tries!(self, "store.recordings", "", Mode::Look, |unit| recordings::load(unit, uid, ids))?;
+        Ok(found.into_iter().map(|found| found.map(|(recording, _)| recording)).collect())
+    }
+
+    async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {
+        tries!(self, "store.peaks", recording, Mode::Look, |unit| recordings::peaks(unit, uid, recording))
+    }
+
+    async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {
+        tries!(self, "store.lines", recording, Mode::Look, |unit| lines::of_recording(unit, uid, recording, starts))
+    }
+
+    async fn conversation(
+        &self,
+        uid: &Uid,
+        id: ConversationId,
+        after: Option<LineCursor>,
+        limit: usize,
+    ) -> Result<Option<ConversationPage>> {
+        tries!(self, "store.conversation", id, Mode::Snapshot, |unit| reading::conversation(
+            unit, uid, id, after, limit
+        ))
+    }
+
+    async fn conversations(
+        &self,
+        uid: &Uid,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+        after: Option<(Timestamp, ConversationId)>,
+        limit: usize,
+    ) -> Result<Vec<Conversation>> {
+        let time = (from, to);
+        tries!(self, "store.conversations", "", Mode::Look, |unit| conversations::list(unit, uid, time, after, limit))
+    }
+
+    async fn delete_conversation(&self, uid: &Uid, id: ConversationId, at: At<'_>) -> Result<bool> {
+        let now = at.now;
+        tries!(self, "store.delete_conversation", id, Mode::Optimistic, |unit| deletion::delete(unit, uid, id, now))
+    }
+
+    async fn remove_texts(&self, uid: &Uid, id: ConversationId, limit: usize) -> Result<Removed> {
+        tries!(self, "store.remove_texts", id, Mode::Optimistic, |unit| deletion::remove_texts(unit, uid, id, limit))
+    }
+
+    async fn due_deletions(
+        &self,
+        now: Timestamp,
+        after: Option<&DueDeletion>,
+        limit: usize,
+    ) -> Result<Vec<DueDeletion>> {
+        tries!(self, "store.due_deletions", "", Mode::Look, |unit| conversations::due(unit, now, after, limit))
+    }
+
+    async fn usage(&self, uid: &Uid, from: Timestamp, to: Timestamp, limit: usize) -> Result<Vec<Bucket>> {
+        tries!(self, "store.usage", "", Mode::Look, |unit| usage::list(unit, uid, (from, to), limit))
+    }
+
+    async fn put_device(&self, device: &Device) -> Result<()> {
+        tries!(self, "store.put_device", &device.id, Mode::Optimistic, |unit| devices::put(unit, device))
+    }
+
+    async fn delete_device(&self, uid: &Uid, id: &DeviceId) -> Result<()> {
+        tries!(self, "store.delete_device", id, Mode::Optimistic, |unit| devices::delete(unit, uid, id))
+    }
+
+    async fn devices(&self, uid: &Uid) -> Result<Vec<Device>> {
+        tries!(self, "store.devices", "", Mode::Look, |unit| registered::all(unit, uid, devices::MOST))
+    }
+
+    async fn drop_token(&self, uid: &Uid, id: &DeviceId, token: &str) -> Result<()> {
+        tries!(self, "store.drop_token", id, Mode::Optimistic, |unit| devices::drop_token(unit, uid, id, token))
+    }
+
+    async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>> {
+        tries!(self, "store.jobs_with_audio", "", Mode::Look, |unit| reading::jobs_with_audio(unit, ids))
+    }
+
+    async fn census(&self, now: Timestamp) -> Result<Census> {
+        tries!(self, "store.census", "", Mode::Look, |unit| reading::census(unit, now))
+    }
+
+    async fn ready(&self) -> Result<()> {
+        tries!(self, "store.ready", "", Mode::Look, |unit| jobs::load(unit, NO_JOB)).map(drop)
+    }
+}

@@ -1,0 +1,69 @@
+//! Merged-away conversations lead to their survivor, step by step.
+
+use std::collections::HashMap;
+
+use domain::{Conversation, ConversationId, Uid};
+
+use super::fault::{Fault, Result};
+use super::table::conversations;
+use super::unit::Unit;
+
+/// More steps than a chain can have: each is a merge over a pause of two minutes, so that this many of them are a
+/// fortnight of talk. Beyond it the chain runs in a circle.
+const MAX_STEPS: usize = 10_000;
+
+/// Follows chains for one user within one unit of work, and reads each conversation only once.
+pub struct Redirects<'a> {
+    uid: &'a Uid,
+    known: HashMap<ConversationId, Option<Conversation>>,
+}
+
+impl<'a> Redirects<'a> {
+    pub fn of(uid: &'a Uid) -> Self {
+        Self { uid, known: HashMap::new() }
+    }
+
+    /// The conversation at the end, live or deleted; `None` when it is unknown.
+    pub async fn follow(&mut self, unit: &mut Unit<'_>, id: ConversationId) -> Result<Option<Conversation>> {
+        Ok(self.ends(unit, &[id]).await?.pop().flatten())
+    }
+
+    /// What each of these stands for now. All chains go on together: as many readings as the longest has steps.
+    pub async fn ends(&mut self, unit: &mut Unit<'_>, ids: &[ConversationId]) -> Result<Vec<Option<Conversation>>> {
+        for _ in 0..MAX_STEPS {
+            let mut unknown: Vec<_> = ids.iter().filter_map(|id| self.stopped_at(*id)).collect();
+            unknown.sort_unstable();
+            unknown.dedup();
+            if unknown.is_empty() {
+                return Ok(ids.iter().map(|id| self.end(*id).cloned()).collect());
+            }
+            let loaded = conversations::load(unit, self.uid, &unknown).await?;
+            self.known.extend(unknown.into_iter().zip(loaded));
+        }
+        Err(Fault::damaged("conversations", "redirects lead in a circle"))
+    }
+
+    /// The id in the chain that nobody has read yet.
+    fn stopped_at(&self, id: ConversationId) -> Option<ConversationId> {
+        let mut at = id;
+        // A circle is among known ones: it ends nowhere, and is found by whoever counts.
+        for _ in 0..=self.known.len() {
+            match self.known.get(&at) {
+                None => return Some(at),
+                Some(found) => at = found.as_ref()?.merged_into?,
+            }
+        }
+        None
+    }
+
+    fn end(&self, id: ConversationId) -> Option<&Conversation> {
+        let mut found = self.known.get(&id)?.as_ref()?;
+        for _ in 0..self.known.len() {
+            match found.merged_into {
+                None => return Some(found),
+                Some(next) => found = self.known.get(&next)?.as_ref()?,
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,137 @@
+//! Tries: an operation is done again when somebody else was faster, or its answer was lost, within one deadline.
+//!
+//! Every operation of the port recognises its own effect. So a commit of unknown outcome is settled by doing the
+//! operation once more: it reads back what stands there.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flow::{Error, Kind};
+use tokio::time::Instant;
+
+use super::client::Client;
+use super::fault::{Fault, Result};
+use super::unit::{Mode, Unit};
+
+/// Tries where others are in the way. Of fifty at once, each sees one fewer at every try.
+const MAX_TRIES: u32 = 60;
+/// Tries where the service is at fault: more only add to its load.
+const MAX_FAULTS: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// Those who waited for a lock are let go at the same moment, and each needs it for longer.
+const FIRST_PAUSE_OF_LOCKED: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+pub struct Run<'a> {
+    client: &'a Arc<Client>,
+    operation: &'static str,
+    subject: String,
+    mode: Mode,
+    deadline: Instant,
+    tries: u32,
+    faults: u32,
+    /// An earlier try may have happened.
+    in_doubt: bool,
+    /// What was taken to be new may not be.
+    looks_first: bool,
+    again: Vec<u8>,
+}
+
+impl<'a> Run<'a> {
+    pub fn new(client: &'a Arc<Client>, operation: &'static str, subject: impl Display, mode: Mode) -> Self {
+        Self {
+            client,
+            operation,
+            subject: subject.to_string(),
+            mode,
+            deadline: Instant::now() + client.settings.operation,
+            tries: 0,
+            faults: 0,
+            in_doubt: false,
+            looks_first: false,
+            again: Vec::new(),
+        }
+    }
+
+    /// What the next try works with.
+    pub fn unit(&mut self) -> Unit<'a> {
+        let mut unit = Unit::new(self.client, self.mode.clone(), std::mem::take(&mut self.again), self.deadline);
+        unit.looks_first = self.looks_first;
+        unit
+    }
+
+    /// Writes what a try decided. `None`: to be tried again, after the pause that this took.
+    pub async fn settle<T>(&mut self, mut unit: Unit<'a>, decided: Result<T>) -> Option<flow::Result<T>> {
+        let fault = match decided {
+            Ok(answer) if unit.writes_nothing() => {
+                unit.let_go().await;
+                return Some(Ok(answer));
+            }
+            Ok(answer) => match unit.commit().await {
+                Ok(()) => return Some(Ok(answer)),
+                Err(fault) => {
+                    self.in_doubt |= fault.is_in_doubt();
+                    fault
+                }
+            },
+            Err(fault) => {
+                unit.let_go().await;
+                fault
+            }
+        };
+        self.again = unit.take_again();
+        self.after(fault).await.map(Err)
+    }
+
+    /// Pauses before the next try, or says why there is none.
+    async fn after(&mut self, fault: Fault) -> Option<Error> {
+        if matches!(fault, Fault::NeedsTransaction) && self.mode != Mode::Transaction {
+            self.mode = Mode::Transaction;
+            return None;
+        }
+        self.tries += 1;
+        self.faults += u32::from(!fault.is_contention());
+        self.looks_first |= fault.is_contention();
+        let pause = self.pause(&fault);
+        let is_over = self.tries >= MAX_TRIES || self.faults >= MAX_FAULTS || Instant::now() + pause >= self.deadline;
+        if !fault.may_pass() || is_over {
+            return Some(self.error(fault));
+        }
+        tracing::debug!(operation = self.operation, tries = self.tries, %fault, "trying again");
+        sleep(pause).await;
+        None
+    }
+
+    /// Longer each time, and by chance, so that those who met do not meet again.
+    fn pause(&self, fault: &Fault) -> Duration {
+        let first = if self.mode == Mode::Transaction { FIRST_PAUSE_OF_LOCKED } else { FIRST_PAUSE };
+        let longest = first.saturating_mul(1 << self.tries.min(6)).min(LONGEST_PAUSE);
+        let by_chance = longest.mul_f64(0.1 + 0.9 * by_chance());
+        fault.retry_after().map_or(by_chance, |asked| asked + by_chance)
+    }
+
+    fn error(&self, fault: Fault) -> Error {
+        let kind = if self.in_doubt { Kind::Unknown } else { fault.kind() };
+        let wait = fault.retry_after();
+        let error = Error::new(kind, self.operation, &self.subject).because(fault);
+        match wait {
+            Some(wait) => error.after(wait),
+            None => error,
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this adapter's own pauses, in real time whatever a test's clock says")]
+async fn sleep(pause: Duration) {
+    tokio::time::sleep(pause).await;
+}
+
+/// Uniform in `0.0..1.0`. The system's randomness does not fail in practice; without it pauses are only alike.
+pub fn by_chance() -> f64 {
+    let mut bytes = [0; 4];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0),
+        Err(_) => 0.5,
+    }
+}

@@ -1,0 +1,134 @@
+//! Queries. Each has a shape, which says what index serves it; nothing is asked that has none.
+
+use firestore::gcloud_sdk::google::firestore::v1::structured_aggregation_query::{Aggregation, aggregation};
+use firestore::gcloud_sdk::google::firestore::v1::structured_query::{
+    CollectionSelector, CompositeFilter, Direction, FieldFilter, FieldReference, Filter, Order, composite_filter,
+    field_filter, filter,
+};
+use firestore::gcloud_sdk::google::firestore::v1::{
+    Cursor, StructuredAggregationQuery, StructuredQuery, Value, structured_aggregation_query, value,
+};
+
+use super::path::Path;
+
+/// The document's own name: the last word in every order.
+const NAME: &str = "__name__";
+/// What a count is called in its answer.
+pub const COUNT: &str = "count";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Towards {
+    Later,
+    Earlier,
+}
+
+impl Towards {
+    fn direction(self) -> i32 {
+        match self {
+            Self::Later => Direction::Ascending as i32,
+            Self::Earlier => Direction::Descending as i32,
+        }
+    }
+}
+
+/// What is compared and what is sorted by, in the order of the index that serves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    pub name: &'static str,
+    pub collection: &'static str,
+    /// Over the collections of this name under every user, not under one.
+    pub of_everybody: bool,
+    pub equal: &'static [&'static str],
+    pub sorted_by: &'static [&'static str],
+    pub towards: Towards,
+}
+
+/// A question on its way.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub shape: Shape,
+    pub under: Path,
+    query: StructuredQuery,
+}
+
+impl Shape {
+    /// `equal` has a value for each field of the shape; an array stands for any of its values.
+    pub fn ask(&self, under: Path, equal: Vec<Value>) -> Ask {
+        debug_assert_eq!(self.equal.len(), equal.len(), "{}", self.name);
+        let filters: Vec<_> = self.equal.iter().zip(equal).map(|(name, value)| is(name, value)).collect();
+        let sorted = self.sorted_by.iter().chain(&[NAME]);
+        let order = |name: &&str| Order { field: field(name), direction: self.towards.direction() };
+        let query = StructuredQuery {
+            from: vec![CollectionSelector {
+                collection_id: self.collection.to_owned(),
+                all_descendants: self.of_everybody,
+            }],
+            r#where: all_of(filters),
+            order_by: sorted.map(order).collect(),
+            ..StructuredQuery::default()
+        };
+        Ask { shape: *self, under, query }
+    }
+}
+
+/// Places in the order are the values of the sorted fields, of as many of them as matter; the last is the name.
+impl Ask {
+    #[must_use]
+    pub fn from(mut self, place: Vec<Value>) -> Self {
+        self.query.start_at = Some(Cursor { values: place, before: true });
+        self
+    }
+
+    #[must_use]
+    pub fn after(mut self, place: Vec<Value>) -> Self {
+        self.query.start_at = Some(Cursor { values: place, before: false });
+        self
+    }
+
+    #[must_use]
+    pub fn until(mut self, place: Vec<Value>) -> Self {
+        self.query.end_at = Some(Cursor { values: place, before: false });
+        self
+    }
+
+    #[must_use]
+    pub fn before(mut self, place: Vec<Value>) -> Self {
+        self.query.end_at = Some(Cursor { values: place, before: true });
+        self
+    }
+
+    pub fn first(mut self, limit: usize) -> StructuredQuery {
+        self.query.limit = Some(i32::try_from(limit).unwrap_or(i32::MAX));
+        self.query
+    }
+
+    /// How many there are, counted up to `limit` if there is one.
+    pub fn count(self, limit: Option<usize>) -> StructuredAggregationQuery {
+        let up_to = limit.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX));
+        let count = aggregation::Operator::Count(aggregation::Count { up_to });
+        StructuredAggregationQuery {
+            aggregations: vec![Aggregation { alias: COUNT.to_owned(), operator: Some(count) }],
+            query_type: Some(structured_aggregation_query::QueryType::StructuredQuery(self.query)),
+        }
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as the generated types want it")]
+fn field(name: &str) -> Option<FieldReference> {
+    Some(FieldReference { field_path: name.to_owned() })
+}
+
+fn is(name: &str, value: Value) -> Filter {
+    let any = matches!(value.value_type, Some(value::ValueType::ArrayValue(_)));
+    let op = if any { field_filter::Operator::In } else { field_filter::Operator::Equal };
+    let filter = FieldFilter { field: field(name), op: op as i32, value: Some(value) };
+    Filter { filter_type: Some(filter::FilterType::FieldFilter(filter)) }
+}
+
+fn all_of(mut filters: Vec<Filter>) -> Option<Filter> {
+    if filters.len() < 2 {
+        return filters.pop();
+    }
+    let all = CompositeFilter { op: composite_filter::Operator::And as i32, filters };
+    Some(Filter { filter_type: Some(filter::FilterType::CompositeFilter(all)) })
+}

@@ -1,0 +1,43 @@
+//! One command to one job.
+
+use domain::command::Command;
+use domain::transition::apply;
+use domain::{Action, JobId};
+use flow::ports::{At, Stepped};
+
+use super::fault::{Fault, Result};
+use super::table::jobs;
+use super::turns;
+use super::unit::{Mode, Unit};
+
+/// Most commands bear on one document. Those that look at the user's other jobs need a transaction.
+pub fn mode(command: &Command) -> Mode {
+    match command {
+        Command::Finish { .. } | Command::Cancel | Command::Retry { .. } | Command::GiveUpWaiting => Mode::Transaction,
+        _ => Mode::Optimistic,
+    }
+}
+
+pub async fn step(unit: &mut Unit<'_>, id: JobId, command: &Command, at: &At<'_>) -> Result<Stepped> {
+    let Some(job) = jobs::load(unit, id).await? else { return Ok(Stepped::NoSuchJob) };
+    let ctx = match command.needs_turn() {
+        true if unit.is_transaction() => turns::context(unit, &job.uid, at).await?,
+        true => return Err(Fault::NeedsTransaction),
+        false => turns::uncounted(at),
+    };
+    let step = match apply(&job, command, ctx) {
+        Ok(step) => step,
+        Err(why) => return Ok(Stepped::Refused { job, why }),
+    };
+    let promoted = match step.asks_for(Action::PromoteNext) {
+        true if unit.is_transaction() => turns::promote_after(unit, &job, &step.job, at).await?,
+        true => return Err(Fault::NeedsTransaction),
+        false => Vec::new(),
+    };
+    if step.asks_for(Action::Forget) {
+        jobs::delete(unit, id);
+    } else {
+        jobs::update(unit, &job, &step.job)?;
+    }
+    Ok(Stepped::Done { job: step.job, actions: step.actions, promoted })
+}

@@ -1,0 +1,149 @@
+//! `conversations`: a conversation is a body; beside it stands where it lies in time and what became of it.
+
+use domain::{Conversation, ConversationId, Interval, Timestamp, Uid};
+use firestore::gcloud_sdk::google::firestore::v1::Document;
+use flow::ports::DueDeletion;
+
+use super::{BODY, at, from_body, sound_ones, to_body};
+use crate::store::fault::{Fault, Result};
+use crate::store::path::{CONVERSATIONS, Path};
+use crate::store::shape::{Shape, Towards};
+use crate::store::unit::Unit;
+use crate::store::value::{Fields, bytes, moment, text};
+
+pub const FIELDS: &[&str] = &["state", "started_at", "timed", "timed_end", "due_at", BODY];
+
+/// A user's live ones, oldest first.
+pub const LISTED: Shape = Shape {
+    name: "conversations.listed",
+    collection: CONVERSATIONS,
+    of_everybody: false,
+    equal: &["state"],
+    sorted_by: &["started_at"],
+    towards: Towards::Later,
+};
+/// Live ones of a stream are disjoint in time: in order of end they are in order of start as well.
+pub const MEETING: Shape = Shape {
+    name: "conversations.meeting",
+    collection: CONVERSATIONS,
+    of_everybody: false,
+    equal: &["timed"],
+    sorted_by: &["timed_end"],
+    towards: Towards::Later,
+};
+/// Deleted ones whose texts are to be removed.
+pub const DUE: Shape = Shape {
+    name: "conversations.due",
+    collection: CONVERSATIONS,
+    of_everybody: true,
+    equal: &[],
+    sorted_by: &["due_at"],
+    towards: Towards::Later,
+};
+
+const LIVE: &str = "live";
+/// Most placements meet one conversation, or none: the first look is a short one.
+const FIRST_LOOK: usize = 2;
+const LONGEST_LOOK: usize = 100;
+
+fn state(conversation: &Conversation) -> &'static str {
+    if conversation.is_live() {
+        LIVE
+    } else if conversation.merged_into.is_some() {
+        "merged"
+    } else {
+        "deleted"
+    }
+}
+
+fn encode(conversation: &Conversation) -> Result<Fields> {
+    let timed = conversation.timed.filter(|_| conversation.is_live());
+    Ok(Fields::default()
+        .with("state", text(state(conversation)))
+        .with("started_at", moment(conversation.started_at()))
+        .with_some("timed", timed.map(|_| text(conversation.stream.key())))
+        .with_some("timed_end", timed.map(|timed| moment(timed.end)))
+        .with_some("due_at", conversation.due_at.map(moment))
+        .with(BODY, bytes(to_body(conversation)?)))
+}
+
+fn decode(document: &Document) -> Result<Conversation> {
+    let conversation: Conversation = from_body(document)?;
+    let is_it = at(document) == Path::conversation(&conversation.uid, conversation.id).as_str();
+    if is_it { Ok(conversation) } else { Err(Fault::damaged(at(document), "its body is of another conversation")) }
+}
+
+/// In the order asked for.
+pub async fn load(unit: &mut Unit<'_>, uid: &Uid, ids: &[ConversationId]) -> Result<Vec<Option<Conversation>>> {
+    let paths: Vec<_> = ids.iter().map(|id| Path::conversation(uid, *id)).collect();
+    unit.get(&paths).await?.iter().map(|found| found.as_ref().map(decode).transpose()).collect()
+}
+
+pub fn save(unit: &mut Unit<'_>, conversation: &Conversation) -> Result<()> {
+    unit.put(&Path::conversation(&conversation.uid, conversation.id), encode(conversation)?);
+    Ok(())
+}
+
+/// Live ones that began at or after `from`, after the cursor, and before `to`.
+pub async fn list(
+    unit: &mut Unit<'_>,
+    uid: &Uid,
+    (from, to): (Option<Timestamp>, Option<Timestamp>),
+    after: Option<(Timestamp, ConversationId)>,
+    limit: usize,
+) -> Result<Vec<Conversation>> {
+    let mut ask = LISTED.ask(Path::user(uid), vec![text(LIVE)]);
+    if let Some((at, id)) = after.filter(|(at, _)| from.is_none_or(|from| *at >= from)) {
+        ask = ask.after(vec![moment(at), unit.place(&Path::conversation(uid, id))]);
+    } else if let Some(from) = from {
+        ask = ask.from(vec![moment(from)]);
+    }
+    if let Some(to) = to {
+        ask = ask.before(vec![moment(to)]);
+    }
+    unit.query(ask, limit).await?.iter().map(decode).collect()
+}
+
+/// Live ones of the stream whose timed interval meets `reach`.
+pub async fn meeting(unit: &mut Unit<'_>, uid: &Uid, stream: &str, reach: Interval) -> Result<Vec<Conversation>> {
+    let (mut found, mut look) = (Vec::new(), FIRST_LOOK);
+    let mut begin = vec![moment(reach.start)];
+    loop {
+        let ask = MEETING.ask(Path::user(uid), vec![text(stream)]);
+        let ask = if found.is_empty() { ask.from(begin) } else { ask.after(begin) };
+        let page = unit.query(ask, look).await?;
+        let is_last = page.len() < look;
+        for document in &page {
+            let conversation = decode(document)?;
+            let Some(timed) = conversation.timed else { continue };
+            if timed.start > reach.end {
+                return Ok(found);
+            }
+            found.push(conversation);
+        }
+        let Some(last) = found.last().filter(|_| !is_last) else { return Ok(found) };
+        let end = last.timed.map_or(reach.start, |timed| timed.end);
+        begin = vec![moment(end), unit.place(&Path::conversation(uid, last.id))];
+        look = (look * 4).min(LONGEST_LOOK);
+    }
+}
+
+/// Deleted ones whose texts are to be removed by `now`, the longest due first.
+pub async fn due(
+    unit: &mut Unit<'_>,
+    now: Timestamp,
+    after: Option<&DueDeletion>,
+    limit: usize,
+) -> Result<Vec<DueDeletion>> {
+    let ask = DUE.ask(Path::ROOT, vec![]).until(vec![moment(now)]);
+    let ask = match after {
+        Some(after) => ask.after(vec![moment(after.due_at), unit.place(&Path::conversation(&after.uid, after.id))]),
+        None => ask,
+    };
+    let due = sound_ones(unit, ask, limit, |document| {
+        let conversation = decode(document)?;
+        let due_at = conversation.due_at.ok_or_else(|| Fault::damaged(at(document), "it is due at no moment"))?;
+        Ok(DueDeletion { due_at, uid: conversation.uid, id: conversation.id })
+    });
+    due.await
+}

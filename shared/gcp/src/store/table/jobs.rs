@@ -1,0 +1,219 @@
+//! `offline_sync_jobs`: a job is a body; beside it stands what lists, turns and the sweep look for.
+
+mod failed;
+
+use domain::job::{DispatchState, Status};
+use domain::{Job, JobId, Timestamp, Uid};
+use firestore::gcloud_sdk::google::firestore::v1::{Document, Value};
+use flow::ports::{ChangeCursor, DueCursor, JobCursor};
+
+use super::{BODY, at, from_body, sound_ones, to_body};
+use crate::store::fault::{Fault, Result};
+use crate::store::path::{JOBS, Path};
+use crate::store::shape::{Ask, Shape, Towards};
+use crate::store::unit::Unit;
+use crate::store::value::{Fields, any_of, bytes, bytes_of, moment, text};
+
+pub const FIELDS: &[&str] = &[
+    "uid",
+    "status",
+    "turn",
+    "created_at",
+    "updated_at",
+    "oldest_captured_at",
+    "due_at",
+    "expires_at",
+    "failed_segments",
+    BODY,
+];
+
+/// A user's jobs, newest first.
+pub const NEWEST: Shape = Shape {
+    name: "jobs.newest",
+    collection: JOBS,
+    of_everybody: false,
+    equal: &["uid"],
+    sorted_by: &["created_at"],
+    towards: Towards::Earlier,
+};
+pub const NEWEST_OF_STATUS: Shape = Shape { name: "jobs.newest_of_status", equal: &["uid", "status"], ..NEWEST };
+pub const CHANGED: Shape =
+    Shape { name: "jobs.changed", sorted_by: &["updated_at"], towards: Towards::Later, ..NEWEST };
+/// Of all users; the sweep's one question.
+pub const DUE: Shape =
+    Shape { name: "jobs.due", equal: &[], sorted_by: &["due_at"], towards: Towards::Later, ..NEWEST };
+pub const DUE_OF_STATUS: Shape = Shape { name: "jobs.due_of_status", equal: &["status"], ..DUE };
+pub const OF_STATUS: Shape = Shape { name: "jobs.of_status", equal: &["status"], sorted_by: &[], ..DUE };
+/// A user's jobs that hold a turn, or wait for one, in the order of turns.
+pub const TURNS: Shape = Shape {
+    name: "jobs.turns",
+    equal: &["uid", "turn"],
+    sorted_by: &["oldest_captured_at", "created_at"],
+    towards: Towards::Later,
+    ..NEWEST
+};
+/// Jobs that wait for a turn, user by user.
+pub const WAITING_USERS: Shape = Shape { name: "jobs.waiting_users", equal: &["turn"], sorted_by: &["uid"], ..DUE };
+
+const HELD: &str = "held";
+const WAITING: &str = "waiting";
+
+fn turn(job: &Job) -> Option<&'static str> {
+    if job.holds_a_turn() {
+        Some(HELD)
+    } else if waits(job) {
+        Some(WAITING)
+    } else {
+        None
+    }
+}
+
+/// It waits for its turn.
+pub fn waits(job: &Job) -> bool {
+    job.status == Status::Queued && job.dispatch.state == DispatchState::Waiting
+}
+
+fn encode(job: &Job) -> Result<Fields> {
+    let mut body = job.clone();
+    // A day of refused segments would not fit as text.
+    let failed = failed::take_out(&mut body);
+    let some = |at: Option<Timestamp>| at.map(moment);
+    Ok(Fields::default()
+        .with("uid", text(job.uid.as_str()))
+        .with("status", text(job.status.as_str()))
+        .with_some("turn", turn(job).map(text))
+        .with("created_at", moment(job.created_at))
+        .with("updated_at", moment(job.updated_at))
+        .with("oldest_captured_at", moment(job.oldest_captured_at))
+        .with_some("due_at", some(job.due_at))
+        .with_some("expires_at", some(job.expires_at))
+        .with_some("failed_segments", failed.map(bytes))
+        .with(BODY, bytes(to_body(&body)?)))
+}
+
+pub fn decode(document: &Document) -> Result<Job> {
+    let mut job: Job = from_body(document)?;
+    if let Some(packed) = bytes_of(document, "failed_segments") {
+        failed::put_back(&mut job, packed).ok_or_else(|| Fault::damaged(at(document), "its failed segments"))?;
+    }
+    let is_it = at(document) == Path::job(job.id).as_str();
+    if is_it { Ok(job) } else { Err(Fault::damaged(at(document), "its body is of another job")) }
+}
+
+pub async fn load(unit: &mut Unit<'_>, id: JobId) -> Result<Option<Job>> {
+    unit.one(&Path::job(id)).await?.as_ref().map(decode).transpose()
+}
+
+pub fn create(unit: &mut Unit<'_>, job: &Job) -> Result<()> {
+    unit.create(&Path::job(job.id), encode(job)?);
+    Ok(())
+}
+
+/// Writes nothing when nothing changed.
+pub fn update(unit: &mut Unit<'_>, before: &Job, job: &Job) -> Result<()> {
+    if before != job {
+        unit.put(&Path::job(job.id), encode(job)?);
+    }
+    Ok(())
+}
+
+pub fn delete(unit: &mut Unit<'_>, id: JobId) {
+    unit.delete(&Path::job(id));
+}
+
+fn place(unit: &Unit<'_>, moment_of: Timestamp, id: JobId) -> Vec<Value> {
+    vec![moment(moment_of), unit.place(&Path::job(id))]
+}
+
+fn of_statuses(uid: &Uid, statuses: &[Status]) -> Ask {
+    let wanted = any_of(statuses.iter().map(|status| text(status.as_str())));
+    NEWEST_OF_STATUS.ask(Path::ROOT, vec![text(uid.as_str()), wanted])
+}
+
+/// A page of a user's jobs, newest first, damaged ones told as such: of any status when there are none.
+pub async fn newest(
+    unit: &mut Unit<'_>,
+    uid: &Uid,
+    statuses: &[Status],
+    after: Option<JobCursor>,
+    limit: usize,
+) -> Result<Vec<Job>> {
+    let ask =
+        if statuses.is_empty() { NEWEST.ask(Path::ROOT, vec![text(uid.as_str())]) } else { of_statuses(uid, statuses) };
+    let ask = match after {
+        Some(after) => ask.after(place(unit, after.created_at, after.id)),
+        None => ask,
+    };
+    unit.query(ask, limit).await?.iter().map(decode).collect()
+}
+
+/// A user's open upload sessions, newest first.
+pub async fn open_sessions(unit: &mut Unit<'_>, uid: &Uid, limit: usize) -> Result<Vec<Job>> {
+    sound_ones(unit, of_statuses(uid, &[Status::Uploading]), limit, decode).await
+}
+
+/// A page of a user's jobs in the order of their last change.
+pub async fn changed(
+    unit: &mut Unit<'_>,
+    uid: &Uid,
+    since: Timestamp,
+    after: Option<ChangeCursor>,
+    limit: usize,
+) -> Result<Vec<Job>> {
+    let ask = CHANGED.ask(Path::ROOT, vec![text(uid.as_str())]);
+    let ask = match after.filter(|after| after.updated_at >= since) {
+        Some(after) => ask.after(place(unit, after.updated_at, after.id)),
+        None => ask.from(vec![moment(since)]),
+    };
+    sound_ones(unit, ask, limit, decode).await
+}
+
+pub async fn due(unit: &mut Unit<'_>, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
+    let ask = DUE.ask(Path::ROOT, vec![]).until(vec![moment(now)]);
+    let ask = match after {
+        Some(after) => ask.after(place(unit, after.due_at, after.id)),
+        None => ask,
+    };
+    sound_ones(unit, ask, limit, decode).await
+}
+
+/// How many live jobs of the user were created before, counted up to `limit`.
+pub async fn count_ahead(unit: &mut Unit<'_>, job: &Job, limit: usize) -> Result<u64> {
+    let live: Vec<_> = Status::ALL.into_iter().filter(|status| status.is_live()).collect();
+    let ask = of_statuses(&job.uid, &live).after(place(unit, job.created_at, job.id));
+    unit.count(ask, Some(limit)).await
+}
+
+pub async fn count_of(unit: &mut Unit<'_>, status: Status) -> Result<u64> {
+    unit.count(OF_STATUS.ask(Path::ROOT, vec![text(status.as_str())]), None).await
+}
+
+/// Finished jobs that are due, counted up to `limit`.
+pub async fn count_due_finished(unit: &mut Unit<'_>, now: Timestamp, limit: usize) -> Result<u64> {
+    let finished = Status::ALL.into_iter().filter(|status| status.is_terminal());
+    let finished = any_of(finished.map(|status| text(status.as_str())));
+    unit.count(DUE_OF_STATUS.ask(Path::ROOT, vec![finished]).until(vec![moment(now)]), Some(limit)).await
+}
+
+/// How many turns the user's jobs hold, counted up to `limit`.
+pub async fn count_held(unit: &mut Unit<'_>, uid: &Uid, limit: u32) -> Result<u32> {
+    let ask = TURNS.ask(Path::ROOT, vec![text(uid.as_str()), text(HELD)]);
+    Ok(u32::try_from(unit.count(ask, Some(limit as usize)).await?).unwrap_or(u32::MAX))
+}
+
+/// The user's waiting jobs, in the order of turns.
+pub async fn waiting(unit: &mut Unit<'_>, uid: &Uid, limit: usize) -> Result<Vec<Job>> {
+    sound_ones(unit, TURNS.ask(Path::ROOT, vec![text(uid.as_str()), text(WAITING)]), limit, decode).await
+}
+
+/// The first user after `uid` who has a waiting job.
+pub async fn next_user_waiting(unit: &mut Unit<'_>, uid: &str) -> Result<Option<Uid>> {
+    let ask = WAITING_USERS.ask(Path::ROOT, vec![text(WAITING)]).after(vec![text(uid)]);
+    let found = unit.query(ask, 1).await?;
+    let Some(document) = found.first() else { return Ok(None) };
+    let uid = crate::store::value::text_of(document, "uid").map(Uid::new);
+    match uid {
+        Some(Ok(uid)) => Ok(Some(uid)),
+        _ => Err(Fault::damaged(at(document), "it has no user")),
+    }
+}

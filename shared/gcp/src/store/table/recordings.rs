@@ -1,0 +1,127 @@
+//! `recordings`: a recording is a body with the first part of its plan; long plans go on beside it, as do its peaks.
+
+use domain::{Peaks, Plan, Recording, RecordingId, Uid};
+use firestore::gcloud_sdk::google::firestore::v1::Document;
+
+use super::{BODY, at, from_body, to_body};
+use crate::store::fault::{Fault, Result};
+use crate::store::path::Path;
+use crate::store::unit::Unit;
+use crate::store::value::{Fields, bytes, bytes_of, number, number_of};
+
+pub const FIELDS: &[&str] = &["plan", "plan_parts", BODY];
+pub const PART_FIELDS: &[&str] = &["plan", "peaks"];
+
+/// Segments in a part of a plan: at most ten bytes each, so that a part is half of what a document may hold.
+const PART: usize = 50_000;
+/// More parts than a recording can have: its segments start at different milliseconds of 49 days.
+const MAX_PARTS: u64 = 1 << 17;
+
+/// What is stored of a recording, so that only what changed is written; nothing when it is new.
+#[derive(Default)]
+pub struct Before {
+    body: Vec<u8>,
+    parts: Vec<Vec<u8>>,
+}
+
+pub async fn load_one(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<Option<(Recording, Before)>> {
+    Ok(load(unit, uid, &[id]).await?.pop().flatten())
+}
+
+/// In the order asked for.
+pub async fn load(unit: &mut Unit<'_>, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Option<(Recording, Before)>>> {
+    let paths: Vec<_> = ids.iter().map(|id| Path::recording(uid, *id)).collect();
+    let documents = unit.get(&paths).await?;
+    finish(unit, uid, &documents).await
+}
+
+/// Recordings out of their documents, with the rest of their plans.
+pub async fn finish(
+    unit: &mut Unit<'_>,
+    uid: &Uid,
+    documents: &[Option<Document>],
+) -> Result<Vec<Option<(Recording, Before)>>> {
+    let mut found = Vec::with_capacity(documents.len());
+    for document in documents {
+        found.push(match document {
+            Some(document) => Some(finish_one(unit, uid, document).await?),
+            None => None,
+        });
+    }
+    Ok(found)
+}
+
+async fn finish_one(unit: &mut Unit<'_>, uid: &Uid, document: &Document) -> Result<(Recording, Before)> {
+    let mut recording: Recording = from_body(document)?;
+    if recording.uid != *uid || at(document) != Path::recording(uid, recording.id).as_str() {
+        return Err(Fault::damaged(at(document), "its body is of another recording"));
+    }
+    let mut parts: Vec<Vec<u8>> = bytes_of(document, "plan").map(<[u8]>::to_vec).into_iter().collect();
+    let all = number_of(document, "plan_parts").unwrap_or_default().min(MAX_PARTS) as usize;
+    if all > 1 {
+        let paths: Vec<_> = (1..all).map(|part| Path::plan_part(uid, recording.id, part)).collect();
+        for (part, path) in unit.get(&paths).await?.iter().zip(&paths) {
+            let packed = part.as_ref().and_then(|part| bytes_of(part, "plan"));
+            parts.push(packed.ok_or_else(|| Fault::damaged(path.as_str(), "it is gone"))?.to_vec());
+        }
+    }
+    recording.plan = unpack(&parts).map_err(|why| Fault::damaged(at(document), why))?;
+    let body = bytes_of(document, BODY).unwrap_or_default().to_vec();
+    Ok((recording, Before { body, parts }))
+}
+
+fn unpack(parts: &[Vec<u8>]) -> std::result::Result<Option<Plan>, domain::plan::DamagedPlan> {
+    if parts.is_empty() {
+        return Ok(None);
+    }
+    let mut segments = Vec::new();
+    for part in parts {
+        segments.extend_from_slice(Plan::unpack(part)?.segments());
+    }
+    Ok(Some(Plan::new(segments)))
+}
+
+fn pack(plan: &Plan) -> Vec<Vec<u8>> {
+    if plan.segments().is_empty() {
+        return vec![Vec::new()];
+    }
+    plan.segments().chunks(PART).map(|part| Plan::new(part.to_vec()).pack()).collect()
+}
+
+/// Writes what differs from what is stored.
+pub fn save(unit: &mut Unit<'_>, recording: Recording, before: &Before) -> Result<Recording> {
+    let mut recording = recording;
+    let plan = recording.plan.take();
+    let body = to_body(&recording);
+    let parts = plan.as_ref().map(pack).unwrap_or_default();
+    recording.plan = plan;
+    let body = body?;
+    let (uid, id) = (&recording.uid, recording.id);
+    let stored = before.parts.iter().map(Some).chain(std::iter::repeat(None));
+    for (number, (part, stored)) in parts.iter().zip(stored).enumerate().skip(1) {
+        if stored != Some(part) {
+            unit.put(&Path::plan_part(uid, id, number), Fields::default().with("plan", bytes(part.clone())));
+        }
+    }
+    if body != before.body || parts.first() != before.parts.first() || parts.len() != before.parts.len() {
+        let count = number(parts.len() as u64);
+        let fields = Fields::default()
+            .with("plan_parts", count)
+            .with_some("plan", parts.into_iter().next().map(bytes))
+            .with(BODY, bytes(body));
+        unit.put(&Path::recording(uid, id), fields);
+    }
+    Ok(recording)
+}
+
+pub async fn peaks(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<Option<Peaks>> {
+    let path = Path::peaks(uid, id);
+    let Some(document) = unit.one(&path).await? else { return Ok(None) };
+    let packed = bytes_of(&document, "peaks").ok_or_else(|| Fault::damaged(path.as_str(), "it has no peaks"))?;
+    Peaks::unpack(packed).map(Some).map_err(|damage| Fault::damaged(path.as_str(), damage))
+}
+
+pub fn save_peaks(unit: &mut Unit<'_>, recording: &Recording, peaks: &Peaks) {
+    let path = Path::peaks(&recording.uid, recording.id);
+    unit.put(&path, Fields::default().with("peaks", bytes(peaks.pack().to_vec())));
+}

@@ -1,0 +1,62 @@
+//! `usage_hours`: plain numbers, one document for a user's hour.
+
+use domain::{Bucket, Timestamp, Uid, Usage};
+use firestore::gcloud_sdk::google::firestore::v1::Document;
+
+use super::at;
+use crate::store::fault::{Fault, Result};
+use crate::store::path::{Path, USAGE};
+use crate::store::shape::{Shape, Towards};
+use crate::store::unit::Unit;
+use crate::store::value::{Fields, moment, moment_of, number, number_of};
+
+pub const FIELDS: &[&str] = &["hour", "transcribed_ms", "words", "segments"];
+
+/// By name, which is the hour: no index grows with time.
+pub const HOURS: Shape = Shape {
+    name: "usage.hours",
+    collection: USAGE,
+    of_everybody: false,
+    equal: &[],
+    sorted_by: &[],
+    towards: Towards::Later,
+};
+
+pub fn decode(document: &Document) -> Result<Bucket> {
+    let missing = || Fault::damaged(at(document), "it is no usage");
+    let number = |name| number_of(document, name).ok_or_else(missing);
+    let hour = moment_of(document, "hour").ok_or_else(missing)?;
+    let (transcribed_ms, words, segments) = (number("transcribed_ms")?, number("words")?, number("segments")?);
+    Ok(Bucket { hour, usage: Usage { transcribed_ms, words, segments } })
+}
+
+/// Adds to what was read in this transaction. Only where the plan's marks say that these segments are counted for the
+/// first time; never by an increment that nobody could take for done.
+pub fn add(unit: &mut Unit<'_>, uid: &Uid, hour: Timestamp, stored: Option<&Document>, more: Usage) -> Result<()> {
+    if more.is_zero() {
+        return Ok(());
+    }
+    let mut usage = stored.map(decode).transpose()?.map(|bucket| bucket.usage).unwrap_or_default();
+    usage += more;
+    let fields = Fields::default()
+        .with("hour", moment(hour))
+        .with("transcribed_ms", number(usage.transcribed_ms))
+        .with("words", number(usage.words))
+        .with("segments", number(usage.segments));
+    unit.put(&Path::usage(uid, hour), fields);
+    Ok(())
+}
+
+pub async fn list(
+    unit: &mut Unit<'_>,
+    uid: &Uid,
+    (from, to): (Timestamp, Timestamp),
+    limit: usize,
+) -> Result<Vec<Bucket>> {
+    if to <= from {
+        return Ok(Vec::new());
+    }
+    let ask = HOURS.ask(Path::user(uid), vec![]);
+    let ask = ask.from(vec![unit.place(&Path::usage(uid, from))]).before(vec![unit.place(&Path::usage(uid, to))]);
+    unit.query(ask, limit).await?.iter().map(decode).collect()
+}

@@ -1,0 +1,95 @@
+//! Turns: counted in the transaction that asks, never kept as a number that could go wrong.
+
+use domain::transition::{Context, apply};
+use domain::{Command, Job, Uid};
+use flow::ports::At;
+
+use super::fault::Result;
+use super::run::by_chance;
+use super::table::jobs;
+use super::unit::Unit;
+
+/// Users whom one question for stuck ones looks at: each costs two readings. Where it begins is left to chance, so that
+/// everybody's turn comes.
+const MAX_USERS: usize = 200;
+const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// Whether the user has a free turn.
+pub async fn is_free(unit: &mut Unit<'_>, uid: &Uid, at: &At<'_>) -> Result<bool> {
+    let turns = at.rules.enqueued_per_user;
+    Ok(jobs::count_held(unit, uid, turns).await? < turns)
+}
+
+/// What a command is decided by, with the user's turns counted.
+pub async fn context<'a>(unit: &mut Unit<'_>, uid: &Uid, at: &At<'a>) -> Result<Context<'a>> {
+    Ok(Context { turn_free: is_free(unit, uid, at).await?, ..uncounted(at) })
+}
+
+/// For a command that no turn bears on.
+pub fn uncounted<'a>(at: &At<'a>) -> Context<'a> {
+    Context { now: at.now, rules: at.rules, turn_free: false }
+}
+
+/// Gives free turns to waiting jobs after a step of one of the user's: what was read is from before the step.
+pub async fn promote_after(unit: &mut Unit<'_>, before: &Job, job: &Job, at: &At<'_>) -> Result<Vec<Job>> {
+    let first = waiting_but(unit, before, 1).await?;
+    if first.is_empty() {
+        return Ok(Vec::new());
+    }
+    // One turn more than there are, so that the job's own is seen through.
+    let held = jobs::count_held(unit, &before.uid, at.rules.enqueued_per_user.saturating_add(1)).await?;
+    let held = held.saturating_sub(u32::from(before.holds_a_turn())) + u32::from(job.holds_a_turn());
+    let free = at.rules.enqueued_per_user.saturating_sub(held) as usize;
+    let next = if free > 1 { waiting_but(unit, before, free).await? } else { first };
+    promote_first(unit, next, free, at)
+}
+
+/// The first waiting jobs of the user, without the one that is at its step.
+async fn waiting_but(unit: &mut Unit<'_>, job: &Job, limit: usize) -> Result<Vec<Job>> {
+    let limit = limit + usize::from(jobs::waits(job));
+    let mut waiting = jobs::waiting(unit, &job.uid, limit).await?;
+    waiting.retain(|other| other.id != job.id);
+    Ok(waiting)
+}
+
+/// Gives every free turn to the waiting job that comes next.
+pub async fn promote(unit: &mut Unit<'_>, uid: &Uid, at: &At<'_>) -> Result<Vec<Job>> {
+    let held = jobs::count_held(unit, uid, at.rules.enqueued_per_user).await?;
+    let free = at.rules.enqueued_per_user.saturating_sub(held) as usize;
+    if free == 0 {
+        return Ok(Vec::new());
+    }
+    let waiting = jobs::waiting(unit, uid, free).await?;
+    promote_first(unit, waiting, free, at)
+}
+
+fn promote_first(unit: &mut Unit<'_>, waiting: Vec<Job>, free: usize, at: &At<'_>) -> Result<Vec<Job>> {
+    let mut promoted = Vec::new();
+    for job in waiting.into_iter().take(free) {
+        let Ok(step) = apply(&job, &Command::Promote, uncounted(at)) else { break };
+        jobs::update(unit, &job, &step.job)?;
+        promoted.push(step.job);
+    }
+    Ok(promoted)
+}
+
+/// Users with waiting jobs and a free turn. Jumps from user to user, however many jobs each has.
+pub async fn stuck_users(unit: &mut Unit<'_>, at: &At<'_>, limit: usize) -> Result<Vec<Uid>> {
+    let begin = char::from(LETTERS[(by_chance() * LETTERS.len() as f64) as usize % LETTERS.len()]).to_string();
+    let (mut stuck, mut looked_at) = (Vec::new(), 0);
+    for (from, to) in [(begin.as_str(), None), ("", Some(begin.as_str()))] {
+        let mut last = from.to_owned();
+        while stuck.len() < limit && looked_at < MAX_USERS {
+            let Some(uid) = jobs::next_user_waiting(unit, &last).await? else { break };
+            if to.is_some_and(|to| uid.as_str() > to) {
+                break;
+            }
+            looked_at += 1;
+            last = uid.as_str().to_owned();
+            if is_free(unit, &uid, at).await? {
+                stuck.push(uid);
+            }
+        }
+    }
+    Ok(stuck)
+}

@@ -1,0 +1,113 @@
+//! A worker's writes: a file's plan, its texts, their places. Each is refused when the worker has lost the job.
+
+use domain::command::{Command, Refusal};
+use domain::placement::{self, Group, MAX_GROUP};
+use domain::planning::{self, FilePlan};
+use domain::transition::apply;
+use domain::{Job, JobId, Line, Recording};
+use flow::ports::{At, Written};
+
+use super::fault::{Fault, Result};
+use super::surroundings::{self, Around};
+use super::table::recordings;
+use super::table::{conversations, jobs, lines, timelines, usage};
+use super::turns::uncounted;
+use super::unit::Unit;
+
+/// What a worker is told whose job, or its file, is not there any more.
+const GONE: Refusal = Refusal::Fenced { fence: 0 };
+
+pub async fn plan_file(
+    unit: &mut Unit<'_>,
+    id: JobId,
+    plan: &FilePlan,
+    at: &At<'_>,
+) -> Result<Written<(Job, Recording)>> {
+    let Some(job) = jobs::load(unit, id).await? else { return Ok(Written::Fenced(GONE)) };
+    let Some(file) = job.files.get(plan.index) else { return Ok(Written::Fenced(GONE)) };
+    let (recording, before) =
+        recordings::load_one(unit, &job.uid, file.recording).await?.ok_or_else(|| lost(file.recording))?;
+    let planned = match planning::plan_file(job.clone(), recording, plan, uncounted(at)) {
+        Ok(planned) => planned,
+        Err(why) => return Ok(Written::Fenced(why)),
+    };
+    jobs::update(unit, &job, &planned.job)?;
+    let recording = recordings::save(unit, planned.recording, &before)?;
+    if let Some(peaks) = &planned.peaks {
+        recordings::save_peaks(unit, &recording, peaks);
+    }
+    Ok(Written::Done((planned.job, recording)))
+}
+
+/// Recordings never expire: without it nothing can be said of what was done.
+fn lost(recording: domain::RecordingId) -> Fault {
+    Fault::damaged(format_args!("recordings/{recording}"), "a job has it, and it is gone")
+}
+
+pub async fn store_texts(
+    unit: &mut Unit<'_>,
+    id: JobId,
+    fence: u64,
+    texts: &[Line],
+    at: &At<'_>,
+) -> Result<Written<Vec<Line>>> {
+    let Some(job) = jobs::load(unit, id).await? else { return Ok(Written::Fenced(GONE)) };
+    let of_this_job =
+        |line: &Line| line.uid == job.uid && job.files.iter().any(|file| file.recording == line.recording);
+    if texts.len() > MAX_GROUP || !texts.iter().all(of_this_job) {
+        return Err(Fault::Invalid("these lines are too many, or of recordings that are not the job's"));
+    }
+    // Storing texts changes nothing in the job but what a renewal does.
+    match apply(&job, &Command::Renew { fence }, uncounted(at)) {
+        Ok(step) => jobs::update(unit, &job, &step.job)?,
+        Err(why) => return Ok(Written::Fenced(why)),
+    }
+    // New lines are written unseen: they are nearly always new, and if one is not, the commit says so.
+    let stored = if unit.looks_first { lines::stored(unit, texts).await? } else { vec![None; texts.len()] };
+    let mut stand: Vec<Line> = Vec::with_capacity(texts.len());
+    for (line, stored) in texts.iter().zip(stored) {
+        let named_before = stand.iter().find(|other| other.segment() == line.segment()).cloned();
+        stand.push(match stored.or(named_before) {
+            Some(stored) => stored,
+            None => {
+                lines::create(unit, line)?;
+                line.clone()
+            }
+        });
+    }
+    Ok(Written::Done(stand))
+}
+
+/// Everything that bears on it is written with it, or stands under the timeline, which is: read first, it must be the
+/// same at the end.
+pub async fn place(unit: &mut Unit<'_>, id: JobId, group: &Group, at: &At<'_>) -> Result<Written<(Job, Recording)>> {
+    if group.answers.len() > MAX_GROUP {
+        return Err(Fault::Invalid("the group has too many segments"));
+    }
+    let Some(job) = jobs::load(unit, id).await? else { return Ok(Written::Fenced(GONE)) };
+    let Some(file) = job.files.get(group.index) else { return Ok(Written::Fenced(GONE)) };
+    // A worker that lost the job is told so before anything more is read for it.
+    if let Err(why) = domain::transition::check_fence(&job, group.fence) {
+        return Ok(Written::Fenced(why));
+    }
+    let found = surroundings::of(unit, &job.uid, file, group, at).await?.ok_or_else(|| lost(file.recording))?;
+    let Around { recording, before, around, timeline, usage } = found;
+    let placed = match placement::place(job.clone(), recording, group, around, uncounted(at)) {
+        Ok(placed) => placed,
+        Err(why) => return Ok(Written::Fenced(why)),
+    };
+    for line in &placed.lines {
+        lines::update(unit, line)?;
+    }
+    for conversation in &placed.conversations {
+        conversations::save(unit, conversation)?;
+    }
+    let uid = &placed.job.uid;
+    if let (Some(timeline), false) = (timeline, placed.lines.is_empty()) {
+        timelines::save(unit, uid, &placed.recording.stream.key(), timeline);
+    }
+    usage::add(unit, uid, at.now.hour(), usage.as_ref(), placed.usage)?;
+    jobs::update(unit, &job, &placed.job)?;
+    let recording = recordings::save(unit, placed.recording, &before)?;
+    Ok(Written::Done((placed.job, recording)))
+}
