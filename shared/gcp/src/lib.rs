@@ -1,5 +1,13 @@
 //! Adapters for Google Cloud: Storage, Firestore, Cloud Tasks, FCM and identity.
 
+mod fcm;
+mod identity;
+pub mod storage;
 pub mod store;
+mod tasks;
 
+pub use fcm::{AccessToken, Fcm, FcmSettings, GivenToken, GoogleToken, UnfitFcm};
+pub use identity::{FirebaseIdentity, FirebaseSettings, GoogleTaskIdentity, TaskIdentitySettings, UnfitIdentity};
+pub use storage::{GcsBlobs, GcsUploads};
 pub use store::FirestoreStore;
+pub use tasks::{CloudTasks, CloudTasksSettings, TaskOidc, UnfitTasks};
