@@ -156,6 +156,11 @@ impl RecordingId {
     pub fn bytes(&self) -> &[u8; 16] {
         &self.0
     }
+
+    /// As [`bytes`](Self::bytes) gave them.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
 }
 
 /// The SHA-256 of a file's bytes, written as 64 hex digits.

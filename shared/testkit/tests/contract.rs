@@ -12,6 +12,7 @@ use testkit::contract::uploads::Receiving;
 use testkit::{SeededRandom, TestClock, memory};
 
 testkit::store_contract!(async || Arc::new(memory::Store::new()));
+testkit::archive_contract!(async || Arc::new(memory::Store::new()));
 testkit::feed_contract!(async || Arc::new(memory::Store::new()));
 testkit::blobs_contract!(async || Arc::new(memory::Blobs::new(TestClock::at(T0))));
 testkit::uploads_contract!(async || {
@@ -84,8 +85,8 @@ fn no_behaviour_is_forgotten() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/contract");
     let store = folder.join("store");
     let list = std::fs::read_to_string(store.join("list.rs")).unwrap();
-    let single =
-        ["blobs.rs", "direct.rs", "feed.rs", "uploads.rs", "queue.rs", "push.rs"].map(|file| folder.join(file));
+    let single = ["archive.rs", "blobs.rs", "direct.rs", "feed.rs", "uploads.rs", "queue.rs", "push.rs"]
+        .map(|file| folder.join(file));
     let grouped = std::fs::read_dir(&store).unwrap().map(|entry| entry.unwrap().path());
     let mut found = 0;
     for file in grouped.chain(single) {

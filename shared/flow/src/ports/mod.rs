@@ -1,6 +1,7 @@
 //! What the use cases need from the world: one trait for each thing outside. Adapters hold no rules.
 
 pub mod admission;
+pub mod archive;
 pub mod blobs;
 pub mod clock;
 pub mod feed;
@@ -12,6 +13,7 @@ pub mod store;
 pub mod uploads;
 
 pub use admission::{Admission, AlwaysAdmit, DailyBudget, Stage, Standing, Verdict, Window};
+pub use archive::{Archive, Imported, Record};
 pub use blobs::{BlobName, BlobWriter, Blobs, Stored};
 pub use clock::Clock;
 pub use feed::{Feed, Watch};

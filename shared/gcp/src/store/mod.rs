@@ -2,6 +2,7 @@
 //! operation.
 
 mod accept;
+mod archive;
 mod client;
 mod deletion;
 mod devices;

@@ -53,6 +53,11 @@ impl Path {
         Self::user(uid).child(RECORDINGS, &id.to_string())
     }
 
+    /// Where no document stands: behind every recording of the user, before those of the next one. Ids are hex digits.
+    pub fn after_recordings(uid: &Uid) -> Self {
+        Self::user(uid).child(RECORDINGS, "~")
+    }
+
     /// A part of a recording's plan; the first stands in the recording's own document.
     pub fn plan_part(uid: &Uid, id: RecordingId, number: usize) -> Self {
         Self::recording(uid, id).child(PARTS, &format!("plan-{number}"))

@@ -11,6 +11,7 @@ use domain::{
     Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Peaks, Recording, RecordingId, Timestamp, Uid,
 };
 use flow::Result;
+use flow::ports::archive::{Archive, Imported, Place, Record};
 use flow::ports::{
     At, Census, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, JobCursor, LineCursor, Opened,
     Removed, SessionCompleted, Stepped, Store, Written,
@@ -18,7 +19,7 @@ use flow::ports::{
 
 use super::table::{conversations, devices as registered, jobs, lines, recordings, usage};
 use super::unit::Mode;
-use super::{FirestoreStore, accept, deletion, devices, reading, session, step, turns, work};
+use super::{FirestoreStore, accept, archive, deletion, devices, reading, session, step, turns, work};
 
 /// A read-only question of the health check: there is no such job.
 const NO_JOB: JobId = JobId(uuid::Uuid::nil());
@@ -212,5 +213,20 @@ impl Store for FirestoreStore {
 
     async fn ready(&self) -> Result<()> {
         tries!(self, "store.ready", "", Mode::Look, |unit| jobs::load(unit, NO_JOB)).map(drop)
+    }
+}
+
+#[async_trait]
+impl Archive for FirestoreStore {
+    async fn users(&self, after: Option<&Uid>, limit: usize) -> Result<Vec<Uid>> {
+        tries!(self, "archive.users", "", Mode::Look, |unit| archive::users(unit, after, limit))
+    }
+
+    async fn export(&self, uid: &Uid, after: Option<Place>, limit: usize) -> Result<Vec<Record>> {
+        tries!(self, "archive.export", "", Mode::Snapshot, |unit| archive::export(unit, uid, after, limit))
+    }
+
+    async fn import(&self, uid: &Uid, records: &[Record]) -> Result<Imported> {
+        tries!(self, "archive.import", "", Mode::Transaction, |unit| archive::import(unit, uid, records))
     }
 }

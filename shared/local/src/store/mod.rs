@@ -1,6 +1,7 @@
 //! The job store in SQLite: everything that must agree, in one transaction for each operation.
 
 mod accept;
+mod archive;
 mod bulk;
 mod deletion;
 mod devices;

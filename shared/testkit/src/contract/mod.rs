@@ -8,6 +8,7 @@
 //! What stands there is called anew for each test. It answers with the port in an `Arc`, or with a pair of the port and
 //! something to be kept until the test is over (a folder), or with [`Fresh::missing`] where the port cannot be had.
 
+pub mod archive;
 pub mod blobs;
 pub mod direct;
 pub mod feed;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use flow::ports::{Blobs, Push, Store};
 
+use self::archive::ArchivedStore;
 use self::feed::FedStore;
 use self::queue::TestQueue;
 use crate::skip;
@@ -66,7 +68,7 @@ macro_rules! fresh_from_arcs {
         }
     )*};
 }
-fresh_from_arcs!(Store, FedStore, Blobs, Push, TestQueue);
+fresh_from_arcs!(Store, ArchivedStore, FedStore, Blobs, Push, TestQueue);
 
 macro_rules! fresh_from_pairs {
     ($($pair:ty),*) => {$(

@@ -41,6 +41,16 @@ pub const DUE: Shape = Shape {
     towards: Towards::Later,
 };
 
+/// All of a user's by name, which is by id.
+pub const IN_ORDER: Shape = Shape {
+    name: "conversations.in_order",
+    collection: CONVERSATIONS,
+    of_everybody: false,
+    equal: &[],
+    sorted_by: &[],
+    towards: Towards::Later,
+};
+
 const LIVE: &str = "live";
 /// Most placements meet one conversation, or none: the first look is a short one.
 const FIRST_LOOK: usize = 2;
@@ -67,7 +77,7 @@ fn encode(conversation: &Conversation) -> Result<Fields> {
         .with(BODY, bytes(to_body(conversation)?)))
 }
 
-fn decode(document: &Document) -> Result<Conversation> {
+pub fn decode(document: &Document) -> Result<Conversation> {
     let conversation: Conversation = from_body(document)?;
     let is_it = at(document) == Path::conversation(&conversation.uid, conversation.id).as_str();
     if is_it { Ok(conversation) } else { Err(Fault::damaged(at(document), "its body is of another conversation")) }
@@ -82,6 +92,20 @@ pub async fn load(unit: &mut Unit<'_>, uid: &Uid, ids: &[ConversationId]) -> Res
 pub fn save(unit: &mut Unit<'_>, conversation: &Conversation) -> Result<()> {
     unit.put(&Path::conversation(&conversation.uid, conversation.id), encode(conversation)?);
     Ok(())
+}
+
+/// All of the user's by id, merged-away and deleted ones included, after the cursor.
+pub async fn in_order(
+    unit: &mut Unit<'_>,
+    uid: &Uid,
+    after: Option<ConversationId>,
+    limit: usize,
+) -> Result<Vec<Conversation>> {
+    let mut ask = IN_ORDER.ask(Path::user(uid), vec![]);
+    if let Some(after) = after {
+        ask = ask.after(vec![unit.place(&Path::conversation(uid, after))]);
+    }
+    unit.query(ask, limit).await?.iter().map(decode).collect()
 }
 
 /// Live ones that began at or after `from`, after the cursor, and before `to`.

@@ -60,7 +60,7 @@ fn encode(line: &Line) -> Result<Fields> {
         .with(BODY, bytes(to_body(line)?)))
 }
 
-fn decode(document: &Document) -> Result<Line> {
+pub fn decode(document: &Document) -> Result<Line> {
     let line: Line = from_body(document)?;
     let is_it = at(document) == path_of(&line).as_str();
     if is_it { Ok(line) } else { Err(Fault::damaged(at(document), "its body is of another line")) }
@@ -112,6 +112,20 @@ pub async fn of_recording(unit: &mut Unit<'_>, uid: &Uid, recording: RecordingId
         found.extend(unit.get(&left).await?.into_iter().flatten());
     }
     found.iter().map(decode).collect()
+}
+
+/// The user's lines by segment, after the cursor.
+pub async fn in_order(
+    unit: &mut Unit<'_>,
+    uid: &Uid,
+    after: Option<(RecordingId, u32)>,
+    limit: usize,
+) -> Result<Vec<Line>> {
+    let mut ask = OF_RECORDING.ask(Path::user(uid), vec![]);
+    if let Some((recording, start_ms)) = after {
+        ask = ask.after(vec![unit.place(&Path::line(uid, recording, start_ms))]);
+    }
+    unit.query(ask, limit).await?.iter().map(decode).collect()
 }
 
 /// Where a page of a conversation's lines begins.

@@ -5,12 +5,25 @@ use firestore::gcloud_sdk::google::firestore::v1::Document;
 
 use super::{BODY, at, from_body, to_body};
 use crate::store::fault::{Fault, Result};
-use crate::store::path::Path;
+use crate::store::path::{Path, RECORDINGS};
+use crate::store::shape::{Shape, Towards};
 use crate::store::unit::Unit;
 use crate::store::value::{Fields, bytes, bytes_of, number, number_of};
 
 pub const FIELDS: &[&str] = &["plan", "plan_parts", BODY];
 pub const PART_FIELDS: &[&str] = &["plan", "peaks"];
+
+/// By name, which is by id.
+pub const IN_ORDER: Shape = Shape {
+    name: "recordings.in_order",
+    collection: RECORDINGS,
+    of_everybody: false,
+    equal: &[],
+    sorted_by: &[],
+    towards: Towards::Later,
+};
+/// By name, which is by user first.
+pub const USERS: Shape = Shape { name: "recordings.users", of_everybody: true, ..IN_ORDER };
 
 /// Segments in a part of a plan: at most ten bytes each, so that a part is half of what a document may hold.
 const PART: usize = 50_000;
@@ -51,7 +64,46 @@ pub async fn finish(
     Ok(found)
 }
 
-async fn finish_one(unit: &mut Unit<'_>, uid: &Uid, document: &Document) -> Result<(Recording, Before)> {
+/// The user's recordings by id, with what they look like, after the cursor.
+pub async fn in_order(
+    unit: &mut Unit<'_>,
+    uid: &Uid,
+    after: Option<RecordingId>,
+    limit: usize,
+) -> Result<Vec<(Recording, Option<Peaks>)>> {
+    let mut ask = IN_ORDER.ask(Path::user(uid), vec![]);
+    if let Some(after) = after {
+        ask = ask.after(vec![unit.place(&Path::recording(uid, after))]);
+    }
+    let documents = unit.query(ask, limit).await?;
+    let mut found = Vec::with_capacity(documents.len());
+    for document in &documents {
+        found.push(finish_one(unit, uid, document).await?.0);
+    }
+    let paths: Vec<_> = found.iter().map(|recording| Path::peaks(uid, recording.id)).collect();
+    let peaks = if paths.is_empty() { Vec::new() } else { unit.get(&paths).await? };
+    let peaks = peaks.iter().map(|document| document.as_ref().map(peaks_of).transpose());
+    found.into_iter().zip(peaks).map(|(recording, peaks)| Ok((recording, peaks?))).collect()
+}
+
+/// The user of the first recording after those of `after`.
+pub async fn next_user(unit: &mut Unit<'_>, after: Option<&Uid>) -> Result<Option<Uid>> {
+    let mut ask = USERS.ask(Path::ROOT, vec![]);
+    if let Some(after) = after {
+        ask = ask.after(vec![unit.place(&Path::after_recordings(after))]);
+    }
+    let Some(document) = unit.query(ask, 1).await?.pop() else { return Ok(None) };
+    let recording: Recording = from_body(&document)?;
+    // Else the next question would lead here again.
+    let is_his = at(&document) == Path::recording(&recording.uid, recording.id).as_str();
+    if is_his {
+        Ok(Some(recording.uid))
+    } else {
+        Err(Fault::damaged(at(&document), "its body is of another recording"))
+    }
+}
+
+pub async fn finish_one(unit: &mut Unit<'_>, uid: &Uid, document: &Document) -> Result<(Recording, Before)> {
     let mut recording: Recording = from_body(document)?;
     if recording.uid != *uid || at(document) != Path::recording(uid, recording.id).as_str() {
         return Err(Fault::damaged(at(document), "its body is of another recording"));
@@ -116,9 +168,12 @@ pub fn save(unit: &mut Unit<'_>, recording: Recording, before: &Before) -> Resul
 
 pub async fn peaks(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<Option<Peaks>> {
     let path = Path::peaks(uid, id);
-    let Some(document) = unit.one(&path).await? else { return Ok(None) };
-    let packed = bytes_of(&document, "peaks").ok_or_else(|| Fault::damaged(path.as_str(), "it has no peaks"))?;
-    Peaks::unpack(packed).map(Some).map_err(|damage| Fault::damaged(path.as_str(), damage))
+    unit.one(&path).await?.as_ref().map(peaks_of).transpose()
+}
+
+fn peaks_of(document: &Document) -> Result<Peaks> {
+    let packed = bytes_of(document, "peaks").ok_or_else(|| Fault::damaged(at(document), "it has no peaks"))?;
+    Peaks::unpack(packed).map_err(|damage| Fault::damaged(at(document), damage))
 }
 
 pub fn save_peaks(unit: &mut Unit<'_>, recording: &Recording, peaks: &Peaks) {

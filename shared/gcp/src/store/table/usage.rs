@@ -60,3 +60,12 @@ pub async fn list(
     let ask = ask.from(vec![unit.place(&Path::usage(uid, from))]).before(vec![unit.place(&Path::usage(uid, to))]);
     unit.query(ask, limit).await?.iter().map(decode).collect()
 }
+
+/// All of the user's hours, after the cursor.
+pub async fn in_order(unit: &mut Unit<'_>, uid: &Uid, after: Option<Timestamp>, limit: usize) -> Result<Vec<Bucket>> {
+    let mut ask = HOURS.ask(Path::user(uid), vec![]);
+    if let Some(after) = after {
+        ask = ask.after(vec![unit.place(&Path::usage(uid, after))]);
+    }
+    unit.query(ask, limit).await?.iter().map(decode).collect()
+}

@@ -12,6 +12,7 @@ const TABLE: &str = "conversations";
 
 queries! {
     LOAD = "SELECT document, id FROM conversations WHERE uid = ?1 AND id = ?2";
+    IN_ORDER = "SELECT document, id FROM conversations WHERE uid = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
     NEXT = "SELECT merged_into FROM conversations WHERE uid = ?1 AND id = ?2";
     SAVE = "INSERT INTO conversations
         (uid, id, state, stream, started_at, timed_start, timed_end, merged_into, document, due_at)
@@ -41,6 +42,12 @@ fn read(row: &Row) -> Result<Conversation> {
 
 pub fn load(db: &Connection, uid: &Uid, id: ConversationId) -> Result<Option<Conversation>> {
     one(db, LOAD, params![uid.as_str(), id.0.as_bytes()], read)
+}
+
+/// All of the user's by id, merged-away and deleted ones included, after the cursor.
+pub fn in_order(db: &Connection, uid: &Uid, after: Option<ConversationId>, limit: usize) -> Result<Vec<Conversation>> {
+    let after = after.map(|id| id.0.as_bytes().to_vec()).unwrap_or_default();
+    all(db, IN_ORDER, params![uid.as_str(), after, rows(limit)], read)
 }
 
 /// What a conversation was merged into, if it is there and was.

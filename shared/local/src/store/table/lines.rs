@@ -12,6 +12,9 @@ const TABLE: &str = "lines";
 
 queries! {
     LOAD = "SELECT document FROM lines WHERE uid = ?1 AND recording = ?2 AND start_ms = ?3";
+    /// One that was emptied because nobody could read it is nothing that could be told.
+    IN_ORDER = "SELECT document, recording, start_ms FROM lines
+        WHERE uid = ?1 AND (recording, start_ms) > (?2, ?3) AND document <> '' ORDER BY recording, start_ms LIMIT ?4";
     /// The first text of a segment wins.
     INSERT = "INSERT INTO lines (uid, recording, start_ms, stream, starts_at, place, conversation, document)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
@@ -87,6 +90,15 @@ pub fn of_recording(db: &Connection, uid: &Uid, recording: RecordingId, starts: 
     starts.dedup();
     let line = |start_ms| load(db, uid, SegmentId { recording, start_ms }).transpose();
     starts.into_iter().filter_map(line).collect()
+}
+
+/// The user's lines by segment, after the cursor.
+pub fn in_order(db: &Connection, uid: &Uid, after: Option<(RecordingId, u32)>, limit: usize) -> Result<Vec<Line>> {
+    let (recording, start_ms) = after.map(|(id, start_ms)| (id.bytes().to_vec(), start_ms)).unwrap_or_default();
+    all(db, IN_ORDER, params![uid.as_str(), recording, start_ms, rows(limit)], |row| {
+        let segment = SegmentId { recording: RecordingId::from_bytes(row.get(1)?), start_ms: row.get(2)? };
+        read(row, &segment)
+    })
 }
 
 /// Whether it is new; a line that stands stays as it is.

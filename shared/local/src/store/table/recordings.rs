@@ -4,12 +4,14 @@ use domain::{Plan, Recording, RecordingId, Uid};
 use rusqlite::{Connection, Row, params};
 
 use crate::store::fault::{Fault, Result};
-use crate::store::query::{from_document, one, queries, run, to_document};
+use crate::store::query::{all, from_document, one, queries, rows, run, to_document};
 
 const TABLE: &str = "recordings";
 
 queries! {
     LOAD = "SELECT document, plan FROM recordings WHERE uid = ?1 AND id = ?2";
+    IN_ORDER = "SELECT document, plan, id FROM recordings WHERE uid = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+    NEXT_USER = "SELECT uid FROM recordings WHERE uid > ?1 ORDER BY uid LIMIT 1";
     INSERT = "INSERT INTO recordings (uid, id, document, plan) VALUES (?1, ?2, ?3, ?4)";
     UPDATE = "UPDATE recordings SET document = ?3, plan = ?4 WHERE uid = ?1 AND id = ?2";
     UPDATE_DOCUMENT = "UPDATE recordings SET document = ?3 WHERE uid = ?1 AND id = ?2";
@@ -48,6 +50,20 @@ pub fn load(db: &Connection, uid: &Uid, id: RecordingId) -> Result<Option<Stored
 
 pub fn load_one(db: &Connection, uid: &Uid, id: RecordingId) -> Result<Option<Recording>> {
     Ok(load(db, uid, id)?.map(|stored| stored.recording))
+}
+
+/// The user's recordings by id, after the cursor.
+pub fn in_order(db: &Connection, uid: &Uid, after: Option<RecordingId>, limit: usize) -> Result<Vec<Recording>> {
+    let after = after.map(|id| id.bytes().to_vec()).unwrap_or_default();
+    all(db, IN_ORDER, params![uid.as_str(), after, rows(limit)], |row| {
+        let id = RecordingId::from_bytes(row.get(2)?);
+        Ok(read(row, uid, id)?.recording)
+    })
+}
+
+/// The first user after `uid` with a recording.
+pub fn next_user(db: &Connection, uid: &str) -> Result<Option<String>> {
+    one(db, NEXT_USER, [uid], |row| Ok(row.get(0)?))
 }
 
 fn read(row: &Row, uid: &Uid, id: RecordingId) -> Result<Stored> {

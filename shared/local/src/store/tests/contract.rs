@@ -5,3 +5,5 @@ use super::fresh;
 testkit::store_contract!(async || fresh());
 
 testkit::feed_contract!(async || fresh());
+
+testkit::archive_contract!(async || fresh());

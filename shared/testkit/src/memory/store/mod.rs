@@ -1,5 +1,6 @@
 //! The store in memory: one lock, and behind it for each operation: read what a rule needs, let it decide, write.
 
+mod archive;
 mod deletion;
 mod devices;
 mod reading;

@@ -1,0 +1,138 @@
+//! What outlives jobs, taken out and put in. It is written as the port's other operations write it.
+
+use std::collections::BTreeMap;
+
+use domain::{Bucket, Conversation, Timestamp, Uid};
+use flow::ports::archive::{Imported, Place, Record, fits};
+
+use super::fault::{Fault, Result};
+use super::path::Path;
+use super::table::recordings::Before;
+use super::table::timelines::{self, Timeline};
+use super::table::{conversations, lines, recordings, usage};
+use super::unit::Unit;
+
+/// Whatever a user has came with a recording, and recordings stay for ever.
+pub async fn users(unit: &mut Unit<'_>, after: Option<&Uid>, limit: usize) -> Result<Vec<Uid>> {
+    let mut found: Vec<Uid> = Vec::new();
+    while found.len() < limit {
+        let Some(next) = recordings::next_user(unit, found.last().or(after)).await? else { break };
+        found.push(next);
+    }
+    Ok(found)
+}
+
+pub async fn export(unit: &mut Unit<'_>, uid: &Uid, after: Option<Place>, limit: usize) -> Result<Vec<Record>> {
+    let mut found = Vec::new();
+    if matches!(after, None | Some(Place::Recording(_))) {
+        let after = if let Some(Place::Recording(id)) = after { Some(id) } else { None };
+        for (recording, peaks) in recordings::in_order(unit, uid, after, limit).await? {
+            found.push(Record::Recording { recording: Box::new(recording), peaks });
+        }
+    }
+    let left = limit - found.len();
+    if left > 0 && !matches!(after, Some(Place::Conversation(_) | Place::Usage(_))) {
+        let after = if let Some(Place::Line(recording, start_ms)) = after { Some((recording, start_ms)) } else { None };
+        let lines = lines::in_order(unit, uid, after, left).await?;
+        found.extend(lines.into_iter().map(|line| Record::Line(Box::new(line))));
+    }
+    let left = limit - found.len();
+    if left > 0 && !matches!(after, Some(Place::Usage(_))) {
+        let after = if let Some(Place::Conversation(id)) = after { Some(id) } else { None };
+        let conversations = conversations::in_order(unit, uid, after, left).await?;
+        found.extend(conversations.into_iter().map(|one| Record::Conversation(Box::new(one))));
+    }
+    let left = limit - found.len();
+    if left > 0 {
+        let after = if let Some(Place::Usage(hour)) = after { Some(hour) } else { None };
+        found.extend(usage::in_order(unit, uid, after, left).await?.into_iter().map(Record::Usage));
+    }
+    Ok(found)
+}
+
+pub async fn import(unit: &mut Unit<'_>, uid: &Uid, records: &[Record]) -> Result<Imported> {
+    if !fits(uid, records) {
+        return Err(Fault::Invalid("these records are too many, or of another user"));
+    }
+    let stored = there(unit, uid, records).await?;
+    let mut imported = Imported::default();
+    let mut new = Vec::new();
+    for (record, there) in records.iter().zip(&stored) {
+        if imported.note(record, there.as_ref()) {
+            new.push(record);
+        }
+    }
+    let timelines = with_deletions(unit, uid, &new).await?;
+    for record in new {
+        write(unit, uid, record)?;
+    }
+    for (stream, timeline) in timelines {
+        timelines::save(unit, uid, &stream, timeline);
+    }
+    Ok(imported)
+}
+
+/// What stands in the place of each, read at once.
+async fn there(unit: &mut Unit<'_>, uid: &Uid, records: &[Record]) -> Result<Vec<Option<Record>>> {
+    let path = |record: &Record| match record.place() {
+        Place::Recording(id) => Path::recording(uid, id),
+        Place::Line(recording, start_ms) => Path::line(uid, recording, start_ms),
+        Place::Conversation(id) => Path::conversation(uid, id),
+        Place::Usage(hour) => Path::usage(uid, hour),
+    };
+    let paths: Vec<_> = records.iter().map(path).collect();
+    let documents = unit.get(&paths).await?;
+    let mut there = Vec::with_capacity(records.len());
+    for (record, document) in records.iter().zip(documents) {
+        let Some(document) = document else {
+            there.push(None);
+            continue;
+        };
+        there.push(Some(match record {
+            Record::Recording { .. } => {
+                let (recording, _) = recordings::finish_one(unit, uid, &document).await?;
+                let peaks = recordings::peaks(unit, uid, recording.id).await?;
+                Record::Recording { recording: Box::new(recording), peaks }
+            }
+            Record::Line(_) => Record::Line(Box::new(lines::decode(&document)?)),
+            Record::Conversation(_) => Record::Conversation(Box::new(conversations::decode(&document)?)),
+            Record::Usage(_) => Record::Usage(usage::decode(&document)?),
+        }));
+    }
+    Ok(there)
+}
+
+/// The timelines of the streams in which a conversation comes deleted: a job looks there before it places more of the
+/// same recording.
+async fn with_deletions(unit: &mut Unit<'_>, uid: &Uid, new: &[&Record]) -> Result<BTreeMap<String, Timeline>> {
+    let mut deleted: BTreeMap<String, Timestamp> = BTreeMap::new();
+    for record in new {
+        let Record::Conversation(conversation) = record else { continue };
+        let Conversation { stream, deleted_at: Some(at), .. } = &**conversation else { continue };
+        let latest = deleted.entry(stream.key()).or_insert(*at);
+        *latest = (*latest).max(*at);
+    }
+    let paths: Vec<_> = deleted.keys().map(|stream| Path::timeline(uid, stream)).collect();
+    let documents = if paths.is_empty() { Vec::new() } else { unit.get(&paths).await? };
+    let with = |((stream, at), document): ((String, Timestamp), Option<_>)| {
+        let mut timeline = timelines::decode(document.as_ref());
+        timeline.deleted_at = timeline.deleted_at.max(Some(at));
+        (stream, timeline)
+    };
+    Ok(deleted.into_iter().zip(documents).map(with).collect())
+}
+
+fn write(unit: &mut Unit<'_>, uid: &Uid, record: &Record) -> Result<()> {
+    match record {
+        Record::Recording { recording, peaks } => {
+            let recording = recordings::save(unit, (**recording).clone(), &Before::default())?;
+            if let Some(peaks) = peaks {
+                recordings::save_peaks(unit, &recording, peaks);
+            }
+            Ok(())
+        }
+        Record::Line(line) => lines::create(unit, line),
+        Record::Conversation(conversation) => conversations::save(unit, conversation),
+        Record::Usage(Bucket { hour, usage }) => usage::add(unit, uid, *hour, None, *usage),
+    }
+}

@@ -1,0 +1,319 @@
+//! The archive's contract: what was taken out of a store and put into another reads there as it did here.
+
+use std::sync::Arc;
+
+use domain::placement::Answer;
+use domain::{Recording, Status, Uid};
+use flow::ports::archive::{Archive, MAX_IMPORT, Place, Record};
+use flow::ports::{Created, Store};
+use flow::{Kind, error::Error};
+
+use crate::build::{batch, conversation_id, phone, speech, uid};
+use crate::memory;
+use crate::scene::Scene;
+
+/// A store of which the lasting part can be taken out.
+pub trait ArchivedStore: Store + Archive {}
+
+impl<S: Store + Archive> ArchivedStore for S {}
+
+fn ann() -> Uid {
+    uid("ann")
+}
+
+fn bob() -> Uid {
+    uid("bob")
+}
+
+/// Everything a user has, in pages of this size.
+async fn taken(from: &dyn Archive, uid: &Uid, page: usize) -> Vec<Record> {
+    let mut all: Vec<Record> = Vec::new();
+    loop {
+        let next = from.export(uid, all.last().map(Record::place), page).await.unwrap();
+        assert!(next.len() <= page);
+        if next.is_empty() {
+            return all;
+        }
+        all.extend(next);
+    }
+}
+
+async fn everybody(from: &dyn Archive) -> Vec<Uid> {
+    let mut users = from.users(None, 1000).await.unwrap();
+    users.sort();
+    users
+}
+
+/// How many were written, how many were known.
+async fn put(into: &dyn Archive, uid: &Uid, records: &[Record]) -> (u64, u64) {
+    let (mut written, mut known) = (0, 0);
+    for records in records.chunks(MAX_IMPORT) {
+        let imported = into.import(uid, records).await.unwrap();
+        assert_eq!(imported.conflicts, []);
+        written += imported.written;
+        known += imported.known;
+    }
+    (written, known)
+}
+
+/// A story with everything in it: two days, a merge, an attached recording, a deletion with its stubs, one that is not
+/// carried out yet, silence, and a recording that nobody finished.
+async fn story(store: Arc<dyn Store>, uid: &Uid) -> Scene {
+    let scene = Scene::new(store);
+    scene.transcribe(uid, &phone(0), &[(0, 900, "good morning"), (2000, 2900, "how are you")]).await;
+    scene.transcribe(uid, &phone(200), &[(0, 1000, "late")]).await;
+    scene.transcribe(uid, &phone(100), &[(0, 1000, "a bridge")]).await;
+    let mut attached = batch(uid, &[phone(9000)]);
+    attached.conversation_id = Some(conversation_id(5));
+    scene.transcribe_batch(&attached, &[&[(0, 900, "attached")]]).await;
+    scene.pass(std::time::Duration::from_secs(7200));
+    for (secs, text) in [(20_000, "forgotten"), (30_000, "to be forgotten")] {
+        let job = scene.transcribe(uid, &phone(secs), &[(0, 900, text)]).await;
+        assert!(scene.delete(uid, job.new_conversation_ids[0]).await);
+        if secs == 20_000 {
+            scene.forget(uid, job.new_conversation_ids[0], 10).await;
+        }
+    }
+    let silent = scene.accept(uid, &[phone(40_000)]).await;
+    let silent = scene.claim(silent.id).await;
+    scene.plan(&silent, 0, speech(&[])).await;
+    let unfinished = scene.accept(uid, &[phone(50_000)]).await;
+    let unfinished = scene.claim(unfinished.id).await;
+    scene.plan(&unfinished, 0, speech(&[(0, 900), (2000, 2900)])).await;
+    scene.say(&unfinished, 0, &[(0, "the first half")]).await;
+    scene
+}
+
+/// All that a user can read.
+async fn seen(scene: &Scene, uid: &Uid) -> impl PartialEq + std::fmt::Debug {
+    let mut pages = Vec::new();
+    for conversation in scene.conversations(uid).await {
+        pages.push(scene.page(uid, conversation.id).await);
+    }
+    (pages, scene.usage(uid).await)
+}
+
+pub async fn what_is_put_into_another_kind_of_store_and_back_is_the_same(store: Arc<dyn ArchivedStore>) {
+    let other = Arc::new(memory::Store::new());
+    let scene = story(other.clone(), &ann()).await;
+    let records = taken(&*other, &ann(), 1000).await;
+    for kind in [
+        |record: &Record| matches!(record, Record::Recording { peaks: Some(_), .. }),
+        |record: &Record| matches!(record, Record::Line(line) if line.stub),
+        |record: &Record| matches!(record, Record::Conversation(one) if one.merged_into.is_some()),
+        |record: &Record| matches!(record, Record::Conversation(one) if one.due_at.is_some()),
+        |record: &Record| matches!(record, Record::Usage(_)),
+    ] {
+        assert!(records.iter().any(kind), "the story has everything");
+    }
+    assert_eq!(put(&*store, &ann(), &records).await, (records.len() as u64, 0));
+    assert_eq!(taken(&*store, &ann(), 1000).await, records);
+    let there = Scene::new(store.clone());
+    assert_eq!(format!("{:?}", seen(&there, &ann()).await), format!("{:?}", seen(&scene, &ann()).await));
+    let back = memory::Store::new();
+    put(&back, &ann(), &taken(&*store, &ann(), 7).await).await;
+    assert_eq!(back.all_conversations(&ann()), other.all_conversations(&ann()));
+    assert_eq!(back.all_lines(&ann()), other.all_lines(&ann()));
+}
+
+pub async fn what_a_store_has_is_taken_whole_and_in_order_whatever_the_page(store: Arc<dyn ArchivedStore>) {
+    story(store.clone(), &ann()).await;
+    let other = Arc::new(memory::Store::new());
+    story(other.clone(), &ann()).await;
+    let all = taken(&*store, &ann(), 1000).await;
+    assert!(all.windows(2).all(|pair| pair[0].place() < pair[1].place()));
+    let places = |records: &[Record]| records.iter().map(Record::place).collect::<Vec<Place>>();
+    assert_eq!(places(&all), places(&taken(&*other, &ann(), 1000).await));
+    for page in [1, 2, 3, 5] {
+        assert_eq!(taken(&*store, &ann(), page).await, all, "pages of {page}");
+    }
+}
+
+pub async fn put_in_twice_nothing_changes(store: Arc<dyn ArchivedStore>) {
+    let other = Arc::new(memory::Store::new());
+    story(other.clone(), &ann()).await;
+    let records = taken(&*other, &ann(), 1000).await;
+    // The first time it broke off.
+    put(&*store, &ann(), &records[..records.len() / 2]).await;
+    let all = records.len() as u64;
+    assert_eq!(put(&*store, &ann(), &records).await, (all - all / 2, all / 2));
+    assert_eq!(put(&*store, &ann(), &records).await, (0, all));
+    assert_eq!(taken(&*store, &ann(), 1000).await, records);
+}
+
+pub async fn what_stands_there_and_differs_is_named_and_stays(store: Arc<dyn ArchivedStore>) {
+    let other = Arc::new(memory::Store::new());
+    story(other.clone(), &ann()).await;
+    let records = taken(&*other, &ann(), 1000).await;
+    put(&*store, &ann(), &records).await;
+    let changed: Vec<_> = records.iter().cloned().map(changed).collect();
+    let mut named = Vec::new();
+    for changed in changed.chunks(MAX_IMPORT) {
+        let imported = store.import(&ann(), changed).await.unwrap();
+        assert_eq!((imported.written, imported.known), (0, 0));
+        named.extend(imported.conflicts);
+    }
+    assert_eq!(named, records.iter().map(Record::place).collect::<Vec<_>>());
+    assert_eq!(taken(&*store, &ann(), 1000).await, records);
+}
+
+fn changed(record: Record) -> Record {
+    match record {
+        Record::Recording { mut recording, peaks } => {
+            recording.facts.duration_ms += 1;
+            Record::Recording { recording, peaks }
+        }
+        Record::Line(mut line) => {
+            line.words += 1;
+            Record::Line(line)
+        }
+        Record::Conversation(mut one) => {
+            one.locked = !one.locked;
+            Record::Conversation(one)
+        }
+        Record::Usage(mut bucket) => {
+            bucket.usage.words += 1;
+            Record::Usage(bucket)
+        }
+    }
+}
+
+pub async fn the_job_that_took_a_recording_last_is_no_difference(store: Arc<dyn ArchivedStore>) {
+    let scene = Scene::new(store.clone());
+    scene.transcribe(&ann(), &phone(0), &[(0, 900, "hello")]).await;
+    let records = taken(&*store, &ann(), 1000).await;
+    let other_job = |record: Record| match record {
+        Record::Recording { recording, peaks } => {
+            let recording = Recording { latest_job: crate::build::job_id(404), ..*recording };
+            Record::Recording { recording: Box::new(recording), peaks }
+        }
+        other => other,
+    };
+    let imported = store.import(&ann(), &records.iter().cloned().map(other_job).collect::<Vec<_>>()).await.unwrap();
+    assert_eq!((imported.written, imported.known), (0, records.len() as u64));
+    assert_eq!(taken(&*store, &ann(), 1000).await, records);
+}
+
+pub async fn users_are_told_apart(store: Arc<dyn ArchivedStore>) {
+    // Names that an adapter has to escape, or hash.
+    let long = uid(&"é".repeat(60));
+    let users = [ann(), bob(), uid("a.b c"), uid("__ann__"), long];
+    let other = Arc::new(memory::Store::new());
+    for user in &users {
+        Scene::new(other.clone()).transcribe(user, &phone(0), &[(0, 900, user.as_str())]).await;
+    }
+    assert_eq!(everybody(&*store).await, []);
+    for user in &users {
+        put(&*store, user, &taken(&*other, user, 2).await).await;
+        assert_eq!(taken(&*store, user, 2).await, taken(&*other, user, 2).await);
+    }
+    assert_eq!(everybody(&*store).await, everybody(&*other).await);
+    for page in [1, 2, 3] {
+        let mut paged: Vec<Uid> = Vec::new();
+        loop {
+            let next = store.users(paged.last(), page).await.unwrap();
+            if next.is_empty() {
+                break;
+            }
+            paged.extend(next);
+        }
+        assert_eq!(paged, store.users(None, 1000).await.unwrap(), "pages of {page}");
+    }
+    assert_eq!(taken(&*store, &uid("nobody"), 10).await, []);
+}
+
+pub async fn records_of_another_user_or_too_many_are_refused(store: Arc<dyn ArchivedStore>) {
+    let other = Arc::new(memory::Store::new());
+    story(other.clone(), &ann()).await;
+    let records = taken(&*other, &ann(), 1000).await;
+    let refused = |error: Error| assert_eq!(error.kind, Kind::Invalid);
+    refused(store.import(&bob(), &records[..1]).await.unwrap_err());
+    let many: Vec<_> = records.iter().cycle().take(MAX_IMPORT + 1).cloned().collect();
+    refused(store.import(&ann(), &many).await.unwrap_err());
+    assert_eq!(everybody(&*store).await, []);
+}
+
+/// The same audio, uploaded again at the new place.
+async fn again(scene: &Scene, secs: i64) -> (domain::Job, bool) {
+    match scene.create(&batch(&ann(), &[phone(secs)])).await {
+        Created::New { job, deduplicated } => (job, deduplicated),
+        answered => panic!("no job of the old place is here: {answered:?}"),
+    }
+}
+
+pub async fn audio_that_is_known_costs_nothing_at_the_new_place(store: Arc<dyn ArchivedStore>) {
+    let other = Arc::new(memory::Store::new());
+    story(other.clone(), &ann()).await;
+    put(&*store, &ann(), &taken(&*other, &ann(), 1000).await).await;
+    let scene = Scene::new(store.clone());
+    let before = format!("{:?}", seen(&scene, &ann()).await);
+    for secs in [0, 200, 9000, 20_000, 30_000] {
+        let (job, deduplicated) = again(&scene, secs).await;
+        assert_eq!((job.status, deduplicated), (Status::Completed, true), "{secs}");
+    }
+    assert_eq!(format!("{:?}", seen(&scene, &ann()).await), before);
+}
+
+pub async fn what_was_not_finished_goes_on_at_the_new_place(store: Arc<dyn ArchivedStore>) {
+    let other = Arc::new(memory::Store::new());
+    story(other.clone(), &ann()).await;
+    put(&*store, &ann(), &taken(&*other, &ann(), 1000).await).await;
+    let scene = Scene::new(store.clone());
+    let before = scene.usage(&ann()).await;
+    let (job, deduplicated) = again(&scene, 50_000).await;
+    assert!(!deduplicated);
+    let job = scene.claim(job.id).await;
+    // The plan of the old place stands, whatever is heard now.
+    let (_, recording) = scene.plan(&job, 0, speech(&[(0, 5000)])).await;
+    assert_eq!(recording.plan.as_ref().map(|plan| plan.segments().len()), Some(2));
+    scene.say(&job, 0, &[(2000, "the second half")]).await;
+    assert_eq!(scene.finish(&job).await.status, Status::Completed);
+    assert_eq!(scene.usage(&ann()).await.segments, before.segments + 1);
+    assert_eq!(scene.talk(&ann()).await.last().unwrap(), &["the first half", "the second half"]);
+}
+
+pub async fn what_was_deleted_stays_deleted_at_the_new_place(store: Arc<dyn ArchivedStore>) {
+    let other = Arc::new(memory::Store::new());
+    let scene = Scene::new(other.clone());
+    let job = scene.accept(&ann(), &[phone(0)]).await;
+    let job = scene.claim(job.id).await;
+    scene.plan(&job, 0, speech(&[(0, 900), (2000, 2900)])).await;
+    scene.say(&job, 0, &[(0, "a secret")]).await;
+    let gone = scene.conversations(&ann()).await[0].id;
+    assert!(scene.delete(&ann(), gone).await);
+    put(&*store, &ann(), &taken(&*other, &ann(), 1000).await).await;
+
+    let scene = Scene::new(store.clone());
+    assert_eq!((scene.talk(&ann()).await.len(), scene.page(&ann(), gone).await), (0, None));
+    let due = store.due_deletions(scene.now(), None, 10).await.unwrap();
+    assert_eq!(due.iter().map(|due| due.id).collect::<Vec<_>>(), [gone], "its texts are still to be removed");
+    let usage = scene.usage(&ann()).await;
+    let (job, _) = again(&scene, 0).await;
+    let job = scene.claim(job.id).await;
+    scene.plan(&job, 0, speech(&[])).await;
+    scene.store(&job, 0, &[(2000, "the rest of it")]).await;
+    scene.place(&job, 0, &[(2000, Answer::Text)]).await;
+    assert_eq!(scene.finish(&job).await.status, Status::Completed);
+    assert_eq!((scene.talk(&ann()).await.len(), scene.usage(&ann()).await), (0, usage), "consumed quietly");
+    assert_eq!(scene.forget(&ann(), gone, 10).await, 1);
+    assert!(store.lines(&ann(), job.files[0].recording, &[0, 2000]).await.unwrap().iter().all(|line| line.stub));
+}
+
+/// The tests of a store that is an archive as well.
+#[macro_export]
+macro_rules! archive_contract {
+    ($make:expr) => {
+        $crate::contract_tests! { archive_contract of archive, $make, [
+            what_is_put_into_another_kind_of_store_and_back_is_the_same,
+            what_a_store_has_is_taken_whole_and_in_order_whatever_the_page,
+            put_in_twice_nothing_changes,
+            what_stands_there_and_differs_is_named_and_stays,
+            the_job_that_took_a_recording_last_is_no_difference,
+            users_are_told_apart,
+            records_of_another_user_or_too_many_are_refused,
+            audio_that_is_known_costs_nothing_at_the_new_place,
+            what_was_not_finished_goes_on_at_the_new_place,
+            what_was_deleted_stays_deleted_at_the_new_place,
+        ] }
+    };
+}

@@ -1,0 +1,77 @@
+//! What outlives jobs, taken out and put in.
+
+use async_trait::async_trait;
+use domain::{Bucket, Uid};
+use flow::ports::archive::{Archive, Imported, Place, Record, fits};
+use flow::{Error, Kind, Result};
+
+use super::Store;
+use super::tables::Tables;
+
+#[async_trait]
+impl Archive for Store {
+    async fn users(&self, after: Option<&Uid>, limit: usize) -> Result<Vec<Uid>> {
+        let tables = self.tables();
+        let mut users: Vec<_> = tables.recordings.keys().map(|(uid, _)| uid.clone()).collect();
+        users.dedup();
+        Ok(users.into_iter().filter(|uid| after.is_none_or(|after| uid > after)).take(limit).collect())
+    }
+
+    async fn export(&self, uid: &Uid, after: Option<Place>, limit: usize) -> Result<Vec<Record>> {
+        let mut records = self.tables().records(uid);
+        records.retain(|record| after.is_none_or(|after| record.place() > after));
+        records.truncate(limit);
+        Ok(records)
+    }
+
+    async fn import(&self, uid: &Uid, records: &[Record]) -> Result<Imported> {
+        if !fits(uid, records) {
+            return Err(Error::new(Kind::Invalid, "archive.import", ""));
+        }
+        let mut tables = self.tables();
+        let mut imported = Imported::default();
+        for record in records {
+            let there = tables.records(uid).into_iter().find(|there| there.place() == record.place());
+            if imported.note(record, there.as_ref()) {
+                tables.put(uid, record.clone());
+            }
+        }
+        Ok(imported)
+    }
+}
+
+impl Tables {
+    /// All of a user's, in order.
+    fn records(&self, uid: &Uid) -> Vec<Record> {
+        let recordings = self.recordings.iter().filter(|((of, _), _)| of == uid).map(|(key, recording)| {
+            Record::Recording { recording: Box::new(recording.clone()), peaks: self.peaks.get(key).cloned() }
+        });
+        let lines = self.lines.iter().filter(|((of, ..), _)| of == uid);
+        let conversations = self.conversations.iter().filter(|((of, _), _)| of == uid);
+        let usage = self.usage.iter().filter(|((of, _), _)| of == uid);
+        recordings
+            .chain(lines.map(|(_, line)| Record::Line(Box::new(line.clone()))))
+            .chain(conversations.map(|(_, one)| Record::Conversation(Box::new(one.clone()))))
+            .chain(usage.map(|((_, hour), usage)| Record::Usage(Bucket { hour: *hour, usage: *usage })))
+            .collect()
+    }
+
+    fn put(&mut self, uid: &Uid, record: Record) {
+        match record {
+            Record::Recording { recording, peaks } => {
+                let key = (uid.clone(), recording.id);
+                self.peaks.extend(peaks.map(|peaks| (key.clone(), peaks)));
+                self.recordings.insert(key, *recording);
+            }
+            Record::Line(line) => {
+                self.lines.insert((uid.clone(), line.recording, line.start_ms), *line);
+            }
+            Record::Conversation(one) => {
+                self.conversations.insert((uid.clone(), one.id), *one);
+            }
+            Record::Usage(Bucket { hour, usage }) => {
+                self.usage.insert((uid.clone(), hour), usage);
+            }
+        }
+    }
+}
