@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
 mod admission;
+mod archive;
 mod door;
 mod events;
 mod follow;

@@ -1,6 +1,7 @@
-//! The ports, and the use cases over them: accept, process, sweep, query.
+//! The ports, and the use cases over them: accept, process, sweep, query, archive.
 
 pub mod accept;
+pub mod archive;
 mod bytes_in;
 pub mod census;
 pub mod circuit;

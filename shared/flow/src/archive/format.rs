@@ -1,0 +1,121 @@
+//! What stands in a line of the file.
+
+use std::fmt;
+
+use domain::{Bucket, Conversation, Line, Peaks, Recording, Timestamp, Uid};
+use serde::{Deserialize, Serialize};
+
+use crate::ports::archive::Record;
+
+/// Of the format; another one is not read.
+pub const FORMAT: u32 = 1;
+/// The longest line. The plan of a recording of a week is a few hundred kilobytes.
+pub const MAX_LINE: u64 = 8 << 20;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    afterword_export: u32,
+    /// Of the program that wrote it: for people.
+    version: String,
+    created_at: Timestamp,
+}
+
+impl Header {
+    pub fn new(version: &str, created_at: Timestamp) -> Self {
+        Self { afterword_export: FORMAT, version: version.to_owned(), created_at }
+    }
+
+    pub fn is_known(&self) -> bool {
+        self.afterword_export == FORMAT
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entry {
+    /// The records that follow are this user's.
+    User(Uid),
+    Recording(Box<Known>),
+    Line(Box<Line>),
+    Conversation(Box<Conversation>),
+    Usage(Bucket),
+    End(End),
+}
+
+/// A recording, and what it looks like.
+#[derive(Serialize, Deserialize)]
+pub struct Known {
+    #[serde(flatten)]
+    recording: Recording,
+    /// Packed, as hex digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    peaks: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    pub users: u64,
+    pub records: u64,
+    /// Of every byte before this line.
+    pub sha256: String,
+}
+
+impl From<Record> for Entry {
+    fn from(record: Record) -> Self {
+        match record {
+            Record::Recording { recording, peaks } => Self::Recording(Box::new(Known {
+                recording: *recording,
+                peaks: peaks.map(|peaks| hex::encode(peaks.pack())),
+            })),
+            Record::Line(line) => Self::Line(line),
+            Record::Conversation(conversation) => Self::Conversation(conversation),
+            Record::Usage(bucket) => Self::Usage(bucket),
+        }
+    }
+}
+
+impl Known {
+    pub fn record(self) -> Result<Record, String> {
+        let unpack = |text: String| {
+            let bytes = hex::decode(text).map_err(|error| error.to_string())?;
+            Peaks::unpack(&bytes).map_err(|error| error.to_string())
+        };
+        Ok(Record::Recording { recording: Box::new(self.recording), peaks: self.peaks.map(unpack).transpose()? })
+    }
+}
+
+/// How much of everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub users: u64,
+    pub recordings: u64,
+    pub lines: u64,
+    pub conversations: u64,
+    pub usage_hours: u64,
+}
+
+impl Tally {
+    pub fn count(&mut self, record: &Record) {
+        match record {
+            Record::Recording { .. } => self.recordings += 1,
+            Record::Line(_) => self.lines += 1,
+            Record::Conversation(_) => self.conversations += 1,
+            Record::Usage(_) => self.usage_hours += 1,
+        }
+    }
+
+    pub fn records(&self) -> u64 {
+        self.recordings + self.lines + self.conversations + self.usage_hours
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { users, recordings, lines, conversations, usage_hours } = self;
+        write!(
+            f,
+            "users: {users}, conversations: {conversations}, lines: {lines}, recordings: {recordings}, hours of usage: \
+             {usage_hours}"
+        )
+    }
+}

@@ -1,0 +1,159 @@
+//! Out of a file, into a store. What is there stays as it stands; a user who has something else there is left alone.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Seek};
+use std::path::Path;
+
+use domain::Uid;
+
+use super::format::Tally;
+use super::reader::{Item, Reader, check};
+use super::{Error, Result};
+use crate::ports::archive::{Archive, Imported, MAX_IMPORT, Place, Record};
+
+/// What is written at one moment is at most of about this size, in bytes: stores have a limit.
+const MAX_BYTES: usize = 2 << 20;
+const PAGE: usize = 100;
+/// Conflicts that are named one by one; the others are counted.
+const NAMED: usize = 100;
+
+/// What an import came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Of the users that were imported.
+    pub tally: Tally,
+    pub written: u64,
+    pub known: u64,
+    /// Records that stand there otherwise, and were left so.
+    pub conflicts: u64,
+    pub named: Vec<(Uid, Place)>,
+    /// Users of whom nothing was written, because this stands in the way.
+    pub refused: Vec<(Uid, Place)>,
+}
+
+impl Report {
+    /// Everything of the file is there now.
+    pub fn is_complete(&self) -> bool {
+        self.conflicts == 0 && self.refused.is_empty()
+    }
+
+    fn add(&mut self, uid: &Uid, imported: Imported) {
+        self.written += imported.written;
+        self.known += imported.known;
+        self.conflicts += imported.conflicts.len() as u64;
+        let room = NAMED.saturating_sub(self.named.len());
+        self.named.extend(imported.conflicts.into_iter().take(room).map(|place| (uid.clone(), place)));
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { tally, written, known, conflicts, .. } = self;
+        write!(f, "{tally}\nwritten: {written}, already there: {known}, conflicts: {conflicts}")?;
+        for (uid, place) in &self.named {
+            write!(f, "\nconflict: {place} of user {uid} is different here, and was left as it stands")?;
+        }
+        for (uid, place) in &self.refused {
+            write!(
+                f,
+                "\nuser {uid} already has other conversations here, such as {place}: nothing of this user was imported; \
+                 import before the first upload"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+pub async fn import_from(archive: &dyn Archive, only: Option<&Uid>, path: &Path) -> Result<Report> {
+    let failed = |why| Error::File { path: path.to_owned(), why };
+    let file = File::open(path).map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(failed(std::io::Error::other("this is no file; it is read twice")));
+    }
+    import(archive, only, BufReader::with_capacity(256 * 1024, file)).await
+}
+
+/// Looks at the whole file before anything is written.
+pub async fn import(archive: &dyn Archive, only: Option<&Uid>, from: impl BufRead + Seek) -> Result<Report> {
+    let (from, users) = check(from)?;
+    if let Some(uid) = only.filter(|uid| !users.contains(uid)) {
+        return Err(Error::NotInFile(uid.clone()));
+    }
+    drop(users);
+    let mut file = Reader::new(from)?;
+    let mut report = Report::default();
+    let mut item = file.next()?;
+    loop {
+        item = match item {
+            Item::End(_) => return Ok(report),
+            Item::User(uid) if only.is_none_or(|only| *only == uid) => {
+                let begin = file.begin();
+                let in_the_way = in_the_way(archive, &uid, &mut file).await?;
+                file.go_back(&begin)?;
+                match in_the_way {
+                    None => user(archive, &uid, &mut file, &mut report).await?,
+                    Some(place) => {
+                        report.refused.push((uid, place));
+                        file.next()?
+                    }
+                }
+            }
+            // Of a user who is left out.
+            Item::User(_) | Item::Record(..) => file.next()?,
+        };
+    }
+}
+
+/// Something that the user has there and that is not in the file, or is different in it. A recording that is not in it
+/// stands in nobody's way: what was said in it would.
+async fn in_the_way(archive: &dyn Archive, uid: &Uid, file: &mut Reader<impl BufRead + Seek>) -> Result<Option<Place>> {
+    let (mut ours, mut is_over) = (None::<Record>, false);
+    let mut page = archive.export(uid, None, PAGE).await?;
+    while let Some(last) = page.last().map(Record::place) {
+        for there in page {
+            let place = there.place();
+            while !is_over && ours.as_ref().is_none_or(|ours| ours.place() < place) {
+                match file.next()? {
+                    Item::Record(record, _) => ours = Some(record),
+                    Item::User(_) | Item::End(_) => is_over = true,
+                }
+            }
+            match ours.as_ref().filter(|ours| ours.place() == place) {
+                Some(ours) if ours.agrees_with(&there) => {}
+                None if matches!(there, Record::Recording { .. }) => {}
+                _ => return Ok(Some(place)),
+            }
+        }
+        page = archive.export(uid, Some(last), PAGE).await?;
+    }
+    Ok(None)
+}
+
+/// Writes the user's records, and gives back the line behind them.
+async fn user(
+    archive: &dyn Archive,
+    uid: &Uid,
+    file: &mut Reader<impl BufRead + Seek>,
+    report: &mut Report,
+) -> Result<Item> {
+    report.tally.users += 1;
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    loop {
+        let (record, length) = match file.next()? {
+            Item::Record(record, length) => (record, length),
+            other => {
+                report.add(uid, archive.import(uid, &batch).await?);
+                return Ok(other);
+            }
+        };
+        if batch.len() == MAX_IMPORT || (bytes + length > MAX_BYTES && !batch.is_empty()) {
+            report.add(uid, archive.import(uid, &batch).await?);
+            batch.clear();
+            bytes = 0;
+        }
+        report.tally.count(&record);
+        batch.push(record);
+        bytes += length;
+    }
+}
