@@ -6,4 +6,5 @@
 mod faults;
 mod journey;
 mod lambda;
+mod moving;
 mod starts;

@@ -26,6 +26,7 @@ mod limits;
 mod load;
 mod long_upload;
 mod metrics;
+mod moving;
 mod older_client;
 mod outcomes;
 mod pushes;

@@ -26,6 +26,15 @@ pub enum Command {
     /// FILE is a tar archive. To restore it, unpack it into an empty folder and serve that:
     /// `mkdir restored && tar -xf FILE -C restored && afterword serve --data-dir restored`
     Backup(Backup),
+    /// Write what users have into one file: conversations, usage and known recordings; no server may run on the folder
+    ///
+    /// `afterword import`, or `afterword-process import` for Google Cloud, reads it. Jobs and audio are not in it: let the
+    /// server finish first.
+    Export(Move),
+    /// Take in what `export` wrote; no server may run on the folder, which is made if there is none
+    ///
+    /// What is there already stays as it stands: importing again changes nothing.
+    Import(Move),
     /// Look at the jobs of a data folder and put them right; also while the server runs
     Admin(Admin),
 }
@@ -96,6 +105,17 @@ pub struct Backup {
     #[command(flatten)]
     pub data: DataDir,
     /// The archive to write; it must not exist
+    pub file: PathBuf,
+}
+
+#[derive(clap::Args)]
+pub struct Move {
+    #[command(flatten)]
+    pub data: DataDir,
+    /// Only this user
+    #[arg(long, value_name = "UID")]
+    pub uid: Option<String>,
+    /// The file; an export makes it, and replaces none
     pub file: PathBuf,
 }
 

@@ -5,6 +5,7 @@ mod args;
 mod backup;
 mod banner;
 mod config_show;
+mod moving;
 mod serve;
 mod token;
 
@@ -20,6 +21,8 @@ fn main() -> ExitCode {
         Command::Token(args) => token::run(&args),
         Command::Config(args) => config_show::run(&args),
         Command::Backup(args) => backup::run(&args),
+        Command::Export(args) => moving::export(&args),
+        Command::Import(args) => moving::import(&args),
         Command::Admin(args) => admin::run(args),
     };
     match done {

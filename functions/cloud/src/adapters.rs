@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use config::Config;
 use flow::World;
 use flow::ports::{AlwaysAdmit, Blobs, Clock, Feed, Identity, Push, Queue, Random, Store, TaskIdentity, Uploads};
 use gcp::storage::Storage;
@@ -15,6 +16,7 @@ use gcp::{
 use secrecy::SecretString;
 use system::{SystemClock, SystemRandom};
 
+use crate::environment::Environment;
 use crate::options::Options;
 
 /// Emulators take any token.
@@ -30,7 +32,7 @@ pub struct Adapters {
 pub fn adapters(options: &Options) -> Result<Adapters> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let store = Arc::new(FirestoreStore::new(store_settings(options)));
+    let store = Arc::new(store(&options.project, &options.config, &options.environment));
     let storage = Arc::new(Storage::new(storage_settings(options), Arc::clone(&clock), Arc::clone(&random)));
     let queue = CloudTasks::new(queue_settings(options), Arc::clone(&clock), Arc::clone(&random));
     let push = Fcm::new(push_settings(options), push_token(options), Arc::clone(&clock));
@@ -52,11 +54,11 @@ pub fn adapters(options: &Options) -> Result<Adapters> {
     Ok(Adapters { world, identity: Arc::new(identity), task_identity: task_identity(options, clock)?, storage })
 }
 
-fn store_settings(options: &Options) -> gcp::store::Settings {
-    let mut settings = gcp::store::Settings::new(options.project.clone());
-    settings.database = options.config.cloud.database.clone();
-    settings.endpoint = options.environment.firestore.clone();
-    settings
+pub fn store(project: &str, config: &Config, environment: &Environment) -> FirestoreStore {
+    let mut settings = gcp::store::Settings::new(project);
+    settings.database = config.cloud.database.clone();
+    settings.endpoint = environment.firestore.clone();
+    FirestoreStore::new(settings)
 }
 
 fn storage_settings(options: &Options) -> gcp::storage::Settings {

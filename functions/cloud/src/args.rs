@@ -14,7 +14,7 @@ pub struct Args {
     pub command: Option<Command>,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Take requests: on AWS Lambda, on Cloud Run, or on the port that PORT names (the default)
     Serve,
@@ -22,4 +22,21 @@ pub enum Command {
     Doctor,
     /// Print the settings that are in force, and where each comes from
     Config,
+    /// Write what users have into one file: conversations, usage and known recordings
+    ///
+    /// `afterword import` and `afterword-process import` read it. Jobs and audio are not in it: let them finish first.
+    Export(Move),
+    /// Take in what `export` wrote, here or on a single machine, before users upload here
+    ///
+    /// What is there already stays as it stands: importing again changes nothing.
+    Import(Move),
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct Move {
+    /// Only this user
+    #[arg(long, value_name = "UID")]
+    pub uid: Option<String>,
+    /// The file; an export makes it, and replaces none
+    pub file: PathBuf,
 }

@@ -5,6 +5,7 @@ mod args;
 mod doctor;
 mod door;
 mod environment;
+mod moving;
 mod options;
 mod program;
 

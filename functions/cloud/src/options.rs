@@ -24,13 +24,19 @@ pub struct Options {
     pub secret: Arc<TaskSecret>,
 }
 
+/// As configured, else as the platform says.
+pub fn project(config: &Config, environment: &Environment) -> Result<String> {
+    let configured = Some(config.cloud.project.clone()).filter(|project| !project.is_empty());
+    let Some(project) = configured.or_else(|| environment.project.clone()) else {
+        bail!("configuration: cloud.project (environment: GOOGLE_CLOUD_PROJECT) is not set");
+    };
+    Ok(project)
+}
+
 impl Options {
     pub fn new(config: Config, environment: Environment, platform: Platform) -> Result<Self> {
         let cloud = &config.cloud;
-        let project = Some(cloud.project.clone()).filter(|project| !project.is_empty());
-        let Some(project) = project.or_else(|| environment.project.clone()) else {
-            bail!("configuration: cloud.project (environment: GOOGLE_CLOUD_PROJECT) is not set");
-        };
+        let project = project(&config, &environment)?;
         for (key, value) in [
             ("cloud.bucket", &cloud.bucket),
             ("cloud.location", &cloud.location),

@@ -20,7 +20,7 @@ use crate::adapters::{Adapters, adapters};
 use crate::args::{Args, Command};
 use crate::environment::Environment;
 use crate::options::Options;
-use crate::{doctor, door};
+use crate::{doctor, door, moving};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Function {
@@ -59,6 +59,9 @@ fn run(function: Function, args: Args) -> Result<()> {
     }
     let config = layers.config()?;
     let variable = |name: &str| std::env::var(name).ok();
+    if let Command::Export(_) | Command::Import(_) = command {
+        return moving::run(function, &command, &config, &Environment::read(variable));
+    }
     let platform = Platform::of(variable, config.cloud.http2)?;
     let options = Options::new(config, Environment::read(variable), platform)?;
     edge::telemetry::init(&telemetry(&options)).context("configuration: log.level")?;
@@ -66,7 +69,7 @@ fn run(function: Function, args: Args) -> Result<()> {
     let done = runtime.block_on(async {
         match command {
             Command::Doctor => doctor::run(function, &options).await,
-            Command::Serve | Command::Config => serve(function, options).await,
+            _ => serve(function, options).await,
         }
     });
     // Nothing that is left is waited for: what matters was waited for.

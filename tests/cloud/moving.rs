@@ -1,0 +1,44 @@
+//! From a data folder to Google Cloud, and back.
+
+use afterword_tests::program::run;
+use afterword_tests::recordings::T0;
+use afterword_tests::{Recording, Setup};
+use testkit::skip;
+
+use crate::journey::cloud;
+
+#[tokio::test]
+async fn what_users_have_moves_from_a_machine_to_the_cloud_and_back() {
+    let cloud = cloud!();
+    let server = Setup::new().start().await;
+    let client = server.client_of("ann").await;
+    client.done(&[Recording::speech(T0), Recording::short(T0 + 100_000)]).await;
+    let before = (client.conversations().await, client.usage().await);
+    assert_eq!(before.0.len(), 2);
+    let old = server.setup().clone();
+    server.sigterm().await;
+    let place = tempfile::tempdir().unwrap();
+    let [there, back] = ["there", "back"].map(|name| place.path().join(name).display().to_string());
+    old.on_folder(&["export", &there]).await.ok();
+
+    // Of all that a function is set up with, the database is enough.
+    let mut env = cloud.env();
+    env.retain(|(name, _)| name == "GOOGLE_CLOUD_PROJECT" || name == "FIRESTORE_EMULATOR_HOST");
+    let said = run("afterword-process", &["import", &there], &env).await.ok();
+    assert!(said.contains("users: 1, conversations: 2") && said.contains("already there: 0, conflicts: 0"), "{said}");
+    let said = run("afterword-process", &["import", &there], &env).await.ok();
+    assert!(said.contains("written: 0,"), "{said}");
+
+    let upload = cloud.upload().await;
+    let client = cloud.client(&upload, "ann");
+    assert_eq!((client.conversations().await, client.usage().await), before);
+    let answer = client.upload(&[Recording::speech(T0)]).await;
+    assert_eq!((&answer.body["status"], &answer.body["deduplicated"]), (&"completed".into(), &true.into()));
+
+    run("afterword-process", &["export", &back], &env).await.ok();
+    let new = Setup::new();
+    new.on_folder(&["import", &back]).await.ok();
+    let server = new.start().await;
+    let client = server.client_of("ann").await;
+    assert_eq!((client.conversations().await, client.usage().await), before);
+}
