@@ -1,5 +1,6 @@
 //! From a data folder to Google Cloud, and back.
 
+use afterword_tests::cloud::Cloud;
 use afterword_tests::program::run;
 use afterword_tests::recordings::T0;
 use afterword_tests::{Recording, Setup};

@@ -85,7 +85,7 @@ async fn a_damaged_file_or_a_folder_in_use_imports_nothing() {
     let new = Setup::new();
     for (damaged, why) in [
         (whole[..whole.len() / 2].to_owned(), "breaks off"),
-        (whole.replacen("\"words\":", "\"words\":1", 1), "the file was changed"),
+        (whole.replacen("\"stub\":false", "\"stub\":true", 1), "the file was changed"),
         ("hello\n".to_owned(), "line 1"),
     ] {
         std::fs::write(&file, damaged).unwrap();

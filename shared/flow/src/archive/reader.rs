@@ -63,7 +63,9 @@ impl<R: BufRead + Seek> Reader<R> {
         if !self.advance()? {
             return Err(self.damaged("the file ends without its last line: it is not whole"));
         }
-        let entry = serde_json::from_slice(&self.text).map_err(|why| self.damaged(format!("it is damaged ({why})")))?;
+        // What the parser says may quote what somebody said.
+        let entry = serde_json::from_slice(&self.text)
+            .map_err(|why| self.damaged(format!("it is damaged before its column {}", why.column())))?;
         let record = match entry {
             Entry::End(end) => return Ok(Item::End(end)),
             Entry::User(uid) => {
