@@ -4,6 +4,7 @@
 use emulators::fcm::Fcm;
 use emulators::firestore::{Firestore, firestore};
 use emulators::keys::{KeyServer, SigningKey, google};
+use emulators::meter::Meter;
 use emulators::storage::CloudStorage;
 use emulators::tasks::Tasks;
 use serde_json::json;
@@ -29,6 +30,7 @@ pub struct Cloud {
     pub process_url: Balancer,
     pub project: String,
     firestore: &'static Firestore,
+    firestore_url: String,
     /// Of Firebase, and of Google: the latter also has those that the queue signs with.
     keys: [KeyServer; 2],
     key: &'static SigningKey,
@@ -52,6 +54,7 @@ impl Cloud {
             keys,
             project,
             firestore,
+            firestore_url: firestore.endpoint().to_owned(),
             key,
             more: Vec::new(),
         })
@@ -64,11 +67,18 @@ impl Cloud {
         self
     }
 
+    /// Every function that is started from now on reaches Firestore through a meter.
+    pub async fn metered(mut self) -> (Self, Meter) {
+        let meter = Meter::to(self.firestore.endpoint()).await;
+        self.firestore_url = meter.endpoint().to_owned();
+        (self, meter)
+    }
+
     pub fn env(&self) -> Vec<(String, String)> {
         let settings = [
             ("PORT", "0"),
             ("GOOGLE_CLOUD_PROJECT", self.project.as_str()),
-            ("FIRESTORE_EMULATOR_HOST", self.firestore.endpoint()),
+            ("FIRESTORE_EMULATOR_HOST", self.firestore_url.as_str()),
             ("STORAGE_EMULATOR_HOST", self.storage.endpoint()),
             ("CLOUD_TASKS_EMULATOR_HOST", self.tasks.endpoint()),
             ("AFTERWORD_CLOUD_BUCKET", BUCKET),
