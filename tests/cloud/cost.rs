@@ -44,7 +44,8 @@ struct Scene {
 
 impl Scene {
     async fn of(cloud: Cloud) -> Self {
-        let (cloud, meter) = cloud.with("engine.name", "null").metered().await;
+        let cloud = cloud.with("engine.name", "null");
+        let meter = cloud.metered().await;
         let (upload, process) = (cloud.upload().await, cloud.process().await);
         cloud.deliver_to(&[&process]);
         let client = cloud.client(&upload, "ann");

@@ -54,12 +54,12 @@ async fn a_function_that_is_killed_in_a_job_costs_nothing_but_time() {
     let next = cloud.process().await;
     doomed.kill9().await;
     cloud.deliver_to(&[&next]);
-    let job = eventually("the job is taken over", WAIT, async || {
-        cloud.sweep(&next).await;
-        let job = client.job(&job).await;
-        (job["status"] == "completed").then_some(job)
-    })
-    .await;
+    let job = cloud
+        .swept_until(&next, "the job is taken over", async || {
+            let job = client.job(&job).await;
+            (job["status"] == "completed").then_some(job)
+        })
+        .await;
     assert_eq!(job["files"][0]["status"], "done", "{job}");
     assert_eq!((client.segments().await.len(), client.usage().await.0), (1, 1));
     eventually("the blobs are gone", WAIT, async || cloud.storage.names().is_empty().then_some(())).await;
@@ -74,24 +74,27 @@ async fn a_function_that_sleeps_past_its_lease_changes_nothing_any_more() {
     let client = cloud.client(&upload, "ann");
     client.put_device("phone", "a-token-of-a-phone").await;
     let job = client.accepted(&[Recording::speech(T0)]).await;
-    client.until(&job, "is worked on", |job| job["status"] == "processing").await;
+    // It waits for the engine: one that is stopped in a transaction holds its documents for a minute, here as at Google.
+    eventually("the job is planned", WAIT, async || sleeper.log.steps("plan").checked_sub(1)).await;
     let next = cloud.process().await;
     sleeper.signal(Signal::STOP);
     cloud.deliver_to(&[&next]);
-    eventually("the job is taken over", WAIT, async || {
-        cloud.sweep(&next).await;
-        (client.job(&job).await["status"] == "completed").then_some(())
-    })
-    .await;
+    cloud
+        .swept_until(&next, "the job is taken over", async || {
+            (client.job(&job).await["status"] == "completed").then_some(())
+        })
+        .await;
     eventually("the push is sent", WAIT, async || (!cloud.fcm.requests().is_empty()).then_some(())).await;
-    eventually("the job is cleaned up", WAIT, async || next.log.steps("clean_up").checked_sub(1)).await;
     let before = client.job(&job).await;
     sleeper.signal(Signal::CONT);
     eventually("it saw that it lost the job", WAIT, async || {
         sleeper.log.lines().into_iter().find(|line| line.text.contains("fenced") || line.text.contains("lost"))
     })
     .await;
-    assert_eq!(client.job(&job).await, before);
+    let told = |job: &serde_json::Value| {
+        ["status", "attempt", "completed_at", "files", "result"].map(|field| job[field].clone())
+    };
+    assert_eq!(told(&client.job(&job).await), told(&before));
     assert_eq!((client.segments().await.len(), client.usage().await.0), (1, 1));
     assert_eq!(cloud.fcm.requests().len(), 1);
 }

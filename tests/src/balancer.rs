@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 pub struct Balancer {
     pub url: String,
     targets: Arc<Mutex<Vec<String>>>,
+    cut: Arc<Notify>,
     _work: JoinSet<()>,
 }
 
@@ -19,9 +21,15 @@ impl Balancer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let targets: Arc<Mutex<Vec<String>>> = Arc::default();
+        let cut = Arc::new(Notify::new());
         let mut work = JoinSet::new();
-        work.spawn(forward(listener, Arc::clone(&targets)));
-        Self { url, targets, _work: work }
+        work.spawn(forward(listener, Arc::clone(&targets), Arc::clone(&cut)));
+        Self { url, targets, cut, _work: work }
+    }
+
+    /// Hangs up on everybody who is connected now.
+    pub fn cut(&self) {
+        self.cut.notify_waiters();
     }
 
     pub fn targets(&self, urls: impl IntoIterator<Item = String>) {
@@ -30,7 +38,7 @@ impl Balancer {
     }
 }
 
-async fn forward(listener: TcpListener, targets: Arc<Mutex<Vec<String>>>) {
+async fn forward(listener: TcpListener, targets: Arc<Mutex<Vec<String>>>, cut: Arc<Notify>) {
     let mut connections = JoinSet::new();
     loop {
         let (mut client, _) = listener.accept().await.unwrap();
@@ -42,10 +50,13 @@ async fn forward(listener: TcpListener, targets: Arc<Mutex<Vec<String>>>) {
             }
             targets.first().cloned()
         };
+        let cut = Arc::clone(&cut).notified_owned();
         connections.spawn(async move {
             let Some(target) = target else { return };
-            if let Ok(mut server) = TcpStream::connect(&target).await {
-                let _ = copy_bidirectional(&mut client, &mut server).await;
+            let Ok(mut server) = TcpStream::connect(&target).await else { return };
+            tokio::select! {
+                () = cut => {}
+                _ = copy_bidirectional(&mut client, &mut server) => {}
             }
         });
     }

@@ -1,6 +1,8 @@
 //! Both functions over what plays Google Cloud here: Google's Firestore emulator, an emulator of Cloud Tasks, our
 //! stand-ins of Storage and FCM, and a server of keys that tokens are signed with.
 
+use std::time::Duration;
+
 use emulators::fcm::Fcm;
 use emulators::firestore::{Firestore, firestore};
 use emulators::keys::{KeyServer, SigningKey, google};
@@ -12,13 +14,14 @@ use serde_json::json;
 use crate::balancer::Balancer;
 use crate::client::Client;
 use crate::function::Function;
-use crate::wait::now_secs;
+use crate::wait::{PATIENCE, Stopwatch, eventually, now_secs};
 
 const BUCKET: &str = "afterword-audio";
 const SECRET: &str = "a-secret-that-only-tests-know-0123456789";
 const LOCATION: &str = "europe-west1";
 const ACCOUNT: &str = "tasks@demo-afterword.iam.gserviceaccount.com";
 const AUDIENCE: &str = "https://process.example.com";
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// What the functions show where a service is emulated.
 const EMULATED_TOKEN: &str = "owner";
 
@@ -30,7 +33,8 @@ pub struct Cloud {
     pub process_url: Balancer,
     pub project: String,
     firestore: &'static Firestore,
-    firestore_url: String,
+    /// Between the functions and Firestore.
+    firestore_line: Balancer,
     /// Of Firebase, and of Google: the latter also has those that the queue signs with.
     keys: [KeyServer; 2],
     key: &'static SigningKey,
@@ -46,7 +50,10 @@ impl Cloud {
         let tasks = Tasks::start_for(&format!("projects/{project}/locations/{LOCATION}/queues/afterword")).await;
         let keys = [KeyServer::start(&[key]).await, KeyServer::start(&[key]).await];
         keys[1].publish_as([tasks.keys().await, vec![key.public()]].concat());
+        let firestore_line = Balancer::start().await;
+        firestore_line.targets([firestore.endpoint().to_owned()]);
         Ok(Self {
+            firestore_line,
             storage: CloudStorage::start(BUCKET).await,
             tasks,
             fcm: Fcm::start_for(&project, EMULATED_TOKEN).await,
@@ -54,7 +61,6 @@ impl Cloud {
             keys,
             project,
             firestore,
-            firestore_url: firestore.endpoint().to_owned(),
             key,
             more: Vec::new(),
         })
@@ -67,18 +73,18 @@ impl Cloud {
         self
     }
 
-    /// Every function that is started from now on reaches Firestore through a meter.
-    pub async fn metered(mut self) -> (Self, Meter) {
+    /// Every connection to Firestore that is made from now on goes through this meter.
+    pub async fn metered(&self) -> Meter {
         let meter = Meter::to(self.firestore.endpoint()).await;
-        self.firestore_url = meter.endpoint().to_owned();
-        (self, meter)
+        self.firestore_line.targets([meter.endpoint().to_owned()]);
+        meter
     }
 
     pub fn env(&self) -> Vec<(String, String)> {
         let settings = [
             ("PORT", "0"),
             ("GOOGLE_CLOUD_PROJECT", self.project.as_str()),
-            ("FIRESTORE_EMULATOR_HOST", self.firestore_url.as_str()),
+            ("FIRESTORE_EMULATOR_HOST", self.firestore_line.url.as_str()),
             ("STORAGE_EMULATOR_HOST", self.storage.endpoint()),
             ("CLOUD_TASKS_EMULATOR_HOST", self.tasks.endpoint()),
             ("AFTERWORD_CLOUD_BUCKET", BUCKET),
@@ -108,6 +114,12 @@ impl Cloud {
     /// From now on tasks go to these, in turns.
     pub fn deliver_to(&self, functions: &[&Function]) {
         self.process_url.targets(functions.iter().map(|function| function.url.clone()));
+    }
+
+    /// Nobody reaches Firestore any more, or everybody again.
+    pub fn firestore_is_away(&self, away: bool) {
+        self.firestore_line.targets((!away).then(|| self.firestore.endpoint().to_owned()));
+        self.firestore_line.cut();
     }
 
     /// A user of the project, signed in an hour ago.
@@ -140,6 +152,19 @@ impl Cloud {
             "iat": now - 60,
             "exp": now + 3600,
         }))
+    }
+
+    /// Repairs once a second until there is an answer: what the scheduler does, in less patient steps.
+    pub async fn swept_until<T>(&self, function: &Function, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+        let mut swept: Option<Stopwatch> = None;
+        eventually(what, 2 * PATIENCE, async || {
+            if swept.is_none_or(|watch| watch.elapsed() > SWEEP_EVERY) {
+                self.sweep(function).await;
+                swept = Some(Stopwatch::start());
+            }
+            ask().await
+        })
+        .await
     }
 
     /// The scheduled repair, asked of a process function.

@@ -107,6 +107,7 @@ async fn serve(function: Function, options: Options) -> Result<()> {
     let shutdown = edge::shutdown_signal().context("cannot listen for signals")?;
     edge::metrics::install();
     flow::counted::describe();
+    gcp::store::describe();
     let adapters = adapters(&options)?;
     edge::metrics::describe_process(env!("CARGO_PKG_VERSION"), adapters.world.now());
     let ends = Ends::default();

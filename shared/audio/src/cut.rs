@@ -94,6 +94,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::survey::survey;
     use crate::testing::{Endless, file, format, noise, s16};
 
     fn span(start_ms: u32, end_ms: u32) -> Span {
@@ -135,6 +136,23 @@ mod tests {
         };
         let (once, tenfold) = (at(1.0), at(10.0));
         assert!(once.len() == 12_800 && once.iter().zip(&tenfold).all(|(once, tenfold)| once * 10.0 == *tenfold));
+    }
+
+    #[test]
+    fn what_was_kept_is_cut_as_what_is_decoded_again() {
+        let offset: Vec<f32> = noise(16_000, 0.01).iter().map(|sample| sample + 0.2).collect();
+        let (format, bytes) = (format("pcm16_16000_1"), file(&s16(&offset), 320));
+        let (survey, kept) = survey(&format, &mut &bytes[..]).unwrap();
+        let cut_from = |input: Input| {
+            let mut all = Vec::new();
+            cut(&format, input, survey.gain, &[span(100, 900)], &mut |_, samples| {
+                all = samples;
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+            all
+        };
+        assert_eq!(cut_from(Input::from(&kept.unwrap())), cut_from(Input::from(&mut &bytes[..])));
     }
 
     #[test]

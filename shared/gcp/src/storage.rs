@@ -139,13 +139,14 @@ impl Storage {
 
     async fn reading(&self, call: &Call<'_>) -> Result<&Reading> {
         let make = async || {
-            let credentials = self.credentials(call).await?.clone();
-            let client = Reading::builder()
-                .with_endpoint(self.endpoint())
-                .with_credentials(credentials)
+            let mut client = Reading::builder()
+                .with_credentials(self.credentials(call).await?.clone())
                 // Trying again and going on are ours: one deadline, our own clock and jitter.
                 .with_retry_policy(NeverRetry)
                 .with_read_resume_policy(NeverResume);
+            if let Some(endpoint) = &self.settings.endpoint {
+                client = client.with_endpoint(endpoint);
+            }
             client.build().await.map_err(|why| call.misconfigured(why.to_string()))
         };
         self.reading.get_or_try_init(make).await
@@ -154,11 +155,10 @@ impl Storage {
     async fn control(&self, call: &Call<'_>) -> Result<&StorageControl> {
         let make = async || {
             let credentials = self.credentials(call).await?.clone();
-            let endpoint = self.settings.grpc_endpoint.as_deref().unwrap_or(self.endpoint());
-            let client = StorageControl::builder()
-                .with_endpoint(endpoint)
-                .with_credentials(credentials)
-                .with_retry_policy(NeverRetry);
+            let mut client = StorageControl::builder().with_credentials(credentials).with_retry_policy(NeverRetry);
+            if let Some(endpoint) = self.settings.grpc_endpoint.as_ref().or(self.settings.endpoint.as_ref()) {
+                client = client.with_endpoint(endpoint);
+            }
             client.build().await.map_err(|why| call.misconfigured(why.to_string()))
         };
         self.control.get_or_try_init(make).await

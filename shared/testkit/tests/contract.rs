@@ -34,9 +34,10 @@ struct Device(Arc<memory::Uploads>);
 #[async_trait]
 impl SendsBytes for Device {
     async fn put(&self, to: &Address<'_>, first: u64, bytes: &[u8]) -> Sent {
-        let mut writer = match self.0.append(to.name, to.expected).await.unwrap() {
-            Arriving::Whole { .. } => return Sent::Whole,
-            Arriving::Open(writer) => writer,
+        let mut writer = match self.0.append(to.name, to.expected).await {
+            Ok(Arriving::Whole { .. }) => return Sent::Whole,
+            Ok(Arriving::Open(writer)) => writer,
+            Err(_) => return Sent::Refused,
         };
         let Some(known) = writer.offset().checked_sub(first) else { return Sent::Refused };
         if writer.write(bytes[known as usize..].to_vec().into()).await.is_err() {

@@ -23,8 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const TRIES: u32 = 3;
 
 /// The shell outlives this process just long enough: its input ends when the process does, however it ends.
-const WATCHDOG: &str =
-    r#"java -Xmx768m -Duser.language=en -cp "$1" "$2" --host=127.0.0.1 --port="$3" & pid=$!; read -r _; kill -9 $pid"#;
+const WATCHDOG: &str = r#"java -Xmx768m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Duser.language=en -cp "$1" "$2" --host=127.0.0.1 --port="$3" & pid=$!; read -r _; kill -9 $pid; wait $pid"#;
 
 /// A running emulator.
 pub struct Firestore {
@@ -121,4 +120,31 @@ fn wait_until_ready(said: ChildStdout) -> Result<(), String> {
         RecvTimeoutError::Timeout => format!("the Firestore emulator was not up after {} s", PATIENCE.as_secs()),
         RecvTimeoutError::Disconnected => "the Firestore emulator ended as it started".to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a process that ends, however it ends, does to its emulator: the pipe between them breaks.
+    #[test]
+    fn the_emulator_ends_when_nobody_holds_its_pipe_any_more() {
+        let mut running = match find_jar().and_then(|jar| start_on_a_free_port(&jar)) {
+            Ok(running) => running,
+            Err(why) => testkit::skip!(why),
+        };
+        let address = running.endpoint().trim_start_matches("http://").to_owned();
+        assert!(std::net::TcpStream::connect(&address).is_ok());
+        let shell = running._watchdog.as_mut().unwrap();
+        drop(shell.stdin.take());
+        shell.wait().unwrap();
+        // The shell has waited for its end.
+        assert!(std::net::TcpStream::connect(&address).is_err());
+    }
+
+    #[test]
+    fn every_project_is_a_fresh_one() {
+        let anywhere = Firestore { endpoint: "http://127.0.0.1:1".to_owned(), _watchdog: None };
+        assert_ne!(anywhere.fresh_project(), anywhere.fresh_project());
+    }
 }

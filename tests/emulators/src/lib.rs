@@ -5,6 +5,7 @@
 pub mod fcm;
 pub mod firestore;
 pub mod keys;
+pub mod log;
 pub mod meter;
 pub mod receiver;
 pub mod storage;

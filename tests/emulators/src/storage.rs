@@ -122,6 +122,11 @@ impl CloudStorage {
         self.world.shelf.object(&self.bucket, name)?.metadata.get(key).cloned()
     }
 
+    /// Whether whoever wrote the object gave a sum, so that other bytes would have been refused.
+    pub fn is_checked(&self, name: &str) -> bool {
+        self.world.shelf.object(&self.bucket, name).is_some_and(|object| object.is_checked)
+    }
+
     /// Puts an object there, as somebody else would.
     pub fn put(&self, name: &str, bytes: impl Into<Bytes>) {
         self.world.shelf.put(&self.bucket, name, bytes.into());

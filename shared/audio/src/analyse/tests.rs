@@ -45,6 +45,17 @@ fn real_speech_is_speech() {
 }
 
 #[test]
+fn what_is_raised_is_drawn_as_it_is_heard() {
+    let (format, clip) = (format("pcm16_16000_1"), crate::testing::fixture_samples("ss0890_pcm16"));
+    let highest = |db| {
+        let bytes = file(&s16(&crate::testing::quieter(&clip, db)), 320);
+        let (survey, _) = survey(&format, &mut &bytes[..]).unwrap();
+        survey.peaks.pairs().map(|(_, high)| high).max().unwrap()
+    };
+    assert!(highest(-30.0).abs_diff(highest(0.0)) <= 3 && highest(-30.0) > 64, "{} {}", highest(-30.0), highest(0.0));
+}
+
+#[test]
 fn silence_is_silent_at_any_length() {
     for bytes in [silence(10), file(&s16(&noise(160_000, 0.001)), 320), file(&[0; 2], 2), file(&[0; 3_200], 640)] {
         let found = analysed("pcm16_16000_1", &bytes);
@@ -123,8 +134,8 @@ fn who_has_little_time_is_told_of_a_longer_recording_and_not_of_one_that_fits() 
     assert!(matches!(within(0), Err(AudioError::TooLong)));
 }
 
-/// Refuses every frame that starts with 1, as a codec would.
-struct Picky;
+/// Refuses every frame that starts with 1, as a codec would, and puts so many samples in its place.
+struct Picky(usize);
 
 impl FrameDecoder for Picky {
     fn rate(&self) -> u32 {
@@ -137,14 +148,18 @@ impl FrameDecoder for Picky {
     }
 
     fn conceal(&mut self, _: &[u8], out: &mut Vec<f32>) {
-        out.resize(80, 0.0);
+        out.resize(self.0, 0.0);
     }
 }
 
 fn with_refused(refused: u8, of: u8) -> Analysis {
+    with_refused_of(80, refused, of)
+}
+
+fn with_refused_of(samples: usize, refused: u8, of: u8) -> Analysis {
     let frames: Vec<u8> = (0..of).map(|frame| u8::from(frame < refused)).collect();
     let bytes = file(&frames, 1);
-    let (survey, _) = survey_samples(Samples::with(Box::new(Picky), &mut &bytes[..])).unwrap();
+    let (survey, _) = survey_samples(Samples::with(Box::new(Picky(samples)), &mut &bytes[..])).unwrap();
     Analysis::inaudible(survey)
 }
 
@@ -155,6 +170,19 @@ fn five_percent_concealed_may_be_silent_and_more_never_is() {
     assert_eq!(with_refused(6, 100).verdict(), Verdict::Invalid);
     assert_eq!(with_refused(100, 100).verdict(), Verdict::Invalid);
     assert_eq!(with_refused(100, 100).survey.frames, 0);
+}
+
+#[test]
+fn a_millisecond_that_is_partly_concealed_counts_in_full() {
+    assert_eq!(with_refused_of(80, 1, 20).verdict(), Verdict::Silent);
+    let found = with_refused_of(81, 1, 20);
+    assert_eq!((found.verdict(), found.survey.concealed_ms, found.survey.duration_ms), (Verdict::Invalid, 11, 201));
+}
+
+#[test]
+fn a_millisecond_that_has_begun_is_part_of_the_recording() {
+    let lasts = |samples: usize| analysed("pcm16_16000_1", &file(&vec![0; samples * 2], 320)).survey.duration_ms;
+    assert_eq!([lasts(15_999), lasts(16_000), lasts(16_001)], [1_000, 1_000, 1_001]);
 }
 
 fn any_format() -> impl Strategy<Value = Format> {

@@ -49,6 +49,12 @@ fn noise_alone_is_not_raised() {
 }
 
 #[test]
+fn what_is_too_loud_is_lowered_even_if_it_is_noise() {
+    let after = thousandth(&noise(320_000, 0.99)) * gain(&noise(320_000, 0.99));
+    assert!((after / WANTED - 1.0).abs() < 0.05, "{after}");
+}
+
+#[test]
 fn a_few_words_in_a_long_silence_are_raised_and_not_overdriven() {
     let clip = quieter(&sample_samples(), -20.0);
     for between in [vec![0.0; 8_000_000], vec![0.0; 2_000_000], noise(8_000_000, 0.0005)] {
@@ -57,10 +63,36 @@ fn a_few_words_in_a_long_silence_are_raised_and_not_overdriven() {
     }
 }
 
+/// Half a minute of nothing, and in it a voice: 50 windows, with 75 loud and 50 less loud samples that stand out of it, and
+/// 50 more that are 14 dB lower. Noise at 26 dB below the voice is its pause.
+fn rare_voice() -> Vec<f32> {
+    let mut voice = vec![0.02; 50 * WINDOW];
+    (0..125).for_each(|at| voice[at * 200] = if at < 75 { 0.2 } else { 0.1 });
+    [vec![0.0; 480_000], voice, vec![0.004; 50 * WINDOW], vec![0.001; 100 * WINDOW]].concat()
+}
+
+#[test]
+fn of_rare_speech_one_sample_in_five_hundred_may_be_above_the_level() {
+    let after = 0.1 * gain(&rare_voice());
+    assert!((after / WANTED - 1.0).abs() < 0.05, "{after}");
+}
+
+#[test]
+fn a_few_clicks_do_not_hide_rare_speech() {
+    let mut clicks = vec![0.0; 16_000];
+    (0..2).for_each(|at| clicks[at * 5_000..][..10].fill(0.9));
+    assert_eq!(gain(&[clicks, rare_voice()].concat()), gain(&rare_voice()));
+}
+
 #[test]
 fn what_cannot_be_heard_is_known_without_a_detector() {
     assert!(!level(&[]).audible && !level(&vec![0.0; 100_000]).audible && !level(&noise(100_000, 0.001)).audible);
     assert!(level(&noise(100_000, 0.01)).audible && level(&[vec![0.0; 900_000], sample_samples()].concat()).audible);
+}
+
+#[test]
+fn what_is_shorter_than_a_window_is_as_loud_as_its_samples() {
+    assert!(level(&[0.0015; 100]).audible);
 }
 
 #[test]

@@ -40,6 +40,21 @@ fn padding_never_reaches_into_a_neighbour() {
 }
 
 #[test]
+fn speech_of_the_preferred_length_is_not_cut() {
+    assert_eq!(spans(&[(1_000, 15_800)], 15_800, 15), [(800, 15_800)]);
+}
+
+#[test]
+fn what_is_left_of_long_speech_is_enough_for_an_engine() {
+    assert_eq!(spans(&[(0, 15_001)], 15_001, 15), [(0, 14_850), (14_850, 15_001)]);
+}
+
+#[test]
+fn where_no_quiet_stretch_fits_long_speech_is_cut_in_the_middle_of_the_last_fifth() {
+    assert_eq!(spans(&[(203, 1_004)], 1_004, 1), [(3, 853), (853, 1_004)]);
+}
+
+#[test]
 fn padding_gives_way_before_a_piece_without_speech_is_cut_off() {
     assert_eq!(spans(&[(1_000, 15_700)], 60_000, 15), [(800, 15_800)]);
 }
@@ -48,9 +63,9 @@ fn padding_gives_way_before_a_piece_without_speech_is_cut_off() {
 fn long_speech_is_cut_where_it_is_quietest_in_the_last_fifth() {
     let mut track = Track::default();
     for step in 0..4_000u32 {
-        // Quieter still at 5 s, but that is not in the last fifth.
+        // Quieter still at 5 s, just before the last fifth and just behind the preferred length.
         let loudness = match step {
-            500..510 => 0.01,
+            500..510 | 1_190..1_200 | 1_500..1_510 => 0.01,
             1_300..1_310 | 2_700..2_710 => 0.05,
             _ => 0.5,
         };

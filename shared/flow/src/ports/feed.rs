@@ -47,7 +47,7 @@ impl Watchers {
 
     /// For a store that others write too: everybody looks again.
     pub fn wake_all(&self) {
-        lock(&self.0).values().for_each(|sender| _ = sender.send_replace(()));
+        lock(&self.0).values().for_each(|sender| sender.send_replace(()));
     }
 
     /// Users who are watched.

@@ -4,13 +4,13 @@
 use bytes::Bytes;
 use flow::Result;
 use flow::ports::{BlobName, Stored};
-use futures_util::stream;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use serde_json::json;
 
 use super::Storage;
 use super::fault::Call;
 use super::object::{Object, SHA256, crc_text};
+use super::rest::in_slices;
 use super::session::Come;
 
 impl Storage {
@@ -39,15 +39,13 @@ impl Storage {
         );
         let tail = format!("\r\n--{boundary}--\r\n");
         let length = head.len() + bytes.len() + tail.len();
-        // One after the other: together they would be another copy of the blob.
-        let parts = [Bytes::from(head), bytes.clone(), Bytes::from(tail)].map(Ok::<_, std::convert::Infallible>);
         let request = self
             .http(call)?
             .post(self.upload_address("multipart", name))
             .headers(self.authorization(call).await?)
             .header(CONTENT_TYPE, format!("multipart/related; boundary={boundary}"))
             .header(CONTENT_LENGTH, length)
-            .body(reqwest::Body::wrap_stream(stream::iter(parts)));
+            .body(in_slices([Bytes::from(head), bytes.clone(), Bytes::from(tail)]));
         let answer = self.send(call, request).await?;
         match answer.status {
             200 | 201 => {

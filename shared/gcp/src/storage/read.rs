@@ -15,6 +15,9 @@ use super::fault::no_of;
 
 /// What a read gives at once: the port's number.
 const PIECE: usize = 256 * 1024;
+/// Breaks that lie so far apart are no trouble: a long recording is read as slowly as it is listened to, and Google closes
+/// connections that idle.
+const FAR: u64 = 4 * 1024 * 1024;
 const READ: &str = "blobs.read";
 
 struct Reading {
@@ -28,7 +31,9 @@ struct Reading {
     response: Option<ReadObjectResponse>,
     /// What has come and was not given yet.
     rest: Bytes,
+    /// Since the read last got on well.
     breaks: u32,
+    broke_at: u64,
 }
 
 /// Our own sum over what passes, and Google's.
@@ -54,6 +59,7 @@ pub async fn read(storage: Arc<Storage>, name: &BlobName, offset: u64) -> Result
         response: Some(response),
         rest: Bytes::new(),
         breaks: 0,
+        broke_at: offset,
     };
     let pieces = stream::unfold(Some(reading), |reading| async {
         let mut reading = reading?;
@@ -137,7 +143,11 @@ impl Reading {
     /// Opens it again where it broke off, unless that has happened too often.
     async fn go_on(&mut self, error: Error) -> Result<()> {
         self.response = None;
+        if self.at - self.broke_at >= FAR {
+            self.breaks = 0;
+        }
         self.breaks += 1;
+        self.broke_at = self.at;
         let Some(pause) = self.storage.tries().pause(self.breaks, &error) else { return Err(error) };
         self.storage.clock.sleep(pause).await;
         self.response = open(&self.storage, &self.name, self.at, self.generation).await?;

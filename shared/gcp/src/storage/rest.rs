@@ -1,17 +1,34 @@
 //! One request of JSON REST and its answer.
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
 use flow::Result;
+use futures_util::stream;
 use google_cloud_auth::credentials::CacheableResource;
 use http::header::RANGE;
 use http::{Extensions, HeaderMap};
-use reqwest::{RequestBuilder, Response};
+use reqwest::{Body, RequestBuilder, Response};
 
 use super::Storage;
 use super::fault::{Call, No, rest_no};
 
 /// An object's description is a few KiB.
 const MOST_ANSWER: usize = 256 * 1024;
+
+/// What is handed to a connection at once: under TLS it is copied there, and a chunk as a whole would be there twice.
+const SLICE: usize = 64 * 1024;
+
+/// These bytes, one after the other. Their length is for the caller to tell.
+pub fn in_slices(parts: impl IntoIterator<Item = Bytes>) -> Body {
+    let mut slices = Vec::new();
+    for mut part in parts {
+        while !part.is_empty() {
+            slices.push(Ok::<_, Infallible>(part.split_to(part.len().min(SLICE))));
+        }
+    }
+    Body::wrap_stream(stream::iter(slices))
+}
 
 pub struct Answer {
     pub status: u16,

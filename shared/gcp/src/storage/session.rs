@@ -13,7 +13,7 @@ use serde_json::json;
 use super::Storage;
 use super::fault::Call;
 use super::object::{Object, crc_text};
-use super::rest::Answer;
+use super::rest::{Answer, in_slices};
 
 /// Giving back what nobody wants is not worth a longer wait: it ends by itself within a week.
 const CANCEL: Duration = Duration::from_secs(5);
@@ -150,7 +150,7 @@ impl Storage {
             // Checked before the object is there.
             request = request.header("x-goog-hash", format!("crc32c={}", crc_text(crc32c)));
         }
-        come(call, &self.send(call, request.body(bytes)).await?)
+        come(call, &self.send(call, request.body(in_slices([bytes]))).await?)
     }
 
     /// Ends a session. One that is over already is as good; of one that is finished, the object stays.

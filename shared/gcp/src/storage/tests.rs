@@ -11,6 +11,7 @@ mod reading;
 mod refused;
 mod writing;
 
+use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -68,6 +69,25 @@ fn name() -> BlobName {
 /// Bytes of which no two neighbouring places look alike.
 fn sound(length: usize) -> Vec<u8> {
     (0..length as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+}
+
+/// Set in a process that runs one test alone.
+const ALONE: &str = "AFTERWORD_ALONE";
+
+fn is_alone() -> bool {
+    std::env::var_os(ALONE).is_some()
+}
+
+/// Runs tests of this binary in a process of their own, for what belongs to a whole process: its heap, its environment.
+/// Says how many passed.
+#[track_caller]
+fn run_alone(arguments: &[&str], environment: &[(&str, &str)]) -> usize {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let output = command.args(arguments).env(ALONE, "1").envs(environment.iter().copied()).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    let passed = told.split(" passed").next().and_then(|before| before.rsplit(' ').next()?.parse().ok());
+    passed.unwrap_or_else(|| panic!("no test ran: {told}"))
 }
 
 impl Fixture {

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::fault::{Fault, Result};
 use super::path::Path;
 use super::settings::Settings;
+use super::spent::Spent;
 
 const GOOGLE: &str = "https://firestore.googleapis.com";
 
@@ -25,6 +26,9 @@ type Api = GoogleApi<FirestoreClient<GoogleAuthMiddleware>>;
 
 pub struct Client {
     pub settings: Settings,
+    pub spent: Spent,
+    #[cfg(test)]
+    pub trouble: super::tests::Trouble,
     database: String,
     api: OnceCell<Api>,
 }
@@ -32,7 +36,14 @@ pub struct Client {
 impl Client {
     pub fn new(settings: Settings) -> Self {
         let database = format!("projects/{}/databases/{}", settings.project, settings.database);
-        Self { settings, database, api: OnceCell::new() }
+        Self {
+            settings,
+            spent: Spent::default(),
+            #[cfg(test)]
+            trouble: super::tests::Trouble::default(),
+            database,
+            api: OnceCell::new(),
+        }
     }
 
     /// A document's name as Firestore wants it, or that of what collections stand under.
@@ -59,7 +70,7 @@ impl Client {
                 GoogleApi::from_function_with_credentials(FirestoreClient::new, endpoint, prefix, owner).await
             }
         };
-        Ok(api?)
+        api.map_err(|error| Fault::from(&error))
     }
 
     /// A request that ends with the operation, or sooner.
@@ -82,7 +93,10 @@ impl Client {
             consistency_selector: consistency,
             ..pb::BatchGetDocumentsRequest::default()
         };
-        all(self.api().await?.batch_get_documents(self.request(request, deadline)).await?.into_inner()).await
+        let found =
+            all(self.api().await?.batch_get_documents(self.request(request, deadline)).await?.into_inner()).await?;
+        self.spent.read(found.iter().filter(|answer| answer.result.is_some()).count());
+        Ok(found)
     }
 
     pub async fn query(
@@ -98,7 +112,10 @@ impl Client {
             consistency_selector: consistency,
             ..pb::RunQueryRequest::default()
         };
-        all(self.api().await?.run_query(self.request(request, deadline)).await?.into_inner()).await
+        let found = all(self.api().await?.run_query(self.request(request, deadline)).await?.into_inner()).await?;
+        // A question that finds nothing costs as much as one document.
+        self.spent.read(found.iter().filter(|answer| answer.document.is_some()).count().max(1));
+        Ok(found)
     }
 
     pub async fn aggregate(
@@ -114,12 +131,20 @@ impl Client {
             consistency_selector: consistency,
             ..pb::RunAggregationQueryRequest::default()
         };
+        // As much as one document for a thousand that are counted: seldom more than one.
+        self.spent.read(1);
         all(self.api().await?.run_aggregation_query(self.request(request, deadline)).await?.into_inner()).await
     }
 
     pub async fn commit(&self, writes: Vec<pb::Write>, transaction: Vec<u8>, deadline: Instant) -> Result<()> {
         let request = pb::CommitRequest { database: self.database.clone(), writes, transaction, request_options: None };
+        let writes = request.writes.len();
+        #[cfg(test)]
+        self.trouble.before()?;
         self.api().await?.commit(self.request(request, deadline)).await?;
+        self.spent.write(writes);
+        #[cfg(test)]
+        self.trouble.after()?;
         Ok(())
     }
 

@@ -11,7 +11,8 @@ use super::unit::Unit;
 /// More than a user can have, but for a limit that was lowered: then it is reached step by step.
 pub const MOST: usize = 5 * MAX_DEVICES;
 
-/// Whoever has the token loses it; of too many devices those unused longest go, the new one excepted.
+/// Whoever has the token loses it; of too many devices those unused longest go, the new one excepted. A token's document
+/// changes with every device that has it or had it: as long as it is the same, so is what was read.
 pub async fn put(unit: &mut Unit<'_>, device: &Device) -> Result<()> {
     let holder = devices::holder(unit, &device.token).await?;
     let mut registered = devices::all(unit, &device.uid, MOST).await?;

@@ -1,10 +1,12 @@
 //! What can go wrong, and what a caller is told of it: the one place where Firestore's answers become ours.
 
+use std::error::Error;
 use std::fmt::Display;
 use std::time::Duration;
 
 use firestore::gcloud_sdk::error::{Error as SdkError, ErrorKind};
 use firestore::gcloud_sdk::google::rpc;
+use firestore::gcloud_sdk::google_cloud_auth::errors::CredentialsError;
 use firestore::gcloud_sdk::prost::Message;
 use firestore::gcloud_sdk::tonic::{Code, Status};
 use flow::Kind;
@@ -41,6 +43,17 @@ pub type Result<T> = std::result::Result<T, Fault>;
 impl Fault {
     pub fn damaged(document: impl Display, why: impl Into<Source>) -> Self {
         Self::Damaged { document: document.to_string(), why: why.into() }
+    }
+
+    /// A document that was to be as it was read is gone: as good as changed. A database that is not there has refused the
+    /// reading before.
+    pub fn of_commit(self) -> Self {
+        match self {
+            Self::Refused { code: Code::NotFound, message, retry_after } => {
+                Self::Refused { code: Code::Aborted, message, retry_after }
+            }
+            fault => fault,
+        }
     }
 
     /// Whether a commit that ended so may have happened.
@@ -110,6 +123,9 @@ fn names_an_index(message: &str) -> bool {
 
 impl From<Status> for Fault {
     fn from(status: Status) -> Self {
+        if let Some(fault) = without_credentials(&status) {
+            return fault;
+        }
         let message = status.message().chars().take(MAX_MESSAGE).collect();
         Self::Refused { code: status.code(), message, retry_after: retry_after(status.details()) }
     }
@@ -124,15 +140,33 @@ fn retry_after(details: &[u8]) -> Option<Duration> {
     Some(Duration::new(seconds, nanos.min(999_999_999)))
 }
 
-impl From<SdkError> for Fault {
-    /// While connecting.
-    fn from(error: SdkError) -> Self {
+/// No token was to be had: the request was never sent, so that nothing of it is in doubt.
+fn without_credentials(status: &Status) -> Option<Fault> {
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<CredentialsError>() {
+            return Some(of_token(error.is_transient(), error));
+        }
+        let of_sdk = error.downcast_ref::<SdkError>().or_else(|| error.downcast_ref::<Box<SdkError>>().map(|e| &**e));
+        if let Some(error) = of_sdk {
+            return Some(Fault::from(error));
+        }
+        cause = error.source();
+    }
+    None
+}
+
+fn of_token(is_transient: bool, error: &dyn Error) -> Fault {
+    if is_transient { Fault::Unreachable(error.to_string()) } else { Fault::Unconfigured(error.to_string()) }
+}
+
+impl From<&SdkError> for Fault {
+    /// Before anything was sent: while connecting, or while asking for a token.
+    fn from(error: &SdkError) -> Self {
         match error.kind() {
-            ErrorKind::Http(_) | ErrorKind::HttpStatus(_) | ErrorKind::GrpcStatus(_) => {
-                Self::Unreachable(error.to_string())
-            }
-            ErrorKind::Credentials(why) if why.is_transient() => Self::Unreachable(error.to_string()),
-            _ => Self::Unconfigured(error.to_string()),
+            ErrorKind::Http(_) | ErrorKind::HttpStatus(_) | ErrorKind::GrpcStatus(_) => of_token(true, error),
+            ErrorKind::Credentials(why) => of_token(why.is_transient(), error),
+            _ => of_token(false, error),
         }
     }
 }
@@ -162,6 +196,15 @@ mod tests {
         assert!(!fault(Code::FailedPrecondition, missing).is_contention());
         assert!(fault(Code::FailedPrecondition, missing).to_string().contains("requires an index"));
         assert!(fault(Code::Unavailable, "").is_in_doubt() && !fault(Code::ResourceExhausted, "").is_in_doubt());
+    }
+
+    #[test]
+    fn a_request_without_a_token_was_never_sent() {
+        for (is_transient, kind) in [(true, Kind::Unavailable), (false, Kind::Misconfigured)] {
+            let error = CredentialsError::from_msg(is_transient, "no token");
+            let fault = Fault::from(Status::from_error(Box::new(error)));
+            assert_eq!((fault.kind(), fault.is_in_doubt()), (kind, false), "{fault}");
+        }
     }
 
     #[test]

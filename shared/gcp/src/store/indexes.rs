@@ -10,7 +10,7 @@ use super::shape::{Shape, Towards};
 use super::table::{conversations, devices, jobs, lines, recordings, timelines, usage};
 
 /// Every question that is asked of the database.
-pub const SHAPES: &[&Shape] = &[
+pub(super) const SHAPES: &[&Shape] = &[
     &jobs::NEWEST,
     &jobs::NEWEST_OF_STATUS,
     &jobs::CHANGED,
@@ -30,7 +30,7 @@ pub const SHAPES: &[&Shape] = &[
 ];
 
 /// Every collection with all the fields that its documents may have.
-pub const COLLECTIONS: &[(&str, &[&str])] = &[
+const COLLECTIONS: &[(&str, &[&str])] = &[
     (JOBS, jobs::FIELDS),
     (RECORDINGS, recordings::FIELDS),
     (PARTS, recordings::PART_FIELDS),
@@ -43,11 +43,11 @@ pub const COLLECTIONS: &[(&str, &[&str])] = &[
 ];
 
 /// Documents go within a day of this moment. Nothing under them is deleted with them: jobs have nothing under them.
-pub const LIFETIMES: &[(&str, &str)] = &[(JOBS, "expires_at")];
+const LIFETIMES: &[(&str, &str)] = &[(JOBS, "expires_at")];
 
 /// What serves a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Index {
+enum Index {
     /// The documents' own order, by name: always there.
     Names,
     /// Of one field; everywhere but here it is exempt.
@@ -58,7 +58,7 @@ pub enum Index {
 
 impl Shape {
     /// The index without which it is refused.
-    pub fn needs(&self) -> Index {
+    fn needs(&self) -> Index {
         let (collection, of_everybody) = (self.collection, self.of_everybody);
         let fields: Vec<_> = self
             .equal
@@ -74,8 +74,18 @@ impl Shape {
     }
 }
 
+/// Whether this question is among those that an index is made for.
+pub(super) fn serve(shape: &Shape) -> bool {
+    SHAPES.contains(&shape)
+}
+
+/// Whether the field is among those of which it is decided what index they have.
+pub(super) fn know(collection: &str, field: &str) -> bool {
+    COLLECTIONS.iter().any(|(name, fields)| *name == collection && fields.contains(&field))
+}
+
 /// The composite indexes, each once.
-pub fn composites() -> Vec<Index> {
+fn composites() -> Vec<Index> {
     let mut found = Vec::new();
     for index in SHAPES.iter().map(|shape| shape.needs()) {
         if matches!(index, Index::Composite { .. }) && !found.contains(&index) {

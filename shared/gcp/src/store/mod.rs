@@ -16,6 +16,7 @@ mod run;
 mod session;
 mod settings;
 mod shape;
+mod spent;
 mod step;
 mod surroundings;
 mod table;
@@ -28,6 +29,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 pub use settings::Settings;
+pub use spent::describe;
 
 use client::Client;
 use feed::News;

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use domain::{ConversationId, DeviceId, JobId, RecordingId, Timestamp, Uid};
+use firestore::gcloud_sdk::google::firestore::v1::Document;
 use sha2::{Digest, Sha256};
 
 pub const JOBS: &str = "offline_sync_jobs";
@@ -27,9 +28,14 @@ impl Path {
         &self.0
     }
 
-    /// The last part: the document's id.
-    pub fn id(&self) -> &str {
-        self.0.rsplit('/').next().unwrap_or_default()
+    /// Where a document that was read stands.
+    pub fn of(document: &Document) -> Self {
+        Self(document.name.split_once("/documents/").map_or("", |(_, path)| path).to_owned())
+    }
+
+    /// The last part but one.
+    pub fn collection(&self) -> &str {
+        self.0.rsplit('/').nth(1).unwrap_or_default()
     }
 
     pub fn job(id: JobId) -> Self {
@@ -122,8 +128,8 @@ mod tests {
     #[test]
     fn streams_and_devices_are_one_path_part() {
         let ann = Uid::new("ann").unwrap();
-        assert_eq!(Path::timeline(&ann, "phone.__x/é").id(), "phone.%5F%5Fx%2F%C3%A9");
-        assert_eq!(Path::device(&ann, &DeviceId::new("__a__").unwrap()).id(), "%5F%5Fa%5F%5F");
+        assert_eq!(Path::timeline(&ann, "phone.__x/é").as_str(), "users/ann/timelines/phone.%5F%5Fx%2F%C3%A9");
+        assert_eq!(Path::device(&ann, &DeviceId::new("__a__").unwrap()).as_str(), "users/ann/devices/%5F%5Fa%5F%5F");
     }
 
     #[test]

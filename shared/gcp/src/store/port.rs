@@ -82,7 +82,7 @@ impl Store for FirestoreStore {
     }
 
     async fn place(&self, id: JobId, group: &Group, at: At<'_>) -> Result<Written<(Job, Recording)>> {
-        tells!(self, "store.place", id, Mode::Transaction, |unit| work::place(unit, id, group, &at))
+        tells!(self, "store.place", id, Mode::Optimistic, |unit| work::place(unit, id, group, &at))
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>> {
@@ -168,11 +168,11 @@ impl Store for FirestoreStore {
 
     async fn delete_conversation(&self, uid: &Uid, id: ConversationId, at: At<'_>) -> Result<bool> {
         let now = at.now;
-        tries!(self, "store.delete_conversation", id, Mode::Transaction, |unit| deletion::delete(unit, uid, id, now))
+        tries!(self, "store.delete_conversation", id, Mode::Optimistic, |unit| deletion::delete(unit, uid, id, now))
     }
 
     async fn remove_texts(&self, uid: &Uid, id: ConversationId, limit: usize) -> Result<Removed> {
-        tries!(self, "store.remove_texts", id, Mode::Transaction, |unit| deletion::remove_texts(unit, uid, id, limit))
+        tries!(self, "store.remove_texts", id, Mode::Optimistic, |unit| deletion::remove_texts(unit, uid, id, limit))
     }
 
     async fn due_deletions(
@@ -189,11 +189,11 @@ impl Store for FirestoreStore {
     }
 
     async fn put_device(&self, device: &Device) -> Result<()> {
-        tries!(self, "store.put_device", &device.id, Mode::Transaction, |unit| devices::put(unit, device))
+        tries!(self, "store.put_device", &device.id, Mode::Optimistic, |unit| devices::put(unit, device))
     }
 
     async fn delete_device(&self, uid: &Uid, id: &DeviceId) -> Result<()> {
-        tries!(self, "store.delete_device", id, Mode::Transaction, |unit| devices::delete(unit, uid, id))
+        tries!(self, "store.delete_device", id, Mode::Optimistic, |unit| devices::delete(unit, uid, id))
     }
 
     async fn devices(&self, uid: &Uid) -> Result<Vec<Device>> {
@@ -201,7 +201,7 @@ impl Store for FirestoreStore {
     }
 
     async fn drop_token(&self, uid: &Uid, id: &DeviceId, token: &str) -> Result<()> {
-        tries!(self, "store.drop_token", id, Mode::Transaction, |unit| devices::drop_token(unit, uid, id, token))
+        tries!(self, "store.drop_token", id, Mode::Optimistic, |unit| devices::drop_token(unit, uid, id, token))
     }
 
     async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>> {

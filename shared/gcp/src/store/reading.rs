@@ -53,10 +53,12 @@ pub async fn changed_jobs(
 ) -> Result<Vec<Job>> {
     let mut shown = Vec::new();
     while shown.len() < limit {
-        let (page, more) = table::changed(unit, uid, since, after, limit - shown.len()).await?;
+        let wanted = limit - shown.len();
+        let page = table::changed(unit, uid, since, after, wanted).await?;
+        let is_last = page.len() < wanted;
         after = page.last().map(ChangeCursor::of);
         shown.extend(page.into_iter().filter(|job| is_shown(job, now)));
-        if !more || after.is_none() {
+        if is_last {
             break;
         }
     }

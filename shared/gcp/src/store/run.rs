@@ -19,7 +19,9 @@ const MAX_TRIES: u32 = 60;
 /// Tries where the service is at fault: more only add to its load.
 const MAX_FAULTS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// Those who waited for a lock are let go at the same moment, and each needs it for longer.
+const FIRST_PAUSE_OF_LOCKED: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 pub struct Run<'a> {
     client: &'a Arc<Client>,
@@ -103,8 +105,9 @@ impl<'a> Run<'a> {
 
     /// Longer each time, and by chance, so that those who met do not meet again.
     fn pause(&self, fault: &Fault) -> Duration {
-        let longest = FIRST_PAUSE.saturating_mul(1 << self.tries.min(6)).min(LONGEST_PAUSE);
-        let by_chance = longest.mul_f64(0.2 + 0.8 * by_chance());
+        let first = if self.mode == Mode::Transaction { FIRST_PAUSE_OF_LOCKED } else { FIRST_PAUSE };
+        let longest = first.saturating_mul(1 << self.tries.min(6)).min(LONGEST_PAUSE);
+        let by_chance = longest.mul_f64(0.1 + 0.9 * by_chance());
         fault.retry_after().map_or(by_chance, |asked| asked + by_chance)
     }
 

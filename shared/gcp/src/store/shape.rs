@@ -46,6 +46,7 @@ pub struct Shape {
 /// A question on its way.
 #[derive(Clone, Debug)]
 pub struct Ask {
+    pub shape: Shape,
     pub under: Path,
     query: StructuredQuery,
 }
@@ -66,7 +67,7 @@ impl Shape {
             order_by: sorted.map(order).collect(),
             ..StructuredQuery::default()
         };
-        Ask { under, query }
+        Ask { shape: *self, under, query }
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::client::Client;
 use super::fault::{Fault, Result};
+use super::indexes;
 use super::path::Path;
 use super::shape::{Ask, COUNT};
 use super::value::{Fields, reference};
@@ -30,7 +31,8 @@ pub enum Mode {
     Look,
     /// All readings of one moment; nothing is written.
     Snapshot,
-    /// What is written must be as it was read. Enough, and quickest, where nothing else was read.
+    /// What is written must be as it was read. Enough, and quickest, where all that matters is written, or cannot change
+    /// without something that is: no lock is held, and nobody waits for one.
     Optimistic,
     /// Everything that was read, what queries found included, must still be so.
     Transaction,
@@ -102,6 +104,7 @@ impl<'a> Unit<'a> {
 
     /// The first `limit` documents that a question finds.
     pub async fn query(&mut self, ask: Ask, limit: usize) -> Result<Vec<Document>> {
+        debug_assert!(indexes::serve(&ask.shape), "{} is not in the list of questions", ask.shape.name);
         let at = self.consistency().map(|at| match at {
             At::Begun(transaction) => QueryAt::Transaction(transaction),
             At::New(options) => QueryAt::NewTransaction(options),
@@ -112,10 +115,14 @@ impl<'a> Unit<'a> {
             self.has_begun(answer.transaction);
             documents.extend(answer.document);
         }
+        for document in &documents {
+            self.seen.insert(Path::of(document), document.update_time);
+        }
         Ok(documents)
     }
 
     pub async fn count(&mut self, ask: Ask, limit: Option<usize>) -> Result<u64> {
+        debug_assert!(indexes::serve(&ask.shape), "{} is not in the list of questions", ask.shape.name);
         let at = self.consistency().map(|at| match at {
             At::Begun(transaction) => CountAt::Transaction(transaction),
             At::New(options) => CountAt::NewTransaction(options),
@@ -139,6 +146,11 @@ impl<'a> Unit<'a> {
 
     /// Writes the whole document.
     pub fn put(&mut self, path: &Path, fields: Fields) {
+        debug_assert!(
+            fields.0.keys().all(|field| indexes::know(path.collection(), field)),
+            "a field of {} is not in the list: it would be indexed",
+            path.collection()
+        );
         let name = self.client.name(path);
         let document = Document { name, fields: fields.0, create_time: None, update_time: None };
         self.write(path, write::Operation::Update(document));
@@ -175,7 +187,8 @@ impl<'a> Unit<'a> {
     pub async fn commit(&mut self) -> Result<()> {
         let transaction = self.transaction.take().unwrap_or_default();
         self.again.clone_from(&transaction);
-        self.client.commit(std::mem::take(&mut self.writes), transaction, self.deadline).await
+        let written = self.client.commit(std::mem::take(&mut self.writes), transaction, self.deadline).await;
+        written.map_err(Fault::of_commit)
     }
 
     /// Lets go of what a transaction holds. Its failure is nobody's: Firestore lets go by itself, only later.

@@ -86,6 +86,8 @@ fn wants_renewal(job: &Job, at: &At<'_>) -> bool {
     job.lease.until.is_none_or(|until| at.now.until(until) <= fresh)
 }
 
+/// Everything that bears on it is written with it, or stands under the timeline, which is: read first, it must be the
+/// same at the end.
 pub async fn place(unit: &mut Unit<'_>, id: JobId, group: &Group, at: &At<'_>) -> Result<Written<(Job, Recording)>> {
     if group.answers.len() > MAX_GROUP {
         return Err(Fault::Invalid("the group has too many segments"));

@@ -6,8 +6,9 @@ mod faults;
 mod settings;
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use async_trait::async_trait;
 use domain::Timestamp;
 use emulators::tasks::QUEUE;
 use flow::ports::{Clock, NewTask};
@@ -24,6 +25,21 @@ const SECRET: &str = "0123456789-0123456789-0123456789";
 fn wall() -> Timestamp {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     Timestamp::from_millis(domain::time::millis(since_1970))
+}
+
+/// A clock of the test's, but pauses are the machine's: nobody moves time for a try that failed.
+struct RealPauses<C>(C);
+
+#[async_trait]
+impl<C: Clock> Clock for RealPauses<Arc<C>> {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the emulator in the same process has the machine's time")]
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
 }
 
 fn settings(endpoint: &str, process_url: &str) -> CloudTasksSettings {

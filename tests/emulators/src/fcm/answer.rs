@@ -19,6 +19,8 @@ enum Ends {
     Never,
     /// The connection is cut in the middle of the body.
     Early,
+    /// The body is repeated for ever.
+    Nowhere,
 }
 
 impl Answer {
@@ -83,6 +85,11 @@ impl Answer {
     }
 
     #[must_use]
+    pub fn endless(self) -> Self {
+        Self { ends: Ends::Nowhere, ..self }
+    }
+
+    #[must_use]
     pub fn retry_after(mut self, value: &str) -> Self {
         self.headers.push(("retry-after", value.to_owned()));
         self
@@ -107,6 +114,11 @@ impl Answer {
             let broken = std::io::Error::other("cut on order");
             let pieces = futures_util::stream::iter([Ok(half), Err(broken)]);
             return response.header("content-length", self.body.len()).body(Body::from_stream(pieces)).unwrap();
+        }
+        if self.ends == Ends::Nowhere {
+            let piece = Bytes::from(self.body);
+            let pieces = futures_util::stream::repeat_with(move || Ok::<_, std::io::Error>(piece.clone()));
+            return response.body(Body::from_stream(pieces)).unwrap();
         }
         response.body(Body::from(self.body)).unwrap()
     }

@@ -155,3 +155,52 @@ fn webpush(webpush: &Webpush) -> Result<(), Refusal> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fine() -> Value {
+        json!({"message": {
+            "token": "x",
+            "data": {"type": "y"},
+            "android": {"priority": "HIGH", "collapseKey": "z", "ttl": "60s"},
+            "apns": {
+                "headers": {"apns-push-type": "background", "apns-priority": "5"},
+                "payload": {"aps": {"content-available": 1}},
+            },
+            "webpush": {"headers": {"TTL": "60", "Urgency": "normal", "Topic": "z"}},
+        }})
+    }
+
+    /// Otherwise a message that Google refuses would pass here.
+    #[test]
+    fn what_google_refuses_is_refused() {
+        assert!(body(&fine().to_string()).is_ok());
+        let wrong = [
+            ("/message/token", json!("")),
+            ("/message/token", json!(null)),
+            ("/message/data/type", json!(1)),
+            ("/message/data", json!({"from": "x"})),
+            ("/message/data", json!({"google.x": "x"})),
+            ("/message/data", json!({"x": "x".repeat(4096)})),
+            ("/message/android/priority", json!("urgent")),
+            ("/message/android", json!({"colapseKey": "z"})),
+            ("/message/apns/headers/apns-priority", json!("10")),
+            ("/message/apns/headers/apns-priority", json!(5)),
+            ("/message/apns/payload/aps", json!({"content-available": 1, "alert": "x"})),
+            ("/message/apns/payload", json!({})),
+            ("/message/webpush/headers/Urgency", json!("urgent")),
+            ("/message/webpush/headers/Topic", json!("a b")),
+            ("/message/webpush/headers/TTL", json!("soon")),
+            ("/message", json!({"token": "x", "data": {}, "notification": {"title": "x"}})),
+        ];
+        for (path, value) in wrong {
+            let mut request = fine();
+            *request.pointer_mut(path).unwrap() = value.clone();
+            assert!(body(&request.to_string()).is_err(), "{path}: {value}");
+        }
+    }
+}

@@ -29,6 +29,9 @@ impl std::fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
+/// Small, so that a test can measure what others take.
+const BUFFER: usize = 64 * 1024;
+
 pub async fn serve(listener: TcpListener, world: Arc<World>) {
     // Dropped with this task, so that nobody talks to a stand-in that is gone.
     let mut connections = JoinSet::new();
@@ -37,7 +40,8 @@ pub async fn serve(listener: TcpListener, world: Arc<World>) {
         let world = world.clone();
         connections.spawn(async move {
             let service = service_fn(move |request| answer(world.clone(), request));
-            let server = auto::Builder::new(TokioExecutor::new());
+            let mut server = auto::Builder::new(TokioExecutor::new());
+            server.http1().max_buf_size(BUFFER);
             // A client that goes away, or a cut that was ordered: both are part of the game.
             let _ = server.serve_connection(TokioIo::new(stream), service).await;
         });

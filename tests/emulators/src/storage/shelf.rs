@@ -39,6 +39,8 @@ pub struct Object {
     pub content_type: String,
     pub metadata: BTreeMap<String, String>,
     pub written: SystemTime,
+    /// Whether its writer gave a sum to check it by.
+    pub is_checked: bool,
 }
 
 impl Object {
@@ -324,6 +326,7 @@ impl State {
             content_type: wanted.content_type.clone(),
             metadata: wanted.metadata.clone(),
             written,
+            is_checked: wanted.crc32c.is_some(),
         };
         if let Some(objects) = self.buckets.get_mut(&wanted.bucket) {
             objects.insert(wanted.name.clone(), object.clone());

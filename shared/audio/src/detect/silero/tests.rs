@@ -98,3 +98,34 @@ fn steady_noise_is_not_speech() {
         assert_eq!(regions(&pink(480_000, loudness)), [], "pink, {loudness}");
     }
 }
+
+#[test]
+fn speech_that_lasts_to_the_end_is_heard_to_its_last_sample() {
+    let clip = fixture_samples("ss0890_pcm16");
+    let spoken = regions(&clip)[0];
+    // Within speech: fewer windows than are judged at once, and a last one that is not full.
+    let until = (spoken.start_ms as usize * 16).next_multiple_of(WINDOW) + 20 * WINDOW + 300;
+    let end_ms = u32::try_from(samples_to_ms(until as u64)).unwrap();
+    assert!(end_ms < spoken.end_ms, "{spoken:?}");
+    assert_eq!(regions(&clip[..until]), [Region { start_ms: spoken.start_ms, end_ms }]);
+}
+
+#[test]
+fn speech_begins_at_a_half_and_goes_on_down_to_0_35() {
+    for (name, clip) in clips() {
+        let clip = &clip[..clip.len() / WINDOW * WINDOW];
+        let samples = [&[0.0; CONTEXT][..], clip].concat();
+        let mut expected = Hysteresis::new(0.5, 0.35, 32);
+        let scores = network().run(&samples, &mut Memory::default()).unwrap();
+        scores.into_iter().for_each(|score| expected.push(score));
+        assert_eq!(regions_without_sleep(clip), expected.finish(u32::MAX), "{name}");
+    }
+}
+
+#[test]
+fn asleep_it_keeps_what_the_first_window_that_it_will_hear_began_after() {
+    let (mut silero, quiet) = (Silero::new(network()), noise(20 * WINDOW, 0.0008));
+    silero.push(&quiet);
+    let end = (20 - LEAD) * WINDOW;
+    assert_eq!(silero.batch, quiet[end - CONTEXT..end]);
+}

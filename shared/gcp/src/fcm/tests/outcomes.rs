@@ -95,6 +95,13 @@ async fn an_answer_of_another_shape_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_long_answer_is_not_waited_for() {
+    let page = "<html>bad gateway</html>".repeat(100);
+    let answer = Answer::text(502, "text/html", &page).endless();
+    assert_eq!(emulators::soon("the outcome", after(answer)).await.unwrap(), PushOutcome::Later(None));
+}
+
+#[tokio::test]
 async fn a_service_that_never_answers_is_given_up() {
     let service = emulators::fcm::Fcm::start().await;
     service.answer_next(Answer::never());
@@ -141,4 +148,18 @@ async fn each_device_has_its_own_outcome() {
     let (dead, alive) = (device(&uid("ann"), "old", "dead"), phone());
     assert_eq!(site.fcm.send(&dead, &finished()).await.unwrap(), PushOutcome::Unregistered);
     assert_eq!(site.fcm.send(&alive, &finished()).await.unwrap(), PushOutcome::Sent);
+}
+
+#[tokio::test]
+async fn the_log_has_nothing_of_a_token() {
+    let (lines, _guard) = emulators::log::caught("trace");
+    let site = site().await;
+    let words = format!("The sender of {TOKEN} is another.");
+    site.service.answer_next(Answer::refused(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH", &words));
+    site.service.answer_next(Answer::text(200, "text/html", TOKEN));
+    assert!(matches!(site.send().await, Ok(PushOutcome::Rejected(_))));
+    assert_eq!(kind(&site.send().await.unwrap_err()), Kind::Unknown);
+    assert_eq!(site.send().await.unwrap(), PushOutcome::Sent);
+    assert_eq!(lines.with("a push was taken").len(), 1, "{}", lines.text());
+    is_silent_about_secrets(&lines.text());
 }

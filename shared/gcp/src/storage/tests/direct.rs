@@ -41,6 +41,17 @@ async fn only_the_start_carries_credentials() {
 }
 
 #[tokio::test]
+async fn another_size_than_announced_is_refused() {
+    let at = fixture().await;
+    let url = at.uploads.start(&name(), Expected { crc32c: None, ..expected() }).await.unwrap();
+    let client = reqwest::Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap();
+    let send = |range, bytes| client.put(url.expose()).header("content-range", range).body(bytes).send();
+    assert_eq!(send("bytes 0-5/6", "sounds").await.unwrap().status(), 400);
+    assert_eq!(send("bytes 0-3/4", "soun").await.unwrap().status(), 400);
+    assert_eq!(send("bytes 0-4/5", "sound").await.unwrap().status(), 200);
+}
+
+#[tokio::test]
 async fn a_session_that_google_forgot_is_known_by_its_blob() {
     let at = fixture().await;
     let url = at.uploads.start(&name(), expected()).await.unwrap();

@@ -29,6 +29,23 @@ async fn a_service_that_is_not_there_is_unavailable() {
     assert_eq!(blobs.list("", None, 1).await.unwrap_err().kind, Kind::Unavailable);
 }
 
+/// The environment is the whole process's.
+#[test]
+fn credentials_that_cannot_be_read_are_misconfigured_at_their_first_use() {
+    let test = "storage::tests::lazy::credentials_that_cannot_be_read_are_misconfigured_at_their_first_use";
+    if !is_alone() {
+        assert_eq!(run_alone(&["--exact", test], &[("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere/key.json")]), 1);
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (storage, _) = storage(Settings::new(BUCKET));
+        let error = GcsBlobs::new(storage).read(&name(), 0).await.err().unwrap();
+        assert_eq!(error.kind, Kind::Misconfigured);
+        assert!(error.to_string().contains("Application Default Credentials"), "{error}");
+    });
+}
+
 #[derive(Debug)]
 struct Expired {
     is_transient: bool,

@@ -6,7 +6,11 @@ use flow::Kind;
 use super::*;
 
 async fn with_sound() -> (Fixture, Vec<u8>) {
-    let at = fixture_with(impatient()).await;
+    with_sound_and(Patience::default()).await
+}
+
+async fn with_sound_and(patience: Patience) -> (Fixture, Vec<u8>) {
+    let at = fixture_with(patience).await;
     let bytes = sound(900_001);
     at.cloud.put(name().as_str(), bytes.clone());
     (at, bytes)
@@ -24,12 +28,23 @@ async fn a_read_that_breaks_off_goes_on() {
 }
 
 #[tokio::test]
+async fn a_long_read_may_break_off_often_when_it_gets_on() {
+    let (at, bytes) = (fixture().await, sound(40 * MIB));
+    at.cloud.put(name().as_str(), bytes.clone());
+    at.cloud.order(Op::Read, Fault::Truncate(5 * MIB as u64), 7);
+    assert!(at.read(0).await.unwrap() == bytes);
+    assert_eq!(at.cloud.count(Op::Read), 8);
+    at.cloud.order(Op::Read, Fault::Truncate(3 * MIB as u64), 7);
+    assert!(at.read(0).await.is_err());
+}
+
+#[tokio::test]
 async fn a_read_that_always_breaks_off_ends() {
     let (at, _) = with_sound().await;
     at.cloud.order(Op::Read, Fault::Truncate(1000), 100);
     let error = at.read(0).await.unwrap_err();
     assert_eq!((error.kind, error.operation), (Kind::Unavailable, "blobs.read"));
-    assert_eq!(at.cloud.count(Op::Read), 3);
+    assert_eq!(at.cloud.count(Op::Read), 5);
 }
 
 #[tokio::test]
@@ -68,7 +83,7 @@ async fn of_another_blob_under_the_name_nothing_is_read() {
 
 #[tokio::test]
 async fn a_read_that_stalls_is_asked_for_again() {
-    let (at, bytes) = with_sound().await;
+    let (at, bytes) = with_sound_and(impatient()).await;
     at.cloud.order(Op::Read, Fault::Stall, 2);
     assert!(at.read(0).await.unwrap() == bytes);
     at.cloud.order(Op::Read, Fault::Stall, 3);

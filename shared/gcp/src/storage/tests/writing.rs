@@ -13,6 +13,7 @@ async fn a_small_blob_is_one_request_and_carries_its_sum() {
     assert_eq!(stored, describe(b"some sound"));
     let name = name();
     assert_eq!(at.cloud.metadata(name.as_str(), "sha256"), Some(stored.sha256.to_string()));
+    assert!(at.cloud.is_checked(name.as_str()));
     assert_eq!(at.cloud.seen().iter().map(|seen| seen.op).collect::<Vec<_>>(), [Op::Insert]);
 }
 
@@ -27,6 +28,7 @@ async fn a_large_blob_is_a_session_of_chunks() {
         [Op::Start, Op::Chunk, Op::Chunk, Op::Chunk]
     );
     assert_eq!(at.cloud.sessions(), []);
+    assert!(at.cloud.is_checked(name().as_str()));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use domain::{Conversation, ConversationId, Interval, Timestamp, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::Document;
 use flow::ports::DueDeletion;
 
-use super::{BODY, at, from_body, sound, to_body};
+use super::{BODY, at, from_body, sound_ones, to_body};
 use crate::store::fault::{Fault, Result};
 use crate::store::path::{CONVERSATIONS, Path};
 use crate::store::shape::{Shape, Towards};
@@ -140,12 +140,10 @@ pub async fn due(
         Some(after) => ask.after(vec![moment(after.due_at), unit.place(&Path::conversation(&after.uid, after.id))]),
         None => ask,
     };
-    let mut due = Vec::new();
-    for document in unit.query(ask, limit).await? {
-        let Some(conversation) = sound(decode(&document))? else { continue };
-        if let Some(due_at) = conversation.due_at {
-            due.push(DueDeletion { due_at, uid: conversation.uid, id: conversation.id });
-        }
-    }
-    Ok(due)
+    let due = sound_ones(unit, ask, limit, |document| {
+        let conversation = decode(document)?;
+        let due_at = conversation.due_at.ok_or_else(|| Fault::damaged(at(document), "it is due at no moment"))?;
+        Ok(DueDeletion { due_at, uid: conversation.uid, id: conversation.id })
+    });
+    due.await
 }

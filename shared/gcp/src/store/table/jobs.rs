@@ -7,7 +7,7 @@ use domain::{Job, JobId, Timestamp, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::{Document, Value};
 use flow::ports::{ChangeCursor, DueCursor, JobCursor};
 
-use super::{BODY, at, from_body, sound, to_body};
+use super::{BODY, at, from_body, sound_ones, to_body};
 use crate::store::fault::{Fault, Result};
 use crate::store::path::{JOBS, Path};
 use crate::store::shape::{Ask, Shape, Towards};
@@ -100,11 +100,6 @@ pub fn decode(document: &Document) -> Result<Job> {
     if is_it { Ok(job) } else { Err(Fault::damaged(at(document), "its body is of another job")) }
 }
 
-/// Those that can be read.
-fn sound_ones(documents: &[Document]) -> Result<Vec<Job>> {
-    documents.iter().filter_map(|document| sound(decode(document)).transpose()).collect()
-}
-
 pub async fn load(unit: &mut Unit<'_>, id: JobId) -> Result<Option<Job>> {
     unit.one(&Path::job(id)).await?.as_ref().map(decode).transpose()
 }
@@ -154,24 +149,23 @@ pub async fn newest(
 
 /// A user's open upload sessions, newest first.
 pub async fn open_sessions(unit: &mut Unit<'_>, uid: &Uid, limit: usize) -> Result<Vec<Job>> {
-    sound_ones(&unit.query(of_statuses(uid, &[Status::Uploading]), limit).await?)
+    sound_ones(unit, of_statuses(uid, &[Status::Uploading]), limit, decode).await
 }
 
-/// A page of a user's jobs in the order of their last change. Also whether there may be more.
+/// A page of a user's jobs in the order of their last change.
 pub async fn changed(
     unit: &mut Unit<'_>,
     uid: &Uid,
     since: Timestamp,
     after: Option<ChangeCursor>,
     limit: usize,
-) -> Result<(Vec<Job>, bool)> {
+) -> Result<Vec<Job>> {
     let ask = CHANGED.ask(Path::ROOT, vec![text(uid.as_str())]);
     let ask = match after.filter(|after| after.updated_at >= since) {
         Some(after) => ask.after(place(unit, after.updated_at, after.id)),
         None => ask.from(vec![moment(since)]),
     };
-    let documents = unit.query(ask, limit).await?;
-    Ok((sound_ones(&documents)?, documents.len() == limit))
+    sound_ones(unit, ask, limit, decode).await
 }
 
 pub async fn due(unit: &mut Unit<'_>, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
@@ -180,7 +174,7 @@ pub async fn due(unit: &mut Unit<'_>, now: Timestamp, after: Option<DueCursor>, 
         Some(after) => ask.after(place(unit, after.due_at, after.id)),
         None => ask,
     };
-    sound_ones(&unit.query(ask, limit).await?)
+    sound_ones(unit, ask, limit, decode).await
 }
 
 /// How many live jobs of the user were created before, counted up to `limit`.
@@ -209,7 +203,7 @@ pub async fn count_held(unit: &mut Unit<'_>, uid: &Uid, limit: u32) -> Result<u3
 
 /// The user's waiting jobs, in the order of turns.
 pub async fn waiting(unit: &mut Unit<'_>, uid: &Uid, limit: usize) -> Result<Vec<Job>> {
-    sound_ones(&unit.query(TURNS.ask(Path::ROOT, vec![text(uid.as_str()), text(WAITING)]), limit).await?)
+    sound_ones(unit, TURNS.ask(Path::ROOT, vec![text(uid.as_str()), text(WAITING)]), limit, decode).await
 }
 
 /// The first user after `uid` who has a waiting job.

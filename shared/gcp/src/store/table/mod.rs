@@ -8,11 +8,14 @@ pub mod recordings;
 pub mod timelines;
 pub mod usage;
 
-use firestore::gcloud_sdk::google::firestore::v1::Document;
+use firestore::gcloud_sdk::google::firestore::v1::{Document, Value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::fault::{Fault, Result};
+use super::path::Path;
+use super::shape::{Ask, Shape};
+use super::unit::Unit;
 use super::value::bytes_of;
 
 /// The field that holds what is never searched for, as JSON.
@@ -34,8 +37,36 @@ fn at(document: &Document) -> &str {
     document.name.split_once("/documents/").map_or("", |(_, path)| path)
 }
 
+/// The first `limit` documents that can be read. Damaged ones take no place: a page of nothing else would hide all that
+/// comes after.
+async fn sound_ones<T>(
+    unit: &mut Unit<'_>,
+    mut ask: Ask,
+    limit: usize,
+    decode: impl Fn(&Document) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut found = Vec::new();
+    while found.len() < limit {
+        let wanted = limit - found.len();
+        let page = unit.query(ask.clone(), wanted).await?;
+        for document in &page {
+            found.extend(sound(decode(document))?);
+        }
+        let Some(last) = page.last().filter(|_| page.len() == wanted) else { break };
+        let place = place_of(unit, &ask.shape, last);
+        ask = ask.after(place);
+    }
+    Ok(found)
+}
+
+/// Where a document stands in the order that was asked for.
+fn place_of(unit: &Unit<'_>, shape: &Shape, document: &Document) -> Vec<Value> {
+    let sorted = shape.sorted_by.iter().map(|field| document.fields.get(*field).cloned().unwrap_or_default());
+    sorted.chain([unit.place(&Path::of(document))]).collect()
+}
+
 /// Leaves a damaged document out, and tells the log: it must not hold up the others.
-pub fn sound<T>(read: Result<T>) -> Result<Option<T>> {
+fn sound<T>(read: Result<T>) -> Result<Option<T>> {
     match read {
         Ok(read) => Ok(Some(read)),
         Err(fault @ Fault::Damaged { .. }) => {

@@ -1,22 +1,30 @@
 //! The store on Google's own emulator.
 
 mod contract;
+mod documents;
+mod economy;
+mod indexes;
+mod races;
+mod trouble;
+mod users;
+mod waking;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use testkit::contract::Fresh;
 
 use super::{FirestoreStore, Settings};
 
-/// A store of its own in the emulator of this process, or why there is none.
+pub use trouble::Trouble;
+
+/// A database of its own in the emulator of this process, or why there is none.
 fn settings() -> Result<Settings, String> {
     let emulator = emulators::firestore::firestore()?;
     let endpoint = Some(emulator.endpoint().to_owned());
-    Ok(Settings {
-        endpoint,
-        look_again: std::time::Duration::from_secs(3600),
-        ..Settings::new(emulator.fresh_project())
-    })
+    // Looking again is what its own tests are about: in others it would wake who must not be woken.
+    let look_again = Duration::from_secs(3600);
+    Ok(Settings { endpoint, look_again, ..Settings::new(emulator.fresh_project()) })
 }
 
 fn fresh<P: ?Sized>() -> Fresh<P>
@@ -28,3 +36,14 @@ where
         Err(why) => Fresh::missing(why),
     }
 }
+
+/// A fresh store, or the end of the test.
+macro_rules! store_or_skip {
+    () => {
+        match super::settings() {
+            Ok(settings) => std::sync::Arc::new(crate::store::FirestoreStore::new(settings)),
+            Err(why) => testkit::skip!(why),
+        }
+    };
+}
+use store_or_skip;

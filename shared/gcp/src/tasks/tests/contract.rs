@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use async_trait::async_trait;
 use emulators::receiver::Receiver;
 use emulators::tasks::{Listed, Tasks};
@@ -25,7 +23,7 @@ impl Delivered {
         let clock = TestClock::at(wall() + Duration::from_secs(3600));
         let (emulator, worker) = (Tasks::start().await, Receiver::start().await);
         emulator.pause().await;
-        let queue = open(settings(emulator.endpoint(), &worker.url), clock.clone());
+        let queue = open(settings(emulator.endpoint(), &worker.url), Arc::new(RealPauses(clock.clone())));
         Self { emulator, worker: Mutex::new(worker), clock, queue }
     }
 

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use emulators::receiver::{Call, Receiver};
 use flow::ports::Queue;
 use flow::{Error, Kind, Result};
@@ -159,7 +157,7 @@ async fn a_wait_that_is_asked_for_is_kept_or_handed_on() {
 
 #[tokio::test]
 async fn a_service_that_never_answers_is_given_up() {
-    let attempt = Duration::from_millis(100);
+    let attempt = Duration::from_millis(400);
     let mut site = site_with(|settings| settings.attempt = attempt).await;
     let error = site.refused(&[Nothing, Nothing, Nothing, Nothing]).await;
     assert_eq!(error.kind, Kind::Unknown);
@@ -167,7 +165,7 @@ async fn a_service_that_never_answers_is_given_up() {
 
 #[tokio::test]
 async fn all_tries_together_end_with_the_deadline() {
-    let deadline = Duration::from_millis(300);
+    let deadline = Duration::from_millis(900);
     let mut site = site_with(|settings| (settings.attempt, settings.deadline) = (deadline, deadline)).await;
     // The first pause alone would pass it.
     let answers = [Later(503, "UNAVAILABLE", "1")];
@@ -218,10 +216,14 @@ async fn readiness_asks_for_the_queue() {
 }
 
 #[tokio::test]
-async fn no_error_repeats_the_secret() {
+async fn no_error_and_no_line_of_the_log_repeats_the_secret() {
+    let (lines, _guard) = emulators::log::caught("trace");
     let mut site = site().await;
+    site.enqueue(&[Google(503, "UNAVAILABLE"), Task]).await.unwrap();
+    assert_eq!(lines.with("trying again").len(), 1, "{}", lines.text());
     for answer in [Google(400, "INVALID_ARGUMENT"), Google(403, "PERMISSION_DENIED"), Html(404)] {
         let error = site.refused(&[answer]).await;
         assert!(!format!("{error} {error:?}").contains(SECRET), "{error:?}");
     }
+    assert!(!lines.text().contains(SECRET));
 }

@@ -1,0 +1,76 @@
+//! Every document is paid for: what a job costs from its creation to its end.
+
+use domain::Command;
+use domain::placement::Answer;
+use testkit::Scene;
+use testkit::build::{phone, speech, uid};
+
+use super::store_or_skip;
+
+/// What a job with one recording costs, read and written, with groups of so many segments each.
+async fn cost(scene: &Scene, spent: impl Fn() -> (u64, u64), secs: i64, groups: &[u32]) -> (u64, u64) {
+    let before = spent();
+    let job = scene.accept(&uid("ann"), &[phone(secs)]).await;
+    scene.done(job.id, Command::Enqueued { number: 1, schedule: None }).await;
+    let job = scene.claim(job.id).await;
+    let starts: Vec<u32> = (0..groups.iter().sum()).map(|n| n * 2000).collect();
+    let spans: Vec<_> = starts.iter().map(|start| (*start, start + 1000)).collect();
+    let (_, recording) = scene.plan(&job, 0, speech(&spans)).await;
+    assert!(scene.store.lines(&uid("ann"), recording.id, &starts).await.unwrap().is_empty());
+    let mut left = starts.as_slice();
+    for group in groups {
+        let (these, rest) = left.split_at(*group as usize);
+        left = rest;
+        // Storing texts renews the lease.
+        scene.pass(std::time::Duration::from_secs(1));
+        let lines: Vec<_> =
+            these.iter().map(|start| testkit::build::line_for(&recording, *start, "some words")).collect();
+        scene.try_store(&job, &lines).await;
+        let answers: Vec<_> = these.iter().map(|start| (*start, Answer::Text)).collect();
+        scene.place(&job, 0, &answers).await;
+    }
+    let job = scene.finish(&job).await;
+    assert_eq!(job.status, domain::Status::Completed);
+    (spent().0 - before.0, spent().1 - before.1)
+}
+
+#[tokio::test]
+async fn a_job_costs_no_more_than_it_may() {
+    let store = store_or_skip!();
+    let scene = Scene::new(store.clone());
+    let spent = || store.client.spent.so_far();
+    for (n, groups) in [&[1][..], &[5], &[50], &[20, 20, 20]].into_iter().enumerate() {
+        let (read, written) = cost(&scene, spent, 1000 * n as i64, groups).await;
+        println!("groups of {groups:?} segments: {read} documents read, {written} written");
+        let (groups, segments) = (groups.len() as u64, u64::from(groups.iter().sum::<u32>()));
+        assert!(read <= 12 + 2 * segments + 8 * groups, "{read} read");
+        assert!(written <= 12 + 2 * segments + 6 * groups, "{written} written");
+    }
+}
+
+#[tokio::test]
+async fn deletions_of_long_ago_are_not_looked_for() {
+    let store = store_or_skip!();
+    let scene = Scene::new(store.clone());
+    let ann = uid("ann");
+    let gone = scene.transcribe(&ann, &phone(0), &[(0, 900, "gone")]).await.new_conversation_ids[0];
+    let place = async |secs: i64| {
+        let job = scene.accept(&ann, &[phone(secs)]).await;
+        let job = scene.claim(job.id).await;
+        scene.plan(&job, 0, speech(&[(0, 900), (200_000, 201_000), (400_000, 401_000)])).await;
+        for start in [0, 200_000] {
+            scene.say(&job, 0, &[(start, "said")]).await;
+        }
+        let recording = scene.recording(&job, 0).await;
+        let last = testkit::build::line_for(&recording, 400_000, "last");
+        scene.try_store(&job, &[last]).await;
+        let before = store.client.spent.so_far().0;
+        scene.place(&job, 0, &[(400_000, Answer::Text)]).await;
+        store.client.spent.so_far().0 - before
+    };
+    let undisturbed = place(10_000).await;
+    assert!(scene.delete(&ann, gone).await);
+    assert_eq!(place(20_000).await, undisturbed + 2, "both conversations of the recording are looked at");
+    scene.pass(std::time::Duration::from_secs(3601));
+    assert_eq!(place(30_000).await, undisturbed);
+}

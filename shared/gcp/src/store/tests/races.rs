@@ -1,0 +1,122 @@
+//! Many at once: whoever comes first wins, and everybody is told the same.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::command::Refusal;
+use domain::placement::Answer;
+use domain::{Command, JobId};
+use flow::ports::{Created, Stepped};
+use testkit::build::{batch, batch_as, job_id, nonce, phone, uid};
+use testkit::snapshot::Snapshot;
+use testkit::{Scene, memory};
+
+use super::store_or_skip;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_fifty_claims_at_once_one_wins() {
+    let scene = Arc::new(Scene::new(store_or_skip!()));
+    let job = scene.accept(&uid("ann"), &[phone(0)]).await;
+    let claim = |n| {
+        let scene = scene.clone();
+        tokio::spawn(async move { scene.step(job.id, &Command::Claim { owner: nonce(n) }).await })
+    };
+    let mut winners = 0;
+    for task in (0..50).map(claim).collect::<Vec<_>>() {
+        match task.await.unwrap() {
+            Stepped::Done { .. } => winners += 1,
+            Stepped::Refused { why: Refusal::LeaseHeld { .. }, .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    let job = scene.job(job.id).await;
+    assert_eq!((winners, job.attempt, job.lease.fence), (1, 1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_like_batches_at_once_one_becomes_a_job() {
+    let scene = Arc::new(Scene::new(store_or_skip!()));
+    let create = |n| {
+        let scene = scene.clone();
+        tokio::spawn(async move { scene.create(&batch_as(job_id(n), &uid("ann"), &[phone(0), phone(60)])).await })
+    };
+    let (mut made, mut told): (Vec<JobId>, Vec<JobId>) = Default::default();
+    for task in (0..6).map(create).collect::<Vec<_>>() {
+        match task.await.unwrap() {
+            Created::New { job, .. } => made.push(job.id),
+            Created::Answered(job) => told.push(job.id),
+        }
+    }
+    assert_eq!((made.len(), told.len()), (1, 5));
+    assert!(told.iter().all(|id| *id == made[0]));
+}
+
+/// Where the jobs' recordings lie: some touch, some are bridged by a later one, some stand alone.
+const STARTS: [i64; 20] =
+    [0, 60, 500, 130, 900, 1200, 1080, 990, 2000, 2100, 1900, 260, 380, 3000, 3121, 3242, 4000, 4060, 3940, 620];
+
+/// What was said, without the ids, which depend on who came first.
+async fn talk(scene: &Scene) -> Vec<Vec<String>> {
+    let mut talk = scene.talk(&uid("ann")).await;
+    talk.sort();
+    talk
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_placed_at_once_end_in_the_same_conversations_as_one_after_the_other() {
+    let ann = uid("ann");
+    let said = |secs: i64| format!("at {secs}");
+    let calm = Scene::new(Arc::new(memory::Store::new()));
+    for secs in STARTS {
+        calm.transcribe(&ann, &phone(secs), &[(0, 1000, &said(secs))]).await;
+    }
+    let mut scene = Scene::new(store_or_skip!());
+    scene.rules.enqueued_per_user = 50;
+    // All are planned and said; only the placements meet.
+    let mut jobs = Vec::new();
+    for secs in STARTS {
+        let job = scene.accept_batch(&batch(&ann, &[phone(secs)])).await;
+        let job = scene.claim(job.id).await;
+        scene.plan(&job, 0, testkit::build::speech(&[(0, 1000)])).await;
+        scene.store(&job, 0, &[(0, &said(secs))]).await;
+        jobs.push(job);
+    }
+    // Each in an hour of its own: they have no usage in common that would keep them apart.
+    let place = |(n, job): (usize, domain::Job)| {
+        let scene = Scene::new(scene.store.clone());
+        scene.pass(Duration::from_secs(3600 * n as u64));
+        tokio::spawn(async move { scene.place(&job, 0, &[(0, Answer::Text)]).await })
+    };
+    for task in jobs.into_iter().enumerate().map(place).collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    assert_eq!(talk(&scene).await, talk(&calm).await);
+    let times = async |scene: &Scene| -> Vec<_> {
+        let snapshot = Snapshot::take(&*scene.store, &uid("ann")).await.unwrap();
+        snapshot.conversations.iter().map(|page| page.conversation.timed).collect()
+    };
+    assert_eq!(times(&scene).await, times(&calm).await);
+    assert_eq!(scene.usage(&ann).await, calm.usage(&ann).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_is_forgotten_meanwhile_is_nobodys() {
+    let scene = Arc::new(Scene::new(store_or_skip!()));
+    let job = scene.accept(&uid("ann"), &[phone(0)]).await;
+    let ended = scene.done(job.id, Command::Cancel).await;
+    let gone = scene.done(job.id, Command::CleanedUp { fence: ended.lease.fence }).await;
+    scene.clock.set(gone.expires_at.unwrap());
+    let expire = |_| {
+        let scene = scene.clone();
+        tokio::spawn(async move { scene.step(job.id, &Command::Expire).await })
+    };
+    let mut forgotten = 0;
+    for task in (0..8).map(expire).collect::<Vec<_>>() {
+        match task.await.unwrap() {
+            Stepped::Done { .. } => forgotten += 1,
+            Stepped::NoSuchJob => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(forgotten, 1);
+}

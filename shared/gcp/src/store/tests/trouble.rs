@@ -1,0 +1,138 @@
+//! What goes wrong on the way: answers that are lost, commits that are refused, a service that is not there.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use domain::Command;
+use firestore::gcloud_sdk::tonic::{Code, Status};
+use flow::Kind;
+use flow::ports::{At, Created, Stepped, Store};
+use testkit::Scene;
+use testkit::build::{batch, nonce, phone, uid};
+
+use super::store_or_skip;
+use crate::store::fault::Result;
+use crate::store::{FirestoreStore, Settings};
+
+/// Commits that go wrong: how many, and how.
+#[derive(Default)]
+pub struct Trouble {
+    before: Mutex<(u32, Option<Code>)>,
+    after: Mutex<(u32, Option<Code>)>,
+}
+
+impl Trouble {
+    fn refuse(&self, times: u32, code: Code) {
+        *self.before.lock().unwrap() = (times, Some(code));
+    }
+
+    fn lose(&self, times: u32, code: Code) {
+        *self.after.lock().unwrap() = (times, Some(code));
+    }
+
+    pub fn before(&self) -> Result<()> {
+        strike(&self.before)
+    }
+
+    pub fn after(&self) -> Result<()> {
+        strike(&self.after)
+    }
+}
+
+fn strike(plan: &Mutex<(u32, Option<Code>)>) -> Result<()> {
+    let mut plan = plan.lock().unwrap();
+    match *plan {
+        (left @ 1.., Some(code)) => {
+            plan.0 = left - 1;
+            Err(Status::new(code, "as the test wants it").into())
+        }
+        _ => Ok(()),
+    }
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_is_read_back() {
+    let store = store_or_skip!();
+    let scene = Scene::new(store.clone());
+    for code in [Code::Unavailable, Code::DeadlineExceeded, Code::Internal] {
+        let batch = batch(&uid(&format!("{code:?}")), &[phone(0)]);
+        store.client.trouble.lose(1, code);
+        let created = store.create_job(&batch, scene.at()).await.unwrap();
+        assert!(matches!(created, Created::New { deduplicated: false, .. }), "{code:?}: {created:?}");
+        store.client.trouble.lose(1, code);
+        let claimed = store.step(batch.job_id, &Command::Claim { owner: nonce(1) }, scene.at()).await.unwrap();
+        assert!(matches!(claimed, Stepped::Done { .. }), "{code:?}: {claimed:?}");
+        assert_eq!(scene.job(batch.job_id).await.lease.fence, 1, "claimed once");
+    }
+}
+
+#[tokio::test]
+async fn an_outcome_that_stays_unknown_is_called_so_and_settled_by_asking_again() {
+    let store = store_or_skip!();
+    let scene = Scene::new(store.clone());
+    let job = scene.accept(&uid("ann"), &[phone(0)]).await;
+    let job = scene.claim(job.id).await;
+    let renew = Command::Renew { fence: job.lease.fence };
+    scene.pass(Duration::from_secs(1));
+    store.client.trouble.refuse(3, Code::Unavailable);
+    let error = store.step(job.id, &renew, scene.at()).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Unknown, "{error}");
+    assert!(error.may_pass());
+    assert!(matches!(store.step(job.id, &renew, scene.at()).await.unwrap(), Stepped::Done { .. }));
+}
+
+#[tokio::test]
+async fn who_was_not_first_tries_again_and_a_refusal_is_told() {
+    let store = store_or_skip!();
+    let scene = Scene::new(store.clone());
+    let job = scene.accept(&uid("ann"), &[phone(0)]).await;
+    for code in [Code::Aborted, Code::FailedPrecondition] {
+        store.client.trouble.refuse(5, code);
+        scene.done(job.id, Command::Claim { owner: nonce(1) }).await;
+        scene.pass(scene.rules.lease);
+    }
+    let claim = Command::Claim { owner: nonce(2) };
+    for (code, kind) in [
+        (Code::PermissionDenied, Kind::Misconfigured),
+        (Code::ResourceExhausted, Kind::Throttled),
+        (Code::InvalidArgument, Kind::Invalid),
+    ] {
+        store.client.trouble.refuse(9, code);
+        let error = store.step(job.id, &claim, scene.at()).await.unwrap_err();
+        assert_eq!((error.kind, error.operation), (kind, "store.step"), "{error}");
+        assert_eq!(error.retry_after.is_some(), kind == Kind::Throttled);
+    }
+    store.client.trouble.refuse(0, Code::Ok);
+    scene.done(job.id, claim).await;
+}
+
+/// Limits that a test can wait for.
+fn impatient(endpoint: String) -> FirestoreStore {
+    FirestoreStore::new(Settings {
+        endpoint: Some(endpoint),
+        connect: Duration::from_millis(200),
+        operation: Duration::from_secs(2),
+        ..Settings::new("demo-nowhere")
+    })
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_there_stops_no_start_and_every_wait_ends() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for address in [silent.local_addr().unwrap(), closed] {
+        let store = Arc::new(impatient(format!("http://{address}")));
+        let rules = domain::Rules::default();
+        let at = At { now: testkit::build::T0, rules: &rules };
+        let patience = Duration::from_secs(10);
+        let asked = async {
+            let read = store.ready().await.unwrap_err();
+            let written = store.create_job(&batch(&uid("ann"), &[phone(0)]), at).await.unwrap_err();
+            (read.kind, written.kind)
+        };
+        let kinds = tokio::time::timeout(patience, asked).await.unwrap();
+        assert_eq!(kinds, (Kind::Unavailable, Kind::Unavailable), "nothing was sent: nothing is in doubt");
+    }
+}

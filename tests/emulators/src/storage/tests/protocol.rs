@@ -1,0 +1,109 @@
+//! Upload sessions by plain HTTP, as "Perform resumable uploads" in Google's documentation tells them.
+
+use reqwest::{Client, Response, redirect};
+
+use super::*;
+
+struct Session {
+    cloud: CloudStorage,
+    client: Client,
+    url: String,
+}
+
+async fn session() -> Session {
+    let cloud = CloudStorage::start(BUCKET).await;
+    let client = Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap();
+    let at = format!("{}/upload/storage/v1/b/bucket/o?uploadType=resumable&name=one", cloud.endpoint());
+    let started = client.post(at).send().await.unwrap();
+    let url = started.headers()["location"].to_str().unwrap().to_owned();
+    Session { cloud, client, url }
+}
+
+impl Session {
+    async fn put(&self, range: &str, bytes: &[u8]) -> Response {
+        let request = self.client.put(&self.url).header("content-range", range).header("content-length", bytes.len());
+        request.body(bytes.to_vec()).send().await.unwrap()
+    }
+}
+
+fn state(response: &Response) -> (u16, Option<&str>) {
+    (response.status().as_u16(), response.headers().get("range").map(|range| range.to_str().unwrap()))
+}
+
+#[tokio::test]
+async fn a_session_tells_how_far_it_has_come() {
+    let at = session().await;
+    let bytes = sound(QUANTUM + 5);
+    assert_eq!(state(&at.put("bytes */*", b"").await), (308, None));
+    let first = format!("bytes 0-{}/*", QUANTUM - 1);
+    assert_eq!(state(&at.put(&first, &bytes[..QUANTUM]).await), (308, Some("bytes=0-262143")));
+    assert_eq!(state(&at.put("bytes */*", b"").await), (308, Some("bytes=0-262143")));
+    let rest = format!("bytes {QUANTUM}-{}/{}", QUANTUM + 4, QUANTUM + 5);
+    assert_eq!(state(&at.put(&rest, &bytes[QUANTUM..]).await), (200, None));
+    assert_eq!(state(&at.put("bytes */*", b"").await), (200, None));
+    assert!(at.cloud.bytes("one").unwrap() == bytes);
+}
+
+#[tokio::test]
+async fn a_stream_of_unknown_length_ends_with_its_request() {
+    let at = session().await;
+    assert_eq!(state(&at.put("bytes 0-*/*", b"sound").await), (200, None));
+    assert_eq!(at.cloud.bytes("one").unwrap(), &b"sound"[..]);
+}
+
+#[tokio::test]
+async fn ranges_that_do_not_fit_are_refused() {
+    let at = session().await;
+    for (range, bytes) in [
+        ("bytes 0-4/*", &b"sound"[..]),
+        ("bytes 5-9/10", b"sound"),
+        ("bytes 0-3/4", b"sound"),
+        ("bytes 0-9/5", b"sound"),
+        ("bytes what", b"sound"),
+    ] {
+        assert_eq!(state(&at.put(range, bytes).await), (400, None), "{range}");
+    }
+    assert_eq!(at.cloud.sessions(), [shelf::Session { name: "one".to_owned(), received: 0 }]);
+}
+
+#[tokio::test]
+async fn a_cancelled_session_is_gone() {
+    let at = session().await;
+    assert_eq!(state(&at.client.delete(&at.url).send().await.unwrap()).0, 499);
+    assert_eq!(state(&at.put("bytes */*", b"").await).0, 410);
+    assert_eq!(state(&at.client.delete(&at.url).send().await.unwrap()).0, 410);
+    assert_eq!(at.cloud.sessions(), []);
+}
+
+#[tokio::test]
+async fn the_name_is_checked_at_the_end_too() {
+    let at = session().await;
+    let start = format!(
+        "{}/upload/storage/v1/b/bucket/o?uploadType=resumable&name=one&ifGenerationMatch=0",
+        at.cloud.endpoint()
+    );
+    let started = at.client.post(&start).send().await.unwrap();
+    let url = started.headers()["location"].to_str().unwrap().to_owned();
+    at.cloud.put("one", &b"first"[..]);
+    assert_eq!(at.client.put(url).body("sound").send().await.unwrap().status(), 412);
+    assert_eq!(at.client.post(&start).send().await.unwrap().status(), 412);
+    assert_eq!(at.cloud.bytes("one").unwrap(), &b"first"[..]);
+}
+
+#[tokio::test]
+async fn a_sum_may_come_with_the_last_bytes() {
+    let at = session().await;
+    let request = at.client.put(&at.url).header("x-goog-hash", "crc32c=AAAAAA==").body("sound");
+    assert_eq!(request.send().await.unwrap().status(), 400);
+    assert!(at.cloud.names().is_empty() && at.cloud.sessions().is_empty());
+}
+
+#[tokio::test]
+async fn of_a_broken_request_whole_quanta_are_kept() {
+    let at = session().await;
+    let bytes = sound(3 * QUANTUM);
+    at.cloud.order(Op::Chunk, Fault::CutAfter(QUANTUM as u64 + 77), 1);
+    let request = at.client.put(&at.url).header("content-range", format!("bytes 0-{}/*", bytes.len() - 1));
+    assert!(request.body(bytes).send().await.is_err());
+    assert_eq!(state(&at.put("bytes */*", b"").await), (308, Some("bytes=0-262143")));
+}
