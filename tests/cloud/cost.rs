@@ -181,10 +181,12 @@ async fn what_a_client_asks_costs_few_reads() {
     let texts = scene.costs(client.get(&format!("/v2/conversations/{conversation}"))).await;
     let usage = scene.costs(client.usage()).await;
     let device = scene.costs(client.put_device("phone", "a-token-of-a-phone")).await;
+    let sweep = scene.costs(scene.cloud.sweep(&scene.process)).await;
     figures::tell(&format!(
         "Firestore, a poll: {status}; a list of one job: {list}; a conversation of one text: {texts}; usage: {usage}; \
-         the same device again: {device}"
+         the same device again: {device}; a sweep that finds nothing: {sweep}"
     ));
+    assert!(sweep.reads <= 12 && sweep.writes == 0, "a sweep: {sweep}");
     assert_eq!(status, reads(1));
     assert_eq!(list, reads(1));
     for (what, counts) in [("a conversation", texts), ("usage", usage)] {
