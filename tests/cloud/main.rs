@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is the message of a test")]
 
+mod cost;
 mod faults;
 mod journey;
 mod lambda;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use emulators::fcm::Fcm;
 use emulators::firestore::{Firestore, firestore};
 use emulators::keys::{KeyServer, SigningKey, google};
+use emulators::meter::Meter;
 use emulators::storage::CloudStorage;
 use emulators::tasks::Tasks;
 use serde_json::json;
@@ -70,6 +71,13 @@ impl Cloud {
     pub fn with(mut self, key: &str, value: &str) -> Self {
         self.more.push((format!("AFTERWORD_{}", key.to_uppercase().replace('.', "_")), value.to_owned()));
         self
+    }
+
+    /// Every connection to Firestore that is made from now on goes through this meter.
+    pub async fn metered(&self) -> Meter {
+        let meter = Meter::to(self.firestore.endpoint()).await;
+        self.firestore_line.targets([meter.endpoint().to_owned()]);
+        meter
     }
 
     pub fn env(&self) -> Vec<(String, String)> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use domain::job::Audio;
 use domain::{Command, Job, JobId, Status, Timestamp};
+use tokio::sync::Mutex;
 
 use crate::counted;
 use crate::error::Result;
@@ -29,13 +30,21 @@ pub async fn try_run(world: &World, job: &Job) -> Result<u64> {
     let now = world.now();
     let (pushes, cleans) = (job.effects.push.is_due(now), job.effects.cleanup.is_due(now));
     // Side by side: neither waits for the other, and one's trouble does not stop the other.
-    let push = async { if pushes { push(world, job).await } else { Ok(()) } };
-    let clean_up = async { if cleans { clean_up(world, job).await } else { Ok(0) } };
+    // Only their marks are written one after the other: they stand in one document.
+    let marks = Mutex::new(());
+    let push = async { if pushes { push(world, job, &marks).await } else { Ok(()) } };
+    let clean_up = async { if cleans { clean_up(world, job, &marks).await } else { Ok(0) } };
     let (pushed, cleaned) = tokio::join!(push, clean_up);
     pushed.and(cleaned)
 }
 
-async fn push(world: &World, job: &Job) -> Result<()> {
+/// One mark, when no other is being written.
+async fn mark(world: &World, job: JobId, command: &Command, marks: &Mutex<()>) -> Result<Stepped> {
+    let _alone = marks.lock().await;
+    world.step(job, command).await
+}
+
+async fn push(world: &World, job: &Job, marks: &Mutex<()>) -> Result<()> {
     let fence = job.lease.fence;
     let command = match push_all(world, job).await {
         Ok(None) => Command::PushDone { fence },
@@ -46,7 +55,7 @@ async fn push(world: &World, job: &Job) -> Result<()> {
             Command::PushLater { fence, at: world.now() + PUSH_PAUSE }
         }
     };
-    world.step(job.id, &command).await?;
+    mark(world, job.id, &command, marks).await?;
     tracing::debug!(step = "push", job_id = %job.id, done = matches!(command, Command::PushDone { .. }));
     Ok(())
 }
@@ -132,10 +141,11 @@ fn joined(ids: &[domain::ConversationId], room: usize) -> (String, bool) {
 }
 
 /// First the job says that its audio is gone, from then on a retry is refused; then the blobs go; then it is marked.
-async fn clean_up(world: &World, job: &Job) -> Result<u64> {
+async fn clean_up(world: &World, job: &Job, marks: &Mutex<()>) -> Result<u64> {
     let fence = job.lease.fence;
     if job.audio == Audio::Staged
-        && let Stepped::Refused { .. } | Stepped::NoSuchJob = world.step(job.id, &Command::AudioGone { fence }).await?
+        && let Stepped::Refused { .. } | Stepped::NoSuchJob =
+            mark(world, job.id, &Command::AudioGone { fence }, marks).await?
     {
         return Ok(0);
     }
@@ -146,7 +156,7 @@ async fn clean_up(world: &World, job: &Job) -> Result<u64> {
         }
         persist(&*world.clock, || world.blobs.delete(&blob)).await?;
     }
-    world.step(job.id, &Command::CleanedUp { fence }).await?;
+    mark(world, job.id, &Command::CleanedUp { fence }, marks).await?;
     tracing::debug!(step = "clean_up", job_id = %job.id);
     Ok(job.files.len() as u64)
 }

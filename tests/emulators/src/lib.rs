@@ -6,6 +6,7 @@ pub mod fcm;
 pub mod firestore;
 pub mod keys;
 pub mod log;
+pub mod meter;
 pub mod receiver;
 pub mod storage;
 pub mod tasks;

@@ -29,7 +29,8 @@ impl Delivery<'_> {
         };
         let (blob, clock) = (BlobName::listed(file.blob.clone()), Some(&*world.clock));
         let staged = Staged { blobs: &world.blobs, blob, size: file.size, format, clock };
-        let (plan, again) = if recording.needs_listening() {
+        let is_new = recording.needs_listening();
+        let (plan, again) = if is_new {
             match self.listen(index, &staged).await? {
                 Ok(heard) => heard,
                 Err(failure) => return self.invalid(index, failure).await,
@@ -43,7 +44,7 @@ impl Delivery<'_> {
         if file.status.is_settled() {
             return Ok(());
         }
-        self.speech(file, recording, index, &staged, &again).await
+        self.speech(file, recording, index, &staged, &again, is_new).await
     }
 
     async fn invalid(&self, index: usize, failure: Failure) -> Result<(), Stop> {

@@ -36,7 +36,8 @@ struct File<'a> {
 }
 
 impl Delivery<'_> {
-    /// Brings every open segment of a planned file to its end, as far as the engine goes along.
+    /// Brings every open segment of a planned file to its end, as far as the engine goes along. A recording that was
+    /// `new` to this delivery has no texts yet; if another job was quicker after all, its texts stand.
     pub async fn speech(
         &self,
         file: JobFile,
@@ -44,11 +45,12 @@ impl Delivery<'_> {
         index: usize,
         staged: &Staged<'_>,
         again: &Again,
+        new: bool,
     ) -> Result<(), Stop> {
         let (ready, empty) = (Vec::new(), Vec::new());
         let mut file = File { file, recording, index, ready, empty, trouble: None, delivery: self };
         let open = file.open_segments();
-        let stored = file.stored(&open).await?;
+        let stored = if new { HashSet::new() } else { file.stored(&open).await? };
         file.ready.extend(open.iter().filter(|s| stored.contains(&s.start_ms)).map(|s| (s.start_ms, Answer::Text)));
         let wanted: Vec<Segment> = open.into_iter().filter(|s| !stored.contains(&s.start_ms)).collect();
         if !wanted.is_empty() && !self.engine_is_down.is_cancelled() {

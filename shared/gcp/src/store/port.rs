@@ -77,7 +77,9 @@ impl Store for FirestoreStore {
 
     async fn store_texts(&self, id: JobId, fence: u64, lines: Vec<Line>, at: At<'_>) -> Result<Written<Vec<Line>>> {
         let lines = &lines;
-        tells!(self, "store.store_texts", id, Mode::Optimistic, |unit| work::store_texts(unit, id, fence, lines, &at))
+        // The job may be read only, and must still be the worker's when the lines are written.
+        let work = Mode::Transaction;
+        tells!(self, "store.store_texts", id, work, |unit| work::store_texts(unit, id, fence, lines, &at))
     }
 
     async fn place(&self, id: JobId, group: &Group, at: At<'_>) -> Result<Written<(Job, Recording)>> {

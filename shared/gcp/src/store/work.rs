@@ -59,7 +59,9 @@ pub async fn store_texts(
     }
     // Storing texts changes nothing in the job but what a renewal does.
     match apply(&job, &Command::Renew { fence }, uncounted(at)) {
-        Ok(step) => jobs::update(unit, &job, &step.job)?,
+        Ok(step) if wants_renewal(&job, at) => jobs::update(unit, &job, &step.job)?,
+        // An engine may give texts one by one: each would cost a write of the job as well.
+        Ok(_) => {}
         Err(why) => return Ok(Written::Fenced(why)),
     }
     // New lines are written unseen: they are nearly always new, and if one is not, the commit says so.
@@ -76,6 +78,12 @@ pub async fn store_texts(
         });
     }
     Ok(Written::Done(stand))
+}
+
+/// Early enough: the worker takes its write for a renewal, and makes the next one `renew_after` from now.
+fn wants_renewal(job: &Job, at: &At<'_>) -> bool {
+    let fresh = at.rules.lease.saturating_sub(at.rules.renew_after / 2);
+    job.lease.until.is_none_or(|until| at.now.until(until) <= fresh)
 }
 
 /// Everything that bears on it is written with it, or stands under the timeline, which is: read first, it must be the

@@ -1,0 +1,198 @@
+//! What a job costs in Firestore, counted on the wire as Google bills it, and what it asks of the other services.
+
+use std::collections::BTreeMap;
+
+use afterword_tests::cloud::Cloud;
+use afterword_tests::function::Function;
+use afterword_tests::recordings::T0;
+use afterword_tests::{Client, Recording, eventually, figures};
+use emulators::meter::{Bill, Counts, Meter};
+use testkit::skip;
+
+use crate::journey::cloud;
+
+const WAIT: std::time::Duration = afterword_tests::wait::PATIENCE;
+
+/// What the steps in the logs say was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Done {
+    jobs: u64,
+    /// Those beyond the first of each job: each has a recording, a plan and peaks of its own.
+    more_files: u64,
+    segments: u64,
+    groups: u64,
+}
+
+impl Done {
+    fn reads(self) -> u64 {
+        12 * self.jobs + 4 * self.more_files + 2 * self.segments + 8 * self.groups
+    }
+
+    fn writes(self) -> u64 {
+        12 * self.jobs + 4 * self.more_files + 2 * self.segments + 6 * self.groups
+    }
+}
+
+/// Both functions over metered services, and a user with a phone.
+struct Scene {
+    cloud: Cloud,
+    meter: Meter,
+    upload: Function,
+    process: Function,
+    client: Client,
+}
+
+impl Scene {
+    async fn of(cloud: Cloud) -> Self {
+        let cloud = cloud.with("engine.name", "null");
+        let meter = cloud.metered().await;
+        let (upload, process) = (cloud.upload().await, cloud.process().await);
+        cloud.deliver_to(&[&process]);
+        let client = cloud.client(&upload, "ann");
+        client.put_device("phone", "a-token-of-a-phone").await;
+        Self { cloud, meter, upload, process, client }
+    }
+
+    /// Uploads, and waits for the end of its effects without a question to the functions.
+    async fn through(&self, files: &[Recording]) -> String {
+        let job = self.client.accepted(files).await;
+        for step in ["finish", "push", "clean_up"] {
+            self.process.log.wait_step(step, &job).await;
+        }
+        assert!(self.cloud.storage.names().is_empty(), "{:?}", self.cloud.storage.names());
+        job
+    }
+
+    fn steps(&self) -> Done {
+        let lines: Vec<_> =
+            [&self.upload, &self.process].into_iter().flat_map(|function| function.log.lines()).collect();
+        let of = |step: &'static str| lines.iter().filter(move |line| line.is_step(step));
+        let segments = of("transcribe").map(|line| line.fields["segments"].as_u64().unwrap()).sum();
+        let jobs = of("accept").count() as u64;
+        let files: u64 = of("accept").map(|line| line.fields["files"].as_u64().unwrap()).sum();
+        Done { jobs, more_files: files - jobs, segments, groups: of("place").count() as u64 }
+    }
+
+    /// What one thing that a client does costs.
+    async fn costs(&self, what: impl Future) -> Counts {
+        let mark = self.meter.mark();
+        what.await;
+        self.meter.since(mark).total()
+    }
+
+    /// Requests to storage by kind, and tasks made and delivered.
+    fn others(&self) -> String {
+        let mut seen = BTreeMap::new();
+        self.cloud.storage.seen().iter().for_each(|one| *seen.entry(format!("{:?}", one.op)).or_insert(0) += 1);
+        let seen: Vec<_> = seen.iter().map(|(op, count)| format!("{op} {count}")).collect();
+        let tasks = self.upload.log.steps("enqueue") + self.process.log.steps("enqueue");
+        format!("storage: {}; tasks made: {tasks}", seen.join(", "))
+    }
+}
+
+fn within(what: &str, bill: &Bill, done: Done) {
+    let total = bill.total();
+    figures::tell(&format!(
+        "Firestore, {what} ({} segments, {} groups): {total}; limits: {} reads, {} writes",
+        done.segments,
+        done.groups,
+        done.reads(),
+        done.writes()
+    ));
+    assert_eq!(bill.not_understood, [] as [String; 0], "{bill}");
+    assert!(
+        total.reads > 0 && total.reads <= done.reads(),
+        "{what}, {done:?}: {} reads at most:\n{bill}",
+        done.reads()
+    );
+    let most = done.writes();
+    assert!(total.writes <= most, "{what}, {done:?}: {most} writes at most:\n{bill}");
+}
+
+/// Speech, so far apart that each is a segment of its own.
+fn talk(at: i64, times: usize) -> Recording {
+    let pause = Recording::silence(at).bytes.repeat(5);
+    let mut recording = Recording::speech(at);
+    recording.bytes = [recording.bytes.as_ref(), &pause].concat().repeat(times).into();
+    recording
+}
+
+#[tokio::test]
+async fn a_job_stays_within_its_reads_and_writes() {
+    let scene = Scene::of(cloud!()).await;
+    scene.meter.reset();
+    scene.through(&[Recording::speech(T0)]).await;
+    let (bill, done) = (scene.meter.bill(), scene.steps());
+    assert_eq!(done, Done { jobs: 1, more_files: 0, segments: 1, groups: 1 });
+    println!("{bill}");
+    within("a job of one file", &bill, done);
+    eventually("the push is sent", WAIT, async || (!scene.cloud.fcm.requests().is_empty()).then_some(())).await;
+    figures::tell(&format!("A job of one file: {}", scene.others()));
+
+    // Its audio comes again: nothing is staged, and no task is made.
+    let mark = scene.meter.mark();
+    let again = scene.client.upload(&[Recording::speech(T0)]).await;
+    assert_eq!((again.status, &again.body["deduplicated"]), (202, &true.into()), "{}", again.text);
+    eventually("the blobs are gone", WAIT, async || scene.cloud.storage.names().is_empty().then_some(())).await;
+    within("the same again", &scene.meter.since(mark), Done { jobs: 1, ..Done::default() });
+}
+
+#[tokio::test]
+async fn segments_and_groups_cost_what_they_may() {
+    let scene = Scene::of(cloud!()).await;
+    scene.meter.reset();
+    scene.through(&[talk(T0, 6)]).await;
+    let (bill, done) = (scene.meter.bill(), scene.steps());
+    assert!(done.segments > 1 && done.groups >= 1, "{done:?}");
+    println!("{bill}");
+    within("a job of one long file", &bill, done);
+
+    // A second one, which goes into the first one's conversation.
+    let mark = scene.meter.mark();
+    scene.through(&[talk(T0 + 60, 2)]).await;
+    let all = scene.steps();
+    let (segments, groups) = (all.segments - done.segments, all.groups - done.groups);
+    let more = Done { jobs: 1, more_files: 0, segments, groups };
+    within("a job that goes on with a conversation", &scene.meter.since(mark), more);
+}
+
+#[tokio::test]
+async fn a_further_file_costs_four_reads_and_writes_more() {
+    let scene = Scene::of(cloud!()).await;
+    scene.meter.reset();
+    let files: Vec<_> = (0..3).map(|n| Recording::short(T0 + 600 * n)).collect();
+    scene.through(&files).await;
+    let (bill, done) = (scene.meter.bill(), scene.steps());
+    assert_eq!((done.jobs, done.segments), (1, 3), "{done:?}");
+    println!("{bill}");
+    within("a job of three files", &bill, done);
+    figures::tell(&format!("A job of three files: {}", scene.others()));
+}
+
+#[tokio::test]
+async fn what_a_client_asks_costs_few_reads() {
+    let scene = Scene::of(cloud!()).await;
+    let job = scene.through(&[Recording::speech(T0)]).await;
+    let client = &scene.client;
+    let conversation = client.conversations().await[0]["id"].as_str().unwrap().to_owned();
+    let reads = |reads| Counts { reads, ..Counts::default() };
+    let status = scene.costs(client.job(&job)).await;
+    let list = scene.costs(client.jobs()).await;
+    let texts = scene.costs(client.get(&format!("/v2/conversations/{conversation}"))).await;
+    let usage = scene.costs(client.usage()).await;
+    let device = scene.costs(client.put_device("phone", "a-token-of-a-phone")).await;
+    let sweep = scene.costs(scene.cloud.sweep(&scene.process)).await;
+    figures::tell(&format!(
+        "Firestore, a poll: {status}; a list of one job: {list}; a conversation of one text: {texts}; usage: {usage}; \
+         the same device again: {device}; a sweep that finds nothing: {sweep}"
+    ));
+    assert!(sweep.reads <= 12 && sweep.writes == 0, "a sweep: {sweep}");
+    assert_eq!(status, reads(1));
+    assert_eq!(list, reads(1));
+    for (what, counts) in [("a conversation", texts), ("usage", usage)] {
+        assert!(counts.reads <= 4, "{what}: {counts}");
+        assert_eq!((counts.writes, counts.deletes), (0, 0), "{what}: {counts}");
+    }
+    // When it was used last is kept, beside who has its token.
+    assert!(device.reads <= 2 && device.writes <= 2, "a device: {device}");
+}

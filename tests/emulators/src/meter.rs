@@ -1,0 +1,116 @@
+//! A meter in front of Firestore: forwards every call unchanged, and counts on the wire what Google bills.
+
+mod bill;
+mod call;
+mod tap;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+
+pub use bill::{Bill, Counts};
+
+use bill::Book;
+use call::Call;
+use tap::{Side, Tapped};
+
+/// Dropped, it hangs up on everybody.
+pub struct Meter {
+    endpoint: String,
+    book: Arc<Book>,
+    /// Entries before it are not shown any more.
+    from: AtomicUsize,
+    serving: JoinHandle<()>,
+}
+
+impl Meter {
+    /// In front of a Firestore at `http://host:port`.
+    pub async fn to(upstream: &str) -> Self {
+        let (listener, address) = crate::listen().await;
+        let book = Arc::new(Book::default());
+        let line = Arc::new(Line {
+            upstream: upstream.trim_end_matches('/').to_owned(),
+            client: Client::builder(TokioExecutor::new()).http2_only(true).build(HttpConnector::new()),
+            book: Arc::clone(&book),
+        });
+        let serving = tokio::spawn(serve(listener, line));
+        Self { endpoint: format!("http://{address}"), book, from: AtomicUsize::new(0), serving }
+    }
+
+    /// `http://host:port`.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Everything since the start, or since the last reset.
+    pub fn bill(&self) -> Bill {
+        self.since(self.from.load(Ordering::SeqCst))
+    }
+
+    /// A place to count from.
+    pub fn mark(&self) -> usize {
+        self.book.len()
+    }
+
+    pub fn since(&self, mark: usize) -> Bill {
+        self.book.since(mark)
+    }
+
+    pub fn reset(&self) {
+        self.from.store(self.mark(), Ordering::SeqCst);
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// What the connections share.
+struct Line {
+    upstream: String,
+    client: Client<HttpConnector, Tapped>,
+    book: Arc<Book>,
+}
+
+async fn serve(listener: TcpListener, line: Arc<Line>) {
+    // Dropped with this task.
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { return };
+        let _ = stream.set_nodelay(true);
+        let line = Arc::clone(&line);
+        connections.spawn(async move {
+            let service = service_fn(move |request| forward(Arc::clone(&line), request));
+            let server = auto::Builder::new(TokioExecutor::new()).http2_only();
+            // A client that goes away is none of its business.
+            let _ = server.serve_connection(TokioIo::new(stream), service).await;
+        });
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+/// An error ends the call, as it would without the meter.
+async fn forward(line: Arc<Line>, request: Request<Incoming>) -> Result<Response<Tapped>, Error> {
+    let (mut head, body) = request.into_parts();
+    let call = Arc::new(Call::new(head.uri.path(), Arc::clone(&line.book)));
+    head.uri = format!("{}{}", line.upstream, head.uri.path()).parse::<Uri>().unwrap();
+    let asked = Tapped::new(body, Side::Asked, Arc::clone(&call));
+    let (head, body) = line.client.request(Request::from_parts(head, asked)).await?.into_parts();
+    // A refusal may be nothing but headers.
+    call.trailers(&head.headers);
+    Ok(Response::from_parts(head, Tapped::new(body, Side::Answered, call)))
+}
+
+#[cfg(test)]
+mod tests;
