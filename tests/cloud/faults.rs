@@ -168,3 +168,30 @@ async fn a_store_that_vanishes_loses_nothing_and_places_nothing_twice() {
     }
     assert_eq!((client.segments().await.len(), client.usage().await.0), (4, 4));
 }
+
+#[tokio::test]
+async fn answers_of_the_store_that_are_lost_double_nothing() {
+    let cloud = hasty(cloud!()).with("jobs.lease_seconds", "3");
+    let meter = cloud.metered().await;
+    let (_upload, process, client) = running(&cloud).await;
+    client.put_device("phone", "a-token-of-a-phone").await;
+    meter.lose_answers("Commit", 3);
+    for n in 0..4 {
+        let recording = Recording::short(T0 + n * 10_000);
+        // A request whose outcome stays unknown is sent again, as a client does: it finds its own job.
+        let job = eventually("the upload is accepted", WAIT, async || {
+            let answer = client.upload(std::slice::from_ref(&recording)).await;
+            (answer.status == 202).then(|| answer.body["job_id"].as_str().unwrap().to_owned())
+        })
+        .await;
+        cloud
+            .swept_until(&process, "the job is done", async || {
+                let answer = client.get(&format!("/v2/sync/jobs/{job}")).await;
+                (answer.body["status"] == "completed").then_some(())
+            })
+            .await;
+    }
+    assert_eq!((client.segments().await.len(), client.usage().await.0), (4, 4));
+    assert!(meter.lost() > 10, "{} answers were lost", meter.lost());
+    eventually("the blobs are gone", 2 * WAIT, async || cloud.storage.names().is_empty().then_some(())).await;
+}

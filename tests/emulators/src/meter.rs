@@ -4,14 +4,16 @@ mod bill;
 mod call;
 mod tap;
 
-use std::sync::Arc;
+use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use http::{Request, Response, Uri};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
+use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
@@ -26,6 +28,7 @@ use tap::{Side, Tapped};
 /// Dropped, it hangs up on everybody.
 pub struct Meter {
     endpoint: String,
+    line: Arc<Line>,
     book: Arc<Book>,
     /// Entries before it are not shown any more.
     from: AtomicUsize,
@@ -41,9 +44,20 @@ impl Meter {
             upstream: upstream.trim_end_matches('/').to_owned(),
             client: Client::builder(TokioExecutor::new()).http2_only(true).build(HttpConnector::new()),
             book: Arc::clone(&book),
+            losing: Mutex::default(),
         });
-        let serving = tokio::spawn(serve(listener, line));
-        Self { endpoint: format!("http://{address}"), book, from: AtomicUsize::new(0), serving }
+        let serving = tokio::spawn(serve(listener, Arc::clone(&line)));
+        Self { endpoint: format!("http://{address}"), line, book, from: AtomicUsize::new(0), serving }
+    }
+
+    /// From now on every n-th answer to this method is lost, after Firestore did what was asked.
+    pub fn lose_answers(&self, method: &str, every: usize) {
+        *self.line.losing.lock().unwrap() = Some(Losing { method: method.to_owned(), every, seen: 0, lost: 0 });
+    }
+
+    /// How many were.
+    pub fn lost(&self) -> usize {
+        self.line.losing.lock().unwrap().as_ref().map_or(0, |losing| losing.lost)
     }
 
     /// `http://host:port`.
@@ -81,6 +95,26 @@ struct Line {
     upstream: String,
     client: Client<HttpConnector, Tapped>,
     book: Arc<Book>,
+    losing: Mutex<Option<Losing>>,
+}
+
+struct Losing {
+    method: String,
+    every: usize,
+    seen: usize,
+    lost: usize,
+}
+
+impl Losing {
+    fn takes(&mut self, path: &str) -> bool {
+        if path.rsplit('/').next() != Some(self.method.as_str()) {
+            return false;
+        }
+        self.seen += 1;
+        let lost = self.seen.is_multiple_of(self.every);
+        self.lost += usize::from(lost);
+        lost
+    }
 }
 
 async fn serve(listener: TcpListener, line: Arc<Line>) {
@@ -101,15 +135,25 @@ async fn serve(listener: TcpListener, line: Arc<Line>) {
 }
 
 /// An error ends the call, as it would without the meter.
-async fn forward(line: Arc<Line>, request: Request<Incoming>) -> Result<Response<Tapped>, Error> {
+async fn forward(
+    line: Arc<Line>,
+    request: Request<Incoming>,
+) -> Result<Response<Tapped>, Box<dyn Error + Send + Sync>> {
     let (mut head, body) = request.into_parts();
+    let lost = line.losing.lock().unwrap().as_mut().is_some_and(|losing| losing.takes(head.uri.path()));
     let call = Arc::new(Call::new(head.uri.path(), Arc::clone(&line.book)));
     head.uri = format!("{}{}", line.upstream, head.uri.path()).parse::<Uri>().unwrap();
     let asked = Tapped::new(body, Side::Asked, Arc::clone(&call));
     let (head, body) = line.client.request(Request::from_parts(head, asked)).await?.into_parts();
     // A refusal may be nothing but headers.
     call.trailers(&head.headers);
-    Ok(Response::from_parts(head, Tapped::new(body, Side::Answered, call)))
+    let answer = Tapped::new(body, Side::Answered, call);
+    if lost {
+        // All of it came: what was asked is done.
+        answer.collect().await?;
+        return Err("this answer is lost".into());
+    }
+    Ok(Response::from_parts(head, answer))
 }
 
 #[cfg(test)]
