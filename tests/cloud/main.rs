@@ -8,4 +8,5 @@ mod faults;
 mod journey;
 mod lambda;
 mod moving;
+mod sessions;
 mod starts;

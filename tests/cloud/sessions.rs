@@ -1,0 +1,105 @@
+//! Upload sessions in the cloud: the bytes go from the device to storage, and no function sees them.
+
+use std::time::Duration;
+
+use afterword_tests::cloud::Cloud;
+use afterword_tests::recordings::{T0, numbered};
+use afterword_tests::resumable::Tally;
+use afterword_tests::{Answer, Client, Recording, Resumable, eventually};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use emulators::storage::Op;
+use reqwest::Method;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use testkit::skip;
+
+use crate::journey::cloud;
+
+const WAIT: Duration = afterword_tests::wait::PATIENCE;
+const OPEN: &str = "/v2/sync/uploads";
+const SIZE: usize = 3 << 20;
+
+fn offer(file: &Recording, sha256: &str) -> Value {
+    let crc32c = BASE64_STANDARD.encode(crc32c::crc32c(&file.bytes).to_be_bytes());
+    json!({"name": file.name, "size": file.bytes.len(), "sha256": sha256, "crc32c": crc32c})
+}
+
+fn digest(file: &Recording) -> String {
+    hex::encode(Sha256::digest(&file.bytes))
+}
+
+async fn open(client: &Client, offer: &Value) -> (String, String) {
+    let answer = client.send(client.request(Method::POST, OPEN).json(&json!({"files": [offer]}))).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    (text(&answer.body["job_id"]), text(&answer.body["files"][0]["upload_url"]))
+}
+
+async fn complete(client: &Client, job: &str) -> Answer {
+    client.send(client.request(Method::POST, &format!("{OPEN}/{job}/complete"))).await
+}
+
+fn sender(url: &str, file: &Recording, tally: &Tally) -> Resumable {
+    let at = url.find("/upload").expect("an address of Cloud Storage");
+    Resumable::new(&url[..at], &url[at..], &file.bytes, tally)
+}
+
+#[tokio::test]
+async fn a_file_goes_straight_to_storage_and_on_from_where_it_broke_off() {
+    let cloud = cloud!().with("engine.name", "null");
+    let (upload, process) = (cloud.upload().await, cloud.process().await);
+    cloud.deliver_to(&[&process]);
+    let client = cloud.client(&upload, "ann");
+    let file = Recording::large(T0, &numbered(SIZE));
+    let (job, url) = open(&client, &offer(&file, &digest(&file))).await;
+    assert!(url.starts_with(cloud.storage.endpoint()), "the bytes pass no function: {url}");
+    let early = complete(&client, &job).await;
+    early.problem(409, "upload_incomplete");
+    // The app dies in the middle, and asks again.
+    let tally = Tally::default();
+    let mut sending = sender(&url, &file, &tally);
+    let _ = tokio::time::timeout(Duration::from_millis(20), sending.send()).await;
+    drop(sending);
+    assert_eq!(open(&client, &offer(&file, &digest(&file))).await, (job.clone(), url.clone()), "the same session");
+    sender(&url, &file, &tally).send().await;
+    assert_eq!(complete(&client, &job).await.status, 202);
+    assert_eq!(complete(&client, &job).await.status, 202, "harmless when repeated");
+    let done = client.terminal(&job).await;
+    assert_eq!(done["status"], "completed", "{done}");
+    assert_eq!(cloud.storage.count(Op::Insert), 0, "no function wrote audio");
+    eventually("the blobs are gone", WAIT, async || cloud.storage.names().is_empty().then_some(())).await;
+    assert!(!upload.log.text().contains("upload_id"), "an address is a credential");
+}
+
+#[tokio::test]
+async fn other_bytes_than_were_announced_are_found_out_by_the_worker() {
+    let cloud = cloud!().with("engine.name", "null");
+    let (upload, process) = (cloud.upload().await, cloud.process().await);
+    cloud.deliver_to(&[&process]);
+    let client = cloud.client(&upload, "ann");
+    let file = Recording::speech(T0);
+    let (job, url) = open(&client, &offer(&file, &"0".repeat(64))).await;
+    sender(&url, &file, &Tally::default()).send().await;
+    assert_eq!(complete(&client, &job).await.status, 202);
+    let done = client.terminal(&job).await;
+    assert_eq!((&done["status"], &done["files"][0]["code"]), (&"failed".into(), &"digest_mismatch".into()), "{done}");
+    assert_eq!(client.usage().await, (0, 0, 0));
+}
+
+#[tokio::test]
+async fn a_session_that_is_cancelled_leaves_nothing_in_storage() {
+    let cloud = cloud!();
+    let upload = cloud.upload().await;
+    let client = cloud.client(&upload, "ann");
+    let file = Recording::speech(T0);
+    let (job, url) = open(&client, &offer(&file, &digest(&file))).await;
+    let answer = client.send(client.request(Method::DELETE, &format!("/v2/sync/jobs/{job}"))).await;
+    assert_eq!(answer.status, 202, "{}", answer.text);
+    eventually("the session ended", WAIT, async || {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let asked = http.put(&url).header("content-range", "bytes */*").body("").send().await.unwrap();
+        [404, 410, 499].contains(&asked.status().as_u16()).then_some(())
+    })
+    .await;
+}
