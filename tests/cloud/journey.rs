@@ -45,13 +45,14 @@ async fn a_recording_becomes_a_conversation_a_count_and_a_push_and_leaves_no_blo
 #[tokio::test]
 async fn a_function_that_is_killed_in_a_job_costs_nothing_but_time() {
     let cloud =
-        cloud!().with("jobs.lease_seconds", "3").with("engine.name", "null").with("engine.null_delay_ms", "2000");
+        cloud!().with("jobs.lease_seconds", "3").with("engine.name", "null").with("engine.null_delay_ms", "4000");
     let (upload, doomed) = (cloud.upload().await, cloud.process().await);
     cloud.deliver_to(&[&doomed]);
     let client = cloud.client(&upload, "ann");
     let job = client.accepted(&[Recording::speech(T0)]).await;
-    client.until(&job, "is worked on", |job| job["status"] == "processing").await;
     let next = cloud.process().await;
+    // It waits for the engine: one that dies in a transaction holds its documents for a minute, here as at Google.
+    eventually("the job is planned", WAIT, async || doomed.log.steps("plan").checked_sub(1)).await;
     doomed.kill9().await;
     cloud.deliver_to(&[&next]);
     let job = cloud
@@ -68,7 +69,7 @@ async fn a_function_that_is_killed_in_a_job_costs_nothing_but_time() {
 #[tokio::test]
 async fn a_function_that_sleeps_past_its_lease_changes_nothing_any_more() {
     let cloud =
-        cloud!().with("jobs.lease_seconds", "3").with("engine.name", "null").with("engine.null_delay_ms", "2000");
+        cloud!().with("jobs.lease_seconds", "3").with("engine.name", "null").with("engine.null_delay_ms", "4000");
     let (upload, sleeper) = (cloud.upload().await, cloud.process().await);
     cloud.deliver_to(&[&sleeper]);
     let client = cloud.client(&upload, "ann");
