@@ -5,6 +5,7 @@
 mod admission;
 mod archive;
 mod door;
+mod engine_trouble;
 mod events;
 mod follow;
 mod forgetting;

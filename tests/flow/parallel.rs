@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use afterword_tests::{Recording, eventually};
 use bytes::Bytes;
-use domain::job::WaitingFor;
 use domain::{FileStatus, Job, Status, Usage};
 use flow::World;
 use flow::ports::{ConversationPage, TaskBody};
@@ -26,12 +25,12 @@ use crate::stage::{Stage, ann, soon};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn limits(parallelism: usize) -> WorkerLimits {
+pub(crate) fn limits(parallelism: usize) -> WorkerLimits {
     WorkerLimits { parallelism, ..WorkerLimits::default() }
 }
 
 /// Captured the day before the story begins, a minute apart: one conversation.
-fn recordings(from: i64, count: i64) -> Vec<Recording> {
+pub(crate) fn recordings(from: i64, count: i64) -> Vec<Recording> {
     let began = T0.millis() / 1000 - 86_400;
     (from..from + count).map(|n| Recording::short(began + 60 * n)).collect()
 }
@@ -48,17 +47,17 @@ fn talk(at: i64, stretches: i64) -> Recording {
     with_pauses(at, &(0..stretches).map(|n| Recording::short(at + n)).collect::<Vec<_>>())
 }
 
-fn run<'a>(worker: &'a Worker, task: &'a TaskBody) -> BoxFuture<'a, Outcome> {
+pub(crate) fn run<'a>(worker: &'a Worker, task: &'a TaskBody) -> BoxFuture<'a, Outcome> {
     async move { soon(worker.run(task)).await.unwrap() }.boxed()
 }
 
-async fn usage(stage: &Stage) -> Usage {
+pub(crate) async fn usage(stage: &Stage) -> Usage {
     let mut usage = Usage::default();
     Snapshot::take(&*stage.store, &ann()).await.unwrap().usage.iter().for_each(|bucket| usage += bucket.usage);
     usage
 }
 
-fn states(job: &Job) -> Vec<FileStatus> {
+pub(crate) fn states(job: &Job) -> Vec<FileStatus> {
     job.files.iter().map(|file| file.status).collect()
 }
 
@@ -291,84 +290,6 @@ async fn the_deadline_puts_the_job_back_with_what_it_has_come_to() {
     let job = story.stage.job(story.task.job_id).await;
     assert_eq!((job.status, job.attempt, job.waiting_for), (Status::Queued, 0, None));
     story.finish().await;
-}
-
-#[tokio::test]
-async fn an_engine_that_is_down_is_asked_no_more_and_no_further_file_is_begun() {
-    let stage = Stage::new().with(limits(1));
-    let task = stage.accept_all(&recordings(0, 6), None).await;
-    let wait = Duration::from_secs(600);
-    let engine = Arc::new(Script::new(move |_| Told::Fails(Retry::Later { after: Some(wait) })));
-    let (worker, _) = stage.worker_with(&engine);
-    assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { due_at: Some(at) } if at >= T0 + wait));
-    let job = stage.job(task.job_id).await;
-    assert_eq!((job.attempt, job.waiting_for), (0, Some(WaitingFor::Engine)));
-    assert!(engine.calls() <= 2, "{} calls", engine.calls());
-    let begun = job.files.iter().filter(|file| file.counts.segments > 0).count();
-    assert!(begun <= 2, "{:?}", states(&job));
-}
-
-#[tokio::test]
-async fn files_that_heard_nothing_share_the_proof_that_the_engine_hears() {
-    let stage = Stage::new().with(limits(4));
-    let task = stage.accept_all(&recordings(0, 4), None).await;
-    let engine = Arc::new(Script::new(|audio| if is_the_clip(audio) { Told::Text } else { Told::Nothing }));
-    let (worker, _) = stage.worker_with(&engine);
-    assert_eq!(run(&worker, &task).await, Outcome::Done(Status::Completed));
-    let job = stage.job(task.job_id).await;
-    assert!(job.files.iter().all(|file| file.counts.empty == 1 && file.counts.placed == 0), "{:?}", states(&job));
-    // Each segment twice, and the clip once for all, or more often where a file came later.
-    assert!((9..=12).contains(&engine.calls()), "{}", engine.calls());
-    assert_eq!(usage(&stage).await, Usage::default());
-}
-
-#[tokio::test]
-async fn a_deaf_engine_makes_the_job_wait_however_many_files_ask() {
-    let stage = Stage::new().with(limits(4));
-    let task = stage.accept_all(&recordings(0, 4), None).await;
-    let engine = Arc::new(Script::new(|_| Told::Nothing));
-    let (worker, _) = stage.worker_with(&engine);
-    assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }));
-    let job = stage.job(task.job_id).await;
-    assert_eq!((job.attempt, job.waiting_for), (0, Some(WaitingFor::Engine)));
-    assert_eq!((job.progress().successful, usage(&stage).await), (0, Usage::default()));
-}
-
-#[tokio::test]
-async fn an_engine_that_is_still_loading_costs_no_attempt_and_opens_no_circuit() {
-    let stage = Stage::new().with(limits(2));
-    let task = stage.accept_all(&recordings(0, 2), None).await;
-    let loading = speech::EngineError::new(Retry::Later { after: None }, "its model is being loaded");
-    let loaded = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let is_loaded = Arc::clone(&loaded);
-    let later = Told::Fails(Retry::Later { after: None });
-    let engine = Arc::new(Script::new(move |_| if is_loaded.load(Ordering::Relaxed) { Told::Text } else { later }));
-    *engine.ready.lock().unwrap() = Err(loading);
-    let (worker, _) = stage.worker_with(&engine);
-    for round in 1..=6 {
-        let before = engine.calls();
-        assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }));
-        let job = stage.job(task.job_id).await;
-        assert_eq!((job.attempt, job.waiting_for), (0, Some(WaitingFor::Engine)), "round {round}");
-        assert!(engine.calls() > before, "round {round}: the circuit is closed, it is asked again");
-    }
-    loaded.store(true, Ordering::Relaxed);
-    *engine.ready.lock().unwrap() = Ok(());
-    assert_eq!(run(&worker, &task).await, Outcome::Done(Status::Completed));
-}
-
-#[tokio::test]
-async fn an_engine_that_should_be_ready_and_fails_is_left_alone_after_three_deliveries() {
-    let stage = Stage::new().with(limits(2));
-    let task = stage.accept_all(&recordings(0, 2), None).await;
-    let engine = Arc::new(Script::new(|_| Told::Fails(Retry::Misconfigured)));
-    let (worker, _) = stage.worker_with(&engine);
-    for _ in 0..3 {
-        assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }));
-    }
-    let calls = engine.calls();
-    assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }));
-    assert_eq!(engine.calls(), calls, "the circuit is open");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("shared/models", &[]),
     ("shared/hearing", &["shared/audio", "shared/config", "shared/models", "shared/speech", "shared/whisper"]),
     ("shared/flow", &["shared/domain", "shared/audio", "shared/speech"]),
-    ("shared/config", &["shared/domain", "shared/flow"]),
+    ("shared/config", &["shared/domain", "shared/flow", "shared/http"]),
     ("shared/http", &["shared/domain", "shared/flow"]),
     ("shared/system", &["shared/domain", "shared/flow"]),
     ("shared/local", &["shared/domain", "shared/flow", "shared/system"]),

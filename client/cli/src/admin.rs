@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use config::Layers;
 use domain::job::DispatchState;
 use domain::{Command, Job, JobId, Status, Timestamp, Uid};
 use flow::ports::{At, Clock, Random, Stepped, Store};
@@ -11,7 +12,6 @@ use local::{DataFolder, SqliteStore};
 use system::{SystemClock, SystemRandom};
 
 use crate::args::{Admin, AdminCommand};
-use crate::config_show;
 
 struct Desk {
     store: Arc<SqliteStore>,
@@ -20,7 +20,7 @@ struct Desk {
 
 pub fn run(args: Admin) -> Result<()> {
     let folder = DataFolder::open_shared(&args.data.data_dir)?;
-    let settings = config_show::layers(args.config.as_deref())?.config()?.settings()?;
+    let settings = Layers::of_process(args.config.as_deref())?.config()?.settings()?;
     let store = Arc::new(SqliteStore::open_alongside(&folder.store_file(), 1)?);
     let desk = Desk { store, settings };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;

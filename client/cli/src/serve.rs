@@ -3,21 +3,20 @@
 use std::io::Write;
 
 use anyhow::{Context, Result};
-use config::{Config, LogFormat};
-use edge::telemetry::{Format, Telemetry};
+use config::Layers;
 use embedded::{Options, Server};
 
 use crate::args::Serve;
-use crate::{banner, config_show};
+use crate::banner;
 
 pub fn run(args: Serve) -> Result<()> {
-    let config = config_show::layers(args.config.as_deref())?
+    let config = Layers::of_process(args.config.as_deref())?
         .flag("server", "listen", args.listen, "--listen")
         .flag("server", "tls_cert", args.tls_cert, "--tls-cert")
         .flag("server", "tls_key", args.tls_key, "--tls-key")
         .flag("engine", "name", args.engine, "--engine")
         .config()?;
-    edge::telemetry::init(&telemetry(&config)).context("configuration: log.level")?;
+    edge::telemetry::init(&config.telemetry()).context("configuration: log.level")?;
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
     let done = runtime.block_on(serve(
@@ -36,15 +35,6 @@ async fn serve(json: bool, options: Options) -> Result<()> {
     // A reader that went away is no reason not to serve.
     let _ = std::io::stdout().write_all(greeting.as_bytes()).and_then(|()| std::io::stdout().flush());
     server.run(shutdown).await
-}
-
-fn telemetry(config: &Config) -> Telemetry {
-    let format = match config.log.format {
-        LogFormat::Auto => Format::Auto,
-        LogFormat::Text => Format::Text,
-        LogFormat::Json => Format::Json,
-    };
-    Telemetry { filter: config.log.level.clone(), format }
 }
 
 /// The usual soft limit, 1,024 open files, is less than `server.max_connections`; the hard one is ours to use. Where it

@@ -3,7 +3,6 @@
 mod adapters;
 mod args;
 mod doctor;
-mod door;
 mod environment;
 mod moving;
 mod options;

@@ -1,16 +1,16 @@
 //! A function as a program: its command line, its start, its end.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
 use clap::Parser;
-use config::{Layers, LogFormat};
-use edge::Check;
-use edge::telemetry::{Format, Telemetry};
+use config::Layers;
+use edge::{Check, ServeLimits};
+use flow::World;
 use flow::census::Watch;
 use flow::process::Worker;
 use hosting::Platform;
@@ -20,7 +20,10 @@ use crate::adapters::{Adapters, adapters};
 use crate::args::{Args, Command};
 use crate::environment::Environment;
 use crate::options::Options;
-use crate::{doctor, door, moving};
+use crate::{doctor, moving};
+
+/// Cloud Run kills ten seconds after it asked: answers have these, what is left is for what is put back.
+const LAST_ANSWERS: Duration = Duration::from_secs(6);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Function {
@@ -50,7 +53,7 @@ pub fn main(function: Function) -> ExitCode {
 }
 
 fn run(function: Function, args: Args) -> Result<()> {
-    let layers = layers(args.config.as_deref())?;
+    let layers = Layers::of_process(args.config.as_deref())?;
     let command = args.command.unwrap_or(Command::Serve);
     if let Command::Config = command {
         layers.config()?.settings()?;
@@ -64,7 +67,7 @@ fn run(function: Function, args: Args) -> Result<()> {
     }
     let platform = Platform::of(variable, config.cloud.http2)?;
     let options = Options::new(config, Environment::read(variable), platform)?;
-    edge::telemetry::init(&telemetry(&options)).context("configuration: log.level")?;
+    edge::telemetry::init(&options.config.telemetry()).context("configuration: log.level")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
     let done = runtime.block_on(async {
         match command {
@@ -75,26 +78,6 @@ fn run(function: Function, args: Args) -> Result<()> {
     // Nothing that is left is waited for: what matters was waited for.
     runtime.shutdown_background();
     done
-}
-
-/// Default, file, environment.
-fn layers(file: Option<&Path>) -> Result<Layers> {
-    let mut layers = Layers::defaults()?;
-    if let Some(file) = file {
-        layers = layers.file(file)?;
-    }
-    // A variable that is no text is not one of ours.
-    let variables = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-    Ok(layers.env(variables)?)
-}
-
-fn telemetry(options: &Options) -> Telemetry {
-    let format = match options.config.log.format {
-        LogFormat::Auto => Format::Auto,
-        LogFormat::Text => Format::Text,
-        LogFormat::Json => Format::Json,
-    };
-    Telemetry { filter: options.config.log.level.clone(), format }
 }
 
 /// What ends when the process is asked to end.
@@ -124,7 +107,8 @@ async fn serve(function: Function, options: Options) -> Result<()> {
         ends.work.cancel();
         ends.streams.cancel();
     });
-    let (platform, limits) = (options.platform, door::serve_limits(&options.config));
+    let (platform, limits) =
+        (options.platform, ServeLimits { shutdown: LAST_ANSWERS, ..options.config.serve_limits() });
     Ok(hosting::serve(platform, router, limits, shutdown, |at| greet(function, &options, at)).await?)
 }
 
@@ -160,32 +144,25 @@ fn upload(options: &Options, adapters: Adapters, ends: &Ends) -> Router {
         .merge(edge::health::routes(env!("CARGO_PKG_VERSION"), checks))
         .merge(metrics(watched, None))
         .merge(edge::error_pages::routes());
-    edge::wrap_with(router, random, door::requests(&options.config))
+    edge::wrap_with(router, random, options.config.requests())
 }
 
 fn process(options: &Options, adapters: Adapters, ends: &Ends) -> Result<Router> {
     let Adapters { world, task_identity, .. } = adapters;
     let engine = hearing::engine(&options.config)?;
-    let mut checks = checks(&world);
-    let asked = Arc::clone(&engine);
-    checks.push(Check::new("engine", "The speech engine is not ready.", move || {
-        let engine = Arc::clone(&asked);
-        async move {
-            let not_ready = |error| flow::Error::new(flow::Kind::Unavailable, "engine.ready", "").because(error);
-            engine.ready().await.map_err(not_ready)
-        }
-    }));
     let (random, watched) = (Arc::clone(&world.random), world.clone());
     let worker = Arc::new(Worker::new(world.clone(), engine, ends.work.clone()));
     let shown = Arc::clone(&worker);
+    let mut checks = checks(&world);
+    checks.push(process::engine_check(&worker));
     let deps = process::Deps { world, worker, secret: Arc::clone(&options.secret), identity: task_identity };
     let router = process::routes(deps)
         .merge(edge::health::routes(env!("CARGO_PKG_VERSION"), checks))
         .merge(metrics(watched, Some(shown)));
-    Ok(edge::wrap_with(router, random, door::requests(&options.config)))
+    Ok(edge::wrap_with(router, random, options.config.requests()))
 }
 
-fn metrics(world: flow::World, worker: Option<Arc<Worker>>) -> Router {
+fn metrics(world: World, worker: Option<Arc<Worker>>) -> Router {
     let watch = Arc::new(Watch::default());
     edge::metrics::routes(move || {
         if let Some(worker) = &worker {
@@ -196,20 +173,6 @@ fn metrics(world: flow::World, worker: Option<Arc<Worker>>) -> Router {
     })
 }
 
-fn checks(world: &flow::World) -> Vec<Check> {
-    let (store, blobs, queue) = (Arc::clone(&world.store), Arc::clone(&world.blobs), Arc::clone(&world.queue));
-    vec![
-        Check::new("store", "The job store does not answer.", move || {
-            let store = Arc::clone(&store);
-            async move { store.ready().await }
-        }),
-        Check::new("blobs", "No audio can be stored.", move || {
-            let blobs = Arc::clone(&blobs);
-            async move { blobs.ready().await }
-        }),
-        Check::new("queue", "The task queue does not answer.", move || {
-            let queue = Arc::clone(&queue);
-            async move { queue.ready().await }
-        }),
-    ]
+fn checks(world: &World) -> Vec<Check> {
+    Check::of_ports(&world.store, &world.blobs, &world.queue)
 }

@@ -1,13 +1,12 @@
-//! The public door as it is configured: its addresses, TLS, and what is let through it.
+//! The public door as it is configured: its addresses, and TLS.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use config::Config;
 use domain::Timestamp;
-use edge::{Cors, RequestLimits, Requests, ServeLimits, Tls};
+use edge::Tls;
 use tokio::net::TcpListener;
 
 /// What a client has to know of the certificate.
@@ -41,33 +40,6 @@ pub fn secured(config: &Config, tls: Option<&Tls>, address: SocketAddr, now: Tim
         self_signed: certificate.self_signed,
         names_address: certificate.is_for(&address.ip().to_string()),
     })
-}
-
-pub fn serve_limits(config: &Config) -> ServeLimits {
-    let server = &config.server;
-    ServeLimits {
-        max_connections: server.max_connections,
-        idle: Duration::from_secs(server.idle_seconds),
-        body_silence: Duration::from_secs(server.body_silence_seconds),
-        write_stall: Duration::from_secs(server.write_stall_seconds),
-        h2_streams: server.h2_streams,
-        requests: request_limits(config),
-        ..ServeLimits::default()
-    }
-}
-
-pub fn requests(config: &Config) -> Requests {
-    Requests { limits: request_limits(config), cors: Cors::of(&config.server.cors_origins) }
-}
-
-fn request_limits(config: &Config) -> RequestLimits {
-    let server = &config.server;
-    RequestLimits {
-        max_headers: server.max_headers,
-        max_header_bytes: server.max_header_bytes,
-        max_uri_bytes: server.max_uri_bytes,
-        max_json_bytes: server.max_json_bytes,
-    }
 }
 
 /// The public listener, and the one that only the queue reaches.

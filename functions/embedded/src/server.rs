@@ -103,7 +103,7 @@ impl Server {
             local_only: public.local_addr()?.ip().is_loopback(),
             uid,
         };
-        let limits = ServeLimits { shutdown: LAST_ANSWERS, ..door::serve_limits(&config) };
+        let limits = ServeLimits { shutdown: LAST_ANSWERS, ..config.serve_limits() };
         let (public_routes, internal_routes) = wired.routers(version);
         let public = (Door { listener: public, tls }, public_routes);
         Ok(Self { started, public, internal: (internal, internal_routes), wired, limits })

@@ -10,9 +10,7 @@ use axum::Router;
 use config::Config;
 use edge::{Check, TaskSecret};
 use flow::census::Watch;
-use flow::ports::{
-    Admission, AlwaysAdmit, Blobs, Clock, Feed, Identity, Queue, Random, ReceivesUploads, Store, Uploads,
-};
+use flow::ports::{Admission, AlwaysAdmit, Blobs, Clock, Feed, Identity, Queue, Random, ReceivesUploads, Uploads};
 use flow::process::Worker;
 use flow::{Settings, World};
 use local::{DataFolder, DiskBlobs, DiskUploads, LocalIdentity, LocalQueue, PushLog, QueueSettings, SqliteStore};
@@ -21,7 +19,6 @@ use speech::Engine;
 use system::{SystemClock, SystemRandom};
 use tokio_util::sync::CancellationToken;
 
-use crate::door;
 use crate::simulate::Refusing;
 
 /// Threads that read the store while the writer writes.
@@ -177,7 +174,7 @@ impl Wired {
         let deps = process::Deps { world, worker: Arc::clone(&self.worker), secret, identity: None };
         let internal = process::routes(deps);
         let random = &self.world.random;
-        let public = edge::wrap_with(public, Arc::clone(random), door::requests(&self.config));
+        let public = edge::wrap_with(public, Arc::clone(random), self.config.requests());
         (public, edge::wrap(internal, Arc::clone(random)))
     }
 
@@ -192,30 +189,9 @@ impl Wired {
     }
 
     fn checks(&self) -> Vec<Check> {
-        let (store, blobs) = (Arc::clone(&self.world.store), Arc::clone(&self.world.blobs));
-        let (queue, engine) = (Arc::clone(&self.world.queue), Arc::clone(self.worker.engine()));
-        vec![
-            Check::new("store", "The job store does not answer.", move || ready(Arc::clone(&store))),
-            Check::new("blobs", "No audio can be stored.", move || {
-                let blobs = Arc::clone(&blobs);
-                async move { blobs.ready().await }
-            }),
-            Check::new("queue", "The task queue does not answer.", move || {
-                let queue = Arc::clone(&queue);
-                async move { queue.ready().await }
-            }),
-            Check::new("engine", "The speech engine is not ready.", move || {
-                let engine = Arc::clone(&engine);
-                async move {
-                    let not_ready =
-                        |error| flow::Error::new(flow::Kind::Unavailable, "engine.ready", "").because(error);
-                    engine.ready().await.map_err(not_ready)
-                }
-            }),
-        ]
+        let World { store, blobs, queue, .. } = &self.world;
+        let mut checks = Check::of_ports(store, blobs, queue);
+        checks.push(process::engine_check(&self.worker));
+        checks
     }
-}
-
-async fn ready(store: Arc<dyn Store>) -> flow::Result<()> {
-    store.ready().await
 }

@@ -51,6 +51,17 @@ pub struct Layers {
 }
 
 impl Layers {
+    /// Default, file, this process's environment.
+    pub fn of_process(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut layers = Self::defaults()?;
+        if let Some(file) = file {
+            layers = layers.file(file)?;
+        }
+        // A variable that is no text is not one of ours.
+        let variables = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        layers.env(variables)
+    }
+
     pub fn defaults() -> Result<Self, ConfigError> {
         let values: Table = DEFAULT.parse().map_err(|e| ConfigError(format!("the built-in default file: {e}")))?;
         Ok(Self { defaults: values.clone(), values, origins: BTreeMap::new() })

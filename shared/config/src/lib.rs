@@ -1,6 +1,7 @@
 //! Configuration: one commented default file, overridden by a file, then by the environment. A mistake stops the start
 //! with one line that names the key and where its value came from.
 
+mod door;
 mod layers;
 mod sections;
 mod settings;
@@ -8,7 +9,7 @@ mod settings;
 mod tests;
 
 pub use layers::{DEFAULT, ENV_PREFIX, Layers, Origin};
-pub use sections::{Config, Engine, LogFormat, Sweep};
+pub use sections::{Config, Engine, Sweep};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("configuration: {0}")]

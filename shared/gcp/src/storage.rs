@@ -12,7 +12,6 @@ mod permissions;
 mod read;
 mod rest;
 mod session;
-mod sum;
 mod tries;
 mod uploads;
 mod writer;

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use domain::Code;
+use flow::ports::{Blobs, Queue, Store};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, join_all};
 use serde::Serialize;
@@ -36,6 +37,25 @@ impl Check {
         F: Future<Output = flow::Result<()>> + Send + 'static,
     {
         Self { name, trouble, probe: Arc::new(move || Box::pin(probe())) }
+    }
+
+    /// Of what every function stands on.
+    pub fn of_ports(store: &Arc<dyn Store>, blobs: &Arc<dyn Blobs>, queue: &Arc<dyn Queue>) -> Vec<Self> {
+        let (store, blobs, queue) = (Arc::clone(store), Arc::clone(blobs), Arc::clone(queue));
+        vec![
+            Self::new("store", "The job store does not answer.", move || {
+                let store = Arc::clone(&store);
+                async move { store.ready().await }
+            }),
+            Self::new("blobs", "No audio can be stored.", move || {
+                let blobs = Arc::clone(&blobs);
+                async move { blobs.ready().await }
+            }),
+            Self::new("queue", "The task queue does not answer.", move || {
+                let queue = Arc::clone(&queue);
+                async move { queue.ready().await }
+            }),
+        ]
     }
 
     async fn run(&self) -> Outcome {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use domain::{JobId, Sha256Hex, Uid};
 use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::error::Result;
 
@@ -63,6 +64,26 @@ pub struct Stored {
     pub size: u64,
     pub crc32c: u32,
     pub sha256: Sha256Hex,
+}
+
+/// What is said of bytes while they pass.
+#[derive(Clone, Default)]
+pub struct Sum {
+    pub size: u64,
+    crc32c: u32,
+    sha256: Sha256,
+}
+
+impl Sum {
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.size += bytes.len() as u64;
+        self.crc32c = crc32c::crc32c_append(self.crc32c, bytes);
+        self.sha256.update(bytes);
+    }
+
+    pub fn stored(&self) -> Stored {
+        Stored { size: self.size, crc32c: self.crc32c, sha256: Sha256Hex(self.sha256.clone().finalize().into()) }
+    }
 }
 
 /// A blob while it is written. Nothing is visible under its name before `finish` returned `Ok`; dropping it, or

@@ -24,7 +24,7 @@ use crate::circuit::Circuit;
 use crate::counted;
 use crate::dispatch::follow_up;
 use crate::effects;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::persist::persist;
 use crate::ports::{Stepped, TaskBody};
 use crate::world::World;
@@ -99,6 +99,12 @@ impl Worker {
 
     pub fn engine(&self) -> &Arc<dyn Engine> {
         &self.engine
+    }
+
+    /// Whether a call of the engine would have a chance now.
+    pub async fn ready(&self) -> Result<()> {
+        let not_ready = |error| Error::new(Kind::Unavailable, "engine.ready", "").because(error);
+        self.engine.ready().await.map_err(not_ready)
     }
 
     /// Brings the gauges of the engine's calls up to date.

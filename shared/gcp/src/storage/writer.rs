@@ -9,13 +9,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use domain::UploadUrl;
-use flow::ports::{BlobName, BlobWriter, Stored};
+use flow::ports::{BlobName, BlobWriter, Stored, Sum};
 use flow::{Kind, Result};
 
 use super::Storage;
 use super::fault::Call;
 use super::session::{Announced, Chunk, Come};
-use super::sum::Sum;
 
 /// What is sent at once, and kept until it is there: a multiple of the 256 KiB that Google asks for, and half of the 2 MiB
 /// that a request may take.

@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use domain::{Sha256Hex, Timestamp};
-use flow::ports::Stored;
-use sha2::{Digest, Sha256};
+use domain::Timestamp;
+use flow::ports::{Stored, Sum};
 
 use super::direct;
 use super::disk::fault;
@@ -124,7 +123,7 @@ impl Temporary {
         let since_1970 = Duration::from_millis(u64::try_from(now.millis()).unwrap_or(0));
         self.file.set_modified(SystemTime::UNIX_EPOCH + since_1970)?;
         self.file.sync_all()?;
-        Ok(self.sum.clone().stored())
+        Ok(self.sum.stored())
     }
 
     /// Gives the file its name, if nothing has it yet: else `AlreadyExists`.
@@ -141,25 +140,5 @@ impl Drop for Temporary {
     fn drop(&mut self) {
         // What cannot be removed now is removed at the next start.
         let _ = self.path.take().map(fs::remove_file);
-    }
-}
-
-/// What is said of the bytes so far.
-#[derive(Clone, Default)]
-pub struct Sum {
-    size: u64,
-    crc32c: u32,
-    sha256: Sha256,
-}
-
-impl Sum {
-    pub fn add(&mut self, bytes: &[u8]) {
-        self.size += bytes.len() as u64;
-        self.crc32c = crc32c::crc32c_append(self.crc32c, bytes);
-        self.sha256.update(bytes);
-    }
-
-    pub fn stored(self) -> Stored {
-        Stored { size: self.size, crc32c: self.crc32c, sha256: Sha256Hex(self.sha256.finalize().into()) }
     }
 }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use flow::ports::{BlobName, BlobWriter, Stored};
+use flow::ports::{BlobName, BlobWriter, Stored, Sum};
 
 use super::disk::{blocking, fault};
 use super::folders::Fresh;
 use super::name::Place;
 use super::piece::Piece;
-use super::temporary::{Sum, Temporary};
+use super::temporary::Temporary;
 use super::{Error, Kind, PIECE, Result, Shelf};
 
 /// How often a folder may vanish under a writer, because its last other blob was deleted, before we call it trouble.

@@ -25,12 +25,12 @@ use std::path::Path;
 
 use domain::{Rules, Timestamp};
 use flow::ports::At;
+use flow::ports::OfUser;
 use flow::ports::feed::Watchers;
 use flow::{Error, Kind};
 use rusqlite::Connection;
 
 use crate::sqlite::{OpenError, Readers, Writer, open_to_read};
-use feed::OfUser;
 use schema::MIGRATIONS;
 
 pub struct SqliteStore {
