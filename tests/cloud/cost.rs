@@ -17,7 +17,7 @@ const WAIT: std::time::Duration = afterword_tests::wait::PATIENCE;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Done {
     jobs: u64,
-    /// Those beyond the first of each job: each has a recording, a plan and peaks of its own.
+    /// Those beyond the first of each job: each has a recording, and a plan of its own.
     more_files: u64,
     segments: u64,
     groups: u64,
@@ -25,11 +25,11 @@ struct Done {
 
 impl Done {
     fn reads(self) -> u64 {
-        12 * self.jobs + 4 * self.more_files + 2 * self.segments + 8 * self.groups
+        12 * self.jobs + 2 * self.more_files + 2 * self.segments + 8 * self.groups
     }
 
     fn writes(self) -> u64 {
-        12 * self.jobs + 4 * self.more_files + 2 * self.segments + 6 * self.groups
+        12 * self.jobs + 3 * self.more_files + 2 * self.segments + 6 * self.groups
     }
 }
 
@@ -157,16 +157,44 @@ async fn segments_and_groups_cost_what_they_may() {
 }
 
 #[tokio::test]
-async fn a_further_file_costs_four_reads_and_writes_more() {
+async fn three_files_cost_no_more_than_their_segments_and_groups() {
     let scene = Scene::of(cloud!()).await;
     scene.meter.reset();
     let files: Vec<_> = (0..3).map(|n| Recording::short(T0 + 600 * n)).collect();
     scene.through(&files).await;
     let (bill, done) = (scene.meter.bill(), scene.steps());
-    assert_eq!((done.jobs, done.segments), (1, 3), "{done:?}");
+    assert_eq!((done.jobs, done.segments, done.groups), (1, 3, 3), "{done:?}");
     println!("{bill}");
-    within("a job of three files", &bill, done);
+    within("a job of three files", &bill, Done { more_files: 0, ..done });
     figures::tell(&format!("A job of three files: {}", scene.others()));
+}
+
+#[tokio::test]
+async fn a_further_file_costs_two_reads_and_three_writes_more() {
+    let scene = Scene::of(cloud!()).await;
+    scene.meter.reset();
+    let files: Vec<_> = (0..8).map(|n| Recording::short(T0 + 600 * n)).collect();
+    scene.through(&files).await;
+    let done = scene.steps();
+    assert_eq!((done.more_files, done.segments), (7, 8), "{done:?}");
+    within("a job of eight files", &scene.meter.bill(), done);
+}
+
+#[tokio::test]
+async fn silence_costs_no_more_than_a_job() {
+    let scene = Scene::of(cloud!()).await;
+    scene.meter.reset();
+    scene.through(&[Recording::silence(T0)]).await;
+    let (bill, done) = (scene.meter.bill(), scene.steps());
+    assert_eq!(done, Done { jobs: 1, ..Done::default() });
+    println!("{bill}");
+    within("a job of silence", &bill, done);
+
+    let mark = scene.meter.mark();
+    let files: Vec<_> = (1..9).map(|n| Recording::silence(T0 + 600 * n)).collect();
+    scene.through(&files).await;
+    let eight = Done { jobs: 1, more_files: 7, ..Done::default() };
+    within("a job of eight silent files", &scene.meter.since(mark), eight);
 }
 
 #[tokio::test]

@@ -59,7 +59,7 @@ pub async fn known(
 
 pub fn save_recordings(unit: &mut Unit<'_>, recordings: Vec<Recording>, before: &[Before]) -> Result<()> {
     for (recording, before) in recordings.into_iter().zip(before) {
-        recordings::save(unit, recording, before)?;
+        recordings::save(unit, recording, None, before)?;
     }
     Ok(())
 }

@@ -91,8 +91,7 @@ async fn there(unit: &mut Unit<'_>, uid: &Uid, records: &[Record]) -> Result<Vec
         there.push(Some(match record {
             Record::Recording { .. } => {
                 let (recording, _) = recordings::finish_one(unit, uid, &document).await?;
-                let peaks = recordings::peaks(unit, uid, recording.id).await?;
-                Record::Recording { recording: Box::new(recording), peaks }
+                Record::Recording { recording: Box::new(recording), peaks: recordings::peaks_of(&document)? }
             }
             Record::Line(_) => Record::Line(Box::new(lines::decode(&document)?)),
             Record::Conversation(_) => Record::Conversation(Box::new(conversations::decode(&document)?)),
@@ -125,11 +124,7 @@ async fn with_deletions(unit: &mut Unit<'_>, uid: &Uid, new: &[&Record]) -> Resu
 fn write(unit: &mut Unit<'_>, uid: &Uid, record: &Record) -> Result<()> {
     match record {
         Record::Recording { recording, peaks } => {
-            let recording = recordings::save(unit, (**recording).clone(), &Before::default())?;
-            if let Some(peaks) = peaks {
-                recordings::save_peaks(unit, &recording, peaks);
-            }
-            Ok(())
+            recordings::save(unit, (**recording).clone(), peaks.as_ref(), &Before::default()).map(drop)
         }
         Record::Line(line) => lines::create(unit, line),
         Record::Conversation(conversation) => conversations::save(unit, conversation),

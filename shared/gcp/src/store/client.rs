@@ -16,6 +16,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::fault::{Fault, Result};
+use super::memory::Memory;
 use super::path::Path;
 use super::settings::Settings;
 use super::spent::Spent;
@@ -27,6 +28,7 @@ type Api = GoogleApi<FirestoreClient<GoogleAuthMiddleware>>;
 pub struct Client {
     pub settings: Settings,
     pub spent: Spent,
+    pub memory: Memory,
     #[cfg(test)]
     pub trouble: super::tests::Trouble,
     database: String,
@@ -39,6 +41,7 @@ impl Client {
         Self {
             settings,
             spent: Spent::default(),
+            memory: Memory::default(),
             #[cfg(test)]
             trouble: super::tests::Trouble::default(),
             database,
@@ -136,16 +139,22 @@ impl Client {
         all(self.api().await?.run_aggregation_query(self.request(request, deadline)).await?.into_inner()).await
     }
 
-    pub async fn commit(&self, writes: Vec<pb::Write>, transaction: Vec<u8>, deadline: Instant) -> Result<()> {
+    /// What came of each write, in their order.
+    pub async fn commit(
+        &self,
+        writes: Vec<pb::Write>,
+        transaction: Vec<u8>,
+        deadline: Instant,
+    ) -> Result<Vec<pb::WriteResult>> {
         let request = pb::CommitRequest { database: self.database.clone(), writes, transaction, request_options: None };
         let writes = request.writes.len();
         #[cfg(test)]
         self.trouble.before()?;
-        self.api().await?.commit(self.request(request, deadline)).await?;
+        let written = self.api().await?.commit(self.request(request, deadline)).await?.into_inner();
         self.spent.write(writes);
         #[cfg(test)]
         self.trouble.after()?;
-        Ok(())
+        Ok(written.write_results)
     }
 
     pub async fn rollback(&self, transaction: Vec<u8>, deadline: Instant) -> Result<()> {

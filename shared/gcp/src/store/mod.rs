@@ -9,6 +9,7 @@ mod devices;
 mod fault;
 mod feed;
 pub mod indexes;
+mod memory;
 mod path;
 mod port;
 mod reading;

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 pub const JOBS: &str = "offline_sync_jobs";
 pub const RECORDINGS: &str = "recordings";
-/// Beside a recording: what is read seldom, or would not fit.
+/// Beside a recording: what of its plan would not fit.
 pub const PARTS: &str = "parts";
 pub const LINES: &str = "lines";
 pub const CONVERSATIONS: &str = "conversations";
@@ -30,7 +30,12 @@ impl Path {
 
     /// Where a document that was read stands.
     pub fn of(document: &Document) -> Self {
-        Self(document.name.split_once("/documents/").map_or("", |(_, path)| path).to_owned())
+        Self::named(&document.name)
+    }
+
+    /// The place that a document's whole name tells.
+    pub fn named(name: &str) -> Self {
+        Self(name.split_once("/documents/").map_or("", |(_, path)| path).to_owned())
     }
 
     /// The last part but one.
@@ -61,10 +66,6 @@ impl Path {
     /// A part of a recording's plan; the first stands in the recording's own document.
     pub fn plan_part(uid: &Uid, id: RecordingId, number: usize) -> Self {
         Self::recording(uid, id).child(PARTS, &format!("plan-{number}"))
-    }
-
-    pub fn peaks(uid: &Uid, id: RecordingId) -> Self {
-        Self::recording(uid, id).child(PARTS, "peaks")
     }
 
     /// Ids sort as lines of one moment do: by recording, then by start.

@@ -72,7 +72,7 @@ impl Store for FirestoreStore {
     }
 
     async fn plan_file(&self, id: JobId, plan: &FilePlan, at: At<'_>) -> Result<Written<(Job, Recording)>> {
-        tells!(self, "store.plan_file", id, Mode::Transaction, |unit| work::plan_file(unit, id, plan, &at))
+        tells!(self, "store.plan_file", id, Mode::Optimistic, |unit| work::plan_file(unit, id, plan, &at))
     }
 
     async fn store_texts(&self, id: JobId, fence: u64, lines: Vec<Line>, at: At<'_>) -> Result<Written<Vec<Line>>> {

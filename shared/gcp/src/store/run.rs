@@ -35,6 +35,8 @@ pub struct Run<'a> {
     in_doubt: bool,
     /// What was taken to be new may not be.
     looks_first: bool,
+    /// What is remembered has not failed this operation yet.
+    trusts: bool,
     again: Vec<u8>,
 }
 
@@ -50,6 +52,7 @@ impl<'a> Run<'a> {
             faults: 0,
             in_doubt: false,
             looks_first: false,
+            trusts: true,
             again: Vec::new(),
         }
     }
@@ -57,12 +60,18 @@ impl<'a> Run<'a> {
     /// What the next try works with.
     pub fn unit(&mut self) -> Unit<'a> {
         let mut unit = Unit::new(self.client, self.mode.clone(), std::mem::take(&mut self.again), self.deadline);
-        unit.looks_first = self.looks_first;
+        (unit.looks_first, unit.trusts) = (self.looks_first, self.trusts);
         unit
     }
 
     /// Writes what a try decided. `None`: to be tried again, after the pause that this took.
     pub async fn settle<T>(&mut self, mut unit: Unit<'a>, decided: Result<T>) -> Option<flow::Result<T>> {
+        if unit.rests_on_memory() && !matches!(decided, Err(Fault::NeedsTransaction)) {
+            // Only a commit can tell whether it is still so: it is looked at after all.
+            self.trusts = false;
+            return None;
+        }
+        self.trusts = false;
         let fault = match decided {
             Ok(answer) if unit.writes_nothing() => {
                 unit.let_go().await;

@@ -1,6 +1,6 @@
 //! A unit of work: documents are read, changed and written back, all at one moment or not at all.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use firestore::gcloud_sdk::google::firestore::v1::batch_get_documents_request::ConsistencySelector as GetAt;
@@ -10,7 +10,9 @@ use firestore::gcloud_sdk::google::firestore::v1::run_aggregation_query_request:
 use firestore::gcloud_sdk::google::firestore::v1::run_query_request::ConsistencySelector as QueryAt;
 use firestore::gcloud_sdk::google::firestore::v1::transaction_options::{Mode as Options, ReadOnly, ReadWrite};
 use firestore::gcloud_sdk::google::firestore::v1::value::ValueType;
-use firestore::gcloud_sdk::google::firestore::v1::{Document, Precondition, TransactionOptions, Value, Write, write};
+use firestore::gcloud_sdk::google::firestore::v1::{
+    Document, Precondition, TransactionOptions, Value, Write, WriteResult, write,
+};
 use firestore::gcloud_sdk::prost_types::Timestamp as UpdateTime;
 use tokio::time::Instant;
 
@@ -49,6 +51,10 @@ pub struct Unit<'a> {
     /// When each document was changed last; `None` when it was not there.
     seen: HashMap<Path, Option<UpdateTime>>,
     writes: Vec<Write>,
+    /// What is remembered may be taken for what stands there, where the commit demands it.
+    pub trusts: bool,
+    /// Taken so, and not demanded by a write yet.
+    taken: HashSet<Path>,
     /// A new line turned out to be stored already: lines are looked at before they are written.
     pub looks_first: bool,
 }
@@ -63,6 +69,8 @@ impl<'a> Unit<'a> {
             again,
             seen: HashMap::new(),
             writes: Vec::new(),
+            trusts: false,
+            taken: HashSet::new(),
             looks_first: false,
         }
     }
@@ -78,7 +86,13 @@ impl<'a> Unit<'a> {
     /// The documents in the order asked for.
     pub async fn get(&mut self, paths: &[Path]) -> Result<Vec<Option<Document>>> {
         let mut found = HashMap::new();
-        let mut names: Vec<String> = paths.iter().map(|path| self.client.name(path)).collect();
+        let mut names = Vec::with_capacity(paths.len());
+        for path in paths {
+            match self.remembered(path) {
+                Some(document) => _ = found.insert(document.name.clone(), document),
+                None => names.push(self.client.name(path)),
+            }
+        }
         names.sort_unstable();
         names.dedup();
         for names in names.chunks(MAX_GET) {
@@ -89,6 +103,7 @@ impl<'a> Unit<'a> {
             for answer in self.client.get(names.to_vec(), at, self.deadline).await? {
                 self.has_begun(answer.transaction);
                 if let Some(Got::Found(document)) = answer.result {
+                    self.client.memory.saw(&Path::of(&document), &document);
                     found.insert(document.name.clone(), document);
                 }
             }
@@ -100,6 +115,20 @@ impl<'a> Unit<'a> {
             documents.push(document);
         }
         Ok(documents)
+    }
+
+    fn remembered(&mut self, path: &Path) -> Option<Document> {
+        if !self.trusts || self.mode != Mode::Optimistic {
+            return None;
+        }
+        let document = self.client.memory.get(path)?;
+        self.taken.insert(path.clone());
+        Some(document)
+    }
+
+    /// Something was decided by what is only remembered, and no write demands that it still stands so.
+    pub fn rests_on_memory(&self) -> bool {
+        !self.taken.is_empty()
     }
 
     /// The first `limit` documents that a question finds.
@@ -173,11 +202,25 @@ impl<'a> Unit<'a> {
             Some(None) if matches!(operation, write::Operation::Delete(_)) => None,
             // A transaction that creates would overwrite without it.
             Some(None) => Some(ConditionType::Exists(false)),
-            Some(Some(at)) if self.mode == Mode::Optimistic => Some(ConditionType::UpdateTime(*at)),
+            Some(Some(at)) if self.mode == Mode::Optimistic => {
+                self.taken.remove(path);
+                Some(ConditionType::UpdateTime(*at))
+            }
             _ => None,
         };
         let current_document = condition.map(|condition| Precondition { condition_type: Some(condition) });
         self.writes.push(Write { current_document, operation: Some(operation), ..Write::default() });
+    }
+
+    /// Whether each of these is written.
+    pub fn changes(&self, paths: &[Path]) -> bool {
+        let is_written = |path: &Path| {
+            let name = self.client.name(path);
+            self.writes
+                .iter()
+                .any(|write| matches!(&write.operation, Some(write::Operation::Update(it)) if it.name == name))
+        };
+        paths.iter().all(is_written)
     }
 
     pub fn writes_nothing(&self) -> bool {
@@ -185,10 +228,29 @@ impl<'a> Unit<'a> {
     }
 
     pub async fn commit(&mut self) -> Result<()> {
+        debug_assert!(!self.rests_on_memory(), "{:?} is neither read nor demanded", self.taken);
         let transaction = self.transaction.take().unwrap_or_default();
         self.again.clone_from(&transaction);
-        let written = self.client.commit(std::mem::take(&mut self.writes), transaction, self.deadline).await;
-        written.map_err(Fault::of_commit)
+        let writes = std::mem::take(&mut self.writes);
+        let written = self.client.commit(writes.clone(), transaction, self.deadline).await;
+        self.remember(writes, written.as_deref().unwrap_or_default());
+        written.map(drop).map_err(Fault::of_commit)
+    }
+
+    /// What was written as it stands there now. Of a write without a result nobody knows: it is forgotten.
+    fn remember(&self, writes: Vec<Write>, results: &[WriteResult]) {
+        let mut results = results.iter();
+        for write in writes {
+            let update_time = results.next().and_then(|result| result.update_time);
+            match write.operation {
+                Some(write::Operation::Update(document)) => {
+                    let document = Document { update_time, ..document };
+                    self.client.memory.saw(&Path::of(&document), &document);
+                }
+                Some(write::Operation::Delete(name)) => self.client.memory.forget(&Path::named(&name)),
+                _ => {}
+            }
+        }
     }
 
     /// Lets go of what a transaction holds. Its failure is nobody's: Firestore lets go by itself, only later.

@@ -8,6 +8,7 @@ use domain::{Job, JobId, Line, Recording};
 use flow::ports::{At, Written};
 
 use super::fault::{Fault, Result};
+use super::path::Path;
 use super::surroundings::{self, Around};
 use super::table::recordings;
 use super::table::{conversations, jobs, lines, timelines, usage};
@@ -32,9 +33,10 @@ pub async fn plan_file(
         Err(why) => return Ok(Written::Fenced(why)),
     };
     jobs::update(unit, &job, &planned.job)?;
-    let recording = recordings::save(unit, planned.recording, &before)?;
-    if let Some(peaks) = &planned.peaks {
-        recordings::save_peaks(unit, &recording, peaks);
+    let recording = recordings::save(unit, planned.recording, planned.peaks.as_ref(), &before)?;
+    // A plan that stands already is only read, and another job may be at work on it.
+    if !unit.is_transaction() && !unit.changes(&[Path::job(id), Path::recording(&recording.uid, recording.id)]) {
+        return Err(Fault::NeedsTransaction);
     }
     Ok(Written::Done((planned.job, recording)))
 }
@@ -116,6 +118,6 @@ pub async fn place(unit: &mut Unit<'_>, id: JobId, group: &Group, at: &At<'_>) -
     }
     usage::add(unit, uid, at.now.hour(), usage.as_ref(), placed.usage)?;
     jobs::update(unit, &job, &placed.job)?;
-    let recording = recordings::save(unit, placed.recording, &before)?;
+    let recording = recordings::save(unit, placed.recording, None, &before)?;
     Ok(Written::Done((placed.job, recording)))
 }

@@ -1,4 +1,4 @@
-//! `recordings`: a recording is a body with the first part of its plan; long plans go on beside it, as do its peaks.
+//! `recordings`: a recording is a body with its peaks and the first part of its plan; long plans go on beside it.
 
 use domain::{Peaks, Plan, Recording, RecordingId, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::Document;
@@ -10,8 +10,8 @@ use crate::store::shape::{Shape, Towards};
 use crate::store::unit::Unit;
 use crate::store::value::{Fields, bytes, bytes_of, number, number_of};
 
-pub const FIELDS: &[&str] = &["plan", "plan_parts", BODY];
-pub const PART_FIELDS: &[&str] = &["plan", "peaks"];
+pub const FIELDS: &[&str] = &["plan", "plan_parts", "peaks", BODY];
+pub const PART_FIELDS: &[&str] = &["plan"];
 
 /// By name, which is by id.
 pub const IN_ORDER: Shape = Shape {
@@ -34,6 +34,7 @@ const MAX_PARTS: u64 = 1 << 17;
 #[derive(Default)]
 pub struct Before {
     body: Vec<u8>,
+    peaks: Option<Vec<u8>>,
     parts: Vec<Vec<u8>>,
 }
 
@@ -78,12 +79,9 @@ pub async fn in_order(
     let documents = unit.query(ask, limit).await?;
     let mut found = Vec::with_capacity(documents.len());
     for document in &documents {
-        found.push(finish_one(unit, uid, document).await?.0);
+        found.push((finish_one(unit, uid, document).await?.0, peaks_of(document)?));
     }
-    let paths: Vec<_> = found.iter().map(|recording| Path::peaks(uid, recording.id)).collect();
-    let peaks = if paths.is_empty() { Vec::new() } else { unit.get(&paths).await? };
-    let peaks = peaks.iter().map(|document| document.as_ref().map(peaks_of).transpose());
-    found.into_iter().zip(peaks).map(|(recording, peaks)| Ok((recording, peaks?))).collect()
+    Ok(found)
 }
 
 /// The user of the first recording after those of `after`.
@@ -119,7 +117,8 @@ pub async fn finish_one(unit: &mut Unit<'_>, uid: &Uid, document: &Document) -> 
     }
     recording.plan = unpack(&parts).map_err(|why| Fault::damaged(at(document), why))?;
     let body = bytes_of(document, BODY).unwrap_or_default().to_vec();
-    Ok((recording, Before { body, parts }))
+    let peaks = bytes_of(document, "peaks").map(<[u8]>::to_vec);
+    Ok((recording, Before { body, peaks, parts }))
 }
 
 fn unpack(parts: &[Vec<u8>]) -> std::result::Result<Option<Plan>, domain::plan::DamagedPlan> {
@@ -140,14 +139,15 @@ fn pack(plan: &Plan) -> Vec<Vec<u8>> {
     plan.segments().chunks(PART).map(|part| Plan::new(part.to_vec()).pack()).collect()
 }
 
-/// Writes what differs from what is stored.
-pub fn save(unit: &mut Unit<'_>, recording: Recording, before: &Before) -> Result<Recording> {
+/// Writes what differs from what is stored. Without new peaks those that are stored stay.
+pub fn save(unit: &mut Unit<'_>, recording: Recording, peaks: Option<&Peaks>, before: &Before) -> Result<Recording> {
     let mut recording = recording;
     let plan = recording.plan.take();
     let body = to_body(&recording);
     let parts = plan.as_ref().map(pack).unwrap_or_default();
     recording.plan = plan;
     let body = body?;
+    let peaks = peaks.map(|peaks| peaks.pack().to_vec()).or_else(|| before.peaks.clone());
     let (uid, id) = (&recording.uid, recording.id);
     let stored = before.parts.iter().map(Some).chain(std::iter::repeat(None));
     for (number, (part, stored)) in parts.iter().zip(stored).enumerate().skip(1) {
@@ -155,11 +155,13 @@ pub fn save(unit: &mut Unit<'_>, recording: Recording, before: &Before) -> Resul
             unit.put(&Path::plan_part(uid, id, number), Fields::default().with("plan", bytes(part.clone())));
         }
     }
-    if body != before.body || parts.first() != before.parts.first() || parts.len() != before.parts.len() {
+    let same_plan = parts.first() == before.parts.first() && parts.len() == before.parts.len();
+    if body != before.body || peaks != before.peaks || !same_plan {
         let count = number(parts.len() as u64);
         let fields = Fields::default()
             .with("plan_parts", count)
             .with_some("plan", parts.into_iter().next().map(bytes))
+            .with_some("peaks", peaks.map(bytes))
             .with(BODY, bytes(body));
         unit.put(&Path::recording(uid, id), fields);
     }
@@ -167,16 +169,11 @@ pub fn save(unit: &mut Unit<'_>, recording: Recording, before: &Before) -> Resul
 }
 
 pub async fn peaks(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<Option<Peaks>> {
-    let path = Path::peaks(uid, id);
-    unit.one(&path).await?.as_ref().map(peaks_of).transpose()
+    let path = Path::recording(uid, id);
+    unit.one(&path).await?.as_ref().map_or(Ok(None), peaks_of)
 }
 
-fn peaks_of(document: &Document) -> Result<Peaks> {
-    let packed = bytes_of(document, "peaks").ok_or_else(|| Fault::damaged(at(document), "it has no peaks"))?;
-    Peaks::unpack(packed).map_err(|damage| Fault::damaged(at(document), damage))
-}
-
-pub fn save_peaks(unit: &mut Unit<'_>, recording: &Recording, peaks: &Peaks) {
-    let path = Path::peaks(&recording.uid, recording.id);
-    unit.put(&path, Fields::default().with("peaks", bytes(peaks.pack().to_vec())));
+pub fn peaks_of(document: &Document) -> Result<Option<Peaks>> {
+    let damaged = |damage| Fault::damaged(at(document), damage);
+    bytes_of(document, "peaks").map(Peaks::unpack).transpose().map_err(damaged)
 }

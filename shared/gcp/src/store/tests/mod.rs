@@ -3,6 +3,7 @@
 mod contract;
 mod documents;
 mod economy;
+mod in_turn;
 mod indexes;
 mod races;
 mod trouble;
