@@ -1,12 +1,12 @@
 # Every target that has a `##` comment is listed by `make help`.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check fuzz openapi bench eval dist fmt clean
+.PHONY: help setup build run test check fuzz openapi bench eval dist functions fmt clean
 
 CARGO ?= cargo
 
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Check that the machine has what the build needs, and fetch the models (OFFLINE=1: only look for them)
 	@scripts/setup $(if $(OFFLINE),--offline)
@@ -42,6 +42,9 @@ eval: setup ## Transcribe real speech and count the words that are wrong (EVAL_E
 
 dist: setup ## Build the program as it is shipped: one small file with the models inside, link-time optimised
 	AFTERWORD_EMBED_MODELS=required $(CARGO) build --profile dist --package afterword-cli
+
+functions: setup ## Build the two functions of the cloud as they are deployed, the same way
+	AFTERWORD_EMBED_MODELS=required $(CARGO) build --profile dist --package afterword-cloud
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

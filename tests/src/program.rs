@@ -12,10 +12,14 @@ pub fn path() -> PathBuf {
     sibling("afterword")
 }
 
+/// Where programs of another build are, if those are to be tested: as they are released.
+const PROGRAMS: &str = "AFTERWORD_PROGRAMS";
+
 pub(crate) fn sibling(name: &str) -> PathBuf {
     // target/<profile>/deps/<test> -> target/<profile>/<name>
     let test = std::env::current_exe().unwrap();
-    let program = test.ancestors().nth(2).unwrap().join(name);
+    let built_along = || test.ancestors().nth(2).unwrap().to_owned();
+    let program = std::env::var_os(PROGRAMS).map_or_else(built_along, PathBuf::from).join(name);
     assert!(program.exists(), "{} is not built: run make test, or cargo build --workspace --bins", program.display());
     program
 }
