@@ -180,6 +180,11 @@ impl<'a> Unit<'a> {
         self.writes.push(Write { current_document, operation: Some(operation), ..Write::default() });
     }
 
+    #[cfg(test)]
+    pub fn begun(&self) -> Vec<u8> {
+        self.transaction.clone().unwrap_or_default()
+    }
+
     pub fn writes_nothing(&self) -> bool {
         self.writes.is_empty()
     }

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use domain::Command;
@@ -21,6 +22,8 @@ use crate::store::{FirestoreStore, Settings};
 pub struct Trouble {
     before: Mutex<(u32, Option<Code>)>,
     after: Mutex<(u32, Option<Code>)>,
+    /// Those of the present connection: whether they fail for good.
+    credentials: Mutex<Arc<AtomicBool>>,
 }
 
 impl Trouble {
@@ -30,6 +33,17 @@ impl Trouble {
 
     fn lose(&self, times: u32, code: Code) {
         *self.after.lock().unwrap() = (times, Some(code));
+    }
+
+    /// The present credentials never work again; those that are looked for afterwards do.
+    pub fn spoil_credentials(&self) {
+        self.credentials.lock().unwrap().store(true, Ordering::SeqCst);
+    }
+
+    pub fn new_credentials(&self) -> Arc<AtomicBool> {
+        let spoiled = Arc::default();
+        *self.credentials.lock().unwrap() = Arc::clone(&spoiled);
+        spoiled
     }
 
     pub fn before(&self) -> Result<()> {
