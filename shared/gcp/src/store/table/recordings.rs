@@ -1,7 +1,8 @@
 //! `recordings`: a recording is a body with the first part of its plan; long plans go on beside it, as do its peaks.
 
-use domain::{Peaks, Plan, Recording, RecordingId, Uid};
+use domain::{ConversationId, Peaks, Plan, Recording, RecordingId, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::Document;
+use uuid::Uuid;
 
 use super::{BODY, at, from_body, to_body};
 use crate::store::fault::{Fault, Result};
@@ -10,7 +11,7 @@ use crate::store::shape::{Shape, Towards};
 use crate::store::unit::Unit;
 use crate::store::value::{Fields, bytes, bytes_of, number, number_of};
 
-pub const FIELDS: &[&str] = &["plan", "plan_parts", BODY];
+pub const FIELDS: &[&str] = &["plan", "plan_parts", "conversations", BODY];
 pub const PART_FIELDS: &[&str] = &["plan", "peaks"];
 
 /// By name, which is by id.
@@ -34,6 +35,7 @@ const MAX_PARTS: u64 = 1 << 17;
 #[derive(Default)]
 pub struct Before {
     body: Vec<u8>,
+    conversations: Vec<u8>,
     parts: Vec<Vec<u8>>,
 }
 
@@ -119,7 +121,18 @@ pub async fn finish_one(unit: &mut Unit<'_>, uid: &Uid, document: &Document) -> 
     }
     recording.plan = unpack(&parts).map_err(|why| Fault::damaged(at(document), why))?;
     let body = bytes_of(document, BODY).unwrap_or_default().to_vec();
-    Ok((recording, Before { body, parts }))
+    let conversations = bytes_of(document, "conversations").unwrap_or_default().to_vec();
+    let (ids, rest) = conversations.as_chunks();
+    if !rest.is_empty() {
+        return Err(Fault::damaged(at(document), "its conversations"));
+    }
+    recording.conversation_ids.extend(ids.iter().map(|id| ConversationId(Uuid::from_bytes(*id))));
+    Ok((recording, Before { body, conversations, parts }))
+}
+
+/// Weeks of short talks would not fit as text.
+fn pack_ids(ids: &[ConversationId]) -> Vec<u8> {
+    ids.iter().flat_map(|id| id.0.into_bytes()).collect()
 }
 
 fn unpack(parts: &[Vec<u8>]) -> std::result::Result<Option<Plan>, domain::plan::DamagedPlan> {
@@ -143,11 +156,10 @@ fn pack(plan: &Plan) -> Vec<Vec<u8>> {
 /// Writes what differs from what is stored.
 pub fn save(unit: &mut Unit<'_>, recording: Recording, before: &Before) -> Result<Recording> {
     let mut recording = recording;
-    let plan = recording.plan.take();
-    let body = to_body(&recording);
-    let parts = plan.as_ref().map(pack).unwrap_or_default();
-    recording.plan = plan;
-    let body = body?;
+    let (plan, ids) = (recording.plan.take(), std::mem::take(&mut recording.conversation_ids));
+    let body = to_body(&recording)?;
+    let (parts, conversations) = (plan.as_ref().map(pack).unwrap_or_default(), pack_ids(&ids));
+    (recording.plan, recording.conversation_ids) = (plan, ids);
     let (uid, id) = (&recording.uid, recording.id);
     let stored = before.parts.iter().map(Some).chain(std::iter::repeat(None));
     for (number, (part, stored)) in parts.iter().zip(stored).enumerate().skip(1) {
@@ -155,11 +167,13 @@ pub fn save(unit: &mut Unit<'_>, recording: Recording, before: &Before) -> Resul
             unit.put(&Path::plan_part(uid, id, number), Fields::default().with("plan", bytes(part.clone())));
         }
     }
-    if body != before.body || parts.first() != before.parts.first() || parts.len() != before.parts.len() {
+    let is_same = body == before.body && conversations == before.conversations;
+    if !is_same || parts.first() != before.parts.first() || parts.len() != before.parts.len() {
         let count = number(parts.len() as u64);
         let fields = Fields::default()
             .with("plan_parts", count)
             .with_some("plan", parts.into_iter().next().map(bytes))
+            .with_some("conversations", Some(conversations).filter(|packed| !packed.is_empty()).map(bytes))
             .with(BODY, bytes(body));
         unit.put(&Path::recording(uid, id), fields);
     }
