@@ -176,7 +176,7 @@ impl Client {
         let request = pb::CommitRequest { database: self.database.clone(), writes, transaction, request_options: None };
         let writes = request.writes.len();
         #[cfg(test)]
-        self.trouble.before()?;
+        self.trouble.before().await?;
         self.ask(request, deadline, async |mut api, request| Ok(api.commit(request).await?)).await?;
         self.spent.write(writes);
         #[cfg(test)]

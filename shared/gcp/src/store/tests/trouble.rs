@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use domain::Command;
@@ -12,18 +12,32 @@ use flow::Kind;
 use flow::ports::{At, Created, Stepped, Store};
 use testkit::Scene;
 use testkit::build::{batch, nonce, phone, uid};
+use tokio::sync::Barrier;
 
 use super::store_or_skip;
 use crate::store::fault::Result;
 use crate::store::{FirestoreStore, Settings};
 
 /// Commits that go wrong: how many, and how.
-#[derive(Default)]
 pub struct Trouble {
+    commits: AtomicUsize,
+    gathering: Mutex<(usize, Arc<Barrier>)>,
     before: Mutex<(u32, Option<Code>)>,
     after: Mutex<(u32, Option<Code>)>,
     /// Those of the present connection: whether they fail for good.
     credentials: Mutex<Arc<AtomicBool>>,
+}
+
+impl Default for Trouble {
+    fn default() -> Self {
+        Self {
+            commits: AtomicUsize::default(),
+            gathering: Mutex::new((0, Arc::new(Barrier::new(1)))),
+            before: Mutex::default(),
+            after: Mutex::default(),
+            credentials: Mutex::default(),
+        }
+    }
 }
 
 impl Trouble {
@@ -46,7 +60,27 @@ impl Trouble {
         spoiled
     }
 
-    pub fn before(&self) -> Result<()> {
+    /// The next so many commits wait for each other: none is made before all have read.
+    pub fn gather(&self, commits: usize) {
+        *self.gathering.lock().unwrap() = (commits, Arc::new(Barrier::new(commits)));
+    }
+
+    /// How many commits were tried.
+    pub fn commits(&self) -> usize {
+        self.commits.load(Ordering::SeqCst)
+    }
+
+    pub async fn before(&self) -> Result<()> {
+        self.commits.fetch_add(1, Ordering::SeqCst);
+        let gathering = {
+            let mut gathering = self.gathering.lock().unwrap();
+            let is_one = gathering.0 > 0;
+            gathering.0 = gathering.0.saturating_sub(1);
+            is_one.then(|| Arc::clone(&gathering.1))
+        };
+        if let Some(others) = gathering {
+            emulators::soon("the other commits", others.wait()).await;
+        }
         strike(&self.before)
     }
 
