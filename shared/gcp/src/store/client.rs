@@ -70,6 +70,8 @@ impl Client {
         deadline: Instant,
         send: impl AsyncFnOnce(FirestoreClient<GoogleAuthMiddleware>, Request<M>) -> Result<T>,
     ) -> Result<T> {
+        #[cfg(test)]
+        self.trouble.note_request();
         let api = self.api().await?;
         let (request, limit) = self.request(message, deadline);
         let begun = Instant::now();

@@ -20,6 +20,7 @@ use crate::store::{FirestoreStore, Settings};
 
 /// Commits that go wrong: how many, and how.
 pub struct Trouble {
+    requests: AtomicUsize,
     commits: AtomicUsize,
     gathering: Mutex<(usize, Arc<Barrier>)>,
     before: Mutex<(u32, Option<Code>)>,
@@ -31,6 +32,7 @@ pub struct Trouble {
 impl Default for Trouble {
     fn default() -> Self {
         Self {
+            requests: AtomicUsize::default(),
             commits: AtomicUsize::default(),
             gathering: Mutex::new((0, Arc::new(Barrier::new(1)))),
             before: Mutex::default(),
@@ -63,6 +65,15 @@ impl Trouble {
     /// The next so many commits wait for each other: none is made before all have read.
     pub fn gather(&self, commits: usize) {
         *self.gathering.lock().unwrap() = (commits, Arc::new(Barrier::new(commits)));
+    }
+
+    /// How many requests of any kind were sent.
+    pub fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+
+    pub fn note_request(&self) {
+        self.requests.fetch_add(1, Ordering::SeqCst);
     }
 
     /// How many commits were tried.
