@@ -15,4 +15,5 @@ mod late_engine;
 mod levels;
 mod parallel;
 mod script;
+mod slow_sweep;
 mod stage;

@@ -49,7 +49,8 @@ async fn remove(world: &World, uid: &Uid, id: ConversationId, pages: usize) -> R
 pub async fn sweep(world: &World, limit: usize) -> Result<u64> {
     let (now, mut left, mut seen_to) = (world.now(), limit, 0);
     let mut after: Option<DueDeletion> = None;
-    while left > 0 {
+    let over = now + crate::sweep::LONGEST_PART;
+    while left > 0 && !world.now().has_reached(over) {
         let wanted = DELETIONS.min(left);
         let page = world.store.due_deletions(now, after.as_ref(), wanted).await?;
         for DueDeletion { uid, id, .. } in &page {

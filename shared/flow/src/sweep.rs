@@ -23,6 +23,9 @@ const ORPHAN_PAGE: usize = 2000;
 const STUCK_USERS: usize = 1000;
 /// What a sweep looks at when it is not told: bounds one request.
 pub const DEFAULT_LIMIT: usize = 2000;
+/// After this long each part of a sweep leaves the rest to the next one: a platform ends a request that takes its time,
+/// and the parts that come last must have their turn while a service that others wait for does not answer.
+pub(crate) const LONGEST_PART: Duration = Duration::from_secs(100);
 
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,15 +43,24 @@ pub struct Swept {
 pub async fn sweep(world: &World, limit: usize) -> Result<Swept> {
     let mut swept = Swept::default();
     let mut due = Due::until(world.now(), limit);
-    while let Some(page) = due.page(world).await? {
+    let over = world.now() + LONGEST_PART;
+    'due: while let Some(page) = due.page(world).await? {
         for job in &page {
+            if world.now().has_reached(over) {
+                tracing::warn!("a sweep took its time; the next one goes on with the jobs that are due");
+                break 'due;
+            }
             // One job's trouble does not stop the others: it stays due.
             if let Err(error) = repair(world, job, &mut swept).await {
                 tracing::warn!(job_id = %job.id, %error, "a due job could not be repaired");
             }
         }
     }
+    let over = world.now() + LONGEST_PART;
     for uid in world.store.stuck_users(world.at(), STUCK_USERS).await? {
+        if world.now().has_reached(over) {
+            break;
+        }
         for job in world.store.promote(&uid, world.at()).await? {
             enqueue(world, &job).await;
             swept.enqueued += 1;

@@ -75,6 +75,11 @@ impl Push for Fcm {
         let limit = self.settings.total + Duration::from_secs(1);
         let late = |_| Err(Error::new(Kind::Unknown, OPERATION, &device.id).because("there was no answer in time"));
         let heard = tokio::time::timeout(limit, self.ask(device, message)).await.unwrap_or_else(late)?;
+        if heard.is_about_us() {
+            // Ours may be over, or withdrawn. The push is not: it is sent again with another one.
+            self.token.was_refused();
+            return Err(Error::new(Kind::Misconfigured, OPERATION, &device.id).because("our access token is not taken"));
+        }
         heard.outcome(&device.token).map_err(|why| Error::new(Kind::Unknown, OPERATION, &device.id).because(why))
     }
 }

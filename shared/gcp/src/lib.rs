@@ -2,6 +2,7 @@
 
 mod fcm;
 mod identity;
+mod renewed;
 pub mod storage;
 pub mod store;
 mod tasks;

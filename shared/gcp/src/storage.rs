@@ -19,14 +19,13 @@ mod writer;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use flow::Result;
 use flow::ports::{Clock, Random};
+use flow::{Kind, Result};
 use google_cloud_auth::credentials::{self, Credentials};
 use google_cloud_gax::retry_policy::NeverRetry;
 use google_cloud_storage::client::{Storage as Reading, StorageControl};
 use google_cloud_storage::read_resume_policy::NeverResume;
 use reqwest::redirect;
-use tokio::sync::OnceCell;
 
 pub use blobs::GcsBlobs;
 pub use permissions::{Permission, permissions};
@@ -36,8 +35,12 @@ pub use uploads::GcsUploads;
 use fault::Call;
 use tries::Tries;
 
+use crate::renewed::Renewed;
+
 const PRODUCTION: &str = "https://storage.googleapis.com";
 const USER_AGENT: &str = concat!("afterword/", env!("CARGO_PKG_VERSION"));
+/// "Who are you?": the credentials are no good. What they do not allow is another matter.
+const UNAUTHENTICATED: u16 = 401;
 const CONNECT: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug)]
@@ -63,9 +66,10 @@ pub struct Storage {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     http: OnceLock<reqwest::Client>,
-    credentials: OnceCell<Credentials>,
-    reading: OnceCell<Reading>,
-    control: OnceCell<StorageControl>,
+    given: Option<Credentials>,
+    credentials: Renewed<Credentials>,
+    reading: Renewed<Reading>,
+    control: Renewed<StorageControl>,
 }
 
 impl Storage {
@@ -75,16 +79,17 @@ impl Storage {
             clock,
             random,
             http: OnceLock::new(),
-            credentials: OnceCell::new(),
-            reading: OnceCell::new(),
-            control: OnceCell::new(),
+            given: None,
+            credentials: Renewed::default(),
+            reading: Renewed::default(),
+            control: Renewed::default(),
         }
     }
 
     /// Instead of Application Default Credentials, or of none where an endpoint is named.
     #[must_use]
     pub fn with_credentials(self, credentials: Credentials) -> Self {
-        Self { credentials: OnceCell::from(credentials), ..self }
+        Self { given: Some(credentials), ..self }
     }
 
     fn bucket(&self) -> &str {
@@ -125,21 +130,43 @@ impl Storage {
         Ok(self.http.get_or_init(|| client))
     }
 
-    async fn credentials(&self, call: &Call<'_>) -> Result<&Credentials> {
+    async fn credentials(&self, call: &Call<'_>) -> Result<Arc<Credentials>> {
         let make = async || {
+            if let Some(given) = &self.given {
+                return Ok(given.clone());
+            }
             if self.settings.endpoint.is_some() {
                 return Ok(credentials::anonymous::Builder::new().build());
             }
             let found = credentials::Builder::default().build();
             found.map_err(|why| call.misconfigured(format!("there are no Application Default Credentials: {why}")))
         };
-        self.credentials.get_or_try_init(make).await
+        self.credentials.get(make).await
     }
 
-    async fn reading(&self, call: &Call<'_>) -> Result<&Reading> {
+    /// Credentials that failed for good, or are not taken, are never renewed by who has them: whoever asks next looks for
+    /// them again, because a key may have been changed.
+    fn forget_credentials(&self) {
+        tracing::warn!("the credentials for Cloud Storage are looked for again");
+        self.credentials.clear();
+        self.reading.clear();
+        self.control.clear();
+    }
+
+    /// What Google's crate says; it is learnt from.
+    fn failed(&self, call: &Call<'_>, why: &google_cloud_storage::Error) -> flow::Error {
+        let error = call.failed(why);
+        let is_refused = fault::no_of(why).is_some_and(|no| no.status == UNAUTHENTICATED);
+        if is_refused || why.is_authentication() && error.kind == Kind::Misconfigured {
+            self.forget_credentials();
+        }
+        error
+    }
+
+    async fn reading(&self, call: &Call<'_>) -> Result<Arc<Reading>> {
         let make = async || {
             let mut client = Reading::builder()
-                .with_credentials(self.credentials(call).await?.clone())
+                .with_credentials(Credentials::clone(&*self.credentials(call).await?))
                 // Trying again and going on are ours: one deadline, our own clock and jitter.
                 .with_retry_policy(NeverRetry)
                 .with_read_resume_policy(NeverResume);
@@ -148,19 +175,48 @@ impl Storage {
             }
             client.build().await.map_err(|why| call.misconfigured(why.to_string()))
         };
-        self.reading.get_or_try_init(make).await
+        self.reading.get(make).await
     }
 
-    async fn control(&self, call: &Call<'_>) -> Result<&StorageControl> {
+    /// A gRPC client for one call. Nothing tells it that the other side of its connection is gone: a call that is given up
+    /// without an answer takes it along.
+    async fn control(&self, call: &Call<'_>) -> Result<Control<'_>> {
+        let client = self.make_control(call).await?;
+        Ok(Control { storage: self, client, has_answered: false })
+    }
+
+    async fn make_control(&self, call: &Call<'_>) -> Result<Arc<StorageControl>> {
         let make = async || {
-            let credentials = self.credentials(call).await?.clone();
+            let credentials = Credentials::clone(&*self.credentials(call).await?);
             let mut client = StorageControl::builder().with_credentials(credentials).with_retry_policy(NeverRetry);
             if let Some(endpoint) = self.settings.grpc_endpoint.as_ref().or(self.settings.endpoint.as_ref()) {
                 client = client.with_endpoint(endpoint);
             }
             client.build().await.map_err(|why| call.misconfigured(why.to_string()))
         };
-        self.control.get_or_try_init(make).await
+        self.control.get(make).await
+    }
+}
+
+struct Control<'a> {
+    storage: &'a Storage,
+    client: Arc<StorageControl>,
+    has_answered: bool,
+}
+
+impl Control<'_> {
+    /// What came of the call.
+    fn hear<T>(mut self, call: &Call<'_>, answer: google_cloud_storage::Result<T>) -> Result<T> {
+        self.has_answered = true;
+        answer.map_err(|why| self.storage.failed(call, &why))
+    }
+}
+
+impl Drop for Control<'_> {
+    fn drop(&mut self) {
+        if !self.has_answered {
+            self.storage.control.give_up(&self.client);
+        }
     }
 }
 

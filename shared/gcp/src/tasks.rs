@@ -18,12 +18,13 @@ use google_cloud_auth::credentials::anonymous;
 use google_cloud_gax::retry_policy::NeverRetry;
 use google_cloud_tasks_v2::client::CloudTasks as Client;
 use google_cloud_tasks_v2::model::task::View;
-use tokio::sync::OnceCell;
 
 use create::Creating;
 use error::Failure;
 use retry::Tries;
 pub use settings::{CloudTasksSettings, TaskOidc, UnfitTasks};
+
+use crate::renewed::Renewed;
 
 pub struct CloudTasks {
     settings: CloudTasksSettings,
@@ -32,7 +33,7 @@ pub struct CloudTasks {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     /// Made with the first call: a function starts without Google.
-    client: OnceCell<Client>,
+    client: Renewed<Client>,
 }
 
 impl CloudTasks {
@@ -44,13 +45,22 @@ impl CloudTasks {
         settings.check()?;
         let creating = Creating::new(&settings);
         let tries = Tries { deadline: settings.deadline, attempt: settings.attempt };
-        Ok(Self { settings, creating, tries, clock, random, client: OnceCell::new() })
+        Ok(Self { settings, creating, tries, clock, random, client: Renewed::default() })
     }
 
-    async fn client(&self) -> std::result::Result<&Client, Failure> {
+    async fn client(&self) -> std::result::Result<Arc<Client>, Failure> {
         // What Google's libraries ask of the machine (a metadata server, a file) is no part of a try's own time.
-        let made = tokio::time::timeout(self.settings.attempt, self.client.get_or_try_init(|| self.connect()));
+        let made = tokio::time::timeout(self.settings.attempt, self.client.get(async || self.connect().await));
         made.await.unwrap_or_else(|_| Err(Failure::new(Kind::Unavailable, "the credentials were not found in time")))
+    }
+
+    /// What Google's library says. Credentials that failed for good are never renewed by the client that has them: the next
+    /// call makes another.
+    fn failure(&self, client: &Arc<Client>, error: &google_cloud_gax::error::Error) -> Failure {
+        if error::is_about_credentials(error) {
+            self.client.give_up(client);
+        }
+        Failure::of(error)
     }
 
     async fn connect(&self) -> std::result::Result<Client, Failure> {
@@ -86,7 +96,7 @@ impl Queue for CloudTasks {
             match retry::bounded(call, limit).send().await {
                 Ok(_) => Ok(()),
                 Err(error) if error::is_already_there(&error) => Ok(()),
-                Err(error) => Err(Failure::of(&error)),
+                Err(error) => Err(self.failure(&client, &error)),
             }
         });
         made.await.map_err(|failure| self.failed("queue.enqueue", Some(&name), failure))
@@ -100,7 +110,7 @@ impl Queue for CloudTasks {
             match retry::bounded(call, limit).send().await {
                 Ok(_) => Ok(true),
                 Err(error) if error::is_not_there(&error) => Ok(false),
-                Err(error) => Err(Failure::of(&error)),
+                Err(error) => Err(self.failure(&client, &error)),
             }
         });
         found.await.map_err(|failure| self.failed("queue.exists", Some(name), failure))
@@ -111,7 +121,7 @@ impl Queue for CloudTasks {
         let looked = self.tries.run(&*self.clock, &*self.random, |limit| async move {
             let client = self.client().await?;
             let call = client.get_queue().set_name(&self.settings.queue);
-            retry::bounded(call, limit).send().await.map(drop).map_err(|error| Failure::of(&error))
+            retry::bounded(call, limit).send().await.map(drop).map_err(|error| self.failure(&client, &error))
         });
         looked.await.map_err(|failure| self.failed("queue.ready", None, failure))
     }

@@ -53,6 +53,15 @@ struct Violation {
 }
 
 impl Heard {
+    /// FCM does not believe our own token. (Apple's and the browsers' refusals have this status too, and their own codes.)
+    pub fn is_about_us(&self) -> bool {
+        self.status == StatusCode::UNAUTHORIZED && self.refused().code() == "UNAUTHENTICATED"
+    }
+
+    fn refused(&self) -> Refused {
+        serde_json::from_slice::<Refusal>(&self.body).unwrap_or_default().error
+    }
+
     /// `Err`: an answer that FCM does not give; whether the message was sent is not known.
     pub fn outcome(&self, token: &str) -> Result<PushOutcome, String> {
         if self.status.is_success() {
@@ -64,7 +73,7 @@ impl Heard {
         if self.status == StatusCode::TOO_MANY_REQUESTS || self.status.is_server_error() {
             return Ok(PushOutcome::Later(self.wait));
         }
-        let refused = serde_json::from_slice::<Refusal>(&self.body).unwrap_or_default().error;
+        let refused = self.refused();
         if refused.is_about_the_token(self.status) {
             return Ok(PushOutcome::Unregistered);
         }

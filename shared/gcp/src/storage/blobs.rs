@@ -90,23 +90,21 @@ impl Storage {
 
     async fn ask_to_remove(&self, call: &Call<'_>, name: &BlobName, generation: Option<i64>) -> Result<()> {
         let control = self.control(call).await?;
-        let mut request = control.delete_object().set_bucket(self.bucket_path()).set_object(name.as_str());
+        let mut request = control.client.delete_object().set_bucket(self.bucket_path()).set_object(name.as_str());
         if let Some(generation) = generation {
             request = request.set_if_generation_match(generation);
         }
-        match request.send().await {
-            Ok(()) => Ok(()),
-            Err(why) => match call.failed(&why) {
-                error if error.kind == Kind::NotFound => Ok(()),
-                error => Err(error),
-            },
+        let removed = request.send().await;
+        match control.hear(call, removed) {
+            Err(error) if error.kind == Kind::NotFound => Ok(()),
+            removed => removed,
         }
     }
 
     async fn page(&self, call: &Call<'_>, asked: &Asked<'_>) -> Result<ListObjectsResponse> {
-        let mut request = self
-            .control(call)
-            .await?
+        let control = self.control(call).await?;
+        let mut request = control
+            .client
             .list_objects()
             .set_parent(self.bucket_path())
             .set_prefix(asked.prefix)
@@ -116,13 +114,11 @@ impl Storage {
             // With the name itself, which is taken out here.
             request = request.set_lexicographic_start(after.as_str());
         }
-        match request.send().await {
-            Ok(page) => Ok(page),
-            Err(why) => match call.failed(&why) {
-                // A listing that finds nothing is empty: what is missing is the bucket.
-                error if error.kind == Kind::NotFound => Err(call.no_bucket()),
-                error => Err(error),
-            },
+        let page = request.send().await;
+        match control.hear(call, page) {
+            // A listing that finds nothing is empty: what is missing is the bucket.
+            Err(error) if error.kind == Kind::NotFound => Err(call.no_bucket()),
+            page => page,
         }
     }
 

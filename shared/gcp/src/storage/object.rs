@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use flow::Result;
 use flow::ports::{BlobName, Stored};
+use flow::{Kind, Result};
 use serde::Deserialize;
 
 use super::Storage;
-use super::fault::{Call, no_of};
+use super::fault::Call;
 
 /// The key of our own sum in an object's metadata. Only small blobs carry it: of a large one it is known when its
 /// metadata cannot be given any more.
@@ -61,19 +61,17 @@ impl Storage {
 
     async fn ask_for_object(&self, call: &Call<'_>, name: &BlobName) -> Result<Option<Object>> {
         let control = self.control(call).await?;
-        let asked = control.get_object().set_bucket(self.bucket_path()).set_object(name.as_str()).send().await;
-        match asked {
+        let asked = control.client.get_object().set_bucket(self.bucket_path()).set_object(name.as_str()).send().await;
+        match control.hear(call, asked) {
             Ok(object) => Ok(Some(Object {
                 size: u64::try_from(object.size).unwrap_or_default(),
                 crc32c: object.checksums.and_then(|sums| sums.crc32c),
                 generation: object.generation,
                 sha256: object.metadata.get(SHA256).cloned(),
             })),
-            Err(why) => {
-                let error = call.failed(&why);
-                let is_missing = no_of(&why).is_some_and(|no| no.status == 404) && error.kind == flow::Kind::NotFound;
-                if is_missing { Ok(None) } else { Err(error) }
-            }
+            // That of a bucket is another error.
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }

@@ -77,9 +77,8 @@ async fn open(storage: &Storage, name: &BlobName, offset: u64, generation: i64) 
     let call = storage.call(READ, name.as_str());
     let ask = || async {
         let range = if offset == 0 { ReadRange::all() } else { ReadRange::offset(offset) };
-        let mut request = storage
-            .reading(&call)
-            .await?
+        let reading = storage.reading(&call).await?;
+        let mut request = reading
             .read_object(storage.bucket_path(), name.as_str())
             .set_read_range(range)
             // The sum is ours: it goes on where a read breaks off.
@@ -90,7 +89,7 @@ async fn open(storage: &Storage, name: &BlobName, offset: u64, generation: i64) 
         match request.send().await {
             Ok(response) => Ok(Some(response)),
             Err(why) if offset > 0 && no_of(&why).is_some_and(|no| no.status == 416) => Ok(None),
-            Err(why) => Err(call.failed(&why)),
+            Err(why) => Err(storage.failed(&call, &why)),
         }
     };
     storage.tries().run(&call, ask).await

@@ -10,8 +10,8 @@ use http::header::RANGE;
 use http::{Extensions, HeaderMap};
 use reqwest::{Body, RequestBuilder, Response};
 
-use super::Storage;
 use super::fault::{Call, No, rest_no};
+use super::{Storage, UNAUTHENTICATED};
 
 /// An object's description is a few KiB.
 const MOST_ANSWER: usize = 256 * 1024;
@@ -58,13 +58,21 @@ impl Storage {
             Ok(CacheableResource::New { data, .. }) => Ok(data),
             // Said only to those who name what they have.
             Ok(CacheableResource::NotModified) => Ok(HeaderMap::new()),
-            Err(why) => Err(call.no_credentials(&why)),
+            Err(why) => {
+                if !why.is_transient() {
+                    self.forget_credentials();
+                }
+                Err(call.no_credentials(&why))
+            }
         }
     }
 
     pub(super) async fn send(&self, call: &Call<'_>, request: RequestBuilder) -> Result<Answer> {
         let mut response = request.send().await.map_err(|why| call.unanswered(why))?;
         let body = body(call, &mut response).await?;
+        if response.status() == UNAUTHENTICATED {
+            self.forget_credentials();
+        }
         Ok(Answer { status: response.status().as_u16(), headers: std::mem::take(response.headers_mut()), body })
     }
 }

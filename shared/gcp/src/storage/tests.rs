@@ -3,6 +3,7 @@
 
 mod broken;
 mod contract;
+mod dead;
 mod direct;
 mod lazy;
 mod listing;

@@ -1,5 +1,6 @@
 //! The connection to Firestore: made on first use, each request with a limit.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use firestore::gcloud_sdk::google::firestore::v1 as pb;
@@ -12,7 +13,6 @@ use firestore::gcloud_sdk::tonic::{Request, Streaming};
 use firestore::gcloud_sdk::{GoogleApi, GoogleAuthMiddleware, HeaderMap, RequestTimeouts};
 use http::Extensions;
 use http::header::{AUTHORIZATION, HeaderValue};
-use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::fault::{Fault, Result};
@@ -20,6 +20,7 @@ use super::memory::Memory;
 use super::path::Path;
 use super::settings::Settings;
 use super::spent::Spent;
+use crate::renewed::Renewed;
 
 const GOOGLE: &str = "https://firestore.googleapis.com";
 
@@ -32,7 +33,7 @@ pub struct Client {
     #[cfg(test)]
     pub trouble: super::tests::Trouble,
     database: String,
-    api: OnceCell<Api>,
+    api: Renewed<Api>,
 }
 
 impl Client {
@@ -45,7 +46,7 @@ impl Client {
             #[cfg(test)]
             trouble: super::tests::Trouble::default(),
             database,
-            api: OnceCell::new(),
+            api: Renewed::default(),
         }
     }
 
@@ -57,11 +58,36 @@ impl Client {
         }
     }
 
-    async fn api(&self) -> Result<FirestoreClient<GoogleAuthMiddleware>> {
-        let connecting = self.api.get_or_try_init(|| self.connect());
+    async fn api(&self) -> Result<Arc<Api>> {
+        let connecting = self.api.get(async || self.connect().await);
         let connected = tokio::time::timeout(self.settings.connect, connecting).await;
         let late = || Fault::Unreachable(format!("none after {} ms", self.settings.connect.as_millis()));
-        Ok(connected.map_err(|_| late())??.get())
+        connected.map_err(|_| late())?
+    }
+
+    /// Asks, and gives the connection up where another one may do better: nothing tells that the other side of it is gone
+    /// for as long as a frozen process slept, and credentials that failed for good are never renewed by who has them.
+    async fn ask<M, T>(
+        &self,
+        message: M,
+        deadline: Instant,
+        send: impl AsyncFnOnce(FirestoreClient<GoogleAuthMiddleware>, Request<M>) -> Result<T>,
+    ) -> Result<T> {
+        #[cfg(test)]
+        self.trouble.note_request();
+        let api = self.api().await?;
+        let (request, limit) = self.request(message, deadline);
+        let begun = Instant::now();
+        let answered = send(api.get(), request).await;
+        if let Err(fault) = &answered {
+            // Less time says nothing about the connection.
+            let is_dead = limit == self.settings.request && begun.elapsed() >= limit;
+            if is_dead || fault.is_about_credentials() {
+                tracing::warn!(%fault, "the connection to Firestore is made anew");
+                self.api.give_up(&api);
+            }
+        }
+        answered
     }
 
     async fn connect(&self) -> Result<Api> {
@@ -69,7 +95,11 @@ impl Client {
         let api = match &self.settings.endpoint {
             None => GoogleApi::from_function(FirestoreClient::new, GOOGLE, prefix).await,
             Some(endpoint) => {
-                let owner = Credentials::from(Owner(EntityTag::new()));
+                let owner = Credentials::from(Owner {
+                    tag: EntityTag::new(),
+                    #[cfg(test)]
+                    is_spoiled: self.trouble.new_credentials(),
+                });
                 GoogleApi::from_function_with_credentials(FirestoreClient::new, endpoint, prefix, owner).await
             }
         };
@@ -77,11 +107,11 @@ impl Client {
     }
 
     /// A request that ends with the operation, or sooner.
-    fn request<M>(&self, message: M, deadline: Instant) -> Request<M> {
+    fn request<M>(&self, message: M, deadline: Instant) -> (Request<M>, Duration) {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        let mut request = Request::new(message);
-        request.extensions_mut().insert(RequestTimeouts::new().with_total(left.min(self.settings.request)));
-        request
+        let (mut request, limit) = (Request::new(message), left.min(self.settings.request));
+        request.extensions_mut().insert(RequestTimeouts::new().with_total(limit));
+        (request, limit)
     }
 
     pub async fn get(
@@ -96,8 +126,11 @@ impl Client {
             consistency_selector: consistency,
             ..pb::BatchGetDocumentsRequest::default()
         };
-        let found =
-            all(self.api().await?.batch_get_documents(self.request(request, deadline)).await?.into_inner()).await?;
+        let found = self
+            .ask(request, deadline, async |mut api, request| {
+                all(api.batch_get_documents(request).await?.into_inner()).await
+            })
+            .await?;
         self.spent.read(found.iter().filter(|answer| answer.result.is_some()).count());
         Ok(found)
     }
@@ -115,7 +148,9 @@ impl Client {
             consistency_selector: consistency,
             ..pb::RunQueryRequest::default()
         };
-        let found = all(self.api().await?.run_query(self.request(request, deadline)).await?.into_inner()).await?;
+        let found = self
+            .ask(request, deadline, async |mut api, request| all(api.run_query(request).await?.into_inner()).await)
+            .await?;
         // A question that finds nothing costs as much as one document.
         self.spent.read(found.iter().filter(|answer| answer.document.is_some()).count().max(1));
         Ok(found)
@@ -136,7 +171,10 @@ impl Client {
         };
         // As much as one document for a thousand that are counted: seldom more than one.
         self.spent.read(1);
-        all(self.api().await?.run_aggregation_query(self.request(request, deadline)).await?.into_inner()).await
+        let counted = self.ask(request, deadline, async |mut api, request| {
+            all(api.run_aggregation_query(request).await?.into_inner()).await
+        });
+        counted.await
     }
 
     /// What came of each write, in their order.
@@ -149,8 +187,9 @@ impl Client {
         let request = pb::CommitRequest { database: self.database.clone(), writes, transaction, request_options: None };
         let writes = request.writes.len();
         #[cfg(test)]
-        self.trouble.before()?;
-        let written = self.api().await?.commit(self.request(request, deadline)).await?.into_inner();
+        self.trouble.before().await?;
+        let commit = async |mut api: FirestoreClient<GoogleAuthMiddleware>, request| Ok(api.commit(request).await?);
+        let written = self.ask(request, deadline, commit).await?.into_inner();
         self.spent.write(writes);
         #[cfg(test)]
         self.trouble.after()?;
@@ -159,8 +198,7 @@ impl Client {
 
     pub async fn rollback(&self, transaction: Vec<u8>, deadline: Instant) -> Result<()> {
         let request = pb::RollbackRequest { database: self.database.clone(), transaction, request_options: None };
-        self.api().await?.rollback(self.request(request, deadline)).await?;
-        Ok(())
+        self.ask(request, deadline, async |mut api, request| Ok(api.rollback(request).await?)).await.map(drop)
     }
 }
 
@@ -174,18 +212,26 @@ async fn all<M>(mut stream: Streaming<M>) -> Result<Vec<M>> {
 
 /// What emulators take for permission to do everything.
 #[derive(Debug)]
-struct Owner(EntityTag);
+struct Owner {
+    tag: EntityTag,
+    #[cfg(test)]
+    is_spoiled: Arc<std::sync::atomic::AtomicBool>,
+}
 
 impl CredentialsProvider for Owner {
     async fn headers(
         &self,
         extensions: Extensions,
     ) -> std::result::Result<CacheableResource<HeaderMap>, CredentialsError> {
-        if extensions.get::<EntityTag>() == Some(&self.0) {
+        #[cfg(test)]
+        if self.is_spoiled.load(std::sync::atomic::Ordering::SeqCst) {
+            return Err(CredentialsError::from_msg(false, "as the test wants it"));
+        }
+        if extensions.get::<EntityTag>() == Some(&self.tag) {
             return Ok(CacheableResource::NotModified);
         }
         let data = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static("Bearer owner"))]);
-        Ok(CacheableResource::New { entity_tag: self.0.clone(), data })
+        Ok(CacheableResource::New { entity_tag: self.tag.clone(), data })
     }
 
     async fn universe_domain(&self) -> Option<String> {

@@ -14,14 +14,21 @@ use flow::error::Source;
 
 /// Asked for where the service is too busy and does not say for how long.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How Firestore, and its emulator, call a transaction that took too long. Google's own libraries know it by these words.
+const EXPIRED: [&str; 2] = ["transaction has expired", "Transaction is invalid or closed"];
+/// A longer wait than this is not believed.
+const LONGEST_WISH: Duration = Duration::from_secs(3600);
 /// The longest message of the service that is passed on.
 const MAX_MESSAGE: usize = 500;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// The service said no, or nothing.
+    /// The service said no.
     #[error("{code:?}: {message}")]
     Refused { code: Code, message: String, retry_after: Option<Duration> },
+    /// The service said nothing, or not all: the connection broke, or its time was over.
+    #[error("no answer: {0}")]
+    Unanswered(String),
     #[error("no connection: {0}")]
     Unreachable(String),
     #[error("{0}")]
@@ -58,16 +65,24 @@ impl Fault {
 
     /// Whether a commit that ended so may have happened.
     pub fn is_in_doubt(&self) -> bool {
-        let Self::Refused { code, .. } = self else { return false };
-        matches!(
-            code,
-            Code::Unavailable
-                | Code::DeadlineExceeded
-                | Code::Internal
-                | Code::Unknown
-                | Code::Cancelled
-                | Code::DataLoss
-        )
+        match self {
+            Self::Unanswered(_) => true,
+            Self::Refused { code, .. } => matches!(
+                code,
+                Code::Unavailable
+                    | Code::DeadlineExceeded
+                    | Code::Internal
+                    | Code::Unknown
+                    | Code::Cancelled
+                    | Code::DataLoss
+            ),
+            _ => false,
+        }
+    }
+
+    /// Whether the credentials are to blame: others may do better.
+    pub fn is_about_credentials(&self) -> bool {
+        matches!(self, Self::Unconfigured(_) | Self::Refused { code: Code::Unauthenticated, .. })
     }
 
     /// Somebody else was there first, or at the same time: what was read holds no more.
@@ -75,20 +90,24 @@ impl Fault {
         let Self::Refused { code, message, .. } = self else { return false };
         match code {
             Code::Aborted | Code::AlreadyExists => true,
+            // A process that was frozen for minutes: nothing of it was written.
+            Code::InvalidArgument => is_expired(message),
             Code::FailedPrecondition => !names_an_index(message),
             _ => false,
         }
     }
 
-    /// Whether a try that wrote nothing may do better soon.
+    /// Whether a try that wrote nothing may do better soon. Credentials are looked for anew by then.
     pub fn may_pass(&self) -> bool {
-        self.is_contention() || matches!(self.kind(), Kind::Unavailable | Kind::Throttled)
+        self.is_contention()
+            || self.is_about_credentials()
+            || matches!(self.kind(), Kind::Unavailable | Kind::Throttled)
     }
 
     pub fn kind(&self) -> Kind {
         match self {
             Self::Refused { code, message, .. } => kind_of(*code, message),
-            Self::Unreachable(_) | Self::NeedsTransaction => Kind::Unavailable,
+            Self::Unanswered(_) | Self::Unreachable(_) | Self::NeedsTransaction => Kind::Unavailable,
             Self::Unconfigured(_) => Kind::Misconfigured,
             Self::Damaged { .. } => Kind::Corrupt,
             Self::Conflict(_) => Kind::Conflict,
@@ -112,9 +131,14 @@ fn kind_of(code: Code, message: &str) -> Kind {
         // No such database, or a query without its index: the message names it.
         Code::NotFound => Kind::Misconfigured,
         Code::FailedPrecondition if names_an_index(message) => Kind::Misconfigured,
+        Code::InvalidArgument if is_expired(message) => Kind::Unavailable,
         Code::InvalidArgument | Code::OutOfRange => Kind::Invalid,
         _ => Kind::Unavailable,
     }
+}
+
+fn is_expired(message: &str) -> bool {
+    EXPIRED.iter().any(|words| message.contains(words))
 }
 
 fn names_an_index(message: &str) -> bool {
@@ -127,6 +151,10 @@ impl From<Status> for Fault {
             return fault;
         }
         let message = status.message().chars().take(MAX_MESSAGE).collect();
+        // What the service says has no cause here. The library gives broken connections the codes of its refusals.
+        if status.source().is_some() {
+            return Self::Unanswered(message);
+        }
         Self::Refused { code: status.code(), message, retry_after: retry_after(status.details()) }
     }
 }
@@ -137,7 +165,7 @@ fn retry_after(details: &[u8]) -> Option<Duration> {
     let info = status.details.iter().find(|any| any.type_url.ends_with("/google.rpc.RetryInfo"))?;
     let delay = rpc::RetryInfo::decode(info.value.as_slice()).ok()?.retry_delay?;
     let (seconds, nanos) = (u64::try_from(delay.seconds).ok()?, u32::try_from(delay.nanos).ok()?);
-    Some(Duration::new(seconds, nanos.min(999_999_999)))
+    Some(Duration::new(seconds, nanos.min(999_999_999)).min(LONGEST_WISH))
 }
 
 /// No token was to be had: the request was never sent, so that nothing of it is in doubt.
@@ -195,6 +223,10 @@ mod tests {
         assert!(fault(Code::FailedPrecondition, "the stored version does not match").is_contention());
         assert!(!fault(Code::FailedPrecondition, missing).is_contention());
         assert!(fault(Code::FailedPrecondition, missing).to_string().contains("requires an index"));
+        let expired = fault(Code::InvalidArgument, "The referenced transaction has expired or is no longer valid.");
+        assert!(expired.is_contention() && !expired.is_in_doubt() && expired.kind() == Kind::Unavailable);
+        let too_big = fault(Code::InvalidArgument, "Transaction too big. Decrease transaction size.");
+        assert!(!too_big.may_pass());
         assert!(fault(Code::Unavailable, "").is_in_doubt() && !fault(Code::ResourceExhausted, "").is_in_doubt());
     }
 

@@ -13,7 +13,7 @@ use super::unit::Unit;
 
 /// Nobody reads a longer queue than this, and counting further would cost more.
 const MOST_AHEAD: usize = 1_000;
-/// Lines that are looked at in one go for a page of a conversation.
+/// Lines that are looked at in one go for a page of a conversation, or jobs for a page of a list.
 const LONGEST_LOOK: usize = 500;
 
 fn is_shown(job: &Job, now: Timestamp) -> bool {
@@ -28,17 +28,19 @@ pub async fn jobs(
     limit: usize,
     now: Timestamp,
 ) -> Result<Vec<Job>> {
-    let mut shown = Vec::new();
+    let (mut shown, mut look) = (Vec::new(), limit);
     // Few are expired: those that are take no place in a page.
     while shown.len() < limit {
-        let wanted = limit - shown.len();
-        let page = table::newest(unit, uid, statuses, after, wanted).await?;
-        let is_last = page.len() < wanted;
+        let page = table::newest(unit, uid, statuses, after, look).await?;
+        let is_last = page.len() < look;
         after = page.last().map(|job| JobCursor { created_at: job.created_at, id: job.id });
-        shown.extend(page.into_iter().filter(|job| is_shown(job, now)));
+        let room = limit - shown.len();
+        shown.extend(page.into_iter().filter(|job| is_shown(job, now)).take(room));
         if is_last {
             break;
         }
+        // Many are, behind the last that is shown: one by one they would take too long.
+        look = (look * 4).clamp(1, LONGEST_LOOK);
     }
     Ok(shown)
 }

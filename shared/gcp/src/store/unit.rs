@@ -223,6 +223,11 @@ impl<'a> Unit<'a> {
         paths.iter().all(is_written)
     }
 
+    #[cfg(test)]
+    pub fn begun(&self) -> Vec<u8> {
+        self.transaction.clone().unwrap_or_default()
+    }
+
     pub fn writes_nothing(&self) -> bool {
         self.writes.is_empty()
     }

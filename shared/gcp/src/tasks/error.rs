@@ -59,6 +59,12 @@ pub fn is_not_there(error: &Google) -> bool {
     code(error) == Some(Code::NotFound)
 }
 
+/// Others may do better.
+pub fn is_about_credentials(error: &Google) -> bool {
+    let is_refused = code(error) == Some(Code::Unauthenticated) || error.http_status_code() == Some(401);
+    is_refused || error.is_authentication() && kind(error) == Kind::Misconfigured
+}
+
 fn code(error: &Google) -> Option<Code> {
     error.status().map(|status| status.code)
 }

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use async_trait::async_trait;
 use emulators::fcm::Answer;
 use serde_json::json;
@@ -162,4 +164,36 @@ async fn the_log_has_nothing_of_a_token() {
     assert_eq!(site.send().await.unwrap(), PushOutcome::Sent);
     assert_eq!(lines.with("a push was taken").len(), 1, "{}", lines.text());
     is_silent_about_secrets(&lines.text());
+}
+
+/// Counts how often it was not taken.
+#[derive(Default)]
+struct Refused(AtomicU32);
+
+#[async_trait]
+impl AccessToken for Refused {
+    async fn bearer(&self) -> Result<SecretString> {
+        Ok(SecretString::from(ACCESS_TOKEN))
+    }
+
+    fn was_refused(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn a_push_outlives_the_access_token_that_was_not_taken() {
+    let site = site().await;
+    let token = Arc::new(Refused::default());
+    let fcm = Fcm::new(settings(&site.service.url), token.clone(), TestClock::at(T0)).unwrap();
+    site.service.answer_next(Answer::refused(401, "UNAUTHENTICATED", "", "Request had invalid credentials."));
+    let error = fcm.send(&phone(), &finished()).await.unwrap_err();
+    assert_eq!((kind(&error), token.0.load(Ordering::SeqCst)), (Kind::Misconfigured, 1));
+    // Nor is it to blame for what Apple does not take.
+    site.service.answer_next(Answer::refused(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR", "Some words."));
+    assert!(matches!(fcm.send(&phone(), &finished()).await.unwrap(), PushOutcome::Rejected(_)));
+    assert_eq!(
+        (fcm.send(&phone(), &finished()).await.unwrap(), token.0.load(Ordering::SeqCst)),
+        (PushOutcome::Sent, 1)
+    );
 }

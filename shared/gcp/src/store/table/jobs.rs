@@ -1,6 +1,7 @@
 //! `offline_sync_jobs`: a job is a body; beside it stands what lists, turns and the sweep look for.
 
 mod failed;
+mod talk;
 
 use domain::job::{DispatchState, Status};
 use domain::{Job, JobId, Timestamp, Uid};
@@ -24,6 +25,7 @@ pub const FIELDS: &[&str] = &[
     "due_at",
     "expires_at",
     "failed_segments",
+    "conversations",
     BODY,
 ];
 
@@ -75,8 +77,8 @@ pub fn waits(job: &Job) -> bool {
 
 fn encode(job: &Job) -> Result<Fields> {
     let mut body = job.clone();
-    // A day of refused segments would not fit as text.
-    let failed = failed::take_out(&mut body);
+    // A day of refused segments, or weeks of short talks, would not fit as text.
+    let (failed, talk) = (failed::take_out(&mut body), talk::take_out(&mut body));
     let some = |at: Option<Timestamp>| at.map(moment);
     Ok(Fields::default()
         .with("uid", text(job.uid.as_str()))
@@ -88,6 +90,7 @@ fn encode(job: &Job) -> Result<Fields> {
         .with_some("due_at", some(job.due_at))
         .with_some("expires_at", some(job.expires_at))
         .with_some("failed_segments", failed.map(bytes))
+        .with_some("conversations", talk.map(bytes))
         .with(BODY, bytes(to_body(&body)?)))
 }
 
@@ -95,6 +98,9 @@ pub fn decode(document: &Document) -> Result<Job> {
     let mut job: Job = from_body(document)?;
     if let Some(packed) = bytes_of(document, "failed_segments") {
         failed::put_back(&mut job, packed).ok_or_else(|| Fault::damaged(at(document), "its failed segments"))?;
+    }
+    if let Some(packed) = bytes_of(document, "conversations") {
+        talk::put_back(&mut job, packed).ok_or_else(|| Fault::damaged(at(document), "its conversations"))?;
     }
     let is_it = at(document) == Path::job(job.id).as_str();
     if is_it { Ok(job) } else { Err(Fault::damaged(at(document), "its body is of another job")) }

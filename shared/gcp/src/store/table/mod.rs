@@ -4,6 +4,7 @@ pub mod conversations;
 pub mod devices;
 pub mod jobs;
 pub mod lines;
+mod packed;
 pub mod recordings;
 pub mod timelines;
 pub mod usage;

@@ -1,7 +1,8 @@
 //! `recordings`: a recording is a body with its peaks and the first part of its plan; long plans go on beside it.
 
-use domain::{Peaks, Plan, Recording, RecordingId, Uid};
+use domain::{ConversationId, Peaks, Plan, Recording, RecordingId, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::Document;
+use uuid::Uuid;
 
 use super::{BODY, at, from_body, to_body};
 use crate::store::fault::{Fault, Result};
@@ -10,7 +11,7 @@ use crate::store::shape::{Shape, Towards};
 use crate::store::unit::Unit;
 use crate::store::value::{Fields, bytes, bytes_of, number, number_of};
 
-pub const FIELDS: &[&str] = &["plan", "plan_parts", "peaks", BODY];
+pub const FIELDS: &[&str] = &["plan", "plan_parts", "peaks", "conversations", BODY];
 pub const PART_FIELDS: &[&str] = &["plan"];
 
 /// By name, which is by id.
@@ -34,6 +35,7 @@ const MAX_PARTS: u64 = 1 << 17;
 #[derive(Default)]
 pub struct Before {
     body: Vec<u8>,
+    conversations: Vec<u8>,
     peaks: Option<Vec<u8>>,
     parts: Vec<Vec<u8>>,
 }
@@ -117,8 +119,19 @@ pub async fn finish_one(unit: &mut Unit<'_>, uid: &Uid, document: &Document) -> 
     }
     recording.plan = unpack(&parts).map_err(|why| Fault::damaged(at(document), why))?;
     let body = bytes_of(document, BODY).unwrap_or_default().to_vec();
+    let conversations = bytes_of(document, "conversations").unwrap_or_default().to_vec();
+    let (ids, rest) = conversations.as_chunks();
+    if !rest.is_empty() {
+        return Err(Fault::damaged(at(document), "its conversations"));
+    }
+    recording.conversation_ids.extend(ids.iter().map(|id| ConversationId(Uuid::from_bytes(*id))));
     let peaks = bytes_of(document, "peaks").map(<[u8]>::to_vec);
-    Ok((recording, Before { body, peaks, parts }))
+    Ok((recording, Before { body, conversations, peaks, parts }))
+}
+
+/// Weeks of short talks would not fit as text.
+fn pack_ids(ids: &[ConversationId]) -> Vec<u8> {
+    ids.iter().flat_map(|id| id.0.into_bytes()).collect()
 }
 
 fn unpack(parts: &[Vec<u8>]) -> std::result::Result<Option<Plan>, domain::plan::DamagedPlan> {
@@ -142,11 +155,10 @@ fn pack(plan: &Plan) -> Vec<Vec<u8>> {
 /// Writes what differs from what is stored. Without new peaks those that are stored stay.
 pub fn save(unit: &mut Unit<'_>, recording: Recording, peaks: Option<&Peaks>, before: &Before) -> Result<Recording> {
     let mut recording = recording;
-    let plan = recording.plan.take();
-    let body = to_body(&recording);
-    let parts = plan.as_ref().map(pack).unwrap_or_default();
-    recording.plan = plan;
-    let body = body?;
+    let (plan, ids) = (recording.plan.take(), std::mem::take(&mut recording.conversation_ids));
+    let body = to_body(&recording)?;
+    let (parts, conversations) = (plan.as_ref().map(pack).unwrap_or_default(), pack_ids(&ids));
+    (recording.plan, recording.conversation_ids) = (plan, ids);
     let peaks = peaks.map(|peaks| peaks.pack().to_vec()).or_else(|| before.peaks.clone());
     let (uid, id) = (&recording.uid, recording.id);
     let stored = before.parts.iter().map(Some).chain(std::iter::repeat(None));
@@ -156,12 +168,14 @@ pub fn save(unit: &mut Unit<'_>, recording: Recording, peaks: Option<&Peaks>, be
         }
     }
     let same_plan = parts.first() == before.parts.first() && parts.len() == before.parts.len();
-    if body != before.body || peaks != before.peaks || !same_plan {
+    let same_rest = body == before.body && conversations == before.conversations && peaks == before.peaks;
+    if !same_plan || !same_rest {
         let count = number(parts.len() as u64);
         let fields = Fields::default()
             .with("plan_parts", count)
             .with_some("plan", parts.into_iter().next().map(bytes))
             .with_some("peaks", peaks.map(bytes))
+            .with_some("conversations", Some(conversations).filter(|packed| !packed.is_empty()).map(bytes))
             .with(BODY, bytes(body));
         unit.put(&Path::recording(uid, id), fields);
     }

@@ -6,12 +6,12 @@ use firestore::gcloud_sdk::google::firestore::v1::Document;
 use firestore::gcloud_sdk::prost::Message;
 use flow::ports::Store;
 use testkit::Scene;
-use testkit::build::{device, phone, speech, uid};
+use testkit::build::{conversation_id, device, phone, speech, uid};
 use tokio::time::Instant;
 
 use super::store_or_skip;
 use crate::store::path::{PARTS, Path, RECORDINGS};
-use crate::store::table::jobs;
+use crate::store::table::{jobs, recordings};
 use crate::store::unit::{Mode, Unit};
 
 /// A mebibyte is the service's limit: we stay below three quarters of it.
@@ -72,6 +72,68 @@ async fn a_job_of_which_every_segment_failed_fits() {
     let size = read(&store, &Path::job(job.id)).await.unwrap().encoded_len();
     println!("93,200 failed segments: {size} bytes");
     assert!(size < LARGEST, "{size}");
+}
+
+/// So many ids, of no conversation that is there.
+fn talks(count: u64) -> Vec<domain::ConversationId> {
+    (0..count).map(conversation_id).collect()
+}
+
+#[tokio::test]
+async fn a_job_of_weeks_of_short_talks_fits() {
+    let store = store_or_skip!();
+    let scene = Scene::new(store.clone());
+    let job = scene.accept(&uid("ann"), &[phone(0), phone(90_000)]).await;
+    let mut long = job.clone();
+    let all = talks(30_000);
+    long.files[0].conversation_ids = all[..20_000].to_vec();
+    long.files[1].conversation_ids = all[15_000..].iter().rev().copied().collect();
+    long.updated_conversation_ids = all[29_000..].to_vec();
+    long.new_conversation_ids = all[..29_000].to_vec();
+    long.result = Some(domain::job::JobResult {
+        new_conversation_ids: long.new_conversation_ids.clone(),
+        updated_conversation_ids: long.updated_conversation_ids.clone(),
+        failed_segments: 0,
+        total_segments: 30_000,
+        transcribed_ms: 1,
+    });
+    let deadline = Instant::now() + store.client.settings.operation;
+    let mut unit = Unit::new(&store.client, Mode::Optimistic, Vec::new(), deadline);
+    assert_eq!(jobs::load(&mut unit, job.id).await.unwrap().as_ref(), Some(&job));
+    jobs::update(&mut unit, &job, &long).unwrap();
+    unit.commit().await.unwrap();
+    assert!(store.job(job.id).await.unwrap() == Some(long));
+    let size = read(&store, &Path::job(job.id)).await.unwrap().encoded_len();
+    println!("30,000 conversations: {size} bytes");
+    assert!(size < LARGEST, "{size}");
+}
+
+#[tokio::test]
+async fn a_recording_of_weeks_of_short_talks_fits() {
+    let store = store_or_skip!();
+    let (scene, ann) = (Scene::new(store.clone()), uid("ann"));
+    let job = scene.accept(&ann, &[phone(0)]).await;
+    let job = scene.claim(job.id).await;
+    let spans: Vec<_> = (0..30_000).map(|n| (n * 130_000, n * 130_000 + 9_000)).collect();
+    let (_, mut recording) = scene.plan(&job, 0, speech(&spans)).await;
+    let deadline = Instant::now() + store.client.settings.operation;
+    let mut unit = Unit::new(&store.client, Mode::Optimistic, Vec::new(), deadline);
+    let (_, before) = recordings::load_one(&mut unit, &ann, recording.id).await.unwrap().unwrap();
+    recording.conversation_ids = talks(30_000);
+    let recording = recordings::save(&mut unit, recording, None, &before).unwrap();
+    unit.commit().await.unwrap();
+    assert!(scene.recording(&job, 0).await == recording);
+    let size = read(&store, &Path::recording(&ann, recording.id)).await.unwrap().encoded_len();
+    println!("30,000 segments in as many conversations: {size} bytes");
+    assert!(size < LARGEST, "{size}");
+    // One more is a change, though nothing else is.
+    let mut unit = Unit::new(&store.client, Mode::Optimistic, Vec::new(), deadline);
+    let (mut more, before) = recordings::load_one(&mut unit, &ann, recording.id).await.unwrap().unwrap();
+    recordings::save(&mut unit, more.clone(), None, &before).unwrap();
+    assert!(unit.writes_nothing());
+    more.conversation_ids.push(conversation_id(30_000));
+    recordings::save(&mut unit, more, None, &before).unwrap();
+    assert!(!unit.writes_nothing());
 }
 
 #[tokio::test]

@@ -1,11 +1,17 @@
 //! Every document is paid for: what a job costs from its creation to its end.
 
-use domain::Command;
+use std::time::Duration;
+
 use domain::placement::Answer;
+use domain::{Command, Job};
+use flow::ports::Store;
 use testkit::Scene;
-use testkit::build::{phone, speech, uid};
+use testkit::build::{job_id, phone, speech, uid};
+use tokio::time::Instant;
 
 use super::store_or_skip;
+use crate::store::table::jobs;
+use crate::store::unit::{Mode, Unit};
 
 /// What a job with one recording costs, read and written, with groups of so many segments each.
 async fn cost(scene: &Scene, spent: impl Fn() -> (u64, u64), secs: i64, groups: &[u32]) -> (u64, u64) {
@@ -22,7 +28,7 @@ async fn cost(scene: &Scene, spent: impl Fn() -> (u64, u64), secs: i64, groups: 
         let (these, rest) = left.split_at(*group as usize);
         left = rest;
         // Storing texts renews the lease.
-        scene.pass(std::time::Duration::from_secs(1));
+        scene.pass(Duration::from_secs(1));
         let lines: Vec<_> =
             these.iter().map(|start| testkit::build::line_for(&recording, *start, "some words")).collect();
         scene.try_store(&job, &lines).await;
@@ -48,6 +54,27 @@ async fn a_job_costs_no_more_than_it_may() {
     }
 }
 
+/// Firestore deletes them within a day of their end: until then they stand in the way.
+#[tokio::test]
+async fn a_list_passes_over_many_jobs_that_expired_in_few_requests() {
+    let store = store_or_skip!();
+    let scene = Scene::new(store.clone());
+    let job = scene.accept(&uid("ann"), &[phone(0)]).await;
+    let deadline = Instant::now() + store.client.settings.operation;
+    let mut unit = Unit::new(&store.client, Mode::Optimistic, Vec::new(), deadline);
+    for n in 0..400 {
+        let mut expired = Job { id: job_id(1000 + n), expires_at: Some(scene.now()), ..job.clone() };
+        expired.created_at = job.created_at + Duration::from_secs(n);
+        jobs::create(&mut unit, &expired).unwrap();
+    }
+    unit.commit().await.unwrap();
+    let before = store.client.trouble.requests();
+    let listed = store.jobs(&uid("ann"), &[], None, 1, scene.now()).await.unwrap();
+    assert_eq!(listed, [job]);
+    let asked = store.client.trouble.requests() - before;
+    assert!(asked <= 6, "{asked} requests");
+}
+
 #[tokio::test]
 async fn deletions_of_long_ago_are_not_looked_for() {
     let store = store_or_skip!();
@@ -71,6 +98,6 @@ async fn deletions_of_long_ago_are_not_looked_for() {
     let undisturbed = place(10_000).await;
     assert!(scene.delete(&ann, gone).await);
     assert_eq!(place(20_000).await, undisturbed + 2, "both conversations of the recording are looked at");
-    scene.pass(std::time::Duration::from_secs(3601));
+    scene.pass(Duration::from_secs(3601));
     assert_eq!(place(30_000).await, undisturbed);
 }

@@ -1,5 +1,6 @@
 //! The store on Google's own emulator.
 
+mod connection;
 mod contract;
 mod documents;
 mod economy;

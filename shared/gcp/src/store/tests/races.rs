@@ -15,8 +15,12 @@ use super::store_or_skip;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_fifty_claims_at_once_one_wins() {
-    let scene = Arc::new(Scene::new(store_or_skip!()));
+    let store = store_or_skip!();
+    let scene = Arc::new(Scene::new(store.clone()));
     let job = scene.accept(&uid("ann"), &[phone(0)]).await;
+    // Each has seen a job that nobody has.
+    store.client.trouble.gather(50);
+    let before = store.client.trouble.commits();
     let claim = |n| {
         let scene = scene.clone();
         tokio::spawn(async move { scene.step(job.id, &Command::Claim { owner: nonce(n) }).await })
@@ -31,6 +35,7 @@ async fn of_fifty_claims_at_once_one_wins() {
     }
     let job = scene.job(job.id).await;
     assert_eq!((winners, job.attempt, job.lease.fence), (1, 1, 1));
+    assert_eq!(store.client.trouble.commits() - before, 50);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -70,7 +75,8 @@ async fn jobs_placed_at_once_end_in_the_same_conversations_as_one_after_the_othe
     for secs in STARTS {
         calm.transcribe(&ann, &phone(secs), &[(0, 1000, &said(secs))]).await;
     }
-    let mut scene = Scene::new(store_or_skip!());
+    let store = store_or_skip!();
+    let mut scene = Scene::new(store.clone());
     scene.rules.enqueued_per_user = 50;
     // All are planned and said; only the placements meet.
     let mut jobs = Vec::new();
@@ -81,6 +87,9 @@ async fn jobs_placed_at_once_end_in_the_same_conversations_as_one_after_the_othe
         scene.store(&job, 0, &[(0, &said(secs))]).await;
         jobs.push(job);
     }
+    // Each has read what it is placed into before any of them is.
+    store.client.trouble.gather(STARTS.len());
+    let before = store.client.trouble.commits();
     // Each in an hour of its own: they have no usage in common that would keep them apart.
     let place = |(n, job): (usize, domain::Job)| {
         let scene = Scene::new(scene.store.clone());
@@ -90,6 +99,9 @@ async fn jobs_placed_at_once_end_in_the_same_conversations_as_one_after_the_othe
     for task in jobs.into_iter().enumerate().map(place).collect::<Vec<_>>() {
         task.await.unwrap();
     }
+    let commits = store.client.trouble.commits() - before;
+    println!("{} placements at once took {commits} commits", STARTS.len());
+    assert!(commits >= 2 * STARTS.len() - 1, "all but one were in another's way: {commits}");
     assert_eq!(talk(&scene).await, talk(&calm).await);
     let times = async |scene: &Scene| -> Vec<_> {
         let snapshot = Snapshot::take(&*scene.store, &uid("ann")).await.unwrap();

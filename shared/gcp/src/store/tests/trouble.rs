@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use domain::Command;
@@ -11,16 +12,34 @@ use flow::Kind;
 use flow::ports::{At, Created, Stepped, Store};
 use testkit::Scene;
 use testkit::build::{batch, nonce, phone, uid};
+use tokio::sync::Barrier;
 
 use super::store_or_skip;
 use crate::store::fault::Result;
 use crate::store::{FirestoreStore, Settings};
 
 /// Commits that go wrong: how many, and how.
-#[derive(Default)]
 pub struct Trouble {
+    requests: AtomicUsize,
+    commits: AtomicUsize,
+    gathering: Mutex<(usize, Arc<Barrier>)>,
     before: Mutex<(u32, Option<Code>)>,
     after: Mutex<(u32, Option<Code>)>,
+    /// Those of the present connection: whether they fail for good.
+    credentials: Mutex<Arc<AtomicBool>>,
+}
+
+impl Default for Trouble {
+    fn default() -> Self {
+        Self {
+            requests: AtomicUsize::default(),
+            commits: AtomicUsize::default(),
+            gathering: Mutex::new((0, Arc::new(Barrier::new(1)))),
+            before: Mutex::default(),
+            after: Mutex::default(),
+            credentials: Mutex::default(),
+        }
+    }
 }
 
 impl Trouble {
@@ -32,7 +51,47 @@ impl Trouble {
         *self.after.lock().unwrap() = (times, Some(code));
     }
 
-    pub fn before(&self) -> Result<()> {
+    /// The present credentials never work again; those that are looked for afterwards do.
+    pub fn spoil_credentials(&self) {
+        self.credentials.lock().unwrap().store(true, Ordering::SeqCst);
+    }
+
+    pub fn new_credentials(&self) -> Arc<AtomicBool> {
+        let spoiled = Arc::default();
+        *self.credentials.lock().unwrap() = Arc::clone(&spoiled);
+        spoiled
+    }
+
+    /// The next so many commits wait for each other: none is made before all have read.
+    pub fn gather(&self, commits: usize) {
+        *self.gathering.lock().unwrap() = (commits, Arc::new(Barrier::new(commits)));
+    }
+
+    /// How many requests of any kind were sent.
+    pub fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+
+    pub fn note_request(&self) {
+        self.requests.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How many commits were tried.
+    pub fn commits(&self) -> usize {
+        self.commits.load(Ordering::SeqCst)
+    }
+
+    pub async fn before(&self) -> Result<()> {
+        self.commits.fetch_add(1, Ordering::SeqCst);
+        let gathering = {
+            let mut gathering = self.gathering.lock().unwrap();
+            let is_one = gathering.0 > 0;
+            gathering.0 = gathering.0.saturating_sub(1);
+            is_one.then(|| Arc::clone(&gathering.1))
+        };
+        if let Some(others) = gathering {
+            emulators::soon("the other commits", others.wait()).await;
+        }
         strike(&self.before)
     }
 

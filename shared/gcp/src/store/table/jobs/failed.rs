@@ -3,6 +3,8 @@
 use domain::Job;
 use domain::job_file::FailedSegment;
 
+use crate::store::table::packed::{put, take};
+
 /// Takes them out of the job's files. `None` when nothing failed.
 pub fn take_out(job: &mut Job) -> Option<Vec<u8>> {
     if job.files.iter().all(|file| file.failed.is_empty()) {
@@ -29,24 +31,4 @@ pub fn put_back(job: &mut Job, packed: &[u8]) -> Option<()> {
         }
     }
     bytes.next().is_none().then_some(())
-}
-
-fn put(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn take<'a>(bytes: &mut impl Iterator<Item = &'a u8>) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..42).step_by(7) {
-        let byte = *bytes.next()?;
-        value |= u64::from(byte & 0x7F) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
 }
