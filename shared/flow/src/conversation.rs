@@ -1,6 +1,6 @@
 //! Deleting a conversation for good: marked at once, so that nobody reads it any more, then its texts are removed.
 
-use domain::{ConversationId, Uid};
+use domain::{ConversationId, Timestamp, Uid};
 
 use crate::error::Result;
 use crate::persist::persist;
@@ -45,11 +45,10 @@ async fn remove(world: &World, uid: &Uid, id: ConversationId, pages: usize) -> R
     Ok(lines)
 }
 
-/// Removes what is left of deleted conversations, of at most `limit` of them; says how many were seen to.
-pub async fn sweep(world: &World, limit: usize) -> Result<u64> {
+/// Removes what is left of deleted conversations, of at most `limit` of them and until `over`; says how many were seen to.
+pub async fn sweep(world: &World, limit: usize, over: Timestamp) -> Result<u64> {
     let (now, mut left, mut seen_to) = (world.now(), limit, 0);
     let mut after: Option<DueDeletion> = None;
-    let over = now + crate::sweep::LONGEST_PART;
     while left > 0 && !world.now().has_reached(over) {
         let wanted = DELETIONS.min(left);
         let page = world.store.due_deletions(now, after.as_ref(), wanted).await?;

@@ -4,7 +4,7 @@
 
 use domain::{Command, Job};
 
-use crate::sweep::Swept;
+use crate::sweep::swept::Swept;
 
 const SWEEP: &str = "afterword_sweep_repairs_total";
 const PUSHES: &str = "afterword_pushes_total";

@@ -1,6 +1,8 @@
 //! The repair: looks at every job that is due and gives it what its state asks for. Safe to run at any time, and twice
 //! at once: each repair is one command that is refused when it does not apply any more.
 
+pub(crate) mod swept;
+
 use std::time::Duration;
 
 use domain::job::{DispatchState, WaitingFor};
@@ -15,6 +17,8 @@ use crate::error::Result;
 use crate::ports::{BlobName, DueCursor, Stepped, TaskName};
 use crate::world::World;
 
+pub use swept::Swept;
+
 /// Jobs read at once.
 const PAGE: usize = 200;
 /// Blobs read at once.
@@ -25,19 +29,7 @@ const STUCK_USERS: usize = 1000;
 pub const DEFAULT_LIMIT: usize = 2000;
 /// After this long each part of a sweep leaves the rest to the next one: a platform ends a request that takes its time,
 /// and the parts that come last must have their turn while a service that others wait for does not answer.
-pub(crate) const LONGEST_PART: Duration = Duration::from_secs(100);
-
-/// What a sweep did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Swept {
-    pub enqueued: u64,
-    pub recovered: u64,
-    pub finished_effects: u64,
-    pub expired: u64,
-    pub blobs_deleted: u64,
-    /// Deleted conversations whose texts were removed.
-    pub forgotten: u64,
-}
+const LONGEST_PART: Duration = Duration::from_secs(100);
 
 /// Looks at no more than `limit` due jobs, and as many deleted conversations.
 pub async fn sweep(world: &World, limit: usize) -> Result<Swept> {
@@ -66,7 +58,7 @@ pub async fn sweep(world: &World, limit: usize) -> Result<Swept> {
             swept.enqueued += 1;
         }
     }
-    swept.forgotten = conversation::sweep(world, limit).await?;
+    swept.forgotten = conversation::sweep(world, limit, world.now() + LONGEST_PART).await?;
     counted::swept(&swept);
     Ok(swept)
 }

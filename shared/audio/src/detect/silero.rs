@@ -5,14 +5,16 @@
 //! memory, as at the start of a recording: minutes of silence drive what it remembers to where it hears worse, and so
 //! silence of any length is the same to it.
 
+mod error;
 mod layer;
 mod network;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+pub use self::error::ModelError;
+pub use self::network::Network;
 use self::network::{CONTEXT, Memory, WINDOW};
-pub use self::network::{ModelError, Network};
 use super::{Detector, Hysteresis, Region, samples_to_ms};
 use crate::level::AUDIBLE;
 use crate::resample::RATE;

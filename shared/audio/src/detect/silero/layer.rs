@@ -4,7 +4,7 @@ use rten_gemm::{BiasVector, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, P
 use rten_tensor::prelude::*;
 use rten_tensor::{NdTensor, NdTensorView};
 
-use super::network::{ModelError, unexpected};
+use super::error::{ModelError, unexpected};
 
 pub struct Layer {
     /// Packed once, as the product wants them.

@@ -11,6 +11,7 @@ use rten_gemm::GemmExecutor;
 use rten_tensor::NdTensorView;
 use rten_tensor::prelude::*;
 
+use super::error::{ModelError, unexpected};
 use super::layer::{Layer, neighbours};
 
 /// 32 ms.
@@ -27,14 +28,6 @@ const HOP: usize = 128;
 const BANDS: usize = SPECTRUM / 2 + 1;
 /// What is carried from window to window, twice.
 const CARRIED: usize = 128;
-
-#[derive(Debug, thiserror::Error)]
-pub enum ModelError {
-    #[error("the voice detection model cannot be read: {0}")]
-    Unreadable(#[from] rten::LoadError),
-    #[error("the voice detection model is not the one that is expected: {0}")]
-    Unexpected(String),
-}
 
 /// The weights. One for a process: detectors share it.
 pub struct Network {
@@ -212,10 +205,6 @@ fn numbers(value: Value, count: usize) -> Result<Vec<f32>, ModelError> {
     } else {
         Err(unexpected(format!("{} numbers, not {count}", numbers.len())))
     }
-}
-
-pub(super) fn unexpected(why: impl std::fmt::Display) -> ModelError {
-    ModelError::Unexpected(why.to_string())
 }
 
 #[cfg(test)]
