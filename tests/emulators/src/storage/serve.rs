@@ -15,7 +15,7 @@ use super::answer::{Body, Refusal};
 use super::arriving::Arriving;
 use super::call::Call;
 use super::fault::Fault;
-use super::{Seen, World, grpc, rest};
+use super::{Seen, World, grpc, relay, rest};
 
 /// The connection is to end without an answer.
 #[derive(Debug)]
@@ -76,12 +76,12 @@ async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Respons
         Some(Fault::Stall) => world.orders.stall().await,
         _ => {}
     }
-    let acted = match &call {
-        Some(call) => {
-            rest::act(&world, call, &head.headers, &mut body, fault).await.unwrap_or_else(|why| why.response())
-        }
-        None => grpc::act(&world, op, &mut body).await.unwrap_or_else(|why| grpc::refuse(&why)),
+    let acted = match (&world.elsewhere, &call) {
+        (Some(elsewhere), _) => relay::pass(elsewhere, &head, op, &mut body, fault).await,
+        (None, Some(call)) => rest::act(&world, call, &head.headers, &mut body, fault).await,
+        (None, None) => grpc::act(&world, op, &mut body).await,
     };
+    let acted = acted.unwrap_or_else(|why| refuse(&why));
     world.answered.send_modify(|all| all.push(op));
     match fault {
         Some(Fault::LoseAnswer | Fault::CutAfter(_)) => Err(Cut),
