@@ -55,7 +55,10 @@ fn impatient() -> Patience {
 }
 
 async fn fixture_with(patience: Patience) -> Fixture {
-    let cloud = CloudStorage::start(BUCKET).await;
+    at(CloudStorage::start(BUCKET).await, patience)
+}
+
+fn at(cloud: CloudStorage, patience: Patience) -> Fixture {
     cloud.set_time(UNIX_EPOCH + Duration::from_millis(T0.millis().unsigned_abs()));
     let (storage, clock) = storage(Settings { patience, ..settings(&cloud) });
     if cloud.is_elsewhere() {

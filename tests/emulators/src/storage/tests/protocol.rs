@@ -13,7 +13,7 @@ struct Session {
 async fn session() -> Session {
     let cloud = CloudStorage::start(BUCKET).await;
     let client = Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap();
-    let at = format!("{}/upload/storage/v1/b/bucket/o?uploadType=resumable&name=one", cloud.endpoint());
+    let at = format!("{}/upload/storage/v1/b/{}/o?uploadType=resumable&name=one", cloud.endpoint(), cloud.bucket());
     let started = client.post(at).send().await.unwrap();
     let url = started.headers()["location"].to_str().unwrap().to_owned();
     Session { cloud, client, url }
@@ -79,8 +79,9 @@ async fn a_cancelled_session_is_gone() {
 async fn the_name_is_checked_at_the_end_too() {
     let at = session().await;
     let start = format!(
-        "{}/upload/storage/v1/b/bucket/o?uploadType=resumable&name=one&ifGenerationMatch=0",
-        at.cloud.endpoint()
+        "{}/upload/storage/v1/b/{}/o?uploadType=resumable&name=one&ifGenerationMatch=0",
+        at.cloud.endpoint(),
+        at.cloud.bucket()
     );
     let started = at.client.post(&start).send().await.unwrap();
     let url = started.headers()["location"].to_str().unwrap().to_owned();
