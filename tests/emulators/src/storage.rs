@@ -79,7 +79,11 @@ impl CloudStorage {
 
     async fn serve(bucket: String, elsewhere: Option<Elsewhere>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let endpoint = format!("http://{address}");
+        if let Some(elsewhere) = &elsewhere {
+            elsewhere.is_known_as(address);
+        }
         let world = Arc::new(World {
             shelf: Shelf::new(&endpoint),
             elsewhere,

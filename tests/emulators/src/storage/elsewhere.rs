@@ -1,11 +1,12 @@
 //! Another service that answers in the stand-in's place, such as Google's own storage-testbench.
 
 use std::io;
-use std::sync::Mutex;
+use std::net::SocketAddr;
+use std::sync::{Mutex, OnceLock};
 
 use bytes::Bytes;
 use http::header::{CONTENT_RANGE, HOST, LOCATION, RANGE};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Collected, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -21,6 +22,8 @@ pub struct Elsewhere {
     /// Hosts with their ports.
     rest: String,
     grpc: String,
+    /// The host and port that clients are told of.
+    known_as: OnceLock<HeaderValue>,
     /// The upload sessions it was asked for: names of objects, and paths of the sessions' addresses.
     started: Mutex<Vec<(String, String)>>,
 }
@@ -32,7 +35,17 @@ impl Elsewhere {
     pub fn named() -> Option<Self> {
         let rest = host(&std::env::var(REST).ok()?);
         let grpc = std::env::var(GRPC).map_or_else(|_| rest.clone(), |named| host(&named));
-        Some(Self { rest, grpc, started: Mutex::default() })
+        Some(Self { rest, grpc, known_as: OnceLock::new(), started: Mutex::default() })
+    }
+
+    /// Everything is asked for as if it stood at this address.
+    pub fn is_known_as(&self, address: SocketAddr) {
+        let host = HeaderValue::from_str(&address.to_string()).unwrap();
+        self.known_as.get_or_init(|| host);
+    }
+
+    pub fn known_as(&self) -> HeaderValue {
+        self.known_as.get().unwrap().clone()
     }
 
     pub fn create_bucket(&self, bucket: &str) {
@@ -122,8 +135,7 @@ impl Elsewhere {
         let answer = if is_grpc {
             let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
             *request.uri_mut() = format!("http://{host}{path}").parse().map_err(io::Error::other)?;
-            let (mut line, rest) =
-                http2::handshake(TokioExecutor::new(), stream).await.map_err(io::Error::other)?;
+            let (mut line, rest) = http2::handshake(TokioExecutor::new(), stream).await.map_err(io::Error::other)?;
             tokio::spawn(rest);
             line.send_request(request).await
         } else {

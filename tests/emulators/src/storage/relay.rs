@@ -19,12 +19,14 @@ use super::{grpc, media};
 
 pub async fn pass(
     elsewhere: &Elsewhere,
-    head: &Parts,
+    head: &mut Parts,
     op: Op,
     body: &mut Arriving,
     fault: Option<Fault>,
 ) -> Result<Response<Body>, Refusal> {
     assert_ne!(fault, Some(Fault::StoreWrong), "another service cannot be made to store wrong bytes");
+    // Addresses of sessions are made from it, and are to lead here. Google's crate leaves out the port.
+    head.headers.insert(HOST, elsewhere.known_as());
     let bytes = Bytes::from(body.all().await?);
     if body.is_broken() {
         if op == Op::Chunk {
@@ -61,7 +63,6 @@ async fn send(elsewhere: &Elsewhere, head: &Parts, headers: HeaderMap, bytes: By
     let is_grpc = grpc::is_grpc(&headers);
     let mut request = Request::builder().method(&head.method).uri(&head.uri).body(Full::new(bytes)).unwrap();
     *request.headers_mut() = headers;
-    // The host stays: addresses of sessions are made from it, and are to lead here.
     for name in [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
         request.headers_mut().remove(name);
     }

@@ -50,7 +50,7 @@ pub async fn serve(listener: TcpListener, world: Arc<World>) {
 }
 
 async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let authorized = head.headers.contains_key(AUTHORIZATION);
     let is_grpc = grpc::is_grpc(&head.headers);
     let call = if is_grpc { None } else { Call::of(&head.method, &head.uri, &head.headers) };
@@ -77,7 +77,7 @@ async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Respons
         _ => {}
     }
     let acted = match (&world.elsewhere, &call) {
-        (Some(elsewhere), _) => relay::pass(elsewhere, &head, op, &mut body, fault).await,
+        (Some(elsewhere), _) => relay::pass(elsewhere, &mut head, op, &mut body, fault).await,
         (None, Some(call)) => rest::act(&world, call, &head.headers, &mut body, fault).await,
         (None, None) => grpc::act(&world, op, &mut body).await,
     };

@@ -9,6 +9,7 @@ use google_cloud_storage::client::{Storage, StorageControl};
 use google_cloud_storage::model_ext::ReadRange;
 use google_cloud_storage::retry_policy::RetryableErrors;
 use google_cloud_storage::streaming_source::StreamingSource;
+use testkit::skip;
 
 use super::*;
 
@@ -55,8 +56,15 @@ async fn read(storage: &Storage, cloud: &CloudStorage, name: &str, range: ReadRa
 #[tokio::test]
 async fn what_it_writes_in_one_request_reads_back() {
     let (cloud, storage, _) = start().await;
-    let object =
-        storage.write_object(path(&cloud), "a b/c", "sound").set_if_generation_match(0).send_unbuffered().await.unwrap();
+    if cloud.is_elsewhere() {
+        skip!("Google's testbench takes no sum that trails, and Google's crate sends one");
+    }
+    let object = storage
+        .write_object(path(&cloud), "a b/c", "sound")
+        .set_if_generation_match(0)
+        .send_unbuffered()
+        .await
+        .unwrap();
     assert_eq!((object.size, object.checksums.unwrap().crc32c), (5, Some(crc32c::crc32c(b"sound"))));
     assert_eq!(cloud.bytes("a b/c").unwrap(), &b"sound"[..]);
     assert_eq!(read(&storage, &cloud, "a b/c", ReadRange::all()).await, b"sound");
@@ -86,10 +94,15 @@ async fn what_it_writes_in_a_session_reads_back() {
 #[tokio::test]
 async fn a_sum_that_does_not_fit_is_refused() {
     let (cloud, storage, _) = start().await;
+    if cloud.is_elsewhere() {
+        skip!("Google's testbench takes no sum that trails, and Google's crate sends one");
+    }
     let write = storage.write_object(path(&cloud), "one", "sound").with_known_crc32c(7_u32);
     assert_eq!(write.send_unbuffered().await.unwrap_err().http_status_code(), Some(400));
-    let write =
-        storage.write_object(path(&cloud), "two", "sound").with_known_crc32c(7_u32).with_resumable_upload_threshold(0_usize);
+    let write = storage
+        .write_object(path(&cloud), "two", "sound")
+        .with_known_crc32c(7_u32)
+        .with_resumable_upload_threshold(0_usize);
     assert_eq!(write.send_buffered().await.unwrap_err().http_status_code(), Some(400));
     assert!(cloud.names().is_empty());
 }
@@ -97,6 +110,9 @@ async fn a_sum_that_does_not_fit_is_refused() {
 #[tokio::test]
 async fn it_lists_describes_and_deletes() {
     let (cloud, _, control) = start().await;
+    if cloud.is_elsewhere() {
+        skip!("Google's testbench gives every listing in one page");
+    }
     for name in ["a/1", "a/2", "a/3", "b/1"] {
         cloud.put(name, &b"sound"[..]);
     }
