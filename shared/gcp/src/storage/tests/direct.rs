@@ -66,6 +66,20 @@ async fn a_session_that_google_forgot_is_known_by_its_blob() {
 }
 
 #[tokio::test]
+async fn a_file_is_whole_when_it_stands_there_and_not_when_its_session_says_so() {
+    let at = fixture().await;
+    let url = at.uploads.start(&name(), Expected { crc32c: None, ..expected() }).await.unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    assert_eq!(client.put(url.expose()).body("noise").send().await.unwrap().status(), 200);
+    assert_eq!(at.uploads.progress(&name(), &url, expected()).await.unwrap(), Progress::Gone);
+    let noise = Progress::Whole { size: 5, crc32c: crc32c::crc32c(b"noise") };
+    let unchecked = Expected { crc32c: None, ..expected() };
+    assert_eq!(at.uploads.progress(&name(), &url, unchecked).await.unwrap(), noise);
+    at.blobs.delete(&name()).await.unwrap();
+    assert_eq!(at.uploads.progress(&name(), &url, unchecked).await.unwrap(), Progress::Gone);
+}
+
+#[tokio::test]
 async fn the_address_is_in_no_error() {
     let at = fixture_with(impatient()).await;
     let url = at.uploads.start(&name(), expected()).await.unwrap();
