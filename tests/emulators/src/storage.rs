@@ -11,6 +11,7 @@ mod call;
 mod elsewhere;
 mod fault;
 mod grpc;
+mod line;
 mod media;
 mod multipart;
 mod relay;
@@ -113,6 +114,17 @@ impl CloudStorage {
     /// The next `times` requests of this kind go wrong in this way. Several orders for one kind are served in turn.
     pub fn order(&self, op: Op, fault: Fault, times: usize) {
         self.world.orders.place(op, fault, times);
+    }
+
+    /// Lets the service that answers in the stand-in's place do wrong in its own way, as Google's testbench can: these
+    /// faults, one after the other. `false`: nobody here can do so.
+    pub fn order_elsewhere(&self, transport: &str, method: &str, faults: &[&str]) -> bool {
+        self.world.elsewhere.as_ref().is_some_and(|elsewhere| elsewhere.order(transport, method, faults))
+    }
+
+    /// Whether all of those have struck.
+    pub fn has_struck_elsewhere(&self) -> bool {
+        self.world.elsewhere.as_ref().is_some_and(Elsewhere::has_struck)
     }
 
     /// How many of the ordered faults have not struck yet.

@@ -9,6 +9,7 @@ mod listing;
 mod memory;
 mod reading;
 mod refused;
+mod testbench;
 mod writing;
 
 use std::process::Command;

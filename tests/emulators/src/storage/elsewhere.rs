@@ -6,13 +6,11 @@ use std::sync::{Mutex, OnceLock};
 
 use bytes::Bytes;
 use http::header::{CONTENT_RANGE, HOST, LOCATION, RANGE};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Collected, Full};
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use http_body_util::Full;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 
+use super::line::{self, Answer};
 use super::shelf::Session;
 
 const REST: &str = "STORAGE_EMULATOR_HOST";
@@ -26,16 +24,16 @@ pub struct Elsewhere {
     known_as: OnceLock<HeaderValue>,
     /// The upload sessions it was asked for: names of objects, and paths of the sessions' addresses.
     started: Mutex<Vec<(String, String)>>,
+    /// What goes wrong there, by the name that it was given there.
+    retry_test: Mutex<Option<String>>,
 }
-
-pub type Answer = Response<Collected<Bytes>>;
 
 impl Elsewhere {
     /// The one that the environment names.
     pub fn named() -> Option<Self> {
         let rest = host(&std::env::var(REST).ok()?);
         let grpc = std::env::var(GRPC).map_or_else(|_| rest.clone(), |named| host(&named));
-        Some(Self { rest, grpc, known_as: OnceLock::new(), started: Mutex::default() })
+        Some(Self { rest, grpc, known_as: OnceLock::new(), started: Mutex::default(), retry_test: Mutex::default() })
     }
 
     /// Everything is asked for as if it stood at this address.
@@ -51,7 +49,7 @@ impl Elsewhere {
     pub fn create_bucket(&self, bucket: &str) {
         let about = json!({ "name": bucket }).to_string();
         let made = self.ask(Method::POST, "/storage/v1/b?project=test", &[("content-type", "application/json")], about);
-        assert!(made.status().is_success(), "{REST} makes no bucket: {}", made.status());
+        assert!(made.head.status.is_success(), "{REST} makes no bucket: {}", made.head.status);
     }
 
     pub fn names(&self, bucket: &str) -> Vec<String> {
@@ -71,7 +69,7 @@ impl Elsewhere {
 
     pub fn bytes(&self, bucket: &str, name: &str) -> Option<Bytes> {
         let answer = self.get(&format!("{}?alt=media", path_of(bucket, name)));
-        (answer.status() != StatusCode::NOT_FOUND).then(|| answer.into_body().to_bytes())
+        (answer.head.status != StatusCode::NOT_FOUND).then_some(answer.bytes)
     }
 
     /// A value of an object's own metadata.
@@ -83,7 +81,7 @@ impl Elsewhere {
     pub fn put(&self, bucket: &str, name: &str, bytes: Bytes) {
         let path = format!("/upload/storage/v1/b/{bucket}/o?uploadType=media&name={}", quoted(name));
         let put = self.ask(Method::POST, &path, &[("content-type", "application/octet-stream")], bytes);
-        assert!(put.status().is_success(), "{REST} takes no object: {}", put.status());
+        assert!(put.head.status.is_success(), "{REST} takes no object: {}", put.head.status);
     }
 
     pub fn started(&self, query: &str, headers: &HeaderMap) {
@@ -104,9 +102,26 @@ impl Elsewhere {
 
     fn session(&self, name: String, path: &str) -> Option<Session> {
         let told = self.ask(Method::PUT, path, &[(CONTENT_RANGE.as_str(), "bytes */*")], Bytes::new());
-        let last = told.headers().get(RANGE).and_then(|range| range.to_str().ok()?.rsplit('-').next()?.parse().ok());
+        let last = told.head.headers.get(RANGE).and_then(|range| range.to_str().ok()?.rsplit('-').next()?.parse().ok());
         let received = last.map_or(0, |last: u64| last + 1);
-        (told.status() == StatusCode::PERMANENT_REDIRECT).then_some(Session { name, received })
+        (told.head.status == StatusCode::PERMANENT_REDIRECT).then_some(Session { name, received })
+    }
+
+    /// Orders faults of its own, by the "Retry Test API" of Google's testbench; `false`: it has none.
+    pub fn order(&self, transport: &str, method: &str, faults: &[&str]) -> bool {
+        let about = json!({ "transport": transport, "instructions": { method: faults } }).to_string();
+        let made = self.ask(Method::POST, "/retry_test", &[("content-type", "application/json")], about);
+        *self.retry_test.lock().unwrap() = json(made)["id"].as_str().map(str::to_owned);
+        self.retry_test().is_some()
+    }
+
+    pub fn retry_test(&self) -> Option<String> {
+        self.retry_test.lock().unwrap().clone()
+    }
+
+    /// Whether all the faults that were ordered there have struck.
+    pub fn has_struck(&self) -> bool {
+        self.retry_test().is_some_and(|id| json(self.get(&format!("/retry_test/{id}")))["completed"] == true)
     }
 
     fn get(&self, path: &str) -> Answer {
@@ -128,28 +143,14 @@ impl Elsewhere {
         answer.unwrap_or_else(|why| panic!("{REST} does not answer: {why}"))
     }
 
-    /// One request on a connection of its own, and the whole answer.
-    pub async fn send(&self, mut request: Request<Full<Bytes>>, is_grpc: bool) -> io::Result<Answer> {
-        let host = if is_grpc { &self.grpc } else { &self.rest };
-        let stream = TokioIo::new(TcpStream::connect(host).await?);
-        let answer = if is_grpc {
-            let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-            *request.uri_mut() = format!("http://{host}{path}").parse().map_err(io::Error::other)?;
-            let (mut line, rest) = http2::handshake(TokioExecutor::new(), stream).await.map_err(io::Error::other)?;
-            tokio::spawn(rest);
-            line.send_request(request).await
-        } else {
-            let (mut line, rest) = http1::handshake(stream).await.map_err(io::Error::other)?;
-            tokio::spawn(rest);
-            line.send_request(request).await
-        };
-        let (head, body) = answer.map_err(io::Error::other)?.into_parts();
-        Ok(Response::from_parts(head, body.collect().await.map_err(io::Error::other)?))
+    /// `Err`: there was no answer.
+    pub async fn send(&self, request: Request<Full<Bytes>>, is_grpc: bool) -> io::Result<Answer> {
+        if is_grpc { line::grpc(&self.grpc, request).await } else { line::rest(&self.rest, request).await }
     }
 }
 
 fn json(answer: Answer) -> Value {
-    serde_json::from_slice(&answer.into_body().to_bytes()).unwrap_or_default()
+    serde_json::from_slice(&answer.bytes).unwrap_or_default()
 }
 
 fn path_of(bucket: &str, name: &str) -> String {

@@ -77,7 +77,7 @@ async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Respons
         _ => {}
     }
     let acted = match (&world.elsewhere, &call) {
-        (Some(elsewhere), _) => relay::pass(elsewhere, &mut head, op, &mut body, fault).await,
+        (Some(elsewhere), _) => relay::pass(elsewhere, &mut head, op, &mut body, fault).await.transpose().ok_or(Cut)?,
         (None, Some(call)) => rest::act(&world, call, &head.headers, &mut body, fault).await,
         (None, None) => grpc::act(&world, op, &mut body).await,
     };
