@@ -1,9 +1,9 @@
 //! A stand-in for Google Cloud Storage: JSON REST and gRPC on one loopback port, held to Google's published protocol, with
 //! faults that a test orders.
 //!
-//! No registry carries Google's own testbench. Where somebody has it running, `STORAGE_EMULATOR_HOST` and
-//! `STORAGE_EMULATOR_GRPC_HOST` name it: then it answers, and all that is done here is to count requests and break them on
-//! the way (see [`elsewhere`]).
+//! No registry carries Google's own testbench (`docs/CLOUD.md` says how to run it). Where somebody has it running,
+//! `STORAGE_EMULATOR_HOST` and `STORAGE_EMULATOR_GRPC_HOST` name it: then it answers, and all that is done here is to count
+//! requests and break them on the way (see [`elsewhere`]).
 
 mod answer;
 mod arriving;
