@@ -68,6 +68,7 @@ async fn a_file_goes_straight_to_storage_and_on_from_where_it_broke_off() {
     let done = client.terminal(&job).await;
     assert_eq!(done["status"], "completed", "{done}");
     assert_eq!(cloud.storage.count(Op::Insert), 0, "no function wrote audio");
+    assert_eq!((cloud.storage.count(Op::Start), cloud.storage.count(Op::Get)), (1, 1), "as docs/COST.md says");
     eventually("the blobs are gone", WAIT, async || cloud.storage.names().is_empty().then_some(())).await;
     assert!(!upload.log.text().contains("upload_id"), "an address is a credential");
 }

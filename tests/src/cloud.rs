@@ -86,8 +86,10 @@ impl Cloud {
             ("GOOGLE_CLOUD_PROJECT", self.project.as_str()),
             ("FIRESTORE_EMULATOR_HOST", self.firestore_line.url.as_str()),
             ("STORAGE_EMULATOR_HOST", self.storage.endpoint()),
+            // Not the one that this process was perhaps given: requests are counted and broken in between.
+            ("STORAGE_EMULATOR_GRPC_HOST", self.storage.endpoint()),
             ("CLOUD_TASKS_EMULATOR_HOST", self.tasks.endpoint()),
-            ("AFTERWORD_CLOUD_BUCKET", BUCKET),
+            ("AFTERWORD_CLOUD_BUCKET", self.storage.bucket()),
             ("AFTERWORD_CLOUD_LOCATION", LOCATION),
             ("AFTERWORD_CLOUD_PROCESS_URL", self.process_url.url.as_str()),
             ("AFTERWORD_CLOUD_TASK_SERVICE_ACCOUNT", ACCOUNT),

@@ -1,8 +1,9 @@
 //! A stand-in for Google Cloud Storage: JSON REST and gRPC on one loopback port, held to Google's published protocol, with
 //! faults that a test orders.
 //!
-//! No registry carries Google's own testbench. Where somebody has it running, `STORAGE_EMULATOR_HOST` and
-//! `STORAGE_EMULATOR_GRPC_HOST` point the contract suites at it (see [`elsewhere`]).
+//! No registry carries Google's own testbench (`docs/CLOUD.md` says how to run it). Where somebody has it running,
+//! `STORAGE_EMULATOR_HOST` and `STORAGE_EMULATOR_GRPC_HOST` name it: then it answers, and all that is done here is to count
+//! requests and break them on the way (see [`elsewhere`]).
 
 mod answer;
 mod arriving;
@@ -10,8 +11,10 @@ mod call;
 mod elsewhere;
 mod fault;
 mod grpc;
+mod line;
 mod media;
 mod multipart;
+mod relay;
 mod rest;
 mod resumable;
 mod serve;
@@ -26,10 +29,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use call::Op;
-pub use elsewhere::{Elsewhere, elsewhere};
 pub use fault::Fault;
 pub use shelf::Session;
 
+use elsewhere::Elsewhere;
 use fault::Orders;
 use shelf::Shelf;
 
@@ -44,6 +47,8 @@ pub struct CloudStorage {
 /// What the requests share.
 struct World {
     shelf: Shelf,
+    /// Who answers in its place.
+    elsewhere: Option<Elsewhere>,
     orders: Orders,
     seen: Mutex<Vec<Seen>>,
     /// What was done, and answered unless a fault forbade it.
@@ -58,19 +63,43 @@ pub struct Seen {
 }
 
 impl CloudStorage {
-    /// Starts on a free port, with this one bucket.
+    /// Starts on a free port, with this one bucket; where the environment names another service, before that one, with a
+    /// bucket of its own.
     pub async fn start(bucket: &str) -> Self {
+        let Some(elsewhere) = Elsewhere::named() else { return Self::alone(bucket).await };
+        #[expect(clippy::disallowed_methods, reason = "runs beside each other must not meet")]
+        let bucket = format!("{bucket}-{}", uuid::Uuid::new_v4().simple());
+        elsewhere.create_bucket(&bucket);
+        Self::serve(bucket, Some(elsewhere)).await
+    }
+
+    /// The stand-in itself, whatever the environment names.
+    pub async fn alone(bucket: &str) -> Self {
+        Self::serve(bucket.to_owned(), None).await
+    }
+
+    async fn serve(bucket: String, elsewhere: Option<Elsewhere>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let endpoint = format!("http://{address}");
+        if let Some(elsewhere) = &elsewhere {
+            elsewhere.is_known_as(address);
+        }
         let world = Arc::new(World {
             shelf: Shelf::new(&endpoint),
+            elsewhere,
             orders: Orders::default(),
             seen: Mutex::default(),
             answered: watch::Sender::new(Vec::new()),
         });
-        world.shelf.create_bucket(bucket);
+        world.shelf.create_bucket(&bucket);
         let serving = tokio::spawn(serve::serve(listener, world.clone()));
-        Self { endpoint, bucket: bucket.to_owned(), world, serving }
+        Self { endpoint, bucket, world, serving }
+    }
+
+    /// Whether another service answers.
+    pub fn is_elsewhere(&self) -> bool {
+        self.world.elsewhere.is_some()
     }
 
     /// For JSON REST and gRPC alike.
@@ -85,6 +114,17 @@ impl CloudStorage {
     /// The next `times` requests of this kind go wrong in this way. Several orders for one kind are served in turn.
     pub fn order(&self, op: Op, fault: Fault, times: usize) {
         self.world.orders.place(op, fault, times);
+    }
+
+    /// Lets the service that answers in the stand-in's place do wrong in its own way, as Google's testbench can: these
+    /// faults, one after the other. `false`: nobody here can do so.
+    pub fn order_elsewhere(&self, transport: &str, method: &str, faults: &[&str]) -> bool {
+        self.world.elsewhere.as_ref().is_some_and(|elsewhere| elsewhere.order(transport, method, faults))
+    }
+
+    /// Whether all of those have struck.
+    pub fn has_struck_elsewhere(&self) -> bool {
+        self.world.elsewhere.as_ref().is_some_and(Elsewhere::has_struck)
     }
 
     /// How many of the ordered faults have not struck yet.
@@ -110,31 +150,50 @@ impl CloudStorage {
 
     /// The names of the objects, in order.
     pub fn names(&self) -> Vec<String> {
-        self.world.shelf.names(&self.bucket)
+        match &self.world.elsewhere {
+            Some(elsewhere) => elsewhere.names(&self.bucket),
+            None => self.world.shelf.names(&self.bucket),
+        }
     }
 
     pub fn bytes(&self, name: &str) -> Option<Bytes> {
-        self.world.shelf.bytes(&self.bucket, name)
+        match &self.world.elsewhere {
+            Some(elsewhere) => elsewhere.bytes(&self.bucket, name),
+            None => self.world.shelf.bytes(&self.bucket, name),
+        }
     }
 
     /// A value of an object's own metadata.
     pub fn metadata(&self, name: &str, key: &str) -> Option<String> {
-        self.world.shelf.object(&self.bucket, name)?.metadata.get(key).cloned()
+        match &self.world.elsewhere {
+            Some(elsewhere) => elsewhere.metadata(&self.bucket, name, key),
+            None => self.world.shelf.object(&self.bucket, name)?.metadata.get(key).cloned(),
+        }
     }
 
     /// Whether whoever wrote the object gave a sum, so that other bytes would have been refused.
     pub fn is_checked(&self, name: &str) -> bool {
-        self.world.shelf.object(&self.bucket, name).is_some_and(|object| object.is_checked)
+        match &self.world.elsewhere {
+            // So Google's testbench notes down a sum that it was given.
+            Some(elsewhere) => elsewhere.metadata(&self.bucket, name, "x_emulator_crc32c").is_some(),
+            None => self.world.shelf.object(&self.bucket, name).is_some_and(|object| object.is_checked),
+        }
     }
 
     /// Puts an object there, as somebody else would.
     pub fn put(&self, name: &str, bytes: impl Into<Bytes>) {
-        self.world.shelf.put(&self.bucket, name, bytes.into());
+        match &self.world.elsewhere {
+            Some(elsewhere) => elsewhere.put(&self.bucket, name, bytes.into()),
+            None => self.world.shelf.put(&self.bucket, name, bytes.into()),
+        }
     }
 
     /// Upload sessions that are neither finished nor cancelled.
     pub fn sessions(&self) -> Vec<Session> {
-        self.world.shelf.sessions()
+        match &self.world.elsewhere {
+            Some(elsewhere) => elsewhere.sessions(),
+            None => self.world.shelf.sessions(),
+        }
     }
 
     /// From now on bytes are counted and summed, and thrown away: the stand-in's memory is not measured with the
@@ -143,7 +202,7 @@ impl CloudStorage {
         self.world.shelf.keep_no_bytes();
     }
 
-    /// What objects written from now on say of their age.
+    /// What objects written from now on say of their age. Another service has its own clock.
     pub fn set_time(&self, now: SystemTime) {
         self.world.shelf.set_time(now);
     }

@@ -10,10 +10,11 @@ mod listing;
 mod memory;
 mod reading;
 mod refused;
+mod testbench;
 mod writing;
 
 use std::process::Command;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use emulators::storage::CloudStorage;
@@ -56,9 +57,17 @@ fn impatient() -> Patience {
 }
 
 async fn fixture_with(patience: Patience) -> Fixture {
-    let cloud = CloudStorage::start(BUCKET).await;
+    at(CloudStorage::start(BUCKET).await, patience)
+}
+
+fn at(cloud: CloudStorage, patience: Patience) -> Fixture {
     cloud.set_time(UNIX_EPOCH + Duration::from_millis(T0.millis().unsigned_abs()));
     let (storage, clock) = storage(Settings { patience, ..settings(&cloud) });
+    if cloud.is_elsewhere() {
+        #[expect(clippy::disallowed_methods, reason = "another service's objects are as old as its clock says")]
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        clock.set(domain::Timestamp::from_millis(domain::time::millis(now)));
+    }
     let (blobs, uploads) = (GcsBlobs::new(storage.clone()), GcsUploads::new(storage.clone()));
     Fixture { cloud, storage, blobs, uploads, clock }
 }

@@ -23,16 +23,7 @@ pub fn read(world: &World, call: &Call, headers: &HeaderMap, fault: Option<Fault
         None => (0, object.size),
         Some(range) => wanted(range, object.size)?,
     };
-    let mut bytes = object.bytes.slice(first as usize..end as usize);
-    if fault == Some(Fault::WrongBytes) && !bytes.is_empty() {
-        let mut wrong = bytes.to_vec();
-        wrong[0] ^= 1;
-        bytes = wrong.into();
-    }
-    let cut = match fault {
-        Some(Fault::Truncate(after)) => Some(after),
-        _ => None,
-    };
+    let (bytes, cut) = spoiled(object.bytes.slice(first as usize..end as usize), fault);
     let mut response = Response::new(in_pieces(bytes, cut));
     describe(response.headers_mut(), &object, end - first);
     if headers.contains_key(RANGE) {
@@ -41,6 +32,19 @@ pub fn read(world: &World, call: &Call, headers: &HeaderMap, fault: Option<Fault
         set(response.headers_mut(), CONTENT_RANGE, &range);
     }
     Ok(response)
+}
+
+/// What a fault makes of the bytes of an answer, and after how many of them it cuts.
+pub fn spoiled(bytes: Bytes, fault: Option<Fault>) -> (Bytes, Option<u64>) {
+    match fault {
+        Some(Fault::WrongBytes) if !bytes.is_empty() => {
+            let mut wrong = bytes.to_vec();
+            wrong[0] ^= 1;
+            (wrong.into(), None)
+        }
+        Some(Fault::Truncate(after)) => (bytes, Some(after)),
+        _ => (bytes, None),
+    }
 }
 
 /// The first byte, and the one behind the last.
@@ -84,7 +88,7 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 }
 
 /// The bytes, or as many as come before the cut.
-fn in_pieces(mut bytes: Bytes, cut: Option<u64>) -> Body {
+pub fn in_pieces(mut bytes: Bytes, cut: Option<u64>) -> Body {
     let Some(after) = cut else { return answer::body(bytes) };
     bytes.truncate(usize::try_from(after).unwrap_or(usize::MAX));
     let pieces = std::iter::from_fn(move || {

@@ -81,7 +81,8 @@ async fn start(world: &World, call: &Call, headers: &HeaderMap, body: &mut Arriv
     if wanted.name.is_empty() {
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "required", "Required"));
     }
-    world.shelf.may_write(&wanted)?;
+    // Conditions are looked at when the object is made, and not before: so it was seen at Google.
+    world.shelf.has_bucket(&wanted.bucket)?;
     let announced = headers.get("x-upload-content-length").and_then(|n| n.to_str().ok()?.parse().ok());
     let url = world.shelf.start(wanted, announced);
     let mut response = answer::empty(StatusCode::OK);

@@ -97,11 +97,13 @@ async fn take(world: &World, id: &str, body: &mut Arriving, span: Span) -> Resul
     let before = world.shelf.upload(id)?.content;
     if first > before.size {
         body.drain().await;
-        return Err(Refusal::invalid(format!(
-            "Invalid request. According to the Content-Range header, the upload offset is {first} byte(s), which exceeds \
+        // With this status, although it is the client's doing: an earlier request of its may still be under way.
+        let told = format!(
+            "Invalid request.  According to the Content-Range header, the upload offset is {first} byte(s), which exceeds \
              already uploaded size of {} byte(s).",
             before.size
-        )));
+        );
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "backendError", told));
     }
     let (mut skip, mut came) = (before.size - first, 0);
     // Bytes count when a quantum of them is whole, or when the request has ended well.

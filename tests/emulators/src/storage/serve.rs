@@ -15,7 +15,7 @@ use super::answer::{Body, Refusal};
 use super::arriving::Arriving;
 use super::call::Call;
 use super::fault::Fault;
-use super::{Seen, World, grpc, rest};
+use super::{Seen, World, grpc, relay, rest};
 
 /// The connection is to end without an answer.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub async fn serve(listener: TcpListener, world: Arc<World>) {
 }
 
 async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let authorized = head.headers.contains_key(AUTHORIZATION);
     let is_grpc = grpc::is_grpc(&head.headers);
     let call = if is_grpc { None } else { Call::of(&head.method, &head.uri, &head.headers) };
@@ -76,12 +76,12 @@ async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Respons
         Some(Fault::Stall) => world.orders.stall().await,
         _ => {}
     }
-    let acted = match &call {
-        Some(call) => {
-            rest::act(&world, call, &head.headers, &mut body, fault).await.unwrap_or_else(|why| why.response())
-        }
-        None => grpc::act(&world, op, &mut body).await.unwrap_or_else(|why| grpc::refuse(&why)),
+    let acted = match (&world.elsewhere, &call) {
+        (Some(elsewhere), _) => relay::pass(elsewhere, &mut head, op, &mut body, fault).await.transpose().ok_or(Cut)?,
+        (None, Some(call)) => rest::act(&world, call, &head.headers, &mut body, fault).await,
+        (None, None) => grpc::act(&world, op, &mut body).await,
     };
+    let acted = acted.unwrap_or_else(|why| refuse(&why));
     world.answered.send_modify(|all| all.push(op));
     match fault {
         Some(Fault::LoseAnswer | Fault::CutAfter(_)) => Err(Cut),

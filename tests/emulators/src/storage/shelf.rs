@@ -183,11 +183,6 @@ impl Shelf {
         self.state().now = Some(now);
     }
 
-    /// Whether an object of that name may be written now.
-    pub fn may_write(&self, wanted: &Wanted) -> Result<(), Refusal> {
-        self.state().may_write(wanted)
-    }
-
     /// Makes the object, if its conditions and its sum hold.
     pub fn insert(&self, wanted: &Wanted, content: Content) -> Result<Object, Refusal> {
         self.state().insert(wanted, content)

@@ -3,6 +3,7 @@
 use emulators::storage::{Fault, Op};
 use flow::Kind;
 use testkit::memory::describe;
+use testkit::skip;
 
 use super::*;
 
@@ -116,6 +117,9 @@ async fn a_session_that_is_lost_ends_the_write() {
 async fn bytes_that_are_stored_wrong_are_noticed_and_taken_away() {
     for (bytes, op) in [(sound(10), Op::Insert), (sound(MIB + 10), Op::Chunk)] {
         let at = fixture().await;
+        if at.cloud.is_elsewhere() {
+            skip!("another service cannot be made to store other bytes than it was sent");
+        }
         let mut writer = at.blobs.create(&name()).await.unwrap();
         writer.write(bytes.into()).await.unwrap();
         at.cloud.order(op, Fault::StoreWrong, 1);

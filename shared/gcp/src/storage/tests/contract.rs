@@ -1,32 +1,16 @@
 //! The contracts of the ports: once with a service that works, once with one that fails each kind of request at first.
 
 use std::any::Any;
-use std::time::SystemTime;
 
 use async_trait::async_trait;
-use emulators::storage::{Fault, Op, elsewhere};
-use flow::ports::Clock;
+use emulators::storage::{Fault, Op};
 use testkit::contract::direct::{Address, Direct, SendsBytes, Sent};
 
 use super::*;
 
-/// The stand-in, or what the environment names.
 async fn stage() -> (Arc<Storage>, Box<dyn Any>) {
-    let Some(elsewhere) = elsewhere().await else {
-        let fixture = fixture().await;
-        return (fixture.storage, Box::new(fixture.cloud));
-    };
-    let settings = Settings {
-        endpoint: Some(elsewhere.endpoint),
-        grpc_endpoint: Some(elsewhere.grpc_endpoint),
-        ..Settings::new(elsewhere.bucket)
-    };
-    let (storage, clock) = storage(settings);
-    #[expect(clippy::disallowed_methods, reason = "another service's objects are as old as its clock says")]
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    clock.set(domain::Timestamp::from_millis(domain::time::millis(now)));
-    assert!(clock.now() > T0 - Duration::from_secs(365 * 86_400));
-    (storage, Box::new(()))
+    let fixture = fixture().await;
+    (fixture.storage, Box::new(fixture.cloud))
 }
 
 /// A device that sends bytes by plain HTTP, and knows nothing but the address.
@@ -81,7 +65,7 @@ async fn shaky(ours: &[Op]) -> (Arc<Storage>, Box<dyn Any>) {
 /// What plays Google here is the stand-in again, as another process would find it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_environment_points_the_suites_elsewhere() {
-    let cloud = CloudStorage::start(BUCKET).await;
+    let cloud = CloudStorage::alone(BUCKET).await;
     let environment = [("STORAGE_EMULATOR_HOST", cloud.endpoint()), ("STORAGE_EMULATOR_GRPC_HOST", cloud.endpoint())];
     let suites = ["storage::tests::contract::blobs_contract", "storage::tests::contract::direct_contract"];
     let passed = tokio::task::block_in_place(|| run_alone(&suites, &environment));

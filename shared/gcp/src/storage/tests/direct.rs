@@ -65,6 +65,32 @@ async fn a_session_that_google_forgot_is_known_by_its_blob() {
     assert_eq!(at.uploads.progress(&name(), &url, expected()).await.unwrap(), whole);
 }
 
+/// Google was seen to look at the name only when the object is made; should it look earlier, that is no fault.
+#[tokio::test]
+async fn a_name_that_is_found_taken_at_the_start_is_a_conflict() {
+    let at = fixture().await;
+    at.cloud.order(Op::Start, Fault::Status(412), 2);
+    assert_eq!(at.uploads.start(&name(), expected()).await.unwrap_err().kind, Kind::Conflict);
+    let bytes = sound(2 * MIB);
+    at.cloud.put(name().as_str(), bytes.clone());
+    assert_eq!(at.write(&bytes).await.unwrap(), testkit::memory::describe(&bytes));
+    assert_eq!((at.cloud.pending_faults(), at.cloud.count(Op::Chunk)), (0, 0), "no byte was sent");
+}
+
+#[tokio::test]
+async fn a_file_is_whole_when_it_stands_there_and_not_when_its_session_says_so() {
+    let at = fixture().await;
+    let url = at.uploads.start(&name(), Expected { crc32c: None, ..expected() }).await.unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    assert_eq!(client.put(url.expose()).body("noise").send().await.unwrap().status(), 200);
+    assert_eq!(at.uploads.progress(&name(), &url, expected()).await.unwrap(), Progress::Gone);
+    let noise = Progress::Whole { size: 5, crc32c: crc32c::crc32c(b"noise") };
+    let unchecked = Expected { crc32c: None, ..expected() };
+    assert_eq!(at.uploads.progress(&name(), &url, unchecked).await.unwrap(), noise);
+    at.blobs.delete(&name()).await.unwrap();
+    assert_eq!(at.uploads.progress(&name(), &url, unchecked).await.unwrap(), Progress::Gone);
+}
+
 #[tokio::test]
 async fn the_address_is_in_no_error() {
     let at = fixture_with(impatient()).await;

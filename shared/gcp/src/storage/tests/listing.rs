@@ -10,7 +10,11 @@ async fn an_age_is_told_from_when_it_was_written() {
     let at = fixture().await;
     at.write(b"sound").await.unwrap();
     at.clock.advance(Duration::from_secs(90));
-    assert_eq!(at.blobs.list("uploads/", None, 10).await.unwrap(), [(name(), Duration::from_secs(90))]);
+    let listed = at.blobs.list("uploads/", None, 10).await.unwrap();
+    // Another service has its own clock.
+    let slack = Duration::from_secs(if at.cloud.is_elsewhere() { 10 } else { 0 });
+    assert!(listed.len() == 1 && listed[0].0 == name(), "{listed:?}");
+    assert!(listed[0].1.abs_diff(Duration::from_secs(90)) <= slack, "{listed:?}");
 }
 
 #[tokio::test]
@@ -22,7 +26,10 @@ async fn a_long_listing_is_read_page_by_page() {
     }
     let listed = at.blobs.list("uploads/", None, 5000).await.unwrap();
     assert!(listed.iter().map(|(name, _)| name.as_str()).eq(names.iter().map(String::as_str)));
-    assert_eq!(at.cloud.count(Op::List), 2);
+    if !at.cloud.is_elsewhere() {
+        // Google's testbench gives all of it in one page.
+        assert_eq!(at.cloud.count(Op::List), 2);
+    }
     let after = BlobName::listed(names[100].clone());
     let listed = at.blobs.list("uploads/", Some(&after), 1001).await.unwrap();
     assert!(listed.iter().map(|(name, _)| name.as_str()).eq(names[101..1102].iter().map(String::as_str)));

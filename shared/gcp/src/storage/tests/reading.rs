@@ -73,6 +73,8 @@ async fn of_another_blob_under_the_name_nothing_is_read() {
     let error = loop {
         match pieces.try_next().await {
             Ok(Some(piece)) => came.extend_from_slice(&piece),
+            // Google's testbench keeps what was written over, and gives it to who asks for it.
+            Ok(None) if at.cloud.is_elsewhere() => return assert!(came == bytes),
             Ok(None) => panic!("it ended well"),
             Err(error) => break error,
         }

@@ -1,6 +1,7 @@
 //! Upload sessions by plain HTTP, as "Perform resumable uploads" in Google's documentation tells them.
 
 use reqwest::{Client, Response, redirect};
+use testkit::skip;
 
 use super::*;
 
@@ -13,7 +14,7 @@ struct Session {
 async fn session() -> Session {
     let cloud = CloudStorage::start(BUCKET).await;
     let client = Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap();
-    let at = format!("{}/upload/storage/v1/b/bucket/o?uploadType=resumable&name=one", cloud.endpoint());
+    let at = format!("{}/upload/storage/v1/b/{}/o?uploadType=resumable&name=one", cloud.endpoint(), cloud.bucket());
     let started = client.post(at).send().await.unwrap();
     let url = started.headers()["location"].to_str().unwrap().to_owned();
     Session { cloud, client, url }
@@ -54,15 +55,16 @@ async fn a_stream_of_unknown_length_ends_with_its_request() {
 #[tokio::test]
 async fn ranges_that_do_not_fit_are_refused() {
     let at = session().await;
-    for (range, bytes) in [
-        ("bytes 0-4/*", &b"sound"[..]),
-        ("bytes 5-9/10", b"sound"),
-        ("bytes 0-3/4", b"sound"),
-        ("bytes 0-9/5", b"sound"),
-        ("bytes what", b"sound"),
-    ] {
+    if at.cloud.is_elsewhere() {
+        skip!("Google's testbench takes chunks of any length, and from anywhere");
+    }
+    for (range, bytes) in
+        [("bytes 0-4/*", &b"sound"[..]), ("bytes 0-3/4", b"sound"), ("bytes 0-9/5", b"sound"), ("bytes what", b"sound")]
+    {
         assert_eq!(state(&at.put(range, bytes).await), (400, None), "{range}");
     }
+    // A client's own earlier request may be under way still: so Google answers here, and a client asks how far it came.
+    assert_eq!(state(&at.put("bytes 5-9/10", b"sound").await), (503, None));
     assert_eq!(at.cloud.sessions(), [shelf::Session { name: "one".to_owned(), received: 0 }]);
 }
 
@@ -70,23 +72,25 @@ async fn ranges_that_do_not_fit_are_refused() {
 async fn a_cancelled_session_is_gone() {
     let at = session().await;
     assert_eq!(state(&at.client.delete(&at.url).send().await.unwrap()).0, 499);
-    assert_eq!(state(&at.put("bytes */*", b"").await).0, 410);
-    assert_eq!(state(&at.client.delete(&at.url).send().await.unwrap()).0, 410);
+    let gone = if at.cloud.is_elsewhere() { 404 } else { 410 };
+    assert_eq!(state(&at.put("bytes */*", b"").await).0, gone);
+    assert_eq!(state(&at.client.delete(&at.url).send().await.unwrap()).0, gone);
     assert_eq!(at.cloud.sessions(), []);
 }
 
 #[tokio::test]
-async fn the_name_is_checked_at_the_end_too() {
+async fn the_name_is_checked_at_the_end_and_only_there() {
     let at = session().await;
     let start = format!(
-        "{}/upload/storage/v1/b/bucket/o?uploadType=resumable&name=one&ifGenerationMatch=0",
-        at.cloud.endpoint()
+        "{}/upload/storage/v1/b/{}/o?uploadType=resumable&name=one&ifGenerationMatch=0",
+        at.cloud.endpoint(),
+        at.cloud.bucket()
     );
     let started = at.client.post(&start).send().await.unwrap();
     let url = started.headers()["location"].to_str().unwrap().to_owned();
     at.cloud.put("one", &b"first"[..]);
     assert_eq!(at.client.put(url).body("sound").send().await.unwrap().status(), 412);
-    assert_eq!(at.client.post(&start).send().await.unwrap().status(), 412);
+    assert_eq!(at.client.post(&start).send().await.unwrap().status(), 200);
     assert_eq!(at.cloud.bytes("one").unwrap(), &b"first"[..]);
 }
 
@@ -94,7 +98,8 @@ async fn the_name_is_checked_at_the_end_too() {
 async fn a_sum_may_come_with_the_last_bytes() {
     let at = session().await;
     let request = at.client.put(&at.url).header("x-goog-hash", "crc32c=AAAAAA==").body("sound");
-    assert_eq!(request.send().await.unwrap().status(), 400);
+    let refused = if at.cloud.is_elsewhere() { 412 } else { 400 };
+    assert_eq!(request.send().await.unwrap().status(), refused);
     assert!(at.cloud.names().is_empty() && at.cloud.sessions().is_empty());
 }
 

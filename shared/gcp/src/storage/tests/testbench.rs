@@ -1,0 +1,82 @@
+//! What Google's own testbench makes go wrong in its own way, where it is the one that answers: it keeps other pieces of a
+//! broken request than the stand-in does, and breaks off elsewhere.
+
+use testkit::memory::describe;
+use testkit::skip;
+
+use super::*;
+
+const NONE: &str = "STORAGE_EMULATOR_HOST names no testbench of Google's, which could do wrong by itself";
+
+/// A service that will do these wrong. `None`: there is none.
+async fn with(transport: &str, method: &str, faults: &[&str]) -> Option<Fixture> {
+    let at = fixture().await;
+    at.cloud.order_elsewhere(transport, method, faults).then_some(at)
+}
+
+#[tokio::test]
+async fn a_large_write_comes_whole_through_the_testbenchs_own_faults() {
+    let bytes = sound(3 * MIB + 77);
+    let cases: [&[&str]; 9] = [
+        &["return-503", "return-429", "return-503"],
+        &["return-408", "return-500", "return-502"],
+        &["return-reset-connection", "return-reset-connection"],
+        &["return-503-after-256K"],
+        &["return-503-after-1536K", "return-408"],
+        // Its middle of a quantum is kept there, too.
+        &["return-503-after-1300K", "return-503"],
+        &["return-503-after-1300K", "return-504-after-2100K"],
+        &["return-503-after-3072K"],
+        // The last chunk is taken, and the answer breaks off.
+        &["return-broken-stream-final-chunk-after-100B"],
+    ];
+    for faults in cases {
+        let Some(at) = with("HTTP", "storage.objects.insert", faults).await else { skip!(NONE) };
+        assert_eq!(at.write(&bytes).await.unwrap(), describe(&bytes), "{faults:?}");
+        assert!(at.stands().unwrap() == bytes, "{faults:?}");
+        assert!(at.cloud.has_struck_elsewhere(), "{faults:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_small_write_comes_whole_through_the_testbenchs_own_faults() {
+    let bytes = sound(400 * 1024);
+    let cases: [&[&str]; 3] =
+        [&["return-503", "return-429"], &["return-reset-connection", "return-500"], &["return-503-after-256K"]];
+    for faults in cases {
+        let Some(at) = with("HTTP", "storage.objects.insert", faults).await else { skip!(NONE) };
+        assert_eq!(at.write(&bytes).await.unwrap(), describe(&bytes), "{faults:?}");
+        assert!(at.stands().unwrap() == bytes && at.cloud.has_struck_elsewhere(), "{faults:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_read_comes_whole_through_the_testbenchs_own_faults() {
+    let bytes = sound(900_001);
+    let cases: [&[&str]; 5] = [
+        &["return-503", "return-429", "return-408"],
+        &["return-reset-connection", "return-504"],
+        &["return-broken-stream"],
+        &["return-broken-stream-after-300K", "return-503"],
+        &["return-broken-stream-after-300K", "return-broken-stream-after-200K"],
+    ];
+    for faults in cases {
+        let Some(at) = with("HTTP", "storage.objects.get", faults).await else { skip!(NONE) };
+        at.cloud.put(name().as_str(), bytes.clone());
+        assert!(at.read(0).await.unwrap() == bytes, "{faults:?}");
+        assert!(at.cloud.has_struck_elsewhere(), "{faults:?}");
+    }
+}
+
+#[tokio::test]
+async fn lists_and_deletions_pass_the_testbenchs_own_faults() {
+    for faults in [&["return-503", "return-429"], &["return-reset-connection", "return-500"]] {
+        let Some(at) = with("GRPC", "storage.objects.list", faults).await else { skip!(NONE) };
+        at.cloud.put(name().as_str(), &b"sound"[..]);
+        assert_eq!(at.blobs.list("uploads/", None, 10).await.unwrap().len(), 1, "{faults:?}");
+        assert!(at.cloud.has_struck_elsewhere(), "{faults:?}");
+        assert!(at.cloud.order_elsewhere("GRPC", "storage.objects.delete", faults));
+        at.blobs.delete(&name()).await.unwrap();
+        assert!(at.stands().is_none() && at.cloud.has_struck_elsewhere(), "{faults:?}");
+    }
+}
