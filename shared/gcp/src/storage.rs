@@ -12,7 +12,6 @@ mod permissions;
 mod read;
 mod rest;
 mod session;
-mod tries;
 mod uploads;
 mod writer;
 
@@ -29,13 +28,14 @@ use reqwest::redirect;
 
 pub use blobs::GcsBlobs;
 pub use permissions::{Permission, permissions};
-pub use tries::Patience;
 pub use uploads::GcsUploads;
 
 use fault::Call;
-use tries::Tries;
+
+pub use crate::tries::Patience;
 
 use crate::renewed::Renewed;
+use crate::tries::Tries;
 
 const PRODUCTION: &str = "https://storage.googleapis.com";
 const USER_AGENT: &str = concat!("afterword/", env!("CARGO_PKG_VERSION"));
@@ -56,7 +56,19 @@ pub struct Settings {
 impl Settings {
     /// The bucket at Google.
     pub fn new(bucket: impl Into<String>) -> Self {
-        Self { bucket: bucket.into(), endpoint: None, grpc_endpoint: None, patience: Patience::default() }
+        Self { bucket: bucket.into(), endpoint: None, grpc_endpoint: None, patience: patience() }
+    }
+}
+
+fn patience() -> Patience {
+    Patience {
+        tries: 5,
+        // A chunk is 1 MiB: slower than this is a connection that is as good as dead.
+        attempt: Duration::from_secs(20),
+        total: Duration::from_secs(60),
+        // Google asks for an exponential back-off that starts near a second; most 503 are over sooner.
+        first_pause: Duration::from_millis(250),
+        longest_pause: Duration::from_secs(8),
     }
 }
 
