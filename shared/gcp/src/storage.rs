@@ -25,6 +25,7 @@ use google_cloud_gax::retry_policy::NeverRetry;
 use google_cloud_storage::client::{Storage as Reading, StorageControl};
 use google_cloud_storage::read_resume_policy::NeverResume;
 use reqwest::redirect;
+use tokio::time::Instant;
 
 pub use blobs::GcsBlobs;
 pub use permissions::{Permission, permissions};
@@ -190,11 +191,11 @@ impl Storage {
         self.reading.get(make).await
     }
 
-    /// A gRPC client for one call. Nothing tells it that the other side of its connection is gone: a call that is given up
-    /// without an answer takes it along.
+    /// A gRPC client for one call. Nothing tells it that the other side of its connection is gone: a call that waits in vain
+    /// takes it along.
     async fn control(&self, call: &Call<'_>) -> Result<Control<'_>> {
         let client = self.make_control(call).await?;
-        Ok(Control { storage: self, client, has_answered: false })
+        Ok(Control { storage: self, client, begun: Instant::now(), has_answered: false })
     }
 
     async fn make_control(&self, call: &Call<'_>) -> Result<Arc<StorageControl>> {
@@ -213,6 +214,7 @@ impl Storage {
 struct Control<'a> {
     storage: &'a Storage,
     client: Arc<StorageControl>,
+    begun: Instant,
     has_answered: bool,
 }
 
@@ -226,7 +228,8 @@ impl Control<'_> {
 
 impl Drop for Control<'_> {
     fn drop(&mut self) {
-        if !self.has_answered {
+        // Whoever goes away sooner does not do so because of the connection.
+        if !self.has_answered && self.begun.elapsed() >= self.storage.settings.patience.attempt / 2 {
             self.storage.control.give_up(&self.client);
         }
     }
