@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use domain::Uid;
-use testkit::build::{T0, phone, uid};
+use testkit::build::{T0, phone, speech, uid};
 use testkit::{Scene, memory};
 
 use flow::archive::{Error, Header, Report, Result, export, import};
@@ -161,4 +161,20 @@ async fn a_recording_that_only_waits_there_is_not_in_the_way() {
     let report = put(&there, None, &file).await.unwrap();
     assert!(report.is_complete(), "{report}");
     assert_eq!(there.all_lines(&uid("ann")).len(), 3);
+}
+
+/// Speech of the shortest kind with the shortest pauses, as long as times can be told: 49 days.
+#[tokio::test]
+async fn what_was_written_can_be_read_however_long_a_recording_is() {
+    let store = Arc::new(memory::Store::new());
+    let scene = Scene::new(store.clone());
+    let job = scene.accept(&uid("ann"), &[phone(0)]).await;
+    let job = scene.claim(job.id).await;
+    let spans: Vec<_> = (0..u32::MAX / 2201).map(|n| (n * 2201, n * 2201 + 200)).collect();
+    scene.plan(&job, 0, speech(&spans)).await;
+    let file = file_of(&store, None).await;
+    println!("{} segments: {} bytes", spans.len(), file.len());
+    let other = memory::Store::new();
+    assert!(put(&other, None, &file).await.unwrap().is_complete());
+    assert!(file_of(&other, None).await == file);
 }

@@ -15,6 +15,10 @@ use crate::environment::Environment;
 /// A document of Firestore takes about one write a second.
 const PLACE_PACE: Duration = Duration::from_secs(1);
 
+/// What was said in a segment is a document of a mebibyte at most, and fifty of them are written at once, which is ten
+/// mebibytes at most: fast talk with the time of each word takes 270 bytes a second.
+const LONGEST_SPAN_SECONDS: u64 = 600;
+
 pub struct Options {
     pub config: Config,
     pub environment: Environment,
@@ -34,7 +38,11 @@ pub fn project(config: &Config, environment: &Environment) -> Result<String> {
 }
 
 impl Options {
-    pub fn new(config: Config, environment: Environment, platform: Platform) -> Result<Self> {
+    pub fn new(mut config: Config, environment: Environment, platform: Platform) -> Result<Self> {
+        let engine = &mut config.engine;
+        for span in [&mut engine.deepgram.max_span_seconds, &mut engine.http.max_span_seconds] {
+            *span = (*span).min(LONGEST_SPAN_SECONDS);
+        }
         let cloud = &config.cloud;
         let project = project(&config, &environment)?;
         for (key, value) in [
@@ -141,6 +149,16 @@ mod tests {
         assert!(lambda.worker.handler_deadline <= Duration::from_secs(840));
         assert_eq!((lambda.streams.in_all, here.streams.in_all), (0, 256));
         assert_eq!(here.worker.place_pace, PLACE_PACE);
+    }
+
+    #[test]
+    fn segments_stay_so_short_that_their_texts_fit_into_documents() {
+        let spans = |seconds: &str| {
+            let keys = ["DEEPGRAM", "HTTP"].map(|engine| format!("AFTERWORD_ENGINE_{engine}_MAX_SPAN_SECONDS"));
+            let engine = of(Platform::Port(1), &[(&keys[0], seconds), (&keys[1], seconds)]).unwrap().config.engine;
+            [engine.deepgram.max_span_seconds, engine.http.max_span_seconds]
+        };
+        assert_eq!((spans("3600"), spans("120")), ([600, 600], [120, 120]));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod renewed;
 pub mod storage;
 pub mod store;
 mod tasks;
+mod tries;
 
 pub use fcm::{AccessToken, Fcm, FcmSettings, GivenToken, GoogleToken, UnfitFcm};
 pub use identity::{FirebaseIdentity, FirebaseSettings, GoogleTaskIdentity, TaskIdentitySettings, UnfitIdentity};

@@ -12,7 +12,6 @@ mod permissions;
 mod read;
 mod rest;
 mod session;
-mod tries;
 mod uploads;
 mod writer;
 
@@ -26,16 +25,18 @@ use google_cloud_gax::retry_policy::NeverRetry;
 use google_cloud_storage::client::{Storage as Reading, StorageControl};
 use google_cloud_storage::read_resume_policy::NeverResume;
 use reqwest::redirect;
+use tokio::time::Instant;
 
 pub use blobs::GcsBlobs;
 pub use permissions::{Permission, permissions};
-pub use tries::Patience;
 pub use uploads::GcsUploads;
 
 use fault::Call;
-use tries::Tries;
+
+pub use crate::tries::Patience;
 
 use crate::renewed::Renewed;
+use crate::tries::Tries;
 
 const PRODUCTION: &str = "https://storage.googleapis.com";
 const USER_AGENT: &str = concat!("afterword/", env!("CARGO_PKG_VERSION"));
@@ -56,7 +57,19 @@ pub struct Settings {
 impl Settings {
     /// The bucket at Google.
     pub fn new(bucket: impl Into<String>) -> Self {
-        Self { bucket: bucket.into(), endpoint: None, grpc_endpoint: None, patience: Patience::default() }
+        Self { bucket: bucket.into(), endpoint: None, grpc_endpoint: None, patience: patience() }
+    }
+}
+
+fn patience() -> Patience {
+    Patience {
+        tries: 5,
+        // A chunk is 1 MiB: slower than this is a connection that is as good as dead.
+        attempt: Duration::from_secs(20),
+        total: Duration::from_secs(60),
+        // Google asks for an exponential back-off that starts near a second; most 503 are over sooner.
+        first_pause: Duration::from_millis(250),
+        longest_pause: Duration::from_secs(8),
     }
 }
 
@@ -178,11 +191,11 @@ impl Storage {
         self.reading.get(make).await
     }
 
-    /// A gRPC client for one call. Nothing tells it that the other side of its connection is gone: a call that is given up
-    /// without an answer takes it along.
+    /// A gRPC client for one call. Nothing tells it that the other side of its connection is gone: a call that waits in vain
+    /// takes it along.
     async fn control(&self, call: &Call<'_>) -> Result<Control<'_>> {
         let client = self.make_control(call).await?;
-        Ok(Control { storage: self, client, has_answered: false })
+        Ok(Control { storage: self, client, begun: Instant::now(), has_answered: false })
     }
 
     async fn make_control(&self, call: &Call<'_>) -> Result<Arc<StorageControl>> {
@@ -201,6 +214,7 @@ impl Storage {
 struct Control<'a> {
     storage: &'a Storage,
     client: Arc<StorageControl>,
+    begun: Instant,
     has_answered: bool,
 }
 
@@ -214,7 +228,8 @@ impl Control<'_> {
 
 impl Drop for Control<'_> {
     fn drop(&mut self) {
-        if !self.has_answered {
+        // Whoever goes away sooner does not do so because of the connection.
+        if !self.has_answered && self.begun.elapsed() >= self.storage.settings.patience.attempt / 2 {
             self.storage.control.give_up(&self.client);
         }
     }

@@ -6,10 +6,10 @@
 
 mod create;
 mod error;
-mod retry;
 mod settings;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use flow::ports::{Clock, NewTask, Queue, Random, TaskName};
@@ -21,15 +21,19 @@ use google_cloud_tasks_v2::model::task::View;
 
 use create::Creating;
 use error::Failure;
-use retry::Tries;
 pub use settings::{CloudTasksSettings, TaskOidc, UnfitTasks};
 
 use crate::renewed::Renewed;
+use crate::tries::{Late, Patience, Tries};
+
+/// Tries, the first included.
+const TRIES: u32 = 4;
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 pub struct CloudTasks {
     settings: CloudTasksSettings,
     creating: Creating,
-    tries: Tries,
+    patience: Patience,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     /// Made with the first call: a function starts without Google.
@@ -44,23 +48,20 @@ impl CloudTasks {
     ) -> std::result::Result<Self, UnfitTasks> {
         settings.check()?;
         let creating = Creating::new(&settings);
-        let tries = Tries { deadline: settings.deadline, attempt: settings.attempt };
-        Ok(Self { settings, creating, tries, clock, random, client: Renewed::default() })
+        let patience = Patience {
+            tries: TRIES,
+            attempt: settings.attempt,
+            total: settings.deadline,
+            first_pause: FIRST_PAUSE,
+            longest_pause: settings.deadline,
+        };
+        Ok(Self { settings, creating, patience, clock, random, client: Renewed::default() })
     }
 
     async fn client(&self) -> std::result::Result<Arc<Client>, Failure> {
         // What Google's libraries ask of the machine (a metadata server, a file) is no part of a try's own time.
         let made = tokio::time::timeout(self.settings.attempt, self.client.get(async || self.connect().await));
         made.await.unwrap_or_else(|_| Err(Failure::new(Kind::Unavailable, "the credentials were not found in time")))
-    }
-
-    /// What Google's library says. Credentials that failed for good are never renewed by the client that has them: the next
-    /// call makes another.
-    fn failure(&self, client: &Arc<Client>, error: &google_cloud_gax::error::Error) -> Failure {
-        if error::is_about_credentials(error) {
-            self.client.give_up(client);
-        }
-        Failure::of(error)
     }
 
     async fn connect(&self) -> std::result::Result<Client, Failure> {
@@ -76,12 +77,49 @@ impl CloudTasks {
         format!("{}/tasks/{name}", self.settings.queue)
     }
 
+    fn tries(&self) -> Tries<'_> {
+        Tries { patience: &self.patience, clock: &*self.clock, random: &*self.random }
+    }
+
+    fn call<'a>(&'a self, operation: &'static str, task: Option<&'a TaskName>) -> Call<'a> {
+        Call { queue: self, operation, task }
+    }
+}
+
+/// Which operation a request belongs to.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    queue: &'a CloudTasks,
+    operation: &'static str,
+    task: Option<&'a TaskName>,
+}
+
+impl Call<'_> {
     /// An error for callers. What only a person can mend is about the queue and not about one task: it names the queue.
-    fn failed(&self, operation: &'static str, task: Option<&TaskName>, failure: Failure) -> Error {
-        match task {
-            Some(name) if failure.kind != Kind::Misconfigured => failure.at(operation, name),
-            _ => failure.at(operation, &self.settings.queue),
+    fn failed(&self, failure: Failure) -> Error {
+        match self.task {
+            Some(name) if failure.kind != Kind::Misconfigured => failure.at(self.operation, name),
+            _ => failure.at(self.operation, &self.queue.settings.queue),
         }
+    }
+
+    async fn client(&self) -> Result<Arc<Client>> {
+        self.queue.client().await.map_err(|failure| self.failed(failure))
+    }
+
+    /// What Google's library says. Credentials that failed for good are never renewed by the client that has them: the next
+    /// call makes another.
+    fn refused(&self, client: &Arc<Client>, error: &google_cloud_gax::error::Error) -> Error {
+        if error::is_about_credentials(error) {
+            self.queue.client.give_up(client);
+        }
+        self.failed(Failure::of(error))
+    }
+}
+
+impl Late for Call<'_> {
+    fn late(&self, _: Duration) -> Error {
+        self.failed(Failure::new(Kind::Unknown, "there was no answer in time"))
     }
 }
 
@@ -89,41 +127,41 @@ impl CloudTasks {
 impl Queue for CloudTasks {
     async fn enqueue(&self, task: NewTask) -> Result<()> {
         let name = task.name();
-        let request = &self.creating.request(&task, self.clock.now());
-        let made = self.tries.run(&*self.clock, &*self.random, |limit| async move {
-            let client = self.client().await?;
-            let call = client.create_task().with_request(request.clone());
-            match retry::bounded(call, limit).send().await {
+        let (call, request) = (self.call("queue.enqueue", Some(&name)), self.creating.request(&task, self.clock.now()));
+        let make = || async {
+            let client = call.client().await?;
+            match client.create_task().with_request(request.clone()).send().await {
                 Ok(_) => Ok(()),
                 Err(error) if error::is_already_there(&error) => Ok(()),
-                Err(error) => Err(self.failure(&client, &error)),
+                Err(error) => Err(call.refused(&client, &error)),
             }
-        });
-        made.await.map_err(|failure| self.failed("queue.enqueue", Some(&name), failure))
+        };
+        self.tries().run(&call, make).await
     }
 
     async fn exists(&self, name: &TaskName) -> Result<bool> {
-        let found = self.tries.run(&*self.clock, &*self.random, |limit| async move {
-            let client = self.client().await?;
+        let call = self.call("queue.exists", Some(name));
+        let find = || async {
+            let client = call.client().await?;
             // The view is said: the full one would need another permission, and would send the secret back.
-            let call = client.get_task().set_name(self.task(name)).set_response_view(View::Basic);
-            match retry::bounded(call, limit).send().await {
+            match client.get_task().set_name(self.task(name)).set_response_view(View::Basic).send().await {
                 Ok(_) => Ok(true),
                 Err(error) if error::is_not_there(&error) => Ok(false),
-                Err(error) => Err(self.failure(&client, &error)),
+                Err(error) => Err(call.refused(&client, &error)),
             }
-        });
-        found.await.map_err(|failure| self.failed("queue.exists", Some(name), failure))
+        };
+        self.tries().run(&call, find).await
     }
 
     /// Needs `cloudtasks.queues.get`. A paused queue is ready: it takes tasks.
     async fn ready(&self) -> Result<()> {
-        let looked = self.tries.run(&*self.clock, &*self.random, |limit| async move {
-            let client = self.client().await?;
-            let call = client.get_queue().set_name(&self.settings.queue);
-            retry::bounded(call, limit).send().await.map(drop).map_err(|error| self.failure(&client, &error))
-        });
-        looked.await.map_err(|failure| self.failed("queue.ready", None, failure))
+        let call = self.call("queue.ready", None);
+        let look = || async {
+            let client = call.client().await?;
+            let looked = client.get_queue().set_name(&self.settings.queue).send().await;
+            looked.map(drop).map_err(|error| call.refused(&client, &error))
+        };
+        self.tries().run(&call, look).await
     }
 }
 

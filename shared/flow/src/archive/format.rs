@@ -9,8 +9,9 @@ use crate::ports::archive::Record;
 
 /// Of the format; another one is not read.
 pub const FORMAT: u32 = 1;
-/// The longest line. The plan of a recording of a week is a few hundred kilobytes.
-pub const MAX_LINE: u64 = 8 << 20;
+/// The longest line. The plan of the longest recording that there can be, 49 days, has below 32 MiB: what is exported can
+/// be imported.
+pub const MAX_LINE: u64 = 32 << 20;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {

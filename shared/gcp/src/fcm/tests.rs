@@ -1,6 +1,7 @@
 //! The contract, every field of a message, and everything that FCM answers.
 
 mod contract;
+mod credentials;
 mod outcomes;
 mod requests;
 

@@ -10,6 +10,8 @@ use http::HeaderMap;
 use http::header::RETRY_AFTER;
 use serde::Deserialize;
 
+use crate::tries::Late;
+
 /// Of what a service says, so much is passed on.
 const MOST_SAID: usize = 300;
 
@@ -64,11 +66,6 @@ impl<'a> Call<'a> {
 
     pub fn no_bucket(&self) -> Error {
         self.misconfigured(format!("there is no bucket `{}`", self.bucket))
-    }
-
-    /// The answer did not come in time.
-    pub fn late(&self, limit: Duration) -> Error {
-        self.lost().because(format!("no answer within {} s", limit.as_secs_f64()))
     }
 
     /// The answer is not there: whether something was done, who knows.
@@ -135,6 +132,12 @@ impl<'a> Call<'a> {
             None if why.is_connect() => self.error(Kind::Unavailable).because(causes(why)),
             None => self.lost().because(causes(why)),
         }
+    }
+}
+
+impl Late for Call<'_> {
+    fn late(&self, limit: Duration) -> Error {
+        self.lost().because(format!("no answer within {} s", limit.as_secs_f64()))
     }
 }
 

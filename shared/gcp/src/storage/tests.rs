@@ -48,12 +48,12 @@ fn storage(settings: Settings) -> (Arc<Storage>, Arc<TestClock>) {
 }
 
 async fn fixture() -> Fixture {
-    fixture_with(Patience::default()).await
+    fixture_with(patience()).await
 }
 
 /// One that gives up soon, where a test makes it wait.
 fn impatient() -> Patience {
-    Patience { tries: 3, attempt: Duration::from_millis(200), total: Duration::from_secs(5), ..Patience::default() }
+    Patience { tries: 3, attempt: Duration::from_millis(200), total: Duration::from_secs(5), ..patience() }
 }
 
 async fn fixture_with(patience: Patience) -> Fixture {

@@ -79,6 +79,11 @@ impl<'a> Unit<'a> {
         self.mode == Mode::Transaction
     }
 
+    /// Whether there is time left for more than what must be asked: a request may take as long as it may.
+    pub fn has_time(&self) -> bool {
+        self.deadline.saturating_duration_since(Instant::now()) > 2 * self.client.settings.request
+    }
+
     pub async fn one(&mut self, path: &Path) -> Result<Option<Document>> {
         Ok(self.get(std::slice::from_ref(path)).await?.pop().flatten())
     }

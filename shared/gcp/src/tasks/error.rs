@@ -16,16 +16,13 @@ const MAX_WORDS: usize = 300;
 pub struct Failure {
     pub kind: Kind,
     pub retry_after: Option<Duration>,
-    /// Whether the same call may do better in a moment.
-    pub passes: bool,
     why: String,
 }
 
 impl Failure {
     pub fn new(kind: Kind, why: impl fmt::Display) -> Self {
-        let passes = matches!(kind, Kind::Unavailable | Kind::Unknown | Kind::Throttled);
         let why = why.to_string().chars().take(MAX_WORDS).collect();
-        Self { kind, retry_after: None, passes, why }
+        Self { kind, retry_after: None, why }
     }
 
     pub fn of(error: &Google) -> Self {
@@ -35,10 +32,6 @@ impl Failure {
     /// A client that could not be made: there are no credentials here, or they are broken.
     pub fn of_client(error: &client_builder::Error) -> Self {
         Self::new(Kind::Misconfigured, chain(error))
-    }
-
-    pub fn with_kind(self, kind: Kind) -> Self {
-        Self { kind, ..self }
     }
 
     pub fn at(self, operation: &'static str, subject: impl fmt::Display) -> Error {
@@ -144,7 +137,7 @@ mod tests {
         for (passes, kind) in [(true, Kind::Unavailable), (false, Kind::Misconfigured)] {
             let error = Google::authentication(CredentialsError::from_msg(passes, "the token has expired"));
             let failure = Failure::of(&error);
-            assert_eq!((failure.kind, failure.passes), (kind, passes));
+            assert_eq!(failure.kind, kind);
             let text = failure.at("queue.enqueue", "x").to_string();
             assert!(text.contains("the token has expired"), "{text}");
         }

@@ -6,7 +6,7 @@ use flow::Kind;
 use super::*;
 
 async fn with_sound() -> (Fixture, Vec<u8>) {
-    with_sound_and(Patience::default()).await
+    with_sound_and(patience()).await
 }
 
 async fn with_sound_and(patience: Patience) -> (Fixture, Vec<u8>) {

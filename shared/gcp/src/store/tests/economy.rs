@@ -1,17 +1,19 @@
 //! Every document is paid for: what a job costs from its creation to its end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::placement::Answer;
 use domain::{Command, Job};
 use flow::ports::Store;
 use testkit::Scene;
-use testkit::build::{job_id, phone, speech, uid};
+use testkit::build::{batch_as, job_id, phone, speech, uid};
 use tokio::time::Instant;
 
 use super::store_or_skip;
 use crate::store::table::jobs;
 use crate::store::unit::{Mode, Unit};
+use crate::store::{FirestoreStore, Settings};
 
 /// What a job with one recording costs, read and written, with groups of so many segments each.
 async fn cost(scene: &Scene, spent: impl Fn() -> (u64, u64), secs: i64, groups: &[u32]) -> (u64, u64) {
@@ -73,6 +75,26 @@ async fn a_list_passes_over_many_jobs_that_expired_in_few_requests() {
     assert_eq!(listed, [job]);
     let asked = store.client.trouble.requests() - before;
     assert!(asked <= 6, "{asked} requests");
+}
+
+#[tokio::test]
+async fn who_looks_for_stuck_users_tells_in_time_whom_it_found() {
+    let settings = match super::settings() {
+        Ok(settings) => settings,
+        Err(why) => testkit::skip!(why),
+    };
+    let patient = Arc::new(FirestoreStore::new(settings.clone()));
+    let mut scene = Scene::new(patient.clone());
+    scene.rules.enqueued_per_user = 1;
+    for (n, user) in (0..).step_by(2).zip(["ann", "bob", "eve"]) {
+        for n in [n, n + 1] {
+            scene.accept_batch(&batch_as(job_id(n), &uid(user), &[phone(n.cast_signed())])).await;
+        }
+    }
+    scene.rules.enqueued_per_user = 2;
+    assert_eq!(patient.stuck_users(scene.at(), 10).await.unwrap().len(), 3);
+    let hurried = FirestoreStore::new(Settings { operation: settings.request, ..settings });
+    assert_eq!(hurried.stuck_users(scene.at(), 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

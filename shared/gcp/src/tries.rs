@@ -5,7 +5,10 @@ use std::time::Duration;
 use flow::ports::{Clock, Random};
 use flow::{Error, Kind, Result};
 
-use super::fault::Call;
+/// What an operation says when its time is over: it knows whether something may have been done.
+pub trait Late {
+    fn late(&self, limit: Duration) -> Error;
+}
 
 #[derive(Clone, Debug)]
 pub struct Patience {
@@ -20,20 +23,6 @@ pub struct Patience {
     pub longest_pause: Duration,
 }
 
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            tries: 5,
-            // A chunk is 1 MiB: slower than this is a connection that is as good as dead.
-            attempt: Duration::from_secs(20),
-            total: Duration::from_secs(60),
-            // Google asks for an exponential back-off that starts near a second; most 503 are over sooner.
-            first_pause: Duration::from_millis(250),
-            longest_pause: Duration::from_secs(8),
-        }
-    }
-}
-
 pub struct Tries<'a> {
     pub patience: &'a Patience,
     pub clock: &'a dyn Clock,
@@ -43,7 +32,7 @@ pub struct Tries<'a> {
 impl Tries<'_> {
     /// Tries until it works, cannot work, or has been tried enough. When one try may have acted, and none after it could
     /// say, the outcome is unknown.
-    pub async fn run<T, F>(&self, call: &Call<'_>, mut attempt: impl FnMut() -> F) -> Result<T>
+    pub async fn run<T, F>(&self, call: &impl Late, mut attempt: impl FnMut() -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {
@@ -57,7 +46,10 @@ impl Tries<'_> {
                 };
                 unsure |= error.kind == Kind::Unknown;
                 match self.pause(tried, &error) {
-                    Some(pause) => self.clock.sleep(pause).await,
+                    Some(pause) => {
+                        tracing::debug!(%error, tried, "trying again");
+                        self.clock.sleep(pause).await;
+                    }
                     None => return Err(as_sure_as_can_be(error, unsure)),
                 }
             }
@@ -67,7 +59,7 @@ impl Tries<'_> {
     }
 
     /// One try, within its time.
-    pub async fn once<T>(&self, call: &Call<'_>, attempt: impl Future<Output = Result<T>>) -> Result<T> {
+    pub async fn once<T>(&self, call: &impl Late, attempt: impl Future<Output = Result<T>>) -> Result<T> {
         let late = || call.late(self.patience.attempt);
         tokio::time::timeout(self.patience.attempt, attempt).await.unwrap_or_else(|_| Err(late()))
     }
