@@ -19,8 +19,8 @@ mod writer;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use flow::Result;
 use flow::ports::{Clock, Random};
+use flow::{Kind, Result};
 use google_cloud_auth::credentials::{self, Credentials};
 use google_cloud_gax::retry_policy::NeverRetry;
 use google_cloud_storage::client::{Storage as Reading, StorageControl};
@@ -35,6 +35,8 @@ pub use uploads::GcsUploads;
 
 use fault::Call;
 use tries::Tries;
+
+use crate::trouble::{Service, causes};
 
 const PRODUCTION: &str = "https://storage.googleapis.com";
 const USER_AGENT: &str = concat!("afterword/", env!("CARGO_PKG_VERSION"));
@@ -57,9 +59,30 @@ impl Settings {
     }
 }
 
+/// What is known of the bucket to whoever has to mend something.
+fn service(settings: &Settings) -> Service {
+    let bucket = &settings.bucket;
+    Service {
+        what: format!("bucket `{bucket}`"),
+        address: settings.endpoint.clone().unwrap_or_else(|| PRODUCTION.to_owned()),
+        emulated_by: settings.endpoint.as_ref().map(|_| "STORAGE_EMULATOR_HOST"),
+        project: None,
+        api: "storage.googleapis.com",
+        grant: format!(
+            "grant roles/storage.objectUser on the bucket {bucket} to the function's account: gcloud storage buckets \
+             add-iam-policy-binding gs://{bucket} --member=serviceAccount:<account> --role=roles/storage.objectUser"
+        ),
+        make: format!(
+            "correct cloud.bucket (AFTERWORD_CLOUD_BUCKET), or make it: gcloud storage buckets create gs://{bucket} \
+             --location=<region> --soft-delete-duration=0"
+        ),
+    }
+}
+
 /// The one client. Making it connects to nothing and reads no credentials: what is needed is made at its first use.
 pub struct Storage {
     settings: Settings,
+    service: Service,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     http: OnceLock<reqwest::Client>,
@@ -71,6 +94,7 @@ pub struct Storage {
 impl Storage {
     pub fn new(settings: Settings, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
         Self {
+            service: service(&settings),
             settings,
             clock,
             random,
@@ -101,7 +125,7 @@ impl Storage {
     }
 
     fn call<'a>(&'a self, operation: &'static str, subject: &'a str) -> Call<'a> {
-        Call::new(operation, subject, self.bucket())
+        Call::new(operation, subject, &self.service)
     }
 
     fn tries(&self) -> Tries<'_> {
@@ -131,7 +155,7 @@ impl Storage {
                 return Ok(credentials::anonymous::Builder::new().build());
             }
             let found = credentials::Builder::default().build();
-            found.map_err(|why| call.misconfigured(format!("there are no Application Default Credentials: {why}")))
+            found.map_err(|why| call.error(Kind::Misconfigured).because(self.service.no_token(causes(&why))))
         };
         self.credentials.get_or_try_init(make).await
     }

@@ -23,10 +23,16 @@ use tokio::sync::OnceCell;
 use create::Creating;
 use error::Failure;
 use retry::Tries;
-pub use settings::{CloudTasksSettings, TaskOidc, UnfitTasks};
+pub use settings::{CloudTasksSettings, TaskOidc};
+
+use crate::trouble::Service;
+use crate::unfit::Unfit;
+
+const PRODUCTION: &str = "https://cloudtasks.googleapis.com";
 
 pub struct CloudTasks {
     settings: CloudTasksSettings,
+    service: Service,
     creating: Creating,
     tries: Tries,
     clock: Arc<dyn Clock>,
@@ -40,11 +46,11 @@ impl CloudTasks {
         settings: CloudTasksSettings,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
-    ) -> std::result::Result<Self, UnfitTasks> {
+    ) -> std::result::Result<Self, Unfit> {
         settings.check()?;
         let creating = Creating::new(&settings);
         let tries = Tries { deadline: settings.deadline, attempt: settings.attempt };
-        Ok(Self { settings, creating, tries, clock, random, client: OnceCell::new() })
+        Ok(Self { service: service(&settings), settings, creating, tries, clock, random, client: OnceCell::new() })
     }
 
     async fn client(&self) -> std::result::Result<&Client, Failure> {
@@ -69,9 +75,34 @@ impl CloudTasks {
     /// An error for callers. What only a person can mend is about the queue and not about one task: it names the queue.
     fn failed(&self, operation: &'static str, task: Option<&TaskName>, failure: Failure) -> Error {
         match task {
-            Some(name) if failure.kind != Kind::Misconfigured => failure.at(operation, name),
-            _ => failure.at(operation, &self.settings.queue),
+            Some(name) if failure.kind != Kind::Misconfigured => failure.at(operation, name, &self.service),
+            _ => failure.at(operation, &self.settings.queue, &self.service),
         }
+    }
+}
+
+/// What is known of the queue to whoever has to mend something.
+fn service(settings: &CloudTasksSettings) -> Service {
+    let queue = &settings.queue;
+    let part = |at: usize| queue.split('/').nth(at).unwrap_or_default();
+    let (project, location, name) = (part(1), part(3), part(5));
+    let act = match &settings.oidc {
+        Some(oidc) => format!(", and roles/iam.serviceAccountUser on {}", oidc.service_account),
+        None => String::new(),
+    };
+    Service {
+        what: format!("queue {queue}"),
+        address: settings.emulator.clone().unwrap_or_else(|| PRODUCTION.to_owned()),
+        emulated_by: settings.emulator.as_ref().map(|_| "CLOUD_TASKS_EMULATOR_HOST"),
+        project: Some(project.to_owned()),
+        api: "cloudtasks.googleapis.com",
+        grant: format!(
+            "grant roles/cloudtasks.enqueuer and roles/cloudtasks.viewer on the queue {name} to the function's account{act}"
+        ),
+        make: format!(
+            "correct cloud.queue and cloud.location (AFTERWORD_CLOUD_QUEUE, AFTERWORD_CLOUD_LOCATION), or make it: gcloud \
+             tasks queues create {name} --location={location} --project={project}"
+        ),
     }
 }
 

@@ -1,5 +1,6 @@
 //! How often and how long something is tried: a bound on both, with jitter between.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use flow::ports::{Clock, Random};
@@ -47,6 +48,7 @@ impl Tries<'_> {
     where
         F: Future<Output = Result<T>>,
     {
+        let said = Mutex::new(None);
         let all = async {
             let (mut tried, mut unsure) = (0, false);
             loop {
@@ -57,12 +59,23 @@ impl Tries<'_> {
                 };
                 unsure |= error.kind == Kind::Unknown;
                 match self.pause(tried, &error) {
-                    Some(pause) => self.clock.sleep(pause).await,
+                    Some(pause) => {
+                        *said.lock().unwrap_or_else(PoisonError::into_inner) = error.source;
+                        self.clock.sleep(pause).await;
+                    }
                     None => return Err(as_sure_as_can_be(error, unsure)),
                 }
             }
         };
-        let late = || call.late(self.patience.total);
+        // What went wrong tells more than that it took too long.
+        let late = || {
+            let (late, said) =
+                (call.late(self.patience.total), said.lock().unwrap_or_else(PoisonError::into_inner).take());
+            match said {
+                Some(said) => late.because(said),
+                None => late,
+            }
+        };
         tokio::time::timeout(self.patience.total, Box::pin(all)).await.unwrap_or_else(|_| Err(late()))
     }
 

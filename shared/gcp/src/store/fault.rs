@@ -12,6 +12,8 @@ use firestore::gcloud_sdk::tonic::{Code, Status};
 use flow::Kind;
 use flow::error::Source;
 
+use crate::trouble::{Service, Why, causes, token_words};
+
 /// Asked for where the service is too busy and does not say for how long.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The longest message of the service that is passed on.
@@ -24,6 +26,8 @@ pub enum Fault {
     Refused { code: Code, message: String, retry_after: Option<Duration> },
     #[error("no connection: {0}")]
     Unreachable(String),
+    #[error("no token: {said}")]
+    NoToken { said: String, may_pass: bool },
     #[error("{0}")]
     Unconfigured(String),
     /// A document is there and cannot be what was written.
@@ -88,8 +92,8 @@ impl Fault {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Refused { code, message, .. } => kind_of(*code, message),
-            Self::Unreachable(_) | Self::NeedsTransaction => Kind::Unavailable,
-            Self::Unconfigured(_) => Kind::Misconfigured,
+            Self::Unreachable(_) | Self::NoToken { may_pass: true, .. } | Self::NeedsTransaction => Kind::Unavailable,
+            Self::Unconfigured(_) | Self::NoToken { may_pass: false, .. } => Kind::Misconfigured,
             Self::Damaged { .. } => Kind::Corrupt,
             Self::Conflict(_) => Kind::Conflict,
             Self::Invalid(_) => Kind::Invalid,
@@ -102,6 +106,24 @@ impl Fault {
             Self::Refused { retry_after, .. } => *retry_after,
             _ => None,
         }
+    }
+}
+
+impl Fault {
+    /// For the log: the service's own words, and what to do where waiting is not enough.
+    pub fn told(self, service: &Service) -> Source {
+        let why = match &self {
+            Self::Unreachable(said) => return service.unreachable(said).into(),
+            Self::NoToken { said, .. } => return service.no_token(said).into(),
+            Self::Refused { code: Code::Unauthenticated, .. } => Why::Credentials,
+            Self::Refused { code: Code::PermissionDenied, message, .. } => Why::of_refusal(message),
+            Self::Refused { code: Code::NotFound, .. } => Why::Missing,
+            Self::Refused { code: Code::FailedPrecondition, message, .. } if names_an_index(message) => Why::NoIndex,
+            Self::Refused { code: Code::ResourceExhausted, .. } => Why::Quota,
+            Self::Refused { .. } if self.kind() == Kind::Unavailable => Why::Away,
+            _ => return self.into(),
+        };
+        service.trouble(why, format!("{}: {self}", service.what)).into()
     }
 }
 
@@ -126,7 +148,9 @@ impl From<Status> for Fault {
         if let Some(fault) = without_credentials(&status) {
             return fault;
         }
-        let message = status.message().chars().take(MAX_MESSAGE).collect();
+        // Where nobody answered, what happened stands behind the status.
+        let said = status.source().map_or_else(|| status.message().to_owned(), causes);
+        let message = said.chars().take(MAX_MESSAGE).collect();
         Self::Refused { code: status.code(), message, retry_after: retry_after(status.details()) }
     }
 }
@@ -156,17 +180,19 @@ fn without_credentials(status: &Status) -> Option<Fault> {
     None
 }
 
-fn of_token(is_transient: bool, error: &dyn Error) -> Fault {
-    if is_transient { Fault::Unreachable(error.to_string()) } else { Fault::Unconfigured(error.to_string()) }
+fn of_token(is_transient: bool, error: &(dyn Error + 'static)) -> Fault {
+    Fault::NoToken { said: token_words(error), may_pass: is_transient }
 }
 
 impl From<&SdkError> for Fault {
     /// Before anything was sent: while connecting, or while asking for a token.
     fn from(error: &SdkError) -> Self {
         match error.kind() {
-            ErrorKind::Http(_) | ErrorKind::HttpStatus(_) | ErrorKind::GrpcStatus(_) => of_token(true, error),
-            ErrorKind::Credentials(why) => of_token(why.is_transient(), error),
-            _ => of_token(false, error),
+            ErrorKind::GrpcStatus(why) => Self::Unreachable(causes(why)),
+            ErrorKind::Http(_) | ErrorKind::HttpStatus(_) => of_token(true, error),
+            ErrorKind::Credentials(why) => of_token(why.is_transient(), why),
+            ErrorKind::CredentialsBuild(why) => of_token(false, why),
+            _ => Self::Unconfigured(error.to_string()),
         }
     }
 }
