@@ -74,6 +74,7 @@ impl<'a> Run<'a> {
                 Ok(()) => return Some(Ok(answer)),
                 Err(fault) => {
                     self.in_doubt |= fault.is_in_doubt();
+                    unit.let_go().await;
                     fault
                 }
             },

@@ -187,8 +187,13 @@ impl<'a> Unit<'a> {
     pub async fn commit(&mut self) -> Result<()> {
         let transaction = self.transaction.take().unwrap_or_default();
         self.again.clone_from(&transaction);
-        let written = self.client.commit(std::mem::take(&mut self.writes), transaction, self.deadline).await;
-        written.map_err(Fault::of_commit)
+        let written = self.client.commit(std::mem::take(&mut self.writes), transaction.clone(), self.deadline).await;
+        let written = written.map_err(Fault::of_commit);
+        if written.as_ref().is_err_and(|fault| !fault.is_contention()) && !transaction.is_empty() {
+            // It may never have arrived: what it holds would stand in everybody's way for a minute.
+            self.transaction = Some(transaction);
+        }
+        written
     }
 
     /// Lets go of what a transaction holds. Its failure is nobody's: Firestore lets go by itself, only later.
