@@ -13,8 +13,9 @@ use afterword_tests::client::is_terminal;
 use afterword_tests::cloud::Cloud;
 use afterword_tests::function::Function;
 use afterword_tests::log::Line;
+use afterword_tests::recordings::T0;
 use afterword_tests::wait::eventually_or;
-use afterword_tests::{Answer, Client};
+use afterword_tests::{Answer, Client, Recording, eventually};
 use serde_json::Value;
 
 const WAIT: Duration = afterword_tests::wait::PATIENCE;
@@ -39,6 +40,13 @@ fn hasty(cloud: Cloud) -> Cloud {
 /// No call of a service is waited for longer than two seconds.
 fn impatient(cloud: Cloud) -> Cloud {
     cloud.with("cloud.call_seconds", "2")
+}
+
+/// The emulator of Firestore takes its time for the first transactions of its life: more than [`impatient`] grants.
+async fn warmed_up(cloud: &Cloud, upload: &Function) {
+    let early = cloud.client(upload, "early");
+    let accepted = async || (early.upload(&[Recording::short(T0)]).await.status == 202).then_some(());
+    eventually("the first upload is accepted", WAIT, accepted).await;
 }
 
 async fn logged(function: &Function, what: &str, fits: impl Fn(&Line) -> bool) -> Line {

@@ -97,7 +97,7 @@ fn settings(config: &Config, platform: Platform) -> Result<Settings> {
     let mut settings = config.settings()?;
     // Here the bucket takes audio away, and every wait has to end before.
     settings.rules.audio_lifecycle = Duration::from_secs(config.cloud.bucket_lifecycle_days.saturating_mul(86_400));
-    settings.rules.check().map_err(|why| wrong("cloud.bucket_lifecycle_days", &why.to_string(), "30"))?;
+    settings.rules.check().map_err(|why| wrong("cloud.bucket_lifecycle_days", why, "30"))?;
     settings.worker.place_pace = PLACE_PACE;
     if let Some(most) = platform.max_body() {
         let upload = &mut settings.upload;

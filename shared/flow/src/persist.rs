@@ -50,6 +50,19 @@ mod tests {
 
     use super::*;
 
+    #[tokio::test]
+    async fn who_asks_for_a_long_wait_is_asked_once() {
+        for (wish, tries) in [(2, 3), (3, 1)] {
+            let asked = std::cell::Cell::new(0);
+            let busy = || {
+                asked.set(asked.get() + 1);
+                async { Err::<(), _>(Error::new(Kind::Throttled, "x", "").after(Duration::from_secs(wish))) }
+            };
+            let error = persist(&NoTime, busy).await.unwrap_err();
+            assert_eq!((error.retry_after, asked.get()), (Some(Duration::from_secs(wish)), tries));
+        }
+    }
+
     /// Nobody waits here.
     struct NoTime;
 

@@ -1,7 +1,5 @@
 //! FCM: whatever it says, a job ends as it would have ended.
 
-use afterword_tests::recordings::T0;
-use afterword_tests::{Recording, eventually};
 use emulators::fcm::Answer;
 use testkit::skip;
 
@@ -99,7 +97,8 @@ async fn pushes_wait_until_somebody_mends_what_fcm_refuses_all_of_them_for() {
 #[tokio::test]
 async fn a_push_service_that_does_not_answer_holds_up_nothing() {
     let cloud = impatient(hasty(cloud!()));
-    let (_upload, process, client) = running(&cloud).await;
+    let (upload, process, client) = running(&cloud).await;
+    warmed_up(&cloud, &upload).await;
     cloud.fcm.answer_token("a-token", Answer::never());
     client.put_device("phone", "a-token").await;
     let watch = afterword_tests::wait::Stopwatch::start();

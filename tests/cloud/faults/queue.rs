@@ -1,7 +1,5 @@
 //! Cloud Tasks: a job is accepted without it, and the scheduled repair makes its task when that can be done.
 
-use afterword_tests::Recording;
-use afterword_tests::recordings::T0;
 use afterword_tests::wait::Stopwatch;
 use emulators::tasks::Fault;
 use testkit::skip;
@@ -33,6 +31,7 @@ async fn a_queue_that_is_not_there_delays_a_job_and_is_named() {
 async fn a_queue_that_takes_no_task_delays_jobs_and_loses_none() {
     let cloud = impatient(hasty(cloud!()));
     let (upload, process, _) = running(&cloud).await;
+    warmed_up(&cloud, &upload).await;
     let mut jobs = Vec::new();
     let denied =
         "The principal (user or service account) lacks IAM permission \"cloudtasks.tasks.create\" for the resource";
@@ -62,7 +61,9 @@ async fn a_queue_that_takes_no_task_delays_jobs_and_loses_none() {
         // Each has a user of his own: of one user not all jobs have their turn at once.
         let client = cloud.client(&upload, &format!("user-{n}"));
         let watch = Stopwatch::start();
-        let job = client.accepted(&[Recording::short(T0)]).await;
+        let answer = client.upload(&[Recording::short(T0)]).await;
+        assert_eq!(answer.status, 202, "{fault:?}: {}", upload.log.tail());
+        let job = answer.body["job_id"].as_str().unwrap().to_owned();
         assert!(watch.elapsed() < QUICK, "{fault:?}: {:?}", watch.elapsed());
         let line = logged_of_job(&upload, message, &job).await;
         let level = if message == NEVER { "ERROR" } else { "WARN" };

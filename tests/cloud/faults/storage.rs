@@ -1,8 +1,6 @@
 //! Cloud Storage: without it nothing is accepted, and nothing that was accepted is lost.
 
-use afterword_tests::recordings::T0;
 use afterword_tests::wait::Stopwatch;
-use afterword_tests::{Recording, eventually};
 use emulators::storage::{Fault, Op};
 use testkit::skip;
 
@@ -89,6 +87,7 @@ async fn audio_that_cannot_be_read_puts_the_job_back_until_it_can() {
 async fn a_storage_that_does_not_answer_is_waited_for_only_so_long() {
     let cloud = impatient(hasty(cloud!()));
     let (upload, process, client) = running(&cloud).await;
+    warmed_up(&cloud, &upload).await;
     cloud.storage.order(Op::Insert, Fault::Stall, ALWAYS);
     let watch = Stopwatch::start();
     let answer = client.upload(&[Recording::short(T0)]).await;

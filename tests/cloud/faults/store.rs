@@ -1,8 +1,6 @@
 //! Firestore: what it refuses, puts off or does not answer is neither accepted nor lost, and never done twice.
 
-use afterword_tests::recordings::T0;
 use afterword_tests::wait::Stopwatch;
-use afterword_tests::{Recording, eventually};
 use emulators::meter::{Code, Refusal};
 use testkit::skip;
 
@@ -118,6 +116,7 @@ async fn a_database_that_does_not_answer_is_waited_for_only_so_long() {
     let cloud = impatient(hasty(cloud!())).with("engine.null_delay_ms", "1000").with("jobs.lease_seconds", "3");
     let meter = cloud.metered().await;
     let (upload, process, client) = running(&cloud).await;
+    warmed_up(&cloud, &upload).await;
     client.get("/v2/sync/jobs").await.ok();
     meter.silence("");
     for (operation, ask) in [("store.jobs", false), ("store.", true)] {

@@ -40,7 +40,7 @@ impl FcmSettings {
             return Err(Unfit::new("endpoint", "has to begin with https:// and have neither user nor password"));
         }
         if self.connect.is_zero() || self.total.is_zero() {
-            return Err(Unfit::new("total", "have to be above zero"));
+            return Err(Unfit::new("total", "has to be above zero, and so has the time to connect"));
         }
         Ok(format!("{}/v1/projects/{}/messages:send", self.endpoint.trim_end_matches('/'), self.project))
     }
