@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is the message of a test")]
 
 mod cost;
+mod doctor;
 mod faults;
 mod journey;
 mod lambda;

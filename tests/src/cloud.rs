@@ -113,6 +113,25 @@ impl Cloud {
         Function::start("afterword-process", &self.env()).await
     }
 
+    /// Those of users' tokens.
+    pub fn user_keys(&self) -> &KeyServer {
+        &self.keys[0]
+    }
+
+    /// Those of the queue's and the scheduler's tokens.
+    pub fn task_keys(&self) -> &KeyServer {
+        &self.keys[1]
+    }
+
+    /// With variables changed, or (`None`) not set.
+    pub fn env_but(&self, changes: &[(&str, Option<&str>)]) -> Vec<(String, String)> {
+        let mut env = self.env();
+        env.retain(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
+        let set = changes.iter().filter_map(|(name, value)| Some(((*name).to_owned(), (*value)?.to_owned())));
+        env.extend(set);
+        env
+    }
+
     /// From now on tasks go to these, in turns.
     pub fn deliver_to(&self, functions: &[&Function]) {
         self.process_url.targets(functions.iter().map(|function| function.url.clone()));

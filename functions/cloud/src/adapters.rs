@@ -4,20 +4,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use config::Config;
 use flow::World;
 use flow::ports::{AlwaysAdmit, Blobs, Clock, Feed, Identity, Push, Queue, Random, Store, TaskIdentity, Uploads};
 use gcp::storage::Storage;
 use gcp::{
     AccessToken, CloudTasks, CloudTasksSettings, Fcm, FcmSettings, FirebaseIdentity, FirebaseSettings, FirestoreStore,
-    GcsBlobs, GcsUploads, GivenToken, GoogleTaskIdentity, GoogleToken, TaskIdentitySettings, TaskOidc,
+    GcsBlobs, GcsUploads, GivenToken, GoogleTaskIdentity, GoogleToken, TaskIdentitySettings, TaskOidc, Unfit,
 };
 use secrecy::SecretString;
 use system::{SystemClock, SystemRandom};
 
 use crate::environment::Environment;
-use crate::options::Options;
+use crate::options::{self, Options};
 
 /// Emulators take any token.
 const EMULATED: &str = "owner";
@@ -27,6 +27,48 @@ pub struct Adapters {
     pub identity: Arc<dyn Identity>,
     pub task_identity: Option<Arc<dyn TaskIdentity>>,
     pub storage: Arc<Storage>,
+    pub firestore: Arc<FirestoreStore>,
+}
+
+/// A field of an adapter's settings, the key that it comes from, and a value that would do.
+type Keys = [(&'static str, &'static str, &'static str)];
+
+const QUEUE_KEYS: &Keys = &[
+    ("queue", "cloud.queue and cloud.location", "afterword and europe-west1"),
+    ("process_url", "cloud.process_url", "https://afterword-process-abc.a.run.app"),
+    ("secret", "tasks.secret", "the output of: openssl rand -hex 32"),
+    ("service_account", "cloud.task_service_account", "tasks@my-project.iam.gserviceaccount.com"),
+    ("audience", "cloud.task_audience", "https://afterword-process-abc.a.run.app"),
+    ("dispatch_deadline", "queue.dispatch_deadline_seconds", "1800"),
+    ("deadline", "cloud.call_seconds", "60"),
+];
+const PUSH_KEYS: &Keys = &[
+    ("project", "cloud.project", "my-project"),
+    ("endpoint", "cloud.fcm_url", "https://fcm.googleapis.com"),
+    ("total", "cloud.call_seconds", "60"),
+];
+const USER_KEYS: &Keys = &[
+    ("project", "cloud.project", "my-project"),
+    (
+        "keys_url",
+        "cloud.firebase_keys_url",
+        "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com",
+    ),
+    ("keys_limit", "cloud.call_seconds", "60"),
+];
+const TASK_KEYS: &Keys = &[
+    ("audience", "cloud.task_audience", "https://afterword-process-abc.a.run.app"),
+    ("service_accounts", "cloud.task_service_account", "tasks@my-project.iam.gserviceaccount.com"),
+    ("keys_url", "cloud.google_keys_url", "https://www.googleapis.com/oauth2/v3/certs"),
+    ("keys_limit", "cloud.call_seconds", "60"),
+];
+
+/// An adapter knows its own settings only: whoever set them is told of his keys.
+fn misset(keys: &'static Keys) -> impl Fn(Unfit) -> anyhow::Error {
+    |unfit| match keys.iter().find(|(setting, ..)| *setting == unfit.setting) {
+        Some((_, key, example)) => options::wrong(key, &unfit.why, example),
+        None => anyhow::anyhow!("configuration: {unfit}"),
+    }
 }
 
 pub fn adapters(options: &Options) -> Result<Adapters> {
@@ -35,14 +77,15 @@ pub fn adapters(options: &Options) -> Result<Adapters> {
     let store = Arc::new(store(&options.project, &options.config, &options.environment));
     let storage = Arc::new(Storage::new(storage_settings(options), Arc::clone(&clock), Arc::clone(&random)));
     let queue = CloudTasks::new(queue_settings(options), Arc::clone(&clock), Arc::clone(&random));
-    let push = Fcm::new(push_settings(options), push_token(options), Arc::clone(&clock));
+    let queue = queue.map_err(misset(QUEUE_KEYS))?;
+    let push = Fcm::new(push_settings(options), push_token(options), Arc::clone(&clock)).map_err(misset(PUSH_KEYS))?;
     let world = World {
         feed: Arc::clone(&store) as Arc<dyn Feed>,
-        store: store as Arc<dyn Store>,
+        store: Arc::clone(&store) as Arc<dyn Store>,
         blobs: Arc::new(GcsBlobs::new(Arc::clone(&storage))) as Arc<dyn Blobs>,
         uploads: Arc::new(GcsUploads::new(Arc::clone(&storage))) as Arc<dyn Uploads>,
-        queue: Arc::new(queue.context("configuration")?) as Arc<dyn Queue>,
-        push: Arc::new(push.context("configuration")?) as Arc<dyn Push>,
+        queue: Arc::new(queue) as Arc<dyn Queue>,
+        push: Arc::new(push) as Arc<dyn Push>,
         admission: Arc::new(AlwaysAdmit),
         clock: Arc::clone(&clock),
         random,
@@ -50,14 +93,25 @@ pub fn adapters(options: &Options) -> Result<Adapters> {
         settings: Arc::new(options.settings.clone()),
         staging: Default::default(),
     };
-    let identity = FirebaseIdentity::new(identity_settings(options), Arc::clone(&clock)).context("configuration")?;
-    Ok(Adapters { world, identity: Arc::new(identity), task_identity: task_identity(options, clock)?, storage })
+    let identity = FirebaseIdentity::new(identity_settings(options), Arc::clone(&clock));
+    let identity = identity.map_err(misset(USER_KEYS))?;
+    Ok(Adapters {
+        world,
+        identity: Arc::new(identity),
+        task_identity: task_identity(options, clock)?,
+        storage,
+        firestore: store,
+    })
 }
 
 pub fn store(project: &str, config: &Config, environment: &Environment) -> FirestoreStore {
     let mut settings = gcp::store::Settings::new(project);
     settings.database = config.cloud.database.clone();
     settings.endpoint = environment.firestore.clone();
+    let most = Duration::from_secs(config.cloud.call_seconds);
+    settings.connect = settings.connect.min(most);
+    settings.request = settings.request.min(most);
+    settings.operation = settings.operation.min(most);
     FirestoreStore::new(settings)
 }
 
@@ -65,6 +119,8 @@ fn storage_settings(options: &Options) -> gcp::storage::Settings {
     let mut settings = gcp::storage::Settings::new(options.config.cloud.bucket.clone());
     settings.endpoint = options.environment.storage.clone();
     settings.grpc_endpoint = options.environment.storage_grpc.clone();
+    settings.patience.attempt = settings.patience.attempt.min(options.longest_call());
+    settings.patience.total = settings.patience.total.min(options.longest_call());
     settings
 }
 
@@ -73,6 +129,8 @@ fn queue_settings(options: &Options) -> CloudTasksSettings {
     let mut settings = CloudTasksSettings::new(options.queue(), cloud.process_url.clone(), secret);
     settings.dispatch_deadline = Duration::from_secs(options.config.queue.dispatch_deadline_seconds);
     settings.emulator = options.environment.tasks.clone();
+    settings.attempt = settings.attempt.min(options.longest_call());
+    settings.deadline = settings.deadline.min(options.longest_call());
     settings.oidc = (!cloud.task_audience.is_empty()).then(|| TaskOidc {
         service_account: cloud.task_service_account.clone(),
         audience: cloud.task_audience.clone(),
@@ -83,6 +141,7 @@ fn queue_settings(options: &Options) -> CloudTasksSettings {
 fn push_settings(options: &Options) -> FcmSettings {
     let mut settings = FcmSettings::new(options.project.clone());
     settings.endpoint = options.config.cloud.fcm_url.clone();
+    settings.total = settings.total.min(options.longest_call());
     settings
 }
 
@@ -97,6 +156,7 @@ fn push_token(options: &Options) -> Arc<dyn AccessToken> {
 fn identity_settings(options: &Options) -> FirebaseSettings {
     let mut settings = FirebaseSettings::new(options.project.clone());
     settings.keys_url = options.config.cloud.firebase_keys_url.clone();
+    settings.keys_limit = settings.keys_limit.min(options.longest_call());
     settings.emulator_host = options.environment.firebase_auth.clone();
     settings
 }
@@ -108,6 +168,7 @@ fn task_identity(options: &Options, clock: Arc<dyn Clock>) -> Result<Option<Arc<
     }
     let mut settings = TaskIdentitySettings::new(cloud.task_audience.clone(), [cloud.task_service_account.clone()]);
     settings.keys_url = cloud.google_keys_url.clone();
-    let identity = GoogleTaskIdentity::new(settings, clock).context("configuration")?;
+    settings.keys_limit = settings.keys_limit.min(options.longest_call());
+    let identity = GoogleTaskIdentity::new(settings, clock).map_err(misset(TASK_KEYS))?;
     Ok(Some(Arc::new(identity)))
 }

@@ -1,14 +1,20 @@
-//! `doctor`: every permission that a function needs, tried by a call that changes nothing that lasts, and what to grant.
+//! `doctor`: every permission that a function needs, tried by a call that changes nothing that lasts, and what to do.
 
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use domain::{DeviceId, Uid};
 use flow::ports::{Device, Platform, PushMessage, PushOutcome};
+use flow::{Error, Kind};
+use gcp::{Trouble, Why};
 
 use crate::adapters::{Adapters, adapters};
 use crate::options::Options;
 use crate::program::Function;
+
+mod finding;
+
+use finding::Finding;
 
 /// One check, all its tries together.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -20,22 +26,10 @@ const NO_DEVICE: &str = "doctor";
 /// Well formed, and signed by nobody: `{"alg":"RS256","kid":"doctor","typ":"JWT"}.{}`.
 const NO_TOKEN: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImRvY3RvciIsInR5cCI6IkpXVCJ9.e30.AA";
 
-struct Finding {
-    what: String,
-    trouble: Option<String>,
-    remedy: String,
-}
-
-impl Finding {
-    fn of<T>(what: impl Into<String>, outcome: Result<T, String>, remedy: impl Into<String>) -> Self {
-        Self { what: what.into(), trouble: outcome.err(), remedy: remedy.into() }
-    }
-}
-
 /// Prints a line for each check; an error when one of them failed.
 pub async fn run(function: Function, options: &Options) -> Result<()> {
     let adapters = adapters(options)?;
-    let mut findings = vec![store(options, &adapters).await];
+    let mut findings = store(options, &adapters).await;
     findings.extend(storage(options, &adapters).await);
     findings.push(queue(options, &adapters).await);
     match function {
@@ -45,11 +39,8 @@ pub async fn run(function: Function, options: &Options) -> Result<()> {
             findings.push(engine(options).await);
         }
     }
-    for Finding { what, trouble, remedy } in &findings {
-        match trouble {
-            None => println!("ok      {what}"),
-            Some(trouble) => println!("FAILED  {what}\n        {trouble}\n        {remedy}"),
-        }
+    for finding in &findings {
+        println!("{finding}");
     }
     let failed = findings.iter().filter(|finding| finding.trouble.is_some()).count();
     if failed > 0 {
@@ -59,46 +50,48 @@ pub async fn run(function: Function, options: &Options) -> Result<()> {
     Ok(())
 }
 
-async fn timed<T>(work: impl Future<Output = flow::Result<T>>) -> Result<T, String> {
-    match tokio::time::timeout(PATIENCE, work).await {
-        Ok(done) => done.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
-    }
+/// With what there is to say when nothing comes at all.
+async fn timed<T>(work: impl Future<Output = flow::Result<T>>) -> flow::Result<T> {
+    let late = || {
+        let silence = format!("no answer within {} s", PATIENCE.as_secs());
+        Err(Error::new(Kind::Unavailable, "doctor", "").because(silence))
+    };
+    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| late())
 }
 
-async fn store(options: &Options, adapters: &Adapters) -> Finding {
-    let what = format!("Firestore: database {} of project {}", options.config.cloud.database, options.project);
-    let remedy = "grant roles/datastore.user on the project to the function's service account; make the database if \
-                  there is none (Native mode), and its indexes from infra/";
-    Finding::of(what, timed(adapters.world.store.ready()).await, remedy)
-}
-
-async fn storage(options: &Options, adapters: &Adapters) -> Vec<Finding> {
-    let bucket = &options.config.cloud.bucket;
-    let tried = async { Ok(gcp::storage::permissions(&adapters.storage).await) };
-    let tried = timed(tried).await.unwrap_or_default();
-    let remedy = format!("grant roles/storage.objectUser on the bucket {bucket}; make the bucket if there is none");
-    let findings = tried.into_iter().map(|permission| {
-        let outcome = permission.outcome.map_err(|error| error.to_string());
-        Finding::of(format!("Cloud Storage: {} in bucket {bucket}", permission.name), outcome, remedy.clone())
-    });
-    let findings: Vec<_> = findings.collect();
-    if findings.is_empty() {
-        let silent: Result<(), _> = Err(format!("no answer within {} s", PATIENCE.as_secs()));
-        return vec![Finding::of(format!("Cloud Storage: bucket {bucket}"), silent, remedy)];
+/// The indexes are asked for only where there is a database to ask.
+async fn store(options: &Options, adapters: &Adapters) -> Vec<Finding> {
+    let database = format!("Firestore: database {} of project {}", options.config.cloud.database, options.project);
+    let ready = timed(adapters.world.store.ready()).await;
+    let mut findings = vec![Finding::of(database, &ready)];
+    if ready.is_ok() {
+        findings.push(Finding::of("Firestore: its indexes", &timed(adapters.firestore.indexes()).await));
     }
     findings
 }
 
+/// What befalls all permissions alike is told once.
+async fn storage(options: &Options, adapters: &Adapters) -> Vec<Finding> {
+    let bucket = &options.config.cloud.bucket;
+    let whole = format!("Cloud Storage: bucket {bucket}");
+    let tried = match timed(async { Ok(gcp::storage::permissions(&adapters.storage).await) }).await {
+        Ok(tried) => tried,
+        Err(error) => return vec![Finding::of::<()>(whole, &Err(error))],
+    };
+    let is_of_all = |error: &Error| Trouble::of(error).is_some_and(|trouble| trouble.why != Why::Refused);
+    if let Some(of_all) = tried.iter().find(|one| one.outcome.as_ref().is_err_and(is_of_all)) {
+        return vec![Finding::of(whole, &of_all.outcome)];
+    }
+    let named = |name: &str| format!("Cloud Storage: {name} in bucket {bucket}");
+    tried.iter().map(|one| Finding::of(named(one.name), &one.outcome)).collect()
+}
+
 async fn queue(options: &Options, adapters: &Adapters) -> Finding {
-    let remedy = "grant roles/cloudtasks.enqueuer and roles/cloudtasks.viewer on the queue; with \
-                  cloud.task_service_account, roles/iam.serviceAccountUser on that account too";
-    Finding::of(format!("Cloud Tasks: {}", options.queue()), timed(adapters.world.queue.ready()).await, remedy)
+    Finding::of(format!("Cloud Tasks: {}", options.queue()), &timed(adapters.world.queue.ready()).await)
 }
 
 async fn push(options: &Options, adapters: &Adapters) -> Finding {
     let what = format!("Firebase Cloud Messaging: project {}", options.project);
-    let remedy = "grant roles/firebasecloudmessaging.admin on the project, and turn the FCM API on";
     let now = adapters.world.now();
     let sent = async {
         let Ok((uid, id)) = ids() else { return Ok(PushOutcome::Sent) };
@@ -112,39 +105,43 @@ async fn push(options: &Options, adapters: &Adapters) -> Finding {
         };
         adapters.world.push.send(&device, &PushMessage { data: Default::default() }).await
     };
-    let outcome = match timed(sent).await {
-        Ok(PushOutcome::Rejected(why)) => Err(why),
-        Ok(PushOutcome::Later(_)) => Err("the service asks to be asked later".to_owned()),
-        Ok(PushOutcome::Sent | PushOutcome::Unregistered) => Ok(()),
-        Err(error) => Err(error),
-    };
-    Finding::of(what, outcome, remedy)
+    match timed(sent).await {
+        Ok(PushOutcome::Rejected(why)) => {
+            Finding::bad(what, why, "see whether the project is one of Firebase, and cloud.fcm_url Google's address")
+        }
+        Ok(PushOutcome::Later(_)) => Finding::bad(what, "the service asks to be asked later", "try again in a minute"),
+        outcome => Finding::of(what, &outcome),
+    }
 }
 
 fn ids() -> Result<(Uid, DeviceId)> {
     Ok((Uid::new(NO_DEVICE)?, DeviceId::new(NO_DEVICE)?))
 }
 
+/// A refusal is what such a token gets, from whoever has the keys.
 async fn identity(options: &Options, adapters: &Adapters) -> Finding {
     let what = format!("Firebase identity: the keys for tokens of project {}", options.project);
-    let remedy = "cloud.firebase_keys_url must be reachable from here";
-    // A refusal is what such a token gets, from whoever has the keys.
-    Finding::of(what, timed(adapters.identity.verify(NO_TOKEN)).await, remedy)
+    match timed(adapters.identity.verify(NO_TOKEN)).await {
+        Ok(_) => Finding::fine(what),
+        Err(error) => {
+            let why = error.source.as_ref().map_or_else(|| error.to_string(), ToString::to_string);
+            let fact = format!("{}: {why}", options.config.cloud.firebase_keys_url);
+            let remedy = "this address has to be reachable from here; it is cloud.firebase_keys_url (environment: \
+                          AFTERWORD_CLOUD_FIREBASE_KEYS_URL)";
+            Finding::bad(what, fact, remedy)
+        }
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "a person waits for this, not a use case")]
 async fn engine(options: &Options) -> Finding {
+    const REMEDY: &str = "look at [engine] in what `config` prints";
     let name = options.config.engine.name.clone();
     let engine = match hearing::engine(&options.config) {
         Ok(engine) => engine,
-        Err(error) => {
-            return Finding::of::<()>(
-                format!("speech engine: {name}"),
-                Err(format!("{error:#}")),
-                "see engine in `config`",
-            );
-        }
+        Err(error) => return Finding::bad(format!("speech engine: {name}"), format!("{error:#}"), REMEDY),
     };
+    let what = format!("speech engine: {}", engine.name());
     let wait = async {
         loop {
             match engine.ready().await {
@@ -153,9 +150,9 @@ async fn engine(options: &Options) -> Finding {
             }
         }
     };
-    let outcome = match tokio::time::timeout(LOADING, wait).await {
-        Ok(known) => known.map_err(|error| error.to_string()),
-        Err(_) => Err("it does not become ready".to_owned()),
-    };
-    Finding::of(format!("speech engine: {}", engine.name()), outcome, "see engine in `config`")
+    match tokio::time::timeout(LOADING, wait).await {
+        Ok(Ok(_)) => Finding::fine(what),
+        Ok(Err(error)) => Finding::bad(what, error.to_string(), REMEDY),
+        Err(_) => Finding::bad(what, format!("it is not ready after {} s", LOADING.as_secs()), REMEDY),
+    }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use config::Config;
 use edge::TaskSecret;
 use flow::Settings;
@@ -28,12 +28,30 @@ pub struct Options {
     pub secret: Arc<TaskSecret>,
 }
 
+/// Keys, with their variables: `cloud.queue and cloud.location (environment: …)`.
+fn named(keys: &str) -> String {
+    let variables = keys.split(" and ").map(|key| match key {
+        "cloud.project" => "GOOGLE_CLOUD_PROJECT".to_owned(),
+        key => format!("AFTERWORD_{}", key.to_uppercase().replace('.', "_")),
+    });
+    format!("{keys} (environment: {})", variables.collect::<Vec<_>>().join(" and "))
+}
+
+/// A value that cannot be: its key, what is wrong, and one that would do.
+pub fn wrong(keys: &str, why: &str, example: &str) -> anyhow::Error {
+    anyhow!("configuration: {}: {why}; such as {example}", named(keys))
+}
+
 /// As configured, else as the platform says.
 pub fn project(config: &Config, environment: &Environment) -> Result<String> {
     let configured = Some(config.cloud.project.clone()).filter(|project| !project.is_empty());
     let Some(project) = configured.or_else(|| environment.project.clone()) else {
-        bail!("configuration: cloud.project (environment: GOOGLE_CLOUD_PROJECT) is not set");
+        bail!("configuration: cloud.project (environment: GOOGLE_CLOUD_PROJECT) is not set, such as my-project");
     };
+    let named = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:".contains(&byte);
+    if !project.bytes().all(named) {
+        return Err(wrong("cloud.project", &format!("`{project}` is no project id"), "my-project"));
+    }
     Ok(project)
 }
 
@@ -45,24 +63,35 @@ impl Options {
         }
         let cloud = &config.cloud;
         let project = project(&config, &environment)?;
-        for (key, value) in [
-            ("cloud.bucket", &cloud.bucket),
-            ("cloud.location", &cloud.location),
-            ("cloud.queue", &cloud.queue),
-            ("cloud.process_url", &cloud.process_url),
+        for (key, value, example) in [
+            ("cloud.bucket", &cloud.bucket, "my-project-audio"),
+            ("cloud.location", &cloud.location, "europe-west1"),
+            ("cloud.queue", &cloud.queue, "afterword"),
+            ("cloud.process_url", &cloud.process_url, "https://afterword-process-abc.a.run.app"),
         ] {
-            let variable = format!("AFTERWORD_{}", key.to_uppercase().replace('.', "_"));
-            ensure!(!value.is_empty(), "configuration: {key} (environment: {variable}) is not set");
+            ensure!(!value.is_empty(), "configuration: {} is not set, such as {example}", named(key));
         }
         ensure!(
             cloud.task_service_account.is_empty() == cloud.task_audience.is_empty(),
-            "configuration: cloud.task_service_account and cloud.task_audience belong together: one is set without the \
-             other"
+            "configuration: {} belong together, and one is set without the other: such as \
+             tasks@my-project.iam.gserviceaccount.com and https://afterword-process-abc.a.run.app",
+            named("cloud.task_service_account and cloud.task_audience")
         );
+        if cloud.call_seconds == 0 {
+            return Err(wrong("cloud.call_seconds", "has to be above zero", "60"));
+        }
         let tasks = &config.tasks;
-        let secret = Arc::new(TaskSecret::new(tasks.secret.clone(), tasks.previous_secret.clone())?);
+        let secret = TaskSecret::new(tasks.secret.clone(), tasks.previous_secret.clone());
+        let secret = Arc::new(
+            secret.map_err(|why| anyhow!("configuration: {why}, such as the output of: openssl rand -hex 32"))?,
+        );
         let settings = settings(&config, platform)?;
         Ok(Self { environment, platform, project, settings, secret, config })
+    }
+
+    /// No call of a service may take longer.
+    pub fn longest_call(&self) -> Duration {
+        Duration::from_secs(self.config.cloud.call_seconds)
     }
 
     /// The queue's full name.
@@ -76,7 +105,7 @@ fn settings(config: &Config, platform: Platform) -> Result<Settings> {
     let mut settings = config.settings()?;
     // Here the bucket takes audio away, and every wait has to end before.
     settings.rules.audio_lifecycle = Duration::from_secs(config.cloud.bucket_lifecycle_days.saturating_mul(86_400));
-    settings.rules.check().map_err(anyhow::Error::msg).context("configuration: cloud.bucket_lifecycle_days")?;
+    settings.rules.check().map_err(|why| wrong("cloud.bucket_lifecycle_days", why, "30"))?;
     settings.worker.place_pace = PLACE_PACE;
     if let Some(most) = platform.max_body() {
         let upload = &mut settings.upload;
@@ -94,8 +123,9 @@ fn settings(config: &Config, platform: Platform) -> Result<Settings> {
     let dispatch = Duration::from_secs(config.queue.dispatch_deadline_seconds);
     ensure!(
         settings.worker.handler_deadline < dispatch,
-        "configuration: process.handler_deadline_seconds must be less than queue.dispatch_deadline_seconds: else a task is \
-         delivered again while it is worked on"
+        "configuration: {} must be less than {}: else a task is delivered again while it is worked on; such as 1500 and 1800",
+        named("process.handler_deadline_seconds"),
+        named("queue.dispatch_deadline_seconds")
     );
     Ok(settings)
 }
@@ -130,7 +160,10 @@ mod tests {
     #[test]
     fn what_is_missing_stops_the_start_and_is_named_with_its_variable() {
         let said = refusal(&[("AFTERWORD_CLOUD_BUCKET", "")]);
-        assert_eq!(said, "configuration: cloud.bucket (environment: AFTERWORD_CLOUD_BUCKET) is not set");
+        assert_eq!(
+            said,
+            "configuration: cloud.bucket (environment: AFTERWORD_CLOUD_BUCKET) is not set, such as my-project-audio"
+        );
         assert!(refusal(&[("AFTERWORD_CLOUD_LOCATION", "")]).contains("cloud.location"));
         assert!(refusal(&[("AFTERWORD_CLOUD_PROCESS_URL", "")]).contains("cloud.process_url"));
         assert!(refusal(&[("AFTERWORD_TASKS_SECRET", "short")]).contains("at least 32 are needed"));

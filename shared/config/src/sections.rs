@@ -78,6 +78,7 @@ section!(Cloud {
     task_audience: String,
     http2: bool,
     bucket_lifecycle_days: u64,
+    call_seconds: u64,
     fcm_url: String,
     firebase_keys_url: String,
     google_keys_url: String,

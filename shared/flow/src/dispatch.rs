@@ -3,7 +3,7 @@
 use domain::{Action, Command, Job};
 
 use crate::counted;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::persist::persist;
 use crate::ports::{At, NewTask, Stepped, TaskBody};
 use crate::world::World;
@@ -11,8 +11,12 @@ use crate::world::World;
 /// Makes the task of the job's present dispatch number and marks the job. Trouble is logged and left to the sweep: the
 /// job is durably due.
 pub async fn enqueue(world: &World, job: &Job) {
-    if let Err(error) = try_enqueue(world, job).await {
-        tracing::warn!(job_id = %job.id, %error, "no task was made; the sweep will make it");
+    match try_enqueue(world, job).await {
+        Ok(()) => {}
+        Err(error) if error.kind == Kind::Misconfigured => {
+            tracing::error!(job_id = %job.id, %error, "no task can be made until a person mends it; then the sweep will make it");
+        }
+        Err(error) => tracing::warn!(job_id = %job.id, %error, "no task was made; the sweep will make it"),
     }
 }
 

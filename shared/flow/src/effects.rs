@@ -8,7 +8,7 @@ use domain::{Command, Job, JobId, Status, Timestamp};
 use tokio::sync::Mutex;
 
 use crate::counted;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::persist::persist;
 use crate::ports::{BlobName, Device, PushMessage, PushOutcome, Stepped};
 use crate::world::World;
@@ -17,6 +17,8 @@ use crate::world::World;
 const MAX_PUSH_BYTES: usize = 4096;
 /// The first pause after a push that did not get through.
 const PUSH_PAUSE: Duration = Duration::from_secs(30);
+/// …and after one that only a person can help: every job asks again until it gives its push up, and logs it.
+const PUSH_PAUSE_OF_PEOPLE: Duration = Duration::from_secs(600);
 
 /// Runs the effects that are due. Trouble is logged: the job stays due, and the sweep comes back to it.
 pub async fn run(world: &World, job: &Job) {
@@ -83,7 +85,12 @@ async fn send(world: &World, job: JobId, device: &Device, message: &PushMessage)
     });
     match outcome {
         Ok(PushOutcome::Sent) => Ok(None),
-        Ok(PushOutcome::Later(wait)) => Ok(Some(wait.unwrap_or(PUSH_PAUSE).max(PUSH_PAUSE))),
+        Ok(PushOutcome::Later(wait)) => {
+            let wait = wait.unwrap_or(PUSH_PAUSE).max(PUSH_PAUSE);
+            let (job_id, device_id, seconds) = (job, &device.id, wait.as_secs());
+            tracing::warn!(%job_id, %device_id, seconds, "the push service is too busy; the push waits");
+            Ok(Some(wait))
+        }
         Ok(PushOutcome::Unregistered) => {
             world.store.drop_token(&device.uid, &device.id, &device.token).await?;
             Ok(None)
@@ -92,8 +99,12 @@ async fn send(world: &World, job: JobId, device: &Device, message: &PushMessage)
             tracing::error!(job_id = %job, device_id = %device.id, why, "a push was refused; a person has to look");
             Ok(None)
         }
+        Err(error) if error.kind == Kind::Misconfigured => {
+            tracing::error!(job_id = %job, device_id = %device.id, %error, "no push gets through until a person mends it");
+            Ok(Some(PUSH_PAUSE_OF_PEOPLE))
+        }
         Err(error) => {
-            tracing::warn!(job_id = %job, device_id = %device.id, %error, "a push did not get through");
+            tracing::warn!(job_id = %job, device_id = %device.id, %error, "a push did not get through; it is tried again");
             Ok(Some(PUSH_PAUSE))
         }
     }

@@ -10,6 +10,8 @@ use crate::ports::Clock;
 const TRIES: u32 = 3;
 /// The first pause; the next are twice as long each.
 const PAUSE: Duration = Duration::from_millis(50);
+/// A service that asks for a longer wait is not asked again at once.
+const LONGEST_WISH: Duration = Duration::from_secs(2);
 
 /// Runs `operation` until it answers, at most three times. An error that cannot pass is given back at once.
 pub async fn persist<T, F>(clock: &dyn Clock, mut operation: impl FnMut() -> F) -> Result<T>
@@ -37,7 +39,8 @@ fn keep_doubt<T>(answer: Result<T>, in_doubt: bool) -> Result<T> {
 }
 
 fn worth_repeating(error: &Error) -> bool {
-    matches!(error.kind, Kind::Unavailable | Kind::Unknown | Kind::Throttled)
+    let soon = error.retry_after.is_none_or(|wish| wish <= LONGEST_WISH);
+    soon && matches!(error.kind, Kind::Unavailable | Kind::Unknown | Kind::Throttled)
 }
 
 #[cfg(test)]
@@ -46,6 +49,19 @@ mod tests {
     use domain::Timestamp;
 
     use super::*;
+
+    #[tokio::test]
+    async fn who_asks_for_a_long_wait_is_asked_once() {
+        for (wish, tries) in [(2, 3), (3, 1)] {
+            let asked = std::cell::Cell::new(0);
+            let busy = || {
+                asked.set(asked.get() + 1);
+                async { Err::<(), _>(Error::new(Kind::Throttled, "x", "").after(Duration::from_secs(wish))) }
+            };
+            let error = persist(&NoTime, busy).await.unwrap_err();
+            assert_eq!((error.retry_after, asked.get()), (Some(Duration::from_secs(wish)), tries));
+        }
+    }
 
     /// Nobody waits here.
     struct NoTime;

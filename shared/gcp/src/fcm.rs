@@ -9,13 +9,17 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use domain::DeviceId;
 use flow::ports::{Clock, Device, Push, PushMessage, PushOutcome};
 use flow::{Error, Kind, Result};
 use reqwest::{Client, Response};
 use secrecy::ExposeSecret;
 
+use crate::trouble::{Service, Why, causes, token_words};
+use crate::unfit::Unfit;
+
 use answer::Heard;
-pub use settings::{FcmSettings, UnfitFcm};
+pub use settings::FcmSettings;
 pub use token::{AccessToken, GivenToken, GoogleToken};
 
 const OPERATION: &str = "push.send";
@@ -25,6 +29,7 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 pub struct Fcm {
     settings: FcmSettings,
     url: String,
+    service: Service,
     token: Arc<dyn AccessToken>,
     clock: Arc<dyn Clock>,
     /// Made with the first push: TLS roots are read, and a function starts without them.
@@ -36,9 +41,9 @@ impl Fcm {
         settings: FcmSettings,
         token: Arc<dyn AccessToken>,
         clock: Arc<dyn Clock>,
-    ) -> std::result::Result<Self, UnfitFcm> {
+    ) -> std::result::Result<Self, Unfit> {
         let url = settings.url()?;
-        Ok(Self { settings, url, token, clock, client: OnceLock::new() })
+        Ok(Self { service: service(&settings), settings, url, token, clock, client: OnceLock::new() })
     }
 
     fn client(&self) -> std::result::Result<&Client, reqwest::Error> {
@@ -56,15 +61,49 @@ impl Fcm {
 
     async fn ask(&self, device: &Device, message: &PushMessage) -> Result<Heard> {
         let failed = |kind| Error::new(kind, OPERATION, &device.id);
-        let bearer = self.token.bearer().await.map_err(|error| Error { subject: device.id.to_string(), ..error })?;
+        let bearer = self.token.bearer().await.map_err(|error| self.no_token(&device.id, error))?;
         let client = self.client().map_err(|error| failed(Kind::Misconfigured).because(error))?;
         let request = client.post(&self.url).bearer_auth(bearer.expose_secret());
         let sent = request.json(&message::body(&device.token, message)).send().await;
-        // The address names the project and no secret; but nobody needs it in every line.
-        let response = sent.map_err(|error| failed(kind(&error)).because(error.without_url()))?;
+        let response = sent.map_err(|error| self.unanswered(&device.id, error))?;
         let (status, wait) = (response.status(), answer::retry_after(response.headers(), self.clock.now()));
-        let body = read(response).await.map_err(|error| failed(Kind::Unknown).because(error.without_url()))?;
+        let body = read(response).await.map_err(|error| self.unanswered(&device.id, error))?;
         Ok(Heard { status, wait, body })
+    }
+}
+
+impl Fcm {
+    /// The address names the project and no secret; but nobody needs it in every line.
+    fn unanswered(&self, device: &DeviceId, error: reqwest::Error) -> Error {
+        let (kind, said) = (kind(&error), causes(&error.without_url()));
+        let trouble = match kind {
+            Kind::Unavailable => self.service.unreachable(said),
+            _ => self.service.trouble(Why::Away, said),
+        };
+        Error::new(kind, OPERATION, device).because(trouble)
+    }
+
+    fn no_token(&self, device: &DeviceId, error: Error) -> Error {
+        let said = error.source.as_ref().map(|source| token_words(&**source)).unwrap_or_default();
+        Error::new(error.kind, error.operation, device).because(self.service.no_token(said))
+    }
+}
+
+/// What is known of the service to whoever has to mend something.
+fn service(settings: &FcmSettings) -> Service {
+    let project = &settings.project;
+    Service {
+        what: format!("push messages of project {project}"),
+        address: settings.endpoint.clone(),
+        emulated_by: None,
+        project: Some(project.clone()),
+        api: "fcm.googleapis.com",
+        grant: format!(
+            "grant roles/firebasecloudmessaging.admin on the project to the function's account: gcloud projects \
+             add-iam-policy-binding {project} --member=serviceAccount:<account> \
+             --role=roles/firebasecloudmessaging.admin"
+        ),
+        make: format!("add Firebase to the project: firebase projects:addfirebase {project}"),
     }
 }
 
@@ -73,14 +112,17 @@ impl Push for Fcm {
     async fn send(&self, device: &Device, message: &PushMessage) -> Result<PushOutcome> {
         // The client has its own limit; the credentials before it have none.
         let limit = self.settings.total + Duration::from_secs(1);
-        let late = |_| Err(Error::new(Kind::Unknown, OPERATION, &device.id).because("there was no answer in time"));
+        let late = |_| {
+            let why = self.service.trouble(Why::Away, "there was no answer in time");
+            Err(Error::new(Kind::Unknown, OPERATION, &device.id).because(why))
+        };
         let heard = tokio::time::timeout(limit, self.ask(device, message)).await.unwrap_or_else(late)?;
-        if heard.is_about_us() {
-            // Ours may be over, or withdrawn. The push is not: it is sent again with another one.
+        if heard.refuses_our_token() {
+            // It may be over, or withdrawn. The push is not: it is sent again with another one.
             self.token.was_refused();
-            return Err(Error::new(Kind::Misconfigured, OPERATION, &device.id).because("our access token is not taken"));
         }
-        heard.outcome(&device.token).map_err(|why| Error::new(Kind::Unknown, OPERATION, &device.id).because(why))
+        let outcome = heard.outcome(&device.token, &self.service);
+        outcome.map_err(|(kind, why)| Error::new(kind, OPERATION, &device.id).because(why))
     }
 }
 

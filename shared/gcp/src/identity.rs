@@ -10,13 +10,5 @@ mod token;
 pub use firebase::{FirebaseIdentity, FirebaseSettings};
 pub use task::{GoogleTaskIdentity, TaskIdentitySettings};
 
-/// Settings with which nobody, or anybody, would be let in.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the identity's {setting} {why}")]
-pub struct UnfitIdentity {
-    setting: &'static str,
-    why: String,
-}
-
 #[cfg(test)]
 mod tests;

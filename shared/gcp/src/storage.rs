@@ -38,6 +38,8 @@ pub use crate::tries::Patience;
 use crate::renewed::Renewed;
 use crate::tries::Tries;
 
+use crate::trouble::{Service, causes};
+
 const PRODUCTION: &str = "https://storage.googleapis.com";
 const USER_AGENT: &str = concat!("afterword/", env!("CARGO_PKG_VERSION"));
 /// "Who are you?": the credentials are no good. What they do not allow is another matter.
@@ -73,9 +75,30 @@ fn patience() -> Patience {
     }
 }
 
+/// What is known of the bucket to whoever has to mend something.
+fn service(settings: &Settings) -> Service {
+    let bucket = &settings.bucket;
+    Service {
+        what: format!("bucket `{bucket}`"),
+        address: settings.endpoint.clone().unwrap_or_else(|| PRODUCTION.to_owned()),
+        emulated_by: settings.endpoint.as_ref().map(|_| "STORAGE_EMULATOR_HOST"),
+        project: None,
+        api: "storage.googleapis.com",
+        grant: format!(
+            "grant roles/storage.objectUser on the bucket {bucket} to the function's account: gcloud storage buckets \
+             add-iam-policy-binding gs://{bucket} --member=serviceAccount:<account> --role=roles/storage.objectUser"
+        ),
+        make: format!(
+            "correct cloud.bucket (AFTERWORD_CLOUD_BUCKET), or make it: gcloud storage buckets create gs://{bucket} \
+             --location=<region> --soft-delete-duration=0"
+        ),
+    }
+}
+
 /// The one client. Making it connects to nothing and reads no credentials: what is needed is made at its first use.
 pub struct Storage {
     settings: Settings,
+    service: Service,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     http: OnceLock<reqwest::Client>,
@@ -88,6 +111,7 @@ pub struct Storage {
 impl Storage {
     pub fn new(settings: Settings, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
         Self {
+            service: service(&settings),
             settings,
             clock,
             random,
@@ -119,7 +143,7 @@ impl Storage {
     }
 
     fn call<'a>(&'a self, operation: &'static str, subject: &'a str) -> Call<'a> {
-        Call::new(operation, subject, self.bucket())
+        Call::new(operation, subject, &self.service)
     }
 
     fn tries(&self) -> Tries<'_> {
@@ -152,7 +176,7 @@ impl Storage {
                 return Ok(credentials::anonymous::Builder::new().build());
             }
             let found = credentials::Builder::default().build();
-            found.map_err(|why| call.misconfigured(format!("there are no Application Default Credentials: {why}")))
+            found.map_err(|why| call.error(Kind::Misconfigured).because(self.service.no_token(causes(&why))))
         };
         self.credentials.get(make).await
     }

@@ -21,10 +21,14 @@ use google_cloud_tasks_v2::model::task::View;
 
 use create::Creating;
 use error::Failure;
-pub use settings::{CloudTasksSettings, TaskOidc, UnfitTasks};
+pub use settings::{CloudTasksSettings, TaskOidc};
 
 use crate::renewed::Renewed;
 use crate::tries::{Late, Patience, Tries};
+use crate::trouble::Service;
+use crate::unfit::Unfit;
+
+const PRODUCTION: &str = "https://cloudtasks.googleapis.com";
 
 /// Tries, the first included.
 const TRIES: u32 = 4;
@@ -32,6 +36,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 pub struct CloudTasks {
     settings: CloudTasksSettings,
+    service: Service,
     creating: Creating,
     patience: Patience,
     clock: Arc<dyn Clock>,
@@ -45,7 +50,7 @@ impl CloudTasks {
         settings: CloudTasksSettings,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
-    ) -> std::result::Result<Self, UnfitTasks> {
+    ) -> std::result::Result<Self, Unfit> {
         settings.check()?;
         let creating = Creating::new(&settings);
         let patience = Patience {
@@ -55,7 +60,15 @@ impl CloudTasks {
             first_pause: FIRST_PAUSE,
             longest_pause: settings.deadline,
         };
-        Ok(Self { settings, creating, patience, clock, random, client: Renewed::default() })
+        Ok(Self {
+            service: service(&settings),
+            settings,
+            creating,
+            patience,
+            clock,
+            random,
+            client: Renewed::default(),
+        })
     }
 
     async fn client(&self) -> std::result::Result<Arc<Client>, Failure> {
@@ -97,9 +110,10 @@ struct Call<'a> {
 impl Call<'_> {
     /// An error for callers. What only a person can mend is about the queue and not about one task: it names the queue.
     fn failed(&self, failure: Failure) -> Error {
+        let service = &self.queue.service;
         match self.task {
-            Some(name) if failure.kind != Kind::Misconfigured => failure.at(self.operation, name),
-            _ => failure.at(self.operation, &self.queue.settings.queue),
+            Some(name) if failure.kind != Kind::Misconfigured => failure.at(self.operation, name, service),
+            _ => failure.at(self.operation, &self.queue.settings.queue, service),
         }
     }
 
@@ -120,6 +134,31 @@ impl Call<'_> {
 impl Late for Call<'_> {
     fn late(&self, _: Duration) -> Error {
         self.failed(Failure::new(Kind::Unknown, "there was no answer in time"))
+    }
+}
+
+/// What is known of the queue to whoever has to mend something.
+fn service(settings: &CloudTasksSettings) -> Service {
+    let queue = &settings.queue;
+    let part = |at: usize| queue.split('/').nth(at).unwrap_or_default();
+    let (project, location, name) = (part(1), part(3), part(5));
+    let act = match &settings.oidc {
+        Some(oidc) => format!(", and roles/iam.serviceAccountUser on {}", oidc.service_account),
+        None => String::new(),
+    };
+    Service {
+        what: format!("queue {queue}"),
+        address: settings.emulator.clone().unwrap_or_else(|| PRODUCTION.to_owned()),
+        emulated_by: settings.emulator.as_ref().map(|_| "CLOUD_TASKS_EMULATOR_HOST"),
+        project: Some(project.to_owned()),
+        api: "cloudtasks.googleapis.com",
+        grant: format!(
+            "grant roles/cloudtasks.enqueuer and roles/cloudtasks.viewer on the queue {name} to the function's account{act}"
+        ),
+        make: format!(
+            "correct cloud.queue and cloud.location (AFTERWORD_CLOUD_QUEUE, AFTERWORD_CLOUD_LOCATION), or make it: gcloud \
+             tasks queues create {name} --location={location} --project={project}"
+        ),
     }
 }
 

@@ -1,5 +1,6 @@
 //! How often and how long something is tried: a bound on both, with jitter between.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use flow::ports::{Clock, Random};
@@ -36,6 +37,7 @@ impl Tries<'_> {
     where
         F: Future<Output = Result<T>>,
     {
+        let said = Mutex::new(None);
         let all = async {
             let (mut tried, mut unsure) = (0, false);
             loop {
@@ -48,13 +50,22 @@ impl Tries<'_> {
                 match self.pause(tried, &error) {
                     Some(pause) => {
                         tracing::debug!(%error, tried, "trying again");
+                        *said.lock().unwrap_or_else(PoisonError::into_inner) = error.source;
                         self.clock.sleep(pause).await;
                     }
                     None => return Err(as_sure_as_can_be(error, unsure)),
                 }
             }
         };
-        let late = || call.late(self.patience.total);
+        // What went wrong tells more than that it took too long.
+        let late = || {
+            let (late, said) =
+                (call.late(self.patience.total), said.lock().unwrap_or_else(PoisonError::into_inner).take());
+            match said {
+                Some(said) => late.because(said),
+                None => late,
+            }
+        };
         tokio::time::timeout(self.patience.total, Box::pin(all)).await.unwrap_or_else(|_| Err(late()))
     }
 

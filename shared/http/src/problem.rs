@@ -62,6 +62,8 @@ struct Rest {
     alias: Option<&'static str>,
     /// For the log only.
     cause: Option<String>,
+    /// It stays so until somebody mends it.
+    needs_a_person: bool,
 }
 
 impl Problem {
@@ -117,6 +119,11 @@ impl Problem {
     pub fn because(mut self, cause: impl Display) -> Self {
         self.rest.cause = Some(cause.to_string());
         self
+    }
+
+    /// Whether somebody has to be told, at once.
+    pub(crate) fn needs_a_person(&self) -> bool {
+        self.rest.needs_a_person || self.status() == StatusCode::INTERNAL_SERVER_ERROR
     }
 
     pub fn cause(&self) -> Option<&str> {
@@ -195,9 +202,11 @@ impl From<flow::Error> for Problem {
         });
         match error.kind {
             Kind::Unavailable | Kind::Unknown | Kind::Throttled | Kind::Full | Kind::Misconfigured => {
-                Self::new(Code::StorageUnavailable, "The service cannot do this at the moment. Please try again later.")
-                    .after(wait)
-                    .because(error)
+                let needs_a_person = error.kind == Kind::Misconfigured;
+                let detail = "The service cannot do this at the moment. Please try again later.";
+                let mut problem = Self::new(Code::StorageUnavailable, detail).after(wait).because(error);
+                problem.rest.needs_a_person = needs_a_person;
+                problem
             }
             Kind::NotFound => Self::new(Code::NotFound, "There is no such thing, or no longer.").because(error),
             Kind::Conflict | Kind::Corrupt | Kind::Invalid => Self::internal(error),

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use domain::Code;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, StatusCode, Version};
+use http::{HeaderName, HeaderValue, Version};
 
 use crate::problem::Problem;
 use crate::request::RequestContext;
@@ -66,7 +66,7 @@ impl Asked {
         let trace_id = self.context.traceparent.trace_id();
         match (problem.cause(), problem.status()) {
             (None, _) => {}
-            (Some(cause), StatusCode::INTERNAL_SERVER_ERROR) => {
+            (Some(cause), status) if status.is_server_error() && problem.needs_a_person() => {
                 tracing::error!(request_id = id, trace_id, code, cause, "request failed");
             }
             (Some(cause), status) if status.is_server_error() => {

@@ -10,6 +10,7 @@ pub mod meter;
 pub mod receiver;
 pub mod storage;
 pub mod tasks;
+pub mod tokens;
 pub mod wire;
 
 use std::net::SocketAddr;

@@ -1,15 +1,18 @@
-//! A meter in front of Firestore: forwards every call unchanged, and counts on the wire what Google bills.
+//! A meter in front of Firestore: forwards every call unchanged, and counts on the wire what Google bills. What is to go
+//! wrong on the way, a test orders.
 
 mod bill;
 mod call;
 mod tap;
+mod trouble;
 
 use std::error::Error;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use http::{Request, Response, Uri};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Either, Empty};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
@@ -20,10 +23,13 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
 pub use bill::{Bill, Counts};
+pub use tonic::Code;
+pub use trouble::Refusal;
 
 use bill::Book;
 use call::Call;
 use tap::{Side, Tapped};
+use trouble::{Fate, Orders};
 
 /// Dropped, it hangs up on everybody.
 pub struct Meter {
@@ -44,7 +50,7 @@ impl Meter {
             upstream: upstream.trim_end_matches('/').to_owned(),
             client: Client::builder(TokioExecutor::new()).http2_only(true).build(HttpConnector::new()),
             book: Arc::clone(&book),
-            losing: Mutex::default(),
+            orders: Orders::default(),
         });
         let serving = tokio::spawn(serve(listener, Arc::clone(&line)));
         Self { endpoint: format!("http://{address}"), line, book, from: AtomicUsize::new(0), serving }
@@ -52,12 +58,27 @@ impl Meter {
 
     /// From now on every n-th answer to this method is lost, after Firestore did what was asked.
     pub fn lose_answers(&self, method: &str, every: usize) {
-        *self.line.losing.lock().unwrap() = Some(Losing { method: method.to_owned(), every, seen: 0, lost: 0 });
+        self.line.orders.lose(method, every);
     }
 
-    /// How many were.
-    pub fn lost(&self) -> usize {
-        self.line.losing.lock().unwrap().as_ref().map_or(0, |losing| losing.lost)
+    /// From now on calls of this method (of all: "") are refused in Firestore's name, and it hears nothing of them.
+    pub fn refuse(&self, method: &str, refusal: Refusal) {
+        self.line.orders.refuse(method, refusal);
+    }
+
+    /// From now on calls of this method (of all: "") get no answer at all.
+    pub fn silence(&self, method: &str) {
+        self.line.orders.silence(method);
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn heal(&self) {
+        self.line.orders.clear();
+    }
+
+    /// How many calls the last order has struck.
+    pub fn struck(&self) -> usize {
+        self.line.orders.struck()
     }
 
     /// `http://host:port`.
@@ -95,26 +116,7 @@ struct Line {
     upstream: String,
     client: Client<HttpConnector, Tapped>,
     book: Arc<Book>,
-    losing: Mutex<Option<Losing>>,
-}
-
-struct Losing {
-    method: String,
-    every: usize,
-    seen: usize,
-    lost: usize,
-}
-
-impl Losing {
-    fn takes(&mut self, path: &str) -> bool {
-        if path.rsplit('/').next() != Some(self.method.as_str()) {
-            return false;
-        }
-        self.seen += 1;
-        let lost = self.seen.is_multiple_of(self.every);
-        self.lost += usize::from(lost);
-        lost
-    }
+    orders: Orders,
 }
 
 async fn serve(listener: TcpListener, line: Arc<Line>) {
@@ -138,9 +140,15 @@ async fn serve(listener: TcpListener, line: Arc<Line>) {
 async fn forward(
     line: Arc<Line>,
     request: Request<Incoming>,
-) -> Result<Response<Tapped>, Box<dyn Error + Send + Sync>> {
+) -> Result<Response<Either<Tapped, Empty<Bytes>>>, Box<dyn Error + Send + Sync>> {
     let (mut head, body) = request.into_parts();
-    let lost = line.losing.lock().unwrap().as_mut().is_some_and(|losing| losing.takes(head.uri.path()));
+    let fate = line.orders.fate(head.uri.path());
+    match &fate {
+        Fate::Refused(refusal) => return Ok(refusal.response().map(Either::Right)),
+        // Until the client hangs up: then this is dropped.
+        Fate::Silence => std::future::pending().await,
+        Fate::Passes | Fate::Lost => {}
+    }
     let call = Arc::new(Call::new(head.uri.path(), Arc::clone(&line.book)));
     head.uri = format!("{}{}", line.upstream, head.uri.path()).parse::<Uri>().unwrap();
     let asked = Tapped::new(body, Side::Asked, Arc::clone(&call));
@@ -148,12 +156,12 @@ async fn forward(
     // A refusal may be nothing but headers.
     call.trailers(&head.headers);
     let answer = Tapped::new(body, Side::Answered, call);
-    if lost {
+    if matches!(fate, Fate::Lost) {
         // All of it came: what was asked is done.
         answer.collect().await?;
         return Err("this answer is lost".into());
     }
-    Ok(Response::from_parts(head, answer))
+    Ok(Response::from_parts(head, Either::Left(answer)))
 }
 
 #[cfg(test)]

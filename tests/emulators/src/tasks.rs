@@ -1,9 +1,11 @@
 //! Cloud Tasks: the crate `cloud-tasks-emulator`, inside the test's process, on a free port.
 
+use std::sync::{Arc, Mutex};
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, Method, Response, Uri};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -19,6 +21,7 @@ pub const QUEUE: &str = "projects/demo-afterword/locations/europe-west1/queues/a
 pub struct Tasks {
     endpoint: String,
     client: reqwest::Client,
+    fault: Shared,
     servers: [JoinHandle<()>; 2],
 }
 
@@ -50,15 +53,27 @@ impl Tasks {
         let serve = cloud_tasks_emulator::serve(listener, issuer.to_owned(), vec![queue.to_owned()]);
         let emulator = tokio::spawn(async { serve.await.unwrap() });
         let client = reqwest::Client::new();
-        let translator = Translator { emulator: format!("http://{address}"), client: client.clone() };
+        let fault = Shared::default();
+        let emulator_url = format!("http://{address}");
+        let translator = Translator { emulator: emulator_url, client: client.clone(), fault: Arc::clone(&fault) };
         let (listener, address) = listen().await;
         let routes = Router::new().fallback(translate).with_state(translator);
         let front = tokio::spawn(async { axum::serve(listener, routes).await.unwrap() });
-        Self { endpoint: format!("http://{address}"), client, servers: [emulator, front] }
+        Self { endpoint: format!("http://{address}"), client, fault, servers: [emulator, front] }
     }
 
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// From now on no task is made, and nobody is told of the queue.
+    pub fn order(&self, fault: Fault) {
+        *self.fault.lock().unwrap() = Some(fault);
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn heal(&self) {
+        *self.fault.lock().unwrap() = None;
     }
 
     /// The keys of the tokens that deliveries carry.
@@ -114,6 +129,34 @@ impl Drop for Tasks {
 struct Translator {
     emulator: String,
     client: reqwest::Client,
+    fault: Shared,
+}
+
+type Shared = Arc<Mutex<Option<Fault>>>;
+
+/// What Cloud Tasks does instead of what it is asked.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// A status, its name in `google.rpc.Code`, a message, and for how long it asks to wait.
+    Refuse(u16, &'static str, &'static str, Option<u64>),
+    /// No answer at all.
+    Silence,
+}
+
+/// What functions ask: the rest is the test's own.
+fn is_of_a_function(method: &Method, path: &str) -> bool {
+    let last = path.split('?').next().and_then(|path| path.rsplit('/').nth(if method == Method::POST { 0 } else { 1 }));
+    matches!((method.as_str(), last), ("POST", Some("tasks")) | ("GET", Some("queues")))
+}
+
+async fn refused(fault: &Fault) -> Response<Body> {
+    let Fault::Refuse(status, name, message, wait) = fault else { return std::future::pending().await };
+    let error = json!({"error": {"code": status, "message": message, "status": name}});
+    let mut response = Response::builder().status(*status).header(CONTENT_TYPE, "application/json");
+    if let Some(seconds) = wait {
+        response = response.header(RETRY_AFTER, *seconds);
+    }
+    response.body(Body::from(error.to_string())).unwrap()
 }
 
 /// Google's client writes enumerations in a query as numbers, which Google takes and the emulator (0.1.3) refuses.
@@ -124,6 +167,10 @@ async fn translate(
     headers: HeaderMap,
     body: String,
 ) -> Response<Body> {
+    let fault = translator.fault.lock().unwrap().clone();
+    if let Some(fault) = fault.filter(|_| is_of_a_function(&method, uri.path())) {
+        return refused(&fault).await;
+    }
     let path = uri.to_string().replace("responseView=1", "responseView=BASIC");
     let mut request = translator.client.request(method, format!("{}{path}", translator.emulator)).body(body);
     if let Some(kind) = headers.get(CONTENT_TYPE) {

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::Worker;
 use super::hearing::Hearing;
 use super::stop::{End, Stop, Troubles, unfenced};
-use crate::error;
+use crate::error::{self, Kind};
 use crate::persist::persist;
 use crate::ports::{Stepped, Written};
 use crate::world::World;
@@ -108,6 +108,9 @@ impl<'w> Delivery<'w> {
 
     fn tell(&self, index: usize, stop: &Stop) {
         match stop {
+            Stop::File(error) if error.kind == Kind::Misconfigured => {
+                tracing::error!(job_id = %self.job.id, file = index, %error, "a file cannot be read until a person mends it");
+            }
             Stop::File(error) => {
                 tracing::warn!(job_id = %self.job.id, file = index, %error, "a file cannot be read now");
             }

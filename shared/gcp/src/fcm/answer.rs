@@ -4,10 +4,14 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use domain::Timestamp;
 use domain::time::millis;
+use flow::Kind;
+use flow::error::Source;
 use flow::ports::PushOutcome;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
+
+use crate::trouble::{Service, Why};
 
 /// Longer waits are cut: the job gives its push up after a day, and asks again until then.
 const MAX_WAIT: Duration = Duration::from_secs(3600);
@@ -54,8 +58,8 @@ struct Violation {
 
 impl Heard {
     /// FCM does not believe our own token. (Apple's and the browsers' refusals have this status too, and their own codes.)
-    pub fn is_about_us(&self) -> bool {
-        self.status == StatusCode::UNAUTHORIZED && self.refused().code() == "UNAUTHENTICATED"
+    pub fn refuses_our_token(&self) -> bool {
+        self.refused().is_about_us(self.status) == Some(Why::Credentials)
     }
 
     fn refused(&self) -> Refused {
@@ -63,10 +67,11 @@ impl Heard {
     }
 
     /// `Err`: an answer that FCM does not give; whether the message was sent is not known.
-    pub fn outcome(&self, token: &str) -> Result<PushOutcome, String> {
+    pub fn outcome(&self, token: &str, service: &Service) -> Result<PushOutcome, (Kind, Source)> {
         if self.status.is_success() {
             let sent = serde_json::from_slice::<Sent>(&self.body);
-            let sent = sent.map_err(|_| format!("{} without the name of a message", self.status))?;
+            let sent =
+                sent.map_err(|_| (Kind::Unknown, format!("{} without the name of a message", self.status).into()))?;
             tracing::debug!(message = sent.name, "a push was taken");
             return Ok(PushOutcome::Sent);
         }
@@ -77,7 +82,11 @@ impl Heard {
         if refused.is_about_the_token(self.status) {
             return Ok(PushOutcome::Unregistered);
         }
-        Ok(PushOutcome::Rejected(refused.reason(self.status, token)))
+        let reason = refused.reason(self.status, token);
+        match refused.is_about_us(self.status) {
+            Some(why) => Err((Kind::Misconfigured, service.trouble(why, reason).into())),
+            None => Ok(PushOutcome::Rejected(reason)),
+        }
     }
 }
 
@@ -93,6 +102,15 @@ impl Refused {
             StatusCode::NOT_FOUND => self.code() == "UNREGISTERED",
             StatusCode::BAD_REQUEST => self.code() == "INVALID_ARGUMENT" && self.names_the_token(),
             _ => false,
+        }
+    }
+
+    /// Our credentials, our role or the project: no device is to blame, and every push waits until it is mended.
+    fn is_about_us(&self, status: StatusCode) -> Option<Why> {
+        match (status, self.code()) {
+            (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED") => Some(Why::Credentials),
+            (StatusCode::FORBIDDEN, "PERMISSION_DENIED") => Some(Why::of_refusal(&self.message)),
+            _ => None,
         }
     }
 

@@ -4,12 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the push service's {setting} {why}")]
-pub struct UnfitFcm {
-    setting: &'static str,
-    why: String,
-}
+use crate::unfit::Unfit;
 
 #[derive(Clone, Debug)]
 pub struct FcmSettings {
@@ -32,25 +27,21 @@ impl FcmSettings {
         }
     }
 
-    pub(super) fn url(&self) -> Result<String, UnfitFcm> {
+    pub(super) fn url(&self) -> Result<String, Unfit> {
         let named = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:".contains(&byte);
         if self.project.is_empty() || !self.project.bytes().all(named) {
-            return Err(unfit("project", format!("`{}` is no project id", self.project)));
+            return Err(Unfit::new("project", format!("`{}` is no project id", self.project)));
         }
-        let url = Url::parse(&self.endpoint).map_err(|why| unfit("endpoint", format!("is no address: {why}")))?;
+        let url = Url::parse(&self.endpoint).map_err(|why| Unfit::new("endpoint", format!("is no address ({why})")))?;
         // A bearer token goes there. Only an emulator on this machine is spoken to in the clear.
         let loopback = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
         let fits = url.scheme() == "https" || url.scheme() == "http" && loopback;
         if !fits || !url.username().is_empty() || url.password().is_some() {
-            return Err(unfit("endpoint", "has to begin with https:// and have neither user nor password".to_owned()));
+            return Err(Unfit::new("endpoint", "has to begin with https:// and have neither user nor password"));
         }
         if self.connect.is_zero() || self.total.is_zero() {
-            return Err(unfit("limits of time", "have to be above zero".to_owned()));
+            return Err(Unfit::new("total", "has to be above zero, and so has the time to connect"));
         }
         Ok(format!("{}/v1/projects/{}/messages:send", self.endpoint.trim_end_matches('/'), self.project))
     }
-}
-
-fn unfit(setting: &'static str, why: String) -> UnfitFcm {
-    UnfitFcm { setting, why }
 }

@@ -11,7 +11,8 @@ use reqwest::{Client, Response};
 use serde::Deserialize;
 use url::Url;
 
-use super::UnfitIdentity;
+use crate::trouble::causes;
+use crate::unfit::Unfit;
 
 /// Google's sets have two or three keys and below 3 KiB.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -56,15 +57,15 @@ struct Jwk {
 
 impl Source {
     /// Whoever can change the keys on their way is whoever he wants to be: only this machine is asked in the clear.
-    pub fn new(url: String, limit: Duration) -> Result<Self, UnfitIdentity> {
-        let parsed = Url::parse(&url).map_err(|why| unfit("keys' address", format!("is no address: {why}")))?;
+    pub fn new(url: String, limit: Duration) -> Result<Self, Unfit> {
+        let parsed = Url::parse(&url).map_err(|why| Unfit::new("keys_url", format!("is no address ({why})")))?;
         let loopback = matches!(parsed.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
         let fits = parsed.scheme() == "https" || parsed.scheme() == "http" && loopback;
         if !fits || !parsed.username().is_empty() || parsed.password().is_some() {
-            return Err(unfit("keys' address", "has to begin with https:// and have neither user nor password"));
+            return Err(Unfit::new("keys_url", "has to begin with https:// and have neither user nor password"));
         }
         if limit.is_zero() {
-            return Err(unfit("limit for fetching keys", "has to be above zero"));
+            return Err(Unfit::new("keys_limit", "has to be above zero"));
         }
         Ok(Self { url, limit, client: OnceLock::new() })
     }
@@ -75,7 +76,7 @@ impl Source {
 
     /// `Err` says why, in words for a log.
     pub async fn fetch(&self) -> Result<Fetched, String> {
-        let told = |error: reqwest::Error| format!("no answer: {}", chain(&error.without_url()));
+        let told = |error: reqwest::Error| format!("no answer: {}", causes(&error.without_url()));
         let response = self.client().map_err(told)?.get(&self.url).send().await.map_err(told)?;
         if !response.status().is_success() {
             return Err(format!("the answer is {}", response.status()));
@@ -134,18 +135,4 @@ fn fresh_for(headers: &HeaderMap) -> Duration {
     });
     let said = said.map_or(USUAL, |seconds| Duration::from_secs(seconds.saturating_sub(age)));
     said.clamp(SHORTEST, LONGEST)
-}
-
-fn unfit(setting: &'static str, why: impl Into<String>) -> UnfitIdentity {
-    UnfitIdentity { setting, why: why.into() }
-}
-
-/// An error of the client says little; what happened stands in its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let (mut text, mut cause) = (error.to_string(), error.source());
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }

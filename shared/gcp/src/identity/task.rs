@@ -11,11 +11,11 @@ use domain::Timestamp;
 use flow::Result;
 use flow::ports::{Clock, Denied, TaskIdentity};
 
-use super::UnfitIdentity;
 use super::claims::Claims;
 use super::fetch::Source;
 use super::keys::Keys;
 use super::token::{self, denied};
+use crate::unfit::Unfit;
 
 /// Where Google publishes the keys of OpenID tokens.
 const KEYS_URL: &str = "https://www.googleapis.com/oauth2/v3/certs";
@@ -52,17 +52,14 @@ pub struct GoogleTaskIdentity {
 }
 
 impl GoogleTaskIdentity {
-    pub fn new(settings: TaskIdentitySettings, clock: Arc<dyn Clock>) -> std::result::Result<Self, UnfitIdentity> {
+    pub fn new(settings: TaskIdentitySettings, clock: Arc<dyn Clock>) -> std::result::Result<Self, Unfit> {
         let TaskIdentitySettings { audience, service_accounts, keys_url, keys_limit } = settings;
         if audience.is_empty() {
-            return Err(UnfitIdentity {
-                setting: "audience",
-                why: "is empty: a token for anybody would do".to_owned(),
-            });
+            return Err(Unfit::new("audience", "is empty: a token for anybody would do"));
         }
         if service_accounts.is_empty() || service_accounts.iter().any(|account| !account.contains('@')) {
-            let why = "are e-mail addresses, and at least one: else any account of Google's would do".to_owned();
-            return Err(UnfitIdentity { setting: "service accounts", why });
+            let why = "are e-mail addresses, and at least one: else any account of Google's would do";
+            return Err(Unfit::new("service_accounts", why));
         }
         let keys = Keys::new(Source::new(keys_url, keys_limit)?, clock.clone());
         Ok(Self { audience, service_accounts, keys, clock })

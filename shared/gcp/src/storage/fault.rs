@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use flow::error::Source;
 use flow::{Error, Kind};
 use google_cloud_auth::errors::CredentialsError;
 use google_cloud_gax::error::rpc::Code;
@@ -11,6 +12,7 @@ use http::header::RETRY_AFTER;
 use serde::Deserialize;
 
 use crate::tries::Late;
+use crate::trouble::{Service, Why, causes, token_words};
 
 /// Of what a service says, so much is passed on.
 const MOST_SAID: usize = 300;
@@ -20,7 +22,7 @@ const MOST_SAID: usize = 300;
 pub struct Call<'a> {
     pub operation: &'static str,
     pub subject: &'a str,
-    bucket: &'a str,
+    service: &'a Service,
     /// Whether a request whose answer is lost may have changed something.
     writes: bool,
 }
@@ -47,8 +49,8 @@ impl No {
 }
 
 impl<'a> Call<'a> {
-    pub fn new(operation: &'static str, subject: &'a str, bucket: &'a str) -> Self {
-        Self { operation, subject, bucket, writes: false }
+    pub fn new(operation: &'static str, subject: &'a str, service: &'a Service) -> Self {
+        Self { operation, subject, service, writes: false }
     }
 
     #[must_use]
@@ -65,7 +67,8 @@ impl<'a> Call<'a> {
     }
 
     pub fn no_bucket(&self) -> Error {
-        self.misconfigured(format!("there is no bucket `{}`", self.bucket))
+        self.error(Kind::Misconfigured)
+            .because(self.service.trouble(Why::Missing, format!("there is no {}", self.service.what)))
     }
 
     /// The answer is not there: whether something was done, who knows.
@@ -75,8 +78,19 @@ impl<'a> Call<'a> {
 
     /// A request that brought no answer.
     pub fn unanswered(&self, why: reqwest::Error) -> Error {
-        let error = if why.is_connect() { self.error(Kind::Unavailable) } else { self.lost() };
-        error.because(causes(&why.without_url()))
+        if why.is_connect() {
+            return self.unreachable(&why.without_url());
+        }
+        self.broke_off(&why.without_url())
+    }
+
+    fn unreachable(&self, why: &(dyn std::error::Error + 'static)) -> Error {
+        self.error(Kind::Unavailable).because(self.service.unreachable(causes(why)))
+    }
+
+    fn broke_off(&self, why: &(dyn std::error::Error + 'static)) -> Error {
+        let fact = format!("{}: {}", self.service.what, causes(why));
+        self.lost().because(self.service.trouble(Why::Away, fact))
     }
 
     /// An answer that cannot be understood.
@@ -86,14 +100,14 @@ impl<'a> Call<'a> {
 
     pub fn no_credentials(&self, why: &CredentialsError) -> Error {
         let kind = if why.is_transient() { Kind::Unavailable } else { Kind::Misconfigured };
-        self.error(kind).because(format!("Google credentials: {}", causes(why)))
+        self.error(kind).because(self.service.no_token(token_words(why)))
     }
 
     pub fn refused(&self, no: &No) -> Error {
         if no.status == 404 && no.is_about_bucket() {
             return self.no_bucket();
         }
-        let error = self.error(self.kind(no)).because(told(no, self.bucket));
+        let error = self.error(self.kind(no)).because(self.told(no));
         match no.retry_after {
             Some(wait) => error.after(wait),
             None => error,
@@ -102,7 +116,7 @@ impl<'a> Call<'a> {
 
     /// What arrived there is not what was sent.
     pub fn refused_sum(&self, no: &No) -> Error {
-        self.error(Kind::Corrupt).because(told(no, self.bucket))
+        self.error(Kind::Corrupt).because(said(no, &self.service.what))
     }
 
     fn kind(&self, no: &No) -> Kind {
@@ -121,6 +135,17 @@ impl<'a> Call<'a> {
         }
     }
 
+    fn told(&self, no: &No) -> Source {
+        let why = match self.kind(no) {
+            Kind::Throttled => Why::Quota,
+            Kind::Misconfigured if no.status == 401 => Why::Credentials,
+            Kind::Misconfigured => Why::of_refusal(&no.message),
+            Kind::Unavailable | Kind::Unknown => Why::Away,
+            _ => return said(no, &self.service.what).into(),
+        };
+        self.service.trouble(why, said(no, &self.service.what)).into()
+    }
+
     /// What Google's crate says.
     pub fn failed(&self, why: &google_cloud_storage::Error) -> Error {
         match no_of(why) {
@@ -129,21 +154,22 @@ impl<'a> Call<'a> {
                 let source = std::error::Error::source(why).and_then(|source| source.downcast_ref());
                 source.map_or_else(|| self.misconfigured(causes(why)), |source| self.no_credentials(source))
             }
-            None if why.is_connect() => self.error(Kind::Unavailable).because(causes(why)),
-            None => self.lost().because(causes(why)),
+            None if why.is_connect() => self.unreachable(why),
+            None => self.broke_off(why),
         }
     }
 }
 
 impl Late for Call<'_> {
     fn late(&self, limit: Duration) -> Error {
-        self.lost().because(format!("no answer within {} s", limit.as_secs_f64()))
+        let fact = format!("{}: no answer within {} s", self.service.what, limit.as_secs_f64());
+        self.lost().because(self.service.trouble(Why::Away, fact))
     }
 }
 
-fn told(no: &No, bucket: &str) -> String {
+fn said(no: &No, what: &str) -> String {
     let said: String = no.message.chars().filter(|c| !c.is_control()).take(MOST_SAID).collect();
-    format!("bucket `{bucket}`: Cloud Storage answered {} {said}", no.status)
+    format!("{what}: Cloud Storage answered {} {said}", no.status).trim_end().to_owned()
 }
 
 /// The status that JSON REST gives, or would give.
@@ -206,19 +232,4 @@ struct Reason {
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
-}
-
-/// An error with what is behind it, each told once.
-pub fn causes(why: &(dyn std::error::Error + 'static)) -> String {
-    let mut told = why.to_string();
-    let mut behind = why.source();
-    while let Some(cause) = behind {
-        let more = cause.to_string();
-        if !told.contains(&more) {
-            told.push_str(": ");
-            told.push_str(&more);
-        }
-        behind = cause.source();
-    }
-    told
 }

@@ -12,6 +12,7 @@ use google_cloud_storage::read_object::ReadObjectResponse;
 
 use super::Storage;
 use super::fault::no_of;
+use crate::trouble::causes;
 
 /// What a read gives at once: the port's number.
 const PIECE: usize = 256 * 1024;
@@ -120,7 +121,7 @@ impl Reading {
         let next = async {
             match response.next().await {
                 Some(Ok(bytes)) => Ok(bytes),
-                Some(Err(why)) => Err(broken(super::fault::causes(&why))),
+                Some(Err(why)) => Err(broken(causes(&why))),
                 None => Err(broken("it ended before its end".to_owned())),
             }
         };

@@ -6,11 +6,11 @@ use std::time::Duration;
 use firestore::gcloud_sdk::google::firestore::v1 as pb;
 use firestore::gcloud_sdk::google::firestore::v1::firestore_client::FirestoreClient;
 use firestore::gcloud_sdk::google_cloud_auth::credentials::{
-    CacheableResource, Credentials, CredentialsProvider, EntityTag,
+    self, CacheableResource, Credentials, CredentialsProvider, EntityTag,
 };
 use firestore::gcloud_sdk::google_cloud_auth::errors::CredentialsError;
 use firestore::gcloud_sdk::tonic::{Request, Streaming};
-use firestore::gcloud_sdk::{GoogleApi, GoogleAuthMiddleware, HeaderMap, RequestTimeouts};
+use firestore::gcloud_sdk::{GCP_DEFAULT_SCOPES, GoogleApi, GoogleAuthMiddleware, HeaderMap, RequestTimeouts};
 use http::Extensions;
 use http::header::{AUTHORIZATION, HeaderValue};
 use tokio::time::Instant;
@@ -21,6 +21,7 @@ use super::path::Path;
 use super::settings::Settings;
 use super::spent::Spent;
 use crate::renewed::Renewed;
+use crate::trouble::{Service, causes};
 
 const GOOGLE: &str = "https://firestore.googleapis.com";
 
@@ -28,6 +29,7 @@ type Api = GoogleApi<FirestoreClient<GoogleAuthMiddleware>>;
 
 pub struct Client {
     pub settings: Settings,
+    pub service: Service,
     pub spent: Spent,
     pub memory: Memory,
     #[cfg(test)]
@@ -36,10 +38,31 @@ pub struct Client {
     api: Renewed<Api>,
 }
 
+/// What is known of the database to whoever has to mend something.
+fn service(settings: &Settings) -> Service {
+    let (project, database) = (&settings.project, &settings.database);
+    Service {
+        what: format!("database {database} of project {project}"),
+        address: settings.endpoint.clone().unwrap_or_else(|| GOOGLE.to_owned()),
+        emulated_by: settings.endpoint.as_ref().map(|_| "FIRESTORE_EMULATOR_HOST"),
+        project: Some(project.clone()),
+        api: "firestore.googleapis.com",
+        grant: format!(
+            "grant roles/datastore.user on the project to the function's account: gcloud projects add-iam-policy-binding \
+             {project} --member=serviceAccount:<account> --role=roles/datastore.user"
+        ),
+        make: format!(
+            "correct cloud.database (AFTERWORD_CLOUD_DATABASE), or make it: gcloud firestore databases create \
+             --database='{database}' --type=firestore-native --location=<region> --project={project}"
+        ),
+    }
+}
+
 impl Client {
     pub fn new(settings: Settings) -> Self {
         let database = format!("projects/{}/databases/{}", settings.project, settings.database);
         Self {
+            service: service(&settings),
             settings,
             spent: Spent::default(),
             memory: Memory::default(),
@@ -61,7 +84,7 @@ impl Client {
     async fn api(&self) -> Result<Arc<Api>> {
         let connecting = self.api.get(async || self.connect().await);
         let connected = tokio::time::timeout(self.settings.connect, connecting).await;
-        let late = || Fault::Unreachable(format!("none after {} ms", self.settings.connect.as_millis()));
+        let late = || Fault::Unreachable(format!("no connection after {} ms", self.settings.connect.as_millis()));
         connected.map_err(|_| late())?
     }
 
@@ -93,7 +116,12 @@ impl Client {
     async fn connect(&self) -> Result<Api> {
         let prefix = Some(self.database.clone());
         let api = match &self.settings.endpoint {
-            None => GoogleApi::from_function(FirestoreClient::new, GOOGLE, prefix).await,
+            None => {
+                // Looked for first: without them there is nothing to connect for.
+                let found = credentials::Builder::default().with_scopes(GCP_DEFAULT_SCOPES.iter()).build();
+                let found = found.map_err(|why| Fault::NoToken { said: causes(&why), may_pass: false })?;
+                GoogleApi::from_function_with_credentials(FirestoreClient::new, GOOGLE, prefix, found).await
+            }
             Some(endpoint) => {
                 let owner = Credentials::from(Owner {
                     tag: EntityTag::new(),

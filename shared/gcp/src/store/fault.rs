@@ -12,6 +12,8 @@ use firestore::gcloud_sdk::tonic::{Code, Status};
 use flow::Kind;
 use flow::error::Source;
 
+use crate::trouble::{Service, Why, causes, token_words};
+
 /// Asked for where the service is too busy and does not say for how long.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How Firestore, and its emulator, call a transaction that took too long. Google's own libraries know it by these words.
@@ -31,6 +33,8 @@ pub enum Fault {
     Unanswered(String),
     #[error("no connection: {0}")]
     Unreachable(String),
+    #[error("no token: {said}")]
+    NoToken { said: String, may_pass: bool },
     #[error("{0}")]
     Unconfigured(String),
     /// A document is there and cannot be what was written.
@@ -82,7 +86,12 @@ impl Fault {
 
     /// Whether the credentials are to blame: others may do better.
     pub fn is_about_credentials(&self) -> bool {
-        matches!(self, Self::Unconfigured(_) | Self::Refused { code: Code::Unauthenticated, .. })
+        matches!(
+            self,
+            Self::Unconfigured(_)
+                | Self::NoToken { may_pass: false, .. }
+                | Self::Refused { code: Code::Unauthenticated, .. }
+        )
     }
 
     /// Somebody else was there first, or at the same time: what was read holds no more.
@@ -107,8 +116,11 @@ impl Fault {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Refused { code, message, .. } => kind_of(*code, message),
-            Self::Unanswered(_) | Self::Unreachable(_) | Self::NeedsTransaction => Kind::Unavailable,
-            Self::Unconfigured(_) => Kind::Misconfigured,
+            Self::Unanswered(_)
+            | Self::Unreachable(_)
+            | Self::NoToken { may_pass: true, .. }
+            | Self::NeedsTransaction => Kind::Unavailable,
+            Self::Unconfigured(_) | Self::NoToken { may_pass: false, .. } => Kind::Misconfigured,
             Self::Damaged { .. } => Kind::Corrupt,
             Self::Conflict(_) => Kind::Conflict,
             Self::Invalid(_) => Kind::Invalid,
@@ -121,6 +133,25 @@ impl Fault {
             Self::Refused { retry_after, .. } => *retry_after,
             _ => None,
         }
+    }
+}
+
+impl Fault {
+    /// For the log: the service's own words, and what to do where waiting is not enough.
+    pub fn told(self, service: &Service) -> Source {
+        let why = match &self {
+            Self::Unreachable(said) => return service.unreachable(said).into(),
+            Self::NoToken { said, .. } => return service.no_token(said).into(),
+            Self::Refused { code: Code::Unauthenticated, .. } => Why::Credentials,
+            Self::Refused { code: Code::PermissionDenied, message, .. } => Why::of_refusal(message),
+            Self::Refused { code: Code::NotFound, .. } => Why::Missing,
+            Self::Refused { code: Code::FailedPrecondition, message, .. } if names_an_index(message) => Why::NoIndex,
+            Self::Refused { code: Code::ResourceExhausted, .. } => Why::Quota,
+            Self::Unanswered(_) => Why::Away,
+            Self::Refused { .. } if self.kind() == Kind::Unavailable => Why::Away,
+            _ => return self.into(),
+        };
+        service.trouble(why, format!("{}: {self}", service.what)).into()
     }
 }
 
@@ -150,11 +181,11 @@ impl From<Status> for Fault {
         if let Some(fault) = without_credentials(&status) {
             return fault;
         }
-        let message = status.message().chars().take(MAX_MESSAGE).collect();
         // What the service says has no cause here. The library gives broken connections the codes of its refusals.
-        if status.source().is_some() {
-            return Self::Unanswered(message);
+        if let Some(why) = status.source() {
+            return Self::Unanswered(causes(why).chars().take(MAX_MESSAGE).collect());
         }
+        let message = status.message().chars().take(MAX_MESSAGE).collect();
         Self::Refused { code: status.code(), message, retry_after: retry_after(status.details()) }
     }
 }
@@ -184,17 +215,19 @@ fn without_credentials(status: &Status) -> Option<Fault> {
     None
 }
 
-fn of_token(is_transient: bool, error: &dyn Error) -> Fault {
-    if is_transient { Fault::Unreachable(error.to_string()) } else { Fault::Unconfigured(error.to_string()) }
+fn of_token(is_transient: bool, error: &(dyn Error + 'static)) -> Fault {
+    Fault::NoToken { said: token_words(error), may_pass: is_transient }
 }
 
 impl From<&SdkError> for Fault {
     /// Before anything was sent: while connecting, or while asking for a token.
     fn from(error: &SdkError) -> Self {
         match error.kind() {
-            ErrorKind::Http(_) | ErrorKind::HttpStatus(_) | ErrorKind::GrpcStatus(_) => of_token(true, error),
-            ErrorKind::Credentials(why) => of_token(why.is_transient(), error),
-            _ => of_token(false, error),
+            ErrorKind::GrpcStatus(why) => Self::Unreachable(causes(why)),
+            ErrorKind::Http(_) | ErrorKind::HttpStatus(_) => of_token(true, error),
+            ErrorKind::Credentials(why) => of_token(why.is_transient(), why),
+            ErrorKind::CredentialsBuild(why) => of_token(false, why),
+            _ => Self::Unconfigured(error.to_string()),
         }
     }
 }

@@ -49,6 +49,23 @@ impl FirestoreStore {
         Self { client: Arc::new(Client::new(settings)), news: News::default() }
     }
 
+    /// Asks every question that needs an index once: Firestore refuses those whose index is missing.
+    pub async fn indexes(&self) -> flow::Result<()> {
+        for shape in indexes::SHAPES {
+            let mut run = self.run("store.indexes", shape.name, Mode::Look);
+            loop {
+                let mut unit = run.unit();
+                let asked = unit.query(shape.ask_in_vain(), 1).await.map(drop);
+                match run.settle(unit, asked).await {
+                    Some(Ok(())) => break,
+                    Some(Err(error)) => return Err(error),
+                    None => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn run(&self, operation: &'static str, subject: impl Display, mode: Mode) -> Run<'_> {
         Run::new(&self.client, operation, subject, mode)
     }

@@ -54,6 +54,11 @@ impl Path {
         Self(if reserved { format!("users/%5F{}", &part[1..]) } else { format!("users/{part}") })
     }
 
+    /// No user has an id that is escaped so.
+    pub fn nobody() -> Self {
+        Self("users/%5Fnobody".to_owned())
+    }
+
     pub fn recording(uid: &Uid, id: RecordingId) -> Self {
         Self::user(uid).child(RECORDINGS, &id.to_string())
     }

@@ -22,6 +22,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// Those who waited for a lock are let go at the same moment, and each needs it for longer.
 const FIRST_PAUSE_OF_LOCKED: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Who is asked to wait longer passes that on: nobody holds a request for it.
+const LONGEST_WISH: Duration = Duration::from_secs(2);
 
 pub struct Run<'a> {
     client: &'a Arc<Client>,
@@ -81,6 +83,7 @@ impl<'a> Run<'a> {
                 Ok(()) => return Some(Ok(answer)),
                 Err(fault) => {
                     self.in_doubt |= fault.is_in_doubt();
+                    unit.let_go().await;
                     fault
                 }
             },
@@ -103,7 +106,11 @@ impl<'a> Run<'a> {
         self.faults += u32::from(!fault.is_contention());
         self.looks_first |= fault.is_contention();
         let pause = self.pause(&fault);
-        let is_over = self.tries >= MAX_TRIES || self.faults >= MAX_FAULTS || Instant::now() + pause >= self.deadline;
+        let is_sent_away = fault.retry_after().is_some_and(|wish| wish > LONGEST_WISH);
+        let is_over = is_sent_away
+            || self.tries >= MAX_TRIES
+            || self.faults >= MAX_FAULTS
+            || Instant::now() + pause >= self.deadline;
         if !fault.may_pass() || is_over {
             return Some(self.error(fault));
         }
@@ -123,7 +130,7 @@ impl<'a> Run<'a> {
     fn error(&self, fault: Fault) -> Error {
         let kind = if self.in_doubt { Kind::Unknown } else { fault.kind() };
         let wait = fault.retry_after();
-        let error = Error::new(kind, self.operation, &self.subject).because(fault);
+        let error = Error::new(kind, self.operation, &self.subject).because(fault.told(&self.client.service));
         match wait {
             Some(wait) => error.after(wait),
             None => error,

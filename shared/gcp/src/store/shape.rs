@@ -9,7 +9,8 @@ use firestore::gcloud_sdk::google::firestore::v1::{
     Cursor, StructuredAggregationQuery, StructuredQuery, Value, structured_aggregation_query, value,
 };
 
-use super::path::Path;
+use super::path::{JOBS, Path};
+use super::value::text;
 
 /// The document's own name: the last word in every order.
 const NAME: &str = "__name__";
@@ -52,6 +53,12 @@ pub struct Ask {
 }
 
 impl Shape {
+    /// About nobody: whether it is refused is all that is to be known.
+    pub fn ask_in_vain(&self) -> Ask {
+        let under = if self.of_everybody || self.collection == JOBS { Path::ROOT } else { Path::nobody() };
+        self.ask(under, self.equal.iter().map(|_| text("nobody")).collect())
+    }
+
     /// `equal` has a value for each field of the shape; an array stands for any of its values.
     pub fn ask(&self, under: Path, equal: Vec<Value>) -> Ask {
         debug_assert_eq!(self.equal.len(), equal.len(), "{}", self.name);

@@ -242,9 +242,14 @@ impl<'a> Unit<'a> {
         let transaction = self.transaction.take().unwrap_or_default();
         self.again.clone_from(&transaction);
         let writes = std::mem::take(&mut self.writes);
-        let written = self.client.commit(writes.clone(), transaction, self.deadline).await;
+        let written = self.client.commit(writes.clone(), transaction.clone(), self.deadline).await;
         self.remember(writes, written.as_deref().unwrap_or_default());
-        written.map(drop).map_err(Fault::of_commit)
+        let written = written.map(drop).map_err(Fault::of_commit);
+        if written.as_ref().is_err_and(|fault| !fault.is_contention()) && !transaction.is_empty() {
+            // It may never have arrived: what it holds would stand in everybody's way for a minute.
+            self.transaction = Some(transaction);
+        }
+        written
     }
 
     /// What was written as it stands there now. Of a write without a result nobody knows: it is forgotten.

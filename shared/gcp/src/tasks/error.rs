@@ -3,10 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use flow::error::Source;
 use flow::{Error, Kind};
 use google_cloud_gax::client_builder;
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_gax::error::{CredentialsError, Error as Google};
+
+use crate::trouble::{Service, Why, causes, token_words};
 
 /// Of another side's words; an error page in HTML may be long.
 const MAX_WORDS: usize = 300;
@@ -16,26 +19,41 @@ const MAX_WORDS: usize = 300;
 pub struct Failure {
     pub kind: Kind,
     pub retry_after: Option<Duration>,
-    why: String,
+    trouble: Option<Why>,
+    said: String,
 }
 
 impl Failure {
     pub fn new(kind: Kind, why: impl fmt::Display) -> Self {
-        let why = why.to_string().chars().take(MAX_WORDS).collect();
-        Self { kind, retry_after: None, why }
+        let trouble = match kind {
+            Kind::Unavailable | Kind::Unknown => Some(Why::Away),
+            Kind::Throttled => Some(Why::Quota),
+            _ => None,
+        };
+        let said = why.to_string().chars().take(MAX_WORDS).collect();
+        Self { kind, retry_after: None, trouble, said }
     }
 
     pub fn of(error: &Google) -> Self {
-        Self { retry_after: retry_after(error), ..Self::new(kind(error), chain(error)) }
+        let said = if error.is_authentication() { token_words(error) } else { causes(error) };
+        let failure = Self::new(kind(error), said);
+        let trouble = trouble(error, &failure.said).or(failure.trouble);
+        Self { retry_after: retry_after(error), trouble, ..failure }
     }
 
     /// A client that could not be made: there are no credentials here, or they are broken.
     pub fn of_client(error: &client_builder::Error) -> Self {
-        Self::new(Kind::Misconfigured, chain(error))
+        Self { trouble: Some(Why::Credentials), ..Self::new(Kind::Misconfigured, causes(error)) }
     }
 
-    pub fn at(self, operation: &'static str, subject: impl fmt::Display) -> Error {
-        let error = Error::new(self.kind, operation, subject).because(self.why);
+    pub fn at(self, operation: &'static str, subject: impl fmt::Display, service: &Service) -> Error {
+        let source: Source = match self.trouble {
+            Some(Why::Unreachable) => service.unreachable(self.said).into(),
+            Some(Why::Credentials) => service.no_token(self.said).into(),
+            Some(why) => service.trouble(why, format!("{}: {}", service.what, self.said)).into(),
+            None => self.said.into(),
+        };
+        let error = Error::new(self.kind, operation, subject).because(source);
         match self.retry_after {
             Some(wait) => error.after(wait),
             None => error,
@@ -110,27 +128,37 @@ fn by_status(status: u16) -> Kind {
     }
 }
 
+/// What a person can do, where that is more than to wait.
+fn trouble(error: &Google, said: &str) -> Option<Why> {
+    if error.is_authentication() {
+        return Some(Why::Credentials);
+    }
+    if error.is_connect() {
+        return Some(Why::Unreachable);
+    }
+    match (code(error), error.http_status_code()) {
+        (Some(Code::Unauthenticated), _) | (_, Some(401)) => Some(Why::Credentials),
+        (Some(Code::PermissionDenied), _) | (_, Some(403)) => Some(Why::of_refusal(said)),
+        (Some(Code::NotFound | Code::FailedPrecondition), _) | (_, Some(404)) => Some(Why::Missing),
+        _ => None,
+    }
+}
+
 fn retry_after(error: &Google) -> Option<Duration> {
     let value = error.http_headers()?.get(http::header::RETRY_AFTER)?;
     value.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
-/// A library's error says little; what happened stands in its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let (mut text, mut cause) = (error.to_string(), error.source());
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
+    use secrecy::SecretString;
+
     use super::*;
+    use crate::tasks::CloudTasksSettings;
+
+    fn settings() -> CloudTasksSettings {
+        CloudTasksSettings::new("projects/p/locations/l/queues/q", "https://process.test", SecretString::from("x"))
+    }
 
     #[test]
     fn credentials_that_may_come_back_are_told_from_those_that_only_a_person_can_mend() {
@@ -138,7 +166,7 @@ mod tests {
             let error = Google::authentication(CredentialsError::from_msg(passes, "the token has expired"));
             let failure = Failure::of(&error);
             assert_eq!(failure.kind, kind);
-            let text = failure.at("queue.enqueue", "x").to_string();
+            let text = failure.at("queue.enqueue", "x", &crate::tasks::service(&settings())).to_string();
             assert!(text.contains("the token has expired"), "{text}");
         }
     }

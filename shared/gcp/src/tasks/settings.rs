@@ -6,18 +6,12 @@ use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use crate::unfit::Unfit;
+
 /// What Cloud Tasks takes as a dispatch deadline of HTTP tasks.
 const DISPATCH: std::ops::RangeInclusive<Duration> = Duration::from_secs(15)..=Duration::from_secs(1800);
 /// The longest address that Cloud Tasks takes.
 const MAX_URL_BYTES: usize = 2083;
-
-/// Settings with which no task could be made or delivered. Never repeats the secret.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the task queue's {setting} {why}")]
-pub struct UnfitTasks {
-    setting: &'static str,
-    why: String,
-}
 
 /// Who signs a delivery, and for whom. Google signs only for addresses that begin with https.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,31 +56,31 @@ impl CloudTasksSettings {
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), UnfitTasks> {
+    pub(super) fn check(&self) -> Result<(), Unfit> {
         self.check_queue()?;
         self.check_url()?;
         let secret = self.secret.expose_secret();
         if secret.is_empty() || HeaderValue::from_str(secret).is_err() {
-            return Err(unfit("secret", "is empty or has characters that a header cannot carry"));
+            return Err(Unfit::new("secret", "is empty or has characters that a header cannot carry"));
         }
         if let Some(TaskOidc { service_account, audience }) = &self.oidc {
             if !service_account.contains('@') {
-                return Err(unfit("service account", format!("`{service_account}` is no e-mail address")));
+                return Err(Unfit::new("service_account", format!("`{service_account}` is no e-mail address")));
             }
             if audience.is_empty() {
-                return Err(unfit("audience", "is empty"));
+                return Err(Unfit::new("audience", "is empty"));
             }
         }
         if !DISPATCH.contains(&self.dispatch_deadline) {
-            return Err(unfit("dispatch deadline", "has to lie between 15 and 1800 seconds"));
+            return Err(Unfit::new("dispatch_deadline", "has to lie between 15 and 1800 seconds"));
         }
         if self.attempt.is_zero() || self.deadline < self.attempt {
-            return Err(unfit("deadline", "has to be as long as one try, and that above zero"));
+            return Err(Unfit::new("deadline", "has to be as long as one try, and that above zero"));
         }
         Ok(())
     }
 
-    fn check_queue(&self) -> Result<(), UnfitTasks> {
+    fn check_queue(&self) -> Result<(), Unfit> {
         let parts: Vec<_> = self.queue.split('/').collect();
         let named =
             |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:_".contains(&b));
@@ -96,15 +90,15 @@ impl CloudTasksSettings {
             {
                 Ok(())
             }
-            _ => Err(unfit("name", format!("`{}` is not projects/…/locations/…/queues/…", self.queue))),
+            _ => Err(Unfit::new("queue", format!("`{}` is not projects/…/locations/…/queues/…", self.queue))),
         }
     }
 
-    fn check_url(&self) -> Result<(), UnfitTasks> {
-        const SETTING: &str = "process address";
-        let url = Url::parse(&self.process_url).map_err(|why| unfit(SETTING, format!("is no address: {why}")))?;
+    fn check_url(&self) -> Result<(), Unfit> {
+        const SETTING: &str = "process_url";
+        let url = Url::parse(&self.process_url).map_err(|why| Unfit::new(SETTING, format!("is no address ({why})")))?;
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-            return Err(unfit(SETTING, "must not have a user, a password, a query or a fragment"));
+            return Err(Unfit::new(SETTING, "must not have a user, a password, a query or a fragment"));
         }
         let fits = match url.scheme() {
             "https" => true,
@@ -113,15 +107,11 @@ impl CloudTasksSettings {
             _ => false,
         };
         if !fits || url.host_str().is_none_or(str::is_empty) {
-            return Err(unfit(SETTING, format!("`{url}` has to begin with https:// and a host")));
+            return Err(Unfit::new(SETTING, format!("`{url}` has to begin with https:// and a host")));
         }
         if self.process_url.len() > MAX_URL_BYTES - super::create::TASK_PATH.len() {
-            return Err(unfit(SETTING, format!("has more than {MAX_URL_BYTES} bytes")));
+            return Err(Unfit::new(SETTING, format!("has more than {MAX_URL_BYTES} bytes")));
         }
         Ok(())
     }
-}
-
-fn unfit(setting: &'static str, why: impl Into<String>) -> UnfitTasks {
-    UnfitTasks { setting, why: why.into() }
 }

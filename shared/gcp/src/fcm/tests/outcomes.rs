@@ -43,13 +43,28 @@ async fn a_refusal_that_is_not_about_the_token_keeps_it() {
         (Answer::invalid_field("message.data", "Invalid"), "400 Bad Request INVALID_ARGUMENT: Request contains"),
         (refused(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH"), "403 Forbidden SENDER_ID_MISMATCH: Some words."),
         (refused(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"), "401 Unauthorized THIRD_PARTY_AUTH_ERROR"),
-        (refused(403, "PERMISSION_DENIED", ""), "403 Forbidden PERMISSION_DENIED"),
         (Answer::json(400, &json!([])), "400 Bad Request, and not from FCM"),
         (Answer::text(302, "text/html", "").header("location", "http://127.0.0.1:1/"), "302 Found"),
     ];
     for (answer, wanted) in cases {
         let why = rejected(answer).await;
         assert!(why.starts_with(wanted), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_us_is_no_device_s_and_waits_for_a_person() {
+    let refused = |status, rpc, words| Answer::refused_with(status, rpc, words, json!([]));
+    for (answer, remedy) in [
+        (refused(401, "UNAUTHENTICATED", "Some words."), "GOOGLE_APPLICATION_CREDENTIALS"),
+        (refused(403, "PERMISSION_DENIED", "Some words."), "roles/firebasecloudmessaging.admin"),
+        (refused(403, "PERMISSION_DENIED", "It has not been used in project 1."), "services enable fcm.googleapis.com"),
+    ] {
+        let site = site().await;
+        site.service.answer_next(answer);
+        let error = site.send().await.unwrap_err();
+        assert_eq!(kind(&error), Kind::Misconfigured);
+        assert!(error.to_string().contains(remedy), "{error}");
     }
 }
 

@@ -63,8 +63,8 @@ fn settings_that_reach_nobody_are_refused() {
         // Neither token may travel in the clear.
         (settings("http://fcm.example"), "https"),
         (settings("https://ann:pass@fcm.example"), "user"),
-        (FcmSettings { total: Duration::ZERO, ..fit() }, "time"),
-        (FcmSettings { connect: Duration::ZERO, ..fit() }, "time"),
+        (FcmSettings { total: Duration::ZERO, ..fit() }, "above zero"),
+        (FcmSettings { connect: Duration::ZERO, ..fit() }, "above zero"),
     ];
     for (settings, why) in cases {
         let text = refusal(settings).unwrap();

@@ -157,7 +157,7 @@ fn keys_are_never_taken_from_where_anybody_could_change_them() {
     let refusal = |settings| FirebaseIdentity::new(settings, TestClock::at(Timestamp::from_secs(NOW))).err();
     for url in ["", "keys.example", "http://keys.example/jwk", "ftp://keys.example", "https://ann:pass@keys.example/"] {
         let text = refusal(settings(url)).unwrap().to_string();
-        assert!(text.starts_with("the identity's keys' address ") && !text.contains("pass@"), "{text}");
+        assert!(text.starts_with("the setting `keys_url` ") && !text.contains("pass@"), "{text}");
     }
     assert!(refusal(FirebaseSettings { keys_limit: Duration::ZERO, ..FirebaseSettings::new(PROJECT) }).is_some());
     assert!(refusal(FirebaseSettings::new(PROJECT)).is_none());
@@ -168,6 +168,6 @@ fn a_project_that_is_none_stops_the_start() {
     for project in ["", "a/b", "a b", "projects/x"] {
         let settings = FirebaseSettings::new(project);
         let unfit = FirebaseIdentity::new(settings, TestClock::at(Timestamp::from_secs(NOW))).err().unwrap();
-        assert!(unfit.to_string().starts_with("the identity's project "), "{unfit}");
+        assert!(unfit.to_string().starts_with("the setting `project` "), "{unfit}");
     }
 }

@@ -149,8 +149,8 @@ fn settings_that_let_anybody_in_are_refused() {
     let none: [&str; 0] = [];
     for (settings, setting) in [
         (TaskIdentitySettings::new("", [ACCOUNT]), "audience"),
-        (TaskIdentitySettings::new(AUDIENCE, none), "service accounts"),
-        (TaskIdentitySettings::new(AUDIENCE, [""]), "service accounts"),
+        (TaskIdentitySettings::new(AUDIENCE, none), "service_accounts"),
+        (TaskIdentitySettings::new(AUDIENCE, [""]), "service_accounts"),
     ] {
         let unfit = GoogleTaskIdentity::new(settings, TestClock::at(Timestamp::from_secs(NOW))).err().unwrap();
         assert!(unfit.to_string().contains(setting), "{unfit}");

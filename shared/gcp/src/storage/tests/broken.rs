@@ -144,5 +144,5 @@ async fn all_tries_together_have_one_deadline() {
     at.cloud.order(Op::Insert, Fault::Stall, 200);
     let error = at.write(b"sound").await.unwrap_err();
     assert_eq!(error.kind, Kind::Unknown);
-    assert!(error.to_string().contains("no answer within 0.5 s") && at.cloud.count(Op::Insert) <= 3, "{error}");
+    assert!(error.to_string().contains("no answer within") && at.cloud.count(Op::Insert) <= 3, "{error}");
 }

@@ -24,7 +24,7 @@ fn a_large_blob_is_written_in_bounded_memory() {
 }
 
 async fn measure() {
-    let at = at(CloudStorage::alone(BUCKET).await, Patience::default());
+    let at = at(CloudStorage::alone(BUCKET).await, patience());
     at.cloud.keep_no_bytes();
     let piece = Bytes::from(sound(64 * 1024));
     // The first blob makes the clients and the connections.

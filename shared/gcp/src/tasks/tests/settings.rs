@@ -19,32 +19,32 @@ fn settings_with_which_nothing_is_delivered_are_refused() {
         "projects/p/locations/l/queues/q/x",
         "projects/p/x/l/queues/q",
     ] {
-        assert!(refusal(CloudTasksSettings { queue: queue.to_owned(), ..fit() }).contains("name"));
+        assert!(refusal(CloudTasksSettings { queue: queue.to_owned(), ..fit() }).contains("`queue`"));
     }
     for url in
         ["", "process.test", "ftp://x", "https://ann:pass@x", "https://x/?a=b", "https://x/#y", &"x".repeat(3000)]
     {
         let text = refusal(CloudTasksSettings { process_url: url.to_owned(), ..fit() });
-        assert!(text.contains("process address") && !text.contains("pass@"), "{text}");
+        assert!(text.contains("`process_url`") && !text.contains("pass@"), "{text}");
     }
     let oidc = |account: &str, audience: &str| {
         Some(TaskOidc { service_account: account.to_owned(), audience: audience.to_owned() })
     };
     let cases = [
-        (CloudTasksSettings { oidc: oidc("ann", "x"), ..fit() }, "service account"),
+        (CloudTasksSettings { oidc: oidc("ann", "x"), ..fit() }, "service_account"),
         (CloudTasksSettings { oidc: oidc("a@b", ""), ..fit() }, "audience"),
         // A token must not travel in the clear.
         (CloudTasksSettings { oidc: oidc("a@b", "x"), process_url: "http://x".to_owned(), ..fit() }, "https"),
         (CloudTasksSettings { secret: SecretString::from("a\nb"), ..fit() }, "secret"),
         (CloudTasksSettings { secret: SecretString::from(""), ..fit() }, "secret"),
-        (CloudTasksSettings { dispatch_deadline: Duration::from_millis(14_999), ..fit() }, "dispatch deadline"),
-        (CloudTasksSettings { dispatch_deadline: Duration::from_secs(1801), ..fit() }, "dispatch deadline"),
+        (CloudTasksSettings { dispatch_deadline: Duration::from_millis(14_999), ..fit() }, "dispatch_deadline"),
+        (CloudTasksSettings { dispatch_deadline: Duration::from_secs(1801), ..fit() }, "dispatch_deadline"),
         (CloudTasksSettings { attempt: Duration::ZERO, ..fit() }, "deadline"),
         (CloudTasksSettings { attempt: Duration::from_secs(60), ..fit() }, "deadline"),
     ];
     for (settings, why) in cases {
         let text = refusal(settings);
-        assert!(text.starts_with("the task queue's ") && text.contains(why), "{text}");
+        assert!(text.starts_with("the setting `") && text.contains(why), "{text}");
     }
 }
 

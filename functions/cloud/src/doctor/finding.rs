@@ -1,0 +1,76 @@
+//! What a check came to: fine, or one line of fact and one of remedy.
+
+use std::fmt;
+
+use flow::{Error, Kind};
+use gcp::Trouble;
+
+pub struct Finding {
+    pub what: String,
+    pub trouble: Option<(String, String)>,
+}
+
+impl Finding {
+    pub fn fine(what: impl Into<String>) -> Self {
+        Self { what: what.into(), trouble: None }
+    }
+
+    pub fn bad(what: impl Into<String>, fact: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { what: what.into(), trouble: Some((one_line(&fact.into()), remedy.into())) }
+    }
+
+    /// The remedy follows from what the service said, or from its silence.
+    pub fn of<T>(what: impl Into<String>, outcome: &Result<T, Error>) -> Self {
+        match outcome {
+            Ok(_) => Self::fine(what),
+            Err(error) => {
+                let (fact, remedy) = told(error);
+                Self::bad(what, fact, remedy)
+            }
+        }
+    }
+}
+
+fn told(error: &Error) -> (String, String) {
+    if let Some(trouble) = Trouble::of(error) {
+        return (trouble.fact.clone(), trouble.remedy.clone());
+    }
+    let remedy = match error.kind {
+        Kind::Throttled => "wait, or ask for a higher quota",
+        Kind::Misconfigured => "look at the settings: `config` prints them, and where each comes from",
+        Kind::Unavailable | Kind::Unknown => {
+            "look at the way there from this machine, and at https://status.cloud.google.com"
+        }
+        _ => "this is a fault of afterword's: please report it with this line",
+    };
+    (error.to_string(), remedy.to_owned())
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.trouble {
+            None => write!(f, "ok      {}", self.what),
+            Some((fact, remedy)) => write!(f, "FAILED  {}\n        {fact}\n        {remedy}", self.what),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trouble_takes_one_line_of_fact_and_one_of_remedy_whatever_was_said() {
+        let error = Error::new(Kind::Unavailable, "store.ready", "x").because("a\nb\tc");
+        let finding = Finding::of::<()>("Firestore", &Err(error)).to_string();
+        let lines: Vec<_> = finding.lines().collect();
+        assert_eq!(lines.len(), 3, "{finding}");
+        assert_eq!(lines[..2], ["FAILED  Firestore", "        store.ready is unavailable (x): a b c"]);
+        assert!(!lines[2].contains("grant"), "{finding}");
+        assert_eq!(Finding::of("Firestore", &Ok(())).to_string(), "ok      Firestore");
+    }
+}

@@ -1,0 +1,174 @@
+//! `doctor`: everything in order, and one line of fact and one of remedy for whatever is not.
+
+use afterword_tests::cloud::Cloud;
+use afterword_tests::program::{Said, run};
+use emulators::fcm::Answer;
+use emulators::meter::{Code, Refusal};
+use emulators::storage::{Fault, Op};
+use emulators::tasks;
+use testkit::skip;
+
+use crate::journey::cloud;
+
+/// Nobody listens there.
+const NOWHERE: &str = "http://127.0.0.1:9";
+const PROGRAMS: [&str; 2] = ["afterword-upload", "afterword-process"];
+const ALWAYS: usize = 1000;
+
+/// The fact and the remedy of a check that failed; what it is about begins so.
+#[track_caller]
+fn failed<'a>(said: &'a Said, what: &str) -> (&'a str, &'a str) {
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let lines: Vec<_> = said.out.lines().collect();
+    let head = format!("FAILED  {what}");
+    let at = lines.iter().position(|line| line.starts_with(&head)).unwrap_or_else(|| panic!("no {head}: {}", said.out));
+    let indented = |line: usize| lines[line].strip_prefix("        ").unwrap_or_else(|| panic!("{}", said.out));
+    (indented(at + 1), indented(at + 2))
+}
+
+/// Nothing but checks, each of one line, or of three.
+#[track_caller]
+fn is_readable(said: &Said) {
+    let mut more = 0;
+    for line in said.out.lines() {
+        match line {
+            line if line.starts_with("FAILED  ") => assert_eq!(std::mem::replace(&mut more, 2), 0, "{}", said.out),
+            line if line.starts_with("        ") => more -= 1,
+            line => assert!(more == 0 && (line.starts_with("ok      ") || line.ends_with("needs to.")), "{}", said.out),
+        }
+        for noise in ["Error {", "Error(", "Some(", "Os {", "status: ", "hyper", "tonic", "Tonic", "MetadataMap"] {
+            assert!(!line.contains(noise), "`{noise}` is of a debugger: {line}");
+        }
+    }
+    assert_eq!(more, 0, "{}", said.out);
+}
+
+#[tokio::test]
+async fn everything_is_found_in_order() {
+    let cloud = cloud!();
+    for program in PROGRAMS {
+        let said = run(program, &["doctor"], &cloud.env()).await;
+        is_readable(&said);
+        let out = said.ok();
+        assert!(out.contains("ok      Firestore: its indexes") && out.contains("can do all that it needs to"), "{out}");
+        assert!(!out.contains("FAILED"), "{out}");
+    }
+    // A look leaves nothing.
+    assert!(cloud.storage.names().is_empty() && cloud.storage.sessions().is_empty());
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_there_is_told_by_its_address_and_nothing_is_to_be_granted() {
+    let cloud = cloud!().with("cloud.call_seconds", "2");
+    let services = [
+        ("FIRESTORE_EMULATOR_HOST", "Firestore: database (default)"),
+        ("STORAGE_EMULATOR_HOST", "Cloud Storage: bucket afterword-audio"),
+        ("CLOUD_TASKS_EMULATOR_HOST", "Cloud Tasks: projects/"),
+    ];
+    let dead = services.map(|(variable, _)| (variable, Some(NOWHERE)));
+    for program in PROGRAMS {
+        let other = match program {
+            "afterword-upload" => ("AFTERWORD_CLOUD_FIREBASE_KEYS_URL", Some("http://127.0.0.1:9/keys")),
+            _ => ("AFTERWORD_CLOUD_FCM_URL", Some(NOWHERE)),
+        };
+        let said = run(program, &["doctor"], &cloud.env_but(&[&dead[..], &[other]].concat())).await;
+        is_readable(&said);
+        for (variable, what) in services {
+            let (fact, remedy) = failed(&said, what);
+            assert!(fact.contains(NOWHERE) && fact.contains("refused"), "{fact}");
+            assert_eq!(remedy, format!("start the emulator at {NOWHERE}, or unset {variable}"));
+        }
+        let (fact, remedy) =
+            failed(&said, if program == PROGRAMS[0] { "Firebase identity" } else { "Firebase Cloud Messaging" });
+        assert!(fact.contains(NOWHERE) && fact.contains("refused"), "{fact}");
+        assert!(remedy.contains("cloud.firebase_keys_url") || remedy.contains("firewall"), "{remedy}");
+        assert!(!said.out.contains("grant") && !said.out.contains("its indexes"), "{}", said.out);
+    }
+}
+
+#[tokio::test]
+async fn what_refuses_is_told_with_the_role_to_grant() {
+    let cloud = cloud!();
+    let meter = cloud.metered().await;
+    meter.refuse("", Refusal::new(Code::PermissionDenied, "Missing or insufficient permissions."));
+    let denied = "lacks IAM permission \"cloudtasks.queues.get\"";
+    cloud.tasks.order(tasks::Fault::Refuse(403, "PERMISSION_DENIED", denied, None));
+    let said = "Permission 'cloudmessaging.messages.create' denied";
+    cloud.fcm.answer_token("doctor", Answer::refused_with(403, "PERMISSION_DENIED", said, serde_json::json!([])));
+    // It may look, and not write.
+    cloud.storage.order(Op::Insert, Fault::Status(403), ALWAYS);
+    cloud.storage.order(Op::Start, Fault::Status(403), ALWAYS);
+    let said = run("afterword-process", &["doctor"], &cloud.env()).await;
+    is_readable(&said);
+    for (what, fact, remedy) in [
+        ("Firestore: database", "Missing or insufficient permissions", "grant roles/datastore.user on the project"),
+        (
+            "Cloud Storage: storage.objects.create",
+            "403",
+            "grant roles/storage.objectUser on the bucket afterword-audio",
+        ),
+        ("Cloud Tasks: ", "cloudtasks.queues.get", "grant roles/cloudtasks.enqueuer and roles/cloudtasks.viewer"),
+        ("Firebase Cloud Messaging: ", "denied", "grant roles/firebasecloudmessaging.admin on the project"),
+    ] {
+        let told = failed(&said, what);
+        assert!(told.0.contains(fact) && told.1.starts_with(remedy), "{told:?}");
+        assert!(!said.out.contains("emulator at"), "{}", said.out);
+    }
+    assert!(said.out.contains("ok      Cloud Storage: storage.objects.get"), "{}", said.out);
+    assert!(said.err.ends_with("4 of 8 checks failed\n"), "{}", said.err);
+}
+
+#[tokio::test]
+async fn what_is_missing_is_told_with_the_command_that_makes_it() {
+    let cloud = cloud!();
+    let meter = cloud.metered().await;
+    let index =
+        "The query requires an index. You can create it here: https://console.firebase.google.com/v1/r/project/x";
+    meter.refuse("RunQuery", Refusal::new(Code::FailedPrecondition, index));
+    let env = [("AFTERWORD_CLOUD_BUCKET", Some("elsewhere")), ("AFTERWORD_CLOUD_QUEUE", Some("other"))];
+    let said = run("afterword-upload", &["doctor"], &cloud.env_but(&env)).await;
+    is_readable(&said);
+    assert!(said.out.contains("ok      Firestore: database (default)"), "{}", said.out);
+    for (what, fact, remedy) in [
+        (
+            "Firestore: its indexes",
+            "https://console.firebase.google.com/v1/r/project/x",
+            "firebase deploy --only firestore:indexes",
+        ),
+        (
+            "Cloud Storage: bucket elsewhere",
+            "there is no bucket `elsewhere`",
+            "gcloud storage buckets create gs://elsewhere",
+        ),
+        ("Cloud Tasks: ", "queues/other", "gcloud tasks queues create other --location=europe-west1"),
+    ] {
+        let told = failed(&said, what);
+        assert!(told.0.contains(fact) && told.1.contains(remedy), "{told:?}");
+    }
+    meter.refuse("", Refusal::new(Code::NotFound, "The database (default) does not exist for project x"));
+    let said = run("afterword-upload", &["doctor"], &cloud.env()).await;
+    let (fact, remedy) = failed(&said, "Firestore: database (default)");
+    assert!(fact.contains("does not exist"), "{fact}");
+    assert!(remedy.contains("gcloud firestore databases create --database='(default)'"), "{remedy}");
+    assert!(remedy.contains("AFTERWORD_CLOUD_DATABASE"), "{remedy}");
+}
+
+#[tokio::test]
+async fn credentials_that_are_not_there_are_told_with_where_they_belong() {
+    let cloud = cloud!();
+    let env = cloud.env_but(&[
+        ("GOOGLE_APPLICATION_CREDENTIALS", Some("/nowhere/credentials.json")),
+        ("FIRESTORE_EMULATOR_HOST", None),
+        ("STORAGE_EMULATOR_HOST", None),
+        ("CLOUD_TASKS_EMULATOR_HOST", None),
+        ("AFTERWORD_CLOUD_PROCESS_URL", Some("https://process.example.com")),
+    ]);
+    let said = run("afterword-process", &["doctor"], &env).await;
+    is_readable(&said);
+    for what in ["Firestore: database", "Cloud Storage: bucket", "Cloud Tasks: ", "Firebase Cloud Messaging: "] {
+        let (fact, remedy) = failed(&said, what);
+        assert!(fact.contains("/nowhere/credentials.json"), "{fact}");
+        assert!(remedy.contains("set GOOGLE_APPLICATION_CREDENTIALS to a valid file"), "{remedy}");
+    }
+    assert!(!said.out.contains("grant roles"), "{}", said.out);
+}

@@ -1,0 +1,85 @@
+//! Cloud Tasks: a job is accepted without it, and the scheduled repair makes its task when that can be done.
+
+use afterword_tests::wait::Stopwatch;
+use emulators::tasks::Fault;
+use testkit::skip;
+
+use super::*;
+use crate::journey::cloud;
+
+const LATER: &str = "no task was made; the sweep will make it";
+const NEVER: &str = "no task can be made until a person mends it; then the sweep will make it";
+
+#[tokio::test]
+async fn a_queue_that_is_not_there_delays_a_job_and_is_named() {
+    let cloud = hasty(cloud!());
+    let process = cloud.process().await;
+    cloud.deliver_to(&[&process]);
+    let env = cloud.env_but(&[("AFTERWORD_CLOUD_QUEUE", Some("elsewhere"))]);
+    let upload = Function::start("afterword-upload", &env).await;
+    let client = cloud.client(&upload, "ann");
+    let job = client.accepted(&[Recording::short(T0)]).await;
+    let line = logged_of_job(&upload, NEVER, &job).await;
+    says(&line, "ERROR", &["queue.enqueue is misconfigured", "queues/elsewhere"]);
+    needs_a_person(&line, "gcloud tasks queues create elsewhere --location=europe-west1");
+    // Who has the right name finds it due.
+    finished(&cloud, &process, &client, &job).await;
+    placed_once(&client, 1).await;
+}
+
+#[tokio::test]
+async fn a_queue_that_takes_no_task_delays_jobs_and_loses_none() {
+    let cloud = impatient(hasty(cloud!()));
+    let (upload, process, _) = running(&cloud).await;
+    warmed_up(&cloud, &upload).await;
+    let mut jobs = Vec::new();
+    let denied =
+        "The principal (user or service account) lacks IAM permission \"cloudtasks.tasks.create\" for the resource";
+    let stale = "Request had invalid authentication credentials.";
+    for (n, (fault, message, said, remedy)) in [
+        (
+            Fault::Refuse(403, "PERMISSION_DENIED", denied, None),
+            NEVER,
+            "lacks IAM permission",
+            "grant roles/cloudtasks.enqueuer and roles/cloudtasks.viewer on the queue afterword",
+        ),
+        (
+            Fault::Refuse(401, "UNAUTHENTICATED", stale, None),
+            NEVER,
+            "invalid authentication",
+            "GOOGLE_APPLICATION_CREDENTIALS",
+        ),
+        (Fault::Refuse(429, "RESOURCE_EXHAUSTED", "Quota exceeded.", None), LATER, "is throttled", ""),
+        (Fault::Refuse(429, "RESOURCE_EXHAUSTED", "Quota exceeded.", Some(600)), LATER, "is throttled", ""),
+        (Fault::Refuse(503, "UNAVAILABLE", "The service is unavailable.", None), LATER, "is unavailable", ""),
+        (Fault::Silence, LATER, "has an unknown outcome", ""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        cloud.tasks.order(fault.clone());
+        // Each has a user of his own: of one user not all jobs have their turn at once.
+        let client = cloud.client(&upload, &format!("user-{n}"));
+        let watch = Stopwatch::start();
+        let answer = client.upload(&[Recording::short(T0)]).await;
+        assert_eq!(answer.status, 202, "{fault:?}: {}", upload.log.tail());
+        let job = answer.body["job_id"].as_str().unwrap().to_owned();
+        assert!(watch.elapsed() < QUICK, "{fault:?}: {:?}", watch.elapsed());
+        let line = logged_of_job(&upload, message, &job).await;
+        let level = if message == NEVER { "ERROR" } else { "WARN" };
+        says(&line, level, &["queue.enqueue", said, "queues/afterword"]);
+        if remedy.is_empty() {
+            assert!(!line.text.contains("to mend it"), "it passes by itself: {}", line.text);
+        } else {
+            needs_a_person(&line, remedy);
+        }
+        assert_eq!(client.job(&job).await["status"], "queued");
+        cloud.tasks.heal();
+        jobs.push((client, job));
+    }
+    // What has no task is due half a minute after it was accepted.
+    for (client, job) in jobs {
+        finished(&cloud, &process, &client, &job).await;
+        placed_once(&client, 1).await;
+    }
+}

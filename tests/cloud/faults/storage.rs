@@ -1,0 +1,114 @@
+//! Cloud Storage: without it nothing is accepted, and nothing that was accepted is lost.
+
+use afterword_tests::wait::Stopwatch;
+use emulators::storage::{Fault, Op};
+use testkit::skip;
+
+use super::*;
+use crate::journey::cloud;
+
+const NOT_NOW: &str = "a file cannot be read now";
+const UNTIL_MENDED: &str = "a file cannot be read until a person mends it";
+
+#[tokio::test]
+async fn a_bucket_that_refuses_keeps_nothing_and_the_log_says_what_to_do() {
+    let cloud = cloud!();
+    let upload = cloud.upload().await;
+    let client = cloud.client(&upload, "ann");
+    for (status, said, remedy) in [
+        (401, "answered 401", "GOOGLE_APPLICATION_CREDENTIALS"),
+        (403, "does not have the needed access", "grant roles/storage.objectUser on the bucket afterword-audio"),
+        (404, "there is no bucket `afterword-audio`", "gcloud storage buckets create gs://afterword-audio"),
+    ] {
+        cloud.storage.order(Op::Insert, Fault::Status(status), ALWAYS);
+        let answer = client.upload(&[Recording::speech(T0)]).await;
+        assert_eq!(answer.problem(503, "storage_unavailable")["retry_after"], 60);
+        cloud.storage.heal();
+        let line = blamed(&upload, &answer).await;
+        says(&line, "ERROR", &["blobs.finish is misconfigured", "afterword-audio", said]);
+        needs_a_person(&line, remedy);
+    }
+    client.has_nothing().await;
+    assert!(cloud.storage.names().is_empty());
+    assert_eq!(client.upload(&[Recording::speech(T0)]).await.status, 202);
+}
+
+#[tokio::test]
+async fn a_storage_that_breaks_while_it_is_written_keeps_nothing_and_is_no_end() {
+    let cloud = cloud!();
+    let upload = cloud.upload().await;
+    let client = cloud.client(&upload, "ann");
+    for (fault, wait, said) in [
+        (Fault::Status(503), "10", "blobs.finish is unavailable"),
+        (Fault::CutAfter(1000), "10", "blobs.finish has an unknown outcome"),
+        (Fault::RetryAfter(429, 60), "60", "blobs.finish is throttled"),
+    ] {
+        cloud.storage.order(Op::Insert, fault, ALWAYS);
+        let answer = client.upload(&[Recording::speech(T0)]).await;
+        answer.problem(503, "storage_unavailable");
+        assert_eq!(answer.header("retry-after"), wait, "{fault:?}");
+        cloud.storage.heal();
+        says(&blamed(&upload, &answer).await, "WARN", &[said, "bucket `afterword-audio`"]);
+    }
+    client.has_nothing().await;
+    // Once is not even noticed: it is tried again.
+    cloud.storage.order(Op::Insert, Fault::Status(503), 1);
+    assert_eq!(client.upload(&[Recording::speech(T0)]).await.status, 202);
+}
+
+#[tokio::test]
+async fn audio_that_cannot_be_read_puts_the_job_back_until_it_can() {
+    let cloud = hasty(cloud!());
+    let (_upload, process, client) = running(&cloud).await;
+    for (n, (fault, level, said)) in [
+        (Fault::Status(503), "WARN", "answered 503"),
+        (Fault::Status(403), "ERROR", "grant roles/storage.objectUser on the bucket afterword-audio"),
+        (Fault::Truncate(500), "WARN", "blobs.read is unavailable"),
+        (Fault::WrongBytes, "WARN", "blobs.read read other bytes than were written"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        cloud.storage.order(Op::Read, fault, ALWAYS);
+        let at = T0 + 10_000 * i64::try_from(n).unwrap();
+        let job = client.accepted(&[Recording::speech(at)]).await;
+        let message = if level == "ERROR" { UNTIL_MENDED } else { NOT_NOW };
+        let line = logged_of_job(&process, message, &job).await;
+        says(&line, level, &[said, &job]);
+        process.log.wait_step("put_back", &job).await;
+        assert_eq!(client.job(&job).await["completed_at"], Value::Null);
+        cloud.storage.heal();
+        finished(&cloud, &process, &client, &job).await;
+    }
+    placed_once(&client, 4).await;
+}
+
+#[tokio::test]
+async fn a_storage_that_does_not_answer_is_waited_for_only_so_long() {
+    let cloud = impatient(hasty(cloud!()));
+    let (upload, process, client) = running(&cloud).await;
+    warmed_up(&cloud, &upload).await;
+    cloud.storage.order(Op::Insert, Fault::Stall, ALWAYS);
+    let watch = Stopwatch::start();
+    let answer = client.upload(&[Recording::short(T0)]).await;
+    assert!(watch.elapsed() < QUICK, "{:?}", watch.elapsed());
+    answer.problem(503, "storage_unavailable");
+    let line = blamed(&upload, &answer).await;
+    says(&line, "WARN", &["blobs.finish has an unknown outcome", "bucket `afterword-audio`: no answer within 2 s"]);
+    cloud.storage.heal();
+    client.has_nothing().await;
+    cloud.storage.order(Op::Read, Fault::Stall, ALWAYS);
+    let job = client.accepted(&[Recording::short(T0)]).await;
+    let watch = Stopwatch::start();
+    let line = logged_of_job(&process, NOT_NOW, &job).await;
+    says(&line, "WARN", &["blobs.read", "no answer within 2 s", &job]);
+    process.log.wait_step("put_back", &job).await;
+    assert!(watch.elapsed() < QUICK, "{:?}", watch.elapsed());
+    cloud.storage.heal();
+    finished(&cloud, &process, &client, &job).await;
+    placed_once(&client, 1).await;
+    eventually("the blobs are gone", WAIT, async || {
+        cloud.storage.names().iter().all(|name| !name.contains(&job)).then_some(())
+    })
+    .await;
+}

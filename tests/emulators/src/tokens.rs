@@ -1,0 +1,66 @@
+//! Whoever gives Google's access tokens for a user's credentials (OAuth 2.0, RFC 6749): here, nobody gets one.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use crate::listen;
+
+/// Ends with the value, and with the test's runtime.
+pub struct TokenServer {
+    url: String,
+    refusal: Shared,
+    server: JoinHandle<()>,
+}
+
+type Shared = Arc<Mutex<(u16, Value)>>;
+
+impl TokenServer {
+    /// What Google says when the credentials are withdrawn or too old.
+    pub async fn of_expired_credentials() -> Self {
+        let said = json!({"error": "invalid_grant", "error_description": "Token has been expired or revoked."});
+        Self::refusing(400, said).await
+    }
+
+    pub async fn refusing(status: u16, said: Value) -> Self {
+        let refusal = Shared::new(Mutex::new((status, said)));
+        let (listener, address) = listen().await;
+        let routes = Router::new().fallback(refuse).with_state(Arc::clone(&refusal));
+        let server = tokio::spawn(async { axum::serve(listener, routes).await.unwrap() });
+        Self { url: format!("http://{address}/token"), refusal, server }
+    }
+
+    pub fn refuses(&self, status: u16, said: Value) {
+        *self.refusal.lock().unwrap() = (status, said);
+    }
+
+    /// What `gcloud auth application-default login` writes, but that tokens are asked for here.
+    pub fn credentials(&self) -> String {
+        let user = json!({
+            "type": "authorized_user",
+            "client_id": "a-client-of-the-test",
+            "client_secret": "a-client-secret-of-the-test",
+            "refresh_token": "a-refresh-token-of-the-test",
+            "token_uri": self.url,
+        });
+        user.to_string()
+    }
+}
+
+impl Drop for TokenServer {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn refuse(State(refusal): State<Shared>) -> Response {
+    let (status, said) = refusal.lock().unwrap().clone();
+    let status = StatusCode::from_u16(status).unwrap();
+    (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], said.to_string()).into_response()
+}
