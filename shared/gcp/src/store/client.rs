@@ -23,6 +23,9 @@ use crate::renewed::Renewed;
 
 const GOOGLE: &str = "https://firestore.googleapis.com";
 
+/// What letting go of a transaction may take at least.
+const LETTING_GO: Duration = Duration::from_secs(2);
+
 type Api = GoogleApi<FirestoreClient<GoogleAuthMiddleware>>;
 
 pub struct Client {
@@ -186,7 +189,9 @@ impl Client {
         Ok(())
     }
 
+    /// Also when the operation's time is over: others would wait a minute for what is held.
     pub async fn rollback(&self, transaction: Vec<u8>, deadline: Instant) -> Result<()> {
+        let deadline = deadline.max(Instant::now() + LETTING_GO);
         let request = pb::RollbackRequest { database: self.database.clone(), transaction, request_options: None };
         self.ask(request, deadline, async |mut api, request| Ok(api.rollback(request).await?)).await.map(drop)
     }
