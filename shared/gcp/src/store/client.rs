@@ -25,6 +25,9 @@ use crate::trouble::{Service, causes};
 
 const GOOGLE: &str = "https://firestore.googleapis.com";
 
+/// What letting go of a transaction may take at least.
+const LETTING_GO: Duration = Duration::from_secs(2);
+
 type Api = GoogleApi<FirestoreClient<GoogleAuthMiddleware>>;
 
 pub struct Client {
@@ -224,7 +227,9 @@ impl Client {
         Ok(written.write_results)
     }
 
+    /// Also when the operation's time is over: others would wait a minute for what is held.
     pub async fn rollback(&self, transaction: Vec<u8>, deadline: Instant) -> Result<()> {
+        let deadline = deadline.max(Instant::now() + LETTING_GO);
         let request = pb::RollbackRequest { database: self.database.clone(), transaction, request_options: None };
         self.ask(request, deadline, async |mut api, request| Ok(api.rollback(request).await?)).await.map(drop)
     }

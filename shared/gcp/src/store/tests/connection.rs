@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::store_or_skip;
 use crate::store::path::Path;
-use crate::store::unit::Mode;
+use crate::store::unit::{Mode, Unit};
 use crate::store::{FirestoreStore, Settings};
 
 /// What HTTP/2 frames begin with: three bytes of length, kind, flags, four of the stream.
@@ -102,6 +102,32 @@ async fn credentials_that_failed_for_good_are_looked_for_again() {
     assert_eq!(store.job(job.id).await.unwrap(), Some(job.clone()));
     store.client.trouble.spoil_credentials();
     scene.claim(job.id).await;
+}
+
+#[tokio::test]
+async fn what_a_transaction_holds_is_let_go_even_when_its_time_is_over() {
+    let store = store_or_skip!();
+    let scene = Scene::new(store.clone());
+    let job = scene.accept(&uid("ann"), &[phone(0)]).await;
+    let begin = async || {
+        let deadline = Instant::now() + Duration::from_secs(2);
+        let mut unit = Unit::new(&store.client, Mode::Transaction, Vec::new(), deadline);
+        unit.one(&Path::job(job.id)).await.unwrap();
+        // As when it waited for somebody else's lock until then.
+        tokio::time::timeout_at(deadline, std::future::pending::<()>()).await.unwrap_err();
+        unit
+    };
+    for is_dropped in [true, false] {
+        let mut unit = begin().await;
+        if is_dropped {
+            drop(unit)
+        } else {
+            unit.let_go().await
+        }
+        let claimed = tokio::time::timeout(Duration::from_secs(10), scene.claim(job.id)).await;
+        assert!(claimed.is_ok(), "the job is held, dropped: {is_dropped}");
+        scene.pass(scene.rules.lease);
+    }
 }
 
 #[tokio::test]
