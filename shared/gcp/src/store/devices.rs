@@ -16,10 +16,12 @@ pub const MOST: usize = 5 * MAX_DEVICES;
 pub async fn put(unit: &mut Unit<'_>, device: &Device) -> Result<()> {
     let holder = devices::holder(unit, &device.token).await?;
     let mut registered = devices::all(unit, &device.uid, MOST).await?;
+    let are_all = registered.len() < MOST;
     let old = registered.iter().position(|other| other.id == device.id).map(|at| registered.swap_remove(at));
     if old.as_ref() == Some(device) && holder == Some((device.uid.clone(), device.id.clone())) {
         return Ok(());
     }
+    let is_new = are_all && old.is_none();
     if let Some(old) = old.filter(|old| old.token != device.token) {
         devices::forget_token(unit, &old.token);
     }
@@ -30,7 +32,7 @@ pub async fn put(unit: &mut Unit<'_>, device: &Device) -> Result<()> {
     registered.sort_by(|a, b| (a.used_at, &a.id).cmp(&(b.used_at, &b.id)));
     let too_many = (registered.len() + 1).saturating_sub(MAX_DEVICES);
     registered.iter().take(too_many).for_each(|oldest| devices::delete(unit, oldest));
-    devices::save(unit, device)
+    devices::save(unit, device, is_new)
 }
 
 pub async fn delete(unit: &mut Unit<'_>, uid: &Uid, id: &DeviceId) -> Result<()> {

@@ -51,9 +51,15 @@ pub async fn holder(unit: &mut Unit<'_>, token: &str) -> Result<Option<(Uid, Dev
     uid.zip(id).map(Some).ok_or_else(|| Fault::damaged(path.as_str(), "it names no device"))
 }
 
-/// Writes the device and that it has its token.
-pub fn save(unit: &mut Unit<'_>, device: &Device) -> Result<()> {
-    unit.put(&path_of(device), Fields::default().with(BODY, bytes(to_body(device)?)));
+/// Writes the device and that it has its token. A new one must be new: else a token that it has lost meanwhile would lead
+/// to it.
+pub fn save(unit: &mut Unit<'_>, device: &Device, is_new: bool) -> Result<()> {
+    let fields = Fields::default().with(BODY, bytes(to_body(device)?));
+    if is_new {
+        unit.create(&path_of(device), fields)
+    } else {
+        unit.put(&path_of(device), fields)
+    }
     let holder = Fields::default().with("uid", text(device.uid.as_str())).with("device", text(device.id.as_str()));
     unit.put(&Path::token(&device.token), holder);
     Ok(())

@@ -6,8 +6,8 @@ use std::time::Duration;
 use domain::command::Refusal;
 use domain::placement::Answer;
 use domain::{Command, JobId};
-use flow::ports::{Created, Stepped};
-use testkit::build::{batch, batch_as, job_id, nonce, phone, uid};
+use flow::ports::{Created, Stepped, Store};
+use testkit::build::{batch, batch_as, device, job_id, nonce, phone, uid};
 use testkit::snapshot::Snapshot;
 use testkit::{Scene, memory};
 
@@ -109,6 +109,24 @@ async fn jobs_placed_at_once_end_in_the_same_conversations_as_one_after_the_othe
     };
     assert_eq!(times(&scene).await, times(&calm).await);
     assert_eq!(scene.usage(&ann).await, calm.usage(&ann).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_tokens_of_a_new_device_at_once_only_the_last_leads_to_it() {
+    let store = store_or_skip!();
+    let (ann, bob) = (uid("ann"), uid("bob"));
+    store.client.trouble.gather(2);
+    let put = |token: &'static str| {
+        let (store, ann) = (store.clone(), ann.clone());
+        tokio::spawn(async move { store.put_device(&device(&ann, "phone", token)).await })
+    };
+    for task in ["one", "two"].map(put) {
+        task.await.unwrap().unwrap();
+    }
+    let phone = store.devices(&ann).await.unwrap().pop().unwrap();
+    let lost = if phone.token == "one" { "two" } else { "one" };
+    store.put_device(&device(&bob, "phone", lost)).await.unwrap();
+    assert_eq!(store.devices(&ann).await.unwrap(), [phone], "it does not have the token that bob has now");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
