@@ -10,7 +10,7 @@ use flow::process::Outcome;
 use speech::Retry;
 use testkit::build::T0;
 
-use crate::parallel::{limits, recordings, run, states, usage};
+use crate::parallel::{limits, recordings, run, states, usage, while_time_passes};
 use crate::script::{Script, Told, is_the_clip};
 use crate::stage::Stage;
 
@@ -90,4 +90,25 @@ async fn an_engine_that_should_be_ready_and_fails_is_left_alone_after_three_deli
     let calls = engine.calls();
     assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }));
     assert_eq!(engine.calls(), calls, "the circuit is open");
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_can_have_spoken_is_no_text_and_the_others_stand() {
+    let stage = Stage::new().with(limits(2));
+    let task = stage.accept_all(&recordings(0, 2), None).await;
+    let first = Arc::new(std::sync::Mutex::new(None));
+    let engine = Arc::new(Script::new(move |audio| {
+        let number = crate::script::number(audio);
+        if *first.lock().unwrap().get_or_insert(number) == number { Told::Babble } else { Told::Text }
+    }));
+    let (worker, _) = stage.worker_with(&engine);
+    while !stage.job(task.job_id).await.status.is_terminal() {
+        stage.clock.advance(Duration::from_secs(3600));
+        while_time_passes(&stage, run(&worker, &task)).await;
+    }
+    let job = stage.job(task.job_id).await;
+    assert_eq!(job.status, Status::PartialFailure);
+    let failed: Vec<_> =
+        job.files.iter().filter_map(|file| file.failure.as_ref()).map(|failure| failure.code).collect();
+    assert_eq!(failed, [domain::Code::TranscriptionFailed], "{:?}", states(&job));
 }

@@ -70,7 +70,7 @@ async fn until(worker: &mut (impl Future + Unpin), what: &str, mut holds: impl A
 }
 
 /// Lets the pauses of a worker pass.
-async fn while_time_passes<T>(stage: &Stage, worker: impl Future<Output = T>) -> T {
+pub async fn while_time_passes<T>(stage: &Stage, worker: impl Future<Output = T>) -> T {
     let ticking = eventually("the worker comes to an end", PATIENCE, async || {
         stage.clock.advance(Duration::from_millis(100));
         None::<T>

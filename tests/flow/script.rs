@@ -18,6 +18,8 @@ pub enum Told {
     /// Words that depend on the audio alone.
     Text,
     Nothing,
+    /// More than anybody can say in that time.
+    Babble,
     Fails(Retry),
 }
 
@@ -134,10 +136,8 @@ impl Engine for Script {
         }
         let said = |lines| Ok(Transcript { language: None, lines });
         match (self.part)(audio) {
-            Told::Text => {
-                let (text, end_ms) = (format!("number {number}"), audio.duration_ms());
-                said(vec![Utterance { start_ms: 0, end_ms, text, speaker: None, words: None }])
-            }
+            Told::Text => said(vec![utterance(audio, format!("number {number}"))]),
+            Told::Babble => said(vec![utterance(audio, "and on ".repeat(100_000))]),
             Told::Nothing => said(vec![]),
             Told::Fails(retry) => Err(EngineError::new(retry, "it is in the script")),
         }
@@ -146,6 +146,10 @@ impl Engine for Script {
     async fn ready(&self) -> Result<(), EngineError> {
         self.ready.lock().unwrap().clone()
     }
+}
+
+fn utterance(audio: Audio<'_>, text: String) -> Utterance {
+    Utterance { start_ms: 0, end_ms: audio.duration_ms(), text, speaker: None, words: None }
 }
 
 /// Of the audio: the same is the same, other audio is another.

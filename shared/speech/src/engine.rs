@@ -123,7 +123,24 @@ pub struct Transcript {
     pub lines: Vec<Utterance>,
 }
 
+/// What a transcript may take, in memory and where it is stored: four times what fast speech takes with the times of its
+/// words, and so little that ten minutes of it fit into one document of any store.
+const MOST_BYTES_A_SECOND: u64 = 1_000;
+/// A second of audio may be a short segment's all.
+const MOST_BYTES_OF_NOTHING: u64 = 16 * 1024;
+/// An utterance, or a word, beside its text.
+const FRAME: usize = 48;
+
 impl Transcript {
+    /// No more than anybody can say in that time. An engine that says more has not heard it.
+    pub fn fits(&self, length: Duration) -> bool {
+        let words = |line: &Utterance| line.words.iter().flatten().map(|word| word.text.len() + FRAME).sum::<usize>();
+        let line =
+            |line: &Utterance| line.text.len() + line.speaker.as_ref().map_or(0, String::len) + FRAME + words(line);
+        let bytes: usize = self.lines.iter().map(line).sum();
+        bytes as u64 <= MOST_BYTES_OF_NOTHING + MOST_BYTES_A_SECOND.saturating_mul(length.as_secs())
+    }
+
     /// Nothing was understood: no line has more than white space.
     pub fn is_empty(&self) -> bool {
         self.lines.iter().all(|line| line.text.trim().is_empty())
@@ -185,6 +202,20 @@ mod tests {
         assert!(transcript(&[]).is_empty());
         assert!(transcript(&["", " \n"]).is_empty());
         assert!(!transcript(&["", "yes"]).is_empty());
+    }
+
+    #[test]
+    fn more_than_can_be_said_in_the_time_does_not_fit() {
+        let word = Word { start_ms: 0, end_ms: 1, text: "supercalifragilistic".into() };
+        let spoken = |words: usize, text: &str| {
+            let (text, words) = (text.to_owned(), Some(vec![word.clone(); words]));
+            Transcript { language: None, lines: vec![Utterance { start_ms: 0, end_ms: 1, text, speaker: None, words }] }
+        };
+        let minutes = Duration::from_secs(600);
+        assert!(spoken(3_000, &"word ".repeat(3_000)).fits(minutes));
+        assert!(spoken(200, "").fits(Duration::from_millis(300)));
+        assert!(!spoken(0, &"word ".repeat(130_000)).fits(minutes));
+        assert!(!spoken(10_000, "").fits(minutes));
     }
 
     #[test]

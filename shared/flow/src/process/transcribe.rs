@@ -72,6 +72,10 @@ impl Delivery<'_> {
     pub async fn call(&self, audio: Audio<'_>, language: Option<&str>) -> Call {
         let hints = Hints { language: language.map(str::to_owned) };
         match self.engine.transcribe(audio, &hints).await {
+            Ok(transcript) if !transcript.fits(audio.duration) => {
+                // It would fit into no document, and whatever it is, nobody said it.
+                self.failed(&EngineError::new(Retry::Transient, "the answer is longer than anybody can speak"))
+            }
             Ok(transcript) => {
                 self.answered();
                 if transcript.is_empty() { Call::Nothing } else { Call::Said(said(transcript)) }
