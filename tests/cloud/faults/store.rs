@@ -62,7 +62,7 @@ async fn a_database_that_asks_for_patience_is_given_it() {
     let client = cloud.client(&upload, "ann");
     let exhausted = Refusal::new(Code::ResourceExhausted, "Quota exceeded.");
     for (refusal, wait, said) in [
-        (exhausted.clone().retry_after(40), "40", "is throttled"),
+        (exhausted.clone().retry_after(9), "9", "is throttled"),
         (exhausted, "1", "is throttled"),
         (Refusal::new(Code::Unavailable, "The service is currently unavailable."), "10", "is unavailable"),
     ] {
