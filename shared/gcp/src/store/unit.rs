@@ -270,7 +270,8 @@ impl<'a> Unit<'a> {
 
     /// Lets go of what a transaction holds. Its failure is nobody's: Firestore lets go by itself, only later.
     pub async fn let_go(&mut self) {
-        if let Some(transaction) = self.transaction.take() {
+        // Nobody waits for it after the deadline: then it is let go behind the answer, as this is dropped.
+        if let Some(transaction) = self.transaction.take_if(|_| Instant::now() < self.deadline) {
             self.again.clone_from(&transaction);
             if self.is_transaction() {
                 let _ = self.client.rollback(transaction, self.deadline).await;
@@ -309,7 +310,7 @@ impl Drop for Unit<'_> {
     fn drop(&mut self) {
         let open = self.transaction.take().filter(|_| self.mode == Mode::Transaction);
         if let (Some(transaction), Ok(runtime)) = (open, tokio::runtime::Handle::try_current()) {
-            let (client, deadline) = (Arc::clone(self.client), self.deadline);
+            let (client, deadline) = (Arc::clone(self.client), Instant::now() + self.client.settings.request);
             runtime.spawn(async move { client.rollback(transaction, deadline).await });
         }
     }
