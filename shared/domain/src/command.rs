@@ -12,9 +12,11 @@ use crate::time::Timestamp;
 /// Why a delivery ends before the job does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PutBack {
-    /// A fault of a store, the network, or of single engine calls. `code` is what the open files get if it was the last
-    /// attempt.
+    /// A fault of the worker, of one file's bytes or of single engine calls. `code` is what the open files get if it was
+    /// the last attempt.
     Fault { code: Code, retry_after: Option<Duration> },
+    /// Where audio and jobs are kept does not answer, is too busy or is set up wrong: no job is to blame.
+    Storage { retry_after: Option<Duration> },
     /// The handler's time is nearly up.
     Deadline,
     /// The process is told to end.

@@ -91,10 +91,11 @@ pub enum WaitingFor {
     Turn,
     Engine,
     Budget,
+    Storage,
 }
 
 impl WaitingFor {
-    pub const ALL: [WaitingFor; 3] = [WaitingFor::Turn, WaitingFor::Engine, WaitingFor::Budget];
+    pub const ALL: [WaitingFor; 4] = [WaitingFor::Turn, WaitingFor::Engine, WaitingFor::Budget, WaitingFor::Storage];
 }
 
 /// Something to be done after the end, until it is marked done.

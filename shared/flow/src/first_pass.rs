@@ -125,7 +125,7 @@ pub async fn listen(staged: &Staged<'_>, pass: Pass, place: impl Send + 'static)
 
 async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let done = tokio::task::spawn_blocking(work);
-    done.await.map_err(|panic| Error::new(Kind::Unavailable, "audio.analyse", "").because(panic))
+    done.await.map_err(|panic| Error::new(Kind::Invalid, "audio.analyse", "").because(panic))
 }
 
 /// What the first reading found.

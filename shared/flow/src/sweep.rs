@@ -86,7 +86,7 @@ pub async fn resume(world: &World, started: Timestamp, limit: usize) -> Result<u
 async fn resume_one(world: &World, job: &Job) -> Result<bool> {
     if job.status == Status::Processing {
         end_or_requeue(world, job, Command::WorkerGone { fence: job.lease.fence }).await
-    } else if job.status == Status::Queued && job.waiting_for == Some(WaitingFor::Engine) {
+    } else if job.status == Status::Queued && waits_for_a_service(job) {
         let stepped = world.step(job.id, &Command::Wake).await?;
         follow_up(world, &stepped).await;
         Ok(matches!(stepped, Stepped::Done { .. }))
@@ -95,6 +95,11 @@ async fn resume_one(world: &World, job: &Job) -> Result<bool> {
     } else {
         Ok(false)
     }
+}
+
+/// For one that may well be back with a new start.
+fn waits_for_a_service(job: &Job) -> bool {
+    matches!(job.waiting_for, Some(WaitingFor::Engine | WaitingFor::Storage))
 }
 
 /// The jobs that are due until a moment, page by page, a bounded number of them.

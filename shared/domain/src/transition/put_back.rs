@@ -72,15 +72,17 @@ fn waits(cause: &PutBack) -> Option<WaitingFor> {
     match cause {
         PutBack::Engine { .. } => Some(WaitingFor::Engine),
         PutBack::Budget { .. } => Some(WaitingFor::Budget),
+        PutBack::Storage { .. } => Some(WaitingFor::Storage),
         PutBack::Fault { .. } | PutBack::Deadline | PutBack::Shutdown => None,
     }
 }
 
-/// The worker's own doing counts, unless the delivery got something done.
+/// The worker's own doing counts, unless the delivery got something done. What is away counts against nobody: else a few
+/// minutes of it would end every job.
 fn counts(job: &Job, cause: &PutBack) -> bool {
     match cause {
         PutBack::Fault { .. } | PutBack::Deadline => !job.has_progressed(),
-        PutBack::Shutdown | PutBack::Engine { .. } | PutBack::Budget { .. } => false,
+        PutBack::Shutdown | PutBack::Engine { .. } | PutBack::Budget { .. } | PutBack::Storage { .. } => false,
     }
 }
 
@@ -107,6 +109,7 @@ fn too_long(waiting_for: WaitingFor) -> Failure {
         WaitingFor::Budget => Failure::because(Code::WaitedTooLong, "the job waited too long for the daily budget")
             .blamed_on(Blame::Limit),
         WaitingFor::Engine => Failure::because(Code::WaitedTooLong, "the job waited too long for the speech engine"),
+        WaitingFor::Storage => Failure::because(Code::WaitedTooLong, "the job waited too long for its storage"),
         WaitingFor::Turn => Failure::because(Code::WaitedTooLong, "the job waited too long for its turn"),
     }
 }
@@ -119,7 +122,7 @@ fn comes_again(job: &Job, cause: &PutBack, jitter: f64, ctx: Context<'_>) -> Tim
         PutBack::Fault { retry_after, .. } => {
             spread(doubled(rules, job.attempt.saturating_sub(1)), jitter).max(retry_after.unwrap_or_default())
         }
-        PutBack::Engine { retry_after } => {
+        PutBack::Engine { retry_after } | PutBack::Storage { retry_after } => {
             // No attempt counts here, so the wait grows with the time already waited.
             let waited = job.waiting_since.map_or(Duration::ZERO, |since| since.until(ctx.now));
             let wait = waited.clamp(rules.backoff_min, rules.backoff_max);

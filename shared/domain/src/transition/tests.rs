@@ -159,6 +159,8 @@ fn what_is_not_the_workers_doing_does_not_count() {
         (PutBack::Shutdown, 0, None),
         (engine, 300, Some(WaitingFor::Engine)),
         (budget, 3600, Some(WaitingFor::Budget)),
+        (PutBack::Storage { retry_after: None }, 10, Some(WaitingFor::Storage)),
+        (PutBack::Storage { retry_after: Some(300 * SECOND) }, 300, Some(WaitingFor::Storage)),
     ] {
         let mut case = Case::claimed();
         case.put_back(cause.clone()).unwrap();
@@ -182,14 +184,18 @@ fn progress_makes_a_fault_and_a_deadline_free() {
 }
 
 #[test]
-fn a_job_waits_for_an_engine_a_week_at_most() {
-    for (ms, ended) in [(-1_i64, false), (0, true), (1, true)] {
+fn a_job_waits_for_an_engine_or_its_storage_a_week_at_most() {
+    let causes = [PutBack::Engine { retry_after: None }, PutBack::Storage { retry_after: None }];
+    let ends = [(-1_i64, false), (0, true), (1, true)];
+    for (cause, (ms, ended)) in causes.iter().flat_map(|cause| ends.map(|end| (cause, end))) {
         let mut case = Case::claimed();
-        case.put_back(PutBack::Engine { retry_after: None }).unwrap();
+        case.put_back(cause.clone()).unwrap();
         case.now = Timestamp::from_millis((START + case.rules.max_wait).millis() + ms);
         case.claim(2).unwrap();
-        case.put_back(PutBack::Engine { retry_after: None }).unwrap();
-        assert_eq!(case.job.status.is_terminal(), ended, "{ms} ms");
+        case.put_back(cause.clone()).unwrap();
+        assert_eq!(case.job.status.is_terminal(), ended, "{cause:?}, {ms} ms");
+        let failed = case.job.error.as_ref().map(|error| error.code);
+        assert_eq!(failed, ended.then_some(Code::WaitedTooLong), "{cause:?}, {ms} ms");
     }
 }
 

@@ -183,8 +183,7 @@ impl Worker {
             }
             End::Fault(error) => {
                 tracing::warn!(job_id = %job.id, %error, "a fault ended a delivery");
-                let cause = PutBack::Fault { code: domain::Code::Internal, retry_after: error.retry_after };
-                self.put_back(fence, cause)
+                self.put_back(fence, stop::cause(&error))
             }
         };
         let stepped = self.world.step(job.id, &command).await?;

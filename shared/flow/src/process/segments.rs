@@ -147,7 +147,7 @@ impl File<'_> {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(Stop::File(error)),
             Err(panic) => {
-                Err(Stop::File(Error::new(Kind::Unavailable, "audio.cut", self.file.name.as_str()).because(panic)))
+                Err(Stop::File(Error::new(Kind::Invalid, "audio.cut", self.file.name.as_str()).because(panic)))
             }
         }
     }

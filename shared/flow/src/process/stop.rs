@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::{Code, PutBack, Refusal};
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::ports::Written;
 
 /// The end of a delivery.
@@ -46,6 +46,20 @@ impl From<Error> for Stop {
     }
 }
 
+/// What a fault puts a job back for. A service that is away, too busy or set up wrong is waited for; whatever else went
+/// wrong is an attempt, and may be this job's alone.
+pub fn cause(error: &Error) -> PutBack {
+    let retry_after = error.retry_after;
+    match error.kind {
+        Kind::Unavailable | Kind::Unknown | Kind::Throttled | Kind::Full | Kind::Misconfigured => {
+            PutBack::Storage { retry_after }
+        }
+        Kind::NotFound | Kind::Conflict | Kind::Corrupt | Kind::Invalid => {
+            PutBack::Fault { code: Code::Internal, retry_after }
+        }
+    }
+}
+
 /// A write that was fenced ends the delivery.
 pub fn unfenced<T>(written: Written<T>) -> Result<T, Stop> {
     match written {
@@ -68,7 +82,7 @@ impl Troubles {
     pub fn meet(&mut self, index: usize, stop: Stop) -> Option<End> {
         match stop {
             Stop::File(error) => {
-                self.fault(index, PutBack::Fault { code: Code::Internal, retry_after: error.retry_after });
+                self.fault(index, cause(&error));
             }
             Stop::Segments { retry_after } => {
                 self.fault(index, PutBack::Fault { code: Code::TranscriptionFailed, retry_after });
@@ -107,7 +121,6 @@ impl Troubles {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
 
     const LATER: Option<Duration> = Some(Duration::from_secs(60));
 
@@ -128,11 +141,22 @@ mod tests {
     }
 
     #[test]
+    fn only_what_may_be_the_jobs_own_is_an_attempt() {
+        let of = |kind| cause(&Error::new(kind, "blobs.read", ""));
+        for kind in [Kind::Unavailable, Kind::Unknown, Kind::Throttled, Kind::Full, Kind::Misconfigured] {
+            assert_eq!(of(kind), PutBack::Storage { retry_after: None });
+        }
+        for kind in [Kind::Corrupt, Kind::Invalid, Kind::NotFound, Kind::Conflict] {
+            assert_eq!(of(kind), PutBack::Fault { code: Code::Internal, retry_after: None });
+        }
+    }
+
+    #[test]
     fn the_order_in_which_files_end_changes_nothing() {
         let segments = || Stop::Segments { retry_after: None };
         let one = end(vec![(0, unreadable()), (1, segments())], true);
         assert_eq!(one, end(vec![(1, segments()), (0, unreadable())], true));
-        assert!(one.contains("Internal"), "{one}");
+        assert!(one.contains("Storage"), "{one}");
     }
 
     #[test]
@@ -148,7 +172,7 @@ mod tests {
     fn an_engine_that_is_down_outweighs_a_fault_and_a_fault_a_missing_language() {
         let language = || Stop::Language { wanted: "es".into() };
         assert!(end(vec![(0, unreadable()), (1, engine(false))], false).contains("Engine"));
-        assert!(end(vec![(0, language()), (1, unreadable())], true).contains("Internal"));
+        assert!(end(vec![(0, language()), (1, unreadable())], true).contains("Storage"));
         assert_eq!(end(vec![(0, language())], true), r#"Language { wanted: "es" }"#);
         assert_eq!(end(vec![], true), "Finished");
     }

@@ -110,11 +110,12 @@ fn any_command(random: &SeededRandom, job: &Job, now: Timestamp) -> Command {
 
 fn any_cause(random: &SeededRandom, soon: Timestamp) -> PutBack {
     let retry_after = *random.pick(&[None, Some(MINUTE), Some(20 * DAY)]);
-    match random.below(6) {
+    match random.below(7) {
         0 | 1 => PutBack::Fault { code: Code::Internal, retry_after },
         2 => PutBack::Deadline,
         3 => PutBack::Shutdown,
         4 => PutBack::Engine { retry_after },
+        5 => PutBack::Storage { retry_after },
         _ => PutBack::Budget { until: soon },
     }
 }

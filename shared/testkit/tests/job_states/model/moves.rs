@@ -91,6 +91,7 @@ impl Model {
         let waiting_for = match cause {
             PutBack::Engine { .. } => Some(WaitingFor::Engine),
             PutBack::Budget { .. } => Some(WaitingFor::Budget),
+            PutBack::Storage { .. } => Some(WaitingFor::Storage),
             _ => None,
         };
         let counts = matches!(cause, PutBack::Fault { .. } | PutBack::Deadline) && !progressed;
@@ -109,7 +110,7 @@ impl Model {
                 let doubled = (least << self.attempt.saturating_sub(1)).min(most);
                 now + spread(doubled).max(asked(retry_after)).min(LONGEST_WAIT)
             }
-            PutBack::Engine { retry_after } => {
+            PutBack::Engine { retry_after } | PutBack::Storage { retry_after } => {
                 now + spread(waited.clamp(least, most)).max(asked(retry_after)).min(LONGEST_WAIT)
             }
         };
