@@ -119,11 +119,10 @@ async fn what_a_transaction_holds_is_let_go_even_when_its_time_is_over() {
     };
     for is_dropped in [true, false] {
         let mut unit = begin().await;
-        if is_dropped {
-            drop(unit)
-        } else {
-            unit.let_go().await
+        if !is_dropped {
+            unit.let_go().await;
         }
+        drop(unit);
         let claimed = tokio::time::timeout(Duration::from_secs(10), scene.claim(job.id)).await;
         assert!(claimed.is_ok(), "the job is held, dropped: {is_dropped}");
         scene.pass(scene.rules.lease);
