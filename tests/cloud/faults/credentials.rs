@@ -6,6 +6,7 @@ use std::io::Write;
 use afterword_tests::wait::Stopwatch;
 use emulators::keys::Mode;
 use emulators::tokens::TokenServer;
+use rustix::process::Signal;
 use serde_json::json;
 use tempfile::NamedTempFile;
 use testkit::skip;
@@ -70,7 +71,7 @@ async fn a_worker_without_credentials_puts_jobs_back_for_one_that_has_them() {
     let file = file(&server);
     let path = file.path().to_str().unwrap();
     let upload = cloud.upload().await;
-    let poor = with_credentials(&cloud, "afterword-process", "STORAGE_EMULATOR_HOST", path).await;
+    let mut poor = with_credentials(&cloud, "afterword-process", "STORAGE_EMULATOR_HOST", path).await;
     cloud.deliver_to(&[&poor]);
     let client = cloud.client(&upload, "ann");
     let job = client.accepted(&[Recording::short(T0)]).await;
@@ -79,8 +80,11 @@ async fn a_worker_without_credentials_puts_jobs_back_for_one_that_has_them() {
     needs_a_person(&line, FILE);
     poor.log.wait_step("put_back", &job).await;
     assert_eq!(client.job(&job).await["completed_at"], Value::Null);
+    // The queue keeps its connections: it asks the new one when the old one is gone, which puts its job back as it ends.
     let process = cloud.process().await;
     cloud.deliver_to(&[&process]);
+    poor.signal(Signal::TERM);
+    poor.ended().await;
     finished(&cloud, &process, &client, &job).await;
     placed_once(&client, 1).await;
 }
