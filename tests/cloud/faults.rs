@@ -33,8 +33,7 @@ async fn running(cloud: &Cloud) -> (Function, Function, Client) {
 }
 
 fn hasty(cloud: Cloud) -> Cloud {
-    let cloud = cloud.with("jobs.backoff_min_seconds", "0").with("jobs.backoff_max_seconds", "0");
-    cloud.with("engine.name", "null")
+    cloud.with("jobs.backoff_min_seconds", "0").with("jobs.backoff_max_seconds", "0").with("engine.name", "null")
 }
 
 /// No call of a service is waited for longer than two seconds.

@@ -9,8 +9,8 @@ use flow::{Error, Kind};
 use gcp::{Trouble, Why};
 
 use crate::adapters::{Adapters, adapters};
+use crate::function::Function;
 use crate::options::Options;
-use crate::program::Function;
 
 mod finding;
 

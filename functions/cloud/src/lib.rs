@@ -4,8 +4,10 @@ mod adapters;
 mod args;
 mod doctor;
 mod environment;
+mod function;
 mod moving;
 mod options;
 mod program;
 
-pub use program::{Function, main};
+pub use function::Function;
+pub use program::main;

@@ -11,8 +11,8 @@ use system::SystemClock;
 use crate::adapters;
 use crate::args::{Command, Move};
 use crate::environment::Environment;
+use crate::function::Function;
 use crate::options::project;
-use crate::program::Function;
 
 pub fn run(function: Function, command: &Command, config: &Config, environment: &Environment) -> Result<()> {
     let store = adapters::store(&project(config, environment)?, config, environment);

@@ -19,26 +19,12 @@ use tokio_util::sync::CancellationToken;
 use crate::adapters::{Adapters, adapters};
 use crate::args::{Args, Command};
 use crate::environment::Environment;
+use crate::function::Function;
 use crate::options::Options;
 use crate::{doctor, moving};
 
 /// Cloud Run kills ten seconds after it asked: answers have these, what is left is for what is put back.
 const LAST_ANSWERS: Duration = Duration::from_secs(6);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Function {
-    Upload,
-    Process,
-}
-
-impl Function {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Upload => "afterword-upload",
-            Self::Process => "afterword-process",
-        }
-    }
-}
 
 /// Exit codes: 0 done, 1 failed, 2 wrong usage (by clap).
 pub fn main(function: Function) -> ExitCode {

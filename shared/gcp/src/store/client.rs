@@ -25,7 +25,7 @@ use crate::trouble::{Service, causes};
 
 const GOOGLE: &str = "https://firestore.googleapis.com";
 
-/// What letting go of a transaction may take at least.
+/// What letting go of a transaction may take, whatever was left of its own time.
 const LETTING_GO: Duration = Duration::from_secs(2);
 
 type Api = GoogleApi<FirestoreClient<GoogleAuthMiddleware>>;
@@ -228,8 +228,8 @@ impl Client {
     }
 
     /// Also when the operation's time is over: others would wait a minute for what is held.
-    pub async fn rollback(&self, transaction: Vec<u8>, deadline: Instant) -> Result<()> {
-        let deadline = deadline.max(Instant::now() + LETTING_GO);
+    pub async fn rollback(&self, transaction: Vec<u8>) -> Result<()> {
+        let deadline = Instant::now() + LETTING_GO;
         let request = pb::RollbackRequest { database: self.database.clone(), transaction, request_options: None };
         self.ask(request, deadline, async |mut api, request| Ok(api.rollback(request).await?)).await.map(drop)
     }

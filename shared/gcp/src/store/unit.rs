@@ -274,7 +274,7 @@ impl<'a> Unit<'a> {
         if let Some(transaction) = self.transaction.take_if(|_| Instant::now() < self.deadline) {
             self.again.clone_from(&transaction);
             if self.is_transaction() {
-                let _ = self.client.rollback(transaction, self.deadline).await;
+                let _ = self.client.rollback(transaction).await;
             }
         }
     }
@@ -310,8 +310,8 @@ impl Drop for Unit<'_> {
     fn drop(&mut self) {
         let open = self.transaction.take().filter(|_| self.mode == Mode::Transaction);
         if let (Some(transaction), Ok(runtime)) = (open, tokio::runtime::Handle::try_current()) {
-            let (client, deadline) = (Arc::clone(self.client), Instant::now() + self.client.settings.request);
-            runtime.spawn(async move { client.rollback(transaction, deadline).await });
+            let client = Arc::clone(self.client);
+            runtime.spawn(async move { client.rollback(transaction).await });
         }
     }
 }

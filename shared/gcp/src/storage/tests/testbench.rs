@@ -1,6 +1,7 @@
 //! What Google's own testbench makes go wrong in its own way, where it is the one that answers: it keeps other pieces of a
-//! broken request than the stand-in does, and breaks off elsewhere. It is not there by itself (`docs/CLOUD.md`), so these run
-//! only when they are asked for.
+//! broken request than the stand-in does, and breaks off elsewhere. No registry of packages carries it, so that no suite can
+//! start it by itself: these run when they are asked for beside one that is running (`docs/CLOUD.md`). What they ask of the
+//! adapter is asked of it in every run too, by the stand-in's faults (`broken.rs`, `writing.rs`, `reading.rs`, `refused.rs`).
 
 use testkit::memory::describe;
 
@@ -15,7 +16,7 @@ async fn with(transport: &str, method: &str, faults: &[&str]) -> Fixture {
 }
 
 #[tokio::test]
-#[ignore = "wants Google's testbench"]
+#[ignore = "orders faults of Google's storage-testbench, which no registry carries: docs/CLOUD.md says how to run it"]
 async fn a_large_write_comes_whole_through_the_testbenchs_own_faults() {
     let bytes = sound(3 * MIB + 77);
     let cases: [&[&str]; 9] = [
@@ -40,7 +41,7 @@ async fn a_large_write_comes_whole_through_the_testbenchs_own_faults() {
 }
 
 #[tokio::test]
-#[ignore = "wants Google's testbench"]
+#[ignore = "orders faults of Google's storage-testbench, which no registry carries: docs/CLOUD.md says how to run it"]
 async fn a_small_write_comes_whole_through_the_testbenchs_own_faults() {
     let bytes = sound(400 * 1024);
     let cases: [&[&str]; 3] =
@@ -53,7 +54,7 @@ async fn a_small_write_comes_whole_through_the_testbenchs_own_faults() {
 }
 
 #[tokio::test]
-#[ignore = "wants Google's testbench"]
+#[ignore = "orders faults of Google's storage-testbench, which no registry carries: docs/CLOUD.md says how to run it"]
 async fn a_read_comes_whole_through_the_testbenchs_own_faults() {
     let bytes = sound(900_001);
     let cases: [&[&str]; 5] = [
@@ -72,7 +73,7 @@ async fn a_read_comes_whole_through_the_testbenchs_own_faults() {
 }
 
 #[tokio::test]
-#[ignore = "wants Google's testbench"]
+#[ignore = "orders faults of Google's storage-testbench, which no registry carries: docs/CLOUD.md says how to run it"]
 async fn lists_and_deletions_pass_the_testbenchs_own_faults() {
     for faults in [&["return-503", "return-429"], &["return-reset-connection", "return-500"]] {
         let at = with("GRPC", "storage.objects.list", faults).await;

@@ -1,0 +1,16 @@
+//! Which of the two functions a program is.
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    Upload,
+    Process,
+}
+
+impl Function {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Upload => "afterword-upload",
+            Self::Process => "afterword-process",
+        }
+    }
+}
