@@ -49,10 +49,10 @@ fn run(function: Function, args: Args) -> Result<()> {
     let config = layers.config()?;
     let variable = |name: &str| std::env::var(name).ok();
     if let Command::Export(_) | Command::Import(_) = command {
-        return moving::run(function, &command, &config, &Environment::read(variable));
+        return moving::run(function, &command, &config, &Environment::read(variable)?);
     }
     let platform = Platform::of(variable, config.cloud.http2)?;
-    let options = Options::new(config, Environment::read(variable), platform)?;
+    let options = Options::new(config, Environment::read(variable)?, platform)?;
     edge::telemetry::init(&options.config.telemetry()).context("configuration: log.level")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
     let done = runtime.block_on(async {
