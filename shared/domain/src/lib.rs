@@ -2,6 +2,7 @@
 //! No I/O, no async, no clock.
 
 pub mod accept;
+pub mod checkpoint;
 pub mod code;
 pub mod command;
 pub mod conversation;
@@ -24,6 +25,7 @@ pub mod time;
 pub mod transition;
 pub mod usage;
 
+pub use checkpoint::Checkpoint;
 pub use code::{Blame, Code};
 pub use command::{Action, Command, PutBack, Refusal};
 pub use conversation::{Conversation, Interval};

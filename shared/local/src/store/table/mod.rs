@@ -1,5 +1,6 @@
 //! One file for each table: its rows, its columns and its queries.
 
+pub mod checkpoints;
 pub mod conversations;
 pub mod devices;
 pub mod jobs;

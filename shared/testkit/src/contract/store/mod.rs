@@ -3,6 +3,7 @@
 pub mod attach;
 pub mod census;
 pub mod changes;
+pub mod checkpoints;
 pub mod claim;
 pub mod commands;
 pub mod create;

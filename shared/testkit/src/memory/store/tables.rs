@@ -15,6 +15,7 @@ pub struct Tables {
     pub jobs: BTreeMap<JobId, Job>,
     pub recordings: BTreeMap<(Uid, RecordingId), Recording>,
     pub peaks: BTreeMap<(Uid, RecordingId), Peaks>,
+    pub checkpoints: BTreeMap<(JobId, usize), Vec<u8>>,
     pub lines: BTreeMap<(Uid, RecordingId, u32), Line>,
     /// By user too: the app makes ids, and two users may have the same.
     pub conversations: BTreeMap<(Uid, ConversationId), Conversation>,
