@@ -61,6 +61,9 @@ pub struct AudioFacts {
     pub speech_ms: u64,
     pub dropped_bytes: u64,
     pub concealed_ms: u64,
+    /// More than one packet of it could not be decoded: it is never `silent`, and its text is not all that was said.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partly: bool,
     #[serde(default, skip_serializing_if = "Gain::is_one")]
     pub gain: Gain,
 }
