@@ -86,6 +86,7 @@ impl Heard {
             concealed_ms: survey.concealed_ms,
             partly: survey.dropped_in_middle,
             gain: survey.gain,
+            heard_by: 0,
         }
     }
 
