@@ -23,6 +23,8 @@ pub enum Heard {
 pub struct FilePlan {
     pub fence: u64,
     pub index: usize,
+    /// The bytes that it was made from were compared with their digest.
+    pub verified: bool,
     pub facts: AudioFacts,
     pub heard: Heard,
     /// What speech looks like in its recording; empty where nobody has looked.
@@ -48,7 +50,9 @@ pub fn plan_file(
         return Err(Refusal::Fenced { fence: job.lease.fence });
     };
     let mut peaks = None;
-    if recording.needs_listening() {
+    file.verified |= plan.verified;
+    // Whatever bytes somebody sends under a recording's name: they say nothing of it before their digest was compared.
+    if recording.needs_listening() && file.verified {
         match &plan.heard {
             Heard::Speech(segments) if !segments.is_empty() => {
                 recording.facts = plan.facts;

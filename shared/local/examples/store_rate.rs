@@ -87,7 +87,7 @@ async fn job(store: &SqliteStore, n: u64) {
     worker.step(Command::Enqueued { number: 1, schedule: None }).await;
     worker.step(Command::Claim { owner: nonce(n) }).await;
     let heard = speech(&[(500, 14_000), (16_000, 29_000)]);
-    let plan = FilePlan { fence: 1, index: 0, facts: facts(&heard), peaks: peaks(&heard), heard };
+    let plan = FilePlan { fence: 1, index: 0, verified: true, facts: facts(&heard), peaks: peaks(&heard), heard };
     let (_, recording): (_, Recording) = written(store.plan_file(worker.id, &plan, worker.at()).await.unwrap());
     let lines = [500, 16_000].map(|start| line_for(&recording, start, SAID)).to_vec();
     written(store.store_texts(worker.id, 1, lines, worker.at()).await.unwrap());

@@ -7,7 +7,7 @@ use domain::line::{Utterance, count_words};
 use domain::name::parse;
 use domain::peaks::MAX_PEAKS;
 use domain::placement::interval;
-use domain::planning::Heard;
+use domain::planning::{FilePlan, Heard};
 use domain::recording::AudioFacts;
 use domain::session::{OfferedFile, SessionRequest, WholeFile};
 use domain::{
@@ -155,6 +155,12 @@ pub fn facts(heard: &Heard) -> AudioFacts {
         speech_ms: segments.iter().map(|s| u64::from(s.speech_ms)).sum(),
         ..AudioFacts::default()
     }
+}
+
+/// What a worker would write of a file of this job in which this was heard.
+pub fn plan(job: &Job, index: usize, heard: Heard) -> FilePlan {
+    let (facts, peaks) = (facts(&heard), peaks(&heard));
+    FilePlan { fence: job.lease.fence, index, verified: true, facts, heard, peaks }
 }
 
 /// What a file in which this was heard would look like: as many pairs as a real one has.

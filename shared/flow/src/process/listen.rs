@@ -6,6 +6,7 @@ use domain::{Code, Failure, JobFile, Peaks, Recording, Segment};
 
 use super::delivery::Delivery;
 use super::stop::Stop;
+use super::verify::Mark;
 use crate::bytes_in::Staged;
 use crate::error::{Error, Kind};
 use crate::first_pass::{self, Again, Listened, Pass};
@@ -38,7 +39,7 @@ impl Delivery<'_> {
         } else {
             // Planned by an earlier job: this one goes on with it.
             let (facts, heard, peaks) = (recording.facts, Heard::Silence, Peaks::default());
-            (FilePlan { fence: self.fence, index, facts, heard, peaks }, Again::Staged)
+            (FilePlan { fence: self.fence, index, verified: false, facts, heard, peaks }, Again::Staged)
         };
         let (file, recording) = self.write_plan(&plan).await?;
         if file.status.is_settled() {
@@ -61,19 +62,19 @@ impl Delivery<'_> {
 
     /// The plan, and from where the file is read again. `Ok(Err(_))`: the file cannot be worked on at all.
     async fn listen(&self, index: usize, staged: &Staged<'_>) -> Result<Result<(FilePlan, Again), Failure>, Stop> {
-        let (sha256, detection) = (self.job.files[index].sha256, self.world.detection.clone());
-        let pass = Pass { sha256, rules: self.segment_rules(), detection, within: None };
+        let from = match self.verified(index, &self.job.files[index], staged, Mark::WithPlan).await? {
+            Ok(from) => from,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let pass = Pass { rules: self.segment_rules(), detection: self.world.detection.clone(), within: None };
         // First a place, then the bytes: a stream is not left open while nobody reads it.
         let place = self.worker.decoding.place().await;
-        Ok(match first_pass::listen(staged, pass, place).await {
+        Ok(match first_pass::listen(staged, from, pass, place).await {
             Err(error) if error.kind == Kind::NotFound => {
                 Err(Failure::because(Code::StagedAudioMissing, "the staged audio of the file is gone"))
             }
             Err(error) => return Err(Stop::File(error)),
             Ok(Listened::Unreadable(why)) => Err(Failure::because(Code::InvalidAudio, why.to_string())),
-            Ok(Listened::OtherBytes) => {
-                Err(Failure::because(Code::DigestMismatch, "the staged bytes differ from those that were announced"))
-            }
             Ok(Listened::Heard(heard)) => Ok((plan(self.fence, index, &heard), heard.again)),
         })
     }
@@ -92,7 +93,7 @@ fn plan(fence: u64, index: usize, heard: &first_pass::Heard) -> FilePlan {
         Verdict::Silent => Heard::Silence,
         Verdict::Invalid => Heard::Nothing(why_invalid(&analysis.survey)),
     };
-    FilePlan { fence, index, facts, heard, peaks: analysis.survey.peaks.clone() }
+    FilePlan { fence, index, verified: true, facts, heard, peaks: analysis.survey.peaks.clone() }
 }
 
 fn why_invalid(survey: &Survey) -> String {

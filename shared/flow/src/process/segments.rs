@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 use domain::placement::{Answer, Group, MAX_GROUP};
-use domain::{Format, JobFile, Line, Plan, Recording, Segment, Timestamp};
+use domain::{Code, Failure, Format, JobFile, Line, Plan, Recording, Segment, Timestamp};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, Stream, StreamExt};
 
@@ -12,6 +12,7 @@ use super::cutter::{Cutter, cut_in_background};
 use super::delivery::Delivery;
 use super::stop::Stop;
 use super::transcribe::{Call, Said};
+use super::verify::Mark;
 use crate::bytes_in::Staged;
 use crate::error::{Error, Kind};
 use crate::first_pass::{Again, Source};
@@ -59,13 +60,26 @@ impl Delivery<'_> {
                 file.place().await?;
                 return Err(Stop::Language { wanted });
             }
+            let from = match new {
+                // It was listened to in this delivery.
+                true => again.clone(),
+                false => match self.verified(index, &file.file, staged, Mark::Now).await? {
+                    Ok(from) => from,
+                    Err(failure) => {
+                        file.fail(failure).await?;
+                        return file.close().await;
+                    }
+                },
+            };
             // What was kept are samples.
             let packets = self.engine.capabilities().opus && audio::has_packets(&staged.format);
-            let again = if packets && matches!(again, Again::Samples(_)) { &Again::Staged } else { again };
-            match again.open(staged).await {
+            let from = if packets && matches!(from, Again::Samples(_)) { Again::Staged } else { from };
+            match from.open(staged).await {
                 // `_feeding` ends the reading on the other thread when this delivery is dropped.
                 Ok((source, _feeding)) => file.transcribe(source, wanted, &staged.format).await?,
-                Err(error) if error.kind == Kind::NotFound => file.missing().await?,
+                Err(error) if error.kind == Kind::NotFound => {
+                    file.fail(Failure::of(Code::StagedAudioMissing)).await?;
+                }
                 Err(error) => return Err(Stop::File(error)),
             }
         }
@@ -95,10 +109,10 @@ impl File<'_> {
         Ok(lines.into_iter().map(|line| line.start_ms).collect())
     }
 
-    async fn missing(&mut self) -> Result<(), Stop> {
+    /// The file's bytes are gone, or others than announced.
+    async fn fail(&mut self, failure: Failure) -> Result<(), Stop> {
         // Texts that are stored find their place even so.
         self.place().await?;
-        let failure = domain::Failure::of(domain::Code::StagedAudioMissing);
         let mut job = self.delivery.fail_file(self.index, failure).await?;
         self.file = job.files.swap_remove(self.index);
         Ok(())

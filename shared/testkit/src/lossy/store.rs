@@ -190,6 +190,7 @@ fn name_of(command: &Command) -> &'static str {
         Command::Wake => "store.step.wake",
         Command::Claim { .. } => "store.step.claim",
         Command::Renew { .. } => "store.step.renew",
+        Command::FileVerified { .. } => "store.step.file_verified",
         Command::FailFile { .. } => "store.step.fail_file",
         Command::PutBack { .. } => "store.step.put_back",
         Command::Postpone { .. } => "store.step.postpone",

@@ -194,8 +194,14 @@ impl Driver<'_> {
         let Some(take) = self.case.take(file.recording) else { return };
         if file.status == FileStatus::Queued {
             let heard = take.heard();
-            let plan =
-                FilePlan { fence: held.lease.fence, index, facts: facts(&heard), heard, peaks: Peaks::default() };
+            let plan = FilePlan {
+                fence: held.lease.fence,
+                index,
+                verified: true,
+                facts: facts(&heard),
+                heard,
+                peaks: Peaks::default(),
+            };
             let written = done(at_once(self.store.plan_file(held.id, &plan, self.at())));
             self.hold(n, written);
         } else {

@@ -148,6 +148,8 @@ macro_rules! store_contract {
                 a_plan_shows_that_the_worker_lives,
                 a_file_that_the_job_does_not_have_cannot_be_planned,
                 a_file_that_failed_is_settled,
+                bytes_that_nobody_verified_say_nothing_of_a_recording,
+                a_recording_that_was_decoded_in_part_is_never_told_as_whole,
             ],
             sessions: [
                 a_session_is_a_job_that_owns_nothing,
