@@ -1,71 +1,113 @@
-//! The fixed moments of a recording. At each of them decoding begins anew, whether anybody was interrupted or not: so what
-//! is heard behind a moment is the same to the last bit for who came there from the start and for who goes on there.
+//! Where in its file a recording's fixed moments are found: what it takes to begin decoding at one of them.
 
-use std::time::Duration;
+use crate::packed::{Packer, Unpacker};
 
-use crate::resample::RATE;
-
-const SECOND: u64 = RATE as u64;
-
-/// Where the moments lie, in samples at 16 kHz.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Grid {
-    first: u64,
-    every: u64,
-    /// Listeners begin anew at one moment in so many, those who cut at each.
-    for_listeners: u32,
-    /// What decoders are given before a moment, at the least.
-    lead: u64,
+/// One of them. A source's steps are its packets, or whatever it gives at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Moment {
+    /// In the [`Grid`](crate::grid::Grid).
+    pub number: u32,
+    /// The first step that leads to the moment.
+    pub first: u64,
+    /// Steps up to the moment, those that lead there included.
+    pub steps: u64,
+    /// Where in the file the first step begins, if its source can begin there; 0: it is read from its start.
+    pub byte: u64,
+    /// Samples a channel that the source has decoded and not given yet.
+    pub held: u64,
+    /// Samples at 16 kHz before the recording had its present rate, those that it gave at this rate, and the rate.
+    pub base: u64,
+    pub native: u64,
+    pub rate: u32,
+    /// There are two channels, or have been.
+    pub stereo: bool,
 }
 
-impl Default for Grid {
-    /// The first moment lies behind what is kept decoded. Who cuts goes back by half a minute on average; listeners, whose
-    /// memory is longer than a decoder's, are disturbed every five minutes only.
-    fn default() -> Self {
-        Self { first: 600 * SECOND, every: 60 * SECOND, for_listeners: 5, lead: SECOND }
-    }
+/// The moments of a recording, as far as they are known, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Moments {
+    moments: Vec<Moment>,
 }
 
-/// What listeners are given before a moment: whole windows of every detector, and 2 s of them at whole milliseconds.
-pub(crate) const WARM: u64 = 64 * 512;
-/// The filters before the listeners have to settle too.
-const SETTLES: u64 = SECOND / 4;
-
-impl Grid {
-    /// Moments that a test can wait for. `first` and `every` are whole windows of 32 ms, as they are in the real grid.
-    #[cfg(test)]
-    pub fn of(first: u64, every: u64, for_listeners: u32) -> Self {
-        Self { first, every, for_listeners, lead: SECOND / 4 }
+impl Moments {
+    pub(crate) fn all(&self) -> &[Moment] {
+        &self.moments
     }
 
-    pub fn at(&self, number: u32) -> u64 {
-        self.first + u64::from(number) * self.every
+    pub fn is_empty(&self) -> bool {
+        self.moments.is_empty()
     }
 
-    /// The last moment that lies before `end`: what ends exactly at a moment has nothing behind it.
-    pub fn last_before(&self, end: u64) -> Option<u32> {
-        let behind_first = end.checked_sub(self.first + 1)?;
-        u32::try_from(behind_first / self.every).ok()
+    /// How many are known.
+    pub fn len(&self) -> usize {
+        self.moments.len()
     }
 
-    /// The last moment that does not lie behind `sample`.
-    pub fn last_until(&self, sample: u64) -> Option<u32> {
-        self.last_before(sample + 1)
+    /// Remembers a moment that is not known yet.
+    pub(crate) fn saw(&mut self, moment: Moment) {
+        if self.moments.last().is_none_or(|last| last.number < moment.number) {
+            self.moments.push(moment);
+        }
     }
 
-    pub fn is_for_listeners(&self, number: u32) -> bool {
-        number.is_multiple_of(self.for_listeners)
+    pub(crate) fn find(&self, number: u32) -> Option<&Moment> {
+        let at = self.moments.binary_search_by_key(&number, |moment| moment.number).ok()?;
+        self.moments.get(at)
     }
 
-    /// How much audio decoders are given before this moment.
-    pub fn lead(&self, number: u32) -> Duration {
-        let samples = if self.is_for_listeners(number) { self.lead.max(WARM + SETTLES) } else { self.lead };
-        Duration::from_micros(samples * 1_000_000 / SECOND)
+    /// The last one that is known up to this number.
+    pub(crate) fn last_until(&self, number: u32) -> Option<&Moment> {
+        let behind = self.moments.partition_point(|moment| moment.number <= number);
+        self.moments[..behind].last()
     }
 
-    /// The longest of them: what has to be kept at hand.
-    pub fn longest_lead(&self) -> Duration {
-        self.lead(0)
+    pub(crate) fn pack(&self, to: &mut Packer) {
+        to.put(self.moments.len() as u64);
+        let mut before = Moment::default();
+        for moment in &self.moments {
+            let changed = (moment.base, moment.rate) != (before.base, before.rate);
+            let number = u64::from(moment.number - before.number);
+            to.put(number << 2 | u64::from(moment.stereo) << 1 | u64::from(changed));
+            if changed {
+                to.put(moment.base);
+                to.put(moment.rate);
+            }
+            to.put_signed(moment.native.wrapping_sub(if changed { 0 } else { before.native }).cast_signed());
+            to.put(moment.steps - before.steps);
+            to.put(moment.steps - moment.first);
+            to.put_signed(moment.byte.wrapping_sub(before.byte).cast_signed());
+            to.put(moment.held);
+            before = *moment;
+        }
+    }
+
+    pub(crate) fn unpack(from: &mut Unpacker) -> Option<Self> {
+        let count = from.take_count()?;
+        let mut moments = Vec::with_capacity(count);
+        let mut before = Moment::default();
+        for index in 0..count {
+            let head = from.take()?;
+            let number = u32::try_from(head >> 2).ok()?;
+            let changed = head & 1 == 1;
+            let (base, rate) =
+                if changed { (from.take()?, from.take_as()?) } else { (before.base, before.rate) };
+            let native = if changed { 0 } else { before.native }.wrapping_add_signed(from.take_signed()?);
+            let steps = before.steps.checked_add(from.take()?)?;
+            let moment = Moment {
+                number: before.number.checked_add(number).filter(|_| index == 0 || number > 0)?,
+                first: steps.checked_sub(from.take()?)?,
+                steps,
+                byte: before.byte.wrapping_add_signed(from.take_signed()?),
+                held: from.take()?,
+                base,
+                native,
+                rate,
+                stereo: head & 2 == 2,
+            };
+            moments.push(moment);
+            before = moment;
+        }
+        Some(Self { moments })
     }
 }
 
@@ -73,25 +115,47 @@ impl Grid {
 mod tests {
     use super::*;
 
-    #[test]
-    fn no_moment_lies_within_what_is_kept_decoded() {
-        let grid = Grid::default();
-        assert_eq!((grid.last_before(0), grid.last_before(600 * SECOND)), (None, None));
-        assert_eq!(grid.last_before(600 * SECOND + 1), Some(0));
-        assert_eq!(grid.last_before(660 * SECOND), Some(0));
-        assert_eq!(grid.last_before(660 * SECOND + 1), Some(1));
-        assert_eq!((grid.last_until(660 * SECOND - 1), grid.last_until(660 * SECOND)), (Some(0), Some(1)));
-        assert_eq!(grid.at(1), 660 * SECOND);
+    fn moments() -> Moments {
+        let mut moments = Moments::default();
+        for number in [0, 1, 2, 5] {
+            let (base, rate) = if number < 2 { (0, 48_000) } else { (9_620_000, 16_000) };
+            let steps = 30_000 + 3_000 * u64::from(number);
+            let native = if number < 2 { 28_800_100 } else { 50_000 } + 960_000 * u64::from(number);
+            let first = steps - 100;
+            moments.saw(Moment { number, first, steps, byte: first * 43, held: 7, base, native, rate, stereo: number > 1 });
+        }
+        moments
     }
 
     #[test]
-    fn moments_for_listeners_are_whole_windows_and_have_a_longer_lead() {
-        let grid = Grid::default();
-        for number in (0..2_880).filter(|number| grid.is_for_listeners(*number)) {
-            assert!(grid.at(number).is_multiple_of(512) && WARM.is_multiple_of(512));
+    fn moments_read_back_as_they_were_packed_and_damage_is_found() {
+        let (moments, mut packer) = (moments(), Packer::default());
+        moments.pack(&mut packer);
+        let mut unpacker = Unpacker::of(&packer.bytes);
+        assert_eq!(Moments::unpack(&mut unpacker), Some(moments));
+        assert!(unpacker.is_empty());
+        for cut in 0..packer.bytes.len() {
+            assert_eq!(Moments::unpack(&mut Unpacker::of(&packer.bytes[..cut])), None, "{cut}");
         }
-        assert!(grid.is_for_listeners(0) && !grid.is_for_listeners(4) && grid.is_for_listeners(5));
-        assert!(grid.lead(5) > Duration::from_secs(2) && grid.lead(4) == Duration::from_secs(1));
-        assert_eq!(grid.longest_lead(), grid.lead(0));
+    }
+
+    #[test]
+    fn a_day_of_packets_takes_a_few_kilobytes() {
+        let (mut moments, mut packer) = (Moments::default(), Packer::default());
+        for number in 0..1_440 {
+            let steps = 30_000 + 3_000 * u64::from(number);
+            let (first, native) = (steps - 50, steps * 320);
+            moments.saw(Moment { number, first, steps, byte: first * 43, native, rate: 16_000, ..Moment::default() });
+        }
+        moments.pack(&mut packer);
+        assert!(packer.bytes.len() < 18_000, "{} bytes", packer.bytes.len());
+    }
+
+    #[test]
+    fn the_last_one_that_is_known_before_another_is_found() {
+        let moments = moments();
+        assert_eq!(moments.last_until(4).map(|moment| moment.number), Some(2));
+        assert_eq!(moments.find(5).map(|moment| moment.number), Some(5));
+        assert_eq!((moments.find(4), Moments::default().last_until(9)), (None, None));
     }
 }

@@ -1,10 +1,11 @@
 //! The first pass over a staged file: is it whole, what is in it, where is speech. Its plan is written from this.
 
-use audio::{SegmentRules, Survey, Verdict};
+use audio::{Moments, SegmentRules, Survey, Verdict};
 use domain::planning::{FilePlan, Heard};
 use domain::{Code, Failure, JobFile, Peaks, Recording, Segment};
 
 use super::delivery::Delivery;
+use super::segments::ToCut;
 use super::stop::Stop;
 use super::verify::Mark;
 use crate::bytes_in::Staged;
@@ -31,21 +32,27 @@ impl Delivery<'_> {
         let (blob, clock) = (BlobName::listed(file.blob.clone()), Some(&*world.clock));
         let staged = Staged { blobs: &world.blobs, blob, size: file.size, format, clock };
         let is_new = recording.needs_listening();
-        let (plan, again) = if is_new {
-            match self.listen(index, &staged).await? {
+        let place = self.place_of(index).await?;
+        let known = place.as_ref().map(audio::Progress::moments).cloned().unwrap_or_default();
+        let (plan, again, moments) = if is_new {
+            match self.listen(index, &staged, place).await? {
                 Ok(heard) => heard,
                 Err(failure) => return self.invalid(index, failure).await,
             }
         } else {
             // Planned by an earlier job: this one goes on with it.
             let (facts, heard, peaks) = (recording.facts, Heard::Silence, Peaks::default());
-            (FilePlan { fence: self.fence, index, verified: false, facts, heard, peaks }, Again::Staged)
+            (FilePlan { fence: self.fence, index, verified: false, facts, heard, peaks }, Again::Staged, known)
         };
         let (file, recording) = self.write_plan(&plan).await?;
         if file.status.is_settled() {
+            self.told(index).take();
             return Ok(());
         }
-        self.speech(file, recording, index, &staged, &again, is_new).await
+        if is_new {
+            self.told(index).listened(&moments);
+        }
+        self.speech(file, recording, index, ToCut { staged: &staged, again, moments, is_new }).await
     }
 
     async fn invalid(&self, index: usize, failure: Failure) -> Result<(), Stop> {
@@ -61,12 +68,17 @@ impl Delivery<'_> {
     }
 
     /// The plan, and from where the file is read again. `Ok(Err(_))`: the file cannot be worked on at all.
-    async fn listen(&self, index: usize, staged: &Staged<'_>) -> Result<Result<(FilePlan, Again), Failure>, Stop> {
+    async fn listen(
+        &self,
+        index: usize,
+        staged: &Staged<'_>,
+        place: Option<audio::Progress>,
+    ) -> Result<Result<(FilePlan, Again, Moments), Failure>, Stop> {
         let from = match self.verified(index, &self.job.files[index], staged, Mark::WithPlan).await? {
             Ok(from) => from,
             Err(failure) => return Ok(Err(failure)),
         };
-        let pass = Pass { rules: self.segment_rules(), detection: self.world.detection.clone(), within: None };
+        let pass = Pass { rules: self.segment_rules(), detection: self.world.detection.clone(), within: None, from: place, told: self.told(index) };
         // First a place, then the bytes: a stream is not left open while nobody reads it.
         let place = self.worker.decoding.place().await;
         Ok(match first_pass::listen(staged, from, pass, place).await {
@@ -75,11 +87,11 @@ impl Delivery<'_> {
             }
             Err(error) => return Err(Stop::File(error)),
             Ok(Listened::Unreadable(why)) => Err(Failure::because(Code::InvalidAudio, why.to_string())),
-            Ok(Listened::Heard(heard)) => Ok((plan(self.fence, index, &heard), heard.again)),
+            Ok(Listened::Heard(heard)) => Ok((plan(self.fence, index, &heard), heard.again, heard.moments)),
         })
     }
 
-    fn segment_rules(&self) -> SegmentRules {
+    pub fn segment_rules(&self) -> SegmentRules {
         let preferred = self.engine.capabilities().preferred_span;
         SegmentRules::new(self.world.settings.max_span.map_or(preferred, |max| max.min(preferred)))
     }

@@ -6,6 +6,7 @@ mod delivery;
 mod hearing;
 mod listen;
 mod metered;
+mod places;
 mod reminders;
 mod segments;
 mod stop;
@@ -173,16 +174,19 @@ impl Worker {
             End::Finished => Command::Finish { fence },
             End::Lost(why) => return self.lost(job, why).await,
             End::PutBack(cause) => {
+                delivery.keep_places().await;
                 if let PutBack::Engine { retry_after } = cause {
                     self.break_circuit(retry_after).await;
                 }
                 self.put_back(fence, cause)
             }
             End::Language { wanted } => {
+                delivery.keep_places().await;
                 self.remind_of_language(job, &wanted);
                 self.put_back(fence, PutBack::Engine { retry_after: None })
             }
             End::Fault(error) => {
+                delivery.keep_places().await;
                 tracing::warn!(job_id = %job.id, %error, "a fault ended a delivery");
                 self.put_back(fence, stop::cause(&error))
             }

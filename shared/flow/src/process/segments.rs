@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
+use audio::Moments;
 use domain::placement::{Answer, Group, MAX_GROUP};
 use domain::{Code, Failure, Format, JobFile, Line, Plan, Recording, Segment, Timestamp};
 use futures_util::stream::FuturesUnordered;
@@ -36,22 +37,30 @@ struct File<'a> {
     delivery: &'a Delivery<'a>,
 }
 
+/// Where the audio of a planned file comes from.
+pub struct ToCut<'a> {
+    pub staged: &'a Staged<'a>,
+    pub again: Again,
+    /// Where in it decoding can begin, as far as that is known.
+    pub moments: Moments,
+    /// It was listened to in this delivery.
+    pub is_new: bool,
+}
+
 impl Delivery<'_> {
-    /// Brings every open segment of a planned file to its end, as far as the engine goes along. A recording that was
-    /// `new` to this delivery has no texts yet; if another job was quicker after all, its texts stand.
+    /// Brings every open segment of a planned file to its end, as far as the engine goes along. A recording that
+    /// is new to this delivery has no texts yet; if another job was quicker after all, its texts stand.
     pub async fn speech(
         &self,
         file: JobFile,
         recording: Recording,
         index: usize,
-        staged: &Staged<'_>,
-        again: &Again,
-        new: bool,
+        ToCut { staged, again, moments, is_new }: ToCut<'_>,
     ) -> Result<(), Stop> {
         let (ready, empty) = (Vec::new(), Vec::new());
         let mut file = File { file, recording, index, ready, empty, trouble: None, delivery: self };
         let open = file.open_segments();
-        let stored = if new { HashSet::new() } else { file.stored(&open).await? };
+        let stored = if is_new { HashSet::new() } else { file.stored(&open).await? };
         file.ready.extend(open.iter().filter(|s| stored.contains(&s.start_ms)).map(|s| (s.start_ms, Answer::Text)));
         let wanted: Vec<Segment> = open.into_iter().filter(|s| !stored.contains(&s.start_ms)).collect();
         if !wanted.is_empty() && !self.engine_is_down.is_cancelled() {
@@ -60,9 +69,8 @@ impl Delivery<'_> {
                 file.place().await?;
                 return Err(Stop::Language { wanted });
             }
-            let from = match new {
-                // It was listened to in this delivery.
-                true => again.clone(),
+            let from = match is_new {
+                true => again,
                 false => match self.verified(index, &file.file, staged, Mark::Now).await? {
                     Ok(from) => from,
                     Err(failure) => {
@@ -74,9 +82,11 @@ impl Delivery<'_> {
             // What was kept are samples.
             let packets = self.engine.capabilities().opus && audio::has_packets(&staged.format);
             let from = if packets && matches!(from, Again::Samples(_)) { Again::Staged } else { from };
-            match from.open(staged).await {
+            // Packets are read from the start: that decodes nothing.
+            let byte = if packets { 0 } else { wanted.first().map_or(0, |first| moments.byte_for(first.start_ms)) };
+            match from.open_at(staged, byte).await {
                 // `_feeding` ends the reading on the other thread when this delivery is dropped.
-                Ok((source, _feeding)) => file.transcribe(source, wanted, &staged.format).await?,
+                Ok((source, _feeding)) => file.transcribe(source, wanted, &staged.format, moments).await?,
                 Err(error) if error.kind == Kind::NotFound => {
                     file.fail(Failure::of(Code::StagedAudioMissing)).await?;
                 }
@@ -118,7 +128,13 @@ impl File<'_> {
         Ok(())
     }
 
-    async fn transcribe(&mut self, source: Source, wanted: Vec<Segment>, format: &Format) -> Result<(), Stop> {
+    async fn transcribe(
+        &mut self,
+        source: Source,
+        wanted: Vec<Segment>,
+        format: &Format,
+        moments: Moments,
+    ) -> Result<(), Stop> {
         let delivery = self.delivery;
         let language = self.recording.language.clone();
         let mut next: Vec<u32> = wanted.iter().rev().map(|segment| segment.end_ms - segment.start_ms).collect();
@@ -126,7 +142,7 @@ impl File<'_> {
         let capabilities = delivery.engine.capabilities();
         let room = capabilities.concurrency.max(1);
         let (format, gain, packets) = (*format, self.recording.facts.gain, capabilities.opus);
-        let (mut cuts, cutter) = cut_in_background(Cutter { format, source, gain, packets, wanted }, place);
+        let (mut cuts, cutter) = cut_in_background(Cutter { format, source, gain, packets, wanted, moments, told: delivery.told(self.index) }, place);
         let (mut asked, mut asked_ms) = (FuturesUnordered::new(), 0_u32);
         while !next.is_empty() || !asked.is_empty() {
             let fits = |length: &u32| asked_ms.saturating_add(*length) <= ASKED_MS;
