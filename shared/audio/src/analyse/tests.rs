@@ -142,6 +142,10 @@ impl FrameDecoder for Picky {
         8_000
     }
 
+    fn channels(&self) -> usize {
+        1
+    }
+
     fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded {
         out.resize(80, 0.0);
         if frame[0] == 1 { Decoded::Refused } else { Decoded::Audio { leftover: 0 } }
