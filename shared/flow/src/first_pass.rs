@@ -8,7 +8,7 @@ use std::time::Duration;
 use audio::{Analysis, AudioError, Detection, Input, Kept, SegmentRules, Survey, Verdict};
 use bytes::Bytes;
 use domain::recording::AudioFacts;
-use domain::{Format, Sha256Hex};
+use domain::{Format, Levels, Sha256Hex};
 use tokio_util::sync::DropGuard;
 
 use crate::bytes_in::{self, BytesIn, Keeper, Staged};
@@ -86,8 +86,13 @@ impl Heard {
             concealed_ms: survey.concealed_ms,
             partly: survey.dropped_in_middle,
             gain: survey.gain,
-            heard_by: 0,
+            heard_by: Levels::RULES,
         }
+    }
+
+    /// How it was heard, and is cut.
+    pub fn levels(&self) -> Levels {
+        Levels::one(self.analysis.survey.gain)
     }
 
     pub fn verdict(&self) -> Verdict {
