@@ -84,7 +84,7 @@ impl Heard {
             speech_ms: self.analysis.speech_ms,
             dropped_bytes: survey.dropped_bytes,
             concealed_ms: survey.concealed_ms,
-            partly: survey.dropped_in_middle,
+            partly: survey.is_damaged(),
             gain: survey.gain,
             heard_by: Levels::RULES,
         }
