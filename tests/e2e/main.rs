@@ -15,6 +15,7 @@ mod deliveries;
 mod disks;
 mod document;
 mod door;
+mod earlier;
 mod embedded_engine;
 mod events;
 mod forgetting;

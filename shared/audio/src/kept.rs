@@ -107,7 +107,7 @@ impl Steps for Replay<'_> {
             Some(right) => out.extend(left.iter().zip(right).flat_map(|(l, r)| [sample(l), sample(r)])),
         }
         self.next += 1;
-        Ok(Some(Step { frames: 1, leftover_bytes: 0, concealed: 0 }))
+        Ok(Some(Step { frames: 1, ..Step::default() }))
     }
 
     fn damage(&self) -> Damage {
