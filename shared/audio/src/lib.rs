@@ -7,6 +7,7 @@
 
 mod aac;
 mod analyse;
+mod channels;
 mod condition;
 mod cut;
 mod decode;
@@ -17,6 +18,7 @@ mod input;
 mod kept;
 mod lc3;
 mod level;
+mod mix;
 mod mulaw;
 mod opus;
 mod outline;

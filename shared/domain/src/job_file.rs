@@ -114,7 +114,7 @@ impl JobFile {
             return;
         }
         match recording.state {
-            State::Silent => self.status = FileStatus::Silent,
+            State::Silent if recording.is_finished() => self.status = FileStatus::Silent,
             State::Done => self.done(),
             State::Planned | State::Failed if recording.plan.is_some() => self.follow_plan(),
             _ => {}

@@ -2,6 +2,7 @@
 //! No I/O, no async, no clock.
 
 pub mod accept;
+pub mod beside;
 pub mod checkpoint;
 pub mod code;
 pub mod command;
@@ -26,6 +27,7 @@ pub mod time;
 pub mod transition;
 pub mod usage;
 
+pub use beside::Beside;
 pub use checkpoint::Checkpoint;
 pub use code::{Blame, Code};
 pub use command::{Action, Command, PutBack, Refusal};

@@ -12,7 +12,7 @@ use audio::{
 };
 use bytes::Bytes;
 use domain::recording::AudioFacts;
-use domain::{Format, Sha256Hex};
+use domain::{Format, Levels, Sha256Hex};
 use tokio_util::sync::DropGuard;
 
 pub use told::{ENVELOPE, Told};
@@ -109,10 +109,15 @@ impl Heard {
             speech_ms: self.analysis.speech_ms,
             dropped_bytes: survey.dropped_bytes,
             concealed_ms: survey.concealed_ms,
-            partly: survey.dropped_in_middle,
+            partly: survey.is_damaged(),
             gain: survey.gain,
-            heard_by: 0,
+            heard_by: Levels::RULES,
         }
+    }
+
+    /// How it was heard, and is cut.
+    pub fn levels(&self) -> Levels {
+        Levels::one(self.analysis.survey.gain)
     }
 
     pub fn verdict(&self) -> Verdict {

@@ -16,7 +16,7 @@ const FACTS: AudioFacts = AudioFacts {
     concealed_ms: 40,
     partly: false,
     gain: Gain::ONE,
-    heard_by: 0,
+    heard_by: crate::Levels::RULES,
 };
 
 fn file(n: u8, silent: bool) -> StagedFile {

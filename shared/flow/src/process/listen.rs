@@ -2,7 +2,7 @@
 
 use audio::{Moments, SegmentRules, Survey, Verdict};
 use domain::planning::{FilePlan, Heard};
-use domain::{Code, Failure, JobFile, Peaks, Recording, Segment};
+use domain::{Code, Failure, JobFile, Levels, Peaks, Recording, Segment};
 
 use super::delivery::Delivery;
 use super::segments::ToCut;
@@ -33,16 +33,20 @@ impl Delivery<'_> {
         let staged = Staged { blobs: &world.blobs, blob, size: file.size, format, clock };
         let is_new = recording.needs_listening();
         let place = self.place_of(index).await?;
-        let known = place.as_ref().map(audio::Progress::moments).cloned().unwrap_or_default();
-        let (plan, again, moments) = if is_new {
+        let mut moments = place.as_ref().map(audio::Progress::moments).cloned().unwrap_or_default();
+        let (plan, heard) = if is_new {
             match self.listen(index, &staged, place).await? {
-                Ok(heard) => heard,
+                Ok((plan, again, known)) => {
+                    moments = known;
+                    let levels = plan.levels.clone();
+                    (plan, Some((again, levels)))
+                }
                 Err(failure) => return self.invalid(index, failure).await,
             }
         } else {
             // Planned by an earlier job: this one goes on with it.
-            let (facts, heard, peaks) = (recording.facts, Heard::Silence, Peaks::default());
-            (FilePlan { fence: self.fence, index, verified: false, facts, heard, peaks }, Again::Staged, known)
+            let (facts, heard, peaks, levels) = (recording.facts, Heard::Silence, Peaks::default(), Levels::default());
+            (FilePlan { fence: self.fence, index, verified: false, facts, heard, peaks, levels }, None)
         };
         let (file, recording) = self.write_plan(&plan).await?;
         if file.status.is_settled() {
@@ -52,7 +56,9 @@ impl Delivery<'_> {
         if is_new {
             self.told(index).listened(&moments);
         }
-        self.speech(file, recording, index, ToCut { staged: &staged, again, moments, is_new }).await
+        // Another job was quicker, and its version heard the recording otherwise: its plan is not cut as this one.
+        let heard = heard.filter(|_| recording.facts == plan.facts);
+        self.speech(file, recording, index, ToCut { staged: &staged, heard, moments }).await
     }
 
     async fn invalid(&self, index: usize, failure: Failure) -> Result<(), Stop> {
@@ -97,15 +103,16 @@ impl Delivery<'_> {
     }
 }
 
-fn plan(fence: u64, index: usize, heard: &first_pass::Heard) -> FilePlan {
-    let (facts, analysis) = (heard.facts(), &heard.analysis);
+fn plan(fence: u64, index: usize, listened: &first_pass::Heard) -> FilePlan {
+    let (facts, analysis) = (listened.facts(), &listened.analysis);
     let segment = |span: &audio::Span| Segment::open(span.start_ms, span.end_ms, analysis.speech_ms_in(*span));
     let heard = match analysis.verdict() {
         Verdict::Speech => Heard::Speech(analysis.segments.iter().map(segment).collect()),
         Verdict::Silent => Heard::Silence,
         Verdict::Invalid => Heard::Nothing(why_invalid(&analysis.survey)),
     };
-    FilePlan { fence, index, verified: true, facts, heard, peaks: analysis.survey.peaks.clone() }
+    let (peaks, levels) = (analysis.survey.peaks.clone(), listened.levels());
+    FilePlan { fence, index, verified: true, facts, heard, peaks, levels }
 }
 
 fn why_invalid(survey: &Survey) -> String {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use audio::Moments;
 use domain::placement::{Answer, Group, MAX_GROUP};
-use domain::{Code, Failure, Format, JobFile, Line, Plan, Recording, Segment, Timestamp};
+use domain::{Code, Failure, JobFile, Levels, Line, Plan, Recording, Segment, Timestamp};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, Stream, StreamExt};
 
@@ -16,7 +16,7 @@ use super::transcribe::{Call, Said};
 use super::verify::Mark;
 use crate::bytes_in::Staged;
 use crate::error::{Error, Kind};
-use crate::first_pass::{Again, Source};
+use crate::first_pass::Again;
 use crate::persist::persist;
 
 /// Audio of one file that the engine is asked for at a time, unless one segment alone is longer: 38 MB of samples, so
@@ -40,27 +40,26 @@ struct File<'a> {
 /// Where the audio of a planned file comes from.
 pub struct ToCut<'a> {
     pub staged: &'a Staged<'a>,
-    pub again: Again,
+    /// Of what this delivery listened to itself: from where it is read again, and how it is heard.
+    pub heard: Option<(Again, Levels)>,
     /// Where in it decoding can begin, as far as that is known.
     pub moments: Moments,
-    /// It was listened to in this delivery.
-    pub is_new: bool,
 }
 
 impl Delivery<'_> {
-    /// Brings every open segment of a planned file to its end, as far as the engine goes along. A recording that
-    /// is new to this delivery has no texts yet; if another job was quicker after all, its texts stand.
+    /// Brings every open segment of a planned file to its end, as far as the engine goes along. A recording that this
+    /// delivery `heard` itself has no texts yet; if another job was quicker after all, its plan and its texts stand.
     pub async fn speech(
         &self,
         file: JobFile,
         recording: Recording,
         index: usize,
-        ToCut { staged, again, moments, is_new }: ToCut<'_>,
+        ToCut { staged, heard, moments }: ToCut<'_>,
     ) -> Result<(), Stop> {
         let (ready, empty) = (Vec::new(), Vec::new());
         let mut file = File { file, recording, index, ready, empty, trouble: None, delivery: self };
         let open = file.open_segments();
-        let stored = if is_new { HashSet::new() } else { file.stored(&open).await? };
+        let stored = if heard.is_some() { HashSet::new() } else { file.stored(&open).await? };
         file.ready.extend(open.iter().filter(|s| stored.contains(&s.start_ms)).map(|s| (s.start_ms, Answer::Text)));
         let wanted: Vec<Segment> = open.into_iter().filter(|s| !stored.contains(&s.start_ms)).collect();
         if !wanted.is_empty() && !self.engine_is_down.is_cancelled() {
@@ -69,24 +68,28 @@ impl Delivery<'_> {
                 file.place().await?;
                 return Err(Stop::Language { wanted });
             }
-            let from = match is_new {
-                true => again,
-                false => match self.verified(index, &file.file, staged, Mark::Now).await? {
-                    Ok(from) => from,
+            let (from, levels) = match heard {
+                Some(heard) => heard,
+                None => match self.verified(index, &file.file, staged, Mark::Now).await? {
+                    Ok(from) => (from, file.levels().await?),
                     Err(failure) => {
                         file.fail(failure).await?;
                         return file.close().await;
                     }
                 },
             };
+            // An engine that is given the packets hears them as they were recorded.
+            let packets = self.engine.capabilities().opus && audio::has_packets(&staged.format) && levels.is_near_one();
             // What was kept are samples.
-            let packets = self.engine.capabilities().opus && audio::has_packets(&staged.format);
             let from = if packets && matches!(from, Again::Samples(_)) { Again::Staged } else { from };
             // Packets are read from the start: that decodes nothing.
             let byte = if packets { 0 } else { wanted.first().map_or(0, |first| moments.byte_for(first.start_ms)) };
             match from.open_at(staged, byte).await {
                 // `_feeding` ends the reading on the other thread when this delivery is dropped.
-                Ok((source, _feeding)) => file.transcribe(source, wanted, &staged.format, moments).await?,
+                Ok((source, _feeding)) => {
+                    let (format, told) = (staged.format, self.told(index));
+                    file.transcribe(Cutter { format, source, levels, packets, wanted, moments, told }).await?;
+                }
                 Err(error) if error.kind == Kind::NotFound => {
                     file.fail(Failure::of(Code::StagedAudioMissing)).await?;
                 }
@@ -128,21 +131,20 @@ impl File<'_> {
         Ok(())
     }
 
-    async fn transcribe(
-        &mut self,
-        source: Source,
-        wanted: Vec<Segment>,
-        format: &Format,
-        moments: Moments,
-    ) -> Result<(), Stop> {
+    /// How the plan that stands is cut. It may be another job's, which was quicker.
+    async fn levels(&self) -> Result<Levels, Stop> {
+        let (world, of) = (self.delivery.world, &self.recording);
+        let kept = persist(&*world.clock, || world.store.levels(&of.uid, of.id)).await?;
+        Ok(kept.unwrap_or_else(|| Levels::one(of.facts.gain)))
+    }
+
+    async fn transcribe(&mut self, cutter: Cutter) -> Result<(), Stop> {
         let delivery = self.delivery;
         let language = self.recording.language.clone();
-        let mut next: Vec<u32> = wanted.iter().rev().map(|segment| segment.end_ms - segment.start_ms).collect();
+        let mut next: Vec<u32> = cutter.wanted.iter().rev().map(|segment| segment.end_ms - segment.start_ms).collect();
         let place = delivery.worker.decoding.place().await;
-        let capabilities = delivery.engine.capabilities();
-        let room = capabilities.concurrency.max(1);
-        let (format, gain, packets) = (*format, self.recording.facts.gain, capabilities.opus);
-        let (mut cuts, cutter) = cut_in_background(Cutter { format, source, gain, packets, wanted, moments, told: delivery.told(self.index) }, place);
+        let room = delivery.engine.capabilities().concurrency.max(1);
+        let (mut cuts, cutter) = cut_in_background(cutter, place);
         let (mut asked, mut asked_ms) = (FuturesUnordered::new(), 0_u32);
         while !next.is_empty() || !asked.is_empty() {
             let fits = |length: &u32| asked_ms.saturating_add(*length) <= ASKED_MS;

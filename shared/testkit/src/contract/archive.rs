@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::placement::Answer;
-use domain::{Recording, Status, Uid};
+use domain::{Beside, Recording, Status, Uid};
 use flow::ports::archive::{Archive, MAX_IMPORT, Place, Record};
 use flow::ports::{Created, Store};
 use flow::{Kind, error::Error};
@@ -98,7 +98,9 @@ pub async fn what_is_put_into_another_kind_of_store_and_back_is_the_same(store: 
     let scene = story(other.clone(), &ann()).await;
     let records = taken(&*other, &ann(), 1000).await;
     for kind in [
-        |record: &Record| matches!(record, Record::Recording { peaks: Some(_), .. }),
+        |record: &Record| {
+            matches!(record, Record::Recording { beside: Beside { peaks: Some(_), levels: Some(_) }, .. })
+        },
         |record: &Record| matches!(record, Record::Line(line) if line.stub),
         |record: &Record| matches!(record, Record::Conversation(one) if one.merged_into.is_some()),
         |record: &Record| matches!(record, Record::Conversation(one) if one.due_at.is_some()),
@@ -159,9 +161,9 @@ pub async fn what_stands_there_and_differs_is_named_and_stays(store: Arc<dyn Arc
 
 fn changed(record: Record) -> Record {
     match record {
-        Record::Recording { mut recording, peaks } => {
+        Record::Recording { mut recording, beside } => {
             recording.facts.duration_ms += 1;
-            Record::Recording { recording, peaks }
+            Record::Recording { recording, beside }
         }
         Record::Line(mut line) => {
             line.words += 1;
@@ -183,9 +185,9 @@ pub async fn the_job_that_took_a_recording_last_is_no_difference(store: Arc<dyn 
     scene.transcribe(&ann(), &phone(0), &[(0, 900, "hello")]).await;
     let records = taken(&*store, &ann(), 1000).await;
     let other_job = |record: Record| match record {
-        Record::Recording { recording, peaks } => {
+        Record::Recording { recording, beside } => {
             let recording = Recording { latest_job: crate::build::job_id(404), ..*recording };
-            Record::Recording { recording: Box::new(recording), peaks }
+            Record::Recording { recording: Box::new(recording), beside }
         }
         other => other,
     };

@@ -7,8 +7,8 @@ use domain::placement::Group;
 use domain::planning::FilePlan;
 use domain::session::{SessionRequest, WholeFile};
 use domain::{
-    Bucket, Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Peaks, Recording, RecordingId, Status,
-    Timestamp, Uid,
+    Bucket, Command, Conversation, ConversationId, DeviceId, Job, JobId, Levels, Line, Peaks, Recording, RecordingId,
+    Status, Timestamp, Uid,
 };
 use flow::Result;
 use flow::ports::{
@@ -104,6 +104,10 @@ impl<P: Store + ?Sized, F: Fault> Store for Faulty<P, F> {
 
     async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {
         self.reading("store.peaks", self.inner.peaks(uid, recording)).await
+    }
+
+    async fn levels(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Levels>> {
+        self.reading("store.levels", self.inner.levels(uid, recording)).await
     }
 
     async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {

@@ -10,7 +10,7 @@ use domain::{Code, Command, FileStatus, Job, Refusal, Segment, Status};
 use flow::ports::{Created, Store, Written};
 
 use super::{MS, ann, bob};
-use crate::build::{after, batch, conversation_id, facts, peaks, phone, plan, segments, speech};
+use crate::build::{after, batch, conversation_id, facts, levels, peaks, phone, plan, segments, speech};
 use crate::scene::Scene;
 
 pub async fn a_plan_is_written_once_with_what_it_fixes(store: Arc<dyn Store>) {
@@ -121,19 +121,26 @@ pub async fn speech_is_remembered_apart_from_its_padding(store: Arc<dyn Store>) 
     assert_eq!(scene.usage(&ann()).await.transcribed_ms, 600);
 }
 
-pub async fn what_a_recording_looks_like_is_kept_with_the_plan_that_stands(store: Arc<dyn Store>) {
+pub async fn what_is_kept_beside_a_recording_is_that_of_the_plan_that_stands(store: Arc<dyn Store>) {
     let scene = Scene::new(store.clone());
     let heard = speech(&[(0, 900), (2000, 3000)]);
     let job = scene.accept(&ann(), &[phone(0), phone(90)]).await;
     let job = scene.claim(job.id).await;
     let (spoken, silent) = (job.files[0].recording, job.files[1].recording);
     assert_eq!(store.peaks(&ann(), spoken).await.unwrap(), None, "nobody has listened to it");
+    assert_eq!(store.levels(&ann(), spoken).await.unwrap(), None);
     scene.plan(&job, 0, heard.clone()).await;
     scene.plan(&job, 0, speech(&[(50, 800)])).await;
     scene.plan(&job, 1, Heard::Silence).await;
     assert_eq!(store.peaks(&ann(), spoken).await.unwrap(), Some(peaks(&heard)), "the first plan's stay");
+    assert_eq!(store.levels(&ann(), spoken).await.unwrap(), Some(levels(&heard)));
+    scene.say(&job, 0, &[(0, "placing changes neither")]).await;
+    assert_eq!(store.peaks(&ann(), spoken).await.unwrap(), Some(peaks(&heard)));
+    assert_eq!(store.levels(&ann(), spoken).await.unwrap(), Some(levels(&heard)));
     assert_eq!(store.peaks(&ann(), silent).await.unwrap(), None);
+    assert_eq!(store.levels(&ann(), silent).await.unwrap(), None);
     assert_eq!(store.peaks(&bob(), spoken).await.unwrap(), None, "it is ann's");
+    assert_eq!(store.levels(&bob(), spoken).await.unwrap(), None);
 }
 
 pub async fn a_plan_shows_that_the_worker_lives(store: Arc<dyn Store>) {
