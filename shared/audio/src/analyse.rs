@@ -2,14 +2,18 @@
 
 use domain::{Format, Levels};
 
-use crate::detect::{Detector, Region};
+use crate::detect::Detector;
+#[cfg(test)]
+use crate::detect::Region;
 use crate::error::AudioError;
 use crate::input::Input;
-use crate::mix::Heard;
+use crate::listening::{Found, Listening};
+use crate::mix::{Heard, Part};
+use crate::moments::Moments;
+use crate::progress::{Onward, pack_found, place_analysing};
 use crate::samples::Samples;
-use crate::segment::{SegmentRules, Span, segments, speech_ms_in};
+use crate::segment::{SegmentRules, Span};
 use crate::survey::Survey;
-use crate::track::Track;
 
 /// Of a silent recording at most one part in so many may have been concealed: a wrong codec concealed into silence must
 /// never read as success.
@@ -22,7 +26,10 @@ pub struct Analysis {
     /// Speech alone, without padding and pauses: what is billed.
     pub speech_ms: u64,
     pub segments: Vec<Span>,
+    /// The speech of each segment.
+    spoken_ms: Vec<u32>,
     /// The bare regions that the segments were made of.
+    #[cfg(test)]
     pub speech: Vec<Region>,
 }
 
@@ -50,8 +57,9 @@ impl Analysis {
     }
 
     /// The speech of one segment: what it is billed for.
-    pub fn speech_ms_in(&self, span: Span) -> u32 {
-        speech_ms_in(&self.speech, span)
+    pub fn speech_ms_in(&self, segment: Span) -> u32 {
+        let at = self.segments.binary_search_by_key(&segment.start_ms, |segment| segment.start_ms);
+        at.ok().and_then(|at| self.spoken_ms.get(at)).copied().unwrap_or(0)
     }
 
     /// Of a recording in which nothing can be heard: it does not have to be read again.
@@ -68,25 +76,76 @@ pub fn analyse<'r>(
     rules: &SegmentRules,
     detector: &mut dyn Detector,
 ) -> Result<Analysis, AudioError> {
+    let on = Onward { from: None, tell: &mut |_, _| {} };
+    analyse_onward((survey, &Moments::default()), format, input, rules, detector, on)
+}
+
+/// As [`analyse`], with the moments that the survey passed. It goes on where an earlier delivery stopped, and tells how far
+/// it comes: the input begins at the byte that [`Progress::byte`](crate::Progress::byte) says.
+pub fn analyse_onward<'r>(
+    (survey, moments): (Survey, &Moments),
+    format: &Format,
+    input: impl Into<Input<'r>>,
+    rules: &SegmentRules,
+    detector: &mut dyn Detector,
+    on: Onward<'_>,
+) -> Result<Analysis, AudioError> {
     if !survey.audible {
         return Ok(Analysis::inaudible(survey));
     }
-    let mut samples = Heard::new(Samples::new(format, input)?, &Levels::one(survey.gain));
-    let mut track = Track::default();
-    while let Some(piece) = samples.next_piece()? {
-        track.push(piece);
-        detector.push(piece);
+    let from = on.from.filter(|from| from.found().is_some()).and_then(|from| moments.find(from.number()));
+    let samples = Samples::opened_at(from, format, input)?.knowing(moments.clone());
+    analyse_samples(survey, samples, rules, detector, on)
+}
+
+pub(crate) fn analyse_samples(
+    survey: Survey,
+    samples: Samples<'_>,
+    rules: &SegmentRules,
+    detector: &mut dyn Detector,
+    on: Onward<'_>,
+) -> Result<Analysis, AudioError> {
+    let mut heard = Heard::new(samples, &Levels::one(survey.gain));
+    let mut listening = Listening::new(*rules, detector);
+    // What was found before the moment that it goes on at has been settled.
+    let mut settled = None;
+    if let Some((from, found)) = on.from.and_then(|from| Some((from, from.found()?))) {
+        let moment = *heard.moments().find(from.number()).ok_or(AudioError::NoSuchMoment)?;
+        heard.go_on_at(&moment)?;
+        listening = listening.going_on(found.clone());
+        settled = Some(moment.number);
     }
-    track.finish();
+    let grid = heard.grid();
+    while let Some(part) = heard.next()? {
+        match part {
+            Part::Samples(piece) => listening.push(piece),
+            Part::Moment(number, sample, warm) if grid.is_for_listeners(number) => {
+                if settled != Some(number) {
+                    listening.settle(sample);
+                }
+                listening.begin(sample, warm);
+                let found = pack_found(number, heard.moments(), &survey, listening.found());
+                (on.tell)(place_analysing(number), found);
+            }
+            Part::Moment(..) => {}
+        }
+    }
     // At most 48 hours: fits.
     let end_ms = u32::try_from(survey.duration_ms).map_err(|_| AudioError::TooLong)?;
-    let speech = detector.finish();
-    Ok(Analysis {
-        speech_ms: speech.iter().map(|region| u64::from(region.end_ms - region.start_ms)).sum(),
-        segments: segments(&speech, end_ms, rules, &track),
-        speech,
-        survey,
-    })
+    Ok(Analysis::of(survey, listening.finish(end_ms)))
+}
+
+impl Analysis {
+    fn of(survey: Survey, found: Found) -> Self {
+        Self {
+            survey,
+            speech_ms: found.segments.iter().map(|spoken| u64::from(spoken.speech_ms)).sum(),
+            segments: found.segments.iter().map(|spoken| spoken.span).collect(),
+            spoken_ms: found.segments.iter().map(|spoken| spoken.speech_ms).collect(),
+            #[cfg(test)]
+            speech: found.regions,
+        }
+    }
 }
 
 #[cfg(test)]

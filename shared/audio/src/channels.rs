@@ -26,6 +26,18 @@ impl Tracks {
         Piece { left: &self.left, right: self.right.as_deref() }
     }
 
+    /// Only the last samples stay, at most so many.
+    pub fn keep_last(&mut self, most: usize) {
+        let too_many = self.left.len().saturating_sub(most);
+        self.left.drain(..too_many);
+        self.right.iter_mut().for_each(|right| drop(right.drain(..too_many)));
+    }
+
+    /// What is from this sample on; what is before it stays here.
+    pub fn split_off(&mut self, at: usize) -> Self {
+        Self { left: self.left.split_off(at), right: self.right.as_mut().map(|right| right.split_off(at)) }
+    }
+
     /// It stays as wide as it was.
     pub fn clear(&mut self) {
         self.left.clear();

@@ -5,6 +5,7 @@
 
 use domain::Gain;
 
+use crate::packed::{Packer, Unpacker};
 use crate::resample::RATE;
 
 /// What one sample in a thousand exceeds, afterwards.
@@ -33,7 +34,7 @@ pub(crate) const AUDIBLE: f32 = 0.001;
 const ROAR: f32 = 0.25;
 
 /// Collects levels, in a few kilobytes whatever the length.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Levels {
     samples: Histogram,
     loudness: Histogram,
@@ -78,6 +79,17 @@ impl Levels {
         self.loudness.add((window.power / window.samples as f32).sqrt());
     }
 
+    /// At a moment no window is open.
+    pub fn pack(&self, to: &mut Packer) {
+        self.samples.pack(to);
+        self.loudness.pack(to);
+    }
+
+    pub fn unpack(from: &mut Unpacker) -> Option<Self> {
+        let (samples, loudness) = (Histogram::unpack(from)?, Histogram::unpack(from)?);
+        Some(Self { samples, loudness, window: Window::default() })
+    }
+
     pub fn finish(mut self) -> Level {
         if self.window.samples > 0 {
             self.close_window();
@@ -110,6 +122,7 @@ const LOWEST: u32 = ((f32::MAX_EXP as u32 - 1) - 19) << STEP_BITS;
 const STEPS: usize = (OCTAVES << STEP_BITS) as usize;
 
 /// Counts sizes by their leading bits, within 1.6 %.
+#[derive(Clone)]
 struct Histogram {
     counts: Box<[u64; STEPS]>,
     total: u64,
@@ -134,6 +147,28 @@ impl Histogram {
     fn add(&mut self, size: f32) {
         self.counts[step(size)] += 1;
         self.total += 1;
+    }
+
+    /// Most sizes are never met: of the others, how far they are apart and how often they were.
+    fn pack(&self, to: &mut Packer) {
+        to.put(self.counts.iter().filter(|count| **count > 0).count() as u64);
+        let mut before = 0;
+        for (step, count) in self.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+            to.put((step - before) as u64);
+            to.put(*count);
+            before = step;
+        }
+    }
+
+    fn unpack(from: &mut Unpacker) -> Option<Self> {
+        let (mut histogram, mut step) = (Self::default(), 0);
+        for _ in 0..from.take_count()? {
+            step = from.take_as::<usize>()?.checked_add(step)?;
+            let count = histogram.counts.get_mut(step)?;
+            *count = from.take()?;
+            histogram.total = histogram.total.checked_add(*count)?;
+        }
+        Some(histogram)
     }
 
     /// The size that at most so many exceed.

@@ -4,12 +4,15 @@
 //! quietest in the two seconds before it. So no part needs anything of the one before it but where that ended.
 
 use crate::detect::{Detector, MIN_PAUSE_MS, Region};
+use crate::grid::WARM;
 use crate::resample::RATE;
 use crate::segment::{PADDING_MS, QUIET_MS, SegmentRules, Span, segments_within, speech_ms_in};
 use crate::track::{STEP_MS, Track};
 
 /// Speech that goes on over a moment is cut within this time before it.
 const CUT_WITHIN_MS: u32 = 2_000;
+/// Detectors look at whole windows: in one of 32 ms are those of every detector here.
+const WINDOW: usize = 512;
 const SAMPLES_A_MS: u64 = RATE as u64 / 1000;
 
 /// A segment, and how much of it is speech.
@@ -27,6 +30,9 @@ pub(crate) struct Found {
     pub part_ends_ms: u32,
     /// Speech that goes on over the moment belongs to the next part from here on.
     pub open_ms: Option<u32>,
+    /// Of the parts that were heard here.
+    #[cfg(test)]
+    pub regions: Vec<Region>,
 }
 
 /// Listens to one part after another.
@@ -47,8 +53,13 @@ impl<'d> Listening<'d> {
     }
 
     /// From a moment on, with what was found before it: the next thing is to [`begin`](Self::begin) there.
-    pub fn going_on(rules: SegmentRules, detector: &'d mut dyn Detector, found: Found) -> Self {
-        Self { found, ..Self::new(rules, detector) }
+    pub fn going_on(self, found: Found) -> Self {
+        Self { found, ..self }
+    }
+
+    /// What was found before the moment that began last.
+    pub fn found(&self) -> &Found {
+        &self.found
     }
 
     pub fn push(&mut self, samples: &[f32]) {
@@ -56,15 +67,16 @@ impl<'d> Listening<'d> {
         self.detector.push(samples);
     }
 
-    /// Ends the part at this moment and says what was found so far.
-    pub fn settle(&mut self, moment: u64) -> &Found {
+    /// Ends the part at this moment.
+    pub fn settle(&mut self, moment: u64) {
         self.end_part(ms(moment), false);
-        &self.found
     }
 
     /// Begins a part at this moment; `warm` is what was heard just before it.
     pub fn begin(&mut self, moment: u64, warm: &[f32]) {
         self.begins_ms = ms(moment);
+        let windows = warm.len().min(WARM as usize) / WINDOW * WINDOW;
+        let warm = &warm[warm.len() - windows..];
         // A track has whole steps.
         let step = (SAMPLES_A_MS * u64::from(STEP_MS)) as usize;
         let tracked = warm.len() / step * step;
@@ -94,6 +106,8 @@ impl<'d> Listening<'d> {
         self.found.part_ends_ms = ends_ms;
         let part = Span { start_ms: begins_ms, end_ms: ends_ms };
         let spans = segments_within(&regions, part, &self.rules, &self.track);
+        #[cfg(test)]
+        self.found.regions.extend_from_slice(&regions);
         let spoken = |span| Spoken { span, speech_ms: speech_ms_in(&regions, span) };
         self.found.segments.extend(spans.into_iter().map(spoken));
     }

@@ -11,8 +11,10 @@ use domain::levels::{Mix, Stretch};
 
 use crate::channels::Piece;
 use crate::error::AudioError;
+use crate::grid::Grid;
+use crate::moments::{Moment, Moments};
 use crate::resample::RATE;
-use crate::samples::Samples;
+use crate::samples::{Met, Next, Samples};
 
 /// Between stretches factors glide for a fifth of a second, half of it on either side.
 const GLIDE_MS: i64 = 200;
@@ -83,10 +85,16 @@ pub(crate) struct Mixer {
 
 impl Mixer {
     pub fn new(levels: &Levels) -> Self {
+        Self::beginning_at(levels, 0)
+    }
+
+    /// Of what begins with this sample of the recording.
+    pub fn beginning_at(levels: &Levels, sample: u64) -> Self {
         let turn = levels.stretches().iter().any(|stretch| stretch.mix == Mix::Both).then(Turn::default);
         let mut course = Course { levels: levels.clone(), at: 0 };
-        let step = (course.weights(0), course.weights(STEP_MS));
-        Self { course, step, given: 0, turn }
+        let begins_ms = sample / STEP as u64 * STEP_MS;
+        let step = (course.weights(begins_ms), course.weights(begins_ms + STEP_MS));
+        Self { course, step, given: sample, turn }
     }
 
     /// Appends what can be mixed so far.
@@ -188,30 +196,118 @@ impl Turn {
 /// A recording as listeners hear it: one channel, at its levels.
 pub(crate) struct Heard<'r> {
     samples: Samples<'r>,
+    levels: Levels,
     mixer: Mixer,
     out: Vec<f32>,
+    /// A moment that begins once all that is heard before it has come, and that itself.
+    begins: Option<Begins>,
+    warm: Vec<f32>,
+    /// A moment that is to be told: `out` lies behind it.
+    told: Option<Begins>,
     over: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Begins {
+    number: u32,
+    sample: u64,
+    warm: usize,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Part<'s> {
+    /// Possibly none.
+    Samples(&'s [f32]),
+    /// A moment: its number, the first sample behind it, and what is heard just before that.
+    Moment(u32, u64, &'s [f32]),
 }
 
 impl<'r> Heard<'r> {
     pub fn new(samples: Samples<'r>, levels: &Levels) -> Self {
-        Self { samples: samples.heard(), mixer: Mixer::new(levels), out: Vec::new(), over: false }
+        Self {
+            samples: samples.heard(),
+            levels: levels.clone(),
+            mixer: Mixer::new(levels),
+            out: Vec::new(),
+            begins: None,
+            warm: Vec::new(),
+            told: None,
+            over: false,
+        }
     }
 
-    /// The next samples, possibly none; `None` at the end.
+    /// Goes to a moment that is known and lies further behind.
+    pub fn go_on_at(&mut self, moment: &Moment) -> Result<(), AudioError> {
+        (self.begins, self.told) = (None, None);
+        // What it holds back lies before the moment.
+        self.mixer = Mixer::new(&Levels::default());
+        self.samples.go_on_at(moment, Met::default())
+    }
+    pub fn grid(&self) -> Grid {
+        self.samples.grid()
+    }
+
+    pub fn moments(&self) -> &Moments {
+        self.samples.moments()
+    }
+
+    /// The next samples, possibly none; `None` at the end. For those to whom moments are nothing.
     pub fn next_piece(&mut self) -> Result<Option<&[f32]>, AudioError> {
-        if self.over {
+        let more = self.read()?;
+        self.told = None;
+        Ok(more.then_some(&self.out))
+    }
+
+    /// The next samples, or the moment that they lie behind; `None` at the end.
+    pub fn next(&mut self) -> Result<Option<Part<'_>>, AudioError> {
+        if self.told.take().is_some() {
+            return Ok(Some(Part::Samples(&self.out)));
+        }
+        if !self.read()? {
             return Ok(None);
         }
+        Ok(Some(match self.told {
+            Some(Begins { number, sample, .. }) => Part::Moment(number, sample, &self.warm),
+            None => Part::Samples(&self.out),
+        }))
+    }
+
+    /// Brings the next samples into `out`; false at the end.
+    fn read(&mut self) -> Result<bool, AudioError> {
+        if self.over {
+            return Ok(false);
+        }
         self.out.clear();
-        match self.samples.next_piece()? {
-            Some(piece) => self.mixer.push(piece, &mut self.out),
+        match self.samples.next()? {
+            Some(Next::Samples(piece)) => self.mixer.push(piece, &mut self.out),
+            Some(Next::Moment(begun)) => {
+                // The part before ends here; the next one begins with what leads to it.
+                self.mixer.finish(&mut self.out);
+                let warm = begun.warm.len();
+                self.mixer = Mixer::beginning_at(&self.levels, begun.sample - warm as u64);
+                self.warm.clear();
+                self.mixer.push(begun.warm, &mut self.warm);
+                self.begins = Some(Begins { number: begun.number, sample: begun.sample, warm });
+                return Ok(true);
+            }
             None => {
                 self.over = true;
                 self.mixer.finish(&mut self.out);
             }
         }
-        Ok(Some(&self.out))
+        self.warm_up();
+        Ok(true)
+    }
+
+    /// What is mixed late still belongs before the moment.
+    fn warm_up(&mut self) {
+        let Some(begins) = self.begins else { return };
+        let late = (begins.warm - self.warm.len()).min(self.out.len());
+        self.warm.extend(self.out.drain(..late));
+        if self.warm.len() == begins.warm {
+            (self.begins, self.told) = (None, Some(begins));
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Where in its file a recording's fixed moments are found: what it takes to begin decoding at one of them.
 
+use crate::grid::Grid;
 use crate::packed::{Packer, Unpacker};
+use crate::resample::RATE;
 
 /// One of them. A source's steps are its packets, or whatever it gives at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub(crate) struct Moment {
     pub byte: u64,
     /// Samples a channel that the source has decoded and not given yet.
     pub held: u64,
+    /// Samples a channel that it has given since its stream began, where that counts.
+    pub given: u64,
     /// Samples at 16 kHz before the recording had its present rate, those that it gave at this rate, and the rate.
     pub base: u64,
     pub native: u64,
@@ -55,6 +59,17 @@ impl Moments {
         self.moments.get(at)
     }
 
+    /// Where a file has to be opened to cut what begins at this millisecond; 0: at its start.
+    pub fn byte_for(&self, start_ms: u32) -> u64 {
+        let sample = u64::from(start_ms) * u64::from(RATE / 1000);
+        self.last_until_sample(sample, Grid::default()).map_or(0, |moment| moment.byte)
+    }
+
+    /// The last one that does not lie behind this sample.
+    pub(crate) fn last_until_sample(&self, sample: u64, grid: Grid) -> Option<&Moment> {
+        self.last_until(grid.last_until(sample)?)
+    }
+
     /// The last one that is known up to this number.
     pub(crate) fn last_until(&self, number: u32) -> Option<&Moment> {
         let behind = self.moments.partition_point(|moment| moment.number <= number);
@@ -77,6 +92,7 @@ impl Moments {
             to.put(moment.steps - moment.first);
             to.put_signed(moment.byte.wrapping_sub(before.byte).cast_signed());
             to.put(moment.held);
+            to.put_signed(moment.given.wrapping_sub(before.given).cast_signed());
             before = *moment;
         }
     }
@@ -99,6 +115,7 @@ impl Moments {
                 steps,
                 byte: before.byte.wrapping_add_signed(from.take_signed()?),
                 held: from.take()?,
+                given: before.given.wrapping_add_signed(from.take_signed()?),
                 base,
                 native,
                 rate,
@@ -122,7 +139,7 @@ mod tests {
             let steps = 30_000 + 3_000 * u64::from(number);
             let native = if number < 2 { 28_800_100 } else { 50_000 } + 960_000 * u64::from(number);
             let first = steps - 100;
-            moments.saw(Moment { number, first, steps, byte: first * 43, held: 7, base, native, rate, stereo: number > 1 });
+            moments.saw(Moment { number, first, steps, byte: first * 43, held: 7, given: native, base, native, rate, stereo: number > 1 });
         }
         moments
     }

@@ -17,81 +17,106 @@ const MOST_PACKETS: usize = 4_096;
 pub(crate) type Make = Box<dyn Fn() -> Result<Box<dyn FrameDecoder>, AudioError> + Send>;
 
 pub(crate) struct Rolling {
-    make: Make,
+    /// `None`: it is one of a kind, and never begins anew.
+    make: Option<Make>,
     decoder: Box<dyn FrameDecoder>,
     recent: VecDeque<Packet>,
     bytes: usize,
     samples: usize,
     /// How long packets are kept at hand.
     keeps: Duration,
-    /// Packets so far.
+    /// Packets so far, passed ones included.
     given: u64,
+    /// What one packet sounds like.
+    one: Vec<f32>,
     /// Rooms of packets that are not kept any more.
     spare: Vec<Vec<u8>>,
 }
 
 struct Packet {
     data: Vec<u8>,
+    /// Where in the file it was found.
+    place: u64,
     /// How many samples a channel it gave.
     samples: usize,
+}
+
+/// The packets that lead to a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lead {
+    /// The number of the first, and where in the file it was found.
+    pub first: u64,
+    pub place: u64,
+    /// Packets so far: the last one leads there too.
+    pub given: u64,
 }
 
 impl Rolling {
     pub fn new(make: Make, keeps: Duration) -> Result<Self, AudioError> {
         let decoder = make()?;
-        let (recent, spare) = (VecDeque::new(), Vec::new());
-        Ok(Self { make, decoder, recent, bytes: 0, samples: 0, keeps, given: 0, spare })
+        Ok(Self { make: Some(make), ..Self::once(decoder, keeps) })
+    }
+
+    pub fn once(decoder: Box<dyn FrameDecoder>, keeps: Duration) -> Self {
+        let (recent, one, spare) = (VecDeque::new(), Vec::new(), Vec::new());
+        Self { make: None, decoder, recent, bytes: 0, samples: 0, keeps, given: 0, one, spare }
     }
 
     pub fn rate(&self) -> u32 {
         self.decoder.rate()
     }
 
-    /// Packets so far, passed ones included.
+    pub fn channels(&self) -> usize {
+        self.decoder.channels()
+    }
+
     pub fn given(&self) -> u64 {
         self.given
     }
 
     /// Appends what the packet sounds like.
-    pub fn decode(&mut self, packet: &[u8], out: &mut Vec<f32>) -> Step {
+    pub fn decode(&mut self, packet: &[u8], place: u64, out: &mut Vec<f32>) -> Step {
         let (before, rate) = (out.len(), self.rate());
         let step = decode(&mut *self.decoder, packet, out);
         if self.rate() != rate {
-            // Another rate begins: what is before it leads nobody here.
+            // Another rate begins: what was before it leads nobody here.
             self.forget();
         }
-        self.keep(packet, out.len() - before);
+        let samples = (out.len() - before) / self.channels().max(1);
+        if self.make.is_some() {
+            self.keep(packet, place, samples);
+            self.drop_what_is_older_than(self.keeps);
+        }
+        self.given += 1;
         step
     }
 
-    /// A packet that nobody wants to hear.
-    pub fn pass(&mut self) {
-        self.given += 1;
+    /// Packets that nobody wants to hear.
+    pub fn pass(&mut self, packets: u64) {
+        self.given += packets;
     }
 
     /// A packet that leads to where decoding begins.
-    pub fn lead(&mut self, packet: &[u8]) {
-        self.keep(packet, 0);
+    pub fn lead(&mut self, packet: &[u8], place: u64) {
+        self.keep(packet, place, 0);
+        self.given += 1;
     }
 
-    fn keep(&mut self, packet: &[u8], samples: usize) {
-        self.given += 1;
+    fn keep(&mut self, packet: &[u8], place: u64, samples: usize) {
         let mut data = self.spare.pop().unwrap_or_default();
         data.clear();
         data.extend_from_slice(packet);
         self.bytes += data.len();
         self.samples += samples;
-        self.recent.push_back(Packet { data, samples });
-        self.drop_what_is_older_than(self.keeps);
+        self.recent.push_back(Packet { data, place, samples });
     }
 
     /// The first packets go as long as those behind them last that long.
     fn drop_what_is_older_than(&mut self, time: Duration) {
-        let wanted = usize::try_from(time.as_micros() * u128::from(self.rate()) / 1_000_000).unwrap_or(usize::MAX);
+        let wanted = time.as_micros() * u128::from(self.rate()) / 1_000_000;
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
         while let Some(first) = self.recent.front()
-            && (self.samples - first.samples >= wanted
-                || self.bytes > MOST_BYTES
-                || self.recent.len() > MOST_PACKETS)
+            && (self.samples - first.samples >= wanted || self.bytes > MOST_BYTES || self.recent.len() > MOST_PACKETS)
         {
             self.drop_first();
         }
@@ -105,34 +130,47 @@ impl Rolling {
         }
     }
 
-    fn forget(&mut self) {
+    /// Nothing that was before leads to what is next.
+    pub fn forget(&mut self) {
         while !self.recent.is_empty() {
             self.drop_first();
         }
     }
 
-    /// Begins anew: a decoder that knows nothing but the packets of the last `time` stands where this one stood. Appends
-    /// what these sound like to it, and says how many they are. `None`: to the new one they are of another rate; nothing
-    /// has changed.
-    pub fn begin_anew(&mut self, time: Duration, out: &mut Vec<f32>) -> Result<Option<u64>, AudioError> {
-        let mut decoder = (self.make)()?;
-        self.drop_what_is_older_than(time);
-        let (from, mut lengths) = (out.len(), Vec::with_capacity(self.recent.len()));
-        for packet in &self.recent {
-            let before = out.len();
-            let mut piece = Vec::new();
-            decode(&mut *decoder, &packet.data, &mut piece);
-            out.append(&mut piece);
-            lengths.push(out.len() - before);
+    /// Begins anew: a decoder that knows nothing but the packets of the last `time` (`None`: all that are at hand) stands
+    /// where this one stood. Gives what they sound like to it to `out`, packet by packet and with the number of channels.
+    /// `None`: to the new one they are of another rate, or there can be no new one. Then nothing has changed.
+    pub fn begin_anew(
+        &mut self,
+        time: Option<Duration>,
+        out: &mut dyn FnMut(&[f32], usize),
+    ) -> Result<Option<Lead>, AudioError> {
+        let Some(make) = &self.make else { return Ok(None) };
+        let mut decoder = make()?;
+        if let Some(time) = time {
+            self.drop_what_is_older_than(time);
         }
-        if decoder.rate() != self.decoder.rate() {
-            out.truncate(from);
+        let (mut sounds, mut lengths) = (Vec::new(), Vec::with_capacity(self.recent.len()));
+        for packet in &self.recent {
+            self.one.clear();
+            decode(&mut *decoder, &packet.data, &mut self.one);
+            let channels = decoder.channels().max(1);
+            lengths.push((self.one.len() / channels, channels));
+            sounds.extend_from_slice(&self.one);
+        }
+        let Some(first) = self.recent.front().filter(|_| decoder.rate() == self.decoder.rate()) else {
             return Ok(None);
+        };
+        let lead = Lead { first: self.given - self.recent.len() as u64, place: first.place, given: self.given };
+        let mut from = 0;
+        for (samples, channels) in &lengths {
+            out(&sounds[from..from + samples * channels], *channels);
+            from += samples * channels;
         }
         self.decoder = decoder;
         // Who goes on here knows no other lengths: both have to forget the same packets at the same time.
-        self.samples = lengths.iter().sum();
-        self.recent.iter_mut().zip(lengths).for_each(|(packet, samples)| packet.samples = samples);
-        Ok(Some(self.recent.len() as u64))
+        self.samples = lengths.iter().map(|(samples, _)| samples).sum();
+        self.recent.iter_mut().zip(lengths).for_each(|(packet, (samples, _))| packet.samples = samples);
+        Ok(Some(lead))
     }
 }

@@ -8,10 +8,10 @@ use crate::detect::samples_to_ms;
 use crate::error::AudioError;
 use crate::input::Input;
 use crate::kept::{Keeping, Kept};
-use crate::level::Levels as Loudness;
 use crate::mix::Mixer;
-use crate::outline::Outline;
-use crate::samples::Samples;
+use crate::moments::Moments;
+use crate::progress::{Onward, Surveying, place_surveying};
+use crate::samples::{Begun, Next, Samples};
 
 /// What the first pass found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,10 +43,20 @@ impl Survey {
     }
 }
 
+/// What the first pass gives.
+#[derive(Debug)]
+pub struct Surveyed {
+    pub survey: Survey,
+    /// A short one's samples, for whoever reads it again.
+    pub kept: Option<Kept>,
+    /// Where in a long one decoding can begin.
+    pub moments: Moments,
+}
+
 /// Reads a recording once, in bounded memory. A short one's samples are kept, for whoever reads it again. A frame with
 /// bytes that are no whole sample counts as more than a packet: it is what a wrong codec in the name looks like.
 pub fn survey<'r>(format: &Format, input: impl Into<Input<'r>>) -> Result<(Survey, Option<Kept>), AudioError> {
-    survey_samples(Samples::new(format, input)?)
+    survey_anew(Samples::new(format, input)?)
 }
 
 /// As [`survey`], but a recording that is longer than `most` is given up as [`AudioError::TooLong`] when that shows:
@@ -56,21 +66,59 @@ pub fn survey_within<'r>(
     input: impl Into<Input<'r>>,
     most: Duration,
 ) -> Result<(Survey, Option<Kept>), AudioError> {
-    survey_samples(Samples::new(format, input)?.within(most))
+    survey_anew(Samples::new(format, input)?.within(most))
 }
 
+/// As [`survey_within`]. It goes on where an earlier delivery stopped, and tells how far it comes: the input begins at the
+/// byte that [`Progress::byte`](crate::Progress::byte) says.
+pub fn survey_onward<'r>(
+    format: &Format,
+    input: impl Into<Input<'r>>,
+    most: Duration,
+    on: Onward<'_>,
+) -> Result<Surveyed, AudioError> {
+    let from = on.from.and_then(|from| from.moments().find(from.number()));
+    survey_samples_onward(Samples::opened_at(from, format, input)?.within(most), on)
+}
+
+#[cfg(test)]
 pub(crate) fn survey_samples(samples: Samples) -> Result<(Survey, Option<Kept>), AudioError> {
+    survey_anew(samples)
+}
+
+fn survey_anew(samples: Samples) -> Result<(Survey, Option<Kept>), AudioError> {
+    let Surveyed { survey, kept, .. } = survey_samples_onward(samples, Onward { from: None, tell: &mut |_, _| {} })?;
+    Ok((survey, kept))
+}
+
+pub(crate) fn survey_samples_onward(samples: Samples, on: Onward<'_>) -> Result<Surveyed, AudioError> {
     let mut samples = samples.heard();
-    let (mut mixer, mut mixed) = (Mixer::new(&Levels::default()), Vec::new());
-    let (mut levels, mut outline, mut keeping) = (Loudness::default(), Outline::default(), Keeping::default());
-    while let Some(piece) = samples.next_piece()? {
-        mixed.clear();
-        mixer.push(piece, &mut mixed);
-        levels.push(&mixed);
-        outline.push(&mixed);
-        keeping.push(piece);
+    let (mut found, mut keeping) = (Surveying::default(), Keeping::default());
+    if let Some((from, before)) = on.from.and_then(|from| Some((from, from.surveying()?))) {
+        let moment = from.moments().find(from.number()).ok_or(AudioError::NoSuchMoment)?;
+        samples = samples.knowing(from.moments().clone());
+        samples.go_on_at(moment, before.met)?;
+        (found, keeping) = (before.clone(), Keeping::nothing());
     }
-    let (met, damage, level) = (samples.met(), samples.damage(), levels.finish());
+    let (mut mixer, mut mixed, grid) = (Mixer::new(&Levels::default()), Vec::new(), samples.grid());
+    while let Some(next) = samples.next()? {
+        match next {
+            Next::Samples(piece) => {
+                mixed.clear();
+                mixer.push(piece, &mut mixed);
+                found.loudness.push(&mixed);
+                found.outline.push(&mixed);
+                keeping.push(piece);
+            }
+            Next::Moment(Begun { number, .. }) if grid.is_for_listeners(number) => {
+                found.outline.shorten();
+                found.met = samples.met();
+                (on.tell)(place_surveying(number), found.pack(number, samples.moments()));
+            }
+            Next::Moment(_) => {}
+        }
+    }
+    let (met, damage, level) = (samples.met(), samples.damage(), found.loudness.finish());
     let survey = Survey {
         duration_ms: samples_to_ms(met.samples),
         dropped_bytes: damage.dropped_bytes + met.leftover_bytes,
@@ -81,7 +129,7 @@ pub(crate) fn survey_samples(samples: Samples) -> Result<(Survey, Option<Kept>),
         gain: level.gain,
         audible: level.audible,
         roar: level.roar,
-        peaks: outline.finish(level.gain.factor()),
+        peaks: found.outline.finish(level.gain.factor()),
     };
-    Ok((survey, keeping.finish()))
+    Ok(Surveyed { survey, kept: keeping.finish(), moments: samples.moments().clone() })
 }
