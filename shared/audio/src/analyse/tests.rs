@@ -233,7 +233,7 @@ proptest! {
             prop_assert!(survey.dropped_bytes <= bytes.len() as u64);
             let found = analyse(survey, &format, &mut &bytes[..], &rules(), &mut Energy::new()).unwrap();
             let mut left = found.segments.clone();
-            crate::cut(&format, &kept.unwrap(), found.survey.gain, &found.segments, &mut |span, samples| {
+            crate::cut(&format, &kept.unwrap(), &domain::Levels::one(found.survey.gain), &found.segments, &mut |span, samples| {
                 assert_eq!(span, left.remove(0));
                 assert!(samples.len().div_ceil(16) == span.duration_ms() as usize);
                 std::ops::ControlFlow::Continue(())
