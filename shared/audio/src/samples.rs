@@ -8,6 +8,7 @@ use domain::Format;
 use crate::channels::{Piece, Tracks};
 use crate::condition::Condition;
 use crate::decode::{Decoded, FrameDecoder, decoder};
+use crate::decoded::Counter;
 use crate::error::AudioError;
 use crate::frames::{Damage, Frames};
 use crate::grid::Grid;
@@ -251,6 +252,7 @@ pub(crate) struct Samples<'r> {
     /// Samples at 16 kHz before the recording had its present rate, and what it gave at this rate, at this rate.
     base: u64,
     native: u64,
+    decoded_so_far: Counter,
     /// What lies behind the moment that has just passed.
     behind: Option<Behind>,
     /// [`MAX_DURATION`]; a test does not wait for two days of audio.
@@ -318,6 +320,7 @@ impl<'r> Samples<'r> {
             moments: Moments::default(),
             base: 0,
             native: 0,
+            decoded_so_far: Counter::default(),
             behind: None,
             most: MAX_SAMPLES,
         }
@@ -442,6 +445,7 @@ impl<'r> Samples<'r> {
             // A second channel that only the lead has: it has not been heard before.
             return false;
         }
+        self.decoded_so_far.add(led.left.len(), self.rate);
         led.keep_last(usize::try_from(self.native).unwrap_or(usize::MAX));
         let (start, at) = (self.native - led.left.len() as u64, self.grid.at(moment.number));
         let first = self.base + first_from(self.rate, start);
@@ -482,6 +486,9 @@ impl<'r> Samples<'r> {
         self.met.leftover_bytes += step.leftover_bytes;
         self.met.concealed_ns += step.concealed * NANOS / u64::from(self.rate.max(1));
         self.native += self.decoded.left.len() as u64;
+        if !self.replayed {
+            self.decoded_so_far.add(self.decoded.left.len(), self.rate);
+        }
         self.each(|way, decoded, out| way.resampler.push(decoded, out));
     }
 
@@ -516,3 +523,6 @@ impl<'r> Samples<'r> {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -185,7 +185,7 @@ async fn listen_on<P: Send + 'static>(
         let mut detector = pass.detection.detector();
         let (input, mut tell) = (source.input(&format), pass.tell());
         let on = audio::Onward { from: pass.from.as_ref(), tell: &mut tell };
-        let analysed = audio::analyse_onward(survey, &moments, &format, input, &pass.rules, &mut *detector, on);
+        let analysed = audio::analyse_onward((survey, &moments), &format, input, &pass.rules, &mut *detector, on);
         (analysed, moments, place)
     };
     let (analysed, moments, place) = on_a_thread(analyse).await?;

@@ -84,7 +84,8 @@ impl Delivery<'_> {
             Ok(from) => from,
             Err(failure) => return Ok(Err(failure)),
         };
-        let pass = Pass { rules: self.segment_rules(), detection: self.world.detection.clone(), within: None, from: place, told: self.told(index) };
+        let (rules, detection) = (self.segment_rules(), self.world.detection.clone());
+        let pass = Pass { rules, detection, within: None, from: place, told: self.told(index) };
         // First a place, then the bytes: a stream is not left open while nobody reads it.
         let place = self.worker.decoding.place().await;
         Ok(match first_pass::listen(staged, from, pass, place).await {

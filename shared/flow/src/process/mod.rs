@@ -109,8 +109,9 @@ impl Worker {
         self.engine.ready().await.map_err(not_ready)
     }
 
-    /// Brings the gauges of the engine's calls up to date.
+    /// Brings the gauges of the engine's calls up to date, and what was decoded.
     pub fn show_calls(&self) {
+        counted::decoded(audio::decoded_ms() / 1_000);
         counted::engine_calls(self.calls.in_use(), self.calls.waiting());
     }
 
