@@ -1,6 +1,6 @@
 //! The second pass over a recording: where in it is speech, and what that makes of it.
 
-use domain::{Format, Levels};
+use domain::{Format, Levels, Peaks};
 
 use crate::detect::Detector;
 #[cfg(test)]
@@ -8,11 +8,11 @@ use crate::detect::Region;
 use crate::error::AudioError;
 use crate::input::Input;
 use crate::listening::{Found, Listening};
-use crate::mix::{Heard, Part};
 use crate::moments::Moments;
 use crate::progress::{Onward, pack_found, place_analysing};
-use crate::samples::Samples;
+use crate::samples::{Begun, Met, Next, Samples};
 use crate::segment::{SegmentRules, Span};
+use crate::stretches::levels;
 use crate::survey::Survey;
 
 /// Of a silent recording at most one part in so many may have been concealed: a wrong codec concealed into silence must
@@ -20,7 +20,7 @@ use crate::survey::Survey;
 const CONCEALED_SHARE: u64 = 20;
 
 /// What both passes found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Analysis {
     pub survey: Survey,
     /// Speech alone, without padding and pauses: what is billed.
@@ -31,6 +31,10 @@ pub struct Analysis {
     /// The bare regions that the segments were made of.
     #[cfg(test)]
     pub speech: Vec<Region>,
+    /// How it is heard, and has to be cut.
+    pub levels: Levels,
+    /// What it looks like, as loud as it is heard; empty if nothing can be heard.
+    pub peaks: Peaks,
 }
 
 /// What becomes of a recording.
@@ -64,11 +68,11 @@ impl Analysis {
 
     /// Of a recording in which nothing can be heard: it does not have to be read again.
     pub fn inaudible(survey: Survey) -> Self {
-        Self { survey, ..Self::default() }
+        Self { survey, levels: Levels::of([]), ..Self::default() }
     }
 }
 
-/// Reads a recording that was surveyed again, in bounded memory, at the gain that the survey found.
+/// Reads a recording that was surveyed again, in bounded memory, and listens to each stretch of it at its own level.
 pub fn analyse<'r>(
     survey: Survey,
     format: &Format,
@@ -105,29 +109,27 @@ pub(crate) fn analyse_samples(
     detector: &mut dyn Detector,
     on: Onward<'_>,
 ) -> Result<Analysis, AudioError> {
-    let mut heard = Heard::new(samples, &Levels::one(survey.gain));
-    let mut listening = Listening::new(*rules, detector);
+    let (mut samples, mut listening) = (samples.heard(), Listening::new(*rules, survey.mix, detector));
     // What was found before the moment that it goes on at has been settled.
     let mut settled = None;
     if let Some((from, found)) = on.from.and_then(|from| Some((from, from.found()?))) {
-        let moment = *heard.moments().find(from.number()).ok_or(AudioError::NoSuchMoment)?;
-        heard.go_on_at(&moment)?;
+        let moment = *samples.moments().find(from.number()).ok_or(AudioError::NoSuchMoment)?;
+        samples.go_on_at(&moment, Met::default())?;
         listening = listening.going_on(found.clone());
         settled = Some(moment.number);
     }
-    let grid = heard.grid();
-    while let Some(part) = heard.next()? {
-        match part {
-            Part::Samples(piece) => listening.push(piece),
-            Part::Moment(number, sample, warm) if grid.is_for_listeners(number) => {
+    let (grid, moments) = (samples.grid(), samples.moments().clone());
+    while let Some(next) = samples.next()? {
+        match next {
+            Next::Samples(piece) => listening.push(piece),
+            Next::Moment(Begun { number, sample, warm }) if grid.is_for_listeners(number) => {
                 if settled != Some(number) {
                     listening.settle(sample);
                 }
                 listening.begin(sample, warm);
-                let found = pack_found(number, heard.moments(), &survey, listening.found());
-                (on.tell)(place_analysing(number), found);
+                (on.tell)(place_analysing(number), pack_found(number, &moments, &survey, listening.found()));
             }
-            Part::Moment(..) => {}
+            Next::Moment(_) => {}
         }
     }
     // At most 48 hours: fits.
@@ -137,13 +139,16 @@ pub(crate) fn analyse_samples(
 
 impl Analysis {
     fn of(survey: Survey, found: Found) -> Self {
+        let levels = levels(found.stretches);
         Self {
-            survey,
             speech_ms: found.segments.iter().map(|spoken| u64::from(spoken.speech_ms)).sum(),
             segments: found.segments.iter().map(|spoken| spoken.span).collect(),
             spoken_ms: found.segments.iter().map(|spoken| spoken.speech_ms).collect(),
             #[cfg(test)]
             speech: found.regions,
+            peaks: survey.outline.drawn(&levels),
+            levels,
+            survey,
         }
     }
 }

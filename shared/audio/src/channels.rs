@@ -8,9 +8,15 @@ pub(crate) struct Piece<'a> {
     pub right: Option<&'a [f32]>,
 }
 
-impl Piece<'_> {
+impl<'a> Piece<'a> {
     pub fn len(&self) -> usize {
         self.left.len()
+    }
+
+    /// Its end: at most so many samples.
+    pub fn last(&self, most: usize) -> Piece<'a> {
+        let from = self.len().saturating_sub(most);
+        Piece { left: &self.left[from..], right: self.right.map(|right| &right[from..]) }
     }
 }
 

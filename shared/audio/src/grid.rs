@@ -26,13 +26,13 @@ impl Default for Grid {
     }
 }
 
-/// What listeners are given before a moment: whole windows of every detector, and 2 s of them at whole milliseconds.
-pub(crate) const WARM: u64 = 64 * 512;
+/// What listeners are given before a moment: 2 s.
+pub(crate) const WARM: usize = 2 * RATE as usize;
 /// The filters before the listeners have to settle too.
 const SETTLES: u64 = SECOND / 4;
 
 impl Grid {
-    /// Moments that a test can wait for. `first` and `every` are whole windows of 32 ms, as they are in the real grid.
+    /// Moments that a test can wait for. `first` and `every` are whole blocks of levels, as they are in the real grid.
     #[cfg(test)]
     pub fn of(first: u64, every: u64, for_listeners: u32) -> Self {
         Self { first, every, for_listeners, lead: SECOND / 4 }
@@ -59,7 +59,7 @@ impl Grid {
 
     /// How much audio decoders are given before this moment.
     pub fn lead(&self, number: u32) -> Duration {
-        let samples = if self.is_for_listeners(number) { self.lead.max(WARM + SETTLES) } else { self.lead };
+        let samples = if self.is_for_listeners(number) { self.lead.max(WARM as u64 + SETTLES) } else { self.lead };
         Duration::from_micros(samples * 1_000_000 / SECOND)
     }
 
@@ -72,6 +72,7 @@ impl Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::level::BLOCK;
 
     #[test]
     fn no_moment_lies_within_what_is_kept_decoded() {
@@ -85,10 +86,10 @@ mod tests {
     }
 
     #[test]
-    fn moments_for_listeners_are_whole_windows_and_have_a_longer_lead() {
+    fn moments_for_listeners_are_whole_blocks_and_have_a_longer_lead() {
         let grid = Grid::default();
         for number in (0..2_880).filter(|number| grid.is_for_listeners(*number)) {
-            assert!(grid.at(number).is_multiple_of(512) && WARM.is_multiple_of(512));
+            assert!(grid.at(number).is_multiple_of(BLOCK as u64) && WARM.is_multiple_of(BLOCK));
         }
         assert!(grid.is_for_listeners(0) && !grid.is_for_listeners(4) && grid.is_for_listeners(5));
         assert!(grid.lead(5) > Duration::from_secs(2) && grid.lead(4) == Duration::from_secs(1));

@@ -3,16 +3,20 @@
 //! A part ends where it can be ended: in the pause that the moment lies in, or where speech that goes on over the moment is
 //! quietest in the two seconds before it. So no part needs anything of the one before it but where that ended.
 
+use domain::levels::{Mix, Stretch};
+
+use crate::channels::Piece;
 use crate::detect::{Detector, MIN_PAUSE_MS, Region};
+use crate::ears::Ears;
 use crate::grid::WARM;
+use crate::level::BLOCK;
 use crate::resample::RATE;
 use crate::segment::{PADDING_MS, QUIET_MS, SegmentRules, Span, segments_within, speech_ms_in};
-use crate::track::{STEP_MS, Track};
+use crate::stretches::{Voice, anywhere, stretches};
+use crate::track::Track;
 
 /// Speech that goes on over a moment is cut within this time before it.
 const CUT_WITHIN_MS: u32 = 2_000;
-/// Detectors look at whole windows: in one of 32 ms are those of every detector here.
-const WINDOW: usize = 512;
 const SAMPLES_A_MS: u64 = RATE as u64 / 1000;
 
 /// A segment, and how much of it is speech.
@@ -23,9 +27,11 @@ pub(crate) struct Spoken {
 }
 
 /// What was found before a moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Found {
     pub segments: Vec<Spoken>,
+    /// How it is heard, one stretch after another.
+    pub stretches: Vec<Stretch>,
     /// The part before the moment ended here: the next one does not reach back over it.
     pub part_ends_ms: u32,
     /// Speech that goes on over the moment belongs to the next part from here on.
@@ -38,18 +44,19 @@ pub(crate) struct Found {
 /// Listens to one part after another.
 pub(crate) struct Listening<'d> {
     rules: SegmentRules,
-    detector: &'d mut dyn Detector,
+    mix: Mix,
+    ears: Ears<'d>,
     track: Track,
-    /// The moment that the part begins at, and where its detector began to listen.
+    /// The moment that the part begins at, and where listening to it began.
     begins_ms: u32,
     listens_from_ms: u32,
     found: Found,
 }
 
 impl<'d> Listening<'d> {
-    pub fn new(rules: SegmentRules, detector: &'d mut dyn Detector) -> Self {
-        let (track, found) = (Track::default(), Found::default());
-        Self { rules, detector, track, begins_ms: 0, listens_from_ms: 0, found }
+    pub fn new(rules: SegmentRules, mix: Mix, detector: &'d mut dyn Detector) -> Self {
+        let (ears, track, found) = (Ears::new(mix, detector), Track::default(), Found::default());
+        Self { rules, mix, ears, track, begins_ms: 0, listens_from_ms: 0, found }
     }
 
     /// From a moment on, with what was found before it: the next thing is to [`begin`](Self::begin) there.
@@ -62,9 +69,8 @@ impl<'d> Listening<'d> {
         &self.found
     }
 
-    pub fn push(&mut self, samples: &[f32]) {
-        self.track.push(samples);
-        self.detector.push(samples);
+    pub fn push(&mut self, piece: Piece<'_>) {
+        self.ears.push(piece, &mut self.track);
     }
 
     /// Ends the part at this moment.
@@ -73,17 +79,13 @@ impl<'d> Listening<'d> {
     }
 
     /// Begins a part at this moment; `warm` is what was heard just before it.
-    pub fn begin(&mut self, moment: u64, warm: &[f32]) {
+    pub fn begin(&mut self, moment: u64, warm: Piece<'_>) {
+        // Levels are of whole blocks.
+        let warm = warm.last(warm.len().min(WARM) / BLOCK * BLOCK);
         self.begins_ms = ms(moment);
-        let windows = warm.len().min(WARM as usize) / WINDOW * WINDOW;
-        let warm = &warm[warm.len() - windows..];
-        // A track has whole steps.
-        let step = (SAMPLES_A_MS * u64::from(STEP_MS)) as usize;
-        let tracked = warm.len() / step * step;
-        self.track = Track::beginning_at(self.begins_ms - ms(tracked as u64));
-        self.track.push(&warm[warm.len() - tracked..]);
-        self.listens_from_ms = self.begins_ms - ms(warm.len() as u64);
-        self.detector.push(warm);
+        self.listens_from_ms = ms(moment - warm.len() as u64);
+        self.track = Track::beginning_at(self.listens_from_ms);
+        self.ears.push(warm, &mut self.track);
     }
 
     /// What was found in a recording of so many milliseconds.
@@ -93,8 +95,9 @@ impl<'d> Listening<'d> {
     }
 
     fn end_part(&mut self, end_ms: u32, is_last: bool) {
+        let voices = self.ears.finish(&mut self.track);
         self.track.finish();
-        let mut regions = self.regions(end_ms);
+        let mut regions = self.regions(&voices, end_ms);
         let begins_ms = self.found.part_ends_ms;
         self.found.open_ms = None;
         let ends_ms = match regions.last().copied() {
@@ -105,6 +108,7 @@ impl<'d> Listening<'d> {
         };
         self.found.part_ends_ms = ends_ms;
         let part = Span { start_ms: begins_ms, end_ms: ends_ms };
+        self.level(&voices, part);
         let spans = segments_within(&regions, part, &self.rules, &self.track);
         #[cfg(test)]
         self.found.regions.extend_from_slice(&regions);
@@ -112,14 +116,26 @@ impl<'d> Listening<'d> {
         self.found.segments.extend(spans.into_iter().map(spoken));
     }
 
+    /// What lies outside of the part is heard as the part says that it belongs to.
+    fn level(&mut self, voices: &[Voice], part: Span) {
+        for stretch in stretches(self.mix, voices, self.listens_from_ms) {
+            let start_ms = stretch.start_ms().max(part.start_ms);
+            let last = self.found.stretches.last();
+            let differs = last.is_none_or(|last| (last.factor(), last.mix) != (stretch.factor(), stretch.mix));
+            if differs && start_ms < part.end_ms {
+                self.found.stretches.push(Stretch::new(start_ms, stretch.factor(), stretch.mix));
+            }
+        }
+    }
+
     /// The regions of the part, and where speech was left open before it.
-    fn regions(&mut self, end_ms: u32) -> Vec<Region> {
+    fn regions(&self, voices: &[Voice], end_ms: u32) -> Vec<Region> {
         let from = self.listens_from_ms;
         let mut regions: Vec<Region> = Vec::new();
         if let Some(start_ms) = self.found.open_ms {
             regions.push(Region { start_ms, end_ms: self.begins_ms });
         }
-        for region in self.detector.finish() {
+        for region in anywhere(voices) {
             let start_ms = (from + region.start_ms).max(self.found.part_ends_ms);
             let end_ms = (from + region.end_ms).min(end_ms);
             match regions.last_mut() {

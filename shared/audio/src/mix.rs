@@ -193,57 +193,30 @@ impl Turn {
     }
 }
 
-/// A recording as listeners hear it: one channel, at its levels.
+/// A recording as it was heard: one channel, at its levels.
 pub(crate) struct Heard<'r> {
     samples: Samples<'r>,
     levels: Levels,
     mixer: Mixer,
     out: Vec<f32>,
-    /// A moment that begins once all that is heard before it has come, and that itself.
-    begins: Option<Begins>,
-    warm: Vec<f32>,
-    /// A moment that is to be told: `out` lies behind it.
-    told: Option<Begins>,
+    /// So many of the samples that come next lie before the moment that began last.
+    before: usize,
     over: bool,
-}
-
-#[derive(Clone, Copy)]
-struct Begins {
-    number: u32,
-    sample: u64,
-    warm: usize,
-}
-
-/// What comes next.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Part<'s> {
-    /// Possibly none.
-    Samples(&'s [f32]),
-    /// A moment: its number, the first sample behind it, and what is heard just before that.
-    Moment(u32, u64, &'s [f32]),
 }
 
 impl<'r> Heard<'r> {
     pub fn new(samples: Samples<'r>, levels: &Levels) -> Self {
-        Self {
-            samples: samples.heard(),
-            levels: levels.clone(),
-            mixer: Mixer::new(levels),
-            out: Vec::new(),
-            begins: None,
-            warm: Vec::new(),
-            told: None,
-            over: false,
-        }
+        let (samples, levels, mixer) = (samples.heard(), levels.clone(), Mixer::new(levels));
+        Self { samples, levels, mixer, out: Vec::new(), before: 0, over: false }
     }
 
     /// Goes to a moment that is known and lies further behind.
     pub fn go_on_at(&mut self, moment: &Moment) -> Result<(), AudioError> {
-        (self.begins, self.told) = (None, None);
         // What it holds back lies before the moment.
         self.mixer = Mixer::new(&Levels::default());
         self.samples.go_on_at(moment, Met::default())
     }
+
     pub fn grid(&self) -> Grid {
         self.samples.grid()
     }
@@ -252,62 +225,39 @@ impl<'r> Heard<'r> {
         self.samples.moments()
     }
 
-    /// The next samples, possibly none; `None` at the end. For those to whom moments are nothing.
+    /// The next samples, possibly none; `None` at the end.
     pub fn next_piece(&mut self) -> Result<Option<&[f32]>, AudioError> {
-        let more = self.read()?;
-        self.told = None;
-        Ok(more.then_some(&self.out))
-    }
-
-    /// The next samples, or the moment that they lie behind; `None` at the end.
-    pub fn next(&mut self) -> Result<Option<Part<'_>>, AudioError> {
-        if self.told.take().is_some() {
-            return Ok(Some(Part::Samples(&self.out)));
-        }
-        if !self.read()? {
-            return Ok(None);
-        }
-        Ok(Some(match self.told {
-            Some(Begins { number, sample, .. }) => Part::Moment(number, sample, &self.warm),
-            None => Part::Samples(&self.out),
-        }))
-    }
-
-    /// Brings the next samples into `out`; false at the end.
-    fn read(&mut self) -> Result<bool, AudioError> {
         if self.over {
-            return Ok(false);
+            return Ok(None);
         }
         self.out.clear();
         match self.samples.next()? {
-            Some(Next::Samples(piece)) => self.mixer.push(piece, &mut self.out),
+            Some(Next::Samples(piece)) => {
+                self.mixer.push(piece, &mut self.out);
+                self.drop_what_is_before();
+            }
             Some(Next::Moment(begun)) => {
                 // The part before ends here; the next one begins with what leads to it.
                 self.mixer.finish(&mut self.out);
                 let warm = begun.warm.len();
                 self.mixer = Mixer::beginning_at(&self.levels, begun.sample - warm as u64);
-                self.warm.clear();
-                self.mixer.push(begun.warm, &mut self.warm);
-                self.begins = Some(Begins { number: begun.number, sample: begun.sample, warm });
-                return Ok(true);
+                let mut led = Vec::with_capacity(warm);
+                self.mixer.push(begun.warm, &mut led);
+                self.before = warm - led.len();
             }
             None => {
                 self.over = true;
                 self.mixer.finish(&mut self.out);
+                self.drop_what_is_before();
             }
         }
-        self.warm_up();
-        Ok(true)
+        Ok(Some(&self.out))
     }
 
-    /// What is mixed late still belongs before the moment.
-    fn warm_up(&mut self) {
-        let Some(begins) = self.begins else { return };
-        let late = (begins.warm - self.warm.len()).min(self.out.len());
-        self.warm.extend(self.out.drain(..late));
-        if self.warm.len() == begins.warm {
-            (self.begins, self.told) = (None, Some(begins));
-        }
+    fn drop_what_is_before(&mut self) {
+        let before = self.before.min(self.out.len());
+        self.out.drain(..before);
+        self.before -= before;
     }
 }
 

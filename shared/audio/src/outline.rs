@@ -1,13 +1,16 @@
 //! Draws a recording of unknown length while it passes: pairs of lowest and highest sample, folded when there are too many.
 
+use domain::Levels;
 use domain::peaks::{MAX_PEAKS, Peaks};
 
+use crate::channels::Piece;
 use crate::packed::{Packer, Unpacker};
+use crate::resample::RATE;
 
 /// Finer than what is given away, so that the shares of a recording are equal within an eighth.
 const MOST: usize = 8 * MAX_PEAKS;
 
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Outline {
     pairs: Vec<(f32, f32)>,
     /// Samples in each pair but the last.
@@ -17,8 +20,8 @@ pub(crate) struct Outline {
     most: usize,
 }
 
-/// Samples have 16 bits, and half their sum has 17.
-const EXACT: f32 = 65_536.0;
+/// Samples have 16 bits.
+const EXACT: f32 = 32_768.0;
 
 const NOTHING: (f32, f32) = (f32::INFINITY, f32::NEG_INFINITY);
 
@@ -29,12 +32,18 @@ impl Default for Outline {
 }
 
 impl Outline {
-    pub fn push(&mut self, mut samples: &[f32]) {
-        while !samples.is_empty() {
-            let (now, later) = samples.split_at(samples.len().min(self.each - self.in_open));
-            self.open = now.iter().fold(self.open, |(low, high), sample| (low.min(*sample), high.max(*sample)));
-            self.in_open += now.len();
-            samples = later;
+    /// Of two channels, what reaches farther.
+    pub fn push(&mut self, piece: Piece<'_>) {
+        let mut at = 0;
+        while at < piece.len() {
+            let until = piece.len().min(at + self.each - self.in_open);
+            let wider = |(low, high): (f32, f32), sample: &f32| (low.min(*sample), high.max(*sample));
+            self.open = piece.left[at..until].iter().fold(self.open, wider);
+            if let Some(right) = piece.right {
+                self.open = right[at..until].iter().fold(self.open, wider);
+            }
+            self.in_open += until - at;
+            at = until;
             if self.in_open == self.each {
                 self.close();
             }
@@ -89,16 +98,24 @@ impl Outline {
         Some(Self { pairs, each, open, in_open, most: MOST / 2 })
     }
 
-    /// With the factor that listeners apply.
-    pub fn finish(mut self, gain: f32) -> Peaks {
-        if self.in_open > 0 {
-            self.pairs.push(self.open);
-        }
-        let (from, to) = (self.pairs.len(), self.pairs.len().min(MAX_PEAKS));
-        let byte = |sample: f32| (sample * gain * 127.0).round().clamp(-127.0, 127.0) as i8;
+    /// As loud as it is heard: each pair at the level that its middle has.
+    pub fn drawn(&self, levels: &Levels) -> Peaks {
+        let open = (self.in_open > 0).then_some(self.open);
+        let pairs: Vec<(f32, f32)> = self.pairs.iter().copied().chain(open).collect();
+        let one = levels.one_gain().unwrap_or_default().factor();
+        let factor = |index: usize| {
+            let middle_ms = (index * self.each + self.each / 2) as u64 / u64::from(RATE / 1000);
+            let behind = levels.stretches().partition_point(|stretch| u64::from(stretch.start_ms()) <= middle_ms);
+            behind.checked_sub(1).map_or(one, |at| levels.stretches()[at].factor())
+        };
+        let heard = |index: usize| {
+            let ((low, high), factor) = (pairs[index], factor(index));
+            (low * factor, high * factor)
+        };
+        let (from, to) = (pairs.len(), pairs.len().min(MAX_PEAKS));
+        let byte = |sample: f32| (sample * 127.0).round().clamp(-127.0, 127.0) as i8;
         let share = |index: usize| {
-            let pairs = &self.pairs[index * from / to..(index + 1) * from / to];
-            let (low, high) = pairs.iter().copied().fold(NOTHING, both);
+            let (low, high) = (index * from / to..(index + 1) * from / to).map(heard).fold(NOTHING, both);
             (byte(low), byte(high))
         };
         Peaks::new((0..to).map(share))
@@ -118,8 +135,8 @@ mod tests {
 
     fn drawn(samples: &[f32], piece: usize, gain: f32) -> Vec<(i8, i8)> {
         let mut outline = Outline::default();
-        samples.chunks(piece).for_each(|piece| outline.push(piece));
-        outline.finish(gain).pairs().collect()
+        samples.chunks(piece).for_each(|left| outline.push(Piece { left, right: None }));
+        outline.drawn(&Levels::one(domain::Gain::of(gain))).pairs().collect()
     }
 
     #[test]
@@ -145,23 +162,37 @@ mod tests {
 
     #[test]
     fn a_long_recording_is_drawn_the_same_by_who_goes_on() {
+        let whole = |left| Piece { left, right: None };
         for length in [1, 7, 4_001, 12_345, 80_000] {
-            let samples: Vec<f32> = noise(length + 50_000, 1.0).iter().map(|s| (s * 32_767.0).trunc() / 32_768.0).collect();
+            let samples: Vec<f32> =
+                noise(length + 50_000, 1.0).iter().map(|sample| (sample * 32_767.0).trunc() / 32_768.0).collect();
             let mut through = Outline::default();
-            through.push(&samples[..length]);
+            through.push(whole(&samples[..length]));
             through.shorten();
             let mut packer = Packer::default();
             through.pack(&mut packer);
             let mut on = Outline::unpack(&mut Unpacker::of(&packer.bytes)).unwrap();
-            through.push(&samples[length..]);
-            on.push(&samples[length..]);
-            assert_eq!(on.finish(3.0), through.finish(3.0), "{length}");
+            through.push(whole(&samples[length..]));
+            on.push(whole(&samples[length..]));
+            assert!(on == through, "{length}");
         }
     }
 
     #[test]
     fn it_is_drawn_as_loud_as_it_is_heard() {
         assert_eq!(drawn(&[0.01, -0.02, 0.9], 1, 25.0), [(32, 32), (-64, -64), (127, 127)]);
+    }
+
+    #[test]
+    fn each_stretch_is_drawn_as_loud_as_it_is_heard() {
+        use domain::levels::{Mix, Stretch};
+        let samples = [vec![0.01; 16_000], vec![-0.5; 16_000]].concat();
+        let mut outline = Outline::default();
+        outline.push(Piece { left: &samples, right: Some(&vec![0.0; 32_000]) });
+        let at = |start_ms, factor| Stretch::new(start_ms, factor, Mix::Both);
+        let drawn: Vec<(i8, i8)> = outline.drawn(&Levels::of([at(0, 50.0), at(1_000, 1.0)])).pairs().collect();
+        assert!(drawn[200].1 > 60 && drawn[200].0 == 0, "{:?}", drawn[200]);
+        assert_eq!(drawn[800], (-64, 0));
     }
 
     proptest! {

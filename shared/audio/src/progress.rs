@@ -1,8 +1,8 @@
 //! How far listening to a recording has come: what a later delivery needs to go on at the last moment, in few bytes.
 
-use domain::{Levels, Peaks};
+use domain::levels::{Mix, Stretch};
 
-use crate::level::Levels as Loudness;
+use crate::choice::Counts;
 use crate::listening::{Found, Spoken};
 use crate::moments::Moments;
 use crate::outline::Outline;
@@ -26,10 +26,9 @@ enum Stage {
 }
 
 /// What the first pass has met before a moment.
-#[derive(Clone, Default)]
 pub(crate) struct Surveying {
     pub met: Met,
-    pub loudness: Loudness,
+    pub counts: Counts,
     pub outline: Outline,
 }
 
@@ -96,7 +95,9 @@ impl Progress {
 
     pub fn pack(&self) -> Vec<u8> {
         match &self.stage {
-            Stage::Surveying(surveying) => surveying.pack(self.number, &self.moments),
+            Stage::Surveying(Surveying { met, counts, outline }) => {
+                pack_surveying(self.number, &self.moments, *met, *counts, outline)
+            }
             Stage::Analysing(found) => pack_found(self.number, &self.moments, &found.0, &found.1),
             Stage::Listened => begun(LISTENED, 0, &self.moments).bytes,
         }
@@ -143,18 +144,17 @@ fn begun(stage: u8, number: u32, moments: &Moments) -> Packer {
     packer
 }
 
-impl Surveying {
-    pub fn pack(&self, number: u32, moments: &Moments) -> Vec<u8> {
-        let mut to = begun(SURVEYING, number, moments);
-        self.met.pack(&mut to);
-        self.loudness.pack(&mut to);
-        self.outline.pack(&mut to);
-        to.bytes
-    }
+pub(crate) fn pack_surveying(number: u32, moments: &Moments, met: Met, counts: Counts, outline: &Outline) -> Vec<u8> {
+    let mut to = begun(SURVEYING, number, moments);
+    met.pack(&mut to);
+    counts.pack(&mut to);
+    outline.pack(&mut to);
+    to.bytes
+}
 
+impl Surveying {
     fn unpack(from: &mut Unpacker) -> Option<Self> {
-        let (met, loudness) = (Met::unpack(from)?, Loudness::unpack(from)?);
-        Some(Self { met, loudness, outline: Outline::unpack(from)? })
+        Some(Self { met: Met::unpack(from)?, counts: Counts::unpack(from)?, outline: Outline::unpack(from)? })
     }
 }
 
@@ -167,8 +167,8 @@ pub(crate) fn pack_found(number: u32, moments: &Moments, survey: &Survey, found:
     to.put(survey.refused);
     let flags = [survey.dropped_beyond_packet, survey.audible, survey.roar];
     flags.iter().for_each(|flag| to.put(u8::from(*flag)));
-    to.put_bytes(&Levels::one(survey.gain).pack());
-    to.put_bytes(survey.peaks.pack());
+    to.put(number_of(survey.mix));
+    survey.outline.pack(&mut to);
     to.put(found.part_ends_ms);
     // One more than it is, and nothing is 0.
     to.put(found.open_ms.map_or(0, |open| u64::from(open) + 1));
@@ -180,7 +180,28 @@ pub(crate) fn pack_found(number: u32, moments: &Moments, survey: &Survey, found:
         to.put(span.duration_ms() - speech_ms);
         before = span.end_ms;
     }
+    to.put(found.stretches.len() as u64);
+    let mut before = 0;
+    for stretch in &found.stretches {
+        to.put_signed(i64::from(stretch.start_ms() / STRETCH_MS) - i64::from(before));
+        to.put_signed((STEPS_A_DECADE * stretch.factor().log10()).round() as i64);
+        to.put(number_of(stretch.mix));
+        before = stretch.start_ms() / STRETCH_MS;
+    }
     to.bytes
+}
+
+/// Stretches begin at whole tenths of a second, and their factors are steps of half a decibel.
+const STRETCH_MS: u32 = 100;
+const STEPS_A_DECADE: f32 = 40.0;
+const MIXES: [Mix; 5] = [Mix::Mid, Mix::Side, Mix::Left, Mix::Right, Mix::Both];
+
+fn number_of(mix: Mix) -> u64 {
+    MIXES.iter().position(|one| *one == mix).unwrap_or(0) as u64
+}
+
+fn take_mix(from: &mut Unpacker) -> Option<Mix> {
+    MIXES.get(from.take_as::<usize>()?).copied()
 }
 
 fn unpack_survey(from: &mut Unpacker) -> Option<Survey> {
@@ -193,8 +214,8 @@ fn unpack_survey(from: &mut Unpacker) -> Option<Survey> {
         dropped_beyond_packet: from.take_flag()?,
         audible: from.take_flag()?,
         roar: from.take_flag()?,
-        gain: Levels::unpack(from.take_bytes()?).ok()?.one_gain()?,
-        peaks: Peaks::unpack(from.take_bytes()?).ok()?,
+        mix: take_mix(from)?,
+        outline: Outline::unpack(from)?,
     })
 }
 
@@ -209,5 +230,12 @@ fn unpack_found(from: &mut Unpacker) -> Option<Found> {
         segments.push(Spoken { span: Span { start_ms, end_ms }, speech_ms });
         before = end_ms;
     }
-    Some(Found { segments, part_ends_ms, open_ms, ..Found::default() })
+    let (mut stretches, mut before) = (Vec::new(), 0_u32);
+    for _ in 0..from.take_count()? {
+        before = before.checked_add_signed(i32::try_from(from.take_signed()?).ok()?)?;
+        let step = i8::try_from(from.take_signed()?).ok()?;
+        let factor = 10f32.powf(f32::from(step) / STEPS_A_DECADE);
+        stretches.push(Stretch::new(before.checked_mul(STRETCH_MS)?, factor, take_mix(from)?));
+    }
+    Some(Found { segments, stretches, part_ends_ms, open_ms, ..Found::default() })
 }

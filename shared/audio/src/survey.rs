@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
-use domain::{Format, Gain, Levels, Peaks};
+use domain::Format;
+use domain::levels::Mix;
 
+use crate::choice::Choosing;
 use crate::detect::samples_to_ms;
 use crate::error::AudioError;
 use crate::input::Input;
 use crate::kept::{Keeping, Kept};
-use crate::mix::Mixer;
 use crate::moments::Moments;
-use crate::progress::{Onward, Surveying, place_surveying};
+use crate::outline::Outline;
+use crate::progress::{Onward, pack_surveying, place_surveying};
 use crate::samples::{Begun, Next, Samples};
 
 /// What the first pass found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Survey {
     /// Rounded up to a whole millisecond, so that no sample is left out.
     pub duration_ms: u64,
@@ -26,14 +28,14 @@ pub struct Survey {
     pub frames: u64,
     /// Packets that the decoder refused: other samples stand in for them.
     pub refused: u64,
-    /// What brings it to the level that detectors and engines know.
-    pub gain: Gain,
-    /// At that level some of it can be heard: else no detector has to listen.
+    /// Which of its channels it is heard by.
+    pub mix: Mix,
+    /// At its levels some of it can be heard: else no detector has to listen.
     pub audible: bool,
     /// Most of it is as loud as what a wrong codec in the name sounds like.
     pub roar: bool,
-    /// What it looks like, at that level.
-    pub peaks: Peaks,
+    /// What it looks like, as loud as it was recorded.
+    pub(crate) outline: Outline,
 }
 
 impl Survey {
@@ -56,7 +58,7 @@ pub struct Surveyed {
 /// Reads a recording once, in bounded memory. A short one's samples are kept, for whoever reads it again. A frame with
 /// bytes that are no whole sample counts as more than a packet: it is what a wrong codec in the name looks like.
 pub fn survey<'r>(format: &Format, input: impl Into<Input<'r>>) -> Result<(Survey, Option<Kept>), AudioError> {
-    survey_anew(Samples::new(format, input)?)
+    survey_samples(Samples::new(format, input)?)
 }
 
 /// As [`survey`], but a recording that is longer than `most` is given up as [`AudioError::TooLong`] when that shows:
@@ -66,7 +68,7 @@ pub fn survey_within<'r>(
     input: impl Into<Input<'r>>,
     most: Duration,
 ) -> Result<(Survey, Option<Kept>), AudioError> {
-    survey_anew(Samples::new(format, input)?.within(most))
+    survey_samples(Samples::new(format, input)?.within(most))
 }
 
 /// As [`survey_within`]. It goes on where an earlier delivery stopped, and tells how far it comes: the input begins at the
@@ -81,44 +83,41 @@ pub fn survey_onward<'r>(
     survey_samples_onward(Samples::opened_at(from, format, input)?.within(most), on)
 }
 
-#[cfg(test)]
 pub(crate) fn survey_samples(samples: Samples) -> Result<(Survey, Option<Kept>), AudioError> {
-    survey_anew(samples)
-}
-
-fn survey_anew(samples: Samples) -> Result<(Survey, Option<Kept>), AudioError> {
     let Surveyed { survey, kept, .. } = survey_samples_onward(samples, Onward { from: None, tell: &mut |_, _| {} })?;
     Ok((survey, kept))
 }
 
 pub(crate) fn survey_samples_onward(samples: Samples, on: Onward<'_>) -> Result<Surveyed, AudioError> {
     let mut samples = samples.heard();
-    let (mut found, mut keeping) = (Surveying::default(), Keeping::default());
+    let (mut outline, mut choosing, mut keeping) = (Outline::default(), Choosing::default(), Keeping::default());
     if let Some((from, before)) = on.from.and_then(|from| Some((from, from.surveying()?))) {
         let moment = from.moments().find(from.number()).ok_or(AudioError::NoSuchMoment)?;
         samples = samples.knowing(from.moments().clone());
         samples.go_on_at(moment, before.met)?;
-        (found, keeping) = (before.clone(), Keeping::nothing());
+        (outline, choosing) = (before.outline.clone(), Choosing::counting_on(before.counts));
+        keeping = Keeping::nothing();
     }
-    let (mut mixer, mut mixed, grid) = (Mixer::new(&Levels::default()), Vec::new(), samples.grid());
+    let grid = samples.grid();
     while let Some(next) = samples.next()? {
         match next {
             Next::Samples(piece) => {
-                mixed.clear();
-                mixer.push(piece, &mut mixed);
-                found.loudness.push(&mixed);
-                found.outline.push(&mixed);
+                choosing.push(piece);
+                outline.push(piece);
                 keeping.push(piece);
             }
             Next::Moment(Begun { number, .. }) if grid.is_for_listeners(number) => {
-                found.outline.shorten();
-                found.met = samples.met();
-                (on.tell)(place_surveying(number), found.pack(number, samples.moments()));
+                // Levels are decided part by part: each as a recording of its own.
+                let counts = choosing.count_all();
+                choosing = Choosing::counting_on(counts);
+                outline.shorten();
+                let packed = pack_surveying(number, samples.moments(), samples.met(), counts, &outline);
+                (on.tell)(place_surveying(number), packed);
             }
             Next::Moment(_) => {}
         }
     }
-    let (met, damage, level) = (samples.met(), samples.damage(), found.loudness.finish());
+    let (met, damage, choice) = (samples.met(), samples.damage(), choosing.finish());
     let survey = Survey {
         duration_ms: samples_to_ms(met.samples),
         dropped_bytes: damage.dropped_bytes + met.leftover_bytes,
@@ -126,10 +125,10 @@ pub(crate) fn survey_samples_onward(samples: Samples, on: Onward<'_>) -> Result<
         concealed_ms: met.concealed_ms(),
         frames: met.frames,
         refused: met.refused,
-        gain: level.gain,
-        audible: level.audible,
-        roar: level.roar,
-        peaks: found.outline.finish(level.gain.factor()),
+        mix: choice.mix,
+        audible: choice.audible,
+        roar: choice.roar,
+        outline,
     };
     Ok(Surveyed { survey, kept: keeping.finish(), moments: samples.moments().clone() })
 }
