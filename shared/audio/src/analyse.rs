@@ -125,9 +125,9 @@ pub(crate) fn analyse_samples(
             Next::Moment(Begun { number, sample, warm }) if grid.is_for_listeners(number) => {
                 if settled != Some(number) {
                     listening.settle(sample);
+                    (on.tell)(place_analysing(number), pack_found(number, &moments, &survey, listening.found()));
                 }
                 listening.begin(sample, warm);
-                (on.tell)(place_analysing(number), pack_found(number, &moments, &survey, listening.found()));
             }
             Next::Moment(_) => {}
         }
@@ -153,6 +153,8 @@ impl Analysis {
     }
 }
 
+#[cfg(test)]
+mod resuming;
 #[cfg(test)]
 mod sounds;
 #[cfg(test)]

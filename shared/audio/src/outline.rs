@@ -162,7 +162,9 @@ mod tests {
 
     #[test]
     fn a_long_recording_is_drawn_the_same_by_who_goes_on() {
-        let whole = |left| Piece { left, right: None };
+        fn whole(left: &[f32]) -> Piece<'_> {
+            Piece { left, right: None }
+        }
         for length in [1, 7, 4_001, 12_345, 80_000] {
             let samples: Vec<f32> =
                 noise(length + 50_000, 1.0).iter().map(|sample| (sample * 32_767.0).trunc() / 32_768.0).collect();

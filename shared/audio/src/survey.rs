@@ -91,12 +91,14 @@ pub(crate) fn survey_samples(samples: Samples) -> Result<(Survey, Option<Kept>),
 pub(crate) fn survey_samples_onward(samples: Samples, on: Onward<'_>) -> Result<Surveyed, AudioError> {
     let mut samples = samples.heard();
     let (mut outline, mut choosing, mut keeping) = (Outline::default(), Choosing::default(), Keeping::default());
+    // What was met before the moment that it goes on at has been told.
+    let mut told = None;
     if let Some((from, before)) = on.from.and_then(|from| Some((from, from.surveying()?))) {
         let moment = from.moments().find(from.number()).ok_or(AudioError::NoSuchMoment)?;
         samples = samples.knowing(from.moments().clone());
         samples.go_on_at(moment, before.met)?;
         (outline, choosing) = (before.outline.clone(), Choosing::counting_on(before.counts));
-        keeping = Keeping::nothing();
+        (keeping, told) = (Keeping::nothing(), Some(from.number()));
     }
     let grid = samples.grid();
     while let Some(next) = samples.next()? {
@@ -106,7 +108,7 @@ pub(crate) fn survey_samples_onward(samples: Samples, on: Onward<'_>) -> Result<
                 outline.push(piece);
                 keeping.push(piece);
             }
-            Next::Moment(Begun { number, .. }) if grid.is_for_listeners(number) => {
+            Next::Moment(Begun { number, .. }) if grid.is_for_listeners(number) && told != Some(number) => {
                 // Levels are decided part by part: each as a recording of its own.
                 let counts = choosing.count_all();
                 choosing = Choosing::counting_on(counts);
