@@ -1,10 +1,11 @@
 //! The second pass over a recording: where in it is speech, and what that makes of it.
 
-use domain::Format;
+use domain::{Format, Levels};
 
 use crate::detect::{Detector, Region};
 use crate::error::AudioError;
 use crate::input::Input;
+use crate::mix::Heard;
 use crate::samples::Samples;
 use crate::segment::{SegmentRules, Span, segments, speech_ms_in};
 use crate::survey::Survey;
@@ -70,7 +71,7 @@ pub fn analyse<'r>(
     if !survey.audible {
         return Ok(Analysis::inaudible(survey));
     }
-    let mut samples = Samples::new(format, input)?.at(survey.gain);
+    let mut samples = Heard::new(Samples::new(format, input)?, &Levels::one(survey.gain));
     let mut track = Track::default();
     while let Some(piece) = samples.next_piece()? {
         track.push(piece);

@@ -1,6 +1,6 @@
-//! One trait for every codec: a frame becomes mono samples.
+//! One trait for every codec: a frame becomes samples of all its channels.
 
-use domain::{Codec, Format, FrameFormat, name::SoundFile};
+use domain::{Codec, Format, FrameFormat};
 
 use crate::aac::Aac;
 use crate::error::AudioError;
@@ -29,16 +29,21 @@ pub trait FrameDecoder: Send {
     /// Samples a second of what it appends. Asked before the first frame and after each.
     fn rate(&self) -> u32;
 
-    /// Appends the frame's samples to `out`: mono, within -1 and 1.
+    /// Channels of what it appends. Asked after each frame; it only ever becomes greater.
+    fn channels(&self) -> usize;
+
+    /// Appends the frame's samples to `out`: within -1 and 1, those of all channels for one moment side by side.
     fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded;
 
     /// Appends what stands in for a refused frame, as long as that frame was, so that later audio keeps its time.
     fn conceal(&mut self, frame: &[u8], out: &mut Vec<f32>);
 }
 
-/// Whether a recording of this format has to be read from any place on ([`Input::Ranges`](crate::Input)).
-pub fn needs_ranges(format: &Format) -> bool {
-    *format == Format::Sound(SoundFile::M4a)
+/// Whether a recording of this format may have to be read from any place on ([`Input::Ranges`](crate::Input)): what is in
+/// a sound file is told by its content. One that is given as a stream and cannot be read so is
+/// [`AudioError::NeedsRanges`].
+pub fn may_need_ranges(format: &Format) -> bool {
+    matches!(format, Format::Sound(_))
 }
 
 pub(crate) fn decoder(frames: &FrameFormat) -> Result<Box<dyn FrameDecoder>, AudioError> {

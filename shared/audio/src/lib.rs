@@ -7,6 +7,7 @@
 
 mod aac;
 mod analyse;
+mod channels;
 mod condition;
 mod cut;
 mod decode;
@@ -17,6 +18,7 @@ mod input;
 mod kept;
 mod lc3;
 mod level;
+mod mix;
 mod mulaw;
 mod opus;
 mod outline;
@@ -34,7 +36,7 @@ mod track;
 
 pub use analyse::{Analysis, Verdict, analyse};
 pub use cut::cut;
-pub use decode::{Decoded, FrameDecoder, needs_ranges};
+pub use decode::{Decoded, FrameDecoder, may_need_ranges};
 pub use detect::{Detection, Detector, Energy, ModelError, Region};
 pub use error::AudioError;
 pub use frames::{Damage, Frames, MAX_FRAME_BYTES};

@@ -28,7 +28,7 @@ use std::io::{Cursor, Read};
 
 pub(crate) use self::kinds::{HEAD, Kind, recognise};
 pub(crate) use self::packets::MOST_PADDING;
-pub(crate) use self::parts::{Coding, OPUS_SAMPLES, Part, Parts};
+pub(crate) use self::parts::{Coding, OPUS_SAMPLES, Part, Parts, Stream};
 pub(crate) use self::symphonia::Symphonia;
 use self::files::Files;
 use self::mp4::Mp4;
@@ -42,12 +42,19 @@ const RATES: std::ops::RangeInclusive<u32> = 1_000..=384_000;
 
 const IMPOSSIBLE_RATE: AudioError = AudioError::Unreadable("the file claims an impossible rate");
 
+pub(crate) const NO_AUDIO: AudioError = AudioError::Unreadable("no audio is in the file");
+
 /// Streams that may follow one another in a container without lengths: a decoder takes a millisecond to make.
 const MOST_STREAMS: u32 = 1024;
 
 /// Opens a sound file, whatever it is.
 pub(crate) fn open<'r>(input: Input<'r>) -> Result<Box<dyn Steps + 'r>, AudioError> {
     Ok(Box::new(Packets::open(parts(input)?)?))
+}
+
+/// What is left of a file, from the packets of this stream on.
+pub(crate) fn decoded<'r>(parts: Box<dyn Parts + 'r>, stream: Stream) -> Result<Box<dyn Steps + 'r>, AudioError> {
+    Ok(Box::new(Packets::of(parts, stream)?))
 }
 
 /// The parts of a sound file.
@@ -66,6 +73,8 @@ pub(crate) fn parts<'r>(input: Input<'r>) -> Result<Box<dyn Parts + 'r>, AudioEr
     }
 }
 
+#[cfg(test)]
+mod formats;
 #[cfg(test)]
 mod lies;
 #[cfg(test)]

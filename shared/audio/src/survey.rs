@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use domain::{Format, Gain, Peaks};
+use domain::{Format, Gain, Levels, Peaks};
 
 use crate::detect::samples_to_ms;
 use crate::error::AudioError;
 use crate::input::Input;
 use crate::kept::{Keeping, Kept};
-use crate::level::Levels;
+use crate::level::Levels as Loudness;
+use crate::mix::Mixer;
 use crate::outline::Outline;
 use crate::samples::Samples;
 
@@ -59,11 +60,14 @@ pub fn survey_within<'r>(
 }
 
 pub(crate) fn survey_samples(samples: Samples) -> Result<(Survey, Option<Kept>), AudioError> {
-    let mut samples = samples.at(Gain::ONE);
-    let (mut levels, mut outline, mut keeping) = (Levels::default(), Outline::default(), Keeping::default());
+    let mut samples = samples.heard();
+    let (mut mixer, mut mixed) = (Mixer::new(&Levels::default()), Vec::new());
+    let (mut levels, mut outline, mut keeping) = (Loudness::default(), Outline::default(), Keeping::default());
     while let Some(piece) = samples.next_piece()? {
-        levels.push(piece);
-        outline.push(piece);
+        mixed.clear();
+        mixer.push(piece, &mut mixed);
+        levels.push(&mixed);
+        outline.push(&mixed);
         keeping.push(piece);
     }
     let (met, damage, level) = (samples.met(), samples.damage(), levels.finish());

@@ -110,6 +110,11 @@ pub fn sound(name: &str) -> Vec<u8> {
     std::fs::read(format!("{FIXTURES}/sounds/clip_{name}")).unwrap()
 }
 
+/// The clip as other programs write it.
+pub fn format_file(name: &str) -> Vec<u8> {
+    std::fs::read(format!("{FIXTURES}/formats/{name}")).unwrap()
+}
+
 pub fn sound_format(extension: &str) -> Format {
     domain::name::parse(&format!("x.{extension}")).unwrap().format
 }
@@ -119,7 +124,8 @@ pub fn all_samples(format: &Format, bytes: &[u8]) -> Vec<f32> {
     let mut samples = crate::samples::Samples::new(format, crate::Input::ranges(&mut cursor)).unwrap();
     let mut all = Vec::new();
     while let Some(piece) = samples.next_piece().unwrap() {
-        all.extend_from_slice(piece);
+        let right = piece.right.unwrap_or(piece.left);
+        all.extend(piece.left.iter().zip(right).map(|(left, right)| (left + right) / 2.0));
     }
     all
 }

@@ -89,6 +89,7 @@ impl Heard {
             dropped_bytes: survey.dropped_bytes,
             concealed_ms: survey.concealed_ms,
             gain: survey.gain,
+            heard_by: 0,
         }
     }
 

@@ -165,6 +165,10 @@ impl FrameDecoder for Picky {
         8_000
     }
 
+    fn channels(&self) -> usize {
+        1
+    }
+
     fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded {
         out.resize(80, 0.0);
         if frame[0] == 1 { Decoded::Refused } else { Decoded::Audio { leftover: 0 } }
@@ -229,7 +233,7 @@ proptest! {
             prop_assert!(survey.dropped_bytes <= bytes.len() as u64);
             let found = analyse(survey, &format, &mut &bytes[..], &rules(), &mut Energy::new()).unwrap();
             let mut left = found.segments.clone();
-            crate::cut(&format, &kept.unwrap(), found.survey.gain, &found.segments, &mut |span, samples| {
+            crate::cut(&format, &kept.unwrap(), &domain::Levels::one(found.survey.gain), &found.segments, &mut |span, samples| {
                 assert_eq!(span, left.remove(0));
                 assert!(samples.len().div_ceil(16) == span.duration_ms() as usize);
                 std::ops::ControlFlow::Continue(())

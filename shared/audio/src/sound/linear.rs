@@ -5,7 +5,7 @@ use crate::mulaw;
 
 pub(super) const MOST_CHANNELS: u16 = 32;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Coding {
     U8,
     I8,
@@ -90,7 +90,6 @@ impl Linear {
     }
 }
 
-/// Before channels are mixed: one that is no number must not silence the other.
 fn finite(sample: f32) -> f32 {
     if sample.is_finite() { sample } else { 0.0 }
 }
@@ -108,11 +107,15 @@ impl FrameDecoder for Linear {
         self.rate
     }
 
+    fn channels(&self) -> usize {
+        usize::from(self.channels.max(1))
+    }
+
     fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded {
         let blocks = frame.chunks_exact(self.block().max(1));
         let leftover = blocks.remainder().len();
-        let (size, channels) = (self.coding.bytes(), f32::from(self.channels.max(1)));
-        out.extend(blocks.map(|block| block.chunks_exact(size).map(|bytes| self.sample(bytes)).sum::<f32>() / channels));
+        let size = self.coding.bytes();
+        out.extend(blocks.flat_map(|block| block.chunks_exact(size)).map(|bytes| self.sample(bytes)));
         Decoded::Audio { leftover }
     }
 

@@ -4,7 +4,9 @@
 mod page;
 mod setup;
 
-pub(crate) use self::page::crc;
+#[cfg(test)]
+pub(super) use self::page::crc;
+pub(super) use self::setup::vorbis_stream;
 use self::page::{HEADER, MOST_PAGE, Page};
 use self::setup::Setup;
 use super::kinds::{Kind, begins, may_begin};

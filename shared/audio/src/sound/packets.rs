@@ -1,7 +1,8 @@
 //! The packets of a file, decoded: without what the encoder added before the audio and behind it.
 
 use super::parts::{Part, Parts, Stream};
-use super::{IMPOSSIBLE_RATE, RATES};
+use super::{IMPOSSIBLE_RATE, NO_AUDIO, RATES};
+use crate::channels::widened;
 use crate::decode::FrameDecoder;
 use crate::error::AudioError;
 use crate::frames::Damage;
@@ -22,7 +23,9 @@ pub(super) struct Packets<'r> {
     until: Option<u64>,
     data: Vec<u8>,
     packet: Vec<f32>,
-    /// The last samples so far, which may turn out to be padding.
+    /// Of what is held.
+    channels: usize,
+    /// The last samples so far, which may turn out to be padding. They are counted in moments: one sample a channel.
     held: Vec<f32>,
     /// What is still to be told of them.
     owed: Step,
@@ -36,19 +39,25 @@ pub(super) struct Packets<'r> {
 
 impl<'r> Packets<'r> {
     pub fn open(mut parts: Box<dyn Parts + 'r>) -> Result<Self, AudioError> {
-        let mut data = Vec::new();
-        let Some(Part::Stream(stream)) = parts.next(&mut data)? else {
-            return Err(AudioError::Unreadable("no audio is in the file"));
-        };
+        match parts.next(&mut Vec::new())? {
+            Some(Part::Stream(stream)) => Self::of(parts, stream),
+            _ => Err(NO_AUDIO),
+        }
+    }
+
+    /// From the packets of this stream on.
+    pub fn of(parts: Box<dyn Parts + 'r>, stream: Stream) -> Result<Self, AudioError> {
         let (skip, promised) = (stream.skip, stream.promised);
+        let decoder = stream.decoder()?;
         Ok(Self {
             parts,
-            decoder: stream.decoder()?,
+            channels: decoder.channels().max(1),
+            decoder,
             next: None,
             skip,
             promised,
             until: None,
-            data,
+            data: Vec::new(),
             packet: Vec::new(),
             held: Vec::new(),
             owed: Step::default(),
@@ -63,6 +72,8 @@ impl<'r> Packets<'r> {
         (self.skip, self.promised, self.until) = (stream.skip, stream.promised, None);
         (self.given, self.bytes) = (0, 0);
         self.decoder = stream.decoder()?;
+        // Nothing is held.
+        self.channels = self.decoder.channels().max(1);
         Ok(())
     }
 
@@ -72,7 +83,7 @@ impl<'r> Packets<'r> {
         let step = self.give(0, out);
         let missing = self.promised.map_or(0, |promised| promised.saturating_sub(self.given));
         // What is known to be lost is not counted twice.
-        if missing > (self.packet.len() as u64).max(1) && !self.damage().beyond_packet {
+        if missing > (self.packet.len() / self.channels).max(1) as u64 && !self.damage().beyond_packet {
             // As many bytes as that time took before.
             let bytes = u128::from(self.bytes) * u128::from(missing) / u128::from(self.given.max(1));
             self.missing.lost(u64::try_from(bytes).unwrap_or(u64::MAX).max(1));
@@ -81,30 +92,42 @@ impl<'r> Packets<'r> {
     }
 
     fn take(&mut self, step: Step) {
-        let before = usize::try_from(self.skip).unwrap_or(usize::MAX).min(self.packet.len());
+        if self.decoder.channels() > self.channels {
+            self.held = widened(&self.held, self.channels, self.decoder.channels());
+            self.channels = self.decoder.channels();
+        }
+        let before = usize::try_from(self.skip).unwrap_or(usize::MAX).min(self.packet.len() / self.channels);
         self.skip -= before as u64;
-        self.held.extend_from_slice(&self.packet[before..]);
+        self.held.extend_from_slice(&self.packet[before * self.channels..]);
         self.owed.frames += step.frames;
         self.owed.refused += step.refused;
+        self.owed.leftover_bytes += step.leftover_bytes;
         self.owed.concealed += step.concealed;
     }
 
-    /// Gives all that is held but for the last `keep` samples. A frame counts when a sample of it, or of one near it,
+    /// Gives all that is held but for the last `keep` moments. A frame counts when a sample of it, or of one near it,
     /// is given.
     fn give(&mut self, keep: usize, out: &mut Vec<f32>) -> Step {
-        out.extend(self.held.drain(..self.held.len().saturating_sub(keep)));
-        self.given += out.len() as u64;
+        let moments = self.held_moments().saturating_sub(keep);
+        out.extend(self.held.drain(..moments * self.channels));
+        self.given += moments as u64;
         let frames = if out.is_empty() { 0 } else { std::mem::take(&mut self.owed.frames) };
-        let concealed = self.owed.concealed.min(out.len() as u64);
+        let concealed = self.owed.concealed.min(moments as u64);
         self.owed.concealed -= concealed;
         let refused = std::mem::take(&mut self.owed.refused);
-        Step { frames, refused, concealed, ..Step::default() }
+        let leftover_bytes = std::mem::take(&mut self.owed.leftover_bytes);
+        Step { frames, refused, leftover_bytes, concealed }
+    }
+
+    fn held_moments(&self) -> usize {
+        self.held.len() / self.channels
     }
 
     fn drop_padding(&mut self) {
-        let padding = self.until.map_or(0, |until| (self.given + self.held.len() as u64).saturating_sub(until));
+        let held = self.held_moments();
+        let padding = self.until.map_or(0, |until| (self.given + held as u64).saturating_sub(until));
         if padding <= MOST_PADDING as u64 {
-            self.held.truncate(self.held.len().saturating_sub(padding as usize));
+            self.held.truncate(held.saturating_sub(padding as usize) * self.channels);
         }
     }
 }
@@ -112,6 +135,10 @@ impl<'r> Packets<'r> {
 impl Steps for Packets<'_> {
     fn rate(&self) -> u32 {
         self.decoder.rate()
+    }
+
+    fn channels(&self) -> usize {
+        self.channels
     }
 
     fn step(&mut self, out: &mut Vec<f32>) -> Result<Option<Step>, AudioError> {
@@ -140,7 +167,7 @@ impl Steps for Packets<'_> {
         }
         self.take(step);
         // Moving what is held costs time: not for every packet.
-        let keep = if self.held.len() < 2 * MOST_PADDING { usize::MAX } else { MOST_PADDING };
+        let keep = if self.held_moments() < 2 * MOST_PADDING { usize::MAX } else { MOST_PADDING };
         Ok(Some(self.give(keep, out)))
     }
 

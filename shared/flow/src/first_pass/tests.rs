@@ -111,8 +111,8 @@ async fn what_was_kept_is_cut_into_the_same_samples_as_what_is_fetched_again() {
                 all.push((span, samples));
                 std::ops::ControlFlow::Continue(())
             };
-            let gain = analysis.survey.gain;
-            audio::cut(&format, source.input(&format), gain, &analysis.segments, &mut sink).unwrap();
+            let levels = domain::Levels::one(analysis.survey.gain);
+            audio::cut(&format, source.input(&format), &levels, &analysis.segments, &mut sink).unwrap();
             all
         };
         cuts.push(on_a_thread(cut).await.unwrap());

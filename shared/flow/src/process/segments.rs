@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 use domain::placement::{Answer, Group, MAX_GROUP};
-use domain::{Format, JobFile, Line, Plan, Recording, Segment, Timestamp};
+use domain::{Format, JobFile, Levels, Line, Plan, Recording, Segment, Timestamp};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, Stream, StreamExt};
 
@@ -111,8 +111,8 @@ impl File<'_> {
         let place = delivery.worker.decoding.place().await;
         let capabilities = delivery.engine.capabilities();
         let room = capabilities.concurrency.max(1);
-        let (format, gain, packets) = (*format, self.recording.facts.gain, capabilities.opus);
-        let (mut cuts, cutter) = cut_in_background(Cutter { format, source, gain, packets, wanted }, place);
+        let (format, levels, packets) = (*format, Levels::one(self.recording.facts.gain), capabilities.opus);
+        let (mut cuts, cutter) = cut_in_background(Cutter { format, source, levels, packets, wanted }, place);
         let (mut asked, mut asked_ms) = (FuturesUnordered::new(), 0_u32);
         while !next.is_empty() || !asked.is_empty() {
             let fits = |length: &u32| asked_ms.saturating_add(*length) <= ASKED_MS;

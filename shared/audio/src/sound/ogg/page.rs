@@ -63,7 +63,7 @@ const CRC: [u32; 256] = {
 };
 
 /// Of a page, with the checksum's own bytes taken as 0.
-pub(crate) fn crc(page: &[u8]) -> u32 {
+pub(in super::super) fn crc(page: &[u8]) -> u32 {
     let byte = |(at, &byte): (usize, &u8)| if (22..26).contains(&at) { 0 } else { byte };
     let step = |crc: u32, byte: u8| crc << 8 ^ CRC[usize::from((crc >> 24) as u8 ^ byte)];
     page.iter().enumerate().map(byte).fold(0, step)
