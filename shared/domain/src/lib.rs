@@ -2,6 +2,7 @@
 //! No I/O, no async, no clock.
 
 pub mod accept;
+pub mod beside;
 pub mod code;
 pub mod command;
 pub mod conversation;
@@ -25,6 +26,7 @@ pub mod time;
 pub mod transition;
 pub mod usage;
 
+pub use beside::Beside;
 pub use code::{Blame, Code};
 pub use command::{Action, Command, PutBack, Refusal};
 pub use conversation::{Conversation, Interval};

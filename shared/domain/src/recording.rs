@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ConversationId, JobId, RecordingId, Sha256Hex, Uid};
+use crate::levels::Levels;
 use crate::name::Stream;
 use crate::plan::Plan;
 use crate::time::Timestamp;
@@ -70,10 +71,13 @@ pub struct AudioFacts {
     pub speech_ms: u64,
     pub dropped_bytes: u64,
     pub concealed_ms: u64,
+    /// More than one packet of it could not be decoded: it is never `silent`, and its text is not all that was said.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partly: bool,
     /// What an earlier version raised the whole recording by; its plan is cut at it.
     #[serde(default, skip_serializing_if = "Gain::is_one")]
     pub gain: Gain,
-    /// The version of the rules of hearing that it was heard by ([`Levels::RULES`](crate::Levels::RULES)). What an earlier
+    /// The version of the rules of hearing that it was heard by ([`Levels::RULES`]). What an earlier
     /// one called silent is heard again when it is uploaded again.
     #[serde(default, skip_serializing_if = "is_first")]
     pub heard_by: u8,
@@ -105,9 +109,14 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Nothing is left to do for it, whoever uploads it again.
+    /// Nothing is left to do for it, whoever uploads it again. What earlier rules called silent may hold speech that they
+    /// could not hear: somebody who still has it is heard out.
     pub fn is_finished(&self) -> bool {
-        matches!(self.state, State::Done | State::Silent)
+        match self.state {
+            State::Done => true,
+            State::Silent => self.facts.heard_by >= Levels::RULES,
+            State::Known | State::Planned | State::Invalid | State::Failed => false,
+        }
     }
 
     /// Nobody has planned it yet. Whoever planned first wins: segments that may have text already are never cut anew.
@@ -153,7 +162,7 @@ mod tests {
         let before = r#"{"duration_ms":9,"speech_ms":8,"dropped_bytes":7,"concealed_ms":6,"gain":2500}"#;
         let facts: AudioFacts = serde_json::from_str(before).unwrap();
         assert_eq!((facts.heard_by, serde_json::to_string(&facts).unwrap()), (0, before.to_owned()));
-        let today = AudioFacts { heard_by: crate::Levels::RULES, ..facts };
+        let today = AudioFacts { heard_by: Levels::RULES, ..facts };
         assert_eq!(serde_json::from_str::<AudioFacts>(&serde_json::to_string(&today).unwrap()).unwrap(), today);
     }
 }
