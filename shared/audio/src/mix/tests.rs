@@ -91,5 +91,5 @@ fn a_factor_glides_to_the_next_and_is_its_own_away_from_it() {
 #[test]
 fn one_gain_is_the_middle_at_that_gain() {
     let levels = Levels::one(domain::Gain::of(10.0));
-    assert_eq!(mixed(&levels, &[0.01, 0.02, 0.5], &[0.03, 0.02, 0.5], 2), [0.2, 0.2, 1.0]);
+    assert_eq!(mixed(&levels, &[0.25, 0.0625, 0.5], &[-0.125, 0.0625, 0.5], 2), [0.625, 0.625, 1.0]);
 }
