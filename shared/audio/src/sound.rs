@@ -26,13 +26,13 @@ mod window;
 
 use std::io::{Cursor, Read};
 
+use self::files::Files;
 pub(crate) use self::kinds::{HEAD, Kind, recognise};
+use self::mp4::Mp4;
 pub(crate) use self::packets::MOST_PADDING;
+use self::packets::Packets;
 pub(crate) use self::parts::{Coding, OPUS_SAMPLES, Part, Parts, Stream};
 pub(crate) use self::symphonia::Symphonia;
-use self::files::Files;
-use self::mp4::Mp4;
-use self::packets::Packets;
 use crate::error::AudioError;
 use crate::input::Input;
 use crate::samples::Steps;

@@ -2,7 +2,7 @@
 
 use super::MOST_STREAMS;
 use super::id3;
-use super::kinds::{begins as file_begins, may_begin};
+use super::kinds::{Kind, is_other};
 use super::parts::{Container, Part, Stream};
 use super::window::Window;
 use crate::aac::{Aac, RATES};
@@ -63,6 +63,11 @@ pub(super) fn begins(bytes: &[u8]) -> bool {
     count >= 3 || over && count > 0
 }
 
+/// Whether frames stand here, where something else is expected.
+pub(super) fn certainly_begins(bytes: &[u8]) -> bool {
+    chain(bytes).0 == CERTAIN
+}
+
 #[derive(Default)]
 pub(super) struct Adts {
     header: Option<Header>,
@@ -87,7 +92,7 @@ impl Adts {
         let at_end = seen.len() < SEEN;
         for offset in 0..seen.len() {
             let rest = &seen[offset..];
-            if id3::begins(rest) || may_begin(rest[0]) && file_begins(rest).is_some() {
+            if is_other(rest, Kind::Adts) {
                 return Ok(Found::Other(offset));
             }
             let Some(header) = Header::read(rest) else { continue };

@@ -4,7 +4,7 @@
 
 mod headers;
 
-use super::kinds::{HEAD, Kind, begins};
+use super::kinds::{HEAD, Kind, SEEN, begins, is_other};
 use super::linear::Linear;
 use super::parts::{Container, Part, Stream};
 use super::symphonia::Symphonia;
@@ -28,7 +28,13 @@ const PACKETS_A_SECOND: u64 = 50;
 pub(super) enum Format {
     Linear(Linear),
     /// Blocks of so many bytes, each with so many samples of all channels.
-    Adpcm { microsoft: bool, rate: u32, channels: u16, block: usize, samples: u64 },
+    Adpcm {
+        microsoft: bool,
+        rate: u32,
+        channels: u16,
+        block: usize,
+        samples: u64,
+    },
 }
 
 impl Format {
@@ -110,14 +116,17 @@ impl Chunks {
             };
             if kind == *self.audio() {
                 self.enter(size, window)?;
-                let format = self.format.ok_or(AudioError::Unreadable("the file does not say how its audio is coded"))?;
+                let format =
+                    self.format.ok_or(AudioError::Unreadable("the file does not say how its audio is coded"))?;
                 return format.stream();
             }
             let wanted = usize::try_from(size).unwrap_or(MOST_FORMAT).min(MOST_FORMAT);
             let body = window.peek(wanted)?;
             match (self.kind, &kind) {
                 (Kind::Wav, b"fmt ") => self.format = Some(headers::wav(body)?),
-                (Kind::Wav, b"ds64") => self.long = body.get(8..16).and_then(|long| long.try_into().ok()).map(u64::from_le_bytes),
+                (Kind::Wav, b"ds64") => {
+                    self.long = body.get(8..16).and_then(|long| long.try_into().ok()).map(u64::from_le_bytes)
+                }
                 (Kind::Aiff, b"COMM") => self.format = Some(headers::aiff(body)?),
                 (Kind::Caf, b"desc") => self.format = Some(headers::caf(body)?),
                 _ => {}
@@ -142,7 +151,8 @@ impl Chunks {
             _ => 0,
         };
         let known = if self.kind == Kind::Caf { size < u64::MAX / 2 } else { size < UNKNOWN_SIZE };
-        self.left = (known || size > u64::from(u32::MAX) && self.kind == Kind::Wav).then(|| size.saturating_sub(before));
+        self.left =
+            (known || size > u64::from(u32::MAX) && self.kind == Kind::Wav).then(|| size.saturating_sub(before));
         self.odd = self.filler(size) == 1;
         Ok(())
     }
@@ -155,14 +165,15 @@ impl Chunks {
             if std::mem::take(&mut self.odd) && window.peek(1)? == [0] {
                 window.skip(1)?;
             }
-            let seen = window.peek(self.header().max(HEAD as usize))?;
+            let seen = window.peek(SEEN)?;
             if seen.len() < self.header() {
                 window.skip(self.header() as u64)?;
                 return Ok(false);
             }
-            if begins(seen).is_some() {
+            if begins(seen).is_some() || is_other(seen, self.kind) {
                 return Ok(false);
             }
+            let seen = &seen[..self.header()];
             match self.read(seen) {
                 Some((kind, size)) if kind == *self.audio() && size > 0 => {
                     window.skip(self.header() as u64)?;
@@ -212,8 +223,8 @@ impl Chunks {
 
     /// The audio's size is no whole number of blocks: its rest is one that was not finished, unless the audio goes on.
     fn end_within_block(&mut self, rest: usize, window: &mut Window) -> Result<(), AudioError> {
-        let behind = window.peek(rest + HEAD as usize)?.get(rest..).unwrap_or_default();
-        let over = behind.len() < self.header() || begins(behind).is_some();
+        let behind = window.peek(rest + SEEN)?.get(rest..).unwrap_or_default();
+        let over = behind.len() < self.header() || begins(behind).is_some() || is_other(behind, self.kind);
         if over || self.is_chunk(rest, window)? {
             let rest = window.skip(rest as u64)?;
             self.damage.unfinished(rest);
@@ -270,7 +281,9 @@ impl Container for Chunks {
                 return Ok(None);
             }
             let block = format.block();
-            if let Some(rest) = self.left.and_then(|left| usize::try_from(left).ok()).filter(|left| (1..block).contains(left)) {
+            if let Some(rest) =
+                self.left.and_then(|left| usize::try_from(left).ok()).filter(|left| (1..block).contains(left))
+            {
                 self.end_within_block(rest, window)?;
                 continue;
             }
@@ -290,7 +303,6 @@ impl Container for Chunks {
 fn next_file(seen: &[u8]) -> Option<usize> {
     (1..seen.len()).find(|&at| {
         let here = &seen[at..];
-        matches!(here[0], b'R' | b'F' | b'c')
-            && matches!(begins(here), Some(Kind::Wav | Kind::Aiff | Kind::Caf))
+        matches!(here[0], b'R' | b'F' | b'c') && matches!(begins(here), Some(Kind::Wav | Kind::Aiff | Kind::Caf))
     })
 }

@@ -15,8 +15,9 @@ const MOST_BEFORE: u64 = 1024 * 1024;
 const MOST_FILES: u32 = 1024;
 
 pub(super) const UNKNOWN: AudioError = AudioError::Unreadable("the file is not a sound file of a known kind");
-pub(super) const AMR: AudioError =
-    AudioError::Unreadable("the file holds AMR audio, which cannot be decoded here; convert it to WAV, FLAC, MP3 or M4A");
+pub(super) const AMR: AudioError = AudioError::Unreadable(
+    "the file holds AMR audio, which cannot be decoded here; convert it to WAV, FLAC, MP3 or M4A",
+);
 
 pub(super) struct Files<'r> {
     window: Window<'r>,
@@ -73,13 +74,19 @@ impl<'r> Files<'r> {
             if seen.is_empty() {
                 break None;
             }
-            let known = if self.given || garbage > 0 { begins(seen) } else { recognise(&seen[..seen.len().min(HEAD as usize)]) };
+            let known = if self.given || garbage > 0 {
+                begins(seen)
+            } else {
+                recognise(&seen[..seen.len().min(HEAD as usize)])
+            };
             if let Some(kind) = known.or_else(|| frames(seen)) {
                 break Some(kind);
             }
             let at = (1..seen.len()).find(|&at| {
                 let here = &seen[at..];
-                may_begin(here[0]) && begins(here).is_some() || id3::begins(here) || here[0] == 0xFF && frames(here).is_some()
+                may_begin(here[0]) && begins(here).is_some()
+                    || id3::begins(here)
+                    || here[0] == 0xFF && frames(here).is_some()
             });
             // What is cut off by the window's edge is looked at again.
             let step = at.unwrap_or(if seen.len() < WINDOW { seen.len() } else { WINDOW / 2 });

@@ -1,6 +1,6 @@
 //! FLAC: frames without a length, told apart by their checksums. Tags and pictures before them are skipped.
 
-use super::kinds::{begins, may_begin};
+use super::kinds::{Kind, begins, is_other, may_begin};
 use super::parts::{Container, Part, Stream};
 use super::symphonia::Symphonia;
 use super::window::Window;
@@ -54,9 +54,9 @@ fn read_header(window: &mut Window) -> Result<[u8; STREAM_INFO], AudioError> {
 
 /// The stream that 34 bytes describe; they say how long it is, or 0.
 pub(super) fn stream(stream_info: &[u8]) -> Result<Stream, AudioError> {
-    let samples = stream_info.get(13..18).map_or(0, |bytes| {
-        bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)) & 0xF_FFFF_FFFF
-    });
+    let samples = stream_info
+        .get(13..18)
+        .map_or(0, |bytes| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)) & 0xF_FFFF_FFFF);
     let stream = Stream::of(Symphonia::flac(stream_info)?)?;
     Ok(Stream { promised: (samples > 0).then_some(samples), ..stream })
 }
@@ -77,7 +77,7 @@ impl Flac {
             if seen.len() < SHORTEST {
                 return Ok(Found::End(seen.len()));
             }
-            if begins(seen).is_some() {
+            if !is_header(seen) && (begins(seen).is_some() || is_other(seen, Kind::Flac)) {
                 return Ok(Found::Other);
             }
             if !is_header(seen) {
@@ -108,7 +108,11 @@ impl Flac {
 
 /// What may follow a frame.
 fn ends_frame(behind: &[u8]) -> bool {
-    behind.is_empty() || is_header(behind) || behind.starts_with(b"TAG") || begins(behind).is_some()
+    behind.is_empty()
+        || is_header(behind)
+        || behind.starts_with(b"TAG")
+        || begins(behind).is_some()
+        || is_other(behind, Kind::Flac)
 }
 
 enum Found {

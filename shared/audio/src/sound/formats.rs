@@ -19,7 +19,7 @@ const FILES: [(&str, usize, usize, f32); 25] = [
     ("adpcm_ima.wav", WHOLE, 2_041, 0.98),
     ("adpcm_ms.wav", WHOLE, 2_041, 0.98),
     ("s32_96000.flac", PART, 1, 0.999),
-    ("vbr.mp3", WHOLE, 1, 0.95),
+    ("vbr.mp3", WHOLE, 20, 0.95),
     ("vorbis.ogg", WHOLE, 1, 0.95),
     ("opus.ogg", WHOLE, 1, 0.9),
     ("flac.ogg", PART, 0, 0.9999),

@@ -27,7 +27,8 @@ pub(super) fn skip(window: &mut Window) -> Result<bool, AudioError> {
                 break;
             }
             let within = usize::try_from(left).unwrap_or(LOOK).min(seen.len());
-            let found = (0..within).find(|&at| mp3::certainly_begins(&seen[at..]) || kinds::begins(&seen[at..]).is_some());
+            let found =
+                (0..within).find(|&at| mp3::certainly_begins(&seen[at..]) || kinds::begins(&seen[at..]).is_some());
             // A chain of frames may be cut off by the edge of what is seen.
             let step = found.unwrap_or(if seen.len() < LOOK || within < LOOK / 2 { within } else { LOOK / 2 });
             left -= window.skip(step as u64)?.min(left);

@@ -1,6 +1,6 @@
 //! What a sound file is, whatever its name says: told from its first bytes.
 
-use super::{adts, mp3};
+use super::{adts, id3, mp3};
 use crate::error::AudioError;
 
 /// Enough to recognise a file by.
@@ -71,6 +71,21 @@ pub(super) fn begins(bytes: &[u8]) -> Option<Kind> {
         _ => None,
     }
 }
+
+/// Whether another file stands where one of this kind may have ended: also one that is nothing but frames.
+pub(super) fn is_other(bytes: &[u8], kind: Kind) -> bool {
+    let frames = || match bytes.first() {
+        Some(b'I') => id3::begins(bytes),
+        Some(0xFF) => {
+            kind != Kind::Mp3 && mp3::certainly_begins(bytes) || kind != Kind::Adts && adts::certainly_begins(bytes)
+        }
+        _ => false,
+    };
+    begins(bytes).is_some_and(|other| other != kind) || frames()
+}
+
+/// Bytes in which [`is_other`] finds what it looks for: four of the longest frames.
+pub(super) const SEEN: usize = 40 * 1024;
 
 /// The first bytes of all that [`begins`] knows: a quick look.
 pub(super) fn may_begin(byte: u8) -> bool {

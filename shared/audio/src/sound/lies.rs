@@ -69,10 +69,12 @@ fn what_follows_the_audio_of_a_wav_file_is_a_chunk_or_was_lost() {
         let heard = found("wav", &went_on).unwrap();
         assert_eq!(heard.survey.duration_ms, 2_000 + u64::from(!next.is_empty()), "{next:?}");
         assert_eq!(heard.survey.dropped_bytes, 0, "{next:?}");
-        assert!(decoded(&went_on).ends_with(&more.iter().map(|s| (s * 32_768.0).trunc() / 32_768.0).collect::<Vec<_>>()));
+        assert!(
+            decoded(&went_on).ends_with(&more.iter().map(|s| (s * 32_768.0).trunc() / 32_768.0).collect::<Vec<_>>())
+        );
     }
     // Of what it has no whole number of samples of, too.
-    for claimed in [2_001u32, 31_999] {
+    for claimed in [2_001u32, 30_001] {
         let mut early = wav(1, 16, 1, 16_000, &s16(&more));
         let at = early.len() - 32_004;
         early[at..at + 4].copy_from_slice(&claimed.to_le_bytes());

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use self::element::{Element, id, vint};
 use self::tracks::{Track, Tracks};
-use super::kinds::{Kind, begins, may_begin};
+use super::kinds::{Kind, SEEN, begins, is_other, may_begin};
 use super::parts::{Container, Part};
 use super::window::Window;
 use crate::error::AudioError;
@@ -47,12 +47,11 @@ impl Matroska {
             self.end(at, 0);
             return Ok(Some(Found::End));
         }
-        let other = begins(seen).is_some_and(|kind| kind != Kind::Matroska || self.begun);
-        if other || self.begun && seen.starts_with(&id::EBML.to_be_bytes()) {
+        if self.begun && (seen.starts_with(&id::EBML.to_be_bytes()) || is_other(window.peek(SEEN)?, Kind::Matroska)) {
             self.end(at, 0);
             return Ok(Some(Found::End));
         }
-        let Some(element) = Element::read(seen).filter(|element| self.is_due(element)) else {
+        let Some(element) = Element::read(window.peek(CLUSTER)?).filter(|element| self.is_due(element)) else {
             self.resync(window)?;
             return Ok(None);
         };

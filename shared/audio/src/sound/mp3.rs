@@ -1,10 +1,10 @@
 //! MPEG layer III: frames one after another, tags before, between and behind them, and nothing else to hold on to.
 
-use super::kinds::{begins as file_begins, may_begin};
+use super::kinds::{Kind, is_other};
 use super::parts::{Container, Part, Stream};
 use super::symphonia::Symphonia;
 use super::window::Window;
-use super::{id3, MOST_STREAMS};
+use super::{MOST_STREAMS, id3};
 use crate::error::AudioError;
 use crate::frames::Damage;
 
@@ -129,7 +129,7 @@ impl Mp3 {
         let at_end = seen.len() < SEEN;
         for offset in 0..seen.len() {
             let rest = &seen[offset..];
-            if id3::begins(rest) || may_begin(rest[0]) && file_begins(rest).is_some() {
+            if is_other(rest, Kind::Mp3) {
                 return Ok(Found::Other(offset));
             }
             let Some(header) = Header::read(rest) else { continue };
@@ -197,7 +197,8 @@ impl Mp3 {
             }
         }
         // Some count the frame that says it.
-        stream.promised = frames.map(|frames| (frames.saturating_sub(1) * header.samples()).saturating_sub(stream.skip));
+        stream.promised =
+            frames.map(|frames| (frames.saturating_sub(1) * header.samples()).saturating_sub(stream.skip));
         window.skip(header.size as u64)?;
         Ok(())
     }

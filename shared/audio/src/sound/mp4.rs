@@ -64,9 +64,17 @@ pub(super) struct Mp4<'r> {
 enum Source {
     None,
     /// The index: the next packet, the next chunk of packets, the run of chunks, and what is left of the chunk.
-    Index { packet: u64, chunk: u64, run: u64, in_chunk: u64 },
+    Index {
+        packet: u64,
+        chunk: u64,
+        run: u64,
+        in_chunk: u64,
+    },
     /// The runs of a fragment that are left, and the next packet of the first.
-    Fragment { runs: std::collections::VecDeque<Run>, packet: u64 },
+    Fragment {
+        runs: std::collections::VecDeque<Run>,
+        packet: u64,
+    },
 }
 
 /// The first chunk of a run, and the packets of each.
@@ -154,7 +162,9 @@ impl<'r> Mp4<'r> {
         let mut why = NO_INDEX;
         let mut stream = None;
         for (number, track) in self.tracks.iter().enumerate() {
-            let Some(described) = track.described.as_ref().filter(|_| track.is_sound || track.is_known_sound()) else { continue };
+            let Some(described) = track.described.as_ref().filter(|_| track.is_sound || track.is_known_sound()) else {
+                continue;
+            };
             match described.stream() {
                 Ok(found) => {
                     (self.read, stream) = (Some(number), Some(found));
@@ -386,8 +396,8 @@ fn is_printed(kind: [u8; 4]) -> bool {
 /// Boxes at the top of a file that hold no audio.
 fn is_known(kind: &[u8; 4]) -> bool {
     const KNOWN: [&[u8; 4]; 17] = [
-        b"free", b"skip", b"wide", b"pnot", b"udta", b"uuid", b"meta", b"moov", b"sidx", b"ssix", b"styp", b"mfra", b"emsg",
-        b"prft", b"pdin", b"bloc", b"PICT",
+        b"free", b"skip", b"wide", b"pnot", b"udta", b"uuid", b"meta", b"moov", b"sidx", b"ssix", b"styp", b"mfra",
+        b"emsg", b"prft", b"pdin", b"bloc", b"PICT",
     ];
     KNOWN.contains(&kind)
 }

@@ -6,10 +6,10 @@ mod setup;
 
 #[cfg(test)]
 pub(super) use self::page::crc;
-pub(super) use self::setup::vorbis_stream;
 use self::page::{HEADER, MOST_PAGE, Page};
 use self::setup::Setup;
-use super::kinds::{Kind, begins, may_begin};
+pub(super) use self::setup::vorbis_stream;
+use super::kinds::{Kind, begins, is_other, may_begin};
 use super::parts::{Container, Part};
 use super::window::Window;
 use crate::error::AudioError;
@@ -87,7 +87,7 @@ impl Ogg {
             let seen = window.peek(MOST_PAGE)?;
             let page = match Page::read(seen) {
                 Some(page) => page,
-                None if seen.is_empty() || begins(seen).is_some_and(|kind| kind != Kind::Ogg) => {
+                None if seen.is_empty() || is_other(seen, Kind::Ogg) => {
                     self.damage.lost(std::mem::take(&mut self.gap));
                     return Ok(false);
                 }
@@ -132,7 +132,8 @@ impl Ogg {
             return Ok(None);
         }
         let seen = window.peek(MOST_PAGE)?;
-        let next = (1..seen.len()).find(|&at| seen[at..].starts_with(b"OggS") || may_begin(seen[at]) && begins(&seen[at..]).is_some());
+        let next = (1..seen.len())
+            .find(|&at| seen[at..].starts_with(b"OggS") || may_begin(seen[at]) && begins(&seen[at..]).is_some());
         // A signature may be cut off by the edge of what is seen.
         let step = next.unwrap_or(if seen.len() < MOST_PAGE { seen.len() } else { seen.len() - HEADER });
         self.gap += window.skip(step as u64)?;

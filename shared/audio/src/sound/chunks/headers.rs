@@ -13,9 +13,10 @@ const WRONG: AudioError = AudioError::Unreadable("the file has a coding that can
 /// What stands beside audio in files of these kinds.
 pub(super) fn is_known(kind: [u8; 4]) -> bool {
     const KNOWN: [&[u8; 4]; 38] = [
-        b"LIST", b"list", b"INFO", b"fact", b"cue ", b"plst", b"labl", b"note", b"ltxt", b"smpl", b"inst", b"bext", b"iXML",
-        b"axml", b"chna", b"umid", b"cart", b"levl", b"PEAK", b"peak", b"JUNK", b"junk", b"PAD ", b"FLLR", b"id3 ", b"ID3 ",
-        b"_PMX", b"DISP", b"COMM", b"NAME", b"AUTH", b"ANNO", b"MARK", b"APPL", b"free", b"info", b"chan", b"kuki",
+        b"LIST", b"list", b"INFO", b"fact", b"cue ", b"plst", b"labl", b"note", b"ltxt", b"smpl", b"inst", b"bext",
+        b"iXML", b"axml", b"chna", b"umid", b"cart", b"levl", b"PEAK", b"peak", b"JUNK", b"junk", b"PAD ", b"FLLR",
+        b"id3 ", b"ID3 ", b"_PMX", b"DISP", b"COMM", b"NAME", b"AUTH", b"ANNO", b"MARK", b"APPL", b"free", b"info",
+        b"chan", b"kuki",
     ];
     KNOWN.contains(&&kind)
 }
@@ -83,7 +84,9 @@ pub(super) fn aiff(body: &[u8]) -> Result<Format, AudioError> {
 
 /// A number of 80 bits, as the processors of the eighties had it: sign and exponent, then 64 bits.
 fn extended(bytes: &[u8]) -> u32 {
-    let (Some(&[high, low]), Some(bits)) = (bytes.first_chunk::<2>(), bytes.get(2..10).and_then(|b| b.first_chunk::<8>())) else {
+    let (Some(&[high, low]), Some(bits)) =
+        (bytes.first_chunk::<2>(), bytes.get(2..10).and_then(|b| b.first_chunk::<8>()))
+    else {
         return 0;
     };
     let exponent = i32::from(u16::from_be_bytes([high, low]) & 0x7FFF) - 16_383;
@@ -106,7 +109,11 @@ pub(super) fn caf(body: &[u8]) -> Result<Format, AudioError> {
         Some(b"lpcm") => Coding::integer(bits),
         Some(b"ulaw") => Some(Coding::Mulaw),
         Some(b"alaw") => Some(Coding::Alaw),
-        _ => return Err(AudioError::Unreadable("the CAF file holds compressed audio, which cannot be read here; M4A can")),
+        _ => {
+            return Err(AudioError::Unreadable(
+                "the CAF file holds compressed audio, which cannot be read here; M4A can",
+            ));
+        }
     };
     // Saturates, and what is no number is 0: none of that is a possible rate.
     linear(coding, big_endian, channels, rate as u32)

@@ -28,12 +28,33 @@ pub(super) mod id {
     /// Those that stand where this reader looks, besides the ones above: of the whole file, of a segment, of a cluster, and
     /// of a group of blocks.
     const OTHERS: [u32; 22] = [
-        0xEC, 0xBF, 0x114D_9B74, 0x1C53_BB6B, 0x1254_C367, 0x1043_A770, 0x1941_A469, 0xE7, 0xA7, 0xAB, 0x5854, 0xAF, 0x9B,
-        0xFB, 0xFD, 0xFA, 0xA4, 0xA2, 0x75A1, 0x75A2, 0x8E, 0xC8,
+        0xEC,
+        0xBF,
+        0x114D_9B74,
+        0x1C53_BB6B,
+        0x1254_C367,
+        0x1043_A770,
+        0x1941_A469,
+        0xE7,
+        0xA7,
+        0xAB,
+        0x5854,
+        0xAF,
+        0x9B,
+        0xFB,
+        0xFD,
+        0xFA,
+        0xA4,
+        0xA2,
+        0x75A1,
+        0x75A2,
+        0x8E,
+        0xC8,
     ];
 
     pub fn is_known(id: u32) -> bool {
-        matches!(id, EBML | SEGMENT | INFO | TRACKS | CLUSTER | BLOCK_GROUP | BLOCK | SIMPLE_BLOCK) || OTHERS.contains(&id)
+        matches!(id, EBML | SEGMENT | INFO | TRACKS | CLUSTER | BLOCK_GROUP | BLOCK | SIMPLE_BLOCK)
+            || OTHERS.contains(&id)
     }
 }
 

@@ -1,8 +1,8 @@
 //! The tracks of a Matroska file, and the one that is read: the first that has audio of a known kind.
 
 use super::super::linear::{self, Linear};
-use super::super::opus_head::OpusHead;
 use super::super::ogg::vorbis_stream;
+use super::super::opus_head::OpusHead;
 use super::super::parts::Stream;
 use super::super::symphonia::Symphonia;
 use super::super::{flac, vorbis};

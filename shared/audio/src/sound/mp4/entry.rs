@@ -76,8 +76,12 @@ impl Described {
         match &self.entry {
             Entry::Aac(config) => aac::rate_of(config).unwrap_or(0),
             Entry::Opus(_) => crate::RATE,
-            Entry::Alac(cookie) => cookie.get(20..24).and_then(|b| b.first_chunk()).map_or(self.rate, |b| u32::from_be_bytes(*b)),
-            Entry::Flac(info) => info.get(10..13).map_or(self.rate, |b| u32::from(b[0]) << 12 | u32::from(b[1]) << 4 | u32::from(b[2]) >> 4),
+            Entry::Alac(cookie) => {
+                cookie.get(20..24).and_then(|b| b.first_chunk()).map_or(self.rate, |b| u32::from_be_bytes(*b))
+            }
+            Entry::Flac(info) => info
+                .get(10..13)
+                .map_or(self.rate, |b| u32::from(b[0]) << 12 | u32::from(b[1]) << 4 | u32::from(b[2]) >> 4),
             _ => self.rate,
         }
     }
@@ -138,7 +142,8 @@ impl Inside<'_, '_> {
                     };
                 }
                 (b"dfLa", 0) => {
-                    self.entry = self.bytes(found.body)?.get(8..42).map_or(Entry::Unknown, |info| Entry::Flac(info.to_vec()));
+                    self.entry =
+                        self.bytes(found.body)?.get(8..42).map_or(Entry::Unknown, |info| Entry::Flac(info.to_vec()));
                 }
                 _ => {}
             }

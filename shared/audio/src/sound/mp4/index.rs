@@ -110,7 +110,13 @@ impl Index<'_, '_> {
         Ok(())
     }
 
-    fn open_in_track(&mut self, track: &mut Track, kind: &[u8; 4], body: Range<u64>, depth: u8) -> Result<(), AudioError> {
+    fn open_in_track(
+        &mut self,
+        track: &mut Track,
+        kind: &[u8; 4],
+        body: Range<u64>,
+        depth: u8,
+    ) -> Result<(), AudioError> {
         match (kind, depth) {
             (b"mdia" | b"edts", 2) | (b"minf", 3) | (b"stbl", 4) => self.walk_in(track, body, depth + 1)?,
             (b"tkhd", 2) => self.read_header(track)?,
@@ -146,7 +152,8 @@ impl Index<'_, '_> {
     fn read_header(&mut self, track: &mut Track) -> Result<(), AudioError> {
         let Some([version]) = self.words()? else { return Ok(()) };
         let long = version >> 24 == 1;
-        let Some(id) = (if long { self.words::<5>()?.map(|words| words[4]) } else { self.words::<3>()?.map(|words| words[2]) })
+        let Some(id) =
+            (if long { self.words::<5>()?.map(|words| words[4]) } else { self.words::<3>()?.map(|words| words[2]) })
         else {
             return Ok(());
         };
@@ -220,7 +227,13 @@ impl Run {
 }
 
 /// The runs of a `moof` box that begins at `at`. `base`: where the file begins that this fragment is of.
-pub(super) fn read_fragment(file: &mut File, at: u64, base: u64, body: Range<u64>, tracks: &[Track]) -> Result<Vec<Run>, AudioError> {
+pub(super) fn read_fragment(
+    file: &mut File,
+    at: u64,
+    base: u64,
+    body: Range<u64>,
+    tracks: &[Track],
+) -> Result<Vec<Run>, AudioError> {
     let (mut runs, mut within) = (Vec::new(), body);
     for _ in 0..MOST_BOXES {
         let Some(found) = read_box(file, &within)? else { break };
