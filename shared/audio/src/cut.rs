@@ -66,10 +66,32 @@ pub(crate) fn cut_samples_onward(
     let Some(first) = left.next() else {
         return Ok(());
     };
-    let mut open = Open::new(first);
-    let mut known = samples.moments().len();
+    let open = Open::new(first);
     // The number of the first sample of the piece.
-    let mut at = jump(&mut samples, 0, &open)?;
+    let at = jump(&mut samples, 0, &open)?;
+    cut_on_telling(samples, at, open, left, tell, sink)
+}
+
+/// `at`: the number of the first sample that comes, and of each piece. Of the open span there may be some already.
+pub(crate) fn cut_on(
+    samples: Heard<'_>,
+    at: u64,
+    open: Open,
+    left: impl Iterator<Item = Span>,
+    sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
+) -> Result<(), AudioError> {
+    cut_on_telling(samples, at, open, left, &mut |_| {}, sink)
+}
+
+fn cut_on_telling(
+    mut samples: Heard<'_>,
+    mut at: u64,
+    mut open: Open,
+    mut left: impl Iterator<Item = Span>,
+    tell: &mut dyn FnMut(&Moments),
+    sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
+) -> Result<(), AudioError> {
+    let mut known = samples.moments().len();
     while let Some(piece) = samples.next_piece()? {
         while open.take(at, piece) {
             let full = match left.next() {
@@ -111,9 +133,9 @@ fn jump(samples: &mut Heard<'_>, at: u64, open: &Open) -> Result<u64, AudioError
     }
 }
 
-struct Open {
-    span: Span,
-    samples: Vec<f32>,
+pub(crate) struct Open {
+    pub span: Span,
+    pub samples: Vec<f32>,
 }
 
 impl Open {

@@ -42,6 +42,7 @@ impl Pieces {
     }
 }
 
+#[cfg(test)]
 impl Kept {
     fn samples(&self) -> usize {
         self.left.samples() * if self.right.is_some() { 2 } else { 1 }

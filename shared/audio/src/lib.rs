@@ -48,7 +48,7 @@ mod track;
 
 pub use analyse::{Analysis, Verdict, analyse, analyse_onward};
 pub use cut::{cut, cut_onward};
-pub use decode::{Decoded, FrameDecoder, needs_ranges};
+pub use decode::{Decoded, FrameDecoder, may_need_ranges};
 pub use decoded::decoded_ms;
 pub use detect::{Detection, Detector, Energy, ModelError, Region};
 pub use error::AudioError;

@@ -27,6 +27,8 @@ enum Stage {
 
 /// What the first pass has met before a moment.
 pub(crate) struct Surveying {
+    /// As the source packed it.
+    pub source: Vec<u8>,
     pub met: Met,
     pub counts: Counts,
     pub outline: Outline,
@@ -95,9 +97,7 @@ impl Progress {
 
     pub fn pack(&self) -> Vec<u8> {
         match &self.stage {
-            Stage::Surveying(Surveying { met, counts, outline }) => {
-                pack_surveying(self.number, &self.moments, *met, *counts, outline)
-            }
+            Stage::Surveying(surveying) => surveying.pack(self.number, &self.moments),
             Stage::Analysing(found) => pack_found(self.number, &self.moments, &found.0, &found.1),
             Stage::Listened => begun(LISTENED, 0, &self.moments).bytes,
         }
@@ -144,17 +144,19 @@ fn begun(stage: u8, number: u32, moments: &Moments) -> Packer {
     packer
 }
 
-pub(crate) fn pack_surveying(number: u32, moments: &Moments, met: Met, counts: Counts, outline: &Outline) -> Vec<u8> {
-    let mut to = begun(SURVEYING, number, moments);
-    met.pack(&mut to);
-    counts.pack(&mut to);
-    outline.pack(&mut to);
-    to.bytes
-}
-
 impl Surveying {
+    pub fn pack(&self, number: u32, moments: &Moments) -> Vec<u8> {
+        let mut to = begun(SURVEYING, number, moments);
+        to.put_bytes(&self.source);
+        self.met.pack(&mut to);
+        self.counts.pack(&mut to);
+        self.outline.pack(&mut to);
+        to.bytes
+    }
+
     fn unpack(from: &mut Unpacker) -> Option<Self> {
-        Some(Self { met: Met::unpack(from)?, counts: Counts::unpack(from)?, outline: Outline::unpack(from)? })
+        let source = from.take_bytes()?.to_vec();
+        Some(Self { source, met: Met::unpack(from)?, counts: Counts::unpack(from)?, outline: Outline::unpack(from)? })
     }
 }
 

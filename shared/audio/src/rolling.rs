@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::decode::FrameDecoder;
-use crate::error::AudioError;
 use crate::samples::{Step, decode};
 
 /// Of uncompressed audio of many channels less than the wanted time is kept.
@@ -13,12 +12,7 @@ const MOST_BYTES: usize = 4 << 20;
 /// Packets without any sound take no time: they are not kept without end.
 const MOST_PACKETS: usize = 4_096;
 
-/// Makes the recording's decoder, as it was at its start.
-pub(crate) type Make = Box<dyn Fn() -> Result<Box<dyn FrameDecoder>, AudioError> + Send>;
-
 pub(crate) struct Rolling {
-    /// `None`: it is one of a kind, and never begins anew.
-    make: Option<Make>,
     decoder: Box<dyn FrameDecoder>,
     recent: VecDeque<Packet>,
     bytes: usize,
@@ -52,14 +46,15 @@ pub(crate) struct Lead {
 }
 
 impl Rolling {
-    pub fn new(make: Make, keeps: Duration) -> Result<Self, AudioError> {
-        let decoder = make()?;
-        Ok(Self { make: Some(make), ..Self::once(decoder, keeps) })
+    pub fn new(decoder: Box<dyn FrameDecoder>, keeps: Duration) -> Self {
+        let (recent, one, spare) = (VecDeque::new(), Vec::new(), Vec::new());
+        Self { decoder, recent, bytes: 0, samples: 0, keeps, given: 0, one, spare }
     }
 
-    pub fn once(decoder: Box<dyn FrameDecoder>, keeps: Duration) -> Self {
-        let (recent, one, spare) = (VecDeque::new(), Vec::new(), Vec::new());
-        Self { make: None, decoder, recent, bytes: 0, samples: 0, keeps, given: 0, one, spare }
+    /// Another stream begins.
+    pub fn change(&mut self, decoder: Box<dyn FrameDecoder>) {
+        self.decoder = decoder;
+        self.forget();
     }
 
     pub fn rate(&self) -> u32 {
@@ -83,10 +78,8 @@ impl Rolling {
             self.forget();
         }
         let samples = (out.len() - before) / self.channels().max(1);
-        if self.make.is_some() {
-            self.keep(packet, place, samples);
-            self.drop_what_is_older_than(self.keeps);
-        }
+        self.keep(packet, place, samples);
+        self.drop_what_is_older_than(self.keeps);
         self.given += 1;
         step
     }
@@ -144,9 +137,8 @@ impl Rolling {
         &mut self,
         time: Option<Duration>,
         out: &mut dyn FnMut(&[f32], usize),
-    ) -> Result<Option<Lead>, AudioError> {
-        let Some(make) = &self.make else { return Ok(None) };
-        let mut decoder = make()?;
+    ) -> Option<Lead> {
+        let mut decoder = self.decoder.fresh()?;
         if let Some(time) = time {
             self.drop_what_is_older_than(time);
         }
@@ -158,9 +150,7 @@ impl Rolling {
             lengths.push((self.one.len() / channels, channels));
             sounds.extend_from_slice(&self.one);
         }
-        let Some(first) = self.recent.front().filter(|_| decoder.rate() == self.decoder.rate()) else {
-            return Ok(None);
-        };
+        let first = self.recent.front().filter(|_| decoder.rate() == self.decoder.rate())?;
         let lead = Lead { first: self.given - self.recent.len() as u64, place: first.place, given: self.given };
         let mut from = 0;
         for (samples, channels) in &lengths {
@@ -171,6 +161,6 @@ impl Rolling {
         // Who goes on here knows no other lengths: both have to forget the same packets at the same time.
         self.samples = lengths.iter().map(|(samples, _)| samples).sum();
         self.recent.iter_mut().zip(lengths).for_each(|(packet, (samples, _))| packet.samples = samples);
-        Ok(Some(lead))
+        Some(lead)
     }
 }

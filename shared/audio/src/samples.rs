@@ -102,6 +102,14 @@ pub(crate) trait Steps {
     fn go_on_at(&mut self, _moment: &Moment, _out: &mut Tracks) -> Result<bool, AudioError> {
         Ok(false)
     }
+
+    /// What has been met and was not told in a step yet, or in the damage only at the end; for who goes on here.
+    fn pack(&self, _to: &mut Packer) {}
+
+    /// As [`pack`](Self::pack) gave it, once it stands at that moment. `None` is damage.
+    fn unpack(&mut self, _from: &mut Unpacker) -> Option<()> {
+        Some(())
+    }
 }
 
 /// What a source knows of where it began anew: fields of [`Moment`].
@@ -142,7 +150,7 @@ impl Steps for Framed<'_> {
     }
 
     fn begin_anew(&mut self, lead: Duration, out: &mut Tracks) -> Result<Option<Led>, AudioError> {
-        let led = self.decoder.begin_anew(Some(lead), &mut |samples, channels| out.push(samples, channels))?;
+        let led = self.decoder.begin_anew(Some(lead), &mut |samples, channels| out.push(samples, channels));
         Ok(led.map(|Lead { first, place, given }| Led { first, steps: given, byte: place, ..Led::default() }))
     }
 
@@ -157,8 +165,7 @@ impl Steps for Framed<'_> {
                 self.decoder.lead(frame, place);
             }
         }
-        let led = self.decoder.begin_anew(None, &mut |samples, channels| out.push(samples, channels))?;
-        Ok(led.is_some())
+        Ok(self.decoder.begin_anew(None, &mut |samples, channels| out.push(samples, channels)).is_some())
     }
 }
 
@@ -273,11 +280,10 @@ impl<'r> Samples<'r> {
         match (format, input.into()) {
             (_, Input::Kept(kept)) => Ok(Self { replayed: true, ..Self::of(Box::new(Replay::of(kept))) }),
             (Format::Frames(frames), input) => {
-                let of = *frames;
-                let made = Rolling::new(Box::new(move || decoder(&of)), Grid::default().longest_lead())?;
-                Ok(Self::framed(moment, made, input.stream()))
+                let decoder = Rolling::new(decoder(frames)?, Grid::default().longest_lead());
+                Ok(Self::framed(moment, decoder, input.stream()))
             }
-            (Format::Sound(_), input) => Ok(Self::of(sound::open(input)?.steps()?)),
+            (Format::Sound(_), input) => Ok(Self::of(sound::open(input)?)),
         }
     }
 
@@ -292,7 +298,7 @@ impl<'r> Samples<'r> {
 
     #[cfg(test)]
     pub fn with(decoder: Box<dyn FrameDecoder>, read: impl Read + 'r) -> Self {
-        Self::framed(None, Rolling::once(decoder, Duration::ZERO), read)
+        Self::framed(None, Rolling::new(decoder, Duration::ZERO), read)
     }
 
     /// With moments that a test can wait for.
@@ -502,6 +508,15 @@ impl<'r> Samples<'r> {
 
     pub fn damage(&self) -> Damage {
         self.steps.damage()
+    }
+
+    /// What the source has met and not told yet.
+    pub fn pack(&self, to: &mut Packer) {
+        self.steps.pack(to);
+    }
+
+    pub fn unpack(&mut self, from: &mut Unpacker) -> Option<()> {
+        self.steps.unpack(from)
     }
 
     pub fn met(&self) -> Met {

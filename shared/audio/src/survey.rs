@@ -12,8 +12,12 @@ use crate::input::Input;
 use crate::kept::{Keeping, Kept};
 use crate::moments::Moments;
 use crate::outline::Outline;
-use crate::progress::{Onward, pack_surveying, place_surveying};
+use crate::packed::{Packer, Unpacker};
+use crate::progress::{Onward, Surveying, place_surveying};
 use crate::samples::{Begun, Next, Samples};
+
+/// A lying header can promise any number of bytes: more than this no reader of JSON tells apart.
+const MOST_DROPPED: u64 = 1 << 53;
 
 /// What the first pass found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -97,6 +101,7 @@ pub(crate) fn survey_samples_onward(samples: Samples, on: Onward<'_>) -> Result<
         let moment = from.moments().find(from.number()).ok_or(AudioError::NoSuchMoment)?;
         samples = samples.knowing(from.moments().clone());
         samples.go_on_at(moment, before.met)?;
+        samples.unpack(&mut Unpacker::of(&before.source)).ok_or(AudioError::NoSuchMoment)?;
         (outline, choosing) = (before.outline.clone(), Choosing::counting_on(before.counts));
         (keeping, told) = (Keeping::nothing(), Some(from.number()));
     }
@@ -113,8 +118,11 @@ pub(crate) fn survey_samples_onward(samples: Samples, on: Onward<'_>) -> Result<
                 let counts = choosing.count_all();
                 choosing = Choosing::counting_on(counts);
                 outline.shorten();
-                let packed = pack_surveying(number, samples.moments(), samples.met(), counts, &outline);
-                (on.tell)(place_surveying(number), packed);
+                let mut source = Packer::default();
+                samples.pack(&mut source);
+                let so_far = Surveying { source: source.bytes, met: samples.met(), counts, outline };
+                (on.tell)(place_surveying(number), so_far.pack(number, samples.moments()));
+                outline = so_far.outline;
             }
             Next::Moment(_) => {}
         }
@@ -122,7 +130,7 @@ pub(crate) fn survey_samples_onward(samples: Samples, on: Onward<'_>) -> Result<
     let (met, damage, choice) = (samples.met(), samples.damage(), choosing.finish());
     let survey = Survey {
         duration_ms: samples_to_ms(met.samples),
-        dropped_bytes: damage.dropped_bytes + met.leftover_bytes,
+        dropped_bytes: damage.dropped_bytes.saturating_add(met.leftover_bytes).min(MOST_DROPPED),
         dropped_beyond_packet: damage.beyond_packet || met.leftover_bytes > 0,
         concealed_ms: met.concealed_ms(),
         frames: met.frames,

@@ -2,6 +2,7 @@
 //! speech. Its level has to be known before anyone listens, so it is read twice; what is short is kept in between. It is
 //! decoded on a thread of its own.
 
+use std::io::Seek;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -215,16 +216,18 @@ fn survey(format: &Format, size: u64, pass: &Pass, source: Source) -> Result<Rea
         Source::Bytes(bytes) if !bytes.is_in_memory() && bytes.is_at_start() => Keeper::new(bytes, size),
         mut kept => return Ok(survey(kept.input(format))?.map(|surveyed| (surveyed, None))),
     };
-    if audio::needs_ranges(format) {
-        // A few bytes are fetched at once: jumps in them would cost a request each.
-        let (few, mut bytes) = source.finish().map_err(read_error)?;
-        if let Some(few) = &few {
-            bytes = BytesIn::memory(few.clone()).0;
-        }
-        return Ok(survey(Input::ranges(&mut bytes))?.map(|surveyed| (surveyed, few)));
-    }
     let surveyed = match survey(Input::from(&mut source))? {
         Ok(surveyed) => surveyed,
+        // Its content says so, whatever its name does.
+        Err(AudioError::NeedsRanges) => {
+            // A few bytes are fetched at once: jumps in them would cost a request each.
+            let (few, mut bytes) = source.finish().map_err(read_error)?;
+            if let Some(few) = &few {
+                bytes = BytesIn::memory(few.clone()).0;
+            }
+            bytes.rewind().map_err(read_error)?;
+            return Ok(survey(Input::ranges(&mut bytes))?.map(|surveyed| (surveyed, few)));
+        }
         Err(why) => return Ok(Err(why)),
     };
     let (few, _) = source.finish().map_err(read_error)?;
