@@ -8,7 +8,7 @@ use domain::{
 };
 use flow::Result;
 use flow::ports::{At, Created, Random, Stepped, Store, Written};
-use testkit::build::{T0, line_for, plan};
+use testkit::build::{T0, facts, line_for, plan};
 use testkit::scene::at_once;
 use testkit::{SeededRandom, memory};
 
