@@ -4,6 +4,7 @@
 
 mod admission;
 mod archive;
+mod digests;
 mod door;
 mod engine_trouble;
 mod events;

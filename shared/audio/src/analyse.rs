@@ -39,7 +39,7 @@ impl Analysis {
     pub fn verdict(&self) -> Verdict {
         let survey = &self.survey;
         let little_concealed = survey.concealed_ms * CONCEALED_SHARE <= survey.duration_ms;
-        let whole = !survey.roar && !survey.dropped_in_middle && little_concealed;
+        let whole = !survey.roar && !survey.dropped_beyond_packet && little_concealed;
         match () {
             () if survey.frames == 0 => Verdict::Invalid,
             () if !self.segments.is_empty() => Verdict::Speech,

@@ -79,7 +79,7 @@ impl Steps for Replay<'_> {
     fn step(&mut self, out: &mut Vec<f32>) -> Result<Option<Step>, AudioError> {
         let Some(piece) = self.pieces.next() else { return Ok(None) };
         out.extend(piece.iter().map(|sample| f32::from(*sample) / FULL_SCALE));
-        Ok(Some(Step { frames: 1, leftover_bytes: 0, concealed: 0 }))
+        Ok(Some(Step { frames: 1, ..Step::default() }))
     }
 
     fn damage(&self) -> Damage {

@@ -28,6 +28,8 @@ pub(crate) struct Met {
     pub samples: u64,
     /// Frames that gave at least one sample of their own.
     pub frames: u64,
+    /// Frames that the decoder refused.
+    pub refused: u64,
     /// Bytes within frames that were no whole sample.
     pub leftover_bytes: u64,
     /// How long the samples last that stand in for refused frames, or are doubted.
@@ -46,6 +48,8 @@ impl Met {
 pub(crate) struct Step {
     /// Frames that gave samples of their own.
     pub frames: u64,
+    /// Frames that the decoder refused.
+    pub refused: u64,
     pub leftover_bytes: u64,
     /// Samples among those that were appended that stand in for something, or are doubted.
     pub concealed: u64,
@@ -90,13 +94,13 @@ impl Steps for Framed<'_> {
 pub(crate) fn decode(decoder: &mut dyn FrameDecoder, frame: &[u8], out: &mut Vec<f32>) -> Step {
     let own = |out: &Vec<f32>| u64::from(!out.is_empty());
     match decoder.decode(frame, out) {
-        Decoded::Audio { leftover } => Step { frames: own(out), leftover_bytes: leftover as u64, concealed: 0 },
-        Decoded::Doubted => Step { frames: own(out), leftover_bytes: 0, concealed: out.len() as u64 },
+        Decoded::Audio { leftover } => Step { frames: own(out), leftover_bytes: leftover as u64, ..Step::default() },
+        Decoded::Doubted => Step { frames: own(out), concealed: out.len() as u64, ..Step::default() },
         Decoded::Refused => {
             // A decoder that failed half way left nothing that counts.
             out.clear();
             decoder.conceal(frame, out);
-            Step { frames: 0, leftover_bytes: 0, concealed: out.len() as u64 }
+            Step { refused: 1, concealed: out.len() as u64, ..Step::default() }
         }
     }
 }
@@ -186,6 +190,7 @@ impl<'r> Samples<'r> {
             self.resampler = Resampler::new(self.rate);
         }
         self.met.frames += step.frames;
+        self.met.refused += step.refused;
         self.met.leftover_bytes += step.leftover_bytes;
         self.met.concealed_ns += step.concealed * NANOS / u64::from(self.rate.max(1));
         for sample in &mut self.decoded {

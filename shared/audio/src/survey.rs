@@ -18,10 +18,13 @@ pub struct Survey {
     /// Rounded up to a whole millisecond, so that no sample is left out.
     pub duration_ms: u64,
     pub dropped_bytes: u64,
-    pub dropped_in_middle: bool,
+    /// More is missing than one unfinished packet.
+    pub dropped_beyond_packet: bool,
     pub concealed_ms: u64,
     /// Frames that were decoded to at least one sample.
     pub frames: u64,
+    /// Packets that the decoder refused: other samples stand in for them.
+    pub refused: u64,
     /// What brings it to the level that detectors and engines know.
     pub gain: Gain,
     /// At that level some of it can be heard: else no detector has to listen.
@@ -32,8 +35,15 @@ pub struct Survey {
     pub peaks: Peaks,
 }
 
+impl Survey {
+    /// More than one packet of what the file holds or promises was not decoded: what was heard is not all of it.
+    pub fn is_damaged(&self) -> bool {
+        self.dropped_beyond_packet || self.refused + u64::from(self.dropped_bytes > 0) > 1
+    }
+}
+
 /// Reads a recording once, in bounded memory. A short one's samples are kept, for whoever reads it again. A frame with
-/// bytes that are no whole sample counts as damage in the middle: it is what a wrong codec in the name looks like.
+/// bytes that are no whole sample counts as more than a packet: it is what a wrong codec in the name looks like.
 pub fn survey<'r>(format: &Format, input: impl Into<Input<'r>>) -> Result<(Survey, Option<Kept>), AudioError> {
     survey_samples(Samples::new(format, input)?)
 }
@@ -60,9 +70,10 @@ pub(crate) fn survey_samples(samples: Samples) -> Result<(Survey, Option<Kept>),
     let survey = Survey {
         duration_ms: samples_to_ms(met.samples),
         dropped_bytes: damage.dropped_bytes + met.leftover_bytes,
-        dropped_in_middle: damage.in_middle || met.leftover_bytes > 0,
+        dropped_beyond_packet: damage.beyond_packet || met.leftover_bytes > 0,
         concealed_ms: met.concealed_ms(),
         frames: met.frames,
+        refused: met.refused,
         gain: level.gain,
         audible: level.audible,
         roar: level.roar,

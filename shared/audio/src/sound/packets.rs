@@ -41,6 +41,7 @@ impl<C: Container, D: FrameDecoder> Packets<C, D> {
         self.skip -= before as u64;
         self.held.extend_from_slice(&self.packet[before..]);
         self.owed.frames += step.frames;
+        self.owed.refused += step.refused;
         self.owed.concealed += step.concealed;
     }
 
@@ -52,7 +53,8 @@ impl<C: Container, D: FrameDecoder> Packets<C, D> {
         let frames = if out.is_empty() { 0 } else { std::mem::take(&mut self.owed.frames) };
         let concealed = self.owed.concealed.min(out.len() as u64);
         self.owed.concealed -= concealed;
-        Step { frames, concealed, ..Step::default() }
+        let refused = std::mem::take(&mut self.owed.refused);
+        Step { frames, refused, concealed, ..Step::default() }
     }
 
     fn drop_padding(&mut self) {

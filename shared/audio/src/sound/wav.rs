@@ -127,7 +127,7 @@ impl Wav<'_> {
             }
             let (kind, size) = (&seen[..4], u32::from_le_bytes([seen[4], seen[5], seen[6], seen[7]]));
             if !kind.iter().all(|byte| (b' '..=b'~').contains(byte)) {
-                self.damage.in_middle = true;
+                self.damage.beyond_packet = true;
                 self.damage.dropped_bytes += self.window.skip(u64::MAX)?;
                 return Ok(false);
             }

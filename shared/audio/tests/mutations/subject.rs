@@ -45,7 +45,8 @@ fn check(found: &Analysis, size: usize) {
     let last = found.segments.last().map_or(0, |span| u64::from(span.end_ms));
     assert!(sorted && inside && last <= survey.duration_ms, "segments are out of place: {found:?}");
     if found.verdict() == Verdict::Silent {
-        let whole = survey.frames > 0 && !survey.dropped_in_middle && survey.concealed_ms * 20 <= survey.duration_ms;
+        let whole =
+            survey.frames > 0 && !survey.dropped_beyond_packet && survey.concealed_ms * 20 <= survey.duration_ms;
         assert!(whole, "called silent: {found:?}");
     }
 }

@@ -10,6 +10,7 @@ mod reminders;
 mod segments;
 mod stop;
 mod transcribe;
+mod verify;
 
 use std::sync::Arc;
 use std::time::Duration;
