@@ -64,6 +64,7 @@ impl Stage {
             detection: Detection::energy(),
             settings: Arc::new(Settings::default()),
             staging: Default::default(),
+            instance: Default::default(),
         };
         Self { world, clock, store, blobs, push }
     }

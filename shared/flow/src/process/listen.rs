@@ -64,7 +64,7 @@ impl Delivery<'_> {
         let (sha256, detection) = (self.job.files[index].sha256, self.world.detection.clone());
         let pass = Pass { sha256, rules: self.segment_rules(), detection, within: None };
         // First a place, then the bytes: a stream is not left open while nobody reads it.
-        let place = self.worker.decoding.place().await;
+        let place = self.worker.decoding.place(self.user()).await;
         Ok(match first_pass::listen(staged, pass, place).await {
             Err(error) if error.kind == Kind::NotFound => {
                 Err(Failure::because(Code::StagedAudioMissing, "the staged audio of the file is gone"))
