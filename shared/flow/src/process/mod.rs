@@ -114,6 +114,11 @@ impl Worker {
         self.engine.ready().await.map_err(not_ready)
     }
 
+    /// Engine calls that wait for a permit.
+    pub fn calls_waiting(&self) -> usize {
+        self.calls.waiting()
+    }
+
     /// Brings the gauges of the engine's calls up to date.
     pub fn show_calls(&self) {
         counted::engine_calls(self.calls.in_use(), self.calls.waiting());
