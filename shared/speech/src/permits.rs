@@ -21,10 +21,15 @@ struct State {
     /// Users who hold permits, and how many.
     held: HashMap<User, usize>,
     in_use: usize,
-    /// Users who wait; whoever was served longest ago comes first.
-    lines: VecDeque<Line>,
-    next_ticket: u64,
+    /// Users who wait.
+    lines: Vec<Line>,
+    /// When users were served last, by a number that grows.
+    served: HashMap<User, u64>,
+    last: u64,
 }
+
+/// Users whose last turn is remembered. Of more only those who hold a permit or wait for one.
+const MOST: usize = 1000;
 
 /// The waiting calls of one user, in their order; never empty.
 struct Line {
@@ -95,11 +100,10 @@ impl Permits {
             return Entered::Now(Permit { of: Arc::clone(self), user: Arc::clone(user) });
         }
         let (give, given) = oneshot::channel();
-        let ticket = state.next_ticket;
-        state.next_ticket += 1;
+        let ticket = state.number();
         match state.lines.iter_mut().find(|line| line.user == *user) {
             Some(line) => line.waiters.push_back((ticket, give)),
-            None => state.lines.push_back(Line { user: Arc::clone(user), waiters: VecDeque::from([(ticket, give)]) }),
+            None => state.lines.push(Line { user: Arc::clone(user), waiters: VecDeque::from([(ticket, give)]) }),
         }
         Entered::InLine(InLine { of: Arc::clone(self), user: Arc::clone(user), ticket: Some(ticket) }, given)
     }
@@ -130,6 +134,17 @@ impl State {
     fn give(&mut self, user: &User) {
         self.in_use += 1;
         *self.held.entry(Arc::clone(user)).or_default() += 1;
+        let now = self.number();
+        self.served.insert(Arc::clone(user), now);
+        if self.served.len() > MOST {
+            let (held, lines) = (&self.held, &self.lines);
+            self.served.retain(|user, _| held.contains_key(user) || lines.iter().any(|line| line.user == *user));
+        }
+    }
+
+    fn number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
     }
 
     fn take_back(&mut self, user: &User) {
@@ -148,13 +163,13 @@ impl State {
             return None;
         }
         let may = |(_, line): &(usize, &Line)| self.held(&line.user) < per_user;
-        // Of several with as few the first in line is found: that is how `min_by_key` works.
-        let (at, _) = self.lines.iter().enumerate().filter(may).min_by_key(|(_, line)| self.held(&line.user))?;
-        let mut line = self.lines.remove(at)?;
+        let rank = |line: &Line| (self.held(&line.user), self.served.get(&line.user).copied().unwrap_or(0));
+        let (at, _) = self.lines.iter().enumerate().filter(may).min_by_key(|(_, line)| rank(line))?;
+        let line = &mut self.lines[at];
         let (_, give) = line.waiters.pop_front()?;
         let user = Arc::clone(&line.user);
-        if !line.waiters.is_empty() {
-            self.lines.push_back(line);
+        if line.waiters.is_empty() {
+            self.lines.remove(at);
         }
         Some((user, give))
     }

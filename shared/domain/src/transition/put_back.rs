@@ -28,10 +28,18 @@ pub fn put_back(mut job: Job, fence: u64, cause: &PutBack, jitter: f64, ctx: Con
         job.waiting_since = None;
     }
     requeue(&mut job);
-    match waits(cause) {
-        Some(waiting_for) => park(&mut job, waiting_for, at, ctx.now),
-        None => (job.waiting_for, job.waiting_until) = (None, None),
-    }
+    let at = match waits(cause) {
+        Some(waiting_for) => {
+            // The longest wait ends when it is over, not with the next look after it.
+            let at = at.min(job.waiting_since.unwrap_or(ctx.now) + ctx.rules.max_wait);
+            park(&mut job, waiting_for, at, ctx.now);
+            at
+        }
+        None => {
+            (job.waiting_for, job.waiting_until) = (None, None);
+            at
+        }
+    };
     come_at(&mut job, at);
     Ok(Step { job, actions: follows(cause) })
 }

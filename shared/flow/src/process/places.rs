@@ -2,8 +2,7 @@
 //! given way to.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::Timestamp;
@@ -22,8 +21,8 @@ pub struct Places {
     permits: Arc<Permits>,
     /// Users who were sent away, and until when a place is kept for them.
     sent_away: Mutex<HashMap<User, Timestamp>>,
-    /// Jobs that are about to give way.
-    giving_way: AtomicUsize,
+    /// How many jobs of each user are about to give way.
+    giving_way: Mutex<HashMap<User, usize>>,
 }
 
 /// A job's place, given back when it is dropped.
@@ -37,7 +36,7 @@ pub struct JobPlace<'p> {
 impl Places {
     pub fn new(all: usize) -> Self {
         let permits = Permits::with_limit(all, all.saturating_sub(1));
-        Self { permits, sent_away: Mutex::default(), giving_way: AtomicUsize::new(0) }
+        Self { permits, sent_away: Mutex::default(), giving_way: Mutex::default() }
     }
 
     /// Waits for a place, for as long as `time` says of the longest wait. `None`: there is none, and one is kept for when
@@ -98,9 +97,13 @@ impl Places {
         self.lock().remove(user);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<User, Timestamp>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<User, Timestamp>> {
         // A panic elsewhere leaves plain moments behind: still fit for use.
         self.sent_away.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn giving_way(&self) -> MutexGuard<'_, HashMap<User, usize>> {
+        self.giving_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -118,10 +121,12 @@ impl JobPlace<'_> {
         }
         let places = self.places;
         let free = places.permits.all() - places.permits.in_use();
-        let may = places.permits.held_by(self.user()) > 1 || now.has_reached(self.since + SLICE);
-        let helped = places.giving_way.load(Ordering::Relaxed) + free;
-        if may && places.needy(self.user(), now) > helped {
-            places.giving_way.fetch_add(1, Ordering::Relaxed);
+        let needy = places.needy(self.user(), now);
+        let mut giving = places.giving_way();
+        let (all, own) = (giving.values().sum::<usize>(), giving.get(self.user()).copied().unwrap_or(0));
+        let keeps_one = places.permits.held_by(self.user()).saturating_sub(own) > 1;
+        if needy > all + free && (keeps_one || now.has_reached(self.since + SLICE)) {
+            *giving.entry(Arc::clone(self.user())).or_default() += 1;
             *gives_way = true;
         }
         *gives_way
@@ -131,7 +136,13 @@ impl JobPlace<'_> {
 impl Drop for JobPlace<'_> {
     fn drop(&mut self) {
         if *self.gives_way.get_mut().unwrap_or_else(PoisonError::into_inner) {
-            self.places.giving_way.fetch_sub(1, Ordering::Relaxed);
+            let mut giving = self.places.giving_way();
+            if let Some(jobs) = giving.get_mut(self.permit.user()) {
+                *jobs -= 1;
+                if *jobs == 0 {
+                    giving.remove(self.permit.user());
+                }
+            }
         }
     }
 }

@@ -118,6 +118,9 @@ impl File<'_> {
             // What is asked for is answered and stored before the place goes to others.
             if delivery.gives_way() {
                 next.clear();
+                if asked.is_empty() {
+                    break;
+                }
             }
             let fits = |length: &u32| asked_ms.saturating_add(*length) <= ASKED_MS;
             let takes = asked.is_empty() || asked.len() < room && next.last().is_some_and(fits);

@@ -45,7 +45,7 @@ fn one_permit_goes_round_by_user_and_within_a_user_in_order() {
     let held = vec![served(&permits, "a")];
     let waiting = ["a", "a", "a", "b", "b", "c"].map(|name| wait(&permits, name)).into();
     assert_eq!(permits.waiting(), 6);
-    assert_eq!(order(held, waiting), "abcaba");
+    assert_eq!(order(held, waiting), "bcabaa");
     assert_eq!((permits.in_use(), permits.waiting()), (0, 0));
 }
 

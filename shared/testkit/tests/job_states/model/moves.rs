@@ -184,6 +184,10 @@ impl Model {
         if progressed {
             self.waits.1 = None;
         }
+        let due = match waiting_for {
+            Some(_) => due.min(self.waits.1.unwrap_or(now) + LONGEST_WAIT),
+            None => due,
+        };
         self.requeue(due);
         self.later = Some(due);
         self.waits = match waiting_for {
