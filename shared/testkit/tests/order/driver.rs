@@ -177,9 +177,10 @@ impl Driver<'_> {
 
     fn put_back(&mut self, n: usize, held: &Job) {
         self.met.put_back += 1;
-        let cause = match self.random.below(3) {
+        let cause = match self.random.below(4) {
             0 => PutBack::Shutdown,
             1 => PutBack::Deadline,
+            2 => PutBack::ForOthers,
             _ => PutBack::Fault { code: Code::Internal, retry_after: None },
         };
         self.workers[n].ready = None;
