@@ -72,7 +72,8 @@ impl Blobs for Talk {
         let mut skipped = (offset % FRAME as u64) as usize;
         let pieces = (first..talk.seconds * FRAMES_A_SECOND as u64).step_by(PIECE / FRAME).map(move |from| {
             let until = (from + (PIECE / FRAME) as u64).min(talk.seconds * FRAMES_A_SECOND as u64);
-            let bytes: Vec<u8> = (from..until).flat_map(|number| talk.frame(number)).skip(std::mem::take(&mut skipped)).collect();
+            let bytes: Vec<u8> =
+                (from..until).flat_map(|number| talk.frame(number)).skip(std::mem::take(&mut skipped)).collect();
             talk.clock.advance(Duration::from_millis((until - from) * 10 / SPEED));
             Ok(Bytes::from(bytes))
         });

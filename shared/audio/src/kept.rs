@@ -44,6 +44,7 @@ impl Pieces {
 
 #[cfg(test)]
 impl Kept {
+    #[cfg(test)]
     fn samples(&self) -> usize {
         self.left.samples() * if self.right.is_some() { 2 } else { 1 }
     }

@@ -34,6 +34,7 @@ pub struct Moments {
 }
 
 impl Moments {
+    #[cfg(test)]
     pub(crate) fn all(&self) -> &[Moment] {
         &self.moments
     }
@@ -105,8 +106,7 @@ impl Moments {
             let head = from.take()?;
             let number = u32::try_from(head >> 2).ok()?;
             let changed = head & 1 == 1;
-            let (base, rate) =
-                if changed { (from.take()?, from.take_as()?) } else { (before.base, before.rate) };
+            let (base, rate) = if changed { (from.take()?, from.take_as()?) } else { (before.base, before.rate) };
             let native = if changed { 0 } else { before.native }.wrapping_add_signed(from.take_signed()?);
             let steps = before.steps.checked_add(from.take()?)?;
             let moment = Moment {
@@ -139,7 +139,18 @@ mod tests {
             let steps = 30_000 + 3_000 * u64::from(number);
             let native = if number < 2 { 28_800_100 } else { 50_000 } + 960_000 * u64::from(number);
             let first = steps - 100;
-            moments.saw(Moment { number, first, steps, byte: first * 43, held: 7, given: native, base, native, rate, stereo: number > 1 });
+            moments.saw(Moment {
+                number,
+                first,
+                steps,
+                byte: first * 43,
+                held: 7,
+                given: native,
+                base,
+                native,
+                rate,
+                stereo: number > 1,
+            });
         }
         moments
     }

@@ -12,6 +12,7 @@ use crate::segment::Span;
 use crate::survey::Survey;
 
 /// Where listening stands: see the module.
+#[derive(Clone)]
 pub struct Progress {
     moments: Moments,
     /// The moment that listening goes on at.
@@ -19,6 +20,7 @@ pub struct Progress {
     stage: Stage,
 }
 
+#[derive(Clone)]
 enum Stage {
     Surveying(Surveying),
     Analysing(Box<(Survey, Found)>),
@@ -26,6 +28,7 @@ enum Stage {
 }
 
 /// What the first pass has met before a moment.
+#[derive(Clone)]
 pub(crate) struct Surveying {
     /// As the source packed it.
     pub source: Vec<u8>,

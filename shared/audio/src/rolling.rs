@@ -133,11 +133,7 @@ impl Rolling {
     /// Begins anew: a decoder that knows nothing but the packets of the last `time` (`None`: all that are at hand) stands
     /// where this one stood. Gives what they sound like to it to `out`, packet by packet and with the number of channels.
     /// `None`: to the new one they are of another rate, or there can be no new one. Then nothing has changed.
-    pub fn begin_anew(
-        &mut self,
-        time: Option<Duration>,
-        out: &mut dyn FnMut(&[f32], usize),
-    ) -> Option<Lead> {
+    pub fn begin_anew(&mut self, time: Option<Duration>, out: &mut dyn FnMut(&[f32], usize)) -> Option<Lead> {
         let mut decoder = self.decoder.fresh()?;
         if let Some(time) = time {
             self.drop_what_is_older_than(time);

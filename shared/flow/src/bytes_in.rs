@@ -100,8 +100,7 @@ impl Staged<'_> {
             Some(clock) => persist(clock, read).await?,
             None => read().await?,
         };
-        let (bytes, feeding) =
-            BytesIn::feed(stream, Ranges::wanted(&self.format, self.blobs, &self.blob, self.size));
+        let (bytes, feeding) = BytesIn::feed(stream, Ranges::wanted(&self.format, self.blobs, &self.blob, self.size));
         Ok((BytesIn { at: byte, ..bytes }, feeding))
     }
 

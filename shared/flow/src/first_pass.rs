@@ -8,9 +8,7 @@ use std::time::Duration;
 
 mod told;
 
-use audio::{
-    Analysis, AudioError, Detection, Input, Kept, Moments, Progress, SegmentRules, Survey, Surveyed, Verdict,
-};
+use audio::{Analysis, AudioError, Detection, Input, Kept, Moments, Progress, SegmentRules, Surveyed, Verdict};
 use bytes::Bytes;
 use domain::recording::AudioFacts;
 use domain::{Format, Gain, Levels, Sha256Hex};
@@ -148,12 +146,7 @@ pub async fn listen(staged: &Staged<'_>, from: Again, pass: Pass, place: impl Se
     }
 }
 
-async fn listen_on<P: Send + 'static>(
-    staged: &Staged<'_>,
-    from: Again,
-    pass: Pass,
-    place: P,
-) -> Result<(Listened, P)> {
+async fn listen_on<P: Send + 'static>(staged: &Staged<'_>, from: Again, pass: Pass, place: P) -> Result<(Listened, P)> {
     let (format, size) = (staged.format, staged.size);
     let (survey, again, moments, place) = match pass.from.as_ref().and_then(Progress::survey) {
         // An earlier delivery has come to the second pass.

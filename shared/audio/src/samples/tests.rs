@@ -140,7 +140,10 @@ fn no_sample_is_lost_at_a_moment() {
     let left: Vec<f32> = plain.samples.iter().step_by(2).copied().collect();
     let exact: Vec<f32> = samples.iter().map(|sample| (sample * 32_768.0).trunc() / 32_768.0).collect();
     assert!(left == exact, "uncompressed audio has no seams");
-    assert_eq!(plain.begun.iter().map(|(_, at, _)| at / 2).collect::<Vec<_>>(), [32_000, 48_000, 64_000, 80_000, 96_000]);
+    assert_eq!(
+        plain.begun.iter().map(|(_, at, _)| at / 2).collect::<Vec<_>>(),
+        [32_000, 48_000, 64_000, 80_000, 96_000]
+    );
 }
 
 proptest! {

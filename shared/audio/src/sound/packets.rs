@@ -226,12 +226,8 @@ impl Steps for Packets<'_> {
     }
 
     fn unpack(&mut self, from: &mut Unpacker) -> Option<()> {
-        self.owed = Step {
-            frames: from.take()?,
-            refused: from.take()?,
-            leftover_bytes: from.take()?,
-            concealed: from.take()?,
-        };
+        self.owed =
+            Step { frames: from.take()?, refused: from.take()?, leftover_bytes: from.take()?, concealed: from.take()? };
         self.missing = Damage { dropped_bytes: from.take()?, beyond_packet: from.take_flag()? };
         Some(())
     }

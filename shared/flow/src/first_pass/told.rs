@@ -5,26 +5,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 use audio::Moments;
 use domain::checkpoint::MAX_CHECKPOINT_BYTES;
 
-/// Room for what names the bytes and the rules that a place is of.
+/// Room for what names the bytes and the rules that a checkpoint is of.
 pub const ENVELOPE: usize = 16;
 
-/// A file's last place, packed. Shared by the thread that listens or cuts and by the delivery that it works for.
+/// How far a file has come. Shared by the thread that listens or cuts and by the delivery that it works for.
 #[derive(Clone, Default)]
-pub struct Told(Arc<Mutex<Option<Place>>>);
+pub struct Told(Arc<Mutex<Option<Reached>>>);
 
-/// How far a file has come.
+/// A place in a file, and what it takes to go on there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Reached {
     /// As [`audio::Progress::place`] has it.
-    pub number: u32,
+    pub place: u32,
     pub packed: Vec<u8>,
 }
 
 impl Told {
-    /// What is too long for a checkpoint leaves the place before it: that is further back, and as good.
-    pub fn at(&self, number: u32, packed: Vec<u8>) {
+    /// What is too long for a checkpoint leaves the one before it: that is further back, and as good.
+    pub fn at(&self, place: u32, packed: Vec<u8>) {
         if ENVELOPE + packed.len() <= MAX_CHECKPOINT_BYTES {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Place { number, packed });
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Reached { place, packed });
         }
     }
 
@@ -36,7 +36,7 @@ impl Told {
         }
     }
 
-    pub fn take(&self) -> Option<Place> {
+    pub fn take(&self) -> Option<Reached> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

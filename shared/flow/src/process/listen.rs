@@ -32,7 +32,7 @@ impl Delivery<'_> {
         let (blob, clock) = (BlobName::listed(file.blob.clone()), Some(&*world.clock));
         let staged = Staged { blobs: &world.blobs, blob, size: file.size, format, clock };
         let is_new = recording.needs_listening();
-        let place = self.place_of(index).await?;
+        let place = self.checkpoint_of(index).await?;
         let mut moments = place.as_ref().map(audio::Progress::moments).cloned().unwrap_or_default();
         let (plan, heard) = if is_new {
             match self.listen(index, &staged, place).await? {
@@ -87,7 +87,7 @@ impl Delivery<'_> {
         let (rules, detection) = (self.segment_rules(), self.world.detection.clone());
         let pass = Pass { rules, detection, within: None, from: place, told: self.told(index) };
         // First a place, then the bytes: a stream is not left open while nobody reads it.
-        let place = self.worker.decoding.place().await;
+        let place = self.worker.decoding.place(self.user()).await;
         Ok(match first_pass::listen(staged, from, pass, place).await {
             Err(error) if error.kind == Kind::NotFound => {
                 Err(Failure::because(Code::StagedAudioMissing, "the staged audio of the file is gone"))
