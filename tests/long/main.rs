@@ -51,12 +51,14 @@ impl Talk {
     }
 
     /// A second of tone and half a second of pause, as long as there is talk.
-    fn frame(&self, number: u64) -> impl Iterator<Item = u8> {
-        let (second, within) = (number / FRAMES_A_SECOND as u64, number % 150);
-        let loud = if second % self.every < self.talk && within < 100 { 60 } else { 0 };
-        let samples = (0..160).map(move |sample| if sample % 8 < 4 { 128 + loud } else { 128 - loud });
-        160_u32.to_le_bytes().into_iter().chain(samples)
+    fn is_loud(&self, frame: u64) -> bool {
+        frame / FRAMES_A_SECOND as u64 % self.every < self.talk && frame % 150 < 100
     }
+}
+
+fn frame(loud: u8) -> Vec<u8> {
+    let samples = (0..160).map(|sample| if sample % 8 < 4 { 128 + loud } else { 128 - loud });
+    160_u32.to_le_bytes().into_iter().chain(samples).collect()
 }
 
 #[async_trait]
@@ -70,10 +72,12 @@ impl Blobs for Talk {
         let talk = Talk { clock: Arc::clone(&self.clock), opened: Arc::clone(&self.opened), ..*self };
         let first = offset / FRAME as u64;
         let mut skipped = (offset % FRAME as u64) as usize;
+        let (loud, quiet) = (frame(60), frame(0));
         let pieces = (first..talk.seconds * FRAMES_A_SECOND as u64).step_by(PIECE / FRAME).map(move |from| {
             let until = (from + (PIECE / FRAME) as u64).min(talk.seconds * FRAMES_A_SECOND as u64);
-            let bytes: Vec<u8> =
-                (from..until).flat_map(|number| talk.frame(number)).skip(std::mem::take(&mut skipped)).collect();
+            let mut bytes = Vec::with_capacity(PIECE);
+            (from..until).for_each(|number| bytes.extend_from_slice(if talk.is_loud(number) { &loud } else { &quiet }));
+            bytes.drain(..std::mem::take(&mut skipped));
             talk.clock.advance(Duration::from_millis((until - from) * 10 / SPEED));
             Ok(Bytes::from(bytes))
         });
@@ -144,18 +148,20 @@ async fn worked_on(seconds: u64, talk: u64, every: u64, handler_deadline: Durati
 /// One after the other: what is decoded is counted for the whole process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn six_hours_with_deliveries_of_twenty_seconds_are_completed_and_decoded_little_more_than_twice() {
-    let (length, six_hours) = (Duration::from_secs(6 * 3_600), 6 * 3_600);
+    let six_hours = 6 * 3_600;
     let ended = worked_on(six_hours, 120, 1_800, DEADLINE).await;
     assert_eq!((ended.job.status, ended.job.attempt), (Status::Completed, 1), "no attempt was counted");
     assert!(ended.deliveries > 20, "{} deliveries", ended.deliveries);
-    let times = ended.decoded.as_secs_f64() / length.as_secs_f64();
+    let times = ended.decoded.as_secs_f64() / six_hours as f64;
     println!("{} deliveries, decoded {times:.3} times", ended.deliveries);
     // Both passes, and cutting.
     assert!(times < 2.2, "decoded {times} times");
 
-    // The same recording in one delivery has the same plan, and its engine is given the same audio.
-    let at_once = worked_on(six_hours, 120, 1_800, Duration::from_secs(86_400)).await;
-    assert_eq!((at_once.job.status, at_once.deliveries), (Status::Completed, 1));
-    assert_eq!((at_once.recording.plan, at_once.recording.facts), (ended.recording.plan, ended.recording.facts));
-    assert_eq!(at_once.given, ended.given);
+    // A recording that was interrupted has the plan of one that was not, and its engine is given the same audio.
+    let interrupted = worked_on(2_400, 40, 60, Duration::from_secs(4)).await;
+    let at_once = worked_on(2_400, 40, 60, Duration::from_secs(86_400)).await;
+    assert_eq!((at_once.job.status, interrupted.job.status), (Status::Completed, Status::Completed));
+    assert!(at_once.deliveries == 1 && interrupted.deliveries > 8, "{} deliveries", interrupted.deliveries);
+    assert_eq!(at_once.recording.plan, interrupted.recording.plan);
+    assert_eq!((at_once.recording.facts, at_once.given), (interrupted.recording.facts, interrupted.given));
 }

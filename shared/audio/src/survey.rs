@@ -83,7 +83,7 @@ pub fn survey_onward<'r>(
     most: Duration,
     on: Onward<'_>,
 ) -> Result<Surveyed, AudioError> {
-    let from = on.from.and_then(|from| from.moments().find(from.number()));
+    let from = on.from.filter(|from| from.surveying().is_some()).and_then(|from| from.moments().find(from.number()));
     survey_samples_onward(Samples::opened_at(from, format, input)?.within(most), on)
 }
 

@@ -72,12 +72,8 @@ pub enum Source {
 }
 
 impl Again {
-    /// From its start. The reading ends when the guard is dropped.
-    pub async fn open(&self, staged: &Staged<'_>) -> Result<(Source, Option<DropGuard>)> {
-        self.open_at(staged, 0).await
-    }
-
-    /// From this byte on. What was kept decoded has no other start than its own.
+    /// From this byte on; what was kept decoded has no other start than its own. The reading ends when the guard is
+    /// dropped.
     pub async fn open_at(&self, staged: &Staged<'_>, byte: u64) -> Result<(Source, Option<DropGuard>)> {
         Ok(match self {
             Self::Samples(kept) => (Source::Samples(Arc::clone(kept)), None),
