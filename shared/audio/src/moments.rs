@@ -19,6 +19,8 @@ pub(crate) struct Moment {
     pub held: u64,
     /// Samples a channel that it has given since its stream began, where that counts.
     pub given: u64,
+    /// How many channels it has had, where it knows that only from its packets.
+    pub wide: u32,
     /// Samples at 16 kHz before the recording had its present rate, those that it gave at this rate, and the rate.
     pub base: u64,
     pub native: u64,
@@ -93,6 +95,7 @@ impl Moments {
             to.put(moment.steps - moment.first);
             to.put_signed(moment.byte.wrapping_sub(before.byte).cast_signed());
             to.put(moment.held);
+            to.put(moment.wide);
             to.put_signed(moment.given.wrapping_sub(before.given).cast_signed());
             before = *moment;
         }
@@ -115,6 +118,7 @@ impl Moments {
                 steps,
                 byte: before.byte.wrapping_add_signed(from.take_signed()?),
                 held: from.take()?,
+                wide: from.take_as()?,
                 given: before.given.wrapping_add_signed(from.take_signed()?),
                 base,
                 native,
@@ -145,6 +149,7 @@ mod tests {
                 steps,
                 byte: first * 43,
                 held: 7,
+                wide: 2,
                 given: native,
                 base,
                 native,
