@@ -1,5 +1,6 @@
 //! From samples to text: one trait, one file for each engine behind it, and the choice between them.
 
+mod arithmetic;
 mod bounded;
 mod cloud;
 pub mod engine;
@@ -11,6 +12,7 @@ pub mod pieces;
 mod select;
 
 pub use bounded::Bounded;
+pub use arithmetic::{Arithmetic, ArithmeticError};
 pub use cloud::{CloudSettings, DeepgramSettings, HttpSettings, SettingError};
 pub use engine::{
     Audio, Capabilities, Engine, EngineError, Frames, Hints, Languages, Retry, SAMPLE_RATE, Transcript, Utterance, Word,
