@@ -32,7 +32,6 @@ pub fn cut_in_background(cutter: Cutter, mut place: Place) -> (mpsc::Receiver<Cu
     let (send, cuts) = mpsc::channel(1);
     let runtime = Handle::current();
     let Cutter { format, mut source, levels, packets, wanted } = cutter;
-    let gain = levels.one_gain().unwrap_or_default();
     let cutter = tokio::task::spawn_blocking(move || {
         let spans: Vec<Span> = wanted.iter().map(|s| Span { start_ms: s.start_ms, end_ms: s.end_ms }).collect();
         let last = spans.last().copied();
@@ -43,10 +42,10 @@ pub fn cut_in_background(cutter: Cutter, mut place: Place) -> (mpsc::Receiver<Cu
         };
         let input = source.input(&format);
         let done = match packets {
-            true => audio::cut_packets(&format, input, gain, &spans, &mut sink),
+            true => audio::cut_packets(&format, input, &levels, &spans, &mut sink),
             false => {
                 let mut sink = |span, samples| sink(span, audio::Cut::Samples(samples));
-                audio::cut(&format, input, gain, &spans, &mut sink)
+                audio::cut(&format, input, &levels, &spans, &mut sink)
             }
         };
         match done {

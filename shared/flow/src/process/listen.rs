@@ -98,7 +98,7 @@ fn plan(fence: u64, index: usize, listened: &first_pass::Heard) -> FilePlan {
         Verdict::Silent => Heard::Silence,
         Verdict::Invalid => Heard::Nothing(why_invalid(&analysis.survey)),
     };
-    let (peaks, levels) = (analysis.survey.peaks.clone(), listened.levels());
+    let (peaks, levels) = (analysis.peaks.clone(), listened.levels());
     FilePlan { fence, index, verified: true, facts, heard, peaks, levels }
 }
 
