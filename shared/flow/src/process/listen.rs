@@ -5,6 +5,7 @@ use domain::planning::{FilePlan, Heard};
 use domain::{Code, Failure, JobFile, Peaks, Recording, Segment};
 
 use super::delivery::Delivery;
+use super::sharing::Sharing;
 use super::stop::Stop;
 use crate::bytes_in::Staged;
 use crate::error::{Error, Kind};
@@ -61,10 +62,11 @@ impl Delivery<'_> {
 
     /// The plan, and from where the file is read again. `Ok(Err(_))`: the file cannot be worked on at all.
     async fn listen(&self, index: usize, staged: &Staged<'_>) -> Result<Result<(FilePlan, Again), Failure>, Stop> {
-        let (sha256, detection) = (self.job.files[index].sha256, self.world.detection.clone());
-        let pass = Pass { sha256, rules: self.segment_rules(), detection, within: None };
         // First a place, then the bytes: a stream is not left open while nobody reads it.
-        let place = self.worker.decoding.place(self.user()).await;
+        let (place, _listening) = Sharing::of(self.worker.decoding.place(self.user()).await);
+        let detection = place.detection(self.world.detection.clone());
+        let sha256 = self.job.files[index].sha256;
+        let pass = Pass { sha256, rules: self.segment_rules(), detection, within: None };
         Ok(match first_pass::listen(staged, pass, place).await {
             Err(error) if error.kind == Kind::NotFound => {
                 Err(Failure::because(Code::StagedAudioMissing, "the staged audio of the file is gone"))
