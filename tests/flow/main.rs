@@ -5,6 +5,7 @@
 mod admission;
 mod archive;
 mod clock_ahead;
+mod digests;
 mod door;
 mod engine_trouble;
 mod events;

@@ -56,6 +56,11 @@ pub enum Command {
     Renew {
         fence: u64,
     },
+    /// The staged bytes of a file were read to their end and are those that were announced.
+    FileVerified {
+        fence: u64,
+        index: usize,
+    },
     /// A file cannot be worked on at all: its bytes are gone, differ, or are no audio.
     FailFile {
         fence: u64,

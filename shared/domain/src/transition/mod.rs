@@ -19,7 +19,8 @@ use crate::time::Timestamp;
 
 pub use clock::{is_astray, may_be_astray_beyond};
 pub use dispatch::{take_turn, waits_until as gives_up_waiting_at};
-pub use end::{born_completed, end};
+pub(crate) use end::is_done;
+pub use end::{born_finished, end};
 pub use put_back::wait_for_a_service;
 pub(crate) use upload::{end_answered, end_expired};
 
@@ -75,6 +76,7 @@ fn decide(job: Job, command: &Command, ctx: Context<'_>) -> Result<Step, Refusal
         Command::Wake => dispatch::wake(job, ctx),
         Command::Claim { owner } => claim::claim(job, *owner, ctx),
         Command::Renew { fence } => claim::renew(job, *fence, ctx),
+        Command::FileVerified { fence, index } => claim::file_verified(job, *fence, *index, ctx),
         Command::FailFile { fence, index, failure } => claim::fail_file(job, *fence, *index, failure, ctx),
         Command::PutBack { fence, cause, jitter } => put_back::put_back(job, *fence, cause, *jitter, ctx),
         Command::Postpone { until, waiting_for } => put_back::postpone(job, *until, *waiting_for, ctx),

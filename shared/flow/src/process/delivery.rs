@@ -187,9 +187,13 @@ impl<'w> Delivery<'w> {
     /// Settles a file that cannot be worked on.
     pub async fn fail_file(&self, index: usize, failure: domain::Failure) -> Result<Job, Stop> {
         tracing::info!(job_id = %self.job.id, file = index, code = %failure.code, "a file failed");
-        let command = Command::FailFile { fence: self.fence, index, failure };
+        self.command(&Command::FailFile { fence: self.fence, index, failure }).await
+    }
+
+    /// A worker's command, after the writes of the other files.
+    pub async fn command(&self, command: &Command) -> Result<Job, Stop> {
         let _alone = self.writing.lock().await;
-        let job = unfenced(written(self.world.step(self.job.id, &command).await?))?;
+        let job = unfenced(written(self.world.step(self.job.id, command).await?))?;
         self.wrote();
         Ok(job)
     }

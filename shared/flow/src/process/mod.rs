@@ -12,6 +12,7 @@ mod segments;
 mod sharing;
 mod stop;
 mod transcribe;
+mod verify;
 
 use std::sync::Arc;
 use std::time::Duration;

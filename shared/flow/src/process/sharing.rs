@@ -59,6 +59,10 @@ impl Detector for Listening {
     fn finish(&mut self) -> Vec<Region> {
         self.detector.finish()
     }
+
+    fn fresh(&self) -> Box<dyn Detector> {
+        Box::new(Self { detector: self.detector.fresh(), sharing: self.sharing.clone(), heard: 0 })
+    }
 }
 
 #[cfg(test)]

@@ -26,8 +26,8 @@ pub async fn export(unit: &mut Unit<'_>, uid: &Uid, after: Option<Place>, limit:
     let mut found = Vec::new();
     if matches!(after, None | Some(Place::Recording(_))) {
         let after = if let Some(Place::Recording(id)) = after { Some(id) } else { None };
-        for (recording, peaks) in recordings::in_order(unit, uid, after, limit).await? {
-            found.push(Record::Recording { recording: Box::new(recording), peaks });
+        for (recording, beside) in recordings::in_order(unit, uid, after, limit).await? {
+            found.push(Record::Recording { recording: Box::new(recording), beside });
         }
     }
     let left = limit - found.len();
@@ -91,7 +91,7 @@ async fn there(unit: &mut Unit<'_>, uid: &Uid, records: &[Record]) -> Result<Vec
         there.push(Some(match record {
             Record::Recording { .. } => {
                 let (recording, _) = recordings::finish_one(unit, uid, &document).await?;
-                Record::Recording { recording: Box::new(recording), peaks: recordings::peaks_of(&document)? }
+                Record::Recording { recording: Box::new(recording), beside: recordings::beside_of(&document)? }
             }
             Record::Line(_) => Record::Line(Box::new(lines::decode(&document)?)),
             Record::Conversation(_) => Record::Conversation(Box::new(conversations::decode(&document)?)),
@@ -123,8 +123,8 @@ async fn with_deletions(unit: &mut Unit<'_>, uid: &Uid, new: &[&Record]) -> Resu
 
 fn write(unit: &mut Unit<'_>, uid: &Uid, record: &Record) -> Result<()> {
     match record {
-        Record::Recording { recording, peaks } => {
-            recordings::save(unit, (**recording).clone(), peaks.as_ref(), &Before::default()).map(drop)
+        Record::Recording { recording, beside } => {
+            recordings::save(unit, (**recording).clone(), beside, &Before::default()).map(drop)
         }
         Record::Line(line) => lines::create(unit, line),
         Record::Conversation(conversation) => conversations::save(unit, conversation),

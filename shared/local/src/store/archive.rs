@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::SqliteStore;
 use super::fault::{Fault, Result};
 use super::table::recordings::Before;
-use super::table::{conversations, lines, peaks, recordings, usage};
+use super::table::{beside, conversations, lines, recordings, usage};
 
 #[async_trait]
 impl Archive for SqliteStore {
@@ -44,8 +44,8 @@ fn export(db: &Connection, uid: &Uid, after: Option<Place>, limit: usize) -> Res
     if matches!(after, None | Some(Place::Recording(_))) {
         let after = if let Some(Place::Recording(id)) = after { Some(id) } else { None };
         for recording in recordings::in_order(db, uid, after, limit)? {
-            let peaks = peaks::load(db, uid, recording.id)?;
-            found.push(Record::Recording { recording: Box::new(recording), peaks });
+            let beside = beside::load(db, uid, recording.id)?;
+            found.push(Record::Recording { recording: Box::new(recording), beside });
         }
     }
     let left = limit - found.len();
@@ -88,8 +88,8 @@ fn there(db: &Connection, uid: &Uid, record: &Record) -> Result<Option<Record>> 
     Ok(match record {
         Record::Recording { recording, .. } => match recordings::load_one(db, uid, recording.id)? {
             Some(recording) => {
-                let peaks = peaks::load(db, uid, recording.id)?;
-                Some(Record::Recording { recording: Box::new(recording), peaks })
+                let beside = beside::load(db, uid, recording.id)?;
+                Some(Record::Recording { recording: Box::new(recording), beside })
             }
             None => None,
         },
@@ -106,9 +106,9 @@ fn there(db: &Connection, uid: &Uid, record: &Record) -> Result<Option<Record>> 
 
 fn write(db: &Connection, uid: &Uid, record: Record) -> Result<()> {
     match record {
-        Record::Recording { mut recording, peaks } => {
+        Record::Recording { mut recording, beside } => {
             recordings::save(db, &mut recording, &Before::NOTHING)?;
-            peaks.map_or(Ok(()), |peaks| peaks::save(db, uid, recording.id, &peaks))
+            beside::save(db, uid, recording.id, &beside)
         }
         Record::Line(line) => lines::insert(db, &line).map(drop),
         // No timeline stands beside them here: a job in flight reads the conversations themselves.

@@ -6,8 +6,8 @@ use domain::placement::Group;
 use domain::planning::FilePlan;
 use domain::session::{SessionRequest, WholeFile};
 use domain::{
-    Bucket, Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Peaks, Recording, RecordingId, Status,
-    Timestamp, Uid,
+    Bucket, Command, Conversation, ConversationId, DeviceId, Job, JobId, Levels, Line, Peaks, Recording, RecordingId,
+    Status, Timestamp, Uid,
 };
 use flow::Result;
 use flow::ports::{
@@ -107,6 +107,10 @@ impl<P: Store + ?Sized, F: Fault> Store for Faulty<P, F> {
         self.reading("store.peaks", self.inner.peaks(uid, recording)).await
     }
 
+    async fn levels(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Levels>> {
+        self.reading("store.levels", self.inner.levels(uid, recording)).await
+    }
+
     async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {
         self.reading("store.lines", self.inner.lines(uid, recording, starts)).await
     }
@@ -193,6 +197,7 @@ fn name_of(command: &Command) -> &'static str {
         Command::Wake => "store.step.wake",
         Command::Claim { .. } => "store.step.claim",
         Command::Renew { .. } => "store.step.renew",
+        Command::FileVerified { .. } => "store.step.file_verified",
         Command::FailFile { .. } => "store.step.fail_file",
         Command::PutBack { .. } => "store.step.put_back",
         Command::Postpone { .. } => "store.step.postpone",

@@ -73,7 +73,13 @@ fn any_command(random: &SeededRandom, job: &Job, now: Timestamp) -> Command {
         2 => Command::Promote,
         3 => Command::Wake,
         4..=8 => Command::Claim { owner: nonce(random.below(3) as u64) },
-        9 => Command::Renew { fence },
+        9 => {
+            if random.one_in(2) {
+                Command::Renew { fence }
+            } else {
+                Command::FileVerified { fence, index: random.below(4) }
+            }
+        }
         10 | 11 => Command::FailFile { fence, index: random.below(4), failure: Failure::of(code) },
         12..=14 => Command::PutBack { fence, cause: any_cause(random, soon), jitter: *random.pick(&[0.0, 0.5, 1.0]) },
         15 => Command::Postpone { until: soon, waiting_for },
@@ -133,6 +139,7 @@ fn make_progress(random: &SeededRandom, job: &mut Job) {
         file.counts.placed += 1;
         let whole = file.counts.placed >= file.counts.segments;
         file.status = if whole { FileStatus::Done } else { FileStatus::Processing };
+        file.failure = (whole && random.one_in(4)).then(|| Failure::of(Code::PartlyDecoded));
     }
 }
 

@@ -22,6 +22,8 @@ pub struct File {
     pub done: u32,
     /// The failure is the content's own.
     pub content: bool,
+    /// It is done, as far as it could be decoded.
+    pub partly: bool,
 }
 
 /// What the model says of a job.
@@ -62,6 +64,7 @@ impl Model {
             status: file.status,
             done: file.counts.done(),
             content: file.is_no_audio(),
+            partly: file.status == domain::FileStatus::Done && file.failure.is_some(),
         };
         let ms = |at: Option<Timestamp>| at.map(Timestamp::millis);
         Self {
@@ -119,7 +122,7 @@ impl Model {
             Command::CorrectClock => return self.correct(changed, now),
             Command::Claim { .. } if self.status == Status::Uploading => return false,
             Command::Claim { owner } => return self.claim(*owner, now),
-            Command::Renew { fence } if works(*fence) => self.live_on(now),
+            Command::Renew { fence } | Command::FileVerified { fence, .. } if works(*fence) => self.live_on(now),
             Command::FailFile { fence, index, failure } if works(*fence) => {
                 self.fail(*index, failure.code == domain::Code::InvalidAudio);
                 self.live_on(now);

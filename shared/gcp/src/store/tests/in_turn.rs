@@ -10,7 +10,7 @@ use domain::placement::Group;
 use domain::planning::FilePlan;
 use domain::session::{SessionRequest, WholeFile};
 use domain::{
-    Bucket, Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Peaks, Recording, RecordingId,
+    Bucket, Command, Conversation, ConversationId, DeviceId, Job, JobId, Levels, Line, Peaks, Recording, RecordingId,
     Timestamp, Uid,
 };
 use flow::Result;
@@ -69,6 +69,7 @@ in_turn! {
     fn promote(uid: &Uid, at: At<'_>) -> Vec<Job>;
     fn recordings(uid: &Uid, ids: &[RecordingId]) -> Vec<Option<Recording>>;
     fn peaks(uid: &Uid, recording: RecordingId) -> Option<Peaks>;
+    fn levels(uid: &Uid, recording: RecordingId) -> Option<Levels>;
     fn lines(uid: &Uid, recording: RecordingId, starts: &[u32]) -> Vec<Line>;
     fn conversation(uid: &Uid, id: ConversationId, after: Option<LineCursor>, limit: usize) -> Option<ConversationPage>;
     fn conversations(

@@ -157,6 +157,8 @@ fn with_fence(fence: u64, soon: domain::Timestamp) -> Vec<Command> {
     let failure = Failure::because(Code::StagedAudioMissing, "the blob is gone");
     vec![
         Command::Renew { fence },
+        Command::FileVerified { fence, index: 0 },
+        Command::FileVerified { fence, index: 7 },
         Command::FailFile { fence, index: 0, failure: failure.clone() },
         Command::FailFile { fence, index: 7, failure },
         put_back(fence, PutBack::Fault { code: Code::Internal, retry_after: Some(2 * MINUTE) }),

@@ -156,10 +156,12 @@ macro_rules! store_contract {
                 audio_without_a_moment_ended_when_it_was_accepted,
                 a_day_of_talk_is_one_plan,
                 speech_is_remembered_apart_from_its_padding,
-                what_a_recording_looks_like_is_kept_with_the_plan_that_stands,
+                what_is_kept_beside_a_recording_is_that_of_the_plan_that_stands,
                 a_plan_shows_that_the_worker_lives,
                 a_file_that_the_job_does_not_have_cannot_be_planned,
                 a_file_that_failed_is_settled,
+                bytes_that_nobody_verified_say_nothing_of_a_recording,
+                a_recording_that_was_decoded_in_part_is_never_told_as_whole,
             ],
             sessions: [
                 a_session_is_a_job_that_owns_nothing,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use domain::transition::{Context, apply};
 use domain::{
-    Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Peaks, Recording, RecordingId, Rules, Timestamp, Uid,
-    Usage,
+    Beside, Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Rules, Timestamp,
+    Uid, Usage,
 };
 use flow::ports::{At, Device};
 
@@ -13,7 +13,7 @@ use flow::ports::{At, Device};
 pub struct Tables {
     pub jobs: BTreeMap<JobId, Job>,
     pub recordings: BTreeMap<(Uid, RecordingId), Recording>,
-    pub peaks: BTreeMap<(Uid, RecordingId), Peaks>,
+    pub beside: BTreeMap<(Uid, RecordingId), Beside>,
     pub lines: BTreeMap<(Uid, RecordingId, u32), Line>,
     /// By user too: the app makes ids, and two users may have the same.
     pub conversations: BTreeMap<(Uid, ConversationId), Conversation>,

@@ -217,8 +217,9 @@ impl Model {
     pub(super) fn end(&mut self, now: i64) {
         (0..self.files.len()).for_each(|index| self.fail(index, false));
         let good = self.files.iter().all(|file| file.status.is_good());
+        let whole = good && !self.files.iter().any(|file| file.partly);
         let bad = self.files.iter().all(|file| file.status == FileStatus::Failed && file.done == 0);
-        let status = match (good, bad) {
+        let status = match (whole, bad) {
             (true, _) => Status::Completed,
             (_, true) => Status::Failed,
             _ => Status::PartialFailure,
@@ -266,7 +267,8 @@ impl Model {
             return true;
         }
         let fits = now + LONGEST_WAIT + RETENTION < self.created + LIFECYCLE;
-        if !matches!(self.status, Status::Failed | Status::PartialFailure) || self.audio_gone || !fits {
+        let good = self.files.iter().all(|file| file.status.is_good());
+        if !matches!(self.status, Status::Failed | Status::PartialFailure) || good || self.audio_gone || !fits {
             return false;
         }
         for file in self.files.iter_mut().filter(|file| file.status == FileStatus::Failed) {
