@@ -5,6 +5,7 @@ use domain::planning::{FilePlan, Heard};
 use domain::{Code, Failure, JobFile, Levels, Peaks, Recording, Segment};
 
 use super::delivery::Delivery;
+use super::sharing::Sharing;
 use super::stop::Stop;
 use super::verify::Mark;
 use crate::bytes_in::Staged;
@@ -71,9 +72,10 @@ impl Delivery<'_> {
             Ok(from) => from,
             Err(failure) => return Ok(Err(failure)),
         };
-        let pass = Pass { rules: self.segment_rules(), detection: self.world.detection.clone(), within: None };
         // First a place, then the bytes: a stream is not left open while nobody reads it.
-        let place = self.worker.decoding.place(self.user()).await;
+        let (place, _listening) = Sharing::of(self.worker.decoding.place(self.user()).await);
+        let detection = place.detection(self.world.detection.clone());
+        let pass = Pass { rules: self.segment_rules(), detection, within: None };
         Ok(match first_pass::listen(staged, from, pass, place).await {
             Err(error) if error.kind == Kind::NotFound => {
                 Err(Failure::because(Code::StagedAudioMissing, "the staged audio of the file is gone"))

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use domain::transition::{Context, apply};
 use domain::{
-    Beside, Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Rules,
-    Timestamp, Uid, Usage,
+    Beside, Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Rules, Timestamp,
+    Uid, Usage,
 };
 use flow::ports::{At, Device};
 
