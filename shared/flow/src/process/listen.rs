@@ -7,7 +7,6 @@ use domain::{Code, Failure, JobFile, Peaks, Recording, Segment};
 use super::delivery::Delivery;
 use super::stop::Stop;
 use crate::bytes_in::Staged;
-use crate::error::{Error, Kind};
 use crate::first_pass::{self, Again, Listened, Pass};
 use crate::persist::persist;
 use crate::ports::BlobName;
@@ -19,9 +18,8 @@ impl Delivery<'_> {
         let file = &self.job.files[index];
         let wanted = [file.recording];
         let recording = persist(&*world.clock, || world.store.recordings(&self.job.uid, &wanted)).await?;
-        let Some(Some(recording)) = recording.into_iter().next() else {
-            return Err(Stop::Fault(Error::new(Kind::Corrupt, "process.file", file.recording)));
-        };
+        // One that cannot be read any more is listened to again: its plan is written anew.
+        let recording = recording.into_iter().next().flatten().filter(|recording| !recording.needs_listening());
         let format = match domain::name::parse(&file.name) {
             Ok(name) => name.format,
             // It was accepted by its name: only a version that understood more can have done so.
@@ -29,16 +27,17 @@ impl Delivery<'_> {
         };
         let (blob, clock) = (BlobName::listed(file.blob.clone()), Some(&*world.clock));
         let staged = Staged { blobs: &world.blobs, blob, size: file.size, format, clock };
-        let is_new = recording.needs_listening();
-        let (plan, again) = if is_new {
-            match self.listen(index, &staged).await? {
+        let is_new = recording.is_none();
+        let (plan, again) = match recording {
+            None => match self.listen(index, &staged).await? {
                 Ok(heard) => heard,
                 Err(failure) => return self.invalid(index, failure).await,
-            }
-        } else {
+            },
             // Planned by an earlier job: this one goes on with it.
-            let (facts, heard, peaks) = (recording.facts, Heard::Silence, Peaks::default());
-            (FilePlan { fence: self.fence, index, facts, heard, peaks }, Again::Staged)
+            Some(Recording { facts, .. }) => {
+                let (heard, peaks) = (Heard::Silence, Peaks::default());
+                (FilePlan { fence: self.fence, index, facts, heard, peaks }, Again::Staged)
+            }
         };
         let (file, recording) = self.write_plan(&plan).await?;
         if file.status.is_settled() {
