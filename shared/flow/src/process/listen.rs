@@ -7,6 +7,7 @@ use domain::{Code, Failure, JobFile, Peaks, Recording, Segment};
 use super::delivery::Delivery;
 use super::stop::Stop;
 use crate::bytes_in::Staged;
+use crate::error::Kind;
 use crate::first_pass::{self, Again, Listened, Pass};
 use crate::persist::persist;
 use crate::ports::BlobName;

@@ -11,7 +11,6 @@ use tokio::sync::RwLock;
 
 use super::aside::put_aside;
 use super::table;
-use super::task::Task;
 use super::upcoming::Upcoming;
 use crate::sqlite::{OpenError, Writer};
 

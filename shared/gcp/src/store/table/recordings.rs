@@ -4,7 +4,7 @@ use domain::{ConversationId, Peaks, Plan, Recording, RecordingId, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::Document;
 use uuid::Uuid;
 
-use super::{BODY, at, from_body, to_body};
+use super::{BODY, at, from_body, last_part, listed, sound, sound_ones, to_body};
 use crate::store::fault::{Fault, Result};
 use crate::store::path::{Path, RECORDINGS};
 use crate::store::shape::{Shape, Towards};
@@ -40,12 +40,15 @@ pub struct Before {
     parts: Vec<Vec<u8>>,
 }
 
-pub async fn load_one(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<Option<(Recording, Before)>> {
-    Ok(load(unit, uid, &[id]).await?.pop().flatten())
+/// A recording, and what is stored of it. A damaged one is as good as none, and written over by whoever makes it anew.
+pub type Known = (Option<Recording>, Before);
+
+pub async fn load_one(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<Known> {
+    Ok(load(unit, uid, &[id]).await?.pop().unwrap_or_default())
 }
 
 /// In the order asked for.
-pub async fn load(unit: &mut Unit<'_>, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Option<(Recording, Before)>>> {
+pub async fn load(unit: &mut Unit<'_>, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Known>> {
     let paths: Vec<_> = ids.iter().map(|id| Path::recording(uid, *id)).collect();
     let documents = unit.get(&paths).await?;
     finish(unit, uid, &documents).await
@@ -56,24 +59,29 @@ pub async fn finish(
     unit: &mut Unit<'_>,
     uid: &Uid,
     documents: &[Option<Document>],
-) -> Result<Vec<Option<(Recording, Before)>>> {
+) -> Result<Vec<Known>> {
     let mut found = Vec::with_capacity(documents.len());
     for document in documents {
-        found.push(match document {
-            Some(document) => Some(finish_one(unit, uid, document).await?),
+        let read = match document {
+            Some(document) => sound(finish_one(unit, uid, document).await)?,
             None => None,
+        };
+        found.push(match read {
+            Some((recording, before)) => (Some(recording), before),
+            None => Known::default(),
         });
     }
     Ok(found)
 }
 
-/// The user's recordings by id, with what they look like, after the cursor.
+/// The user's recordings by id, with what they look like, after the cursor; each with its id, damaged ones as the errors
+/// that they are.
 pub async fn in_order(
     unit: &mut Unit<'_>,
     uid: &Uid,
     after: Option<RecordingId>,
     limit: usize,
-) -> Result<Vec<(Recording, Option<Peaks>)>> {
+) -> Result<Vec<(RecordingId, Result<(Recording, Option<Peaks>)>)>> {
     let mut ask = IN_ORDER.ask(Path::user(uid), vec![]);
     if let Some(after) = after {
         ask = ask.after(vec![unit.place(&Path::recording(uid, after))]);
@@ -81,9 +89,16 @@ pub async fn in_order(
     let documents = unit.query(ask, limit).await?;
     let mut found = Vec::with_capacity(documents.len());
     for document in &documents {
-        found.push((finish_one(unit, uid, document).await?.0, peaks_of(document)?));
+        // What has no id of ours stands in no order of ours.
+        let Some(id) = listed(id_of(document))? else { continue };
+        let read = finish_one(unit, uid, document).await;
+        found.push((id, read.and_then(|(recording, _)| Ok((recording, peaks_of(document)?)))));
     }
     Ok(found)
+}
+
+fn id_of(document: &Document) -> Result<RecordingId> {
+    last_part(document).parse().map_err(|error| Fault::damaged(at(document), format!("{error}")))
 }
 
 /// The user of the first recording after those of `after`.
@@ -92,15 +107,14 @@ pub async fn next_user(unit: &mut Unit<'_>, after: Option<&Uid>) -> Result<Optio
     if let Some(after) = after {
         ask = ask.after(vec![unit.place(&Path::after_recordings(after))]);
     }
-    let Some(document) = unit.query(ask, 1).await?.pop() else { return Ok(None) };
-    let recording: Recording = from_body(&document)?;
-    // Else the next question would lead here again.
-    let is_his = at(&document) == Path::recording(&recording.uid, recording.id).as_str();
-    if is_his {
-        Ok(Some(recording.uid))
-    } else {
-        Err(Fault::damaged(at(&document), "its body is of another recording"))
-    }
+    // A damaged one says not whose it is: another one of the user's does.
+    let his = sound_ones(unit, ask, 1, |document| {
+        let recording: Recording = from_body(document)?;
+        // Else the next question would lead here again.
+        let is_his = at(document) == Path::recording(&recording.uid, recording.id).as_str();
+        if is_his { Ok(recording.uid) } else { Err(Fault::damaged(at(document), "its body is of another recording")) }
+    });
+    Ok(his.await?.pop())
 }
 
 pub async fn finish_one(unit: &mut Unit<'_>, uid: &Uid, document: &Document) -> Result<(Recording, Before)> {
@@ -184,7 +198,7 @@ pub fn save(unit: &mut Unit<'_>, recording: Recording, peaks: Option<&Peaks>, be
 
 pub async fn peaks(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<Option<Peaks>> {
     let path = Path::recording(uid, id);
-    unit.one(&path).await?.as_ref().map_or(Ok(None), peaks_of)
+    Ok(sound(unit.one(&path).await?.as_ref().map_or(Ok(None), peaks_of))?.flatten())
 }
 
 pub fn peaks_of(document: &Document) -> Result<Option<Peaks>> {
