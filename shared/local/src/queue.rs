@@ -52,7 +52,7 @@ pub struct LocalQueue {
     caller: Caller,
     upcoming: Arc<Mutex<Upcoming>>,
     /// There is something for the dispatcher to look at.
-    woken: Notify,
+    woken: Arc<Notify>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -68,8 +68,9 @@ impl LocalQueue {
         settings.check()?;
         let caller = Caller::new(&settings)?;
         let upcoming = Arc::new(Mutex::new(Upcoming::new()));
-        let rows = Rows::open(path, Arc::clone(&upcoming))?;
-        Ok(Self { settings, rows, caller, upcoming, woken: Notify::new(), clock, random })
+        let woken = Arc::new(Notify::new());
+        let rows = Rows::open(path, Arc::clone(&upcoming), Arc::clone(&woken))?;
+        Ok(Self { settings, rows, caller, upcoming, woken, clock, random })
     }
 
     fn upcoming(&self) -> MutexGuard<'_, Upcoming> {

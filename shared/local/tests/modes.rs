@@ -38,17 +38,18 @@ fn open_to_others(folder: &Path) -> Vec<String> {
 }
 
 /// Writes something into every file that there is.
-async fn use_all(folder: &DataFolder) -> impl Sized {
+async fn use_all(folder: &DataFolder, at: i64) -> impl Sized + use<> {
     let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     local::secret::task_secret(folder).unwrap();
     let identity = LocalIdentity::open(&folder.secrets_dir(), Arc::clone(&clock)).unwrap();
     let store = Arc::new(SqliteStore::open(&folder.store_file(), 1).unwrap());
-    testkit::Scene::new(store.clone()).accept(&uid("ann"), &[testkit::build::phone(0)]).await;
+    testkit::Scene::new(store.clone()).accept(&uid("ann"), &[testkit::build::phone(at)]).await;
     let settings = QueueSettings::new("http://127.0.0.1:9/", SecretString::from("0123456789-0123456789-0123456789"));
     let queue = LocalQueue::open(&folder.queue_file(), settings, Arc::clone(&clock), Arc::clone(&random)).unwrap();
     queue.enqueue(task(testkit::build::job_id(1), &uid("ann"), 1)).await.unwrap();
     let blobs = DiskBlobs::open(&folder.blobs_dir(), 0, Arc::clone(&clock)).unwrap();
-    let name = |n| BlobName::new(&Uid::new("ann").unwrap(), JobId(uuid::Uuid::from_u128(7)), n, "a.bin");
+    let job = SystemRandom.uuid();
+    let name = |n| BlobName::new(&Uid::new("ann").unwrap(), JobId(job), n, "a.bin");
     let mut writer = blobs.create(&name(0)).await.unwrap();
     writer.write(Bytes::from(vec![7; 300_000])).await.unwrap();
     writer.finish().await.unwrap();
@@ -59,7 +60,7 @@ async fn use_all(folder: &DataFolder) -> impl Sized {
     part.flush().await.unwrap();
     let push = PushLog::open(&folder.push_log(), clock).unwrap();
     flow::ports::Push::send(&push, &device(&uid("ann"), "phone", "token"), &message(&[])).await.unwrap();
-    (identity, store, queue, blobs, part, push)
+    (identity, store, queue, blobs, push)
 }
 
 #[tokio::test]
@@ -70,7 +71,7 @@ async fn every_file_is_private_in_a_folder_that_is_open_to_everybody() {
     fs::create_dir(&path).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o2775)).unwrap();
     let folder = DataFolder::open(&path).unwrap();
-    let kept = use_all(&folder).await;
+    let kept = use_all(&folder, 0).await;
     let names: Vec<_> = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     for name in ["store.db", "store.db-wal", "store.db-shm", "queue.db", "queue.db-wal", "queue.db-shm", "push.log"] {
         assert!(names.iter().any(|there| there == name), "{name} is not there");
@@ -87,7 +88,7 @@ async fn every_file_is_private_in_a_folder_that_is_open_to_everybody() {
         fs::set_permissions(path.join(name), Permissions::from_mode(0o644)).unwrap();
     }
     let folder = DataFolder::open(&path).unwrap();
-    let _kept = use_all(&folder).await;
+    let _kept = use_all(&folder, 60).await;
     assert_eq!(open_to_others(&path), [] as [String; 0]);
 
     let restored = root.path().join("restored");

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use flow::{Error, Kind, Result};
 use rusqlite::Connection;
-use tokio::sync::RwLock;
+use tokio::sync::{Notify, RwLock};
 
 use super::aside::put_aside;
 use super::table;
@@ -22,6 +22,8 @@ pub struct Rows(Arc<Inner>);
 struct Inner {
     path: PathBuf,
     upcoming: Arc<Mutex<Upcoming>>,
+    /// Wakes the dispatcher: what memory knew is to be loaded again.
+    woken: Arc<Notify>,
     /// Held for reading by each call, so that nobody uses a file that is being replaced.
     file: RwLock<File>,
 }
@@ -34,7 +36,11 @@ struct File {
 }
 
 impl Rows {
-    pub fn open(path: &Path, upcoming: Arc<Mutex<Upcoming>>) -> std::result::Result<Self, OpenError> {
+    pub fn open(
+        path: &Path,
+        upcoming: Arc<Mutex<Upcoming>>,
+        woken: Arc<Notify>,
+    ) -> std::result::Result<Self, OpenError> {
         let writer = match open(path) {
             Ok(writer) => writer,
             Err(error) => {
@@ -44,7 +50,7 @@ impl Rows {
             }
         };
         let file = RwLock::new(File { writer: Some(writer), number: 0 });
-        Ok(Self(Arc::new(Inner { path: path.to_owned(), upcoming, file })))
+        Ok(Self(Arc::new(Inner { path: path.to_owned(), upcoming, woken, file })))
     }
 
     /// Runs `step` in a transaction, as [`Writer::call`] does. Where the file turns out to be damaged, it is run again on
@@ -110,6 +116,7 @@ impl Inner {
         let kept = writer.call("queue.keep", "", move |db| table::keep(db, first, &known)).await;
         kept.map_err(|error| error.to_string())?;
         (file.writer, file.number) = (Some(writer), next);
+        self.woken.notify_one();
         Ok(())
     }
 

@@ -62,12 +62,15 @@ impl OpenError {
     /// A schema that is not what its version says is damage: SQLite reports it as any statement that is wrong.
     pub fn broken_schema(self) -> Self {
         match self {
-            Self::Failed { path, why } if why.sqlite_error_code() == Some(ErrorCode::Unknown) => {
-                Self::Damaged { path, why }
-            }
+            Self::Failed { path, why } if is_wrong_statement(&why) => Self::Damaged { path, why },
             error => error,
         }
     }
+}
+
+fn is_wrong_statement(why: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{SqlInputError, SqliteFailure};
+    matches!(why, SqliteFailure(error, _) | SqlInputError { error, .. } if error.code == ErrorCode::Unknown)
 }
 
 /// The version that stands in the file, if it is ours and not newer than we are. Nothing is changed.
