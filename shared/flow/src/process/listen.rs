@@ -9,7 +9,7 @@ use super::sharing::Sharing;
 use super::stop::Stop;
 use super::verify::Mark;
 use crate::bytes_in::Staged;
-use crate::error::{Error, Kind};
+use crate::error::Kind;
 use crate::first_pass::{self, Again, Listened, Pass};
 use crate::persist::persist;
 use crate::ports::BlobName;
@@ -21,9 +21,8 @@ impl Delivery<'_> {
         let file = &self.job.files[index];
         let wanted = [file.recording];
         let recording = persist(&*world.clock, || world.store.recordings(&self.job.uid, &wanted)).await?;
-        let Some(Some(recording)) = recording.into_iter().next() else {
-            return Err(Stop::Fault(Error::new(Kind::Corrupt, "process.file", file.recording)));
-        };
+        // One that cannot be read any more is listened to again: its plan is written anew.
+        let recording = recording.into_iter().next().flatten().filter(|recording| !recording.needs_listening());
         let format = match domain::name::parse(&file.name) {
             Ok(name) => name.format,
             // It was accepted by its name: only a version that understood more can have done so.
@@ -31,19 +30,19 @@ impl Delivery<'_> {
         };
         let (blob, clock) = (BlobName::listed(file.blob.clone()), Some(&*world.clock));
         let staged = Staged { blobs: &world.blobs, blob, size: file.size, format, clock };
-        let is_new = recording.needs_listening();
-        let (plan, heard) = if is_new {
-            match self.listen(index, &staged).await? {
+        let (plan, heard) = match recording {
+            None => match self.listen(index, &staged).await? {
                 Ok((plan, again)) => {
                     let levels = plan.levels.clone();
                     (plan, Some((again, levels)))
                 }
                 Err(failure) => return self.invalid(index, failure).await,
-            }
-        } else {
+            },
             // Planned by an earlier job: this one goes on with it.
-            let (facts, heard, peaks, levels) = (recording.facts, Heard::Silence, Peaks::default(), Levels::default());
-            (FilePlan { fence: self.fence, index, verified: false, facts, heard, peaks, levels }, None)
+            Some(Recording { facts, .. }) => {
+                let (heard, peaks, levels) = (Heard::Silence, Peaks::default(), Levels::default());
+                (FilePlan { fence: self.fence, index, verified: false, facts, heard, peaks, levels }, None)
+            }
         };
         let (file, recording) = self.write_plan(&plan).await?;
         if file.status.is_settled() {
