@@ -195,8 +195,10 @@ pub async fn beside(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<B
 }
 
 pub fn beside_of(document: &Document) -> Result<Beside> {
-    let damaged = |damage: &dyn std::fmt::Display| Fault::damaged(at(document), damage);
-    let peaks = bytes_of(document, "peaks").map(Peaks::unpack).transpose().map_err(|why| damaged(&why))?;
-    let levels = bytes_of(document, "levels").map(Levels::unpack).transpose().map_err(|why| damaged(&why))?;
-    Ok(Beside { peaks, levels })
+    let peaks = bytes_of(document, "peaks").map(Peaks::unpack).transpose();
+    let levels = bytes_of(document, "levels").map(Levels::unpack).transpose();
+    Ok(Beside {
+        peaks: peaks.map_err(|damage| Fault::damaged(at(document), damage))?,
+        levels: levels.map_err(|damage| Fault::damaged(at(document), damage))?,
+    })
 }
