@@ -101,7 +101,11 @@ async fn an_hour_without_the_engine_costs_few_writes_and_everything_goes_on_afte
     let writes = crowd.store.plan().calls_of("store.step") - before.0;
     let tasks = crowd.queue.plan().calls_of("queue.enqueue") - before.1;
     let touched = crowd.count(|job| job.dispatch.number > 1);
-    println!("steps {writes}, promotions {}, tasks {tasks}, calls {}, jobs touched {touched}", crowd.store.plan().calls_of("store.promote"), engine.calls());
+    println!(
+        "steps {writes}, promotions {}, tasks {tasks}, calls {}, jobs touched {touched}",
+        crowd.store.plan().calls_of("store.promote"),
+        engine.calls()
+    );
     assert!(writes <= 400, "{writes} steps of jobs");
     assert!(tasks <= 120, "{tasks} tasks");
     assert!(engine.calls() <= 40, "{} calls", engine.calls());
@@ -109,9 +113,9 @@ async fn an_hour_without_the_engine_costs_few_writes_and_everything_goes_on_afte
     assert_eq!(crowd.count(|job| job.attempt > 0 || job.status.is_terminal()), 0, "and no job is the worse for it");
 
     is_back.store(true, Ordering::Relaxed);
-    crowd.live(&worker, Duration::from_secs(600)).await;
+    crowd.live(&worker, Duration::from_secs(300)).await;
     let completed = crowd.count(|job| job.status == Status::Completed);
-    assert!(completed >= 60, "{completed} jobs in ten minutes, four every ten seconds at most");
+    assert!(completed >= 40, "{completed} jobs in five minutes, four every ten seconds at most");
     assert_eq!(crowd.count(|job| job.is_parked()), 0, "nobody waits on for an engine that is back");
     assert!(crowd.count(Job::holds_a_turn) <= 4);
 }

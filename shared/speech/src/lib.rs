@@ -11,8 +11,8 @@ pub mod permits;
 pub mod pieces;
 mod select;
 
-pub use bounded::Bounded;
 pub use arithmetic::{Arithmetic, ArithmeticError};
+pub use bounded::Bounded;
 pub use cloud::{CloudSettings, DeepgramSettings, HttpSettings, SettingError};
 pub use engine::{
     Audio, Capabilities, Engine, EngineError, Frames, Hints, Languages, Retry, SAMPLE_RATE, Transcript, Utterance, Word,

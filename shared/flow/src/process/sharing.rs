@@ -30,7 +30,9 @@ impl Sharing {
     /// The same detectors, which share the permit while they listen.
     pub fn detection(&self, detection: Detection) -> Detection {
         let sharing = self.clone();
-        Detection::new(move || Box::new(Listening { detector: detection.detector(), sharing: sharing.clone(), heard: 0 }))
+        Detection::new(move || {
+            Box::new(Listening { detector: detection.detector(), sharing: sharing.clone(), heard: 0 })
+        })
     }
 
     fn give_way(&self) {
