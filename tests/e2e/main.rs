@@ -30,6 +30,7 @@ mod metrics;
 mod moving;
 mod older_client;
 mod outcomes;
+mod partly;
 mod pushes;
 mod quickstart;
 mod reading;

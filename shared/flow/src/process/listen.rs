@@ -73,7 +73,7 @@ impl Delivery<'_> {
         };
         let pass = Pass { rules: self.segment_rules(), detection: self.world.detection.clone(), within: None };
         // First a place, then the bytes: a stream is not left open while nobody reads it.
-        let place = self.worker.decoding.place().await;
+        let place = self.worker.decoding.place(self.user()).await;
         Ok(match first_pass::listen(staged, from, pass, place).await {
             Err(error) if error.kind == Kind::NotFound => {
                 Err(Failure::because(Code::StagedAudioMissing, "the staged audio of the file is gone"))
