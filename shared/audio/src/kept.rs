@@ -43,6 +43,7 @@ impl Pieces {
 }
 
 impl Kept {
+    #[cfg(test)]
     fn samples(&self) -> usize {
         self.left.samples() * if self.right.is_some() { 2 } else { 1 }
     }
