@@ -15,7 +15,9 @@ pub fn of(bytes: &[u8]) -> Vec<Range<usize>> {
         [b'O', b'g', b'g', b'S', ..] => ogg(bytes, &mut places),
         [0x1A, 0x45, 0xDF, 0xA3, ..] => elements(bytes, 0..bytes.len(), &mut places),
         [b'I', b'D', b'3', ..] => mp3(bytes, &mut places),
-        [0xFF, 0xF0..=0xF9, ..] => adts(bytes, &mut places),
+        [0xFF, 0xF1 | 0xF9, ..] => adts(bytes, &mut places),
+        // The rate of bits is a frame's length.
+        [0xFF, ..] => places.push(2..3),
         _ => boxes(bytes, 0..bytes.len(), &mut places),
     }
     places
