@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use domain::{Format, Gain, Levels, Peaks};
+use domain::Format;
+use domain::levels::Mix;
 
+use crate::choice::Choosing;
 use crate::detect::samples_to_ms;
 use crate::error::AudioError;
 use crate::input::Input;
 use crate::kept::{Keeping, Kept};
-use crate::level::Levels as Loudness;
-use crate::mix::Mixer;
 use crate::outline::Outline;
 use crate::samples::Samples;
 
@@ -17,7 +17,7 @@ use crate::samples::Samples;
 const MOST_DROPPED: u64 = 1 << 53;
 
 /// What the first pass found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Survey {
     /// Rounded up to a whole millisecond, so that no sample is left out.
     pub duration_ms: u64,
@@ -29,14 +29,14 @@ pub struct Survey {
     pub frames: u64,
     /// Packets that the decoder refused: other samples stand in for them.
     pub refused: u64,
-    /// What brings it to the level that detectors and engines know.
-    pub gain: Gain,
-    /// At that level some of it can be heard: else no detector has to listen.
+    /// Which of its channels it is heard by.
+    pub mix: Mix,
+    /// At its levels some of it can be heard: else no detector has to listen.
     pub audible: bool,
     /// Most of it is as loud as what a wrong codec in the name sounds like.
     pub roar: bool,
-    /// What it looks like, at that level.
-    pub peaks: Peaks,
+    /// What it looks like, as loud as it was recorded.
+    pub(crate) outline: Outline,
 }
 
 impl Survey {
@@ -64,16 +64,13 @@ pub fn survey_within<'r>(
 
 pub(crate) fn survey_samples(samples: Samples) -> Result<(Survey, Option<Kept>), AudioError> {
     let mut samples = samples.heard();
-    let (mut mixer, mut mixed) = (Mixer::new(&Levels::default()), Vec::new());
-    let (mut levels, mut outline, mut keeping) = (Loudness::default(), Outline::default(), Keeping::default());
+    let (mut choosing, mut outline, mut keeping) = (Choosing::default(), Outline::default(), Keeping::default());
     while let Some(piece) = samples.next_piece()? {
-        mixed.clear();
-        mixer.push(piece, &mut mixed);
-        levels.push(&mixed);
-        outline.push(&mixed);
+        choosing.push(piece);
+        outline.push(piece);
         keeping.push(piece);
     }
-    let (met, damage, level) = (samples.met(), samples.damage(), levels.finish());
+    let (met, damage, choice) = (samples.met(), samples.damage(), choosing.finish());
     let survey = Survey {
         duration_ms: samples_to_ms(met.samples),
         dropped_bytes: damage.dropped_bytes.saturating_add(met.leftover_bytes).min(MOST_DROPPED),
@@ -81,10 +78,10 @@ pub(crate) fn survey_samples(samples: Samples) -> Result<(Survey, Option<Kept>),
         concealed_ms: met.concealed_ms(),
         frames: met.frames,
         refused: met.refused,
-        gain: level.gain,
-        audible: level.audible,
-        roar: level.roar,
-        peaks: outline.finish(level.gain.factor()),
+        mix: choice.mix,
+        audible: choice.audible,
+        roar: choice.roar,
+        outline,
     };
     Ok((survey, keeping.finish()))
 }

@@ -97,7 +97,7 @@ pub(crate) fn pushed(outcome: &'static str) {
 }
 
 pub(crate) fn swept(swept: &Swept) {
-    let Swept { enqueued, recovered, finished_effects, expired, blobs_deleted, forgotten } = *swept;
+    let Swept { enqueued, recovered, finished_effects, expired, blobs_deleted, forgotten, corrected } = *swept;
     for (kind, count) in [
         ("enqueued", enqueued),
         ("recovered", recovered),
@@ -105,6 +105,7 @@ pub(crate) fn swept(swept: &Swept) {
         ("expired", expired),
         ("blobs_deleted", blobs_deleted),
         ("forgotten", forgotten),
+        ("corrected", corrected),
     ] {
         metrics::counter!(SWEEP, "kind" => kind).increment(count);
     }

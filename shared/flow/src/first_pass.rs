@@ -9,7 +9,7 @@ use std::time::Duration;
 use audio::{Analysis, AudioError, Detection, Input, Kept, SegmentRules, Survey, Verdict};
 use bytes::Bytes;
 use domain::recording::AudioFacts;
-use domain::{Format, Levels, Sha256Hex};
+use domain::{Format, Gain, Levels, Sha256Hex};
 use tokio_util::sync::DropGuard;
 
 use crate::bytes_in::{self, BytesIn, Keeper, Staged};
@@ -86,14 +86,14 @@ impl Heard {
             dropped_bytes: survey.dropped_bytes,
             concealed_ms: survey.concealed_ms,
             partly: survey.is_damaged(),
-            gain: survey.gain,
+            gain: Gain::ONE,
             heard_by: Levels::RULES,
         }
     }
 
     /// How it was heard, and is cut.
     pub fn levels(&self) -> Levels {
-        Levels::one(self.analysis.survey.gain)
+        self.analysis.levels.clone()
     }
 
     pub fn verdict(&self) -> Verdict {

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use audio::{Analysis, AudioError, Cut, Energy, Input, SegmentRules, Span, Verdict};
-use domain::{Format, Levels};
+use domain::Format;
 
 /// An input is half a second; damage may claim more than that, but not for ever.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -63,11 +63,11 @@ fn cut(format: &Format, found: &Analysis, bytes: &[u8], as_stream: bool) {
         assert!(samples.iter().all(|sample| (-2.0..=2.0).contains(sample)), "{span:?}");
         ControlFlow::Continue(())
     };
-    let levels = Levels::one(found.survey.gain);
+    let levels = &found.levels;
     let done = if as_stream {
-        audio::cut(format, &mut &bytes[..], &levels, &found.segments, &mut sink)
+        audio::cut(format, &mut &bytes[..], levels, &found.segments, &mut sink)
     } else {
-        audio::cut(format, Input::ranges(&mut Cursor::new(bytes)), &levels, &found.segments, &mut sink)
+        audio::cut(format, Input::ranges(&mut Cursor::new(bytes)), levels, &found.segments, &mut sink)
     };
     done.unwrap();
     assert!(left.next().is_none());
@@ -89,7 +89,7 @@ fn cut_packets(format: &Format, found: &Analysis, bytes: &[u8]) {
         assert_eq!(micros.div_ceil(1_000), u128::from(span.duration_ms()), "{span:?}");
         ControlFlow::Continue(())
     };
-    let (levels, mut bytes) = (Levels::one(found.survey.gain), Cursor::new(bytes));
-    audio::cut_packets(format, Input::ranges(&mut bytes), &levels, &found.segments, &mut sink).unwrap();
+    let mut bytes = Cursor::new(bytes);
+    audio::cut_packets(format, Input::ranges(&mut bytes), &found.levels, &found.segments, &mut sink).unwrap();
     assert!(left.next().is_none());
 }

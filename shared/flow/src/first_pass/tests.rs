@@ -82,7 +82,7 @@ async fn a_short_file_is_read_once_and_its_samples_are_kept() {
     let (heard, reads) = heard(sound(30, 40)).await;
     assert_eq!((heard.verdict(), heard.analysis.segments.len(), reads), (Verdict::Speech, 3, 1));
     assert!(matches!(heard.again, Again::Samples(_)));
-    assert_eq!(heard.facts().gain, heard.analysis.survey.gain);
+    assert_eq!((heard.levels(), heard.facts().heard_by), (heard.analysis.levels.clone(), domain::Levels::RULES));
 }
 
 #[tokio::test]
@@ -98,7 +98,8 @@ async fn a_long_file_is_read_again_and_a_long_silence_is_not() {
 async fn what_was_kept_is_cut_into_the_same_samples_as_what_is_fetched_again() {
     let (bytes, mut cuts) = (sound(30, 3), Vec::new());
     let (heard, _) = heard(bytes.clone()).await;
-    assert!(heard.facts().gain > domain::Gain::of(2.0), "{:?}", heard.facts());
+    let raised = heard.levels().stretches().iter().all(|stretch| stretch.factor() > 2.0);
+    assert!(raised, "{:?}", heard.levels());
     let (_, blobs) = counting(Some(bytes.clone()));
     for again in [heard.again, Again::Bytes(bytes.clone()), Again::Staged] {
         let staged = staged(&blobs, bytes.len());
@@ -110,8 +111,7 @@ async fn what_was_kept_is_cut_into_the_same_samples_as_what_is_fetched_again() {
                 all.push((span, samples));
                 std::ops::ControlFlow::Continue(())
             };
-            let levels = domain::Levels::one(analysis.survey.gain);
-            audio::cut(&format, source.input(&format), &levels, &analysis.segments, &mut sink).unwrap();
+            audio::cut(&format, source.input(&format), &analysis.levels, &analysis.segments, &mut sink).unwrap();
             all
         };
         cuts.push(on_a_thread(cut).await.unwrap());

@@ -231,6 +231,16 @@ pub trait Store: Send + Sync + 'static {
     /// Jobs with `due_at <= now`, oldest first, after the cursor.
     async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>>;
 
+    /// Jobs of these statuses with `due_at > beyond`, soonest first, after the cursor: among them are those that a clock
+    /// left behind that ran ahead.
+    async fn due_beyond(
+        &self,
+        statuses: &[Status],
+        beyond: Timestamp,
+        after: Option<DueCursor>,
+        limit: usize,
+    ) -> Result<Vec<Job>>;
+
     /// Users who have waiting jobs and a free turn: what a crash or a raised limit left behind. At most `limit`.
     async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>>;
 

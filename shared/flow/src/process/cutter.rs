@@ -98,7 +98,7 @@ mod tests {
         let decoding = Decoding::with_places(1);
         let cutter = cutter();
         let wanted = cutter.wanted.clone();
-        let (mut cuts, cutter) = cut_in_background(cutter, decoding.place().await);
+        let (mut cuts, cutter) = cut_in_background(cutter, decoding.place(&"ann".into()).await);
         for segment in &wanted[..9] {
             soon(async {
                 while cuts.is_empty() {
@@ -107,7 +107,7 @@ mod tests {
             })
             .await;
             // Nobody takes anything: whoever wants to decode meanwhile gets the only place.
-            drop(soon(decoding.place()).await);
+            drop(soon(decoding.place(&"ann".into())).await);
             assert_eq!(cuts.len(), 1, "one is there, no more");
             let (cut, audio) = cuts.recv().await.unwrap();
             assert_eq!(cut, *segment);
@@ -115,14 +115,14 @@ mod tests {
         }
         assert_eq!(soon(cuts.recv()).await.unwrap().0, wanted[9]);
         assert!(soon(cutter).await.unwrap().is_ok() && soon(cuts.recv()).await.is_none());
-        drop(soon(decoding.place()).await);
+        drop(soon(decoding.place(&"ann".into())).await);
     }
 
     #[tokio::test]
     async fn when_nobody_takes_any_more_the_cutting_ends_also_without_a_place_to_come_back_to() {
         let decoding = Decoding::with_places(1);
-        let (mut cuts, cutter) = cut_in_background(cutter(), decoding.place().await);
-        let _taken = soon(decoding.place()).await;
+        let (mut cuts, cutter) = cut_in_background(cutter(), decoding.place(&"ann".into()).await);
+        let _taken = soon(decoding.place(&"ann".into())).await;
         soon(cuts.recv()).await.unwrap();
         drop(cuts);
         assert!(soon(cutter).await.unwrap().is_ok());

@@ -73,7 +73,7 @@ impl Delivery<'_> {
         };
         let pass = Pass { rules: self.segment_rules(), detection: self.world.detection.clone(), within: None };
         // First a place, then the bytes: a stream is not left open while nobody reads it.
-        let place = self.worker.decoding.place().await;
+        let place = self.worker.decoding.place(self.user()).await;
         Ok(match first_pass::listen(staged, from, pass, place).await {
             Err(error) if error.kind == Kind::NotFound => {
                 Err(Failure::because(Code::StagedAudioMissing, "the staged audio of the file is gone"))
@@ -98,7 +98,7 @@ fn plan(fence: u64, index: usize, listened: &first_pass::Heard) -> FilePlan {
         Verdict::Silent => Heard::Silence,
         Verdict::Invalid => Heard::Nothing(why_invalid(&analysis.survey)),
     };
-    let (peaks, levels) = (analysis.survey.peaks.clone(), listened.levels());
+    let (peaks, levels) = (analysis.peaks.clone(), listened.levels());
     FilePlan { fence, index, verified: true, facts, heard, peaks, levels }
 }
 

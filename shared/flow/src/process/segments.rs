@@ -53,7 +53,7 @@ impl Delivery<'_> {
         let stored = if heard.is_some() { HashSet::new() } else { file.stored(&open).await? };
         file.ready.extend(open.iter().filter(|s| stored.contains(&s.start_ms)).map(|s| (s.start_ms, Answer::Text)));
         let wanted: Vec<Segment> = open.into_iter().filter(|s| !stored.contains(&s.start_ms)).collect();
-        if !wanted.is_empty() && !self.engine_is_down.is_cancelled() {
+        if !wanted.is_empty() && !self.engine_is_down.is_cancelled() && !self.gives_way() {
             if let Some(wanted) = file.language_nobody_speaks() {
                 // Texts that are stored find their place even so.
                 file.place().await?;
@@ -131,11 +131,18 @@ impl File<'_> {
         let delivery = self.delivery;
         let language = self.recording.language.clone();
         let mut next: Vec<u32> = cutter.wanted.iter().rev().map(|segment| segment.end_ms - segment.start_ms).collect();
-        let place = delivery.worker.decoding.place().await;
+        let place = delivery.worker.decoding.place(delivery.user()).await;
         let room = delivery.engine.capabilities().concurrency.max(1);
         let (mut cuts, cutter) = cut_in_background(cutter, place);
         let (mut asked, mut asked_ms) = (FuturesUnordered::new(), 0_u32);
         while !next.is_empty() || !asked.is_empty() {
+            // What is asked for is answered and stored before the place goes to others.
+            if delivery.gives_way() {
+                next.clear();
+                if asked.is_empty() {
+                    break;
+                }
+            }
             let fits = |length: &u32| asked_ms.saturating_add(*length) <= ASKED_MS;
             let takes = asked.is_empty() || asked.len() < room && next.last().is_some_and(fits);
             let mut answered = Vec::new();
@@ -163,6 +170,9 @@ impl File<'_> {
             if self.trouble.as_ref().is_some_and(Call::engine_is_down) {
                 return Ok(());
             }
+        }
+        if delivery.giving_way.is_cancelled() {
+            return Ok(());
         }
         match cutter.await {
             Ok(Ok(())) => Ok(()),
@@ -222,7 +232,9 @@ impl File<'_> {
 
     /// The end of the file in this delivery: silence is accepted or doubted, and what is left open puts the job back.
     async fn close(mut self) -> Result<(), Stop> {
-        let asks = self.trouble.is_none() && !self.delivery.engine_is_down.is_cancelled();
+        let delivery = self.delivery;
+        let stops = delivery.engine_is_down.is_cancelled() || delivery.giving_way.is_cancelled();
+        let asks = self.trouble.is_none() && !stops;
         let heard = if asks { Some(self.hears().await) } else { None };
         let answer = if heard == Some(true) { Answer::Empty } else { Answer::EmptyOnce };
         let doubted = heard == Some(false);
@@ -240,6 +252,7 @@ impl File<'_> {
             // Another file has found out.
             _ if self.delivery.engine_is_down.is_cancelled() => down(false),
             None if doubted => down(true),
+            None if self.delivery.giving_way.is_cancelled() => Stop::ForOthers,
             Some(_) if self.delivery.any_answered() => Stop::Segments { retry_after },
             Some(call) if call.engine_is_down() => down(false),
             Some(_) if !self.delivery.proven_to_hear().await => down(true),

@@ -31,7 +31,7 @@ impl Delivery<'_> {
             return Ok(Ok(Again::Staged));
         }
         // First a place, then the bytes: a stream is not left open while nobody reads it.
-        let place = self.worker.decoding.place().await;
+        let place = self.worker.decoding.place(self.user()).await;
         let again = match first_pass::verify(staged, file.sha256, place).await {
             Ok(Some(again)) => again,
             Ok(None) => return Ok(Err(other_bytes())),

@@ -123,6 +123,16 @@ impl Store for FirestoreStore {
         tries!(self, "store.due_jobs", "", Mode::Look, |unit| jobs::due(unit, now, after, limit))
     }
 
+    async fn due_beyond(
+        &self,
+        statuses: &[Status],
+        beyond: Timestamp,
+        after: Option<DueCursor>,
+        limit: usize,
+    ) -> Result<Vec<Job>> {
+        tries!(self, "store.due_beyond", "", Mode::Look, |unit| jobs::due_beyond(unit, statuses, beyond, after, limit))
+    }
+
     async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
         tries!(self, "store.stuck_users", "", Mode::Look, |unit| turns::stuck_users(unit, &at, limit))
     }

@@ -95,6 +95,18 @@ impl Store for SqliteStore {
         self.read("store.due_jobs", "", move |db| jobs::due_until(db, now, after, limit)).await
     }
 
+    async fn due_beyond(
+        &self,
+        statuses: &[Status],
+        beyond: Timestamp,
+        after: Option<DueCursor>,
+        limit: usize,
+    ) -> Result<Vec<Job>> {
+        let statuses = statuses.to_vec();
+        let look = move |db: &_| jobs::due_beyond(db, &statuses, beyond, after, limit);
+        self.read("store.due_beyond", "", look).await
+    }
+
     async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
         let moment = Moment::of(&at);
         self.read("store.stuck_users", "", move |db| turns::stuck_users(db, &moment.at(), limit)).await

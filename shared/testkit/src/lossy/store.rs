@@ -81,6 +81,16 @@ impl<P: Store + ?Sized, F: Fault> Store for Faulty<P, F> {
         self.reading("store.due_jobs", self.inner.due_jobs(now, after, limit)).await
     }
 
+    async fn due_beyond(
+        &self,
+        statuses: &[Status],
+        beyond: Timestamp,
+        after: Option<DueCursor>,
+        limit: usize,
+    ) -> Result<Vec<Job>> {
+        self.reading("store.due_beyond", self.inner.due_beyond(statuses, beyond, after, limit)).await
+    }
+
     async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
         self.reading("store.stuck_users", self.inner.stuck_users(at, limit)).await
     }
@@ -182,6 +192,8 @@ fn name_of(command: &Command) -> &'static str {
         Command::Enqueued { .. } => "store.step.enqueued",
         Command::TaskGone { .. } => "store.step.task_gone",
         Command::Promote => "store.step.promote",
+        Command::TakeTurn => "store.step.take_turn",
+        Command::CorrectClock => "store.step.correct_clock",
         Command::Wake => "store.step.wake",
         Command::Claim { .. } => "store.step.claim",
         Command::Renew { .. } => "store.step.renew",

@@ -91,9 +91,10 @@ impl Model {
     }
 
     /// Whether the command applies; the model is changed if it does.
-    pub fn takes(&mut self, command: &Command, now: i64, turn_free: bool) -> bool {
+    pub fn takes(&mut self, command: &Command, now: i64, turn_free: bool, changed: i64) -> bool {
         let queued = self.status == Status::Queued;
         let has_turn = self.dispatch.0 != DispatchState::Waiting;
+        let parked = self.is_parked();
         let works = |fence: u64| self.status == Status::Processing && self.fence == fence;
         let over = |fence: u64| self.status.is_terminal() && self.fence == fence;
         match command {
@@ -108,15 +109,17 @@ impl Model {
             Command::Wake if [self.push, self.cleanup].iter().any(|due| matches!(due, Due::At(at) if now >= *at)) => {
                 self.due = now;
             }
-            Command::TaskGone { .. } | Command::Wake if !queued || !has_turn => return false,
+            Command::TaskGone { .. } if !queued || !has_turn => return false,
+            Command::Wake if !queued || !(has_turn || parked) => return false,
             Command::TaskGone { .. } => self.dispatch_again(now + GRACE),
-            Command::Wake if self.dispatch.0 == DispatchState::Pending && self.later.is_none() && now >= self.due => {}
-            Command::Wake => {
-                (self.waits.2, self.later) = (None, None);
-                self.dispatch_again(now);
-            }
-            Command::Promote if !queued || has_turn => return false,
+            Command::Wake if self.is_awake(now) => {}
+            Command::Wake => self.due_at_once(now),
+            Command::Promote if !queued || has_turn || parked => return false,
             Command::Promote => self.take_turn(true, now),
+            Command::TakeTurn if !queued || (parked && now < self.due) => return false,
+            Command::TakeTurn if !parked => {}
+            Command::TakeTurn => self.return_to_line(turn_free, now),
+            Command::CorrectClock => return self.correct(changed, now),
             Command::Claim { .. } if self.status == Status::Uploading => return false,
             Command::Claim { owner } => return self.claim(*owner, now),
             Command::Renew { fence } | Command::FileVerified { fence, .. } if works(*fence) => self.live_on(now),

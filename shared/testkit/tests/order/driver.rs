@@ -8,7 +8,7 @@ use domain::{
 };
 use flow::Result;
 use flow::ports::{At, Created, Random, Stepped, Store, Written};
-use testkit::build::{T0, line_for, plan};
+use testkit::build::{T0, facts, line_for, plan};
 use testkit::scene::at_once;
 use testkit::{SeededRandom, memory};
 
@@ -177,9 +177,10 @@ impl Driver<'_> {
 
     fn put_back(&mut self, n: usize, held: &Job) {
         self.met.put_back += 1;
-        let cause = match self.random.below(3) {
+        let cause = match self.random.below(4) {
             0 => PutBack::Shutdown,
             1 => PutBack::Deadline,
+            2 => PutBack::ForOthers,
             _ => PutBack::Fault { code: Code::Internal, retry_after: None },
         };
         self.workers[n].ready = None;

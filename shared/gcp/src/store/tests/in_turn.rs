@@ -64,6 +64,7 @@ in_turn! {
     fn changed_jobs(uid: &Uid, since: Timestamp, after: Option<ChangeCursor>, limit: usize, now: Timestamp) -> Vec<Job>;
     fn jobs_ahead(job: &Job) -> u32;
     fn due_jobs(now: Timestamp, after: Option<DueCursor>, limit: usize) -> Vec<Job>;
+    fn due_beyond(of: &[Status], beyond: Timestamp, after: Option<DueCursor>, limit: usize) -> Vec<Job>;
     fn stuck_users(at: At<'_>, limit: usize) -> Vec<Uid>;
     fn promote(uid: &Uid, at: At<'_>) -> Vec<Job>;
     fn recordings(uid: &Uid, ids: &[RecordingId]) -> Vec<Option<Recording>>;

@@ -120,6 +120,8 @@ pub async fn trouble_and_waiting(store: Arc<dyn Store>) {
             PutBack::Deadline,
             PutBack::Shutdown,
             PutBack::Engine { retry_after: Some(MINUTE) },
+            PutBack::Language,
+            PutBack::ForOthers,
             PutBack::Budget { until: scene.now() + 9 * MINUTE },
         ];
         for cause in causes {

@@ -171,6 +171,16 @@ impl flow::ports::Store for Store {
         Ok(self.tables().due_jobs(now, after, limit))
     }
 
+    async fn due_beyond(
+        &self,
+        statuses: &[Status],
+        beyond: Timestamp,
+        after: Option<DueCursor>,
+        limit: usize,
+    ) -> Result<Vec<Job>> {
+        Ok(self.tables().due_beyond(statuses, beyond, after, limit))
+    }
+
     async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
         Ok(self.tables().stuck_users(&at, limit))
     }
