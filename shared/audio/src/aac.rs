@@ -6,7 +6,7 @@ use crate::sound::Symphonia;
 const HEADER: usize = 7;
 /// With the checksum that may follow it.
 const CHECKED_HEADER: usize = 9;
-const RATES: [u32; 13] =
+pub(crate) const RATES: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 /// A record of the longest kind would become 27 MB of samples, if its frames were the shortest there are. Those of 512 bits
 /// and more all fit.

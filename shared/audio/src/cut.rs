@@ -29,7 +29,7 @@ pub fn cut<'r>(
 }
 
 pub(crate) fn cut_samples(
-    mut samples: Heard<'_>,
+    samples: Heard<'_>,
     spans: &[Span],
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
@@ -38,9 +38,17 @@ pub(crate) fn cut_samples(
     let Some(first) = left.next() else {
         return Ok(());
     };
-    let mut open = Open::new(first);
-    // The number of the first sample of the piece.
-    let mut at = 0;
+    cut_on(samples, 0, Open::new(first), left, sink)
+}
+
+/// `at`: the number of the first sample that comes, and of each piece. Of the open span there may be some already.
+pub(crate) fn cut_on(
+    mut samples: Heard<'_>,
+    mut at: u64,
+    mut open: Open,
+    mut left: impl Iterator<Item = Span>,
+    sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
+) -> Result<(), AudioError> {
     while let Some(piece) = samples.next_piece()? {
         while open.take(at, piece) {
             let full = match left.next() {
@@ -64,9 +72,9 @@ pub(crate) fn cut_samples(
     Ok(())
 }
 
-struct Open {
-    span: Span,
-    samples: Vec<f32>,
+pub(crate) struct Open {
+    pub span: Span,
+    pub samples: Vec<f32>,
 }
 
 impl Open {

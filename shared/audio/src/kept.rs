@@ -42,6 +42,7 @@ impl Pieces {
     }
 }
 
+#[cfg(test)]
 impl Kept {
     #[cfg(test)]
     fn samples(&self) -> usize {

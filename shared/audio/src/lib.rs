@@ -41,7 +41,7 @@ mod track;
 
 pub use analyse::{Analysis, Verdict, analyse};
 pub use cut::cut;
-pub use decode::{Decoded, FrameDecoder, needs_ranges};
+pub use decode::{Decoded, FrameDecoder, may_need_ranges};
 pub use detect::{Detection, Detector, Energy, ModelError, Region};
 pub use error::AudioError;
 pub use frames::{Damage, Frames, MAX_FRAME_BYTES};

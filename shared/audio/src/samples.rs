@@ -160,7 +160,7 @@ impl<'r> Samples<'r> {
         match (format, input.into()) {
             (_, Input::Kept(kept)) => Ok(Self { replayed: true, ..Self::of(Box::new(Replay::of(kept))) }),
             (Format::Frames(frames), input) => Ok(Self::with(decoder(frames)?, input.stream())),
-            (Format::Sound(_), input) => Ok(Self::of(sound::open(input)?.steps()?)),
+            (Format::Sound(_), input) => Ok(Self::of(sound::open(input)?)),
         }
     }
 

@@ -13,6 +13,9 @@ use crate::kept::{Keeping, Kept};
 use crate::outline::Outline;
 use crate::samples::Samples;
 
+/// A lying header can promise any number of bytes: more than this no reader of JSON tells apart.
+const MOST_DROPPED: u64 = 1 << 53;
+
 /// What the first pass found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Survey {
@@ -70,7 +73,7 @@ pub(crate) fn survey_samples(samples: Samples) -> Result<(Survey, Option<Kept>),
     let (met, damage, choice) = (samples.met(), samples.damage(), choosing.finish());
     let survey = Survey {
         duration_ms: samples_to_ms(met.samples),
-        dropped_bytes: damage.dropped_bytes + met.leftover_bytes,
+        dropped_bytes: damage.dropped_bytes.saturating_add(met.leftover_bytes).min(MOST_DROPPED),
         dropped_beyond_packet: damage.beyond_packet || met.leftover_bytes > 0,
         concealed_ms: met.concealed_ms(),
         frames: met.frames,

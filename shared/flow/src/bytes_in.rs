@@ -61,9 +61,9 @@ pub struct Ranges {
 }
 
 impl Ranges {
-    /// Of a file that has to be read by ranges; others are streams. Called where a runtime is.
+    /// Of a file that may have to be read by ranges; others are streams. Called where a runtime is.
     pub fn wanted(format: &Format, blobs: &Arc<dyn Blobs>, name: &BlobName, size: u64) -> Option<Self> {
-        audio::needs_ranges(format).then(|| Self {
+        audio::may_need_ranges(format).then(|| Self {
             blobs: Arc::clone(blobs),
             name: name.clone(),
             size,
@@ -127,7 +127,7 @@ impl BytesIn {
 
     /// As the decoder of this format wants it.
     pub fn input(&mut self, format: &Format) -> Input<'_> {
-        if audio::needs_ranges(format) { Input::ranges(self) } else { Input::from(self) }
+        if audio::may_need_ranges(format) { Input::ranges(self) } else { Input::from(self) }
     }
 
     /// The next bytes, as they came; `None` at the end.

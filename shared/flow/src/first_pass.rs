@@ -2,6 +2,7 @@
 //! speech. Its level has to be known before anyone listens, so it is read twice; what is short is kept in between. It is
 //! decoded on a thread of its own.
 
+use std::io::Seek;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -163,17 +164,19 @@ fn survey(
             return Ok(surveyed.map(|surveyed| Surveyed::of(surveyed, None)));
         }
     };
-    if audio::needs_ranges(format) {
-        // A few bytes are fetched at once: jumps in them would cost a request each.
-        let (few, mut bytes) = source.finish().map_err(read_error)?;
-        if let Some(few) = &few {
-            bytes = BytesIn::memory(few.clone()).0;
-        }
-        let surveyed = readable(audio::survey_within(format, Input::ranges(&mut bytes), within))?;
-        return Ok(surveyed.map(|surveyed| Surveyed::of(surveyed, few)));
-    }
     let surveyed = match readable(audio::survey_within(format, &mut source, within))? {
         Ok(surveyed) => surveyed,
+        // Its content says so, whatever its name does.
+        Err(AudioError::NeedsRanges) => {
+            // A few bytes are fetched at once: jumps in them would cost a request each.
+            let (few, mut bytes) = source.finish().map_err(read_error)?;
+            if let Some(few) = &few {
+                bytes = BytesIn::memory(few.clone()).0;
+            }
+            bytes.rewind().map_err(read_error)?;
+            let surveyed = readable(audio::survey_within(format, Input::ranges(&mut bytes), within))?;
+            return Ok(surveyed.map(|surveyed| Surveyed::of(surveyed, few)));
+        }
         Err(why) => return Ok(Err(why)),
     };
     let (few, _) = source.finish().map_err(read_error)?;

@@ -1,6 +1,7 @@
-//! The packets of a container, decoded: without what the encoder added before the audio and behind it.
+//! The packets of a file, decoded: without what the encoder added before the audio and behind it.
 
-use super::{Container, IMPOSSIBLE_RATE, RATES};
+use super::parts::{Part, Parts, Stream};
+use super::{IMPOSSIBLE_RATE, NO_AUDIO, RATES};
 use crate::channels::widened;
 use crate::decode::FrameDecoder;
 use crate::error::AudioError;
@@ -9,14 +10,18 @@ use crate::samples::{Step, Steps, decode};
 
 /// The most that an encoder adds behind the audio, in samples: MP3 has 12 bits to say it. A file that claims to end
 /// earlier than that lies, or another one follows in it.
-const MOST_PADDING: usize = 4096;
+pub(crate) const MOST_PADDING: usize = 4096;
 
-/// A container and its decoder.
-pub(super) struct Packets<C, D> {
-    container: C,
-    decoder: D,
+/// A file's packets and the decoder of those that are next.
+pub(super) struct Packets<'r> {
+    parts: Box<dyn Parts + 'r>,
+    decoder: Box<dyn FrameDecoder>,
+    /// What begins with the next step.
+    next: Option<Stream>,
     skip: u64,
+    promised: Option<u64>,
     until: Option<u64>,
+    data: Vec<u8>,
     packet: Vec<f32>,
     /// Of what is held.
     channels: usize,
@@ -24,20 +29,66 @@ pub(super) struct Packets<C, D> {
     held: Vec<f32>,
     /// What is still to be told of them.
     owed: Step,
+    /// Of this stream: samples that were given, and the bytes that they were made of.
     given: u64,
+    bytes: u64,
     over: bool,
+    /// What streams promised and did not have.
+    missing: Damage,
 }
 
-impl<C: Container, D: FrameDecoder> Packets<C, D> {
-    pub fn boxed<'r>(container: C, decoder: D) -> Box<dyn Steps + 'r>
-    where
-        C: 'r,
-        D: 'r,
-    {
-        let skip = container.skip();
-        let (packet, held, owed) = (Vec::new(), Vec::new(), Step::default());
-        let channels = decoder.channels().max(1);
-        Box::new(Self { container, decoder, skip, until: None, packet, channels, held, owed, given: 0, over: false })
+impl<'r> Packets<'r> {
+    pub fn open(mut parts: Box<dyn Parts + 'r>) -> Result<Self, AudioError> {
+        match parts.next(&mut Vec::new())? {
+            Some(Part::Stream(stream)) => Self::of(parts, stream),
+            _ => Err(NO_AUDIO),
+        }
+    }
+
+    /// From the packets of this stream on.
+    pub fn of(parts: Box<dyn Parts + 'r>, stream: Stream) -> Result<Self, AudioError> {
+        let (skip, promised) = (stream.skip, stream.promised);
+        let decoder = stream.decoder()?;
+        Ok(Self {
+            parts,
+            channels: decoder.channels().max(1),
+            decoder,
+            next: None,
+            skip,
+            promised,
+            until: None,
+            data: Vec::new(),
+            packet: Vec::new(),
+            held: Vec::new(),
+            owed: Step::default(),
+            given: 0,
+            bytes: 0,
+            over: false,
+            missing: Damage::default(),
+        })
+    }
+
+    fn begin(&mut self, stream: Stream) -> Result<(), AudioError> {
+        (self.skip, self.promised, self.until) = (stream.skip, stream.promised, None);
+        (self.given, self.bytes) = (0, 0);
+        self.decoder = stream.decoder()?;
+        // Nothing is held.
+        self.channels = self.decoder.channels().max(1);
+        Ok(())
+    }
+
+    /// The rest of a stream, and what it promised and did not have.
+    fn end(&mut self, out: &mut Vec<f32>) -> Step {
+        self.drop_padding();
+        let step = self.give(0, out);
+        let missing = self.promised.map_or(0, |promised| promised.saturating_sub(self.given));
+        // What is known to be lost is not counted twice.
+        if missing > (self.packet.len() / self.channels).max(1) as u64 && !self.damage().beyond_packet {
+            // As many bytes as that time took before.
+            let bytes = u128::from(self.bytes) * u128::from(missing) / u128::from(self.given.max(1));
+            self.missing.lost(u64::try_from(bytes).unwrap_or(u64::MAX).max(1));
+        }
+        step
     }
 
     fn take(&mut self, step: Step) {
@@ -50,6 +101,7 @@ impl<C: Container, D: FrameDecoder> Packets<C, D> {
         self.held.extend_from_slice(&self.packet[before * self.channels..]);
         self.owed.frames += step.frames;
         self.owed.refused += step.refused;
+        self.owed.leftover_bytes += step.leftover_bytes;
         self.owed.concealed += step.concealed;
     }
 
@@ -63,7 +115,8 @@ impl<C: Container, D: FrameDecoder> Packets<C, D> {
         let concealed = self.owed.concealed.min(moments as u64);
         self.owed.concealed -= concealed;
         let refused = std::mem::take(&mut self.owed.refused);
-        Step { frames, refused, concealed, ..Step::default() }
+        let leftover_bytes = std::mem::take(&mut self.owed.leftover_bytes);
+        Step { frames, refused, leftover_bytes, concealed }
     }
 
     fn held_moments(&self) -> usize {
@@ -79,7 +132,7 @@ impl<C: Container, D: FrameDecoder> Packets<C, D> {
     }
 }
 
-impl<C: Container, D: FrameDecoder> Steps for Packets<C, D> {
+impl Steps for Packets<'_> {
     fn rate(&self) -> u32 {
         self.decoder.rate()
     }
@@ -92,14 +145,23 @@ impl<C: Container, D: FrameDecoder> Steps for Packets<C, D> {
         if self.over {
             return Ok(None);
         }
-        let Some(part) = self.container.next()? else {
-            self.over = true;
-            self.drop_padding();
-            return Ok(Some(self.give(0, out)));
-        };
-        self.until = part.until;
+        if let Some(stream) = self.next.take() {
+            self.begin(stream)?;
+        }
+        match self.parts.next(&mut self.data)? {
+            None => {
+                self.over = true;
+                return Ok(Some(self.end(out)));
+            }
+            Some(Part::Stream(stream)) => {
+                self.next = Some(stream);
+                return Ok(Some(self.end(out)));
+            }
+            Some(Part::Packet { until }) => self.until = until,
+        }
         self.packet.clear();
-        let step = decode(&mut self.decoder, part.data, &mut self.packet);
+        self.bytes += self.data.len() as u64;
+        let step = decode(&mut *self.decoder, &self.data, &mut self.packet);
         if !RATES.contains(&self.decoder.rate()) {
             return Err(IMPOSSIBLE_RATE);
         }
@@ -110,6 +172,6 @@ impl<C: Container, D: FrameDecoder> Steps for Packets<C, D> {
     }
 
     fn damage(&self) -> Damage {
-        self.container.damage()
+        self.parts.damage().and(self.missing)
     }
 }
