@@ -12,6 +12,7 @@ use rten_tensor::{AsView, NdTensor, NdTensorView};
 
 /// Layers, and the width of a head.
 pub(super) const SIZE_OF_TINY: (usize, usize) = (6, 36);
+pub(super) const WIDTH_OF_TINY: usize = 288;
 
 const HEADS: usize = 8;
 const END: i32 = 2;
@@ -43,15 +44,15 @@ impl Reference {
         self.encoder.run_one(sound.into(), None).unwrap()
     }
 
-    pub fn tokens(&self, samples: &[f32]) -> Vec<u32> {
-        let features = self.features(samples);
+    /// What the decoder makes of features.
+    pub fn tokens(&self, features: &Value) -> Vec<u32> {
         let empty = || Value::from(NdTensor::<f32, 4>::zeros([0, HEADS, 1, self.head_width]));
         let mut past: Vec<Value> = self.caches.iter().map(|_| empty()).collect();
         let (mut token, mut tokens) = (1, Vec::new());
         let outputs: Vec<_> = self.caches.iter().map(|(_, _, present)| *present).collect();
         let outputs = [&[self.decoder.node_id("logits").unwrap()], &outputs[..]].concat();
         while token != END {
-            let inputs = self.inputs(token, &features, tokens.len(), &past);
+            let inputs = self.inputs(token, features, tokens.len(), &past);
             let mut answer = self.decoder.run(inputs, &outputs, None).unwrap().into_iter();
             token = likeliest(&answer.next().unwrap());
             for ((past, present), (heard, ..)) in past.iter_mut().zip(answer).zip(&self.caches) {
