@@ -90,7 +90,8 @@ pub async fn stuck_users(
     let before = (!begin.is_empty()).then_some(("", Some(begin.as_str())));
     for (from, to) in std::iter::once((begin.as_str(), None)).chain(before) {
         let mut last = from.to_owned();
-        while let Some(next) = jobs::next_user_waiting(unit, &last).await?.filter(|next| to.is_none_or(|to| **next <= *to))
+        while let Some(next) =
+            jobs::next_user_waiting(unit, &last).await?.filter(|next| to.is_none_or(|to| **next <= *to))
         {
             looked_at += 1;
             let uid = Uid::new(next.as_str()).map_err(|error| Fault::damaged(format_args!("users/{next}"), error));
