@@ -193,8 +193,10 @@ async fn an_instance_that_has_enough_to_do_touches_nothing() {
 async fn a_sweep_counts_what_it_did_and_may_be_asked_twice() {
     let server = Setup::new().start().await;
     let tasks = Tasks::of(&server);
-    let nothing =
-        json!({"enqueued": 0, "recovered": 0, "finished_effects": 0, "expired": 0, "blobs_deleted": 0, "forgotten": 0});
+    let nothing = json!({
+        "enqueued": 0, "recovered": 0, "finished_effects": 0, "expired": 0, "blobs_deleted": 0, "forgotten": 0,
+        "corrected": 0,
+    });
     for body in ["", "{}", "{\"limit\": 1}", " \n"] {
         assert_eq!(tasks.sweep(body).await.ok(), nothing, "{body:?}");
     }

@@ -72,6 +72,7 @@ async fn an_engine_that_is_still_loading_costs_no_attempt_and_opens_no_circuit()
         let job = stage.job(task.job_id).await;
         assert_eq!((job.attempt, job.waiting_for), (0, Some(WaitingFor::Engine)), "round {round}");
         assert!(engine.calls() > before, "round {round}: the circuit is closed, it is asked again");
+        stage.clock.set(job.due_at.unwrap());
     }
     loaded.store(true, Ordering::Relaxed);
     *engine.ready.lock().unwrap() = Ok(());
@@ -84,12 +85,20 @@ async fn an_engine_that_should_be_ready_and_fails_is_left_alone_after_three_deli
     let task = stage.accept_all(&recordings(0, 2), None).await;
     let engine = Arc::new(Script::new(|_| Told::Fails(Retry::Misconfigured)));
     let (worker, _) = stage.worker_with(&engine);
-    for _ in 0..3 {
+    for round in 0..3 {
+        if round > 0 {
+            stage.clock.set(stage.job(task.job_id).await.due_at.unwrap());
+        }
         assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }));
+        let calls = engine.calls();
+        assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }), "before its time");
+        assert_eq!(engine.calls(), calls);
     }
-    let calls = engine.calls();
-    assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }));
-    assert_eq!(engine.calls(), calls, "the circuit is open");
+    let (calls, other) = (engine.calls(), stage.accept_all(&recordings(10, 1), None).await);
+    assert!(matches!(run(&worker, &other).await, Outcome::Rescheduled { .. }));
+    let job = stage.job(other.job_id).await;
+    assert_eq!((engine.calls(), job.waiting_for), (calls, Some(WaitingFor::Engine)), "the circuit is open");
+    assert!(job.is_parked() && job.attempt == 0);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use afterword_tests::Recording;
 use bytes::Bytes;
-use domain::{Gain, Status};
+use domain::{Gain, Levels, Status};
 use flow::process::Outcome;
 use speech::Retry;
 use testkit::build::T0;
@@ -60,7 +60,9 @@ async fn a_later_delivery_hears_what_the_first_heard_as_loud_as_it_is_to_be() {
     assert!(loudest > 0.5, "it was brought to its level: {loudest}");
     let job = stage.job(task.job_id).await;
     let recording = stage.world.store.recordings(&ann(), &[job.files[0].recording]).await.unwrap().remove(0).unwrap();
-    assert!(recording.facts.gain > Gain::of(16.0), "{:?}", recording.facts);
+    assert_eq!((recording.facts.gain, recording.facts.heard_by), (Gain::ONE, Levels::RULES));
+    let levels = stage.world.store.levels(&ann(), recording.id).await.unwrap().unwrap();
+    assert!(levels.stretches().iter().all(|stretch| stretch.factor() > 16.0), "{levels:?}");
     let peaks = stage.world.store.peaks(&ann(), recording.id).await.unwrap().unwrap();
     assert_eq!(peaks.pairs().count(), 1_000);
     assert!(peaks.pairs().any(|(_, high)| high > 63), "it is drawn as loud as it is heard");

@@ -4,6 +4,8 @@
 
 mod admission;
 mod archive;
+mod clock_ahead;
+mod digests;
 mod door;
 mod engine_trouble;
 mod events;
@@ -13,7 +15,10 @@ mod inline_search;
 mod languages;
 mod late_engine;
 mod levels;
+mod outage;
 mod parallel;
+mod places;
 mod script;
 mod slow_sweep;
 mod stage;
+mod turns;

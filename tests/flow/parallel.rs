@@ -62,7 +62,7 @@ pub(crate) fn states(job: &Job) -> Vec<FileStatus> {
 }
 
 /// While a worker runs: returns when it has come to this, and lets it stand where it is.
-async fn until(worker: &mut (impl Future + Unpin), what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(worker: &mut (impl Future + Unpin), what: &str, mut holds: impl AsyncFnMut() -> bool) {
     tokio::select! {
         _ = worker => panic!("it was to stand: {what}"),
         () = eventually(what, PATIENCE, async || holds().await.then_some(())) => {}
@@ -196,6 +196,7 @@ async fn a_file_that_cannot_be_read_now_does_not_stop_the_others() {
     let job = stage.job(task.job_id).await;
     let settled = job.files.iter().filter(|file| file.status == FileStatus::Done).count();
     assert_eq!((job.status, settled), (Status::Queued, 2), "{:?}", states(&job));
+    stage.clock.set(job.due_at.unwrap());
     assert_eq!(run(&worker, &task).await, Outcome::Done(Status::Completed));
     assert_eq!((engine.calls(), usage(&stage).await.segments), (3, 3));
 }

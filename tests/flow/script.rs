@@ -38,6 +38,8 @@ pub struct Script {
     /// The most at once.
     pub most: AtomicUsize,
     inside: AtomicUsize,
+    /// How long the audio of each call was, in their order.
+    pub heard: Mutex<Vec<Duration>>,
     /// What it says of itself.
     pub ready: Mutex<Result<(), EngineError>>,
 }
@@ -51,6 +53,8 @@ pub enum Gate {
     Shuffled(usize),
     /// What is longer than two seconds needs a permit.
     Long(Semaphore),
+    /// Every call needs a permit.
+    Each(Semaphore),
     Shut,
 }
 
@@ -73,6 +77,7 @@ impl Script {
             calls: AtomicUsize::new(0),
             most: AtomicUsize::new(0),
             inside: AtomicUsize::new(0),
+            heard: Mutex::default(),
             ready: Mutex::new(Ok(())),
         }
     }
@@ -117,6 +122,7 @@ impl Engine for Script {
 
     async fn transcribe(&self, audio: Audio<'_>, _: &Hints) -> Result<Transcript, EngineError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
+        self.heard.lock().unwrap().push(audio.duration);
         self.most.fetch_max(self.inside.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
         let _inside = Inside(&self.inside);
         let number = number(audio);
@@ -132,6 +138,7 @@ impl Engine for Script {
                 permits.acquire().await.unwrap().forget();
             }
             Gate::Long(_) => {}
+            Gate::Each(permits) => permits.acquire().await.unwrap().forget(),
             Gate::Shut => std::future::pending().await,
         }
         let said = |lines| Ok(Transcript { language: None, lines });

@@ -43,6 +43,7 @@ pub struct Stage {
     pub store: Arc<memory::Store>,
     pub blobs: Arc<memory::Blobs>,
     pub push: Arc<memory::Push>,
+    pub queue: Arc<memory::Queue>,
 }
 
 impl Stage {
@@ -51,12 +52,13 @@ impl Stage {
         let store = Arc::new(memory::Store::new());
         let blobs = Arc::new(memory::Blobs::new(clock.clone()));
         let push = Arc::new(memory::Push::new());
+        let queue = Arc::new(memory::Queue::new(clock.clone()));
         let world = World {
             store: store.clone(),
             feed: store.clone(),
             blobs: blobs.clone(),
             uploads: Arc::new(memory::Uploads::new(blobs.clone(), Arc::new(SeededRandom::new(2)))),
-            queue: Arc::new(memory::Queue::new(clock.clone())),
+            queue: queue.clone(),
             push: push.clone(),
             admission: Arc::new(AlwaysAdmit),
             clock: clock.clone(),
@@ -64,8 +66,9 @@ impl Stage {
             detection: Detection::energy(),
             settings: Arc::new(Settings::default()),
             staging: Default::default(),
+            instance: Default::default(),
         };
-        Self { world, clock, store, blobs, push }
+        Self { world, clock, store, blobs, push, queue }
     }
 
     /// The same with other settings of the worker.
@@ -88,8 +91,12 @@ impl Stage {
 
     /// Accepts recordings of Ann as one job.
     pub async fn accept_all(&self, recordings: &[Recording], language: Option<&str>) -> TaskBody {
+        self.accept_of(&ann(), recordings, language).await
+    }
+
+    pub async fn accept_of(&self, uid: &Uid, recordings: &[Recording], language: Option<&str>) -> TaskBody {
         let terms = Terms { language: language.map(str::to_owned), ..Terms::default() };
-        let mut intake = Intake::begin(&self.world, ann(), terms).await.unwrap();
+        let mut intake = Intake::begin(&self.world, uid.clone(), terms).await.unwrap();
         for Recording { name, bytes, .. } in recordings {
             intake.start_file(name, PartHeaders::default()).await.unwrap();
             intake.write(bytes.clone()).await.unwrap();
@@ -110,6 +117,10 @@ impl Stage {
 
 pub fn ann() -> Uid {
     uid("ann")
+}
+
+pub fn bob() -> Uid {
+    uid("bob")
 }
 
 /// An engine that says one text, each time it is allowed to.

@@ -6,6 +6,7 @@ pub mod balancer;
 pub mod client;
 pub mod cloud;
 pub mod contract;
+pub mod earlier;
 pub mod events;
 pub mod figures;
 pub mod folder;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use config::Layers;
-use domain::job::DispatchState;
 use domain::{Command, Job, JobId, Status, Timestamp, Uid};
 use flow::ports::{At, Clock, Random, Stepped, Store};
 use local::store::damaged::{Damaged, Table};
@@ -130,7 +129,7 @@ impl Desk {
             Status::Queued => job,
             _ => self.step(job.id, &Command::Retry { key: SystemRandom.nonce() }).await?,
         };
-        let waits = retried.dispatch.state == DispatchState::Waiting;
+        let waits = retried.waits_for_its_turn();
         let job = if waits { retried } else { self.step(retried.id, &Command::Wake).await? };
         println!("{} is {}; the server takes it up with its next sweep", job.id, job.status.as_str());
         Ok(())

@@ -92,6 +92,7 @@ pub fn adapters(options: &Options) -> Result<Adapters> {
         detection: hearing::detection(&options.config)?,
         settings: Arc::new(options.settings.clone()),
         staging: Default::default(),
+        instance: Default::default(),
     };
     let identity = FirebaseIdentity::new(identity_settings(options), Arc::clone(&clock));
     let identity = identity.map_err(misset(USER_KEYS))?;

@@ -92,6 +92,7 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
         // This process lives on after its answers, and takes up at its start what it could not do.
         settings: Arc::new(Settings { enqueue_behind_answers: true, ..settings }),
         staging: Default::default(),
+        instance: Default::default(),
     };
     let public_url = config.public_url()?;
     let stop_work = CancellationToken::new();

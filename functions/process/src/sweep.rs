@@ -20,7 +20,7 @@ struct Request {
 
 pub async fn sweep(State(deps): State<Deps>, body: Body) -> Result<Json<Value>, Problem> {
     let limit = limit(body).await?;
-    let Swept { enqueued, recovered, finished_effects, expired, blobs_deleted, forgotten } =
+    let Swept { enqueued, recovered, finished_effects, expired, blobs_deleted, forgotten, corrected } =
         flow::sweep::sweep(&deps.world, limit).await?;
     Ok(Json(json!({
         "enqueued": enqueued,
@@ -29,6 +29,7 @@ pub async fn sweep(State(deps): State<Deps>, body: Body) -> Result<Json<Value>, 
         "expired": expired,
         "blobs_deleted": blobs_deleted,
         "forgotten": forgotten,
+        "corrected": corrected,
     })))
 }
 

@@ -79,6 +79,10 @@ impl FrameDecoder for Aac {
         self.rate
     }
 
+    fn channels(&self) -> usize {
+        self.decoder.as_ref().map_or(1, |(_, decoder)| decoder.channels())
+    }
+
     fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded {
         let mut at = 0;
         for _ in 0..MOST_TOGETHER {

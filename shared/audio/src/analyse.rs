@@ -1,12 +1,14 @@
 //! The second pass over a recording: where in it is speech, and what that makes of it.
 
-use domain::Format;
+use domain::{Format, Levels, Peaks};
 
 use crate::detect::{Detector, Region};
+use crate::ears::Ears;
 use crate::error::AudioError;
 use crate::input::Input;
 use crate::samples::Samples;
 use crate::segment::{SegmentRules, Span, segments, speech_ms_in};
+use crate::stretches::{anywhere, levels, stretches};
 use crate::survey::Survey;
 use crate::track::Track;
 
@@ -15,7 +17,7 @@ use crate::track::Track;
 const CONCEALED_SHARE: u64 = 20;
 
 /// What both passes found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Analysis {
     pub survey: Survey,
     /// Speech alone, without padding and pauses: what is billed.
@@ -23,6 +25,10 @@ pub struct Analysis {
     pub segments: Vec<Span>,
     /// The bare regions that the segments were made of.
     pub speech: Vec<Region>,
+    /// How it is heard, and has to be cut.
+    pub levels: Levels,
+    /// What it looks like, as loud as it is heard; empty if nothing can be heard.
+    pub peaks: Peaks,
 }
 
 /// What becomes of a recording.
@@ -39,7 +45,7 @@ impl Analysis {
     pub fn verdict(&self) -> Verdict {
         let survey = &self.survey;
         let little_concealed = survey.concealed_ms * CONCEALED_SHARE <= survey.duration_ms;
-        let whole = !survey.roar && !survey.dropped_in_middle && little_concealed;
+        let whole = !survey.roar && !survey.dropped_beyond_packet && little_concealed;
         match () {
             () if survey.frames == 0 => Verdict::Invalid,
             () if !self.segments.is_empty() => Verdict::Speech,
@@ -55,11 +61,11 @@ impl Analysis {
 
     /// Of a recording in which nothing can be heard: it does not have to be read again.
     pub fn inaudible(survey: Survey) -> Self {
-        Self { survey, ..Self::default() }
+        Self { survey, levels: Levels::of([]), ..Self::default() }
     }
 }
 
-/// Reads a recording that was surveyed again, in bounded memory, at the gain that the survey found.
+/// Reads a recording that was surveyed again, in bounded memory, and listens to each stretch of it at its own level.
 pub fn analyse<'r>(
     survey: Survey,
     format: &Format,
@@ -70,20 +76,23 @@ pub fn analyse<'r>(
     if !survey.audible {
         return Ok(Analysis::inaudible(survey));
     }
-    let mut samples = Samples::new(format, input)?.at(survey.gain);
-    let mut track = Track::default();
+    let mut samples = Samples::new(format, input)?.heard();
+    let (mut track, mut ears) = (Track::default(), Ears::new(survey.mix, detector));
     while let Some(piece) = samples.next_piece()? {
-        track.push(piece);
-        detector.push(piece);
+        ears.push(piece, &mut track);
     }
+    let voices = ears.finish(&mut track);
     track.finish();
     // At most 48 hours: fits.
     let end_ms = u32::try_from(survey.duration_ms).map_err(|_| AudioError::TooLong)?;
-    let speech = detector.finish();
+    let speech = anywhere(&voices);
+    let levels = levels(stretches(survey.mix, &voices, 0));
     Ok(Analysis {
         speech_ms: speech.iter().map(|region| u64::from(region.end_ms - region.start_ms)).sum(),
         segments: segments(&speech, end_ms, rules, &track),
         speech,
+        peaks: survey.outline.drawn(&levels),
+        levels,
         survey,
     })
 }

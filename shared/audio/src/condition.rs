@@ -1,10 +1,8 @@
-//! What every listener hears: samples without the offset of cheap converters, in 16 bits, at the recording's level.
+//! What every listener hears: samples without the offset of cheap converters, in 16 bits.
 //!
 //! 16 bits, whatever the codec: a recording sounds the same, to the last bit, whether it was kept or is decoded again.
 
 use std::f32::consts::TAU;
-
-use domain::Gain;
 
 use crate::resample::RATE;
 
@@ -15,43 +13,24 @@ pub(crate) const FULL_SCALE: f32 = 32_768.0;
 /// Far below the lowest level.
 const FADED: f32 = 1e-9;
 
+#[derive(Clone, Default)]
 pub(crate) struct Condition {
-    gain: f32,
-    /// `None`: what comes has been through it already.
-    low_cut: Option<LowCut>,
-}
-
-#[derive(Default)]
-struct LowCut {
     /// The first sample is no jump from zero, or every offset would begin with a click.
     before: Option<f32>,
     passed: f32,
 }
 
 impl Condition {
-    pub fn new(gain: Gain) -> Self {
-        Self { gain: gain.factor(), low_cut: Some(LowCut::default()) }
-    }
-
-    /// Only the gain.
-    pub fn again(gain: Gain) -> Self {
-        Self { gain: gain.factor(), low_cut: None }
-    }
-
     pub fn apply(&mut self, samples: &mut [f32]) {
-        if let Some(low_cut) = &mut self.low_cut {
-            low_cut.apply(samples);
-        }
+        self.cut_low(samples);
         for sample in samples {
             // Of the two zeros always the same: what is kept knows but one.
             let step = (*sample * FULL_SCALE).round().clamp(-FULL_SCALE, FULL_SCALE - 1.0) + 0.0;
-            *sample = (step / FULL_SCALE * self.gain).clamp(-1.0, 1.0);
+            *sample = step / FULL_SCALE;
         }
     }
-}
 
-impl LowCut {
-    fn apply(&mut self, samples: &mut [f32]) {
+    fn cut_low(&mut self, samples: &mut [f32]) {
         let keep = 1.0 - TAU * LOW_CUT_HERTZ / RATE as f32;
         let mut before = self.before.or(samples.first().copied()).unwrap_or(0.0);
         for sample in samples.iter_mut() {
@@ -71,10 +50,10 @@ mod tests {
     use crate::testing::noise;
 
     fn heard(samples: &[f32], gain: f32, piece: usize) -> Vec<f32> {
-        let mut condition = Condition::new(Gain::of(gain));
+        let mut condition = Condition::default();
         let mut all = samples.to_vec();
         all.chunks_mut(piece).for_each(|piece| condition.apply(piece));
-        all
+        all.iter().map(|sample| (sample * gain).clamp(-1.0, 1.0)).collect()
     }
 
     fn tone(hertz: f32) -> Vec<f32> {

@@ -2,10 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use domain::{Format, Gain};
+use domain::{Format, Levels};
 
 use crate::error::AudioError;
 use crate::input::Input;
+use crate::mix::Heard;
 use crate::resample::RATE;
 use crate::samples::Samples;
 use crate::segment::Span;
@@ -13,22 +14,22 @@ use crate::segment::Span;
 /// Room that is made before the first sample came. What a plan claims beyond it has to be there to take memory.
 const FIRST_ROOM: usize = 30 * RATE as usize;
 
-/// Gives every span with its samples (mono, 16 kHz, as heard at this gain) to `sink`: sample `ms * 16` is the first of a millisecond. The spans
-/// are sorted and do not overlap. Reading ends with the last span, or when `sink` breaks off. Samples that lie behind the
-/// end of the recording are missing: up to 15 in the last millisecond, all of them if the bytes are not those that were
-/// analysed. Holds one span at a time.
+/// Gives every span with its samples (mono, 16 kHz, as heard at these levels) to `sink`: sample `ms * 16` is the first of a
+/// millisecond. The spans are sorted and do not overlap. Reading ends with the last span, or when `sink` breaks off.
+/// Samples that lie behind the end of the recording are missing: up to 15 in the last millisecond, all of them if the bytes
+/// are not those that were analysed. Holds one span at a time.
 pub fn cut<'r>(
     format: &Format,
     input: impl Into<Input<'r>>,
-    gain: Gain,
+    levels: &Levels,
     spans: &[Span],
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
-    cut_samples(Samples::new(format, input)?.at(gain), spans, sink)
+    cut_samples(Heard::new(Samples::new(format, input)?, levels), spans, sink)
 }
 
 pub(crate) fn cut_samples(
-    mut samples: Samples<'_>,
+    mut samples: Heard<'_>,
     spans: &[Span],
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
@@ -91,6 +92,7 @@ pub(crate) fn sample_at(ms: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use domain::Gain;
     use proptest::prelude::*;
 
     use super::*;
@@ -103,7 +105,7 @@ mod tests {
 
     fn cut_all(name: &str, bytes: &[u8], spans: &[Span]) -> Vec<(Span, Vec<f32>)> {
         let mut got = Vec::new();
-        cut(&format(name), &mut &bytes[..], Gain::ONE, spans, &mut |span, samples| {
+        cut(&format(name), &mut &bytes[..], &Levels::default(), spans, &mut |span, samples| {
             got.push((span, samples));
             ControlFlow::Continue(())
         })
@@ -115,7 +117,9 @@ mod tests {
     fn reading_ends_with_the_last_span_or_when_the_sink_has_enough() {
         let format = format("pcm16_16000_1");
         let mut endless = Endless::of(&file(&s16(&noise(16_000, 0.1)), 320));
-        let mut cut = |spans: &[Span], flow| cut(&format, &mut endless, Gain::ONE, spans, &mut |_, _| flow).unwrap();
+        let mut cut = |spans: &[Span], flow| {
+            cut(&format, &mut endless, &Levels::default(), spans, &mut |_, _| flow).unwrap();
+        };
         cut(&[span(100, 200), span(5_000, 6_000)], ControlFlow::Continue(()));
         cut(&[span(0, 10), span(20, 4_000_000)], ControlFlow::Break(()));
         cut(&[], ControlFlow::Continue(()));
@@ -127,7 +131,8 @@ mod tests {
         let (format, bytes) = (format("pcm16_16000_1"), file(&s16(&noise(16_000, 0.01)), 320));
         let at = |gain| {
             let mut all = Vec::new();
-            cut(&format, &mut &bytes[..], Gain::of(gain), &[span(100, 900)], &mut |_, samples| {
+            let levels = Levels::one(Gain::of(gain));
+            cut(&format, &mut &bytes[..], &levels, &[span(100, 900)], &mut |_, samples| {
                 all = samples;
                 ControlFlow::Continue(())
             })
@@ -142,10 +147,10 @@ mod tests {
     fn what_was_kept_is_cut_as_what_is_decoded_again() {
         let offset: Vec<f32> = noise(16_000, 0.01).iter().map(|sample| sample + 0.2).collect();
         let (format, bytes) = (format("pcm16_16000_1"), file(&s16(&offset), 320));
-        let (survey, kept) = survey(&format, &mut &bytes[..]).unwrap();
+        let (_, kept) = survey(&format, &mut &bytes[..]).unwrap();
         let cut_from = |input: Input| {
             let mut all = Vec::new();
-            cut(&format, input, survey.gain, &[span(100, 900)], &mut |_, samples| {
+            cut(&format, input, &Levels::one(Gain::of(3.0)), &[span(100, 900)], &mut |_, samples| {
                 all = samples;
                 ControlFlow::Continue(())
             })

@@ -1,4 +1,4 @@
-//! One trait for every codec: a frame becomes mono samples.
+//! One trait for every codec: a frame becomes samples of all its channels.
 
 use domain::{Codec, Format, FrameFormat, name::SoundFile};
 
@@ -29,7 +29,10 @@ pub trait FrameDecoder: Send {
     /// Samples a second of what it appends. Asked before the first frame and after each.
     fn rate(&self) -> u32;
 
-    /// Appends the frame's samples to `out`: mono, within -1 and 1.
+    /// Channels of what it appends. Asked after each frame; it only ever becomes greater.
+    fn channels(&self) -> usize;
+
+    /// Appends the frame's samples to `out`: within -1 and 1, those of all channels for one moment side by side.
     fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded;
 
     /// Appends what stands in for a refused frame, as long as that frame was, so that later audio keeps its time.

@@ -32,6 +32,9 @@ pub trait Detector: Send {
     /// recording. **Without padding**: it is added when segments are made, because padding is never billed. The
     /// detector is then as new.
     fn finish(&mut self) -> Vec<Region>;
+
+    /// Another one that is as new: for another channel of the same recording.
+    fn fresh(&self) -> Box<dyn Detector>;
 }
 
 /// Makes a detector for each recording.

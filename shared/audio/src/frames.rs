@@ -7,7 +7,7 @@
 //! | 0 or `0xFFFFFFFF` | the 4 bytes are skipped |
 //! | `0xFFFFFFFB`, `FE`, `FD` | a marker of 36, 20, 16 bytes is skipped |
 //! | fewer bytes than the record needs, at the end | everything before it is kept, the rest is dropped |
-//! | more than [`MAX_FRAME_BYTES`] | everything before it is kept, the rest is dropped, *in the middle* |
+//! | more than [`MAX_FRAME_BYTES`] | everything before it is kept, the rest is dropped, *beyond a packet* |
 //!
 //! The size of a marker is that of the whole record, its 4 tag bytes included: the firmware writes button taps as tag and
 //! 16 bytes, and the programs that read them step 20. Dropped bytes count from the first byte of the record that could
@@ -24,12 +24,13 @@ const HEAD: usize = 12;
 /// A whole record fits, and reading on seldom has to move what is left.
 const BUFFER_BYTES: usize = 2 * (LENGTH_BYTES + MAX_FRAME_BYTES);
 
-/// What could not be used of a file.
+/// What a file holds or promises, and what could not be decoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Damage {
+    /// Bytes that belong to no packet, and bytes that the file promises and does not have.
     pub dropped_bytes: u64,
-    /// Not only the end is missing: what was dropped may have been speech between what was kept.
-    pub in_middle: bool,
+    /// More is missing than one packet, which a recorder that stops at any moment leaves unfinished.
+    pub beyond_packet: bool,
 }
 
 /// The frames of a file, one after another, in a buffer of fixed size.
@@ -106,7 +107,7 @@ impl<'r> Frames<'r> {
                         let seen = self.fill(HEAD)?.min(HEAD);
                         self.head = self.buffer[self.start..self.start + seen].to_vec();
                     }
-                    self.damage.in_middle = true;
+                    self.damage.beyond_packet = true;
                     self.drop_rest()?;
                 }
             }

@@ -1,12 +1,13 @@
 //! The decoded samples of a short recording, kept from the first pass for those after it: nothing is decoded twice.
 
+use crate::channels::Piece;
 use crate::condition::FULL_SCALE;
 use crate::error::AudioError;
 use crate::frames::Damage;
 use crate::resample::RATE;
 use crate::samples::{Step, Steps};
 
-/// Ten minutes: longer than most device recordings, and 19 MB.
+/// Ten minutes of one channel, five of two: longer than most device recordings, and 19 MB.
 const MOST: usize = 600 * RATE as usize;
 /// Four seconds: growing one list would hold it twice.
 const PIECE: usize = 65_536;
@@ -14,45 +15,62 @@ const PIECE: usize = 65_536;
 /// As 16-bit samples: half the memory, and exactly what most recordings are made of.
 #[derive(Debug, Default)]
 pub struct Kept {
-    pieces: Vec<Vec<i16>>,
+    left: Pieces,
+    /// As long as the left, if there are two channels.
+    right: Option<Pieces>,
 }
 
-impl Kept {
-    pub fn samples(&self) -> usize {
-        self.pieces.iter().map(Vec::len).sum()
+#[derive(Clone, Debug, Default)]
+struct Pieces(Vec<Vec<i16>>);
+
+impl Pieces {
+    fn samples(&self) -> usize {
+        self.0.iter().map(Vec::len).sum()
     }
-}
 
-/// Keeps samples until there are too many.
-pub(crate) struct Keeping {
-    kept: Option<Kept>,
-    left: usize,
-}
-
-impl Default for Keeping {
-    fn default() -> Self {
-        Self { kept: Some(Kept::default()), left: MOST }
-    }
-}
-
-impl Keeping {
-    pub fn push(&mut self, mut samples: &[f32]) {
-        let Some(kept) = &mut self.kept else { return };
-        if samples.len() > self.left {
-            self.kept = None;
-            return;
-        }
-        self.left -= samples.len();
+    fn push(&mut self, mut samples: &[f32]) {
         while !samples.is_empty() {
-            let last = match kept.pieces.last_mut() {
+            let last = match self.0.last_mut() {
                 Some(last) if last.len() < PIECE => last,
-                _ => kept.pieces.push_mut(Vec::new()),
+                _ => self.0.push_mut(Vec::new()),
             };
             let (now, later) = samples.split_at(samples.len().min(PIECE - last.len()));
             // Exact: what is heard has 16 bits.
             last.extend(now.iter().map(|sample| (sample * FULL_SCALE) as i16));
             samples = later;
         }
+    }
+}
+
+impl Kept {
+    fn samples(&self) -> usize {
+        self.left.samples() * if self.right.is_some() { 2 } else { 1 }
+    }
+}
+
+/// Keeps samples until there are too many.
+pub(crate) struct Keeping {
+    kept: Option<Kept>,
+}
+
+impl Default for Keeping {
+    fn default() -> Self {
+        Self { kept: Some(Kept::default()) }
+    }
+}
+
+impl Keeping {
+    pub fn push(&mut self, piece: Piece<'_>) {
+        let Some(kept) = &mut self.kept else { return };
+        let channels = if piece.right.is_some() { 2 } else { 1 };
+        if (kept.left.samples() + piece.len()) * channels > MOST {
+            self.kept = None;
+            return;
+        }
+        if let Some(right) = piece.right {
+            kept.right.get_or_insert_with(|| kept.left.clone()).push(right);
+        }
+        kept.left.push(piece.left);
     }
 
     pub fn finish(self) -> Option<Kept> {
@@ -62,12 +80,13 @@ impl Keeping {
 
 /// Gives the samples again.
 pub(crate) struct Replay<'k> {
-    pieces: std::slice::Iter<'k, Vec<i16>>,
+    kept: &'k Kept,
+    next: usize,
 }
 
 impl<'k> Replay<'k> {
     pub fn of(kept: &'k Kept) -> Self {
-        Self { pieces: kept.pieces.iter() }
+        Self { kept, next: 0 }
     }
 }
 
@@ -76,10 +95,19 @@ impl Steps for Replay<'_> {
         RATE
     }
 
+    fn channels(&self) -> usize {
+        if self.kept.right.is_some() { 2 } else { 1 }
+    }
+
     fn step(&mut self, out: &mut Vec<f32>) -> Result<Option<Step>, AudioError> {
-        let Some(piece) = self.pieces.next() else { return Ok(None) };
-        out.extend(piece.iter().map(|sample| f32::from(*sample) / FULL_SCALE));
-        Ok(Some(Step { frames: 1, leftover_bytes: 0, concealed: 0 }))
+        let Some(left) = self.kept.left.0.get(self.next) else { return Ok(None) };
+        let sample = |sample: &i16| f32::from(*sample) / FULL_SCALE;
+        match self.kept.right.as_ref().and_then(|right| right.0.get(self.next)) {
+            None => out.extend(left.iter().map(sample)),
+            Some(right) => out.extend(left.iter().zip(right).flat_map(|(l, r)| [sample(l), sample(r)])),
+        }
+        self.next += 1;
+        Ok(Some(Step { frames: 1, ..Step::default() }))
     }
 
     fn damage(&self) -> Damage {
@@ -103,16 +131,37 @@ mod tests {
         let samples: Vec<f32> =
             noise(150_000, 0.9).iter().map(|sample| (sample * 32_768.0).trunc() / 32_768.0).collect();
         let mut keeping = Keeping::default();
-        samples.chunks(333).for_each(|piece| keeping.push(piece));
+        samples.chunks(333).for_each(|left| keeping.push(Piece { left, right: None }));
         assert_eq!(replayed(&keeping.finish().unwrap()), samples);
+    }
+
+    #[test]
+    fn both_channels_come_back_from_where_there_are_two() {
+        let samples = [0.25; 70_000];
+        let mut keeping = Keeping::default();
+        keeping.push(Piece { left: &samples, right: None });
+        keeping.push(Piece { left: &[0.5], right: Some(&[-0.5]) });
+        let kept = keeping.finish().unwrap();
+        assert_eq!(replayed(&kept), [&[0.25; 140_000][..], &[0.5, -0.5]].concat());
     }
 
     #[test]
     fn ten_minutes_are_kept_and_nothing_of_more() {
         let mut keeping = Keeping::default();
-        (0..600).for_each(|_| keeping.push(&[0.0; 16_000]));
+        let second = [0.0; 16_000];
+        (0..600).for_each(|_| keeping.push(Piece { left: &second, right: None }));
         assert!(keeping.kept.as_ref().is_some_and(|kept| kept.samples() == MOST));
-        keeping.push(&[0.0]);
+        keeping.push(Piece { left: &[0.0], right: None });
+        assert!(keeping.finish().is_none());
+    }
+
+    #[test]
+    fn of_two_channels_half_as_long_is_kept() {
+        let (mut keeping, second) = (Keeping::default(), [0.0; 16_000]);
+        let both = || Piece { left: &second, right: Some(&second) };
+        (0..300).for_each(|_| keeping.push(both()));
+        assert!(keeping.kept.as_ref().is_some_and(|kept| kept.samples() == MOST));
+        keeping.push(both());
         assert!(keeping.finish().is_none());
     }
 }

@@ -39,7 +39,6 @@ pub(crate) struct Lc3 {
     channels: usize,
     running: Running,
     one: Box<[i16]>,
-    mixed: Box<[f32]>,
 }
 
 impl Lc3 {
@@ -53,8 +52,8 @@ impl Lc3 {
             let (reals, complexes) = memory.borrow_mut();
             Lc3Decoder::new(channels, duration, frequency, reals, complexes)
         });
-        let (one, mixed) = (vec![0; config.nf].into_boxed_slice(), vec![0.0; config.nf].into_boxed_slice());
-        Ok(Self { config, channels, running, one, mixed })
+        let one = vec![0; config.nf].into_boxed_slice();
+        Ok(Self { config, channels, running, one })
     }
 
     /// Whether the library can make sound of a frame.
@@ -68,17 +67,17 @@ impl Lc3 {
 
     /// Appends the 10 ms of one frame a channel; of a frame that cannot be read, what stands in for it.
     fn moment<'f>(&mut self, frames: impl Iterator<Item = &'f [u8]>, out: &mut Vec<f32>) {
-        let Self { running, one, mixed, channels, .. } = self;
-        mixed.fill(0.0);
+        let Self { running, one, channels, .. } = self;
+        let from = out.len();
+        out.resize(from + one.len() * *channels, 0.0);
         for (channel, frame) in frames.enumerate().take(*channels) {
             // It fails only for another number of bits.
             let done = running.with_dependent_mut(|_, decoder| decoder.decode_frame(BITS, channel, frame, one));
             if done.is_ok() {
-                let share = 1.0 / (32_768.0 * *channels as f32);
-                mixed.iter_mut().zip(&**one).for_each(|(mixed, one)| *mixed += f32::from(*one) * share);
+                let places = out[from + channel..].iter_mut().step_by(*channels);
+                places.zip(&**one).for_each(|(place, sample)| *place = f32::from(*sample) / 32_768.0);
             }
         }
-        out.extend_from_slice(mixed);
     }
 }
 
@@ -98,6 +97,10 @@ impl FrameDecoder for Lc3 {
     fn rate(&self) -> u32 {
         // 48,000 at most.
         self.config.fs as u32
+    }
+
+    fn channels(&self) -> usize {
+        self.channels
     }
 
     fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded {

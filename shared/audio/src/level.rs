@@ -1,155 +1,167 @@
-//! How loud a recording is as a whole, and from that the gain that brings it to the level that listeners know.
-//!
-//! Speech at a tenth of its usual level costs an engine every tenth word, and detection misses whole sentences. The level
-//! is that which one sample in a thousand exceeds: neither a click nor a long pause moves it much.
+//! How loud a channel is, tenth of a second for tenth of a second: all that its gain is decided by.
 
-use domain::Gain;
+use std::f32::consts::TAU;
 
 use crate::resample::RATE;
 
-/// What one sample in a thousand exceeds, afterwards.
-const WANTED: f32 = 0.5;
-const SHARE_ABOVE: u64 = 1_000;
-/// More than this only brings up the noise of the converter.
-const MOST: f32 = 60.0;
-
-/// 32 ms.
-const WINDOW: usize = 512;
-const WINDOWS_A_SECOND: u64 = RATE as u64 / WINDOW as u64;
-/// Where the loudest 200 ms, which is the least speech, are not so much louder than the quietest tenth, there is nothing
-/// but noise: 9.5 dB. Pink noise of an hour varies by 8 dB, speech by 30 and more.
-const STEADY: f32 = 3.0;
-const LEAST_SPEECH: u64 = WINDOWS_A_SECOND / 5;
-const QUIET_SHARE: u64 = 10;
-/// Where speech is rare, one sample in a thousand is only what is between it. So of what is at most 20 dB below the loudest
-/// half second, never more than one sample in five hundred is above the level: speech that has pauses is that dense.
-const LOUDEST: u64 = WINDOWS_A_SECOND / 2;
-const DENSE: f32 = 0.1;
-const DENSE_SHARE_ABOVE: u64 = 500;
-
-/// Quieter windows hold nothing that an engine could understand: -60 dB.
+/// Quieter sounds hold nothing that an engine could understand: -60 dB.
 pub(crate) const AUDIBLE: f32 = 0.001;
 /// As loud as bytes that mean something else, read as samples: compressed audio taken for PCM has 0.58, for µ-law 0.31.
-const ROAR: f32 = 0.25;
+pub(crate) const ROAR: f32 = 0.25;
 
-/// Collects levels, in a few kilobytes whatever the length.
-#[derive(Default)]
-pub(crate) struct Levels {
-    samples: Histogram,
-    loudness: Histogram,
-    window: Window,
+/// 20 ms.
+const WINDOW: usize = RATE as usize / 50;
+const WINDOWS: usize = 5;
+/// Samples of a block.
+pub(crate) const BLOCK: usize = WINDOW * WINDOWS;
+pub(crate) const BLOCK_MS: u32 = (BLOCK / (RATE as usize / 1000)) as u32;
+/// At the end of a recording a window may be shorter: this much at least, if there is another one.
+const SHORTEST: usize = WINDOW / 2;
+
+/// Below is hum, rumble and wind. They vary more than voices do, and would hide that noise is steady.
+const VOICE_HERTZ: f32 = 150.0;
+/// Far below the lowest level.
+const FADED: f32 = 1e-9;
+
+/// A tenth of a second: RMS of windows of 20 ms, of which the loudest is left out. It may be a click.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Block {
+    pub loud: f32,
+    /// The same without what is below voices.
+    pub voice: f32,
+    /// Its quietest window, also without that.
+    pub low: f32,
+    /// Most of it is as loud as a roar.
+    pub roars: bool,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Window {
+/// Makes blocks of samples.
+#[derive(Clone, Default)]
+pub(crate) struct Meter {
+    above: [Above; 2],
     power: f32,
-    samples: usize,
+    voice: f32,
+    in_window: usize,
+    windows: Vec<(f32, f32)>,
 }
 
-/// What the levels of a whole recording say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Level {
-    pub gain: Gain,
-    /// With that gain, some window of it can be heard.
-    pub audible: bool,
-    /// More than half of it is so loud that, without speech, it is noise and no silence.
-    pub roar: bool,
+/// What is above [`VOICE_HERTZ`].
+#[derive(Clone, Copy, Default)]
+struct Above {
+    before: f32,
+    passed: f32,
 }
 
-impl Levels {
-    pub fn push(&mut self, mut samples: &[f32]) {
-        while !samples.is_empty() {
-            let (now, later) = samples.split_at(samples.len().min(WINDOW - self.window.samples));
-            for sample in now {
-                let size = sample.abs();
-                self.samples.add(size);
-                self.window.power += size * size;
-            }
-            self.window.samples += now.len();
-            samples = later;
-            if self.window.samples == WINDOW {
+impl Above {
+    fn pass(&mut self, sample: f32) -> f32 {
+        const KEEP: f32 = 1.0 - TAU * VOICE_HERTZ / RATE as f32;
+        let passed = sample - self.before + KEEP * self.passed;
+        // What fades away in a filter fades for ever, and numbers that small take a hundred times as long.
+        self.passed = if passed.abs() < FADED { 0.0 } else { passed };
+        self.before = sample;
+        self.passed
+    }
+}
+
+impl Meter {
+    /// Appends every block that is full.
+    pub fn push(&mut self, samples: impl IntoIterator<Item = f32>, out: &mut Vec<Block>) {
+        for sample in samples {
+            let voice = self.above[0].pass(sample);
+            let voice = self.above[1].pass(voice);
+            self.power += sample * sample;
+            self.voice += voice * voice;
+            self.in_window += 1;
+            if self.in_window == WINDOW {
                 self.close_window();
+                if self.windows.len() == WINDOWS {
+                    out.push(self.close_block());
+                }
             }
         }
+    }
+
+    /// As it would be had there been nothing for as long.
+    pub fn silent(&self) -> Self {
+        Self { in_window: self.in_window, windows: vec![(0.0, 0.0); self.windows.len()], ..Self::default() }
+    }
+
+    /// Appends the last block, which may be shorter.
+    pub fn finish(&mut self, out: &mut Vec<Block>) {
+        let first = self.windows.is_empty() && self.in_window > 0;
+        if first || self.in_window >= SHORTEST {
+            self.close_window();
+        }
+        if !self.windows.is_empty() {
+            out.push(self.close_block());
+        }
+        *self = Self::default();
     }
 
     fn close_window(&mut self) {
-        let window = std::mem::take(&mut self.window);
-        self.loudness.add((window.power / window.samples as f32).sqrt());
+        let rms = |power: f32| (power / self.in_window as f32).sqrt();
+        self.windows.push((rms(self.power), rms(self.voice)));
+        (self.power, self.voice, self.in_window) = (0.0, 0.0, 0);
     }
 
-    pub fn finish(mut self) -> Level {
-        if self.window.samples > 0 {
-            self.close_window();
-        }
-        let gain = Gain::of(self.gain());
-        let loudest = self.loudness.exceeded_by(0) * gain.factor();
-        let roaring = self.loudness.count_from(ROAR);
-        Level { gain, audible: loudest >= AUDIBLE, roar: roaring * 2 > self.loudness.total }
-    }
-
-    fn gain(&self) -> f32 {
-        let dense = self.loudness.count_from(self.loudness.exceeded_by(LOUDEST) * DENSE) * WINDOW as u64;
-        let above = (self.samples.total / SHARE_ABOVE).min(dense / DENSE_SHARE_ABOVE);
-        let gain = WANTED / self.samples.exceeded_by(above).max(WANTED / MOST);
-        if gain > 1.0 && self.is_steady() { 1.0 } else { gain }
-    }
-
-    fn is_steady(&self) -> bool {
-        let quiet = self.loudness.exceeded_by(self.loudness.total - self.loudness.total / QUIET_SHARE);
-        self.loudness.exceeded_by(LEAST_SPEECH) <= quiet * STEADY
-    }
-}
-
-/// Bits of a number's mantissa that are told apart: 64 steps an octave.
-const STEP_BITS: u32 = 6;
-const SHIFT: u32 = f32::MANTISSA_DIGITS - 1 - STEP_BITS;
-const OCTAVES: u32 = 22;
-/// What is below a sixteenth of a 16-bit step is nothing: 2^-19. The loudest is 4.
-const LOWEST: u32 = ((f32::MAX_EXP as u32 - 1) - 19) << STEP_BITS;
-const STEPS: usize = (OCTAVES << STEP_BITS) as usize;
-
-/// Counts sizes by their leading bits, within 1.6 %.
-struct Histogram {
-    counts: Box<[u64; STEPS]>,
-    total: u64,
-}
-
-impl Default for Histogram {
-    fn default() -> Self {
-        Self { counts: Box::new([0; STEPS]), total: 0 }
-    }
-}
-
-fn step(size: f32) -> usize {
-    ((size.to_bits() >> SHIFT).saturating_sub(LOWEST) as usize).min(STEPS - 1)
-}
-
-/// The smallest size of a step; what is in the first is nothing.
-fn size(step: usize) -> f32 {
-    if step == 0 { 0.0 } else { f32::from_bits((step as u32 + LOWEST) << SHIFT) }
-}
-
-impl Histogram {
-    fn add(&mut self, size: f32) {
-        self.counts[step(size)] += 1;
-        self.total += 1;
-    }
-
-    /// The size that at most so many exceed.
-    fn exceeded_by(&self, most: u64) -> f32 {
-        let mut above = 0;
-        let reached = (0..STEPS).rev().find(|step| {
-            above += self.counts[*step];
-            above > most
-        });
-        reached.map_or(0.0, size)
-    }
-
-    fn count_from(&self, size: f32) -> u64 {
-        self.counts[step(size)..].iter().sum()
+    fn close_block(&mut self) -> Block {
+        let windows = &mut self.windows;
+        let roaring = windows.iter().filter(|(loud, _)| *loud >= ROAR).count();
+        windows.sort_unstable_by(|one, other| other.0.total_cmp(&one.0));
+        let loud = windows.get(1).unwrap_or(&windows[0]).0;
+        windows.sort_unstable_by(|one, other| other.1.total_cmp(&one.1));
+        let voice = windows.get(1).unwrap_or(&windows[0]).1;
+        let low = windows[windows.len() - 1].1;
+        let roars = roaring * 2 > windows.len();
+        windows.clear();
+        Block { loud, voice, low, roars }
     }
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::testing::noise;
+
+    fn blocks(samples: &[f32], piece: usize) -> Vec<Block> {
+        let (mut meter, mut out) = (Meter::default(), Vec::new());
+        samples.chunks(piece).for_each(|piece| meter.push(piece.iter().copied(), &mut out));
+        meter.finish(&mut out);
+        out
+    }
+
+    #[test]
+    fn every_tenth_of_a_second_is_a_block_and_pieces_make_no_difference() {
+        for (samples, count) in [(0, 0), (1, 1), (1_600, 1), (1_759, 2), (3_200, 2), (16_000, 10), (16_001, 11)] {
+            let samples = noise(samples, 0.3);
+            assert_eq!(blocks(&samples, 333).len(), count, "{}", samples.len());
+            assert_eq!(blocks(&samples, 333), blocks(&samples, 16_001));
+        }
+    }
+
+    #[test]
+    fn a_block_is_as_loud_as_its_windows_but_for_the_loudest() {
+        let mut samples = vec![0.01; BLOCK];
+        samples[400..500].fill(0.9);
+        assert!((blocks(&samples, BLOCK)[0].loud - 0.01).abs() < 1e-5);
+        samples[700..800].fill(0.9);
+        assert!(blocks(&samples, BLOCK)[0].loud > 0.4);
+        assert!((blocks(&[0.0015; 100], 100)[0].loud - 0.0015).abs() < 1e-5, "a short one is what there is");
+    }
+
+    #[test]
+    fn hum_is_loud_and_no_voice() {
+        let tone = |hertz: f32| (0..16_000).map(|at| 0.3 * (TAU * hertz * at as f32 / RATE as f32).sin()).collect();
+        let (hum, voice): (Vec<f32>, Vec<f32>) = (tone(50.0), tone(1_000.0));
+        let (hum, voice) = (blocks(&hum, 160)[5], blocks(&voice, 160)[5]);
+        assert!(hum.loud > 0.2 && hum.voice < 0.03, "{hum:?}");
+        assert!(voice.loud > 0.2 && voice.voice > 0.2, "{voice:?}");
+    }
+
+    #[test]
+    fn a_roar_is_loud_for_most_of_its_block() {
+        let (loud, quiet) = (noise(BLOCK, 0.5), vec![0.0; BLOCK]);
+        assert!(blocks(&loud, 160)[0].roars && !blocks(&quiet, 160)[0].roars);
+        assert!(!blocks(&[&loud[..2 * WINDOW], &quiet[..3 * WINDOW]].concat(), 160)[0].roars);
+    }
+}

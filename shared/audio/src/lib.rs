@@ -1,22 +1,28 @@
 //! From a file's bytes to its speech: frames, decoders, voice detection, segments. No async, no files, no clock.
 //!
-//! A recording is heard three times: [`survey`] finds its level, [`analyse`] its segments, [`cut`] fetches their samples,
-//! or [`cut_packets`] the Opus packets that they are made of. A short one is decoded once and kept. All of them stream; a
+//! A recording is heard three times: [`survey`] finds which of its channels hold anything, [`analyse`] its segments and how
+//! loud each stretch of time is made, [`cut`] fetches their samples, or [`cut_packets`] the Opus packets that they are made of. A short one is decoded once and kept. All of them stream; a
 //! recording of any length takes less than 64 MiB, most of it what is kept of a short one, or the loudness track of a very
 //! long one.
 
 mod aac;
 mod analyse;
+mod channels;
+mod choice;
 mod condition;
 mod cut;
 mod decode;
 pub mod detect;
+mod ears;
 mod error;
 mod frames;
+mod gain;
 mod input;
 mod kept;
 mod lc3;
 mod level;
+mod leveller;
+mod mix;
 mod mulaw;
 mod opus;
 mod outline;
@@ -27,6 +33,7 @@ mod sample;
 mod samples;
 mod segment;
 mod sound;
+mod stretches;
 mod survey;
 #[cfg(test)]
 mod testing;

@@ -1,7 +1,7 @@
 //! G.711 µ-law: a byte holds sign, exponent and mantissa of a 14-bit sample.
 
 use crate::decode::{Decoded, FrameDecoder};
-use crate::pcm::bytewise;
+use crate::pcm::{bytewise, channels};
 
 /// Added before coding, so that every exponent has the same form (G.711, scaled to 16 bits).
 const BIAS: i16 = 0x84;
@@ -35,6 +35,10 @@ impl FrameDecoder for Mulaw {
         self.rate
     }
 
+    fn channels(&self) -> usize {
+        channels(self.channels)
+    }
+
     fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded {
         Decoded::Audio { leftover: bytewise(frame, self.channels, out, |byte| self.table[usize::from(byte)]) }
     }
@@ -64,9 +68,9 @@ mod tests {
     }
 
     #[test]
-    fn stereo_is_mixed_down() {
+    fn both_channels_of_stereo_are_given() {
         let mut out = Vec::new();
         assert_eq!(Mulaw::new(8_000, 2).decode(&[0x80, 0x00, 0xFE], &mut out), Decoded::Audio { leftover: 1 });
-        assert_eq!(out, [0.0]);
+        assert_eq!(out, [32_124.0 / 32_768.0, -32_124.0 / 32_768.0]);
     }
 }

@@ -1,5 +1,6 @@
-//! Opus packets, one in each frame. libopus gives any packet at 16 kHz and in mono, whatever it was made from: the rate
-//! and the channels in a file's name change nothing.
+//! Opus packets, one in each frame. libopus gives any packet at 16 kHz, whatever it was made from: the rate and the
+//! channels in a file's name change nothing. What is stereo stays so: its own way to mono is half the sum of both channels,
+//! in which a channel that is the other turned over disappears.
 
 use domain::FrameFormat;
 use opus::{Channels, Decoder, packet};
@@ -12,6 +13,8 @@ use crate::resample::RATE;
 const MOST_SAMPLES: usize = RATE as usize / 1000 * 120;
 /// What is concealed has to be a multiple of this: 2.5 ms.
 const STEP: usize = RATE as usize / 400;
+/// Channels that the decoder gives: of a packet in mono twice the same.
+const DECODED: usize = 2;
 
 /// What counts is how long a packet really is, not what the name says of it: times in the recording follow from the
 /// samples alone. A packet that lasts neither as long as the name says nor as long as the one before it is doubted: an
@@ -20,6 +23,8 @@ pub(crate) struct Opus {
     decoder: Decoder,
     named: usize,
     last: usize,
+    /// One until a packet holds two.
+    channels: usize,
     room: Box<[f32]>,
 }
 
@@ -30,21 +35,31 @@ impl Opus {
 
     /// `samples`: of a packet, as far as is known before the first.
     pub fn lasting(samples: usize) -> Result<Self, AudioError> {
-        let decoder = Decoder::new(RATE, Channels::Mono).map_err(|_| AudioError::NoDecoder("opus"))?;
+        let decoder = Decoder::new(RATE, Channels::Stereo).map_err(|_| AudioError::NoDecoder("opus"))?;
         let named = whole_steps(samples);
-        Ok(Self { decoder, named, last: named, room: vec![0.0; MOST_SAMPLES].into_boxed_slice() })
+        let room = vec![0.0; MOST_SAMPLES * DECODED].into_boxed_slice();
+        Ok(Self { decoder, named, last: named, channels: 1, room })
     }
 
     /// Appends what stands in for this many samples that are lost.
     pub fn bridge(&mut self, mut samples: usize, out: &mut Vec<f32>) {
         while samples > 0 {
             let now = samples.next_multiple_of(STEP).min(MOST_SAMPLES);
-            let given = self.decoder.decode_float(&[], &mut self.room[..now], false).unwrap_or(0).min(now);
+            let room = &mut self.room[..now * DECODED];
+            let given = self.decoder.decode_float(&[], room, false).unwrap_or(0).min(now);
             // Without a packet before it there is nothing to go on with.
-            self.room[given..now].fill(0.0);
+            room[given * DECODED..].fill(0.0);
             let taken = now.min(samples);
-            out.extend_from_slice(&self.room[..taken]);
+            self.give(taken, out);
             samples -= taken;
+        }
+    }
+
+    fn give(&self, samples: usize, out: &mut Vec<f32>) {
+        let given = &self.room[..samples * DECODED];
+        match self.channels {
+            1 => out.extend(given.iter().step_by(DECODED)),
+            _ => out.extend_from_slice(given),
         }
     }
 }
@@ -54,10 +69,17 @@ impl FrameDecoder for Opus {
         RATE
     }
 
+    fn channels(&self) -> usize {
+        self.channels
+    }
+
     fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded {
         match self.decoder.decode_float(frame, &mut self.room, false) {
             Ok(samples) if samples > 0 && !frame.is_empty() => {
-                out.extend_from_slice(&self.room[..samples]);
+                if packet::get_nb_channels(frame).is_ok_and(|channels| channels == Channels::Stereo) {
+                    self.channels = DECODED;
+                }
+                self.give(samples, out);
                 let expected = samples == self.named || samples == self.last;
                 self.last = samples;
                 if expected { Decoded::Audio { leftover: 0 } } else { Decoded::Doubted }

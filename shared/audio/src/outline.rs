@@ -1,10 +1,15 @@
 //! Draws a recording of unknown length while it passes: pairs of lowest and highest sample, folded when there are too many.
 
+use domain::Levels;
 use domain::peaks::{MAX_PEAKS, Peaks};
+
+use crate::channels::Piece;
+use crate::resample::RATE;
 
 /// Finer than what is given away, so that the shares of a recording are equal within an eighth.
 const MOST: usize = 8 * MAX_PEAKS;
 
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Outline {
     pairs: Vec<(f32, f32)>,
     /// Samples in each pair but the last.
@@ -22,12 +27,18 @@ impl Default for Outline {
 }
 
 impl Outline {
-    pub fn push(&mut self, mut samples: &[f32]) {
-        while !samples.is_empty() {
-            let (now, later) = samples.split_at(samples.len().min(self.each - self.in_open));
-            self.open = now.iter().fold(self.open, |(low, high), sample| (low.min(*sample), high.max(*sample)));
-            self.in_open += now.len();
-            samples = later;
+    /// Of two channels, what reaches farther.
+    pub fn push(&mut self, piece: Piece<'_>) {
+        let mut at = 0;
+        while at < piece.len() {
+            let until = piece.len().min(at + self.each - self.in_open);
+            let wider = |(low, high): (f32, f32), sample: &f32| (low.min(*sample), high.max(*sample));
+            self.open = piece.left[at..until].iter().fold(self.open, wider);
+            if let Some(right) = piece.right {
+                self.open = right[at..until].iter().fold(self.open, wider);
+            }
+            self.in_open += until - at;
+            at = until;
             if self.in_open == self.each {
                 self.close();
             }
@@ -44,16 +55,24 @@ impl Outline {
         }
     }
 
-    /// With the factor that listeners apply.
-    pub fn finish(mut self, gain: f32) -> Peaks {
-        if self.in_open > 0 {
-            self.pairs.push(self.open);
-        }
-        let (from, to) = (self.pairs.len(), self.pairs.len().min(MAX_PEAKS));
-        let byte = |sample: f32| (sample * gain * 127.0).round().clamp(-127.0, 127.0) as i8;
+    /// As loud as it is heard: each pair at the level that its middle has.
+    pub fn drawn(&self, levels: &Levels) -> Peaks {
+        let open = (self.in_open > 0).then_some(self.open);
+        let pairs: Vec<(f32, f32)> = self.pairs.iter().copied().chain(open).collect();
+        let one = levels.one_gain().unwrap_or_default().factor();
+        let factor = |index: usize| {
+            let middle_ms = (index * self.each + self.each / 2) as u64 / u64::from(RATE / 1000);
+            let behind = levels.stretches().partition_point(|stretch| u64::from(stretch.start_ms()) <= middle_ms);
+            behind.checked_sub(1).map_or(one, |at| levels.stretches()[at].factor())
+        };
+        let heard = |index: usize| {
+            let ((low, high), factor) = (pairs[index], factor(index));
+            (low * factor, high * factor)
+        };
+        let (from, to) = (pairs.len(), pairs.len().min(MAX_PEAKS));
+        let byte = |sample: f32| (sample * 127.0).round().clamp(-127.0, 127.0) as i8;
         let share = |index: usize| {
-            let pairs = &self.pairs[index * from / to..(index + 1) * from / to];
-            let (low, high) = pairs.iter().copied().fold(NOTHING, both);
+            let (low, high) = (index * from / to..(index + 1) * from / to).map(heard).fold(NOTHING, both);
             (byte(low), byte(high))
         };
         Peaks::new((0..to).map(share))
@@ -73,8 +92,8 @@ mod tests {
 
     fn drawn(samples: &[f32], piece: usize, gain: f32) -> Vec<(i8, i8)> {
         let mut outline = Outline::default();
-        samples.chunks(piece).for_each(|piece| outline.push(piece));
-        outline.finish(gain).pairs().collect()
+        samples.chunks(piece).for_each(|left| outline.push(Piece { left, right: None }));
+        outline.drawn(&Levels::one(domain::Gain::of(gain))).pairs().collect()
     }
 
     #[test]
@@ -101,6 +120,18 @@ mod tests {
     #[test]
     fn it_is_drawn_as_loud_as_it_is_heard() {
         assert_eq!(drawn(&[0.01, -0.02, 0.9], 1, 25.0), [(32, 32), (-64, -64), (127, 127)]);
+    }
+
+    #[test]
+    fn each_stretch_is_drawn_as_loud_as_it_is_heard() {
+        use domain::levels::{Mix, Stretch};
+        let samples = [vec![0.01; 16_000], vec![-0.5; 16_000]].concat();
+        let mut outline = Outline::default();
+        outline.push(Piece { left: &samples, right: Some(&vec![0.0; 32_000]) });
+        let at = |start_ms, factor| Stretch::new(start_ms, factor, Mix::Both);
+        let drawn: Vec<(i8, i8)> = outline.drawn(&Levels::of([at(0, 50.0), at(1_000, 1.0)])).pairs().collect();
+        assert!(drawn[200].1 > 60 && drawn[200].0 == 0, "{:?}", drawn[200]);
+        assert_eq!(drawn[800], (-64, 0));
     }
 
     proptest! {

@@ -4,14 +4,16 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use domain::{Codec, Format, Gain, name::SoundFile};
+use domain::{Codec, Format, Levels, name::SoundFile};
 
+use crate::channels::Tracks;
 use crate::condition::Condition;
 use crate::cut::{cut_samples, sample_at};
 use crate::decode::FrameDecoder;
 use crate::error::AudioError;
 use crate::frames::Frames;
 use crate::input::Input;
+use crate::mix::{Heard, Mixer};
 use crate::opus::{Lengths, Opus};
 use crate::resample::RATE;
 use crate::samples::{Samples, decode};
@@ -50,28 +52,29 @@ pub fn has_packets(format: &Format) -> bool {
 }
 
 /// Like [`cut`](crate::cut), but where the recording is made of Opus packets, they are what `sink` is given: those of
-/// device files, and of Ogg Opus files. A span whose packets would take more memory than its samples is decoded after all.
+/// device files, and of Ogg Opus files, if they are near the level that they are heard at. A span whose packets would take
+/// more memory than its samples is decoded after all.
 pub fn cut_packets<'r>(
     format: &Format,
     input: impl Into<Input<'r>>,
-    gain: Gain,
+    levels: &Levels,
     spans: &[Span],
     sink: &mut dyn FnMut(Span, Cut) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
     let input = input.into();
-    let mut samples =
-        |samples: Samples<'_>| cut_samples(samples.at(gain), spans, &mut |span, cut| sink(span, Cut::Samples(cut)));
+    let mut samples = |samples: Samples<'_>| {
+        cut_samples(Heard::new(samples, levels), spans, &mut |span, cut| sink(span, Cut::Samples(cut)))
+    };
     match format {
-        _ if matches!(input, Input::Kept(_)) => samples(Samples::new(format, input)?),
+        _ if matches!(input, Input::Kept(_)) || !levels.is_near_one() => samples(Samples::new(format, input)?),
         Format::Frames(frames) if matches!(frames.codec, Codec::Opus | Codec::OpusFs320) => {
             let source = Source::Frames(Frames::new(input.stream()));
-            Cutter { source, lengths: Lengths::named(frames), skip: 0, gain }.cut(spans, sink)
+            Cutter { source, lengths: Lengths::named(frames), skip: 0 }.cut(spans, sink)
         }
         Format::Sound(_) => match sound::open(input)? {
             Opened::Opus(ogg) => {
                 let skip = ogg.opus_skip();
-                Cutter { source: Source::Ogg(ogg), lengths: Lengths::of(sound::OPUS_SAMPLES), skip, gain }
-                    .cut(spans, sink)
+                Cutter { source: Source::Ogg(ogg), lengths: Lengths::of(sound::OPUS_SAMPLES), skip }.cut(spans, sink)
             }
             Opened::Steps(steps) => samples(Samples::of(steps)),
         },
@@ -105,15 +108,13 @@ struct Cutter<'r> {
     lengths: Lengths,
     /// What the encoder put before the audio.
     skip: u64,
-    /// Of what is decoded after all.
-    gain: Gain,
 }
 
 impl Cutter<'_> {
     fn cut(mut self, spans: &[Span], sink: &mut dyn FnMut(Span, Cut) -> ControlFlow<()>) -> Result<(), AudioError> {
         let mut left = spans.iter().copied();
         let Some(first) = left.next() else { return Ok(()) };
-        let mut open = Open::new(first, self.skip, self.gain);
+        let mut open = Open::new(first, self.skip);
         // What the span after this one may want too.
         let mut recent = VecDeque::<Packet>::new();
         let mut at = 0;
@@ -128,7 +129,7 @@ impl Cutter<'_> {
             recent.push_back(packet);
             while at >= open.end {
                 let next = left.next();
-                let full = std::mem::replace(&mut open, Open::new(next.unwrap_or(first), self.skip, self.gain));
+                let full = std::mem::replace(&mut open, Open::new(next.unwrap_or(first), self.skip));
                 let more = sink(full.span, full.close());
                 if next.is_none() || more.is_break() {
                     return Ok(());
@@ -153,19 +154,19 @@ struct Open {
     /// Where the first packet begins, and where the last one ends.
     covered: Option<(u64, u64)>,
     decoded: Option<Decoding>,
-    gain: Gain,
 }
 
 /// A span that is decoded after all.
 struct Decoding {
     decoder: Opus,
-    samples: Vec<f32>,
+    packet: Vec<f32>,
+    samples: Tracks,
 }
 
 impl Open {
-    fn new(span: Span, skip: u64, gain: Gain) -> Self {
+    fn new(span: Span, skip: u64) -> Self {
         let (start, end) = (sample_at(span.start_ms) + skip, sample_at(span.end_ms) + skip);
-        Self { span, start, end, packets: Vec::new(), bytes: 0, covered: None, decoded: None, gain }
+        Self { span, start, end, packets: Vec::new(), bytes: 0, covered: None, decoded: None }
     }
 
     fn take(&mut self, packet: &Packet) -> Result<(), AudioError> {
@@ -183,7 +184,7 @@ impl Open {
         // What its samples would take; Opus at its best takes less.
         let most = usize::try_from(self.end - self.start).unwrap_or(usize::MAX).saturating_mul(size_of::<f32>());
         if self.bytes > most.max(MOST_AT_ONCE) {
-            let mut decoding = Decoding { decoder: Opus::lasting(sound::OPUS_SAMPLES)?, samples: Vec::new() };
+            let mut decoding = Decoding::new()?;
             std::mem::take(&mut self.packets).iter().for_each(|packet| decoding.push(packet));
             self.decoded = Some(decoding);
         }
@@ -194,10 +195,10 @@ impl Open {
         let Some((first, last)) = self.covered else { return Cut::Samples(Vec::new()) };
         let lead = self.start.saturating_sub(first);
         let length = self.end.min(last).saturating_sub(self.start);
-        if let Some(Decoding { mut samples, .. }) = self.decoded {
+        if let Some(decoding) = self.decoded {
+            let mut samples = decoding.heard();
             samples.drain(..usize::try_from(lead).unwrap_or(usize::MAX).min(samples.len()));
             samples.truncate(usize::try_from(length).unwrap_or(usize::MAX));
-            Condition::new(self.gain).apply(&mut samples);
             return Cut::Samples(samples);
         }
         if length == 0 {
@@ -211,10 +212,26 @@ impl Open {
 const MOST_AT_ONCE: usize = 256 * 1024;
 
 impl Decoding {
+    fn new() -> Result<Self, AudioError> {
+        let decoder = Opus::lasting(sound::OPUS_SAMPLES)?;
+        Ok(Self { decoder, packet: Vec::new(), samples: Tracks::default() })
+    }
+
     fn push(&mut self, packet: &[u8]) {
-        let mut piece = Vec::new();
-        decode(&mut self.decoder as &mut dyn FrameDecoder, packet, &mut piece);
-        self.samples.append(&mut piece);
+        self.packet.clear();
+        decode(&mut self.decoder as &mut dyn FrameDecoder, packet, &mut self.packet);
+        self.samples.push(&self.packet, self.decoder.channels());
+    }
+
+    /// As loud as it was recorded: only such recordings are cut into packets.
+    fn heard(mut self) -> Vec<f32> {
+        let mut heard = Vec::with_capacity(self.samples.left.len());
+        Condition::default().apply(&mut self.samples.left);
+        if let Some(right) = &mut self.samples.right {
+            Condition::default().apply(right);
+        }
+        Mixer::new(&Levels::default()).push(self.samples.piece(), &mut heard);
+        heard
     }
 }
 

@@ -1,4 +1,4 @@
-//! Uncompressed samples: signed 16-bit little-endian, or unsigned 8-bit. Stereo is mixed down.
+//! Uncompressed samples: signed 16-bit little-endian, or unsigned 8-bit. Channels stand side by side.
 //!
 //! A frame may have any size up to the maximum; it is never refused. Bytes at its end that are no whole sample (of both
 //! channels) are left over and count as dropped: a codec in the name that is not the file's shows in them.
@@ -28,16 +28,14 @@ impl FrameDecoder for Pcm16 {
         self.rate
     }
 
+    fn channels(&self) -> usize {
+        channels(self.channels)
+    }
+
     fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded {
-        let leftover = if self.channels == 2 {
-            let (whole, rest) = frame.as_chunks::<4>();
-            out.extend(whole.iter().map(|&[a, b, c, d]| (from_16(a, b) + from_16(c, d)) / 2.0));
-            rest.len()
-        } else {
-            let (whole, rest) = frame.as_chunks::<2>();
-            out.extend(whole.iter().map(|&[a, b]| from_16(a, b)));
-            rest.len()
-        };
+        let leftover = frame.len() % (2 * channels(self.channels));
+        let (whole, _) = frame[..frame.len() - leftover].as_chunks::<2>();
+        out.extend(whole.iter().map(|&[low, high]| from_16(low, high)));
         Decoded::Audio { leftover }
     }
 
@@ -49,6 +47,10 @@ impl FrameDecoder for Pcm8 {
         self.rate
     }
 
+    fn channels(&self) -> usize {
+        channels(self.channels)
+    }
+
     fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded {
         Decoded::Audio { leftover: bytewise(frame, self.channels, out, from_8) }
     }
@@ -56,16 +58,16 @@ impl FrameDecoder for Pcm8 {
     fn conceal(&mut self, _: &[u8], _: &mut Vec<f32>) {}
 }
 
-/// Appends one sample a byte, or a byte of each channel mixed; says how many bytes are left over.
-pub(crate) fn bytewise(frame: &[u8], channels: u8, out: &mut Vec<f32>, sample: impl Fn(u8) -> f32) -> usize {
-    if channels == 2 {
-        let (whole, rest) = frame.as_chunks::<2>();
-        out.extend(whole.iter().map(|&[left, right]| (sample(left) + sample(right)) / 2.0));
-        rest.len()
-    } else {
-        out.extend(frame.iter().map(|&byte| sample(byte)));
-        0
-    }
+/// As the decoders here count them: a name may say 1 or 2.
+pub(crate) fn channels(named: u8) -> usize {
+    usize::from(named.clamp(1, 2))
+}
+
+/// Appends one sample a byte; says how many bytes at the end are not one of each channel.
+pub(crate) fn bytewise(frame: &[u8], named: u8, out: &mut Vec<f32>, sample: impl Fn(u8) -> f32) -> usize {
+    let leftover = frame.len() % channels(named);
+    out.extend(frame[..frame.len() - leftover].iter().map(|&byte| sample(byte)));
+    leftover
 }
 
 #[cfg(test)]
@@ -93,10 +95,12 @@ mod tests {
     }
 
     #[test]
-    fn stereo_is_mixed_down() {
+    fn both_channels_of_stereo_are_given() {
         let mut stereo = Pcm16 { rate: 16_000, channels: 2 };
-        assert_eq!(decoded(&mut stereo, &[0, 0x40, 0, 0, 0, 0x80, 0, 0x80]), (vec![0.25, -1.0], 0));
-        assert_eq!(decoded(&mut Pcm8 { rate: 8_000, channels: 2 }, &[192, 128, 0, 0]), (vec![0.25, -1.0], 0));
+        assert_eq!(decoded(&mut stereo, &[0, 0x40, 0, 0, 0, 0x80, 0, 0x80]), (vec![0.5, 0.0, -1.0, -1.0], 0));
+        let mut stereo = Pcm8 { rate: 8_000, channels: 2 };
+        assert_eq!(decoded(&mut stereo, &[192, 128, 0, 0]), (vec![0.5, 0.0, -1.0, -1.0], 0));
+        assert_eq!(stereo.channels(), 2);
     }
 
     #[test]

@@ -17,10 +17,12 @@ const MAX_PHASES: u32 = 1024;
 /// Products are summed in this many lanes, so that they can be computed side by side.
 const LANES: usize = 8;
 
+#[derive(Clone)]
 pub(crate) struct Resampler {
     filter: Option<Filter>,
 }
 
+#[derive(Clone)]
 struct Filter {
     /// Input samples for each output sample: `down / up`.
     up: u32,

@@ -20,7 +20,7 @@ pub fn sample_samples() -> Vec<f32> {
     // Neither can fail, which a test proves: the format is one of ours, and bytes in memory can be read.
     if let Ok(mut samples) = Samples::new(&domain::Format::Frames(SAMPLE_FORMAT), &mut bytes) {
         while let Ok(Some(piece)) = samples.next_piece() {
-            all.extend_from_slice(piece);
+            all.extend_from_slice(piece.left);
         }
     }
     all

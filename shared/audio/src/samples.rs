@@ -1,10 +1,11 @@
-//! A recording as mono samples at 16 kHz, a piece at a time, in buffers that are used again.
+//! A recording as samples at 16 kHz, of one channel or two, a piece at a time, in buffers that are used again.
 
 use std::io::Read;
 use std::time::Duration;
 
-use domain::{Format, Gain};
+use domain::Format;
 
+use crate::channels::{Piece, Tracks};
 use crate::condition::Condition;
 use crate::decode::{Decoded, FrameDecoder, decoder};
 use crate::error::AudioError;
@@ -28,6 +29,8 @@ pub(crate) struct Met {
     pub samples: u64,
     /// Frames that gave at least one sample of their own.
     pub frames: u64,
+    /// Frames that the decoder refused.
+    pub refused: u64,
     /// Bytes within frames that were no whole sample.
     pub leftover_bytes: u64,
     /// How long the samples last that stand in for refused frames, or are doubted.
@@ -46,8 +49,10 @@ impl Met {
 pub(crate) struct Step {
     /// Frames that gave samples of their own.
     pub frames: u64,
+    /// Frames that the decoder refused.
+    pub refused: u64,
     pub leftover_bytes: u64,
-    /// Samples among those that were appended that stand in for something, or are doubted.
+    /// Moments among those that were appended that stand in for something, or are doubted.
     pub concealed: u64,
 }
 
@@ -56,7 +61,11 @@ pub(crate) trait Steps {
     /// Samples a second of the samples that the last step gave, and before the first step of those that it will give.
     fn rate(&self) -> u32;
 
-    /// Appends the next mono samples, possibly none; `None` at the end of what can be used.
+    /// Channels of the samples that the last step gave; it only ever becomes greater.
+    fn channels(&self) -> usize;
+
+    /// Appends the next samples, those of all channels for one moment side by side, possibly none; `None` at the end of
+    /// what can be used.
     fn step(&mut self, out: &mut Vec<f32>) -> Result<Option<Step>, AudioError>;
 
     /// Complete once the steps are over.
@@ -72,6 +81,10 @@ struct Framed<'r> {
 impl Steps for Framed<'_> {
     fn rate(&self) -> u32 {
         self.decoder.rate()
+    }
+
+    fn channels(&self) -> usize {
+        self.decoder.channels()
     }
 
     fn step(&mut self, out: &mut Vec<f32>) -> Result<Option<Step>, AudioError> {
@@ -90,13 +103,37 @@ impl Steps for Framed<'_> {
 pub(crate) fn decode(decoder: &mut dyn FrameDecoder, frame: &[u8], out: &mut Vec<f32>) -> Step {
     let own = |out: &Vec<f32>| u64::from(!out.is_empty());
     match decoder.decode(frame, out) {
-        Decoded::Audio { leftover } => Step { frames: own(out), leftover_bytes: leftover as u64, concealed: 0 },
-        Decoded::Doubted => Step { frames: own(out), leftover_bytes: 0, concealed: out.len() as u64 },
+        Decoded::Audio { leftover } => Step { frames: own(out), leftover_bytes: leftover as u64, ..Step::default() },
+        Decoded::Doubted => Step { frames: own(out), concealed: moments(decoder, out), ..Step::default() },
         Decoded::Refused => {
             // A decoder that failed half way left nothing that counts.
             out.clear();
             decoder.conceal(frame, out);
-            Step { frames: 0, leftover_bytes: 0, concealed: out.len() as u64 }
+            Step { refused: 1, concealed: moments(decoder, out), ..Step::default() }
+        }
+    }
+}
+
+fn moments(decoder: &dyn FrameDecoder, samples: &[f32]) -> u64 {
+    (samples.len() / decoder.channels().max(1)) as u64
+}
+
+/// What a channel goes through.
+#[derive(Clone)]
+struct Way {
+    resampler: Resampler,
+    condition: Option<Condition>,
+}
+
+impl Way {
+    fn change_rate(&mut self, rate: u32, out: &mut Vec<f32>) {
+        self.resampler.finish(out);
+        self.resampler = Resampler::new(rate);
+    }
+
+    fn condition(&mut self, out: &mut [f32]) {
+        if let Some(condition) = &mut self.condition {
+            condition.apply(out);
         }
     }
 }
@@ -105,11 +142,13 @@ pub(crate) struct Samples<'r> {
     steps: Box<dyn Steps + 'r>,
     /// What is given was decoded and conditioned before.
     replayed: bool,
-    condition: Option<Condition>,
     rate: u32,
-    resampler: Resampler,
-    decoded: Vec<f32>,
-    out: Vec<f32>,
+    stepped: Vec<f32>,
+    decoded: Tracks,
+    out: Tracks,
+    left: Way,
+    /// Of the second channel, from where there is one.
+    right: Option<Way>,
     over: bool,
     met: Met,
     /// [`MAX_DURATION`]; a test does not wait for two days of audio.
@@ -134,20 +173,21 @@ impl<'r> Samples<'r> {
         Self {
             steps,
             replayed: false,
-            condition: None,
             rate,
-            resampler: Resampler::new(rate),
-            decoded: Vec::new(),
-            out: Vec::new(),
+            stepped: Vec::new(),
+            decoded: Tracks::default(),
+            out: Tracks::default(),
+            left: Way { resampler: Resampler::new(rate), condition: None },
+            right: None,
             over: false,
             met: Met::default(),
             most: MAX_SAMPLES,
         }
     }
 
-    /// As listeners hear it: without offset, at this gain. What was kept had its offset taken away before.
-    pub fn at(mut self, gain: Gain) -> Self {
-        self.condition = Some(if self.replayed { Condition::again(gain) } else { Condition::new(gain) });
+    /// As listeners hear it: without offset, in 16 bits. What was kept has been through that before.
+    pub fn heard(mut self) -> Self {
+        self.left.condition = (!self.replayed).then(Condition::default);
         self
     }
 
@@ -159,40 +199,50 @@ impl<'r> Samples<'r> {
     }
 
     /// The next samples, possibly none; `None` at the end.
-    pub fn next_piece(&mut self) -> Result<Option<&[f32]>, AudioError> {
+    pub fn next_piece(&mut self) -> Result<Option<Piece<'_>>, AudioError> {
         if self.over {
             return Ok(None);
         }
+        self.stepped.clear();
         self.decoded.clear();
         self.out.clear();
-        match self.steps.step(&mut self.decoded)? {
+        match self.steps.step(&mut self.stepped)? {
             Some(step) => self.take(step),
             None => {
                 self.over = true;
-                self.resampler.finish(&mut self.out);
+                self.each(|way, _, out| way.resampler.finish(out));
             }
         }
-        if let Some(condition) = &mut self.condition {
-            condition.apply(&mut self.out);
-        }
-        self.met.samples += self.out.len() as u64;
-        if self.met.samples > self.most { Err(AudioError::TooLong) } else { Ok(Some(&self.out)) }
+        self.each(|way, _, out| way.condition(out));
+        self.met.samples += self.out.left.len() as u64;
+        if self.met.samples > self.most { Err(AudioError::TooLong) } else { Ok(Some(self.out.piece())) }
     }
 
     fn take(&mut self, step: Step) {
+        self.decoded.push(&self.stepped, self.steps.channels());
+        if self.decoded.right.is_some() && self.right.is_none() {
+            // So far the second channel was the same as the first.
+            self.right = Some(self.left.clone());
+            self.out.right = Some(Vec::new());
+        }
         if self.steps.rate() != self.rate {
-            self.rate = self.steps.rate();
-            self.resampler.finish(&mut self.out);
-            self.resampler = Resampler::new(self.rate);
+            let rate = self.steps.rate();
+            self.rate = rate;
+            self.each(|way, _, out| way.change_rate(rate, out));
         }
         self.met.frames += step.frames;
+        self.met.refused += step.refused;
         self.met.leftover_bytes += step.leftover_bytes;
         self.met.concealed_ns += step.concealed * NANOS / u64::from(self.rate.max(1));
-        for sample in &mut self.decoded {
-            // A file of floats may hold anything.
-            *sample = if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 };
+        self.each(|way, decoded, out| way.resampler.push(decoded, out));
+    }
+
+    /// For each channel that there is: its way, what was decoded of it, and where it goes.
+    fn each(&mut self, mut work: impl FnMut(&mut Way, &[f32], &mut Vec<f32>)) {
+        work(&mut self.left, &self.decoded.left, &mut self.out.left);
+        if let (Some(way), Some(decoded), Some(out)) = (&mut self.right, &self.decoded.right, &mut self.out.right) {
+            work(way, decoded, out);
         }
-        self.resampler.push(&self.decoded, &mut self.out);
     }
 
     pub fn damage(&self) -> Damage {

@@ -2,7 +2,8 @@
 //! that a file claims takes memory.
 //!
 //! Damage, as in frame files: a packet that the decoder refuses is concealed for as long as packets last; bytes that
-//! belong to no packet are dropped, *in the middle* if another packet follows.
+//! belong to no packet are dropped, and so is what the file promises and does not have: *beyond a packet* if that is more
+//! than one unfinished packet at the end.
 
 mod flac;
 mod mp3;

@@ -119,7 +119,8 @@ pub fn all_samples(format: &Format, bytes: &[u8]) -> Vec<f32> {
     let mut samples = crate::samples::Samples::new(format, crate::Input::ranges(&mut cursor)).unwrap();
     let mut all = Vec::new();
     while let Some(piece) = samples.next_piece().unwrap() {
-        all.extend_from_slice(piece);
+        let right = piece.right.unwrap_or(piece.left);
+        all.extend(piece.left.iter().zip(right).map(|(left, right)| (left + right) / 2.0));
     }
     all
 }

@@ -84,7 +84,7 @@ fn a_file_cut_off_within_a_frame_keeps_all_before_it() {
             let cut = analysed(name, &bytes[..bytes.len() - lost]);
             assert_eq!(cut.survey.duration_ms, whole.survey.duration_ms - frame_ms, "{name}");
             let left = 4 + frames[frames.len() - 1].len() - lost;
-            assert_eq!((cut.survey.dropped_bytes, cut.survey.dropped_in_middle), (left as u64, false), "{name}");
+            assert_eq!((cut.survey.dropped_bytes, cut.survey.dropped_beyond_packet), (left as u64, false), "{name}");
             assert_eq!(cut.verdict(), Verdict::Speech, "{name}");
         }
     }
@@ -97,7 +97,11 @@ fn an_impossible_length_in_the_middle_keeps_all_before_it_and_says_so() {
         let (first, second) = frames.split_at(frames.len() * 2 / 3);
         let rest = [&70_000u32.to_le_bytes()[..], &file(second)].concat();
         let found = analysed(name, &[file(first), rest.clone()].concat());
-        assert_eq!((found.survey.dropped_bytes, found.survey.dropped_in_middle), (rest.len() as u64, true), "{name}");
+        assert_eq!(
+            (found.survey.dropped_bytes, found.survey.dropped_beyond_packet),
+            (rest.len() as u64, true),
+            "{name}"
+        );
         assert_eq!(
             (found.survey.duration_ms, found.verdict()),
             (first.len() as u64 * frame_ms, Verdict::Speech),

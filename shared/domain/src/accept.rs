@@ -8,7 +8,7 @@ use crate::name::Stream;
 use crate::plan::Counts;
 use crate::recording::{AudioFacts, Recording, State};
 use crate::time::Timestamp;
-use crate::transition::{Context, born_completed, take_turn};
+use crate::transition::{Context, born_finished, is_done, take_turn};
 
 /// A file whose bytes are staged.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,19 +64,21 @@ pub enum Decision {
 
 pub fn decide(batch: &Batch, known: Known, ctx: Context<'_>) -> Decision {
     if let Some(job) = known.own {
-        return Decision::Own { deduplicated: was_born_completed(&job), job };
+        return Decision::Own { deduplicated: was_born_finished(&job), job };
     }
     let finished = all_finished(&known.recordings);
     if let Some(job) = answering(&batch.uid, &batch.recording_ids(), &known, ctx.now) {
         return Decision::Answer(job.clone());
     }
     let mut job = propose(batch, ctx.now);
+    // The digests of a batch are the server's own. Those of an upload session are only announced.
+    job.files.iter_mut().for_each(|file| file.verified = true);
     let mut recordings = tie(&mut job, known.recordings, ctx.now);
     take_silence(&mut job, &mut recordings, batch);
     if recordings.iter().all(Recording::is_finished) {
         // What was listened to at the door was worked on: that was the attempt.
         job.attempt = u32::from(!finished);
-        job = born_completed(job, ctx);
+        job = born_finished(job, ctx);
     } else {
         take_turn(&mut job, ctx.turn_free, ctx);
     }
@@ -99,22 +101,27 @@ pub(crate) fn all_finished(recordings: &[Option<Recording>]) -> bool {
     recordings.iter().all(|recording| recording.as_ref().is_some_and(Recording::is_finished))
 }
 
-/// The job that has every recording of a batch: a completed one when all are finished, else a live one.
+/// The job that has every recording of a batch: when all are finished one that has nothing left to do, else a live one.
 pub(crate) fn answering<'a>(uid: &Uid, ids: &[RecordingId], known: &'a Known, now: Timestamp) -> Option<&'a Job> {
     let finished = all_finished(&known.recordings);
     let answers = |job: &&Job| {
         if job.expires_at.is_some_and(|at| now.has_reached(at)) {
             return false;
         }
-        let fits = if finished { job.status == Status::Completed } else { job.status.is_live() };
+        let fits = if finished { has_done_all(job) } else { job.status.is_live() };
         fits && job.uid == *uid && ids.iter().all(|id| job.files.iter().any(|file| file.recording == *id))
     };
     known.jobs.iter().filter(answers).min_by_key(|job| (job.created_at, job.id))
 }
 
-/// No other job is completed without an attempt.
-pub(crate) fn was_born_completed(job: &Job) -> bool {
-    job.status == Status::Completed && job.attempt == 0
+/// Completed, or partly failed only because a recording could be decoded in part.
+fn has_done_all(job: &Job) -> bool {
+    matches!(job.status, Status::Completed | Status::PartialFailure) && is_done(job)
+}
+
+/// No other job does all that there is to do without an attempt.
+pub(crate) fn was_born_finished(job: &Job) -> bool {
+    has_done_all(job) && job.attempt == 0
 }
 
 /// Makes the job the latest one of its recordings. In a mixed batch, what is finished is finished from the start.
@@ -204,6 +211,7 @@ fn job_file(file: &StagedFile, recording: RecordingId) -> JobFile {
         counts: Counts::default(),
         failed: Vec::new(),
         conversation_ids: Vec::new(),
+        verified: false,
         upload: None,
     }
 }

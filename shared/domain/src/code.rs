@@ -94,6 +94,7 @@ codes! {
     StoreUnavailable = "store_unavailable", 500, "The job store cannot be reached";
     // Files and jobs only.
     InvalidAudio = "invalid_audio", 0, "Nothing in the file can be decoded";
+    PartlyDecoded = "partly_decoded", 0, "Part of the file could not be decoded";
     StagedAudioMissing = "staged_audio_missing", 0, "The staged audio is gone";
     TranscriptionRefused = "transcription_refused", 0, "The speech engine refused the audio";
     TranscriptionFailed = "transcription_failed", 0, "The speech engine failed again and again";
@@ -106,7 +107,9 @@ impl Code {
     /// Whose fault it is when a file or a job ends with this code.
     pub const fn blame(self) -> Blame {
         match self {
-            Code::InvalidAudio | Code::TranscriptionRefused | Code::DigestMismatch => Blame::Content,
+            Code::InvalidAudio | Code::PartlyDecoded | Code::TranscriptionRefused | Code::DigestMismatch => {
+                Blame::Content
+            }
             Code::FairUseRestricted | Code::RateLimited => Blame::Limit,
             _ => Blame::Service,
         }
@@ -163,6 +166,9 @@ mod tests {
     #[test]
     fn only_content_counts_against_a_recording() {
         let content: Vec<_> = Code::ALL.iter().filter(|c| c.blame() == Blame::Content).collect();
-        assert_eq!(content, [&Code::DigestMismatch, &Code::InvalidAudio, &Code::TranscriptionRefused]);
+        assert_eq!(
+            content,
+            [&Code::DigestMismatch, &Code::InvalidAudio, &Code::PartlyDecoded, &Code::TranscriptionRefused]
+        );
     }
 }

@@ -23,6 +23,10 @@ pub enum PutBack {
     Shutdown,
     /// No engine call of this delivery succeeded.
     Engine { retry_after: Option<Duration> },
+    /// The engine answers, and does not speak the language of what is left: the user's other jobs go on.
+    Language,
+    /// Another user waits for the place that this job holds.
+    ForOthers,
     /// The daily budget is used up.
     Budget { until: Timestamp },
 }
@@ -40,6 +44,10 @@ pub enum Command {
     },
     /// It is this waiting job's turn.
     Promote,
+    /// What the job waited for may be there again: it takes a free turn of its user, or gets in line for one.
+    TakeTurn,
+    /// The job was written while a clock ran ahead, and is due later than any rule allows: it is due now.
+    CorrectClock,
     /// A person does not want to wait: what the job would come to later, a retry or the effects of its end, is due now.
     Wake,
     Claim {
@@ -47,6 +55,11 @@ pub enum Command {
     },
     Renew {
         fence: u64,
+    },
+    /// The staged bytes of a file were read to their end and are those that were announced.
+    FileVerified {
+        fence: u64,
+        index: usize,
     },
     /// A file cannot be worked on at all: its bytes are gone, differ, or are no audio.
     FailFile {
@@ -107,7 +120,7 @@ pub enum Command {
 impl Command {
     /// Whether the answer depends on a free turn of the user.
     pub fn needs_turn(&self) -> bool {
-        matches!(self, Command::Retry { .. })
+        matches!(self, Command::Retry { .. } | Command::TakeTurn)
     }
 }
 

@@ -68,7 +68,7 @@ pub struct Lease {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DispatchState {
-    /// Other jobs of the user come first.
+    /// Other jobs of the user come first, or it waits for something else than its turn: `waiting_for` says which.
     Waiting,
     /// Its turn: a task is to be made.
     Pending,
@@ -223,6 +223,21 @@ impl Job {
     /// Whether the job counts against the user's turns.
     pub fn holds_a_turn(&self) -> bool {
         self.status.is_live() && self.dispatch.state != DispatchState::Waiting
+    }
+
+    /// Whether the job is in line behind other jobs of its user.
+    pub fn waits_for_its_turn(&self) -> bool {
+        self.is_waiting() && matches!(self.waiting_for, None | Some(WaitingFor::Turn))
+    }
+
+    /// Whether the job waits for an engine, its storage or a budget. Meanwhile it holds no turn and is not in line for
+    /// one.
+    pub fn is_parked(&self) -> bool {
+        self.is_waiting() && !self.waits_for_its_turn()
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.status == Status::Queued && self.dispatch.state == DispatchState::Waiting
     }
 
     pub fn lease_is_live(&self, now: Timestamp) -> bool {

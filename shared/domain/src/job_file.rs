@@ -29,7 +29,8 @@ impl FileStatus {
         matches!(self, FileStatus::Done | FileStatus::Silent | FileStatus::Failed)
     }
 
-    /// The client may delete its copy: the text is placed, or there was nothing to hear.
+    /// Nothing is left to do for it: the text is placed, or there was nothing to hear. A file that is done may still have
+    /// a code: see [`JobFile::is_whole`].
     pub fn is_good(self) -> bool {
         matches!(self, FileStatus::Done | FileStatus::Silent)
     }
@@ -61,12 +62,21 @@ pub struct JobFile {
     pub counts: Counts,
     pub failed: Vec<FailedSegment>,
     pub conversation_ids: Vec<ConversationId>,
+    /// The staged bytes are known to be those of `sha256`: the server digested them while they came in, or a worker has
+    /// read them since. A blob is written once, so this stays true. Before it is, nothing of them is planned or cut.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub verified: bool,
     /// How its bytes come, in a job that began as an upload session; `None`: they were staged before the job was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<FileUpload>,
 }
 
 impl JobFile {
+    /// All of it was heard, so that its client may delete its copy.
+    pub fn is_whole(&self) -> bool {
+        self.status.is_good() && self.failure.is_none()
+    }
+
     /// Its bytes are still to come: in an upload session, and nobody has transcribed them elsewhere since.
     pub fn needs_bytes(&self) -> bool {
         self.upload.is_some() && !self.status.is_good()
@@ -100,8 +110,8 @@ impl JobFile {
             return;
         }
         match recording.state {
-            State::Silent => self.status = FileStatus::Silent,
-            State::Done => self.status = FileStatus::Done,
+            State::Silent if recording.is_finished() => self.status = FileStatus::Silent,
+            State::Done => self.done(),
             State::Planned | State::Failed if recording.plan.is_some() => self.follow_plan(),
             _ => {}
         }
@@ -112,10 +122,17 @@ impl JobFile {
         if closed < self.counts.segments {
             self.status = FileStatus::Processing;
         } else if self.failed.is_empty() {
-            self.status = FileStatus::Done;
+            self.done();
         } else {
             self.fail(self.segment_failure());
         }
+    }
+
+    /// What could be decoded has its text. Where that is not all of it, the code says so, for every job that ever has the
+    /// recording: nobody may delete it on the word `done`.
+    fn done(&mut self) {
+        self.status = FileStatus::Done;
+        self.failure = self.facts.partly.then(|| partly_decoded(&self.facts));
     }
 
     fn segment_failure(&self) -> Failure {
@@ -147,4 +164,15 @@ impl JobFile {
     pub fn is_no_audio(&self) -> bool {
         self.failure.as_ref().is_some_and(|f| f.code == Code::InvalidAudio)
     }
+}
+
+fn partly_decoded(facts: &AudioFacts) -> Failure {
+    let AudioFacts { dropped_bytes, concealed_ms, .. } = facts;
+    Failure::because(
+        Code::PartlyDecoded,
+        format!(
+            "what could be decoded is transcribed; the rest is damaged ({dropped_bytes} bytes dropped, \
+             {concealed_ms} ms concealed)"
+        ),
+    )
 }

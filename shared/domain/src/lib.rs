@@ -2,6 +2,7 @@
 //! No I/O, no async, no clock.
 
 pub mod accept;
+pub mod beside;
 pub mod code;
 pub mod command;
 pub mod conversation;
@@ -10,6 +11,7 @@ pub mod failure;
 pub mod id;
 pub mod job;
 pub mod job_file;
+pub mod levels;
 pub mod line;
 pub mod name;
 pub mod need;
@@ -24,6 +26,7 @@ pub mod time;
 pub mod transition;
 pub mod usage;
 
+pub use beside::Beside;
 pub use code::{Blame, Code};
 pub use command::{Action, Command, PutBack, Refusal};
 pub use conversation::{Conversation, Interval};
@@ -31,6 +34,7 @@ pub use failure::Failure;
 pub use id::{ConversationId, DeviceId, InvalidId, JobId, Nonce, RecordingId, SegmentId, Sha256Hex, Uid};
 pub use job::{Job, Status};
 pub use job_file::{FileStatus, JobFile};
+pub use levels::{DamagedLevels, Levels};
 pub use line::Line;
 pub use name::{Codec, Format, FrameFormat, NameError, RecordingName, SoundFile, Source, Stream};
 pub use peaks::Peaks;

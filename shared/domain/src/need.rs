@@ -12,6 +12,8 @@ pub enum Need {
     CheckTask,
     /// Its worker was lost.
     Recover,
+    /// It waited for an engine, its storage or a budget, and that wait is over.
+    TakeTurn,
     /// It waited too long for its turn.
     GiveUpWaiting,
     /// Its bytes did not all come in time.
@@ -29,6 +31,7 @@ pub fn need(job: &Job, now: Timestamp, rules: &Rules) -> Need {
     match job.status {
         Status::Uploading => Need::ExpireUpload,
         Status::Queued if now.has_reached(gives_up_waiting_at(job, rules)) => Need::GiveUpWaiting,
+        Status::Queued if job.is_parked() => Need::TakeTurn,
         Status::Queued if job.dispatch.state == DispatchState::Waiting => Need::Nothing,
         Status::Queued => Need::CheckTask,
         Status::Processing => Need::Recover,

@@ -1,9 +1,11 @@
 //! Writing a recording's plan, once: a later job finds it and goes on with it.
 
+use crate::beside::Beside;
 use crate::code::Code;
 use crate::command::Refusal;
 use crate::failure::Failure;
 use crate::job::Job;
+use crate::levels::Levels;
 use crate::peaks::Peaks;
 use crate::plan::{Plan, Segment};
 use crate::recording::{AudioFacts, Recording, State};
@@ -23,18 +25,22 @@ pub enum Heard {
 pub struct FilePlan {
     pub fence: u64,
     pub index: usize,
+    /// The bytes that it was made from were compared with their digest.
+    pub verified: bool,
     pub facts: AudioFacts,
     pub heard: Heard,
     /// What speech looks like in its recording; empty where nobody has looked.
     pub peaks: Peaks,
+    /// How it was heard, and is cut.
+    pub levels: Levels,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
     pub job: Job,
     pub recording: Recording,
-    /// To be kept beside the recording: there when it is this very plan that stands from now on.
-    pub peaks: Option<Peaks>,
+    /// To be kept beside the recording; empty unless it is this very plan that stands from now on.
+    pub beside: Beside,
 }
 
 pub fn plan_file(
@@ -47,8 +53,10 @@ pub fn plan_file(
     let Some(file) = job.files.get_mut(plan.index).filter(|file| file.recording == recording.id) else {
         return Err(Refusal::Fenced { fence: job.lease.fence });
     };
-    let mut peaks = None;
-    if recording.needs_listening() {
+    let mut beside = Beside::default();
+    file.verified |= plan.verified;
+    // Whatever bytes somebody sends under a recording's name: they say nothing of it before their digest was compared.
+    if recording.needs_listening() && file.verified {
         match &plan.heard {
             Heard::Speech(segments) if !segments.is_empty() => {
                 recording.facts = plan.facts;
@@ -58,7 +66,9 @@ pub fn plan_file(
                 recording.conversation_id = job.conversation_id;
                 recording.plan = Some(Plan::new(segments.clone()));
                 recording.state = State::Planned;
-                peaks = Some(plan.peaks.clone()).filter(|peaks| !peaks.is_empty());
+                beside.peaks = Some(plan.peaks.clone()).filter(|peaks| !peaks.is_empty());
+                // One gain stands among the facts.
+                beside.levels = Some(plan.levels.clone()).filter(|levels| levels.one_gain().is_none());
             }
             // Speech without a segment would never be finished.
             Heard::Speech(_) | Heard::Silence => recording.heard_nothing(plan.facts),
@@ -74,5 +84,5 @@ pub fn plan_file(
     }
     extend_lease(&mut job, ctx.now, ctx.rules);
     job.updated_at = ctx.now.max(crate::Timestamp::from_millis(job.updated_at.millis() + 1));
-    Ok(Planned { job, recording, peaks })
+    Ok(Planned { job, recording, beside })
 }

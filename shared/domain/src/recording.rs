@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ConversationId, JobId, RecordingId, Sha256Hex, Uid};
+use crate::levels::Levels;
 use crate::name::Stream;
 use crate::plan::Plan;
 use crate::time::Timestamp;
@@ -24,8 +25,8 @@ pub enum State {
     Failed,
 }
 
-/// What a recording's samples are multiplied by before anyone listens to them, in thousandths. It is decided once, from
-/// the whole recording, so that a later delivery hears what the plan was made from.
+/// What the samples of a whole recording are multiplied by before anyone listens to them, in thousandths: so earlier
+/// versions heard. Today every stretch of time has a factor of its own ([`Levels`](crate::Levels)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Gain(u32);
@@ -41,6 +42,15 @@ impl Gain {
 
     pub fn factor(self) -> f32 {
         self.0 as f32 / 1_000.0
+    }
+
+    pub(crate) fn thousandths(self) -> u32 {
+        self.0
+    }
+
+    /// `None` for 0: nothing would be heard.
+    pub(crate) fn from_thousandths(thousandths: u32) -> Option<Self> {
+        (thousandths > 0).then_some(Self(thousandths))
     }
 
     fn is_one(&self) -> bool {
@@ -61,8 +71,20 @@ pub struct AudioFacts {
     pub speech_ms: u64,
     pub dropped_bytes: u64,
     pub concealed_ms: u64,
+    /// More than one packet of it could not be decoded: it is never `silent`, and its text is not all that was said.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partly: bool,
+    /// What an earlier version raised the whole recording by; its plan is cut at it.
     #[serde(default, skip_serializing_if = "Gain::is_one")]
     pub gain: Gain,
+    /// The version of the rules of hearing that it was heard by ([`Levels::RULES`]). What an earlier
+    /// one called silent is heard again when it is uploaded again.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub heard_by: u8,
+}
+
+fn is_first(rules: &u8) -> bool {
+    *rules == 0
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,9 +109,14 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Nothing is left to do for it, whoever uploads it again.
+    /// Nothing is left to do for it, whoever uploads it again. What earlier rules called silent may hold speech that they
+    /// could not hear: somebody who still has it is heard out.
     pub fn is_finished(&self) -> bool {
-        matches!(self.state, State::Done | State::Silent)
+        match self.state {
+            State::Done => true,
+            State::Silent => self.facts.heard_by >= Levels::RULES,
+            State::Known | State::Planned | State::Invalid | State::Failed => false,
+        }
     }
 
     /// Nobody has planned it yet. Whoever planned first wins: segments that may have text already are never cut anew.
@@ -128,5 +155,14 @@ mod tests {
         assert_eq!(serde_json::to_string(&facts).unwrap(), before);
         let raised = AudioFacts { gain: Gain::of(2.5), ..facts };
         assert_eq!(serde_json::from_str::<AudioFacts>(&serde_json::to_string(&raised).unwrap()).unwrap(), raised);
+    }
+
+    #[test]
+    fn facts_say_by_which_rules_they_were_heard_and_those_from_before_by_the_first() {
+        let before = r#"{"duration_ms":9,"speech_ms":8,"dropped_bytes":7,"concealed_ms":6,"gain":2500}"#;
+        let facts: AudioFacts = serde_json::from_str(before).unwrap();
+        assert_eq!((facts.heard_by, serde_json::to_string(&facts).unwrap()), (0, before.to_owned()));
+        let today = AudioFacts { heard_by: Levels::RULES, ..facts };
+        assert_eq!(serde_json::from_str::<AudioFacts>(&serde_json::to_string(&today).unwrap()).unwrap(), today);
     }
 }

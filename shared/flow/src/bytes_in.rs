@@ -121,6 +121,10 @@ impl BytesIn {
         (Self { source, current: bytes, over: false, at: 0, ranges: None }, CancellationToken::new().drop_guard())
     }
 
+    pub fn is_in_memory(&self) -> bool {
+        matches!(self.source, Source::Memory(_))
+    }
+
     /// As the decoder of this format wants it.
     pub fn input(&mut self, format: &Format) -> Input<'_> {
         if audio::needs_ranges(format) { Input::ranges(self) } else { Input::from(self) }
@@ -213,31 +217,45 @@ impl Read for BytesIn {
     }
 }
 
-/// A reader that digests what passes, and keeps it when it is small.
-pub struct Witness {
+/// Reads all of it: the digest, and the bytes themselves when they are few.
+pub fn digest(bytes: BytesIn, size: u64) -> io::Result<(Sha256Hex, Option<Bytes>)> {
+    let (mut keeper, mut digest) = (Keeper::new(bytes, size), Sha256::new());
+    while let Some(piece) = keeper.piece()? {
+        digest.update(&piece);
+    }
+    Ok((Sha256Hex(digest.finalize().into()), keeper.finish()?.0))
+}
+
+/// A reader that keeps what passes when it is small.
+pub struct Keeper {
     bytes: BytesIn,
-    digest: Sha256,
     kept: Option<Vec<u8>>,
 }
 
-impl Witness {
-    /// `size`: of a file whose bytes are wanted afterwards.
-    pub fn new(bytes: BytesIn, size: Option<u64>) -> Self {
-        let kept = size.filter(|size| *size <= KEPT_BYTES).map(|size| Vec::with_capacity(size as usize));
-        Self { bytes, digest: Sha256::new(), kept }
+impl Keeper {
+    /// `size`: as it was announced.
+    pub fn new(bytes: BytesIn, size: u64) -> Self {
+        let kept = (size <= KEPT_BYTES).then(|| Vec::with_capacity(size as usize));
+        Self { bytes, kept }
     }
 
-    /// Reads what a decoder left; says what all of it was, and gives back what was kept, and the reader.
-    pub fn finish(mut self) -> io::Result<(Sha256Hex, Option<Bytes>, BytesIn)> {
-        while let Some(piece) = self.bytes.piece()? {
-            self.saw(&piece);
+    /// What was kept, with what a decoder left, and the reader.
+    pub fn finish(mut self) -> io::Result<(Option<Bytes>, BytesIn)> {
+        while self.kept.is_some() && self.piece()?.is_some() {}
+        Ok((self.kept.map(Bytes::from), self.bytes))
+    }
+
+    /// The next bytes, as they came; `None` at the end.
+    fn piece(&mut self) -> io::Result<Option<Bytes>> {
+        let piece = self.bytes.piece()?;
+        if let Some(piece) = &piece {
+            self.keep(piece);
             self.bytes.use_up(piece.len());
         }
-        Ok((Sha256Hex(self.digest.finalize().into()), self.kept.map(Bytes::from), self.bytes))
+        Ok(piece)
     }
 
-    fn saw(&mut self, bytes: &[u8]) {
-        self.digest.update(bytes);
+    fn keep(&mut self, bytes: &[u8]) {
         match &mut self.kept {
             // A blob that is longer than its job says is not kept.
             Some(kept) if kept.len() + bytes.len() <= KEPT_BYTES as usize => kept.extend_from_slice(bytes),
@@ -246,10 +264,10 @@ impl Witness {
     }
 }
 
-impl Read for Witness {
+impl Read for Keeper {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let n = self.bytes.read(into)?;
-        self.saw(&into[..n]);
+        self.keep(&into[..n]);
         Ok(n)
     }
 }
@@ -265,16 +283,26 @@ mod tests {
     use crate::error::{Error, Kind};
     use crate::ports::BlobWriter;
 
-    async fn read(pieces: Vec<Result<Bytes>>, size: u64) -> io::Result<(Vec<u8>, Sha256Hex, Option<Bytes>)> {
-        let (bytes, _feeding) = BytesIn::feed(stream::iter(pieces).boxed(), None);
-        let mut witness = Witness::new(bytes, Some(size));
+    fn fed(pieces: Vec<Result<Bytes>>) -> (BytesIn, DropGuard) {
+        BytesIn::feed(stream::iter(pieces).boxed(), None)
+    }
+
+    /// What a decoder reads that wants three bytes, and what is kept.
+    async fn kept(pieces: Vec<Result<Bytes>>, size: u64) -> io::Result<(Vec<u8>, Option<Bytes>)> {
+        let (bytes, _feeding) = fed(pieces);
+        let mut keeper = Keeper::new(bytes, size);
         tokio::task::spawn_blocking(move || {
             let mut first = vec![0; 3];
-            witness.read_exact(&mut first)?;
-            witness.finish().map(|(digest, kept, _)| (first, digest, kept))
+            keeper.read_exact(&mut first)?;
+            keeper.finish().map(|(kept, _)| (first, kept))
         })
         .await
         .unwrap()
+    }
+
+    async fn digested(pieces: Vec<Result<Bytes>>, size: u64) -> io::Result<(Sha256Hex, Option<Bytes>)> {
+        let (bytes, _feeding) = fed(pieces);
+        tokio::task::spawn_blocking(move || digest(bytes, size)).await.unwrap()
     }
 
     fn piece(text: &'static str) -> Result<Bytes> {
@@ -282,23 +310,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_decoder_leaves_is_digested_and_kept_too() {
-        let (first, digest, kept) = read(vec![piece("ab"), piece("cde"), piece("f")], 6).await.unwrap();
-        assert_eq!(first, b"abc");
-        assert_eq!(digest, Sha256Hex(Sha256::digest(b"abcdef").into()));
-        assert_eq!(kept.unwrap(), "abcdef");
+    async fn what_a_decoder_leaves_is_kept_too() {
+        let (first, kept) = kept(vec![piece("ab"), piece("cde"), piece("f")], 6).await.unwrap();
+        assert_eq!((&*first, kept.unwrap()), (&b"abc"[..], Bytes::from_static(b"abcdef")));
+    }
+
+    #[tokio::test]
+    async fn every_byte_is_digested_and_few_bytes_are_kept() {
+        let expected = Sha256Hex(Sha256::digest(b"abcdef").into());
+        for (size, stays) in [(6, true), (KEPT_BYTES + 1, false)] {
+            let (digest, kept) = digested(vec![piece("ab"), piece("cde"), piece("f")], size).await.unwrap();
+            assert_eq!((digest, kept), (expected, stays.then(|| Bytes::from_static(b"abcdef"))), "{size}");
+        }
     }
 
     #[tokio::test]
     async fn a_large_file_is_not_kept() {
-        assert_eq!(read(vec![piece("abcdef")], KEPT_BYTES + 1).await.unwrap().2, None);
+        assert_eq!(kept(vec![piece("abcdef")], KEPT_BYTES + 1).await.unwrap().1, None);
     }
 
     #[tokio::test]
     async fn a_read_that_breaks_is_the_stores_error_and_never_the_end() {
-        let broken = Err(Error::new(Kind::Unavailable, "blobs.read", "x"));
-        let error = read(vec![piece("abc"), broken], 6).await.unwrap_err();
-        assert_eq!(error.downcast::<Error>().unwrap().kind, Kind::Unavailable);
+        let broken = || vec![piece("abc"), Err(Error::new(Kind::Unavailable, "blobs.read", "x"))];
+        for error in [kept(broken(), 6).await.unwrap_err(), digested(broken(), 6).await.unwrap_err()] {
+            assert_eq!(error.downcast::<Error>().unwrap().kind, Kind::Unavailable);
+        }
     }
 
     /// A blob that remembers from where it was read.

@@ -12,6 +12,22 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// A provider may ask for days; it is asked again after this all the same, since only an answer closes the circuit.
 const LONGEST_WISH: Duration = Duration::from_secs(3600);
 
+/// One delivery finds out whether the engine is back. If that is not known after this, another one is let through.
+const PROBE: Duration = Duration::from_secs(120);
+/// What an instance found out so long ago it does not believe any more: others may have found that the engine is back.
+const STALE: Duration = Duration::from_secs(600);
+
+/// What an instance knows of the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// It answers, or nothing else is known.
+    Answers,
+    /// It is left alone.
+    LeftAlone,
+    /// It was left alone long enough: one job may find out.
+    Doubtful,
+}
+
 /// Kept by an instance, not by the store: it saves calls, correctness does not rest on it.
 #[derive(Default)]
 pub struct Circuit {
@@ -21,18 +37,49 @@ pub struct Circuit {
 #[derive(Clone, Copy, Default)]
 struct State {
     failures: u32,
+    /// Until when the engine is left alone. It stays, once over, until the engine has answered.
     open_until: Option<Timestamp>,
+    /// Until when others wait for what a delivery finds out.
+    probed_until: Option<Timestamp>,
+    /// It has answered since somebody asked that last.
+    came_back: bool,
 }
 
 impl Circuit {
-    /// `Some(until)` while the circuit is open. When its time is over, deliveries go through again; the first that
-    /// fails opens it anew, for longer.
+    /// `Some(until)` while the engine is left alone.
     pub fn open_until(&self, now: Timestamp) -> Option<Timestamp> {
         self.lock().open_until.filter(|until| !now.has_reached(*until))
     }
 
+    pub fn known(&self, now: Timestamp) -> Known {
+        match self.lock().open_until {
+            Some(until) if !now.has_reached(until) => Known::LeftAlone,
+            Some(until) if !now.has_reached(until + STALE) => Known::Doubtful,
+            _ => Known::Answers,
+        }
+    }
+
+    /// Whether the engine has answered after an outage; told once.
+    pub fn take_came_back(&self) -> bool {
+        std::mem::take(&mut self.lock().came_back)
+    }
+
+    /// Lets a delivery through, or says until when it has to wait. While the engine is left alone none is let through;
+    /// then one, which finds out; all others when the engine has answered.
+    pub fn enter(&self, now: Timestamp) -> Result<Entered<'_>, Timestamp> {
+        let mut state = self.lock();
+        let Some(until) = state.open_until else { return Ok(Entered { probes: None }) };
+        let later = state.probed_until.map_or(until, |probed| probed.max(until));
+        if !now.has_reached(later) {
+            return Err(later);
+        }
+        state.probed_until = Some(now + PROBE);
+        Ok(Entered { probes: Some(self) })
+    }
+
     pub fn succeeded(&self) {
-        *self.lock() = State::default();
+        let mut state = self.lock();
+        *state = State { came_back: state.came_back || state.open_until.is_some(), ..State::default() };
     }
 
     pub fn failed(&self, now: Timestamp, retry_after: Option<Duration>) {
@@ -49,6 +96,19 @@ impl Circuit {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         // A panic elsewhere leaves plain numbers behind: still fit for use.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A delivery that was let through. One that was to find out and ends without having asked leaves that to the next.
+pub struct Entered<'c> {
+    probes: Option<&'c Circuit>,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        if let Some(circuit) = self.probes {
+            circuit.lock().probed_until = None;
+        }
     }
 }
 
@@ -69,6 +129,49 @@ mod tests {
         assert_eq!(circuit.open_until(now + FIRST_PAUSE), Some(now + 3 * FIRST_PAUSE));
         circuit.succeeded();
         assert_eq!(circuit.open_until(now), None);
+    }
+
+    fn opened(now: Timestamp) -> Circuit {
+        let circuit = Circuit::default();
+        (0..FAILURES).for_each(|_| circuit.failed(now, None));
+        circuit
+    }
+
+    #[test]
+    fn one_delivery_finds_out_whether_the_engine_is_back() {
+        let now = Timestamp::from_secs(1000);
+        let circuit = opened(now);
+        assert_eq!(circuit.enter(now).err(), Some(now + FIRST_PAUSE));
+        let now = now + FIRST_PAUSE;
+        let probe = circuit.enter(now).expect("its time is over");
+        assert_eq!(circuit.enter(now).err(), Some(now + PROBE), "the others wait for what it finds out");
+        assert_eq!((circuit.known(now), circuit.take_came_back()), (Known::Doubtful, false));
+        circuit.succeeded();
+        assert!(circuit.enter(now).is_ok());
+        assert_eq!((circuit.known(now), circuit.take_came_back()), (Known::Answers, true));
+        assert!(!circuit.take_came_back(), "once");
+        drop(probe);
+        assert!(circuit.enter(now).is_ok());
+    }
+
+    #[test]
+    fn a_delivery_that_finds_nothing_out_leaves_it_to_the_next() {
+        let now = Timestamp::from_secs(1000);
+        let (circuit, now) = (opened(now), now + FIRST_PAUSE);
+        drop(circuit.enter(now).expect("the first"));
+        let second = circuit.enter(now).expect("the first asked nothing");
+        assert!(circuit.enter(now).is_err());
+        assert!(circuit.enter(now + PROBE).is_ok(), "nor is it waited for without end");
+        drop(second);
+    }
+
+    #[test]
+    fn what_was_found_out_long_ago_is_not_believed_any_more() {
+        let now = Timestamp::from_secs(1000);
+        let (circuit, over) = (opened(now), now + FIRST_PAUSE);
+        assert_eq!(circuit.known(now), Known::LeftAlone);
+        assert_eq!(circuit.known(over + STALE - Duration::from_millis(1)), Known::Doubtful);
+        assert_eq!(circuit.known(over + STALE), Known::Answers);
     }
 
     #[test]

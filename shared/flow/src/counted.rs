@@ -117,7 +117,7 @@ pub(crate) fn pushed(outcome: &'static str) {
 }
 
 pub(crate) fn swept(swept: &Swept) {
-    let Swept { enqueued, recovered, finished_effects, expired, blobs_deleted, forgotten } = *swept;
+    let Swept { enqueued, recovered, finished_effects, expired, blobs_deleted, forgotten, corrected } = *swept;
     for (kind, count) in [
         ("enqueued", enqueued),
         ("recovered", recovered),
@@ -125,6 +125,7 @@ pub(crate) fn swept(swept: &Swept) {
         ("expired", expired),
         ("blobs_deleted", blobs_deleted),
         ("forgotten", forgotten),
+        ("corrected", corrected),
     ] {
         metrics::counter!(SWEEP, "kind" => kind).increment(count);
     }

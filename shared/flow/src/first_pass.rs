@@ -2,22 +2,20 @@
 //! speech. Its level has to be known before anyone listens, so it is read twice; what is short is kept in between. It is
 //! decoded on a thread of its own.
 
-use std::io::Seek;
 use std::sync::Arc;
 use std::time::Duration;
 
 use audio::{Analysis, AudioError, Detection, Input, Kept, SegmentRules, Survey, Verdict};
 use bytes::Bytes;
 use domain::recording::AudioFacts;
-use domain::{Format, Sha256Hex};
+use domain::{Format, Gain, Levels, Sha256Hex};
 use tokio_util::sync::DropGuard;
 
-use crate::bytes_in::{BytesIn, Staged, Witness};
+use crate::bytes_in::{self, BytesIn, Keeper, Staged};
 use crate::error::{Error, Kind, Result};
 
 /// What to listen to, and for how long at most.
 pub struct Pass {
-    pub sha256: Sha256Hex,
     pub rules: SegmentRules,
     pub detection: Detection,
     /// A longer recording is [`Listened::Unreadable`]; `None`: as long as recordings may be.
@@ -28,8 +26,6 @@ pub struct Pass {
 pub enum Listened {
     Heard(Heard),
     Unreadable(AudioError),
-    /// The bytes are not those that were announced.
-    OtherBytes,
 }
 
 /// A file that was read to its end.
@@ -88,8 +84,15 @@ impl Heard {
             speech_ms: self.analysis.speech_ms,
             dropped_bytes: survey.dropped_bytes,
             concealed_ms: survey.concealed_ms,
-            gain: survey.gain,
+            partly: survey.is_damaged(),
+            gain: Gain::ONE,
+            heard_by: Levels::RULES,
         }
+    }
+
+    /// How it was heard, and is cut.
+    pub fn levels(&self) -> Levels {
+        self.analysis.levels.clone()
     }
 
     pub fn verdict(&self) -> Verdict {
@@ -97,17 +100,29 @@ impl Heard {
     }
 }
 
-/// Reads a blob to its end, twice if it is long. Dropped, it ends the reading on the other thread too; `place` is held
-/// until that has ended.
-pub async fn listen(staged: &Staged<'_>, pass: Pass, place: impl Send + 'static) -> Result<Listened> {
+/// Reads a blob to its end and compares it with the digest that was announced for it: from where it is read again, or
+/// `None` when it holds other bytes. Dropped, it ends the reading on the other thread too; `place` is held until that
+/// has ended.
+pub async fn verify(staged: &Staged<'_>, announced: Sha256Hex, place: impl Send + 'static) -> Result<Option<Again>> {
     let (bytes, _feeding) = staged.open().await?;
+    let size = staged.size;
+    let digested = on_a_thread(move || (bytes_in::digest(bytes, size).map_err(read_error), place)).await?.0;
+    let (sha256, few) = digested?;
+    Ok((sha256 == announced).then(|| few.map_or(Again::Staged, Again::Bytes)))
+}
+
+/// Listens to bytes that are known to be the announced ones, twice if they are long. Dropped, it ends the reading on the
+/// other thread too; `place` is held until that has ended.
+pub async fn listen(staged: &Staged<'_>, from: Again, pass: Pass, place: impl Send + 'static) -> Result<Listened> {
+    let (source, _feeding) = from.open(staged).await?;
     let (format, size, within) = (staged.format, staged.size, pass.within);
-    let (surveyed, place) = on_a_thread(move || (survey(&format, size, within, bytes), place)).await?;
-    let Surveyed { survey, again, .. } = match surveyed? {
-        Ok(surveyed) if surveyed.sha256 != pass.sha256 => return Ok(Listened::OtherBytes),
+    let (surveyed, place) = on_a_thread(move || (survey(&format, size, within, source), place)).await?;
+    let Surveyed { survey, again } = match surveyed? {
         Ok(surveyed) => surveyed,
         Err(why) => return Ok(Listened::Unreadable(why)),
     };
+    // What came from memory is read from there again.
+    let again = if matches!((&again, &from), (Again::Staged, Again::Bytes(_))) { from } else { again };
     if !survey.audible {
         return Ok(Listened::Heard(Heard { analysis: Analysis::inaudible(survey), again }));
     }
@@ -131,7 +146,6 @@ async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stati
 /// What the first reading found.
 struct Surveyed {
     survey: Survey,
-    sha256: Sha256Hex,
     again: Again,
 }
 
@@ -139,36 +153,41 @@ fn survey(
     format: &Format,
     size: u64,
     within: Option<Duration>,
-    bytes: BytesIn,
+    source: Source,
 ) -> Result<std::result::Result<Surveyed, AudioError>> {
     let within = within.unwrap_or(audio::MAX_DURATION);
-    let mut witness = Witness::new(bytes, Some(size));
-    if audio::needs_ranges(format) {
-        // A digest needs the bytes in their order, this decoder in another one: first the one, then the other.
-        let (sha256, few, mut bytes) = witness.finish().map_err(read_error)?;
-        if let Some(few) = &few {
-            (bytes, _) = BytesIn::memory(few.clone());
+    let mut source = match source {
+        Source::Bytes(bytes) if !bytes.is_in_memory() => Keeper::new(bytes, size),
+        mut kept => {
+            let surveyed = readable(audio::survey_within(format, kept.input(format), within))?;
+            return Ok(surveyed.map(|surveyed| Surveyed::of(surveyed, None)));
         }
-        bytes.rewind().map_err(read_error)?;
+    };
+    if audio::needs_ranges(format) {
+        // A few bytes are fetched at once: jumps in them would cost a request each.
+        let (few, mut bytes) = source.finish().map_err(read_error)?;
+        if let Some(few) = &few {
+            bytes = BytesIn::memory(few.clone()).0;
+        }
         let surveyed = readable(audio::survey_within(format, Input::ranges(&mut bytes), within))?;
-        return Ok(surveyed.map(|surveyed| Surveyed::of(surveyed, sha256, few)));
+        return Ok(surveyed.map(|surveyed| Surveyed::of(surveyed, few)));
     }
-    let surveyed = match readable(audio::survey_within(format, &mut witness, within))? {
+    let surveyed = match readable(audio::survey_within(format, &mut source, within))? {
         Ok(surveyed) => surveyed,
         Err(why) => return Ok(Err(why)),
     };
-    let (sha256, few, _) = witness.finish().map_err(read_error)?;
-    Ok(Ok(Surveyed::of(surveyed, sha256, few)))
+    let (few, _) = source.finish().map_err(read_error)?;
+    Ok(Ok(Surveyed::of(surveyed, few)))
 }
 
 impl Surveyed {
-    fn of((survey, kept): (Survey, Option<Kept>), sha256: Sha256Hex, few: Option<Bytes>) -> Self {
+    fn of((survey, kept): (Survey, Option<Kept>), few: Option<Bytes>) -> Self {
         let again = match (kept, few) {
             (Some(kept), _) => Again::Samples(Arc::new(kept)),
             (None, Some(few)) => Again::Bytes(few),
             (None, None) => Again::Staged,
         };
-        Self { survey, sha256, again }
+        Self { survey, again }
     }
 }
 

@@ -14,6 +14,7 @@ pub mod effects;
 pub mod error;
 mod first_pass;
 pub mod follow;
+pub mod instance;
 pub mod persist;
 pub mod ports;
 pub mod process;

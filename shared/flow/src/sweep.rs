@@ -1,6 +1,8 @@
 //! The repair: looks at every job that is due and gives it what its state asks for. Safe to run at any time, and twice
 //! at once: each repair is one command that is refused when it does not apply any more.
 
+mod astray;
+mod release;
 pub(crate) mod swept;
 
 use std::time::Duration;
@@ -9,6 +11,7 @@ use domain::job::{DispatchState, WaitingFor};
 use domain::need::{Need, need};
 use domain::{Command, Job, JobId, Status, Timestamp};
 
+use crate::circuit::Known;
 use crate::conversation;
 use crate::counted;
 use crate::dispatch::{enqueue, follow_up, try_enqueue};
@@ -48,19 +51,30 @@ pub async fn sweep(world: &World, limit: usize) -> Result<Swept> {
             }
         }
     }
-    let over = world.now() + LONGEST_PART;
+    swept.corrected = astray::correct(world, LONGEST_PART).await?;
+    swept.enqueued += release::engine_waiters(world, limit).await? + give_turns(world).await?;
+    swept.forgotten = conversation::sweep(world, limit, world.now() + LONGEST_PART).await?;
+    counted::swept(&swept);
+    Ok(swept)
+}
+
+/// Gives free turns to those who wait for one: what a crash left behind, and what jobs gave away that wait for a service.
+/// Nobody is sent into an engine that is known not to answer.
+async fn give_turns(world: &World) -> Result<u64> {
+    if world.instance.circuit.known(world.now()) != Known::Answers {
+        return Ok(0);
+    }
+    let (over, mut given) = (world.now() + LONGEST_PART, 0);
     for uid in world.store.stuck_users(world.at(), STUCK_USERS).await? {
         if world.now().has_reached(over) {
             break;
         }
         for job in world.store.promote(&uid, world.at()).await? {
             enqueue(world, &job).await;
-            swept.enqueued += 1;
+            given += 1;
         }
     }
-    swept.forgotten = conversation::sweep(world, limit, world.now() + LONGEST_PART).await?;
-    counted::swept(&swept);
-    Ok(swept)
+    Ok(given)
 }
 
 /// For a process that has just started and holds the store alone: whoever worked before it is gone, and the queue may
@@ -68,6 +82,7 @@ pub async fn sweep(world: &World, limit: usize) -> Result<Swept> {
 /// lease ends or their task is missed; and whoever waits for a speech engine finds out at once whether this start brought
 /// the right one.
 pub async fn resume(world: &World, started: Timestamp, limit: usize) -> Result<u64> {
+    astray::correct_all(world, limit).await?;
     let rules = &world.settings.rules;
     let looked_at_again = rules.task_grace.max(rules.enqueue_grace).max(rules.lease);
     let horizon = world.now() + rules.backoff_max + looked_at_again;
@@ -136,6 +151,11 @@ async fn repair(world: &World, job: &Job, swept: &mut Swept) -> Result<()> {
     match need(job, world.now(), &world.settings.rules) {
         Need::Nothing => {}
         Need::CheckTask => swept.enqueued += u64::from(check_task(world, job).await?),
+        Need::TakeTurn => {
+            let stepped = world.step(job.id, &Command::TakeTurn).await?;
+            follow_up(world, &stepped).await;
+            swept.enqueued += u64::from(matches!(stepped, Stepped::Done { .. }));
+        }
         Need::Recover => swept.recovered += u64::from(end_or_requeue(world, job, Command::Recover).await?),
         Need::GiveUpWaiting => {
             swept.recovered += u64::from(end_or_requeue(world, job, Command::GiveUpWaiting).await?);

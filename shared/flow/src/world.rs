@@ -5,6 +5,7 @@ use std::sync::Arc;
 use audio::Detection;
 use domain::Timestamp;
 
+use crate::instance::Instance;
 use crate::ports::{Admission, Blobs, Clock, Feed, Push, Queue, Random, Store, Uploads};
 use crate::settings::Settings;
 use crate::staging::Staging;
@@ -24,6 +25,7 @@ pub struct World {
     pub detection: Detection,
     pub settings: Arc<Settings>,
     pub staging: Staging,
+    pub instance: Arc<Instance>,
 }
 
 impl World {

@@ -49,6 +49,7 @@ pages! {
     "not_retryable"
     "not_your_job"
     "owner_mismatch"
+    "partly_decoded"
     "rate_limited"
     "recording_in_future"
     "recording_too_old"

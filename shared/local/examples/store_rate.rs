@@ -10,11 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use domain::placement::{Answer, Group};
-use domain::planning::FilePlan;
 use domain::{Command, JobId, Recording, Rules, Uid};
 use flow::ports::{At, Created, Stepped, Store, Written};
 use local::store::SqliteStore;
-use testkit::build::{after, batch_as, facts, job_id, line_for, nonce, peaks, phone, speech, uid};
+use testkit::build::{after, batch_as, job_id, line_for, nonce, phone, plan, speech, uid};
 
 /// What a job asks of the store from its acceptance until it is cleaned up.
 const STEPS: u64 = 10;
@@ -86,8 +85,8 @@ async fn job(store: &SqliteStore, n: u64) {
     assert!(matches!(created, Created::New { .. }));
     worker.step(Command::Enqueued { number: 1, schedule: None }).await;
     worker.step(Command::Claim { owner: nonce(n) }).await;
-    let heard = speech(&[(500, 14_000), (16_000, 29_000)]);
-    let plan = FilePlan { fence: 1, index: 0, facts: facts(&heard), peaks: peaks(&heard), heard };
+    let job = store.job(worker.id).await.unwrap().unwrap();
+    let plan = plan(&job, 0, speech(&[(500, 14_000), (16_000, 29_000)]));
     let (_, recording): (_, Recording) = written(store.plan_file(worker.id, &plan, worker.at()).await.unwrap());
     let lines = [500, 16_000].map(|start| line_for(&recording, start, SAID)).to_vec();
     written(store.store_texts(worker.id, 1, lines, worker.at()).await.unwrap());

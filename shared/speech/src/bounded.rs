@@ -1,67 +1,23 @@
-//! No more calls at once than there are places, whoever makes them: the oldest that waits goes first.
+//! No more calls at once than there are permits, whoever makes them; the permits go round by user.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use tokio::sync::Semaphore;
 
 use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Transcript};
+use crate::permits::{Permits, User};
 
-/// The places for calls, and who is in them.
-pub struct Places {
-    /// First come, first served.
-    free: Semaphore,
-    all: usize,
-    waiting: AtomicUsize,
-}
-
-impl Places {
-    /// One, at least.
-    pub fn new(all: usize) -> Arc<Self> {
-        let all = all.clamp(1, Semaphore::MAX_PERMITS);
-        Arc::new(Self { free: Semaphore::new(all), all, waiting: AtomicUsize::new(0) })
-    }
-
-    pub fn all(&self) -> usize {
-        self.all
-    }
-
-    pub fn in_use(&self) -> usize {
-        self.all - self.free.available_permits()
-    }
-
-    pub fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
-    }
-}
-
-/// Counts a call that waits, until it is in or given up.
-struct Waits<'a>(&'a AtomicUsize);
-
-impl<'a> Waits<'a> {
-    fn in_line(waiting: &'a AtomicUsize) -> Self {
-        waiting.fetch_add(1, Ordering::Relaxed);
-        Self(waiting)
-    }
-}
-
-impl Drop for Waits<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// An engine with so many places. How long a call may wait is for its caller to say: dropped, it gives its place back,
-/// or its turn.
+/// An engine whose calls need a permit, for the calls of one user. How long a call may wait is for its caller to say:
+/// dropped, it gives its permit back, or leaves the line.
 pub struct Bounded {
     engine: Arc<dyn Engine>,
-    places: Arc<Places>,
+    permits: Arc<Permits>,
+    user: User,
 }
 
 impl Bounded {
-    pub fn around(engine: Arc<dyn Engine>, places: Arc<Places>) -> Self {
-        Self { engine, places }
+    pub fn around(engine: Arc<dyn Engine>, permits: Arc<Permits>, user: User) -> Self {
+        Self { engine, permits, user }
     }
 }
 
@@ -73,14 +29,11 @@ impl Engine for Bounded {
 
     fn capabilities(&self) -> Capabilities {
         let of_engine = self.engine.capabilities();
-        Capabilities { concurrency: of_engine.concurrency.min(self.places.all), ..of_engine }
+        Capabilities { concurrency: of_engine.concurrency.min(self.permits.all()), ..of_engine }
     }
 
     async fn transcribe(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
-        let waits = Waits::in_line(&self.places.waiting);
-        // Nobody closes the places: that there is no place cannot happen, and would bound nothing more.
-        let _place = self.places.free.acquire().await.ok();
-        drop(waits);
+        let _permit = self.permits.acquire(&self.user).await;
         self.engine.transcribe(audio, hints).await
     }
 
@@ -92,9 +45,11 @@ impl Engine for Bounded {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures_util::FutureExt;
     use futures_util::future::join_all;
+    use tokio::sync::Semaphore;
 
     use super::*;
     use crate::engine::Languages;
@@ -156,37 +111,41 @@ mod tests {
         }
     }
 
+    fn bounded(gated: &Arc<Gated>, permits: usize) -> Bounded {
+        Bounded::around(Arc::clone(gated) as Arc<dyn Engine>, Permits::new(permits), "ann".into())
+    }
+
     #[tokio::test]
     async fn the_bound_holds_and_is_what_callers_are_told() {
         let gated = Gated::new();
-        let bounded = Bounded::around(gated.clone(), Places::new(3));
-        assert_eq!(bounded.capabilities().concurrency, 3);
-        assert_eq!(Bounded::around(gated.clone(), Places::new(20)).capabilities().concurrency, 8);
+        let limited = bounded(&gated, 3);
+        assert_eq!(limited.capabilities().concurrency, 3);
+        assert_eq!(bounded(&gated, 20).capabilities().concurrency, 8);
         let (samples, hints) = ([0.0; 20], Hints::default());
-        let mut calls = join_all((0..20).map(|call| bounded.transcribe(Audio::new(&samples[..call]), &hints)));
+        let mut calls = join_all((0..20).map(|call| limited.transcribe(Audio::new(&samples[..call]), &hints)));
         assert!((&mut calls).now_or_never().is_none());
-        assert_eq!((bounded.places.in_use(), bounded.places.waiting()), (3, 17));
+        assert_eq!((limited.permits.in_use(), limited.permits.waiting()), (3, 17));
         gated.gate.add_permits(20);
         assert!(calls.await.iter().all(Result::is_ok));
         assert_eq!(gated.most.load(Ordering::Relaxed), 3);
-        assert_eq!((bounded.places.in_use(), bounded.places.waiting()), (0, 0));
+        assert_eq!((limited.permits.in_use(), limited.permits.waiting()), (0, 0));
     }
 
     #[tokio::test]
     async fn whoever_waits_longest_is_next_and_whoever_is_dropped_is_out_of_the_line() {
         let gated = Gated::new();
-        let bounded = Bounded::around(gated.clone(), Places::new(1));
+        let limited = bounded(&gated, 1);
         let (samples, hints) = ([0.0; 5], Hints::default());
         let mut calls: Vec<_> =
-            (0..5).map(|call| Some(bounded.transcribe(Audio::new(&samples[..call]), &hints))).collect();
+            (0..5).map(|call| Some(limited.transcribe(Audio::new(&samples[..call]), &hints))).collect();
         for call in calls.iter_mut().flatten() {
             assert!(call.now_or_never().is_none());
         }
-        assert_eq!((bounded.places.in_use(), bounded.places.waiting()), (1, 4));
+        assert_eq!((limited.permits.in_use(), limited.permits.waiting()), (1, 4));
         // One that waits gives up its turn, the one that is inside its place.
         calls[1] = None;
         calls[0] = None;
-        assert_eq!((bounded.places.in_use(), bounded.places.waiting()), (1, 3), "it is handed on");
+        assert_eq!((limited.permits.in_use(), limited.permits.waiting()), (1, 3), "it is handed on");
         let mut order = Vec::new();
         for _ in 0..3 {
             for call in &mut calls {

@@ -6,10 +6,11 @@ pub mod engine;
 mod loading;
 mod moonshine;
 mod null;
+pub mod permits;
 pub mod pieces;
 mod select;
 
-pub use bounded::{Bounded, Places};
+pub use bounded::Bounded;
 pub use cloud::{CloudSettings, DeepgramSettings, HttpSettings, SettingError};
 pub use engine::{
     Audio, Capabilities, Engine, EngineError, Frames, Hints, Languages, Retry, SAMPLE_RATE, Transcript, Utterance, Word,
@@ -17,5 +18,6 @@ pub use engine::{
 pub use loading::Loading;
 pub use moonshine::MoonshineFiles;
 pub use null::{NullFail, UnknownFail};
+pub use permits::{Permit, Permits};
 pub use pieces::Cutting;
 pub use select::{KNOWN, SelectError, Settings, select};

@@ -3,16 +3,17 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::accept::{Batch, StagedFile};
+use domain::levels::{Mix, Stretch};
 use domain::line::{Utterance, count_words};
 use domain::name::parse;
 use domain::peaks::MAX_PEAKS;
 use domain::placement::interval;
-use domain::planning::Heard;
+use domain::planning::{FilePlan, Heard};
 use domain::recording::AudioFacts;
 use domain::session::{OfferedFile, SessionRequest, WholeFile};
 use domain::{
-    Codec, ConversationId, DeviceId, FrameFormat, Job, JobId, Line, Nonce, Peaks, Recording, RecordingId, Segment,
-    Sha256Hex, Timestamp, Uid,
+    Codec, ConversationId, DeviceId, FrameFormat, Job, JobId, Levels, Line, Nonce, Peaks, Recording, RecordingId,
+    Segment, Sha256Hex, Timestamp, Uid,
 };
 use flow::ports::{BlobName, Device, NewTask, Platform, PushMessage, TaskBody};
 use sha2::{Digest, Sha256};
@@ -149,12 +150,21 @@ pub fn speech(spans: &[(u32, u32)]) -> Heard {
 
 /// What decoding would say of a file in which this was heard.
 pub fn facts(heard: &Heard) -> AudioFacts {
-    let Heard::Speech(segments) = heard else { return AudioFacts { duration_ms: 60_000, ..AudioFacts::default() } };
+    let Heard::Speech(segments) = heard else {
+        return AudioFacts { duration_ms: 60_000, heard_by: Levels::RULES, ..AudioFacts::default() };
+    };
     AudioFacts {
         duration_ms: segments.last().map_or(0, |last| u64::from(last.end_ms)) + 500,
         speech_ms: segments.iter().map(|s| u64::from(s.speech_ms)).sum(),
+        heard_by: Levels::RULES,
         ..AudioFacts::default()
     }
+}
+
+/// What a worker would write of a file of this job in which this was heard.
+pub fn plan(job: &Job, index: usize, heard: Heard) -> FilePlan {
+    let (facts, peaks, levels) = (facts(&heard), peaks(&heard), levels(&heard));
+    FilePlan { fence: job.lease.fence, index, verified: true, facts, heard, peaks, levels }
 }
 
 /// What a file in which this was heard would look like: as many pairs as a real one has.
@@ -162,6 +172,12 @@ pub fn peaks(heard: &Heard) -> Peaks {
     let Heard::Speech(segments) = heard else { return Peaks::default() };
     let high = |at: usize| (at % 100) as i8 + (segments.len() % 20) as i8;
     Peaks::new((0..MAX_PEAKS).map(|at| (-high(at), high(at))))
+}
+
+/// How a file would be heard in which this is: as many stretches as it has segments.
+pub fn levels(heard: &Heard) -> Levels {
+    let Heard::Speech(segments) = heard else { return Levels::default() };
+    Levels::of(segments.iter().enumerate().map(|(n, s)| Stretch::new(s.start_ms, 1.0 + n as f32, Mix::Mid)))
 }
 
 /// The line of a planned recording's segment, not placed yet.

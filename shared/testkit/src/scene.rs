@@ -126,9 +126,16 @@ impl Scene {
     }
 
     pub async fn try_plan(&self, job: &Job, index: usize, heard: Heard) -> Written<(Job, Recording)> {
-        let (facts, peaks) = (build::facts(&heard), build::peaks(&heard));
-        let plan = FilePlan { fence: job.lease.fence, index, facts, heard, peaks };
-        self.ask(|| self.store.plan_file(job.id, &plan, self.at())).await
+        self.try_write_plan(job, &build::plan(job, index, heard)).await
+    }
+
+    async fn try_write_plan(&self, job: &Job, plan: &FilePlan) -> Written<(Job, Recording)> {
+        self.ask(|| self.store.plan_file(job.id, plan, self.at())).await
+    }
+
+    /// Of a plan that is not as [`build::plan`] makes it.
+    pub async fn write_plan(&self, job: &Job, plan: &FilePlan) -> (Job, Recording) {
+        written(self.try_write_plan(job, plan).await)
     }
 
     pub async fn plan(&self, job: &Job, index: usize, heard: Heard) -> (Job, Recording) {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use ::audio::{Analysis, Detection, Input, Kept, SegmentRules, Span, Survey};
 use anyhow::{Context, Result};
-use domain::{Format, Gain};
+use domain::{Format, Levels};
 
 use crate::report::Report;
 
@@ -95,7 +95,13 @@ impl Recording {
             ControlFlow::Break(())
         };
         let spans = [Span { start_ms: end_ms - 1, end_ms }];
-        ::audio::cut(&self.format, Input::ranges(&mut Cursor::new(&self.bytes)), Gain::ONE, &spans, &mut sink)?;
+        ::audio::cut(
+            &self.format,
+            Input::ranges(&mut Cursor::new(&self.bytes)),
+            &Levels::default(),
+            &spans,
+            &mut sink,
+        )?;
         anyhow::ensure!(last > 0, "nothing was decoded");
         Ok(())
     }

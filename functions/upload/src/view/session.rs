@@ -1,6 +1,6 @@
 //! An upload session as clients read it.
 
-use domain::{FileStatus, Job, JobFile, JobId, Status, Timestamp};
+use domain::{Code, FileStatus, Job, JobFile, JobId, Status, Timestamp};
 use flow::ports::Progress;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -44,6 +44,9 @@ pub struct SessionView {
 struct FileView {
     name: String,
     status: UploadStatus,
+    /// Beside `done`: part of the recording could not be decoded. Keep the file.
+    #[schema(value_type = Option<schema::FailureCode>, required)]
+    code: Option<Code>,
     /// Where its bytes go, by `PUT`: whoever has it may send them. Relative to the address of this request unless it
     /// begins with a scheme. Null when none are needed.
     #[schema(format = "uri-reference", required)]
@@ -78,6 +81,7 @@ impl SessionView {
             FileView {
                 name: file.name.clone(),
                 status: status(file),
+                code: file.failure.as_ref().map(|failure| failure.code),
                 upload_url: if file.needs_bytes() { addresses.of(job, index) } else { None },
                 offset,
                 expires_at: job.due_at.filter(|_| file.needs_bytes()),

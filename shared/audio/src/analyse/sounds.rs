@@ -144,7 +144,7 @@ fn speech_far_too_low_is_found_where_it_is_found_at_its_level() {
         let (clip, low) = (clip(name), quieter(&clip(name), -42.0));
         let (found, found_low) = (heard(&clip), heard(&low));
         let agreed = f1(&found.speech, &found_low.speech);
-        println!("{name}: gains {:?} and {:?}, F1 {agreed:.3}", found.survey.gain, found_low.survey.gain);
+        println!("{name}: {:?} and {:?}, F1 {agreed:.3}", found.levels.stretches(), found_low.levels.stretches());
         assert!(agreed > 0.95, "{name}: {agreed}");
         assert_eq!(found.segments.len(), found_low.segments.len(), "{name}");
     }
@@ -172,7 +172,6 @@ fn an_offset_changes_nothing() {
         let clip = clip("ss0890");
         let off: Vec<f32> = clip.iter().map(|sample| sample * 0.5 + offset).collect();
         let (found, with_offset) = (heard(&quieter(&clip, -6.0206)), heard(&off));
-        assert_eq!(found.survey.gain, with_offset.survey.gain);
         assert_eq!(found.segments.len(), with_offset.segments.len());
         assert!(f1(&found.speech, &with_offset.speech) > 0.99, "{:?} {:?}", found.speech, with_offset.speech);
     }

@@ -49,8 +49,11 @@ fn what_is_raised_is_drawn_as_it_is_heard() {
     let (format, clip) = (format("pcm16_16000_1"), crate::testing::fixture_samples("ss0890_pcm16"));
     let highest = |db| {
         let bytes = file(&s16(&crate::testing::quieter(&clip, db)), 320);
-        let (survey, _) = survey(&format, &mut &bytes[..]).unwrap();
-        survey.peaks.pairs().map(|(_, high)| high).max().unwrap()
+        let found = {
+            let (survey, _) = survey(&format, &mut &bytes[..]).unwrap();
+            analyse(survey, &format, &mut &bytes[..], &rules(), &mut Energy::new()).unwrap()
+        };
+        found.peaks.pairs().map(|(_, high)| high).max().unwrap()
     };
     assert!(highest(-30.0).abs_diff(highest(0.0)) <= 3 && highest(-30.0) > 64, "{} {}", highest(-30.0), highest(0.0));
 }
@@ -85,14 +88,37 @@ fn a_cut_off_end_may_be_silent_but_a_lost_middle_never_is() {
 
     let lost = [&silence(10)[..], &70_000u32.to_le_bytes(), &silence(1)].concat();
     let found = analysed("pcm16_16000_1", &lost);
-    assert_eq!((found.verdict(), found.survey.dropped_in_middle), (Verdict::Invalid, true));
+    assert_eq!((found.verdict(), found.survey.dropped_beyond_packet), (Verdict::Invalid, true));
 
     let spoken = [&fixture("ss0880_pcm16")[..], &70_000u32.to_le_bytes(), &silence(1)].concat();
     assert_eq!(analysed("pcm16_16000_1", &spoken).verdict(), Verdict::Speech, "what came before it is kept");
 }
 
+/// One packet may be unfinished at the end of any recording, or refused; two are a part that was not heard.
 #[test]
-fn broken_samples_are_damage_in_the_middle() {
+fn a_recording_is_damaged_when_more_than_one_packet_was_not_decoded() {
+    let frames = |refused: usize| {
+        [&[b"\x02\0\0\0\xFF\xFF".as_slice()].repeat(refused).concat()[..], &fixture("ss0880_opus")].concat()
+    };
+    let unfinished = [&160u32.to_le_bytes()[..], &[0; 100]].concat();
+    let unread = [&70_000u32.to_le_bytes()[..], &silence(1)].concat();
+    let nothing = Vec::new();
+    for (refused, end, damaged) in [
+        (0, &nothing, false),
+        (1, &nothing, false),
+        (2, &nothing, true),
+        (0, &unfinished, false),
+        (1, &unfinished, true),
+        (0, &unread, true),
+    ] {
+        let found = analysed("opus_16000_1", &[&frames(refused)[..], end].concat());
+        assert_eq!((found.survey.refused, found.survey.is_damaged()), (refused as u64, damaged), "{:?}", found.survey);
+        assert_eq!(found.verdict(), Verdict::Speech);
+    }
+}
+
+#[test]
+fn broken_samples_are_damage_of_more_than_a_packet() {
     let found = analysed("pcm16_16000_1", &file(&vec![0; 161_000], 161));
     assert_eq!((found.verdict(), found.survey.dropped_bytes, found.survey.frames), (Verdict::Invalid, 1_000, 1_000));
 }
@@ -140,6 +166,10 @@ struct Picky(usize);
 impl FrameDecoder for Picky {
     fn rate(&self) -> u32 {
         8_000
+    }
+
+    fn channels(&self) -> usize {
+        1
     }
 
     fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded {
@@ -206,7 +236,7 @@ proptest! {
             prop_assert!(survey.dropped_bytes <= bytes.len() as u64);
             let found = analyse(survey, &format, &mut &bytes[..], &rules(), &mut Energy::new()).unwrap();
             let mut left = found.segments.clone();
-            crate::cut(&format, &kept.unwrap(), found.survey.gain, &found.segments, &mut |span, samples| {
+            crate::cut(&format, &kept.unwrap(), &found.levels, &found.segments, &mut |span, samples| {
                 assert_eq!(span, left.remove(0));
                 assert!(samples.len().div_ceil(16) == span.duration_ms() as usize);
                 std::ops::ControlFlow::Continue(())

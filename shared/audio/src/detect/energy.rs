@@ -74,6 +74,10 @@ impl Detector for Energy {
         self.samples += samples.len() as u64;
     }
 
+    fn fresh(&self) -> Box<dyn Detector> {
+        Box::new(Self::new())
+    }
+
     fn finish(&mut self) -> Vec<Region> {
         if self.in_window > 0 {
             self.close_window();

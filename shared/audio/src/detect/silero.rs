@@ -63,6 +63,10 @@ impl Silero {
         }
     }
 
+    fn as_new(&self) -> Self {
+        Self { sleeps: self.sleeps, ..Self::new(Arc::clone(&self.network)) }
+    }
+
     fn close_window(&mut self) {
         let mut window = [0.0; WINDOW];
         window[..self.open.len()].copy_from_slice(&self.open);
@@ -133,12 +137,16 @@ impl Detector for Silero {
         }
     }
 
+    fn fresh(&self) -> Box<dyn Detector> {
+        Box::new(self.as_new())
+    }
+
     fn finish(&mut self) -> Vec<Region> {
         if !self.open.is_empty() {
             self.close_window();
         }
         self.judge();
-        let fresh = Self { sleeps: self.sleeps, ..Self::new(Arc::clone(&self.network)) };
+        let fresh = self.as_new();
         let heard = std::mem::replace(self, fresh);
         heard.scores.finish(u32::try_from(samples_to_ms(heard.samples)).unwrap_or(u32::MAX))
     }

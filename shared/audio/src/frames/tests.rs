@@ -81,17 +81,17 @@ fn a_file_that_ends_within_a_record_keeps_all_before_it() {
     let whole = [frame(b"one"), frame(b"two")].concat();
     for cut in [tag(5, 4), tag(5, 0), vec![5, 0, 0], vec![5], tag(0xFFFF_FFFB, 31)] {
         let file = [&whole[..], &cut].concat();
-        let damage = Damage { dropped_bytes: cut.len() as u64, in_middle: false };
+        let damage = Damage { dropped_bytes: cut.len() as u64, beyond_packet: false };
         assert_eq!(read_all(&file), (two(), damage), "{cut:?}");
     }
 }
 
 #[test]
-fn an_impossible_length_drops_the_rest_and_says_that_it_is_the_middle() {
+fn an_impossible_length_drops_the_rest_and_says_that_it_is_more_than_a_packet() {
     let whole = [frame(b"one"), frame(b"two")].concat();
     for length in [65_537, 0x7FFF_FFFF, 0xFFFF_FFF9, 0xFFFF_FFFC] {
         let rest = [tag(length, 0), frame(&vec![1; 60_000]), frame(&vec![2; 60_000]), frame(&vec![3; 60_000])].concat();
-        let damage = Damage { dropped_bytes: rest.len() as u64, in_middle: true };
+        let damage = Damage { dropped_bytes: rest.len() as u64, beyond_packet: true };
         assert_eq!(read_all(&[&whole[..], &rest].concat()), (two(), damage), "{length:#x}");
     }
 }

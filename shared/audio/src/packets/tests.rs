@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::decode::decoder;
-use crate::testing::{file, fixture, format, noise, recording, s16, sound, sound_format};
+use crate::testing::{all_samples, file, fixture, format, noise, recording, s16, sound, sound_format};
 
 fn span(start_ms: u32, end_ms: u32) -> Span {
     Span { start_ms, end_ms }
@@ -12,7 +12,7 @@ fn span(start_ms: u32, end_ms: u32) -> Span {
 
 fn cuts(format: &Format, bytes: &[u8], spans: &[Span]) -> Vec<(Span, Cut)> {
     let mut got = Vec::new();
-    cut_packets(format, &mut &bytes[..], Gain::ONE, spans, &mut |span, cut| {
+    cut_packets(format, &mut &bytes[..], &Levels::default(), spans, &mut |span, cut| {
         got.push((span, cut));
         ControlFlow::Continue(())
     })
@@ -29,11 +29,11 @@ fn packets(format: &Format, bytes: &[u8], span: Span) -> Packets {
 }
 
 /// As they are decoded: what listeners hear has no offset.
-fn samples(format: &Format, mut bytes: &[u8], span: Span) -> Vec<f32> {
-    of_span(Samples::new(format, &mut bytes).unwrap(), span)
+fn samples(format: &Format, bytes: &[u8], span: Span) -> Vec<f32> {
+    all_samples(format, bytes)[span.start_ms as usize * 16..span.end_ms as usize * 16].to_vec()
 }
 
-fn of_span(samples: Samples<'_>, span: Span) -> Vec<f32> {
+fn of_span(samples: Heard<'_>, span: Span) -> Vec<f32> {
     let mut got = Vec::new();
     cut_samples(samples, &[span], &mut |_, samples| {
         got = samples;
@@ -45,10 +45,10 @@ fn of_span(samples: Samples<'_>, span: Span) -> Vec<f32> {
 
 /// What a decoder that knows nothing of the recording makes of them.
 fn heard(packets: &Packets) -> Vec<f32> {
-    let mut decoding = Decoding { decoder: Opus::lasting(320).unwrap(), samples: Vec::new() };
+    let mut decoding = Decoding::new().unwrap();
     packets.packets.iter().for_each(|packet| decoding.push(packet));
     let at = |time: Duration| (time.as_micros() * 16 / 1000) as usize;
-    decoding.samples[at(packets.lead)..][..at(packets.duration)].to_vec()
+    decoding.samples.left[at(packets.lead)..][..at(packets.duration)].to_vec()
 }
 
 fn device(name: &str) -> (Format, Vec<u8>) {
@@ -149,7 +149,7 @@ fn other_recordings_come_as_samples() {
         let got = cuts(&format, &bytes, &[span(100, 900)]).remove(0).1;
         let Cut::Samples(got) = got else { panic!("there are no packets in it") };
         let mut read = &bytes[..];
-        let listened = Samples::new(&format, &mut read).unwrap().at(Gain::ONE);
+        let listened = Heard::new(Samples::new(&format, &mut read).unwrap(), &Levels::default());
         assert_eq!(got, of_span(listened, span(100, 900)));
     }
 }
@@ -185,10 +185,8 @@ fn spans_behind_the_end_are_given_with_what_there_is() {
 #[test]
 fn reading_ends_when_the_sink_has_enough() {
     let mut endless = crate::testing::Endless::of(&fixture("ss0880_opus"));
-    cut_packets(&format("opus_16000_1"), &mut endless, Gain::ONE, &[span(0, 10), span(20, 4_000_000)], &mut |_, _| {
-        ControlFlow::Break(())
-    })
-    .unwrap();
+    let (levels, spans) = (Levels::default(), [span(0, 10), span(20, 4_000_000)]);
+    cut_packets(&format("opus_16000_1"), &mut endless, &levels, &spans, &mut |_, _| ControlFlow::Break(())).unwrap();
     assert!(endless.given < 500_000, "{} bytes were read", endless.given);
 }
 
@@ -221,10 +219,11 @@ proptest! {
             let mut out = Vec::new();
             decode(&mut *by_decoder, &frame, &mut out);
             let packet = lengths.decodable(&frame);
-            prop_assert_eq!(lengths.last(), out.len() as u64);
-            let mut again = Vec::new();
-            decode(&mut Opus::lasting(320).unwrap(), &packet, &mut again);
-            prop_assert_eq!(again.len(), out.len());
+            let moments = out.len() / by_decoder.channels();
+            prop_assert_eq!(lengths.last(), moments as u64);
+            let (mut alone, mut again) = (Opus::lasting(320).unwrap(), Vec::new());
+            decode(&mut alone, &packet, &mut again);
+            prop_assert_eq!(again.len() / alone.channels(), moments);
         }
     }
 }

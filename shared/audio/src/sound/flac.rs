@@ -54,7 +54,7 @@ impl<'r> Flac<'r> {
     }
 
     fn given_up(&mut self) -> Result<Found, AudioError> {
-        self.damage.in_middle = true;
+        self.damage.beyond_packet = true;
         self.gap += self.window.skip(u64::MAX)?;
         Ok(Found::End(0))
     }
@@ -105,7 +105,7 @@ impl Container for Flac<'_> {
             let found = if self.doubts == 0 { self.given_up()? } else { self.frame()? };
             match found {
                 Found::Frame(size) => {
-                    self.damage.in_middle |= self.gap > 0;
+                    self.damage.beyond_packet |= self.gap > 0;
                     self.damage.dropped_bytes += std::mem::take(&mut self.gap);
                     // Frames say themselves how long they are: there is no padding.
                     return Ok(Some(Part { data: self.window.take(size)?, until: None }));

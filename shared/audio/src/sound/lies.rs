@@ -65,7 +65,7 @@ fn what_follows_the_audio_of_a_wav_file_is_a_chunk_or_was_lost() {
     // A recorder wrote the size early, and went on.
     let more = s16(&noise(16_000, 0.3));
     let lost = found("wav", &[&quiet[..], &more].concat()).unwrap();
-    assert_eq!((lost.verdict(), lost.survey.dropped_in_middle), (Verdict::Invalid, true));
+    assert_eq!((lost.verdict(), lost.survey.dropped_beyond_packet), (Verdict::Invalid, true));
     assert_eq!(lost.survey.dropped_bytes, more.len() as u64);
     let zeros = found("wav", &[&quiet[..], &[0; 4_000]].concat()).unwrap();
     assert_eq!((zeros.verdict(), zeros.survey.dropped_bytes), (Verdict::Invalid, 4_000));
@@ -85,7 +85,7 @@ fn a_rest_that_is_too_short_for_a_chunk_is_no_damage() {
     let odd = wav(1, 8, 1, 16_000, &[128; 16_001]);
     for rest in [&b""[..], b"\0", b"\0\0\0", b"\0LIST\0\0\0\0"] {
         let found = found("wav", &[&odd[..], rest].concat()).unwrap();
-        assert_eq!((found.verdict(), found.survey.dropped_in_middle), (Verdict::Silent, false), "{rest:?}");
+        assert_eq!((found.verdict(), found.survey.dropped_beyond_packet), (Verdict::Silent, false), "{rest:?}");
     }
     assert_eq!(all_samples(&sound_format("wav"), &odd).len(), 16_001);
 }

@@ -187,7 +187,7 @@ impl Container for Mp3<'_> {
     fn next(&mut self) -> Result<Option<Part<'_>>, AudioError> {
         let Some(header) = self.find()? else { return Ok(None) };
         if self.gap > 0 {
-            self.damage.in_middle = true;
+            self.damage.beyond_packet = true;
             self.damage.dropped_bytes += std::mem::take(&mut self.gap);
         }
         let until = self.until;

@@ -206,7 +206,7 @@ impl Container for Mp4<'_> {
         }
         self.jumps_back += u32::from(self.at < self.end);
         if self.jumps_back > MOST_JUMPS_BACK {
-            self.damage = Damage { dropped_bytes: self.damage.dropped_bytes + self.left, in_middle: true };
+            self.damage = Damage { dropped_bytes: self.damage.dropped_bytes + self.left, beyond_packet: true };
             self.packet = self.track.packets;
             return Ok(None);
         }

@@ -132,7 +132,7 @@ impl<'r> Ogg<'r> {
                     self.doubts -= 1;
                 }
                 if self.doubts == 0 {
-                    self.damage.in_middle = true;
+                    self.damage.beyond_packet = true;
                     self.damage.dropped_bytes += std::mem::take(&mut self.gap) + self.window.skip(u64::MAX)?;
                     return Ok(false);
                 }
@@ -142,7 +142,7 @@ impl<'r> Ogg<'r> {
             };
             self.over |= page.first && self.serial == Some(page.serial);
             if self.over {
-                self.damage.in_middle = true;
+                self.damage.beyond_packet = true;
                 self.damage.dropped_bytes += self.window.skip(page.size as u64)?;
                 continue;
             }
@@ -162,7 +162,7 @@ impl<'r> Ogg<'r> {
         self.damage.dropped_bytes += std::mem::take(&mut self.gap);
         // Pages are missing: what was begun has no end, and what is continued has no start.
         if lost {
-            self.damage.in_middle = true;
+            self.damage.beyond_packet = true;
             self.damage.dropped_bytes += self.packet.len() as u64;
             self.packet.clear();
         }
@@ -183,7 +183,7 @@ impl Container for Ogg<'_> {
                 return Ok(None);
             }
             if self.too_long {
-                self.damage.in_middle = true;
+                self.damage.beyond_packet = true;
                 self.damage.dropped_bytes += self.packet.len() as u64;
                 continue;
             }

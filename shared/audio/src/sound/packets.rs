@@ -1,6 +1,7 @@
 //! The packets of a container, decoded: without what the encoder added before the audio and behind it.
 
 use super::{Container, IMPOSSIBLE_RATE, RATES};
+use crate::channels::widened;
 use crate::decode::FrameDecoder;
 use crate::error::AudioError;
 use crate::frames::Damage;
@@ -17,7 +18,9 @@ pub(super) struct Packets<C, D> {
     skip: u64,
     until: Option<u64>,
     packet: Vec<f32>,
-    /// The last samples so far, which may turn out to be padding.
+    /// Of what is held.
+    channels: usize,
+    /// The last samples so far, which may turn out to be padding. They are counted in moments: one sample a channel.
     held: Vec<f32>,
     /// What is still to be told of them.
     owed: Step,
@@ -33,32 +36,45 @@ impl<C: Container, D: FrameDecoder> Packets<C, D> {
     {
         let skip = container.skip();
         let (packet, held, owed) = (Vec::new(), Vec::new(), Step::default());
-        Box::new(Self { container, decoder, skip, until: None, packet, held, owed, given: 0, over: false })
+        let channels = decoder.channels().max(1);
+        Box::new(Self { container, decoder, skip, until: None, packet, channels, held, owed, given: 0, over: false })
     }
 
     fn take(&mut self, step: Step) {
-        let before = usize::try_from(self.skip).unwrap_or(usize::MAX).min(self.packet.len());
+        if self.decoder.channels() > self.channels {
+            self.held = widened(&self.held, self.channels, self.decoder.channels());
+            self.channels = self.decoder.channels();
+        }
+        let before = usize::try_from(self.skip).unwrap_or(usize::MAX).min(self.packet.len() / self.channels);
         self.skip -= before as u64;
-        self.held.extend_from_slice(&self.packet[before..]);
+        self.held.extend_from_slice(&self.packet[before * self.channels..]);
         self.owed.frames += step.frames;
+        self.owed.refused += step.refused;
         self.owed.concealed += step.concealed;
     }
 
-    /// Gives all that is held but for the last `keep` samples. A frame counts when a sample of it, or of one near it,
+    /// Gives all that is held but for the last `keep` moments. A frame counts when a sample of it, or of one near it,
     /// is given.
     fn give(&mut self, keep: usize, out: &mut Vec<f32>) -> Step {
-        out.extend(self.held.drain(..self.held.len().saturating_sub(keep)));
-        self.given += out.len() as u64;
+        let moments = self.held_moments().saturating_sub(keep);
+        out.extend(self.held.drain(..moments * self.channels));
+        self.given += moments as u64;
         let frames = if out.is_empty() { 0 } else { std::mem::take(&mut self.owed.frames) };
-        let concealed = self.owed.concealed.min(out.len() as u64);
+        let concealed = self.owed.concealed.min(moments as u64);
         self.owed.concealed -= concealed;
-        Step { frames, concealed, ..Step::default() }
+        let refused = std::mem::take(&mut self.owed.refused);
+        Step { frames, refused, concealed, ..Step::default() }
+    }
+
+    fn held_moments(&self) -> usize {
+        self.held.len() / self.channels
     }
 
     fn drop_padding(&mut self) {
-        let padding = self.until.map_or(0, |until| (self.given + self.held.len() as u64).saturating_sub(until));
+        let held = self.held_moments();
+        let padding = self.until.map_or(0, |until| (self.given + held as u64).saturating_sub(until));
         if padding <= MOST_PADDING as u64 {
-            self.held.truncate(self.held.len().saturating_sub(padding as usize));
+            self.held.truncate(held.saturating_sub(padding as usize) * self.channels);
         }
     }
 }
@@ -66,6 +82,10 @@ impl<C: Container, D: FrameDecoder> Packets<C, D> {
 impl<C: Container, D: FrameDecoder> Steps for Packets<C, D> {
     fn rate(&self) -> u32 {
         self.decoder.rate()
+    }
+
+    fn channels(&self) -> usize {
+        self.channels
     }
 
     fn step(&mut self, out: &mut Vec<f32>) -> Result<Option<Step>, AudioError> {
@@ -85,7 +105,7 @@ impl<C: Container, D: FrameDecoder> Steps for Packets<C, D> {
         }
         self.take(step);
         // Moving what is held costs time: not for every packet.
-        let keep = if self.held.len() < 2 * MOST_PADDING { usize::MAX } else { MOST_PADDING };
+        let keep = if self.held_moments() < 2 * MOST_PADDING { usize::MAX } else { MOST_PADDING };
         Ok(Some(self.give(keep, out)))
     }
 

@@ -10,6 +10,7 @@ use symphonia::core::packet::PacketRef;
 use symphonia::core::units::{Duration, Timestamp};
 use symphonia::default::codecs::{AacDecoder, FlacDecoder, MpaDecoder, VorbisDecoder};
 
+use crate::channels::widened;
 use crate::decode::{Decoded, FrameDecoder};
 use crate::error::AudioError;
 
@@ -31,6 +32,8 @@ pub(crate) struct Symphonia {
     rate: u32,
     /// Samples of a packet: as the format has them, then of the last one that was decoded.
     last: usize,
+    /// The most that a packet had so far.
+    channels: usize,
     interleaved: Vec<f32>,
 }
 
@@ -59,7 +62,7 @@ impl Symphonia {
         let decoder = make(&made)
             .ok_or(AudioError::Unreadable("the header of the audio is damaged, or of a kind that cannot be read"))?;
         let rate = decoder.codec_params().sample_rate.unwrap_or(0);
-        Ok(Self { made, panics: 0, decoder, rate, last, interleaved: Vec::new() })
+        Ok(Self { made, panics: 0, decoder, rate, last, channels: 1, interleaved: Vec::new() })
     }
 }
 
@@ -91,6 +94,10 @@ impl FrameDecoder for Symphonia {
         self.rate
     }
 
+    fn channels(&self) -> usize {
+        self.channels
+    }
+
     fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded {
         if self.panics == MOST_PANICS {
             return Decoded::Refused;
@@ -98,11 +105,16 @@ impl FrameDecoder for Symphonia {
         let Self { decoder, interleaved, .. } = self;
         let decoded = guarded(|| {
             let packet = PacketRef::new(0, Timestamp::ZERO, Duration::ZERO, frame);
-            Ok(mixed(decoder.decode_ref(&packet)?, interleaved, out))
+            Ok(copied(decoder.decode_ref(&packet)?, interleaved))
         });
         match decoded {
-            Some(Ok((rate, samples))) => {
+            Some(Ok((rate, channels, samples))) => {
                 self.rate = rate;
+                self.channels = self.channels.max(channels);
+                match channels == self.channels {
+                    true => out.extend_from_slice(&self.interleaved),
+                    false => out.extend(widened(&self.interleaved, channels, self.channels)),
+                }
                 self.last = if samples > 0 { samples } else { self.last };
                 Decoded::Audio { leftover: 0 }
             }
@@ -120,16 +132,15 @@ impl FrameDecoder for Symphonia {
 
     fn conceal(&mut self, _: &[u8], out: &mut Vec<f32>) {
         self.decoder.reset();
-        out.resize(out.len() + self.last, 0.0);
+        out.resize(out.len() + self.last * self.channels, 0.0);
     }
 }
 
-fn mixed(buffer: GenericAudioBufferRef, interleaved: &mut Vec<f32>, out: &mut Vec<f32>) -> (u32, usize) {
+/// The rate, the channels, and the samples of each.
+fn copied(buffer: GenericAudioBufferRef, interleaved: &mut Vec<f32>) -> (u32, usize, usize) {
     let (rate, channels) = (buffer.spec().rate(), buffer.num_planes().max(1));
     buffer.copy_to_vec_interleaved(interleaved);
-    let blocks = interleaved.chunks_exact(channels);
-    out.extend(blocks.map(|block| block.iter().sum::<f32>() / channels as f32));
-    (rate, interleaved.len() / channels)
+    (rate, channels, interleaved.len() / channels)
 }
 
 #[cfg(test)]

@@ -235,7 +235,8 @@ fn damage_in_the_middle_is_counted_and_what_is_around_it_is_kept() {
         bytes.splice(middle..middle, [0x55; 700]);
         let (extension, kept) = (name.split('.').nth(1).unwrap(), all_samples(&sound_format("wav"), &bytes).len());
         let found = found(extension, &bytes).unwrap();
-        let harm = found.survey.dropped_bytes > 0 && found.survey.dropped_in_middle || found.survey.concealed_ms > 0;
+        let harm =
+            found.survey.dropped_bytes > 0 && found.survey.dropped_beyond_packet || found.survey.concealed_ms > 0;
         assert!(harm, "{name}: {found:?}");
         assert!(kept > samples / 5 && kept <= samples, "{name}: {kept} of {samples} are left");
     }
@@ -271,7 +272,7 @@ fn an_ogg_stream_behind_another_one_is_dropped_and_said_to_be() {
     for name in ["48000_2.ogg", "48000_1.opus"] {
         let one = sound(name);
         let found = found("ogg", &one.repeat(2)).unwrap();
-        let dropped = (found.survey.dropped_bytes, found.survey.dropped_in_middle);
+        let dropped = (found.survey.dropped_bytes, found.survey.dropped_beyond_packet);
         assert_eq!((found.survey.duration_ms, dropped), (2_990, (one.len() as u64, true)), "{name}");
     }
 }
@@ -289,6 +290,6 @@ fn a_file_of_nothing_but_headers_is_given_up() {
         [([&sound("48000_1.opus")[..2_000], &page.repeat(800_000)].concat(), "opus"), (flac, "flac")]
     {
         let found = found(extension, &bytes).unwrap();
-        assert!(found.survey.dropped_in_middle && found.verdict() == Verdict::Invalid, "{extension}: {found:?}");
+        assert!(found.survey.dropped_beyond_packet && found.verdict() == Verdict::Invalid, "{extension}: {found:?}");
     }
 }

@@ -66,7 +66,6 @@ impl Coding {
     }
 }
 
-/// Before channels are mixed: one that is no number must not silence the other.
 fn finite(sample: f32) -> f32 {
     if sample.is_finite() { sample } else { 0.0 }
 }
@@ -127,7 +126,7 @@ impl Wav<'_> {
             }
             let (kind, size) = (&seen[..4], u32::from_le_bytes([seen[4], seen[5], seen[6], seen[7]]));
             if !kind.iter().all(|byte| (b' '..=b'~').contains(byte)) {
-                self.damage.in_middle = true;
+                self.damage.beyond_packet = true;
                 self.damage.dropped_bytes += self.window.skip(u64::MAX)?;
                 return Ok(false);
             }
@@ -180,6 +179,10 @@ impl Steps for Wav<'_> {
         self.rate
     }
 
+    fn channels(&self) -> usize {
+        self.channels
+    }
+
     fn step(&mut self, out: &mut Vec<f32>) -> Result<Option<Step>, AudioError> {
         if self.left == 0 {
             self.skip_filler()?;
@@ -199,11 +202,7 @@ impl Steps for Wav<'_> {
         // Only the last piece of a chunk is not a whole number of blocks.
         self.damage.dropped_bytes += blocks.remainder().len() as u64;
         let coding = self.coding;
-        let mixed = |block: &[u8]| {
-            let sum: f32 = block.chunks_exact(size).map(|bytes| coding.sample(bytes)).sum();
-            sum / (block.len() / size) as f32
-        };
-        out.extend(blocks.map(mixed));
+        out.extend(blocks.flat_map(|block| block.chunks_exact(size)).map(|bytes| coding.sample(bytes)));
         Ok(Some(Step { frames: u64::from(!out.is_empty()), ..Step::default() }))
     }
 

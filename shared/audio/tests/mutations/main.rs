@@ -166,7 +166,7 @@ fn a_file_cut_off_anywhere_keeps_what_is_before() {
         for length in (0..whole.len()).filter(|length| *length < 800 || length % 97 == 0) {
             let found = subject::run(name, &whole[..length], false).unwrap().unwrap_or_default();
             assert!(found.survey.duration_ms >= last, "{name} at {length}: {} after {last}", found.survey.duration_ms);
-            assert!(!found.survey.dropped_in_middle, "{name} at {length}");
+            assert!(!found.survey.dropped_beyond_packet, "{name} at {length}");
             last = found.survey.duration_ms;
         }
     }

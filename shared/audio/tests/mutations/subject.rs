@@ -45,7 +45,8 @@ fn check(found: &Analysis, size: usize) {
     let last = found.segments.last().map_or(0, |span| u64::from(span.end_ms));
     assert!(sorted && inside && last <= survey.duration_ms, "segments are out of place: {found:?}");
     if found.verdict() == Verdict::Silent {
-        let whole = survey.frames > 0 && !survey.dropped_in_middle && survey.concealed_ms * 20 <= survey.duration_ms;
+        let whole =
+            survey.frames > 0 && !survey.dropped_beyond_packet && survey.concealed_ms * 20 <= survey.duration_ms;
         assert!(whole, "called silent: {found:?}");
     }
 }
@@ -60,10 +61,11 @@ fn cut(format: &Format, found: &Analysis, bytes: &[u8], as_stream: bool) {
         assert!(samples.iter().all(|sample| (-2.0..=2.0).contains(sample)), "{span:?}");
         ControlFlow::Continue(())
     };
+    let levels = &found.levels;
     let done = if as_stream {
-        audio::cut(format, &mut &bytes[..], found.survey.gain, &found.segments, &mut sink)
+        audio::cut(format, &mut &bytes[..], levels, &found.segments, &mut sink)
     } else {
-        audio::cut(format, Input::ranges(&mut Cursor::new(bytes)), found.survey.gain, &found.segments, &mut sink)
+        audio::cut(format, Input::ranges(&mut Cursor::new(bytes)), levels, &found.segments, &mut sink)
     };
     done.unwrap();
     assert!(left.next().is_none());
@@ -85,7 +87,7 @@ fn cut_packets(format: &Format, found: &Analysis, bytes: &[u8]) {
         assert_eq!(micros.div_ceil(1_000), u128::from(span.duration_ms()), "{span:?}");
         ControlFlow::Continue(())
     };
-    let (gain, mut bytes) = (found.survey.gain, Cursor::new(bytes));
-    audio::cut_packets(format, Input::ranges(&mut bytes), gain, &found.segments, &mut sink).unwrap();
+    let mut bytes = Cursor::new(bytes);
+    audio::cut_packets(format, Input::ranges(&mut bytes), &found.levels, &found.segments, &mut sink).unwrap();
     assert!(left.next().is_none());
 }

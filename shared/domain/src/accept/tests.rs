@@ -9,8 +9,15 @@ use crate::recording::Gain;
 use crate::rules::Rules;
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
-const FACTS: AudioFacts =
-    AudioFacts { duration_ms: 9_000, speech_ms: 0, dropped_bytes: 3, concealed_ms: 40, gain: Gain::ONE };
+const FACTS: AudioFacts = AudioFacts {
+    duration_ms: 9_000,
+    speech_ms: 0,
+    dropped_bytes: 3,
+    concealed_ms: 40,
+    partly: false,
+    gain: Gain::ONE,
+    heard_by: crate::Levels::RULES,
+};
 
 fn file(n: u8, silent: bool) -> StagedFile {
     let name = format!("audio_x_pcm16_16000_1_fs160_180000000{n}.bin");

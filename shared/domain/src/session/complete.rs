@@ -4,7 +4,7 @@ use crate::accept::{self, Known};
 use crate::id::RecordingId;
 use crate::job::{Job, Status};
 use crate::recording::Recording;
-use crate::transition::{Context, born_completed, end_answered, later_than, take_turn};
+use crate::transition::{Context, born_finished, end_answered, later_than, take_turn};
 
 /// A file whose bytes are all there, as the place where they are says of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub fn complete(completing: Completing<'_>, ctx: Context<'_>) -> Completion {
         (Status::Uploading, _) => {}
         (Status::Cancelled, Some(by)) => return Completion::AnsweredBefore { by },
         (Status::Cancelled, None) => return Completion::Ended,
-        _ => return Completion::Before { deduplicated: accept::was_born_completed(&session) },
+        _ => return Completion::Before { deduplicated: accept::was_born_finished(&session) },
     }
     let ids: Vec<RecordingId> = session.files.iter().map(|file| file.recording).collect();
     if let Some(by) = accept::answering(&session.uid, &ids, &known, ctx.now) {
@@ -62,7 +62,7 @@ pub fn complete(completing: Completing<'_>, ctx: Context<'_>) -> Completion {
     job.updated_at = later_than(job.updated_at, ctx);
     job.status = Status::Queued;
     if deduplicated {
-        job = born_completed(job, ctx);
+        job = born_finished(job, ctx);
     } else {
         take_turn(&mut job, ctx.turn_free, ctx);
     }

@@ -42,6 +42,15 @@ pub fn renew(mut job: Job, fence: u64, ctx: Context<'_>) -> Result<Step, Refusal
     Ok(Step::quiet(job))
 }
 
+pub fn file_verified(mut job: Job, fence: u64, index: usize, ctx: Context<'_>) -> Result<Step, Refusal> {
+    check_fence(&job, fence)?;
+    if let Some(file) = job.files.get_mut(index) {
+        file.verified = true;
+    }
+    extend_lease(&mut job, ctx.now, ctx.rules);
+    Ok(Step::quiet(job))
+}
+
 pub fn fail_file(mut job: Job, fence: u64, index: usize, failure: &Failure, ctx: Context<'_>) -> Result<Step, Refusal> {
     check_fence(&job, fence)?;
     if let Some(file) = job.files.get_mut(index).filter(|file| !file.status.is_settled()) {

@@ -34,11 +34,33 @@ pub fn task_gone(mut job: Job, number: u32, ctx: Context<'_>) -> Result<Step, Re
 }
 
 pub fn promote(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
-    if job.status != Status::Queued || job.dispatch.state != DispatchState::Waiting {
+    if !job.waits_for_its_turn() {
         return Err(Refusal::NotQueued(job.status));
     }
     take_turn(&mut job, true, ctx);
     Ok(Step { job, actions: vec![Action::Enqueue] })
+}
+
+pub fn return_to_line(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
+    if job.status != Status::Queued {
+        return Err(Refusal::NotQueued(job.status));
+    }
+    if !job.is_parked() {
+        // Its own effect: it has a turn, or is in line for one.
+        let actions = if job.dispatch.state == DispatchState::Pending { vec![Action::Enqueue] } else { vec![] };
+        return Ok(Step { job, actions });
+    }
+    if !job.due_at.is_some_and(|due| ctx.now.has_reached(due)) {
+        return Err(Refusal::NotDue);
+    }
+    job.dispatch.number += 1;
+    job.waiting_until = None;
+    if !ctx.turn_free {
+        // However long it is in line now, it does not wait for the service meanwhile.
+        job.waiting_since = None;
+    }
+    take_turn(&mut job, ctx.turn_free, ctx);
+    Ok(Step { actions: if ctx.turn_free { vec![Action::Enqueue] } else { vec![] }, job })
 }
 
 pub fn wake(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
@@ -49,19 +71,27 @@ pub fn wake(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
     if job.status != Status::Queued {
         return Err(Refusal::NotQueued(job.status));
     }
-    if job.dispatch.state == DispatchState::Waiting {
+    if job.waits_for_its_turn() {
         return Err(Refusal::NotRetryable("the job waits for its turn behind other jobs of its user"));
     }
-    let awake = job.dispatch.state == DispatchState::Pending && job.dispatch.not_before.is_none();
+    let parked = job.is_parked();
+    let awake = (parked || job.dispatch.state == DispatchState::Pending) && job.dispatch.not_before.is_none();
     if awake && job.due_at.is_some_and(|due| ctx.now.has_reached(due)) {
         return Ok(Step { job, actions: vec![Action::Enqueue] });
     }
-    job.dispatch.state = DispatchState::Pending;
+    due_at_once(&mut job, ctx);
+    Ok(Step { job, actions: vec![Action::Enqueue] })
+}
+
+/// A queued job is to be delivered now. One that is parked takes its turn when it is.
+pub fn due_at_once(job: &mut Job, ctx: Context<'_>) {
+    if !job.is_parked() {
+        job.dispatch.state = DispatchState::Pending;
+    }
     job.dispatch.number += 1;
     job.dispatch.not_before = None;
     job.waiting_until = None;
     job.due_at = Some(ctx.now);
-    Ok(Step { job, actions: vec![Action::Enqueue] })
 }
 
 /// A job that enters the queue takes a free turn, or waits for one.

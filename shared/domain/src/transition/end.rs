@@ -29,7 +29,8 @@ pub fn end(mut job: Job, ctx: Context<'_>, unfinished: &Failure) -> Step {
     let push = Effect::Due(ctx.now);
     let keeps_audio = match job.status {
         Status::Completed => ctx.rules.keep_audio,
-        _ if job.files.iter().all(JobFile::is_no_audio) => ctx.rules.keep_audio,
+        // No retry would change any of it.
+        _ if job.files.iter().all(JobFile::is_no_audio) || is_done(&job) => ctx.rules.keep_audio,
         _ => ctx.rules.retention.max(ctx.rules.keep_audio),
     };
     let cleanup = if job.audio == Audio::Staged { Effect::Due(ctx.now + keeps_audio) } else { Effect::None };
@@ -78,8 +79,13 @@ fn close(job: &mut Job, effects: Effects, ctx: Context<'_>) {
     super::effects::schedule(job, ctx);
 }
 
+/// Nothing is left to do for any of its files, whatever their codes say of their bytes.
+pub fn is_done(job: &Job) -> bool {
+    job.files.iter().all(|file| file.status.is_good())
+}
+
 fn outcome(files: &[JobFile]) -> Status {
-    if files.iter().all(|file| file.status.is_good()) {
+    if files.iter().all(JobFile::is_whole) {
         Status::Completed
     } else if files.iter().all(|file| file.status == FileStatus::Failed && file.counts.done() == 0) {
         Status::Failed
@@ -105,8 +111,9 @@ fn result(job: &Job) -> JobResult {
     }
 }
 
-/// A job all of whose recordings are finished already: it is born at its end, and nobody is pushed.
-pub fn born_completed(mut job: Job, ctx: Context<'_>) -> Job {
+/// A job all of whose recordings are finished already: it is born at its end, and nobody is pushed. It is completed, or
+/// partly failed where one of them was decoded in part.
+pub fn born_finished(mut job: Job, ctx: Context<'_>) -> Job {
     let mut known: Vec<_> = job.files.iter().flat_map(|file| file.conversation_ids.iter().copied()).collect();
     known.sort_unstable();
     known.dedup();

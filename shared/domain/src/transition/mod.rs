@@ -4,6 +4,7 @@
 //! recognises its own effect and answers the same.
 
 mod claim;
+mod clock;
 mod dispatch;
 mod effects;
 mod end;
@@ -16,8 +17,11 @@ use crate::job::{Job, Status};
 use crate::rules::Rules;
 use crate::time::Timestamp;
 
+pub use clock::{is_astray, may_be_astray_beyond};
 pub use dispatch::{take_turn, waits_until as gives_up_waiting_at};
-pub use end::{born_completed, end};
+pub(crate) use end::is_done;
+pub use end::{born_finished, end};
+pub use put_back::wait_for_a_service;
 pub(crate) use upload::{end_answered, end_expired};
 
 /// What a transition may look at besides the job.
@@ -53,8 +57,12 @@ pub fn apply(job: &Job, command: &Command, ctx: Context<'_>) -> Result<Step, Ref
     Ok(step)
 }
 
-/// Two changes in one millisecond still differ: event streams resume by this moment.
+/// Two changes in one millisecond still differ: event streams resume by this moment. One that was taken from a clock
+/// that ran far ahead is not followed.
 pub(crate) fn later_than(updated_at: Timestamp, ctx: Context<'_>) -> Timestamp {
+    if clock::is_ahead(updated_at, ctx.now) {
+        return ctx.now;
+    }
     ctx.now.max(Timestamp::from_millis(updated_at.millis() + 1))
 }
 
@@ -63,9 +71,12 @@ fn decide(job: Job, command: &Command, ctx: Context<'_>) -> Result<Step, Refusal
         Command::Enqueued { number, schedule } => dispatch::enqueued(job, *number, *schedule, ctx),
         Command::TaskGone { number } => dispatch::task_gone(job, *number, ctx),
         Command::Promote => dispatch::promote(job, ctx),
+        Command::TakeTurn => dispatch::return_to_line(job, ctx),
+        Command::CorrectClock => clock::correct(job, ctx),
         Command::Wake => dispatch::wake(job, ctx),
         Command::Claim { owner } => claim::claim(job, *owner, ctx),
         Command::Renew { fence } => claim::renew(job, *fence, ctx),
+        Command::FileVerified { fence, index } => claim::file_verified(job, *fence, *index, ctx),
         Command::FailFile { fence, index, failure } => claim::fail_file(job, *fence, *index, failure, ctx),
         Command::PutBack { fence, cause, jitter } => put_back::put_back(job, *fence, cause, *jitter, ctx),
         Command::Postpone { until, waiting_for } => put_back::postpone(job, *until, *waiting_for, ctx),

@@ -28,9 +28,29 @@ pub fn put_back(mut job: Job, fence: u64, cause: &PutBack, jitter: f64, ctx: Con
         job.waiting_since = None;
     }
     requeue(&mut job);
-    wait_for(&mut job, waits(cause), at, ctx.now);
+    let at = match waits(cause) {
+        Some(waiting_for) => {
+            // The longest wait ends when it is over, not with the next look after it.
+            let at = at.min(job.waiting_since.unwrap_or(ctx.now) + ctx.rules.max_wait);
+            park(&mut job, waiting_for, at, ctx.now);
+            at
+        }
+        None => {
+            (job.waiting_for, job.waiting_until) = (None, None);
+            at
+        }
+    };
     come_at(&mut job, at);
-    Ok(Step { job, actions: vec![Action::Enqueue] })
+    Ok(Step { job, actions: follows(cause) })
+}
+
+/// What is away for one job is away for the next: only where it is this job's alone do others get its turn at once.
+/// Otherwise the sweep gives it away when it has reason to.
+fn follows(cause: &PutBack) -> Vec<Action> {
+    match cause {
+        PutBack::Language => vec![Action::Enqueue, Action::PromoteNext],
+        _ => vec![Action::Enqueue],
+    }
 }
 
 pub fn postpone(mut job: Job, until: Timestamp, waiting_for: WaitingFor, ctx: Context<'_>) -> Result<Step, Refusal> {
@@ -41,15 +61,14 @@ pub fn postpone(mut job: Job, until: Timestamp, waiting_for: WaitingFor, ctx: Co
     let until = until.min(latest).min(waits_until(&job, ctx.rules));
     // Its own effect; but a task that was made for it and came too early needs a successor.
     let again = job.waiting_for == Some(waiting_for) && job.waiting_until == Some(until);
-    if again && job.dispatch.state == DispatchState::Pending {
+    if again && job.dispatch.state == DispatchState::Waiting {
         return Ok(Step { job, actions: vec![Action::Enqueue] });
     }
     if waited_too_long(&job, ctx) {
         return Ok(end(job, ctx, &too_long(waiting_for)));
     }
-    job.dispatch.state = DispatchState::Pending;
     job.dispatch.number += 1;
-    wait_for(&mut job, Some(waiting_for), until, ctx.now);
+    park(&mut job, waiting_for, until, ctx.now);
     come_at(&mut job, until);
     Ok(Step { job, actions: vec![Action::Enqueue] })
 }
@@ -60,20 +79,20 @@ fn come_at(job: &mut Job, at: Timestamp) {
     job.due_at = Some(at);
 }
 
-fn wait_for(job: &mut Job, what: Option<WaitingFor>, until: Timestamp, now: Timestamp) {
-    job.waiting_for = what;
-    job.waiting_until = what.map(|_| until);
-    if what.is_some() {
-        job.waiting_since = job.waiting_since.or(Some(now));
-    }
+/// Whoever waits for something else than a turn holds none. Its task is a wake-up at the end of the wait.
+fn park(job: &mut Job, what: WaitingFor, until: Timestamp, now: Timestamp) {
+    job.dispatch.state = DispatchState::Waiting;
+    job.waiting_for = Some(what);
+    job.waiting_until = Some(until);
+    job.waiting_since = job.waiting_since.or(Some(now));
 }
 
 fn waits(cause: &PutBack) -> Option<WaitingFor> {
     match cause {
-        PutBack::Engine { .. } => Some(WaitingFor::Engine),
+        PutBack::Engine { .. } | PutBack::Language => Some(WaitingFor::Engine),
         PutBack::Budget { .. } => Some(WaitingFor::Budget),
         PutBack::Storage { .. } => Some(WaitingFor::Storage),
-        PutBack::Fault { .. } | PutBack::Deadline | PutBack::Shutdown => None,
+        PutBack::Fault { .. } | PutBack::Deadline | PutBack::Shutdown | PutBack::ForOthers => None,
     }
 }
 
@@ -82,7 +101,8 @@ fn waits(cause: &PutBack) -> Option<WaitingFor> {
 fn counts(job: &Job, cause: &PutBack) -> bool {
     match cause {
         PutBack::Fault { .. } | PutBack::Deadline => !job.has_progressed(),
-        PutBack::Shutdown | PutBack::Engine { .. } | PutBack::Budget { .. } | PutBack::Storage { .. } => false,
+        PutBack::Shutdown | PutBack::ForOthers => false,
+        PutBack::Engine { .. } | PutBack::Language | PutBack::Budget { .. } | PutBack::Storage { .. } => false,
     }
 }
 
@@ -117,20 +137,25 @@ fn too_long(waiting_for: WaitingFor) -> Failure {
 fn comes_again(job: &Job, cause: &PutBack, jitter: f64, ctx: Context<'_>) -> Timestamp {
     let rules = ctx.rules;
     let wait = match cause {
-        PutBack::Deadline | PutBack::Shutdown => Duration::ZERO,
-        PutBack::Budget { until } => return (*until).max(ctx.now),
+        PutBack::Deadline | PutBack::Shutdown | PutBack::ForOthers => Duration::ZERO,
+        PutBack::Budget { until } => ctx.now.until(*until),
         PutBack::Fault { retry_after, .. } => {
             spread(doubled(rules, job.attempt.saturating_sub(1)), jitter).max(retry_after.unwrap_or_default())
         }
+        PutBack::Language => wait_for_a_service(job, jitter, ctx.now, rules),
         PutBack::Engine { retry_after } | PutBack::Storage { retry_after } => {
-            // No attempt counts here, so the wait grows with the time already waited.
-            let waited = job.waiting_since.map_or(Duration::ZERO, |since| since.until(ctx.now));
-            let wait = waited.clamp(rules.backoff_min, rules.backoff_max);
-            spread(wait, jitter).max(retry_after.unwrap_or_default())
+            wait_for_a_service(job, jitter, ctx.now, rules).max(retry_after.unwrap_or_default())
         }
     };
     // A provider may ask for days; the longest wait still ends the job in time.
     ctx.now + wait.min(rules.max_wait)
+}
+
+/// How long a job waits for a service that is away. No attempt counts here, so the wait grows with the time already
+/// waited.
+pub fn wait_for_a_service(job: &Job, jitter: f64, now: Timestamp, rules: &Rules) -> Duration {
+    let waited = job.waiting_since.map_or(Duration::ZERO, |since| since.until(now));
+    spread(waited.clamp(rules.backoff_min, rules.backoff_max), jitter)
 }
 
 fn doubled(rules: &Rules, times: u32) -> Duration {

@@ -1,6 +1,6 @@
 //! A person, or a client, wants a failed job to run again for what is not done.
 
-use super::{Context, Step, dispatch};
+use super::{Context, Step, dispatch, is_done};
 use crate::command::{Action, Refusal};
 use crate::id::Nonce;
 use crate::job::{Audio, Effects, Job, Status};
@@ -32,6 +32,9 @@ pub fn retry(mut job: Job, key: Nonce, ctx: Context<'_>) -> Result<Step, Refusal
 fn check(job: &Job, ctx: Context<'_>) -> Result<(), Refusal> {
     if !matches!(job.status, Status::Failed | Status::PartialFailure) {
         return Err(Refusal::NotRetryable("only a failed or partly failed job can be retried"));
+    }
+    if is_done(job) {
+        return Err(Refusal::NotRetryable("all that can be decoded is transcribed; a retry would change nothing"));
     }
     if job.audio == Audio::Gone {
         return Err(Refusal::NotRetryable("the audio of the job is gone; upload it again"));

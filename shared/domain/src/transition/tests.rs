@@ -208,6 +208,7 @@ fn a_fenced_worker_changes_nothing() {
     let failure = Failure::of(Code::InvalidAudio);
     for command in [
         Command::Renew { fence: 1 },
+        Command::FileVerified { fence: 1, index: 0 },
         Command::FailFile { fence: 1, index: 0, failure },
         Command::PutBack { fence: 1, cause: fault(), jitter: 0.0 },
         Command::Finish { fence: 1 },

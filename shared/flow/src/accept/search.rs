@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::intake::Intake;
 use crate::bytes_in::Staged;
 use crate::error::Result;
-use crate::first_pass::{Listened, Pass, listen};
+use crate::first_pass::{Again, Listened, Pass, listen};
 use crate::ports::BlobName;
 use crate::world::World;
 
@@ -106,9 +106,10 @@ impl Searched<'_> {
         let world = self.world;
         let blob = BlobName::listed(file.blob.clone());
         let staged = Staged { blobs: &world.blobs, blob, size: file.size, format: name.format, clock: None };
-        let (sha256, rules, detection) = (file.sha256, SegmentRules::new(SPAN), world.detection.clone());
-        let pass = Pass { sha256, rules, detection, within: Some(within) };
-        Ok(match listen(&staged, pass, place).await? {
+        let (rules, detection) = (SegmentRules::new(SPAN), world.detection.clone());
+        let pass = Pass { rules, detection, within: Some(within) };
+        // The server digested these bytes while they came in: their name is their own.
+        Ok(match listen(&staged, Again::Staged, pass, place).await? {
             Listened::Heard(heard) if heard.verdict() == Verdict::Silent => Some(heard.facts()),
             _ => None,
         })

@@ -2,13 +2,15 @@
 
 use std::fmt;
 
-use domain::{Bucket, Conversation, Line, Peaks, Recording, Timestamp, Uid};
+use domain::{Beside, Bucket, Conversation, Levels, Line, Peaks, Recording, Timestamp, Uid};
 use serde::{Deserialize, Serialize};
 
 use crate::ports::archive::Record;
 
-/// Of the format; another one is not read.
-pub const FORMAT: u32 = 1;
+/// Of the format that is written. 1: without levels; a plan in it is cut at one gain.
+pub const FORMAT: u32 = 2;
+/// The oldest one that is read.
+const OLDEST: u32 = 1;
 /// The longest line. The plan of the longest recording that there can be, 49 days, has below 32 MiB: what is exported can
 /// be imported.
 pub const MAX_LINE: u64 = 32 << 20;
@@ -27,7 +29,7 @@ impl Header {
     }
 
     pub fn is_known(&self) -> bool {
-        self.afterword_export == FORMAT
+        (OLDEST..=FORMAT).contains(&self.afterword_export)
     }
 }
 
@@ -43,7 +45,7 @@ pub enum Entry {
     End(End),
 }
 
-/// A recording, and what it looks like.
+/// A recording, and what is kept beside it.
 #[derive(Serialize, Deserialize)]
 pub struct Known {
     #[serde(flatten)]
@@ -51,6 +53,8 @@ pub struct Known {
     /// Packed, as hex digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     peaks: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    levels: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,9 +69,10 @@ impl Entry {
     /// `None`: what cannot be read stands in no file.
     pub fn of(record: Record) -> Option<Self> {
         Some(match record {
-            Record::Recording { recording, peaks } => Self::Recording(Box::new(Known {
+            Record::Recording { recording, beside: Beside { peaks, levels } } => Self::Recording(Box::new(Known {
                 recording: *recording,
                 peaks: peaks.map(|peaks| hex::encode(peaks.pack())),
+                levels: levels.map(|levels| hex::encode(levels.pack())),
             })),
             Record::Line(line) => Self::Line(line),
             Record::Conversation(conversation) => Self::Conversation(conversation),
@@ -79,12 +84,15 @@ impl Entry {
 
 impl Known {
     pub fn record(self) -> Result<Record, String> {
-        let unpack = |text: String| {
-            let bytes = hex::decode(text).map_err(|error| error.to_string())?;
-            Peaks::unpack(&bytes).map_err(|error| error.to_string())
-        };
-        Ok(Record::Recording { recording: Box::new(self.recording), peaks: self.peaks.map(unpack).transpose()? })
+        let peaks = self.peaks.map(|text| unpack(&text, Peaks::unpack)).transpose()?;
+        let levels = self.levels.map(|text| unpack(&text, Levels::unpack)).transpose()?;
+        Ok(Record::Recording { recording: Box::new(self.recording), beside: Beside { peaks, levels } })
     }
+}
+
+fn unpack<T, E: fmt::Display>(text: &str, unpack: impl FnOnce(&[u8]) -> Result<T, E>) -> Result<T, String> {
+    let bytes = hex::decode(text).map_err(|error| error.to_string())?;
+    unpack(&bytes).map_err(|error| error.to_string())
 }
 
 /// How much of everything.

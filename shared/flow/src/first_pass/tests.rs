@@ -53,9 +53,9 @@ fn staged(blobs: &Arc<dyn Blobs>, size: usize) -> Staged<'_> {
     Staged { blobs, blob: BlobName::listed("x".to_owned()), size: size as u64, format, clock: None }
 }
 
-fn pass(sha256: Sha256Hex) -> Pass {
+fn pass() -> Pass {
     let rules = SegmentRules::new(Duration::from_secs(15));
-    Pass { sha256, rules, detection: Detection::energy(), within: None }
+    Pass { rules, detection: Detection::energy(), within: None }
 }
 
 /// So many seconds of frames, with a second of sound in the middle of each ten.
@@ -71,8 +71,7 @@ fn sound(seconds: usize, loud: u8) -> Bytes {
 /// What is heard of a file, and how often it was read.
 async fn heard(bytes: Bytes) -> (Heard, usize) {
     let (count, blobs) = counting(Some(bytes.clone()));
-    let sha256 = Sha256Hex(Sha256::digest(&bytes).into());
-    let listened = listen(&staged(&blobs, bytes.len()), pass(sha256), ()).await.unwrap();
+    let listened = listen(&staged(&blobs, bytes.len()), Again::Staged, pass(), ()).await.unwrap();
     let Listened::Heard(heard) = listened else { panic!("it cannot be read") };
     let reads = *count.reads.lock().unwrap();
     (heard, reads)
@@ -83,7 +82,7 @@ async fn a_short_file_is_read_once_and_its_samples_are_kept() {
     let (heard, reads) = heard(sound(30, 40)).await;
     assert_eq!((heard.verdict(), heard.analysis.segments.len(), reads), (Verdict::Speech, 3, 1));
     assert!(matches!(heard.again, Again::Samples(_)));
-    assert_eq!(heard.facts().gain, heard.analysis.survey.gain);
+    assert_eq!((heard.levels(), heard.facts().heard_by), (heard.analysis.levels.clone(), domain::Levels::RULES));
 }
 
 #[tokio::test]
@@ -99,7 +98,8 @@ async fn a_long_file_is_read_again_and_a_long_silence_is_not() {
 async fn what_was_kept_is_cut_into_the_same_samples_as_what_is_fetched_again() {
     let (bytes, mut cuts) = (sound(30, 3), Vec::new());
     let (heard, _) = heard(bytes.clone()).await;
-    assert!(heard.facts().gain > domain::Gain::of(2.0), "{:?}", heard.facts());
+    let raised = heard.levels().stretches().iter().all(|stretch| stretch.factor() > 2.0);
+    assert!(raised, "{:?}", heard.levels());
     let (_, blobs) = counting(Some(bytes.clone()));
     for again in [heard.again, Again::Bytes(bytes.clone()), Again::Staged] {
         let staged = staged(&blobs, bytes.len());
@@ -111,8 +111,7 @@ async fn what_was_kept_is_cut_into_the_same_samples_as_what_is_fetched_again() {
                 all.push((span, samples));
                 std::ops::ControlFlow::Continue(())
             };
-            let gain = analysis.survey.gain;
-            audio::cut(&format, source.input(&format), gain, &analysis.segments, &mut sink).unwrap();
+            audio::cut(&format, source.input(&format), &analysis.levels, &analysis.segments, &mut sink).unwrap();
             all
         };
         cuts.push(on_a_thread(cut).await.unwrap());
@@ -121,12 +120,31 @@ async fn what_was_kept_is_cut_into_the_same_samples_as_what_is_fetched_again() {
 }
 
 #[tokio::test]
-async fn other_bytes_than_were_announced_are_not_listened_to() {
-    let (bytes, announced) = (sound(610, 40), Sha256Hex([7; 32]));
+async fn bytes_are_read_once_to_verify_them_and_few_of_them_are_kept() {
+    let (few, many) = (sound(30, 40), sound(200, 40));
+    for bytes in [few.clone(), many] {
+        let (count, blobs) = counting(Some(bytes.clone()));
+        let staged = staged(&blobs, bytes.len());
+        let digest = Sha256Hex(Sha256::digest(&bytes).into());
+        let again = verify(&staged, digest, ()).await.unwrap().expect("they are the announced ones");
+        assert!(verify(&staged, Sha256Hex([7; 32]), ()).await.unwrap().is_none(), "others were announced");
+        assert_eq!(*count.reads.lock().unwrap(), 2);
+        assert_eq!(matches!(again, Again::Bytes(kept) if kept == bytes), bytes == few, "{} bytes", bytes.len());
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_were_kept_are_heard_like_those_that_are_fetched() {
+    let bytes = sound(30, 40);
     let (count, blobs) = counting(Some(bytes.clone()));
-    let listened = listen(&staged(&blobs, bytes.len()), pass(announced), ()).await.unwrap();
-    assert!(matches!(listened, Listened::OtherBytes));
-    assert_eq!(*count.reads.lock().unwrap(), 1);
+    let staged = staged(&blobs, bytes.len());
+    let mut heard = Vec::new();
+    for from in [Again::Staged, Again::Bytes(bytes.clone())] {
+        let Listened::Heard(one) = listen(&staged, from, pass(), ()).await.unwrap() else { panic!("unreadable") };
+        heard.push(one.analysis);
+    }
+    assert!(heard[0] == heard[1]);
+    assert_eq!(*count.reads.lock().unwrap(), 1, "memory is not fetched");
 }
 
 #[tokio::test]
@@ -134,7 +152,7 @@ async fn a_pass_that_nobody_waits_for_any_more_ends_and_gives_its_place_back() {
     let (_, blobs) = counting(None);
     let (staged, place) = (staged(&blobs, 0), Arc::new(()));
     {
-        let mut listening = Box::pin(listen(&staged, pass(Sha256Hex([0; 32])), Arc::clone(&place)));
+        let mut listening = Box::pin(listen(&staged, Again::Staged, pass(), Arc::clone(&place)));
         assert!((&mut listening).now_or_never().is_none());
         assert_eq!(Arc::strong_count(&place), 2);
     }

@@ -4,17 +4,17 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use domain::{Bucket, Conversation, ConversationId, Line, Peaks, Recording, RecordingId, Timestamp, Uid};
+use domain::{Beside, Bucket, Conversation, ConversationId, Line, Recording, RecordingId, Timestamp, Uid};
 
 use crate::error::Result;
 
 /// Something of a user that is kept for ever.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Record {
-    /// With its plan, and what it looks like.
+    /// With its plan, and what is kept beside it.
     Recording {
         recording: Box<Recording>,
-        peaks: Option<Peaks>,
+        beside: Beside,
     },
     /// Stubs included.
     Line(Box<Line>),
@@ -70,8 +70,8 @@ impl Record {
     /// Whether the two are the same but for the job that took the recording last: jobs belong to their place.
     pub fn agrees_with(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Recording { recording: one, peaks }, Self::Recording { recording: two, peaks: others }) => {
-                peaks == others && **one == Recording { latest_job: one.latest_job, ..(**two).clone() }
+            (Self::Recording { recording: one, beside }, Self::Recording { recording: two, beside: other }) => {
+                beside == other && **one == Recording { latest_job: one.latest_job, ..(**two).clone() }
             }
             (one, two) => one == two,
         }

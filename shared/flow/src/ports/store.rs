@@ -13,8 +13,8 @@ use domain::placement::Group;
 use domain::planning::FilePlan;
 use domain::session::{SessionRequest, WholeFile};
 use domain::{
-    Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Peaks, Recording, RecordingId, Rules, Timestamp,
-    Uid,
+    Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Levels, Line, Peaks, Recording, RecordingId, Rules,
+    Timestamp, Uid,
 };
 
 use super::push::Device;
@@ -186,7 +186,8 @@ pub trait Store: Send + Sync + 'static {
     async fn step(&self, id: JobId, command: &Command, at: At<'_>) -> Result<Stepped>;
 
     /// Writes a recording's plan, or finds the one that is there, and brings the job's file in line with it
-    /// ([`domain::planning::plan_file`]). The plan's peaks are kept beside the recording. Atomic, under the fence.
+    /// ([`domain::planning::plan_file`]). What the plan's recording looks like, and how it was
+    /// heard, is kept beside it. Atomic, under the fence.
     /// Idempotent: the first plan wins.
     async fn plan_file(&self, id: JobId, plan: &FilePlan, at: At<'_>) -> Result<Written<(Job, Recording)>>;
 
@@ -230,6 +231,16 @@ pub trait Store: Send + Sync + 'static {
     /// Jobs with `due_at <= now`, oldest first, after the cursor.
     async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>>;
 
+    /// Jobs of these statuses with `due_at > beyond`, soonest first, after the cursor: among them are those that a clock
+    /// left behind that ran ahead.
+    async fn due_beyond(
+        &self,
+        statuses: &[Status],
+        beyond: Timestamp,
+        after: Option<DueCursor>,
+        limit: usize,
+    ) -> Result<Vec<Job>>;
+
     /// Users who have waiting jobs and a free turn: what a crash or a raised limit left behind. At most `limit`.
     async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>>;
 
@@ -242,6 +253,10 @@ pub trait Store: Send + Sync + 'static {
     /// What a recording looks like; `None` for one without a plan, and for those that were planned before this was kept.
     /// Read only when it is drawn: a recording does not carry it.
     async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>>;
+
+    /// How a recording's plan is cut; `None` for one without a plan, and for those that were planned before there were
+    /// levels. Read by a delivery that cuts what it did not plan itself: a recording does not carry it.
+    async fn levels(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Levels>>;
 
     /// The stored lines of a recording's segments, in order of time.
     async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>>;

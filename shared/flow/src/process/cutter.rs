@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use audio::{AudioError, Span};
-use domain::{Format, Gain, Segment};
+use domain::{Format, Levels, Segment};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -20,7 +20,7 @@ pub type Cut = (Segment, audio::Cut);
 pub struct Cutter {
     pub format: Format,
     pub source: Source,
-    pub gain: Gain,
+    pub levels: Levels,
     /// Opus stays in the packets that it was recorded in.
     pub packets: bool,
     pub wanted: Vec<Segment>,
@@ -31,7 +31,7 @@ pub struct Cutter {
 pub fn cut_in_background(cutter: Cutter, mut place: Place) -> (mpsc::Receiver<Cut>, JoinHandle<Result<(), Error>>) {
     let (send, cuts) = mpsc::channel(1);
     let runtime = Handle::current();
-    let Cutter { format, mut source, gain, packets, wanted } = cutter;
+    let Cutter { format, mut source, levels, packets, wanted } = cutter;
     let cutter = tokio::task::spawn_blocking(move || {
         let spans: Vec<Span> = wanted.iter().map(|s| Span { start_ms: s.start_ms, end_ms: s.end_ms }).collect();
         let last = spans.last().copied();
@@ -42,10 +42,10 @@ pub fn cut_in_background(cutter: Cutter, mut place: Place) -> (mpsc::Receiver<Cu
         };
         let input = source.input(&format);
         let done = match packets {
-            true => audio::cut_packets(&format, input, gain, &spans, &mut sink),
+            true => audio::cut_packets(&format, input, &levels, &spans, &mut sink),
             false => {
                 let mut sink = |span, samples| sink(span, audio::Cut::Samples(samples));
-                audio::cut(&format, input, gain, &spans, &mut sink)
+                audio::cut(&format, input, &levels, &spans, &mut sink)
             }
         };
         match done {
@@ -86,7 +86,7 @@ mod tests {
         let frame = [&320_u32.to_le_bytes()[..], &[1; 320]].concat();
         let (bytes, _) = BytesIn::memory(Bytes::from(frame.repeat(500)));
         let wanted = (0..10).map(|n| Segment::open(n * 500, n * 500 + 500, 500)).collect();
-        Cutter { format: name.format, source: Source::Bytes(bytes), gain: Gain::ONE, packets: false, wanted }
+        Cutter { format: name.format, source: Source::Bytes(bytes), levels: Levels::default(), packets: false, wanted }
     }
 
     async fn soon<T>(what: impl Future<Output = T>) -> T {
@@ -98,7 +98,7 @@ mod tests {
         let decoding = Decoding::with_places(1);
         let cutter = cutter();
         let wanted = cutter.wanted.clone();
-        let (mut cuts, cutter) = cut_in_background(cutter, decoding.place().await);
+        let (mut cuts, cutter) = cut_in_background(cutter, decoding.place(&"ann".into()).await);
         for segment in &wanted[..9] {
             soon(async {
                 while cuts.is_empty() {
@@ -107,7 +107,7 @@ mod tests {
             })
             .await;
             // Nobody takes anything: whoever wants to decode meanwhile gets the only place.
-            drop(soon(decoding.place()).await);
+            drop(soon(decoding.place(&"ann".into())).await);
             assert_eq!(cuts.len(), 1, "one is there, no more");
             let (cut, audio) = cuts.recv().await.unwrap();
             assert_eq!(cut, *segment);
@@ -115,14 +115,14 @@ mod tests {
         }
         assert_eq!(soon(cuts.recv()).await.unwrap().0, wanted[9]);
         assert!(soon(cutter).await.unwrap().is_ok() && soon(cuts.recv()).await.is_none());
-        drop(soon(decoding.place()).await);
+        drop(soon(decoding.place(&"ann".into())).await);
     }
 
     #[tokio::test]
     async fn when_nobody_takes_any_more_the_cutting_ends_also_without_a_place_to_come_back_to() {
         let decoding = Decoding::with_places(1);
-        let (mut cuts, cutter) = cut_in_background(cutter(), decoding.place().await);
-        let _taken = soon(decoding.place()).await;
+        let (mut cuts, cutter) = cut_in_background(cutter(), decoding.place(&"ann".into()).await);
+        let _taken = soon(decoding.place(&"ann".into())).await;
         soon(cuts.recv()).await.unwrap();
         drop(cuts);
         assert!(soon(cutter).await.unwrap().is_ok());

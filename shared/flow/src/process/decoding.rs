@@ -1,36 +1,32 @@
-//! The places in which recordings are decoded and searched for speech: as many at once as there are cores, over all jobs
-//! of the process. Whoever waits longest is next.
+//! The permits for decoding and for searching for speech: as many as there are cores, over all jobs of the process. They
+//! go round by user.
 
 use std::sync::Arc;
 
+use speech::permits::{Permit, Permits, User};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 #[derive(Clone)]
 pub struct Decoding {
-    places: Arc<Semaphore>,
+    permits: Arc<Permits>,
 }
 
 impl Decoding {
     pub fn with_places(places: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(places.max(1))) }
+        Self { permits: Permits::new(places) }
     }
 
     /// Waits for a place; dropped, it waits no more.
-    pub async fn place(&self) -> Place {
-        Place { decoding: self.clone(), held: self.take().await }
-    }
-
-    async fn take(&self) -> Option<OwnedSemaphorePermit> {
-        // Nobody closes the places: that there is none cannot happen, and would bound nothing more.
-        Arc::clone(&self.places).acquire_owned().await.ok()
+    pub async fn place(&self, user: &User) -> Place {
+        Place { decoding: self.clone(), held: Some(self.permits.acquire(user).await), user: Arc::clone(user) }
     }
 }
 
 /// Held by the thread that decodes, until it has ended.
 pub struct Place {
     decoding: Decoding,
-    held: Option<OwnedSemaphorePermit>,
+    held: Option<Permit>,
+    user: User,
 }
 
 impl Place {
@@ -41,7 +37,7 @@ impl Place {
         runtime.block_on(wait);
         self.held = runtime.block_on(async {
             tokio::select! {
-                place = self.decoding.take() => place,
+                permit = self.decoding.permits.acquire(&self.user) => Some(permit),
                 _ = gone => None,
             }
         });

@@ -1,6 +1,7 @@
 //! One claimed delivery: some of its files at a time, while the lease is kept alive and the clock is watched.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -8,11 +9,13 @@ use domain::{Command, Job, PutBack, Timestamp};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use speech::Engine;
+use speech::permits::User;
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::Worker;
 use super::hearing::Hearing;
+use super::places::JobPlace;
 use super::stop::{End, Stop, Troubles, unfenced};
 use crate::error::{self, Kind};
 use crate::persist::persist;
@@ -22,7 +25,9 @@ use crate::world::World;
 pub struct Delivery<'w> {
     pub worker: &'w Worker,
     pub world: &'w World,
-    pub engine: &'w dyn Engine,
+    /// For the calls of the job's user.
+    pub engine: Arc<dyn Engine>,
+    place: &'w JobPlace<'w>,
     /// As it was claimed. What the files have come to since, each knows of itself.
     pub job: Job,
     pub fence: u64,
@@ -37,15 +42,18 @@ pub struct Delivery<'w> {
     pub hearing: Hearing,
     /// Cancelled when the engine does not answer: from then on it is not asked any more.
     pub engine_is_down: CancellationToken,
+    /// Cancelled when the job gives its place to another user: nothing more is begun, what was asked for is stored.
+    pub giving_way: CancellationToken,
 }
 
 impl<'w> Delivery<'w> {
-    pub fn new(worker: &'w Worker, job: Job) -> Self {
+    pub fn new(worker: &'w Worker, job: Job, place: &'w JobPlace<'w>) -> Self {
         let world = &worker.world;
         Self {
             worker,
             world,
-            engine: &*worker.engine,
+            engine: worker.engine_for(place.user()),
+            place,
             fence: job.lease.fence,
             job,
             last_write: AtomicI64::new(world.now().millis()),
@@ -54,6 +62,7 @@ impl<'w> Delivery<'w> {
             calls_answered: AtomicU32::new(0),
             hearing: Hearing::default(),
             engine_is_down: CancellationToken::new(),
+            giving_way: CancellationToken::new(),
         }
     }
 
@@ -98,12 +107,30 @@ impl<'w> Delivery<'w> {
     async fn file_in_place(&self, index: usize, own: &Semaphore) -> (usize, Result<(), Stop>) {
         let _place = tokio::select! {
             biased;
-            place = own.acquire() => place,
-            place = self.worker.more_files.acquire() => place,
+            place = own.acquire() => (place.ok(), None),
+            place = self.worker.more_files.acquire(self.user()) => (None, Some(place)),
         };
         // What is not begun is left to the next delivery, and what found the engine down puts the job back.
-        let ended = if self.engine_is_down.is_cancelled() { Ok(()) } else { self.file(index).await };
+        let ended = if self.engine_is_down.is_cancelled() {
+            Ok(())
+        } else if self.gives_way() {
+            Err(Stop::ForOthers)
+        } else {
+            self.file(index).await
+        };
         (index, ended)
+    }
+
+    pub fn user(&self) -> &User {
+        self.place.user()
+    }
+
+    /// Whether the job is to give its place to another user, now or before.
+    pub fn gives_way(&self) -> bool {
+        if !self.giving_way.is_cancelled() && self.place.gives_way(self.world.now()) {
+            self.giving_way.cancel();
+        }
+        self.giving_way.is_cancelled()
     }
 
     fn tell(&self, index: usize, stop: &Stop) {
@@ -123,8 +150,10 @@ impl<'w> Delivery<'w> {
     async fn keep_lease(&self) -> End {
         let every = self.world.settings.rules.renew_after;
         loop {
-            let idle = Timestamp::from_millis(self.last_write.load(Ordering::Relaxed)).until(self.world.now());
-            if idle < every {
+            let (last, now) = (Timestamp::from_millis(self.last_write.load(Ordering::Relaxed)), self.world.now());
+            let idle = last.until(now);
+            // A last write in the future was made by a clock that has come back since.
+            if idle < every && last <= now {
                 self.world.clock.sleep((every - idle).max(Duration::from_millis(1))).await;
                 continue;
             }
@@ -158,9 +187,13 @@ impl<'w> Delivery<'w> {
     /// Settles a file that cannot be worked on.
     pub async fn fail_file(&self, index: usize, failure: domain::Failure) -> Result<Job, Stop> {
         tracing::info!(job_id = %self.job.id, file = index, code = %failure.code, "a file failed");
-        let command = Command::FailFile { fence: self.fence, index, failure };
+        self.command(&Command::FailFile { fence: self.fence, index, failure }).await
+    }
+
+    /// A worker's command, after the writes of the other files.
+    pub async fn command(&self, command: &Command) -> Result<Job, Stop> {
         let _alone = self.writing.lock().await;
-        let job = unfenced(written(self.world.step(self.job.id, &command).await?))?;
+        let job = unfenced(written(self.world.step(self.job.id, command).await?))?;
         self.wrote();
         Ok(job)
     }

@@ -2,10 +2,11 @@
 
 use audio::{SegmentRules, Survey, Verdict};
 use domain::planning::{FilePlan, Heard};
-use domain::{Code, Failure, JobFile, Peaks, Recording, Segment};
+use domain::{Code, Failure, JobFile, Levels, Peaks, Recording, Segment};
 
 use super::delivery::Delivery;
 use super::stop::Stop;
+use super::verify::Mark;
 use crate::bytes_in::Staged;
 use crate::error::Kind;
 use crate::first_pass::{self, Again, Listened, Pass};
@@ -28,23 +29,27 @@ impl Delivery<'_> {
         };
         let (blob, clock) = (BlobName::listed(file.blob.clone()), Some(&*world.clock));
         let staged = Staged { blobs: &world.blobs, blob, size: file.size, format, clock };
-        let is_new = recording.is_none();
-        let (plan, again) = match recording {
+        let (plan, heard) = match recording {
             None => match self.listen(index, &staged).await? {
-                Ok(heard) => heard,
+                Ok((plan, again)) => {
+                    let levels = plan.levels.clone();
+                    (plan, Some((again, levels)))
+                }
                 Err(failure) => return self.invalid(index, failure).await,
             },
             // Planned by an earlier job: this one goes on with it.
             Some(Recording { facts, .. }) => {
-                let (heard, peaks) = (Heard::Silence, Peaks::default());
-                (FilePlan { fence: self.fence, index, facts, heard, peaks }, Again::Staged)
+                let (heard, peaks, levels) = (Heard::Silence, Peaks::default(), Levels::default());
+                (FilePlan { fence: self.fence, index, verified: false, facts, heard, peaks, levels }, None)
             }
         };
         let (file, recording) = self.write_plan(&plan).await?;
         if file.status.is_settled() {
             return Ok(());
         }
-        self.speech(file, recording, index, &staged, &again, is_new).await
+        // Another job was quicker, and its version heard the recording otherwise: its plan is not cut as this one.
+        let heard = heard.filter(|_| recording.facts == plan.facts);
+        self.speech(file, recording, index, &staged, heard).await
     }
 
     async fn invalid(&self, index: usize, failure: Failure) -> Result<(), Stop> {
@@ -61,19 +66,19 @@ impl Delivery<'_> {
 
     /// The plan, and from where the file is read again. `Ok(Err(_))`: the file cannot be worked on at all.
     async fn listen(&self, index: usize, staged: &Staged<'_>) -> Result<Result<(FilePlan, Again), Failure>, Stop> {
-        let (sha256, detection) = (self.job.files[index].sha256, self.world.detection.clone());
-        let pass = Pass { sha256, rules: self.segment_rules(), detection, within: None };
+        let from = match self.verified(index, &self.job.files[index], staged, Mark::WithPlan).await? {
+            Ok(from) => from,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let pass = Pass { rules: self.segment_rules(), detection: self.world.detection.clone(), within: None };
         // First a place, then the bytes: a stream is not left open while nobody reads it.
-        let place = self.worker.decoding.place().await;
-        Ok(match first_pass::listen(staged, pass, place).await {
+        let place = self.worker.decoding.place(self.user()).await;
+        Ok(match first_pass::listen(staged, from, pass, place).await {
             Err(error) if error.kind == Kind::NotFound => {
                 Err(Failure::because(Code::StagedAudioMissing, "the staged audio of the file is gone"))
             }
             Err(error) => return Err(Stop::File(error)),
             Ok(Listened::Unreadable(why)) => Err(Failure::because(Code::InvalidAudio, why.to_string())),
-            Ok(Listened::OtherBytes) => {
-                Err(Failure::because(Code::DigestMismatch, "the staged bytes differ from those that were announced"))
-            }
             Ok(Listened::Heard(heard)) => Ok((plan(self.fence, index, &heard), heard.again)),
         })
     }
@@ -84,15 +89,16 @@ impl Delivery<'_> {
     }
 }
 
-fn plan(fence: u64, index: usize, heard: &first_pass::Heard) -> FilePlan {
-    let (facts, analysis) = (heard.facts(), &heard.analysis);
+fn plan(fence: u64, index: usize, listened: &first_pass::Heard) -> FilePlan {
+    let (facts, analysis) = (listened.facts(), &listened.analysis);
     let segment = |span: &audio::Span| Segment::open(span.start_ms, span.end_ms, analysis.speech_ms_in(*span));
     let heard = match analysis.verdict() {
         Verdict::Speech => Heard::Speech(analysis.segments.iter().map(segment).collect()),
         Verdict::Silent => Heard::Silence,
         Verdict::Invalid => Heard::Nothing(why_invalid(&analysis.survey)),
     };
-    FilePlan { fence, index, facts, heard, peaks: analysis.survey.peaks.clone() }
+    let (peaks, levels) = (analysis.peaks.clone(), listened.levels());
+    FilePlan { fence, index, verified: true, facts, heard, peaks, levels }
 }
 
 fn why_invalid(survey: &Survey) -> String {

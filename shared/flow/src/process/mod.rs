@@ -6,21 +6,23 @@ mod delivery;
 mod hearing;
 mod listen;
 mod metered;
+mod places;
 mod reminders;
 mod segments;
 mod stop;
 mod transcribe;
+mod verify;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::job::WaitingFor;
+use domain::job::{DispatchState, WaitingFor};
+use domain::transition::wait_for_a_service;
 use domain::{Command, Job, PutBack, Refusal, Status, Timestamp};
-use speech::{Bounded, Cutting, Engine, Places, Retry};
-use tokio::sync::{Semaphore, TryAcquireError};
+use speech::permits::User;
+use speech::{Bounded, Cutting, Engine, Permits, Retry};
 use tokio_util::sync::CancellationToken;
 
-use crate::circuit::Circuit;
 use crate::counted;
 use crate::dispatch::follow_up;
 use crate::effects;
@@ -31,6 +33,7 @@ use crate::world::World;
 use decoding::Decoding;
 use delivery::Delivery;
 use metered::Metered;
+use places::{JobPlace, Places};
 use reminders::Reminders;
 use stop::End;
 
@@ -57,39 +60,38 @@ pub enum Skip {
     Cancelled,
 }
 
+/// By how much the queue's clock may be ahead of ours.
+const EARLY: Duration = Duration::from_secs(2);
+
 /// Works on delivered tasks, as many at once as `process.max_jobs` allows.
 pub struct Worker {
     world: World,
     engine: Arc<dyn Engine>,
-    /// Of the calls of all jobs.
-    calls: Arc<Places>,
-    circuit: Circuit,
-    /// For jobs.
-    places: Arc<Semaphore>,
-    /// Cores, so to speak.
+    /// Permits for engine calls, shared by all jobs on this instance.
+    calls: Arc<Permits>,
+    /// Places for jobs.
+    places: Places,
+    /// How many recordings are decoded at once.
     at_once: usize,
-    /// For files beyond the one that each job may be at.
-    more_files: Semaphore,
+    /// Permits for files beyond the one that each job may be at.
+    more_files: Arc<Permits>,
     decoding: Decoding,
     reminders: Reminders,
     shutdown: CancellationToken,
 }
 
 impl Worker {
-    /// Puts around the engine what bounds its calls, counts them and cuts what is too long for it.
+    /// Puts around the engine what counts its calls.
     pub fn new(world: World, engine: Arc<dyn Engine>, shutdown: CancellationToken) -> Self {
         let limits = &world.settings.worker;
         let at_once = limits.at_once();
-        let calls = Places::new(limits.calls_at_once(engine.capabilities().concurrency));
-        let metered = Arc::new(Metered::around(engine, Arc::clone(&world.clock)));
-        let bounded = Arc::new(Bounded::around(metered, Arc::clone(&calls)));
+        let calls = Permits::new(limits.calls_at_once(engine.capabilities().concurrency));
         Self {
-            engine: Arc::new(Cutting::around(bounded)),
+            engine: Arc::new(Metered::around(engine, Arc::clone(&world.clock))),
             calls,
-            circuit: Circuit::default(),
-            places: Arc::new(Semaphore::new(limits.max_jobs)),
+            places: Places::new(limits.max_jobs),
             at_once,
-            more_files: Semaphore::new(at_once),
+            more_files: Permits::new(at_once),
             decoding: Decoding::with_places(at_once),
             reminders: Reminders::default(),
             shutdown,
@@ -101,10 +103,21 @@ impl Worker {
         &self.engine
     }
 
+    /// The engine for the calls of one user: what bounds them together with those of others, and cuts what is too long.
+    fn engine_for(&self, user: &User) -> Arc<dyn Engine> {
+        let bounded = Bounded::around(Arc::clone(&self.engine), Arc::clone(&self.calls), Arc::clone(user));
+        Arc::new(Cutting::around(Arc::new(bounded)))
+    }
+
     /// Whether a call of the engine would have a chance now.
     pub async fn ready(&self) -> Result<()> {
         let not_ready = |error| Error::new(Kind::Unavailable, "engine.ready", "").because(error);
         self.engine.ready().await.map_err(not_ready)
+    }
+
+    /// Engine calls that wait for a permit.
+    pub fn calls_waiting(&self) -> usize {
+        self.calls.waiting()
     }
 
     /// Brings the gauges of the engine's calls up to date.
@@ -129,14 +142,54 @@ impl Worker {
         if job.lease_is_live(world.now()) {
             return Ok(Outcome::LeaseHeld { until: job.lease.until.unwrap_or(world.now()) });
         }
-        let _place = match self.places.clone().try_acquire_owned() {
-            Ok(place) => place,
-            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => return Ok(Outcome::Busy),
-        };
-        if let (Some(until), Status::Queued) = (self.circuit.open_until(world.now()), job.status) {
-            return self.postpone(&job, until).await;
+        if !self.is_time_for(&job, task).await {
+            return Ok(Outcome::Rescheduled { due_at: job.due_at });
         }
-        self.claim(&job).await
+        let user = User::from(job.uid.as_str());
+        let Some(place) = self.places.enter(&user, world.now(), |wait| self.time(wait)).await else {
+            return Ok(Outcome::Busy);
+        };
+        self.take_up(job, &place).await
+    }
+
+    /// A wake-up may be from before: a job that got in line since gets another one with its turn, and one that is parked
+    /// at the end of its wait. A wake-up that comes a moment early, by the clock of the queue, is waited for.
+    async fn is_time_for(&self, job: &Job, task: &TaskBody) -> bool {
+        let early = job.due_at.map_or(Duration::ZERO, |due| self.world.now().until(due));
+        if job.is_parked() && early <= EARLY && !early.is_zero() {
+            self.time(early).await;
+            return !self.shutdown.is_cancelled();
+        }
+        let got_in_line_since = job.waits_for_its_turn() && task.dispatch != job.dispatch.number;
+        !got_in_line_since && !(job.is_parked() && early > EARLY)
+    }
+
+    /// Until so much time has passed or the process is to end.
+    async fn time(&self, wait: Duration) {
+        tokio::select! {
+            () = self.world.clock.sleep(wait) => {}
+            () = self.shutdown.cancelled() => {}
+        }
+    }
+
+    /// Asks the circuit before the claim, and for a turn if the job gave its own away.
+    async fn take_up(&self, job: Job, place: &JobPlace<'_>) -> Result<Outcome> {
+        let world = &self.world;
+        if job.status != Status::Queued {
+            return self.claim(&job, place).await;
+        }
+        let _entered = match world.instance.circuit.enter(world.now()) {
+            Ok(entered) => entered,
+            Err(until) => return self.postpone(&job, until).await,
+        };
+        if !job.is_parked() {
+            return self.claim(&job, place).await;
+        }
+        match world.step(job.id, &Command::TakeTurn).await? {
+            // This very delivery works on it: no other wake-up is made, and the sweep makes one after a crash.
+            Stepped::Done { job, .. } if job.dispatch.state == DispatchState::Pending => self.claim(&job, place).await,
+            other => self.settle(other).await,
+        }
     }
 
     async fn already_over(&self, job: &Job) -> Outcome {
@@ -146,27 +199,30 @@ impl Worker {
         Outcome::Skipped(if job.status == Status::Cancelled { Skip::Cancelled } else { Skip::AlreadyFinished })
     }
 
+    /// The longer a job has waited the later it comes again, so that a long outage costs few writes.
     async fn postpone(&self, job: &Job, until: Timestamp) -> Result<Outcome> {
+        let (now, rules) = (self.world.now(), &self.world.settings.rules);
+        let until = until.max(now + wait_for_a_service(job, self.world.random.unit(), now, rules));
         let command = Command::Postpone { until, waiting_for: WaitingFor::Engine };
         let stepped = self.world.step(job.id, &command).await?;
         self.settle(stepped).await
     }
 
-    async fn claim(&self, job: &Job) -> Result<Outcome> {
+    async fn claim(&self, job: &Job, place: &JobPlace<'_>) -> Result<Outcome> {
         let owner = self.world.random.nonce();
         let stepped = self.world.step(job.id, &Command::Claim { owner }).await?;
         match stepped {
             Stepped::Done { job, .. } if job.status == Status::Processing => {
                 counted::attempt();
                 tracing::debug!(step = "claim", job_id = %job.id, fence = job.lease.fence, attempt = job.attempt);
-                self.deliver(job).await
+                self.deliver(job, place).await
             }
             other => self.settle(other).await,
         }
     }
 
-    async fn deliver(&self, job: Job) -> Result<Outcome> {
-        let delivery = Delivery::new(self, job);
+    async fn deliver(&self, job: Job, place: &JobPlace<'_>) -> Result<Outcome> {
+        let delivery = Delivery::new(self, job, place);
         let (end, job, fence) = (delivery.run().await, &delivery.job, delivery.fence);
         let command = match end {
             End::Finished => Command::Finish { fence },
@@ -179,7 +235,7 @@ impl Worker {
             }
             End::Language { wanted } => {
                 self.remind_of_language(job, &wanted);
-                self.put_back(fence, PutBack::Engine { retry_after: None })
+                self.put_back(fence, PutBack::Language)
             }
             End::Fault(error) => {
                 tracing::warn!(job_id = %job.id, %error, "a fault ended a delivery");
@@ -198,7 +254,7 @@ impl Worker {
     async fn break_circuit(&self, retry_after: Option<Duration>) {
         let getting_ready = self.engine.ready().await.is_err_and(|error| error.retry != Retry::Misconfigured);
         if !getting_ready {
-            self.circuit.failed(self.world.now(), retry_after);
+            self.world.instance.circuit.failed(self.world.now(), retry_after);
         }
     }
 

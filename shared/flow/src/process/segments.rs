@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 use domain::placement::{Answer, Group, MAX_GROUP};
-use domain::{Format, JobFile, Line, Plan, Recording, Segment, Timestamp};
+use domain::{Code, Failure, JobFile, Levels, Line, Plan, Recording, Segment, Timestamp};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, Stream, StreamExt};
 
@@ -12,9 +12,10 @@ use super::cutter::{Cutter, cut_in_background};
 use super::delivery::Delivery;
 use super::stop::Stop;
 use super::transcribe::{Call, Said};
+use super::verify::Mark;
 use crate::bytes_in::Staged;
 use crate::error::{Error, Kind};
-use crate::first_pass::{Again, Source};
+use crate::first_pass::Again;
 use crate::persist::persist;
 
 /// Audio of one file that the engine is asked for at a time, unless one segment alone is longer: 38 MB of samples, so
@@ -36,36 +37,51 @@ struct File<'a> {
 }
 
 impl Delivery<'_> {
-    /// Brings every open segment of a planned file to its end, as far as the engine goes along. A recording that was
-    /// `new` to this delivery has no texts yet; if another job was quicker after all, its texts stand.
+    /// Brings every open segment of a planned file to its end, as far as the engine goes along. A recording that this
+    /// delivery `heard` itself has no texts yet; if another job was quicker after all, its plan and its texts stand.
     pub async fn speech(
         &self,
         file: JobFile,
         recording: Recording,
         index: usize,
         staged: &Staged<'_>,
-        again: &Again,
-        new: bool,
+        heard: Option<(Again, Levels)>,
     ) -> Result<(), Stop> {
         let (ready, empty) = (Vec::new(), Vec::new());
         let mut file = File { file, recording, index, ready, empty, trouble: None, delivery: self };
         let open = file.open_segments();
-        let stored = if new { HashSet::new() } else { file.stored(&open).await? };
+        let stored = if heard.is_some() { HashSet::new() } else { file.stored(&open).await? };
         file.ready.extend(open.iter().filter(|s| stored.contains(&s.start_ms)).map(|s| (s.start_ms, Answer::Text)));
         let wanted: Vec<Segment> = open.into_iter().filter(|s| !stored.contains(&s.start_ms)).collect();
-        if !wanted.is_empty() && !self.engine_is_down.is_cancelled() {
+        if !wanted.is_empty() && !self.engine_is_down.is_cancelled() && !self.gives_way() {
             if let Some(wanted) = file.language_nobody_speaks() {
                 // Texts that are stored find their place even so.
                 file.place().await?;
                 return Err(Stop::Language { wanted });
             }
+            let (from, levels) = match heard {
+                Some(heard) => heard,
+                None => match self.verified(index, &file.file, staged, Mark::Now).await? {
+                    Ok(from) => (from, file.levels().await?),
+                    Err(failure) => {
+                        file.fail(failure).await?;
+                        return file.close().await;
+                    }
+                },
+            };
+            // An engine that is given the packets hears them as they were recorded.
+            let packets = self.engine.capabilities().opus && audio::has_packets(&staged.format) && levels.is_near_one();
             // What was kept are samples.
-            let packets = self.engine.capabilities().opus && audio::has_packets(&staged.format);
-            let again = if packets && matches!(again, Again::Samples(_)) { &Again::Staged } else { again };
-            match again.open(staged).await {
+            let from = if packets && matches!(from, Again::Samples(_)) { Again::Staged } else { from };
+            match from.open(staged).await {
                 // `_feeding` ends the reading on the other thread when this delivery is dropped.
-                Ok((source, _feeding)) => file.transcribe(source, wanted, &staged.format).await?,
-                Err(error) if error.kind == Kind::NotFound => file.missing().await?,
+                Ok((source, _feeding)) => {
+                    let format = staged.format;
+                    file.transcribe(Cutter { format, source, levels, packets, wanted }).await?;
+                }
+                Err(error) if error.kind == Kind::NotFound => {
+                    file.fail(Failure::of(Code::StagedAudioMissing)).await?;
+                }
                 Err(error) => return Err(Stop::File(error)),
             }
         }
@@ -95,26 +111,38 @@ impl File<'_> {
         Ok(lines.into_iter().map(|line| line.start_ms).collect())
     }
 
-    async fn missing(&mut self) -> Result<(), Stop> {
+    /// The file's bytes are gone, or others than announced.
+    async fn fail(&mut self, failure: Failure) -> Result<(), Stop> {
         // Texts that are stored find their place even so.
         self.place().await?;
-        let failure = domain::Failure::of(domain::Code::StagedAudioMissing);
         let mut job = self.delivery.fail_file(self.index, failure).await?;
         self.file = job.files.swap_remove(self.index);
         Ok(())
     }
 
-    async fn transcribe(&mut self, source: Source, wanted: Vec<Segment>, format: &Format) -> Result<(), Stop> {
+    /// How the plan that stands is cut. It may be another job's, which was quicker.
+    async fn levels(&self) -> Result<Levels, Stop> {
+        let (world, of) = (self.delivery.world, &self.recording);
+        let kept = persist(&*world.clock, || world.store.levels(&of.uid, of.id)).await?;
+        Ok(kept.unwrap_or_else(|| Levels::one(of.facts.gain)))
+    }
+
+    async fn transcribe(&mut self, cutter: Cutter) -> Result<(), Stop> {
         let delivery = self.delivery;
         let language = self.recording.language.clone();
-        let mut next: Vec<u32> = wanted.iter().rev().map(|segment| segment.end_ms - segment.start_ms).collect();
-        let place = delivery.worker.decoding.place().await;
-        let capabilities = delivery.engine.capabilities();
-        let room = capabilities.concurrency.max(1);
-        let (format, gain, packets) = (*format, self.recording.facts.gain, capabilities.opus);
-        let (mut cuts, cutter) = cut_in_background(Cutter { format, source, gain, packets, wanted }, place);
+        let mut next: Vec<u32> = cutter.wanted.iter().rev().map(|segment| segment.end_ms - segment.start_ms).collect();
+        let place = delivery.worker.decoding.place(delivery.user()).await;
+        let room = delivery.engine.capabilities().concurrency.max(1);
+        let (mut cuts, cutter) = cut_in_background(cutter, place);
         let (mut asked, mut asked_ms) = (FuturesUnordered::new(), 0_u32);
         while !next.is_empty() || !asked.is_empty() {
+            // What is asked for is answered and stored before the place goes to others.
+            if delivery.gives_way() {
+                next.clear();
+                if asked.is_empty() {
+                    break;
+                }
+            }
             let fits = |length: &u32| asked_ms.saturating_add(*length) <= ASKED_MS;
             let takes = asked.is_empty() || asked.len() < room && next.last().is_some_and(fits);
             let mut answered = Vec::new();
@@ -142,6 +170,9 @@ impl File<'_> {
             if self.trouble.as_ref().is_some_and(Call::engine_is_down) {
                 return Ok(());
             }
+        }
+        if delivery.giving_way.is_cancelled() {
+            return Ok(());
         }
         match cutter.await {
             Ok(Ok(())) => Ok(()),
@@ -201,7 +232,9 @@ impl File<'_> {
 
     /// The end of the file in this delivery: silence is accepted or doubted, and what is left open puts the job back.
     async fn close(mut self) -> Result<(), Stop> {
-        let asks = self.trouble.is_none() && !self.delivery.engine_is_down.is_cancelled();
+        let delivery = self.delivery;
+        let stops = delivery.engine_is_down.is_cancelled() || delivery.giving_way.is_cancelled();
+        let asks = self.trouble.is_none() && !stops;
         let heard = if asks { Some(self.hears().await) } else { None };
         let answer = if heard == Some(true) { Answer::Empty } else { Answer::EmptyOnce };
         let doubted = heard == Some(false);
@@ -219,6 +252,7 @@ impl File<'_> {
             // Another file has found out.
             _ if self.delivery.engine_is_down.is_cancelled() => down(false),
             None if doubted => down(true),
+            None if self.delivery.giving_way.is_cancelled() => Stop::ForOthers,
             Some(_) if self.delivery.any_answered() => Stop::Segments { retry_after },
             Some(call) if call.engine_is_down() => down(false),
             Some(_) if !self.delivery.proven_to_hear().await => down(true),

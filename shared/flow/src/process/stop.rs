@@ -38,6 +38,8 @@ pub enum Stop {
     Engine { retry_after: Option<Duration>, sure: bool },
     /// The engine does not speak the language of this one.
     Language { wanted: String },
+    /// The job gives its place to another user; what was asked for is stored.
+    ForOthers,
 }
 
 impl From<Error> for Stop {
@@ -75,6 +77,7 @@ pub struct Troubles {
     fault: Option<(usize, PutBack)>,
     engine: Option<(Option<Duration>, bool)>,
     wanted: Option<String>,
+    for_others: bool,
 }
 
 impl Troubles {
@@ -92,6 +95,7 @@ impl Troubles {
                 self.engine = Some((longest.max(retry_after), surely || sure));
             }
             Stop::Language { wanted } => self.wanted = self.wanted.take().or(Some(wanted)),
+            Stop::ForOthers => self.for_others = true,
             Stop::Lost(why) => return Some(End::Lost(why)),
             Stop::Fault(error) => return Some(End::Fault(error)),
         }
@@ -112,6 +116,7 @@ impl Troubles {
             (Some((retry_after, _)), None, _) => {
                 End::PutBack(PutBack::Fault { code: Code::TranscriptionFailed, retry_after })
             }
+            (None, None, _) if self.for_others => End::PutBack(PutBack::ForOthers),
             (None, None, Some(wanted)) => End::Language { wanted },
             (None, None, None) => End::Finished,
         }
@@ -173,6 +178,8 @@ mod tests {
         let language = || Stop::Language { wanted: "es".into() };
         assert!(end(vec![(0, unreadable()), (1, engine(false))], false).contains("Engine"));
         assert!(end(vec![(0, language()), (1, unreadable())], true).contains("Storage"));
+        assert_eq!(end(vec![(0, language()), (1, Stop::ForOthers)], true), "PutBack(ForOthers)");
+        assert!(end(vec![(0, Stop::ForOthers), (1, unreadable())], true).contains("Storage"));
         assert_eq!(end(vec![(0, language())], true), r#"Language { wanted: "es" }"#);
         assert_eq!(end(vec![], true), "Finished");
     }

@@ -107,7 +107,7 @@ impl Delivery<'_> {
 
     fn answered(&self) {
         self.calls_answered.fetch_add(1, Ordering::Relaxed);
-        self.worker.circuit.succeeded();
+        self.world.instance.circuit.succeeded();
     }
 
     /// Whether the engine answered any call of this delivery.

@@ -10,4 +10,6 @@ pub struct Swept {
     pub blobs_deleted: u64,
     /// Deleted conversations whose texts were removed.
     pub forgotten: u64,
+    /// Jobs that a clock wrote that ran ahead.
+    pub corrected: u64,
 }

@@ -27,7 +27,7 @@ pub async fn export(unit: &mut Unit<'_>, uid: &Uid, after: Option<Place>, limit:
     if matches!(after, None | Some(Place::Recording(_))) {
         let after = if let Some(Place::Recording(id)) = after { Some(id) } else { None };
         for (id, read) in recordings::in_order(unit, uid, after, limit).await? {
-            let read = read.map(|(recording, peaks)| Record::Recording { recording: Box::new(recording), peaks });
+            let read = read.map(|(recording, beside)| Record::Recording { recording: Box::new(recording), beside });
             found.push(told(Place::Recording(id), read)?);
         }
     }
@@ -101,8 +101,8 @@ async fn there(unit: &mut Unit<'_>, uid: &Uid, records: &[Record]) -> Result<Vec
         };
         let read = match record.place() {
             Place::Recording(_) => match recordings::finish_one(unit, uid, &document).await {
-                Ok((recording, _)) => recordings::peaks_of(&document)
-                    .map(|peaks| Record::Recording { recording: Box::new(recording), peaks }),
+                Ok((recording, _)) => recordings::beside_of(&document)
+                    .map(|beside| Record::Recording { recording: Box::new(recording), beside }),
                 Err(fault) => Err(fault),
             },
             Place::Line(..) => lines::decode(&document).map(|line| Record::Line(Box::new(line))),
@@ -136,8 +136,8 @@ async fn with_deletions(unit: &mut Unit<'_>, uid: &Uid, new: &[&Record]) -> Resu
 
 fn write(unit: &mut Unit<'_>, uid: &Uid, record: &Record) -> Result<()> {
     match record {
-        Record::Recording { recording, peaks } => {
-            recordings::save(unit, (**recording).clone(), peaks.as_ref(), &Before::default()).map(drop)
+        Record::Recording { recording, beside } => {
+            recordings::save(unit, (**recording).clone(), beside, &Before::default()).map(drop)
         }
         Record::Line(line) => lines::create(unit, line),
         Record::Conversation(conversation) => conversations::save(unit, conversation),

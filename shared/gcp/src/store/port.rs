@@ -8,7 +8,8 @@ use domain::placement::Group;
 use domain::planning::FilePlan;
 use domain::session::{SessionRequest, WholeFile};
 use domain::{
-    Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Peaks, Recording, RecordingId, Timestamp, Uid,
+    Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Levels, Line, Peaks, Recording, RecordingId, Timestamp,
+    Uid,
 };
 use flow::Result;
 use flow::ports::archive::{Archive, Imported, Place, Record};
@@ -122,6 +123,16 @@ impl Store for FirestoreStore {
         tries!(self, "store.due_jobs", "", Mode::Look, |unit| jobs::due(unit, now, after, limit))
     }
 
+    async fn due_beyond(
+        &self,
+        statuses: &[Status],
+        beyond: Timestamp,
+        after: Option<DueCursor>,
+        limit: usize,
+    ) -> Result<Vec<Job>> {
+        tries!(self, "store.due_beyond", "", Mode::Look, |unit| jobs::due_beyond(unit, statuses, beyond, after, limit))
+    }
+
     async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
         let last = self.looked_at().clone();
         let look = tries!(self, "store.stuck_users", "", Mode::Look, |unit| {
@@ -142,7 +153,15 @@ impl Store for FirestoreStore {
     }
 
     async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {
-        tries!(self, "store.peaks", recording, Mode::Look, |unit| recordings::peaks(unit, uid, recording))
+        let found =
+            tries!(self, "store.peaks", recording, Mode::Look, |unit| recordings::beside(unit, uid, recording))?;
+        Ok(found.peaks)
+    }
+
+    async fn levels(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Levels>> {
+        let found =
+            tries!(self, "store.levels", recording, Mode::Look, |unit| recordings::beside(unit, uid, recording))?;
+        Ok(found.levels)
     }
 
     async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {

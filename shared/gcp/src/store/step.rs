@@ -1,6 +1,6 @@
 //! One command to one job.
 
-use domain::command::Command;
+use domain::command::{Command, PutBack};
 use domain::transition::apply;
 use domain::{Action, JobId};
 use flow::ports::{At, Stepped};
@@ -13,7 +13,9 @@ use super::unit::{Mode, Unit};
 /// Most commands bear on one document. Those that look at the user's other jobs need a transaction.
 pub fn mode(command: &Command) -> Mode {
     match command {
-        Command::Finish { .. } | Command::Cancel | Command::Retry { .. } | Command::GiveUpWaiting => Mode::Transaction,
+        Command::Finish { .. } | Command::Cancel | Command::Retry { .. } => Mode::Transaction,
+        Command::TakeTurn | Command::GiveUpWaiting => Mode::Transaction,
+        Command::PutBack { cause: PutBack::Language, .. } => Mode::Transaction,
         _ => Mode::Optimistic,
     }
 }

@@ -46,7 +46,7 @@ pub async fn promote_after(unit: &mut Unit<'_>, before: &Job, job: &Job, at: &At
 
 /// The first waiting jobs of the user, without the one that is at its step.
 async fn waiting_but(unit: &mut Unit<'_>, job: &Job, limit: usize) -> Result<Vec<Job>> {
-    let limit = limit + usize::from(jobs::waits(job));
+    let limit = limit + usize::from(job.waits_for_its_turn());
     let mut waiting = jobs::waiting(unit, &job.uid, limit).await?;
     waiting.retain(|other| other.id != job.id);
     Ok(waiting)

@@ -5,7 +5,7 @@ use domain::command::{Command, Refusal};
 use domain::placement::{self, Group, MAX_GROUP};
 use domain::planning::{self, FilePlan};
 use domain::transition::apply;
-use domain::{Job, JobId, Line, Recording};
+use domain::{Beside, Job, JobId, Line, Recording};
 use flow::ports::{At, Written};
 
 use super::fault::{Fault, Result};
@@ -36,7 +36,7 @@ pub async fn plan_file(
         Err(why) => return Ok(Written::Fenced(why)),
     };
     jobs::update(unit, &job, &planned.job)?;
-    let recording = recordings::save(unit, planned.recording, planned.peaks.as_ref(), &before)?;
+    let recording = recordings::save(unit, planned.recording, &planned.beside, &before)?;
     // A plan that stands already is only read, and another job may be at work on it.
     if !unit.is_transaction() && !unit.changes(&[Path::job(id), Path::recording(&recording.uid, recording.id)]) {
         return Err(Fault::NeedsTransaction);
@@ -126,6 +126,6 @@ pub async fn place(unit: &mut Unit<'_>, id: JobId, group: &Group, at: &At<'_>) -
     }
     usage::add(unit, uid, at.now.hour(), usage.as_ref(), placed.usage)?;
     jobs::update(unit, &job, &placed.job)?;
-    let recording = recordings::save(unit, placed.recording, None, &before)?;
+    let recording = recordings::save(unit, placed.recording, &Beside::default(), &before)?;
     Ok(Written::Done((placed.job, recording)))
 }

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::SqliteStore;
 use super::fault::{Fault, Result, listed};
 use super::table::recordings::Before;
-use super::table::{conversations, lines, peaks, recordings, usage};
+use super::table::{beside, conversations, lines, recordings, usage};
 
 #[async_trait]
 impl Archive for SqliteStore {
@@ -45,7 +45,7 @@ fn export(db: &Connection, uid: &Uid, after: Option<Place>, limit: usize) -> Res
     if matches!(after, None | Some(Place::Recording(_))) {
         let after = if let Some(Place::Recording(id)) = after { Some(id) } else { None };
         for (id, recording) in recordings::in_order(db, uid, after, limit)? {
-            found.push(told(Place::Recording(id), recording.and_then(|recording| with_peaks(db, recording)))?);
+            found.push(told(Place::Recording(id), recording.and_then(|recording| with_beside(db, recording)))?);
         }
     }
     let left = limit - found.len();
@@ -73,9 +73,9 @@ fn export(db: &Connection, uid: &Uid, after: Option<Place>, limit: usize) -> Res
     Ok(found)
 }
 
-fn with_peaks(db: &Connection, recording: Recording) -> Result<Record> {
-    let peaks = peaks::load(db, &recording.uid, recording.id)?;
-    Ok(Record::Recording { recording: Box::new(recording), peaks })
+fn with_beside(db: &Connection, recording: Recording) -> Result<Record> {
+    let beside = beside::load(db, &recording.uid, recording.id)?;
+    Ok(Record::Recording { recording: Box::new(recording), beside })
 }
 
 /// What cannot be read is told by its place.
@@ -102,7 +102,7 @@ fn there(db: &Connection, uid: &Uid, record: &Record) -> Result<Option<Record>> 
     let place = record.place();
     let found = match place {
         Place::Recording(id) => recordings::load_as_stored(db, uid, id)
-            .and_then(|found| found.map(|recording| with_peaks(db, recording)).transpose()),
+            .and_then(|found| found.map(|recording| with_beside(db, recording)).transpose()),
         Place::Line(recording, start_ms) => {
             let line = lines::load_as_stored(db, uid, SegmentId { recording, start_ms });
             line.map(|line| line.map(|line| Record::Line(Box::new(line))))
@@ -118,9 +118,9 @@ fn there(db: &Connection, uid: &Uid, record: &Record) -> Result<Option<Record>> 
 
 fn write(db: &Connection, uid: &Uid, record: Record) -> Result<()> {
     match record {
-        Record::Recording { mut recording, peaks } => {
+        Record::Recording { mut recording, beside } => {
             recordings::save(db, &mut recording, &Before::NOTHING)?;
-            peaks.map_or(Ok(()), |peaks| peaks::save(db, uid, recording.id, &peaks))
+            beside::save(db, uid, recording.id, &beside)
         }
         Record::Line(line) => lines::insert(db, &line).map(drop),
         // No timeline stands beside them here: a job in flight reads the conversations themselves.

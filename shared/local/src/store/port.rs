@@ -8,7 +8,8 @@ use domain::placement::Group;
 use domain::planning::FilePlan;
 use domain::session::{SessionRequest, WholeFile};
 use domain::{
-    Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Peaks, Recording, RecordingId, Timestamp, Uid,
+    Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Levels, Line, Peaks, Recording, RecordingId, Timestamp,
+    Uid,
 };
 use flow::Result;
 use flow::ports::{
@@ -16,7 +17,7 @@ use flow::ports::{
     LineCursor, Opened, Removed, SessionCompleted, Stepped, Store, Written,
 };
 
-use super::table::{conversations, devices as registered, jobs, lines, peaks, recordings, usage};
+use super::table::{conversations, devices as registered, jobs, levels, lines, peaks, recordings, usage};
 use super::{Moment, SqliteStore, accept, deletion, devices, reading, session, step, turns, work};
 
 #[async_trait]
@@ -94,6 +95,18 @@ impl Store for SqliteStore {
         self.read("store.due_jobs", "", move |db| jobs::due_until(db, now, after, limit)).await
     }
 
+    async fn due_beyond(
+        &self,
+        statuses: &[Status],
+        beyond: Timestamp,
+        after: Option<DueCursor>,
+        limit: usize,
+    ) -> Result<Vec<Job>> {
+        let statuses = statuses.to_vec();
+        let look = move |db: &_| jobs::due_beyond(db, &statuses, beyond, after, limit);
+        self.read("store.due_beyond", "", look).await
+    }
+
     async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
         let moment = Moment::of(&at);
         self.read("store.stuck_users", "", move |db| turns::stuck_users(db, &moment.at(), limit)).await
@@ -113,6 +126,11 @@ impl Store for SqliteStore {
     async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {
         let uid = uid.clone();
         self.read("store.peaks", recording, move |db| peaks::load(db, &uid, recording)).await
+    }
+
+    async fn levels(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Levels>> {
+        let uid = uid.clone();
+        self.read("store.levels", recording, move |db| levels::load(db, &uid, recording)).await
     }
 
     async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {

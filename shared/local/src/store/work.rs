@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use super::fault::{Fault, Result};
 use super::surroundings;
 use super::table::recordings::Before;
-use super::table::{conversations, jobs, lines, peaks, recordings, usage};
+use super::table::{beside, conversations, jobs, lines, recordings, usage};
 use super::turns::uncounted;
 
 /// What a worker is told whose job, or its file, is not there any more.
@@ -28,9 +28,7 @@ pub fn plan_file(db: &Connection, id: JobId, plan: &FilePlan, at: &At<'_>) -> Re
     };
     jobs::update(db, &job, &planned.job)?;
     recordings::save(db, &mut planned.recording, &before)?;
-    if let Some(peaks) = &planned.peaks {
-        peaks::save(db, &planned.recording.uid, planned.recording.id, peaks)?;
-    }
+    beside::save(db, &planned.recording.uid, planned.recording.id, &planned.beside)?;
     Ok(Written::Done((planned.job, planned.recording)))
 }
 

@@ -63,7 +63,7 @@ pub fn packets(start_ms: u32, end_ms: u32) -> Packets {
     let span = Span { start_ms, end_ms };
     let format = domain::name::parse(CLIP).unwrap().format;
     let bytes = std::fs::read(format!("{SPEECH}/{CLIP}")).unwrap();
-    audio::cut_packets(&format, &mut &bytes[..], domain::Gain::ONE, &[span], &mut |_, cut| {
+    audio::cut_packets(&format, &mut &bytes[..], &domain::Levels::default(), &[span], &mut |_, cut| {
         found = Some(cut);
         ControlFlow::Continue(())
     })
@@ -88,10 +88,16 @@ pub fn samples(start_ms: u32, end_ms: u32) -> Vec<f32> {
 pub fn read(name: &str, bytes: &[u8], start_ms: u32, end_ms: u32) -> Vec<f32> {
     let mut all = Vec::new();
     let format = domain::name::parse(name).unwrap().format;
-    audio::cut(&format, &mut &bytes[..], domain::Gain::ONE, &[Span { start_ms, end_ms }], &mut |_, samples| {
-        all = samples;
-        ControlFlow::Continue(())
-    })
+    audio::cut(
+        &format,
+        &mut &bytes[..],
+        &domain::Levels::default(),
+        &[Span { start_ms, end_ms }],
+        &mut |_, samples| {
+            all = samples;
+            ControlFlow::Continue(())
+        },
+    )
     .unwrap();
     all
 }

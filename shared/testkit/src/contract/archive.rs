@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use domain::placement::Answer;
-use domain::{Recording, Status, Uid};
+use domain::planning::Heard;
+use domain::{Beside, FileStatus, Levels, Recording, Status, Uid};
 use flow::ports::archive::{Archive, MAX_IMPORT, Place, Record};
 use flow::ports::{Created, Store};
 use flow::{Kind, error::Error};
@@ -98,7 +99,9 @@ pub async fn what_is_put_into_another_kind_of_store_and_back_is_the_same(store: 
     let scene = story(other.clone(), &ann()).await;
     let records = taken(&*other, &ann(), 1000).await;
     for kind in [
-        |record: &Record| matches!(record, Record::Recording { peaks: Some(_), .. }),
+        |record: &Record| {
+            matches!(record, Record::Recording { beside: Beside { peaks: Some(_), levels: Some(_) }, .. })
+        },
         |record: &Record| matches!(record, Record::Line(line) if line.stub),
         |record: &Record| matches!(record, Record::Conversation(one) if one.merged_into.is_some()),
         |record: &Record| matches!(record, Record::Conversation(one) if one.due_at.is_some()),
@@ -159,9 +162,9 @@ pub async fn what_stands_there_and_differs_is_named_and_stays(store: Arc<dyn Arc
 
 fn changed(record: Record) -> Record {
     match record {
-        Record::Recording { mut recording, peaks } => {
+        Record::Recording { mut recording, beside } => {
             recording.facts.duration_ms += 1;
-            Record::Recording { recording, peaks }
+            Record::Recording { recording, beside }
         }
         Record::Line(mut line) => {
             line.words += 1;
@@ -184,9 +187,9 @@ pub async fn the_job_that_took_a_recording_last_is_no_difference(store: Arc<dyn 
     scene.transcribe(&ann(), &phone(0), &[(0, 900, "hello")]).await;
     let records = taken(&*store, &ann(), 1000).await;
     let other_job = |record: Record| match record {
-        Record::Recording { recording, peaks } => {
+        Record::Recording { recording, beside } => {
             let recording = Recording { latest_job: crate::build::job_id(404), ..*recording };
-            Record::Recording { recording: Box::new(recording), peaks }
+            Record::Recording { recording: Box::new(recording), beside }
         }
         other => other,
     };
@@ -300,6 +303,46 @@ pub async fn what_was_deleted_stays_deleted_at_the_new_place(store: Arc<dyn Arch
     assert!(store.lines(&ann(), job.files[0].recording, &[0, 2000]).await.unwrap().iter().all(|line| line.stub));
 }
 
+/// Silence by rules that heard less is no end: who still has the recording is heard out.
+pub async fn what_earlier_rules_called_silent_is_heard_again(store: Arc<dyn ArchivedStore>) {
+    let other = Arc::new(memory::Store::new());
+    let scene = Scene::new(other.clone());
+    for secs in [0, 600] {
+        let job = scene.accept(&ann(), &[phone(secs)]).await;
+        let job = scene.claim(job.id).await;
+        scene.plan(&job, 0, Heard::Silence).await;
+        assert_eq!(scene.finish(&job).await.status, Status::Completed);
+    }
+    let earlier = |record: Record| match record {
+        Record::Recording { mut recording, beside } => {
+            recording.facts.heard_by = 0;
+            Record::Recording { recording, beside }
+        }
+        other => other,
+    };
+    let records: Vec<_> = taken(&*other, &ann(), 1000).await.into_iter().map(earlier).collect();
+    put(&*store, &ann(), &records).await;
+
+    let scene = Scene::new(store.clone());
+    let session = scene.session(&ann(), &[phone(0)]).await;
+    assert!(session.files[0].needs_bytes());
+    let (job, deduplicated) = again(&scene, 0).await;
+    assert_eq!((job.status, job.files[0].status, deduplicated), (Status::Queued, FileStatus::Queued, false));
+    let job = scene.claim(job.id).await;
+    let (_, recording) = scene.work(&job, 0, &[(0, 900, "whispered")]).await;
+    assert_eq!(recording.facts.heard_by, Levels::RULES);
+    assert_eq!(scene.finish(&job).await.status, Status::Completed);
+    assert_eq!(scene.usage(&ann()).await.segments, 1);
+
+    let (job, _) = again(&scene, 600).await;
+    let job = scene.claim(job.id).await;
+    let (job, _) = scene.plan(&job, 0, Heard::Silence).await;
+    assert_eq!(job.files[0].status, FileStatus::Silent);
+    let ended = scene.finish(&job).await;
+    let known = scene.create(&batch(&ann(), &[phone(600)])).await;
+    assert!(matches!(&known, Created::Answered(job) if job.id == ended.id), "from now on it is known: {known:?}");
+}
+
 /// The tests of a store that is an archive as well.
 #[macro_export]
 macro_rules! archive_contract {
@@ -315,6 +358,7 @@ macro_rules! archive_contract {
             audio_that_is_known_costs_nothing_at_the_new_place,
             what_was_not_finished_goes_on_at_the_new_place,
             what_was_deleted_stays_deleted_at_the_new_place,
+            what_earlier_rules_called_silent_is_heard_again,
         ] }
     };
 }

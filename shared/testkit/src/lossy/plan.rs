@@ -12,6 +12,7 @@ pub struct Plan {
     random: Option<(SeededRandom, usize)>,
     /// Strikes that are still to come, and strikes that never end (`None`).
     scripted: Mutex<HashMap<&'static str, Option<u32>>>,
+    asked: Mutex<HashMap<&'static str, u64>>,
 }
 
 impl Plan {
@@ -44,7 +45,14 @@ impl Plan {
         self.scripted.lock().unwrap().clear();
     }
 
+    /// How many calls there were of the operations whose names begin so.
+    pub fn calls_of(&self, prefix: &str) -> u64 {
+        let asked = self.asked.lock().unwrap();
+        asked.iter().filter(|(operation, _)| operation.starts_with(prefix)).map(|(_, calls)| calls).sum()
+    }
+
     pub fn strikes(&self, operation: &'static str) -> bool {
+        *self.asked.lock().unwrap().entry(operation).or_default() += 1;
         let scripted = match self.scripted.lock().unwrap().get_mut(operation) {
             None | Some(Some(0)) => false,
             Some(None) => true,

@@ -6,8 +6,8 @@ use domain::placement::Group;
 use domain::planning::FilePlan;
 use domain::session::{SessionRequest, WholeFile};
 use domain::{
-    Bucket, Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Peaks, Recording, RecordingId, Status,
-    Timestamp, Uid,
+    Bucket, Command, Conversation, ConversationId, DeviceId, Job, JobId, Levels, Line, Peaks, Recording, RecordingId,
+    Status, Timestamp, Uid,
 };
 use flow::Result;
 use flow::ports::{
@@ -81,6 +81,16 @@ impl<P: Store + ?Sized, F: Fault> Store for Faulty<P, F> {
         self.reading("store.due_jobs", self.inner.due_jobs(now, after, limit)).await
     }
 
+    async fn due_beyond(
+        &self,
+        statuses: &[Status],
+        beyond: Timestamp,
+        after: Option<DueCursor>,
+        limit: usize,
+    ) -> Result<Vec<Job>> {
+        self.reading("store.due_beyond", self.inner.due_beyond(statuses, beyond, after, limit)).await
+    }
+
     async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
         self.reading("store.stuck_users", self.inner.stuck_users(at, limit)).await
     }
@@ -95,6 +105,10 @@ impl<P: Store + ?Sized, F: Fault> Store for Faulty<P, F> {
 
     async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {
         self.reading("store.peaks", self.inner.peaks(uid, recording)).await
+    }
+
+    async fn levels(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Levels>> {
+        self.reading("store.levels", self.inner.levels(uid, recording)).await
     }
 
     async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {
@@ -178,9 +192,12 @@ fn name_of(command: &Command) -> &'static str {
         Command::Enqueued { .. } => "store.step.enqueued",
         Command::TaskGone { .. } => "store.step.task_gone",
         Command::Promote => "store.step.promote",
+        Command::TakeTurn => "store.step.take_turn",
+        Command::CorrectClock => "store.step.correct_clock",
         Command::Wake => "store.step.wake",
         Command::Claim { .. } => "store.step.claim",
         Command::Renew { .. } => "store.step.renew",
+        Command::FileVerified { .. } => "store.step.file_verified",
         Command::FailFile { .. } => "store.step.fail_file",
         Command::PutBack { .. } => "store.step.put_back",
         Command::Postpone { .. } => "store.step.postpone",

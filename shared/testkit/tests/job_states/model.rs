@@ -22,6 +22,8 @@ pub struct File {
     pub done: u32,
     /// The failure is the content's own.
     pub content: bool,
+    /// It is done, as far as it could be decoded.
+    pub partly: bool,
 }
 
 /// What the model says of a job.
@@ -62,6 +64,7 @@ impl Model {
             status: file.status,
             done: file.counts.done(),
             content: file.is_no_audio(),
+            partly: file.status == domain::FileStatus::Done && file.failure.is_some(),
         };
         let ms = |at: Option<Timestamp>| at.map(Timestamp::millis);
         Self {
@@ -88,9 +91,10 @@ impl Model {
     }
 
     /// Whether the command applies; the model is changed if it does.
-    pub fn takes(&mut self, command: &Command, now: i64, turn_free: bool) -> bool {
+    pub fn takes(&mut self, command: &Command, now: i64, turn_free: bool, changed: i64) -> bool {
         let queued = self.status == Status::Queued;
         let has_turn = self.dispatch.0 != DispatchState::Waiting;
+        let parked = self.is_parked();
         let works = |fence: u64| self.status == Status::Processing && self.fence == fence;
         let over = |fence: u64| self.status.is_terminal() && self.fence == fence;
         match command {
@@ -105,18 +109,20 @@ impl Model {
             Command::Wake if [self.push, self.cleanup].iter().any(|due| matches!(due, Due::At(at) if now >= *at)) => {
                 self.due = now;
             }
-            Command::TaskGone { .. } | Command::Wake if !queued || !has_turn => return false,
+            Command::TaskGone { .. } if !queued || !has_turn => return false,
+            Command::Wake if !queued || !(has_turn || parked) => return false,
             Command::TaskGone { .. } => self.dispatch_again(now + GRACE),
-            Command::Wake if self.dispatch.0 == DispatchState::Pending && self.later.is_none() && now >= self.due => {}
-            Command::Wake => {
-                (self.waits.2, self.later) = (None, None);
-                self.dispatch_again(now);
-            }
-            Command::Promote if !queued || has_turn => return false,
+            Command::Wake if self.is_awake(now) => {}
+            Command::Wake => self.due_at_once(now),
+            Command::Promote if !queued || has_turn || parked => return false,
             Command::Promote => self.take_turn(true, now),
+            Command::TakeTurn if !queued || (parked && now < self.due) => return false,
+            Command::TakeTurn if !parked => {}
+            Command::TakeTurn => self.return_to_line(turn_free, now),
+            Command::CorrectClock => return self.correct(changed, now),
             Command::Claim { .. } if self.status == Status::Uploading => return false,
             Command::Claim { owner } => return self.claim(*owner, now),
-            Command::Renew { fence } if works(*fence) => self.live_on(now),
+            Command::Renew { fence } | Command::FileVerified { fence, .. } if works(*fence) => self.live_on(now),
             Command::FailFile { fence, index, failure } if works(*fence) => {
                 self.fail(*index, failure.code == domain::Code::InvalidAudio);
                 self.live_on(now);

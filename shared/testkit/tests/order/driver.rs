@@ -3,10 +3,12 @@
 
 use domain::placement::{Answer, Group};
 use domain::planning::{FilePlan, Heard};
-use domain::{Code, Command, FileStatus, Job, JobId, Mark, Peaks, PutBack, Recording, Rules, Status, Timestamp};
+use domain::{
+    Code, Command, FileStatus, Job, JobId, Levels, Mark, Peaks, PutBack, Recording, Rules, Status, Timestamp,
+};
 use flow::Result;
 use flow::ports::{At, Created, Random, Stepped, Store, Written};
-use testkit::build::{T0, facts, line_for};
+use testkit::build::{T0, facts, line_for, plan};
 use testkit::scene::at_once;
 use testkit::{SeededRandom, memory};
 
@@ -175,9 +177,10 @@ impl Driver<'_> {
 
     fn put_back(&mut self, n: usize, held: &Job) {
         self.met.put_back += 1;
-        let cause = match self.random.below(3) {
+        let cause = match self.random.below(4) {
             0 => PutBack::Shutdown,
             1 => PutBack::Deadline,
+            2 => PutBack::ForOthers,
             _ => PutBack::Fault { code: Code::Internal, retry_after: None },
         };
         self.workers[n].ready = None;
@@ -194,8 +197,7 @@ impl Driver<'_> {
         let Some(take) = self.case.take(file.recording) else { return };
         if file.status == FileStatus::Queued {
             let heard = take.heard();
-            let plan =
-                FilePlan { fence: held.lease.fence, index, facts: facts(&heard), heard, peaks: Peaks::default() };
+            let plan = FilePlan { peaks: Peaks::default(), levels: Levels::default(), ..plan(held, index, heard) };
             let written = done(at_once(self.store.plan_file(held.id, &plan, self.at())));
             self.hold(n, written);
         } else {

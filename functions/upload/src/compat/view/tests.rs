@@ -147,3 +147,13 @@ fn at_most_ten_errors_are_listed() {
     assert_eq!(body["errors"][0], "audio_x_pcm16_16000_1_fs160_1800000000.bin: what happened");
     assert_eq!(body["total_segments"], 40);
 }
+
+#[test]
+fn a_recording_that_was_decoded_in_part_is_kept_and_sent_again_a_counted_time() {
+    let mut job = job(&[None, None], Status::PartialFailure);
+    job.files[0].failure = of(Code::PartlyDecoded);
+    let body = serde_json::to_value(ShippedJob::of(&job)).unwrap();
+    assert_eq!((does(&body), &body["status"]), (Does::UploadsAgainCounted, &json!("partial_failure")));
+    assert_eq!(body["reason_code"], "partly_decoded");
+    assert_eq!(ShippedAccepted::of(&job).status, Status::PartialFailure, "and so it is told at once where it is known");
+}

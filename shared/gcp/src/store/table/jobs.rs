@@ -3,7 +3,7 @@
 mod failed;
 mod talk;
 
-use domain::job::{DispatchState, Status};
+use domain::job::Status;
 use domain::{Job, JobId, Timestamp, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::{Document, Value};
 use flow::ports::{ChangeCursor, DueCursor, JobCursor};
@@ -63,16 +63,11 @@ const WAITING: &str = "waiting";
 fn turn(job: &Job) -> Option<&'static str> {
     if job.holds_a_turn() {
         Some(HELD)
-    } else if waits(job) {
+    } else if job.waits_for_its_turn() {
         Some(WAITING)
     } else {
         None
     }
-}
-
-/// It waits for its turn.
-pub fn waits(job: &Job) -> bool {
-    job.status == Status::Queued && job.dispatch.state == DispatchState::Waiting
 }
 
 fn encode(job: &Job) -> Result<Fields> {
@@ -180,6 +175,23 @@ pub async fn due(unit: &mut Unit<'_>, now: Timestamp, after: Option<DueCursor>, 
     let ask = match after {
         Some(after) => ask.after(place(unit, after.due_at, after.id)),
         None => ask,
+    };
+    sound_ones(unit, ask, limit, decode).await
+}
+
+/// Jobs of these statuses that are due later than `beyond`, soonest first.
+pub async fn due_beyond(
+    unit: &mut Unit<'_>,
+    statuses: &[Status],
+    beyond: Timestamp,
+    after: Option<DueCursor>,
+    limit: usize,
+) -> Result<Vec<Job>> {
+    let wanted = any_of(statuses.iter().map(|status| text(status.as_str())));
+    let ask = DUE_OF_STATUS.ask(Path::ROOT, vec![wanted]);
+    let ask = match after.filter(|after| after.due_at > beyond) {
+        Some(after) => ask.after(place(unit, after.due_at, after.id)),
+        None => ask.after(vec![moment(beyond)]),
     };
     sound_ones(unit, ask, limit, decode).await
 }

@@ -1,6 +1,7 @@
-//! `recordings`: a recording is a body with its peaks and the first part of its plan; long plans go on beside it.
+//! `recordings`: a recording is a body with what is kept beside it and the first part of its plan; long plans go on in
+//! documents of their own.
 
-use domain::{ConversationId, Peaks, Plan, Recording, RecordingId, Uid};
+use domain::{Beside, ConversationId, Levels, Peaks, Plan, Recording, RecordingId, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::Document;
 use uuid::Uuid;
 
@@ -11,7 +12,7 @@ use crate::store::shape::{Shape, Towards};
 use crate::store::unit::Unit;
 use crate::store::value::{Fields, bytes, bytes_of, number, number_of};
 
-pub const FIELDS: &[&str] = &["plan", "plan_parts", "peaks", "conversations", BODY];
+pub const FIELDS: &[&str] = &["plan", "plan_parts", "peaks", "levels", "conversations", BODY];
 pub const PART_FIELDS: &[&str] = &["plan"];
 
 /// By name, which is by id.
@@ -37,6 +38,7 @@ pub struct Before {
     body: Vec<u8>,
     conversations: Vec<u8>,
     peaks: Option<Vec<u8>>,
+    levels: Option<Vec<u8>>,
     parts: Vec<Vec<u8>>,
 }
 
@@ -74,14 +76,14 @@ pub async fn finish(
     Ok(found)
 }
 
-/// The user's recordings by id, with what they look like, after the cursor; each with its id, damaged ones as the errors
-/// that they are.
+/// The user's recordings by id, with what is kept beside them, after the cursor; each with its id, damaged ones as the
+/// errors that they are.
 pub async fn in_order(
     unit: &mut Unit<'_>,
     uid: &Uid,
     after: Option<RecordingId>,
     limit: usize,
-) -> Result<Vec<(RecordingId, Result<(Recording, Option<Peaks>)>)>> {
+) -> Result<Vec<(RecordingId, Result<(Recording, Beside)>)>> {
     let mut ask = IN_ORDER.ask(Path::user(uid), vec![]);
     if let Some(after) = after {
         ask = ask.after(vec![unit.place(&Path::recording(uid, after))]);
@@ -92,7 +94,7 @@ pub async fn in_order(
         // What has no id of ours stands in no order of ours.
         let Some(id) = listed(id_of(document))? else { continue };
         let read = finish_one(unit, uid, document).await;
-        found.push((id, read.and_then(|(recording, _)| Ok((recording, peaks_of(document)?)))));
+        found.push((id, read.and_then(|(recording, _)| Ok((recording, beside_of(document)?)))));
     }
     Ok(found)
 }
@@ -140,7 +142,8 @@ pub async fn finish_one(unit: &mut Unit<'_>, uid: &Uid, document: &Document) -> 
     }
     recording.conversation_ids.extend(ids.iter().map(|id| ConversationId(Uuid::from_bytes(*id))));
     let peaks = bytes_of(document, "peaks").map(<[u8]>::to_vec);
-    Ok((recording, Before { body, conversations, peaks, parts }))
+    let levels = bytes_of(document, "levels").map(<[u8]>::to_vec);
+    Ok((recording, Before { body, conversations, peaks, levels, parts }))
 }
 
 /// Weeks of short talks would not fit as text.
@@ -166,14 +169,15 @@ fn pack(plan: &Plan) -> Vec<Vec<u8>> {
     plan.segments().chunks(PART).map(|part| Plan::new(part.to_vec()).pack()).collect()
 }
 
-/// Writes what differs from what is stored. Without new peaks those that are stored stay.
-pub fn save(unit: &mut Unit<'_>, recording: Recording, peaks: Option<&Peaks>, before: &Before) -> Result<Recording> {
+/// Writes what differs from what is stored. What is kept beside it stays where nothing new is known.
+pub fn save(unit: &mut Unit<'_>, recording: Recording, beside: &Beside, before: &Before) -> Result<Recording> {
     let mut recording = recording;
     let (plan, ids) = (recording.plan.take(), std::mem::take(&mut recording.conversation_ids));
     let body = to_body(&recording)?;
     let (parts, conversations) = (plan.as_ref().map(pack).unwrap_or_default(), pack_ids(&ids));
     (recording.plan, recording.conversation_ids) = (plan, ids);
-    let peaks = peaks.map(|peaks| peaks.pack().to_vec()).or_else(|| before.peaks.clone());
+    let peaks = beside.peaks.as_ref().map(|peaks| peaks.pack().to_vec()).or_else(|| before.peaks.clone());
+    let levels = beside.levels.as_ref().map(Levels::pack).or_else(|| before.levels.clone());
     let (uid, id) = (&recording.uid, recording.id);
     let stored = before.parts.iter().map(Some).chain(std::iter::repeat(None));
     for (number, (part, stored)) in parts.iter().zip(stored).enumerate().skip(1) {
@@ -182,13 +186,15 @@ pub fn save(unit: &mut Unit<'_>, recording: Recording, peaks: Option<&Peaks>, be
         }
     }
     let same_plan = parts.first() == before.parts.first() && parts.len() == before.parts.len();
-    let same_rest = body == before.body && conversations == before.conversations && peaks == before.peaks;
+    let same_beside = peaks == before.peaks && levels == before.levels;
+    let same_rest = body == before.body && conversations == before.conversations && same_beside;
     if !same_plan || !same_rest {
         let count = number(parts.len() as u64);
         let fields = Fields::default()
             .with("plan_parts", count)
             .with_some("plan", parts.into_iter().next().map(bytes))
             .with_some("peaks", peaks.map(bytes))
+            .with_some("levels", levels.map(bytes))
             .with_some("conversations", Some(conversations).filter(|packed| !packed.is_empty()).map(bytes))
             .with(BODY, bytes(body));
         unit.put(&Path::recording(uid, id), fields);
@@ -196,12 +202,15 @@ pub fn save(unit: &mut Unit<'_>, recording: Recording, peaks: Option<&Peaks>, be
     Ok(recording)
 }
 
-pub async fn peaks(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<Option<Peaks>> {
+/// Read by itself, where nothing else of the recording is wanted.
+pub async fn beside(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<Beside> {
     let path = Path::recording(uid, id);
-    Ok(sound(unit.one(&path).await?.as_ref().map_or(Ok(None), peaks_of))?.flatten())
+    Ok(sound(unit.one(&path).await?.as_ref().map_or(Ok(Beside::default()), beside_of))?.unwrap_or_default())
 }
 
-pub fn peaks_of(document: &Document) -> Result<Option<Peaks>> {
-    let damaged = |damage| Fault::damaged(at(document), damage);
-    bytes_of(document, "peaks").map(Peaks::unpack).transpose().map_err(damaged)
+pub fn beside_of(document: &Document) -> Result<Beside> {
+    let damaged = |damage: &dyn std::fmt::Display| Fault::damaged(at(document), damage);
+    let peaks = bytes_of(document, "peaks").map(Peaks::unpack).transpose().map_err(|why| damaged(&why))?;
+    let levels = bytes_of(document, "levels").map(Levels::unpack).transpose().map_err(|why| damaged(&why))?;
+    Ok(Beside { peaks, levels })
 }

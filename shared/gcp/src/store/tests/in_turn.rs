@@ -10,7 +10,7 @@ use domain::placement::Group;
 use domain::planning::FilePlan;
 use domain::session::{SessionRequest, WholeFile};
 use domain::{
-    Bucket, Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Peaks, Recording, RecordingId,
+    Bucket, Command, Conversation, ConversationId, DeviceId, Job, JobId, Levels, Line, Peaks, Recording, RecordingId,
     Timestamp, Uid,
 };
 use flow::Result;
@@ -64,10 +64,12 @@ in_turn! {
     fn changed_jobs(uid: &Uid, since: Timestamp, after: Option<ChangeCursor>, limit: usize, now: Timestamp) -> Vec<Job>;
     fn jobs_ahead(job: &Job) -> u32;
     fn due_jobs(now: Timestamp, after: Option<DueCursor>, limit: usize) -> Vec<Job>;
+    fn due_beyond(of: &[Status], beyond: Timestamp, after: Option<DueCursor>, limit: usize) -> Vec<Job>;
     fn stuck_users(at: At<'_>, limit: usize) -> Vec<Uid>;
     fn promote(uid: &Uid, at: At<'_>) -> Vec<Job>;
     fn recordings(uid: &Uid, ids: &[RecordingId]) -> Vec<Option<Recording>>;
     fn peaks(uid: &Uid, recording: RecordingId) -> Option<Peaks>;
+    fn levels(uid: &Uid, recording: RecordingId) -> Option<Levels>;
     fn lines(uid: &Uid, recording: RecordingId, starts: &[u32]) -> Vec<Line>;
     fn conversation(uid: &Uid, id: ConversationId, after: Option<LineCursor>, limit: usize) -> Option<ConversationPage>;
     fn conversations(

@@ -7,8 +7,14 @@ use rusqlite::Connection;
 use crate::sqlite::OpenError;
 
 /// Applied in order, each in a transaction of its own; how many were applied stands in the file.
-pub const MIGRATIONS: &[&str] =
-    &[include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql"), include_str!("4.sql")];
+pub const MIGRATIONS: &[&str] = &[
+    include_str!("1.sql"),
+    include_str!("2.sql"),
+    include_str!("3.sql"),
+    include_str!("4.sql"),
+    include_str!("5.sql"),
+    include_str!("6.sql"),
+];
 
 /// Refuses a database that is not of this very version.
 pub fn check(db: &Connection, path: &Path) -> Result<(), OpenError> {

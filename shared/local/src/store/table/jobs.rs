@@ -1,6 +1,6 @@
 //! `offline_sync_jobs`: a job is a document; beside it stands what lists, turns and the sweep look for.
 
-use domain::job::{DispatchState, Status};
+use domain::job::Status;
 use domain::{Job, JobId, Timestamp, Uid};
 use flow::ports::{Census, ChangeCursor, DueCursor, JobCursor};
 use rusqlite::{Connection, Params, Row, params};
@@ -19,7 +19,7 @@ queries! {
     UPDATE = "UPDATE offline_sync_jobs
         SET status = ?2, turn = ?3, oldest_captured_at = ?4, due_at = ?5, expires_at = ?6, document = ?7, updated_at = ?8
         WHERE id = ?1";
-    /// What most of a worker's writes come to: every index but two stays as it is.
+    /// What most of a worker's writes come to: every index but three stays as it is.
     UPDATE_DUE = "UPDATE offline_sync_jobs SET due_at = ?2, document = ?3, updated_at = ?4 WHERE id = ?1";
     UPDATE_DOCUMENT = "UPDATE offline_sync_jobs SET document = ?2, updated_at = ?3 WHERE id = ?1";
     DELETE = "DELETE FROM offline_sync_jobs WHERE id = ?1";
@@ -32,6 +32,8 @@ queries! {
         WHERE uid = ?1 AND status = ?2 AND (created_at, id) < (?3, ?4) LIMIT ?5)";
     DUE = "SELECT document, id FROM offline_sync_jobs
         WHERE due_at <= ?1 AND (due_at, id) > (?2, ?3) ORDER BY due_at, id";
+    DUE_BEYOND = "SELECT document, id FROM offline_sync_jobs
+        WHERE status = ?1 AND due_at IS NOT NULL AND (due_at, id) > (?2, ?3) ORDER BY due_at, id";
     COUNT_HELD = "SELECT count(*) FROM (SELECT 1 FROM offline_sync_jobs WHERE turn = 'held' AND uid = ?1 LIMIT ?2)";
     HELD = "SELECT document, id FROM offline_sync_jobs WHERE turn = 'held' AND uid = ?1";
     NEXT_WAITING = "SELECT document, id FROM offline_sync_jobs WHERE turn = 'waiting' AND uid = ?1
@@ -66,7 +68,7 @@ impl Columns {
 fn turn(job: &Job) -> Option<&'static str> {
     if job.holds_a_turn() {
         Some("held")
-    } else if job.status == Status::Queued && job.dispatch.state == DispatchState::Waiting {
+    } else if job.waits_for_its_turn() {
         Some("waiting")
     } else {
         None
@@ -213,6 +215,27 @@ pub fn count_before(db: &Connection, job: &Job, status: Status, limit: usize) ->
 pub fn due_until(db: &Connection, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
     let (due_at, id) = after.map_or((i64::MIN, [0; 16]), |at| (at.due_at.millis(), *at.id.0.as_bytes()));
     read_sound(db, DUE, params![now.millis(), due_at, id], limit)
+}
+
+/// Jobs of these statuses that are due later than `beyond`, soonest first.
+pub fn due_beyond(
+    db: &Connection,
+    statuses: &[Status],
+    beyond: Timestamp,
+    after: Option<DueCursor>,
+    limit: usize,
+) -> Result<Vec<Job>> {
+    // The last place that is not beyond: one comparison serves both bounds.
+    let from = (beyond.millis(), [0xFF; 16]);
+    let after = after.map_or(from, |at| (at.due_at.millis(), *at.id.0.as_bytes()));
+    let (due_at, id) = from.max(after);
+    let mut jobs = Vec::new();
+    for status in statuses {
+        jobs.extend(read_sound(db, DUE_BEYOND, params![status.as_str(), due_at, id], limit)?);
+    }
+    jobs.sort_by_key(|job| (job.due_at, job.id));
+    jobs.truncate(limit);
+    Ok(jobs)
 }
 
 /// How many turns the user's jobs hold, counted up to `limit`. A damaged job holds none: it would hold it for ever. So

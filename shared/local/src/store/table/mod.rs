@@ -1,8 +1,10 @@
 //! One file for each table: its rows, its columns and its queries.
 
+pub mod beside;
 pub mod conversations;
 pub mod devices;
 pub mod jobs;
+pub mod levels;
 pub mod lines;
 pub mod peaks;
 pub mod recordings;

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use crate::store::schema::MIGRATIONS;
-use crate::store::table::{conversations, devices, jobs, lines, peaks, recordings, usage};
+use crate::store::table::{conversations, devices, jobs, levels, lines, peaks, recordings, usage};
 
 fn plan(db: &Connection, sql: &str) -> Vec<String> {
     let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
@@ -20,6 +20,7 @@ fn no_query_scans_a_table_or_sorts() {
         ("conversations", conversations::QUERIES),
         ("devices", devices::QUERIES),
         ("jobs", jobs::QUERIES),
+        ("levels", levels::QUERIES),
         ("lines", lines::QUERIES),
         ("peaks", peaks::QUERIES),
         ("recordings", recordings::QUERIES),

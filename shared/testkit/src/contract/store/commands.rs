@@ -27,6 +27,8 @@ enum Situation {
     Lost,
     PutBack,
     WaitingForEngine,
+    DueAfterItsWait,
+    WrittenInTheFuture,
     Completed,
     PartlyFailed,
     Cancelled,
@@ -52,7 +54,9 @@ async fn bring_about(scene: &Scene, uid: &Uid, situation: Situation) -> Job {
             }
             scene.accept(uid, &[phone(0)]).await
         }
-        AtWork | ReadyToFinish | Lost | PutBack | WaitingForEngine => at_work(scene, uid, situation).await,
+        AtWork | ReadyToFinish | Lost | PutBack | WaitingForEngine | DueAfterItsWait | WrittenInTheFuture => {
+            at_work(scene, uid, situation).await
+        }
         Completed => scene.transcribe(uid, &phone(0), &[(0, 900, "over")]).await,
         PartlyFailed => partly_failed(scene, uid).await,
         Cancelled => {
@@ -93,9 +97,18 @@ async fn at_work(scene: &Scene, uid: &Uid, situation: Situation) -> Job {
         }
         Lost => scene.pass(scene.rules.lease),
         PutBack => _ = scene.done(job.id, put_back(fence, domain::PutBack::Deadline)).await,
-        WaitingForEngine => {
+        WaitingForEngine | DueAfterItsWait => {
             let cause = domain::PutBack::Engine { retry_after: Some(MINUTE) };
-            scene.done(job.id, put_back(fence, cause)).await;
+            let job = scene.done(job.id, put_back(fence, cause)).await;
+            if matches!(situation, DueAfterItsWait) {
+                scene.clock.set(job.due_at.unwrap());
+            }
+        }
+        WrittenInTheFuture => {
+            let now = scene.now();
+            scene.pass(72 * 60 * MINUTE);
+            scene.done(job.id, Command::Renew { fence }).await;
+            scene.clock.set(now);
         }
         _ => {}
     }
@@ -112,6 +125,8 @@ fn everything(job: &Job, scene: &Scene) -> Vec<Command> {
     let (own, number) = (job.lease.fence, job.dispatch.number);
     let mut all = vec![
         Command::Promote,
+        Command::TakeTurn,
+        Command::CorrectClock,
         Command::Wake,
         Command::Claim { owner: nonce(1) },
         Command::Claim { owner: nonce(2) },
@@ -142,12 +157,16 @@ fn with_fence(fence: u64, soon: domain::Timestamp) -> Vec<Command> {
     let failure = Failure::because(Code::StagedAudioMissing, "the blob is gone");
     vec![
         Command::Renew { fence },
+        Command::FileVerified { fence, index: 0 },
+        Command::FileVerified { fence, index: 7 },
         Command::FailFile { fence, index: 0, failure: failure.clone() },
         Command::FailFile { fence, index: 7, failure },
         put_back(fence, PutBack::Fault { code: Code::Internal, retry_after: Some(2 * MINUTE) }),
         put_back(fence, PutBack::Deadline),
         put_back(fence, PutBack::Shutdown),
         put_back(fence, PutBack::Engine { retry_after: None }),
+        put_back(fence, PutBack::Language),
+        put_back(fence, PutBack::ForOthers),
         put_back(fence, PutBack::Storage { retry_after: None }),
         put_back(fence, PutBack::Budget { until: soon }),
         Command::Finish { fence },
@@ -215,6 +234,8 @@ situations! {
     to_a_lost_job: Lost;
     to_a_job_that_was_put_back: PutBack;
     to_a_job_that_waits_for_the_engine: WaitingForEngine;
+    to_a_job_whose_wait_is_over: DueAfterItsWait;
+    to_a_job_that_was_written_in_the_future: WrittenInTheFuture;
     to_a_completed_job: Completed;
     to_a_partly_failed_job: PartlyFailed;
     to_a_cancelled_job: Cancelled;

@@ -26,6 +26,7 @@ fn commands_of(fence: u64) -> Vec<Command> {
     let failure = Failure::of(domain::Code::StagedAudioMissing);
     vec![
         Command::Renew { fence },
+        Command::FileVerified { fence, index: 1 },
         Command::FailFile { fence, index: 1, failure },
         Command::PutBack { fence, cause: PutBack::Shutdown, jitter: 0.0 },
         Command::PutBack { fence, cause: PutBack::Engine { retry_after: None }, jitter: 0.5 },

@@ -81,6 +81,7 @@ pub async fn the_whole_life_of_a_job(store: Arc<dyn Store>) {
         scene.place(&job, 0, &[(4000, Answer::EmptyOnce)]).await;
         scene.place(&job, 0, &[(4000, Answer::Empty)]).await;
         scene.done(id, Command::Renew { fence }).await;
+        scene.done(id, Command::FileVerified { fence, index: 1 }).await;
         scene.plan(&job, 1, speech(&[(0, 900), (2000, 3000)])).await;
         scene.say(&job, 1, &[(0, "three")]).await;
         scene.place(&job, 1, &[(2000, Answer::Failed { refused: false })]).await;
@@ -119,6 +120,8 @@ pub async fn trouble_and_waiting(store: Arc<dyn Store>) {
             PutBack::Deadline,
             PutBack::Shutdown,
             PutBack::Engine { retry_after: Some(MINUTE) },
+            PutBack::Language,
+            PutBack::ForOthers,
             PutBack::Budget { until: scene.now() + 9 * MINUTE },
         ];
         for cause in causes {

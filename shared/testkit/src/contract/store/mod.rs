@@ -1,5 +1,6 @@
 //! The store's contract: what every job store does, whatever it is made of.
 
+pub mod astray;
 pub mod attach;
 pub mod census;
 pub mod changes;
@@ -18,6 +19,7 @@ pub mod join;
 mod list;
 pub mod listing;
 pub mod lost;
+pub mod parked;
 pub mod place;
 pub mod plan;
 pub mod put_back;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::planning::Heard;
+use domain::job::{Audio, Effect};
+use domain::planning::{FilePlan, Heard};
 use domain::recording::State;
-use domain::{Code, Command, FileStatus, Segment};
-use flow::ports::{Store, Written};
+use domain::{Code, Command, FileStatus, Job, Refusal, Segment, Status};
+use flow::ports::{Created, Store, Written};
 
 use super::{MS, ann, bob};
-use crate::build::{after, batch, conversation_id, facts, peaks, phone, segments, speech};
+use crate::build::{after, batch, conversation_id, facts, levels, peaks, phone, plan, segments, speech};
 use crate::scene::Scene;
 
 pub async fn a_plan_is_written_once_with_what_it_fixes(store: Arc<dyn Store>) {
@@ -120,19 +121,26 @@ pub async fn speech_is_remembered_apart_from_its_padding(store: Arc<dyn Store>) 
     assert_eq!(scene.usage(&ann()).await.transcribed_ms, 600);
 }
 
-pub async fn what_a_recording_looks_like_is_kept_with_the_plan_that_stands(store: Arc<dyn Store>) {
+pub async fn what_is_kept_beside_a_recording_is_that_of_the_plan_that_stands(store: Arc<dyn Store>) {
     let scene = Scene::new(store.clone());
     let heard = speech(&[(0, 900), (2000, 3000)]);
     let job = scene.accept(&ann(), &[phone(0), phone(90)]).await;
     let job = scene.claim(job.id).await;
     let (spoken, silent) = (job.files[0].recording, job.files[1].recording);
     assert_eq!(store.peaks(&ann(), spoken).await.unwrap(), None, "nobody has listened to it");
+    assert_eq!(store.levels(&ann(), spoken).await.unwrap(), None);
     scene.plan(&job, 0, heard.clone()).await;
     scene.plan(&job, 0, speech(&[(50, 800)])).await;
     scene.plan(&job, 1, Heard::Silence).await;
     assert_eq!(store.peaks(&ann(), spoken).await.unwrap(), Some(peaks(&heard)), "the first plan's stay");
+    assert_eq!(store.levels(&ann(), spoken).await.unwrap(), Some(levels(&heard)));
+    scene.say(&job, 0, &[(0, "placing changes neither")]).await;
+    assert_eq!(store.peaks(&ann(), spoken).await.unwrap(), Some(peaks(&heard)));
+    assert_eq!(store.levels(&ann(), spoken).await.unwrap(), Some(levels(&heard)));
     assert_eq!(store.peaks(&ann(), silent).await.unwrap(), None);
+    assert_eq!(store.levels(&ann(), silent).await.unwrap(), None);
     assert_eq!(store.peaks(&bob(), spoken).await.unwrap(), None, "it is ann's");
+    assert_eq!(store.levels(&bob(), spoken).await.unwrap(), None);
 }
 
 pub async fn a_plan_shows_that_the_worker_lives(store: Arc<dyn Store>) {
@@ -164,4 +172,68 @@ pub async fn a_file_that_failed_is_settled(store: Arc<dyn Store>) {
     let again = scene.done(job.id, fail(Code::StagedAudioMissing)).await;
     assert_eq!(again.files[0].failure, failed.files[0].failure, "the first failure stays");
     assert_eq!(scene.job(job.id).await, again);
+}
+
+/// Of bytes that the delivery did not compare with their digest.
+fn unverified(job: &Job, index: usize, heard: Heard) -> FilePlan {
+    FilePlan { verified: false, ..plan(job, index, heard) }
+}
+
+/// A session only claims its digests; a batch was digested while it came.
+pub async fn bytes_that_nobody_verified_say_nothing_of_a_recording(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let batch = scene.accept(&bob(), &[phone(0)]).await;
+    assert!(batch.files[0].verified);
+    let session = scene.session(&ann(), &[phone(0), phone(90), phone(180)]).await;
+    scene.complete(&session).await;
+    let job = scene.claim(session.id).await;
+    for (index, heard) in [speech(&[(0, 900)]), Heard::Silence, Heard::Nothing("noise".into())].into_iter().enumerate()
+    {
+        let (after, recording) = scene.write_plan(&job, &unverified(&job, index, heard.clone())).await;
+        assert_eq!((recording.state, &recording.plan), (State::Known, &None), "{heard:?}");
+        assert_eq!((after.files[index].status, after.files[index].verified), (FileStatus::Queued, false), "{heard:?}");
+    }
+    let fence = job.lease.fence;
+    let marked = scene.done(job.id, Command::FileVerified { fence, index: 0 }).await;
+    assert_eq!(marked.files.iter().map(|file| file.verified).collect::<Vec<_>>(), [true, false, false]);
+    assert_eq!(marked.lease.until, Some(scene.now() + scene.rules.lease));
+    let (_, recording) = scene.write_plan(&job, &unverified(&job, 0, speech(&[(0, 900)]))).await;
+    assert_eq!(recording.state, State::Planned, "an earlier delivery has compared them");
+    let (after, recording) = scene.plan(&job, 1, Heard::Silence).await;
+    assert_eq!((recording.state, after.files[1].verified), (State::Silent, true), "this one has");
+    assert_eq!(scene.job(job.id).await, after);
+}
+
+/// What was decoded in part is done, with a code that every job is told which ever has the recording.
+pub async fn a_recording_that_was_decoded_in_part_is_never_told_as_whole(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let job = scene.accept(&ann(), &[phone(0), phone(900)]).await;
+    let job = scene.claim(job.id).await;
+    let mut damaged = plan(&job, 0, speech(&[(0, 900)]));
+    (damaged.facts.partly, damaged.facts.dropped_bytes) = (true, 4_000);
+    scene.write_plan(&job, &damaged).await;
+    let (after, recording) = scene.say(&job, 0, &[(0, "half of it")]).await;
+    assert!(recording.facts.partly);
+    let code = |job: &Job, index: usize| job.files[index].failure.as_ref().map(|failure| failure.code);
+    assert_eq!((after.files[0].status, code(&after, 0)), (FileStatus::Done, Some(Code::PartlyDecoded)));
+    scene.work(&job, 1, &[(0, 900, "all of it")]).await;
+    let ended = scene.finish(&job).await;
+    assert_eq!((ended.status, ended.audio), (Status::PartialFailure, Audio::Gone), "no retry would mend it");
+    assert_eq!(ended.error.as_ref().map(|failure| failure.code), Some(Code::PartlyDecoded));
+    assert_eq!((code(&ended, 1), scene.usage(&ann()).await.segments), (None, 2));
+    let why = scene.refused(ended.id, Command::Retry { key: crate::build::nonce(3) }).await;
+    assert!(matches!(why, Refusal::NotRetryable(_)), "{why:?}");
+
+    for names in [vec![phone(0)], vec![phone(0), phone(900)]] {
+        let again = scene.create(&batch(&ann(), &names)).await;
+        assert!(matches!(&again, Created::Answered(job) if job.id == ended.id), "{again:?}");
+    }
+    scene.transcribe(&ann(), &phone(5000), &[(0, 900, "later")]).await;
+    let born = scene.create(&batch(&ann(), &[phone(0), phone(5000)])).await;
+    let Created::New { job: born, deduplicated: true } = born else { panic!("{born:?}") };
+    assert_eq!((born.status, born.attempt, code(&born, 0)), (Status::PartialFailure, 0, Some(Code::PartlyDecoded)));
+    assert_eq!((born.files[1].status, code(&born, 1)), (FileStatus::Done, None));
+    assert_eq!((born.effects.push, scene.usage(&ann()).await.segments), (Effect::None, 3), "nothing is done twice");
+    let same = scene.create(&batch(&ann(), &[phone(0), phone(5000)])).await;
+    assert!(matches!(&same, Created::Answered(job) if job.id == born.id), "{same:?}");
 }

@@ -44,7 +44,8 @@ impl Tables {
     /// All of a user's, in order.
     fn records(&self, uid: &Uid) -> Vec<Record> {
         let recordings = self.recordings.iter().filter(|((of, _), _)| of == uid).map(|(key, recording)| {
-            Record::Recording { recording: Box::new(recording.clone()), peaks: self.peaks.get(key).cloned() }
+            let beside = self.beside.get(key).cloned().unwrap_or_default();
+            Record::Recording { recording: Box::new(recording.clone()), beside }
         });
         let lines = self.lines.iter().filter(|((of, ..), _)| of == uid);
         let conversations = self.conversations.iter().filter(|((of, _), _)| of == uid);
@@ -58,9 +59,9 @@ impl Tables {
 
     fn put(&mut self, uid: &Uid, record: Record) {
         match record {
-            Record::Recording { recording, peaks } => {
+            Record::Recording { recording, beside } => {
                 let key = (uid.clone(), recording.id);
-                self.peaks.extend(peaks.map(|peaks| (key.clone(), peaks)));
+                self.keep_beside(key.clone(), beside);
                 self.recordings.insert(key, *recording);
             }
             Record::Line(line) => {

@@ -19,7 +19,8 @@ use domain::planning::FilePlan;
 use domain::session::{SessionRequest, WholeFile};
 use domain::transition::Context;
 use domain::{
-    Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Line, Peaks, Recording, RecordingId, Timestamp, Uid,
+    Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Levels, Line, Peaks, Recording, RecordingId, Timestamp,
+    Uid,
 };
 use flow::Result;
 use flow::ports::feed::Watchers;
@@ -170,6 +171,16 @@ impl flow::ports::Store for Store {
         Ok(self.tables().due_jobs(now, after, limit))
     }
 
+    async fn due_beyond(
+        &self,
+        statuses: &[Status],
+        beyond: Timestamp,
+        after: Option<DueCursor>,
+        limit: usize,
+    ) -> Result<Vec<Job>> {
+        Ok(self.tables().due_beyond(statuses, beyond, after, limit))
+    }
+
     async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
         Ok(self.tables().stuck_users(&at, limit))
     }
@@ -186,7 +197,11 @@ impl flow::ports::Store for Store {
     }
 
     async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {
-        Ok(self.tables().peaks.get(&(uid.clone(), recording)).cloned())
+        Ok(self.tables().beside.get(&(uid.clone(), recording)).and_then(|beside| beside.peaks.clone()))
+    }
+
+    async fn levels(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Levels>> {
+        Ok(self.tables().beside.get(&(uid.clone(), recording)).and_then(|beside| beside.levels.clone()))
     }
 
     async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {

@@ -56,6 +56,23 @@ impl Tables {
         due.into_iter().take(limit).cloned().collect()
     }
 
+    pub fn due_beyond(
+        &self,
+        statuses: &[Status],
+        beyond: Timestamp,
+        after: Option<DueCursor>,
+        limit: usize,
+    ) -> Vec<Job> {
+        let key = |job: &Job| job.due_at.map(|due_at| DueCursor { due_at, id: job.id });
+        let wanted = |job: &&Job| {
+            let lies_beyond = job.due_at.is_some_and(|due| due > beyond);
+            statuses.contains(&job.status) && lies_beyond && key(job) > after
+        };
+        let mut jobs: Vec<_> = self.jobs.values().filter(wanted).collect();
+        jobs.sort_by_key(|job| key(job));
+        jobs.into_iter().take(limit).cloned().collect()
+    }
+
     pub fn census(&self, now: Timestamp) -> Census {
         let count = |status: Status| self.jobs.values().filter(|job| job.status == status).count() as u64;
         let due = self.due_jobs(now, None, CENSUS_DUE);

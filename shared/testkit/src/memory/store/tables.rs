@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use domain::job::DispatchState;
 use domain::transition::{Context, apply};
 use domain::{
-    Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Peaks, Recording, RecordingId, Rules, Status,
+    Beside, Command, Conversation, ConversationId, DeviceId, Job, JobId, Line, Recording, RecordingId, Rules,
     Timestamp, Uid, Usage,
 };
 use flow::ports::{At, Device};
@@ -14,7 +13,7 @@ use flow::ports::{At, Device};
 pub struct Tables {
     pub jobs: BTreeMap<JobId, Job>,
     pub recordings: BTreeMap<(Uid, RecordingId), Recording>,
-    pub peaks: BTreeMap<(Uid, RecordingId), Peaks>,
+    pub beside: BTreeMap<(Uid, RecordingId), Beside>,
     pub lines: BTreeMap<(Uid, RecordingId, u32), Line>,
     /// By user too: the app makes ids, and two users may have the same.
     pub conversations: BTreeMap<(Uid, ConversationId), Conversation>,
@@ -34,7 +33,7 @@ impl Tables {
     }
 
     fn next_waiting(&self, uid: &Uid) -> Option<&Job> {
-        let waits = |job: &&Job| job.uid == *uid && is_waiting(job);
+        let waits = |job: &&Job| job.uid == *uid && job.waits_for_its_turn();
         self.jobs.values().filter(waits).min_by_key(|job| (job.oldest_captured_at, job.created_at, job.id))
     }
 
@@ -51,7 +50,7 @@ impl Tables {
     }
 
     pub fn stuck_users(&self, at: &At<'_>, limit: usize) -> Vec<Uid> {
-        let mut stuck: Vec<_> = self.jobs.values().filter(|job| is_waiting(job)).map(|job| job.uid.clone()).collect();
+        let mut stuck: Vec<_> = self.jobs.values().filter(|job| job.waits_for_its_turn()).map(|job| job.uid.clone()).collect();
         stuck.sort();
         stuck.dedup();
         stuck.retain(|uid| self.turn_is_free(uid, at.rules));
@@ -79,8 +78,4 @@ impl Tables {
         let key = |start| (uid.clone(), recording, start);
         self.lines.range(key(0)..=key(u32::MAX)).map(|(_, line)| line)
     }
-}
-
-fn is_waiting(job: &Job) -> bool {
-    job.status == Status::Queued && job.dispatch.state == DispatchState::Waiting
 }

@@ -5,7 +5,7 @@ use domain::command::{Action, Command, Refusal};
 use domain::placement::{Group, MAX_GROUP, Placed, Surroundings, reach};
 use domain::planning::{FilePlan, plan_file};
 use domain::transition::apply;
-use domain::{Interval, Job, JobId, Line, Recording, RecordingId, Uid};
+use domain::{Beside, Interval, Job, JobId, Line, Recording, RecordingId, Uid};
 use flow::ports::{At, Created, Stepped, Written};
 use flow::{Error, Kind, Result};
 
@@ -70,10 +70,17 @@ impl Tables {
                 self.jobs.insert(id, planned.job.clone());
                 self.put_recording(planned.recording.clone());
                 let of = (planned.recording.uid.clone(), planned.recording.id);
-                self.peaks.extend(planned.peaks.map(|peaks| (of, peaks)));
+                self.keep_beside(of, planned.beside);
                 Written::Done((planned.job, planned.recording))
             }
         }
+    }
+
+    /// What is there stays where nothing new is known.
+    pub fn keep_beside(&mut self, of: (Uid, RecordingId), new: Beside) {
+        let beside = self.beside.entry(of).or_default();
+        beside.peaks = new.peaks.or(beside.peaks.take());
+        beside.levels = new.levels.or(beside.levels.take());
     }
 
     pub fn store_texts(&mut self, id: JobId, fence: u64, lines: Vec<Line>, at: &At<'_>) -> Result<Written<Vec<Line>>> {

@@ -17,6 +17,8 @@ const BACKOFF: (i64, i64) = (10 * SECOND, 30 * MINUTE);
 pub(super) const ATTEMPTS: u32 = 5;
 const LONGEST_WAIT: i64 = 7 * DAY;
 const RETENTION: i64 = 7 * DAY;
+/// Clocks may differ by so much.
+const SLACK: i64 = 10 * MINUTE;
 const LIFECYCLE: i64 = 30 * DAY;
 /// The audio is about to go: the lifecycle, and two days before it.
 pub(super) const GIVES_UP: i64 = LIFECYCLE - 2 * DAY;
@@ -56,6 +58,67 @@ impl Model {
         }
     }
 
+    pub(super) fn is_parked(&self) -> bool {
+        let waits = !matches!(self.waits.0, None | Some(WaitingFor::Turn));
+        self.status == Status::Queued && self.dispatch.0 == DispatchState::Waiting && waits
+    }
+
+    pub(super) fn is_awake(&self, now: i64) -> bool {
+        let comes = self.is_parked() || self.dispatch.0 == DispatchState::Pending;
+        comes && self.later.is_none() && now >= self.due
+    }
+
+    pub(super) fn due_at_once(&mut self, now: i64) {
+        let state = if self.is_parked() { DispatchState::Waiting } else { DispatchState::Pending };
+        (self.waits.2, self.later) = (None, None);
+        self.dispatch_again(now);
+        self.dispatch.0 = state;
+    }
+
+    pub(super) fn return_to_line(&mut self, turn_free: bool, now: i64) {
+        self.dispatch.1 += 1;
+        self.waits.2 = None;
+        if !turn_free {
+            self.waits.1 = None;
+        }
+        self.take_turn(turn_free, now);
+    }
+
+    /// What a clock wrote that ran ahead; `changed` is when the job changed last.
+    pub(super) fn correct(&mut self, changed: i64, now: i64) -> bool {
+        let in_line = self.status == Status::Queued && self.dispatch.0 == DispatchState::Waiting && !self.is_parked();
+        let longest = match self.status {
+            Status::Queued if in_line => i64::MAX / 2,
+            Status::Queued => LONGEST_WAIT + TASK_GRACE,
+            Status::Uploading => LONGEST_WAIT,
+            Status::Processing => LEASE,
+            _ => RETENTION + DAY,
+        };
+        if changed <= now + SLACK && self.due <= (now + SLACK).saturating_add(longest) {
+            return false;
+        }
+        self.waits.1 = self.waits.1.map(|at| at.min(now));
+        self.ended = self.ended.map(|at| at.min(now));
+        let lease_is_astray = self.lease_end.is_none_or(|end| end > now + LEASE + SLACK);
+        match self.status {
+            Status::Uploading => self.due = self.due.min(now + LONGEST_WAIT),
+            Status::Queued if in_line => {}
+            Status::Queued => self.due_at_once(now),
+            Status::Processing if lease_is_astray => (self.lease_end, self.due) = (Some(now), now),
+            Status::Processing => {}
+            _ => {
+                let in_time = |due, longest| match due {
+                    Due::Never => Due::Never,
+                    Due::At(at) => Due::At(i64::min(at, now + longest)),
+                    Due::Was(at) => Due::Was(i64::min(at, now)),
+                };
+                (self.push, self.cleanup) = (in_time(self.push, DAY), in_time(self.cleanup, RETENTION));
+                self.schedule(now);
+            }
+        }
+        true
+    }
+
     pub(super) fn claim(&mut self, owner: domain::Nonce, now: i64) -> bool {
         let working = self.status == Status::Processing;
         if working && self.owner == Some(owner) {
@@ -89,7 +152,7 @@ impl Model {
     pub(super) fn put_back(&mut self, cause: &PutBack, jitter: f64, now: i64) {
         let progressed = self.work() > self.work_at_claim;
         let waiting_for = match cause {
-            PutBack::Engine { .. } => Some(WaitingFor::Engine),
+            PutBack::Engine { .. } | PutBack::Language => Some(WaitingFor::Engine),
             PutBack::Budget { .. } => Some(WaitingFor::Budget),
             PutBack::Storage { .. } => Some(WaitingFor::Storage),
             _ => None,
@@ -104,8 +167,9 @@ impl Model {
         let asked = |wait: &Option<std::time::Duration>| wait.map_or(0, |wait| wait.as_millis() as i64);
         let (least, most) = BACKOFF;
         let due = match cause {
-            PutBack::Deadline | PutBack::Shutdown => now,
-            PutBack::Budget { until } => until.millis().max(now),
+            PutBack::Deadline | PutBack::Shutdown | PutBack::ForOthers => now,
+            PutBack::Budget { until } => until.millis().clamp(now, now + LONGEST_WAIT),
+            PutBack::Language => now + spread(waited.clamp(least, most)),
             PutBack::Fault { retry_after, .. } => {
                 let doubled = (least << self.attempt.saturating_sub(1)).min(most);
                 now + spread(doubled).max(asked(retry_after)).min(LONGEST_WAIT)
@@ -120,10 +184,17 @@ impl Model {
         if progressed {
             self.waits.1 = None;
         }
+        let due = match waiting_for {
+            Some(_) => due.min(self.waits.1.unwrap_or(now) + LONGEST_WAIT),
+            None => due,
+        };
         self.requeue(due);
         self.later = Some(due);
         self.waits = match waiting_for {
-            Some(_) => (waiting_for, self.waits.1.or(Some(now)), Some(due)),
+            Some(_) => {
+                self.dispatch.0 = DispatchState::Waiting;
+                (waiting_for, self.waits.1.or(Some(now)), Some(due))
+            }
             None => (None, self.waits.1, None),
         };
     }
@@ -131,7 +202,7 @@ impl Model {
     pub(super) fn postpone(&mut self, until: i64, waiting_for: WaitingFor, now: i64) {
         let until = until.min(self.waits.1.unwrap_or(now) + LONGEST_WAIT).min(self.created + GIVES_UP);
         let again = self.waits.0 == Some(waiting_for) && self.waits.2 == Some(until);
-        if again && self.dispatch.0 == DispatchState::Pending {
+        if again && self.dispatch.0 == DispatchState::Waiting {
             return;
         }
         if self.waits.1.is_some_and(|since| now >= since + LONGEST_WAIT) {
@@ -140,13 +211,15 @@ impl Model {
         self.waits = (Some(waiting_for), self.waits.1.or(Some(now)), Some(until));
         self.later = Some(until);
         self.dispatch_again(until);
+        self.dispatch.0 = DispatchState::Waiting;
     }
 
     pub(super) fn end(&mut self, now: i64) {
         (0..self.files.len()).for_each(|index| self.fail(index, false));
         let good = self.files.iter().all(|file| file.status.is_good());
+        let whole = good && !self.files.iter().any(|file| file.partly);
         let bad = self.files.iter().all(|file| file.status == FileStatus::Failed && file.done == 0);
-        let status = match (good, bad) {
+        let status = match (whole, bad) {
             (true, _) => Status::Completed,
             (_, true) => Status::Failed,
             _ => Status::PartialFailure,
@@ -194,7 +267,8 @@ impl Model {
             return true;
         }
         let fits = now + LONGEST_WAIT + RETENTION < self.created + LIFECYCLE;
-        if !matches!(self.status, Status::Failed | Status::PartialFailure) || self.audio_gone || !fits {
+        let good = self.files.iter().all(|file| file.status.is_good());
+        if !matches!(self.status, Status::Failed | Status::PartialFailure) || good || self.audio_gone || !fits {
             return false;
         }
         for file in self.files.iter_mut().filter(|file| file.status == FileStatus::Failed) {

@@ -1,0 +1,219 @@
+//! Where channels become one: a recording as it is heard, at its levels.
+//!
+//! Half a sum is quieter than its channels where these cancel each other, and a choice of one loses what is only in the
+//! other. So where both hold something of their own, the second is turned by a quarter of a wave before they are added:
+//! whatever sign and size a voice has in either, it is in the sum as loud as in both together.
+
+use std::f32::consts::PI;
+
+use domain::Levels;
+use domain::levels::{Mix, Stretch};
+
+use crate::channels::Piece;
+use crate::error::AudioError;
+use crate::resample::RATE;
+use crate::samples::Samples;
+
+/// Between stretches factors glide for a fifth of a second, half of it on either side.
+const GLIDE_MS: i64 = 200;
+/// What a sample is multiplied by is known this often, and runs straight in between.
+const STEP_MS: u64 = 10;
+const STEP: usize = (RATE as u64 / 1000 * STEP_MS) as usize;
+
+/// What left, right, and the turned right are multiplied by.
+type Weights = [f32; 3];
+
+fn weights(mix: Mix) -> Weights {
+    match mix {
+        Mix::Mid => [0.5, 0.5, 0.0],
+        Mix::Side => [0.5, -0.5, 0.0],
+        Mix::Left => [1.0, 0.0, 0.0],
+        Mix::Right => [0.0, 1.0, 0.0],
+        Mix::Both => [1.0, 0.0, 1.0],
+    }
+}
+
+/// What the samples at each moment are multiplied by.
+struct Course {
+    levels: Levels,
+    /// The stretch that the last moment asked for lay in.
+    at: usize,
+}
+
+impl Course {
+    /// Moments are asked for in their order.
+    fn weights(&mut self, at_ms: u64) -> Weights {
+        let stretches = self.levels.stretches();
+        if stretches.is_empty() {
+            let factor = self.levels.one_gain().unwrap_or_default().factor();
+            return weights(Mix::Mid).map(|weight| weight * factor);
+        }
+        let at_ms = at_ms.cast_signed();
+        let (from, to) = (at_ms - GLIDE_MS / 2, at_ms + GLIDE_MS / 2);
+        let begins = |stretch: &Stretch| i64::from(stretch.start_ms());
+        while stretches.get(self.at + 1).is_some_and(|next| begins(next) <= from) {
+            self.at += 1;
+        }
+        let (mut mixed, mut loudness) = ([0.0; 3], 0.0);
+        for (index, stretch) in stretches.iter().enumerate().skip(self.at) {
+            let starts = if index == self.at { from } else { begins(stretch) };
+            if starts >= to {
+                break;
+            }
+            let ends = stretches.get(index + 1).map_or(to, |next| begins(next).min(to));
+            let share = (ends - starts) as f32 / GLIDE_MS as f32;
+            if share == 1.0 {
+                return weights(stretch.mix).map(|weight| weight * stretch.factor());
+            }
+            loudness += share * stretch.factor().ln();
+            mixed.iter_mut().zip(weights(stretch.mix)).for_each(|(mixed, weight)| *mixed += share * weight);
+        }
+        mixed.map(|weight| weight * loudness.exp())
+    }
+}
+
+/// Mixes what comes, piece by piece.
+pub(crate) struct Mixer {
+    course: Course,
+    /// Of the step that the next sample lies in: where it begins and where it ends.
+    step: (Weights, Weights),
+    given: u64,
+    turn: Option<Turn>,
+}
+
+impl Mixer {
+    pub fn new(levels: &Levels) -> Self {
+        let turn = levels.stretches().iter().any(|stretch| stretch.mix == Mix::Both).then(Turn::default);
+        let mut course = Course { levels: levels.clone(), at: 0 };
+        let step = (course.weights(0), course.weights(STEP_MS));
+        Self { course, step, given: 0, turn }
+    }
+
+    /// Appends what can be mixed so far.
+    pub fn push(&mut self, piece: Piece<'_>, out: &mut Vec<f32>) {
+        let (left, right) = (piece.left, piece.right.unwrap_or(piece.left));
+        match self.turn.take() {
+            None => self.mix(left, right, &[], out),
+            Some(mut turn) => {
+                turn.push(left, right);
+                self.mix_turned(&mut turn, out);
+                self.turn = Some(turn);
+            }
+        }
+    }
+
+    /// Appends the rest: as many samples came out as went in.
+    pub fn finish(&mut self, out: &mut Vec<f32>) {
+        if let Some(mut turn) = self.turn.take() {
+            turn.finish();
+            self.mix_turned(&mut turn, out);
+        }
+    }
+
+    fn mix_turned(&mut self, turn: &mut Turn, out: &mut Vec<f32>) {
+        let ready = turn.ready();
+        self.mix(&turn.left[..ready], &turn.right[REACH..REACH + ready], &turn.turned, out);
+        turn.left.drain(..ready);
+        turn.right.drain(..ready);
+    }
+
+    fn mix(&mut self, mut left: &[f32], mut right: &[f32], mut turned: &[f32], out: &mut Vec<f32>) {
+        while !left.is_empty() {
+            let in_step = (self.given % STEP as u64) as usize;
+            let now = left.len().min(STEP - in_step);
+            let (from, to) = self.step;
+            for at in 0..now {
+                let along = (in_step + at) as f32 / STEP as f32;
+                let weight = |which: usize| from[which] + (to[which] - from[which]) * along;
+                let turned = turned.get(at).map_or(0.0, |turned| turned * weight(2));
+                out.push((left[at] * weight(0) + right[at] * weight(1) + turned).clamp(-1.0, 1.0));
+            }
+            (left, right) = (&left[now..], &right[now..]);
+            turned = turned.get(now..).unwrap_or_default();
+            self.given += now as u64;
+            if self.given.is_multiple_of(STEP as u64) {
+                self.step = (to, self.course.weights(self.given / STEP as u64 * STEP_MS + STEP_MS));
+            }
+        }
+    }
+}
+
+/// Samples on either side of one that turning it looks at: 4 ms.
+const REACH: usize = 63;
+
+/// Turns the right channel by a quarter of a wave, and holds the left one back for as long as that takes.
+struct Turn {
+    left: Vec<f32>,
+    /// Begins [`REACH`] samples before the left one.
+    right: Vec<f32>,
+    turned: Vec<f32>,
+    weights: [f32; REACH.div_ceil(2)],
+}
+
+impl Default for Turn {
+    fn default() -> Self {
+        // Every other one of Hilbert's weights is nothing; a window ends them softly.
+        let weight = |at: usize| {
+            let place = (2 * at + 1) as f32;
+            2.0 / (PI * place) * (0.54 + 0.46 * (PI * place / (REACH as f32 + 1.0)).cos())
+        };
+        let weights = std::array::from_fn(weight);
+        Self { left: Vec::new(), right: vec![0.0; REACH], turned: Vec::new(), weights }
+    }
+}
+
+impl Turn {
+    fn push(&mut self, left: &[f32], right: &[f32]) {
+        self.left.extend_from_slice(left);
+        self.right.extend_from_slice(right);
+    }
+
+    fn finish(&mut self) {
+        self.right.resize(self.right.len() + REACH, 0.0);
+    }
+
+    /// How many samples of both are at hand; those of the right one are turned.
+    fn ready(&mut self) -> usize {
+        let ready = self.right.len().saturating_sub(2 * REACH).min(self.left.len());
+        let Self { right, weights, turned, .. } = self;
+        turned.clear();
+        turned.extend((REACH..REACH + ready).map(|at| {
+            let pairs = weights.iter().zip((1..).step_by(2));
+            pairs.map(|(weight, away)| weight * (right[at - away] - right[at + away])).sum::<f32>()
+        }));
+        ready
+    }
+}
+
+/// A recording as listeners hear it: one channel, at its levels.
+pub(crate) struct Heard<'r> {
+    samples: Samples<'r>,
+    mixer: Mixer,
+    out: Vec<f32>,
+    over: bool,
+}
+
+impl<'r> Heard<'r> {
+    pub fn new(samples: Samples<'r>, levels: &Levels) -> Self {
+        Self { samples: samples.heard(), mixer: Mixer::new(levels), out: Vec::new(), over: false }
+    }
+
+    /// The next samples, possibly none; `None` at the end.
+    pub fn next_piece(&mut self) -> Result<Option<&[f32]>, AudioError> {
+        if self.over {
+            return Ok(None);
+        }
+        self.out.clear();
+        match self.samples.next_piece()? {
+            Some(piece) => self.mixer.push(piece, &mut self.out),
+            None => {
+                self.over = true;
+                self.mixer.finish(&mut self.out);
+            }
+        }
+        Ok(Some(&self.out))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+use std::future::{pending, ready};
+
+use futures_util::FutureExt;
+
+use super::*;
+
+const START: Timestamp = Timestamp::from_secs(1_000_000);
+
+fn user(name: &str) -> User {
+    User::from(name)
+}
+
+fn enters<'p>(places: &'p Places, name: &str, now: Timestamp) -> Option<JobPlace<'p>> {
+    places.enter(&user(name), now, |_| pending()).now_or_never().flatten()
+}
+
+/// Waits in vain.
+fn is_sent_away(places: &Places, name: &str, now: Timestamp) {
+    let entered = places.enter(&user(name), now, |wait| {
+        assert_eq!(wait, WAIT);
+        ready(())
+    });
+    assert!(entered.now_or_never().is_some_and(|entered| entered.is_none()), "{name} has a place");
+}
+
+#[test]
+fn one_user_holds_all_places_but_one_and_one_at_least() {
+    for (all, hers) in [(1, 1), (2, 1), (4, 3), (32, 31)] {
+        let places = Places::new(all);
+        let held: Vec<_> = (0..hers).filter_map(|_| enters(&places, "ann", START)).collect();
+        assert_eq!(held.len(), hers, "of {all}");
+        is_sent_away(&places, "ann", START);
+        assert_eq!(enters(&places, "bob", START).is_some(), all > 1, "of {all}");
+    }
+}
+
+#[test]
+fn a_place_that_comes_free_is_kept_for_a_user_who_was_sent_away() {
+    let places = Places::new(1);
+    let hers = enters(&places, "ann", START);
+    is_sent_away(&places, "bob", START);
+    drop(hers);
+    is_sent_away(&places, "ann", START);
+    drop(enters(&places, "bob", START + WAIT).expect("it was kept"));
+    assert!(enters(&places, "ann", START + WAIT).is_some());
+}
+
+#[test]
+fn a_place_is_not_kept_for_ever_nor_are_two_kept_for_each_other() {
+    let places = Places::new(1);
+    let hers = enters(&places, "ann", START);
+    is_sent_away(&places, "bob", START);
+    drop(hers);
+    let over = START + WAIT + KEPT;
+    is_sent_away(&places, "ann", over - Duration::from_millis(1));
+    assert!(enters(&places, "ann", over - Duration::from_millis(1)).is_some(), "she was sent away as well");
+    assert!(enters(&places, "carl", over + WAIT + KEPT).is_some(), "it is over");
+}
+
+#[test]
+fn whoever_has_several_places_gives_one_to_each_user_who_has_none() {
+    let places = Places::new(4);
+    let hers: Vec<_> = (0..3).filter_map(|_| enters(&places, "ann", START)).collect();
+    let his = enters(&places, "bob", START).expect("there is one more");
+    let give_way = || hers.iter().filter(|place| place.gives_way(START)).count();
+    assert_eq!(give_way(), 0);
+    is_sent_away(&places, "carl", START);
+    assert_eq!((give_way(), give_way()), (1, 1), "one for one");
+    assert!(!his.gives_way(START), "it is his only one");
+    is_sent_away(&places, "dora", START);
+    assert_eq!(give_way(), 2);
+    is_sent_away(&places, "emil", START);
+    assert_eq!(give_way(), 2, "she keeps one for a while");
+    let late = || hers.iter().filter(|place| place.gives_way(START + SLICE)).count();
+    assert_eq!(late(), 3);
+    assert!(!his.gives_way(START + SLICE), "enough give way");
+}
+
+#[test]
+fn a_users_only_job_gives_way_after_a_while() {
+    let places = Places::new(1);
+    let hers = enters(&places, "ann", START).expect("it is free");
+    let late = START + SLICE;
+    assert!(!hers.gives_way(late), "nobody else is there");
+    is_sent_away(&places, "bob", late);
+    assert!(!hers.gives_way(late - Duration::from_millis(1)));
+    assert!(hers.gives_way(late) && hers.gives_way(late));
+    drop(hers);
+    assert!(places.giving_way().is_empty());
+}

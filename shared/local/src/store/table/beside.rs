@@ -1,0 +1,22 @@
+//! What is kept beside a recording, in tables of its own.
+
+use domain::{Beside, RecordingId, Uid};
+use rusqlite::Connection;
+
+use super::{levels, peaks};
+use crate::store::fault::Result;
+
+pub fn load(db: &Connection, uid: &Uid, recording: RecordingId) -> Result<Beside> {
+    Ok(Beside { peaks: peaks::load(db, uid, recording)?, levels: levels::load(db, uid, recording)? })
+}
+
+/// What is there stays where nothing new is known.
+pub fn save(db: &Connection, uid: &Uid, recording: RecordingId, beside: &Beside) -> Result<()> {
+    if let Some(peaks) = &beside.peaks {
+        peaks::save(db, uid, recording, peaks)?;
+    }
+    if let Some(levels) = &beside.levels {
+        levels::save(db, uid, recording, levels)?;
+    }
+    Ok(())
+}

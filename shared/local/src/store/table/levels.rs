@@ -1,0 +1,25 @@
+//! `recording_levels`: how a recording was heard, and so how its plan is cut.
+
+use domain::{Levels, RecordingId, Uid};
+use rusqlite::{Connection, params};
+
+use crate::store::fault::{Fault, Result};
+use crate::store::query::{one, queries, run};
+
+const TABLE: &str = "recording_levels";
+
+queries! {
+    LOAD = "SELECT levels FROM recording_levels WHERE uid = ?1 AND recording = ?2";
+    SAVE = "INSERT INTO recording_levels (uid, recording, levels) VALUES (?1, ?2, ?3)
+        ON CONFLICT (uid, recording) DO UPDATE SET levels = excluded.levels";
+}
+
+pub fn load(db: &Connection, uid: &Uid, recording: RecordingId) -> Result<Option<Levels>> {
+    one(db, LOAD, params![uid.as_str(), recording.bytes()], |row| {
+        Levels::unpack(row.get_ref(0)?.as_blob()?).map_err(|damage| Fault::damaged(TABLE, recording, damage))
+    })
+}
+
+pub fn save(db: &Connection, uid: &Uid, recording: RecordingId, levels: &Levels) -> Result<()> {
+    run(db, SAVE, params![uid.as_str(), recording.bytes(), levels.pack()]).map(drop)
+}

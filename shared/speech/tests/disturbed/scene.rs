@@ -1,0 +1,212 @@
+//! Scenes: who speaks, how loud, and what else there is.
+
+use std::f32::consts::TAU;
+use std::fmt::Write;
+
+const RATE: usize = 16_000;
+
+/// A piece of real speech. The sonnet is cut where its reader pauses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Clip {
+    Jfk,
+    Ss0870,
+    Ss0890,
+    Sonnet(usize),
+}
+
+/// Seconds of the sonnet's pauses.
+const PAUSES: [f32; 5] = [3.0, 10.4, 18.0, 26.0, 34.0];
+
+impl Clip {
+    const ALL: [Self; 7] =
+        [Self::Jfk, Self::Ss0870, Self::Ss0890, Self::Sonnet(0), Self::Sonnet(1), Self::Sonnet(2), Self::Sonnet(3)];
+
+    fn samples(self) -> Vec<f32> {
+        match self {
+            Self::Jfk => read("jfk"),
+            Self::Ss0870 => read("ss0870"),
+            Self::Ss0890 => read("ss0890"),
+            Self::Sonnet(part) => {
+                let all = read("sonnet");
+                let at = |place: usize| (PAUSES[place] * RATE as f32) as usize;
+                all[quietest(&all, at(part))..quietest(&all, at(part + 1))].to_vec()
+            }
+        }
+    }
+
+    /// Its loudest sample at so many dB below full scale.
+    pub fn at(self, db: i32) -> Vec<f32> {
+        let samples = self.samples();
+        let peak = samples.iter().fold(0.0f32, |peak, sample| peak.max(sample.abs()));
+        let factor = 10f32.powf(db as f32 / 20.0) / peak;
+        samples.iter().map(|sample| sample * factor).collect()
+    }
+}
+
+/// The quietest fifth of a second within one second on either side.
+fn quietest(samples: &[f32], around: usize) -> usize {
+    let power = |from: usize| samples[from..from + RATE / 5].iter().map(|sample| sample * sample).sum::<f32>();
+    let places = (around.saturating_sub(RATE)..(around + RATE).min(samples.len() - RATE / 5)).step_by(RATE / 50);
+    places.min_by(|one, other| power(*one).total_cmp(&power(*other))).unwrap() + RATE / 10
+}
+
+fn read(id: &str) -> Vec<f32> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/speech");
+    let bytes = std::fs::read(format!("{folder}/audio_{id}_pcm16_16000_1_fs160_1748300000.bin")).unwrap();
+    let (mut rest, mut samples) = (&bytes[..], Vec::new());
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let (frame, after) = after.split_at(u32::from_le_bytes(*length) as usize);
+        samples.extend(frame.as_chunks().0.iter().map(|two| f32::from(i16::from_le_bytes(*two)) / 32_768.0));
+        rest = after;
+    }
+    samples
+}
+
+/// 83 s: every clip but one.
+pub fn minute_of_speech(db: i32) -> Vec<f32> {
+    let all: Vec<f32> = ["sonnet", "jfk", "ss0870", "ss0890", "ss0880"].iter().flat_map(|id| read(id)).collect();
+    let peak = all.iter().fold(0.0f32, |peak, sample| peak.max(sample.abs()));
+    all.iter().map(|sample| sample * 10f32.powf(db as f32 / 20.0) / peak).collect()
+}
+
+/// Noise that swells and fades as Hann's window does.
+pub fn put_bump(samples: &mut [f32], at_s: f32, seconds: f32, peak: f32) {
+    let mut random = Random(7);
+    let (from, length) = ((at_s * RATE as f32) as usize, (seconds * RATE as f32) as usize);
+    for (at, sample) in samples[from..from + length].iter_mut().enumerate() {
+        *sample += peak * hann(at, length) * random.signed();
+    }
+}
+
+fn hann(at: usize, length: usize) -> f32 {
+    0.5 - 0.5 * (TAU * at as f32 / length as f32).cos()
+}
+
+/// xorshift64*
+struct Random(u64);
+
+impl Random {
+    fn of(seed: u64) -> Self {
+        let mut random = Self((seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        (0..8).for_each(|_| drop(random.unit()));
+        random
+    }
+
+    fn unit(&mut self) -> f32 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 40) as f32 / (1u32 << 24) as f32
+    }
+
+    fn signed(&mut self) -> f32 {
+        2.0 * self.unit() - 1.0
+    }
+
+    fn between(&mut self, low: f32, high: f32) -> f32 {
+        low + (high - low) * self.unit()
+    }
+
+    fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[((self.unit() * all.len() as f32) as usize).min(all.len() - 1)]
+    }
+}
+
+pub struct Scene {
+    /// In their order, at their levels.
+    pub said: Vec<(Clip, i32)>,
+    pub channels: Vec<Vec<f32>>,
+    /// In words, for who reads a failure.
+    pub told: String,
+}
+
+const LEVELS: [i32; 5] = [-48, -42, -36, -24, -10];
+
+impl Scene {
+    /// One clip or two, at levels that may be 38 dB apart; before, between and behind them what disturbs; something steady
+    /// 15 dB or more below the quieter of them; and one or two channels.
+    pub fn of(seed: u64) -> Self {
+        let mut random = Random::of(seed);
+        let mut scene = Self { said: Vec::new(), channels: Vec::new(), told: String::new() };
+        let count = random.one_of(&[1, 2, 2]);
+        // Samples, and who speaks in them: 0 for the first, 1 for the second.
+        let mut parts: Vec<(Vec<f32>, Option<usize>)> = Vec::new();
+        for speaker in 0..count {
+            parts.push((scene.beside(&mut random), None));
+            let (clip, db) = (random.one_of(&Clip::ALL), random.one_of(&LEVELS));
+            let _ = write!(scene.told, "{clip:?} at {db} dB, ");
+            scene.said.push((clip, db));
+            parts.push((clip.at(db), Some(speaker)));
+        }
+        parts.push((scene.beside(&mut random), None));
+        scene.put_into_channels(&parts, &mut random);
+        scene
+    }
+
+    /// What disturbs beside the speech, as loud as it likes.
+    fn beside(&mut self, random: &mut Random) -> Vec<f32> {
+        let kind = random.one_of(&["nothing", "bump", "tone", "silence", "noise", "clicks", "music"]);
+        let (peak, seconds) = (random.one_of(&[0.9, 0.25, 0.05]), random.between(0.3, 4.0));
+        let pause = (random.between(0.25, 1.5) * RATE as f32) as usize;
+        let length = (seconds * RATE as f32) as usize;
+        let hertz = random.between(100.0, 3_000.0);
+        let turn = |at: usize, hertz: f32| (TAU * hertz * at as f32 / RATE as f32).sin();
+        let sound: Vec<f32> = match kind {
+            "bump" => (0..length).map(|at| peak * hann(at, length) * random.signed()).collect(),
+            "tone" => (0..length).map(|at| peak * turn(at, hertz)).collect(),
+            "silence" => vec![0.0; 5 * length],
+            "noise" => (0..3 * length).map(|_| peak * random.signed()).collect(),
+            "clicks" => (0..length).map(|at| if at % 6_000 < 40 { peak } else { 0.0 }).collect(),
+            "music" => (0..2 * length)
+                .map(|at| {
+                    let fades = (-(at as f32 / RATE as f32 % 0.5) * 4.0).exp();
+                    0.3 * peak * fades * (turn(at, hertz) + turn(at, 1.26 * hertz) + turn(at, 1.5 * hertz))
+                })
+                .collect(),
+            _ => Vec::new(),
+        };
+        let _ = write!(self.told, "{kind} of {:.1} s at {peak}, ", sound.len() as f32 / RATE as f32);
+        [vec![0.0; pause], sound, vec![0.0; pause]].concat()
+    }
+
+    fn put_into_channels(&mut self, parts: &[(Vec<f32>, Option<usize>)], random: &mut Random) {
+        let kinds = ["mono", "mono", "dead", "hissing", "turned", "nearly turned", "late", "apart", "turned under hum"];
+        let kind = random.one_of(&kinds);
+        let turned = random.one_of(&[-0.97, -0.7, -0.4]);
+        let late = (random.between(0.0002, 0.012) * RATE as f32) as usize;
+        let quietest = self.said.iter().map(|(_, db)| *db).min().unwrap_or(0);
+        // Speech has a tenth of its peak on average: this is 15 dB below that.
+        let below =
+            10f32.powf(quietest as f32 / 20.0) * 0.1 * 10f32.powf(-15.0 / 20.0) * random.one_of(&[1.0, 0.3, 0.0]);
+        let hum = random.one_of(&[true, false]);
+        let _ =
+            write!(self.told, "{kind}, {turned} or {late} samples, {below:.5} of {}", if hum { "hum" } else { "hiss" });
+        let (mut left, mut right) = (Vec::new(), Vec::new());
+        for (samples, speaker) in parts {
+            let by_right = |sample: f32| match kind {
+                "turned" | "turned under hum" => -sample,
+                "nearly turned" => turned * sample,
+                "dead" | "hissing" => 0.0,
+                _ => sample,
+            };
+            let is_apart = kind == "apart";
+            left.extend(samples.iter().map(|s| if is_apart && *speaker == Some(1) { 0.0 } else { *s }));
+            right.extend(samples.iter().map(|s| if is_apart && *speaker == Some(0) { 0.0 } else { by_right(*s) }));
+        }
+        if kind == "late" {
+            right.splice(0..0, vec![0.0; late]);
+            right.truncate(left.len());
+        }
+        let hissing = if kind == "hissing" { 0.0004 } else { 0.0 };
+        for at in 0..left.len() {
+            let steady = if hum {
+                1.4 * below * (TAU * 100.0 * at as f32 / RATE as f32).sin()
+            } else {
+                1.7 * below * random.signed()
+            };
+            left[at] += steady;
+            right[at] += if kind == "dead" || kind == "hissing" { hissing * random.signed() } else { steady };
+        }
+        self.channels = if kind == "mono" { vec![left] } else { vec![left, right] };
+    }
+}

@@ -1,0 +1,79 @@
+//! A data folder and an export of the version before there were levels: both open, and nothing in them is done twice.
+
+use std::path::Path;
+use std::process::Command;
+
+use afterword_tests::earlier::{self, ANN, ARCHIVE, BEN, EXPORT, FOLDER};
+use afterword_tests::{Client, Recording, Setup};
+use serde_json::Value;
+
+/// The archive, unpacked.
+fn unpacked() -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(ARCHIVE);
+    let unpacked = Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(place.path()).status().unwrap();
+    assert!(unpacked.success(), "{unpacked}");
+    place
+}
+
+/// What stands in the conversations at the time of this recording.
+async fn texts(client: &Client, of: &Recording) -> Vec<String> {
+    let id = |segment: &Value| segment["recording_id"].as_str().unwrap().to_owned();
+    let text = |segment: &Value| segment["text"].as_str().unwrap().to_owned();
+    let answer = client.upload(std::slice::from_ref(of)).await.ok();
+    let job = client.terminal(answer["job_id"].as_str().unwrap()).await;
+    let wanted: Vec<&str> =
+        job["files"][0]["conversation_ids"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let all = client.conversations().await;
+    let of_it = all.into_iter().filter(|one| wanted.contains(&one["id"].as_str().unwrap()));
+    let segments: Vec<Value> = of_it.flat_map(|one| one["segments"].as_array().unwrap().clone()).collect();
+    assert!(segments.iter().all(|segment| id(segment) == id(&segments[0])), "one recording in each conversation");
+    segments.iter().map(text).collect()
+}
+
+/// What holds of the earlier version's recordings wherever they are now.
+async fn goes_on(ann: &Client, ben: &Client) {
+    let (segments, _, _) = ann.usage().await;
+    assert!((2..=3).contains(&segments), "the one that is done, and half of the other, or by now all of it");
+    let known = ann.upload(&[earlier::done()]).await.ok();
+    assert_eq!((&known["status"], &known["deduplicated"]), (&"completed".into(), &true.into()));
+
+    // Cut at another level, its text would be another: the null engine's words are a hash of the samples.
+    let whole = texts(ben, &earlier::half()).await;
+    assert_eq!(whole.len(), 2);
+    assert_eq!(texts(ann, &earlier::half()).await, whole, "the rest is cut at the one gain of the plan");
+    assert_eq!(ann.usage().await.0, 3, "what was placed is not placed again");
+
+    let again = ann.upload(&[earlier::silent()]).await.ok();
+    assert_eq!(again["deduplicated"], false, "what the earlier rules called silent is heard again");
+    let job = ann.terminal(again["job_id"].as_str().unwrap()).await;
+    assert_eq!((&job["status"], &job["files"][0]["status"]), (&"completed".into(), &"silent".into()), "{job}");
+    let known = ann.upload(&[earlier::silent()]).await.ok();
+    assert_eq!(
+        (&known["status"], &known["deduplicated"]),
+        (&"completed".into(), &true.into()),
+        "and from then on known"
+    );
+
+    let invalid = ann.done(&[earlier::invalid()]).await;
+    assert_eq!(invalid["files"][0]["code"], "invalid_audio");
+    let failed = ann.done(&[earlier::failed()]).await;
+    assert_eq!(failed["status"], "completed", "{failed}");
+    assert_eq!(ann.usage().await.0, 4);
+}
+
+#[tokio::test]
+async fn a_data_folder_of_an_earlier_version_is_taken_up_where_it_was_left() {
+    let place = unpacked();
+    let server = Setup::on(&place.path().join(FOLDER)).start().await;
+    goes_on(&server.client_of(ANN).await, &server.client_of(BEN).await).await;
+}
+
+#[tokio::test]
+async fn an_export_of_an_earlier_version_is_imported_and_goes_on() {
+    let (place, new) = (unpacked(), Setup::new());
+    let said = new.on_folder(&["import", &place.path().join(EXPORT).display().to_string()]).await.ok();
+    assert!(said.contains("conflicts: 0"), "{said}");
+    let server = new.start().await;
+    goes_on(&server.client_of(ANN).await, &server.client_of(BEN).await).await;
+}

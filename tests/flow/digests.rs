@@ -1,0 +1,258 @@
+//! The digest of an upload session is only announced: nothing of its bytes is believed before a worker compared them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use afterword_tests::Recording;
+use afterword_tests::recordings::numbered;
+use bytes::Bytes;
+use domain::{Code, Command, JobId, Sha256Hex, Status};
+use flow::accept::Terms;
+use flow::ports::{Arriving, BlobName, BlobWriter, Blobs, ReceivesUploads, TaskBody};
+use flow::process::Outcome;
+use flow::session::{self, Completed, Offer, OpenSession, Opening};
+use flow::{Result, World};
+use futures_util::stream::BoxStream;
+use sha2::{Digest, Sha256};
+use speech::Retry;
+use testkit::build::{T0, nonce};
+use testkit::lossy::{FailsBefore, Plan};
+use testkit::{SeededRandom, memory};
+
+use crate::script::{Script, Told, number};
+use crate::stage::{Stage, ann, soon};
+
+/// Blobs that count how often one of them is opened.
+struct Counting {
+    blobs: Arc<memory::Blobs>,
+    reads: AtomicUsize,
+}
+
+#[async_trait::async_trait]
+impl Blobs for Counting {
+    async fn create(&self, name: &BlobName) -> Result<Box<dyn BlobWriter>> {
+        self.blobs.create(name).await
+    }
+
+    async fn read(&self, name: &BlobName, offset: u64) -> Result<BoxStream<'static, Result<Bytes>>> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.blobs.read(name, offset).await
+    }
+
+    async fn delete(&self, name: &BlobName) -> Result<()> {
+        self.blobs.delete(name).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&BlobName>, limit: usize) -> Result<Vec<(BlobName, Duration)>> {
+        self.blobs.list(prefix, after, limit).await
+    }
+
+    async fn ready(&self) -> Result<()> {
+        self.blobs.ready().await
+    }
+}
+
+/// A stage whose blobs count their reads.
+fn counting() -> (Stage, Arc<Counting>) {
+    let mut stage = Stage::new();
+    let counting = Arc::new(Counting { blobs: stage.blobs.clone(), reads: AtomicUsize::new(0) });
+    stage.world.blobs = counting.clone();
+    (stage, counting)
+}
+
+fn digest(bytes: &[u8]) -> Sha256Hex {
+    Sha256Hex(Sha256::digest(bytes).into())
+}
+
+/// A session that claims to bring `claimed`, and brings other bytes.
+async fn bring(stage: &Stage, claimed: &Recording, bytes: Bytes) -> TaskBody {
+    let (name, size, sha256) = (claimed.name.clone(), claimed.bytes.len() as u64, digest(&claimed.bytes));
+    let files = vec![Offer { name, size, sha256, crc32c: None, captured_at: None }];
+    let asked = OpenSession { uid: ann(), files, terms: Terms::default(), traceparent: None };
+    let opening = session::open(&stage.world, asked).await.unwrap();
+    let Opening::Session { job, .. } = opening else { panic!("it is known: {opening:?}") };
+    let uploads = memory::Uploads::new(stage.blobs.clone(), Arc::new(SeededRandom::new(3)));
+    let blob = BlobName::listed(job.files[0].blob.clone());
+    let arriving = uploads.append(&blob, session::expected(&job.files[0])).await.unwrap();
+    let Arriving::Open(mut writer) = arriving else { panic!("the bytes are there already") };
+    writer.write(bytes).await.unwrap();
+    writer.flush().await.unwrap();
+    let completed = session::complete(&stage.world, &job).await.unwrap();
+    let Completed::Accepted { job, .. } = completed else { panic!("not completed: {completed:?}") };
+    TaskBody { job_id: job.id, uid: job.uid, dispatch: job.dispatch.number }
+}
+
+async fn delivered(stage: &Stage, engine: &Arc<Script>, task: &TaskBody) -> Outcome {
+    stage.clock.advance(Duration::from_secs(3_600));
+    soon(Box::pin(stage.worker_with(engine).0.run(task))).await.unwrap()
+}
+
+fn busy() -> Arc<Script> {
+    Arc::new(Script::new(|_| Told::Fails(Retry::Later { after: None })))
+}
+
+fn hears() -> Arc<Script> {
+    Arc::new(Script::new(|_| Told::Text))
+}
+
+async fn code(stage: &Stage, job: JobId) -> Option<Code> {
+    stage.job(job).await.files[0].failure.as_ref().map(|failure| failure.code)
+}
+
+fn texts(stage: &Stage) -> Vec<String> {
+    stage.store.all_lines(&ann()).iter().map(domain::Line::text).collect()
+}
+
+/// What an engine of [`hears`] says of the recording when nobody lies.
+async fn honest(recording: &Recording) -> Vec<String> {
+    let stage = Stage::new();
+    let task = stage.accept(&recording.name, &recording.bytes).await;
+    assert_eq!(delivered(&stage, &hears(), &task).await, Outcome::Done(Status::Completed));
+    texts(&stage)
+}
+
+/// As long, and speech as well.
+fn other_speech(of: &Recording) -> Bytes {
+    let turned: Vec<u8> = of.bytes.chunks(324).collect::<Vec<_>>().into_iter().rev().flatten().copied().collect();
+    assert!(turned.len() == of.bytes.len() && turned != of.bytes);
+    turned.into()
+}
+
+/// The ends of the job that planned a recording and placed nothing of it.
+async fn planned(stage: &Stage, recording: &Recording, how: &Command) -> domain::Job {
+    let task = stage.accept(&recording.name, &recording.bytes).await;
+    assert!(matches!(delivered(stage, &busy(), &task).await, Outcome::Rescheduled { .. }));
+    match stage.world.step(task.job_id, how).await.unwrap() {
+        flow::ports::Stepped::Done { job, .. } => job,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn other_bytes_for_a_recording_that_has_a_plan_are_refused_and_the_right_ones_are_transcribed() {
+    let recording = Recording::speech(T0.millis() / 1000 - 86_400);
+    let stage = Stage::new();
+    planned(&stage, &recording, &Command::Cancel).await;
+    let task = bring(&stage, &recording, other_speech(&recording)).await;
+    let engine = hears();
+    assert_eq!(delivered(&stage, &engine, &task).await, Outcome::Done(Status::Failed));
+    assert_eq!(code(&stage, task.job_id).await, Some(Code::DigestMismatch));
+    assert_eq!((engine.calls(), texts(&stage)), (0, vec![]), "nothing of them is heard");
+
+    let task = bring(&stage, &recording, recording.bytes.clone()).await;
+    assert_eq!(delivered(&stage, &engine, &task).await, Outcome::Done(Status::Completed));
+    assert_eq!(texts(&stage), honest(&recording).await);
+}
+
+#[tokio::test]
+async fn other_bytes_for_a_recording_whose_texts_are_stored_place_those_texts_and_no_other() {
+    let recording = Recording::new(Recording::speech(T0.millis() / 1000 - 86_400).name, twice());
+    let stage = Stage::new();
+    let first = Arc::new(std::sync::Mutex::new(None));
+    let heard = Arc::clone(&first);
+    let half = Arc::new(Script::new(move |audio| {
+        match *heard.lock().unwrap().get_or_insert(number(audio)) == number(audio) {
+            true => Told::Text,
+            false => Told::Fails(Retry::Later { after: None }),
+        }
+    }));
+    let task = stage.accept(&recording.name, &recording.bytes).await;
+    assert!(matches!(delivered(&stage, &half, &task).await, Outcome::Rescheduled { .. }));
+    stage.world.step(task.job_id, &Command::Cancel).await.unwrap();
+    let before = texts(&stage);
+    assert_eq!(before.len(), 1);
+    let task = bring(&stage, &recording, other_speech(&recording)).await;
+    let engine = hears();
+    assert!(matches!(delivered(&stage, &engine, &task).await, Outcome::Done(_)));
+    assert_eq!(code(&stage, task.job_id).await, Some(Code::DigestMismatch));
+    assert_eq!((engine.calls(), texts(&stage)), (0, before));
+    let task = bring(&stage, &recording, recording.bytes.clone()).await;
+    assert_eq!(delivered(&stage, &engine, &task).await, Outcome::Done(Status::Completed));
+    assert_eq!(texts(&stage), honest(&recording).await);
+}
+
+/// The clip, half a minute of silence, and the clip.
+fn twice() -> Bytes {
+    let clip = Recording::speech(0).bytes;
+    let silence = [&320_u32.to_le_bytes()[..], &[0; 320]].concat().repeat(3_000);
+    [&clip[..], &silence, &clip].concat().into()
+}
+
+#[tokio::test]
+async fn a_retry_compares_the_bytes_again() {
+    let recording = Recording::speech(T0.millis() / 1000 - 86_400);
+    let stage = Stage::new();
+    planned(&stage, &recording, &Command::Cancel).await;
+    let mut task = bring(&stage, &recording, other_speech(&recording)).await;
+    let engine = hears();
+    assert_eq!(delivered(&stage, &engine, &task).await, Outcome::Done(Status::Failed));
+    stage.world.step(task.job_id, &Command::Retry { key: nonce(4) }).await.unwrap();
+    task.dispatch = stage.job(task.job_id).await.dispatch.number;
+    assert_eq!(delivered(&stage, &engine, &task).await, Outcome::Done(Status::Failed));
+    assert_eq!((code(&stage, task.job_id).await, engine.calls()), (Some(Code::DigestMismatch), 0));
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_audio_are_other_bytes_first() {
+    for large in [0, 3 << 20] {
+        let recording = match large {
+            0 => Recording::speech(T0.millis() / 1000 - 86_400),
+            size => Recording::large(T0.millis() / 1000 - 86_400, &numbered(size)),
+        };
+        let stage = Stage::new();
+        let task = bring(&stage, &recording, vec![0x7F; recording.bytes.len()].into()).await;
+        assert_eq!(delivered(&stage, &hears(), &task).await, Outcome::Done(Status::Failed));
+        assert_eq!(code(&stage, task.job_id).await, Some(Code::DigestMismatch), "{} bytes", recording.bytes.len());
+    }
+}
+
+#[tokio::test]
+async fn what_came_with_a_batch_is_not_read_for_its_digest() {
+    let (stage, counting) = counting();
+    let recording = Recording::large(T0.millis() / 1000 - 86_400, &numbered(3 << 20));
+    let task = stage.accept(&recording.name, &recording.bytes).await;
+    assert!(stage.job(task.job_id).await.files[0].verified, "the server digested it while it came");
+    assert_eq!(delivered(&stage, &hears(), &task).await, Outcome::Done(Status::Completed));
+    assert_eq!(counting.reads.load(Ordering::Relaxed), 1);
+}
+
+/// In every path: before the plan, with the plan of another job, and where the plan could not be written.
+#[tokio::test]
+async fn the_bytes_of_a_session_are_digested_once_over_all_deliveries() {
+    let recording = Recording::large(T0.millis() / 1000 - 86_400, &numbered(3 << 20));
+    for (has_plan, reads) in [(false, [2, 1]), (true, [2, 1])] {
+        let (stage, counting) = counting();
+        if has_plan {
+            planned(&stage, &recording, &Command::Cancel).await;
+        }
+        let task = bring(&stage, &recording, recording.bytes.clone()).await;
+        assert!(!stage.job(task.job_id).await.files[0].verified);
+        for (expected, engine) in reads.into_iter().zip([busy(), hears()]) {
+            counting.reads.store(0, Ordering::Relaxed);
+            delivered(&stage, &engine, &task).await;
+            assert!(stage.job(task.job_id).await.files[0].verified);
+            assert_eq!(counting.reads.load(Ordering::Relaxed), expected, "with a plan: {has_plan}");
+        }
+        assert_eq!(stage.job(task.job_id).await.status, Status::Completed);
+    }
+}
+
+#[tokio::test]
+async fn a_large_file_is_marked_before_it_is_listened_to() {
+    let (stage, counting) = counting();
+    let recording = Recording::large(T0.millis() / 1000 - 86_400, &numbered(3 << 20));
+    let task = bring(&stage, &recording, recording.bytes.clone()).await;
+    let failing = Arc::new(FailsBefore::planned(stage.store.clone(), Plan::never()));
+    failing.plan().strike_always("store.plan_file");
+    let clock = testkit::TestClock::automatic(stage.world.now());
+    let world = World { store: failing.clone(), clock, ..stage.world.clone() };
+    let shutdown = tokio_util::sync::CancellationToken::new();
+    let worker = flow::process::Worker::new(world, hears(), shutdown);
+    let put_back = soon(Box::pin(worker.run(&task))).await;
+    assert!(matches!(put_back, Ok(Outcome::Rescheduled { .. })), "{put_back:?}");
+    assert!(stage.job(task.job_id).await.files[0].verified);
+    counting.reads.store(0, Ordering::Relaxed);
+    assert_eq!(delivered(&stage, &hears(), &task).await, Outcome::Done(Status::Completed));
+    assert_eq!(counting.reads.load(Ordering::Relaxed), 1, "it is listened to, and not digested again");
+}
