@@ -9,6 +9,7 @@ mod commands;
 mod compat;
 mod configuration;
 mod control;
+mod damage;
 mod databases;
 mod deepgram;
 mod deliveries;

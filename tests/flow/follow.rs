@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use domain::{Command, JobId};
-use flow::follow::{Follower, OVERLAP};
+use flow::follow::{CLOCKS, Follower, OVERLAP, WIDE_EVERY};
+use flow::ports::Clock;
 use testkit::Scene;
 use testkit::build::{batch_as, job_id, phone, uid};
 
@@ -128,4 +129,59 @@ async fn a_follower_is_woken_by_its_users_changes() {
     soon(told.follower.woken()).await;
     assert_eq!(told.looks().await, [job_id(1)]);
     assert_eq!(told.follower.unfinished().await.unwrap().len(), 0, "what was told is not told again");
+}
+
+/// The other instance's clock is behind, or ahead, by a minute.
+#[tokio::test]
+async fn no_change_is_missed_where_the_clocks_of_instances_differ_by_a_minute() {
+    for (other, name) in [(-60_i64, "behind"), (60, "ahead")] {
+        let mut told = Told::new();
+        let now = told.scene.now() + 100 * OVERLAP;
+        told.stage.clock.set(now);
+        assert_eq!(told.looks().await, []);
+        let by_the_other_clock = |told: &Told, n| {
+            let clock = told.stage.clock.clone();
+            let now = clock.now();
+            let moment = if other < 0 { now - CLOCKS } else { now + CLOCKS };
+            clock.set(moment);
+            (clock, now, n)
+        };
+        for n in 1..=3 {
+            let (clock, ours, n) = by_the_other_clock(&told, n);
+            told.accept(n).await;
+            clock.set(ours + Duration::from_secs(1));
+            // By the next wide look at the latest.
+            let mut found = told.looks().await;
+            clock.advance(WIDE_EVERY);
+            found.extend(told.looks().await);
+            assert_eq!(found, [job_id(n)], "{name}");
+        }
+        // Who comes back with the moment of an event by that clock misses nothing that our clock wrote behind it.
+        let last = told.stage.world.store.job(job_id(3)).await.unwrap().unwrap().updated_at;
+        told.accept(9).await;
+        told.follower = Follower::new(&told.stage.world, &ann(), Some(last));
+        assert!(told.looks().await.contains(&job_id(9)), "{name}");
+    }
+}
+
+/// A wide look reads what changed in the last minute and a half; the looks between read what changed in seconds.
+#[tokio::test]
+async fn few_looks_go_back_as_far_as_clocks_may_differ() {
+    let mut told = Told::new();
+    told.looks().await;
+    for n in 1..=30 {
+        told.accept(n).await;
+    }
+    told.stage.clock.advance(WIDE_EVERY);
+    told.looks().await;
+    told.stage.clock.advance(2 * OVERLAP);
+    let mut read = Vec::new();
+    for _ in 0..60 {
+        told.stage.clock.advance(Duration::from_secs(1));
+        read.push(told.follower.looked_back());
+        told.looks().await;
+    }
+    let wide = read.iter().filter(|back| **back > CLOCKS).count();
+    assert_eq!(wide, 2, "{read:?}");
+    assert!(read.iter().all(|back| *back <= CLOCKS + OVERLAP + WIDE_EVERY + Duration::from_secs(1)), "{read:?}");
 }

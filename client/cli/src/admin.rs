@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use config::Layers;
 use domain::{Command, Job, JobId, Status, Timestamp, Uid};
 use flow::ports::{At, Clock, Random, Stepped, Store};
+use local::store::damaged::{Damaged, Table};
 use local::{DataFolder, SqliteStore};
+use serde_json::json;
 use system::{SystemClock, SystemRandom};
 
 use crate::args::{Admin, AdminCommand};
@@ -29,6 +31,8 @@ pub fn run(args: Admin) -> Result<()> {
             AdminCommand::Show { job_id } => desk.show(&job_id).await,
             AdminCommand::Redrive { job_id } => desk.redrive(&job_id).await,
             AdminCommand::Cancel { job_id } => desk.cancel(&job_id).await,
+            AdminCommand::Damaged { limit, json } => desk.damaged(limit, json).await,
+            AdminCommand::Remove { table, id, uid } => desk.remove(&table, &id, uid.as_deref()).await,
         }
     })
 }
@@ -40,7 +44,57 @@ impl Desk {
 
     async fn job(&self, id: &str) -> Result<Job> {
         let id: JobId = id.parse()?;
-        self.store.job(id).await?.with_context(|| format!("there is no job {id} in this data folder"))
+        if let Some(job) = self.store.job(id).await? {
+            return Ok(job);
+        }
+        match self.unreadable(Table::Jobs, &id.to_string(), None).await? {
+            None => bail!("there is no job {id} in this data folder"),
+            Some(Damaged { uid, why, .. }) => bail!(
+                "job {id} of user {uid} cannot be read ({why}); its audio stays until it is removed: \
+                 afterword admin remove {} {id}",
+                Table::Jobs.name()
+            ),
+        }
+    }
+
+    async fn unreadable(&self, table: Table, id: &str, uid: Option<&str>) -> Result<Option<Damaged>> {
+        let mut found = self.store.damaged(usize::MAX).await?;
+        found.retain(|other| other.table == table && other.id == id && uid.is_none_or(|uid| other.uid == uid));
+        if found.len() > 1 {
+            bail!("several users have a document {id} in {}: name one with --uid", table.name());
+        }
+        Ok(found.pop())
+    }
+
+    async fn damaged(&self, limit: usize, json: bool) -> Result<()> {
+        let found = self.store.damaged(limit).await?;
+        if !json {
+            println!("{:<18}  {:<43}  {:<20}  why", "table", "id", "user");
+        }
+        for Damaged { table, uid, id, why, newer } in &found {
+            let table = table.name();
+            if json {
+                println!("{}", json!({"table": table, "id": id, "uid": uid, "why": why, "newer": newer}));
+            } else {
+                println!("{table:<18}  {id:<43}  {uid:<20}  {why}");
+            }
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, table: &str, id: &str, uid: Option<&str>) -> Result<()> {
+        let table = Table::ALL.into_iter().find(|known| known.name() == table).with_context(|| {
+            format!("`{table}` is not a table; there are {}", Table::ALL.map(Table::name).join(", "))
+        })?;
+        match self.unreadable(table, id, uid).await? {
+            None => bail!("{} {id} is not there, or can be read; nothing was removed", table.name()),
+            Some(Damaged { newer: true, why, .. }) => bail!("{} {id}: {why}; nothing was removed", table.name()),
+            Some(damaged) => {
+                ensure!(self.store.remove_damaged(&damaged).await?, "{} {id} has changed since", table.name());
+                println!("{} {id} of user {} is removed", table.name(), damaged.uid);
+                Ok(())
+            }
+        }
     }
 
     async fn jobs(&self, uid: Option<String>, statuses: &[String], limit: usize, json: bool) -> Result<()> {

@@ -153,6 +153,30 @@ pub enum AdminCommand {
     Redrive { job_id: String },
     /// Cancel a job that is not finished
     Cancel { job_id: String },
+    /// List stored documents that cannot be read: nobody else is shown them, and they stay until they are removed
+    ///
+    /// Goes over everything that is stored.
+    Damaged {
+        /// How many at most
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+        /// One JSON document a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a stored document that cannot be read, as `damaged` names it
+    ///
+    /// The audio of a job that is removed goes with the server's next search for audio that no job needs. What can be read
+    /// is never removed.
+    Remove {
+        /// Its table, such as `offline_sync_jobs`
+        table: String,
+        /// Its id
+        id: String,
+        /// Its user; a job needs none
+        #[arg(long, value_name = "UID")]
+        uid: Option<String>,
+    },
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {

@@ -21,6 +21,7 @@ pub fn export(args: &Move) -> Result<()> {
         let header = Header::new(env!("CARGO_PKG_VERSION"), SystemClock.now());
         let tally = archive::export_to(&store, uid.as_ref(), &header, &args.file).await?;
         println!("{}: {tally}", args.file.display());
+        archive::left_out(&tally).into_iter().for_each(|line| eprintln!("afterword: {line}"));
         let unfinished = archive::unfinished(&store.census(SystemClock.now()).await?);
         if unfinished > 0 {
             eprintln!(

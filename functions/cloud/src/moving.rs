@@ -33,6 +33,7 @@ async fn export(function: Function, args: &Move, store: &FirestoreStore) -> Resu
     let header = Header::new(env!("CARGO_PKG_VERSION"), SystemClock.now());
     let tally = archive::export_to(store, uid.as_ref(), &header, &args.file).await?;
     println!("{}: {tally}", args.file.display());
+    archive::left_out(&tally).into_iter().for_each(|line| eprintln!("{}: {line}", function.name()));
     let unfinished = archive::unfinished(&store.census(SystemClock.now()).await?);
     if unfinished > 0 {
         eprintln!(

@@ -1,21 +1,22 @@
 //! The sample recording that a newcomer sends first: real speech, written into the data folder, stamped now.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use domain::Timestamp;
+use local::folder::{durable, private};
 
 /// Writes the sample and removes those of earlier starts.
 pub fn write(data_dir: &Path, now: Timestamp) -> io::Result<PathBuf> {
     let folder = data_dir.join("sample");
-    std::fs::create_dir_all(&folder)?;
+    durable::make_folder(&folder)?;
     for old in std::fs::read_dir(&folder)?.flatten() {
         let _ = std::fs::remove_file(old.path());
     }
     let seconds = now.millis().div_euclid(1000);
     let name = format!("{}_{seconds}.bin", audio::SAMPLE_NAME_STEM);
     let path = folder.join(name);
-    std::fs::write(&path, audio::SAMPLE)?;
+    private::make_file(&path)?.write_all(audio::SAMPLE)?;
     Ok(path)
 }
 

@@ -45,8 +45,8 @@ struct JobEvent {
 /// `updated_at` holds. The stream ends at any time, at the latest after a few minutes: come back with the last id.
 #[utoipa::path(
     get, path = "/v2/sync/events", operation_id = "job_events", tag = "jobs",
-    params(("Last-Event-ID" = Option<String>, Header, format = DateTime,
-        description = "The `id` of the last event that was received.")),
+    params(("Last-Event-ID" = Option<String>, Header,
+        description = "The `id` of the last event that was received, as it came.")),
     responses((status = 200, description = "Events, as they come.", content_type = "text/event-stream", body = JobEvent),
         EventProblems)
 )]

@@ -147,7 +147,10 @@ impl Cutter<'_> {
                         at = at.saturating_sub(stream.skip);
                         continue;
                     }
-                    let open = cut::Open { samples: open.samples()?, span: open.span };
+                    let mut samples = open.samples()?;
+                    // Without the padding of the stream that is over.
+                    samples.truncate(usize::try_from(at.saturating_sub(open.start)).unwrap_or(usize::MAX));
+                    let open = cut::Open { samples, span: open.span };
                     return self.cut_decoded(stream, at, open, left, sink);
                 }
             };

@@ -27,7 +27,7 @@ mod window;
 use std::io::{Cursor, Read};
 
 use self::files::Files;
-pub(crate) use self::kinds::{HEAD, Kind, recognise};
+pub(crate) use self::kinds::recognise;
 use self::mp4::Mp4;
 pub(crate) use self::packets::MOST_PADDING;
 use self::packets::Packets;
@@ -41,6 +41,9 @@ use crate::samples::Steps;
 const RATES: std::ops::RangeInclusive<u32> = 1_000..=384_000;
 
 const IMPOSSIBLE_RATE: AudioError = AudioError::Unreadable("the file claims an impossible rate");
+
+/// What is looked at before it is decided whether a file is read by ranges. More garbage before such a file makes it none.
+const LOOK: u64 = 4096;
 
 pub(crate) const NO_AUDIO: AudioError = AudioError::Unreadable("no audio is in the file");
 
@@ -62,14 +65,14 @@ pub(crate) fn parts<'r>(input: Input<'r>) -> Result<Box<dyn Parts + 'r>, AudioEr
     match input {
         Input::Ranges(ranges) => {
             let mut head = Vec::new();
-            (&mut *ranges).take(HEAD).read_to_end(&mut head)?;
-            if recognise(&head) == Some(Kind::Mp4) {
-                return Ok(Box::new(Mp4::open(ranges)?));
+            (&mut *ranges).take(LOOK).read_to_end(&mut head)?;
+            if let Some(at) = kinds::mp4_at(&head) {
+                return Ok(Box::new(Mp4::open(ranges, at as u64)?));
             }
             // Going back to the start may open the file anew.
-            Ok(Box::new(Files::new(Box::new(Cursor::new(head).chain(ranges)))))
+            Ok(Box::new(Files::new(Box::new(Cursor::new(head).chain(ranges)), false)))
         }
-        Input::Stream(_) | Input::Kept(_) => Ok(Box::new(Files::new(input.stream()))),
+        Input::Stream(_) | Input::Kept(_) => Ok(Box::new(Files::new(input.stream(), true))),
     }
 }
 

@@ -141,7 +141,8 @@ pub(crate) fn tie(job: &mut Job, known: Vec<Option<Recording>>, now: Timestamp) 
     known.into_iter().zip(&mut job.files).map(tie_one).collect()
 }
 
-fn new_recording(file: &JobFile, uid: &Uid, job: JobId, now: Timestamp) -> Recording {
+/// A recording of which nothing is known but the file: not met before, or its document cannot be read any more.
+pub fn new_recording(file: &JobFile, uid: &Uid, job: JobId, now: Timestamp) -> Recording {
     Recording {
         id: file.recording,
         uid: uid.clone(),

@@ -16,6 +16,18 @@ const READ: &str = "afterword_blob_read_bytes_total";
 const ENGINE: &str = "afterword_engine_call_duration_seconds";
 const CALLS: &str = "afterword_engine_calls";
 const CALLS_WAITING: &str = "afterword_engine_calls_waiting";
+const DAMAGED: &str = "afterword_unreadable_documents_total";
+/// What a document that cannot be read may be one of.
+const DOCUMENTS: [&str; 8] = [
+    "offline_sync_jobs",
+    "recordings",
+    "recording_peaks",
+    "lines",
+    "conversations",
+    "timelines",
+    "usage_hours",
+    "devices",
+];
 const TRANSCRIBED: &str = "afterword_transcribed_audio_seconds";
 
 /// Says what each metric means, and shows those that nothing has happened to yet as zero. After the recorder is there.
@@ -37,11 +49,15 @@ pub fn describe() {
     describe_gauge!(CALLS, "Calls of the speech engine that are being answered");
     describe_gauge!(CALLS_WAITING, "Calls of the speech engine that wait for a place");
     describe_histogram!(ENGINE, "Calls of the speech engine, by engine and outcome");
+    describe_counter!(DAMAGED, "Stored documents that this process met and cannot read, each once, by table");
     describe_histogram!(TRANSCRIBED, "Audio that the speech engine gave text for, one sample for each call");
     for name in [ATTEMPTS, UPLOADED, READ, DECODED] {
         counter!(name).increment(0);
     }
     swept(&Swept::default());
+    for of in DOCUMENTS {
+        counter!(DAMAGED, "of" => of).increment(0);
+    }
     for outcome in ["sent", "unregistered", "later", "rejected", "failed"] {
         counter!(PUSHES, "outcome" => outcome).increment(0);
     }
@@ -92,6 +108,10 @@ pub(crate) fn engine_calls(answered: usize, waiting: usize) {
 
 pub(crate) fn transcribed(audio: std::time::Duration) {
     metrics::histogram!(TRANSCRIBED).record(audio);
+}
+
+pub(crate) fn damaged(of: &'static str) {
+    metrics::counter!(DAMAGED, "of" => of).increment(1);
 }
 
 pub(crate) fn pushed(outcome: &'static str) {

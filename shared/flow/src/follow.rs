@@ -12,25 +12,43 @@ use crate::world::World;
 /// A change has its moment before it is written, and so may become visible after a later one: each look goes back by as
 /// much as a write may take.
 pub const OVERLAP: Duration = Duration::from_secs(5);
+/// Its moment is by the clock of whoever writes it, and the clocks of instances may differ by this much.
+pub const CLOCKS: Duration = Duration::from_secs(60);
+/// So now and then a look goes back by that as well. Not each of them: it reads every job that changed in that time.
+pub const WIDE_EVERY: Duration = Duration::from_secs(30);
 /// Unfinished jobs that are told first to somebody who is new.
 const UNFINISHED: usize = 100;
 /// Changed jobs read at once.
 const PAGE: usize = 10;
-/// Changes that are remembered as told. Where more happen within the overlap, the oldest are taken for settled.
-const REMEMBERED: usize = 1000;
+/// Changes that are remembered as told. Where more happen in the time that a wide look goes back, the oldest are taken for
+/// settled.
+const REMEMBERED: usize = 4000;
 
 pub struct Follower {
     world: World,
     uid: Uid,
     watch: Watch,
-    /// Everything that changed before this was told.
+    /// Everything that changed before this, by whatever clock, was told.
+    settled: Timestamp,
+    /// Everything that changed before this, by our clock, was told.
     since: Timestamp,
-    /// What was told of what changed since then.
+    /// When the last wide look began.
+    wide: Option<Timestamp>,
+    /// What was told of what changed since `settled`.
     told: BTreeSet<ChangeCursor>,
     /// What changed before this was told, and forgotten for want of room.
     floor: Timestamp,
-    /// When the present look began, and where it goes on.
-    look: Option<(Timestamp, ChangeCursor)>,
+    /// The look that is not at its end.
+    look: Option<Look>,
+}
+
+/// A look that reads on, page by page.
+#[derive(Clone, Copy)]
+struct Look {
+    began: Timestamp,
+    since: Timestamp,
+    is_wide: bool,
+    after: Option<ChangeCursor>,
 }
 
 impl Follower {
@@ -38,12 +56,15 @@ impl Follower {
     /// told every unfinished job first: see [`unfinished`].
     pub fn new(world: &World, uid: &Uid, last: Option<Timestamp>) -> Self {
         let (watch, now) = (world.feed.watch(uid), world.now());
-        let since = last.map_or(now, |last| last.min(now)) - OVERLAP;
+        // What changed after `last` may have an earlier moment, by another clock.
+        let since = last.map_or(now, |last| last.min(now)) - OVERLAP - CLOCKS;
         Self {
             world: world.clone(),
             uid: uid.clone(),
             watch,
+            settled: since,
             since,
+            wide: None,
             told: BTreeSet::new(),
             floor: Timestamp::default(),
             look: None,
@@ -65,14 +86,27 @@ impl Follower {
     /// One look: changes that were not told yet, a page of them, and whether there may be more.
     pub async fn look(&mut self) -> Result<(VecDeque<Job>, bool)> {
         let now = self.world.now();
-        let (began, after) = self.look.map_or((now, None), |(began, after)| (began, Some(after)));
-        let page = self.world.store.changed_jobs(&self.uid, self.since, after, PAGE, now).await?;
-        self.look = page.get(PAGE - 1).map(|last| (began, ChangeCursor::of(last)));
+        let look = self.look.unwrap_or_else(|| self.begin(now));
+        let page = self.world.store.changed_jobs(&self.uid, look.since, look.after, PAGE, now).await?;
+        self.look = page.get(PAGE - 1).map(|last| Look { after: Some(ChangeCursor::of(last)), ..look });
         let news = page.into_iter().filter(|job| self.is_news(job)).collect();
         if self.look.is_none() {
-            self.settle(began - OVERLAP);
+            self.settle(look);
         }
         Ok((news, self.look.is_some()))
+    }
+
+    /// How far back the next look will go.
+    pub fn looked_back(&self) -> Duration {
+        let now = self.world.now();
+        self.begin(now).since.until(now)
+    }
+
+    fn begin(&self, now: Timestamp) -> Look {
+        // A clock that was set back makes the next one wide as well.
+        let is_wide = self.wide.is_none_or(|wide| now < wide || now.has_reached(wide + WIDE_EVERY));
+        let since = if is_wide { self.settled } else { self.since };
+        Look { began: now, since, is_wide, after: None }
     }
 
     /// Remembers the change, in bounds.
@@ -86,14 +120,19 @@ impl Follower {
         is_news
     }
 
-    /// What changed before `moment` was visible when the look began that has ended. A clock that was set back takes it
+    /// What changed long enough before the look began that has ended was visible then. A clock that was set back takes it
     /// back too: changes are told again rather than never.
-    fn settle(&mut self, moment: Timestamp) {
-        if moment + OVERLAP < self.floor {
+    fn settle(&mut self, look: Look) {
+        let seen = look.began - OVERLAP;
+        if look.began < self.floor {
             self.floor = Timestamp::default();
         }
-        self.since = moment.max(self.floor);
-        self.told.retain(|change| change.updated_at >= moment);
+        self.since = seen.max(self.floor);
+        if look.is_wide {
+            self.wide = Some(look.began);
+            self.settled = (seen - CLOCKS).max(self.floor);
+            self.told.retain(|change| change.updated_at >= self.settled);
+        }
     }
 }
 

@@ -9,6 +9,7 @@ pub mod control;
 pub mod conversation;
 pub mod counted;
 pub mod dispatch;
+pub mod document;
 pub mod effects;
 pub mod error;
 mod first_pass;

@@ -10,9 +10,9 @@ use axum::response::{IntoResponse, Response};
 use domain::Code;
 use flow::ports::Random;
 use futures_util::FutureExt;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, ORIGIN};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HOST, ORIGIN};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderValue, Uri, Version};
 use tracing::Instrument;
 
 use crate::cors::Cors;
@@ -158,8 +158,9 @@ pub async fn on_its_own<T: Send + 'static>(work: impl Future<Output = T> + Send 
 }
 
 async fn answer(requests: &Requests, request: Request, next: Next) -> Response {
-    let refused =
-        within_limits(&requests.limits, request.uri(), request.headers()).and_then(|()| as_it_is(request.headers()));
+    let refused = within_limits(&requests.limits, request.uri(), request.headers())
+        .and_then(|()| names_its_server(&request))
+        .and_then(|()| as_it_is(request.headers()));
     if let Err(problem) = refused {
         return problem.into_response();
     }
@@ -204,6 +205,17 @@ fn within_limits(limits: &RequestLimits, uri: &Uri, headers: &HeaderMap) -> Resu
         return Err(Problem::new(Code::HeadersTooLarge, detail));
     }
     Ok(())
+}
+
+/// RFC 9112, 3.2: a request of HTTP/1.1 has one Host, or two readers may see two servers in it. What comes by another way
+/// than a connection of ours, as on AWS Lambda, was judged there.
+fn names_its_server(request: &Request) -> Result<(), Problem> {
+    let is_wire = request.extensions().get::<BodyState>().is_some();
+    if !is_wire || request.version() != Version::HTTP_11 || request.headers().get_all(HOST).iter().count() == 1 {
+        return Ok(());
+    }
+    let detail = "A request of HTTP/1.1 names its server in one header field Host.";
+    Err(Problem::new(Code::InvalidParameter, detail))
 }
 
 /// A packed body would be stored packed, as if it were audio; and unpacking is how a small body becomes an endless one.

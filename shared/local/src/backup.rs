@@ -47,7 +47,11 @@ pub enum BackupError {
     Open(#[from] OpenError),
     #[error("{}: the store cannot be copied ({why})", path.display())]
     Store { path: PathBuf, why: rusqlite::Error },
-    #[error("{}: the store is damaged ({why}); there is no backup of it", path.display())]
+    #[error(
+        "{}: the store is damaged ({why}) and is not copied; earlier backups are as they were, and `afterword export` writes \
+         what can still be read",
+        path.display()
+    )]
     Damaged { path: PathBuf, why: String },
     #[error("{}: the backup failed ({why})", path.display())]
     Failed { path: PathBuf, why: io::Error },

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf, absolute};
 
 pub mod durable;
+pub mod private;
 
 const STORE: &str = "store.db";
 const LOCK: &str = "lock";
@@ -53,6 +54,7 @@ impl DataFolder {
         let lock = options.open(path.join(LOCK)).map_err(unwritable)?;
         take(&lock, &path)?;
         try_out(&path).map_err(unwritable)?;
+        private::mend(&path);
         let folder = Self { path: path.clone(), _lock: Some(lock) };
         durable::make_folder(&folder.secrets_dir()).map_err(unwritable)?;
         Ok(folder)
@@ -65,7 +67,12 @@ impl DataFolder {
             return Err(FolderError::NotAFolder { path });
         }
         let is_ours = [LOCK, STORE].iter().any(|name| path.join(name).exists());
-        if is_ours { Ok(Self { path, _lock: None }) } else { Err(FolderError::Missing { path }) }
+        if !is_ours {
+            return Err(FolderError::Missing { path });
+        }
+        // No server of this version may have been started on it yet.
+        private::mend(&path);
+        Ok(Self { path, _lock: None })
     }
 
     /// Absolute, so that a line that shows it can be pasted anywhere.
@@ -112,7 +119,7 @@ fn take(mut lock: &File, path: &Path) -> Result<(), FolderError> {
 fn try_out(path: &Path) -> io::Result<()> {
     // Under the lock: nobody else tries.
     let probe = path.join(".probe");
-    File::create(&probe)?;
+    private::make_file(&probe)?;
     fs::remove_file(probe)
 }
 

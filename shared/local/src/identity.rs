@@ -32,7 +32,11 @@ pub enum IdentityError {
         #[source]
         source: std::io::Error,
     },
-    #[error("{} is not an Ed25519 key: {why}", path.display())]
+    #[error(
+        "{} is not an Ed25519 key: {why}; the tokens that it signed are lost, and nothing else: restore the file from a backup, \
+         or remove it, and the next start makes a new key",
+        path.display()
+    )]
     NotAKey { path: PathBuf, why: String },
     #[error("no key can be made on this machine")]
     NoKey,

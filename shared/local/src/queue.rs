@@ -3,12 +3,14 @@
 //! A task is a row before `enqueue` returns, and stays one until the worker has answered it with success; what runs is
 //! remembered in memory only, so that after a crash every unfinished task is due again by its schedule.
 
+mod aside;
 mod backoff;
 mod bucket;
 mod call;
 mod chores;
 mod deliver;
 mod outcome;
+mod rows;
 mod settings;
 mod settle;
 mod table;
@@ -27,9 +29,10 @@ use flow::ports::{Clock, NewTask, Queue, Random, TaskName};
 use flow::{Error, Kind, Result};
 use tokio::sync::Notify;
 
-use crate::sqlite::{self, Writer};
+use crate::sqlite;
 
 use self::call::Caller;
+use self::rows::Rows;
 pub use self::settings::{QueueSettings, UnfitSetting};
 use self::task::{Key, Task};
 use self::upcoming::Upcoming;
@@ -45,17 +48,17 @@ pub enum OpenError {
 
 pub struct LocalQueue {
     settings: QueueSettings,
-    writer: Writer,
+    rows: Rows,
     caller: Caller,
-    upcoming: Mutex<Upcoming>,
+    upcoming: Arc<Mutex<Upcoming>>,
     /// There is something for the dispatcher to look at.
-    woken: Notify,
+    woken: Arc<Notify>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
 
 impl LocalQueue {
-    /// Delivers nothing until [`deliver`](Self::deliver) runs.
+    /// Delivers nothing until [`deliver`](Self::deliver) runs. A damaged database is put aside and made anew.
     pub fn open(
         path: &Path,
         settings: QueueSettings,
@@ -64,9 +67,10 @@ impl LocalQueue {
     ) -> std::result::Result<Self, OpenError> {
         settings.check()?;
         let caller = Caller::new(&settings)?;
-        let writer = Writer::open(path, table::MIGRATIONS)?;
-        let upcoming = Mutex::new(Upcoming::new());
-        Ok(Self { settings, writer, caller, upcoming, woken: Notify::new(), clock, random })
+        let upcoming = Arc::new(Mutex::new(Upcoming::new()));
+        let woken = Arc::new(Notify::new());
+        let rows = Rows::open(path, Arc::clone(&upcoming), Arc::clone(&woken))?;
+        Ok(Self { settings, rows, caller, upcoming, woken, clock, random })
     }
 
     fn upcoming(&self) -> MutexGuard<'_, Upcoming> {
@@ -88,7 +92,7 @@ impl Queue for LocalQueue {
         // Whoever enqueues may stop waiting, or lose the answer: the row may be there all the same.
         let mut doubt = Doubt { queue: self, key: Some((task.due, i64::MIN)) };
         let new = task.clone();
-        let created = self.writer.call("queue.enqueue", &task.name, move |db| table::create(db, &new, now)).await;
+        let created = self.rows.call("queue.enqueue", &task.name, move |db| table::create(db, &new, now)).await;
         if !matches!(&created, Err(Error { kind: Kind::Unknown, .. })) {
             doubt.key = None;
         }
@@ -102,11 +106,11 @@ impl Queue for LocalQueue {
 
     async fn exists(&self, name: &TaskName) -> Result<bool> {
         let text = name.to_string();
-        self.writer.call("queue.exists", name, move |db| table::is_unfinished(db, &text)).await
+        self.rows.call("queue.exists", name, move |db| table::is_unfinished(db, &text)).await
     }
 
     async fn ready(&self) -> Result<()> {
-        self.writer.call("queue.ready", "", |db| table::nearest(db, 1)).await.map(drop)
+        self.rows.call("queue.ready", "", |db| table::nearest(db, 1)).await.map(drop)
     }
 }
 

@@ -17,7 +17,7 @@ const SECRET_BYTES: usize = 32;
 pub enum SecretError {
     #[error("{}: the secret cannot be kept ({why})", path.display())]
     Failed { path: PathBuf, why: io::Error },
-    #[error("{}: this is no secret; remove the file, and the next start makes a new one", path.display())]
+    #[error("{}: this is no secret, and nothing else is lost; remove the file, and the next start makes a new one", path.display())]
     Damaged { path: PathBuf },
 }
 

@@ -85,7 +85,7 @@ fn no_behaviour_is_forgotten() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/contract");
     let store = folder.join("store");
     let list = std::fs::read_to_string(store.join("list.rs")).unwrap();
-    let single = ["archive.rs", "blobs.rs", "direct.rs", "feed.rs", "uploads.rs", "queue.rs", "push.rs"]
+    let single = ["archive.rs", "blobs.rs", "damage.rs", "direct.rs", "feed.rs", "uploads.rs", "queue.rs", "push.rs"]
         .map(|file| folder.join(file));
     let grouped = std::fs::read_dir(&store).unwrap().map(|entry| entry.unwrap().path());
     let mut found = 0;

@@ -140,7 +140,7 @@ impl Container for Adts {
                 Found::Frame(header, offset) => {
                     let junk = window.skip(offset as u64)?;
                     self.damage.lost(std::mem::take(&mut self.gap) + junk);
-                    if !self.header.is_some_and(|stream| stream.kind == header.kind) {
+                    if self.header.is_none_or(|stream| stream.kind != header.kind) {
                         self.header = Some(header);
                         self.streams += 1;
                         return Ok(Some(Part::Stream(Stream::of(Aac::new(header.rate))?)));

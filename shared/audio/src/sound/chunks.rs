@@ -4,7 +4,7 @@
 
 mod headers;
 
-use super::kinds::{HEAD, Kind, SEEN, begins, is_other};
+use super::kinds::{HEAD, Kind, SEEN, begins, is_other, may_begin};
 use super::linear::Linear;
 use super::parts::{Container, Part, Stream};
 use super::symphonia::Symphonia;
@@ -70,6 +70,8 @@ pub(super) struct Chunks {
     /// What is left of the audio's chunk; `None`: up to the end of the file.
     left: Option<u64>,
     begun: bool,
+    /// The audio goes on behind the size that the header told.
+    beyond: bool,
     odd: bool,
     /// What a 64-bit header says of the size that 32 bits cannot say.
     long: Option<u64>,
@@ -78,7 +80,16 @@ pub(super) struct Chunks {
 
 impl Chunks {
     pub fn new(kind: Kind) -> Self {
-        Self { kind, format: None, left: None, begun: false, odd: false, long: None, damage: Damage::default() }
+        Self {
+            kind,
+            format: None,
+            left: None,
+            begun: false,
+            beyond: false,
+            odd: false,
+            long: None,
+            damage: Damage::default(),
+        }
     }
 
     /// The bytes of a chunk's kind and size.
@@ -191,7 +202,7 @@ impl Chunks {
                     self.odd = self.filler(size) == 1;
                 }
                 _ => {
-                    self.left = None;
+                    (self.left, self.beyond) = (None, true);
                     return Ok(true);
                 }
             }
@@ -230,7 +241,7 @@ impl Chunks {
             self.damage.unfinished(rest);
             self.left = Some(0);
         } else {
-            self.left = None;
+            (self.left, self.beyond) = (None, true);
         }
         Ok(())
     }
@@ -247,7 +258,7 @@ impl Chunks {
         // Whole blocks: what is left of the last one is looked at by itself.
         let wanted = self.left.map_or(most, |left| usize::try_from(left).unwrap_or(most).min(most) / block * block);
         let seen = window.peek(wanted + HEAD as usize)?;
-        let next = next_file(seen);
+        let next = next_file(seen, self.beyond);
         let here = seen.len().min(wanted).min(next.unwrap_or(usize::MAX));
         window.take_into(here / block * block, packet)?;
         self.left = self.left.map(|left| left - packet.len() as u64);
@@ -298,11 +309,12 @@ impl Container for Chunks {
     }
 }
 
-/// Where a file begins that follows this one although this one says that it is longer. The signatures of other kinds
-/// are too short to be told from audio.
-fn next_file(seen: &[u8]) -> Option<usize> {
+/// Where a file begins that follows this one although this one says that it is longer, or that it is over. Within what a
+/// header told of, the signatures of other kinds are too short to be told from audio.
+fn next_file(seen: &[u8], any: bool) -> Option<usize> {
     (1..seen.len()).find(|&at| {
         let here = &seen[at..];
-        matches!(here[0], b'R' | b'F' | b'c') && matches!(begins(here), Some(Kind::Wav | Kind::Aiff | Kind::Caf))
+        let may = if any { may_begin(here[0]) } else { matches!(here[0], b'R' | b'F' | b'c') };
+        may && begins(here).is_some_and(|kind| any || matches!(kind, Kind::Wav | Kind::Aiff | Kind::Caf))
     })
 }

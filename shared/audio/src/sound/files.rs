@@ -28,12 +28,14 @@ pub(super) struct Files<'r> {
     files: u32,
     /// Something of the file was given.
     given: bool,
+    /// Whoever reads the file can read it by ranges instead.
+    may_ask: bool,
 }
 
 impl<'r> Files<'r> {
-    pub fn new(read: Box<dyn std::io::Read + 'r>) -> Self {
+    pub fn new(read: Box<dyn std::io::Read + 'r>, may_ask: bool) -> Self {
         let window = Window::new(read, WINDOW);
-        Self { window, current: None, began: 0, damage: Damage::default(), files: 0, given: false }
+        Self { window, current: None, began: 0, damage: Damage::default(), files: 0, given: false, may_ask }
     }
 
     /// Opens the container that begins next. False at the end of the file.
@@ -54,7 +56,8 @@ impl<'r> Files<'r> {
             Kind::Adts => Box::new(adts::Adts::default()),
             Kind::Matroska => Box::new(matroska::Matroska::default()),
             Kind::Amr if !self.given => return Err(AMR),
-            Kind::Mp4 if !self.given => return Err(AudioError::NeedsRanges),
+            Kind::Mp4 if !self.given && self.may_ask => return Err(AudioError::NeedsRanges),
+            Kind::Mp4 if !self.given => return Err(UNKNOWN),
             // Its packets can be found only by who reads it from any place on.
             Kind::Mp4 | Kind::Amr => {
                 let rest = self.window.skip(u64::MAX)?;

@@ -24,6 +24,7 @@ pub(super) struct Flac {
     begun: bool,
     damage: Damage,
     gap: u64,
+    longest: usize,
     /// Headers that turned out to begin nothing: looking for the end of each takes time.
     doubts: u32,
 }
@@ -99,11 +100,22 @@ impl Flac {
             if over || look >= MOST_FRAME {
                 // Damaged, or cut off: what follows its first byte is looked through again.
                 self.doubts += 1;
+                if let Some(next) = next_file(seen) {
+                    return Ok(Found::Junk(next));
+                }
                 return Ok(if over && crc.headers(seen) == 0 { Found::End(seen.len()) } else { Found::Junk(1) });
             }
             look = (look * 2).min(MOST_FRAME);
         }
     }
+}
+
+/// Where another file begins behind a frame that has no end.
+fn next_file(seen: &[u8]) -> Option<usize> {
+    (1..seen.len()).find(|&at| {
+        let here = &seen[at..];
+        matches!(here[0], b'I' | 0xFF) && is_other(here, Kind::Flac) || may_begin(here[0]) && begins(here).is_some()
+    })
 }
 
 /// What may follow a frame.
@@ -135,6 +147,7 @@ impl Container for Flac {
                 Found::Frame(size) => {
                     self.damage.lost(std::mem::take(&mut self.gap));
                     window.take_into(size, packet)?;
+                    self.longest = self.longest.max(size);
                     // Frames say themselves how long they are: there is no padding.
                     return Ok(Some(Part::Packet { until: None }));
                 }
@@ -145,7 +158,9 @@ impl Container for Flac {
                 }
                 Found::End(size) => {
                     let tags = window.peek(3)? == b"TAG";
-                    let unfinished = self.gap == 0 && is_header(window.peek(*HEADER.end())?);
+                    // A frame is never much longer than all before it.
+                    let short = size <= 2 * self.longest.max(FIRST_LOOK);
+                    let unfinished = self.gap == 0 && short && is_header(window.peek(*HEADER.end())?);
                     let rest = window.skip(size as u64)?;
                     match std::mem::take(&mut self.gap) {
                         0 if tags => {}

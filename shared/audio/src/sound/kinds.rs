@@ -87,6 +87,19 @@ pub(super) fn is_other(bytes: &[u8], kind: Kind) -> bool {
 /// Bytes in which [`is_other`] finds what it looks for: four of the longest frames.
 pub(super) const SEEN: usize = 40 * 1024;
 
+/// Where an MP4 file begins in the first bytes of a file, if nothing else begins before it.
+pub(super) fn mp4_at(head: &[u8]) -> Option<usize> {
+    match recognise(&head[..head.len().min(HEAD as usize)]) {
+        Some(Kind::Mp4) => return Some(0),
+        Some(_) => return None,
+        None => {}
+    }
+    let other =
+        |bytes: &[u8]| begins(bytes).is_some() || id3::begins(bytes) || mp3::begins(bytes) || adts::begins(bytes);
+    let at = (0..head.len()).find(|&at| other(&head[at..]))?;
+    (begins(&head[at..]) == Some(Kind::Mp4)).then_some(at)
+}
+
 /// The first bytes of all that [`begins`] knows: a quick look.
 pub(super) fn may_begin(byte: u8) -> bool {
     matches!(byte, b'R' | b'F' | b'c' | b'f' | b'O' | 0x1A | 0)

@@ -83,13 +83,14 @@ fn run(bytes: &[u8]) -> (u64, u64) {
 }
 
 impl<'r> Mp4<'r> {
-    pub fn open(ranges: &'r mut dyn Ranges) -> Result<Self, AudioError> {
+    /// The file begins at this byte.
+    pub fn open(ranges: &'r mut dyn Ranges, at: u64) -> Result<Self, AudioError> {
         let length = ranges.seek(SeekFrom::End(0))?;
         Ok(Self {
             file: BufReader::with_capacity(BUFFER, ranges),
             length,
-            next_box: 0,
-            base: 0,
+            next_box: at,
+            base: at,
             expects_index: true,
             boxes: 0,
             tracks: Vec::new(),

@@ -9,13 +9,15 @@ pub fn of(bytes: &[u8]) -> Vec<Range<usize>> {
         [b'R', b'I', b'F', b'F', ..] => chunks(bytes, 12, 4, 1, u32::from_le_bytes, &mut places),
         [b'F', b'O', b'R', b'M', ..] => chunks(bytes, 12, 4, 1, u32::from_be_bytes, &mut places),
         [b'c', b'a', b'f', b'f', ..] => {
-            chunks(bytes, 8, 8, 0, |low| u32::from_be_bytes(low), &mut places);
+            chunks(bytes, 8, 8, 0, u32::from_be_bytes, &mut places);
         }
         [b'f', b'L', b'a', b'C', ..] => flac(bytes, &mut places),
         [b'O', b'g', b'g', b'S', ..] => ogg(bytes, &mut places),
         [0x1A, 0x45, 0xDF, 0xA3, ..] => elements(bytes, 0..bytes.len(), &mut places),
         [b'I', b'D', b'3', ..] => mp3(bytes, &mut places),
-        [0xFF, 0xF0..=0xF9, ..] => adts(bytes, &mut places),
+        [0xFF, 0xF1 | 0xF9, ..] => adts(bytes, &mut places),
+        // The rate of bits is a frame's length.
+        [0xFF, ..] => places.push(2..3),
         _ => boxes(bytes, 0..bytes.len(), &mut places),
     }
     places

@@ -102,6 +102,12 @@ pub fn place(
             Answer::Failed { refused } => fail_segment(&mut job, group.index, start_ms, refused),
             Answer::Text => {
                 let Some(line) = around.lines.iter().find(|l| l.start_ms == start_ms) else { continue };
+                if line.stub || line.conversation_id.is_some() {
+                    // Placed before, and counted: the plan that said so was lost, and made again.
+                    plan.mark(start_ms, if line.stub { Mark::Empty } else { Mark::Placed });
+                    line.conversation_id.into_iter().for_each(|id| note_in_recording(&mut recording, id));
+                    continue;
+                }
                 let line = take_in(line, &segment, captured_at, &around.deleted, &mut plan, &mut usage);
                 lines.push(line);
             }
@@ -159,11 +165,7 @@ fn find_places(
         Some(conversation) => attach(conversation, &mut placed, now),
         None => by_time::join(&recording.uid, &recording.stream, around.near, &mut placed, now),
     };
-    for line in &placed {
-        if let Some(id) = line.conversation_id.filter(|id| !recording.conversation_ids.contains(id)) {
-            recording.conversation_ids.push(id);
-        }
-    }
+    placed.iter().filter_map(|line| line.conversation_id).for_each(|id| note_in_recording(recording, id));
     for (conversation, is_new) in &changed {
         note_in_job(job, conversation, *is_new);
     }
@@ -211,6 +213,12 @@ fn opening(line: &Line) -> Opening {
         stream: line.stream.clone(),
         title: title_of(&line.text()),
         language: line.language.clone(),
+    }
+}
+
+fn note_in_recording(recording: &mut Recording, id: ConversationId) {
+    if !recording.conversation_ids.contains(&id) {
+        recording.conversation_ids.push(id);
     }
 }
 

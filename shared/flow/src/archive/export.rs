@@ -59,7 +59,9 @@ async fn user(archive: &dyn Archive, uid: &Uid, writer: &mut Writer<'_>) -> Resu
     while let Some(last) = page.last().map(Record::place) {
         for record in page {
             writer.tally.count(&record);
-            writer.line(&Entry::from(record))?;
+            if let Some(entry) = Entry::of(record) {
+                writer.line(&entry)?;
+            }
         }
         page = archive.export(uid, Some(last), RECORDS).await?;
     }

@@ -65,9 +65,10 @@ pub struct End {
     pub sha256: String,
 }
 
-impl From<Record> for Entry {
-    fn from(record: Record) -> Self {
-        match record {
+impl Entry {
+    /// `None`: what cannot be read stands in no file.
+    pub fn of(record: Record) -> Option<Self> {
+        Some(match record {
             Record::Recording { recording, beside: Beside { peaks, levels } } => Self::Recording(Box::new(Known {
                 recording: *recording,
                 peaks: peaks.map(|peaks| hex::encode(peaks.pack())),
@@ -76,7 +77,8 @@ impl From<Record> for Entry {
             Record::Line(line) => Self::Line(line),
             Record::Conversation(conversation) => Self::Conversation(conversation),
             Record::Usage(bucket) => Self::Usage(bucket),
-        }
+            Record::Unreadable(_) => return None,
+        })
     }
 }
 
@@ -101,6 +103,8 @@ pub struct Tally {
     pub lines: u64,
     pub conversations: u64,
     pub usage_hours: u64,
+    /// Left out, because they cannot be read; not among the others.
+    pub unreadable: u64,
 }
 
 impl Tally {
@@ -110,6 +114,7 @@ impl Tally {
             Record::Line(_) => self.lines += 1,
             Record::Conversation(_) => self.conversations += 1,
             Record::Usage(_) => self.usage_hours += 1,
+            Record::Unreadable(_) => self.unreadable += 1,
         }
     }
 
@@ -120,7 +125,7 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { users, recordings, lines, conversations, usage_hours } = self;
+        let Self { users, recordings, lines, conversations, usage_hours, unreadable: _ } = self;
         write!(
             f,
             "users: {users}, conversations: {conversations}, lines: {lines}, recordings: {recordings}, hours of usage: \

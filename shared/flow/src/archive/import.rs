@@ -113,6 +113,10 @@ async fn in_the_way(archive: &dyn Archive, uid: &Uid, file: &mut Reader<impl Buf
     while let Some(last) = page.last().map(Record::place) {
         for there in page {
             let place = there.place();
+            if matches!(there, Record::Unreadable(_)) {
+                // It costs itself alone: what the file has in its place is a conflict.
+                continue;
+            }
             while !is_over && ours.as_ref().is_none_or(|ours| ours.place() < place) {
                 match file.next()? {
                     Item::Record(record, _) => ours = Some(record),

@@ -41,6 +41,17 @@ pub enum Error {
 
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// What whoever exports is to be told of what is not in the file, in a line.
+pub fn left_out(tally: &Tally) -> Option<String> {
+    (tally.unreadable > 0).then(|| {
+        format!(
+            "{} stored documents cannot be read and are not in the file; what can be read is. `admin damaged` shows them, and \
+             the log says why",
+            tally.unreadable
+        )
+    })
+}
+
 /// Jobs that still have something to do: what they work on is exported as far as it has come, and their audio is not.
 pub fn unfinished(census: &Census) -> u64 {
     let live = |(status, _): &&(Status, u64)| status.is_live() || *status == Status::Uploading;

@@ -21,6 +21,8 @@ pub enum Record {
     /// Merged-away and deleted ones included.
     Conversation(Box<Conversation>),
     Usage(Bucket),
+    /// Something stands in this place that cannot be read: told, so that nothing is left out silently; never written.
+    Unreadable(Place),
 }
 
 /// Where a record stands among those of its user. Recordings come first: while an import is under way, the same audio is
@@ -51,6 +53,7 @@ impl Record {
             Self::Line(line) => Place::Line(line.recording, line.start_ms),
             Self::Conversation(conversation) => Place::Conversation(conversation.id),
             Self::Usage(bucket) => Place::Usage(bucket.hour),
+            Self::Unreadable(place) => *place,
         }
     }
 
@@ -60,7 +63,7 @@ impl Record {
             Self::Recording { recording, .. } => Some(&recording.uid),
             Self::Line(line) => Some(&line.uid),
             Self::Conversation(conversation) => Some(&conversation.uid),
-            Self::Usage(_) => None,
+            Self::Usage(_) | Self::Unreadable(_) => None,
         }
     }
 
@@ -108,10 +111,11 @@ pub trait Archive: Send + Sync + 'static {
     async fn users(&self, after: Option<&Uid>, limit: usize) -> Result<Vec<Uid>>;
 
     /// What a user has, in the order of [`Place`], after the cursor: at most `limit`, and none only at the end. What
-    /// cannot be read is [`Kind::Corrupt`](crate::error::Kind::Corrupt): nothing is left out silently.
+    /// cannot be read is [`Record::Unreadable`]: it stops nothing, and nothing is left out silently.
     async fn export(&self, uid: &Uid, after: Option<Place>, limit: usize) -> Result<Vec<Record>>;
 
-    /// Writes what is not there yet. Create-only: what is there stays as it stands, and is a conflict when it differs.
+    /// Writes what is not there yet. Create-only: what is there stays as it stands, and is a conflict when it differs, or
+    /// cannot be read.
     /// A deletion that is written is one to whoever works on the same audio. Atomic. Idempotent. More than
     /// [`MAX_IMPORT`] records, or records of another user, are [`Kind::Invalid`](crate::error::Kind::Invalid).
     async fn import(&self, uid: &Uid, records: &[Record]) -> Result<Imported>;
@@ -119,5 +123,7 @@ pub trait Archive: Send + Sync + 'static {
 
 /// Whether these may be imported for this user in one step.
 pub fn fits(uid: &Uid, records: &[Record]) -> bool {
-    records.len() <= MAX_IMPORT && records.iter().all(|record| record.uid().is_none_or(|of| of == uid))
+    let can_be_written = |record: &Record| !matches!(record, Record::Unreadable(_));
+    let are_his = |record: &Record| record.uid().is_none_or(|of| of == uid);
+    records.len() <= MAX_IMPORT && records.iter().all(|record| can_be_written(record) && are_his(record))
 }

@@ -6,10 +6,11 @@ use domain::{Code, Failure, JobFile, Levels, Peaks, Recording, Segment};
 
 use super::delivery::Delivery;
 use super::segments::ToCut;
+use super::sharing::Sharing;
 use super::stop::Stop;
 use super::verify::Mark;
 use crate::bytes_in::Staged;
-use crate::error::{Error, Kind};
+use crate::error::Kind;
 use crate::first_pass::{self, Again, Listened, Pass};
 use crate::persist::persist;
 use crate::ports::BlobName;
@@ -21,9 +22,8 @@ impl Delivery<'_> {
         let file = &self.job.files[index];
         let wanted = [file.recording];
         let recording = persist(&*world.clock, || world.store.recordings(&self.job.uid, &wanted)).await?;
-        let Some(Some(recording)) = recording.into_iter().next() else {
-            return Err(Stop::Fault(Error::new(Kind::Corrupt, "process.file", file.recording)));
-        };
+        // One that cannot be read any more is listened to again: its plan is written anew.
+        let recording = recording.into_iter().next().flatten().filter(|recording| !recording.needs_listening());
         let format = match domain::name::parse(&file.name) {
             Ok(name) => name.format,
             // It was accepted by its name: only a version that understood more can have done so.
@@ -31,29 +31,29 @@ impl Delivery<'_> {
         };
         let (blob, clock) = (BlobName::listed(file.blob.clone()), Some(&*world.clock));
         let staged = Staged { blobs: &world.blobs, blob, size: file.size, format, clock };
-        let is_new = recording.needs_listening();
-        let place = self.checkpoint_of(index).await?;
-        let mut moments = place.as_ref().map(audio::Progress::moments).cloned().unwrap_or_default();
-        let (plan, heard) = if is_new {
-            match self.listen(index, &staged, place).await? {
+        let reached = self.checkpoint_of(index).await?;
+        let mut moments = reached.as_ref().map(audio::Progress::moments).cloned().unwrap_or_default();
+        let (plan, heard) = match recording {
+            None => match self.listen(index, &staged, reached).await? {
                 Ok((plan, again, known)) => {
                     moments = known;
                     let levels = plan.levels.clone();
                     (plan, Some((again, levels)))
                 }
                 Err(failure) => return self.invalid(index, failure).await,
-            }
-        } else {
+            },
             // Planned by an earlier job: this one goes on with it.
-            let (facts, heard, peaks, levels) = (recording.facts, Heard::Silence, Peaks::default(), Levels::default());
-            (FilePlan { fence: self.fence, index, verified: false, facts, heard, peaks, levels }, None)
+            Some(Recording { facts, .. }) => {
+                let (heard, peaks, levels) = (Heard::Silence, Peaks::default(), Levels::default());
+                (FilePlan { fence: self.fence, index, verified: false, facts, heard, peaks, levels }, None)
+            }
         };
         let (file, recording) = self.write_plan(&plan).await?;
         if file.status.is_settled() {
             self.told(index).take();
             return Ok(());
         }
-        if is_new {
+        if heard.is_some() {
             self.told(index).listened(&moments);
         }
         // Another job was quicker, and its version heard the recording otherwise: its plan is not cut as this one.
@@ -78,16 +78,17 @@ impl Delivery<'_> {
         &self,
         index: usize,
         staged: &Staged<'_>,
-        place: Option<audio::Progress>,
+        reached: Option<audio::Progress>,
     ) -> Result<Result<(FilePlan, Again, Moments), Failure>, Stop> {
         let from = match self.verified(index, &self.job.files[index], staged, Mark::WithPlan).await? {
             Ok(from) => from,
             Err(failure) => return Ok(Err(failure)),
         };
-        let (rules, detection) = (self.segment_rules(), self.world.detection.clone());
-        let pass = Pass { rules, detection, within: None, from: place, told: self.told(index) };
         // First a place, then the bytes: a stream is not left open while nobody reads it.
-        let place = self.worker.decoding.place(self.user()).await;
+        let (place, _listening) = Sharing::of(self.worker.decoding.place(self.user()).await);
+        let detection = place.detection(self.world.detection.clone());
+        let (rules, told) = (self.segment_rules(), self.told(index));
+        let pass = Pass { rules, detection, within: None, from: reached, told };
         Ok(match first_pass::listen(staged, from, pass, place).await {
             Err(error) if error.kind == Kind::NotFound => {
                 Err(Failure::because(Code::StagedAudioMissing, "the staged audio of the file is gone"))

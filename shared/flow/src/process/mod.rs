@@ -10,6 +10,7 @@ mod metered;
 mod places;
 mod reminders;
 mod segments;
+mod sharing;
 mod stop;
 mod transcribe;
 mod verify;

@@ -1,13 +1,13 @@
 //! Creating a job: what is known of the batch is read, the rule decides, its answer is written.
 
 use domain::accept::{Batch, Decision, Known, decide};
-use domain::{Job, JobId, Recording, RecordingId, Status, Uid};
+use domain::{Beside, Job, JobId, Recording, RecordingId, Status, Uid};
 use flow::ports::{At, Created};
 
 use super::fault::{Fault, Result};
 use super::path::Path;
 use super::table::recordings::Before;
-use super::table::{jobs, recordings};
+use super::table::{jobs, recordings, sound};
 use super::turns;
 use super::unit::Unit;
 
@@ -40,26 +40,21 @@ pub async fn known(
     paths.extend(own.map(Path::job));
     let mut documents = unit.get(&paths).await?;
     let own = if own.is_some() { documents.pop().flatten() } else { None };
-    let own = own.as_ref().map(jobs::decode).transpose()?;
+    let own = sound(own.as_ref().map(jobs::decode).transpose())?.flatten();
     if own.as_ref().is_some_and(|job| job.uid != *uid) {
         return Err(Fault::Conflict("a job of another user has this id"));
     }
     if own.is_some() {
         return Ok((Known { own, ..Known::default() }, Vec::new()));
     }
-    let loaded = recordings::finish(unit, uid, &documents).await?;
-    let split = |known: Option<(Recording, Before)>| match known {
-        Some((recording, before)) => (Some(recording), before),
-        None => (None, Before::default()),
-    };
-    let (recordings, before): (Vec<_>, _) = loaded.into_iter().map(split).unzip();
+    let (recordings, before): (Vec<_>, _) = recordings::finish(unit, uid, &documents).await?.into_iter().unzip();
     let jobs = latest_jobs(unit, &recordings).await?;
     Ok((Known { own: None, recordings, jobs }, before))
 }
 
 pub fn save_recordings(unit: &mut Unit<'_>, recordings: Vec<Recording>, before: &[Before]) -> Result<()> {
     for (recording, before) in recordings.into_iter().zip(before) {
-        recordings::save(unit, recording, None, before)?;
+        recordings::save(unit, recording, &Beside::default(), before)?;
     }
     Ok(())
 }
@@ -72,5 +67,6 @@ async fn latest_jobs(unit: &mut Unit<'_>, recordings: &[Option<Recording>]) -> R
         return Ok(Vec::new());
     }
     let paths: Vec<_> = ids.into_iter().map(Path::job).collect();
-    unit.get(&paths).await?.iter().flatten().map(jobs::decode).collect()
+    // One that is damaged answers for nothing.
+    unit.get(&paths).await?.iter().flatten().filter_map(|job| sound(jobs::decode(job)).transpose()).collect()
 }

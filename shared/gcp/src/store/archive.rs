@@ -9,7 +9,7 @@ use super::fault::{Fault, Result};
 use super::path::Path;
 use super::table::recordings::Before;
 use super::table::timelines::{self, Timeline};
-use super::table::{conversations, lines, recordings, usage};
+use super::table::{conversations, lines, listed, recordings, usage};
 use super::unit::Unit;
 
 /// Whatever a user has came with a recording, and recordings stay for ever.
@@ -26,28 +26,39 @@ pub async fn export(unit: &mut Unit<'_>, uid: &Uid, after: Option<Place>, limit:
     let mut found = Vec::new();
     if matches!(after, None | Some(Place::Recording(_))) {
         let after = if let Some(Place::Recording(id)) = after { Some(id) } else { None };
-        for (recording, beside) in recordings::in_order(unit, uid, after, limit).await? {
-            found.push(Record::Recording { recording: Box::new(recording), beside });
+        for (id, read) in recordings::in_order(unit, uid, after, limit).await? {
+            let read = read.map(|(recording, beside)| Record::Recording { recording: Box::new(recording), beside });
+            found.push(told(Place::Recording(id), read)?);
         }
     }
     let left = limit - found.len();
     if left > 0 && !matches!(after, Some(Place::Conversation(_) | Place::Usage(_))) {
         let after = if let Some(Place::Line(recording, start_ms)) = after { Some((recording, start_ms)) } else { None };
-        let lines = lines::in_order(unit, uid, after, left).await?;
-        found.extend(lines.into_iter().map(|line| Record::Line(Box::new(line))));
+        for (segment, line) in lines::in_order(unit, uid, after, left).await? {
+            let place = Place::Line(segment.recording, segment.start_ms);
+            found.push(told(place, line.map(|line| Record::Line(Box::new(line))))?);
+        }
     }
     let left = limit - found.len();
     if left > 0 && !matches!(after, Some(Place::Usage(_))) {
         let after = if let Some(Place::Conversation(id)) = after { Some(id) } else { None };
-        let conversations = conversations::in_order(unit, uid, after, left).await?;
-        found.extend(conversations.into_iter().map(|one| Record::Conversation(Box::new(one))));
+        for (id, one) in conversations::in_order(unit, uid, after, left).await? {
+            found.push(told(Place::Conversation(id), one.map(|one| Record::Conversation(Box::new(one))))?);
+        }
     }
     let left = limit - found.len();
     if left > 0 {
         let after = if let Some(Place::Usage(hour)) = after { Some(hour) } else { None };
-        found.extend(usage::in_order(unit, uid, after, left).await?.into_iter().map(Record::Usage));
+        for (hour, bucket) in usage::in_order(unit, uid, after, left).await? {
+            found.push(told(Place::Usage(hour), bucket.map(Record::Usage))?);
+        }
     }
     Ok(found)
+}
+
+/// What cannot be read is told by its place.
+fn told(place: Place, read: Result<Record>) -> Result<Record> {
+    Ok(listed(read)?.unwrap_or(Record::Unreadable(place)))
 }
 
 pub async fn import(unit: &mut Unit<'_>, uid: &Uid, records: &[Record]) -> Result<Imported> {
@@ -88,15 +99,17 @@ async fn there(unit: &mut Unit<'_>, uid: &Uid, records: &[Record]) -> Result<Vec
             there.push(None);
             continue;
         };
-        there.push(Some(match record {
-            Record::Recording { .. } => {
-                let (recording, _) = recordings::finish_one(unit, uid, &document).await?;
-                Record::Recording { recording: Box::new(recording), beside: recordings::beside_of(&document)? }
-            }
-            Record::Line(_) => Record::Line(Box::new(lines::decode(&document)?)),
-            Record::Conversation(_) => Record::Conversation(Box::new(conversations::decode(&document)?)),
-            Record::Usage(_) => Record::Usage(usage::decode(&document)?),
-        }));
+        let read = match record.place() {
+            Place::Recording(_) => match recordings::finish_one(unit, uid, &document).await {
+                Ok((recording, _)) => recordings::beside_of(&document)
+                    .map(|beside| Record::Recording { recording: Box::new(recording), beside }),
+                Err(fault) => Err(fault),
+            },
+            Place::Line(..) => lines::decode(&document).map(|line| Record::Line(Box::new(line))),
+            Place::Conversation(_) => conversations::decode(&document).map(|one| Record::Conversation(Box::new(one))),
+            Place::Usage(_) => usage::decode(&document).map(Record::Usage),
+        };
+        there.push(Some(told(record.place(), read)?));
     }
     Ok(there)
 }
@@ -114,7 +127,7 @@ async fn with_deletions(unit: &mut Unit<'_>, uid: &Uid, new: &[&Record]) -> Resu
     let paths: Vec<_> = deleted.keys().map(|stream| Path::timeline(uid, stream)).collect();
     let documents = if paths.is_empty() { Vec::new() } else { unit.get(&paths).await? };
     let with = |((stream, at), document): ((String, Timestamp), Option<_>)| {
-        let mut timeline = timelines::decode(document.as_ref());
+        let mut timeline = timelines::decode(document.as_ref(), at);
         timeline.deleted_at = timeline.deleted_at.max(Some(at));
         (stream, timeline)
     };
@@ -129,5 +142,6 @@ fn write(unit: &mut Unit<'_>, uid: &Uid, record: &Record) -> Result<()> {
         Record::Line(line) => lines::create(unit, line),
         Record::Conversation(conversation) => conversations::save(unit, conversation),
         Record::Usage(Bucket { hour, usage }) => usage::add(unit, uid, *hour, None, *usage),
+        Record::Unreadable(_) => Err(Fault::Invalid("what cannot be read cannot be written")),
     }
 }

@@ -21,7 +21,7 @@ pub async fn delete(unit: &mut Unit<'_>, uid: &Uid, id: ConversationId, now: Tim
             conversations::save(unit, &conversation)?;
             // A job in flight reads this before it places more of the same recording.
             let stream = conversation.stream.key();
-            let mut timeline = timelines::decode(unit.one(&Path::timeline(uid, &stream)).await?.as_ref());
+            let mut timeline = timelines::decode(unit.one(&Path::timeline(uid, &stream)).await?.as_ref(), now);
             timeline.deleted_at = timeline.deleted_at.max(Some(now));
             timelines::save(unit, uid, &stream, timeline);
             Ok(true)

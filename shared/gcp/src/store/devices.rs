@@ -5,6 +5,7 @@ use flow::ports::Device;
 use flow::ports::store::MAX_DEVICES;
 
 use super::fault::Result;
+use super::path::Path;
 use super::table::devices;
 use super::unit::Unit;
 
@@ -36,8 +37,11 @@ pub async fn put(unit: &mut Unit<'_>, device: &Device) -> Result<()> {
 }
 
 pub async fn delete(unit: &mut Unit<'_>, uid: &Uid, id: &DeviceId) -> Result<()> {
-    if let Some(device) = devices::load(unit, uid, id).await? {
-        devices::delete(unit, &device);
+    match devices::load(unit, uid, id).await? {
+        Some(device) => devices::delete(unit, &device),
+        // One that is damaged goes as well; whose token it had is not known.
+        None if unit.stands(&Path::device(uid, id)) => devices::delete_alone(unit, uid, id),
+        None => {}
     }
     Ok(())
 }

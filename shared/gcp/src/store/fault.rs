@@ -10,6 +10,7 @@ use firestore::gcloud_sdk::google_cloud_auth::errors::CredentialsError;
 use firestore::gcloud_sdk::prost::Message;
 use firestore::gcloud_sdk::tonic::{Code, Status};
 use flow::Kind;
+use flow::document::Unreadable;
 use flow::error::Source;
 
 use crate::trouble::{Service, Why, causes, token_words};
@@ -40,6 +41,9 @@ pub enum Fault {
     /// A document is there and cannot be what was written.
     #[error("{document} is damaged: {why}")]
     Damaged { document: String, why: Source },
+    /// A document is there, and of a later version: another process may be able to read it.
+    #[error("{document}: {why}")]
+    Newer { document: String, why: Unreadable },
     #[error("{0}")]
     Conflict(&'static str),
     #[error("{0}")]
@@ -54,6 +58,13 @@ pub type Result<T> = std::result::Result<T, Fault>;
 impl Fault {
     pub fn damaged(document: impl Display, why: impl Into<Source>) -> Self {
         Self::Damaged { document: document.to_string(), why: why.into() }
+    }
+
+    pub fn unreadable(document: impl Display, why: Unreadable) -> Self {
+        match why {
+            Unreadable::Damaged(why) => Self::damaged(document, why),
+            why => Self::Newer { document: document.to_string(), why },
+        }
     }
 
     /// A document that was to be as it was read is gone: as good as changed. A database that is not there has refused the
@@ -119,6 +130,7 @@ impl Fault {
             Self::Unanswered(_)
             | Self::Unreachable(_)
             | Self::NoToken { may_pass: true, .. }
+            | Self::Newer { .. }
             | Self::NeedsTransaction => Kind::Unavailable,
             Self::Unconfigured(_) | Self::NoToken { may_pass: false, .. } => Kind::Misconfigured,
             Self::Damaged { .. } => Kind::Corrupt,

@@ -28,7 +28,7 @@ mod value;
 mod work;
 
 use std::fmt::Display;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use settings::Settings;
 pub use spent::describe;
@@ -41,12 +41,14 @@ use unit::Mode;
 pub struct FirestoreStore {
     client: Arc<Client>,
     news: News,
+    /// Behind whom the next look for stuck users begins; `None`: everybody was looked at, or nobody yet.
+    looked_at: Mutex<Option<String>>,
 }
 
 impl FirestoreStore {
     /// Does not connect: that is done, and limited in time, by the first operation.
     pub fn new(settings: Settings) -> Self {
-        Self { client: Arc::new(Client::new(settings)), news: News::default() }
+        Self { client: Arc::new(Client::new(settings)), news: News::default(), looked_at: Mutex::default() }
     }
 
     /// Asks every question that needs an index once: Firestore refuses those whose index is missing.
@@ -64,6 +66,10 @@ impl FirestoreStore {
             }
         }
         Ok(())
+    }
+
+    fn looked_at(&self) -> MutexGuard<'_, Option<String>> {
+        self.looked_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn run(&self, operation: &'static str, subject: impl Display, mode: Mode) -> Run<'_> {

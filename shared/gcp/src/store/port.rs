@@ -144,7 +144,13 @@ impl Store for FirestoreStore {
     }
 
     async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
-        tries!(self, "store.stuck_users", "", Mode::Look, |unit| turns::stuck_users(unit, &at, limit))
+        let last = self.looked_at().clone();
+        let look = tries!(self, "store.stuck_users", "", Mode::Look, |unit| {
+            turns::stuck_users(unit, &at, limit, last.as_deref())
+        });
+        let (stuck, last) = look?;
+        *self.looked_at() = last;
+        Ok(stuck)
     }
 
     async fn promote(&self, uid: &Uid, at: At<'_>) -> Result<Vec<Job>> {
@@ -153,7 +159,7 @@ impl Store for FirestoreStore {
 
     async fn recordings(&self, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Option<Recording>>> {
         let found = tries!(self, "store.recordings", "", Mode::Look, |unit| recordings::load(unit, uid, ids))?;
-        Ok(found.into_iter().map(|found| found.map(|(recording, _)| recording)).collect())
+        Ok(found.into_iter().map(|(recording, _)| recording).collect())
     }
 
     async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {

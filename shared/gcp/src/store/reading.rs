@@ -79,7 +79,7 @@ pub async fn jobs_with_audio(unit: &mut Unit<'_>, ids: &[JobId]) -> Result<Vec<J
             None => {}
             Some(Ok(job)) if job.audio == Audio::Gone => {}
             // A job that cannot be read may need it, and must not keep the others from being judged.
-            Some(Ok(_) | Err(Fault::Damaged { .. })) => needed.push(*id),
+            Some(Ok(_) | Err(Fault::Damaged { .. } | Fault::Newer { .. })) => needed.push(*id),
             Some(Err(fault)) => return Err(fault),
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::placement::{Answer, Group, Surroundings, reach};
-use domain::{Conversation, ConversationId, Interval, JobFile, Recording, Uid};
+use domain::{Conversation, ConversationId, Interval, JobFile, Recording, Timestamp, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::Document;
 use flow::ports::At;
 
@@ -43,12 +43,12 @@ pub async fn of(unit: &mut Unit<'_>, uid: &Uid, file: &JobFile, group: &Group, a
     let found = lines::all(&documents.split_off(documents.len().min(3)))?;
     let mut rest = documents.into_iter();
     let recording = [rest.next().flatten()];
-    let Some((recording, before)) = recordings::finish(unit, uid, &recording).await?.pop().flatten() else {
+    let (Some(recording), before) = recordings::finish(unit, uid, &recording).await?.pop().unwrap_or_default() else {
         return Ok(None);
     };
     let (usage, timeline) = (rest.next().flatten(), rest.next().flatten());
     let mut around = Surroundings { lines: found, ..Surroundings::default() };
-    let timeline = by_time(unit, &recording, group, timeline.as_ref(), &mut around).await?;
+    let timeline = by_time(unit, &recording, group, timeline.as_ref(), &mut around, at.now).await?;
     Ok(Some(Around { recording, before, around, timeline, usage }))
 }
 
@@ -60,6 +60,7 @@ async fn by_time(
     group: &Group,
     timeline: Option<&Document>,
     around: &mut Surroundings,
+    now: Timestamp,
 ) -> Result<Option<Timeline>> {
     let Some(reach) = reach(recording, group) else { return Ok(None) };
     let mut redirects = Redirects::of(&recording.uid);
@@ -69,7 +70,7 @@ async fn by_time(
             return Ok(None);
         }
     }
-    let timeline = timelines::decode(timeline);
+    let timeline = timelines::decode(timeline, now);
     around.near = conversations::meeting(unit, &recording.uid, &recording.stream.key(), reach).await?;
     let suspects = suspects(recording, &timeline, around);
     let ends = redirects.ends(unit, &suspects).await?;

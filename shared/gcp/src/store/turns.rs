@@ -1,23 +1,22 @@
 //! Turns: counted in the transaction that asks, never kept as a number that could go wrong.
 
 use domain::transition::{Context, apply};
-use domain::{Command, Job, Uid};
+use domain::{Command, Job, JobId, Uid};
 use flow::ports::At;
 
-use super::fault::Result;
+use super::fault::{Fault, Result};
 use super::run::by_chance;
-use super::table::jobs;
+use super::table::{jobs, listed};
 use super::unit::Unit;
 
-/// Users whom one question for stuck ones looks at: each costs two readings. Where it begins is left to chance, so that
+/// Users whom one question for stuck ones looks at: each costs two readings. The next one goes on behind them, so that
 /// everybody's turn comes.
 const MAX_USERS: usize = 200;
-const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// Whether the user has a free turn.
 pub async fn is_free(unit: &mut Unit<'_>, uid: &Uid, at: &At<'_>) -> Result<bool> {
     let turns = at.rules.enqueued_per_user;
-    Ok(jobs::count_held(unit, uid, turns).await? < turns)
+    Ok(jobs::count_held(unit, uid, turns, turns).await? < turns)
 }
 
 /// What a command is decided by, with the user's turns counted.
@@ -37,7 +36,8 @@ pub async fn promote_after(unit: &mut Unit<'_>, before: &Job, job: &Job, at: &At
         return Ok(Vec::new());
     }
     // One turn more than there are, so that the job's own is seen through.
-    let held = jobs::count_held(unit, &before.uid, at.rules.enqueued_per_user.saturating_add(1)).await?;
+    let turns = at.rules.enqueued_per_user;
+    let held = jobs::count_held(unit, &before.uid, turns, turns.saturating_add(1)).await?;
     let held = held.saturating_sub(u32::from(before.holds_a_turn())) + u32::from(job.holds_a_turn());
     let free = at.rules.enqueued_per_user.saturating_sub(held) as usize;
     let next = if free > 1 { waiting_but(unit, before, free).await? } else { first };
@@ -54,7 +54,8 @@ async fn waiting_but(unit: &mut Unit<'_>, job: &Job, limit: usize) -> Result<Vec
 
 /// Gives every free turn to the waiting job that comes next.
 pub async fn promote(unit: &mut Unit<'_>, uid: &Uid, at: &At<'_>) -> Result<Vec<Job>> {
-    let held = jobs::count_held(unit, uid, at.rules.enqueued_per_user).await?;
+    let turns = at.rules.enqueued_per_user;
+    let held = jobs::count_held(unit, uid, turns, turns).await?;
     let free = at.rules.enqueued_per_user.saturating_sub(held) as usize;
     if free == 0 {
         return Ok(Vec::new());
@@ -73,27 +74,44 @@ fn promote_first(unit: &mut Unit<'_>, waiting: Vec<Job>, free: usize, at: &At<'_
     Ok(promoted)
 }
 
-/// Users with waiting jobs and a free turn. Jumps from user to user, however many jobs each has.
-pub async fn stuck_users(unit: &mut Unit<'_>, at: &At<'_>, limit: usize) -> Result<Vec<Uid>> {
-    let begin = char::from(LETTERS[(by_chance() * LETTERS.len() as f64) as usize % LETTERS.len()]).to_string();
+/// Users with waiting jobs and a free turn. Jumps from user to user, however many jobs each has; begins behind the user
+/// `last`, and says whom the next look begins behind: `None` when everybody was looked at.
+pub async fn stuck_users(
+    unit: &mut Unit<'_>,
+    at: &At<'_>,
+    limit: usize,
+    last: Option<&str>,
+) -> Result<(Vec<Uid>, Option<String>)> {
+    let begin = match last {
+        Some(last) => last.to_owned(),
+        None => any_user(unit).await?,
+    };
     let (mut stuck, mut looked_at) = (Vec::new(), 0);
-    for (from, to) in [(begin.as_str(), None), ("", Some(begin.as_str()))] {
+    let before = (!begin.is_empty()).then_some(("", Some(begin.as_str())));
+    for (from, to) in std::iter::once((begin.as_str(), None)).chain(before) {
         let mut last = from.to_owned();
-        while stuck.len() < limit && looked_at < MAX_USERS {
-            let Some(uid) = jobs::next_user_waiting(unit, &last).await? else { break };
-            if to.is_some_and(|to| uid.as_str() > to) {
-                break;
-            }
+        while let Some(next) =
+            jobs::next_user_waiting(unit, &last).await?.filter(|next| to.is_none_or(|to| **next <= *to))
+        {
             looked_at += 1;
-            last = uid.as_str().to_owned();
-            if is_free(unit, &uid, at).await? {
+            let uid = Uid::new(next.as_str()).map_err(|error| Fault::damaged(format_args!("users/{next}"), error));
+            if let Some(uid) = listed(uid)?
+                && is_free(unit, &uid, at).await?
+            {
                 stuck.push(uid);
             }
             // Far away from the database so many questions take longer than an operation may: what was found is told.
-            if !unit.has_time() {
-                return Ok(stuck);
+            if stuck.len() >= limit || looked_at >= MAX_USERS || !unit.has_time() {
+                return Ok((stuck, Some(next)));
             }
+            last = next;
         }
     }
-    Ok(stuck)
+    Ok((stuck, None))
+}
+
+/// Where a process begins that has not looked yet. Not at a letter: names of users may all begin alike.
+async fn any_user(unit: &mut Unit<'_>) -> Result<String> {
+    let id = JobId(uuid::Uuid::from_u128((by_chance() * 2_f64.powi(32)) as u128 * (1 << 96)));
+    Ok(jobs::user_queued_from(unit, id).await?.unwrap_or_default())
 }

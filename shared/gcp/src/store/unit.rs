@@ -131,6 +131,11 @@ impl<'a> Unit<'a> {
         Some(document)
     }
 
+    /// Whether a document was found there, readable or not.
+    pub fn stands(&self, path: &Path) -> bool {
+        matches!(self.seen.get(path), Some(Some(_)))
+    }
+
     /// Something was decided by what is only remembered, and no write demands that it still stands so.
     pub fn rests_on_memory(&self) -> bool {
         !self.taken.is_empty()

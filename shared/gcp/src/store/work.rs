@@ -1,5 +1,6 @@
 //! A worker's writes: a file's plan, its texts, their places. Each is refused when the worker has lost the job.
 
+use domain::accept::new_recording;
 use domain::checkpoint::{self, Checkpoint, MAX_CHECKPOINT_BYTES};
 use domain::command::{Command, Refusal};
 use domain::placement::{self, Group, MAX_GROUP};
@@ -11,6 +12,7 @@ use flow::ports::{At, Written};
 use super::fault::{Fault, Result};
 use super::path::Path;
 use super::surroundings::{self, Around};
+use super::table::lines::Stored;
 use super::table::recordings;
 use super::table::{checkpoints, conversations, jobs, lines, timelines, usage};
 use super::turns::uncounted;
@@ -27,8 +29,9 @@ pub async fn plan_file(
 ) -> Result<Written<(Job, Recording)>> {
     let Some(job) = jobs::load(unit, id).await? else { return Ok(Written::Fenced(GONE)) };
     let Some(file) = job.files.get(plan.index) else { return Ok(Written::Fenced(GONE)) };
-    let (recording, before) =
-        recordings::load_one(unit, &job.uid, file.recording).await?.ok_or_else(|| lost(file.recording))?;
+    let (known, before) = recordings::load_one(unit, &job.uid, file.recording).await?;
+    // One that was lost, or cannot be read, is known anew: what stands in its lines is found by its segments.
+    let recording = known.unwrap_or_else(|| new_recording(file, &job.uid, job.id, at.now));
     let planned = match planning::plan_file(job.clone(), recording, plan, uncounted(at)) {
         Ok(planned) => planned,
         Err(why) => return Ok(Written::Fenced(why)),
@@ -44,7 +47,7 @@ pub async fn plan_file(
 
 /// Recordings never expire: without it nothing can be said of what was done.
 fn lost(recording: domain::RecordingId) -> Fault {
-    Fault::damaged(format_args!("recordings/{recording}"), "a job has it, and it is gone")
+    Fault::damaged(format_args!("recordings/{recording}"), "a job has it, and it is gone or cannot be read")
 }
 
 pub async fn save_checkpoint(
@@ -88,14 +91,19 @@ pub async fn store_texts(
         Err(why) => return Ok(Written::Fenced(why)),
     }
     // New lines are written unseen: they are nearly always new, and if one is not, the commit says so.
-    let stored = if unit.looks_first { lines::stored(unit, texts).await? } else { vec![None; texts.len()] };
+    let stored = if unit.looks_first { lines::stored(unit, texts).await? } else { vec![Stored::Nothing; texts.len()] };
     let mut stand: Vec<Line> = Vec::with_capacity(texts.len());
     for (line, stored) in texts.iter().zip(stored) {
         let named_before = stand.iter().find(|other| other.segment() == line.segment()).cloned();
-        stand.push(match stored.or(named_before) {
-            Some(stored) => stored,
-            None => {
+        stand.push(match (stored, named_before) {
+            (Stored::Line(stored), _) | (_, Some(stored)) => stored,
+            (Stored::Nothing, None) => {
                 lines::create(unit, line)?;
+                line.clone()
+            }
+            // One that cannot be read gives way.
+            (Stored::Damaged, None) => {
+                lines::update(unit, line)?;
                 line.clone()
             }
         });

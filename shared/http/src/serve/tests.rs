@@ -101,6 +101,25 @@ async fn a_body_that_falls_silent_is_answered_408_and_the_connection_closed() {
 }
 
 #[tokio::test]
+async fn request_of_http_1_1_without_exactly_one_host_is_refused() {
+    let site = Site::start(pages()).await;
+    for (head, status) in [
+        ("GET /ok HTTP/1.1\r\n", "400"),
+        ("GET /ok HTTP/1.1\r\nhost: x\r\nhost: x\r\n", "400"),
+        ("GET http://x/ok HTTP/1.1\r\n", "400"),
+        ("GET /ok HTTP/1.1\r\nhost: x\r\n", "200"),
+        ("GET /ok HTTP/1.1\r\nhost:\r\n", "200"),
+        ("GET /ok HTTP/1.0\r\n", "200"),
+    ] {
+        let mut wire = site.dial(format!("{head}connection: close\r\n\r\n").as_bytes()).await;
+        let answer = wire.read_to_end().await;
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{head}{answer}");
+        let is_problem = answer.contains("application/problem+json") && answer.contains("invalid_parameter");
+        assert_eq!(is_problem, status == "400", "{head}{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_drips_is_not_silent() {
     let site = Site::with(pages(), quick()).await;
     let mut wire = site.dial(b"POST /count HTTP/1.1\r\nhost: x\r\ncontent-length: 6\r\n\r\n").await;

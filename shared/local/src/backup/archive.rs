@@ -24,7 +24,7 @@ fn write(folder: &DataFolder, store: &Path, archive: &Path) -> io::Result<u64> {
     // The secrets are in it.
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(archive)?;
     let mut tar = Tar(Builder::new(BufWriter::with_capacity(BUFFER, file)));
-    tar.file(store, Path::new("store.db"), Some(0o600))?;
+    tar.file(store, Path::new("store.db"))?;
     tar.empty_folder(&folder.blobs_dir(), Path::new("blobs"))?;
     let recordings = tar.tree(&folder.blobs_dir().join("uploads"), Path::new("blobs/uploads"), MAX_DEPTH)?;
     tar.tree(&folder.secrets_dir(), Path::new("secrets"), MAX_DEPTH)?;
@@ -51,7 +51,7 @@ impl<W: Write> Tar<W> {
             // Links and the like are not ours.
             match entry.file_type()? {
                 kind if kind.is_dir() => files += self.tree(&from, &name, depth - 1)?,
-                kind if kind.is_file() => files += u64::from(self.file(&from, &name, None)?),
+                kind if kind.is_file() => files += u64::from(self.file(&from, &name)?),
                 _ => {}
             }
         }
@@ -65,11 +65,10 @@ impl<W: Write> Tar<W> {
     }
 
     /// Says whether it was there.
-    fn file(&mut self, from: &Path, name: &Path, mode: Option<u32>) -> io::Result<bool> {
+    fn file(&mut self, from: &Path, name: &Path) -> io::Result<bool> {
         let Some(file) = present(File::open(from))? else { return Ok(false) };
         let about = file.metadata()?;
         let mut header = header(&about);
-        mode.inspect(|mode| header.set_mode(*mode));
         self.0.append_data(&mut header, name, Exactly { file, left: about.len() })?;
         Ok(true)
     }
@@ -83,12 +82,15 @@ fn present<T>(found: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Modes, owners and times stay: the age of a blob is the time it was written.
+/// Owners and times stay: the age of a blob is the time it was written. Modes are those of private files: what is
+/// unpacked is nobody else's to read.
 fn header(about: &Metadata) -> Header {
     let mut header = Header::new_gnu();
     header.set_metadata(about);
+    header.set_mode(0o600);
     if about.is_dir() {
         header.set_entry_type(EntryType::Directory);
+        header.set_mode(0o700);
     }
     header
 }

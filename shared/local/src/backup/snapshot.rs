@@ -6,6 +6,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, Error, ffi};
 
 use super::BackupError;
+use crate::folder::private;
 use crate::sqlite::open_to_read;
 
 /// 4 MiB.
@@ -16,6 +17,8 @@ const RETRIES: u32 = 10;
 pub fn take(store: &Path, to: &Path) -> Result<(), BackupError> {
     let failed = |why| BackupError::Store { path: store.to_owned(), why };
     let source = open_to_read(store)?;
+    // The folder around it is private; so is the file, from its first byte.
+    private::make_file(to).map_err(|why| BackupError::Failed { path: to.to_owned(), why })?;
     let mut copy = Connection::open(to).map_err(failed)?;
     copy_pages(&source, &mut copy).map_err(failed)?;
     // A backup that cannot be restored is found out now, not when it is needed.

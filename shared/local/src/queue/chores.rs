@@ -27,7 +27,7 @@ impl Loading {
 
     pub async fn load(mut self, limit: usize) {
         // By the writer, not by a reader: it sees what was asked of the writer before, answered or not.
-        match self.queue.writer.call("queue.load", "", move |db| table::nearest(db, limit)).await {
+        match self.queue.rows.call("queue.load", "", move |db| table::nearest(db, limit)).await {
             Ok(page) => {
                 self.ended = true;
                 self.queue.upcoming().end_load(page);
@@ -61,7 +61,7 @@ impl LocalQueue {
     /// Page by page, so that no step is long.
     pub(super) async fn purge(&self) -> Result<()> {
         let now = self.clock.now();
-        let page = move || self.writer.call("queue.purge", "", move |db| table::purge(db, now, PURGE_PAGE));
+        let page = move || self.rows.call("queue.purge", "", move |db| table::purge(db, now, PURGE_PAGE));
         while page().await? == PURGE_PAGE {}
         Ok(())
     }

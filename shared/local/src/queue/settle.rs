@@ -81,11 +81,11 @@ impl LocalQueue {
         match outcome {
             Outcome::Done | Outcome::GivenUp => {
                 let now = self.clock.now();
-                self.writer.call("queue.end", id, move |db| table::end(db, id, now)).await
+                self.rows.call("queue.end", id, move |db| table::end(db, id, now)).await
             }
             Outcome::Again(task) => {
                 let task = task.clone();
-                self.writer.call("queue.put_off", id, move |db| table::put_off(db, &task)).await
+                self.rows.call("queue.put_off", id, move |db| table::put_off(db, &task)).await
             }
         }
     }

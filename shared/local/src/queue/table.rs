@@ -34,6 +34,17 @@ fn insert(db: &Connection, task: &Task) -> Result<Option<i64>> {
     Ok((inserted == 1).then(|| db.last_insert_rowid()))
 }
 
+/// Puts tasks that memory knows into a new table, where ids begin at `first`.
+pub fn keep(db: &Connection, first: i64, tasks: &[Task]) -> Result<()> {
+    db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('tasks', ?1)", [first])?;
+    for task in tasks {
+        if let Some(id) = insert(db, task)? {
+            put_off(db, &Task { id, ..task.clone() })?;
+        }
+    }
+    Ok(())
+}
+
 /// The task ran, or was given up: only its name stays.
 pub fn end(db: &Connection, id: i64, now: Timestamp) -> Result<()> {
     let sql =

@@ -112,6 +112,12 @@ impl Upcoming {
         }
     }
 
+    /// The table was lost: what waits in memory is to be written into a new one, and loaded from there.
+    pub fn begin_anew(&mut self) -> Vec<Task> {
+        self.doubt(START);
+        std::mem::take(&mut self.waiting).into_values().collect()
+    }
+
     /// How many of the nearest rows are wanted, if a load is to begin.
     pub fn begin_load(&mut self) -> Option<usize> {
         let first = self.waiting.first_key_value().map_or(END, |(key, _)| *key);

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::migrate::{OpenError, migrate};
-use crate::folder::durable;
+use crate::folder::{durable, private};
 
 /// Nothing is kept of a making that was cut off, so nothing has to be safe before its end.
 const MAKING: &str = "
@@ -25,6 +25,9 @@ pub fn make_if_absent(path: &Path, migrations: &[&str]) -> Result<(), OpenError>
     }
     let aside = beside(path, ".new");
     remove(&aside);
+    let unmade = |why: io::Error| OpenError::Failed { path: path.to_owned(), why: failed(&why) };
+    // SQLite would make it by the process's mode; its log and its index take the mode of the database.
+    private::make_file(&aside).map_err(unmade)?;
     let made = make(&aside, path, migrations).and_then(|()| {
         let unnamed = |why: io::Error| OpenError::Failed { path: path.to_owned(), why: failed(&why) };
         give_name(&aside, path).map_err(unnamed)

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, Error, OpenFlags, ffi};
 
 use super::birth::make_if_absent;
 use super::migrate::{OpenError, check, migrate};
@@ -94,6 +94,14 @@ fn open(
     prepare(&mut db)?;
     db.execute_batch(settings).map_err(failed)?;
     Ok(db)
+}
+
+/// Whether each page can be what it is taken for. Goes over the whole file.
+pub fn check_pages(db: &Connection) -> rusqlite::Result<()> {
+    match db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))?.as_str() {
+        "ok" => Ok(()),
+        why => Err(Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(why.to_owned()))),
+    }
 }
 
 fn write_ahead(db: &Connection, path: &Path) -> Result<(), OpenError> {

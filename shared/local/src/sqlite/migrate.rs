@@ -25,7 +25,9 @@ pub enum OpenError {
     #[error("{}: this is a database of another program; choose another data folder", path.display())]
     Foreign { path: PathBuf },
     #[error(
-        "{}: the file is damaged ({why}); move the data folder away and restore a backup into an empty one",
+        "{}: the file is damaged ({why}). What it holds since the last backup is lost unless the file can be mended; audio \
+         in blobs/ and the keys in secrets/ lie beside it and are not touched. Keep this folder, restore a backup into an \
+         empty one (tar -xf BACKUP -C FOLDER) and start with that: devices send again what they still have",
         path.display()
     )]
     Damaged { path: PathBuf, why: rusqlite::Error },
@@ -35,6 +37,12 @@ pub enum OpenError {
     NoSharedMemory { path: PathBuf },
     #[error("{}: the database cannot be opened ({why})", path.display())]
     Failed { path: PathBuf, why: rusqlite::Error },
+    #[error(
+        "{}: the file is damaged and cannot be put aside ({why}); remove it and start again: nothing is lost, the store \
+         knows every job",
+        path.display()
+    )]
+    Unmovable { path: PathBuf, why: std::io::Error },
     #[error("{}: no thread can be started for the database ({why})", path.display())]
     NoThread { path: PathBuf, why: std::io::Error },
 }
@@ -48,6 +56,21 @@ impl OpenError {
             _ => Self::Failed { path, why },
         }
     }
+}
+
+impl OpenError {
+    /// A schema that is not what its version says is damage: SQLite reports it as any statement that is wrong.
+    pub fn broken_schema(self) -> Self {
+        match self {
+            Self::Failed { path, why } if is_wrong_statement(&why) => Self::Damaged { path, why },
+            error => error,
+        }
+    }
+}
+
+fn is_wrong_statement(why: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{SqlInputError, SqliteFailure};
+    matches!(why, SqliteFailure(error, _) | SqlInputError { error, .. } if error.code == ErrorCode::Unknown)
 }
 
 /// The version that stands in the file, if it is ours and not newer than we are. Nothing is changed.

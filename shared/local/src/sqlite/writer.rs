@@ -28,6 +28,19 @@ impl Writer {
         Self::over(connection::open_to_write(path, migrations, Deleted::Left)?, path)
     }
 
+    /// The same, after every page was looked at and `look` has asked what will be asked of it: for a small database that
+    /// is replaced where it is damaged.
+    pub fn open_whole(
+        path: &Path,
+        migrations: &[&str],
+        look: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+    ) -> std::result::Result<Self, OpenError> {
+        let db = connection::open_to_write(path, migrations, Deleted::Left).map_err(OpenError::broken_schema)?;
+        let is_whole = connection::check_pages(&db).and_then(|()| look(&db));
+        is_whole.map_err(|error| OpenError::of(path, error).broken_schema())?;
+        Self::over(db, path)
+    }
+
     /// The same for a database that holds what people said: of what is deleted nothing stays in the file.
     pub fn open_erasing(path: &Path, migrations: &[&str]) -> std::result::Result<Self, OpenError> {
         Self::over(connection::open_to_write(path, migrations, Deleted::Erased)?, path)

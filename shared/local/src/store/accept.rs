@@ -6,7 +6,7 @@ use flow::ports::{At, Created};
 use rusqlite::Connection;
 
 use super::fault::{Fault, Result};
-use super::table::recordings::{Before, Stored};
+use super::table::recordings::Before;
 use super::table::{jobs, recordings};
 use super::turns;
 
@@ -36,13 +36,8 @@ pub fn own_job(db: &Connection, id: JobId, uid: &Uid) -> Result<Option<Job>> {
 
 /// What is known of a batch, and how its recordings are stored.
 pub fn known(db: &Connection, uid: &Uid, own: Option<Job>, ids: &[RecordingId]) -> Result<(Known, Vec<Before>)> {
-    let load = |id: &RecordingId| Ok(recordings::load(db, uid, *id)?.map(Stored::split));
-    let loaded: Vec<_> = ids.iter().map(load).collect::<Result<_>>()?;
-    let split = |known: Option<(Recording, Before)>| match known {
-        Some((recording, before)) => (Some(recording), before),
-        None => (None, Before::NOTHING),
-    };
-    let (recordings, before): (Vec<_>, _) = loaded.into_iter().map(split).unzip();
+    let loaded: Vec<_> = ids.iter().map(|id| recordings::load(db, uid, *id)).collect::<Result<_>>()?;
+    let (recordings, before): (Vec<_>, _) = loaded.into_iter().unzip();
     let jobs = latest_jobs(db, &recordings)?;
     Ok((Known { own, recordings, jobs }, before))
 }

@@ -1,12 +1,12 @@
 //! What outlives jobs, taken out and put in.
 
 use async_trait::async_trait;
-use domain::{Bucket, Timestamp, Uid};
+use domain::{Bucket, Recording, SegmentId, Uid};
 use flow::ports::archive::{Archive, Imported, Place, Record, fits};
 use rusqlite::Connection;
 
 use super::SqliteStore;
-use super::fault::{Fault, Result};
+use super::fault::{Fault, Result, listed};
 use super::table::recordings::Before;
 use super::table::{beside, conversations, lines, recordings, usage};
 
@@ -33,7 +33,8 @@ fn users(db: &Connection, mut after: String, limit: usize) -> Result<Vec<Uid>> {
     let mut found = Vec::new();
     while found.len() < limit {
         let Some(next) = recordings::next_user(db, &after)? else { break };
-        found.push(Uid::new(next.as_str()).map_err(|error| Fault::damaged("recordings", &next, error))?);
+        let uid = Uid::new(next.as_str()).map_err(|error| Fault::damaged("recordings", &next, error));
+        found.extend(listed(uid)?);
         after = next;
     }
     Ok(found)
@@ -43,30 +44,43 @@ fn export(db: &Connection, uid: &Uid, after: Option<Place>, limit: usize) -> Res
     let mut found = Vec::new();
     if matches!(after, None | Some(Place::Recording(_))) {
         let after = if let Some(Place::Recording(id)) = after { Some(id) } else { None };
-        for recording in recordings::in_order(db, uid, after, limit)? {
-            let beside = beside::load(db, uid, recording.id)?;
-            found.push(Record::Recording { recording: Box::new(recording), beside });
+        for (id, recording) in recordings::in_order(db, uid, after, limit)? {
+            found.push(told(Place::Recording(id), recording.and_then(|recording| with_beside(db, recording)))?);
         }
     }
     let left = limit - found.len();
     if left > 0 && !matches!(after, Some(Place::Conversation(_) | Place::Usage(_))) {
         let after = if let Some(Place::Line(recording, start_ms)) = after { Some((recording, start_ms)) } else { None };
-        let lines = lines::in_order(db, uid, after, left)?;
-        found.extend(lines.into_iter().map(|line| Record::Line(Box::new(line))));
+        for (segment, line) in lines::in_order(db, uid, after, left)? {
+            let place = Place::Line(segment.recording, segment.start_ms);
+            found.push(told(place, line.map(|line| Record::Line(Box::new(line))))?);
+        }
     }
     let left = limit - found.len();
     if left > 0 && !matches!(after, Some(Place::Usage(_))) {
         let after = if let Some(Place::Conversation(id)) = after { Some(id) } else { None };
-        let conversations = conversations::in_order(db, uid, after, left)?;
-        found.extend(conversations.into_iter().map(|one| Record::Conversation(Box::new(one))));
+        for (id, one) in conversations::in_order(db, uid, after, left)? {
+            found.push(told(Place::Conversation(id), one.map(|one| Record::Conversation(Box::new(one))))?);
+        }
     }
     let left = limit - found.len();
     if left > 0 {
-        let from = if let Some(Place::Usage(hour)) = after { hour.millis().saturating_add(1) } else { i64::MIN };
-        let (from, to) = (Timestamp::from_millis(from), Timestamp::from_millis(i64::MAX));
-        found.extend(usage::list(db, uid, from, to, left)?.into_iter().map(Record::Usage));
+        let after = if let Some(Place::Usage(hour)) = after { Some(hour) } else { None };
+        for (hour, bucket) in usage::in_order(db, uid, after, left)? {
+            found.push(told(Place::Usage(hour), bucket.map(Record::Usage))?);
+        }
     }
     Ok(found)
+}
+
+fn with_beside(db: &Connection, recording: Recording) -> Result<Record> {
+    let beside = beside::load(db, &recording.uid, recording.id)?;
+    Ok(Record::Recording { recording: Box::new(recording), beside })
+}
+
+/// What cannot be read is told by its place.
+fn told(place: Place, record: Result<Record>) -> Result<Record> {
+    Ok(listed(record)?.unwrap_or(Record::Unreadable(place)))
 }
 
 fn import(db: &Connection, uid: &Uid, records: Vec<Record>) -> Result<Imported> {
@@ -85,23 +99,21 @@ fn import(db: &Connection, uid: &Uid, records: Vec<Record>) -> Result<Imported> 
 
 /// What stands in the record's place.
 fn there(db: &Connection, uid: &Uid, record: &Record) -> Result<Option<Record>> {
-    Ok(match record {
-        Record::Recording { recording, .. } => match recordings::load_one(db, uid, recording.id)? {
-            Some(recording) => {
-                let beside = beside::load(db, uid, recording.id)?;
-                Some(Record::Recording { recording: Box::new(recording), beside })
-            }
-            None => None,
-        },
-        Record::Line(line) => lines::load(db, uid, line.segment())?.map(|line| Record::Line(Box::new(line))),
-        Record::Conversation(conversation) => {
-            conversations::load(db, uid, conversation.id)?.map(|one| Record::Conversation(Box::new(one)))
+    let place = record.place();
+    let found = match place {
+        Place::Recording(id) => recordings::load_as_stored(db, uid, id)
+            .and_then(|found| found.map(|recording| with_beside(db, recording)).transpose()),
+        Place::Line(recording, start_ms) => {
+            let line = lines::load_as_stored(db, uid, SegmentId { recording, start_ms });
+            line.map(|line| line.map(|line| Record::Line(Box::new(line))))
         }
-        Record::Usage(Bucket { hour, .. }) => {
-            let next = Timestamp::from_millis(hour.millis().saturating_add(1));
-            usage::list(db, uid, *hour, next, 1)?.pop().map(Record::Usage)
+        Place::Conversation(id) => {
+            let one = conversations::load_as_stored(db, uid, id);
+            one.map(|one| one.map(|one| Record::Conversation(Box::new(one))))
         }
-    })
+        Place::Usage(hour) => usage::load(db, uid, hour).map(|bucket| bucket.map(Record::Usage)),
+    };
+    Ok(listed(found)?.unwrap_or(Some(Record::Unreadable(place))))
 }
 
 fn write(db: &Connection, uid: &Uid, record: Record) -> Result<()> {
@@ -114,5 +126,6 @@ fn write(db: &Connection, uid: &Uid, record: Record) -> Result<()> {
         // No timeline stands beside them here: a job in flight reads the conversations themselves.
         Record::Conversation(conversation) => conversations::save(db, &conversation),
         Record::Usage(Bucket { hour, usage }) => usage::add(db, uid, hour, usage),
+        Record::Unreadable(_) => Err(Fault::Invalid("what cannot be read cannot be written")),
     }
 }

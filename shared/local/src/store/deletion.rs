@@ -34,7 +34,7 @@ pub fn remove_texts(db: &Connection, uid: &Uid, id: ConversationId, limit: usize
         match lines::at(db, uid, *key) {
             Ok(line) => line.map(Line::forgotten).map_or(Ok(()), |line| lines::update(db, &line))?,
             // Nobody can read it, but its words may stand in it; and the others must not stay because of it.
-            Err(Fault::Damaged { .. }) => lines::empty(db, uid, *key)?,
+            Err(Fault::Damaged { .. } | Fault::Newer { .. }) => lines::empty(db, uid, *key)?,
             Err(fault) => return Err(fault),
         }
     }

@@ -17,6 +17,5 @@ impl SqliteStore {
 }
 
 fn newest(db: &Connection, statuses: &[Status], limit: usize) -> Result<Vec<Job>> {
-    let found = jobs::newest(db, statuses, limit)?;
-    found.iter().filter_map(|at| jobs::sound(jobs::load(db, at.id)).transpose()).collect()
+    jobs::load_listed(db, &jobs::newest(db, statuses, limit)?)
 }

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use flow::Kind;
+use flow::document::{self, Unreadable};
 use flow::error::Source;
 use rusqlite::types::FromSqlError;
 
@@ -15,6 +16,9 @@ pub enum Fault {
     /// A row is there and cannot be what was written.
     #[error("{table} {id} is damaged: {why}")]
     Damaged { table: &'static str, id: String, why: Source },
+    /// A row is there, and of a later version: another process may be able to read it.
+    #[error("{table} {id}: {why}")]
+    Newer { table: &'static str, id: String, why: Unreadable },
     #[error("{0}")]
     Conflict(&'static str),
     #[error("{0}")]
@@ -25,6 +29,36 @@ impl Fault {
     pub fn damaged(table: &'static str, id: impl Display, why: impl Into<Source>) -> Self {
         Self::Damaged { table, id: id.to_string(), why: why.into() }
     }
+
+    pub fn unreadable(table: &'static str, id: impl Display, why: Unreadable) -> Self {
+        match why {
+            Unreadable::Damaged(why) => Self::damaged(table, id, why),
+            why => Self::Newer { table, id: id.to_string(), why },
+        }
+    }
+}
+
+/// What is known by its id: a damaged document is as good as none, and told to the log.
+pub fn sound<T>(read: Result<T>) -> Result<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(Fault::Damaged { table, id, why }) => {
+            document::met(table, &id, &why);
+            Ok(None)
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+/// What stands in a list: one of a newer version is left out as well.
+pub fn listed<T>(read: Result<T>) -> Result<Option<T>> {
+    match sound(read) {
+        Err(Fault::Newer { table, id, why }) => {
+            document::met(table, &id, &why);
+            Ok(None)
+        }
+        read => read,
+    }
 }
 
 impl Failure for Fault {
@@ -32,9 +66,20 @@ impl Failure for Fault {
         match self {
             Fault::Sql(error) => kind_of(error),
             Fault::Damaged { .. } => Kind::Corrupt,
+            Fault::Newer { .. } => Kind::Unavailable,
             Fault::Conflict(_) => Kind::Conflict,
             Fault::Invalid(_) => Kind::Invalid,
         }
+    }
+}
+
+/// A row of which a column holds what was never written.
+pub fn of_row(table: &'static str, id: impl Display, fault: Fault) -> Fault {
+    match fault {
+        Fault::Sql(error) if kind_of(&error) == Kind::Corrupt && error.sqlite_error_code().is_none() => {
+            Fault::damaged(table, id, error)
+        }
+        fault => fault,
     }
 }
 

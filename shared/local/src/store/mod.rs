@@ -3,6 +3,7 @@
 mod accept;
 mod archive;
 mod bulk;
+pub mod damaged;
 mod deletion;
 mod devices;
 mod every;

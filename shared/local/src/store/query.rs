@@ -6,7 +6,7 @@ use rusqlite::{Connection, Params, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::fault::{Fault, Result};
+use super::fault::{Fault, Result, listed};
 
 /// Names the queries of a module, and lists them for the test that looks at their plans.
 macro_rules! queries {
@@ -46,6 +46,26 @@ pub fn all<T>(
     Ok(found)
 }
 
+/// The first `limit` rows that can be read. Damaged ones take no place: a page of nothing else would hide all that comes
+/// after.
+pub fn sound_ones<T>(
+    db: &Connection,
+    sql: &str,
+    params: impl Params,
+    limit: usize,
+    mut read: impl FnMut(&Row) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut found = Vec::new();
+    while found.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        found.extend(listed(read(row))?);
+    }
+    Ok(found)
+}
+
 /// Changes rows, and says how many.
 pub fn run(db: &Connection, sql: &str, params: impl Params) -> Result<usize> {
     Ok(db.prepare_cached(sql)?.execute(params)?)
@@ -56,7 +76,7 @@ pub fn to_document(table: &'static str, value: &impl Serialize) -> Result<String
     serde_json::to_string(value).map_err(|error| Fault::damaged(table, "(unwritten)", error))
 }
 
-/// A stored document. Fields that a later version added or dropped are no damage as long as their types say so.
+/// A stored document.
 pub fn from_document<T: DeserializeOwned>(
     table: &'static str,
     row: &Row,
@@ -64,7 +84,7 @@ pub fn from_document<T: DeserializeOwned>(
     id: &dyn Display,
 ) -> Result<T> {
     let bytes = row.get_ref(column)?.as_bytes()?;
-    serde_json::from_slice(bytes).map_err(|error| Fault::damaged(table, id, error))
+    flow::document::read(bytes).map_err(|why| Fault::unreadable(table, id, why))
 }
 
 /// A limit as SQLite takes it.

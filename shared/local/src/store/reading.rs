@@ -5,7 +5,7 @@ use domain::{Conversation, ConversationId, Job, JobId, Line, Status, Timestamp, 
 use flow::ports::{ChangeCursor, ConversationPage, JobCursor, LineCursor};
 use rusqlite::Connection;
 
-use super::fault::{Fault, Result};
+use super::fault::{Fault, Result, listed};
 use super::redirects::Redirects;
 use super::table::lines::Key;
 use super::table::{jobs, lines};
@@ -21,14 +21,41 @@ pub fn jobs(
     limit: usize,
     now: Timestamp,
 ) -> Result<Vec<Job>> {
+    let (mut shown, mut after) = (Vec::new(), after);
+    // Damaged jobs take no place in a page.
+    while shown.len() < limit {
+        let page = newest(db, uid, statuses, after, limit, now)?;
+        let Some(last) = page.last() else { break };
+        after = Some(*last);
+        let is_last = page.len() < limit;
+        let mut jobs = jobs::load_listed(db, &page)?;
+        jobs.truncate(limit - shown.len());
+        shown.append(&mut jobs);
+        if is_last {
+            break;
+        }
+    }
+    Ok(shown)
+}
+
+/// Where the newest jobs of these statuses stand, newest first.
+fn newest(
+    db: &Connection,
+    uid: &Uid,
+    statuses: &[Status],
+    after: Option<JobCursor>,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Vec<JobCursor>> {
     let asked_for = |status: &Status| statuses.is_empty() || statuses.contains(status);
     // Each status is a list in order: the newest of all stand at their heads.
     let mut found = Vec::new();
     for status in Status::ALL.into_iter().filter(asked_for) {
         found.extend(jobs::list(db, uid, status, after, now, limit)?);
     }
-    found.sort_unstable();
-    found.iter().rev().take(limit).filter_map(|at| jobs::load(db, at.id).transpose()).collect()
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    found.truncate(limit);
+    Ok(found)
 }
 
 pub fn changed_jobs(
@@ -51,11 +78,11 @@ pub fn jobs_ahead(db: &Connection, job: &Job) -> Result<u32> {
 pub fn jobs_with_audio(db: &Connection, ids: &[JobId]) -> Result<Vec<JobId>> {
     let mut needed = Vec::new();
     for id in ids {
-        match jobs::load(db, *id) {
+        match jobs::load_as_stored(db, *id) {
             Ok(None) => {}
             Ok(Some(job)) if job.audio == Audio::Gone => {}
             // A job that cannot be read may need it, and must not keep the others from being judged.
-            Ok(_) | Err(Fault::Damaged { .. }) => needed.push(*id),
+            Ok(_) | Err(Fault::Damaged { .. } | Fault::Newer { .. }) => needed.push(*id),
             Err(fault) => return Err(fault),
         }
     }
@@ -77,9 +104,10 @@ pub fn conversation(
     let mut keys = keys(db, &conversation, &mut redirects, after, wanted)?;
     let more = keys.len() > limit;
     keys.truncate(limit);
-    let lines: Vec<Line> =
-        keys.into_iter().filter_map(|key| lines::at(db, uid, key).transpose()).collect::<Result<_>>()?;
-    let next = lines.last().filter(|_| more).map(cursor);
+    // A page goes on behind its last line, be it damaged or not.
+    let next = keys.last().filter(|_| more).map(|key| key.cursor());
+    let line = |key: Key| listed(lines::at(db, uid, key)).map(Option::flatten).transpose();
+    let lines: Vec<Line> = keys.into_iter().filter_map(line).collect::<Result<_>>()?;
     Ok(Some(ConversationPage { conversation, lines, next }))
 }
 
@@ -118,8 +146,4 @@ fn timed(
         Ok(keys.len() < wanted)
     })?;
     Ok(keys)
-}
-
-fn cursor(line: &Line) -> LineCursor {
-    LineCursor { starts_at: line.starts_at, recording: line.recording, start_ms: line.start_ms }
 }

@@ -44,7 +44,7 @@ fn open_sessions(db: &Connection, uid: &Uid, at: &At<'_>) -> Result<Vec<Job>> {
     let limit = at.rules.open_sessions_per_user as usize + MOST_ENDED;
     let found = jobs::list(db, uid, Status::Uploading, None, at.now, limit)?;
     // One that cannot be read is nobody's to go on with.
-    found.iter().filter_map(|at| jobs::sound(jobs::load(db, at.id)).transpose()).collect()
+    jobs::load_listed(db, &found)
 }
 
 pub fn complete(db: &Connection, id: JobId, whole: &[WholeFile], at: &At<'_>) -> Result<SessionCompleted> {

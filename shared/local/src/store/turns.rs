@@ -5,7 +5,7 @@ use domain::{Command, Job, Uid};
 use flow::ports::At;
 use rusqlite::Connection;
 
-use super::fault::{Fault, Result};
+use super::fault::{Fault, Result, listed};
 use super::table::jobs;
 
 fn is_free(db: &Connection, uid: &Uid, at: &At<'_>) -> Result<bool> {
@@ -42,8 +42,10 @@ pub fn stuck_users(db: &Connection, at: &At<'_>, limit: usize) -> Result<Vec<Uid
     while stuck.len() < limit
         && let Some(next) = jobs::next_user_waiting(db, &last)?
     {
-        let uid = Uid::new(next.as_str()).map_err(|error| Fault::damaged("offline_sync_jobs", &next, error))?;
-        if is_free(db, &uid, at)? {
+        let uid = Uid::new(next.as_str()).map_err(|error| Fault::damaged("offline_sync_jobs", &next, error));
+        if let Some(uid) = listed(uid)?
+            && is_free(db, &uid, at)?
+        {
             stuck.push(uid);
         }
         last = next;

@@ -1,17 +1,18 @@
 //! A worker's writes: a file's plan, its texts, their places. Each is refused when the worker has lost the job.
 
+use domain::accept::new_recording;
 use domain::checkpoint::{Checkpoint, MAX_CHECKPOINT_BYTES, save_checkpoint as saved};
 use domain::command::{Command, Refusal};
 use domain::placement::{self, Group, MAX_GROUP, Placed};
 use domain::planning::{self, FilePlan};
 use domain::transition::apply;
-use domain::{Job, JobId, Line, Recording};
+use domain::{Job, JobFile, JobId, Line, Recording};
 use flow::ports::{At, Written};
 use rusqlite::Connection;
 
 use super::fault::{Fault, Result};
 use super::surroundings;
-use super::table::recordings::{Before, Stored};
+use super::table::recordings::Before;
 use super::table::{beside, checkpoints, conversations, jobs, lines, recordings, usage};
 use super::turns::uncounted;
 
@@ -19,7 +20,9 @@ use super::turns::uncounted;
 const GONE: Refusal = Refusal::Fenced { fence: 0 };
 
 pub fn plan_file(db: &Connection, id: JobId, plan: &FilePlan, at: &At<'_>) -> Result<Written<(Job, Recording)>> {
-    let Some((job, recording, before)) = job_with_file(db, id, plan.index)? else { return Ok(Written::Fenced(GONE)) };
+    let Some((job, known, before)) = job_with_file(db, id, plan.index)? else { return Ok(Written::Fenced(GONE)) };
+    // One that was lost, or cannot be read, is known anew: what stands in its lines is found by its segments.
+    let recording = known.unwrap_or_else(|| new_recording(&job.files[plan.index], &job.uid, job.id, at.now));
     let mut planned = match planning::plan_file(job.clone(), recording, plan, uncounted(at)) {
         Ok(planned) => planned,
         Err(why) => return Ok(Written::Fenced(why)),
@@ -66,14 +69,18 @@ pub fn store_texts(
     lines.into_iter().map(|line| stands(db, line)).collect::<Result<_>>().map(Written::Done)
 }
 
-/// The line itself, or the one that was there before it.
+/// The line itself, or the one that was there before it. One that cannot be read gives way to it.
 fn stands(db: &Connection, line: Line) -> Result<Line> {
     if lines::insert(db, &line)? {
         return Ok(line);
     }
-    let segment = line.segment();
-    lines::load(db, &line.uid, segment)?
-        .ok_or_else(|| Fault::damaged("lines", segment, "it can neither be written nor read"))
+    if let Some(before) = lines::load(db, &line.uid, line.segment())? {
+        return Ok(before);
+    }
+    // What was emptied with a deleted conversation stays without its text.
+    let line = if lines::is_emptied(db, &line)? { line.forgotten() } else { line };
+    lines::update(db, &line)?;
+    Ok(line)
 }
 
 pub fn place(db: &Connection, id: JobId, group: &Group, at: &At<'_>) -> Result<Written<(Job, Recording)>> {
@@ -81,6 +88,8 @@ pub fn place(db: &Connection, id: JobId, group: &Group, at: &At<'_>) -> Result<W
         return Err(Fault::Invalid("the group has too many segments"));
     }
     let Some((job, recording, before)) = job_with_file(db, id, group.index)? else { return Ok(Written::Fenced(GONE)) };
+    // The next delivery plans it anew.
+    let recording = recording.ok_or_else(|| lost(&job.files[group.index]))?;
     let around = surroundings::of(db, &recording, group)?;
     match placement::place(job.clone(), recording, group, around, uncounted(at)) {
         Ok(placed) => write(db, placed, (&job, &before), at).map(Written::Done),
@@ -102,13 +111,14 @@ fn write(db: &Connection, placed: Placed, (job, recording): (&Job, &Before), at:
     Ok((placed.job, placed.recording))
 }
 
-fn job_with_file(db: &Connection, id: JobId, index: usize) -> Result<Option<(Job, Recording, Before)>> {
+fn job_with_file(db: &Connection, id: JobId, index: usize) -> Result<Option<(Job, Option<Recording>, Before)>> {
     let Some(job) = jobs::load(db, id)? else { return Ok(None) };
     let Some(file) = job.files.get(index) else { return Ok(None) };
-    let Some(stored) = recordings::load(db, &job.uid, file.recording)? else {
-        // Recordings never expire: without it nothing can be said of what was done.
-        return Err(Fault::damaged("recordings", file.recording, "a job has it, and it is gone"));
-    };
-    let (recording, before) = Stored::split(stored);
+    let (recording, before) = recordings::load(db, &job.uid, file.recording)?;
     Ok(Some((job, recording, before)))
+}
+
+/// Recordings never expire: without it nothing can be said of what was done.
+fn lost(file: &JobFile) -> Fault {
+    Fault::damaged("recordings", file.recording, "a job has it, and it is gone or cannot be read")
 }

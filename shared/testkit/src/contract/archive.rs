@@ -178,6 +178,7 @@ fn changed(record: Record) -> Record {
             bucket.usage.words += 1;
             Record::Usage(bucket)
         }
+        Record::Unreadable(_) => panic!("nothing here is damaged"),
     }
 }
 

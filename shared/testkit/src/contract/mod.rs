@@ -10,6 +10,7 @@
 
 pub mod archive;
 pub mod blobs;
+pub mod damage;
 pub mod direct;
 pub mod feed;
 pub mod push;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use flow::ports::{Blobs, Push, Store};
 
 use self::archive::ArchivedStore;
+use self::damage::DamagedStore;
 use self::feed::FedStore;
 use self::queue::TestQueue;
 use crate::skip;
@@ -68,7 +70,7 @@ macro_rules! fresh_from_arcs {
         }
     )*};
 }
-fresh_from_arcs!(Store, ArchivedStore, FedStore, Blobs, Push, TestQueue);
+fresh_from_arcs!(Store, ArchivedStore, DamagedStore, FedStore, Blobs, Push, TestQueue);
 
 macro_rules! fresh_from_pairs {
     ($($pair:ty),*) => {$(

@@ -55,8 +55,11 @@ pub(super) fn wav(body: &[u8]) -> Result<Format, AudioError> {
 /// Each channel has a header in each block, and then half a byte for each sample.
 fn adpcm(microsoft: bool, rate: u32, channels: u16, block: u16) -> Result<Format, AudioError> {
     let (header, in_header) = if microsoft { (7, 2) } else { (4, 1) };
+    if !(1..=2).contains(&channels) {
+        return Err(WRONG);
+    }
     let header = header * channels;
-    if !(1..=2).contains(&channels) || block <= header || block > MOST_BLOCK {
+    if block <= header || block > MOST_BLOCK {
         return Err(WRONG);
     }
     let samples = u64::from((block - header) * 2 / channels + in_header);
@@ -68,7 +71,7 @@ pub(super) fn aiff(body: &[u8]) -> Result<Format, AudioError> {
     let word = |at: usize| body.get(at..at + 2).map(|b| u16::from_be_bytes([b[0], b[1]]));
     let (Some(channels), Some(bits)) = (word(0), word(6)) else { return Err(WRONG) };
     let rate = body.get(8..18).map_or(0, extended);
-    let whole = bits.next_multiple_of(8);
+    let whole = bits.checked_next_multiple_of(8).unwrap_or(0);
     let (coding, big_endian) = match body.get(18..22) {
         None | Some(b"NONE" | b"twos" | b"in24" | b"in32") => (Coding::integer(whole), true),
         Some(b"sowt") => (Coding::integer(whole), false),

@@ -50,7 +50,7 @@ impl Seek for Jumping {
 fn packets_of(file: Vec<u8>) -> (u32, Damage, u32) {
     let mut jumping = Jumping { bytes: Cursor::new(file), jumps: 0 };
     let (packets, damage) = {
-        let mut mp4 = Mp4::open(&mut jumping).unwrap();
+        let mut mp4 = Mp4::open(&mut jumping, 0).unwrap();
         let (mut packets, mut packet) = (0, Vec::new());
         while let Some(part) = mp4.next(&mut packet).unwrap() {
             packets += u32::from(matches!(part, Part::Packet { .. }));
@@ -104,6 +104,6 @@ fn tables_of_four_thousand_million_entries_have_as_many_as_there_is_room_for() {
 fn nothing_but_boxes_is_told() {
     let boxes = boxed(b"free", &[]).repeat(5_000);
     let mut cursor = Cursor::new(boxes);
-    let told = Mp4::open(&mut cursor).unwrap().next(&mut Vec::new()).map(|_| ()).unwrap_err();
+    let told = Mp4::open(&mut cursor, 0).unwrap().next(&mut Vec::new()).map(|_| ()).unwrap_err();
     assert!(told.to_string().contains("no index"), "{told}");
 }

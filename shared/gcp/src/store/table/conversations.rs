@@ -4,7 +4,7 @@ use domain::{Conversation, ConversationId, Interval, Timestamp, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::Document;
 use flow::ports::DueDeletion;
 
-use super::{BODY, at, from_body, sound_ones, to_body};
+use super::{BODY, at, from_body, last_part, listed, place_of, sound, sound_ones, to_body};
 use crate::store::fault::{Fault, Result};
 use crate::store::path::{CONVERSATIONS, Path};
 use crate::store::shape::{Shape, Towards};
@@ -83,10 +83,11 @@ pub fn decode(document: &Document) -> Result<Conversation> {
     if is_it { Ok(conversation) } else { Err(Fault::damaged(at(document), "its body is of another conversation")) }
 }
 
-/// In the order asked for.
+/// In the order asked for. Damaged ones are as good as none.
 pub async fn load(unit: &mut Unit<'_>, uid: &Uid, ids: &[ConversationId]) -> Result<Vec<Option<Conversation>>> {
     let paths: Vec<_> = ids.iter().map(|id| Path::conversation(uid, *id)).collect();
-    unit.get(&paths).await?.iter().map(|found| found.as_ref().map(decode).transpose()).collect()
+    let read = |found: &Option<Document>| Ok(sound(found.as_ref().map(decode).transpose())?.flatten());
+    unit.get(&paths).await?.iter().map(read).collect()
 }
 
 pub fn save(unit: &mut Unit<'_>, conversation: &Conversation) -> Result<()> {
@@ -94,18 +95,26 @@ pub fn save(unit: &mut Unit<'_>, conversation: &Conversation) -> Result<()> {
     Ok(())
 }
 
-/// All of the user's by id, merged-away and deleted ones included, after the cursor.
+/// All of the user's by id, merged-away and deleted ones included, after the cursor; each with its id, damaged ones as the
+/// errors that they are.
 pub async fn in_order(
     unit: &mut Unit<'_>,
     uid: &Uid,
     after: Option<ConversationId>,
     limit: usize,
-) -> Result<Vec<Conversation>> {
+) -> Result<Vec<(ConversationId, Result<Conversation>)>> {
     let mut ask = IN_ORDER.ask(Path::user(uid), vec![]);
     if let Some(after) = after {
         ask = ask.after(vec![unit.place(&Path::conversation(uid, after))]);
     }
-    unit.query(ask, limit).await?.iter().map(decode).collect()
+    let found = unit.query(ask, limit).await?;
+    // What has no id of ours stands in no order of ours.
+    let one = |document: &Document| Ok(listed(id_of(document))?.map(|id| (id, decode(document))));
+    found.iter().filter_map(|document| one(document).transpose()).collect()
+}
+
+fn id_of(document: &Document) -> Result<ConversationId> {
+    last_part(document).parse().map_err(|error| Fault::damaged(at(document), format!("{error}")))
 }
 
 /// Live ones that began at or after `from`, after the cursor, and before `to`.
@@ -125,29 +134,26 @@ pub async fn list(
     if let Some(to) = to {
         ask = ask.before(vec![moment(to)]);
     }
-    unit.query(ask, limit).await?.iter().map(decode).collect()
+    sound_ones(unit, ask, limit, decode).await
 }
 
 /// Live ones of the stream whose timed interval meets `reach`.
 pub async fn meeting(unit: &mut Unit<'_>, uid: &Uid, stream: &str, reach: Interval) -> Result<Vec<Conversation>> {
     let (mut found, mut look) = (Vec::new(), FIRST_LOOK);
-    let mut begin = vec![moment(reach.start)];
+    let mut ask = MEETING.ask(Path::user(uid), vec![text(stream)]).from(vec![moment(reach.start)]);
     loop {
-        let ask = MEETING.ask(Path::user(uid), vec![text(stream)]);
-        let ask = if found.is_empty() { ask.from(begin) } else { ask.after(begin) };
-        let page = unit.query(ask, look).await?;
-        let is_last = page.len() < look;
+        let page = unit.query(ask.clone(), look).await?;
         for document in &page {
-            let conversation = decode(document)?;
+            let Some(conversation) = listed(decode(document))? else { continue };
             let Some(timed) = conversation.timed else { continue };
             if timed.start > reach.end {
                 return Ok(found);
             }
             found.push(conversation);
         }
-        let Some(last) = found.last().filter(|_| !is_last) else { return Ok(found) };
-        let end = last.timed.map_or(reach.start, |timed| timed.end);
-        begin = vec![moment(end), unit.place(&Path::conversation(uid, last.id))];
+        let Some(last) = page.last().filter(|_| page.len() == look) else { return Ok(found) };
+        let place = place_of(unit, &ask.shape, last);
+        ask = ask.after(place);
         look = (look * 4).min(LONGEST_LOOK);
     }
 }

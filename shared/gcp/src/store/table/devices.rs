@@ -4,7 +4,7 @@ use domain::{DeviceId, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::Document;
 use flow::ports::Device;
 
-use super::{BODY, at, from_body, to_body};
+use super::{BODY, at, from_body, sound, sound_ones, to_body};
 use crate::store::fault::{Fault, Result};
 use crate::store::path::{DEVICES, Path};
 use crate::store::shape::{Shape, Towards};
@@ -35,11 +35,11 @@ fn decode(document: &Document) -> Result<Device> {
 }
 
 pub async fn load(unit: &mut Unit<'_>, uid: &Uid, id: &DeviceId) -> Result<Option<Device>> {
-    unit.one(&Path::device(uid, id)).await?.as_ref().map(decode).transpose()
+    Ok(sound(unit.one(&Path::device(uid, id)).await?.as_ref().map(decode).transpose())?.flatten())
 }
 
 pub async fn all(unit: &mut Unit<'_>, uid: &Uid, limit: usize) -> Result<Vec<Device>> {
-    unit.query(ALL.ask(Path::user(uid), vec![]), limit).await?.iter().map(decode).collect()
+    sound_ones(unit, ALL.ask(Path::user(uid), vec![]), limit, decode).await
 }
 
 /// The device that has the token, if there is one.
@@ -48,14 +48,16 @@ pub async fn holder(unit: &mut Unit<'_>, token: &str) -> Result<Option<(Uid, Dev
     let Some(document) = unit.one(&path).await? else { return Ok(None) };
     let uid = text_of(&document, "uid").and_then(|uid| Uid::new(uid).ok());
     let id = text_of(&document, "device").and_then(|id| DeviceId::new(id).ok());
-    uid.zip(id).map(Some).ok_or_else(|| Fault::damaged(path.as_str(), "it names no device"))
+    // Whoever registers the token writes over it.
+    sound(uid.zip(id).ok_or_else(|| Fault::damaged(path.as_str(), "it names no device")))
 }
 
 /// Writes the device and that it has its token. A new one must be new: else a token that it has lost meanwhile would lead
 /// to it.
 pub fn save(unit: &mut Unit<'_>, device: &Device, is_new: bool) -> Result<()> {
     let fields = Fields::default().with(BODY, bytes(to_body(device)?));
-    if is_new {
+    // A damaged one is written over.
+    if is_new && !unit.stands(&path_of(device)) {
         unit.create(&path_of(device), fields)
     } else {
         unit.put(&path_of(device), fields)

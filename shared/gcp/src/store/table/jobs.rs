@@ -8,12 +8,12 @@ use domain::{Job, JobId, Timestamp, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::{Document, Value};
 use flow::ports::{ChangeCursor, DueCursor, JobCursor};
 
-use super::{BODY, at, from_body, sound_ones, to_body};
+use super::{BODY, at, from_body, sound, sound_ones, to_body};
 use crate::store::fault::{Fault, Result};
 use crate::store::path::{JOBS, Path};
 use crate::store::shape::{Ask, Shape, Towards};
 use crate::store::unit::Unit;
-use crate::store::value::{Fields, any_of, bytes, bytes_of, moment, text};
+use crate::store::value::{Fields, any_of, bytes, bytes_of, moment, text, text_of};
 
 pub const FIELDS: &[&str] = &[
     "uid",
@@ -101,8 +101,9 @@ pub fn decode(document: &Document) -> Result<Job> {
     if is_it { Ok(job) } else { Err(Fault::damaged(at(document), "its body is of another job")) }
 }
 
+/// A damaged one is as good as none.
 pub async fn load(unit: &mut Unit<'_>, id: JobId) -> Result<Option<Job>> {
-    unit.one(&Path::job(id)).await?.as_ref().map(decode).transpose()
+    Ok(sound(unit.one(&Path::job(id)).await?.as_ref().map(decode).transpose())?.flatten())
 }
 
 pub fn create(unit: &mut Unit<'_>, job: &Job) -> Result<()> {
@@ -131,7 +132,7 @@ fn of_statuses(uid: &Uid, statuses: &[Status]) -> Ask {
     NEWEST_OF_STATUS.ask(Path::ROOT, vec![text(uid.as_str()), wanted])
 }
 
-/// A page of a user's jobs, newest first, damaged ones told as such: of any status when there are none.
+/// A page of a user's jobs, newest first, damaged ones left out: of any status when there are none.
 pub async fn newest(
     unit: &mut Unit<'_>,
     uid: &Uid,
@@ -145,7 +146,7 @@ pub async fn newest(
         Some(after) => ask.after(place(unit, after.created_at, after.id)),
         None => ask,
     };
-    unit.query(ask, limit).await?.iter().map(decode).collect()
+    sound_ones(unit, ask, limit, decode).await
 }
 
 /// A user's open upload sessions, newest first.
@@ -213,10 +214,19 @@ pub async fn count_due_finished(unit: &mut Unit<'_>, now: Timestamp, limit: usiz
     unit.count(DUE_OF_STATUS.ask(Path::ROOT, vec![finished]).until(vec![moment(now)]), Some(limit)).await
 }
 
-/// How many turns the user's jobs hold, counted up to `limit`.
-pub async fn count_held(unit: &mut Unit<'_>, uid: &Uid, limit: u32) -> Result<u32> {
+/// How many turns the user's jobs hold, counted up to `limit`. A damaged job holds none: it would hold it for ever. So
+/// where as many as `turns` are held, the jobs are looked at; one of a newer version is at work.
+pub async fn count_held(unit: &mut Unit<'_>, uid: &Uid, turns: u32, limit: u32) -> Result<u32> {
     let ask = TURNS.ask(Path::ROOT, vec![text(uid.as_str()), text(HELD)]);
-    Ok(u32::try_from(unit.count(ask, Some(limit as usize)).await?).unwrap_or(u32::MAX))
+    let held = u32::try_from(unit.count(ask.clone(), Some(limit as usize)).await?).unwrap_or(u32::MAX);
+    if held < turns {
+        return Ok(held);
+    }
+    let holds = |document: &Document| match decode(document) {
+        Ok(_) | Err(Fault::Newer { .. }) => Ok(()),
+        Err(fault) => Err(fault),
+    };
+    Ok(u32::try_from(sound_ones(unit, ask, limit as usize, holds).await?.len()).unwrap_or(u32::MAX))
 }
 
 /// The user's waiting jobs, in the order of turns.
@@ -224,14 +234,17 @@ pub async fn waiting(unit: &mut Unit<'_>, uid: &Uid, limit: usize) -> Result<Vec
     sound_ones(unit, TURNS.ask(Path::ROOT, vec![text(uid.as_str()), text(WAITING)]), limit, decode).await
 }
 
-/// The first user after `uid` who has a waiting job.
-pub async fn next_user_waiting(unit: &mut Unit<'_>, uid: &str) -> Result<Option<Uid>> {
+/// The first user after `uid` who has a waiting job; the name as it stands there.
+pub async fn next_user_waiting(unit: &mut Unit<'_>, uid: &str) -> Result<Option<String>> {
     let ask = WAITING_USERS.ask(Path::ROOT, vec![text(WAITING)]).after(vec![text(uid)]);
     let found = unit.query(ask, 1).await?;
-    let Some(document) = found.first() else { return Ok(None) };
-    let uid = crate::store::value::text_of(document, "uid").map(Uid::new);
-    match uid {
-        Some(Ok(uid)) => Ok(Some(uid)),
-        _ => Err(Fault::damaged(at(document), "it has no user")),
-    }
+    Ok(found.first().and_then(|document| text_of(document, "uid")).map(str::to_owned))
+}
+
+/// The user of the first queued job from this id on. Ids are random: from one that is, everybody who has a job may come.
+pub async fn user_queued_from(unit: &mut Unit<'_>, id: JobId) -> Result<Option<String>> {
+    let ask = OF_STATUS.ask(Path::ROOT, vec![text(Status::Queued.as_str())]);
+    let ask = ask.from(vec![unit.place(&Path::job(id))]);
+    let found = unit.query(ask, 1).await?;
+    Ok(found.first().and_then(|document| text_of(document, "uid")).map(str::to_owned))
 }

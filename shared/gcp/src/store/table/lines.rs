@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use domain::{Conversation, ConversationId, Line, RecordingId, Timestamp, Uid};
+use domain::{Conversation, ConversationId, Line, RecordingId, SegmentId, Timestamp, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::{Document, Value};
 use flow::ports::LineCursor;
 
-use super::{BODY, at, from_body, to_body};
+use super::{BODY, at, from_body, last_part, listed, sound, sound_ones, to_body};
 use crate::store::fault::{Fault, Result};
 use crate::store::path::{LINES, Path};
 use crate::store::shape::{Ask, Shape, Towards};
@@ -85,14 +85,27 @@ pub fn paths(uid: &Uid, recording: RecordingId, starts: &[u32]) -> Vec<Path> {
     starts.into_iter().map(|start_ms| Path::line(uid, recording, start_ms)).collect()
 }
 
+/// Damaged ones are as good as none.
 pub fn all(documents: &[Option<Document>]) -> Result<Vec<Line>> {
-    documents.iter().flatten().map(decode).collect()
+    documents.iter().flatten().filter_map(|line| sound(decode(line)).transpose()).collect()
 }
 
-/// The lines themselves, or those that were there before them.
-pub async fn stored(unit: &mut Unit<'_>, lines: &[Line]) -> Result<Vec<Option<Line>>> {
+/// What stands in the place of a line.
+#[derive(Clone)]
+pub enum Stored {
+    Nothing,
+    Line(Line),
+    Damaged,
+}
+
+/// What stands in the place of each of these lines.
+pub async fn stored(unit: &mut Unit<'_>, lines: &[Line]) -> Result<Vec<Stored>> {
     let paths: Vec<_> = lines.iter().map(path_of).collect();
-    unit.get(&paths).await?.iter().map(|found| found.as_ref().map(decode).transpose()).collect()
+    let stored = |found: &Option<Document>| {
+        let Some(document) = found else { return Ok(Stored::Nothing) };
+        Ok(sound(decode(document))?.map_or(Stored::Damaged, Stored::Line))
+    };
+    unit.get(&paths).await?.iter().map(stored).collect()
 }
 
 /// As [`paths`], for many segments of which few may be stored: what is not there costs nothing. Looks at no more than
@@ -111,21 +124,32 @@ pub async fn of_recording(unit: &mut Unit<'_>, uid: &Uid, recording: RecordingId
         let left: Vec<_> = paths.iter().filter(|path| path.as_str() > seen.as_str()).cloned().collect();
         found.extend(unit.get(&left).await?.into_iter().flatten());
     }
-    found.iter().map(decode).collect()
+    found.iter().filter_map(|line| sound(decode(line)).transpose()).collect()
 }
 
-/// The user's lines by segment, after the cursor.
+/// The user's lines by segment, after the cursor; each with its segment, damaged ones as the errors that they are.
 pub async fn in_order(
     unit: &mut Unit<'_>,
     uid: &Uid,
     after: Option<(RecordingId, u32)>,
     limit: usize,
-) -> Result<Vec<Line>> {
+) -> Result<Vec<(SegmentId, Result<Line>)>> {
     let mut ask = OF_RECORDING.ask(Path::user(uid), vec![]);
     if let Some((recording, start_ms)) = after {
         ask = ask.after(vec![unit.place(&Path::line(uid, recording, start_ms))]);
     }
-    unit.query(ask, limit).await?.iter().map(decode).collect()
+    let found = unit.query(ask, limit).await?;
+    // What has no segment of ours stands in no order of ours.
+    let line = |document: &Document| Ok(listed(segment_of(document))?.map(|segment| (segment, decode(document))));
+    found.iter().filter_map(|document| line(document).transpose()).collect()
+}
+
+fn segment_of(document: &Document) -> Result<SegmentId> {
+    let parts = last_part(document).rsplit_once('-');
+    let segment = parts.and_then(|(recording, start)| {
+        Some(SegmentId { recording: recording.parse().ok()?, start_ms: start.parse().ok()? })
+    });
+    segment.ok_or_else(|| Fault::damaged(at(document), "it has no segment"))
 }
 
 /// Where a page of a conversation's lines begins.
@@ -146,7 +170,7 @@ fn cursor(unit: &Unit<'_>, uid: &Uid, line: LineCursor) -> Vec<Value> {
     vec![moment(line.starts_at), unit.place(&Path::line(uid, line.recording, line.start_ms))]
 }
 
-/// Lines within the conversation's time, placed by time in its stream, in order.
+/// Lines within the conversation's time, placed by time in its stream, in order. Damaged ones take no place in a page.
 pub async fn timed(
     unit: &mut Unit<'_>,
     conversation: &Conversation,
@@ -157,7 +181,7 @@ pub async fn timed(
     let uid = &conversation.uid;
     let ask = TIMED.ask(Path::user(uid), vec![text(conversation.stream.key())]).until(vec![moment(end)]);
     let ask = begin(unit, uid, ask, from);
-    unit.query(ask, limit).await?.iter().map(decode).collect()
+    sound_ones(unit, ask, limit, decode).await
 }
 
 /// Lines attached under one of these ids, in order under each thirty of them.
@@ -175,9 +199,7 @@ pub async fn attached(
             Some(after) => begin(unit, uid, ask, Begin::After(after)),
             None => ask,
         };
-        for document in unit.query(ask, limit).await? {
-            found.push(decode(&document)?);
-        }
+        found.extend(sound_ones(unit, ask, limit, decode).await?);
     }
     Ok(found)
 }

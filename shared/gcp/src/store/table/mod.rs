@@ -10,12 +10,15 @@ pub mod recordings;
 pub mod timelines;
 pub mod usage;
 
+use std::fmt::Display;
+
 use firestore::gcloud_sdk::google::firestore::v1::{Document, Value};
+use flow::document;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::fault::{Fault, Result};
-use super::path::Path;
+use super::path::{CONVERSATIONS, DEVICES, JOBS, LINES, Path, RECORDINGS, TIMELINES, TOKENS, USAGE};
 use super::shape::{Ask, Shape};
 use super::unit::Unit;
 use super::value::bytes_of;
@@ -28,15 +31,19 @@ fn to_body(value: &impl Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(|error| Fault::damaged("(unwritten)", error))
 }
 
-/// Fields that a later version added or dropped are no damage as long as their types say so.
 fn from_body<T: DeserializeOwned>(document: &Document) -> Result<T> {
     let body = bytes_of(document, BODY).ok_or_else(|| Fault::damaged(at(document), "it has no body"))?;
-    serde_json::from_slice(body).map_err(|error| Fault::damaged(at(document), error))
+    flow::document::read(body).map_err(|why| Fault::unreadable(at(document), why))
 }
 
 /// Its path below the database's root, for errors.
 fn at(document: &Document) -> &str {
     document.name.split_once("/documents/").map_or("", |(_, path)| path)
+}
+
+/// The document's own part of its path.
+fn last_part(document: &Document) -> &str {
+    document.name.rsplit('/').next().unwrap_or_default()
 }
 
 /// The first `limit` documents that can be read. Damaged ones take no place: a page of nothing else would hide all that
@@ -52,7 +59,7 @@ async fn sound_ones<T>(
         let wanted = limit - found.len();
         let page = unit.query(ask.clone(), wanted).await?;
         for document in &page {
-            found.extend(sound(decode(document))?);
+            found.extend(listed(decode(document))?);
         }
         let Some(last) = page.last().filter(|_| page.len() == wanted) else { break };
         let place = place_of(unit, &ask.shape, last);
@@ -67,14 +74,31 @@ fn place_of(unit: &Unit<'_>, shape: &Shape, document: &Document) -> Vec<Value> {
     sorted.chain([unit.place(&Path::of(document))]).collect()
 }
 
-/// Leaves a damaged document out, and tells the log: it must not hold up the others.
-fn sound<T>(read: Result<T>) -> Result<Option<T>> {
+/// What is known by its id: a damaged document is as good as none, and told to the log.
+pub fn sound<T>(read: Result<T>) -> Result<Option<T>> {
     match read {
         Ok(read) => Ok(Some(read)),
-        Err(fault @ Fault::Damaged { .. }) => {
-            tracing::error!(error = %fault, "a stored document cannot be read");
+        Err(Fault::Damaged { document, why }) => {
+            met(&document, &why);
             Ok(None)
         }
         Err(fault) => Err(fault),
     }
+}
+
+/// What stands in a list: one of a newer version is left out as well.
+pub fn listed<T>(read: Result<T>) -> Result<Option<T>> {
+    match sound(read) {
+        Err(Fault::Newer { document, why }) => {
+            met(&document, &why);
+            Ok(None)
+        }
+        read => read,
+    }
+}
+
+fn met(document: &str, why: &dyn Display) {
+    let tables = [JOBS, RECORDINGS, LINES, CONVERSATIONS, TIMELINES, USAGE, DEVICES];
+    let of = tables.into_iter().rev().find(|table| document.split('/').any(|part| part == *table));
+    document::met(of.unwrap_or(TOKENS), &document, why);
 }

@@ -5,7 +5,7 @@ use domain::{Beside, ConversationId, Levels, Peaks, Plan, Recording, RecordingId
 use firestore::gcloud_sdk::google::firestore::v1::Document;
 use uuid::Uuid;
 
-use super::{BODY, at, from_body, to_body};
+use super::{BODY, at, from_body, last_part, listed, sound, sound_ones, to_body};
 use crate::store::fault::{Fault, Result};
 use crate::store::path::{Path, RECORDINGS};
 use crate::store::shape::{Shape, Towards};
@@ -42,40 +42,44 @@ pub struct Before {
     parts: Vec<Vec<u8>>,
 }
 
-pub async fn load_one(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<Option<(Recording, Before)>> {
-    Ok(load(unit, uid, &[id]).await?.pop().flatten())
+/// A recording, and what is stored of it. A damaged one is as good as none, and written over by whoever makes it anew.
+pub type Known = (Option<Recording>, Before);
+
+pub async fn load_one(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<Known> {
+    Ok(load(unit, uid, &[id]).await?.pop().unwrap_or_default())
 }
 
 /// In the order asked for.
-pub async fn load(unit: &mut Unit<'_>, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Option<(Recording, Before)>>> {
+pub async fn load(unit: &mut Unit<'_>, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Known>> {
     let paths: Vec<_> = ids.iter().map(|id| Path::recording(uid, *id)).collect();
     let documents = unit.get(&paths).await?;
     finish(unit, uid, &documents).await
 }
 
 /// Recordings out of their documents, with the rest of their plans.
-pub async fn finish(
-    unit: &mut Unit<'_>,
-    uid: &Uid,
-    documents: &[Option<Document>],
-) -> Result<Vec<Option<(Recording, Before)>>> {
+pub async fn finish(unit: &mut Unit<'_>, uid: &Uid, documents: &[Option<Document>]) -> Result<Vec<Known>> {
     let mut found = Vec::with_capacity(documents.len());
     for document in documents {
-        found.push(match document {
-            Some(document) => Some(finish_one(unit, uid, document).await?),
+        let read = match document {
+            Some(document) => sound(finish_one(unit, uid, document).await)?,
             None => None,
+        };
+        found.push(match read {
+            Some((recording, before)) => (Some(recording), before),
+            None => Known::default(),
         });
     }
     Ok(found)
 }
 
-/// The user's recordings by id, with what is kept beside them, after the cursor.
+/// The user's recordings by id, with what is kept beside them, after the cursor; each with its id, damaged ones as the errors
+/// that they are.
 pub async fn in_order(
     unit: &mut Unit<'_>,
     uid: &Uid,
     after: Option<RecordingId>,
     limit: usize,
-) -> Result<Vec<(Recording, Beside)>> {
+) -> Result<Vec<(RecordingId, Result<(Recording, Beside)>)>> {
     let mut ask = IN_ORDER.ask(Path::user(uid), vec![]);
     if let Some(after) = after {
         ask = ask.after(vec![unit.place(&Path::recording(uid, after))]);
@@ -83,9 +87,16 @@ pub async fn in_order(
     let documents = unit.query(ask, limit).await?;
     let mut found = Vec::with_capacity(documents.len());
     for document in &documents {
-        found.push((finish_one(unit, uid, document).await?.0, beside_of(document)?));
+        // What has no id of ours stands in no order of ours.
+        let Some(id) = listed(id_of(document))? else { continue };
+        let read = finish_one(unit, uid, document).await;
+        found.push((id, read.and_then(|(recording, _)| Ok((recording, beside_of(document)?)))));
     }
     Ok(found)
+}
+
+fn id_of(document: &Document) -> Result<RecordingId> {
+    last_part(document).parse().map_err(|error| Fault::damaged(at(document), format!("{error}")))
 }
 
 /// The user of the first recording after those of `after`.
@@ -94,15 +105,14 @@ pub async fn next_user(unit: &mut Unit<'_>, after: Option<&Uid>) -> Result<Optio
     if let Some(after) = after {
         ask = ask.after(vec![unit.place(&Path::after_recordings(after))]);
     }
-    let Some(document) = unit.query(ask, 1).await?.pop() else { return Ok(None) };
-    let recording: Recording = from_body(&document)?;
-    // Else the next question would lead here again.
-    let is_his = at(&document) == Path::recording(&recording.uid, recording.id).as_str();
-    if is_his {
-        Ok(Some(recording.uid))
-    } else {
-        Err(Fault::damaged(at(&document), "its body is of another recording"))
-    }
+    // A damaged one says not whose it is: another one of the user's does.
+    let his = sound_ones(unit, ask, 1, |document| {
+        let recording: Recording = from_body(document)?;
+        // Else the next question would lead here again.
+        let is_his = at(document) == Path::recording(&recording.uid, recording.id).as_str();
+        if is_his { Ok(recording.uid) } else { Err(Fault::damaged(at(document), "its body is of another recording")) }
+    });
+    Ok(his.await?.pop())
 }
 
 pub async fn finish_one(unit: &mut Unit<'_>, uid: &Uid, document: &Document) -> Result<(Recording, Before)> {
@@ -191,12 +201,13 @@ pub fn save(unit: &mut Unit<'_>, recording: Recording, beside: &Beside, before: 
 /// Read by itself, where nothing else of the recording is wanted.
 pub async fn beside(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<Beside> {
     let path = Path::recording(uid, id);
-    unit.one(&path).await?.as_ref().map_or(Ok(Beside::default()), beside_of)
+    Ok(sound(unit.one(&path).await?.as_ref().map_or(Ok(Beside::default()), beside_of))?.unwrap_or_default())
 }
 
 pub fn beside_of(document: &Document) -> Result<Beside> {
-    let damaged = |damage: &dyn std::fmt::Display| Fault::damaged(at(document), damage);
-    let peaks = bytes_of(document, "peaks").map(Peaks::unpack).transpose().map_err(|why| damaged(&why))?;
-    let levels = bytes_of(document, "levels").map(Levels::unpack).transpose().map_err(|why| damaged(&why))?;
+    let peaks = bytes_of(document, "peaks").map(Peaks::unpack).transpose();
+    let peaks = peaks.map_err(|why| Fault::damaged(at(document), why))?;
+    let levels = bytes_of(document, "levels").map(Levels::unpack).transpose();
+    let levels = levels.map_err(|why| Fault::damaged(at(document), why))?;
     Ok(Beside { peaks, levels })
 }

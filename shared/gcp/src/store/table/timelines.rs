@@ -4,6 +4,7 @@
 use domain::{Timestamp, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::Document;
 
+use super::at;
 use crate::store::path::Path;
 use crate::store::unit::Unit;
 use crate::store::value::{Fields, moment, moment_of, number, number_of};
@@ -18,12 +19,16 @@ pub struct Timeline {
     pub deleted_at: Option<Timestamp>,
 }
 
-pub fn decode(document: Option<&Document>) -> Timeline {
+/// Of one that is damaged nobody knows when a conversation was deleted last: it may have been just now.
+pub fn decode(document: Option<&Document>, now: Timestamp) -> Timeline {
     let Some(document) = document else { return Timeline::default() };
-    Timeline {
-        changes: number_of(document, "changes").unwrap_or_default(),
-        deleted_at: moment_of(document, "deleted_at"),
+    let (changes, deleted_at) = (number_of(document, "changes"), moment_of(document, "deleted_at"));
+    let is_whole = changes.is_some() && deleted_at.is_some() == document.fields.contains_key("deleted_at");
+    if is_whole {
+        return Timeline { changes: changes.unwrap_or_default(), deleted_at };
     }
+    flow::document::met("timelines", &at(document), &"its fields are not what was written");
+    Timeline { changes: 0, deleted_at: Some(now) }
 }
 
 pub fn save(unit: &mut Unit<'_>, uid: &Uid, stream: &str, timeline: Timeline) {

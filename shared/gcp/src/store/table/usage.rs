@@ -3,7 +3,7 @@
 use domain::{Bucket, Timestamp, Uid, Usage};
 use firestore::gcloud_sdk::google::firestore::v1::Document;
 
-use super::at;
+use super::{at, last_part, listed, sound, sound_ones};
 use crate::store::fault::{Fault, Result};
 use crate::store::path::{Path, USAGE};
 use crate::store::shape::{Shape, Towards};
@@ -22,10 +22,17 @@ pub const HOURS: Shape = Shape {
     towards: Towards::Later,
 };
 
+/// More than any hour can have, by far: what is above it was never counted.
+const MOST: u64 = 1 << 52;
+
 pub fn decode(document: &Document) -> Result<Bucket> {
     let missing = || Fault::damaged(at(document), "it is no usage");
-    let number = |name| number_of(document, name).ok_or_else(missing);
+    let number = |name| number_of(document, name).filter(|number| *number <= MOST).ok_or_else(missing);
     let hour = moment_of(document, "hour").ok_or_else(missing)?;
+    let is_its_own = at(document).ends_with(&format!("/{:014}", hour.millis().max(0)));
+    if !is_its_own {
+        return Err(Fault::damaged(at(document), "it is of another hour"));
+    }
     let (transcribed_ms, words, segments) = (number("transcribed_ms")?, number("words")?, number("segments")?);
     Ok(Bucket { hour, usage: Usage { transcribed_ms, words, segments } })
 }
@@ -36,7 +43,9 @@ pub fn add(unit: &mut Unit<'_>, uid: &Uid, hour: Timestamp, stored: Option<&Docu
     if more.is_zero() {
         return Ok(());
     }
-    let mut usage = stored.map(decode).transpose()?.map(|bucket| bucket.usage).unwrap_or_default();
+    // An hour that cannot be read begins anew: nobody could tell any more what it was.
+    let stored = stored.map_or(Ok(None), |document| sound(decode(document)))?;
+    let mut usage = stored.map(|bucket| bucket.usage).unwrap_or_default();
     usage += more;
     let fields = Fields::default()
         .with("hour", moment(hour))
@@ -58,14 +67,27 @@ pub async fn list(
     }
     let ask = HOURS.ask(Path::user(uid), vec![]);
     let ask = ask.from(vec![unit.place(&Path::usage(uid, from))]).before(vec![unit.place(&Path::usage(uid, to))]);
-    unit.query(ask, limit).await?.iter().map(decode).collect()
+    sound_ones(unit, ask, limit, decode).await
 }
 
-/// All of the user's hours, after the cursor.
-pub async fn in_order(unit: &mut Unit<'_>, uid: &Uid, after: Option<Timestamp>, limit: usize) -> Result<Vec<Bucket>> {
+/// All of the user's hours, after the cursor; each with its hour, damaged ones as the errors that they are.
+pub async fn in_order(
+    unit: &mut Unit<'_>,
+    uid: &Uid,
+    after: Option<Timestamp>,
+    limit: usize,
+) -> Result<Vec<(Timestamp, Result<Bucket>)>> {
     let mut ask = HOURS.ask(Path::user(uid), vec![]);
     if let Some(after) = after {
         ask = ask.after(vec![unit.place(&Path::usage(uid, after))]);
     }
-    unit.query(ask, limit).await?.iter().map(decode).collect()
+    let found = unit.query(ask, limit).await?;
+    // What has no hour of ours stands in no order of ours.
+    let hour = |document: &Document| Ok(listed(hour_of(document))?.map(|hour| (hour, decode(document))));
+    found.iter().filter_map(|document| hour(document).transpose()).collect()
+}
+
+fn hour_of(document: &Document) -> Result<Timestamp> {
+    let millis = last_part(document).parse().map_err(|error| Fault::damaged(at(document), format!("{error}")))?;
+    Ok(Timestamp::from_millis(millis))
 }

@@ -2,6 +2,7 @@
 
 mod connection;
 mod contract;
+mod damaged;
 mod documents;
 mod economy;
 mod in_turn;

@@ -1,7 +1,7 @@
 use super::*;
 
 async fn sql(queue: &LocalQueue, sql: &'static str) {
-    queue.writer.call("test", "", move |db| db.execute_batch(sql)).await.unwrap();
+    queue.rows.call("test", "", move |db| db.execute_batch(sql)).await.unwrap();
 }
 
 const REFUSE: &str = "CREATE TRIGGER refuse BEFORE UPDATE ON tasks BEGIN SELECT RAISE (ABORT, 'broken'); END";

@@ -47,7 +47,7 @@ async fn no_more_begin_in_a_second_than_allowed() {
 async fn fill(queue: &LocalQueue, count: i64, first: Timestamp) {
     let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
                INSERT INTO tasks (name, due, body) SELECT i, ?2 + i, x'7b7d' FROM n";
-    queue.writer.call("test", "", move |db| db.execute(sql, [count, first.millis()])).await.unwrap();
+    queue.rows.call("test", "", move |db| db.execute(sql, [count, first.millis()])).await.unwrap();
 }
 
 #[tokio::test]

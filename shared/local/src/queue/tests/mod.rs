@@ -1,6 +1,7 @@
 //! A queue over a file, a real worker on a free port whose answers the test gives, and a clock that the test moves.
 
 mod contract;
+mod damage;
 mod delivery;
 mod faults;
 mod limits;
@@ -174,9 +175,9 @@ async fn row(queue: &LocalQueue, n: u64) -> Row {
     let name = new(n).name().to_string();
     let sql = "SELECT due, retries, answers FROM tasks WHERE name = ?1";
     let look = move |db: &rusqlite::Connection| {
-        db.query_row(sql, [name], |row| Ok(Row { due: row.get(0)?, retries: row.get(1)?, answers: row.get(2)? }))
+        db.query_row(sql, [&name], |row| Ok(Row { due: row.get(0)?, retries: row.get(1)?, answers: row.get(2)? }))
     };
-    queue.writer.call("test", "", look).await.unwrap()
+    queue.rows.call("test", "", look).await.unwrap()
 }
 
 /// Waits until the row is as wanted; each look is a turn of the writer.
@@ -200,5 +201,5 @@ async fn until_ended(queue: &LocalQueue, n: u64) {
 async fn count(queue: &LocalQueue, which: &str) -> u32 {
     let sql = format!("SELECT count(*) FROM tasks WHERE {which}");
     let look = move |db: &rusqlite::Connection| db.query_row(&sql, [], |row| row.get::<_, u32>(0));
-    queue.writer.call("test", "", look).await.unwrap()
+    queue.rows.call("test", "", look).await.unwrap()
 }

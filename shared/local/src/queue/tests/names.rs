@@ -46,7 +46,7 @@ async fn names_whose_hour_is_over_are_purged_page_by_page() {
     let queue = site.open();
     let ended = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1201)
                  INSERT INTO tasks (name, ended, body) SELECT i, ?1, x'' FROM n";
-    queue.writer.call("test", "", |db| db.execute(ended, [NOW.millis()])).await.unwrap();
+    queue.rows.call("test", "", |db| db.execute(ended, [NOW.millis()])).await.unwrap();
     site.clock.set(NOW + HOUR - MS);
     queue.purge().await.unwrap();
     assert_eq!(count(&queue, "true").await, 1201);

@@ -5,8 +5,8 @@ use flow::ports::DueDeletion;
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
-use crate::store::fault::{Fault, Result};
-use crate::store::query::{all, from_document, one, queries, rows, run, to_document};
+use crate::store::fault::{Fault, Result, listed, sound};
+use crate::store::query::{all, from_document, one, queries, rows, run, sound_ones, to_document};
 
 const TABLE: &str = "conversations";
 
@@ -22,15 +22,15 @@ queries! {
         document = excluded.document, due_at = excluded.due_at";
     LIST = "SELECT document, id FROM conversations
         WHERE state = 'live' AND uid = ?1 AND (started_at, id) > (?2, ?3) AND started_at < ?4
-        ORDER BY started_at, id LIMIT ?5";
+        ORDER BY started_at, id";
     BACKWARDS = "SELECT document, id, timed_end FROM conversations
         WHERE state = 'live' AND uid = ?1 AND stream = ?2 AND timed_start <= ?3 ORDER BY timed_start DESC";
     DUE = "SELECT due_at, uid, id FROM conversations
-        WHERE due_at <= ?1 AND (due_at, uid, id) > (?2, ?3, ?4) ORDER BY due_at, uid, id LIMIT ?5";
+        WHERE due_at <= ?1 AND (due_at, uid, id) > (?2, ?3, ?4) ORDER BY due_at, uid, id";
 }
 
 /// A row of `document, id`.
-fn read(row: &Row) -> Result<Conversation> {
+pub fn read(row: &Row) -> Result<Conversation> {
     let id = ConversationId(Uuid::from_bytes(row.get(1)?));
     let conversation: Conversation = from_document(TABLE, row, 0, &id)?;
     if conversation.id == id {
@@ -40,14 +40,28 @@ fn read(row: &Row) -> Result<Conversation> {
     }
 }
 
+/// A damaged one is as good as none.
 pub fn load(db: &Connection, uid: &Uid, id: ConversationId) -> Result<Option<Conversation>> {
+    Ok(sound(load_as_stored(db, uid, id))?.flatten())
+}
+
+/// A damaged one is an error.
+pub fn load_as_stored(db: &Connection, uid: &Uid, id: ConversationId) -> Result<Option<Conversation>> {
     one(db, LOAD, params![uid.as_str(), id.0.as_bytes()], read)
 }
 
-/// All of the user's by id, merged-away and deleted ones included, after the cursor.
-pub fn in_order(db: &Connection, uid: &Uid, after: Option<ConversationId>, limit: usize) -> Result<Vec<Conversation>> {
+/// All of the user's by id, merged-away and deleted ones included, after the cursor; each with its id, damaged ones as the
+/// errors that they are.
+pub fn in_order(
+    db: &Connection,
+    uid: &Uid,
+    after: Option<ConversationId>,
+    limit: usize,
+) -> Result<Vec<(ConversationId, Result<Conversation>)>> {
     let after = after.map(|id| id.0.as_bytes().to_vec()).unwrap_or_default();
-    all(db, IN_ORDER, params![uid.as_str(), after, rows(limit)], read)
+    all(db, IN_ORDER, params![uid.as_str(), after, rows(limit)], |row| {
+        Ok((ConversationId(Uuid::from_bytes(row.get(1)?)), read(row)))
+    })
 }
 
 /// What a conversation was merged into, if it is there and was.
@@ -100,7 +114,7 @@ pub fn list(
     let after = after.map_or((i64::MIN, [0; 16]), |(at, id)| (at.millis(), *id.0.as_bytes()));
     let (started_at, id) = from.max(after);
     let to = to.map_or(i64::MAX, Timestamp::millis);
-    all(db, LIST, params![uid.as_str(), started_at, id, to, rows(limit)], read)
+    sound_ones(db, LIST, params![uid.as_str(), started_at, id, to], limit, read)
 }
 
 /// Live conversations of the stream whose timed interval meets `reach`, latest first. They are disjoint in time: going
@@ -113,7 +127,7 @@ pub fn meeting(db: &Connection, uid: &Uid, stream: &str, reach: Interval) -> Res
         if row.get::<_, i64>(2)? < reach.start.millis() {
             break;
         }
-        found.push(read(row)?);
+        found.extend(listed(read(row))?);
     }
     Ok(found)
 }
@@ -122,7 +136,7 @@ pub fn meeting(db: &Connection, uid: &Uid, stream: &str, reach: Interval) -> Res
 pub fn due(db: &Connection, now: Timestamp, after: Option<&DueDeletion>, limit: usize) -> Result<Vec<DueDeletion>> {
     let (due_at, uid, id) =
         after.map_or((i64::MIN, "", [0; 16]), |at| (at.due_at.millis(), at.uid.as_str(), *at.id.0.as_bytes()));
-    all(db, DUE, params![now.millis(), due_at, uid, id, rows(limit)], |row| {
+    sound_ones(db, DUE, params![now.millis(), due_at, uid, id], limit, |row| {
         let (uid, id) = (row.get_ref(1)?.as_str()?, ConversationId(Uuid::from_bytes(row.get(2)?)));
         let uid = Uid::new(uid).map_err(|error| Fault::damaged(TABLE, id, error))?;
         Ok(DueDeletion { due_at: Timestamp::from_millis(row.get(0)?), uid, id })

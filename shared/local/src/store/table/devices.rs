@@ -2,10 +2,10 @@
 
 use domain::{DeviceId, Uid};
 use flow::ports::Device;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use crate::store::fault::Result;
-use crate::store::query::{all, from_document, queries, run, to_document};
+use crate::store::query::{all, from_document, queries, run, sound_ones, to_document};
 
 const TABLE: &str = "devices";
 
@@ -29,7 +29,12 @@ pub fn save(db: &Connection, device: &Device) -> Result<()> {
 }
 
 pub fn list(db: &Connection, uid: &Uid) -> Result<Vec<Device>> {
-    all(db, LIST, [uid.as_str()], |row| from_document(TABLE, row, 0, &row.get::<_, String>(1)?))
+    sound_ones(db, LIST, [uid.as_str()], usize::MAX, read)
+}
+
+/// A row of `document, id`.
+pub fn read(row: &Row) -> Result<Device> {
+    from_document(TABLE, row, 0, &row.get::<_, String>(1)?)
 }
 
 /// When each device of the user was used last, longest ago first.

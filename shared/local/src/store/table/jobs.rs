@@ -6,8 +6,8 @@ use flow::ports::{Census, ChangeCursor, DueCursor, JobCursor};
 use rusqlite::{Connection, Params, Row, params};
 use uuid::Uuid;
 
-use crate::store::fault::{Fault, Result};
-use crate::store::query::{all, from_document, one, queries, rows, run, to_document};
+use crate::store::fault::{Fault, Result, listed, of_row, sound};
+use crate::store::query::{all, from_document, one, queries, rows, run, sound_ones, to_document};
 
 const TABLE: &str = "offline_sync_jobs";
 
@@ -35,10 +35,10 @@ queries! {
     DUE_BEYOND = "SELECT document, id FROM offline_sync_jobs
         WHERE status = ?1 AND due_at IS NOT NULL AND (due_at, id) > (?2, ?3) ORDER BY due_at, id";
     COUNT_HELD = "SELECT count(*) FROM (SELECT 1 FROM offline_sync_jobs WHERE turn = 'held' AND uid = ?1 LIMIT ?2)";
+    HELD = "SELECT document, id FROM offline_sync_jobs WHERE turn = 'held' AND uid = ?1";
     NEXT_WAITING = "SELECT document, id FROM offline_sync_jobs WHERE turn = 'waiting' AND uid = ?1
         ORDER BY oldest_captured_at, created_at, id";
     COUNT_OF = "SELECT jobs FROM job_counts WHERE status = ?1";
-    OLDEST_DUE = "SELECT due_at FROM offline_sync_jobs WHERE due_at <= ?1 ORDER BY due_at LIMIT 1";
     COUNT_EFFECTS = "SELECT count(*) FROM
         (SELECT status FROM offline_sync_jobs WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2)
         WHERE status NOT IN ('uploading', 'queued', 'processing')";
@@ -80,15 +80,15 @@ fn due(job: &Job) -> Option<i64> {
 }
 
 /// A row of `document, id`.
-fn read(row: &Row) -> Result<Job> {
-    let id = job_id(row, 1)?;
+pub fn read(row: &Row) -> Result<Job> {
+    let id = job_id(row, 1).map_err(|fault| of_row(TABLE, "with a broken id", fault))?;
     let job: Job = from_document(TABLE, row, 0, &id)?;
     if job.id == id { Ok(job) } else { Err(Fault::damaged(TABLE, id, "its document is of another job")) }
 }
 
 /// The first `limit` jobs of a query, without damaged ones.
 fn read_sound(db: &Connection, sql: &str, params: impl Params, limit: usize) -> Result<Vec<Job>> {
-    read_some(db, sql, params, limit, |_| true)
+    sound_ones(db, sql, params, limit, read)
 }
 
 fn read_some(
@@ -104,28 +104,29 @@ fn read_some(
     while jobs.len() < limit
         && let Some(row) = rows.next()?
     {
-        jobs.extend(sound(read(row).map(Some))?.filter(&wanted));
+        jobs.extend(listed(read(row))?.filter(&wanted));
     }
     Ok(jobs)
-}
-
-/// Leaves a damaged job out, and tells the log: it must not hold up the others.
-pub fn sound(job: Result<Option<Job>>) -> Result<Option<Job>> {
-    match job {
-        Err(fault @ Fault::Damaged { .. }) => {
-            tracing::error!(error = %fault, "a stored job cannot be read");
-            Ok(None)
-        }
-        other => other,
-    }
 }
 
 fn job_id(row: &Row, column: usize) -> Result<JobId> {
     Ok(JobId(Uuid::from_bytes(row.get(column)?)))
 }
 
+/// A damaged one is as good as none.
 pub fn load(db: &Connection, id: JobId) -> Result<Option<Job>> {
+    Ok(sound(load_as_stored(db, id))?.flatten())
+}
+
+/// A damaged one is an error.
+pub fn load_as_stored(db: &Connection, id: JobId) -> Result<Option<Job>> {
     one(db, LOAD, [id.0.as_bytes()], read)
+}
+
+/// The jobs that stand there, in this order, without those that cannot be read.
+pub fn load_listed(db: &Connection, found: &[JobCursor]) -> Result<Vec<Job>> {
+    let load = |at: &JobCursor| listed(load_as_stored(db, at.id)).map(Option::flatten).transpose();
+    found.iter().filter_map(load).collect()
 }
 
 pub fn insert(db: &Connection, job: &Job) -> Result<()> {
@@ -237,9 +238,28 @@ pub fn due_beyond(
     Ok(jobs)
 }
 
-/// How many turns the user's jobs hold, counted up to `limit`.
+/// How many turns the user's jobs hold, counted up to `limit`. A damaged job holds none: it would hold it for ever. So
+/// where all are held, the jobs are looked at; one of a newer version is at work.
 pub fn count_held(db: &Connection, uid: &Uid, limit: u32) -> Result<u32> {
-    Ok(one(db, COUNT_HELD, params![uid.as_str(), limit], |row| Ok(row.get(0)?))?.unwrap_or(0))
+    let params = params![uid.as_str(), limit];
+    let held = one(db, COUNT_HELD, params, |row| Ok(row.get(0)?))?.unwrap_or(0);
+    if held < limit {
+        return Ok(held);
+    }
+    let is_damaged = |row: &Row| match read(row) {
+        Err(newer @ Fault::Newer { .. }) => listed::<Job>(Err(newer)).map(|_| false),
+        read => sound(read).map(|job| job.is_none()),
+    };
+    // Damaged ones take no place among those that are counted.
+    let mut statement = db.prepare_cached(HELD)?;
+    let mut rows = statement.query([uid.as_str()])?;
+    let mut sound_ones = 0;
+    while sound_ones < limit
+        && let Some(row) = rows.next()?
+    {
+        sound_ones += u32::from(!is_damaged(row)?);
+    }
+    Ok(sound_ones)
 }
 
 /// The waiting job whose turn is next: the one with the oldest recording.
@@ -254,11 +274,12 @@ pub fn next_user_waiting(db: &Connection, uid: &str) -> Result<Option<String>> {
 
 /// All jobs, as the triggers of the schema counted them; of the due ones only the first `limit` are looked at.
 pub fn census(db: &Connection, now: Timestamp, limit: usize) -> Result<Census> {
-    let due = one(db, OLDEST_DUE, [now.millis()], |row| Ok(Timestamp::from_millis(row.get(0)?)))?;
+    // A damaged job is due for ever: it would hide how late the others are.
+    let oldest = due_until(db, now, None, 1)?;
     let with_effects = count(db, COUNT_EFFECTS, params![now.millis(), rows(limit)])?;
     let of = |status: Status| Ok((status, count(db, COUNT_OF, [status.as_str()])?));
     let by_status = Status::ALL.into_iter().map(of).collect::<Result<_>>()?;
-    Ok(Census { by_status, oldest_due: due, effects_due: with_effects })
+    Ok(Census { by_status, oldest_due: oldest.first().and_then(|job| job.due_at), effects_due: with_effects })
 }
 
 fn count(db: &Connection, sql: &str, params: impl Params) -> Result<u64> {

@@ -5,12 +5,13 @@ use flow::ports::LineCursor;
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
-use crate::store::fault::{Fault, Result};
+use crate::store::fault::{Fault, Result, sound};
 use crate::store::query::{all, from_document, one, queries, rows, run, to_document};
 
 const TABLE: &str = "lines";
 
 queries! {
+    EMPTIED = "SELECT document = '' FROM lines WHERE uid = ?1 AND recording = ?2 AND start_ms = ?3";
     LOAD = "SELECT document FROM lines WHERE uid = ?1 AND recording = ?2 AND start_ms = ?3";
     /// One that was emptied because nobody could read it is nothing that could be told.
     IN_ORDER = "SELECT document, recording, start_ms FROM lines
@@ -47,6 +48,11 @@ impl Key {
 
     /// Before every line.
     pub const FIRST: Self = Self { starts_at: i64::MIN, recording: [0; 16], start_ms: 0 };
+
+    pub fn cursor(&self) -> LineCursor {
+        let (starts_at, recording) = (Timestamp::from_millis(self.starts_at), RecordingId::from_bytes(self.recording));
+        LineCursor { starts_at, recording, start_ms: self.start_ms }
+    }
 }
 
 impl From<LineCursor> for Key {
@@ -69,12 +75,24 @@ fn conversation(line: &Line) -> Option<[u8; 16]> {
     line.conversation_id.map(|id| *id.0.as_bytes())
 }
 
+/// A damaged one is as good as none.
 pub fn load(db: &Connection, uid: &Uid, segment: SegmentId) -> Result<Option<Line>> {
+    Ok(sound(load_as_stored(db, uid, segment))?.flatten())
+}
+
+/// A damaged one is an error.
+pub fn load_as_stored(db: &Connection, uid: &Uid, segment: SegmentId) -> Result<Option<Line>> {
     let SegmentId { recording, start_ms } = segment;
     one(db, LOAD, params![uid.as_str(), recording.bytes(), start_ms], |row| read(row, &segment))
 }
 
-fn read(row: &Row, segment: &SegmentId) -> Result<Line> {
+/// Whether its text was taken out while nobody could read it.
+pub fn is_emptied(db: &Connection, line: &Line) -> Result<bool> {
+    let params = params![line.uid.as_str(), line.recording.bytes(), line.start_ms];
+    Ok(one(db, EMPTIED, params, |row| Ok(row.get(0)?))?.unwrap_or(false))
+}
+
+pub fn read(row: &Row, segment: &SegmentId) -> Result<Line> {
     let line: Line = from_document(TABLE, row, 0, segment)?;
     if line.segment() == *segment {
         Ok(line)
@@ -93,11 +111,17 @@ pub fn of_recording(db: &Connection, uid: &Uid, recording: RecordingId, starts: 
 }
 
 /// The user's lines by segment, after the cursor.
-pub fn in_order(db: &Connection, uid: &Uid, after: Option<(RecordingId, u32)>, limit: usize) -> Result<Vec<Line>> {
+/// Each with its segment: damaged ones as the errors that they are.
+pub fn in_order(
+    db: &Connection,
+    uid: &Uid,
+    after: Option<(RecordingId, u32)>,
+    limit: usize,
+) -> Result<Vec<(SegmentId, Result<Line>)>> {
     let (recording, start_ms) = after.map(|(id, start_ms)| (id.bytes().to_vec(), start_ms)).unwrap_or_default();
     all(db, IN_ORDER, params![uid.as_str(), recording, start_ms, rows(limit)], |row| {
         let segment = SegmentId { recording: RecordingId::from_bytes(row.get(1)?), start_ms: row.get(2)? };
-        read(row, &segment)
+        Ok((segment, read(row, &segment)))
     })
 }
 

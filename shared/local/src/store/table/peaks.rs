@@ -1,9 +1,9 @@
 //! `recording_peaks`: what a recording looks like.
 
 use domain::{Peaks, RecordingId, Uid};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
-use crate::store::fault::{Fault, Result};
+use crate::store::fault::{Fault, Result, sound};
 use crate::store::query::{one, queries, run};
 
 const TABLE: &str = "recording_peaks";
@@ -15,9 +15,12 @@ queries! {
 }
 
 pub fn load(db: &Connection, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {
-    one(db, LOAD, params![uid.as_str(), recording.bytes()], |row| {
-        Peaks::unpack(row.get_ref(0)?.as_blob()?).map_err(|damage| Fault::damaged(TABLE, recording, damage))
-    })
+    Ok(sound(one(db, LOAD, params![uid.as_str(), recording.bytes()], |row| read(row, recording)))?.flatten())
+}
+
+/// A row of `peaks`.
+pub fn read(row: &Row, recording: RecordingId) -> Result<Peaks> {
+    Peaks::unpack(row.get_ref(0)?.as_blob()?).map_err(|damage| Fault::damaged(TABLE, recording, damage))
 }
 
 pub fn save(db: &Connection, uid: &Uid, recording: RecordingId, peaks: &Peaks) -> Result<()> {

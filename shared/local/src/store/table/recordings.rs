@@ -3,7 +3,7 @@
 use domain::{Plan, Recording, RecordingId, Uid};
 use rusqlite::{Connection, Row, params};
 
-use crate::store::fault::{Fault, Result};
+use crate::store::fault::{Fault, Result, of_row, sound};
 use crate::store::query::{all, from_document, one, queries, rows, run, to_document};
 
 const TABLE: &str = "recordings";
@@ -19,8 +19,8 @@ queries! {
 }
 
 /// A recording with the bytes it was read from, so that only what changed is written.
-pub struct Stored {
-    pub recording: Recording,
+struct Stored {
+    recording: Recording,
     bytes: Bytes,
 }
 
@@ -30,34 +30,53 @@ struct Bytes {
     plan: Option<Vec<u8>>,
 }
 
-impl Stored {
-    /// The recording to be changed, and what to compare it with.
-    pub fn split(self) -> (Recording, Before) {
-        (self.recording, Before(Some(self.bytes)))
-    }
-}
+/// What is stored of a recording.
+pub struct Before(Stands);
 
-/// What is stored of a recording; nothing when it is new.
-pub struct Before(Option<Bytes>);
+enum Stands {
+    Nothing,
+    /// A row that cannot be read: written over by whoever makes the recording anew.
+    Damaged,
+    Bytes(Bytes),
+}
 
 impl Before {
-    pub const NOTHING: Self = Self(None);
+    pub const NOTHING: Self = Self(Stands::Nothing);
 }
 
-pub fn load(db: &Connection, uid: &Uid, id: RecordingId) -> Result<Option<Stored>> {
+/// The recording to be changed, and what to compare it with. A damaged one is as good as none.
+pub fn load(db: &Connection, uid: &Uid, id: RecordingId) -> Result<(Option<Recording>, Before)> {
+    Ok(match sound(stored(db, uid, id))? {
+        None => (None, Before(Stands::Damaged)),
+        Some(None) => (None, Before::NOTHING),
+        Some(Some(stored)) => (Some(stored.recording), Before(Stands::Bytes(stored.bytes))),
+    })
+}
+
+/// A damaged one is an error.
+pub fn load_as_stored(db: &Connection, uid: &Uid, id: RecordingId) -> Result<Option<Recording>> {
+    Ok(stored(db, uid, id)?.map(|stored| stored.recording))
+}
+
+fn stored(db: &Connection, uid: &Uid, id: RecordingId) -> Result<Option<Stored>> {
     one(db, LOAD, params![uid.as_str(), id.bytes()], |row| read(row, uid, id))
 }
 
 pub fn load_one(db: &Connection, uid: &Uid, id: RecordingId) -> Result<Option<Recording>> {
-    Ok(load(db, uid, id)?.map(|stored| stored.recording))
+    Ok(load(db, uid, id)?.0)
 }
 
-/// The user's recordings by id, after the cursor.
-pub fn in_order(db: &Connection, uid: &Uid, after: Option<RecordingId>, limit: usize) -> Result<Vec<Recording>> {
+/// The user's recordings by id, after the cursor, each with its id: damaged ones as the errors that they are.
+pub fn in_order(
+    db: &Connection,
+    uid: &Uid,
+    after: Option<RecordingId>,
+    limit: usize,
+) -> Result<Vec<(RecordingId, Result<Recording>)>> {
     let after = after.map(|id| id.bytes().to_vec()).unwrap_or_default();
     all(db, IN_ORDER, params![uid.as_str(), after, rows(limit)], |row| {
         let id = RecordingId::from_bytes(row.get(2)?);
-        Ok(read(row, uid, id)?.recording)
+        Ok((id, read(row, uid, id).map(|stored| stored.recording)))
     })
 }
 
@@ -66,7 +85,16 @@ pub fn next_user(db: &Connection, uid: &str) -> Result<Option<String>> {
     one(db, NEXT_USER, [uid], |row| Ok(row.get(0)?))
 }
 
+/// Whether a row of `document, plan` can be read.
+pub fn check(row: &Row, uid: &Uid, id: RecordingId) -> Result<()> {
+    read(row, uid, id).map(drop)
+}
+
 fn read(row: &Row, uid: &Uid, id: RecordingId) -> Result<Stored> {
+    read_columns(row, uid, id).map_err(|fault| of_row(TABLE, id, fault))
+}
+
+fn read_columns(row: &Row, uid: &Uid, id: RecordingId) -> Result<Stored> {
     let mut recording: Recording = from_document(TABLE, row, 0, &id)?;
     if recording.id != id || recording.uid != *uid {
         return Err(Fault::damaged(TABLE, id, "its document is of another recording"));
@@ -82,11 +110,11 @@ pub fn save(db: &Connection, recording: &mut Recording, before: &Before) -> Resu
     let (uid, id) = (recording.uid.as_str(), recording.id.bytes());
     let document = || std::str::from_utf8(&now.document).map_err(|e| Fault::damaged(TABLE, recording.id, e));
     match &before.0 {
-        None => run(db, INSERT, params![uid, id, document()?, now.plan])?,
-        Some(before) if *before == now => 0,
-        Some(before) if before.plan == now.plan => run(db, UPDATE_DOCUMENT, params![uid, id, document()?])?,
-        Some(before) if before.document == now.document => run(db, UPDATE_PLAN, params![uid, id, now.plan])?,
-        Some(_) => run(db, UPDATE, params![uid, id, document()?, now.plan])?,
+        Stands::Nothing => run(db, INSERT, params![uid, id, document()?, now.plan])?,
+        Stands::Bytes(before) if *before == now => 0,
+        Stands::Bytes(before) if before.plan == now.plan => run(db, UPDATE_DOCUMENT, params![uid, id, document()?])?,
+        Stands::Bytes(before) if before.document == now.document => run(db, UPDATE_PLAN, params![uid, id, now.plan])?,
+        Stands::Bytes(_) | Stands::Damaged => run(db, UPDATE, params![uid, id, document()?, now.plan])?,
     };
     Ok(())
 }

@@ -1,5 +1,6 @@
 mod contract;
 mod damage;
+mod damaged;
 mod documents;
 mod forgetting;
 mod merges;

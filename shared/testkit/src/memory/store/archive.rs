@@ -73,6 +73,8 @@ impl Tables {
             Record::Usage(Bucket { hour, usage }) => {
                 self.usage.insert((uid.clone(), hour), usage);
             }
+            // Refused before: nothing of it could be written.
+            Record::Unreadable(_) => {}
         }
     }
 }

@@ -1,0 +1,97 @@
+//! Stored documents: how they are read, and what becomes of one that nobody can read.
+//!
+//! One that is damaged costs itself alone: it is left out of lists, counts as unknown by its id, and stays as it is until
+//! a person removes it. One of a newer version is not damaged: it is left out of lists too, but whoever asks for it by its
+//! id is told to come again, since a process of that version can read it.
+
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::counted;
+
+/// What this version can read. Who changes documents so that earlier versions cannot read them any more raises it, and
+/// writes it into them as `document_format`; documents without one are of format 1.
+pub const FORMAT: u32 = 1;
+/// Documents that are remembered as told; beyond them nothing more is told until the process starts anew.
+const REMEMBERED: usize = 10_000;
+
+/// Why a document cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    #[error(transparent)]
+    Damaged(#[from] serde_json::Error),
+    #[error("it was written by a newer version (format {0}, this program knows {FORMAT})")]
+    Newer(u32),
+}
+
+#[derive(Deserialize)]
+struct Mark {
+    document_format: u32,
+}
+
+/// Fields that a later version added or dropped are no damage as long as their types say so.
+pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
+    serde_json::from_slice(bytes).map_err(|error| match serde_json::from_slice(bytes) {
+        Ok(Mark { document_format }) if document_format > FORMAT => Unreadable::Newer(document_format),
+        _ => Unreadable::Damaged(error),
+    })
+}
+
+static TOLD: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+
+/// Somebody met a document that cannot be read: told to the log, and counted, the first time in this process. `of` names
+/// the table, `id` the document in it.
+pub fn met(of: &'static str, id: &dyn Display, why: &dyn Display) {
+    let name = format!("{of} {id}");
+    if is_news(&mut TOLD.lock().unwrap_or_else(PoisonError::into_inner), &name) {
+        counted::damaged(of);
+        tracing::error!(
+            document = name, cause = %why,
+            "a stored document cannot be read; it is left out, and stays until a person removes it"
+        );
+    }
+}
+
+fn is_news(told: &mut HashSet<String>, name: &str) -> bool {
+    if told.len() >= REMEMBERED || told.contains(name) {
+        return false;
+    }
+    told.insert(name.to_owned());
+    if told.len() == REMEMBERED {
+        tracing::error!(documents = REMEMBERED, "no more stored documents that cannot be read are told one by one");
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Thing {
+        size: u32,
+    }
+
+    #[test]
+    fn document_of_newer_version_is_not_taken_for_damaged() {
+        assert_eq!(read::<Thing>(br#"{"size":3,"document_format":9}"#).unwrap(), Thing { size: 3 });
+        assert!(matches!(read::<Thing>(br#"{"size":{"w":1},"document_format":9}"#), Err(Unreadable::Newer(9))));
+        for damaged in
+            ["", "{", r#"{"size":"x"}"#, r#"{"size":"x","document_format":1}"#, r#"{"document_format":"9"}"#, "7"]
+        {
+            assert!(matches!(read::<Thing>(damaged.as_bytes()), Err(Unreadable::Damaged(_))), "{damaged}");
+        }
+    }
+
+    #[test]
+    fn each_document_is_news_once_and_their_number_is_bounded() {
+        let mut told = HashSet::new();
+        assert!(is_news(&mut told, "jobs 1") && !is_news(&mut told, "jobs 1") && is_news(&mut told, "jobs 2"));
+        let news = (0..2 * REMEMBERED).filter(|n| is_news(&mut told, &format!("lines {n}"))).count();
+        assert_eq!((news, told.len()), (REMEMBERED - 2, REMEMBERED));
+    }
+}

@@ -1,0 +1,154 @@
+//! The queue's database. It holds nothing that the store does not know: a damaged one is put aside and made anew, at the
+//! start or whenever the damage shows, and the sweep makes the tasks again that memory does not know either.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flow::{Error, Kind, Result};
+use rusqlite::Connection;
+use tokio::sync::{Notify, RwLock};
+
+use super::aside::put_aside;
+use super::table;
+use super::upcoming::Upcoming;
+use crate::sqlite::{OpenError, Writer};
+
+/// Ids of one file lie above those of the file before: a delivery that still runs never settles another task's row.
+const IDS_OF_A_FILE: i64 = 1 << 40;
+
+pub struct Rows(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    upcoming: Arc<Mutex<Upcoming>>,
+    /// Wakes the dispatcher: what memory knew is to be loaded again.
+    woken: Arc<Notify>,
+    /// Held for reading by each call, so that nobody uses a file that is being replaced.
+    file: RwLock<File>,
+}
+
+struct File {
+    /// `None` while it is replaced, and when that failed.
+    writer: Option<Writer>,
+    /// How many files there were before it in this process.
+    number: u32,
+}
+
+impl Rows {
+    pub fn open(
+        path: &Path,
+        upcoming: Arc<Mutex<Upcoming>>,
+        woken: Arc<Notify>,
+    ) -> std::result::Result<Self, OpenError> {
+        let writer = match open(path) {
+            Ok(writer) => writer,
+            Err(error) => {
+                let Some(damage) = damage(&error) else { return Err(error) };
+                anew(path, &damage)?;
+                open(path)?
+            }
+        };
+        let file = RwLock::new(File { writer: Some(writer), number: 0 });
+        Ok(Self(Arc::new(Inner { path: path.to_owned(), upcoming, woken, file })))
+    }
+
+    /// Runs `step` in a transaction, as [`Writer::call`] does. Where the file turns out to be damaged, it is run again on
+    /// a new one.
+    pub async fn call<T, F>(&self, operation: &'static str, subject: impl Display + Send, step: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> rusqlite::Result<T> + Clone + Send + 'static,
+    {
+        let subject = subject.to_string();
+        let (number, outcome) = self.0.once(operation, &subject, step.clone()).await;
+        match outcome {
+            Err(error) if error.kind == Kind::Corrupt => {
+                self.replace(number, error).await?;
+                self.0.once(operation, &subject, step).await.1
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// A caller that stops waiting does not stop it half-way.
+    async fn replace(&self, number: u32, damage: Error) -> Result<()> {
+        let (inner, operation) = (Arc::clone(&self.0), damage.operation);
+        let failed = |why| Error::new(Kind::Unavailable, operation, "").because(why);
+        let replacing = tokio::spawn(async move { inner.replace(number, &damage).await });
+        replacing.await.unwrap_or_else(|panic| Err(panic.to_string())).map_err(failed)
+    }
+}
+
+impl Inner {
+    async fn once<T, F>(&self, operation: &'static str, subject: &str, step: F) -> (u32, Result<T>)
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let file = self.file.read().await;
+        let outcome = match &file.writer {
+            Some(writer) => writer.call(operation, subject, step).await,
+            // Nothing of it is left to lose: it is made anew.
+            None => Err(Error::new(Kind::Corrupt, operation, subject).because("the queue's database is not open")),
+        };
+        (file.number, outcome)
+    }
+
+    async fn replace(self: Arc<Self>, number: u32, damage: &Error) -> std::result::Result<(), String> {
+        let mut file = self.file.write().await;
+        if file.number != number {
+            // Somebody else was faster.
+            return Ok(());
+        }
+        // Closed before its names are free: the last connection removes the log beside a database by its name.
+        let old = file.writer.take();
+        let known = self.upcoming().begin_anew();
+        let (path, why, next) = (self.path.clone(), damage.to_string(), number.saturating_add(1));
+        let made = tokio::task::spawn_blocking(move || {
+            drop(old);
+            anew(&path, &why)?;
+            let writer = open(&path)?;
+            Ok::<_, OpenError>(writer)
+        });
+        let writer = made.await.map_err(|panic| panic.to_string())?.map_err(|error| error.to_string())?;
+        let first = i64::from(next) * IDS_OF_A_FILE;
+        let kept = writer.call("queue.keep", "", move |db| table::keep(db, first, &known)).await;
+        kept.map_err(|error| error.to_string())?;
+        (file.writer, file.number) = (Some(writer), next);
+        self.woken.notify_one();
+        Ok(())
+    }
+
+    fn upcoming(&self) -> std::sync::MutexGuard<'_, Upcoming> {
+        self.upcoming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn open(path: &Path) -> std::result::Result<Writer, OpenError> {
+    // Asks what the queue will ask: a table or a column that is gone shows now.
+    Writer::open_whole(path, table::MIGRATIONS, |db| {
+        table::nearest(db, 1).and_then(|_| table::is_unfinished(db, "")).map(drop)
+    })
+}
+
+/// Another program's database in this place, or a version that nobody has written yet, is one whose header is damaged:
+/// the folder is ours, and its store was opened before.
+fn damage(error: &OpenError) -> Option<String> {
+    match error {
+        OpenError::Damaged { why, .. } => Some(why.to_string()),
+        OpenError::Foreign { .. } => Some("its header is not the queue's".to_owned()),
+        OpenError::Newer { found, .. } => Some(format!("its header says schema {found}")),
+        _ => None,
+    }
+}
+
+fn anew(path: &Path, why: &str) -> std::result::Result<(), OpenError> {
+    let aside = put_aside(path).map_err(|error| OpenError::Unmovable { path: path.to_owned(), why: error })?;
+    tracing::error!(
+        path = %path.display(), aside = %aside.display(), cause = why,
+        "the queue's database is damaged: it was put aside and is made anew; no job is lost, for the store knows them all \
+         and their tasks are made again"
+    );
+    Ok(())
+}

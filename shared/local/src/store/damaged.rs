@@ -1,0 +1,204 @@
+//! Stored documents that cannot be read: shown, and removed one by one, by the person at the command line. Nobody else
+//! removes one: a program that is mended may be able to read it.
+
+use domain::{ConversationId, RecordingId, SegmentId, Timestamp, Uid};
+use rusqlite::{Connection, Row, params};
+use uuid::Uuid;
+
+use super::SqliteStore;
+use super::fault::{Fault, Result};
+use super::table::{conversations, devices, jobs, levels, lines, peaks, recordings, usage};
+
+/// Where documents stand. Each has an id of its own; but for jobs it is one among the user's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    Jobs,
+    Recordings,
+    Peaks,
+    Levels,
+    Lines,
+    Conversations,
+    UsageHours,
+    Devices,
+}
+
+impl Table {
+    pub const ALL: [Self; 8] = [
+        Self::Jobs,
+        Self::Recordings,
+        Self::Peaks,
+        Self::Levels,
+        Self::Lines,
+        Self::Conversations,
+        Self::UsageHours,
+        Self::Devices,
+    ];
+
+    /// As it is called in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Jobs => "offline_sync_jobs",
+            Self::Recordings => "recordings",
+            Self::Peaks => "recording_peaks",
+            Self::Levels => "recording_levels",
+            Self::Lines => "lines",
+            Self::Conversations => "conversations",
+            Self::UsageHours => "usage_hours",
+            Self::Devices => "devices",
+        }
+    }
+
+    /// What a look needs of each row; the user comes last.
+    fn rows(self) -> &'static str {
+        match self {
+            Self::Jobs => "SELECT document, id, uid FROM offline_sync_jobs",
+            Self::Recordings => "SELECT document, plan, id, uid FROM recordings",
+            Self::Peaks => "SELECT peaks, recording, uid FROM recording_peaks",
+            Self::Levels => "SELECT levels, recording, uid FROM recording_levels",
+            // One that was emptied because nobody could read it has nothing left to lose.
+            Self::Lines => "SELECT document, recording, start_ms, uid FROM lines WHERE document <> ''",
+            Self::Conversations => "SELECT document, id, uid FROM conversations",
+            Self::UsageHours => "SELECT hour, transcribed_ms, words, segments, uid FROM usage_hours",
+            Self::Devices => "SELECT document, id, uid FROM devices",
+        }
+    }
+
+    /// The id of a row, and whether it can be read.
+    fn look(self, row: &Row, uid: &str) -> Result<(String, Result<()>)> {
+        Ok(match self {
+            Self::Jobs => (Uuid::from_bytes(row.get(1)?).to_string(), jobs::read(row).map(drop)),
+            Self::Recordings => {
+                let id = RecordingId::from_bytes(row.get(2)?);
+                let read = user(uid).and_then(|uid| recordings::check(row, &uid, id));
+                (id.to_string(), read)
+            }
+            Self::Peaks => {
+                let id = RecordingId::from_bytes(row.get(1)?);
+                (id.to_string(), peaks::read(row, id).map(drop))
+            }
+            Self::Levels => {
+                let id = RecordingId::from_bytes(row.get(1)?);
+                (id.to_string(), levels::read(row, id).map(drop))
+            }
+            Self::Lines => {
+                let segment = SegmentId { recording: RecordingId::from_bytes(row.get(1)?), start_ms: row.get(2)? };
+                (segment.to_string(), lines::read(row, &segment).map(drop))
+            }
+            Self::Conversations => {
+                (ConversationId(Uuid::from_bytes(row.get(1)?)).to_string(), conversations::read(row).map(drop))
+            }
+            Self::UsageHours => (Timestamp::from_millis(row.get(0)?).to_string(), usage::read(row).map(drop)),
+            Self::Devices => (row.get(1)?, devices::read(row).map(drop)),
+        })
+    }
+}
+
+fn user(uid: &str) -> Result<Uid> {
+    Uid::new(uid).map_err(|error| Fault::damaged("recordings", uid, error))
+}
+
+/// A document that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damaged {
+    pub table: Table,
+    pub uid: String,
+    pub id: String,
+    pub why: String,
+    /// A later version wrote it, and can read it.
+    pub newer: bool,
+}
+
+impl SqliteStore {
+    /// Goes over every document there is, and tells of the first `limit` that cannot be read.
+    pub async fn damaged(&self, limit: usize) -> flow::Result<Vec<Damaged>> {
+        self.read("store.damaged", "", move |db| {
+            let mut found = Vec::new();
+            for table in Table::ALL {
+                look(db, table, limit, &mut found)?;
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Removes a document that is damaged, and says whether it was there. One that can be read, by this version or a later
+    /// one, stays.
+    pub async fn remove_damaged(&self, damaged: &Damaged) -> flow::Result<bool> {
+        let (damaged, operation) = (damaged.clone(), "store.remove_damaged");
+        self.write(operation, damaged.id.clone(), move |db| remove(db, &damaged)).await
+    }
+}
+
+fn look(db: &Connection, table: Table, limit: usize, found: &mut Vec<Damaged>) -> Result<()> {
+    let mut statement = db.prepare(table.rows())?;
+    let last = statement.column_count().saturating_sub(1);
+    let mut rows = statement.query([])?;
+    while found.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        let uid: String = row.get(last)?;
+        let (id, fault) = match table.look(row, &uid) {
+            Ok((_, Ok(()))) => continue,
+            Ok((id, Err(fault))) => (id, fault),
+            Err(fault) => ("(unreadable)".to_owned(), fault),
+        };
+        let newer = matches!(fault, Fault::Newer { .. });
+        let why = match &fault {
+            Fault::Damaged { why, .. } => why.to_string(),
+            fault => fault.to_string(),
+        };
+        found.push(Damaged { table, uid, id, why, newer });
+    }
+    Ok(())
+}
+
+/// It may have been mended, or written anew, since it was shown: it is looked at again.
+fn remove(db: &Connection, damaged: &Damaged) -> Result<bool> {
+    let mut found = Vec::new();
+    look(db, damaged.table, usize::MAX, &mut found)?;
+    let is_it = |other: &Damaged| !other.newer && other.id == damaged.id && other.uid == damaged.uid;
+    if !found.iter().any(is_it) {
+        return Ok(false);
+    }
+    let (uid, id) = (damaged.uid.as_str(), damaged.id.as_str());
+    let broken = |_| Fault::Invalid("this is no id of that table");
+    match damaged.table {
+        Table::Jobs => {
+            let id: Uuid = id.parse().map_err(|_| Fault::Invalid("this is no id of a job"))?;
+            db.execute("DELETE FROM offline_sync_jobs WHERE id = ?1", [id.as_bytes()])?;
+        }
+        Table::Recordings => {
+            let id: RecordingId = id.parse().map_err(broken)?;
+            db.execute("DELETE FROM recording_levels WHERE uid = ?1 AND recording = ?2", params![uid, id.bytes()])?;
+            db.execute("DELETE FROM recording_peaks WHERE uid = ?1 AND recording = ?2", params![uid, id.bytes()])?;
+            db.execute("DELETE FROM recordings WHERE uid = ?1 AND id = ?2", params![uid, id.bytes()])?;
+        }
+        Table::Peaks => {
+            let id: RecordingId = id.parse().map_err(broken)?;
+            db.execute("DELETE FROM recording_peaks WHERE uid = ?1 AND recording = ?2", params![uid, id.bytes()])?;
+        }
+        Table::Levels => {
+            let id: RecordingId = id.parse().map_err(broken)?;
+            db.execute("DELETE FROM recording_levels WHERE uid = ?1 AND recording = ?2", params![uid, id.bytes()])?;
+        }
+        Table::Lines => {
+            let (recording, start_ms) = id.rsplit_once('-').ok_or(Fault::Invalid("this is no id of a line"))?;
+            let recording: RecordingId = recording.parse().map_err(broken)?;
+            let start_ms: u32 = start_ms.parse().map_err(|_| Fault::Invalid("this is no id of a line"))?;
+            let sql = "DELETE FROM lines WHERE uid = ?1 AND recording = ?2 AND start_ms = ?3";
+            db.execute(sql, params![uid, recording.bytes(), start_ms])?;
+        }
+        Table::Conversations => {
+            let id: Uuid = id.parse().map_err(|_| Fault::Invalid("this is no id of a conversation"))?;
+            db.execute("DELETE FROM conversations WHERE uid = ?1 AND id = ?2", params![uid, id.as_bytes()])?;
+        }
+        Table::UsageHours => {
+            let hour: Timestamp = id.parse().map_err(|_| Fault::Invalid("this is no hour"))?;
+            db.execute("DELETE FROM usage_hours WHERE uid = ?1 AND hour = ?2", params![uid, hour.millis()])?;
+        }
+        Table::Devices => {
+            db.execute("DELETE FROM devices WHERE uid = ?1 AND id = ?2", [uid, id])?;
+        }
+    }
+    Ok(true)
+}

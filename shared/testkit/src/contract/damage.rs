@@ -1,0 +1,431 @@
+//! What a damaged document costs: itself. For stores whose documents somebody else may have written over.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::placement::Answer;
+use domain::{Command, ConversationId, DeviceId, Job, JobId, RecordingId, Timestamp, Uid};
+use flow::Kind;
+use flow::ports::archive::{Place, Record};
+use flow::ports::{ChangeCursor, Created, Stepped, Written};
+use serde_json::{Value, json};
+
+use super::archive::ArchivedStore;
+use crate::build::{batch, device, phone, speech, uid};
+use crate::scene::Scene;
+
+/// A store, and a way to change what stands in it behind its back.
+#[async_trait]
+pub trait DamagedStore: Send + Sync + 'static {
+    fn store(&self) -> Arc<dyn ArchivedStore>;
+
+    /// Writes other bytes in the place of a document. There must be one.
+    async fn change(&self, document: &Document, change: &(dyn Fn(Vec<u8>) -> Vec<u8> + Send + Sync));
+}
+
+/// A document by the ids that the domain knows it by.
+#[derive(Clone, Debug)]
+pub enum Document {
+    Job(JobId),
+    Recording(Uid, RecordingId),
+    /// The packed plan beside it.
+    Plan(Uid, RecordingId),
+    Line(Uid, RecordingId, u32),
+    Conversation(Uid, ConversationId),
+    /// Its count of words, as bytes of a number in decimal; what is no number is written as another type where the store
+    /// takes one.
+    Usage(Uid, Timestamp),
+    Device(Uid, DeviceId),
+}
+
+type Way = (&'static str, fn(Vec<u8>) -> Vec<u8>);
+
+fn edit(bytes: &[u8], edit: impl FnOnce(&mut serde_json::Map<String, Value>)) -> Vec<u8> {
+    let mut document: Value = serde_json::from_slice(bytes).unwrap();
+    edit(document.as_object_mut().unwrap());
+    serde_json::to_vec(&document).unwrap()
+}
+
+/// Every way in which a document of JSON can be unreadable.
+const WAYS: &[Way] = &[
+    ("cut off", |bytes| bytes[..bytes.len() / 2].to_vec()),
+    ("no JSON", |_| b"{\"id\":".to_vec()),
+    ("empty", |_| Vec::new()),
+    ("of another kind", |_| b"[1, 2, 3]".to_vec()),
+    ("null", |_| b"null".to_vec()),
+    ("a field is missing", |bytes| edit(&bytes, |fields| _ = fields.remove("uid"))),
+    ("a field has another type", |bytes| edit(&bytes, |fields| _ = fields.insert("uid".into(), json!({"a": 1})))),
+    ("a number is too large", |bytes| edit(&bytes, |fields| _ = fields.insert("created_at".into(), json!(1e300)))),
+    ("not in UTF-8", |mut bytes| {
+        let at = bytes.len() / 2;
+        bytes[at] = 0xFF;
+        bytes
+    }),
+];
+
+/// A status that there is not, or not yet.
+fn unknown_word(bytes: Vec<u8>) -> Vec<u8> {
+    edit(&bytes, |fields| {
+        for name in ["status", "state"] {
+            fields.entry(name).and_modify(|word| *word = json!("dreaming"));
+        }
+    })
+}
+
+fn newer(bytes: Vec<u8>) -> Vec<u8> {
+    edit(&bytes, |fields| {
+        fields.insert("uid".into(), json!({"name": "ann"}));
+        fields.insert("document_format".into(), json!(1000));
+    })
+}
+
+fn ann() -> Uid {
+    uid("ann")
+}
+
+fn scene(site: &Arc<dyn DamagedStore>) -> Scene {
+    Scene::new(site.store())
+}
+
+fn ids(jobs: &[Job]) -> Vec<JobId> {
+    jobs.iter().map(|job| job.id).collect()
+}
+
+pub async fn a_damaged_job_is_left_out_of_lists_and_unknown_by_its_id(site: Arc<dyn DamagedStore>) {
+    let (scene, store) = (scene(&site), site.store());
+    let mut jobs = Vec::new();
+    for n in 0..12 {
+        jobs.push(scene.accept(&ann(), &[phone(n * 1000)]).await);
+        scene.pass(Duration::from_millis(1));
+    }
+    let ways: Vec<_> = WAYS.iter().copied().chain([("an unknown status", unknown_word as fn(_) -> _)]).collect();
+    let (damaged, sound) = jobs.split_at(ways.len());
+    for (job, (_, way)) in damaged.iter().zip(&ways) {
+        site.change(&Document::Job(job.id), way).await;
+    }
+    let (now, expected) = (scene.now(), sound.iter().rev().map(|job| job.id).collect::<Vec<_>>());
+    for limit in [1, 2, 3, 5, 50] {
+        let (mut after, mut listed) = (None, Vec::new());
+        loop {
+            let page = store.jobs(&ann(), &[], after, limit, now).await.unwrap();
+            listed.extend(ids(&page));
+            let Some(last) = page.get(limit - 1) else { break };
+            after = Some(flow::ports::JobCursor { created_at: last.created_at, id: last.id });
+        }
+        assert_eq!(listed, expected, "pages of {limit}");
+        let changed = store.changed_jobs(&ann(), Timestamp::from_millis(0), None::<ChangeCursor>, limit, now).await;
+        assert_eq!(changed.unwrap().len(), limit.min(sound.len()));
+    }
+    for (job, (way, _)) in damaged.iter().zip(&ways) {
+        assert_eq!(store.job(job.id).await.unwrap(), None, "{way}");
+        assert_eq!(scene.step(job.id, &Command::Cancel).await, Stepped::NoSuchJob, "{way}");
+    }
+    assert_eq!(store.jobs_ahead(&sound[0]).await.unwrap(), u32::try_from(ways.len()).unwrap());
+}
+
+pub async fn the_sweep_and_the_census_go_on_past_damaged_jobs(site: Arc<dyn DamagedStore>) {
+    let (scene, store) = (scene(&site), site.store());
+    let mut jobs = Vec::new();
+    for n in 0..4 {
+        jobs.push(scene.accept(&uid(&format!("user {n}")), &[phone(n * 1000)]).await);
+        scene.pass(Duration::from_secs(1));
+    }
+    for (job, (_, way)) in jobs[..3].iter().zip(WAYS) {
+        site.change(&Document::Job(job.id), way).await;
+    }
+    scene.pass(Duration::from_secs(3600));
+    assert_eq!(ids(&store.due_jobs(scene.now(), None, 2).await.unwrap()), [jobs[3].id]);
+    let census = store.census(scene.now()).await.unwrap();
+    assert_eq!(census.oldest_due, jobs[3].due_at, "one that nobody can mend does not hide the others' delay");
+    assert_eq!(store.stuck_users(scene.at(), 10).await.unwrap(), []);
+}
+
+/// Its recordings are not refused, and its audio stays: a person may want it.
+pub async fn recordings_of_a_damaged_job_can_be_uploaded_again_and_its_audio_stays(site: Arc<dyn DamagedStore>) {
+    let (scene, store) = (scene(&site), site.store());
+    for (n, (way, damage)) in (0..).zip(WAYS) {
+        let owner = uid(&format!("user {n}"));
+        let first = scene.accept(&owner, &[phone(0), phone(60)]).await;
+        site.change(&Document::Job(first.id), damage).await;
+        let again = batch(&owner, &[phone(0), phone(60), phone(120)]);
+        let Created::New { job, deduplicated: false } = scene.create(&again).await else { panic!("{way}: no new job") };
+        assert_eq!(store.jobs_with_audio(&[first.id, job.id]).await.unwrap().len(), 2, "{way}");
+        let job = scene.claim(job.id).await;
+        for index in 0..3 {
+            scene.work(&job, index, &[(0, 900, "said")]).await;
+        }
+        let done = scene.finish(&job).await;
+        assert_eq!((done.status, scene.usage(&owner).await.segments), (domain::Status::Completed, 3), "{way}");
+        let session = scene.session(&owner, &[phone(9000)]).await;
+        site.change(&Document::Job(session.id), damage).await;
+        assert_ne!(scene.session(&owner, &[phone(9000)]).await.id, session.id, "{way}: a session begins anew");
+    }
+}
+
+/// Turns of jobs that nobody can end would be lost for ever.
+pub async fn damaged_jobs_hold_no_turns(site: Arc<dyn DamagedStore>) {
+    let (scene, store) = (scene(&site), site.store());
+    let turns = i64::from(scene.rules.enqueued_per_user);
+    let mut held = Vec::new();
+    for n in 0..turns {
+        held.push(scene.accept(&ann(), &[phone(n * 1000)]).await);
+    }
+    let waiting = scene.accept(&ann(), &[phone(50_000)]).await;
+    assert!(held.iter().all(Job::holds_a_turn) && !waiting.holds_a_turn());
+    for job in &held {
+        site.change(&Document::Job(job.id), &|_| b"{".to_vec()).await;
+    }
+    assert_eq!(store.stuck_users(scene.at(), 10).await.unwrap(), [ann()]);
+    assert_eq!(ids(&store.promote(&ann(), scene.at()).await.unwrap()), [waiting.id]);
+    let next = scene.accept(&ann(), &[phone(60_000)]).await;
+    assert!(next.holds_a_turn());
+}
+
+pub async fn a_damaged_waiting_job_keeps_nobody_from_their_turn(site: Arc<dyn DamagedStore>) {
+    let scene = scene(&site);
+    let mut jobs = Vec::new();
+    for n in 0..i64::from(scene.rules.enqueued_per_user) + 2 {
+        jobs.push(scene.accept(&ann(), &[phone(n * 1000)]).await);
+    }
+    site.change(&Document::Job(jobs[jobs.len() - 2].id), &|_| Vec::new()).await;
+    scene.done(jobs[0].id, Command::Cancel).await;
+    assert!(scene.job(jobs[jobs.len() - 1].id).await.holds_a_turn());
+}
+
+/// It is not damaged: a process of that version can read it. Whoever asks is told to come again.
+pub async fn a_job_of_a_newer_version_is_left_alone(site: Arc<dyn DamagedStore>) {
+    let (scene, store) = (scene(&site), site.store());
+    let (job, other) = (scene.accept(&ann(), &[phone(0)]).await, scene.accept(&ann(), &[phone(1000)]).await);
+    site.change(&Document::Job(job.id), &newer).await;
+    assert_eq!(ids(&store.jobs(&ann(), &[], None, 10, scene.now()).await.unwrap()), [other.id]);
+    assert_eq!(store.job(job.id).await.unwrap_err().kind, Kind::Unavailable);
+    assert_eq!(store.step(job.id, &Command::Cancel, scene.at()).await.unwrap_err().kind, Kind::Unavailable);
+    let again = batch(&ann(), &[phone(0)]);
+    assert_eq!(store.create_job(&again, scene.at()).await.unwrap_err().kind, Kind::Unavailable);
+    assert_eq!(store.jobs_with_audio(&[job.id]).await.unwrap(), [job.id]);
+}
+
+/// A recording that nobody can read is listened to again, and what was placed of it before is neither placed nor counted
+/// twice.
+pub async fn a_damaged_recording_costs_a_second_listening_and_nothing_twice(site: Arc<dyn DamagedStore>) {
+    let scene = scene(&site);
+    let plans: &[Way] =
+        &[("a plan of nothing", |_| vec![0xFF]), ("a plan cut off", |bytes| bytes[..bytes.len() - 1].to_vec())];
+    let ways = WAYS.iter().map(|way| (true, way)).chain(plans.iter().map(|way| (false, way)));
+    for (n, (is_document, (way, damage))) in (0..).zip(ways) {
+        let owner = uid(&format!("user {n}"));
+        let said = [(0, 900, "one"), (2000, 2900, "two")];
+        let job = scene.accept(&owner, &[phone(0), phone(9000)]).await;
+        let job = scene.claim(job.id).await;
+        scene.plan(&job, 0, speech(&[(0, 900), (2000, 2900)])).await;
+        scene.say(&job, 0, &[(0, "one")]).await;
+        let id = job.files[0].recording;
+        let document =
+            if is_document { Document::Recording(owner.clone(), id) } else { Document::Plan(owner.clone(), id) };
+        site.change(&document, damage).await;
+        let store = site.store();
+        assert_eq!(store.recordings(&owner, &[id]).await.unwrap(), [None], "{way}");
+        // What the worker holds goes on with the next delivery: its plan is written anew.
+        let group = domain::placement::Group { fence: job.lease.fence, index: 0, answers: vec![(2000, Answer::Text)] };
+        assert_eq!(store.place(job.id, &group, scene.at()).await.unwrap_err().kind, Kind::Corrupt, "{way}");
+        scene.work(&job, 1, &[(0, 900, "beside it")]).await;
+        scene.work(&job, 0, &said).await;
+        let done = scene.finish(&job).await;
+        assert_eq!((done.status, scene.usage(&owner).await.segments), (domain::Status::Completed, 3), "{way}");
+        assert_eq!(scene.talk(&owner).await, [vec!["one", "two"], vec!["beside it"]], "{way}");
+        // And uploaded again.
+        site.change(&document, damage).await;
+        let Created::New { job, deduplicated: false } = scene.create(&batch(&owner, &[phone(0), phone(9000)])).await
+        else {
+            panic!("{way}: it is not accepted again")
+        };
+        let job = scene.claim(job.id).await;
+        scene.work(&job, 0, &said).await;
+        assert_eq!(scene.usage(&owner).await.segments, 3, "{way}");
+        assert_eq!(scene.talk(&owner).await, [vec!["one", "two"], vec!["beside it"]], "{way}");
+        assert_eq!(scene.finish(&job).await.status, domain::Status::Completed, "{way}");
+    }
+}
+
+pub async fn damaged_lines_are_left_out_of_their_conversation(site: Arc<dyn DamagedStore>) {
+    let (scene, store) = (scene(&site), site.store());
+    let said: Vec<_> = (0..8).map(|n| (n * 1000, n * 1000 + 900, "said")).collect();
+    let job = scene.transcribe(&ann(), &phone(0), &said).await;
+    let (id, recording) = (job.new_conversation_ids[0], job.files[0].recording);
+    for (n, (_, damage)) in [(1, WAYS[0]), (2, WAYS[1]), (3, WAYS[6]), (7, WAYS[2])] {
+        site.change(&Document::Line(ann(), recording, n * 1000), &damage).await;
+    }
+    let page = scene.page(&ann(), id).await.unwrap();
+    assert_eq!(page.lines.iter().map(|line| line.start_ms).collect::<Vec<_>>(), [0, 4000, 5000, 6000]);
+    for limit in [1, 2, 3] {
+        let (mut after, mut read) = (None, Vec::new());
+        loop {
+            let page = store.conversation(&ann(), id, after, limit).await.unwrap().unwrap();
+            read.extend(page.lines.iter().map(|line| line.start_ms));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(read, [0, 4000, 5000, 6000], "pages of {limit}");
+    }
+    let starts: Vec<_> = (0..8).map(|n| n * 1000).collect();
+    assert_eq!(store.lines(&ann(), recording, &starts).await.unwrap().len(), 4);
+}
+
+/// A text that was stored and not placed: the engine is asked again, and its answer takes the place.
+pub async fn a_damaged_line_that_was_not_placed_gives_way_to_a_new_text(site: Arc<dyn DamagedStore>) {
+    let scene = scene(&site);
+    let job = scene.accept(&ann(), &[phone(0)]).await;
+    let job = scene.claim(job.id).await;
+    scene.plan(&job, 0, speech(&[(0, 900), (2000, 2900)])).await;
+    scene.store(&job, 0, &[(0, "before"), (2000, "stays")]).await;
+    site.change(&Document::Line(ann(), job.files[0].recording, 0), &|_| b"{}".to_vec()).await;
+    let stand = scene.store(&job, 0, &[(0, "after"), (2000, "late")]).await;
+    assert_eq!(stand.iter().map(domain::Line::text).collect::<Vec<_>>(), ["after", "stays"]);
+    scene.place(&job, 0, &[(0, Answer::Text), (2000, Answer::Text)]).await;
+    assert_eq!(scene.talk(&ann()).await, [["after", "stays"]]);
+}
+
+pub async fn a_damaged_conversation_is_unknown_and_others_go_on(site: Arc<dyn DamagedStore>) {
+    let (scene, store) = (scene(&site), site.store());
+    let mut conversations = Vec::new();
+    for n in 0..5 {
+        conversations
+            .push(scene.transcribe(&ann(), &phone(n * 1000), &[(0, 900, "said")]).await.new_conversation_ids[0]);
+    }
+    for (id, (_, damage)) in conversations[..3].iter().zip([WAYS[0], WAYS[2], WAYS[6]]) {
+        site.change(&Document::Conversation(ann(), *id), &damage).await;
+    }
+    for limit in [1, 2, 10] {
+        let page = store.conversations(&ann(), None, None, None, limit).await.unwrap();
+        let expected = &conversations[3..][..limit.min(2)];
+        assert_eq!(page.iter().map(|one| one.id).collect::<Vec<_>>(), expected, "pages of {limit}");
+    }
+    assert_eq!(scene.page(&ann(), conversations[0]).await, None);
+    assert!(!scene.delete(&ann(), conversations[1]).await);
+    // Speech near it is placed.
+    let job = scene.transcribe(&ann(), &phone(20), &[(0, 900, "near it")]).await;
+    assert_eq!(job.status, domain::Status::Completed);
+    assert_eq!(store.due_deletions(scene.now(), None, 10).await.unwrap(), []);
+}
+
+pub async fn a_damaged_hour_of_usage_is_left_out_and_begins_anew(site: Arc<dyn DamagedStore>) {
+    let (scene, store) = (scene(&site), site.store());
+    for damage in ["-7", "9223372036854775807", "9007199254740993"] {
+        let owner = uid(&format!("user {damage}"));
+        scene.transcribe(&owner, &phone(0), &[(0, 900, "one two")]).await;
+        let hour = scene.now().hour();
+        site.change(&Document::Usage(owner.clone(), hour), &|_| damage.as_bytes().to_vec()).await;
+        let (from, to) = (hour - Duration::from_secs(7200), hour + Duration::from_secs(7200));
+        assert_eq!(store.usage(&owner, from, to, 10).await.unwrap(), [], "{damage}");
+        let job = scene.transcribe(&owner, &phone(9000), &[(0, 900, "three four five")]).await;
+        assert_eq!(job.status, domain::Status::Completed, "{damage}");
+        assert_eq!((scene.usage(&owner).await.words, scene.usage(&owner).await.segments), (3, 1), "{damage}");
+    }
+}
+
+pub async fn a_damaged_device_does_not_keep_the_others_from_their_push(site: Arc<dyn DamagedStore>) {
+    let store = site.store();
+    for (id, token) in [("broken", "1"), ("whole", "2")] {
+        store.put_device(&device(&ann(), id, token)).await.unwrap();
+    }
+    let broken = crate::build::device_id("broken");
+    site.change(&Document::Device(ann(), broken.clone()), &|_| b"{".to_vec()).await;
+    assert_eq!(store.devices(&ann()).await.unwrap(), [device(&ann(), "whole", "2")]);
+    let anew = device(&ann(), "broken", "3");
+    store.put_device(&anew).await.unwrap();
+    assert_eq!(store.devices(&ann()).await.unwrap(), [anew, device(&ann(), "whole", "2")]);
+    site.change(&Document::Device(ann(), broken.clone()), &|_| b"{".to_vec()).await;
+    store.delete_device(&ann(), &broken).await.unwrap();
+    store.put_device(&device(&ann(), "broken", "4")).await.unwrap();
+    assert_eq!(store.devices(&ann()).await.unwrap().len(), 2);
+}
+
+pub async fn an_export_tells_what_is_damaged_and_goes_on(site: Arc<dyn DamagedStore>) {
+    let (scene, store) = (scene(&site), site.store());
+    let said = [(0, 900, "one"), (2000, 2900, "two")];
+    let job = scene.transcribe(&ann(), &phone(0), &said).await;
+    let other = scene.transcribe(&ann(), &phone(9000), &said).await;
+    scene.transcribe(&uid("bob"), &phone(0), &said).await;
+    let whole = taken(&site, 100).await;
+    let (recording, conversation) = (job.files[0].recording, other.new_conversation_ids[0]);
+    let hour = scene.now().hour();
+    let documents = [
+        (Document::Recording(ann(), recording), Place::Recording(recording)),
+        (Document::Line(ann(), recording, 2000), Place::Line(recording, 2000)),
+        (Document::Conversation(ann(), conversation), Place::Conversation(conversation)),
+    ];
+    for (document, _) in &documents {
+        site.change(document, &|_| b"{\"uid\":7}".to_vec()).await;
+    }
+    site.change(&Document::Usage(ann(), hour), &|_| b"-1".to_vec()).await;
+    let damaged: BTreeSet<_> = documents.iter().map(|(_, place)| *place).chain([Place::Usage(hour)]).collect();
+    for page in [1, 2, 100] {
+        let found = taken(&site, page).await;
+        assert_eq!(found.len(), whole.len(), "pages of {page}");
+        for (found, whole) in found.iter().zip(&whole) {
+            match found {
+                Record::Unreadable(place) => assert!(damaged.contains(place), "{place}"),
+                found => assert_eq!(found, whole),
+            }
+        }
+        assert_eq!(found.iter().filter(|one| matches!(one, Record::Unreadable(_))).count(), damaged.len());
+    }
+    let users: BTreeSet<_> = store.users(None, 10).await.unwrap().into_iter().collect();
+    assert_eq!(users, [ann(), uid("bob")].into());
+    // What cannot be read is in the way of what comes, and of nothing else.
+    let imported = store.import(&ann(), &whole).await.unwrap();
+    assert_eq!((imported.written, imported.conflicts.len()), (0, damaged.len()));
+    assert_eq!(store.import(&ann(), &[Record::Unreadable(Place::Usage(hour))]).await.unwrap_err().kind, Kind::Invalid);
+}
+
+async fn taken(site: &Arc<dyn DamagedStore>, page: usize) -> Vec<Record> {
+    let mut all: Vec<Record> = Vec::new();
+    loop {
+        let next = site.store().export(&ann(), all.last().map(Record::place), page).await.unwrap();
+        if next.is_empty() {
+            return all;
+        }
+        all.extend(next);
+    }
+}
+
+/// A job that was lost while a worker had it ends the worker's delivery, and nothing else.
+pub async fn the_worker_of_a_damaged_job_is_stopped(site: Arc<dyn DamagedStore>) {
+    let scene = scene(&site);
+    let job = scene.accept(&ann(), &[phone(0)]).await;
+    let job = scene.claim(job.id).await;
+    scene.plan(&job, 0, speech(&[(0, 900)])).await;
+    let line = crate::build::line_for(&scene.recording(&job, 0).await, 0, "late");
+    site.change(&Document::Job(job.id), &|_| b"{".to_vec()).await;
+    assert!(matches!(scene.try_plan(&job, 0, speech(&[(0, 900)])).await, Written::Fenced(_)));
+    assert!(matches!(scene.try_store(&job, &[line]).await, Written::Fenced(_)));
+    assert!(matches!(scene.try_place(&job, 0, &[(0, Answer::Text)]).await, Written::Fenced(_)));
+    assert_eq!(scene.step(job.id, &Command::Finish { fence: job.lease.fence }).await, Stepped::NoSuchJob);
+}
+
+/// The tests of a store whose documents can be damaged.
+#[macro_export]
+macro_rules! damage_contract {
+    ($make:expr) => {
+        $crate::contract_tests! { damage_contract of damage, $make, [
+            a_damaged_job_is_left_out_of_lists_and_unknown_by_its_id,
+            the_sweep_and_the_census_go_on_past_damaged_jobs,
+            recordings_of_a_damaged_job_can_be_uploaded_again_and_its_audio_stays,
+            damaged_jobs_hold_no_turns,
+            a_damaged_waiting_job_keeps_nobody_from_their_turn,
+            a_job_of_a_newer_version_is_left_alone,
+            a_damaged_recording_costs_a_second_listening_and_nothing_twice,
+            damaged_lines_are_left_out_of_their_conversation,
+            a_damaged_line_that_was_not_placed_gives_way_to_a_new_text,
+            a_damaged_conversation_is_unknown_and_others_go_on,
+            a_damaged_hour_of_usage_is_left_out_and_begins_anew,
+            a_damaged_device_does_not_keep_the_others_from_their_push,
+            an_export_tells_what_is_damaged_and_goes_on,
+            the_worker_of_a_damaged_job_is_stopped,
+        ] }
+    };
+}
