@@ -37,6 +37,11 @@ pub trait FrameDecoder: Send {
 
     /// Appends what stands in for a refused frame, as long as that frame was, so that later audio keeps its time.
     fn conceal(&mut self, frame: &[u8], out: &mut Vec<f32>);
+
+    /// Another one, as this one was before its first frame. `None`: there can be none, and nobody begins in the middle.
+    fn fresh(&self) -> Option<Box<dyn FrameDecoder>> {
+        None
+    }
 }
 
 /// Whether a recording of this format may have to be read from any place on ([`Input::Ranges`](crate::Input)): what is in

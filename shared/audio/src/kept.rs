@@ -62,6 +62,11 @@ impl Default for Keeping {
 }
 
 impl Keeping {
+    /// Of what is not read from its start.
+    pub fn nothing() -> Self {
+        Self { kept: None }
+    }
+
     pub fn push(&mut self, piece: Piece<'_>) {
         let Some(kept) = &mut self.kept else { return };
         let channels = if piece.right.is_some() { 2 } else { 1 };

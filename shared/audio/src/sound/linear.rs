@@ -103,6 +103,10 @@ fn expand_alaw(byte: u8) -> i16 {
 }
 
 impl FrameDecoder for Linear {
+    fn fresh(&self) -> Option<Box<dyn FrameDecoder>> {
+        Some(Box::new(*self))
+    }
+
     fn rate(&self) -> u32 {
         self.rate
     }

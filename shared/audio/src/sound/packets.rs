@@ -1,12 +1,17 @@
 //! The packets of a file, decoded: without what the encoder added before the audio and behind it.
 
+use std::time::Duration;
+
 use super::parts::{Part, Parts, Stream};
 use super::{IMPOSSIBLE_RATE, NO_AUDIO, RATES};
-use crate::channels::widened;
-use crate::decode::FrameDecoder;
+use crate::channels::{Tracks, widened};
 use crate::error::AudioError;
 use crate::frames::Damage;
-use crate::samples::{Step, Steps, decode};
+use crate::grid::Grid;
+use crate::moments::Moment;
+use crate::packed::{Packer, Unpacker};
+use crate::rolling::{Lead, Rolling};
+use crate::samples::{Led, Step, Steps};
 
 /// The most that an encoder adds behind the audio, in samples: MP3 has 12 bits to say it. A file that claims to end
 /// earlier than that lies, or another one follows in it.
@@ -15,7 +20,7 @@ pub(crate) const MOST_PADDING: usize = 4096;
 /// A file's packets and the decoder of those that are next.
 pub(super) struct Packets<'r> {
     parts: Box<dyn Parts + 'r>,
-    decoder: Box<dyn FrameDecoder>,
+    decoder: Rolling,
     /// What begins with the next step.
     next: Option<Stream>,
     skip: u64,
@@ -48,7 +53,7 @@ impl<'r> Packets<'r> {
     /// From the packets of this stream on.
     pub fn of(parts: Box<dyn Parts + 'r>, stream: Stream) -> Result<Self, AudioError> {
         let (skip, promised) = (stream.skip, stream.promised);
-        let decoder = stream.decoder()?;
+        let decoder = Rolling::new(stream.decoder()?, Grid::default().longest_lead() + HELD_AT_MOST);
         Ok(Self {
             parts,
             channels: decoder.channels().max(1),
@@ -71,7 +76,7 @@ impl<'r> Packets<'r> {
     fn begin(&mut self, stream: Stream) -> Result<(), AudioError> {
         (self.skip, self.promised, self.until) = (stream.skip, stream.promised, None);
         (self.given, self.bytes) = (0, 0);
-        self.decoder = stream.decoder()?;
+        self.decoder.change(stream.decoder()?);
         // Nothing is held.
         self.channels = self.decoder.channels().max(1);
         Ok(())
@@ -161,7 +166,7 @@ impl Steps for Packets<'_> {
         }
         self.packet.clear();
         self.bytes += self.data.len() as u64;
-        let step = decode(&mut *self.decoder, &self.data, &mut self.packet);
+        let step = self.decoder.decode(&self.data, 0, &mut self.packet);
         if !RATES.contains(&self.decoder.rate()) {
             return Err(IMPOSSIBLE_RATE);
         }
@@ -173,5 +178,86 @@ impl Steps for Packets<'_> {
 
     fn damage(&self) -> Damage {
         self.parts.damage().and(self.missing)
+    }
+
+    fn begin_anew(&mut self, lead: Duration, out: &mut Tracks) -> Result<Option<Led>, AudioError> {
+        // Where a stream begins or ends there is no lead to speak of.
+        if self.skip > 0 || self.next.is_some() || self.over {
+            return Ok(None);
+        }
+        let held = self.held_moments();
+        let time = lead + Duration::from_micros(held as u64 * 1_000_000 / u64::from(self.rate().max(1)));
+        let led = self.sound_anew(Some(time), held, out);
+        let of = |Lead { first, given, .. }| Led { first, steps: given, byte: 0, held: held as u64, given: self.given };
+        Ok(led.map(of))
+    }
+
+    /// A container is read from its start: only its decoder goes to the moment.
+    fn go_on_at(&mut self, moment: &Moment, out: &mut Tracks) -> Result<bool, AudioError> {
+        self.decoder.forget();
+        self.held.clear();
+        while self.decoder.given() < moment.steps {
+            if let Some(stream) = self.next.take() {
+                self.begin(stream)?;
+            }
+            match self.parts.next(&mut self.data)? {
+                None => return Ok(false),
+                Some(Part::Stream(stream)) => self.next = Some(stream),
+                Some(Part::Packet { until }) => {
+                    self.until = until;
+                    self.bytes += self.data.len() as u64;
+                    if self.decoder.given() < moment.first {
+                        self.decoder.pass(1);
+                    } else {
+                        self.decoder.lead(&self.data, 0);
+                    }
+                }
+            }
+        }
+        (self.skip, self.given) = (0, moment.given);
+        let Ok(held) = usize::try_from(moment.held) else { return Ok(false) };
+        Ok(self.sound_anew(None, held, out).is_some())
+    }
+
+    fn pack(&self, to: &mut Packer) {
+        let Step { frames, refused, leftover_bytes, concealed } = self.owed;
+        [frames, refused, leftover_bytes, concealed, self.missing.dropped_bytes].iter().for_each(|one| to.put(*one));
+        to.put(u8::from(self.missing.beyond_packet));
+    }
+
+    fn unpack(&mut self, from: &mut Unpacker) -> Option<()> {
+        self.owed =
+            Step { frames: from.take()?, refused: from.take()?, leftover_bytes: from.take()?, concealed: from.take()? };
+        self.missing = Damage { dropped_bytes: from.take()?, beyond_packet: from.take_flag()? };
+        Some(())
+    }
+}
+
+/// What may be padding is more than a packet, and seldom as long as this: at 8 kHz.
+const HELD_AT_MOST: Duration = Duration::from_millis(1_300);
+
+impl Packets<'_> {
+    /// A decoder that knows only the packets of this time; of what they sound like the end is held back.
+    fn sound_anew(&mut self, time: Option<Duration>, held: usize, out: &mut Tracks) -> Option<Lead> {
+        let (mut sounds, mut last, wide) = (Vec::new(), 0, self.channels);
+        let lead = self.decoder.begin_anew(time, &mut |piece, channels| {
+            last = sounds.len();
+            match channels < wide {
+                true => sounds.extend(widened(piece, channels, wide)),
+                false => sounds.extend_from_slice(piece),
+            }
+        })?;
+        self.packet.clear();
+        self.packet.extend_from_slice(&sounds[last..]);
+        let held = held * wide;
+        if sounds.len() < held {
+            // It was longer to the one before: what is not known of it is silence.
+            sounds.splice(0..0, std::iter::repeat_n(0.0, held - sounds.len()));
+        }
+        let given = sounds.len() - held;
+        out.push(&sounds[..given], wide);
+        self.held.clear();
+        self.held.extend_from_slice(&sounds[given..]);
+        Some(lead)
     }
 }

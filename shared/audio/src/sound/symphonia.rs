@@ -18,9 +18,13 @@ use crate::channels::widened;
 use crate::decode::{Decoded, FrameDecoder};
 use crate::error::AudioError;
 
-/// What a decoder is made of again, after it panicked.
+/// What a decoder is made of again, after it panicked, or for who begins in the middle.
+#[derive(Clone)]
 struct Made {
     params: AudioCodecParameters,
+    /// As they are known before the first packet.
+    rate: u32,
+    last: usize,
     /// Samples of a packet, which some decoders cannot tell from its bytes.
     lasts: u64,
 }
@@ -43,12 +47,12 @@ pub(crate) struct Symphonia {
 impl Symphonia {
     /// `config` is what MPEG-4 calls an `AudioSpecificConfig`, which says the rate too.
     pub fn aac(config: &[u8], rate: u32) -> std::result::Result<Self, AudioError> {
-        Ok(Self { rate, ..Self::new(CODEC_ID_AAC, Some(config), 1024)? })
+        Ok(Self::new(CODEC_ID_AAC, Some(config), 1024)?.at(rate))
     }
 
     /// Its decoder learns the rate from the first frame.
     pub fn mp3(rate: u32, samples: usize) -> std::result::Result<Self, AudioError> {
-        Ok(Self { rate, ..Self::new(CODEC_ID_MP3, None, samples)? })
+        Ok(Self::new(CODEC_ID_MP3, None, samples)?.at(rate))
     }
 
     pub fn flac(stream_info: &[u8]) -> std::result::Result<Self, AudioError> {
@@ -57,7 +61,7 @@ impl Symphonia {
 
     /// Its decoder reads the rate and does not tell it before the first packet.
     pub fn vorbis(headers: &[u8], rate: u32) -> std::result::Result<Self, AudioError> {
-        Ok(Self { rate, ..Self::new(CODEC_ID_VORBIS, Some(headers), 1024)? })
+        Ok(Self::new(CODEC_ID_VORBIS, Some(headers), 1024)?.at(rate))
     }
 
     /// `cookie` is what the container holds for the decoder.
@@ -75,7 +79,7 @@ impl Symphonia {
             .with_frames_per_block(samples)
             .with_channels(if channels == 1 { CHANNEL_LAYOUT_MONO } else { CHANNEL_LAYOUT_STEREO });
         let last = usize::try_from(samples).unwrap_or(0);
-        Ok(Self { rate, ..Self::of(Made { params, lasts: samples }, last)? })
+        Ok(Self::of(Made { params, rate, last, lasts: samples })?.at(rate))
     }
 
     fn new(codec: AudioCodecId, private: Option<&[u8]>, last: usize) -> std::result::Result<Self, AudioError> {
@@ -84,13 +88,19 @@ impl Symphonia {
         if let Some(private) = private {
             params.with_extra_data(private.into());
         }
-        Self::of(Made { params, lasts: 0 }, last)
+        Self::of(Made { params, rate: 0, last, lasts: 0 })
     }
 
-    fn of(made: Made, last: usize) -> std::result::Result<Self, AudioError> {
+    fn at(mut self, rate: u32) -> Self {
+        (self.rate, self.made.rate) = (rate, rate);
+        self
+    }
+
+    fn of(made: Made) -> std::result::Result<Self, AudioError> {
         let decoder = make(&made)
             .ok_or(AudioError::Unreadable("the header of the audio is damaged, or of a kind that cannot be read"))?;
-        let rate = decoder.codec_params().sample_rate.unwrap_or(0);
+        let (rate, last) = (decoder.codec_params().sample_rate.unwrap_or(0), made.last);
+        let made = Made { rate, ..made };
         Ok(Self { made, panics: 0, decoder, rate, last, channels: 1, interleaved: Vec::new() })
     }
 }
@@ -117,6 +127,12 @@ fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Option<Result<T>> {
 }
 
 impl FrameDecoder for Symphonia {
+    fn fresh(&self) -> Option<Box<dyn FrameDecoder>> {
+        let (made, decoder) = (self.made.clone(), make(&self.made)?);
+        let (rate, last) = (made.rate, made.last);
+        Some(Box::new(Self { made, panics: 0, decoder, rate, last, channels: 1, interleaved: Vec::new() }))
+    }
+
     fn rate(&self) -> u32 {
         self.rate
     }
