@@ -13,8 +13,8 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("3.sql"),
     include_str!("4.sql"),
     include_str!("5.sql"),
+    include_str!("6.sql"),
     include_str!("7.sql"),
-    include_str!("8.sql"),
 ];
 
 /// Refuses a database that is not of this very version.
