@@ -9,7 +9,7 @@ use crate::error::AudioError;
 use crate::input::Input;
 use crate::listening::{Found, Listening};
 use crate::moments::Moments;
-use crate::progress::{Onward, pack_found, place_analysing};
+use crate::progress::{Onward, Progress, pack_found, place_analysing};
 use crate::samples::{Begun, Met, Next, Samples};
 use crate::segment::{SegmentRules, Span};
 use crate::stretches::levels;
@@ -97,7 +97,7 @@ pub fn analyse_onward<'r>(
     if !survey.audible {
         return Ok(Analysis::inaudible(survey));
     }
-    let from = on.from.filter(|from| from.found().is_some()).and_then(|from| moments.find(from.number()));
+    let from = on.from.filter(|from| from.found().is_some()).and_then(Progress::moment);
     let samples = Samples::opened_at(from, format, input)?.knowing(moments.clone());
     analyse_samples(survey, samples, rules, detector, on)
 }
@@ -112,11 +112,14 @@ pub(crate) fn analyse_samples(
     let (mut samples, mut listening) = (samples.heard(), Listening::new(*rules, survey.mix, detector));
     // What was found before the moment that it goes on at has been settled.
     let mut settled = None;
-    if let Some((from, found)) = on.from.and_then(|from| Some((from, from.found()?))) {
-        let moment = *samples.moments().find(from.number()).ok_or(AudioError::NoSuchMoment)?;
+    let found = on.from.and_then(|from| Some((from.moment().copied()?, from.found()?)));
+    if let Some((moment, found)) = found {
         samples.go_on_at(&moment, Met::default())?;
         listening = listening.going_on(found.clone());
         settled = Some(moment.number);
+    } else if !samples.moments().is_empty() {
+        // The first pass is over, and nobody has to hear it again.
+        (on.tell)(place_analysing(None), pack_found(None, samples.moments(), &survey, listening.found()));
     }
     let (grid, moments) = (samples.grid(), samples.moments().clone());
     while let Some(next) = samples.next()? {
@@ -125,7 +128,10 @@ pub(crate) fn analyse_samples(
             Next::Moment(Begun { number, sample, warm }) if grid.is_for_listeners(number) => {
                 if settled != Some(number) {
                     listening.settle(sample);
-                    (on.tell)(place_analysing(number), pack_found(number, &moments, &survey, listening.found()));
+                    (on.tell)(
+                        place_analysing(Some(number)),
+                        pack_found(Some(number), &moments, &survey, listening.found()),
+                    );
                 }
                 listening.begin(sample, warm);
             }

@@ -4,7 +4,7 @@ use domain::levels::{Mix, Stretch};
 
 use crate::choice::Counts;
 use crate::listening::{Found, Spoken};
-use crate::moments::Moments;
+use crate::moments::{Moment, Moments};
 use crate::outline::Outline;
 use crate::packed::{Packer, Unpacker};
 use crate::samples::Met;
@@ -15,8 +15,8 @@ use crate::survey::Survey;
 #[derive(Clone)]
 pub struct Progress {
     moments: Moments,
-    /// The moment that listening goes on at.
-    number: u32,
+    /// The moment that listening goes on at; `None`: at the start of its pass.
+    number: Option<u32>,
     stage: Stage,
 }
 
@@ -54,7 +54,7 @@ impl Progress {
 
     /// Nothing is left to listen to; whoever cuts the recording begins at these moments.
     pub fn listened(moments: Moments) -> Self {
-        Self { moments, number: 0, stage: Stage::Listened }
+        Self { moments, number: None, stage: Stage::Listened }
     }
 
     pub fn moments(&self) -> &Moments {
@@ -66,7 +66,7 @@ impl Progress {
         match self.stage {
             Stage::Surveying(_) => place(SURVEYING, self.number),
             Stage::Analysing(_) => place(ANALYSING, self.number),
-            Stage::Listened => place(LISTENED, 0),
+            Stage::Listened => place(LISTENED, None),
         }
     }
 
@@ -74,7 +74,7 @@ impl Progress {
     pub fn byte(&self) -> u64 {
         match self.stage {
             Stage::Listened => 0,
-            _ => self.moments.find(self.number).map_or(0, |moment| moment.byte),
+            _ => self.moment().map_or(0, |moment| moment.byte),
         }
     }
 
@@ -86,8 +86,13 @@ impl Progress {
         }
     }
 
-    pub(crate) fn number(&self) -> u32 {
+    pub(crate) fn number(&self) -> Option<u32> {
         self.number
+    }
+
+    /// The moment that listening goes on at, unless that is the start of its pass.
+    pub(crate) fn moment(&self) -> Option<&Moment> {
+        self.moments.find(self.number?)
     }
 
     pub(crate) fn surveying(&self) -> Option<&Surveying> {
@@ -102,7 +107,7 @@ impl Progress {
         match &self.stage {
             Stage::Surveying(surveying) => surveying.pack(self.number, &self.moments),
             Stage::Analysing(found) => pack_found(self.number, &self.moments, &found.0, &found.1),
-            Stage::Listened => begun(LISTENED, 0, &self.moments).bytes,
+            Stage::Listened => begun(LISTENED, None, &self.moments).bytes,
         }
     }
 
@@ -112,7 +117,7 @@ impl Progress {
         if from.take_as::<u32>()? != Self::RULES {
             return None;
         }
-        let (stage, number) = (from.take_as::<u8>()?, from.take_as()?);
+        let (stage, number) = (from.take_as::<u8>()?, from.take_as::<u32>()?.checked_sub(1));
         let moments = Moments::unpack(&mut from)?;
         let stage = match stage {
             SURVEYING => Stage::Surveying(Surveying::unpack(&mut from)?),
@@ -120,35 +125,38 @@ impl Progress {
             LISTENED => Stage::Listened,
             _ => return None,
         };
-        let known = matches!(stage, Stage::Listened) || moments.find(number).is_some();
+        let known = match number {
+            Some(number) => moments.find(number).is_some(),
+            None => !matches!(stage, Stage::Surveying(_)),
+        };
         (from.is_empty() && known).then_some(Self { moments, number, stage })
     }
 }
 
-fn place(stage: u8, number: u32) -> u32 {
-    u32::from(stage) << 16 | number.min(u32::from(u16::MAX))
+fn place(stage: u8, number: Option<u32>) -> u32 {
+    u32::from(stage) << 16 | number.map_or(0, |number| number + 1).min(u32::from(u16::MAX))
 }
 
 /// A recording of two days has 2,900 moments.
 pub(crate) fn place_surveying(number: u32) -> u32 {
-    place(SURVEYING, number)
+    place(SURVEYING, Some(number))
 }
 
-pub(crate) fn place_analysing(number: u32) -> u32 {
+pub(crate) fn place_analysing(number: Option<u32>) -> u32 {
     place(ANALYSING, number)
 }
 
-fn begun(stage: u8, number: u32, moments: &Moments) -> Packer {
+fn begun(stage: u8, number: Option<u32>, moments: &Moments) -> Packer {
     let mut packer = Packer::default();
     packer.put(Progress::RULES);
     packer.put(stage);
-    packer.put(number);
+    packer.put(number.map_or(0, |number| number + 1));
     moments.pack(&mut packer);
     packer
 }
 
 impl Surveying {
-    pub fn pack(&self, number: u32, moments: &Moments) -> Vec<u8> {
+    pub fn pack(&self, number: Option<u32>, moments: &Moments) -> Vec<u8> {
         let mut to = begun(SURVEYING, number, moments);
         to.put_bytes(&self.source);
         self.met.pack(&mut to);
@@ -163,7 +171,7 @@ impl Surveying {
     }
 }
 
-pub(crate) fn pack_found(number: u32, moments: &Moments, survey: &Survey, found: &Found) -> Vec<u8> {
+pub(crate) fn pack_found(number: Option<u32>, moments: &Moments, survey: &Survey, found: &Found) -> Vec<u8> {
     let mut to = begun(ANALYSING, number, moments);
     to.put(survey.duration_ms);
     to.put(survey.dropped_bytes);

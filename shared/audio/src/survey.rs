@@ -13,7 +13,7 @@ use crate::kept::{Keeping, Kept};
 use crate::moments::Moments;
 use crate::outline::Outline;
 use crate::packed::{Packer, Unpacker};
-use crate::progress::{Onward, Surveying, place_surveying};
+use crate::progress::{Onward, Progress, Surveying, place_surveying};
 use crate::samples::{Begun, Next, Samples};
 
 /// A lying header can promise any number of bytes: more than this no reader of JSON tells apart.
@@ -83,7 +83,7 @@ pub fn survey_onward<'r>(
     most: Duration,
     on: Onward<'_>,
 ) -> Result<Surveyed, AudioError> {
-    let from = on.from.filter(|from| from.surveying().is_some()).and_then(|from| from.moments().find(from.number()));
+    let from = on.from.filter(|from| from.surveying().is_some()).and_then(Progress::moment);
     survey_samples_onward(Samples::opened_at(from, format, input)?.within(most), on)
 }
 
@@ -98,12 +98,12 @@ pub(crate) fn survey_samples_onward(samples: Samples, on: Onward<'_>) -> Result<
     // What was met before the moment that it goes on at has been told.
     let mut told = None;
     if let Some((from, before)) = on.from.and_then(|from| Some((from, from.surveying()?))) {
-        let moment = from.moments().find(from.number()).ok_or(AudioError::NoSuchMoment)?;
+        let moment = from.moment().ok_or(AudioError::NoSuchMoment)?;
         samples = samples.knowing(from.moments().clone());
         samples.go_on_at(moment, before.met)?;
         samples.unpack(&mut Unpacker::of(&before.source)).ok_or(AudioError::NoSuchMoment)?;
         (outline, choosing) = (before.outline.clone(), Choosing::counting_on(before.counts));
-        (keeping, told) = (Keeping::nothing(), Some(from.number()));
+        (keeping, told) = (Keeping::nothing(), from.number());
     }
     let grid = samples.grid();
     while let Some(next) = samples.next()? {
@@ -121,7 +121,7 @@ pub(crate) fn survey_samples_onward(samples: Samples, on: Onward<'_>) -> Result<
                 let mut source = Packer::default();
                 samples.pack(&mut source);
                 let so_far = Surveying { source: source.bytes, met: samples.met(), counts, outline };
-                (on.tell)(place_surveying(number), so_far.pack(number, samples.moments()));
+                (on.tell)(place_surveying(number), so_far.pack(Some(number), samples.moments()));
                 outline = so_far.outline;
             }
             Next::Moment(_) => {}

@@ -25,7 +25,7 @@ fn rules() -> SegmentRules {
 }
 
 fn samples<'r>(format: &Format, bytes: &'r mut &[u8], from: Option<&Progress>) -> Samples<'r> {
-    let moment = from.and_then(|from| from.moments().find(from.number()));
+    let moment = from.and_then(Progress::moment);
     *bytes = &bytes[moment.map_or(0, |moment| moment.byte as usize)..];
     Samples::opened_at(moment, format, bytes).unwrap().on(grid())
 }
@@ -74,14 +74,15 @@ fn holds(name: &str, bytes: &[u8], detection: &Detection) -> Analysis {
         return Analysis::inaudible(survey);
     }
     let (analysis, found) = analysed((survey, &moments), &format, bytes, detection, None);
-    assert_eq!(found.len(), told.len());
+    assert_eq!(found.len(), told.len() + 1, "one more where the second pass begins");
     for (index, (place, packed)) in found.iter().enumerate() {
         let from = Progress::unpack(packed).unwrap();
         assert_eq!((from.place(), &from.pack()), (*place, packed), "{name}");
         let (survey, moments) = from.survey().unwrap();
         let (again, later) = analysed((survey, &moments), &format, bytes, detection, Some(&from));
         assert_eq!(whole(again), whole(analysis.clone()), "{name}: from checkpoint {index}");
-        assert!(later == found[index + 1..], "{name}: later checkpoints from {index}");
+        // Who begins the second pass says so again.
+        assert!(later[usize::from(index == 0)..] == found[index + 1..], "{name}: later checkpoints from {index}");
     }
     let places: Vec<u32> = told.iter().chain(&found).map(|(place, _)| *place).collect();
     assert!(places.is_sorted_by(|one, other| one < other), "{places:?}");
