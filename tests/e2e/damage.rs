@@ -68,7 +68,8 @@ async fn a_damaged_job_costs_itself_alone_until_a_person_removes_it() {
     // A client that is told 404 sends again.
     assert_eq!(client.done(&[Recording::short(T0 + 9000)]).await["status"], "completed");
     assert_eq!(setup.folder().blobs(), audio);
-    let told = |server: &Server| server.log.count(|line| line.text.contains("cannot be read") && line.text.contains(&damaged));
+    let told =
+        |server: &Server| server.log.count(|line| line.text.contains("cannot be read") && line.text.contains(&damaged));
     assert_eq!(told(&server), 1, "{}", server.log.text());
 
     let shown = admin(&setup, &["damaged"]).await;

@@ -101,7 +101,11 @@ async fn an_hour_without_the_engine_costs_few_writes_and_everything_goes_on_afte
     let writes = crowd.store.plan().calls_of("store.step") - before.0;
     let tasks = crowd.queue.plan().calls_of("queue.enqueue") - before.1;
     let touched = crowd.count(|job| job.dispatch.number > 1);
-    println!("steps {writes}, promotions {}, tasks {tasks}, calls {}, jobs touched {touched}", crowd.store.plan().calls_of("store.promote"), engine.calls());
+    println!(
+        "steps {writes}, promotions {}, tasks {tasks}, calls {}, jobs touched {touched}",
+        crowd.store.plan().calls_of("store.promote"),
+        engine.calls()
+    );
     assert!(writes <= 400, "{writes} steps of jobs");
     assert!(tasks <= 120, "{tasks} tasks");
     assert!(engine.calls() <= 40, "{} calls", engine.calls());

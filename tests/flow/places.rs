@@ -42,8 +42,7 @@ async fn short_job(stage: &Stage, uid: &Uid) -> TaskBody {
 fn talk(at: i64, stretches: i64) -> Recording {
     let silence = Recording::silence(at).bytes;
     let pause = [&silence[..]; 4].concat();
-    let bytes: Vec<u8> =
-        (0..stretches).flat_map(|n| [&Recording::short(at + n).bytes[..], &pause].concat()).collect();
+    let bytes: Vec<u8> = (0..stretches).flat_map(|n| [&Recording::short(at + n).bytes[..], &pause].concat()).collect();
     Recording::new(Recording::short(at).name, bytes)
 }
 

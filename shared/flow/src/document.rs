@@ -80,7 +80,9 @@ mod tests {
     fn document_of_newer_version_is_not_taken_for_damaged() {
         assert_eq!(read::<Thing>(br#"{"size":3,"document_format":9}"#).unwrap(), Thing { size: 3 });
         assert!(matches!(read::<Thing>(br#"{"size":{"w":1},"document_format":9}"#), Err(Unreadable::Newer(9))));
-        for damaged in ["", "{", r#"{"size":"x"}"#, r#"{"size":"x","document_format":1}"#, r#"{"document_format":"9"}"#, "7"] {
+        for damaged in
+            ["", "{", r#"{"size":"x"}"#, r#"{"size":"x","document_format":1}"#, r#"{"document_format":"9"}"#, "7"]
+        {
             assert!(matches!(read::<Thing>(damaged.as_bytes()), Err(Unreadable::Damaged(_))), "{damaged}");
         }
     }

@@ -74,7 +74,9 @@ pub fn correct(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
                 job.due_at = Some(ctx.now);
             }
         }
-        Status::Completed | Status::PartialFailure | Status::Failed | Status::Cancelled => correct_effects(&mut job, ctx),
+        Status::Completed | Status::PartialFailure | Status::Failed | Status::Cancelled => {
+            correct_effects(&mut job, ctx)
+        }
     }
     Ok(Step { job, actions })
 }

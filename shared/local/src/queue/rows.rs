@@ -127,7 +127,9 @@ impl Inner {
 
 fn open(path: &Path) -> std::result::Result<Writer, OpenError> {
     // Asks what the queue will ask: a table or a column that is gone shows now.
-    Writer::open_whole(path, table::MIGRATIONS, |db| table::nearest(db, 1).and_then(|_| table::is_unfinished(db, "")).map(drop))
+    Writer::open_whole(path, table::MIGRATIONS, |db| {
+        table::nearest(db, 1).and_then(|_| table::is_unfinished(db, "")).map(drop)
+    })
 }
 
 /// Another program's database in this place, or a version that nobody has written yet, is one whose header is damaged:
@@ -150,4 +152,3 @@ fn anew(path: &Path, why: &str) -> std::result::Result<(), OpenError> {
     );
     Ok(())
 }
-

@@ -22,15 +22,8 @@ pub enum Table {
 }
 
 impl Table {
-    pub const ALL: [Self; 7] = [
-        Self::Jobs,
-        Self::Recordings,
-        Self::Peaks,
-        Self::Lines,
-        Self::Conversations,
-        Self::UsageHours,
-        Self::Devices,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Jobs, Self::Recordings, Self::Peaks, Self::Lines, Self::Conversations, Self::UsageHours, Self::Devices];
 
     /// As it is called in the database.
     pub fn name(self) -> &'static str {

@@ -1,10 +1,10 @@
 //! A worker's writes: a file's plan, its texts, their places. Each is refused when the worker has lost the job.
 
+use domain::accept::new_recording;
 use domain::command::{Command, Refusal};
 use domain::placement::{self, Group, MAX_GROUP, Placed};
 use domain::planning::{self, FilePlan};
 use domain::transition::apply;
-use domain::accept::new_recording;
 use domain::{Job, JobFile, JobId, Line, Recording};
 use flow::ports::{At, Written};
 use rusqlite::Connection;

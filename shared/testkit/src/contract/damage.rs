@@ -211,7 +211,8 @@ pub async fn a_job_of_a_newer_version_is_left_alone(site: Arc<dyn DamagedStore>)
 /// twice.
 pub async fn a_damaged_recording_costs_a_second_listening_and_nothing_twice(site: Arc<dyn DamagedStore>) {
     let scene = scene(&site);
-    let plans: &[Way] = &[("a plan of nothing", |_| vec![0xFF]), ("a plan cut off", |bytes| bytes[..bytes.len() - 1].to_vec())];
+    let plans: &[Way] =
+        &[("a plan of nothing", |_| vec![0xFF]), ("a plan cut off", |bytes| bytes[..bytes.len() - 1].to_vec())];
     let ways = WAYS.iter().map(|way| (true, way)).chain(plans.iter().map(|way| (false, way)));
     for (n, (is_document, (way, damage))) in (0..).zip(ways) {
         let owner = uid(&format!("user {n}"));
@@ -221,7 +222,8 @@ pub async fn a_damaged_recording_costs_a_second_listening_and_nothing_twice(site
         scene.plan(&job, 0, speech(&[(0, 900), (2000, 2900)])).await;
         scene.say(&job, 0, &[(0, "one")]).await;
         let id = job.files[0].recording;
-        let document = if is_document { Document::Recording(owner.clone(), id) } else { Document::Plan(owner.clone(), id) };
+        let document =
+            if is_document { Document::Recording(owner.clone(), id) } else { Document::Plan(owner.clone(), id) };
         site.change(&document, damage).await;
         let store = site.store();
         assert_eq!(store.recordings(&owner, &[id]).await.unwrap(), [None], "{way}");
@@ -235,7 +237,8 @@ pub async fn a_damaged_recording_costs_a_second_listening_and_nothing_twice(site
         assert_eq!(scene.talk(&owner).await, [vec!["one", "two"], vec!["beside it"]], "{way}");
         // And uploaded again.
         site.change(&document, damage).await;
-        let Created::New { job, deduplicated: false } = scene.create(&batch(&owner, &[phone(0), phone(9000)])).await else {
+        let Created::New { job, deduplicated: false } = scene.create(&batch(&owner, &[phone(0), phone(9000)])).await
+        else {
             panic!("{way}: it is not accepted again")
         };
         let job = scene.claim(job.id).await;
@@ -290,7 +293,8 @@ pub async fn a_damaged_conversation_is_unknown_and_others_go_on(site: Arc<dyn Da
     let (scene, store) = (scene(&site), site.store());
     let mut conversations = Vec::new();
     for n in 0..5 {
-        conversations.push(scene.transcribe(&ann(), &phone(n * 1000), &[(0, 900, "said")]).await.new_conversation_ids[0]);
+        conversations
+            .push(scene.transcribe(&ann(), &phone(n * 1000), &[(0, 900, "said")]).await.new_conversation_ids[0]);
     }
     for (id, (_, damage)) in conversations[..3].iter().zip([WAYS[0], WAYS[2], WAYS[6]]) {
         site.change(&Document::Conversation(ann(), *id), &damage).await;

@@ -57,11 +57,7 @@ pub async fn load(unit: &mut Unit<'_>, uid: &Uid, ids: &[RecordingId]) -> Result
 }
 
 /// Recordings out of their documents, with the rest of their plans.
-pub async fn finish(
-    unit: &mut Unit<'_>,
-    uid: &Uid,
-    documents: &[Option<Document>],
-) -> Result<Vec<Known>> {
+pub async fn finish(unit: &mut Unit<'_>, uid: &Uid, documents: &[Option<Document>]) -> Result<Vec<Known>> {
     let mut found = Vec::with_capacity(documents.len());
     for document in documents {
         let read = match document {

@@ -22,7 +22,8 @@ fn file(path: PathBuf, mode: u32) -> PathBuf {
 fn files_of_an_earlier_version_become_private() {
     let root = tempfile::tempdir().unwrap();
     set(root.path(), 0o755);
-    let names = ["store.db", "store.db-wal", "store.db-shm", "queue.db", "queue.db-wal", "push.log", "push.log.1", "lock"];
+    let names =
+        ["store.db", "store.db-wal", "store.db-shm", "queue.db", "queue.db-wal", "push.log", "push.log.1", "lock"];
     for name in names {
         file(root.path().join(name), 0o644);
     }

@@ -50,7 +50,8 @@ impl Tables {
     }
 
     pub fn stuck_users(&self, at: &At<'_>, limit: usize) -> Vec<Uid> {
-        let mut stuck: Vec<_> = self.jobs.values().filter(|job| job.waits_for_its_turn()).map(|job| job.uid.clone()).collect();
+        let mut stuck: Vec<_> =
+            self.jobs.values().filter(|job| job.waits_for_its_turn()).map(|job| job.uid.clone()).collect();
         stuck.sort();
         stuck.dedup();
         stuck.retain(|uid| self.turn_is_free(uid, at.rules));
