@@ -19,6 +19,8 @@ pub(crate) struct Moment {
     pub held: u64,
     /// Samples a channel that it has given since its stream began, where that counts.
     pub given: u64,
+    /// How many channels it has had, where it knows that only from its packets.
+    pub wide: u32,
     /// Samples at 16 kHz before the recording had its present rate, those that it gave at this rate, and the rate.
     pub base: u64,
     pub native: u64,
@@ -83,7 +85,8 @@ impl Moments {
         for moment in &self.moments {
             let changed = (moment.base, moment.rate) != (before.base, before.rate);
             let number = u64::from(moment.number - before.number);
-            to.put(number << 2 | u64::from(moment.stereo) << 1 | u64::from(changed));
+            let holds = (moment.held, moment.wide, moment.given) != (0, 0, before.given);
+            to.put(number << 3 | u64::from(holds) << 2 | u64::from(moment.stereo) << 1 | u64::from(changed));
             if changed {
                 to.put(moment.base);
                 to.put(moment.rate);
@@ -92,8 +95,11 @@ impl Moments {
             to.put(moment.steps - before.steps);
             to.put(moment.steps - moment.first);
             to.put_signed(moment.byte.wrapping_sub(before.byte).cast_signed());
-            to.put(moment.held);
-            to.put_signed(moment.given.wrapping_sub(before.given).cast_signed());
+            if holds {
+                to.put(moment.held);
+                to.put(moment.wide);
+                to.put_signed(moment.given.wrapping_sub(before.given).cast_signed());
+            }
             before = *moment;
         }
     }
@@ -104,23 +110,29 @@ impl Moments {
         let mut before = Moment::default();
         for index in 0..count {
             let head = from.take()?;
-            let number = u32::try_from(head >> 2).ok()?;
+            let number = u32::try_from(head >> 3).ok()?;
             let changed = head & 1 == 1;
             let (base, rate) = if changed { (from.take()?, from.take_as()?) } else { (before.base, before.rate) };
             let native = if changed { 0 } else { before.native }.wrapping_add_signed(from.take_signed()?);
             let steps = before.steps.checked_add(from.take()?)?;
-            let moment = Moment {
+            let mut moment = Moment {
                 number: before.number.checked_add(number).filter(|_| index == 0 || number > 0)?,
                 first: steps.checked_sub(from.take()?)?,
                 steps,
                 byte: before.byte.wrapping_add_signed(from.take_signed()?),
-                held: from.take()?,
-                given: before.given.wrapping_add_signed(from.take_signed()?),
+                held: 0,
+                given: before.given,
+                wide: 0,
                 base,
                 native,
                 rate,
                 stereo: head & 2 == 2,
             };
+            if head & 4 == 4 {
+                moment.held = from.take()?;
+                moment.wide = from.take_as()?;
+                moment.given = before.given.wrapping_add_signed(from.take_signed()?);
+            }
             moments.push(moment);
             before = moment;
         }
@@ -145,6 +157,7 @@ mod tests {
                 steps,
                 byte: first * 43,
                 held: 7,
+                wide: 2,
                 given: native,
                 base,
                 native,

@@ -120,6 +120,7 @@ pub(crate) struct Led {
     pub byte: u64,
     pub held: u64,
     pub given: u64,
+    pub wide: u32,
 }
 
 /// A frame file: each step is a frame.
@@ -410,12 +411,13 @@ impl<'r> Samples<'r> {
     fn begin_anew(&mut self, number: u32) -> Result<(), AudioError> {
         self.next = number + 1;
         let mut led = self.empty();
-        let Some(Led { first, steps, byte, held, given }) = self.steps.begin_anew(self.grid.lead(number), &mut led)?
+        let Some(Led { first, steps, byte, held, given, wide }) =
+            self.steps.begin_anew(self.grid.lead(number), &mut led)?
         else {
             return Ok(());
         };
         let (base, native, rate, stereo) = (self.base, self.native, self.rate, self.right.is_some());
-        let moment = Moment { number, first, steps, byte, held, given, base, native, rate, stereo };
+        let moment = Moment { number, first, steps, byte, held, given, wide, base, native, rate, stereo };
         if self.lead_to(&moment, led) {
             self.moments.saw(moment);
             let left = (self.grid.at(number) - self.met.samples) as usize;

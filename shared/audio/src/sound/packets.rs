@@ -188,7 +188,8 @@ impl Steps for Packets<'_> {
         let held = self.held_moments();
         let time = lead + Duration::from_micros(held as u64 * 1_000_000 / u64::from(self.rate().max(1)));
         let led = self.sound_anew(Some(time), held, out);
-        let of = |Lead { first, given, .. }| Led { first, steps: given, byte: 0, held: held as u64, given: self.given };
+        let (held, given, wide) = (held as u64, self.given, self.channels as u32);
+        let of = |Lead { first, given: steps, .. }| Led { first, steps, byte: 0, held, given, wide };
         Ok(led.map(of))
     }
 
@@ -215,6 +216,7 @@ impl Steps for Packets<'_> {
             }
         }
         (self.skip, self.given) = (0, moment.given);
+        self.channels = moment.wide.max(1) as usize;
         let Ok(held) = usize::try_from(moment.held) else { return Ok(false) };
         Ok(self.sound_anew(None, held, out).is_some())
     }
