@@ -25,9 +25,9 @@ check: setup ## Formatting, lints, licences and duplicate dependencies
 	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
 	@scripts/check-dependencies
 
-fuzz: setup ## Run a million damaged files through the decoders (FUZZ_SEED: from which on, FUZZ_COUNT: how many)
-	FUZZ_COUNT=$${FUZZ_COUNT:-1000000} \
-	$(CARGO) test --release --locked --package afterword-audio --test mutations -- --nocapture a_damaged_file
+fuzz: setup ## Run a million damaged files through the decoders, and all damage to containers (FUZZ_SEED, FUZZ_COUNT, CONTAINER_CASES)
+	FUZZ_COUNT=$${FUZZ_COUNT:-1000000} CONTAINER_CASES=$${CONTAINER_CASES:-1000000} \
+	$(CARGO) test --release --locked --package afterword-audio --test mutations -- --nocapture a_damaged_file no_damage
 
 disturbed: setup ## Count the words of 400 disturbed scenes (DISTURBED_FROM: from which seed on, DISTURBED_SEEDS: how many)
 	DISTURBED_SEEDS=$${DISTURBED_SEEDS:-400} \

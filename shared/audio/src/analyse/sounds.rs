@@ -182,7 +182,7 @@ fn stereo(samples: &[f32], right: f32) -> Vec<(&'static str, Vec<u8>)> {
     let both: Vec<f32> = samples.iter().flat_map(|sample| [*sample, *sample * right]).collect();
     let mulaw = |sample: f32| {
         // The nearest of all bytes.
-        let off = |byte: &u8| (crate::mulaw::expand(*byte) - (sample * 32_767.0) as i16).unsigned_abs();
+        let off = |byte: &u8| i32::from(crate::mulaw::expand(*byte)).abs_diff((sample * 32_767.0) as i32);
         (0..=u8::MAX).min_by_key(off).unwrap()
     };
     let mut encoder = opus::Encoder::new(16_000, opus::Channels::Stereo, opus::Application::Audio).unwrap();

@@ -31,11 +31,10 @@ impl Delivery<'_> {
         };
         let (blob, clock) = (BlobName::listed(file.blob.clone()), Some(&*world.clock));
         let staged = Staged { blobs: &world.blobs, blob, size: file.size, format, clock };
-        let is_new = recording.is_none();
-        let progress = self.checkpoint_of(index).await?;
-        let mut moments = progress.as_ref().map(audio::Progress::moments).cloned().unwrap_or_default();
+        let reached = self.checkpoint_of(index).await?;
+        let mut moments = reached.as_ref().map(audio::Progress::moments).cloned().unwrap_or_default();
         let (plan, heard) = match recording {
-            None => match self.listen(index, &staged, progress).await? {
+            None => match self.listen(index, &staged, reached).await? {
                 Ok((plan, again, known)) => {
                     moments = known;
                     let levels = plan.levels.clone();
@@ -54,7 +53,7 @@ impl Delivery<'_> {
             self.told(index).take();
             return Ok(());
         }
-        if is_new {
+        if heard.is_some() {
             self.told(index).listened(&moments);
         }
         // Another job was quicker, and its version heard the recording otherwise: its plan is not cut as this one.
@@ -79,7 +78,7 @@ impl Delivery<'_> {
         &self,
         index: usize,
         staged: &Staged<'_>,
-        progress: Option<audio::Progress>,
+        reached: Option<audio::Progress>,
     ) -> Result<Result<(FilePlan, Again, Moments), Failure>, Stop> {
         let from = match self.verified(index, &self.job.files[index], staged, Mark::WithPlan).await? {
             Ok(from) => from,
@@ -88,8 +87,8 @@ impl Delivery<'_> {
         // First a place, then the bytes: a stream is not left open while nobody reads it.
         let (place, _listening) = Sharing::of(self.worker.decoding.place(self.user()).await);
         let detection = place.detection(self.world.detection.clone());
-        let rules = self.segment_rules();
-        let pass = Pass { rules, detection, within: None, from: progress, told: self.told(index) };
+        let (rules, told) = (self.segment_rules(), self.told(index));
+        let pass = Pass { rules, detection, within: None, from: reached, told };
         Ok(match first_pass::listen(staged, from, pass, place).await {
             Err(error) if error.kind == Kind::NotFound => {
                 Err(Failure::because(Code::StagedAudioMissing, "the staged audio of the file is gone"))

@@ -37,8 +37,9 @@ pub async fn promote_after(unit: &mut Unit<'_>, before: &Job, job: &Job, at: &At
     }
     // One turn more than there are, so that the job's own is seen through.
     let turns = at.rules.enqueued_per_user;
-    let held = jobs::count_held(unit, &before.uid, turns, turns.saturating_add(1)).await?;
-    let held = held.saturating_sub(u32::from(before.holds_a_turn())) + u32::from(job.holds_a_turn());
+    let own = u32::from(before.holds_a_turn());
+    let held = jobs::count_held(unit, &before.uid, turns.saturating_add(own), turns.saturating_add(1)).await?;
+    let held = held.saturating_sub(own) + u32::from(job.holds_a_turn());
     let free = at.rules.enqueued_per_user.saturating_sub(held) as usize;
     let next = if free > 1 { waiting_but(unit, before, free).await? } else { first };
     promote_first(unit, next, free, at)

@@ -59,7 +59,8 @@ impl Decoder {
 
     /// A speech whose features are these, row by row.
     pub fn begin(&self, features: &[f32], room: &mut Room) -> Result<Speech, GemmError> {
-        room.rows.quantize(room.kernels.arithmetic, features, self.width());
+        // One scale for all of them, as the file has it: a speech has its features to itself.
+        room.rows.quantize_alike(room.kernels.arithmetic, features, self.width());
         let mut heard = Vec::with_capacity(self.layers.len());
         for layer in &self.layers {
             let mut memory = Memory::default();

@@ -235,7 +235,7 @@ fn the_encoder_hears_what_its_file_hears_when_rten_runs_it() {
         let all: f32 = expected.iter().map(|feature| feature.abs()).sum();
         let apart: f32 = ours.iter().zip(&expected).map(|(ours, expected)| (ours - expected).abs()).sum();
         println!("{id}: features are {:.3} of their size apart", apart / all);
-        assert!(apart / all < 0.1, "{id}: {} of {all}", apart);
+        assert!(apart / all < 0.1, "{id}: {apart} of {all}");
     }
 }
 

@@ -1,2 +1,9 @@
--- What is due, by status: the sweep looks for jobs that a clock left behind that ran ahead.
-CREATE INDEX jobs_due_by_status ON offline_sync_jobs (status, due_at, id) WHERE due_at IS NOT NULL;
+-- How far listening to a job's files has come: at most 64 KiB for a file, written when a delivery ends and gone with the
+-- job's end. Beside the jobs, so that what is read of them all the time does not grow.
+
+CREATE TABLE checkpoints (
+    job    BLOB    NOT NULL,
+    file   INTEGER NOT NULL,
+    bytes  BLOB    NOT NULL,
+    PRIMARY KEY (job, file)
+) STRICT;
