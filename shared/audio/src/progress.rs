@@ -250,5 +250,12 @@ fn unpack_found(from: &mut Unpacker) -> Option<Found> {
         let factor = 10f32.powf(f32::from(step) / STEPS_A_DECADE);
         stretches.push(Stretch::new(before.checked_mul(STRETCH_MS)?, factor, take_mix(from)?));
     }
-    Some(Found { segments, stretches, part_ends_ms, open_ms, ..Found::default() })
+    Some(Found {
+        segments,
+        stretches,
+        part_ends_ms,
+        open_ms,
+        #[cfg(test)]
+        regions: Vec::new(),
+    })
 }
