@@ -48,7 +48,7 @@ fn talk(at: i64, stretches: i64) -> Recording {
 }
 
 pub(crate) fn run<'a>(worker: &'a Worker, task: &'a TaskBody) -> BoxFuture<'a, Outcome> {
-    async move { soon(worker.run(task)).await.unwrap() }.boxed()
+    async move { soon(Box::pin(worker.run(task))).await.unwrap() }.boxed()
 }
 
 pub(crate) async fn usage(stage: &Stage) -> Usage {

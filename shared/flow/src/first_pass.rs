@@ -41,7 +41,7 @@ impl Pass {
 
 /// What became of it.
 pub enum Listened {
-    Heard(Heard),
+    Heard(Box<Heard>),
     Unreadable(AudioError),
 }
 
@@ -167,7 +167,7 @@ async fn listen_on<P: Send + 'static>(staged: &Staged<'_>, from: Again, pass: Pa
     };
     if !survey.audible {
         let heard = Heard { analysis: Analysis::inaudible(survey), again, moments };
-        return Ok((Listened::Heard(heard), place));
+        return Ok((Listened::Heard(Box::new(heard)), place));
     }
     let byte = pass.from.as_ref().filter(|from| from.survey().is_some()).map_or(0, Progress::byte);
     let (mut source, _feeding) = again.open_at(staged, byte).await?;
@@ -180,7 +180,7 @@ async fn listen_on<P: Send + 'static>(staged: &Staged<'_>, from: Again, pass: Pa
     };
     let (analysed, moments, place) = on_a_thread(analyse).await?;
     let listened = match readable(analysed)? {
-        Ok(analysis) => Listened::Heard(Heard { analysis, again, moments }),
+        Ok(analysis) => Listened::Heard(Box::new(Heard { analysis, again, moments })),
         Err(why) => Listened::Unreadable(why),
     };
     Ok((listened, place))

@@ -69,7 +69,7 @@ fn sound(seconds: usize, loud: u8) -> Bytes {
 }
 
 /// What is heard of a file, and how often it was read.
-async fn heard(bytes: Bytes) -> (Heard, usize) {
+async fn heard(bytes: Bytes) -> (Box<Heard>, usize) {
     let (count, blobs) = counting(Some(bytes.clone()));
     let listened = listen(&staged(&blobs, bytes.len()), Again::Staged, pass(), ()).await.unwrap();
     let Listened::Heard(heard) = listened else { panic!("it cannot be read") };

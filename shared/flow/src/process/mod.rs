@@ -164,7 +164,7 @@ impl Worker {
             return !self.shutdown.is_cancelled();
         }
         let got_in_line_since = job.waits_for_its_turn() && task.dispatch != job.dispatch.number;
-        !got_in_line_since && !(job.is_parked() && early > EARLY)
+        !(got_in_line_since || job.is_parked() && early > EARLY)
     }
 
     /// Until so much time has passed or the process is to end.
