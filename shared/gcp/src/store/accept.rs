@@ -1,7 +1,7 @@
 //! Creating a job: what is known of the batch is read, the rule decides, its answer is written.
 
 use domain::accept::{Batch, Decision, Known, decide};
-use domain::{Job, JobId, Recording, RecordingId, Status, Uid};
+use domain::{Beside, Job, JobId, Recording, RecordingId, Status, Uid};
 use flow::ports::{At, Created};
 
 use super::fault::{Fault, Result};
@@ -54,7 +54,7 @@ pub async fn known(
 
 pub fn save_recordings(unit: &mut Unit<'_>, recordings: Vec<Recording>, before: &[Before]) -> Result<()> {
     for (recording, before) in recordings.into_iter().zip(before) {
-        recordings::save(unit, recording, None, before)?;
+        recordings::save(unit, recording, &Beside::default(), before)?;
     }
     Ok(())
 }

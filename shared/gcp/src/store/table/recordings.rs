@@ -205,7 +205,7 @@ pub async fn beside(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<B
 }
 
 pub fn beside_of(document: &Document) -> Result<Beside> {
-    let damaged = |damage: &dyn std::fmt::Display| Fault::damaged(at(document), damage);
+    let damaged = |damage: &dyn std::fmt::Display| Fault::damaged(at(document), damage.to_string());
     let peaks = bytes_of(document, "peaks").map(Peaks::unpack).transpose().map_err(|why| damaged(&why))?;
     let levels = bytes_of(document, "levels").map(Levels::unpack).transpose().map_err(|why| damaged(&why))?;
     Ok(Beside { peaks, levels })

@@ -118,9 +118,9 @@ async fn a_recording_of_weeks_of_short_talks_fits() {
     let (_, mut recording) = scene.plan(&job, 0, speech(&spans)).await;
     let deadline = Instant::now() + store.client.settings.operation;
     let mut unit = Unit::new(&store.client, Mode::Optimistic, Vec::new(), deadline);
-    let (_, before) = recordings::load_one(&mut unit, &ann, recording.id).await.unwrap().unwrap();
+    let (_, before) = recordings::load_one(&mut unit, &ann, recording.id).await.unwrap();
     recording.conversation_ids = talks(30_000);
-    let recording = recordings::save(&mut unit, recording, None, &before).unwrap();
+    let recording = recordings::save(&mut unit, recording, &domain::Beside::default(), &before).unwrap();
     unit.commit().await.unwrap();
     assert!(scene.recording(&job, 0).await == recording);
     let size = read(&store, &Path::recording(&ann, recording.id)).await.unwrap().encoded_len();
@@ -128,11 +128,12 @@ async fn a_recording_of_weeks_of_short_talks_fits() {
     assert!(size < LARGEST, "{size}");
     // One more is a change, though nothing else is.
     let mut unit = Unit::new(&store.client, Mode::Optimistic, Vec::new(), deadline);
-    let (mut more, before) = recordings::load_one(&mut unit, &ann, recording.id).await.unwrap().unwrap();
-    recordings::save(&mut unit, more.clone(), None, &before).unwrap();
+    let (more, before) = recordings::load_one(&mut unit, &ann, recording.id).await.unwrap();
+    let mut more = more.unwrap();
+    recordings::save(&mut unit, more.clone(), &domain::Beside::default(), &before).unwrap();
     assert!(unit.writes_nothing());
     more.conversation_ids.push(conversation_id(30_000));
-    recordings::save(&mut unit, more, None, &before).unwrap();
+    recordings::save(&mut unit, more, &domain::Beside::default(), &before).unwrap();
     assert!(!unit.writes_nothing());
 }
 
