@@ -1,7 +1,7 @@
 # Every target that has a `##` comment is listed by `make help`.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check fuzz openapi bench eval dist functions fmt clean
+.PHONY: help setup build run test check fuzz disturbed openapi bench eval dist functions fmt clean
 
 CARGO ?= cargo
 
@@ -25,9 +25,13 @@ check: setup ## Formatting, lints, licences and duplicate dependencies
 	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
 	@scripts/check-dependencies
 
-fuzz: setup ## Run a million damaged files through the decoders (FUZZ_SEED: from which on, FUZZ_COUNT: how many)
-	FUZZ_COUNT=$${FUZZ_COUNT:-1000000} \
-	$(CARGO) test --release --locked --package afterword-audio --test mutations -- --nocapture a_damaged_file
+fuzz: setup ## Run a million damaged files through the decoders, and all damage to containers (FUZZ_SEED, FUZZ_COUNT, CONTAINER_CASES)
+	FUZZ_COUNT=$${FUZZ_COUNT:-1000000} CONTAINER_CASES=$${CONTAINER_CASES:-1000000} \
+	$(CARGO) test --release --locked --package afterword-audio --test mutations -- --nocapture a_damaged_file no_damage
+
+disturbed: setup ## Count the words of 400 disturbed scenes (DISTURBED_FROM: from which seed on, DISTURBED_SEEDS: how many)
+	DISTURBED_SEEDS=$${DISTURBED_SEEDS:-400} \
+	$(CARGO) test --release --locked --package afterword-speech --test disturbed -- --nocapture speech_is_understood
 
 openapi: setup ## Write docs/openapi.json anew from the code
 	AFTERWORD_WRITE_OPENAPI=1 $(CARGO) test --package afterword-tests --test workspace openapi::the_document

@@ -67,7 +67,8 @@ async fn listed(client: &Client) -> (usize, usize) {
 
 #[tokio::test]
 async fn of_four_retried_jobs_two_run_and_two_are_queued_also_after_a_kill() {
-    let setup = Setup::new().with("process.max_jobs", 2);
+    // One user has all places but one.
+    let setup = Setup::new().with("process.max_jobs", 3);
     let server = setup.clone().with("engine.null_fail", "refuse").start().await;
     let mut failed = Vec::new();
     for n in 0..4 {

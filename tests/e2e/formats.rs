@@ -23,6 +23,36 @@ const KINDS: [(&str, &str, u64); 15] = [
     ("sounds/clip_16000_1.m4a", "memo.m4a", 2_990),
 ];
 
+/// One clip as phones, browsers and programs write it, how long it lasts, and how many of its first words are in it: of
+/// large files only a part is kept. Packets are whole: some last longer than the clip.
+const FORMATS: [(&str, std::ops::RangeInclusive<u64>, usize); 24] = [
+    ("s24.wav", 1_600..=1_600, 4),
+    ("f32.wav", 1_600..=1_600, 4),
+    ("s16_48000_2.wav", 1_600..=1_600, 4),
+    ("mulaw.wav", 2_990..=2_990, 8),
+    ("adpcm_ima.wav", 2_990..=3_130, 8),
+    ("s32_96000.flac", 1_600..=1_601, 4),
+    ("vbr.mp3", 2_990..=2_992, 8),
+    ("vorbis.ogg", 2_990..=2_991, 8),
+    ("opus.ogg", 2_990..=2_991, 8),
+    ("flac.ogg", 1_600..=1_600, 4),
+    ("opus.opus", 2_990..=2_991, 8),
+    ("opus.webm", 2_990..=3_030, 8),
+    ("live.webm", 2_990..=3_030, 8),
+    ("opus.mka", 2_990..=3_030, 8),
+    ("aac.m4a", 2_990..=2_991, 8),
+    ("faststart.mp4", 2_990..=2_991, 8),
+    ("fragments.mp4", 2_990..=3_120, 8),
+    ("adts.aac", 2_990..=3_120, 8),
+    ("alac.m4a", 1_600..=1_600, 4),
+    ("opus.mp4", 2_990..=3_010, 8),
+    ("s16.aiff", 1_600..=1_600, 4),
+    ("s16.caf", 1_600..=1_600, 4),
+    ("s16.mov", 1_600..=1_600, 4),
+    ("vorbis.webm", 2_990..=3_060, 8),
+];
+const WORDS: [&str; 8] = ["he", "was", "not", "an", "ill", "disposed", "young", "man"];
+
 fn fixture(path: &str) -> Vec<u8> {
     std::fs::read(format!("{}/fixtures/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
@@ -56,6 +86,36 @@ async fn every_kind_of_recording_is_heard_and_lasts_as_long_as_it_does() {
         assert_eq!((&file["status"], &file["duration_ms"]), (&json!("done"), &json!(length)), "{}: {file}", sent.name);
     }
     assert_eq!(client.conversations().await.len(), files.len());
+}
+
+fn words(text: &str) -> Vec<String> {
+    let plain = |word: &str| word.chars().filter(|c| c.is_alphabetic()).collect::<String>().to_lowercase();
+    text.replace('-', " ").split_whitespace().map(plain).filter(|word| !word.is_empty()).collect()
+}
+
+/// By the embedded engine: the words that were said come back, whatever the file was called.
+#[tokio::test]
+async fn every_format_that_phones_and_browsers_write_is_transcribed() {
+    let server = Setup::new().with("engine.name", "auto").start().await;
+    let client = server.client();
+    let misnamed = [("aac.m4a", "memo.wav", 8), ("opus.webm", "memo.m4a", 8)];
+    let own = FORMATS.iter().map(|(name, _, said)| (*name, *name, *said));
+    for ((fixture_name, name, said), hour) in own.chain(misnamed).zip(0..) {
+        let file = Recording::new(named(name, T0 + 3600 * hour), fixture(&format!("formats/{fixture_name}")));
+        let job = client.done(&[file]).await;
+        let told = &job["files"][0];
+        assert_eq!((&job["status"], &told["status"]), (&json!("completed"), &json!("done")), "{name}: {job}");
+        assert_eq!(told["code"], Value::Null, "{name}: {told}");
+        let known = FORMATS.iter().find(|(known, ..)| *known == fixture_name).unwrap();
+        assert!(known.1.contains(&told["duration_ms"].as_u64().unwrap()), "{name}: {told}");
+        let conversation = told["conversation_ids"][0].as_str().unwrap();
+        let lines = client.get(&format!("/v2/conversations/{conversation}")).await.ok();
+        let text: String =
+            lines["segments"].as_array().unwrap().iter().map(|line| format!("{} ", line["text"])).collect();
+        let heard = words(&text);
+        let missed = WORDS[..said].iter().filter(|word| !heard.iter().any(|heard| heard == *word)).count();
+        assert!(missed <= 1, "{name}: {text}");
+    }
 }
 
 /// Larger than what is kept in memory between two readings: its index, at the end, is reached by ranges.

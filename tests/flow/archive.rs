@@ -121,8 +121,9 @@ async fn a_file_that_was_edited_imports_nothing() {
 #[tokio::test]
 async fn a_file_of_another_kind_is_refused_at_its_first_line() {
     let (_, file) = two_users().await;
-    let newer = file.replacen("\"afterword_export\":1", "\"afterword_export\":2", 1);
-    for other in ["", "\n", "hello\n", "{}\n", "\u{0}\u{0}", &newer, &"x".repeat(9 << 20)] {
+    let of_format = |format: u32| file.replacen("\"afterword_export\":2", &format!("\"afterword_export\":{format}"), 1);
+    let (newer, none) = (of_format(3), of_format(0));
+    for other in ["", "\n", "hello\n", "{}\n", "\u{0}\u{0}", &newer, &none, &"x".repeat(9 << 20)] {
         assert_eq!(refused(other, other.get(..20).unwrap_or(other)).await, 1);
     }
 }

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use afterword_tests::Recording;
 use bytes::Bytes;
+use domain::levels::{Mix, Stretch};
+use domain::planning::FilePlan;
 use domain::{Gain, Levels, Status};
 use flow::process::Outcome;
 use speech::Retry;
-use testkit::build::T0;
+use testkit::build::{self, T0};
 
 use crate::script::{Script, Told};
 use crate::stage::{Stage, ann, soon};
@@ -66,4 +68,61 @@ async fn a_later_delivery_hears_what_the_first_heard_as_loud_as_it_is_to_be() {
     let peaks = stage.world.store.peaks(&ann(), recording.id).await.unwrap().unwrap();
     assert_eq!(peaks.pairs().count(), 1_000);
     assert!(peaks.pairs().any(|(_, high)| high > 63), "it is drawn as loud as it is heard");
+}
+
+/// What an engine that takes Opus is given of a recording that another delivery planned at these levels: its packets, or
+/// how many samples.
+async fn given(levels: Levels) -> Vec<Option<usize>> {
+    let (stage, clip) = (Stage::new(), Recording::opus(T0.millis() / 1000 - 86_400));
+    let task = stage.accept(&clip.name, &clip.bytes).await;
+    let mut scene = testkit::Scene::new(stage.store.clone());
+    scene.clock = stage.clock.clone();
+    let job = scene.claim(task.job_id).await;
+    let plan = FilePlan { levels, ..build::plan(&job, 0, build::speech(&[(200, 2_800)])) };
+    scene.write_plan(&job, &plan).await;
+    stage.clock.advance(Duration::from_secs(3_600));
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let given = Arc::clone(&heard);
+    let engine = Script::new(move |audio| {
+        given.lock().unwrap().push(audio.frames.is_none().then_some(audio.samples.len()));
+        Told::Text
+    });
+    let worker = stage.worker_with(&Arc::new(engine.taking_opus())).0;
+    assert_eq!(soon(Box::pin(worker.run(&task))).await.unwrap(), Outcome::Done(Status::Completed));
+    std::mem::take(&mut *heard.lock().unwrap())
+}
+
+#[tokio::test]
+async fn packets_go_as_they_are_only_where_the_levels_are_near_one() {
+    let samples = Some(2_600 * 16);
+    assert_eq!(given(Levels::of([Stretch::new(0, 2.0, Mix::Mid)])).await, [None]);
+    assert_eq!(given(Levels::of([Stretch::new(0, 20.0, Mix::Mid)])).await, [samples], "too quiet for any engine");
+    let loud_at_last = [Stretch::new(0, 1.0, Mix::Mid), Stretch::new(2_000, 0.1, Mix::Mid)];
+    assert_eq!(given(Levels::of(loud_at_last)).await, [samples]);
+    assert_eq!(given(Levels::of([Stretch::new(0, 1.0, Mix::Side)])).await, [samples], "its channels cancel each other");
+}
+
+/// A plan without levels is one of the version before, which raised the whole recording by one gain.
+#[tokio::test]
+async fn a_plan_without_levels_is_cut_at_the_one_gain_of_its_facts() {
+    let low = low();
+    let mut loudest = Vec::new();
+    for factor in [1.0, 8.0] {
+        let stage = Stage::new();
+        let task = stage.accept(&low.name, &low.bytes).await;
+        let mut scene = testkit::Scene::new(stage.store.clone());
+        scene.clock = stage.clock.clone();
+        let job = scene.claim(task.job_id).await;
+        let mut plan = FilePlan { levels: Levels::default(), ..build::plan(&job, 0, build::speech(&[(200, 2_800)])) };
+        (plan.facts.gain, plan.facts.heard_by) = (Gain::of(factor), 0);
+        let (_, recording) = scene.write_plan(&job, &plan).await;
+        assert_eq!(stage.world.store.levels(&ann(), recording.id).await.unwrap(), None);
+        stage.clock.advance(Duration::from_secs(3_600));
+        let (engine, given) = ear(Told::Text);
+        let done = soon(Box::pin(stage.worker_with(&engine).0.run(&task))).await.unwrap();
+        assert_eq!(done, Outcome::Done(Status::Completed));
+        let samples = std::mem::take(&mut *given.lock().unwrap()).concat();
+        loudest.push(samples.iter().fold(0.0, |loudest: f32, sample| loudest.max(sample.abs())));
+    }
+    assert!((loudest[1] / loudest[0] - 8.0).abs() < 0.1, "{loudest:?}");
 }

@@ -93,6 +93,12 @@ impl Script {
         self
     }
 
+    #[must_use]
+    pub fn taking_opus(mut self) -> Self {
+        self.capabilities.opus = true;
+        self
+    }
+
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }

@@ -24,10 +24,12 @@ pub(crate) fn sibling(name: &str) -> PathBuf {
     program
 }
 
-/// Variables of the person who runs the tests must not configure the program under test. Where this machine keeps its
-/// models is no configuration.
+/// Variables of the person who runs the tests must not configure the program under test, but for two: where this machine
+/// keeps its models, and how it multiplies, so that the suite can be run in each way.
+const KEPT: [&str; 2] = ["AFTERWORD_MODELS", "AFTERWORD_ENGINE_ARITHMETIC"];
+
 pub(crate) fn inherited() -> impl Iterator<Item = (String, String)> {
-    std::env::vars().filter(|(name, _)| !name.starts_with("AFTERWORD_") || name == "AFTERWORD_MODELS")
+    std::env::vars().filter(|(name, _)| !name.starts_with("AFTERWORD_") || KEPT.contains(&name.as_str()))
 }
 
 /// How a command ended, and what it said.

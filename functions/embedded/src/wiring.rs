@@ -150,7 +150,8 @@ fn queue_settings(config: &Config, internal_url: &str, secret: &TaskSecret) -> Q
         max_doublings: queue.max_doublings,
         dispatch_deadline: Duration::from_secs(queue.dispatch_deadline_seconds),
         max_per_second: queue.max_per_second,
-        max_concurrent: config.process.max_jobs,
+        // As many again may wait for a place, so that one user's do not keep those of others from coming.
+        max_concurrent: 2 * config.process.max_jobs,
     }
 }
 

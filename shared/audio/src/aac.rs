@@ -6,7 +6,7 @@ use crate::sound::Symphonia;
 const HEADER: usize = 7;
 /// With the checksum that may follow it.
 const CHECKED_HEADER: usize = 9;
-const RATES: [u32; 13] =
+pub(crate) const RATES: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 /// A record of the longest kind would become 27 MB of samples, if its frames were the shortest there are. Those of 512 bits
 /// and more all fit.
@@ -20,6 +20,8 @@ const FRAME: usize = 1024;
 /// The rate is in every frame; that of the first one that can be decoded is the recording's. A frame of another kind is
 /// none of this recording, and refused.
 pub(crate) struct Aac {
+    /// What the file's name says.
+    named: u32,
     rate: u32,
     /// Something was decoded: the decoder is the recording's.
     proven: bool,
@@ -30,7 +32,7 @@ pub(crate) struct Aac {
 
 impl Aac {
     pub fn new(rate: u32) -> Self {
-        Self { rate, proven: false, decoder: None, made: 0, one: Vec::new() }
+        Self { named: rate, rate, proven: false, decoder: None, made: 0, one: Vec::new() }
     }
 
     /// The config that a header stands for, its rate, and where the frame's payload is.
@@ -75,6 +77,10 @@ impl Aac {
 }
 
 impl FrameDecoder for Aac {
+    fn fresh(&self) -> Option<Box<dyn FrameDecoder>> {
+        Some(Box::new(Self::new(self.named)))
+    }
+
     fn rate(&self) -> u32 {
         self.rate
     }

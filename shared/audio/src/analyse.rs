@@ -2,15 +2,18 @@
 
 use domain::{Format, Levels, Peaks};
 
-use crate::detect::{Detector, Region};
-use crate::ears::Ears;
+use crate::detect::Detector;
+#[cfg(test)]
+use crate::detect::Region;
 use crate::error::AudioError;
 use crate::input::Input;
-use crate::samples::Samples;
-use crate::segment::{SegmentRules, Span, segments, speech_ms_in};
-use crate::stretches::{anywhere, levels, stretches};
+use crate::listening::{Found, Listening};
+use crate::moments::Moments;
+use crate::progress::{Onward, pack_found, place_analysing};
+use crate::samples::{Begun, Met, Next, Samples};
+use crate::segment::{SegmentRules, Span};
+use crate::stretches::levels;
 use crate::survey::Survey;
-use crate::track::Track;
 
 /// Of a silent recording at most one part in so many may have been concealed: a wrong codec concealed into silence must
 /// never read as success.
@@ -23,7 +26,10 @@ pub struct Analysis {
     /// Speech alone, without padding and pauses: what is billed.
     pub speech_ms: u64,
     pub segments: Vec<Span>,
+    /// The speech of each segment.
+    spoken_ms: Vec<u32>,
     /// The bare regions that the segments were made of.
+    #[cfg(test)]
     pub speech: Vec<Region>,
     /// How it is heard, and has to be cut.
     pub levels: Levels,
@@ -55,8 +61,9 @@ impl Analysis {
     }
 
     /// The speech of one segment: what it is billed for.
-    pub fn speech_ms_in(&self, span: Span) -> u32 {
-        speech_ms_in(&self.speech, span)
+    pub fn speech_ms_in(&self, segment: Span) -> u32 {
+        let at = self.segments.binary_search_by_key(&segment.start_ms, |segment| segment.start_ms);
+        at.ok().and_then(|at| self.spoken_ms.get(at)).copied().unwrap_or(0)
     }
 
     /// Of a recording in which nothing can be heard: it does not have to be read again.
@@ -73,30 +80,81 @@ pub fn analyse<'r>(
     rules: &SegmentRules,
     detector: &mut dyn Detector,
 ) -> Result<Analysis, AudioError> {
+    let on = Onward { from: None, tell: &mut |_, _| {} };
+    analyse_onward((survey, &Moments::default()), format, input, rules, detector, on)
+}
+
+/// As [`analyse`], with the moments that the survey passed. It goes on where an earlier delivery stopped, and tells how far
+/// it comes: the input begins at the byte that [`Progress::byte`](crate::Progress::byte) says.
+pub fn analyse_onward<'r>(
+    (survey, moments): (Survey, &Moments),
+    format: &Format,
+    input: impl Into<Input<'r>>,
+    rules: &SegmentRules,
+    detector: &mut dyn Detector,
+    on: Onward<'_>,
+) -> Result<Analysis, AudioError> {
     if !survey.audible {
         return Ok(Analysis::inaudible(survey));
     }
-    let mut samples = Samples::new(format, input)?.heard();
-    let (mut track, mut ears) = (Track::default(), Ears::new(survey.mix, detector));
-    while let Some(piece) = samples.next_piece()? {
-        ears.push(piece, &mut track);
-    }
-    let voices = ears.finish(&mut track);
-    track.finish();
-    // At most 48 hours: fits.
-    let end_ms = u32::try_from(survey.duration_ms).map_err(|_| AudioError::TooLong)?;
-    let speech = anywhere(&voices);
-    let levels = levels(stretches(survey.mix, &voices, 0));
-    Ok(Analysis {
-        speech_ms: speech.iter().map(|region| u64::from(region.end_ms - region.start_ms)).sum(),
-        segments: segments(&speech, end_ms, rules, &track),
-        speech,
-        peaks: survey.outline.drawn(&levels),
-        levels,
-        survey,
-    })
+    let from = on.from.filter(|from| from.found().is_some()).and_then(|from| moments.find(from.number()));
+    let samples = Samples::opened_at(from, format, input)?.knowing(moments.clone());
+    analyse_samples(survey, samples, rules, detector, on)
 }
 
+pub(crate) fn analyse_samples(
+    survey: Survey,
+    samples: Samples<'_>,
+    rules: &SegmentRules,
+    detector: &mut dyn Detector,
+    on: Onward<'_>,
+) -> Result<Analysis, AudioError> {
+    let (mut samples, mut listening) = (samples.heard(), Listening::new(*rules, survey.mix, detector));
+    // What was found before the moment that it goes on at has been settled.
+    let mut settled = None;
+    if let Some((from, found)) = on.from.and_then(|from| Some((from, from.found()?))) {
+        let moment = *samples.moments().find(from.number()).ok_or(AudioError::NoSuchMoment)?;
+        samples.go_on_at(&moment, Met::default())?;
+        listening = listening.going_on(found.clone());
+        settled = Some(moment.number);
+    }
+    let (grid, moments) = (samples.grid(), samples.moments().clone());
+    while let Some(next) = samples.next()? {
+        match next {
+            Next::Samples(piece) => listening.push(piece),
+            Next::Moment(Begun { number, sample, warm }) if grid.is_for_listeners(number) => {
+                if settled != Some(number) {
+                    listening.settle(sample);
+                    (on.tell)(place_analysing(number), pack_found(number, &moments, &survey, listening.found()));
+                }
+                listening.begin(sample, warm);
+            }
+            Next::Moment(_) => {}
+        }
+    }
+    // At most 48 hours: fits.
+    let end_ms = u32::try_from(survey.duration_ms).map_err(|_| AudioError::TooLong)?;
+    Ok(Analysis::of(survey, listening.finish(end_ms)))
+}
+
+impl Analysis {
+    fn of(survey: Survey, found: Found) -> Self {
+        let levels = levels(found.stretches);
+        Self {
+            speech_ms: found.segments.iter().map(|spoken| u64::from(spoken.speech_ms)).sum(),
+            segments: found.segments.iter().map(|spoken| spoken.span).collect(),
+            spoken_ms: found.segments.iter().map(|spoken| spoken.speech_ms).collect(),
+            #[cfg(test)]
+            speech: found.regions,
+            peaks: survey.outline.drawn(&levels),
+            levels,
+            survey,
+        }
+    }
+}
+
+#[cfg(test)]
+mod resuming;
 #[cfg(test)]
 mod sounds;
 #[cfg(test)]

@@ -8,9 +8,15 @@ pub(crate) struct Piece<'a> {
     pub right: Option<&'a [f32]>,
 }
 
-impl Piece<'_> {
+impl<'a> Piece<'a> {
     pub fn len(&self) -> usize {
         self.left.len()
+    }
+
+    /// Its end: at most so many samples.
+    pub fn last(&self, most: usize) -> Piece<'a> {
+        let from = self.len().saturating_sub(most);
+        Piece { left: &self.left[from..], right: self.right.map(|right| &right[from..]) }
     }
 }
 
@@ -24,6 +30,18 @@ pub(crate) struct Tracks {
 impl Tracks {
     pub fn piece(&self) -> Piece<'_> {
         Piece { left: &self.left, right: self.right.as_deref() }
+    }
+
+    /// Only the last samples stay, at most so many.
+    pub fn keep_last(&mut self, most: usize) {
+        let too_many = self.left.len().saturating_sub(most);
+        self.left.drain(..too_many);
+        self.right.iter_mut().for_each(|right| drop(right.drain(..too_many)));
+    }
+
+    /// What is from this sample on; what is before it stays here.
+    pub fn split_off(&mut self, at: usize) -> Self {
+        Self { left: self.left.split_off(at), right: self.right.as_mut().map(|right| right.split_off(at)) }
     }
 
     /// It stays as wide as it was.

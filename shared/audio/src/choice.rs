@@ -9,6 +9,7 @@ use domain::levels::Mix;
 use crate::channels::Piece;
 use crate::gain::{Decided, Gains};
 use crate::level::{AUDIBLE, Block, Meter};
+use crate::packed::{Packer, Unpacker};
 
 /// What is 20 dB below the other, at the same moment, is covered by it.
 const COVERED: f32 = 0.1;
@@ -97,6 +98,17 @@ impl Choosing {
         self.count();
     }
 
+    /// Behind what was counted before: nothing of that is at hand.
+    pub fn counting_on(counts: Counts) -> Self {
+        Self { counts, ..Self::default() }
+    }
+
+    /// Decides all that came, and says what it was.
+    pub fn count_all(&mut self) -> Counts {
+        self.finish();
+        self.counts
+    }
+
     pub fn finish(&mut self) -> Choice {
         self.mid.finish();
         if let Some(others) = &mut self.others {
@@ -127,6 +139,22 @@ fn is_audible((block, factor): Decided) -> bool {
 }
 
 impl Counts {
+    pub fn pack(&self, to: &mut Packer) {
+        let Self { all, roaring, mid, side, left, right } = *self;
+        [all, roaring, mid, side, left, right].iter().for_each(|count| to.put(*count));
+    }
+
+    pub fn unpack(from: &mut Unpacker) -> Option<Self> {
+        Some(Self {
+            all: from.take()?,
+            roaring: from.take()?,
+            mid: from.take()?,
+            side: from.take()?,
+            left: from.take()?,
+            right: from.take()?,
+        })
+    }
+
     fn take(&mut self, mid: Decided, side: Decided, left: Decided, right: Decided) {
         let own = |one: Decided, other: Decided| is_audible(one) && one.0.loud > COVERED * other.0.loud;
         self.all += 1;

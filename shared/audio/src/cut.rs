@@ -5,8 +5,10 @@ use std::ops::ControlFlow;
 use domain::{Format, Levels};
 
 use crate::error::AudioError;
+use crate::grid::Grid;
 use crate::input::Input;
 use crate::mix::Heard;
+use crate::moments::Moments;
 use crate::resample::RATE;
 use crate::samples::Samples;
 use crate::segment::Span;
@@ -28,9 +30,35 @@ pub fn cut<'r>(
     cut_samples(Heard::new(Samples::new(format, input)?, levels), spans, sink)
 }
 
+/// Like [`cut`], but decoding begins at the last of the known moments before the first span, at whose byte `input` begins
+/// ([`Moments::byte_for`]), and between spans that lie far apart it goes to the next of them. `tell` is told of moments
+/// that were not known.
+pub fn cut_onward<'r>(
+    format: &Format,
+    input: impl Into<Input<'r>>,
+    levels: &Levels,
+    spans: &[Span],
+    known: Moments,
+    tell: &mut dyn FnMut(&Moments),
+    sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
+) -> Result<(), AudioError> {
+    let from = spans.first().and_then(|first| known.last_until_sample(sample_at(first.start_ms), Grid::default()));
+    let samples = Samples::opened_at(from, format, input)?.knowing(known.clone());
+    cut_samples_onward(Heard::new(samples, levels), spans, tell, sink)
+}
+
 pub(crate) fn cut_samples(
+    samples: Heard<'_>,
+    spans: &[Span],
+    sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
+) -> Result<(), AudioError> {
+    cut_samples_onward(samples, spans, &mut |_| {}, sink)
+}
+
+pub(crate) fn cut_samples_onward(
     mut samples: Heard<'_>,
     spans: &[Span],
+    tell: &mut dyn FnMut(&Moments),
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
     debug_assert!(spans.windows(2).all(|pair| pair[0].end_ms <= pair[1].start_ms), "spans are sorted and apart");
@@ -38,9 +66,32 @@ pub(crate) fn cut_samples(
     let Some(first) = left.next() else {
         return Ok(());
     };
-    let mut open = Open::new(first);
+    let open = Open::new(first);
     // The number of the first sample of the piece.
-    let mut at = 0;
+    let at = jump(&mut samples, 0, &open)?;
+    cut_on_telling(samples, at, open, left, tell, sink)
+}
+
+/// `at`: the number of the first sample that comes, and of each piece. Of the open span there may be some already.
+pub(crate) fn cut_on(
+    samples: Heard<'_>,
+    at: u64,
+    open: Open,
+    left: impl Iterator<Item = Span>,
+    sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
+) -> Result<(), AudioError> {
+    cut_on_telling(samples, at, open, left, &mut |_| {}, sink)
+}
+
+fn cut_on_telling(
+    mut samples: Heard<'_>,
+    mut at: u64,
+    mut open: Open,
+    mut left: impl Iterator<Item = Span>,
+    tell: &mut dyn FnMut(&Moments),
+    sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
+) -> Result<(), AudioError> {
+    let mut known = samples.moments().len();
     while let Some(piece) = samples.next_piece()? {
         while open.take(at, piece) {
             let full = match left.next() {
@@ -56,6 +107,11 @@ pub(crate) fn cut_samples(
             }
         }
         at += piece.len() as u64;
+        if samples.moments().len() > known {
+            known = samples.moments().len();
+            tell(samples.moments());
+        }
+        at = jump(&mut samples, at, &open)?;
     }
     // The recording is over before its spans are.
     if sink(open.span, open.samples).is_continue() {
@@ -64,9 +120,22 @@ pub(crate) fn cut_samples(
     Ok(())
 }
 
-struct Open {
-    span: Span,
-    samples: Vec<f32>,
+/// Goes to the last known moment before a span, if it lies ahead; says where the samples go on.
+fn jump(samples: &mut Heard<'_>, at: u64, open: &Open) -> Result<u64, AudioError> {
+    let grid = samples.grid();
+    let moment = samples.moments().last_until_sample(sample_at(open.span.start_ms), grid).copied();
+    match moment.map(|moment| (moment, grid.at(moment.number))) {
+        Some((moment, ahead)) if ahead > at => {
+            samples.go_on_at(&moment)?;
+            Ok(ahead)
+        }
+        _ => Ok(at),
+    }
+}
+
+pub(crate) struct Open {
+    pub span: Span,
+    pub samples: Vec<f32>,
 }
 
 impl Open {

@@ -1,6 +1,6 @@
 //! One trait for every codec: a frame becomes samples of all its channels.
 
-use domain::{Codec, Format, FrameFormat, name::SoundFile};
+use domain::{Codec, Format, FrameFormat};
 
 use crate::aac::Aac;
 use crate::error::AudioError;
@@ -37,11 +37,18 @@ pub trait FrameDecoder: Send {
 
     /// Appends what stands in for a refused frame, as long as that frame was, so that later audio keeps its time.
     fn conceal(&mut self, frame: &[u8], out: &mut Vec<f32>);
+
+    /// Another one, as this one was before its first frame. `None`: there can be none, and nobody begins in the middle.
+    fn fresh(&self) -> Option<Box<dyn FrameDecoder>> {
+        None
+    }
 }
 
-/// Whether a recording of this format has to be read from any place on ([`Input::Ranges`](crate::Input)).
-pub fn needs_ranges(format: &Format) -> bool {
-    *format == Format::Sound(SoundFile::M4a)
+/// Whether a recording of this format may have to be read from any place on ([`Input::Ranges`](crate::Input)): what is in
+/// a sound file is told by its content. One that is given as a stream and cannot be read so is
+/// [`AudioError::NeedsRanges`].
+pub fn may_need_ranges(format: &Format) -> bool {
+    matches!(format, Format::Sound(_))
 }
 
 pub(crate) fn decoder(frames: &FrameFormat) -> Result<Box<dyn FrameDecoder>, AudioError> {

@@ -40,6 +40,8 @@ pub struct Frames<'r> {
     /// The bytes that were read and not yet used are `buffer[start..end]`.
     start: usize,
     end: usize,
+    /// Where in the file `buffer[end]` lies.
+    read_to: u64,
     over: bool,
     damage: Damage,
     frames: u64,
@@ -75,6 +77,7 @@ impl<'r> Frames<'r> {
             buffer,
             start: 0,
             end: 0,
+            read_to: 0,
             over: false,
             damage: Damage::default(),
             frames: 0,
@@ -115,6 +118,16 @@ impl<'r> Frames<'r> {
         Ok(None)
     }
 
+    /// Where in the file the next record begins.
+    pub fn place(&self) -> u64 {
+        self.read_to - (self.end - self.start) as u64
+    }
+
+    /// What is read begins at this place of the file, behind so many frames.
+    pub fn go_on_at(&mut self, place: u64, frames: u64) {
+        (self.read_to, self.frames) = (place, frames);
+    }
+
     /// Complete once `next_frame` has answered `None`.
     pub fn damage(&self) -> Damage {
         self.damage
@@ -145,7 +158,11 @@ impl<'r> Frames<'r> {
             match self.read.read(&mut self.buffer[self.end..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // A reader that claims more than it was given room for is broken; it must not break this one.
-                Ok(got) => return Ok(got.min(self.buffer.len() - self.end)),
+                Ok(got) => {
+                    let got = got.min(self.buffer.len() - self.end);
+                    self.read_to += got as u64;
+                    return Ok(got);
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -9,7 +9,8 @@ pub trait Ranges: Read + Seek {}
 
 impl<R: Read + Seek> Ranges for R {}
 
-/// A stream is enough for everything but a sound file whose index may stand at its end.
+/// A stream is enough for everything but a sound file whose index may stand at its end: that it is one is told by
+/// [`AudioError::NeedsRanges`](crate::AudioError).
 pub enum Input<'r> {
     Stream(&'r mut dyn Read),
     Ranges(&'r mut dyn Ranges),

@@ -42,7 +42,9 @@ impl Pieces {
     }
 }
 
+#[cfg(test)]
 impl Kept {
+    #[cfg(test)]
     fn samples(&self) -> usize {
         self.left.samples() * if self.right.is_some() { 2 } else { 1 }
     }
@@ -60,6 +62,11 @@ impl Default for Keeping {
 }
 
 impl Keeping {
+    /// Of what is not read from its start.
+    pub fn nothing() -> Self {
+        Self { kept: None }
+    }
+
     pub fn push(&mut self, piece: Piece<'_>) {
         let Some(kept) = &mut self.kept else { return };
         let channels = if piece.right.is_some() { 2 } else { 1 };

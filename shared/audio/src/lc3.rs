@@ -94,6 +94,11 @@ fn frequency(rate: u32) -> Option<SamplingFrequency> {
 }
 
 impl FrameDecoder for Lc3 {
+    fn fresh(&self) -> Option<Box<dyn FrameDecoder>> {
+        let channels = u8::try_from(self.channels).ok()?;
+        Some(Box::new(Self::new(self.rate(), channels).ok()?))
+    }
+
     fn rate(&self) -> u32 {
         // 48,000 at most.
         self.config.fs as u32

@@ -11,8 +11,10 @@ use domain::levels::{Mix, Stretch};
 
 use crate::channels::Piece;
 use crate::error::AudioError;
+use crate::grid::Grid;
+use crate::moments::{Moment, Moments};
 use crate::resample::RATE;
-use crate::samples::Samples;
+use crate::samples::{Met, Next, Samples};
 
 /// Between stretches factors glide for a fifth of a second, half of it on either side.
 const GLIDE_MS: i64 = 200;
@@ -83,10 +85,16 @@ pub(crate) struct Mixer {
 
 impl Mixer {
     pub fn new(levels: &Levels) -> Self {
+        Self::beginning_at(levels, 0)
+    }
+
+    /// Of what begins with this sample of the recording.
+    pub fn beginning_at(levels: &Levels, sample: u64) -> Self {
         let turn = levels.stretches().iter().any(|stretch| stretch.mix == Mix::Both).then(Turn::default);
         let mut course = Course { levels: levels.clone(), at: 0 };
-        let step = (course.weights(0), course.weights(STEP_MS));
-        Self { course, step, given: 0, turn }
+        let begins_ms = sample / STEP as u64 * STEP_MS;
+        let step = (course.weights(begins_ms), course.weights(begins_ms + STEP_MS));
+        Self { course, step, given: sample, turn }
     }
 
     /// Appends what can be mixed so far.
@@ -185,17 +193,36 @@ impl Turn {
     }
 }
 
-/// A recording as listeners hear it: one channel, at its levels.
+/// A recording as it was heard: one channel, at its levels.
 pub(crate) struct Heard<'r> {
     samples: Samples<'r>,
+    levels: Levels,
     mixer: Mixer,
     out: Vec<f32>,
+    /// So many of the samples that come next lie before the moment that began last.
+    before: usize,
     over: bool,
 }
 
 impl<'r> Heard<'r> {
     pub fn new(samples: Samples<'r>, levels: &Levels) -> Self {
-        Self { samples: samples.heard(), mixer: Mixer::new(levels), out: Vec::new(), over: false }
+        let (samples, levels, mixer) = (samples.heard(), levels.clone(), Mixer::new(levels));
+        Self { samples, levels, mixer, out: Vec::new(), before: 0, over: false }
+    }
+
+    /// Goes to a moment that is known and lies further behind.
+    pub fn go_on_at(&mut self, moment: &Moment) -> Result<(), AudioError> {
+        // What it holds back lies before the moment.
+        self.mixer = Mixer::new(&Levels::default());
+        self.samples.go_on_at(moment, Met::default())
+    }
+
+    pub fn grid(&self) -> Grid {
+        self.samples.grid()
+    }
+
+    pub fn moments(&self) -> &Moments {
+        self.samples.moments()
     }
 
     /// The next samples, possibly none; `None` at the end.
@@ -204,14 +231,33 @@ impl<'r> Heard<'r> {
             return Ok(None);
         }
         self.out.clear();
-        match self.samples.next_piece()? {
-            Some(piece) => self.mixer.push(piece, &mut self.out),
+        match self.samples.next()? {
+            Some(Next::Samples(piece)) => {
+                self.mixer.push(piece, &mut self.out);
+                self.drop_what_is_before();
+            }
+            Some(Next::Moment(begun)) => {
+                // The part before ends here; the next one begins with what leads to it.
+                self.mixer.finish(&mut self.out);
+                let warm = begun.warm.len();
+                self.mixer = Mixer::beginning_at(&self.levels, begun.sample - warm as u64);
+                let mut led = Vec::with_capacity(warm);
+                self.mixer.push(begun.warm, &mut led);
+                self.before = warm - led.len();
+            }
             None => {
                 self.over = true;
                 self.mixer.finish(&mut self.out);
+                self.drop_what_is_before();
             }
         }
         Ok(Some(&self.out))
+    }
+
+    fn drop_what_is_before(&mut self) {
+        let before = self.before.min(self.out.len());
+        self.out.drain(..before);
+        self.before -= before;
     }
 }
 

@@ -31,6 +31,10 @@ pub(crate) fn expand(byte: u8) -> i16 {
 }
 
 impl FrameDecoder for Mulaw {
+    fn fresh(&self) -> Option<Box<dyn FrameDecoder>> {
+        Some(Box::new(Self { ..*self }))
+    }
+
     fn rate(&self) -> u32 {
         self.rate
     }

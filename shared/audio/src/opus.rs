@@ -65,6 +65,10 @@ impl Opus {
 }
 
 impl FrameDecoder for Opus {
+    fn fresh(&self) -> Option<Box<dyn FrameDecoder>> {
+        Some(Box::new(Self::lasting(self.named).ok()?))
+    }
+
     fn rate(&self) -> u32 {
         RATE
     }

@@ -4,6 +4,7 @@ use domain::Levels;
 use domain::peaks::{MAX_PEAKS, Peaks};
 
 use crate::channels::Piece;
+use crate::packed::{Packer, Unpacker};
 use crate::resample::RATE;
 
 /// Finer than what is given away, so that the shares of a recording are equal within an eighth.
@@ -16,13 +17,17 @@ pub(crate) struct Outline {
     each: usize,
     open: (f32, f32),
     in_open: usize,
+    most: usize,
 }
+
+/// Samples have 16 bits.
+const EXACT: f32 = 32_768.0;
 
 const NOTHING: (f32, f32) = (f32::INFINITY, f32::NEG_INFINITY);
 
 impl Default for Outline {
     fn default() -> Self {
-        Self { pairs: Vec::new(), each: 1, open: NOTHING, in_open: 0 }
+        Self { pairs: Vec::new(), each: 1, open: NOTHING, in_open: 0, most: MOST }
     }
 }
 
@@ -48,11 +53,49 @@ impl Outline {
     fn close(&mut self) {
         self.pairs.push(std::mem::replace(&mut self.open, NOTHING));
         self.in_open = 0;
-        if self.pairs.len() == MOST {
-            let (pairs, _) = self.pairs.as_chunks();
-            self.pairs = pairs.iter().map(|&[one, other]| both(one, other)).collect();
-            self.each *= 2;
+        if self.pairs.len() == self.most {
+            self.fold();
         }
+    }
+
+    fn fold(&mut self) {
+        if !self.pairs.len().is_multiple_of(2)
+            && let Some(last) = self.pairs.pop()
+        {
+            self.open = both(last, self.open);
+            self.in_open += self.each;
+        }
+        let (pairs, _) = self.pairs.as_chunks();
+        self.pairs = pairs.iter().map(|&[one, other]| both(one, other)).collect();
+        self.each *= 2;
+    }
+
+    /// A long recording is drawn with half as many pairs: they have to fit into a checkpoint.
+    pub fn shorten(&mut self) {
+        self.most = MOST / 2;
+        while self.pairs.len() >= self.most {
+            self.fold();
+        }
+    }
+
+    pub fn pack(&self, to: &mut Packer) {
+        to.put(self.each as u64);
+        to.put(self.in_open as u64);
+        to.put(self.pairs.len() as u64);
+        let open = Some(&self.open).filter(|_| self.in_open > 0);
+        for (low, high) in self.pairs.iter().chain(open) {
+            to.put_signed((low * EXACT) as i64);
+            to.put_signed((high * EXACT) as i64);
+        }
+    }
+
+    pub fn unpack(from: &mut Unpacker) -> Option<Self> {
+        let (each, in_open) = (from.take_as()?, from.take_as()?);
+        let count = from.take_count().filter(|count| *count <= MOST / 2 && in_open < each)?;
+        let mut pair = || Some((from.take_signed()? as f32 / EXACT, from.take_signed()? as f32 / EXACT));
+        let pairs = (0..count).map(|_| pair()).collect::<Option<_>>()?;
+        let open = if in_open > 0 { pair()? } else { NOTHING };
+        Some(Self { pairs, each, open, in_open, most: MOST / 2 })
     }
 
     /// As loud as it is heard: each pair at the level that its middle has.
@@ -114,6 +157,26 @@ mod tests {
             let drawn = drawn(&samples, 160, 1.0);
             let at = |wanted: (i8, i8)| drawn.iter().position(|pair| *pair == wanted).unwrap();
             assert!(at((0, 64)).abs_diff(250) <= 1 && at((-127, 0)).abs_diff(500) <= 1, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_long_recording_is_drawn_the_same_by_who_goes_on() {
+        fn whole(left: &[f32]) -> Piece<'_> {
+            Piece { left, right: None }
+        }
+        for length in [1, 7, 4_001, 12_345, 80_000] {
+            let samples: Vec<f32> =
+                noise(length + 50_000, 1.0).iter().map(|sample| (sample * 32_767.0).trunc() / 32_768.0).collect();
+            let mut through = Outline::default();
+            through.push(whole(&samples[..length]));
+            through.shorten();
+            let mut packer = Packer::default();
+            through.pack(&mut packer);
+            let mut on = Outline::unpack(&mut Unpacker::of(&packer.bytes)).unwrap();
+            through.push(whole(&samples[length..]));
+            on.push(whole(&samples[length..]));
+            assert!(on == through, "{length}");
         }
     }
 

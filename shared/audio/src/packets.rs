@@ -8,7 +8,7 @@ use domain::{Codec, Format, Levels, name::SoundFile};
 
 use crate::channels::Tracks;
 use crate::condition::Condition;
-use crate::cut::{cut_samples, sample_at};
+use crate::cut::{self, cut_on, cut_samples, sample_at};
 use crate::decode::FrameDecoder;
 use crate::error::AudioError;
 use crate::frames::Frames;
@@ -18,7 +18,7 @@ use crate::opus::{Lengths, Opus};
 use crate::resample::RATE;
 use crate::samples::{Samples, decode};
 use crate::segment::Span;
-use crate::sound::{self, Ogg, Opened};
+use crate::sound::{self, Coding, MOST_PADDING, Part, Parts, Stream};
 
 /// A decoder looks 6.5 ms ahead: whoever reads the packets as a file of their own drops that much at their start.
 const LOOK_AHEAD: u64 = RATE as u64 * 65 / 10_000;
@@ -47,12 +47,12 @@ pub struct Packets {
 pub fn has_packets(format: &Format) -> bool {
     match format {
         Format::Frames(frames) => matches!(frames.codec, Codec::Opus | Codec::OpusFs320),
-        Format::Sound(kind) => matches!(kind, SoundFile::Ogg | SoundFile::Opus),
+        Format::Sound(kind) => matches!(kind, SoundFile::Ogg | SoundFile::Opus | SoundFile::Webm),
     }
 }
 
 /// Like [`cut`](crate::cut), but where the recording is made of Opus packets, they are what `sink` is given: those of
-/// device files, and of Ogg Opus files, if they are near the level that they are heard at. A span whose packets would take
+/// device files, and those of sound files that hold Opus, if they are near the level that they are heard at. A span whose packets would take
 /// more memory than its samples is decoded after all.
 pub fn cut_packets<'r>(
     format: &Format,
@@ -71,27 +71,42 @@ pub fn cut_packets<'r>(
             let source = Source::Frames(Frames::new(input.stream()));
             Cutter { source, lengths: Lengths::named(frames), skip: 0 }.cut(spans, sink)
         }
-        Format::Sound(_) => match sound::open(input)? {
-            Opened::Opus(ogg) => {
-                let skip = ogg.opus_skip();
-                Cutter { source: Source::Ogg(ogg), lengths: Lengths::of(sound::OPUS_SAMPLES), skip }.cut(spans, sink)
+        Format::Sound(_) => {
+            let mut parts = sound::parts(input)?;
+            match parts.next(&mut Vec::new())? {
+                Some(Part::Stream(Stream { coding: Coding::Opus, skip, .. })) => {
+                    let source = Source::Sound { parts, data: Vec::new() };
+                    Cutter { source, lengths: Lengths::of(sound::OPUS_SAMPLES), skip }.cut(spans, sink)
+                }
+                Some(Part::Stream(stream)) => samples(Samples::of(sound::decoded(parts, stream)?)),
+                _ => Err(sound::NO_AUDIO),
             }
-            Opened::Steps(steps) => samples(Samples::of(steps)),
-        },
+        }
         Format::Frames(_) => samples(Samples::new(format, input)?),
     }
 }
 
 enum Source<'r> {
     Frames(Frames<'r>),
-    Ogg(Ogg<'r>),
+    Sound { parts: Box<dyn Parts + 'r>, data: Vec<u8> },
+}
+
+/// What a source has next.
+enum Next<'s> {
+    Packet(&'s [u8], Option<u64>),
+    Stream(Stream),
+    End,
 }
 
 impl Source<'_> {
-    fn next(&mut self) -> Result<Option<&[u8]>, AudioError> {
+    fn next(&mut self) -> Result<Next<'_>, AudioError> {
         match self {
-            Self::Frames(frames) => Ok(frames.next_frame()?),
-            Self::Ogg(ogg) => ogg.next_packet(),
+            Self::Frames(frames) => Ok(frames.next_frame()?.map_or(Next::End, |frame| Next::Packet(frame, None))),
+            Self::Sound { parts, data } => Ok(match parts.next(data)? {
+                Some(Part::Packet { until }) => Next::Packet(data, until),
+                Some(Part::Stream(stream)) => Next::Stream(stream),
+                None => Next::End,
+            }),
         }
     }
 }
@@ -117,9 +132,28 @@ impl Cutter<'_> {
         let mut open = Open::new(first, self.skip);
         // What the span after this one may want too.
         let mut recent = VecDeque::<Packet>::new();
-        let mut at = 0;
-        while let Some(data) = self.source.next()? {
-            let data = self.lengths.decodable(data);
+        let (mut at, mut ends_at) = (0, None);
+        loop {
+            let data = match self.source.next()? {
+                Next::End => break,
+                Next::Packet(data, until) => {
+                    ends_at = until;
+                    self.lengths.decodable(data)
+                }
+                Next::Stream(stream) => {
+                    at = self.end_of_stream(at, ends_at.take());
+                    if matches!(stream.coding, Coding::Opus) {
+                        // Packets of the new stream stand where they are heard: what its encoder added is before that.
+                        at = at.saturating_sub(stream.skip);
+                        continue;
+                    }
+                    let mut samples = open.samples()?;
+                    // Without the padding of the stream that is over.
+                    samples.truncate(usize::try_from(at.saturating_sub(open.start)).unwrap_or(usize::MAX));
+                    let open = cut::Open { samples, span: open.span };
+                    return self.cut_decoded(stream, at, open, left, sink);
+                }
+            };
             let packet = Packet { at, end: at + self.lengths.last(), data };
             at = packet.end;
             while recent.front().is_some_and(|old| old.end + LOOK_AHEAD <= packet.at) {
@@ -142,6 +176,28 @@ impl Cutter<'_> {
             let _ = left.try_for_each(|span| sink(span, Cut::Samples(Vec::new())));
         }
         Ok(())
+    }
+
+    /// Without the padding that the first pass took away there.
+    fn end_of_stream(&self, at: u64, ends_at: Option<u64>) -> u64 {
+        let heard = at.saturating_sub(self.skip);
+        let padding = ends_at.map_or(0, |until| heard.saturating_sub(until));
+        if padding <= MOST_PADDING as u64 { at - padding } else { at }
+    }
+
+    /// From where another codec begins, samples are all that can be given.
+    fn cut_decoded(
+        self,
+        stream: Stream,
+        at: u64,
+        open: cut::Open,
+        left: impl Iterator<Item = Span>,
+        sink: &mut dyn FnMut(Span, Cut) -> ControlFlow<()>,
+    ) -> Result<(), AudioError> {
+        let Source::Sound { parts, .. } = self.source else { return Ok(()) };
+        let samples = Heard::new(Samples::of(sound::decoded(parts, stream)?), &Levels::default());
+        let at = at.saturating_sub(self.skip);
+        cut_on(samples, at, open, left, &mut |span, samples| sink(span, Cut::Samples(samples)))
     }
 }
 
@@ -189,6 +245,21 @@ impl Open {
             self.decoded = Some(decoding);
         }
         Ok(())
+    }
+
+    /// What there is of its samples, from its start on.
+    fn samples(&mut self) -> Result<Vec<f32>, AudioError> {
+        let Some((first, last)) = self.covered else { return Ok(Vec::new()) };
+        let mut decoding = match self.decoded.take() {
+            Some(decoding) => decoding,
+            None => Decoding::new()?,
+        };
+        std::mem::take(&mut self.packets).iter().for_each(|packet| decoding.push(packet));
+        let mut samples = decoding.heard();
+        let (lead, length) = (self.start.saturating_sub(first), self.end.min(last).saturating_sub(self.start));
+        samples.drain(..usize::try_from(lead).unwrap_or(usize::MAX).min(samples.len()));
+        samples.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+        Ok(samples)
     }
 
     fn close(self) -> Cut {

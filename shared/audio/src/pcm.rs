@@ -24,6 +24,10 @@ fn from_8(byte: u8) -> f32 {
 }
 
 impl FrameDecoder for Pcm16 {
+    fn fresh(&self) -> Option<Box<dyn FrameDecoder>> {
+        Some(Box::new(Self { ..*self }))
+    }
+
     fn rate(&self) -> u32 {
         self.rate
     }
@@ -43,6 +47,10 @@ impl FrameDecoder for Pcm16 {
 }
 
 impl FrameDecoder for Pcm8 {
+    fn fresh(&self) -> Option<Box<dyn FrameDecoder>> {
+        Some(Box::new(Self { ..*self }))
+    }
+
     fn rate(&self) -> u32 {
         self.rate
     }

@@ -41,7 +41,12 @@ struct Filter {
 
 impl Resampler {
     pub fn new(rate: u32) -> Self {
-        Self { filter: (rate != RATE).then(|| Filter::new(rate)) }
+        Self::starting_at(rate, 0)
+    }
+
+    /// The first input sample is this one of the recording: outputs keep their places.
+    pub fn starting_at(rate: u32, start: u64) -> Self {
+        Self { filter: (rate != RATE).then(|| Filter::starting_at(rate, start)) }
     }
 
     /// Appends what can be computed so far.
@@ -66,18 +71,33 @@ impl Resampler {
     }
 }
 
+/// The first output sample that does not lie before this input sample.
+pub(crate) fn first_from(rate: u32, start: u64) -> u64 {
+    let (up, down) = ratio(rate);
+    (start * u64::from(up)).div_ceil(u64::from(down))
+}
+
+fn ratio(rate: u32) -> (u32, u32) {
+    let common = gcd(rate, RATE);
+    (RATE / common, rate / common)
+}
+
 impl Filter {
-    fn new(rate: u32) -> Self {
-        let common = gcd(rate, RATE);
-        let (up, down) = (RATE / common, rate / common);
+    fn starting_at(rate: u32, start: u64) -> Self {
+        let (up, down) = ratio(rate);
         let phases = up.min(MAX_PHASES);
         // Below 16 kHz the images of the input have to go, above it what 16 kHz cannot hold.
         let band = PASSED * f64::from(RATE.min(rate)) / f64::from(rate);
         let half = (CROSSINGS / band).ceil();
         let taps = (2 * half as usize).next_multiple_of(LANES);
         let table = (0..=phases).flat_map(|phase| row(f64::from(phase) / f64::from(phases), taps, band)).collect();
-        // Before the recording there was silence.
-        Self { up, down, phases, taps, table, input: vec![0.0; taps / 2 - 1], fraction: 0, given: 0, taken: 0 }
+        let given = first_from(rate, start);
+        // How far the first output lies behind the first input, in parts of `up`: less than `down`.
+        let behind = given * u64::from(down) - start * u64::from(up);
+        let (skipped, fraction) = ((behind / u64::from(up)) as usize, (behind % u64::from(up)) as u32);
+        // Before the first sample there was silence.
+        let input = vec![0.0; (taps / 2 - 1).saturating_sub(skipped)];
+        Self { up, down, phases, taps, table, input, fraction, given, taken: start }
     }
 
     fn run(&mut self, total: u64, out: &mut Vec<f32>) {
@@ -190,6 +210,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn who_starts_later_gives_the_same_samples_once_the_filter_is_full(
+            rate in prop_oneof![Just(8_000u32), Just(44_100), Just(48_000), Just(96_000), 8_000..=48_000u32],
+            start in 0..5_000usize,
+        ) {
+            let input: Vec<f32> = (0..9_000).map(|at| (at as f32 * 0.7).sin() * 0.5).collect();
+            let whole = resampled(rate, &input, 333);
+            let (mut later, mut out) = (Resampler::starting_at(rate, start as u64), Vec::new());
+            later.push(&input[start..], &mut out);
+            later.finish(&mut out);
+            let first = first_from(rate, start as u64) as usize;
+            prop_assert_eq!(first + out.len(), whole.len());
+            let full = 2 * (16.0 * f64::from(RATE.max(rate)) / f64::from(rate) / 0.9) as usize;
+            prop_assert_eq!(&out[full.min(out.len())..], &whole[(first + full).min(whole.len())..]);
+        }
+
         #[test]
         fn the_length_is_exact_and_pieces_make_no_difference(
             rate in 8_000..=48_000u32, count in 0..3_000usize, piece in 1..700usize,

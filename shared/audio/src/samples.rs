@@ -8,11 +8,16 @@ use domain::Format;
 use crate::channels::{Piece, Tracks};
 use crate::condition::Condition;
 use crate::decode::{Decoded, FrameDecoder, decoder};
+use crate::decoded::Counter;
 use crate::error::AudioError;
 use crate::frames::{Damage, Frames};
+use crate::grid::Grid;
 use crate::input::Input;
 use crate::kept::Replay;
-use crate::resample::{RATE, Resampler};
+use crate::moments::{Moment, Moments};
+use crate::packed::{Packer, Unpacker};
+use crate::resample::{RATE, Resampler, first_from};
+use crate::rolling::{Lead, Rolling};
 use crate::sound;
 
 /// The longest recording: a day of wearing a device, and as much again for one that was never switched off. Offsets are
@@ -38,6 +43,21 @@ pub(crate) struct Met {
 }
 
 impl Met {
+    pub fn pack(&self, to: &mut Packer) {
+        let Self { samples, frames, refused, leftover_bytes, concealed_ns } = *self;
+        [samples, frames, refused, leftover_bytes, concealed_ns].iter().for_each(|number| to.put(*number));
+    }
+
+    pub fn unpack(from: &mut Unpacker) -> Option<Self> {
+        Some(Self {
+            samples: from.take()?,
+            frames: from.take()?,
+            refused: from.take()?,
+            leftover_bytes: from.take()?,
+            concealed_ns: from.take()?,
+        })
+    }
+
     /// Rounded up: what is doubtful counts as concealed.
     pub fn concealed_ms(&self) -> u64 {
         self.concealed_ns.div_ceil(NANOS / 1000)
@@ -70,12 +90,43 @@ pub(crate) trait Steps {
 
     /// Complete once the steps are over.
     fn damage(&self) -> Damage;
+
+    /// A fixed moment has passed: from here on the source sounds as to somebody who heard nothing but the last packets of
+    /// this time. Gives out what these sound like, up to where it stands, as [`step`](Self::step) would. `None`: it goes
+    /// on as it was, and nobody can begin here.
+    fn begin_anew(&mut self, _lead: Duration, _out: &mut Tracks) -> Result<Option<Led>, AudioError> {
+        Ok(None)
+    }
+
+    /// Goes to such a moment without decoding what lies before its lead. False when the file has no such place.
+    fn go_on_at(&mut self, _moment: &Moment, _out: &mut Tracks) -> Result<bool, AudioError> {
+        Ok(false)
+    }
+
+    /// What has been met and was not told in a step yet, or in the damage only at the end; for who goes on here.
+    fn pack(&self, _to: &mut Packer) {}
+
+    /// As [`pack`](Self::pack) gave it, once it stands at that moment. `None` is damage.
+    fn unpack(&mut self, _from: &mut Unpacker) -> Option<()> {
+        Some(())
+    }
+}
+
+/// What a source knows of where it began anew: fields of [`Moment`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Led {
+    pub first: u64,
+    pub steps: u64,
+    pub byte: u64,
+    pub held: u64,
+    pub given: u64,
+    pub wide: u32,
 }
 
 /// A frame file: each step is a frame.
 struct Framed<'r> {
     frames: Frames<'r>,
-    decoder: Box<dyn FrameDecoder>,
+    decoder: Rolling,
 }
 
 impl Steps for Framed<'_> {
@@ -88,14 +139,34 @@ impl Steps for Framed<'_> {
     }
 
     fn step(&mut self, out: &mut Vec<f32>) -> Result<Option<Step>, AudioError> {
+        let place = self.frames.place();
         match self.frames.next_frame()? {
-            Some(frame) => Ok(Some(decode(&mut *self.decoder, frame, out))),
+            Some(frame) => Ok(Some(self.decoder.decode(frame, place, out))),
             None => sound::recognise(self.frames.head()).map_or(Ok(None), |kind| Err(kind.wrongly_named())),
         }
     }
 
     fn damage(&self) -> Damage {
         self.frames.damage()
+    }
+
+    fn begin_anew(&mut self, lead: Duration, out: &mut Tracks) -> Result<Option<Led>, AudioError> {
+        let led = self.decoder.begin_anew(Some(lead), &mut |samples, channels| out.push(samples, channels));
+        Ok(led.map(|Lead { first, place, given }| Led { first, steps: given, byte: place, ..Led::default() }))
+    }
+
+    fn go_on_at(&mut self, moment: &Moment, out: &mut Tracks) -> Result<bool, AudioError> {
+        self.decoder.forget();
+        while self.decoder.given() < moment.steps {
+            let place = self.frames.place();
+            let Some(frame) = self.frames.next_frame()? else { return Ok(false) };
+            if self.decoder.given() < moment.first {
+                self.decoder.pass(1);
+            } else {
+                self.decoder.lead(frame, place);
+            }
+        }
+        Ok(self.decoder.begin_anew(None, &mut |samples, channels| out.push(samples, channels)).is_some())
     }
 }
 
@@ -126,6 +197,12 @@ struct Way {
 }
 
 impl Way {
+    /// Of what begins with this input sample; conditioned as another one is.
+    fn beginning_at(rate: u32, start: u64, like: &Self) -> Self {
+        let condition = like.condition.is_some().then(Condition::default);
+        Self { resampler: Resampler::starting_at(rate, start), condition }
+    }
+
     fn change_rate(&mut self, rate: u32, out: &mut Vec<f32>) {
         self.resampler.finish(out);
         self.resampler = Resampler::new(rate);
@@ -136,6 +213,31 @@ impl Way {
             condition.apply(out);
         }
     }
+}
+
+/// A fixed moment, told before the samples behind it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begun<'s> {
+    pub number: u32,
+    /// The first sample behind it.
+    pub sample: u64,
+    /// What is heard just before it by who begins here.
+    pub warm: Piece<'s>,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Next<'s> {
+    /// Possibly none.
+    Samples(Piece<'s>),
+    Moment(Begun<'s>),
+}
+
+struct Behind {
+    number: u32,
+    told: bool,
+    warm: Tracks,
+    rest: Tracks,
 }
 
 pub(crate) struct Samples<'r> {
@@ -151,21 +253,60 @@ pub(crate) struct Samples<'r> {
     right: Option<Way>,
     over: bool,
     met: Met,
+    grid: Grid,
+    /// The number of the next moment.
+    next: u32,
+    moments: Moments,
+    /// Samples at 16 kHz before the recording had its present rate, and what it gave at this rate, at this rate.
+    base: u64,
+    native: u64,
+    decoded_so_far: Counter,
+    /// What lies behind the moment that has just passed.
+    behind: Option<Behind>,
     /// [`MAX_DURATION`]; a test does not wait for two days of audio.
     pub most: u64,
 }
 
 impl<'r> Samples<'r> {
     pub fn new(format: &Format, input: impl Into<Input<'r>>) -> Result<Self, AudioError> {
+        Self::opened_at(None, format, input)
+    }
+
+    /// The input begins at the byte of a moment.
+    pub fn opened_at(
+        moment: Option<&Moment>,
+        format: &Format,
+        input: impl Into<Input<'r>>,
+    ) -> Result<Self, AudioError> {
         match (format, input.into()) {
             (_, Input::Kept(kept)) => Ok(Self { replayed: true, ..Self::of(Box::new(Replay::of(kept))) }),
-            (Format::Frames(frames), input) => Ok(Self::with(decoder(frames)?, input.stream())),
-            (Format::Sound(_), input) => Ok(Self::of(sound::open(input)?.steps()?)),
+            (Format::Frames(frames), input) => {
+                let decoder = Rolling::new(decoder(frames)?, Grid::default().longest_lead());
+                Ok(Self::framed(moment, decoder, input.stream()))
+            }
+            (Format::Sound(_), input) => Ok(Self::of(sound::open(input)?)),
         }
     }
 
+    fn framed(moment: Option<&Moment>, mut decoder: Rolling, read: impl Read + 'r) -> Self {
+        let mut frames = Frames::new(read);
+        if let Some(moment) = moment {
+            frames.go_on_at(moment.byte, moment.first);
+            decoder.pass(moment.first);
+        }
+        Self::of(Box::new(Framed { frames, decoder }))
+    }
+
+    #[cfg(test)]
     pub fn with(decoder: Box<dyn FrameDecoder>, read: impl Read + 'r) -> Self {
-        Self::of(Box::new(Framed { frames: Frames::new(read), decoder }))
+        Self::framed(None, Rolling::new(decoder, Duration::ZERO), read)
+    }
+
+    /// With moments that a test can wait for.
+    #[cfg(test)]
+    pub fn on(mut self, grid: Grid) -> Self {
+        self.grid = grid;
+        self
     }
 
     pub fn of(steps: Box<dyn Steps + 'r>) -> Self {
@@ -181,6 +322,13 @@ impl<'r> Samples<'r> {
             right: None,
             over: false,
             met: Met::default(),
+            grid: Grid::default(),
+            next: 0,
+            moments: Moments::default(),
+            base: 0,
+            native: 0,
+            decoded_so_far: Counter::default(),
+            behind: None,
             most: MAX_SAMPLES,
         }
     }
@@ -198,11 +346,49 @@ impl<'r> Samples<'r> {
         self
     }
 
-    /// The next samples, possibly none; `None` at the end.
+    /// The next samples, possibly none; `None` at the end. For those to whom moments are nothing.
     pub fn next_piece(&mut self) -> Result<Option<Piece<'_>>, AudioError> {
-        if self.over {
+        if self.behind.as_ref().is_some_and(|behind| !behind.told) {
+            self.tell();
+        }
+        if !self.read()? {
             return Ok(None);
         }
+        Ok(Some(self.out.piece()))
+    }
+
+    /// The next samples, or the moment that they lie behind; `None` at the end.
+    pub fn next(&mut self) -> Result<Option<Next<'_>>, AudioError> {
+        if self.behind.as_ref().is_some_and(|behind| !behind.told) {
+            self.tell();
+            return Ok(self.behind.as_ref().map(|behind| {
+                let (number, sample) = (behind.number, self.grid.at(behind.number));
+                Next::Moment(Begun { number, sample, warm: behind.warm.piece() })
+            }));
+        }
+        Ok(if self.read()? { Some(Next::Samples(self.out.piece())) } else { None })
+    }
+
+    fn tell(&mut self) {
+        if let Some(behind) = &mut self.behind {
+            behind.told = true;
+        }
+    }
+
+    /// Brings the next samples into `out`; false at the end.
+    fn read(&mut self) -> Result<bool, AudioError> {
+        if let Some(behind) = self.behind.take() {
+            self.out = behind.rest;
+        } else if self.over {
+            return Ok(false);
+        } else {
+            self.step()?;
+        }
+        self.met.samples += self.out.left.len() as u64;
+        if self.met.samples > self.most { Err(AudioError::TooLong) } else { Ok(true) }
+    }
+
+    fn step(&mut self) -> Result<(), AudioError> {
         self.stepped.clear();
         self.decoded.clear();
         self.out.clear();
@@ -214,8 +400,80 @@ impl<'r> Samples<'r> {
             }
         }
         self.each(|way, _, out| way.condition(out));
-        self.met.samples += self.out.left.len() as u64;
-        if self.met.samples > self.most { Err(AudioError::TooLong) } else { Ok(Some(self.out.piece())) }
+        let end = self.met.samples + self.out.left.len() as u64;
+        match self.grid.last_before(end).filter(|number| *number >= self.next && !self.over) {
+            Some(number) => self.begin_anew(number),
+            None => Ok(()),
+        }
+    }
+
+    /// A moment lies within what was just given: what is behind it is given by who begins there.
+    fn begin_anew(&mut self, number: u32) -> Result<(), AudioError> {
+        self.next = number + 1;
+        let mut led = self.empty();
+        let Some(Led { first, steps, byte, held, given, wide }) =
+            self.steps.begin_anew(self.grid.lead(number), &mut led)?
+        else {
+            return Ok(());
+        };
+        let (base, native, rate, stereo) = (self.base, self.native, self.rate, self.right.is_some());
+        let moment = Moment { number, first, steps, byte, held, given, wide, base, native, rate, stereo };
+        if self.lead_to(&moment, led) {
+            self.moments.saw(moment);
+            let left = (self.grid.at(number) - self.met.samples) as usize;
+            self.out.left.truncate(left);
+            self.out.right.iter_mut().for_each(|right| right.truncate(left));
+        }
+        Ok(())
+    }
+
+    /// Goes to a moment that is known and lies further behind. `met`: up to the moment.
+    pub fn go_on_at(&mut self, moment: &Moment, met: Met) -> Result<(), AudioError> {
+        if moment.stereo && self.right.is_none() {
+            self.right = Some(self.left.clone());
+            (self.decoded.right, self.out.right) = (Some(Vec::new()), Some(Vec::new()));
+        }
+        let mut led = self.empty();
+        if !self.steps.go_on_at(moment, &mut led)? || self.steps.rate() != moment.rate {
+            return Err(AudioError::NoSuchMoment);
+        }
+        (self.base, self.native, self.rate, self.next) = (moment.base, moment.native, moment.rate, moment.number + 1);
+        self.met = Met { samples: self.grid.at(moment.number), ..met };
+        if self.lead_to(moment, led) { Ok(()) } else { Err(AudioError::NoSuchMoment) }
+    }
+
+    /// No samples, as wide as the recording has been.
+    fn empty(&self) -> Tracks {
+        Tracks { left: Vec::new(), right: self.right.as_ref().map(|_| Vec::new()) }
+    }
+
+    /// New ways for what leads to a moment, and what lies around it. False when that does not reach it.
+    fn lead_to(&mut self, moment: &Moment, mut led: Tracks) -> bool {
+        if led.right.is_some() != self.right.is_some() {
+            // A second channel that only the lead has: it has not been heard before.
+            return false;
+        }
+        self.decoded_so_far.add(led.left.len(), self.rate);
+        led.keep_last(usize::try_from(self.native).unwrap_or(usize::MAX));
+        let (start, at) = (self.native - led.left.len() as u64, self.grid.at(moment.number));
+        let first = self.base + first_from(self.rate, start);
+        let mut left = Way::beginning_at(self.rate, start, &self.left);
+        let mut right = self.right.as_ref().map(|way| Way::beginning_at(self.rate, start, way));
+        let mut out = self.empty();
+        left.resampler.push(&led.left, &mut out.left);
+        left.condition(&mut out.left);
+        if let (Some(way), Some(led), Some(out)) = (&mut right, &led.right, &mut out.right) {
+            way.resampler.push(led, out);
+            way.condition(out);
+        }
+        let Some(before) = at.checked_sub(first).and_then(|before| usize::try_from(before).ok()) else { return false };
+        if before >= out.left.len() {
+            return false;
+        }
+        (self.left, self.right) = (left, right);
+        let rest = out.split_off(before);
+        self.behind = Some(Behind { number: moment.number, told: false, warm: out, rest });
+        true
     }
 
     fn take(&mut self, step: Step) {
@@ -229,11 +487,16 @@ impl<'r> Samples<'r> {
             let rate = self.steps.rate();
             self.rate = rate;
             self.each(|way, _, out| way.change_rate(rate, out));
+            (self.base, self.native) = (self.met.samples + self.out.left.len() as u64, 0);
         }
         self.met.frames += step.frames;
         self.met.refused += step.refused;
         self.met.leftover_bytes += step.leftover_bytes;
         self.met.concealed_ns += step.concealed * NANOS / u64::from(self.rate.max(1));
+        self.native += self.decoded.left.len() as u64;
+        if !self.replayed {
+            self.decoded_so_far.add(self.decoded.left.len(), self.rate);
+        }
         self.each(|way, decoded, out| way.resampler.push(decoded, out));
     }
 
@@ -249,7 +512,34 @@ impl<'r> Samples<'r> {
         self.steps.damage()
     }
 
+    /// What the source has met and not told yet.
+    pub fn pack(&self, to: &mut Packer) {
+        self.steps.pack(to);
+    }
+
+    pub fn unpack(&mut self, from: &mut Unpacker) -> Option<()> {
+        self.steps.unpack(from)
+    }
+
     pub fn met(&self) -> Met {
         self.met
     }
+
+    pub fn grid(&self) -> Grid {
+        self.grid
+    }
+
+    /// The moments that were passed.
+    pub fn moments(&self) -> &Moments {
+        &self.moments
+    }
+
+    /// Those that are known from before.
+    pub fn knowing(mut self, moments: Moments) -> Self {
+        self.moments = moments;
+        self
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,9 +33,9 @@ pub struct SegmentRules {
 /// A pause from this length on ends a segment.
 const JOIN_GAP_MS: u32 = 2_000;
 /// Detectors hear the first and last sounds of a word late.
-const PADDING_MS: u32 = 200;
+pub(crate) const PADDING_MS: u32 = 200;
 /// The stretch that has to be quiet where speech is cut: a stop consonant is shorter.
-const QUIET_MS: u32 = 100;
+pub(crate) const QUIET_MS: u32 = 100;
 /// Engines want at least a tenth of a second, and the search room of a cut needs some.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(3_600);
@@ -63,10 +63,15 @@ impl SegmentRules {
 /// The segments of a recording: sorted, without overlap, none longer than preferred, every millisecond of the regions in
 /// exactly one of them. The regions are sorted and do not overlap.
 pub fn segments(regions: &[Region], duration_ms: u32, rules: &SegmentRules, track: &Track) -> Vec<Span> {
+    segments_within(regions, Span { start_ms: 0, end_ms: duration_ms }, rules, track)
+}
+
+/// Those of a part of a recording: all regions lie within it, and no segment reaches beyond it.
+pub(crate) fn segments_within(regions: &[Region], part: Span, rules: &SegmentRules, track: &Track) -> Vec<Span> {
     let mut done = Vec::new();
     let mut open: Option<Span> = None;
     for (index, region) in regions.iter().enumerate() {
-        let padded = pad(regions, index, duration_ms, rules.padding_ms);
+        let padded = pad(regions, index, part, rules.padding_ms);
         let pause = index.checked_sub(1).map_or(0, |before| region.start_ms - regions[before].end_ms);
         match &mut open {
             Some(span) if pause < rules.join_gap_ms && padded.end_ms - span.start_ms <= rules.preferred_ms => {
@@ -83,10 +88,10 @@ pub fn segments(regions: &[Region], duration_ms: u32, rules: &SegmentRules, trac
 }
 
 /// Widens a region, at most to the middle of the pauses beside it.
-fn pad(regions: &[Region], index: usize, duration_ms: u32, padding_ms: u32) -> Span {
+fn pad(regions: &[Region], index: usize, part: Span, padding_ms: u32) -> Span {
     let region = regions[index];
-    let before = index.checked_sub(1).map_or(0, |before| middle(regions[before].end_ms, region.start_ms));
-    let after = regions.get(index + 1).map_or(duration_ms, |after| middle(region.end_ms, after.start_ms));
+    let before = index.checked_sub(1).map_or(part.start_ms, |before| middle(regions[before].end_ms, region.start_ms));
+    let after = regions.get(index + 1).map_or(part.end_ms, |after| middle(region.end_ms, after.start_ms));
     Span {
         start_ms: region.start_ms.saturating_sub(padding_ms).max(before),
         end_ms: region.end_ms.saturating_add(padding_ms).min(after),

@@ -110,6 +110,11 @@ pub fn sound(name: &str) -> Vec<u8> {
     std::fs::read(format!("{FIXTURES}/sounds/clip_{name}")).unwrap()
 }
 
+/// The clip as other programs write it.
+pub fn format_file(name: &str) -> Vec<u8> {
+    std::fs::read(format!("{FIXTURES}/formats/{name}")).unwrap()
+}
+
 pub fn sound_format(extension: &str) -> Format {
     domain::name::parse(&format!("x.{extension}")).unwrap().format
 }

@@ -14,9 +14,16 @@ pub struct Track {
     pieces: Vec<Vec<u16>>,
     sum: f32,
     in_step: usize,
+    /// The step that the first one is in the recording.
+    first: u32,
 }
 
 impl Track {
+    /// Of what begins at this moment of the recording, a whole step.
+    pub(crate) fn beginning_at(ms: u32) -> Self {
+        Self { first: ms / STEP_MS, ..Self::default() }
+    }
+
     pub fn push(&mut self, mut samples: &[f32]) {
         while !samples.is_empty() {
             let (now, later) = samples.split_at(samples.len().min(STEP - self.in_step));
@@ -50,14 +57,15 @@ impl Track {
     }
 
     fn step(&self, step: u32) -> u16 {
-        let step = step as usize;
+        let step = (step - self.first) as usize;
         self.pieces.get(step / PIECE).and_then(|piece| piece.get(step % PIECE)).copied().unwrap_or(0)
     }
 
     /// The start of the quietest `length_ms` that lie within `from_ms..to_ms`; of equally quiet ones the last. `None` if
     /// no stretch of whole steps fits.
     pub(crate) fn quietest(&self, from_ms: u32, to_ms: u32, length_ms: u32) -> Option<u32> {
-        let (first, last) = (from_ms.div_ceil(STEP_MS), to_ms.checked_sub(length_ms)? / STEP_MS);
+        let first = from_ms.div_ceil(STEP_MS).max(self.first);
+        let last = to_ms.checked_sub(length_ms)? / STEP_MS;
         let steps = length_ms / STEP_MS;
         let loudness = |start: &u32| (*start..start + steps).map(|step| u32::from(self.step(step))).sum::<u32>();
         let start = (first..=last).rev().min_by_key(loudness)?;
@@ -91,6 +99,15 @@ mod tests {
     #[test]
     fn of_equally_quiet_stretches_the_last_is_taken() {
         assert_eq!(track(&[0.5; 30]).quietest(100, 300, 100), Some(200));
+    }
+
+    #[test]
+    fn a_track_that_begins_later_knows_nothing_of_what_was_before() {
+        let mut track = Track::beginning_at(100);
+        track.push(&[[0.5; STEP], [0.1; STEP], [0.9; STEP]].concat());
+        assert_eq!(track.quietest(0, 130, 10), Some(110));
+        assert_eq!(track.quietest(120, 130, 10), Some(120));
+        assert_eq!(track.quietest(0, 90, 10), None);
     }
 
     #[test]

@@ -30,6 +30,7 @@ section!(Engine {
     name: String,
     models: String,
     parallelism: usize,
+    arithmetic: String,
     null_delay_ms: u64,
     null_fail: String,
     null_languages: String,

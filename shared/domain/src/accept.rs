@@ -1,5 +1,6 @@
 //! What becomes of a batch at the door: a job of its own, or the job that has its recordings already.
 
+use crate::checkpoint::Listened;
 use crate::failure::Failure;
 use crate::id::{ConversationId, JobId, RecordingId, Sha256Hex, Uid};
 use crate::job::{Audio, Dispatch, DispatchState, Effects, Job, Lease, Status};
@@ -213,6 +214,7 @@ fn job_file(file: &StagedFile, recording: RecordingId) -> JobFile {
         conversation_ids: Vec::new(),
         verified: false,
         upload: None,
+        listened: Listened::default(),
     }
 }
 

@@ -174,7 +174,7 @@ pub struct Job {
     /// Conversations that this job's segments started or went into.
     pub new_conversation_ids: Vec<ConversationId>,
     pub updated_conversation_ids: Vec<ConversationId>,
-    /// What was done when the present delivery claimed it: more means progress.
+    /// [`Job::work_done`] when the present delivery claimed it: more means progress.
     pub done_at_claim: u32,
     pub result: Option<JobResult>,
     pub error: Option<Failure>,
@@ -210,10 +210,18 @@ impl Job {
         })
     }
 
-    /// A number that grows with every segment that is done and every file that is settled.
+    /// A number that grows with every segment that is done, every file that is settled, and every checkpoint of listening
+    /// that went further.
     pub fn work_done(&self) -> u32 {
         let settled = self.files.iter().filter(|f| f.status.is_settled()).count() as u32;
-        self.progress().successful + settled
+        let advances: u32 = self.files.iter().map(|file| file.listened.advances).sum();
+        self.progress().successful + settled + advances
+    }
+
+    /// The files that a checkpoint stands for beside the job.
+    pub fn files_with_checkpoints(&self) -> impl Iterator<Item = usize> {
+        let listened = |(index, file): (usize, &JobFile)| (!file.listened.is_nothing()).then_some(index);
+        self.files.iter().enumerate().filter_map(listened)
     }
 
     pub fn has_progressed(&self) -> bool {

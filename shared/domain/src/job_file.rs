@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::Listened;
 use crate::code::Code;
 use crate::failure::Failure;
 use crate::id::{ConversationId, RecordingId, Sha256Hex};
@@ -69,6 +70,9 @@ pub struct JobFile {
     /// How its bytes come, in a job that began as an upload session; `None`: they were staged before the job was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<FileUpload>,
+    /// How far listening to it has come, where a delivery ended before its recording had a plan.
+    #[serde(default, skip_serializing_if = "Listened::is_nothing")]
+    pub listened: Listened,
 }
 
 impl JobFile {
@@ -157,6 +161,8 @@ impl JobFile {
             self.status = FileStatus::Queued;
             self.failure = None;
             self.failed.clear();
+            // Its checkpoint went with the end of the job.
+            self.listened = Listened::default();
         }
     }
 

@@ -3,6 +3,7 @@
 
 pub mod accept;
 pub mod beside;
+pub mod checkpoint;
 pub mod code;
 pub mod command;
 pub mod conversation;
@@ -27,6 +28,7 @@ pub mod transition;
 pub mod usage;
 
 pub use beside::Beside;
+pub use checkpoint::Checkpoint;
 pub use code::{Blame, Code};
 pub use command::{Action, Command, PutBack, Refusal};
 pub use conversation::{Conversation, Interval};

@@ -126,8 +126,31 @@ names! {
 }
 
 names! {
-    /// A sound file, by its extension.
-    SoundFile { Wav = "wav", Flac = "flac", Mp3 = "mp3", Ogg = "ogg", Opus = "opus", M4a = "m4a", }
+    /// A sound file, by its extension: a hint, for its content says what it is.
+    SoundFile {
+        Wav = "wav",
+        Flac = "flac",
+        Mp3 = "mp3",
+        Ogg = "ogg",
+        Oga = "oga",
+        Opus = "opus",
+        M4a = "m4a",
+        M4b = "m4b",
+        Mp4 = "mp4",
+        Mov = "mov",
+        ThreeGp = "3gp",
+        ThreeG2 = "3g2",
+        Aac = "aac",
+        Webm = "webm",
+        Mkv = "mkv",
+        Mka = "mka",
+        Weba = "weba",
+        Aiff = "aiff",
+        Aif = "aif",
+        Aifc = "aifc",
+        Caf = "caf",
+        Amr = "amr",
+    }
 }
 
 names! {

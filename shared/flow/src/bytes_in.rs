@@ -61,9 +61,9 @@ pub struct Ranges {
 }
 
 impl Ranges {
-    /// Of a file that has to be read by ranges; others are streams. Called where a runtime is.
+    /// Of a file that may have to be read by ranges; others are streams. Called where a runtime is.
     pub fn wanted(format: &Format, blobs: &Arc<dyn Blobs>, name: &BlobName, size: u64) -> Option<Self> {
-        audio::needs_ranges(format).then(|| Self {
+        audio::may_need_ranges(format).then(|| Self {
             blobs: Arc::clone(blobs),
             name: name.clone(),
             size,
@@ -93,14 +93,19 @@ pub struct Staged<'w> {
 }
 
 impl Staged<'_> {
-    /// From its start. Called where a runtime is.
-    pub async fn open(&self) -> Result<(BytesIn, DropGuard)> {
-        let read = || self.blobs.read(&self.blob, 0);
+    /// From this byte on. Called where a runtime is.
+    pub async fn open_at(&self, byte: u64) -> Result<(BytesIn, DropGuard)> {
+        let read = || self.blobs.read(&self.blob, byte);
         let stream = match self.clock {
             Some(clock) => persist(clock, read).await?,
             None => read().await?,
         };
-        Ok(BytesIn::feed(stream, Ranges::wanted(&self.format, self.blobs, &self.blob, self.size)))
+        let (bytes, feeding) = BytesIn::feed(stream, Ranges::wanted(&self.format, self.blobs, &self.blob, self.size));
+        Ok((BytesIn { at: byte, ..bytes }, feeding))
+    }
+
+    pub async fn open(&self) -> Result<(BytesIn, DropGuard)> {
+        self.open_at(0).await
     }
 }
 
@@ -121,13 +126,17 @@ impl BytesIn {
         (Self { source, current: bytes, over: false, at: 0, ranges: None }, CancellationToken::new().drop_guard())
     }
 
+    pub fn is_at_start(&self) -> bool {
+        self.at == 0
+    }
+
     pub fn is_in_memory(&self) -> bool {
         matches!(self.source, Source::Memory(_))
     }
 
     /// As the decoder of this format wants it.
     pub fn input(&mut self, format: &Format) -> Input<'_> {
-        if audio::needs_ranges(format) { Input::ranges(self) } else { Input::from(self) }
+        if audio::may_need_ranges(format) { Input::ranges(self) } else { Input::from(self) }
     }
 
     /// The next bytes, as they came; `None` at the end.
@@ -161,6 +170,15 @@ impl BytesIn {
             (_, Some(ranges)) => Ok(ranges.size),
             (_, None) => Err(io::ErrorKind::Unsupported.into()),
         }
+    }
+
+    /// What is in memory, from this byte on.
+    pub fn memory_at(bytes: &Bytes, byte: u64) -> Self {
+        let byte = usize::try_from(byte).unwrap_or(usize::MAX).min(bytes.len());
+        let (mut inside, _) = Self::memory(bytes.clone());
+        inside.current = bytes.slice(byte..);
+        inside.at = byte as u64;
+        inside
     }
 
     fn jump(&mut self, to: u64) -> io::Result<()> {

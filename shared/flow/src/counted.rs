@@ -11,6 +11,7 @@ const PUSHES: &str = "afterword_pushes_total";
 const ENDED: &str = "afterword_jobs_ended_total";
 const ATTEMPTS: &str = "afterword_job_attempts_total";
 const UPLOADED: &str = "afterword_upload_bytes_total";
+const DECODED: &str = "afterword_decoded_audio_seconds_total";
 const READ: &str = "afterword_blob_read_bytes_total";
 const ENGINE: &str = "afterword_engine_call_duration_seconds";
 const CALLS: &str = "afterword_engine_calls";
@@ -42,6 +43,7 @@ pub fn describe() {
     describe_counter!(ENDED, "Jobs that ended, by status and by the code of their error");
     describe_counter!(UPLOADED, "Bytes of the recordings in accepted jobs");
     describe_counter!(READ, "Bytes of staged audio read for decoding");
+    describe_counter!(DECODED, "Audio that was decoded, whatever for");
     describe_counter!(SWEEP, "What the sweep had to do, by kind");
     describe_counter!(PUSHES, "Silent pushes, one for each device and attempt, by outcome");
     describe_gauge!(CALLS, "Calls of the speech engine that are being answered");
@@ -49,7 +51,7 @@ pub fn describe() {
     describe_histogram!(ENGINE, "Calls of the speech engine, by engine and outcome");
     describe_counter!(DAMAGED, "Stored documents that this process met and cannot read, each once, by table");
     describe_histogram!(TRANSCRIBED, "Audio that the speech engine gave text for, one sample for each call");
-    for name in [ATTEMPTS, UPLOADED, READ] {
+    for name in [ATTEMPTS, UPLOADED, READ, DECODED] {
         counter!(name).increment(0);
     }
     swept(&Swept::default());
@@ -129,4 +131,9 @@ pub(crate) fn swept(swept: &Swept) {
     ] {
         metrics::counter!(SWEEP, "kind" => kind).increment(count);
     }
+}
+
+/// Since the process began.
+pub(crate) fn decoded(seconds: u64) {
+    metrics::counter!(DECODED).absolute(seconds);
 }

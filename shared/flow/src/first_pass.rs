@@ -2,24 +2,41 @@
 //! speech. Its level has to be known before anyone listens, so it is read twice; what is short is kept in between. It is
 //! decoded on a thread of its own.
 
+use std::io::Seek;
 use std::sync::Arc;
 use std::time::Duration;
 
-use audio::{Analysis, AudioError, Detection, Input, Kept, SegmentRules, Survey, Verdict};
+mod told;
+
+use audio::{Analysis, AudioError, Detection, Input, Kept, Moments, Progress, SegmentRules, Surveyed, Verdict};
 use bytes::Bytes;
 use domain::recording::AudioFacts;
 use domain::{Format, Gain, Levels, Sha256Hex};
 use tokio_util::sync::DropGuard;
 
+pub use told::{ENVELOPE, Told};
+
 use crate::bytes_in::{self, BytesIn, Keeper, Staged};
 use crate::error::{Error, Kind, Result};
 
 /// What to listen to, and for how long at most.
+#[derive(Clone)]
 pub struct Pass {
     pub rules: SegmentRules,
     pub detection: Detection,
     /// A longer recording is [`Listened::Unreadable`]; `None`: as long as recordings may be.
     pub within: Option<Duration>,
+    /// Where an earlier delivery stopped.
+    pub from: Option<Progress>,
+    /// Where this one would be gone on with.
+    pub told: Told,
+}
+
+impl Pass {
+    fn tell(&self) -> impl FnMut(u32, Vec<u8>) {
+        let told = self.told.clone();
+        move |number, packed| told.at(number, packed)
+    }
 }
 
 /// What became of it.
@@ -33,6 +50,8 @@ pub struct Heard {
     pub analysis: Analysis,
     /// From where it is read once more.
     pub again: Again,
+    /// Where in it decoding can begin.
+    pub moments: Moments,
 }
 
 /// What is left of a file after it was read.
@@ -53,13 +72,14 @@ pub enum Source {
 }
 
 impl Again {
-    /// The reading ends when the guard is dropped.
-    pub async fn open(&self, staged: &Staged<'_>) -> Result<(Source, Option<DropGuard>)> {
+    /// From this byte on; what was kept decoded has no other start than its own. The reading ends when the guard is
+    /// dropped.
+    pub async fn open_at(&self, staged: &Staged<'_>, byte: u64) -> Result<(Source, Option<DropGuard>)> {
         Ok(match self {
             Self::Samples(kept) => (Source::Samples(Arc::clone(kept)), None),
-            Self::Bytes(bytes) => (Source::Bytes(BytesIn::memory(bytes.clone()).0), None),
+            Self::Bytes(bytes) => (Source::Bytes(BytesIn::memory_at(bytes, byte)), None),
             Self::Staged => {
-                let (bytes, feeding) = staged.open().await?;
+                let (bytes, feeding) = staged.open_at(byte).await?;
                 (Source::Bytes(bytes), Some(feeding))
             }
         })
@@ -114,28 +134,56 @@ pub async fn verify(staged: &Staged<'_>, announced: Sha256Hex, place: impl Send 
 /// Listens to bytes that are known to be the announced ones, twice if they are long. Dropped, it ends the reading on the
 /// other thread too; `place` is held until that has ended.
 pub async fn listen(staged: &Staged<'_>, from: Again, pass: Pass, place: impl Send + 'static) -> Result<Listened> {
-    let (source, _feeding) = from.open(staged).await?;
-    let (format, size, within) = (staged.format, staged.size, pass.within);
-    let (surveyed, place) = on_a_thread(move || (survey(&format, size, within, source), place)).await?;
-    let Surveyed { survey, again } = match surveyed? {
-        Ok(surveyed) => surveyed,
-        Err(why) => return Ok(Listened::Unreadable(why)),
-    };
-    // What came from memory is read from there again.
-    let again = if matches!((&again, &from), (Again::Staged, Again::Bytes(_))) { from } else { again };
-    if !survey.audible {
-        return Ok(Listened::Heard(Heard { analysis: Analysis::inaudible(survey), again }));
+    let anew = Pass { from: None, ..pass.clone() };
+    match listen_on(staged, from.clone(), pass, place).await? {
+        // The checkpoint was of other bytes, or damaged: then nobody has listened yet.
+        (Listened::Unreadable(AudioError::NoSuchMoment), place) => Ok(listen_on(staged, from, anew, place).await?.0),
+        (listened, _) => Ok(listened),
     }
-    let (mut source, _feeding) = again.open(staged).await?;
+}
+
+async fn listen_on<P: Send + 'static>(staged: &Staged<'_>, from: Again, pass: Pass, place: P) -> Result<(Listened, P)> {
+    let (format, size) = (staged.format, staged.size);
+    let (survey, again, moments, place) = match pass.from.as_ref().and_then(Progress::survey) {
+        // An earlier delivery has come to the second pass.
+        Some((survey, moments)) => (survey, from, moments, place),
+        None => {
+            let byte = pass.from.as_ref().map_or(0, Progress::byte);
+            let (source, _feeding) = from.open_at(staged, byte).await?;
+            let heard = pass.clone();
+            let (surveyed, place) = on_a_thread(move || (survey(&format, size, &heard, source), place)).await?;
+            let (Surveyed { survey, kept, moments }, few) = match surveyed? {
+                Ok(surveyed) => surveyed,
+                Err(why) => return Ok((Listened::Unreadable(why), place)),
+            };
+            let again = match (kept, few, from) {
+                (Some(kept), ..) => Again::Samples(Arc::new(kept)),
+                (None, Some(few), _) => Again::Bytes(few),
+                // What came from memory is read from there again.
+                (None, None, from) => from,
+            };
+            (survey, again, moments, place)
+        }
+    };
+    if !survey.audible {
+        let heard = Heard { analysis: Analysis::inaudible(survey), again, moments };
+        return Ok((Listened::Heard(heard), place));
+    }
+    let byte = pass.from.as_ref().filter(|from| from.survey().is_some()).map_or(0, Progress::byte);
+    let (mut source, _feeding) = again.open_at(staged, byte).await?;
     let analyse = move || {
         let mut detector = pass.detection.detector();
-        (audio::analyse(survey, &format, source.input(&format), &pass.rules, &mut *detector), place)
+        let (input, mut tell) = (source.input(&format), pass.tell());
+        let on = audio::Onward { from: pass.from.as_ref(), tell: &mut tell };
+        let analysed = audio::analyse_onward((survey, &moments), &format, input, &pass.rules, &mut *detector, on);
+        (analysed, moments, place)
     };
-    let (analysed, _) = on_a_thread(analyse).await?;
-    Ok(match readable(analysed)? {
-        Ok(analysis) => Listened::Heard(Heard { analysis, again }),
+    let (analysed, moments, place) = on_a_thread(analyse).await?;
+    let listened = match readable(analysed)? {
+        Ok(analysis) => Listened::Heard(Heard { analysis, again, moments }),
         Err(why) => Listened::Unreadable(why),
-    })
+    };
+    Ok((listened, place))
 }
 
 async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
@@ -143,52 +191,36 @@ async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stati
     done.await.map_err(|panic| Error::new(Kind::Invalid, "audio.analyse", "").because(panic))
 }
 
-/// What the first reading found.
-struct Surveyed {
-    survey: Survey,
-    again: Again,
-}
+/// What the first reading found, and the bytes if they are few.
+type Read = std::result::Result<(Surveyed, Option<Bytes>), AudioError>;
 
-fn survey(
-    format: &Format,
-    size: u64,
-    within: Option<Duration>,
-    source: Source,
-) -> Result<std::result::Result<Surveyed, AudioError>> {
-    let within = within.unwrap_or(audio::MAX_DURATION);
-    let mut source = match source {
-        Source::Bytes(bytes) if !bytes.is_in_memory() => Keeper::new(bytes, size),
-        mut kept => {
-            let surveyed = readable(audio::survey_within(format, kept.input(format), within))?;
-            return Ok(surveyed.map(|surveyed| Surveyed::of(surveyed, None)));
-        }
+fn survey(format: &Format, size: u64, pass: &Pass, source: Source) -> Result<Read> {
+    let within = pass.within.unwrap_or(audio::MAX_DURATION);
+    let survey = |input: Input<'_>| {
+        let on = audio::Onward { from: pass.from.as_ref(), tell: &mut pass.tell() };
+        readable(audio::survey_onward(format, input, within, on))
     };
-    if audio::needs_ranges(format) {
-        // A few bytes are fetched at once: jumps in them would cost a request each.
-        let (few, mut bytes) = source.finish().map_err(read_error)?;
-        if let Some(few) = &few {
-            bytes = BytesIn::memory(few.clone()).0;
-        }
-        let surveyed = readable(audio::survey_within(format, Input::ranges(&mut bytes), within))?;
-        return Ok(surveyed.map(|surveyed| Surveyed::of(surveyed, few)));
-    }
-    let surveyed = match readable(audio::survey_within(format, &mut source, within))? {
+    let mut source = match source {
+        // Nothing is to be kept of what is in memory, nor of what is not read from its start.
+        Source::Bytes(bytes) if !bytes.is_in_memory() && bytes.is_at_start() => Keeper::new(bytes, size),
+        mut kept => return Ok(survey(kept.input(format))?.map(|surveyed| (surveyed, None))),
+    };
+    let surveyed = match survey(Input::from(&mut source))? {
         Ok(surveyed) => surveyed,
+        // Its content says so, whatever its name does.
+        Err(AudioError::NeedsRanges) => {
+            // A few bytes are fetched at once: jumps in them would cost a request each.
+            let (few, mut bytes) = source.finish().map_err(read_error)?;
+            if let Some(few) = &few {
+                bytes = BytesIn::memory(few.clone()).0;
+            }
+            bytes.rewind().map_err(read_error)?;
+            return Ok(survey(Input::ranges(&mut bytes))?.map(|surveyed| (surveyed, few)));
+        }
         Err(why) => return Ok(Err(why)),
     };
     let (few, _) = source.finish().map_err(read_error)?;
-    Ok(Ok(Surveyed::of(surveyed, few)))
-}
-
-impl Surveyed {
-    fn of((survey, kept): (Survey, Option<Kept>), few: Option<Bytes>) -> Self {
-        let again = match (kept, few) {
-            (Some(kept), _) => Again::Samples(Arc::new(kept)),
-            (None, Some(few)) => Again::Bytes(few),
-            (None, None) => Again::Staged,
-        };
-        Self { survey, again }
-    }
+    Ok(Ok((surveyed, few)))
 }
 
 /// What the audio says of itself, apart from the store's trouble.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use config::Config;
 use models::{ModelError, Models};
-use speech::{CloudSettings, Engine, MoonshineFiles};
+use speech::{Arithmetic, CloudSettings, Engine, MoonshineFiles};
 
 /// Let the server choose.
 const AUTO: &str = "auto";
@@ -19,6 +19,7 @@ const WHISPER: &str = "whisper";
 
 /// Judged before anything else is opened: a model that is missing or wrong stops the start.
 pub fn engine(config: &Config) -> Result<Arc<dyn Engine>> {
+    arithmetic(&config.engine)?;
     match config.engine.name.as_str() {
         WHISPER => whisper(&config.engine),
         _ => speech::select(&settings(config)?).context("configuration"),
@@ -44,6 +45,10 @@ fn whisper(_: &config::Engine) -> Result<Arc<dyn Engine>> {
     )
 }
 
+fn arithmetic(engine: &config::Engine) -> Result<Arithmetic> {
+    Arithmetic::named(&engine.arithmetic).context("configuration")
+}
+
 fn settings(config: &Config) -> Result<speech::Settings> {
     let engine = &config.engine;
     let null_fail = match engine.null_fail.as_str() {
@@ -57,7 +62,8 @@ fn settings(config: &Config) -> Result<speech::Settings> {
     };
     let null_delay = Duration::from_millis(engine.null_delay_ms);
     let (parallelism, null_languages) = (engine.parallelism, config.null_languages());
-    Ok(speech::Settings { name, moonshine, parallelism, null_delay, null_fail, null_languages, cloud })
+    let arithmetic = arithmetic(engine)?;
+    Ok(speech::Settings { name, moonshine, parallelism, arithmetic, null_delay, null_fail, null_languages, cloud })
 }
 
 fn cloud(engine: &config::Engine) -> CloudSettings {
@@ -119,6 +125,10 @@ mod tests {
     use super::*;
 
     fn settings_of(keys: &[(&str, &str)]) -> Result<speech::Settings> {
+        settings(&config_of(keys))
+    }
+
+    fn config_of(keys: &[(&str, &str)]) -> Config {
         let mut layers = config::Layers::defaults().unwrap();
         for (key, value) in keys {
             let (section, key) = match key.split_once('.') {
@@ -127,7 +137,7 @@ mod tests {
             };
             layers = layers.flag(&section, key, Some((*value).to_owned()), "--test");
         }
-        settings(&layers.config().unwrap())
+        layers.config().unwrap()
     }
 
     #[test]
@@ -149,6 +159,17 @@ mod tests {
         assert!(said.contains(folder) && said.contains("make setup") && said.lines().count() == 1, "{said}");
         let said = format!("{:#}", settings_of(&[("models", folder), ("name", "moonshine-base")]).unwrap_err());
         assert!(said.contains("`moonshine-base`") && said.contains("moonshine-base/encoder_model.onnx"), "{said}");
+    }
+
+    #[test]
+    fn an_arithmetic_that_this_machine_lacks_stops_the_start_whatever_the_engine_is() {
+        for name in ["auto", "null"] {
+            let keys = [("name", name), ("arithmetic", "abacus")];
+            let said = format!("{:#}", engine(&config_of(&keys)).err().unwrap());
+            let expected = "configuration: engine.arithmetic: `abacus` is not known; expected auto, vnni, avx2, neon, plain; this machine has ";
+            assert!(said.starts_with(expected) && said.ends_with("plain") && said.lines().count() == 1, "{said}");
+        }
+        assert_eq!(settings_of(&[("arithmetic", "plain")]).unwrap().arithmetic, Arithmetic::Plain);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! From samples to text: one trait, one file for each engine behind it, and the choice between them.
 
+mod arithmetic;
 mod bounded;
 mod cloud;
 pub mod engine;
@@ -10,6 +11,7 @@ pub mod permits;
 pub mod pieces;
 mod select;
 
+pub use arithmetic::{Arithmetic, ArithmeticError};
 pub use bounded::Bounded;
 pub use cloud::{CloudSettings, DeepgramSettings, HttpSettings, SettingError};
 pub use engine::{

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::arithmetic::Arithmetic;
 use crate::cloud::{self, CloudSettings, SettingError};
 use crate::engine::Engine;
 use crate::moonshine::{self, MoonshineFiles};
@@ -16,6 +17,8 @@ pub struct Settings {
     pub moonshine: Option<MoonshineFiles>,
     /// Calls that an engine on this machine computes at once. 0: one for each core.
     pub parallelism: usize,
+    /// How the engines on this machine multiply.
+    pub arithmetic: Arithmetic,
     /// How long the null engine takes for a call.
     pub null_delay: Duration,
     pub null_fail: Option<NullFail>,
@@ -51,7 +54,7 @@ pub fn select(settings: &Settings) -> Result<Arc<dyn Engine>, SelectError> {
         }
         moonshine => {
             let files = settings.moonshine.ok_or(SelectError::NoModel(moonshine))?;
-            Ok(Arc::new(moonshine::Moonshine::start(moonshine, files, settings.parallelism)))
+            Ok(Arc::new(moonshine::Moonshine::start(moonshine, files, settings.parallelism, settings.arithmetic)))
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::accept::Batch;
+use domain::checkpoint::Checkpoint;
 use domain::placement::{Answer, Group};
 use domain::planning::{FilePlan, Heard};
 use domain::session::SessionRequest;
@@ -140,6 +141,21 @@ impl Scene {
 
     pub async fn plan(&self, job: &Job, index: usize, heard: Heard) -> (Job, Recording) {
         written(self.try_plan(job, index, heard).await)
+    }
+
+    /// A checkpoint of a file, by the first version of the rules, of so many bytes.
+    pub async fn try_checkpoint(&self, job: &Job, index: usize, place: u32, bytes: &[u8]) -> Written<Job> {
+        let checkpoint = Checkpoint { fence: job.lease.fence, index, rules: 1, place, bytes: bytes.to_vec() };
+        self.ask(|| self.store.save_checkpoint(job.id, &checkpoint, self.at())).await
+    }
+
+    pub async fn checkpoint(&self, job: &Job, index: usize, place: u32, bytes: &[u8]) -> Job {
+        written(self.try_checkpoint(job, index, place, bytes).await)
+    }
+
+    /// What a file's last checkpoint holds.
+    pub async fn checkpointed(&self, job: &Job, index: usize) -> Option<Vec<u8>> {
+        self.ask(|| self.store.checkpoint(job.id, index)).await
     }
 
     pub async fn try_store(&self, job: &Job, lines: &[Line]) -> Written<Vec<Line>> {

@@ -13,7 +13,7 @@ use testkit::wer::{Errors, errors, words};
 use crate::client::Client;
 use crate::program::Program;
 use crate::report::Report;
-use clips::{Clip, clips};
+pub use clips::{Clip, clips};
 
 const LIMIT: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(50);

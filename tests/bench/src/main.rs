@@ -14,6 +14,7 @@ mod speech_engine;
 mod start;
 mod status;
 mod throughput;
+mod two_users;
 mod uploads;
 
 use anyhow::Result;
@@ -57,6 +58,9 @@ fn main() -> Result<()> {
         }
         if wants("throughput") {
             throughput::run(&mut report, commits).await?;
+        }
+        if wants("two") {
+            two_users::run(&mut report).await?;
         }
         if wants("status") {
             status::run(&mut report).await?;

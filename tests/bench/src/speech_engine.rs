@@ -1,12 +1,13 @@
 //! The embedded speech engines over real speech, on one core: how much faster than the speech they are, and their memory.
 //!
-//! Begin it with `taskset -c 0`, so that nothing of it runs beside itself.
+//! Begin it with `taskset -c 0`, so that nothing of it runs beside itself. Every way of multiplying that the machine has is
+//! measured; `AFTERWORD_ENGINE_ARITHMETIC` names one alone.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use models::{ModelError, Models};
-use speech::{Audio, Engine, Hints, MoonshineFiles, SAMPLE_RATE, Settings};
+use speech::{Arithmetic, Audio, Engine, Hints, MoonshineFiles, SAMPLE_RATE, Settings};
 
 use crate::report::Report;
 
@@ -20,9 +21,17 @@ const CLIPS: [(&str, &[u8]); 5] = [
 const ROUNDS: usize = 3;
 
 pub async fn run(report: &mut Report) -> Result<()> {
+    let ways = match std::env::var("AFTERWORD_ENGINE_ARITHMETIC") {
+        Ok(name) => vec![Arithmetic::named(&name)?],
+        Err(_) => Arithmetic::of_this_machine(),
+    };
     for size in ["tiny", "base"] {
         match files(size) {
-            Ok(files) => engine(report, size, files).await?,
+            Ok(files) => {
+                for way in &ways {
+                    engine(report, size, files, *way).await?;
+                }
+            }
             Err(why) if why.is_missing() => println!("speech: moonshine-{size} is left out: {why}"),
             Err(why) => return Err(why.into()),
         }
@@ -40,10 +49,12 @@ fn files(size: &str) -> Result<MoonshineFiles, ModelError> {
     })
 }
 
-async fn engine(report: &mut Report, size: &str, files: MoonshineFiles) -> Result<()> {
+async fn engine(report: &mut Report, size: &str, files: MoonshineFiles, arithmetic: Arithmetic) -> Result<()> {
     let name = format!("moonshine-{size}");
     let began = Instant::now();
-    let settings = Settings { name: name.clone(), moonshine: Some(files), parallelism: 1, ..Settings::default() };
+    let moonshine = Some(files);
+    let settings = Settings { name: name.clone(), moonshine, parallelism: 1, arithmetic, ..Settings::default() };
+    let name = format!("{name}, {arithmetic}");
     let engine = speech::select(&settings)?;
     // Waits for the model.
     engine.transcribe(Audio::new(&[0.0; 1_600]), &Hints::default()).await?;

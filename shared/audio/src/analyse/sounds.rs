@@ -176,3 +176,60 @@ fn an_offset_changes_nothing() {
         assert!(f1(&found.speech, &with_offset.speech) > 0.99, "{:?} {:?}", found.speech, with_offset.speech);
     }
 }
+
+/// A voice as stereo of every codec that is written here: the right channel is the left one times this.
+fn stereo(samples: &[f32], right: f32) -> Vec<(&'static str, Vec<u8>)> {
+    let both: Vec<f32> = samples.iter().flat_map(|sample| [*sample, *sample * right]).collect();
+    let mulaw = |sample: f32| {
+        // The nearest of all bytes.
+        let off = |byte: &u8| i32::from(crate::mulaw::expand(*byte)).abs_diff((sample * 32_767.0) as i32);
+        (0..=u8::MAX).min_by_key(off).unwrap()
+    };
+    let mut encoder = opus::Encoder::new(16_000, opus::Channels::Stereo, opus::Application::Audio).unwrap();
+    encoder.set_bitrate(opus::Bitrate::Bits(96_000)).unwrap();
+    let packets = both.as_chunks::<640>().0.iter().map(|frame| encoder.encode_vec_float(frame, 1_275).unwrap());
+    vec![
+        ("pcm16_16000_2", file(&s16(&both), 640)),
+        ("pcm8_16000_2", file(&both.iter().map(|s| (s * 127.0 + 128.0).round() as u8).collect::<Vec<_>>(), 320)),
+        ("mulaw8_16000_2", file(&both.iter().map(|s| mulaw(*s)).collect::<Vec<_>>(), 320)),
+        ("opus_fs320_16000_2", packets.flat_map(|packet| file(&packet, packet.len())).collect()),
+    ]
+}
+
+#[test]
+fn a_channel_that_is_turned_over_takes_nothing_from_what_is_heard_in_any_codec() {
+    let clip = clip("ss0890");
+    let alone = heard(&clip).speech;
+    for right in [-1.0, -0.97, -0.6, 0.0, 1.0] {
+        for (described, bytes) in stereo(&clip, right) {
+            let format = format(described);
+            let (survey, _) = survey(&format, &mut &bytes[..]).unwrap();
+            let (rules, mut silero) = (SegmentRules::new(Duration::from_secs(15)), Silero::new(network()));
+            let found = analyse(survey, &format, &mut &bytes[..], &rules, &mut silero).unwrap();
+            let agreed = f1(&found.speech, &alone);
+            assert!(agreed > 0.9, "{described}, {right}: {agreed}");
+            let mut loudest = 0.0f32;
+            crate::cut(&format, &mut &bytes[..], &found.levels, &found.segments, &mut |_, samples| {
+                loudest = samples.iter().fold(loudest, |loudest, sample| loudest.max(sample.abs()));
+                std::ops::ControlFlow::Continue(())
+            })
+            .unwrap();
+            assert!(loudest > 0.3, "{described}, {right}: {loudest}");
+        }
+    }
+}
+
+#[test]
+fn two_channels_of_every_container_stay_two() {
+    for name in ["44100_2.flac", "44100_2.mp3", "48000_2.ogg", "48000_2.m4a"] {
+        let (format, bytes) =
+            (crate::testing::sound_format(name.rsplit_once('.').unwrap().1), crate::testing::sound(name));
+        let mut cursor = std::io::Cursor::new(&bytes);
+        let mut samples = Samples::new(&format, Input::ranges(&mut cursor)).unwrap();
+        let mut two = 0;
+        while let Some(piece) = samples.next_piece().unwrap() {
+            two += piece.right.map_or(0, <[f32]>::len);
+        }
+        assert!(two > 40_000, "{name}: {two}");
+    }
+}

@@ -1,7 +1,9 @@
 //! FLAC: frames without a length, told apart by their checksums. Tags and pictures before them are skipped.
 
+use super::kinds::{Kind, begins, is_other, may_begin};
+use super::parts::{Container, Part, Stream};
+use super::symphonia::Symphonia;
 use super::window::Window;
-use super::{Container, Part};
 use crate::error::AudioError;
 use crate::frames::Damage;
 
@@ -17,59 +19,72 @@ const HEADER: std::ops::RangeInclusive<usize> = 6..=16;
 /// The same as [`HEADER`] and a subframe, and the checksum at its end.
 const SHORTEST: usize = 9;
 
-pub(super) struct Flac<'r> {
-    window: Window<'r>,
-    stream_info: [u8; STREAM_INFO],
+#[derive(Default)]
+pub(super) struct Flac {
+    begun: bool,
     damage: Damage,
     gap: u64,
-    /// Headers that may still turn out to begin nothing: looking for the end of each takes time.
+    longest: usize,
+    /// Headers that turned out to begin nothing: looking for the end of each takes time.
     doubts: u32,
 }
 
-impl<'r> Flac<'r> {
-    /// `window` stands at `fLaC`.
-    pub fn open(mut window: Window<'r>) -> Result<Self, AudioError> {
-        let ends = || AudioError::Unreadable("the FLAC file ends before its audio begins");
-        window.skip(4)?;
-        let mut stream_info = None;
-        loop {
-            let [kind, a, b, c] = window.array::<4>()?.ok_or_else(ends)?;
-            let mut size = u64::from(u32::from_be_bytes([0, a, b, c]));
-            if kind & 0x7F == 0 && size >= STREAM_INFO as u64 {
-                stream_info = Some(window.array::<STREAM_INFO>()?.ok_or_else(ends)?);
-                size -= STREAM_INFO as u64;
-            }
-            window.skip(size)?;
-            if kind & 0x80 != 0 {
-                break;
-            }
+/// What stands before the frames, from `fLaC` on.
+fn read_header(window: &mut Window) -> Result<[u8; STREAM_INFO], AudioError> {
+    let ends = || AudioError::Unreadable("the FLAC file ends before its audio begins");
+    window.skip(4)?;
+    let mut stream_info = None;
+    loop {
+        // What a block claims of its length must not hide the frames.
+        if stream_info.is_some() && is_header(window.peek(*HEADER.end())?) {
+            break;
         }
-        let stream_info =
-            stream_info.ok_or(AudioError::Unreadable("the FLAC file does not say how its audio is coded"))?;
-        Ok(Self { window, stream_info, damage: Damage::default(), gap: 0, doubts: MOST_DOUBTS })
+        let [kind, a, b, c] = window.array::<4>()?.ok_or_else(ends)?;
+        let mut size = u64::from(u32::from_be_bytes([0, a, b, c]));
+        if kind & 0x7F == 0 && size >= STREAM_INFO as u64 {
+            stream_info = Some(window.array::<STREAM_INFO>()?.ok_or_else(ends)?);
+            size -= STREAM_INFO as u64;
+        }
+        window.skip(size)?;
+        if kind & 0x80 != 0 {
+            break;
+        }
     }
+    stream_info.ok_or(AudioError::Unreadable("the FLAC file does not say how its audio is coded"))
+}
 
-    pub fn stream_info(&self) -> &[u8] {
-        &self.stream_info
-    }
+/// The stream that 34 bytes describe; they say how long it is, or 0.
+pub(super) fn stream(stream_info: &[u8]) -> Result<Stream, AudioError> {
+    let samples = stream_info
+        .get(13..18)
+        .map_or(0, |bytes| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)) & 0xF_FFFF_FFFF);
+    let stream = Stream::of(Symphonia::flac(stream_info)?)?;
+    Ok(Stream { promised: (samples > 0).then_some(samples), ..stream })
+}
 
-    fn given_up(&mut self) -> Result<Found, AudioError> {
-        self.damage.beyond_packet = true;
-        self.gap += self.window.skip(u64::MAX)?;
+impl Flac {
+    fn given_up(&mut self, window: &mut Window) -> Result<Found, AudioError> {
+        let rest = window.skip(u64::MAX)?;
+        self.damage.lost(std::mem::take(&mut self.gap) + rest);
         Ok(Found::End(0))
     }
 
     /// The size of the frame that begins here: up to a place where its checksum is right, and another one or the end is.
-    fn frame(&mut self) -> Result<Found, AudioError> {
+    fn frame(&mut self, window: &mut Window) -> Result<Found, AudioError> {
         let mut look = FIRST_LOOK;
         let mut crc = Crc16::default();
         loop {
-            let seen = self.window.peek(look)?;
+            let seen = window.peek(look)?;
             if seen.len() < SHORTEST {
                 return Ok(Found::End(seen.len()));
             }
+            if !is_header(seen) && (begins(seen).is_some() || is_other(seen, Kind::Flac)) {
+                return Ok(Found::Other);
+            }
             if !is_header(seen) {
-                let next = (1..seen.len()).find(|&at| seen[at] == 0xFF).unwrap_or(seen.len());
+                let next = (1..seen.len())
+                    .find(|&at| seen[at] == 0xFF || may_begin(seen[at]) && begins(&seen[at..]).is_some())
+                    .unwrap_or(seen.len());
                 return Ok(Found::Junk(next));
             }
             let over = seen.len() < look;
@@ -78,13 +93,16 @@ impl<'r> Flac<'r> {
             for at in crc.covered + 2..=certain {
                 crc.cover(seen, at - 2);
                 let ends = seen[at - 2..at] == crc.value.to_be_bytes() && at >= SHORTEST;
-                if ends && (at == seen.len() || is_header(&seen[at..]) || seen[at..].starts_with(b"TAG")) {
+                if ends && ends_frame(&seen[at..]) {
                     return Ok(Found::Frame(at));
                 }
             }
             if over || look >= MOST_FRAME {
                 // Damaged, or cut off: what follows its first byte is looked through again.
-                self.doubts = self.doubts.saturating_sub(1);
+                self.doubts += 1;
+                if let Some(next) = next_file(seen) {
+                    return Ok(Found::Junk(next));
+                }
                 return Ok(if over && crc.headers(seen) == 0 { Found::End(seen.len()) } else { Found::Junk(1) });
             }
             look = (look * 2).min(MOST_FRAME);
@@ -92,36 +110,67 @@ impl<'r> Flac<'r> {
     }
 }
 
+/// Where another file begins behind a frame that has no end.
+fn next_file(seen: &[u8]) -> Option<usize> {
+    (1..seen.len()).find(|&at| {
+        let here = &seen[at..];
+        matches!(here[0], b'I' | 0xFF) && is_other(here, Kind::Flac) || may_begin(here[0]) && begins(here).is_some()
+    })
+}
+
+/// What may follow a frame.
+fn ends_frame(behind: &[u8]) -> bool {
+    behind.is_empty()
+        || is_header(behind)
+        || behind.starts_with(b"TAG")
+        || begins(behind).is_some()
+        || is_other(behind, Kind::Flac)
+}
+
 enum Found {
     Frame(usize),
     /// So many bytes begin no frame.
     Junk(usize),
+    /// Another file.
+    Other,
     End(usize),
 }
 
-impl Container for Flac<'_> {
-    fn next(&mut self) -> Result<Option<Part<'_>>, AudioError> {
+impl Container for Flac {
+    fn next(&mut self, window: &mut Window, packet: &mut Vec<u8>) -> Result<Option<Part>, AudioError> {
+        if !std::mem::replace(&mut self.begun, true) {
+            return Ok(Some(Part::Stream(stream(&read_header(window)?)?)));
+        }
         loop {
-            let found = if self.doubts == 0 { self.given_up()? } else { self.frame()? };
+            let found = if self.doubts == MOST_DOUBTS { self.given_up(window)? } else { self.frame(window)? };
             match found {
                 Found::Frame(size) => {
-                    self.damage.beyond_packet |= self.gap > 0;
-                    self.damage.dropped_bytes += std::mem::take(&mut self.gap);
+                    self.damage.lost(std::mem::take(&mut self.gap));
+                    window.take_into(size, packet)?;
+                    self.longest = self.longest.max(size);
                     // Frames say themselves how long they are: there is no padding.
-                    return Ok(Some(Part { data: self.window.take(size)?, until: None }));
+                    return Ok(Some(Part::Packet { until: None }));
                 }
-                Found::Junk(size) => self.gap += self.window.skip(size as u64)?,
+                Found::Junk(size) => self.gap += window.skip(size as u64)?,
+                Found::Other => {
+                    self.damage.lost(std::mem::take(&mut self.gap));
+                    return Ok(None);
+                }
                 Found::End(size) => {
-                    self.gap += self.window.skip(size as u64)?;
-                    self.damage.dropped_bytes += std::mem::take(&mut self.gap);
+                    let tags = window.peek(3)? == b"TAG";
+                    // A frame is never much longer than all before it.
+                    let short = size <= 2 * self.longest.max(FIRST_LOOK);
+                    let unfinished = self.gap == 0 && short && is_header(window.peek(*HEADER.end())?);
+                    let rest = window.skip(size as u64)?;
+                    match std::mem::take(&mut self.gap) {
+                        0 if tags => {}
+                        0 if unfinished || size < SHORTEST => self.damage.unfinished(rest),
+                        gap => self.damage.lost(gap + rest),
+                    }
                     return Ok(None);
                 }
             }
         }
-    }
-
-    fn skip(&self) -> u64 {
-        0
     }
 
     fn damage(&self) -> Damage {

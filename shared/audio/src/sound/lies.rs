@@ -1,7 +1,7 @@
 //! What a file claims of its own length never hides what is in it: silence has to be proven.
 
+use super::ogg;
 use super::tests::{decoded, found, wav};
-use super::*;
 use crate::Verdict;
 use crate::testing::{all_samples, noise, s16, sound, sound_format};
 
@@ -62,13 +62,24 @@ fn what_follows_the_audio_of_a_wav_file_is_a_chunk_or_was_lost() {
     let whole = found("wav", &[&quiet[..], &chunk, &chunk].concat()).unwrap();
     assert_eq!((whole.verdict(), whole.survey.duration_ms, whole.survey.dropped_bytes), (Verdict::Silent, 1_000, 0));
 
-    // A recorder wrote the size early, and went on.
-    let more = s16(&noise(16_000, 0.3));
-    let lost = found("wav", &[&quiet[..], &more].concat()).unwrap();
-    assert_eq!((lost.verdict(), lost.survey.dropped_beyond_packet), (Verdict::Invalid, true));
-    assert_eq!(lost.survey.dropped_bytes, more.len() as u64);
-    let zeros = found("wav", &[&quiet[..], &[0; 4_000]].concat()).unwrap();
-    assert_eq!((zeros.verdict(), zeros.survey.dropped_bytes), (Verdict::Invalid, 4_000));
+    // A recorder wrote the size early, and went on; the next samples may look like the name of a chunk.
+    let more = noise(16_000, 0.3);
+    for next in [&[][..], b"RATEXYZ!", b"LOUDNESS", b"AAAA\xFF\xFF\0\0"] {
+        let went_on = [&quiet[..], next, &s16(&more)].concat();
+        let heard = found("wav", &went_on).unwrap();
+        assert_eq!(heard.survey.duration_ms, 2_000 + u64::from(!next.is_empty()), "{next:?}");
+        assert_eq!(heard.survey.dropped_bytes, 0, "{next:?}");
+        assert!(
+            decoded(&went_on).ends_with(&more.iter().map(|s| (s * 32_768.0).trunc() / 32_768.0).collect::<Vec<_>>())
+        );
+    }
+    // Of what it has no whole number of samples of, too.
+    for claimed in [2_001u32, 30_001] {
+        let mut early = wav(1, 16, 1, 16_000, &s16(&more));
+        let at = early.len() - 32_004;
+        early[at..at + 4].copy_from_slice(&claimed.to_le_bytes());
+        assert_eq!(decoded(&early).len(), 16_000, "{claimed}");
+    }
 }
 
 #[test]

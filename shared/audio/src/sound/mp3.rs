@@ -1,14 +1,20 @@
-//! MPEG layer III: frames one after another, tags before and behind them, and nothing else to hold on to.
+//! MPEG layer III: frames one after another, tags before, between and behind them, and nothing else to hold on to.
 
+use super::kinds::{Kind, is_other};
+use super::parts::{Container, Part, Stream};
 use super::symphonia::Symphonia;
 use super::window::Window;
-use super::{Container, Part};
+use super::{MOST_STREAMS, id3};
 use crate::error::AudioError;
 use crate::frames::Damage;
 
 /// Two frames and what stands between them.
 const SEEN: usize = 64 * 1024;
 const HEADER: usize = 4;
+/// The longest frame.
+const MOST_FRAME: usize = 1441;
+/// So many frames that fit one another do not stand in a row by chance, not even in a picture.
+const CERTAIN: usize = 4;
 /// What a decoder of this format needs before its first sample, in samples.
 const DECODER_DELAY: u64 = 529;
 
@@ -44,9 +50,9 @@ impl Header {
         Some(Self { version, rate, mono: fourth >> 6 == 3, size })
     }
 
-    /// Of the same stream: what changes from frame to frame is the bit rate alone.
+    /// Of the same stream: what changes from frame to frame is the bit rate, and how two channels are put together.
     fn goes_with(&self, other: &Self) -> bool {
-        (self.version, self.rate) == (other.version, other.rate)
+        (self.version, self.rate, self.mono) == (other.version, other.rate, other.mono)
     }
 
     fn samples(&self) -> u64 {
@@ -68,94 +74,106 @@ pub(super) fn is_header(bytes: &[u8]) -> bool {
     Header::read(bytes).is_some()
 }
 
-pub(super) struct Mp3<'r> {
-    window: Window<'r>,
-    first: Option<Header>,
-    damage: Damage,
-    /// Dropped since the last frame: in the middle if another one follows.
-    gap: u64,
-    pub skip: u64,
-    until: Option<u64>,
+/// How many frames of one stream stand in a row, and whether nothing or a tag is behind them: at most [`CERTAIN`].
+fn chain(bytes: &[u8]) -> (usize, bool) {
+    let Some(first) = Header::read(bytes) else { return (0, false) };
+    let (mut count, mut at) = (1, first.size);
+    loop {
+        let Some(behind) = bytes.get(at..) else { return (count - 1, false) };
+        if behind.len() < HEADER || behind.starts_with(b"TAG") || behind.starts_with(b"APE") || id3::begins(behind) {
+            return (count, true);
+        }
+        match Header::read(behind).filter(|header| header.goes_with(&first)) {
+            Some(_) if count == CERTAIN => return (count, false),
+            Some(header) => (count, at) = (count + 1, at + header.size),
+            None => return (count, false),
+        }
+    }
 }
 
-impl<'r> Mp3<'r> {
-    pub fn open(window: Window<'r>) -> Result<Self, AudioError> {
-        let mut opened = Self { window, first: None, damage: Damage::default(), gap: 0, skip: 0, until: None };
-        opened.skip_tags()?;
-        let header = opened.find()?.ok_or(AudioError::Unreadable("no MP3 frame is in the file"))?;
-        opened.read_info(header)?;
-        opened.first = Some(header);
-        Ok(opened)
+/// Whether frames stand here, where they may be expected.
+pub(super) fn begins(bytes: &[u8]) -> bool {
+    let (count, over) = chain(bytes);
+    count >= 3 || over && count > 0
+}
+
+/// Whether frames stand here, where something else is expected.
+pub(super) fn certainly_begins(bytes: &[u8]) -> bool {
+    chain(bytes).0 == CERTAIN
+}
+
+#[derive(Default)]
+pub(super) struct Mp3 {
+    /// Of the stream that is read.
+    header: Option<Header>,
+    damage: Damage,
+    /// Dropped since the last frame.
+    gap: u64,
+    until: Option<u64>,
+    streams: u32,
+}
+
+enum Found {
+    /// A frame, so far behind.
+    Frame(Header, usize),
+    /// So many bytes begin no frame.
+    Junk(usize),
+    /// So far behind is what belongs to no MP3 stream: a tag, another file, or the end.
+    Other(usize),
+}
+
+impl Mp3 {
+    /// Looks for the next frame. One of the stream where one is due needs no proof: what follows it may be what is damaged.
+    fn find(&self, window: &mut Window) -> Result<Found, AudioError> {
+        let seen = window.peek(SEEN)?;
+        let at_end = seen.len() < SEEN;
+        for offset in 0..seen.len() {
+            let rest = &seen[offset..];
+            if is_other(rest, Kind::Mp3) {
+                return Ok(Found::Other(offset));
+            }
+            let Some(header) = Header::read(rest) else { continue };
+            let due = offset == 0 && self.gap == 0;
+            let fits = self.header.is_none_or(|stream| stream.goes_with(&header));
+            let (count, over) = chain(rest);
+            let proven = over && count > 0 || count > usize::from(!fits) + 1;
+            if (due && fits && rest.len() >= header.size) || proven {
+                return Ok(Found::Frame(header, offset));
+            }
+            // It may be there, but cut off by the window's edge.
+            if offset > 0 && !at_end && rest.len() < CERTAIN * MOST_FRAME {
+                return Ok(Found::Junk(offset));
+            }
+        }
+        Ok(if at_end { Found::Other(seen.len()) } else { Found::Junk(seen.len()) })
     }
 
-    pub fn decoder(&self) -> Result<Symphonia, AudioError> {
-        let (rate, samples) = self.first.map_or((0, 0), |first| (first.rate, first.samples()));
+    /// What stands between the last frame and the end, or another file.
+    fn end(&mut self, size: usize, window: &mut Window) -> Result<(), AudioError> {
+        let rest = window.take(size)?;
+        let tags = rest.starts_with(b"TAG") || rest.starts_with(b"APETAGEX") || rest.iter().all(|byte| *byte == 0);
+        let unfinished = self.gap == 0 && size < MOST_FRAME && (is_header(rest) || size < HEADER);
+        match std::mem::take(&mut self.gap) {
+            0 if tags => {}
+            0 if unfinished => self.damage.unfinished(size as u64),
+            gap => self.damage.lost(gap + size as u64),
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, header: Header, window: &mut Window) -> Result<Stream, AudioError> {
         // At most 1,152.
-        Symphonia::mp3(rate, samples as usize)
-    }
-
-    fn skip_tags(&mut self) -> Result<(), AudioError> {
-        while let &[b'I', b'D', b'3', _, _, flags, a, b, c, d] = self.window.peek(10)? {
-            let size = [a, b, c, d].iter().fold(0, |size, byte| size << 7 | u64::from(byte & 0x7F));
-            self.window.skip(10 + size + if flags & 0x10 == 0 { 0 } else { 10 })?;
-        }
-        Ok(())
-    }
-
-    /// Goes on to the next frame: one that fits the first, and is followed by another one or by the end.
-    fn find(&mut self) -> Result<Option<Header>, AudioError> {
-        loop {
-            let seen = self.window.peek(SEEN)?;
-            let whole = |header: &Header, rest: &[u8]| match rest.get(header.size..) {
-                None => false,
-                Some(behind) if behind.len() < HEADER || behind.starts_with(b"TAG") || behind.starts_with(b"APE") => {
-                    true
-                }
-                Some(behind) => Header::read(behind).is_some_and(|next| next.goes_with(header)),
-            };
-            let mut offset = 0;
-            let found = loop {
-                let rest = &seen[offset..];
-                if rest.len() < HEADER {
-                    break None;
-                }
-                let header =
-                    Header::read(rest).filter(|it| self.first.as_ref().is_none_or(|first| it.goes_with(first)));
-                // A frame of the stream where one is due needs no proof: what follows it may be what is damaged.
-                let due = offset == 0 && self.gap == 0 && self.first.is_some();
-                match header {
-                    Some(header) if (due && rest.len() >= header.size) || whole(&header, rest) => break Some(header),
-                    // It may be there, but cut off by the window's edge.
-                    Some(header) if offset > 0 && rest.len() < header.size + HEADER && seen.len() == SEEN => {
-                        break None;
-                    }
-                    _ => offset += 1,
-                }
-            };
-            let (length, at_end) = (seen.len(), seen.len() < SEEN);
-            if found.is_none() && at_end {
-                self.ends(length)?;
-                return Ok(None);
-            }
-            self.window.skip(offset as u64)?;
-            self.gap += offset as u64;
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-    }
-
-    fn ends(&mut self, length: usize) -> Result<(), AudioError> {
-        let rest = self.window.take(length)?;
-        let tags = rest.starts_with(b"TAG") || rest.starts_with(b"APETAGEX");
-        self.damage.dropped_bytes += self.gap + if tags { 0 } else { length as u64 };
-        self.gap = 0;
-        Ok(())
+        let mut stream = Stream::of(Symphonia::mp3(header.rate, header.samples() as usize)?)?;
+        self.until = None;
+        self.header = Some(header);
+        self.streams += 1;
+        self.read_info(header, window, &mut stream)?;
+        Ok(stream)
     }
 
     /// A first frame that holds no audio but says how much there is, and how much of it the encoder added.
-    fn read_info(&mut self, header: Header) -> Result<(), AudioError> {
-        let frame = self.window.peek(header.size)?;
+    fn read_info(&mut self, header: Header, window: &mut Window, stream: &mut Stream) -> Result<(), AudioError> {
+        let frame = window.peek(header.size)?;
         let Some(info) = frame.get(header.info_at()..) else { return Ok(()) };
         if !(info.starts_with(b"Xing") || info.starts_with(b"Info")) || info.len() < 8 {
             return Ok(());
@@ -174,28 +192,42 @@ impl<'r> Mp3<'r> {
         if let Some(&[a, b, c]) = info.get(at + 21..at + 24) {
             let (before, behind) = (u64::from(a) << 4 | u64::from(b >> 4), u64::from(b & 0x0F) << 8 | u64::from(c));
             if before > 0 {
-                self.skip = before + DECODER_DELAY;
+                stream.skip = before + DECODER_DELAY;
                 self.until = frames.map(|frames| (frames * header.samples()).saturating_sub(before + behind));
             }
         }
-        self.window.skip(header.size as u64)?;
+        // Some count the frame that says it.
+        stream.promised =
+            frames.map(|frames| (frames.saturating_sub(1) * header.samples()).saturating_sub(stream.skip));
+        window.skip(header.size as u64)?;
         Ok(())
     }
 }
 
-impl Container for Mp3<'_> {
-    fn next(&mut self) -> Result<Option<Part<'_>>, AudioError> {
-        let Some(header) = self.find()? else { return Ok(None) };
-        if self.gap > 0 {
-            self.damage.beyond_packet = true;
-            self.damage.dropped_bytes += std::mem::take(&mut self.gap);
+impl Container for Mp3 {
+    fn next(&mut self, window: &mut Window, packet: &mut Vec<u8>) -> Result<Option<Part>, AudioError> {
+        loop {
+            if self.streams > MOST_STREAMS {
+                let rest = window.skip(u64::MAX)?;
+                self.damage.lost(rest);
+            }
+            match self.find(window)? {
+                Found::Junk(size) => self.gap += window.skip(size as u64)?,
+                Found::Other(size) => {
+                    self.end(size, window)?;
+                    return Ok(None);
+                }
+                Found::Frame(header, offset) => {
+                    let junk = window.skip(offset as u64)?;
+                    self.damage.lost(std::mem::take(&mut self.gap) + junk);
+                    if !self.header.is_some_and(|stream| stream.goes_with(&header)) {
+                        return Ok(Some(Part::Stream(self.begin(header, window)?)));
+                    }
+                    window.take_into(header.size, packet)?;
+                    return Ok(Some(Part::Packet { until: self.until }));
+                }
+            }
         }
-        let until = self.until;
-        Ok(Some(Part { data: self.window.take(header.size)?, until }))
-    }
-
-    fn skip(&self) -> u64 {
-        self.skip
     }
 
     fn damage(&self) -> Damage {

@@ -1,397 +1,449 @@
-//! MPEG-4 audio files (`.m4a`): boxes in boxes, and an index that says where each packet is. The index is often at the
-//! end, and may be of any size: it is read where it stands, a piece at a time, while the packets are.
+//! MPEG-4 files (`.m4a`, `.mp4`, `.mov`, `.3gp`): boxes in boxes, and an index that says where each packet is, or one in
+//! each of many fragments. The index is often at the end, and may be of any size: it is read where it stands, a piece at a
+//! time, while the packets are.
+//!
+//! Every byte of the file belongs to a box that is known here, or to a packet; all others count as dropped.
 
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::ops::Range;
+mod entry;
+mod index;
+mod table;
 
-use super::symphonia::Symphonia;
-use super::{Container, Part};
-use crate::aac;
+use std::io::{BufReader, Read, SeekFrom};
+
+use self::entry::Described;
+use self::index::{Run, Track};
+use self::table::{Box4, File, go, number, read_box};
+use super::parts::{Part, Parts};
 use crate::error::AudioError;
 use crate::frames::Damage;
 use crate::input::Ranges;
 
 const BUFFER: usize = 64 * 1024;
-/// What is read of a table at once.
-const TABLE_BYTES: u64 = 64 * 1024;
-/// No packet of AAC is longer: 6,144 bits for each of 8 channels.
-const MOST_PACKET: u32 = 8 * 1024;
-/// Files have some dozens. Each may cost a jump in the file.
+/// No packet is longer that is not damage: 65,536 samples of two channels in 24 bits.
+const MOST_PACKET: u64 = 512 * 1024;
+/// Uncompressed samples are packets by themselves, and given together.
+const PIECE: u64 = 16 * 1024;
+/// Boxes without a packet between them. Each may cost a jump in the file.
 const MOST_BOXES: u32 = 1_000;
 /// Packets stand in their order. Each jump back may open the file anew, in a store that is far away.
 const MOST_JUMPS_BACK: u32 = 64;
-const MOST_CONFIG: usize = 1024;
+/// Boxes that are not entered are looked through for a fragment, if they are no longer than this.
+const MOST_LOOKED_THROUGH: u64 = 1024 * 1024;
 
-type File<'r> = BufReader<&'r mut dyn Ranges>;
-
-/// A table of an index: where it is, and the piece of it that is at hand.
-#[derive(Default)]
-struct Table {
-    at: u64,
-    count: u64,
-    entry: u64,
-    piece: Vec<u8>,
-    first: u64,
-}
-
-impl Table {
-    /// A table cannot have more entries than its box has room for.
-    fn new(body: &Range<u64>, at: u64, count: u32, entry: u64) -> Self {
-        let room = body.end.saturating_sub(at) / entry;
-        Self { at, count: u64::from(count).min(room), entry, piece: Vec::new(), first: 0 }
-    }
-
-    fn get(&mut self, file: &mut File, index: u64) -> io::Result<Option<&[u8]>> {
-        if index >= self.count {
-            return Ok(None);
-        }
-        let at_hand = self.first..self.first + self.piece.len() as u64 / self.entry;
-        if !at_hand.contains(&index) {
-            self.piece.clear();
-            self.first = index;
-            go(file, self.at + index * self.entry)?;
-            let rest = (self.count - index) * self.entry;
-            let most = TABLE_BYTES / self.entry * self.entry;
-            file.take(rest.min(most)).read_to_end(&mut self.piece)?;
-        }
-        let from = ((index - self.first) * self.entry) as usize;
-        Ok(self.piece.get(from..from + self.entry as usize))
-    }
-
-    fn number(&mut self, file: &mut File, index: u64) -> io::Result<Option<u64>> {
-        let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
-        Ok(self.get(file, index)?.map(number))
-    }
-}
-
-/// Keeps what was read ahead, when the place is near. It lies within the file: all are checked against its length.
-fn go(file: &mut File, at: u64) -> io::Result<()> {
-    let now = file.stream_position()?;
-    file.seek_relative(at.wrapping_sub(now).cast_signed())
-}
-
-/// What is gathered of a track.
-#[derive(Default)]
-struct Track {
-    config: Option<Vec<u8>>,
-    timescale: u32,
-    duration: u64,
-    /// What the encoder put before the audio, in the track's own time.
-    media_time: u64,
-    sizes: Table,
-    /// All packets have this size, if it is not 0; then there is no table.
-    size: u32,
-    packets: u64,
-    chunks: Table,
-    runs: Table,
-}
-
-impl Track {
-    fn is_whole(&self) -> bool {
-        self.config.is_some() && self.packets > 0 && self.chunks.count > 0 && self.runs.count > 0
-    }
-}
+const NO_INDEX: AudioError = AudioError::Unreadable(
+    "no index of audio that can be read is in the MP4 file: it is cut off, or of a kind that is not known here",
+);
 
 pub(super) struct Mp4<'r> {
     file: File<'r>,
-    track: Track,
-    rate: u32,
-    /// The next packet, and the next chunk of packets.
-    packet: u64,
-    chunk: u64,
-    run: u64,
-    in_chunk: u64,
-    at: u64,
-    data: Vec<u8>,
     length: u64,
-    /// Packets do not share bytes: together they are no longer than the file.
-    left: u64,
+    /// The next box of the file, and where the file begins that it is of: several may stand one behind another.
+    next_box: u64,
+    base: u64,
+    /// Behind an `ftyp` a new index may come.
+    expects_index: bool,
+    boxes: u32,
+    tracks: Vec<Track>,
+    /// The one of the tracks that is read, if there is one.
+    read: Option<usize>,
+    given: bool,
+    source: Source,
+    at: u64,
     /// Where the last packet ended.
     end: u64,
     jumps_back: u32,
+    /// Bytes of known boxes, and of packets that were given or hold no sound.
+    known: u64,
+    longest: u64,
+    /// What the index promises behind the end of the file, and of that what was one packet.
     damage: Damage,
+    over: bool,
 }
 
-impl<'r> Mp4<'r> {
-    pub fn open(ranges: &'r mut dyn Ranges) -> Result<Self, AudioError> {
-        let length = ranges.seek(SeekFrom::End(0))?;
-        let mut file = BufReader::with_capacity(BUFFER, ranges);
-        let mut index = Index { file: &mut file, boxes: MOST_BOXES, track: Track::default(), done: None };
-        index.walk(0..length, 0)?;
-        let track = match index.done {
-            Some(track) => track,
-            None => {
-                return Err(AudioError::Unreadable(
-                    "no index of AAC audio is in the M4A file: it is cut off, or of a kind that cannot be read",
-                ));
-            }
-        };
-        let rate = track.config.as_deref().and_then(aac::rate_of).unwrap_or(0);
-        Ok(Self {
-            file,
-            track,
-            rate,
-            packet: 0,
-            chunk: 0,
-            run: 0,
-            in_chunk: 0,
-            at: 0,
-            data: Vec::new(),
-            length,
-            left: length,
-            end: 0,
-            jumps_back: 0,
-            damage: Damage::default(),
-        })
-    }
-
-    pub fn decoder(&self) -> Result<Symphonia, AudioError> {
-        Symphonia::aac(self.track.config.as_deref().unwrap_or_default(), self.rate)
-    }
-
-    fn in_samples(&self, time: u64) -> u64 {
-        let samples = u128::from(time) * u128::from(self.rate) / u128::from(self.track.timescale.max(1));
-        samples.try_into().unwrap_or(u64::MAX)
-    }
-
-    /// Goes on to the next chunk that has packets.
-    fn next_chunk(&mut self) -> io::Result<bool> {
-        let Self { file, track, .. } = self;
-        while self.in_chunk == 0 {
-            let Some(at) = track.chunks.number(file, self.chunk)? else { return Ok(false) };
-            self.at = at;
-            self.chunk += 1;
-            // Chunks are counted from 1, and a run of equal ones lasts until the next run's first.
-            let next = track.runs.get(file, self.run + 1)?.map(run);
-            if next.is_some_and(|(first, _)| first <= self.chunk) {
-                self.run += 1;
-            }
-            let Some((_, packets)) = track.runs.get(file, self.run)?.map(run) else { return Ok(false) };
-            self.in_chunk = packets;
-        }
-        Ok(true)
-    }
-
-    fn next_size(&mut self) -> io::Result<Option<u64>> {
-        if self.track.size > 0 {
-            return Ok(Some(u64::from(self.track.size)));
-        }
-        self.track.sizes.number(&mut self.file, self.packet)
-    }
+/// Where packets are told from.
+enum Source {
+    None,
+    /// The index: the next packet, the next chunk of packets, the run of chunks, and what is left of the chunk.
+    Index {
+        packet: u64,
+        chunk: u64,
+        run: u64,
+        in_chunk: u64,
+    },
+    /// The runs of a fragment that are left, and the next packet of the first.
+    Fragment {
+        runs: std::collections::VecDeque<Run>,
+        packet: u64,
+    },
 }
 
 /// The first chunk of a run, and the packets of each.
 fn run(bytes: &[u8]) -> (u64, u64) {
-    let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
     (number(&bytes[..4]), number(&bytes[4..8]))
 }
 
-impl Container for Mp4<'_> {
-    fn next(&mut self) -> Result<Option<Part<'_>>, AudioError> {
-        if self.packet >= self.track.packets || !self.next_chunk()? {
-            return Ok(None);
-        }
-        let Some(size) = self.next_size()? else { return Ok(None) };
-        self.packet += 1;
-        self.in_chunk -= 1;
-        self.data.clear();
-        let wanted = size.min(u64::from(MOST_PACKET));
-        let (Some(left), Some(next)) = (self.left.checked_sub(size), self.at.checked_add(size)) else {
-            return Ok(None);
+impl<'r> Mp4<'r> {
+    /// The file begins at this byte.
+    pub fn open(ranges: &'r mut dyn Ranges, at: u64) -> Result<Self, AudioError> {
+        let length = ranges.seek(SeekFrom::End(0))?;
+        Ok(Self {
+            file: BufReader::with_capacity(BUFFER, ranges),
+            length,
+            next_box: at,
+            base: at,
+            expects_index: true,
+            boxes: 0,
+            tracks: Vec::new(),
+            read: None,
+            given: false,
+            source: Source::None,
+            at: 0,
+            end: 0,
+            jumps_back: 0,
+            known: 0,
+            longest: 0,
+            damage: Damage::default(),
+            over: false,
+        })
+    }
+
+    /// Goes on to the next box of the file. `None` at the end, if it has no stream to begin.
+    fn next_box(&mut self) -> Result<Option<Part>, AudioError> {
+        self.boxes += 1;
+        let found = match read_box(&mut self.file, &(self.next_box..self.length))? {
+            Some(found) if self.boxes <= MOST_BOXES && is_printed(found.kind) => found,
+            _ if self.boxes > MOST_BOXES || !self.resync(self.next_box + 1)? => {
+                self.next_box = self.length;
+                return Ok(None);
+            }
+            _ => return Ok(None),
         };
+        self.next_box = found.body.end;
+        match &found.kind {
+            b"ftyp" => {
+                (self.base, self.expects_index) = (found.at, true);
+                self.known += self.size_of(&found);
+            }
+            b"moov" if self.expects_index => {
+                self.expects_index = false;
+                self.known += self.size_of(&found);
+                return self.begin(&found);
+            }
+            b"moof" => {
+                self.known += self.size_of(&found);
+                let runs = index::read_fragment(&mut self.file, found.at, self.base, found.body, &self.tracks)?;
+                self.take_fragment(runs)?;
+            }
+            b"mdat" => {
+                self.known += found.body.start - found.at;
+                // Its claim is wrong, or the file is cut off: an index may stand in what it claims.
+                if found.cut && self.expects_index {
+                    self.resync(found.body.start)?;
+                }
+            }
+            kind if is_known(kind) => {
+                let size = self.size_of(&found);
+                if size <= MOST_LOOKED_THROUGH && self.look_through(found.body.start, found.body.end)? {
+                    return Ok(None);
+                }
+                self.known += size;
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    fn size_of(&self, found: &Box4) -> u64 {
+        found.body.end.min(self.length) - found.at
+    }
+
+    /// Reads an index, and begins the stream of its first track of sound.
+    fn begin(&mut self, found: &Box4) -> Result<Option<Part>, AudioError> {
+        (self.tracks, self.read) = (index::read(&mut self.file, found.body.clone())?, None);
+        let mut why = NO_INDEX;
+        let mut stream = None;
+        for (number, track) in self.tracks.iter().enumerate() {
+            let Some(described) = track.described.as_ref().filter(|_| track.is_sound || track.is_known_sound()) else {
+                continue;
+            };
+            match described.stream() {
+                Ok(found) => {
+                    (self.read, stream) = (Some(number), Some(found));
+                    break;
+                }
+                Err(wrong) => why = wrong,
+            }
+        }
+        let Some(mut stream) = stream else { return if self.given { Ok(None) } else { Err(why) } };
+        self.count_others()?;
+        let Some(track) = self.read.and_then(|read| self.tracks.get(read)) else { return Ok(None) };
+        if stream.skip == 0 {
+            stream.skip = in_samples(track, track.media_time);
+        }
+        let fragments_follow = track.packets == 0;
+        self.given = true;
+        if !fragments_follow {
+            self.pass_media()?;
+        }
+        self.source = Source::Index { packet: 0, chunk: 0, run: 0, in_chunk: 0 };
+        Ok(Some(Part::Stream(stream)))
+    }
+
+    /// Over the box that packets are in, if it is next: coming back to it after them may open the file anew.
+    fn pass_media(&mut self) -> Result<(), AudioError> {
+        while let Some(found) = read_box(&mut self.file, &(self.next_box..self.length))? {
+            match &found.kind {
+                b"mdat" => self.known += found.body.start - found.at,
+                b"free" | b"skip" | b"wide" => self.known += self.size_of(&found),
+                _ => break,
+            }
+            self.next_box = found.body.end;
+        }
+        Ok(())
+    }
+
+    /// Packets of pictures and texts are known, and those of tracks that stand for the one that is read.
+    fn count_others(&mut self) -> Result<(), AudioError> {
+        for number in 0..self.tracks.len() {
+            if !self.is_dropped(number) && self.read != Some(number) {
+                let bytes = self.tracks[number].bytes(&mut self.file)?;
+                self.known = self.known.saturating_add(bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a track holds sound that is not read.
+    fn is_dropped(&self, number: usize) -> bool {
+        let (Some(track), Some(read)) = (self.tracks.get(number), self.read) else { return true };
+        let stands_for = self.tracks.get(read).is_some_and(|other| other.group == track.group && track.group != 0);
+        track.is_sound && read != number && !stands_for
+    }
+
+    fn take_fragment(&mut self, runs: Vec<Run>) -> Result<(), AudioError> {
+        let mut own = std::collections::VecDeque::new();
+        for mut run in runs {
+            match self.tracks.iter().position(|track| track.id == run.track) {
+                Some(number) if self.read == Some(number) => own.push_back(run),
+                Some(number) if !self.is_dropped(number) => {
+                    self.known = self.known.saturating_add(run.bytes(&mut self.file)?);
+                }
+                _ => {}
+            }
+        }
+        self.source = Source::Fragment { runs: own, packet: 0 };
+        Ok(())
+    }
+
+    /// Goes on to where an index, a fragment or a file certainly begins.
+    fn resync(&mut self, from: u64) -> Result<bool, AudioError> {
+        let found = self.search(from, self.length)?;
+        if let Some(at) = found {
+            self.next_box = at;
+        }
+        Ok(found.is_some())
+    }
+
+    /// Whether a box of another kind claims to hold a fragment: its length is wrong then.
+    fn look_through(&mut self, from: u64, to: u64) -> Result<bool, AudioError> {
+        let found = self.search(from, to)?;
+        if let Some(at) = found {
+            self.next_box = at;
+        }
+        Ok(found.is_some())
+    }
+
+    fn search(&mut self, from: u64, to: u64) -> Result<Option<u64>, AudioError> {
+        const SEEN: usize = 16;
+        let mut at = from;
+        let mut piece = Vec::new();
+        go(&mut self.file, at.min(self.length))?;
+        while at < to {
+            let wanted = BUFFER as u64 - piece.len() as u64;
+            (&mut self.file).take(wanted.min(to - at)).read_to_end(&mut piece)?;
+            if piece.len() < SEEN {
+                break;
+            }
+            if let Some(place) = (0..=piece.len() - SEEN).find(|&place| certainly_begins(&piece[place..])) {
+                return Ok(Some(at + place as u64));
+            }
+            let kept = piece.len() - (SEEN - 1);
+            piece.drain(..kept);
+            at += kept as u64;
+            if to - at < SEEN as u64 {
+                break;
+            }
+            go(&mut self.file, at + piece.len() as u64)?;
+        }
+        Ok(None)
+    }
+
+    /// The place and size of the next packet; `None` if there are no more of this source.
+    fn next_packet(&mut self) -> Result<Option<u64>, AudioError> {
+        let Some(track) = self.read.and_then(|read| self.tracks.get_mut(read)) else { return Ok(None) };
+        let file = &mut self.file;
+        match &mut self.source {
+            Source::None => Ok(None),
+            Source::Index { packet, chunk, run: number, in_chunk } => {
+                if *packet >= track.packets {
+                    return Ok(None);
+                }
+                while *in_chunk == 0 {
+                    let Some(at) = track.chunks.number(file, *chunk)? else { return Ok(None) };
+                    self.at = self.base.saturating_add(at);
+                    *chunk += 1;
+                    // Chunks are counted from 1, and a run of equal ones lasts until the next run's first.
+                    let next = track.runs.get(file, *number + 1)?.map(run);
+                    if next.is_some_and(|(first, _)| first <= *chunk) {
+                        *number += 1;
+                    }
+                    let Some((_, packets)) = track.runs.get(file, *number)?.map(run) else { return Ok(None) };
+                    *in_chunk = packets;
+                }
+                if let Some(block) = track.described.as_ref().and_then(Described::block).filter(|_| track.size > 0) {
+                    let together = (PIECE / block.max(1)).clamp(1, *in_chunk).min(track.packets - *packet);
+                    (*packet, *in_chunk) = (*packet + together, *in_chunk - together);
+                    return Ok(Some(together * block));
+                }
+                let size = match track.size {
+                    0 => track.sizes.number(file, *packet)?,
+                    size => Some(u64::from(size)),
+                };
+                (*packet, *in_chunk) = (*packet + 1, *in_chunk - 1);
+                Ok(size)
+            }
+            Source::Fragment { runs, packet } => {
+                while let Some(run) = runs.front_mut() {
+                    if *packet == 0
+                        && let Some(at) = run.at
+                    {
+                        self.at = at;
+                    }
+                    let size = if *packet < run.packets { run.size(file, *packet)? } else { None };
+                    if let Some(size) = size {
+                        *packet += 1;
+                        return Ok(Some(size));
+                    }
+                    runs.pop_front();
+                    *packet = 0;
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Reads a packet. False if it does not lie within the file, or too far from the one before.
+    fn read_packet(&mut self, size: u64, packet: &mut Vec<u8>) -> Result<bool, AudioError> {
+        let next = self.at.saturating_add(size);
         if next > self.length {
             // The index is there, and the audio ends before it says so.
-            self.damage.dropped_bytes += self.length.saturating_sub(self.at);
-            return Ok(None);
+            let here = self.length.saturating_sub(self.at);
+            self.known = self.known.saturating_add(here);
+            self.damage.unfinished(size);
+            let mut missing = 0u64;
+            while let Some(size) = self.next_packet()? {
+                missing = missing.saturating_add(size);
+                // Where every packet has the same size, a few bytes promise four thousand million of them.
+                if missing > self.length {
+                    break;
+                }
+            }
+            self.damage.lost(missing);
+            return Ok(false);
         }
         self.jumps_back += u32::from(self.at < self.end);
         if self.jumps_back > MOST_JUMPS_BACK {
-            self.damage = Damage { dropped_bytes: self.damage.dropped_bytes + self.left, beyond_packet: true };
-            self.packet = self.track.packets;
-            return Ok(None);
+            self.damage.beyond_packet = true;
+            return Ok(false);
         }
         self.end = next;
         go(&mut self.file, self.at)?;
-        (&mut self.file).take(wanted).read_to_end(&mut self.data)?;
-        (self.left, self.at) = (left, next);
-        let until = self.track.duration.checked_sub(self.track.media_time).filter(|time| *time > 0);
-        let until = until.map(|time| self.in_samples(time));
-        Ok(Some(Part { data: &self.data, until }))
+        packet.clear();
+        (&mut self.file).take(size.min(MOST_PACKET)).read_to_end(packet)?;
+        self.known = self.known.saturating_add(size);
+        self.longest = self.longest.max(size);
+        (self.at, self.boxes) = (next, 0);
+        Ok(true)
     }
 
-    fn skip(&self) -> u64 {
-        self.in_samples(self.track.media_time)
+    /// What of the file was neither a known box nor a packet.
+    fn finish(&mut self) {
+        self.over = true;
+        let rest = self.length.saturating_sub(self.known);
+        match rest > self.longest.max(64) {
+            true => self.damage.lost(rest),
+            false => self.damage.unfinished(rest),
+        }
+    }
+}
+
+impl Track {
+    /// Some files do not say what a track is for.
+    fn is_known_sound(&self) -> bool {
+        self.described.as_ref().is_some_and(|described| described.entry != entry::Entry::Unknown)
+    }
+}
+
+fn in_samples(track: &Track, time: u64) -> u64 {
+    let rate = track.described.as_ref().map_or(0, Described::rate);
+    let samples = u128::from(time) * u128::from(rate) / u128::from(track.timescale.max(1));
+    samples.try_into().unwrap_or(u64::MAX)
+}
+
+fn is_printed(kind: [u8; 4]) -> bool {
+    kind.iter().all(|byte| (b' '..=b'~').contains(byte) || *byte == 0xA9)
+}
+
+/// Boxes at the top of a file that hold no audio.
+fn is_known(kind: &[u8; 4]) -> bool {
+    const KNOWN: [&[u8; 4]; 17] = [
+        b"free", b"skip", b"wide", b"pnot", b"udta", b"uuid", b"meta", b"moov", b"sidx", b"ssix", b"styp", b"mfra",
+        b"emsg", b"prft", b"pdin", b"bloc", b"PICT",
+    ];
+    KNOWN.contains(&kind)
+}
+
+/// An index, a fragment or a file: by what has to be first in it.
+fn certainly_begins(bytes: &[u8]) -> bool {
+    match (&bytes[4..8], &bytes[12..16]) {
+        (b"moov", b"mvhd") | (b"moof", b"mfhd") => true,
+        (b"ftyp", _) => bytes[..3] == [0; 3] && bytes[3] >= 8,
+        _ => false,
+    }
+}
+
+impl Parts for Mp4<'_> {
+    fn next(&mut self, packet: &mut Vec<u8>) -> Result<Option<Part>, AudioError> {
+        loop {
+            if self.over {
+                return Ok(None);
+            }
+            if let Some(size) = self.next_packet()? {
+                if self.read_packet(size, packet)? {
+                    let track = self.read.and_then(|read| self.tracks.get(read));
+                    let until = track.and_then(|track| {
+                        let time = track.duration.checked_sub(track.media_time).filter(|time| *time > 0)?;
+                        Some(in_samples(track, time))
+                    });
+                    return Ok(Some(Part::Packet { until }));
+                }
+                self.source = Source::None;
+                continue;
+            }
+            self.source = Source::None;
+            if self.next_box.saturating_add(8) > self.length {
+                self.finish();
+                return if self.given { Ok(None) } else { Err(NO_INDEX) };
+            }
+            if let Some(part) = self.next_box()? {
+                return Ok(Some(part));
+            }
+        }
     }
 
     fn damage(&self) -> Damage {
         self.damage
     }
-}
-
-/// Walks the boxes until a track of AAC audio is found.
-struct Index<'f, 'r> {
-    file: &'f mut File<'r>,
-    boxes: u32,
-    track: Track,
-    done: Option<Track>,
-}
-
-impl Index<'_, '_> {
-    fn walk(&mut self, within: Range<u64>, depth: u8) -> Result<(), AudioError> {
-        let mut at = within.start;
-        while at + 8 <= within.end && self.done.is_none() {
-            self.boxes =
-                self.boxes.checked_sub(1).ok_or(AudioError::Unreadable("the M4A file is nothing but boxes"))?;
-            self.go(at)?;
-            let Some([a, b, c, d, kind @ ..]) = self.array::<8>()? else { return Ok(()) };
-            let (mut size, mut header) = (u64::from(u32::from_be_bytes([a, b, c, d])), 8);
-            if size == 1 {
-                let Some(long) = self.array::<8>()? else { return Ok(()) };
-                (size, header) = (u64::from_be_bytes(long), 16);
-            }
-            let end = if size == 0 { within.end } else { at.saturating_add(size).min(within.end) };
-            if size != 0 && size < header {
-                return Ok(());
-            }
-            self.open(&kind, at + header..end.max(at + header), depth)?;
-            at = end.max(at + header);
-        }
-        Ok(())
-    }
-
-    fn open(&mut self, kind: &[u8; 4], body: Range<u64>, depth: u8) -> Result<(), AudioError> {
-        match (kind, depth) {
-            (b"moov", 0) | (b"mdia" | b"edts", 2) | (b"minf", 3) | (b"stbl", 4) => self.walk(body, depth + 1)?,
-            (b"trak", 1) => {
-                self.track = Track::default();
-                self.walk(body, depth + 1)?;
-                if self.track.is_whole() {
-                    self.done = Some(std::mem::take(&mut self.track));
-                }
-            }
-            (b"mdhd", 3) => self.read_duration()?,
-            (b"elst", 3) => self.read_edit()?,
-            (b"stsd", 5) => self.walk(body.start + 8..body.end, 6)?,
-            (b"mp4a", 6) => self.read_entry(body)?,
-            (b"esds", 7) => self.read_config(body)?,
-            (b"stsz", 5) => {
-                let Some([_, size, count]) = self.words()? else { return Ok(()) };
-                (self.track.size, self.track.packets) = (size, u64::from(count));
-                self.track.sizes = Table::new(&body, body.start + 12, count, 4);
-                if size == 0 {
-                    self.track.packets = self.track.sizes.count;
-                }
-            }
-            (b"stsc", 5) => self.track.runs = self.table(&body, 12)?,
-            (b"stco", 5) => self.track.chunks = self.table(&body, 4)?,
-            (b"co64", 5) => self.track.chunks = self.table(&body, 8)?,
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn table(&mut self, body: &Range<u64>, entry: u64) -> Result<Table, AudioError> {
-        let count = self.words::<2>()?.map_or(0, |[_, count]| count);
-        Ok(Table::new(body, body.start + 8, count, entry))
-    }
-
-    fn read_duration(&mut self) -> Result<(), AudioError> {
-        let Some([version, _, _]) = self.words()? else { return Ok(()) };
-        if version >> 24 == 1 {
-            let Some([_, _, timescale, high, low]) = self.words()? else { return Ok(()) };
-            (self.track.timescale, self.track.duration) = (timescale, u64::from(high) << 32 | u64::from(low));
-        } else if let Some([timescale, duration]) = self.words()? {
-            (self.track.timescale, self.track.duration) = (timescale, u64::from(duration));
-        }
-        Ok(())
-    }
-
-    /// The first edit says what a player leaves out at the start.
-    fn read_edit(&mut self) -> Result<(), AudioError> {
-        let Some([version, _, _]) = self.words()? else { return Ok(()) };
-        let time = if version >> 24 == 1 {
-            self.words::<3>()?.map(|[_, high, low]| u64::from(high) << 32 | u64::from(low))
-        } else {
-            self.words::<1>()?.map(|[low]| u64::from(low))
-        };
-        // An empty edit has the greatest number there is.
-        self.track.media_time = time.filter(|time| *time < u64::from(u32::MAX)).unwrap_or(0);
-        Ok(())
-    }
-
-    /// A version of QuickTime put more before the boxes inside.
-    fn read_entry(&mut self, body: Range<u64>) -> Result<(), AudioError> {
-        let Some([_, _, version]) = self.words()? else { return Ok(()) };
-        let more = match version >> 16 {
-            0 => 0,
-            1 => 16,
-            _ => 36,
-        };
-        self.walk(body.start + 28 + more..body.end, 7)
-    }
-
-    fn read_config(&mut self, body: Range<u64>) -> Result<(), AudioError> {
-        let mut bytes = vec![0; usize::try_from(body.end - body.start).unwrap_or(MOST_CONFIG).min(MOST_CONFIG)];
-        self.go(body.start)?;
-        if self.read(&mut bytes)? {
-            self.track.config = bytes.get(4..).and_then(config);
-        }
-        Ok(())
-    }
-
-    fn go(&mut self, at: u64) -> io::Result<()> {
-        go(self.file, at)
-    }
-
-    fn read(&mut self, into: &mut [u8]) -> io::Result<bool> {
-        match self.file.read_exact(into) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn array<const N: usize>(&mut self) -> io::Result<Option<[u8; N]>> {
-        let mut bytes = [0; N];
-        Ok(self.read(&mut bytes)?.then_some(bytes))
-    }
-
-    fn words<const N: usize>(&mut self) -> io::Result<Option<[u32; N]>> {
-        let mut words = [0; N];
-        for word in &mut words {
-            let Some(bytes) = self.array()? else { return Ok(None) };
-            *word = u32::from_be_bytes(bytes);
-        }
-        Ok(Some(words))
-    }
-}
-
-/// What stands in the innermost of three descriptors (ISO 14496-1): the decoder's own configuration.
-fn config(bytes: &[u8]) -> Option<Vec<u8>> {
-    let (3, stream) = descriptor(bytes)? else { return None };
-    let flags = *stream.get(2)?;
-    let more = if flags & 0x80 == 0 { 0 } else { 2 } + if flags & 0x20 == 0 { 0 } else { 2 };
-    let (4, decoder) = descriptor(stream.get(3 + more..)?)? else { return None };
-    // MPEG-4 audio.
-    if *decoder.first()? != 0x40 {
-        return None;
-    }
-    let (5, config) = descriptor(decoder.get(13..)?)? else { return None };
-    Some(config.to_vec())
-}
-
-/// A descriptor's tag and body; its length has seven bits in each of up to four bytes.
-fn descriptor(bytes: &[u8]) -> Option<(u8, &[u8])> {
-    let (&tag, mut rest) = bytes.split_first()?;
-    let mut size = 0;
-    for _ in 0..4 {
-        let (&byte, after) = rest.split_first()?;
-        (size, rest) = (size << 7 | usize::from(byte & 0x7F), after);
-        if byte & 0x80 == 0 {
-            break;
-        }
-    }
-    Some((tag, rest.get(..size.min(rest.len()))?))
 }
 
 #[cfg(test)]

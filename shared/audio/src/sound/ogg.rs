@@ -1,53 +1,41 @@
-//! Ogg: pages with a checksum, which packets are laced into. Of several streams in a file the first is read; those
-//! that follow it are dropped.
+//! Ogg: pages with a checksum, which packets are laced into. Of streams that follow one another each is read; of those
+//! that stand side by side the first one with audio is, and the others count as dropped.
 
-use super::opus_head::OpusHead;
-use super::symphonia::Symphonia;
-use super::vorbis;
+mod page;
+mod setup;
+
+#[cfg(test)]
+pub(super) use self::page::crc;
+use self::page::{HEADER, MOST_PAGE, Page};
+use self::setup::Setup;
+pub(super) use self::setup::vorbis_stream;
+use super::kinds::{Kind, begins, is_other, may_begin};
+use super::parts::{Container, Part};
 use super::window::Window;
-use super::{Container, Opened, Packets, Part};
 use crate::error::AudioError;
 use crate::frames::Damage;
 
-const HEADER: usize = 27;
 /// The longest packet that is put together. Audio packets have some hundred bytes, headers of Vorbis some thousand; tags
 /// with a picture in them are longer, and are not needed.
 const MOST_PACKET: usize = 256 * 1024;
-/// 255 segments of 255 bytes, and what stands before them.
-const MOST_PAGE: usize = HEADER + 255 + 255 * 255;
-
+/// What is looked at of tags.
+const MOST_TAGS: usize = 16;
 /// A file made of nothing but headers is given up before it takes a second.
 const MOST_DOUBTS: u32 = 4096;
+/// Streams without sound that a file may have besides.
+const MOST_SILENT: usize = 16;
 
-pub(super) fn open<'r>(window: Window<'r>) -> Result<Opened<'r>, AudioError> {
-    let wrong = || AudioError::Unreadable("the Ogg file holds neither Opus nor Vorbis");
-    let mut ogg = Ogg::new(window);
-    if !ogg.packet()? {
-        return Err(wrong());
-    }
-    if let Some(head) = OpusHead::read(&ogg.packet) {
-        ogg.opus = Some(head);
-        // What it says of itself, whatever that is.
-        ogg.packet()?;
-        return Ok(Opened::Opus(ogg));
-    }
-    if !ogg.packet.starts_with(b"\x01vorbis") {
-        return Err(wrong());
-    }
-    let mut headers = std::mem::take(&mut ogg.packet);
-    let found = ogg.packet()? && ogg.packet()?;
-    if !found || !vorbis::fits(&ogg.packet) {
-        return Err(AudioError::Unreadable("the header of the audio is damaged, or of a kind that cannot be read"));
-    }
-    headers.extend_from_slice(&ogg.packet);
-    let &[a, b, c, d] = headers.get(12..16).and_then(|rate| rate.first_chunk()).ok_or_else(wrong)?;
-    let decoder = Symphonia::vorbis(&headers, u32::from_le_bytes([a, b, c, d]))?;
-    Ok(Opened::Steps(Packets::boxed(ogg, decoder)))
-}
-
-pub(crate) struct Ogg<'r> {
-    window: Window<'r>,
+#[derive(Default)]
+pub(crate) struct Ogg {
+    /// The stream that is read, and what its first packets said.
     serial: Option<u32>,
+    setup: Setup,
+    /// The one that was read before: it may turn out not to be over.
+    before: Option<(u32, Setup)>,
+    /// Only first pages so far: the streams stand side by side.
+    beginning: bool,
+    /// Streams of pictures, texts and the like.
+    silent: Vec<u32>,
     sequence: u32,
     /// Sizes of the segments of the page that are still to be read.
     lacing: Vec<u8>,
@@ -56,52 +44,27 @@ pub(crate) struct Ogg<'r> {
     ends_at: Option<u64>,
     packet: Vec<u8>,
     too_long: bool,
-    /// The stream has ended: another one that follows it is dropped, and said to be.
-    over: bool,
-    opus: Option<OpusHead>,
     damage: Damage,
     gap: u64,
-    /// Pages that may still turn out to be none: each costs a checksum of its whole length.
+    /// Pages that turned out to be none: each costs a checksum of its whole length.
     doubts: u32,
+    streams: u32,
 }
 
-impl<'r> Ogg<'r> {
-    fn new(window: Window<'r>) -> Self {
-        Self {
-            window,
-            serial: None,
-            sequence: 0,
-            lacing: Vec::new(),
-            next: 0,
-            ends_at: None,
-            packet: Vec::new(),
-            too_long: false,
-            over: false,
-            opus: None,
-            damage: Damage::default(),
-            gap: 0,
-            doubts: MOST_DOUBTS,
-        }
-    }
-
-    /// The next packet that is one.
-    pub fn next_packet(&mut self) -> Result<Option<&[u8]>, AudioError> {
-        Ok(self.next()?.map(|part| part.data))
-    }
-
-    /// What the encoder of an Opus file put before the audio, in samples.
-    pub fn opus_skip(&self) -> u64 {
-        self.skip()
-    }
-
-    /// Puts the next packet together; false at the end.
-    fn packet(&mut self) -> Result<bool, AudioError> {
-        self.packet.clear();
-        self.too_long = false;
+impl Ogg {
+    /// Puts the next packet together; false at the end, and where another stream begins.
+    fn packet(&mut self, window: &mut Window) -> Result<bool, AudioError> {
         loop {
             while let Some(&size) = self.lacing.get(self.next) {
                 self.next += 1;
-                let segment = self.window.take(usize::from(size))?;
+                let segment = window.take(usize::from(size))?;
+                if segment.len() < usize::from(size) {
+                    // The file ends within a page: what else the page promised is missing too.
+                    let promised = self.lacing[self.next..].iter().map(|&size| u64::from(size)).sum::<u64>();
+                    self.damage.lost(promised + u64::from(size) + std::mem::take(&mut self.packet).len() as u64);
+                    self.next = self.lacing.len();
+                    return Ok(false);
+                }
                 if self.packet.len() + segment.len() <= MOST_PACKET {
                     self.packet.extend_from_slice(segment);
                 } else {
@@ -111,162 +74,184 @@ impl<'r> Ogg<'r> {
                     return Ok(true);
                 }
             }
-            if !self.page()? {
-                self.damage.dropped_bytes += std::mem::take(&mut self.packet).len() as u64;
+            if !self.page(window)? {
+                self.damage.unfinished(std::mem::take(&mut self.packet).len() as u64);
                 return Ok(false);
             }
         }
     }
 
-    /// Goes on to the next page of the stream.
-    fn page(&mut self) -> Result<bool, AudioError> {
+    /// Goes on to the next page of the stream, or of the next stream.
+    fn page(&mut self, window: &mut Window) -> Result<bool, AudioError> {
         loop {
-            let seen = self.window.peek(MOST_PAGE)?;
-            let Some(page) = Page::read(seen) else {
-                if seen.is_empty() || (seen.len() < HEADER && !seen.starts_with(b"OggS")) || is_cut_off(seen) {
-                    let rest = seen.len() as u64;
-                    self.damage.dropped_bytes += std::mem::take(&mut self.gap) + self.window.skip(rest)?;
+            let seen = window.peek(MOST_PAGE)?;
+            let page = match Page::read(seen) {
+                Some(page) => page,
+                None if seen.is_empty() || is_other(seen, Kind::Ogg) => {
+                    self.damage.lost(std::mem::take(&mut self.gap));
                     return Ok(false);
                 }
-                if seen.starts_with(b"OggS") {
-                    self.doubts -= 1;
-                }
-                if self.doubts == 0 {
-                    self.damage.beyond_packet = true;
-                    self.damage.dropped_bytes += std::mem::take(&mut self.gap) + self.window.skip(u64::MAX)?;
-                    return Ok(false);
-                }
-                let next = (1..seen.len()).find(|&at| seen[at..].starts_with(b"OggS")).unwrap_or(seen.len().max(4) - 3);
-                self.gap += self.window.skip(next.max(1) as u64)?;
-                continue;
+                None => match self.no_page(window)? {
+                    Some(page) => page,
+                    None => continue,
+                },
             };
-            self.over |= page.first && self.serial == Some(page.serial);
-            if self.over {
-                self.damage.beyond_packet = true;
-                self.damage.dropped_bytes += self.window.skip(page.size as u64)?;
-                continue;
+            if self.belongs(&page, window)? {
+                window.skip((HEADER + page.lacing.len()) as u64)?;
+                self.follow(page);
+                return Ok(true);
             }
-            if *self.serial.get_or_insert(page.serial) != page.serial {
-                self.window.skip(page.size as u64)?;
-                continue;
+            let size = window.skip(page.size as u64)?;
+            if !self.silent.contains(&page.serial) {
+                self.damage.lost(size);
             }
-            let lacing = seen[HEADER..HEADER + page.segments].to_vec();
-            self.window.skip((HEADER + page.segments) as u64)?;
-            self.follow(page, lacing);
-            return Ok(true);
         }
     }
 
-    fn follow(&mut self, page: Page, lacing: Vec<u8>) {
+    /// Where no whole page stands: one that the file ends within, or bytes that are gone over.
+    fn no_page(&mut self, window: &mut Window) -> Result<Option<Page>, AudioError> {
+        let seen = window.peek(MOST_PAGE)?;
+        if seen.starts_with(b"OggS") {
+            let cut_off = seen.len() < MOST_PAGE && !(1..seen.len()).any(|at| seen[at..].starts_with(b"OggS"));
+            match Page::header(seen) {
+                Some(page) if cut_off && page.size > seen.len() => return Ok(Some(page)),
+                None if cut_off => {
+                    let rest = seen.len() as u64;
+                    self.damage.unfinished(window.skip(rest)?);
+                    return Ok(None);
+                }
+                _ => self.doubts += 1,
+            }
+        } else if seen.len() < HEADER && self.gap == 0 {
+            let rest = seen.len() as u64;
+            self.damage.unfinished(window.skip(rest)?);
+            return Ok(None);
+        }
+        if self.doubts >= MOST_DOUBTS {
+            self.gap += window.skip(u64::MAX)?;
+            return Ok(None);
+        }
+        let seen = window.peek(MOST_PAGE)?;
+        let next = (1..seen.len())
+            .find(|&at| seen[at..].starts_with(b"OggS") || may_begin(seen[at]) && begins(&seen[at..]).is_some());
+        // A signature may be cut off by the edge of what is seen.
+        let step = next.unwrap_or(if seen.len() < MOST_PAGE { seen.len() } else { seen.len() - HEADER });
+        self.gap += window.skip(step as u64)?;
+        Ok(None)
+    }
+
+    /// Whether the page is of the stream that is read. One that begins a stream makes it the one that is read, if there is
+    /// none yet or the one before is under way.
+    fn belongs(&mut self, page: &Page, window: &mut Window) -> Result<bool, AudioError> {
+        if page.first {
+            let body = window.peek(HEADER + page.lacing.len() + 64)?;
+            let setup = Setup::of(body.get(HEADER + page.lacing.len()..).unwrap_or_default());
+            let side_by_side = self.beginning && self.serial.is_some_and(|serial| serial != page.serial);
+            match setup {
+                Some(setup) if !side_by_side => {
+                    self.lose_packet();
+                    self.before = self.serial.map(|serial| (serial, std::mem::replace(&mut self.setup, setup.clone())));
+                    (self.serial, self.setup, self.beginning) = (Some(page.serial), setup, true);
+                    self.sequence = page.sequence;
+                    self.silent.retain(|serial| *serial != page.serial);
+                    return Ok(true);
+                }
+                None if Setup::is_silent(body.get(HEADER + page.lacing.len()..).unwrap_or_default()) => {
+                    if self.silent.len() < MOST_SILENT {
+                        self.silent.push(page.serial);
+                    }
+                    return Ok(false);
+                }
+                _ => return Ok(false),
+            }
+        }
+        if self.serial == Some(page.serial) {
+            self.beginning = false;
+            return Ok(true);
+        }
+        // The stream before was not over: it goes on, and the other one only stood within it.
+        match self.before.take_if(|(serial, _)| *serial == page.serial) {
+            Some((serial, setup)) => {
+                self.lose_packet();
+                self.damage.beyond_packet = true;
+                (self.serial, self.setup) = (Some(serial), setup.again());
+                self.beginning = false;
+                self.sequence = page.sequence;
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// What was begun of a packet has no end.
+    fn lose_packet(&mut self) {
+        self.damage.lost(std::mem::take(&mut self.packet).len() as u64);
+        self.too_long = false;
+    }
+
+    fn follow(&mut self, page: Page) {
         let lost = page.sequence != self.sequence || self.gap > 0;
-        self.damage.dropped_bytes += std::mem::take(&mut self.gap);
+        self.damage.lost(std::mem::take(&mut self.gap));
         // Pages are missing: what was begun has no end, and what is continued has no start.
         if lost {
             self.damage.beyond_packet = true;
-            self.damage.dropped_bytes += self.packet.len() as u64;
-            self.packet.clear();
-        }
-        self.sequence = page.sequence.wrapping_add(1);
-        self.over = page.last;
-        self.ends_at = page.last.then_some(page.granule).filter(|granule| *granule != u64::MAX);
-        (self.lacing, self.next) = (lacing, 0);
-        if lost && page.continued {
+            self.lose_packet();
+            self.too_long = page.continued;
+        } else if page.continued && self.packet.is_empty() {
             self.too_long = true;
         }
+        self.sequence = page.sequence.wrapping_add(1);
+        self.ends_at = page.last.then_some(page.granule).filter(|granule| *granule != u64::MAX);
+        (self.lacing, self.next) = (page.lacing, 0);
     }
 }
 
-impl Container for Ogg<'_> {
-    fn next(&mut self) -> Result<Option<Part<'_>>, AudioError> {
+impl Container for Ogg {
+    fn next(&mut self, window: &mut Window, packet: &mut Vec<u8>) -> Result<Option<Part>, AudioError> {
         loop {
-            if !self.packet()? {
-                return Ok(None);
+            self.packet.clear();
+            self.too_long = false;
+            if !self.packet(window)? {
+                return match self.streams {
+                    0 => Err(AudioError::Unreadable("the Ogg file holds neither Opus nor Vorbis nor FLAC")),
+                    _ => Ok(None),
+                };
             }
             if self.too_long {
-                self.damage.beyond_packet = true;
-                self.damage.dropped_bytes += self.packet.len() as u64;
-                continue;
+                // Tags may be longer than is kept of them, and are not needed.
+                if !self.setup.is_tags(&self.packet) {
+                    self.damage.lost(self.packet.len() as u64);
+                    continue;
+                }
+                self.packet.truncate(MOST_TAGS);
             }
-            if !self.packet.is_empty() {
-                break;
+            match self.setup.take(&self.packet) {
+                Ok(setup::Taken::Header) => {}
+                Ok(setup::Taken::Stream(stream)) => {
+                    self.streams += 1;
+                    if self.streams > super::MOST_STREAMS {
+                        let rest = window.skip(u64::MAX)?;
+                        self.damage.lost(rest);
+                        return Ok(None);
+                    }
+                    return Ok(Some(Part::Stream(stream)));
+                }
+                Ok(setup::Taken::Audio) if self.packet.is_empty() => {}
+                Ok(setup::Taken::Audio) => {
+                    std::mem::swap(packet, &mut self.packet);
+                    let until = self.ends_at.map(|granule| self.setup.samples(granule));
+                    return Ok(Some(Part::Packet { until }));
+                }
+                Err(AudioError::Unreadable(_)) if self.streams > 0 => {
+                    // Of a later stream: its packets are none that could be decoded.
+                    self.damage.lost(self.packet.len() as u64);
+                }
+                Err(why) => return Err(why),
             }
         }
-        let until = self.ends_at.map(|granule| self.opus.as_ref().map_or(granule, |head| head.samples(granule)));
-        Ok(Some(Part { data: &self.packet, until }))
-    }
-
-    fn skip(&self) -> u64 {
-        self.opus.as_ref().map_or(0, OpusHead::skip)
     }
 
     fn damage(&self) -> Damage {
         self.damage
     }
-}
-
-struct Page {
-    continued: bool,
-    first: bool,
-    last: bool,
-    granule: u64,
-    serial: u32,
-    sequence: u32,
-    segments: usize,
-    size: usize,
-}
-
-impl Page {
-    /// The page that stands here, whole and with the right checksum.
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let (header, _) = bytes.split_first_chunk::<HEADER>()?;
-        let [b'O', b'g', b'g', b'S', 0, flags, rest @ ..] = *header else { return None };
-        let [a, b, c, d, e, f, g, h, s0, s1, s2, s3, n0, n1, n2, n3, _, _, _, _, segments] = rest;
-        let segments = usize::from(segments);
-        let lacing = bytes.get(HEADER..HEADER + segments)?;
-        let size = HEADER + segments + lacing.iter().map(|&size| usize::from(size)).sum::<usize>();
-        let whole = bytes.get(..size)?;
-        if crc(whole).to_le_bytes() != whole[22..26] {
-            return None;
-        }
-        Some(Self {
-            continued: flags & 1 != 0,
-            first: flags & 2 != 0,
-            last: flags & 4 != 0,
-            granule: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
-            serial: u32::from_le_bytes([s0, s1, s2, s3]),
-            sequence: u32::from_le_bytes([n0, n1, n2, n3]),
-            segments,
-            size,
-        })
-    }
-}
-
-/// Whether a page begins here that the file ends within, and no other one follows.
-fn is_cut_off(bytes: &[u8]) -> bool {
-    bytes.len() < MOST_PAGE
-        && bytes.starts_with(b"OggS")
-        && !(1..bytes.len()).any(|at| bytes[at..].starts_with(b"OggS"))
-}
-
-const CRC: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let mut crc = (byte as u32) << 24;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = if crc & 0x8000_0000 == 0 { crc << 1 } else { crc << 1 ^ 0x04C1_1DB7 };
-            bit += 1;
-        }
-        table[byte] = crc;
-        byte += 1;
-    }
-    table
-};
-
-/// Of a page, with the checksum's own bytes taken as 0.
-pub(super) fn crc(page: &[u8]) -> u32 {
-    let byte = |(at, &byte): (usize, &u8)| if (22..26).contains(&at) { 0 } else { byte };
-    let step = |crc: u32, byte: u8| crc << 8 ^ CRC[usize::from((crc >> 24) as u8 ^ byte)];
-    page.iter().enumerate().map(byte).fold(0, step)
 }

@@ -5,6 +5,7 @@ use crate::resample::RATE;
 /// Ogg counts Opus at this rate, whatever it was made from.
 const GRANULE_RATE: u64 = 48_000;
 
+#[derive(Clone)]
 pub(super) struct OpusHead {
     pre_skip: u16,
 }
@@ -24,7 +25,7 @@ impl OpusHead {
 
     /// What the encoder put before the audio, in samples.
     pub fn skip(&self) -> u64 {
-        u64::from(self.pre_skip) * u64::from(RATE) / GRANULE_RATE
+        in_samples(self.pre_skip)
     }
 
     /// The samples up to a place in the file.
@@ -32,4 +33,9 @@ impl OpusHead {
         let audio = granule.saturating_sub(u64::from(self.pre_skip));
         (u128::from(audio) * u128::from(RATE)).div_ceil(u128::from(GRANULE_RATE)).try_into().unwrap_or(u64::MAX)
     }
+}
+
+/// What stands before the audio, as files say it, in samples.
+pub(super) fn in_samples(pre_skip: u16) -> u64 {
+    u64::from(pre_skip) * u64::from(RATE) / GRANULE_RATE
 }

@@ -1,22 +1,32 @@
-//! The packets of a container, decoded: without what the encoder added before the audio and behind it.
+//! The packets of a file, decoded: without what the encoder added before the audio and behind it.
 
-use super::{Container, IMPOSSIBLE_RATE, RATES};
-use crate::channels::widened;
-use crate::decode::FrameDecoder;
+use std::time::Duration;
+
+use super::parts::{Part, Parts, Stream};
+use super::{IMPOSSIBLE_RATE, NO_AUDIO, RATES};
+use crate::channels::{Tracks, widened};
 use crate::error::AudioError;
 use crate::frames::Damage;
-use crate::samples::{Step, Steps, decode};
+use crate::grid::Grid;
+use crate::moments::Moment;
+use crate::packed::{Packer, Unpacker};
+use crate::rolling::{Lead, Rolling};
+use crate::samples::{Led, Step, Steps};
 
 /// The most that an encoder adds behind the audio, in samples: MP3 has 12 bits to say it. A file that claims to end
 /// earlier than that lies, or another one follows in it.
-const MOST_PADDING: usize = 4096;
+pub(crate) const MOST_PADDING: usize = 4096;
 
-/// A container and its decoder.
-pub(super) struct Packets<C, D> {
-    container: C,
-    decoder: D,
+/// A file's packets and the decoder of those that are next.
+pub(super) struct Packets<'r> {
+    parts: Box<dyn Parts + 'r>,
+    decoder: Rolling,
+    /// What begins with the next step.
+    next: Option<Stream>,
     skip: u64,
+    promised: Option<u64>,
     until: Option<u64>,
+    data: Vec<u8>,
     packet: Vec<f32>,
     /// Of what is held.
     channels: usize,
@@ -24,20 +34,66 @@ pub(super) struct Packets<C, D> {
     held: Vec<f32>,
     /// What is still to be told of them.
     owed: Step,
+    /// Of this stream: samples that were given, and the bytes that they were made of.
     given: u64,
+    bytes: u64,
     over: bool,
+    /// What streams promised and did not have.
+    missing: Damage,
 }
 
-impl<C: Container, D: FrameDecoder> Packets<C, D> {
-    pub fn boxed<'r>(container: C, decoder: D) -> Box<dyn Steps + 'r>
-    where
-        C: 'r,
-        D: 'r,
-    {
-        let skip = container.skip();
-        let (packet, held, owed) = (Vec::new(), Vec::new(), Step::default());
-        let channels = decoder.channels().max(1);
-        Box::new(Self { container, decoder, skip, until: None, packet, channels, held, owed, given: 0, over: false })
+impl<'r> Packets<'r> {
+    pub fn open(mut parts: Box<dyn Parts + 'r>) -> Result<Self, AudioError> {
+        match parts.next(&mut Vec::new())? {
+            Some(Part::Stream(stream)) => Self::of(parts, stream),
+            _ => Err(NO_AUDIO),
+        }
+    }
+
+    /// From the packets of this stream on.
+    pub fn of(parts: Box<dyn Parts + 'r>, stream: Stream) -> Result<Self, AudioError> {
+        let (skip, promised) = (stream.skip, stream.promised);
+        let decoder = Rolling::new(stream.decoder()?, Grid::default().longest_lead() + HELD_AT_MOST);
+        Ok(Self {
+            parts,
+            channels: decoder.channels().max(1),
+            decoder,
+            next: None,
+            skip,
+            promised,
+            until: None,
+            data: Vec::new(),
+            packet: Vec::new(),
+            held: Vec::new(),
+            owed: Step::default(),
+            given: 0,
+            bytes: 0,
+            over: false,
+            missing: Damage::default(),
+        })
+    }
+
+    fn begin(&mut self, stream: Stream) -> Result<(), AudioError> {
+        (self.skip, self.promised, self.until) = (stream.skip, stream.promised, None);
+        (self.given, self.bytes) = (0, 0);
+        self.decoder.change(stream.decoder()?);
+        // Nothing is held.
+        self.channels = self.decoder.channels().max(1);
+        Ok(())
+    }
+
+    /// The rest of a stream, and what it promised and did not have.
+    fn end(&mut self, out: &mut Vec<f32>) -> Step {
+        self.drop_padding();
+        let step = self.give(0, out);
+        let missing = self.promised.map_or(0, |promised| promised.saturating_sub(self.given));
+        // What is known to be lost is not counted twice.
+        if missing > (self.packet.len() / self.channels).max(1) as u64 && !self.damage().beyond_packet {
+            // As many bytes as that time took before.
+            let bytes = u128::from(self.bytes) * u128::from(missing) / u128::from(self.given.max(1));
+            self.missing.lost(u64::try_from(bytes).unwrap_or(u64::MAX).max(1));
+        }
+        step
     }
 
     fn take(&mut self, step: Step) {
@@ -50,6 +106,7 @@ impl<C: Container, D: FrameDecoder> Packets<C, D> {
         self.held.extend_from_slice(&self.packet[before * self.channels..]);
         self.owed.frames += step.frames;
         self.owed.refused += step.refused;
+        self.owed.leftover_bytes += step.leftover_bytes;
         self.owed.concealed += step.concealed;
     }
 
@@ -63,7 +120,8 @@ impl<C: Container, D: FrameDecoder> Packets<C, D> {
         let concealed = self.owed.concealed.min(moments as u64);
         self.owed.concealed -= concealed;
         let refused = std::mem::take(&mut self.owed.refused);
-        Step { frames, refused, concealed, ..Step::default() }
+        let leftover_bytes = std::mem::take(&mut self.owed.leftover_bytes);
+        Step { frames, refused, leftover_bytes, concealed }
     }
 
     fn held_moments(&self) -> usize {
@@ -79,7 +137,7 @@ impl<C: Container, D: FrameDecoder> Packets<C, D> {
     }
 }
 
-impl<C: Container, D: FrameDecoder> Steps for Packets<C, D> {
+impl Steps for Packets<'_> {
     fn rate(&self) -> u32 {
         self.decoder.rate()
     }
@@ -92,14 +150,23 @@ impl<C: Container, D: FrameDecoder> Steps for Packets<C, D> {
         if self.over {
             return Ok(None);
         }
-        let Some(part) = self.container.next()? else {
-            self.over = true;
-            self.drop_padding();
-            return Ok(Some(self.give(0, out)));
-        };
-        self.until = part.until;
+        if let Some(stream) = self.next.take() {
+            self.begin(stream)?;
+        }
+        match self.parts.next(&mut self.data)? {
+            None => {
+                self.over = true;
+                return Ok(Some(self.end(out)));
+            }
+            Some(Part::Stream(stream)) => {
+                self.next = Some(stream);
+                return Ok(Some(self.end(out)));
+            }
+            Some(Part::Packet { until }) => self.until = until,
+        }
         self.packet.clear();
-        let step = decode(&mut self.decoder, part.data, &mut self.packet);
+        self.bytes += self.data.len() as u64;
+        let step = self.decoder.decode(&self.data, 0, &mut self.packet);
         if !RATES.contains(&self.decoder.rate()) {
             return Err(IMPOSSIBLE_RATE);
         }
@@ -110,6 +177,89 @@ impl<C: Container, D: FrameDecoder> Steps for Packets<C, D> {
     }
 
     fn damage(&self) -> Damage {
-        self.container.damage()
+        self.parts.damage().and(self.missing)
+    }
+
+    fn begin_anew(&mut self, lead: Duration, out: &mut Tracks) -> Result<Option<Led>, AudioError> {
+        // Where a stream begins or ends there is no lead to speak of.
+        if self.skip > 0 || self.next.is_some() || self.over {
+            return Ok(None);
+        }
+        let held = self.held_moments();
+        let time = lead + Duration::from_micros(held as u64 * 1_000_000 / u64::from(self.rate().max(1)));
+        let led = self.sound_anew(Some(time), held, out);
+        let (held, given, wide) = (held as u64, self.given, self.channels as u32);
+        let of = |Lead { first, given: steps, .. }| Led { first, steps, byte: 0, held, given, wide };
+        Ok(led.map(of))
+    }
+
+    /// A container is read from its start: only its decoder goes to the moment.
+    fn go_on_at(&mut self, moment: &Moment, out: &mut Tracks) -> Result<bool, AudioError> {
+        self.decoder.forget();
+        self.held.clear();
+        while self.decoder.given() < moment.steps {
+            if let Some(stream) = self.next.take() {
+                self.begin(stream)?;
+            }
+            match self.parts.next(&mut self.data)? {
+                None => return Ok(false),
+                Some(Part::Stream(stream)) => self.next = Some(stream),
+                Some(Part::Packet { until }) => {
+                    self.until = until;
+                    self.bytes += self.data.len() as u64;
+                    if self.decoder.given() < moment.first {
+                        self.decoder.pass(1);
+                    } else {
+                        self.decoder.lead(&self.data, 0);
+                    }
+                }
+            }
+        }
+        (self.skip, self.given) = (0, moment.given);
+        self.channels = moment.wide.max(1) as usize;
+        let Ok(held) = usize::try_from(moment.held) else { return Ok(false) };
+        Ok(self.sound_anew(None, held, out).is_some())
+    }
+
+    fn pack(&self, to: &mut Packer) {
+        let Step { frames, refused, leftover_bytes, concealed } = self.owed;
+        [frames, refused, leftover_bytes, concealed, self.missing.dropped_bytes].iter().for_each(|one| to.put(*one));
+        to.put(u8::from(self.missing.beyond_packet));
+    }
+
+    fn unpack(&mut self, from: &mut Unpacker) -> Option<()> {
+        self.owed =
+            Step { frames: from.take()?, refused: from.take()?, leftover_bytes: from.take()?, concealed: from.take()? };
+        self.missing = Damage { dropped_bytes: from.take()?, beyond_packet: from.take_flag()? };
+        Some(())
+    }
+}
+
+/// What may be padding is more than a packet, and seldom as long as this: at 8 kHz.
+const HELD_AT_MOST: Duration = Duration::from_millis(1_300);
+
+impl Packets<'_> {
+    /// A decoder that knows only the packets of this time; of what they sound like the end is held back.
+    fn sound_anew(&mut self, time: Option<Duration>, held: usize, out: &mut Tracks) -> Option<Lead> {
+        let (mut sounds, mut last, wide) = (Vec::new(), 0, self.channels);
+        let lead = self.decoder.begin_anew(time, &mut |piece, channels| {
+            last = sounds.len();
+            match channels < wide {
+                true => sounds.extend(widened(piece, channels, wide)),
+                false => sounds.extend_from_slice(piece),
+            }
+        })?;
+        self.packet.clear();
+        self.packet.extend_from_slice(&sounds[last..]);
+        let held = held * wide;
+        if sounds.len() < held {
+            // It was longer to the one before: what is not known of it is silence.
+            sounds.splice(0..0, std::iter::repeat_n(0.0, held - sounds.len()));
+        }
+        let given = sounds.len() - held;
+        out.push(&sounds[..given], wide);
+        self.held.clear();
+        self.held.extend_from_slice(&sounds[given..]);
+        Some(lead)
     }
 }

@@ -3,23 +3,30 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use symphonia::core::audio::GenericAudioBufferRef;
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_FLAC, CODEC_ID_MP3, CODEC_ID_VORBIS};
+use symphonia::core::audio::layouts::{CHANNEL_LAYOUT_MONO, CHANNEL_LAYOUT_STEREO};
+use symphonia::core::codecs::audio::well_known::{
+    CODEC_ID_AAC, CODEC_ID_ADPCM_IMA_WAV, CODEC_ID_ADPCM_MS, CODEC_ID_ALAC, CODEC_ID_FLAC, CODEC_ID_MP3,
+    CODEC_ID_VORBIS,
+};
 use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Result;
 use symphonia::core::packet::PacketRef;
 use symphonia::core::units::{Duration, Timestamp};
-use symphonia::default::codecs::{AacDecoder, FlacDecoder, MpaDecoder, VorbisDecoder};
+use symphonia::default::codecs::{AacDecoder, AdpcmDecoder, AlacDecoder, FlacDecoder, MpaDecoder, VorbisDecoder};
 
 use crate::channels::widened;
 use crate::decode::{Decoded, FrameDecoder};
 use crate::error::AudioError;
 
-/// What a decoder is made of again, after it panicked.
+/// What a decoder is made of again, after it panicked, or for who begins in the middle.
 #[derive(Clone)]
 struct Made {
-    codec: AudioCodecId,
-    /// What the container holds for the decoder.
-    private: Option<Box<[u8]>>,
+    params: AudioCodecParameters,
+    /// As they are known before the first packet.
+    rate: u32,
+    last: usize,
+    /// Samples of a packet, which some decoders cannot tell from its bytes.
+    lasts: u64,
 }
 
 /// A file that makes its decoder panic again and again is none: each costs the making of a new one, and a line in the log.
@@ -40,12 +47,12 @@ pub(crate) struct Symphonia {
 impl Symphonia {
     /// `config` is what MPEG-4 calls an `AudioSpecificConfig`, which says the rate too.
     pub fn aac(config: &[u8], rate: u32) -> std::result::Result<Self, AudioError> {
-        Ok(Self { rate, ..Self::new(CODEC_ID_AAC, Some(config), 1024)? })
+        Ok(Self::new(CODEC_ID_AAC, Some(config), 1024)?.at(rate))
     }
 
     /// Its decoder learns the rate from the first frame.
     pub fn mp3(rate: u32, samples: usize) -> std::result::Result<Self, AudioError> {
-        Ok(Self { rate, ..Self::new(CODEC_ID_MP3, None, samples)? })
+        Ok(Self::new(CODEC_ID_MP3, None, samples)?.at(rate))
     }
 
     pub fn flac(stream_info: &[u8]) -> std::result::Result<Self, AudioError> {
@@ -54,30 +61,60 @@ impl Symphonia {
 
     /// Its decoder reads the rate and does not tell it before the first packet.
     pub fn vorbis(headers: &[u8], rate: u32) -> std::result::Result<Self, AudioError> {
-        Ok(Self { rate, ..Self::new(CODEC_ID_VORBIS, Some(headers), 1024)? })
+        Ok(Self::new(CODEC_ID_VORBIS, Some(headers), 1024)?.at(rate))
+    }
+
+    /// `cookie` is what the container holds for the decoder.
+    pub fn alac(cookie: &[u8]) -> std::result::Result<Self, AudioError> {
+        Self::new(CODEC_ID_ALAC, Some(cookie), 4096)
+    }
+
+    /// Of blocks with so many samples of one channel or two.
+    pub fn adpcm(microsoft: bool, rate: u32, channels: u16, samples: u64) -> std::result::Result<Self, AudioError> {
+        let mut params = AudioCodecParameters::new();
+        params
+            .for_codec(if microsoft { CODEC_ID_ADPCM_MS } else { CODEC_ID_ADPCM_IMA_WAV })
+            .with_sample_rate(rate)
+            .with_max_frames_per_packet(samples)
+            .with_frames_per_block(samples)
+            .with_channels(if channels == 1 { CHANNEL_LAYOUT_MONO } else { CHANNEL_LAYOUT_STEREO });
+        let last = usize::try_from(samples).unwrap_or(0);
+        Ok(Self::of(Made { params, rate, last, lasts: samples })?.at(rate))
     }
 
     fn new(codec: AudioCodecId, private: Option<&[u8]>, last: usize) -> std::result::Result<Self, AudioError> {
-        let made = Made { codec, private: private.map(Into::into) };
+        let mut params = AudioCodecParameters::new();
+        params.for_codec(codec);
+        if let Some(private) = private {
+            params.with_extra_data(private.into());
+        }
+        Self::of(Made { params, rate: 0, last, lasts: 0 })
+    }
+
+    fn at(mut self, rate: u32) -> Self {
+        (self.rate, self.made.rate) = (rate, rate);
+        self
+    }
+
+    fn of(made: Made) -> std::result::Result<Self, AudioError> {
         let decoder = make(&made)
             .ok_or(AudioError::Unreadable("the header of the audio is damaged, or of a kind that cannot be read"))?;
-        let rate = decoder.codec_params().sample_rate.unwrap_or(0);
+        let (rate, last) = (decoder.codec_params().sample_rate.unwrap_or(0), made.last);
+        let made = Made { rate, ..made };
         Ok(Self { made, panics: 0, decoder, rate, last, channels: 1, interleaved: Vec::new() })
     }
 }
 
 fn make(made: &Made) -> Option<Box<dyn AudioDecoder>> {
-    let (mut params, options) = (AudioCodecParameters::new(), AudioDecoderOptions::default());
-    params.for_codec(made.codec);
-    if let Some(private) = &made.private {
-        params.with_extra_data(private.clone());
-    }
+    let (params, options) = (&made.params, AudioDecoderOptions::default());
     guarded(|| {
-        Ok(match made.codec {
-            CODEC_ID_AAC => Box::new(AacDecoder::try_new(&params, &options)?) as Box<dyn AudioDecoder>,
-            CODEC_ID_FLAC => Box::new(FlacDecoder::try_new(&params, &options)?),
-            CODEC_ID_VORBIS => Box::new(VorbisDecoder::try_new(&params, &options)?),
-            _ => Box::new(MpaDecoder::try_new(&params, &options)?),
+        Ok(match params.codec {
+            CODEC_ID_AAC => Box::new(AacDecoder::try_new(params, &options)?) as Box<dyn AudioDecoder>,
+            CODEC_ID_ALAC => Box::new(AlacDecoder::try_new(params, &options)?),
+            CODEC_ID_ADPCM_MS | CODEC_ID_ADPCM_IMA_WAV => Box::new(AdpcmDecoder::try_new(params, &options)?),
+            CODEC_ID_FLAC => Box::new(FlacDecoder::try_new(params, &options)?),
+            CODEC_ID_VORBIS => Box::new(VorbisDecoder::try_new(params, &options)?),
+            _ => Box::new(MpaDecoder::try_new(params, &options)?),
         })
     })?
     .ok()
@@ -90,6 +127,12 @@ fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Option<Result<T>> {
 }
 
 impl FrameDecoder for Symphonia {
+    fn fresh(&self) -> Option<Box<dyn FrameDecoder>> {
+        let (made, decoder) = (self.made.clone(), make(&self.made)?);
+        let (rate, last) = (made.rate, made.last);
+        Some(Box::new(Self { made, panics: 0, decoder, rate, last, channels: 1, interleaved: Vec::new() }))
+    }
+
     fn rate(&self) -> u32 {
         self.rate
     }
@@ -102,9 +145,10 @@ impl FrameDecoder for Symphonia {
         if self.panics == MOST_PANICS {
             return Decoded::Refused;
         }
-        let Self { decoder, interleaved, .. } = self;
+        let Self { decoder, interleaved, made, .. } = self;
+        let lasts = Duration::from(made.lasts);
         let decoded = guarded(|| {
-            let packet = PacketRef::new(0, Timestamp::ZERO, Duration::ZERO, frame);
+            let packet = PacketRef::new(0, Timestamp::ZERO, lasts, frame);
             Ok(copied(decoder.decode_ref(&packet)?, interleaved))
         });
         match decoded {

@@ -7,11 +7,12 @@ pub(crate) struct Window<'r> {
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
+    at: u64,
 }
 
 impl<'r> Window<'r> {
     pub fn new(read: Box<dyn Read + 'r>, width: usize) -> Self {
-        Self { read, buffer: vec![0; width].into_boxed_slice(), start: 0, end: 0 }
+        Self { read, buffer: vec![0; width].into_boxed_slice(), start: 0, end: 0, at: 0 }
     }
 
     /// The next bytes: as many as wanted, if the file has them and the window is so wide.
@@ -32,10 +33,16 @@ impl<'r> Window<'r> {
         Ok(&self.buffer[self.start..self.end.min(self.start + wanted)])
     }
 
+    /// How many bytes were used up.
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+
     /// The next bytes, used up.
     pub fn take(&mut self, wanted: usize) -> io::Result<&[u8]> {
         let got = self.peek(wanted)?.len();
         self.start += got;
+        self.at += got as u64;
         Ok(&self.buffer[self.start - got..self.start])
     }
 
@@ -50,6 +57,13 @@ impl<'r> Window<'r> {
             }
         }
         Ok(bytes - left)
+    }
+
+    /// The next bytes, used up, in place of what is in `into`.
+    pub fn take_into(&mut self, wanted: usize, into: &mut Vec<u8>) -> io::Result<()> {
+        into.clear();
+        into.extend_from_slice(self.take(wanted)?);
+        Ok(())
     }
 
     pub fn array<const N: usize>(&mut self) -> io::Result<Option<[u8; N]>> {

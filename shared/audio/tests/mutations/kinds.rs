@@ -3,7 +3,7 @@
 use crate::FIXTURES;
 
 /// A name for each kind of file, the file, and how much of it is taken.
-const KINDS: [(&str, &str, usize); 18] = [
+const KINDS: [(&str, &str, usize); 30] = [
     ("a_x_opus_16000_1_fs160_1748300000.bin", "speech/audio_ss0880_opus_16000_1_fs160_1748300000.bin", 3_000),
     (
         "a_x_opus_fs320_16000_1_fs320_1748300000.bin",
@@ -30,6 +30,18 @@ const KINDS: [(&str, &str, usize); 18] = [
     ("x.opus", "sounds/clip_48000_1.opus", 9_000),
     ("x.m4a", "sounds/clip_48000_2.m4a", 26_000),
     ("x.m4a", "sounds/clip_16000_1.m4a", 4_500),
+    ("x.wav", "formats/adpcm_ima.wav", 6_000),
+    ("x.wav", "formats/adpcm_ms.wav", 6_000),
+    ("x.ogg", "formats/flac.ogg", 20_000),
+    ("x.webm", "formats/opus.webm", 5_000),
+    ("x.webm", "formats/live.webm", 5_000),
+    ("x.webm", "formats/vorbis.webm", 9_000),
+    ("x.mp4", "formats/fragments.mp4", 9_000),
+    ("x.mp4", "formats/opus.mp4", 14_000),
+    ("x.m4a", "formats/alac.m4a", 28_000),
+    ("x.aac", "formats/adts.aac", 5_000),
+    ("x.aiff", "formats/s16.aiff", 9_000),
+    ("x.caf", "formats/s16.caf", 9_000),
 ];
 
 pub fn all() -> Vec<(&'static str, Vec<u8>)> {

@@ -6,14 +6,16 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::disallowed_methods, reason = "how long an input takes is what is tested")]
 
+mod containers;
 mod kinds;
+mod lengths;
 mod mutate;
 mod random;
 mod seal;
 mod subject;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use audio::AudioError;
@@ -36,6 +38,10 @@ static MEMORY: PeakAlloc = PeakAlloc;
 
 /// What one test holds is not another one's growth.
 static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 struct Input {
     name: String,
@@ -111,7 +117,7 @@ fn number(variable: &str, usual: u64) -> u64 {
 
 #[test]
 fn a_damaged_file_of_any_kind_neither_panics_nor_takes_memory_nor_lasts() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let (first, count) = (number("FUZZ_SEED", 1), number("FUZZ_COUNT", INPUTS));
     let whole = kinds::all();
     let (next, decoded, slowest) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::new((Duration::ZERO, 0)));
@@ -147,7 +153,7 @@ fn a_damaged_file_of_any_kind_neither_panics_nor_takes_memory_nor_lasts() {
 
 #[test]
 fn what_once_did_harm_does_so_no_more() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     for entry in std::fs::read_dir(KEPT).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
@@ -159,14 +165,16 @@ fn what_once_did_harm_does_so_no_more() {
 
 #[test]
 fn a_file_cut_off_anywhere_keeps_what_is_before() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     for (name, whole) in kinds::all() {
         let mut last = 0;
         // Every byte of what stands at the start, where files say what they are, and samples of the rest.
         for length in (0..whole.len()).filter(|length| *length < 800 || length % 97 == 0) {
             let found = subject::run(name, &whole[..length], false).unwrap().unwrap_or_default();
             assert!(found.survey.duration_ms >= last, "{name} at {length}: {} after {last}", found.survey.duration_ms);
-            assert!(!found.survey.dropped_beyond_packet, "{name} at {length}");
+            // What says nothing of its own length may have been over there.
+            let promises = !name.ends_with(".bin");
+            assert!(promises || !found.survey.dropped_beyond_packet, "{name} at {length}");
             last = found.survey.duration_ms;
         }
     }

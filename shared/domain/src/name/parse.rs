@@ -13,7 +13,10 @@ pub enum NameError {
     Length(usize),
     #[error("the name contains {0}; expected a plain file name, without folders")]
     Character(&'static str),
-    #[error("the name ends in `{0}`; expected .bin, .wav, .flac, .mp3, .ogg, .opus or .m4a")]
+    #[error(
+        "the name ends in `{0}`; expected .bin, or a sound file: .wav, .flac, .mp3, .ogg, .oga, .opus, .m4a, .m4b, .mp4, .mov, \
+         .3gp, .3g2, .aac, .webm, .weba, .mkv, .mka, .aiff, .aif, .aifc, .caf or .amr"
+    )]
     Extension(String),
     #[error("the name has no `_`; expected `_<timestamp>` before `.bin`")]
     NoTimestamp,

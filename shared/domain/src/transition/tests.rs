@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::id::{JobId, Nonce, Sha256Hex, Uid};
 use crate::job::{Audio, DispatchState, Effect, WaitingFor};
 use crate::job_file::FileStatus;
+use crate::need::{Need, need};
 use crate::plan::Counts;
 
 const START: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -375,4 +376,67 @@ fn what_changes_gets_a_later_moment_even_within_a_millisecond() {
     let before = case.job.updated_at;
     case.apply(&Command::Cancel).unwrap();
     assert!(case.job.updated_at > before);
+}
+
+#[test]
+fn a_job_that_waits_for_a_service_gives_its_turn_away_and_comes_back_for_one() {
+    let engine = PutBack::Engine { retry_after: None };
+    let storage = PutBack::Storage { retry_after: None };
+    let budget = PutBack::Budget { until: START + 3600 * SECOND };
+    for (cause, promotes) in [(engine, false), (storage, false), (budget, false), (PutBack::Language, true)] {
+        let mut case = Case::claimed();
+        let actions = case.put_back(cause.clone()).unwrap();
+        assert!(case.job.is_parked() && !case.job.holds_a_turn(), "{cause:?}");
+        assert_eq!(actions.contains(&Action::PromoteNext), promotes, "{cause:?}");
+        assert_eq!(case.apply(&Command::Promote), Err(Refusal::NotQueued(Status::Queued)), "it is not in line");
+        case.now = case.job.due_at.unwrap() - MS;
+        assert_eq!(case.apply(&Command::TakeTurn), Err(Refusal::NotDue));
+        case.now = case.now + MS;
+        assert_eq!(need(&case.job, case.now, &case.rules), Need::TakeTurn);
+        assert_eq!(case.apply(&Command::TakeTurn).unwrap(), [Action::Enqueue]);
+        assert!(case.job.holds_a_turn() && case.job.waiting_for.is_none(), "{cause:?}");
+    }
+}
+
+#[test]
+fn a_wait_ends_with_the_longest_one_and_not_with_the_next_look_after_it() {
+    let mut case = Case::claimed();
+    case.put_back(PutBack::Language).unwrap();
+    let over = START + case.rules.max_wait;
+    case.now = over - SECOND;
+    case.claim(2).unwrap();
+    case.put_back(PutBack::Language).unwrap();
+    assert_eq!(case.job.due_at, Some(over));
+}
+
+#[test]
+fn giving_a_place_to_others_costs_neither_an_attempt_nor_time() {
+    let mut case = Case::claimed();
+    assert_eq!(case.put_back(PutBack::ForOthers).unwrap(), [Action::Enqueue]);
+    assert_eq!((case.job.attempt, case.job.due_at, case.job.waiting_for), (0, Some(START), None));
+    assert!(case.job.holds_a_turn());
+}
+
+#[test]
+fn a_lease_is_astray_when_it_ends_later_than_any_lease_and_ten_minutes() {
+    for (ms, astray) in [(-1_i64, false), (0, false), (1, true)] {
+        let mut case = Case::claimed();
+        let latest = START + case.rules.lease + 600 * SECOND;
+        case.job.lease.until = Some(Timestamp::from_millis(latest.millis() + ms));
+        case.job.due_at = case.job.lease.until;
+        assert_eq!(is_astray(&case.job, case.now, &case.rules), astray, "{ms} ms");
+        assert_eq!(case.apply(&Command::CorrectClock).is_ok(), astray, "{ms} ms");
+        assert_eq!(case.job.lease.until == Some(START), astray, "{ms} ms");
+    }
+}
+
+#[test]
+fn a_change_is_astray_when_it_lies_more_than_ten_minutes_ahead() {
+    for (ms, astray) in [(-1_i64, false), (0, false), (1, true)] {
+        let mut case = Case::queued();
+        case.job.updated_at = Timestamp::from_millis((START + 600 * SECOND).millis() + ms);
+        assert_eq!(is_astray(&case.job, case.now, &case.rules), astray, "{ms} ms");
+        assert_eq!(case.apply(&Command::CorrectClock).is_ok(), astray, "{ms} ms");
+        assert_eq!(case.job.updated_at == START, astray, "{ms} ms");
+    }
 }

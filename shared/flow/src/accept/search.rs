@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::intake::Intake;
 use crate::bytes_in::Staged;
 use crate::error::Result;
-use crate::first_pass::{Again, Listened, Pass, listen};
+use crate::first_pass::{Again, Listened, Pass, Told, listen};
 use crate::ports::BlobName;
 use crate::world::World;
 
@@ -107,7 +107,7 @@ impl Searched<'_> {
         let blob = BlobName::listed(file.blob.clone());
         let staged = Staged { blobs: &world.blobs, blob, size: file.size, format: name.format, clock: None };
         let (rules, detection) = (SegmentRules::new(SPAN), world.detection.clone());
-        let pass = Pass { rules, detection, within: Some(within) };
+        let pass = Pass { rules, detection, within: Some(within), from: None, told: Told::default() };
         // The server digested these bytes while they came in: their name is their own.
         Ok(match listen(&staged, Again::Staged, pass, place).await? {
             Listened::Heard(heard) if heard.verdict() == Verdict::Silent => Some(heard.facts()),

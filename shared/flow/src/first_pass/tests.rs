@@ -55,7 +55,7 @@ fn staged(blobs: &Arc<dyn Blobs>, size: usize) -> Staged<'_> {
 
 fn pass() -> Pass {
     let rules = SegmentRules::new(Duration::from_secs(15));
-    Pass { rules, detection: Detection::energy(), within: None }
+    Pass { rules, detection: Detection::energy(), within: None, from: None, told: Told::default() }
 }
 
 /// So many seconds of frames, with a second of sound in the middle of each ten.
@@ -103,7 +103,7 @@ async fn what_was_kept_is_cut_into_the_same_samples_as_what_is_fetched_again() {
     let (_, blobs) = counting(Some(bytes.clone()));
     for again in [heard.again, Again::Bytes(bytes.clone()), Again::Staged] {
         let staged = staged(&blobs, bytes.len());
-        let (mut source, _feeding) = again.open(&staged).await.unwrap();
+        let (mut source, _feeding) = again.open_at(&staged, 0).await.unwrap();
         let (analysis, format) = (heard.analysis.clone(), staged.format);
         let cut = move || {
             let mut all = Vec::new();

@@ -56,6 +56,12 @@ impl<T: OfUser> OfUser for Written<T> {
     }
 }
 
+impl OfUser for Job {
+    fn uid(&self) -> Option<&Uid> {
+        Some(&self.uid)
+    }
+}
+
 impl OfUser for (Job, Recording) {
     fn uid(&self) -> Option<&Uid> {
         Some(&self.0.uid)

@@ -7,6 +7,7 @@
 
 use async_trait::async_trait;
 use domain::accept::Batch;
+use domain::checkpoint::Checkpoint;
 use domain::command::{Command, Refusal};
 use domain::job::Status;
 use domain::placement::Group;
@@ -190,6 +191,15 @@ pub trait Store: Send + Sync + 'static {
     /// heard, is kept beside it. Atomic, under the fence.
     /// Idempotent: the first plan wins.
     async fn plan_file(&self, id: JobId, plan: &FilePlan, at: At<'_>) -> Result<Written<(Job, Recording)>>;
+
+    /// Keeps how far listening to a file has come, beside the job, until the job ends ([`domain::checkpoint`]): the last
+    /// one stands. Atomic, under the fence, which it renews. Idempotent. More than
+    /// [`MAX_CHECKPOINT_BYTES`](domain::checkpoint::MAX_CHECKPOINT_BYTES) are
+    /// [`Kind::Invalid`](crate::error::Kind::Invalid).
+    async fn save_checkpoint(&self, id: JobId, checkpoint: &Checkpoint, at: At<'_>) -> Result<Written<Job>>;
+
+    /// The bytes of a file's last checkpoint; `None` when it has none, and once its job has ended.
+    async fn checkpoint(&self, id: JobId, index: usize) -> Result<Option<Vec<u8>>>;
 
     /// Stores lines of one recording, create-only, and gives back what now stands: for each segment the first text
     /// wins. Atomic, under the fence, which it renews. More than [`domain::placement::MAX_GROUP`] lines, or lines of

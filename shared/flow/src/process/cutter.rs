@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use audio::{AudioError, Span};
+use audio::{AudioError, Moments, Span};
 use domain::{Format, Levels, Segment};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::decoding::Place;
 use crate::error::{Error, Kind};
-use crate::first_pass::{Source, read_error};
+use crate::first_pass::{Source, Told, read_error};
 
 /// A segment's audio on its way to the engine.
 pub type Cut = (Segment, audio::Cut);
@@ -24,6 +24,10 @@ pub struct Cutter {
     /// Opus stays in the packets that it was recorded in.
     pub packets: bool,
     pub wanted: Vec<Segment>,
+    /// Where decoding can begin. The source stands at the last of them before the first wanted segment.
+    pub moments: Moments,
+    /// More of them are told here.
+    pub told: Told,
 }
 
 /// The segments in their order. At most one waits, and while it does none is cut: memory holds what is asked and one
@@ -31,7 +35,7 @@ pub struct Cutter {
 pub fn cut_in_background(cutter: Cutter, mut place: Place) -> (mpsc::Receiver<Cut>, JoinHandle<Result<(), Error>>) {
     let (send, cuts) = mpsc::channel(1);
     let runtime = Handle::current();
-    let Cutter { format, mut source, levels, packets, wanted } = cutter;
+    let Cutter { format, mut source, levels, packets, wanted, moments, told } = cutter;
     let cutter = tokio::task::spawn_blocking(move || {
         let spans: Vec<Span> = wanted.iter().map(|s| Span { start_ms: s.start_ms, end_ms: s.end_ms }).collect();
         let last = spans.last().copied();
@@ -45,7 +49,8 @@ pub fn cut_in_background(cutter: Cutter, mut place: Place) -> (mpsc::Receiver<Cu
             true => audio::cut_packets(&format, input, &levels, &spans, &mut sink),
             false => {
                 let mut sink = |span, samples| sink(span, audio::Cut::Samples(samples));
-                audio::cut(&format, input, &levels, &spans, &mut sink)
+                let mut tell = |moments: &Moments| told.listened(moments);
+                audio::cut_onward(&format, input, &levels, &spans, moments, &mut tell, &mut sink)
             }
         };
         match done {
@@ -86,7 +91,9 @@ mod tests {
         let frame = [&320_u32.to_le_bytes()[..], &[1; 320]].concat();
         let (bytes, _) = BytesIn::memory(Bytes::from(frame.repeat(500)));
         let wanted = (0..10).map(|n| Segment::open(n * 500, n * 500 + 500, 500)).collect();
-        Cutter { format: name.format, source: Source::Bytes(bytes), levels: Levels::default(), packets: false, wanted }
+        let (moments, told, levels) = (Moments::default(), Told::default(), Levels::default());
+        let source = Source::Bytes(bytes);
+        Cutter { format: name.format, source, levels, packets: false, wanted, moments, told }
     }
 
     async fn soon<T>(what: impl Future<Output = T>) -> T {

@@ -30,6 +30,13 @@ pub struct Place {
 }
 
 impl Place {
+    /// Gives the place to another user who has none and waits for one, and takes the next one that is free for it.
+    pub fn give_way(&mut self, runtime: &Handle, gone: impl Future) {
+        if self.held.as_ref().is_some_and(Permit::wanted_by_others) {
+            self.leave_for(runtime, std::future::ready(()), gone);
+        }
+    }
+
     /// Gives the place to others while this thread waits for something else. `gone` ends the waiting for the way back:
     /// then nobody wants what would be decoded, and there is no place.
     pub fn leave_for(&mut self, runtime: &Handle, wait: impl Future, gone: impl Future) {

@@ -1,6 +1,6 @@
 //! One claimed delivery: some of its files at a time, while the lease is kept alive and the clock is watched.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use super::hearing::Hearing;
 use super::places::JobPlace;
 use super::stop::{End, Stop, Troubles, unfenced};
 use crate::error::{self, Kind};
+use crate::first_pass::Told;
 use crate::persist::persist;
 use crate::ports::{Stepped, Written};
 use crate::world::World;
@@ -39,6 +40,8 @@ pub struct Delivery<'w> {
     pub placed_at: AtomicI64,
     /// Engine calls of this delivery that were answered.
     pub calls_answered: AtomicU32,
+    /// How far each file has come, for when the delivery ends before it does.
+    pub told: std::sync::Mutex<BTreeMap<usize, Told>>,
     pub hearing: Hearing,
     /// Cancelled when the engine does not answer: from then on it is not asked any more.
     pub engine_is_down: CancellationToken,
@@ -60,6 +63,7 @@ impl<'w> Delivery<'w> {
             writing: Mutex::default(),
             placed_at: AtomicI64::new(i64::MIN),
             calls_answered: AtomicU32::new(0),
+            told: std::sync::Mutex::default(),
             hearing: Hearing::default(),
             engine_is_down: CancellationToken::new(),
             giving_way: CancellationToken::new(),

@@ -1,10 +1,12 @@
 //! The first pass over a staged file: is it whole, what is in it, where is speech. Its plan is written from this.
 
-use audio::{SegmentRules, Survey, Verdict};
+use audio::{Moments, SegmentRules, Survey, Verdict};
 use domain::planning::{FilePlan, Heard};
 use domain::{Code, Failure, JobFile, Levels, Peaks, Recording, Segment};
 
 use super::delivery::Delivery;
+use super::segments::ToCut;
+use super::sharing::Sharing;
 use super::stop::Stop;
 use super::verify::Mark;
 use crate::bytes_in::Staged;
@@ -29,9 +31,12 @@ impl Delivery<'_> {
         };
         let (blob, clock) = (BlobName::listed(file.blob.clone()), Some(&*world.clock));
         let staged = Staged { blobs: &world.blobs, blob, size: file.size, format, clock };
+        let reached = self.checkpoint_of(index).await?;
+        let mut moments = reached.as_ref().map(audio::Progress::moments).cloned().unwrap_or_default();
         let (plan, heard) = match recording {
-            None => match self.listen(index, &staged).await? {
-                Ok((plan, again)) => {
+            None => match self.listen(index, &staged, reached).await? {
+                Ok((plan, again, known)) => {
+                    moments = known;
                     let levels = plan.levels.clone();
                     (plan, Some((again, levels)))
                 }
@@ -45,11 +50,15 @@ impl Delivery<'_> {
         };
         let (file, recording) = self.write_plan(&plan).await?;
         if file.status.is_settled() {
+            self.told(index).take();
             return Ok(());
+        }
+        if heard.is_some() {
+            self.told(index).listened(&moments);
         }
         // Another job was quicker, and its version heard the recording otherwise: its plan is not cut as this one.
         let heard = heard.filter(|_| recording.facts == plan.facts);
-        self.speech(file, recording, index, &staged, heard).await
+        self.speech(file, recording, index, ToCut { staged: &staged, heard, moments }).await
     }
 
     async fn invalid(&self, index: usize, failure: Failure) -> Result<(), Stop> {
@@ -65,25 +74,32 @@ impl Delivery<'_> {
     }
 
     /// The plan, and from where the file is read again. `Ok(Err(_))`: the file cannot be worked on at all.
-    async fn listen(&self, index: usize, staged: &Staged<'_>) -> Result<Result<(FilePlan, Again), Failure>, Stop> {
+    async fn listen(
+        &self,
+        index: usize,
+        staged: &Staged<'_>,
+        reached: Option<audio::Progress>,
+    ) -> Result<Result<(FilePlan, Again, Moments), Failure>, Stop> {
         let from = match self.verified(index, &self.job.files[index], staged, Mark::WithPlan).await? {
             Ok(from) => from,
             Err(failure) => return Ok(Err(failure)),
         };
-        let pass = Pass { rules: self.segment_rules(), detection: self.world.detection.clone(), within: None };
         // First a place, then the bytes: a stream is not left open while nobody reads it.
-        let place = self.worker.decoding.place(self.user()).await;
+        let (place, _listening) = Sharing::of(self.worker.decoding.place(self.user()).await);
+        let detection = place.detection(self.world.detection.clone());
+        let (rules, told) = (self.segment_rules(), self.told(index));
+        let pass = Pass { rules, detection, within: None, from: reached, told };
         Ok(match first_pass::listen(staged, from, pass, place).await {
             Err(error) if error.kind == Kind::NotFound => {
                 Err(Failure::because(Code::StagedAudioMissing, "the staged audio of the file is gone"))
             }
             Err(error) => return Err(Stop::File(error)),
             Ok(Listened::Unreadable(why)) => Err(Failure::because(Code::InvalidAudio, why.to_string())),
-            Ok(Listened::Heard(heard)) => Ok((plan(self.fence, index, &heard), heard.again)),
+            Ok(Listened::Heard(heard)) => Ok((plan(self.fence, index, &heard), heard.again, heard.moments)),
         })
     }
 
-    fn segment_rules(&self) -> SegmentRules {
+    pub fn segment_rules(&self) -> SegmentRules {
         let preferred = self.engine.capabilities().preferred_span;
         SegmentRules::new(self.world.settings.max_span.map_or(preferred, |max| max.min(preferred)))
     }

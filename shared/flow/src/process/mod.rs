@@ -1,5 +1,6 @@
 //! Processing a job: from a delivered task to a finished job, or back to the queue with its progress kept.
 
+mod checkpoints;
 mod cutter;
 mod decoding;
 mod delivery;
@@ -9,6 +10,7 @@ mod metered;
 mod places;
 mod reminders;
 mod segments;
+mod sharing;
 mod stop;
 mod transcribe;
 mod verify;
@@ -120,8 +122,9 @@ impl Worker {
         self.calls.waiting()
     }
 
-    /// Brings the gauges of the engine's calls up to date.
+    /// Brings the gauges of the engine's calls up to date, and what was decoded.
     pub fn show_calls(&self) {
+        counted::decoded(audio::decoded_ms() / 1_000);
         counted::engine_calls(self.calls.in_use(), self.calls.waiting());
     }
 
@@ -228,16 +231,19 @@ impl Worker {
             End::Finished => Command::Finish { fence },
             End::Lost(why) => return self.lost(job, why).await,
             End::PutBack(cause) => {
+                delivery.keep_checkpoints().await;
                 if let PutBack::Engine { retry_after } = cause {
                     self.break_circuit(retry_after).await;
                 }
                 self.put_back(fence, cause)
             }
             End::Language { wanted } => {
+                delivery.keep_checkpoints().await;
                 self.remind_of_language(job, &wanted);
                 self.put_back(fence, PutBack::Language)
             }
             End::Fault(error) => {
+                delivery.keep_checkpoints().await;
                 tracing::warn!(job_id = %job.id, %error, "a fault ended a delivery");
                 self.put_back(fence, stop::cause(&error))
             }

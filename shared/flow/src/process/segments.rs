@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
+use audio::Moments;
 use domain::placement::{Answer, Group, MAX_GROUP};
 use domain::{Code, Failure, JobFile, Levels, Line, Plan, Recording, Segment, Timestamp};
 use futures_util::stream::FuturesUnordered;
@@ -36,6 +37,15 @@ struct File<'a> {
     delivery: &'a Delivery<'a>,
 }
 
+/// Where the audio of a planned file comes from.
+pub struct ToCut<'a> {
+    pub staged: &'a Staged<'a>,
+    /// Of what this delivery listened to itself: from where it is read again, and how it is heard.
+    pub heard: Option<(Again, Levels)>,
+    /// Where in it decoding can begin, as far as that is known.
+    pub moments: Moments,
+}
+
 impl Delivery<'_> {
     /// Brings every open segment of a planned file to its end, as far as the engine goes along. A recording that this
     /// delivery `heard` itself has no texts yet; if another job was quicker after all, its plan and its texts stand.
@@ -44,8 +54,7 @@ impl Delivery<'_> {
         file: JobFile,
         recording: Recording,
         index: usize,
-        staged: &Staged<'_>,
-        heard: Option<(Again, Levels)>,
+        ToCut { staged, heard, moments }: ToCut<'_>,
     ) -> Result<(), Stop> {
         let (ready, empty) = (Vec::new(), Vec::new());
         let mut file = File { file, recording, index, ready, empty, trouble: None, delivery: self };
@@ -73,11 +82,13 @@ impl Delivery<'_> {
             let packets = self.engine.capabilities().opus && audio::has_packets(&staged.format) && levels.is_near_one();
             // What was kept are samples.
             let from = if packets && matches!(from, Again::Samples(_)) { Again::Staged } else { from };
-            match from.open(staged).await {
+            // Packets are read from the start: that decodes nothing.
+            let byte = if packets { 0 } else { wanted.first().map_or(0, |first| moments.byte_for(first.start_ms)) };
+            match from.open_at(staged, byte).await {
                 // `_feeding` ends the reading on the other thread when this delivery is dropped.
                 Ok((source, _feeding)) => {
-                    let format = staged.format;
-                    file.transcribe(Cutter { format, source, levels, packets, wanted }).await?;
+                    let (format, told) = (staged.format, self.told(index));
+                    file.transcribe(Cutter { format, source, levels, packets, wanted, moments, told }).await?;
                 }
                 Err(error) if error.kind == Kind::NotFound => {
                     file.fail(Failure::of(Code::StagedAudioMissing)).await?;

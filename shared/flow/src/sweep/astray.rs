@@ -13,28 +13,22 @@ use crate::world::World;
 
 /// Jobs read at once.
 const PAGE: usize = 100;
-/// Statuses for which a rule gives the same longest wait.
-const KINDS: [&[Status]; 4] = [
-    &[Status::Processing],
-    &[Status::Queued],
-    &[Status::Uploading],
-    &[Status::Completed, Status::PartialFailure, Status::Failed, Status::Cancelled],
+/// Statuses that are asked for together: those of minutes, and those of days.
+const KINDS: [&[Status]; 2] = [
+    &[Status::Queued, Status::Processing],
+    &[Status::Uploading, Status::Completed, Status::PartialFailure, Status::Failed, Status::Cancelled],
 ];
 
-/// One page of each kind. Among queued jobs there are many in order that are due very late: the search goes on where it
-/// stopped the last time.
+/// One page of each kind. Many jobs that are in order are due very late, such as those in line: the search goes on where
+/// it stopped the last time.
 pub async fn correct(world: &World, longest: Duration) -> Result<u64> {
     let (over, mut corrected) = (world.now() + longest, 0);
-    for kind in KINDS {
-        let is_queued = kind.contains(&Status::Queued);
-        let after = world.instance.looked_at().filter(|_| is_queued);
-        let page = page(world, kind, after).await?;
+    for (number, kind) in KINDS.into_iter().enumerate() {
+        let page = page(world, kind, world.instance.looked_at(number)).await?;
         for job in page.iter().take_while(|_| !world.now().has_reached(over)) {
             corrected += u64::from(try_correct(world, job).await);
         }
-        if is_queued {
-            world.instance.look_on_from(page.get(PAGE - 1).and_then(cursor));
-        }
+        world.instance.look_on_from(number, page.get(PAGE - 1).and_then(cursor));
     }
     Ok(corrected)
 }
@@ -57,9 +51,9 @@ pub async fn correct_all(world: &World, limit: usize) -> Result<u64> {
 }
 
 async fn page(world: &World, kind: &[Status], after: Option<DueCursor>) -> Result<Vec<Job>> {
-    let Some(first) = kind.first() else { return Ok(Vec::new()) };
-    let beyond = may_be_astray_beyond(*first, world.now(), &world.settings.rules);
-    world.store.due_beyond(kind, beyond, after, PAGE).await
+    let (now, rules) = (world.now(), &world.settings.rules);
+    let beyond = kind.iter().map(|status| may_be_astray_beyond(*status, now, rules)).min();
+    world.store.due_beyond(kind, beyond.unwrap_or(now), after, PAGE).await
 }
 
 fn cursor(job: &Job) -> Option<DueCursor> {

@@ -24,7 +24,10 @@ pub async fn engine_waiters(world: &World, limit: usize) -> Result<u64> {
     while woken < most
         && let Some(page) = due.page(world).await?
     {
-        for job in page.iter().filter(|job| waits_for_the_engine(job, now)) {
+        let mut waiters: Vec<_> = page.iter().filter(|job| waits_for_the_engine(job, now)).collect();
+        // One in a language that the engine does not speak would find out nothing.
+        waiters.sort_by_key(|job| job.language.is_some());
+        for job in waiters {
             if woken < most && wake(world, job).await {
                 woken += 1;
             }

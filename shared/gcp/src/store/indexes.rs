@@ -5,9 +5,9 @@
 
 use serde_json::{Value, json};
 
-use super::path::{CONVERSATIONS, DEVICES, JOBS, LINES, PARTS, RECORDINGS, TIMELINES, TOKENS, USAGE};
+use super::path::{CHECKPOINTS, CONVERSATIONS, DEVICES, JOBS, LINES, PARTS, RECORDINGS, TIMELINES, TOKENS, USAGE};
 use super::shape::{Shape, Towards};
-use super::table::{conversations, devices, jobs, lines, recordings, timelines, usage};
+use super::table::{checkpoints, conversations, devices, jobs, lines, recordings, timelines, usage};
 
 /// Every question that is asked of the database.
 pub(super) const SHAPES: &[&Shape] = &[
@@ -35,6 +35,7 @@ pub(super) const SHAPES: &[&Shape] = &[
 /// Every collection with all the fields that its documents may have.
 const COLLECTIONS: &[(&str, &[&str])] = &[
     (JOBS, jobs::FIELDS),
+    (CHECKPOINTS, checkpoints::FIELDS),
     (RECORDINGS, recordings::FIELDS),
     (PARTS, recordings::PART_FIELDS),
     (LINES, lines::FIELDS),
@@ -45,8 +46,8 @@ const COLLECTIONS: &[(&str, &[&str])] = &[
     (TOKENS, devices::TOKEN_FIELDS),
 ];
 
-/// Documents go within a day of this moment. Nothing under them is deleted with them: jobs have nothing under them.
-const LIFETIMES: &[(&str, &str)] = &[(JOBS, "expires_at")];
+/// Documents go within a day of this moment. Nothing under them is deleted with them: neither has anything under it.
+const LIFETIMES: &[(&str, &str)] = &[(JOBS, "expires_at"), (CHECKPOINTS, "expires_at")];
 
 /// What serves a question.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,6 +15,8 @@ pub const CONVERSATIONS: &str = "conversations";
 pub const TIMELINES: &str = "timelines";
 pub const USAGE: &str = "usage_hours";
 pub const DEVICES: &str = "devices";
+/// How far listening to the files of jobs has come.
+pub const CHECKPOINTS: &str = "checkpoints";
 pub const TOKENS: &str = "push_tokens";
 
 /// The path of a document, or of what collections stand under, below the database's root.
@@ -45,6 +47,11 @@ impl Path {
 
     pub fn job(id: JobId) -> Self {
         Self(format!("{JOBS}/{id}"))
+    }
+
+    /// Not under the job: nothing that stands under a document is deleted with it.
+    pub fn checkpoint(id: JobId, index: usize) -> Self {
+        Self(format!("{CHECKPOINTS}/{id}-{index}"))
     }
 
     pub fn user(uid: &Uid) -> Self {

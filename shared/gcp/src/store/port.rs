@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use domain::accept::Batch;
+use domain::checkpoint::Checkpoint;
 use domain::command::Command;
 use domain::job::Status;
 use domain::placement::Group;
@@ -18,7 +19,7 @@ use flow::ports::{
     Removed, SessionCompleted, Stepped, Store, Written,
 };
 
-use super::table::{conversations, devices as registered, jobs, lines, recordings, usage};
+use super::table::{checkpoints, conversations, devices as registered, jobs, lines, recordings, usage};
 use super::unit::Mode;
 use super::{FirestoreStore, accept, archive, deletion, devices, reading, session, step, turns, work};
 
@@ -74,6 +75,15 @@ impl Store for FirestoreStore {
 
     async fn plan_file(&self, id: JobId, plan: &FilePlan, at: At<'_>) -> Result<Written<(Job, Recording)>> {
         tells!(self, "store.plan_file", id, Mode::Optimistic, |unit| work::plan_file(unit, id, plan, &at))
+    }
+
+    async fn save_checkpoint(&self, id: JobId, checkpoint: &Checkpoint, at: At<'_>) -> Result<Written<Job>> {
+        let work = Mode::Optimistic;
+        tells!(self, "store.save_checkpoint", id, work, |unit| work::save_checkpoint(unit, id, checkpoint, &at))
+    }
+
+    async fn checkpoint(&self, id: JobId, index: usize) -> Result<Option<Vec<u8>>> {
+        tries!(self, "store.checkpoint", id, Mode::Look, |unit| checkpoints::load(unit, id, index))
     }
 
     async fn store_texts(&self, id: JobId, fence: u64, lines: Vec<Line>, at: At<'_>) -> Result<Written<Vec<Line>>> {

@@ -1,12 +1,13 @@
 //! One command to one job.
 
+use domain::checkpoint::files_that_forget;
 use domain::command::{Command, PutBack};
 use domain::transition::apply;
 use domain::{Action, JobId};
 use flow::ports::{At, Stepped};
 
 use super::fault::{Fault, Result};
-use super::table::jobs;
+use super::table::{checkpoints, jobs};
 use super::turns;
 use super::unit::{Mode, Unit};
 
@@ -36,6 +37,9 @@ pub async fn step(unit: &mut Unit<'_>, id: JobId, command: &Command, at: &At<'_>
         true => return Err(Fault::NeedsTransaction),
         false => Vec::new(),
     };
+    for index in files_that_forget(&job, &step.job) {
+        checkpoints::delete(unit, id, index);
+    }
     if step.asks_for(Action::Forget) {
         jobs::delete(unit, id);
     } else {

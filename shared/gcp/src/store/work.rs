@@ -1,6 +1,7 @@
 //! A worker's writes: a file's plan, its texts, their places. Each is refused when the worker has lost the job.
 
 use domain::accept::new_recording;
+use domain::checkpoint::{self, Checkpoint, MAX_CHECKPOINT_BYTES};
 use domain::command::{Command, Refusal};
 use domain::placement::{self, Group, MAX_GROUP};
 use domain::planning::{self, FilePlan};
@@ -13,7 +14,7 @@ use super::path::Path;
 use super::surroundings::{self, Around};
 use super::table::lines::Stored;
 use super::table::recordings;
-use super::table::{conversations, jobs, lines, timelines, usage};
+use super::table::{checkpoints, conversations, jobs, lines, timelines, usage};
 use super::turns::uncounted;
 use super::unit::Unit;
 
@@ -47,6 +48,26 @@ pub async fn plan_file(
 /// Recordings never expire: without it nothing can be said of what was done.
 fn lost(recording: domain::RecordingId) -> Fault {
     Fault::damaged(format_args!("recordings/{recording}"), "a job has it, and it is gone or cannot be read")
+}
+
+pub async fn save_checkpoint(
+    unit: &mut Unit<'_>,
+    id: JobId,
+    checkpoint: &Checkpoint,
+    at: &At<'_>,
+) -> Result<Written<Job>> {
+    if checkpoint.bytes.len() > MAX_CHECKPOINT_BYTES {
+        return Err(Fault::Invalid("the checkpoint is too long"));
+    }
+    let Some(job) = jobs::load(unit, id).await? else { return Ok(Written::Fenced(GONE)) };
+    match checkpoint::save_checkpoint(job.clone(), checkpoint, uncounted(at)) {
+        Ok(after) => {
+            jobs::update(unit, &job, &after)?;
+            checkpoints::save(unit, id, checkpoint, at.now, at.rules.audio_lifecycle);
+            Ok(Written::Done(after))
+        }
+        Err(why) => Ok(Written::Fenced(why)),
+    }
 }
 
 pub async fn store_texts(

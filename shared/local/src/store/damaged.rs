@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::SqliteStore;
 use super::fault::{Fault, Result};
-use super::table::{conversations, devices, jobs, lines, peaks, recordings, usage};
+use super::table::{conversations, devices, jobs, levels, lines, peaks, recordings, usage};
 
 /// Where documents stand. Each has an id of its own; but for jobs it is one among the user's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,7 @@ pub enum Table {
     Jobs,
     Recordings,
     Peaks,
+    Levels,
     Lines,
     Conversations,
     UsageHours,
@@ -22,8 +23,16 @@ pub enum Table {
 }
 
 impl Table {
-    pub const ALL: [Self; 7] =
-        [Self::Jobs, Self::Recordings, Self::Peaks, Self::Lines, Self::Conversations, Self::UsageHours, Self::Devices];
+    pub const ALL: [Self; 8] = [
+        Self::Jobs,
+        Self::Recordings,
+        Self::Peaks,
+        Self::Levels,
+        Self::Lines,
+        Self::Conversations,
+        Self::UsageHours,
+        Self::Devices,
+    ];
 
     /// As it is called in the database.
     pub fn name(self) -> &'static str {
@@ -31,6 +40,7 @@ impl Table {
             Self::Jobs => "offline_sync_jobs",
             Self::Recordings => "recordings",
             Self::Peaks => "recording_peaks",
+            Self::Levels => "recording_levels",
             Self::Lines => "lines",
             Self::Conversations => "conversations",
             Self::UsageHours => "usage_hours",
@@ -44,6 +54,7 @@ impl Table {
             Self::Jobs => "SELECT document, id, uid FROM offline_sync_jobs",
             Self::Recordings => "SELECT document, plan, id, uid FROM recordings",
             Self::Peaks => "SELECT peaks, recording, uid FROM recording_peaks",
+            Self::Levels => "SELECT levels, recording, uid FROM recording_levels",
             // One that was emptied because nobody could read it has nothing left to lose.
             Self::Lines => "SELECT document, recording, start_ms, uid FROM lines WHERE document <> ''",
             Self::Conversations => "SELECT document, id, uid FROM conversations",
@@ -64,6 +75,10 @@ impl Table {
             Self::Peaks => {
                 let id = RecordingId::from_bytes(row.get(1)?);
                 (id.to_string(), peaks::read(row, id).map(drop))
+            }
+            Self::Levels => {
+                let id = RecordingId::from_bytes(row.get(1)?);
+                (id.to_string(), levels::read(row, id).map(drop))
             }
             Self::Lines => {
                 let segment = SegmentId { recording: RecordingId::from_bytes(row.get(1)?), start_ms: row.get(2)? };
@@ -154,12 +169,17 @@ fn remove(db: &Connection, damaged: &Damaged) -> Result<bool> {
         }
         Table::Recordings => {
             let id: RecordingId = id.parse().map_err(broken)?;
+            db.execute("DELETE FROM recording_levels WHERE uid = ?1 AND recording = ?2", params![uid, id.bytes()])?;
             db.execute("DELETE FROM recording_peaks WHERE uid = ?1 AND recording = ?2", params![uid, id.bytes()])?;
             db.execute("DELETE FROM recordings WHERE uid = ?1 AND id = ?2", params![uid, id.bytes()])?;
         }
         Table::Peaks => {
             let id: RecordingId = id.parse().map_err(broken)?;
             db.execute("DELETE FROM recording_peaks WHERE uid = ?1 AND recording = ?2", params![uid, id.bytes()])?;
+        }
+        Table::Levels => {
+            let id: RecordingId = id.parse().map_err(broken)?;
+            db.execute("DELETE FROM recording_levels WHERE uid = ?1 AND recording = ?2", params![uid, id.bytes()])?;
         }
         Table::Lines => {
             let (recording, start_ms) = id.rsplit_once('-').ok_or(Fault::Invalid("this is no id of a line"))?;

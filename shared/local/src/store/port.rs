@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use domain::accept::Batch;
+use domain::checkpoint::Checkpoint;
 use domain::command::Command;
 use domain::job::Status;
 use domain::placement::Group;
@@ -17,7 +18,7 @@ use flow::ports::{
     LineCursor, Opened, Removed, SessionCompleted, Stepped, Store, Written,
 };
 
-use super::table::{conversations, devices as registered, jobs, levels, lines, peaks, recordings, usage};
+use super::table::{checkpoints, conversations, devices as registered, jobs, levels, lines, peaks, recordings, usage};
 use super::{Moment, SqliteStore, accept, deletion, devices, reading, session, step, turns, work};
 
 #[async_trait]
@@ -45,6 +46,16 @@ impl Store for SqliteStore {
     async fn plan_file(&self, id: JobId, plan: &FilePlan, at: At<'_>) -> Result<Written<(Job, Recording)>> {
         let (plan, moment) = (plan.clone(), Moment::of(&at));
         self.write_jobs("store.plan_file", id, move |db| work::plan_file(db, id, &plan, &moment.at())).await
+    }
+
+    async fn save_checkpoint(&self, id: JobId, checkpoint: &Checkpoint, at: At<'_>) -> Result<Written<Job>> {
+        let (checkpoint, moment) = (checkpoint.clone(), Moment::of(&at));
+        let save = move |db: &_| work::save_checkpoint(db, id, &checkpoint, &moment.at());
+        self.write_jobs("store.save_checkpoint", id, save).await
+    }
+
+    async fn checkpoint(&self, id: JobId, index: usize) -> Result<Option<Vec<u8>>> {
+        self.read("store.checkpoint", id, move |db| checkpoints::load(db, id, index)).await
     }
 
     async fn store_texts(&self, id: JobId, fence: u64, lines: Vec<Line>, at: At<'_>) -> Result<Written<Vec<Line>>> {

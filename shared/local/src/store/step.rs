@@ -1,5 +1,6 @@
 //! One command to one job.
 
+use domain::checkpoint::files_that_forget;
 use domain::command::Command;
 use domain::transition::apply;
 use domain::{Action, JobId};
@@ -7,7 +8,7 @@ use flow::ports::{At, Stepped};
 use rusqlite::Connection;
 
 use super::fault::Result;
-use super::table::jobs;
+use super::table::{checkpoints, jobs};
 use super::turns;
 
 pub fn step(db: &Connection, id: JobId, command: &Command, at: &At<'_>) -> Result<Stepped> {
@@ -21,6 +22,9 @@ pub fn step(db: &Connection, id: JobId, command: &Command, at: &At<'_>) -> Resul
         jobs::delete(db, id)?;
     } else {
         jobs::update(db, &job, &step.job)?;
+    }
+    if !files_that_forget(&job, &step.job).is_empty() {
+        checkpoints::delete(db, id)?;
     }
     let promoted = if step.asks_for(Action::PromoteNext) { turns::promote(db, &job.uid, at)? } else { Vec::new() };
     Ok(Stepped::Done { job: step.job, actions: step.actions, promoted })

@@ -1,6 +1,7 @@
 //! A worker's writes: a file's plan, its texts, their places. Each is refused when the worker has lost the job.
 
 use domain::accept::new_recording;
+use domain::checkpoint::{Checkpoint, MAX_CHECKPOINT_BYTES, save_checkpoint as saved};
 use domain::command::{Command, Refusal};
 use domain::placement::{self, Group, MAX_GROUP, Placed};
 use domain::planning::{self, FilePlan};
@@ -12,7 +13,7 @@ use rusqlite::Connection;
 use super::fault::{Fault, Result};
 use super::surroundings;
 use super::table::recordings::Before;
-use super::table::{beside, conversations, jobs, lines, recordings, usage};
+use super::table::{beside, checkpoints, conversations, jobs, lines, recordings, usage};
 use super::turns::uncounted;
 
 /// What a worker is told whose job, or its file, is not there any more.
@@ -30,6 +31,21 @@ pub fn plan_file(db: &Connection, id: JobId, plan: &FilePlan, at: &At<'_>) -> Re
     recordings::save(db, &mut planned.recording, &before)?;
     beside::save(db, &planned.recording.uid, planned.recording.id, &planned.beside)?;
     Ok(Written::Done((planned.job, planned.recording)))
+}
+
+pub fn save_checkpoint(db: &Connection, id: JobId, checkpoint: &Checkpoint, at: &At<'_>) -> Result<Written<Job>> {
+    if checkpoint.bytes.len() > MAX_CHECKPOINT_BYTES {
+        return Err(Fault::Invalid("the checkpoint is too long"));
+    }
+    let Some(job) = jobs::load(db, id)? else { return Ok(Written::Fenced(GONE)) };
+    match saved(job.clone(), checkpoint, uncounted(at)) {
+        Ok(after) => {
+            jobs::update(db, &job, &after)?;
+            checkpoints::save(db, id, checkpoint.index, &checkpoint.bytes)?;
+            Ok(Written::Done(after))
+        }
+        Err(why) => Ok(Written::Fenced(why)),
+    }
 }
 
 pub fn store_texts(

@@ -1,6 +1,8 @@
 //! The arithmetic of attention: how well keys fit a query, positions as angles, rows brought to one measure.
 
+use rten_gemm::{GemmError, GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
 use rten_simd::SimdOp;
+use rten_tensor::NdTensorView;
 use rten_vecmath::{Softmax, Sum, SumSquareSub};
 
 const HEADS: usize = 8;
@@ -64,16 +66,62 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum()
 }
 
-/// Turns each head's pairs by an angle that its position gives.
-pub(super) fn turn(row: &mut [f32], position: usize) {
-    let head = row.len() / HEADS;
-    for pair in 0..TURNED / 2 {
-        let speed = TURNING_BASE.powf(-2.0 * pair as f32 / TURNED as f32);
-        let (sin, cos) = (position as f32 * speed).sin_cos();
+/// By what angles a position turns the pairs of a head: sine and cosine of each.
+pub(super) struct Turn([(f32, f32); TURNED / 2]);
+
+impl Turn {
+    pub fn at(position: usize) -> Self {
+        Self(std::array::from_fn(|pair| {
+            let speed = TURNING_BASE.powf(-2.0 * pair as f32 / TURNED as f32);
+            (position as f32 * speed).sin_cos()
+        }))
+    }
+
+    /// Turns each head of the row.
+    pub fn apply(&self, row: &mut [f32]) {
+        let head = row.len() / HEADS;
         for head in row.chunks_exact_mut(head) {
-            let (first, second) = (head[2 * pair], head[2 * pair + 1]);
-            head[2 * pair] = first * cos - second * sin;
-            head[2 * pair + 1] = second * cos + first * sin;
+            for ([first, second], (sin, cos)) in head.as_chunks_mut::<2>().0.iter_mut().zip(&self.0) {
+                (*first, *second) = (*first * cos - *second * sin, *second * cos + *first * sin);
+            }
         }
+    }
+}
+
+/// Rows of queries, keys and values, one of each for every position.
+pub(super) struct Everything<'a> {
+    pub queries: &'a [f32],
+    pub keys: &'a [f32],
+    pub values: &'a [f32],
+    pub width: usize,
+}
+
+impl Everything<'_> {
+    /// Each position looks at all: what they hold, each by how well its key fits.
+    pub fn attend(
+        &self,
+        gemm: &GemmExecutor<f32, f32, f32>,
+        out: &mut [f32],
+        scores: &mut Vec<f32>,
+        mixed: &mut Vec<f32>,
+    ) -> Result<(), GemmError> {
+        let (width, head) = (self.width, self.width / HEADS);
+        let count = out.len() / width;
+        let scaled = GemmOptions { alpha: (head as f32).sqrt().recip(), ..GemmOptions::default() };
+        scores.resize(count * count, 0.0);
+        mixed.resize(count * head, 0.0);
+        for at in (0..width).step_by(head) {
+            let of_head = |rows| NdTensorView::from_data([count, width], rows).slice_axis(1, at..at + head);
+            let (queries, keys, values) = (of_head(self.queries), of_head(self.keys), of_head(self.values));
+            let (queries, keys) = (GemmInputA::Unpacked(queries), GemmInputB::Unpacked(keys.transposed()));
+            gemm.gemm(scores, queries, keys, scaled.clone())?;
+            scores.chunks_exact_mut(count).for_each(|row| _ = Softmax::new_mut(row).dispatch());
+            let weights = GemmInputA::Unpacked(NdTensorView::from_data([count, count], &scores[..]));
+            gemm.gemm(mixed, weights, GemmInputB::Unpacked(values), GemmOptions::default())?;
+            for (row, mixed) in out.chunks_exact_mut(width).zip(mixed.chunks_exact(head)) {
+                row[at..at + head].copy_from_slice(mixed);
+            }
+        }
+        Ok(())
     }
 }

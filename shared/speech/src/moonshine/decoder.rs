@@ -33,22 +33,22 @@ pub(super) struct Speech {
 }
 
 impl Decoder {
-    pub fn read(onnx: &[u8]) -> Result<Self, String> {
-        let (kernels, weights) = (Kernels::default(), Weights::read(onnx)?);
+    pub fn read(onnx: &[u8], kernels: &Kernels) -> Result<Self, String> {
+        let weights = Weights::read(onnx)?;
         let pieces = weights.bytes("model.decoder.embed_tokens.weight_merged_0")?;
         let width = pieces.columns;
         if !attention::fits(width) {
             return Err(format!("a width of {width} does not fit this family of models"));
         }
         let there = (0..MOST_LAYERS).take_while(|layer| Layer::is_in(&weights, *layer));
-        let layers = there.map(|layer| Layer::read(&kernels, &weights, width, layer)).collect::<Result<Vec<_>, _>>()?;
+        let layers = there.map(|layer| Layer::read(kernels, &weights, width, layer)).collect::<Result<Vec<_>, _>>()?;
         if layers.is_empty() {
             return Err("it has no layers".to_owned());
         }
         Ok(Self {
             layers,
             norm: weights.floats("model.decoder.norm.weight_merged_0", width)?,
-            scores: Linear::transposed(&kernels, &pieces),
+            scores: Linear::transposed(kernels, &pieces),
             pieces,
         })
     }
@@ -59,7 +59,8 @@ impl Decoder {
 
     /// A speech whose features are these, row by row.
     pub fn begin(&self, features: &[f32], room: &mut Room) -> Result<Speech, GemmError> {
-        room.rows.quantize(&room.kernels, features, self.width());
+        // One scale for all of them, as the file has it: a speech has its features to itself.
+        room.rows.quantize_alike(room.kernels.arithmetic, features, self.width());
         let mut heard = Vec::with_capacity(self.layers.len());
         for layer in &self.layers {
             let mut memory = Memory::default();
@@ -86,7 +87,7 @@ impl Decoder {
         }
         said.iter_mut().for_each(|(speech, _)| speech.steps += 1);
         norm(&room.state, &self.norm, &mut room.normed);
-        room.rows.quantize(&room.kernels, &room.normed, width);
+        room.quantize(width);
         self.scores.whole(&room.kernels, &room.rows, &mut room.whole)?;
         let scores = room.whole.chunks_exact(self.pieces.rows);
         Ok(scores.zip(room.normed.chunks_exact(width)).map(|(scores, state)| self.best(scores, state)).collect())

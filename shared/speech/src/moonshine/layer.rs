@@ -4,10 +4,12 @@ use rten_gemm::GemmError;
 use rten_simd::SimdUnaryOp;
 use rten_vecmath::Silu;
 
-use super::attention::{norm, turn};
+use super::attention::{Turn, norm};
 use super::decoder::Speech;
-use super::linear::{Kernels, Linear, Rows};
+use super::linear::{Kernels, Linear};
+use super::rows::Rows;
 use super::weights::Weights;
+use crate::arithmetic::Arithmetic;
 
 pub(super) struct Layer {
     spoken_norm: Vec<f32>,
@@ -29,7 +31,6 @@ pub(super) struct Attention {
 }
 
 /// Room for the numbers of a step, kept from one to the next, and the arithmetic that fills it. A call has its own.
-#[derive(Default)]
 pub(super) struct Room {
     pub kernels: Kernels,
     pub rows: Rows,
@@ -41,6 +42,28 @@ pub(super) struct Room {
     value: Vec<f32>,
     out: Vec<f32>,
     scores: Vec<f32>,
+}
+
+impl Room {
+    pub fn new(arithmetic: Arithmetic) -> Self {
+        Self {
+            kernels: Kernels::new(arithmetic),
+            rows: Rows::default(),
+            whole: Vec::new(),
+            state: Vec::new(),
+            normed: Vec::new(),
+            query: Vec::new(),
+            key: Vec::new(),
+            value: Vec::new(),
+            out: Vec::new(),
+            scores: Vec::new(),
+        }
+    }
+
+    /// Quantizes what lies in `normed`.
+    pub fn quantize(&mut self, width: usize) {
+        self.rows.quantize(self.kernels.arithmetic, &self.normed, width);
+    }
 }
 
 impl Layer {
@@ -82,15 +105,16 @@ impl Layer {
     pub fn speak(&self, index: usize, said: &mut [(&mut Speech, u32)], room: &mut Room) -> Result<(), GemmError> {
         let width = self.spoken_norm.len();
         norm(&room.state, &self.spoken_norm, &mut room.normed);
-        room.rows.quantize(&room.kernels, &room.normed, width);
+        room.quantize(width);
         self.spoken.query.apply(&room.kernels, &room.rows, &mut room.whole, &mut room.query)?;
         self.spoken.key.apply(&room.kernels, &room.rows, &mut room.whole, &mut room.key)?;
         self.spoken.value.apply(&room.kernels, &room.rows, &mut room.whole, &mut room.value)?;
         room.normed.fill(0.0);
         for (row, (speech, _)) in said.iter_mut().enumerate() {
             let at = row * width..(row + 1) * width;
-            turn(&mut room.query[at.clone()], speech.steps);
-            turn(&mut room.key[at.clone()], speech.steps);
+            let turn = Turn::at(speech.steps);
+            turn.apply(&mut room.query[at.clone()]);
+            turn.apply(&mut room.key[at.clone()]);
             let memory = &mut speech.spoken[index];
             memory.keys.extend_from_slice(&room.key[at.clone()]);
             memory.values.extend_from_slice(&room.value[at.clone()]);
@@ -103,7 +127,7 @@ impl Layer {
     pub fn hear(&self, index: usize, said: &mut [(&mut Speech, u32)], room: &mut Room) -> Result<(), GemmError> {
         let width = self.heard_norm.len();
         norm(&room.state, &self.heard_norm, &mut room.normed);
-        room.rows.quantize(&room.kernels, &room.normed, width);
+        room.quantize(width);
         self.heard.query.apply(&room.kernels, &room.rows, &mut room.whole, &mut room.query)?;
         room.normed.fill(0.0);
         for (row, (speech, _)) in said.iter().enumerate() {
@@ -116,7 +140,7 @@ impl Layer {
     pub fn think(&self, room: &mut Room) -> Result<(), GemmError> {
         let width = self.think_norm.len();
         norm(&room.state, &self.think_norm, &mut room.normed);
-        room.rows.quantize(&room.kernels, &room.normed, width);
+        room.quantize(width);
         self.up.apply(&room.kernels, &room.rows, &mut room.whole, &mut room.out)?;
         room.normed.clear();
         let inner = self.down.inputs();
@@ -132,7 +156,7 @@ impl Layer {
 
 /// Multiplies what lies in `normed` and adds it to the state.
 fn add_product(linear: &Linear, bias: Option<&[f32]>, room: &mut Room, width: usize) -> Result<(), GemmError> {
-    room.rows.quantize(&room.kernels, &room.normed, width);
+    room.quantize(width);
     linear.apply(&room.kernels, &room.rows, &mut room.whole, &mut room.out)?;
     room.state.iter_mut().zip(&room.out).for_each(|(state, product)| *state += product);
     if let Some(bias) = bias {

@@ -1,71 +1,43 @@
-//! Multiplication with weights of eight bits: numbers are quantized row by row, so that rows do not depend on what they
-//! are computed beside.
+//! Multiplication with weights of eight bits, exact on every processor.
 
 use rten_gemm::{GemmError, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
-use rten_simd::SimdOp;
-use rten_tensor::Layout;
-use rten_tensor::NdTensorView;
-use rten_vecmath::{ExtendInit, MinMax, Quantize};
+use rten_tensor::{AsView, Layout, NdTensorView};
 
+use super::plain;
+use super::rows::Rows;
 use super::weights::Bytes;
+use crate::arithmetic::Arithmetic;
 
-/// The fastest multiplication of this machine.
+/// Up to so many rows fit into one tile of the multiplication together with their other halves.
+const FEW_ROWS: usize = 3;
+
+/// The multiplications of this machine.
 pub(super) struct Kernels {
-    gemm: GemmExecutor<u8, i8, i32>,
-    /// The highest number that a quantized one becomes. Where two products are added in 16 bits, as processors without
-    /// instructions for this do, they must fit.
-    top: f32,
+    pub arithmetic: Arithmetic,
+    pub floats: GemmExecutor<f32, f32, f32>,
+    bytes: GemmExecutor<u8, i8, i32>,
 }
 
-impl Default for Kernels {
-    fn default() -> Self {
-        let gemm = GemmExecutor::default();
-        let top = if gemm.may_saturate() { 127.0 } else { 255.0 };
-        Self { gemm, top }
-    }
-}
-
-/// Quantized rows.
-#[derive(Default)]
-pub(super) struct Rows {
-    width: usize,
-    bytes: Vec<u8>,
-    scales: Vec<f32>,
-    zeros: Vec<u8>,
-    /// What the bytes of each row add up to.
-    sums: Vec<i32>,
-}
-
-impl Rows {
-    /// As ONNX's `DynamicQuantizeLinear`, for each row.
-    pub fn quantize(&mut self, kernels: &Kernels, floats: &[f32], width: usize) {
-        self.width = width;
-        self.bytes.clear();
-        self.bytes.reserve(floats.len());
-        self.scales.clear();
-        self.zeros.clear();
-        self.sums.clear();
-        for row in floats.chunks_exact(width) {
-            let (low, high) = MinMax::new(row).dispatch();
-            let (low, high) = (low.min(0.0), high.max(0.0));
-            // A row of zeros has no range: any scale will do.
-            let scale = if high > low { (high - low) / kernels.top } else { 1.0 };
-            // Between 0 and 255 by its making.
-            let zero = (-low / scale).round_ties_even() as u8;
-            self.bytes.extend_init(|bytes| Quantize::new(row, &mut bytes[..width], 1.0 / scale, zero).dispatch());
-            self.scales.push(scale);
-            self.zeros.push(zero);
-            self.sums.push(self.bytes[self.bytes.len() - width..].iter().map(|byte| i32::from(*byte)).sum());
-        }
+impl Kernels {
+    pub fn new(arithmetic: Arithmetic) -> Self {
+        Self { arithmetic, floats: GemmExecutor::default(), bytes: GemmExecutor::default() }
     }
 }
 
 pub(super) struct Linear {
-    weights: PackedBMatrix<i8>,
+    weights: Weights,
+    inputs: usize,
     zero: i32,
     /// What the weights of each output add up to, zeros taken off.
     sums: Vec<i32>,
     scale: f32,
+}
+
+enum Weights {
+    /// As RTen's multiplication reads them.
+    Packed(PackedBMatrix<i8>),
+    /// Those of each output side by side.
+    Outputs(Vec<i8>),
 }
 
 impl Linear {
@@ -89,29 +61,35 @@ impl Linear {
         for row in 0..view.size(0) {
             sums.iter_mut().zip(view.slice(row).iter()).for_each(|(sum, weight)| *sum += i32::from(*weight) - zero);
         }
-        Self { weights: kernels.gemm.prepack_b(view), zero, sums, scale: matrix.scale }
+        let weights = match kernels.arithmetic {
+            Arithmetic::Plain => Weights::Outputs(view.transposed().to_vec()),
+            Arithmetic::Vnni | Arithmetic::Avx2 | Arithmetic::Neon => Weights::Packed(kernels.bytes.prepack_b(view)),
+        };
+        Self { weights, inputs: view.size(0), zero, sums, scale: matrix.scale }
     }
 
     pub fn outputs(&self) -> usize {
-        self.weights.cols()
+        self.sums.len()
     }
 
     pub fn inputs(&self) -> usize {
-        self.weights.rows()
+        self.inputs
     }
 
     /// The products as whole numbers: times the row's scale and the weights' they are what is meant.
     pub fn whole(&self, kernels: &Kernels, rows: &Rows, out: &mut Vec<i32>) -> Result<(), GemmError> {
-        let count = rows.scales.len();
+        let count = rows.count() * self.outputs();
         out.clear();
-        out.resize(count * self.outputs(), 0);
-        let bytes = NdTensorView::from_data([count, rows.width], &rows.bytes[..]);
-        let (bytes, weights) = (GemmInputA::Unpacked(bytes), GemmInputB::Packed(&self.weights));
-        kernels.gemm.gemm(out, bytes, weights, GemmOptions::default())?;
+        out.resize(count, 0);
+        match (&self.weights, kernels.arithmetic) {
+            (Weights::Outputs(weights), _) => plain::multiply(rows.wide(), weights, self.inputs, out),
+            (Weights::Packed(weights), Arithmetic::Avx2) => in_halves(kernels, rows, weights, out)?,
+            (Weights::Packed(weights), _) => multiply(kernels, rows.bytes(), weights, 0, out)?,
+        }
         // The zeros of both sides, which the multiplication knows nothing of: neither of zeros that differ from row to
         // row, nor of those of packed weights.
-        for (row, (sum, zero)) in out.chunks_exact_mut(self.outputs()).zip(rows.sums.iter().zip(&rows.zeros)) {
-            let (off, zero) = (sum * self.zero, i32::from(*zero));
+        for (row, quantized) in out.chunks_exact_mut(self.outputs()).zip(rows.each()) {
+            let (off, zero) = (quantized.sum * self.zero, i32::from(quantized.zero));
             row.iter_mut().zip(&self.sums).for_each(|(product, sum)| *product -= off + zero * sum);
         }
         Ok(())
@@ -126,10 +104,41 @@ impl Linear {
     ) -> Result<(), GemmError> {
         self.whole(kernels, rows, whole)?;
         out.clear();
-        for (row, scale) in whole.chunks_exact(self.outputs()).zip(&rows.scales) {
-            let scale = scale * self.scale;
+        for (row, quantized) in whole.chunks_exact(self.outputs()).zip(rows.each()) {
+            let scale = quantized.scale * self.scale;
             out.extend(row.iter().map(|product| *product as f32 * scale));
         }
         Ok(())
     }
 }
+
+fn in_halves(kernels: &Kernels, rows: &Rows, weights: &PackedBMatrix<i8>, out: &mut Vec<i32>) -> Result<(), GemmError> {
+    let count = out.len();
+    if rows.count() <= FEW_ROWS {
+        out.resize(2 * count, 0);
+        multiply(kernels, rows.halves(), weights, 0, out)?;
+        let (sums, others) = out.split_at_mut(count);
+        sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += *other);
+        out.truncate(count);
+        return Ok(());
+    }
+    let (half, other) = rows.halves().split_at(rows.halves().len() / 2);
+    multiply(kernels, half, weights, 0, out)?;
+    multiply(kernels, other, weights, 1, out)
+}
+
+/// `keep` 1: adds to what is there. 0: replaces it.
+fn multiply(
+    kernels: &Kernels,
+    rows: &[u8],
+    weights: &PackedBMatrix<i8>,
+    keep: i32,
+    out: &mut [i32],
+) -> Result<(), GemmError> {
+    let rows = NdTensorView::from_data([rows.len() / weights.rows(), weights.rows()], rows);
+    let (rows, weights) = (GemmInputA::Unpacked(rows), GemmInputB::Packed(weights));
+    kernels.bytes.gemm(out, rows, weights, GemmOptions { beta: keep, ..GemmOptions::default() })
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,11 +5,14 @@
 
 mod attention;
 mod decoder;
+mod encoder;
 mod lanes;
 mod layer;
 mod linear;
 mod network;
+mod plain;
 mod repeat;
+mod rows;
 mod vocabulary;
 mod weights;
 
@@ -20,6 +23,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rten::RunOptions;
 
+use crate::arithmetic::Arithmetic;
 use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Languages, Retry, Transcript, Utterance};
 use crate::loading::Loading;
 use crate::pieces;
@@ -66,8 +70,8 @@ pub(crate) struct Moonshine {
 
 impl Moonshine {
     /// Begins to load. `name` is [`TINY`] or [`BASE`]; `parallelism` is how many calls run at once, 0 for one each core.
-    pub fn start(name: &'static str, files: MoonshineFiles, parallelism: usize) -> Self {
-        Self { name, model: Loading::start(name, move || load(files)), lanes: Lanes::new(parallelism) }
+    pub fn start(name: &'static str, files: MoonshineFiles, parallelism: usize, arithmetic: Arithmetic) -> Self {
+        Self { name, model: Loading::start(name, move || load(files, arithmetic)), lanes: Lanes::new(parallelism) }
     }
 }
 
@@ -141,8 +145,8 @@ impl Model {
     }
 }
 
-fn load(files: MoonshineFiles) -> Result<Model, String> {
-    let network = Network::load(files.encoder, files.decoder).map_err(|error| error.to_string())?;
+fn load(files: MoonshineFiles, arithmetic: Arithmetic) -> Result<Model, String> {
+    let network = Network::load(files.encoder, files.decoder, arithmetic).map_err(|error| error.to_string())?;
     Ok(Model { network, vocabulary: Vocabulary::read(files.tokenizer)? })
 }
 

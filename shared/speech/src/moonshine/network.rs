@@ -1,14 +1,16 @@
-//! Moonshine's two networks: the encoder turns sound into features, in RTen; the decoder turns them into tokens.
+//! Moonshine's two networks: the encoder turns sound into features, the decoder turns them into tokens.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rten::{Model, ModelOptions, NodeId, RunError, RunOptions};
+use rten::RunOptions;
 use rten_gemm::GemmError;
-use rten_tensor::{AsView, Layout, NdTensor};
 
 use super::decoder::{Decoder, Speech};
+use super::encoder::Encoder;
 use super::layer::Room;
+use super::linear::Kernels;
 use super::repeat;
+use crate::arithmetic::Arithmetic;
 use crate::engine::SAMPLE_RATE;
 
 const BEGIN: u32 = 1;
@@ -19,9 +21,8 @@ const TOKENS_PER_SECOND: f64 = 6.5;
 const SHORTEST: usize = SAMPLE_RATE as usize / 10;
 
 pub(super) struct Network {
-    encoder: Model,
-    sound: NodeId,
-    features: NodeId,
+    arithmetic: Arithmetic,
+    encoder: Encoder,
     decoder: Decoder,
     /// Steps of all calls, so that a test sees when one was given up.
     #[cfg(test)]
@@ -41,9 +42,9 @@ pub(super) enum NetworkError {
     #[error("the {0} cannot be loaded: {1}")]
     Load(&'static str, String),
     #[error("the encoder cannot be run: {0}")]
-    Encoder(#[from] RunError),
-    #[error("the decoder cannot be run: {0}")]
-    Decoder(#[from] GemmError),
+    Encoder(String),
+    #[error("its numbers cannot be multiplied: {0}")]
+    Product(#[from] GemmError),
     #[error("the encoder answers in another shape than the decoder takes")]
     Shape,
     #[error("nobody waits for the answer any more")]
@@ -51,17 +52,16 @@ pub(super) enum NetworkError {
 }
 
 impl Network {
-    pub fn load(encoder: &'static [u8], decoder: &'static [u8]) -> Result<Self, NetworkError> {
-        let mut options = ModelOptions::with_all_ops();
-        let encoder = options.prepack_weights(true).load_static_slice(encoder);
-        let encoder = encoder.map_err(|error| NetworkError::Load("encoder", error.to_string()))?;
-        let node = |name| encoder.node_id(name).map_err(|error| NetworkError::Load("encoder", error.to_string()));
-        let (sound, features) = (node("input_values")?, node("last_hidden_state")?);
-        let decoder = Decoder::read(decoder).map_err(|why| NetworkError::Load("decoder", why))?;
+    pub fn load(encoder: &'static [u8], decoder: &'static [u8], arithmetic: Arithmetic) -> Result<Self, NetworkError> {
+        let kernels = Kernels::new(arithmetic);
+        let encoder = Encoder::read(encoder, &kernels).map_err(|why| NetworkError::Load("encoder", why))?;
+        let decoder = Decoder::read(decoder, &kernels).map_err(|why| NetworkError::Load("decoder", why))?;
+        if encoder.width() != decoder.width() {
+            return Err(NetworkError::Shape);
+        }
         Ok(Self {
+            arithmetic,
             encoder,
-            sound,
-            features,
             decoder,
             #[cfg(test)]
             steps: Default::default(),
@@ -76,7 +76,7 @@ impl Network {
         options: &RunOptions,
         stop: &AtomicBool,
     ) -> Result<Vec<Vec<u32>>, NetworkError> {
-        let mut room = Room::default();
+        let mut room = Room::new(self.arithmetic);
         let mut sayings = Vec::with_capacity(pieces.len());
         for samples in pieces {
             going(stop)?;
@@ -99,16 +99,11 @@ impl Network {
         }
     }
 
-    fn hear(&self, samples: &[f32], options: &RunOptions) -> Result<Vec<f32>, NetworkError> {
+    pub fn hear(&self, samples: &[f32], options: &RunOptions) -> Result<Vec<f32>, NetworkError> {
         // What is no number would make everything after it none.
         let mut sound: Vec<f32> = samples.iter().map(|s| if s.is_finite() { *s } else { 0.0 }).collect();
         sound.resize(sound.len().max(SHORTEST), 0.0);
-        let sound = NdTensor::from_data([1, sound.len()], sound);
-        let [features] =
-            self.encoder.run_n(vec![(self.sound, sound.into())], [self.features], Some(options.clone()))?;
-        let features: NdTensor<f32, 3> = features.try_into().map_err(|_| NetworkError::Shape)?;
-        let fits = features.size(0) == 1 && features.size(2) == self.decoder.width();
-        if fits { Ok(features.to_vec()) } else { Err(NetworkError::Shape) }
+        self.encoder.hear(sound, self.arithmetic, options)
     }
 
     #[cfg(test)]

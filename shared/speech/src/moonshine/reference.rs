@@ -1,10 +1,18 @@
-//! Moonshine as its files describe it, run by RTen from end to end: what the decoder written here is held to.
+//! Moonshine as its files describe it, run by RTen from end to end: what the network written here is held to.
+//!
+//! On processors without VNNI, RTen's own products of bytes may overflow. The files are rewritten so that they cannot:
+//! weights go in two halves.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 use rten::{Model, NodeId, Value, ValueOrView};
+use rten_onnx::onnx::{DataType, GraphProto, ModelProto, NodeProto, TensorProto};
 use rten_tensor::{AsView, NdTensor, NdTensorView};
 
 /// Layers, and the width of a head.
 pub(super) const SIZE_OF_TINY: (usize, usize) = (6, 36);
+pub(super) const WIDTH_OF_TINY: usize = 288;
 
 const HEADS: usize = 8;
 const END: i32 = 2;
@@ -19,7 +27,7 @@ pub(super) struct Reference {
 
 impl Reference {
     pub fn load(encoder: &'static [u8], decoder: &'static [u8], (layers, head_width): (usize, usize)) -> Self {
-        let decoder = Model::load_static_slice(decoder).unwrap();
+        let decoder = Model::load(exact(decoder)).unwrap();
         let node = |name: String| decoder.node_id(&name).unwrap();
         let sides = (0..layers).flat_map(|layer| [(layer, "decoder"), (layer, "encoder")]);
         let names =
@@ -28,19 +36,23 @@ impl Reference {
             (side == "encoder", node(format!("past_key_values.{name}")), node(format!("present.{name}")))
         };
         let caches = names.map(cache).collect();
-        Self { encoder: Model::load_static_slice(encoder).unwrap(), caches, decoder, head_width }
+        Self { encoder: Model::load(exact(encoder)).unwrap(), caches, decoder, head_width }
     }
 
-    pub fn tokens(&self, samples: &[f32]) -> Vec<u32> {
+    pub fn features(&self, samples: &[f32]) -> Value {
         let sound = NdTensor::from_data([1, samples.len()], samples.to_vec());
-        let features = self.encoder.run_one(sound.into(), None).unwrap();
+        self.encoder.run_one(sound.into(), None).unwrap()
+    }
+
+    /// What the decoder makes of features.
+    pub fn tokens(&self, features: &Value) -> Vec<u32> {
         let empty = || Value::from(NdTensor::<f32, 4>::zeros([0, HEADS, 1, self.head_width]));
         let mut past: Vec<Value> = self.caches.iter().map(|_| empty()).collect();
         let (mut token, mut tokens) = (1, Vec::new());
         let outputs: Vec<_> = self.caches.iter().map(|(_, _, present)| *present).collect();
         let outputs = [&[self.decoder.node_id("logits").unwrap()], &outputs[..]].concat();
         while token != END {
-            let inputs = self.inputs(token, &features, tokens.len(), &past);
+            let inputs = self.inputs(token, features, tokens.len(), &past);
             let mut answer = self.decoder.run(inputs, &outputs, None).unwrap().into_iter();
             token = likeliest(&answer.next().unwrap());
             for ((past, present), (heard, ..)) in past.iter_mut().zip(answer).zip(&self.caches) {
@@ -79,4 +91,64 @@ fn likeliest(logits: &Value) -> i32 {
     let scores = scores.to_vec();
     let best = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap();
     i32::try_from(best.0).unwrap()
+}
+
+/// The file with each product of bytes and weights as the sum of the products with two halves of the weights: of 255
+/// times 64, twice, 16 bits hold the sum.
+fn exact(onnx: &[u8]) -> Vec<u8> {
+    let mut model = ModelProto::parse_buf(onnx).unwrap();
+    let mut graph = model.graph.take().unwrap();
+    let mut halves = HashMap::new();
+    rewrite(&mut graph, &mut halves);
+    for tensor in graph.initializer.clone() {
+        let Some(name) = tensor.name.clone().filter(|name| halves.contains_key(name)) else { continue };
+        let raw = tensor.raw_data.as_ref().map(|raw| raw.borrow().clone());
+        let bytes = raw.unwrap_or_else(|| tensor.int32_data.iter().map(|byte| u8::try_from(*byte).unwrap()).collect());
+        let signed = bytes.iter().map(|byte| (byte ^ 0x80) as i8);
+        let half = signed.clone().map(|weight| weight >> 1);
+        let other = signed.map(|weight| weight - (weight >> 1));
+        for (half, part) in halves[&name].iter().zip([half.collect::<Vec<i8>>(), other.collect()]) {
+            graph.initializer.push(TensorProto {
+                name: Some(half.clone()),
+                data_type: Some(DataType::INT8),
+                dims: tensor.dims.clone(),
+                raw_data: Some(RefCell::new(part.iter().map(|weight| weight.cast_unsigned()).collect())),
+                ..TensorProto::default()
+            });
+        }
+    }
+    model.graph = Some(graph);
+    model.write_buf().unwrap()
+}
+
+/// Notes the names of the halves of each tensor that has to have them.
+fn rewrite(graph: &mut GraphProto, halves: &mut HashMap<String, [String; 2]>) {
+    let mut nodes = Vec::new();
+    for mut node in std::mem::take(&mut graph.node) {
+        node.attribute.iter_mut().filter_map(|attribute| attribute.g.as_mut()).for_each(|inner| rewrite(inner, halves));
+        if node.op_type.as_deref() != Some("MatMulInteger") {
+            nodes.push(node);
+            continue;
+        }
+        let [numbers, weights, zero, weights_zero] = &node.input[..] else { panic!("{node:?}") };
+        let mut half = |name: &String, part: usize| {
+            let names = || [0, 1].map(|part| format!("{name}/half/{part}"));
+            halves.entry(name.clone()).or_insert_with(names)[part].clone()
+        };
+        let products = [0, 1].map(|part| NodeProto {
+            name: node.name.as_ref().map(|name| format!("{name}/half/{part}")),
+            input: vec![numbers.clone(), half(weights, part), zero.clone(), half(weights_zero, part)],
+            output: vec![format!("{}/half/{part}", node.output[0])],
+            op_type: node.op_type.clone(),
+            ..NodeProto::default()
+        });
+        let sum = NodeProto {
+            input: products.iter().map(|product| product.output[0].clone()).collect(),
+            op_type: Some("Add".to_owned()),
+            ..node
+        };
+        nodes.extend(products);
+        nodes.push(sum);
+    }
+    graph.node = nodes;
 }

@@ -3,9 +3,10 @@
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use models::Models;
+use rten_tensor::{AsView, NdTensor, NdTensorView};
 use testkit::wer;
 
-use super::reference::{Reference, SIZE_OF_TINY};
+use super::reference::{Reference, SIZE_OF_TINY, WIDTH_OF_TINY};
 use super::*;
 use crate::engine::SAMPLE_RATE;
 
@@ -16,7 +17,17 @@ fn files(size: &str) -> MoonshineFiles {
 }
 
 fn tiny() -> Moonshine {
-    Moonshine::start(TINY, files("tiny"), 0)
+    tiny_by(arithmetic())
+}
+
+/// As a run of the suite forces it. What depends on it is tested in every way of this machine.
+fn arithmetic() -> Arithmetic {
+    std::env::var("AFTERWORD_ENGINE_ARITHMETIC")
+        .map_or_else(|_| Arithmetic::default(), |name| Arithmetic::named(&name).unwrap())
+}
+
+fn tiny_by(arithmetic: Arithmetic) -> Moonshine {
+    Moonshine::start(TINY, files("tiny"), 0, arithmetic)
 }
 
 /// A clip of the fixtures: frames of 16-bit samples, each behind its length.
@@ -54,15 +65,17 @@ fn joined(transcript: &Transcript) -> String {
 
 #[tokio::test]
 async fn real_speech_becomes_its_words() {
-    let engine = tiny();
     let mut wrong = Vec::new();
-    for (id, most) in [("jfk", 0), ("ss0870", 0), ("ss0880", 1), ("ss0890", 0), ("sonnet", 9)] {
-        let transcript = heard(&engine, &clip(id)).await;
-        let (text, reference) = (joined(&transcript), text_of(id));
-        let errors = errors(&reference, &text);
-        println!("{id}: {errors} of {} words wrong: {text}", wer::words(&reference).len());
-        wrong.extend((errors > most).then(|| format!("{id}: {errors} wrong words: {text}")));
-        assert_eq!(transcript.language.as_deref(), Some("en"));
+    for arithmetic in Arithmetic::of_this_machine() {
+        let engine = tiny_by(arithmetic);
+        for (id, most) in [("jfk", 0), ("ss0870", 0), ("ss0880", 1), ("ss0890", 0), ("sonnet", 9)] {
+            let transcript = heard(&engine, &clip(id)).await;
+            let (text, reference) = (joined(&transcript), text_of(id));
+            let errors = errors(&reference, &text);
+            println!("{arithmetic}, {id}: {errors} of {} words wrong: {text}", wer::words(&reference).len());
+            wrong.extend((errors > most).then(|| format!("{arithmetic}, {id}: {errors} wrong words: {text}")));
+            assert_eq!(transcript.language.as_deref(), Some("en"));
+        }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
@@ -100,7 +113,7 @@ async fn silence_and_scraps_of_audio_are_an_empty_transcript() {
 
 #[tokio::test]
 async fn a_call_that_comes_before_the_model_waits_for_it_and_calls_run_side_by_side() {
-    let engine = Moonshine::start(TINY, files("tiny"), 2);
+    let engine = Moonshine::start(TINY, files("tiny"), 2, arithmetic());
     assert_eq!(engine.capabilities().concurrency, 2);
     let early = engine.ready().await;
     assert!(matches!(early, Err(EngineError { retry: Retry::Later { .. }, .. })), "loading takes longer than this");
@@ -120,7 +133,7 @@ async fn a_model_that_cannot_be_loaded_is_told_by_readiness_and_by_every_call() 
         (MoonshineFiles { tokenizer: b"{}", ..tiny }, "tokenizer"),
         (MoonshineFiles { decoder: tiny.encoder, ..tiny }, "decoder"),
     ] {
-        let engine = Moonshine::start(TINY, broken, 1);
+        let engine = Moonshine::start(TINY, broken, 1, arithmetic());
         let error = engine.transcribe(Audio::new(&[0.0; 16_000]), &Hints::default()).await.unwrap_err();
         assert_eq!(error.retry, Retry::Misconfigured);
         assert!(error.detail.starts_with(TINY) && error.detail.contains(part), "{error}");
@@ -143,7 +156,7 @@ async fn another_language_is_not_turned_into_english_nonsense() {
 
 #[tokio::test]
 async fn a_call_that_is_dropped_gives_its_core_back_before_it_has_said_anything() {
-    let engine = Moonshine::start(TINY, files("tiny"), 1);
+    let engine = Moonshine::start(TINY, files("tiny"), 1, arithmetic());
     // Loaded, so that the next call begins to compute at once.
     engine.model.model().await.unwrap();
     let long = clip("sonnet");
@@ -159,7 +172,7 @@ async fn a_call_that_is_dropped_gives_its_core_back_before_it_has_said_anything(
 
 #[test]
 fn a_call_is_stopped_between_two_tokens() {
-    let model = load(files("tiny")).unwrap();
+    let model = load(files("tiny"), arithmetic()).unwrap();
     let (samples, options) = (clip("ss0870"), RunOptions::default());
     let stop = AtomicBool::new(false);
     let all = model.network.tokens(&[&samples], &options, &stop).unwrap();
@@ -172,26 +185,67 @@ fn a_call_is_stopped_between_two_tokens() {
 
 #[test]
 fn what_a_piece_says_does_not_depend_on_what_goes_beside_it() {
-    let model = load(files("tiny")).unwrap();
     let (options, stop) = (RunOptions::default(), AtomicBool::new(false));
     let clips = ["jfk", "ss0880", "ss0870", "ss0890"].map(clip);
     let all: Vec<&[f32]> = clips.iter().map(Vec::as_slice).collect();
-    let together = model.network.tokens(&all, &options, &stop).unwrap();
-    for (samples, tokens) in all.iter().zip(&together) {
-        assert!(!tokens.is_empty());
-        assert_eq!(&model.network.tokens(&[samples], &options, &stop).unwrap()[0], tokens);
+    for arithmetic in Arithmetic::of_this_machine() {
+        let model = load(files("tiny"), arithmetic).unwrap();
+        let together = model.network.tokens(&all, &options, &stop).unwrap();
+        for (samples, tokens) in all.iter().zip(&together) {
+            assert!(!tokens.is_empty());
+            assert_eq!(&model.network.tokens(&[samples], &options, &stop).unwrap()[0], tokens, "{arithmetic}");
+        }
     }
 }
 
-/// The decoder's arithmetic is written here; the file that it comes from also runs as it is.
+/// The arithmetic is written here; the file that it comes from also runs as it is.
 #[test]
-fn the_decoder_says_what_its_file_says_when_rten_runs_it() {
+fn the_decoder_says_what_its_file_says_when_rten_runs_it_in_every_way_of_this_machine() {
     let tiny = files("tiny");
-    let (model, reference) = (load(tiny).unwrap(), Reference::load(tiny.encoder, tiny.decoder, SIZE_OF_TINY));
+    let reference = Reference::load(tiny.encoder, tiny.decoder, SIZE_OF_TINY);
     let (options, stop) = (RunOptions::default(), AtomicBool::new(false));
+    let models: Vec<_> = Arithmetic::of_this_machine().into_iter().map(|way| (way, load(tiny, way).unwrap())).collect();
     for id in ["jfk", "ss0870", "ss0880", "ss0890"] {
         let samples = clip(id);
-        let ours = model.network.tokens(&[&samples], &options, &stop).unwrap();
-        assert_eq!(ours[0], reference.tokens(&samples), "{id}");
+        let features = models[0].1.network.hear(&samples, &options).unwrap();
+        let features = NdTensor::from_data([1, features.len() / WIDTH_OF_TINY, WIDTH_OF_TINY], features);
+        let expected = reference.tokens(&features.into());
+        for (arithmetic, model) in &models {
+            let ours = model.network.tokens(&[&samples], &options, &stop).unwrap();
+            assert_eq!(ours[0], expected, "{arithmetic}, {id}");
+        }
+    }
+}
+
+/// Bytes round, and through the layers a difference in the last bit of one number becomes one that can be seen: noise of
+/// 1e-7 in the sound moves the reference's own features by a twentieth on average. A wrong layer moves them by as much as
+/// they are.
+#[test]
+fn the_encoder_hears_what_its_file_hears_when_rten_runs_it() {
+    let tiny = files("tiny");
+    let reference = Reference::load(tiny.encoder, tiny.decoder, SIZE_OF_TINY);
+    let model = load(tiny, arithmetic()).unwrap();
+    for id in ["jfk", "ss0870", "ss0880", "ss0890"] {
+        let samples = clip(id);
+        let ours = model.network.hear(&samples, &RunOptions::default()).unwrap();
+        let expected = reference.features(&samples);
+        let expected: NdTensorView<f32, 3> = expected.as_view().try_into().unwrap();
+        let expected = expected.to_vec();
+        assert_eq!(ours.len(), expected.len());
+        let all: f32 = expected.iter().map(|feature| feature.abs()).sum();
+        let apart: f32 = ours.iter().zip(&expected).map(|(ours, expected)| (ours - expected).abs()).sum();
+        println!("{id}: features are {:.3} of their size apart", apart / all);
+        assert!(apart / all < 0.1, "{id}: {apart} of {all}");
+    }
+}
+
+/// Words are a matter of what wins by a little: every way gives the same numbers, to the last bit.
+#[test]
+fn every_way_of_this_machine_gives_the_same_features() {
+    let (options, samples) = (RunOptions::default(), clip("ss0870"));
+    let features = |arithmetic| load(files("tiny"), arithmetic).unwrap().network.hear(&samples, &options).unwrap();
+    let all: Vec<_> = Arithmetic::of_this_machine().into_iter().map(|way| (way, features(way))).collect();
+    for (arithmetic, features) in &all {
+        assert!(!features.is_empty() && *features == all[0].1, "{arithmetic} and {}", all[0].0);
     }
 }

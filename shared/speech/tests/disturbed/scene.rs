@@ -88,7 +88,9 @@ struct Random(u64);
 impl Random {
     fn of(seed: u64) -> Self {
         let mut random = Self((seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-        (0..8).for_each(|_| drop(random.unit()));
+        for _ in 0..8 {
+            random.unit();
+        }
         random
     }
 
@@ -123,8 +125,8 @@ pub struct Scene {
 const LEVELS: [i32; 5] = [-48, -42, -36, -24, -10];
 
 impl Scene {
-    /// One clip or two, at levels that may be 38 dB apart; before, between and behind them what disturbs; something steady
-    /// 15 dB or more below the quieter of them; and one or two channels.
+    /// One clip or two, at levels that may be 38 dB apart; before, between and behind them, and sometimes where one of them
+    /// pauses, what disturbs; something steady 15 dB or more below the quieter of them; and one or two channels.
     pub fn of(seed: u64) -> Self {
         let mut random = Random::of(seed);
         let mut scene = Self { said: Vec::new(), channels: Vec::new(), told: String::new() };
@@ -136,18 +138,31 @@ impl Scene {
             let (clip, db) = (random.one_of(&Clip::ALL), random.one_of(&LEVELS));
             let _ = write!(scene.told, "{clip:?} at {db} dB, ");
             scene.said.push((clip, db));
-            parts.push((clip.at(db), Some(speaker)));
+            let samples = clip.at(db);
+            let half = samples.len() / 2;
+            let middle = if random.one_of(&[true, false, false]) { quietest(&samples, half) } else { 0 };
+            if middle > 0 {
+                scene.told.push_str("within it ");
+                parts.push((samples[..middle].to_vec(), Some(speaker)));
+                parts.push((scene.sound(&mut random), None));
+            }
+            parts.push((samples[middle..].to_vec(), Some(speaker)));
         }
         parts.push((scene.beside(&mut random), None));
         scene.put_into_channels(&parts, &mut random);
         scene
     }
 
-    /// What disturbs beside the speech, as loud as it likes.
+    /// What disturbs beside the speech, and a pause on both sides of it.
     fn beside(&mut self, random: &mut Random) -> Vec<f32> {
+        let pause = (random.between(0.05, 1.5) * RATE as f32) as usize;
+        [vec![0.0; pause], self.sound(random), vec![0.0; pause]].concat()
+    }
+
+    /// As loud as it likes.
+    fn sound(&mut self, random: &mut Random) -> Vec<f32> {
         let kind = random.one_of(&["nothing", "bump", "tone", "silence", "noise", "clicks", "music"]);
         let (peak, seconds) = (random.one_of(&[0.9, 0.25, 0.05]), random.between(0.3, 4.0));
-        let pause = (random.between(0.25, 1.5) * RATE as f32) as usize;
         let length = (seconds * RATE as f32) as usize;
         let hertz = random.between(100.0, 3_000.0);
         let turn = |at: usize, hertz: f32| (TAU * hertz * at as f32 / RATE as f32).sin();
@@ -166,7 +181,7 @@ impl Scene {
             _ => Vec::new(),
         };
         let _ = write!(self.told, "{kind} of {:.1} s at {peak}, ", sound.len() as f32 / RATE as f32);
-        [vec![0.0; pause], sound, vec![0.0; pause]].concat()
+        sound
     }
 
     fn put_into_channels(&mut self, parts: &[(Vec<f32>, Option<usize>)], random: &mut Random) {

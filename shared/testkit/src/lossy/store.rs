@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use domain::accept::Batch;
+use domain::checkpoint::Checkpoint;
 use domain::placement::Group;
 use domain::planning::FilePlan;
 use domain::session::{SessionRequest, WholeFile};
@@ -37,6 +38,14 @@ impl<P: Store + ?Sized, F: Fault> Store for Faulty<P, F> {
 
     async fn plan_file(&self, id: JobId, plan: &FilePlan, at: At<'_>) -> Result<Written<(Job, Recording)>> {
         self.writing("store.plan_file", self.inner.plan_file(id, plan, at)).await
+    }
+
+    async fn save_checkpoint(&self, id: JobId, checkpoint: &Checkpoint, at: At<'_>) -> Result<Written<Job>> {
+        self.writing("store.save_checkpoint", self.inner.save_checkpoint(id, checkpoint, at)).await
+    }
+
+    async fn checkpoint(&self, id: JobId, index: usize) -> Result<Option<Vec<u8>>> {
+        self.reading("store.checkpoint", self.inner.checkpoint(id, index)).await
     }
 
     async fn store_texts(&self, id: JobId, fence: u64, lines: Vec<Line>, at: At<'_>) -> Result<Written<Vec<Line>>> {

@@ -1,6 +1,6 @@
 //! Indexes that no recorder writes.
 
-use std::io::Cursor;
+use std::io::{self, Cursor, Seek};
 
 use super::*;
 use crate::testing::sound;
@@ -50,12 +50,12 @@ impl Seek for Jumping {
 fn packets_of(file: Vec<u8>) -> (u32, Damage, u32) {
     let mut jumping = Jumping { bytes: Cursor::new(file), jumps: 0 };
     let (packets, damage) = {
-        let mut mp4 = Mp4::open(&mut jumping).unwrap();
-        let mut packets = 0;
-        while mp4.next().unwrap().is_some() {
-            packets += 1;
+        let mut mp4 = Mp4::open(&mut jumping, 0).unwrap();
+        let (mut packets, mut packet) = (0, Vec::new());
+        while let Some(part) = mp4.next(&mut packet).unwrap() {
+            packets += u32::from(matches!(part, Part::Packet { .. }));
         }
-        assert!(mp4.next().unwrap().is_none(), "the end stays the end");
+        assert!(mp4.next(&mut packet).unwrap().is_none(), "the end stays the end");
         (packets, mp4.damage())
     };
     (packets, damage, jumping.jumps)
@@ -68,7 +68,7 @@ fn packets_all_over_the_file_are_given_up() {
     let sizes = [numbers([0, 0, count]), numbers((0..count).map(|_| 9))].concat();
     let chunks = [numbers([0, count]), numbers((0..count).map(|n| if n % 2 == 0 { 8 + n } else { 2_000_000 - n }))];
     let (packets, damage, jumps) = packets_of(file(&audio, &sizes, &numbers([0, 1, 1, 1, 1]), &chunks.concat()));
-    assert!(packets < 200 && damage.beyond_packet && damage.dropped_bytes > 2 << 20, "{packets}: {damage:?}");
+    assert!(packets < 200 && damage.beyond_packet && damage.dropped_bytes > 2_000_000, "{packets}: {damage:?}");
     assert!(jumps < 400, "{jumps}");
 }
 
@@ -78,7 +78,9 @@ fn packets_that_stand_apart_are_read_in_one_go() {
     let sizes = [numbers([0, 0, count]), numbers((0..count).map(|_| 9))].concat();
     let chunks = [numbers([0, count]), numbers((0..count).map(|n| 8 + n * 1_000))].concat();
     let (packets, damage, jumps) = packets_of(file(&audio, &sizes, &numbers([0, 1, 1, 1, 1]), &chunks));
-    assert_eq!((packets, damage), (count, Damage::default()));
+    // Between them is what nobody told.
+    let between = (2 << 20) - u64::from(count) * 9;
+    assert_eq!((packets, damage.dropped_bytes, damage.beyond_packet), (count, between, true));
     assert!(jumps < 40, "{jumps}");
 }
 
@@ -91,7 +93,7 @@ fn tables_of_four_thousand_million_entries_have_as_many_as_there_is_room_for() {
     // All packets have one size, and a chunk has all of them.
     let even = file(&[0; 4_000], &numbers([0, 100, most]), &numbers([0, 1, 1, most, 1]), &numbers([0, 1, 8]));
     let (packets, damage, _) = packets_of(even);
-    assert!(packets < 50 && damage.dropped_bytes < 100, "{packets}: {damage:?}");
+    assert!(packets < 50 && damage.beyond_packet && damage.dropped_bytes < 10_000, "{packets}: {damage:?}");
     // Chunks without packets.
     let chunks = [numbers([0, 100_000]), numbers((0..100_000).map(|_| 8))].concat();
     let empty = file(&[0; 4_000], &sizes, &numbers([0, 1, 1, 0, 1]), &chunks);
@@ -102,6 +104,6 @@ fn tables_of_four_thousand_million_entries_have_as_many_as_there_is_room_for() {
 fn nothing_but_boxes_is_told() {
     let boxes = boxed(b"free", &[]).repeat(5_000);
     let mut cursor = Cursor::new(boxes);
-    let told = Mp4::open(&mut cursor).map(|_| ()).unwrap_err();
-    assert_eq!(told.to_string(), "the M4A file is nothing but boxes");
+    let told = Mp4::open(&mut cursor, 0).unwrap().next(&mut Vec::new()).map(|_| ()).unwrap_err();
+    assert!(told.to_string().contains("no index"), "{told}");
 }

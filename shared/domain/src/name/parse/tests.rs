@@ -70,6 +70,10 @@ fn sound_files_may_have_a_time_or_not() {
         assert_eq!(parse(name).unwrap().format, Format::Sound(kind));
         assert_eq!(at(name), None);
     }
+    for kind in SoundFile::ALL {
+        assert_eq!(parse(&format!("a.{kind}")).unwrap().format, Format::Sound(*kind));
+    }
+    assert_eq!(SoundFile::ALL.len(), 22);
     assert_eq!(stream_of("voice memo.m4a"), "device.upload");
 }
 

@@ -16,7 +16,8 @@ fn enters<'p>(places: &'p Places, name: &str, now: Timestamp) -> Option<JobPlace
 
 /// Waits in vain.
 fn is_sent_away(places: &Places, name: &str, now: Timestamp) {
-    let entered = places.enter(&user(name), now, |wait| {
+    let user = user(name);
+    let entered = places.enter(&user, now, |wait| {
         assert_eq!(wait, WAIT);
         ready(())
     });

@@ -1,5 +1,6 @@
 //! What stands in each collection, and the questions that are asked of it.
 
+pub mod checkpoints;
 pub mod conversations;
 pub mod devices;
 pub mod jobs;

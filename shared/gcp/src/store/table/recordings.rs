@@ -72,8 +72,8 @@ pub async fn finish(unit: &mut Unit<'_>, uid: &Uid, documents: &[Option<Document
     Ok(found)
 }
 
-/// The user's recordings by id, with what is kept beside them, after the cursor; each with its id, damaged ones as the
-/// errors that they are.
+/// The user's recordings by id, with what is kept beside them, after the cursor; each with its id, damaged ones as the errors
+/// that they are.
 pub async fn in_order(
     unit: &mut Unit<'_>,
     uid: &Uid,
@@ -205,8 +205,9 @@ pub async fn beside(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<B
 }
 
 pub fn beside_of(document: &Document) -> Result<Beside> {
-    let damaged = |damage: &dyn std::fmt::Display| Fault::damaged(at(document), damage.to_string());
-    let peaks = bytes_of(document, "peaks").map(Peaks::unpack).transpose().map_err(|why| damaged(&why))?;
-    let levels = bytes_of(document, "levels").map(Levels::unpack).transpose().map_err(|why| damaged(&why))?;
+    let peaks = bytes_of(document, "peaks").map(Peaks::unpack).transpose();
+    let peaks = peaks.map_err(|why| Fault::damaged(at(document), why))?;
+    let levels = bytes_of(document, "levels").map(Levels::unpack).transpose();
+    let levels = levels.map_err(|why| Fault::damaged(at(document), why))?;
     Ok(Beside { peaks, levels })
 }

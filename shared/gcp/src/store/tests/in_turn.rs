@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use domain::accept::Batch;
+use domain::checkpoint::Checkpoint;
 use domain::job::Status;
 use domain::placement::Group;
 use domain::planning::FilePlan;
@@ -57,6 +58,8 @@ in_turn! {
     fn complete_session(id: JobId, whole: &[WholeFile], at: At<'_>) -> SessionCompleted;
     fn step(id: JobId, command: &Command, at: At<'_>) -> Stepped;
     fn plan_file(id: JobId, plan: &FilePlan, at: At<'_>) -> Written<(Job, Recording)>;
+    fn save_checkpoint(id: JobId, checkpoint: &Checkpoint, at: At<'_>) -> Written<Job>;
+    fn checkpoint(id: JobId, index: usize) -> Option<Vec<u8>>;
     fn store_texts(id: JobId, fence: u64, lines: Vec<Line>, at: At<'_>) -> Written<Vec<Line>>;
     fn place(id: JobId, group: &Group, at: At<'_>) -> Written<(Job, Recording)>;
     fn job(id: JobId) -> Option<Job>;

@@ -14,6 +14,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("4.sql"),
     include_str!("5.sql"),
     include_str!("6.sql"),
+    include_str!("7.sql"),
 ];
 
 /// Refuses a database that is not of this very version.

@@ -1,9 +1,9 @@
 //! `recording_levels`: how a recording was heard, and so how its plan is cut.
 
 use domain::{Levels, RecordingId, Uid};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
-use crate::store::fault::{Fault, Result};
+use crate::store::fault::{Fault, Result, sound};
 use crate::store::query::{one, queries, run};
 
 const TABLE: &str = "recording_levels";
@@ -14,10 +14,14 @@ queries! {
         ON CONFLICT (uid, recording) DO UPDATE SET levels = excluded.levels";
 }
 
+/// `None` also where they are damaged: the plan is then cut as it was recorded, which is better than never.
 pub fn load(db: &Connection, uid: &Uid, recording: RecordingId) -> Result<Option<Levels>> {
-    one(db, LOAD, params![uid.as_str(), recording.bytes()], |row| {
-        Levels::unpack(row.get_ref(0)?.as_blob()?).map_err(|damage| Fault::damaged(TABLE, recording, damage))
-    })
+    Ok(sound(one(db, LOAD, params![uid.as_str(), recording.bytes()], |row| read(row, recording)))?.flatten())
+}
+
+/// A row of `levels`.
+pub fn read(row: &Row, recording: RecordingId) -> Result<Levels> {
+    Levels::unpack(row.get_ref(0)?.as_blob()?).map_err(|damage| Fault::damaged(TABLE, recording, damage))
 }
 
 pub fn save(db: &Connection, uid: &Uid, recording: RecordingId, levels: &Levels) -> Result<()> {

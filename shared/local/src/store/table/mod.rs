@@ -1,6 +1,7 @@
 //! One file for each table: its rows, its columns and its queries.
 
 pub mod beside;
+pub mod checkpoints;
 pub mod conversations;
 pub mod devices;
 pub mod jobs;

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use crate::store::schema::MIGRATIONS;
-use crate::store::table::{conversations, devices, jobs, levels, lines, peaks, recordings, usage};
+use crate::store::table::{checkpoints, conversations, devices, jobs, levels, lines, peaks, recordings, usage};
 
 fn plan(db: &Connection, sql: &str) -> Vec<String> {
     let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
@@ -17,6 +17,7 @@ fn no_query_scans_a_table_or_sorts() {
     let db = Connection::open_in_memory().unwrap();
     MIGRATIONS.iter().for_each(|migration| db.execute_batch(migration).unwrap());
     let tables = [
+        ("checkpoints", checkpoints::QUERIES),
         ("conversations", conversations::QUERIES),
         ("devices", devices::QUERIES),
         ("jobs", jobs::QUERIES),

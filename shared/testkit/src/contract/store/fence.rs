@@ -45,6 +45,9 @@ async fn every_write_is_refused(scene: &Scene, job: &Job, stands: fn(&Command) -
         }
     }
     fenced(scene.try_plan(job, 1, speech(&[(0, 500)])).await);
+    let kept = scene.checkpointed(job, 1).await;
+    fenced(scene.try_checkpoint(job, 1, 9, b"late").await);
+    assert_eq!(scene.checkpointed(job, 1).await, kept);
     let line = line_for(&scene.recording(job, 0).await, 5000, "late");
     fenced(scene.try_store(job, &[line]).await);
     fenced(scene.try_place(job, 0, &[(2000, Answer::Text)]).await);

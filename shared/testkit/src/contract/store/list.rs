@@ -92,6 +92,15 @@ macro_rules! store_contract {
                 the_longest_wait_ends_the_job_and_not_sooner,
                 progress_starts_the_wait_anew,
             ],
+            checkpoints: [
+                the_last_checkpoint_of_each_file_stands,
+                a_checkpoint_that_goes_further_is_progress_and_a_repeated_one_is_not,
+                a_checkpoint_shows_that_the_worker_lives,
+                a_checkpoint_goes_with_the_end_of_its_job,
+                a_retried_job_starts_without_a_checkpoint,
+                a_checkpoint_over_the_limit_is_refused,
+                a_file_that_the_job_does_not_have_has_no_checkpoint,
+            ],
             fence: [
                 after_a_recovery_every_write_is_refused,
                 after_a_cancel_every_write_is_refused,
@@ -297,6 +306,7 @@ macro_rules! store_contract {
                 acceptance_and_turns,
                 the_whole_life_of_a_job,
                 trouble_and_waiting,
+                listening_in_several_deliveries,
                 conversations_that_join,
                 conversations_that_are_deleted,
                 devices_that_come_and_go,

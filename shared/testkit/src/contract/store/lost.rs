@@ -138,6 +138,26 @@ pub async fn trouble_and_waiting(store: Arc<dyn Store>) {
     .await;
 }
 
+pub async fn listening_in_several_deliveries(store: Arc<dyn Store>) {
+    survives(store, async |run: &Run| {
+        let (scene, id) = (&run.scene, run.id(1));
+        scene.create(&run.batch(1, &[phone(0), phone(60)])).await;
+        for (place, bytes) in [(3, "three"), (5, "five")] {
+            let job = scene.claim(id).await;
+            scene.checkpoint(&job, 1, place, bytes.as_bytes()).await;
+            let put_back = Command::PutBack { fence: job.lease.fence, cause: PutBack::Deadline, jitter: 0.5 };
+            scene.done(id, put_back).await;
+            assert_eq!(scene.checkpointed(&job, 1).await.as_deref(), Some(bytes.as_bytes()));
+        }
+        let job = scene.claim(id).await;
+        scene.work(&job, 0, &[(0, 900, "short")]).await;
+        scene.work(&job, 1, &[(0, 900, "long")]).await;
+        let job = scene.finish(&job).await;
+        assert_eq!(scene.checkpointed(&job, 1).await, None);
+    })
+    .await;
+}
+
 pub async fn conversations_that_join(store: Arc<dyn Store>) {
     survives(store, async |run: &Run| {
         let scene = &run.scene;

@@ -4,6 +4,7 @@ pub mod astray;
 pub mod attach;
 pub mod census;
 pub mod changes;
+pub mod checkpoints;
 pub mod claim;
 pub mod commands;
 pub mod create;

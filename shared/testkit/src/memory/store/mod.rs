@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use domain::accept::Batch;
+use domain::checkpoint::Checkpoint;
 use domain::command::{Command, Refusal};
 use domain::job::Status;
 use domain::placement::{self, Group, Placed, Surroundings};
@@ -123,6 +124,16 @@ impl flow::ports::Store for Store {
         let written = self.tables().plan_file(id, plan, &at);
         self.wake_of(id);
         Ok(written)
+    }
+
+    async fn save_checkpoint(&self, id: JobId, checkpoint: &Checkpoint, at: At<'_>) -> Result<Written<Job>> {
+        let written = self.tables().save_checkpoint(id, checkpoint, &at);
+        self.wake_of(id);
+        written
+    }
+
+    async fn checkpoint(&self, id: JobId, index: usize) -> Result<Option<Vec<u8>>> {
+        Ok(self.tables().checkpoints.get(&(id, index)).cloned())
     }
 
     async fn store_texts(&self, id: JobId, fence: u64, lines: Vec<Line>, at: At<'_>) -> Result<Written<Vec<Line>>> {

@@ -13,6 +13,7 @@ use flow::ports::{At, Device};
 pub struct Tables {
     pub jobs: BTreeMap<JobId, Job>,
     pub recordings: BTreeMap<(Uid, RecordingId), Recording>,
+    pub checkpoints: BTreeMap<(JobId, usize), Vec<u8>>,
     pub beside: BTreeMap<(Uid, RecordingId), Beside>,
     pub lines: BTreeMap<(Uid, RecordingId, u32), Line>,
     /// By user too: the app makes ids, and two users may have the same.

@@ -1,6 +1,7 @@
 //! The transactions: creating a job, stepping it, and a worker's writes.
 
 use domain::accept::{Batch, Decision, Known, decide};
+use domain::checkpoint::{Checkpoint, MAX_CHECKPOINT_BYTES, files_that_forget, save_checkpoint};
 use domain::command::{Action, Command, Refusal};
 use domain::placement::{Group, MAX_GROUP, Placed, Surroundings, reach};
 use domain::planning::{FilePlan, plan_file};
@@ -54,6 +55,9 @@ impl Tables {
             Err(why) => return Stepped::Refused { job, why },
         };
         self.jobs.insert(id, step.job.clone());
+        for index in files_that_forget(&job, &step.job) {
+            self.checkpoints.remove(&(id, index));
+        }
         if step.asks_for(Action::Forget) {
             self.jobs.remove(&id);
         }
@@ -72,6 +76,22 @@ impl Tables {
                 let of = (planned.recording.uid.clone(), planned.recording.id);
                 self.keep_beside(of, planned.beside);
                 Written::Done((planned.job, planned.recording))
+            }
+        }
+    }
+
+    pub fn save_checkpoint(&mut self, id: JobId, checkpoint: &Checkpoint, at: &At<'_>) -> Result<Written<Job>> {
+        if checkpoint.bytes.len() > MAX_CHECKPOINT_BYTES {
+            return Err(Error::new(Kind::Invalid, "store.save_checkpoint", id));
+        }
+        let Some(job) = self.jobs.get(&id).cloned() else { return Ok(Written::Fenced(GONE)) };
+        let ctx = self.context(&job.uid, at);
+        match save_checkpoint(job, checkpoint, ctx) {
+            Err(why) => Ok(Written::Fenced(why)),
+            Ok(after) => {
+                self.jobs.insert(id, after.clone());
+                self.checkpoints.insert((id, checkpoint.index), checkpoint.bytes.clone());
+                Ok(Written::Done(after))
             }
         }
     }

@@ -1,0 +1,184 @@
+//! Whoever is interrupted, at any moment and any number of times, hears what he hears who is not: each checkpoint leads to
+//! the same end, and past the very same checkpoints.
+
+use std::time::Duration;
+
+use domain::Format;
+use proptest::prelude::*;
+
+use super::*;
+use crate::detect::Detection;
+use crate::grid::Grid;
+use crate::progress::Progress;
+use crate::survey::{Surveyed, survey_samples_onward};
+use crate::testing::{file, fixture_samples, format, noise, quieter, recording, s16, silero_model};
+
+type Told = Vec<(u32, Vec<u8>)>;
+
+/// Listeners begin anew after 4 s and every 4 s, decoders every second.
+fn grid() -> Grid {
+    Grid::of(64_000, 16_000, 4)
+}
+
+fn rules() -> SegmentRules {
+    SegmentRules::new(Duration::from_secs(3))
+}
+
+fn samples<'r>(format: &Format, bytes: &'r mut &[u8], from: Option<&Progress>) -> Samples<'r> {
+    let moment = from.and_then(|from| from.moments().find(from.number()));
+    *bytes = &bytes[moment.map_or(0, |moment| moment.byte as usize)..];
+    Samples::opened_at(moment, format, bytes).unwrap().on(grid())
+}
+
+fn surveyed(format: &Format, mut bytes: &[u8], from: Option<&Progress>) -> (Survey, Moments, Told) {
+    let mut told = Told::new();
+    let mut tell = |place, packed| told.push((place, packed));
+    let samples = samples(format, &mut bytes, from);
+    let Surveyed { survey, moments, .. } = survey_samples_onward(samples, Onward { from, tell: &mut tell }).unwrap();
+    (survey, moments, told)
+}
+
+fn analysed(
+    (survey, moments): (Survey, &Moments),
+    format: &Format,
+    mut bytes: &[u8],
+    detection: &Detection,
+    from: Option<&Progress>,
+) -> (Analysis, Told) {
+    let mut told = Told::new();
+    let mut tell = |place, packed| told.push((place, packed));
+    let samples = samples(format, &mut bytes, from).knowing(moments.clone());
+    let on = Onward { from, tell: &mut tell };
+    let analysis = analyse_samples(survey, samples, &rules(), &mut *detection.detector(), on).unwrap();
+    (analysis, told)
+}
+
+/// Only what this delivery heard itself is known of the bare regions.
+fn whole(analysis: Analysis) -> Analysis {
+    Analysis { speech: Vec::new(), ..analysis }
+}
+
+fn holds(name: &str, bytes: &[u8], detection: &Detection) -> Analysis {
+    let format = format(name);
+    let (survey, moments, told) = surveyed(&format, bytes, None);
+    assert!(told.len() > 1, "{name}: {} checkpoints", told.len());
+    for (index, (place, packed)) in told.iter().enumerate() {
+        let from = Progress::unpack(packed).unwrap();
+        assert_eq!((from.place(), &from.pack()), (*place, packed), "{name}");
+        let (again, known, later) = surveyed(&format, bytes, Some(&from));
+        assert!(again == survey, "{name}: another survey from checkpoint {index}");
+        assert_eq!(known, moments, "{name}: from checkpoint {index}");
+        assert!(later == told[index + 1..], "{name}: other checkpoints from {index}");
+    }
+    if !survey.audible {
+        return Analysis::inaudible(survey);
+    }
+    let (analysis, found) = analysed((survey, &moments), &format, bytes, detection, None);
+    assert_eq!(found.len(), told.len());
+    for (index, (place, packed)) in found.iter().enumerate() {
+        let from = Progress::unpack(packed).unwrap();
+        assert_eq!((from.place(), &from.pack()), (*place, packed), "{name}");
+        let (survey, moments) = from.survey().unwrap();
+        let (again, later) = analysed((survey, &moments), &format, bytes, detection, Some(&from));
+        assert_eq!(whole(again), whole(analysis.clone()), "{name}: from checkpoint {index}");
+        assert!(later == found[index + 1..], "{name}: later checkpoints from {index}");
+    }
+    let places: Vec<u32> = told.iter().chain(&found).map(|(place, _)| *place).collect();
+    assert!(places.is_sorted_by(|one, other| one < other), "{places:?}");
+    analysis
+}
+
+fn repeated(clip: &str, times: usize) -> Vec<u8> {
+    recording(clip).repeat(times)
+}
+
+#[test]
+fn interrupted_anywhere_a_recording_of_any_codec_is_heard_the_same() {
+    let silero = Detection::silero(silero_model()).unwrap();
+    for (name, clip) in [
+        ("pcm16_16000_1", "ss0880_pcm16_16000_1_fs160"),
+        ("pcm8_16000_1", "ss0880_pcm8_16000_1_fs160"),
+        ("opus_fs320_16000_1", "ss0880_opus_fs320_16000_1_fs320"),
+        ("aac_16000_1", "ss0880_aac_16000_1_fs1024"),
+        ("lc3_fs1030_16000_1", "ss0880_lc3_fs1030_16000_1_fs160"),
+    ] {
+        let analysis = holds(name, &repeated(clip, 6), &silero);
+        assert!(analysis.segments.len() > 4 && analysis.speech_ms > 6_000, "{name}: {:?}", analysis.segments);
+    }
+}
+
+#[test]
+fn damage_before_a_checkpoint_still_forbids_silence_after_it() {
+    let quiet = file(&s16(&noise(16_000 * 14, 0.000_5)), 320);
+    let whole = holds("pcm16_16000_1", &quiet, &Detection::energy());
+    assert_eq!(whole.verdict(), Verdict::Silent);
+    // Two frames with half a sample in the first second.
+    let mut damaged = quiet.clone();
+    damaged.splice(0..0, [file(&[0; 3], 3), file(&[0; 3], 3)].concat());
+    let damaged = holds("pcm16_16000_1", &damaged, &Detection::energy());
+    assert_eq!((damaged.verdict(), damaged.survey.dropped_bytes), (Verdict::Invalid, 2));
+}
+
+/// Speech that goes on over every moment: it is cut, and none of it is left out or heard twice.
+#[test]
+fn speech_that_goes_on_over_moments_is_cut_and_all_there() {
+    // Syllables of 340 ms, 60 ms apart.
+    let loud = |at: usize| if at % 6_400 < 5_440 { 0.3 } else { 0.0 };
+    let tone: Vec<f32> = (0..16_000 * 21).map(|at| if at % 9 < 4 { loud(at) } else { -loud(at) }).collect();
+    let tone = [vec![0.0; 16_000], tone, vec![0.0; 16_000]].concat();
+    let found = holds("pcm16_16000_1", &file(&s16(&tone), 320), &Detection::energy());
+    assert!(found.segments.windows(2).all(|pair| pair[0].end_ms == pair[1].start_ms), "{:?}", found.segments);
+    assert!((20_900..=21_100).contains(&found.speech_ms), "{} ms", found.speech_ms);
+    assert!(found.segments.iter().all(|segment| segment.duration_ms() <= 3_000), "{:?}", found.segments);
+}
+
+#[test]
+fn what_is_no_checkpoint_is_nothing() {
+    let (_, _, told) = surveyed(&format("pcm16_16000_1"), &repeated("ss0880_pcm16_16000_1_fs160", 4), None);
+    let (_, packed) = &told[0];
+    for cut in 0..packed.len() {
+        assert!(Progress::unpack(&packed[..cut]).is_none(), "{cut}");
+    }
+    let other = [&[packed[0] + 1], &packed[1..]].concat();
+    assert!(Progress::unpack(&other).is_none(), "other rules");
+    assert!(Progress::unpack(&[&packed[..], &[0]].concat()).is_none(), "more than it is");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20))]
+
+    #[test]
+    fn whatever_is_said_and_however_loud_interruptions_change_nothing(
+        rate in prop_oneof![Just(8_000u32), Just(16_000), Just(44_100), Just(48_000)],
+        channels in 1..=2usize,
+        turned in any::<bool>(),
+        frame in 20..900usize,
+        stretches in proptest::collection::vec((0..4usize, -40.0f32..0.0, 400..2_500usize), 5..9),
+        leftover in any::<bool>(),
+    ) {
+        let clip = fixture_samples("ss0880_pcm16");
+        let mut audio = Vec::new();
+        for (kind, db, length_ms) in stretches {
+            let length = length_ms * rate as usize / 1000;
+            let sound: Vec<f32> = match kind {
+                0 => vec![0.0; length],
+                1 => noise(length, 0.3),
+                // Whatever the rate, it is played by its samples.
+                _ => clip.iter().copied().cycle().skip(length_ms).take(length).collect(),
+            };
+            for sample in quieter(&sound, db) {
+                audio.push(sample);
+                if channels == 2 {
+                    audio.push(if turned { -sample } else { sample * 0.3 });
+                }
+            }
+        }
+        let mut bytes = file(&s16(&audio), frame * 2 * channels);
+        if leftover {
+            bytes.splice(0..0, file(&[0; 5], 5));
+        }
+        if audio.len() > channels * rate as usize * 9 {
+            holds(&format!("pcm16_{rate}_{channels}"), &bytes, &Detection::energy());
+        }
+    }
+}

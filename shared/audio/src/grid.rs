@@ -1,0 +1,98 @@
+//! The fixed moments of a recording. At each of them decoding begins anew, whether anybody was interrupted or not: so what
+//! is heard behind a moment is the same to the last bit for who came there from the start and for who goes on there.
+
+use std::time::Duration;
+
+use crate::resample::RATE;
+
+const SECOND: u64 = RATE as u64;
+
+/// Where the moments lie, in samples at 16 kHz.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Grid {
+    first: u64,
+    every: u64,
+    /// Listeners begin anew at one moment in so many, those who cut at each.
+    for_listeners: u32,
+    /// What decoders are given before a moment, at the least.
+    lead: u64,
+}
+
+impl Default for Grid {
+    /// The first moment lies behind what is kept decoded. Who cuts goes back by half a minute on average; listeners, whose
+    /// memory is longer than a decoder's, are disturbed every five minutes only.
+    fn default() -> Self {
+        Self { first: 600 * SECOND, every: 60 * SECOND, for_listeners: 5, lead: SECOND }
+    }
+}
+
+/// What listeners are given before a moment: 2 s.
+pub(crate) const WARM: usize = 2 * RATE as usize;
+/// The filters before the listeners have to settle too.
+const SETTLES: u64 = SECOND / 4;
+
+impl Grid {
+    /// Moments that a test can wait for. `first` and `every` are whole blocks of levels, as they are in the real grid.
+    #[cfg(test)]
+    pub fn of(first: u64, every: u64, for_listeners: u32) -> Self {
+        Self { first, every, for_listeners, lead: SECOND / 4 }
+    }
+
+    pub fn at(&self, number: u32) -> u64 {
+        self.first + u64::from(number) * self.every
+    }
+
+    /// The last moment that lies before `end`: what ends exactly at a moment has nothing behind it.
+    pub fn last_before(&self, end: u64) -> Option<u32> {
+        let behind_first = end.checked_sub(self.first + 1)?;
+        u32::try_from(behind_first / self.every).ok()
+    }
+
+    /// The last moment that does not lie behind `sample`.
+    pub fn last_until(&self, sample: u64) -> Option<u32> {
+        self.last_before(sample + 1)
+    }
+
+    pub fn is_for_listeners(&self, number: u32) -> bool {
+        number.is_multiple_of(self.for_listeners)
+    }
+
+    /// How much audio decoders are given before this moment.
+    pub fn lead(&self, number: u32) -> Duration {
+        let samples = if self.is_for_listeners(number) { self.lead.max(WARM as u64 + SETTLES) } else { self.lead };
+        Duration::from_micros(samples * 1_000_000 / SECOND)
+    }
+
+    /// The longest of them: what has to be kept at hand.
+    pub fn longest_lead(&self) -> Duration {
+        self.lead(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::level::BLOCK;
+
+    #[test]
+    fn no_moment_lies_within_what_is_kept_decoded() {
+        let grid = Grid::default();
+        assert_eq!((grid.last_before(0), grid.last_before(600 * SECOND)), (None, None));
+        assert_eq!(grid.last_before(600 * SECOND + 1), Some(0));
+        assert_eq!(grid.last_before(660 * SECOND), Some(0));
+        assert_eq!(grid.last_before(660 * SECOND + 1), Some(1));
+        assert_eq!((grid.last_until(660 * SECOND - 1), grid.last_until(660 * SECOND)), (Some(0), Some(1)));
+        assert_eq!(grid.at(1), 660 * SECOND);
+    }
+
+    #[test]
+    fn moments_for_listeners_are_whole_blocks_and_have_a_longer_lead() {
+        let grid = Grid::default();
+        for number in (0..2_880).filter(|number| grid.is_for_listeners(*number)) {
+            assert!(grid.at(number).is_multiple_of(BLOCK as u64) && WARM.is_multiple_of(BLOCK));
+        }
+        assert!(grid.is_for_listeners(0) && !grid.is_for_listeners(4) && grid.is_for_listeners(5));
+        assert!(grid.lead(5) > Duration::from_secs(2) && grid.lead(4) == Duration::from_secs(1));
+        assert_eq!(grid.longest_lead(), grid.lead(0));
+    }
+}

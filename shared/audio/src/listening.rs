@@ -1,0 +1,172 @@
+//! Where speech is, part by part: at each fixed moment the detector begins anew, and what was found before it is settled.
+//!
+//! A part ends where it can be ended: in the pause that the moment lies in, or where speech that goes on over the moment is
+//! quietest in the two seconds before it. So no part needs anything of the one before it but where that ended.
+
+use domain::levels::{Mix, Stretch};
+
+use crate::channels::Piece;
+use crate::detect::{Detector, MIN_PAUSE_MS, Region};
+use crate::ears::Ears;
+use crate::grid::WARM;
+use crate::level::BLOCK;
+use crate::resample::RATE;
+use crate::segment::{PADDING_MS, QUIET_MS, SegmentRules, Span, segments_within, speech_ms_in};
+use crate::stretches::{Voice, anywhere, stretches};
+use crate::track::Track;
+
+/// Speech that goes on over a moment is cut within this time before it.
+const CUT_WITHIN_MS: u32 = 2_000;
+const SAMPLES_A_MS: u64 = RATE as u64 / 1000;
+
+/// A segment, and how much of it is speech.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spoken {
+    pub span: Span,
+    pub speech_ms: u32,
+}
+
+/// What was found before a moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Found {
+    pub segments: Vec<Spoken>,
+    /// How it is heard, one stretch after another.
+    pub stretches: Vec<Stretch>,
+    /// The part before the moment ended here: the next one does not reach back over it.
+    pub part_ends_ms: u32,
+    /// Speech that goes on over the moment belongs to the next part from here on.
+    pub open_ms: Option<u32>,
+    /// Of the parts that were heard here.
+    #[cfg(test)]
+    pub regions: Vec<Region>,
+}
+
+/// Listens to one part after another.
+pub(crate) struct Listening<'d> {
+    rules: SegmentRules,
+    mix: Mix,
+    ears: Ears<'d>,
+    track: Track,
+    /// The moment that the part begins at, and where listening to it began.
+    begins_ms: u32,
+    listens_from_ms: u32,
+    found: Found,
+}
+
+impl<'d> Listening<'d> {
+    pub fn new(rules: SegmentRules, mix: Mix, detector: &'d mut dyn Detector) -> Self {
+        let (ears, track, found) = (Ears::new(mix, detector), Track::default(), Found::default());
+        Self { rules, mix, ears, track, begins_ms: 0, listens_from_ms: 0, found }
+    }
+
+    /// From a moment on, with what was found before it: the next thing is to [`begin`](Self::begin) there.
+    pub fn going_on(self, found: Found) -> Self {
+        Self { found, ..self }
+    }
+
+    /// What was found before the moment that began last.
+    pub fn found(&self) -> &Found {
+        &self.found
+    }
+
+    pub fn push(&mut self, piece: Piece<'_>) {
+        self.ears.push(piece, &mut self.track);
+    }
+
+    /// Ends the part at this moment.
+    pub fn settle(&mut self, moment: u64) {
+        self.end_part(ms(moment), false);
+    }
+
+    /// Begins a part at this moment; `warm` is what was heard just before it.
+    pub fn begin(&mut self, moment: u64, warm: Piece<'_>) {
+        // Levels are of whole blocks.
+        let warm = warm.last(warm.len().min(WARM) / BLOCK * BLOCK);
+        self.begins_ms = ms(moment);
+        self.listens_from_ms = ms(moment - warm.len() as u64);
+        self.track = Track::beginning_at(self.listens_from_ms);
+        self.ears.push(warm, &mut self.track);
+    }
+
+    /// What was found in a recording of so many milliseconds.
+    pub fn finish(mut self, duration_ms: u32) -> Found {
+        self.end_part(duration_ms, true);
+        self.found
+    }
+
+    fn end_part(&mut self, end_ms: u32, is_last: bool) {
+        let voices = self.ears.finish(&mut self.track);
+        self.track.finish();
+        let mut regions = self.regions(&voices, end_ms);
+        let begins_ms = self.found.part_ends_ms;
+        self.found.open_ms = None;
+        let ends_ms = match regions.last().copied() {
+            _ if is_last => end_ms,
+            Some(last) if last.end_ms >= end_ms => self.leave_open(&mut regions, last, end_ms),
+            Some(last) => (last.end_ms + PADDING_MS).min(end_ms),
+            None => begins_ms,
+        };
+        self.found.part_ends_ms = ends_ms;
+        let part = Span { start_ms: begins_ms, end_ms: ends_ms };
+        self.level(&voices, part);
+        let spans = segments_within(&regions, part, &self.rules, &self.track);
+        #[cfg(test)]
+        self.found.regions.extend_from_slice(&regions);
+        let spoken = |span| Spoken { span, speech_ms: speech_ms_in(&regions, span) };
+        self.found.segments.extend(spans.into_iter().map(spoken));
+    }
+
+    /// What lies outside of the part is heard as the part says that it belongs to.
+    fn level(&mut self, voices: &[Voice], part: Span) {
+        for stretch in stretches(self.mix, voices, self.listens_from_ms) {
+            let start_ms = stretch.start_ms().max(part.start_ms);
+            let last = self.found.stretches.last();
+            let differs = last.is_none_or(|last| (last.factor(), last.mix) != (stretch.factor(), stretch.mix));
+            if differs && start_ms < part.end_ms {
+                self.found.stretches.push(Stretch::new(start_ms, stretch.factor(), stretch.mix));
+            }
+        }
+    }
+
+    /// The regions of the part, and where speech was left open before it.
+    fn regions(&self, voices: &[Voice], end_ms: u32) -> Vec<Region> {
+        let from = self.listens_from_ms;
+        let mut regions: Vec<Region> = Vec::new();
+        if let Some(start_ms) = self.found.open_ms {
+            regions.push(Region { start_ms, end_ms: self.begins_ms });
+        }
+        for region in anywhere(voices) {
+            let start_ms = (from + region.start_ms).max(self.found.part_ends_ms);
+            let end_ms = (from + region.end_ms).min(end_ms);
+            match regions.last_mut() {
+                // What ends before the moment was judged by the detector that heard all of it.
+                _ if end_ms <= self.begins_ms => {}
+                Some(last) if start_ms < last.end_ms + MIN_PAUSE_MS => last.end_ms = last.end_ms.max(end_ms),
+                _ => regions.push(Region { start_ms, end_ms }),
+            }
+        }
+        regions
+    }
+
+    /// Speech goes on over the moment: what is short belongs to the next part, what is longer is cut where it is quietest.
+    fn leave_open(&mut self, regions: &mut Vec<Region>, last: Region, end_ms: u32) -> u32 {
+        let from_ms = end_ms.saturating_sub(CUT_WITHIN_MS);
+        let cut = match self.track.quietest(from_ms, end_ms, QUIET_MS) {
+            Some(start) if last.start_ms < from_ms => start + QUIET_MS / 2,
+            _ => last.start_ms,
+        };
+        self.found.open_ms = Some(cut);
+        regions.pop();
+        if last.start_ms < cut {
+            regions.push(Region { end_ms: cut, ..last });
+            return cut;
+        }
+        let before = regions.last().map(|before| before.end_ms + (cut - before.end_ms) / 2);
+        before.map_or(cut, |middle| middle.min(cut))
+    }
+}
+
+fn ms(samples: u64) -> u32 {
+    // At most 48 hours: fits.
+    u32::try_from(samples / SAMPLES_A_MS).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,246 @@
+//! How far listening to a recording has come: what a later delivery needs to go on at the last moment, in few bytes.
+
+use domain::levels::{Mix, Stretch};
+
+use crate::choice::Counts;
+use crate::listening::{Found, Spoken};
+use crate::moments::Moments;
+use crate::outline::Outline;
+use crate::packed::{Packer, Unpacker};
+use crate::samples::Met;
+use crate::segment::Span;
+use crate::survey::Survey;
+
+/// Where listening stands: see the module.
+#[derive(Clone)]
+pub struct Progress {
+    moments: Moments,
+    /// The moment that listening goes on at.
+    number: u32,
+    stage: Stage,
+}
+
+#[derive(Clone)]
+enum Stage {
+    Surveying(Surveying),
+    Analysing(Box<(Survey, Found)>),
+    Listened,
+}
+
+/// What the first pass has met before a moment.
+#[derive(Clone)]
+pub(crate) struct Surveying {
+    /// As the source packed it.
+    pub source: Vec<u8>,
+    pub met: Met,
+    pub counts: Counts,
+    pub outline: Outline,
+}
+
+/// How listening goes on, and who is told how far it comes: a number that grows, and what [`Progress::unpack`] takes.
+pub struct Onward<'o> {
+    pub from: Option<&'o Progress>,
+    pub tell: &'o mut dyn FnMut(u32, Vec<u8>),
+}
+
+const SURVEYING: u8 = 1;
+const ANALYSING: u8 = 2;
+const LISTENED: u8 = 3;
+
+impl Progress {
+    /// Of the rules by which recordings are decoded, levelled and searched: what was found by others is not gone on with.
+    /// Whoever changes what is heard, or how it is packed, raises it.
+    pub const RULES: u32 = 1;
+
+    /// Nothing is left to listen to; whoever cuts the recording begins at these moments.
+    pub fn listened(moments: Moments) -> Self {
+        Self { moments, number: 0, stage: Stage::Listened }
+    }
+
+    pub fn moments(&self) -> &Moments {
+        &self.moments
+    }
+
+    /// Grows along the recording, over both passes.
+    pub fn place(&self) -> u32 {
+        match self.stage {
+            Stage::Surveying(_) => place(SURVEYING, self.number),
+            Stage::Analysing(_) => place(ANALYSING, self.number),
+            Stage::Listened => place(LISTENED, 0),
+        }
+    }
+
+    /// Where in the file the bytes begin that listening goes on with.
+    pub fn byte(&self) -> u64 {
+        match self.stage {
+            Stage::Listened => 0,
+            _ => self.moments.find(self.number).map_or(0, |moment| moment.byte),
+        }
+    }
+
+    /// What the first pass found, and the moments that it passed, if it has come to its end.
+    pub fn survey(&self) -> Option<(Survey, Moments)> {
+        match &self.stage {
+            Stage::Analysing(found) => Some((found.0.clone(), self.moments.clone())),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    pub(crate) fn surveying(&self) -> Option<&Surveying> {
+        if let Stage::Surveying(surveying) = &self.stage { Some(surveying) } else { None }
+    }
+
+    pub(crate) fn found(&self) -> Option<&Found> {
+        if let Stage::Analysing(found) = &self.stage { Some(&found.1) } else { None }
+    }
+
+    pub fn pack(&self) -> Vec<u8> {
+        match &self.stage {
+            Stage::Surveying(surveying) => surveying.pack(self.number, &self.moments),
+            Stage::Analysing(found) => pack_found(self.number, &self.moments, &found.0, &found.1),
+            Stage::Listened => begun(LISTENED, 0, &self.moments).bytes,
+        }
+    }
+
+    /// `None`: it is of other rules, or damaged. Then listening begins anew.
+    pub fn unpack(bytes: &[u8]) -> Option<Self> {
+        let mut from = Unpacker::of(bytes);
+        if from.take_as::<u32>()? != Self::RULES {
+            return None;
+        }
+        let (stage, number) = (from.take_as::<u8>()?, from.take_as()?);
+        let moments = Moments::unpack(&mut from)?;
+        let stage = match stage {
+            SURVEYING => Stage::Surveying(Surveying::unpack(&mut from)?),
+            ANALYSING => Stage::Analysing(Box::new((unpack_survey(&mut from)?, unpack_found(&mut from)?))),
+            LISTENED => Stage::Listened,
+            _ => return None,
+        };
+        let known = matches!(stage, Stage::Listened) || moments.find(number).is_some();
+        (from.is_empty() && known).then_some(Self { moments, number, stage })
+    }
+}
+
+fn place(stage: u8, number: u32) -> u32 {
+    u32::from(stage) << 16 | number.min(u32::from(u16::MAX))
+}
+
+/// A recording of two days has 2,900 moments.
+pub(crate) fn place_surveying(number: u32) -> u32 {
+    place(SURVEYING, number)
+}
+
+pub(crate) fn place_analysing(number: u32) -> u32 {
+    place(ANALYSING, number)
+}
+
+fn begun(stage: u8, number: u32, moments: &Moments) -> Packer {
+    let mut packer = Packer::default();
+    packer.put(Progress::RULES);
+    packer.put(stage);
+    packer.put(number);
+    moments.pack(&mut packer);
+    packer
+}
+
+impl Surveying {
+    pub fn pack(&self, number: u32, moments: &Moments) -> Vec<u8> {
+        let mut to = begun(SURVEYING, number, moments);
+        to.put_bytes(&self.source);
+        self.met.pack(&mut to);
+        self.counts.pack(&mut to);
+        self.outline.pack(&mut to);
+        to.bytes
+    }
+
+    fn unpack(from: &mut Unpacker) -> Option<Self> {
+        let source = from.take_bytes()?.to_vec();
+        Some(Self { source, met: Met::unpack(from)?, counts: Counts::unpack(from)?, outline: Outline::unpack(from)? })
+    }
+}
+
+pub(crate) fn pack_found(number: u32, moments: &Moments, survey: &Survey, found: &Found) -> Vec<u8> {
+    let mut to = begun(ANALYSING, number, moments);
+    to.put(survey.duration_ms);
+    to.put(survey.dropped_bytes);
+    to.put(survey.concealed_ms);
+    to.put(survey.frames);
+    to.put(survey.refused);
+    let flags = [survey.dropped_beyond_packet, survey.audible, survey.roar];
+    flags.iter().for_each(|flag| to.put(u8::from(*flag)));
+    to.put(number_of(survey.mix));
+    survey.outline.pack(&mut to);
+    to.put(found.part_ends_ms);
+    // One more than it is, and nothing is 0.
+    to.put(found.open_ms.map_or(0, |open| u64::from(open) + 1));
+    to.put(found.segments.len() as u64);
+    let mut before = 0;
+    for Spoken { span, speech_ms } in &found.segments {
+        to.put(span.start_ms - before);
+        to.put(span.duration_ms());
+        to.put(span.duration_ms() - speech_ms);
+        before = span.end_ms;
+    }
+    to.put(found.stretches.len() as u64);
+    let mut before = 0;
+    for stretch in &found.stretches {
+        to.put_signed(i64::from(stretch.start_ms() / STRETCH_MS) - i64::from(before));
+        to.put_signed((STEPS_A_DECADE * stretch.factor().log10()).round() as i64);
+        to.put(number_of(stretch.mix));
+        before = stretch.start_ms() / STRETCH_MS;
+    }
+    to.bytes
+}
+
+/// Stretches begin at whole tenths of a second, and their factors are steps of half a decibel.
+const STRETCH_MS: u32 = 100;
+const STEPS_A_DECADE: f32 = 40.0;
+const MIXES: [Mix; 5] = [Mix::Mid, Mix::Side, Mix::Left, Mix::Right, Mix::Both];
+
+fn number_of(mix: Mix) -> u64 {
+    MIXES.iter().position(|one| *one == mix).unwrap_or(0) as u64
+}
+
+fn take_mix(from: &mut Unpacker) -> Option<Mix> {
+    MIXES.get(from.take_as::<usize>()?).copied()
+}
+
+fn unpack_survey(from: &mut Unpacker) -> Option<Survey> {
+    Some(Survey {
+        duration_ms: from.take()?,
+        dropped_bytes: from.take()?,
+        concealed_ms: from.take()?,
+        frames: from.take()?,
+        refused: from.take()?,
+        dropped_beyond_packet: from.take_flag()?,
+        audible: from.take_flag()?,
+        roar: from.take_flag()?,
+        mix: take_mix(from)?,
+        outline: Outline::unpack(from)?,
+    })
+}
+
+fn unpack_found(from: &mut Unpacker) -> Option<Found> {
+    let part_ends_ms = from.take_as()?;
+    let open_ms = from.take()?.checked_sub(1).map(u32::try_from).transpose().ok()?;
+    let (mut segments, mut before) = (Vec::new(), 0_u32);
+    for _ in 0..from.take_count()? {
+        let start_ms = before.checked_add(from.take_as()?)?;
+        let end_ms = start_ms.checked_add(from.take_as()?)?;
+        let speech_ms = (end_ms - start_ms).checked_sub(from.take_as()?)?;
+        segments.push(Spoken { span: Span { start_ms, end_ms }, speech_ms });
+        before = end_ms;
+    }
+    let (mut stretches, mut before) = (Vec::new(), 0_u32);
+    for _ in 0..from.take_count()? {
+        before = before.checked_add_signed(i32::try_from(from.take_signed()?).ok()?)?;
+        let step = i8::try_from(from.take_signed()?).ok()?;
+        let factor = 10f32.powf(f32::from(step) / STEPS_A_DECADE);
+        stretches.push(Stretch::new(before.checked_mul(STRETCH_MS)?, factor, take_mix(from)?));
+    }
+    Some(Found { segments, stretches, part_ends_ms, open_ms, ..Found::default() })
+}

@@ -1,0 +1,165 @@
+//! Who goes on at a moment hears what he hears who came there from the start, to the last bit.
+
+use std::io::Cursor;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::testing::{file, format, noise, recording, s16, sound, sound_format};
+
+/// A first moment after 2 s, then one each second; every other one is for listeners.
+fn grid() -> Grid {
+    Grid::of(32_000, 16_000, 2)
+}
+
+/// Seconds of a recording: its samples so far, and the moments with what was told at each.
+struct Through {
+    samples: Vec<f32>,
+    begun: Vec<(u32, usize, Vec<f32>)>,
+    moments: Moments,
+    met: Vec<Met>,
+    source: Vec<Vec<u8>>,
+    end: (Met, Damage),
+}
+
+fn flat(piece: Piece<'_>) -> Vec<f32> {
+    piece.left.iter().zip(piece.right.unwrap_or(piece.left)).flat_map(|(left, right)| [*left, *right]).collect()
+}
+
+fn run(mut samples: Samples<'_>) -> Through {
+    let (mut all, mut begun, mut met, mut source) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    loop {
+        let (so_far, mut packed) = (samples.met(), Packer::default());
+        samples.pack(&mut packed);
+        match samples.next().unwrap() {
+            None => break,
+            Some(Next::Samples(piece)) => all.append(&mut flat(piece)),
+            Some(Next::Moment(moment)) => {
+                begun.push((moment.number, all.len(), flat(moment.warm)));
+                met.push(so_far);
+                source.push(packed.bytes);
+            }
+        }
+    }
+    let end = (samples.met(), samples.damage());
+    Through { samples: all, begun, moments: samples.moments().clone(), met, source, end }
+}
+
+fn through(format: &Format, bytes: &[u8]) -> Through {
+    let mut bytes = Cursor::new(bytes);
+    run(Samples::new(format, Input::ranges(&mut bytes)).unwrap().on(grid()).heard())
+}
+
+fn named(name: &str) -> Format {
+    format(name)
+}
+
+/// From each moment to the end, with the bytes that begin there.
+fn goes_on_as_it_came(format: &Format, bytes: &[u8]) {
+    let whole = through(format, bytes);
+    assert!(whole.begun.len() > 2, "{format:?}: {} moments", whole.begun.len());
+    for (index, moment) in whole.moments.all().iter().enumerate() {
+        let mut rest = Cursor::new(&bytes[usize::try_from(moment.byte).unwrap()..]);
+        let input = Input::ranges(&mut rest);
+        let mut samples = Samples::opened_at(Some(moment), format, input).unwrap().on(grid()).heard();
+        samples.go_on_at(moment, whole.met[index]).unwrap();
+        samples.unpack(&mut Unpacker::of(&whole.source[index])).unwrap();
+        let on = run(samples.knowing(whole.moments.clone()));
+        let (number, from, warm) = &whole.begun[index];
+        assert!(on.begun[0].0 == *number && on.begun[0].2 == *warm, "{format:?}: other samples before moment {number}");
+        assert!(on.samples == whole.samples[*from..], "{format:?}: other samples behind moment {number}");
+        assert!(on.begun[1..].iter().zip(&whole.begun[index + 1..]).all(|(a, b)| (a.0, &a.2) == (b.0, &b.2)));
+        assert_eq!((on.end, on.moments), (whole.end, whole.moments.clone()), "{format:?} from {number}");
+    }
+}
+
+fn repeated(clip: &str, seconds: usize) -> Vec<u8> {
+    let bytes = recording(clip);
+    bytes.repeat(seconds.div_ceil(3) + 1)
+}
+
+#[test]
+fn who_goes_on_hears_the_same_as_who_came_from_the_start() {
+    goes_on_as_it_came(&named("pcm16_16000_1"), &file(&s16(&noise(120_000, 0.5)), 320));
+    goes_on_as_it_came(&named("pcm16_44100_2"), &file(&s16(&noise(600_000, 0.5)), 1_764));
+    goes_on_as_it_came(&named("mulaw8_8000_1"), &file(&vec![0x35; 60_000], 160));
+    goes_on_as_it_came(&named("opus_fs320_16000_1"), &repeated("ss0880_opus_fs320_16000_1_fs320", 8));
+    goes_on_as_it_came(&named("aac_16000_1"), &repeated("ss0880_aac_16000_1_fs1024", 8));
+    goes_on_as_it_came(&named("lc3_fs1030_16000_1"), &repeated("ss0880_lc3_fs1030_16000_1_fs160", 8));
+}
+
+/// A WAV file of these samples, of one channel.
+fn wav(samples: &[f32], rate: u32) -> Vec<u8> {
+    let data = s16(samples);
+    let size = |bytes: usize| u32::try_from(bytes).unwrap().to_le_bytes();
+    let format = [&[1, 0, 1, 0][..], &rate.to_le_bytes(), &(rate * 2).to_le_bytes(), &[2, 0, 16, 0]].concat();
+    let head = [&b"WAVEfmt "[..], &size(format.len()), &format, b"data", &size(data.len())].concat();
+    [&b"RIFF"[..], &size(head.len() + data.len()), &head, &data].concat()
+}
+
+/// Behind the first frames follow the same ones again.
+fn flac(times: usize) -> Vec<u8> {
+    let clip = sound("16000_1.flac");
+    let first = clip.windows(2).position(|two| two == [0xFF, 0xF8]).unwrap();
+    [&clip[..first], &clip[first..].repeat(times)].concat()
+}
+
+#[test]
+fn who_goes_on_in_a_sound_file_hears_the_same_too() {
+    goes_on_as_it_came(&sound_format("wav"), &wav(&noise(150_000, 0.5), 16_000));
+    goes_on_as_it_came(&sound_format("wav"), &wav(&noise(400_000, 0.5), 44_100));
+    goes_on_as_it_came(&sound_format("flac"), &flac(4));
+    // Streams behind one another, each with what its encoder put before and behind it.
+    for (ending, clip) in [("ogg", "48000_2.ogg"), ("opus", "48000_1.opus"), ("mp3", "16000_1.mp3")] {
+        goes_on_as_it_came(&sound_format(ending), &sound(clip).repeat(4));
+    }
+}
+
+#[test]
+fn damage_before_a_moment_is_not_forgotten_by_who_goes_on() {
+    let mut bytes = repeated("ss0880_opus_fs320_16000_1_fs320", 8);
+    // Frames that are none, before the first moment, and one that is cut off.
+    let junk = file(&[0xFF; 60], 20);
+    let mut at = 0;
+    while at < 4_000 {
+        at += 4 + u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    }
+    bytes.splice(at..at, junk);
+    bytes.truncate(bytes.len() - 5);
+    let whole = through(&named("opus_fs320_16000_1"), &bytes);
+    assert!(whole.end.0.refused > 0 && whole.end.1.dropped_bytes > 0);
+    goes_on_as_it_came(&named("opus_fs320_16000_1"), &bytes);
+}
+
+#[test]
+fn no_sample_is_lost_at_a_moment() {
+    let samples = noise(100_000, 0.5);
+    let bytes = file(&s16(&samples), 320);
+    let plain = Samples::new(&named("pcm16_16000_1"), &mut &bytes[..]).map(|samples| run(samples.on(grid())));
+    let plain = plain.unwrap();
+    let left: Vec<f32> = plain.samples.iter().step_by(2).copied().collect();
+    let exact: Vec<f32> = samples.iter().map(|sample| (sample * 32_768.0).trunc() / 32_768.0).collect();
+    assert!(left == exact, "uncompressed audio has no seams");
+    assert_eq!(
+        plain.begun.iter().map(|(_, at, _)| at / 2).collect::<Vec<_>>(),
+        [32_000, 48_000, 64_000, 80_000, 96_000]
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn whatever_the_frames_are_who_goes_on_hears_the_same(
+        rate in prop_oneof![Just(8_000u32), Just(11_025), Just(16_000), Just(44_100), Just(48_000)],
+        channels in 1..=2u32,
+        size in 1..3_000usize,
+        seconds in 5..8usize,
+        cut in 0..4usize,
+    ) {
+        let audio = s16(&noise(seconds * (rate * channels) as usize, 0.5));
+        let mut bytes = file(&audio, size * 2 * channels as usize);
+        bytes.truncate(bytes.len() - cut);
+        goes_on_as_it_came(&named(&format!("pcm16_{rate}_{channels}")), &bytes);
+    }
+}

@@ -1,0 +1,158 @@
+//! AAC as phones write it without a container: frames one after another, each with an ADTS header.
+
+use super::MOST_STREAMS;
+use super::id3;
+use super::kinds::{Kind, is_other};
+use super::parts::{Container, Part, Stream};
+use super::window::Window;
+use crate::aac::{Aac, RATES};
+use crate::error::AudioError;
+use crate::frames::Damage;
+
+const HEADER: usize = 7;
+/// The greatest length that a header can say.
+const MOST_FRAME: usize = 8191;
+/// Some frames in a row.
+const SEEN: usize = 64 * 1024;
+const CERTAIN: usize = 4;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Header {
+    /// Version, profile, rate and channels: the same in all frames of a stream.
+    kind: [u8; 3],
+    rate: u32,
+    size: usize,
+}
+
+impl Header {
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let &[0xFF, second, third, fourth, fifth, sixth, _, ..] = bytes else { return None };
+        if second & 0xF6 != 0xF0 {
+            return None;
+        }
+        let size = usize::from(fourth & 3) << 11 | usize::from(fifth) << 3 | usize::from(sixth >> 5);
+        let rate = *RATES.get(usize::from(third >> 2 & 0x0F))?;
+        (size > HEADER).then_some(Self { kind: [second & 0xF8, third & 0xFD, fourth & 0xC0], rate, size })
+    }
+}
+
+pub(super) fn is_header(bytes: &[u8]) -> bool {
+    Header::read(bytes).is_some()
+}
+
+/// How many frames of one stream stand in a row, and whether nothing is behind them: at most [`CERTAIN`].
+fn chain(bytes: &[u8]) -> (usize, bool) {
+    let Some(first) = Header::read(bytes) else { return (0, false) };
+    let (mut count, mut at) = (1, first.size);
+    loop {
+        match bytes.get(at..) {
+            None => return (count - 1, false),
+            Some([]) => return (count, true),
+            Some(behind) => match Header::read(behind).filter(|header| header.kind == first.kind) {
+                Some(_) if count == CERTAIN => return (count, false),
+                Some(header) => (count, at) = (count + 1, at + header.size),
+                None => return (count, id3::begins(behind)),
+            },
+        }
+    }
+}
+
+/// Whether frames stand here, where they may be expected.
+pub(super) fn begins(bytes: &[u8]) -> bool {
+    let (count, over) = chain(bytes);
+    count >= 3 || over && count > 0
+}
+
+/// Whether frames stand here, where something else is expected.
+pub(super) fn certainly_begins(bytes: &[u8]) -> bool {
+    chain(bytes).0 == CERTAIN
+}
+
+#[derive(Default)]
+pub(super) struct Adts {
+    header: Option<Header>,
+    damage: Damage,
+    gap: u64,
+    streams: u32,
+}
+
+enum Found {
+    /// A frame, so far behind.
+    Frame(Header, usize),
+    /// So many bytes begin no frame.
+    Junk(usize),
+    /// So far behind is what belongs to no AAC stream: a tag, another file, or the end.
+    Other(usize),
+}
+
+impl Adts {
+    /// Looks for the next frame. One of the stream where one is due needs no proof: what follows it may be what is damaged.
+    fn find(&self, window: &mut Window) -> Result<Found, AudioError> {
+        let seen = window.peek(SEEN)?;
+        let at_end = seen.len() < SEEN;
+        for offset in 0..seen.len() {
+            let rest = &seen[offset..];
+            if is_other(rest, Kind::Adts) {
+                return Ok(Found::Other(offset));
+            }
+            let Some(header) = Header::read(rest) else { continue };
+            let due = offset == 0 && self.gap == 0;
+            let fits = self.header.is_none_or(|stream| stream.kind == header.kind);
+            let (count, over) = chain(rest);
+            if (due && fits && count > 0) || over && count > 0 || count >= 3 {
+                return Ok(Found::Frame(header, offset));
+            }
+            // It may be there, but cut off by the window's edge.
+            if offset > 0 && !at_end && rest.len() < CERTAIN * MOST_FRAME {
+                return Ok(Found::Junk(offset));
+            }
+        }
+        Ok(if at_end { Found::Other(seen.len()) } else { Found::Junk(seen.len()) })
+    }
+
+    /// What stands between the last frame and the end, or another file.
+    fn end(&mut self, size: usize, window: &mut Window) -> Result<(), AudioError> {
+        let rest = window.take(size)?;
+        let nothing = rest.iter().all(|byte| *byte == 0);
+        let unfinished = self.gap == 0 && (is_header(rest) && chain(rest).0 == 0 || size < HEADER);
+        match std::mem::take(&mut self.gap) {
+            0 if nothing => {}
+            0 if unfinished => self.damage.unfinished(size as u64),
+            gap => self.damage.lost(gap + size as u64),
+        }
+        Ok(())
+    }
+}
+
+impl Container for Adts {
+    fn next(&mut self, window: &mut Window, packet: &mut Vec<u8>) -> Result<Option<Part>, AudioError> {
+        loop {
+            if self.streams > MOST_STREAMS {
+                let rest = window.skip(u64::MAX)?;
+                self.damage.lost(rest);
+            }
+            match self.find(window)? {
+                Found::Junk(size) => self.gap += window.skip(size as u64)?,
+                Found::Other(size) => {
+                    self.end(size, window)?;
+                    return Ok(None);
+                }
+                Found::Frame(header, offset) => {
+                    let junk = window.skip(offset as u64)?;
+                    self.damage.lost(std::mem::take(&mut self.gap) + junk);
+                    if self.header.is_none_or(|stream| stream.kind != header.kind) {
+                        self.header = Some(header);
+                        self.streams += 1;
+                        return Ok(Some(Part::Stream(Stream::of(Aac::new(header.rate))?)));
+                    }
+                    window.take_into(header.size, packet)?;
+                    return Ok(Some(Part::Packet { until: None }));
+                }
+            }
+        }
+    }
+
+    fn damage(&self) -> Damage {
+        self.damage
+    }
+}

@@ -1,0 +1,320 @@
+//! WAV, AIFF and CAF files: chunks, one of which is the audio. The sizes in their headers are often wrong (a recorder that
+//! lost its power wrote none, a file over 4 GiB cannot say its own): what counts is what is there, and what is no chunk is
+//! audio.
+
+mod headers;
+
+use super::kinds::{HEAD, Kind, SEEN, begins, is_other, may_begin};
+use super::linear::Linear;
+use super::parts::{Container, Part, Stream};
+use super::symphonia::Symphonia;
+use super::window::Window;
+use crate::error::AudioError;
+use crate::frames::Damage;
+
+/// Bytes given at once.
+const PIECE: usize = 16 * 1024;
+/// The most that is read of a chunk that says how the audio is coded.
+const MOST_FORMAT: usize = 64;
+/// A size that no recorder knew when it wrote it, or that it made up: from here on to the greatest.
+const UNKNOWN_SIZE: u64 = 0x7FFF_0000;
+/// A chunk of a kind that is not known here is one if the file goes on, or ends, where it says that it ends.
+const MOST_STRANGE: usize = 256 * 1024;
+/// What uncompressed samples have instead of a packet: a fiftieth of a second.
+const PACKETS_A_SECOND: u64 = 50;
+
+/// How the audio is coded, and how it is cut into packets.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Format {
+    Linear(Linear),
+    /// Blocks of so many bytes, each with so many samples of all channels.
+    Adpcm {
+        microsoft: bool,
+        rate: u32,
+        channels: u16,
+        block: usize,
+        samples: u64,
+    },
+}
+
+impl Format {
+    fn block(&self) -> usize {
+        match self {
+            Self::Linear(linear) => linear.block(),
+            Self::Adpcm { block, .. } => *block,
+        }
+        .max(1)
+    }
+
+    /// The bytes of one packet, which may be missing at the end.
+    fn packet(&self) -> u64 {
+        match self {
+            Self::Linear(linear) => u64::from(linear.rate) * linear.block() as u64 / PACKETS_A_SECOND,
+            Self::Adpcm { block, .. } => *block as u64,
+        }
+    }
+
+    fn stream(self) -> Result<Stream, AudioError> {
+        match self {
+            Self::Linear(linear) => Stream::of(linear),
+            Self::Adpcm { microsoft, rate, channels, samples, .. } => {
+                Stream::of(Symphonia::adpcm(microsoft, rate, channels, samples)?)
+            }
+        }
+    }
+}
+
+pub(super) struct Chunks {
+    kind: Kind,
+    format: Option<Format>,
+    /// What is left of the audio's chunk; `None`: up to the end of the file.
+    left: Option<u64>,
+    begun: bool,
+    /// The audio goes on behind the size that the header told.
+    beyond: bool,
+    odd: bool,
+    /// What a 64-bit header says of the size that 32 bits cannot say.
+    long: Option<u64>,
+    damage: Damage,
+}
+
+impl Chunks {
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            format: None,
+            left: None,
+            begun: false,
+            beyond: false,
+            odd: false,
+            long: None,
+            damage: Damage::default(),
+        }
+    }
+
+    /// The bytes of a chunk's kind and size.
+    fn header(&self) -> usize {
+        if self.kind == Kind::Caf { 12 } else { 8 }
+    }
+
+    /// The kind and the size of the chunk whose header this is.
+    fn read(&self, bytes: &[u8]) -> Option<([u8; 4], u64)> {
+        let (kind, rest) = bytes.split_first_chunk::<4>()?;
+        let size = match self.kind {
+            Kind::Caf => u64::from_be_bytes(*rest.first_chunk()?),
+            Kind::Aiff => u64::from(u32::from_be_bytes(*rest.first_chunk()?)),
+            _ => u64::from(u32::from_le_bytes(*rest.first_chunk()?)),
+        };
+        Some((*kind, size))
+    }
+
+    /// In most of these files chunks begin at even bytes.
+    fn filler(&self, size: u64) -> u64 {
+        if self.kind == Kind::Caf { 0 } else { size & 1 }
+    }
+
+    fn audio(&self) -> &'static [u8; 4] {
+        if self.kind == Kind::Aiff { b"SSND" } else { b"data" }
+    }
+
+    /// Goes on to the audio, over all that is before it.
+    fn begin(&mut self, window: &mut Window) -> Result<Stream, AudioError> {
+        window.skip(if self.kind == Kind::Caf { 8 } else { 12 })?;
+        loop {
+            let header = window.take(self.header())?;
+            let Some((kind, size)) = self.read(header) else {
+                return Err(AudioError::Unreadable("the file ends before its audio begins"));
+            };
+            if kind == *self.audio() {
+                self.enter(size, window)?;
+                let format =
+                    self.format.ok_or(AudioError::Unreadable("the file does not say how its audio is coded"))?;
+                return format.stream();
+            }
+            let wanted = usize::try_from(size).unwrap_or(MOST_FORMAT).min(MOST_FORMAT);
+            let body = window.peek(wanted)?;
+            match (self.kind, &kind) {
+                (Kind::Wav, b"fmt ") => self.format = Some(headers::wav(body)?),
+                (Kind::Wav, b"ds64") => {
+                    self.long = body.get(8..16).and_then(|long| long.try_into().ok()).map(u64::from_le_bytes)
+                }
+                (Kind::Aiff, b"COMM") => self.format = Some(headers::aiff(body)?),
+                (Kind::Caf, b"desc") => self.format = Some(headers::caf(body)?),
+                _ => {}
+            }
+            window.skip(size.saturating_add(self.filler(size)))?;
+        }
+    }
+
+    /// At the first byte of a chunk of audio.
+    fn enter(&mut self, size: u64, window: &mut Window) -> Result<(), AudioError> {
+        let size = match self.long.take() {
+            Some(long) if size == u64::from(u32::MAX) => long,
+            _ => size,
+        };
+        let before = match self.kind {
+            Kind::Aiff => {
+                let offset = window.array::<8>()?.map_or(0, |[a, b, c, d, ..]| u32::from_be_bytes([a, b, c, d]));
+                // Nobody aligns; a claim of the contrary would hide audio.
+                8 + if u64::from(offset) < 4096 { window.skip(u64::from(offset))? } else { 0 }
+            }
+            Kind::Caf => window.skip(4)?,
+            _ => 0,
+        };
+        let known = if self.kind == Kind::Caf { size < u64::MAX / 2 } else { size < UNKNOWN_SIZE };
+        self.left =
+            (known || size > u64::from(u32::MAX) && self.kind == Kind::Wav).then(|| size.saturating_sub(before));
+        self.odd = self.filler(size) == 1;
+        Ok(())
+    }
+
+    /// Behind the audio: goes on to more of it, over chunks of other kinds. What is no chunk is audio that the file's
+    /// header does not know of: it was written before the recording was over.
+    fn behind(&mut self, window: &mut Window) -> Result<bool, AudioError> {
+        loop {
+            // Not every recorder knows where chunks begin.
+            if std::mem::take(&mut self.odd) && window.peek(1)? == [0] {
+                window.skip(1)?;
+            }
+            let seen = window.peek(SEEN)?;
+            if seen.len() < self.header() {
+                window.skip(self.header() as u64)?;
+                return Ok(false);
+            }
+            if begins(seen).is_some() || is_other(seen, self.kind) {
+                return Ok(false);
+            }
+            let seen = &seen[..self.header()];
+            match self.read(seen) {
+                Some((kind, size)) if kind == *self.audio() && size > 0 => {
+                    window.skip(self.header() as u64)?;
+                    self.enter(size, window)?;
+                    return Ok(true);
+                }
+                Some(_) if self.is_chunk(0, window)? => {
+                    let (_, size) = self.read(window.peek(self.header())?).unwrap_or_default();
+                    let header = window.skip(self.header() as u64)?;
+                    let got = window.skip(size)?;
+                    if got < size {
+                        // It is longer than the file: what it was taken for may have been audio.
+                        self.damage.lost(header + got);
+                    }
+                    self.odd = self.filler(size) == 1;
+                }
+                _ => {
+                    (self.left, self.beyond) = (None, true);
+                    return Ok(true);
+                }
+            }
+        }
+    }
+
+    /// Whether a chunk stands so far behind, and no audio that looks like one.
+    fn is_chunk(&self, at: usize, window: &mut Window) -> Result<bool, AudioError> {
+        let header = window.peek(at + self.header())?.get(at..).and_then(|header| self.read(header));
+        let Some((kind, size)) = header else { return Ok(false) };
+        if headers::is_known(kind) || kind == *self.audio() {
+            return Ok(true);
+        }
+        let Some(size) = usize::try_from(size).ok().filter(|size| *size < MOST_STRANGE) else { return Ok(false) };
+        if !is_printed(kind) {
+            return Ok(false);
+        }
+        let end = at + self.header() + size;
+        let filler = self.filler(size as u64) as usize;
+        let seen = window.peek(end + filler + self.header())?;
+        // A filler may be missing.
+        let goes_on = |at: usize| match seen.get(at..) {
+            Some([]) => true,
+            Some(behind) => self.read(behind).is_some_and(|(kind, _)| headers::is_known(kind) || kind == *self.audio()),
+            None => false,
+        };
+        Ok(goes_on(end) || goes_on(end + filler))
+    }
+
+    /// The audio's size is no whole number of blocks: its rest is one that was not finished, unless the audio goes on.
+    fn end_within_block(&mut self, rest: usize, window: &mut Window) -> Result<(), AudioError> {
+        let behind = window.peek(rest + SEEN)?.get(rest..).unwrap_or_default();
+        let over = behind.len() < self.header() || begins(behind).is_some() || is_other(behind, self.kind);
+        if over || self.is_chunk(rest, window)? {
+            let rest = window.skip(rest as u64)?;
+            self.damage.unfinished(rest);
+            self.left = Some(0);
+        } else {
+            (self.left, self.beyond) = (None, true);
+        }
+        Ok(())
+    }
+}
+
+impl Chunks {
+    /// The next piece of audio; false if there is none, or not in this chunk.
+    fn piece(&mut self, format: Format, window: &mut Window, packet: &mut Vec<u8>) -> Result<bool, AudioError> {
+        let block = format.block();
+        let most = match format {
+            Format::Linear(_) => (PIECE / block).max(1) * block,
+            Format::Adpcm { .. } => block,
+        };
+        // Whole blocks: what is left of the last one is looked at by itself.
+        let wanted = self.left.map_or(most, |left| usize::try_from(left).unwrap_or(most).min(most) / block * block);
+        let seen = window.peek(wanted + HEAD as usize)?;
+        let next = next_file(seen, self.beyond);
+        let here = seen.len().min(wanted).min(next.unwrap_or(usize::MAX));
+        window.take_into(here / block * block, packet)?;
+        self.left = self.left.map(|left| left - packet.len() as u64);
+        if here < wanted {
+            let rest = window.skip((here % block) as u64)?;
+            self.damage.unfinished(rest);
+            // The file is shorter than it says.
+            let missing = self.left.unwrap_or(0).saturating_sub(rest);
+            match missing > format.packet() {
+                true => self.damage.lost(missing),
+                false => self.damage.unfinished(missing),
+            }
+            self.left = Some(0);
+        }
+        Ok(!packet.is_empty())
+    }
+}
+
+fn is_printed(kind: [u8; 4]) -> bool {
+    kind.iter().all(|byte| (b' '..=b'~').contains(byte))
+}
+
+impl Container for Chunks {
+    fn next(&mut self, window: &mut Window, packet: &mut Vec<u8>) -> Result<Option<Part>, AudioError> {
+        if !std::mem::replace(&mut self.begun, true) {
+            return Ok(Some(Part::Stream(self.begin(window)?)));
+        }
+        let Some(format) = self.format else { return Ok(None) };
+        loop {
+            if self.left == Some(0) && !self.behind(window)? {
+                return Ok(None);
+            }
+            let block = format.block();
+            if let Some(rest) =
+                self.left.and_then(|left| usize::try_from(left).ok()).filter(|left| (1..block).contains(left))
+            {
+                self.end_within_block(rest, window)?;
+                continue;
+            }
+            if self.piece(format, window, packet)? {
+                return Ok(Some(Part::Packet { until: None }));
+            }
+        }
+    }
+
+    fn damage(&self) -> Damage {
+        self.damage
+    }
+}
+
+/// Where a file begins that follows this one although this one says that it is longer, or that it is over. Within what a
+/// header told of, the signatures of other kinds are too short to be told from audio.
+fn next_file(seen: &[u8], any: bool) -> Option<usize> {
+    (1..seen.len()).find(|&at| {
+        let here = &seen[at..];
+        let may = if any { may_begin(here[0]) } else { matches!(here[0], b'R' | b'F' | b'c') };
+        may && begins(here).is_some_and(|kind| any || matches!(kind, Kind::Wav | Kind::Aiff | Kind::Caf))
+    })
+}

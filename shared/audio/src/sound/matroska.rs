@@ -1,0 +1,204 @@
+//! Matroska and WebM: elements in elements, as browsers record them (with no size, because none was known) and as files
+//! are. What an element claims of its length is believed only where the file goes on behind it: clusters and groups are
+//! entered and not measured, and what is gone over is looked through for a cluster.
+
+mod element;
+mod tracks;
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use self::element::{Element, id, vint};
+use self::tracks::{Track, Tracks};
+use super::kinds::{Kind, SEEN, begins, is_other, may_begin};
+use super::parts::{Container, Part};
+use super::window::Window;
+use crate::error::AudioError;
+use crate::frames::Damage;
+
+/// What is read of what says how the audio is coded. Headers of Vorbis are the longest.
+const MOST_HEADER: usize = 256 * 1024;
+/// The longest block of audio.
+const MOST_BLOCK: usize = 256 * 1024;
+const LOOK: usize = 64 * 1024;
+/// A cluster's header and that of its first child.
+const CLUSTER: usize = 24;
+
+#[derive(Default)]
+pub(super) struct Matroska {
+    tracks: Tracks,
+    /// The block whose packets are given, and where they are in it.
+    block: Vec<u8>,
+    packets: VecDeque<Range<usize>>,
+    /// Where what claims a length ends: the file's segment, and the cluster.
+    segment_end: Option<u64>,
+    cluster_end: Option<u64>,
+    begun: bool,
+    gap: u64,
+    damage: Damage,
+}
+
+impl Matroska {
+    /// One element, or a step over what is none. False at the end, and where another file begins.
+    fn element(&mut self, window: &mut Window) -> Result<Option<Found>, AudioError> {
+        let at = window.at();
+        let seen = window.peek(CLUSTER)?;
+        if seen.is_empty() {
+            self.end(at, 0);
+            return Ok(Some(Found::End));
+        }
+        if self.begun && (seen.starts_with(&id::EBML.to_be_bytes()) || is_other(window.peek(SEEN)?, Kind::Matroska)) {
+            self.end(at, 0);
+            return Ok(Some(Found::End));
+        }
+        let Some(element) = Element::read(window.peek(CLUSTER)?).filter(|element| self.is_due(element)) else {
+            self.resync(window)?;
+            return Ok(None);
+        };
+        self.damage.lost(std::mem::take(&mut self.gap));
+        self.begun = true;
+        let body = at + element.header as u64;
+        let end = element.size.map(|size| body.saturating_add(size));
+        // Elements do not cross the end of their cluster: one of the two has a wrong length.
+        if self.cluster_end.is_some_and(|cluster| at < cluster && end.is_some_and(|end| end > cluster)) {
+            self.damage.beyond_packet = true;
+        }
+        window.skip(element.header as u64)?;
+        let size = element.size.unwrap_or(0);
+        match element.id {
+            id::SEGMENT => self.segment_end = end,
+            id::CLUSTER => self.cluster_end = end,
+            id::BLOCK_GROUP => {}
+            id::INFO => {
+                self.tracks.read_info(window.peek(usize::try_from(size).unwrap_or(LOOK).min(LOOK))?);
+                self.go_over(size, window)?;
+            }
+            id::TRACKS => return self.read_tracks(size, window),
+            id::SIMPLE_BLOCK | id::BLOCK => self.read_block(size, window)?,
+            _ => self.go_over(size, window)?,
+        }
+        Ok(None)
+    }
+
+    /// Only masters that are entered may have no size.
+    fn is_due(&self, element: &Element) -> bool {
+        match element.id {
+            id::SEGMENT | id::CLUSTER => true,
+            id => element.size.is_some() && id::is_known(id),
+        }
+    }
+
+    fn read_tracks(&mut self, size: u64, window: &mut Window) -> Result<Option<Found>, AudioError> {
+        let wanted = usize::try_from(size).unwrap_or(MOST_HEADER).min(MOST_HEADER);
+        let stream = self.tracks.read(window.peek(wanted)?)?;
+        self.go_over(size, window)?;
+        Ok(stream.map(|stream| Found::Part(Part::Stream(stream))))
+    }
+
+    /// Over an element, or as far as to where a cluster begins in it: then its length was wrong.
+    fn go_over(&mut self, size: u64, window: &mut Window) -> Result<(), AudioError> {
+        let mut left = size;
+        while left > 0 {
+            let seen = window.peek(LOOK)?;
+            if seen.is_empty() {
+                self.damage.lost(left);
+                break;
+            }
+            let within = usize::try_from(left).unwrap_or(LOOK).min(seen.len());
+            let cluster = (0..within).find(|&at| element::is_cluster(&seen[at..]));
+            let step = cluster.unwrap_or(if within < LOOK { within } else { LOOK - CLUSTER });
+            left -= window.skip(step as u64)?.min(left);
+            if cluster.is_some() {
+                self.damage.beyond_packet = true;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_block(&mut self, size: u64, window: &mut Window) -> Result<(), AudioError> {
+        let head = window.peek(LOOK)?;
+        let track = vint(head).map(|(number, _)| self.tracks.of(number));
+        match track {
+            Some(Track::Read) if size <= MOST_BLOCK as u64 => {}
+            // Pictures and texts.
+            Some(Track::Silent) => return self.go_over(size, window),
+            _ => {
+                self.damage.lost(size.max(1));
+                return self.go_over(size, window);
+            }
+        }
+        let at = window.at();
+        // At most `MOST_BLOCK`.
+        window.take_into(size as usize, &mut self.block)?;
+        let got = self.block.len() as u64;
+        if got < size {
+            self.damage.unfinished(got);
+            self.end(at + got, size - got);
+            return Ok(());
+        }
+        match element::packets(&self.block) {
+            Some(packets) => self.packets = packets,
+            None => self.damage.lost(got),
+        }
+        Ok(())
+    }
+
+    /// Over bytes that are no element, up to a cluster or another file.
+    fn resync(&mut self, window: &mut Window) -> Result<(), AudioError> {
+        let seen = window.peek(LOOK)?;
+        let next = (1..seen.len()).find(|&at| {
+            let here = &seen[at..];
+            element::is_cluster(here) || may_begin(here[0]) && begins(here).is_some()
+        });
+        let step = next.unwrap_or(if seen.len() < LOOK { seen.len() } else { LOOK - CLUSTER });
+        self.gap += window.skip(step as u64)?;
+        Ok(())
+    }
+
+    /// At the end of the file, where `unfinished` bytes of a block are missing: what it claimed to have besides is missing
+    /// too.
+    fn end(&mut self, at: u64, unfinished: u64) {
+        self.damage.lost(std::mem::take(&mut self.gap));
+        let end = self.segment_end.take().max(self.cluster_end.take()).unwrap_or(at);
+        let missing = end.saturating_sub(at).max(unfinished);
+        match missing > unfinished {
+            true => self.damage.lost(missing),
+            false => self.damage.unfinished(missing),
+        }
+    }
+}
+
+enum Found {
+    Part(Part),
+    End,
+}
+
+impl Container for Matroska {
+    fn next(&mut self, window: &mut Window, packet: &mut Vec<u8>) -> Result<Option<Part>, AudioError> {
+        loop {
+            if let Some(place) = self.packets.pop_front() {
+                packet.clear();
+                packet.extend_from_slice(self.block.get(place).unwrap_or_default());
+                return Ok(Some(Part::Packet { until: None }));
+            }
+            match self.element(window)? {
+                None => {}
+                Some(Found::Part(part)) => return Ok(Some(part)),
+                Some(Found::End) => {
+                    return if self.tracks.is_read() {
+                        Ok(None)
+                    } else {
+                        Err(AudioError::Unreadable(
+                            "the WebM or Matroska file does not say how its audio is coded, or in a way that cannot be read",
+                        ))
+                    };
+                }
+            }
+        }
+    }
+
+    fn damage(&self) -> Damage {
+        self.damage
+    }
+}

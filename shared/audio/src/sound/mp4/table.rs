@@ -1,0 +1,113 @@
+//! Reading an index where it stands: a piece at a time, whatever it claims of its size.
+
+use std::io::{self, BufReader, Read, Seek};
+use std::ops::Range;
+
+use crate::input::Ranges;
+
+/// What is read of a table at once.
+const TABLE_BYTES: u64 = 64 * 1024;
+
+pub(super) type File<'r> = BufReader<&'r mut dyn Ranges>;
+
+/// A table of an index: where it is, and the piece of it that is at hand.
+#[derive(Default)]
+pub(super) struct Table {
+    at: u64,
+    pub count: u64,
+    entry: u64,
+    piece: Vec<u8>,
+    first: u64,
+}
+
+impl Table {
+    /// A table cannot have more entries than its box has room for.
+    pub fn new(body: &Range<u64>, at: u64, count: u32, entry: u64) -> Self {
+        let room = body.end.saturating_sub(at) / entry.max(1);
+        Self { at, count: u64::from(count).min(room), entry, piece: Vec::new(), first: 0 }
+    }
+
+    pub fn get(&mut self, file: &mut File, index: u64) -> io::Result<Option<&[u8]>> {
+        if index >= self.count {
+            return Ok(None);
+        }
+        let at_hand = self.first..self.first + self.piece.len() as u64 / self.entry;
+        if !at_hand.contains(&index) {
+            self.piece.clear();
+            self.first = index;
+            go(file, self.at + index * self.entry)?;
+            let rest = (self.count - index) * self.entry;
+            let most = TABLE_BYTES / self.entry * self.entry;
+            file.take(rest.min(most)).read_to_end(&mut self.piece)?;
+        }
+        let from = ((index - self.first) * self.entry) as usize;
+        Ok(self.piece.get(from..from + self.entry as usize))
+    }
+
+    pub fn number(&mut self, file: &mut File, index: u64) -> io::Result<Option<u64>> {
+        Ok(self.get(file, index)?.map(number))
+    }
+}
+
+pub(super) fn number(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+/// Keeps what was read ahead, when the place is near. It lies within the file: all are checked against its length.
+pub(super) fn go(file: &mut File, at: u64) -> io::Result<()> {
+    let now = file.stream_position()?;
+    file.seek_relative(at.wrapping_sub(now).cast_signed())
+}
+
+pub(super) fn read(file: &mut File, into: &mut [u8]) -> io::Result<bool> {
+    match file.read_exact(into) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) fn array<const N: usize>(file: &mut File) -> io::Result<Option<[u8; N]>> {
+    let mut bytes = [0; N];
+    Ok(read(file, &mut bytes)?.then_some(bytes))
+}
+
+pub(super) fn words<const N: usize>(file: &mut File) -> io::Result<Option<[u32; N]>> {
+    let mut words = [0; N];
+    for word in &mut words {
+        let Some(bytes) = array(file)? else { return Ok(None) };
+        *word = u32::from_be_bytes(bytes);
+    }
+    Ok(Some(words))
+}
+
+/// A box: its kind, where it begins, and where its body is. One that claims to go on behind the end of what it stands in
+/// ends there.
+pub(super) struct Box4 {
+    pub kind: [u8; 4],
+    pub at: u64,
+    pub body: Range<u64>,
+    /// It claims to be longer than there is room for.
+    pub cut: bool,
+}
+
+/// The box at the start of `within`; `None` if none can be there.
+pub(super) fn read_box(file: &mut File, within: &Range<u64>) -> io::Result<Option<Box4>> {
+    let at = within.start;
+    if at.saturating_add(8) > within.end {
+        return Ok(None);
+    }
+    go(file, at)?;
+    let Some([a, b, c, d, kind @ ..]) = array::<8>(file)? else { return Ok(None) };
+    let (mut size, mut header) = (u64::from(u32::from_be_bytes([a, b, c, d])), 8);
+    if size == 1 {
+        let Some(long) = array::<8>(file)? else { return Ok(None) };
+        (size, header) = (u64::from_be_bytes(long), 16);
+    }
+    if size != 0 && size < header {
+        return Ok(None);
+    }
+    let end = if size == 0 { within.end } else { at.saturating_add(size) };
+    let cut = end > within.end;
+    Ok(Some(Box4 { kind, at, body: at + header..end.min(within.end).max(at + header), cut }))
+}

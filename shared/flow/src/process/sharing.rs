@@ -1,0 +1,127 @@
+//! Listening takes long: the permit for decoding is given to other users now and then meanwhile.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use audio::{Detection, Detector, Region};
+use tokio::runtime::Handle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::decoding::Place;
+
+/// Audio that is listened to before others are looked for: 10 s at 16 kHz, a few hundredths of a second of work.
+const EVERY_SAMPLES: usize = 160_000;
+
+/// The permit of a thread that listens.
+#[derive(Clone)]
+pub struct Sharing {
+    place: Arc<Mutex<Place>>,
+    runtime: Handle,
+    gone: CancellationToken,
+}
+
+impl Sharing {
+    /// Called where a runtime is. When the guard is dropped nobody wants what is heard any more.
+    pub fn of(place: Place) -> (Self, DropGuard) {
+        let gone = CancellationToken::new();
+        let guard = gone.clone().drop_guard();
+        (Self { place: Arc::new(Mutex::new(place)), runtime: Handle::current(), gone }, guard)
+    }
+
+    /// The same detectors, which share the permit while they listen.
+    pub fn detection(&self, detection: Detection) -> Detection {
+        let sharing = self.clone();
+        Detection::new(move || {
+            Box::new(Listening { detector: detection.detector(), sharing: sharing.clone(), heard: 0 })
+        })
+    }
+
+    fn give_way(&self) {
+        // A panic elsewhere leaves the place as it was.
+        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        place.give_way(&self.runtime, self.gone.cancelled());
+    }
+}
+
+struct Listening {
+    detector: Box<dyn Detector>,
+    sharing: Sharing,
+    heard: usize,
+}
+
+impl Detector for Listening {
+    fn push(&mut self, samples: &[f32]) {
+        self.heard += samples.len();
+        if self.heard >= EVERY_SAMPLES {
+            self.heard = 0;
+            self.sharing.give_way();
+        }
+        self.detector.push(samples);
+    }
+
+    fn finish(&mut self) -> Vec<Region> {
+        self.detector.finish()
+    }
+
+    fn fresh(&self) -> Box<dyn Detector> {
+        Box::new(Self { detector: self.detector.fresh(), sharing: self.sharing.clone(), heard: 0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::process::decoding::Decoding;
+
+    async fn soon<T>(what: impl Future<Output = T>) -> T {
+        tokio::time::timeout(Duration::from_secs(20), what).await.expect("it hangs")
+    }
+
+    #[tokio::test]
+    async fn another_user_decodes_while_a_long_recording_is_listened_to() {
+        let decoding = Decoding::with_places(1);
+        let (sharing, _guard) = Sharing::of(decoding.place(&"ann".into()).await);
+        let mut detector = sharing.detection(Detection::energy()).detector();
+        let over = Arc::new(AtomicBool::new(false));
+        let is_over = Arc::clone(&over);
+        let listens = tokio::task::spawn_blocking(move || {
+            while !is_over.load(Ordering::Relaxed) {
+                detector.push(&[0.0; 16_000]);
+            }
+            detector.finish()
+        });
+        for _ in 0..3 {
+            drop(soon(decoding.place(&"bob".into())).await);
+        }
+        over.store(true, Ordering::Relaxed);
+        soon(listens).await.unwrap();
+        drop(sharing);
+        drop(soon(decoding.place(&"bob".into())).await);
+    }
+
+    #[tokio::test]
+    async fn whoever_is_gone_does_not_wait_for_the_way_back() {
+        let decoding = Decoding::with_places(1);
+        let (sharing, guard) = Sharing::of(decoding.place(&"ann".into()).await);
+        let bob = tokio::spawn({
+            let decoding = decoding.clone();
+            async move { decoding.place(&"bob".into()).await }
+        });
+        let listens = tokio::task::spawn_blocking(move || {
+            let mut detector = sharing.detection(Detection::energy()).detector();
+            for _ in 0..1_000_000 {
+                detector.push(&[0.0; 16_000]);
+                if detector.finish().is_empty() && sharing.gone.is_cancelled() {
+                    return;
+                }
+            }
+            panic!("it was not told");
+        });
+        let his = soon(bob).await.unwrap();
+        drop(guard);
+        soon(listens).await.unwrap();
+        drop(his);
+    }
+}

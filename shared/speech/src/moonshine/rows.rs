@@ -1,0 +1,111 @@
+//! Rows of numbers, quantized to eight bits.
+
+use rten_simd::SimdOp;
+use rten_vecmath::{ExtendInit, MinMax, Quantize};
+
+use crate::arithmetic::Arithmetic;
+
+/// The highest number that a quantized one becomes.
+const TOP: f32 = 255.0;
+
+#[derive(Default)]
+pub(super) struct Rows {
+    width: usize,
+    each: Vec<Row>,
+    bytes: Vec<u8>,
+    halves: Vec<u8>,
+    wide: Vec<i16>,
+}
+
+/// What a row's bytes stand for: `(byte - zero) * scale`.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Row {
+    pub scale: f32,
+    pub zero: u8,
+    /// What the bytes add up to.
+    pub sum: i32,
+}
+
+impl Rows {
+    /// As ONNX's `DynamicQuantizeLinear`, for each row alone: a row does not depend on what it is computed beside.
+    pub fn quantize(&mut self, arithmetic: Arithmetic, floats: &[f32], width: usize) {
+        self.begin(floats.len(), width);
+        for row in floats.chunks_exact(width) {
+            self.add(row, range(row));
+        }
+        self.end(arithmetic);
+    }
+
+    /// As ONNX's `DynamicQuantizeLinear`, for all rows together: they have one scale.
+    pub fn quantize_alike(&mut self, arithmetic: Arithmetic, floats: &[f32], width: usize) {
+        self.begin(floats.len(), width);
+        let range = range(floats);
+        for row in floats.chunks_exact(width) {
+            self.add(row, range);
+        }
+        self.end(arithmetic);
+    }
+
+    fn begin(&mut self, count: usize, width: usize) {
+        self.width = width;
+        self.each.clear();
+        self.bytes.clear();
+        self.bytes.reserve(count);
+    }
+
+    fn add(&mut self, row: &[f32], (scale, zero): (f32, u8)) {
+        let start = self.bytes.len();
+        self.bytes.extend_init(|bytes| Quantize::new(row, &mut bytes[..row.len()], 1.0 / scale, zero).dispatch());
+        let sum = self.bytes[start..].iter().map(|byte| i32::from(*byte)).sum();
+        self.each.push(Row { scale, zero, sum });
+    }
+
+    /// The form that the way of multiplying takes.
+    fn end(&mut self, arithmetic: Arithmetic) {
+        match arithmetic {
+            Arithmetic::Vnni | Arithmetic::Neon => {}
+            Arithmetic::Avx2 => {
+                self.halves.clear();
+                self.halves.extend(self.bytes.iter().map(|byte| byte / 2));
+                self.halves.extend(self.bytes.iter().map(|byte| byte - byte / 2));
+            }
+            Arithmetic::Plain => {
+                self.wide.clear();
+                self.wide.extend(self.bytes.iter().map(|byte| i16::from(*byte)));
+            }
+        }
+    }
+
+    pub fn count(&self) -> usize {
+        self.each.len()
+    }
+
+    pub fn each(&self) -> &[Row] {
+        &self.each
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// All rows at half their bytes, then all at the other half; together they give the rows. Two products of a half
+    /// and a weight, at most 128 times -128, add up to what 16 bits hold.
+    pub fn halves(&self) -> &[u8] {
+        &self.halves
+    }
+
+    /// The bytes as numbers of 16 bits.
+    pub fn wide(&self) -> &[i16] {
+        &self.wide
+    }
+}
+
+/// The scale and the zero of numbers between which all of these lie.
+fn range(floats: &[f32]) -> (f32, u8) {
+    let (low, high) = MinMax::new(floats).dispatch();
+    let (low, high) = (low.min(0.0), high.max(0.0));
+    // Zeros alone have no range: any scale will do.
+    let scale = if high > low { (high - low) / TOP } else { 1.0 };
+    // Between 0 and 255 by its making.
+    (scale, (-low / scale).round_ties_even() as u8)
+}
