@@ -78,7 +78,7 @@ fn questions_have_names_of_their_own() {
 }
 
 #[test]
-fn only_due_at_and_the_status_have_an_index_of_their_own_and_only_jobs_expire() {
+fn only_due_at_and_the_status_have_an_index_of_their_own_and_only_jobs_and_checkpoints_expire() {
     let file = checked_in();
     let overrides = file["fieldOverrides"].as_array().unwrap();
     let name = |entry: &Value| format!("{}.{}", entry["collectionGroup"], entry["fieldPath"]).replace('"', "");
@@ -86,5 +86,5 @@ fn only_due_at_and_the_status_have_an_index_of_their_own_and_only_jobs_expire() 
     let indexed: Vec<_> = indexed.map(name).collect();
     assert_eq!(indexed, ["offline_sync_jobs.status", "offline_sync_jobs.due_at", "conversations.due_at"]);
     let expire: Vec<_> = overrides.iter().filter(|entry| entry["ttl"] == true).map(name).collect();
-    assert_eq!(expire, ["offline_sync_jobs.expires_at"]);
+    assert_eq!(expire, ["offline_sync_jobs.expires_at", "checkpoints.expires_at"]);
 }
