@@ -109,7 +109,7 @@ async fn a_clock_set_back_behind_a_flood_hides_nothing_either() {
 async fn who_comes_back_is_told_what_changed_since_and_a_clock_set_back_hides_nothing() {
     let mut told = Told::new();
     told.accept(1).await;
-    told.stage.clock.advance(10 * OVERLAP);
+    told.stage.clock.advance(10 * OVERLAP + CLOCKS);
     let away = told.scene.now();
     told.stage.clock.advance(10 * OVERLAP);
     told.accept(2).await;
