@@ -202,7 +202,7 @@ impl<'r> Mp4<'r> {
         Ok(())
     }
 
-    /// Packets of pictures and texts are known, and those of tracks that stand for the one that is read.
+    /// Packets of pictures and texts are known.
     fn count_others(&mut self) -> Result<(), AudioError> {
         for number in 0..self.tracks.len() {
             if !self.is_dropped(number) && self.read != Some(number) {
@@ -213,11 +213,11 @@ impl<'r> Mp4<'r> {
         Ok(())
     }
 
-    /// Whether a track holds sound that is not read.
+    /// Whether a track holds sound that is not read. Nobody knows that it says the same as the one that is read: tracks that
+    /// a file declares to be alternatives to each other may hold anything.
     fn is_dropped(&self, number: usize) -> bool {
         let (Some(track), Some(read)) = (self.tracks.get(number), self.read) else { return true };
-        let stands_for = self.tracks.get(read).is_some_and(|other| other.group == track.group && track.group != 0);
-        track.is_sound && read != number && !stands_for
+        track.is_sound && read != number
     }
 
     fn take_fragment(&mut self, runs: Vec<Run>) -> Result<(), AudioError> {

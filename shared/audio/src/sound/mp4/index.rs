@@ -14,8 +14,6 @@ const MOST_TRACKS: usize = 16;
 #[derive(Default)]
 pub(super) struct Track {
     pub id: u32,
-    /// Tracks of one group stand for one another; 0: of none.
-    pub group: u16,
     pub is_sound: bool,
     pub described: Option<Described>,
     pub timescale: u32,
@@ -148,21 +146,12 @@ impl Index<'_, '_> {
         Ok(Table::new(body, body.start + 8, count, entry))
     }
 
-    /// Its id, and its group: behind two moments, a duration, a place in front of others.
+    /// Its id.
     fn read_header(&mut self, track: &mut Track) -> Result<(), AudioError> {
         let Some([version]) = self.words()? else { return Ok(()) };
         let long = version >> 24 == 1;
-        let Some(id) =
-            (if long { self.words::<5>()?.map(|words| words[4]) } else { self.words::<3>()?.map(|words| words[2]) })
-        else {
-            return Ok(());
-        };
-        track.id = id;
-        let skipped = if long { self.words::<3>()?.is_some() } else { self.words::<2>()?.is_some() };
-        if skipped && let Some([_, _, both]) = self.words()? {
-            // At most 16 bits.
-            track.group = (both & 0xFFFF) as u16;
-        }
+        let id = if long { self.words::<5>()?.map(|words| words[4]) } else { self.words::<3>()?.map(|words| words[2]) };
+        track.id = id.unwrap_or(track.id);
         Ok(())
     }
 
