@@ -77,6 +77,14 @@ fn sane(sample: f32) -> f32 {
     if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 }
 }
 
+/// Louder than full scale by half: no codec overshoots so far. Such samples are clipped.
+const BEYOND: f32 = 1.5;
+
+/// How many samples are no numbers, or so far beyond full scale that they were never meant for it.
+pub(crate) fn unheard(samples: &[f32]) -> usize {
+    samples.iter().filter(|sample| !(sample.abs() <= BEYOND)).count()
+}
+
 fn shared<'a>(channels: impl Iterator<Item = &'a f32>) -> f32 {
     (1u8..).zip(channels).map(|(place, sample)| sane(*sample) / f32::from(place)).sum()
 }
@@ -130,6 +138,11 @@ mod tests {
         let mut tracks = Tracks::default();
         tracks.push(&[f32::NAN, 0.5, f32::INFINITY, -0.5], 2);
         assert_eq!((&tracks.left[..], tracks.right.as_deref()), (&[0.0, 0.0][..], Some(&[0.5, -0.5][..])));
+    }
+
+    #[test]
+    fn samples_far_beyond_full_scale_are_counted() {
+        assert_eq!(unheard(&[1.0, -1.4, 0.0, 1.6, -32_768.0, f32::NAN, f32::NEG_INFINITY]), 4);
     }
 
     #[test]

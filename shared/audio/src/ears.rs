@@ -1,26 +1,28 @@
 //! Listens to the channels of a recording, each at its own levels: to one sum of them where that holds all there is, else
-//! to both by themselves.
+//! to both by themselves, to their sum and to their difference.
 
 use domain::levels::Mix;
 
 use crate::channels::Piece;
 use crate::detect::Detector;
 use crate::leveller::{Levelled, Leveller};
-use crate::stretches::Voice;
+use crate::stretches::{Voice, Voices};
 use crate::track::Track;
+use crate::turn::Lean;
 
 /// See the module. It begins anew after each [`finish`](Self::finish).
 pub(crate) struct Ears<'d> {
-    mix: Mix,
     first: Ear<'d>,
-    second: Option<Ear<'d>>,
+    others: Vec<Ear<'d>>,
+    lean: Option<Lean>,
 }
 
 struct Ear<'d> {
+    mix: Mix,
     leveller: Leveller,
     detector: Listener<'d>,
     levelled: Levelled,
-    factors: Vec<f32>,
+    voice: Voice,
     signal: Vec<f32>,
 }
 
@@ -39,13 +41,13 @@ impl Listener<'_> {
 }
 
 impl<'d> Ear<'d> {
-    fn new(detector: Listener<'d>) -> Self {
+    fn new(mix: Mix, detector: Listener<'d>) -> Self {
         let (leveller, levelled) = (Leveller::default(), Levelled::default());
-        Self { leveller, detector, levelled, factors: Vec::new(), signal: Vec::new() }
+        Self { mix, leveller, detector, levelled, voice: Voice::default(), signal: Vec::new() }
     }
 
-    /// Takes what was put into `signal`.
-    fn hear(&mut self) {
+    fn hear(&mut self, piece: Piece<'_>) {
+        alone(self.mix, piece, &mut self.signal);
         self.levelled.clear();
         self.leveller.push(self.signal.iter().copied(), &mut self.levelled);
         self.pass_on();
@@ -53,48 +55,53 @@ impl<'d> Ear<'d> {
 
     fn pass_on(&mut self) {
         self.detector.get().push(&self.levelled.samples);
-        self.factors.append(&mut self.levelled.factors);
+        self.voice.factors.append(&mut self.levelled.factors);
+        self.voice.levels.append(&mut self.levelled.voices);
     }
 
     fn finish(&mut self) -> Voice {
         self.levelled.clear();
         self.leveller.finish(&mut self.levelled);
         self.pass_on();
-        let regions = self.detector.get().finish();
-        Voice { regions, factors: std::mem::take(&mut self.factors) }
+        self.voice.regions = self.detector.get().finish();
+        std::mem::take(&mut self.voice)
     }
 }
 
 impl<'d> Ears<'d> {
     /// By the mix that the first pass chose. The detector is as new.
     pub fn new(mix: Mix, detector: &'d mut dyn Detector) -> Self {
-        let second = (mix == Mix::Both).then(|| Ear::new(Listener::Fresh(detector.fresh())));
-        Self { mix, first: Ear::new(Listener::Given(detector)), second }
+        let [first, others @ ..] = Voices::ORDER;
+        if mix != Mix::Both {
+            return Self { first: Ear::new(mix, Listener::Given(detector)), others: Vec::new(), lean: None };
+        }
+        let others = others.iter().map(|mix| Ear::new(*mix, Listener::Fresh(detector.fresh()))).collect();
+        Self { first: Ear::new(first, Listener::Given(detector)), others, lean: Some(Lean::default()) }
     }
 
     /// The next samples; the track is given what was heard, which is some of what came before.
     pub fn push(&mut self, piece: Piece<'_>, track: &mut Track) {
-        alone(self.mix, piece, &mut self.first.signal);
-        self.first.hear();
-        if let Some(second) = &mut self.second {
-            alone(Mix::Right, piece, &mut second.signal);
-            second.hear();
+        self.first.hear(piece);
+        self.others.iter_mut().for_each(|ear| ear.hear(piece));
+        if let Some(lean) = &mut self.lean {
+            lean.push(piece.left, piece.right.unwrap_or(piece.left));
         }
         self.follow(track);
     }
 
-    /// What was heard since it began: one voice, or that of each channel. Times count from there.
-    pub fn finish(&mut self, track: &mut Track) -> Vec<Voice> {
-        let ears = std::iter::once(&mut self.first).chain(&mut self.second);
+    /// What was heard since it began. Times count from there.
+    pub fn finish(&mut self, track: &mut Track) -> Voices {
+        let ears = std::iter::once(&mut self.first).chain(&mut self.others);
         let voices = ears.map(Ear::finish).collect();
+        let leans = self.lean.as_mut().map(Lean::finish).unwrap_or_default();
         self.follow(track);
-        voices
+        Voices { voices, leans }
     }
 
     /// The louder of both channels says where it is quiet.
     fn follow(&mut self, track: &mut Track) {
         let first = &mut self.first.levelled.samples;
-        if let Some(second) = &self.second {
+        if let Some(second) = self.others.first() {
             for (one, other) in first.iter_mut().zip(&second.levelled.samples) {
                 *one = one.abs().max(other.abs());
             }
@@ -104,18 +111,15 @@ impl<'d> Ears<'d> {
     }
 }
 
-/// One sum of the channels: the left one also where both are heard.
+/// One sum of the channels.
 fn alone(mix: Mix, piece: Piece<'_>, out: &mut Vec<f32>) {
     out.clear();
-    let Some(right) = piece.right else {
-        out.extend_from_slice(piece.left);
-        return;
-    };
+    let right = piece.right.unwrap_or(piece.left);
     let both = piece.left.iter().zip(right);
     match mix {
         Mix::Mid => out.extend(both.map(|(left, right)| (left + right) / 2.0)),
         Mix::Side => out.extend(both.map(|(left, right)| (left - right) / 2.0)),
-        Mix::Left | Mix::Both => out.extend_from_slice(piece.left),
+        Mix::Left | Mix::Both | Mix::BothBack => out.extend_from_slice(piece.left),
         Mix::Right => out.extend_from_slice(right),
     }
 }

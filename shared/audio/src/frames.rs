@@ -6,19 +6,32 @@
 //! |---|---|
 //! | 0 or `0xFFFFFFFF` | the 4 bytes are skipped |
 //! | `0xFFFFFFFB`, `FE`, `FD` | a marker of 36, 20, 16 bytes is skipped |
+//! | more of these in a row than [`MOST_SKIPPED`] bytes, or [`MOST_ERASED`] of `0xFF` alone | they are dropped, *beyond a packet* |
+//! | more markers over the whole file than frames | they are dropped, *beyond a packet* |
 //! | fewer bytes than the record needs, at the end | everything before it is kept, the rest is dropped |
 //! | more than [`MAX_FRAME_BYTES`] | everything before it is kept, the rest is dropped, *beyond a packet* |
 //!
 //! The size of a marker is that of the whole record, its 4 tag bytes included: the firmware writes button taps as tag and
-//! 16 bytes, and the programs that read them step 20. Dropped bytes count from the first byte of the record that could
+//! 16 bytes, and the programs that read them step 20. What devices leave is short: a long row of zeros is a hole that a file
+//! system left where frames were, and a file of markers alone was read at the wrong places. Dropped bytes count from the first byte of the record that could
 //! not be kept to the end of the file.
 
 use std::io::{self, Read};
+
+use crate::packed::{Packer, Unpacker};
 
 /// The longest frame. A greater length is damage, not a frame: no codec here needs more.
 pub const MAX_FRAME_BYTES: usize = 65_536;
 
 const LENGTH_BYTES: usize = 4;
+/// A hole in a file begins and ends where a sector of a disk does: 512 bytes at least, of which the frame that it begins in
+/// takes some, and no device leaves as much.
+const MOST_SKIPPED: u64 = 256;
+/// The rest of a page of flash that was never written.
+const MOST_ERASED: u64 = 4_096;
+/// In a file of a few frames there may be as many bytes of markers.
+const FEW_MARKERS: u64 = 1_024;
+const ERASED: u32 = 0xFFFF_FFFF;
 /// What is kept of a file that does not begin with a frame.
 const HEAD: usize = 12;
 /// A whole record fits, and reading on seldom has to move what is left.
@@ -44,8 +57,41 @@ pub struct Frames<'r> {
     read_to: u64,
     over: bool,
     damage: Damage,
+    skipped: Skipped,
     frames: u64,
+    /// Their bytes.
+    in_frames: u64,
     head: Vec<u8>,
+}
+
+/// What was no frame.
+#[derive(Clone, Copy, Debug, Default)]
+struct Skipped {
+    /// Bytes since the last frame, and whether all of them are erased.
+    row: u64,
+    row_is_erased: bool,
+    /// Bytes of markers in the file.
+    markers: u64,
+    /// Bytes of rows that were too long.
+    lost: u64,
+}
+
+impl Skipped {
+    fn skip(&mut self, length: u32, size: usize) {
+        self.row_is_erased = length == ERASED && (self.row == 0 || self.row_is_erased);
+        self.row += size as u64;
+        if size > LENGTH_BYTES {
+            self.markers += size as u64;
+        }
+    }
+
+    fn end_row(&mut self) {
+        let most = if self.row_is_erased { MOST_ERASED } else { MOST_SKIPPED };
+        if self.row > most {
+            self.lost += self.row;
+        }
+        self.row = 0;
+    }
 }
 
 enum Record {
@@ -80,7 +126,9 @@ impl<'r> Frames<'r> {
             read_to: 0,
             over: false,
             damage: Damage::default(),
+            skipped: Skipped::default(),
             frames: 0,
+            in_frames: 0,
             head: Vec::new(),
         }
     }
@@ -96,12 +144,18 @@ impl<'r> Frames<'r> {
             }
             let mut length = [0; LENGTH_BYTES];
             length.copy_from_slice(&self.buffer[self.start..self.start + LENGTH_BYTES]);
-            match Record::of(u32::from_le_bytes(length)) {
-                Record::Nothing(size) if self.fill(size)? >= size => self.start += size,
+            let length = u32::from_le_bytes(length);
+            match Record::of(length) {
+                Record::Nothing(size) if self.fill(size)? >= size => {
+                    self.skipped.skip(length, size);
+                    self.start += size;
+                }
                 Record::Frame(size) if self.fill(LENGTH_BYTES + size)? >= LENGTH_BYTES + size => {
                     let from = self.start + LENGTH_BYTES;
                     self.start = from + size;
+                    self.skipped.end_row();
                     self.frames += 1;
+                    self.in_frames += (LENGTH_BYTES + size) as u64;
                     return Ok(Some(&self.buffer[from..from + size]));
                 }
                 Record::Nothing(_) | Record::Frame(_) => self.drop_rest()?,
@@ -130,7 +184,28 @@ impl<'r> Frames<'r> {
 
     /// Complete once `next_frame` has answered `None`.
     pub fn damage(&self) -> Damage {
-        self.damage
+        let mut skipped = self.skipped;
+        skipped.end_row();
+        let too_many = skipped.markers > self.in_frames.max(FEW_MARKERS);
+        let markers = if too_many { skipped.markers } else { 0 };
+        let lost = skipped.lost.max(markers);
+        Damage {
+            dropped_bytes: self.damage.dropped_bytes.saturating_add(lost),
+            beyond_packet: self.damage.beyond_packet || lost > 0,
+        }
+    }
+
+    /// What was skipped so far, for who goes on here.
+    pub(crate) fn pack(&self, to: &mut Packer) {
+        let Skipped { row, row_is_erased, markers, lost } = self.skipped;
+        [row, u64::from(row_is_erased), markers, lost, self.in_frames].iter().for_each(|number| to.put(*number));
+    }
+
+    pub(crate) fn unpack(&mut self, from: &mut Unpacker) -> Option<()> {
+        let (row, row_is_erased) = (from.take()?, from.take_flag()?);
+        self.skipped = Skipped { row, row_is_erased, markers: from.take()?, lost: from.take()? };
+        self.in_frames = from.take()?;
+        Some(())
     }
 
     /// The bytes that stand where the first frame should, if they can be no frame: what the file may be recognised by.

@@ -17,17 +17,20 @@ pub(crate) struct Leveller {
     before: Option<f32>,
 }
 
-/// What was given: samples at their level, and the factors of the blocks that they make up.
+/// What was given: samples at their level, the factors of the blocks that they make up, and how loud a voice in each of
+/// these may have been before.
 #[derive(Default)]
 pub(crate) struct Levelled {
     pub samples: Vec<f32>,
     pub factors: Vec<f32>,
+    pub voices: Vec<f32>,
 }
 
 impl Levelled {
     pub fn clear(&mut self) {
         self.samples.clear();
         self.factors.clear();
+        self.voices.clear();
     }
 }
 
@@ -62,7 +65,7 @@ impl Leveller {
     fn give(&mut self, blocks: usize, out: &mut Levelled) {
         let mut at = 0;
         for index in 0..blocks {
-            let factor = self.decided[index].1;
+            let (levels, factor) = self.decided[index];
             let next = self.decided.get(index + 1).map_or(factor, |(_, next)| *next);
             // Half way in decibels at the border of two blocks.
             let starts = (self.before.unwrap_or(factor) * factor).sqrt();
@@ -71,6 +74,7 @@ impl Leveller {
             let glide = |along: usize| starts + (ends - starts) * along as f32 / BLOCK as f32;
             out.samples.extend(block.iter().enumerate().map(|(i, sample)| (sample * glide(i)).clamp(-1.0, 1.0)));
             out.factors.push(factor);
+            out.voices.push(levels.voice);
             at += block.len();
             self.before = Some(factor);
         }

@@ -1,15 +1,16 @@
 //! From a file's bytes to its speech: frames, decoders, voice detection, segments. No async, no files, no clock.
 //!
 //! A recording is heard three times: [`survey`] finds which of its channels hold anything, [`analyse`] its segments and how
-//! loud each stretch of time is made, [`cut`] fetches their samples, or [`cut_packets`] the Opus packets that they are made of. A short one is decoded once and kept. All of them stream; a
-//! recording of any length takes less than 64 MiB, most of it what is kept of a short one, or the loudness track of a very
-//! long one.
+//! loud each stretch of time is made, [`cut`] fetches their samples, or [`cut_packets`] the Opus packets that they are made
+//! of. A short one is decoded once and kept. All of them stream; a recording of any length takes less than 64 MiB, most of
+//! it what is kept of a short one, or the loudness track of a very long one.
 
 mod aac;
 mod analyse;
 mod channels;
 mod choice;
 mod condition;
+mod crowd;
 mod cut;
 mod decode;
 mod decoded;
@@ -45,6 +46,7 @@ mod survey;
 #[cfg(test)]
 mod testing;
 mod track;
+mod turn;
 
 pub use analyse::{Analysis, Verdict, analyse, analyse_onward};
 pub use cut::{cut, cut_onward};

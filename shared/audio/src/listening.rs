@@ -12,7 +12,7 @@ use crate::grid::WARM;
 use crate::level::BLOCK;
 use crate::resample::RATE;
 use crate::segment::{PADDING_MS, QUIET_MS, SegmentRules, Span, segments_within, speech_ms_in};
-use crate::stretches::{Voice, anywhere, stretches};
+use crate::stretches::Voices;
 use crate::track::Track;
 
 /// Speech that goes on over a moment is cut within this time before it.
@@ -117,8 +117,8 @@ impl<'d> Listening<'d> {
     }
 
     /// What lies outside of the part is heard as the part says that it belongs to.
-    fn level(&mut self, voices: &[Voice], part: Span) {
-        for stretch in stretches(self.mix, voices, self.listens_from_ms) {
+    fn level(&mut self, voices: &Voices, part: Span) {
+        for stretch in voices.stretches(self.mix, self.listens_from_ms) {
             let start_ms = stretch.start_ms().max(part.start_ms);
             let last = self.found.stretches.last();
             let differs = last.is_none_or(|last| (last.factor(), last.mix) != (stretch.factor(), stretch.mix));
@@ -129,13 +129,13 @@ impl<'d> Listening<'d> {
     }
 
     /// The regions of the part, and where speech was left open before it.
-    fn regions(&self, voices: &[Voice], end_ms: u32) -> Vec<Region> {
+    fn regions(&self, voices: &Voices, end_ms: u32) -> Vec<Region> {
         let from = self.listens_from_ms;
         let mut regions: Vec<Region> = Vec::new();
         if let Some(start_ms) = self.found.open_ms {
             regions.push(Region { start_ms, end_ms: self.begins_ms });
         }
-        for region in anywhere(voices) {
+        for region in voices.anywhere() {
             let start_ms = (from + region.start_ms).max(self.found.part_ends_ms);
             let end_ms = (from + region.end_ms).min(end_ms);
             match regions.last_mut() {

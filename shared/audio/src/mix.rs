@@ -2,9 +2,8 @@
 //!
 //! Half a sum is quieter than its channels where these cancel each other, and a choice of one loses what is only in the
 //! other. So where both hold something of their own, the second is turned by a quarter of a wave before they are added:
-//! whatever sign and size a voice has in either, it is in the sum as loud as in both together.
-
-use std::f32::consts::PI;
+//! whatever sign and size a voice has in either, it is in the sum as loud as in both together. Where it is a quarter of a
+//! wave apart in them already, one of the two ways to turn cancels it; the other one, which adds up, is taken.
 
 use domain::Levels;
 use domain::levels::{Mix, Stretch};
@@ -15,6 +14,7 @@ use crate::grid::Grid;
 use crate::moments::{Moment, Moments};
 use crate::resample::RATE;
 use crate::samples::{Met, Next, Samples};
+use crate::turn::Turn;
 
 /// Between stretches factors glide for a fifth of a second, half of it on either side.
 const GLIDE_MS: i64 = 200;
@@ -32,6 +32,7 @@ fn weights(mix: Mix) -> Weights {
         Mix::Left => [1.0, 0.0, 0.0],
         Mix::Right => [0.0, 1.0, 0.0],
         Mix::Both => [1.0, 0.0, 1.0],
+        Mix::BothBack => [1.0, 0.0, -1.0],
     }
 }
 
@@ -90,7 +91,7 @@ impl Mixer {
 
     /// Of what begins with this sample of the recording.
     pub fn beginning_at(levels: &Levels, sample: u64) -> Self {
-        let turn = levels.stretches().iter().any(|stretch| stretch.mix == Mix::Both).then(Turn::default);
+        let turn = levels.stretches().iter().any(|stretch| weights(stretch.mix)[2] != 0.0).then(Turn::default);
         let mut course = Course { levels: levels.clone(), at: 0 };
         let begins_ms = sample / STEP as u64 * STEP_MS;
         let step = (course.weights(begins_ms), course.weights(begins_ms + STEP_MS));
@@ -119,10 +120,9 @@ impl Mixer {
     }
 
     fn mix_turned(&mut self, turn: &mut Turn, out: &mut Vec<f32>) {
-        let ready = turn.ready();
-        self.mix(&turn.left[..ready], &turn.right[REACH..REACH + ready], &turn.turned, out);
-        turn.left.drain(..ready);
-        turn.right.drain(..ready);
+        let (left, right, turned) = turn.ready();
+        self.mix(left, right, turned, out);
+        turn.pass();
     }
 
     fn mix(&mut self, mut left: &[f32], mut right: &[f32], mut turned: &[f32], out: &mut Vec<f32>) {
@@ -143,53 +143,6 @@ impl Mixer {
                 self.step = (to, self.course.weights(self.given / STEP as u64 * STEP_MS + STEP_MS));
             }
         }
-    }
-}
-
-/// Samples on either side of one that turning it looks at: 4 ms.
-const REACH: usize = 63;
-
-/// Turns the right channel by a quarter of a wave, and holds the left one back for as long as that takes.
-struct Turn {
-    left: Vec<f32>,
-    /// Begins [`REACH`] samples before the left one.
-    right: Vec<f32>,
-    turned: Vec<f32>,
-    weights: [f32; REACH.div_ceil(2)],
-}
-
-impl Default for Turn {
-    fn default() -> Self {
-        // Every other one of Hilbert's weights is nothing; a window ends them softly.
-        let weight = |at: usize| {
-            let place = (2 * at + 1) as f32;
-            2.0 / (PI * place) * (0.54 + 0.46 * (PI * place / (REACH as f32 + 1.0)).cos())
-        };
-        let weights = std::array::from_fn(weight);
-        Self { left: Vec::new(), right: vec![0.0; REACH], turned: Vec::new(), weights }
-    }
-}
-
-impl Turn {
-    fn push(&mut self, left: &[f32], right: &[f32]) {
-        self.left.extend_from_slice(left);
-        self.right.extend_from_slice(right);
-    }
-
-    fn finish(&mut self) {
-        self.right.resize(self.right.len() + REACH, 0.0);
-    }
-
-    /// How many samples of both are at hand; those of the right one are turned.
-    fn ready(&mut self) -> usize {
-        let ready = self.right.len().saturating_sub(2 * REACH).min(self.left.len());
-        let Self { right, weights, turned, .. } = self;
-        turned.clear();
-        turned.extend((REACH..REACH + ready).map(|at| {
-            let pairs = weights.iter().zip((1..).step_by(2));
-            pairs.map(|(weight, away)| weight * (right[at - away] - right[at + away])).sum::<f32>()
-        }));
-        ready
     }
 }
 

@@ -207,14 +207,13 @@ pub(crate) fn pack_found(number: Option<u32>, moments: &Moments, survey: &Survey
 /// Stretches begin at whole tenths of a second, and their factors are steps of half a decibel.
 const STRETCH_MS: u32 = 100;
 const STEPS_A_DECADE: f32 = 40.0;
-const MIXES: [Mix; 5] = [Mix::Mid, Mix::Side, Mix::Left, Mix::Right, Mix::Both];
 
 fn number_of(mix: Mix) -> u64 {
-    MIXES.iter().position(|one| *one == mix).unwrap_or(0) as u64
+    mix as u64
 }
 
 fn take_mix(from: &mut Unpacker) -> Option<Mix> {
-    MIXES.get(from.take_as::<usize>()?).copied()
+    Mix::ALL.get(from.take_as::<usize>()?).copied()
 }
 
 fn unpack_survey(from: &mut Unpacker) -> Option<Survey> {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use domain::Format;
 
-use crate::channels::{Piece, Tracks};
+use crate::channels::{Piece, Tracks, unheard};
 use crate::condition::Condition;
+use crate::crowd::Crowd;
 use crate::decode::{Decoded, FrameDecoder, decoder};
 use crate::decoded::Counter;
 use crate::error::AudioError;
@@ -26,6 +27,10 @@ pub const MAX_DURATION: Duration = Duration::from_secs(48 * 3600);
 
 const MAX_SAMPLES: u64 = MAX_DURATION.as_secs() * RATE as u64;
 const NANOS: u64 = 1_000_000_000;
+/// A fifth of a second: what is shorter is no speech.
+const MOST_UNHEARD_NS: u64 = NANOS / 5;
+/// A block of [`Crowd`].
+const CROWD_BLOCK_NS: u64 = NANOS / 10;
 
 /// What was met on the way. Complete once the samples are over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,12 +45,14 @@ pub(crate) struct Met {
     pub leftover_bytes: u64,
     /// How long the samples last that stand in for refused frames, or are doubted.
     concealed_ns: u64,
+    /// How long the samples last that no listener was given as they are.
+    unheard_ns: u64,
 }
 
 impl Met {
     pub fn pack(&self, to: &mut Packer) {
-        let Self { samples, frames, refused, leftover_bytes, concealed_ns } = *self;
-        [samples, frames, refused, leftover_bytes, concealed_ns].iter().for_each(|number| to.put(*number));
+        let Self { samples, frames, refused, leftover_bytes, concealed_ns, unheard_ns } = *self;
+        [samples, frames, refused, leftover_bytes, concealed_ns, unheard_ns].iter().for_each(|number| to.put(*number));
     }
 
     pub fn unpack(from: &mut Unpacker) -> Option<Self> {
@@ -55,12 +62,18 @@ impl Met {
             refused: from.take()?,
             leftover_bytes: from.take()?,
             concealed_ns: from.take()?,
+            unheard_ns: from.take()?,
         })
     }
 
     /// Rounded up: what is doubtful counts as concealed.
     pub fn concealed_ms(&self) -> u64 {
         self.concealed_ns.div_ceil(NANOS / 1000)
+    }
+
+    /// More than a syllable was clipped, or lost among several channels.
+    pub fn is_partly_unheard(&self) -> bool {
+        self.unheard_ns > MOST_UNHEARD_NS
     }
 }
 
@@ -168,6 +181,14 @@ impl Steps for Framed<'_> {
         }
         Ok(self.decoder.begin_anew(None, &mut |samples, channels| out.push(samples, channels)).is_some())
     }
+
+    fn pack(&self, to: &mut Packer) {
+        self.frames.pack(to);
+    }
+
+    fn unpack(&mut self, from: &mut Unpacker) -> Option<()> {
+        self.frames.unpack(from)
+    }
 }
 
 /// One frame, concealed when it is refused. Nothing but the frame's samples is in `out` afterwards.
@@ -253,6 +274,7 @@ pub(crate) struct Samples<'r> {
     right: Option<Way>,
     over: bool,
     met: Met,
+    crowd: Crowd,
     grid: Grid,
     /// The number of the next moment.
     next: u32,
@@ -322,6 +344,7 @@ impl<'r> Samples<'r> {
             right: None,
             over: false,
             met: Met::default(),
+            crowd: Crowd::default(),
             grid: Grid::default(),
             next: 0,
             moments: Moments::default(),
@@ -410,6 +433,8 @@ impl<'r> Samples<'r> {
     /// A moment lies within what was just given: what is behind it is given by who begins there.
     fn begin_anew(&mut self, number: u32) -> Result<(), AudioError> {
         self.next = number + 1;
+        // Whoever begins here knows nothing of before.
+        self.crowd = Crowd::default();
         let mut led = self.empty();
         let Some(Led { first, steps, byte, held, given, wide }) =
             self.steps.begin_anew(self.grid.lead(number), &mut led)?
@@ -477,7 +502,8 @@ impl<'r> Samples<'r> {
     }
 
     fn take(&mut self, step: Step) {
-        self.decoded.push(&self.stepped, self.steps.channels());
+        let channels = self.steps.channels();
+        self.decoded.push(&self.stepped, channels);
         if self.decoded.right.is_some() && self.right.is_none() {
             // So far the second channel was the same as the first.
             self.right = Some(self.left.clone());
@@ -489,6 +515,9 @@ impl<'r> Samples<'r> {
             self.each(|way, _, out| way.change_rate(rate, out));
             (self.base, self.native) = (self.met.samples + self.out.left.len() as u64, 0);
         }
+        let lost = self.crowd.push(&self.stepped, channels, &self.decoded, self.rate);
+        let beyond = (unheard(&self.stepped) / channels.max(1)) as u64;
+        self.met.unheard_ns += lost * CROWD_BLOCK_NS + beyond * NANOS / u64::from(self.rate.max(1));
         self.met.frames += step.frames;
         self.met.refused += step.refused;
         self.met.leftover_bytes += step.leftover_bytes;

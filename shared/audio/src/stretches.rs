@@ -1,6 +1,8 @@
 //! From where somebody speaks, and how loud each tenth of a second is made for detectors, to how a recording is heard: a
 //! factor is kept as long as it is about right, so that an engine hears a voice and not its level going up and down.
 
+use std::ops::Range;
+
 use domain::Levels;
 use domain::levels::{MAX_STRETCHES, Mix, Stretch};
 
@@ -9,6 +11,8 @@ use crate::level::BLOCK_MS;
 
 /// A factor is kept while what is loudest in it is at most so much louder than the rest: 12 dB.
 const RIGHT_WITHIN: f32 = 4.0;
+/// Of the sum and the difference of both channels, one that is at most half as loud as the other adds little to it.
+const MUCH_QUIETER: f32 = 0.5;
 /// At the ends of a region is the noise before and behind a voice: blocks that say nothing of it, if there are others.
 const EDGE: u32 = 2;
 
@@ -18,6 +22,8 @@ pub(crate) struct Voice {
     pub regions: Vec<Region>,
     /// Of each block.
     pub factors: Vec<f32>,
+    /// How loud each block was recorded, without what is below voices.
+    pub levels: Vec<f32>,
 }
 
 impl Voice {
@@ -25,30 +31,119 @@ impl Voice {
         let last = self.factors.last().copied().unwrap_or(1.0);
         self.factors.get(block as usize).copied().unwrap_or(last)
     }
+
+    /// Over these blocks.
+    fn level(&self, blocks: Range<usize>) -> f32 {
+        within(&self.levels, blocks).iter().map(|level| level * level).sum::<f32>().sqrt()
+    }
+}
+
+fn within(blocks: &[f32], range: Range<usize>) -> &[f32] {
+    let end = range.end.min(blocks.len());
+    &blocks[range.start.min(end)..end]
+}
+
+/// What was heard of a part of a recording.
+#[derive(Debug, Default)]
+pub(crate) struct Voices {
+    /// One, or four in [`ORDER`](Self::ORDER).
+    pub voices: Vec<Voice>,
+    /// Of each block: which way of turning adds both channels up.
+    pub leans: Vec<f32>,
 }
 
 /// A part of a region, and by what it is heard.
 type Part = (Region, Mix);
 
-/// How a part of a recording is heard in which these voices are: one, or that of the left and that of the right channel.
-/// Their times count from `from_ms`, a whole block; what they hold is said to begin there.
-pub(crate) fn stretches(mix: Mix, voices: &[Voice], from_ms: u32) -> Vec<Stretch> {
-    match voices {
-        [left, right] => {
-            let parts: Vec<Part> = groups(&left.regions, &right.regions).into_iter().flat_map(by_channel).collect();
-            let factor = |mix, block| match mix {
-                Mix::Left => left.factor(block),
-                Mix::Right => right.factor(block),
-                // The louder one says how far both are raised.
-                _ => left.factor(block).min(right.factor(block)),
-            };
-            stretches_of(&parts, factor, from_ms)
+impl Voices {
+    /// What is listened to where no single sum of the channels holds all there is.
+    pub const ORDER: [Mix; 4] = [Mix::Left, Mix::Right, Mix::Mid, Mix::Side];
+
+    /// How it is heard: `mix` where one was enough. Times count from `from_ms`, a whole block; what they hold is said to
+    /// begin there.
+    pub fn stretches(&self, mix: Mix, from_ms: u32) -> Vec<Stretch> {
+        match &self.voices[..] {
+            [left, right, mid, side] => {
+                let factor = |mix, block| match mix {
+                    Mix::Left => left.factor(block),
+                    Mix::Right => right.factor(block),
+                    Mix::Mid => mid.factor(block),
+                    Mix::Side => side.factor(block),
+                    // The louder one says how far both are raised.
+                    Mix::Both | Mix::BothBack => left.factor(block).min(right.factor(block)),
+                };
+                let parts: Vec<Part> = self.groups().into_iter().flat_map(|group| self.by_channel(&group)).collect();
+                stretches_of(&parts, factor, from_ms)
+            }
+            [one] => {
+                let parts: Vec<Part> = one.regions.iter().map(|region| (*region, mix)).collect();
+                stretches_of(&parts, |_, block| one.factor(block), from_ms)
+            }
+            _ => Vec::new(),
         }
-        [one] => {
-            let parts: Vec<Part> = one.regions.iter().map(|region| (*region, mix)).collect();
-            stretches_of(&parts, |_, block| one.factor(block), from_ms)
+    }
+
+    /// Where any of them speaks.
+    pub fn anywhere(&self) -> Vec<Region> {
+        if let [one] = &self.voices[..] {
+            return one.regions.clone();
         }
-        _ => Vec::new(),
+        let mut all: Vec<Region> = Vec::new();
+        for group in self.groups() {
+            let Some(whole) = whole(&group) else { continue };
+            match all.last_mut() {
+                Some(before) if whole.start_ms - before.end_ms < MIN_PAUSE_MS => before.end_ms = whole.end_ms,
+                _ => all.push(whole),
+            }
+        }
+        all
+    }
+
+    fn groups(&self) -> Vec<Group> {
+        groups(&self.voices.iter().map(|voice| &voice.regions[..]).collect::<Vec<_>>())
+    }
+
+    /// One voice in both channels is heard by both; two that speak in turns, each by its own.
+    fn by_channel(&self, group: &Group) -> Vec<Part> {
+        let is_in_both =
+            |part: &Heard| matches!((part.by(Mix::Left), part.by(Mix::Right)), (true, true) | (false, false));
+        if let Some(whole) = whole(group)
+            && lasts(group, is_in_both) * 2 >= lasts(group, |_| true)
+        {
+            return vec![(whole, self.of_both(group, whole))];
+        }
+        let mix = |part: &Heard| match (part.by(Mix::Left), part.by(Mix::Right)) {
+            (true, false) => Mix::Left,
+            (false, true) => Mix::Right,
+            _ => self.of_both(std::slice::from_ref(part), part.region),
+        };
+        group.iter().map(|part| (part.region, mix(part))).collect()
+    }
+
+    /// What is in both channels, or is covered in each: the sum or the difference where one of them holds most of it, else
+    /// both, turned so that they add up.
+    fn of_both(&self, group: &[Heard], whole: Region) -> Mix {
+        let [_, _, mid, side] = &self.voices[..] else { return Mix::Both };
+        let blocks = (whole.start_ms / BLOCK_MS) as usize..whole.end_ms.div_ceil(BLOCK_MS) as usize;
+        let mostly = |mix| lasts(group, |part| part.by(mix)) * 2 >= lasts(group, |_| true);
+        let (by_mid, by_side) = (mostly(Mix::Mid), mostly(Mix::Side));
+        let (loud_mid, loud_side) = (mid.level(blocks.clone()), side.level(blocks.clone()));
+        let in_channels = lasts(group, |part| part.by(Mix::Left) || part.by(Mix::Right)) > 0;
+        match (by_mid, by_side) {
+            (true, false) => Mix::Mid,
+            (false, true) => Mix::Side,
+            (true, true) if loud_side <= loud_mid * MUCH_QUIETER => Mix::Mid,
+            (true, true) if loud_mid <= loud_side * MUCH_QUIETER => Mix::Side,
+            _ if !in_channels => {
+                if loud_mid >= loud_side {
+                    Mix::Mid
+                } else {
+                    Mix::Side
+                }
+            }
+            _ if within(&self.leans, blocks).iter().sum::<f32>() < 0.0 => Mix::BothBack,
+            _ => Mix::Both,
+        }
     }
 }
 
@@ -70,40 +165,51 @@ pub(crate) fn levels(mut stretches: Vec<Stretch>) -> Levels {
     Levels::of(stretches)
 }
 
-/// Where any of the voices speaks.
-pub(crate) fn anywhere(voices: &[Voice]) -> Vec<Region> {
-    let [left, right] = voices else {
-        return voices.first().map(|one| one.regions.clone()).unwrap_or_default();
-    };
-    let mut all: Vec<Region> = Vec::new();
-    for group in groups(&left.regions, &right.regions) {
-        let (Some((first, ..)), Some((last, ..))) = (group.first(), group.last()) else { continue };
-        match all.last_mut() {
-            Some(before) if first.start_ms - before.end_ms < MIN_PAUSE_MS => before.end_ms = last.end_ms,
-            _ => all.push(Region { start_ms: first.start_ms, end_ms: last.end_ms }),
-        }
-    }
-    all
+/// A part that the same ears hear from its start to its end.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    region: Region,
+    /// For each of [`Voices::ORDER`].
+    by: [bool; 4],
 }
 
-/// Parts that follow one another without a pause, and in which channels somebody speaks.
-type Group = Vec<(Region, bool, bool)>;
+impl Heard {
+    fn by(&self, mix: Mix) -> bool {
+        Voices::ORDER.iter().zip(self.by).any(|(one, hears)| *one == mix && hears)
+    }
+}
 
-fn groups(left: &[Region], right: &[Region]) -> Vec<Group> {
-    let mut borders: Vec<u32> = left.iter().chain(right).flat_map(|region| [region.start_ms, region.end_ms]).collect();
+/// Parts that follow one another without a pause.
+type Group = Vec<Heard>;
+
+fn whole(group: &[Heard]) -> Option<Region> {
+    let (first, last) = (group.first()?, group.last()?);
+    Some(Region { start_ms: first.region.start_ms, end_ms: last.region.end_ms })
+}
+
+fn lasts(group: &[Heard], of: impl Fn(&Heard) -> bool) -> u32 {
+    group.iter().filter(|part| of(part)).map(|part| part.region.end_ms - part.region.start_ms).sum()
+}
+
+fn groups(ears: &[&[Region]]) -> Vec<Group> {
+    let mut borders: Vec<u32> =
+        ears.iter().copied().flatten().flat_map(|region| [region.start_ms, region.end_ms]).collect();
     borders.sort_unstable();
     borders.dedup();
     let mut groups: Vec<Group> = Vec::new();
-    let (mut in_left, mut in_right) = (0, 0);
+    let mut places = [0; 4];
     for border in borders.windows(2) {
-        let part = Region { start_ms: border[0], end_ms: border[1] };
-        let (speaks_left, speaks_right) = (holds(left, &mut in_left, part), holds(right, &mut in_right, part));
-        if !speaks_left && !speaks_right {
+        let region = Region { start_ms: border[0], end_ms: border[1] };
+        let mut by = [false; 4];
+        for ((ear, place), by) in ears.iter().zip(&mut places).zip(&mut by) {
+            *by = holds(ear, place, region);
+        }
+        if by == [false; 4] {
             continue;
         }
-        let part = (part, speaks_left, speaks_right);
+        let part = Heard { region, by };
         match groups.last_mut() {
-            Some(group) if group.last().is_some_and(|(last, ..)| last.end_ms == part.0.start_ms) => group.push(part),
+            Some(group) if group.last().is_some_and(|last| last.region.end_ms == region.start_ms) => group.push(part),
             _ => groups.push(vec![part]),
         }
     }
@@ -116,25 +222,6 @@ fn holds(regions: &[Region], at: &mut usize, part: Region) -> bool {
         *at += 1;
     }
     regions.get(*at).is_some_and(|region| region.start_ms <= part.start_ms)
-}
-
-/// One voice in both channels is heard by both; two that speak in turns, each by its own.
-fn by_channel(group: Group) -> Vec<Part> {
-    let lasts = |of: fn(&(Region, bool, bool)) -> bool| -> u32 {
-        group.iter().filter(|part| of(part)).map(|(part, ..)| part.end_ms - part.start_ms).sum()
-    };
-    let (all, together) = (lasts(|_| true), lasts(|(_, left, right)| *left && *right));
-    if together * 2 >= all
-        && let (Some((first, ..)), Some((last, ..))) = (group.first(), group.last())
-    {
-        return vec![(Region { start_ms: first.start_ms, end_ms: last.end_ms }, Mix::Both)];
-    }
-    let mix = |left, right| match (left, right) {
-        (true, true) => Mix::Both,
-        (true, false) => Mix::Left,
-        _ => Mix::Right,
-    };
-    group.into_iter().map(|(part, left, right)| (part, mix(left, right))).collect()
 }
 
 /// What is heard by one factor: that of its loudest block.
@@ -198,34 +285,72 @@ mod tests {
     #[test]
     fn a_factor_is_kept_while_it_is_about_right_and_changes_in_the_pause() {
         let factors = [vec![10.0; 20], vec![17.0; 30], vec![50.0; 50]].concat();
-        let voice = Voice { regions: vec![region(500, 2_000), region(4_000, 9_000)], factors };
-        assert_eq!(found(&levels(stretches(Mix::Side, &[voice], 0))), [(0, 10.0, Mix::Side), (5_000, 50.0, Mix::Side)]);
+        let voice = Voice { regions: vec![region(500, 2_000), region(4_000, 9_000)], factors, ..Voice::default() };
+        let heard = Voices { voices: vec![voice], ..Voices::default() };
+        assert_eq!(found(&levels(heard.stretches(Mix::Side, 0))), [(0, 10.0, Mix::Side), (5_000, 50.0, Mix::Side)]);
+    }
+
+    fn ear(regions: &[(u32, u32)], factor: f32, level: f32) -> Voice {
+        let regions = regions.iter().map(|(start_ms, end_ms)| region(*start_ms, *end_ms)).collect();
+        Voice { regions, factors: vec![factor; 100], levels: vec![level; 100] }
+    }
+
+    fn four(ears: [Voice; 4], lean: f32) -> Voices {
+        Voices { voices: ears.into(), leans: vec![lean; 100] }
     }
 
     #[test]
     fn voices_that_take_turns_are_heard_by_their_channels_and_one_in_both_by_both() {
-        let left = Voice { regions: vec![region(0, 1_000), region(5_000, 8_000)], factors: vec![2.0; 100] };
-        let right = Voice { regions: vec![region(900, 3_000), region(5_100, 7_900)], factors: vec![20.0; 100] };
-        let voices = [left, right];
+        let heard = four(
+            [
+                ear(&[(0, 1_000), (5_000, 8_000)], 2.0, 0.1),
+                ear(&[(900, 3_000), (5_100, 7_900)], 20.0, 0.1),
+                Voice::default(),
+                Voice::default(),
+            ],
+            0.1,
+        );
         assert_eq!(
-            found(&levels(stretches(Mix::Both, &voices, 0))),
+            found(&levels(heard.stretches(Mix::Both, 0))),
             [(0, 2.0, Mix::Left), (900, 2.0, Mix::Both), (1_000, 20.0, Mix::Right), (4_000, 2.0, Mix::Both)]
         );
-        assert_eq!(anywhere(&voices), [region(0, 3_000), region(5_000, 8_000)]);
+        assert_eq!(heard.anywhere(), [region(0, 3_000), region(5_000, 8_000)]);
     }
 
     #[test]
-    fn regions_of_both_channels_stay_a_pause_apart() {
-        let left = Voice { regions: vec![region(0, 1_000)], ..Voice::default() };
-        let right = Voice { regions: vec![region(1_300, 2_000), region(2_400, 3_000)], ..Voice::default() };
-        assert_eq!(anywhere(&[left, right]), [region(0, 2_000), region(2_400, 3_000)]);
+    fn what_is_in_both_channels_is_heard_by_the_sum_that_holds_it() {
+        let all = &[(1_000, 4_000)][..];
+        let by = |[left, right, mid, side]: [&[(u32, u32)]; 4], loud_mid, loud_side, lean| {
+            let ears = [ear(left, 2.0, 0.1), ear(right, 2.0, 0.1), ear(mid, 4.0, loud_mid), ear(side, 8.0, loud_side)];
+            found(&levels(four(ears, lean).stretches(Mix::Both, 0)))
+        };
+        assert_eq!(by([all, all, all, &[]], 0.1, 0.3, 1.0), [(0, 4.0, Mix::Mid)], "music beside it is no voice");
+        assert_eq!(by([all, all, all, all], 0.1, 0.04, 1.0), [(0, 4.0, Mix::Mid)]);
+        assert_eq!(by([all, all, all, all], 0.04, 0.1, 1.0), [(0, 8.0, Mix::Side)]);
+        assert_eq!(by([&[], &[], &[], all], 0.5, 0.1, 1.0), [(0, 8.0, Mix::Side)], "it is covered in both channels");
+        assert_eq!(by([&[], &[], all, all], 0.5, 0.4, 1.0), [(0, 4.0, Mix::Mid)]);
+        assert_eq!(by([all, all, all, all], 0.1, 0.1, 1.0), [(0, 2.0, Mix::Both)]);
+        assert_eq!(
+            by([all, all, all, all], 0.1, 0.1, -1.0),
+            [(0, 2.0, Mix::BothBack)],
+            "turned the other way it cancels"
+        );
+        assert_eq!(by([all, &[], all, all], 0.1, 0.1, 1.0), [(0, 2.0, Mix::Left)]);
+    }
+
+    #[test]
+    fn regions_of_all_ears_stay_a_pause_apart() {
+        let (left, right) = (ear(&[(0, 1_000)], 1.0, 0.1), ear(&[(1_300, 2_000)], 1.0, 0.1));
+        let heard = four([left, right, Voice::default(), ear(&[(2_400, 3_000)], 1.0, 0.1)], 1.0);
+        assert_eq!(heard.anywhere(), [region(0, 2_000), region(2_400, 3_000)]);
     }
 
     #[test]
     fn two_days_of_changes_are_within_the_bound() {
         let regions: Vec<Region> = (0..86_400u32).map(|at| region(at * 2_000, at * 2_000 + 1_500)).collect();
         let factors = (0..1_728_000).map(|block| if block / 20 % 2 == 0 { 1.0 } else { 50.0 }).collect();
-        let found = stretches(Mix::Mid, &[Voice { regions, factors }], 0);
+        let heard = Voices { voices: vec![Voice { regions, factors, ..Voice::default() }], ..Voices::default() };
+        let found = heard.stretches(Mix::Mid, 0);
         assert!(found.len() > MAX_STRETCHES);
         let levels = levels(found);
         assert!(levels.pack().len() <= domain::levels::MAX_LEVELS_BYTES);

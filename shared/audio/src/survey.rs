@@ -25,7 +25,7 @@ pub struct Survey {
     /// Rounded up to a whole millisecond, so that no sample is left out.
     pub duration_ms: u64,
     pub dropped_bytes: u64,
-    /// More is missing than one unfinished packet.
+    /// More is missing than one unfinished packet, or was decoded to what nobody could be given to hear.
     pub dropped_beyond_packet: bool,
     pub concealed_ms: u64,
     /// Frames that were decoded to at least one sample.
@@ -131,7 +131,7 @@ pub(crate) fn survey_samples_onward(samples: Samples, on: Onward<'_>) -> Result<
     let survey = Survey {
         duration_ms: samples_to_ms(met.samples),
         dropped_bytes: damage.dropped_bytes.saturating_add(met.leftover_bytes).min(MOST_DROPPED),
-        dropped_beyond_packet: damage.beyond_packet || met.leftover_bytes > 0,
+        dropped_beyond_packet: damage.beyond_packet || met.leftover_bytes > 0 || met.is_partly_unheard(),
         concealed_ms: met.concealed_ms(),
         frames: met.frames,
         refused: met.refused,

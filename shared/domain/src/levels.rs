@@ -26,12 +26,15 @@ pub enum Mix {
     Side,
     Left,
     Right,
-    /// Both, one of them turned by a quarter of a wave: what is in either is heard, whatever sign it has in the other.
+    /// Both, the right one turned by a quarter of a wave: what is in either is heard, whatever sign it has in the other.
     Both,
+    /// The same, turned the other way: for what is a quarter of a wave apart already, and would cancel.
+    BothBack,
 }
 
 impl Mix {
-    const ALL: [Self; 5] = [Self::Mid, Self::Side, Self::Left, Self::Right, Self::Both];
+    /// Each at the place that is its number where it is packed.
+    pub const ALL: [Self; 6] = [Self::Mid, Self::Side, Self::Left, Self::Right, Self::Both, Self::BothBack];
 }
 
 /// A stretch of time that is heard in one way. It ends where the next one begins.

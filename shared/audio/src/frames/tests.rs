@@ -77,6 +77,38 @@ fn markers_are_skipped_by_the_size_of_the_whole_record() {
 }
 
 #[test]
+fn a_long_row_of_what_is_no_frame_is_a_hole() {
+    let lost = |between: Vec<u8>| {
+        let (found, damage) = read_all(&[frame(b"one"), between, frame(b"two")].concat());
+        assert_eq!(found, two());
+        (damage.dropped_bytes, damage.beyond_packet)
+    };
+    let zeros = |words: usize| vec![0; 4 * words];
+    let erased = |words: usize| vec![0xFF; 4 * words];
+    assert_eq!(lost(zeros(64)), (0, false));
+    assert_eq!(lost(zeros(65)), (260, true));
+    assert_eq!(lost(erased(1_024)), (0, false), "the rest of a page of flash");
+    assert_eq!(lost(erased(1_025)), (4_100, true));
+    assert_eq!(lost([zeros(33), erased(33)].concat()), (264, true), "both are no page of flash");
+    assert_eq!(lost([zeros(60), frame(b""), frame(b"")].concat()), (0, false));
+    let rows = [zeros(60), frame(b"x"), zeros(60)].concat();
+    assert_eq!(
+        read_all(&[rows, zeros(65)].concat()).1,
+        Damage { dropped_bytes: 500, beyond_packet: true },
+        "at the end"
+    );
+}
+
+#[test]
+fn a_file_of_more_markers_than_frames_was_read_at_the_wrong_places() {
+    let (marker, frame) = (tag(0xFFFF_FFFB, 32), frame(&[7; 32]));
+    let file = |markers: usize| [frame.repeat(10), [&marker[..], &frame].concat().repeat(markers)].concat();
+    assert_eq!(read_all(&file(1_000)).1, Damage::default());
+    let mostly = [frame.clone(), [&marker[..], &marker, &frame].concat().repeat(100)].concat();
+    assert_eq!(read_all(&mostly).1, Damage { dropped_bytes: 7_200, beyond_packet: true });
+}
+
+#[test]
 fn a_file_that_ends_within_a_record_keeps_all_before_it() {
     let whole = [frame(b"one"), frame(b"two")].concat();
     for cut in [tag(5, 4), tag(5, 0), vec![5, 0, 0], vec![5], tag(0xFFFF_FFFB, 31)] {

@@ -100,6 +100,20 @@ async fn one_bump_of_noise_hides_nothing_of_a_quiet_recording() {
     }
 }
 
+/// Of both channels, their sum and their difference, at least one holds a voice by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voice_that_is_covered_everywhere_but_in_one_sum_of_the_channels_is_heard() {
+    let chain = Chain::new();
+    for (kind, channels) in scene::covered(&Clip::Ss0890.at(-30)) {
+        let (alone, heard) = tokio::task::block_in_place(|| {
+            (words(&chain.text(&[Clip::Ss0890.at(-30)])), words(&chain.text(&channels)))
+        });
+        let found = in_common(&alone, &heard);
+        println!("{kind}: {found} of {} words", alone.len());
+        assert!(alone.len() > 10 && found * 100 >= alone.len() * LEAST_PERCENT, "{kind}: {}", heard.join(" "));
+    }
+}
+
 #[test]
 fn words_in_common_are_counted_in_their_order() {
     let count = |said, heard| in_common(&words(said), &words(heard));

@@ -82,6 +82,37 @@ fn hann(at: usize, length: usize) -> f32 {
     0.5 - 0.5 * (TAU * at as f32 / length as f32).cos()
 }
 
+/// A voice in two channels: a quarter of a wave apart, either way, and where something louder covers it in every channel, in
+/// their sum or in their difference.
+pub fn covered(voice: &[f32]) -> Vec<(&'static str, [Vec<f32>; 2])> {
+    let mut random = Random(11);
+    let noise: Vec<f32> = voice.iter().map(|_| 0.5 * random.signed()).collect();
+    let sum = |one: &[f32], other: &[f32], by: f32| -> Vec<f32> {
+        one.iter().zip(other).map(|(one, other)| one + by * other).collect()
+    };
+    let turned = turned(voice);
+    let back: Vec<f32> = turned.iter().map(|sample| -sample).collect();
+    vec![
+        ("a quarter of a wave before", [voice.to_vec(), turned]),
+        ("a quarter of a wave behind", [voice.to_vec(), back]),
+        ("in the difference, under noise in both", [sum(&noise, voice, 1.0), sum(&noise, voice, -1.0)]),
+        ("in the sum, beside noise in the difference", [sum(voice, &noise, 1.0), sum(voice, &noise, -1.0)]),
+        ("in the right one, beside noise in the left one", [noise, voice.to_vec()]),
+    ]
+}
+
+/// By a quarter of a wave: Hilbert's weights, 16 ms to either side.
+fn turned(samples: &[f32]) -> Vec<f32> {
+    const REACH: usize = 255;
+    let at = |place: Option<usize>| place.and_then(|place| samples.get(place)).copied().unwrap_or(0.0);
+    let weight = |away: usize| 2.0 / (std::f32::consts::PI * away as f32);
+    let one = |place: usize| -> f32 {
+        let pair = |away: usize| at(place.checked_sub(away)) - at(Some(place + away));
+        (1..=REACH).step_by(2).map(|away| weight(away) * pair(away)).sum()
+    };
+    (0..samples.len()).map(one).collect()
+}
+
 /// xorshift64*
 struct Random(u64);
 

@@ -1,0 +1,130 @@
+//! Turns the right channel by a quarter of a wave, and tells which way of turning adds up.
+
+use std::f32::consts::PI;
+
+use crate::level::BLOCK;
+
+/// Samples on either side of one that turning it looks at: 4 ms.
+pub(crate) const REACH: usize = 63;
+
+/// Turns the right channel, and holds the left one back for as long as that takes.
+pub(crate) struct Turn {
+    left: Vec<f32>,
+    /// Begins [`REACH`] samples before the left one.
+    right: Vec<f32>,
+    turned: Vec<f32>,
+    weights: [f32; REACH.div_ceil(2)],
+}
+
+impl Default for Turn {
+    fn default() -> Self {
+        // Every other one of Hilbert's weights is nothing; a window ends them softly.
+        let weight = |at: usize| {
+            let place = (2 * at + 1) as f32;
+            2.0 / (PI * place) * (0.54 + 0.46 * (PI * place / (REACH as f32 + 1.0)).cos())
+        };
+        let weights = std::array::from_fn(weight);
+        Self { left: Vec::new(), right: vec![0.0; REACH], turned: Vec::new(), weights }
+    }
+}
+
+impl Turn {
+    pub fn push(&mut self, left: &[f32], right: &[f32]) {
+        self.left.extend_from_slice(left);
+        self.right.extend_from_slice(right);
+    }
+
+    pub fn finish(&mut self) {
+        self.right.resize(self.right.len() + REACH, 0.0);
+    }
+
+    /// What can be turned by now: left, right, and the turned right, of the same moments.
+    pub fn ready(&mut self) -> (&[f32], &[f32], &[f32]) {
+        let ready = self.right.len().saturating_sub(2 * REACH).min(self.left.len());
+        let Self { left, right, weights, turned } = self;
+        turned.clear();
+        turned.extend((REACH..REACH + ready).map(|at| {
+            let pairs = weights.iter().zip((1..).step_by(2));
+            pairs.map(|(weight, away)| weight * (right[at - away] - right[at + away])).sum::<f32>()
+        }));
+        (&left[..ready], &right[REACH..REACH + ready], turned)
+    }
+
+    /// Lets go of what was ready.
+    pub fn pass(&mut self) {
+        let passed = self.turned.len();
+        self.left.drain(..passed);
+        self.right.drain(..passed);
+        self.turned.clear();
+    }
+}
+
+/// Of each block, what the left channel and the turned right one have in common: above zero where they add up, below it
+/// where the one turned back does.
+#[derive(Default)]
+pub(crate) struct Lean {
+    turn: Turn,
+    in_block: usize,
+    sum: f32,
+    blocks: Vec<f32>,
+}
+
+impl Lean {
+    pub fn push(&mut self, left: &[f32], right: &[f32]) {
+        self.turn.push(left, right);
+        self.count();
+    }
+
+    /// Of all blocks since it began. It is then as new.
+    pub fn finish(&mut self) -> Vec<f32> {
+        self.turn.finish();
+        self.count();
+        if self.in_block > 0 {
+            self.blocks.push(self.sum);
+        }
+        std::mem::take(self).blocks
+    }
+
+    fn count(&mut self) {
+        let (mut left, _, mut turned) = self.turn.ready();
+        while !left.is_empty() {
+            let now = left.len().min(BLOCK - self.in_block);
+            self.sum += left[..now].iter().zip(turned).map(|(left, turned)| left * turned).sum::<f32>();
+            self.in_block += now;
+            (left, turned) = (&left[now..], &turned[now..]);
+            if self.in_block == BLOCK {
+                self.blocks.push(self.sum);
+                (self.sum, self.in_block) = (0.0, 0);
+            }
+        }
+        self.turn.pass();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::f32::consts::TAU;
+
+    use super::*;
+    use crate::resample::RATE;
+
+    fn tone(by: f32) -> Vec<f32> {
+        (0..16_000).map(|at| 0.25 * (TAU * 440.0 * at as f32 / RATE as f32 + by).sin()).collect()
+    }
+
+    #[test]
+    fn it_leans_to_where_channels_a_quarter_of_a_wave_apart_add_up() {
+        for (by, sign) in [(TAU / 4.0, 1.0), (-TAU / 4.0, -1.0)] {
+            let (mut lean, right) = (Lean::default(), tone(by));
+            for (left, right) in tone(0.0).chunks(333).zip(right.chunks(333)) {
+                lean.push(left, right);
+            }
+            let blocks = lean.finish();
+            assert_eq!(blocks.len(), 10);
+            assert!(blocks.iter().all(|block| block * sign > 10.0), "{by}: {blocks:?}");
+        }
+        let (mut lean, same) = (Lean::default(), tone(0.0));
+        lean.push(&same, &same);
+        assert!(lean.finish()[1..9].iter().all(|block| block.abs() < 1.0), "neither way is better");
+    }
+}
