@@ -79,6 +79,8 @@ pub(crate) fn parts<'r>(input: Input<'r>) -> Result<Box<dyn Parts + 'r>, AudioEr
 #[cfg(test)]
 mod formats;
 #[cfg(test)]
+mod gaps;
+#[cfg(test)]
 mod lies;
 #[cfg(test)]
 mod tests;

@@ -146,7 +146,7 @@ impl Container for Adts {
                         return Ok(Some(Part::Stream(Stream::of(Aac::new(header.rate))?)));
                     }
                     window.take_into(header.size, packet)?;
-                    return Ok(Some(Part::Packet { until: None }));
+                    return Ok(Some(Part::Packet { until: None, time: None }));
                 }
             }
         }

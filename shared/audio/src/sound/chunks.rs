@@ -299,7 +299,7 @@ impl Container for Chunks {
                 continue;
             }
             if self.piece(format, window, packet)? {
-                return Ok(Some(Part::Packet { until: None }));
+                return Ok(Some(Part::Packet { until: None, time: None }));
             }
         }
     }

@@ -224,7 +224,7 @@ impl Container for Mp3 {
                         return Ok(Some(Part::Stream(self.begin(header, window)?)));
                     }
                     window.take_into(header.size, packet)?;
-                    return Ok(Some(Part::Packet { until: self.until }));
+                    return Ok(Some(Part::Packet { until: self.until, time: None }));
                 }
             }
         }

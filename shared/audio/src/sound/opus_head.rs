@@ -3,7 +3,7 @@
 use crate::resample::RATE;
 
 /// Ogg counts Opus at this rate, whatever it was made from.
-const GRANULE_RATE: u64 = 48_000;
+pub(super) const GRANULE_RATE: u64 = 48_000;
 
 #[derive(Clone)]
 pub(super) struct OpusHead {

@@ -30,6 +30,8 @@ pub(super) struct Tracks {
     read: Option<u64>,
     silent: Vec<u64>,
     duration_ms: f64,
+    /// Nanoseconds of a unit of time, if the file says it.
+    scale: Option<u64>,
 }
 
 /// What a track's entry says.
@@ -69,6 +71,12 @@ impl Tracks {
             }
         }
         self.duration_ms = duration * scale as f64 / 1e6;
+        self.scale = Some(scale);
+    }
+
+    /// Nanoseconds of a unit of time; `None` where the file says what cannot be.
+    pub fn scale(&self) -> Option<u64> {
+        Some(self.scale.unwrap_or(USUAL_SCALE)).filter(|scale| *scale > 0)
     }
 
     /// The stream of the first track that can be read, if none was found before.

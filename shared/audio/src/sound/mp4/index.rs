@@ -194,6 +194,15 @@ pub(super) struct Run {
     pub packets: u64,
     /// Of the first packet; `None`: where the run before it ends.
     pub at: Option<u64>,
+    /// When the first packet begins, in the track's own time, if the fragment says it.
+    pub time: Option<u64>,
+}
+
+/// What a `moof` box says.
+#[derive(Default)]
+pub(super) struct Fragment {
+    pub number: Option<u32>,
+    pub runs: Vec<Run>,
 }
 
 impl Run {
@@ -215,23 +224,25 @@ impl Run {
     }
 }
 
-/// The runs of a `moof` box that begins at `at`. `base`: where the file begins that this fragment is of.
+/// What a `moof` box that begins at `at` says. `base`: where the file begins that this fragment is of.
 pub(super) fn read_fragment(
     file: &mut File,
     at: u64,
     base: u64,
     body: Range<u64>,
     tracks: &[Track],
-) -> Result<Vec<Run>, AudioError> {
-    let (mut runs, mut within) = (Vec::new(), body);
+) -> Result<Fragment, AudioError> {
+    let (mut fragment, mut within) = (Fragment::default(), body);
     for _ in 0..MOST_BOXES {
         let Some(found) = read_box(file, &within)? else { break };
         within.start = found.body.end;
-        if found.kind == *b"traf" {
-            read_traf(file, at, base, found.body, tracks, &mut runs)?;
+        match &found.kind {
+            b"mfhd" => fragment.number = words(file)?.map(|[_, number]| number),
+            b"traf" => read_traf(file, at, base, found.body, tracks, &mut fragment.runs)?,
+            _ => {}
         }
     }
-    Ok(runs)
+    Ok(fragment)
 }
 
 fn read_traf(
@@ -242,7 +253,7 @@ fn read_traf(
     tracks: &[Track],
     runs: &mut Vec<Run>,
 ) -> Result<(), AudioError> {
-    let (mut id, mut size, mut from) = (0, 0, moof);
+    let (mut id, mut size, mut from, mut time) = (0, 0, moof, None);
     for _ in 0..MOST_BOXES {
         let Some(found) = read_box(file, &within)? else { break };
         within.start = found.body.end;
@@ -264,6 +275,12 @@ fn read_traf(
                 let Some([said]) = words(file)? else { break };
                 size = said;
             }
+        } else if found.kind == *b"tfdt" {
+            let Some([version, first]) = words(file)? else { break };
+            time = match version >> 24 {
+                0 => Some(u64::from(first)),
+                _ => words(file)?.map(|[low]| u64::from(first) << 32 | u64::from(low)),
+            };
         } else if found.kind == *b"trun" && runs.len() < MOST_BOXES as usize {
             let Some([flags, count]) = words(file)? else { break };
             let mut entries = found.body.start + 8;
@@ -271,7 +288,8 @@ fn read_traf(
             if flags & 1 != 0 {
                 let Some([offset]) = words(file)? else { break };
                 // It may lead back: it has a sign.
-                at = from.checked_add_signed(i64::from(offset.cast_signed()));
+                let offset = i64::from(offset.cast_signed());
+                at = from.checked_add_signed(offset);
                 entries += 4;
             } else if runs.last().is_none_or(|run: &Run| run.track != id) {
                 at = Some(from);
@@ -284,7 +302,7 @@ fn read_traf(
             let size_at = (flags & 0x200 != 0).then_some(4 * fields[0] as usize);
             let packets = if size_at.is_some() { sizes.count } else { u64::from(count) };
             let sizes = if entry == 0 { Table::default() } else { sizes };
-            runs.push(Run { track: id, sizes, size_at, size, packets, at });
+            runs.push(Run { track: id, sizes, size_at, size, packets, at, time: time.take() });
         }
     }
     Ok(())
