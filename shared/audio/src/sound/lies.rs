@@ -48,11 +48,17 @@ fn of_two_mp3_files_in_one_both_are_heard() {
     assert!(found.speech.last().unwrap().end_ms > 5_000, "{:?}", found.speech);
 }
 
+/// A player leaves out what is before an edit. Who cut the recording like this did not delete it.
 #[test]
-fn a_file_that_leaves_out_all_of_its_audio_is_not_silent() {
-    let edited = with(sound("16000_1.m4a"), b"elst", 12, &[0x7F, 0xFF, 0xFF, 0xFF]);
-    let found = found("m4a", &edited).unwrap();
-    assert_eq!((found.survey.duration_ms, found.survey.frames, found.verdict()), (0, 0, Verdict::Invalid));
+fn an_edit_that_begins_late_hides_no_audio() {
+    let whole = found("m4a", &sound("16000_1.m4a")).unwrap();
+    for late in [20_000, 40_000, 0x7FFF_FFFF_u32] {
+        let edited = found("m4a", &with(sound("16000_1.m4a"), b"elst", 12, &late.to_be_bytes())).unwrap();
+        // What the encoder put before the audio is then part of it.
+        let longer = edited.survey.duration_ms - whole.survey.duration_ms;
+        assert!(longer <= 64 && edited.speech_ms + 64 >= whole.speech_ms, "{late}: {longer}, {} ms", edited.speech_ms);
+        assert_eq!((edited.verdict(), edited.survey.is_damaged()), (Verdict::Speech, false), "{late}");
+    }
 }
 
 #[test]

@@ -50,6 +50,10 @@ pub(super) fn read(file: &mut File, body: Range<u64>) -> Result<Vec<Track>, Audi
     index.walk(body, 1)?;
     let Index { mut tracks, defaults, .. } = index;
     for track in &mut tracks {
+        // No encoder puts a second before the audio. Who cut the recording in a player only hid what was before.
+        if track.media_time > u64::from(track.timescale) {
+            track.media_time = 0;
+        }
         track.usual_size = defaults.iter().find(|(id, _)| *id == track.id).map_or(0, |(_, size)| *size);
     }
     Ok(tracks)
