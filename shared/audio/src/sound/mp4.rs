@@ -23,6 +23,9 @@ use crate::input::Ranges;
 const BUFFER: usize = 64 * 1024;
 /// No packet is longer that is not damage: 65,536 samples of two channels in 24 bits.
 const MOST_PACKET: u64 = 512 * 1024;
+/// A recorder that stops leaves a packet of some hundred bytes unfinished, or one of ALAC or FLAC; what claims to be longer
+/// has a wrong size.
+const MOST_UNFINISHED: u64 = 64 * 1024;
 /// Uncompressed samples are packets by themselves, and given together.
 const PIECE: u64 = 16 * 1024;
 /// Boxes without a packet between them. Each may cost a jump in the file.
@@ -384,8 +387,11 @@ impl<'r> Mp4<'r> {
             // The index is there, and the audio ends before it says so.
             let here = self.length.saturating_sub(self.at);
             self.known = self.known.saturating_add(here);
-            self.damage.unfinished(size);
             let mut missing = 0u64;
+            match size > MOST_UNFINISHED {
+                true => missing = size,
+                false => self.damage.unfinished(size),
+            }
             while let Some(size) = self.next_packet()? {
                 missing = missing.saturating_add(size);
                 // Where every packet has the same size, a few bytes promise four thousand million of them.

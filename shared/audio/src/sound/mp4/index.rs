@@ -1,5 +1,6 @@
 //! The index of an MP4 file: its tracks, and what each says of its packets.
 
+use std::io::Seek;
 use std::ops::Range;
 
 use super::entry::Described;
@@ -237,27 +238,37 @@ pub(super) fn read_fragment(
     tracks: &[Track],
 ) -> Result<Fragment, AudioError> {
     let (mut fragment, mut within) = (Fragment::default(), body);
+    let end = within.end;
     for _ in 0..MOST_BOXES {
         let Some(found) = read_box(file, &within)? else { break };
         within.start = found.body.end;
         match &found.kind {
             b"mfhd" => fragment.number = words(file)?.map(|[_, number]| number),
-            b"traf" => read_traf(file, at, base, found.body, tracks, &mut fragment.runs)?,
+            b"traf" => read_traf(file, at..end, base, found.body, tracks, &mut fragment.runs)?,
             _ => {}
         }
     }
     Ok(fragment)
 }
 
+/// Whether what is so far behind the start of the fragment is in the audio that follows it.
+fn follows(file: &mut File, moof: &Range<u64>, offset: i64) -> Result<bool, AudioError> {
+    let now = file.stream_position()?;
+    let next = read_box(file, &(moof.end..u64::MAX))?;
+    go(file, now)?;
+    let place = moof.start.checked_add_signed(offset);
+    Ok(next.is_some_and(|next| next.kind == *b"mdat" && place.is_some_and(|place| next.body.contains(&place))))
+}
+
 fn read_traf(
     file: &mut File,
-    moof: u64,
+    moof: Range<u64>,
     base: u64,
     mut within: Range<u64>,
     tracks: &[Track],
     runs: &mut Vec<Run>,
 ) -> Result<(), AudioError> {
-    let (mut id, mut size, mut from, mut time) = (0, 0, moof, None);
+    let (mut id, mut size, mut from, mut time) = (0, 0, moof.start, None);
     for _ in 0..MOST_BOXES {
         let Some(found) = read_box(file, &within)? else { break };
         within.start = found.body.end;
@@ -294,6 +305,12 @@ fn read_traf(
                 // It may lead back: it has a sign.
                 let offset = i64::from(offset.cast_signed());
                 at = from.checked_add_signed(offset);
+                // Who puts an index before fragments that say where they stand in the file (ffmpeg's `global_sidx`) moves
+                // them: their audio still follows them.
+                if at.is_some_and(|at| at < moof.end) && follows(file, &moof, offset)? {
+                    from = moof.start;
+                    at = from.checked_add_signed(offset);
+                }
                 entries += 4;
             } else if runs.last().is_none_or(|run: &Run| run.track != id) {
                 at = Some(from);
