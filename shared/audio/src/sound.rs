@@ -20,6 +20,7 @@ mod ogg;
 mod opus_head;
 mod packets;
 mod parts;
+mod surround;
 mod symphonia;
 mod vorbis;
 mod window;

@@ -117,7 +117,7 @@ impl Setup {
 
     fn stream(&self) -> Result<Stream, AudioError> {
         match &self.codec {
-            Codec::Opus(head) => Ok(Stream::opus(head.skip())),
+            Codec::Opus(head) => head.stream(),
             Codec::Flac => flac::stream(&self.headers),
             Codec::Vorbis => vorbis_stream(&self.headers),
         }
