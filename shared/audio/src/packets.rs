@@ -103,7 +103,7 @@ impl Source<'_> {
         match self {
             Self::Frames(frames) => Ok(frames.next_frame()?.map_or(Next::End, |frame| Next::Packet(frame, None))),
             Self::Sound { parts, data } => Ok(match parts.next(data)? {
-                Some(Part::Packet { until }) => Next::Packet(data, until),
+                Some(Part::Packet { until, .. }) => Next::Packet(data, until),
                 Some(Part::Stream(stream)) => Next::Stream(stream),
                 None => Next::End,
             }),

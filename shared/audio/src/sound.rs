@@ -20,6 +20,7 @@ mod ogg;
 mod opus_head;
 mod packets;
 mod parts;
+mod surround;
 mod symphonia;
 mod vorbis;
 mod window;
@@ -78,6 +79,8 @@ pub(crate) fn parts<'r>(input: Input<'r>) -> Result<Box<dyn Parts + 'r>, AudioEr
 
 #[cfg(test)]
 mod formats;
+#[cfg(test)]
+mod gaps;
 #[cfg(test)]
 mod lies;
 #[cfg(test)]

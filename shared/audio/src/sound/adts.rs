@@ -4,6 +4,7 @@ use super::MOST_STREAMS;
 use super::id3;
 use super::kinds::{Kind, is_other};
 use super::parts::{Container, Part, Stream};
+use super::symphonia;
 use super::window::Window;
 use crate::aac::{Aac, RATES};
 use crate::error::AudioError;
@@ -33,6 +34,15 @@ impl Header {
         let size = usize::from(fourth & 3) << 11 | usize::from(fifth) << 3 | usize::from(sixth >> 5);
         let rate = *RATES.get(usize::from(third >> 2 & 0x0F))?;
         (size > HEADER).then_some(Self { kind: [second & 0xF8, third & 0xFD, fourth & 0xC0], rate, size })
+    }
+}
+
+impl Header {
+    /// Whether its audio can be decoded: one channel or two of the LC profile.
+    fn is_possible(&self) -> bool {
+        let [_, third, fourth] = self.kind;
+        let (profile, channels) = (third >> 6, (third & 1) << 2 | fourth >> 6);
+        profile == 1 && (1..=2).contains(&channels)
     }
 }
 
@@ -141,12 +151,15 @@ impl Container for Adts {
                     let junk = window.skip(offset as u64)?;
                     self.damage.lost(std::mem::take(&mut self.gap) + junk);
                     if self.header.is_none_or(|stream| stream.kind != header.kind) {
+                        if self.streams == 0 && !header.is_possible() {
+                            return Err(symphonia::AAC);
+                        }
                         self.header = Some(header);
                         self.streams += 1;
                         return Ok(Some(Part::Stream(Stream::of(Aac::new(header.rate))?)));
                     }
                     window.take_into(header.size, packet)?;
-                    return Ok(Some(Part::Packet { until: None }));
+                    return Ok(Some(Part::Packet { until: None, time: None }));
                 }
             }
         }

@@ -20,6 +20,9 @@ const MOST_FORMAT: usize = 64;
 const UNKNOWN_SIZE: u64 = 0x7FFF_0000;
 /// A chunk of a kind that is not known here is one if the file goes on, or ends, where it says that it ends.
 const MOST_STRANGE: usize = 256 * 1024;
+/// What stands beside audio is seldom longer. A longer chunk has to be what its kind says: else its size is wrong, and it may
+/// have taken in the audio behind it.
+const MOST_UNPROVEN: u64 = 64 * 1024;
 /// What uncompressed samples have instead of a packet: a fiftieth of a second.
 const PACKETS_A_SECOND: u64 = 50;
 
@@ -142,8 +145,52 @@ impl Chunks {
                 (Kind::Caf, b"desc") => self.format = Some(headers::caf(body)?),
                 _ => {}
             }
-            window.skip(size.saturating_add(self.filler(size)))?;
+            let got = self.pass(kind, size, window)?;
+            window.skip(if got == size { self.filler(size) } else { 0 })?;
         }
+    }
+
+    /// Over the body of a chunk that is not the audio; says how long it is.
+    fn pass(&mut self, kind: [u8; 4], size: u64, window: &mut Window) -> Result<u64, AudioError> {
+        if self.kind == Kind::Wav && matches!(&kind, b"LIST" | b"list") {
+            return self.pass_list(size, window);
+        }
+        let uniform = matches!(&kind, b"JUNK" | b"junk" | b"PAD " | b"FLLR" | b"free");
+        let (mut got, mut same, first) = (0, true, window.peek(1)?.first().copied());
+        while got < size {
+            let step = usize::try_from(size - got).unwrap_or(PIECE).min(PIECE);
+            let piece = window.take(step)?;
+            same = same && (!uniform || piece.iter().all(|byte| Some(*byte) == first));
+            if piece.is_empty() {
+                break;
+            }
+            got += piece.len() as u64;
+        }
+        if size > MOST_UNPROVEN && !(same && headers::is_known(kind)) {
+            self.damage.lost(got);
+        }
+        Ok(got)
+    }
+
+    /// Over a list, which has a kind and then chunks of its own. None of them is audio.
+    fn pass_list(&mut self, size: u64, window: &mut Window) -> Result<u64, AudioError> {
+        let header = self.header() as u64;
+        let mut left = size - window.skip(size.min(4))?;
+        let (mut proven, mut has_audio) = (true, false);
+        while left >= header {
+            let Some((kind, inner)) = self.read(window.peek(self.header())?) else { break };
+            has_audio |= kind == *self.audio() && inner > 0;
+            proven = is_printed(kind) && inner <= (left - header).min(MOST_UNPROVEN);
+            if has_audio || !proven {
+                break;
+            }
+            left -= window.skip((header + inner + self.filler(inner)).min(left))?;
+        }
+        left -= window.skip(left)?;
+        if has_audio || !proven && size > MOST_UNPROVEN {
+            self.damage.lost(size - left);
+        }
+        Ok(size - left)
     }
 
     /// At the first byte of a chunk of audio.
@@ -192,9 +239,9 @@ impl Chunks {
                     return Ok(true);
                 }
                 Some(_) if self.is_chunk(0, window)? => {
-                    let (_, size) = self.read(window.peek(self.header())?).unwrap_or_default();
+                    let (kind, size) = self.read(window.peek(self.header())?).unwrap_or_default();
                     let header = window.skip(self.header() as u64)?;
-                    let got = window.skip(size)?;
+                    let got = self.pass(kind, size, window)?;
                     if got < size {
                         // It is longer than the file: what it was taken for may have been audio.
                         self.damage.lost(header + got);
@@ -257,8 +304,13 @@ impl Chunks {
         };
         // Whole blocks: what is left of the last one is looked at by itself.
         let wanted = self.left.map_or(most, |left| usize::try_from(left).unwrap_or(most).min(most) / block * block);
-        let seen = window.peek(wanted + HEAD as usize)?;
-        let next = next_file(seen, self.beyond);
+        let behind = if self.beyond { SEEN } else { HEAD as usize };
+        let seen = window.peek(wanted + behind)?;
+        // Frames without a container prove themselves by standing in a row.
+        let frames = |at: &usize| self.beyond && seen[*at] == 0xFF && is_other(&seen[*at..], self.kind);
+        let within = seen.len().min(wanted);
+        let file = next_file(&seen[..seen.len().min(wanted + HEAD as usize)], self.beyond);
+        let next = (1..file.unwrap_or(within).min(within)).find(frames).or(file);
         let here = seen.len().min(wanted).min(next.unwrap_or(usize::MAX));
         window.take_into(here / block * block, packet)?;
         self.left = self.left.map(|left| left - packet.len() as u64);
@@ -299,7 +351,7 @@ impl Container for Chunks {
                 continue;
             }
             if self.piece(format, window, packet)? {
-                return Ok(Some(Part::Packet { until: None }));
+                return Ok(Some(Part::Packet { until: None, time: None }));
             }
         }
     }

@@ -149,7 +149,7 @@ impl Container for Flac {
                     window.take_into(size, packet)?;
                     self.longest = self.longest.max(size);
                     // Frames say themselves how long they are: there is no padding.
-                    return Ok(Some(Part::Packet { until: None }));
+                    return Ok(Some(Part::Packet { until: None, time: None }));
                 }
                 Found::Junk(size) => self.gap += window.skip(size as u64)?,
                 Found::Other => {

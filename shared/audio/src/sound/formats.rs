@@ -10,7 +10,7 @@ const PART: usize = 25_600;
 
 /// Every file, how many samples it has at 16 kHz, and how alike it has to be. Encoders that say what they added are exact
 /// to a sample; the others add up to two packets.
-const FILES: [(&str, usize, usize, f32); 25] = [
+const FILES: [(&str, usize, usize, f32); 28] = [
     ("s24.wav", PART, 0, 0.9999),
     ("f32.wav", PART, 0, 0.9999),
     ("s16_48000_2.wav", PART, 1, 0.999),
@@ -20,10 +20,12 @@ const FILES: [(&str, usize, usize, f32); 25] = [
     ("adpcm_ms.wav", WHOLE, 2_041, 0.98),
     ("s32_96000.flac", PART, 1, 0.999),
     ("vbr.mp3", WHOLE, 20, 0.95),
+    ("mp2.mp3", WHOLE, 1_152, 0.95),
     ("vorbis.ogg", WHOLE, 1, 0.95),
     ("opus.ogg", WHOLE, 1, 0.9),
     ("flac.ogg", PART, 0, 0.9999),
     ("opus.opus", WHOLE, 1, 0.9),
+    ("surround.opus", WHOLE, 1, 0.9),
     ("opus.webm", WHOLE, 640, 0.9),
     ("live.webm", WHOLE, 640, 0.9),
     ("opus.mka", WHOLE, 640, 0.9),
@@ -31,6 +33,7 @@ const FILES: [(&str, usize, usize, f32); 25] = [
     ("aac.m4a", WHOLE, 1, 0.95),
     ("faststart.mp4", WHOLE, 1, 0.95),
     ("fragments.mp4", WHOLE, 2_048, 0.95),
+    ("global_sidx.mp4", WHOLE, 2_048, 0.95),
     ("adts.aac", WHOLE, 2_048, 0.95),
     ("alac.m4a", PART, 0, 0.9999),
     ("opus.mp4", WHOLE, 320, 0.9),
@@ -90,6 +93,24 @@ fn every_format_is_heard_under_any_ending() {
         for ending in domain::SoundFile::ALL {
             assert!(all_samples(&sound_format(ending.as_str()), &bytes) == heard, "{name} as {ending}");
         }
+    }
+}
+
+/// There is no decoder of it here: nobody has to guess why.
+#[test]
+fn aac_of_more_than_two_channels_is_refused_with_a_sentence_that_says_so() {
+    let adts = |channels: u8| {
+        let header = [0xFF, 0xF1, 0x60 | channels >> 2, channels << 6, 0x02, 0x1F, 0xFC];
+        [&header[..], &[0; 9]].concat().repeat(40)
+    };
+    let mut m4a = format_file("aac.m4a");
+    // AAC-LC at 16 kHz in one channel is 14 08; in six, 14 30.
+    let at = m4a.windows(4).position(|four| four == [5, 0x80, 0x80, 0x80]).unwrap() + 5;
+    assert_eq!(m4a[at..at + 2], [0x14, 0x08]);
+    m4a[at + 1] = 0x30;
+    for bytes in [adts(6), m4a] {
+        let told = found("aac", &bytes).unwrap_err();
+        assert!(told.to_string().contains("more than two channels"), "{told}");
     }
 }
 

@@ -48,11 +48,17 @@ fn of_two_mp3_files_in_one_both_are_heard() {
     assert!(found.speech.last().unwrap().end_ms > 5_000, "{:?}", found.speech);
 }
 
+/// A player leaves out what is before an edit. Who cut the recording like this did not delete it.
 #[test]
-fn a_file_that_leaves_out_all_of_its_audio_is_not_silent() {
-    let edited = with(sound("16000_1.m4a"), b"elst", 12, &[0x7F, 0xFF, 0xFF, 0xFF]);
-    let found = found("m4a", &edited).unwrap();
-    assert_eq!((found.survey.duration_ms, found.survey.frames, found.verdict()), (0, 0, Verdict::Invalid));
+fn an_edit_that_begins_late_hides_no_audio() {
+    let whole = found("m4a", &sound("16000_1.m4a")).unwrap();
+    for late in [20_000, 40_000, 0x7FFF_FFFF_u32] {
+        let edited = found("m4a", &with(sound("16000_1.m4a"), b"elst", 12, &late.to_be_bytes())).unwrap();
+        // What the encoder put before the audio is then part of it.
+        let longer = edited.survey.duration_ms - whole.survey.duration_ms;
+        assert!(longer <= 64 && edited.speech_ms + 64 >= whole.speech_ms, "{late}: {longer}, {} ms", edited.speech_ms);
+        assert_eq!((edited.verdict(), edited.survey.is_damaged()), (Verdict::Speech, false), "{late}");
+    }
 }
 
 #[test]
@@ -79,6 +85,47 @@ fn what_follows_the_audio_of_a_wav_file_is_a_chunk_or_was_lost() {
         let at = early.len() - 32_004;
         early[at..at + 4].copy_from_slice(&claimed.to_le_bytes());
         assert_eq!(decoded(&early).len(), 16_000, "{claimed}");
+    }
+}
+
+fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+    [kind, &u32::try_from(body.len()).unwrap().to_le_bytes()[..], body].concat()
+}
+
+/// What stands before the audio of a WAV file, and a second of silence.
+fn silent_wav() -> (Vec<u8>, Vec<u8>) {
+    let mut head = wav(1, 16, 1, 16_000, &[]);
+    head.truncate(head.len() - 8);
+    (head, chunk(b"data", &[0; 32_000]))
+}
+
+/// A chunk whose size is too great takes in the audio behind it; what is heard is what stands behind that.
+#[test]
+fn audio_that_another_chunk_of_a_wav_file_took_in_is_damage() {
+    let speech = chunk(b"data", &s16(&crate::testing::fixture_samples("ss0880_pcm16")));
+    let (head, silence) = silent_wav();
+    let list = chunk(b"LIST", &[&b"INFOICMT\x04\0\0\0abcd"[..], &speech].concat());
+    let before = [list.clone(), chunk(b"LIST", &speech), chunk(b"JUNK", &speech), chunk(b"what", &speech)];
+    let mut files: Vec<_> = before.iter().map(|taken| [&head[..], taken, &silence].concat()).collect();
+    files.push([&head[..], &silence, &list].concat());
+    for (n, file) in files.iter().enumerate() {
+        let found = found("wav", file).unwrap();
+        assert_eq!((found.verdict(), found.survey.is_damaged()), (Verdict::Invalid, true), "{n}");
+    }
+}
+
+#[test]
+fn large_chunks_of_a_wav_file_that_are_what_they_say_are_no_damage() {
+    let (head, silence) = silent_wav();
+    let list = chunk(b"LIST", &[b"INFO".to_vec(), chunk(b"ICMT", &[b'a'; 4_000]).repeat(40)].concat());
+    let odd = chunk(b"LIST", &[b"INFO".to_vec(), chunk(b"ICMT", b"abcde\0")].concat());
+    let (junk, text) = (chunk(b"JUNK", &[0; 200_000]), chunk(b"iXML", &b"<BWFXML>".repeat(20_000)));
+    let unknown = chunk(b"what", &[7; 4_000]);
+    for other in [list, odd, junk, text, unknown] {
+        for file in [[&head[..], &other, &silence].concat(), [&head[..], &silence, &other].concat()] {
+            let found = found("wav", &file).unwrap();
+            assert_eq!((found.verdict(), found.survey.is_damaged()), (Verdict::Silent, false), "{:?}", &other[..8]);
+        }
     }
 }
 

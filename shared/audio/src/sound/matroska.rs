@@ -11,7 +11,7 @@ use std::ops::Range;
 use self::element::{Element, id, vint};
 use self::tracks::{Track, Tracks};
 use super::kinds::{Kind, SEEN, begins, is_other, may_begin};
-use super::parts::{Container, Part};
+use super::parts::{Container, Edge, Part, Timestamp, micros};
 use super::window::Window;
 use crate::error::AudioError;
 use crate::frames::Damage;
@@ -21,6 +21,13 @@ const MOST_HEADER: usize = 256 * 1024;
 /// The longest block of audio.
 const MOST_BLOCK: usize = 256 * 1024;
 const LOOK: usize = 64 * 1024;
+/// By so much the time of blocks may run ahead of the audio in them. Opus that is silent may leave packets out, but libopus
+/// sends one in every 400 ms; a browser that is told to pause counts on from where it stopped. A live recording gives times
+/// of its clock, so a microphone that stalled leaves a gap as well; that is told from blocks that are missing only by its
+/// length. Between clusters less is tolerated: where whole clusters are cut out the gap is there, and a stall seldom is.
+const MOST_GAP_US: u64 = 2_000_000;
+const MOST_GAP_BETWEEN_CLUSTERS_US: u64 = 700_000;
+const NANOS_A_SECOND: u64 = 1_000_000_000;
 /// A cluster's header and that of its first child.
 const CLUSTER: usize = 24;
 
@@ -33,6 +40,10 @@ pub(super) struct Matroska {
     /// Where what claims a length ends: the file's segment, and the cluster.
     segment_end: Option<u64>,
     cluster_end: Option<u64>,
+    /// The time of the cluster, if it says one; whether no block of it was read so far; the time of the block.
+    cluster_time: Option<u64>,
+    cluster_begins: bool,
+    time: Option<Timestamp>,
     begun: bool,
     gap: u64,
     damage: Damage,
@@ -67,7 +78,11 @@ impl Matroska {
         let size = element.size.unwrap_or(0);
         match element.id {
             id::SEGMENT => self.segment_end = end,
-            id::CLUSTER => self.cluster_end = end,
+            id::CLUSTER => (self.cluster_end, self.cluster_time, self.cluster_begins) = (end, None, true),
+            id::TIMESTAMP => {
+                self.cluster_time = Some(element::number(window.peek(usize::try_from(size).unwrap_or(0).min(8))?));
+                self.go_over(size, window)?;
+            }
             id::BLOCK_GROUP => {}
             id::INFO => {
                 self.tracks.read_info(window.peek(usize::try_from(size).unwrap_or(LOOK).min(LOOK))?);
@@ -138,10 +153,26 @@ impl Matroska {
             return Ok(());
         }
         match element::packets(&self.block) {
-            Some(packets) => self.packets = packets,
+            Some(packets) => {
+                self.time = self.block_time();
+                self.packets = packets;
+            }
             None => self.damage.lost(got),
         }
         Ok(())
+    }
+
+    /// When the block begins: so long behind its cluster, in two bytes with a sign.
+    fn block_time(&mut self) -> Option<Timestamp> {
+        let (_, width) = vint(&self.block)?;
+        let behind = i16::from_be_bytes(*self.block.get(width..)?.first_chunk()?);
+        let time = self.cluster_time?.checked_add_signed(i64::from(behind))?;
+        let micros = micros(time.checked_mul(self.tracks.scale()?)?, NANOS_A_SECOND);
+        let tolerance = match std::mem::take(&mut self.cluster_begins) {
+            true => MOST_GAP_BETWEEN_CLUSTERS_US,
+            false => MOST_GAP_US,
+        };
+        Some(Timestamp { micros, edge: Edge::Start, tolerance })
     }
 
     /// Over bytes that are no element, up to a cluster or another file.
@@ -180,7 +211,7 @@ impl Container for Matroska {
             if let Some(place) = self.packets.pop_front() {
                 packet.clear();
                 packet.extend_from_slice(self.block.get(place).unwrap_or_default());
-                return Ok(Some(Part::Packet { until: None }));
+                return Ok(Some(Part::Packet { until: None, time: self.time.take() }));
             }
             match self.element(window)? {
                 None => {}

@@ -1,4 +1,4 @@
-//! MPEG layer III: frames one after another, tags before, between and behind them, and nothing else to hold on to.
+//! MPEG audio, layers II and III: frames one after another, tags before, between and behind them, and nothing else to hold on to.
 
 use super::kinds::{Kind, is_other};
 use super::parts::{Container, Part, Stream};
@@ -11,16 +11,21 @@ use crate::frames::Damage;
 /// Two frames and what stands between them.
 const SEEN: usize = 64 * 1024;
 const HEADER: usize = 4;
-/// The longest frame.
-const MOST_FRAME: usize = 1441;
+/// The longest frame: of layer II, 384 kbit/s at 32 kHz.
+const MOST_FRAME: usize = 1729;
 /// So many frames that fit one another do not stand in a row by chance, not even in a picture.
 const CERTAIN: usize = 4;
 /// What a decoder of this format needs before its first sample, in samples.
 const DECODER_DELAY: u64 = 529;
 
+const LAYER_II: u8 = 2;
+const LAYER_III: u8 = 1;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Header {
     version: u8,
+    /// As headers say it: 2 is layer II, and 1 is layer III.
+    layer: u8,
     rate: u32,
     mono: bool,
     size: usize,
@@ -30,11 +35,12 @@ impl Header {
     fn read(bytes: &[u8]) -> Option<Self> {
         let &[first, second, third, fourth, ..] = bytes else { return None };
         let (version, layer) = ((second >> 3) & 3, (second >> 1) & 3);
-        if first != 0xFF || second & 0xE0 != 0xE0 || version == 1 || layer != 1 {
+        if first != 0xFF || second & 0xE0 != 0xE0 || version == 1 || !matches!(layer, LAYER_II | LAYER_III) {
             return None;
         }
-        let kbit = match version {
-            3 => [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0],
+        let kbit = match (version, layer) {
+            (3, LAYER_II) => [0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 0],
+            (3, _) => [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0],
             _ => [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0],
         }[usize::from(third >> 4)];
         let rate = match version {
@@ -45,18 +51,19 @@ impl Header {
         if kbit == 0 || rate == 0 {
             return None;
         }
-        let slots = if version == 3 { 144_000 } else { 72_000 };
+        let slots = if version == 3 || layer == LAYER_II { 144_000 } else { 72_000 };
         let size = (slots * kbit / rate + u32::from((third >> 1) & 1)) as usize;
-        Some(Self { version, rate, mono: fourth >> 6 == 3, size })
+        Some(Self { version, layer, rate, mono: fourth >> 6 == 3, size })
     }
 
     /// Of the same stream: what changes from frame to frame is the bit rate, and how two channels are put together.
     fn goes_with(&self, other: &Self) -> bool {
-        (self.version, self.rate, self.mono) == (other.version, other.rate, other.mono)
+        let kind = |header: &Self| (header.version, header.layer, header.rate, header.mono);
+        kind(self) == kind(other)
     }
 
     fn samples(&self) -> u64 {
-        if self.version == 3 { 1152 } else { 576 }
+        if self.version == 3 || self.layer == LAYER_II { 1152 } else { 576 }
     }
 
     /// Where a first frame without audio says what the file has.
@@ -163,11 +170,18 @@ impl Mp3 {
 
     fn begin(&mut self, header: Header, window: &mut Window) -> Result<Stream, AudioError> {
         // At most 1,152.
-        let mut stream = Stream::of(Symphonia::mp3(header.rate, header.samples() as usize)?)?;
+        let samples = header.samples() as usize;
+        let decoder = match header.layer {
+            LAYER_II => Symphonia::mp2(header.rate, samples)?,
+            _ => Symphonia::mp3(header.rate, samples)?,
+        };
+        let mut stream = Stream::of(decoder)?;
         self.until = None;
         self.header = Some(header);
         self.streams += 1;
-        self.read_info(header, window, &mut stream)?;
+        if header.layer == LAYER_III {
+            self.read_info(header, window, &mut stream)?;
+        }
         Ok(stream)
     }
 
@@ -224,7 +238,7 @@ impl Container for Mp3 {
                         return Ok(Some(Part::Stream(self.begin(header, window)?)));
                     }
                     window.take_into(header.size, packet)?;
-                    return Ok(Some(Part::Packet { until: self.until }));
+                    return Ok(Some(Part::Packet { until: self.until, time: None }));
                 }
             }
         }

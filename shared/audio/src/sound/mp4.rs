@@ -6,14 +6,16 @@
 
 mod entry;
 mod index;
+mod promises;
 mod table;
 
 use std::io::{BufReader, Read, SeekFrom};
 
 use self::entry::Described;
 use self::index::{Run, Track};
+use self::promises::{Promises, Skipped};
 use self::table::{Box4, File, go, number, read_box};
-use super::parts::{Part, Parts};
+use super::parts::{Edge, Part, Parts, Timestamp, micros};
 use crate::error::AudioError;
 use crate::frames::Damage;
 use crate::input::Ranges;
@@ -21,6 +23,9 @@ use crate::input::Ranges;
 const BUFFER: usize = 64 * 1024;
 /// No packet is longer that is not damage: 65,536 samples of two channels in 24 bits.
 const MOST_PACKET: u64 = 512 * 1024;
+/// A recorder that stops leaves a packet of some hundred bytes unfinished, or one of ALAC or FLAC; what claims to be longer
+/// has a wrong size.
+const MOST_UNFINISHED: u64 = 64 * 1024;
 /// Uncompressed samples are packets by themselves, and given together.
 const PIECE: u64 = 16 * 1024;
 /// Boxes without a packet between them. Each may cost a jump in the file.
@@ -29,6 +34,12 @@ const MOST_BOXES: u32 = 1_000;
 const MOST_JUMPS_BACK: u32 = 64;
 /// Boxes that are not entered are looked through for a fragment, if they are no longer than this.
 const MOST_LOOKED_THROUGH: u64 = 1024 * 1024;
+
+/// By so much the time of fragments may run ahead of the audio in them: clocks of recorders stall. Where fragments are
+/// missing by their numbers it is the time that proves the contrary, to a packet: numbers are also given to the fragments
+/// of tracks that were taken out.
+const MOST_GAP_US: u64 = 1_000_000;
+const MOST_GAP_BY_NUMBER_US: u64 = 150_000;
 
 const NO_INDEX: AudioError = AudioError::Unreadable(
     "no index of audio that can be read is in the MP4 file: it is cut off, or of a kind that is not known here",
@@ -55,6 +66,9 @@ pub(super) struct Mp4<'r> {
     /// Bytes of known boxes, and of packets that were given or hold no sound.
     known: u64,
     longest: u64,
+    promises: Promises,
+    /// Of the next packet.
+    time: Option<Timestamp>,
     /// What the index promises behind the end of the file, and of that what was one packet.
     damage: Damage,
     over: bool,
@@ -102,6 +116,8 @@ impl<'r> Mp4<'r> {
             jumps_back: 0,
             known: 0,
             longest: 0,
+            promises: Promises::default(),
+            time: None,
             damage: Damage::default(),
             over: false,
         })
@@ -131,8 +147,11 @@ impl<'r> Mp4<'r> {
             }
             b"moof" => {
                 self.known += self.size_of(&found);
-                let runs = index::read_fragment(&mut self.file, found.at, self.base, found.body, &self.tracks)?;
-                self.take_fragment(runs)?;
+                let fragment = index::read_fragment(&mut self.file, found.at, self.base, found.body, &self.tracks)?;
+                if let Some(number) = fragment.number {
+                    self.promises.follow(number);
+                }
+                self.take_fragment(fragment.runs)?;
             }
             b"mdat" => {
                 self.known += found.body.start - found.at;
@@ -147,10 +166,23 @@ impl<'r> Mp4<'r> {
                     return Ok(None);
                 }
                 self.known += size;
+                match kind {
+                    b"sidx" => self.promises.read_sidx(&mut self.file, &found.body)?,
+                    b"mfra" => self.check_index_of_fragments(&found)?,
+                    _ => {}
+                }
             }
             _ => {}
         }
         Ok(None)
+    }
+
+    /// An index at the end says which fragments there are before it.
+    fn check_index_of_fragments(&mut self, found: &Box4) -> Result<(), AudioError> {
+        let Some(track) = self.read.and_then(|read| self.tracks.get(read)).map(|track| track.id) else { return Ok(()) };
+        let missing = self.promises.missing_by_mfra(&mut self.file, found, self.base, track)?;
+        self.damage.lost(missing);
+        Ok(())
     }
 
     fn size_of(&self, found: &Box4) -> u64 {
@@ -182,6 +214,8 @@ impl<'r> Mp4<'r> {
         }
         let fragments_follow = track.packets == 0;
         self.given = true;
+        self.end_of_fragments();
+        self.time = (!fragments_follow).then_some(start_at(0));
         if !fragments_follow {
             self.pass_media()?;
         }
@@ -231,8 +265,22 @@ impl<'r> Mp4<'r> {
                 _ => {}
             }
         }
+        if let Some(first) = own.front() {
+            let skipped = self.promises.take_fragment(first.time.is_some());
+            self.time = first.time.map(|time| {
+                let units = self.read.and_then(|read| self.tracks.get(read)).map_or(1, |track| track.timescale);
+                let tolerance = if skipped == Skipped::Perhaps { MOST_GAP_BY_NUMBER_US } else { MOST_GAP_US };
+                Timestamp { tolerance, ..start_at(micros(time, u64::from(units))) }
+            });
+            self.damage.beyond_packet |= skipped == Skipped::Fragments;
+        }
         self.source = Source::Fragment { runs: own, packet: 0 };
         Ok(())
+    }
+
+    /// Behind the last fragment of a file: fragments that are missing were not made up for.
+    fn end_of_fragments(&mut self) {
+        self.damage.beyond_packet |= std::mem::take(&mut self.promises).is_open();
     }
 
     /// Goes on to where an index, a fragment or a file certainly begins.
@@ -339,8 +387,11 @@ impl<'r> Mp4<'r> {
             // The index is there, and the audio ends before it says so.
             let here = self.length.saturating_sub(self.at);
             self.known = self.known.saturating_add(here);
-            self.damage.unfinished(size);
             let mut missing = 0u64;
+            match size > MOST_UNFINISHED {
+                true => missing = size,
+                false => self.damage.unfinished(size),
+            }
             while let Some(size) = self.next_packet()? {
                 missing = missing.saturating_add(size);
                 // Where every packet has the same size, a few bytes promise four thousand million of them.
@@ -369,6 +420,11 @@ impl<'r> Mp4<'r> {
     /// What of the file was neither a known box nor a packet.
     fn finish(&mut self) {
         self.over = true;
+        let missing = self.promises.missing_before(self.length);
+        if missing > self.longest {
+            self.damage.lost(missing);
+        }
+        self.end_of_fragments();
         let rest = self.length.saturating_sub(self.known);
         match rest > self.longest.max(64) {
             true => self.damage.lost(rest),
@@ -382,6 +438,10 @@ impl Track {
     fn is_known_sound(&self) -> bool {
         self.described.as_ref().is_some_and(|described| described.entry != entry::Entry::Unknown)
     }
+}
+
+fn start_at(micros: u64) -> Timestamp {
+    Timestamp { micros, edge: Edge::Start, tolerance: MOST_GAP_US }
 }
 
 fn in_samples(track: &Track, time: u64) -> u64 {
@@ -425,7 +485,7 @@ impl Parts for Mp4<'_> {
                         let time = track.duration.checked_sub(track.media_time).filter(|time| *time > 0)?;
                         Some(in_samples(track, time))
                     });
-                    return Ok(Some(Part::Packet { until }));
+                    return Ok(Some(Part::Packet { until, time: self.time.take() }));
                 }
                 self.source = Source::None;
                 continue;

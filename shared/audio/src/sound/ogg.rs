@@ -10,7 +10,7 @@ use self::page::{HEADER, MOST_PAGE, Page};
 use self::setup::Setup;
 pub(super) use self::setup::vorbis_stream;
 use super::kinds::{Kind, begins, is_other, may_begin};
-use super::parts::{Container, Part};
+use super::parts::{Container, Edge, Part, Timestamp};
 use super::window::Window;
 use crate::error::AudioError;
 use crate::frames::Damage;
@@ -22,6 +22,9 @@ const MOST_PACKET: usize = 256 * 1024;
 const MOST_TAGS: usize = 16;
 /// A file made of nothing but headers is given up before it takes a second.
 const MOST_DOUBTS: u32 = 4096;
+/// Pages count samples, so their time does not run ahead of the audio by itself. Opus that is silent may leave packets out,
+/// but libopus sends one in every 400 ms.
+const MOST_GAP_US: u64 = 500_000;
 /// Streams without sound that a file may have besides.
 const MOST_SILENT: usize = 16;
 
@@ -42,6 +45,8 @@ pub(crate) struct Ogg {
     next: usize,
     /// What the page says of the place of its end, if it is the last one.
     ends_at: Option<u64>,
+    /// The place of the end of the last packet that ends on the page.
+    granule: Option<u64>,
     packet: Vec<u8>,
     too_long: bool,
     damage: Damage,
@@ -189,6 +194,14 @@ impl Ogg {
         self.too_long = false;
     }
 
+    /// What the page says of the time of the packet that was just put together, which is its last one or has no time.
+    fn time(&self) -> Option<Timestamp> {
+        let more_end_here = self.lacing.iter().skip(self.next).any(|&size| size < 255);
+        let granule = self.granule.filter(|_| !more_end_here)?;
+        let micros = self.setup.micros(granule)?;
+        Some(Timestamp { micros, edge: Edge::End, tolerance: MOST_GAP_US })
+    }
+
     fn follow(&mut self, page: Page) {
         let lost = page.sequence != self.sequence || self.gap > 0;
         self.damage.lost(std::mem::take(&mut self.gap));
@@ -201,7 +214,9 @@ impl Ogg {
             self.too_long = true;
         }
         self.sequence = page.sequence.wrapping_add(1);
-        self.ends_at = page.last.then_some(page.granule).filter(|granule| *granule != u64::MAX);
+        // The greatest place says that no packet ends on the page.
+        self.granule = (page.granule != u64::MAX).then_some(page.granule);
+        self.ends_at = self.granule.filter(|_| page.last);
         (self.lacing, self.next) = (page.lacing, 0);
     }
 }
@@ -240,7 +255,7 @@ impl Container for Ogg {
                 Ok(setup::Taken::Audio) => {
                     std::mem::swap(packet, &mut self.packet);
                     let until = self.ends_at.map(|granule| self.setup.samples(granule));
-                    return Ok(Some(Part::Packet { until }));
+                    return Ok(Some(Part::Packet { until, time: self.time() }));
                 }
                 Err(AudioError::Unreadable(_)) if self.streams > 0 => {
                     // Of a later stream: its packets are none that could be decoded.

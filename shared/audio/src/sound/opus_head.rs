@@ -1,31 +1,64 @@
 //! What stands before Opus packets in an Ogg file (RFC 7845).
 
+use super::parts::Stream;
+use super::surround::{Layout, Surround};
+use crate::error::AudioError;
 use crate::resample::RATE;
 
 /// Ogg counts Opus at this rate, whatever it was made from.
-const GRANULE_RATE: u64 = 48_000;
+pub(super) const GRANULE_RATE: u64 = 48_000;
 
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OpusHead {
     pre_skip: u16,
+    /// Of more streams than one in a packet.
+    layout: Option<Layout>,
 }
 
 impl OpusHead {
-    /// Files of one or two channels: others interleave several streams in a packet.
     pub fn read(packet: &[u8]) -> Option<Self> {
         match packet {
-            [b'O', b'p', b'u', b's', b'H', b'e', b'a', b'd', version, 1 | 2, a, b, _, _, _, _, _, _, 0, ..]
-                if version >> 4 == 0 =>
-            {
-                Some(Self { pre_skip: u16::from_le_bytes([*a, *b]) })
-            }
+            [
+                b'O',
+                b'p',
+                b'u',
+                b's',
+                b'H',
+                b'e',
+                b'a',
+                b'd',
+                version,
+                channels,
+                a,
+                b,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                family,
+                table @ ..,
+            ] if version >> 4 == 0 => Self::of(*channels, u16::from_le_bytes([*a, *b]), *family, table),
             _ => None,
         }
     }
 
-    /// What the encoder put before the audio, in samples.
-    pub fn skip(&self) -> u64 {
-        in_samples(self.pre_skip)
+    /// `table`: what follows the number of the mapping family.
+    pub fn of(channels: u8, pre_skip: u16, family: u8, table: &[u8]) -> Option<Self> {
+        let layout = match (family, channels) {
+            (0, 1 | 2) => None,
+            _ => Some(Layout::read(channels, family, table)?),
+        };
+        Some(Self { pre_skip, layout })
+    }
+
+    pub fn stream(&self) -> Result<Stream, AudioError> {
+        let skip = u64::from(self.pre_skip) * u64::from(RATE) / GRANULE_RATE;
+        match &self.layout {
+            None => Ok(Stream::opus(skip)),
+            Some(layout) => Ok(Stream { skip, ..Stream::of(Surround::new(layout.clone())?)? }),
+        }
     }
 
     /// The samples up to a place in the file.
@@ -33,9 +66,4 @@ impl OpusHead {
         let audio = granule.saturating_sub(u64::from(self.pre_skip));
         (u128::from(audio) * u128::from(RATE)).div_ceil(u128::from(GRANULE_RATE)).try_into().unwrap_or(u64::MAX)
     }
-}
-
-/// What stands before the audio, as files say it, in samples.
-pub(super) fn in_samples(pre_skip: u16) -> u64 {
-    u64::from(pre_skip) * u64::from(RATE) / GRANULE_RATE
 }

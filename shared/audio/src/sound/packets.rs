@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::parts::{Part, Parts, Stream};
+use super::parts::{Edge, Part, Parts, Stream, Timestamp, micros};
 use super::{IMPOSSIBLE_RATE, NO_AUDIO, RATES};
 use crate::channels::{Tracks, widened};
 use crate::error::AudioError;
@@ -38,8 +38,18 @@ pub(super) struct Packets<'r> {
     given: u64,
     bytes: u64,
     over: bool,
+    /// Samples of this stream that were decoded, and how many there were at its last timestamp.
+    decoded: u64,
+    stamped: Option<Stamped>,
     /// What streams promised and did not have.
     missing: Damage,
+}
+
+/// The last timestamp of a stream.
+#[derive(Clone, Copy)]
+struct Stamped {
+    micros: u64,
+    decoded: u64,
 }
 
 impl<'r> Packets<'r> {
@@ -69,6 +79,8 @@ impl<'r> Packets<'r> {
             given: 0,
             bytes: 0,
             over: false,
+            decoded: 0,
+            stamped: None,
             missing: Damage::default(),
         })
     }
@@ -76,6 +88,7 @@ impl<'r> Packets<'r> {
     fn begin(&mut self, stream: Stream) -> Result<(), AudioError> {
         (self.skip, self.promised, self.until) = (stream.skip, stream.promised, None);
         (self.given, self.bytes) = (0, 0);
+        (self.decoded, self.stamped) = (0, None);
         self.decoder.change(stream.decoder()?);
         // Nothing is held.
         self.channels = self.decoder.channels().max(1);
@@ -101,13 +114,32 @@ impl<'r> Packets<'r> {
             self.held = widened(&self.held, self.channels, self.decoder.channels());
             self.channels = self.decoder.channels();
         }
-        let before = usize::try_from(self.skip).unwrap_or(usize::MAX).min(self.packet.len() / self.channels);
+        let decoded = self.packet.len() / self.channels;
+        self.decoded += decoded as u64;
+        let before = usize::try_from(self.skip).unwrap_or(usize::MAX).min(decoded);
         self.skip -= before as u64;
         self.held.extend_from_slice(&self.packet[before * self.channels..]);
         self.owed.frames += step.frames;
         self.owed.refused += step.refused;
         self.owed.leftover_bytes += step.leftover_bytes;
         self.owed.concealed += step.concealed;
+    }
+
+    /// Compares the time that passed in the file with the audio that was decoded meanwhile. Where it jumps ahead, packets
+    /// were cut out of the file.
+    fn compare(&mut self, time: Timestamp) {
+        let rate = u64::from(self.rate());
+        if let Some(last) = self.stamped {
+            let passed = time.micros.saturating_sub(last.micros);
+            let gap = passed.saturating_sub(micros(self.decoded - last.decoded, rate));
+            // What is known to be lost is not counted twice.
+            if gap > time.tolerance && !self.damage().beyond_packet {
+                // As many bytes as that time took before.
+                let bytes = u128::from(self.bytes) * u128::from(gap) / u128::from(micros(self.decoded, rate).max(1));
+                self.missing.lost(u64::try_from(bytes).unwrap_or(u64::MAX).max(1));
+            }
+        }
+        self.stamped = Some(Stamped { micros: time.micros, decoded: self.decoded });
     }
 
     /// Gives all that is held but for the last `keep` moments. A frame counts when a sample of it, or of one near it,
@@ -153,6 +185,7 @@ impl Steps for Packets<'_> {
         if let Some(stream) = self.next.take() {
             self.begin(stream)?;
         }
+        let time;
         match self.parts.next(&mut self.data)? {
             None => {
                 self.over = true;
@@ -162,7 +195,10 @@ impl Steps for Packets<'_> {
                 self.next = Some(stream);
                 return Ok(Some(self.end(out)));
             }
-            Some(Part::Packet { until }) => self.until = until,
+            Some(Part::Packet { until, time: at }) => (self.until, time) = (until, at),
+        }
+        if let Some(time) = time.filter(|time| time.edge == Edge::Start) {
+            self.compare(time);
         }
         self.packet.clear();
         self.bytes += self.data.len() as u64;
@@ -171,6 +207,9 @@ impl Steps for Packets<'_> {
             return Err(IMPOSSIBLE_RATE);
         }
         self.take(step);
+        if let Some(time) = time.filter(|time| time.edge == Edge::End) {
+            self.compare(time);
+        }
         // Moving what is held costs time: not for every packet.
         let keep = if self.held_moments() < 2 * MOST_PADDING { usize::MAX } else { MOST_PADDING };
         Ok(Some(self.give(keep, out)))
@@ -204,7 +243,7 @@ impl Steps for Packets<'_> {
             match self.parts.next(&mut self.data)? {
                 None => return Ok(false),
                 Some(Part::Stream(stream)) => self.next = Some(stream),
-                Some(Part::Packet { until }) => {
+                Some(Part::Packet { until, .. }) => {
                     self.until = until;
                     self.bytes += self.data.len() as u64;
                     if self.decoder.given() < moment.first {
@@ -225,12 +264,22 @@ impl Steps for Packets<'_> {
         let Step { frames, refused, leftover_bytes, concealed } = self.owed;
         [frames, refused, leftover_bytes, concealed, self.missing.dropped_bytes].iter().for_each(|one| to.put(*one));
         to.put(u8::from(self.missing.beyond_packet));
+        to.put(self.decoded);
+        to.put(u8::from(self.stamped.is_some()));
+        let Stamped { micros, decoded } = self.stamped.unwrap_or(Stamped { micros: 0, decoded: 0 });
+        [micros, decoded].iter().for_each(|one| to.put(*one));
     }
 
     fn unpack(&mut self, from: &mut Unpacker) -> Option<()> {
         self.owed =
             Step { frames: from.take()?, refused: from.take()?, leftover_bytes: from.take()?, concealed: from.take()? };
         self.missing = Damage { dropped_bytes: from.take()?, beyond_packet: from.take_flag()? };
+        self.decoded = from.take()?;
+        let (is_stamped, micros, decoded) = (from.take_flag()?, from.take()?, from.take()?);
+        if decoded > self.decoded {
+            return None;
+        }
+        self.stamped = is_stamped.then_some(Stamped { micros, decoded });
         Some(())
     }
 }

@@ -55,7 +55,31 @@ pub(crate) enum Part {
     Packet {
         /// How long the stream is, in samples, when that is known: what its last packets hold beyond it is none of it.
         until: Option<u64>,
+        /// What the file says of the packet's time, where it says anything.
+        time: Option<Timestamp>,
     },
+}
+
+/// A time that a file gives to a packet. Times are only compared with one another: a stream may begin at any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Timestamp {
+    pub micros: u64,
+    pub edge: Edge,
+    /// By so many microseconds the time may run ahead of the audio since the timestamp before. More is audio that is
+    /// missing.
+    pub tolerance: u64,
+}
+
+/// The side of a packet that a timestamp belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Edge {
+    Start,
+    End,
+}
+
+/// `time` in microseconds, of which there are so many units in a second.
+pub(super) fn micros(time: u64, units: u64) -> u64 {
+    (u128::from(time) * 1_000_000 / u128::from(units.max(1))).try_into().unwrap_or(u64::MAX)
 }
 
 /// A sound file as the parts that it is made of. The first one is a stream.

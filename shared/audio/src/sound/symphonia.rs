@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use symphonia::core::audio::GenericAudioBufferRef;
 use symphonia::core::audio::layouts::{CHANNEL_LAYOUT_MONO, CHANNEL_LAYOUT_STEREO};
 use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_AAC, CODEC_ID_ADPCM_IMA_WAV, CODEC_ID_ADPCM_MS, CODEC_ID_ALAC, CODEC_ID_FLAC, CODEC_ID_MP3,
+    CODEC_ID_AAC, CODEC_ID_ADPCM_IMA_WAV, CODEC_ID_ADPCM_MS, CODEC_ID_ALAC, CODEC_ID_FLAC, CODEC_ID_MP2, CODEC_ID_MP3,
     CODEC_ID_VORBIS,
 };
 use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
@@ -32,6 +32,12 @@ struct Made {
 /// A file that makes its decoder panic again and again is none: each costs the making of a new one, and a line in the log.
 const MOST_PANICS: u32 = 16;
 
+/// What the decoder refuses of AAC is no damage, most often.
+pub(super) const AAC: AudioError = AudioError::Unreadable(
+    "the AAC audio has more than two channels or is not of the LC profile, and cannot be decoded here; convert it to two \
+     channels of AAC-LC, or to WAV, FLAC or MP3",
+);
+
 pub(crate) struct Symphonia {
     made: Made,
     panics: u32,
@@ -47,12 +53,16 @@ pub(crate) struct Symphonia {
 impl Symphonia {
     /// `config` is what MPEG-4 calls an `AudioSpecificConfig`, which says the rate too.
     pub fn aac(config: &[u8], rate: u32) -> std::result::Result<Self, AudioError> {
-        Ok(Self::new(CODEC_ID_AAC, Some(config), 1024)?.at(rate))
+        Ok(Self::new(CODEC_ID_AAC, Some(config), 1024).map_err(|_| AAC)?.at(rate))
     }
 
     /// Its decoder learns the rate from the first frame.
     pub fn mp3(rate: u32, samples: usize) -> std::result::Result<Self, AudioError> {
         Ok(Self::new(CODEC_ID_MP3, None, samples)?.at(rate))
+    }
+
+    pub fn mp2(rate: u32, samples: usize) -> std::result::Result<Self, AudioError> {
+        Ok(Self::new(CODEC_ID_MP2, None, samples)?.at(rate))
     }
 
     pub fn flac(stream_info: &[u8]) -> std::result::Result<Self, AudioError> {

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use audio::{Analysis, AudioError, Verdict};
 
 use crate::random::Random;
-use crate::{FIXTURES, lengths, number, seal, subject};
+use crate::{FIXTURES, lengths, number, seal, subject, units};
 
 /// Every file, how long its packets are, and whether it says how long it is.
-const FILES: [(&str, u64, bool); 27] = [
+const FILES: [(&str, u64, bool); 30] = [
     ("formats/s24.wav", 20, true),
     ("formats/f32.wav", 20, true),
     ("formats/s16_48000_2.wav", 20, true),
@@ -20,9 +20,11 @@ const FILES: [(&str, u64, bool); 27] = [
     ("formats/adpcm_ms.wav", 130, true),
     ("formats/s32_96000.flac", 100, true),
     ("formats/vbr.mp3", 72, true),
+    ("formats/mp2.mp3", 72, false),
     ("formats/vorbis.ogg", 130, false),
     ("formats/opus.ogg", 20, false),
     ("formats/flac.ogg", 300, false),
+    ("formats/surround.opus", 20, false),
     ("formats/opus.webm", 20, true),
     ("formats/live.webm", 20, false),
     ("formats/opus.mka", 20, true),
@@ -30,6 +32,7 @@ const FILES: [(&str, u64, bool); 27] = [
     ("formats/aac.m4a", 64, true),
     ("formats/faststart.mp4", 64, true),
     ("formats/fragments.mp4", 64, false),
+    ("formats/global_sidx.mp4", 64, true),
     ("formats/adts.aac", 64, false),
     ("formats/alac.m4a", 256, true),
     ("formats/opus.mp4", 20, true),
@@ -63,6 +66,8 @@ enum Damage {
     Followed(usize, Vec<u8>),
     /// These bytes stand before it.
     Before(Vec<u8>),
+    /// What stood here in the middle was cut out: pages, clusters or fragments.
+    Removed(std::ops::Range<usize>),
 }
 
 fn analysed(bytes: &[u8]) -> Result<Analysis, AudioError> {
@@ -103,6 +108,12 @@ fn cases(files: &[File]) -> Vec<(usize, Damage)> {
             other(vec![0; old.len()]);
             other(vec![0xFF; old.len()]);
         }
+        // Where the first or the last is missing, the recording may have begun later or ended earlier.
+        let units = units::of(&file.bytes);
+        for first in 1..units.len() {
+            let gone = (first..units.len()).map(|last| units[first].start..units[last].end);
+            cases.extend(gone.map(|gone| (index, Damage::Removed(gone))));
+        }
         for behind in 0..files.len() {
             cases.push((index, Damage::Followed(behind, Vec::new())));
             let garbage = random.below(700);
@@ -127,6 +138,7 @@ fn damaged(files: &[File], index: usize, damage: &Damage) -> (Vec<u8>, u64) {
             bytes.extend(&files[*other].bytes);
             return (bytes, file.speech_ms + files[*other].speech_ms);
         }
+        Damage::Removed(gone) => drop(bytes.drain(gone.clone())),
         Damage::Before(garbage) => drop(bytes.splice(0..0, garbage.iter().copied())),
     }
     (bytes, file.speech_ms)
@@ -162,6 +174,7 @@ fn describe(files: &[File], index: usize, damage: &Damage) -> String {
         Damage::Cut(at) => format!("{name} cut at {at} of {}", files[index].bytes.len()),
         Damage::Length(at, new) => format!("{name}: {new:?} at {at}"),
         Damage::Followed(other, garbage) => format!("{name}, {} bytes, {}", garbage.len(), files[*other].name),
+        Damage::Removed(gone) => format!("{name} without {gone:?} of {}", files[index].bytes.len()),
         Damage::Before(garbage) => format!("{} bytes, {name}", garbage.len()),
     }
 }

@@ -3,7 +3,7 @@
 use crate::FIXTURES;
 
 /// A name for each kind of file, the file, and how much of it is taken.
-const KINDS: [(&str, &str, usize); 30] = [
+const KINDS: [(&str, &str, usize); 33] = [
     ("a_x_opus_16000_1_fs160_1748300000.bin", "speech/audio_ss0880_opus_16000_1_fs160_1748300000.bin", 3_000),
     (
         "a_x_opus_fs320_16000_1_fs320_1748300000.bin",
@@ -39,6 +39,9 @@ const KINDS: [(&str, &str, usize); 30] = [
     ("x.mp4", "formats/fragments.mp4", 9_000),
     ("x.mp4", "formats/opus.mp4", 14_000),
     ("x.m4a", "formats/alac.m4a", 28_000),
+    ("x.mp4", "formats/global_sidx.mp4", 9_000),
+    ("x.opus", "formats/surround.opus", 5_000),
+    ("x.mp3", "formats/mp2.mp3", 5_000),
     ("x.aac", "formats/adts.aac", 5_000),
     ("x.aiff", "formats/s16.aiff", 9_000),
     ("x.caf", "formats/s16.caf", 9_000),

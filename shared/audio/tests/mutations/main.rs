@@ -13,6 +13,7 @@ mod mutate;
 mod random;
 mod seal;
 mod subject;
+mod units;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};

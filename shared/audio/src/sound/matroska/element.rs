@@ -21,13 +21,14 @@ pub(super) mod id {
     pub const CHANNELS: u32 = 0x9F;
     pub const BIT_DEPTH: u32 = 0x6264;
     pub const CLUSTER: u32 = 0x1F43_B675;
+    pub const TIMESTAMP: u32 = 0xE7;
     pub const BLOCK_GROUP: u32 = 0xA0;
     pub const BLOCK: u32 = 0xA1;
     pub const SIMPLE_BLOCK: u32 = 0xA3;
 
     /// Those that stand where this reader looks, besides the ones above: of the whole file, of a segment, of a cluster, and
     /// of a group of blocks.
-    const OTHERS: [u32; 22] = [
+    const OTHERS: [u32; 21] = [
         0xEC,
         0xBF,
         0x114D_9B74,
@@ -35,7 +36,6 @@ pub(super) mod id {
         0x1254_C367,
         0x1043_A770,
         0x1941_A469,
-        0xE7,
         0xA7,
         0xAB,
         0x5854,
@@ -53,7 +53,7 @@ pub(super) mod id {
     ];
 
     pub fn is_known(id: u32) -> bool {
-        matches!(id, EBML | SEGMENT | INFO | TRACKS | CLUSTER | BLOCK_GROUP | BLOCK | SIMPLE_BLOCK)
+        matches!(id, EBML | SEGMENT | INFO | TRACKS | CLUSTER | TIMESTAMP | BLOCK_GROUP | BLOCK | SIMPLE_BLOCK)
             || OTHERS.contains(&id)
     }
 }

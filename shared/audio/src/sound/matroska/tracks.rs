@@ -30,6 +30,8 @@ pub(super) struct Tracks {
     read: Option<u64>,
     silent: Vec<u64>,
     duration_ms: f64,
+    /// Nanoseconds of a unit of time, if the file says it.
+    scale: Option<u64>,
 }
 
 /// What a track's entry says.
@@ -69,6 +71,12 @@ impl Tracks {
             }
         }
         self.duration_ms = duration * scale as f64 / 1e6;
+        self.scale = Some(scale);
+    }
+
+    /// Nanoseconds of a unit of time; `None` where the file says what cannot be.
+    pub fn scale(&self) -> Option<u64> {
+        Some(self.scale.unwrap_or(USUAL_SCALE)).filter(|scale| *scale > 0)
     }
 
     /// The stream of the first track that can be read, if none was found before.
@@ -145,10 +153,11 @@ impl<'a> Entry<'a> {
         }
         let rate = self.rate as u32;
         match self.codec {
-            b"A_OPUS" => OpusHead::read(self.private).map(|head| Stream::opus(head.skip())).ok_or(wrong),
+            b"A_OPUS" => OpusHead::read(self.private).ok_or(wrong)?.stream(),
             b"A_VORBIS" => vorbis_stream(&vorbis_headers(self.private).ok_or(wrong)?),
             b"A_FLAC" => flac::stream(self.private.get(8..42).ok_or(wrong)?),
             b"A_ALAC" => Stream::of(Symphonia::alac(self.private)?),
+            b"A_MPEG/L2" => Stream::of(Symphonia::mp2(rate, 1152)?),
             b"A_MPEG/L3" => Stream::of(Symphonia::mp3(rate, 1152)?),
             codec if codec.starts_with(b"A_AAC") => {
                 let rate = aac::rate_of(self.private).ok_or(wrong)?;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::linear::{self, Linear};
-use super::super::opus_head;
+use super::super::opus_head::OpusHead;
 use super::super::parts::Stream;
 use super::super::symphonia::Symphonia;
 use super::super::{files, flac};
@@ -22,8 +22,7 @@ pub(super) enum Entry {
     Mp3,
     Alac(Vec<u8>),
     Flac(Vec<u8>),
-    /// What the encoder put before the audio, at 48 kHz.
-    Opus(u16),
+    Opus(OpusHead),
     Linear(linear::Coding, bool),
     Amr,
     Unknown,
@@ -107,7 +106,7 @@ impl Described {
             Entry::Mp3 => Stream::of(Symphonia::mp3(self.rate, 1152)?),
             Entry::Alac(cookie) => Stream::of(Symphonia::alac(cookie)?),
             Entry::Flac(info) => flac::stream(info),
-            Entry::Opus(skip) => Ok(Stream::opus(opus_head::in_samples(*skip))),
+            Entry::Opus(head) => head.stream(),
             Entry::Linear(..) => Stream::of(self.linear().ok_or(wrong)?),
             Entry::Amr => Err(files::AMR),
             Entry::Unknown => Err(wrong),
@@ -136,10 +135,13 @@ impl Inside<'_, '_> {
                 }
                 (b"alac", 0) => self.entry = Entry::Alac(self.bytes(found.body)?.get(4..).unwrap_or_default().to_vec()),
                 (b"dOps", 0) => {
-                    self.entry = match self.bytes(found.body)?[..] {
-                        [0, 1 | 2, a, b, _, _, _, _, _, _, 0, ..] => Entry::Opus(u16::from_be_bytes([a, b])),
-                        _ => Entry::Unknown,
+                    let head = match self.bytes(found.body)?[..] {
+                        [0, channels, a, b, _, _, _, _, _, _, family, ref table @ ..] => {
+                            OpusHead::of(channels, u16::from_be_bytes([a, b]), family, table)
+                        }
+                        _ => None,
                     };
+                    self.entry = head.map_or(Entry::Unknown, Entry::Opus);
                 }
                 (b"dfLa", 0) => {
                     self.entry =

@@ -1,5 +1,6 @@
 //! The index of an MP4 file: its tracks, and what each says of its packets.
 
+use std::io::Seek;
 use std::ops::Range;
 
 use super::entry::Described;
@@ -50,6 +51,10 @@ pub(super) fn read(file: &mut File, body: Range<u64>) -> Result<Vec<Track>, Audi
     index.walk(body, 1)?;
     let Index { mut tracks, defaults, .. } = index;
     for track in &mut tracks {
+        // No encoder puts a second before the audio. Who cut the recording in a player only hid what was before.
+        if track.media_time > u64::from(track.timescale) {
+            track.media_time = 0;
+        }
         track.usual_size = defaults.iter().find(|(id, _)| *id == track.id).map_or(0, |(_, size)| *size);
     }
     Ok(tracks)
@@ -194,6 +199,15 @@ pub(super) struct Run {
     pub packets: u64,
     /// Of the first packet; `None`: where the run before it ends.
     pub at: Option<u64>,
+    /// When the first packet begins, in the track's own time, if the fragment says it.
+    pub time: Option<u64>,
+}
+
+/// What a `moof` box says.
+#[derive(Default)]
+pub(super) struct Fragment {
+    pub number: Option<u32>,
+    pub runs: Vec<Run>,
 }
 
 impl Run {
@@ -215,34 +229,46 @@ impl Run {
     }
 }
 
-/// The runs of a `moof` box that begins at `at`. `base`: where the file begins that this fragment is of.
+/// What a `moof` box that begins at `at` says. `base`: where the file begins that this fragment is of.
 pub(super) fn read_fragment(
     file: &mut File,
     at: u64,
     base: u64,
     body: Range<u64>,
     tracks: &[Track],
-) -> Result<Vec<Run>, AudioError> {
-    let (mut runs, mut within) = (Vec::new(), body);
+) -> Result<Fragment, AudioError> {
+    let (mut fragment, mut within) = (Fragment::default(), body);
+    let end = within.end;
     for _ in 0..MOST_BOXES {
         let Some(found) = read_box(file, &within)? else { break };
         within.start = found.body.end;
-        if found.kind == *b"traf" {
-            read_traf(file, at, base, found.body, tracks, &mut runs)?;
+        match &found.kind {
+            b"mfhd" => fragment.number = words(file)?.map(|[_, number]| number),
+            b"traf" => read_traf(file, at..end, base, found.body, tracks, &mut fragment.runs)?,
+            _ => {}
         }
     }
-    Ok(runs)
+    Ok(fragment)
+}
+
+/// Whether what is so far behind the start of the fragment is in the audio that follows it.
+fn follows(file: &mut File, moof: &Range<u64>, offset: i64) -> Result<bool, AudioError> {
+    let now = file.stream_position()?;
+    let next = read_box(file, &(moof.end..u64::MAX))?;
+    go(file, now)?;
+    let place = moof.start.checked_add_signed(offset);
+    Ok(next.is_some_and(|next| next.kind == *b"mdat" && place.is_some_and(|place| next.body.contains(&place))))
 }
 
 fn read_traf(
     file: &mut File,
-    moof: u64,
+    moof: Range<u64>,
     base: u64,
     mut within: Range<u64>,
     tracks: &[Track],
     runs: &mut Vec<Run>,
 ) -> Result<(), AudioError> {
-    let (mut id, mut size, mut from) = (0, 0, moof);
+    let (mut id, mut size, mut from, mut time) = (0, 0, moof.start, None);
     for _ in 0..MOST_BOXES {
         let Some(found) = read_box(file, &within)? else { break };
         within.start = found.body.end;
@@ -264,6 +290,12 @@ fn read_traf(
                 let Some([said]) = words(file)? else { break };
                 size = said;
             }
+        } else if found.kind == *b"tfdt" {
+            let Some([version, first]) = words(file)? else { break };
+            time = match version >> 24 {
+                0 => Some(u64::from(first)),
+                _ => words(file)?.map(|[low]| u64::from(first) << 32 | u64::from(low)),
+            };
         } else if found.kind == *b"trun" && runs.len() < MOST_BOXES as usize {
             let Some([flags, count]) = words(file)? else { break };
             let mut entries = found.body.start + 8;
@@ -271,7 +303,14 @@ fn read_traf(
             if flags & 1 != 0 {
                 let Some([offset]) = words(file)? else { break };
                 // It may lead back: it has a sign.
-                at = from.checked_add_signed(i64::from(offset.cast_signed()));
+                let offset = i64::from(offset.cast_signed());
+                at = from.checked_add_signed(offset);
+                // Who puts an index before fragments that say where they stand in the file (ffmpeg's `global_sidx`) moves
+                // them: their audio still follows them.
+                if at.is_some_and(|at| at < moof.end) && follows(file, &moof, offset)? {
+                    from = moof.start;
+                    at = from.checked_add_signed(offset);
+                }
                 entries += 4;
             } else if runs.last().is_none_or(|run: &Run| run.track != id) {
                 at = Some(from);
@@ -284,7 +323,7 @@ fn read_traf(
             let size_at = (flags & 0x200 != 0).then_some(4 * fields[0] as usize);
             let packets = if size_at.is_some() { sizes.count } else { u64::from(count) };
             let sizes = if entry == 0 { Table::default() } else { sizes };
-            runs.push(Run { track: id, sizes, size_at, size, packets, at });
+            runs.push(Run { track: id, sizes, size_at, size, packets, at, time: time.take() });
         }
     }
     Ok(())

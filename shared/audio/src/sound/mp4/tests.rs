@@ -3,7 +3,7 @@
 use std::io::{self, Cursor, Seek};
 
 use super::*;
-use crate::testing::sound;
+use crate::testing::{format_file, sound};
 
 fn boxed(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
     [&u32::try_from(body.len() + 8).unwrap().to_be_bytes()[..], kind, body].concat()
@@ -98,6 +98,42 @@ fn tables_of_four_thousand_million_entries_have_as_many_as_there_is_room_for() {
     let chunks = [numbers([0, 100_000]), numbers((0..100_000).map(|_| 8))].concat();
     let empty = file(&[0; 4_000], &sizes, &numbers([0, 1, 1, 0, 1]), &chunks);
     assert_eq!(packets_of(empty).0, 0);
+}
+
+/// The clip with another sound track, which holds the same again.
+fn with_second_track(is_sound: bool) -> (Vec<u8>, u64) {
+    let clip = format_file("aac.m4a");
+    let place = |kind: &[u8; 4]| clip.windows(4).position(|four| four == kind).unwrap() - 4;
+    let size = |at: usize| u32::from_be_bytes(clip[at..at + 4].try_into().unwrap()) as usize;
+    let (moov, trak, mdat) = (place(b"moov"), place(b"trak"), place(b"mdat"));
+    assert!(mdat < moov && moov + size(moov) == clip.len());
+    let audio = &clip[mdat..mdat + size(mdat)];
+    let mut second = clip[trak..trak + size(trak)].to_vec();
+    let within = |kind: &[u8; 4]| second.windows(4).position(|four| four == kind).unwrap() + 4;
+    let (tkhd, stco, hdlr) = (within(b"tkhd"), within(b"stco"), within(b"hdlr"));
+    second[tkhd + 12..tkhd + 16].copy_from_slice(&2u32.to_be_bytes());
+    if !is_sound {
+        second[hdlr + 8..hdlr + 12].copy_from_slice(b"text");
+    }
+    let count = u32::from_be_bytes(second[stco + 4..stco + 8].try_into().unwrap()) as usize;
+    for chunk in second[stco + 8..stco + 8 + 4 * count].chunks_exact_mut(4) {
+        let at = u32::from_be_bytes(chunk.try_into().unwrap()) + (moov - mdat) as u32;
+        chunk.copy_from_slice(&at.to_be_bytes());
+    }
+    let index = boxed(b"moov", &[&clip[moov + 8..], &second].concat());
+    ([&clip[..moov], audio, &index].concat(), audio.len() as u64 - 8)
+}
+
+#[test]
+fn a_second_sound_track_is_dropped_and_another_track_is_not() {
+    let one = packets_of(format_file("aac.m4a"));
+    let (file, audio) = with_second_track(true);
+    let (packets, damage, _) = packets_of(file.clone());
+    assert_eq!((packets, damage), (one.0, Damage { dropped_bytes: audio, beyond_packet: true }));
+    let heard = crate::sound::tests::found("m4a", &file).unwrap();
+    assert!(heard.verdict() == crate::Verdict::Speech && heard.survey.is_damaged());
+    let (file, _) = with_second_track(false);
+    assert_eq!((packets_of(file).1, one.1), (Damage::default(), Damage::default()));
 }
 
 #[test]

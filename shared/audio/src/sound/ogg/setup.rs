@@ -1,7 +1,7 @@
 //! The first packets of an Ogg stream: what its audio is, and what a decoder has to know.
 
-use super::super::opus_head::OpusHead;
-use super::super::parts::Stream;
+use super::super::opus_head::{self, OpusHead};
+use super::super::parts::{Stream, micros};
 use super::super::symphonia::Symphonia;
 use super::super::{flac, vorbis};
 use crate::error::AudioError;
@@ -117,10 +117,23 @@ impl Setup {
 
     fn stream(&self) -> Result<Stream, AudioError> {
         match &self.codec {
-            Codec::Opus(head) => Ok(Stream::opus(head.skip())),
+            Codec::Opus(head) => head.stream(),
             Codec::Flac => flac::stream(&self.headers),
             Codec::Vorbis => vorbis_stream(&self.headers),
         }
+    }
+
+    /// The time of a place in the stream.
+    pub fn micros(&self, granule: u64) -> Option<u64> {
+        let rate = match &self.codec {
+            Codec::Opus(_) => opus_head::GRANULE_RATE,
+            Codec::Vorbis => {
+                self.headers.get(12..16)?.first_chunk().map(|rate| u64::from(u32::from_le_bytes(*rate)))?
+            }
+            // 20 bits.
+            Codec::Flac => self.headers.get(10..13)?.iter().fold(0, |rate, byte| rate << 8 | u64::from(*byte)) >> 4,
+        };
+        (rate > 0).then(|| micros(granule, rate))
     }
 
     /// The samples of the stream up to a place in it.

@@ -1,0 +1,165 @@
+//! Packets that were cut out of a file are told by its numbers, its times or its indexes: what is missing in the middle is
+//! damage, and what a recorder leaves out is not.
+
+mod files;
+
+use self::files::{PACKET_MS, Unit, fragments, indexes, mp4, ogg, units, webm};
+use super::tests::found;
+use crate::testing::fixture_samples;
+use crate::{Analysis, Verdict};
+
+type Muxer = fn(&[Unit]) -> Vec<u8>;
+const MUXERS: [(&str, Muxer); 3] = [("opus", ogg), ("webm", webm), ("mp4", mp4)];
+
+/// Nine seconds of speech, and of nothing at all.
+fn recordings() -> [Vec<f32>; 2] {
+    [fixture_samples("ss0880_pcm16").repeat(3), vec![0.0; 9 * 16_000]]
+}
+
+fn analysed(name: &str, bytes: &[u8]) -> Analysis {
+    found(name, bytes).unwrap()
+}
+
+fn is_whole(name: &str, bytes: &[u8]) -> bool {
+    let found = analysed(name, bytes);
+    assert_eq!(found.survey.is_damaged(), found.survey.dropped_beyond_packet, "{name}");
+    assert!(!found.survey.is_damaged() || found.verdict() != Verdict::Silent, "{name}");
+    !found.survey.is_damaged()
+}
+
+/// Units are numbered anew; their times stay.
+fn renumbered(units: &[Unit]) -> Vec<Unit> {
+    let first = units[0].number;
+    (first..).zip(units).map(|(number, unit)| Unit { number, ..unit.clone() }).collect()
+}
+
+/// Units begin where the one before ends; their numbers stay.
+fn without_gaps(units: &[Unit]) -> Vec<Unit> {
+    (0..).zip(units).map(|(n, unit)| Unit { at_ms: n * 1_000, ..unit.clone() }).collect()
+}
+
+fn without(units: &[Unit], gone: std::ops::Range<usize>) -> Vec<Unit> {
+    [&units[..gone.start], &units[gone.end..]].concat()
+}
+
+#[test]
+fn a_whole_file_is_whole_and_silence_in_it_is_silent() {
+    for (name, muxed) in MUXERS {
+        let [speech, silence] = recordings().map(|samples| analysed(name, &muxed(&units(&samples, 2))));
+        assert_eq!((speech.verdict(), speech.survey.is_damaged()), (Verdict::Speech, false), "{name}");
+        assert_eq!((silence.verdict(), silence.survey.is_damaged()), (Verdict::Silent, false), "{name}");
+    }
+}
+
+#[test]
+fn packets_that_were_cut_out_of_the_middle_are_damage() {
+    for samples in recordings() {
+        let whole = units(&samples, 2);
+        for (name, muxed) in MUXERS {
+            for gone in [1..2, 4..6, 6..7] {
+                let cut = without(&whole, gone.clone());
+                assert!(!is_whole(name, &muxed(&cut)), "{name} without {gone:?}");
+                // Two seconds, for everybody: of a fragment by itself one second is not enough.
+                let cut = renumbered(&without(&whole, gone.start..gone.start + 2));
+                assert!(!is_whole(name, &muxed(&cut)), "{name} without {gone:?}, numbered anew");
+            }
+        }
+    }
+}
+
+#[test]
+fn numbers_alone_tell_of_pages_and_of_fragments_without_times() {
+    for samples in recordings() {
+        let cut = without_gaps(&without(&units(&samples, 2), 4..5));
+        assert!(!is_whole("opus", &ogg(&cut)));
+        let (head, cut) = fragments(&cut, false);
+        assert!(!is_whole("mp4", &[head, cut.concat()].concat()));
+    }
+}
+
+/// Numbers are missing where another track was taken out of a file; its times go on.
+#[test]
+fn fragments_whose_times_go_on_are_whole_whatever_their_numbers_are() {
+    let whole = units(&recordings()[0], 2);
+    for number in [|n: u32| 3 * n, |_| 0, |n: u32| 100 - n, |n: u32| n % 3] {
+        let numbered: Vec<Unit> =
+            (0..).zip(&whole).map(|(n, unit)| Unit { number: number(n), ..unit.clone() }).collect();
+        assert!(is_whole("mp4", &mp4(&numbered)));
+    }
+}
+
+#[test]
+fn a_file_that_begins_in_the_middle_or_whose_end_is_missing_is_whole() {
+    let whole = units(&recordings()[0], 2);
+    for (name, muxed) in MUXERS {
+        let later: Vec<Unit> = (2..).zip(&whole[3..]).map(|(number, unit)| Unit { number, ..unit.clone() }).collect();
+        assert!(is_whole(name, &muxed(&later)), "{name}");
+        assert!(is_whole(name, &muxed(&whole[..5])), "{name}");
+    }
+    assert!(is_whole("mp4", &mp4(&whole[3..])), "the first number may be any");
+}
+
+/// Of silence an encoder sends a packet in every 400 ms, if it is told so.
+#[test]
+fn packets_that_an_encoder_left_out_are_not_missing() {
+    let [mut speech, silence] = recordings();
+    speech.extend(silence);
+    for (name, muxed) in MUXERS {
+        let mut sent: Vec<Unit> = Vec::new();
+        for unit in units(&speech, 2) {
+            if unit.number < 12 {
+                sent.push(unit);
+            } else {
+                let number = sent.len() as u32 + 2;
+                // Counted from the start of the silence.
+                let times = (unit.at_ms..unit.at_ms + 1_000).filter(|ms| ms % 400 == 0);
+                sent.extend((number..).zip(times).map(|(number, at_ms)| {
+                    let packet = unit.packets[((at_ms - unit.at_ms) / PACKET_MS) as usize].clone();
+                    Unit { number, at_ms, packets: vec![packet] }
+                }));
+            }
+        }
+        assert!(is_whole(name, &muxed(&sent)), "{name}");
+    }
+}
+
+/// A microphone that stalls, within a cluster.
+#[test]
+fn a_block_of_webm_may_be_late_and_not_for_long() {
+    let late = |ms: u32| {
+        let mut units = units(&recordings()[0], 2);
+        let rest = units[4].packets.split_off(25);
+        let at_ms = units[4].at_ms + 500 + ms;
+        let mut file = webm(&units[..5]);
+        // The same cluster goes on.
+        for (n, packet) in (0..).zip(&rest) {
+            let behind = i16::try_from(at_ms - units[4].at_ms + n * PACKET_MS).unwrap();
+            let block = [&[0x81][..], &behind.to_be_bytes(), &[0x80], packet].concat();
+            file.extend([&[0xA3][..], &(0x1000_0000 | block.len() as u32).to_be_bytes(), &block].concat());
+        }
+        file
+    };
+    for ms in [0, 500, 1_500] {
+        assert!(is_whole("webm", &late(ms)), "{ms}");
+    }
+    assert!(!is_whole("webm", &late(2_500)));
+}
+
+#[test]
+fn fragments_that_an_index_promises_are_there_or_are_damage() {
+    for samples in recordings() {
+        let whole = units(&samples, 2);
+        let (head, promised) = fragments(&whole, true);
+        let (sidx, mfra) = indexes(&promised, head.len());
+        let kept = |gone: std::ops::Range<usize>| fragments(&without_gaps(&renumbered(&without(&whole, gone))), true).1;
+        let nothing = Vec::new();
+        let first = indexes(&promised, head.len() - sidx.len()).1;
+        for (before, behind) in [(&sidx, &nothing), (&nothing, &first), (&sidx, &mfra)] {
+            let file = |fragments: &[Vec<u8>]| [&head[..], before, &fragments.concat(), behind].concat();
+            assert!(is_whole("mp4", &file(&promised)));
+            for gone in [0..1, 4..5, 8..9] {
+                assert!(!is_whole("mp4", &file(&kept(gone.clone()))), "{gone:?}");
+            }
+        }
+    }
+}
