@@ -112,6 +112,8 @@ async fn a_voice_that_is_covered_everywhere_but_in_one_sum_of_the_channels_is_he
         println!("{kind}: {found} of {} words", alone.len());
         assert!(alone.len() > 10 && found * 100 >= alone.len() * LEAST_PERCENT, "{kind}: {}", heard.join(" "));
     }
+}
+
 /// A detector's memory wears out in loud noise, and it then misses the first seconds of what is said behind it.
 #[tokio::test(flavor = "multi_thread")]
 async fn minutes_of_noise_hide_nothing_of_what_is_said_behind_them() {
