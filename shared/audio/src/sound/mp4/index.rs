@@ -208,6 +208,8 @@ pub(super) struct Run {
 pub(super) struct Fragment {
     pub number: Option<u32>,
     pub runs: Vec<Run>,
+    /// Where it says that it begins, if it was moved from there.
+    moved_from: Option<u64>,
 }
 
 impl Run {
@@ -244,7 +246,7 @@ pub(super) fn read_fragment(
         within.start = found.body.end;
         match &found.kind {
             b"mfhd" => fragment.number = words(file)?.map(|[_, number]| number),
-            b"traf" => read_traf(file, at..end, base, found.body, tracks, &mut fragment.runs)?,
+            b"traf" => read_traf(file, at..end, base, found.body, tracks, &mut fragment)?,
             _ => {}
         }
     }
@@ -266,7 +268,7 @@ fn read_traf(
     base: u64,
     mut within: Range<u64>,
     tracks: &[Track],
-    runs: &mut Vec<Run>,
+    fragment: &mut Fragment,
 ) -> Result<(), AudioError> {
     let (mut id, mut size, mut from, mut time) = (0, 0, moof.start, None);
     for _ in 0..MOST_BOXES {
@@ -279,6 +281,9 @@ fn read_traf(
             if flags & 1 != 0 {
                 let Some([high, low]) = words(file)? else { break };
                 from = base.saturating_add(u64::from(high) << 32 | u64::from(low));
+                if fragment.moved_from == Some(from) {
+                    from = moof.start;
+                }
             }
             // Numbers that are not needed stand before the size.
             for bit in [2, 8] {
@@ -296,7 +301,7 @@ fn read_traf(
                 0 => Some(u64::from(first)),
                 _ => words(file)?.map(|[low]| u64::from(first) << 32 | u64::from(low)),
             };
-        } else if found.kind == *b"trun" && runs.len() < MOST_BOXES as usize {
+        } else if found.kind == *b"trun" && fragment.runs.len() < MOST_BOXES as usize {
             let Some([flags, count]) = words(file)? else { break };
             let mut entries = found.body.start + 8;
             let mut at = None;
@@ -308,11 +313,12 @@ fn read_traf(
                 // Who puts an index before fragments that say where they stand in the file (ffmpeg's `global_sidx`) moves
                 // them: their audio still follows them.
                 if at.is_some_and(|at| at < moof.end) && follows(file, &moof, offset)? {
+                    fragment.moved_from = Some(from);
                     from = moof.start;
                     at = from.checked_add_signed(offset);
                 }
                 entries += 4;
-            } else if runs.last().is_none_or(|run: &Run| run.track != id) {
+            } else if fragment.runs.last().is_none_or(|run: &Run| run.track != id) {
                 at = Some(from);
             }
             entries += if flags & 4 != 0 { 4 } else { 0 };
@@ -323,7 +329,7 @@ fn read_traf(
             let size_at = (flags & 0x200 != 0).then_some(4 * fields[0] as usize);
             let packets = if size_at.is_some() { sizes.count } else { u64::from(count) };
             let sizes = if entry == 0 { Table::default() } else { sizes };
-            runs.push(Run { track: id, sizes, size_at, size, packets, at, time: time.take() });
+            fragment.runs.push(Run { track: id, sizes, size_at, size, packets, at, time: time.take() });
         }
     }
     Ok(())

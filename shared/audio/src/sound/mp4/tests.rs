@@ -136,6 +136,51 @@ fn a_second_sound_track_is_dropped_and_another_track_is_not() {
     assert_eq!((packets_of(file).1, one.1), (Damage::default(), Damage::default()));
 }
 
+/// An index that was put before a fragment moved it: only the audio of its first track is then where nothing else is.
+#[test]
+fn of_a_fragment_that_was_moved_every_track_is_found() {
+    let clip = format_file("aac.m4a");
+    let stsd = clip.windows(4).position(|four| four == b"stsd").unwrap() - 4;
+    let size = u32::from_be_bytes(clip[stsd..stsd + 4].try_into().unwrap()) as usize;
+    let track = |id: u32, kind: &[u8; 4]| {
+        let mut description = clip[stsd..stsd + size].to_vec();
+        if kind == b"vide" {
+            description[20..24].copy_from_slice(b"mp4v");
+        }
+        let stbl = [&description[..], &boxed(b"stsz", &numbers([0, 0, 0]))].concat();
+        let media = [
+            boxed(b"mdhd", &numbers([0, 0, 0, 16_000, 0])),
+            boxed(b"hdlr", &[&[0; 8][..], kind, &[0; 13]].concat()),
+            boxed(b"minf", &boxed(b"stbl", &stbl)),
+        ];
+        boxed(b"trak", &[boxed(b"tkhd", &numbers([0, 0, 0, id])), boxed(b"mdia", &media.concat())].concat())
+    };
+    let index = boxed(b"moov", &[track(1, b"vide"), track(2, b"soun")].concat());
+    let (pictures, sounds) = ([7; 5_000], [9; 300]);
+    let at = index.len() as u32;
+    let fragment = |moved: u32, audio: u32| {
+        let traf = |track: u32, size: u32, behind: u32| {
+            let head = boxed(b"tfhd", &numbers([0x11, track, 0, at + moved, size]));
+            boxed(b"traf", &[head, boxed(b"trun", &numbers([1, 1, behind]))].concat())
+        };
+        let trafs = [traf(1, 5_000, audio), traf(2, 300, audio + 5_000)].concat();
+        boxed(b"moof", &[boxed(b"mfhd", &numbers([0, 1])), trafs].concat())
+    };
+    let audio = fragment(0, 0).len() as u32 + 8;
+    let free = boxed(b"free", &[0; 100]);
+    for (before, moved) in [(&free[..], 0), (&free[..], free.len() as u32), (&[][..], 0)] {
+        let media = boxed(b"mdat", &[&pictures[..], &sounds].concat());
+        let file = [&index[..], before, &fragment(moved, audio), &media].concat();
+        let mut cursor = Cursor::new(file);
+        let (mut mp4, mut packet) = (Mp4::open(&mut cursor, 0).unwrap(), Vec::new());
+        assert!(matches!(mp4.next(&mut packet).unwrap(), Some(Part::Stream(_))));
+        assert!(matches!(mp4.next(&mut packet).unwrap(), Some(Part::Packet { .. })));
+        assert!(packet == sounds, "{moved}");
+        assert!(mp4.next(&mut packet).unwrap().is_none());
+        assert_eq!(mp4.damage(), Damage::default(), "{moved}");
+    }
+}
+
 #[test]
 fn nothing_but_boxes_is_told() {
     let boxes = boxed(b"free", &[]).repeat(5_000);
