@@ -17,31 +17,10 @@ pub(super) struct OpusHead {
 
 impl OpusHead {
     pub fn read(packet: &[u8]) -> Option<Self> {
-        match packet {
-            [
-                b'O',
-                b'p',
-                b'u',
-                b's',
-                b'H',
-                b'e',
-                b'a',
-                b'd',
-                version,
-                channels,
-                a,
-                b,
-                _,
-                _,
-                _,
-                _,
-                _,
-                _,
-                family,
-                table @ ..,
-            ] if version >> 4 == 0 => Self::of(*channels, u16::from_le_bytes([*a, *b]), *family, table),
-            _ => None,
-        }
+        let (head, table) = packet.split_at_checked(19)?;
+        let is_head = head.starts_with(b"OpusHead") && head[8] >> 4 == 0;
+        let pre_skip = u16::from_le_bytes([head[10], head[11]]);
+        if is_head { Self::of(head[9], pre_skip, head[18], table) } else { None }
     }
 
     /// `table`: what follows the number of the mapping family.
