@@ -50,7 +50,7 @@ const LISTENED: u8 = 3;
 impl Progress {
     /// Of the rules by which recordings are decoded, levelled and searched: what was found by others is not gone on with.
     /// Whoever changes what is heard, or how it is packed, raises it.
-    pub const RULES: u32 = 1;
+    pub const RULES: u32 = 2;
 
     /// Nothing is left to listen to; whoever cuts the recording begins at these moments.
     pub fn listened(moments: Moments) -> Self {

@@ -4,6 +4,9 @@
 //! what came just before as well, so that it hears the beginning as if it had been awake. It wakes with nothing in its
 //! memory, as at the start of a recording: minutes of silence drive what it remembers to where it hears worse, and so
 //! silence of any length is the same to it.
+//!
+//! Noise and music do the same, within ten seconds: it hears a voice behind them half a second late, or later. So after two
+//! seconds in which nobody speaks it forgets what was before them. Noise of any length is the same to it as two seconds.
 
 mod error;
 mod layer;
@@ -23,7 +26,8 @@ const START: f32 = 0.5;
 const STOP: f32 = 0.35;
 const WINDOW_MS: u32 = WINDOW as u32 * 1_000 / RATE;
 
-/// Windows that are judged at once: more do not make it faster, and these fit into a core's cache.
+/// Windows that are judged at once: more do not make it faster, and these fit into a core's cache. They are also what it
+/// remembers while nobody speaks: 2 s.
 const BATCH: usize = 64;
 /// Inaudible windows until it sleeps: about a second, longer than any region stays open over a pause.
 const DOZE: usize = 32;
@@ -114,13 +118,25 @@ impl Silero {
             return;
         }
         match self.network.run(&self.batch, &mut self.memory) {
-            Ok(scores) => scores.into_iter().for_each(|score| self.scores.push(score)),
+            Ok(scores) => {
+                if scores.iter().all(|score| *score < START) {
+                    self.remember_batch_alone();
+                }
+                scores.into_iter().for_each(|score| self.scores.push(score));
+            }
             // It ran when it was loaded. A wasted call to an engine is better than a lost sentence.
             Err(_) => (0..windows).for_each(|_| self.scores.push(1.0)),
         }
         let context = self.batch.len() - CONTEXT;
         self.batch.copy_within(context.., 0);
         self.batch.truncate(CONTEXT);
+    }
+
+    /// As if it had been awakened by the first window of the batch.
+    fn remember_batch_alone(&mut self) {
+        self.memory.forget();
+        // Its scores are known. If it cannot run, it knows nothing of the batch, as when it wakes.
+        let _ = self.network.run(&self.batch, &mut self.memory);
     }
 }
 

@@ -100,6 +100,27 @@ async fn one_bump_of_noise_hides_nothing_of_a_quiet_recording() {
     }
 }
 
+/// A detector's memory wears out in loud noise, and it then misses the first seconds of what is said behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn minutes_of_noise_hide_nothing_of_what_is_said_behind_them() {
+    let chain = Chain::new();
+    let (mut all, mut found) = (0, 0);
+    for (kind, seconds, peak) in [("white", 100.0, 0.9), ("pink", 40.0, 0.9), ("music", 150.0, 0.25)] {
+        let noise = scene::long_noise(kind, seconds, peak);
+        for (clip, db) in [(Clip::Ss0870, -36), (Clip::Ss0880, -10), (Clip::Ss0890, -24)] {
+            let speech = [vec![0.0; 4_800], clip.at(db), vec![0.0; 4_800]].concat();
+            let (alone, behind) = tokio::task::block_in_place(|| {
+                let behind = [&noise[..], &speech].concat();
+                (words(&chain.text(&[speech])), words(&chain.text(&[behind])))
+            });
+            let heard = in_common(&alone, &behind);
+            println!("{clip:?} at {db} dB behind {kind} noise of {seconds} s: {heard} of {} words", alone.len());
+            (all, found) = (all + alone.len(), found + heard);
+        }
+    }
+    assert!(all > 100 && found * 100 >= all * 97, "{found} of {all} words");
+}
+
 #[test]
 fn words_in_common_are_counted_in_their_order() {
     let count = |said, heard| in_common(&words(said), &words(heard));

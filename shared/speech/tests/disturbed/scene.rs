@@ -10,6 +10,7 @@ const RATE: usize = 16_000;
 pub enum Clip {
     Jfk,
     Ss0870,
+    Ss0880,
     Ss0890,
     Sonnet(usize),
 }
@@ -25,6 +26,7 @@ impl Clip {
         match self {
             Self::Jfk => read("jfk"),
             Self::Ss0870 => read("ss0870"),
+            Self::Ss0880 => read("ss0880"),
             Self::Ss0890 => read("ss0890"),
             Self::Sonnet(part) => {
                 let all = read("sonnet");
@@ -114,6 +116,26 @@ impl Random {
     }
 }
 
+/// White noise, noise that is as loud in every octave, or chords that are struck every second.
+pub fn long_noise(kind: &str, seconds: f32, peak: f32) -> Vec<f32> {
+    let (mut random, mut octaves) = (Random(7), [0.0; 16]);
+    let sample = |at: usize| match kind {
+        "white" => random.signed(),
+        "pink" => {
+            octaves[((at + 1).trailing_zeros() as usize).min(15)] = random.signed();
+            octaves.iter().sum::<f32>()
+        }
+        _ => {
+            let (struck, base) = (at % RATE, [130.8, 110.0, 87.3, 98.0][at / RATE % 4]);
+            let turn = |times: f32| (TAU * base * times * struck as f32 / RATE as f32).sin();
+            [1.0, 2.0, 2.5, 3.0].map(turn).iter().sum::<f32>() * (-(struck as f32) / RATE as f32).exp()
+        }
+    };
+    let noise: Vec<f32> = (0..(seconds * RATE as f32) as usize).map(sample).collect();
+    let loudest = noise.iter().fold(0.0f32, |loudest, sample| loudest.max(sample.abs()));
+    noise.iter().map(|sample| sample * peak / loudest).collect()
+}
+
 pub struct Scene {
     /// In their order, at their levels.
     pub said: Vec<(Clip, i32)>,
@@ -124,6 +146,9 @@ pub struct Scene {
 
 const LEVELS: [i32; 5] = [-48, -42, -36, -24, -10];
 
+/// One scene in so many has minutes of noise before somebody speaks.
+const LONG_NOISE_EVERY: u64 = 4;
+
 impl Scene {
     /// One clip or two, at levels that may be 38 dB apart; before, between and behind them, and sometimes where one of them
     /// pauses, what disturbs; something steady 15 dB or more below the quieter of them; and one or two channels.
@@ -131,10 +156,16 @@ impl Scene {
         let mut random = Random::of(seed);
         let mut scene = Self { said: Vec::new(), channels: Vec::new(), told: String::new() };
         let count = random.one_of(&[1, 2, 2]);
+        // By numbers of its own: the scene is otherwise what it would be without.
+        let mut of_noise = Random::of(seed + 1_000_000);
+        let noisy = (seed.is_multiple_of(LONG_NOISE_EVERY)).then(|| of_noise.one_of(&[0, count - 1]));
         // Samples, and who speaks in them: 0 for the first, 1 for the second.
         let mut parts: Vec<(Vec<f32>, Option<usize>)> = Vec::new();
         for speaker in 0..count {
             parts.push((scene.beside(&mut random), None));
+            if noisy == Some(speaker) {
+                parts.push((scene.long_noise(&mut of_noise), None));
+            }
             let (clip, db) = (random.one_of(&Clip::ALL), random.one_of(&LEVELS));
             let _ = write!(scene.told, "{clip:?} at {db} dB, ");
             scene.said.push((clip, db));
@@ -157,6 +188,16 @@ impl Scene {
     fn beside(&mut self, random: &mut Random) -> Vec<f32> {
         let pause = (random.between(0.05, 1.5) * RATE as f32) as usize;
         [vec![0.0; pause], self.sound(random), vec![0.0; pause]].concat()
+    }
+
+    /// Longer than detectors remember anything else, and a pause behind it.
+    fn long_noise(&mut self, random: &mut Random) -> Vec<f32> {
+        let (seconds, peak) = (random.between(30.0, 150.0), random.one_of(&[0.9, 0.25]));
+        let (kind, pause) = (random.one_of(&["white", "pink", "music"]), random.between(0.05, 0.5));
+        let mut noise = long_noise(kind, seconds, peak);
+        noise.resize(noise.len() + (pause * RATE as f32) as usize, 0.0);
+        let _ = write!(self.told, "long {kind} noise of {seconds:.0} s at {peak}, ");
+        noise
     }
 
     /// As loud as it likes.

@@ -79,6 +79,30 @@ fn after_a_long_silence_it_hears_as_at_the_beginning() {
     }
 }
 
+/// A chord that is struck every second.
+fn music(count: usize) -> Vec<f32> {
+    let turn = |at: usize, hertz: f32| (std::f32::consts::TAU * hertz * at as f32 / 16_000.0).sin();
+    let chord = |at: usize| [130.8, 261.6, 329.6, 392.0].map(|hertz| turn(at, hertz)).iter().sum::<f32>();
+    (0..count).map(|at| 0.1 * chord(at) * (-((at % 16_000) as f32) / 12_000.0).exp()).collect()
+}
+
+#[test]
+fn speech_behind_long_noise_is_found_where_it_begins() {
+    for seconds in [10_u32, 40, 100] {
+        let samples = seconds as usize * 16_000;
+        let sounds = [("white", noise(samples, 0.5)), ("pink", pink(samples, 0.1)), ("music", music(samples))];
+        for (kind, sound) in sounds {
+            for clip in ["ss0870", "ss0880"] {
+                let speech = fixture_samples(&format!("{clip}_pcm16"));
+                let (alone, behind) = (regions(&speech), regions(&[&sound[..], &speech].concat()));
+                let late = i64::from(behind[0].start_ms) - i64::from(1_000 * seconds + alone[0].start_ms);
+                println!("{clip} behind {kind} of {seconds} s: {late} ms late");
+                assert!(late.abs() <= 200, "{clip} behind {kind} of {seconds} s: {late} ms late");
+            }
+        }
+    }
+}
+
 #[test]
 fn pieces_make_no_difference() {
     let (name, clip) = clips().remove(0);
