@@ -13,6 +13,10 @@ use crate::level::BLOCK_MS;
 const RIGHT_WITHIN: f32 = 4.0;
 /// Of the sum and the difference of both channels, one that is at most half as loud as the other adds little to it.
 const MUCH_QUIETER: f32 = 0.5;
+/// Runs that follow one another are heard by one factor if theirs are this near: 6 dB.
+const ALIKE: f32 = 2.0;
+/// Within a region, what is shorter than so many blocks is a sound of a word: it is heard as the rest of the word.
+const SHORTEST: u32 = 3;
 /// At the ends of a region is the noise before and behind a voice: blocks that say nothing of it, if there are others.
 const EDGE: u32 = 2;
 
@@ -227,6 +231,9 @@ fn holds(regions: &[Region], at: &mut usize, part: Region) -> bool {
 /// What is heard by one factor: that of its loudest block.
 struct Run {
     from_ms: u32,
+    /// The regions that its first and its last block lie in.
+    regions: (usize, usize),
+    blocks: u32,
     mix: Mix,
     lowest: f32,
     highest: f32,
@@ -237,37 +244,75 @@ impl Run {
         self.highest.max(wanted) <= self.lowest.min(wanted) * RIGHT_WITHIN
     }
 
+    fn is_sound_of(&self, region: usize) -> bool {
+        self.blocks < SHORTEST && self.regions == (region, region)
+    }
+
     fn stretch(&self, begins_ms: u32) -> Stretch {
         Stretch::new(begins_ms + self.from_ms, self.lowest, self.mix)
     }
 }
 
 fn stretches_of(parts: &[Part], factor: impl Fn(Mix, u32) -> f32, begins_ms: u32) -> Vec<Stretch> {
-    let mut stretches = Vec::new();
-    let mut run: Option<Run> = None;
+    joined(runs(parts, factor)).iter().map(|run| run.stretch(begins_ms)).collect()
+}
+
+fn runs(parts: &[Part], factor: impl Fn(Mix, u32) -> f32) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
     let mut before_ms = 0;
-    for &(region, mix) in parts {
+    for (number, &(region, mix)) in parts.iter().enumerate() {
         let (first, end) = (region.start_ms / BLOCK_MS, region.end_ms.div_ceil(BLOCK_MS));
         let edge = if end - first > 3 * EDGE { EDGE } else { 0 };
         for block in first + edge..end - edge {
             let wanted = factor(mix, block);
-            match &mut run {
+            match runs.last_mut() {
                 Some(run) if run.mix == mix && run.fits(wanted) => {
                     (run.lowest, run.highest) = (run.lowest.min(wanted), run.highest.max(wanted));
+                    (run.regions.1, run.blocks) = (number, run.blocks + 1);
                 }
                 _ => {
-                    stretches.extend(run.take().map(|run| run.stretch(begins_ms)));
                     // In the middle of the pause before it, so that it has glided there when somebody speaks.
                     let pause_ms = region.start_ms - before_ms;
                     let from_ms = if block == first + edge { region.start_ms - pause_ms / 2 } else { block * BLOCK_MS };
-                    run = Some(Run { from_ms, mix, lowest: wanted, highest: wanted });
+                    let regions = (number, number);
+                    runs.push(Run { from_ms, regions, blocks: 1, mix, lowest: wanted, highest: wanted });
                 }
             }
         }
         before_ms = region.end_ms;
     }
-    stretches.extend(run.map(|run| run.stretch(begins_ms)));
-    stretches
+    runs
+}
+
+/// A soft sound within a word changes nothing, and a voice is not made a little louder and softer by turns.
+fn joined(runs: Vec<Run>) -> Vec<Run> {
+    let mut joined: Vec<Run> = Vec::new();
+    // The highest factor among those that became the last run.
+    let mut highest = 0.0f32;
+    let mut runs = runs.into_iter().peekable();
+    while let Some(run) = runs.next() {
+        if let Some(next) = runs.peek_mut()
+            && next.mix == run.mix
+            && run.is_sound_of(next.regions.0)
+            && next.lowest < run.lowest
+        {
+            next.from_ms = run.from_ms;
+            continue;
+        }
+        match joined.last_mut() {
+            Some(last) if last.mix == run.mix && run.is_sound_of(last.regions.1) && last.lowest < run.lowest => {}
+            Some(last) if last.mix == run.mix && highest.max(run.lowest) <= last.lowest.min(run.lowest) * ALIKE => {
+                highest = highest.max(run.lowest);
+                (last.lowest, last.regions.1) = (last.lowest.min(run.lowest), run.regions.1);
+                last.blocks += run.blocks;
+            }
+            _ => {
+                highest = run.lowest;
+                joined.push(run);
+            }
+        }
+    }
+    joined
 }
 
 #[cfg(test)]
@@ -297,6 +342,15 @@ mod tests {
 
     fn four(ears: [Voice; 4], lean: f32) -> Voices {
         Voices { voices: ears.into(), leans: vec![lean; 100] }
+    }
+
+    #[test]
+    fn soft_sounds_within_a_word_and_small_changes_leave_the_factor_as_it_is() {
+        let factors = [vec![2.0; 20], vec![20.0; 2], vec![3.0; 28], vec![20.0; 10], vec![1.6; 40]].concat();
+        let voice = Voice { regions: vec![region(0, 10_000)], factors, ..Voice::default() };
+        let heard = Voices { voices: vec![voice], ..Voices::default() };
+        let found = found(&levels(heard.stretches(Mix::Mid, 0)));
+        assert_eq!(found, [(0, 2.0, Mix::Mid), (5_000, 20.0, Mix::Mid), (6_000, 2.0, Mix::Mid)]);
     }
 
     #[test]

@@ -188,8 +188,8 @@ impl Scene {
         let mut scene = Self { said: Vec::new(), channels: Vec::new(), told: String::new() };
         let count = random.one_of(&[1, 2, 2]);
         // By numbers of its own: the scene is otherwise what it would be without.
-        let mut of_noise = Random::of(!seed);
-        let noisy = (seed % LONG_NOISE_EVERY == 0).then(|| of_noise.one_of(&[0, count - 1]));
+        let mut of_noise = Random::of(seed + 1_000_000);
+        let noisy = (seed.is_multiple_of(LONG_NOISE_EVERY)).then(|| of_noise.one_of(&[0, count - 1]));
         // Samples, and who speaks in them: 0 for the first, 1 for the second.
         let mut parts: Vec<(Vec<f32>, Option<usize>)> = Vec::new();
         for speaker in 0..count {
