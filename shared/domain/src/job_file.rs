@@ -174,11 +174,14 @@ impl JobFile {
 
 fn partly_decoded(facts: &AudioFacts) -> Failure {
     let AudioFacts { dropped_bytes, concealed_ms, .. } = facts;
-    Failure::because(
-        Code::PartlyDecoded,
+    let why = if *dropped_bytes == 0 && *concealed_ms == 0 {
+        "what could be heard is transcribed; the rest is far beyond full scale, or covered by other channels of more than two"
+            .to_owned()
+    } else {
         format!(
-            "what could be decoded is transcribed; the rest is damaged ({dropped_bytes} bytes dropped, \
+            "what could be decoded is transcribed; the rest is damaged or missing ({dropped_bytes} bytes dropped, \
              {concealed_ms} ms concealed)"
-        ),
-    )
+        )
+    };
+    Failure::because(Code::PartlyDecoded, why)
 }

@@ -122,9 +122,14 @@ fn why_invalid(survey: &Survey) -> String {
         "nothing in the file can be decoded; does its name tell the right codec?".to_owned()
     } else if survey.roar {
         "the file is loud noise without speech; does its name tell the right codec?".to_owned()
+    } else if survey.dropped_bytes == 0 && survey.concealed_ms == 0 {
+        "no speech was found, and some of the file could not be heard: it is far beyond full scale, or covered by other \
+         channels of more than two"
+            .to_owned()
     } else {
         format!(
-            "no speech was found, and too much of the file is damaged to call it silent ({} bytes dropped, {} ms concealed)",
+            "no speech was found, and too much of the file is damaged or missing to call it silent ({} bytes dropped, \
+             {} ms concealed)",
             survey.dropped_bytes, survey.concealed_ms
         )
     }
