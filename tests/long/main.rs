@@ -147,21 +147,25 @@ async fn worked_on(seconds: u64, talk: u64, every: u64, handler_deadline: Durati
 
 /// One after the other: what is decoded is counted for the whole process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn six_hours_with_deliveries_of_twenty_seconds_are_completed_and_decoded_little_more_than_twice() {
+async fn six_hours_with_deliveries_of_twenty_seconds_are_completed_and_decoded_little_more_than_once() {
     let six_hours = 6 * 3_600;
     let ended = worked_on(six_hours, 120, 1_800, DEADLINE).await;
     assert_eq!((ended.job.status, ended.job.attempt), (Status::Completed, 1), "no attempt was counted");
-    assert!(ended.deliveries > 20, "{} deliveries", ended.deliveries);
+    assert!(ended.deliveries > 10, "{} deliveries", ended.deliveries);
     let times = ended.decoded.as_secs_f64() / six_hours as f64;
     println!("{} deliveries, decoded {times:.3} times", ended.deliveries);
-    // Both passes, and cutting.
-    assert!(times < 2.2, "decoded {times} times");
+    // Listening, and cutting where somebody speaks.
+    assert!(times < 1.3, "decoded {times} times");
 
     // A recording that was interrupted has the plan of one that was not, and its engine is given the same audio.
     let interrupted = worked_on(2_400, 40, 60, Duration::from_secs(8)).await;
     let at_once = worked_on(2_400, 40, 60, Duration::from_secs(86_400)).await;
     assert_eq!((at_once.job.status, interrupted.job.status), (Status::Completed, Status::Completed));
     assert!(at_once.deliveries == 1 && interrupted.deliveries > 5, "{} deliveries", interrupted.deliveries);
+    // Where somebody speaks nearly all the time, all of it is cut as well.
+    let times = interrupted.decoded.as_secs_f64() / 2_400.0;
+    println!("{} deliveries, decoded {times:.3} times", interrupted.deliveries);
+    assert!(times < 2.2, "decoded {times} times");
     assert_eq!(at_once.recording.plan, interrupted.recording.plan);
     assert_eq!((at_once.recording.facts, at_once.given), (interrupted.recording.facts, interrupted.given));
 }

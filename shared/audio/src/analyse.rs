@@ -1,4 +1,4 @@
-//! The second pass over a recording: where in it is speech, and what that makes of it.
+//! Where in a recording is speech, and what that makes of it: a second pass over those of several channels.
 
 use domain::{Format, Levels, Peaks};
 
@@ -7,7 +7,7 @@ use crate::detect::Detector;
 use crate::detect::Region;
 use crate::error::AudioError;
 use crate::input::Input;
-use crate::listening::{Found, Listening};
+use crate::listening::Listening;
 use crate::moments::Moments;
 use crate::progress::{Onward, Progress, pack_found, place_analysing};
 use crate::samples::{Begun, Met, Next, Samples};
@@ -138,15 +138,17 @@ pub(crate) fn analyse_samples(
             Next::Moment(_) => {}
         }
     }
-    // At most 48 hours: fits.
-    let end_ms = u32::try_from(survey.duration_ms).map_err(|_| AudioError::TooLong)?;
-    Ok(Analysis::of(survey, listening.finish(end_ms)))
+    Analysis::of(survey, listening)
 }
 
 impl Analysis {
-    fn of(survey: Survey, found: Found) -> Self {
+    /// Of a recording that was listened to up to its end.
+    pub(crate) fn of(survey: Survey, listening: Listening<'_>) -> Result<Self, AudioError> {
+        // At most 48 hours: fits.
+        let end_ms = u32::try_from(survey.duration_ms).map_err(|_| AudioError::TooLong)?;
+        let found = listening.finish(end_ms);
         let levels = levels(found.stretches);
-        Self {
+        Ok(Self {
             speech_ms: found.segments.iter().map(|spoken| u64::from(spoken.speech_ms)).sum(),
             segments: found.segments.iter().map(|spoken| spoken.span).collect(),
             spoken_ms: found.segments.iter().map(|spoken| spoken.speech_ms).collect(),
@@ -155,7 +157,7 @@ impl Analysis {
             peaks: survey.outline.drawn(&levels),
             levels,
             survey,
-        }
+        })
     }
 }
 

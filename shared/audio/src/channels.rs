@@ -74,11 +74,11 @@ impl Tracks {
 
 /// A file of floats may hold anything; a channel that is no number must not silence another.
 fn sane(sample: f32) -> f32 {
-    if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 }
+    if sample.is_finite() { sample.clamp(-BEYOND, BEYOND) } else { 0.0 }
 }
 
-/// Louder than full scale by half: no codec overshoots so far. Such samples are clipped.
-const BEYOND: f32 = 1.5;
+/// Twice full scale: no codec overshoots so far, and an offset may carry a voice nearly there. Louder samples are clipped.
+const BEYOND: f32 = 2.0;
 
 /// How many samples are no numbers, or so far beyond full scale that they were never meant for it.
 pub(crate) fn unheard(samples: &[f32]) -> usize {
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn samples_far_beyond_full_scale_are_counted() {
-        assert_eq!(unheard(&[1.0, -1.4, 0.0, 1.6, -32_768.0, f32::NAN, f32::NEG_INFINITY]), 4);
+        assert_eq!(unheard(&[1.0, -1.9, 0.0, 2.1, -32_768.0, f32::NAN, f32::NEG_INFINITY]), 4);
     }
 
     #[test]

@@ -6,8 +6,8 @@
 //! |---|---|
 //! | 0 or `0xFFFFFFFF` | the 4 bytes are skipped |
 //! | `0xFFFFFFFB`, `FE`, `FD` | a marker of 36, 20, 16 bytes is skipped |
-//! | more of these in a row than [`MOST_SKIPPED`] bytes, or [`MOST_ERASED`] of `0xFF` alone | they are dropped, *beyond a packet* |
-//! | more markers over the whole file than frames | they are dropped, *beyond a packet* |
+//! | more empty words in a row than [`MOST_SKIPPED`] bytes, or [`MOST_ERASED`] of `0xFF` alone | they are dropped, *beyond a packet* |
+//! | more of them over the whole file than a twentieth of it, or more markers than frames | the same |
 //! | fewer bytes than the record needs, at the end | everything before it is kept, the rest is dropped |
 //! | more than [`MAX_FRAME_BYTES`] | everything before it is kept, the rest is dropped, *beyond a packet* |
 //!
@@ -29,6 +29,8 @@ const LENGTH_BYTES: usize = 4;
 const MOST_SKIPPED: u64 = 256;
 /// The rest of a page of flash that was never written.
 const MOST_ERASED: u64 = 4_096;
+/// Of many short rows: at most one part in so many, and a page.
+const EMPTY_SHARE: u64 = 20;
 /// In a file of a few frames there may be as many bytes of markers.
 const FEW_MARKERS: u64 = 1_024;
 const ERASED: u32 = 0xFFFF_FFFF;
@@ -70,7 +72,8 @@ struct Skipped {
     /// Bytes since the last frame, and whether all of them are erased.
     row: u64,
     row_is_erased: bool,
-    /// Bytes of markers in the file.
+    /// Bytes of empty words in the file, and of markers.
+    empty: u64,
     markers: u64,
     /// Bytes of rows that were too long.
     lost: u64,
@@ -80,9 +83,8 @@ impl Skipped {
     fn skip(&mut self, length: u32, size: usize) {
         self.row_is_erased = length == ERASED && (self.row == 0 || self.row_is_erased);
         self.row += size as u64;
-        if size > LENGTH_BYTES {
-            self.markers += size as u64;
-        }
+        let all = if size > LENGTH_BYTES { &mut self.markers } else { &mut self.empty };
+        *all += size as u64;
     }
 
     fn end_row(&mut self) {
@@ -186,9 +188,10 @@ impl<'r> Frames<'r> {
     pub fn damage(&self) -> Damage {
         let mut skipped = self.skipped;
         skipped.end_row();
-        let too_many = skipped.markers > self.in_frames.max(FEW_MARKERS);
-        let markers = if too_many { skipped.markers } else { 0 };
-        let lost = skipped.lost.max(markers);
+        let too_many = |bytes: u64, most: u64| if bytes > most { bytes } else { 0 };
+        let markers = too_many(skipped.markers, self.in_frames.max(FEW_MARKERS));
+        let empty = too_many(skipped.empty, self.in_frames / EMPTY_SHARE + MOST_ERASED);
+        let lost = skipped.lost.max(markers).max(empty);
         Damage {
             dropped_bytes: self.damage.dropped_bytes.saturating_add(lost),
             beyond_packet: self.damage.beyond_packet || lost > 0,
@@ -197,13 +200,14 @@ impl<'r> Frames<'r> {
 
     /// What was skipped so far, for who goes on here.
     pub(crate) fn pack(&self, to: &mut Packer) {
-        let Skipped { row, row_is_erased, markers, lost } = self.skipped;
-        [row, u64::from(row_is_erased), markers, lost, self.in_frames].iter().for_each(|number| to.put(*number));
+        let Skipped { row, row_is_erased, empty, markers, lost } = self.skipped;
+        [row, u64::from(row_is_erased), empty, markers, lost, self.in_frames].iter().for_each(|number| to.put(*number));
     }
 
     pub(crate) fn unpack(&mut self, from: &mut Unpacker) -> Option<()> {
         let (row, row_is_erased) = (from.take()?, from.take_flag()?);
-        self.skipped = Skipped { row, row_is_erased, markers: from.take()?, lost: from.take()? };
+        let (empty, markers, lost) = (from.take()?, from.take()?, from.take()?);
+        self.skipped = Skipped { row, row_is_erased, empty, markers, lost };
         self.in_frames = from.take()?;
         Some(())
     }

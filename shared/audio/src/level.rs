@@ -47,15 +47,15 @@ pub(crate) struct Meter {
 
 /// What is above [`VOICE_HERTZ`].
 #[derive(Clone, Copy, Default)]
-struct Above {
+pub(crate) struct Above {
     before: f32,
     passed: f32,
 }
 
 impl Above {
-    fn pass(&mut self, sample: f32) -> f32 {
-        const KEEP: f32 = 1.0 - TAU * VOICE_HERTZ / RATE as f32;
-        let passed = sample - self.before + KEEP * self.passed;
+    pub fn pass(&mut self, sample: f32, rate: u32) -> f32 {
+        let keep = 1.0 - TAU * VOICE_HERTZ / rate as f32;
+        let passed = sample - self.before + keep * self.passed;
         // What fades away in a filter fades for ever, and numbers that small take a hundred times as long.
         self.passed = if passed.abs() < FADED { 0.0 } else { passed };
         self.before = sample;
@@ -67,8 +67,8 @@ impl Meter {
     /// Appends every block that is full.
     pub fn push(&mut self, samples: impl IntoIterator<Item = f32>, out: &mut Vec<Block>) {
         for sample in samples {
-            let voice = self.above[0].pass(sample);
-            let voice = self.above[1].pass(voice);
+            let voice = self.above[0].pass(sample, RATE);
+            let voice = self.above[1].pass(voice, RATE);
             self.power += sample * sample;
             self.voice += voice * voice;
             self.in_window += 1;

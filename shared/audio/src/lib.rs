@@ -1,9 +1,10 @@
 //! From a file's bytes to its speech: frames, decoders, voice detection, segments. No async, no files, no clock.
 //!
-//! A recording is heard three times: [`survey`] finds which of its channels hold anything, [`analyse`] its segments and how
-//! loud each stretch of time is made, [`cut`] fetches their samples, or [`cut_packets`] the Opus packets that they are made
-//! of. A short one is decoded once and kept. All of them stream; a recording of any length takes less than 64 MiB, most of
-//! it what is kept of a short one, or the loudness track of a very long one.
+//! [`survey`] finds which channels of a recording hold anything, [`analyse`] its segments and how loud each stretch of time
+//! is made; [`hear_onward`] does both at once where there is one channel. [`cut`] then fetches the samples of the segments,
+//! or [`cut_packets`] the Opus packets that they are made of. So a recording of one channel is decoded twice, one of several
+//! three times, and a short one once: it is kept. All of them stream; a recording of any length takes less than 64 MiB, most
+//! of it what is kept of a short one, or the loudness track of a very long one.
 
 mod aac;
 mod analyse;
@@ -64,5 +65,5 @@ pub use resample::RATE;
 pub use sample::{SAMPLE, SAMPLE_FORMAT, SAMPLE_NAME_STEM, SAMPLE_TEXT, sample_samples};
 pub use samples::MAX_DURATION;
 pub use segment::{SegmentRules, Span, segments};
-pub use survey::{Survey, Surveyed, survey, survey_onward, survey_within};
+pub use survey::{Listener, Survey, Surveyed, hear_onward, survey, survey_within};
 pub use track::Track;

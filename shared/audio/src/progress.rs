@@ -35,6 +35,8 @@ pub(crate) struct Surveying {
     pub met: Met,
     pub counts: Counts,
     pub outline: Outline,
+    /// If somebody has listened as well.
+    pub found: Option<Found>,
 }
 
 /// How listening goes on, and who is told how far it comes: a number that grows, and what [`Progress::unpack`] takes.
@@ -162,12 +164,18 @@ impl Surveying {
         self.met.pack(&mut to);
         self.counts.pack(&mut to);
         self.outline.pack(&mut to);
+        to.put(u8::from(self.found.is_some()));
+        if let Some(found) = &self.found {
+            put_found(found, &mut to);
+        }
         to.bytes
     }
 
     fn unpack(from: &mut Unpacker) -> Option<Self> {
         let source = from.take_bytes()?.to_vec();
-        Some(Self { source, met: Met::unpack(from)?, counts: Counts::unpack(from)?, outline: Outline::unpack(from)? })
+        let (met, counts, outline) = (Met::unpack(from)?, Counts::unpack(from)?, Outline::unpack(from)?);
+        let found = if from.take_flag()? { Some(unpack_found(from)?) } else { None };
+        Some(Self { source, met, counts, outline, found })
     }
 }
 
@@ -182,6 +190,11 @@ pub(crate) fn pack_found(number: Option<u32>, moments: &Moments, survey: &Survey
     flags.iter().for_each(|flag| to.put(u8::from(*flag)));
     to.put(number_of(survey.mix));
     survey.outline.pack(&mut to);
+    put_found(found, &mut to);
+    to.bytes
+}
+
+fn put_found(found: &Found, to: &mut Packer) {
     to.put(found.part_ends_ms);
     // One more than it is, and nothing is 0.
     to.put(found.open_ms.map_or(0, |open| u64::from(open) + 1));
@@ -201,7 +214,6 @@ pub(crate) fn pack_found(number: Option<u32>, moments: &Moments, survey: &Survey
         to.put(number_of(stretch.mix));
         before = stretch.start_ms() / STRETCH_MS;
     }
-    to.bytes
 }
 
 /// Stretches begin at whole tenths of a second, and their factors are steps of half a decibel.

@@ -17,6 +17,14 @@ const MUCH_QUIETER: f32 = 0.5;
 const ALIKE: f32 = 2.0;
 /// Within a region, what is shorter than so many blocks is a sound of a word: it is heard as the rest of the word.
 const SHORTEST: u32 = 3;
+/// What one voice in both channels lasts in both at once, of what it lasts in either: 85 %.
+const ONE_VOICE: (u32, u32) = (17, 20);
+/// The sum or the difference is taken before a channel if it is at most so much less clear: 3 dB.
+const CLEAR_ENOUGH: f32 = 0.7;
+/// Blocks beside a voice that tell the noise: 4 s.
+const NOISE_AROUND: usize = 40;
+/// A tenth of what can be heard.
+const LEAST_NOISE: f32 = 0.000_1;
 /// At the ends of a region is the noise before and behind a voice: blocks that say nothing of it, if there are others.
 const EDGE: u32 = 2;
 
@@ -38,7 +46,20 @@ impl Voice {
 
     /// Over these blocks.
     fn level(&self, blocks: Range<usize>) -> f32 {
-        within(&self.levels, blocks).iter().map(|level| level * level).sum::<f32>().sqrt()
+        let levels = within(&self.levels, blocks);
+        (levels.iter().map(|level| level * level).sum::<f32>() / levels.len().max(1) as f32).sqrt()
+    }
+
+    /// How far a voice stands out from what else is there: its level to the quietest tenth of the blocks in and around it.
+    fn clearness(&self, blocks: Range<usize>) -> f32 {
+        let around = blocks.start.saturating_sub(NOISE_AROUND)..blocks.end + NOISE_AROUND;
+        let mut levels = within(&self.levels, around).to_vec();
+        let tenth = levels.len() / 10;
+        if levels.is_empty() {
+            return 0.0;
+        }
+        let noise = *levels.select_nth_unstable_by(tenth, f32::total_cmp).1;
+        self.level(blocks) / noise.max(LEAST_NOISE)
     }
 }
 
@@ -114,30 +135,39 @@ impl Voices {
         if let Some(whole) = whole(group)
             && lasts(group, is_in_both) * 2 >= lasts(group, |_| true)
         {
-            return vec![(whole, self.of_both(group, whole))];
+            return vec![(whole, self.of_both(group, whole, is_one_voice(group)))];
         }
         let mix = |part: &Heard| match (part.by(Mix::Left), part.by(Mix::Right)) {
             (true, false) => Mix::Left,
             (false, true) => Mix::Right,
-            _ => self.of_both(std::slice::from_ref(part), part.region),
+            // Where voices that take turns overlap there are two of them.
+            _ => self.of_both(std::slice::from_ref(part), part.region, false),
         };
         group.iter().map(|part| (part.region, mix(part))).collect()
     }
 
-    /// What is in both channels, or is covered in each: the sum or the difference where one of them holds most of it, else
-    /// both, turned so that they add up.
-    fn of_both(&self, group: &[Heard], whole: Region) -> Mix {
-        let [_, _, mid, side] = &self.voices[..] else { return Mix::Both };
+    /// What is in both channels, or is covered in each: the sum or the difference where one of them holds most of it. Else,
+    /// of one voice, the clearer channel, for the other one adds noise or an echo; of two voices both channels, turned so that
+    /// they add up.
+    fn of_both(&self, group: &[Heard], whole: Region, one_voice: bool) -> Mix {
+        let [left, right, mid, side] = &self.voices[..] else { return Mix::Both };
         let blocks = (whole.start_ms / BLOCK_MS) as usize..whole.end_ms.div_ceil(BLOCK_MS) as usize;
         let mostly = |mix| lasts(group, |part| part.by(mix)) * 2 >= lasts(group, |_| true);
         let (by_mid, by_side) = (mostly(Mix::Mid), mostly(Mix::Side));
         let (loud_mid, loud_side) = (mid.level(blocks.clone()), side.level(blocks.clone()));
         let in_channels = lasts(group, |part| part.by(Mix::Left) || part.by(Mix::Right)) > 0;
+        let [clear_left, clear_right, clear_mid, clear_side] =
+            [left, right, mid, side].map(|ear| ear.clearness(blocks.clone()));
+        let (clearer, clear) =
+            if clear_left >= clear_right { (Mix::Left, clear_left) } else { (Mix::Right, clear_right) };
+        let by_mid = by_mid && (!one_voice || clear_mid >= clear * CLEAR_ENOUGH);
+        let by_side = by_side && (!one_voice || clear_side >= clear * CLEAR_ENOUGH);
         match (by_mid, by_side) {
             (true, false) => Mix::Mid,
             (false, true) => Mix::Side,
             (true, true) if loud_side <= loud_mid * MUCH_QUIETER => Mix::Mid,
             (true, true) if loud_mid <= loud_side * MUCH_QUIETER => Mix::Side,
+            _ if one_voice => clearer,
             _ if !in_channels => {
                 if loud_mid >= loud_side {
                     Mix::Mid
@@ -189,6 +219,12 @@ type Group = Vec<Heard>;
 fn whole(group: &[Heard]) -> Option<Region> {
     let (first, last) = (group.first()?, group.last()?);
     Some(Region { start_ms: first.region.start_ms, end_ms: last.region.end_ms })
+}
+
+/// Both channels speak, and are silent, at the same times.
+fn is_one_voice(group: &[Heard]) -> bool {
+    let in_both = lasts(group, |part| part.by(Mix::Left) && part.by(Mix::Right));
+    in_both * ONE_VOICE.1 >= lasts(group, |_| true) * ONE_VOICE.0
 }
 
 fn lasts(group: &[Heard], of: impl Fn(&Heard) -> bool) -> u32 {
@@ -354,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn voices_that_take_turns_are_heard_by_their_channels_and_one_in_both_by_both() {
+    fn voices_that_take_turns_are_heard_by_their_channels_and_by_both_where_they_overlap() {
         let heard = four(
             [
                 ear(&[(0, 1_000), (5_000, 8_000)], 2.0, 0.1),
@@ -366,7 +402,7 @@ mod tests {
         );
         assert_eq!(
             found(&levels(heard.stretches(Mix::Both, 0))),
-            [(0, 2.0, Mix::Left), (900, 2.0, Mix::Both), (1_000, 20.0, Mix::Right), (4_000, 2.0, Mix::Both)]
+            [(0, 2.0, Mix::Left), (900, 2.0, Mix::Both), (1_000, 20.0, Mix::Right), (4_000, 2.0, Mix::Left)]
         );
         assert_eq!(heard.anywhere(), [region(0, 3_000), region(5_000, 8_000)]);
     }
@@ -383,13 +419,28 @@ mod tests {
         assert_eq!(by([all, all, all, all], 0.04, 0.1, 1.0), [(0, 8.0, Mix::Side)]);
         assert_eq!(by([&[], &[], &[], all], 0.5, 0.1, 1.0), [(0, 8.0, Mix::Side)], "it is covered in both channels");
         assert_eq!(by([&[], &[], all, all], 0.5, 0.4, 1.0), [(0, 4.0, Mix::Mid)]);
-        assert_eq!(by([all, all, all, all], 0.1, 0.1, 1.0), [(0, 2.0, Mix::Both)]);
-        assert_eq!(
-            by([all, all, all, all], 0.1, 0.1, -1.0),
-            [(0, 2.0, Mix::BothBack)],
-            "turned the other way it cancels"
-        );
+        assert_eq!(by([all, all, all, all], 0.1, 0.1, 1.0), [(0, 2.0, Mix::Left)], "an echo would only disturb it");
+        let later = &[(1_600, 4_000)][..];
+        assert_eq!(by([all, later, all, all], 0.1, 0.1, 1.0), [(0, 2.0, Mix::Both)], "two voices");
+        let back = by([all, later, all, all], 0.1, 0.1, -1.0);
+        assert_eq!(back, [(0, 2.0, Mix::BothBack)], "turned the other way they would cancel");
         assert_eq!(by([all, &[], all, all], 0.1, 0.1, 1.0), [(0, 2.0, Mix::Left)]);
+    }
+
+    #[test]
+    fn of_one_voice_in_both_channels_the_clearer_one_is_heard() {
+        // Syllables and pauses, and what is louder than these in the pauses.
+        let ear = |factor: f32, noise: f32| Voice {
+            levels: (0..100).map(|block| if block % 5 < 3 { 0.1 + noise } else { 0.000_1 + noise }).collect(),
+            ..ear(&[(1_000, 4_000)], factor, 0.0)
+        };
+        let by = |noises: [f32; 4]| {
+            let ears = [ear(2.0, noises[0]), ear(3.0, noises[1]), ear(4.0, noises[2]), Voice::default()];
+            found(&levels(four(ears, 1.0).stretches(Mix::Both, 0)))
+        };
+        assert_eq!(by([0.001, 0.2, 0.1, 0.0]), [(0, 2.0, Mix::Left)]);
+        assert_eq!(by([0.2, 0.001, 0.1, 0.0]), [(0, 3.0, Mix::Right)]);
+        assert_eq!(by([0.01, 0.01, 0.01, 0.0]), [(0, 4.0, Mix::Mid)], "both are as clear: their noise adds up less");
     }
 
     #[test]

@@ -1,20 +1,24 @@
-//! The first pass over a recording: how long it is, how whole it is, how loud it is, and what it looks like.
+//! The first pass over a recording: how long it is, how whole it is, how loud it is, and what it looks like. Whoever has one
+//! channel is listened to at once; of several channels it has to be known first which of them hold anything.
 
 use std::time::Duration;
 
 use domain::Format;
 use domain::levels::Mix;
 
+use crate::analyse::Analysis;
 use crate::choice::Choosing;
-use crate::detect::samples_to_ms;
+use crate::detect::{Detector, samples_to_ms};
 use crate::error::AudioError;
 use crate::input::Input;
 use crate::kept::{Keeping, Kept};
+use crate::listening::Listening;
 use crate::moments::Moments;
 use crate::outline::Outline;
 use crate::packed::{Packer, Unpacker};
 use crate::progress::{Onward, Progress, Surveying, place_surveying};
 use crate::samples::{Begun, Next, Samples};
+use crate::segment::SegmentRules;
 
 /// A lying header can promise any number of bytes: more than this no reader of JSON tells apart.
 const MOST_DROPPED: u64 = 1 << 53;
@@ -57,6 +61,14 @@ pub struct Surveyed {
     pub kept: Option<Kept>,
     /// Where in a long one decoding can begin.
     pub moments: Moments,
+    /// Of a recording of one channel, if somebody listened: there is nothing left for a second pass.
+    pub analysis: Option<Analysis>,
+}
+
+/// Who listens in the first pass.
+pub struct Listener<'d> {
+    pub rules: SegmentRules,
+    pub detector: &'d mut dyn Detector,
 }
 
 /// Reads a recording once, in bounded memory. A short one's samples are kept, for whoever reads it again. A frame with
@@ -75,25 +87,32 @@ pub fn survey_within<'r>(
     survey_samples(Samples::new(format, input)?.within(most))
 }
 
-/// As [`survey_within`]. It goes on where an earlier delivery stopped, and tells how far it comes: the input begins at the
-/// byte that [`Progress::byte`](crate::Progress::byte) says.
-pub fn survey_onward<'r>(
+/// As [`survey_within`], and listens to a recording of one channel meanwhile. It goes on where an earlier delivery stopped,
+/// and tells how far it comes: the input begins at the byte that [`Progress::byte`](crate::Progress::byte) says.
+pub fn hear_onward<'r>(
     format: &Format,
     input: impl Into<Input<'r>>,
     most: Duration,
+    listener: Listener<'_>,
     on: Onward<'_>,
 ) -> Result<Surveyed, AudioError> {
     let from = on.from.filter(|from| from.surveying().is_some()).and_then(Progress::moment);
-    survey_samples_onward(Samples::opened_at(from, format, input)?.within(most), on)
+    survey_samples_onward(Samples::opened_at(from, format, input)?.within(most), Some(listener), on)
 }
 
 pub(crate) fn survey_samples(samples: Samples) -> Result<(Survey, Option<Kept>), AudioError> {
-    let Surveyed { survey, kept, .. } = survey_samples_onward(samples, Onward { from: None, tell: &mut |_, _| {} })?;
+    let nobody = Onward { from: None, tell: &mut |_, _| {} };
+    let Surveyed { survey, kept, .. } = survey_samples_onward(samples, None, nobody)?;
     Ok((survey, kept))
 }
 
-pub(crate) fn survey_samples_onward(samples: Samples, on: Onward<'_>) -> Result<Surveyed, AudioError> {
+pub(crate) fn survey_samples_onward(
+    samples: Samples,
+    listener: Option<Listener<'_>>,
+    on: Onward<'_>,
+) -> Result<Surveyed, AudioError> {
     let mut samples = samples.heard();
+    let mut listening = listener.map(|by| Listening::new(by.rules, Mix::Mid, by.detector));
     let (mut outline, mut choosing, mut keeping) = (Outline::default(), Choosing::default(), Keeping::default());
     // What was met before the moment that it goes on at has been told.
     let mut told = None;
@@ -104,25 +123,40 @@ pub(crate) fn survey_samples_onward(samples: Samples, on: Onward<'_>) -> Result<
         samples.unpack(&mut Unpacker::of(&before.source)).ok_or(AudioError::NoSuchMoment)?;
         (outline, choosing) = (before.outline.clone(), Choosing::counting_on(before.counts));
         (keeping, told) = (Keeping::nothing(), from.number());
+        listening = listening.zip(before.found.clone()).map(|(listening, found)| listening.going_on(found));
     }
     let grid = samples.grid();
     while let Some(next) = samples.next()? {
         match next {
             Next::Samples(piece) => {
+                listening = listening.filter(|_| piece.right.is_none());
+                if let Some(listening) = &mut listening {
+                    listening.push(piece);
+                }
                 choosing.push(piece);
                 outline.push(piece);
                 keeping.push(piece);
             }
-            Next::Moment(Begun { number, .. }) if grid.is_for_listeners(number) && told != Some(number) => {
-                // Levels are decided part by part: each as a recording of its own.
-                let counts = choosing.count_all();
-                choosing = Choosing::counting_on(counts);
-                outline.shorten();
-                let mut source = Packer::default();
-                samples.pack(&mut source);
-                let so_far = Surveying { source: source.bytes, met: samples.met(), counts, outline };
-                (on.tell)(place_surveying(number), so_far.pack(Some(number), samples.moments()));
-                outline = so_far.outline;
+            Next::Moment(Begun { number, sample, warm }) if grid.is_for_listeners(number) => {
+                let is_new = told != Some(number);
+                if let Some(listening) = &mut listening {
+                    if is_new {
+                        listening.settle(sample);
+                    }
+                    listening.begin(sample, warm);
+                }
+                if is_new {
+                    // Levels are decided part by part: each as a recording of its own.
+                    let counts = choosing.count_all();
+                    choosing = Choosing::counting_on(counts);
+                    outline.shorten();
+                    let mut source = Packer::default();
+                    samples.pack(&mut source);
+                    let found = listening.as_ref().map(|listening| listening.found().clone());
+                    let so_far = Surveying { source: source.bytes, met: samples.met(), counts, outline, found };
+                    (on.tell)(place_surveying(number), so_far.pack(Some(number), samples.moments()));
+                    outline = so_far.outline;
+                }
             }
             Next::Moment(_) => {}
         }
@@ -140,5 +174,10 @@ pub(crate) fn survey_samples_onward(samples: Samples, on: Onward<'_>) -> Result<
         roar: choice.roar,
         outline,
     };
-    Ok(Surveyed { survey, kept: keeping.finish(), moments: samples.moments().clone() })
+    let analysis = match listening {
+        Some(_) if !survey.audible => Some(Analysis::inaudible(survey.clone())),
+        Some(listening) => Some(Analysis::of(survey.clone(), listening)?),
+        None => None,
+    };
+    Ok(Surveyed { survey, kept: keeping.finish(), moments: samples.moments().clone(), analysis })
 }

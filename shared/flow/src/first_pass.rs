@@ -1,6 +1,6 @@
 //! Listening to a staged file, the same for the worker and for the door: is it whole, how loud is it, and where in it is
-//! speech. Its level has to be known before anyone listens, so it is read twice; what is short is kept in between. It is
-//! decoded on a thread of its own.
+//! speech. Of several channels it has to be known which hold anything before anyone listens, so it is read twice; what is
+//! short is kept in between. It is decoded on a thread of its own.
 
 use std::io::Seek;
 use std::sync::Arc;
@@ -131,8 +131,8 @@ pub async fn verify(staged: &Staged<'_>, announced: Sha256Hex, place: impl Send 
     Ok((sha256 == announced).then(|| few.map_or(Again::Staged, Again::Bytes)))
 }
 
-/// Listens to bytes that are known to be the announced ones, twice if they are long. Dropped, it ends the reading on the
-/// other thread too; `place` is held until that has ended.
+/// Listens to bytes that are known to be the announced ones, twice if they have several channels. Dropped, it ends the
+/// reading on the other thread too; `place` is held until that has ended.
 pub async fn listen(staged: &Staged<'_>, from: Again, pass: Pass, place: impl Send + 'static) -> Result<Listened> {
     let anew = Pass { from: None, ..pass.clone() };
     match listen_on(staged, from.clone(), pass, place).await? {
@@ -152,7 +152,7 @@ async fn listen_on<P: Send + 'static>(staged: &Staged<'_>, from: Again, pass: Pa
             let (source, _feeding) = from.open_at(staged, byte).await?;
             let heard = pass.clone();
             let (surveyed, place) = on_a_thread(move || (survey(&format, size, &heard, source), place)).await?;
-            let (Surveyed { survey, kept, moments }, few) = match surveyed? {
+            let (Surveyed { survey, kept, moments, analysis }, few) = match surveyed? {
                 Ok(surveyed) => surveyed,
                 Err(why) => return Ok((Listened::Unreadable(why), place)),
             };
@@ -162,6 +162,9 @@ async fn listen_on<P: Send + 'static>(staged: &Staged<'_>, from: Again, pass: Pa
                 // What came from memory is read from there again.
                 (None, None, from) => from,
             };
+            if let Some(analysis) = analysis {
+                return Ok((Listened::Heard(Box::new(Heard { analysis, again, moments })), place));
+            }
             (survey, again, moments, place)
         }
     };
@@ -198,7 +201,9 @@ fn survey(format: &Format, size: u64, pass: &Pass, source: Source) -> Result<Rea
     let within = pass.within.unwrap_or(audio::MAX_DURATION);
     let survey = |input: Input<'_>| {
         let on = audio::Onward { from: pass.from.as_ref(), tell: &mut pass.tell() };
-        readable(audio::survey_onward(format, input, within, on))
+        let mut detector = pass.detection.detector();
+        let listener = audio::Listener { rules: pass.rules, detector: &mut *detector };
+        readable(audio::hear_onward(format, input, within, listener, on))
     };
     let mut source = match source {
         // Nothing is to be kept of what is in memory, nor of what is not read from its start.

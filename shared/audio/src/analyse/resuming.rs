@@ -10,7 +10,7 @@ use super::*;
 use crate::detect::Detection;
 use crate::grid::Grid;
 use crate::progress::Progress;
-use crate::survey::{Surveyed, survey_samples_onward};
+use crate::survey::{Listener, Surveyed, survey_samples_onward};
 use crate::testing::{file, fixture_samples, format, noise, quieter, recording, s16, silero_model};
 
 type Told = Vec<(u32, Vec<u8>)>;
@@ -34,8 +34,44 @@ fn surveyed(format: &Format, mut bytes: &[u8], from: Option<&Progress>) -> (Surv
     let mut told = Told::new();
     let mut tell = |place, packed| told.push((place, packed));
     let samples = samples(format, &mut bytes, from);
-    let Surveyed { survey, moments, .. } = survey_samples_onward(samples, Onward { from, tell: &mut tell }).unwrap();
+    let on = Onward { from, tell: &mut tell };
+    let Surveyed { survey, moments, .. } = survey_samples_onward(samples, None, on).unwrap();
     (survey, moments, told)
+}
+
+/// Surveyed and listened to at once.
+fn heard(
+    format: &Format,
+    mut bytes: &[u8],
+    detection: &Detection,
+    from: Option<&Progress>,
+) -> (Option<Analysis>, Told) {
+    let (mut told, mut detector) = (Told::new(), detection.detector());
+    let mut tell = |place, packed| told.push((place, packed));
+    let samples = samples(format, &mut bytes, from);
+    let listener = Listener { rules: rules(), detector: &mut *detector };
+    let on = Onward { from, tell: &mut tell };
+    let Surveyed { analysis, .. } = survey_samples_onward(samples, Some(listener), on).unwrap();
+    (analysis, told)
+}
+
+/// Whoever listens in the first pass hears what the second one hears, interrupted or not, unless there are two channels.
+fn is_heard_at_once(name: &str, bytes: &[u8], detection: &Detection, expected: &Analysis) {
+    let format = format(name);
+    let (analysis, told) = heard(&format, bytes, detection, None);
+    if name.ends_with("_2") {
+        assert_eq!(analysis, None, "{name}");
+    } else {
+        assert_eq!(analysis.map(whole), Some(whole(expected.clone())), "{name}");
+    }
+    for (index, (place, packed)) in told.iter().enumerate() {
+        let from = Progress::unpack(packed).unwrap();
+        assert_eq!((from.place(), &from.pack()), (*place, packed), "{name}");
+        let (again, later) = heard(&format, bytes, detection, Some(&from));
+        let expected = (!name.ends_with("_2")).then(|| whole(expected.clone()));
+        assert_eq!(again.map(whole), expected, "{name}: from checkpoint {index}");
+        assert!(later == told[index + 1..], "{name}: other checkpoints from {index}");
+    }
 }
 
 fn analysed(
@@ -71,7 +107,9 @@ fn holds(name: &str, bytes: &[u8], detection: &Detection) -> Analysis {
         assert!(later == told[index + 1..], "{name}: other checkpoints from {index}");
     }
     if !survey.audible {
-        return Analysis::inaudible(survey);
+        let analysis = Analysis::inaudible(survey);
+        is_heard_at_once(name, bytes, detection, &analysis);
+        return analysis;
     }
     let (analysis, found) = analysed((survey, &moments), &format, bytes, detection, None);
     assert_eq!(found.len(), told.len() + 1, "one more where the second pass begins");
@@ -86,6 +124,7 @@ fn holds(name: &str, bytes: &[u8], detection: &Detection) -> Analysis {
     }
     let places: Vec<u32> = told.iter().chain(&found).map(|(place, _)| *place).collect();
     assert!(places.is_sorted_by(|one, other| one < other), "{places:?}");
+    is_heard_at_once(name, bytes, detection, &analysis);
     analysis
 }
 

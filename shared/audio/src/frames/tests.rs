@@ -100,6 +100,16 @@ fn a_long_row_of_what_is_no_frame_is_a_hole() {
 }
 
 #[test]
+fn many_short_rows_are_holes_as_well() {
+    let frame = frame(&[7; 40]);
+    for word in [0x00, 0xFF] {
+        let file = |words: usize, frames: usize| [vec![word; 4 * words], frame.repeat(frames)].concat().repeat(500);
+        assert_eq!(read_all(&file(1, 3)).1, Damage::default(), "a word now and then");
+        assert_eq!(read_all(&file(60, 6)).1, Damage { dropped_bytes: 120_000, beyond_packet: true }, "{word:#x}");
+    }
+}
+
+#[test]
 fn a_file_of_more_markers_than_frames_was_read_at_the_wrong_places() {
     let (marker, frame) = (tag(0xFFFF_FFFB, 32), frame(&[7; 32]));
     let file = |markers: usize| [frame.repeat(10), [&marker[..], &frame].concat().repeat(markers)].concat();

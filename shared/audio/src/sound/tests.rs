@@ -91,6 +91,21 @@ fn every_coding_of_a_wav_file_gives_the_same_samples() {
     }
 }
 
+/// Clients delete what is silent.
+#[test]
+fn samples_that_nobody_can_be_given_to_hear_are_not_silence() {
+    let of = |sample: f32| sample.to_le_bytes().repeat(32_000);
+    for (sample, verdict) in [
+        (0.0, Verdict::Silent),
+        (1.5, Verdict::Silent),
+        (f32::NAN, Verdict::Invalid),
+        (f32::INFINITY, Verdict::Invalid),
+        (30_000.0, Verdict::Invalid),
+    ] {
+        assert_eq!(found("wav", &wav(3, 32, 1, 16_000, &of(sample))).unwrap().verdict(), verdict, "{sample}");
+    }
+}
+
 #[test]
 fn both_laws_of_g711_are_known() {
     // The loudest, the quietest, and one between them, of each sign.
@@ -101,10 +116,10 @@ fn both_laws_of_g711_are_known() {
 }
 
 #[test]
-fn what_is_no_number_is_silent_and_what_is_too_loud_is_clipped() {
+fn what_is_no_number_is_nothing_and_what_is_far_too_loud_is_clipped() {
     let floats = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 7.0, -7.0, 0.5, 1e-40];
     let audio: Vec<u8> = floats.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-    assert_eq!(decoded(&wav(3, 32, 1, 16_000, &audio)), [0.0, 0.0, 0.0, 1.0, -1.0, 0.5, 1e-40]);
+    assert_eq!(decoded(&wav(3, 32, 1, 16_000, &audio)), [0.0, 0.0, 0.0, 2.0, -2.0, 0.5, 1e-40]);
     let stereo: Vec<u8> = [f32::NAN, 0.5].iter().flat_map(|sample| sample.to_le_bytes()).collect();
     assert_eq!(decoded(&wav(3, 32, 2, 16_000, &stereo)), [0.25], "the other channel is heard");
 }

@@ -92,6 +92,9 @@ pub fn covered(voice: &[f32]) -> Vec<(&'static str, [Vec<f32>; 2])> {
     let sum = |one: &[f32], other: &[f32], by: f32| -> Vec<f32> {
         one.iter().zip(other).map(|(one, other)| one + by * other).collect()
     };
+    let tone: Vec<f32> = (0..voice.len()).map(|at| 0.02 * (TAU * 1_000.0 * at as f32 / RATE as f32).sin()).collect();
+    let flipped =
+        voice.iter().enumerate().map(|(at, sample)| if at / RATE % 2 == 0 { *sample } else { -sample }).collect();
     let turned = turned(voice);
     let back: Vec<f32> = turned.iter().map(|sample| -sample).collect();
     vec![
@@ -99,7 +102,11 @@ pub fn covered(voice: &[f32]) -> Vec<(&'static str, [Vec<f32>; 2])> {
         ("a quarter of a wave behind", [voice.to_vec(), back]),
         ("in the difference, under noise in both", [sum(&noise, voice, 1.0), sum(&noise, voice, -1.0)]),
         ("in the sum, beside noise in the difference", [sum(voice, &noise, 1.0), sum(voice, &noise, -1.0)]),
-        ("in the right one, beside noise in the left one", [noise, voice.to_vec()]),
+        ("in the right one, beside noise in the left one", [noise.clone(), voice.to_vec()]),
+        ("in both, with noise in one of them", [voice.to_vec(), sum(voice, &noise, 0.03)]),
+        ("in both, with a tone in one of them", [voice.to_vec(), sum(voice, &tone, 1.0)]),
+        ("in both, one of them 300 ms late", [voice.to_vec(), [vec![0.0; 4_800], voice.to_vec()].concat()]),
+        ("in both, one of them turned over again and again", [voice.to_vec(), flipped]),
     ]
 }
 
