@@ -19,6 +19,8 @@ const ALIKE: f32 = 2.0;
 const SHORTEST: u32 = 3;
 /// What one voice in both channels lasts in both at once, of what it lasts in either: 85 %.
 const ONE_VOICE: (u32, u32) = (17, 20);
+/// 6 dB.
+const MUCH_CLEARER: f32 = 2.0;
 /// The sum or the difference is taken before a channel if it is at most so much less clear: 3 dB.
 const CLEAR_ENOUGH: f32 = 0.7;
 /// Blocks beside a voice that tell the noise: 4 s.
@@ -132,10 +134,11 @@ impl Voices {
     fn by_channel(&self, group: &Group) -> Vec<Part> {
         let is_in_both =
             |part: &Heard| matches!((part.by(Mix::Left), part.by(Mix::Right)), (true, true) | (false, false));
-        if let Some(whole) = whole(group)
-            && lasts(group, is_in_both) * 2 >= lasts(group, |_| true)
-        {
-            return vec![(whole, self.of_both(group, whole, is_one_voice(group)))];
+        if let Some(whole) = whole(group) {
+            let one_voice = is_one_voice(group) || self.one_holds_all(group, whole);
+            if one_voice || lasts(group, is_in_both) * 2 >= lasts(group, |_| true) {
+                return vec![(whole, self.of_both(group, whole, one_voice))];
+            }
         }
         let mix = |part: &Heard| match (part.by(Mix::Left), part.by(Mix::Right)) {
             (true, false) => Mix::Left,
@@ -146,13 +149,25 @@ impl Voices {
         group.iter().map(|part| (part.region, mix(part))).collect()
     }
 
+    /// One channel is much clearer, and the other one speaks only where that one does: noise covers the rest of it.
+    fn one_holds_all(&self, group: &[Heard], whole: Region) -> bool {
+        let [left, right, ..] = &self.voices[..] else { return false };
+        let [clear_left, clear_right] = [left, right].map(|ear| ear.clearness(blocks(whole)));
+        let other = if clear_left >= clear_right { Mix::Right } else { Mix::Left };
+        let in_both = lasts(group, |part| part.by(Mix::Left) && part.by(Mix::Right));
+        let is_within = in_both * ONE_VOICE.1 >= lasts(group, |part| part.by(other)) * ONE_VOICE.0;
+        is_within && clear_left.max(clear_right) >= MUCH_CLEARER * clear_left.min(clear_right)
+    }
+
     /// What is in both channels, or is covered in each: the sum or the difference where one of them holds most of it. Else,
     /// of one voice, the clearer channel, for the other one adds noise or an echo; of two voices both channels, turned so that
     /// they add up.
     fn of_both(&self, group: &[Heard], whole: Region, one_voice: bool) -> Mix {
         let [left, right, mid, side] = &self.voices[..] else { return Mix::Both };
-        let blocks = (whole.start_ms / BLOCK_MS) as usize..whole.end_ms.div_ceil(BLOCK_MS) as usize;
-        let mostly = |mix| lasts(group, |part| part.by(mix)) * 2 >= lasts(group, |_| true);
+        let blocks = blocks(whole);
+        // Of one voice nearly all has to be in a sum that is taken: its channels have it.
+        let (share, of) = if one_voice { ONE_VOICE } else { (1, 2) };
+        let mostly = |mix| lasts(group, |part| part.by(mix)) * of >= lasts(group, |_| true) * share;
         let (by_mid, by_side) = (mostly(Mix::Mid), mostly(Mix::Side));
         let (loud_mid, loud_side) = (mid.level(blocks.clone()), side.level(blocks.clone()));
         let in_channels = lasts(group, |part| part.by(Mix::Left) || part.by(Mix::Right)) > 0;
@@ -219,6 +234,10 @@ type Group = Vec<Heard>;
 fn whole(group: &[Heard]) -> Option<Region> {
     let (first, last) = (group.first()?, group.last()?);
     Some(Region { start_ms: first.region.start_ms, end_ms: last.region.end_ms })
+}
+
+fn blocks(of: Region) -> Range<usize> {
+    (of.start_ms / BLOCK_MS) as usize..of.end_ms.div_ceil(BLOCK_MS) as usize
 }
 
 /// Both channels speak, and are silent, at the same times.
