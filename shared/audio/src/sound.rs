@@ -22,6 +22,7 @@ mod packets;
 mod parts;
 mod surround;
 mod symphonia;
+mod times;
 mod vorbis;
 mod window;
 

@@ -15,12 +15,24 @@ pub(super) const PACKET_MS: u32 = 20;
 
 /// The recording in units of a second, numbered from `first` on.
 pub(super) fn units(samples: &[f32], first: u32) -> Vec<Unit> {
+    units_of(&packets(samples, false), 50, first)
+}
+
+/// The recording in packets. With `dtx` those in which nothing is said are empty but for one in every 400 ms.
+pub(super) fn packets(samples: &[f32], dtx: bool) -> Vec<Vec<u8>> {
     let mut encoder = opus::Encoder::new(16_000, opus::Channels::Mono, opus::Application::Voip).unwrap();
-    let packets: Vec<Vec<u8>> =
-        samples.chunks_exact(320).map(|packet| encoder.encode_vec_float(packet, 1_275).unwrap()).collect();
-    let unit =
-        |(n, packets): (u32, &[Vec<u8>])| Unit { number: first + n, at_ms: n * 1_000, packets: packets.to_vec() };
-    (0..).zip(packets.chunks(50)).map(unit).collect()
+    encoder.set_dtx(dtx).unwrap();
+    samples.chunks_exact(320).map(|packet| encoder.encode_vec_float(packet, 1_275).unwrap()).collect()
+}
+
+/// Units of so many packets, numbered from `first` on.
+pub(super) fn units_of(packets: &[Vec<u8>], many: usize, first: u32) -> Vec<Unit> {
+    let unit = |(n, packets): (u32, &[Vec<u8>])| Unit {
+        number: first + n,
+        at_ms: n * many as u32 * PACKET_MS,
+        packets: packets.to_vec(),
+    };
+    (0..).zip(packets.chunks(many)).map(unit).collect()
 }
 
 fn opus_head() -> Vec<u8> {
