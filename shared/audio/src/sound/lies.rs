@@ -3,7 +3,7 @@
 use super::ogg;
 use super::tests::{decoded, found, wav};
 use crate::Verdict;
-use crate::testing::{all_samples, noise, s16, sound, sound_format};
+use crate::testing::{all_samples, format_file, noise, s16, sound, sound_format};
 
 /// Behind the first `mark`, `at` bytes on.
 fn with(mut bytes: Vec<u8>, mark: &[u8], at: usize, written: &[u8]) -> Vec<u8> {
@@ -37,6 +37,26 @@ fn a_length_that_is_too_short_hides_nothing() {
         let found = found(extension, &bytes).unwrap();
         assert!((2_990..3_120).contains(&found.survey.duration_ms), "{extension}: {} ms", found.survey.duration_ms);
         assert_eq!(found.verdict(), Verdict::Speech, "{extension}");
+    }
+}
+
+/// At the first byte of an Ogg page, whose bytes were changed.
+fn seal(mut page: Vec<u8>, size: usize) -> Vec<u8> {
+    let sum = ogg::crc(&page[..size]).to_le_bytes();
+    page[22..26].copy_from_slice(&sum);
+    page
+}
+
+#[test]
+fn audio_that_an_opus_header_says_was_added_is_heard() {
+    for (extension, mark) in [("opus", "OpusHead"), ("webm", "OpusHead"), ("mp4", "dOps")] {
+        let whole = format_file(&format!("opus.{extension}"));
+        let lying = with(whole.clone(), mark.as_bytes(), 2, &[0xFF, 0xFF]);
+        let lying = if extension == "opus" { seal(lying, 28 + 19) } else { lying };
+        let [whole, lying] = [whole, lying].map(|bytes| found(extension, &bytes).unwrap());
+        let (whole, heard) = (whole.survey.duration_ms, lying.survey.duration_ms);
+        assert!((whole..=whole + 10).contains(&heard), "{extension}: {heard} of {whole} ms");
+        assert_eq!((lying.verdict(), lying.survey.is_damaged()), (Verdict::Speech, false), "{extension}");
     }
 }
 
