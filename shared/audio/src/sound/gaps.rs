@@ -3,7 +3,7 @@
 
 mod files;
 
-use self::files::{PACKET_MS, Unit, fragments, indexes, mp4, ogg, packets, units, units_of, webm};
+use self::files::{PACKET_MS, Unit, fragments, indexes, mp4, ogg, packets, units, units_of, webm, webm_lasting};
 use super::tests::found;
 use crate::testing::fixture_samples;
 use crate::{Analysis, Verdict};
@@ -125,6 +125,18 @@ fn packets_in_a_wrong_order_are_damage() {
             }
         }
     }
+}
+
+#[test]
+fn what_a_webm_file_says_of_its_duration_counts_from_zero_and_for_all_tracks() {
+    let whole = units(&recordings()[0], 2);
+    let ms = whole.len() as f32 * 1_000.0;
+    let late: Vec<Unit> = whole.iter().map(|unit| Unit { at_ms: unit.at_ms + 2_000, ..unit.clone() }).collect();
+    assert!(is_whole("webm", &webm_lasting(Some(ms), false, &whole)));
+    assert!(is_whole("webm", &webm_lasting(Some(ms + 2_000.0), false, &late)), "it begins late");
+    assert!(is_whole("webm", &webm_lasting(Some(ms + 5_000.0), true, &whole)), "pictures last longer");
+    assert!(!is_whole("webm", &webm_lasting(Some(ms), false, &whole[..6])), "the end is missing");
+    assert!(!is_whole("webm", &webm_lasting(Some(ms + 2_000.0), false, &late[..6])), "the end is missing");
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub(super) struct Packets<'r> {
     next: Option<Stream>,
     skip: u64,
     promised: Option<u64>,
+    promised_from_zero: bool,
     until: Option<u64>,
     data: Vec<u8>,
     packet: Vec<f32>,
@@ -58,6 +59,7 @@ impl<'r> Packets<'r> {
     /// From the packets of this stream on.
     pub fn of(parts: Box<dyn Parts + 'r>, stream: Stream) -> Result<Self, AudioError> {
         let (skip, promised, is_opus) = (stream.skip, stream.promised, is_opus(&stream));
+        let promised_from_zero = stream.promised_from_zero;
         let decoder = Rolling::new(stream.decoder()?, Grid::default().longest_lead() + HELD_AT_MOST);
         Ok(Self {
             parts,
@@ -66,6 +68,7 @@ impl<'r> Packets<'r> {
             next: None,
             skip,
             promised,
+            promised_from_zero,
             until: None,
             data: Vec::new(),
             packet: Vec::new(),
@@ -84,6 +87,7 @@ impl<'r> Packets<'r> {
     fn begin(&mut self, stream: Stream) -> Result<(), AudioError> {
         (self.skip, self.promised, self.until) = (stream.skip, stream.promised, None);
         (self.given, self.bytes) = (0, 0);
+        self.promised_from_zero = stream.promised_from_zero;
         (self.decoded, self.times, self.is_opus) = (0, Times::default(), is_opus(&stream));
         self.decoder.change(stream.decoder()?);
         // Nothing is held.
@@ -95,7 +99,9 @@ impl<'r> Packets<'r> {
     fn end(&mut self, out: &mut Vec<f32>) -> Step {
         self.drop_padding();
         let step = self.give(0, out);
-        let missing = self.promised.map_or(0, |promised| promised.saturating_sub(self.given));
+        let late = self.times.first_us().filter(|_| self.promised_from_zero).unwrap_or(0);
+        let late = late.saturating_mul(u64::from(self.rate())) / 1_000_000;
+        let missing = self.promised.map_or(0, |promised| promised.saturating_sub(self.given).saturating_sub(late));
         // What is known to be lost is not counted twice.
         if missing > (self.packet.len() / self.channels).max(1) as u64 && !self.damage().beyond_packet {
             // As many bytes as that time took before.

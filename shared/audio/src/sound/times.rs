@@ -65,6 +65,11 @@ pub(super) struct Times {
 }
 
 impl Times {
+    /// The first timestamp of the stream, if it has any.
+    pub fn first_us(&self) -> Option<u64> {
+        self.is_begun.then_some(self.first.micros)
+    }
+
     /// A packet of Opus has so many bytes, and these samples.
     pub fn saw_opus(&mut self, bytes: usize, samples: &[f32], moments: u64, rate: u64) {
         let lasts = micros(moments, rate);
