@@ -134,6 +134,36 @@ fn audio_that_another_chunk_of_a_wav_file_took_in_is_damage() {
     }
 }
 
+/// One wrong bit in its kind makes something else of a chunk of audio.
+#[test]
+fn audio_of_a_wav_file_under_another_name_is_damage() {
+    let (head, silence) = silent_wav();
+    let speech = s16(&crate::testing::fixture_samples("ss0880_pcm16"));
+    for kind in [b"dat!", b"eata", b"JUNK", b"PAD ", b"Data"] {
+        for size in [4_500, 64_000, 1_000] {
+            let pieces: Vec<u8> = speech.chunks(size).flat_map(|piece| chunk(kind, piece)).collect();
+            let before = found("wav", &[&head[..], &pieces, &silence].concat()).unwrap();
+            assert_eq!((before.verdict(), before.survey.is_damaged()), (Verdict::Invalid, true), "{kind:?} {size}");
+            // What goes on behind the audio with chunks of unknown kinds is heard.
+            let behind = found("wav", &[&head[..], &silence, &pieces].concat()).unwrap();
+            assert!(behind.survey.is_damaged() || behind.verdict() == Verdict::Speech, "{kind:?} {size}");
+        }
+    }
+}
+
+/// As programs of studios write them.
+#[test]
+fn known_chunks_of_a_wav_file_are_no_damage_whatever_is_in_them() {
+    let (head, silence) = silent_wav();
+    let body = s16(&noise(20_000, 0.5));
+    let kinds = [b"minf", b"elm1", b"regn", b"umid", b"DGDA", b"_PMX", b"acid", b"SMED", b"bext", b"id3 "];
+    let chunks: Vec<u8> = kinds.iter().flat_map(|kind| chunk(kind, &body)).collect();
+    for file in [[&head[..], &chunks, &silence].concat(), [&head[..], &silence, &chunks].concat()] {
+        let found = found("wav", &file).unwrap();
+        assert_eq!((found.verdict(), found.survey.is_damaged()), (Verdict::Silent, false));
+    }
+}
+
 #[test]
 fn large_chunks_of_a_wav_file_that_are_what_they_say_are_no_damage() {
     let (head, silence) = silent_wav();
