@@ -189,6 +189,32 @@ fn a_second_piece_of_audio_in_a_wav_file_is_heard() {
 }
 
 #[test]
+fn tags_and_filler_at_the_end_of_a_file_are_no_damage() {
+    let id3 = [&b"TAG"[..], &[b'a'; 125]].concat();
+    let ape = [&b"APETAGEX\xD0\x07\0\0\x4C\0\0\0\x01\0\0\0"[..], &[7; 12 + 76]].concat();
+    let aac: [&[u8]; 3] = [&id3, &ape, &[&ape[..], &id3].concat()];
+    let zeros: [&[u8]; 2] = [&[0; 100], &[0; 4_096]];
+    for (name, ends, wrong) in [
+        ("adts.aac", &aac[..], &b"TAGaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"[..]),
+        ("opus.ogg", &zeros, &[0; 4_200]),
+        ("vorbis.ogg", &zeros, &[0; 4_200]),
+        ("live.webm", &zeros, &[0; 4_200]),
+        ("opus.webm", &zeros, &[0; 4_200]),
+        ("aac.m4a", &zeros, &[0; 4_200]),
+        ("fragments.mp4", &zeros, &[0; 4_200]),
+    ] {
+        let is_damaged = |end: &[u8]| {
+            let file = [&format_file(name)[..], end].concat();
+            found(name.split('.').nth(1).unwrap(), &file).unwrap().survey.is_damaged()
+        };
+        for end in ends {
+            assert!(!is_damaged(end), "{name} and {} bytes", end.len());
+        }
+        assert!(is_damaged(wrong), "{name}");
+    }
+}
+
+#[test]
 fn a_rest_that_is_too_short_for_a_chunk_is_no_damage() {
     let odd = wav(1, 8, 1, 16_000, &[128; 16_001]);
     for rest in [&b""[..], b"\0", b"\0\0\0", b"\0LIST\0\0\0\0"] {
