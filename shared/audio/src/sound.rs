@@ -22,6 +22,7 @@ mod packets;
 mod parts;
 mod surround;
 mod symphonia;
+mod times;
 mod vorbis;
 mod window;
 
@@ -50,6 +51,15 @@ pub(crate) const NO_AUDIO: AudioError = AudioError::Unreadable("no audio is in t
 
 /// Streams that may follow one another in a container without lengths: a decoder takes a millisecond to make.
 const MOST_STREAMS: u32 = 1024;
+
+/// Programs fill up the last block of a file.
+const MOST_FILLER: usize = 4096;
+
+/// Whether nothing but zeros is left of a file, and few of them: this is all that is left, as far as one more byte than may
+/// be.
+fn is_filler(rest: &[u8]) -> bool {
+    !rest.is_empty() && rest.len() <= MOST_FILLER && rest.iter().all(|byte| *byte == 0)
+}
 
 /// Opens a sound file, whatever it is.
 pub(crate) fn open<'r>(input: Input<'r>) -> Result<Box<dyn Steps + 'r>, AudioError> {

@@ -123,7 +123,7 @@ impl Adts {
     /// What stands between the last frame and the end, or another file.
     fn end(&mut self, size: usize, window: &mut Window) -> Result<(), AudioError> {
         let rest = window.take(size)?;
-        let nothing = rest.iter().all(|byte| *byte == 0);
+        let nothing = rest.iter().all(|byte| *byte == 0) || id3::ends_file(rest);
         let unfinished = self.gap == 0 && (is_header(rest) && chain(rest).0 == 0 || size < HEADER);
         match std::mem::take(&mut self.gap) {
             0 if nothing => {}

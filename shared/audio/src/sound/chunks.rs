@@ -20,9 +20,12 @@ const MOST_FORMAT: usize = 64;
 const UNKNOWN_SIZE: u64 = 0x7FFF_0000;
 /// A chunk of a kind that is not known here is one if the file goes on, or ends, where it says that it ends.
 const MOST_STRANGE: usize = 256 * 1024;
-/// What stands beside audio is seldom longer. A longer chunk has to be what its kind says: else its size is wrong, and it may
+/// Lists of a file that are not made of chunks are seldom longer, all together: else the size of one is wrong, and it may
 /// have taken in the audio behind it.
 const MOST_UNPROVEN: u64 = 64 * 1024;
+/// Nor are all chunks of a file whose kind nobody knows, and padding that holds something: they may be audio under another
+/// name.
+const MOST_UNKNOWN: u64 = 4 * 1024;
 /// What uncompressed samples have instead of a packet: a fiftieth of a second.
 const PACKETS_A_SECOND: u64 = 50;
 
@@ -78,6 +81,9 @@ pub(super) struct Chunks {
     odd: bool,
     /// What a 64-bit header says of the size that 32 bits cannot say.
     long: Option<u64>,
+    /// The bytes so far of lists, and of chunks, that may be anything.
+    unproven: u64,
+    unknown: u64,
     damage: Damage,
 }
 
@@ -91,6 +97,8 @@ impl Chunks {
             beyond: false,
             odd: false,
             long: None,
+            unproven: 0,
+            unknown: 0,
             damage: Damage::default(),
         }
     }
@@ -155,7 +163,7 @@ impl Chunks {
         if self.kind == Kind::Wav && matches!(&kind, b"LIST" | b"list") {
             return self.pass_list(size, window);
         }
-        let uniform = matches!(&kind, b"JUNK" | b"junk" | b"PAD " | b"FLLR" | b"free");
+        let uniform = headers::is_padding(kind);
         let (mut got, mut same, first) = (0, true, window.peek(1)?.first().copied());
         while got < size {
             let step = usize::try_from(size - got).unwrap_or(PIECE).min(PIECE);
@@ -166,8 +174,11 @@ impl Chunks {
             }
             got += piece.len() as u64;
         }
-        if size > MOST_UNPROVEN && !(same && headers::is_known(kind)) {
-            self.damage.lost(got);
+        if !(same && headers::is_known(kind)) {
+            self.unknown = self.unknown.saturating_add(got);
+            if self.unknown > MOST_UNKNOWN {
+                self.damage.lost(got);
+            }
         }
         Ok(got)
     }
@@ -187,7 +198,10 @@ impl Chunks {
             left -= window.skip((header + inner + self.filler(inner)).min(left))?;
         }
         left -= window.skip(left)?;
-        if has_audio || !proven && size > MOST_UNPROVEN {
+        if !proven {
+            self.unproven = self.unproven.saturating_add(size - left);
+        }
+        if has_audio || !proven && self.unproven > MOST_UNPROVEN {
             self.damage.lost(size - left);
         }
         Ok(size - left)

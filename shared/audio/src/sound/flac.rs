@@ -1,5 +1,8 @@
 //! FLAC: frames without a length, told apart by their checksums. Tags and pictures before them are skipped.
 
+mod number;
+
+use self::number::Number;
 use super::kinds::{Kind, begins, is_other, may_begin};
 use super::parts::{Container, Part, Stream};
 use super::symphonia::Symphonia;
@@ -25,6 +28,8 @@ pub(super) struct Flac {
     damage: Damage,
     gap: u64,
     longest: usize,
+    /// Of the last frame.
+    number: Option<Number>,
     /// Headers that turned out to begin nothing: looking for the end of each takes time.
     doubts: u32,
 }
@@ -63,6 +68,17 @@ pub(super) fn stream(stream_info: &[u8]) -> Result<Stream, AudioError> {
 }
 
 impl Flac {
+    /// Frames are numbered: those that were cut out are missed.
+    fn follow(&mut self, frame: &[u8]) {
+        let number = Number::read(frame);
+        let before = std::mem::replace(&mut self.number, number);
+        if number.zip(before).is_some_and(|(number, before)| number.is_behind_gap(before)) && !self.damage.beyond_packet
+        {
+            // As many bytes as one frame has, at least.
+            self.damage.lost(frame.len() as u64);
+        }
+    }
+
     fn given_up(&mut self, window: &mut Window) -> Result<Found, AudioError> {
         let rest = window.skip(u64::MAX)?;
         self.damage.lost(std::mem::take(&mut self.gap) + rest);
@@ -147,6 +163,7 @@ impl Container for Flac {
                 Found::Frame(size) => {
                     self.damage.lost(std::mem::take(&mut self.gap));
                     window.take_into(size, packet)?;
+                    self.follow(packet);
                     self.longest = self.longest.max(size);
                     // Frames say themselves how long they are: there is no padding.
                     return Ok(Some(Part::Packet { until: None, time: None }));

@@ -3,7 +3,7 @@
 
 mod files;
 
-use self::files::{PACKET_MS, Unit, fragments, indexes, mp4, ogg, units, webm};
+use self::files::{PACKET_MS, Unit, fragments, indexes, mp4, ogg, packets, units, units_of, webm, webm_lasting};
 use super::tests::found;
 use crate::testing::fixture_samples;
 use crate::{Analysis, Verdict};
@@ -65,6 +65,78 @@ fn packets_that_were_cut_out_of_the_middle_are_damage() {
             }
         }
     }
+}
+
+/// Each gap is shorter than what is tolerated by itself.
+#[test]
+fn short_gaps_that_add_up_are_damage() {
+    for samples in recordings() {
+        let whole = units_of(&packets(&samples, false), 5, 2);
+        for (name, muxed) in MUXERS {
+            assert!(is_whole(name, &muxed(&whole)), "{name}");
+            let kept: Vec<Unit> = whole.iter().step_by(2).cloned().collect();
+            assert!(!is_whole(name, &muxed(&renumbered(&kept))), "{name}");
+        }
+    }
+}
+
+#[test]
+fn empty_packets_that_an_encoder_left_out_are_not_missing() {
+    let [speech, silence] = recordings();
+    let samples = [&speech[..48_000], &silence, &silence, &speech[..48_000]].concat();
+    let packets = packets(&samples, true);
+    assert!(packets.iter().filter(|packet| packet.len() <= 2).count() > 500);
+    let whole = units_of(&packets, 1, 2);
+    // The first one of a row stands for all of it.
+    let is_empty = |n: usize| packets[n].len() <= 2;
+    let kept: Vec<Unit> =
+        (0..whole.len()).filter(|n| *n == 0 || !is_empty(*n) || !is_empty(n - 1)).map(|n| whole[n].clone()).collect();
+    for (name, muxed) in MUXERS {
+        assert!(is_whole(name, &muxed(&renumbered(&kept))), "{name}");
+    }
+}
+
+/// A stall, and a clock whose times waver.
+#[test]
+fn times_of_a_live_recording_may_waver_and_stall_once() {
+    let wavering: Vec<Unit> = (0..)
+        .zip(units_of(&packets(&recordings()[0].repeat(7), false), 5, 2))
+        .map(|(n, unit)| Unit { at_ms: unit.at_ms + [0, 90, 30, 60][n % 4], ..unit })
+        .collect();
+    let stalled = units(&recordings()[0], 2)
+        .into_iter()
+        .map(|unit| Unit { at_ms: unit.at_ms + if unit.number > 5 { 650 } else { 0 }, ..unit });
+    for units in [wavering, stalled.collect()] {
+        for (name, muxed) in &MUXERS[1..] {
+            assert!(is_whole(name, &muxed(&units)), "{name}");
+        }
+    }
+}
+
+#[test]
+fn packets_in_a_wrong_order_are_damage() {
+    for samples in recordings() {
+        for many in [5, 50] {
+            let whole = units_of(&packets(&samples, false), many, 2);
+            let turned: Vec<Unit> =
+                (2..).zip(whole.into_iter().rev()).map(|(number, unit)| Unit { number, ..unit }).collect();
+            for (name, muxed) in MUXERS {
+                assert!(!is_whole(name, &muxed(&turned)), "{name} {many}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_webm_file_says_of_its_duration_counts_from_zero_and_for_all_tracks() {
+    let whole = units(&recordings()[0], 2);
+    let ms = whole.len() as f32 * 1_000.0;
+    let late: Vec<Unit> = whole.iter().map(|unit| Unit { at_ms: unit.at_ms + 2_000, ..unit.clone() }).collect();
+    assert!(is_whole("webm", &webm_lasting(Some(ms), false, &whole)));
+    assert!(is_whole("webm", &webm_lasting(Some(ms + 2_000.0), false, &late)), "it begins late");
+    assert!(is_whole("webm", &webm_lasting(Some(ms + 5_000.0), true, &whole)), "pictures last longer");
+    assert!(!is_whole("webm", &webm_lasting(Some(ms), false, &whole[..6])), "the end is missing");
+    assert!(!is_whole("webm", &webm_lasting(Some(ms + 2_000.0), false, &late[..6])), "the end is missing");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::ogg;
 use super::tests::{decoded, found, wav};
 use crate::Verdict;
-use crate::testing::{all_samples, noise, s16, sound, sound_format};
+use crate::testing::{all_samples, format_file, noise, s16, sound, sound_format};
 
 /// Behind the first `mark`, `at` bytes on.
 fn with(mut bytes: Vec<u8>, mark: &[u8], at: usize, written: &[u8]) -> Vec<u8> {
@@ -37,6 +37,26 @@ fn a_length_that_is_too_short_hides_nothing() {
         let found = found(extension, &bytes).unwrap();
         assert!((2_990..3_120).contains(&found.survey.duration_ms), "{extension}: {} ms", found.survey.duration_ms);
         assert_eq!(found.verdict(), Verdict::Speech, "{extension}");
+    }
+}
+
+/// At the first byte of an Ogg page, whose bytes were changed.
+fn seal(mut page: Vec<u8>, size: usize) -> Vec<u8> {
+    let sum = ogg::crc(&page[..size]).to_le_bytes();
+    page[22..26].copy_from_slice(&sum);
+    page
+}
+
+#[test]
+fn audio_that_an_opus_header_says_was_added_is_heard() {
+    for (extension, mark) in [("opus", "OpusHead"), ("webm", "OpusHead"), ("mp4", "dOps")] {
+        let whole = format_file(&format!("opus.{extension}"));
+        let lying = with(whole.clone(), mark.as_bytes(), 2, &[0xFF, 0xFF]);
+        let lying = if extension == "opus" { seal(lying, 28 + 19) } else { lying };
+        let [whole, lying] = [whole, lying].map(|bytes| found(extension, &bytes).unwrap());
+        let (whole, heard) = (whole.survey.duration_ms, lying.survey.duration_ms);
+        assert!((whole..=whole + 10).contains(&heard), "{extension}: {heard} of {whole} ms");
+        assert_eq!((lying.verdict(), lying.survey.is_damaged()), (Verdict::Speech, false), "{extension}");
     }
 }
 
@@ -114,6 +134,36 @@ fn audio_that_another_chunk_of_a_wav_file_took_in_is_damage() {
     }
 }
 
+/// One wrong bit in its kind makes something else of a chunk of audio.
+#[test]
+fn audio_of_a_wav_file_under_another_name_is_damage() {
+    let (head, silence) = silent_wav();
+    let speech = s16(&crate::testing::fixture_samples("ss0880_pcm16"));
+    for kind in [b"dat!", b"eata", b"JUNK", b"PAD ", b"Data"] {
+        for size in [4_500, 64_000, 1_000] {
+            let pieces: Vec<u8> = speech.chunks(size).flat_map(|piece| chunk(kind, piece)).collect();
+            let before = found("wav", &[&head[..], &pieces, &silence].concat()).unwrap();
+            assert_eq!((before.verdict(), before.survey.is_damaged()), (Verdict::Invalid, true), "{kind:?} {size}");
+            // What goes on behind the audio with chunks of unknown kinds is heard.
+            let behind = found("wav", &[&head[..], &silence, &pieces].concat()).unwrap();
+            assert!(behind.survey.is_damaged() || behind.verdict() == Verdict::Speech, "{kind:?} {size}");
+        }
+    }
+}
+
+/// As programs of studios write them.
+#[test]
+fn known_chunks_of_a_wav_file_are_no_damage_whatever_is_in_them() {
+    let (head, silence) = silent_wav();
+    let body = s16(&noise(20_000, 0.5));
+    let kinds = [b"minf", b"elm1", b"regn", b"umid", b"DGDA", b"_PMX", b"acid", b"SMED", b"bext", b"id3 "];
+    let chunks: Vec<u8> = kinds.iter().flat_map(|kind| chunk(kind, &body)).collect();
+    for file in [[&head[..], &chunks, &silence].concat(), [&head[..], &silence, &chunks].concat()] {
+        let found = found("wav", &file).unwrap();
+        assert_eq!((found.verdict(), found.survey.is_damaged()), (Verdict::Silent, false));
+    }
+}
+
 #[test]
 fn large_chunks_of_a_wav_file_that_are_what_they_say_are_no_damage() {
     let (head, silence) = silent_wav();
@@ -136,6 +186,32 @@ fn a_second_piece_of_audio_in_a_wav_file_is_heard() {
     let file = [&wav(1, 16, 1, 16_000, &s16(&samples))[..], b"LIST\x04\0\0\0abcd", &second].concat();
     let heard = decoded(&file);
     assert!(heard.len() == 3_200 && heard[..1_600] == heard[1_600..]);
+}
+
+#[test]
+fn tags_and_filler_at_the_end_of_a_file_are_no_damage() {
+    let id3 = [&b"TAG"[..], &[b'a'; 125]].concat();
+    let ape = [&b"APETAGEX\xD0\x07\0\0\x4C\0\0\0\x01\0\0\0"[..], &[7; 12 + 76]].concat();
+    let aac: [&[u8]; 3] = [&id3, &ape, &[&ape[..], &id3].concat()];
+    let zeros: [&[u8]; 2] = [&[0; 100], &[0; 4_096]];
+    for (name, ends, wrong) in [
+        ("adts.aac", &aac[..], &b"TAGaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"[..]),
+        ("opus.ogg", &zeros, &[0; 4_200]),
+        ("vorbis.ogg", &zeros, &[0; 4_200]),
+        ("live.webm", &zeros, &[0; 4_200]),
+        ("opus.webm", &zeros, &[0; 4_200]),
+        ("aac.m4a", &zeros, &[0; 4_200]),
+        ("fragments.mp4", &zeros, &[0; 4_200]),
+    ] {
+        let is_damaged = |end: &[u8]| {
+            let file = [&format_file(name)[..], end].concat();
+            found(name.split('.').nth(1).unwrap(), &file).unwrap().survey.is_damaged()
+        };
+        for end in ends {
+            assert!(!is_damaged(end), "{name} and {} bytes", end.len());
+        }
+        assert!(is_damaged(wrong), "{name}");
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use self::tracks::{Track, Tracks};
 use super::kinds::{Kind, SEEN, begins, is_other, may_begin};
 use super::parts::{Container, Edge, Part, Timestamp, micros};
 use super::window::Window;
+use super::{MOST_FILLER, is_filler};
 use crate::error::AudioError;
 use crate::frames::Damage;
 
@@ -58,6 +59,12 @@ impl Matroska {
             self.end(at, 0);
             return Ok(Some(Found::End));
         }
+        if self.begun && self.gap == 0 && seen[0] == 0 && is_filler(window.peek(MOST_FILLER + 1)?) {
+            window.skip(MOST_FILLER as u64)?;
+            self.end(at, 0);
+            return Ok(Some(Found::End));
+        }
+        let seen = window.peek(CLUSTER)?;
         if self.begun && (seen.starts_with(&id::EBML.to_be_bytes()) || is_other(window.peek(SEEN)?, Kind::Matroska)) {
             self.end(at, 0);
             return Ok(Some(Found::End));

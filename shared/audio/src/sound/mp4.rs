@@ -16,6 +16,7 @@ use self::index::{Run, Track};
 use self::promises::{Promises, Skipped};
 use self::table::{Box4, File, go, number, read_box};
 use super::parts::{Edge, Part, Parts, Timestamp, micros};
+use super::{MOST_FILLER, is_filler};
 use crate::error::AudioError;
 use crate::frames::Damage;
 use crate::input::Ranges;
@@ -126,6 +127,9 @@ impl<'r> Mp4<'r> {
     /// Goes on to the next box of the file. `None` at the end, if it has no stream to begin.
     fn next_box(&mut self) -> Result<Option<Part>, AudioError> {
         self.boxes += 1;
+        if self.boxes <= MOST_BOXES && self.pass_filler()? {
+            return Ok(None);
+        }
         let found = match read_box(&mut self.file, &(self.next_box..self.length))? {
             Some(found) if self.boxes <= MOST_BOXES && is_printed(found.kind) => found,
             _ if self.boxes > MOST_BOXES || !self.resync(self.next_box + 1)? => {
@@ -175,6 +179,23 @@ impl<'r> Mp4<'r> {
             _ => {}
         }
         Ok(None)
+    }
+
+    /// Over zeros, if nothing else is left of the file.
+    fn pass_filler(&mut self) -> Result<bool, AudioError> {
+        let left = self.length.saturating_sub(self.next_box);
+        if !self.given || left > MOST_FILLER as u64 {
+            return Ok(false);
+        }
+        go(&mut self.file, self.next_box)?;
+        let mut rest = Vec::new();
+        (&mut self.file).take(left).read_to_end(&mut rest)?;
+        if !is_filler(&rest) {
+            return Ok(false);
+        }
+        self.known = self.known.saturating_add(left);
+        self.next_box = self.length;
+        Ok(true)
     }
 
     /// An index at the end says which fragments there are before it.

@@ -12,6 +12,7 @@ pub(super) use self::setup::vorbis_stream;
 use super::kinds::{Kind, begins, is_other, may_begin};
 use super::parts::{Container, Edge, Part, Timestamp};
 use super::window::Window;
+use super::{MOST_FILLER, is_filler};
 use crate::error::AudioError;
 use crate::frames::Damage;
 
@@ -92,6 +93,10 @@ impl Ogg {
             let seen = window.peek(MOST_PAGE)?;
             let page = match Page::read(seen) {
                 Some(page) => page,
+                None if self.gap == 0 && is_filler(seen) => {
+                    window.skip(MOST_FILLER as u64)?;
+                    return Ok(false);
+                }
                 None if seen.is_empty() || is_other(seen, Kind::Ogg) => {
                     self.damage.lost(std::mem::take(&mut self.gap));
                     return Ok(false);

@@ -7,6 +7,8 @@ use crate::resample::RATE;
 
 /// Ogg counts Opus at this rate, whatever it was made from.
 pub(super) const GRANULE_RATE: u64 = 48_000;
+/// No encoder adds more than this before the audio. Who cut the recording like that did not delete what is before.
+const MOST_PRE_SKIP: u16 = 48_000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OpusHead {
@@ -29,7 +31,7 @@ impl OpusHead {
             (0, 1 | 2) => None,
             _ => Some(Layout::read(channels, family, table)?),
         };
-        Some(Self { pre_skip, layout })
+        Some(Self { pre_skip: if pre_skip > MOST_PRE_SKIP { 0 } else { pre_skip }, layout })
     }
 
     pub fn stream(&self) -> Result<Stream, AudioError> {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::parts::{Edge, Part, Parts, Stream, Timestamp, micros};
+use super::parts::{Coding, Edge, Part, Parts, Stream, Timestamp, micros};
+use super::times::{Times, Told};
 use super::{IMPOSSIBLE_RATE, NO_AUDIO, RATES};
 use crate::channels::{Tracks, widened};
 use crate::error::AudioError;
@@ -25,6 +26,7 @@ pub(super) struct Packets<'r> {
     next: Option<Stream>,
     skip: u64,
     promised: Option<u64>,
+    promised_from_zero: bool,
     until: Option<u64>,
     data: Vec<u8>,
     packet: Vec<f32>,
@@ -38,18 +40,12 @@ pub(super) struct Packets<'r> {
     given: u64,
     bytes: u64,
     over: bool,
-    /// Samples of this stream that were decoded, and how many there were at its last timestamp.
+    /// Samples of this stream that were decoded, and what its timestamps told so far.
     decoded: u64,
-    stamped: Option<Stamped>,
+    times: Times,
+    is_opus: bool,
     /// What streams promised and did not have.
     missing: Damage,
-}
-
-/// The last timestamp of a stream.
-#[derive(Clone, Copy)]
-struct Stamped {
-    micros: u64,
-    decoded: u64,
 }
 
 impl<'r> Packets<'r> {
@@ -62,7 +58,8 @@ impl<'r> Packets<'r> {
 
     /// From the packets of this stream on.
     pub fn of(parts: Box<dyn Parts + 'r>, stream: Stream) -> Result<Self, AudioError> {
-        let (skip, promised) = (stream.skip, stream.promised);
+        let (skip, promised, is_opus) = (stream.skip, stream.promised, is_opus(&stream));
+        let promised_from_zero = stream.promised_from_zero;
         let decoder = Rolling::new(stream.decoder()?, Grid::default().longest_lead() + HELD_AT_MOST);
         Ok(Self {
             parts,
@@ -71,6 +68,7 @@ impl<'r> Packets<'r> {
             next: None,
             skip,
             promised,
+            promised_from_zero,
             until: None,
             data: Vec::new(),
             packet: Vec::new(),
@@ -80,7 +78,8 @@ impl<'r> Packets<'r> {
             bytes: 0,
             over: false,
             decoded: 0,
-            stamped: None,
+            times: Times::default(),
+            is_opus,
             missing: Damage::default(),
         })
     }
@@ -88,7 +87,8 @@ impl<'r> Packets<'r> {
     fn begin(&mut self, stream: Stream) -> Result<(), AudioError> {
         (self.skip, self.promised, self.until) = (stream.skip, stream.promised, None);
         (self.given, self.bytes) = (0, 0);
-        (self.decoded, self.stamped) = (0, None);
+        self.promised_from_zero = stream.promised_from_zero;
+        (self.decoded, self.times, self.is_opus) = (0, Times::default(), is_opus(&stream));
         self.decoder.change(stream.decoder()?);
         // Nothing is held.
         self.channels = self.decoder.channels().max(1);
@@ -99,7 +99,9 @@ impl<'r> Packets<'r> {
     fn end(&mut self, out: &mut Vec<f32>) -> Step {
         self.drop_padding();
         let step = self.give(0, out);
-        let missing = self.promised.map_or(0, |promised| promised.saturating_sub(self.given));
+        let late = self.times.first_us().filter(|_| self.promised_from_zero).unwrap_or(0);
+        let late = late.saturating_mul(u64::from(self.rate())) / 1_000_000;
+        let missing = self.promised.map_or(0, |promised| promised.saturating_sub(self.given).saturating_sub(late));
         // What is known to be lost is not counted twice.
         if missing > (self.packet.len() / self.channels).max(1) as u64 && !self.damage().beyond_packet {
             // As many bytes as that time took before.
@@ -125,21 +127,20 @@ impl<'r> Packets<'r> {
         self.owed.concealed += step.concealed;
     }
 
-    /// Compares the time that passed in the file with the audio that was decoded meanwhile. Where it jumps ahead, packets
-    /// were cut out of the file.
+    /// Compares the time that passed in the file with the audio that was decoded meanwhile.
     fn compare(&mut self, time: Timestamp) {
         let rate = u64::from(self.rate());
-        if let Some(last) = self.stamped {
-            let passed = time.micros.saturating_sub(last.micros);
-            let gap = passed.saturating_sub(micros(self.decoded - last.decoded, rate));
-            // What is known to be lost is not counted twice.
-            if gap > time.tolerance && !self.damage().beyond_packet {
-                // As many bytes as that time took before.
-                let bytes = u128::from(self.bytes) * u128::from(gap) / u128::from(micros(self.decoded, rate).max(1));
-                self.missing.lost(u64::try_from(bytes).unwrap_or(u64::MAX).max(1));
-            }
+        let told = self.times.compare(time, self.decoded, rate);
+        // What is known to be lost is not counted twice.
+        if told == Told::Whole || self.damage().beyond_packet {
+            return;
         }
-        self.stamped = Some(Stamped { micros: time.micros, decoded: self.decoded });
+        self.missing.beyond_packet = true;
+        if let Told::Missing(gap) = told {
+            // As many bytes as that time took before.
+            let bytes = u128::from(self.bytes) * u128::from(gap) / u128::from(micros(self.decoded, rate).max(1));
+            self.missing.lost(u64::try_from(bytes).unwrap_or(u64::MAX).max(1));
+        }
     }
 
     /// Gives all that is held but for the last `keep` moments. A frame counts when a sample of it, or of one near it,
@@ -167,6 +168,10 @@ impl<'r> Packets<'r> {
             self.held.truncate(held.saturating_sub(padding as usize) * self.channels);
         }
     }
+}
+
+fn is_opus(stream: &Stream) -> bool {
+    matches!(stream.coding, Coding::Opus)
 }
 
 impl Steps for Packets<'_> {
@@ -205,6 +210,10 @@ impl Steps for Packets<'_> {
         let step = self.decoder.decode(&self.data, 0, &mut self.packet);
         if !RATES.contains(&self.decoder.rate()) {
             return Err(IMPOSSIBLE_RATE);
+        }
+        let moments = (self.packet.len() / self.decoder.channels().max(1)) as u64;
+        if self.is_opus {
+            self.times.saw_opus(self.data.len(), &self.packet, moments, u64::from(self.rate()));
         }
         self.take(step);
         if let Some(time) = time.filter(|time| time.edge == Edge::End) {
@@ -265,9 +274,7 @@ impl Steps for Packets<'_> {
         [frames, refused, leftover_bytes, concealed, self.missing.dropped_bytes].iter().for_each(|one| to.put(*one));
         to.put(u8::from(self.missing.beyond_packet));
         to.put(self.decoded);
-        to.put(u8::from(self.stamped.is_some()));
-        let Stamped { micros, decoded } = self.stamped.unwrap_or(Stamped { micros: 0, decoded: 0 });
-        [micros, decoded].iter().for_each(|one| to.put(*one));
+        self.times.pack(to);
     }
 
     fn unpack(&mut self, from: &mut Unpacker) -> Option<()> {
@@ -275,11 +282,7 @@ impl Steps for Packets<'_> {
             Step { frames: from.take()?, refused: from.take()?, leftover_bytes: from.take()?, concealed: from.take()? };
         self.missing = Damage { dropped_bytes: from.take()?, beyond_packet: from.take_flag()? };
         self.decoded = from.take()?;
-        let (is_stamped, micros, decoded) = (from.take_flag()?, from.take()?, from.take()?);
-        if decoded > self.decoded {
-            return None;
-        }
-        self.stamped = is_stamped.then_some(Stamped { micros, decoded });
+        self.times = Times::unpack(from)?;
         Some(())
     }
 }

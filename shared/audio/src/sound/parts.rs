@@ -25,18 +25,21 @@ pub(crate) struct Stream {
     pub skip: u64,
     /// How many samples the file says that the stream has, at least: fewer are damage.
     pub promised: Option<u64>,
+    /// The promise counts from time 0, and not from the first packet.
+    pub promised_from_zero: bool,
 }
 
 impl Stream {
     pub fn opus(skip: u64) -> Self {
-        Self { coding: Coding::Opus, skip, promised: None }
+        Self { coding: Coding::Opus, skip, promised: None, promised_from_zero: false }
     }
 
     pub fn of(decoder: impl FrameDecoder + 'static) -> Result<Self, AudioError> {
         if !RATES.contains(&decoder.rate()) {
             return Err(IMPOSSIBLE_RATE);
         }
-        Ok(Self { coding: Coding::Decoder(Box::new(decoder)), skip: 0, promised: None })
+        let coding = Coding::Decoder(Box::new(decoder));
+        Ok(Self { coding, skip: 0, promised: None, promised_from_zero: false })
     }
 
     pub fn decoder(self) -> Result<Box<dyn FrameDecoder>, AudioError> {

@@ -12,13 +12,24 @@ const WRONG: AudioError = AudioError::Unreadable("the file has a coding that can
 
 /// What stands beside audio in files of these kinds.
 pub(super) fn is_known(kind: [u8; 4]) -> bool {
-    const KNOWN: [&[u8; 4]; 38] = [
-        b"LIST", b"list", b"INFO", b"fact", b"cue ", b"plst", b"labl", b"note", b"ltxt", b"smpl", b"inst", b"bext",
-        b"iXML", b"axml", b"chna", b"umid", b"cart", b"levl", b"PEAK", b"peak", b"JUNK", b"junk", b"PAD ", b"FLLR",
-        b"id3 ", b"ID3 ", b"_PMX", b"DISP", b"COMM", b"NAME", b"AUTH", b"ANNO", b"MARK", b"APPL", b"free", b"info",
-        b"chan", b"kuki",
+    // `wavl` is none of them: it holds audio.
+    const RIFF: [&[u8; 4]; 45] = [
+        b"LIST", b"list", b"INFO", b"fact", b"fmt ", b"ds64", b"cue ", b"plst", b"labl", b"note", b"ltxt", b"smpl",
+        b"inst", b"bext", b"iXML", b"axml", b"aXML", b"chna", b"umid", b"cart", b"levl", b"PEAK", b"peak", b"id3 ",
+        b"ID3 ", b"_PMX", b"DISP", b"acid", b"strc", b"CSET", b"link", b"slnt", b"afsp", b"SyLp", b"Cr8r", b"minf",
+        b"elm1", b"regn", b"DGDA", b"mext", b"qlty", b"LGWV", b"ResU", b"SMED", b"SAUR",
     ];
-    KNOWN.contains(&&kind)
+    const AIFF_AND_CAF: [&[u8; 4]; 26] = [
+        b"COMM", b"NAME", b"AUTH", b"ANNO", b"MARK", b"APPL", b"INST", b"MIDI", b"AESD", b"COMT", b"SAXL", b"FVER",
+        b"(c) ", b"basc", b"trns", b"cate", b"desc", b"info", b"chan", b"kuki", b"ovvw", b"strg", b"mark", b"midi",
+        b"edct", b"uuid",
+    ];
+    is_padding(kind) || RIFF.contains(&&kind) || AIFF_AND_CAF.contains(&&kind)
+}
+
+/// Room that nobody uses, filled with one and the same byte.
+pub(super) fn is_padding(kind: [u8; 4]) -> bool {
+    matches!(&kind, b"JUNK" | b"junk" | b"PAD " | b"Pad " | b"FLLR" | b"free")
 }
 
 fn linear(coding: Option<Coding>, big_endian: bool, channels: u16, rate: u32) -> Result<Format, AudioError> {

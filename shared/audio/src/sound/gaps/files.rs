@@ -15,12 +15,24 @@ pub(super) const PACKET_MS: u32 = 20;
 
 /// The recording in units of a second, numbered from `first` on.
 pub(super) fn units(samples: &[f32], first: u32) -> Vec<Unit> {
+    units_of(&packets(samples, false), 50, first)
+}
+
+/// The recording in packets. With `dtx` those in which nothing is said are empty but for one in every 400 ms.
+pub(super) fn packets(samples: &[f32], dtx: bool) -> Vec<Vec<u8>> {
     let mut encoder = opus::Encoder::new(16_000, opus::Channels::Mono, opus::Application::Voip).unwrap();
-    let packets: Vec<Vec<u8>> =
-        samples.chunks_exact(320).map(|packet| encoder.encode_vec_float(packet, 1_275).unwrap()).collect();
-    let unit =
-        |(n, packets): (u32, &[Vec<u8>])| Unit { number: first + n, at_ms: n * 1_000, packets: packets.to_vec() };
-    (0..).zip(packets.chunks(50)).map(unit).collect()
+    encoder.set_dtx(dtx).unwrap();
+    samples.chunks_exact(320).map(|packet| encoder.encode_vec_float(packet, 1_275).unwrap()).collect()
+}
+
+/// Units of so many packets, numbered from `first` on.
+pub(super) fn units_of(packets: &[Vec<u8>], many: usize, first: u32) -> Vec<Unit> {
+    let unit = |(n, packets): (u32, &[Vec<u8>])| Unit {
+        number: first + n,
+        at_ms: n * many as u32 * PACKET_MS,
+        packets: packets.to_vec(),
+    };
+    (0..).zip(packets.chunks(many)).map(unit).collect()
 }
 
 fn opus_head() -> Vec<u8> {
@@ -60,14 +72,23 @@ fn element(id: &[u8], body: &[u8]) -> Vec<u8> {
 
 /// As browsers write it: nothing says how long it is.
 pub(super) fn webm(units: &[Unit]) -> Vec<u8> {
-    let info = element(&[0x15, 0x49, 0xA9, 0x66], &element(&[0x2A, 0xD7, 0xB1], &1_000_000u32.to_be_bytes()));
+    webm_lasting(None, false, units)
+}
+
+/// It says that it lasts so many milliseconds, and may have a track of pictures.
+pub(super) fn webm_lasting(ms: Option<f32>, has_pictures: bool, units: &[Unit]) -> Vec<u8> {
+    let duration = ms.map_or(Vec::new(), |ms| element(&[0x44, 0x89], &ms.to_be_bytes()));
+    let scale = element(&[0x2A, 0xD7, 0xB1], &1_000_000u32.to_be_bytes());
+    let info = element(&[0x15, 0x49, 0xA9, 0x66], &[scale, duration].concat());
     let entry = [
         element(&[0xD7], &[1]),
         element(&[0x83], &[2]),
         element(&[0x86], b"A_OPUS"),
         element(&[0x63, 0xA2], &opus_head()),
     ];
-    let tracks = element(&[0x16, 0x54, 0xAE, 0x6B], &element(&[0xAE], &entry.concat()));
+    let pictures = [element(&[0xD7], &[2]), element(&[0x83], &[1]), element(&[0x86], b"V_VP8")];
+    let pictures = if has_pictures { element(&[0xAE], &pictures.concat()) } else { Vec::new() };
+    let tracks = element(&[0x16, 0x54, 0xAE, 0x6B], &[element(&[0xAE], &entry.concat()), pictures].concat());
     let unknown = [0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
     let mut file = [element(&[0x1A, 0x45, 0xDF, 0xA3], &element(&[0x42, 0x82], b"webm")), vec![0x18, 0x53, 0x80, 0x67]];
     file[1].extend(unknown);

@@ -83,7 +83,10 @@ impl Tracks {
     pub fn read(&mut self, body: &[u8]) -> Result<Option<Stream>, AudioError> {
         let mut stream = None;
         let mut wrong = None;
-        for (_, entry) in Element::all(body).filter(|(id, _)| *id == id::TRACK_ENTRY) {
+        let entries = || Element::all(body).filter(|(id, _)| *id == id::TRACK_ENTRY);
+        // The duration is that of the longest track, which may be another one.
+        let is_alone = entries().count() == 1;
+        for (_, entry) in entries() {
             let entry = Entry::read(entry);
             if entry.kind != AUDIO {
                 self.silent.push(entry.number);
@@ -96,8 +99,8 @@ impl Tracks {
                 Ok(found) => {
                     self.read = Some(entry.number);
                     let ms = self.duration_ms - TOLERANCE_MS;
-                    let promised = (ms > 0.0).then(|| (ms * entry.rate(&found) / 1_000.0) as u64);
-                    stream = Some(Stream { promised, ..found });
+                    let promised = (is_alone && ms > 0.0).then(|| (ms * entry.rate(&found) / 1_000.0) as u64);
+                    stream = Some(Stream { promised, promised_from_zero: true, ..found });
                 }
                 Err(why) => wrong = Some(why),
             }
