@@ -155,7 +155,8 @@ async fn the_only_place_is_given_to_another_user_after_a_while_and_nothing_is_lo
 #[tokio::test]
 async fn of_several_jobs_of_a_user_one_gives_way_as_soon_as_somebody_has_no_place() {
     let stage = Stage::new().with(places(3, 2));
-    let tasks = [0, 1].map(|n| talk(day_before(1000 * n), 3));
+    // More segments than are on their way to the engine at once: some are left to give way before.
+    let tasks = [0, 1].map(|n| talk(day_before(1000 * n), 12));
     let mut anns = Vec::new();
     for recording in tasks {
         anns.push(stage.accept_of(&ann(), &[recording], None).await);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use testkit::SeededRandom;
 
 /// How long a test waits for something that takes milliseconds on an idle machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 /// Another process is asked this often: it cannot wake us.
 const EVERY: Duration = Duration::from_millis(20);
 
