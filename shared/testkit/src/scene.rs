@@ -50,18 +50,19 @@ impl Scene {
         self.clock.advance(time);
     }
 
-    /// Repeats an operation whose answer was lost.
+    /// Repeats an operation whose answer was lost, or that the store could not do now, as every caller does: transactions
+    /// that meet on the same documents may wait for each other too long.
     pub async fn ask<T, F>(&self, mut operation: impl FnMut() -> F) -> T
     where
         F: Future<Output = Result<T>>,
     {
         for _ in 0..TRIES {
             match operation().await {
-                Err(error) if error.kind == Kind::Unknown => {}
+                Err(error) if matches!(error.kind, Kind::Unknown | Kind::Unavailable) => {}
                 answer => return answer.unwrap_or_else(|error| panic!("{error}")),
             }
         }
-        panic!("{TRIES} answers in a row were lost");
+        panic!("{TRIES} answers in a row were lost or put off");
     }
 
     pub async fn create(&self, batch: &Batch) -> Created {
