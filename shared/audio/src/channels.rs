@@ -82,7 +82,7 @@ const BEYOND: f32 = 2.0;
 
 /// How many samples are no numbers, or so far beyond full scale that they were never meant for it.
 pub(crate) fn unheard(samples: &[f32]) -> usize {
-    samples.iter().filter(|sample| !(sample.abs() <= BEYOND)).count()
+    samples.iter().filter(|sample| sample.is_nan() || sample.abs() > BEYOND).count()
 }
 
 fn shared<'a>(channels: impl Iterator<Item = &'a f32>) -> f32 {

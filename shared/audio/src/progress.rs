@@ -22,7 +22,7 @@ pub struct Progress {
 
 #[derive(Clone)]
 enum Stage {
-    Surveying(Surveying),
+    Surveying(Box<Surveying>),
     Analysing(Box<(Survey, Found)>),
     Listened,
 }
@@ -122,7 +122,7 @@ impl Progress {
         let (stage, number) = (from.take_as::<u8>()?, from.take_as::<u32>()?.checked_sub(1));
         let moments = Moments::unpack(&mut from)?;
         let stage = match stage {
-            SURVEYING => Stage::Surveying(Surveying::unpack(&mut from)?),
+            SURVEYING => Stage::Surveying(Box::new(Surveying::unpack(&mut from)?)),
             ANALYSING => Stage::Analysing(Box::new((unpack_survey(&mut from)?, unpack_found(&mut from)?))),
             LISTENED => Stage::Listened,
             _ => return None,

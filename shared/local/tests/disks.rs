@@ -116,6 +116,7 @@ async fn a_small_blob_on_a_full_disk_is_refused_at_its_end() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the kernel is watched from outside: no port of ours wakes us")]
 async fn a_long_blob_stops_at_the_reserve_and_not_at_the_end_of_the_disk() {
     let Some(disk) = Disk::of(64) else { testkit::skip!(NO_MOUNT) };
     let blobs = blobs_on(&disk, 40 * MIB);

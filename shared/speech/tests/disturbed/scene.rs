@@ -93,8 +93,11 @@ pub fn covered(voice: &[f32]) -> Vec<(&'static str, [Vec<f32>; 2])> {
         one.iter().zip(other).map(|(one, other)| one + by * other).collect()
     };
     let tone: Vec<f32> = (0..voice.len()).map(|at| 0.02 * (TAU * 1_000.0 * at as f32 / RATE as f32).sin()).collect();
-    let flipped =
-        voice.iter().enumerate().map(|(at, sample)| if at / RATE % 2 == 0 { *sample } else { -sample }).collect();
+    let flipped = voice
+        .iter()
+        .enumerate()
+        .map(|(at, sample)| if (at / RATE).is_multiple_of(2) { *sample } else { -sample })
+        .collect();
     let turned = turned(voice);
     let back: Vec<f32> = turned.iter().map(|sample| -sample).collect();
     vec![
