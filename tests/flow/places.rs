@@ -165,10 +165,12 @@ async fn of_several_jobs_of_a_user_one_gives_way_as_soon_as_somebody_has_no_plac
     let (worker, _) = stage.worker_with(&engine);
     let Gate::Each(permits) = &engine.gate else { panic!("it has no permits") };
     let mut hers = join_all(anns.iter().map(|task| run(&worker, task)));
-    until(&mut hers, "both are at the engine", async || engine.inside() == 2).await;
+    let works = async |task: &TaskBody| stage.job(task.job_id).await.status == Status::Processing;
+    let both_work = async || works(&anns[0]).await && works(&anns[1]).await && engine.inside() == 2;
+    until(&mut hers, "both are worked on", both_work).await;
     let bobs = short_job(&stage, &bob()).await;
     let mut two = join(hers, run(&worker, &bobs));
-    until(&mut two, "his waits for the engine", async || worker.calls_waiting() >= 1).await;
+    until(&mut two, "his has a place", async || works(&bobs).await).await;
     let carl = testkit::build::uid("carl");
     let carls = short_job(&stage, &carl).await;
     let before = stage.clock.sleepers();
