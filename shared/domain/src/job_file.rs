@@ -175,7 +175,8 @@ impl JobFile {
 fn partly_decoded(facts: &AudioFacts) -> Failure {
     let AudioFacts { dropped_bytes, concealed_ms, .. } = facts;
     let why = if *dropped_bytes == 0 && *concealed_ms == 0 {
-        "what could be heard is transcribed; the rest is far beyond full scale, or covered by other channels of more than two"
+        "what could be heard is transcribed; other samples are no numbers or far beyond full scale, or a channel of more than \
+         two is covered by the others"
             .to_owned()
     } else {
         format!(

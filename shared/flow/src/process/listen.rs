@@ -123,8 +123,8 @@ fn why_invalid(survey: &Survey) -> String {
     } else if survey.roar {
         "the file is loud noise without speech; does its name tell the right codec?".to_owned()
     } else if survey.dropped_bytes == 0 && survey.concealed_ms == 0 {
-        "no speech was found, and some of the file could not be heard: it is far beyond full scale, or covered by other \
-         channels of more than two"
+        "no speech was found, and some of the file could not be heard: samples are no numbers or far beyond full scale, \
+         or a channel of more than two is covered by the others"
             .to_owned()
     } else {
         format!(
