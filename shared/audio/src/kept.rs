@@ -5,7 +5,7 @@ use crate::condition::FULL_SCALE;
 use crate::error::AudioError;
 use crate::frames::Damage;
 use crate::resample::RATE;
-use crate::samples::{Step, Steps};
+use crate::steps::{Step, Steps};
 
 /// Ten minutes of one channel, five of two: longer than most device recordings, and 19 MB.
 const MOST: usize = 600 * RATE as usize;

@@ -11,9 +11,10 @@ use domain::levels::{Mix, Stretch};
 use crate::channels::Piece;
 use crate::error::AudioError;
 use crate::grid::Grid;
+use crate::met::Met;
 use crate::moments::{Moment, Moments};
 use crate::resample::RATE;
-use crate::samples::{Met, Next, Samples};
+use crate::samples::{Next, Samples};
 use crate::turn::Turn;
 
 /// Between stretches factors glide for a fifth of a second, half of it on either side.

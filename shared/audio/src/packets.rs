@@ -16,9 +16,10 @@ use crate::input::Input;
 use crate::mix::{Heard, Mixer};
 use crate::opus::{Lengths, Opus};
 use crate::resample::RATE;
-use crate::samples::{Samples, decode};
+use crate::samples::Samples;
 use crate::segment::Span;
 use crate::sound::{self, Coding, MOST_PADDING, Part, Parts, Stream};
+use crate::steps::decode;
 
 /// A decoder looks 6.5 ms ahead: whoever reads the packets as a file of their own drops that much at their start.
 const LOOK_AHEAD: u64 = RATE as u64 * 65 / 10_000;

@@ -4,10 +4,10 @@ use domain::levels::{Mix, Stretch};
 
 use crate::choice::Counts;
 use crate::listening::{Found, Spoken};
+use crate::met::Met;
 use crate::moments::{Moment, Moments};
 use crate::outline::Outline;
 use crate::packed::{Packer, Unpacker};
-use crate::samples::Met;
 use crate::segment::Span;
 use crate::survey::Survey;
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::decode::FrameDecoder;
-use crate::samples::{Step, decode};
+use crate::steps::{Step, decode};
 
 /// Of uncompressed audio of many channels less than the wanted time is kept.
 const MOST_BYTES: usize = 4 << 20;

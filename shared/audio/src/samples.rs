@@ -8,207 +8,29 @@ use domain::Format;
 use crate::channels::{Piece, Tracks, unheard};
 use crate::condition::Condition;
 use crate::crowd::Crowd;
-use crate::decode::{Decoded, FrameDecoder, decoder};
+#[cfg(test)]
+use crate::decode::FrameDecoder;
+use crate::decode::decoder;
 use crate::decoded::Counter;
 use crate::error::AudioError;
+use crate::framed::Framed;
 use crate::frames::{Damage, Frames};
 use crate::grid::Grid;
 use crate::input::Input;
 use crate::kept::Replay;
+use crate::met::Met;
 use crate::moments::{Moment, Moments};
 use crate::packed::{Packer, Unpacker};
 use crate::resample::{RATE, Resampler, first_from};
-use crate::rolling::{Lead, Rolling};
+use crate::rolling::Rolling;
 use crate::sound;
+use crate::steps::{Led, Step, Steps};
 
 /// The longest recording: a day of wearing a device, and as much again for one that was never switched off. Offsets are
 /// u32 milliseconds, which would last 49 days; what bounds it is the memory of the loudness track.
 pub const MAX_DURATION: Duration = Duration::from_secs(48 * 3600);
 
 const MAX_SAMPLES: u64 = MAX_DURATION.as_secs() * RATE as u64;
-const NANOS: u64 = 1_000_000_000;
-/// A fifth of a second: what is shorter is no speech.
-const MOST_UNHEARD_NS: u64 = NANOS / 5;
-/// A block of [`Crowd`].
-const CROWD_BLOCK_NS: u64 = NANOS / 10;
-
-/// What was met on the way. Complete once the samples are over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Met {
-    /// Samples at 16 kHz.
-    pub samples: u64,
-    /// Frames that gave at least one sample of their own.
-    pub frames: u64,
-    /// Frames that the decoder refused.
-    pub refused: u64,
-    /// Bytes within frames that were no whole sample.
-    pub leftover_bytes: u64,
-    /// How long the samples last that stand in for refused frames, or are doubted.
-    concealed_ns: u64,
-    /// How long the samples last that no listener was given as they are.
-    unheard_ns: u64,
-}
-
-impl Met {
-    pub fn pack(&self, to: &mut Packer) {
-        let Self { samples, frames, refused, leftover_bytes, concealed_ns, unheard_ns } = *self;
-        [samples, frames, refused, leftover_bytes, concealed_ns, unheard_ns].iter().for_each(|number| to.put(*number));
-    }
-
-    pub fn unpack(from: &mut Unpacker) -> Option<Self> {
-        Some(Self {
-            samples: from.take()?,
-            frames: from.take()?,
-            refused: from.take()?,
-            leftover_bytes: from.take()?,
-            concealed_ns: from.take()?,
-            unheard_ns: from.take()?,
-        })
-    }
-
-    /// Rounded up: what is doubtful counts as concealed.
-    pub fn concealed_ms(&self) -> u64 {
-        self.concealed_ns.div_ceil(NANOS / 1000)
-    }
-
-    /// More than a syllable was clipped, or lost among several channels.
-    pub fn is_partly_unheard(&self) -> bool {
-        self.unheard_ns > MOST_UNHEARD_NS
-    }
-}
-
-/// What a step through a recording gave, besides its samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Step {
-    /// Frames that gave samples of their own.
-    pub frames: u64,
-    /// Frames that the decoder refused.
-    pub refused: u64,
-    pub leftover_bytes: u64,
-    /// Moments among those that were appended that stand in for something, or are doubted.
-    pub concealed: u64,
-}
-
-/// Where samples come from: a file of frames, or a sound file.
-pub(crate) trait Steps {
-    /// Samples a second of the samples that the last step gave, and before the first step of those that it will give.
-    fn rate(&self) -> u32;
-
-    /// Channels of the samples that the last step gave; it only ever becomes greater.
-    fn channels(&self) -> usize;
-
-    /// Appends the next samples, those of all channels for one moment side by side, possibly none; `None` at the end of
-    /// what can be used.
-    fn step(&mut self, out: &mut Vec<f32>) -> Result<Option<Step>, AudioError>;
-
-    /// Complete once the steps are over.
-    fn damage(&self) -> Damage;
-
-    /// A fixed moment has passed: from here on the source sounds as to somebody who heard nothing but the last packets of
-    /// this time. Gives out what these sound like, up to where it stands, as [`step`](Self::step) would. `None`: it goes
-    /// on as it was, and nobody can begin here.
-    fn begin_anew(&mut self, _lead: Duration, _out: &mut Tracks) -> Result<Option<Led>, AudioError> {
-        Ok(None)
-    }
-
-    /// Goes to such a moment without decoding what lies before its lead. False when the file has no such place.
-    fn go_on_at(&mut self, _moment: &Moment, _out: &mut Tracks) -> Result<bool, AudioError> {
-        Ok(false)
-    }
-
-    /// What has been met and was not told in a step yet, or in the damage only at the end; for who goes on here.
-    fn pack(&self, _to: &mut Packer) {}
-
-    /// As [`pack`](Self::pack) gave it, once it stands at that moment. `None` is damage.
-    fn unpack(&mut self, _from: &mut Unpacker) -> Option<()> {
-        Some(())
-    }
-}
-
-/// What a source knows of where it began anew: fields of [`Moment`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Led {
-    pub first: u64,
-    pub steps: u64,
-    pub byte: u64,
-    pub held: u64,
-    pub given: u64,
-    pub wide: u32,
-}
-
-/// A frame file: each step is a frame.
-struct Framed<'r> {
-    frames: Frames<'r>,
-    decoder: Rolling,
-}
-
-impl Steps for Framed<'_> {
-    fn rate(&self) -> u32 {
-        self.decoder.rate()
-    }
-
-    fn channels(&self) -> usize {
-        self.decoder.channels()
-    }
-
-    fn step(&mut self, out: &mut Vec<f32>) -> Result<Option<Step>, AudioError> {
-        let place = self.frames.place();
-        match self.frames.next_frame()? {
-            Some(frame) => Ok(Some(self.decoder.decode(frame, place, out))),
-            None => sound::recognise(self.frames.head()).map_or(Ok(None), |kind| Err(kind.wrongly_named())),
-        }
-    }
-
-    fn damage(&self) -> Damage {
-        self.frames.damage()
-    }
-
-    fn begin_anew(&mut self, lead: Duration, out: &mut Tracks) -> Result<Option<Led>, AudioError> {
-        let led = self.decoder.begin_anew(Some(lead), &mut |samples, channels| out.push(samples, channels));
-        Ok(led.map(|Lead { first, place, given }| Led { first, steps: given, byte: place, ..Led::default() }))
-    }
-
-    fn go_on_at(&mut self, moment: &Moment, out: &mut Tracks) -> Result<bool, AudioError> {
-        self.decoder.forget();
-        while self.decoder.given() < moment.steps {
-            let place = self.frames.place();
-            let Some(frame) = self.frames.next_frame()? else { return Ok(false) };
-            if self.decoder.given() < moment.first {
-                self.decoder.pass(1);
-            } else {
-                self.decoder.lead(frame, place);
-            }
-        }
-        Ok(self.decoder.begin_anew(None, &mut |samples, channels| out.push(samples, channels)).is_some())
-    }
-
-    fn pack(&self, to: &mut Packer) {
-        self.frames.pack(to);
-    }
-
-    fn unpack(&mut self, from: &mut Unpacker) -> Option<()> {
-        self.frames.unpack(from)
-    }
-}
-
-/// One frame, concealed when it is refused. Nothing but the frame's samples is in `out` afterwards.
-pub(crate) fn decode(decoder: &mut dyn FrameDecoder, frame: &[u8], out: &mut Vec<f32>) -> Step {
-    let own = |out: &Vec<f32>| u64::from(!out.is_empty());
-    match decoder.decode(frame, out) {
-        Decoded::Audio { leftover } => Step { frames: own(out), leftover_bytes: leftover as u64, ..Step::default() },
-        Decoded::Doubted => Step { frames: own(out), concealed: moments(decoder, out), ..Step::default() },
-        Decoded::Refused => {
-            // A decoder that failed half way left nothing that counts.
-            out.clear();
-            decoder.conceal(frame, out);
-            Step { refused: 1, concealed: moments(decoder, out), ..Step::default() }
-        }
-    }
-}
-
-fn moments(decoder: &dyn FrameDecoder, samples: &[f32]) -> u64 {
-    (samples.len() / decoder.channels().max(1)) as u64
-}
 
 /// What a channel goes through.
 #[derive(Clone)]
@@ -316,7 +138,7 @@ impl<'r> Samples<'r> {
             frames.go_on_at(moment.byte, moment.first);
             decoder.pass(moment.first);
         }
-        Self::of(Box::new(Framed { frames, decoder }))
+        Self::of(Box::new(Framed::new(frames, decoder)))
     }
 
     #[cfg(test)]
@@ -463,7 +285,8 @@ impl<'r> Samples<'r> {
             return Err(AudioError::NoSuchMoment);
         }
         (self.base, self.native, self.rate, self.next) = (moment.base, moment.native, moment.rate, moment.number + 1);
-        self.met = Met { samples: self.grid.at(moment.number), ..met };
+        self.met = met;
+        self.met.samples = self.grid.at(moment.number);
         if self.lead_to(moment, led) { Ok(()) } else { Err(AudioError::NoSuchMoment) }
     }
 
@@ -516,12 +339,8 @@ impl<'r> Samples<'r> {
             (self.base, self.native) = (self.met.samples + self.out.left.len() as u64, 0);
         }
         let lost = self.crowd.push(&self.stepped, channels, &self.decoded, self.rate);
-        let beyond = (unheard(&self.stepped) / channels.max(1)) as u64;
-        self.met.unheard_ns += lost * CROWD_BLOCK_NS + beyond * NANOS / u64::from(self.rate.max(1));
-        self.met.frames += step.frames;
-        self.met.refused += step.refused;
-        self.met.leftover_bytes += step.leftover_bytes;
-        self.met.concealed_ns += step.concealed * NANOS / u64::from(self.rate.max(1));
+        self.met.miss((unheard(&self.stepped) / channels.max(1)) as u64, self.rate, lost);
+        self.met.take(&step, self.rate);
         self.native += self.decoded.left.len() as u64;
         if !self.replayed {
             self.decoded_so_far.add(self.decoded.left.len(), self.rate);

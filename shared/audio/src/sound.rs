@@ -37,7 +37,7 @@ pub(crate) use self::parts::{Coding, OPUS_SAMPLES, Part, Parts, Stream};
 pub(crate) use self::symphonia::Symphonia;
 use crate::error::AudioError;
 use crate::input::Input;
-use crate::samples::Steps;
+use crate::steps::Steps;
 
 /// Beyond these a rate is an accident: resampling would take more memory and time than any recording is worth.
 const RATES: std::ops::RangeInclusive<u32> = 1_000..=384_000;

@@ -6,7 +6,9 @@
 
 mod entry;
 mod index;
+mod packets;
 mod promises;
+mod search;
 mod table;
 
 use std::io::{BufReader, Read, SeekFrom};
@@ -303,155 +305,6 @@ impl<'r> Mp4<'r> {
     fn end_of_fragments(&mut self) {
         self.damage.beyond_packet |= std::mem::take(&mut self.promises).is_open();
     }
-
-    /// Goes on to where an index, a fragment or a file certainly begins.
-    fn resync(&mut self, from: u64) -> Result<bool, AudioError> {
-        let found = self.search(from, self.length)?;
-        if let Some(at) = found {
-            self.next_box = at;
-        }
-        Ok(found.is_some())
-    }
-
-    /// Whether a box of another kind claims to hold a fragment: its length is wrong then.
-    fn look_through(&mut self, from: u64, to: u64) -> Result<bool, AudioError> {
-        let found = self.search(from, to)?;
-        if let Some(at) = found {
-            self.next_box = at;
-        }
-        Ok(found.is_some())
-    }
-
-    fn search(&mut self, from: u64, to: u64) -> Result<Option<u64>, AudioError> {
-        const SEEN: usize = 16;
-        let mut at = from;
-        let mut piece = Vec::new();
-        go(&mut self.file, at.min(self.length))?;
-        while at < to {
-            let wanted = BUFFER as u64 - piece.len() as u64;
-            (&mut self.file).take(wanted.min(to - at)).read_to_end(&mut piece)?;
-            if piece.len() < SEEN {
-                break;
-            }
-            if let Some(place) = (0..=piece.len() - SEEN).find(|&place| certainly_begins(&piece[place..])) {
-                return Ok(Some(at + place as u64));
-            }
-            let kept = piece.len() - (SEEN - 1);
-            piece.drain(..kept);
-            at += kept as u64;
-            if to - at < SEEN as u64 {
-                break;
-            }
-            go(&mut self.file, at + piece.len() as u64)?;
-        }
-        Ok(None)
-    }
-
-    /// The place and size of the next packet; `None` if there are no more of this source.
-    fn next_packet(&mut self) -> Result<Option<u64>, AudioError> {
-        let Some(track) = self.read.and_then(|read| self.tracks.get_mut(read)) else { return Ok(None) };
-        let file = &mut self.file;
-        match &mut self.source {
-            Source::None => Ok(None),
-            Source::Index { packet, chunk, run: number, in_chunk } => {
-                if *packet >= track.packets {
-                    return Ok(None);
-                }
-                while *in_chunk == 0 {
-                    let Some(at) = track.chunks.number(file, *chunk)? else { return Ok(None) };
-                    self.at = self.base.saturating_add(at);
-                    *chunk += 1;
-                    // Chunks are counted from 1, and a run of equal ones lasts until the next run's first.
-                    let next = track.runs.get(file, *number + 1)?.map(run);
-                    if next.is_some_and(|(first, _)| first <= *chunk) {
-                        *number += 1;
-                    }
-                    let Some((_, packets)) = track.runs.get(file, *number)?.map(run) else { return Ok(None) };
-                    *in_chunk = packets;
-                }
-                if let Some(block) = track.described.as_ref().and_then(Described::block).filter(|_| track.size > 0) {
-                    let together = (PIECE / block.max(1)).clamp(1, *in_chunk).min(track.packets - *packet);
-                    (*packet, *in_chunk) = (*packet + together, *in_chunk - together);
-                    return Ok(Some(together * block));
-                }
-                let size = match track.size {
-                    0 => track.sizes.number(file, *packet)?,
-                    size => Some(u64::from(size)),
-                };
-                (*packet, *in_chunk) = (*packet + 1, *in_chunk - 1);
-                Ok(size)
-            }
-            Source::Fragment { runs, packet } => {
-                while let Some(run) = runs.front_mut() {
-                    if *packet == 0
-                        && let Some(at) = run.at
-                    {
-                        self.at = at;
-                    }
-                    let size = if *packet < run.packets { run.size(file, *packet)? } else { None };
-                    if let Some(size) = size {
-                        *packet += 1;
-                        return Ok(Some(size));
-                    }
-                    runs.pop_front();
-                    *packet = 0;
-                }
-                Ok(None)
-            }
-        }
-    }
-
-    /// Reads a packet. False if it does not lie within the file, or too far from the one before.
-    fn read_packet(&mut self, size: u64, packet: &mut Vec<u8>) -> Result<bool, AudioError> {
-        let next = self.at.saturating_add(size);
-        if next > self.length {
-            // The index is there, and the audio ends before it says so.
-            let here = self.length.saturating_sub(self.at);
-            self.known = self.known.saturating_add(here);
-            let mut missing = 0u64;
-            match size > MOST_UNFINISHED {
-                true => missing = size,
-                false => self.damage.unfinished(size),
-            }
-            while let Some(size) = self.next_packet()? {
-                missing = missing.saturating_add(size);
-                // Where every packet has the same size, a few bytes promise four thousand million of them.
-                if missing > self.length {
-                    break;
-                }
-            }
-            self.damage.lost(missing);
-            return Ok(false);
-        }
-        self.jumps_back += u32::from(self.at < self.end);
-        if self.jumps_back > MOST_JUMPS_BACK {
-            self.damage.beyond_packet = true;
-            return Ok(false);
-        }
-        self.end = next;
-        go(&mut self.file, self.at)?;
-        packet.clear();
-        (&mut self.file).take(size.min(MOST_PACKET)).read_to_end(packet)?;
-        self.known = self.known.saturating_add(size);
-        self.longest = self.longest.max(size);
-        (self.at, self.boxes) = (next, 0);
-        Ok(true)
-    }
-
-    /// What of the file was neither a known box nor a packet.
-    fn finish(&mut self) {
-        self.over = true;
-        let missing = self.promises.missing_before(self.length);
-        if missing > self.longest {
-            self.damage.lost(missing);
-        }
-        self.end_of_fragments();
-        let rest = self.length.saturating_sub(self.known);
-        match rest > self.longest.max(64) {
-            true => self.damage.lost(rest),
-            false => self.damage.unfinished(rest),
-        }
-    }
 }
 
 impl Track {
@@ -482,15 +335,6 @@ fn is_known(kind: &[u8; 4]) -> bool {
         b"emsg", b"prft", b"pdin", b"bloc", b"PICT",
     ];
     KNOWN.contains(&kind)
-}
-
-/// An index, a fragment or a file: by what has to be first in it.
-fn certainly_begins(bytes: &[u8]) -> bool {
-    match (&bytes[4..8], &bytes[12..16]) {
-        (b"moov", b"mvhd") | (b"moof", b"mfhd") => true,
-        (b"ftyp", _) => bytes[..3] == [0; 3] && bytes[3] >= 8,
-        _ => false,
-    }
 }
 
 impl Parts for Mp4<'_> {

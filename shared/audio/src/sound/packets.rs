@@ -12,7 +12,7 @@ use crate::grid::Grid;
 use crate::moments::Moment;
 use crate::packed::{Packer, Unpacker};
 use crate::rolling::{Lead, Rolling};
-use crate::samples::{Led, Step, Steps};
+use crate::steps::{Led, Step, Steps};
 
 /// The most that an encoder adds behind the audio, in samples: MP3 has 12 bits to say it. A file that claims to end
 /// earlier than that lies, or another one follows in it.

@@ -1,0 +1,73 @@
+//! A frame file as a source of samples.
+
+use std::time::Duration;
+
+use crate::channels::Tracks;
+use crate::error::AudioError;
+use crate::frames::{Damage, Frames};
+use crate::moments::Moment;
+use crate::packed::{Packer, Unpacker};
+use crate::rolling::{Lead, Rolling};
+use crate::sound;
+use crate::steps::{Led, Step, Steps};
+
+/// A frame file: each step is a frame.
+pub(crate) struct Framed<'r> {
+    frames: Frames<'r>,
+    decoder: Rolling,
+}
+
+impl<'r> Framed<'r> {
+    pub fn new(frames: Frames<'r>, decoder: Rolling) -> Self {
+        Self { frames, decoder }
+    }
+}
+
+impl Steps for Framed<'_> {
+    fn rate(&self) -> u32 {
+        self.decoder.rate()
+    }
+
+    fn channels(&self) -> usize {
+        self.decoder.channels()
+    }
+
+    fn step(&mut self, out: &mut Vec<f32>) -> Result<Option<Step>, AudioError> {
+        let place = self.frames.place();
+        match self.frames.next_frame()? {
+            Some(frame) => Ok(Some(self.decoder.decode(frame, place, out))),
+            None => sound::recognise(self.frames.head()).map_or(Ok(None), |kind| Err(kind.wrongly_named())),
+        }
+    }
+
+    fn damage(&self) -> Damage {
+        self.frames.damage()
+    }
+
+    fn begin_anew(&mut self, lead: Duration, out: &mut Tracks) -> Result<Option<Led>, AudioError> {
+        let led = self.decoder.begin_anew(Some(lead), &mut |samples, channels| out.push(samples, channels));
+        Ok(led.map(|Lead { first, place, given }| Led { first, steps: given, byte: place, ..Led::default() }))
+    }
+
+    fn go_on_at(&mut self, moment: &Moment, out: &mut Tracks) -> Result<bool, AudioError> {
+        self.decoder.forget();
+        while self.decoder.given() < moment.steps {
+            let place = self.frames.place();
+            let Some(frame) = self.frames.next_frame()? else { return Ok(false) };
+            if self.decoder.given() < moment.first {
+                self.decoder.pass(1);
+            } else {
+                self.decoder.lead(frame, place);
+            }
+        }
+        Ok(self.decoder.begin_anew(None, &mut |samples, channels| out.push(samples, channels)).is_some())
+    }
+
+    fn pack(&self, to: &mut Packer) {
+        self.frames.pack(to);
+    }
+
+    fn unpack(&mut self, from: &mut Unpacker) -> Option<()> {
+        self.frames.unpack(from)
+    }
+}

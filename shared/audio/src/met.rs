@@ -1,0 +1,72 @@
+//! What was met on the way through a recording, besides its samples.
+
+use crate::packed::{Packer, Unpacker};
+use crate::steps::Step;
+
+const NANOS: u64 = 1_000_000_000;
+/// A fifth of a second: what is shorter is no speech.
+const MOST_UNHEARD_NS: u64 = NANOS / 5;
+/// A block of [`Crowd`](crate::crowd::Crowd).
+const CROWD_BLOCK_NS: u64 = NANOS / 10;
+
+/// What was met on the way. Complete once the samples are over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Met {
+    /// Samples at 16 kHz.
+    pub samples: u64,
+    /// Frames that gave at least one sample of their own.
+    pub frames: u64,
+    /// Frames that the decoder refused.
+    pub refused: u64,
+    /// Bytes within frames that were no whole sample.
+    pub leftover_bytes: u64,
+    /// How long the samples last that stand in for refused frames, or are doubted.
+    concealed_ns: u64,
+    /// How long the samples last that no listener was given as they are.
+    unheard_ns: u64,
+}
+
+impl Met {
+    pub fn pack(&self, to: &mut Packer) {
+        let Self { samples, frames, refused, leftover_bytes, concealed_ns, unheard_ns } = *self;
+        [samples, frames, refused, leftover_bytes, concealed_ns, unheard_ns].iter().for_each(|number| to.put(*number));
+    }
+
+    pub fn unpack(from: &mut Unpacker) -> Option<Self> {
+        Some(Self {
+            samples: from.take()?,
+            frames: from.take()?,
+            refused: from.take()?,
+            leftover_bytes: from.take()?,
+            concealed_ns: from.take()?,
+            unheard_ns: from.take()?,
+        })
+    }
+
+    /// Rounded up: what is doubtful counts as concealed.
+    pub fn concealed_ms(&self) -> u64 {
+        self.concealed_ns.div_ceil(NANOS / 1000)
+    }
+
+    /// More than a syllable was clipped, or lost among several channels.
+    pub fn is_partly_unheard(&self) -> bool {
+        self.unheard_ns > MOST_UNHEARD_NS
+    }
+
+    /// What a step gave, in samples of this rate.
+    pub fn take(&mut self, step: &Step, rate: u32) {
+        self.frames += step.frames;
+        self.refused += step.refused;
+        self.leftover_bytes += step.leftover_bytes;
+        self.concealed_ns += lasts(step.concealed, rate);
+    }
+
+    /// So many samples were clipped or no numbers, and in so many blocks a channel was lost among others.
+    pub fn miss(&mut self, samples: u64, rate: u32, blocks: u64) {
+        self.unheard_ns += lasts(samples, rate) + blocks * CROWD_BLOCK_NS;
+    }
+}
+
+fn lasts(samples: u64, rate: u32) -> u64 {
+    samples * NANOS / u64::from(rate.max(1))
+}
