@@ -4,20 +4,23 @@
 .PHONY: help setup build run test check fuzz disturbed openapi bench eval dist functions fmt clean
 
 CARGO ?= cargo
+# Where `make setup` puts tools that the machine does not have. The machine's own come first.
+export PATH := $(PATH):$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/afterword/tools/bin
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Check that the machine has what the build needs, and fetch the models (OFFLINE=1: only look for them)
+setup: ## Fetch what the build needs and the machine does not have: CMake, models (OFFLINE=1: only look for them)
 	@scripts/setup $(if $(OFFLINE),--offline)
 
 build: setup ## Build the program: target/release/afterword
-	$(CARGO) build --release --package afterword-cli
+	$(CARGO) build --release --package embedded
 
 run: build ## Build and start the server on this machine, with nothing else installed
 	@target/release/afterword serve
 
-test: setup ## Run the whole suite
+test: ## Run the whole suite; what only tests need is fetched too
+	@scripts/setup --tests $(if $(OFFLINE),--offline)
 	@scripts/test
 
 check: setup ## Formatting, lints, licences and duplicate dependencies
@@ -27,28 +30,28 @@ check: setup ## Formatting, lints, licences and duplicate dependencies
 
 fuzz: setup ## Run a million damaged files through the decoders, and all damage to containers (FUZZ_SEED, FUZZ_COUNT, CONTAINER_CASES)
 	FUZZ_COUNT=$${FUZZ_COUNT:-1000000} CONTAINER_CASES=$${CONTAINER_CASES:-1000000} \
-	$(CARGO) test --release --locked --package afterword-audio --test mutations -- --nocapture a_damaged_file no_damage
+	$(CARGO) test --release --locked --package audio --test mutations -- --nocapture a_damaged_file no_damage
 
 disturbed: setup ## Count the words of 400 disturbed scenes (DISTURBED_FROM: from which seed on, DISTURBED_SEEDS: how many)
 	DISTURBED_SEEDS=$${DISTURBED_SEEDS:-400} \
-	$(CARGO) test --release --locked --package afterword-speech --test disturbed -- --nocapture speech_is_understood
+	$(CARGO) test --release --locked --package speech --test disturbed -- --nocapture speech_is_understood
 
 openapi: setup ## Write docs/openapi.json anew from the code
-	AFTERWORD_WRITE_OPENAPI=1 $(CARGO) test --package afterword-tests --test workspace openapi::the_document
+	AFTERWORD_WRITE_OPENAPI=1 $(CARGO) test --package tests --test workspace openapi::the_document
 
 bench: setup ## Run the benchmarks and print their figures
-	$(CARGO) build --release --package afterword-cli
-	$(CARGO) run --release --package afterword-bench
+	$(CARGO) build --release --package embedded
+	$(CARGO) run --release --package bench
 
 eval: setup ## Transcribe real speech and count the words that are wrong (EVAL_ENGINE=moonshine-base: by another engine)
-	$(CARGO) build --release --package afterword-cli
-	$(CARGO) run --release --package afterword-bench -- eval
+	$(CARGO) build --release --package embedded
+	$(CARGO) run --release --package bench -- eval
 
 dist: setup ## Build the program as it is shipped: one small file with the models inside, link-time optimised
-	AFTERWORD_EMBED_MODELS=required $(CARGO) build --profile dist --package afterword-cli
+	AFTERWORD_EMBED_MODELS=required $(CARGO) build --profile dist --package embedded
 
 functions: setup ## Build the two functions of the cloud as they are deployed, the same way
-	AFTERWORD_EMBED_MODELS=required $(CARGO) build --profile dist --package afterword-cloud
+	AFTERWORD_EMBED_MODELS=required $(CARGO) build --profile dist --package cloud
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

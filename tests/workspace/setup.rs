@@ -1,5 +1,5 @@
-//! `scripts/setup-models`: what it does when something is missing, wrong or cut off. The programs that it fetches through
-//! are played by others, so that no network is needed.
+//! The setup scripts: what they do when something is missing, wrong or cut off. The programs that they fetch through are
+//! played by others, so that no network is needed.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -12,8 +12,8 @@ struct Machine {
     folder: TempDir,
 }
 
-/// What the script may use besides what it fetches through.
-const TOOLS: [&str; 18] = [
+/// What the scripts may use besides what they fetch through.
+const TOOLS: [&str; 23] = [
     "bash",
     "sh",
     "dirname",
@@ -32,6 +32,11 @@ const TOOLS: [&str; 18] = [
     "mv",
     "tail",
     "cat",
+    "chmod",
+    "cmp",
+    "ln",
+    "sed",
+    "uname",
 ];
 
 impl Machine {
@@ -61,10 +66,15 @@ impl Machine {
         self
     }
 
-    fn setup(&self, arguments: &[&str]) -> Output {
+    fn script(&self, name: &str, arguments: &[&str]) -> Output {
         let mut command = Command::new(self.path("bin/bash"));
-        command.arg(crate::root().join("scripts/setup-models")).args(arguments).env_clear();
-        command.env("PATH", self.path("bin")).env("AFTERWORD_MODELS", self.path("models")).output().unwrap()
+        command.arg(crate::root().join("scripts").join(name)).args(arguments).env_clear();
+        command.env("PATH", self.path("bin")).env("AFTERWORD_MODELS", self.path("models"));
+        command.env("XDG_CACHE_HOME", self.path("cache")).output().unwrap()
+    }
+
+    fn setup(&self, arguments: &[&str]) -> Output {
+        self.script("setup-models", arguments)
     }
 
     /// What it says when it fails; it must not leave anything behind.
@@ -84,8 +94,43 @@ fn files_in(folder: &Path) -> Vec<String> {
 #[test]
 fn without_npm_it_says_what_to_do() {
     let said = Machine::new().refused(&[]);
-    assert!(said.contains("`npm` is missing") && said.contains("@moonshine-ai/moonshine-js@0.1.29"), "{said}");
+    assert!(said.contains("missing: `npm`, through which packages are fetched"), "{said}");
     assert!(said.contains("apt-get install npm") && said.contains("brew install node"), "{said}");
+}
+
+#[test]
+fn a_bare_machine_is_told_of_everything_that_is_missing_in_one_list() {
+    let output = Machine::new().script("setup", &[]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert_eq!(said.matches("these are missing:").count(), 1, "{said}");
+    for missing in ["- `cargo`: install Rust", "- `cc`", "- `npm`", "- `python3`, through which"] {
+        assert!(said.contains(missing), "{missing} is not in\n{said}");
+    }
+}
+
+#[test]
+fn a_machine_without_cmake_gets_it_from_pypi_once() {
+    let python = "case \"$*\" in
+        *download*cmake==*) echo fetched >>\"$XDG_CACHE_HOME/fetched\";
+            while [ \"$1\" != --dest ]; do shift; done; mkdir -p \"$2\"; echo wheel >\"$2/cmake.whl\" ;;
+        *zipfile*) mkdir -p \"$5/cmake/data/bin\"; printf '#!/bin/sh\\necho it runs\\n' >\"$5/cmake/data/bin/cmake\" ;;
+    esac";
+    let machine = Machine::new().with("python3", python);
+    for _ in 0..2 {
+        let output = machine.script("setup-tools", &[]);
+        assert!(output.status.success(), "{output:?}");
+    }
+    let ran = Command::new(machine.path("cache/afterword/tools/bin/cmake")).output().unwrap();
+    assert_eq!(String::from_utf8(ran.stdout).unwrap(), "it runs\n");
+    assert_eq!(std::fs::read_to_string(machine.path("cache/fetched")).unwrap(), "fetched\n");
+}
+
+#[test]
+fn the_cmake_of_the_machine_is_used_where_there_is_one() {
+    let machine = Machine::new().with("cmake", "").with("python3", "exit 1");
+    assert!(machine.script("setup-tools", &[]).status.success());
+    assert!(!machine.path("cache").exists());
 }
 
 #[test]
@@ -112,7 +157,7 @@ fn a_package_with_another_file_in_it_is_not_installed() {
         .with("npm", npm)
         .with("gzip", "exec /usr/bin/env -i PATH=/usr/bin:/bin gzip \"$@\"")
         .refused(&[]);
-    assert!(said.contains("is not the file that is expected") && said.contains("it is not installed"), "{said}");
+    assert!(said.contains("is not the file that is expected") && said.contains("was not installed"), "{said}");
 }
 
 #[test]
