@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use afterword_tests::cloud::Cloud;
-use afterword_tests::function::Function;
-use afterword_tests::recordings::T0;
-use afterword_tests::{Client, Recording, eventually, figures};
 use emulators::meter::{Bill, Counts, Meter};
 use testkit::skip;
+use tests::cloud::Cloud;
+use tests::function::Function;
+use tests::recordings::T0;
+use tests::{Client, Recording, eventually, figures};
 
 use crate::journey::cloud;
 
-const WAIT: std::time::Duration = afterword_tests::wait::PATIENCE;
+const WAIT: std::time::Duration = tests::wait::PATIENCE;
 
 /// What the steps in the logs say was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Done {
 }
 
 /// Both functions over metered services, and a user with a phone.
-struct Scene {
+struct Harness {
     cloud: Cloud,
     meter: Meter,
     upload: Function,
@@ -42,7 +42,7 @@ struct Scene {
     client: Client,
 }
 
-impl Scene {
+impl Harness {
     async fn of(cloud: Cloud) -> Self {
         let cloud = cloud.with("engine.name", "null");
         let meter = cloud.metered().await;
@@ -119,97 +119,97 @@ fn talk(at: i64, times: usize) -> Recording {
 
 #[tokio::test]
 async fn a_job_stays_within_its_reads_and_writes() {
-    let scene = Scene::of(cloud!()).await;
-    scene.meter.reset();
-    scene.through(&[Recording::speech(T0)]).await;
-    let (bill, done) = (scene.meter.bill(), scene.steps());
+    let harness = Harness::of(cloud!()).await;
+    harness.meter.reset();
+    harness.through(&[Recording::speech(T0)]).await;
+    let (bill, done) = (harness.meter.bill(), harness.steps());
     assert_eq!(done, Done { jobs: 1, more_files: 0, segments: 1, groups: 1 });
     println!("{bill}");
     within("a job of one file", &bill, done);
-    eventually("the push is sent", WAIT, async || (!scene.cloud.fcm.requests().is_empty()).then_some(())).await;
-    figures::tell(&format!("A job of one file: {}", scene.others()));
+    eventually("the push is sent", WAIT, async || (!harness.cloud.fcm.requests().is_empty()).then_some(())).await;
+    figures::tell(&format!("A job of one file: {}", harness.others()));
 
     // Its audio comes again: nothing is staged, and no task is made.
-    let mark = scene.meter.mark();
-    let again = scene.client.upload(&[Recording::speech(T0)]).await;
+    let mark = harness.meter.mark();
+    let again = harness.client.upload(&[Recording::speech(T0)]).await;
     assert_eq!((again.status, &again.body["deduplicated"]), (202, &true.into()), "{}", again.text);
-    eventually("the blobs are gone", WAIT, async || scene.cloud.storage.names().is_empty().then_some(())).await;
-    within("the same again", &scene.meter.since(mark), Done { jobs: 1, ..Done::default() });
+    eventually("the blobs are gone", WAIT, async || harness.cloud.storage.names().is_empty().then_some(())).await;
+    within("the same again", &harness.meter.since(mark), Done { jobs: 1, ..Done::default() });
 }
 
 #[tokio::test]
 async fn segments_and_groups_cost_what_they_may() {
-    let scene = Scene::of(cloud!()).await;
-    scene.meter.reset();
-    scene.through(&[talk(T0, 6)]).await;
-    let (bill, done) = (scene.meter.bill(), scene.steps());
+    let harness = Harness::of(cloud!()).await;
+    harness.meter.reset();
+    harness.through(&[talk(T0, 6)]).await;
+    let (bill, done) = (harness.meter.bill(), harness.steps());
     assert!(done.segments > 1 && done.groups >= 1, "{done:?}");
     println!("{bill}");
     within("a job of one long file", &bill, done);
 
     // A second one, which goes into the first one's conversation.
-    let mark = scene.meter.mark();
-    scene.through(&[talk(T0 + 60, 2)]).await;
-    let all = scene.steps();
+    let mark = harness.meter.mark();
+    harness.through(&[talk(T0 + 60, 2)]).await;
+    let all = harness.steps();
     let (segments, groups) = (all.segments - done.segments, all.groups - done.groups);
     let more = Done { jobs: 1, more_files: 0, segments, groups };
-    within("a job that goes on with a conversation", &scene.meter.since(mark), more);
+    within("a job that goes on with a conversation", &harness.meter.since(mark), more);
 }
 
 #[tokio::test]
 async fn three_files_cost_no_more_than_their_segments_and_groups() {
-    let scene = Scene::of(cloud!()).await;
-    scene.meter.reset();
+    let harness = Harness::of(cloud!()).await;
+    harness.meter.reset();
     let files: Vec<_> = (0..3).map(|n| Recording::short(T0 + 600 * n)).collect();
-    scene.through(&files).await;
-    let (bill, done) = (scene.meter.bill(), scene.steps());
+    harness.through(&files).await;
+    let (bill, done) = (harness.meter.bill(), harness.steps());
     assert_eq!((done.jobs, done.segments, done.groups), (1, 3, 3), "{done:?}");
     println!("{bill}");
     within("a job of three files", &bill, Done { more_files: 0, ..done });
-    figures::tell(&format!("A job of three files: {}", scene.others()));
+    figures::tell(&format!("A job of three files: {}", harness.others()));
 }
 
 #[tokio::test]
 async fn a_further_file_costs_two_reads_and_three_writes_more() {
-    let scene = Scene::of(cloud!()).await;
-    scene.meter.reset();
+    let harness = Harness::of(cloud!()).await;
+    harness.meter.reset();
     let files: Vec<_> = (0..8).map(|n| Recording::short(T0 + 600 * n)).collect();
-    scene.through(&files).await;
-    let done = scene.steps();
+    harness.through(&files).await;
+    let done = harness.steps();
     assert_eq!((done.more_files, done.segments), (7, 8), "{done:?}");
-    within("a job of eight files", &scene.meter.bill(), done);
+    within("a job of eight files", &harness.meter.bill(), done);
 }
 
 #[tokio::test]
 async fn silence_costs_no_more_than_a_job() {
-    let scene = Scene::of(cloud!()).await;
-    scene.meter.reset();
-    scene.through(&[Recording::silence(T0)]).await;
-    let (bill, done) = (scene.meter.bill(), scene.steps());
+    let harness = Harness::of(cloud!()).await;
+    harness.meter.reset();
+    harness.through(&[Recording::silence(T0)]).await;
+    let (bill, done) = (harness.meter.bill(), harness.steps());
     assert_eq!(done, Done { jobs: 1, ..Done::default() });
     println!("{bill}");
     within("a job of silence", &bill, done);
 
-    let mark = scene.meter.mark();
+    let mark = harness.meter.mark();
     let files: Vec<_> = (1..9).map(|n| Recording::silence(T0 + 600 * n)).collect();
-    scene.through(&files).await;
+    harness.through(&files).await;
     let eight = Done { jobs: 1, more_files: 7, ..Done::default() };
-    within("a job of eight silent files", &scene.meter.since(mark), eight);
+    within("a job of eight silent files", &harness.meter.since(mark), eight);
 }
 
 #[tokio::test]
 async fn what_a_client_asks_costs_few_reads() {
-    let scene = Scene::of(cloud!()).await;
-    let job = scene.through(&[Recording::speech(T0)]).await;
-    let client = &scene.client;
+    let harness = Harness::of(cloud!()).await;
+    let job = harness.through(&[Recording::speech(T0)]).await;
+    let client = &harness.client;
     let conversation = client.conversations().await[0]["id"].as_str().unwrap().to_owned();
     let reads = |reads| Counts { reads, ..Counts::default() };
-    let status = scene.costs(client.job(&job)).await;
-    let list = scene.costs(client.jobs()).await;
-    let texts = scene.costs(client.get(&format!("/v2/conversations/{conversation}"))).await;
-    let usage = scene.costs(client.usage()).await;
-    let device = scene.costs(client.put_device("phone", "a-token-of-a-phone")).await;
-    let sweep = scene.costs(scene.cloud.sweep(&scene.process)).await;
+    let status = harness.costs(client.job(&job)).await;
+    let list = harness.costs(client.jobs()).await;
+    let texts = harness.costs(client.get(&format!("/v2/conversations/{conversation}"))).await;
+    let usage = harness.costs(client.usage()).await;
+    let device = harness.costs(client.put_device("phone", "a-token-of-a-phone")).await;
+    let sweep = harness.costs(harness.cloud.sweep(&harness.process)).await;
     figures::tell(&format!(
         "Firestore, a poll: {status}; a list of one job: {list}; a conversation of one text: {texts}; usage: {usage}; \
          the same device again: {device}; a sweep that finds nothing: {sweep}"

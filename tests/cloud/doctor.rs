@@ -1,12 +1,12 @@
 //! `doctor`: everything in order, and one line of fact and one of remedy for whatever is not.
 
-use afterword_tests::cloud::Cloud;
-use afterword_tests::program::{Said, run};
 use emulators::fcm::Answer;
 use emulators::meter::{Code, Refusal};
 use emulators::storage::{Fault, Op};
 use emulators::tasks;
 use testkit::skip;
+use tests::cloud::Cloud;
+use tests::program::{Said, run};
 
 use crate::journey::cloud;
 

@@ -9,16 +9,16 @@ mod store;
 
 use std::time::Duration;
 
-use afterword_tests::client::is_terminal;
-use afterword_tests::cloud::Cloud;
-use afterword_tests::function::Function;
-use afterword_tests::log::Line;
-use afterword_tests::recordings::T0;
-use afterword_tests::wait::eventually_or;
-use afterword_tests::{Answer, Client, Recording, eventually};
 use serde_json::Value;
+use tests::client::is_terminal;
+use tests::cloud::Cloud;
+use tests::function::Function;
+use tests::log::Line;
+use tests::recordings::T0;
+use tests::wait::eventually_or;
+use tests::{Answer, Client, Recording, eventually};
 
-const WAIT: Duration = afterword_tests::wait::PATIENCE;
+const WAIT: Duration = tests::wait::PATIENCE;
 /// More often than any call is tried.
 const ALWAYS: usize = 1000;
 /// What a request or a delivery may take with the limit of [`impatient`], on a busy machine; less than without it.

@@ -1,12 +1,12 @@
 //! A recording's way through both functions, and what a death on the way does to it.
 
-use afterword_tests::cloud::Cloud;
-use afterword_tests::recordings::T0;
-use afterword_tests::{Recording, eventually};
 use rustix::process::Signal;
 use testkit::skip;
+use tests::cloud::Cloud;
+use tests::recordings::T0;
+use tests::{Recording, eventually};
 
-const WAIT: std::time::Duration = afterword_tests::wait::PATIENCE;
+const WAIT: std::time::Duration = tests::wait::PATIENCE;
 
 macro_rules! cloud {
     () => {

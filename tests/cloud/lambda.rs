@@ -1,14 +1,14 @@
 //! Both functions on AWS Lambda, over an emulator that is not ours.
 
-use afterword_tests::cloud::Cloud;
-use afterword_tests::lambda::Lambda;
-use afterword_tests::recordings::T0;
-use afterword_tests::{Recording, eventually};
 use testkit::skip;
+use tests::cloud::Cloud;
+use tests::lambda::Lambda;
+use tests::recordings::T0;
+use tests::{Recording, eventually};
 
 use crate::journey::cloud;
 
-const WAIT: std::time::Duration = afterword_tests::wait::PATIENCE;
+const WAIT: std::time::Duration = tests::wait::PATIENCE;
 
 macro_rules! lambda {
     ($cloud:expr, $program:expr) => {

@@ -1,10 +1,10 @@
 //! From a data folder to Google Cloud, and back.
 
-use afterword_tests::cloud::Cloud;
-use afterword_tests::program::run;
-use afterword_tests::recordings::T0;
-use afterword_tests::{Recording, Setup};
 use testkit::skip;
+use tests::cloud::Cloud;
+use tests::program::run;
+use tests::recordings::T0;
+use tests::{Recording, Setup};
 
 use crate::journey::cloud;
 

@@ -2,10 +2,6 @@
 
 use std::time::Duration;
 
-use afterword_tests::cloud::Cloud;
-use afterword_tests::recordings::{T0, numbered};
-use afterword_tests::resumable::Tally;
-use afterword_tests::{Answer, Client, Recording, Resumable, eventually};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use emulators::storage::Op;
@@ -13,10 +9,14 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use testkit::skip;
+use tests::cloud::Cloud;
+use tests::recordings::{T0, numbered};
+use tests::resumable::Tally;
+use tests::{Answer, Client, Recording, Resumable, eventually};
 
 use crate::journey::cloud;
 
-const WAIT: Duration = afterword_tests::wait::PATIENCE;
+const WAIT: Duration = tests::wait::PATIENCE;
 const OPEN: &str = "/v2/sync/uploads";
 const SIZE: usize = 3 << 20;
 

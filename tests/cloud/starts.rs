@@ -1,8 +1,8 @@
 //! What stops a function's start, and what does not.
 
-use afterword_tests::cloud::Cloud;
-use afterword_tests::program::run;
 use testkit::skip;
+use tests::cloud::Cloud;
+use tests::program::run;
 
 use crate::journey::cloud;
 
@@ -31,7 +31,7 @@ async fn a_firestore_that_is_down_stops_no_start_and_is_told_by_readyz() {
     env.retain(|(name, _)| name != "FIRESTORE_EMULATOR_HOST");
     // Nobody listens there.
     env.push(("FIRESTORE_EMULATOR_HOST".to_owned(), "127.0.0.1:9".to_owned()));
-    let upload = afterword_tests::function::Function::start("afterword-upload", &env).await;
+    let upload = tests::function::Function::start("afterword-upload", &env).await;
     let client = cloud.client(&upload, "ann");
     client.get("/healthz").await.ok();
     let answer = client.get("/readyz").await;

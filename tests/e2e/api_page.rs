@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use afterword_tests::contract::OPERATIONS;
-use afterword_tests::program::shell;
-use afterword_tests::{Recording, Server, Setup};
+use tests::contract::OPERATIONS;
+use tests::program::shell;
+use tests::{Recording, Server, Setup};
 
 const PAGE: &str = include_str!("../../docs/API.md");
 
@@ -58,7 +58,7 @@ fn every_operation_has_an_example_with_its_status() {
 
 /// What the examples stand on: a server, a token, recordings.
 async fn stage(server: &Server, folder: &Path) -> String {
-    let now = afterword_tests::wait::now_secs();
+    let now = tests::wait::now_secs();
     let mut given = format!("set -eu\ncd '{}'\nURL={}\nTOKEN={}\n", folder.display(), server.url, server.token);
     for (variable, recording) in [
         ("RECORDING", Recording::speech(now - 7200)),

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use afterword_tests::recordings::{T0, name};
-use afterword_tests::wait::{PATIENCE, Stopwatch};
-use afterword_tests::{Recording, Server, Setup, eventually};
 use reqwest::Method;
+use tests::recordings::{T0, name};
+use tests::wait::{PATIENCE, Stopwatch};
+use tests::{Recording, Server, Setup, eventually};
 use tokio::sync::mpsc::Receiver;
 
 use crate::upload_rows::{UPLOAD, nothing_kept};

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use afterword_tests::recordings::T0;
-use afterword_tests::wait::PATIENCE;
-use afterword_tests::{Client, Recording, Setup, afterword, program};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tests::recordings::T0;
+use tests::wait::PATIENCE;
+use tests::{Client, Recording, Setup, afterword, program};
 
 const FOR_EVER_MS: u64 = 600_000;
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use afterword_tests::recordings::{T0, name};
-use afterword_tests::wait::{PATIENCE, now_secs};
-use afterword_tests::{Answer, Client, Recording, Server, Setup, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tests::recordings::{T0, name};
+use tests::wait::{PATIENCE, now_secs};
+use tests::{Answer, Client, Recording, Server, Setup, eventually};
 
 const V2: &str = "/v2/sync-local-files";
 const V1: &str = "/v1/sync-local-files";

@@ -1,6 +1,6 @@
 //! A wrong configuration stops the start with one line that names the key; nothing of a secret is ever shown.
 
-use afterword_tests::{Setup, afterword};
+use tests::{Setup, afterword};
 
 const FIT_SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -76,7 +76,7 @@ async fn a_configuration_file_with_a_mistake_is_named() {
     }
     std::fs::write(&file, "[limits]\nmax_files = 1\n").unwrap();
     let server = with_file().start().await;
-    let two = [afterword_tests::Recording::short(1_748_300_000), afterword_tests::Recording::short(1_748_301_000)];
+    let two = [tests::Recording::short(1_748_300_000), tests::Recording::short(1_748_301_000)];
     server.client().upload(&two).await.problem(413, "too_many_files");
 }
 

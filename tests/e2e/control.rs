@@ -1,9 +1,9 @@
 //! Cancelling a job and having it run again, over HTTP.
 
-use afterword_tests::wait::PATIENCE;
-use afterword_tests::{Client, Recording, Server, Setup, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tests::wait::PATIENCE;
+use tests::{Client, Recording, Server, Setup, eventually};
 
 const T0: i64 = 1_748_300_000;
 const FOR_EVER_MS: u64 = 600_000;

@@ -1,9 +1,9 @@
 //! What damage costs: a queue costs nothing, a document itself.
 
-use afterword_tests::recordings::T0;
-use afterword_tests::wait::{PATIENCE, eventually};
-use afterword_tests::{Recording, Server, Setup};
 use rusqlite::Connection;
+use tests::recordings::T0;
+use tests::wait::{PATIENCE, eventually};
+use tests::{Recording, Server, Setup};
 
 /// A server that was killed with a job on its way, and one that is done.
 async fn killed() -> (Setup, String, String) {

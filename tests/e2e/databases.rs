@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use afterword_tests::recordings::T0;
-use afterword_tests::wait::{PATIENCE, Stopwatch};
-use afterword_tests::{Recording, Setup, eventually};
 use rusqlite::Connection;
 use serde_json::json;
+use tests::recordings::T0;
+use tests::wait::{PATIENCE, Stopwatch};
+use tests::{Recording, Setup, eventually};
 
 use crate::task_rows::Tasks;
 

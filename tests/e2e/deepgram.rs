@@ -1,11 +1,11 @@
 //! The program with Deepgram as its engine, against a provider on this machine that plays what Deepgram documents.
 
-use afterword_tests::recordings::T0;
-use afterword_tests::wait::{PATIENCE, now_secs};
-use afterword_tests::{Recording, Setup};
 use serde_json::{Value, json};
 use testkit::Provider;
 use testkit::provider::{Asked, Reply};
+use tests::recordings::T0;
+use tests::wait::{PATIENCE, now_secs};
+use tests::{Recording, Setup};
 
 const KEY: &str = "key-of-nobody";
 
@@ -163,7 +163,7 @@ async fn a_wrong_key_is_an_alert_and_the_job_waits_for_the_right_one() {
     let job_id = client.accepted(&[opus()]).await;
     let job = client.until(&job_id, "waits for the engine", waits).await;
     assert_eq!((&job["status"], &job["error"]), (&json!("queued"), &Value::Null), "{job}");
-    let alert = |line: &afterword_tests::log::Line| line.field("level") == "ERROR" && line.field("job_id") == job_id;
+    let alert = |line: &tests::log::Line| line.field("level") == "ERROR" && line.field("job_id") == job_id;
     let line = server.log.wait("an alert", PATIENCE, alert).await;
     for part in ["127.0.0.1 answered 401", "INVALID_AUTH", "is the key right"] {
         assert!(line.field("error").contains(part), "{}", line.text);

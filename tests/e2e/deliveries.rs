@@ -1,8 +1,8 @@
 //! A task is delivered at least once: twice at once, one delivery runs and the other finds the lease held.
 
-use afterword_tests::recordings::T0;
-use afterword_tests::{Recording, Setup};
 use futures_util::future::join_all;
+use tests::recordings::T0;
+use tests::{Recording, Setup};
 
 use crate::task_rows::Tasks;
 

@@ -4,11 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use afterword_tests::recordings::{self, T0};
-use afterword_tests::wait::PATIENCE;
-use afterword_tests::{Recording, Setup};
 use tempfile::TempDir;
 use testkit::skip;
+use tests::recordings::{self, T0};
+use tests::wait::PATIENCE;
+use tests::{Recording, Setup};
 
 const MIB: usize = 1 << 20;
 const NO_MOUNT: &str = "a disk of its own needs the right to mount a tmpfs (root on Linux)";
@@ -96,7 +96,7 @@ async fn a_disk_that_fills_up_under_a_running_job_only_delays_it() {
     let job_id = client.accepted(&[Recording::speech(T0)]).await;
     server.log.wait_step("plan", &job_id).await;
     disk.fill_up_to(0);
-    let trouble = |line: &afterword_tests::log::Line| ["WARN", "ERROR"].contains(&line.field("level"));
+    let trouble = |line: &tests::log::Line| ["WARN", "ERROR"].contains(&line.field("level"));
     server.log.wait("a line about the trouble", PATIENCE, trouble).await;
     disk.make_room();
     let job = client.terminal(&job_id).await;

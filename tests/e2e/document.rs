@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use afterword_tests::recordings::T0;
-use afterword_tests::{Client, Recording, Server, Setup, figures};
+use tests::recordings::T0;
+use tests::{Client, Recording, Server, Setup, figures};
 use tokio::process::Command;
 
 /// Made by `scripts/setup-python`.

@@ -1,8 +1,8 @@
 //! What a server lets through its door: limits that an operator set, web pages of other origins, simulated refusals.
 
-use afterword_tests::{Recording, Setup, recordings};
 use bytes::Bytes;
 use reqwest::Method;
+use tests::{Recording, Setup, recordings};
 
 use crate::sessions::{hanging, offer, try_open};
 

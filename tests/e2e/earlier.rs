@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use afterword_tests::earlier::{self, ANN, ARCHIVE, BEN, EXPORT, FOLDER};
-use afterword_tests::{Client, Recording, Setup};
 use serde_json::Value;
+use tests::earlier::{self, ANN, ARCHIVE, BEN, EXPORT, FOLDER};
+use tests::{Client, Recording, Setup};
 
 /// The archive, unpacked.
 fn unpacked() -> tempfile::TempDir {

@@ -1,8 +1,8 @@
 //! The engine that needs nothing but its model, as it is chosen when nothing is said, and what stops a start.
 
-use afterword_tests::recordings::T0;
-use afterword_tests::{Recording, Setup};
 use testkit::ggml::{self, Speaks};
+use tests::recordings::T0;
+use tests::{Recording, Setup};
 
 fn real() -> Setup {
     Setup::new().with("engine.name", "auto")

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use afterword_tests::events::{Event, Events};
-use afterword_tests::recordings::T0;
-use afterword_tests::{Client, Recording, Setup};
 use serde_json::Value;
+use tests::events::{Event, Events};
+use tests::recordings::T0;
+use tests::{Client, Recording, Setup};
 
 const PATH: &str = "/v2/sync/events";
 const SLOW_MS: u64 = 600;
@@ -16,7 +16,7 @@ fn job_id(job: &Value) -> &str {
 }
 
 /// Has a job made and its effects done: nothing of it changes any more.
-async fn settled(server: &afterword_tests::Server, client: &Client, at: i64) -> Value {
+async fn settled(server: &tests::Server, client: &Client, at: i64) -> Value {
     let job = client.done(&[Recording::short(at)]).await;
     let id = job_id(&job);
     server.log.wait_step("clean_up", id).await;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use afterword_tests::recordings::T0;
-use afterword_tests::wait::PATIENCE;
-use afterword_tests::{Answer, Client, Folder, Recording, Setup, eventually};
 use reqwest::Method;
 use serde_json::Value;
+use tests::recordings::T0;
+use tests::wait::PATIENCE;
+use tests::{Answer, Client, Folder, Recording, Setup, eventually};
 
 const UNKNOWN: &str = "11111111-1111-4111-8111-111111111111";
 

@@ -1,8 +1,8 @@
 //! One recording of every kind that a name may announce, through the real program: heard, placed, and as long as it was.
 
-use afterword_tests::recordings::T0;
-use afterword_tests::{Recording, Setup};
 use serde_json::{Value, json};
+use tests::recordings::T0;
+use tests::{Recording, Setup};
 
 /// What is uploaded, under which name, and how long it lasts.
 const KINDS: [(&str, &str, u64); 15] = [

@@ -1,10 +1,10 @@
 //! The program with a server of OpenAI's interface as its engine: one on this machine that plays what is documented.
 
-use afterword_tests::recordings::T0;
-use afterword_tests::{Recording, Setup};
 use serde_json::{Value, json};
 use testkit::Provider;
 use testkit::provider::{Asked, Reply};
+use tests::recordings::T0;
+use tests::{Recording, Setup};
 
 fn setup(url: &str) -> Setup {
     let setup = Setup::new().with("engine.name", "http").with("engine.http.url", url);
@@ -123,8 +123,8 @@ async fn the_certificates_of_the_system_are_the_ones_that_count() {
         let server = setup(&other.url).env("SSL_CERT_FILE", &trusted).start().await;
         let job_id = server.client().accepted(&[Recording::speech(T0)]).await;
         server.client().until(&job_id, "waits for the engine", |job: &Value| job["waiting_for"] == "engine").await;
-        let failed = |line: &afterword_tests::log::Line| line.field("error").contains(told);
-        server.log.wait(told, afterword_tests::wait::PATIENCE, failed).await;
+        let failed = |line: &tests::log::Line| line.field("error").contains(told);
+        server.log.wait(told, tests::wait::PATIENCE, failed).await;
     }
     let none = tempfile::NamedTempFile::new().unwrap();
     let empty = none.path().parent().unwrap().join("afterword-no-certificates");

@@ -7,10 +7,10 @@ mod fleet;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use afterword_tests::wait::{self, PATIENCE, Stopwatch};
-use afterword_tests::{Server, Setup};
 use fleet::Fleet;
 use testkit::SeededRandom;
+use tests::wait::{self, PATIENCE, Stopwatch};
+use tests::{Server, Setup};
 
 /// Each is hit twice; the last two kills fall where the seed wants.
 const STEPS: [&str; 9] = ["accept", "enqueue", "claim", "plan", "transcribe", "place", "finish", "push", "clean_up"];

@@ -1,10 +1,10 @@
 //! A recording in a language that the engine does not speak: its job waits, is seen to wait, and goes on when an engine
 //! comes that speaks it.
 
-use afterword_tests::recordings::T0;
-use afterword_tests::wait::{PATIENCE, eventually};
-use afterword_tests::{Recording, Setup};
 use serde_json::{Value, json};
+use tests::recordings::T0;
+use tests::wait::{PATIENCE, eventually};
+use tests::{Recording, Setup};
 
 /// Nobody waits that long here: whatever goes on before it was woken.
 const LONG: u64 = 1800;

@@ -1,7 +1,7 @@
 //! `GET /v2/limits`: clients cut their batches by it, and show their users where they stand.
 
-use afterword_tests::Setup;
 use serde_json::{Value, json};
+use tests::Setup;
 
 #[tokio::test]
 async fn a_user_without_restrictions_is_told_what_an_upload_may_hold() {

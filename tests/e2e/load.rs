@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use afterword_tests::recordings::{self, T0};
-use afterword_tests::wait::{PATIENCE, Stopwatch};
-use afterword_tests::{Recording, Setup, eventually};
 use futures_util::future::join_all;
 use testkit::skip;
+use tests::recordings::{self, T0};
+use tests::wait::{PATIENCE, Stopwatch};
+use tests::{Recording, Setup, eventually};
 
 const UPLOADS: i64 = 200;
 const MIB: usize = 1 << 20;

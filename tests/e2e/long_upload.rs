@@ -1,11 +1,11 @@
 //! A long upload over a bad network to a server that dies, by an app that dies: it arrives, and little of it twice.
 
-use afterword_tests::recordings::{self, T0};
-use afterword_tests::resumable::Tally;
-use afterword_tests::wait::{self, PATIENCE, Stopwatch};
-use afterword_tests::{Proxy, Recording, Resumable, Server, Setup, eventually, figures, proxy};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tests::recordings::{self, T0};
+use tests::resumable::Tally;
+use tests::wait::{self, PATIENCE, Stopwatch};
+use tests::{Proxy, Recording, Resumable, Server, Setup, eventually, figures, proxy};
 
 use crate::sessions::{complete, open, url};
 
@@ -80,7 +80,7 @@ async fn fate(server: Server, setup: &Setup, proxy: &Proxy, kill: u64, death: u6
 async fn ended(server: &Server, session: &Value) -> Value {
     let (client, id) = (server.client(), session["job_id"].as_str().unwrap());
     let job = eventually("the job has ended", 4 * PATIENCE, async || {
-        Some(client.job(id).await).filter(afterword_tests::client::is_terminal)
+        Some(client.job(id).await).filter(tests::client::is_terminal)
     })
     .await;
     assert_eq!((&job["status"], &job["files"][0]["status"]), (&"completed".into(), &"done".into()), "{job}");

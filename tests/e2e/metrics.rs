@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use afterword_tests::wait::{PATIENCE, eventually_or};
-use afterword_tests::{Recording, Server, Setup, recordings};
 use serde_json::Value;
+use tests::wait::{PATIENCE, eventually_or};
+use tests::{Recording, Server, Setup, recordings};
 
 const DOCUMENT: &str = include_str!("../../docs/METRICS.md");
 

@@ -1,8 +1,8 @@
 //! From one data folder to another: what users have comes along, whole, and costs nothing again.
 
-use afterword_tests::recordings::T0;
-use afterword_tests::{Client, Recording, Server, Setup};
 use serde_json::Value;
+use tests::recordings::T0;
+use tests::{Client, Recording, Server, Setup};
 
 /// Everything that is carried along, as clients read it.
 async fn everything(client: &Client) -> (Vec<Value>, (u64, u64, u64)) {

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use afterword_tests::older_client::State::{Deleted, GivenUp, Kept, TooOld};
-use afterword_tests::recordings::T0;
-use afterword_tests::wait::{PATIENCE, now_secs};
-use afterword_tests::{OlderClient, Recording, Setup, eventually};
 use domain::{RecordingId, Sha256Hex, Uid};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tests::older_client::State::{Deleted, GivenUp, Kept, TooOld};
+use tests::recordings::T0;
+use tests::wait::{PATIENCE, now_secs};
+use tests::{OlderClient, Recording, Setup, eventually};
 
 const MINUTE: i64 = 60;
 

@@ -1,8 +1,8 @@
 //! How a job ends by what is in its files and by how the engine behaves.
 
-use afterword_tests::recordings::T0;
-use afterword_tests::{Recording, Setup};
 use serde_json::{Value, json};
+use tests::recordings::T0;
+use tests::{Recording, Setup};
 
 const MINUTE: i64 = 60;
 
@@ -67,7 +67,7 @@ async fn a_batch_without_a_usable_file_fails_as_invalid_audio() {
     assert_eq!(job["error"]["code"], "invalid_audio");
     assert_eq!(job["error"]["retryable"], false);
     assert_eq!(client.usage().await, (0, 0, 0));
-    server.folder().until_no_blobs(afterword_tests::wait::PATIENCE).await;
+    server.folder().until_no_blobs(tests::wait::PATIENCE).await;
 }
 
 #[tokio::test]

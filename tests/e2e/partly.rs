@@ -1,8 +1,8 @@
 //! A recording of which a part cannot be decoded: its text is there, and nobody is told that they may delete it.
 
-use afterword_tests::recordings::T0;
-use afterword_tests::{Client, Recording, Setup};
 use serde_json::{Value, json};
+use tests::recordings::T0;
+use tests::{Client, Recording, Setup};
 
 /// A second of speech, and then what is no frame: its length is beyond every frame's.
 fn damaged(at: i64) -> Recording {
@@ -48,7 +48,7 @@ async fn what_could_not_be_decoded_is_told_whenever_the_recording_comes_again() 
     is_told(&born);
     assert_eq!((&born["files"][1]["status"], &born["files"][1]["code"]), (&json!("done"), &Value::Null), "{born}");
     assert_eq!((client.usage().await.0, server.log.steps("transcribe")), (2, 2), "nothing is done twice");
-    server.folder().until_no_blobs(afterword_tests::wait::PATIENCE).await;
+    server.folder().until_no_blobs(tests::wait::PATIENCE).await;
 }
 
 /// A packet that was cut off is what every device leaves: it is no damage.

@@ -1,8 +1,8 @@
 //! Silent pushes: to the devices of the user whose job ended, and to nobody else.
 
-use afterword_tests::recordings::T0;
-use afterword_tests::wait::PATIENCE;
-use afterword_tests::{Recording, Server, Setup, eventually};
+use tests::recordings::T0;
+use tests::wait::PATIENCE;
+use tests::{Recording, Server, Setup, eventually};
 
 /// Pushes about this job, once its push step is done.
 async fn about(server: &Server, job: &serde_json::Value) -> Vec<String> {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use afterword_tests::wait::PATIENCE;
-use afterword_tests::{Client, Setup, program};
 use serde_json::Value;
+use tests::wait::PATIENCE;
+use tests::{Client, Setup, program};
 
 /// The last line of the greeting.
 const LAST: &str = "Logs go to standard error";
@@ -79,7 +79,7 @@ async fn scripts_get_exactly_one_line() {
     assert_ne!(server.url, server.internal_url);
     assert_eq!(server.client().get("/healthz").await.ok()["status"], "ok");
     assert_eq!(server.stranger().get("/readyz").await.ok()["status"], "ready");
-    afterword_tests::program::shell(&format!("kill -TERM {}", server.pid().as_raw_nonzero())).await;
+    tests::program::shell(&format!("kill -TERM {}", server.pid().as_raw_nonzero())).await;
     assert_eq!(server.running.rest_of_output().await, [] as [String; 0]);
 }
 
@@ -89,7 +89,7 @@ async fn sigterm_puts_running_work_back_uncounted() {
     let setup = Setup::new().with("engine.null_delay_ms", 60_000);
     let server = setup.start().await;
     let client = server.client();
-    let recording = afterword_tests::Recording::short(afterword_tests::recordings::T0);
+    let recording = tests::Recording::short(tests::recordings::T0);
     let job_id = client.accepted(&[recording]).await;
     server.log.wait_step("plan", &job_id).await;
     let (ended, took) = server.sigterm().await;

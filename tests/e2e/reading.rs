@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use afterword_tests::recordings::T0;
-use afterword_tests::wait::PATIENCE;
-use afterword_tests::{Recording, Setup, eventually};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tests::recordings::T0;
+use tests::wait::PATIENCE;
+use tests::{Recording, Setup, eventually};
 
 const UNKNOWN: &str = "11111111-1111-4111-8111-111111111111";
 

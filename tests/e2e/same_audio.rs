@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use afterword_tests::recordings::T0;
-use afterword_tests::{Answer, Client, Recording, Server, Setup};
 use futures_util::future::join_all;
 use serde_json::Value;
+use tests::recordings::T0;
+use tests::{Answer, Client, Recording, Server, Setup};
 
 /// So slow that the copies meet while the first is under way.
 const DELAY_MS: u64 = 300;
@@ -31,7 +31,7 @@ async fn once(server: &Server, client: &Client, segments: u64) {
     let (counted, words, _) = client.usage().await;
     let spoken: usize = placed.iter().map(|s| s["text"].as_str().unwrap().split_whitespace().count()).sum();
     assert_eq!((counted, words), (segments, spoken as u64));
-    server.folder().until_no_blobs(afterword_tests::wait::PATIENCE).await;
+    server.folder().until_no_blobs(tests::wait::PATIENCE).await;
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn after_the_end_known_recordings_in_a_new_cut_start_no_work() {
     let job = client.job(&id(&answer)).await;
     assert_eq!((&job["status"], &job["error"]), (&"completed".into(), &Value::Null), "{job}");
     assert_eq!(before, (server.log.steps("claim"), server.log.steps("transcribe"), client.usage().await));
-    server.folder().until_no_blobs(afterword_tests::wait::PATIENCE).await;
+    server.folder().until_no_blobs(tests::wait::PATIENCE).await;
 }
 
 /// The same bytes and name of another user are another recording.

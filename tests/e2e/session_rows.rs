@@ -3,12 +3,12 @@
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use afterword_tests::recordings::{T0, name};
-use afterword_tests::wait::{PATIENCE, now_secs};
-use afterword_tests::{Recording, Setup, eventually};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tests::recordings::{T0, name};
+use tests::wait::{PATIENCE, now_secs};
+use tests::{Recording, Setup, eventually};
 
 use crate::sessions::{OPEN, asked, complete, offer, open, put, try_open, url};
 

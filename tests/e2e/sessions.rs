@@ -1,8 +1,5 @@
 //! Resumable uploads: opened, sent in as many requests as the network allows, completed, transcribed.
 
-use afterword_tests::recordings::T0;
-use afterword_tests::wait::PATIENCE;
-use afterword_tests::{Answer, Client, Recording, Server, Setup, eventually};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -10,6 +7,9 @@ use futures_util::{StreamExt, stream};
 use reqwest::{Body, Method};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tests::recordings::T0;
+use tests::wait::PATIENCE;
+use tests::{Answer, Client, Recording, Server, Setup, eventually};
 
 pub const OPEN: &str = "/v2/sync/uploads";
 

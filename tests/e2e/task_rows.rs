@@ -1,10 +1,10 @@
 //! Every answer of the task routes, as the contract lists them.
 
-use afterword_tests::recordings::T0;
-use afterword_tests::wait::PATIENCE;
-use afterword_tests::{Answer, Client, Recording, Server, Setup, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tests::recordings::T0;
+use tests::wait::PATIENCE;
+use tests::{Answer, Client, Recording, Server, Setup, eventually};
 
 const PROCESS: &str = "/v2/sync/process";
 const SWEEP: &str = "/v2/sync/sweep";

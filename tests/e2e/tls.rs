@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use afterword_tests::wait::{PATIENCE, eventually_or};
-use afterword_tests::{Server, Setup, program};
 use serde_json::Value;
+use tests::wait::{PATIENCE, eventually_or};
+use tests::{Server, Setup, program};
 
 const LAST: &str = "Logs go to standard error";
 

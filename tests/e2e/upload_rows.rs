@@ -1,10 +1,10 @@
 //! Every refusal of `POST /v2/sync/upload`, as the contract lists them, and that nothing is kept after it. Those by
 //! policy stand in the suite `flow`.
 
-use afterword_tests::recordings::{T0, name};
-use afterword_tests::wait::{PATIENCE, now_secs};
-use afterword_tests::{Answer, Client, Recording, Server, Setup, eventually};
 use reqwest::Method;
+use tests::recordings::{T0, name};
+use tests::wait::{PATIENCE, now_secs};
+use tests::{Answer, Client, Recording, Server, Setup, eventually};
 
 pub const UPLOAD: &str = "/v2/sync/upload";
 

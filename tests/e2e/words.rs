@@ -1,13 +1,11 @@
 //! Real speech through the real program with its built-in engine: the words come back, where they were spoken, and
 //! nothing that is no speech becomes one.
 
-use afterword_tests::recordings::T0;
-use afterword_tests::sounds::{
-    MS, breathing, clicks, clip, music, pink, recorded, silence, text, tone, without_pauses,
-};
-use afterword_tests::{Client, Recording, Setup};
 use serde_json::{Value, json};
 use testkit::wer::{Errors, errors, words};
+use tests::recordings::T0;
+use tests::sounds::{MS, breathing, clicks, clip, music, pink, recorded, silence, text, tone, without_pauses};
+use tests::{Client, Recording, Setup};
 
 /// How far the start of a line may be from the moment at which someone began to speak.
 const NEAR_MS: i64 = 250;

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterword_tests::older_client::State;
-use afterword_tests::recordings::T0;
-use afterword_tests::{OlderClient, Recording};
 use domain::Code;
 use testkit::admission::Refusing;
+use tests::older_client::State;
+use tests::recordings::T0;
+use tests::{OlderClient, Recording};
 
 use crate::door::Door;
 use crate::stage::Stage;
 
 fn refusing(refusing: Refusing) -> Door {
     let mut stage = Stage::new();
-    stage.world.admission = Arc::new(refusing);
+    stage.services.admission = Arc::new(refusing);
     Door::of(stage)
 }
 

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use domain::Uid;
 use testkit::build::{T0, phone, speech, uid};
-use testkit::{Scene, memory};
+use testkit::{Harness, memory};
 
 use flow::archive::{Error, Header, Report, Result, export, import};
 
 async fn talk(store: &Arc<memory::Store>, users: &[&str]) {
-    let scene = Scene::new(store.clone());
+    let harness = Harness::new(store.clone());
     for user in users {
-        scene.transcribe(&uid(user), &phone(0), &[(0, 900, "good morning"), (2000, 2900, "good night")]).await;
-        let job = scene.transcribe(&uid(user), &phone(9000), &[(0, 900, "a secret")]).await;
-        scene.delete(&uid(user), job.new_conversation_ids[0]).await;
+        harness.transcribe(&uid(user), &phone(0), &[(0, 900, "good morning"), (2000, 2900, "good night")]).await;
+        let job = harness.transcribe(&uid(user), &phone(9000), &[(0, 900, "a secret")]).await;
+        harness.delete(&uid(user), job.new_conversation_ids[0]).await;
     }
 }
 
@@ -132,7 +132,7 @@ async fn a_file_of_another_kind_is_refused_at_its_first_line() {
 async fn a_user_who_has_something_else_there_is_left_alone_and_the_others_go_on() {
     let (_, file) = two_users().await;
     let there = Arc::new(memory::Store::new());
-    Scene::new(there.clone()).transcribe(&uid("ann"), &phone(50_000), &[(0, 900, "later")]).await;
+    Harness::new(there.clone()).transcribe(&uid("ann"), &phone(50_000), &[(0, 900, "later")]).await;
     let before = file_of(&there, Some(&uid("ann"))).await;
     let report = put(&there, None, &file).await.unwrap();
     assert_eq!(report.refused.iter().map(|(uid, _)| uid.as_str()).collect::<Vec<_>>(), ["ann"]);
@@ -146,8 +146,8 @@ async fn a_user_who_went_on_there_is_left_alone_too() {
     let (_, file) = two_users().await;
     let there = Arc::new(memory::Store::new());
     put(&there, None, &file).await.unwrap();
-    let scene = Scene::new(there.clone());
-    scene.transcribe(&uid("ann"), &phone(10), &[(0, 900, "in the midst of it")]).await;
+    let harness = Harness::new(there.clone());
+    harness.transcribe(&uid("ann"), &phone(10), &[(0, 900, "in the midst of it")]).await;
     let before = file_of(&there, None).await;
     let report = put(&there, None, &file).await.unwrap();
     assert_eq!((report.refused.len(), report.written), (1, 0));
@@ -158,7 +158,7 @@ async fn a_user_who_went_on_there_is_left_alone_too() {
 async fn a_recording_that_only_waits_there_is_not_in_the_way() {
     let (_, file) = two_users().await;
     let there = Arc::new(memory::Store::new());
-    Scene::new(there.clone()).accept(&uid("ann"), &[phone(50_000)]).await;
+    Harness::new(there.clone()).accept(&uid("ann"), &[phone(50_000)]).await;
     let report = put(&there, None, &file).await.unwrap();
     assert!(report.is_complete(), "{report}");
     assert_eq!(there.all_lines(&uid("ann")).len(), 3);
@@ -168,11 +168,11 @@ async fn a_recording_that_only_waits_there_is_not_in_the_way() {
 #[tokio::test]
 async fn what_was_written_can_be_read_however_long_a_recording_is() {
     let store = Arc::new(memory::Store::new());
-    let scene = Scene::new(store.clone());
-    let job = scene.accept(&uid("ann"), &[phone(0)]).await;
-    let job = scene.claim(job.id).await;
+    let harness = Harness::new(store.clone());
+    let job = harness.accept(&uid("ann"), &[phone(0)]).await;
+    let job = harness.claim(job.id).await;
     let spans: Vec<_> = (0..u32::MAX / 2201).map(|n| (n * 2201, n * 2201 + 200)).collect();
-    scene.plan(&job, 0, speech(&spans)).await;
+    harness.plan(&job, 0, speech(&spans)).await;
     let file = file_of(&store, None).await;
     println!("{} segments: {} bytes", spans.len(), file.len());
     let other = memory::Store::new();

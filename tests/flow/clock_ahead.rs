@@ -25,18 +25,18 @@ async fn jobs_that_a_clock_ahead_wrote_go_on_with_the_next_sweep_or_start() {
             tasks.push(stage.accept_all(&recordings(n, 1), None).await);
         }
         // A worker takes one of them up, and is killed.
-        let owner = stage.world.random.nonce();
-        stage.world.step(tasks[0].job_id, &Command::Claim { owner }).await.unwrap();
+        let owner = stage.services.random.nonce();
+        stage.services.step(tasks[0].job_id, &Command::Claim { owner }).await.unwrap();
         stage.clock.set(T0 + SECOND);
         assert_eq!(stage.queue.take_due(stage.clock_now()), [], "their tasks are for then too");
 
         if at_a_start {
-            resume(&stage.world, stage.clock_now(), 2000).await.unwrap();
+            resume(&stage.services, stage.clock_now(), 2000).await.unwrap();
         } else {
-            let swept = sweep(&stage.world, 2000).await.unwrap();
+            let swept = sweep(&stage.services, 2000).await.unwrap();
             assert_eq!(swept.corrected, 6, "those in line as well");
         }
-        sweep(&stage.world, 2000).await.unwrap();
+        sweep(&stage.services, 2000).await.unwrap();
         let (worker, _) = stage.worker_with(&Arc::new(Script::new(|_| Told::Text)));
         loop {
             let due = stage.queue.take_due(stage.clock_now());
@@ -66,11 +66,11 @@ async fn many_jobs_in_line_do_not_hide_those_that_a_clock_ahead_wrote() {
     let now = stage.clock_now();
     stage.clock.advance(27 * DAY + DAY / 2);
     let schedule = Some(stage.clock_now() + DAY);
-    stage.world.step(template.job_id, &Command::Enqueued { number: 1, schedule }).await.unwrap();
+    stage.services.step(template.job_id, &Command::Enqueued { number: 1, schedule }).await.unwrap();
     stage.clock.set(now);
     let mut corrected = 0;
     for _ in 0..4 {
-        corrected += sweep(&stage.world, 2000).await.unwrap().corrected;
+        corrected += sweep(&stage.services, 2000).await.unwrap().corrected;
     }
     assert_eq!(corrected, 1);
     assert!(stage.job(template.job_id).await.due_at <= Some(now + Duration::from_secs(600)));

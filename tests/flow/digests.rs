@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use afterword_tests::Recording;
-use afterword_tests::recordings::numbered;
 use bytes::Bytes;
 use domain::{Code, Command, JobId, Sha256Hex, Status};
 use flow::Result;
@@ -18,6 +16,8 @@ use sha2::{Digest, Sha256};
 use speech::Retry;
 use testkit::build::{T0, nonce};
 use testkit::{SeededRandom, memory};
+use tests::Recording;
+use tests::recordings::numbered;
 
 use crate::script::{Script, Told, number};
 use crate::stage::{Stage, ann, soon};
@@ -56,7 +56,7 @@ impl Blobs for Counting {
 fn counting() -> (Stage, Arc<Counting>) {
     let mut stage = Stage::new();
     let counting = Arc::new(Counting { blobs: stage.blobs.clone(), reads: AtomicUsize::new(0) });
-    stage.world.blobs = counting.clone();
+    stage.services.blobs = counting.clone();
     (stage, counting)
 }
 
@@ -69,7 +69,7 @@ async fn bring(stage: &Stage, claimed: &Recording, bytes: Bytes) -> TaskBody {
     let (name, size, sha256) = (claimed.name.clone(), claimed.bytes.len() as u64, digest(&claimed.bytes));
     let files = vec![Offer { name, size, sha256, crc32c: None, captured_at: None }];
     let asked = OpenSession { uid: ann(), files, terms: Terms::default(), traceparent: None };
-    let opening = session::open(&stage.world, asked).await.unwrap();
+    let opening = session::open(&stage.services, asked).await.unwrap();
     let Opening::Session { job, .. } = opening else { panic!("it is known: {opening:?}") };
     let uploads = memory::Uploads::new(stage.blobs.clone(), Arc::new(SeededRandom::new(3)));
     let blob = BlobName::listed(job.files[0].blob.clone());
@@ -77,7 +77,7 @@ async fn bring(stage: &Stage, claimed: &Recording, bytes: Bytes) -> TaskBody {
     let Arriving::Open(mut writer) = arriving else { panic!("the bytes are there already") };
     writer.write(bytes).await.unwrap();
     writer.flush().await.unwrap();
-    let completed = session::complete(&stage.world, &job).await.unwrap();
+    let completed = session::complete(&stage.services, &job).await.unwrap();
     let Completed::Accepted { job, .. } = completed else { panic!("not completed: {completed:?}") };
     TaskBody { job_id: job.id, uid: job.uid, dispatch: job.dispatch.number }
 }
@@ -122,7 +122,7 @@ fn other_speech(of: &Recording) -> Bytes {
 async fn planned(stage: &Stage, recording: &Recording, how: &Command) -> domain::Job {
     let task = stage.accept(&recording.name, &recording.bytes).await;
     assert!(matches!(delivered(stage, &busy(), &task).await, Outcome::Rescheduled { .. }));
-    match stage.world.step(task.job_id, how).await.unwrap() {
+    match stage.services.step(task.job_id, how).await.unwrap() {
         flow::ports::Stepped::Done { job, .. } => job,
         other => panic!("{other:?}"),
     }
@@ -158,7 +158,7 @@ async fn other_bytes_for_a_recording_whose_texts_are_stored_place_those_texts_an
     }));
     let task = stage.accept(&recording.name, &recording.bytes).await;
     assert!(matches!(delivered(&stage, &half, &task).await, Outcome::Rescheduled { .. }));
-    stage.world.step(task.job_id, &Command::Cancel).await.unwrap();
+    stage.services.step(task.job_id, &Command::Cancel).await.unwrap();
     let before = texts(&stage);
     assert_eq!(before.len(), 1);
     let task = bring(&stage, &recording, other_speech(&recording)).await;
@@ -186,7 +186,7 @@ async fn a_retry_compares_the_bytes_again() {
     let mut task = bring(&stage, &recording, other_speech(&recording)).await;
     let engine = hears();
     assert_eq!(delivered(&stage, &engine, &task).await, Outcome::Done(Status::Failed));
-    stage.world.step(task.job_id, &Command::Retry { key: nonce(4) }).await.unwrap();
+    stage.services.step(task.job_id, &Command::Retry { key: nonce(4) }).await.unwrap();
     task.dispatch = stage.job(task.job_id).await.dispatch.number;
     assert_eq!(delivered(&stage, &engine, &task).await, Outcome::Done(Status::Failed));
     assert_eq!((code(&stage, task.job_id).await, engine.calls()), (Some(Code::DigestMismatch), 0));

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use afterword_tests::Client;
 use async_trait::async_trait;
 use domain::Uid;
 use edge::{ServeLimits, TaskSecret};
 use flow::ports::{Denied, Identity};
 use secrecy::SecretString;
+use tests::Client;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -35,15 +35,15 @@ impl Door {
     pub fn of(stage: Stage) -> Self {
         let secret = TaskSecret::new(Some(SecretString::from("s".repeat(32))), None).unwrap();
         let stop = CancellationToken::new();
-        let deps = upload::Deps {
-            world: stage.world.clone(),
+        let deps = api::Deps {
+            services: stage.services.clone(),
             identity: Arc::new(Names),
             secret: Arc::new(secret),
             shutdown: stop.clone(),
             receives: None,
             public_url: None,
         };
-        let router = edge::wrap(upload::routes(deps), stage.world.random.clone());
+        let router = edge::wrap(api::routes(deps), stage.services.random.clone());
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use afterword_tests::events::Event;
+use tests::events::Event;
 
 use crate::door::Door;
 use crate::stage::Stage;

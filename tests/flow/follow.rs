@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use domain::{Command, JobId};
-use flow::follow::{CLOCKS, Follower, OVERLAP, WIDE_EVERY};
+use flow::job_changes::{CLOCKS, Follower, OVERLAP, WIDE_EVERY};
 use flow::ports::Clock;
-use testkit::Scene;
+use testkit::Harness;
 use testkit::build::{batch_as, job_id, phone, uid};
 
 use crate::stage::{Stage, ann, soon};
@@ -14,21 +14,21 @@ const MS: Duration = Duration::from_millis(1);
 
 struct Told {
     stage: Stage,
-    scene: Scene,
+    harness: Harness,
     follower: Follower,
 }
 
 impl Told {
     fn new() -> Self {
         let stage = Stage::new();
-        let mut scene = Scene::new(stage.store.clone());
-        scene.clock = stage.clock.clone();
-        let follower = Follower::new(&stage.world, &ann(), None);
-        Self { stage, scene, follower }
+        let mut harness = Harness::new(stage.store.clone());
+        harness.clock = stage.clock.clone();
+        let follower = Follower::new(&stage.services, &ann(), None);
+        Self { stage, harness, follower }
     }
 
     async fn accept(&self, n: u64) {
-        self.scene.accept_batch(&batch_as(job_id(n), &ann(), &[phone(n as i64)])).await;
+        self.harness.accept_batch(&batch_as(job_id(n), &ann(), &[phone(n as i64)])).await;
     }
 
     /// What one look after the other brings, until there is no more.
@@ -47,7 +47,7 @@ impl Told {
 #[tokio::test]
 async fn a_change_that_becomes_visible_late_is_told() {
     let mut told = Told::new();
-    let start = told.scene.now();
+    let start = told.harness.now();
     told.stage.clock.set(start + Duration::from_secs(3));
     told.accept(1).await;
     assert_eq!(told.looks().await, [job_id(1)]);
@@ -69,7 +69,7 @@ async fn every_change_is_told_once_however_many_there_are() {
     let expected: Vec<_> = (1..=35).map(job_id).collect();
     assert_eq!(told.looks().await, expected);
     assert_eq!(told.looks().await, []);
-    told.scene.done(job_id(7), Command::Cancel).await;
+    told.harness.done(job_id(7), Command::Cancel).await;
     assert!(told.looks().await.contains(&job_id(7)));
     told.stage.clock.advance(2 * OVERLAP);
     assert_eq!(told.looks().await, []);
@@ -92,7 +92,7 @@ async fn a_flood_of_changes_is_told_once_too() {
 #[tokio::test]
 async fn a_clock_set_back_behind_a_flood_hides_nothing_either() {
     let mut told = Told::new();
-    let before = told.scene.now();
+    let before = told.harness.now();
     told.stage.clock.advance(100 * OVERLAP);
     for n in 1..=1500 {
         told.accept(n).await;
@@ -110,10 +110,10 @@ async fn who_comes_back_is_told_what_changed_since_and_a_clock_set_back_hides_no
     let mut told = Told::new();
     told.accept(1).await;
     told.stage.clock.advance(10 * OVERLAP + CLOCKS);
-    let away = told.scene.now();
+    let away = told.harness.now();
     told.stage.clock.advance(10 * OVERLAP);
     told.accept(2).await;
-    told.follower = Follower::new(&told.stage.world, &ann(), Some(away));
+    told.follower = Follower::new(&told.stage.services, &ann(), Some(away));
     assert_eq!(told.looks().await, [job_id(2)]);
     told.stage.clock.set(away);
     told.looks().await;
@@ -124,7 +124,7 @@ async fn who_comes_back_is_told_what_changed_since_and_a_clock_set_back_hides_no
 #[tokio::test]
 async fn a_follower_is_woken_by_its_users_changes() {
     let mut told = Told::new();
-    told.scene.accept(&uid("bob"), &[phone(0)]).await;
+    told.harness.accept(&uid("bob"), &[phone(0)]).await;
     told.accept(1).await;
     soon(told.follower.woken()).await;
     assert_eq!(told.looks().await, [job_id(1)]);
@@ -136,7 +136,7 @@ async fn a_follower_is_woken_by_its_users_changes() {
 async fn no_change_is_missed_where_the_clocks_of_instances_differ_by_a_minute() {
     for (other, name) in [(-60_i64, "behind"), (60, "ahead")] {
         let mut told = Told::new();
-        let now = told.scene.now() + 100 * OVERLAP;
+        let now = told.harness.now() + 100 * OVERLAP;
         told.stage.clock.set(now);
         assert_eq!(told.looks().await, []);
         let by_the_other_clock = |told: &Told, n| {
@@ -157,9 +157,9 @@ async fn no_change_is_missed_where_the_clocks_of_instances_differ_by_a_minute() 
             assert_eq!(found, [job_id(n)], "{name}");
         }
         // Who comes back with the moment of an event by that clock misses nothing that our clock wrote behind it.
-        let last = told.stage.world.store.job(job_id(3)).await.unwrap().unwrap().updated_at;
+        let last = told.stage.services.store.job(job_id(3)).await.unwrap().unwrap().updated_at;
         told.accept(9).await;
-        told.follower = Follower::new(&told.stage.world, &ann(), Some(last));
+        told.follower = Follower::new(&told.stage.services, &ann(), Some(last));
         assert!(told.looks().await.contains(&job_id(9)), "{name}");
     }
 }

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use domain::{Job, Line};
-use flow::World;
-use testkit::Scene;
+use flow::Services;
+use testkit::Harness;
 use testkit::build::phone;
-use testkit::lossy::{FailsBefore, Plan};
+use testkit::fault_injection::{FailsBefore, Plan};
 
 use crate::stage::{Stage, ann};
 
 async fn talk(stage: &Stage) -> Job {
-    let mut scene = Scene::new(stage.store.clone());
-    scene.clock = stage.clock.clone();
-    scene.transcribe(&ann(), &phone(0), &[(0, 900, "a secret"), (2000, 2900, "and another")]).await
+    let mut harness = Harness::new(stage.store.clone());
+    harness.clock = stage.clock.clone();
+    harness.transcribe(&ann(), &phone(0), &[(0, 900, "a secret"), (2000, 2900, "and another")]).await
 }
 
 fn texts(stage: &Stage) -> Vec<String> {
@@ -27,22 +27,22 @@ async fn what_could_not_be_removed_at_once_is_removed_by_the_sweep() {
     let id = talk(&stage).await.new_conversation_ids[0];
     let failing = Arc::new(FailsBefore::planned(stage.store.clone(), Plan::never()));
     failing.plan().strike("store.remove_texts", 1000);
-    let clock = testkit::TestClock::automatic(stage.world.now());
-    let world = World { store: failing.clone(), clock, ..stage.world.clone() };
-    assert!(flow::conversation::delete(&world, &ann(), id).await.unwrap(), "it is deleted all the same");
+    let clock = testkit::TestClock::automatic(stage.services.now());
+    let services = Services { store: failing.clone(), clock, ..stage.services.clone() };
+    assert!(flow::conversation::delete(&services, &ann(), id).await.unwrap(), "it is deleted all the same");
     assert_eq!(texts(&stage), ["a secret", "and another"]);
-    assert_eq!(flow::sweep::sweep(&world, 10).await.unwrap().forgotten, 0);
+    assert_eq!(flow::sweep::sweep(&services, 10).await.unwrap().forgotten, 0);
     failing.plan().heal();
-    assert_eq!(flow::sweep::sweep(&world, 10).await.unwrap().forgotten, 1);
+    assert_eq!(flow::sweep::sweep(&services, 10).await.unwrap().forgotten, 1);
     assert_eq!(texts(&stage), ["", ""]);
-    assert_eq!(flow::sweep::sweep(&world, 10).await.unwrap().forgotten, 0);
+    assert_eq!(flow::sweep::sweep(&services, 10).await.unwrap().forgotten, 0);
 }
 
 #[tokio::test]
 async fn usually_nothing_is_left_for_the_sweep() {
     let stage = Stage::new();
     let id = talk(&stage).await.new_conversation_ids[0];
-    assert!(flow::conversation::delete(&stage.world, &ann(), id).await.unwrap());
+    assert!(flow::conversation::delete(&stage.services, &ann(), id).await.unwrap());
     assert_eq!(texts(&stage), ["", ""]);
-    assert_eq!(flow::sweep::sweep(&stage.world, 10).await.unwrap().forgotten, 0);
+    assert_eq!(flow::sweep::sweep(&stage.services, 10).await.unwrap().forgotten, 0);
 }

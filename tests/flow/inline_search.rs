@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::{FileStatus, Job, Status};
 use flow::accept::{Accepted, Intake, PartHeaders, Search, Terms};
 use flow::settings::UploadLimits;
-use flow::{Settings, World};
+use flow::{Services, Settings};
 
 use crate::stage::{Stage, ann};
 
@@ -24,12 +24,12 @@ impl Door {
     fn with(upload: UploadLimits) -> Self {
         let mut door = Self::new();
         let settings = Arc::new(Settings { upload, ..Settings::default() });
-        door.stage.world = World { settings, ..door.stage.world };
+        door.stage.services = Services { settings, ..door.stage.services };
         door
     }
 
     async fn accept(&self, files: &[(&str, Vec<u8>)]) -> Accepted {
-        let mut intake = Intake::begin(&self.stage.world, ann(), Terms::default()).await.unwrap();
+        let mut intake = Intake::begin(&self.stage.services, ann(), Terms::default()).await.unwrap();
         for (name, bytes) in files {
             intake.start_file(name, PartHeaders::default()).await.unwrap();
             intake.write(bytes.clone().into()).await.unwrap();
@@ -71,7 +71,7 @@ async fn a_silent_batch_is_completed_at_the_door_and_keeps_no_blob() {
     assert_eq!(job.status, Status::Completed);
     assert_eq!(job.files.iter().map(|file| file.facts.duration_ms).collect::<Vec<_>>(), [2_000, 1_000]);
     assert_eq!(door.stage.blobs.names(), []);
-    let stored = door.stage.world.store.job(job.id).await.unwrap().unwrap();
+    let stored = door.stage.services.store.job(job.id).await.unwrap().unwrap();
     assert!(stored.files.iter().all(|file| file.status == FileStatus::Silent));
 }
 

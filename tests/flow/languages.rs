@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterword_tests::Recording;
 use domain::job::{Audio, WaitingFor};
 use domain::{Blame, Code, FileStatus, Status};
 use flow::ports::TaskBody;
 use flow::process::{Outcome, Worker};
 use speech::Languages;
 use testkit::build::T0;
+use tests::Recording;
 
 use crate::script::{Script, Told};
 use crate::stage::{Stage, soon};
@@ -76,7 +76,7 @@ async fn an_engine_that_never_comes_ends_the_job_when_it_waited_too_long() {
     let stage = Stage::new();
     let task = stage.accept_all(&[Recording::short(day_before(0))], Some("es")).await;
     let (worker, _) = stage.worker_with(&english());
-    let longest = stage.world.settings.rules.max_wait;
+    let longest = stage.services.settings.rules.max_wait;
     assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }));
     for (past, ends) in [(-1, false), (0, true)] {
         stage.clock.set(domain::Timestamp::from_millis((T0 + longest).millis() + past));

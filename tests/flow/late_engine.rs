@@ -6,11 +6,11 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use afterword_tests::Recording;
 use domain::{Status, Usage};
 use flow::process::{Outcome, Skip};
 use testkit::snapshot::Snapshot;
 use testkit::{TestClock, build::T0};
+use tests::Recording;
 
 use crate::stage::{Puppet, Stage, ann, soon, until_it_asks};
 
@@ -43,7 +43,7 @@ async fn an_answer_that_comes_after_another_worker_finished_changes_nothing() {
         let held = soon(Box::pin(healthy.run(&task))).await.unwrap();
         assert!(matches!(held, Outcome::LeaseHeld { .. }), "{held:?}");
 
-        stage.clock.advance(stage.world.settings.rules.lease);
+        stage.clock.advance(stage.services.settings.rules.lease);
         timely.answer();
         assert_eq!(soon(Box::pin(healthy.run(&task))).await.unwrap(), Outcome::Done(Status::Completed));
         let before = (Snapshot::take(&*stage.store, &ann()).await.unwrap(), stage.push.attempts().len());
@@ -68,7 +68,7 @@ async fn an_answer_that_comes_while_another_worker_works_is_fenced_off() {
     let (frozen, healthy) = (stage.worker(&late, &TestClock::at(T0)), stage.worker(&timely, &stage.clock));
     let (mut first, mut second) = (pin!(frozen.run(&task)), pin!(healthy.run(&task)));
     until_it_asks(first.as_mut(), &late).await;
-    stage.clock.advance(stage.world.settings.rules.lease);
+    stage.clock.advance(stage.services.settings.rules.lease);
     until_it_asks(second.as_mut(), &timely).await;
     let fence = stage.job(task.job_id).await.lease.fence;
 
@@ -116,8 +116,8 @@ async fn a_worker_whose_job_the_sweep_took_back_is_fenced_off() {
     let frozen = stage.worker(&late, &TestClock::at(T0));
     let mut first = pin!(frozen.run(&task));
     until_it_asks(first.as_mut(), &late).await;
-    stage.clock.advance(stage.world.settings.rules.lease + Duration::from_millis(1));
-    let swept = flow::sweep::sweep(&stage.world, 100).await.unwrap();
+    stage.clock.advance(stage.services.settings.rules.lease + Duration::from_millis(1));
+    let swept = flow::sweep::sweep(&stage.services, 100).await.unwrap();
     assert_eq!(swept.recovered, 1, "{swept:?}");
     let queued = stage.job(task.job_id).await;
     assert_eq!((queued.status, queued.dispatch.number), (Status::Queued, task.dispatch + 1));

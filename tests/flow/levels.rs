@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use afterword_tests::Recording;
 use bytes::Bytes;
 use domain::levels::{Mix, Stretch};
 use domain::planning::FilePlan;
@@ -11,6 +10,7 @@ use domain::{Gain, Levels, Status};
 use flow::process::Outcome;
 use speech::Retry;
 use testkit::build::{self, T0};
+use tests::Recording;
 
 use crate::script::{Script, Told};
 use crate::stage::{Stage, ann, soon};
@@ -61,11 +61,12 @@ async fn a_later_delivery_hears_what_the_first_heard_as_loud_as_it_is_to_be() {
     let loudest = first[0].iter().fold(0.0, |loudest: f32, sample| loudest.max(sample.abs()));
     assert!(loudest > 0.5, "it was brought to its level: {loudest}");
     let job = stage.job(task.job_id).await;
-    let recording = stage.world.store.recordings(&ann(), &[job.files[0].recording]).await.unwrap().remove(0).unwrap();
+    let recording =
+        stage.services.store.recordings(&ann(), &[job.files[0].recording]).await.unwrap().remove(0).unwrap();
     assert_eq!((recording.facts.gain, recording.facts.heard_by), (Gain::ONE, Levels::RULES));
-    let levels = stage.world.store.levels(&ann(), recording.id).await.unwrap().unwrap();
+    let levels = stage.services.store.levels(&ann(), recording.id).await.unwrap().unwrap();
     assert!(levels.stretches().iter().all(|stretch| stretch.factor() > 16.0), "{levels:?}");
-    let peaks = stage.world.store.peaks(&ann(), recording.id).await.unwrap().unwrap();
+    let peaks = stage.services.store.peaks(&ann(), recording.id).await.unwrap().unwrap();
     assert_eq!(peaks.pairs().count(), 1_000);
     assert!(peaks.pairs().any(|(_, high)| high > 63), "it is drawn as loud as it is heard");
 }
@@ -75,11 +76,11 @@ async fn a_later_delivery_hears_what_the_first_heard_as_loud_as_it_is_to_be() {
 async fn given(levels: Levels) -> Vec<Option<usize>> {
     let (stage, clip) = (Stage::new(), Recording::opus(T0.millis() / 1000 - 86_400));
     let task = stage.accept(&clip.name, &clip.bytes).await;
-    let mut scene = testkit::Scene::new(stage.store.clone());
-    scene.clock = stage.clock.clone();
-    let job = scene.claim(task.job_id).await;
+    let mut harness = testkit::Harness::new(stage.store.clone());
+    harness.clock = stage.clock.clone();
+    let job = harness.claim(task.job_id).await;
     let plan = FilePlan { levels, ..build::plan(&job, 0, build::speech(&[(200, 2_800)])) };
-    scene.write_plan(&job, &plan).await;
+    harness.write_plan(&job, &plan).await;
     stage.clock.advance(Duration::from_secs(3_600));
     let heard = Arc::new(Mutex::new(Vec::new()));
     let given = Arc::clone(&heard);
@@ -110,13 +111,13 @@ async fn a_plan_without_levels_is_cut_at_the_one_gain_of_its_facts() {
     for factor in [1.0, 8.0] {
         let stage = Stage::new();
         let task = stage.accept(&low.name, &low.bytes).await;
-        let mut scene = testkit::Scene::new(stage.store.clone());
-        scene.clock = stage.clock.clone();
-        let job = scene.claim(task.job_id).await;
+        let mut harness = testkit::Harness::new(stage.store.clone());
+        harness.clock = stage.clock.clone();
+        let job = harness.claim(task.job_id).await;
         let mut plan = FilePlan { levels: Levels::default(), ..build::plan(&job, 0, build::speech(&[(200, 2_800)])) };
         (plan.facts.gain, plan.facts.heard_by) = (Gain::of(factor), 0);
-        let (_, recording) = scene.write_plan(&job, &plan).await;
-        assert_eq!(stage.world.store.levels(&ann(), recording.id).await.unwrap(), None);
+        let (_, recording) = harness.write_plan(&job, &plan).await;
+        assert_eq!(stage.services.store.levels(&ann(), recording.id).await.unwrap(), None);
         stage.clock.advance(Duration::from_secs(3_600));
         let (engine, given) = ear(Told::Text);
         let done = soon(Box::pin(stage.worker_with(&engine).0.run(&task))).await.unwrap();

@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use afterword_tests::recordings::name;
 use domain::accept::{Batch, StagedFile};
 use domain::{Job, JobId, Rules, Status};
 use flow::ports::Store;
 use flow::process::{Outcome, Worker};
 use flow::settings::WorkerLimits;
-use flow::{Settings, World};
+use flow::{Services, Settings};
 use speech::Retry;
 use testkit::build::{T0, job_id};
-use testkit::lossy::{FailsBefore, Plan};
+use testkit::fault_injection::{FailsBefore, Plan};
 use testkit::memory;
+use tests::recordings::name;
 
 use crate::parallel::{recordings, run};
 use crate::script::{Script, Told};
@@ -40,11 +40,11 @@ impl Crowd {
         let settings = Arc::new(Settings { rules, worker, ..Settings::default() });
         let store = Arc::new(FailsBefore::planned(stage.store.clone(), Plan::never()));
         let queue = Arc::new(FailsBefore::planned(stage.queue.clone(), Plan::never()));
-        stage.world = World { settings, store: store.clone(), queue: queue.clone(), ..stage.world };
+        stage.services = Services { settings, store: store.clone(), queue: queue.clone(), ..stage.services };
         let first = stage.accept_all(&recordings(0, 1), None).await;
         let first = stage.job(first.job_id).await;
         for n in 1..JOBS {
-            stage.store.create_job(&like(&first, n), stage.world.at()).await.unwrap();
+            stage.store.create_job(&like(&first, n), stage.services.at()).await.unwrap();
         }
         Self { stage, store, queue }
     }
@@ -55,7 +55,7 @@ impl Crowd {
         let mut sweeps_at = self.stage.clock_now();
         while !self.stage.clock_now().has_reached(end) {
             if self.stage.clock_now().has_reached(sweeps_at) {
-                flow::sweep::sweep(&self.stage.world, 2000).await.unwrap();
+                flow::sweep::sweep(&self.stage.services, 2000).await.unwrap();
                 sweeps_at = sweeps_at + Duration::from_secs(60);
             }
             for task in self.stage.queue.take_due(self.stage.clock_now()) {
@@ -117,5 +117,5 @@ async fn an_hour_without_the_engine_costs_few_writes_and_everything_goes_on_afte
     let completed = crowd.count(|job| job.status == Status::Completed);
     assert!(completed >= 40, "{completed} jobs in five minutes, four every ten seconds at most");
     assert_eq!(crowd.count(|job| job.is_parked()), 0, "nobody waits on for an engine that is back");
-    assert!(crowd.count(Job::holds_a_turn) <= 4);
+    assert!(crowd.count(Job::holds_slot) <= 4);
 }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use afterword_tests::{Recording, eventually};
 use bytes::Bytes;
 use domain::{FileStatus, Job, Status, Usage};
-use flow::World;
+use flow::Services;
 use flow::ports::{ConversationPage, TaskBody};
 use flow::process::{Outcome, Skip, Worker};
 use flow::settings::WorkerLimits;
@@ -16,8 +15,9 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use speech::Retry;
 use testkit::build::T0;
-use testkit::lossy::{FailsBefore, Plan};
+use testkit::fault_injection::{FailsBefore, Plan};
 use testkit::snapshot::Snapshot;
+use tests::{Recording, eventually};
 use tokio::sync::{Barrier, Semaphore};
 
 use crate::script::{Gate, Script, Told, is_the_clip, number};
@@ -189,7 +189,7 @@ async fn a_file_that_cannot_be_read_now_does_not_stop_the_others() {
     // The first file's, with the pauses between.
     let blobs = Arc::new(FailsBefore::planned(stage.blobs.clone(), Plan::never()));
     blobs.plan().strike("blobs.read", 3);
-    stage.world = World { blobs, ..stage.world };
+    stage.services = Services { blobs, ..stage.services };
     let engine = Arc::new(Script::new(|_| Told::Text));
     let (worker, _) = stage.worker_with(&engine);
     assert!(matches!(while_time_passes(&stage, run(&worker, &task)).await, Outcome::Rescheduled { .. }));
@@ -244,7 +244,7 @@ async fn a_worker_that_dies_with_two_files_in_flight_leaves_nothing_twice() {
     story.stand(&mut running).await;
     drop(running);
     assert_eq!(story.engine.inside(), 0, "the calls in flight are gone with it");
-    story.stage.clock.advance(story.stage.world.settings.rules.lease);
+    story.stage.clock.advance(story.stage.services.settings.rules.lease);
     story.finish().await;
 }
 
@@ -253,11 +253,11 @@ async fn a_worker_that_is_fenced_with_two_files_in_flight_changes_nothing_any_mo
     let story = InFlight::new().await;
     // Its clock stands still: it does not notice that its lease is over.
     let stage = &story.stage;
-    let world = World { clock: testkit::TestClock::at(T0), ..stage.world.clone() };
-    let late = Worker::new(world, story.engine.clone(), Default::default());
+    let services = Services { clock: testkit::TestClock::at(T0), ..stage.services.clone() };
+    let late = Worker::new(services, story.engine.clone(), Default::default());
     let mut running = run(&late, &story.task);
     story.stand(&mut running).await;
-    stage.clock.advance(stage.world.settings.rules.lease);
+    stage.clock.advance(stage.services.settings.rules.lease);
     story.finish().await;
     let before = (Snapshot::take(&*stage.store, &ann()).await.unwrap(), stage.push.attempts().len());
     let Gate::Long(permits) = &story.engine.gate else { panic!("it has no permits") };
@@ -286,7 +286,7 @@ async fn the_deadline_puts_the_job_back_with_what_it_has_come_to() {
     let (worker, _) = story.stage.worker_with(&story.engine);
     let mut running = run(&worker, &story.task);
     story.stand(&mut running).await;
-    story.stage.clock.advance(story.stage.world.settings.worker.handler_deadline);
+    story.stage.clock.advance(story.stage.services.settings.worker.handler_deadline);
     assert!(matches!(running.await, Outcome::Rescheduled { .. }));
     let job = story.stage.job(story.task.job_id).await;
     assert_eq!((job.status, job.attempt, job.waiting_for), (Status::Queued, 0, None));

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterword_tests::Recording;
 use domain::{Status, Uid};
 use flow::ports::TaskBody;
 use flow::process::Outcome;
@@ -11,6 +10,7 @@ use flow::settings::WorkerLimits;
 use futures_util::FutureExt;
 use futures_util::future::{join, join_all};
 use testkit::build::T0;
+use tests::Recording;
 use tokio::sync::Semaphore;
 
 use crate::parallel::{run, until};

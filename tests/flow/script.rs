@@ -174,6 +174,6 @@ impl Stage {
     /// A worker with this engine, and the switch that ends it.
     pub fn worker_with(&self, engine: &Arc<Script>) -> (Worker, CancellationToken) {
         let shutdown = CancellationToken::new();
-        (Worker::new(self.world.clone(), Arc::clone(engine) as Arc<dyn Engine>, shutdown.clone()), shutdown)
+        (Worker::new(self.services.clone(), Arc::clone(engine) as Arc<dyn Engine>, shutdown.clone()), shutdown)
     }
 }

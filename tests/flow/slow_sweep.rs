@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use flow::World;
+use flow::Services;
 use flow::ports::{Device, Push, PushMessage, PushOutcome, Store};
 use testkit::build::{device, phone};
-use testkit::{Scene, TestClock};
+use testkit::{Harness, TestClock};
 
 use crate::stage::{Stage, ann};
 
@@ -28,22 +28,22 @@ impl Push for Unanswered {
 #[tokio::test]
 async fn a_sweep_ends_while_pushes_wait_and_still_forgets_what_was_deleted() {
     let stage = Stage::new();
-    let mut scene = Scene::new(stage.store.clone());
-    scene.clock = stage.clock.clone();
+    let mut harness = Harness::new(stage.store.clone());
+    harness.clock = stage.clock.clone();
     stage.store.put_device(&device(&ann(), "phone", "token")).await.unwrap();
     let mut last = None;
     for n in 0..JOBS {
         let said = [(0, 900, "good morning")];
-        last = Some(scene.transcribe(&ann(), &phone(1000 * n.cast_signed()), &said).await);
+        last = Some(harness.transcribe(&ann(), &phone(1000 * n.cast_signed()), &said).await);
     }
-    assert!(scene.delete(&ann(), last.unwrap().new_conversation_ids[0]).await);
+    assert!(harness.delete(&ann(), last.unwrap().new_conversation_ids[0]).await);
     stage.clock.advance(Duration::from_secs(3600));
-    let world = World { push: Arc::new(Unanswered(stage.clock.clone())), ..stage.world.clone() };
+    let services = Services { push: Arc::new(Unanswered(stage.clock.clone())), ..stage.services.clone() };
     let (mut seen_to, mut sweeps) = (0, 0);
     while seen_to < JOBS {
-        let before = world.now();
-        let swept = flow::sweep::sweep(&world, 1000).await.unwrap();
-        assert!(before.until(world.now()) < Duration::from_secs(180), "{swept:?}");
+        let before = services.now();
+        let swept = flow::sweep::sweep(&services, 1000).await.unwrap();
+        assert!(before.until(services.now()) < Duration::from_secs(180), "{swept:?}");
         assert_eq!(swept.forgotten, u64::from(sweeps == 0), "{swept:?}");
         assert!(swept.finished_effects > 0);
         (seen_to, sweeps) = (seen_to + swept.finished_effects, sweeps + 1);

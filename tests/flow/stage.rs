@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterword_tests::Recording;
 use async_trait::async_trait;
 use audio::Detection;
 use domain::{Job, JobId, Uid};
@@ -13,10 +12,11 @@ use flow::accept::{Intake, PartHeaders, Terms};
 use flow::ports::{AlwaysAdmit, TaskBody};
 use flow::process::Worker;
 use flow::settings::WorkerLimits;
-use flow::{Settings, World};
+use flow::{Services, Settings};
 use speech::{Audio, Capabilities, Engine, EngineError, Hints, Languages, Transcript, Utterance};
 use testkit::build::{T0, uid};
 use testkit::{SeededRandom, TestClock, memory};
+use tests::Recording;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +38,7 @@ pub async fn until_it_asks(worker: Pin<&mut impl Future<Output: Debug>>, engine:
 
 /// Everything, with what a test wants to look into.
 pub struct Stage {
-    pub world: World,
+    pub services: Services,
     pub clock: Arc<TestClock>,
     pub store: Arc<memory::Store>,
     pub blobs: Arc<memory::Blobs>,
@@ -53,7 +53,7 @@ impl Stage {
         let blobs = Arc::new(memory::Blobs::new(clock.clone()));
         let push = Arc::new(memory::Push::new());
         let queue = Arc::new(memory::Queue::new(clock.clone()));
-        let world = World {
+        let services = Services {
             store: store.clone(),
             feed: store.clone(),
             blobs: blobs.clone(),
@@ -68,20 +68,20 @@ impl Stage {
             staging: Default::default(),
             instance: Default::default(),
         };
-        Self { world, clock, store, blobs, push, queue }
+        Self { services, clock, store, blobs, push, queue }
     }
 
     /// The same with other settings of the worker.
     #[must_use]
     pub fn with(mut self, worker: WorkerLimits) -> Self {
-        self.world.settings = Arc::new(Settings { worker, ..Settings::default() });
+        self.services.settings = Arc::new(Settings { worker, ..Settings::default() });
         self
     }
 
     /// A worker of an instance whose clock is this one.
     pub fn worker(&self, engine: &Arc<Puppet>, clock: &Arc<TestClock>) -> Worker {
-        let world = World { clock: clock.clone(), ..self.world.clone() };
-        Worker::new(world, Arc::clone(engine) as Arc<dyn Engine>, CancellationToken::new())
+        let services = Services { clock: clock.clone(), ..self.services.clone() };
+        Worker::new(services, Arc::clone(engine) as Arc<dyn Engine>, CancellationToken::new())
     }
 
     /// Accepts a recording of Ann.
@@ -96,7 +96,7 @@ impl Stage {
 
     pub async fn accept_of(&self, uid: &Uid, recordings: &[Recording], language: Option<&str>) -> TaskBody {
         let terms = Terms { language: language.map(str::to_owned), ..Terms::default() };
-        let mut intake = Intake::begin(&self.world, uid.clone(), terms).await.unwrap();
+        let mut intake = Intake::begin(&self.services, uid.clone(), terms).await.unwrap();
         for Recording { name, bytes, .. } in recordings {
             intake.start_file(name, PartHeaders::default()).await.unwrap();
             intake.write(bytes.clone()).await.unwrap();
@@ -107,11 +107,11 @@ impl Stage {
     }
 
     pub fn clock_now(&self) -> domain::Timestamp {
-        self.world.now()
+        self.services.now()
     }
 
     pub async fn job(&self, id: JobId) -> Job {
-        self.world.store.job(id).await.unwrap().unwrap()
+        self.services.store.job(id).await.unwrap().unwrap()
     }
 }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use afterword_tests::Recording;
 use domain::{JobId, Status};
 use flow::ports::TaskBody;
 use flow::process::Outcome;
 use speech::{Languages, Retry};
 use testkit::build::T0;
+use tests::Recording;
 
 use crate::parallel::{recordings, run};
 use crate::script::{Script, Told};
@@ -17,7 +17,7 @@ use crate::stage::Stage;
 /// As many jobs as there are turns, each of one recording.
 async fn all_turns(stage: &Stage, language: Option<&str>) -> Vec<TaskBody> {
     let mut tasks = Vec::new();
-    for n in 0..i64::from(stage.world.settings.rules.enqueued_per_user) {
+    for n in 0..i64::from(stage.services.settings.rules.enqueued_per_user) {
         tasks.push(stage.accept_all(&recordings(n, 1), language).await);
     }
     tasks
@@ -34,12 +34,12 @@ async fn jobs_that_wait_for_a_language_leave_their_turns_to_others() {
     let stage = Stage::new();
     let spanish = all_turns(&stage, Some("es")).await;
     let english = stage.accept_all(&recordings(100, 1), Some("en")).await;
-    assert!(stage.job(english.job_id).await.waits_for_its_turn());
+    assert!(stage.job(english.job_id).await.waits_for_slot());
     let (worker, _) = stage.worker_with(&Arc::new(Script::new(|_| Told::Text).speaking(Languages::English)));
     for task in &spanish {
         assert!(matches!(run(&worker, task).await, Outcome::Rescheduled { .. }));
     }
-    assert!(spanish.len() > 1 && stage.job(english.job_id).await.holds_a_turn());
+    assert!(spanish.len() > 1 && stage.job(english.job_id).await.holds_slot());
     let task = task_of(&stage, english.job_id).expect("its wake-up is made");
     assert_eq!(run(&worker, &task).await, Outcome::Done(Status::Completed));
 }
@@ -55,14 +55,14 @@ async fn a_job_that_comes_back_from_its_wait_gets_in_line_before_younger_ones() 
     }
     let (worker, _) = stage.worker_with(&Arc::new(Script::new(|_| Told::Text).speaking(Languages::English)));
     let Outcome::Rescheduled { due_at: Some(due_at) } = run(&worker, &spanish[0]).await else { panic!("it ended") };
-    assert!(stage.job(others[0].job_id).await.holds_a_turn());
+    assert!(stage.job(others[0].job_id).await.holds_slot());
     stage.clock.set(due_at);
     let wake_up = task_of(&stage, spanish[0].job_id).expect("its wake-up is made");
     assert!(matches!(run(&worker, &wake_up).await, Outcome::Rescheduled { .. }));
-    assert!(stage.job(spanish[0].job_id).await.waits_for_its_turn(), "all turns are held");
+    assert!(stage.job(spanish[0].job_id).await.waits_for_slot(), "all turns are held");
     assert!(matches!(run(&worker, &spanish[1]).await, Outcome::Rescheduled { .. }));
-    assert!(stage.job(spanish[0].job_id).await.holds_a_turn(), "its recording is older");
-    assert!(stage.job(others[1].job_id).await.waits_for_its_turn());
+    assert!(stage.job(spanish[0].job_id).await.holds_slot(), "its recording is older");
+    assert!(stage.job(others[1].job_id).await.waits_for_slot());
 }
 
 #[tokio::test]
@@ -73,10 +73,10 @@ async fn turns_that_jobs_gave_away_for_a_service_are_given_by_the_sweep() {
     let busy = Told::Fails(Retry::Later { after: Some(Duration::from_secs(3600)) });
     let (worker, _) = stage.worker_with(&Arc::new(Script::new(move |_| busy)));
     assert!(matches!(run(&worker, &tasks[0]).await, Outcome::Rescheduled { .. }));
-    assert!(stage.job(last.job_id).await.waits_for_its_turn(), "what is away for one may be away for the next");
-    let swept = flow::sweep::sweep(&stage.world, 100).await.unwrap();
+    assert!(stage.job(last.job_id).await.waits_for_slot(), "what is away for one may be away for the next");
+    let swept = flow::sweep::sweep(&stage.services, 100).await.unwrap();
     assert_eq!(swept.enqueued, 1);
-    assert!(stage.job(last.job_id).await.holds_a_turn());
+    assert!(stage.job(last.job_id).await.holds_slot());
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn a_parked_job_whose_wake_up_was_lost_is_taken_up_by_the_sweep() {
     let Outcome::Rescheduled { due_at: Some(due_at) } = run(&worker, &task).await else { panic!("it ended") };
     stage.queue.purge();
     stage.clock.set(due_at);
-    assert_eq!(flow::sweep::sweep(&stage.world, 100).await.unwrap().enqueued, 1);
+    assert_eq!(flow::sweep::sweep(&stage.services, 100).await.unwrap().enqueued, 1);
     let task = task_of(&stage, task.job_id).expect("the sweep made another wake-up");
     let (capable, _) = stage.worker_with(&Arc::new(Script::new(|_| Told::Text)));
     assert_eq!(run(&capable, &task).await, Outcome::Done(Status::Completed));

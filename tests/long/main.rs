@@ -19,7 +19,7 @@ use domain::{Job, Recording, Status, Timestamp};
 use flow::ports::{At, BlobName, BlobWriter, Blobs, Created, TaskBody};
 use flow::process::Outcome;
 use flow::settings::WorkerLimits;
-use flow::{Error, Kind, Result, World};
+use flow::{Error, Kind, Result, Services};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use testkit::TestClock;
 use testkit::build::{T0, batch, named};
@@ -113,9 +113,9 @@ async fn worked_on(seconds: u64, talk: u64, every: u64, handler_deadline: Durati
     let blobs = Talk { seconds, talk, every, clock: Arc::clone(&stage.clock), opened: Arc::default() };
     let mut batch = batch(&ann(), &[named("phone", T0).replace("pcm16", "pcm8")]);
     batch.files[0].size = blobs.size();
-    let world = World { blobs: Arc::new(blobs), ..stage.world.clone() };
-    let at = At { now: world.now(), rules: &world.settings.rules };
-    let Created::New { job, .. } = world.store.create_job(&batch, at).await.unwrap() else { panic!("it is new") };
+    let services = Services { blobs: Arc::new(blobs), ..stage.services.clone() };
+    let at = At { now: services.now(), rules: &services.settings.rules };
+    let Created::New { job, .. } = services.store.create_job(&batch, at).await.unwrap() else { panic!("it is new") };
     let task = TaskBody { job_id: job.id, uid: job.uid, dispatch: job.dispatch.number };
     let given = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&given);
@@ -123,7 +123,7 @@ async fn worked_on(seconds: u64, talk: u64, every: u64, handler_deadline: Durati
         heard.lock().unwrap().push(audio.samples.len());
         Told::Text
     }));
-    let stage = Stage { world, ..stage };
+    let stage = Stage { services, ..stage };
     let (before, mut deliveries) = (audio::decoded_ms(), 0);
     loop {
         deliveries += 1;
@@ -138,7 +138,8 @@ async fn worked_on(seconds: u64, talk: u64, every: u64, handler_deadline: Durati
         }
     }
     let job = stage.job(task.job_id).await;
-    let recording = stage.world.store.recordings(&ann(), &[job.files[0].recording]).await.unwrap().remove(0).unwrap();
+    let recording =
+        stage.services.store.recordings(&ann(), &[job.files[0].recording]).await.unwrap().remove(0).unwrap();
     let decoded = Duration::from_millis(audio::decoded_ms() - before);
     let mut given = std::mem::take(&mut *given.lock().unwrap());
     given.sort_unstable();

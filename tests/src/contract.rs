@@ -7,8 +7,6 @@ use std::sync::LazyLock;
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::client::Answer;
-
 /// Where answers are noted for `answers`, which tells those that were never seen.
 pub const SEEN: &str = "AFTERWORD_SEEN";
 
@@ -38,12 +36,7 @@ fn codes(response: &Value) -> BTreeSet<String> {
 }
 
 /// Panics when the document does not tell of such an answer.
-pub fn hold(method: &Method, path: &str, answer: &Answer) {
-    hold_to(method, path, answer.status, answer.code(), &answer.text);
-}
-
-/// The same for an answer that came over a bare wire.
-pub fn hold_to(method: &Method, path: &str, status: u16, code: &str, text: &str) {
+pub fn hold(method: &Method, path: &str, status: u16, code: &str, text: &str) {
     let Some((template, statuses)) = find(method, path) else {
         let known =
             [(404, "not_found"), (405, "method_not_allowed"), (414, "uri_too_long"), (431, "headers_too_large")];

@@ -7,6 +7,8 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::mpsc;
 
+use serde_json::Value;
+
 use crate::client::Client;
 use crate::folder::Folder;
 use crate::log::Log;
@@ -160,5 +162,24 @@ impl Server {
 
     pub async fn wait_killed(self, limit: Duration) {
         self.running.wait_killed(limit).await;
+    }
+}
+
+impl Setup {
+    /// Starts, and reads the one line that scripts read.
+    pub async fn start(&self) -> Server {
+        let mut running = Running::spawn(self, &["--json"]);
+        let line = running.line("the line of --json", |_| true).await;
+        let start: Value = serde_json::from_str(&line).unwrap_or_else(|why| panic!("{why}: {line}"));
+        let text = |name: &str| start[name].as_str().unwrap_or_else(|| panic!("{name} is missing: {line}")).to_owned();
+        Server { url: text("url"), internal_url: text("internal_url"), token: text("token"), running }
+    }
+
+    /// Starts as a person does; gives back the greeting up to the line that ends it.
+    pub async fn start_for_people(&self, last: &str) -> (Running, Vec<String>) {
+        let mut running = Running::spawn(self, &[]);
+        running.line(last, |line| line.contains(last)).await;
+        let said = std::mem::take(&mut running.said);
+        (running, said)
     }
 }

@@ -5,12 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::folder::Folder;
 use crate::program::{self, Said};
-use crate::server::{Running, Server};
 
 /// A data folder and a configuration: starts servers one after the other. Clones share the folder.
 #[derive(Clone)]
@@ -92,23 +90,6 @@ impl Setup {
         let data_dir = self.data_dir.display().to_string();
         let fixed = ["serve", "--listen", "127.0.0.1:0", "--data-dir", &data_dir];
         fixed.iter().chain(mode).map(|arg| (*arg).to_owned()).chain(self.args.iter().cloned()).collect()
-    }
-
-    /// Starts, and reads the one line that scripts read.
-    pub async fn start(&self) -> Server {
-        let mut running = Running::spawn(self, &["--json"]);
-        let line = running.line("the line of --json", |_| true).await;
-        let start: Value = serde_json::from_str(&line).unwrap_or_else(|why| panic!("{why}: {line}"));
-        let text = |name: &str| start[name].as_str().unwrap_or_else(|| panic!("{name} is missing: {line}")).to_owned();
-        Server { url: text("url"), internal_url: text("internal_url"), token: text("token"), running }
-    }
-
-    /// Starts as a person does; gives back the greeting up to the line that ends it.
-    pub async fn start_for_people(&self, last: &str) -> (Running, Vec<String>) {
-        let mut running = Running::spawn(self, &[]);
-        running.line(last, |line| line.contains(last)).await;
-        let said = std::mem::take(&mut running.said);
-        (running, said)
     }
 
     /// A start that has to be refused: its one line.

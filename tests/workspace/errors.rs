@@ -73,7 +73,7 @@ fn every_code_has_a_page_that_tells_what_the_code_says() {
         .iter()
         .flat_map(|code| match pages.get(code.as_str()) {
             Some(text) => wrong(*code, text),
-            None => vec![format!("docs/errors/{code}.md is missing (and its line in shared/http/src/error_pages.rs)")],
+            None => vec![format!("docs/errors/{code}.md is missing (and its line in shared/edge/src/error_pages.rs)")],
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -5,8 +5,9 @@
 mod dependencies;
 mod documents;
 mod errors;
-mod models;
+
 mod openapi;
+mod setup;
 mod third_party;
 
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ use serde_json::Value;
 const WRITE: &str = "AFTERWORD_WRITE_OPENAPI";
 
 fn generated() -> Value {
-    serde_json::to_value(upload::document()).unwrap()
+    serde_json::to_value(api::document()).unwrap()
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn cargo(arguments: &[&str]) -> String {
 
 /// Name and version of what is linked into the program, on any of its targets.
 fn linked() -> BTreeSet<(String, String)> {
-    let mut arguments = vec!["tree", "--offline", "--locked", "--package", "afterword-cli", "--edges", "normal"];
+    let mut arguments = vec!["tree", "--offline", "--locked", "--package", "embedded", "--edges", "normal"];
     arguments.extend(TARGETS.iter().flat_map(|target| ["--target", *target]));
     arguments.extend(["--prefix", "none", "--format", "{p}"]);
     let package = |line: &str| {

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 use config::Config;
-use flow::World;
+use flow::Services;
 use flow::ports::{AlwaysAdmit, Blobs, Clock, Feed, Identity, Push, Queue, Random, Store, TaskIdentity, Uploads};
-use gcp::storage::Storage;
+use gcp::cloud_storage::Storage;
 use gcp::{
     AccessToken, CloudTasks, CloudTasksSettings, Fcm, FcmSettings, FirebaseIdentity, FirebaseSettings, FirestoreStore,
-    GcsBlobs, GcsUploads, GivenToken, GoogleTaskIdentity, GoogleToken, TaskIdentitySettings, TaskOidc, Unfit,
+    GcsBlobs, GcsUploads, GivenToken, GoogleTaskIdentity, GoogleToken, InvalidSetting, TaskIdentitySettings, TaskOidc,
 };
 use secrecy::SecretString;
 use system::{SystemClock, SystemRandom};
@@ -23,7 +23,7 @@ use crate::options::{self, Options};
 const EMULATED: &str = "owner";
 
 pub struct Adapters {
-    pub world: World,
+    pub services: Services,
     pub identity: Arc<dyn Identity>,
     pub task_identity: Option<Arc<dyn TaskIdentity>>,
     pub storage: Arc<Storage>,
@@ -64,10 +64,10 @@ const TASK_KEYS: &Keys = &[
 ];
 
 /// An adapter knows its own settings only: whoever set them is told of his keys.
-fn misset(keys: &'static Keys) -> impl Fn(Unfit) -> anyhow::Error {
-    |unfit| match keys.iter().find(|(setting, ..)| *setting == unfit.setting) {
-        Some((_, key, example)) => options::wrong(key, &unfit.why, example),
-        None => anyhow::anyhow!("configuration: {unfit}"),
+fn misset(keys: &'static Keys) -> impl Fn(InvalidSetting) -> anyhow::Error {
+    |invalid_setting| match keys.iter().find(|(setting, ..)| *setting == invalid_setting.setting) {
+        Some((_, key, example)) => options::wrong(key, &invalid_setting.why, example),
+        None => anyhow::anyhow!("configuration: {invalid_setting}"),
     }
 }
 
@@ -79,7 +79,7 @@ pub fn adapters(options: &Options) -> Result<Adapters> {
     let queue = CloudTasks::new(queue_settings(options), Arc::clone(&clock), Arc::clone(&random));
     let queue = queue.map_err(misset(QUEUE_KEYS))?;
     let push = Fcm::new(push_settings(options), push_token(options), Arc::clone(&clock)).map_err(misset(PUSH_KEYS))?;
-    let world = World {
+    let services = Services {
         feed: Arc::clone(&store) as Arc<dyn Feed>,
         store: Arc::clone(&store) as Arc<dyn Store>,
         blobs: Arc::new(GcsBlobs::new(Arc::clone(&storage))) as Arc<dyn Blobs>,
@@ -89,7 +89,7 @@ pub fn adapters(options: &Options) -> Result<Adapters> {
         admission: Arc::new(AlwaysAdmit),
         clock: Arc::clone(&clock),
         random,
-        detection: hearing::detection(&options.config)?,
+        detection: engines::detection(&options.config)?,
         settings: Arc::new(options.settings.clone()),
         staging: Default::default(),
         instance: Default::default(),
@@ -97,7 +97,7 @@ pub fn adapters(options: &Options) -> Result<Adapters> {
     let identity = FirebaseIdentity::new(identity_settings(options), Arc::clone(&clock));
     let identity = identity.map_err(misset(USER_KEYS))?;
     Ok(Adapters {
-        world,
+        services,
         identity: Arc::new(identity),
         task_identity: task_identity(options, clock)?,
         storage,
@@ -106,7 +106,7 @@ pub fn adapters(options: &Options) -> Result<Adapters> {
 }
 
 pub fn store(project: &str, config: &Config, environment: &Environment) -> FirestoreStore {
-    let mut settings = gcp::store::Settings::new(project);
+    let mut settings = gcp::firestore::Settings::new(project);
     settings.database = config.cloud.database.clone();
     settings.endpoint = environment.firestore.clone();
     let most = Duration::from_secs(config.cloud.call_seconds);
@@ -116,12 +116,12 @@ pub fn store(project: &str, config: &Config, environment: &Environment) -> Fires
     FirestoreStore::new(settings)
 }
 
-fn storage_settings(options: &Options) -> gcp::storage::Settings {
-    let mut settings = gcp::storage::Settings::new(options.config.cloud.bucket.clone());
+fn storage_settings(options: &Options) -> gcp::cloud_storage::Settings {
+    let mut settings = gcp::cloud_storage::Settings::new(options.config.cloud.bucket.clone());
     settings.endpoint = options.environment.storage.clone();
     settings.grpc_endpoint = options.environment.storage_grpc.clone();
-    settings.patience.attempt = settings.patience.attempt.min(options.longest_call());
-    settings.patience.total = settings.patience.total.min(options.longest_call());
+    settings.policy.attempt = settings.policy.attempt.min(options.longest_call());
+    settings.policy.total = settings.policy.total.min(options.longest_call());
     settings
 }
 

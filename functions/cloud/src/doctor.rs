@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use domain::{DeviceId, Uid};
 use flow::ports::{Device, Platform, PushMessage, PushOutcome};
 use flow::{Error, Kind};
-use gcp::{Trouble, Why};
+use gcp::{Diagnosis, Why};
 
 use crate::adapters::{Adapters, adapters};
 use crate::function::Function;
@@ -42,7 +42,7 @@ pub async fn run(function: Function, options: &Options) -> Result<()> {
     for finding in &findings {
         println!("{finding}");
     }
-    let failed = findings.iter().filter(|finding| finding.trouble.is_some()).count();
+    let failed = findings.iter().filter(|finding| finding.diagnosis.is_some()).count();
     if failed > 0 {
         bail!("{failed} of {} checks failed", findings.len());
     }
@@ -62,7 +62,7 @@ async fn timed<T>(work: impl Future<Output = flow::Result<T>>) -> flow::Result<T
 /// The indexes are asked for only where there is a database to ask.
 async fn store(options: &Options, adapters: &Adapters) -> Vec<Finding> {
     let database = format!("Firestore: database {} of project {}", options.config.cloud.database, options.project);
-    let ready = timed(adapters.world.store.ready()).await;
+    let ready = timed(adapters.services.store.ready()).await;
     let mut findings = vec![Finding::of(database, &ready)];
     if ready.is_ok() {
         findings.push(Finding::of("Firestore: its indexes", &timed(adapters.firestore.indexes()).await));
@@ -74,11 +74,11 @@ async fn store(options: &Options, adapters: &Adapters) -> Vec<Finding> {
 async fn storage(options: &Options, adapters: &Adapters) -> Vec<Finding> {
     let bucket = &options.config.cloud.bucket;
     let whole = format!("Cloud Storage: bucket {bucket}");
-    let tried = match timed(async { Ok(gcp::storage::permissions(&adapters.storage).await) }).await {
+    let tried = match timed(async { Ok(gcp::cloud_storage::permissions(&adapters.storage).await) }).await {
         Ok(tried) => tried,
         Err(error) => return vec![Finding::of::<()>(whole, &Err(error))],
     };
-    let is_of_all = |error: &Error| Trouble::of(error).is_some_and(|trouble| trouble.why != Why::Refused);
+    let is_of_all = |error: &Error| Diagnosis::of(error).is_some_and(|diagnosis| diagnosis.why != Why::Refused);
     if let Some(of_all) = tried.iter().find(|one| one.outcome.as_ref().is_err_and(is_of_all)) {
         return vec![Finding::of(whole, &of_all.outcome)];
     }
@@ -87,12 +87,12 @@ async fn storage(options: &Options, adapters: &Adapters) -> Vec<Finding> {
 }
 
 async fn queue(options: &Options, adapters: &Adapters) -> Finding {
-    Finding::of(format!("Cloud Tasks: {}", options.queue()), &timed(adapters.world.queue.ready()).await)
+    Finding::of(format!("Cloud Tasks: {}", options.queue()), &timed(adapters.services.queue.ready()).await)
 }
 
 async fn push(options: &Options, adapters: &Adapters) -> Finding {
     let what = format!("Firebase Cloud Messaging: project {}", options.project);
-    let now = adapters.world.now();
+    let now = adapters.services.now();
     let sent = async {
         let Ok((uid, id)) = ids() else { return Ok(PushOutcome::Sent) };
         let device = Device {
@@ -103,7 +103,7 @@ async fn push(options: &Options, adapters: &Adapters) -> Finding {
             registered_at: now,
             used_at: now,
         };
-        adapters.world.push.send(&device, &PushMessage { data: Default::default() }).await
+        adapters.services.push.send(&device, &PushMessage { data: Default::default() }).await
     };
     match timed(sent).await {
         Ok(PushOutcome::Rejected(why)) => {
@@ -137,7 +137,7 @@ async fn identity(options: &Options, adapters: &Adapters) -> Finding {
 async fn engine(options: &Options) -> Finding {
     const REMEDY: &str = "look at [engine] in what `config` prints";
     let name = options.config.engine.name.clone();
-    let engine = match hearing::engine(&options.config) {
+    let engine = match engines::engine(&options.config) {
         Ok(engine) => engine,
         Err(error) => return Finding::bad(format!("speech engine: {name}"), format!("{error:#}"), REMEDY),
     };

@@ -5,6 +5,7 @@ mod args;
 mod doctor;
 mod environment;
 mod function;
+mod hosting;
 mod moving;
 mod options;
 mod program;

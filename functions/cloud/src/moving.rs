@@ -34,7 +34,7 @@ async fn export(function: Function, args: &Move, store: &FirestoreStore) -> Resu
     let tally = archive::export_to(store, uid.as_ref(), &header, &args.file).await?;
     println!("{}: {tally}", args.file.display());
     archive::left_out(&tally).into_iter().for_each(|line| eprintln!("{}: {line}", function.name()));
-    let unfinished = archive::unfinished(&store.census(SystemClock.now()).await?);
+    let unfinished = archive::unfinished(&store.job_stats(SystemClock.now()).await?);
     if unfinished > 0 {
         eprintln!(
             "{}: {unfinished} jobs are not finished, and their audio is not in the file: let them finish and export again, \

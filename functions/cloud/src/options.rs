@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::hosting::Platform;
 use anyhow::{Result, anyhow, bail, ensure};
 use config::Config;
 use edge::TaskSecret;
 use flow::Settings;
-use hosting::Platform;
 
 use crate::environment::Environment;
 

@@ -5,15 +5,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::hosting::Platform;
 use anyhow::{Context, Result};
 use axum::Router;
 use clap::Parser;
 use config::Layers;
 use edge::{Check, ServeLimits};
-use flow::World;
-use flow::census::Watch;
+use flow::Services;
+use flow::job_stats::JobGauges;
 use flow::process::Worker;
-use hosting::Platform;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::{Adapters, adapters};
@@ -78,10 +78,10 @@ struct Ends {
 async fn serve(function: Function, options: Options) -> Result<()> {
     let shutdown = edge::shutdown_signal().context("cannot listen for signals")?;
     edge::metrics::install();
-    flow::counted::describe();
-    gcp::store::describe();
+    flow::metrics::describe();
+    gcp::firestore::describe();
     let adapters = adapters(&options)?;
-    edge::metrics::describe_process(env!("CARGO_PKG_VERSION"), adapters.world.now());
+    edge::metrics::describe_process(env!("CARGO_PKG_VERSION"), adapters.services.now());
     let ends = Ends::default();
     let router = match function {
         Function::Upload => upload(&options, adapters, &ends),
@@ -95,7 +95,7 @@ async fn serve(function: Function, options: Options) -> Result<()> {
     });
     let (platform, limits) =
         (options.platform, ServeLimits { shutdown: LAST_ANSWERS, ..options.config.serve_limits() });
-    Ok(hosting::serve(platform, router, limits, shutdown, |at| greet(function, &options, at)).await?)
+    Ok(crate::hosting::serve(platform, router, limits, shutdown, |at| greet(function, &options, at)).await?)
 }
 
 fn greet(function: Function, options: &Options, at: Option<SocketAddr>) {
@@ -115,18 +115,18 @@ fn greet(function: Function, options: &Options, at: Option<SocketAddr>) {
 }
 
 fn upload(options: &Options, adapters: Adapters, ends: &Ends) -> Router {
-    let Adapters { world, identity, .. } = adapters;
-    let checks = checks(&world);
-    let (random, watched) = (Arc::clone(&world.random), world.clone());
-    let deps = upload::Deps {
-        world,
+    let Adapters { services, identity, .. } = adapters;
+    let checks = checks(&services);
+    let (random, watched) = (Arc::clone(&services.random), services.clone());
+    let deps = api::Deps {
+        services,
         identity,
         secret: Arc::clone(&options.secret),
         shutdown: ends.streams.clone(),
         receives: None,
         public_url: None,
     };
-    let router = upload::routes(deps)
+    let router = api::routes(deps)
         .merge(edge::health::routes(env!("CARGO_PKG_VERSION"), checks))
         .merge(metrics(watched, None))
         .merge(edge::error_pages::routes());
@@ -134,31 +134,31 @@ fn upload(options: &Options, adapters: Adapters, ends: &Ends) -> Router {
 }
 
 fn process(options: &Options, adapters: Adapters, ends: &Ends) -> Result<Router> {
-    let Adapters { world, task_identity, .. } = adapters;
-    let engine = hearing::engine(&options.config)?;
-    let (random, watched) = (Arc::clone(&world.random), world.clone());
-    let worker = Arc::new(Worker::new(world.clone(), engine, ends.work.clone()));
+    let Adapters { services, task_identity, .. } = adapters;
+    let engine = engines::engine(&options.config)?;
+    let (random, watched) = (Arc::clone(&services.random), services.clone());
+    let worker = Arc::new(Worker::new(services.clone(), engine, ends.work.clone()));
     let shown = Arc::clone(&worker);
-    let mut checks = checks(&world);
-    checks.push(process::engine_check(&worker));
-    let deps = process::Deps { world, worker, secret: Arc::clone(&options.secret), identity: task_identity };
-    let router = process::routes(deps)
+    let mut checks = checks(&services);
+    checks.push(api::process::engine_check(&worker));
+    let deps = api::process::Deps { services, worker, secret: Arc::clone(&options.secret), identity: task_identity };
+    let router = api::process::routes(deps)
         .merge(edge::health::routes(env!("CARGO_PKG_VERSION"), checks))
         .merge(metrics(watched, Some(shown)));
     Ok(edge::wrap_with(router, random, options.config.requests()))
 }
 
-fn metrics(world: World, worker: Option<Arc<Worker>>) -> Router {
-    let watch = Arc::new(Watch::default());
+fn metrics(services: Services, worker: Option<Arc<Worker>>) -> Router {
+    let watch = Arc::new(JobGauges::default());
     edge::metrics::routes(move || {
         if let Some(worker) = &worker {
             worker.show_calls();
         }
-        let (world, watch) = (world.clone(), Arc::clone(&watch));
-        async move { watch.look(&world).await }
+        let (services, watch) = (services.clone(), Arc::clone(&watch));
+        async move { watch.refresh(&services).await }
     })
 }
 
-fn checks(world: &World) -> Vec<Check> {
-    Check::of_ports(&world.store, &world.blobs, &world.queue)
+fn checks(services: &Services) -> Vec<Check> {
+    Check::of_ports(&services.store, &services.blobs, &services.queue)
 }

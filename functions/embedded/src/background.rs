@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use config::Sweep;
 use domain::Timestamp;
-use flow::World;
+use flow::Services;
 use flow::sweep::{Swept, resume, sweep, sweep_orphans};
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 const ORPHANS_EVERY: Duration = Duration::from_secs(3600);
 
 pub struct Background {
-    world: World,
+    services: Services,
     sweep_every: Duration,
     sweep_limit: usize,
     orphan_age: Duration,
@@ -20,10 +20,10 @@ pub struct Background {
 }
 
 impl Background {
-    pub fn new(world: World, sweep: &Sweep) -> Self {
+    pub fn new(services: Services, sweep: &Sweep) -> Self {
         Self {
-            started: world.now(),
-            world,
+            started: services.now(),
+            services,
             sweep_every: Duration::from_secs(sweep.interval_seconds),
             sweep_limit: sweep.limit,
             orphan_age: Duration::from_secs(sweep.orphan_blob_seconds),
@@ -40,18 +40,18 @@ impl Background {
     }
 
     async fn sweep_for_ever(&self) {
-        match resume(&self.world, self.started, self.sweep_limit).await {
+        match resume(&self.services, self.started, self.sweep_limit).await {
             Ok(0) => {}
             Ok(jobs) => tracing::info!(jobs, "jobs that an earlier run left behind go on"),
             Err(error) => tracing::warn!(%error, "what an earlier run left behind could not be looked at"),
         }
         loop {
-            match sweep(&self.world, self.sweep_limit).await {
+            match sweep(&self.services, self.sweep_limit).await {
                 Ok(swept) if swept == Swept::default() => {}
                 Ok(swept) => tracing::info!(?swept, "due jobs were repaired"),
                 Err(error) => tracing::warn!(%error, "the sweep failed; it is tried again"),
             }
-            self.world.clock.sleep(self.sweep_every).await;
+            self.services.clock.sleep(self.sweep_every).await;
         }
     }
 
@@ -60,13 +60,13 @@ impl Background {
         let every = ORPHANS_EVERY.min(self.orphan_age.max(self.sweep_every));
         let mut before = self.started;
         loop {
-            match sweep_orphans(&self.world, before).await {
+            match sweep_orphans(&self.services, before).await {
                 Ok(0) => {}
                 Ok(blobs) => tracing::info!(blobs, "staged audio that no job needs was removed"),
                 Err(error) => tracing::warn!(%error, "orphaned audio could not be removed; it is tried again"),
             }
-            self.world.clock.sleep(every).await;
-            before = self.world.now() - self.orphan_age;
+            self.services.clock.sleep(every).await;
+            before = self.services.now() - self.orphan_age;
         }
     }
 }

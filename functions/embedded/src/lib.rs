@@ -1,11 +1,11 @@
 //! The whole of Afterword in one process: both functions over the embedded adapters, on two listeners.
 
 mod background;
-mod door;
+mod listener;
 mod sample;
 mod server;
 mod simulate;
 mod wiring;
 
-pub use door::Secured;
+pub use listener::Secured;
 pub use server::{Options, Server, Started};

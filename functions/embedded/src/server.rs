@@ -8,13 +8,13 @@ use anyhow::{Context, Result};
 use axum::Router;
 use config::Config;
 use domain::{Code, Timestamp, Uid};
-use edge::{Door, ServeLimits, serve};
+use edge::{Listener, ServeLimits, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::background::Background;
-use crate::door::{self, Secured};
+use crate::listener::{self, Secured};
 use crate::wiring::{self, Wired};
 
 /// The user of the token that is printed.
@@ -64,7 +64,7 @@ impl Started {
 /// A server whose listeners are open.
 pub struct Server {
     pub started: Started,
-    public: (Door, Router),
+    public: (Listener, Router),
     internal: (TcpListener, Router),
     wired: Wired,
     limits: ServeLimits,
@@ -78,17 +78,17 @@ impl Server {
         let prepared = wiring::prepare(&config)?;
         // Before anything that counts.
         edge::metrics::install();
-        flow::counted::describe();
+        flow::metrics::describe();
         local::metrics::describe();
-        let tls = door::tls(&config)?;
-        let (public, internal) = door::listen(&config).await?;
-        let address = door::shown(public.local_addr()?);
+        let tls = listener::tls(&config)?;
+        let (public, internal) = listener::listen(&config).await?;
+        let address = listener::shown(public.local_addr()?);
         let url = format!("{}://{address}", if tls.is_some() { "https" } else { "http" });
         let internal_url = format!("http://{}", internal.local_addr()?);
         let wired = wiring::wire(&data_dir, &config, prepared, &internal_url)?;
         let uid = Uid::new(LOCAL_USER)?;
         let ttl = Duration::from_secs(config.identity.token_ttl_seconds);
-        let now = wired.world.now();
+        let now = wired.services.now();
         edge::metrics::describe_process(version, now);
         let started = Started {
             url,
@@ -98,14 +98,14 @@ impl Server {
             engine: wired.worker.engine().name().to_owned(),
             sample: crate::sample::write(&wired.data_dir, now).context("cannot write the sample recording")?,
             data_dir: wired.data_dir.clone(),
-            tls: door::secured(&config, tls.as_ref(), address, now),
+            tls: listener::secured(&config, tls.as_ref(), address, now),
             refusal: config.refusal()?,
             local_only: public.local_addr()?.ip().is_loopback(),
             uid,
         };
         let limits = ServeLimits { shutdown: LAST_ANSWERS, ..config.serve_limits() };
         let (public_routes, internal_routes) = wired.routers(version);
-        let public = (Door { listener: public, tls }, public_routes);
+        let public = (Listener { listener: public, tls }, public_routes);
         Ok(Self { started, public, internal: (internal, internal_routes), wired, limits })
     }
 
@@ -114,7 +114,7 @@ impl Server {
     pub async fn run(self, shutdown: CancellationToken) -> Result<()> {
         let Self { public, internal, wired, limits, .. } = self;
         let tasks = TaskTracker::new();
-        let background = Background::new(wired.world.clone(), &wired.config.sweep);
+        let background = Background::new(wired.services.clone(), &wired.config.sweep);
         let deliveries = CancellationToken::new();
         tasks.spawn(wired.queue.clone().deliver(deliveries.clone()));
         tasks.spawn(background.run(shutdown.clone()));
@@ -125,7 +125,7 @@ impl Server {
         tasks.spawn(serve(internal.0, internal.1, internal_limits, internal_down.clone()));
         if let Some(tls) = public.0.tls.clone() {
             let every = Duration::from_secs(wired.config.server.tls_renewal_seconds);
-            let (clock, until) = (Arc::clone(&wired.world.clock), shutdown.clone());
+            let (clock, until) = (Arc::clone(&wired.services.clock), shutdown.clone());
             tasks.spawn(async move { until.run_until_cancelled(tls.renew(every, &*clock)).await });
         }
         let public = serve(public.0, public.1, limits, shutdown.clone());

@@ -9,10 +9,10 @@ use audio::Detection;
 use axum::Router;
 use config::Config;
 use edge::{Check, TaskSecret};
-use flow::census::Watch;
+use flow::job_stats::JobGauges;
 use flow::ports::{Admission, AlwaysAdmit, Blobs, Clock, Feed, Identity, Queue, Random, ReceivesUploads, Uploads};
 use flow::process::Worker;
-use flow::{Settings, World};
+use flow::{Services, Settings};
 use local::{DataFolder, DiskBlobs, DiskUploads, LocalIdentity, LocalQueue, PushLog, QueueSettings, SqliteStore};
 use secrecy::SecretString;
 use speech::Engine;
@@ -26,7 +26,7 @@ const READERS: usize = 2;
 
 /// Everything that runs, put together.
 pub struct Wired {
-    pub world: World,
+    pub services: Services,
     pub worker: Arc<Worker>,
     pub identity: Arc<LocalIdentity>,
     pub queue: Arc<LocalQueue>,
@@ -53,9 +53,9 @@ pub struct Prepared {
 
 pub fn prepare(config: &Config) -> Result<Prepared> {
     let settings = config.settings()?;
-    let engine = hearing::engine(config)?;
+    let engine = engines::engine(config)?;
     let secret = given_secret(config)?;
-    Ok(Prepared { settings, engine, detection: hearing::detection(config)?, secret })
+    Ok(Prepared { settings, engine, detection: engines::detection(config)?, secret })
 }
 
 pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: &str) -> Result<Wired> {
@@ -78,7 +78,7 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
     let queue = Arc::new(queue);
     let identity = Arc::new(LocalIdentity::open(&folder.secrets_dir(), Arc::clone(&clock))?);
     let push = Arc::new(PushLog::open(&folder.push_log(), Arc::clone(&clock))?);
-    let world = World {
+    let services = Services {
         feed: Arc::clone(&store) as Arc<dyn Feed>,
         store,
         blobs: blobs as Arc<dyn Blobs>,
@@ -96,11 +96,11 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
     };
     let public_url = config.public_url()?;
     let stop_work = CancellationToken::new();
-    let worker = Arc::new(Worker::new(world.clone(), engine, stop_work.clone()));
+    let worker = Arc::new(Worker::new(services.clone(), engine, stop_work.clone()));
     let (data_dir, config) = (folder.path().to_owned(), config.clone());
     let end_streams = CancellationToken::new();
     Ok(Wired {
-        world,
+        services,
         worker,
         identity,
         queue,
@@ -141,7 +141,7 @@ fn given_secret(config: &Config) -> Result<Option<TaskSecret>> {
 fn queue_settings(config: &Config, internal_url: &str, secret: &TaskSecret) -> QueueSettings {
     let queue = &config.queue;
     QueueSettings {
-        url: format!("{internal_url}{}", process::TASK_PATH),
+        url: format!("{internal_url}{}", api::process::TASK_PATH),
         secret: SecretString::from(secret.expose_for_sending()),
         name: "afterword".to_owned(),
         max_attempts: queue.max_attempts,
@@ -158,42 +158,42 @@ fn queue_settings(config: &Config, internal_url: &str, secret: &TaskSecret) -> Q
 impl Wired {
     /// The public router and the one that only the queue reaches.
     pub fn routers(&self, version: &'static str) -> (Router, Router) {
-        let (world, secret) = (self.world.clone(), Arc::clone(&self.secret));
+        let (services, secret) = (self.services.clone(), Arc::clone(&self.secret));
         let identity = Arc::clone(&self.identity) as Arc<dyn Identity>;
-        let deps = upload::Deps {
-            world: world.clone(),
+        let deps = api::Deps {
+            services: services.clone(),
             identity,
             secret: Arc::clone(&secret),
             shutdown: self.end_streams.clone(),
             receives: Some(Arc::clone(&self.uploads) as Arc<dyn ReceivesUploads>),
             public_url: self.public_url.clone(),
         };
-        let public = upload::routes(deps)
+        let public = api::routes(deps)
             .merge(edge::health::routes(version, self.checks()))
             .merge(self.metrics())
             .merge(edge::error_pages::routes());
         // Its own queue signs nothing: the secret never leaves the machine.
-        let deps = process::Deps { world, worker: Arc::clone(&self.worker), secret, identity: None };
-        let internal = process::routes(deps);
-        let random = &self.world.random;
+        let deps = api::process::Deps { services, worker: Arc::clone(&self.worker), secret, identity: None };
+        let internal = api::process::routes(deps);
+        let random = &self.services.random;
         let public = edge::wrap_with(public, Arc::clone(random), self.config.requests());
         (public, edge::wrap(internal, Arc::clone(random)))
     }
 
     fn metrics(&self) -> Router {
-        let (world, watch) = (self.world.clone(), Arc::new(Watch::default()));
+        let (services, watch) = (self.services.clone(), Arc::new(JobGauges::default()));
         let worker = Arc::clone(&self.worker);
         edge::metrics::routes(move || {
             worker.show_calls();
-            let (world, watch) = (world.clone(), Arc::clone(&watch));
-            async move { watch.look(&world).await }
+            let (services, watch) = (services.clone(), Arc::clone(&watch));
+            async move { watch.refresh(&services).await }
         })
     }
 
     fn checks(&self) -> Vec<Check> {
-        let World { store, blobs, queue, .. } = &self.world;
+        let Services { store, blobs, queue, .. } = &self.services;
         let mut checks = Check::of_ports(store, blobs, queue);
-        checks.push(process::engine_check(&self.worker));
+        checks.push(api::process::engine_check(&self.worker));
         checks
     }
 }

@@ -1,6 +1,6 @@
 //! AAC frames with their ADTS headers, as they are sent over the air: one or more in each frame of the file.
 
-use crate::decode::{Decoded, FrameDecoder};
+use crate::frame_decoder::{Decoded, FrameDecoder};
 use crate::sound::Symphonia;
 
 const HEADER: usize = 7;

@@ -14,7 +14,7 @@ use crate::progress::{Onward, Progress, pack_found, place_analysing};
 use crate::samples::{Begun, Next, Samples};
 use crate::segment::{SegmentRules, Span};
 use crate::stretches::levels;
-use crate::survey::Survey;
+use crate::surveyed::Survey;
 
 /// Of a silent recording at most one part in so many may have been concealed: a wrong codec concealed into silence must
 /// never read as success.

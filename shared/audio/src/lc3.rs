@@ -13,8 +13,8 @@ use lc3_codec::decoder::lc3_decoder::Lc3Decoder;
 use lc3_codec::decoder::side_info_reader;
 use self_cell::{MutBorrow, self_cell};
 
-use crate::decode::{Decoded, FrameDecoder};
 use crate::error::AudioError;
+use crate::frame_decoder::{Decoded, FrameDecoder};
 
 /// Of one channel. The library's reader checks where it reads for frames that hold at least what is never left out; one
 /// of another length is refused before it is looked at.

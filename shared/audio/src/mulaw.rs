@@ -1,6 +1,6 @@
 //! G.711 µ-law: a byte holds sign, exponent and mantissa of a 14-bit sample.
 
-use crate::decode::{Decoded, FrameDecoder};
+use crate::frame_decoder::{Decoded, FrameDecoder};
 use crate::pcm::{bytewise, channels};
 
 /// Added before coding, so that every exponent has the same form (G.711, scaled to 16 bits).

@@ -5,8 +5,8 @@
 use domain::FrameFormat;
 use opus::{Channels, Decoder, packet};
 
-use crate::decode::{Decoded, FrameDecoder};
 use crate::error::AudioError;
+use crate::frame_decoder::{Decoded, FrameDecoder};
 use crate::resample::RATE;
 
 /// The longest packet that Opus knows: 120 ms. One that claims more is refused by the decoder.

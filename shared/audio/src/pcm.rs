@@ -3,7 +3,7 @@
 //! A frame may have any size up to the maximum; it is never refused. Bytes at its end that are no whole sample (of both
 //! channels) are left over and count as dropped: a codec in the name that is not the file's shows in them.
 
-use crate::decode::{Decoded, FrameDecoder};
+use crate::frame_decoder::{Decoded, FrameDecoder};
 
 pub(crate) struct Pcm16 {
     pub rate: u32,

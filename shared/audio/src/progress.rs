@@ -9,7 +9,7 @@ use crate::moments::{Moment, Moments};
 use crate::outline::Outline;
 use crate::packed::{Packer, Unpacker};
 use crate::segment::Span;
-use crate::survey::Survey;
+use crate::surveyed::Survey;
 
 /// Where listening stands: see the module.
 #[derive(Clone)]

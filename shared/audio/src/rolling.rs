@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::decode::FrameDecoder;
+use crate::frame_decoder::FrameDecoder;
 use crate::steps::{Step, decode};
 
 /// Of uncompressed audio of many channels less than the wanted time is kept.

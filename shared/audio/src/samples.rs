@@ -8,11 +8,11 @@ use domain::Format;
 use crate::channels::{Piece, Tracks, unheard};
 use crate::condition::Condition;
 use crate::crowd::Crowd;
-#[cfg(test)]
-use crate::decode::FrameDecoder;
 use crate::decode::decoder;
 use crate::decoded::Counter;
 use crate::error::AudioError;
+#[cfg(test)]
+use crate::frame_decoder::FrameDecoder;
 use crate::framed::Framed;
 use crate::frames::{Damage, Frames};
 use crate::grid::Grid;

@@ -7,14 +7,17 @@
 //! another file behind the first one, bytes behind a size that is too small.
 
 mod adts;
+mod adts_frames;
 mod chunks;
 mod files;
 mod flac;
 mod id3;
 mod kinds;
+mod limits;
 mod linear;
 mod matroska;
 mod mp3;
+mod mp3_frames;
 mod mp4;
 mod ogg;
 mod opus_head;
@@ -22,6 +25,7 @@ mod packets;
 mod parts;
 mod surround;
 mod symphonia;
+mod tags;
 mod times;
 mod vorbis;
 mod window;
@@ -30,6 +34,7 @@ use std::io::{Cursor, Read};
 
 use self::files::Files;
 pub(crate) use self::kinds::recognise;
+pub(crate) use self::limits::NO_AUDIO;
 use self::mp4::Mp4;
 pub(crate) use self::packets::MOST_PADDING;
 use self::packets::Packets;
@@ -39,27 +44,8 @@ use crate::error::AudioError;
 use crate::input::Input;
 use crate::steps::Steps;
 
-/// Beyond these a rate is an accident: resampling would take more memory and time than any recording is worth.
-const RATES: std::ops::RangeInclusive<u32> = 1_000..=384_000;
-
-const IMPOSSIBLE_RATE: AudioError = AudioError::Unreadable("the file claims an impossible rate");
-
 /// What is looked at before it is decided whether a file is read by ranges. More garbage before such a file makes it none.
 const LOOK: u64 = 4096;
-
-pub(crate) const NO_AUDIO: AudioError = AudioError::Unreadable("no audio is in the file");
-
-/// Streams that may follow one another in a container without lengths: a decoder takes a millisecond to make.
-const MOST_STREAMS: u32 = 1024;
-
-/// Programs fill up the last block of a file.
-const MOST_FILLER: usize = 4096;
-
-/// Whether nothing but zeros is left of a file, and few of them: this is all that is left, as far as one more byte than may
-/// be.
-fn is_filler(rest: &[u8]) -> bool {
-    !rest.is_empty() && rest.len() <= MOST_FILLER && rest.iter().all(|byte| *byte == 0)
-}
 
 /// Opens a sound file, whatever it is.
 pub(crate) fn open<'r>(input: Input<'r>) -> Result<Box<dyn Steps + 'r>, AudioError> {

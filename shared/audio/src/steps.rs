@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::channels::Tracks;
-use crate::decode::{Decoded, FrameDecoder};
 use crate::error::AudioError;
+use crate::frame_decoder::{Decoded, FrameDecoder};
 use crate::frames::Damage;
 use crate::moments::Moment;
 use crate::packed::{Packer, Unpacker};

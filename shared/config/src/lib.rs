@@ -1,9 +1,9 @@
 //! Configuration: one commented default file, overridden by a file, then by the environment. A mistake stops the start
 //! with one line that names the key and where its value came from.
 
-mod door;
 mod layers;
 mod sections;
+mod server;
 mod settings;
 #[cfg(test)]
 mod tests;

@@ -1,15 +1,15 @@
 //! What becomes of a batch at the door: a job of its own, or the job that has its recordings already.
 
-use crate::checkpoint::Listened;
 use crate::failure::Failure;
 use crate::id::{ConversationId, JobId, RecordingId, Sha256Hex, Uid};
 use crate::job::{Audio, Dispatch, DispatchState, Effects, Job, Lease, Status};
 use crate::job_file::{FileStatus, JobFile};
+use crate::listened::Listened;
 use crate::name::Stream;
 use crate::plan::Counts;
 use crate::recording::{AudioFacts, Recording, State};
 use crate::time::Timestamp;
-use crate::transition::{Context, born_finished, is_done, take_turn};
+use crate::transition::{Context, born_finished, is_done, take_slot};
 
 /// A file whose bytes are staged.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,7 +81,7 @@ pub fn decide(batch: &Batch, known: Known, ctx: Context<'_>) -> Decision {
         job.attempt = u32::from(!finished);
         job = born_finished(job, ctx);
     } else {
-        take_turn(&mut job, ctx.turn_free, ctx);
+        take_slot(&mut job, ctx.slot_free, ctx);
     }
     Decision::Create { job, recordings, deduplicated: finished }
 }

@@ -45,7 +45,7 @@ pub enum Command {
     /// It is this waiting job's turn.
     Promote,
     /// What the job waited for may be there again: it takes a free turn of its user, or gets in line for one.
-    TakeTurn,
+    TakeSlot,
     /// The job was written while a clock ran ahead, and is due later than any rule allows: it is due now.
     CorrectClock,
     /// A person does not want to wait: what the job would come to later, a retry or the effects of its end, is due now.
@@ -119,8 +119,8 @@ pub enum Command {
 
 impl Command {
     /// Whether the answer depends on a free turn of the user.
-    pub fn needs_turn(&self) -> bool {
-        matches!(self, Command::Retry { .. } | Command::TakeTurn)
+    pub fn needs_slot(&self) -> bool {
+        matches!(self, Command::Retry { .. } | Command::TakeSlot)
     }
 }
 

@@ -229,19 +229,19 @@ impl Job {
     }
 
     /// Whether the job counts against the user's turns.
-    pub fn holds_a_turn(&self) -> bool {
+    pub fn holds_slot(&self) -> bool {
         self.status.is_live() && self.dispatch.state != DispatchState::Waiting
     }
 
     /// Whether the job is in line behind other jobs of its user.
-    pub fn waits_for_its_turn(&self) -> bool {
+    pub fn waits_for_slot(&self) -> bool {
         self.is_waiting() && matches!(self.waiting_for, None | Some(WaitingFor::Turn))
     }
 
     /// Whether the job waits for an engine, its storage or a budget. Meanwhile it holds no turn and is not in line for
     /// one.
     pub fn is_parked(&self) -> bool {
-        self.is_waiting() && !self.waits_for_its_turn()
+        self.is_waiting() && !self.waits_for_slot()
     }
 
     fn is_waiting(&self) -> bool {

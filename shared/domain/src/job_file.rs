@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::Listened;
 use crate::code::Code;
 use crate::failure::Failure;
 use crate::id::{ConversationId, RecordingId, Sha256Hex};
+use crate::listened::Listened;
 use crate::name::Stream;
 use crate::plan::Counts;
 use crate::recording::{AudioFacts, Recording, State};

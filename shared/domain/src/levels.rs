@@ -1,7 +1,7 @@
 //! How a recording is heard: what its samples are multiplied by, stretch of time for stretch of time, and how its channels
 //! become one. It is decided once, from the whole recording, so that a later delivery hears what the plan was made from.
 
-use crate::recording::Gain;
+use crate::gain::Gain;
 
 /// Stretches of one recording. In two days that is one every 14 seconds; neighbours that are about as loud are one.
 pub const MAX_STRETCHES: usize = 12_000;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::gain::Gain;
 use crate::id::{ConversationId, JobId, RecordingId, Sha256Hex, Uid};
 use crate::levels::Levels;
 use crate::name::Stream;
@@ -23,45 +24,6 @@ pub enum State {
     Invalid,
     /// A segment failed in the last job that tried. May run again.
     Failed,
-}
-
-/// What the samples of a whole recording are multiplied by before anyone listens to them, in thousandths: so earlier
-/// versions heard. Today every stretch of time has a factor of its own ([`Levels`](crate::Levels)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Gain(u32);
-
-impl Gain {
-    /// As recorded: also of recordings that were planned before there was a gain.
-    pub const ONE: Self = Self(1_000);
-
-    /// The nearest one; a factor that is no positive number is [`Gain::ONE`].
-    pub fn of(factor: f32) -> Self {
-        if factor.is_finite() && factor > 0.0 { Self(((factor * 1_000.0).round() as u32).max(1)) } else { Self::ONE }
-    }
-
-    pub fn factor(self) -> f32 {
-        self.0 as f32 / 1_000.0
-    }
-
-    pub(crate) fn thousandths(self) -> u32 {
-        self.0
-    }
-
-    /// `None` for 0: nothing would be heard.
-    pub(crate) fn from_thousandths(thousandths: u32) -> Option<Self> {
-        (thousandths > 0).then_some(Self(thousandths))
-    }
-
-    fn is_one(&self) -> bool {
-        *self == Self::ONE
-    }
-}
-
-impl Default for Gain {
-    fn default() -> Self {
-        Self::ONE
-    }
 }
 
 /// What decoding found out.

@@ -15,10 +15,10 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::counted;
 use crate::error::Result;
-use crate::persist::persist;
+use crate::metrics;
 use crate::ports::{BlobName, Blobs, Clock};
+use crate::retry::with_retries;
 
 /// Pieces on the way between the store and the decoder: at most a MiB.
 const PIECES: usize = 4;
@@ -97,7 +97,7 @@ impl Staged<'_> {
     pub async fn open_at(&self, byte: u64) -> Result<(BytesIn, DropGuard)> {
         let read = || self.blobs.read(&self.blob, byte);
         let stream = match self.clock {
-            Some(clock) => persist(clock, read).await?,
+            Some(clock) => with_retries(clock, read).await?,
             None => read().await?,
         };
         let (bytes, feeding) = BytesIn::feed(stream, Ranges::wanted(&self.format, self.blobs, &self.blob, self.size));
@@ -215,7 +215,7 @@ impl Seek for BytesIn {
 async fn feed(mut stream: BoxStream<'static, Result<Bytes>>, send: mpsc::Sender<Fed>) {
     while let Some(piece) = stream.next().await {
         let broken = piece.is_err();
-        counted::read(piece.as_ref().map_or(0, Bytes::len));
+        metrics::read(piece.as_ref().map_or(0, Bytes::len));
         if send.send(Fed::Piece(piece)).await.is_err() || broken {
             return;
         }

@@ -3,9 +3,9 @@
 use domain::{ConversationId, Timestamp, Uid};
 
 use crate::error::Result;
-use crate::persist::persist;
 use crate::ports::{At, DueDeletion};
-use crate::world::World;
+use crate::retry::with_retries;
+use crate::services::Services;
 
 /// Lines whose texts are removed in one transaction: few enough that nobody waits long behind it.
 const PAGE: usize = 200;
@@ -17,26 +17,26 @@ const PAGES_IN_A_SWEEP: usize = 200;
 const DELETIONS: usize = 100;
 
 /// False when the user has no such conversation, or no longer.
-pub async fn delete(world: &World, uid: &Uid, id: ConversationId) -> Result<bool> {
+pub async fn delete(services: &Services, uid: &Uid, id: ConversationId) -> Result<bool> {
     // One moment for all tries: by it a repeated one recognises its own effect.
-    let now = world.now();
-    let at = || At { now, rules: &world.settings.rules };
-    if !persist(&*world.clock, || world.store.delete_conversation(uid, id, at())).await? {
+    let now = services.now();
+    let at = || At { now, rules: &services.settings.rules };
+    if !with_retries(&*services.clock, || services.store.delete_conversation(uid, id, at())).await? {
         return Ok(false);
     }
     tracing::debug!(step = "delete", conversation_id = %id, "a conversation was deleted");
     // It is deleted, whatever becomes of this: the sweep goes on with what is left.
-    if let Err(error) = remove(world, uid, id, PAGES_AT_ONCE).await {
+    if let Err(error) = remove(services, uid, id, PAGES_AT_ONCE).await {
         tracing::warn!(conversation_id = %id, %error, "texts of a deleted conversation stay until the sweep");
     }
     Ok(true)
 }
 
 /// The lines whose texts were removed, of at most so many pages.
-async fn remove(world: &World, uid: &Uid, id: ConversationId, pages: usize) -> Result<u64> {
+async fn remove(services: &Services, uid: &Uid, id: ConversationId, pages: usize) -> Result<u64> {
     let mut lines = 0;
     for _ in 0..pages {
-        let removed = persist(&*world.clock, || world.store.remove_texts(uid, id, PAGE)).await?;
+        let removed = with_retries(&*services.clock, || services.store.remove_texts(uid, id, PAGE)).await?;
         lines += removed.lines as u64;
         if !removed.more {
             break;
@@ -46,15 +46,15 @@ async fn remove(world: &World, uid: &Uid, id: ConversationId, pages: usize) -> R
 }
 
 /// Removes what is left of deleted conversations, of at most `limit` of them and until `over`; says how many were seen to.
-pub async fn sweep(world: &World, limit: usize, over: Timestamp) -> Result<u64> {
-    let (now, mut left, mut seen_to) = (world.now(), limit, 0);
+pub async fn sweep(services: &Services, limit: usize, over: Timestamp) -> Result<u64> {
+    let (now, mut left, mut seen_to) = (services.now(), limit, 0);
     let mut after: Option<DueDeletion> = None;
-    while left > 0 && !world.now().has_reached(over) {
+    while left > 0 && !services.now().has_reached(over) {
         let wanted = DELETIONS.min(left);
-        let page = world.store.due_deletions(now, after.as_ref(), wanted).await?;
+        let page = services.store.due_deletions(now, after.as_ref(), wanted).await?;
         for DueDeletion { uid, id, .. } in &page {
             // One conversation's trouble does not stop the others: it stays due.
-            match remove(world, uid, *id, PAGES_IN_A_SWEEP).await {
+            match remove(services, uid, *id, PAGES_IN_A_SWEEP).await {
                 Ok(_) => seen_to += 1,
                 Err(error) => tracing::warn!(conversation_id = %id, %error, "texts could not be removed"),
             }

@@ -2,16 +2,16 @@
 
 use domain::{Action, Command, Job};
 
-use crate::counted;
 use crate::error::{Kind, Result};
-use crate::persist::persist;
+use crate::metrics;
 use crate::ports::{At, NewTask, Stepped, TaskBody};
-use crate::world::World;
+use crate::retry::with_retries;
+use crate::services::Services;
 
 /// Makes the task of the job's present dispatch number and marks the job. Trouble is logged and left to the sweep: the
 /// job is durably due.
-pub async fn enqueue(world: &World, job: &Job) {
-    match try_enqueue(world, job).await {
+pub async fn enqueue(services: &Services, job: &Job) {
+    match try_enqueue(services, job).await {
         Ok(()) => {}
         Err(error) if error.kind == Kind::Misconfigured => {
             tracing::error!(job_id = %job.id, %error, "no task can be made until a person mends it; then the sweep will make it");
@@ -21,46 +21,46 @@ pub async fn enqueue(world: &World, job: &Job) {
 }
 
 /// The same for a job that was just accepted.
-pub async fn enqueue_accepted(world: &World, job: &Job) {
-    if !world.settings.enqueue_behind_answers {
-        return enqueue(world, job).await;
+pub async fn enqueue_accepted(services: &Services, job: &Job) {
+    if !services.settings.enqueue_behind_answers {
+        return enqueue(services, job).await;
     }
-    let (world, job) = (world.clone(), job.clone());
-    tokio::spawn(async move { enqueue(&world, &job).await });
+    let (services, job) = (services.clone(), job.clone());
+    tokio::spawn(async move { enqueue(&services, &job).await });
 }
 
-pub async fn try_enqueue(world: &World, job: &Job) -> Result<()> {
-    let now = world.now();
+pub async fn try_enqueue(services: &Services, job: &Job) -> Result<()> {
+    let now = services.now();
     let schedule = job.dispatch.not_before.filter(|at| !now.has_reached(*at));
     let task = NewTask {
         body: TaskBody { job_id: job.id, uid: job.uid.clone(), dispatch: job.dispatch.number },
         schedule,
         traceparent: job.traceparent.clone(),
     };
-    persist(&*world.clock, || world.queue.enqueue(task.clone())).await?;
+    with_retries(&*services.clock, || services.queue.enqueue(task.clone())).await?;
     tracing::debug!(step = "enqueue", job_id = %job.id, dispatch = job.dispatch.number);
     let command = Command::Enqueued { number: job.dispatch.number, schedule };
-    world.step(job.id, &command).await?;
+    services.step(job.id, &command).await?;
     Ok(())
 }
 
 /// Does what a step asks for outside its transaction: tasks for the job and for those whose turn came.
-pub async fn follow_up(world: &World, stepped: &Stepped) {
+pub async fn follow_up(services: &Services, stepped: &Stepped) {
     let Stepped::Done { job, actions, promoted } = stepped else { return };
     if actions.contains(&Action::Enqueue) {
-        enqueue(world, job).await;
+        enqueue(services, job).await;
     }
     for job in promoted {
-        enqueue(world, job).await;
+        enqueue(services, job).await;
     }
 }
 
-impl World {
+impl Services {
     /// One command, repeated while its answer is lost.
     pub async fn step(&self, id: domain::JobId, command: &Command) -> Result<Stepped> {
-        let stepped = persist(&*self.clock, || self.store.step(id, command, self.at())).await?;
+        let stepped = with_retries(&*self.clock, || self.store.step(id, command, self.at())).await?;
         if let Stepped::Done { job, .. } = &stepped {
-            counted::stepped(command, job);
+            metrics::stepped(command, job);
         }
         Ok(stepped)
     }

@@ -11,7 +11,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::counted;
+use crate::metrics;
 
 /// What this version can read. Who changes documents so that earlier versions cannot read them any more raises it, and
 /// writes it into them as `document_format`; documents without one are of format 1.
@@ -48,7 +48,7 @@ static TOLD: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
 pub fn met(of: &'static str, id: &dyn Display, why: &dyn Display) {
     let name = format!("{of} {id}");
     if is_news(&mut TOLD.lock().unwrap_or_else(PoisonError::into_inner), &name) {
-        counted::damaged(of);
+        metrics::damaged(of);
         tracing::error!(
             document = name, cause = %why,
             "a stored document cannot be read; it is left out, and stays until a person removes it"

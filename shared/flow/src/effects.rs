@@ -7,11 +7,11 @@ use domain::job::Audio;
 use domain::{Command, Job, JobId, Status, Timestamp};
 use tokio::sync::Mutex;
 
-use crate::counted;
 use crate::error::{Kind, Result};
-use crate::persist::persist;
+use crate::metrics;
 use crate::ports::{BlobName, Device, PushMessage, PushOutcome, Stepped};
-use crate::world::World;
+use crate::retry::with_retries;
+use crate::services::Services;
 
 /// The longest payload that push services take.
 const MAX_PUSH_BYTES: usize = 4096;
@@ -21,62 +21,62 @@ const PUSH_PAUSE: Duration = Duration::from_secs(30);
 const PUSH_PAUSE_OF_PEOPLE: Duration = Duration::from_secs(600);
 
 /// Runs the effects that are due. Trouble is logged: the job stays due, and the sweep comes back to it.
-pub async fn run(world: &World, job: &Job) {
-    if let Err(error) = try_run(world, job).await {
+pub async fn run(services: &Services, job: &Job) {
+    if let Err(error) = try_run(services, job).await {
         tracing::warn!(job_id = %job.id, %error, "the effects of a finished job are not complete; the sweep goes on");
     }
 }
 
 /// How many blobs were deleted.
-pub async fn try_run(world: &World, job: &Job) -> Result<u64> {
-    let now = world.now();
+pub async fn try_run(services: &Services, job: &Job) -> Result<u64> {
+    let now = services.now();
     let (pushes, cleans) = (job.effects.push.is_due(now), job.effects.cleanup.is_due(now));
     // Side by side: neither waits for the other, and one's trouble does not stop the other.
     // Only their marks are written one after the other: they stand in one document.
     let marks = Mutex::new(());
-    let push = async { if pushes { push(world, job, &marks).await } else { Ok(()) } };
-    let clean_up = async { if cleans { clean_up(world, job, &marks).await } else { Ok(0) } };
+    let push = async { if pushes { push(services, job, &marks).await } else { Ok(()) } };
+    let clean_up = async { if cleans { clean_up(services, job, &marks).await } else { Ok(0) } };
     let (pushed, cleaned) = tokio::join!(push, clean_up);
     pushed.and(cleaned)
 }
 
 /// One mark, when no other is being written.
-async fn mark(world: &World, job: JobId, command: &Command, marks: &Mutex<()>) -> Result<Stepped> {
+async fn mark(services: &Services, job: JobId, command: &Command, marks: &Mutex<()>) -> Result<Stepped> {
     let _alone = marks.lock().await;
-    world.step(job, command).await
+    services.step(job, command).await
 }
 
-async fn push(world: &World, job: &Job, marks: &Mutex<()>) -> Result<()> {
+async fn push(services: &Services, job: &Job, marks: &Mutex<()>) -> Result<()> {
     let fence = job.lease.fence;
-    let command = match push_all(world, job).await {
+    let command = match push_all(services, job).await {
         Ok(None) => Command::PushDone { fence },
-        Ok(Some(wait)) => Command::PushLater { fence, at: world.now() + wait },
+        Ok(Some(wait)) => Command::PushLater { fence, at: services.now() + wait },
         // Also a store that cannot tell the devices comes to an end: the job gives its push up some day.
         Err(error) => {
             tracing::warn!(job_id = %job.id, %error, "the devices to push to are not known");
-            Command::PushLater { fence, at: world.now() + PUSH_PAUSE }
+            Command::PushLater { fence, at: services.now() + PUSH_PAUSE }
         }
     };
-    mark(world, job.id, &command, marks).await?;
+    mark(services, job.id, &command, marks).await?;
     tracing::debug!(step = "push", job_id = %job.id, done = matches!(command, Command::PushDone { .. }));
     Ok(())
 }
 
 /// How long to wait before it is tried again, if anything is left to try.
-async fn push_all(world: &World, job: &Job) -> Result<Option<Duration>> {
-    let devices = persist(&*world.clock, || world.store.devices(&job.uid)).await?;
+async fn push_all(services: &Services, job: &Job) -> Result<Option<Duration>> {
+    let devices = with_retries(&*services.clock, || services.store.devices(&job.uid)).await?;
     let message = message(job);
     let mut later = None;
     for device in &devices {
-        later = later.max(send(world, job.id, device, &message).await?);
+        later = later.max(send(services, job.id, device, &message).await?);
     }
     Ok(later)
 }
 
 /// How long to wait before it is tried again, if that can help.
-async fn send(world: &World, job: JobId, device: &Device, message: &PushMessage) -> Result<Option<Duration>> {
-    let outcome = world.push.send(device, message).await;
-    counted::pushed(match &outcome {
+async fn send(services: &Services, job: JobId, device: &Device, message: &PushMessage) -> Result<Option<Duration>> {
+    let outcome = services.push.send(device, message).await;
+    metrics::pushed(match &outcome {
         Ok(PushOutcome::Sent) => "sent",
         Ok(PushOutcome::Unregistered) => "unregistered",
         Ok(PushOutcome::Later(_)) => "later",
@@ -92,7 +92,7 @@ async fn send(world: &World, job: JobId, device: &Device, message: &PushMessage)
             Ok(Some(wait))
         }
         Ok(PushOutcome::Unregistered) => {
-            world.store.drop_token(&device.uid, &device.id, &device.token).await?;
+            services.store.drop_token(&device.uid, &device.id, &device.token).await?;
             Ok(None)
         }
         Ok(PushOutcome::Rejected(why)) => {
@@ -152,22 +152,22 @@ fn joined(ids: &[domain::ConversationId], room: usize) -> (String, bool) {
 }
 
 /// First the job says that its audio is gone, from then on a retry is refused; then the blobs go; then it is marked.
-async fn clean_up(world: &World, job: &Job, marks: &Mutex<()>) -> Result<u64> {
+async fn clean_up(services: &Services, job: &Job, marks: &Mutex<()>) -> Result<u64> {
     let fence = job.lease.fence;
     if job.audio == Audio::Staged
         && let Stepped::Refused { .. } | Stepped::NoSuchJob =
-            mark(world, job.id, &Command::AudioGone { fence }, marks).await?
+            mark(services, job.id, &Command::AudioGone { fence }, marks).await?
     {
         return Ok(0);
     }
     for file in &job.files {
         let blob = BlobName::listed(file.blob.clone());
         if let Some(upload) = &file.upload {
-            persist(&*world.clock, || world.uploads.abandon(&blob, upload.url.as_ref())).await?;
+            with_retries(&*services.clock, || services.uploads.abandon(&blob, upload.url.as_ref())).await?;
         }
-        persist(&*world.clock, || world.blobs.delete(&blob)).await?;
+        with_retries(&*services.clock, || services.blobs.delete(&blob)).await?;
     }
-    mark(world, job.id, &Command::CleanedUp { fence }, marks).await?;
+    mark(services, job.id, &Command::CleanedUp { fence }, marks).await?;
     tracing::debug!(step = "clean_up", job_id = %job.id);
     Ok(job.files.len() as u64)
 }

@@ -6,7 +6,7 @@ use std::io::Seek;
 use std::sync::Arc;
 use std::time::Duration;
 
-mod told;
+mod reached;
 
 use audio::{Analysis, AudioError, Detection, Input, Kept, Moments, Progress, SegmentRules, Surveyed, Verdict};
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use domain::recording::AudioFacts;
 use domain::{Format, Gain, Levels, Sha256Hex};
 use tokio_util::sync::DropGuard;
 
-pub use told::{ENVELOPE, Told};
+pub use reached::{ENVELOPE, LatestProgress};
 
 use crate::bytes_in::{self, BytesIn, Keeper, Staged};
 use crate::error::{Error, Kind, Result};
@@ -29,13 +29,13 @@ pub struct Pass {
     /// Where an earlier delivery stopped.
     pub from: Option<Progress>,
     /// Where this one would be gone on with.
-    pub told: Told,
+    pub latest: LatestProgress,
 }
 
 impl Pass {
     fn tell(&self) -> impl FnMut(u32, Vec<u8>) {
-        let told = self.told.clone();
-        move |number, packed| told.at(number, packed)
+        let latest = self.latest.clone();
+        move |number, packed| latest.at(number, packed)
     }
 }
 

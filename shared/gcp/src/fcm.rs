@@ -15,8 +15,8 @@ use flow::{Error, Kind, Result};
 use reqwest::{Client, Response};
 use secrecy::ExposeSecret;
 
-use crate::trouble::{Service, Why, causes, token_words};
-use crate::unfit::Unfit;
+use crate::diagnosis::{Service, Why, causes, token_words};
+use crate::invalid_setting::InvalidSetting;
 
 use answer::Heard;
 pub use settings::FcmSettings;
@@ -41,7 +41,7 @@ impl Fcm {
         settings: FcmSettings,
         token: Arc<dyn AccessToken>,
         clock: Arc<dyn Clock>,
-    ) -> std::result::Result<Self, Unfit> {
+    ) -> std::result::Result<Self, InvalidSetting> {
         let url = settings.url()?;
         Ok(Self { service: service(&settings), settings, url, token, clock, client: OnceLock::new() })
     }
@@ -76,11 +76,11 @@ impl Fcm {
     /// The address names the project and no secret; but nobody needs it in every line.
     fn unanswered(&self, device: &DeviceId, error: reqwest::Error) -> Error {
         let (kind, said) = (kind(&error), causes(&error.without_url()));
-        let trouble = match kind {
+        let diagnosis = match kind {
             Kind::Unavailable => self.service.unreachable(said),
-            _ => self.service.trouble(Why::Away, said),
+            _ => self.service.diagnosis(Why::Away, said),
         };
-        Error::new(kind, OPERATION, device).because(trouble)
+        Error::new(kind, OPERATION, device).because(diagnosis)
     }
 
     fn no_token(&self, device: &DeviceId, error: Error) -> Error {
@@ -113,7 +113,7 @@ impl Push for Fcm {
         // The client has its own limit; the credentials before it have none.
         let limit = self.settings.total + Duration::from_secs(1);
         let late = |_| {
-            let why = self.service.trouble(Why::Away, "there was no answer in time");
+            let why = self.service.diagnosis(Why::Away, "there was no answer in time");
             Err(Error::new(Kind::Unknown, OPERATION, &device.id).because(why))
         };
         let heard = tokio::time::timeout(limit, self.ask(device, message)).await.unwrap_or_else(late)?;

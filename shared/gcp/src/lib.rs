@@ -1,19 +1,19 @@
 //! Adapters for Google Cloud: Storage, Firestore, Cloud Tasks, FCM and identity.
 
+pub mod cloud_storage;
+mod diagnosis;
 mod fcm;
+pub mod firestore;
 mod identity;
-mod renewed;
-pub mod storage;
-pub mod store;
+mod invalid_setting;
+mod reconnect;
+mod retry_policy;
 mod tasks;
-mod tries;
-mod trouble;
-mod unfit;
 
+pub use cloud_storage::{GcsBlobs, GcsUploads};
+pub use diagnosis::{Diagnosis, Why};
 pub use fcm::{AccessToken, Fcm, FcmSettings, GivenToken, GoogleToken};
+pub use firestore::FirestoreStore;
 pub use identity::{FirebaseIdentity, FirebaseSettings, GoogleTaskIdentity, TaskIdentitySettings};
-pub use storage::{GcsBlobs, GcsUploads};
-pub use store::FirestoreStore;
+pub use invalid_setting::InvalidSetting;
 pub use tasks::{CloudTasks, CloudTasksSettings, TaskOidc};
-pub use trouble::{Trouble, Why};
-pub use unfit::Unfit;

@@ -23,10 +23,10 @@ use create::Creating;
 use error::Failure;
 pub use settings::{CloudTasksSettings, TaskOidc};
 
-use crate::renewed::Renewed;
-use crate::tries::{Late, Patience, Tries};
-use crate::trouble::Service;
-use crate::unfit::Unfit;
+use crate::diagnosis::Service;
+use crate::invalid_setting::InvalidSetting;
+use crate::reconnect::Reconnect;
+use crate::retry_policy::{RetryPolicy, Retrying, TimedOut};
 
 const PRODUCTION: &str = "https://cloudtasks.googleapis.com";
 
@@ -38,11 +38,11 @@ pub struct CloudTasks {
     settings: CloudTasksSettings,
     service: Service,
     creating: Creating,
-    patience: Patience,
+    policy: RetryPolicy,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     /// Made with the first call: a function starts without Google.
-    client: Renewed<Client>,
+    client: Reconnect<Client>,
 }
 
 impl CloudTasks {
@@ -50,10 +50,10 @@ impl CloudTasks {
         settings: CloudTasksSettings,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
-    ) -> std::result::Result<Self, Unfit> {
+    ) -> std::result::Result<Self, InvalidSetting> {
         settings.check()?;
         let creating = Creating::new(&settings);
-        let patience = Patience {
+        let policy = RetryPolicy {
             tries: TRIES,
             attempt: settings.attempt,
             total: settings.deadline,
@@ -64,10 +64,10 @@ impl CloudTasks {
             service: service(&settings),
             settings,
             creating,
-            patience,
+            policy,
             clock,
             random,
-            client: Renewed::default(),
+            client: Reconnect::default(),
         })
     }
 
@@ -90,8 +90,8 @@ impl CloudTasks {
         format!("{}/tasks/{name}", self.settings.queue)
     }
 
-    fn tries(&self) -> Tries<'_> {
-        Tries { patience: &self.patience, clock: &*self.clock, random: &*self.random }
+    fn tries(&self) -> Retrying<'_> {
+        Retrying { policy: &self.policy, clock: &*self.clock, random: &*self.random }
     }
 
     fn call<'a>(&'a self, operation: &'static str, task: Option<&'a TaskName>) -> Call<'a> {
@@ -131,7 +131,7 @@ impl Call<'_> {
     }
 }
 
-impl Late for Call<'_> {
+impl TimedOut for Call<'_> {
     fn late(&self, _: Duration) -> Error {
         self.failed(Failure::new(Kind::Unknown, "there was no answer in time"))
     }

@@ -1,6 +1,6 @@
 //! How many small blobs a second this disk takes durably, and how fast a large one streams.
 //!
-//! `cargo run --release -p afterword-local --example blob_rate [FOLDER]`
+//! `cargo run --release -p local --example blob_rate [FOLDER]`
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! How many commits a second this disk takes: one after the other, and as a server does it, with many in flight.
 //!
-//! `cargo run --release -p afterword-local --example commit_rate [FOLDER]`
+//! `cargo run --release -p local --example commit_rate [FOLDER]`
 
 use std::path::PathBuf;
 use std::time::Instant;

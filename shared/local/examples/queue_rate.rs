@@ -1,6 +1,6 @@
 //! How many deliveries a second the queue makes to a worker that does nothing, and how soon after its making one comes.
 //!
-//! `cargo run --release -p afterword-local --example queue_rate -- [tasks] [callers]`
+//! `cargo run --release -p local --example queue_rate -- [tasks] [callers]`
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! How many steps a second the store makes on this disk, next to what the disk itself can do:
-//! `cargo run --release -p afterword-local --example store_rate [folder] [jobs]`.
+//! `cargo run --release -p local --example store_rate [folder] [jobs]`.
 
 #![allow(clippy::unwrap_used, reason = "a measurement ends where something fails")]
 #![allow(clippy::disallowed_methods, reason = "it measures durations")]

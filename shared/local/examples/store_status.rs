@@ -1,5 +1,5 @@
 //! Whether a status request stays as fast when the store is full:
-//! `cargo run --release -p afterword-local --example store_status [jobs …]`.
+//! `cargo run --release -p local --example store_status [jobs …]`.
 
 #![allow(clippy::unwrap_used, reason = "a measurement ends where something fails")]
 #![allow(clippy::disallowed_methods, reason = "it measures durations")]
@@ -34,7 +34,7 @@ async fn main() {
 fn job(n: u64) -> Job {
     let batch = batch_as(job_id(n), &uid(&format!("user-{}", n % USERS)), &[phone(60)]);
     let rules = Rules::default();
-    let ctx = Context { now: after((n / USERS) as i64), rules: &rules, turn_free: n / USERS < 4 };
+    let ctx = Context { now: after((n / USERS) as i64), rules: &rules, slot_free: n / USERS < 4 };
     let known = Known { recordings: vec![None], ..Known::default() };
     let Decision::Create { mut job, .. } = decide(&batch, known, ctx) else { panic!("nothing is known") };
     if !(n / USERS).is_multiple_of(50) {

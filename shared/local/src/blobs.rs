@@ -23,36 +23,33 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use flow::Result;
 use flow::ports::{BlobName, BlobWriter, Blobs, Clock};
-use flow::{Error, Kind, Result};
 use futures_util::stream::BoxStream;
 
 use disk::{blocking, fault};
 use folders::Folders;
 use hold::Hold;
-use name::Place;
+use name::{BlobPath, UPLOADS};
 use piece::Spare;
-use temporary::Desk;
+use temporary::TemporaryFiles;
 pub use uploads::DiskUploads;
 
 use crate::folder::durable;
 
-/// The most bytes that a writer keeps in memory and that a read gives at once: the port's numbers.
-const PIECE: usize = 192 * 1024;
-const UPLOADS: &str = "uploads";
 const TEMPORARY: &str = "tmp";
 const PARTIAL: &str = "partial";
 const HOLD: &str = "hold";
 
 pub struct DiskBlobs {
-    shelf: Arc<Shelf>,
+    shared: Arc<Shared>,
 }
 
 /// What the pieces of work on other threads share.
-struct Shelf {
+struct Shared {
     root: PathBuf,
     folders: Folders,
-    desk: Desk,
+    temporary_files: TemporaryFiles,
     spare: Spare,
     hold: Hold,
     clock: Arc<dyn Clock>,
@@ -69,24 +66,24 @@ impl DiskBlobs {
         if let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             durable::sync(parent).map_err(failed)?;
         }
-        let shelf = Shelf {
+        let shared = Shared {
             root: root.to_owned(),
             folders: Folders::new(root.join(UPLOADS)),
-            desk: Desk::new(root.join(TEMPORARY), reserve_bytes),
+            temporary_files: TemporaryFiles::new(root.join(TEMPORARY), reserve_bytes),
             spare: Spare::default(),
             hold: Hold::open(&root.join(HOLD)).map_err(failed)?,
             clock,
         };
-        Ok(Self { shelf: Arc::new(shelf) })
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Removes what writes that were cut off left behind, and says how many files that were. For the start: nothing may
     /// be writing.
     pub fn sweep_temporary(&self) -> Result<usize> {
         let failed = |error| fault("blobs.sweep_temporary", "", error);
-        self.shelf.folders.prune_all().map_err(failed)?;
+        self.shared.folders.prune_all().map_err(failed)?;
         let mut removed = 0;
-        for entry in fs::read_dir(self.shelf.root.join(TEMPORARY)).map_err(failed)? {
+        for entry in fs::read_dir(self.shared.root.join(TEMPORARY)).map_err(failed)? {
             fs::remove_file(entry.map_err(failed)?.path()).map_err(failed)?;
             removed += 1;
         }
@@ -94,9 +91,9 @@ impl DiskBlobs {
     }
 }
 
-impl Shelf {
+impl Shared {
     fn remove(&self, name: &BlobName) -> Result<()> {
-        let place = Place::of("blobs.delete", name)?;
+        let place = BlobPath::of("blobs.delete", name)?;
         let _held = self.hold.against_backups("blobs.delete", name)?;
         let file = self.root.join(place.path());
         match fs::remove_file(&file) {
@@ -110,37 +107,40 @@ impl Shelf {
 #[async_trait]
 impl Blobs for DiskBlobs {
     async fn create(&self, name: &BlobName) -> Result<Box<dyn BlobWriter>> {
-        let place = Place::of("blobs.create", name)?;
+        let place = BlobPath::of("blobs.create", name)?;
         // Asked on this thread: the kernel answers from memory, and a small file is to cost one hop, in `finish`.
-        self.shelf.desk.room("blobs.create", name)?;
-        Ok(Box::new(writer::Writer::new(Arc::clone(&self.shelf), name.clone(), place)))
+        self.shared.temporary_files.room("blobs.create", name)?;
+        Ok(Box::new(writer::Writer::new(Arc::clone(&self.shared), name.clone(), place)))
     }
 
     async fn read(&self, name: &BlobName, offset: u64) -> Result<BoxStream<'static, Result<Bytes>>> {
-        let place = Place::of("blobs.read", name)?;
-        read::read(self.shelf.root.join(place.path()), name.clone(), offset).await
+        let place = BlobPath::of("blobs.read", name)?;
+        read::read(self.shared.root.join(place.path()), name.clone(), offset).await
     }
 
     async fn delete(&self, name: &BlobName) -> Result<()> {
-        let (shelf, name) = (Arc::clone(&self.shelf), name.clone());
-        blocking("blobs.delete", move || shelf.remove(&name)).await
+        let (shared, name) = (Arc::clone(&self.shared), name.clone());
+        blocking("blobs.delete", move || shared.remove(&name)).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&BlobName>, limit: usize) -> Result<Vec<(BlobName, Duration)>> {
-        let (shelf, prefix, after) = (Arc::clone(&self.shelf), prefix.to_owned(), after.cloned());
+        let (shared, prefix, after) = (Arc::clone(&self.shared), prefix.to_owned(), after.cloned());
         blocking("blobs.list", move || {
-            let now = shelf.clock.now();
-            list::list(&shelf.root, &list::Page { folder: UPLOADS, prefix: &prefix, after: after.as_ref(), limit, now })
-                .map_err(|error| fault("blobs.list", prefix, error))
+            let now = shared.clock.now();
+            list::list(
+                &shared.root,
+                &list::Page { folder: UPLOADS, prefix: &prefix, after: after.as_ref(), limit, now },
+            )
+            .map_err(|error| fault("blobs.list", prefix, error))
         })
         .await
     }
 
     async fn ready(&self) -> Result<()> {
-        let shelf = Arc::clone(&self.shelf);
+        let shared = Arc::clone(&self.shared);
         blocking("blobs.ready", move || {
-            shelf.desk.room("blobs.ready", "")?;
-            shelf.desk.try_out().map_err(|error| fault("blobs.ready", "", error))
+            shared.temporary_files.room("blobs.ready", "")?;
+            shared.temporary_files.try_out().map_err(|error| fault("blobs.ready", "", error))
         })
         .await
     }

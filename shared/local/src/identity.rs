@@ -1,10 +1,11 @@
 //! Who is asking, on one machine: tokens that this server signs itself, with a key made at its first start.
 
 mod claims;
+mod error;
 mod key;
 mod seen;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,34 +16,13 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Header, Validation};
 
 use claims::Claims;
+pub use claims::{AUDIENCE, ISSUER};
+pub use error::IdentityError;
 use key::Key;
 use seen::{Fingerprint, Seen};
 
-pub const ISSUER: &str = "afterword-local";
-pub const AUDIENCE: &str = "afterword";
 /// Our tokens have about 300 bytes; what is much longer is not looked at.
 const MAX_TOKEN_BYTES: usize = 4096;
-
-#[derive(Debug, thiserror::Error)]
-pub enum IdentityError {
-    #[error("cannot {doing} {}", path.display())]
-    File {
-        doing: &'static str,
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error(
-        "{} is not an Ed25519 key: {why}; the tokens that it signed are lost, and nothing else: restore the file from a backup, \
-         or remove it, and the next start makes a new key",
-        path.display()
-    )]
-    NotAKey { path: PathBuf, why: String },
-    #[error("no key can be made on this machine")]
-    NoKey,
-    #[error("the token cannot be signed")]
-    NotSigned(#[source] jsonwebtoken::errors::Error),
-}
 
 /// Issues tokens and checks them.
 pub struct LocalIdentity {

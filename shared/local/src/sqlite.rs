@@ -1,7 +1,7 @@
 //! SQLite as the adapters use it: one thread that writes in groups, a few that read, one way to open and to upgrade.
 
-mod birth;
 mod connection;
+mod create;
 mod error;
 mod migrate;
 mod readers;

@@ -43,7 +43,7 @@ async fn use_all(folder: &DataFolder, at: i64) -> impl Sized + use<> {
     local::secret::task_secret(folder).unwrap();
     let identity = LocalIdentity::open(&folder.secrets_dir(), Arc::clone(&clock)).unwrap();
     let store = Arc::new(SqliteStore::open(&folder.store_file(), 1).unwrap());
-    testkit::Scene::new(store.clone()).accept(&uid("ann"), &[testkit::build::phone(at)]).await;
+    testkit::Harness::new(store.clone()).accept(&uid("ann"), &[testkit::build::phone(at)]).await;
     let settings = QueueSettings::new("http://127.0.0.1:9/", SecretString::from("0123456789-0123456789-0123456789"));
     let queue = LocalQueue::open(&folder.queue_file(), settings, Arc::clone(&clock), Arc::clone(&random)).unwrap();
     queue.enqueue(task(testkit::build::job_id(1), &uid("ann"), 1)).await.unwrap();

@@ -3,13 +3,13 @@
 
 use std::io::Write;
 
-use afterword_tests::wait::Stopwatch;
 use emulators::keys::Mode;
 use emulators::tokens::TokenServer;
 use rustix::process::Signal;
 use serde_json::json;
 use tempfile::NamedTempFile;
 use testkit::skip;
+use tests::wait::Stopwatch;
 
 use super::*;
 use crate::journey::cloud;

@@ -101,7 +101,7 @@ async fn a_push_service_that_does_not_answer_holds_up_nothing() {
     warmed_up(&cloud, &upload).await;
     cloud.fcm.answer_token("a-token", Answer::never());
     client.put_device("phone", "a-token").await;
-    let watch = afterword_tests::wait::Stopwatch::start();
+    let watch = tests::wait::Stopwatch::start();
     let job = client.accepted(&[Recording::short(T0)]).await;
     assert_eq!(client.terminal(&job).await["status"], "completed");
     let line = logged_of_job(&process, "a push did not get through; it is tried again", &job).await;

@@ -1,8 +1,8 @@
 //! Cloud Tasks: a job is accepted without it, and the scheduled repair makes its task when that can be done.
 
-use afterword_tests::wait::Stopwatch;
 use emulators::tasks::Fault;
 use testkit::skip;
+use tests::wait::Stopwatch;
 
 use super::*;
 use crate::journey::cloud;

@@ -1,8 +1,8 @@
 //! Cloud Storage: without it nothing is accepted, and nothing that was accepted is lost.
 
-use afterword_tests::wait::Stopwatch;
 use emulators::storage::{Fault, Op};
 use testkit::skip;
+use tests::wait::Stopwatch;
 
 use super::*;
 use crate::journey::cloud;

@@ -1,8 +1,8 @@
 //! Firestore: what it refuses, puts off or does not answer is neither accepted nor lost, and never done twice.
 
-use afterword_tests::wait::Stopwatch;
 use emulators::meter::{Code, Refusal};
 use testkit::skip;
+use tests::wait::Stopwatch;
 
 use super::*;
 use crate::journey::cloud;

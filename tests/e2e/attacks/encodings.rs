@@ -1,8 +1,8 @@
 //! Bodies that are packed: refused, never stored as they are and never unpacked.
 
-use afterword_tests::recordings::T0;
-use afterword_tests::{Recording, Setup};
 use reqwest::Method;
+use tests::recordings::T0;
+use tests::{Recording, Setup};
 
 use super::{Target, form, good_form};
 

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use afterword_tests::events::Events;
-use afterword_tests::recordings::{T0, name};
-use afterword_tests::wait::{PATIENCE, Stopwatch};
-use afterword_tests::{Client, Recording, Setup, Wire, eventually};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
+use tests::events::Events;
+use tests::recordings::{T0, name};
+use tests::wait::{PATIENCE, Stopwatch};
+use tests::{Client, Recording, Setup, Wire, eventually};
 
 use super::Target;
 use crate::sessions::{OPEN, try_open};

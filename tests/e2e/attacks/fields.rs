@@ -1,8 +1,8 @@
 //! Header fields that come twice, and words that want to become header fields or log lines.
 
-use afterword_tests::recordings::T0;
-use afterword_tests::{Recording, Server};
 use reqwest::Method;
+use tests::recordings::T0;
+use tests::{Recording, Server};
 
 use super::{Target, form, good_form};
 

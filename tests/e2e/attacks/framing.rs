@@ -1,7 +1,7 @@
 //! Bodies whose end two readers could see in two places, and bodies without an end.
 
-use afterword_tests::recordings::T0;
-use afterword_tests::{Recording, Reply};
+use tests::recordings::T0;
+use tests::{Recording, Reply};
 
 use super::{Target, good_form};
 

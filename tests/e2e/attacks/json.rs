@@ -7,7 +7,7 @@ use super::Target;
 /// Of a reader with a stack.
 const DEEP: usize = 30_000;
 
-async fn put(target: &Target, body: impl Into<Vec<u8>>) -> afterword_tests::Answer {
+async fn put(target: &Target, body: impl Into<Vec<u8>>) -> tests::Answer {
     let client = target.server.client();
     let request = client.request(Method::PUT, "/v2/devices/phone").header("content-type", "application/json");
     client.send(request.body(body.into())).await
@@ -99,7 +99,7 @@ async fn json_beyond_its_bound_is_refused_announced_or_not() {
 #[tokio::test]
 async fn task_bodies_are_bounded_and_need_the_secret_first() {
     let target = Target::start().await;
-    let internal = afterword_tests::Client::internal(&target.server.internal_url, "");
+    let internal = tests::Client::internal(&target.server.internal_url, "");
     let bomb = "[".repeat(DEEP);
     for path in ["/v2/sync/process", "/v2/sync/sweep"] {
         let request = internal.request(Method::POST, path).body(bomb.clone());

@@ -1,8 +1,8 @@
 //! File names with tricks: refused, or taken as the plain words that they are. Never a path.
 
-use afterword_tests::Recording;
-use afterword_tests::recordings::{T0, name};
 use serde_json::json;
+use tests::Recording;
+use tests::recordings::{T0, name};
 
 use super::{Target, file_name, form, good_form};
 

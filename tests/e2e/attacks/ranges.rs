@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use afterword_tests::recordings::T0;
-use afterword_tests::wait::{PATIENCE, Stopwatch};
-use afterword_tests::{Recording, Reply, Wire};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tests::recordings::T0;
+use tests::wait::{PATIENCE, Stopwatch};
+use tests::{Recording, Reply, Wire};
 
 use super::Target;
 use crate::sessions::{asked, complete, open, put, url};

@@ -1,7 +1,7 @@
 //! Too many and too large: parts, headers, addresses, parameters.
 
-use afterword_tests::recordings::T0;
-use afterword_tests::recordings::name;
+use tests::recordings::T0;
+use tests::recordings::name;
 
 use super::Target;
 

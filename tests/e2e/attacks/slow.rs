@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use afterword_tests::recordings::T0;
-use afterword_tests::wait::{PATIENCE, Stopwatch};
-use afterword_tests::{Recording, Setup, Wire, contract, eventually, recordings};
 use futures_util::future::join_all;
 use reqwest::Method;
+use tests::recordings::T0;
+use tests::wait::{PATIENCE, Stopwatch};
+use tests::{Recording, Setup, Wire, contract, eventually, recordings};
 
 use super::{Target, good_form};
 use crate::upload_rows::nothing_kept;
@@ -167,7 +167,7 @@ async fn a_slow_upload_is_told_that_the_server_ends_and_leaves_nothing() {
     eventually("the upload has begun", PATIENCE, begun).await;
     let ((ended, took), reply) = tokio::join!(target.server.sigterm(), wire.read_answer());
     assert_eq!(reply.problem(503, "shutting_down")["retry_after"], 10);
-    contract::hold_to(&Method::POST, "/v2/sync/upload", 503, "shutting_down", "");
+    contract::hold(&Method::POST, "/v2/sync/upload", 503, "shutting_down", "");
     assert_eq!((reply.header("retry-after"), ended.code()), (Some("10"), Some(0)));
     assert!(took < Duration::from_secs(10), "{took:?}");
     nothing_kept(&setup.start().await).await;

@@ -1,9 +1,9 @@
 //! Nothing of one user is reachable by another: by no id, by no cursor.
 
-use afterword_tests::recordings::T0;
-use afterword_tests::{Answer, Client, Recording};
 use reqwest::Method;
 use serde_json::Value;
+use tests::recordings::T0;
+use tests::{Answer, Client, Recording};
 
 use super::{Target, methods};
 
@@ -154,7 +154,7 @@ async fn a_device_of_another_user_is_out_of_reach() {
     assert_eq!(send(&eve, Method::DELETE, "/v2/devices/phone").await.status, 204, "her own, which there is not");
     let job = speak(&ann, T0, 1).await.remove(0);
     let folder = target.server.folder();
-    let pushed = afterword_tests::eventually("a push", afterword_tests::wait::PATIENCE, async || {
+    let pushed = tests::eventually("a push", tests::wait::PATIENCE, async || {
         let pushes = folder.pushes();
         (!pushes.is_empty()).then_some(pushes)
     });

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use afterword_tests::Client;
-use afterword_tests::wait::now_secs;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tests::Client;
+use tests::wait::now_secs;
 
 use super::Target;
 
@@ -160,7 +160,7 @@ async fn a_kid_with_tricks_changes_nothing() {
     // A user id with tricks stays a user id: escaped wherever it becomes a path.
     for sub in ["../../etc", "a/b", "..", "local/../local"] {
         let client = target.server.client().with_token(&signed(&eddsa(None), &claims(sub, 0, now_secs() + 60), &own));
-        let answer = client.upload(&[afterword_tests::Recording::new("a_1748300000.bin", &b"abc"[..])]).await;
+        let answer = client.upload(&[tests::Recording::new("a_1748300000.bin", &b"abc"[..])]).await;
         assert!(matches!(answer.status, 202 | 401), "{sub}: {}", answer.text);
     }
     let folder = target.server.folder();

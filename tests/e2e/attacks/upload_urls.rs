@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use afterword_tests::recordings::{T0, name};
-use afterword_tests::wait::PATIENCE;
-use afterword_tests::{Recording, Setup};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tests::recordings::{T0, name};
+use tests::wait::PATIENCE;
+use tests::{Recording, Setup};
 
 use super::Target;
 use crate::sessions::{OPEN, asked, complete, offer, open, put, url};
@@ -15,7 +15,7 @@ const PARTS: &str = "/v2/sync/uploads/parts/";
 const UNKNOWN: &str = "11111111-1111-4111-8111-111111111111";
 
 /// Status and body without what differs with every request, and the names of the headers.
-fn told(reply: &afterword_tests::Reply) -> (u16, String, Vec<String>) {
+fn told(reply: &tests::Reply) -> (u16, String, Vec<String>) {
     let request = reply.header("x-request-id").unwrap_or_default().to_owned();
     let mut body = reply.body();
     body["request_id"] = Value::Null;
@@ -24,7 +24,7 @@ fn told(reply: &afterword_tests::Reply) -> (u16, String, Vec<String>) {
     (reply.status(), body.to_string().replace(&request, ""), names)
 }
 
-async fn ask(target: &Target, path: &str) -> afterword_tests::Reply {
+async fn ask(target: &Target, path: &str) -> tests::Reply {
     let fields = "content-range: bytes 0-9/*\r\ncontent-length: 10\r\nconnection: close\r\n";
     target.raw(format!("PUT {path} HTTP/1.1\r\nhost: x\r\n{fields}\r\n0123456789")).await
 }
@@ -213,7 +213,7 @@ async fn sessions_of_others_are_refused_on_every_route() {
     target.goes_on().await;
 }
 
-async fn send(target: &Target, body: impl Into<Vec<u8>>) -> afterword_tests::Answer {
+async fn send(target: &Target, body: impl Into<Vec<u8>>) -> tests::Answer {
     let client = target.server.client();
     let request = client.request(Method::POST, OPEN).header("content-type", "application/json");
     client.send(request.body(body.into())).await
@@ -342,8 +342,7 @@ async fn a_user_who_opens_sessions_without_end_keeps_a_hundred() {
     put(&target.server, &url(&sessions[49], 0), "bytes */*", "").await.problem(410, "upload_expired");
     assert_eq!(asked(&target.server, &url(&sessions[50], 0)).await, 100);
     let parts = || target.server.folder().blobs().iter().filter(|file| file.ends_with(".part")).count();
-    afterword_tests::eventually("only the open ones have bytes", PATIENCE, async || (parts() == 100).then_some(()))
-        .await;
+    tests::eventually("only the open ones have bytes", PATIENCE, async || (parts() == 100).then_some(())).await;
     // They are nobody else's trouble.
     let other = target.server.client_of("other").await;
     let theirs = open(&other, &[&Recording::short(T0)]).await;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use afterword_tests::client::is_terminal;
-use afterword_tests::{Server, eventually};
 use serde_json::Value;
+use tests::client::is_terminal;
+use tests::{Server, eventually};
 
 use super::fleet::{Fleet, User};
 

@@ -1,8 +1,8 @@
 //! Devices of several users that upload, lose the connection, and upload again until they are told 202.
 
-use afterword_tests::recordings::T0;
-use afterword_tests::{Client, Recording, Server};
 use futures_util::future::join_all;
+use tests::recordings::T0;
+use tests::{Client, Recording, Server};
 
 const USERS: usize = 10;
 /// Recordings of one group are half a minute apart: one conversation. Groups are far apart.

@@ -7,6 +7,7 @@
 
 mod answer;
 mod arriving;
+mod bucket;
 mod call;
 mod elsewhere;
 mod fault;
@@ -18,7 +19,6 @@ mod relay;
 mod rest;
 mod resumable;
 mod serve;
-mod shelf;
 
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
@@ -28,25 +28,25 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use bucket::Session;
 pub use call::Op;
 pub use fault::Fault;
-pub use shelf::Session;
 
+use bucket::Buckets;
 use elsewhere::Elsewhere;
 use fault::Orders;
-use shelf::Shelf;
 
 /// The stand-in while it runs; dropped, it is gone with all it holds.
 pub struct CloudStorage {
     endpoint: String,
     bucket: String,
-    world: Arc<World>,
+    state: Arc<State>,
     serving: JoinHandle<()>,
 }
 
 /// What the requests share.
-struct World {
-    shelf: Shelf,
+struct State {
+    buckets: Buckets,
     /// Who answers in its place.
     elsewhere: Option<Elsewhere>,
     orders: Orders,
@@ -85,21 +85,21 @@ impl CloudStorage {
         if let Some(elsewhere) = &elsewhere {
             elsewhere.is_known_as(address);
         }
-        let world = Arc::new(World {
-            shelf: Shelf::new(&endpoint),
+        let state = Arc::new(State {
+            buckets: Buckets::new(&endpoint),
             elsewhere,
             orders: Orders::default(),
             seen: Mutex::default(),
             answered: watch::Sender::new(Vec::new()),
         });
-        world.shelf.create_bucket(&bucket);
-        let serving = tokio::spawn(serve::serve(listener, world.clone()));
-        Self { endpoint, bucket, world, serving }
+        state.buckets.create_bucket(&bucket);
+        let serving = tokio::spawn(serve::serve(listener, state.clone()));
+        Self { endpoint, bucket, state, serving }
     }
 
     /// Whether another service answers.
     pub fn is_elsewhere(&self) -> bool {
-        self.world.elsewhere.is_some()
+        self.state.elsewhere.is_some()
     }
 
     /// For JSON REST and gRPC alike.
@@ -113,103 +113,103 @@ impl CloudStorage {
 
     /// The next `times` requests of this kind go wrong in this way. Several orders for one kind are served in turn.
     pub fn order(&self, op: Op, fault: Fault, times: usize) {
-        self.world.orders.place(op, fault, times);
+        self.state.orders.place(op, fault, times);
     }
 
     /// Lets the service that answers in the stand-in's place do wrong in its own way, as Google's testbench can: these
     /// faults, one after the other. `false`: nobody here can do so.
     pub fn order_elsewhere(&self, transport: &str, method: &str, faults: &[&str]) -> bool {
-        self.world.elsewhere.as_ref().is_some_and(|elsewhere| elsewhere.order(transport, method, faults))
+        self.state.elsewhere.as_ref().is_some_and(|elsewhere| elsewhere.order(transport, method, faults))
     }
 
     /// Whether all of those have struck.
     pub fn has_struck_elsewhere(&self) -> bool {
-        self.world.elsewhere.as_ref().is_some_and(Elsewhere::has_struck)
+        self.state.elsewhere.as_ref().is_some_and(Elsewhere::has_struck)
     }
 
     /// How many of the ordered faults have not struck yet.
     pub fn pending_faults(&self) -> usize {
-        self.world.orders.pending()
+        self.state.orders.pending()
     }
 
     /// Nothing goes wrong any more.
     pub fn heal(&self) {
-        self.world.orders.clear();
+        self.state.orders.clear();
     }
 
     /// Returns when so many requests of this kind have been answered.
     pub async fn until_answered(&self, op: Op, count: usize) {
-        let mut answered = self.world.answered.subscribe();
+        let mut answered = self.state.answered.subscribe();
         answered.wait_for(|all| all.iter().filter(|one| **one == op).count() >= count).await.unwrap();
     }
 
     /// Returns when a request was caught by [`Fault::Stall`].
     pub async fn until_stalled(&self) {
-        self.world.orders.until_stalled().await;
+        self.state.orders.until_stalled().await;
     }
 
     /// The names of the objects, in order.
     pub fn names(&self) -> Vec<String> {
-        match &self.world.elsewhere {
+        match &self.state.elsewhere {
             Some(elsewhere) => elsewhere.names(&self.bucket),
-            None => self.world.shelf.names(&self.bucket),
+            None => self.state.buckets.names(&self.bucket),
         }
     }
 
     pub fn bytes(&self, name: &str) -> Option<Bytes> {
-        match &self.world.elsewhere {
+        match &self.state.elsewhere {
             Some(elsewhere) => elsewhere.bytes(&self.bucket, name),
-            None => self.world.shelf.bytes(&self.bucket, name),
+            None => self.state.buckets.bytes(&self.bucket, name),
         }
     }
 
     /// A value of an object's own metadata.
     pub fn metadata(&self, name: &str, key: &str) -> Option<String> {
-        match &self.world.elsewhere {
+        match &self.state.elsewhere {
             Some(elsewhere) => elsewhere.metadata(&self.bucket, name, key),
-            None => self.world.shelf.object(&self.bucket, name)?.metadata.get(key).cloned(),
+            None => self.state.buckets.object(&self.bucket, name)?.metadata.get(key).cloned(),
         }
     }
 
     /// Whether whoever wrote the object gave a sum, so that other bytes would have been refused.
     pub fn is_checked(&self, name: &str) -> bool {
-        match &self.world.elsewhere {
+        match &self.state.elsewhere {
             // So Google's testbench notes down a sum that it was given.
             Some(elsewhere) => elsewhere.metadata(&self.bucket, name, "x_emulator_crc32c").is_some(),
-            None => self.world.shelf.object(&self.bucket, name).is_some_and(|object| object.is_checked),
+            None => self.state.buckets.object(&self.bucket, name).is_some_and(|object| object.is_checked),
         }
     }
 
     /// Puts an object there, as somebody else would.
     pub fn put(&self, name: &str, bytes: impl Into<Bytes>) {
-        match &self.world.elsewhere {
+        match &self.state.elsewhere {
             Some(elsewhere) => elsewhere.put(&self.bucket, name, bytes.into()),
-            None => self.world.shelf.put(&self.bucket, name, bytes.into()),
+            None => self.state.buckets.put(&self.bucket, name, bytes.into()),
         }
     }
 
     /// Upload sessions that are neither finished nor cancelled.
     pub fn sessions(&self) -> Vec<Session> {
-        match &self.world.elsewhere {
+        match &self.state.elsewhere {
             Some(elsewhere) => elsewhere.sessions(),
-            None => self.world.shelf.sessions(),
+            None => self.state.buckets.sessions(),
         }
     }
 
     /// From now on bytes are counted and summed, and thrown away: the stand-in's memory is not measured with the
     /// adapter's.
     pub fn keep_no_bytes(&self) {
-        self.world.shelf.keep_no_bytes();
+        self.state.buckets.keep_no_bytes();
     }
 
     /// What objects written from now on say of their age. Another service has its own clock.
     pub fn set_time(&self, now: SystemTime) {
-        self.world.shelf.set_time(now);
+        self.state.buckets.set_time(now);
     }
 
     /// Every request since the start.
     pub fn seen(&self) -> Vec<Seen> {
-        self.world.seen.lock().unwrap().clone()
+        self.state.seen.lock().unwrap().clone()
     }
 
     /// How many requests of this kind came.

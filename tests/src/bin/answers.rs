@@ -4,13 +4,13 @@
 
 use std::collections::BTreeSet;
 
-use afterword_tests::contract::{OPERATIONS, SEEN};
+use tests::contract::{OPERATIONS, SEEN};
 
 /// What any request can be answered with is seen once, on any operation; these are not produced by a real server over
 /// HTTP, and are covered where it says.
 const EXCUSED: [(&str, &str); 1] =
     // A fault of ours that we do not know of: unit tests of the edge.
-    [("internal_error", "shared/http/src/request/tests.rs")];
+    [("internal_error", "shared/edge/src/request/tests.rs")];
 
 fn main() {
     let path = std::env::var(SEEN).unwrap_or_else(|_| panic!("{SEEN} names no file"));

@@ -3,20 +3,20 @@
 use std::fmt;
 
 use flow::{Error, Kind};
-use gcp::Trouble;
+use gcp::Diagnosis;
 
 pub struct Finding {
     pub what: String,
-    pub trouble: Option<(String, String)>,
+    pub diagnosis: Option<(String, String)>,
 }
 
 impl Finding {
     pub fn fine(what: impl Into<String>) -> Self {
-        Self { what: what.into(), trouble: None }
+        Self { what: what.into(), diagnosis: None }
     }
 
     pub fn bad(what: impl Into<String>, fact: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { what: what.into(), trouble: Some((one_line(&fact.into()), remedy.into())) }
+        Self { what: what.into(), diagnosis: Some((one_line(&fact.into()), remedy.into())) }
     }
 
     /// The remedy follows from what the service said, or from its silence.
@@ -32,8 +32,8 @@ impl Finding {
 }
 
 fn told(error: &Error) -> (String, String) {
-    if let Some(trouble) = Trouble::of(error) {
-        return (trouble.fact.clone(), trouble.remedy.clone());
+    if let Some(diagnosis) = Diagnosis::of(error) {
+        return (diagnosis.fact.clone(), diagnosis.remedy.clone());
     }
     let remedy = match error.kind {
         Kind::Throttled => "wait, or ask for a higher quota",
@@ -52,7 +52,7 @@ fn one_line(text: &str) -> String {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.trouble {
+        match &self.diagnosis {
             None => write!(f, "ok      {}", self.what),
             Some((fact, remedy)) => write!(f, "FAILED  {}\n        {fact}\n        {remedy}", self.what),
         }

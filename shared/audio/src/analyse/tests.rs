@@ -6,8 +6,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::decode::{Decoded, FrameDecoder};
 use crate::detect::Energy;
+use crate::frame_decoder::{Decoded, FrameDecoder};
 use crate::survey::{survey, survey_samples, survey_within};
 use crate::testing::{file, fixture, format, noise, s16};
 

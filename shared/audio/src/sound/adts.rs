@@ -1,82 +1,18 @@
 //! AAC as phones write it without a container: frames one after another, each with an ADTS header.
 
-use super::MOST_STREAMS;
+use super::adts_frames::{CERTAIN, HEADER, Header, MOST_FRAME, chain, is_header};
 use super::id3;
 use super::kinds::{Kind, is_other};
+use super::limits::MOST_STREAMS;
 use super::parts::{Container, Part, Stream};
 use super::symphonia;
 use super::window::Window;
-use crate::aac::{Aac, RATES};
+use crate::aac::Aac;
 use crate::error::AudioError;
 use crate::frames::Damage;
 
-const HEADER: usize = 7;
-/// The greatest length that a header can say.
-const MOST_FRAME: usize = 8191;
 /// Some frames in a row.
 const SEEN: usize = 64 * 1024;
-const CERTAIN: usize = 4;
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Header {
-    /// Version, profile, rate and channels: the same in all frames of a stream.
-    kind: [u8; 3],
-    rate: u32,
-    size: usize,
-}
-
-impl Header {
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let &[0xFF, second, third, fourth, fifth, sixth, _, ..] = bytes else { return None };
-        if second & 0xF6 != 0xF0 {
-            return None;
-        }
-        let size = usize::from(fourth & 3) << 11 | usize::from(fifth) << 3 | usize::from(sixth >> 5);
-        let rate = *RATES.get(usize::from(third >> 2 & 0x0F))?;
-        (size > HEADER).then_some(Self { kind: [second & 0xF8, third & 0xFD, fourth & 0xC0], rate, size })
-    }
-}
-
-impl Header {
-    /// Whether its audio can be decoded: one channel or two of the LC profile.
-    fn is_possible(&self) -> bool {
-        let [_, third, fourth] = self.kind;
-        let (profile, channels) = (third >> 6, (third & 1) << 2 | fourth >> 6);
-        profile == 1 && (1..=2).contains(&channels)
-    }
-}
-
-pub(super) fn is_header(bytes: &[u8]) -> bool {
-    Header::read(bytes).is_some()
-}
-
-/// How many frames of one stream stand in a row, and whether nothing is behind them: at most [`CERTAIN`].
-fn chain(bytes: &[u8]) -> (usize, bool) {
-    let Some(first) = Header::read(bytes) else { return (0, false) };
-    let (mut count, mut at) = (1, first.size);
-    loop {
-        match bytes.get(at..) {
-            None => return (count - 1, false),
-            Some([]) => return (count, true),
-            Some(behind) => match Header::read(behind).filter(|header| header.kind == first.kind) {
-                Some(_) if count == CERTAIN => return (count, false),
-                Some(header) => (count, at) = (count + 1, at + header.size),
-                None => return (count, id3::begins(behind)),
-            },
-        }
-    }
-}
-
-/// Whether frames stand here, where they may be expected.
-pub(super) fn begins(bytes: &[u8]) -> bool {
-    let (count, over) = chain(bytes);
-    count >= 3 || over && count > 0
-}
-
-/// Whether frames stand here, where something else is expected.
-pub(super) fn certainly_begins(bytes: &[u8]) -> bool {
-    chain(bytes).0 == CERTAIN
-}
 
 #[derive(Default)]
 pub(super) struct Adts {

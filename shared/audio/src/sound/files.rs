@@ -1,9 +1,9 @@
 //! The containers that stand one behind another in a file: most often one, with nothing before or behind it.
 
-use super::kinds::{HEAD, Kind, begins, may_begin, recognise};
+use super::kinds::{AMR, HEAD, Kind, begins, may_begin, recognise};
 use super::parts::{Container, Part, Parts};
 use super::window::Window;
-use super::{adts, chunks, flac, id3, matroska, mp3, ogg};
+use super::{adts, adts_frames, chunks, flac, id3, matroska, mp3, mp3_frames, ogg, tags};
 use crate::error::AudioError;
 use crate::frames::Damage;
 
@@ -15,9 +15,6 @@ const MOST_BEFORE: u64 = 1024 * 1024;
 const MOST_FILES: u32 = 1024;
 
 pub(super) const UNKNOWN: AudioError = AudioError::Unreadable("the file is not a sound file of a known kind");
-pub(super) const AMR: AudioError = AudioError::Unreadable(
-    "the file holds AMR audio, which cannot be decoded here; convert it to WAV, FLAC, MP3 or M4A",
-);
 
 pub(super) struct Files<'r> {
     window: Window<'r>,
@@ -72,7 +69,7 @@ impl<'r> Files<'r> {
     fn find(&mut self) -> Result<Option<Kind>, AudioError> {
         let (mut garbage, mut tagged) = (0, false);
         let found = loop {
-            tagged |= id3::skip(&mut self.window)?;
+            tagged |= tags::skip(&mut self.window)?;
             let seen = self.window.peek(WINDOW)?;
             if seen.is_empty() {
                 break None;
@@ -108,10 +105,10 @@ impl<'r> Files<'r> {
 
 /// Whether packets that follow one another without a container certainly begin here.
 fn frames(bytes: &[u8]) -> Option<Kind> {
-    if mp3::begins(bytes) {
+    if mp3_frames::begins(bytes) {
         return Some(Kind::Mp3);
     }
-    adts::begins(bytes).then_some(Kind::Adts)
+    adts_frames::begins(bytes).then_some(Kind::Adts)
 }
 
 impl Parts for Files<'_> {

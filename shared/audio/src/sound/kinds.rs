@@ -1,6 +1,6 @@
 //! What a sound file is, whatever its name says: told from its first bytes.
 
-use super::{adts, id3, mp3};
+use super::{adts_frames, id3, mp3_frames};
 use crate::error::AudioError;
 
 /// Enough to recognise a file by.
@@ -19,6 +19,10 @@ pub(crate) enum Kind {
     Mp4,
     Amr,
 }
+
+pub(super) const AMR: AudioError = AudioError::Unreadable(
+    "the file holds AMR audio, which cannot be decoded here; convert it to WAV, FLAC, MP3 or M4A",
+);
 
 impl Kind {
     /// What a file of device frames is told that is none.
@@ -50,8 +54,8 @@ pub(crate) fn recognise(head: &[u8]) -> Option<Kind> {
         [0x1A, 0x45, 0xDF, 0xA3, ..] => Some(Kind::Matroska),
         [b'#', b'!', b'A', b'M', b'R', ..] => Some(Kind::Amr),
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some(Kind::Mp4),
-        [0xFF, ..] if mp3::is_header(head) => Some(Kind::Mp3),
-        [0xFF, ..] if adts::is_header(head) => Some(Kind::Adts),
+        [0xFF, ..] if mp3_frames::is_header(head) => Some(Kind::Mp3),
+        [0xFF, ..] if adts_frames::is_header(head) => Some(Kind::Adts),
         _ => None,
     }
 }
@@ -77,7 +81,8 @@ pub(super) fn is_other(bytes: &[u8], kind: Kind) -> bool {
     let frames = || match bytes.first() {
         Some(b'I') => id3::begins(bytes),
         Some(0xFF) => {
-            kind != Kind::Mp3 && mp3::certainly_begins(bytes) || kind != Kind::Adts && adts::certainly_begins(bytes)
+            kind != Kind::Mp3 && mp3_frames::certainly_begins(bytes)
+                || kind != Kind::Adts && adts_frames::certainly_begins(bytes)
         }
         _ => false,
     };
@@ -94,8 +99,9 @@ pub(super) fn mp4_at(head: &[u8]) -> Option<usize> {
         Some(_) => return None,
         None => {}
     }
-    let other =
-        |bytes: &[u8]| begins(bytes).is_some() || id3::begins(bytes) || mp3::begins(bytes) || adts::begins(bytes);
+    let other = |bytes: &[u8]| {
+        begins(bytes).is_some() || id3::begins(bytes) || mp3_frames::begins(bytes) || adts_frames::begins(bytes)
+    };
     let at = (0..head.len()).find(|&at| other(&head[at..]))?;
     (begins(&head[at..]) == Some(Kind::Mp4)).then_some(at)
 }

@@ -1,6 +1,6 @@
 //! Uncompressed samples, and those of G.711, as sound files hold them.
 
-use crate::decode::{Decoded, FrameDecoder};
+use crate::frame_decoder::{Decoded, FrameDecoder};
 use crate::mulaw;
 
 pub(super) const MOST_CHANNELS: u16 = 32;

@@ -11,9 +11,9 @@ use std::ops::Range;
 use self::element::{Element, id, vint};
 use self::tracks::{Track, Tracks};
 use super::kinds::{Kind, SEEN, begins, is_other, may_begin};
+use super::limits::{MOST_FILLER, is_filler};
 use super::parts::{Container, Edge, Part, Timestamp, micros};
 use super::window::Window;
-use super::{MOST_FILLER, is_filler};
 use crate::error::AudioError;
 use crate::frames::Damage;
 

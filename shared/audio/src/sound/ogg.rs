@@ -10,9 +10,9 @@ use self::page::{HEADER, MOST_PAGE, Page};
 use self::setup::Setup;
 pub(super) use self::setup::vorbis_stream;
 use super::kinds::{Kind, begins, is_other, may_begin};
+use super::limits::{MOST_FILLER, MOST_STREAMS, is_filler};
 use super::parts::{Container, Edge, Part, Timestamp};
 use super::window::Window;
-use super::{MOST_FILLER, is_filler};
 use crate::error::AudioError;
 use crate::frames::Damage;
 
@@ -249,7 +249,7 @@ impl Container for Ogg {
                 Ok(setup::Taken::Header) => {}
                 Ok(setup::Taken::Stream(stream)) => {
                     self.streams += 1;
-                    if self.streams > super::MOST_STREAMS {
+                    if self.streams > MOST_STREAMS {
                         let rest = window.skip(u64::MAX)?;
                         self.damage.lost(rest);
                         return Ok(None);

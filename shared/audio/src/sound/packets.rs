@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::limits::{IMPOSSIBLE_RATE, NO_AUDIO, RATES};
 use super::parts::{Coding, Edge, Part, Parts, Stream, Timestamp, micros};
 use super::times::{Times, Told};
-use super::{IMPOSSIBLE_RATE, NO_AUDIO, RATES};
 use crate::channels::{Tracks, widened};
 use crate::error::AudioError;
 use crate::frames::Damage;

@@ -1,8 +1,8 @@
 //! What every container is taken apart into: streams, and the packets of each.
 
-use super::{IMPOSSIBLE_RATE, RATES};
-use crate::decode::FrameDecoder;
+use super::limits::{IMPOSSIBLE_RATE, RATES};
 use crate::error::AudioError;
+use crate::frame_decoder::FrameDecoder;
 use crate::frames::Damage;
 use crate::opus::Opus;
 

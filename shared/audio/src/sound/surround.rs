@@ -3,8 +3,8 @@
 
 use opus::{Channels, Decoder};
 
-use crate::decode::{Decoded, FrameDecoder};
 use crate::error::AudioError;
+use crate::frame_decoder::{Decoded, FrameDecoder};
 use crate::resample::RATE;
 
 /// What the mapping families here have at most. Each stream takes a decoder.

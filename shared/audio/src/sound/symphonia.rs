@@ -15,8 +15,8 @@ use symphonia::core::units::{Duration, Timestamp};
 use symphonia::default::codecs::{AacDecoder, AdpcmDecoder, AlacDecoder, FlacDecoder, MpaDecoder, VorbisDecoder};
 
 use crate::channels::widened;
-use crate::decode::{Decoded, FrameDecoder};
 use crate::error::AudioError;
+use crate::frame_decoder::{Decoded, FrameDecoder};
 
 /// What a decoder is made of again, after it panicked, or for who begins in the middle.
 #[derive(Clone)]

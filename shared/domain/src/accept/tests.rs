@@ -3,9 +3,9 @@
 use uuid::Uuid;
 
 use super::*;
+use crate::gain::Gain;
 use crate::job::Effect;
 use crate::plan::{Plan, Segment};
-use crate::recording::Gain;
 use crate::rules::Rules;
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -46,7 +46,7 @@ fn batch(job: u128, files: Vec<StagedFile>) -> Batch {
 
 fn decided(batch: &Batch, recordings: Vec<Option<Recording>>, jobs: Vec<Job>, own: Option<Job>) -> Decision {
     let rules = Rules::default();
-    decide(batch, Known { own, recordings, jobs }, Context { now: NOW, rules: &rules, turn_free: true })
+    decide(batch, Known { own, recordings, jobs }, Context { now: NOW, rules: &rules, slot_free: true })
 }
 
 fn created(batch: &Batch, recordings: Vec<Option<Recording>>) -> (Job, Vec<Recording>, bool) {

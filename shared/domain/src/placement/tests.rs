@@ -19,7 +19,7 @@ const EXPLICIT: ConversationId = ConversationId(Uuid::from_u128(7));
 
 /// What a store holds of one user, written as an adapter writes it.
 #[derive(Clone, Default)]
-struct World {
+struct UserStore {
     rules: Rules,
     recordings: BTreeMap<u32, (Job, Recording)>,
     lines: BTreeMap<(u32, u32), Line>,
@@ -29,29 +29,29 @@ struct World {
 
 /// A recording that begins `at` seconds after [`T0`], and where it is spoken in, in its own seconds.
 #[derive(Clone, Debug)]
-struct Talk {
+struct Speech {
     at: u32,
     device: &'static str,
     explicit: Option<ConversationId>,
     spans: Vec<(u32, u32)>,
 }
 
-fn talk(at: u32, spans: &[(u32, u32)]) -> Talk {
-    Talk { at, device: "phone", explicit: None, spans: spans.to_vec() }
+fn speech(at: u32, spans: &[(u32, u32)]) -> Speech {
+    Speech { at, device: "phone", explicit: None, spans: spans.to_vec() }
 }
 
 fn user() -> Uid {
     Uid::new("ann").unwrap()
 }
 
-impl World {
+impl UserStore {
     fn ctx(&self) -> Context<'_> {
-        Context { now: T0, rules: &self.rules, turn_free: true }
+        Context { now: T0, rules: &self.rules, slot_free: true }
     }
 
     /// A job of one recording with a plan, as a worker has it that has listened.
-    fn planned(&mut self, number: u32, talk: &Talk) {
-        let name = format!("audio_{}_pcm16_16000_1_fs160_{}.bin", talk.device, 1_800_000_000 + talk.at);
+    fn planned(&mut self, number: u32, speech: &Speech) {
+        let name = format!("audio_{}_pcm16_16000_1_fs160_{}.bin", speech.device, 1_800_000_000 + speech.at);
         let parsed = crate::name::parse(&name).unwrap();
         let file = StagedFile {
             blob: format!("uploads/ann/{number}/0-x"),
@@ -67,7 +67,7 @@ impl World {
             job_id: JobId(Uuid::from_u128(u128::from(number))),
             uid: user(),
             files: vec![file],
-            conversation_id: talk.explicit,
+            conversation_id: speech.explicit,
             language: None,
             traceparent: None,
         };
@@ -77,12 +77,12 @@ impl World {
         let job = apply(&job, &claim, self.ctx()).unwrap().job;
         let mut recording = recordings.remove(0);
         recording.captured_at = parsed.captured_at;
-        recording.conversation_id = talk.explicit;
+        recording.conversation_id = speech.explicit;
         recording.state = State::Planned;
         let open = |&(start, end): &(u32, u32)| Segment::open(start * 1000, end * 1000, (end - start) * 1000);
-        recording.plan = Some(Plan::new(talk.spans.iter().map(open).collect()));
-        for (start, end) in &talk.spans {
-            let line = line(&recording, talk.at, *start, *end, &format!("said at {}", talk.at + start));
+        recording.plan = Some(Plan::new(speech.spans.iter().map(open).collect()));
+        for (start, end) in &speech.spans {
+            let line = line(&recording, speech.at, *start, *end, &format!("said at {}", speech.at + start));
             self.lines.insert((number, start * 1000), line);
         }
         self.recordings.insert(number, (job, recording));
@@ -98,7 +98,7 @@ impl World {
         let (job, recording) = self.recordings[&number].clone();
         let group = Group { fence: job.lease.fence, index: 0, answers };
         let lines = group.answers.iter().filter_map(|(start, _)| self.lines.get(&(number, *start)).cloned()).collect();
-        let mut around = Surroundings { lines, ..Surroundings::default() };
+        let mut around = PlacementContext { lines, ..PlacementContext::default() };
         around.explicit = recording.conversation_id.and_then(|id| self.end(id)).cloned();
         if let Some(reach) = reach(&recording, &group) {
             let meets = |time: &Interval| time.start <= reach.end && reach.start <= time.end;
@@ -138,13 +138,13 @@ impl World {
         talks.into_values().map(sorted).collect()
     }
 
-    fn placed_whole(talks: &[Talk]) -> Self {
-        let mut world = Self::default();
-        for (number, talk) in (1..).zip(talks) {
-            world.planned(number, talk);
-            world.place(number, &talk.spans.iter().map(|(start, _)| *start).collect::<Vec<_>>());
+    fn placed_whole(talks: &[Speech]) -> Self {
+        let mut store = Self::default();
+        for (number, speech) in (1..).zip(talks) {
+            store.planned(number, speech);
+            store.place(number, &speech.spans.iter().map(|(start, _)| *start).collect::<Vec<_>>());
         }
-        world
+        store
     }
 }
 
@@ -178,11 +178,11 @@ fn line(recording: &Recording, at: u32, start: u32, end: u32, text: &str) -> Lin
     }
 }
 
-fn expect(world: &World, talks: &[&[i64]], case: &str) {
-    let expected: BTreeSet<_> = talks.iter().map(|talk| talk.to_vec()).collect();
-    assert_eq!(world.talks(), expected, "{case}");
+fn expect(store: &UserStore, talks: &[&[i64]], case: &str) {
+    let expected: BTreeSet<_> = talks.iter().map(|speech| speech.to_vec()).collect();
+    assert_eq!(store.talks(), expected, "{case}");
     // Live ones of a stream are disjoint, with the gap between them.
-    let live: Vec<_> = world.conversations.values().filter(|one| one.is_live()).collect();
+    let live: Vec<_> = store.conversations.values().filter(|one| one.is_live()).collect();
     let timed = |stream| live.iter().filter(move |one| one.stream == stream).filter_map(|one| one.timed);
     for one in &live {
         let meeting = timed(one.stream.clone()).filter(|other| one.timed.is_some_and(|timed| timed.connects(*other)));
@@ -201,12 +201,12 @@ fn speech_less_than_two_minutes_apart_is_one_conversation() {
         ("121 s lie between", 10 + 121, &[&[0], &[131]]),
     ];
     for (case, second, talks) in cases {
-        let within = World::placed_whole(&[talk(0, &[(0, 10), (*second, second + 5)])]);
+        let within = UserStore::placed_whole(&[speech(0, &[(0, 10), (*second, second + 5)])]);
         expect(&within, talks, &format!("within a recording, {case}"));
-        let first = talk(0, &[(0, 10)]);
-        let second = talk(*second, &[(0, 5)]);
-        expect(&World::placed_whole(&[first.clone(), second.clone()]), talks, case);
-        expect(&World::placed_whole(&[second, first]), talks, &format!("{case}, the later one first"));
+        let first = speech(0, &[(0, 10)]);
+        let second = speech(*second, &[(0, 5)]);
+        expect(&UserStore::placed_whole(&[first.clone(), second.clone()]), talks, case);
+        expect(&UserStore::placed_whole(&[second, first]), talks, &format!("{case}, the later one first"));
     }
 }
 
@@ -222,56 +222,56 @@ fn the_gap_is_counted_to_the_millisecond() {
 
 #[test]
 fn speech_between_two_conversations_joins_them_and_the_earlier_one_stays() {
-    let (early, late, bridge) = (talk(0, &[(0, 10)]), talk(240, &[(0, 10)]), talk(100, &[(0, 30)]));
-    let mut world = World::placed_whole(&[early, late]);
-    expect(&world, &[&[0], &[240]], "before the bridge");
-    let first = *world.conversations.iter().find(|(_, one)| one.timed.unwrap().start == T0).unwrap().0;
-    world.planned(3, &bridge);
-    world.place(3, &[0]);
-    expect(&world, &[&[0, 100, 240]], "with the bridge");
-    let survivor: Vec<_> = world.conversations.values().filter(|one| one.is_live()).map(|one| one.id).collect();
+    let (early, late, bridge) = (speech(0, &[(0, 10)]), speech(240, &[(0, 10)]), speech(100, &[(0, 30)]));
+    let mut store = UserStore::placed_whole(&[early, late]);
+    expect(&store, &[&[0], &[240]], "before the bridge");
+    let first = *store.conversations.iter().find(|(_, one)| one.timed.unwrap().start == T0).unwrap().0;
+    store.planned(3, &bridge);
+    store.place(3, &[0]);
+    expect(&store, &[&[0, 100, 240]], "with the bridge");
+    let survivor: Vec<_> = store.conversations.values().filter(|one| one.is_live()).map(|one| one.id).collect();
     assert_eq!(survivor, [first]);
-    let (job, recording) = &world.recordings[&3];
+    let (job, recording) = &store.recordings[&3];
     assert_eq!((&job.updated_conversation_ids, &recording.conversation_ids), (&survivor, &survivor));
-    assert_eq!(world.conversations[&first].opening.as_ref().unwrap().at, T0, "its title is that of the earliest line");
+    assert_eq!(store.conversations[&first].opening.as_ref().unwrap().at, T0, "its title is that of the earliest line");
 }
 
 #[test]
 fn a_chain_of_bridges_joins_all() {
-    let talks: Vec<_> = [0, 200, 400, 600, 100, 300, 500].map(|at| talk(at, &[(0, 10)])).to_vec();
-    expect(&World::placed_whole(&talks[..4]), &[&[0], &[200], &[400], &[600]], "apart");
-    expect(&World::placed_whole(&talks), &[&[0, 100, 200, 300, 400, 500, 600]], "joined");
+    let talks: Vec<_> = [0, 200, 400, 600, 100, 300, 500].map(|at| speech(at, &[(0, 10)])).to_vec();
+    expect(&UserStore::placed_whole(&talks[..4]), &[&[0], &[200], &[400], &[600]], "apart");
+    expect(&UserStore::placed_whole(&talks), &[&[0, 100, 200, 300, 400, 500, 600]], "joined");
 }
 
 #[test]
 fn other_devices_have_conversations_of_their_own() {
-    let pendant = Talk { device: "pendant", ..talk(5, &[(0, 10)]) };
-    expect(&World::placed_whole(&[talk(0, &[(0, 10)]), pendant]), &[&[0], &[5]], "at the same time");
+    let pendant = Speech { device: "pendant", ..speech(5, &[(0, 10)]) };
+    expect(&UserStore::placed_whole(&[speech(0, &[(0, 10)]), pendant]), &[&[0], &[5]], "at the same time");
 }
 
 #[test]
 fn the_order_of_recordings_and_of_groups_changes_nothing() {
     let talks = [
-        talk(0, &[(0, 10), (60, 70)]),
-        talk(185, &[(0, 5), (200, 210)]),
-        talk(400, &[(0, 10), (129, 130)]),
-        talk(300, &[(0, 20)]),
+        speech(0, &[(0, 10), (60, 70)]),
+        speech(185, &[(0, 5), (200, 210)]),
+        speech(400, &[(0, 10), (129, 130)]),
+        speech(300, &[(0, 20)]),
     ];
-    let whole = World::placed_whole(&talks).talks();
+    let whole = UserStore::placed_whole(&talks).talks();
     for order in permutations(4) {
-        let mut world = World::default();
-        let mut one_by_one = World::default();
+        let mut store = UserStore::default();
+        let mut one_by_one = UserStore::default();
         for number in &order {
-            let talk = &talks[*number as usize - 1];
-            let starts: Vec<_> = talk.spans.iter().map(|(start, _)| *start).collect();
-            world.planned(*number, talk);
-            world.place(*number, &starts);
-            one_by_one.planned(*number, talk);
+            let speech = &talks[*number as usize - 1];
+            let starts: Vec<_> = speech.spans.iter().map(|(start, _)| *start).collect();
+            store.planned(*number, speech);
+            store.place(*number, &starts);
+            one_by_one.planned(*number, speech);
             // The later segment first, each in a transaction of its own.
             starts.iter().rev().for_each(|start| one_by_one.place(*number, &[*start]));
         }
-        assert_eq!((world.talks(), one_by_one.talks()), (whole.clone(), whole.clone()), "{order:?}");
-        assert_eq!((world.usage, one_by_one.usage.segments), (one_by_one.usage, 7), "{order:?}");
+        assert_eq!((store.talks(), one_by_one.talks()), (whole.clone(), whole.clone()), "{order:?}");
+        assert_eq!((store.usage, one_by_one.usage.segments), (one_by_one.usage, 7), "{order:?}");
     }
 }
 
@@ -290,87 +290,87 @@ fn inserted(order: &[u32], at: usize, number: u32) -> Vec<u32> {
 
 #[test]
 fn an_explicit_conversation_wins_over_time() {
-    let attached = |at| Talk { explicit: Some(EXPLICIT), ..talk(at, &[(0, 10)]) };
-    let world = World::placed_whole(&[talk(0, &[(0, 10)]), attached(20), attached(9000)]);
-    expect(&world, &[&[0], &[20, 9000]], "attached speech neither joins nor is joined by time");
-    assert_eq!(world.conversations[&EXPLICIT].timed, None);
-    let later = World::placed_whole(&[attached(20), talk(0, &[(0, 10)]), talk(30, &[(0, 10)])]);
+    let attached = |at| Speech { explicit: Some(EXPLICIT), ..speech(at, &[(0, 10)]) };
+    let store = UserStore::placed_whole(&[speech(0, &[(0, 10)]), attached(20), attached(9000)]);
+    expect(&store, &[&[0], &[20, 9000]], "attached speech neither joins nor is joined by time");
+    assert_eq!(store.conversations[&EXPLICIT].timed, None);
+    let later = UserStore::placed_whole(&[attached(20), speech(0, &[(0, 10)]), speech(30, &[(0, 10)])]);
     expect(&later, &[&[20], &[0, 30]], "also when it came first");
 }
 
 #[test]
 fn speech_attached_to_a_conversation_that_was_merged_goes_to_its_survivor() {
-    let mut world = World::placed_whole(&[talk(0, &[(0, 10)]), talk(240, &[(0, 10)])]);
-    let loser = *world.conversations.iter().find(|(_, one)| one.timed.unwrap().start > T0).unwrap().0;
-    world.planned(3, &talk(100, &[(0, 30)]));
-    world.place(3, &[0]);
-    world.planned(4, &Talk { explicit: Some(loser), ..talk(9000, &[(0, 10)]) });
-    world.place(4, &[0]);
-    expect(&world, &[&[0, 100, 240, 9000]], "attached under the id that was merged away");
+    let mut store = UserStore::placed_whole(&[speech(0, &[(0, 10)]), speech(240, &[(0, 10)])]);
+    let loser = *store.conversations.iter().find(|(_, one)| one.timed.unwrap().start > T0).unwrap().0;
+    store.planned(3, &speech(100, &[(0, 30)]));
+    store.place(3, &[0]);
+    store.planned(4, &Speech { explicit: Some(loser), ..speech(9000, &[(0, 10)]) });
+    store.place(4, &[0]);
+    expect(&store, &[&[0, 100, 240, 9000]], "attached under the id that was merged away");
 }
 
 #[test]
 fn what_is_near_a_deleted_conversation_of_the_same_recording_is_consumed() {
-    let mut world = World::default();
-    world.planned(1, &talk(0, &[(0, 10), (129, 135), (400, 410)]));
-    world.place(1, &[0]);
-    let id = world.recordings[&1].1.conversation_ids[0];
-    world.delete(id);
-    world.place(1, &[129, 400]);
-    expect(&world, &[&[400]], "119 s behind the deleted talk is of it; 390 s behind is not");
-    assert!(world.lines[&(1, 129_000)].stub && !world.lines[&(1, 400_000)].stub);
-    assert_eq!((world.usage.segments, world.recordings[&1].1.state), (2, State::Done), "it is over, and not counted");
+    let mut store = UserStore::default();
+    store.planned(1, &speech(0, &[(0, 10), (129, 135), (400, 410)]));
+    store.place(1, &[0]);
+    let id = store.recordings[&1].1.conversation_ids[0];
+    store.delete(id);
+    store.place(1, &[129, 400]);
+    expect(&store, &[&[400]], "119 s behind the deleted talk is of it; 390 s behind is not");
+    assert!(store.lines[&(1, 129_000)].stub && !store.lines[&(1, 400_000)].stub);
+    assert_eq!((store.usage.segments, store.recordings[&1].1.state), (2, State::Done), "it is over, and not counted");
     // Another recording of that time was not part of what was deleted.
-    world.planned(2, &talk(20, &[(0, 10)]));
-    world.place(2, &[0]);
-    expect(&world, &[&[20], &[400]], "another recording");
+    store.planned(2, &speech(20, &[(0, 10)]));
+    store.place(2, &[0]);
+    expect(&store, &[&[20], &[400]], "another recording");
 }
 
 #[test]
 fn an_explicit_conversation_that_was_deleted_does_not_win() {
-    let mut world = World::placed_whole(&[Talk { explicit: Some(EXPLICIT), ..talk(0, &[(0, 10)]) }]);
-    world.delete(EXPLICIT);
-    world.planned(2, &Talk { explicit: Some(EXPLICIT), ..talk(5000, &[(0, 10)]) });
-    world.place(2, &[0]);
-    expect(&world, &[&[5000]], "it is placed by time");
-    assert!(!world.conversations[&EXPLICIT].is_live());
+    let mut store = UserStore::placed_whole(&[Speech { explicit: Some(EXPLICIT), ..speech(0, &[(0, 10)]) }]);
+    store.delete(EXPLICIT);
+    store.planned(2, &Speech { explicit: Some(EXPLICIT), ..speech(5000, &[(0, 10)]) });
+    store.place(2, &[0]);
+    expect(&store, &[&[5000]], "it is placed by time");
+    assert!(!store.conversations[&EXPLICIT].is_live());
 }
 
 #[test]
 fn a_segment_is_placed_and_counted_once() {
-    let mut world = World::placed_whole(&[talk(0, &[(0, 10), (20, 30)])]);
-    let before = (world.usage, world.talks());
-    world.place(1, &[0, 20]);
-    world.place(1, &[20]);
-    assert_eq!((world.usage, world.talks()), before);
-    assert_eq!(world.usage, Usage { transcribed_ms: 20_000, words: 6, segments: 2 });
+    let mut store = UserStore::placed_whole(&[speech(0, &[(0, 10), (20, 30)])]);
+    let before = (store.usage, store.talks());
+    store.place(1, &[0, 20]);
+    store.place(1, &[20]);
+    assert_eq!((store.usage, store.talks()), before);
+    assert_eq!(store.usage, Usage { transcribed_ms: 20_000, words: 6, segments: 2 });
 }
 
 #[test]
 fn silence_and_failures_are_placed_nowhere() {
-    let mut world = World::default();
-    world.planned(1, &talk(0, &[(0, 10), (20, 30), (40, 50)]));
-    world.answer(1, vec![(0, Answer::EmptyOnce), (20_000, Answer::Failed { refused: true })]);
-    assert_eq!(world.recordings[&1].1.state, State::Planned, "asked once more, and tried once more");
-    world.answer(1, vec![(0, Answer::Empty), (20_000, Answer::Text), (40_000, Answer::Text)]);
-    expect(&world, &[&[20, 40]], "what failed before may have text now");
-    assert_eq!((world.usage.segments, world.recordings[&1].1.state), (2, State::Done));
+    let mut store = UserStore::default();
+    store.planned(1, &speech(0, &[(0, 10), (20, 30), (40, 50)]));
+    store.answer(1, vec![(0, Answer::EmptyOnce), (20_000, Answer::Failed { refused: true })]);
+    assert_eq!(store.recordings[&1].1.state, State::Planned, "asked once more, and tried once more");
+    store.answer(1, vec![(0, Answer::Empty), (20_000, Answer::Text), (40_000, Answer::Text)]);
+    expect(&store, &[&[20, 40]], "what failed before may have text now");
+    assert_eq!((store.usage.segments, store.recordings[&1].1.state), (2, State::Done));
 }
 
 /// A recording whose document was lost is planned anew: what stands placed in its lines stays, and is not counted again.
 #[test]
 fn lines_that_were_placed_before_their_plan_was_lost_are_not_placed_or_counted_again() {
-    let said = talk(0, &[(0, 10), (20, 30)]);
-    let mut world = World::default();
-    world.planned(1, &said);
-    world.place(1, &[0]);
-    let (usage, lines) = (world.usage, world.lines.clone());
-    world.planned(1, &said);
-    world.lines = lines;
-    world.place(1, &[0]);
-    assert_eq!(world.usage, usage);
-    world.place(1, &[20]);
-    expect(&world, &[&[0, 20]], "and the rest goes on");
-    assert_eq!((world.usage.segments, world.recordings[&1].1.state), (2, State::Done));
-    assert_eq!(world.recordings[&1].1.conversation_ids.len(), 1);
+    let said = speech(0, &[(0, 10), (20, 30)]);
+    let mut store = UserStore::default();
+    store.planned(1, &said);
+    store.place(1, &[0]);
+    let (usage, lines) = (store.usage, store.lines.clone());
+    store.planned(1, &said);
+    store.lines = lines;
+    store.place(1, &[0]);
+    assert_eq!(store.usage, usage);
+    store.place(1, &[20]);
+    expect(&store, &[&[0, 20]], "and the rest goes on");
+    assert_eq!((store.usage.segments, store.recordings[&1].1.state), (2, State::Done));
+    assert_eq!(store.recordings[&1].1.conversation_ids.len(), 1);
 }

@@ -4,7 +4,7 @@ use crate::accept::{self, Known};
 use crate::id::RecordingId;
 use crate::job::{Job, Status};
 use crate::recording::Recording;
-use crate::transition::{Context, born_finished, end_answered, later_than, take_turn};
+use crate::transition::{Context, born_finished, end_answered, later_than, take_slot};
 
 /// A file whose bytes are all there, as the place where they are says of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub fn complete(completing: Completing<'_>, ctx: Context<'_>) -> Completion {
     if deduplicated {
         job = born_finished(job, ctx);
     } else {
-        take_turn(&mut job, ctx.turn_free, ctx);
+        take_slot(&mut job, ctx.slot_free, ctx);
     }
     Completion::Job { job, recordings, deduplicated }
 }

@@ -45,7 +45,7 @@ fn knows_nothing(files: usize) -> Known {
 }
 
 fn ctx(rules: &Rules) -> Context<'_> {
-    Context { now: START, rules, turn_free: true }
+    Context { now: START, rules, slot_free: true }
 }
 
 fn new_session(job: u128, files: &[usize], open_ones: Vec<Job>, rules: &Rules) -> (Job, Vec<Ended>) {

@@ -27,7 +27,7 @@ pub fn is_astray(job: &Job, now: Timestamp, rules: &Rules) -> bool {
 /// go, which is counted from its creation.
 fn latest_due(job: &Job, rules: &Rules) -> Option<Duration> {
     match job.status {
-        Status::Queued if job.waits_for_its_turn() => None,
+        Status::Queued if job.waits_for_slot() => None,
         Status::Queued => Some(rules.max_wait.max(rules.backoff_max) + rules.task_grace),
         status => Some(latest_due_of(status, rules)),
     }
@@ -61,7 +61,7 @@ pub fn correct(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
     let mut actions = Vec::new();
     match job.status {
         Status::Uploading => job.due_at = job.due_at.map(|due| due.min(ctx.now + ctx.rules.upload_session)),
-        Status::Queued if job.waits_for_its_turn() => {}
+        Status::Queued if job.waits_for_slot() => {}
         Status::Queued => {
             // Its task, if there is one, is for that late moment too.
             dispatch::due_at_once(&mut job, ctx);

@@ -34,10 +34,10 @@ pub fn task_gone(mut job: Job, number: u32, ctx: Context<'_>) -> Result<Step, Re
 }
 
 pub fn promote(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
-    if !job.waits_for_its_turn() {
+    if !job.waits_for_slot() {
         return Err(Refusal::NotQueued(job.status));
     }
-    take_turn(&mut job, true, ctx);
+    take_slot(&mut job, true, ctx);
     Ok(Step { job, actions: vec![Action::Enqueue] })
 }
 
@@ -55,12 +55,12 @@ pub fn return_to_line(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
     }
     job.dispatch.number += 1;
     job.waiting_until = None;
-    if !ctx.turn_free {
+    if !ctx.slot_free {
         // However long it is in line now, it does not wait for the service meanwhile.
         job.waiting_since = None;
     }
-    take_turn(&mut job, ctx.turn_free, ctx);
-    Ok(Step { actions: if ctx.turn_free { vec![Action::Enqueue] } else { vec![] }, job })
+    take_slot(&mut job, ctx.slot_free, ctx);
+    Ok(Step { actions: if ctx.slot_free { vec![Action::Enqueue] } else { vec![] }, job })
 }
 
 pub fn wake(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
@@ -71,7 +71,7 @@ pub fn wake(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
     if job.status != Status::Queued {
         return Err(Refusal::NotQueued(job.status));
     }
-    if job.waits_for_its_turn() {
+    if job.waits_for_slot() {
         return Err(Refusal::NotRetryable("the job waits for its turn behind other jobs of its user"));
     }
     let parked = job.is_parked();
@@ -95,7 +95,7 @@ pub fn due_at_once(job: &mut Job, ctx: Context<'_>) {
 }
 
 /// A job that enters the queue takes a free turn, or waits for one.
-pub fn take_turn(job: &mut Job, free: bool, ctx: Context<'_>) {
+pub fn take_slot(job: &mut Job, free: bool, ctx: Context<'_>) {
     job.dispatch.not_before = None;
     if free {
         job.dispatch.state = DispatchState::Pending;

@@ -24,8 +24,8 @@ pub fn retry(mut job: Job, key: Nonce, ctx: Context<'_>) -> Result<Step, Refusal
     job.waiting_until = None;
     job.effects = Effects::default();
     job.retry_key = Some(key);
-    dispatch::take_turn(&mut job, ctx.turn_free, ctx);
-    let actions = if ctx.turn_free { vec![Action::Enqueue] } else { vec![] };
+    dispatch::take_slot(&mut job, ctx.slot_free, ctx);
+    let actions = if ctx.slot_free { vec![Action::Enqueue] } else { vec![] };
     Ok(Step { job, actions })
 }
 

@@ -12,8 +12,8 @@ use crate::failure::Failure;
 use crate::id::{JobId, Nonce, Sha256Hex, Uid};
 use crate::job::{Audio, DispatchState, Effect, WaitingFor};
 use crate::job_file::FileStatus;
-use crate::need::{Need, need};
 use crate::plan::Counts;
+use crate::repair::{Repair, needed_repair};
 
 const START: Timestamp = Timestamp::from_secs(1_800_000_000);
 const SECOND: Duration = Duration::from_secs(1);
@@ -48,7 +48,7 @@ impl Case {
         };
         let rules = Rules::default();
         let known = Known { recordings: vec![None], ..Known::default() };
-        let ctx = Context { now: START, rules: &rules, turn_free: true };
+        let ctx = Context { now: START, rules: &rules, slot_free: true };
         let Decision::Create { job, .. } = decide_batch(&batch, known, ctx) else { panic!("not created") };
         Self { job, now: START, rules }
     }
@@ -60,7 +60,7 @@ impl Case {
     }
 
     fn apply(&mut self, command: &Command) -> Result<Vec<Action>, Refusal> {
-        let ctx = Context { now: self.now, rules: &self.rules, turn_free: true };
+        let ctx = Context { now: self.now, rules: &self.rules, slot_free: true };
         let step = apply(&self.job, command, ctx)?;
         self.job = step.job;
         Ok(step.actions)
@@ -386,15 +386,15 @@ fn a_job_that_waits_for_a_service_gives_its_turn_away_and_comes_back_for_one() {
     for (cause, promotes) in [(engine, false), (storage, false), (budget, false), (PutBack::Language, true)] {
         let mut case = Case::claimed();
         let actions = case.put_back(cause.clone()).unwrap();
-        assert!(case.job.is_parked() && !case.job.holds_a_turn(), "{cause:?}");
+        assert!(case.job.is_parked() && !case.job.holds_slot(), "{cause:?}");
         assert_eq!(actions.contains(&Action::PromoteNext), promotes, "{cause:?}");
         assert_eq!(case.apply(&Command::Promote), Err(Refusal::NotQueued(Status::Queued)), "it is not in line");
         case.now = case.job.due_at.unwrap() - MS;
-        assert_eq!(case.apply(&Command::TakeTurn), Err(Refusal::NotDue));
+        assert_eq!(case.apply(&Command::TakeSlot), Err(Refusal::NotDue));
         case.now = case.now + MS;
-        assert_eq!(need(&case.job, case.now, &case.rules), Need::TakeTurn);
-        assert_eq!(case.apply(&Command::TakeTurn).unwrap(), [Action::Enqueue]);
-        assert!(case.job.holds_a_turn() && case.job.waiting_for.is_none(), "{cause:?}");
+        assert_eq!(needed_repair(&case.job, case.now, &case.rules), Repair::TakeSlot);
+        assert_eq!(case.apply(&Command::TakeSlot).unwrap(), [Action::Enqueue]);
+        assert!(case.job.holds_slot() && case.job.waiting_for.is_none(), "{cause:?}");
     }
 }
 
@@ -414,7 +414,7 @@ fn giving_a_place_to_others_costs_neither_an_attempt_nor_time() {
     let mut case = Case::claimed();
     assert_eq!(case.put_back(PutBack::ForOthers).unwrap(), [Action::Enqueue]);
     assert_eq!((case.job.attempt, case.job.due_at, case.job.waiting_for), (0, Some(START), None));
-    assert!(case.job.holds_a_turn());
+    assert!(case.job.holds_slot());
 }
 
 #[test]

@@ -5,12 +5,12 @@ use domain::{FileStatus, Job, Status};
 
 use super::intake::{Intake, delete_all};
 use super::refusal::Refused;
-use crate::counted;
 use crate::dispatch::enqueue_accepted;
 use crate::effects;
 use crate::error::Kind;
-use crate::persist::persist;
+use crate::metrics;
 use crate::ports::Created;
+use crate::retry::with_retries;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accepted {
@@ -42,30 +42,30 @@ impl Intake {
             language: self.terms.language.clone(),
             traceparent,
         };
-        let world = self.world.clone();
+        let services = self.services.clone();
         // From here on a job may own the blobs, even if nobody waits for the answer any more: the guard lets go of them.
         let blobs = self.staged.hand_over();
-        let created = persist(&*world.clock, || world.store.create_job(&batch, world.at())).await;
+        let created = with_retries(&*services.clock, || services.store.create_job(&batch, services.at())).await;
         match created {
             Ok(Created::New { job, deduplicated }) => {
                 tracing::debug!(step = "accept", job_id = %job.id, files = job.files.len(), deduplicated);
-                counted::uploaded(job.files.iter().map(|file| file.size).sum());
+                metrics::uploaded(job.files.iter().map(|file| file.size).sum());
                 if job.status.is_terminal() {
-                    counted::ended(&job);
-                    effects::run(&world, &job).await;
-                } else if job.holds_a_turn() {
-                    enqueue_accepted(&world, &job).await;
+                    metrics::ended(&job);
+                    effects::run(&services, &job).await;
+                } else if job.holds_slot() {
+                    enqueue_accepted(&services, &job).await;
                 }
                 Ok(Accepted { job, deduplicated })
             }
             Ok(Created::Answered(job)) => {
-                delete_all(world, blobs).await;
+                delete_all(services, blobs).await;
                 Ok(Accepted { job, deduplicated: true })
             }
             Err(error) => {
                 // An unknown outcome never deletes: the orphan rule decides.
                 if error.kind != Kind::Unknown {
-                    delete_all(world, blobs).await;
+                    delete_all(services, blobs).await;
                 }
                 Err(Refused::Storage(error))
             }

@@ -8,12 +8,12 @@ use sha2::{Digest, Sha256};
 use super::check::{Checked, PartHeaders, Terms, check_file, shown};
 use super::refusal::{BadFile, Refused};
 use crate::ports::{BlobName, BlobWriter, Verdict};
+use crate::services::Services;
 use crate::staging::Begun;
-use crate::world::World;
 
 /// Takes the files of one batch, one after the other. Dropped, or refused, it leaves nothing behind.
 pub struct Intake {
-    pub(super) world: World,
+    pub(super) services: Services,
     pub(super) uid: Uid,
     pub(super) job_id: JobId,
     pub(super) terms: Terms,
@@ -41,15 +41,15 @@ struct Current {
 
 impl Intake {
     /// Asks whether the user is let in, before a byte is read.
-    pub async fn begin(world: &World, uid: Uid, terms: Terms) -> Result<Self, Refused> {
-        if let Verdict::Refuse { code, retry_after, detail } = world.admission.admit(&uid).await? {
+    pub async fn begin(services: &Services, uid: Uid, terms: Terms) -> Result<Self, Refused> {
+        if let Verdict::Refuse { code, retry_after, detail } = services.admission.admit(&uid).await? {
             return Err(Refused::Batch { code, detail, retry_after: Some(retry_after) });
         }
-        let job_id = world.random.job_id();
+        let job_id = services.random.job_id();
         Ok(Self {
-            staged: Staged::new(world),
-            _staging: world.staging.begin(job_id),
-            world: world.clone(),
+            staged: Staged::new(services),
+            _staging: services.staging.begin(job_id),
+            services: services.clone(),
             job_id,
             uid,
             terms,
@@ -63,12 +63,12 @@ impl Intake {
 
     /// Starts the next file. A bad name is noted, and the batch goes on so that every bad file is named.
     pub async fn start_file(&mut self, name: &str, headers: PartHeaders) -> Result<(), Refused> {
-        let limits = &self.world.settings.upload;
+        let limits = &self.services.settings.upload;
         if self.names.len() >= limits.max_files {
             let detail = format!("a batch has at most {} files", limits.max_files);
             return Err(Refused::batch(Code::TooManyFiles, detail));
         }
-        let checked = match check_file(name, &headers, limits, self.world.now()) {
+        let checked = match check_file(name, &headers, limits, self.services.now()) {
             Err(bad) => self.note(bad),
             Ok(_) if self.names.iter().any(|n| n == name) => self.note(BadFile {
                 file: name.to_owned(),
@@ -81,7 +81,7 @@ impl Intake {
         let blob = BlobName::new(&self.uid, self.job_id, self.names.len(), name);
         let name = shown(name);
         self.names.push(name.clone());
-        let writer = if self.bad.is_empty() { Some(self.world.blobs.create(&blob).await?) } else { None };
+        let writer = if self.bad.is_empty() { Some(self.services.blobs.create(&blob).await?) } else { None };
         let digest = (writer.is_none() && headers.digest.is_some()).then(Sha256::new);
         self.current = Some(Current { name, headers, checked, size: 0, writer, blob, digest });
         Ok(())
@@ -94,7 +94,7 @@ impl Intake {
 
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), Refused> {
         let Some(current) = &mut self.current else { return Ok(()) };
-        let limits = &self.world.settings.upload;
+        let limits = &self.services.settings.upload;
         current.size += bytes.len() as u64;
         self.batch_bytes += bytes.len() as u64;
         if current.size > limits.max_file_bytes {
@@ -178,13 +178,13 @@ fn mismatch(name: &str) -> BadFile {
 /// The blobs that are staged so far. Unless they are handed to a job, they are deleted: at once by
 /// [`Staged::remove`], or in the background when a request is dropped because its client vanished.
 pub(super) struct Staged {
-    world: Option<World>,
+    services: Option<Services>,
     blobs: Vec<BlobName>,
 }
 
 impl Staged {
-    fn new(world: &World) -> Self {
-        Self { world: Some(world.clone()), blobs: Vec::new() }
+    fn new(services: &Services) -> Self {
+        Self { services: Some(services.clone()), blobs: Vec::new() }
     }
 
     fn add(&mut self, blob: BlobName) {
@@ -197,8 +197,8 @@ impl Staged {
     }
 
     pub(super) async fn remove(&mut self) {
-        if let Some(world) = self.world.clone() {
-            delete_all(world, std::mem::take(&mut self.blobs)).await;
+        if let Some(services) = self.services.clone() {
+            delete_all(services, std::mem::take(&mut self.blobs)).await;
         }
     }
 }
@@ -206,16 +206,16 @@ impl Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         let blobs = std::mem::take(&mut self.blobs);
-        let (Some(world), false) = (self.world.take(), blobs.is_empty()) else { return };
+        let (Some(services), false) = (self.services.take(), blobs.is_empty()) else { return };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(delete_all(world, blobs));
+            runtime.spawn(delete_all(services, blobs));
         }
     }
 }
 
-pub(super) async fn delete_all(world: World, blobs: Vec<BlobName>) {
+pub(super) async fn delete_all(services: Services, blobs: Vec<BlobName>) {
     for blob in blobs {
-        if let Err(error) = world.blobs.delete(&blob).await {
+        if let Err(error) = services.blobs.delete(&blob).await {
             tracing::warn!(%blob, %error, "a refused upload left a blob; the orphan rule removes it");
         }
     }

@@ -14,9 +14,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::intake::Intake;
 use crate::bytes_in::Staged;
 use crate::error::Result;
-use crate::first_pass::{Again, Listened, Pass, Told, listen};
+use crate::first_pass::{Again, LatestProgress, Listened, Pass, listen};
 use crate::ports::BlobName;
-use crate::world::World;
+use crate::services::Services;
 
 /// The most that Opus takes: 510 kbit/s. The other compressed codecs of devices take less.
 const COMPRESSED_BYTES_A_SECOND: u64 = 64_000;
@@ -45,16 +45,16 @@ impl Intake {
     /// Listens to a small batch before it is committed. Silence that is proven becomes part of the commit; anything else
     /// changes nothing. Dropped, it ends the decoding too.
     pub async fn search(&mut self, search: &Search) {
-        let limits = &self.world.settings.upload;
+        let limits = &self.services.settings.upload;
         if !self.bad.is_empty() || !is_small(&self.files, limits.inline_audio) {
             return;
         }
         // Held until the thread that decodes has ended, not only until nobody waits for it any more.
         let Ok(place) = Arc::clone(&search.places).try_acquire_owned() else { return };
-        let searched = Searched { world: &self.world, uid: &self.uid, files: &self.files };
+        let searched = Searched { services: &self.services, uid: &self.uid, files: &self.files };
         let found = tokio::select! {
             found = searched.silence(limits.inline_audio, Arc::new(place)) => found,
-            () = self.world.clock.sleep(limits.inline_search) => Ok(None),
+            () = self.services.clock.sleep(limits.inline_search) => Ok(None),
         };
         let facts = found.unwrap_or_else(|error| {
             tracing::warn!(job_id = %self.job_id, %error, "a batch could not be searched at the door");
@@ -68,7 +68,7 @@ impl Intake {
 }
 
 struct Searched<'a> {
-    world: &'a World,
+    services: &'a Services,
     uid: &'a Uid,
     files: &'a [StagedFile],
 }
@@ -92,7 +92,7 @@ impl Searched<'_> {
     async fn all_are_new(&self) -> Result<bool> {
         let id = |file: &StagedFile| RecordingId::derive(self.uid, &file.name, &file.sha256);
         let ids: Vec<_> = self.files.iter().map(id).collect();
-        let known = self.world.store.recordings(self.uid, &ids).await?;
+        let known = self.services.store.recordings(self.uid, &ids).await?;
         Ok(known.iter().flatten().all(Recording::needs_listening))
     }
 
@@ -103,11 +103,11 @@ impl Searched<'_> {
         place: Arc<OwnedSemaphorePermit>,
     ) -> Result<Option<AudioFacts>> {
         let Ok(name) = domain::name::parse(&file.name) else { return Ok(None) };
-        let world = self.world;
+        let services = self.services;
         let blob = BlobName::listed(file.blob.clone());
-        let staged = Staged { blobs: &world.blobs, blob, size: file.size, format: name.format, clock: None };
-        let (rules, detection) = (SegmentRules::new(SPAN), world.detection.clone());
-        let pass = Pass { rules, detection, within: Some(within), from: None, told: Told::default() };
+        let staged = Staged { blobs: &services.blobs, blob, size: file.size, format: name.format, clock: None };
+        let (rules, detection) = (SegmentRules::new(SPAN), services.detection.clone());
+        let pass = Pass { rules, detection, within: Some(within), from: None, latest: LatestProgress::default() };
         // The server digested these bytes while they came in: their name is their own.
         Ok(match listen(&staged, Again::Staged, pass, place).await? {
             Listened::Heard(heard) if heard.verdict() == Verdict::Silent => Some(heard.facts()),

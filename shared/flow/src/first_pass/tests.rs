@@ -55,7 +55,7 @@ fn staged(blobs: &Arc<dyn Blobs>, size: usize) -> Staged<'_> {
 
 fn pass() -> Pass {
     let rules = SegmentRules::new(Duration::from_secs(15));
-    Pass { rules, detection: Detection::energy(), within: None, from: None, told: Told::default() }
+    Pass { rules, detection: Detection::energy(), within: None, from: None, latest: LatestProgress::default() }
 }
 
 /// So many seconds of frames, with a second of sound in the middle of each ten.

@@ -148,7 +148,7 @@ pub struct ConversationPage {
 
 /// What an operator wants to know of all jobs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Census {
+pub struct JobStats {
     /// Every status there is, in the order of [`Status::ALL`].
     pub by_status: Vec<(Status, u64)>,
     /// The earliest `due_at` that has come.
@@ -158,7 +158,7 @@ pub struct Census {
 }
 
 /// The most due jobs that a census looks at, oldest first.
-pub const CENSUS_DUE: usize = 10_000;
+pub const MAX_EFFECTS_COUNTED: usize = 10_000;
 
 /// The most devices of a user: the one unused longest gives way.
 pub const MAX_DEVICES: usize = 20;
@@ -329,9 +329,9 @@ pub trait Store: Send + Sync + 'static {
     /// orphan rule.
     async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>>;
 
-    /// Counts all jobs. A reading; takes about as long with a million jobs as with ten: [`CENSUS_DUE`] due ones are
+    /// Counts all jobs. A reading; takes about as long with a million jobs as with ten: [`MAX_EFFECTS_COUNTED`] due ones are
     /// looked at, at most.
-    async fn census(&self, now: Timestamp) -> Result<Census>;
+    async fn job_stats(&self, now: Timestamp) -> Result<JobStats>;
 
     async fn ready(&self) -> Result<()>;
 }

@@ -5,27 +5,27 @@ use domain::{Job, JobFile};
 use sha2::{Digest, Sha256};
 
 use super::delivery::Delivery;
-use super::stop::Stop;
+use super::outcome::FileError;
 use crate::error::Kind;
-use crate::first_pass::{ENVELOPE, Told};
-use crate::persist::persist;
+use crate::first_pass::{ENVELOPE, LatestProgress};
 use crate::ports::Written;
+use crate::retry::with_retries;
 
 impl Delivery<'_> {
     /// Where the threads of this file leave how far they came.
-    pub fn told(&self, index: usize) -> Told {
-        let mut told = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        told.entry(index).or_default().clone()
+    pub fn latest(&self, index: usize) -> LatestProgress {
+        let mut latest = self.latest.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        latest.entry(index).or_default().clone()
     }
 
     /// Where an earlier delivery stopped in this file. What is of other bytes or of other rules, or damaged, is nothing.
-    pub async fn checkpoint_of(&self, index: usize) -> Result<Option<audio::Progress>, Stop> {
+    pub async fn checkpoint_of(&self, index: usize) -> Result<Option<audio::Progress>, FileError> {
         let file = &self.job.files[index];
         if file.listened.is_nothing() {
             return Ok(None);
         }
-        let world = self.world;
-        let kept = match persist(&*world.clock, || world.store.checkpoint(self.job.id, index)).await {
+        let services = self.services;
+        let kept = match with_retries(&*services.clock, || services.store.checkpoint(self.job.id, index)).await {
             Err(error) if error.kind == Kind::Corrupt => None,
             kept => kept?,
         };
@@ -38,11 +38,11 @@ impl Delivery<'_> {
     /// Keeps where the threads of all files came. What cannot be kept is worked on again: that costs time and nothing
     /// else.
     pub async fn keep_checkpoints(&self) {
-        let told: Vec<_> = {
-            let mut told = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            std::mem::take(&mut *told).into_iter().collect()
+        let latest: Vec<_> = {
+            let mut latest = self.latest.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            std::mem::take(&mut *latest).into_iter().collect()
         };
-        for (index, reached) in told.into_iter().filter_map(|(index, told)| Some((index, told.take()?))) {
+        for (index, reached) in latest.into_iter().filter_map(|(index, latest)| Some((index, latest.take()?))) {
             let bytes = [&self.whose(&self.job.files[index])[..], &reached.packed].concat();
             let (rules, place) = (audio::Progress::RULES, reached.place);
             let checkpoint = Checkpoint { fence: self.fence, index, rules, place, bytes };
@@ -58,8 +58,8 @@ impl Delivery<'_> {
     }
 
     async fn keep(&self, checkpoint: &Checkpoint) -> crate::error::Result<Written<Job>> {
-        let world = self.world;
-        persist(&*world.clock, || world.store.save_checkpoint(self.job.id, checkpoint, world.at())).await
+        let services = self.services;
+        with_retries(&*services.clock, || services.store.save_checkpoint(self.job.id, checkpoint, services.at())).await
     }
 
     /// Names the bytes that a place is of, and the engine's wish that its segments were made by.

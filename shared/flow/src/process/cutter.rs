@@ -9,9 +9,9 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::decoding::Place;
+use super::decode_permits::DecodePermit;
 use crate::error::{Error, Kind};
-use crate::first_pass::{Source, Told, read_error};
+use crate::first_pass::{LatestProgress, Source, read_error};
 
 /// A segment's audio on its way to the engine.
 pub type Cut = (Segment, audio::Cut);
@@ -27,15 +27,18 @@ pub struct Cutter {
     /// Where decoding can begin. The source stands at the last of them before the first wanted segment.
     pub moments: Moments,
     /// More of them are told here.
-    pub told: Told,
+    pub latest: LatestProgress,
 }
 
 /// The segments in their order. At most one waits, and while it does none is cut: memory holds what is asked and one
 /// more. Meanwhile the `place` for decoding is others'.
-pub fn cut_in_background(cutter: Cutter, mut place: Place) -> (mpsc::Receiver<Cut>, JoinHandle<Result<(), Error>>) {
+pub fn cut_in_background(
+    cutter: Cutter,
+    mut place: DecodePermit,
+) -> (mpsc::Receiver<Cut>, JoinHandle<Result<(), Error>>) {
     let (send, cuts) = mpsc::channel(1);
     let runtime = Handle::current();
-    let Cutter { format, mut source, levels, packets, wanted, moments, told } = cutter;
+    let Cutter { format, mut source, levels, packets, wanted, moments, latest } = cutter;
     let cutter = tokio::task::spawn_blocking(move || {
         let spans: Vec<Span> = wanted.iter().map(|s| Span { start_ms: s.start_ms, end_ms: s.end_ms }).collect();
         let last = spans.last().copied();
@@ -49,7 +52,7 @@ pub fn cut_in_background(cutter: Cutter, mut place: Place) -> (mpsc::Receiver<Cu
             true => audio::cut_packets(&format, input, &levels, &spans, &mut sink),
             false => {
                 let mut sink = |span, samples| sink(span, audio::Cut::Samples(samples));
-                let mut tell = |moments: &Moments| told.listened(moments);
+                let mut tell = |moments: &Moments| latest.listened(moments);
                 audio::cut_onward(&format, input, &levels, &spans, moments, &mut tell, &mut sink)
             }
         };
@@ -64,7 +67,13 @@ pub fn cut_in_background(cutter: Cutter, mut place: Place) -> (mpsc::Receiver<Cu
 }
 
 /// Comes back when the segment was taken, so that the next may be cut; breaks off when nobody takes any more.
-fn pass_on(send: &mpsc::Sender<Cut>, cut: Cut, is_last: bool, runtime: &Handle, place: &mut Place) -> ControlFlow<()> {
+fn pass_on(
+    send: &mpsc::Sender<Cut>,
+    cut: Cut,
+    is_last: bool,
+    runtime: &Handle,
+    place: &mut DecodePermit,
+) -> ControlFlow<()> {
     // There is room: the one before was taken.
     if send.try_send(cut).is_err() {
         return ControlFlow::Break(());
@@ -83,7 +92,7 @@ mod tests {
 
     use super::*;
     use crate::bytes_in::BytesIn;
-    use crate::process::decoding::Decoding;
+    use crate::process::decode_permits::DecodePermits;
 
     /// Five seconds of it, and segments of 500 ms.
     fn cutter() -> Cutter {
@@ -91,9 +100,9 @@ mod tests {
         let frame = [&320_u32.to_le_bytes()[..], &[1; 320]].concat();
         let (bytes, _) = BytesIn::memory(Bytes::from(frame.repeat(500)));
         let wanted = (0..10).map(|n| Segment::open(n * 500, n * 500 + 500, 500)).collect();
-        let (moments, told, levels) = (Moments::default(), Told::default(), Levels::default());
+        let (moments, latest, levels) = (Moments::default(), LatestProgress::default(), Levels::default());
         let source = Source::Bytes(bytes);
-        Cutter { format: name.format, source, levels, packets: false, wanted, moments, told }
+        Cutter { format: name.format, source, levels, packets: false, wanted, moments, latest }
     }
 
     async fn soon<T>(what: impl Future<Output = T>) -> T {
@@ -102,10 +111,10 @@ mod tests {
 
     #[tokio::test]
     async fn one_segment_waits_and_the_place_is_free_meanwhile() {
-        let decoding = Decoding::with_places(1);
+        let decode_permits = DecodePermits::with_permits(1);
         let cutter = cutter();
         let wanted = cutter.wanted.clone();
-        let (mut cuts, cutter) = cut_in_background(cutter, decoding.place(&"ann".into()).await);
+        let (mut cuts, cutter) = cut_in_background(cutter, decode_permits.place(&"ann".into()).await);
         for segment in &wanted[..9] {
             soon(async {
                 while cuts.is_empty() {
@@ -114,7 +123,7 @@ mod tests {
             })
             .await;
             // Nobody takes anything: whoever wants to decode meanwhile gets the only place.
-            drop(soon(decoding.place(&"ann".into())).await);
+            drop(soon(decode_permits.place(&"ann".into())).await);
             assert_eq!(cuts.len(), 1, "one is there, no more");
             let (cut, audio) = cuts.recv().await.unwrap();
             assert_eq!(cut, *segment);
@@ -122,14 +131,14 @@ mod tests {
         }
         assert_eq!(soon(cuts.recv()).await.unwrap().0, wanted[9]);
         assert!(soon(cutter).await.unwrap().is_ok() && soon(cuts.recv()).await.is_none());
-        drop(soon(decoding.place(&"ann".into())).await);
+        drop(soon(decode_permits.place(&"ann".into())).await);
     }
 
     #[tokio::test]
     async fn when_nobody_takes_any_more_the_cutting_ends_also_without_a_place_to_come_back_to() {
-        let decoding = Decoding::with_places(1);
-        let (mut cuts, cutter) = cut_in_background(cutter(), decoding.place(&"ann".into()).await);
-        let _taken = soon(decoding.place(&"ann".into())).await;
+        let decode_permits = DecodePermits::with_permits(1);
+        let (mut cuts, cutter) = cut_in_background(cutter(), decode_permits.place(&"ann".into()).await);
+        let _taken = soon(decode_permits.place(&"ann".into())).await;
         soon(cuts.recv()).await.unwrap();
         drop(cuts);
         assert!(soon(cutter).await.unwrap().is_ok());

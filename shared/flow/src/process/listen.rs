@@ -5,23 +5,23 @@ use domain::planning::{FilePlan, Heard};
 use domain::{Code, Failure, JobFile, Levels, Peaks, Recording, Segment};
 
 use super::delivery::Delivery;
+use super::outcome::FileError;
 use super::segments::ToCut;
 use super::sharing::Sharing;
-use super::stop::Stop;
 use super::verify::Mark;
 use crate::bytes_in::Staged;
 use crate::error::Kind;
 use crate::first_pass::{self, Again, Listened, Pass};
-use crate::persist::persist;
 use crate::ports::BlobName;
+use crate::retry::with_retries;
 
 impl Delivery<'_> {
     /// One file, from its bytes to a settled state.
-    pub async fn file(&self, index: usize) -> Result<(), Stop> {
-        let world = self.world;
+    pub async fn file(&self, index: usize) -> Result<(), FileError> {
+        let services = self.services;
         let file = &self.job.files[index];
         let wanted = [file.recording];
-        let recording = persist(&*world.clock, || world.store.recordings(&self.job.uid, &wanted)).await?;
+        let recording = with_retries(&*services.clock, || services.store.recordings(&self.job.uid, &wanted)).await?;
         // One that cannot be read any more is listened to again: its plan is written anew.
         let recording = recording.into_iter().next().flatten().filter(|recording| !recording.needs_listening());
         let format = match domain::name::parse(&file.name) {
@@ -29,8 +29,8 @@ impl Delivery<'_> {
             // It was accepted by its name: only a version that understood more can have done so.
             Err(why) => return self.invalid(index, Failure::because(Code::InvalidAudio, why.to_string())).await,
         };
-        let (blob, clock) = (BlobName::listed(file.blob.clone()), Some(&*world.clock));
-        let staged = Staged { blobs: &world.blobs, blob, size: file.size, format, clock };
+        let (blob, clock) = (BlobName::listed(file.blob.clone()), Some(&*services.clock));
+        let staged = Staged { blobs: &services.blobs, blob, size: file.size, format, clock };
         let reached = self.checkpoint_of(index).await?;
         let mut moments = reached.as_ref().map(audio::Progress::moments).cloned().unwrap_or_default();
         let (plan, heard) = match recording {
@@ -50,24 +50,24 @@ impl Delivery<'_> {
         };
         let (file, recording) = self.write_plan(&plan).await?;
         if file.status.is_settled() {
-            self.told(index).take();
+            self.latest(index).take();
             return Ok(());
         }
         if heard.is_some() {
-            self.told(index).listened(&moments);
+            self.latest(index).listened(&moments);
         }
         // Another job was quicker, and its version heard the recording otherwise: its plan is not cut as this one.
         let heard = heard.filter(|_| recording.facts == plan.facts);
         self.speech(file, recording, index, ToCut { staged: &staged, heard, moments }).await
     }
 
-    async fn invalid(&self, index: usize, failure: Failure) -> Result<(), Stop> {
+    async fn invalid(&self, index: usize, failure: Failure) -> Result<(), FileError> {
         self.fail_file(index, failure).await.map(drop)
     }
 
-    async fn write_plan(&self, plan: &FilePlan) -> Result<(JobFile, Recording), Stop> {
-        let world = self.world;
-        let (mut job, recording) = self.write(|| world.store.plan_file(self.job.id, plan, world.at())).await?;
+    async fn write_plan(&self, plan: &FilePlan) -> Result<(JobFile, Recording), FileError> {
+        let services = self.services;
+        let (mut job, recording) = self.write(|| services.store.plan_file(self.job.id, plan, services.at())).await?;
         let file = job.files.swap_remove(plan.index);
         tracing::debug!(step = "plan", job_id = %job.id, file = plan.index, status = ?file.status, segments = file.counts.segments);
         Ok((file, recording))
@@ -79,21 +79,21 @@ impl Delivery<'_> {
         index: usize,
         staged: &Staged<'_>,
         reached: Option<audio::Progress>,
-    ) -> Result<Result<(FilePlan, Again, Moments), Failure>, Stop> {
+    ) -> Result<Result<(FilePlan, Again, Moments), Failure>, FileError> {
         let from = match self.verified(index, &self.job.files[index], staged, Mark::WithPlan).await? {
             Ok(from) => from,
             Err(failure) => return Ok(Err(failure)),
         };
         // First a place, then the bytes: a stream is not left open while nobody reads it.
-        let (place, _listening) = Sharing::of(self.worker.decoding.place(self.user()).await);
-        let detection = place.detection(self.world.detection.clone());
-        let (rules, told) = (self.segment_rules(), self.told(index));
-        let pass = Pass { rules, detection, within: None, from: reached, told };
+        let (place, _listening) = Sharing::of(self.worker.decode_permits.place(self.user()).await);
+        let detection = place.detection(self.services.detection.clone());
+        let (rules, latest) = (self.segment_rules(), self.latest(index));
+        let pass = Pass { rules, detection, within: None, from: reached, latest };
         Ok(match first_pass::listen(staged, from, pass, place).await {
             Err(error) if error.kind == Kind::NotFound => {
                 Err(Failure::because(Code::StagedAudioMissing, "the staged audio of the file is gone"))
             }
-            Err(error) => return Err(Stop::File(error)),
+            Err(error) => return Err(FileError::File(error)),
             Ok(Listened::Unreadable(why)) => Err(Failure::because(Code::InvalidAudio, why.to_string())),
             Ok(Listened::Heard(heard)) => Ok((plan(self.fence, index, &heard), heard.again, heard.moments)),
         })
@@ -101,7 +101,7 @@ impl Delivery<'_> {
 
     pub fn segment_rules(&self) -> SegmentRules {
         let preferred = self.engine.capabilities().preferred_span;
-        SegmentRules::new(self.world.settings.max_span.map_or(preferred, |max| max.min(preferred)))
+        SegmentRules::new(self.services.settings.max_span.map_or(preferred, |max| max.min(preferred)))
     }
 }
 

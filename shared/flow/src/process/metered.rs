@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use speech::{Audio, Capabilities, Engine, EngineError, Hints, Retry, Transcript};
 
-use crate::counted;
+use crate::metrics;
 use crate::ports::Clock;
 
 pub struct Metered {
@@ -32,9 +32,9 @@ impl Engine for Metered {
     async fn transcribe(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
         let (length, began) = (audio.duration, self.clock.now());
         let answer = self.engine.transcribe(audio, hints).await;
-        counted::engine_called(self.engine.name(), outcome(&answer), began.until(self.clock.now()));
+        metrics::engine_called(self.engine.name(), outcome(&answer), began.until(self.clock.now()));
         if answer.as_ref().is_ok_and(|transcript| !transcript.is_empty()) {
-            counted::transcribed(length);
+            metrics::transcribed(length);
         }
         answer
     }

@@ -13,21 +13,21 @@ const MOST: usize = 1000;
 /// Kept by an instance, not by the store: it saves log lines, nothing rests on it.
 #[derive(Default)]
 pub struct Reminders {
-    told: Mutex<HashMap<JobId, Timestamp>>,
+    answer_after_now: Mutex<HashMap<JobId, Timestamp>>,
 }
 
 impl Reminders {
     /// Whether it is time to tell of this job; if so, it was told.
     pub fn is_time(&self, job: JobId, now: Timestamp) -> bool {
         // A panic elsewhere leaves plain moments behind: still fit for use.
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.len() >= MOST {
-            told.retain(|_, at| !now.has_reached(*at + EVERY));
+        let mut answer_after_now = self.answer_after_now.lock().unwrap_or_else(PoisonError::into_inner);
+        if answer_after_now.len() >= MOST {
+            answer_after_now.retain(|_, at| !now.has_reached(*at + EVERY));
         }
-        let full = told.len() >= MOST;
-        match told.get_mut(&job) {
+        let full = answer_after_now.len() >= MOST;
+        match answer_after_now.get_mut(&job) {
             Some(at) if now.has_reached(*at + EVERY) => *at = now,
-            None if !full => _ = told.insert(job, now),
+            None if !full => _ = answer_after_now.insert(job, now),
             Some(_) | None => return false,
         }
         true
@@ -55,8 +55,11 @@ mod tests {
     #[test]
     fn many_jobs_do_not_fill_memory_or_the_log() {
         let (reminders, now) = (Reminders::default(), Timestamp::from_secs(1_000_000));
-        let told = |now| (0..5_000).filter(|n| reminders.is_time(job(*n), now)).count();
-        assert_eq!((told(now), told(now + EVERY / 2), told(now + EVERY)), (MOST, 0, MOST));
-        assert_eq!(reminders.told.lock().unwrap().len(), MOST);
+        let answer_after_now = |now| (0..5_000).filter(|n| reminders.is_time(job(*n), now)).count();
+        assert_eq!(
+            (answer_after_now(now), answer_after_now(now + EVERY / 2), answer_after_now(now + EVERY)),
+            (MOST, 0, MOST)
+        );
+        assert_eq!(reminders.answer_after_now.lock().unwrap().len(), MOST);
     }
 }

@@ -11,13 +11,13 @@ use futures_util::{FutureExt, Stream, StreamExt};
 
 use super::cutter::{Cutter, cut_in_background};
 use super::delivery::Delivery;
-use super::stop::Stop;
+use super::outcome::FileError;
 use super::transcribe::{Call, Said};
 use super::verify::Mark;
 use crate::bytes_in::Staged;
 use crate::error::{Error, Kind};
 use crate::first_pass::Again;
-use crate::persist::persist;
+use crate::retry::with_retries;
 
 /// Audio of one file that the engine is asked for at a time, unless one segment alone is longer: 38 MB of samples, so
 /// that with the segment that is being cut a file takes less than 64 MiB.
@@ -55,7 +55,7 @@ impl Delivery<'_> {
         recording: Recording,
         index: usize,
         ToCut { staged, heard, moments }: ToCut<'_>,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), FileError> {
         let (ready, empty) = (Vec::new(), Vec::new());
         let mut file = File { file, recording, index, ready, empty, trouble: None, delivery: self };
         let open = file.open_segments();
@@ -66,7 +66,7 @@ impl Delivery<'_> {
             if let Some(wanted) = file.language_nobody_speaks() {
                 // Texts that are stored find their place even so.
                 file.place().await?;
-                return Err(Stop::Language { wanted });
+                return Err(FileError::Language { wanted });
             }
             let (from, levels) = match heard {
                 Some(heard) => heard,
@@ -87,13 +87,13 @@ impl Delivery<'_> {
             match from.open_at(staged, byte).await {
                 // `_feeding` ends the reading on the other thread when this delivery is dropped.
                 Ok((source, _feeding)) => {
-                    let (format, told) = (staged.format, self.told(index));
-                    file.transcribe(Cutter { format, source, levels, packets, wanted, moments, told }).await?;
+                    let (format, latest) = (staged.format, self.latest(index));
+                    file.transcribe(Cutter { format, source, levels, packets, wanted, moments, latest }).await?;
                 }
                 Err(error) if error.kind == Kind::NotFound => {
                     file.fail(Failure::of(Code::StagedAudioMissing)).await?;
                 }
-                Err(error) => return Err(Stop::File(error)),
+                Err(error) => return Err(FileError::File(error)),
             }
         }
         file.close().await
@@ -114,16 +114,17 @@ impl File<'_> {
     }
 
     /// Texts that an earlier delivery, or another job, has stored already: the engine is not asked again.
-    async fn stored(&self, open: &[Segment]) -> Result<HashSet<u32>, Stop> {
-        let world = self.delivery.world;
+    async fn stored(&self, open: &[Segment]) -> Result<HashSet<u32>, FileError> {
+        let services = self.delivery.services;
         let starts: Vec<u32> = open.iter().map(|s| s.start_ms).collect();
         let lines =
-            persist(&*world.clock, || world.store.lines(&self.recording.uid, self.recording.id, &starts)).await?;
+            with_retries(&*services.clock, || services.store.lines(&self.recording.uid, self.recording.id, &starts))
+                .await?;
         Ok(lines.into_iter().map(|line| line.start_ms).collect())
     }
 
     /// The file's bytes are gone, or others than announced.
-    async fn fail(&mut self, failure: Failure) -> Result<(), Stop> {
+    async fn fail(&mut self, failure: Failure) -> Result<(), FileError> {
         // Texts that are stored find their place even so.
         self.place().await?;
         let mut job = self.delivery.fail_file(self.index, failure).await?;
@@ -132,17 +133,17 @@ impl File<'_> {
     }
 
     /// How the plan that stands is cut. It may be another job's, which was quicker.
-    async fn levels(&self) -> Result<Levels, Stop> {
-        let (world, of) = (self.delivery.world, &self.recording);
-        let kept = persist(&*world.clock, || world.store.levels(&of.uid, of.id)).await?;
+    async fn levels(&self) -> Result<Levels, FileError> {
+        let (services, of) = (self.delivery.services, &self.recording);
+        let kept = with_retries(&*services.clock, || services.store.levels(&of.uid, of.id)).await?;
         Ok(kept.unwrap_or_else(|| Levels::one(of.facts.gain)))
     }
 
-    async fn transcribe(&mut self, cutter: Cutter) -> Result<(), Stop> {
+    async fn transcribe(&mut self, cutter: Cutter) -> Result<(), FileError> {
         let delivery = self.delivery;
         let language = self.recording.language.clone();
         let mut next: Vec<u32> = cutter.wanted.iter().rev().map(|segment| segment.end_ms - segment.start_ms).collect();
-        let place = delivery.worker.decoding.place(delivery.user()).await;
+        let place = delivery.worker.decode_permits.place(delivery.user()).await;
         let room = delivery.engine.capabilities().concurrency.max(1);
         let (mut cuts, cutter) = cut_in_background(cutter, place);
         let (mut asked, mut asked_ms) = (FuturesUnordered::new(), 0_u32);
@@ -187,15 +188,15 @@ impl File<'_> {
         }
         match cutter.await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Stop::File(error)),
+            Ok(Err(error)) => Err(FileError::File(error)),
             Err(panic) => {
-                Err(Stop::File(Error::new(Kind::Invalid, "audio.cut", self.file.name.as_str()).because(panic)))
+                Err(FileError::File(Error::new(Kind::Invalid, "audio.cut", self.file.name.as_str()).because(panic)))
             }
         }
     }
 
     /// Sorts what the engine said, stores the texts, and places a group when it is time.
-    async fn take(&mut self, answered: Vec<(Segment, Call)>) -> Result<(), Stop> {
+    async fn take(&mut self, answered: Vec<(Segment, Call)>) -> Result<(), FileError> {
         let mut texts = Vec::new();
         for (segment, call) in answered {
             match call {
@@ -208,41 +209,41 @@ impl File<'_> {
         if !texts.is_empty() {
             self.store(texts).await?;
         }
-        let pace = self.delivery.world.settings.worker.place_pace;
+        let pace = self.delivery.services.settings.worker.place_pace;
         let placed_at = Timestamp::from_millis(self.delivery.placed_at.load(Ordering::Relaxed));
-        let pace_over = pace.is_zero() || self.delivery.world.now().has_reached(placed_at + pace);
+        let pace_over = pace.is_zero() || self.delivery.services.now().has_reached(placed_at + pace);
         if self.ready.len() >= MAX_GROUP || (pace_over && !self.ready.is_empty()) {
             self.place().await?;
         }
         Ok(())
     }
 
-    async fn store(&mut self, lines: Vec<Line>) -> Result<(), Stop> {
+    async fn store(&mut self, lines: Vec<Line>) -> Result<(), FileError> {
         let delivery = self.delivery;
-        let (world, job, fence) = (delivery.world, delivery.job.id, delivery.fence);
-        let stored = delivery.write(|| world.store.store_texts(job, fence, lines.clone(), world.at())).await?;
+        let (services, job, fence) = (delivery.services, delivery.job.id, delivery.fence);
+        let stored = delivery.write(|| services.store.store_texts(job, fence, lines.clone(), services.at())).await?;
         tracing::debug!(step = "transcribe", job_id = %job, file = self.index, segments = stored.len());
         self.ready.extend(stored.iter().map(|line| (line.start_ms, Answer::Text)));
         Ok(())
     }
 
-    async fn place(&mut self) -> Result<(), Stop> {
+    async fn place(&mut self) -> Result<(), FileError> {
         let delivery = self.delivery;
-        let (world, id) = (delivery.world, delivery.job.id);
+        let (services, id) = (delivery.services, delivery.job.id);
         while !self.ready.is_empty() {
             let rest = self.ready.split_off(self.ready.len().min(MAX_GROUP));
             let answers = std::mem::replace(&mut self.ready, rest);
             let group = Group { fence: delivery.fence, index: self.index, answers };
-            let (mut job, recording) = delivery.write(|| world.store.place(id, &group, world.at())).await?;
+            let (mut job, recording) = delivery.write(|| services.store.place(id, &group, services.at())).await?;
             (self.file, self.recording) = (job.files.swap_remove(self.index), recording);
-            delivery.placed_at.store(world.now().millis(), Ordering::Relaxed);
+            delivery.placed_at.store(services.now().millis(), Ordering::Relaxed);
             tracing::debug!(step = "place", job_id = %id, file = self.index, segments = group.answers.len());
         }
         Ok(())
     }
 
     /// The end of the file in this delivery: silence is accepted or doubted, and what is left open puts the job back.
-    async fn close(mut self) -> Result<(), Stop> {
+    async fn close(mut self) -> Result<(), FileError> {
         let delivery = self.delivery;
         let stops = delivery.engine_is_down.is_cancelled() || delivery.giving_way.is_cancelled();
         let asks = self.trouble.is_none() && !stops;
@@ -256,18 +257,18 @@ impl File<'_> {
 
     /// Whether the job waits for the engine, or this audio is what fails. An engine that answered nothing in this delivery
     /// may have been asked for nothing but one segment that it always fails on: then the built-in sample tells.
-    async fn why_open(&self, doubted: bool) -> Stop {
+    async fn why_open(&self, doubted: bool) -> FileError {
         let retry_after = self.trouble.as_ref().and_then(Call::retry_after);
-        let down = |sure| Stop::Engine { retry_after, sure };
+        let down = |sure| FileError::Engine { retry_after, sure };
         match &self.trouble {
             // Another file has found out.
             _ if self.delivery.engine_is_down.is_cancelled() => down(false),
             None if doubted => down(true),
-            None if self.delivery.giving_way.is_cancelled() => Stop::ForOthers,
-            Some(_) if self.delivery.any_answered() => Stop::Segments { retry_after },
+            None if self.delivery.giving_way.is_cancelled() => FileError::ForOthers,
+            Some(_) if self.delivery.any_answered() => FileError::Segments { retry_after },
             Some(call) if call.engine_is_down() => down(false),
-            Some(_) if !self.delivery.proven_to_hear().await => down(true),
-            _ => Stop::Segments { retry_after },
+            Some(_) if !self.delivery.proven_to_answer().await => down(true),
+            _ => FileError::Segments { retry_after },
         }
     }
 
@@ -275,7 +276,7 @@ impl File<'_> {
     /// heard. A broken provider must not look like silence.
     async fn hears(&self) -> bool {
         let some_text = self.ready.iter().any(|(_, answer)| *answer == Answer::Text) || self.file.counts.placed > 0;
-        self.empty.is_empty() || some_text || self.delivery.proven_to_hear().await
+        self.empty.is_empty() || some_text || self.delivery.proven_to_answer().await
     }
 
     fn line(&self, segment: &Segment, said: Said) -> Line {

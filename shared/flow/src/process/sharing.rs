@@ -6,7 +6,7 @@ use audio::{Detection, Detector, Region};
 use tokio::runtime::Handle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::decoding::Place;
+use super::decode_permits::DecodePermit;
 
 /// Audio that is listened to before others are looked for: 10 s at 16 kHz, a few hundredths of a second of work.
 const EVERY_SAMPLES: usize = 160_000;
@@ -14,14 +14,14 @@ const EVERY_SAMPLES: usize = 160_000;
 /// The permit of a thread that listens.
 #[derive(Clone)]
 pub struct Sharing {
-    place: Arc<Mutex<Place>>,
+    place: Arc<Mutex<DecodePermit>>,
     runtime: Handle,
     gone: CancellationToken,
 }
 
 impl Sharing {
     /// Called where a runtime is. When the guard is dropped nobody wants what is heard any more.
-    pub fn of(place: Place) -> (Self, DropGuard) {
+    pub fn of(place: DecodePermit) -> (Self, DropGuard) {
         let gone = CancellationToken::new();
         let guard = gone.clone().drop_guard();
         (Self { place: Arc::new(Mutex::new(place)), runtime: Handle::current(), gone }, guard)
@@ -73,7 +73,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::process::decoding::Decoding;
+    use crate::process::decode_permits::DecodePermits;
 
     async fn soon<T>(what: impl Future<Output = T>) -> T {
         tokio::time::timeout(Duration::from_secs(20), what).await.expect("it hangs")
@@ -81,8 +81,8 @@ mod tests {
 
     #[tokio::test]
     async fn another_user_decodes_while_a_long_recording_is_listened_to() {
-        let decoding = Decoding::with_places(1);
-        let (sharing, _guard) = Sharing::of(decoding.place(&"ann".into()).await);
+        let decode_permits = DecodePermits::with_permits(1);
+        let (sharing, _guard) = Sharing::of(decode_permits.place(&"ann".into()).await);
         let mut detector = sharing.detection(Detection::energy()).detector();
         let over = Arc::new(AtomicBool::new(false));
         let is_over = Arc::clone(&over);
@@ -93,21 +93,21 @@ mod tests {
             detector.finish()
         });
         for _ in 0..3 {
-            drop(soon(decoding.place(&"bob".into())).await);
+            drop(soon(decode_permits.place(&"bob".into())).await);
         }
         over.store(true, Ordering::Relaxed);
         soon(listens).await.unwrap();
         drop(sharing);
-        drop(soon(decoding.place(&"bob".into())).await);
+        drop(soon(decode_permits.place(&"bob".into())).await);
     }
 
     #[tokio::test]
     async fn whoever_is_gone_does_not_wait_for_the_way_back() {
-        let decoding = Decoding::with_places(1);
-        let (sharing, guard) = Sharing::of(decoding.place(&"ann".into()).await);
+        let decode_permits = DecodePermits::with_permits(1);
+        let (sharing, guard) = Sharing::of(decode_permits.place(&"ann".into()).await);
         let bob = tokio::spawn({
-            let decoding = decoding.clone();
-            async move { decoding.place(&"bob".into()).await }
+            let decode_permits = decode_permits.clone();
+            async move { decode_permits.place(&"bob".into()).await }
         });
         let listens = tokio::task::spawn_blocking(move || {
             let mut detector = sharing.detection(Detection::energy()).detector();

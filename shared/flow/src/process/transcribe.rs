@@ -60,7 +60,7 @@ impl Delivery<'_> {
         let audio = audio_of(&cut);
         let mut call = self.call(audio, language).await;
         if let Call::Failed = call {
-            self.world.clock.sleep(SECOND_TRY).await;
+            self.services.clock.sleep(SECOND_TRY).await;
             call = self.call(audio, language).await;
         }
         if let Call::Nothing = call {
@@ -107,7 +107,7 @@ impl Delivery<'_> {
 
     fn answered(&self) {
         self.calls_answered.fetch_add(1, Ordering::Relaxed);
-        self.world.instance.circuit.succeeded();
+        self.services.instance.circuit.succeeded();
     }
 
     /// Whether the engine answered any call of this delivery.

@@ -4,7 +4,7 @@
 use domain::{Code, Command, Failure, JobFile};
 
 use super::delivery::Delivery;
-use super::stop::Stop;
+use super::outcome::FileError;
 use crate::bytes_in::Staged;
 use crate::error::Kind;
 use crate::first_pass::{self, Again};
@@ -26,17 +26,17 @@ impl Delivery<'_> {
         file: &JobFile,
         staged: &Staged<'_>,
         mark: Mark,
-    ) -> Result<Result<Again, Failure>, Stop> {
+    ) -> Result<Result<Again, Failure>, FileError> {
         if file.verified {
             return Ok(Ok(Again::Staged));
         }
         // First a place, then the bytes: a stream is not left open while nobody reads it.
-        let place = self.worker.decoding.place(self.user()).await;
+        let place = self.worker.decode_permits.place(self.user()).await;
         let again = match first_pass::verify(staged, file.sha256, place).await {
             Ok(Some(again)) => again,
             Ok(None) => return Ok(Err(other_bytes())),
             Err(error) if error.kind == Kind::NotFound => return Ok(Err(Failure::of(Code::StagedAudioMissing))),
-            Err(error) => return Err(Stop::File(error)),
+            Err(error) => return Err(FileError::File(error)),
         };
         if mark == Mark::Now || matches!(again, Again::Staged) {
             self.command(&Command::FileVerified { fence: self.fence, index }).await?;

@@ -8,9 +8,9 @@ use super::progress;
 use crate::dispatch::enqueue_accepted;
 use crate::effects;
 use crate::error::Result;
-use crate::persist::persist;
 use crate::ports::{Progress, SessionCompleted};
-use crate::world::World;
+use crate::retry::with_retries;
+use crate::services::Services;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Completed {
@@ -26,20 +26,20 @@ pub enum Completed {
     NoSuchJob,
 }
 
-pub async fn complete(world: &World, session: &Job) -> Result<Completed> {
+pub async fn complete(services: &Services, session: &Job) -> Result<Completed> {
     let progress = match session.status {
-        Status::Uploading => progress(world, session).await?,
+        Status::Uploading => progress(services, session).await?,
         _ => Vec::new(),
     };
     let whole: Vec<WholeFile> = progress.iter().enumerate().filter_map(whole).collect();
-    match persist(&*world.clock, || world.store.complete_session(session.id, &whole, world.at())).await? {
+    match with_retries(&*services.clock, || services.store.complete_session(session.id, &whole, services.at())).await? {
         SessionCompleted::Job { job, deduplicated } => {
             tracing::debug!(step = "complete_session", job_id = %job.id, deduplicated);
-            go_on(world, &job).await;
+            go_on(services, &job).await;
             Ok(Completed::Accepted { job, deduplicated })
         }
         SessionCompleted::Answered { by, session } => {
-            effects::run(world, &session).await;
+            effects::run(services, &session).await;
             Ok(Completed::Accepted { job: *by, deduplicated: true })
         }
         SessionCompleted::Incomplete { job, missing } => {
@@ -64,10 +64,10 @@ fn whole((index, progress): (usize, &Option<Progress>)) -> Option<WholeFile> {
 
 /// The wake-up of a new job, or what follows its end. A repeated completion makes the task that a crash kept from being
 /// made.
-async fn go_on(world: &World, job: &Job) {
+async fn go_on(services: &Services, job: &Job) {
     if job.status == Status::Queued && job.dispatch.state == DispatchState::Pending {
-        enqueue_accepted(world, job).await;
+        enqueue_accepted(services, job).await;
     } else if job.status.is_terminal() {
-        effects::run(world, job).await;
+        effects::run(services, job).await;
     }
 }

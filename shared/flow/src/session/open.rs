@@ -6,10 +6,10 @@ use domain::{Code, Command, Job, Sha256Hex, Timestamp, Uid, UploadUrl};
 use super::progress;
 use crate::accept::{BadFile, Checked, PartHeaders, Refused, Terms, check_file};
 use crate::effects;
-use crate::persist::persist;
 use crate::ports::{BlobName, Opened, Progress, Stepped, Verdict};
+use crate::retry::with_retries;
+use crate::services::Services;
 use crate::settings::UploadLimits;
-use crate::world::World;
 
 /// A file that a client wants to send.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,43 +37,43 @@ pub enum Opening {
     Known(Job),
 }
 
-pub async fn open(world: &World, asked: OpenSession) -> std::result::Result<Opening, Refused> {
-    if let Verdict::Refuse { code, retry_after, detail } = world.admission.admit(&asked.uid).await? {
+pub async fn open(services: &Services, asked: OpenSession) -> std::result::Result<Opening, Refused> {
+    if let Verdict::Refuse { code, retry_after, detail } = services.admission.admit(&asked.uid).await? {
         return Err(Refused::Batch { code, detail, retry_after: Some(retry_after) });
     }
-    let request = check(world, asked)?;
-    world.uploads.room().await?;
-    match persist(&*world.clock, || world.store.open_session(&request, world.at())).await? {
+    let request = check(services, asked)?;
+    services.uploads.room().await?;
+    match with_retries(&*services.clock, || services.store.open_session(&request, services.at())).await? {
         Opened::Known(job) => {
             // One that was born at its end has effects due; any other has run them, or the sweep will.
-            effects::run(world, &job).await;
+            effects::run(services, &job).await;
             Ok(Opening::Known(job))
         }
         Opened::Session { job, ended } => {
             for session in &ended {
-                effects::run(world, session).await;
+                effects::run(services, session).await;
             }
-            let job = start(world, job).await?;
+            let job = start(services, job).await?;
             tracing::debug!(step = "open_session", job_id = %job.id, files = job.files.len());
-            let progress = progress(world, &job).await?;
+            let progress = progress(services, &job).await?;
             Ok(Opening::Session { job, progress })
         }
     }
 }
 
 /// Makes the places for the bytes that have none yet. Of two that do so at once, the first one's addresses stand.
-async fn start(world: &World, job: Job) -> std::result::Result<Job, Refused> {
+async fn start(services: &Services, job: Job) -> std::result::Result<Job, Refused> {
     let mut urls: Vec<(usize, UploadUrl)> = Vec::new();
     for (index, file) in job.files.iter().enumerate().filter(|(_, file)| file.needs_bytes()) {
         if file.upload.as_ref().is_some_and(|upload| upload.url.is_none()) {
             let blob = BlobName::listed(file.blob.clone());
-            urls.push((index, world.uploads.start(&blob, super::expected(file)).await?));
+            urls.push((index, services.uploads.start(&blob, super::expected(file)).await?));
         }
     }
     if urls.is_empty() {
         return Ok(job);
     }
-    match world.step(job.id, &Command::UploadsStarted { urls }).await? {
+    match services.step(job.id, &Command::UploadsStarted { urls }).await? {
         Stepped::Done { job, .. } => Ok(job),
         Stepped::Refused { .. } | Stepped::NoSuchJob => {
             Err(Refused::batch(Code::JobFinished, "the upload was ended while it was opened; ask again"))
@@ -82,16 +82,16 @@ async fn start(world: &World, job: Job) -> std::result::Result<Job, Refused> {
 }
 
 /// Every bad file is named.
-fn check(world: &World, asked: OpenSession) -> std::result::Result<SessionRequest, Refused> {
+fn check(services: &Services, asked: OpenSession) -> std::result::Result<SessionRequest, Refused> {
     let OpenSession { uid, files, terms, traceparent } = asked;
-    let limits = &world.settings.upload;
+    let limits = &services.settings.upload;
     if files.is_empty() {
         return Err(Refused::batch(Code::EmptyBatch, "the request names no files"));
     }
     if files.len() > limits.max_files {
         return Err(Refused::batch(Code::TooManyFiles, format!("a batch has at most {} files", limits.max_files)));
     }
-    let (job_id, now) = (world.random.job_id(), world.now());
+    let (job_id, now) = (services.random.job_id(), services.now());
     let (mut offered, mut bad): (Vec<OfferedFile>, Vec<BadFile>) = (Vec::new(), Vec::new());
     let mut sum: u64 = 0;
     for (index, file) in files.iter().enumerate() {

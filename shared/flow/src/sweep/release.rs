@@ -9,26 +9,26 @@ use crate::circuit::Known;
 use crate::dispatch::follow_up;
 use crate::error::Result;
 use crate::ports::Stepped;
-use crate::world::World;
+use crate::services::Services;
 
 /// Wakes jobs that would come by themselves, only later. At most `limit` jobs are looked at.
-pub async fn engine_waiters(world: &World, limit: usize) -> Result<u64> {
-    let now = world.now();
-    let most = match world.instance.circuit.known(now) {
+pub async fn engine_waiters(services: &Services, limit: usize) -> Result<u64> {
+    let now = services.now();
+    let most = match services.instance.circuit.known(now) {
         Known::LeftAlone => 0,
         Known::Doubtful => 1,
-        Known::Answers if world.instance.circuit.take_came_back() => limit,
+        Known::Answers if services.instance.circuit.take_came_back() => limit,
         Known::Answers => 0,
     };
-    let (mut due, mut woken) = (Due::until(now + world.settings.rules.backoff_max, limit), 0);
+    let (mut due, mut woken) = (Due::until(now + services.settings.rules.backoff_max, limit), 0);
     while woken < most
-        && let Some(page) = due.page(world).await?
+        && let Some(page) = due.page(services).await?
     {
         let mut waiters: Vec<_> = page.iter().filter(|job| waits_for_the_engine(job, now)).collect();
         // One in a language that the engine does not speak would find out nothing.
         waiters.sort_by_key(|job| job.language.is_some());
         for job in waiters {
-            if woken < most && wake(world, job).await {
+            if woken < most && wake(services, job).await {
                 woken += 1;
             }
         }
@@ -41,10 +41,10 @@ fn waits_for_the_engine(job: &Job, now: Timestamp) -> bool {
 }
 
 /// One job's trouble does not stop the others: it comes again by itself.
-async fn wake(world: &World, job: &Job) -> bool {
-    match world.step(job.id, &Command::Wake).await {
+async fn wake(services: &Services, job: &Job) -> bool {
+    match services.step(job.id, &Command::Wake).await {
         Ok(stepped) => {
-            follow_up(world, &stepped).await;
+            follow_up(services, &stepped).await;
             matches!(stepped, Stepped::Done { .. })
         }
         Err(error) => {

@@ -11,7 +11,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use crate::trouble::{Service, Why};
+use crate::diagnosis::{Service, Why};
 
 /// Longer waits are cut: the job gives its push up after a day, and asks again until then.
 const MAX_WAIT: Duration = Duration::from_secs(3600);
@@ -84,7 +84,7 @@ impl Heard {
         }
         let reason = refused.reason(self.status, token);
         match refused.is_about_us(self.status) {
-            Some(why) => Err((Kind::Misconfigured, service.trouble(why, reason).into())),
+            Some(why) => Err((Kind::Misconfigured, service.diagnosis(why, reason).into())),
             None => Ok(PushOutcome::Rejected(reason)),
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::unfit::Unfit;
+use crate::invalid_setting::InvalidSetting;
 
 #[derive(Clone, Debug)]
 pub struct FcmSettings {
@@ -27,20 +27,24 @@ impl FcmSettings {
         }
     }
 
-    pub(super) fn url(&self) -> Result<String, Unfit> {
+    pub(super) fn url(&self) -> Result<String, InvalidSetting> {
         let named = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:".contains(&byte);
         if self.project.is_empty() || !self.project.bytes().all(named) {
-            return Err(Unfit::new("project", format!("`{}` is no project id", self.project)));
+            return Err(InvalidSetting::new("project", format!("`{}` is no project id", self.project)));
         }
-        let url = Url::parse(&self.endpoint).map_err(|why| Unfit::new("endpoint", format!("is no address ({why})")))?;
+        let url = Url::parse(&self.endpoint)
+            .map_err(|why| InvalidSetting::new("endpoint", format!("is no address ({why})")))?;
         // A bearer token goes there. Only an emulator on this machine is spoken to in the clear.
         let loopback = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
         let fits = url.scheme() == "https" || url.scheme() == "http" && loopback;
         if !fits || !url.username().is_empty() || url.password().is_some() {
-            return Err(Unfit::new("endpoint", "has to begin with https:// and have neither user nor password"));
+            return Err(InvalidSetting::new(
+                "endpoint",
+                "has to begin with https:// and have neither user nor password",
+            ));
         }
         if self.connect.is_zero() || self.total.is_zero() {
-            return Err(Unfit::new("total", "has to be above zero, and so has the time to connect"));
+            return Err(InvalidSetting::new("total", "has to be above zero, and so has the time to connect"));
         }
         Ok(format!("{}/v1/projects/{}/messages:send", self.endpoint.trim_end_matches('/'), self.project))
     }

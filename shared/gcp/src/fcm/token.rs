@@ -5,7 +5,7 @@ use flow::{Error, Kind, Result};
 use google_cloud_auth::credentials::{AccessTokenCredentials, Builder};
 use secrecy::SecretString;
 
-use crate::renewed::Renewed;
+use crate::reconnect::Reconnect;
 
 /// What a token for FCM must be allowed to do.
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
@@ -23,7 +23,7 @@ pub trait AccessToken: Send + Sync + 'static {
 /// it fails for good: then they are looked for again, because somebody may have changed a key.
 #[derive(Default)]
 pub struct GoogleToken {
-    credentials: Renewed<AccessTokenCredentials>,
+    credentials: Reconnect<AccessTokenCredentials>,
 }
 
 #[async_trait]

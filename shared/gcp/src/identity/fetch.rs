@@ -11,8 +11,8 @@ use reqwest::{Client, Response};
 use serde::Deserialize;
 use url::Url;
 
-use crate::trouble::causes;
-use crate::unfit::Unfit;
+use crate::diagnosis::causes;
+use crate::invalid_setting::InvalidSetting;
 
 /// Google's sets have two or three keys and below 3 KiB.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -57,15 +57,19 @@ struct Jwk {
 
 impl Source {
     /// Whoever can change the keys on their way is whoever he wants to be: only this machine is asked in the clear.
-    pub fn new(url: String, limit: Duration) -> Result<Self, Unfit> {
-        let parsed = Url::parse(&url).map_err(|why| Unfit::new("keys_url", format!("is no address ({why})")))?;
+    pub fn new(url: String, limit: Duration) -> Result<Self, InvalidSetting> {
+        let parsed =
+            Url::parse(&url).map_err(|why| InvalidSetting::new("keys_url", format!("is no address ({why})")))?;
         let loopback = matches!(parsed.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
         let fits = parsed.scheme() == "https" || parsed.scheme() == "http" && loopback;
         if !fits || !parsed.username().is_empty() || parsed.password().is_some() {
-            return Err(Unfit::new("keys_url", "has to begin with https:// and have neither user nor password"));
+            return Err(InvalidSetting::new(
+                "keys_url",
+                "has to begin with https:// and have neither user nor password",
+            ));
         }
         if limit.is_zero() {
-            return Err(Unfit::new("keys_limit", "has to be above zero"));
+            return Err(InvalidSetting::new("keys_limit", "has to be above zero"));
         }
         Ok(Self { url, limit, client: OnceLock::new() })
     }

@@ -12,7 +12,7 @@ use super::claims::Claims;
 use super::fetch::Source;
 use super::keys::Keys;
 use super::token::{self, denied};
-use crate::unfit::Unfit;
+use crate::invalid_setting::InvalidSetting;
 
 /// Where Google publishes the keys of ID tokens.
 const KEYS_URL: &str = "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com";
@@ -59,11 +59,11 @@ enum Proof {
 impl FirebaseIdentity {
     /// Unsigned tokens are taken only where the emulator is named **and** the project is a demo: one of both alone is an
     /// accident, and everybody could be anybody.
-    pub fn new(settings: FirebaseSettings, clock: Arc<dyn Clock>) -> std::result::Result<Self, Unfit> {
+    pub fn new(settings: FirebaseSettings, clock: Arc<dyn Clock>) -> std::result::Result<Self, InvalidSetting> {
         let FirebaseSettings { project, keys_url, keys_limit, emulator_host } = settings;
         let named = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:".contains(&byte);
         if project.is_empty() || !project.bytes().all(named) {
-            return Err(Unfit::new("project", format!("`{project}` is no project id")));
+            return Err(InvalidSetting::new("project", format!("`{project}` is no project id")));
         }
         let emulator = emulator_host.is_some_and(|host| !host.trim().is_empty());
         let is_demo = project.starts_with(DEMO);

@@ -15,7 +15,7 @@ use super::claims::Claims;
 use super::fetch::Source;
 use super::keys::Keys;
 use super::token::{self, denied};
-use crate::unfit::Unfit;
+use crate::invalid_setting::InvalidSetting;
 
 /// Where Google publishes the keys of OpenID tokens.
 const KEYS_URL: &str = "https://www.googleapis.com/oauth2/v3/certs";
@@ -52,14 +52,14 @@ pub struct GoogleTaskIdentity {
 }
 
 impl GoogleTaskIdentity {
-    pub fn new(settings: TaskIdentitySettings, clock: Arc<dyn Clock>) -> std::result::Result<Self, Unfit> {
+    pub fn new(settings: TaskIdentitySettings, clock: Arc<dyn Clock>) -> std::result::Result<Self, InvalidSetting> {
         let TaskIdentitySettings { audience, service_accounts, keys_url, keys_limit } = settings;
         if audience.is_empty() {
-            return Err(Unfit::new("audience", "is empty: a token for anybody would do"));
+            return Err(InvalidSetting::new("audience", "is empty: a token for anybody would do"));
         }
         if service_accounts.is_empty() || service_accounts.iter().any(|account| !account.contains('@')) {
             let why = "are e-mail addresses, and at least one: else any account of Google's would do";
-            return Err(Unfit::new("service_accounts", why));
+            return Err(InvalidSetting::new("service_accounts", why));
         }
         let keys = Keys::new(Source::new(keys_url, keys_limit)?, clock.clone());
         Ok(Self { audience, service_accounts, keys, clock })

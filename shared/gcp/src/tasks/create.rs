@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::settings::CloudTasksSettings;
 
-/// The route of the process function; `functions/process` has it by the same name.
+/// The route of the process function; `shared/api/src/process.rs` has it by the same name.
 pub const TASK_PATH: &str = "/v2/sync/process";
 const SECRET: &str = "X-Task-Secret";
 /// Cloud Tasks takes no task for more than 720 hours ahead. One that comes too early is harmless: the job knows when it

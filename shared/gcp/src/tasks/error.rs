@@ -9,7 +9,7 @@ use google_cloud_gax::client_builder;
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_gax::error::{CredentialsError, Error as Google};
 
-use crate::trouble::{Service, Why, causes, token_words};
+use crate::diagnosis::{Service, Why, causes, token_words};
 
 /// Of another side's words; an error page in HTML may be long.
 const MAX_WORDS: usize = 300;
@@ -19,38 +19,38 @@ const MAX_WORDS: usize = 300;
 pub struct Failure {
     pub kind: Kind,
     pub retry_after: Option<Duration>,
-    trouble: Option<Why>,
+    diagnosis: Option<Why>,
     said: String,
 }
 
 impl Failure {
     pub fn new(kind: Kind, why: impl fmt::Display) -> Self {
-        let trouble = match kind {
+        let diagnosis = match kind {
             Kind::Unavailable | Kind::Unknown => Some(Why::Away),
             Kind::Throttled => Some(Why::Quota),
             _ => None,
         };
         let said = why.to_string().chars().take(MAX_WORDS).collect();
-        Self { kind, retry_after: None, trouble, said }
+        Self { kind, retry_after: None, diagnosis, said }
     }
 
     pub fn of(error: &Google) -> Self {
         let said = if error.is_authentication() { token_words(error) } else { causes(error) };
         let failure = Self::new(kind(error), said);
-        let trouble = trouble(error, &failure.said).or(failure.trouble);
-        Self { retry_after: retry_after(error), trouble, ..failure }
+        let diagnosis = diagnosis(error, &failure.said).or(failure.diagnosis);
+        Self { retry_after: retry_after(error), diagnosis, ..failure }
     }
 
     /// A client that could not be made: there are no credentials here, or they are broken.
     pub fn of_client(error: &client_builder::Error) -> Self {
-        Self { trouble: Some(Why::Credentials), ..Self::new(Kind::Misconfigured, causes(error)) }
+        Self { diagnosis: Some(Why::Credentials), ..Self::new(Kind::Misconfigured, causes(error)) }
     }
 
     pub fn at(self, operation: &'static str, subject: impl fmt::Display, service: &Service) -> Error {
-        let source: Source = match self.trouble {
+        let source: Source = match self.diagnosis {
             Some(Why::Unreachable) => service.unreachable(self.said).into(),
             Some(Why::Credentials) => service.no_token(self.said).into(),
-            Some(why) => service.trouble(why, format!("{}: {}", service.what, self.said)).into(),
+            Some(why) => service.diagnosis(why, format!("{}: {}", service.what, self.said)).into(),
             None => self.said.into(),
         };
         let error = Error::new(self.kind, operation, subject).because(source);
@@ -129,7 +129,7 @@ fn by_status(status: u16) -> Kind {
 }
 
 /// What a person can do, where that is more than to wait.
-fn trouble(error: &Google, said: &str) -> Option<Why> {
+fn diagnosis(error: &Google, said: &str) -> Option<Why> {
     if error.is_authentication() {
         return Some(Why::Credentials);
     }

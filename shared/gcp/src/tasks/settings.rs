@@ -6,7 +6,7 @@ use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::unfit::Unfit;
+use crate::invalid_setting::InvalidSetting;
 
 /// What Cloud Tasks takes as a dispatch deadline of HTTP tasks.
 const DISPATCH: std::ops::RangeInclusive<Duration> = Duration::from_secs(15)..=Duration::from_secs(1800);
@@ -56,31 +56,34 @@ impl CloudTasksSettings {
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), Unfit> {
+    pub(super) fn check(&self) -> Result<(), InvalidSetting> {
         self.check_queue()?;
         self.check_url()?;
         let secret = self.secret.expose_secret();
         if secret.is_empty() || HeaderValue::from_str(secret).is_err() {
-            return Err(Unfit::new("secret", "is empty or has characters that a header cannot carry"));
+            return Err(InvalidSetting::new("secret", "is empty or has characters that a header cannot carry"));
         }
         if let Some(TaskOidc { service_account, audience }) = &self.oidc {
             if !service_account.contains('@') {
-                return Err(Unfit::new("service_account", format!("`{service_account}` is no e-mail address")));
+                return Err(InvalidSetting::new(
+                    "service_account",
+                    format!("`{service_account}` is no e-mail address"),
+                ));
             }
             if audience.is_empty() {
-                return Err(Unfit::new("audience", "is empty"));
+                return Err(InvalidSetting::new("audience", "is empty"));
             }
         }
         if !DISPATCH.contains(&self.dispatch_deadline) {
-            return Err(Unfit::new("dispatch_deadline", "has to lie between 15 and 1800 seconds"));
+            return Err(InvalidSetting::new("dispatch_deadline", "has to lie between 15 and 1800 seconds"));
         }
         if self.attempt.is_zero() || self.deadline < self.attempt {
-            return Err(Unfit::new("deadline", "has to be as long as one try, and that above zero"));
+            return Err(InvalidSetting::new("deadline", "has to be as long as one try, and that above zero"));
         }
         Ok(())
     }
 
-    fn check_queue(&self) -> Result<(), Unfit> {
+    fn check_queue(&self) -> Result<(), InvalidSetting> {
         let parts: Vec<_> = self.queue.split('/').collect();
         let named =
             |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:_".contains(&b));
@@ -90,15 +93,16 @@ impl CloudTasksSettings {
             {
                 Ok(())
             }
-            _ => Err(Unfit::new("queue", format!("`{}` is not projects/…/locations/…/queues/…", self.queue))),
+            _ => Err(InvalidSetting::new("queue", format!("`{}` is not projects/…/locations/…/queues/…", self.queue))),
         }
     }
 
-    fn check_url(&self) -> Result<(), Unfit> {
+    fn check_url(&self) -> Result<(), InvalidSetting> {
         const SETTING: &str = "process_url";
-        let url = Url::parse(&self.process_url).map_err(|why| Unfit::new(SETTING, format!("is no address ({why})")))?;
+        let url = Url::parse(&self.process_url)
+            .map_err(|why| InvalidSetting::new(SETTING, format!("is no address ({why})")))?;
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-            return Err(Unfit::new(SETTING, "must not have a user, a password, a query or a fragment"));
+            return Err(InvalidSetting::new(SETTING, "must not have a user, a password, a query or a fragment"));
         }
         let fits = match url.scheme() {
             "https" => true,
@@ -107,10 +111,10 @@ impl CloudTasksSettings {
             _ => false,
         };
         if !fits || url.host_str().is_none_or(str::is_empty) {
-            return Err(Unfit::new(SETTING, format!("`{url}` has to begin with https:// and a host")));
+            return Err(InvalidSetting::new(SETTING, format!("`{url}` has to begin with https:// and a host")));
         }
         if self.process_url.len() > MAX_URL_BYTES - super::create::TASK_PATH.len() {
-            return Err(Unfit::new(SETTING, format!("has more than {MAX_URL_BYTES} bytes")));
+            return Err(InvalidSetting::new(SETTING, format!("has more than {MAX_URL_BYTES} bytes")));
         }
         Ok(())
     }

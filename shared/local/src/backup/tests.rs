@@ -12,13 +12,13 @@ use crate::sqlite::testing::{MIGRATIONS, add, words};
 
 const BLOB: &str = "blobs/uploads/somebody/some-job/0-recording.bin";
 
-struct Scene {
+struct Fixture {
     root: TempDir,
     folder: DataFolder,
     writer: Writer,
 }
 
-fn scene() -> Scene {
+fn fixture() -> Fixture {
     let root = tempfile::tempdir().unwrap();
     let folder = DataFolder::open(&root.path().join("data")).unwrap();
     let writer = Writer::open(&folder.store_file(), MIGRATIONS).unwrap();
@@ -26,10 +26,10 @@ fn scene() -> Scene {
     fs::create_dir_all(blob.parent().unwrap()).unwrap();
     fs::write(blob, "sound").unwrap();
     task_secret(&folder).unwrap();
-    Scene { root, folder, writer }
+    Fixture { root, folder, writer }
 }
 
-impl Scene {
+impl Fixture {
     fn file(&self) -> PathBuf {
         self.root.path().join("backup.tar")
     }
@@ -63,20 +63,20 @@ async fn write_on(writer: &Writer, stop: &AtomicBool) -> usize {
 
 #[tokio::test]
 async fn a_copy_made_while_others_write_is_of_one_moment() {
-    let scene = scene();
-    let (folder, file) = (DataFolder::open_shared(scene.folder.path()).unwrap(), scene.file());
+    let fixture = fixture();
+    let (folder, file) = (DataFolder::open_shared(fixture.folder.path()).unwrap(), fixture.file());
     // More pages than one step of the copy takes.
     let filler = |db: &Connection| add(db, &"~".repeat(8 << 20));
-    scene.writer.call("test.add", "", filler).await.unwrap();
+    fixture.writer.call("test.add", "", filler).await.unwrap();
     let stop = AtomicBool::new(false);
     let copy = async {
         let summary = tokio::task::spawn_blocking(move || backup(&folder, &file)).await.unwrap();
         stop.store(true, Ordering::Relaxed);
         summary.unwrap()
     };
-    let (written, summary) = tokio::join!(write_on(&scene.writer, &stop), copy);
-    assert_eq!((summary.recordings, summary.bytes), (1, fs::metadata(scene.file()).unwrap().len()));
-    let restored = scene.restore();
+    let (written, summary) = tokio::join!(write_on(&fixture.writer, &stop), copy);
+    assert_eq!((summary.recordings, summary.bytes), (1, fs::metadata(fixture.file()).unwrap().len()));
+    let restored = fixture.restore();
     let db = Connection::open(restored.store_file()).unwrap();
     assert_eq!(db.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0)).unwrap(), "ok");
     let words = words(&db).unwrap();
@@ -86,40 +86,40 @@ async fn a_copy_made_while_others_write_is_of_one_moment() {
 
 #[test]
 fn what_is_restored_is_a_whole_data_folder() {
-    let scene = scene();
-    backup(&scene.folder, &scene.file()).unwrap();
-    assert_eq!(scene.names(), ["backup.tar", "data"]);
-    assert_eq!(fs::metadata(scene.file()).unwrap().permissions().mode() & 0o777, 0o600);
-    let restored = scene.restore();
+    let fixture = fixture();
+    backup(&fixture.folder, &fixture.file()).unwrap();
+    assert_eq!(fixture.names(), ["backup.tar", "data"]);
+    assert_eq!(fs::metadata(fixture.file()).unwrap().permissions().mode() & 0o777, 0o600);
+    let restored = fixture.restore();
     assert_eq!(fs::read(restored.path().join(BLOB)).unwrap(), b"sound");
     let written = |folder: &DataFolder| fs::metadata(folder.path().join(BLOB)).unwrap().modified().unwrap();
-    assert!(written(&scene.folder).duration_since(written(&restored)).unwrap().as_secs() < 1);
+    assert!(written(&fixture.folder).duration_since(written(&restored)).unwrap().as_secs() < 1);
     for (name, mode) in [("store.db", 0o600), ("secrets", 0o700), ("secrets/task-secret", 0o600)] {
         assert_eq!(fs::metadata(restored.path().join(name)).unwrap().permissions().mode() & 0o777, mode, "{name}");
     }
     let secret = |folder: &DataFolder| fs::read(folder.secrets_dir().join("task-secret")).unwrap();
-    assert_eq!(secret(&restored), secret(&scene.folder));
+    assert_eq!(secret(&restored), secret(&fixture.folder));
     Writer::open(&restored.store_file(), MIGRATIONS).unwrap();
 }
 
 #[test]
 fn a_file_that_is_there_is_never_replaced() {
-    let scene = scene();
-    fs::write(scene.file(), "precious").unwrap();
-    assert!(matches!(backup(&scene.folder, &scene.file()), Err(BackupError::Exists(_))));
-    assert_eq!(fs::read(scene.file()).unwrap(), b"precious");
+    let fixture = fixture();
+    fs::write(fixture.file(), "precious").unwrap();
+    assert!(matches!(backup(&fixture.folder, &fixture.file()), Err(BackupError::Exists(_))));
+    assert_eq!(fs::read(fixture.file()).unwrap(), b"precious");
 }
 
 #[test]
 fn a_backup_inside_the_data_folder_is_refused() {
-    let scene = scene();
-    let inside = scene.folder.path().join("backup.tar");
-    assert!(matches!(backup(&scene.folder, &inside), Err(BackupError::Inside(_))));
+    let fixture = fixture();
+    let inside = fixture.folder.path().join("backup.tar");
+    assert!(matches!(backup(&fixture.folder, &inside), Err(BackupError::Inside(_))));
 }
 
 #[test]
 fn a_backup_that_fails_leaves_nothing() {
-    let Scene { root, folder, writer } = scene();
+    let Fixture { root, folder, writer } = fixture();
     drop(writer);
     fs::write(folder.store_file(), "not a database, and longer than the header of one: ".repeat(100)).unwrap();
     let refusal = backup(&folder, &root.path().join("backup.tar")).unwrap_err().to_string();
@@ -129,9 +129,9 @@ fn a_backup_that_fails_leaves_nothing() {
 
 #[test]
 fn while_it_copies_nothing_can_be_deleted() {
-    let scene = scene();
-    let held = hold(&scene.folder.blobs_dir()).unwrap();
-    let deletion = File::open(scene.folder.blobs_dir().join("hold")).unwrap();
+    let fixture = fixture();
+    let held = hold(&fixture.folder.blobs_dir()).unwrap();
+    let deletion = File::open(fixture.folder.blobs_dir().join("hold")).unwrap();
     assert!(matches!(deletion.try_lock(), Err(TryLockError::WouldBlock)));
     drop(held);
     deletion.try_lock().unwrap();

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, ErrorKind};
 
-use super::{Error, Kind, Result};
+use flow::{Error, Kind, Result};
 
 pub fn fault(operation: &'static str, subject: impl Display, error: io::Error) -> Error {
     Error::new(kind(&error), operation, subject).because(error)

@@ -77,7 +77,7 @@ impl Folders {
     /// Makes the entry of a folder durable, unless somebody else did since.
     fn keep(&self, folder: &Fresh) -> io::Result<()> {
         let Some(parent) = folder.path.parent() else { return Ok(()) };
-        let _alone = self.desk(parent).lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.temporary_files(parent).lock().unwrap_or_else(PoisonError::into_inner);
         let before = {
             let known = self.known();
             if known.is_durable(&folder.path, folder.token) {
@@ -90,7 +90,7 @@ impl Folders {
         Ok(())
     }
 
-    fn desk(&self, folder: &Path) -> &Mutex<()> {
+    fn temporary_files(&self, folder: &Path) -> &Mutex<()> {
         let number = BuildHasherDefault::<DefaultHasher>::default().hash_one(folder);
         &self.syncing[number as usize % DESKS]
     }

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::disk::fault;
-use super::{Error, Kind, Result};
+use flow::{Error, Kind, Result};
 
 /// A backup of staged audio takes seconds to minutes; the sweep comes by anyway.
 const ASK_AGAIN: Duration = Duration::from_secs(10);

@@ -1,9 +1,9 @@
 //! Where a blob's name leads on disk, and that it leads nowhere else.
 
 use flow::ports::BlobName;
+use flow::{Error, Kind, Result};
 
-use super::{Error, Kind, Result, UPLOADS};
-
+pub const UPLOADS: &str = "uploads";
 /// `uploads/<uid>/<job>/<file>`.
 const PARTS: usize = 4;
 /// What common file systems take (`NAME_MAX`).
@@ -11,9 +11,9 @@ const MAX_PART_BYTES: usize = 255;
 
 /// A blob's path below the root, every part of it checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place(String);
+pub struct BlobPath(String);
 
-impl Place {
+impl BlobPath {
     pub fn of(operation: &'static str, name: &BlobName) -> Result<Self> {
         match why_not(name.as_str()) {
             None => Ok(Self(name.as_str().to_owned())),
@@ -66,9 +66,9 @@ mod tests {
             long.as_str(),
         ];
         for name in bad {
-            let refused = Place::of("blobs.read", &BlobName::listed(name.to_owned())).unwrap_err();
+            let refused = BlobPath::of("blobs.read", &BlobName::listed(name.to_owned())).unwrap_err();
             assert_eq!(refused.kind, Kind::Invalid, "{name:?}");
         }
-        assert!(Place::of("blobs.read", &BlobName::listed("uploads/u/j/..0-a.bin".to_owned())).is_ok());
+        assert!(BlobPath::of("blobs.read", &BlobName::listed("uploads/u/j/..0-a.bin".to_owned())).is_ok());
     }
 }

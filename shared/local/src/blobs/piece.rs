@@ -4,7 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::{Buf, Bytes};
 
-use super::PIECE;
+/// The most bytes that a writer keeps in memory and that a read gives at once: the port's numbers.
+pub const PIECE: usize = 192 * 1024;
 
 /// What disks ask of the address, the place in the file and the length, at most.
 pub const ALIGNMENT: usize = 4096;

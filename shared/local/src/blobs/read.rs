@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use flow::ports::BlobName;
+use flow::{Error, Kind, Result};
 use futures_util::stream::{self, BoxStream, StreamExt};
 
 use super::disk::{blocking, fault, is_absent};
-use super::{Error, Kind, PIECE, Result};
+use super::piece::PIECE;
 
 const READ: &str = "blobs.read";
 

@@ -14,20 +14,20 @@ use flow::ports::{Stored, Sum};
 use super::direct;
 use super::disk::fault;
 use super::piece::is_aligned;
-use super::{Error, Kind, Result};
 use crate::folder::durable::rename_without_replacing;
+use flow::{Error, Kind, Result};
 
 /// How much a writer writes before it asks again whether there is room.
 const ASK_EVERY: u64 = 8 * 1024 * 1024;
 
 /// Where temporary files are made, and how much of the disk they must leave.
-pub struct Desk {
+pub struct TemporaryFiles {
     folder: PathBuf,
     reserve_bytes: u64,
     next: AtomicU64,
 }
 
-impl Desk {
+impl TemporaryFiles {
     pub fn new(folder: PathBuf, reserve_bytes: u64) -> Self {
         Self { folder, reserve_bytes, next: AtomicU64::new(0) }
     }

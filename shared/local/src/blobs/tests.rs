@@ -5,11 +5,13 @@ mod listing;
 mod writing;
 
 use domain::{JobId, Uid};
+use flow::Kind;
 use futures_util::TryStreamExt;
 use tempfile::TempDir;
 use testkit::TestClock;
 use uuid::Uuid;
 
+use super::piece::PIECE;
 use super::*;
 
 const NOW: domain::Timestamp = domain::Timestamp::from_secs(1_780_000_000);

@@ -7,10 +7,10 @@
 mod appender;
 mod mark;
 mod part;
-mod seats;
+mod partials;
+mod upload_locks;
 
 use std::fs::{self, File};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,15 +22,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::disk::{blocking, fault, is_absent};
 use super::folders::Folders;
-use super::name::Place;
-use super::{DiskBlobs, PARTIAL, Shelf, UPLOADS, list};
+use super::name::{BlobPath, UPLOADS};
+use super::{DiskBlobs, PARTIAL, list};
 use appender::Appender;
 use mark::Mark;
-use part::{Part, Places};
-use seats::Seats;
+use part::{Part, PartPaths};
+use partials::{DATA, MARK, PartialUploads};
+use upload_locks::UploadLocks;
 
-const DATA: &str = ".part";
-const MARK: &str = ".mark";
 /// Files that are taken in at once, each of which holds two descriptors beside its socket: the usual soft limit is
 /// 1,024, and HTTP/2 brings many requests over one connection. A further one is asked to come again.
 const MOST_AT_ONCE: usize = 256;
@@ -38,49 +37,41 @@ const MOST_AT_ONCE: usize = 256;
 const COME_AGAIN: Duration = Duration::from_secs(10);
 
 pub struct DiskUploads {
-    yard: Arc<Yard>,
-    seats: Seats,
+    partials: Arc<PartialUploads>,
+    upload_locks: UploadLocks,
     random: Arc<dyn Random>,
-}
-
-/// What the pieces of work on other threads share.
-struct Yard {
-    shelf: Arc<Shelf>,
-    parts: PathBuf,
-    folders: Folders,
-    places: Arc<Semaphore>,
 }
 
 impl DiskUploads {
     /// Beside the blobs, on the same disk: a file that is whole moves by its name.
     pub fn beside(blobs: &DiskBlobs, random: Arc<dyn Random>) -> Self {
-        let parts = blobs.shelf.root.join(PARTIAL);
+        let parts = blobs.shared.root.join(PARTIAL);
         let folders = Folders::new(parts.clone());
-        let places = Arc::new(Semaphore::new(MOST_AT_ONCE));
+        let permits = Arc::new(Semaphore::new(MOST_AT_ONCE));
         Self {
-            yard: Arc::new(Yard { shelf: Arc::clone(&blobs.shelf), parts, folders, places }),
-            seats: Seats::default(),
+            partials: Arc::new(PartialUploads { shared: Arc::clone(&blobs.shared), parts, folders, permits }),
+            upload_locks: UploadLocks::default(),
             random,
         }
     }
 
     /// Removes the folders of sessions that are over. For the start: nothing may be writing.
     pub fn prune(&self) -> Result<()> {
-        self.yard.folders.prune_all().map_err(|error| fault("uploads.prune", "", error))
+        self.partials.folders.prune_all().map_err(|error| fault("uploads.prune", "", error))
     }
 }
 
-impl Yard {
-    fn progress(&self, name: &BlobName, place: &Place, expected: Expected) -> Result<Progress> {
+impl PartialUploads {
+    fn progress(&self, name: &BlobName, place: &BlobPath, expected: Expected) -> Result<Progress> {
         let failed = |error| fault("uploads.progress", name, error);
-        let places = Places::of(self, place);
-        let length = match fs::metadata(&places.data) {
+        let paths = PartPaths::of(self, place);
+        let length = match fs::metadata(&paths.data) {
             Err(error) if is_absent(&error) => 0,
             about => about.map_err(failed)?.len(),
         };
-        let marked = read_mark(&places).map_err(failed)?.unwrap_or_default();
+        let marked = read_mark(&paths).map_err(failed)?.unwrap_or_default();
         // Looked for last: a file that becomes whole meanwhile is no part any more, and is not to be missed in both places.
-        if let Some(whole) = self.whole(name, &places, expected)? {
+        if let Some(whole) = self.whole(name, &paths, expected)? {
             return Ok(whole);
         }
         // All of it, but under no name: whoever sends the last byte once more makes it whole.
@@ -89,9 +80,9 @@ impl Yard {
     }
 
     /// The blob, if it is there: as durable as one that was written in one go.
-    fn whole(&self, name: &BlobName, places: &Places, expected: Expected) -> Result<Option<Progress>> {
+    fn whole(&self, name: &BlobName, paths: &PartPaths, expected: Expected) -> Result<Option<Progress>> {
         let failed = |error| fault("uploads.progress", name, error);
-        let size = match fs::metadata(&places.blob) {
+        let size = match fs::metadata(&paths.blob) {
             Err(error) if is_absent(&error) => return Ok(None),
             about => about.map_err(failed)?.len(),
         };
@@ -99,20 +90,20 @@ impl Yard {
             return Err(Error::new(Kind::Conflict, "uploads.progress", name).because("a blob of another size is there"));
         }
         // A crash may have come between the name and its sync.
-        let fresh = self.shelf.folders.make_around(&places.blob).map_err(failed)?;
-        self.shelf.folders.make_durable(&places.blob, fresh).map_err(failed)?;
-        let marked = read_mark(places).map_err(failed)?.filter(|mark| mark.offset == size);
+        let fresh = self.shared.folders.make_around(&paths.blob).map_err(failed)?;
+        self.shared.folders.make_durable(&paths.blob, fresh).map_err(failed)?;
+        let marked = read_mark(paths).map_err(failed)?.filter(|mark| mark.offset == size);
         let crc32c = match marked {
             Some(mark) => mark.crc32c,
             // A restored backup has no marks.
-            None => File::open(&places.blob).and_then(|blob| part::sum(&blob, size)).map_err(failed)?.crc32c,
+            None => File::open(&paths.blob).and_then(|blob| part::sum(&blob, size)).map_err(failed)?.crc32c,
         };
         Ok(Some(Progress::Whole { size, crc32c }))
     }
 
     /// Nobody waits for one: who hangs would hold up all who come after.
     fn place(&self, name: &BlobName) -> Result<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+        Arc::clone(&self.permits).try_acquire_owned().map_err(|_| {
             let error = Error::new(Kind::Throttled, "uploads.append", name).after(COME_AGAIN);
             error.because("too many files are taken in at once")
         })
@@ -120,11 +111,11 @@ impl Yard {
 
     fn list(&self, after: Option<&BlobName>, limit: usize) -> Result<Vec<(BlobName, Duration)>> {
         let after = after.map(|name| BlobName::listed(format!("{}{DATA}", relocated(name.as_str(), UPLOADS, PARTIAL))));
-        let now = self.shelf.clock.now();
+        let now = self.shared.clock.now();
         // Two files for each.
         let page =
             list::Page { folder: PARTIAL, prefix: "", after: after.as_ref(), limit: limit.saturating_mul(2), now };
-        let found = list::list(&self.shelf.root, &page).map_err(|error| fault("uploads.list", "", error))?;
+        let found = list::list(&self.shared.root, &page).map_err(|error| fault("uploads.list", "", error))?;
         let mut listed: Vec<(BlobName, Duration)> = Vec::new();
         for (file, age) in found {
             let Some(name) = file.as_str().strip_suffix(DATA).or_else(|| file.as_str().strip_suffix(MARK)) else {
@@ -141,8 +132,8 @@ impl Yard {
     }
 }
 
-fn read_mark(places: &Places) -> std::io::Result<Option<Mark>> {
-    match File::open(&places.mark) {
+fn read_mark(paths: &PartPaths) -> std::io::Result<Option<Mark>> {
+    match File::open(&paths.mark) {
         Err(error) if is_absent(&error) => Ok(None),
         file => Ok(Mark::read(&file?)?.map(|(mark, _)| mark)),
     }
@@ -161,19 +152,19 @@ impl Uploads for DiskUploads {
     }
 
     async fn progress(&self, name: &BlobName, _: &UploadUrl, expected: Expected) -> Result<Progress> {
-        let place = Place::of("uploads.progress", name)?;
-        let (yard, name) = (Arc::clone(&self.yard), name.clone());
-        blocking("uploads.progress", move || yard.progress(&name, &place, expected)).await
+        let place = BlobPath::of("uploads.progress", name)?;
+        let (partials, name) = (Arc::clone(&self.partials), name.clone());
+        blocking("uploads.progress", move || partials.progress(&name, &place, expected)).await
     }
 
     async fn abandon(&self, name: &BlobName, _: Option<&UploadUrl>) -> Result<()> {
-        let place = Place::of("uploads.abandon", name)?;
-        let taken = self.seats.take("uploads.abandon", name, &*self.yard.shelf.clock).await?;
-        let (yard, name) = (Arc::clone(&self.yard), name.clone());
+        let place = BlobPath::of("uploads.abandon", name)?;
+        let taken = self.upload_locks.take("uploads.abandon", name, &*self.partials.shared.clock).await?;
+        let (partials, name) = (Arc::clone(&self.partials), name.clone());
         blocking("uploads.abandon", move || {
-            let places = Places::of(&yard, &place);
-            part::remove(&places).map_err(|error| fault("uploads.abandon", &name, error))?;
-            yard.folders.prune_around(&places.data);
+            let paths = PartPaths::of(&partials, &place);
+            part::remove(&paths).map_err(|error| fault("uploads.abandon", &name, error))?;
+            partials.folders.prune_around(&paths.data);
             drop(taken);
             Ok(())
         })
@@ -181,23 +172,23 @@ impl Uploads for DiskUploads {
     }
 
     async fn list(&self, after: Option<&BlobName>, limit: usize) -> Result<Vec<(BlobName, Duration)>> {
-        let (yard, after) = (Arc::clone(&self.yard), after.cloned());
-        blocking("uploads.list", move || yard.list(after.as_ref(), limit)).await
+        let (partials, after) = (Arc::clone(&self.partials), after.cloned());
+        blocking("uploads.list", move || partials.list(after.as_ref(), limit)).await
     }
 
     async fn room(&self) -> Result<()> {
-        self.yard.shelf.desk.room("uploads.room", "")
+        self.partials.shared.temporary_files.room("uploads.room", "")
     }
 }
 
 #[async_trait]
 impl ReceivesUploads for DiskUploads {
     async fn append(&self, name: &BlobName, expected: Expected) -> Result<Arriving> {
-        let place = Place::of("uploads.append", name)?;
-        let taken = self.seats.take("uploads.append", name, &*self.yard.shelf.clock).await?;
+        let place = BlobPath::of("uploads.append", name)?;
+        let taken = self.upload_locks.take("uploads.append", name, &*self.partials.shared.clock).await?;
         let displaced = taken.displaced();
-        let (yard, blob) = (Arc::clone(&self.yard), name.clone());
-        let opened = blocking("uploads.append", move || open(&yard, &blob, &place, expected, taken)).await?;
+        let (partials, blob) = (Arc::clone(&self.partials), name.clone());
+        let opened = blocking("uploads.append", move || open(&partials, &blob, &place, expected, taken)).await?;
         Ok(match opened {
             Ok(whole) => whole,
             Err(part) => Arriving::Open(Box::new(Appender::new(name.clone(), expected.size, part, displaced))),
@@ -207,12 +198,18 @@ impl ReceivesUploads for DiskUploads {
 
 type Opened = std::result::Result<Arriving, Box<Part>>;
 
-fn open(yard: &Arc<Yard>, name: &BlobName, place: &Place, expected: Expected, taken: seats::Taken) -> Result<Opened> {
-    if let Some(Progress::Whole { size, crc32c }) = yard.whole(name, &Places::of(yard, place), expected)? {
+fn open(
+    partials: &Arc<PartialUploads>,
+    name: &BlobName,
+    place: &BlobPath,
+    expected: Expected,
+    taken: upload_locks::UploadGuard,
+) -> Result<Opened> {
+    if let Some(Progress::Whole { size, crc32c }) = partials.whole(name, &PartPaths::of(partials, place), expected)? {
         return Ok(Ok(Arriving::Whole { size, crc32c }));
     }
-    yard.shelf.desk.room("uploads.append", name)?;
-    Ok(Err(Box::new(Part::open(yard, name, place, expected, taken)?)))
+    partials.shared.temporary_files.room("uploads.append", name)?;
+    Ok(Err(Box::new(Part::open(partials, name, place, expected, taken)?)))
 }
 
 #[cfg(test)]

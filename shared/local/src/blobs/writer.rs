@@ -8,21 +8,22 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use flow::ports::{BlobName, BlobWriter, Stored, Sum};
+use flow::{Error, Kind, Result};
 
+use super::Shared;
 use super::disk::{blocking, fault};
 use super::folders::Fresh;
-use super::name::Place;
-use super::piece::Piece;
+use super::name::BlobPath;
+use super::piece::{PIECE, Piece};
 use super::temporary::Temporary;
-use super::{Error, Kind, PIECE, Result, Shelf};
 
 /// How often a folder may vanish under a writer, because its last other blob was deleted, before we call it trouble.
 const MAX_TRIES: usize = 64;
 
 pub struct Writer {
-    shelf: Arc<Shelf>,
+    shared: Arc<Shared>,
     name: BlobName,
-    place: Place,
+    place: BlobPath,
     /// What is not on disk yet.
     piece: Piece,
     file: OnDisk,
@@ -36,9 +37,9 @@ enum OnDisk {
 }
 
 impl Writer {
-    pub fn new(shelf: Arc<Shelf>, name: BlobName, place: Place) -> Self {
-        let piece = shelf.spare.take();
-        Self { shelf, name, place, piece, file: OnDisk::NotYet }
+    pub fn new(shared: Arc<Shared>, name: BlobName, place: BlobPath) -> Self {
+        let piece = shared.spare.take();
+        Self { shared, name, place, piece, file: OnDisk::NotYet }
     }
 
     fn take_file(&mut self, operation: &'static str) -> Result<Option<Temporary>> {
@@ -53,13 +54,13 @@ impl Writer {
 
     async fn write_piece(&mut self) -> Result<()> {
         let file = self.take_file("blobs.write")?;
-        let (shelf, name, mut piece) = (Arc::clone(&self.shelf), self.name.clone(), std::mem::take(&mut self.piece));
+        let (shared, name, mut piece) = (Arc::clone(&self.shared), self.name.clone(), std::mem::take(&mut self.piece));
         let (file, piece) = blocking("blobs.write", move || {
             let failed = |error| fault("blobs.write", &name, error);
-            let mut file = file.map_or_else(|| shelf.desk.large_file(), Ok).map_err(failed)?;
+            let mut file = file.map_or_else(|| shared.temporary_files.large_file(), Ok).map_err(failed)?;
             file.write(piece.bytes()).map_err(failed)?;
             if file.is_to_ask() {
-                shelf.desk.room("blobs.write", &name)?;
+                shared.temporary_files.room("blobs.write", &name)?;
             }
             piece.clear();
             Ok((file, piece))
@@ -81,11 +82,11 @@ impl BlobWriter for Writer {
 
     async fn finish(mut self: Box<Self>) -> Result<Stored> {
         let file = self.take_file("blobs.finish")?;
-        let shelf = Arc::clone(&self.shelf);
+        let shared = Arc::clone(&self.shared);
         let (name, place, rest) = (self.name.clone(), self.place.clone(), std::mem::take(&mut self.piece));
         blocking("blobs.finish", move || {
-            let stored = finish(&shelf, &name, &place, file, rest.bytes());
-            shelf.spare.give(rest);
+            let stored = finish(&shared, &name, &place, file, rest.bytes());
+            shared.spare.give(rest);
             stored
         })
         .await
@@ -109,20 +110,20 @@ impl Drop for Writer {
     }
 }
 
-fn finish(shelf: &Shelf, name: &BlobName, place: &Place, file: Option<Temporary>, rest: &[u8]) -> Result<Stored> {
+fn finish(shared: &Shared, name: &BlobName, place: &BlobPath, file: Option<Temporary>, rest: &[u8]) -> Result<Stored> {
     let failed = |error| fault("blobs.finish", name, error);
-    let mut file = file.map_or_else(|| shelf.desk.file(), Ok).map_err(failed)?;
+    let mut file = file.map_or_else(|| shared.temporary_files.file(), Ok).map_err(failed)?;
     file.write(rest).map_err(failed)?;
-    let stored = file.settle(shelf.clock.now()).map_err(failed)?;
-    let to = shelf.root.join(place.path());
-    let placed = put(shelf, &to, |to| file.place(to), |at| is_stored(at, &stored));
-    let (fresh, found) = placed.inspect_err(|_| shelf.folders.prune_around(&to)).map_err(failed)?;
+    let stored = file.settle(shared.clock.now()).map_err(failed)?;
+    let to = shared.root.join(place.path());
+    let placed = put(shared, &to, |to| file.place(to), |at| is_stored(at, &stored));
+    let (fresh, found) = placed.inspect_err(|_| shared.folders.prune_around(&to)).map_err(failed)?;
     if found == Found::Other {
         return Err(Error::new(Kind::Conflict, "blobs.finish", name));
     }
     // The blob can be seen, but a power cut might take it back: not a success, and not a failure to clean up after.
     let unsure = |error| Error::new(Kind::Unknown, "blobs.finish", name).because(error);
-    shelf.folders.make_durable(&to, fresh).map_err(unsure)?;
+    shared.folders.make_durable(&to, fresh).map_err(unsure)?;
     Ok(stored)
 }
 
@@ -136,7 +137,7 @@ pub enum Found {
 
 /// Gives a durable file its name, which nothing else may have.
 pub fn put(
-    shelf: &Shelf,
+    shared: &Shared,
     to: &Path,
     mut place: impl FnMut(&Path) -> io::Result<()>,
     is_ours: impl Fn(&Path) -> io::Result<bool>,
@@ -144,7 +145,7 @@ pub fn put(
     let mut last = io::Error::from(ErrorKind::NotFound);
     for _ in 0..MAX_TRIES {
         // A deletion may take the folders away at any moment until the file is in them.
-        let tried = shelf.folders.make_around(to).and_then(|fresh| match place(to) {
+        let tried = shared.folders.make_around(to).and_then(|fresh| match place(to) {
             Ok(()) => Ok((fresh, Found::Ours)),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 Ok((fresh, if is_ours(to)? { Found::Ours } else { Found::Other }))
@@ -155,7 +156,7 @@ pub fn put(
             Err(error) if error.kind() == ErrorKind::NotFound => last = error,
             done => return done,
         }
-        shelf.folders.forget_around(to);
+        shared.folders.forget_around(to);
     }
     Err(last)
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use domain::{Timestamp, Uid};
 use serde::{Deserialize, Serialize};
 
-use super::{AUDIENCE, ISSUER};
+pub const ISSUER: &str = "afterword-local";
+pub const AUDIENCE: &str = "afterword";
 
 /// Times are seconds since 1970. What is missing is told by name, so nothing is required here.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

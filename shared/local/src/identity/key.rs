@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use sha2::{Digest, Sha256};
 
-use super::IdentityError;
+use super::error::IdentityError;
 use crate::folder::durable;
 use system::secret_bytes;
 

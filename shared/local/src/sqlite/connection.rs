@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Error, OpenFlags, ffi};
 
-use super::birth::make_if_absent;
+use super::create::make_if_absent;
 use super::migrate::{OpenError, check, migrate};
 
 /// Only a backup or a command beside the server may hold a lock, and neither for long.

@@ -14,8 +14,8 @@ use domain::{
 };
 use flow::Result;
 use flow::ports::{
-    At, CENSUS_DUE, Census, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, JobCursor,
-    LineCursor, Opened, Removed, SessionCompleted, Stepped, Store, Written,
+    At, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, JobCursor, JobStats, LineCursor,
+    MAX_EFFECTS_COUNTED, Opened, Removed, SessionCompleted, Stepped, Store, Written,
 };
 
 use super::table::{checkpoints, conversations, devices as registered, jobs, levels, lines, peaks, recordings, usage};
@@ -223,8 +223,8 @@ impl Store for SqliteStore {
         self.read("store.jobs_with_audio", "", move |db| reading::jobs_with_audio(db, &ids)).await
     }
 
-    async fn census(&self, now: Timestamp) -> Result<Census> {
-        self.read("store.census", "", move |db| jobs::census(db, now, CENSUS_DUE)).await
+    async fn job_stats(&self, now: Timestamp) -> Result<JobStats> {
+        self.read("store.census", "", move |db| jobs::job_stats(db, now, MAX_EFFECTS_COUNTED)).await
     }
 
     async fn ready(&self) -> Result<()> {

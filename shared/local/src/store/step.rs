@@ -13,7 +13,7 @@ use super::turns;
 
 pub fn step(db: &Connection, id: JobId, command: &Command, at: &At<'_>) -> Result<Stepped> {
     let Some(job) = jobs::load(db, id)? else { return Ok(Stepped::NoSuchJob) };
-    let ctx = if command.needs_turn() { turns::context(db, &job.uid, at)? } else { turns::uncounted(at) };
+    let ctx = if command.needs_slot() { turns::context(db, &job.uid, at)? } else { turns::uncounted(at) };
     let step = match apply(&job, command, ctx) {
         Ok(step) => step,
         Err(why) => return Ok(Stepped::Refused { job, why }),

@@ -15,12 +15,12 @@ fn is_free(db: &Connection, uid: &Uid, at: &At<'_>) -> Result<bool> {
 
 /// What a command is decided by, with the user's turns counted.
 pub fn context<'a>(db: &Connection, uid: &Uid, at: &At<'a>) -> Result<Context<'a>> {
-    Ok(Context { turn_free: is_free(db, uid, at)?, ..uncounted(at) })
+    Ok(Context { slot_free: is_free(db, uid, at)?, ..uncounted(at) })
 }
 
 /// For a command that no turn bears on.
 pub fn uncounted<'a>(at: &At<'a>) -> Context<'a> {
-    Context { now: at.now, rules: at.rules, turn_free: false }
+    Context { now: at.now, rules: at.rules, slot_free: false }
 }
 
 /// Gives every free turn to the waiting job that comes next.

@@ -11,7 +11,7 @@ use flow::ports::{At, Written};
 use rusqlite::Connection;
 
 use super::fault::{Fault, Result};
-use super::surroundings;
+use super::placement_context;
 use super::table::recordings::Before;
 use super::table::{beside, checkpoints, conversations, jobs, lines, recordings, usage};
 use super::turns::uncounted;
@@ -90,7 +90,7 @@ pub fn place(db: &Connection, id: JobId, group: &Group, at: &At<'_>) -> Result<W
     let Some((job, recording, before)) = job_with_file(db, id, group.index)? else { return Ok(Written::Fenced(GONE)) };
     // The next delivery plans it anew.
     let recording = recording.ok_or_else(|| lost(&job.files[group.index]))?;
-    let around = surroundings::of(db, &recording, group)?;
+    let around = placement_context::of(db, &recording, group)?;
     match placement::place(job.clone(), recording, group, around, uncounted(at)) {
         Ok(placed) => write(db, placed, (&job, &before), at).map(Written::Done),
         Err(why) => Ok(Written::Fenced(why)),

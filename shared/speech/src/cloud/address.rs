@@ -31,7 +31,7 @@ pub(super) fn address(key: &'static str, text: &str, with_key: bool) -> Result<U
                 host = url.host_str(),
                 "the key and all recordings go over plain HTTP: everybody in that network can read them"
             ),
-            Near::World => return Err(wrong("must begin with https://: a key is not sent over plain HTTP")),
+            Near::Services => return Err(wrong("must begin with https://: a key is not sent over plain HTTP")),
         }
     }
     Ok(url)
@@ -42,7 +42,7 @@ enum Near {
     Here,
     /// A network of one's own.
     House,
-    World,
+    Services,
 }
 
 fn near(url: &Url) -> Near {
@@ -50,7 +50,7 @@ fn near(url: &Url) -> Near {
         Some(Host::Domain(name)) => return near_name(name.trim_end_matches('.')),
         Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
         Some(Host::Ipv6(ip)) => ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4),
-        None => return Near::World,
+        None => return Near::Services,
     };
     let house = match ip {
         IpAddr::V4(ip) => ip.is_private() || ip.is_link_local(),
@@ -61,7 +61,7 @@ fn near(url: &Url) -> Near {
     } else if house {
         Near::House
     } else {
-        Near::World
+        Near::Services
     }
 }
 
@@ -73,7 +73,7 @@ fn near_name(name: &str) -> Near {
     } else if !name.contains('.') || HOUSE.iter().any(|end| name.ends_with(end)) {
         Near::House
     } else {
-        Near::World
+        Near::Services
     }
 }
 

@@ -6,9 +6,11 @@
 use rten_gemm::GemmError;
 
 use super::attention::{self, Memory, norm};
+use super::byte_matrix::ByteMatrix;
 use super::layer::{Layer, Room};
 use super::linear::{Kernels, Linear};
-use super::weights::{Bytes, Weights};
+use super::speech::Speech;
+use super::weights::Weights;
 
 /// More than any model of the family has.
 const MOST_LAYERS: usize = 64;
@@ -19,17 +21,8 @@ const CLOSE: i32 = 1_500;
 pub(super) struct Decoder {
     layers: Vec<Layer>,
     norm: Vec<f32>,
-    pieces: Bytes,
+    pieces: ByteMatrix,
     scores: Linear,
-}
-
-/// A speech on its way to text.
-pub(super) struct Speech {
-    /// Keys and values of the features, for each layer.
-    pub(super) heard: Vec<Memory>,
-    /// Keys and values of the tokens so far.
-    pub(super) spoken: Vec<Memory>,
-    pub(super) steps: usize,
 }
 
 impl Decoder {
@@ -105,7 +98,7 @@ impl Decoder {
     }
 }
 
-impl Bytes {
+impl ByteMatrix {
     /// Of a piece that there is not, the first.
     fn row(&self, index: u32) -> &[u8] {
         let at = index as usize * self.columns;

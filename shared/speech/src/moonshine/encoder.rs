@@ -10,8 +10,8 @@ use rten_tensor::{AsView, Layout, NdTensor};
 use rten_vecmath::Gelu;
 
 use super::attention::{self, Everything, Turn, norm};
+use super::error::NetworkError;
 use super::linear::{Kernels, Linear};
-use super::network::NetworkError;
 use super::rows::Rows;
 use super::weights::Weights;
 use crate::arithmetic::Arithmetic;

@@ -5,9 +5,9 @@ use rten_simd::SimdUnaryOp;
 use rten_vecmath::Silu;
 
 use super::attention::{Turn, norm};
-use super::decoder::Speech;
 use super::linear::{Kernels, Linear};
 use super::rows::Rows;
+use super::speech::Speech;
 use super::weights::Weights;
 use crate::arithmetic::Arithmetic;
 

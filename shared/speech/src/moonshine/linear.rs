@@ -3,9 +3,9 @@
 use rten_gemm::{GemmError, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
 use rten_tensor::{AsView, Layout, NdTensorView};
 
+use super::byte_matrix::ByteMatrix;
 use super::plain;
 use super::rows::Rows;
-use super::weights::Bytes;
 use crate::arithmetic::Arithmetic;
 
 /// Up to so many rows fit into one tile of the multiplication together with their other halves.
@@ -42,16 +42,16 @@ enum Weights {
 
 impl Linear {
     /// A matrix that has a row for each input and a column for each output.
-    pub fn new(kernels: &Kernels, matrix: &Bytes) -> Self {
+    pub fn new(kernels: &Kernels, matrix: &ByteMatrix) -> Self {
         Self::packed(kernels, matrix, false)
     }
 
     /// A matrix that has a row for each output.
-    pub fn transposed(kernels: &Kernels, matrix: &Bytes) -> Self {
+    pub fn transposed(kernels: &Kernels, matrix: &ByteMatrix) -> Self {
         Self::packed(kernels, matrix, true)
     }
 
-    fn packed(kernels: &Kernels, matrix: &Bytes, transposed: bool) -> Self {
+    fn packed(kernels: &Kernels, matrix: &ByteMatrix, transposed: bool) -> Self {
         // The kernels multiply with signed weights: both ends move down by half.
         let signed: Vec<i8> = matrix.bytes.iter().map(|byte| (byte ^ 0x80) as i8).collect();
         let view = NdTensorView::from_data([matrix.rows, matrix.columns], &signed[..]);

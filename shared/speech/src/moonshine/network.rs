@@ -3,13 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rten::RunOptions;
-use rten_gemm::GemmError;
 
-use super::decoder::{Decoder, Speech};
+use super::decoder::Decoder;
 use super::encoder::Encoder;
+use super::error::NetworkError;
 use super::layer::Room;
 use super::linear::Kernels;
 use super::repeat;
+use super::speech::Speech;
 use crate::arithmetic::Arithmetic;
 use crate::engine::SAMPLE_RATE;
 
@@ -35,20 +36,6 @@ struct Saying {
     tokens: Vec<u32>,
     most: usize,
     over: bool,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub(super) enum NetworkError {
-    #[error("the {0} cannot be loaded: {1}")]
-    Load(&'static str, String),
-    #[error("the encoder cannot be run: {0}")]
-    Encoder(String),
-    #[error("its numbers cannot be multiplied: {0}")]
-    Product(#[from] GemmError),
-    #[error("the encoder answers in another shape than the decoder takes")]
-    Shape,
-    #[error("nobody waits for the answer any more")]
-    Stopped,
 }
 
 impl Network {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use rten_onnx::onnx::{DataType, GraphProto, ModelProto, TensorProto};
 
+use super::byte_matrix::ByteMatrix;
 use super::linear::{Kernels, Linear};
 
 /// Deeper than any network branches.
@@ -13,15 +14,6 @@ pub(super) struct Weights {
     tensors: HashMap<String, TensorProto>,
     /// The weights that a multiplication takes, by the name of its output.
     products: HashMap<String, String>,
-}
-
-/// Bytes in rows, each of the same scale: what they stand for is `(byte - zero) * scale`.
-pub(super) struct Bytes {
-    pub rows: usize,
-    pub columns: usize,
-    pub bytes: Vec<u8>,
-    pub scale: f32,
-    pub zero: u8,
 }
 
 impl Weights {
@@ -61,7 +53,7 @@ impl Weights {
     }
 
     /// The quantized matrix of this name.
-    pub fn bytes(&self, name: &str) -> Result<Bytes, String> {
+    pub fn bytes(&self, name: &str) -> Result<ByteMatrix, String> {
         let tensor = self.tensor(&format!("{name}_quantized"))?;
         let [rows, columns] = tensor.dims[..] else { return Err(format!("{name} is no matrix")) };
         let (rows, columns) = (size(rows)?, size(columns)?);
@@ -75,7 +67,7 @@ impl Weights {
             || raw(zero, DataType::UINT8).and_then(|bytes| bytes.first().copied().ok_or_else(|| name.to_owned())),
             Ok,
         )?;
-        Ok(Bytes { rows, columns, bytes, scale, zero })
+        Ok(ByteMatrix { rows, columns, bytes, scale, zero })
     }
 
     pub fn floats(&self, name: &str, count: usize) -> Result<Vec<f32>, String> {

@@ -10,8 +10,8 @@ use flow::ports::{Created, Store};
 use flow::{Kind, error::Error};
 
 use crate::build::{batch, conversation_id, phone, speech, uid};
+use crate::harness::Harness;
 use crate::memory;
-use crate::scene::Scene;
 
 /// A store of which the lasting part can be taken out.
 pub trait ArchivedStore: Store + Archive {}
@@ -59,44 +59,44 @@ async fn put(into: &dyn Archive, uid: &Uid, records: &[Record]) -> (u64, u64) {
 
 /// A story with everything in it: two days, a merge, an attached recording, a deletion with its stubs, one that is not
 /// carried out yet, silence, and a recording that nobody finished.
-async fn story(store: Arc<dyn Store>, uid: &Uid) -> Scene {
-    let scene = Scene::new(store);
-    scene.transcribe(uid, &phone(0), &[(0, 900, "good morning"), (2000, 2900, "how are you")]).await;
-    scene.transcribe(uid, &phone(200), &[(0, 1000, "late")]).await;
-    scene.transcribe(uid, &phone(100), &[(0, 1000, "a bridge")]).await;
+async fn story(store: Arc<dyn Store>, uid: &Uid) -> Harness {
+    let harness = Harness::new(store);
+    harness.transcribe(uid, &phone(0), &[(0, 900, "good morning"), (2000, 2900, "how are you")]).await;
+    harness.transcribe(uid, &phone(200), &[(0, 1000, "late")]).await;
+    harness.transcribe(uid, &phone(100), &[(0, 1000, "a bridge")]).await;
     let mut attached = batch(uid, &[phone(9000)]);
     attached.conversation_id = Some(conversation_id(5));
-    scene.transcribe_batch(&attached, &[&[(0, 900, "attached")]]).await;
-    scene.pass(std::time::Duration::from_secs(7200));
+    harness.transcribe_batch(&attached, &[&[(0, 900, "attached")]]).await;
+    harness.pass(std::time::Duration::from_secs(7200));
     for (secs, text) in [(20_000, "forgotten"), (30_000, "to be forgotten")] {
-        let job = scene.transcribe(uid, &phone(secs), &[(0, 900, text)]).await;
-        assert!(scene.delete(uid, job.new_conversation_ids[0]).await);
+        let job = harness.transcribe(uid, &phone(secs), &[(0, 900, text)]).await;
+        assert!(harness.delete(uid, job.new_conversation_ids[0]).await);
         if secs == 20_000 {
-            scene.forget(uid, job.new_conversation_ids[0], 10).await;
+            harness.forget(uid, job.new_conversation_ids[0], 10).await;
         }
     }
-    let silent = scene.accept(uid, &[phone(40_000)]).await;
-    let silent = scene.claim(silent.id).await;
-    scene.plan(&silent, 0, speech(&[])).await;
-    let unfinished = scene.accept(uid, &[phone(50_000)]).await;
-    let unfinished = scene.claim(unfinished.id).await;
-    scene.plan(&unfinished, 0, speech(&[(0, 900), (2000, 2900)])).await;
-    scene.say(&unfinished, 0, &[(0, "the first half")]).await;
-    scene
+    let silent = harness.accept(uid, &[phone(40_000)]).await;
+    let silent = harness.claim(silent.id).await;
+    harness.plan(&silent, 0, speech(&[])).await;
+    let unfinished = harness.accept(uid, &[phone(50_000)]).await;
+    let unfinished = harness.claim(unfinished.id).await;
+    harness.plan(&unfinished, 0, speech(&[(0, 900), (2000, 2900)])).await;
+    harness.say(&unfinished, 0, &[(0, "the first half")]).await;
+    harness
 }
 
 /// All that a user can read.
-async fn seen(scene: &Scene, uid: &Uid) -> impl PartialEq + std::fmt::Debug {
+async fn seen(harness: &Harness, uid: &Uid) -> impl PartialEq + std::fmt::Debug {
     let mut pages = Vec::new();
-    for conversation in scene.conversations(uid).await {
-        pages.push(scene.page(uid, conversation.id).await);
+    for conversation in harness.conversations(uid).await {
+        pages.push(harness.page(uid, conversation.id).await);
     }
-    (pages, scene.usage(uid).await)
+    (pages, harness.usage(uid).await)
 }
 
 pub async fn what_is_put_into_another_kind_of_store_and_back_is_the_same(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
-    let scene = story(other.clone(), &ann()).await;
+    let harness = story(other.clone(), &ann()).await;
     let records = taken(&*other, &ann(), 1000).await;
     for kind in [
         |record: &Record| {
@@ -111,8 +111,8 @@ pub async fn what_is_put_into_another_kind_of_store_and_back_is_the_same(store: 
     }
     assert_eq!(put(&*store, &ann(), &records).await, (records.len() as u64, 0));
     assert_eq!(taken(&*store, &ann(), 1000).await, records);
-    let there = Scene::new(store.clone());
-    assert_eq!(format!("{:?}", seen(&there, &ann()).await), format!("{:?}", seen(&scene, &ann()).await));
+    let there = Harness::new(store.clone());
+    assert_eq!(format!("{:?}", seen(&there, &ann()).await), format!("{:?}", seen(&harness, &ann()).await));
     let back = memory::Store::new();
     put(&back, &ann(), &taken(&*store, &ann(), 7).await).await;
     assert_eq!(back.all_conversations(&ann()), other.all_conversations(&ann()));
@@ -183,8 +183,8 @@ fn changed(record: Record) -> Record {
 }
 
 pub async fn the_job_that_took_a_recording_last_is_no_difference(store: Arc<dyn ArchivedStore>) {
-    let scene = Scene::new(store.clone());
-    scene.transcribe(&ann(), &phone(0), &[(0, 900, "hello")]).await;
+    let harness = Harness::new(store.clone());
+    harness.transcribe(&ann(), &phone(0), &[(0, 900, "hello")]).await;
     let records = taken(&*store, &ann(), 1000).await;
     let other_job = |record: Record| match record {
         Record::Recording { recording, beside } => {
@@ -204,7 +204,7 @@ pub async fn users_are_told_apart(store: Arc<dyn ArchivedStore>) {
     let users = [ann(), bob(), uid("a.b c"), uid("__ann__"), long];
     let other = Arc::new(memory::Store::new());
     for user in &users {
-        Scene::new(other.clone()).transcribe(user, &phone(0), &[(0, 900, user.as_str())]).await;
+        Harness::new(other.clone()).transcribe(user, &phone(0), &[(0, 900, user.as_str())]).await;
     }
     assert_eq!(everybody(&*store).await, []);
     for user in &users {
@@ -238,8 +238,8 @@ pub async fn records_of_another_user_or_too_many_are_refused(store: Arc<dyn Arch
 }
 
 /// The same audio, uploaded again at the new place.
-async fn again(scene: &Scene, secs: i64) -> (domain::Job, bool) {
-    match scene.create(&batch(&ann(), &[phone(secs)])).await {
+async fn again(harness: &Harness, secs: i64) -> (domain::Job, bool) {
+    match harness.create(&batch(&ann(), &[phone(secs)])).await {
         Created::New { job, deduplicated } => (job, deduplicated),
         answered => panic!("no job of the old place is here: {answered:?}"),
     }
@@ -249,69 +249,69 @@ pub async fn audio_that_is_known_costs_nothing_at_the_new_place(store: Arc<dyn A
     let other = Arc::new(memory::Store::new());
     story(other.clone(), &ann()).await;
     put(&*store, &ann(), &taken(&*other, &ann(), 1000).await).await;
-    let scene = Scene::new(store.clone());
-    let before = format!("{:?}", seen(&scene, &ann()).await);
+    let harness = Harness::new(store.clone());
+    let before = format!("{:?}", seen(&harness, &ann()).await);
     for secs in [0, 200, 9000, 20_000, 30_000] {
-        let (job, deduplicated) = again(&scene, secs).await;
+        let (job, deduplicated) = again(&harness, secs).await;
         assert_eq!((job.status, deduplicated), (Status::Completed, true), "{secs}");
     }
-    assert_eq!(format!("{:?}", seen(&scene, &ann()).await), before);
+    assert_eq!(format!("{:?}", seen(&harness, &ann()).await), before);
 }
 
 pub async fn what_was_not_finished_goes_on_at_the_new_place(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
     story(other.clone(), &ann()).await;
     put(&*store, &ann(), &taken(&*other, &ann(), 1000).await).await;
-    let scene = Scene::new(store.clone());
-    let before = scene.usage(&ann()).await;
-    let (job, deduplicated) = again(&scene, 50_000).await;
+    let harness = Harness::new(store.clone());
+    let before = harness.usage(&ann()).await;
+    let (job, deduplicated) = again(&harness, 50_000).await;
     assert!(!deduplicated);
-    let job = scene.claim(job.id).await;
+    let job = harness.claim(job.id).await;
     // The plan of the old place stands, whatever is heard now.
-    let (_, recording) = scene.plan(&job, 0, speech(&[(0, 5000)])).await;
+    let (_, recording) = harness.plan(&job, 0, speech(&[(0, 5000)])).await;
     assert_eq!(recording.plan.as_ref().map(|plan| plan.segments().len()), Some(2));
-    scene.say(&job, 0, &[(2000, "the second half")]).await;
-    assert_eq!(scene.finish(&job).await.status, Status::Completed);
-    assert_eq!(scene.usage(&ann()).await.segments, before.segments + 1);
-    assert_eq!(scene.talk(&ann()).await.last().unwrap(), &["the first half", "the second half"]);
+    harness.say(&job, 0, &[(2000, "the second half")]).await;
+    assert_eq!(harness.finish(&job).await.status, Status::Completed);
+    assert_eq!(harness.usage(&ann()).await.segments, before.segments + 1);
+    assert_eq!(harness.talk(&ann()).await.last().unwrap(), &["the first half", "the second half"]);
 }
 
 pub async fn what_was_deleted_stays_deleted_at_the_new_place(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
-    let scene = Scene::new(other.clone());
-    let job = scene.accept(&ann(), &[phone(0)]).await;
-    let job = scene.claim(job.id).await;
-    scene.plan(&job, 0, speech(&[(0, 900), (2000, 2900)])).await;
-    scene.say(&job, 0, &[(0, "a secret")]).await;
-    let gone = scene.conversations(&ann()).await[0].id;
-    assert!(scene.delete(&ann(), gone).await);
+    let harness = Harness::new(other.clone());
+    let job = harness.accept(&ann(), &[phone(0)]).await;
+    let job = harness.claim(job.id).await;
+    harness.plan(&job, 0, speech(&[(0, 900), (2000, 2900)])).await;
+    harness.say(&job, 0, &[(0, "a secret")]).await;
+    let gone = harness.conversations(&ann()).await[0].id;
+    assert!(harness.delete(&ann(), gone).await);
     put(&*store, &ann(), &taken(&*other, &ann(), 1000).await).await;
 
-    let scene = Scene::new(store.clone());
-    assert_eq!((scene.talk(&ann()).await.len(), scene.page(&ann(), gone).await), (0, None));
-    let due = store.due_deletions(scene.now(), None, 10).await.unwrap();
+    let harness = Harness::new(store.clone());
+    assert_eq!((harness.talk(&ann()).await.len(), harness.page(&ann(), gone).await), (0, None));
+    let due = store.due_deletions(harness.now(), None, 10).await.unwrap();
     assert_eq!(due.iter().map(|due| due.id).collect::<Vec<_>>(), [gone], "its texts are still to be removed");
-    let usage = scene.usage(&ann()).await;
-    let (job, _) = again(&scene, 0).await;
-    let job = scene.claim(job.id).await;
-    scene.plan(&job, 0, speech(&[])).await;
-    scene.store(&job, 0, &[(2000, "the rest of it")]).await;
-    scene.place(&job, 0, &[(2000, Answer::Text)]).await;
-    assert_eq!(scene.finish(&job).await.status, Status::Completed);
-    assert_eq!((scene.talk(&ann()).await.len(), scene.usage(&ann()).await), (0, usage), "consumed quietly");
-    assert_eq!(scene.forget(&ann(), gone, 10).await, 1);
+    let usage = harness.usage(&ann()).await;
+    let (job, _) = again(&harness, 0).await;
+    let job = harness.claim(job.id).await;
+    harness.plan(&job, 0, speech(&[])).await;
+    harness.store(&job, 0, &[(2000, "the rest of it")]).await;
+    harness.place(&job, 0, &[(2000, Answer::Text)]).await;
+    assert_eq!(harness.finish(&job).await.status, Status::Completed);
+    assert_eq!((harness.talk(&ann()).await.len(), harness.usage(&ann()).await), (0, usage), "consumed quietly");
+    assert_eq!(harness.forget(&ann(), gone, 10).await, 1);
     assert!(store.lines(&ann(), job.files[0].recording, &[0, 2000]).await.unwrap().iter().all(|line| line.stub));
 }
 
 /// Silence by rules that heard less is no end: who still has the recording is heard out.
 pub async fn what_earlier_rules_called_silent_is_heard_again(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
-    let scene = Scene::new(other.clone());
+    let harness = Harness::new(other.clone());
     for secs in [0, 600] {
-        let job = scene.accept(&ann(), &[phone(secs)]).await;
-        let job = scene.claim(job.id).await;
-        scene.plan(&job, 0, Heard::Silence).await;
-        assert_eq!(scene.finish(&job).await.status, Status::Completed);
+        let job = harness.accept(&ann(), &[phone(secs)]).await;
+        let job = harness.claim(job.id).await;
+        harness.plan(&job, 0, Heard::Silence).await;
+        assert_eq!(harness.finish(&job).await.status, Status::Completed);
     }
     let earlier = |record: Record| match record {
         Record::Recording { mut recording, beside } => {
@@ -323,23 +323,23 @@ pub async fn what_earlier_rules_called_silent_is_heard_again(store: Arc<dyn Arch
     let records: Vec<_> = taken(&*other, &ann(), 1000).await.into_iter().map(earlier).collect();
     put(&*store, &ann(), &records).await;
 
-    let scene = Scene::new(store.clone());
-    let session = scene.session(&ann(), &[phone(0)]).await;
+    let harness = Harness::new(store.clone());
+    let session = harness.session(&ann(), &[phone(0)]).await;
     assert!(session.files[0].needs_bytes());
-    let (job, deduplicated) = again(&scene, 0).await;
+    let (job, deduplicated) = again(&harness, 0).await;
     assert_eq!((job.status, job.files[0].status, deduplicated), (Status::Queued, FileStatus::Queued, false));
-    let job = scene.claim(job.id).await;
-    let (_, recording) = scene.work(&job, 0, &[(0, 900, "whispered")]).await;
+    let job = harness.claim(job.id).await;
+    let (_, recording) = harness.work(&job, 0, &[(0, 900, "whispered")]).await;
     assert_eq!(recording.facts.heard_by, Levels::RULES);
-    assert_eq!(scene.finish(&job).await.status, Status::Completed);
-    assert_eq!(scene.usage(&ann()).await.segments, 1);
+    assert_eq!(harness.finish(&job).await.status, Status::Completed);
+    assert_eq!(harness.usage(&ann()).await.segments, 1);
 
-    let (job, _) = again(&scene, 600).await;
-    let job = scene.claim(job.id).await;
-    let (job, _) = scene.plan(&job, 0, Heard::Silence).await;
+    let (job, _) = again(&harness, 600).await;
+    let job = harness.claim(job.id).await;
+    let (job, _) = harness.plan(&job, 0, Heard::Silence).await;
     assert_eq!(job.files[0].status, FileStatus::Silent);
-    let ended = scene.finish(&job).await;
-    let known = scene.create(&batch(&ann(), &[phone(600)])).await;
+    let ended = harness.finish(&job).await;
+    let known = harness.create(&batch(&ann(), &[phone(600)])).await;
     assert!(matches!(&known, Created::Answered(job) if job.id == ended.id), "from now on it is known: {known:?}");
 }
 

@@ -9,7 +9,7 @@ use flow::{Kind, Result};
 use futures_util::TryStreamExt;
 
 use crate::build::{blob, job_id, uid};
-use crate::lossy::LosesAnswers;
+use crate::fault_injection::LosesAnswers;
 use crate::memory::describe;
 
 /// The largest piece that a read may give.
@@ -188,11 +188,11 @@ pub async fn names_that_look_alike_do_not_meet(blobs: Arc<dyn Blobs>) {
 }
 
 pub async fn lost_answers_are_settled_by_repeating(blobs: Arc<dyn Blobs>) {
-    let lossy = LosesAnswers::first_of_each(blobs.clone());
-    assert_eq!(write(&lossy, &name(1), b"sound").await.unwrap_err().kind, Kind::Unknown);
-    assert_eq!(write(&lossy, &name(1), b"sound").await.unwrap(), describe(b"sound"));
-    assert_eq!(lossy.delete(&name(1)).await.unwrap_err().kind, Kind::Unknown);
-    lossy.delete(&name(1)).await.unwrap();
+    let fault_injection = LosesAnswers::first_of_each(blobs.clone());
+    assert_eq!(write(&fault_injection, &name(1), b"sound").await.unwrap_err().kind, Kind::Unknown);
+    assert_eq!(write(&fault_injection, &name(1), b"sound").await.unwrap(), describe(b"sound"));
+    assert_eq!(fault_injection.delete(&name(1)).await.unwrap_err().kind, Kind::Unknown);
+    fault_injection.delete(&name(1)).await.unwrap();
     assert!(is_missing(&*blobs, &name(1)).await);
 }
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::archive::ArchivedStore;
 use crate::build::{batch, device, phone, speech, uid};
-use crate::scene::Scene;
+use crate::harness::Harness;
 
 /// A store, and a way to change what stands in it behind its back.
 #[async_trait]
@@ -85,8 +85,8 @@ fn ann() -> Uid {
     uid("ann")
 }
 
-fn scene(site: &Arc<dyn DamagedStore>) -> Scene {
-    Scene::new(site.store())
+fn harness(site: &Arc<dyn DamagedStore>) -> Harness {
+    Harness::new(site.store())
 }
 
 fn ids(jobs: &[Job]) -> Vec<JobId> {
@@ -94,18 +94,18 @@ fn ids(jobs: &[Job]) -> Vec<JobId> {
 }
 
 pub async fn a_damaged_job_is_left_out_of_lists_and_unknown_by_its_id(site: Arc<dyn DamagedStore>) {
-    let (scene, store) = (scene(&site), site.store());
+    let (harness, store) = (harness(&site), site.store());
     let mut jobs = Vec::new();
     for n in 0..12 {
-        jobs.push(scene.accept(&ann(), &[phone(n * 1000)]).await);
-        scene.pass(Duration::from_millis(1));
+        jobs.push(harness.accept(&ann(), &[phone(n * 1000)]).await);
+        harness.pass(Duration::from_millis(1));
     }
     let ways: Vec<_> = WAYS.iter().copied().chain([("an unknown status", unknown_word as fn(_) -> _)]).collect();
     let (damaged, sound) = jobs.split_at(ways.len());
     for (job, (_, way)) in damaged.iter().zip(&ways) {
         site.change(&Document::Job(job.id), way).await;
     }
-    let (now, expected) = (scene.now(), sound.iter().rev().map(|job| job.id).collect::<Vec<_>>());
+    let (now, expected) = (harness.now(), sound.iter().rev().map(|job| job.id).collect::<Vec<_>>());
     for limit in [1, 2, 3, 5, 50] {
         let (mut after, mut listed) = (None, Vec::new());
         loop {
@@ -120,107 +120,109 @@ pub async fn a_damaged_job_is_left_out_of_lists_and_unknown_by_its_id(site: Arc<
     }
     for (job, (way, _)) in damaged.iter().zip(&ways) {
         assert_eq!(store.job(job.id).await.unwrap(), None, "{way}");
-        assert_eq!(scene.step(job.id, &Command::Cancel).await, Stepped::NoSuchJob, "{way}");
+        assert_eq!(harness.step(job.id, &Command::Cancel).await, Stepped::NoSuchJob, "{way}");
     }
     assert_eq!(store.jobs_ahead(&sound[0]).await.unwrap(), u32::try_from(ways.len()).unwrap());
 }
 
 pub async fn the_sweep_and_the_census_go_on_past_damaged_jobs(site: Arc<dyn DamagedStore>) {
-    let (scene, store) = (scene(&site), site.store());
+    let (harness, store) = (harness(&site), site.store());
     let mut jobs = Vec::new();
     for n in 0..4 {
-        jobs.push(scene.accept(&uid(&format!("user {n}")), &[phone(n * 1000)]).await);
-        scene.pass(Duration::from_secs(1));
+        jobs.push(harness.accept(&uid(&format!("user {n}")), &[phone(n * 1000)]).await);
+        harness.pass(Duration::from_secs(1));
     }
     for (job, (_, way)) in jobs[..3].iter().zip(WAYS) {
         site.change(&Document::Job(job.id), way).await;
     }
-    scene.pass(Duration::from_secs(3600));
-    assert_eq!(ids(&store.due_jobs(scene.now(), None, 2).await.unwrap()), [jobs[3].id]);
-    let census = store.census(scene.now()).await.unwrap();
-    assert_eq!(census.oldest_due, jobs[3].due_at, "one that nobody can mend does not hide the others' delay");
-    assert_eq!(store.stuck_users(scene.at(), 10).await.unwrap(), []);
+    harness.pass(Duration::from_secs(3600));
+    assert_eq!(ids(&store.due_jobs(harness.now(), None, 2).await.unwrap()), [jobs[3].id]);
+    let job_stats = store.job_stats(harness.now()).await.unwrap();
+    assert_eq!(job_stats.oldest_due, jobs[3].due_at, "one that nobody can mend does not hide the others' delay");
+    assert_eq!(store.stuck_users(harness.at(), 10).await.unwrap(), []);
 }
 
 /// Its recordings are not refused, and its audio stays: a person may want it.
 pub async fn recordings_of_a_damaged_job_can_be_uploaded_again_and_its_audio_stays(site: Arc<dyn DamagedStore>) {
-    let (scene, store) = (scene(&site), site.store());
+    let (harness, store) = (harness(&site), site.store());
     for (n, (way, damage)) in (0..).zip(WAYS) {
         let owner = uid(&format!("user {n}"));
-        let first = scene.accept(&owner, &[phone(0), phone(60)]).await;
+        let first = harness.accept(&owner, &[phone(0), phone(60)]).await;
         site.change(&Document::Job(first.id), damage).await;
         let again = batch(&owner, &[phone(0), phone(60), phone(120)]);
-        let Created::New { job, deduplicated: false } = scene.create(&again).await else { panic!("{way}: no new job") };
+        let Created::New { job, deduplicated: false } = harness.create(&again).await else {
+            panic!("{way}: no new job")
+        };
         assert_eq!(store.jobs_with_audio(&[first.id, job.id]).await.unwrap().len(), 2, "{way}");
-        let job = scene.claim(job.id).await;
+        let job = harness.claim(job.id).await;
         for index in 0..3 {
-            scene.work(&job, index, &[(0, 900, "said")]).await;
+            harness.work(&job, index, &[(0, 900, "said")]).await;
         }
-        let done = scene.finish(&job).await;
-        assert_eq!((done.status, scene.usage(&owner).await.segments), (domain::Status::Completed, 3), "{way}");
-        let session = scene.session(&owner, &[phone(9000)]).await;
+        let done = harness.finish(&job).await;
+        assert_eq!((done.status, harness.usage(&owner).await.segments), (domain::Status::Completed, 3), "{way}");
+        let session = harness.session(&owner, &[phone(9000)]).await;
         site.change(&Document::Job(session.id), damage).await;
-        assert_ne!(scene.session(&owner, &[phone(9000)]).await.id, session.id, "{way}: a session begins anew");
+        assert_ne!(harness.session(&owner, &[phone(9000)]).await.id, session.id, "{way}: a session begins anew");
     }
 }
 
 /// Turns of jobs that nobody can end would be lost for ever.
 pub async fn damaged_jobs_hold_no_turns(site: Arc<dyn DamagedStore>) {
-    let (scene, store) = (scene(&site), site.store());
-    let turns = i64::from(scene.rules.enqueued_per_user);
+    let (harness, store) = (harness(&site), site.store());
+    let user_slots = i64::from(harness.rules.enqueued_per_user);
     let mut held = Vec::new();
-    for n in 0..turns {
-        held.push(scene.accept(&ann(), &[phone(n * 1000)]).await);
+    for n in 0..user_slots {
+        held.push(harness.accept(&ann(), &[phone(n * 1000)]).await);
     }
-    let waiting = scene.accept(&ann(), &[phone(50_000)]).await;
-    assert!(held.iter().all(Job::holds_a_turn) && !waiting.holds_a_turn());
+    let waiting = harness.accept(&ann(), &[phone(50_000)]).await;
+    assert!(held.iter().all(Job::holds_slot) && !waiting.holds_slot());
     for job in &held {
         site.change(&Document::Job(job.id), &|_| b"{".to_vec()).await;
     }
-    assert_eq!(store.stuck_users(scene.at(), 10).await.unwrap(), [ann()]);
-    assert_eq!(ids(&store.promote(&ann(), scene.at()).await.unwrap()), [waiting.id]);
-    let next = scene.accept(&ann(), &[phone(60_000)]).await;
-    assert!(next.holds_a_turn());
+    assert_eq!(store.stuck_users(harness.at(), 10).await.unwrap(), [ann()]);
+    assert_eq!(ids(&store.promote(&ann(), harness.at()).await.unwrap()), [waiting.id]);
+    let next = harness.accept(&ann(), &[phone(60_000)]).await;
+    assert!(next.holds_slot());
 }
 
 pub async fn a_damaged_waiting_job_keeps_nobody_from_their_turn(site: Arc<dyn DamagedStore>) {
-    let scene = scene(&site);
+    let harness = harness(&site);
     let mut jobs = Vec::new();
-    for n in 0..i64::from(scene.rules.enqueued_per_user) + 2 {
-        jobs.push(scene.accept(&ann(), &[phone(n * 1000)]).await);
+    for n in 0..i64::from(harness.rules.enqueued_per_user) + 2 {
+        jobs.push(harness.accept(&ann(), &[phone(n * 1000)]).await);
     }
     site.change(&Document::Job(jobs[jobs.len() - 2].id), &|_| Vec::new()).await;
-    scene.done(jobs[0].id, Command::Cancel).await;
-    assert!(scene.job(jobs[jobs.len() - 1].id).await.holds_a_turn());
+    harness.done(jobs[0].id, Command::Cancel).await;
+    assert!(harness.job(jobs[jobs.len() - 1].id).await.holds_slot());
 }
 
 /// It is not damaged: a process of that version can read it. Whoever asks is told to come again.
 pub async fn a_job_of_a_newer_version_is_left_alone(site: Arc<dyn DamagedStore>) {
-    let (scene, store) = (scene(&site), site.store());
-    let (job, other) = (scene.accept(&ann(), &[phone(0)]).await, scene.accept(&ann(), &[phone(1000)]).await);
+    let (harness, store) = (harness(&site), site.store());
+    let (job, other) = (harness.accept(&ann(), &[phone(0)]).await, harness.accept(&ann(), &[phone(1000)]).await);
     site.change(&Document::Job(job.id), &newer).await;
-    assert_eq!(ids(&store.jobs(&ann(), &[], None, 10, scene.now()).await.unwrap()), [other.id]);
+    assert_eq!(ids(&store.jobs(&ann(), &[], None, 10, harness.now()).await.unwrap()), [other.id]);
     assert_eq!(store.job(job.id).await.unwrap_err().kind, Kind::Unavailable);
-    assert_eq!(store.step(job.id, &Command::Cancel, scene.at()).await.unwrap_err().kind, Kind::Unavailable);
+    assert_eq!(store.step(job.id, &Command::Cancel, harness.at()).await.unwrap_err().kind, Kind::Unavailable);
     let again = batch(&ann(), &[phone(0)]);
-    assert_eq!(store.create_job(&again, scene.at()).await.unwrap_err().kind, Kind::Unavailable);
+    assert_eq!(store.create_job(&again, harness.at()).await.unwrap_err().kind, Kind::Unavailable);
     assert_eq!(store.jobs_with_audio(&[job.id]).await.unwrap(), [job.id]);
 }
 
 /// A recording that nobody can read is listened to again, and what was placed of it before is neither placed nor counted
 /// twice.
 pub async fn a_damaged_recording_costs_a_second_listening_and_nothing_twice(site: Arc<dyn DamagedStore>) {
-    let scene = scene(&site);
+    let harness = harness(&site);
     let plans: &[Way] =
         &[("a plan of nothing", |_| vec![0xFF]), ("a plan cut off", |bytes| bytes[..bytes.len() - 1].to_vec())];
     let ways = WAYS.iter().map(|way| (true, way)).chain(plans.iter().map(|way| (false, way)));
     for (n, (is_document, (way, damage))) in (0..).zip(ways) {
         let owner = uid(&format!("user {n}"));
         let said = [(0, 900, "one"), (2000, 2900, "two")];
-        let job = scene.accept(&owner, &[phone(0), phone(9000)]).await;
-        let job = scene.claim(job.id).await;
-        scene.plan(&job, 0, speech(&[(0, 900), (2000, 2900)])).await;
-        scene.say(&job, 0, &[(0, "one")]).await;
+        let job = harness.accept(&owner, &[phone(0), phone(9000)]).await;
+        let job = harness.claim(job.id).await;
+        harness.plan(&job, 0, speech(&[(0, 900), (2000, 2900)])).await;
+        harness.say(&job, 0, &[(0, "one")]).await;
         let id = job.files[0].recording;
         let document =
             if is_document { Document::Recording(owner.clone(), id) } else { Document::Plan(owner.clone(), id) };
@@ -229,35 +231,35 @@ pub async fn a_damaged_recording_costs_a_second_listening_and_nothing_twice(site
         assert_eq!(store.recordings(&owner, &[id]).await.unwrap(), [None], "{way}");
         // What the worker holds goes on with the next delivery: its plan is written anew.
         let group = domain::placement::Group { fence: job.lease.fence, index: 0, answers: vec![(2000, Answer::Text)] };
-        assert_eq!(store.place(job.id, &group, scene.at()).await.unwrap_err().kind, Kind::Corrupt, "{way}");
-        scene.work(&job, 1, &[(0, 900, "beside it")]).await;
-        scene.work(&job, 0, &said).await;
-        let done = scene.finish(&job).await;
-        assert_eq!((done.status, scene.usage(&owner).await.segments), (domain::Status::Completed, 3), "{way}");
-        assert_eq!(scene.talk(&owner).await, [vec!["one", "two"], vec!["beside it"]], "{way}");
+        assert_eq!(store.place(job.id, &group, harness.at()).await.unwrap_err().kind, Kind::Corrupt, "{way}");
+        harness.work(&job, 1, &[(0, 900, "beside it")]).await;
+        harness.work(&job, 0, &said).await;
+        let done = harness.finish(&job).await;
+        assert_eq!((done.status, harness.usage(&owner).await.segments), (domain::Status::Completed, 3), "{way}");
+        assert_eq!(harness.talk(&owner).await, [vec!["one", "two"], vec!["beside it"]], "{way}");
         // And uploaded again.
         site.change(&document, damage).await;
-        let Created::New { job, deduplicated: false } = scene.create(&batch(&owner, &[phone(0), phone(9000)])).await
+        let Created::New { job, deduplicated: false } = harness.create(&batch(&owner, &[phone(0), phone(9000)])).await
         else {
             panic!("{way}: it is not accepted again")
         };
-        let job = scene.claim(job.id).await;
-        scene.work(&job, 0, &said).await;
-        assert_eq!(scene.usage(&owner).await.segments, 3, "{way}");
-        assert_eq!(scene.talk(&owner).await, [vec!["one", "two"], vec!["beside it"]], "{way}");
-        assert_eq!(scene.finish(&job).await.status, domain::Status::Completed, "{way}");
+        let job = harness.claim(job.id).await;
+        harness.work(&job, 0, &said).await;
+        assert_eq!(harness.usage(&owner).await.segments, 3, "{way}");
+        assert_eq!(harness.talk(&owner).await, [vec!["one", "two"], vec!["beside it"]], "{way}");
+        assert_eq!(harness.finish(&job).await.status, domain::Status::Completed, "{way}");
     }
 }
 
 pub async fn damaged_lines_are_left_out_of_their_conversation(site: Arc<dyn DamagedStore>) {
-    let (scene, store) = (scene(&site), site.store());
+    let (harness, store) = (harness(&site), site.store());
     let said: Vec<_> = (0..8).map(|n| (n * 1000, n * 1000 + 900, "said")).collect();
-    let job = scene.transcribe(&ann(), &phone(0), &said).await;
+    let job = harness.transcribe(&ann(), &phone(0), &said).await;
     let (id, recording) = (job.new_conversation_ids[0], job.files[0].recording);
     for (n, (_, damage)) in [(1, WAYS[0]), (2, WAYS[1]), (3, WAYS[6]), (7, WAYS[2])] {
         site.change(&Document::Line(ann(), recording, n * 1000), &damage).await;
     }
-    let page = scene.page(&ann(), id).await.unwrap();
+    let page = harness.page(&ann(), id).await.unwrap();
     assert_eq!(page.lines.iter().map(|line| line.start_ms).collect::<Vec<_>>(), [0, 4000, 5000, 6000]);
     for limit in [1, 2, 3] {
         let (mut after, mut read) = (None, Vec::new());
@@ -277,24 +279,24 @@ pub async fn damaged_lines_are_left_out_of_their_conversation(site: Arc<dyn Dama
 
 /// A text that was stored and not placed: the engine is asked again, and its answer takes the place.
 pub async fn a_damaged_line_that_was_not_placed_gives_way_to_a_new_text(site: Arc<dyn DamagedStore>) {
-    let scene = scene(&site);
-    let job = scene.accept(&ann(), &[phone(0)]).await;
-    let job = scene.claim(job.id).await;
-    scene.plan(&job, 0, speech(&[(0, 900), (2000, 2900)])).await;
-    scene.store(&job, 0, &[(0, "before"), (2000, "stays")]).await;
+    let harness = harness(&site);
+    let job = harness.accept(&ann(), &[phone(0)]).await;
+    let job = harness.claim(job.id).await;
+    harness.plan(&job, 0, speech(&[(0, 900), (2000, 2900)])).await;
+    harness.store(&job, 0, &[(0, "before"), (2000, "stays")]).await;
     site.change(&Document::Line(ann(), job.files[0].recording, 0), &|_| b"{}".to_vec()).await;
-    let stand = scene.store(&job, 0, &[(0, "after"), (2000, "late")]).await;
+    let stand = harness.store(&job, 0, &[(0, "after"), (2000, "late")]).await;
     assert_eq!(stand.iter().map(domain::Line::text).collect::<Vec<_>>(), ["after", "stays"]);
-    scene.place(&job, 0, &[(0, Answer::Text), (2000, Answer::Text)]).await;
-    assert_eq!(scene.talk(&ann()).await, [["after", "stays"]]);
+    harness.place(&job, 0, &[(0, Answer::Text), (2000, Answer::Text)]).await;
+    assert_eq!(harness.talk(&ann()).await, [["after", "stays"]]);
 }
 
 pub async fn a_damaged_conversation_is_unknown_and_others_go_on(site: Arc<dyn DamagedStore>) {
-    let (scene, store) = (scene(&site), site.store());
+    let (harness, store) = (harness(&site), site.store());
     let mut conversations = Vec::new();
     for n in 0..5 {
         conversations
-            .push(scene.transcribe(&ann(), &phone(n * 1000), &[(0, 900, "said")]).await.new_conversation_ids[0]);
+            .push(harness.transcribe(&ann(), &phone(n * 1000), &[(0, 900, "said")]).await.new_conversation_ids[0]);
     }
     for (id, (_, damage)) in conversations[..3].iter().zip([WAYS[0], WAYS[2], WAYS[6]]) {
         site.change(&Document::Conversation(ann(), *id), &damage).await;
@@ -304,26 +306,26 @@ pub async fn a_damaged_conversation_is_unknown_and_others_go_on(site: Arc<dyn Da
         let expected = &conversations[3..][..limit.min(2)];
         assert_eq!(page.iter().map(|one| one.id).collect::<Vec<_>>(), expected, "pages of {limit}");
     }
-    assert_eq!(scene.page(&ann(), conversations[0]).await, None);
-    assert!(!scene.delete(&ann(), conversations[1]).await);
+    assert_eq!(harness.page(&ann(), conversations[0]).await, None);
+    assert!(!harness.delete(&ann(), conversations[1]).await);
     // Speech near it is placed.
-    let job = scene.transcribe(&ann(), &phone(20), &[(0, 900, "near it")]).await;
+    let job = harness.transcribe(&ann(), &phone(20), &[(0, 900, "near it")]).await;
     assert_eq!(job.status, domain::Status::Completed);
-    assert_eq!(store.due_deletions(scene.now(), None, 10).await.unwrap(), []);
+    assert_eq!(store.due_deletions(harness.now(), None, 10).await.unwrap(), []);
 }
 
 pub async fn a_damaged_hour_of_usage_is_left_out_and_begins_anew(site: Arc<dyn DamagedStore>) {
-    let (scene, store) = (scene(&site), site.store());
+    let (harness, store) = (harness(&site), site.store());
     for damage in ["-7", "9223372036854775807", "9007199254740993"] {
         let owner = uid(&format!("user {damage}"));
-        scene.transcribe(&owner, &phone(0), &[(0, 900, "one two")]).await;
-        let hour = scene.now().hour();
+        harness.transcribe(&owner, &phone(0), &[(0, 900, "one two")]).await;
+        let hour = harness.now().hour();
         site.change(&Document::Usage(owner.clone(), hour), &|_| damage.as_bytes().to_vec()).await;
         let (from, to) = (hour - Duration::from_secs(7200), hour + Duration::from_secs(7200));
         assert_eq!(store.usage(&owner, from, to, 10).await.unwrap(), [], "{damage}");
-        let job = scene.transcribe(&owner, &phone(9000), &[(0, 900, "three four five")]).await;
+        let job = harness.transcribe(&owner, &phone(9000), &[(0, 900, "three four five")]).await;
         assert_eq!(job.status, domain::Status::Completed, "{damage}");
-        assert_eq!((scene.usage(&owner).await.words, scene.usage(&owner).await.segments), (3, 1), "{damage}");
+        assert_eq!((harness.usage(&owner).await.words, harness.usage(&owner).await.segments), (3, 1), "{damage}");
     }
 }
 
@@ -345,14 +347,14 @@ pub async fn a_damaged_device_does_not_keep_the_others_from_their_push(site: Arc
 }
 
 pub async fn an_export_tells_what_is_damaged_and_goes_on(site: Arc<dyn DamagedStore>) {
-    let (scene, store) = (scene(&site), site.store());
+    let (harness, store) = (harness(&site), site.store());
     let said = [(0, 900, "one"), (2000, 2900, "two")];
-    let job = scene.transcribe(&ann(), &phone(0), &said).await;
-    let other = scene.transcribe(&ann(), &phone(9000), &said).await;
-    scene.transcribe(&uid("bob"), &phone(0), &said).await;
+    let job = harness.transcribe(&ann(), &phone(0), &said).await;
+    let other = harness.transcribe(&ann(), &phone(9000), &said).await;
+    harness.transcribe(&uid("bob"), &phone(0), &said).await;
     let whole = taken(&site, 100).await;
     let (recording, conversation) = (job.files[0].recording, other.new_conversation_ids[0]);
-    let hour = scene.now().hour();
+    let hour = harness.now().hour();
     let documents = [
         (Document::Recording(ann(), recording), Place::Recording(recording)),
         (Document::Line(ann(), recording, 2000), Place::Line(recording, 2000)),
@@ -395,16 +397,16 @@ async fn taken(site: &Arc<dyn DamagedStore>, page: usize) -> Vec<Record> {
 
 /// A job that was lost while a worker had it ends the worker's delivery, and nothing else.
 pub async fn the_worker_of_a_damaged_job_is_stopped(site: Arc<dyn DamagedStore>) {
-    let scene = scene(&site);
-    let job = scene.accept(&ann(), &[phone(0)]).await;
-    let job = scene.claim(job.id).await;
-    scene.plan(&job, 0, speech(&[(0, 900)])).await;
-    let line = crate::build::line_for(&scene.recording(&job, 0).await, 0, "late");
+    let harness = harness(&site);
+    let job = harness.accept(&ann(), &[phone(0)]).await;
+    let job = harness.claim(job.id).await;
+    harness.plan(&job, 0, speech(&[(0, 900)])).await;
+    let line = crate::build::line_for(&harness.recording(&job, 0).await, 0, "late");
     site.change(&Document::Job(job.id), &|_| b"{".to_vec()).await;
-    assert!(matches!(scene.try_plan(&job, 0, speech(&[(0, 900)])).await, Written::Fenced(_)));
-    assert!(matches!(scene.try_store(&job, &[line]).await, Written::Fenced(_)));
-    assert!(matches!(scene.try_place(&job, 0, &[(0, Answer::Text)]).await, Written::Fenced(_)));
-    assert_eq!(scene.step(job.id, &Command::Finish { fence: job.lease.fence }).await, Stepped::NoSuchJob);
+    assert!(matches!(harness.try_plan(&job, 0, speech(&[(0, 900)])).await, Written::Fenced(_)));
+    assert!(matches!(harness.try_store(&job, &[line]).await, Written::Fenced(_)));
+    assert!(matches!(harness.try_place(&job, 0, &[(0, Answer::Text)]).await, Written::Fenced(_)));
+    assert_eq!(harness.step(job.id, &Command::Finish { fence: job.lease.fence }).await, Stepped::NoSuchJob);
 }
 
 /// The tests of a store whose documents can be damaged.

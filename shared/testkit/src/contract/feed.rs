@@ -7,7 +7,7 @@ use flow::ports::{Feed, Store, Watch};
 use futures_util::FutureExt;
 
 use crate::build::{phone, speech, uid};
-use crate::scene::Scene;
+use crate::harness::Harness;
 
 /// A store that tells of its own commits.
 pub trait FedStore: Store + Feed {}
@@ -20,55 +20,55 @@ fn woken(watch: &mut Watch) -> bool {
 }
 
 pub async fn every_write_of_a_job_wakes_its_users_watch(store: Arc<dyn FedStore>) {
-    let (scene, ann) = (Scene::new(store.clone()), uid("ann"));
+    let (harness, ann) = (Harness::new(store.clone()), uid("ann"));
     let mut watch = store.watch(&ann);
     assert!(!woken(&mut watch));
-    let job = scene.accept(&ann, &[phone(0)]).await;
+    let job = harness.accept(&ann, &[phone(0)]).await;
     assert!(woken(&mut watch), "accepted");
-    let job = scene.claim(job.id).await;
+    let job = harness.claim(job.id).await;
     assert!(woken(&mut watch), "claimed");
-    scene.plan(&job, 0, speech(&[(0, 900)])).await;
+    harness.plan(&job, 0, speech(&[(0, 900)])).await;
     assert!(woken(&mut watch), "planned");
-    scene.store(&job, 0, &[(0, "one")]).await;
+    harness.store(&job, 0, &[(0, "one")]).await;
     assert!(woken(&mut watch), "texts stored");
-    scene.place(&job, 0, &[(0, domain::placement::Answer::Text)]).await;
+    harness.place(&job, 0, &[(0, domain::placement::Answer::Text)]).await;
     assert!(woken(&mut watch), "placed");
-    scene.finish(&job).await;
+    harness.finish(&job).await;
     assert!(woken(&mut watch) && !woken(&mut watch), "finished, once");
 }
 
 pub async fn an_upload_session_wakes_when_it_is_opened_and_when_it_is_completed(store: Arc<dyn FedStore>) {
-    let (scene, ann) = (Scene::new(store.clone()), uid("ann"));
+    let (harness, ann) = (Harness::new(store.clone()), uid("ann"));
     let mut watch = store.watch(&ann);
-    let session = scene.session(&ann, &[phone(0)]).await;
+    let session = harness.session(&ann, &[phone(0)]).await;
     assert!(woken(&mut watch), "opened");
-    scene.complete(&session).await;
+    harness.complete(&session).await;
     assert!(woken(&mut watch), "completed");
-    let answered = scene.session(&ann, &[phone(0), phone(90)]).await;
-    scene.accept(&ann, &[phone(90)]).await;
+    let answered = harness.session(&ann, &[phone(0), phone(90)]).await;
+    harness.accept(&ann, &[phone(90)]).await;
     assert!(woken(&mut watch), "accepted elsewhere");
-    scene.complete(&answered).await;
+    harness.complete(&answered).await;
     assert!(woken(&mut watch), "another job has its recordings");
 }
 
 pub async fn a_job_whose_turn_comes_wakes_too(store: Arc<dyn FedStore>) {
-    let (scene, ann) = (Scene::new(store.clone()), uid("ann"));
+    let (harness, ann) = (Harness::new(store.clone()), uid("ann"));
     let mut jobs = Vec::new();
-    for n in 0..=i64::from(scene.rules.enqueued_per_user) {
-        jobs.push(scene.accept(&ann, &[phone(n)]).await);
+    for n in 0..=i64::from(harness.rules.enqueued_per_user) {
+        jobs.push(harness.accept(&ann, &[phone(n)]).await);
     }
     let more = domain::Rules { enqueued_per_user: 100, ..domain::Rules::default() };
     let mut watch = store.watch(&ann);
-    let at = flow::ports::At { now: scene.now(), rules: &more };
+    let at = flow::ports::At { now: harness.now(), rules: &more };
     assert_eq!(store.promote(&ann, at).await.unwrap().len(), 1);
     assert!(woken(&mut watch));
 }
 
 pub async fn what_another_user_does_wakes_nobody(store: Arc<dyn FedStore>) {
-    let scene = Scene::new(store.clone());
+    let harness = Harness::new(store.clone());
     let mut watch = store.watch(&uid("ann"));
-    let job = scene.accept(&uid("bob"), &[phone(0)]).await;
-    scene.done(job.id, Command::Cancel).await;
+    let job = harness.accept(&uid("bob"), &[phone(0)]).await;
+    harness.done(job.id, Command::Cancel).await;
     assert!(!woken(&mut watch));
 }
 

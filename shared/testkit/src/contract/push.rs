@@ -6,7 +6,7 @@ use flow::Kind;
 use flow::ports::{Push, PushOutcome};
 
 use crate::build::{device, message, uid};
-use crate::lossy::LosesAnswers;
+use crate::fault_injection::LosesAnswers;
 
 pub async fn a_push_is_sent(push: Arc<dyn Push>) {
     let message = message(&[("type", "offline_sync_completed"), ("job_id", "")]);
@@ -15,10 +15,10 @@ pub async fn a_push_is_sent(push: Arc<dyn Push>) {
 }
 
 pub async fn a_push_whose_answer_was_lost_is_sent_again(push: Arc<dyn Push>) {
-    let lossy = LosesAnswers::first_of_each(push);
+    let fault_injection = LosesAnswers::first_of_each(push);
     let phone = device(&uid("ann"), "phone", "token");
-    assert_eq!(lossy.send(&phone, &message(&[])).await.unwrap_err().kind, Kind::Unknown);
-    assert_eq!(lossy.send(&phone, &message(&[])).await.unwrap(), PushOutcome::Sent);
+    assert_eq!(fault_injection.send(&phone, &message(&[])).await.unwrap_err().kind, Kind::Unknown);
+    assert_eq!(fault_injection.send(&phone, &message(&[])).await.unwrap(), PushOutcome::Sent);
 }
 
 /// The tests that a [`Push`] must pass; the service behind it takes every token.

@@ -10,7 +10,7 @@ use flow::ports::{Clock, NewTask, Queue};
 
 use crate::build::{job_id, task, uid};
 use crate::clock::TestClock;
-use crate::lossy::LosesAnswers;
+use crate::fault_injection::LosesAnswers;
 
 const MS: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -119,9 +119,9 @@ pub async fn a_task_made_by_many_at_once_comes_once(test: Arc<dyn TestQueue>) {
 }
 
 pub async fn a_task_whose_answer_was_lost_comes_once(test: Arc<dyn TestQueue>) {
-    let lossy = LosesAnswers::first_of_each(test.queue());
-    assert_eq!(lossy.enqueue(at(1, None)).await.unwrap_err().kind, Kind::Unknown);
-    lossy.enqueue(at(1, None)).await.unwrap();
+    let fault_injection = LosesAnswers::first_of_each(test.queue());
+    assert_eq!(fault_injection.enqueue(at(1, None)).await.unwrap_err().kind, Kind::Unknown);
+    fault_injection.enqueue(at(1, None)).await.unwrap();
     assert_eq!(test.deliver_due().await.len(), 1);
 }
 

@@ -17,17 +17,17 @@ use sha2::{Digest, Sha256};
 /// The largest piece that a read gives.
 const PIECE: usize = 256 * 1024;
 
-type Shelf = Arc<Mutex<BTreeMap<BlobName, (Bytes, Timestamp)>>>;
+type StoredBlobs = Arc<Mutex<BTreeMap<BlobName, (Bytes, Timestamp)>>>;
 
 pub struct Blobs {
     clock: Arc<dyn Clock>,
-    shelf: Shelf,
+    blobs: StoredBlobs,
     full: AtomicBool,
 }
 
 impl Blobs {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, shelf: Shelf::default(), full: AtomicBool::new(false) }
+        Self { clock, blobs: StoredBlobs::default(), full: AtomicBool::new(false) }
     }
 
     /// From now on there is no room for new blobs, or there is again.
@@ -36,16 +36,16 @@ impl Blobs {
     }
 
     pub fn names(&self) -> Vec<BlobName> {
-        self.shelf().keys().cloned().collect()
+        self.blobs().keys().cloned().collect()
     }
 
     pub fn bytes(&self, name: &BlobName) -> Option<Bytes> {
-        self.shelf().get(name).map(|(bytes, _)| bytes.clone())
+        self.blobs().get(name).map(|(bytes, _)| bytes.clone())
     }
 
     /// Replaces what is stored, as a broken disk would.
     pub fn damage(&self, name: &BlobName, bytes: impl Into<Bytes>) {
-        if let Some((stored, _)) = self.shelf().get_mut(name) {
+        if let Some((stored, _)) = self.blobs().get_mut(name) {
             *stored = bytes.into();
         }
     }
@@ -53,15 +53,15 @@ impl Blobs {
     /// Puts a whole blob under a name that nothing has, or finds the same one there.
     pub(super) fn place(&self, name: &BlobName, bytes: Bytes) -> bool {
         let now = self.clock.now();
-        self.shelf().entry(name.clone()).or_insert_with(|| (bytes.clone(), now)).0 == bytes
+        self.blobs().entry(name.clone()).or_insert_with(|| (bytes.clone(), now)).0 == bytes
     }
 
     pub(super) fn clock(&self) -> &dyn Clock {
         &*self.clock
     }
 
-    fn shelf(&self) -> MutexGuard<'_, BTreeMap<BlobName, (Bytes, Timestamp)>> {
-        self.shelf.lock().unwrap()
+    fn blobs(&self) -> MutexGuard<'_, BTreeMap<BlobName, (Bytes, Timestamp)>> {
+        self.blobs.lock().unwrap()
     }
 
     pub(super) fn room(&self, operation: &'static str, subject: &str) -> Result<()> {
@@ -73,8 +73,8 @@ impl Blobs {
 impl flow::ports::Blobs for Blobs {
     async fn create(&self, name: &BlobName) -> Result<Box<dyn BlobWriter>> {
         self.room("blobs.create", name.as_str())?;
-        let (clock, shelf) = (self.clock.clone(), self.shelf.clone());
-        Ok(Box::new(Writer { clock, shelf, name: name.clone(), bytes: Vec::new() }))
+        let (clock, blobs) = (self.clock.clone(), self.blobs.clone());
+        Ok(Box::new(Writer { clock, blobs, name: name.clone(), bytes: Vec::new() }))
     }
 
     async fn read(&self, name: &BlobName, offset: u64) -> Result<BoxStream<'static, Result<Bytes>>> {
@@ -86,15 +86,15 @@ impl flow::ports::Blobs for Blobs {
     }
 
     async fn delete(&self, name: &BlobName) -> Result<()> {
-        self.shelf().remove(name);
+        self.blobs().remove(name);
         Ok(())
     }
 
     async fn list(&self, prefix: &str, after: Option<&BlobName>, limit: usize) -> Result<Vec<(BlobName, Duration)>> {
         let now = self.clock.now();
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let shelf = self.shelf();
-        let named = shelf.range((from, Bound::Unbounded)).filter(|(name, _)| name.as_str().starts_with(prefix));
+        let blobs = self.blobs();
+        let named = blobs.range((from, Bound::Unbounded)).filter(|(name, _)| name.as_str().starts_with(prefix));
         Ok(named.take(limit).map(|(name, (_, written))| (name.clone(), written.until(now))).collect())
     }
 
@@ -105,7 +105,7 @@ impl flow::ports::Blobs for Blobs {
 
 struct Writer {
     clock: Arc<dyn Clock>,
-    shelf: Shelf,
+    blobs: StoredBlobs,
     name: BlobName,
     bytes: Vec<u8>,
 }
@@ -118,9 +118,9 @@ impl BlobWriter for Writer {
     }
 
     async fn finish(self: Box<Self>) -> Result<Stored> {
-        let Self { clock, shelf, name, bytes } = *self;
-        let mut shelf = shelf.lock().unwrap();
-        let stored = shelf.entry(name.clone()).or_insert_with(|| (bytes.clone().into(), clock.now()));
+        let Self { clock, blobs, name, bytes } = *self;
+        let mut blobs = blobs.lock().unwrap();
+        let stored = blobs.entry(name.clone()).or_insert_with(|| (bytes.clone().into(), clock.now()));
         if stored.0 != bytes {
             return Err(Error::new(Kind::Conflict, "blobs.finish", name));
         }

@@ -1,6 +1,6 @@
 //! The job's state machine against a second, independent one, over random commands with random fences and moments.
 //!
-//! A failure names its seed: `AFTERWORD_SEED=<seed> cargo test -p afterword-testkit --test job_states` plays it alone.
+//! A failure names its seed: `AFTERWORD_SEED=<seed> cargo test -p testkit --test job_states` plays it alone.
 
 mod model;
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 use domain::accept::{Batch, Decision, Known, decide};
 use domain::command::{Action, Command, PutBack};
 use domain::job::WaitingFor;
-use domain::need::{Need, need};
+use domain::repair::{Repair, needed_repair};
 use domain::session::{Completing, Completion, Opening, SessionKnown, complete, open};
 use domain::transition::{Context, apply};
 use domain::{Code, Failure, FileStatus, Job, Rules, Status, Timestamp, UploadUrl};
@@ -101,7 +101,7 @@ fn any_command(random: &SeededRandom, job: &Job, now: Timestamp) -> Command {
             }
         }
         22 => Command::GiveUpWaiting,
-        28 | 29 => Command::TakeTurn,
+        28 | 29 => Command::TakeSlot,
         30 => Command::CorrectClock,
         24 => Command::UploadsStarted { urls: vec![(random.below(3), UploadUrl::new(random.below(9).to_string()))] },
         25 => Command::ExpireUpload,
@@ -160,8 +160,8 @@ fn time_passes(random: &SeededRandom, job: &Job, now: Timestamp) -> Timestamp {
 fn play(seed: u64, seen: &mut BTreeMap<&'static str, u32>) {
     let (random, rules) = (SeededRandom::new(seed), Rules::default());
     let mut came_to = T0;
-    let turn_free = || !random.one_in(4);
-    let mut job = new_job(&random, Context { now: came_to, rules: &rules, turn_free: turn_free() });
+    let slot_free = || !random.one_in(4);
+    let mut job = new_job(&random, Context { now: came_to, rules: &rules, slot_free: slot_free() });
     for at in 0..COMMANDS {
         came_to = time_passes(&random, &job, came_to);
         // A clock that is three days ahead for this one command.
@@ -170,12 +170,12 @@ fn play(seed: u64, seen: &mut BTreeMap<&'static str, u32>) {
             make_progress(&random, &mut job);
         }
         let command = any_command(&random, &job, now);
-        let ctx = Context { now, rules: &rules, turn_free: turn_free() };
+        let ctx = Context { now, rules: &rules, slot_free: slot_free() };
         let mut model = Model::of(&job);
-        let takes = model.takes(&command, now.millis(), ctx.turn_free, job.updated_at.millis());
+        let takes = model.takes(&command, now.millis(), ctx.slot_free, job.updated_at.millis());
         let told = || format!("seed {seed}, command {at}: {command:?} at {now} to\n{job:#?}");
         assert_eq!(
-            need(&job, now, &rules) == Need::Nothing,
+            needed_repair(&job, now, &rules) == Repair::Nothing,
             job.due_at > Some(now),
             "what is due has a need\n{}",
             told()

@@ -91,9 +91,9 @@ impl Model {
     }
 
     /// Whether the command applies; the model is changed if it does.
-    pub fn takes(&mut self, command: &Command, now: i64, turn_free: bool, changed: i64) -> bool {
+    pub fn takes(&mut self, command: &Command, now: i64, slot_free: bool, changed: i64) -> bool {
         let queued = self.status == Status::Queued;
-        let has_turn = self.dispatch.0 != DispatchState::Waiting;
+        let has_slot = self.dispatch.0 != DispatchState::Waiting;
         let parked = self.is_parked();
         let works = |fence: u64| self.status == Status::Processing && self.fence == fence;
         let over = |fence: u64| self.status.is_terminal() && self.fence == fence;
@@ -101,7 +101,7 @@ impl Model {
             Command::Enqueued { number, .. } | Command::TaskGone { number } if *number != self.dispatch.1 => {
                 return false;
             }
-            Command::Enqueued { schedule, .. } if queued && has_turn => {
+            Command::Enqueued { schedule, .. } if queued && has_slot => {
                 self.dispatch.0 = DispatchState::Enqueued;
                 self.due = schedule.map_or(now, Timestamp::millis).max(now) + TASK_GRACE;
             }
@@ -109,16 +109,16 @@ impl Model {
             Command::Wake if [self.push, self.cleanup].iter().any(|due| matches!(due, Due::At(at) if now >= *at)) => {
                 self.due = now;
             }
-            Command::TaskGone { .. } if !queued || !has_turn => return false,
-            Command::Wake if !queued || !(has_turn || parked) => return false,
+            Command::TaskGone { .. } if !queued || !has_slot => return false,
+            Command::Wake if !queued || !(has_slot || parked) => return false,
             Command::TaskGone { .. } => self.dispatch_again(now + GRACE),
             Command::Wake if self.is_awake(now) => {}
             Command::Wake => self.due_at_once(now),
-            Command::Promote if !queued || has_turn || parked => return false,
-            Command::Promote => self.take_turn(true, now),
-            Command::TakeTurn if !queued || (parked && now < self.due) => return false,
-            Command::TakeTurn if !parked => {}
-            Command::TakeTurn => self.return_to_line(turn_free, now),
+            Command::Promote if !queued || has_slot || parked => return false,
+            Command::Promote => self.take_slot(true, now),
+            Command::TakeSlot if !queued || (parked && now < self.due) => return false,
+            Command::TakeSlot if !parked => {}
+            Command::TakeSlot => self.return_to_line(slot_free, now),
             Command::CorrectClock => return self.correct(changed, now),
             Command::Claim { .. } if self.status == Status::Uploading => return false,
             Command::Claim { owner } => return self.claim(*owner, now),
@@ -163,7 +163,7 @@ impl Model {
                 self.close(Status::Cancelled, Due::Never, now, now);
                 (self.audio_gone, self.expired) = (true, true);
             }
-            Command::Retry { key } => return self.retry(*key, turn_free, now),
+            Command::Retry { key } => return self.retry(*key, slot_free, now),
             Command::Expire => return self.expires.is_some_and(|at| now >= at),
             _ => return false,
         }

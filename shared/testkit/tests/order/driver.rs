@@ -9,7 +9,7 @@ use domain::{
 use flow::Result;
 use flow::ports::{At, Created, Random, Stepped, Store, Written};
 use testkit::build::{T0, facts, line_for, plan};
-use testkit::scene::at_once;
+use testkit::harness::at_once;
 use testkit::{SeededRandom, memory};
 
 use crate::case::Case;

@@ -1,7 +1,7 @@
 //! The order of parts, of jobs, of workers, retries and crashes makes no difference to what a reader finds and to what
 //! is counted.
 //!
-//! A failure names its seed: `AFTERWORD_SEED=<seed> cargo test -p afterword-testkit --test order` plays it alone.
+//! A failure names its seed: `AFTERWORD_SEED=<seed> cargo test -p testkit --test order` plays it alone.
 
 mod case;
 mod driver;

@@ -3,7 +3,7 @@
 use domain::command::Refusal;
 use domain::conversation::{Opening, derived_id, title_of};
 use domain::job_file::FailedSegment;
-use domain::placement::{Answer, Group, Placed, Surroundings, interval};
+use domain::placement::{Answer, Group, Placed, PlacementContext, interval};
 use domain::recording::State;
 use domain::transition::{Context, check_fence, extend_lease};
 use domain::{Conversation, Interval, Job, Line, Mark, Plan, Recording, Usage};
@@ -24,7 +24,7 @@ pub fn place(
     mut job: Job,
     mut recording: Recording,
     group: &Group,
-    around: Surroundings,
+    around: PlacementContext,
     ctx: Context<'_>,
 ) -> Result<Placed, Refusal> {
     check_fence(&job, group.fence)?;
@@ -63,7 +63,7 @@ fn find(
     mistake: Mistake,
     recording: &Recording,
     lines: &mut [Line],
-    around: Surroundings,
+    around: PlacementContext,
     ctx: Context<'_>,
 ) -> Vec<Conversation> {
     let (uid, stream) = (&recording.uid, &recording.stream);

@@ -2,8 +2,8 @@
 
 use domain::{Line, Timestamp, Usage};
 use flow::ports::Store;
+use testkit::harness::at_once;
 use testkit::memory;
-use testkit::scene::at_once;
 
 use crate::case::Case;
 use crate::driver::done;

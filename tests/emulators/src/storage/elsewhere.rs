@@ -10,8 +10,8 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
+use super::bucket::Session;
 use super::line::{self, Answer};
-use super::shelf::Session;
 
 const REST: &str = "STORAGE_EMULATOR_HOST";
 const GRPC: &str = "STORAGE_EMULATOR_GRPC_HOST";

@@ -10,11 +10,11 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use prost::Message;
 
-use super::World;
+use super::State;
 use super::answer::{self, Body, Refusal};
 use super::arriving::Arriving;
+use super::bucket;
 use super::call::Op;
-use super::shelf;
 
 const SERVICE: &str = "/google.storage.v2.Storage/";
 const GRPC: &str = "application/grpc";
@@ -114,8 +114,8 @@ struct Object {
     metadata: HashMap<String, String>,
 }
 
-impl From<shelf::Object> for Object {
-    fn from(object: shelf::Object) -> Self {
+impl From<bucket::Object> for Object {
+    fn from(object: bucket::Object) -> Self {
         let written = prost_types::Timestamp::from(object.written);
         Self {
             bucket: format!("projects/_/buckets/{}", object.bucket),
@@ -148,35 +148,35 @@ pub fn op(path: &str) -> Option<Op> {
     }
 }
 
-pub async fn act(world: &World, op: Op, body: &mut Arriving) -> Result<Response<Body>, Refusal> {
+pub async fn act(state: &State, op: Op, body: &mut Arriving) -> Result<Response<Body>, Refusal> {
     let framed = body.all().await?;
     let message = framed.get(PREFIX..).ok_or_else(|| Refusal::invalid("no message"))?;
     match op {
-        Op::List => list(world, &read(message)?),
+        Op::List => list(state, &read(message)?),
         Op::Get => {
             let GetObjectRequest { bucket, object, generation } = read(message)?;
-            Ok(reply(&Object::from(world.shelf.find(bucket_id(&bucket)?, &object, Some(generation))?)))
+            Ok(reply(&Object::from(state.buckets.find(bucket_id(&bucket)?, &object, Some(generation))?)))
         }
         Op::Delete => {
             let DeleteObjectRequest { bucket, object, generation, if_generation_match } = read(message)?;
             let condition = if_generation_match.or(Some(generation).filter(|wanted| *wanted != 0));
-            world.shelf.remove(bucket_id(&bucket)?, &object, condition)?;
+            state.buckets.remove(bucket_id(&bucket)?, &object, condition)?;
             Ok(reply(&()))
         }
         _ => {
             let GetBucketRequest { name } = read(message)?;
             let id = bucket_id(&name)?;
-            world.shelf.has_bucket(id)?;
+            state.buckets.has_bucket(id)?;
             Ok(reply(&Bucket { name: name.clone(), bucket_id: id.to_owned() }))
         }
     }
 }
 
-fn list(world: &World, asked: &ListObjectsRequest) -> Result<Response<Body>, Refusal> {
+fn list(state: &State, asked: &ListObjectsRequest) -> Result<Response<Body>, Refusal> {
     let most = usize::try_from(asked.page_size).ok().filter(|most| *most > 0).unwrap_or(MOST_LISTED).min(MOST_LISTED);
     let bucket = bucket_id(&asked.parent)?;
     let (objects, more) =
-        world.shelf.list(bucket, &asked.prefix, &asked.lexicographic_start, &asked.page_token, most)?;
+        state.buckets.list(bucket, &asked.prefix, &asked.lexicographic_start, &asked.page_token, most)?;
     let next = objects.last().filter(|_| more).map(|last| last.name.clone());
     let objects = objects.into_iter().map(Object::from).collect();
     Ok(reply(&ListObjectsResponse { objects, next_page_token: next.unwrap_or_default() }))

@@ -9,16 +9,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 
-use super::World;
+use super::State;
 use super::answer::{self, Body, Refusal, crc_text};
+use super::bucket::Object;
 use super::call::Call;
 use super::fault::Fault;
-use super::shelf::Object;
 
 const PIECE: usize = 64 * 1024;
 
-pub fn read(world: &World, call: &Call, headers: &HeaderMap, fault: Option<Fault>) -> Result<Response<Body>, Refusal> {
-    let object = world.shelf.find(&call.bucket, &call.object, call.number("generation"))?;
+pub fn read(state: &State, call: &Call, headers: &HeaderMap, fault: Option<Fault>) -> Result<Response<Body>, Refusal> {
+    let object = state.buckets.find(&call.bucket, &call.object, call.number("generation"))?;
     let (first, end) = match headers.get(RANGE) {
         None => (0, object.size),
         Some(range) => wanted(range, object.size)?,

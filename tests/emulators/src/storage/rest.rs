@@ -6,12 +6,12 @@ use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::World;
+use super::State;
 use super::answer::{self, Body, Refusal, hash_header, read_crc};
 use super::arriving::Arriving;
+use super::bucket::{Content, Wanted};
 use super::call::{Call, Op};
 use super::fault::Fault;
-use super::shelf::{Content, Wanted};
 use super::{media, multipart, resumable};
 
 /// What Google gives at most in one page.
@@ -19,33 +19,33 @@ const MOST_LISTED: usize = 1000;
 
 type Answer = Result<Response<Body>, Refusal>;
 
-pub async fn act(world: &World, call: &Call, headers: &HeaderMap, body: &mut Arriving, fault: Option<Fault>) -> Answer {
+pub async fn act(state: &State, call: &Call, headers: &HeaderMap, body: &mut Arriving, fault: Option<Fault>) -> Answer {
     match call.op {
-        Op::Insert => insert(world, call, headers, body, fault).await,
-        Op::Start => start(world, call, headers, body).await,
-        Op::Chunk | Op::Query => resumable::put(world, call, headers, body, fault).await,
-        Op::Cancel => resumable::cancel(world, call),
-        Op::Read => media::read(world, call, headers, fault),
-        Op::Get => Ok(answer::json(&world.shelf.find(&call.bucket, &call.object, call.number("generation"))?.json())),
+        Op::Insert => insert(state, call, headers, body, fault).await,
+        Op::Start => start(state, call, headers, body).await,
+        Op::Chunk | Op::Query => resumable::put(state, call, headers, body, fault).await,
+        Op::Cancel => resumable::cancel(state, call),
+        Op::Read => media::read(state, call, headers, fault),
+        Op::Get => Ok(answer::json(&state.buckets.find(&call.bucket, &call.object, call.number("generation"))?.json())),
         Op::Delete => {
-            world.shelf.remove(&call.bucket, &call.object, call.number("ifGenerationMatch"))?;
+            state.buckets.remove(&call.bucket, &call.object, call.number("ifGenerationMatch"))?;
             Ok(answer::empty(StatusCode::NO_CONTENT))
         }
-        Op::List => list(world, call),
+        Op::List => list(state, call),
         Op::Bucket => {
-            world.shelf.has_bucket(&call.bucket)?;
+            state.buckets.has_bucket(&call.bucket)?;
             Ok(answer::json(&json!({ "kind": "storage#bucket", "name": call.bucket })))
         }
         Op::CreateBucket => {
             let about = parse(&body.all().await?)?;
             let name = about["name"].as_str().ok_or_else(|| Refusal::invalid("a bucket needs a name"))?;
-            world.shelf.create_bucket(name);
+            state.buckets.create_bucket(name);
             Ok(answer::json(&json!({ "kind": "storage#bucket", "name": name })))
         }
     }
 }
 
-async fn insert(world: &World, call: &Call, headers: &HeaderMap, body: &mut Arriving, fault: Option<Fault>) -> Answer {
+async fn insert(state: &State, call: &Call, headers: &HeaderMap, body: &mut Arriving, fault: Option<Fault>) -> Answer {
     let bytes = body.all().await?;
     if body.is_broken() {
         return Err(Refusal::invalid("the body broke off"));
@@ -70,10 +70,10 @@ async fn insert(world: &World, call: &Call, headers: &HeaderMap, body: &mut Arri
         content.spoil();
         wanted.crc32c = None;
     }
-    Ok(answer::json(&world.shelf.insert(&wanted, content)?.json()))
+    Ok(answer::json(&state.buckets.insert(&wanted, content)?.json()))
 }
 
-async fn start(world: &World, call: &Call, headers: &HeaderMap, body: &mut Arriving) -> Answer {
+async fn start(state: &State, call: &Call, headers: &HeaderMap, body: &mut Arriving) -> Answer {
     let about = body.all().await?;
     let about = if about.is_empty() { Value::Null } else { parse(&about)? };
     let mut wanted = wanted(call, &about);
@@ -82,20 +82,20 @@ async fn start(world: &World, call: &Call, headers: &HeaderMap, body: &mut Arriv
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "required", "Required"));
     }
     // Conditions are looked at when the object is made, and not before: so it was seen at Google.
-    world.shelf.has_bucket(&wanted.bucket)?;
+    state.buckets.has_bucket(&wanted.bucket)?;
     let announced = headers.get("x-upload-content-length").and_then(|n| n.to_str().ok()?.parse().ok());
-    let url = world.shelf.start(wanted, announced);
+    let url = state.buckets.start(wanted, announced);
     let mut response = answer::empty(StatusCode::OK);
     let url = HeaderValue::from_str(&url).map_err(|_| Refusal::invalid("the name fits into no address"))?;
     response.headers_mut().insert(LOCATION, url);
     Ok(response)
 }
 
-fn list(world: &World, call: &Call) -> Answer {
+fn list(state: &State, call: &Call) -> Answer {
     let get = |key| call.get(key).unwrap_or("");
     let most = call.number("maxResults").and_then(|n| usize::try_from(n).ok()).unwrap_or(MOST_LISTED);
     let (prefix, from, after) = (get("prefix"), get("startOffset"), get("pageToken"));
-    let (objects, more) = world.shelf.list(&call.bucket, prefix, from, after, most.clamp(1, MOST_LISTED))?;
+    let (objects, more) = state.buckets.list(&call.bucket, prefix, from, after, most.clamp(1, MOST_LISTED))?;
     let mut page = json!({ "kind": "storage#objects", "items": objects.iter().map(|o| o.json()).collect::<Vec<_>>() });
     if more && let Some(last) = objects.last() {
         page["nextPageToken"] = json!(last.name);

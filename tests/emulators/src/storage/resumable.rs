@@ -3,12 +3,12 @@
 use http::header::{CONTENT_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-use super::World;
+use super::State;
 use super::answer::{self, Body, Refusal, hash_header};
 use super::arriving::Arriving;
+use super::bucket::{MOST_OBJECT, UploadState};
 use super::call::Call;
 use super::fault::Fault;
-use super::shelf::{MOST_OBJECT, UploadState};
 
 /// What is not the end of an object comes in multiples of it, and only multiples of it are kept when a request breaks off.
 pub const QUANTUM: u64 = 256 * 1024;
@@ -38,9 +38,9 @@ fn range(headers: &HeaderMap) -> Option<Range> {
     fits.then_some(Range::Bytes { first, last, total })
 }
 
-pub async fn put(world: &World, call: &Call, headers: &HeaderMap, body: &mut Arriving, fault: Option<Fault>) -> Answer {
+pub async fn put(state: &State, call: &Call, headers: &HeaderMap, body: &mut Arriving, fault: Option<Fault>) -> Answer {
     let id = call.get("upload_id").unwrap_or("");
-    let upload = world.shelf.upload(id)?;
+    let upload = state.buckets.upload(id)?;
     if let UploadState::Finished(object) = &upload.state {
         body.drain().await;
         return Ok(answer::json(&object.json()));
@@ -52,7 +52,7 @@ pub async fn put(world: &World, call: &Call, headers: &HeaderMap, body: &mut Arr
         Range::Ask { total } => {
             body.drain().await;
             let end = total.or(upload.announced);
-            if end == Some(upload.content.size) { finish(world, id, sum, spoil) } else { Ok(open(upload.content.size)) }
+            if end == Some(upload.content.size) { finish(state, id, sum, spoil) } else { Ok(open(upload.content.size)) }
         }
         Range::Bytes { first, last, total } => {
             if let (Some(announced), Some(total)) = (upload.announced, total)
@@ -61,15 +61,15 @@ pub async fn put(world: &World, call: &Call, headers: &HeaderMap, body: &mut Arr
                 return Err(Refusal::invalid("Content-Range does not match X-Upload-Content-Length."));
             }
             let end = total.or(upload.announced);
-            let took = take(world, id, body, Span { first, last, end }).await?;
-            let has = world.shelf.upload(id)?.content.size;
+            let took = take(state, id, body, Span { first, last, end }).await?;
+            let has = state.buckets.upload(id)?.content.size;
             let is_end = match (took, end) {
                 (Took::Broken, _) => return Err(Refusal::ordered(503, None)),
                 (Took::All, Some(end)) => has == end,
                 (Took::All, None) => last.is_none(),
             };
             match end {
-                _ if is_end => finish(world, id, sum, spoil),
+                _ if is_end => finish(state, id, sum, spoil),
                 Some(end) if has > end => Err(Refusal::invalid("more bytes came than were announced")),
                 _ => Ok(open(has)),
             }
@@ -92,9 +92,9 @@ struct Span {
 }
 
 /// Takes the bytes of one request. Those that are there already are read over.
-async fn take(world: &World, id: &str, body: &mut Arriving, span: Span) -> Result<Took, Refusal> {
+async fn take(state: &State, id: &str, body: &mut Arriving, span: Span) -> Result<Took, Refusal> {
     let Span { first, last, end } = span;
-    let before = world.shelf.upload(id)?.content;
+    let before = state.buckets.upload(id)?.content;
     if first > before.size {
         body.drain().await;
         // With this status, although it is the client's doing: an earlier request of its may still be under way.
@@ -111,7 +111,7 @@ async fn take(world: &World, id: &str, body: &mut Arriving, span: Span) -> Resul
     while let Some(mut bytes) = body.next().await {
         came += bytes.len() as u64;
         if last.is_some_and(|last| came > last - first + 1) || first + came > MOST_OBJECT {
-            world.shelf.restore(id, before);
+            state.buckets.restore(id, before);
             body.drain().await;
             return Err(Refusal::invalid("the body is longer than its range"));
         }
@@ -120,7 +120,7 @@ async fn take(world: &World, id: &str, body: &mut Arriving, span: Span) -> Resul
         waiting.extend_from_slice(&bytes.split_off(skipped as usize));
         while waiting.len() as u64 >= QUANTUM {
             let rest = waiting.split_off(QUANTUM as usize);
-            world.shelf.append(id, &std::mem::replace(&mut waiting, rest));
+            state.buckets.append(id, &std::mem::replace(&mut waiting, rest));
         }
     }
     let is_whole = !body.is_broken() && last.is_none_or(|last| came == last - first + 1);
@@ -129,17 +129,17 @@ async fn take(world: &World, id: &str, body: &mut Arriving, span: Span) -> Resul
     }
     let ends_here = last.is_none() || end == Some(first + came);
     if !came.is_multiple_of(QUANTUM) && !ends_here {
-        world.shelf.restore(id, before);
+        state.buckets.restore(id, before);
         return Err(Refusal::invalid(format!(
             "Invalid request. There were {came} byte(s) in the request body. There should have been a multiple of {QUANTUM}."
         )));
     }
-    world.shelf.append(id, &waiting);
+    state.buckets.append(id, &waiting);
     Ok(Took::All)
 }
 
-fn finish(world: &World, id: &str, crc32c: Option<u32>, spoil: bool) -> Answer {
-    Ok(answer::json(&world.shelf.finish(id, crc32c, spoil)?.json()))
+fn finish(state: &State, id: &str, crc32c: Option<u32>, spoil: bool) -> Answer {
+    Ok(answer::json(&state.buckets.finish(id, crc32c, spoil)?.json()))
 }
 
 /// More is to come.
@@ -153,10 +153,10 @@ fn open(received: u64) -> Response<Body> {
     response
 }
 
-pub fn cancel(world: &World, call: &Call) -> Answer {
+pub fn cancel(state: &State, call: &Call) -> Answer {
     let id = call.get("upload_id").unwrap_or("");
-    world.shelf.upload(id)?;
-    world.shelf.cancel(id);
+    state.buckets.upload(id)?;
+    state.buckets.cancel(id);
     // "Client closed request": what Google says when a session was cancelled.
     StatusCode::from_u16(499).map(answer::empty).map_err(|_| Refusal::invalid("499"))
 }

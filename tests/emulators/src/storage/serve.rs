@@ -15,7 +15,7 @@ use super::answer::{Body, Refusal};
 use super::arriving::Arriving;
 use super::call::Call;
 use super::fault::Fault;
-use super::{Seen, World, grpc, relay, rest};
+use super::{Seen, State, grpc, relay, rest};
 
 /// The connection is to end without an answer.
 #[derive(Debug)]
@@ -32,14 +32,14 @@ impl std::error::Error for Cut {}
 /// Small, so that a test can measure what others take.
 const BUFFER: usize = 64 * 1024;
 
-pub async fn serve(listener: TcpListener, world: Arc<World>) {
+pub async fn serve(listener: TcpListener, state: Arc<State>) {
     // Dropped with this task, so that nobody talks to a stand-in that is gone.
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else { return };
-        let world = world.clone();
+        let state = state.clone();
         connections.spawn(async move {
-            let service = service_fn(move |request| answer(world.clone(), request));
+            let service = service_fn(move |request| answer(state.clone(), request));
             let mut server = auto::Builder::new(TokioExecutor::new());
             server.http1().max_buf_size(BUFFER);
             // A client that goes away, or a cut that was ordered: both are part of the game.
@@ -49,7 +49,7 @@ pub async fn serve(listener: TcpListener, world: Arc<World>) {
     }
 }
 
-async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
     let (mut head, body) = request.into_parts();
     let authorized = head.headers.contains_key(AUTHORIZATION);
     let is_grpc = grpc::is_grpc(&head.headers);
@@ -59,8 +59,8 @@ async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Respons
         let told = Refusal::invalid(format!("the stand-in does not know {} {}", head.method, head.uri.path()));
         return Ok(if is_grpc { grpc::refuse(&told) } else { told.response() });
     };
-    world.seen.lock().unwrap().push(Seen { op, authorized });
-    let fault = world.orders.take(op);
+    state.seen.lock().unwrap().push(Seen { op, authorized });
+    let fault = state.orders.take(op);
     let mut body = Arriving::new(body, break_after(fault));
     let refuse = |refusal: &Refusal| if is_grpc { grpc::refuse(refusal) } else { refusal.response() };
     match fault {
@@ -73,16 +73,16 @@ async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Respons
             return Ok(refuse(&Refusal::ordered(status, Some(seconds))));
         }
         Some(Fault::Cut) => return Err(Cut),
-        Some(Fault::Stall) => world.orders.stall().await,
+        Some(Fault::Stall) => state.orders.stall().await,
         _ => {}
     }
-    let acted = match (&world.elsewhere, &call) {
+    let acted = match (&state.elsewhere, &call) {
         (Some(elsewhere), _) => relay::pass(elsewhere, &mut head, op, &mut body, fault).await.transpose().ok_or(Cut)?,
-        (None, Some(call)) => rest::act(&world, call, &head.headers, &mut body, fault).await,
-        (None, None) => grpc::act(&world, op, &mut body).await,
+        (None, Some(call)) => rest::act(&state, call, &head.headers, &mut body, fault).await,
+        (None, None) => grpc::act(&state, op, &mut body).await,
     };
     let acted = acted.unwrap_or_else(|why| refuse(&why));
-    world.answered.send_modify(|all| all.push(op));
+    state.answered.send_modify(|all| all.push(op));
     match fault {
         Some(Fault::LoseAnswer | Fault::CutAfter(_)) => Err(Cut),
         Some(Fault::StatusAfter(_, status)) => {

@@ -6,7 +6,7 @@ use super::super::linear::{self, Linear};
 use super::super::opus_head::OpusHead;
 use super::super::parts::Stream;
 use super::super::symphonia::Symphonia;
-use super::super::{files, flac};
+use super::super::{flac, kinds};
 use super::table::{File, go, read, read_box};
 use crate::aac;
 use crate::error::AudioError;
@@ -108,7 +108,7 @@ impl Described {
             Entry::Flac(info) => flac::stream(info),
             Entry::Opus(head) => head.stream(),
             Entry::Linear(..) => Stream::of(self.linear().ok_or(wrong)?),
-            Entry::Amr => Err(files::AMR),
+            Entry::Amr => Err(kinds::AMR),
             Entry::Unknown => Err(wrong),
         }
     }

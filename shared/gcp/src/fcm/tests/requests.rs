@@ -2,7 +2,7 @@ use domain::ConversationId;
 use domain::job::Status;
 use flow::effects;
 use serde_json::json;
-use testkit::{Scene, memory};
+use testkit::{Harness, memory};
 use uuid::Uuid;
 
 use super::*;
@@ -29,8 +29,8 @@ async fn a_message_is_data_only_and_wakes_the_app_on_every_platform() {
 #[tokio::test]
 async fn the_message_of_a_job_with_many_conversations_is_taken() {
     let site = site().await;
-    let scene = Scene::new(Arc::new(memory::Store::new()));
-    let mut job = scene.accept(&uid("ann"), &[testkit::build::phone(0)]).await;
+    let harness = Harness::new(Arc::new(memory::Store::new()));
+    let mut job = harness.accept(&uid("ann"), &[testkit::build::phone(0)]).await;
     job.status = Status::Completed;
     let ids = |first| (first..first + 2000).map(|n| ConversationId(Uuid::from_u128(n))).collect();
     (job.new_conversation_ids, job.updated_conversation_ids) = (ids(0), ids(5000));
@@ -52,7 +52,9 @@ async fn a_wrong_access_token_is_no_fault_of_the_device() {
 
 #[test]
 fn settings_that_reach_nobody_are_refused() {
-    let refusal = |settings| Fcm::new(settings, given(), TestClock::at(T0)).err().map(|unfit| unfit.to_string());
+    let refusal = |settings| {
+        Fcm::new(settings, given(), TestClock::at(T0)).err().map(|invalid_setting| invalid_setting.to_string())
+    };
     assert_eq!(refusal(FcmSettings::new("afterword-prod")), None);
     assert_eq!(refusal(settings("http://127.0.0.1:1/")), None);
     let fit = || FcmSettings::new(PROJECT);

@@ -167,7 +167,7 @@ fn keys_are_never_taken_from_where_anybody_could_change_them() {
 fn a_project_that_is_none_stops_the_start() {
     for project in ["", "a/b", "a b", "projects/x"] {
         let settings = FirebaseSettings::new(project);
-        let unfit = FirebaseIdentity::new(settings, TestClock::at(Timestamp::from_secs(NOW))).err().unwrap();
-        assert!(unfit.to_string().starts_with("the setting `project` "), "{unfit}");
+        let invalid_setting = FirebaseIdentity::new(settings, TestClock::at(Timestamp::from_secs(NOW))).err().unwrap();
+        assert!(invalid_setting.to_string().starts_with("the setting `project` "), "{invalid_setting}");
     }
 }

@@ -152,7 +152,8 @@ fn settings_that_let_anybody_in_are_refused() {
         (TaskIdentitySettings::new(AUDIENCE, none), "service_accounts"),
         (TaskIdentitySettings::new(AUDIENCE, [""]), "service_accounts"),
     ] {
-        let unfit = GoogleTaskIdentity::new(settings, TestClock::at(Timestamp::from_secs(NOW))).err().unwrap();
-        assert!(unfit.to_string().contains(setting), "{unfit}");
+        let invalid_setting =
+            GoogleTaskIdentity::new(settings, TestClock::at(Timestamp::from_secs(NOW))).err().unwrap();
+        assert!(invalid_setting.to_string().contains(setting), "{invalid_setting}");
     }
 }

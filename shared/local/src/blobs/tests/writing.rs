@@ -103,7 +103,7 @@ async fn the_disks_reserve_is_kept() {
 #[test]
 fn the_reserve_is_looked_at_again_while_a_blob_grows() {
     let at = fixture();
-    let mut file = at.blobs.shelf.desk.file().unwrap();
+    let mut file = at.blobs.shared.temporary_files.file().unwrap();
     // 16 MiB.
     let asked = (0..64).filter(|_| {
         file.write(&[0; 256 * 1024]).unwrap();

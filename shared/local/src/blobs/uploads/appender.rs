@@ -7,8 +7,8 @@ use flow::{Error, Kind, Result};
 use tokio_util::sync::CancellationToken;
 
 use super::part::Part;
-use crate::blobs::PIECE;
 use crate::blobs::disk::blocking;
+use crate::blobs::piece::PIECE;
 
 pub struct Appender {
     name: BlobName,

@@ -11,12 +11,12 @@ use flow::ports::{BlobName, Expected, Progress};
 use flow::{Error, Kind, Result};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Yard;
 use super::mark::Mark;
-use super::seats::Taken;
-use crate::blobs::PIECE;
+use super::partials::{DATA, MARK, PartialUploads};
+use super::upload_locks::UploadGuard;
 use crate::blobs::disk::{fault, is_absent};
-use crate::blobs::name::Place;
+use crate::blobs::name::BlobPath;
+use crate::blobs::piece::PIECE;
 use crate::blobs::writer::{Found, put};
 use crate::folder::durable::rename_without_replacing;
 
@@ -29,25 +29,25 @@ const MAX_TRIES: usize = 64;
 
 /// Where the pieces of one file lie.
 #[derive(Clone)]
-pub struct Places {
+pub struct PartPaths {
     pub data: PathBuf,
     pub mark: PathBuf,
     pub blob: PathBuf,
 }
 
-impl Places {
-    pub fn of(yard: &Yard, place: &Place) -> Self {
+impl PartPaths {
+    pub fn of(partials: &PartialUploads, place: &BlobPath) -> Self {
         let below = place.path().split_once('/').map_or("", |(_, below)| below);
-        let part = yard.parts.join(below);
+        let part = partials.parts.join(below);
         let with = |ending: &str| PathBuf::from(format!("{}{ending}", part.display()));
-        Self { data: with(super::DATA), mark: with(super::MARK), blob: yard.shelf.root.join(place.path()) }
+        Self { data: with(DATA), mark: with(MARK), blob: partials.shared.root.join(place.path()) }
     }
 }
 
 pub struct Part {
-    yard: Arc<Yard>,
+    partials: Arc<PartialUploads>,
     name: BlobName,
-    places: Places,
+    paths: PartPaths,
     expected: Expected,
     data: File,
     mark: File,
@@ -61,23 +61,29 @@ pub struct Part {
     over: bool,
     _place: OwnedSemaphorePermit,
     /// Let go of last, when everything above is said.
-    _taken: Taken,
+    _taken: UploadGuard,
 }
 
 impl Part {
     /// Goes on where the last one ended: after a crash that is the mark, or the end of a file that is shorter.
-    pub fn open(yard: &Arc<Yard>, name: &BlobName, place: &Place, expected: Expected, taken: Taken) -> Result<Self> {
+    pub fn open(
+        partials: &Arc<PartialUploads>,
+        name: &BlobName,
+        place: &BlobPath,
+        expected: Expected,
+        taken: UploadGuard,
+    ) -> Result<Self> {
         let failed = |error| fault("uploads.append", name, error);
-        let places = Places::of(yard, place);
-        let place = yard.place(name)?;
-        let (data, mark) = open_files(yard, &places).map_err(failed)?;
+        let paths = PartPaths::of(partials, place);
+        let place = partials.place(name)?;
+        let (data, mark) = open_files(partials, &paths).map_err(failed)?;
         let (written, slot) = agree(&data, &mark).map_err(failed)?;
-        let (yard, name) = (Arc::clone(yard), name.clone());
+        let (partials, name) = (Arc::clone(partials), name.clone());
         let (durable, ask_at) = (written.offset, written.offset + ASK_EVERY);
         Ok(Self {
-            yard,
+            partials,
             name,
-            places,
+            paths,
             expected,
             data,
             mark,
@@ -105,7 +111,7 @@ impl Part {
         }
         if self.written.offset >= self.ask_at {
             self.ask_at = self.written.offset + ASK_EVERY;
-            self.yard.shelf.desk.room("uploads.write", &self.name)?;
+            self.partials.shared.temporary_files.room("uploads.write", &self.name)?;
         }
         Ok(())
     }
@@ -130,7 +136,7 @@ impl Part {
         }
         if self.expected.crc32c.is_some_and(|crc32c| crc32c != self.written.crc32c) {
             self.over = true;
-            remove(&self.places).map_err(|error| fault("uploads.discard", &self.name, error))?;
+            remove(&self.paths).map_err(|error| fault("uploads.discard", &self.name, error))?;
             let why = "the bytes are not the ones that were announced";
             return Err(Error::new(Kind::Corrupt, "uploads.finish", &self.name).because(why));
         }
@@ -140,19 +146,19 @@ impl Part {
     /// Gives the file the blob's name. The mark stays until the clean-up: it knows the checksum.
     fn finish(&mut self) -> Result<Progress> {
         let failed = |error| fault("uploads.finish", &self.name, error);
-        let (shelf, Mark { offset: size, crc32c }) = (&self.yard.shelf, self.written);
-        let since_1970 = Duration::from_millis(u64::try_from(shelf.clock.now().millis()).unwrap_or(0));
+        let (shared, Mark { offset: size, crc32c }) = (&self.partials.shared, self.written);
+        let since_1970 = Duration::from_millis(u64::try_from(shared.clock.now().millis()).unwrap_or(0));
         self.data.set_modified(SystemTime::UNIX_EPOCH + since_1970).map_err(failed)?;
         self.data.sync_all().map_err(failed)?;
-        let from = &self.places.data;
+        let from = &self.paths.data;
         let ours = |at: &Path| Ok(sum(&File::open(at)?, u64::MAX)? == self.written);
         let (fresh, found) =
-            put(shelf, &self.places.blob, |to| rename_without_replacing(from, to), ours).map_err(failed)?;
+            put(shared, &self.paths.blob, |to| rename_without_replacing(from, to), ours).map_err(failed)?;
         if found == Found::Other {
             return Err(Error::new(Kind::Conflict, "uploads.finish", &self.name));
         }
         let unsure = |error| Error::new(Kind::Unknown, "uploads.finish", &self.name).because(error);
-        shelf.folders.make_durable(&self.places.blob, fresh).map_err(unsure)?;
+        shared.folders.make_durable(&self.paths.blob, fresh).map_err(unsure)?;
         self.over = true;
         Ok(Progress::Whole { size, crc32c })
     }
@@ -168,16 +174,16 @@ impl Drop for Part {
     }
 }
 
-fn open_files(yard: &Yard, places: &Places) -> io::Result<(File, File)> {
+fn open_files(partials: &PartialUploads, paths: &PartPaths) -> io::Result<(File, File)> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).mode(0o600);
     let mut last = io::Error::from(ErrorKind::NotFound);
     for _ in 0..MAX_TRIES {
-        let opened = yard.folders.make_around(&places.data).and_then(|fresh| {
-            let (data, mark) = (options.open(&places.data)?, options.open(&places.mark)?);
+        let opened = partials.folders.make_around(&paths.data).and_then(|fresh| {
+            let (data, mark) = (options.open(&paths.data)?, options.open(&paths.mark)?);
             // Before the first mark speaks of bytes, the names are there for good.
             if mark.metadata()?.len() == 0 {
-                yard.folders.make_durable(&places.data, fresh)?;
+                partials.folders.make_durable(&paths.data, fresh)?;
             }
             Ok((data, mark))
         });
@@ -185,7 +191,7 @@ fn open_files(yard: &Yard, places: &Places) -> io::Result<(File, File)> {
             Err(error) if error.kind() == ErrorKind::NotFound => last = error,
             done => return done,
         }
-        yard.folders.forget_around(&places.data);
+        partials.folders.forget_around(&paths.data);
     }
     Err(last)
 }
@@ -220,8 +226,8 @@ pub fn sum(file: &File, most: u64) -> io::Result<Mark> {
 }
 
 /// The mark first: bytes without one are nothing, a mark without bytes might be believed.
-pub fn remove(places: &Places) -> io::Result<()> {
-    for path in [&places.mark, &places.data] {
+pub fn remove(paths: &PartPaths) -> io::Result<()> {
+    for path in [&paths.mark, &paths.data] {
         match fs::remove_file(path) {
             Err(error) if !is_absent(&error) => return Err(error),
             _ => {}

@@ -9,7 +9,7 @@ use testkit::{SeededRandom, TestClock};
 use uuid::Uuid;
 
 use super::*;
-use crate::blobs::UPLOADS;
+use crate::blobs::name::UPLOADS;
 
 const NOW: domain::Timestamp = domain::Timestamp::from_secs(1_780_000_000);
 const SOUND: &[u8] = b"some sound that comes in pieces";
@@ -58,8 +58,8 @@ impl Fixture {
         self.uploads.progress(&name(), &url, EXPECTED).await.unwrap()
     }
 
-    fn places(&self) -> Places {
-        Places::of(&self.uploads.yard, &Place::of("", &name()).unwrap())
+    fn paths(&self) -> PartPaths {
+        PartPaths::of(&self.uploads.partials, &BlobPath::of("", &name()).unwrap())
     }
 
     /// The same folder, as the next process finds it.
@@ -82,22 +82,22 @@ testkit::uploads_contract!(async || {
 async fn bytes_behind_the_mark_do_not_count_after_a_crash() {
     let at = fixture();
     at.send(&SOUND[..9]).await.unwrap();
-    let places = at.places();
+    let paths = at.paths();
     let torn = [&SOUND[..9], b"torn".repeat(SOUND.len()).as_slice()].concat();
-    fs::write(&places.data, torn).unwrap();
+    fs::write(&paths.data, torn).unwrap();
     let at = at.restart();
     assert_eq!(at.progress().await, Progress::Open { offset: 9 });
     assert_eq!(at.writer().await.offset(), 9);
     let whole = at.send(&SOUND[9..]).await.unwrap();
     assert_eq!(whole, Progress::Whole { size: EXPECTED.size, crc32c: crc32c::crc32c(SOUND) });
-    assert_eq!(fs::read(places.blob).unwrap(), SOUND);
+    assert_eq!(fs::read(paths.blob).unwrap(), SOUND);
 }
 
 #[tokio::test]
 async fn a_file_that_is_shorter_than_its_mark_counts_as_far_as_it_goes() {
     let at = fixture();
     at.send(&SOUND[..9]).await.unwrap();
-    File::options().write(true).open(at.places().data).unwrap().set_len(4).unwrap();
+    File::options().write(true).open(at.paths().data).unwrap().set_len(4).unwrap();
     let at = at.restart();
     assert_eq!(at.progress().await, Progress::Open { offset: 4 });
     let whole = at.send(&SOUND[4..]).await.unwrap();
@@ -108,9 +108,9 @@ async fn a_file_that_is_shorter_than_its_mark_counts_as_far_as_it_goes() {
 async fn a_mark_that_claimed_too_much_is_not_believed_when_the_file_is_longer_again() {
     let at = fixture();
     at.send(&SOUND[..9]).await.unwrap();
-    File::options().write(true).open(at.places().data).unwrap().set_len(4).unwrap();
+    File::options().write(true).open(at.paths().data).unwrap().set_len(4).unwrap();
     assert_eq!(at.writer().await.flush().await.unwrap(), Progress::Open { offset: 4 });
-    fs::write(at.places().data, [&SOUND[..4], b"torn bytes"].concat()).unwrap();
+    fs::write(at.paths().data, [&SOUND[..4], b"torn bytes"].concat()).unwrap();
     assert_eq!(at.progress().await, Progress::Open { offset: 4 });
 }
 
@@ -119,7 +119,7 @@ async fn a_torn_mark_says_nothing_of_a_whole_file() {
     let at = fixture();
     at.send(&SOUND[..9]).await.unwrap();
     let whole = at.send(&SOUND[9..]).await.unwrap();
-    let mark = File::options().read(true).write(true).open(at.places().mark).unwrap();
+    let mark = File::options().read(true).write(true).open(at.paths().mark).unwrap();
     let slot = Mark::read(&mark).unwrap().unwrap().1;
     std::os::unix::fs::FileExt::write_all_at(&mark, &[0xFF; 16], slot as u64 * 4096).unwrap();
     assert_eq!(Mark::read(&mark).unwrap().unwrap().0.offset, 9);
@@ -132,8 +132,8 @@ async fn without_a_mark_nothing_counts() {
     at.send(&SOUND[..9]).await.unwrap();
     for mark in [None, Some(b"no mark at all, but longer than one".as_slice())] {
         match mark {
-            None => fs::remove_file(at.places().mark).unwrap(),
-            Some(bytes) => fs::write(at.places().mark, bytes).unwrap(),
+            None => fs::remove_file(at.paths().mark).unwrap(),
+            Some(bytes) => fs::write(at.paths().mark, bytes).unwrap(),
         }
         assert_eq!(at.progress().await, Progress::Open { offset: 0 });
         let progress = at.send(&SOUND[..9]).await.unwrap();
@@ -146,17 +146,17 @@ async fn a_crash_before_the_last_name_is_made_up_for() {
     let at = fixture();
     let last = SOUND.len() - 1;
     at.send(&SOUND[..last]).await.unwrap();
-    let places = at.places();
-    let file = File::options().read(true).write(true).open(&places.data).unwrap();
+    let paths = at.paths();
+    let file = File::options().read(true).write(true).open(&paths.data).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, &SOUND[last..], last as u64).unwrap();
-    let mark = File::options().read(true).write(true).open(&places.mark).unwrap();
+    let mark = File::options().read(true).write(true).open(&paths.mark).unwrap();
     let slot = Mark::read(&mark).unwrap().unwrap().1;
     Mark { offset: EXPECTED.size, crc32c: crc32c::crc32c(SOUND) }.write(&mark, slot).unwrap();
     let at = at.restart();
     // Whoever goes by that sends a byte, which is read over: nobody believes that there is nothing to send.
     assert_eq!(at.progress().await, Progress::Open { offset: EXPECTED.size - 1 });
     assert!(matches!(at.writer().await.flush().await.unwrap(), Progress::Whole { .. }), "whoever asks makes it whole");
-    assert_eq!(fs::read(places.blob).unwrap(), SOUND);
+    assert_eq!(fs::read(paths.blob).unwrap(), SOUND);
 }
 
 #[tokio::test]
@@ -214,7 +214,7 @@ async fn of_many_who_come_at_once_the_last_one_gets_the_file_and_no_seat_is_left
     }
     assert!(got >= 1);
     at.writer().await.flush().await.unwrap();
-    assert_eq!(at.uploads.seats.len(), 0);
+    assert_eq!(at.uploads.upload_locks.len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -243,11 +243,11 @@ async fn how_far_a_file_is_never_goes_back_while_it_becomes_whole() {
 #[tokio::test]
 async fn two_who_leave_at_once_leave_no_seat() {
     use futures_util::FutureExt;
-    let (seats, clock) = (Seats::default(), TestClock::at(NOW));
+    let (upload_locks, clock) = (UploadLocks::default(), TestClock::at(NOW));
     for _ in 0..8000 {
         let name = name();
-        let first = seats.take("", &name, &*clock).await.unwrap();
-        let mut second = Box::pin(seats.take("", &name, &*clock));
+        let first = upload_locks.take("", &name, &*clock).await.unwrap();
+        let mut second = Box::pin(upload_locks.take("", &name, &*clock));
         assert!((&mut second).now_or_never().is_none(), "it waits");
         let together = std::sync::Barrier::new(2);
         std::thread::scope(|threads| {
@@ -258,7 +258,7 @@ async fn two_who_leave_at_once_leave_no_seat() {
             together.wait();
             drop(second);
         });
-        assert_eq!(seats.len(), 0);
+        assert_eq!(upload_locks.len(), 0);
     }
 }
 
@@ -289,13 +289,13 @@ async fn files_that_are_taken_in_at_once_are_bounded_and_whoever_comes_again_tak
 
 #[tokio::test]
 async fn whoever_waits_for_a_file_makes_way_for_the_next_one_and_gives_up_in_time() {
-    let (seats, clock) = (Seats::default(), TestClock::at(NOW));
+    let (upload_locks, clock) = (UploadLocks::default(), TestClock::at(NOW));
     let name = name();
-    let first = seats.take("", &name, &*clock).await.unwrap();
-    let second = seats.take("", &name, &*clock);
+    let first = upload_locks.take("", &name, &*clock).await.unwrap();
+    let second = upload_locks.take("", &name, &*clock);
     let last = async {
         tokio::task::yield_now().await;
-        let waits = seats.take("", &name, &*clock);
+        let waits = upload_locks.take("", &name, &*clock);
         let time_passes = async {
             tokio::task::yield_now().await;
             clock.advance(Duration::from_secs(10));
@@ -304,10 +304,10 @@ async fn whoever_waits_for_a_file_makes_way_for_the_next_one_and_gives_up_in_tim
     };
     let both = tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(second, last) });
     let (second, last) = both.await.expect("nobody waits for ever");
-    let why = |refused: Result<seats::Taken>| refused.err().unwrap().source.unwrap().to_string();
+    let why = |refused: Result<upload_locks::UploadGuard>| refused.err().unwrap().source.unwrap().to_string();
     assert_eq!(why(second), "somebody else came to send the same file");
     assert_eq!(why(last), "the one who sends the same file does not end");
     assert!(first.displaced().is_cancelled());
     drop(first);
-    assert_eq!(seats.len(), 0);
+    assert_eq!(upload_locks.len(), 0);
 }

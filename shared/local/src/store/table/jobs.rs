@@ -2,7 +2,7 @@
 
 use domain::job::Status;
 use domain::{Job, JobId, Timestamp, Uid};
-use flow::ports::{Census, ChangeCursor, DueCursor, JobCursor};
+use flow::ports::{ChangeCursor, DueCursor, JobCursor, JobStats};
 use rusqlite::{Connection, Params, Row, params};
 use uuid::Uuid;
 
@@ -66,9 +66,9 @@ impl Columns {
 }
 
 fn turn(job: &Job) -> Option<&'static str> {
-    if job.holds_a_turn() {
+    if job.holds_slot() {
         Some("held")
-    } else if job.waits_for_its_turn() {
+    } else if job.waits_for_slot() {
         Some("waiting")
     } else {
         None
@@ -273,13 +273,13 @@ pub fn next_user_waiting(db: &Connection, uid: &str) -> Result<Option<String>> {
 }
 
 /// All jobs, as the triggers of the schema counted them; of the due ones only the first `limit` are looked at.
-pub fn census(db: &Connection, now: Timestamp, limit: usize) -> Result<Census> {
+pub fn job_stats(db: &Connection, now: Timestamp, limit: usize) -> Result<JobStats> {
     // A damaged job is due for ever: it would hide how late the others are.
     let oldest = due_until(db, now, None, 1)?;
     let with_effects = count(db, COUNT_EFFECTS, params![now.millis(), rows(limit)])?;
     let of = |status: Status| Ok((status, count(db, COUNT_OF, [status.as_str()])?));
     let by_status = Status::ALL.into_iter().map(of).collect::<Result<_>>()?;
-    Ok(Census { by_status, oldest_due: oldest.first().and_then(|job| job.due_at), effects_due: with_effects })
+    Ok(JobStats { by_status, oldest_due: oldest.first().and_then(|job| job.due_at), effects_due: with_effects })
 }
 
 fn count(db: &Connection, sql: &str, params: impl Params) -> Result<u64> {

@@ -7,10 +7,10 @@ use domain::{Command, ConversationId, Job};
 use flow::ports::Store;
 use flow::{Error, Kind};
 use rusqlite::Connection;
-use testkit::Scene;
+use testkit::Harness;
 use testkit::build::{conversation_id, phone, uid};
 
-use super::{fresh, path, scene};
+use super::{fresh, harness, path};
 use crate::store::SqliteStore;
 
 /// Changes rows behind the store's back.
@@ -29,13 +29,13 @@ fn names(error: &Error, table: &str, id: &str) {
     assert!(text.contains(table) && text.contains(id), "{text}");
 }
 
-async fn accept(store: &Arc<SqliteStore>, n: u32) -> (Scene, Vec<Job>) {
-    let scene = scene(store);
+async fn accept(store: &Arc<SqliteStore>, n: u32) -> (Harness, Vec<Job>) {
+    let harness = harness(store);
     let mut jobs = Vec::new();
     for n in 0..n {
-        jobs.push(scene.accept(&uid("ann"), &[phone(i64::from(n) * 1000)]).await);
+        jobs.push(harness.accept(&uid("ann"), &[phone(i64::from(n) * 1000)]).await);
     }
-    (scene, jobs)
+    (harness, jobs)
 }
 
 #[tokio::test]
@@ -53,10 +53,10 @@ async fn a_job_under_the_id_of_another_is_damage() {
 #[tokio::test]
 async fn the_sweep_goes_on_past_a_damaged_job() {
     let (store, folder) = fresh();
-    let (scene, jobs) = accept(&store, 3).await;
+    let (harness, jobs) = accept(&store, 3).await;
     spoil(&folder, &jobs[0]);
-    scene.pass(Duration::from_secs(3600));
-    let due = store.due_jobs(scene.now(), None, 2).await.unwrap();
+    harness.pass(Duration::from_secs(3600));
+    let due = store.due_jobs(harness.now(), None, 2).await.unwrap();
     let found: Vec<_> = due.iter().map(|job| job.id).collect();
     assert_eq!(found, [jobs[1].id, jobs[2].id]);
     assert_eq!(store.all_jobs(&[], 10).await.unwrap().len(), 2);
@@ -65,22 +65,22 @@ async fn the_sweep_goes_on_past_a_damaged_job() {
 #[tokio::test]
 async fn a_damaged_waiting_job_does_not_keep_others_from_their_turn_or_end() {
     let (store, folder) = fresh();
-    let (scene, jobs) = accept(&store, 6).await;
+    let (harness, jobs) = accept(&store, 6).await;
     spoil(&folder, &jobs[4]);
-    scene.done(jobs[0].id, Command::Cancel).await;
-    assert!(scene.job(jobs[5].id).await.holds_a_turn());
+    harness.done(jobs[0].id, Command::Cancel).await;
+    assert!(harness.job(jobs[5].id).await.holds_slot());
 }
 
 #[tokio::test]
 async fn a_damaged_plan_and_a_lost_recording_are_named() {
     for sql in ["UPDATE recordings SET plan = x'ff' WHERE id = ?1", "DELETE FROM recordings WHERE id = ?1"] {
         let (store, folder) = fresh();
-        let (scene, jobs) = accept(&store, 1).await;
-        let job = scene.claim(jobs[0].id).await;
-        let (_, recording) = scene.plan(&job, 0, testkit::build::speech(&[(0, 900)])).await;
+        let (harness, jobs) = accept(&store, 1).await;
+        let job = harness.claim(jobs[0].id).await;
+        let (_, recording) = harness.plan(&job, 0, testkit::build::speech(&[(0, 900)])).await;
         tamper(&folder, sql, recording.id.bytes());
         let group = domain::placement::Group { fence: job.lease.fence, index: 0, answers: Vec::new() };
-        let error = store.place(job.id, &group, scene.at()).await.unwrap_err();
+        let error = store.place(job.id, &group, harness.at()).await.unwrap_err();
         names(&error, "recordings", &recording.id.to_string());
     }
 }
@@ -88,15 +88,15 @@ async fn a_damaged_plan_and_a_lost_recording_are_named() {
 #[tokio::test]
 async fn a_damaged_line_does_not_keep_the_texts_of_a_deleted_conversation() {
     let (store, folder) = fresh();
-    let (scene, ann) = (scene(&store), uid("ann"));
+    let (harness, ann) = (harness(&store), uid("ann"));
     let said = [(0, 900, "a secret"), (1000, 1900, "another secret"), (2000, 2900, "and a third")];
-    let job = scene.transcribe(&ann, &phone(0), &said).await;
+    let job = harness.transcribe(&ann, &phone(0), &said).await;
     let (id, recording) = (job.new_conversation_ids[0], job.files[0].recording);
     let half = "UPDATE lines SET document = substr(document, 1, length(document) - 9) WHERE recording = ?1 AND start_ms = 1000";
     tamper(&folder, half, recording.bytes());
-    assert!(scene.delete(&ann, id).await);
-    assert_eq!(scene.forget(&ann, id, 2).await, 3);
-    assert_eq!(store.due_deletions(scene.now(), None, 10).await.unwrap(), []);
+    assert!(harness.delete(&ann, id).await);
+    assert_eq!(harness.forget(&ann, id, 2).await, 3);
+    assert_eq!(store.due_deletions(harness.now(), None, 10).await.unwrap(), []);
     let db = Connection::open(path(&folder)).unwrap();
     let left = "SELECT count(*) FROM lines WHERE document LIKE '%secret%' OR document LIKE '%third%'";
     assert_eq!(db.query_row(left, [], |row| row.get::<_, u32>(0)).unwrap(), 0);
@@ -108,8 +108,8 @@ async fn a_damaged_line_does_not_keep_the_texts_of_a_deleted_conversation() {
 #[tokio::test]
 async fn redirects_in_a_circle_lead_nowhere_and_are_no_endless_loop() {
     let (store, folder) = fresh();
-    let (scene, ann) = (scene(&store), uid("ann"));
-    let id: ConversationId = scene.transcribe(&ann, &phone(0), &[(0, 900, "here")]).await.new_conversation_ids[0];
+    let (harness, ann) = (harness(&store), uid("ann"));
+    let id: ConversationId = harness.transcribe(&ann, &phone(0), &[(0, 900, "here")]).await.new_conversation_ids[0];
     tamper(&folder, "UPDATE conversations SET merged_into = id WHERE id = ?1", id.0.as_bytes());
     assert_eq!(store.conversation(&ann, id, None, 10).await.unwrap().unwrap().lines.len(), 1);
 }

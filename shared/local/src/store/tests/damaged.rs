@@ -14,7 +14,7 @@ use testkit::build::{phone, speech, uid};
 use testkit::contract::archive::ArchivedStore;
 use testkit::contract::damage::{DamagedStore, Document};
 
-use super::{fresh, path, scene};
+use super::{fresh, harness, path};
 use crate::store::SqliteStore;
 use crate::store::damaged::{Damaged, Table};
 
@@ -91,11 +91,11 @@ testkit::damage_contract!(async || Arc::new(Tampered::new()));
 
 /// Each table with a damaged document, in a store of things that are whole.
 async fn one_of_each(site: &Tampered) -> Vec<(Table, String)> {
-    let (scene, ann) = (scene(&site.store), uid("ann"));
-    let job = scene.transcribe(&ann, &phone(0), &[(0, 900, "one"), (2000, 2900, "two")]).await;
-    scene.transcribe(&ann, &phone(9000), &[(0, 900, "whole")]).await;
+    let (harness, ann) = (harness(&site.store), uid("ann"));
+    let job = harness.transcribe(&ann, &phone(0), &[(0, 900, "one"), (2000, 2900, "two")]).await;
+    harness.transcribe(&ann, &phone(9000), &[(0, 900, "whole")]).await;
     site.store.put_device(&testkit::build::device(&ann, "phone", "token")).await.unwrap();
-    let (recording, conversation, hour) = (job.files[0].recording, job.new_conversation_ids[0], scene.now().hour());
+    let (recording, conversation, hour) = (job.files[0].recording, job.new_conversation_ids[0], harness.now().hour());
     let documents = [
         (Document::Job(job.id), Table::Jobs, job.id.to_string()),
         (Document::Recording(ann.clone(), recording), Table::Recordings, recording.to_string()),
@@ -127,14 +127,15 @@ async fn damaged_documents_are_shown_and_removed_one_by_one() {
         assert!(!site.store.remove_damaged(one).await.unwrap(), "it is gone: {one:?}");
         assert_eq!(site.store.damaged(100).await.unwrap().len(), left);
     }
-    assert_eq!(site.store.jobs(&uid("ann"), &[], None, 10, scene(&site.store).now()).await.unwrap().len(), 1);
+    assert_eq!(site.store.jobs(&uid("ann"), &[], None, 10, harness(&site.store).now()).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn what_can_be_read_and_what_is_newer_is_not_removed() {
     let site = Tampered::new();
-    let scene = scene(&site.store);
-    let (whole, newer) = (scene.accept(&uid("ann"), &[phone(0)]).await, scene.accept(&uid("ann"), &[phone(60)]).await);
+    let harness = harness(&site.store);
+    let (whole, newer) =
+        (harness.accept(&uid("ann"), &[phone(0)]).await, harness.accept(&uid("ann"), &[phone(60)]).await);
     let mark = |_| br#"{"uid":7,"document_format":2}"#.to_vec();
     site.change(&Document::Job(newer.id), &mark).await;
     let found = site.store.damaged(10).await.unwrap();
@@ -142,22 +143,22 @@ async fn what_can_be_read_and_what_is_newer_is_not_removed() {
     assert!(!site.store.remove_damaged(&found[0]).await.unwrap());
     let whole = Damaged { id: whole.id.to_string(), newer: false, ..found[0].clone() };
     assert!(!site.store.remove_damaged(&whole).await.unwrap());
-    assert!(site.store.job(scene.job(whole.id.parse().unwrap()).await.id).await.unwrap().is_some());
+    assert!(site.store.job(harness.job(whole.id.parse().unwrap()).await.id).await.unwrap().is_some());
 }
 
 /// The job that has the removed recording goes on: it is listened to again.
 #[tokio::test]
 async fn a_job_whose_recording_was_removed_goes_on() {
     let site = Tampered::new();
-    let scene = scene(&site.store);
-    let job = scene.accept(&uid("ann"), &[phone(0)]).await;
+    let harness = harness(&site.store);
+    let job = harness.accept(&uid("ann"), &[phone(0)]).await;
     site.change(&Document::Recording(uid("ann"), job.files[0].recording), &|_| Vec::new()).await;
     let found = site.store.damaged(10).await.unwrap();
     assert!(site.store.remove_damaged(&found[0]).await.unwrap());
-    let job = scene.claim(job.id).await;
-    scene.plan(&job, 0, speech(&[(0, 900)])).await;
-    scene.say(&job, 0, &[(0, "said")]).await;
-    scene.pass(Duration::from_secs(1));
-    let done = scene.done(job.id, Command::Finish { fence: job.lease.fence }).await;
+    let job = harness.claim(job.id).await;
+    harness.plan(&job, 0, speech(&[(0, 900)])).await;
+    harness.say(&job, 0, &[(0, "said")]).await;
+    harness.pass(Duration::from_secs(1));
+    let done = harness.done(job.id, Command::Finish { fence: job.lease.fence }).await;
     assert_eq!(done.status, domain::Status::Completed);
 }

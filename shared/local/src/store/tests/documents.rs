@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use testkit::build::{batch, conversation_id, device, phone, uid};
 
-use super::{fresh, path, scene};
+use super::{fresh, harness, path};
 
 /// Frozen when the first version is shipped. A document that no longer opens needs a default in `domain`, or a
 /// migration.
@@ -46,10 +46,10 @@ fn fields_of_a_later_version_are_passed_over_and_missing_optional_ones_are_empty
 #[tokio::test]
 async fn every_table_holds_the_documents_that_are_read_from_it() {
     let (store, folder) = fresh();
-    let (scene, ann) = (scene(&store), uid("ann"));
+    let (harness, ann) = (harness(&store), uid("ann"));
     let mut batch = batch(&ann, &[phone(0)]);
     (batch.conversation_id, batch.language) = (Some(conversation_id(7)), Some("en".to_owned()));
-    scene.transcribe_batch(&batch, &[&[(0, 900, "one"), (2000, 3000, "two")]]).await;
+    harness.transcribe_batch(&batch, &[&[(0, 900, "one"), (2000, 3000, "two")]]).await;
     flow::ports::Store::put_device(&*store, &device(&ann, "pixel", "token")).await.unwrap();
     let db = Connection::open(path(&folder)).unwrap();
     let mut written = Map::new();

@@ -4,10 +4,10 @@ use std::fs;
 
 use domain::accept::Batch;
 use flow::ports::Store;
-use testkit::Scene;
+use testkit::Harness;
 use testkit::build::{batch, conversation_id, phone, uid};
 
-use super::{fresh, path, scene};
+use super::{fresh, harness, path};
 
 const SECRET: &str = "unspeakable";
 /// In its own conversation, and to stay.
@@ -27,11 +27,11 @@ fn attached(n: i64, to: u64) -> Batch {
     batch
 }
 
-async fn talk(scene: &Scene, n: i64) {
+async fn talk(harness: &Harness, n: i64) {
     let (word, to) = if n % 3 == 0 { (KEPT, 2) } else { (SECRET, 1) };
     let said: Vec<_> = (0..5).map(|k| text(word, n + k)).collect();
     let said: Vec<_> = (0_u32..).zip(&said).map(|(k, text)| (k * 1000, k * 1000 + 900, text.as_str())).collect();
-    scene.transcribe_batch(&attached(n * 3600, to), &[&said]).await;
+    harness.transcribe_batch(&attached(n * 3600, to), &[&said]).await;
 }
 
 fn times(bytes: &[u8], word: &str) -> usize {
@@ -41,15 +41,15 @@ fn times(bytes: &[u8], word: &str) -> usize {
 #[tokio::test]
 async fn no_page_of_the_file_holds_a_text_that_was_removed() {
     let (store, folder) = fresh();
-    let scene = scene(&store);
+    let harness = harness(&store);
     for n in 0..RECORDINGS {
-        talk(&scene, n * 17 % RECORDINGS).await;
+        talk(&harness, n * 17 % RECORDINGS).await;
     }
     let (ann, gone) = (uid("ann"), conversation_id(1));
-    assert!(scene.delete(&ann, gone).await);
-    scene.forget(&ann, gone, 10).await;
+    assert!(harness.delete(&ann, gone).await);
+    harness.forget(&ann, gone, 10).await;
     assert_eq!(store.conversation(&ann, gone, None, 1).await.unwrap(), None);
-    drop((scene, store));
+    drop((harness, store));
     let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(files, [path(&folder)], "closing the store leaves no log");
     let bytes = fs::read(path(&folder)).unwrap();

@@ -3,24 +3,24 @@
 use flow::ports::{LineCursor, Store};
 use testkit::build::{phone, uid};
 
-use super::{fresh, scene};
+use super::{fresh, harness};
 
 const ISLANDS: i64 = 30;
 
 #[tokio::test]
 async fn a_conversation_that_was_merged_away_many_times_reads_whole_under_every_id_it_had() {
     let (store, _folder) = fresh();
-    let (scene, ann) = (scene(&store), uid("ann"));
+    let (harness, ann) = (harness(&store), uid("ann"));
     let mut ids = Vec::new();
     // 200 s apart they are alone; what lies in the middle bridges them.
     let middles = (0..ISLANDS - 1).rev().map(|n| n * 200 + 100);
     for secs in (0..ISLANDS).map(|n| n * 200).chain(middles) {
-        let job = scene.transcribe(&ann, &phone(secs), &[(0, 1000, &secs.to_string())]).await;
+        let job = harness.transcribe(&ann, &phone(secs), &[(0, 1000, &secs.to_string())]).await;
         ids.extend(job.new_conversation_ids);
     }
     assert_eq!(ids.len() as i64, ISLANDS);
     let expected: Vec<_> = (0..2 * ISLANDS - 1).map(|n| (n * 100).to_string()).collect();
-    assert_eq!(scene.talk(&ann).await, std::slice::from_ref(&expected));
+    assert_eq!(harness.talk(&ann).await, std::slice::from_ref(&expected));
     for id in ids {
         let (mut said, mut after): (Vec<String>, Option<LineCursor>) = (Vec::new(), None);
         loop {

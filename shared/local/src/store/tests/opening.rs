@@ -6,7 +6,7 @@ use flow::ports::Store;
 use rusqlite::Connection;
 use testkit::build::{phone, uid};
 
-use super::{fresh, path, scene};
+use super::{fresh, harness, path};
 use crate::sqlite::OpenError;
 use crate::store::SqliteStore;
 
@@ -22,7 +22,7 @@ async fn an_empty_folder_becomes_a_store_of_the_present_version() {
 #[tokio::test]
 async fn a_store_of_a_newer_version_is_refused_and_left_alone() {
     let (store, folder) = fresh();
-    scene(&store).accept(&uid("ann"), &[phone(0)]).await;
+    harness(&store).accept(&uid("ann"), &[phone(0)]).await;
     drop(store);
     Connection::open(path(&folder)).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let before = fs::read(path(&folder)).unwrap();

@@ -7,16 +7,16 @@ use domain::{Command, JobId};
 use flow::ports::{Created, Stepped};
 use testkit::build::{batch_as, job_id, nonce, phone, uid};
 
-use super::{fresh, scene};
+use super::{fresh, harness};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_fifty_claims_at_once_one_wins() {
     let (store, _folder) = fresh();
-    let scene = Arc::new(scene(&store));
-    let job = scene.accept(&uid("ann"), &[phone(0)]).await;
+    let harness = Arc::new(harness(&store));
+    let job = harness.accept(&uid("ann"), &[phone(0)]).await;
     let claim = |n| {
-        let scene = scene.clone();
-        tokio::spawn(async move { scene.step(job.id, &Command::Claim { owner: nonce(n) }).await })
+        let harness = harness.clone();
+        tokio::spawn(async move { harness.step(job.id, &Command::Claim { owner: nonce(n) }).await })
     };
     let mut winners = 0;
     for task in (0..50).map(claim).collect::<Vec<_>>() {
@@ -26,17 +26,17 @@ async fn of_fifty_claims_at_once_one_wins() {
             other => panic!("{other:?}"),
         }
     }
-    let job = scene.job(job.id).await;
+    let job = harness.job(job.id).await;
     assert_eq!((winners, job.attempt, job.lease.fence), (1, 1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_fifty_like_batches_at_once_one_becomes_a_job() {
     let (store, _folder) = fresh();
-    let scene = Arc::new(scene(&store));
+    let harness = Arc::new(harness(&store));
     let create = |n| {
-        let scene = scene.clone();
-        tokio::spawn(async move { scene.create(&batch_as(job_id(n), &uid("ann"), &[phone(0), phone(60)])).await })
+        let harness = harness.clone();
+        tokio::spawn(async move { harness.create(&batch_as(job_id(n), &uid("ann"), &[phone(0), phone(60)])).await })
     };
     let (mut made, mut told): (Vec<JobId>, Vec<JobId>) = Default::default();
     for task in (0..50).map(create).collect::<Vec<_>>() {

@@ -6,16 +6,16 @@ use flow::ports::{At, Store};
 use testkit::build::{batch, device, phone, uid};
 use testkit::snapshot::Snapshot;
 
-use super::{fresh, path, scene};
+use super::{fresh, harness, path};
 use crate::store::SqliteStore;
 
 #[tokio::test]
 async fn everything_answered_is_there_after_a_restart() {
     let (store, folder) = fresh();
     let ann = uid("ann");
-    scene(&store).transcribe(&ann, &phone(0), &[(0, 900, "one"), (2000, 3000, "two")]).await;
-    let running = scene(&store).accept(&ann, &[phone(500)]).await;
-    let running = scene(&store).claim(running.id).await;
+    harness(&store).transcribe(&ann, &phone(0), &[(0, 900, "one"), (2000, 3000, "two")]).await;
+    let running = harness(&store).accept(&ann, &[phone(500)]).await;
+    let running = harness(&store).claim(running.id).await;
     store.put_device(&device(&ann, "pixel", "token")).await.unwrap();
     let before = Snapshot::take(&*store, &ann).await.unwrap();
     drop(store);
@@ -28,7 +28,7 @@ async fn everything_answered_is_there_after_a_restart() {
 #[tokio::test]
 async fn a_store_that_is_closed_is_one_file() {
     let (store, folder) = fresh();
-    scene(&store).accept(&uid("ann"), &[phone(0)]).await;
+    harness(&store).accept(&uid("ann"), &[phone(0)]).await;
     drop(store);
     let files = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path());
     assert_eq!(files.collect::<Vec<_>>(), [path(&folder)]);
@@ -37,10 +37,10 @@ async fn a_store_that_is_closed_is_one_file() {
 #[tokio::test]
 async fn a_second_process_reads_and_writes_while_the_first_runs() {
     let (store, folder) = fresh();
-    let (here, ann) = (scene(&store), uid("ann"));
+    let (here, ann) = (harness(&store), uid("ann"));
     let job = here.accept(&ann, &[phone(0)]).await;
     let beside = SqliteStore::open_alongside(&path(&folder), 1).unwrap();
-    let there = scene(&std::sync::Arc::new(beside));
+    let there = harness(&std::sync::Arc::new(beside));
     assert_eq!(there.job(job.id).await, job);
     let cancelled = there.done(job.id, Command::Cancel).await;
     assert_eq!(here.job(job.id).await, cancelled);
@@ -49,13 +49,13 @@ async fn a_second_process_reads_and_writes_while_the_first_runs() {
 #[tokio::test]
 async fn a_store_opened_to_be_read_refuses_to_write() {
     let (store, folder) = fresh();
-    let (scene, ann) = (scene(&store), uid("ann"));
-    let job = scene.accept(&ann, &[phone(0)]).await;
+    let (harness, ann) = (harness(&store), uid("ann"));
+    let job = harness.accept(&ann, &[phone(0)]).await;
     let looking = SqliteStore::open_read_only(&path(&folder), 1).unwrap();
     assert_eq!(looking.job(job.id).await.unwrap(), Some(job.clone()));
-    let at = || At { now: scene.now(), rules: &scene.rules };
+    let at = || At { now: harness.now(), rules: &harness.rules };
     let error = looking.step(job.id, &Command::Cancel, at()).await.unwrap_err();
     assert_eq!(error.kind, Kind::Invalid);
     assert_eq!(looking.create_job(&batch(&ann, &[phone(9)]), at()).await.unwrap_err().kind, Kind::Invalid);
-    assert_eq!(scene.job(job.id).await, job);
+    assert_eq!(harness.job(job.id).await, job);
 }

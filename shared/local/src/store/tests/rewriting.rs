@@ -1,10 +1,10 @@
 //! Only what changed is written: the disk is what the whole server waits for.
 
 use rusqlite::Connection;
-use testkit::Scene;
+use testkit::Harness;
 use testkit::build::{phone, speech, uid};
 
-use super::{fresh, path, scene};
+use super::{fresh, harness, path};
 
 const TABLES: [&str; 4] = ["recordings", "lines", "conversations", "usage_hours"];
 
@@ -24,16 +24,16 @@ fn written(db: &Connection, table: &str) -> u32 {
 #[tokio::test]
 async fn what_is_repeated_rewrites_no_recording_and_no_line() {
     let (store, folder) = fresh();
-    let scene: Scene = scene(&store);
-    let job = scene.accept(&uid("ann"), &[phone(0)]).await;
-    let job = scene.claim(job.id).await;
-    scene.plan(&job, 0, speech(&[(0, 900), (2000, 3000)])).await;
-    scene.say(&job, 0, &[(0, "once")]).await;
+    let harness: Harness = harness(&store);
+    let job = harness.accept(&uid("ann"), &[phone(0)]).await;
+    let job = harness.claim(job.id).await;
+    harness.plan(&job, 0, speech(&[(0, 900), (2000, 3000)])).await;
+    harness.say(&job, 0, &[(0, "once")]).await;
     let db = Connection::open(path(&folder)).unwrap();
     TABLES.iter().for_each(|table| watch(&db, table));
-    scene.plan(&job, 0, speech(&[(0, 5000)])).await;
-    scene.say(&job, 0, &[(0, "twice")]).await;
+    harness.plan(&job, 0, speech(&[(0, 5000)])).await;
+    harness.say(&job, 0, &[(0, "twice")]).await;
     assert_eq!(TABLES.map(|table| written(&db, table)), [0, 0, 0, 0]);
-    scene.say(&job, 0, &[(2000, "more")]).await;
+    harness.say(&job, 0, &[(2000, "more")]).await;
     assert_eq!(TABLES.map(|table| written(&db, table)), [1, 1, 1, 1]);
 }

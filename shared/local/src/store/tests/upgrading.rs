@@ -6,7 +6,7 @@ use flow::ports::Store;
 use rusqlite::Connection;
 use testkit::build::{T0, phone, uid};
 
-use super::{path, scene};
+use super::{harness, path};
 use crate::store::SqliteStore;
 use crate::store::schema::MIGRATIONS;
 
@@ -27,7 +27,7 @@ fn first_version(folder: &tempfile::TempDir, job: &domain::Job, damaged: &str) {
 #[tokio::test]
 async fn jobs_of_the_first_version_are_found_by_their_last_change_and_a_damaged_one_stops_nothing() {
     let (old, _kept) = super::fresh();
-    let mut job = scene(&old).accept(&uid("ann"), &[phone(0)]).await;
+    let mut job = harness(&old).accept(&uid("ann"), &[phone(0)]).await;
     job.updated_at = T0 + std::time::Duration::from_millis(7);
     for damaged in ["{", "{}", "{\"updated_at\":3}"] {
         let folder = tempfile::tempdir().unwrap();

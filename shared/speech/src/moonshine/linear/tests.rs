@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// `(a - zero of a) * (b - zero of b)`, added up in 64 bits.
-fn by_hand(rows: &Rows, matrix: &Bytes) -> Vec<i32> {
+fn by_hand(rows: &Rows, matrix: &ByteMatrix) -> Vec<i32> {
     let mut out = Vec::new();
     for (bytes, row) in rows.bytes().chunks_exact(matrix.rows).zip(rows.each()) {
         for output in 0..matrix.columns {
@@ -19,7 +19,7 @@ fn by_hand(rows: &Rows, matrix: &Bytes) -> Vec<i32> {
     out
 }
 
-fn differences(floats: &[f32], matrix: &Bytes) -> Vec<String> {
+fn differences(floats: &[f32], matrix: &ByteMatrix) -> Vec<String> {
     let mut wrong = Vec::new();
     for arithmetic in Arithmetic::of_this_machine() {
         let (kernels, mut rows, mut whole) = (Kernels::new(arithmetic), Rows::default(), Vec::new());
@@ -27,7 +27,7 @@ fn differences(floats: &[f32], matrix: &Bytes) -> Vec<String> {
         let expected = by_hand(&rows, matrix);
         Linear::new(&kernels, matrix).whole(&kernels, &rows, &mut whole).unwrap();
         wrong.extend((whole != expected).then(|| format!("{arithmetic}")));
-        let mut columns = Bytes { rows: matrix.columns, columns: matrix.rows, bytes: Vec::new(), ..*matrix };
+        let mut columns = ByteMatrix { rows: matrix.columns, columns: matrix.rows, bytes: Vec::new(), ..*matrix };
         for column in 0..matrix.columns {
             columns.bytes.extend(matrix.bytes.iter().skip(column).step_by(matrix.columns));
         }
@@ -45,7 +45,7 @@ fn products_that_overflow_16_bits_are_exact_in_every_way_of_this_machine() {
         let floats: Vec<f32> = (0..count).flat_map(|_| [-0.001].into_iter().chain([1.0; 287])).collect();
         for weight in [0, 255] {
             for zero in [0, 118, 255] {
-                let matrix = Bytes { rows: 288, columns: 33, bytes: vec![weight; 288 * 33], scale: 1.0, zero };
+                let matrix = ByteMatrix { rows: 288, columns: 33, bytes: vec![weight; 288 * 33], scale: 1.0, zero };
                 assert_eq!(differences(&floats, &matrix), Vec::<String>::new(), "{count} rows, {weight}, {zero}");
             }
         }
@@ -64,7 +64,7 @@ proptest! {
         let mut next = || { state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1); (state >> 33) as u32 };
         let floats: Vec<f32> = (0..count * inputs).map(|_| [-1.0, 1.0, (next() % 256) as f32 / 128.0 - 1.0][next() as usize % 3]).collect();
         let bytes: Vec<u8> = (0..inputs * outputs).map(|_| [0, 255, next() as u8][next() as usize % 3]).collect();
-        let matrix = Bytes { rows: inputs, columns: outputs, bytes, scale: 1.0, zero };
+        let matrix = ByteMatrix { rows: inputs, columns: outputs, bytes, scale: 1.0, zero };
         prop_assert_eq!(differences(&floats, &matrix), Vec::<String>::new());
     }
 }

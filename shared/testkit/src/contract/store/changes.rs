@@ -7,57 +7,57 @@ use flow::ports::{ChangeCursor, Store};
 
 use super::{MS, ann, bob};
 use crate::build::{T0, batch_as, job_id, phone};
-use crate::scene::Scene;
+use crate::harness::Harness;
 
 /// Jobs 1 to 5, accepted in turn, the first two and the last two at the same moment.
-async fn five_jobs(store: Arc<dyn Store>) -> Scene {
-    let scene = Scene::new(store);
+async fn five_jobs(store: Arc<dyn Store>) -> Harness {
+    let harness = Harness::new(store);
     for n in [2, 1, 3, 5, 4] {
-        scene.accept_batch(&batch_as(job_id(n), &ann(), &[phone(n as i64)])).await;
+        harness.accept_batch(&batch_as(job_id(n), &ann(), &[phone(n as i64)])).await;
         if n == 1 || n == 3 {
-            scene.pass(MS);
+            harness.pass(MS);
         }
     }
-    scene
+    harness
 }
 
-async fn changed(scene: &Scene, since: Timestamp, after: Option<ChangeCursor>, limit: usize) -> Vec<JobId> {
-    let jobs = scene.store.changed_jobs(&ann(), since, after, limit, scene.now()).await.unwrap();
+async fn changed(harness: &Harness, since: Timestamp, after: Option<ChangeCursor>, limit: usize) -> Vec<JobId> {
+    let jobs = harness.store.changed_jobs(&ann(), since, after, limit, harness.now()).await.unwrap();
     jobs.iter().map(|job| job.id).collect()
 }
 
 pub async fn jobs_come_in_the_order_of_their_last_change(store: Arc<dyn Store>) {
-    let scene = five_jobs(store).await;
-    assert_eq!(changed(&scene, T0, None, 100).await, [1, 2, 3, 4, 5].map(job_id));
-    scene.pass(MS);
-    scene.done(job_id(2), Command::Enqueued { number: 1, schedule: None }).await;
-    scene.pass(MS);
-    scene.done(job_id(4), Command::Cancel).await;
+    let harness = five_jobs(store).await;
+    assert_eq!(changed(&harness, T0, None, 100).await, [1, 2, 3, 4, 5].map(job_id));
+    harness.pass(MS);
+    harness.done(job_id(2), Command::Enqueued { number: 1, schedule: None }).await;
+    harness.pass(MS);
+    harness.done(job_id(4), Command::Cancel).await;
     let mut expected = [1, 3].map(job_id).to_vec();
-    let jobs = scene.store.changed_jobs(&ann(), T0, None, 100, scene.now()).await.unwrap();
+    let jobs = harness.store.changed_jobs(&ann(), T0, None, 100, harness.now()).await.unwrap();
     expected.extend(jobs[2..].iter().map(|job| job.id));
     assert_eq!(jobs.iter().map(|job| job.id).collect::<Vec<_>>(), expected);
     assert!(jobs.is_sorted_by_key(ChangeCursor::of));
     let last = jobs.last().unwrap();
-    assert_eq!(*last, scene.job(last.id).await, "whole jobs");
+    assert_eq!(*last, harness.job(last.id).await, "whole jobs");
     assert!(jobs.iter().any(|job| job.id == job_id(4) && job.status.is_terminal()));
 }
 
 pub async fn a_change_of_that_very_moment_is_among_them(store: Arc<dyn Store>) {
-    let scene = five_jobs(store).await;
+    let harness = five_jobs(store).await;
     for (since, first) in [(T0 - MS, 1), (T0, 1), (T0 + MS, 3), (T0 + 2 * MS, 4)] {
         let expected: Vec<_> = (first..=5).map(job_id).collect();
-        assert_eq!(changed(&scene, since, None, 100).await, expected, "{since}");
+        assert_eq!(changed(&harness, since, None, 100).await, expected, "{since}");
     }
-    assert_eq!(changed(&scene, T0 + 3 * MS, None, 100).await, []);
+    assert_eq!(changed(&harness, T0 + 3 * MS, None, 100).await, []);
 }
 
 pub async fn pages_of_any_size_show_every_changed_job_once(store: Arc<dyn Store>) {
-    let scene = five_jobs(store).await;
+    let harness = five_jobs(store).await;
     for size in 1..=6 {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page = scene.store.changed_jobs(&ann(), T0, after, size, scene.now()).await.unwrap();
+            let page = harness.store.changed_jobs(&ann(), T0, after, size, harness.now()).await.unwrap();
             let Some(last) = page.last() else { break };
             after = Some(ChangeCursor::of(last));
             assert!(page.len() <= size);
@@ -66,17 +66,17 @@ pub async fn pages_of_any_size_show_every_changed_job_once(store: Arc<dyn Store>
         assert_eq!(seen, [1, 2, 3, 4, 5].map(job_id), "pages of {size}");
     }
     let before = ChangeCursor { updated_at: T0, id: job_id(1) };
-    assert_eq!(changed(&scene, T0 + 2 * MS, Some(before), 100).await, [4, 5].map(job_id), "the later bound holds");
+    assert_eq!(changed(&harness, T0 + 2 * MS, Some(before), 100).await, [4, 5].map(job_id), "the later bound holds");
 }
 
 pub async fn jobs_that_expired_or_are_anothers_are_left_out(store: Arc<dyn Store>) {
-    let scene = five_jobs(store).await;
-    scene.accept(&bob(), &[phone(0)]).await;
-    let done = scene.done(job_id(3), Command::Cancel).await;
-    let gone = scene.done(done.id, Command::CleanedUp { fence: done.lease.fence }).await;
-    scene.clock.set(gone.expires_at.unwrap() - MS);
-    assert!(changed(&scene, T0, None, 100).await.contains(&done.id));
-    scene.pass(MS);
-    let left = changed(&scene, T0, None, 4).await;
+    let harness = five_jobs(store).await;
+    harness.accept(&bob(), &[phone(0)]).await;
+    let done = harness.done(job_id(3), Command::Cancel).await;
+    let gone = harness.done(done.id, Command::CleanedUp { fence: done.lease.fence }).await;
+    harness.clock.set(gone.expires_at.unwrap() - MS);
+    assert!(changed(&harness, T0, None, 100).await.contains(&done.id));
+    harness.pass(MS);
+    let left = changed(&harness, T0, None, 4).await;
     assert!(left.len() == 4 && !left.contains(&done.id), "and it takes no place in a page");
 }

@@ -10,25 +10,25 @@ use flow::ports::{Stepped, Store};
 
 use super::{MS, ann};
 use crate::build::{job_id, nonce, phone};
-use crate::scene::Scene;
+use crate::harness::Harness;
 
 pub async fn a_claim_takes_the_lease_and_raises_the_fence(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let queued = scene.accept(&ann(), &[phone(0)]).await;
-    let job = scene.done(queued.id, Command::Claim { owner: nonce(1) }).await;
-    let until = Some(scene.now() + scene.rules.lease);
-    assert_eq!((job.status, job.attempt, job.started_at), (Status::Processing, 1, Some(scene.now())));
+    let harness = Harness::new(store);
+    let queued = harness.accept(&ann(), &[phone(0)]).await;
+    let job = harness.done(queued.id, Command::Claim { owner: nonce(1) }).await;
+    let until = Some(harness.now() + harness.rules.lease);
+    assert_eq!((job.status, job.attempt, job.started_at), (Status::Processing, 1, Some(harness.now())));
     assert_eq!((job.lease.fence, job.lease.owner, job.lease.until), (1, Some(nonce(1)), until));
     assert_eq!((job.dispatch.state, job.due_at), (DispatchState::Enqueued, until));
-    assert_eq!(scene.job(job.id).await, job);
+    assert_eq!(harness.job(job.id).await, job);
 }
 
 pub async fn of_many_claims_at_once_exactly_one_wins(store: Arc<dyn Store>) {
-    let scene = Arc::new(Scene::new(store));
-    let job = scene.accept(&ann(), &[phone(0)]).await;
+    let harness = Arc::new(Harness::new(store));
+    let job = harness.accept(&ann(), &[phone(0)]).await;
     let claim = |n| {
-        let scene = scene.clone();
-        tokio::spawn(async move { scene.step(job.id, &Command::Claim { owner: nonce(n) }).await })
+        let harness = harness.clone();
+        tokio::spawn(async move { harness.step(job.id, &Command::Claim { owner: nonce(n) }).await })
     };
     let tasks: Vec<_> = (0..16).map(claim).collect();
     let mut winners = Vec::new();
@@ -39,26 +39,26 @@ pub async fn of_many_claims_at_once_exactly_one_wins(store: Arc<dyn Store>) {
             other => panic!("{other:?}"),
         }
     }
-    let job = scene.job(job.id).await;
+    let job = harness.job(job.id).await;
     assert_eq!((job.lease.owner.into_iter().collect::<Vec<_>>(), job.attempt, job.lease.fence), (winners, 1, 1));
 }
 
 pub async fn a_claim_repeated_by_its_owner_is_the_same_claim(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let job = scene.accept(&ann(), &[phone(0)]).await;
-    let first = scene.done(job.id, Command::Claim { owner: nonce(1) }).await;
-    scene.pass(Duration::from_secs(5));
-    assert_eq!(scene.done(job.id, Command::Claim { owner: nonce(1) }).await, first);
+    let harness = Harness::new(store);
+    let job = harness.accept(&ann(), &[phone(0)]).await;
+    let first = harness.done(job.id, Command::Claim { owner: nonce(1) }).await;
+    harness.pass(Duration::from_secs(5));
+    assert_eq!(harness.done(job.id, Command::Claim { owner: nonce(1) }).await, first);
 }
 
 pub async fn a_lease_holds_until_its_end_and_not_longer(store: Arc<dyn Store>) {
     for (early, free) in [(1, false), (0, true), (-1, true)] {
-        let scene = Scene::new(store.clone());
-        let job = scene.accept(&super::user(early), &[phone(0)]).await;
-        let held = scene.claim(job.id).await;
+        let harness = Harness::new(store.clone());
+        let job = harness.accept(&super::user(early), &[phone(0)]).await;
+        let held = harness.claim(job.id).await;
         let until = held.lease.until.unwrap();
-        scene.clock.set(domain::Timestamp::from_millis(until.millis() - early));
-        let stepped = scene.step(job.id, &Command::Claim { owner: nonce(2) }).await;
+        harness.clock.set(domain::Timestamp::from_millis(until.millis() - early));
+        let stepped = harness.step(job.id, &Command::Claim { owner: nonce(2) }).await;
         if free {
             let Stepped::Done { job, .. } = stepped else { panic!("{early} ms early: {stepped:?}") };
             assert_eq!((job.lease.fence, job.lease.owner, job.attempt), (2, Some(nonce(2)), 2));
@@ -70,15 +70,15 @@ pub async fn a_lease_holds_until_its_end_and_not_longer(store: Arc<dyn Store>) {
 
 pub async fn a_lost_worker_is_recovered_at_the_end_of_its_lease_and_not_before(store: Arc<dyn Store>) {
     for (early, over) in [(1, false), (0, true), (-1, true)] {
-        let scene = Scene::new(store.clone());
-        let job = scene.accept(&super::user(early), &[phone(0)]).await;
-        let held = scene.claim(job.id).await;
-        scene.clock.set(domain::Timestamp::from_millis(held.lease.until.unwrap().millis() - early));
-        let stepped = scene.step(job.id, &Command::Recover).await;
+        let harness = Harness::new(store.clone());
+        let job = harness.accept(&super::user(early), &[phone(0)]).await;
+        let held = harness.claim(job.id).await;
+        harness.clock.set(domain::Timestamp::from_millis(held.lease.until.unwrap().millis() - early));
+        let stepped = harness.step(job.id, &Command::Recover).await;
         if over {
             let Stepped::Done { job, actions, .. } = stepped else { panic!("{early} ms early: {stepped:?}") };
             assert_eq!((job.status, job.lease.fence, job.dispatch.number), (Status::Queued, 2, 2));
-            assert_eq!((job.lease.owner, job.due_at), (None, Some(scene.now() + scene.rules.enqueue_grace)));
+            assert_eq!((job.lease.owner, job.due_at), (None, Some(harness.now() + harness.rules.enqueue_grace)));
             assert_eq!(actions, [Action::Enqueue]);
         } else {
             assert_eq!(stepped, Stepped::Refused { job: held, why: Refusal::NotDue });
@@ -87,44 +87,44 @@ pub async fn a_lost_worker_is_recovered_at_the_end_of_its_lease_and_not_before(s
 }
 
 pub async fn a_renewal_moves_the_end_of_the_lease(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let job = scene.accept(&ann(), &[phone(0)]).await;
-    let held = scene.claim(job.id).await;
-    scene.pass(scene.rules.lease - MS);
-    scene.done(job.id, Command::Renew { fence: held.lease.fence }).await;
-    scene.pass(scene.rules.lease - MS);
-    let why = scene.refused(job.id, Command::Claim { owner: nonce(2) }).await;
-    assert_eq!(why, Refusal::LeaseHeld { until: scene.now() + MS });
-    scene.pass(MS);
-    scene.done(job.id, Command::Claim { owner: nonce(2) }).await;
+    let harness = Harness::new(store);
+    let job = harness.accept(&ann(), &[phone(0)]).await;
+    let held = harness.claim(job.id).await;
+    harness.pass(harness.rules.lease - MS);
+    harness.done(job.id, Command::Renew { fence: held.lease.fence }).await;
+    harness.pass(harness.rules.lease - MS);
+    let why = harness.refused(job.id, Command::Claim { owner: nonce(2) }).await;
+    assert_eq!(why, Refusal::LeaseHeld { until: harness.now() + MS });
+    harness.pass(MS);
+    harness.done(job.id, Command::Claim { owner: nonce(2) }).await;
 }
 
 pub async fn a_job_that_is_not_there_cannot_be_claimed(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    assert_eq!(scene.step(job_id(9), &Command::Claim { owner: nonce(1) }).await, Stepped::NoSuchJob);
-    assert_eq!(scene.store.job(job_id(9)).await.unwrap(), None);
+    let harness = Harness::new(store);
+    assert_eq!(harness.step(job_id(9), &Command::Claim { owner: nonce(1) }).await, Stepped::NoSuchJob);
+    assert_eq!(harness.store.job(job_id(9)).await.unwrap(), None);
 }
 
 pub async fn a_job_that_ended_cannot_be_claimed(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let done = scene.transcribe(&ann(), &phone(0), &[(0, 900, "over")]).await;
-    let why = scene.refused(done.id, Command::Claim { owner: nonce(7) }).await;
+    let harness = Harness::new(store);
+    let done = harness.transcribe(&ann(), &phone(0), &[(0, 900, "over")]).await;
+    let why = harness.refused(done.id, Command::Claim { owner: nonce(7) }).await;
     assert_eq!(why, Refusal::Finished(Status::Completed));
-    let cancelled = scene.accept(&ann(), &[phone(500)]).await;
-    scene.done(cancelled.id, Command::Cancel).await;
-    let why = scene.refused(cancelled.id, Command::Claim { owner: nonce(7) }).await;
+    let cancelled = harness.accept(&ann(), &[phone(500)]).await;
+    harness.done(cancelled.id, Command::Cancel).await;
+    let why = harness.refused(cancelled.id, Command::Claim { owner: nonce(7) }).await;
     assert_eq!(why, Refusal::Finished(Status::Cancelled));
 }
 
 pub async fn the_claim_after_the_last_attempt_ends_the_job(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let job = scene.accept(&ann(), &[phone(0)]).await;
-    for attempt in 1..=scene.rules.max_attempts {
-        assert_eq!(scene.claim(job.id).await.attempt, attempt);
-        scene.pass(scene.rules.lease);
+    let harness = Harness::new(store);
+    let job = harness.accept(&ann(), &[phone(0)]).await;
+    for attempt in 1..=harness.rules.max_attempts {
+        assert_eq!(harness.claim(job.id).await.attempt, attempt);
+        harness.pass(harness.rules.lease);
     }
-    let ended = scene.claim(job.id).await;
+    let ended = harness.claim(job.id).await;
     assert_eq!(ended.status, Status::Failed);
     assert_eq!(ended.error.as_ref().map(|error| error.code), Some(domain::Code::WorkerLost));
-    assert_eq!(scene.job(job.id).await, ended);
+    assert_eq!(harness.job(job.id).await, ended);
 }

@@ -13,7 +13,7 @@ use flow::ports::{Stepped, Store};
 
 use super::{partly_failed, user};
 use crate::build::{nonce, phone, speech};
-use crate::scene::Scene;
+use crate::harness::Harness;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -41,78 +41,78 @@ enum Situation {
 
 use Situation::*;
 
-async fn bring_about(scene: &Scene, uid: &Uid, situation: Situation) -> Job {
+async fn bring_about(harness: &Harness, uid: &Uid, situation: Situation) -> Job {
     match situation {
-        Queued => scene.accept(uid, &[phone(0), phone(900)]).await,
+        Queued => harness.accept(uid, &[phone(0), phone(900)]).await,
         Enqueued => {
-            let job = scene.accept(uid, &[phone(0)]).await;
-            scene.done(job.id, Command::Enqueued { number: 1, schedule: Some(scene.now() + MINUTE) }).await
+            let job = harness.accept(uid, &[phone(0)]).await;
+            harness.done(job.id, Command::Enqueued { number: 1, schedule: Some(harness.now() + MINUTE) }).await
         }
         Waiting => {
-            for n in 0..scene.rules.enqueued_per_user {
-                scene.accept(uid, &[phone(1000 + i64::from(n))]).await;
+            for n in 0..harness.rules.enqueued_per_user {
+                harness.accept(uid, &[phone(1000 + i64::from(n))]).await;
             }
-            scene.accept(uid, &[phone(0)]).await
+            harness.accept(uid, &[phone(0)]).await
         }
         AtWork | ReadyToFinish | Lost | PutBack | WaitingForEngine | DueAfterItsWait | WrittenInTheFuture => {
-            at_work(scene, uid, situation).await
+            at_work(harness, uid, situation).await
         }
-        Completed => scene.transcribe(uid, &phone(0), &[(0, 900, "over")]).await,
-        PartlyFailed => partly_failed(scene, uid).await,
+        Completed => harness.transcribe(uid, &phone(0), &[(0, 900, "over")]).await,
+        PartlyFailed => partly_failed(harness, uid).await,
         Cancelled => {
-            let job = scene.accept(uid, &[phone(0)]).await;
-            scene.done(job.id, Command::Cancel).await
+            let job = harness.accept(uid, &[phone(0)]).await;
+            harness.done(job.id, Command::Cancel).await
         }
         CleanedUp => {
-            let job = scene.transcribe(uid, &phone(0), &[(0, 900, "over")]).await;
+            let job = harness.transcribe(uid, &phone(0), &[(0, 900, "over")]).await;
             let fence = job.lease.fence;
-            scene.done(job.id, Command::AudioGone { fence }).await;
-            let job = scene.done(job.id, Command::CleanedUp { fence }).await;
-            scene.clock.set(job.expires_at.unwrap());
+            harness.done(job.id, Command::AudioGone { fence }).await;
+            let job = harness.done(job.id, Command::CleanedUp { fence }).await;
+            harness.clock.set(job.expires_at.unwrap());
             job
         }
-        Uploading => scene.session(uid, &[phone(0), phone(900)]).await,
+        Uploading => harness.session(uid, &[phone(0), phone(900)]).await,
         UploadOverdue | UploadExpired => {
-            let job = scene.session(uid, &[phone(0)]).await;
-            scene.clock.set(job.due_at.unwrap());
-            if matches!(situation, UploadOverdue) { job } else { scene.done(job.id, Command::ExpireUpload).await }
+            let job = harness.session(uid, &[phone(0)]).await;
+            harness.clock.set(job.due_at.unwrap());
+            if matches!(situation, UploadOverdue) { job } else { harness.done(job.id, Command::ExpireUpload).await }
         }
         Retried => {
-            let job = partly_failed(scene, uid).await;
-            scene.done(job.id, Command::Retry { key: nonce(1) }).await
+            let job = partly_failed(harness, uid).await;
+            harness.done(job.id, Command::Retry { key: nonce(1) }).await
         }
     }
 }
 
-async fn at_work(scene: &Scene, uid: &Uid, situation: Situation) -> Job {
-    let job = scene.accept(uid, &[phone(0), phone(900)]).await;
-    let job = scene.done(job.id, Command::Claim { owner: nonce(1) }).await;
+async fn at_work(harness: &Harness, uid: &Uid, situation: Situation) -> Job {
+    let job = harness.accept(uid, &[phone(0), phone(900)]).await;
+    let job = harness.done(job.id, Command::Claim { owner: nonce(1) }).await;
     let fence = job.lease.fence;
-    scene.plan(&job, 0, speech(&[(0, 900), (2000, 3000)])).await;
-    scene.say(&job, 0, &[(0, "half of it")]).await;
+    harness.plan(&job, 0, speech(&[(0, 900), (2000, 3000)])).await;
+    harness.say(&job, 0, &[(0, "half of it")]).await;
     match situation {
         ReadyToFinish => {
-            scene.place(&job, 0, &[(2000, Answer::Failed { refused: false })]).await;
-            scene.plan(&job, 1, Heard::Silence).await;
+            harness.place(&job, 0, &[(2000, Answer::Failed { refused: false })]).await;
+            harness.plan(&job, 1, Heard::Silence).await;
         }
-        Lost => scene.pass(scene.rules.lease),
-        PutBack => _ = scene.done(job.id, put_back(fence, domain::PutBack::Deadline)).await,
+        Lost => harness.pass(harness.rules.lease),
+        PutBack => _ = harness.done(job.id, put_back(fence, domain::PutBack::Deadline)).await,
         WaitingForEngine | DueAfterItsWait => {
             let cause = domain::PutBack::Engine { retry_after: Some(MINUTE) };
-            let job = scene.done(job.id, put_back(fence, cause)).await;
+            let job = harness.done(job.id, put_back(fence, cause)).await;
             if matches!(situation, DueAfterItsWait) {
-                scene.clock.set(job.due_at.unwrap());
+                harness.clock.set(job.due_at.unwrap());
             }
         }
         WrittenInTheFuture => {
-            let now = scene.now();
-            scene.pass(72 * 60 * MINUTE);
-            scene.done(job.id, Command::Renew { fence }).await;
-            scene.clock.set(now);
+            let now = harness.now();
+            harness.pass(72 * 60 * MINUTE);
+            harness.done(job.id, Command::Renew { fence }).await;
+            harness.clock.set(now);
         }
         _ => {}
     }
-    scene.job(job.id).await
+    harness.job(job.id).await
 }
 
 fn put_back(fence: u64, cause: domain::PutBack) -> Command {
@@ -120,12 +120,12 @@ fn put_back(fence: u64, cause: domain::PutBack) -> Command {
 }
 
 /// All that can be said to this job: with its own fence and number, and with others.
-fn everything(job: &Job, scene: &Scene) -> Vec<Command> {
-    let soon = scene.now() + MINUTE;
+fn everything(job: &Job, harness: &Harness) -> Vec<Command> {
+    let soon = harness.now() + MINUTE;
     let (own, number) = (job.lease.fence, job.dispatch.number);
     let mut all = vec![
         Command::Promote,
-        Command::TakeTurn,
+        Command::TakeSlot,
         Command::CorrectClock,
         Command::Wake,
         Command::Claim { owner: nonce(1) },
@@ -178,22 +178,22 @@ fn with_fence(fence: u64, soon: domain::Timestamp) -> Vec<Command> {
 }
 
 /// One command, compared with the pure function; false when the job is forgotten after it.
-async fn does_as_told(scene: &Scene, job: &Job, command: &Command) -> bool {
-    let jobs = scene.store.jobs(&job.uid, &[], None, 100, domain::Timestamp::default()).await.unwrap();
-    let taken = jobs.iter().filter(|job| job.holds_a_turn()).count();
-    let turn_free = taken < scene.rules.enqueued_per_user as usize;
-    let ctx = Context { now: scene.now(), rules: &scene.rules, turn_free };
-    match (apply(job, command, ctx), scene.step(job.id, command).await) {
+async fn does_as_told(harness: &Harness, job: &Job, command: &Command) -> bool {
+    let jobs = harness.store.jobs(&job.uid, &[], None, 100, domain::Timestamp::default()).await.unwrap();
+    let taken = jobs.iter().filter(|job| job.holds_slot()).count();
+    let slot_free = taken < harness.rules.enqueued_per_user as usize;
+    let ctx = Context { now: harness.now(), rules: &harness.rules, slot_free };
+    match (apply(job, command, ctx), harness.step(job.id, command).await) {
         (Ok(step), Stepped::Done { job: after, actions, promoted }) => {
             assert_eq!((&after, &actions), (&step.job, &step.actions), "{command:?}");
             assert!(promoted.is_empty() || step.asks_for(Action::PromoteNext), "{command:?}: {promoted:?}");
             let stays = !step.asks_for(Action::Forget);
-            assert_eq!(scene.store.job(job.id).await.unwrap(), stays.then_some(step.job), "{command:?}");
+            assert_eq!(harness.store.job(job.id).await.unwrap(), stays.then_some(step.job), "{command:?}");
             stays
         }
         (Err(expected), Stepped::Refused { job: after, why }) => {
             assert_eq!((&after, &why), (job, &expected), "{command:?}");
-            assert_eq!(scene.store.job(job.id).await.unwrap().as_ref(), Some(job), "{command:?}");
+            assert_eq!(harness.store.job(job.id).await.unwrap().as_ref(), Some(job), "{command:?}");
             true
         }
         (expected, stepped) => panic!("{command:?}: not {expected:?} but {stepped:?}"),
@@ -202,17 +202,17 @@ async fn does_as_told(scene: &Scene, job: &Job, command: &Command) -> bool {
 
 async fn all_commands(store: &Arc<dyn Store>, situation: Situation) {
     let all = {
-        let scene = Scene::new(store.clone());
-        let job = bring_about(&scene, &user(0), situation).await;
-        everything(&job, &scene).len()
+        let harness = Harness::new(store.clone());
+        let job = bring_about(&harness, &user(0), situation).await;
+        everything(&job, &harness).len()
     };
     for n in 0..all {
-        let scene = Scene::new(store.clone());
-        let job = bring_about(&scene, &user(1 + n as i64), situation).await;
-        let command = &everything(&job, &scene)[n];
-        if does_as_told(&scene, &job, command).await {
-            let job = scene.job(job.id).await;
-            does_as_told(&scene, &job, command).await;
+        let harness = Harness::new(store.clone());
+        let job = bring_about(&harness, &user(1 + n as i64), situation).await;
+        let command = &everything(&job, &harness)[n];
+        if does_as_told(&harness, &job, command).await {
+            let job = harness.job(job.id).await;
+            does_as_told(&harness, &job, command).await;
         }
     }
 }

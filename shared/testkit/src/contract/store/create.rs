@@ -12,7 +12,7 @@ use flow::ports::{Created, Store};
 
 use super::{ann, bob};
 use crate::build::{batch, batch_as, facts, job_id, phone, speech};
-use crate::scene::Scene;
+use crate::harness::Harness;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -24,130 +24,130 @@ fn answered(created: Created) -> Job {
 }
 
 pub async fn a_new_job_is_queued_with_its_turn_and_a_due_time(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
+    let harness = Harness::new(store);
     let mut batch = batch(&ann(), &[phone(0), phone(90)]);
     batch.language = Some("de".into());
     batch.traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into());
-    let Created::New { job, deduplicated } = scene.create(&batch).await else { panic!("not new") };
+    let Created::New { job, deduplicated } = harness.create(&batch).await else { panic!("not new") };
     assert!(!deduplicated);
     assert_eq!((job.status, job.dispatch.state, job.dispatch.number), (Status::Queued, DispatchState::Pending, 1));
-    assert_eq!(job.due_at, Some(scene.now() + scene.rules.enqueue_grace));
+    assert_eq!(job.due_at, Some(harness.now() + harness.rules.enqueue_grace));
     assert_eq!((&job.language, &job.traceparent), (&batch.language, &batch.traceparent));
-    assert_eq!(scene.job(job.id).await, job, "what was answered is what was written");
-    let recording = scene.recording(&job, 1).await;
+    assert_eq!(harness.job(job.id).await, job, "what was answered is what was written");
+    let recording = harness.recording(&job, 1).await;
     assert_eq!((recording.state, recording.latest_job, recording.name), (State::Known, job.id, phone(90)));
 }
 
 pub async fn the_same_id_again_is_the_same_job(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
+    let harness = Harness::new(store);
     let batch = batch(&ann(), &[phone(0)]);
-    let first = scene.create(&batch).await;
-    let claimed = scene.claim(batch.job_id).await;
-    scene.pass(MINUTE / 2);
-    assert_eq!(scene.create(&batch).await, Created::New { job: claimed, deduplicated: false });
+    let first = harness.create(&batch).await;
+    let claimed = harness.claim(batch.job_id).await;
+    harness.pass(MINUTE / 2);
+    assert_eq!(harness.create(&batch).await, Created::New { job: claimed, deduplicated: false });
     assert!(matches!(first, Created::New { .. }));
 }
 
 pub async fn a_live_job_with_all_recordings_answers(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let live = scene.accept(&ann(), &[phone(0), phone(90)]).await;
+    let harness = Harness::new(store);
+    let live = harness.accept(&ann(), &[phone(0), phone(90)]).await;
     for names in [vec![phone(0), phone(90)], vec![phone(90)]] {
         let again = batch(&ann(), &names);
-        assert_eq!(answered(scene.create(&again).await), live, "{names:?}");
-        assert_eq!(scene.store.job(again.job_id).await.unwrap(), None, "nothing is written");
+        assert_eq!(answered(harness.create(&again).await), live, "{names:?}");
+        assert_eq!(harness.store.job(again.job_id).await.unwrap(), None, "nothing is written");
     }
-    assert_eq!(scene.recording(&live, 0).await.latest_job, live.id);
+    assert_eq!(harness.recording(&live, 0).await.latest_job, live.id);
 }
 
 pub async fn a_batch_that_is_only_partly_live_is_a_new_job(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let live = scene.accept(&ann(), &[phone(0)]).await;
-    let job = scene.accept(&ann(), &[phone(0), phone(90)]).await;
+    let harness = Harness::new(store);
+    let live = harness.accept(&ann(), &[phone(0)]).await;
+    let job = harness.accept(&ann(), &[phone(0), phone(90)]).await;
     assert_ne!(job.id, live.id);
-    assert_eq!(scene.recording(&live, 0).await.latest_job, job.id, "a recording knows its latest job");
+    assert_eq!(harness.recording(&live, 0).await.latest_job, job.id, "a recording knows its latest job");
 }
 
 pub async fn a_completed_job_with_all_recordings_answers(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
+    let harness = Harness::new(store);
     let said: [&[_]; 2] = [&[(0, 900, "one")], &[(0, 900, "two")]];
-    let done = scene.transcribe_batch(&batch(&ann(), &[phone(0), phone(90)]), &said).await;
-    assert_eq!(answered(scene.create(&batch(&ann(), &[phone(90)])).await), done);
+    let done = harness.transcribe_batch(&batch(&ann(), &[phone(0), phone(90)]), &said).await;
+    assert_eq!(answered(harness.create(&batch(&ann(), &[phone(90)])).await), done);
 }
 
 pub async fn any_recording_of_a_batch_leads_to_the_job_that_answers(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
+    let harness = Harness::new(store);
     let said: [&[_]; 2] = [&[(0, 900, "one")], &[(0, 900, "two")]];
-    let done = scene.transcribe_batch(&batch(&ann(), &[phone(0), phone(90)]), &said).await;
-    let later = scene.accept(&ann(), &[phone(0), phone(5000)]).await;
-    assert_eq!(scene.recording(&done, 0).await.latest_job, later.id);
+    let done = harness.transcribe_batch(&batch(&ann(), &[phone(0), phone(90)]), &said).await;
+    let later = harness.accept(&ann(), &[phone(0), phone(5000)]).await;
+    assert_eq!(harness.recording(&done, 0).await.latest_job, later.id);
     for names in [[phone(0), phone(90)], [phone(90), phone(0)]] {
-        assert_eq!(answered(scene.create(&batch(&ann(), &names)).await), done, "{names:?}");
+        assert_eq!(answered(harness.create(&batch(&ann(), &names)).await), done, "{names:?}");
     }
 }
 
 pub async fn recordings_finished_in_several_jobs_give_a_job_born_completed(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let one = scene.transcribe(&ann(), &phone(0), &[(0, 900, "one")]).await;
-    let two = scene.transcribe(&ann(), &phone(5000), &[(0, 900, "two")]).await;
+    let harness = Harness::new(store);
+    let one = harness.transcribe(&ann(), &phone(0), &[(0, 900, "one")]).await;
+    let two = harness.transcribe(&ann(), &phone(5000), &[(0, 900, "two")]).await;
     let again = batch(&ann(), &[phone(0), phone(5000)]);
-    let created = scene.create(&again).await;
+    let created = harness.create(&again).await;
     let Created::New { job, deduplicated: true } = &created else { panic!("{created:?}") };
-    assert_eq!((job.status, job.completed_at), (Status::Completed, Some(scene.now())));
+    assert_eq!((job.status, job.completed_at), (Status::Completed, Some(harness.now())));
     assert_eq!(job.effects.push.due(), None, "nobody is woken for what is known");
     let mut told = job.result.as_ref().map(|result| result.updated_conversation_ids.clone()).unwrap_or_default();
     let mut known = [one.new_conversation_ids, two.new_conversation_ids].concat();
     told.sort();
     known.sort();
     assert_eq!(told, known);
-    assert_eq!(scene.job(job.id).await, *job);
-    assert_eq!(scene.create(&again).await, created, "asked again, it is still deduplicated");
+    assert_eq!(harness.job(job.id).await, *job);
+    assert_eq!(harness.create(&again).await, created, "asked again, it is still deduplicated");
 }
 
 pub async fn in_a_mix_the_finished_files_are_finished_from_the_start(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    scene.transcribe(&ann(), &phone(0), &[(0, 900, "one")]).await;
-    let job = scene.accept(&ann(), &[phone(0), phone(90)]).await;
+    let harness = Harness::new(store);
+    harness.transcribe(&ann(), &phone(0), &[(0, 900, "one")]).await;
+    let job = harness.accept(&ann(), &[phone(0), phone(90)]).await;
     assert_eq!(job.status, Status::Queued);
     assert_eq!([job.files[0].status, job.files[1].status], [FileStatus::Done, FileStatus::Queued]);
     assert_eq!(job.files[0].counts.placed, 1);
 }
 
 pub async fn cancelled_and_failed_jobs_do_not_answer(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let cancelled = scene.accept(&ann(), &[phone(0)]).await;
-    scene.done(cancelled.id, Command::Cancel).await;
-    let second = scene.accept(&ann(), &[phone(0)]).await;
-    let second = scene.claim(second.id).await;
-    scene.plan(&second, 0, domain::planning::Heard::Nothing("noise".into())).await;
-    assert_eq!(scene.finish(&second).await.status, Status::Failed);
-    scene.accept(&ann(), &[phone(0)]).await;
+    let harness = Harness::new(store);
+    let cancelled = harness.accept(&ann(), &[phone(0)]).await;
+    harness.done(cancelled.id, Command::Cancel).await;
+    let second = harness.accept(&ann(), &[phone(0)]).await;
+    let second = harness.claim(second.id).await;
+    harness.plan(&second, 0, domain::planning::Heard::Nothing("noise".into())).await;
+    assert_eq!(harness.finish(&second).await.status, Status::Failed);
+    harness.accept(&ann(), &[phone(0)]).await;
 }
 
 pub async fn a_recording_keeps_its_plan_when_another_job_takes_it(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let first = scene.accept(&ann(), &[phone(0)]).await;
-    let first = scene.claim(first.id).await;
-    let (_, planned) = scene.plan(&first, 0, speech(&[(0, 900), (2000, 3000)])).await;
-    scene.done(first.id, Command::Cancel).await;
-    let second = scene.accept(&ann(), &[phone(0)]).await;
-    let known = scene.recording(&second, 0).await;
+    let harness = Harness::new(store);
+    let first = harness.accept(&ann(), &[phone(0)]).await;
+    let first = harness.claim(first.id).await;
+    let (_, planned) = harness.plan(&first, 0, speech(&[(0, 900), (2000, 3000)])).await;
+    harness.done(first.id, Command::Cancel).await;
+    let second = harness.accept(&ann(), &[phone(0)]).await;
+    let known = harness.recording(&second, 0).await;
     assert_eq!(known.latest_job, second.id);
     assert_eq!((known.plan, known.captured_at, known.state), (planned.plan, planned.captured_at, State::Planned));
 }
 
 pub async fn the_same_bytes_of_another_user_are_another_recording(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    scene.transcribe(&ann(), &phone(0), &[(0, 900, "mine")]).await;
-    let job = scene.accept(&bob(), &[phone(0)]).await;
+    let harness = Harness::new(store);
+    harness.transcribe(&ann(), &phone(0), &[(0, 900, "mine")]).await;
+    let job = harness.accept(&bob(), &[phone(0)]).await;
     assert_eq!((job.status, job.files[0].status), (Status::Queued, FileStatus::Queued));
-    assert_eq!(scene.recording(&job, 0).await.plan, None);
+    assert_eq!(harness.recording(&job, 0).await.plan, None);
 }
 
 pub async fn of_two_like_batches_at_once_one_becomes_a_job(store: Arc<dyn Store>) {
-    let scene = Arc::new(Scene::new(store));
+    let harness = Arc::new(Harness::new(store));
     let create = |n| {
-        let scene = scene.clone();
-        tokio::spawn(async move { scene.create(&batch_as(job_id(n), &ann(), &[phone(0)])).await })
+        let harness = harness.clone();
+        tokio::spawn(async move { harness.create(&batch_as(job_id(n), &ann(), &[phone(0)])).await })
     };
     let tasks: Vec<_> = (1..=8).map(create).collect();
     let (mut new, mut answers) = (Vec::new(), Vec::new());
@@ -168,59 +168,59 @@ fn silent(mut batch: Batch) -> Batch {
 }
 
 pub async fn a_silent_batch_is_completed_with_its_recordings_in_one_step(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
+    let harness = Harness::new(store);
     let batch = silent(batch(&ann(), &[phone(0), phone(90)]));
-    let created = scene.create(&batch).await;
+    let created = harness.create(&batch).await;
     let Created::New { job, deduplicated: false } = &created else { panic!("{created:?}") };
-    assert_eq!((job.status, job.completed_at), (Status::Completed, Some(scene.now())));
-    assert_eq!((job.effects.push.due(), job.effects.cleanup.due()), (None, Some(scene.now())));
-    assert_eq!(scene.job(job.id).await, *job, "what was answered is what was written");
+    assert_eq!((job.status, job.completed_at), (Status::Completed, Some(harness.now())));
+    assert_eq!((job.effects.push.due(), job.effects.cleanup.due()), (None, Some(harness.now())));
+    assert_eq!(harness.job(job.id).await, *job, "what was answered is what was written");
     for index in 0..2 {
-        let recording = scene.recording(job, index).await;
+        let recording = harness.recording(job, index).await;
         assert_eq!((recording.state, recording.facts), (State::Silent, facts(&Heard::Silence)));
         assert_eq!(job.files[index].status, FileStatus::Silent);
     }
-    scene.pass(MINUTE);
-    assert_eq!(scene.create(&batch).await, created, "asked again, it is the same job");
+    harness.pass(MINUTE);
+    assert_eq!(harness.create(&batch).await, created, "asked again, it is the same job");
     let again = batch_as(job_id(7), &ann(), &[phone(90)]);
-    assert_eq!(answered(scene.create(&silent(again)).await), *job);
-    assert_eq!((scene.conversations(&ann()).await.len(), scene.usage(&ann()).await.segments), (0, 0));
+    assert_eq!(answered(harness.create(&silent(again)).await), *job);
+    assert_eq!((harness.conversations(&ann()).await.len(), harness.usage(&ann()).await.segments), (0, 0));
 }
 
 pub async fn what_is_planned_is_not_silenced_at_the_door(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let first = scene.accept(&ann(), &[phone(0)]).await;
-    let first = scene.claim(first.id).await;
-    let (_, planned) = scene.plan(&first, 0, speech(&[(0, 900)])).await;
-    scene.done(first.id, Command::Cancel).await;
-    let job = scene.accept_batch(&silent(batch(&ann(), &[phone(0)]))).await;
-    let known = scene.recording(&job, 0).await;
+    let harness = Harness::new(store);
+    let first = harness.accept(&ann(), &[phone(0)]).await;
+    let first = harness.claim(first.id).await;
+    let (_, planned) = harness.plan(&first, 0, speech(&[(0, 900)])).await;
+    harness.done(first.id, Command::Cancel).await;
+    let job = harness.accept_batch(&silent(batch(&ann(), &[phone(0)]))).await;
+    let known = harness.recording(&job, 0).await;
     assert_eq!((known.state, known.plan, known.facts), (State::Planned, planned.plan, planned.facts));
     assert_eq!((job.status, job.dispatch.state), (Status::Queued, DispatchState::Pending));
-    let job = scene.claim(job.id).await;
-    scene.say(&job, 0, &[(0, "said before")]).await;
-    assert_eq!(scene.finish(&job).await.status, Status::Completed);
+    let job = harness.claim(job.id).await;
+    harness.say(&job, 0, &[(0, "said before")]).await;
+    assert_eq!(harness.finish(&job).await.status, Status::Completed);
 }
 
 pub async fn a_worker_that_comes_late_to_a_silenced_recording_changes_nothing(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let live = scene.accept(&ann(), &[phone(0)]).await;
-    let live = scene.claim(live.id).await;
-    let silenced = scene.accept_batch(&silent(batch(&ann(), &[phone(0), phone(90)]))).await;
+    let harness = Harness::new(store);
+    let live = harness.accept(&ann(), &[phone(0)]).await;
+    let live = harness.claim(live.id).await;
+    let silenced = harness.accept_batch(&silent(batch(&ann(), &[phone(0), phone(90)]))).await;
     assert_eq!(silenced.status, Status::Completed);
-    let (job, recording) = scene.plan(&live, 0, speech(&[(0, 900)])).await;
+    let (job, recording) = harness.plan(&live, 0, speech(&[(0, 900)])).await;
     assert_eq!((recording.state, job.files[0].status), (State::Silent, FileStatus::Silent));
-    assert_eq!(scene.finish(&live).await.status, Status::Completed);
+    assert_eq!(harness.finish(&live).await.status, Status::Completed);
 }
 
 pub async fn a_silent_batch_takes_no_turn(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let turns = i64::from(scene.rules.enqueued_per_user);
-    for n in 0..turns {
-        scene.accept(&ann(), &[phone(n * 1000)]).await;
+    let harness = Harness::new(store);
+    let user_slots = i64::from(harness.rules.enqueued_per_user);
+    for n in 0..user_slots {
+        harness.accept(&ann(), &[phone(n * 1000)]).await;
     }
-    let silent = scene.accept_batch(&silent(batch(&ann(), &[phone(900_000)]))).await;
+    let silent = harness.accept_batch(&silent(batch(&ann(), &[phone(900_000)]))).await;
     assert_eq!(silent.status, Status::Completed);
-    let waiting = scene.accept(&ann(), &[phone(901_000)]).await;
+    let waiting = harness.accept(&ann(), &[phone(901_000)]).await;
     assert_eq!(waiting.dispatch.state, DispatchState::Waiting, "the turns are taken by those that work");
 }

@@ -11,52 +11,52 @@ use flow::ports::{Stepped, Store};
 
 use super::{ann, user};
 use crate::build::{batch_as, job_id, phone};
-use crate::scene::Scene;
+use crate::harness::Harness;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 pub async fn a_task_that_was_made_is_marked_and_looked_for_later(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let job = scene.accept(&ann(), &[phone(0)]).await;
-    let marked = scene.done(job.id, Command::Enqueued { number: 1, schedule: None }).await;
+    let harness = Harness::new(store);
+    let job = harness.accept(&ann(), &[phone(0)]).await;
+    let marked = harness.done(job.id, Command::Enqueued { number: 1, schedule: None }).await;
     assert_eq!(marked.dispatch.state, DispatchState::Enqueued);
-    assert_eq!(marked.due_at, Some(scene.now() + scene.rules.task_grace));
-    let schedule = Some(scene.now() + 30 * MINUTE);
-    let marked = scene.done(job.id, Command::Enqueued { number: 1, schedule }).await;
-    assert_eq!(marked.due_at, Some(scene.now() + 30 * MINUTE + scene.rules.task_grace), "not before it can run");
-    assert_eq!(scene.job(job.id).await, marked);
+    assert_eq!(marked.due_at, Some(harness.now() + harness.rules.task_grace));
+    let schedule = Some(harness.now() + 30 * MINUTE);
+    let marked = harness.done(job.id, Command::Enqueued { number: 1, schedule }).await;
+    assert_eq!(marked.due_at, Some(harness.now() + 30 * MINUTE + harness.rules.task_grace), "not before it can run");
+    assert_eq!(harness.job(job.id).await, marked);
 }
 
 pub async fn a_mark_that_comes_late_changes_nothing(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let job = scene.accept(&ann(), &[phone(0)]).await;
-    let held = scene.claim(job.id).await;
-    assert_eq!(scene.done(job.id, Command::Enqueued { number: 1, schedule: None }).await, held);
-    scene.pass(scene.rules.lease);
-    let queued = scene.done(job.id, Command::Recover).await;
-    let why = scene.refused(job.id, Command::Enqueued { number: 1, schedule: None }).await;
+    let harness = Harness::new(store);
+    let job = harness.accept(&ann(), &[phone(0)]).await;
+    let held = harness.claim(job.id).await;
+    assert_eq!(harness.done(job.id, Command::Enqueued { number: 1, schedule: None }).await, held);
+    harness.pass(harness.rules.lease);
+    let queued = harness.done(job.id, Command::Recover).await;
+    let why = harness.refused(job.id, Command::Enqueued { number: 1, schedule: None }).await;
     assert_eq!(why, Refusal::Redispatched { number: 2 });
-    assert_eq!(scene.job(job.id).await, queued);
+    assert_eq!(harness.job(job.id).await, queued);
 }
 
 pub async fn a_lost_task_is_made_again_under_the_next_number(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let job = scene.accept(&ann(), &[phone(0)]).await;
-    scene.done(job.id, Command::Enqueued { number: 1, schedule: None }).await;
-    scene.pass(scene.rules.task_grace);
-    let stepped = scene.step(job.id, &Command::TaskGone { number: 1 }).await;
+    let harness = Harness::new(store);
+    let job = harness.accept(&ann(), &[phone(0)]).await;
+    harness.done(job.id, Command::Enqueued { number: 1, schedule: None }).await;
+    harness.pass(harness.rules.task_grace);
+    let stepped = harness.step(job.id, &Command::TaskGone { number: 1 }).await;
     let Stepped::Done { job: after, actions, .. } = stepped else { panic!("{stepped:?}") };
     assert_eq!((after.dispatch.state, after.dispatch.number), (DispatchState::Pending, 2));
-    assert_eq!((after.due_at, actions), (Some(scene.now() + scene.rules.enqueue_grace), vec![Action::Enqueue]));
-    let why = scene.refused(job.id, Command::TaskGone { number: 1 }).await;
+    assert_eq!((after.due_at, actions), (Some(harness.now() + harness.rules.enqueue_grace), vec![Action::Enqueue]));
+    let why = harness.refused(job.id, Command::TaskGone { number: 1 }).await;
     assert_eq!(why, Refusal::Redispatched { number: 2 }, "two sweeps make one new number");
 }
 
 pub async fn a_job_at_work_is_not_dispatched_again(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let job = scene.accept(&ann(), &[phone(0)]).await;
-    let held = scene.claim(job.id).await;
-    let until = scene.now() + MINUTE;
+    let harness = Harness::new(store);
+    let job = harness.accept(&ann(), &[phone(0)]).await;
+    let held = harness.claim(job.id).await;
+    let until = harness.now() + MINUTE;
     let refused = [
         Command::TaskGone { number: 1 },
         Command::Promote,
@@ -64,47 +64,47 @@ pub async fn a_job_at_work_is_not_dispatched_again(store: Arc<dyn Store>) {
         Command::GiveUpWaiting,
     ];
     for command in refused {
-        assert_eq!(scene.refused(job.id, command).await, Refusal::NotQueued(Status::Processing));
+        assert_eq!(harness.refused(job.id, command).await, Refusal::NotQueued(Status::Processing));
     }
-    assert_eq!(scene.job(job.id).await, held);
+    assert_eq!(harness.job(job.id).await, held);
 }
 
 pub async fn a_postponed_job_waits_without_being_claimed(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let job = scene.accept(&ann(), &[phone(0)]).await;
-    let until = scene.now() + 5 * MINUTE;
+    let harness = Harness::new(store);
+    let job = harness.accept(&ann(), &[phone(0)]).await;
+    let until = harness.now() + 5 * MINUTE;
     let postpone = Command::Postpone { until, waiting_for: WaitingFor::Engine };
-    let waits = scene.done(job.id, postpone.clone()).await;
+    let waits = harness.done(job.id, postpone.clone()).await;
     assert_eq!((waits.status, waits.attempt, waits.lease.fence), (Status::Queued, 0, 0));
     assert_eq!((waits.waiting_for, waits.waiting_until), (Some(WaitingFor::Engine), Some(until)));
-    assert_eq!((waits.waiting_since, waits.dispatch.number), (Some(scene.now()), 2));
-    assert_eq!(scene.done(job.id, postpone).await, waits, "once");
-    assert_eq!(scene.job(job.id).await, waits);
+    assert_eq!((waits.waiting_since, waits.dispatch.number), (Some(harness.now()), 2));
+    assert_eq!(harness.done(job.id, postpone).await, waits, "once");
+    assert_eq!(harness.job(job.id).await, waits);
 }
 
 pub async fn a_job_gives_up_waiting_when_its_audio_is_about_to_go_and_not_before(store: Arc<dyn Store>) {
     for (early, over) in [(1, false), (0, true), (-1, true)] {
-        let scene = Scene::new(store.clone());
-        let job = scene.accept(&user(early), &[phone(0)]).await;
-        let end = gives_up_waiting_at(&job, &scene.rules);
-        scene.clock.set(Timestamp::from_millis(end.millis() - early));
+        let harness = Harness::new(store.clone());
+        let job = harness.accept(&user(early), &[phone(0)]).await;
+        let end = gives_up_waiting_at(&job, &harness.rules);
+        harness.clock.set(Timestamp::from_millis(end.millis() - early));
         if over {
-            let ended = scene.done(job.id, Command::GiveUpWaiting).await;
+            let ended = harness.done(job.id, Command::GiveUpWaiting).await;
             assert_eq!(ended.status, Status::Failed);
             assert_eq!(ended.error.as_ref().map(|error| error.code), Some(Code::WaitedTooLong));
-            assert_eq!(scene.job(job.id).await, ended);
+            assert_eq!(harness.job(job.id).await, ended);
         } else {
-            assert_eq!(scene.refused(job.id, Command::GiveUpWaiting).await, Refusal::NotDue);
+            assert_eq!(harness.refused(job.id, Command::GiveUpWaiting).await, Refusal::NotDue);
         }
     }
 }
 
 pub async fn a_job_whose_turn_it_is_cannot_be_promoted_again(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
+    let harness = Harness::new(store);
     for n in 1..=5 {
-        scene.accept_batch(&batch_as(job_id(n), &ann(), &[phone(n as i64)])).await;
+        harness.accept_batch(&batch_as(job_id(n), &ann(), &[phone(n as i64)])).await;
     }
-    let promoted = scene.done(job_id(5), Command::Promote).await;
+    let promoted = harness.done(job_id(5), Command::Promote).await;
     assert_eq!(promoted.dispatch.state, DispatchState::Pending);
-    assert_eq!(scene.refused(job_id(5), Command::Promote).await, Refusal::NotQueued(Status::Queued));
+    assert_eq!(harness.refused(job_id(5), Command::Promote).await, Refusal::NotQueued(Status::Queued));
 }

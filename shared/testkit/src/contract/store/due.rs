@@ -8,50 +8,50 @@ use flow::ports::{DueCursor, Store};
 
 use super::{MS, ann, bob, user};
 use crate::build::{batch_as, job_id, phone};
-use crate::scene::Scene;
+use crate::harness::Harness;
 
-async fn due(scene: &Scene, after: Option<DueCursor>, limit: usize) -> Vec<JobId> {
-    let jobs = scene.store.due_jobs(scene.now(), after, limit).await.unwrap();
+async fn due(harness: &Harness, after: Option<DueCursor>, limit: usize) -> Vec<JobId> {
+    let jobs = harness.store.due_jobs(harness.now(), after, limit).await.unwrap();
     jobs.iter().map(|job| job.id).collect()
 }
 
 pub async fn a_job_is_due_at_its_moment_and_not_before(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let job = scene.accept(&ann(), &[phone(0)]).await;
-    scene.clock.set(job.due_at.unwrap() - MS);
-    assert_eq!(due(&scene, None, 10).await, []);
-    scene.pass(MS);
-    assert_eq!(due(&scene, None, 10).await, [job.id]);
-    scene.pass(MS);
-    assert_eq!(scene.store.due_jobs(scene.now(), None, 10).await.unwrap(), [job], "whole jobs");
+    let harness = Harness::new(store);
+    let job = harness.accept(&ann(), &[phone(0)]).await;
+    harness.clock.set(job.due_at.unwrap() - MS);
+    assert_eq!(due(&harness, None, 10).await, []);
+    harness.pass(MS);
+    assert_eq!(due(&harness, None, 10).await, [job.id]);
+    harness.pass(MS);
+    assert_eq!(harness.store.due_jobs(harness.now(), None, 10).await.unwrap(), [job], "whole jobs");
 }
 
 pub async fn the_longest_due_comes_first_whoever_owns_it(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
+    let harness = Harness::new(store);
     for (n, uid) in [(3, ann()), (1, bob()), (2, ann())] {
-        scene.accept_batch(&batch_as(job_id(n), &uid, &[phone(n as i64)])).await;
-        scene.pass(MS);
+        harness.accept_batch(&batch_as(job_id(n), &uid, &[phone(n as i64)])).await;
+        harness.pass(MS);
     }
-    scene.pass(Duration::from_secs(60));
-    assert_eq!(due(&scene, None, 10).await, [3, 1, 2].map(job_id));
-    assert_eq!(due(&scene, None, 2).await, [3, 1].map(job_id));
-    scene.claim(job_id(3)).await;
-    assert_eq!(due(&scene, None, 10).await, [1, 2].map(job_id), "a job at work is due when its lease ends");
+    harness.pass(Duration::from_secs(60));
+    assert_eq!(due(&harness, None, 10).await, [3, 1, 2].map(job_id));
+    assert_eq!(due(&harness, None, 2).await, [3, 1].map(job_id));
+    harness.claim(job_id(3)).await;
+    assert_eq!(due(&harness, None, 10).await, [1, 2].map(job_id), "a job at work is due when its lease ends");
 }
 
 pub async fn pages_of_any_size_show_every_due_job_once(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
+    let harness = Harness::new(store);
     for n in [5, 3, 1, 2, 4, 6] {
-        scene.accept_batch(&batch_as(job_id(n), &user(n as i64), &[phone(0)])).await;
+        harness.accept_batch(&batch_as(job_id(n), &user(n as i64), &[phone(0)])).await;
         if n == 1 {
-            scene.pass(MS);
+            harness.pass(MS);
         }
     }
-    scene.pass(Duration::from_secs(60));
+    harness.pass(Duration::from_secs(60));
     for size in 1..=7 {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page = scene.store.due_jobs(scene.now(), after, size).await.unwrap();
+            let page = harness.store.due_jobs(harness.now(), after, size).await.unwrap();
             let Some(last) = page.last() else { break };
             after = last.due_at.map(|due_at| DueCursor { due_at, id: last.id });
             assert!(page.len() <= size);
@@ -62,16 +62,16 @@ pub async fn pages_of_any_size_show_every_due_job_once(store: Arc<dyn Store>) {
 }
 
 pub async fn a_job_that_was_seen_to_is_not_due_again(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let job = scene.accept(&ann(), &[phone(0)]).await;
-    scene.pass(scene.rules.enqueue_grace);
-    assert_eq!(due(&scene, None, 10).await, [job.id]);
-    scene.done(job.id, Command::Enqueued { number: 1, schedule: None }).await;
-    assert_eq!(due(&scene, None, 10).await, []);
-    let ended = scene.done(job.id, Command::Cancel).await;
-    scene.done(job.id, Command::CleanedUp { fence: ended.lease.fence }).await;
-    scene.clock.set(scene.job(job.id).await.expires_at.unwrap());
-    assert_eq!(due(&scene, None, 10).await, [job.id], "to be forgotten");
-    scene.done(job.id, Command::Expire).await;
-    assert_eq!(due(&scene, None, 10).await, []);
+    let harness = Harness::new(store);
+    let job = harness.accept(&ann(), &[phone(0)]).await;
+    harness.pass(harness.rules.enqueue_grace);
+    assert_eq!(due(&harness, None, 10).await, [job.id]);
+    harness.done(job.id, Command::Enqueued { number: 1, schedule: None }).await;
+    assert_eq!(due(&harness, None, 10).await, []);
+    let ended = harness.done(job.id, Command::Cancel).await;
+    harness.done(job.id, Command::CleanedUp { fence: ended.lease.fence }).await;
+    harness.clock.set(harness.job(job.id).await.expires_at.unwrap());
+    assert_eq!(due(&harness, None, 10).await, [job.id], "to be forgotten");
+    harness.done(job.id, Command::Expire).await;
+    assert_eq!(due(&harness, None, 10).await, []);
 }

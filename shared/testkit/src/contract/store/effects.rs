@@ -10,63 +10,63 @@ use flow::ports::{Stepped, Store};
 
 use super::{ann, user};
 use crate::build::{nonce, phone};
-use crate::scene::Scene;
+use crate::harness::Harness;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-async fn completed(store: Arc<dyn Store>) -> (Scene, Job) {
-    let scene = Scene::new(store);
-    let job = scene.transcribe(&ann(), &phone(0), &[(0, 900, "over")]).await;
-    (scene, job)
+async fn completed(store: Arc<dyn Store>) -> (Harness, Job) {
+    let harness = Harness::new(store);
+    let job = harness.transcribe(&ann(), &phone(0), &[(0, 900, "over")]).await;
+    (harness, job)
 }
 
 pub async fn effects_are_marked_done_one_by_one(store: Arc<dyn Store>) {
-    let (scene, job) = completed(store).await;
+    let (harness, job) = completed(store).await;
     let fence = job.lease.fence;
-    assert_eq!(job.due_at, Some(scene.now() + scene.rules.effects_grace));
-    let pushed = scene.done(job.id, Command::PushDone { fence }).await;
-    assert_eq!((pushed.effects.push, pushed.effects.cleanup), (Effect::Done(scene.now()), job.effects.cleanup));
-    let gone = scene.done(job.id, Command::AudioGone { fence }).await;
+    assert_eq!(job.due_at, Some(harness.now() + harness.rules.effects_grace));
+    let pushed = harness.done(job.id, Command::PushDone { fence }).await;
+    assert_eq!((pushed.effects.push, pushed.effects.cleanup), (Effect::Done(harness.now()), job.effects.cleanup));
+    let gone = harness.done(job.id, Command::AudioGone { fence }).await;
     assert_eq!(gone.audio, Audio::Gone);
-    let clean = scene.done(job.id, Command::CleanedUp { fence }).await;
-    assert_eq!(clean.effects.cleanup, Effect::Done(scene.now()));
-    assert_eq!(clean.expires_at, Some(scene.now() + scene.rules.retention));
+    let clean = harness.done(job.id, Command::CleanedUp { fence }).await;
+    assert_eq!(clean.effects.cleanup, Effect::Done(harness.now()));
+    assert_eq!(clean.expires_at, Some(harness.now() + harness.rules.retention));
     assert_eq!(clean.due_at, clean.expires_at);
-    assert_eq!(scene.job(job.id).await, clean);
+    assert_eq!(harness.job(job.id).await, clean);
     for command in [Command::PushDone { fence }, Command::AudioGone { fence }, Command::CleanedUp { fence }] {
-        assert_eq!(scene.done(job.id, command).await, clean, "repeated");
+        assert_eq!(harness.done(job.id, command).await, clean, "repeated");
     }
 }
 
 pub async fn a_push_that_failed_is_due_later(store: Arc<dyn Store>) {
-    let (scene, job) = completed(store).await;
+    let (harness, job) = completed(store).await;
     let fence = job.lease.fence;
-    scene.done(job.id, Command::AudioGone { fence }).await;
-    scene.done(job.id, Command::CleanedUp { fence }).await;
-    let at = scene.now() + HOUR;
-    let later = scene.done(job.id, Command::PushLater { fence, at }).await;
+    harness.done(job.id, Command::AudioGone { fence }).await;
+    harness.done(job.id, Command::CleanedUp { fence }).await;
+    let at = harness.now() + HOUR;
+    let later = harness.done(job.id, Command::PushLater { fence, at }).await;
     assert_eq!((later.effects.push, later.due_at), (Effect::Due(at), Some(at)));
-    assert_eq!(scene.job(job.id).await, later);
+    assert_eq!(harness.job(job.id).await, later);
 }
 
 pub async fn a_push_is_given_up_a_day_after_the_end_and_not_before(store: Arc<dyn Store>) {
     for (early, over) in [(1, false), (0, true), (-1, true)] {
-        let scene = Scene::new(store.clone());
-        let job = scene.transcribe(&user(early), &phone(0), &[(0, 900, "over")]).await;
-        let end = job.completed_at.unwrap() + scene.rules.push_give_up;
-        scene.clock.set(Timestamp::from_millis(end.millis() - early));
-        let at = scene.now() + HOUR;
-        let later = scene.done(job.id, Command::PushLater { fence: job.lease.fence, at }).await;
-        assert_eq!(later.effects.push, if over { Effect::Done(scene.now()) } else { Effect::Due(at) });
+        let harness = Harness::new(store.clone());
+        let job = harness.transcribe(&user(early), &phone(0), &[(0, 900, "over")]).await;
+        let end = job.completed_at.unwrap() + harness.rules.push_give_up;
+        harness.clock.set(Timestamp::from_millis(end.millis() - early));
+        let at = harness.now() + HOUR;
+        let later = harness.done(job.id, Command::PushLater { fence: job.lease.fence, at }).await;
+        assert_eq!(later.effects.push, if over { Effect::Done(harness.now()) } else { Effect::Due(at) });
     }
 }
 
 pub async fn effects_of_an_end_that_was_undone_are_refused(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let job = super::partly_failed(&scene, &ann()).await;
+    let harness = Harness::new(store);
+    let job = super::partly_failed(&harness, &ann()).await;
     let fence = job.lease.fence;
-    let retried = scene.done(job.id, Command::Retry { key: nonce(1) }).await;
-    let at = scene.now() + HOUR;
+    let retried = harness.done(job.id, Command::Retry { key: nonce(1) }).await;
+    let at = harness.now() + HOUR;
     let effects = [
         Command::PushDone { fence },
         Command::PushLater { fence, at },
@@ -74,70 +74,70 @@ pub async fn effects_of_an_end_that_was_undone_are_refused(store: Arc<dyn Store>
         Command::CleanedUp { fence },
     ];
     for command in effects.clone() {
-        let why = scene.refused(job.id, command).await;
+        let why = harness.refused(job.id, command).await;
         assert_eq!(why, Refusal::Fenced { fence: retried.lease.fence });
     }
-    assert_eq!(scene.job(job.id).await, retried);
-    let held = scene.claim(job.id).await;
-    scene.pass(scene.rules.lease);
+    assert_eq!(harness.job(job.id).await, retried);
+    let held = harness.claim(job.id).await;
+    harness.pass(harness.rules.lease);
     for index in [1, 2] {
         let failure = Failure::of(Code::StagedAudioMissing);
-        scene.done(job.id, Command::FailFile { fence: held.lease.fence, index, failure }).await;
+        harness.done(job.id, Command::FailFile { fence: held.lease.fence, index, failure }).await;
     }
-    let ended = scene.finish(&held).await;
+    let ended = harness.finish(&held).await;
     for command in effects {
-        let why = scene.refused(job.id, command).await;
+        let why = harness.refused(job.id, command).await;
         assert_eq!(why, Refusal::Fenced { fence: ended.lease.fence }, "a second end has effects of its own");
     }
 }
 
 pub async fn only_jobs_whose_audio_is_there_are_named_to_the_orphan_rule(store: Arc<dyn Store>) {
-    let (scene, completed) = completed(store).await;
+    let (harness, completed) = completed(store).await;
     // A failed job keeps its audio for a retry.
-    let held = scene.accept(&ann(), &[phone(250)]).await;
-    let held = scene.claim(held.id).await;
+    let held = harness.accept(&ann(), &[phone(250)]).await;
+    let held = harness.claim(held.id).await;
     let failure = Failure::of(Code::TranscriptionFailed);
-    scene.done(held.id, Command::FailFile { fence: held.lease.fence, index: 0, failure }).await;
-    let done = scene.finish(&held).await;
-    let live = scene.accept(&ann(), &[phone(500)]).await;
+    harness.done(held.id, Command::FailFile { fence: held.lease.fence, index: 0, failure }).await;
+    let done = harness.finish(&held).await;
+    let live = harness.accept(&ann(), &[phone(500)]).await;
     let ids = [completed.id, done.id, live.id, crate::build::job_id(404)];
     let with_audio = async || {
-        let mut ids = scene.store.jobs_with_audio(&ids).await.unwrap();
+        let mut ids = harness.store.jobs_with_audio(&ids).await.unwrap();
         ids.sort();
         ids
     };
     let mut both = vec![done.id, live.id];
     both.sort();
     assert_eq!(with_audio().await, both);
-    scene.done(done.id, Command::AudioGone { fence: done.lease.fence }).await;
+    harness.done(done.id, Command::AudioGone { fence: done.lease.fence }).await;
     assert_eq!(with_audio().await, [live.id]);
 }
 
 pub async fn a_job_is_forgotten_at_the_end_of_its_retention_and_not_before(store: Arc<dyn Store>) {
     for (early, over) in [(1, false), (0, true), (-1, true)] {
-        let scene = Scene::new(store.clone());
+        let harness = Harness::new(store.clone());
         let uid = user(early);
-        let job = scene.transcribe(&uid, &phone(0), &[(0, 900, "stays")]).await;
+        let job = harness.transcribe(&uid, &phone(0), &[(0, 900, "stays")]).await;
         let fence = job.lease.fence;
-        scene.done(job.id, Command::PushDone { fence }).await;
-        let clean = scene.done(job.id, Command::CleanedUp { fence }).await;
-        scene.clock.set(Timestamp::from_millis(clean.expires_at.unwrap().millis() - early));
+        harness.done(job.id, Command::PushDone { fence }).await;
+        let clean = harness.done(job.id, Command::CleanedUp { fence }).await;
+        harness.clock.set(Timestamp::from_millis(clean.expires_at.unwrap().millis() - early));
         if over {
-            let stepped = scene.step(job.id, &Command::Expire).await;
+            let stepped = harness.step(job.id, &Command::Expire).await;
             assert_eq!(stepped, Stepped::Done { job: clean, actions: vec![Action::Forget], promoted: vec![] });
-            assert_eq!(scene.store.job(job.id).await.unwrap(), None);
-            assert_eq!(scene.step(job.id, &Command::Expire).await, Stepped::NoSuchJob);
-            assert_eq!(scene.recording(&job, 0).await.state, domain::recording::State::Done, "recordings stay");
-            assert_eq!(scene.talk(&uid).await, [["stays"]], "and what they say");
+            assert_eq!(harness.store.job(job.id).await.unwrap(), None);
+            assert_eq!(harness.step(job.id, &Command::Expire).await, Stepped::NoSuchJob);
+            assert_eq!(harness.recording(&job, 0).await.state, domain::recording::State::Done, "recordings stay");
+            assert_eq!(harness.talk(&uid).await, [["stays"]], "and what they say");
         } else {
-            assert_eq!(scene.refused(job.id, Command::Expire).await, Refusal::NotDue);
+            assert_eq!(harness.refused(job.id, Command::Expire).await, Refusal::NotDue);
         }
     }
 }
 
 pub async fn a_job_that_goes_on_never_expires(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let job = scene.accept(&ann(), &[phone(0)]).await;
-    scene.pass(1000 * scene.rules.retention);
-    assert_eq!(scene.refused(job.id, Command::Expire).await, Refusal::NotDue);
+    let harness = Harness::new(store);
+    let job = harness.accept(&ann(), &[phone(0)]).await;
+    harness.pass(1000 * harness.rules.retention);
+    assert_eq!(harness.refused(job.id, Command::Expire).await, Refusal::NotDue);
 }

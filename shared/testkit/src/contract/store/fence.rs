@@ -8,18 +8,18 @@ use flow::ports::{Stepped, Store, Written};
 
 use super::ann;
 use crate::build::{line_for, nonce, phone, speech};
-use crate::scene::Scene;
+use crate::harness::Harness;
 use crate::snapshot::Snapshot;
 
 /// Two segments, of which one is placed and the other has its text.
-async fn at_work(store: Arc<dyn Store>) -> (Scene, Job) {
-    let scene = Scene::new(store);
-    let job = scene.accept(&ann(), &[phone(0), phone(9000)]).await;
-    let job = scene.claim(job.id).await;
-    scene.plan(&job, 0, speech(&[(0, 900), (2000, 3000), (5000, 6000)])).await;
-    scene.say(&job, 0, &[(0, "first")]).await;
-    scene.store(&job, 0, &[(2000, "second")]).await;
-    (scene, job)
+async fn at_work(store: Arc<dyn Store>) -> (Harness, Job) {
+    let harness = Harness::new(store);
+    let job = harness.accept(&ann(), &[phone(0), phone(9000)]).await;
+    let job = harness.claim(job.id).await;
+    harness.plan(&job, 0, speech(&[(0, 900), (2000, 3000), (5000, 6000)])).await;
+    harness.say(&job, 0, &[(0, "first")]).await;
+    harness.store(&job, 0, &[(2000, "second")]).await;
+    (harness, job)
 }
 
 fn commands_of(fence: u64) -> Vec<Command> {
@@ -35,24 +35,24 @@ fn commands_of(fence: u64) -> Vec<Command> {
 }
 
 /// Tries every write of a worker under this fence; `stands` are commands that may answer "done already".
-async fn every_write_is_refused(scene: &Scene, job: &Job, stands: fn(&Command) -> bool) {
-    let before = Snapshot::take(&*scene.store, &job.uid).await.unwrap();
+async fn every_write_is_refused(harness: &Harness, job: &Job, stands: fn(&Command) -> bool) {
+    let before = Snapshot::take(&*harness.store, &job.uid).await.unwrap();
     for command in commands_of(job.lease.fence) {
-        match scene.step(job.id, &command).await {
+        match harness.step(job.id, &command).await {
             Stepped::Refused { why: Refusal::Fenced { .. } | Refusal::Finished(_), .. } => {}
             Stepped::Done { .. } if stands(&command) => {}
             other => panic!("{command:?}: {other:?}"),
         }
     }
-    fenced(scene.try_plan(job, 1, speech(&[(0, 500)])).await);
-    let kept = scene.checkpointed(job, 1).await;
-    fenced(scene.try_checkpoint(job, 1, 9, b"late").await);
-    assert_eq!(scene.checkpointed(job, 1).await, kept);
-    let line = line_for(&scene.recording(job, 0).await, 5000, "late");
-    fenced(scene.try_store(job, &[line]).await);
-    fenced(scene.try_place(job, 0, &[(2000, Answer::Text)]).await);
-    fenced(scene.try_place(job, 0, &[(5000, Answer::Failed { refused: true })]).await);
-    assert_eq!(Snapshot::take(&*scene.store, &job.uid).await.unwrap(), before);
+    fenced(harness.try_plan(job, 1, speech(&[(0, 500)])).await);
+    let kept = harness.checkpointed(job, 1).await;
+    fenced(harness.try_checkpoint(job, 1, 9, b"late").await);
+    assert_eq!(harness.checkpointed(job, 1).await, kept);
+    let line = line_for(&harness.recording(job, 0).await, 5000, "late");
+    fenced(harness.try_store(job, &[line]).await);
+    fenced(harness.try_place(job, 0, &[(2000, Answer::Text)]).await);
+    fenced(harness.try_place(job, 0, &[(5000, Answer::Failed { refused: true })]).await);
+    assert_eq!(Snapshot::take(&*harness.store, &job.uid).await.unwrap(), before);
 }
 
 fn fenced<T: std::fmt::Debug>(written: Written<T>) {
@@ -64,74 +64,74 @@ fn none(_: &Command) -> bool {
 }
 
 pub async fn after_a_recovery_every_write_is_refused(store: Arc<dyn Store>) {
-    let (scene, job) = at_work(store).await;
-    scene.pass(scene.rules.lease);
-    scene.done(job.id, Command::Recover).await;
-    every_write_is_refused(&scene, &job, none).await;
+    let (harness, job) = at_work(store).await;
+    harness.pass(harness.rules.lease);
+    harness.done(job.id, Command::Recover).await;
+    every_write_is_refused(&harness, &job, none).await;
 }
 
 pub async fn after_a_cancel_every_write_is_refused(store: Arc<dyn Store>) {
-    let (scene, job) = at_work(store).await;
-    scene.done(job.id, Command::Cancel).await;
-    every_write_is_refused(&scene, &job, none).await;
+    let (harness, job) = at_work(store).await;
+    harness.done(job.id, Command::Cancel).await;
+    every_write_is_refused(&harness, &job, none).await;
 }
 
 pub async fn after_another_claim_every_write_is_refused(store: Arc<dyn Store>) {
-    let (scene, job) = at_work(store).await;
-    scene.pass(scene.rules.lease);
-    scene.done(job.id, Command::Claim { owner: nonce(99) }).await;
-    every_write_is_refused(&scene, &job, none).await;
+    let (harness, job) = at_work(store).await;
+    harness.pass(harness.rules.lease);
+    harness.done(job.id, Command::Claim { owner: nonce(99) }).await;
+    every_write_is_refused(&harness, &job, none).await;
 }
 
 pub async fn after_a_put_back_only_the_put_back_stands(store: Arc<dyn Store>) {
-    let (scene, job) = at_work(store).await;
+    let (harness, job) = at_work(store).await;
     let cause = PutBack::Deadline;
-    scene.done(job.id, Command::PutBack { fence: job.lease.fence, cause, jitter: 0.0 }).await;
-    every_write_is_refused(&scene, &job, |command| matches!(command, Command::PutBack { .. })).await;
+    harness.done(job.id, Command::PutBack { fence: job.lease.fence, cause, jitter: 0.0 }).await;
+    every_write_is_refused(&harness, &job, |command| matches!(command, Command::PutBack { .. })).await;
 }
 
 pub async fn after_the_end_only_the_end_stands(store: Arc<dyn Store>) {
-    let (scene, job) = at_work(store).await;
+    let (harness, job) = at_work(store).await;
     for index in 0..2 {
         let failure = Failure::of(domain::Code::DigestMismatch);
-        scene.done(job.id, Command::FailFile { fence: job.lease.fence, index, failure }).await;
+        harness.done(job.id, Command::FailFile { fence: job.lease.fence, index, failure }).await;
     }
-    scene.finish(&job).await;
-    every_write_is_refused(&scene, &job, |command| matches!(command, Command::Finish { .. })).await;
+    harness.finish(&job).await;
+    every_write_is_refused(&harness, &job, |command| matches!(command, Command::Finish { .. })).await;
 }
 
 pub async fn after_a_retry_every_write_of_the_earlier_run_is_refused(store: Arc<dyn Store>) {
-    let (scene, job) = at_work(store).await;
+    let (harness, job) = at_work(store).await;
     let failure = Failure::of(domain::Code::StagedAudioMissing);
     for index in 0..2 {
         let failure = failure.clone();
-        scene.done(job.id, Command::FailFile { fence: job.lease.fence, index, failure }).await;
+        harness.done(job.id, Command::FailFile { fence: job.lease.fence, index, failure }).await;
     }
-    scene.finish(&job).await;
-    scene.done(job.id, Command::Retry { key: nonce(5) }).await;
-    every_write_is_refused(&scene, &job, none).await;
-    scene.claim(job.id).await;
-    every_write_is_refused(&scene, &job, none).await;
+    harness.finish(&job).await;
+    harness.done(job.id, Command::Retry { key: nonce(5) }).await;
+    every_write_is_refused(&harness, &job, none).await;
+    harness.claim(job.id).await;
+    every_write_is_refused(&harness, &job, none).await;
 }
 
 pub async fn a_fence_that_was_never_given_is_refused(store: Arc<dyn Store>) {
-    let (scene, mut job) = at_work(store).await;
+    let (harness, mut job) = at_work(store).await;
     job.lease.fence += 1;
-    every_write_is_refused(&scene, &job, none).await;
+    every_write_is_refused(&harness, &job, none).await;
 }
 
 pub async fn a_write_to_a_job_that_is_forgotten_is_refused(store: Arc<dyn Store>) {
-    let (scene, job) = at_work(store).await;
-    let line = line_for(&scene.recording(&job, 0).await, 5000, "late");
-    scene.done(job.id, Command::Cancel).await;
-    let fence = scene.job(job.id).await.lease.fence;
-    scene.done(job.id, Command::CleanedUp { fence }).await;
-    scene.clock.set(scene.job(job.id).await.expires_at.unwrap());
-    scene.done(job.id, Command::Expire).await;
+    let (harness, job) = at_work(store).await;
+    let line = line_for(&harness.recording(&job, 0).await, 5000, "late");
+    harness.done(job.id, Command::Cancel).await;
+    let fence = harness.job(job.id).await.lease.fence;
+    harness.done(job.id, Command::CleanedUp { fence }).await;
+    harness.clock.set(harness.job(job.id).await.expires_at.unwrap());
+    harness.done(job.id, Command::Expire).await;
     for command in commands_of(job.lease.fence) {
-        assert_eq!(scene.step(job.id, &command).await, Stepped::NoSuchJob);
+        assert_eq!(harness.step(job.id, &command).await, Stepped::NoSuchJob);
     }
-    fenced(scene.try_plan(&job, 1, speech(&[(0, 500)])).await);
-    fenced(scene.try_store(&job, &[line]).await);
-    fenced(scene.try_place(&job, 0, &[(2000, Answer::Text)]).await);
+    fenced(harness.try_plan(&job, 1, speech(&[(0, 500)])).await);
+    fenced(harness.try_store(&job, &[line]).await);
+    fenced(harness.try_place(&job, 0, &[(2000, Answer::Text)]).await);
 }

@@ -8,29 +8,29 @@ use flow::ports::{Created, Store};
 
 use super::{ann, bob};
 use crate::build::{T0, batch, batch_as, conversation_id, device, phone};
-use crate::scene::Scene;
+use crate::harness::Harness;
 use crate::snapshot::Snapshot;
 
 /// Ann has one of everything.
-async fn anns_things(store: Arc<dyn Store>) -> (Scene, Job) {
-    let scene = Scene::new(store);
+async fn anns_things(store: Arc<dyn Store>) -> (Harness, Job) {
+    let harness = Harness::new(store);
     let mut attached = batch(&ann(), &[phone(5000)]);
     attached.conversation_id = Some(conversation_id(5));
-    scene.transcribe_batch(&attached, &[&[(0, 900, "attached")]]).await;
-    let done = scene.transcribe(&ann(), &phone(0), &[(0, 900, "private")]).await;
-    let live = scene.accept(&ann(), &[phone(9000)]).await;
-    scene.claim(live.id).await;
-    scene.store.put_device(&device(&ann(), "phone", "token")).await.unwrap();
-    (scene, done)
+    harness.transcribe_batch(&attached, &[&[(0, 900, "attached")]]).await;
+    let done = harness.transcribe(&ann(), &phone(0), &[(0, 900, "private")]).await;
+    let live = harness.accept(&ann(), &[phone(9000)]).await;
+    harness.claim(live.id).await;
+    harness.store.put_device(&device(&ann(), "phone", "token")).await.unwrap();
+    (harness, done)
 }
 
-async fn seen_by_ann(scene: &Scene) -> Snapshot {
-    Snapshot::take(&*scene.store, &ann()).await.unwrap()
+async fn seen_by_ann(harness: &Harness) -> Snapshot {
+    Snapshot::take(&*harness.store, &ann()).await.unwrap()
 }
 
 pub async fn no_reading_finds_anything_of_another_user(store: Arc<dyn Store>) {
-    let (scene, done) = anns_things(store).await;
-    let (store, recording) = (&scene.store, done.files[0].recording);
+    let (harness, done) = anns_things(store).await;
+    let (store, recording) = (&harness.store, done.files[0].recording);
     let all_time = (T0, T0 + Duration::from_secs(1 << 30));
     assert_eq!(store.recordings(&bob(), &[recording]).await.unwrap(), [None]);
     assert_eq!(store.lines(&bob(), recording, &[0]).await.unwrap(), []);
@@ -39,50 +39,50 @@ pub async fn no_reading_finds_anything_of_another_user(store: Arc<dyn Store>) {
     }
     assert_eq!(store.conversations(&bob(), None, None, None, 10).await.unwrap(), []);
     assert_eq!(store.usage(&bob(), all_time.0, all_time.1, 10).await.unwrap(), []);
-    assert_eq!(store.jobs(&bob(), &[], None, 10, scene.now()).await.unwrap(), []);
-    assert_eq!(store.changed_jobs(&bob(), T0 - Duration::from_secs(60), None, 10, scene.now()).await.unwrap(), []);
+    assert_eq!(store.jobs(&bob(), &[], None, 10, harness.now()).await.unwrap(), []);
+    assert_eq!(store.changed_jobs(&bob(), T0 - Duration::from_secs(60), None, 10, harness.now()).await.unwrap(), []);
     assert_eq!(store.devices(&bob()).await.unwrap(), []);
-    assert_eq!(store.promote(&bob(), scene.at()).await.unwrap(), []);
+    assert_eq!(store.promote(&bob(), harness.at()).await.unwrap(), []);
 }
 
 pub async fn the_same_audio_of_another_user_starts_from_nothing(store: Arc<dyn Store>) {
-    let (scene, _) = anns_things(store).await;
-    let before = seen_by_ann(&scene).await;
-    let job = scene.transcribe(&bob(), &phone(0), &[(0, 900, "my own words")]).await;
+    let (harness, _) = anns_things(store).await;
+    let before = seen_by_ann(&harness).await;
+    let job = harness.transcribe(&bob(), &phone(0), &[(0, 900, "my own words")]).await;
     assert_eq!((job.status, job.new_conversation_ids.len()), (Status::Completed, 1));
-    assert_eq!(scene.talk(&bob()).await, [["my own words"]]);
-    assert_eq!(scene.usage(&bob()).await.segments, 1);
-    assert_eq!(seen_by_ann(&scene).await, before);
+    assert_eq!(harness.talk(&bob()).await, [["my own words"]]);
+    assert_eq!(harness.usage(&bob()).await.segments, 1);
+    assert_eq!(seen_by_ann(&harness).await, before);
 }
 
 pub async fn an_id_of_anothers_conversation_is_not_found(store: Arc<dyn Store>) {
-    let (scene, done) = anns_things(store).await;
-    let before = seen_by_ann(&scene).await;
+    let (harness, done) = anns_things(store).await;
+    let before = seen_by_ann(&harness).await;
     for (n, id) in [done.new_conversation_ids[0], conversation_id(5)].into_iter().enumerate() {
         let mut batch = batch(&bob(), &[phone(n as i64)]);
         batch.conversation_id = Some(id);
-        let job = scene.transcribe_batch(&batch, &[&[(0, 900, "not yours")]]).await;
+        let job = harness.transcribe_batch(&batch, &[&[(0, 900, "not yours")]]).await;
         assert_eq!(job.new_conversation_ids, [id], "it becomes one of his own");
     }
-    assert_eq!(seen_by_ann(&scene).await, before);
+    assert_eq!(seen_by_ann(&harness).await, before);
 }
 
 pub async fn an_id_of_anothers_job_gives_nothing_away(store: Arc<dyn Store>) {
-    let (scene, done) = anns_things(store).await;
-    let before = seen_by_ann(&scene).await;
-    match scene.store.create_job(&batch_as(done.id, &bob(), &[phone(0)]), scene.at()).await {
+    let (harness, done) = anns_things(store).await;
+    let before = seen_by_ann(&harness).await;
+    match harness.store.create_job(&batch_as(done.id, &bob(), &[phone(0)]), harness.at()).await {
         Err(error) => assert!(!error.may_pass(), "{error}"),
         Ok(Created::New { job, .. } | Created::Answered(job)) => assert_eq!(job.uid, bob()),
     }
-    assert_eq!(seen_by_ann(&scene).await, before);
+    assert_eq!(seen_by_ann(&harness).await, before);
 }
 
 pub async fn what_another_does_with_his_devices_changes_nothing(store: Arc<dyn Store>) {
-    let (scene, _) = anns_things(store).await;
-    let before = seen_by_ann(&scene).await;
+    let (harness, _) = anns_things(store).await;
+    let before = seen_by_ann(&harness).await;
     let same_name = device(&bob(), "phone", "another token");
-    scene.store.put_device(&same_name).await.unwrap();
-    scene.store.drop_token(&bob(), &same_name.id, "token").await.unwrap();
-    scene.store.delete_device(&bob(), &same_name.id).await.unwrap();
-    assert_eq!(seen_by_ann(&scene).await, before);
+    harness.store.put_device(&same_name).await.unwrap();
+    harness.store.drop_token(&bob(), &same_name.id, "token").await.unwrap();
+    harness.store.delete_device(&bob(), &same_name.id).await.unwrap();
+    assert_eq!(seen_by_ann(&harness).await, before);
 }

@@ -7,112 +7,112 @@ use flow::ports::Store;
 
 use super::{ann, user};
 use crate::build::{T0, after, batch, named, phone, speech};
-use crate::scene::Scene;
+use crate::harness::Harness;
 
-async fn texts(scene: &Scene, id: ConversationId) -> Vec<String> {
-    let page = scene.page(&ann(), id).await.unwrap_or_else(|| panic!("no conversation {id}"));
+async fn texts(harness: &Harness, id: ConversationId) -> Vec<String> {
+    let page = harness.page(&ann(), id).await.unwrap_or_else(|| panic!("no conversation {id}"));
     page.lines.iter().map(Line::text).collect()
 }
 
 pub async fn less_than_two_minutes_join_and_two_minutes_split(store: Arc<dyn Store>) {
     for (gap_ms, conversations) in [(119_999, 1), (120_000, 2), (120_001, 2)] {
-        let scene = Scene::new(store.clone());
+        let harness = Harness::new(store.clone());
         let uid = user(gap_ms);
         let begins = domain::Timestamp::from_millis(T0.millis() + 1000 + gap_ms);
-        scene.transcribe(&uid, &named("phone", T0), &[(0, 1000, "one")]).await;
-        scene.transcribe(&uid, &named("phone", begins), &[(0, 1000, "two")]).await;
-        assert_eq!(scene.conversations(&uid).await.len(), conversations, "{gap_ms} ms after");
+        harness.transcribe(&uid, &named("phone", T0), &[(0, 1000, "one")]).await;
+        harness.transcribe(&uid, &named("phone", begins), &[(0, 1000, "two")]).await;
+        assert_eq!(harness.conversations(&uid).await.len(), conversations, "{gap_ms} ms after");
         let uid = user(-gap_ms);
-        scene.transcribe(&uid, &named("phone", begins), &[(0, 1000, "two")]).await;
-        scene.transcribe(&uid, &named("phone", T0), &[(0, 1000, "one")]).await;
-        assert_eq!(scene.conversations(&uid).await.len(), conversations, "{gap_ms} ms before");
+        harness.transcribe(&uid, &named("phone", begins), &[(0, 1000, "two")]).await;
+        harness.transcribe(&uid, &named("phone", T0), &[(0, 1000, "one")]).await;
+        assert_eq!(harness.conversations(&uid).await.len(), conversations, "{gap_ms} ms before");
     }
 }
 
 pub async fn one_recording_may_hold_several_conversations(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
+    let harness = Harness::new(store);
     let said = [(0, 1000, "early"), (60_000, 61_000, "still early"), (200_000, 201_000, "late")];
-    let job = scene.transcribe(&ann(), &phone(0), &said).await;
-    assert_eq!(scene.talk(&ann()).await, [vec!["early", "still early"], vec!["late"]]);
+    let job = harness.transcribe(&ann(), &phone(0), &said).await;
+    assert_eq!(harness.talk(&ann()).await, [vec!["early", "still early"], vec!["late"]]);
     assert_eq!(job.new_conversation_ids.len(), 2);
 }
 
 pub async fn a_late_recording_bridges_two_conversations(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let late = scene.transcribe(&ann(), &phone(200), &[(0, 1000, "three")]).await.new_conversation_ids[0];
-    let early = scene.transcribe(&ann(), &phone(0), &[(0, 1000, "one")]).await.new_conversation_ids[0];
-    let bridge = scene.transcribe(&ann(), &phone(100), &[(0, 1000, "two")]).await;
-    let [survivor] = &scene.conversations(&ann()).await[..] else { panic!("not one conversation") };
+    let harness = Harness::new(store);
+    let late = harness.transcribe(&ann(), &phone(200), &[(0, 1000, "three")]).await.new_conversation_ids[0];
+    let early = harness.transcribe(&ann(), &phone(0), &[(0, 1000, "one")]).await.new_conversation_ids[0];
+    let bridge = harness.transcribe(&ann(), &phone(100), &[(0, 1000, "two")]).await;
+    let [survivor] = &harness.conversations(&ann()).await[..] else { panic!("not one conversation") };
     assert_eq!(survivor.id, early, "the earliest start survives");
     assert_eq!((survivor.started_at(), survivor.finished_at()), (T0, after(201)));
-    assert_eq!(texts(&scene, late).await, ["one", "two", "three"], "a merged-away id answers with its survivor");
+    assert_eq!(texts(&harness, late).await, ["one", "two", "three"], "a merged-away id answers with its survivor");
     assert_eq!((bridge.new_conversation_ids, bridge.updated_conversation_ids), (vec![], vec![early]));
 }
 
 pub async fn redirects_are_followed_to_their_end(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
+    let harness = Harness::new(store);
     let ids = [400, 200, 0];
     let mut conversations = Vec::new();
     for begin in ids {
-        conversations.push(scene.transcribe(&ann(), &phone(begin), &[(0, 1000, "x")]).await.new_conversation_ids[0]);
+        conversations.push(harness.transcribe(&ann(), &phone(begin), &[(0, 1000, "x")]).await.new_conversation_ids[0]);
     }
-    scene.transcribe(&ann(), &phone(300), &[(0, 1000, "first bridge")]).await;
-    scene.transcribe(&ann(), &phone(100), &[(0, 1000, "second bridge")]).await;
+    harness.transcribe(&ann(), &phone(300), &[(0, 1000, "first bridge")]).await;
+    harness.transcribe(&ann(), &phone(100), &[(0, 1000, "second bridge")]).await;
     for id in conversations {
-        assert_eq!(texts(&scene, id).await, ["x", "second bridge", "x", "first bridge", "x"]);
+        assert_eq!(texts(&harness, id).await, ["x", "second bridge", "x", "first bridge", "x"]);
     }
 }
 
 pub async fn one_group_may_bridge_many_conversations(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
+    let harness = Harness::new(store);
     for begin in [800, 0, 400, 200, 600] {
-        scene.transcribe(&ann(), &phone(begin), &[(0, 1000, "island")]).await;
+        harness.transcribe(&ann(), &phone(begin), &[(0, 1000, "island")]).await;
     }
-    assert_eq!(scene.conversations(&ann()).await.len(), 5);
-    let job = scene.accept(&ann(), &[phone(50)]).await;
-    let job = scene.claim(job.id).await;
+    assert_eq!(harness.conversations(&ann()).await.len(), 5);
+    let job = harness.accept(&ann(), &[phone(50)]).await;
+    let job = harness.claim(job.id).await;
     let starts = [50_u32, 250, 450, 650].map(|secs| secs * 1000);
-    scene.plan(&job, 0, speech(&starts.map(|start| (start, start + 1000)))).await;
-    let (job, _) = scene.say(&job, 0, &starts.map(|start| (start, "bridge"))).await;
+    harness.plan(&job, 0, speech(&starts.map(|start| (start, start + 1000)))).await;
+    let (job, _) = harness.say(&job, 0, &starts.map(|start| (start, "bridge"))).await;
     let joined = ["island", "bridge"].repeat(4).into_iter().chain(["island"]).collect::<Vec<_>>();
-    assert_eq!(scene.talk(&ann()).await, [joined]);
+    assert_eq!(harness.talk(&ann()).await, [joined]);
     assert_eq!(job.updated_conversation_ids.len(), 1, "merged-away ids are not told");
 }
 
 pub async fn streams_never_mix(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
+    let harness = Harness::new(store);
     for device in ["phone", "pendant"] {
-        scene.transcribe(&ann(), &named(device, T0), &[(0, 1000, device)]).await;
+        harness.transcribe(&ann(), &named(device, T0), &[(0, 1000, device)]).await;
     }
-    let mut talk = scene.talk(&ann()).await;
+    let mut talk = harness.talk(&ann()).await;
     talk.sort();
     assert_eq!(talk, [["pendant"], ["phone"]]);
 }
 
 pub async fn a_title_comes_from_the_earliest_line_however_late_it_comes(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    scene.transcribe(&ann(), &phone(60), &[(0, 1000, "and so on")]).await;
-    scene.transcribe(&ann(), &phone(0), &[(0, 1000, "Good morning everyone")]).await;
-    scene.transcribe(&ann(), &phone(30), &[(0, 1000, "in between")]).await;
-    let [conversation] = &scene.conversations(&ann()).await[..] else { panic!("not one conversation") };
+    let harness = Harness::new(store);
+    harness.transcribe(&ann(), &phone(60), &[(0, 1000, "and so on")]).await;
+    harness.transcribe(&ann(), &phone(0), &[(0, 1000, "Good morning everyone")]).await;
+    harness.transcribe(&ann(), &phone(30), &[(0, 1000, "in between")]).await;
+    let [conversation] = &harness.conversations(&ann()).await[..] else { panic!("not one conversation") };
     let opening = conversation.opening.as_ref().unwrap();
     assert_eq!((opening.at, opening.title.as_str()), (T0, "Good morning everyone"));
     assert_eq!(opening.language.as_deref(), Some("en"));
 }
 
 pub async fn recordings_of_one_moment_are_both_heard(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
+    let harness = Harness::new(store);
     let batch = batch(&ann(), &[phone(0), "audio_phone_mulaw8_8000_1_fs160_1795168800.bin".to_owned()]);
-    scene.transcribe_batch(&batch, &[&[(0, 1000, "yes")], &[(0, 1000, "yes")]]).await;
-    assert_eq!(scene.talk(&ann()).await, [["yes", "yes"]]);
-    assert_eq!(scene.usage(&ann()).await.segments, 2);
+    harness.transcribe_batch(&batch, &[&[(0, 1000, "yes")], &[(0, 1000, "yes")]]).await;
+    assert_eq!(harness.talk(&ann()).await, [["yes", "yes"]]);
+    assert_eq!(harness.usage(&ann()).await.segments, 2);
 }
 
 pub async fn a_recording_inside_a_conversation_changes_no_times(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    scene.transcribe(&ann(), &phone(0), &[(0, 100_000, "long")]).await;
-    scene.transcribe(&ann(), &phone(50), &[(0, 1000, "short")]).await;
-    let [conversation] = &scene.conversations(&ann()).await[..] else { panic!("not one conversation") };
+    let harness = Harness::new(store);
+    harness.transcribe(&ann(), &phone(0), &[(0, 100_000, "long")]).await;
+    harness.transcribe(&ann(), &phone(50), &[(0, 1000, "short")]).await;
+    let [conversation] = &harness.conversations(&ann()).await[..] else { panic!("not one conversation") };
     assert_eq!((conversation.started_at(), conversation.finished_at()), (T0, after(100)));
-    assert_eq!(scene.talk(&ann()).await, [["long", "short"]]);
+    assert_eq!(harness.talk(&ann()).await, [["long", "short"]]);
 }

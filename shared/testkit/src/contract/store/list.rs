@@ -5,7 +5,7 @@
 macro_rules! store_contract {
     ($make:expr) => {
         $crate::contract_tests! { store_contract of store, $make,
-            census: [
+            job_stats: [
                 jobs_are_counted_by_status_through_all_of_their_life,
                 what_is_due_is_told_from_its_moment_on,
                 finished_jobs_with_something_left_to_do_are_counted,
@@ -28,7 +28,7 @@ macro_rules! store_contract {
                 the_same_bytes_of_another_user_are_another_recording,
                 of_two_like_batches_at_once_one_becomes_a_job,
             ],
-            turns: [
+            user_slots: [
                 a_job_over_the_limit_waits_its_turn,
                 the_end_of_a_job_promotes_the_oldest_recording,
                 a_cancelled_job_gives_its_turn_away,

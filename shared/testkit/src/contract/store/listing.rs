@@ -7,39 +7,39 @@ use flow::ports::{JobCursor, Store};
 
 use super::{MS, ann, bob};
 use crate::build::{batch_as, job_id, phone};
-use crate::scene::Scene;
+use crate::harness::Harness;
 
 /// Jobs 1 to 7: two of one moment, three of the next, two of the one after.
-async fn seven_jobs(store: Arc<dyn Store>) -> Scene {
-    let scene = Scene::new(store);
+async fn seven_jobs(store: Arc<dyn Store>) -> Harness {
+    let harness = Harness::new(store);
     for n in [2, 1, 4, 3, 5, 7, 6] {
-        scene.accept_batch(&batch_as(job_id(n), &ann(), &[phone(n as i64)])).await;
+        harness.accept_batch(&batch_as(job_id(n), &ann(), &[phone(n as i64)])).await;
         if n == 1 || n == 5 {
-            scene.pass(MS);
+            harness.pass(MS);
         }
     }
-    scene
+    harness
 }
 
-async fn list(scene: &Scene, statuses: &[Status], after: Option<JobCursor>, limit: usize) -> Vec<JobId> {
-    let jobs = scene.store.jobs(&ann(), statuses, after, limit, scene.now()).await.unwrap();
+async fn list(harness: &Harness, statuses: &[Status], after: Option<JobCursor>, limit: usize) -> Vec<JobId> {
+    let jobs = harness.store.jobs(&ann(), statuses, after, limit, harness.now()).await.unwrap();
     jobs.iter().map(|job| job.id).collect()
 }
 
 pub async fn jobs_are_listed_newest_first(store: Arc<dyn Store>) {
-    let scene = seven_jobs(store).await;
-    assert_eq!(list(&scene, &[], None, 100).await, [7, 6, 5, 4, 3, 2, 1].map(job_id));
-    assert_eq!(list(&scene, &[], None, 3).await, [7, 6, 5].map(job_id));
-    let jobs = scene.store.jobs(&ann(), &[], None, 1, scene.now()).await.unwrap();
-    assert_eq!(jobs, [scene.job(job_id(7)).await], "whole jobs");
+    let harness = seven_jobs(store).await;
+    assert_eq!(list(&harness, &[], None, 100).await, [7, 6, 5, 4, 3, 2, 1].map(job_id));
+    assert_eq!(list(&harness, &[], None, 3).await, [7, 6, 5].map(job_id));
+    let jobs = harness.store.jobs(&ann(), &[], None, 1, harness.now()).await.unwrap();
+    assert_eq!(jobs, [harness.job(job_id(7)).await], "whole jobs");
 }
 
 pub async fn pages_of_any_size_show_every_job_once(store: Arc<dyn Store>) {
-    let scene = seven_jobs(store).await;
+    let harness = seven_jobs(store).await;
     for size in 1..=8 {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page = scene.store.jobs(&ann(), &[], after, size, scene.now()).await.unwrap();
+            let page = harness.store.jobs(&ann(), &[], after, size, harness.now()).await.unwrap();
             let Some(last) = page.last() else { break };
             after = Some(JobCursor { created_at: last.created_at, id: last.id });
             assert!(page.len() <= size);
@@ -50,44 +50,44 @@ pub async fn pages_of_any_size_show_every_job_once(store: Arc<dyn Store>) {
 }
 
 pub async fn statuses_filter_before_the_page_is_cut(store: Arc<dyn Store>) {
-    let scene = seven_jobs(store).await;
-    scene.done(job_id(2), Command::Cancel).await;
-    scene.done(job_id(5), Command::Cancel).await;
-    scene.claim(job_id(3)).await;
-    assert_eq!(list(&scene, &[Status::Cancelled], None, 100).await, [5, 2].map(job_id));
-    assert_eq!(list(&scene, &[Status::Cancelled, Status::Processing], None, 2).await, [5, 3].map(job_id));
-    let after = scene.job(job_id(3)).await;
+    let harness = seven_jobs(store).await;
+    harness.done(job_id(2), Command::Cancel).await;
+    harness.done(job_id(5), Command::Cancel).await;
+    harness.claim(job_id(3)).await;
+    assert_eq!(list(&harness, &[Status::Cancelled], None, 100).await, [5, 2].map(job_id));
+    assert_eq!(list(&harness, &[Status::Cancelled, Status::Processing], None, 2).await, [5, 3].map(job_id));
+    let after = harness.job(job_id(3)).await;
     let after = Some(JobCursor { created_at: after.created_at, id: after.id });
-    assert_eq!(list(&scene, &[Status::Cancelled, Status::Processing], after, 2).await, [job_id(2)]);
-    assert_eq!(list(&scene, &[Status::Completed], None, 100).await.len(), 0);
+    assert_eq!(list(&harness, &[Status::Cancelled, Status::Processing], after, 2).await, [job_id(2)]);
+    assert_eq!(list(&harness, &[Status::Completed], None, 100).await.len(), 0);
 }
 
 pub async fn expired_jobs_are_left_out_from_their_moment_on(store: Arc<dyn Store>) {
-    let scene = seven_jobs(store).await;
-    let done = scene.done(job_id(4), Command::Cancel).await;
-    scene.done(done.id, Command::CleanedUp { fence: done.lease.fence }).await;
-    let end = scene.job(done.id).await.expires_at.unwrap();
+    let harness = seven_jobs(store).await;
+    let done = harness.done(job_id(4), Command::Cancel).await;
+    harness.done(done.id, Command::CleanedUp { fence: done.lease.fence }).await;
+    let end = harness.job(done.id).await.expires_at.unwrap();
     for (late, shown) in [(-1, true), (0, false), (1, false)] {
-        scene.clock.set(Timestamp::from_millis(end.millis() + late));
-        assert_eq!(list(&scene, &[], None, 100).await.contains(&done.id), shown, "{late} ms late");
+        harness.clock.set(Timestamp::from_millis(end.millis() + late));
+        assert_eq!(list(&harness, &[], None, 100).await.contains(&done.id), shown, "{late} ms late");
     }
-    assert_eq!(list(&scene, &[], None, 4).await, [7, 6, 5, 3].map(job_id), "and take no place in a page");
+    assert_eq!(list(&harness, &[], None, 4).await, [7, 6, 5, 3].map(job_id), "and take no place in a page");
 }
 
 pub async fn another_users_jobs_are_not_listed(store: Arc<dyn Store>) {
-    let scene = seven_jobs(store).await;
-    let theirs = scene.accept(&bob(), &[phone(0)]).await;
-    assert_eq!(list(&scene, &[], None, 100).await.len(), 7);
-    let jobs = scene.store.jobs(&bob(), &[], None, 100, scene.now()).await.unwrap();
+    let harness = seven_jobs(store).await;
+    let theirs = harness.accept(&bob(), &[phone(0)]).await;
+    assert_eq!(list(&harness, &[], None, 100).await.len(), 7);
+    let jobs = harness.store.jobs(&bob(), &[], None, 100, harness.now()).await.unwrap();
     assert_eq!(jobs, [theirs]);
 }
 
 pub async fn live_jobs_that_came_before_are_ahead(store: Arc<dyn Store>) {
-    let scene = seven_jobs(store).await;
-    scene.accept(&bob(), &[phone(0)]).await;
-    let ahead = async |n| scene.store.jobs_ahead(&scene.job(job_id(n)).await).await.unwrap();
+    let harness = seven_jobs(store).await;
+    harness.accept(&bob(), &[phone(0)]).await;
+    let ahead = async |n| harness.store.jobs_ahead(&harness.job(job_id(n)).await).await.unwrap();
     assert_eq!([ahead(1).await, ahead(2).await, ahead(6).await, ahead(7).await], [0, 1, 5, 6]);
-    scene.claim(job_id(2)).await;
-    scene.done(job_id(3), Command::Cancel).await;
+    harness.claim(job_id(2)).await;
+    harness.done(job_id(3), Command::Cancel).await;
     assert_eq!([ahead(2).await, ahead(4).await], [1, 2], "one at work counts, one that ended does not");
 }

@@ -9,109 +9,115 @@ use flow::ports::{Stepped, Store};
 
 use super::{MS, ann};
 use crate::build::{batch_as, job_id, phone};
-use crate::scene::Scene;
+use crate::harness::Harness;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// As many jobs as there are turns, numbered from 1, and two that wait; the smaller the number the older the recording.
-async fn six_jobs(store: Arc<dyn Store>) -> Scene {
-    let scene = Scene::new(store);
+async fn six_jobs(store: Arc<dyn Store>) -> Harness {
+    let harness = Harness::new(store);
     for n in 1..=6 {
-        scene.accept_batch(&batch_as(job_id(n), &ann(), &[phone(n as i64 * 1000)])).await;
+        harness.accept_batch(&batch_as(job_id(n), &ann(), &[phone(n as i64 * 1000)])).await;
     }
-    scene
+    harness
 }
 
-async fn put_back(scene: &Scene, n: u64, cause: PutBack) -> (Job, Vec<JobId>) {
-    let job = scene.claim(job_id(n)).await;
+async fn put_back(harness: &Harness, n: u64, cause: PutBack) -> (Job, Vec<JobId>) {
+    let job = harness.claim(job_id(n)).await;
     let command = Command::PutBack { fence: job.lease.fence, cause, jitter: 1.0 };
-    match scene.step(job.id, &command).await {
+    match harness.step(job.id, &command).await {
         Stepped::Done { job, promoted, .. } => (job, promoted.iter().map(|job| job.id).collect()),
         other => panic!("{other:?}"),
     }
 }
 
-async fn promoted(scene: &Scene) -> Vec<JobId> {
-    let promoted = scene.store.promote(&ann(), scene.at()).await.unwrap();
+async fn promoted(harness: &Harness) -> Vec<JobId> {
+    let promoted = harness.store.promote(&ann(), harness.at()).await.unwrap();
     promoted.iter().map(|job| job.id).collect()
 }
 
 pub async fn a_job_that_waits_for_a_service_holds_no_turn(store: Arc<dyn Store>) {
-    let scene = six_jobs(store).await;
+    let harness = six_jobs(store).await;
     let causes = [
         (1, PutBack::Engine { retry_after: None }, WaitingFor::Engine),
         (2, PutBack::Storage { retry_after: None }, WaitingFor::Storage),
-        (3, PutBack::Budget { until: scene.now() + 60 * MINUTE }, WaitingFor::Budget),
+        (3, PutBack::Budget { until: harness.now() + 60 * MINUTE }, WaitingFor::Budget),
     ];
     for (n, cause, waiting_for) in causes {
-        let (job, others) = put_back(&scene, n, cause).await;
+        let (job, others) = put_back(&harness, n, cause).await;
         assert_eq!((job.dispatch.state, job.waiting_for), (DispatchState::Waiting, Some(waiting_for)));
-        assert!(!job.holds_a_turn() && job.is_parked() && !job.waits_for_its_turn());
+        assert!(!job.holds_slot() && job.is_parked() && !job.waits_for_slot());
         assert_eq!(others, [], "what is away for it may be away for the next");
     }
-    assert_eq!(scene.store.stuck_users(scene.at(), 10).await.unwrap(), [ann()], "until somebody looks");
-    assert_eq!(promoted(&scene).await, [5, 6].map(job_id), "one turn of the three is left");
-    assert_eq!(scene.store.stuck_users(scene.at(), 10).await.unwrap(), [], "who is parked is not in line for a turn");
+    assert_eq!(harness.store.stuck_users(harness.at(), 10).await.unwrap(), [ann()], "until somebody looks");
+    assert_eq!(promoted(&harness).await, [5, 6].map(job_id), "one turn of the three is left");
+    assert_eq!(
+        harness.store.stuck_users(harness.at(), 10).await.unwrap(),
+        [],
+        "who is parked is not in line for a turn"
+    );
 }
 
 pub async fn a_job_in_a_language_that_is_not_spoken_gives_its_turn_away_at_once(store: Arc<dyn Store>) {
-    let scene = six_jobs(store).await;
-    let (job, others) = put_back(&scene, 1, PutBack::Language).await;
+    let harness = six_jobs(store).await;
+    let (job, others) = put_back(&harness, 1, PutBack::Language).await;
     assert_eq!((job.waiting_for, job.attempt), (Some(WaitingFor::Engine), 0));
     assert_eq!(others, [job_id(5)]);
-    assert_eq!(put_back(&scene, 2, PutBack::Language).await.1, [job_id(6)]);
+    assert_eq!(put_back(&harness, 2, PutBack::Language).await.1, [job_id(6)]);
 }
 
 pub async fn a_job_whose_wait_is_over_takes_a_free_turn(store: Arc<dyn Store>) {
-    let scene = six_jobs(store).await;
-    let (parked, _) = put_back(&scene, 1, PutBack::Engine { retry_after: Some(5 * MINUTE) }).await;
-    scene.clock.set(parked.due_at.unwrap() - MS);
-    assert_eq!(scene.refused(parked.id, Command::TakeTurn).await, Refusal::NotDue);
-    scene.pass(MS);
-    let job = scene.done(parked.id, Command::TakeTurn).await;
+    let harness = six_jobs(store).await;
+    let (parked, _) = put_back(&harness, 1, PutBack::Engine { retry_after: Some(5 * MINUTE) }).await;
+    harness.clock.set(parked.due_at.unwrap() - MS);
+    assert_eq!(harness.refused(parked.id, Command::TakeSlot).await, Refusal::NotDue);
+    harness.pass(MS);
+    let job = harness.done(parked.id, Command::TakeSlot).await;
     assert_eq!((job.dispatch.state, job.dispatch.number), (DispatchState::Pending, parked.dispatch.number + 1));
     assert_eq!((job.waiting_for, job.waiting_until), (None, None));
     assert_eq!(job.waiting_since, parked.waiting_since, "the wait goes on until something is done");
-    assert_eq!(job.due_at, Some(scene.now() + scene.rules.enqueue_grace));
-    assert_eq!(scene.done(parked.id, Command::TakeTurn).await, job, "once");
-    assert_eq!(promoted(&scene).await, [], "its turn is its own");
+    assert_eq!(job.due_at, Some(harness.now() + harness.rules.enqueue_grace));
+    assert_eq!(harness.done(parked.id, Command::TakeSlot).await, job, "once");
+    assert_eq!(promoted(&harness).await, [], "its turn is its own");
 }
 
 pub async fn a_job_whose_wait_is_over_gets_in_line_by_the_age_of_its_recording(store: Arc<dyn Store>) {
-    let scene = six_jobs(store).await;
-    let (parked, _) = put_back(&scene, 1, PutBack::Language).await;
-    scene.clock.set(parked.due_at.unwrap());
-    let job = scene.done(parked.id, Command::TakeTurn).await;
-    assert!(job.waits_for_its_turn(), "{job:?}");
+    let harness = six_jobs(store).await;
+    let (parked, _) = put_back(&harness, 1, PutBack::Language).await;
+    harness.clock.set(parked.due_at.unwrap());
+    let job = harness.done(parked.id, Command::TakeSlot).await;
+    assert!(job.waits_for_slot(), "{job:?}");
     assert_eq!((job.waiting_for, job.waiting_since), (Some(WaitingFor::Turn), None));
-    assert_eq!(scene.done(parked.id, Command::TakeTurn).await, job, "once");
-    let Stepped::Done { promoted, .. } = scene.step(job_id(2), &Command::Cancel).await else { panic!("not cancelled") };
+    assert_eq!(harness.done(parked.id, Command::TakeSlot).await, job, "once");
+    let Stepped::Done { promoted, .. } = harness.step(job_id(2), &Command::Cancel).await else {
+        panic!("not cancelled")
+    };
     assert_eq!(promoted.iter().map(|job| job.id).collect::<Vec<_>>(), [job_id(1)], "before a younger one");
 }
 
 pub async fn a_postponed_job_holds_no_turn(store: Arc<dyn Store>) {
-    let scene = six_jobs(store).await;
-    let until = scene.now() + 5 * MINUTE;
-    let job = scene.done(job_id(1), Command::Postpone { until, waiting_for: WaitingFor::Engine }).await;
+    let harness = six_jobs(store).await;
+    let until = harness.now() + 5 * MINUTE;
+    let job = harness.done(job_id(1), Command::Postpone { until, waiting_for: WaitingFor::Engine }).await;
     assert!(job.is_parked() && job.due_at == Some(until), "{job:?}");
-    assert_eq!(promoted(&scene).await, [job_id(5)]);
+    assert_eq!(promoted(&harness).await, [job_id(5)]);
 }
 
 pub async fn a_parked_job_can_be_woken_and_cancelled(store: Arc<dyn Store>) {
-    let scene = six_jobs(store).await;
-    let (parked, _) = put_back(&scene, 1, PutBack::Engine { retry_after: Some(5 * MINUTE) }).await;
-    let job = scene.done(parked.id, Command::Wake).await;
-    assert!(job.is_parked() && job.due_at == Some(scene.now()), "{job:?}");
-    assert_eq!(scene.done(parked.id, Command::Wake).await, job, "once");
-    assert!(scene.done(parked.id, Command::TakeTurn).await.holds_a_turn());
-    put_back(&scene, 2, PutBack::Engine { retry_after: None }).await;
-    let cancelled = scene.done(job_id(2), Command::Cancel).await;
+    let harness = six_jobs(store).await;
+    let (parked, _) = put_back(&harness, 1, PutBack::Engine { retry_after: Some(5 * MINUTE) }).await;
+    let job = harness.done(parked.id, Command::Wake).await;
+    assert!(job.is_parked() && job.due_at == Some(harness.now()), "{job:?}");
+    assert_eq!(harness.done(parked.id, Command::Wake).await, job, "once");
+    assert!(harness.done(parked.id, Command::TakeSlot).await.holds_slot());
+    put_back(&harness, 2, PutBack::Engine { retry_after: None }).await;
+    let cancelled = harness.done(job_id(2), Command::Cancel).await;
     assert_eq!((cancelled.status, cancelled.waiting_for), (Status::Cancelled, None));
 }
 
 pub async fn a_job_that_gives_its_place_to_others_keeps_its_turn_and_its_attempts(store: Arc<dyn Store>) {
-    let scene = six_jobs(store).await;
-    let (job, others) = put_back(&scene, 1, PutBack::ForOthers).await;
+    let harness = six_jobs(store).await;
+    let (job, others) = put_back(&harness, 1, PutBack::ForOthers).await;
     assert_eq!((job.dispatch.state, job.attempt, job.waiting_for), (DispatchState::Pending, 0, None));
-    assert_eq!((job.due_at, others), (Some(scene.now()), vec![]));
+    assert_eq!((job.due_at, others), (Some(harness.now()), vec![]));
 }

@@ -10,26 +10,26 @@ use flow::ports::{Stepped, Store};
 
 use super::{MS, ann, user};
 use crate::build::{phone, speech};
-use crate::scene::Scene;
+use crate::harness::Harness;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-async fn held(store: Arc<dyn Store>) -> (Scene, Job) {
-    let scene = Scene::new(store);
-    let job = scene.accept(&ann(), &[phone(0)]).await;
-    let job = scene.claim(job.id).await;
-    (scene, job)
+async fn held(store: Arc<dyn Store>) -> (Harness, Job) {
+    let harness = Harness::new(store);
+    let job = harness.accept(&ann(), &[phone(0)]).await;
+    let job = harness.claim(job.id).await;
+    (harness, job)
 }
 
-async fn put_back(scene: &Scene, job: &Job, cause: PutBack) -> Job {
+async fn put_back(harness: &Harness, job: &Job, cause: PutBack) -> Job {
     let command = Command::PutBack { fence: job.lease.fence, cause, jitter: 1.0 };
-    let stepped = scene.step(job.id, &command).await;
+    let stepped = harness.step(job.id, &command).await;
     let Stepped::Done { job: after, actions, .. } = stepped else { panic!("{stepped:?}") };
-    assert_eq!(scene.job(job.id).await, after, "what was answered is what was written");
+    assert_eq!(harness.job(job.id).await, after, "what was answered is what was written");
     if after.status == Status::Queued {
         assert_eq!(actions, [Action::Enqueue]);
         assert_eq!((after.dispatch.number, after.lease.owner), (job.dispatch.number + 1, None));
-        let again = scene.step(job.id, &command).await;
+        let again = harness.step(job.id, &command).await;
         assert_eq!(again, Stepped::Done { job: after.clone(), actions, promoted: vec![] }, "repeated");
     }
     after
@@ -40,73 +40,73 @@ fn fault(code: Code) -> PutBack {
 }
 
 pub async fn a_fault_counts_and_backs_off(store: Arc<dyn Store>) {
-    let (scene, job) = held(store).await;
-    let after = put_back(&scene, &job, fault(Code::Internal)).await;
-    assert_eq!((after.attempt, after.due_at), (1, Some(scene.now() + scene.rules.backoff_min)));
-    scene.pass(scene.rules.backoff_min);
-    let job = scene.claim(job.id).await;
-    let after = put_back(&scene, &job, fault(Code::Internal)).await;
-    assert_eq!((after.attempt, after.due_at), (2, Some(scene.now() + 2 * scene.rules.backoff_min)));
+    let (harness, job) = held(store).await;
+    let after = put_back(&harness, &job, fault(Code::Internal)).await;
+    assert_eq!((after.attempt, after.due_at), (1, Some(harness.now() + harness.rules.backoff_min)));
+    harness.pass(harness.rules.backoff_min);
+    let job = harness.claim(job.id).await;
+    let after = put_back(&harness, &job, fault(Code::Internal)).await;
+    assert_eq!((after.attempt, after.due_at), (2, Some(harness.now() + 2 * harness.rules.backoff_min)));
 }
 
 pub async fn the_last_fault_ends_the_job_with_its_code(store: Arc<dyn Store>) {
-    let (scene, mut job) = held(store).await;
-    for _ in 1..scene.rules.max_attempts {
-        put_back(&scene, &job, fault(Code::TranscriptionFailed)).await;
-        job = scene.claim(job.id).await;
+    let (harness, mut job) = held(store).await;
+    for _ in 1..harness.rules.max_attempts {
+        put_back(&harness, &job, fault(Code::TranscriptionFailed)).await;
+        job = harness.claim(job.id).await;
     }
-    let ended = put_back(&scene, &job, fault(Code::TranscriptionFailed)).await;
+    let ended = put_back(&harness, &job, fault(Code::TranscriptionFailed)).await;
     assert_eq!(ended.status, Status::Failed);
     assert_eq!(ended.files[0].failure.as_ref().map(|failure| failure.code), Some(Code::TranscriptionFailed));
 }
 
 pub async fn a_deadline_with_progress_does_not_count(store: Arc<dyn Store>) {
-    let (scene, job) = held(store).await;
-    scene.plan(&job, 0, speech(&[(0, 900), (2000, 3000)])).await;
-    scene.say(&job, 0, &[(0, "a start")]).await;
-    let after = put_back(&scene, &job, PutBack::Deadline).await;
-    assert_eq!((after.attempt, after.due_at), (0, Some(scene.now())));
-    let job = scene.claim(job.id).await;
-    let after = put_back(&scene, &job, PutBack::Deadline).await;
+    let (harness, job) = held(store).await;
+    harness.plan(&job, 0, speech(&[(0, 900), (2000, 3000)])).await;
+    harness.say(&job, 0, &[(0, "a start")]).await;
+    let after = put_back(&harness, &job, PutBack::Deadline).await;
+    assert_eq!((after.attempt, after.due_at), (0, Some(harness.now())));
+    let job = harness.claim(job.id).await;
+    let after = put_back(&harness, &job, PutBack::Deadline).await;
     assert_eq!(after.attempt, 1, "without progress it does");
 }
 
 pub async fn a_shutdown_does_not_count(store: Arc<dyn Store>) {
-    let (scene, job) = held(store).await;
-    let after = put_back(&scene, &job, PutBack::Shutdown).await;
-    assert_eq!((after.attempt, after.due_at, after.waiting_for), (0, Some(scene.now()), None));
+    let (harness, job) = held(store).await;
+    let after = put_back(&harness, &job, PutBack::Shutdown).await;
+    assert_eq!((after.attempt, after.due_at, after.waiting_for), (0, Some(harness.now()), None));
 }
 
 pub async fn a_silent_engine_is_waited_for(store: Arc<dyn Store>) {
-    let (scene, job) = held(store).await;
-    let after = put_back(&scene, &job, PutBack::Engine { retry_after: Some(7 * MINUTE) }).await;
-    let until = Some(scene.now() + 7 * MINUTE);
+    let (harness, job) = held(store).await;
+    let after = put_back(&harness, &job, PutBack::Engine { retry_after: Some(7 * MINUTE) }).await;
+    let until = Some(harness.now() + 7 * MINUTE);
     assert_eq!((after.attempt, after.waiting_for), (0, Some(WaitingFor::Engine)));
-    assert_eq!((after.waiting_since, after.waiting_until, after.due_at), (Some(scene.now()), until, until));
-    scene.pass(7 * MINUTE);
-    let job = scene.claim(job.id).await;
+    assert_eq!((after.waiting_since, after.waiting_until, after.due_at), (Some(harness.now()), until, until));
+    harness.pass(7 * MINUTE);
+    let job = harness.claim(job.id).await;
     assert_eq!((job.waiting_for, job.waiting_until), (None, None));
     assert_eq!(job.waiting_since, after.waiting_since, "the wait goes on until something is done");
 }
 
 pub async fn a_used_up_budget_is_waited_for(store: Arc<dyn Store>) {
-    let (scene, job) = held(store).await;
-    let until = scene.now() + 600 * MINUTE;
-    let after = put_back(&scene, &job, PutBack::Budget { until }).await;
+    let (harness, job) = held(store).await;
+    let until = harness.now() + 600 * MINUTE;
+    let after = put_back(&harness, &job, PutBack::Budget { until }).await;
     assert_eq!((after.attempt, after.waiting_for), (0, Some(WaitingFor::Budget)));
     assert_eq!((after.waiting_until, after.due_at), (Some(until), Some(until)));
 }
 
 pub async fn the_longest_wait_ends_the_job_and_not_sooner(store: Arc<dyn Store>) {
     for (early, over) in [(1, false), (0, true), (-1, true)] {
-        let scene = Scene::new(store.clone());
-        let job = scene.accept(&user(early), &[phone(0)]).await;
-        let job = scene.claim(job.id).await;
-        let since = scene.now();
-        put_back(&scene, &job, PutBack::Engine { retry_after: None }).await;
-        scene.clock.set(Timestamp::from_millis((since + scene.rules.max_wait).millis() - early));
-        let job = scene.claim(job.id).await;
-        let after = put_back(&scene, &job, PutBack::Engine { retry_after: None }).await;
+        let harness = Harness::new(store.clone());
+        let job = harness.accept(&user(early), &[phone(0)]).await;
+        let job = harness.claim(job.id).await;
+        let since = harness.now();
+        put_back(&harness, &job, PutBack::Engine { retry_after: None }).await;
+        harness.clock.set(Timestamp::from_millis((since + harness.rules.max_wait).millis() - early));
+        let job = harness.claim(job.id).await;
+        let after = put_back(&harness, &job, PutBack::Engine { retry_after: None }).await;
         assert_eq!(after.status, if over { Status::Failed } else { Status::Queued }, "{early} ms early");
         if over {
             let error = after.error.unwrap();
@@ -116,13 +116,13 @@ pub async fn the_longest_wait_ends_the_job_and_not_sooner(store: Arc<dyn Store>)
 }
 
 pub async fn progress_starts_the_wait_anew(store: Arc<dyn Store>) {
-    let (scene, job) = held(store).await;
-    put_back(&scene, &job, PutBack::Engine { retry_after: None }).await;
-    scene.pass(scene.rules.max_wait - MS);
-    let job = scene.claim(job.id).await;
+    let (harness, job) = held(store).await;
+    put_back(&harness, &job, PutBack::Engine { retry_after: None }).await;
+    harness.pass(harness.rules.max_wait - MS);
+    let job = harness.claim(job.id).await;
     // A plan alone is no progress; a segment is.
-    scene.plan(&job, 0, speech(&[(0, 900), (2000, 2900)])).await;
-    scene.say(&job, 0, &[(0, "one")]).await;
-    let after = put_back(&scene, &job, PutBack::Engine { retry_after: None }).await;
-    assert_eq!(after.waiting_since, Some(scene.now()));
+    harness.plan(&job, 0, speech(&[(0, 900), (2000, 2900)])).await;
+    harness.say(&job, 0, &[(0, "one")]).await;
+    let after = put_back(&harness, &job, PutBack::Engine { retry_after: None }).await;
+    assert_eq!(after.waiting_since, Some(harness.now()));
 }

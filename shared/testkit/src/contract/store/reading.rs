@@ -8,22 +8,22 @@ use flow::ports::{LineCursor, Store};
 
 use super::{MS, ann};
 use crate::build::{T0, after, batch, conversation_id, named, phone, recording_id, uid};
-use crate::scene::Scene;
+use crate::harness::Harness;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 pub async fn recordings_come_in_the_order_asked_for(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let job = scene.accept(&ann(), &[phone(0), phone(90)]).await;
+    let harness = Harness::new(store);
+    let job = harness.accept(&ann(), &[phone(0), phone(90)]).await;
     let unknown = recording_id(&ann(), &phone(7));
     let ids = [job.files[1].recording, unknown, job.files[0].recording, job.files[1].recording];
-    let found = scene.store.recordings(&ann(), &ids).await.unwrap();
+    let found = harness.store.recordings(&ann(), &ids).await.unwrap();
     let names: Vec<_> = found.iter().map(|recording| recording.as_ref().map(|r| r.name.clone())).collect();
     assert_eq!(names, [Some(phone(90)), None, Some(phone(0)), Some(phone(90))]);
 }
 
 pub async fn pages_of_lines_show_every_line_once(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
+    let harness = Harness::new(store);
     // Three recordings that begin at the same moment: only the ids tell their lines apart.
     let names: Vec<_> = ["phone", "pendant", "watch"].iter().map(|device| named(device, T0)).collect();
     let mut batch = batch(&ann(), &names);
@@ -31,14 +31,14 @@ pub async fn pages_of_lines_show_every_line_once(store: Arc<dyn Store>) {
         file.stream.device = "phone".into();
     }
     let said: &[_] = &[(0, 900, "a"), (1000, 1900, "b")];
-    scene.transcribe_batch(&batch, &[said, said, said]).await;
-    let [conversation] = &scene.conversations(&ann()).await[..] else { panic!("not one conversation") };
-    let all = scene.page(&ann(), conversation.id).await.unwrap().lines;
+    harness.transcribe_batch(&batch, &[said, said, said]).await;
+    let [conversation] = &harness.conversations(&ann()).await[..] else { panic!("not one conversation") };
+    let all = harness.page(&ann(), conversation.id).await.unwrap().lines;
     assert!(all.len() == 6 && all.is_sorted_by_key(|line| line.order()));
     for size in 1..=7 {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page = scene.store.conversation(&ann(), conversation.id, after, size).await.unwrap().unwrap();
+            let page = harness.store.conversation(&ann(), conversation.id, after, size).await.unwrap().unwrap();
             assert!(page.lines.len() <= size);
             assert_eq!(page.conversation, *conversation);
             seen.extend(page.lines);
@@ -52,37 +52,37 @@ pub async fn pages_of_lines_show_every_line_once(store: Arc<dyn Store>) {
 }
 
 pub async fn a_page_goes_on_after_a_line_that_is_not_there(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    scene.transcribe(&ann(), &phone(0), &[(0, 900, "a"), (2000, 2900, "b")]).await;
-    let id = scene.conversations(&ann()).await[0].id;
+    let harness = Harness::new(store);
+    harness.transcribe(&ann(), &phone(0), &[(0, 900, "a"), (2000, 2900, "b")]).await;
+    let id = harness.conversations(&ann()).await[0].id;
     let after = LineCursor { starts_at: T0 + MS, recording: recording_id(&ann(), "any"), start_ms: 9 };
-    let page = scene.store.conversation(&ann(), id, Some(after), 10).await.unwrap().unwrap();
+    let page = harness.store.conversation(&ann(), id, Some(after), 10).await.unwrap().unwrap();
     assert_eq!(page.lines.iter().map(domain::Line::text).collect::<Vec<_>>(), ["b"]);
 }
 
 pub async fn an_unknown_conversation_is_none(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    scene.transcribe(&ann(), &phone(0), &[(0, 900, "a")]).await;
-    assert_eq!(scene.page(&ann(), conversation_id(404)).await, None);
-    assert_eq!(scene.conversations(&uid("nobody")).await, []);
+    let harness = Harness::new(store);
+    harness.transcribe(&ann(), &phone(0), &[(0, 900, "a")]).await;
+    assert_eq!(harness.page(&ann(), conversation_id(404)).await, None);
+    assert_eq!(harness.conversations(&uid("nobody")).await, []);
 }
 
 /// Five conversations, an hour apart, two of them beginning at the same moment in two streams.
-async fn five_conversations(store: Arc<dyn Store>) -> (Scene, Vec<(Timestamp, ConversationId)>) {
-    let scene = Scene::new(store);
+async fn five_conversations(store: Arc<dyn Store>) -> (Harness, Vec<(Timestamp, ConversationId)>) {
+    let harness = Harness::new(store);
     for hour in [3, 0, 2, 1] {
-        scene.transcribe(&ann(), &phone(hour * 3600), &[(0, 900, "x")]).await;
+        harness.transcribe(&ann(), &phone(hour * 3600), &[(0, 900, "x")]).await;
     }
-    scene.transcribe(&ann(), &named("pendant", after(3600)), &[(0, 900, "x")]).await;
-    let all: Vec<_> = scene.conversations(&ann()).await.iter().map(|c| (c.started_at(), c.id)).collect();
+    harness.transcribe(&ann(), &named("pendant", after(3600)), &[(0, 900, "x")]).await;
+    let all: Vec<_> = harness.conversations(&ann()).await.iter().map(|c| (c.started_at(), c.id)).collect();
     assert!(all.len() == 5 && all.is_sorted());
-    (scene, all)
+    (harness, all)
 }
 
 pub async fn conversations_of_a_time_include_its_start_and_not_its_end(store: Arc<dyn Store>) {
-    let (scene, all) = five_conversations(store).await;
+    let (harness, all) = five_conversations(store).await;
     let between = async |from: Option<Timestamp>, to: Option<Timestamp>| {
-        let found = scene.store.conversations(&ann(), from, to, None, 10).await.unwrap();
+        let found = harness.store.conversations(&ann(), from, to, None, 10).await.unwrap();
         found.iter().map(|c| (c.started_at(), c.id)).collect::<Vec<_>>()
     };
     let (one, two) = (T0 + HOUR, T0 + 2 * HOUR);
@@ -96,11 +96,11 @@ pub async fn conversations_of_a_time_include_its_start_and_not_its_end(store: Ar
 }
 
 pub async fn pages_of_conversations_show_every_one_once(store: Arc<dyn Store>) {
-    let (scene, all) = five_conversations(store).await;
+    let (harness, all) = five_conversations(store).await;
     for size in 1..=6 {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page = scene.store.conversations(&ann(), Some(T0), None, after, size).await.unwrap();
+            let page = harness.store.conversations(&ann(), Some(T0), None, after, size).await.unwrap();
             assert!(page.len() <= size);
             seen.extend(page.iter().map(|c| (c.started_at(), c.id)));
             let Some(last) = page.last() else { break };
@@ -111,13 +111,13 @@ pub async fn pages_of_conversations_show_every_one_once(store: Arc<dyn Store>) {
 }
 
 pub async fn usage_of_a_time_includes_its_start_and_not_its_end(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
+    let harness = Harness::new(store);
     for hour in 0..4 {
-        scene.clock.set(after(hour * 3600 + 1800));
-        scene.transcribe(&ann(), &phone(hour * 3600), &[(0, 900, "x")]).await;
+        harness.clock.set(after(hour * 3600 + 1800));
+        harness.transcribe(&ann(), &phone(hour * 3600), &[(0, 900, "x")]).await;
     }
     let hours = async |from: Timestamp, to: Timestamp, limit| {
-        let buckets = scene.store.usage(&ann(), from, to, limit).await.unwrap();
+        let buckets = harness.store.usage(&ann(), from, to, limit).await.unwrap();
         buckets.iter().map(|bucket| T0.until(bucket.hour).as_secs() / 3600).collect::<Vec<_>>()
     };
     assert_eq!(hours(T0, T0 + 4 * HOUR, 10).await, [0, 1, 2, 3]);

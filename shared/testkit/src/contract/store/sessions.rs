@@ -10,7 +10,7 @@ use flow::ports::{Created, Opened, SessionCompleted, Store};
 
 use super::{MS, ann, bob};
 use crate::build::{batch, conversation_id, phone, session, session_of, whole};
-use crate::scene::Scene;
+use crate::harness::Harness;
 
 fn opened(opened: Opened) -> Job {
     match opened {
@@ -26,51 +26,51 @@ fn completed(completed: SessionCompleted) -> Job {
     }
 }
 
-async fn knows(scene: &Scene, session: &Job) -> bool {
+async fn knows(harness: &Harness, session: &Job) -> bool {
     let ids: Vec<_> = session.files.iter().map(|file| file.recording).collect();
-    scene.store.recordings(&session.uid, &ids).await.unwrap().iter().any(Option::is_some)
+    harness.store.recordings(&session.uid, &ids).await.unwrap().iter().any(Option::is_some)
 }
 
 pub async fn a_session_is_a_job_that_owns_nothing(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let session = scene.session(&ann(), &[phone(0), phone(90)]).await;
+    let harness = Harness::new(store);
+    let session = harness.session(&ann(), &[phone(0), phone(90)]).await;
     assert_eq!((session.status, session.attempt, session.started_at), (Status::Uploading, 0, None));
-    assert_eq!(session.due_at, Some(scene.now() + scene.rules.upload_session));
+    assert_eq!(session.due_at, Some(harness.now() + harness.rules.upload_session));
     assert!(session.files.iter().all(|file| file.status == FileStatus::Queued && file.needs_bytes()));
-    assert_eq!(scene.job(session.id).await, session);
-    assert!(!knows(&scene, &session).await, "no recording is tied");
-    let job = scene.accept(&ann(), &[phone(0), phone(90)]).await;
+    assert_eq!(harness.job(session.id).await, session);
+    assert!(!knows(&harness, &session).await, "no recording is tied");
+    let job = harness.accept(&ann(), &[phone(0), phone(90)]).await;
     assert_ne!(job.id, session.id, "an abandoned one blocks nobody");
-    assert_eq!(scene.store.jobs_with_audio(&[session.id]).await.unwrap(), [session.id], "its blobs are no orphans");
+    assert_eq!(harness.store.jobs_with_audio(&[session.id]).await.unwrap(), [session.id], "its blobs are no orphans");
 }
 
 pub async fn the_same_files_again_are_the_same_session(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let first = scene.session(&ann(), &[phone(0), phone(90)]).await;
-    scene.pass(MS);
+    let harness = Harness::new(store);
+    let first = harness.session(&ann(), &[phone(0), phone(90)]).await;
+    harness.pass(MS);
     let mut again = session(&ann(), &[phone(90), phone(0)]);
     again.conversation_id = Some(conversation_id(7));
     again.language = Some("de".into());
-    let found = opened(scene.open(&again).await);
+    let found = opened(harness.open(&again).await);
     assert_eq!(
         (found.id, found.conversation_id, found.language.as_deref()),
         (first.id, again.conversation_id, Some("de"))
     );
     assert_eq!(found.files, first.files);
-    assert_eq!(scene.job(first.id).await, found, "the latest word is written");
+    assert_eq!(harness.job(first.id).await, found, "the latest word is written");
     for other in [session(&ann(), &[phone(0)]), session(&bob(), &[phone(0), phone(90)])] {
-        assert_ne!(opened(scene.open(&other).await).id, first.id);
+        assert_ne!(opened(harness.open(&other).await).id, first.id);
     }
     let mut longer = session(&ann(), &[phone(0), phone(90)]);
     longer.files[0].size += 1;
-    assert_ne!(opened(scene.open(&longer).await).id, first.id);
+    assert_ne!(opened(harness.open(&longer).await).id, first.id);
 }
 
 pub async fn of_many_requests_at_once_one_opens_the_session(store: Arc<dyn Store>) {
-    let scene = Arc::new(Scene::new(store));
+    let harness = Arc::new(Harness::new(store));
     let open = |_| {
-        let scene = scene.clone();
-        tokio::spawn(async move { scene.session(&ann(), &[phone(0)]).await.id })
+        let harness = harness.clone();
+        tokio::spawn(async move { harness.session(&ann(), &[phone(0)]).await.id })
     };
     let tasks: Vec<_> = (0..8).map(open).collect();
     let mut ids = Vec::new();
@@ -82,82 +82,82 @@ pub async fn of_many_requests_at_once_one_opens_the_session(store: Arc<dyn Store
 }
 
 pub async fn a_job_of_another_user_is_never_a_session(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let taken = scene.session(&bob(), &[phone(0)]).await;
+    let harness = Harness::new(store);
+    let taken = harness.session(&bob(), &[phone(0)]).await;
     let mut request = session(&ann(), &[phone(0)]);
     request.job_id = taken.id;
-    let refused = scene.store.open_session(&request, scene.at()).await.unwrap_err();
+    let refused = harness.store.open_session(&request, harness.at()).await.unwrap_err();
     assert_eq!(refused.kind, Kind::Conflict);
 }
 
 pub async fn what_is_known_needs_no_bytes(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let done = scene.transcribe(&ann(), &phone(0), &[(0, 900, "one")]).await;
-    assert_eq!(scene.open(&session(&ann(), &[phone(0)])).await, Opened::Known(done.clone()));
-    let live = scene.accept(&ann(), &[phone(500)]).await;
-    assert_eq!(scene.open(&session(&ann(), &[phone(500)])).await, Opened::Known(live));
-    let mixed = scene.session(&ann(), &[phone(0), phone(90)]).await;
+    let harness = Harness::new(store);
+    let done = harness.transcribe(&ann(), &phone(0), &[(0, 900, "one")]).await;
+    assert_eq!(harness.open(&session(&ann(), &[phone(0)])).await, Opened::Known(done.clone()));
+    let live = harness.accept(&ann(), &[phone(500)]).await;
+    assert_eq!(harness.open(&session(&ann(), &[phone(500)])).await, Opened::Known(live));
+    let mixed = harness.session(&ann(), &[phone(0), phone(90)]).await;
     assert_eq!((mixed.files[0].status, mixed.files[0].needs_bytes()), (FileStatus::Done, false));
     assert_eq!((mixed.files[1].status, mixed.files[1].needs_bytes()), (FileStatus::Queued, true));
-    scene.transcribe(&ann(), &phone(5000), &[(0, 900, "two")]).await;
+    harness.transcribe(&ann(), &phone(5000), &[(0, 900, "two")]).await;
     let request = session(&ann(), &[phone(0), phone(5000)]);
-    let born = scene.open(&request).await;
+    let born = harness.open(&request).await;
     let Opened::Known(job) = &born else { panic!("{born:?}") };
     assert_eq!((job.id, job.status, job.attempt), (request.job_id, Status::Completed, 0));
-    assert_eq!(scene.open(&request).await, born, "asked again, it is the same");
+    assert_eq!(harness.open(&request).await, born, "asked again, it is the same");
 }
 
 pub async fn the_first_address_of_a_file_stands(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let session = scene.session(&ann(), &[phone(0), phone(90)]).await;
+    let harness = Harness::new(store);
+    let session = harness.session(&ann(), &[phone(0), phone(90)]).await;
     let url = |text: &str| UploadUrl::new(text.to_owned());
     let urls = vec![(0, url("a")), (9, url("x"))];
-    scene.done(session.id, Command::UploadsStarted { urls }).await;
-    let job = scene.done(session.id, Command::UploadsStarted { urls: vec![(0, url("b")), (1, url("c"))] }).await;
+    harness.done(session.id, Command::UploadsStarted { urls }).await;
+    let job = harness.done(session.id, Command::UploadsStarted { urls: vec![(0, url("b")), (1, url("c"))] }).await;
     let urls: Vec<_> = job.files.iter().map(|file| file.upload.clone().unwrap().url.unwrap()).collect();
     assert_eq!(urls, [url("a"), url("c")]);
-    let job = completed(scene.complete(&job).await);
-    let why = scene.refused(job.id, Command::UploadsStarted { urls: vec![(0, url("d"))] }).await;
+    let job = completed(harness.complete(&job).await);
+    let why = harness.refused(job.id, Command::UploadsStarted { urls: vec![(0, url("d"))] }).await;
     assert_eq!(why, Refusal::NotUploading(Status::Queued));
 }
 
 pub async fn a_completed_session_is_a_job_like_any_other(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let session = scene.session(&ann(), &[phone(0), phone(90)]).await;
-    scene.pass(Duration::from_secs(3600));
-    let answer = scene.complete(&session).await;
+    let harness = Harness::new(store);
+    let session = harness.session(&ann(), &[phone(0), phone(90)]).await;
+    harness.pass(Duration::from_secs(3600));
+    let answer = harness.complete(&session).await;
     let SessionCompleted::Job { job, deduplicated: false } = answer.clone() else { panic!("{answer:?}") };
     assert_eq!((job.id, job.status, job.dispatch.state), (session.id, Status::Queued, DispatchState::Pending));
-    assert_eq!(job.due_at, Some(scene.now() + scene.rules.enqueue_grace));
+    assert_eq!(job.due_at, Some(harness.now() + harness.rules.enqueue_grace));
     assert_eq!(job.files[1].crc32c, whole(&session)[1].crc32c);
-    assert_eq!(scene.recording(&job, 0).await.latest_job, job.id);
-    assert_eq!(scene.complete(&session).await, answer, "and stays so");
-    let again = scene.create(&batch(&ann(), &[phone(0)])).await;
+    assert_eq!(harness.recording(&job, 0).await.latest_job, job.id);
+    assert_eq!(harness.complete(&session).await, answer, "and stays so");
+    let again = harness.create(&batch(&ann(), &[phone(0)])).await;
     assert_eq!(again, Created::Answered(job.clone()));
-    let claimed = scene.claim(job.id).await;
-    scene.work(&claimed, 0, &[(0, 900, "one")]).await;
-    scene.work(&claimed, 1, &[(0, 900, "two")]).await;
-    let ended = scene.finish(&claimed).await;
+    let claimed = harness.claim(job.id).await;
+    harness.work(&claimed, 0, &[(0, 900, "one")]).await;
+    harness.work(&claimed, 1, &[(0, 900, "two")]).await;
+    let ended = harness.finish(&claimed).await;
     assert_eq!(ended.status, Status::Completed);
-    assert_eq!(scene.complete(&session).await, SessionCompleted::Job { job: ended, deduplicated: false });
+    assert_eq!(harness.complete(&session).await, SessionCompleted::Job { job: ended, deduplicated: false });
 }
 
 pub async fn a_completed_session_waits_for_its_turn(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let session = scene.session(&ann(), &[phone(0)]).await;
+    let harness = Harness::new(store);
+    let session = harness.session(&ann(), &[phone(0)]).await;
     let mut last = None;
-    for n in 1..=i64::from(scene.rules.enqueued_per_user) {
-        last = Some(scene.accept(&ann(), &[phone(1000 * n)]).await);
+    for n in 1..=i64::from(harness.rules.enqueued_per_user) {
+        last = Some(harness.accept(&ann(), &[phone(1000 * n)]).await);
     }
-    let job = completed(scene.complete(&session).await);
+    let job = completed(harness.complete(&session).await);
     assert_eq!(job.dispatch.state, DispatchState::Waiting);
-    scene.step(last.unwrap().id, &Command::Cancel).await;
-    assert_eq!(scene.job(job.id).await.dispatch.state, DispatchState::Pending);
+    harness.step(last.unwrap().id, &Command::Cancel).await;
+    assert_eq!(harness.job(job.id).await.dispatch.state, DispatchState::Pending);
 }
 
 pub async fn a_session_that_lacks_bytes_is_not_completed(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let session = scene.session(&ann(), &[phone(0), phone(90)]).await;
+    let harness = Harness::new(store);
+    let session = harness.session(&ann(), &[phone(0), phone(90)]).await;
     let all = whole(&session);
     let mut other_sum = all.clone();
     other_sum[0].crc32c ^= 1;
@@ -165,119 +165,120 @@ pub async fn a_session_that_lacks_bytes_is_not_completed(store: Arc<dyn Store>) 
     short[1].size -= 1;
     for (whole, missing) in [(vec![], vec![0, 1]), (all[..1].to_vec(), vec![1]), (other_sum, vec![0]), (short, vec![1])]
     {
-        let answer = scene.store.complete_session(session.id, &whole, scene.at()).await.unwrap();
+        let answer = harness.store.complete_session(session.id, &whole, harness.at()).await.unwrap();
         assert_eq!(answer, SessionCompleted::Incomplete { job: session.clone(), missing });
     }
-    assert_eq!(scene.job(session.id).await, session, "nothing is written");
-    assert!(!knows(&scene, &session).await);
+    assert_eq!(harness.job(session.id).await, session, "nothing is written");
+    assert!(!knows(&harness, &session).await);
 }
 
 pub async fn bytes_that_were_transcribed_elsewhere_are_not_missing(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let session = scene.session(&ann(), &[phone(0), phone(90)]).await;
-    scene.transcribe(&ann(), &phone(0), &[(0, 900, "one")]).await;
-    let asked_again = scene.session(&ann(), &[phone(0), phone(90)]).await;
+    let harness = Harness::new(store);
+    let session = harness.session(&ann(), &[phone(0), phone(90)]).await;
+    harness.transcribe(&ann(), &phone(0), &[(0, 900, "one")]).await;
+    let asked_again = harness.session(&ann(), &[phone(0), phone(90)]).await;
     assert_eq!((asked_again.id, asked_again.files[0].needs_bytes()), (session.id, false));
     let whole = whole(&session)[1..].to_vec();
-    let job = completed(scene.store.complete_session(session.id, &whole, scene.at()).await.unwrap());
+    let job = completed(harness.store.complete_session(session.id, &whole, harness.at()).await.unwrap());
     assert_eq!([job.files[0].status, job.files[1].status], [FileStatus::Done, FileStatus::Queued]);
 }
 
 pub async fn another_job_with_the_recordings_answers_for_the_session(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let session = scene.session(&ann(), &[phone(0)]).await;
-    let live = scene.accept(&ann(), &[phone(0), phone(90)]).await;
-    let answer = scene.complete(&session).await;
+    let harness = Harness::new(store);
+    let session = harness.session(&ann(), &[phone(0)]).await;
+    let live = harness.accept(&ann(), &[phone(0), phone(90)]).await;
+    let answer = harness.complete(&session).await;
     let SessionCompleted::Answered { by, session: ended } = answer.clone() else { panic!("{answer:?}") };
     assert_eq!((by.id, ended.status, ended.answered_by), (live.id, Status::Cancelled, Some(live.id)));
     assert_eq!(
         (ended.effects.cleanup, ended.effects.push, ended.audio),
-        (Effect::Due(scene.now()), Effect::None, Audio::Gone)
+        (Effect::Due(harness.now()), Effect::None, Audio::Gone)
     );
-    assert_eq!(scene.complete(&session).await, answer, "and goes on answering");
-    let claimed = scene.claim(live.id).await;
-    let SessionCompleted::Answered { by, .. } = scene.complete(&session).await else { panic!("not answered") };
+    assert_eq!(harness.complete(&session).await, answer, "and goes on answering");
+    let claimed = harness.claim(live.id).await;
+    let SessionCompleted::Answered { by, .. } = harness.complete(&session).await else { panic!("not answered") };
     assert_eq!(*by, claimed, "as it is now");
 }
 
 pub async fn a_session_whose_recordings_were_finished_in_several_jobs_is_born_completed(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let session = scene.session(&ann(), &[phone(0), phone(5000)]).await;
-    scene.transcribe(&ann(), &phone(0), &[(0, 900, "one")]).await;
-    scene.transcribe(&ann(), &phone(5000), &[(0, 900, "two")]).await;
-    let answer = scene.complete(&session).await;
+    let harness = Harness::new(store);
+    let session = harness.session(&ann(), &[phone(0), phone(5000)]).await;
+    harness.transcribe(&ann(), &phone(0), &[(0, 900, "one")]).await;
+    harness.transcribe(&ann(), &phone(5000), &[(0, 900, "two")]).await;
+    let answer = harness.complete(&session).await;
     let SessionCompleted::Job { job, deduplicated: true } = &answer else { panic!("{answer:?}") };
     assert_eq!((job.id, job.status, job.effects.push), (session.id, Status::Completed, Effect::None));
-    assert_eq!(scene.complete(&session).await, answer);
-    assert_eq!(scene.usage(&ann()).await.segments, 2);
+    assert_eq!(harness.complete(&session).await, answer);
+    assert_eq!(harness.usage(&ann()).await.segments, 2);
 }
 
 pub async fn a_session_expires_when_its_time_is_over(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let session = scene.session(&ann(), &[phone(0)]).await;
+    let harness = Harness::new(store);
+    let session = harness.session(&ann(), &[phone(0)]).await;
     let end = session.due_at.unwrap();
-    scene.clock.set(end - MS);
-    assert_eq!(scene.refused(session.id, Command::ExpireUpload).await, Refusal::NotDue);
-    assert_eq!(scene.store.due_jobs(scene.now(), None, 10).await.unwrap(), []);
-    scene.clock.set(end);
-    assert_eq!(scene.store.due_jobs(scene.now(), None, 10).await.unwrap(), std::slice::from_ref(&session));
-    let ended = scene.done(session.id, Command::ExpireUpload).await;
+    harness.clock.set(end - MS);
+    assert_eq!(harness.refused(session.id, Command::ExpireUpload).await, Refusal::NotDue);
+    assert_eq!(harness.store.due_jobs(harness.now(), None, 10).await.unwrap(), []);
+    harness.clock.set(end);
+    assert_eq!(harness.store.due_jobs(harness.now(), None, 10).await.unwrap(), std::slice::from_ref(&session));
+    let ended = harness.done(session.id, Command::ExpireUpload).await;
     assert_eq!((ended.status, ended.error.as_ref().unwrap().code), (Status::Cancelled, Code::UploadExpired));
     assert_eq!((ended.effects.cleanup, ended.audio), (Effect::Due(end), Audio::Gone));
-    assert_eq!(scene.complete(&session).await, SessionCompleted::Ended(ended));
-    let job = completed(scene.complete(&scene.session(&ann(), &[phone(0)]).await).await);
-    let why = scene.refused(job.id, Command::ExpireUpload).await;
+    assert_eq!(harness.complete(&session).await, SessionCompleted::Ended(ended));
+    let job = completed(harness.complete(&harness.session(&ann(), &[phone(0)]).await).await);
+    let why = harness.refused(job.id, Command::ExpireUpload).await;
     assert_eq!(why, Refusal::NotUploading(Status::Queued), "a job does not expire so");
 }
 
 pub async fn a_cancelled_session_takes_nothing_more(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let session = scene.session(&ann(), &[phone(0)]).await;
-    let ended = scene.done(session.id, Command::Cancel).await;
-    assert_eq!((ended.status, ended.effects.cleanup), (Status::Cancelled, Effect::Due(scene.now())));
-    assert_eq!(scene.complete(&session).await, SessionCompleted::Ended(ended));
-    let next = scene.session(&ann(), &[phone(0)]).await;
+    let harness = Harness::new(store);
+    let session = harness.session(&ann(), &[phone(0)]).await;
+    let ended = harness.done(session.id, Command::Cancel).await;
+    assert_eq!((ended.status, ended.effects.cleanup), (Status::Cancelled, Effect::Due(harness.now())));
+    assert_eq!(harness.complete(&session).await, SessionCompleted::Ended(ended));
+    let next = harness.session(&ann(), &[phone(0)]).await;
     assert_ne!(next.id, session.id, "asked again, there is a new one");
 }
 
 pub async fn the_oldest_session_gives_way(store: Arc<dyn Store>) {
-    let mut scene = Scene::new(store);
-    scene.rules.open_sessions_per_user = 3;
+    let mut harness = Harness::new(store);
+    harness.rules.open_sessions_per_user = 3;
     let mut sessions = Vec::new();
     for n in 0..3 {
-        sessions.push(scene.session(&ann(), &[phone(100 * n)]).await);
-        scene.pass(MS);
+        sessions.push(harness.session(&ann(), &[phone(100 * n)]).await);
+        harness.pass(MS);
     }
-    scene.session(&bob(), &[phone(0)]).await;
-    let Opened::Session { job, ended } = scene.open(&session(&ann(), &[phone(900)])).await else { panic!("known") };
+    harness.session(&bob(), &[phone(0)]).await;
+    let Opened::Session { job, ended } = harness.open(&session(&ann(), &[phone(900)])).await else { panic!("known") };
     let ended: Vec<_> = ended.iter().map(|job| (job.id, job.error.as_ref().unwrap().code)).collect();
     assert_eq!(ended, [(sessions[0].id, Code::UploadExpired)]);
-    assert_eq!(scene.job(sessions[0].id).await.status, Status::Cancelled);
-    let open = scene.store.jobs(&ann(), &[Status::Uploading], None, 10, scene.now()).await.unwrap();
+    assert_eq!(harness.job(sessions[0].id).await.status, Status::Cancelled);
+    let open = harness.store.jobs(&ann(), &[Status::Uploading], None, 10, harness.now()).await.unwrap();
     assert_eq!(open.iter().map(|job| job.id).collect::<Vec<_>>(), [job.id, sessions[2].id, sessions[1].id]);
 }
 
 pub async fn nothing_is_known_of_no_session(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
+    let harness = Harness::new(store);
     let nothing = batch(&ann(), &[phone(0)]).job_id;
-    let answer = scene.store.complete_session(nothing, &[], scene.at()).await.unwrap();
+    let answer = harness.store.complete_session(nothing, &[], harness.at()).await.unwrap();
     assert_eq!(answer, SessionCompleted::NoSuchJob);
 }
 
 pub async fn lost_answers_of_sessions_are_settled_by_repeating(store: Arc<dyn Store>) {
     for seed in 1..=6 {
-        let lossy = crate::LosesAnswers::planned(store.clone(), crate::lossy::Plan::seeded(seed, 2));
-        let (scene, uid) = (Scene::new(Arc::new(lossy)), super::user(seed as i64));
+        let fault_injection =
+            crate::LosesAnswers::planned(store.clone(), crate::fault_injection::Plan::seeded(seed, 2));
+        let (harness, uid) = (Harness::new(Arc::new(fault_injection)), super::user(seed as i64));
         let request = session_of(batch(&uid, &[phone(0)]));
-        let session = opened(scene.open(&request).await);
+        let session = opened(harness.open(&request).await);
         assert_eq!(session.id, request.job_id);
         let urls = vec![(0, UploadUrl::new("a".into()))];
-        scene.done(session.id, Command::UploadsStarted { urls }).await;
-        assert_eq!(completed(scene.complete(&session).await).id, session.id);
-        let expires = opened(scene.open(&session_of(batch(&uid, &[phone(90)]))).await);
-        scene.clock.set(expires.due_at.unwrap());
-        assert_eq!(scene.done(expires.id, Command::ExpireUpload).await.status, Status::Cancelled);
-        let jobs = scene.store.jobs(&uid, &[], None, 10, scene.now()).await.unwrap();
+        harness.done(session.id, Command::UploadsStarted { urls }).await;
+        assert_eq!(completed(harness.complete(&session).await).id, session.id);
+        let expires = opened(harness.open(&session_of(batch(&uid, &[phone(90)]))).await);
+        harness.clock.set(expires.due_at.unwrap());
+        assert_eq!(harness.done(expires.id, Command::ExpireUpload).await.status, Status::Cancelled);
+        let jobs = harness.store.jobs(&uid, &[], None, 10, harness.now()).await.unwrap();
         assert_eq!(jobs.len(), 2, "seed {seed}: {jobs:?}");
     }
 }

@@ -10,14 +10,14 @@ use flow::ports::Store;
 
 use super::{MS, ann, bob};
 use crate::build::{line_for, phone, speech};
-use crate::scene::{Scene, written};
+use crate::harness::{Harness, written};
 
-async fn planned(store: Arc<dyn Store>) -> (Scene, Job) {
-    let scene = Scene::new(store);
-    let job = scene.accept(&ann(), &[phone(0)]).await;
-    let job = scene.claim(job.id).await;
-    scene.plan(&job, 0, speech(&[(0, 900), (2000, 3000), (5000, 6000)])).await;
-    (scene, job)
+async fn planned(store: Arc<dyn Store>) -> (Harness, Job) {
+    let harness = Harness::new(store);
+    let job = harness.accept(&ann(), &[phone(0)]).await;
+    let job = harness.claim(job.id).await;
+    harness.plan(&job, 0, speech(&[(0, 900), (2000, 3000), (5000, 6000)])).await;
+    (harness, job)
 }
 
 fn texts(lines: &[Line]) -> Vec<String> {
@@ -25,19 +25,19 @@ fn texts(lines: &[Line]) -> Vec<String> {
 }
 
 pub async fn stored_lines_read_back_in_order_of_time(store: Arc<dyn Store>) {
-    let (scene, job) = planned(store).await;
-    scene.store(&job, 0, &[(5000, "three"), (0, "one")]).await;
+    let (harness, job) = planned(store).await;
+    harness.store(&job, 0, &[(5000, "three"), (0, "one")]).await;
     let recording = job.files[0].recording;
-    let lines = scene.store.lines(&ann(), recording, &[5000, 2000, 0, 77]).await.unwrap();
+    let lines = harness.store.lines(&ann(), recording, &[5000, 2000, 0, 77]).await.unwrap();
     assert_eq!(texts(&lines), ["one", "three"]);
-    let lines = scene.store.lines(&ann(), recording, &[5000]).await.unwrap();
+    let lines = harness.store.lines(&ann(), recording, &[5000]).await.unwrap();
     assert_eq!(texts(&lines), ["three"], "only what was asked for");
-    assert_eq!(scene.store.lines(&ann(), recording, &[]).await.unwrap().len(), 0);
+    assert_eq!(harness.store.lines(&ann(), recording, &[]).await.unwrap().len(), 0);
 }
 
 pub async fn a_line_keeps_all_that_it_was_given(store: Arc<dyn Store>) {
-    let (scene, job) = planned(store).await;
-    let mut line = line_for(&scene.recording(&job, 0).await, 0, "");
+    let (harness, job) = planned(store).await;
+    let mut line = line_for(&harness.recording(&job, 0).await, 0, "");
     let word = |start_ms, end_ms, text: &str| Word { start_ms, end_ms, text: text.into() };
     line.utterances = vec![
         Utterance {
@@ -51,89 +51,89 @@ pub async fn a_line_keeps_all_that_it_was_given(store: Arc<dyn Store>) {
     ];
     line.words = 3;
     line.language = None;
-    assert_eq!(written(scene.try_store(&job, std::slice::from_ref(&line)).await), [line.clone()]);
-    assert_eq!(scene.store.lines(&ann(), line.recording, &[0]).await.unwrap(), [line]);
+    assert_eq!(written(harness.try_store(&job, std::slice::from_ref(&line)).await), [line.clone()]);
+    assert_eq!(harness.store.lines(&ann(), line.recording, &[0]).await.unwrap(), [line]);
 }
 
 pub async fn the_first_text_of_a_segment_wins(store: Arc<dyn Store>) {
-    let (scene, job) = planned(store).await;
-    scene.store(&job, 0, &[(0, "one"), (2000, "two")]).await;
-    let stands = scene.store(&job, 0, &[(2000, "zwei"), (5000, "drei")]).await;
+    let (harness, job) = planned(store).await;
+    harness.store(&job, 0, &[(0, "one"), (2000, "two")]).await;
+    let stands = harness.store(&job, 0, &[(2000, "zwei"), (5000, "drei")]).await;
     let mut stands: Vec<_> = stands.iter().map(|line| (line.start_ms, line.text())).collect();
     stands.sort();
     assert_eq!(stands, [(2000, "two".to_owned()), (5000, "drei".to_owned())]);
-    let lines = scene.store.lines(&ann(), job.files[0].recording, &[0, 2000, 5000]).await.unwrap();
+    let lines = harness.store.lines(&ann(), job.files[0].recording, &[0, 2000, 5000]).await.unwrap();
     assert_eq!(texts(&lines), ["one", "two", "drei"]);
 }
 
 pub async fn the_first_text_wins_over_another_job_too(store: Arc<dyn Store>) {
-    let (scene, job) = planned(store).await;
-    scene.store(&job, 0, &[(0, "one")]).await;
-    let other = scene.accept(&ann(), &[phone(0), phone(90)]).await;
-    let other = scene.claim(other.id).await;
-    assert_eq!(texts(&scene.store(&other, 0, &[(0, "eins")]).await), ["one"]);
+    let (harness, job) = planned(store).await;
+    harness.store(&job, 0, &[(0, "one")]).await;
+    let other = harness.accept(&ann(), &[phone(0), phone(90)]).await;
+    let other = harness.claim(other.id).await;
+    assert_eq!(texts(&harness.store(&other, 0, &[(0, "eins")]).await), ["one"]);
 }
 
 pub async fn of_texts_stored_at_once_one_stands_for_everybody(store: Arc<dyn Store>) {
-    let (scene, job) = planned(store).await;
-    let recording = scene.recording(&job, 0).await;
-    let scene = Arc::new(scene);
+    let (harness, job) = planned(store).await;
+    let recording = harness.recording(&job, 0).await;
+    let harness = Arc::new(harness);
     let put = |n: u32| {
-        let (scene, job, line) = (scene.clone(), job.clone(), line_for(&recording, 0, &format!("version {n}")));
-        tokio::spawn(async move { written(scene.try_store(&job, &[line]).await) })
+        let (harness, job, line) = (harness.clone(), job.clone(), line_for(&recording, 0, &format!("version {n}")));
+        tokio::spawn(async move { written(harness.try_store(&job, &[line]).await) })
     };
     let tasks: Vec<_> = (0..8).map(put).collect();
-    let stands = scene.store(&job, 0, &[(0, "too late")]).await;
+    let stands = harness.store(&job, 0, &[(0, "too late")]).await;
     for task in tasks {
         assert_eq!(task.await.unwrap(), stands);
     }
 }
 
 pub async fn a_text_stands_in_no_conversation_before_it_is_placed(store: Arc<dyn Store>) {
-    let (scene, job) = planned(store).await;
-    scene.say(&job, 0, &[(0, "placed")]).await;
-    scene.store(&job, 0, &[(2000, "only stored")]).await;
-    assert_eq!(scene.talk(&ann()).await, [["placed"]]);
-    assert_eq!(scene.usage(&ann()).await.segments, 1);
+    let (harness, job) = planned(store).await;
+    harness.say(&job, 0, &[(0, "placed")]).await;
+    harness.store(&job, 0, &[(2000, "only stored")]).await;
+    assert_eq!(harness.talk(&ann()).await, [["placed"]]);
+    assert_eq!(harness.usage(&ann()).await.segments, 1);
 }
 
 pub async fn storing_texts_shows_that_the_worker_lives(store: Arc<dyn Store>) {
-    let (scene, job) = planned(store).await;
-    scene.pass(scene.rules.lease - MS);
-    scene.store(&job, 0, &[(0, "still here")]).await;
-    let job = scene.job(job.id).await;
-    assert_eq!(job.lease.until, Some(scene.now() + scene.rules.lease));
+    let (harness, job) = planned(store).await;
+    harness.pass(harness.rules.lease - MS);
+    harness.store(&job, 0, &[(0, "still here")]).await;
+    let job = harness.job(job.id).await;
+    assert_eq!(job.lease.until, Some(harness.now() + harness.rules.lease));
     assert_eq!(job.due_at, job.lease.until);
 }
 
 pub async fn more_lines_than_a_group_holds_are_refused(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let job = scene.accept(&ann(), &[phone(0)]).await;
-    let job = scene.claim(job.id).await;
+    let harness = Harness::new(store);
+    let job = harness.accept(&ann(), &[phone(0)]).await;
+    let job = harness.claim(job.id).await;
     let spans: Vec<_> = (0..=MAX_GROUP as u32).map(|i| (i * 1000, i * 1000 + 900)).collect();
-    let (job, recording) = scene.plan(&job, 0, speech(&spans)).await;
+    let (job, recording) = harness.plan(&job, 0, speech(&spans)).await;
     let mut lines: Vec<_> = spans.iter().map(|(start, _)| line_for(&recording, *start, "x")).collect();
-    let error = scene.store.store_texts(job.id, job.lease.fence, lines.clone(), scene.at()).await.unwrap_err();
+    let error = harness.store.store_texts(job.id, job.lease.fence, lines.clone(), harness.at()).await.unwrap_err();
     assert_eq!(error.kind, Kind::Invalid);
     lines.pop();
-    assert_eq!(written(scene.try_store(&job, &lines).await).len(), MAX_GROUP);
+    assert_eq!(written(harness.try_store(&job, &lines).await).len(), MAX_GROUP);
 }
 
 pub async fn lines_of_anothers_recording_are_refused(store: Arc<dyn Store>) {
-    let (scene, job) = planned(store).await;
-    let theirs = line_for(&scene.recording(&job, 0).await, 0, "put into your mouth");
-    let mine = scene.accept(&bob(), &[phone(0)]).await;
-    let mine = scene.claim(mine.id).await;
-    let (mine, recording) = scene.plan(&mine, 0, speech(&[(0, 900)])).await;
+    let (harness, job) = planned(store).await;
+    let theirs = line_for(&harness.recording(&job, 0).await, 0, "put into your mouth");
+    let mine = harness.accept(&bob(), &[phone(0)]).await;
+    let mine = harness.claim(mine.id).await;
+    let (mine, recording) = harness.plan(&mine, 0, speech(&[(0, 900)])).await;
     let mut mixed = line_for(&recording, 0, "mixed");
     mixed.recording = theirs.recording;
     let mut in_her_name = line_for(&recording, 0, "signed by another");
     in_her_name.uid = ann();
     for line in [theirs.clone(), mixed, in_her_name] {
-        let answer = scene.store.store_texts(mine.id, mine.lease.fence, vec![line], scene.at()).await;
+        let answer = harness.store.store_texts(mine.id, mine.lease.fence, vec![line], harness.at()).await;
         assert_eq!(answer.unwrap_err().kind, Kind::Invalid);
     }
     for recording in [theirs.recording, recording.id] {
-        assert_eq!(scene.store.lines(&ann(), recording, &[0]).await.unwrap().len(), 0);
+        assert_eq!(harness.store.lines(&ann(), recording, &[0]).await.unwrap().len(), 0);
     }
 }

@@ -2,7 +2,7 @@
 
 use domain::job::Audio;
 use domain::{Conversation, ConversationId, Job, JobId, Line, Status, Timestamp, Uid};
-use flow::ports::{CENSUS_DUE, Census, ChangeCursor, ConversationPage, DueCursor, JobCursor, LineCursor};
+use flow::ports::{ChangeCursor, ConversationPage, DueCursor, JobCursor, JobStats, LineCursor, MAX_EFFECTS_COUNTED};
 
 use super::tables::Tables;
 
@@ -73,10 +73,10 @@ impl Tables {
         jobs.into_iter().take(limit).cloned().collect()
     }
 
-    pub fn census(&self, now: Timestamp) -> Census {
+    pub fn job_stats(&self, now: Timestamp) -> JobStats {
         let count = |status: Status| self.jobs.values().filter(|job| job.status == status).count() as u64;
-        let due = self.due_jobs(now, None, CENSUS_DUE);
-        Census {
+        let due = self.due_jobs(now, None, MAX_EFFECTS_COUNTED);
+        JobStats {
             by_status: Status::ALL.into_iter().map(|status| (status, count(status))).collect(),
             oldest_due: due.first().and_then(|job| job.due_at),
             effects_due: due.iter().filter(|job| job.status.is_terminal()).count() as u64,

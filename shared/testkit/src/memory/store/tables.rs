@@ -24,17 +24,17 @@ pub struct Tables {
 
 impl Tables {
     pub fn turn_is_free(&self, uid: &Uid, rules: &Rules) -> bool {
-        let taken = self.jobs.values().filter(|job| job.uid == *uid && job.holds_a_turn()).count();
+        let taken = self.jobs.values().filter(|job| job.uid == *uid && job.holds_slot()).count();
         taken < rules.enqueued_per_user as usize
     }
 
     /// A step is decided by the moment, the rules and, where the command asks, the user's turns.
     pub fn context<'a>(&self, uid: &Uid, at: &At<'a>) -> Context<'a> {
-        Context { now: at.now, rules: at.rules, turn_free: self.turn_is_free(uid, at.rules) }
+        Context { now: at.now, rules: at.rules, slot_free: self.turn_is_free(uid, at.rules) }
     }
 
     fn next_waiting(&self, uid: &Uid) -> Option<&Job> {
-        let waits = |job: &&Job| job.uid == *uid && job.waits_for_its_turn();
+        let waits = |job: &&Job| job.uid == *uid && job.waits_for_slot();
         self.jobs.values().filter(waits).min_by_key(|job| (job.oldest_captured_at, job.created_at, job.id))
     }
 
@@ -52,7 +52,7 @@ impl Tables {
 
     pub fn stuck_users(&self, at: &At<'_>, limit: usize) -> Vec<Uid> {
         let mut stuck: Vec<_> =
-            self.jobs.values().filter(|job| job.waits_for_its_turn()).map(|job| job.uid.clone()).collect();
+            self.jobs.values().filter(|job| job.waits_for_slot()).map(|job| job.uid.clone()).collect();
         stuck.sort();
         stuck.dedup();
         stuck.retain(|uid| self.turn_is_free(uid, at.rules));

@@ -3,7 +3,7 @@
 use domain::accept::{Batch, Decision, Known, decide};
 use domain::checkpoint::{Checkpoint, MAX_CHECKPOINT_BYTES, files_that_forget, save_checkpoint};
 use domain::command::{Action, Command, Refusal};
-use domain::placement::{Group, MAX_GROUP, Placed, Surroundings, reach};
+use domain::placement::{Group, MAX_GROUP, Placed, PlacementContext, reach};
 use domain::planning::{FilePlan, plan_file};
 use domain::transition::apply;
 use domain::{Beside, Interval, Job, JobId, Line, Recording, RecordingId, Uid};
@@ -133,7 +133,7 @@ impl Tables {
             return Err(Error::new(Kind::Invalid, "store.place", id));
         }
         let Some((job, recording)) = self.job_with_file(id, group.index) else { return Ok(Written::Fenced(GONE)) };
-        let around = self.surroundings(&recording, group);
+        let around = self.placement_context(&recording, group);
         let ctx = self.context(&job.uid, at);
         match placement(job, recording, group, around, ctx) {
             Err(why) => Ok(Written::Fenced(why)),
@@ -141,12 +141,15 @@ impl Tables {
         }
     }
 
-    fn surroundings(&self, recording: &Recording, group: &Group) -> Surroundings {
+    fn placement_context(&self, recording: &Recording, group: &Group) -> PlacementContext {
         let uid = &recording.uid;
         let starts: Vec<_> = group.answers.iter().map(|(start_ms, _)| *start_ms).collect();
         let explicit = recording.conversation_id.and_then(|id| self.resolve(uid, id)).cloned();
-        let mut around =
-            Surroundings { lines: self.lines_at(uid, recording.id, &starts), explicit, ..Surroundings::default() };
+        let mut around = PlacementContext {
+            lines: self.lines_at(uid, recording.id, &starts),
+            explicit,
+            ..PlacementContext::default()
+        };
         if let Some(reach) = reach(recording, group) {
             let near = |timed: &Interval| timed.start <= reach.end && reach.start <= timed.end;
             let of_stream = self.conversations.values().filter(|c| c.uid == *uid && c.stream == recording.stream);

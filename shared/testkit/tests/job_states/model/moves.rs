@@ -45,7 +45,7 @@ impl Model {
         self.dispatch_again(due);
     }
 
-    pub(super) fn take_turn(&mut self, free: bool, now: i64) {
+    pub(super) fn take_slot(&mut self, free: bool, now: i64) {
         self.later = None;
         if free {
             self.dispatch.0 = DispatchState::Pending;
@@ -75,13 +75,13 @@ impl Model {
         self.dispatch.0 = state;
     }
 
-    pub(super) fn return_to_line(&mut self, turn_free: bool, now: i64) {
+    pub(super) fn return_to_line(&mut self, slot_free: bool, now: i64) {
         self.dispatch.1 += 1;
         self.waits.2 = None;
-        if !turn_free {
+        if !slot_free {
             self.waits.1 = None;
         }
-        self.take_turn(turn_free, now);
+        self.take_slot(slot_free, now);
     }
 
     /// What a clock wrote that ran ahead; `changed` is when the job changed last.
@@ -262,7 +262,7 @@ impl Model {
         self.schedule(now);
     }
 
-    pub(super) fn retry(&mut self, key: domain::Nonce, turn_free: bool, now: i64) -> bool {
+    pub(super) fn retry(&mut self, key: domain::Nonce, slot_free: bool, now: i64) -> bool {
         if self.retry_key == Some(key) {
             return true;
         }
@@ -281,7 +281,7 @@ impl Model {
         (self.ended, self.expires, self.push, self.cleanup) = (None, None, Due::Never, Due::Never);
         self.waits = (None, None, None);
         self.retry_key = Some(key);
-        self.take_turn(turn_free, now);
+        self.take_slot(slot_free, now);
         true
     }
 }

@@ -65,7 +65,7 @@ async fn ranges_that_do_not_fit_are_refused() {
     }
     // A client's own earlier request may be under way still: so Google answers here, and a client asks how far it came.
     assert_eq!(state(&at.put("bytes 5-9/10", b"sound").await), (503, None));
-    assert_eq!(at.cloud.sessions(), [shelf::Session { name: "one".to_owned(), received: 0 }]);
+    assert_eq!(at.cloud.sessions(), [bucket::Session { name: "one".to_owned(), received: 0 }]);
 }
 
 #[tokio::test]

@@ -1,0 +1,174 @@
+//! `afterword admin`: jobs of a data folder, seen and put right from the command line, also while the server runs. Every
+//! change is one command to the job's state machine, in one transaction of the store.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+use config::Layers;
+use domain::{Command, Job, JobId, Status, Timestamp, Uid};
+use flow::ports::{At, Clock, Random, Stepped, Store};
+use local::store::damaged::{Damaged, Table};
+use local::{DataFolder, SqliteStore};
+use serde_json::json;
+use system::{SystemClock, SystemRandom};
+
+use crate::args::{Admin, AdminCommand};
+
+struct Desk {
+    store: Arc<SqliteStore>,
+    settings: flow::Settings,
+}
+
+pub fn run(args: Admin) -> Result<()> {
+    let folder = DataFolder::open_shared(&args.data.data_dir)?;
+    let settings = Layers::of_process(args.config.as_deref())?.config()?.settings()?;
+    let store = Arc::new(SqliteStore::open_alongside(&folder.store_file(), 1)?);
+    let desk = Desk { store, settings };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    runtime.block_on(async {
+        match args.command {
+            AdminCommand::Jobs { uid, status, limit, json } => desk.jobs(uid, &status, limit, json).await,
+            AdminCommand::Show { job_id } => desk.show(&job_id).await,
+            AdminCommand::Redrive { job_id } => desk.redrive(&job_id).await,
+            AdminCommand::Cancel { job_id } => desk.cancel(&job_id).await,
+            AdminCommand::Damaged { limit, json } => desk.damaged(limit, json).await,
+            AdminCommand::Remove { table, id, uid } => desk.remove(&table, &id, uid.as_deref()).await,
+        }
+    })
+}
+
+impl Desk {
+    fn at(&self) -> At<'_> {
+        At { now: SystemClock.now(), rules: &self.settings.rules }
+    }
+
+    async fn job(&self, id: &str) -> Result<Job> {
+        let id: JobId = id.parse()?;
+        if let Some(job) = self.store.job(id).await? {
+            return Ok(job);
+        }
+        match self.unreadable(Table::Jobs, &id.to_string(), None).await? {
+            None => bail!("there is no job {id} in this data folder"),
+            Some(Damaged { uid, why, .. }) => bail!(
+                "job {id} of user {uid} cannot be read ({why}); its audio stays until it is removed: \
+                 afterword admin remove {} {id}",
+                Table::Jobs.name()
+            ),
+        }
+    }
+
+    async fn unreadable(&self, table: Table, id: &str, uid: Option<&str>) -> Result<Option<Damaged>> {
+        let mut found = self.store.damaged(usize::MAX).await?;
+        found.retain(|other| other.table == table && other.id == id && uid.is_none_or(|uid| other.uid == uid));
+        if found.len() > 1 {
+            bail!("several users have a document {id} in {}: name one with --uid", table.name());
+        }
+        Ok(found.pop())
+    }
+
+    async fn damaged(&self, limit: usize, json: bool) -> Result<()> {
+        let found = self.store.damaged(limit).await?;
+        if !json {
+            println!("{:<18}  {:<43}  {:<20}  why", "table", "id", "user");
+        }
+        for Damaged { table, uid, id, why, newer } in &found {
+            let table = table.name();
+            if json {
+                println!("{}", json!({"table": table, "id": id, "uid": uid, "why": why, "newer": newer}));
+            } else {
+                println!("{table:<18}  {id:<43}  {uid:<20}  {why}");
+            }
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, table: &str, id: &str, uid: Option<&str>) -> Result<()> {
+        let table = Table::ALL.into_iter().find(|known| known.name() == table).with_context(|| {
+            format!("`{table}` is not a table; there are {}", Table::ALL.map(Table::name).join(", "))
+        })?;
+        match self.unreadable(table, id, uid).await? {
+            None => bail!("{} {id} is not there, or can be read; nothing was removed", table.name()),
+            Some(Damaged { newer: true, why, .. }) => bail!("{} {id}: {why}; nothing was removed", table.name()),
+            Some(damaged) => {
+                ensure!(self.store.remove_damaged(&damaged).await?, "{} {id} has changed since", table.name());
+                println!("{} {id} of user {} is removed", table.name(), damaged.uid);
+                Ok(())
+            }
+        }
+    }
+
+    async fn jobs(&self, uid: Option<String>, statuses: &[String], limit: usize, json: bool) -> Result<()> {
+        let statuses = statuses.iter().map(|text| parse_status(text)).collect::<Result<Vec<_>>>()?;
+        let uid = uid.map(Uid::new).transpose()?;
+        let jobs = match &uid {
+            Some(uid) => self.store.jobs(uid, &statuses, None, limit, SystemClock.now()).await?,
+            None => self.store.all_jobs(&statuses, limit).await?,
+        };
+        if json {
+            for job in jobs {
+                println!("{}", serde_json::to_string(&shown(job))?);
+            }
+            return Ok(());
+        }
+        println!("{:<36}  {:<15}  {:<20}  {:>7}  {:>9}  due", "job", "status", "user", "attempt", "segments");
+        for job in &jobs {
+            println!("{}", row(job));
+        }
+        Ok(())
+    }
+
+    async fn show(&self, id: &str) -> Result<()> {
+        println!("{}", serde_json::to_string_pretty(&shown(self.job(id).await?))?);
+        Ok(())
+    }
+
+    /// A finished job starts over for what is not done; one that waits is woken. The server's next sweep takes it up.
+    async fn redrive(&self, id: &str) -> Result<()> {
+        let job = self.job(id).await?;
+        let retried = match job.status {
+            Status::Queued => job,
+            _ => self.step(job.id, &Command::Retry { key: SystemRandom.nonce() }).await?,
+        };
+        let waits = retried.waits_for_slot();
+        let job = if waits { retried } else { self.step(retried.id, &Command::Wake).await? };
+        println!("{} is {}; the server takes it up with its next sweep", job.id, job.status.as_str());
+        Ok(())
+    }
+
+    async fn cancel(&self, id: &str) -> Result<()> {
+        let job = self.job(id).await?;
+        let job = self.step(job.id, &Command::Cancel).await?;
+        // Without audio there is nothing to wake it for.
+        let _ = self.store.step(job.id, &Command::Wake, self.at()).await?;
+        println!("{} is {}; its audio goes with the server's next sweep", job.id, job.status.as_str());
+        Ok(())
+    }
+
+    async fn step(&self, id: JobId, command: &Command) -> Result<Job> {
+        match self.store.step(id, command, self.at()).await? {
+            Stepped::Done { job, .. } => Ok(job),
+            Stepped::Refused { why, .. } => bail!("{id}: {why}"),
+            Stepped::NoSuchJob => bail!("there is no job {id} in this data folder"),
+        }
+    }
+}
+
+fn parse_status(text: &str) -> Result<Status> {
+    Status::parse(text).with_context(|| {
+        let known: Vec<_> = Status::ALL.iter().map(|status| status.as_str()).collect();
+        format!("`{text}` is not a status; there are {}", known.join(", "))
+    })
+}
+
+/// What an operator prints is passed on: the addresses of an upload let everybody send who sees them.
+fn shown(mut job: Job) -> Job {
+    job.files.iter_mut().filter_map(|file| file.upload.as_mut()).for_each(|upload| upload.url = None);
+    job
+}
+
+fn row(job: &Job) -> String {
+    let progress = job.progress();
+    let segments = format!("{}/{}", progress.processed(), progress.total);
+    let due = job.due_at.map(|at: Timestamp| at.to_string()).unwrap_or_default();
+    format!("{:<36}  {:<15}  {:<20}  {:>7}  {:>9}  {due}", job.id, job.status.as_str(), job.uid, job.attempt, segments)
+}

@@ -1,0 +1,28 @@
+//! `GET /v2/sync-local-files/{job_id}`: a job in the words of shipped clients.
+
+use axum::extract::State;
+use edge::{Caller, Json, Path, Problem};
+use flow::Services;
+
+use super::in_their_words;
+use super::view::ShippedJob;
+use crate::jobs;
+
+edge::problems!(StatusProblems: WITH_TOKEN; JobNotFound, NotYourJob);
+
+/// What became of a job, as shipped clients read it
+///
+/// New clients use `/v2/sync/jobs/{job_id}`.
+#[utoipa::path(
+    get, path = "/v2/sync-local-files/{job_id}", operation_id = "shipped_status", tag = "shipped clients",
+    params(("job_id" = String, Path, description = "As the upload's answer names it.")),
+    responses((status = 200, description = "The job.", body = ShippedJob), StatusProblems)
+)]
+pub async fn status(
+    State(services): State<Services>,
+    Caller(uid): Caller,
+    Path(job_id): Path<String>,
+) -> Result<Json<ShippedJob>, Problem> {
+    let job = jobs::owned(&services, &uid, &job_id).await.map_err(in_their_words)?;
+    Ok(Json(ShippedJob::of(&job)))
+}

@@ -1,0 +1,122 @@
+//! `POST /v1/sync-local-files`: the oldest clients wait for the end. The job never waits for them.
+
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use domain::{Code, Job, Status};
+use edge::{Caller, Json, Problem, Query, RequestContext};
+use flow::Services;
+use http::header::LINK;
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use super::accept::accepted;
+use super::view::{Memories, PartMemories, Told};
+use super::{CompatState, in_their_words};
+use crate::upload::{Params, RecordingsForm};
+
+const PATH: &str = "/v1/sync-local-files";
+const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
+const SUCCESSOR: HeaderValue = HeaderValue::from_static("</v2/sync-local-files>; rel=\"successor-version\"");
+
+/// Between two looks at the job: the first pause, which doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+edge::problems!(
+    WaitProblems: WITH_TOKEN, WITH_RECORDINGS; JobFailed, StillProcessing;
+    RecordingTooOld as "backfill_lookback_exceeded"
+);
+
+/// Upload a batch and wait for its end
+///
+/// Deprecated: `/v2/sync-local-files` does not keep anybody waiting. A job of which nothing came is 500, with its
+/// `reason_code`; one that takes longer goes on, and is named by the `job_id` of the 504.
+#[utoipa::path(
+    post, path = "/v1/sync-local-files", operation_id = "shipped_upload_and_wait", tag = "shipped clients",
+    params(Params), request_body(content = RecordingsForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 200, description = "Everything is transcribed, or silent.", body = Memories),
+        (status = 207, description = "A part of it failed.", body = PartMemories),
+        WaitProblems
+    )
+)]
+#[deprecated]
+pub async fn accept_and_wait(
+    State(services): State<Services>,
+    Extension(compat): Extension<CompatState>,
+    Caller(uid): Caller,
+    context: RequestContext,
+    Query(params): Query<Params>,
+    request: Request,
+) -> Result<Response, Problem> {
+    // Nothing is left half way between blob and job by a client that hangs up; the wait ends with it.
+    let accepted = {
+        let (services, compat) = (services.clone(), compat.clone());
+        async move { accepted(&services, &compat, uid, &context, &params, request).await }
+    };
+    let accepted = edge::on_its_own(accepted).await??;
+    let job = end_of(&services, &compat, accepted.job).await.map_err(in_their_words)?;
+    let memories = Memories::of(&job);
+    match job.status {
+        Status::Completed => Ok(Json(memories).into_response()),
+        Status::PartialFailure => Ok((StatusCode::MULTI_STATUS, Json(PartMemories::of(&job))).into_response()),
+        _ => Err(nothing_came_of(&job)),
+    }
+}
+
+/// The job at its end. Dropped because its client is gone, it ends the wait and nothing else.
+async fn end_of(services: &Services, compat: &CompatState, job: Job) -> Result<Job, Problem> {
+    if job.status.is_terminal() {
+        return Ok(job);
+    }
+    let id = job.id;
+    // Who finds no place to wait is told at once that it takes longer: the job stands.
+    let Ok(_place) = compat.waits.try_acquire() else { return Err(still_processing(&job)) };
+    let ended = tokio::select! {
+        ended = watch(services, id) => ended,
+        () = services.clock.sleep(services.settings.upload.synchronous_wait) => Err(still_processing(&job)),
+        () = compat.shutdown.cancelled() => Err(still_processing(&job)),
+    };
+    ended
+}
+
+async fn watch(services: &Services, id: domain::JobId) -> Result<Job, Problem> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        services.clock.sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        match services.store.job(id).await {
+            Ok(Some(job)) if job.status.is_terminal() => return Ok(job),
+            Ok(Some(_)) => {}
+            Ok(None) => return Err(Problem::new(Code::JobNotFound, "")),
+            // The job stands: there is nothing to do but look again.
+            Err(error) => tracing::debug!(job_id = %id, %error, "a job that is waited for could not be read"),
+        }
+    }
+}
+
+fn still_processing(job: &Job) -> Problem {
+    let detail = "The recordings are stored and will be transcribed; it takes longer than this request may wait.";
+    Problem::new(Code::StillProcessing, detail).member("job_id", job.id.to_string())
+}
+
+/// 500, whatever it was: these clients try again later. The reason is named as on a poll.
+fn nothing_came_of(job: &Job) -> Problem {
+    let told = Told::of(job);
+    let problem = Problem::new(Code::JobFailed, told.error.unwrap_or_default()).member("job_id", job.id.to_string());
+    told.reason_code.map_or(problem.clone(), |reason| problem.member("reason_code", reason))
+}
+
+/// Every answer of the route, errors and refused tokens included.
+pub async fn say_deprecated(request: Request, next: Next) -> Response {
+    let deprecated = request.uri().path() == PATH;
+    let mut answer = next.run(request).await;
+    if deprecated {
+        answer.headers_mut().insert(DEPRECATION, HeaderValue::from_static("true"));
+        answer.headers_mut().insert(LINK, SUCCESSOR);
+    }
+    answer
+}

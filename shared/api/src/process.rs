@@ -1,0 +1,9 @@
+//! The routes of the process function: the target of tasks, and the sweep.
+
+mod deps;
+mod routes;
+mod sweep;
+mod task;
+
+pub use deps::Deps;
+pub use routes::{SWEEP_PATH, TASK_PATH, engine_check, routes};

@@ -1,0 +1,30 @@
+//! Every task route, in one list.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::post;
+
+use edge::Check;
+use flow::process::Worker;
+
+use super::{Deps, sweep, task};
+
+/// Where the queue delivers.
+pub const TASK_PATH: &str = "/v2/sync/process";
+pub const SWEEP_PATH: &str = "/v2/sync/sweep";
+
+pub fn routes(deps: Deps) -> Router {
+    let (secret, identity) = (Arc::clone(&deps.secret), deps.identity.clone());
+    let routes = Router::new().route(TASK_PATH, post(task::process)).route(SWEEP_PATH, post(sweep::sweep));
+    edge::for_tasks(routes, secret, identity).with_state(deps)
+}
+
+/// Without its speech engine the function has nothing to do.
+pub fn engine_check(worker: &Arc<Worker>) -> Check {
+    let worker = Arc::clone(worker);
+    Check::new("engine", "The speech engine is not ready.", move || {
+        let worker = Arc::clone(&worker);
+        async move { worker.ready().await }
+    })
+}

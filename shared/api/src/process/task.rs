@@ -1,0 +1,71 @@
+//! `POST /v2/sync/process`: one delivered task, from its secret to its answer.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use domain::{Code, Status, Timestamp};
+use edge::{Json, Problem};
+use flow::ports::TaskBody;
+use flow::process::{Outcome, Skip};
+use serde_json::json;
+
+use super::Deps;
+
+/// A task is ids and a number.
+const MAX_BODY_BYTES: usize = 4096;
+/// When a saturated instance is asked again.
+const BUSY_RETRY: Duration = Duration::from_secs(5);
+
+pub async fn process(State(deps): State<Deps>, body: Body) -> Result<Response, Problem> {
+    let Ok(bytes) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
+        return Ok(malformed("its body is too long"));
+    };
+    let task: TaskBody = match serde_json::from_slice(&bytes) {
+        Ok(task) => task,
+        // Trying again would not help: the answer is 200, the alarm is in the log.
+        Err(why) => return Ok(malformed(&why.to_string())),
+    };
+    let outcome = deps
+        .worker
+        .run(&task)
+        .await
+        .map_err(|error| Problem::new(Code::StoreUnavailable, "The job store cannot be reached.").because(error))?;
+    answer(outcome, deps.services.now())
+}
+
+fn malformed(why: &str) -> Response {
+    tracing::error!(why, "a malformed task was delivered; it is dropped");
+    Json(json!({"status": "skipped", "reason": "malformed_task"})).into_response()
+}
+
+fn answer(outcome: Outcome, now: Timestamp) -> Result<Response, Problem> {
+    Ok(match outcome {
+        Outcome::Done(status) => done(status),
+        Outcome::Rescheduled { due_at } => Json(json!({"status": "rescheduled", "due_at": due_at})).into_response(),
+        Outcome::Skipped(skip) => Json(json!({"status": "skipped", "reason": reason(skip)})).into_response(),
+        Outcome::OwnerMismatch => {
+            return Err(Problem::new(Code::OwnerMismatch, "The job does not belong to the user that the task names."));
+        }
+        Outcome::LeaseHeld { until } => {
+            let detail = format!("Another worker holds the job until {until}.");
+            return Err(Problem::new(Code::LeaseHeld, detail).after(now.until(until)));
+        }
+        Outcome::Busy => {
+            return Err(Problem::new(Code::BackendBusy, "This instance has enough to do.").after(BUSY_RETRY));
+        }
+    })
+}
+
+fn done(status: Status) -> Response {
+    Json(json!({"status": "done", "job_status": status})).into_response()
+}
+
+fn reason(skip: Skip) -> &'static str {
+    match skip {
+        Skip::JobNotFound => "job_not_found",
+        Skip::AlreadyFinished => "already_finished",
+        Skip::Cancelled => "cancelled",
+    }
+}

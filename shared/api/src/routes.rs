@@ -1,0 +1,149 @@
+//! Every public route, in one list, and the document that describes them.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::middleware::from_fn;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Extension, Router};
+use edge::TaskSecret;
+use flow::Services;
+use flow::ports::{Identity, ReceivesUploads};
+use http::header::CONTENT_TYPE;
+use tokio_util::sync::CancellationToken;
+use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
+
+use crate::compat::CompatState;
+use crate::events::StreamPermits;
+use crate::listed::listed;
+use crate::parts::Receiver;
+use crate::sessions::Sessions;
+use crate::view::session::Addresses;
+use crate::{compat, conversations, devices, events, jobs, limits, parts, sessions, upload, usage};
+
+/// What the function needs.
+pub struct Deps {
+    pub services: Services,
+    pub identity: Arc<dyn Identity>,
+    /// The queue shows it to the worker. Held here so that the function cannot be built without a fit one.
+    pub secret: Arc<TaskSecret>,
+    /// Cancelled when the process is to end: answers that would go on for minutes end then.
+    pub shutdown: CancellationToken,
+    /// Takes the bytes of upload sessions, where they come through this process.
+    pub receives: Option<Arc<dyn ReceivesUploads>>,
+    /// The address that clients reach this server by, for what cannot be relative.
+    pub public_url: Option<String>,
+}
+
+/// What handlers take parts of.
+#[derive(Clone)]
+struct Api {
+    services: Services,
+    stream_permits: StreamPermits,
+}
+
+impl FromRef<Api> for Services {
+    fn from_ref(api: &Api) -> Self {
+        api.services.clone()
+    }
+}
+
+impl FromRef<Api> for StreamPermits {
+    fn from_ref(api: &Api) -> Self {
+        api.stream_permits.clone()
+    }
+}
+
+pub fn routes(deps: Deps) -> Router {
+    let Deps { services, identity, secret: _, shutdown, receives, public_url } = deps;
+    let addresses = if receives.is_some() { Addresses::Here { public_url } } else { Addresses::Elsewhere };
+    let sessions = of_sessions().with_state(Sessions { services: services.clone(), addresses });
+    let compat = Extension(CompatState::of(&services.settings, shutdown.clone()));
+    let stream_permits = StreamPermits::new(services.settings.streams.clone(), shutdown);
+    let with_token = with_token().layer(compat).with_state(Api { services: services.clone(), stream_permits });
+    let routes = edge::authenticated(with_token.merge(sessions), identity)
+        // Outside of the token's check: what is deprecated says so to everybody.
+        .route_layer(from_fn(compat::wait::say_deprecated))
+        .route(DOCUMENT, get(served));
+    match receives {
+        Some(uploads) => routes.merge(of_parts().with_state(Receiver { services, uploads })),
+        None => routes,
+    }
+}
+
+listed! {
+    /// Upload sessions, which ask for a token.
+    of_sessions, described_sessions: Sessions;
+    { open of sessions }
+    { complete of sessions }
+}
+
+listed! {
+    /// Their bytes, whose address is the credential.
+    of_parts, described_parts: Receiver;
+    { put of parts } [DefaultBodyLimit::disable()]
+}
+
+listed! {
+    /// Routes that ask for a token. The limits of an upload are our own, and told in our own words. A client that hangs up
+    /// behind its last byte has uploaded: between the blob and its job nothing is left lying.
+    #[expect(deprecated, reason = "what is deprecated for clients is served all the same")]
+    with_token, described_with_token: Api;
+    { upload of upload } [DefaultBodyLimit::disable(), from_fn(edge::to_its_end)]
+    { list of jobs }
+    { by_path of jobs, cancel of jobs }
+    { retry of jobs }
+    { by_query of jobs }
+    { events of events }
+    { register of devices, forget of devices }
+    { list of conversations }
+    { one of conversations, delete of conversations }
+    { usage of usage }
+    { limits of limits }
+    { accept of compat::accept } [DefaultBodyLimit::disable(), from_fn(edge::to_its_end)]
+    { status of compat::status }
+    { accept_and_wait of compat::wait } [DefaultBodyLimit::disable()]
+}
+
+const DOCUMENT: &str = "/openapi.json";
+
+edge::problems!(OpenProblems: ;);
+
+/// This document
+#[utoipa::path(
+    get, path = DOCUMENT, operation_id = "get_document", tag = "operations", security(()),
+    responses((status = 200, description = "OpenAPI 3.1.", body = Object, content_type = "application/json"), OpenProblems)
+)]
+async fn served() -> impl IntoResponse {
+    // Made when it is asked for the first time: it takes longer than the rest of the start.
+    static TEXT: LazyLock<String> = LazyLock::new(|| document().to_json().unwrap_or_default());
+    ([(CONTENT_TYPE, "application/json")], TEXT.as_str())
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(served))]
+struct Document;
+
+/// The public API as OpenAPI 3.1. `docs/openapi.json` is this, checked in.
+pub fn document() -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("Afterword")
+        .version("2")
+        .description(Some(DESCRIPTION))
+        .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
+        .build();
+    let mut document = OpenApiBuilder::new().info(info).build();
+    document.merge(described_with_token());
+    document.merge(described_sessions());
+    document.merge(described_parts());
+    document.merge(edge::health::document());
+    document.merge(edge::metrics::document());
+    document.merge(edge::error_pages::document());
+    document.merge(<Document as utoipa::OpenApi>::openapi());
+    edge::openapi::finish(document)
+}
+
+const DESCRIPTION: &str = "Recordings that were made without a network become transcripts, afterwards. Upload, then ask \
+    what became of it. Errors are `application/problem+json`: judge by `code` and by the files named, never by the \
+    status alone; `type` leads to the page of the code. Times are RFC 3339 in UTC.";

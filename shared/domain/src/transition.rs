@@ -1,0 +1,120 @@
+//! The job's state machine: one pure function from a job and a command to the job after it, or a refusal.
+//!
+//! Every store applies it inside one transaction and holds no rule of its own. Each command may be repeated: it
+//! recognises its own effect and answers the same.
+
+mod claim;
+mod clock;
+mod dispatch;
+mod effects;
+mod end;
+mod put_back;
+mod retry;
+mod upload;
+
+use crate::command::{Action, Command, Refusal};
+use crate::job::{Job, Status};
+use crate::rules::Rules;
+use crate::time::Timestamp;
+
+pub use clock::{is_astray, may_be_astray_beyond};
+pub use dispatch::{take_slot, waits_until as gives_up_waiting_at};
+pub(crate) use end::is_done;
+pub use end::{born_finished, end};
+pub use put_back::wait_for_a_service;
+pub(crate) use upload::{end_answered, end_expired};
+
+/// What a transition may look at besides the job.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    pub now: Timestamp,
+    pub rules: &'a Rules,
+    /// The user has fewer jobs on the way than `enqueued_per_user`. Only asked where [`Command::needs_slot`].
+    pub slot_free: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    pub job: Job,
+    pub actions: Vec<Action>,
+}
+
+impl Step {
+    fn quiet(job: Job) -> Self {
+        Self { job, actions: Vec::new() }
+    }
+
+    pub fn asks_for(&self, action: Action) -> bool {
+        self.actions.contains(&action)
+    }
+}
+
+pub fn apply(job: &Job, command: &Command, ctx: Context<'_>) -> Result<Step, Refusal> {
+    let mut step = decide(job.clone(), command, ctx)?;
+    if step.job != *job {
+        step.job.updated_at = later_than(job.updated_at, ctx);
+    }
+    Ok(step)
+}
+
+/// Two changes in one millisecond still differ: event streams resume by this moment. One that was taken from a clock
+/// that ran far ahead is not followed.
+pub(crate) fn later_than(updated_at: Timestamp, ctx: Context<'_>) -> Timestamp {
+    if clock::is_ahead(updated_at, ctx.now) {
+        return ctx.now;
+    }
+    ctx.now.max(Timestamp::from_millis(updated_at.millis() + 1))
+}
+
+fn decide(job: Job, command: &Command, ctx: Context<'_>) -> Result<Step, Refusal> {
+    match command {
+        Command::Enqueued { number, schedule } => dispatch::enqueued(job, *number, *schedule, ctx),
+        Command::TaskGone { number } => dispatch::task_gone(job, *number, ctx),
+        Command::Promote => dispatch::promote(job, ctx),
+        Command::TakeSlot => dispatch::return_to_line(job, ctx),
+        Command::CorrectClock => clock::correct(job, ctx),
+        Command::Wake => dispatch::wake(job, ctx),
+        Command::Claim { owner } => claim::claim(job, *owner, ctx),
+        Command::Renew { fence } => claim::renew(job, *fence, ctx),
+        Command::FileVerified { fence, index } => claim::file_verified(job, *fence, *index, ctx),
+        Command::FailFile { fence, index, failure } => claim::fail_file(job, *fence, *index, failure, ctx),
+        Command::PutBack { fence, cause, jitter } => put_back::put_back(job, *fence, cause, *jitter, ctx),
+        Command::Postpone { until, waiting_for } => put_back::postpone(job, *until, *waiting_for, ctx),
+        Command::Finish { fence } => end::finish(job, *fence, ctx),
+        Command::PushDone { fence } => effects::push_done(job, *fence, ctx),
+        Command::PushLater { fence, at } => effects::push_later(job, *fence, *at, ctx),
+        Command::AudioGone { fence } => effects::audio_gone(job, *fence),
+        Command::CleanedUp { fence } => effects::cleaned_up(job, *fence, ctx),
+        Command::Recover => claim::recover(job, ctx),
+        Command::WorkerGone { fence } => claim::worker_gone(job, *fence, ctx),
+        Command::GiveUpWaiting => dispatch::give_up_waiting(job, ctx),
+        Command::Cancel => end::cancel(job, ctx),
+        Command::Retry { key } => retry::retry(job, *key, ctx),
+        Command::UploadsStarted { urls } => upload::started(job, urls),
+        Command::ExpireUpload => upload::expire(job, ctx),
+        Command::Expire => effects::expire(job, ctx),
+    }
+}
+
+/// A worker may write while the job is `processing` under its own fence.
+pub fn check_fence(job: &Job, fence: u64) -> Result<(), Refusal> {
+    if job.lease.fence != fence {
+        Err(Refusal::Fenced { fence: job.lease.fence })
+    } else if job.status.is_terminal() {
+        Err(Refusal::Finished(job.status))
+    } else if job.status != Status::Processing {
+        Err(Refusal::Fenced { fence: job.lease.fence })
+    } else {
+        Ok(())
+    }
+}
+
+/// Every write of a worker shows that it lives.
+pub fn extend_lease(job: &mut Job, now: Timestamp, rules: &Rules) {
+    let until = now + rules.lease;
+    job.lease.until = Some(until);
+    job.due_at = Some(until);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,44 @@
+//! The gauges that are read from the store when somebody looks: how many jobs there are, and whether any waits too long.
+
+use std::time::Duration;
+
+use domain::Timestamp;
+use tokio::sync::Mutex;
+
+use crate::error::Result;
+use crate::ports::JobStats;
+use crate::services::Services;
+
+/// Scrapes within this time share one look at the store.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// Looks at the store for one instance: one query at a time, and not too often.
+#[derive(Default)]
+pub struct JobGauges {
+    looked_at: Mutex<Option<Timestamp>>,
+}
+
+impl JobGauges {
+    /// Brings the gauges up to date, if they are not. A store that does not answer leaves them as they were, and is
+    /// not asked again before its time.
+    pub async fn refresh(&self, services: &Services) -> Result<()> {
+        // Whoever comes meanwhile waits for this very look.
+        let mut looked_at = self.looked_at.lock().await;
+        let now = services.now();
+        if looked_at.is_some_and(|before| before <= now && !now.has_reached(before + FRESH)) {
+            return Ok(());
+        }
+        *looked_at = Some(now);
+        show(&services.store.job_stats(now).await?, now);
+        Ok(())
+    }
+}
+
+fn show(job_stats: &JobStats, now: Timestamp) {
+    for (status, jobs) in &job_stats.by_status {
+        metrics::gauge!("afterword_jobs", "status" => status.as_str()).set(*jobs as f64);
+    }
+    let age = job_stats.oldest_due.map_or(Duration::ZERO, |due| due.until(now));
+    metrics::gauge!("afterword_oldest_due_job_age_seconds").set(age.as_secs_f64());
+    metrics::gauge!("afterword_jobs_effects_due").set(job_stats.effects_due as f64);
+}

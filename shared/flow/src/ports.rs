@@ -1,0 +1,30 @@
+//! What the use cases need from the world: one trait for each thing outside. Adapters hold no rules.
+
+pub mod admission;
+pub mod archive;
+pub mod blobs;
+pub mod clock;
+pub mod feed;
+pub mod identity;
+pub mod of_user;
+pub mod push;
+pub mod queue;
+pub mod random;
+pub mod store;
+pub mod uploads;
+
+pub use admission::{Admission, AlwaysAdmit, DailyBudget, Stage, Standing, Verdict, Window};
+pub use archive::{Archive, Imported, Record};
+pub use blobs::{BlobName, BlobWriter, Blobs, Stored, Sum};
+pub use clock::Clock;
+pub use feed::{Feed, Watch};
+pub use identity::{Denied, Identity, TaskIdentity};
+pub use of_user::OfUser;
+pub use push::{Device, Platform, Push, PushMessage, PushOutcome};
+pub use queue::{NewTask, Queue, TaskBody, TaskName};
+pub use random::Random;
+pub use store::{
+    At, ChangeCursor, ConversationPage, Created, DueCursor, DueDeletion, JobCursor, JobStats, LineCursor,
+    MAX_EFFECTS_COUNTED, Opened, Removed, SessionCompleted, Stepped, Store, Written,
+};
+pub use uploads::{Arriving, Expected, PartWriter, Progress, ReceivesUploads, Uploads};

@@ -1,0 +1,89 @@
+//! Whether the engine hears at all: the clip that is built in, asked by one file for all that want to know.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use speech::Audio;
+use tokio::sync::Mutex;
+
+use super::delivery::Delivery;
+use super::transcribe::Call;
+
+/// What the clip came to the last time.
+#[derive(Default)]
+pub struct EngineProbe {
+    /// Locked while it is asked.
+    last: Mutex<bool>,
+    asked: AtomicU64,
+}
+
+impl EngineProbe {
+    /// An answer that comes after this was called: that of `ask`, or of somebody else's who asks already.
+    async fn answer_after_now(&self, ask: impl Future<Output = bool>) -> bool {
+        let before = self.asked.load(Ordering::Relaxed);
+        let mut last = self.last.lock().await;
+        if self.asked.load(Ordering::Relaxed) == before {
+            *last = ask.await;
+            self.asked.fetch_add(1, Ordering::Relaxed);
+        }
+        *last
+    }
+}
+
+impl Delivery<'_> {
+    /// Whether the engine returns text for the clip, after this was asked. Files that ask at the same time share the
+    /// answer.
+    pub async fn proven_to_answer(&self) -> bool {
+        self.engine_probe.answer_after_now(self.ask_with_sample()).await
+    }
+
+    async fn ask_with_sample(&self) -> bool {
+        let clip = audio::sample_samples();
+        let heard = matches!(self.call(Audio::new(&clip), None).await, Call::Said(_));
+        if !heard {
+            tracing::error!(
+                engine = self.engine.name(),
+                "the speech engine returns nothing even for the built-in sample; jobs wait for it"
+            );
+        }
+        heard
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use futures_util::FutureExt;
+    use futures_util::future::{join, pending};
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn those_who_ask_at_once_share_an_answer_and_who_comes_later_gets_a_new_one() {
+        let (engine_probe, times) = (EngineProbe::default(), Cell::new(0));
+        let ask = async |heard: bool| {
+            times.set(times.get() + 1);
+            yield_now().await;
+            heard
+        };
+        assert_eq!(
+            join(engine_probe.answer_after_now(ask(true)), engine_probe.answer_after_now(ask(false))).await,
+            (true, true)
+        );
+        assert_eq!(times.get(), 1);
+        assert!(!engine_probe.answer_after_now(ask(false)).await, "an engine may fall silent");
+        assert_eq!(times.get(), 2);
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_and_is_dropped_leaves_the_question_to_the_next() {
+        let engine_probe = EngineProbe::default();
+        let mut first = Box::pin(engine_probe.answer_after_now(pending()));
+        assert!((&mut first).now_or_never().is_none());
+        let mut second = Box::pin(engine_probe.answer_after_now(async { true }));
+        assert!((&mut second).now_or_never().is_none());
+        drop(first);
+        assert_eq!(second.now_or_never(), Some(true));
+    }
+}

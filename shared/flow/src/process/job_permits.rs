@@ -1,0 +1,151 @@
+//! The places for jobs of an instance. One user holds at most all but one of them; whoever has none and waits for one is
+//! given way to.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use domain::Timestamp;
+use speech::permits::{Permit, Permits, User};
+
+/// How long a delivery waits for a place before it is sent away.
+const WAIT: Duration = Duration::from_secs(2);
+/// How long a place is kept for a user who was sent away: queues come back sooner.
+const KEPT: Duration = Duration::from_secs(30);
+/// A user's only job works at least this long before it gives way.
+const SLICE: Duration = Duration::from_secs(30);
+/// Users who are remembered. More are not kept a place for: they only wait longer.
+const MOST: usize = 1000;
+
+pub struct JobPermits {
+    permits: Arc<Permits>,
+    /// Users who were sent away, and until when a place is kept for them.
+    sent_away: Mutex<HashMap<User, Timestamp>>,
+    /// How many jobs of each user are about to give way.
+    giving_way: Mutex<HashMap<User, usize>>,
+}
+
+/// A job's place, given back when it is dropped.
+pub struct JobPermit<'p> {
+    job_permits: &'p JobPermits,
+    permit: Permit,
+    since: Timestamp,
+    gives_way: Mutex<bool>,
+}
+
+impl JobPermits {
+    pub fn new(all: usize) -> Self {
+        let permits = Permits::with_limit(all, all.saturating_sub(1));
+        Self { permits, sent_away: Mutex::default(), giving_way: Mutex::default() }
+    }
+
+    /// Waits for a place, for as long as `time` says of the longest wait. `None`: there is none, and one is kept for when
+    /// the user comes again.
+    pub async fn enter<F>(&self, user: &User, now: Timestamp, time: impl FnOnce(Duration) -> F) -> Option<JobPermit<'_>>
+    where
+        F: Future<Output = ()>,
+    {
+        let waits = async {
+            if self.is_kept_for_others(user, now) {
+                std::future::pending::<()>().await;
+            }
+            self.permits.acquire(user).await
+        };
+        let permit = tokio::select! {
+            biased;
+            permit = waits => permit,
+            () = time(WAIT) => {
+                self.keep_for(user, now + WAIT + KEPT);
+                return None;
+            }
+        };
+        self.forget(user);
+        Some(JobPermit { job_permits: self, permit, since: now, gives_way: Mutex::new(false) })
+    }
+
+    /// Whether all that is free is kept for users who have nothing.
+    fn is_kept_for_others(&self, user: &User, now: Timestamp) -> bool {
+        let free = self.permits.all() - self.permits.in_use();
+        free > 0 && self.needy(user, now) >= free && !self.waits_without(user, now)
+    }
+
+    /// This very user has nothing and was sent away.
+    fn waits_without(&self, user: &User, now: Timestamp) -> bool {
+        self.permits.held_by(user) == 0 && self.lock().get(user).is_some_and(|until| !now.has_reached(*until))
+    }
+
+    /// Other users who have no place and want one.
+    fn needy(&self, user: &User, now: Timestamp) -> usize {
+        let mut needy = self.permits.left_out(user);
+        let mut sent_away = self.lock();
+        sent_away.retain(|_, until| !now.has_reached(*until));
+        let others = sent_away.keys().filter(|other| *other != user && self.permits.held_by(other) == 0);
+        needy.extend(others.cloned());
+        needy.sort_unstable();
+        needy.dedup();
+        needy.len()
+    }
+
+    fn keep_for(&self, user: &User, until: Timestamp) {
+        let mut sent_away = self.lock();
+        if self.permits.held_by(user) == 0 && (sent_away.len() < MOST || sent_away.contains_key(user)) {
+            sent_away.insert(Arc::clone(user), until);
+        }
+    }
+
+    fn forget(&self, user: &User) {
+        self.lock().remove(user);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<User, Timestamp>> {
+        // A panic elsewhere leaves plain moments behind: still fit for use.
+        self.sent_away.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn giving_way(&self) -> MutexGuard<'_, HashMap<User, usize>> {
+        self.giving_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl JobPermit<'_> {
+    pub fn user(&self) -> &User {
+        self.permit.user()
+    }
+
+    /// Whether this job is to give its place to a user who has none. As many do as there are such users, and a user's
+    /// only job does after a while.
+    pub fn gives_way(&self, now: Timestamp) -> bool {
+        let mut gives_way = self.gives_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if *gives_way {
+            return true;
+        }
+        let job_permits = self.job_permits;
+        let free = job_permits.permits.all() - job_permits.permits.in_use();
+        let needy = job_permits.needy(self.user(), now);
+        let mut giving = job_permits.giving_way();
+        let (all, own) = (giving.values().sum::<usize>(), giving.get(self.user()).copied().unwrap_or(0));
+        let keeps_one = job_permits.permits.held_by(self.user()).saturating_sub(own) > 1;
+        if needy > all + free && (keeps_one || now.has_reached(self.since + SLICE)) {
+            *giving.entry(Arc::clone(self.user())).or_default() += 1;
+            *gives_way = true;
+        }
+        *gives_way
+    }
+}
+
+impl Drop for JobPermit<'_> {
+    fn drop(&mut self) {
+        if *self.gives_way.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            let mut giving = self.job_permits.giving_way();
+            if let Some(jobs) = giving.get_mut(self.permit.user()) {
+                *jobs -= 1;
+                if *jobs == 0 {
+                    giving.remove(self.permit.user());
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! How a delivery ends, and what it comes to when several of its files met trouble.
+
+use std::time::Duration;
+
+use domain::{Code, PutBack, Refusal};
+
+use crate::error::{Error, Kind};
+use crate::ports::Written;
+
+/// The end of a delivery.
+#[derive(Debug)]
+pub enum DeliveryEnd {
+    /// Every file is settled.
+    Finished,
+    /// The job comes back later.
+    PutBack(PutBack),
+    /// Another worker has the job, or it was cancelled.
+    Lost(Refusal),
+    /// A store or the network failed.
+    Fault(Error),
+    /// The engine does not speak the language of what is left.
+    Language { wanted: String },
+}
+
+/// Why one file did not come to its end.
+#[derive(Debug)]
+pub enum FileError {
+    /// Another worker has the job, or it was cancelled.
+    Lost(Refusal),
+    /// A store or the network failed.
+    Fault(Error),
+    /// One file cannot be read at the moment; the others can.
+    File(Error),
+    /// Segments of one file failed; others of the delivery may go through.
+    Segments { retry_after: Option<Duration> },
+    /// The engine does not answer; no file is begun any more. `sure`: the built-in clip has shown it. Otherwise an answer
+    /// to another file of the delivery still proves the opposite.
+    Engine { retry_after: Option<Duration>, sure: bool },
+    /// The engine does not speak the language of this one.
+    Language { wanted: String },
+    /// The job gives its place to another user; what was asked for is stored.
+    ForOthers,
+}
+
+impl From<Error> for FileError {
+    fn from(error: Error) -> Self {
+        FileError::Fault(error)
+    }
+}
+
+/// What a fault puts a job back for. A service that is away, too busy or set up wrong is waited for; whatever else went
+/// wrong is an attempt, and may be this job's alone.
+pub fn cause(error: &Error) -> PutBack {
+    let retry_after = error.retry_after;
+    match error.kind {
+        Kind::Unavailable | Kind::Unknown | Kind::Throttled | Kind::Full | Kind::Misconfigured => {
+            PutBack::Storage { retry_after }
+        }
+        Kind::NotFound | Kind::Conflict | Kind::Corrupt | Kind::Invalid => {
+            PutBack::Fault { code: Code::Internal, retry_after }
+        }
+    }
+}
+
+/// A write that was fenced ends the delivery.
+pub fn unfenced<T>(written: Written<T>) -> Result<T, FileError> {
+    match written {
+        Written::Done(value) => Ok(value),
+        Written::Fenced(why) => Err(FileError::Lost(why)),
+    }
+}
+
+/// What the files of a delivery met that does not keep the others from their end.
+#[derive(Default)]
+pub struct FileErrors {
+    /// Of the first file, in their order, whoever was at it first.
+    fault: Option<(usize, PutBack)>,
+    engine: Option<(Option<Duration>, bool)>,
+    wanted: Option<String>,
+    for_others: bool,
+}
+
+impl FileErrors {
+    /// `Some`: this ends the delivery at once, and whatever else is running is dropped.
+    pub fn add(&mut self, index: usize, error: FileError) -> Option<DeliveryEnd> {
+        match error {
+            FileError::File(error) => {
+                self.fault(index, cause(&error));
+            }
+            FileError::Segments { retry_after } => {
+                self.fault(index, PutBack::Fault { code: Code::TranscriptionFailed, retry_after });
+            }
+            FileError::Engine { retry_after, sure } => {
+                let (longest, surely) = self.engine.unwrap_or_default();
+                self.engine = Some((longest.max(retry_after), surely || sure));
+            }
+            FileError::Language { wanted } => self.wanted = self.wanted.take().or(Some(wanted)),
+            FileError::ForOthers => self.for_others = true,
+            FileError::Lost(why) => return Some(DeliveryEnd::Lost(why)),
+            FileError::Fault(error) => return Some(DeliveryEnd::Fault(error)),
+        }
+        None
+    }
+
+    fn fault(&mut self, index: usize, fault: PutBack) {
+        if self.fault.as_ref().is_none_or(|(first, _)| index < *first) {
+            self.fault = Some((index, fault));
+        }
+    }
+
+    /// What the delivery comes to, now that its files have come as far as they could.
+    pub fn end(self, any_answered: bool) -> DeliveryEnd {
+        match (self.engine, self.fault, self.wanted) {
+            (Some((retry_after, sure)), _, _) if sure || !any_answered => {
+                DeliveryEnd::PutBack(PutBack::Engine { retry_after })
+            }
+            (_, Some((_, fault)), _) => DeliveryEnd::PutBack(fault),
+            (Some((retry_after, _)), None, _) => {
+                DeliveryEnd::PutBack(PutBack::Fault { code: Code::TranscriptionFailed, retry_after })
+            }
+            (None, None, _) if self.for_others => DeliveryEnd::PutBack(PutBack::ForOthers),
+            (None, None, Some(wanted)) => DeliveryEnd::Language { wanted },
+            (None, None, None) => DeliveryEnd::Finished,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LATER: Option<Duration> = Some(Duration::from_secs(60));
+
+    fn end(file_errors: Vec<(usize, FileError)>, any_answered: bool) -> String {
+        let mut errors = FileErrors::default();
+        for (index, error) in file_errors {
+            assert!(errors.add(index, error).is_none());
+        }
+        format!("{:?}", errors.end(any_answered))
+    }
+
+    fn engine(sure: bool) -> FileError {
+        FileError::Engine { retry_after: LATER, sure }
+    }
+
+    fn unreadable() -> FileError {
+        FileError::File(Error::new(Kind::Unavailable, "blobs.read", ""))
+    }
+
+    #[test]
+    fn only_what_may_be_the_jobs_own_is_an_attempt() {
+        let of = |kind| cause(&Error::new(kind, "blobs.read", ""));
+        for kind in [Kind::Unavailable, Kind::Unknown, Kind::Throttled, Kind::Full, Kind::Misconfigured] {
+            assert_eq!(of(kind), PutBack::Storage { retry_after: None });
+        }
+        for kind in [Kind::Corrupt, Kind::Invalid, Kind::NotFound, Kind::Conflict] {
+            assert_eq!(of(kind), PutBack::Fault { code: Code::Internal, retry_after: None });
+        }
+    }
+
+    #[test]
+    fn the_order_in_which_files_end_changes_nothing() {
+        let segments = || FileError::Segments { retry_after: None };
+        let one = end(vec![(0, unreadable()), (1, segments())], true);
+        assert_eq!(one, end(vec![(1, segments()), (0, unreadable())], true));
+        assert!(one.contains("Storage"), "{one}");
+    }
+
+    #[test]
+    fn an_engine_that_answered_another_file_is_not_down() {
+        for (sure, answered, waits) in [(false, false, true), (false, true, false), (true, true, true)] {
+            let ended =
+                end(vec![(0, engine(sure)), (1, FileError::Engine { retry_after: None, sure: false })], answered);
+            assert_eq!(ended.contains("Engine"), waits, "{ended}");
+            assert!(ended.contains("60s"), "the provider's wish is kept: {ended}");
+        }
+    }
+
+    #[test]
+    fn an_engine_that_is_down_outweighs_a_fault_and_a_fault_a_missing_language() {
+        let language = || FileError::Language { wanted: "es".into() };
+        assert!(end(vec![(0, unreadable()), (1, engine(false))], false).contains("Engine"));
+        assert!(end(vec![(0, language()), (1, unreadable())], true).contains("Storage"));
+        assert_eq!(end(vec![(0, language()), (1, FileError::ForOthers)], true), "PutBack(ForOthers)");
+        assert!(end(vec![(0, FileError::ForOthers), (1, unreadable())], true).contains("Storage"));
+        assert_eq!(end(vec![(0, language())], true), r#"Language { wanted: "es" }"#);
+        assert_eq!(end(vec![], true), "Finished");
+    }
+}

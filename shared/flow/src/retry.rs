@@ -1,0 +1,103 @@
+//! Repeats an operation whose answer was lost or whose store was away for a moment. Safe, because every operation of
+//! every port recognises its own effect.
+
+use std::time::Duration;
+
+use crate::error::{Error, Kind, Result};
+use crate::ports::Clock;
+
+/// Tries, the first included.
+const TRIES: u32 = 3;
+/// The first pause; the next are twice as long each.
+const PAUSE: Duration = Duration::from_millis(50);
+/// A service that asks for a longer wait is not asked again at once.
+const LONGEST_WISH: Duration = Duration::from_secs(2);
+
+/// Runs `operation` until it answers, at most three times. An error that cannot pass is given back at once.
+pub async fn with_retries<T, F>(clock: &dyn Clock, mut operation: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let (mut pause, mut in_doubt) = (PAUSE, false);
+    for _ in 1..TRIES {
+        match operation().await {
+            Err(error) if worth_repeating(&error) => {
+                tracing::debug!(%error, "repeating");
+                in_doubt |= error.kind == Kind::Unknown;
+                clock.sleep(pause).await;
+                pause *= 2;
+            }
+            answer => return keep_doubt(answer, in_doubt),
+        }
+    }
+    keep_doubt(operation().await, in_doubt)
+}
+
+/// Once a try may have acted, a later failure does not say that nothing happened.
+fn keep_doubt<T>(answer: Result<T>, in_doubt: bool) -> Result<T> {
+    answer.map_err(|error| if in_doubt { Error { kind: Kind::Unknown, ..error } } else { error })
+}
+
+fn worth_repeating(error: &Error) -> bool {
+    let soon = error.retry_after.is_none_or(|wish| wish <= LONGEST_WISH);
+    soon && matches!(error.kind, Kind::Unavailable | Kind::Unknown | Kind::Throttled)
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use domain::Timestamp;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_asks_for_a_long_wait_is_asked_once() {
+        for (wish, tries) in [(2, 3), (3, 1)] {
+            let asked = std::cell::Cell::new(0);
+            let busy = || {
+                asked.set(asked.get() + 1);
+                async { Err::<(), _>(Error::new(Kind::Throttled, "x", "").after(Duration::from_secs(wish))) }
+            };
+            let error = with_retries(&NoTime, busy).await.unwrap_err();
+            assert_eq!((error.retry_after, asked.get()), (Some(Duration::from_secs(wish)), tries));
+        }
+    }
+
+    /// Nobody waits here.
+    struct NoTime;
+
+    #[async_trait]
+    impl Clock for NoTime {
+        fn now(&self) -> Timestamp {
+            Timestamp::default()
+        }
+
+        async fn sleep(&self, _: Duration) {}
+    }
+
+    async fn end_of(kinds: &[Kind]) -> (Result<()>, usize) {
+        let mut left = kinds.iter();
+        let answer = with_retries(&NoTime, || {
+            let answer = left.next().map_or(Ok(()), |kind| Err(Error::new(*kind, "store.create_job", "x")));
+            async { answer }
+        });
+        let answer = answer.await;
+        (answer, kinds.len() - left.len())
+    }
+
+    #[tokio::test]
+    async fn what_may_have_happened_stays_in_doubt_whatever_comes_after() {
+        for kinds in [[Kind::Unknown, Kind::Unavailable, Kind::Full], [Kind::Unknown, Kind::Invalid, Kind::Invalid]] {
+            assert_eq!(end_of(&kinds).await.0.unwrap_err().kind, Kind::Unknown, "{kinds:?}");
+        }
+        let (answer, _) = end_of(&[Kind::Unavailable, Kind::Throttled, Kind::Full]).await;
+        assert_eq!(answer.unwrap_err().kind, Kind::Full);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_pass_is_not_repeated_and_a_late_success_is_one() {
+        let (answer, tries) = end_of(&[Kind::Conflict, Kind::Conflict, Kind::Conflict]).await;
+        assert_eq!((answer.unwrap_err().kind, tries), (Kind::Conflict, 1));
+        assert!(end_of(&[Kind::Unknown, Kind::Unavailable]).await.0.is_ok());
+    }
+}

@@ -1,0 +1,35 @@
+//! Everything that a use case reaches: the ports, and the settings.
+
+use std::sync::Arc;
+
+use audio::Detection;
+use domain::Timestamp;
+
+use crate::instance::Instance;
+use crate::ports::{Admission, Blobs, Clock, Feed, Push, Queue, Random, Store, Uploads};
+use crate::settings::Settings;
+use crate::staging::Staging;
+
+#[derive(Clone)]
+pub struct Services {
+    pub store: Arc<dyn Store>,
+    pub feed: Arc<dyn Feed>,
+    pub blobs: Arc<dyn Blobs>,
+    pub uploads: Arc<dyn Uploads>,
+    pub queue: Arc<dyn Queue>,
+    pub push: Arc<dyn Push>,
+    pub admission: Arc<dyn Admission>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    /// What finds speech.
+    pub detection: Detection,
+    pub settings: Arc<Settings>,
+    pub staging: Staging,
+    pub instance: Arc<Instance>,
+}
+
+impl Services {
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}

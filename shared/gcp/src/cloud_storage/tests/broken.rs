@@ -1,0 +1,148 @@
+//! Writes that break on the way: they go on, or end without a trace, and never count twice.
+
+use emulators::storage::{Fault, Op};
+use flow::Kind;
+use testkit::memory::describe;
+use testkit::skip;
+
+use super::*;
+
+/// What a broken request leaves at Google: whole quanta.
+const QUANTUM: usize = 256 * 1024;
+
+#[tokio::test]
+async fn a_chunk_goes_on_from_the_bytes_that_are_there() {
+    for fault in [Fault::StatusAfter(300_000, 503), Fault::CutAfter(300_000), Fault::Cut, Fault::LoseAnswer] {
+        let at = fixture().await;
+        let bytes = sound(3 * MIB + 77);
+        let mut writer = at.blobs.create(&name()).await.unwrap();
+        writer.write(bytes[..MIB + 1].to_vec().into()).await.unwrap();
+        at.cloud.order(Op::Chunk, fault, 2);
+        writer.write(bytes[MIB + 1..].to_vec().into()).await.unwrap();
+        assert_eq!(writer.finish().await.unwrap(), describe(&bytes), "{fault:?}");
+        assert!(at.stands().unwrap() == bytes, "{fault:?}");
+        assert_eq!((at.cloud.pending_faults(), at.cloud.count(Op::Start)), (0, 1), "{fault:?}");
+        assert!(at.cloud.count(Op::Query) >= 1, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_break_in_the_middle_of_a_piece_loses_no_byte() {
+    let at = fixture().await;
+    let bytes = sound(MIB + 3 * QUANTUM + 11);
+    at.cloud.order(Op::Chunk, Fault::CutAfter(2 * QUANTUM as u64 + 5), 1);
+    at.cloud.order(Op::Chunk, Fault::StatusAfter(QUANTUM as u64 + 5, 503), 2);
+    assert_eq!(at.write(&bytes).await.unwrap(), describe(&bytes));
+    assert!(at.stands().unwrap() == bytes);
+}
+
+#[tokio::test]
+async fn a_last_chunk_whose_answer_is_lost_is_our_own_success() {
+    let at = fixture().await;
+    let bytes = sound(MIB + 5);
+    let mut writer = at.blobs.create(&name()).await.unwrap();
+    writer.write(bytes.clone().into()).await.unwrap();
+    at.cloud.order(Op::Chunk, Fault::LoseAnswer, 1);
+    assert_eq!(writer.finish().await.unwrap(), describe(&bytes));
+    assert_eq!((at.cloud.count(Op::Chunk), at.cloud.count(Op::Query)), (2, 1));
+    assert!(at.stands().unwrap() == bytes);
+}
+
+#[tokio::test]
+async fn a_small_blob_whose_answer_is_lost_is_our_own_success() {
+    let at = fixture().await;
+    at.cloud.order(Op::Insert, Fault::LoseAnswer, 1);
+    assert_eq!(at.write(b"sound").await.unwrap(), describe(b"sound"));
+    assert_eq!((at.cloud.count(Op::Insert), at.cloud.count(Op::Get)), (2, 1));
+}
+
+#[tokio::test]
+async fn an_outcome_that_nobody_can_tell_is_unknown_and_settled_by_repeating() {
+    for bytes in [sound(10), sound(2 * MIB)] {
+        let at = fixture().await;
+        let mut writer = at.blobs.create(&name()).await.unwrap();
+        writer.write(bytes.clone().into()).await.unwrap();
+        let op = if bytes.len() > MIB { Op::Chunk } else { Op::Insert };
+        at.cloud.order(op, Fault::LoseAnswer, 1);
+        for rest in [Op::Chunk, Op::Insert, Op::Query] {
+            at.cloud.order(rest, Fault::Status(503), 20);
+        }
+        assert_eq!(writer.finish().await.unwrap_err().kind, Kind::Unknown);
+        assert!(at.stands().unwrap() == bytes, "it was done");
+        let again = fixture_of(&at).write(&bytes).await;
+        assert_eq!(again.unwrap(), describe(&bytes));
+    }
+}
+
+/// The same service once it has recovered, and a new process.
+fn fixture_of(at: &Fixture) -> Recovered<'_> {
+    at.cloud.heal();
+    Recovered(at)
+}
+
+struct Recovered<'a>(&'a Fixture);
+
+impl Recovered<'_> {
+    async fn write(&self, bytes: &[u8]) -> Result<Stored> {
+        let (storage, _) = storage(settings(&self.0.cloud));
+        let mut writer = GcsBlobs::new(storage).create(&name()).await?;
+        writer.write(bytes.to_vec().into()).await?;
+        writer.finish().await
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_stays_away_ends_a_write_without_a_trace() {
+    let at = fixture().await;
+    at.cloud.order(Op::Chunk, Fault::Status(503), 20);
+    let error = at.write(&sound(3 * MIB)).await.unwrap_err();
+    assert_eq!((error.kind, error.operation), (Kind::Unavailable, "blobs.write"));
+    at.cloud.until_answered(Op::Cancel, 1).await;
+    assert_eq!((at.cloud.sessions(), at.cloud.names()), (vec![], vec![]));
+    assert_eq!(at.cloud.count(Op::Chunk), 5, "there is a bound");
+}
+
+#[tokio::test]
+async fn a_session_that_is_lost_ends_the_write() {
+    let at = fixture().await;
+    let mut writer = at.blobs.create(&name()).await.unwrap();
+    writer.write(sound(MIB + 1).into()).await.unwrap();
+    at.cloud.order(Op::Chunk, Fault::Status(410), 1);
+    let error = writer.finish().await.unwrap_err();
+    assert_eq!(error.kind, Kind::Unavailable);
+    assert_eq!(at.stands(), None);
+}
+
+#[tokio::test]
+async fn bytes_that_are_stored_wrong_are_noticed_and_taken_away() {
+    for (bytes, op) in [(sound(10), Op::Insert), (sound(MIB + 10), Op::Chunk)] {
+        let at = fixture().await;
+        if at.cloud.is_elsewhere() {
+            skip!("another service cannot be made to store other bytes than it was sent");
+        }
+        let mut writer = at.blobs.create(&name()).await.unwrap();
+        writer.write(bytes.into()).await.unwrap();
+        at.cloud.order(op, Fault::StoreWrong, 1);
+        assert_eq!(writer.finish().await.unwrap_err().kind, Kind::Corrupt);
+        assert_eq!(at.stands(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_is_not_answered_ends_within_its_time() {
+    let at = fixture_with(impatient()).await;
+    at.cloud.order(Op::Insert, Fault::Stall, 20);
+    let error = at.write(b"sound").await.unwrap_err();
+    assert_eq!((error.kind, at.cloud.count(Op::Insert)), (Kind::Unknown, 3));
+    assert!(error.to_string().contains("no answer within 0.2 s"), "{error}");
+    assert_eq!(at.stands(), None);
+}
+
+#[tokio::test]
+async fn all_tries_together_have_one_deadline() {
+    let at = fixture_with(RetryPolicy { tries: 100, total: Duration::from_millis(500), ..impatient() }).await;
+    at.cloud.order(Op::Insert, Fault::Stall, 200);
+    let error = at.write(b"sound").await.unwrap_err();
+    assert_eq!(error.kind, Kind::Unknown);
+    assert!(error.to_string().contains("no answer within") && at.cloud.count(Op::Insert) <= 3, "{error}");
+}

@@ -1,0 +1,198 @@
+//! What keeps a service from doing what it is asked: a fact, and what a person can do about it. Logs and `doctor` tell both.
+
+use std::fmt;
+
+use google_cloud_auth::errors::CredentialsError;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Nobody answers at the address.
+    Unreachable,
+    /// It answers that it cannot, or not in time.
+    Away,
+    Quota,
+    Credentials,
+    Refused,
+    /// The service is not turned on in the project.
+    Off,
+    Missing,
+    NoIndex,
+}
+
+impl Why {
+    /// Whether it stays so until somebody does something.
+    fn needs_a_person(self) -> bool {
+        !matches!(self, Self::Unreachable | Self::Away | Self::Quota)
+    }
+
+    /// A refusal, as Google words it: the same code stands for a role that is missing and for a service that is off.
+    pub(crate) fn of_refusal(said: &str) -> Self {
+        let is_off = said.contains("has not been used in project") || said.contains("SERVICE_DISABLED");
+        if is_off { Self::Off } else { Self::Refused }
+    }
+}
+
+/// The source of an error of these adapters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnosis {
+    pub why: Why,
+    pub fact: String,
+    pub remedy: String,
+}
+
+impl Diagnosis {
+    pub fn of(error: &flow::Error) -> Option<&Self> {
+        error.source.as_ref()?.downcast_ref()
+    }
+}
+
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.fact)?;
+        // What passes by itself needs no advice in every line.
+        if self.why.needs_a_person() { write!(f, "; to mend it, {}", self.remedy) } else { Ok(()) }
+    }
+}
+
+impl std::error::Error for Diagnosis {}
+
+/// What is known of a service beforehand, for remedies that can be pasted.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// `database (default) of project p`.
+    pub what: String,
+    pub address: String,
+    /// The variable that puts an emulator in its place, if that is done.
+    pub emulated_by: Option<&'static str>,
+    pub project: Option<String>,
+    /// As `gcloud services enable` calls it.
+    pub api: &'static str,
+    /// "grant … to …".
+    pub grant: String,
+    /// How what is missing is made.
+    pub make: String,
+}
+
+impl Service {
+    pub fn diagnosis(&self, why: Why, fact: impl fmt::Display) -> Diagnosis {
+        let fact = one_line(&fact.to_string());
+        Diagnosis { why, fact: fact.trim_end_matches(['.', ' ']).to_owned(), remedy: self.remedy(why) }
+    }
+
+    pub fn unreachable(&self, said: impl fmt::Display) -> Diagnosis {
+        self.diagnosis(Why::Unreachable, format!("no way to {}: {said}", self.address))
+    }
+
+    pub fn no_token(&self, said: impl fmt::Display) -> Diagnosis {
+        self.diagnosis(Why::Credentials, format!("no credentials that Google takes: {said}"))
+    }
+
+    fn remedy(&self, why: Why) -> String {
+        let project = self.project.as_ref().map(|project| format!(" --project={project}")).unwrap_or_default();
+        match (why, self.emulated_by) {
+            (Why::Unreachable | Why::Away, Some(variable)) => {
+                format!("start the emulator at {}, or unset {variable}", self.address)
+            }
+            (Why::Unreachable, None) => {
+                "look at the way there from this machine: DNS, firewall, VPC egress, proxy".to_owned()
+            }
+            (Why::Away, None) => "try again in a minute; https://status.cloud.google.com tells of outages".to_owned(),
+            (Why::Quota, _) => format!("wait, or ask for more: the page Quotas of {} in the console", self.api),
+            (Why::Credentials, _) => CREDENTIALS.to_owned(),
+            (Why::Refused, _) => self.grant.clone(),
+            (Why::Off, _) => format!("turn it on: gcloud services enable {}{project}", self.api),
+            (Why::Missing, _) => self.make.clone(),
+            (Why::NoIndex, _) => {
+                format!("make all indexes: cd infra && firebase deploy --only firestore:indexes{project}")
+            }
+        }
+    }
+}
+
+const CREDENTIALS: &str = "give the function a service account, or set GOOGLE_APPLICATION_CREDENTIALS to a valid file, or \
+                           run gcloud auth application-default login";
+
+/// What another side says may have lines, and tell much.
+pub(crate) fn one_line(said: &str) -> String {
+    const MOST: usize = 500;
+    let words: Vec<_> = said.split_whitespace().collect();
+    words.join(" ").chars().filter(|c| !c.is_control()).take(MOST).collect()
+}
+
+/// Why there is no token. The library wraps its errors in each other, and only the innermost says what happened.
+pub(crate) fn token_words(why: &(dyn std::error::Error + 'static)) -> String {
+    let links = std::iter::successors(Some(why), |error| error.source());
+    let Some(inner) = links.filter_map(|error| error.downcast_ref::<CredentialsError>()).last() else {
+        return causes(why);
+    };
+    let told = inner.to_string();
+    let told = [" and future attempts will not succeed", " but future attempts may succeed"]
+        .iter()
+        .fold(told.as_str(), |told, more| told.trim_end_matches(more));
+    match std::error::Error::source(inner) {
+        // The answer itself is there already.
+        Some(cause) if !told.contains("body=<") => format!("{told}: {}", causes(cause)),
+        _ => told.to_owned(),
+    }
+}
+
+/// An error with what is behind it, each told once.
+pub(crate) fn causes(why: &(dyn std::error::Error + 'static)) -> String {
+    let mut told = why.to_string();
+    let mut behind = why.source();
+    while let Some(cause) = behind {
+        let more = cause.to_string();
+        if !told.contains(&more) {
+            told.push_str(": ");
+            told.push_str(&more);
+        }
+        behind = cause.source();
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(emulated_by: Option<&'static str>) -> Service {
+        Service {
+            what: "bucket `b`".to_owned(),
+            address: "http://127.0.0.1:9".to_owned(),
+            emulated_by,
+            project: None,
+            api: "storage.googleapis.com",
+            grant: "grant a role".to_owned(),
+            make: "make it".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_remedy_follows_from_what_happened_and_from_who_is_asked() {
+        let google = |why| service(None).diagnosis(why, "x").remedy;
+        assert_eq!(google(Why::Refused), "grant a role");
+        assert_eq!(google(Why::Missing), "make it");
+        assert!(google(Why::Unreachable).contains("firewall") && google(Why::Credentials).contains("gcloud auth"));
+        assert!(google(Why::Off).contains("gcloud services enable storage.googleapis.com"));
+        let emulator = service(Some("X_HOST")).unreachable("Connection refused");
+        assert_eq!(emulator.remedy, "start the emulator at http://127.0.0.1:9, or unset X_HOST");
+        assert_eq!(emulator.fact, "no way to http://127.0.0.1:9: Connection refused");
+    }
+
+    #[test]
+    fn what_passes_by_itself_is_told_without_advice_and_the_rest_with_it() {
+        let told = |why| service(None).diagnosis(why, "it\n  said so. ").to_string();
+        assert_eq!(told(Why::Away), "it said so");
+        assert_eq!(told(Why::Refused), "it said so; to mend it, grant a role");
+    }
+
+    #[test]
+    fn of_errors_about_tokens_the_innermost_is_told_and_what_is_behind_it() {
+        let answer = CredentialsError::from_msg(false, "failed to refresh, body=<{\"error\":\"invalid_grant\"}>");
+        let outer = CredentialsError::new(false, "Request to fetch the token failed.", answer);
+        assert_eq!(token_words(&outer), "failed to refresh, body=<{\"error\":\"invalid_grant\"}>");
+        let refused = std::io::Error::other("Connection refused");
+        let outer = CredentialsError::new(true, "outer", CredentialsError::new(true, "failed to refresh", refused));
+        assert_eq!(token_words(&outer), "failed to refresh: Connection refused");
+    }
+}

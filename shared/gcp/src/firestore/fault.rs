@@ -1,0 +1,300 @@
+//! What can go wrong, and what a caller is told of it: the one place where Firestore's answers become ours.
+
+use std::error::Error;
+use std::fmt::Display;
+use std::time::Duration;
+
+use firestore::gcloud_sdk::error::{Error as SdkError, ErrorKind};
+use firestore::gcloud_sdk::google::rpc;
+use firestore::gcloud_sdk::google_cloud_auth::errors::CredentialsError;
+use firestore::gcloud_sdk::prost::Message;
+use firestore::gcloud_sdk::tonic::{Code, Status};
+use flow::Kind;
+use flow::document::Unreadable;
+use flow::error::Source;
+
+use crate::diagnosis::{Service, Why, causes, token_words};
+
+/// Asked for where the service is too busy and does not say for how long.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How Firestore, and its emulator, call a transaction that took too long. Google's own libraries know it by these words.
+const EXPIRED: [&str; 2] = ["transaction has expired", "Transaction is invalid or closed"];
+/// A longer wait than this is not believed.
+const LONGEST_WISH: Duration = Duration::from_secs(3600);
+/// The longest message of the service that is passed on.
+const MAX_MESSAGE: usize = 500;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The service said no.
+    #[error("{code:?}: {message}")]
+    Refused { code: Code, message: String, retry_after: Option<Duration> },
+    /// The service said nothing, or not all: the connection broke, or its time was over.
+    #[error("no answer: {0}")]
+    Unanswered(String),
+    #[error("no connection: {0}")]
+    Unreachable(String),
+    #[error("no token: {said}")]
+    NoToken { said: String, may_pass: bool },
+    #[error("{0}")]
+    Unconfigured(String),
+    /// A document is there and cannot be what was written.
+    #[error("{document} is damaged: {why}")]
+    Damaged { document: String, why: Source },
+    /// A document is there, and of a later version: another process may be able to read it.
+    #[error("{document}: {why}")]
+    Newer { document: String, why: Unreadable },
+    #[error("{0}")]
+    Conflict(&'static str),
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// What was to be one document's matter turns out to bear on others: to be done again in a transaction.
+    #[error("the step needs a transaction")]
+    NeedsTransaction,
+}
+
+pub type Result<T> = std::result::Result<T, Fault>;
+
+impl Fault {
+    pub fn damaged(document: impl Display, why: impl Into<Source>) -> Self {
+        Self::Damaged { document: document.to_string(), why: why.into() }
+    }
+
+    pub fn unreadable(document: impl Display, why: Unreadable) -> Self {
+        match why {
+            Unreadable::Damaged(why) => Self::damaged(document, why),
+            why => Self::Newer { document: document.to_string(), why },
+        }
+    }
+
+    /// A document that was to be as it was read is gone: as good as changed. A database that is not there has refused the
+    /// reading before.
+    pub fn of_commit(self) -> Self {
+        match self {
+            Self::Refused { code: Code::NotFound, message, retry_after } => {
+                Self::Refused { code: Code::Aborted, message, retry_after }
+            }
+            fault => fault,
+        }
+    }
+
+    /// Whether a commit that ended so may have happened.
+    pub fn is_in_doubt(&self) -> bool {
+        match self {
+            Self::Unanswered(_) => true,
+            Self::Refused { code, .. } => matches!(
+                code,
+                Code::Unavailable
+                    | Code::DeadlineExceeded
+                    | Code::Internal
+                    | Code::Unknown
+                    | Code::Cancelled
+                    | Code::DataLoss
+            ),
+            _ => false,
+        }
+    }
+
+    /// Whether the credentials are to blame: others may do better.
+    pub fn is_about_credentials(&self) -> bool {
+        matches!(
+            self,
+            Self::Unconfigured(_)
+                | Self::NoToken { may_pass: false, .. }
+                | Self::Refused { code: Code::Unauthenticated, .. }
+        )
+    }
+
+    /// Somebody else was there first, or at the same time: what was read holds no more.
+    pub fn is_contention(&self) -> bool {
+        let Self::Refused { code, message, .. } = self else { return false };
+        match code {
+            Code::Aborted | Code::AlreadyExists => true,
+            // A process that was frozen for minutes: nothing of it was written.
+            Code::InvalidArgument => is_expired(message),
+            Code::FailedPrecondition => !names_an_index(message),
+            _ => false,
+        }
+    }
+
+    /// Whether a try that wrote nothing may do better soon. Credentials are looked for anew by then.
+    pub fn may_pass(&self) -> bool {
+        self.is_contention()
+            || self.is_about_credentials()
+            || matches!(self.kind(), Kind::Unavailable | Kind::Throttled)
+    }
+
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Refused { code, message, .. } => kind_of(*code, message),
+            Self::Unanswered(_)
+            | Self::Unreachable(_)
+            | Self::NoToken { may_pass: true, .. }
+            | Self::Newer { .. }
+            | Self::NeedsTransaction => Kind::Unavailable,
+            Self::Unconfigured(_) | Self::NoToken { may_pass: false, .. } => Kind::Misconfigured,
+            Self::Damaged { .. } => Kind::Corrupt,
+            Self::Conflict(_) => Kind::Conflict,
+            Self::Invalid(_) => Kind::Invalid,
+        }
+    }
+
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { code: Code::ResourceExhausted, retry_after, .. } => Some(retry_after.unwrap_or(PATIENCE)),
+            Self::Refused { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+impl Fault {
+    /// For the log: the service's own words, and what to do where waiting is not enough.
+    pub fn told(self, service: &Service) -> Source {
+        let why = match &self {
+            Self::Unreachable(said) => return service.unreachable(said).into(),
+            Self::NoToken { said, .. } => return service.no_token(said).into(),
+            Self::Refused { code: Code::Unauthenticated, .. } => Why::Credentials,
+            Self::Refused { code: Code::PermissionDenied, message, .. } => Why::of_refusal(message),
+            Self::Refused { code: Code::NotFound, .. } => Why::Missing,
+            Self::Refused { code: Code::FailedPrecondition, message, .. } if names_an_index(message) => Why::NoIndex,
+            Self::Refused { code: Code::ResourceExhausted, .. } => Why::Quota,
+            Self::Unanswered(_) => Why::Away,
+            Self::Refused { .. } if self.kind() == Kind::Unavailable => Why::Away,
+            _ => return self.into(),
+        };
+        service.diagnosis(why, format!("{}: {self}", service.what)).into()
+    }
+}
+
+fn kind_of(code: Code, message: &str) -> Kind {
+    match code {
+        Code::ResourceExhausted => Kind::Throttled,
+        Code::PermissionDenied | Code::Unauthenticated | Code::Unimplemented => Kind::Misconfigured,
+        // No such database, or a query without its index: the message names it.
+        Code::NotFound => Kind::Misconfigured,
+        Code::FailedPrecondition if names_an_index(message) => Kind::Misconfigured,
+        Code::InvalidArgument if is_expired(message) => Kind::Unavailable,
+        Code::InvalidArgument | Code::OutOfRange => Kind::Invalid,
+        _ => Kind::Unavailable,
+    }
+}
+
+fn is_expired(message: &str) -> bool {
+    EXPIRED.iter().any(|words| message.contains(words))
+}
+
+fn names_an_index(message: &str) -> bool {
+    message.contains("index")
+}
+
+impl From<Status> for Fault {
+    fn from(status: Status) -> Self {
+        if let Some(fault) = without_credentials(&status) {
+            return fault;
+        }
+        // What the service says has no cause here. The library gives broken connections the codes of its refusals.
+        if let Some(why) = status.source() {
+            return Self::Unanswered(causes(why).chars().take(MAX_MESSAGE).collect());
+        }
+        let message = status.message().chars().take(MAX_MESSAGE).collect();
+        Self::Refused { code: status.code(), message, retry_after: retry_after(status.details()) }
+    }
+}
+
+/// `google.rpc.RetryInfo` among a status's details.
+fn retry_after(details: &[u8]) -> Option<Duration> {
+    let status = rpc::Status::decode(details).ok()?;
+    let info = status.details.iter().find(|any| any.type_url.ends_with("/google.rpc.RetryInfo"))?;
+    let delay = rpc::RetryInfo::decode(info.value.as_slice()).ok()?.retry_delay?;
+    let (seconds, nanos) = (u64::try_from(delay.seconds).ok()?, u32::try_from(delay.nanos).ok()?);
+    Some(Duration::new(seconds, nanos.min(999_999_999)).min(LONGEST_WISH))
+}
+
+/// No token was to be had: the request was never sent, so that nothing of it is in doubt.
+fn without_credentials(status: &Status) -> Option<Fault> {
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<CredentialsError>() {
+            return Some(of_token(error.is_transient(), error));
+        }
+        let of_sdk = error.downcast_ref::<SdkError>().or_else(|| error.downcast_ref::<Box<SdkError>>().map(|e| &**e));
+        if let Some(error) = of_sdk {
+            return Some(Fault::from(error));
+        }
+        cause = error.source();
+    }
+    None
+}
+
+fn of_token(is_transient: bool, error: &(dyn Error + 'static)) -> Fault {
+    Fault::NoToken { said: token_words(error), may_pass: is_transient }
+}
+
+impl From<&SdkError> for Fault {
+    /// Before anything was sent: while connecting, or while asking for a token.
+    fn from(error: &SdkError) -> Self {
+        match error.kind() {
+            ErrorKind::GrpcStatus(why) => Self::Unreachable(causes(why)),
+            ErrorKind::Http(_) | ErrorKind::HttpStatus(_) => of_token(true, error),
+            ErrorKind::Credentials(why) => of_token(why.is_transient(), why),
+            ErrorKind::CredentialsBuild(why) => of_token(false, why),
+            _ => Self::Unconfigured(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_answer_of_the_service_has_its_kind() {
+        let fault = |code, message: &str| Fault::from(Status::new(code, message));
+        let missing = "The query requires an index. You can create it here: https://console";
+        for (code, message, kind) in [
+            (Code::Unavailable, "", Kind::Unavailable),
+            (Code::DeadlineExceeded, "", Kind::Unavailable),
+            (Code::Aborted, "", Kind::Unavailable),
+            (Code::ResourceExhausted, "", Kind::Throttled),
+            (Code::PermissionDenied, "", Kind::Misconfigured),
+            (Code::Unauthenticated, "", Kind::Misconfigured),
+            (Code::FailedPrecondition, missing, Kind::Misconfigured),
+            (Code::NotFound, "The database (default) does not exist", Kind::Misconfigured),
+            (Code::InvalidArgument, "", Kind::Invalid),
+        ] {
+            assert_eq!(fault(code, message).kind(), kind, "{code:?}");
+        }
+        assert!(fault(Code::FailedPrecondition, "the stored version does not match").is_contention());
+        assert!(!fault(Code::FailedPrecondition, missing).is_contention());
+        assert!(fault(Code::FailedPrecondition, missing).to_string().contains("requires an index"));
+        let expired = fault(Code::InvalidArgument, "The referenced transaction has expired or is no longer valid.");
+        assert!(expired.is_contention() && !expired.is_in_doubt() && expired.kind() == Kind::Unavailable);
+        let too_big = fault(Code::InvalidArgument, "Transaction too big. Decrease transaction size.");
+        assert!(!too_big.may_pass());
+        assert!(fault(Code::Unavailable, "").is_in_doubt() && !fault(Code::ResourceExhausted, "").is_in_doubt());
+    }
+
+    #[test]
+    fn a_request_without_a_token_was_never_sent() {
+        for (is_transient, kind) in [(true, Kind::Unavailable), (false, Kind::Misconfigured)] {
+            let error = CredentialsError::from_msg(is_transient, "no token");
+            let fault = Fault::from(Status::from_error(Box::new(error)));
+            assert_eq!((fault.kind(), fault.is_in_doubt()), (kind, false), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_wait_that_the_service_asks_for_is_passed_on() {
+        let delay = firestore::gcloud_sdk::prost_types::Duration { seconds: 7, nanos: 0 };
+        let info = rpc::RetryInfo { retry_delay: Some(delay) };
+        let any = firestore::gcloud_sdk::prost_types::Any {
+            type_url: "type.googleapis.com/google.rpc.RetryInfo".into(),
+            value: info.encode_to_vec(),
+        };
+        let details = rpc::Status { code: 8, message: String::new(), details: vec![any] }.encode_to_vec();
+        let status = Status::with_details(Code::ResourceExhausted, "", details.into());
+        assert_eq!(Fault::from(status).retry_after(), Some(Duration::from_secs(7)));
+        assert_eq!(Fault::from(Status::new(Code::ResourceExhausted, "")).retry_after(), Some(PATIENCE));
+    }
+}

@@ -1,0 +1,149 @@
+//! Every index, exemption and lifetime of the database, once: for the queries here, and for whoever sets it up.
+//!
+//! Firestore indexes every field of every document unless it is told not to. Here each field is told: none has an index
+//! of its own but those that a query needs, so that no index of a moment limits how fast a collection grows.
+
+use serde_json::{Value, json};
+
+use super::path::{CHECKPOINTS, CONVERSATIONS, DEVICES, JOBS, LINES, PARTS, RECORDINGS, TIMELINES, TOKENS, USAGE};
+use super::schema::Schema;
+use super::shape::{Shape, Towards};
+use super::table::{checkpoints, conversations, devices, jobs, lines, recordings, timelines, usage};
+
+/// What a unit of work is held to.
+pub(super) const SCHEMA: Schema = Schema { may_ask: serve, may_have: know };
+
+/// Every question that is asked of the database.
+pub(super) const SHAPES: &[&Shape] = &[
+    &jobs::NEWEST,
+    &jobs::NEWEST_OF_STATUS,
+    &jobs::CHANGED,
+    &jobs::DUE,
+    &jobs::DUE_OF_STATUS,
+    &jobs::OF_STATUS,
+    &jobs::TURNS,
+    &jobs::WAITING_USERS,
+    &recordings::IN_ORDER,
+    &recordings::USERS,
+    &lines::TIMED,
+    &lines::ATTACHED,
+    &lines::OF_RECORDING,
+    &conversations::LISTED,
+    &conversations::MEETING,
+    &conversations::DUE,
+    &conversations::IN_ORDER,
+    &usage::HOURS,
+    &devices::ALL,
+];
+
+/// Every collection with all the fields that its documents may have.
+const COLLECTIONS: &[(&str, &[&str])] = &[
+    (JOBS, jobs::FIELDS),
+    (CHECKPOINTS, checkpoints::FIELDS),
+    (RECORDINGS, recordings::FIELDS),
+    (PARTS, recordings::PART_FIELDS),
+    (LINES, lines::FIELDS),
+    (CONVERSATIONS, conversations::FIELDS),
+    (TIMELINES, timelines::FIELDS),
+    (USAGE, usage::FIELDS),
+    (DEVICES, devices::FIELDS),
+    (TOKENS, devices::TOKEN_FIELDS),
+];
+
+/// Documents go within a day of this moment. Nothing under them is deleted with them: neither has anything under it.
+const LIFETIMES: &[(&str, &str)] = &[(JOBS, "expires_at"), (CHECKPOINTS, "expires_at")];
+
+/// What serves a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Index {
+    /// The documents' own order, by name: always there.
+    Names,
+    /// Of one field; everywhere but here it is exempt.
+    Field { collection: &'static str, field: &'static str, of_everybody: bool },
+    /// Of several fields, equal ones first; the name comes last by itself.
+    Composite { collection: &'static str, of_everybody: bool, fields: Vec<(&'static str, Towards)> },
+}
+
+impl Shape {
+    /// The index without which it is refused.
+    fn needs(&self) -> Index {
+        let (collection, of_everybody) = (self.collection, self.of_everybody);
+        let fields: Vec<_> = self
+            .equal
+            .iter()
+            .map(|field| (*field, Towards::Later))
+            .chain(self.sorted_by.iter().map(|field| (*field, self.towards)))
+            .collect();
+        match fields[..] {
+            [] => Index::Names,
+            [(field, _)] => Index::Field { collection, field, of_everybody },
+            _ => Index::Composite { collection, of_everybody, fields },
+        }
+    }
+}
+
+/// Whether this question is among those that an index is made for.
+fn serve(shape: &Shape) -> bool {
+    SHAPES.contains(&shape)
+}
+
+/// Whether the field is among those of which it is decided what index they have.
+fn know(collection: &str, field: &str) -> bool {
+    COLLECTIONS.iter().any(|(name, fields)| *name == collection && fields.contains(&field))
+}
+
+/// The composite indexes, each once.
+fn composites() -> Vec<Index> {
+    let mut found = Vec::new();
+    for index in SHAPES.iter().map(|shape| shape.needs()) {
+        if matches!(index, Index::Composite { .. }) && !found.contains(&index) {
+            found.push(index);
+        }
+    }
+    found
+}
+
+/// As `firebase deploy` and the infrastructure's own code read it (`firestore.indexes.json`).
+pub fn as_json() -> Value {
+    let fields = COLLECTIONS.iter().flat_map(|(collection, fields)| {
+        fields.iter().map(move |field| {
+            let mut settings = json!({ "collectionGroup": collection, "fieldPath": field });
+            if LIFETIMES.contains(&(*collection, *field)) {
+                settings["ttl"] = true.into();
+            }
+            settings["indexes"] = single_field(collection, field);
+            settings
+        })
+    });
+    json!({
+        "indexes": composites().iter().filter_map(composite).collect::<Vec<_>>(),
+        "fieldOverrides": fields.collect::<Vec<_>>(),
+    })
+}
+
+fn single_field(collection: &str, field: &str) -> Value {
+    let of_field = |shape: &&&Shape| match shape.needs() {
+        Index::Field { collection: c, field: f, .. } => (c, f) == (collection, field),
+        _ => false,
+    };
+    let settings = |shape: &&Shape| json!({ "order": order(shape.towards), "queryScope": scope(shape.of_everybody) });
+    SHAPES.iter().filter(of_field).map(settings).collect()
+}
+
+fn composite(index: &Index) -> Option<Value> {
+    let Index::Composite { collection, of_everybody, fields } = index else { return None };
+    let field = |(field, towards): &(&str, Towards)| json!({ "fieldPath": field, "order": order(*towards) });
+    let fields: Vec<_> = fields.iter().map(field).collect();
+    Some(json!({ "collectionGroup": collection, "queryScope": scope(*of_everybody), "fields": fields }))
+}
+
+fn order(towards: Towards) -> &'static str {
+    match towards {
+        Towards::Later => "ASCENDING",
+        Towards::Earlier => "DESCENDING",
+    }
+}
+
+fn scope(of_everybody: bool) -> &'static str {
+    if of_everybody { "COLLECTION_GROUP" } else { "COLLECTION" }
+}

@@ -1,0 +1,121 @@
+//! What this process saw last of jobs and recordings. A write that demands them unchanged need not read them first: most
+//! of a job's steps come from the process that made the step before.
+//!
+//! Nothing rests on it. What another process wrote since refuses the write, and then it is read after all.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use firestore::gcloud_sdk::google::firestore::v1::Document;
+use firestore::gcloud_sdk::prost::Message;
+use firestore::gcloud_sdk::prost_types::Timestamp as UpdateTime;
+
+use super::path::{JOBS, Path, RECORDINGS};
+
+/// Each document is of a few kilobytes: more than a process works on at a time, and a few mebibytes at most.
+const MOST: usize = 256;
+/// A longer one, of hours of talk, is read each time.
+const LONGEST: usize = 32 * 1024;
+
+#[derive(Default)]
+pub struct Memory(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    /// By when they were last asked for or seen.
+    documents: HashMap<Path, (u64, Document)>,
+    uses: u64,
+}
+
+impl Memory {
+    pub fn get(&self, path: &Path) -> Option<Document> {
+        self.with(|kept| {
+            kept.uses += 1;
+            let (used, document) = kept.documents.get_mut(path)?;
+            *used = kept.uses;
+            Some(document.clone())
+        })
+    }
+
+    /// As it was read, or has just been written. One that says not of when it is cannot be demanded unchanged.
+    pub fn saw(&self, path: &Path, document: &Document) {
+        if !is_remembered(path) {
+            return;
+        }
+        let (Some(at), true) = (document.update_time, document.encoded_len() <= LONGEST) else {
+            return self.forget(path);
+        };
+        self.with(|kept| {
+            let is_older = |(_, known): &(u64, Document)| known.update_time.is_some_and(|known| key(at) < key(known));
+            if kept.documents.get(path).is_some_and(is_older) {
+                return;
+            }
+            kept.uses += 1;
+            kept.documents.insert(path.clone(), (kept.uses, document.clone()));
+            if kept.documents.len() > MOST
+                && let Some(least) =
+                    kept.documents.iter().min_by_key(|(_, (used, _))| *used).map(|(path, _)| path.clone())
+            {
+                kept.documents.remove(&least);
+            }
+        });
+    }
+
+    pub fn forget(&self, path: &Path) {
+        self.with(|kept| _ = kept.documents.remove(path));
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What one worker writes again and again. Other documents are those of a whole user.
+fn is_remembered(path: &Path) -> bool {
+    [JOBS, RECORDINGS].contains(&path.collection())
+}
+
+fn key(at: UpdateTime) -> (i64, i32) {
+    (at.seconds, at.nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::firestore::value::{Fields, bytes};
+
+    fn document(seconds: i64, size: usize) -> Document {
+        let update_time = Some(UpdateTime { seconds, nanos: 0 });
+        Document { update_time, fields: Fields::default().with("body", bytes(vec![0; size])).0, ..Document::default() }
+    }
+
+    fn job(number: u128) -> Path {
+        Path::job(domain::JobId(uuid::Uuid::from_u128(number)))
+    }
+
+    #[test]
+    fn the_latest_sight_stays_whatever_came_in_late() {
+        let memory = Memory::default();
+        memory.saw(&job(1), &document(2, 1));
+        memory.saw(&job(1), &document(1, 1));
+        assert_eq!(memory.get(&job(1)), Some(document(2, 1)));
+        memory.saw(&job(1), &Document { update_time: None, ..document(3, 1) });
+        assert_eq!(memory.get(&job(1)), None);
+    }
+
+    #[test]
+    fn it_is_bounded_in_number_and_size_and_the_longest_unused_goes_first() {
+        let memory = Memory::default();
+        for number in 0..MOST as u128 {
+            memory.saw(&job(number), &document(1, 1));
+        }
+        assert!(memory.get(&job(0)).is_some());
+        memory.saw(&job(MOST as u128), &document(1, 1));
+        assert!(memory.get(&job(0)).is_some() && memory.get(&job(1)).is_none());
+        memory.saw(&job(0), &document(2, LONGEST));
+        assert!(memory.get(&job(0)).is_none(), "what it was before is not kept instead");
+        let ann = domain::Uid::new("ann").unwrap();
+        memory.saw(&Path::timeline(&ann, "phone"), &document(1, 1));
+        assert!(memory.get(&Path::timeline(&ann, "phone")).is_none());
+    }
+}

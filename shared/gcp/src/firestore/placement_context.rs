@@ -1,0 +1,92 @@
+//! What bears on where a group of segments goes: read with as few documents as will do.
+
+use std::time::Duration;
+
+use domain::placement::{Answer, Group, PlacementContext, reach};
+use domain::{Conversation, ConversationId, Interval, JobFile, Recording, Timestamp, Uid};
+use firestore::gcloud_sdk::google::firestore::v1::Document;
+use flow::ports::At;
+
+use super::fault::Result;
+use super::path::Path;
+use super::redirects::Redirects;
+use super::table::recordings::{self, Before};
+use super::table::timelines::{self, Timeline};
+use super::table::{conversations, lines};
+use super::unit::Unit;
+
+/// A conversation that was deleted this long before a recording was known holds nothing of it, however wrong the clocks
+/// of two servers are.
+const CLOCKS: Duration = Duration::from_secs(3600);
+
+pub struct Around {
+    pub recording: Recording,
+    pub before: Before,
+    pub around: PlacementContext,
+    /// Read where something may be placed by time.
+    pub timeline: Option<Timeline>,
+    /// This hour's usage, where something may be counted.
+    pub usage: Option<Document>,
+}
+
+/// `None` when there is no such recording.
+pub async fn of(unit: &mut Unit<'_>, uid: &Uid, file: &JobFile, group: &Group, at: &At<'_>) -> Result<Option<Around>> {
+    let texts: Vec<u32> =
+        group.answers.iter().filter(|(_, answer)| *answer == Answer::Text).map(|(start, _)| *start).collect();
+    let mut paths = vec![Path::recording(uid, file.recording)];
+    if !texts.is_empty() {
+        paths.push(Path::usage(uid, at.now.hour()));
+        paths.push(Path::timeline(uid, &file.stream.key()));
+        paths.extend(lines::paths(uid, file.recording, &texts));
+    }
+    let mut documents = unit.get(&paths).await?;
+    let found = lines::all(&documents.split_off(documents.len().min(3)))?;
+    let mut rest = documents.into_iter();
+    let recording = [rest.next().flatten()];
+    let (Some(recording), before) = recordings::finish(unit, uid, &recording).await?.pop().unwrap_or_default() else {
+        return Ok(None);
+    };
+    let (usage, timeline) = (rest.next().flatten(), rest.next().flatten());
+    let mut around = PlacementContext { lines: found, ..PlacementContext::default() };
+    let timeline = by_time(unit, &recording, group, timeline.as_ref(), &mut around, at.now).await?;
+    Ok(Some(Around { recording, before, around, timeline, usage }))
+}
+
+/// What stands near in time. Attached audio asks nothing of it, as long as its conversation lives: that one's document
+/// serialises it.
+async fn by_time(
+    unit: &mut Unit<'_>,
+    recording: &Recording,
+    group: &Group,
+    timeline: Option<&Document>,
+    around: &mut PlacementContext,
+    now: Timestamp,
+) -> Result<Option<Timeline>> {
+    let Some(reach) = reach(recording, group) else { return Ok(None) };
+    let mut redirects = Redirects::of(&recording.uid);
+    if let Some(id) = recording.conversation_id {
+        around.explicit = redirects.follow(unit, id).await?;
+        if around.explicit.as_ref().is_none_or(Conversation::is_live) {
+            return Ok(None);
+        }
+    }
+    let timeline = timelines::decode(timeline, now);
+    around.near = conversations::meeting(unit, &recording.uid, &recording.stream.key(), reach).await?;
+    let suspects = suspects(recording, &timeline, around);
+    let ends = redirects.ends(unit, &suspects).await?;
+    for gone in ends.into_iter().flatten().filter(|conversation| conversation.deleted_at.is_some()) {
+        let times = [gone.timed, gone.attached].into_iter().flatten();
+        around.deleted.extend(times.filter(|time: &Interval| time.start <= reach.end && reach.start <= time.end));
+    }
+    Ok(Some(timeline))
+}
+
+/// A recording knows every conversation that a segment of it went into. Those of them that may have been deleted since:
+/// none, when nothing of the timeline was since the recording is known.
+fn suspects(recording: &Recording, timeline: &Timeline, around: &PlacementContext) -> Vec<ConversationId> {
+    let recent = timeline.deleted_at.is_some_and(|at| at + CLOCKS >= recording.created_at);
+    let mut suspects = recording.conversation_ids.clone();
+    suspects.retain(|id| recent && around.near.iter().all(|near| near.id != *id));
+    suspects.extend(around.explicit.as_ref().map(|gone| gone.id));
+    suspects
+}

@@ -1,0 +1,178 @@
+//! What can be asked of the store: a user's jobs, conversations with their lines, an operator's figures.
+
+use domain::job::Audio;
+use domain::{Conversation, ConversationId, Job, JobId, Line, Status, Timestamp, Uid};
+use flow::ports::{ChangeCursor, ConversationPage, DueCursor, JobCursor, JobStats, LineCursor, MAX_EFFECTS_COUNTED};
+
+use super::fault::{Fault, Result};
+use super::path::Path;
+use super::redirects::Redirects;
+use super::table::lines::Begin;
+use super::table::{jobs as table, lines};
+use super::unit::Unit;
+
+/// Nobody reads a longer queue than this, and counting further would cost more.
+const MOST_AHEAD: usize = 1_000;
+/// Lines that are looked at in one go for a page of a conversation, or jobs for a page of a list.
+const LONGEST_LOOK: usize = 500;
+
+fn is_shown(job: &Job, now: Timestamp) -> bool {
+    job.expires_at.is_none_or(|at| !now.has_reached(at))
+}
+
+pub async fn jobs(
+    unit: &mut Unit<'_>,
+    uid: &Uid,
+    statuses: &[Status],
+    mut after: Option<JobCursor>,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Vec<Job>> {
+    let (mut shown, mut look) = (Vec::new(), limit);
+    // Few are expired: those that are take no place in a page.
+    while shown.len() < limit {
+        let page = table::newest(unit, uid, statuses, after, look).await?;
+        let is_last = page.len() < look;
+        after = page.last().map(|job| JobCursor { created_at: job.created_at, id: job.id });
+        let room = limit - shown.len();
+        shown.extend(page.into_iter().filter(|job| is_shown(job, now)).take(room));
+        if is_last {
+            break;
+        }
+        // Many are, behind the last that is shown: one by one they would take too long.
+        look = (look * 4).clamp(1, LONGEST_LOOK);
+    }
+    Ok(shown)
+}
+
+pub async fn changed_jobs(
+    unit: &mut Unit<'_>,
+    uid: &Uid,
+    since: Timestamp,
+    mut after: Option<ChangeCursor>,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Vec<Job>> {
+    let mut shown = Vec::new();
+    while shown.len() < limit {
+        let wanted = limit - shown.len();
+        let page = table::changed(unit, uid, since, after, wanted).await?;
+        let is_last = page.len() < wanted;
+        after = page.last().map(ChangeCursor::of);
+        shown.extend(page.into_iter().filter(|job| is_shown(job, now)));
+        if is_last {
+            break;
+        }
+    }
+    Ok(shown)
+}
+
+pub async fn jobs_ahead(unit: &mut Unit<'_>, job: &Job) -> Result<u32> {
+    Ok(u32::try_from(table::count_ahead(unit, job, MOST_AHEAD).await?).unwrap_or(u32::MAX))
+}
+
+pub async fn jobs_with_audio(unit: &mut Unit<'_>, ids: &[JobId]) -> Result<Vec<JobId>> {
+    let paths: Vec<_> = ids.iter().map(|id| Path::job(*id)).collect();
+    let mut needed = Vec::new();
+    for (id, document) in ids.iter().zip(unit.get(&paths).await?) {
+        match document.as_ref().map(table::decode) {
+            None => {}
+            Some(Ok(job)) if job.audio == Audio::Gone => {}
+            // A job that cannot be read may need it, and must not keep the others from being judged.
+            Some(Ok(_) | Err(Fault::Damaged { .. } | Fault::Newer { .. })) => needed.push(*id),
+            Some(Err(fault)) => return Err(fault),
+        }
+    }
+    Ok(needed)
+}
+
+pub async fn job_stats(unit: &mut Unit<'_>, now: Timestamp) -> Result<JobStats> {
+    let mut by_status = Vec::new();
+    for status in Status::ALL {
+        by_status.push((status, table::count_of(unit, status).await?));
+    }
+    let oldest = table::due(unit, now, None::<DueCursor>, 1).await?;
+    let effects_due = table::count_due_finished(unit, now, MAX_EFFECTS_COUNTED).await?;
+    Ok(JobStats { by_status, oldest_due: oldest.first().and_then(|job| job.due_at), effects_due })
+}
+
+pub async fn conversation(
+    unit: &mut Unit<'_>,
+    uid: &Uid,
+    id: ConversationId,
+    after: Option<LineCursor>,
+    limit: usize,
+) -> Result<Option<ConversationPage>> {
+    let mut redirects = Redirects::of(uid);
+    let Some(conversation) = redirects.follow(unit, id).await?.filter(Conversation::is_live) else {
+        return Ok(None);
+    };
+    // One more than is shown: whether there is a next page.
+    let mut lines = lines_of(unit, &conversation, &mut redirects, after, limit.saturating_add(1)).await?;
+    let more = lines.len() > limit;
+    lines.truncate(limit);
+    let next = lines.last().filter(|_| more).map(cursor);
+    Ok(Some(ConversationPage { conversation, lines, next }))
+}
+
+/// The first `wanted` lines of a conversation, and maybe more, in order: placed by time, and attached under any of its
+/// ids.
+pub async fn lines_of(
+    unit: &mut Unit<'_>,
+    conversation: &Conversation,
+    redirects: &mut Redirects<'_>,
+    after: Option<LineCursor>,
+    wanted: usize,
+) -> Result<Vec<Line>> {
+    let mut found = timed(unit, conversation, redirects, after, wanted).await?;
+    if conversation.attached.is_some() {
+        let mut ids = vec![conversation.id];
+        ids.extend(&conversation.merged_ids);
+        found.extend(lines::attached(unit, &conversation.uid, &ids, after, wanted).await?);
+    }
+    found.sort_by_key(Line::order);
+    Ok(found)
+}
+
+/// Lines within the conversation's time that stand in it, or in one that was merged into it.
+async fn timed(
+    unit: &mut Unit<'_>,
+    conversation: &Conversation,
+    redirects: &mut Redirects<'_>,
+    after: Option<LineCursor>,
+    wanted: usize,
+) -> Result<Vec<Line>> {
+    let mut found = Vec::new();
+    let Some(timed) = conversation.timed else { return Ok(found) };
+    let mut begin = match after {
+        Some(after) if after.starts_at >= timed.start => Begin::After(after),
+        _ => Begin::At(timed.start),
+    };
+    while found.len() < wanted {
+        let look = (wanted - found.len()).min(LONGEST_LOOK);
+        let page = lines::timed(unit, conversation, begin, timed.end, look).await?;
+        let Some(last) = page.last().map(cursor) else { break };
+        let is_last = page.len() < look;
+        let others: Vec<_> = page.iter().filter_map(|line| line.conversation_id).collect();
+        let others: Vec<_> = others.into_iter().filter(|id| *id != conversation.id).collect();
+        let ends = redirects.ends(unit, &others).await?;
+        let mut ends = ends.into_iter();
+        for line in page {
+            let stands_here = match line.conversation_id {
+                Some(id) if id == conversation.id => true,
+                Some(_) => ends.next().flatten().is_some_and(|end| end.id == conversation.id),
+                None => false,
+            };
+            found.extend(stands_here.then_some(line));
+        }
+        if is_last {
+            break;
+        }
+        begin = Begin::After(last);
+    }
+    Ok(found)
+}
+
+fn cursor(line: &Line) -> LineCursor {
+    LineCursor { starts_at: line.starts_at, recording: line.recording, start_ms: line.start_ms }
+}

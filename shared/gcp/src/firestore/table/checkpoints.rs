@@ -1,0 +1,30 @@
+//! `checkpoints`: how far listening to a job's files has come. They go with the job's end; what a crash leaves goes when the
+//! audio that it speaks of is gone.
+
+use std::time::Duration;
+
+use domain::checkpoint::Checkpoint;
+use domain::{JobId, Timestamp};
+
+use crate::firestore::fault::Result;
+use crate::firestore::path::Path;
+use crate::firestore::unit::Unit;
+use crate::firestore::value::{Fields, bytes, bytes_of, moment};
+
+pub const FIELDS: &[&str] = &["bytes", "expires_at"];
+
+pub async fn load(unit: &mut Unit<'_>, id: JobId, index: usize) -> Result<Option<Vec<u8>>> {
+    let document = unit.one(&Path::checkpoint(id, index)).await?;
+    Ok(document.as_ref().and_then(|document| bytes_of(document, "bytes")).map(<[u8]>::to_vec))
+}
+
+/// The job is written with it, as it was read: so nobody without the fence writes one.
+pub fn save(unit: &mut Unit<'_>, id: JobId, checkpoint: &Checkpoint, now: Timestamp, lifetime: Duration) {
+    let fields =
+        Fields::default().with("bytes", bytes(checkpoint.bytes.clone())).with("expires_at", moment(now + lifetime));
+    unit.put(&Path::checkpoint(id, checkpoint.index), fields);
+}
+
+pub fn delete(unit: &mut Unit<'_>, id: JobId, index: usize) {
+    unit.delete(&Path::checkpoint(id, index));
+}

@@ -1,0 +1,179 @@
+//! `conversations`: a conversation is a body; beside it stands where it lies in time and what became of it.
+
+use domain::{Conversation, ConversationId, Interval, Timestamp, Uid};
+use firestore::gcloud_sdk::google::firestore::v1::Document;
+use flow::ports::DueDeletion;
+
+use super::{BODY, at, from_body, last_part, listed, place_of, sound, sound_ones, to_body};
+use crate::firestore::fault::{Fault, Result};
+use crate::firestore::path::{CONVERSATIONS, Path};
+use crate::firestore::shape::{Shape, Towards};
+use crate::firestore::unit::Unit;
+use crate::firestore::value::{Fields, bytes, moment, text};
+
+pub const FIELDS: &[&str] = &["state", "started_at", "timed", "timed_end", "due_at", BODY];
+
+/// A user's live ones, oldest first.
+pub const LISTED: Shape = Shape {
+    name: "conversations.listed",
+    collection: CONVERSATIONS,
+    of_everybody: false,
+    equal: &["state"],
+    sorted_by: &["started_at"],
+    towards: Towards::Later,
+};
+/// Live ones of a stream are disjoint in time: in order of end they are in order of start as well.
+pub const MEETING: Shape = Shape {
+    name: "conversations.meeting",
+    collection: CONVERSATIONS,
+    of_everybody: false,
+    equal: &["timed"],
+    sorted_by: &["timed_end"],
+    towards: Towards::Later,
+};
+/// Deleted ones whose texts are to be removed.
+pub const DUE: Shape = Shape {
+    name: "conversations.due",
+    collection: CONVERSATIONS,
+    of_everybody: true,
+    equal: &[],
+    sorted_by: &["due_at"],
+    towards: Towards::Later,
+};
+
+/// All of a user's by name, which is by id.
+pub const IN_ORDER: Shape = Shape {
+    name: "conversations.in_order",
+    collection: CONVERSATIONS,
+    of_everybody: false,
+    equal: &[],
+    sorted_by: &[],
+    towards: Towards::Later,
+};
+
+const LIVE: &str = "live";
+/// Most placements meet one conversation, or none: the first look is a short one.
+const FIRST_LOOK: usize = 2;
+const LONGEST_LOOK: usize = 100;
+
+fn state(conversation: &Conversation) -> &'static str {
+    if conversation.is_live() {
+        LIVE
+    } else if conversation.merged_into.is_some() {
+        "merged"
+    } else {
+        "deleted"
+    }
+}
+
+fn encode(conversation: &Conversation) -> Result<Fields> {
+    let timed = conversation.timed.filter(|_| conversation.is_live());
+    Ok(Fields::default()
+        .with("state", text(state(conversation)))
+        .with("started_at", moment(conversation.started_at()))
+        .with_some("timed", timed.map(|_| text(conversation.stream.key())))
+        .with_some("timed_end", timed.map(|timed| moment(timed.end)))
+        .with_some("due_at", conversation.due_at.map(moment))
+        .with(BODY, bytes(to_body(conversation)?)))
+}
+
+pub fn decode(document: &Document) -> Result<Conversation> {
+    let conversation: Conversation = from_body(document)?;
+    let is_it = at(document) == Path::conversation(&conversation.uid, conversation.id).as_str();
+    if is_it { Ok(conversation) } else { Err(Fault::damaged(at(document), "its body is of another conversation")) }
+}
+
+/// In the order asked for. Damaged ones are as good as none.
+pub async fn load(unit: &mut Unit<'_>, uid: &Uid, ids: &[ConversationId]) -> Result<Vec<Option<Conversation>>> {
+    let paths: Vec<_> = ids.iter().map(|id| Path::conversation(uid, *id)).collect();
+    let read = |found: &Option<Document>| Ok(sound(found.as_ref().map(decode).transpose())?.flatten());
+    unit.get(&paths).await?.iter().map(read).collect()
+}
+
+pub fn save(unit: &mut Unit<'_>, conversation: &Conversation) -> Result<()> {
+    unit.put(&Path::conversation(&conversation.uid, conversation.id), encode(conversation)?);
+    Ok(())
+}
+
+/// All of the user's by id, merged-away and deleted ones included, after the cursor; each with its id, damaged ones as the
+/// errors that they are.
+pub async fn in_order(
+    unit: &mut Unit<'_>,
+    uid: &Uid,
+    after: Option<ConversationId>,
+    limit: usize,
+) -> Result<Vec<(ConversationId, Result<Conversation>)>> {
+    let mut ask = IN_ORDER.ask(Path::user(uid), vec![]);
+    if let Some(after) = after {
+        ask = ask.after(vec![unit.place(&Path::conversation(uid, after))]);
+    }
+    let found = unit.query(ask, limit).await?;
+    // What has no id of ours stands in no order of ours.
+    let one = |document: &Document| Ok(listed(id_of(document))?.map(|id| (id, decode(document))));
+    found.iter().filter_map(|document| one(document).transpose()).collect()
+}
+
+fn id_of(document: &Document) -> Result<ConversationId> {
+    last_part(document).parse().map_err(|error| Fault::damaged(at(document), format!("{error}")))
+}
+
+/// Live ones that began at or after `from`, after the cursor, and before `to`.
+pub async fn list(
+    unit: &mut Unit<'_>,
+    uid: &Uid,
+    (from, to): (Option<Timestamp>, Option<Timestamp>),
+    after: Option<(Timestamp, ConversationId)>,
+    limit: usize,
+) -> Result<Vec<Conversation>> {
+    let mut ask = LISTED.ask(Path::user(uid), vec![text(LIVE)]);
+    if let Some((at, id)) = after.filter(|(at, _)| from.is_none_or(|from| *at >= from)) {
+        ask = ask.after(vec![moment(at), unit.place(&Path::conversation(uid, id))]);
+    } else if let Some(from) = from {
+        ask = ask.from(vec![moment(from)]);
+    }
+    if let Some(to) = to {
+        ask = ask.before(vec![moment(to)]);
+    }
+    sound_ones(unit, ask, limit, decode).await
+}
+
+/// Live ones of the stream whose timed interval meets `reach`.
+pub async fn meeting(unit: &mut Unit<'_>, uid: &Uid, stream: &str, reach: Interval) -> Result<Vec<Conversation>> {
+    let (mut found, mut look) = (Vec::new(), FIRST_LOOK);
+    let mut ask = MEETING.ask(Path::user(uid), vec![text(stream)]).from(vec![moment(reach.start)]);
+    loop {
+        let page = unit.query(ask.clone(), look).await?;
+        for document in &page {
+            let Some(conversation) = listed(decode(document))? else { continue };
+            let Some(timed) = conversation.timed else { continue };
+            if timed.start > reach.end {
+                return Ok(found);
+            }
+            found.push(conversation);
+        }
+        let Some(last) = page.last().filter(|_| page.len() == look) else { return Ok(found) };
+        let place = place_of(unit, &ask.shape, last);
+        ask = ask.after(place);
+        look = (look * 4).min(LONGEST_LOOK);
+    }
+}
+
+/// Deleted ones whose texts are to be removed by `now`, the longest due first.
+pub async fn due(
+    unit: &mut Unit<'_>,
+    now: Timestamp,
+    after: Option<&DueDeletion>,
+    limit: usize,
+) -> Result<Vec<DueDeletion>> {
+    let ask = DUE.ask(Path::ROOT, vec![]).until(vec![moment(now)]);
+    let ask = match after {
+        Some(after) => ask.after(vec![moment(after.due_at), unit.place(&Path::conversation(&after.uid, after.id))]),
+        None => ask,
+    };
+    let due = sound_ones(unit, ask, limit, |document| {
+        let conversation = decode(document)?;
+        let due_at = conversation.due_at.ok_or_else(|| Fault::damaged(at(document), "it is due at no moment"))?;
+        Ok(DueDeletion { due_at, uid: conversation.uid, id: conversation.id })
+    });
+    due.await
+}

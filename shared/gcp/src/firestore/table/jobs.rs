@@ -1,0 +1,250 @@
+//! `offline_sync_jobs`: a job is a body; beside it stands what lists, turns and the sweep look for.
+
+mod failed;
+mod talk;
+
+use domain::job::Status;
+use domain::{Job, JobId, Timestamp, Uid};
+use firestore::gcloud_sdk::google::firestore::v1::{Document, Value};
+use flow::ports::{ChangeCursor, DueCursor, JobCursor};
+
+use super::{BODY, at, from_body, sound, sound_ones, to_body};
+use crate::firestore::fault::{Fault, Result};
+use crate::firestore::path::{JOBS, Path};
+use crate::firestore::shape::{Ask, Shape, Towards};
+use crate::firestore::unit::Unit;
+use crate::firestore::value::{Fields, any_of, bytes, bytes_of, moment, text, text_of};
+
+pub const FIELDS: &[&str] = &[
+    "uid",
+    "status",
+    "turn",
+    "created_at",
+    "updated_at",
+    "oldest_captured_at",
+    "due_at",
+    "expires_at",
+    "failed_segments",
+    "conversations",
+    BODY,
+];
+
+/// A user's jobs, newest first.
+pub const NEWEST: Shape = Shape {
+    name: "jobs.newest",
+    collection: JOBS,
+    of_everybody: false,
+    equal: &["uid"],
+    sorted_by: &["created_at"],
+    towards: Towards::Earlier,
+};
+pub const NEWEST_OF_STATUS: Shape = Shape { name: "jobs.newest_of_status", equal: &["uid", "status"], ..NEWEST };
+pub const CHANGED: Shape =
+    Shape { name: "jobs.changed", sorted_by: &["updated_at"], towards: Towards::Later, ..NEWEST };
+/// Of all users; the sweep's one question.
+pub const DUE: Shape =
+    Shape { name: "jobs.due", equal: &[], sorted_by: &["due_at"], towards: Towards::Later, ..NEWEST };
+pub const DUE_OF_STATUS: Shape = Shape { name: "jobs.due_of_status", equal: &["status"], ..DUE };
+pub const OF_STATUS: Shape = Shape { name: "jobs.of_status", equal: &["status"], sorted_by: &[], ..DUE };
+/// A user's jobs that hold a turn, or wait for one, in the order of turns.
+pub const TURNS: Shape = Shape {
+    name: "jobs.turns",
+    equal: &["uid", "turn"],
+    sorted_by: &["oldest_captured_at", "created_at"],
+    towards: Towards::Later,
+    ..NEWEST
+};
+/// Jobs that wait for a turn, user by user.
+pub const WAITING_USERS: Shape = Shape { name: "jobs.waiting_users", equal: &["turn"], sorted_by: &["uid"], ..DUE };
+
+const HELD: &str = "held";
+const WAITING: &str = "waiting";
+
+fn turn(job: &Job) -> Option<&'static str> {
+    if job.holds_slot() {
+        Some(HELD)
+    } else if job.waits_for_slot() {
+        Some(WAITING)
+    } else {
+        None
+    }
+}
+
+fn encode(job: &Job) -> Result<Fields> {
+    let mut body = job.clone();
+    // A day of refused segments, or weeks of short talks, would not fit as text.
+    let (failed, talk) = (failed::take_out(&mut body), talk::take_out(&mut body));
+    let some = |at: Option<Timestamp>| at.map(moment);
+    Ok(Fields::default()
+        .with("uid", text(job.uid.as_str()))
+        .with("status", text(job.status.as_str()))
+        .with_some("turn", turn(job).map(text))
+        .with("created_at", moment(job.created_at))
+        .with("updated_at", moment(job.updated_at))
+        .with("oldest_captured_at", moment(job.oldest_captured_at))
+        .with_some("due_at", some(job.due_at))
+        .with_some("expires_at", some(job.expires_at))
+        .with_some("failed_segments", failed.map(bytes))
+        .with_some("conversations", talk.map(bytes))
+        .with(BODY, bytes(to_body(&body)?)))
+}
+
+pub fn decode(document: &Document) -> Result<Job> {
+    let mut job: Job = from_body(document)?;
+    if let Some(packed) = bytes_of(document, "failed_segments") {
+        failed::put_back(&mut job, packed).ok_or_else(|| Fault::damaged(at(document), "its failed segments"))?;
+    }
+    if let Some(packed) = bytes_of(document, "conversations") {
+        talk::put_back(&mut job, packed).ok_or_else(|| Fault::damaged(at(document), "its conversations"))?;
+    }
+    let is_it = at(document) == Path::job(job.id).as_str();
+    if is_it { Ok(job) } else { Err(Fault::damaged(at(document), "its body is of another job")) }
+}
+
+/// A damaged one is as good as none.
+pub async fn load(unit: &mut Unit<'_>, id: JobId) -> Result<Option<Job>> {
+    Ok(sound(unit.one(&Path::job(id)).await?.as_ref().map(decode).transpose())?.flatten())
+}
+
+pub fn create(unit: &mut Unit<'_>, job: &Job) -> Result<()> {
+    unit.create(&Path::job(job.id), encode(job)?);
+    Ok(())
+}
+
+/// Writes nothing when nothing changed.
+pub fn update(unit: &mut Unit<'_>, before: &Job, job: &Job) -> Result<()> {
+    if before != job {
+        unit.put(&Path::job(job.id), encode(job)?);
+    }
+    Ok(())
+}
+
+pub fn delete(unit: &mut Unit<'_>, id: JobId) {
+    unit.delete(&Path::job(id));
+}
+
+fn place(unit: &Unit<'_>, moment_of: Timestamp, id: JobId) -> Vec<Value> {
+    vec![moment(moment_of), unit.place(&Path::job(id))]
+}
+
+fn of_statuses(uid: &Uid, statuses: &[Status]) -> Ask {
+    let wanted = any_of(statuses.iter().map(|status| text(status.as_str())));
+    NEWEST_OF_STATUS.ask(Path::ROOT, vec![text(uid.as_str()), wanted])
+}
+
+/// A page of a user's jobs, newest first, damaged ones left out: of any status when there are none.
+pub async fn newest(
+    unit: &mut Unit<'_>,
+    uid: &Uid,
+    statuses: &[Status],
+    after: Option<JobCursor>,
+    limit: usize,
+) -> Result<Vec<Job>> {
+    let ask =
+        if statuses.is_empty() { NEWEST.ask(Path::ROOT, vec![text(uid.as_str())]) } else { of_statuses(uid, statuses) };
+    let ask = match after {
+        Some(after) => ask.after(place(unit, after.created_at, after.id)),
+        None => ask,
+    };
+    sound_ones(unit, ask, limit, decode).await
+}
+
+/// A user's open upload sessions, newest first.
+pub async fn open_sessions(unit: &mut Unit<'_>, uid: &Uid, limit: usize) -> Result<Vec<Job>> {
+    sound_ones(unit, of_statuses(uid, &[Status::Uploading]), limit, decode).await
+}
+
+/// A page of a user's jobs in the order of their last change.
+pub async fn changed(
+    unit: &mut Unit<'_>,
+    uid: &Uid,
+    since: Timestamp,
+    after: Option<ChangeCursor>,
+    limit: usize,
+) -> Result<Vec<Job>> {
+    let ask = CHANGED.ask(Path::ROOT, vec![text(uid.as_str())]);
+    let ask = match after.filter(|after| after.updated_at >= since) {
+        Some(after) => ask.after(place(unit, after.updated_at, after.id)),
+        None => ask.from(vec![moment(since)]),
+    };
+    sound_ones(unit, ask, limit, decode).await
+}
+
+pub async fn due(unit: &mut Unit<'_>, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
+    let ask = DUE.ask(Path::ROOT, vec![]).until(vec![moment(now)]);
+    let ask = match after {
+        Some(after) => ask.after(place(unit, after.due_at, after.id)),
+        None => ask,
+    };
+    sound_ones(unit, ask, limit, decode).await
+}
+
+/// Jobs of these statuses that are due later than `beyond`, soonest first.
+pub async fn due_beyond(
+    unit: &mut Unit<'_>,
+    statuses: &[Status],
+    beyond: Timestamp,
+    after: Option<DueCursor>,
+    limit: usize,
+) -> Result<Vec<Job>> {
+    let wanted = any_of(statuses.iter().map(|status| text(status.as_str())));
+    let ask = DUE_OF_STATUS.ask(Path::ROOT, vec![wanted]);
+    let ask = match after.filter(|after| after.due_at > beyond) {
+        Some(after) => ask.after(place(unit, after.due_at, after.id)),
+        None => ask.after(vec![moment(beyond)]),
+    };
+    sound_ones(unit, ask, limit, decode).await
+}
+
+/// How many live jobs of the user were created before, counted up to `limit`.
+pub async fn count_ahead(unit: &mut Unit<'_>, job: &Job, limit: usize) -> Result<u64> {
+    let live: Vec<_> = Status::ALL.into_iter().filter(|status| status.is_live()).collect();
+    let ask = of_statuses(&job.uid, &live).after(place(unit, job.created_at, job.id));
+    unit.count(ask, Some(limit)).await
+}
+
+pub async fn count_of(unit: &mut Unit<'_>, status: Status) -> Result<u64> {
+    unit.count(OF_STATUS.ask(Path::ROOT, vec![text(status.as_str())]), None).await
+}
+
+/// Finished jobs that are due, counted up to `limit`.
+pub async fn count_due_finished(unit: &mut Unit<'_>, now: Timestamp, limit: usize) -> Result<u64> {
+    let finished = Status::ALL.into_iter().filter(|status| status.is_terminal());
+    let finished = any_of(finished.map(|status| text(status.as_str())));
+    unit.count(DUE_OF_STATUS.ask(Path::ROOT, vec![finished]).until(vec![moment(now)]), Some(limit)).await
+}
+
+/// How many turns the user's jobs hold, counted up to `limit`. A damaged job holds none: it would hold it for ever. So
+/// where as many as `turns` are held, the jobs are looked at; one of a newer version is at work.
+pub async fn count_held(unit: &mut Unit<'_>, uid: &Uid, turns: u32, limit: u32) -> Result<u32> {
+    let ask = TURNS.ask(Path::ROOT, vec![text(uid.as_str()), text(HELD)]);
+    let held = u32::try_from(unit.count(ask.clone(), Some(limit as usize)).await?).unwrap_or(u32::MAX);
+    if held < turns {
+        return Ok(held);
+    }
+    let holds = |document: &Document| match decode(document) {
+        Ok(_) | Err(Fault::Newer { .. }) => Ok(()),
+        Err(fault) => Err(fault),
+    };
+    Ok(u32::try_from(sound_ones(unit, ask, limit as usize, holds).await?.len()).unwrap_or(u32::MAX))
+}
+
+/// The user's waiting jobs, in the order of turns.
+pub async fn waiting(unit: &mut Unit<'_>, uid: &Uid, limit: usize) -> Result<Vec<Job>> {
+    sound_ones(unit, TURNS.ask(Path::ROOT, vec![text(uid.as_str()), text(WAITING)]), limit, decode).await
+}
+
+/// The first user after `uid` who has a waiting job; the name as it stands there.
+pub async fn next_user_waiting(unit: &mut Unit<'_>, uid: &str) -> Result<Option<String>> {
+    let ask = WAITING_USERS.ask(Path::ROOT, vec![text(WAITING)]).after(vec![text(uid)]);
+    let found = unit.query(ask, 1).await?;
+    Ok(found.first().and_then(|document| text_of(document, "uid")).map(str::to_owned))
+}
+
+/// The user of the first queued job from this id on. Ids are random: from one that is, everybody who has a job may come.
+pub async fn user_queued_from(unit: &mut Unit<'_>, id: JobId) -> Result<Option<String>> {
+    let ask = OF_STATUS.ask(Path::ROOT, vec![text(Status::Queued.as_str())]);
+    let ask = ask.from(vec![unit.place(&Path::job(id))]);
+    let found = unit.query(ask, 1).await?;
+    Ok(found.first().and_then(|document| text_of(document, "uid")).map(str::to_owned))
+}

@@ -1,0 +1,205 @@
+//! `lines`: the text of a segment, kept under its recording and found by its place.
+
+use std::collections::HashSet;
+
+use domain::{Conversation, ConversationId, Line, RecordingId, SegmentId, Timestamp, Uid};
+use firestore::gcloud_sdk::google::firestore::v1::{Document, Value};
+use flow::ports::LineCursor;
+
+use super::{BODY, at, from_body, last_part, listed, sound, sound_ones, to_body};
+use crate::firestore::fault::{Fault, Result};
+use crate::firestore::path::{LINES, Path};
+use crate::firestore::shape::{Ask, Shape, Towards};
+use crate::firestore::unit::Unit;
+use crate::firestore::value::{Fields, any_of, bytes, moment, text};
+
+pub const FIELDS: &[&str] = &["timed", "attached", "starts_at", BODY];
+
+/// A merge moves no line: the lines of a conversation are a stretch of its stream's time.
+pub const TIMED: Shape = Shape {
+    name: "lines.timed",
+    collection: LINES,
+    of_everybody: false,
+    equal: &["timed"],
+    sorted_by: &["starts_at"],
+    towards: Towards::Later,
+};
+pub const ATTACHED: Shape = Shape {
+    name: "lines.attached",
+    collection: LINES,
+    of_everybody: false,
+    equal: &["attached"],
+    sorted_by: &["starts_at"],
+    towards: Towards::Later,
+};
+/// By name, which is by recording and start.
+pub const OF_RECORDING: Shape = Shape {
+    name: "lines.of_recording",
+    collection: LINES,
+    of_everybody: false,
+    equal: &[],
+    sorted_by: &[],
+    towards: Towards::Later,
+};
+
+/// An equality takes as many values.
+const MAX_IDS: usize = 30;
+
+fn path_of(line: &Line) -> Path {
+    Path::line(&line.uid, line.recording, line.start_ms)
+}
+
+fn encode(line: &Line) -> Result<Fields> {
+    let stands_in = line.conversation_id.filter(|_| !line.stub);
+    let timed = stands_in.filter(|_| !line.attached).map(|_| text(line.stream.key()));
+    let attached = stands_in.filter(|_| line.attached).map(|id| text(id.to_string()));
+    Ok(Fields::default()
+        .with_some("timed", timed)
+        .with_some("attached", attached)
+        .with("starts_at", moment(line.starts_at))
+        .with(BODY, bytes(to_body(line)?)))
+}
+
+pub fn decode(document: &Document) -> Result<Line> {
+    let line: Line = from_body(document)?;
+    let is_it = at(document) == path_of(&line).as_str();
+    if is_it { Ok(line) } else { Err(Fault::damaged(at(document), "its body is of another line")) }
+}
+
+/// Stores a text that must be the first of its segment.
+pub fn create(unit: &mut Unit<'_>, line: &Line) -> Result<()> {
+    unit.create(&path_of(line), encode(line)?);
+    Ok(())
+}
+
+pub fn update(unit: &mut Unit<'_>, line: &Line) -> Result<()> {
+    unit.put(&path_of(line), encode(line)?);
+    Ok(())
+}
+
+/// Those that are stored of these segments' lines, in order of time; each is asked for by its name.
+pub fn paths(uid: &Uid, recording: RecordingId, starts: &[u32]) -> Vec<Path> {
+    let mut starts = starts.to_vec();
+    starts.sort_unstable();
+    starts.dedup();
+    starts.into_iter().map(|start_ms| Path::line(uid, recording, start_ms)).collect()
+}
+
+/// Damaged ones are as good as none.
+pub fn all(documents: &[Option<Document>]) -> Result<Vec<Line>> {
+    documents.iter().flatten().filter_map(|line| sound(decode(line)).transpose()).collect()
+}
+
+/// What stands in the place of a line.
+#[derive(Clone)]
+pub enum Stored {
+    Nothing,
+    Line(Line),
+    Damaged,
+}
+
+/// What stands in the place of each of these lines.
+pub async fn stored(unit: &mut Unit<'_>, lines: &[Line]) -> Result<Vec<Stored>> {
+    let paths: Vec<_> = lines.iter().map(path_of).collect();
+    let stored = |found: &Option<Document>| {
+        let Some(document) = found else { return Ok(Stored::Nothing) };
+        Ok(sound(decode(document))?.map_or(Stored::Damaged, Stored::Line))
+    };
+    unit.get(&paths).await?.iter().map(stored).collect()
+}
+
+/// As [`paths`], for many segments of which few may be stored: what is not there costs nothing. Looks at no more than
+/// twice as many documents as are asked for.
+pub async fn of_recording(unit: &mut Unit<'_>, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {
+    let paths = paths(uid, recording, starts);
+    let (Some(first), Some(last)) = (paths.first(), paths.last()) else { return Ok(Vec::new()) };
+    let ask = OF_RECORDING.ask(Path::user(uid), vec![]);
+    let ask = ask.from(vec![unit.place(first)]).until(vec![unit.place(last)]);
+    let mut found = unit.query(ask, paths.len()).await?;
+    let wanted: HashSet<&str> = paths.iter().map(Path::as_str).collect();
+    // A full page may have left some out.
+    let seen = found.last().filter(|_| found.len() == paths.len()).map(|last| at(last).to_owned());
+    found.retain(|document| wanted.contains(at(document)));
+    if let Some(seen) = seen {
+        let left: Vec<_> = paths.iter().filter(|path| path.as_str() > seen.as_str()).cloned().collect();
+        found.extend(unit.get(&left).await?.into_iter().flatten());
+    }
+    found.iter().filter_map(|line| sound(decode(line)).transpose()).collect()
+}
+
+/// The user's lines by segment, after the cursor; each with its segment, damaged ones as the errors that they are.
+pub async fn in_order(
+    unit: &mut Unit<'_>,
+    uid: &Uid,
+    after: Option<(RecordingId, u32)>,
+    limit: usize,
+) -> Result<Vec<(SegmentId, Result<Line>)>> {
+    let mut ask = OF_RECORDING.ask(Path::user(uid), vec![]);
+    if let Some((recording, start_ms)) = after {
+        ask = ask.after(vec![unit.place(&Path::line(uid, recording, start_ms))]);
+    }
+    let found = unit.query(ask, limit).await?;
+    // What has no segment of ours stands in no order of ours.
+    let line = |document: &Document| Ok(listed(segment_of(document))?.map(|segment| (segment, decode(document))));
+    found.iter().filter_map(|document| line(document).transpose()).collect()
+}
+
+fn segment_of(document: &Document) -> Result<SegmentId> {
+    let parts = last_part(document).rsplit_once('-');
+    let segment = parts.and_then(|(recording, start)| {
+        Some(SegmentId { recording: recording.parse().ok()?, start_ms: start.parse().ok()? })
+    });
+    segment.ok_or_else(|| Fault::damaged(at(document), "it has no segment"))
+}
+
+/// Where a page of a conversation's lines begins.
+#[derive(Clone, Copy)]
+pub enum Begin {
+    At(Timestamp),
+    After(LineCursor),
+}
+
+fn begin(unit: &Unit<'_>, uid: &Uid, ask: Ask, begin: Begin) -> Ask {
+    match begin {
+        Begin::At(at) => ask.from(vec![moment(at)]),
+        Begin::After(line) => ask.after(cursor(unit, uid, line)),
+    }
+}
+
+fn cursor(unit: &Unit<'_>, uid: &Uid, line: LineCursor) -> Vec<Value> {
+    vec![moment(line.starts_at), unit.place(&Path::line(uid, line.recording, line.start_ms))]
+}
+
+/// Lines within the conversation's time, placed by time in its stream, in order. Damaged ones take no place in a page.
+pub async fn timed(
+    unit: &mut Unit<'_>,
+    conversation: &Conversation,
+    from: Begin,
+    end: Timestamp,
+    limit: usize,
+) -> Result<Vec<Line>> {
+    let uid = &conversation.uid;
+    let ask = TIMED.ask(Path::user(uid), vec![text(conversation.stream.key())]).until(vec![moment(end)]);
+    let ask = begin(unit, uid, ask, from);
+    sound_ones(unit, ask, limit, decode).await
+}
+
+/// Lines attached under one of these ids, in order under each thirty of them.
+pub async fn attached(
+    unit: &mut Unit<'_>,
+    uid: &Uid,
+    ids: &[ConversationId],
+    after: Option<LineCursor>,
+    limit: usize,
+) -> Result<Vec<Line>> {
+    let mut found = Vec::new();
+    for ids in ids.chunks(MAX_IDS) {
+        let ask = ATTACHED.ask(Path::user(uid), vec![any_of(ids.iter().map(|id| text(id.to_string())))]);
+        let ask = match after {
+            Some(after) => begin(unit, uid, ask, Begin::After(after)),
+            None => ask,
+        };
+        found.extend(sound_ones(unit, ask, limit, decode).await?);
+    }
+    Ok(found)
+}

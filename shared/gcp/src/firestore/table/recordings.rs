@@ -1,0 +1,213 @@
+//! `recordings`: a recording is a body with what is kept beside it and the first part of its plan; long plans go on in
+//! documents of their own.
+
+use domain::{Beside, ConversationId, Levels, Peaks, Plan, Recording, RecordingId, Uid};
+use firestore::gcloud_sdk::google::firestore::v1::Document;
+use uuid::Uuid;
+
+use super::{BODY, at, from_body, last_part, listed, sound, sound_ones, to_body};
+use crate::firestore::fault::{Fault, Result};
+use crate::firestore::path::{Path, RECORDINGS};
+use crate::firestore::shape::{Shape, Towards};
+use crate::firestore::unit::Unit;
+use crate::firestore::value::{Fields, bytes, bytes_of, number, number_of};
+
+pub const FIELDS: &[&str] = &["plan", "plan_parts", "peaks", "levels", "conversations", BODY];
+pub const PART_FIELDS: &[&str] = &["plan"];
+
+/// By name, which is by id.
+pub const IN_ORDER: Shape = Shape {
+    name: "recordings.in_order",
+    collection: RECORDINGS,
+    of_everybody: false,
+    equal: &[],
+    sorted_by: &[],
+    towards: Towards::Later,
+};
+/// By name, which is by user first.
+pub const USERS: Shape = Shape { name: "recordings.users", of_everybody: true, ..IN_ORDER };
+
+/// Segments in a part of a plan: at most ten bytes each, so that a part is half of what a document may hold.
+const PART: usize = 50_000;
+/// More parts than a recording can have: its segments start at different milliseconds of 49 days.
+const MAX_PARTS: u64 = 1 << 17;
+
+/// What is stored of a recording, so that only what changed is written; nothing when it is new.
+#[derive(Default)]
+pub struct Before {
+    body: Vec<u8>,
+    conversations: Vec<u8>,
+    peaks: Option<Vec<u8>>,
+    levels: Option<Vec<u8>>,
+    parts: Vec<Vec<u8>>,
+}
+
+/// A recording, and what is stored of it. A damaged one is as good as none, and written over by whoever makes it anew.
+pub type Known = (Option<Recording>, Before);
+
+pub async fn load_one(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<Known> {
+    Ok(load(unit, uid, &[id]).await?.pop().unwrap_or_default())
+}
+
+/// In the order asked for.
+pub async fn load(unit: &mut Unit<'_>, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Known>> {
+    let paths: Vec<_> = ids.iter().map(|id| Path::recording(uid, *id)).collect();
+    let documents = unit.get(&paths).await?;
+    finish(unit, uid, &documents).await
+}
+
+/// Recordings out of their documents, with the rest of their plans.
+pub async fn finish(unit: &mut Unit<'_>, uid: &Uid, documents: &[Option<Document>]) -> Result<Vec<Known>> {
+    let mut found = Vec::with_capacity(documents.len());
+    for document in documents {
+        let read = match document {
+            Some(document) => sound(finish_one(unit, uid, document).await)?,
+            None => None,
+        };
+        found.push(match read {
+            Some((recording, before)) => (Some(recording), before),
+            None => Known::default(),
+        });
+    }
+    Ok(found)
+}
+
+/// The user's recordings by id, with what is kept beside them, after the cursor; each with its id, damaged ones as the errors
+/// that they are.
+pub async fn in_order(
+    unit: &mut Unit<'_>,
+    uid: &Uid,
+    after: Option<RecordingId>,
+    limit: usize,
+) -> Result<Vec<(RecordingId, Result<(Recording, Beside)>)>> {
+    let mut ask = IN_ORDER.ask(Path::user(uid), vec![]);
+    if let Some(after) = after {
+        ask = ask.after(vec![unit.place(&Path::recording(uid, after))]);
+    }
+    let documents = unit.query(ask, limit).await?;
+    let mut found = Vec::with_capacity(documents.len());
+    for document in &documents {
+        // What has no id of ours stands in no order of ours.
+        let Some(id) = listed(id_of(document))? else { continue };
+        let read = finish_one(unit, uid, document).await;
+        found.push((id, read.and_then(|(recording, _)| Ok((recording, beside_of(document)?)))));
+    }
+    Ok(found)
+}
+
+fn id_of(document: &Document) -> Result<RecordingId> {
+    last_part(document).parse().map_err(|error| Fault::damaged(at(document), format!("{error}")))
+}
+
+/// The user of the first recording after those of `after`.
+pub async fn next_user(unit: &mut Unit<'_>, after: Option<&Uid>) -> Result<Option<Uid>> {
+    let mut ask = USERS.ask(Path::ROOT, vec![]);
+    if let Some(after) = after {
+        ask = ask.after(vec![unit.place(&Path::after_recordings(after))]);
+    }
+    // A damaged one says not whose it is: another one of the user's does.
+    let his = sound_ones(unit, ask, 1, |document| {
+        let recording: Recording = from_body(document)?;
+        // Else the next question would lead here again.
+        let is_his = at(document) == Path::recording(&recording.uid, recording.id).as_str();
+        if is_his { Ok(recording.uid) } else { Err(Fault::damaged(at(document), "its body is of another recording")) }
+    });
+    Ok(his.await?.pop())
+}
+
+pub async fn finish_one(unit: &mut Unit<'_>, uid: &Uid, document: &Document) -> Result<(Recording, Before)> {
+    let mut recording: Recording = from_body(document)?;
+    if recording.uid != *uid || at(document) != Path::recording(uid, recording.id).as_str() {
+        return Err(Fault::damaged(at(document), "its body is of another recording"));
+    }
+    let mut parts: Vec<Vec<u8>> = bytes_of(document, "plan").map(<[u8]>::to_vec).into_iter().collect();
+    let all = number_of(document, "plan_parts").unwrap_or_default().min(MAX_PARTS) as usize;
+    if all > 1 {
+        let paths: Vec<_> = (1..all).map(|part| Path::plan_part(uid, recording.id, part)).collect();
+        for (part, path) in unit.get(&paths).await?.iter().zip(&paths) {
+            let packed = part.as_ref().and_then(|part| bytes_of(part, "plan"));
+            parts.push(packed.ok_or_else(|| Fault::damaged(path.as_str(), "it is gone"))?.to_vec());
+        }
+    }
+    recording.plan = unpack(&parts).map_err(|why| Fault::damaged(at(document), why))?;
+    let body = bytes_of(document, BODY).unwrap_or_default().to_vec();
+    let conversations = bytes_of(document, "conversations").unwrap_or_default().to_vec();
+    let (ids, rest) = conversations.as_chunks();
+    if !rest.is_empty() {
+        return Err(Fault::damaged(at(document), "its conversations"));
+    }
+    recording.conversation_ids.extend(ids.iter().map(|id| ConversationId(Uuid::from_bytes(*id))));
+    let peaks = bytes_of(document, "peaks").map(<[u8]>::to_vec);
+    let levels = bytes_of(document, "levels").map(<[u8]>::to_vec);
+    Ok((recording, Before { body, conversations, peaks, levels, parts }))
+}
+
+/// Weeks of short talks would not fit as text.
+fn pack_ids(ids: &[ConversationId]) -> Vec<u8> {
+    ids.iter().flat_map(|id| id.0.into_bytes()).collect()
+}
+
+fn unpack(parts: &[Vec<u8>]) -> std::result::Result<Option<Plan>, domain::plan::DamagedPlan> {
+    if parts.is_empty() {
+        return Ok(None);
+    }
+    let mut segments = Vec::new();
+    for part in parts {
+        segments.extend_from_slice(Plan::unpack(part)?.segments());
+    }
+    Ok(Some(Plan::new(segments)))
+}
+
+fn pack(plan: &Plan) -> Vec<Vec<u8>> {
+    if plan.segments().is_empty() {
+        return vec![Vec::new()];
+    }
+    plan.segments().chunks(PART).map(|part| Plan::new(part.to_vec()).pack()).collect()
+}
+
+/// Writes what differs from what is stored. What is kept beside it stays where nothing new is known.
+pub fn save(unit: &mut Unit<'_>, recording: Recording, beside: &Beside, before: &Before) -> Result<Recording> {
+    let mut recording = recording;
+    let (plan, ids) = (recording.plan.take(), std::mem::take(&mut recording.conversation_ids));
+    let body = to_body(&recording)?;
+    let (parts, conversations) = (plan.as_ref().map(pack).unwrap_or_default(), pack_ids(&ids));
+    (recording.plan, recording.conversation_ids) = (plan, ids);
+    let peaks = beside.peaks.as_ref().map(|peaks| peaks.pack().to_vec()).or_else(|| before.peaks.clone());
+    let levels = beside.levels.as_ref().map(Levels::pack).or_else(|| before.levels.clone());
+    let (uid, id) = (&recording.uid, recording.id);
+    let stored = before.parts.iter().map(Some).chain(std::iter::repeat(None));
+    for (number, (part, stored)) in parts.iter().zip(stored).enumerate().skip(1) {
+        if stored != Some(part) {
+            unit.put(&Path::plan_part(uid, id, number), Fields::default().with("plan", bytes(part.clone())));
+        }
+    }
+    let same_plan = parts.first() == before.parts.first() && parts.len() == before.parts.len();
+    let same_beside = peaks == before.peaks && levels == before.levels;
+    let same_rest = body == before.body && conversations == before.conversations && same_beside;
+    if !same_plan || !same_rest {
+        let count = number(parts.len() as u64);
+        let fields = Fields::default()
+            .with("plan_parts", count)
+            .with_some("plan", parts.into_iter().next().map(bytes))
+            .with_some("peaks", peaks.map(bytes))
+            .with_some("levels", levels.map(bytes))
+            .with_some("conversations", Some(conversations).filter(|packed| !packed.is_empty()).map(bytes))
+            .with(BODY, bytes(body));
+        unit.put(&Path::recording(uid, id), fields);
+    }
+    Ok(recording)
+}
+
+/// Read by itself, where nothing else of the recording is wanted.
+pub async fn beside(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<Beside> {
+    let path = Path::recording(uid, id);
+    Ok(sound(unit.one(&path).await?.as_ref().map_or(Ok(Beside::default()), beside_of))?.unwrap_or_default())
+}
+
+pub fn beside_of(document: &Document) -> Result<Beside> {
+    let peaks = bytes_of(document, "peaks").map(Peaks::unpack).transpose();
+    let peaks = peaks.map_err(|why| Fault::damaged(at(document), why))?;
+    let levels = bytes_of(document, "levels").map(Levels::unpack).transpose();
+    let levels = levels.map_err(|why| Fault::damaged(at(document), why))?;
+    Ok(Beside { peaks, levels })
+}

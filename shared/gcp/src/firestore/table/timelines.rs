@@ -1,0 +1,39 @@
+//! `timelines`: one small document for a user's stream. Every placement by time reads and writes it, so that none is
+//! missed by another, and every deletion, so that a job in flight notices.
+
+use domain::{Timestamp, Uid};
+use firestore::gcloud_sdk::google::firestore::v1::Document;
+
+use super::at;
+use crate::firestore::path::Path;
+use crate::firestore::unit::Unit;
+use crate::firestore::value::{Fields, moment, moment_of, number, number_of};
+
+pub const FIELDS: &[&str] = &["changes", "deleted_at"];
+
+#[derive(Clone, Copy, Default)]
+pub struct Timeline {
+    /// Grows with each write: a write that changes nothing would stand in nobody's way.
+    changes: u64,
+    /// When a conversation of it was deleted last.
+    pub deleted_at: Option<Timestamp>,
+}
+
+/// Of one that is damaged nobody knows when a conversation was deleted last: it may have been just now.
+pub fn decode(document: Option<&Document>, now: Timestamp) -> Timeline {
+    let Some(document) = document else { return Timeline::default() };
+    let (changes, deleted_at) = (number_of(document, "changes"), moment_of(document, "deleted_at"));
+    let is_whole = changes.is_some() && deleted_at.is_some() == document.fields.contains_key("deleted_at");
+    if is_whole {
+        return Timeline { changes: changes.unwrap_or_default(), deleted_at };
+    }
+    flow::document::met("timelines", &at(document), &"its fields are not what was written");
+    Timeline { changes: 0, deleted_at: Some(now) }
+}
+
+pub fn save(unit: &mut Unit<'_>, uid: &Uid, stream: &str, timeline: Timeline) {
+    let fields = Fields::default()
+        .with("changes", number(timeline.changes.saturating_add(1)))
+        .with_some("deleted_at", timeline.deleted_at.map(moment));
+    unit.put(&Path::timeline(uid, stream), fields);
+}

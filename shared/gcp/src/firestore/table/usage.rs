@@ -1,0 +1,93 @@
+//! `usage_hours`: plain numbers, one document for a user's hour.
+
+use domain::{Bucket, Timestamp, Uid, Usage};
+use firestore::gcloud_sdk::google::firestore::v1::Document;
+
+use super::{at, last_part, listed, sound, sound_ones};
+use crate::firestore::fault::{Fault, Result};
+use crate::firestore::path::{Path, USAGE};
+use crate::firestore::shape::{Shape, Towards};
+use crate::firestore::unit::Unit;
+use crate::firestore::value::{Fields, moment, moment_of, number, number_of};
+
+pub const FIELDS: &[&str] = &["hour", "transcribed_ms", "words", "segments"];
+
+/// By name, which is the hour: no index grows with time.
+pub const HOURS: Shape = Shape {
+    name: "usage.hours",
+    collection: USAGE,
+    of_everybody: false,
+    equal: &[],
+    sorted_by: &[],
+    towards: Towards::Later,
+};
+
+/// More than any hour can have, by far: what is above it was never counted.
+const MOST: u64 = 1 << 52;
+
+pub fn decode(document: &Document) -> Result<Bucket> {
+    let missing = || Fault::damaged(at(document), "it is no usage");
+    let number = |name| number_of(document, name).filter(|number| *number <= MOST).ok_or_else(missing);
+    let hour = moment_of(document, "hour").ok_or_else(missing)?;
+    let is_its_own = at(document).ends_with(&format!("/{:014}", hour.millis().max(0)));
+    if !is_its_own {
+        return Err(Fault::damaged(at(document), "it is of another hour"));
+    }
+    let (transcribed_ms, words, segments) = (number("transcribed_ms")?, number("words")?, number("segments")?);
+    Ok(Bucket { hour, usage: Usage { transcribed_ms, words, segments } })
+}
+
+/// Adds to what was read in this transaction. Only where the plan's marks say that these segments are counted for the
+/// first time; never by an increment that nobody could take for done.
+pub fn add(unit: &mut Unit<'_>, uid: &Uid, hour: Timestamp, stored: Option<&Document>, more: Usage) -> Result<()> {
+    if more.is_zero() {
+        return Ok(());
+    }
+    // An hour that cannot be read begins anew: nobody could tell any more what it was.
+    let stored = stored.map_or(Ok(None), |document| sound(decode(document)))?;
+    let mut usage = stored.map(|bucket| bucket.usage).unwrap_or_default();
+    usage += more;
+    let fields = Fields::default()
+        .with("hour", moment(hour))
+        .with("transcribed_ms", number(usage.transcribed_ms))
+        .with("words", number(usage.words))
+        .with("segments", number(usage.segments));
+    unit.put(&Path::usage(uid, hour), fields);
+    Ok(())
+}
+
+pub async fn list(
+    unit: &mut Unit<'_>,
+    uid: &Uid,
+    (from, to): (Timestamp, Timestamp),
+    limit: usize,
+) -> Result<Vec<Bucket>> {
+    if to <= from {
+        return Ok(Vec::new());
+    }
+    let ask = HOURS.ask(Path::user(uid), vec![]);
+    let ask = ask.from(vec![unit.place(&Path::usage(uid, from))]).before(vec![unit.place(&Path::usage(uid, to))]);
+    sound_ones(unit, ask, limit, decode).await
+}
+
+/// All of the user's hours, after the cursor; each with its hour, damaged ones as the errors that they are.
+pub async fn in_order(
+    unit: &mut Unit<'_>,
+    uid: &Uid,
+    after: Option<Timestamp>,
+    limit: usize,
+) -> Result<Vec<(Timestamp, Result<Bucket>)>> {
+    let mut ask = HOURS.ask(Path::user(uid), vec![]);
+    if let Some(after) = after {
+        ask = ask.after(vec![unit.place(&Path::usage(uid, after))]);
+    }
+    let found = unit.query(ask, limit).await?;
+    // What has no hour of ours stands in no order of ours.
+    let hour = |document: &Document| Ok(listed(hour_of(document))?.map(|hour| (hour, decode(document))));
+    found.iter().filter_map(|document| hour(document).transpose()).collect()
+}
+
+fn hour_of(document: &Document) -> Result<Timestamp> {
+    let millis = last_part(document).parse().map_err(|error| Fault::damaged(at(document), format!("{error}")))?;
+    Ok(Timestamp::from_millis(millis))
+}

@@ -1,0 +1,150 @@
+//! What happens to the connection itself: nothing hangs on one that is dead, and nothing is taken for undone that may be
+//! done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::Command;
+use emulators::wire::Wire;
+use emulators::{listen, soon};
+use flow::ports::{Stepped, Store};
+use testkit::Harness;
+use testkit::build::{nonce, phone, uid};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+
+use super::store_or_skip;
+use crate::firestore::path::Path;
+use crate::firestore::unit::{Mode, Unit};
+use crate::firestore::{FirestoreStore, Settings};
+
+/// What HTTP/2 frames begin with: three bytes of length, kind, flags, four of the stream.
+const FRAME: usize = 9;
+const PREFACE: usize = 24;
+const HEADERS: u8 = 1;
+const RESET: u8 = 3;
+const SETTINGS: u8 = 4;
+
+/// Answers every request of its one client with the end of its stream, for this reason.
+async fn resets(listener: TcpListener, reason: u32) -> std::io::Result<()> {
+    reset_streams(listener.accept().await?.0, reason).await
+}
+
+async fn reset_streams(mut stream: TcpStream, reason: u32) -> std::io::Result<()> {
+    stream.read_exact(&mut [0; PREFACE]).await?;
+    stream.write_all(&[0, 0, 0, SETTINGS, 0, 0, 0, 0, 0]).await?;
+    loop {
+        let mut head = [0; FRAME];
+        stream.read_exact(&mut head).await?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        stream.read_exact(&mut vec![0; length as usize]).await?;
+        match head[3] {
+            HEADERS => {
+                let reset = [&[0, 0, 4, RESET, 0][..], &head[5..], &reason.to_be_bytes()].concat();
+                stream.write_all(&reset).await?;
+            }
+            SETTINGS if head[4] == 0 => stream.write_all(&[0, 0, 0, SETTINGS, 1, 0, 0, 0, 0]).await?,
+            _ => {}
+        }
+    }
+}
+
+/// Both look like refusals of the service: "too many requests", "not permitted".
+const ENHANCE_YOUR_CALM: u32 = 0xb;
+const INADEQUATE_SECURITY: u32 = 0xc;
+
+#[tokio::test]
+async fn a_commit_whose_stream_is_cut_off_is_in_doubt_whatever_the_reason() {
+    for reason in [ENHANCE_YOUR_CALM, INADEQUATE_SECURITY, 0x1, 0x2, 0x7, 0x8, 0xd] {
+        let (listener, address) = listen().await;
+        let serving = tokio::spawn(resets(listener, reason));
+        let store = FirestoreStore::new(Settings {
+            endpoint: Some(format!("http://{address}")),
+            ..Settings::new("demo-reset")
+        });
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let fault = store.client.commit(Vec::new(), Vec::new(), deadline).await.unwrap_err();
+        assert!(fault.is_in_doubt(), "{reason:#x}: {fault}");
+        serving.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_went_dead_is_left_within_one_operation() {
+    let settings = match super::settings() {
+        Ok(settings) => settings,
+        Err(why) => testkit::skip!(why),
+    };
+    let wire = Wire::to(settings.endpoint.as_deref().unwrap()).await;
+    let harness = Harness::new(Arc::new(FirestoreStore::new(settings.clone())));
+    let job = harness.accept(&uid("ann"), &[phone(0)]).await;
+    // As long as an emulator on a busy machine needs, and no longer than a test can wait.
+    let request = Duration::from_secs(4);
+    let store = FirestoreStore::new(Settings { endpoint: Some(wire.endpoint().to_owned()), request, ..settings });
+    for n in 1..3 {
+        assert!(store.job(job.id).await.unwrap().is_some());
+        wire.fall_silent();
+        let claim = Command::Claim { owner: nonce(n) };
+        let claimed = soon("an answer", store.step(job.id, &claim, harness.at())).await.unwrap();
+        assert!(matches!(claimed, Stepped::Done { .. }), "{claimed:?}");
+        assert_eq!(harness.job(job.id).await.lease.fence, n);
+        harness.pass(harness.rules.lease);
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_failed_for_good_are_looked_for_again() {
+    let store = store_or_skip!();
+    let harness = Harness::new(store.clone());
+    let job = harness.accept(&uid("ann"), &[phone(0)]).await;
+    store.client.fault_script.spoil_credentials();
+    assert_eq!(store.job(job.id).await.unwrap(), Some(job.clone()));
+    store.client.fault_script.spoil_credentials();
+    harness.claim(job.id).await;
+}
+
+#[tokio::test]
+async fn what_a_transaction_holds_is_let_go_even_when_its_time_is_over() {
+    let store = store_or_skip!();
+    let harness = Harness::new(store.clone());
+    let job = harness.accept(&uid("ann"), &[phone(0)]).await;
+    let begin = async || {
+        let deadline = Instant::now() + Duration::from_secs(2);
+        let mut unit = Unit::new(&store.client, Mode::Transaction, Vec::new(), deadline);
+        unit.one(&Path::job(job.id)).await.unwrap();
+        // As when it waited for somebody else's lock until then.
+        tokio::time::timeout_at(deadline, std::future::pending::<()>()).await.unwrap_err();
+        unit
+    };
+    for is_dropped in [true, false] {
+        let mut unit = begin().await;
+        if !is_dropped {
+            unit.let_go().await;
+        }
+        drop(unit);
+        let claimed = tokio::time::timeout(Duration::from_secs(10), harness.claim(job.id)).await;
+        assert!(claimed.is_ok(), "the job is held, dropped: {is_dropped}");
+        harness.pass(harness.rules.lease);
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_expired_meanwhile_is_done_again() {
+    let store = store_or_skip!();
+    let harness = Harness::new(store.clone());
+    let job = harness.accept(&uid("ann"), &[phone(0)]).await;
+    let mut run = store.run("store.test", job.id, Mode::Transaction);
+    for is_frozen in [true, false] {
+        let mut unit = run.unit();
+        assert!(unit.one(&Path::job(job.id)).await.unwrap().is_some());
+        if is_frozen {
+            // Firestore has let go of it when the process comes to itself again.
+            store.client.rollback(unit.begun()).await.unwrap();
+        }
+        unit.delete(&Path::job(job.id));
+        let settled = run.settle(unit, Ok(())).await;
+        assert_eq!(settled.is_none(), is_frozen, "{settled:?}");
+        assert_eq!(store.job(job.id).await.unwrap().is_some(), is_frozen);
+    }
+}

@@ -1,0 +1,129 @@
+//! Two processes that take turns at every operation: what one remembers, the other has changed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use domain::accept::Batch;
+use domain::checkpoint::Checkpoint;
+use domain::job::Status;
+use domain::placement::Group;
+use domain::planning::FilePlan;
+use domain::session::{SessionRequest, WholeFile};
+use domain::{
+    Bucket, Command, Conversation, ConversationId, DeviceId, Job, JobId, Levels, Line, Peaks, Recording, RecordingId,
+    Timestamp, Uid,
+};
+use flow::Result;
+use flow::ports::{
+    At, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, JobCursor, JobStats, LineCursor,
+    Opened, Removed, SessionCompleted, Stepped, Store, Written,
+};
+use testkit::Harness;
+use testkit::build::{phone, speech, uid};
+use testkit::contract::Fresh;
+
+use crate::firestore::{FirestoreStore, Settings};
+
+struct InTurn {
+    processes: [FirestoreStore; 2],
+    operations: AtomicUsize,
+}
+
+impl InTurn {
+    fn new(settings: Settings) -> Self {
+        let processes = [FirestoreStore::new(settings.clone()), FirestoreStore::new(settings)];
+        Self { processes, operations: AtomicUsize::new(0) }
+    }
+
+    fn next(&self) -> &FirestoreStore {
+        &self.processes[self.operations.fetch_add(1, Ordering::Relaxed) % 2]
+    }
+}
+
+macro_rules! in_turn {
+    ($(fn $name:ident($($argument:ident: $of:ty),*) -> $answer:ty;)*) => {
+        #[async_trait]
+        impl Store for InTurn {
+            $(async fn $name(&self, $($argument: $of),*) -> Result<$answer> {
+                self.next().$name($($argument),*).await
+            })*
+        }
+    };
+}
+
+in_turn! {
+    fn create_job(batch: &Batch, at: At<'_>) -> Created;
+    fn open_session(request: &SessionRequest, at: At<'_>) -> Opened;
+    fn complete_session(id: JobId, whole: &[WholeFile], at: At<'_>) -> SessionCompleted;
+    fn step(id: JobId, command: &Command, at: At<'_>) -> Stepped;
+    fn plan_file(id: JobId, plan: &FilePlan, at: At<'_>) -> Written<(Job, Recording)>;
+    fn save_checkpoint(id: JobId, checkpoint: &Checkpoint, at: At<'_>) -> Written<Job>;
+    fn checkpoint(id: JobId, index: usize) -> Option<Vec<u8>>;
+    fn store_texts(id: JobId, fence: u64, lines: Vec<Line>, at: At<'_>) -> Written<Vec<Line>>;
+    fn place(id: JobId, group: &Group, at: At<'_>) -> Written<(Job, Recording)>;
+    fn job(id: JobId) -> Option<Job>;
+    fn jobs(uid: &Uid, of: &[Status], after: Option<JobCursor>, limit: usize, now: Timestamp) -> Vec<Job>;
+    fn changed_jobs(uid: &Uid, since: Timestamp, after: Option<ChangeCursor>, limit: usize, now: Timestamp) -> Vec<Job>;
+    fn jobs_ahead(job: &Job) -> u32;
+    fn due_jobs(now: Timestamp, after: Option<DueCursor>, limit: usize) -> Vec<Job>;
+    fn due_beyond(of: &[Status], beyond: Timestamp, after: Option<DueCursor>, limit: usize) -> Vec<Job>;
+    fn stuck_users(at: At<'_>, limit: usize) -> Vec<Uid>;
+    fn promote(uid: &Uid, at: At<'_>) -> Vec<Job>;
+    fn recordings(uid: &Uid, ids: &[RecordingId]) -> Vec<Option<Recording>>;
+    fn peaks(uid: &Uid, recording: RecordingId) -> Option<Peaks>;
+    fn levels(uid: &Uid, recording: RecordingId) -> Option<Levels>;
+    fn lines(uid: &Uid, recording: RecordingId, starts: &[u32]) -> Vec<Line>;
+    fn conversation(uid: &Uid, id: ConversationId, after: Option<LineCursor>, limit: usize) -> Option<ConversationPage>;
+    fn conversations(
+        uid: &Uid, from: Option<Timestamp>, to: Option<Timestamp>, after: Option<(Timestamp, ConversationId)>, limit: usize
+    ) -> Vec<Conversation>;
+    fn delete_conversation(uid: &Uid, id: ConversationId, at: At<'_>) -> bool;
+    fn remove_texts(uid: &Uid, id: ConversationId, limit: usize) -> Removed;
+    fn due_deletions(now: Timestamp, after: Option<&DueDeletion>, limit: usize) -> Vec<DueDeletion>;
+    fn usage(uid: &Uid, from: Timestamp, to: Timestamp, limit: usize) -> Vec<Bucket>;
+    fn put_device(device: &Device) -> ();
+    fn delete_device(uid: &Uid, id: &DeviceId) -> ();
+    fn devices(uid: &Uid) -> Vec<Device>;
+    fn drop_token(uid: &Uid, id: &DeviceId, token: &str) -> ();
+    fn jobs_with_audio(ids: &[JobId]) -> Vec<JobId>;
+    fn job_stats(now: Timestamp) -> JobStats;
+    fn ready() -> ();
+}
+
+fn fresh() -> Fresh<dyn Store> {
+    match super::settings() {
+        Ok(settings) => Fresh::from(Arc::new(InTurn::new(settings)) as Arc<dyn Store>),
+        Err(why) => Fresh::missing(why),
+    }
+}
+
+testkit::store_contract!(async || fresh());
+
+/// One process works on a job that another one cancels: what the first remembers decides nothing.
+#[tokio::test]
+async fn what_another_process_changed_is_seen_by_the_next_write() {
+    let settings = match super::settings() {
+        Ok(settings) => settings,
+        Err(why) => testkit::skip!(why),
+    };
+    let ours = Arc::new(FirestoreStore::new(settings.clone()));
+    let harness = Harness::new(ours.clone());
+    let theirs = FirestoreStore::new(settings);
+    let job = harness.accept(&uid("ann"), &[phone(0)]).await;
+    let job = harness.claim(job.id).await;
+    let fence = job.lease.fence;
+    // Nothing is read for a step that goes on from one's own.
+    let before = ours.client.spent.so_far();
+    harness.pass(std::time::Duration::from_secs(1));
+    harness.done(job.id, Command::Renew { fence }).await;
+    assert_eq!(ours.client.spent.so_far(), (before.0, before.1 + 1));
+
+    let cancelled = theirs.step(job.id, &Command::Cancel, harness.at()).await.unwrap();
+    assert!(matches!(cancelled, Stepped::Done { .. }), "{cancelled:?}");
+    let reconnect = ours.step(job.id, &Command::Renew { fence }, harness.at()).await.unwrap();
+    assert!(matches!(reconnect, Stepped::Refused { .. }), "{reconnect:?}");
+    let planned = harness.try_plan(&job, 0, speech(&[(0, 900)])).await;
+    assert!(matches!(planned, Written::Fenced(_)), "{planned:?}");
+    assert_eq!(harness.job(job.id).await.status, Status::Cancelled);
+}

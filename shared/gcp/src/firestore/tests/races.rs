@@ -1,0 +1,152 @@
+//! Many at once: whoever comes first wins, and everybody is told the same.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::command::Refusal;
+use domain::placement::Answer;
+use domain::{Command, JobId};
+use flow::ports::{Created, Stepped, Store};
+use testkit::build::{batch, batch_as, device, job_id, nonce, phone, uid};
+use testkit::snapshot::Snapshot;
+use testkit::{Harness, memory};
+
+use super::store_or_skip;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_fifty_claims_at_once_one_wins() {
+    let store = store_or_skip!();
+    let harness = Arc::new(Harness::new(store.clone()));
+    let job = harness.accept(&uid("ann"), &[phone(0)]).await;
+    // Each has seen a job that nobody has.
+    store.client.fault_script.gather(50);
+    let before = store.client.fault_script.commits();
+    let claim = |n| {
+        let harness = harness.clone();
+        tokio::spawn(async move { harness.step(job.id, &Command::Claim { owner: nonce(n) }).await })
+    };
+    let mut winners = 0;
+    for task in (0..50).map(claim).collect::<Vec<_>>() {
+        match task.await.unwrap() {
+            Stepped::Done { .. } => winners += 1,
+            Stepped::Refused { why: Refusal::LeaseHeld { .. }, .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    let job = harness.job(job.id).await;
+    assert_eq!((winners, job.attempt, job.lease.fence), (1, 1, 1));
+    assert_eq!(store.client.fault_script.commits() - before, 50);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_like_batches_at_once_one_becomes_a_job() {
+    let harness = Arc::new(Harness::new(store_or_skip!()));
+    let create = |n| {
+        let harness = harness.clone();
+        tokio::spawn(async move { harness.create(&batch_as(job_id(n), &uid("ann"), &[phone(0), phone(60)])).await })
+    };
+    let (mut made, mut told): (Vec<JobId>, Vec<JobId>) = Default::default();
+    for task in (0..6).map(create).collect::<Vec<_>>() {
+        match task.await.unwrap() {
+            Created::New { job, .. } => made.push(job.id),
+            Created::Answered(job) => told.push(job.id),
+        }
+    }
+    assert_eq!((made.len(), told.len()), (1, 5));
+    assert!(told.iter().all(|id| *id == made[0]));
+}
+
+/// Where the jobs' recordings lie: some touch, some are bridged by a later one, some stand alone.
+const STARTS: [i64; 20] =
+    [0, 60, 500, 130, 900, 1200, 1080, 990, 2000, 2100, 1900, 260, 380, 3000, 3121, 3242, 4000, 4060, 3940, 620];
+
+/// What was said, without the ids, which depend on who came first.
+async fn talk(harness: &Harness) -> Vec<Vec<String>> {
+    let mut talk = harness.talk(&uid("ann")).await;
+    talk.sort();
+    talk
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_placed_at_once_end_in_the_same_conversations_as_one_after_the_other() {
+    let ann = uid("ann");
+    let said = |secs: i64| format!("at {secs}");
+    let calm = Harness::new(Arc::new(memory::Store::new()));
+    for secs in STARTS {
+        calm.transcribe(&ann, &phone(secs), &[(0, 1000, &said(secs))]).await;
+    }
+    let store = store_or_skip!();
+    let mut harness = Harness::new(store.clone());
+    harness.rules.enqueued_per_user = 50;
+    // All are planned and said; only the placements meet.
+    let mut jobs = Vec::new();
+    for secs in STARTS {
+        let job = harness.accept_batch(&batch(&ann, &[phone(secs)])).await;
+        let job = harness.claim(job.id).await;
+        harness.plan(&job, 0, testkit::build::speech(&[(0, 1000)])).await;
+        harness.store(&job, 0, &[(0, &said(secs))]).await;
+        jobs.push(job);
+    }
+    // Each has read what it is placed into before any of them is.
+    store.client.fault_script.gather(STARTS.len());
+    let before = store.client.fault_script.commits();
+    // Each in an hour of its own: they have no usage in common that would keep them apart.
+    let place = |(n, job): (usize, domain::Job)| {
+        let harness = Harness::new(harness.store.clone());
+        harness.pass(Duration::from_secs(3600 * n as u64));
+        tokio::spawn(async move { harness.place(&job, 0, &[(0, Answer::Text)]).await })
+    };
+    for task in jobs.into_iter().enumerate().map(place).collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    let commits = store.client.fault_script.commits() - before;
+    println!("{} placements at once took {commits} commits", STARTS.len());
+    assert!(commits >= 2 * STARTS.len() - 1, "all but one were in another's way: {commits}");
+    assert_eq!(talk(&harness).await, talk(&calm).await);
+    let times = async |harness: &Harness| -> Vec<_> {
+        let snapshot = Snapshot::take(&*harness.store, &uid("ann")).await.unwrap();
+        snapshot.conversations.iter().map(|page| page.conversation.timed).collect()
+    };
+    assert_eq!(times(&harness).await, times(&calm).await);
+    assert_eq!(harness.usage(&ann).await, calm.usage(&ann).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_tokens_of_a_new_device_at_once_only_the_last_leads_to_it() {
+    let store = store_or_skip!();
+    let (ann, bob) = (uid("ann"), uid("bob"));
+    store.client.fault_script.gather(2);
+    let put = |token: &'static str| {
+        let (store, ann) = (store.clone(), ann.clone());
+        tokio::spawn(async move { store.put_device(&device(&ann, "phone", token)).await })
+    };
+    for task in ["one", "two"].map(put) {
+        task.await.unwrap().unwrap();
+    }
+    let phone = store.devices(&ann).await.unwrap().pop().unwrap();
+    let lost = if phone.token == "one" { "two" } else { "one" };
+    store.put_device(&device(&bob, "phone", lost)).await.unwrap();
+    assert_eq!(store.devices(&ann).await.unwrap(), [phone], "it does not have the token that bob has now");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_is_forgotten_meanwhile_is_nobodys() {
+    let harness = Arc::new(Harness::new(store_or_skip!()));
+    let job = harness.accept(&uid("ann"), &[phone(0)]).await;
+    let ended = harness.done(job.id, Command::Cancel).await;
+    let gone = harness.done(job.id, Command::CleanedUp { fence: ended.lease.fence }).await;
+    harness.clock.set(gone.expires_at.unwrap());
+    let expire = |_| {
+        let harness = harness.clone();
+        tokio::spawn(async move { harness.step(job.id, &Command::Expire).await })
+    };
+    let mut forgotten = 0;
+    for task in (0..8).map(expire).collect::<Vec<_>>() {
+        match task.await.unwrap() {
+            Stepped::Done { .. } => forgotten += 1,
+            Stepped::NoSuchJob => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(forgotten, 1);
+}

@@ -1,0 +1,326 @@
+//! A unit of work: documents are read, changed and written back, all at one moment or not at all.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use firestore::gcloud_sdk::google::firestore::v1::batch_get_documents_request::ConsistencySelector as GetAt;
+use firestore::gcloud_sdk::google::firestore::v1::batch_get_documents_response::Result as Got;
+use firestore::gcloud_sdk::google::firestore::v1::precondition::ConditionType;
+use firestore::gcloud_sdk::google::firestore::v1::run_aggregation_query_request::ConsistencySelector as CountAt;
+use firestore::gcloud_sdk::google::firestore::v1::run_query_request::ConsistencySelector as QueryAt;
+use firestore::gcloud_sdk::google::firestore::v1::transaction_options::{Mode as Options, ReadOnly, ReadWrite};
+use firestore::gcloud_sdk::google::firestore::v1::value::ValueType;
+use firestore::gcloud_sdk::google::firestore::v1::{
+    Document, Precondition, TransactionOptions, Value, Write, WriteResult, write,
+};
+use firestore::gcloud_sdk::prost_types::Timestamp as UpdateTime;
+use tokio::time::Instant;
+
+use super::client::Client;
+use super::fault::{Fault, Result};
+use super::path::Path;
+use super::shape::{Ask, COUNT};
+use super::value::{Fields, reference};
+
+/// The most documents that are asked for at once.
+const MAX_GET: usize = 500;
+
+/// How what is read and what is written hang together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Each reading by itself; nothing is written.
+    Look,
+    /// All readings of one moment; nothing is written.
+    Snapshot,
+    /// What is written must be as it was read. Enough, and quickest, where all that matters is written, or cannot change
+    /// without something that is: no lock is held, and nobody waits for one.
+    Optimistic,
+    /// Everything that was read, what queries found included, must still be so.
+    Transaction,
+}
+
+pub struct Unit<'a> {
+    client: &'a Arc<Client>,
+    deadline: Instant,
+    mode: Mode,
+    /// The transaction's id; begun by the first reading.
+    transaction: Option<Vec<u8>>,
+    /// An earlier try of the same transaction, which gives this one precedence.
+    again: Vec<u8>,
+    /// When each document was changed last; `None` when it was not there.
+    seen: HashMap<Path, Option<UpdateTime>>,
+    writes: Vec<Write>,
+    /// What is remembered may be taken for what stands there, where the commit demands it.
+    pub trusts: bool,
+    /// Taken so, and not demanded by a write yet.
+    taken: HashSet<Path>,
+    /// A new line turned out to be stored already: lines are looked at before they are written.
+    pub looks_first: bool,
+}
+
+impl<'a> Unit<'a> {
+    pub fn new(client: &'a Arc<Client>, mode: Mode, again: Vec<u8>, deadline: Instant) -> Self {
+        Self {
+            client,
+            deadline,
+            mode,
+            transaction: None,
+            again,
+            seen: HashMap::new(),
+            writes: Vec::new(),
+            trusts: false,
+            taken: HashSet::new(),
+            looks_first: false,
+        }
+    }
+
+    pub fn is_transaction(&self) -> bool {
+        self.mode == Mode::Transaction
+    }
+
+    /// Whether there is time left for more than what must be asked: a request may take as long as it may.
+    pub fn has_time(&self) -> bool {
+        self.deadline.saturating_duration_since(Instant::now()) > 2 * self.client.settings.request
+    }
+
+    pub async fn one(&mut self, path: &Path) -> Result<Option<Document>> {
+        Ok(self.get(std::slice::from_ref(path)).await?.pop().flatten())
+    }
+
+    /// The documents in the order asked for.
+    pub async fn get(&mut self, paths: &[Path]) -> Result<Vec<Option<Document>>> {
+        let mut found = HashMap::new();
+        let mut names = Vec::with_capacity(paths.len());
+        for path in paths {
+            match self.remembered(path) {
+                Some(document) => _ = found.insert(document.name.clone(), document),
+                None => names.push(self.client.name(path)),
+            }
+        }
+        names.sort_unstable();
+        names.dedup();
+        for names in names.chunks(MAX_GET) {
+            let at = self.consistency().map(|at| match at {
+                At::Begun(transaction) => GetAt::Transaction(transaction),
+                At::New(options) => GetAt::NewTransaction(options),
+            });
+            for answer in self.client.get(names.to_vec(), at, self.deadline).await? {
+                self.has_begun(answer.transaction);
+                if let Some(Got::Found(document)) = answer.result {
+                    self.client.memory.saw(&Path::of(&document), &document);
+                    found.insert(document.name.clone(), document);
+                }
+            }
+        }
+        let mut documents = Vec::with_capacity(paths.len());
+        for path in paths {
+            let document = found.get(&self.client.name(path)).cloned();
+            self.seen.insert(path.clone(), document.as_ref().and_then(|document| document.update_time));
+            documents.push(document);
+        }
+        Ok(documents)
+    }
+
+    fn remembered(&mut self, path: &Path) -> Option<Document> {
+        if !self.trusts || self.mode != Mode::Optimistic {
+            return None;
+        }
+        let document = self.client.memory.get(path)?;
+        self.taken.insert(path.clone());
+        Some(document)
+    }
+
+    /// Whether a document was found there, readable or not.
+    pub fn stands(&self, path: &Path) -> bool {
+        matches!(self.seen.get(path), Some(Some(_)))
+    }
+
+    /// Something was decided by what is only remembered, and no write demands that it still stands so.
+    pub fn rests_on_memory(&self) -> bool {
+        !self.taken.is_empty()
+    }
+
+    /// The first `limit` documents that a question finds.
+    pub async fn query(&mut self, ask: Ask, limit: usize) -> Result<Vec<Document>> {
+        debug_assert!((self.client.schema.may_ask)(&ask.shape), "{} is not in the list of questions", ask.shape.name);
+        let at = self.consistency().map(|at| match at {
+            At::Begun(transaction) => QueryAt::Transaction(transaction),
+            At::New(options) => QueryAt::NewTransaction(options),
+        });
+        let under = ask.under.clone();
+        let mut documents = Vec::new();
+        for answer in self.client.query(&under, ask.first(limit), at, self.deadline).await? {
+            self.has_begun(answer.transaction);
+            documents.extend(answer.document);
+        }
+        for document in &documents {
+            self.seen.insert(Path::of(document), document.update_time);
+        }
+        Ok(documents)
+    }
+
+    pub async fn count(&mut self, ask: Ask, limit: Option<usize>) -> Result<u64> {
+        debug_assert!((self.client.schema.may_ask)(&ask.shape), "{} is not in the list of questions", ask.shape.name);
+        let at = self.consistency().map(|at| match at {
+            At::Begun(transaction) => CountAt::Transaction(transaction),
+            At::New(options) => CountAt::NewTransaction(options),
+        });
+        let under = ask.under.clone();
+        let mut counted = None;
+        for answer in self.client.aggregate(&under, ask.count(limit), at, self.deadline).await? {
+            self.has_begun(answer.transaction);
+            let value = answer.result.and_then(|mut result| result.aggregate_fields.remove(COUNT));
+            if let Some(ValueType::IntegerValue(number)) = value.and_then(|value| value.value_type) {
+                counted = u64::try_from(number).ok();
+            }
+        }
+        counted.ok_or_else(|| Fault::Unreachable("a count without a number".to_owned()))
+    }
+
+    /// A document's name, to compare with or to start after.
+    pub fn place(&self, path: &Path) -> Value {
+        reference(self.client.name(path))
+    }
+
+    /// Writes the whole document.
+    pub fn put(&mut self, path: &Path, fields: Fields) {
+        debug_assert!(
+            fields.0.keys().all(|field| (self.client.schema.may_have)(path.collection(), field)),
+            "a field of {} is not in the list: it would be indexed",
+            path.collection()
+        );
+        let name = self.client.name(path);
+        let document = Document { name, fields: fields.0, create_time: None, update_time: None };
+        self.write(path, write::Operation::Update(document));
+    }
+
+    /// Writes a document that must not be there yet.
+    pub fn create(&mut self, path: &Path, fields: Fields) {
+        self.seen.insert(path.clone(), None);
+        self.put(path, fields);
+    }
+
+    pub fn delete(&mut self, path: &Path) {
+        self.write(path, write::Operation::Delete(self.client.name(path)));
+    }
+
+    fn write(&mut self, path: &Path, operation: write::Operation) {
+        debug_assert!(matches!(self.mode, Mode::Optimistic | Mode::Transaction), "{path:?} is only looked at");
+        let condition = match self.seen.get(path) {
+            // A missing document's deletion is nobody's loss.
+            Some(None) if matches!(operation, write::Operation::Delete(_)) => None,
+            // A transaction that creates would overwrite without it.
+            Some(None) => Some(ConditionType::Exists(false)),
+            Some(Some(at)) if self.mode == Mode::Optimistic => {
+                self.taken.remove(path);
+                Some(ConditionType::UpdateTime(*at))
+            }
+            _ => None,
+        };
+        let current_document = condition.map(|condition| Precondition { condition_type: Some(condition) });
+        self.writes.push(Write { current_document, operation: Some(operation), ..Write::default() });
+    }
+
+    /// Whether each of these is written.
+    pub fn changes(&self, paths: &[Path]) -> bool {
+        let is_written = |path: &Path| {
+            let name = self.client.name(path);
+            self.writes
+                .iter()
+                .any(|write| matches!(&write.operation, Some(write::Operation::Update(it)) if it.name == name))
+        };
+        paths.iter().all(is_written)
+    }
+
+    #[cfg(test)]
+    pub fn begun(&self) -> Vec<u8> {
+        self.transaction.clone().unwrap_or_default()
+    }
+
+    pub fn writes_nothing(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    pub async fn commit(&mut self) -> Result<()> {
+        debug_assert!(!self.rests_on_memory(), "{:?} is neither read nor demanded", self.taken);
+        let transaction = self.transaction.take().unwrap_or_default();
+        self.again.clone_from(&transaction);
+        let writes = std::mem::take(&mut self.writes);
+        let written = self.client.commit(writes.clone(), transaction.clone(), self.deadline).await;
+        self.remember(writes, written.as_deref().unwrap_or_default());
+        let written = written.map(drop).map_err(Fault::of_commit);
+        if written.as_ref().is_err_and(|fault| !fault.is_contention()) && !transaction.is_empty() {
+            // It may never have arrived: what it holds would stand in everybody's way for a minute.
+            self.transaction = Some(transaction);
+        }
+        written
+    }
+
+    /// What was written as it stands there now. Of a write without a result nobody knows: it is forgotten.
+    fn remember(&self, writes: Vec<Write>, results: &[WriteResult]) {
+        let mut results = results.iter();
+        for write in writes {
+            let update_time = results.next().and_then(|result| result.update_time);
+            match write.operation {
+                Some(write::Operation::Update(document)) => {
+                    let document = Document { update_time, ..document };
+                    self.client.memory.saw(&Path::of(&document), &document);
+                }
+                Some(write::Operation::Delete(name)) => self.client.memory.forget(&Path::named(&name)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Lets go of what a transaction holds. Its failure is nobody's: Firestore lets go by itself, only later.
+    pub async fn let_go(&mut self) {
+        // Nobody waits for it after the deadline: then it is let go behind the answer, as this is dropped.
+        if let Some(transaction) = self.transaction.take_if(|_| Instant::now() < self.deadline) {
+            self.again.clone_from(&transaction);
+            if self.is_transaction() {
+                let _ = self.client.rollback(transaction).await;
+            }
+        }
+    }
+
+    /// What the next try shows to be the same transaction.
+    pub fn take_again(&mut self) -> Vec<u8> {
+        if self.is_transaction() { std::mem::take(&mut self.again) } else { Vec::new() }
+    }
+
+    fn consistency(&self) -> Option<At> {
+        let mode = match self.mode {
+            Mode::Look | Mode::Optimistic => return None,
+            Mode::Snapshot => Options::ReadOnly(ReadOnly::default()),
+            Mode::Transaction => {
+                Options::ReadWrite(ReadWrite { retry_transaction: self.again.clone(), ..ReadWrite::default() })
+            }
+        };
+        Some(match &self.transaction {
+            Some(transaction) => At::Begun(transaction.clone()),
+            None => At::New(TransactionOptions { mode: Some(mode) }),
+        })
+    }
+
+    fn has_begun(&mut self, transaction: Vec<u8>) {
+        if !transaction.is_empty() {
+            self.transaction = Some(transaction);
+        }
+    }
+}
+
+impl Drop for Unit<'_> {
+    /// Whoever asked has gone: what the transaction holds must not stand in others' way until it expires.
+    fn drop(&mut self) {
+        let open = self.transaction.take().filter(|_| self.mode == Mode::Transaction);
+        if let (Some(transaction), Ok(runtime)) = (open, tokio::runtime::Handle::try_current()) {
+            let client = Arc::clone(self.client);
+            runtime.spawn(async move { client.rollback(transaction).await });
+        }
+    }
+}
+
+enum At {
+    Begun(Vec<u8>),
+    New(TransactionOptions),
+}

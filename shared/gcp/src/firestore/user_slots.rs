@@ -1,0 +1,118 @@
+//! Turns: counted in the transaction that asks, never kept as a number that could go wrong.
+
+use domain::transition::{Context, apply};
+use domain::{Command, Job, JobId, Uid};
+use flow::ports::At;
+
+use super::fault::{Fault, Result};
+use super::run::by_chance;
+use super::table::{jobs, listed};
+use super::unit::Unit;
+
+/// Users whom one question for stuck ones looks at: each costs two readings. The next one goes on behind them, so that
+/// everybody's turn comes.
+const MAX_USERS: usize = 200;
+
+/// Whether the user has a free turn.
+pub async fn is_free(unit: &mut Unit<'_>, uid: &Uid, at: &At<'_>) -> Result<bool> {
+    let turns = at.rules.enqueued_per_user;
+    Ok(jobs::count_held(unit, uid, turns, turns).await? < turns)
+}
+
+/// What a command is decided by, with the user's turns counted.
+pub async fn context<'a>(unit: &mut Unit<'_>, uid: &Uid, at: &At<'a>) -> Result<Context<'a>> {
+    Ok(Context { slot_free: is_free(unit, uid, at).await?, ..uncounted(at) })
+}
+
+/// For a command that no turn bears on.
+pub fn uncounted<'a>(at: &At<'a>) -> Context<'a> {
+    Context { now: at.now, rules: at.rules, slot_free: false }
+}
+
+/// Gives free turns to waiting jobs after a step of one of the user's: what was read is from before the step.
+pub async fn promote_after(unit: &mut Unit<'_>, before: &Job, job: &Job, at: &At<'_>) -> Result<Vec<Job>> {
+    let first = waiting_but(unit, before, 1).await?;
+    if first.is_empty() {
+        return Ok(Vec::new());
+    }
+    // One turn more than there are, so that the job's own is seen through.
+    let turns = at.rules.enqueued_per_user;
+    let own = u32::from(before.holds_slot());
+    let held = jobs::count_held(unit, &before.uid, turns.saturating_add(own), turns.saturating_add(1)).await?;
+    let held = held.saturating_sub(own) + u32::from(job.holds_slot());
+    let free = at.rules.enqueued_per_user.saturating_sub(held) as usize;
+    let next = if free > 1 { waiting_but(unit, before, free).await? } else { first };
+    promote_first(unit, next, free, at)
+}
+
+/// The first waiting jobs of the user, without the one that is at its step.
+async fn waiting_but(unit: &mut Unit<'_>, job: &Job, limit: usize) -> Result<Vec<Job>> {
+    let limit = limit + usize::from(job.waits_for_slot());
+    let mut waiting = jobs::waiting(unit, &job.uid, limit).await?;
+    waiting.retain(|other| other.id != job.id);
+    Ok(waiting)
+}
+
+/// Gives every free turn to the waiting job that comes next.
+pub async fn promote(unit: &mut Unit<'_>, uid: &Uid, at: &At<'_>) -> Result<Vec<Job>> {
+    let turns = at.rules.enqueued_per_user;
+    let held = jobs::count_held(unit, uid, turns, turns).await?;
+    let free = at.rules.enqueued_per_user.saturating_sub(held) as usize;
+    if free == 0 {
+        return Ok(Vec::new());
+    }
+    let waiting = jobs::waiting(unit, uid, free).await?;
+    promote_first(unit, waiting, free, at)
+}
+
+fn promote_first(unit: &mut Unit<'_>, waiting: Vec<Job>, free: usize, at: &At<'_>) -> Result<Vec<Job>> {
+    let mut promoted = Vec::new();
+    for job in waiting.into_iter().take(free) {
+        let Ok(step) = apply(&job, &Command::Promote, uncounted(at)) else { break };
+        jobs::update(unit, &job, &step.job)?;
+        promoted.push(step.job);
+    }
+    Ok(promoted)
+}
+
+/// Users with waiting jobs and a free turn. Jumps from user to user, however many jobs each has; begins behind the user
+/// `last`, and says whom the next look begins behind: `None` when everybody was looked at.
+pub async fn stuck_users(
+    unit: &mut Unit<'_>,
+    at: &At<'_>,
+    limit: usize,
+    last: Option<&str>,
+) -> Result<(Vec<Uid>, Option<String>)> {
+    let begin = match last {
+        Some(last) => last.to_owned(),
+        None => any_user(unit).await?,
+    };
+    let (mut stuck, mut looked_at) = (Vec::new(), 0);
+    let before = (!begin.is_empty()).then_some(("", Some(begin.as_str())));
+    for (from, to) in std::iter::once((begin.as_str(), None)).chain(before) {
+        let mut last = from.to_owned();
+        while let Some(next) =
+            jobs::next_user_waiting(unit, &last).await?.filter(|next| to.is_none_or(|to| **next <= *to))
+        {
+            looked_at += 1;
+            let uid = Uid::new(next.as_str()).map_err(|error| Fault::damaged(format_args!("users/{next}"), error));
+            if let Some(uid) = listed(uid)?
+                && is_free(unit, &uid, at).await?
+            {
+                stuck.push(uid);
+            }
+            // Far away from the database so many questions take longer than an operation may: what was found is told.
+            if stuck.len() >= limit || looked_at >= MAX_USERS || !unit.has_time() {
+                return Ok((stuck, Some(next)));
+            }
+            last = next;
+        }
+    }
+    Ok((stuck, None))
+}
+
+/// Where a process begins that has not looked yet. Not at a letter: names of users may all begin alike.
+async fn any_user(unit: &mut Unit<'_>) -> Result<String> {
+    let id = JobId(uuid::Uuid::from_u128((by_chance() * 2_f64.powi(32)) as u128 * (1 << 96)));
+    Ok(jobs::user_queued_from(unit, id).await?.unwrap_or_default())
+}

@@ -1,0 +1,126 @@
+//! The job store in SQLite: everything that must agree, in one transaction for each operation.
+
+mod accept;
+mod archive;
+mod bulk;
+pub mod damaged;
+mod deletion;
+mod devices;
+mod every;
+mod fault;
+mod feed;
+mod placement_context;
+mod port;
+mod query;
+mod reading;
+mod redirects;
+mod schema;
+mod session;
+mod step;
+mod table;
+mod turns;
+mod work;
+
+use std::fmt::Display;
+use std::path::Path;
+
+use domain::{Rules, Timestamp};
+use flow::ports::At;
+use flow::ports::OfUser;
+use flow::ports::feed::Watchers;
+use flow::{Error, Kind};
+use rusqlite::Connection;
+
+use crate::sqlite::{OpenError, Readers, Writer, open_to_read};
+use schema::MIGRATIONS;
+
+pub struct SqliteStore {
+    /// Dropped first: the connection that is closed last empties the log into the database, and a reader cannot.
+    readers: Readers,
+    /// `None` when it was opened to be read only.
+    writer: Option<Writer>,
+    watchers: Watchers,
+}
+
+impl SqliteStore {
+    /// Opens or makes the database and brings its schema up to date. For the one server that owns the data folder.
+    pub fn open(path: &Path, readers: usize) -> Result<Self, OpenError> {
+        let writer = Some(Writer::open_erasing(path, MIGRATIONS)?);
+        Ok(Self { writer, readers: Readers::open(path, readers)?, watchers: Watchers::default() })
+    }
+
+    /// For a command that writes while a server may be running: each waits a bounded time for the other.
+    pub fn open_alongside(path: &Path, readers: usize) -> Result<Self, OpenError> {
+        let writer = Some(Writer::open_alongside(path, MIGRATIONS)?);
+        Ok(Self { writer, readers: Readers::open(path, readers)?, watchers: Watchers::default() })
+    }
+
+    /// For a command that only looks, while a server may be running. Operations that write are refused.
+    pub fn open_read_only(path: &Path, readers: usize) -> Result<Self, OpenError> {
+        schema::check(&open_to_read(path)?, path)?;
+        Ok(Self { writer: None, readers: Readers::open(path, readers)?, watchers: Watchers::default() })
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        subject: impl Display + Send,
+        change: impl FnOnce(&Connection) -> fault::Result<T> + Send + 'static,
+    ) -> flow::Result<T> {
+        self.write_then(operation, subject, change, |_| {}).await
+    }
+
+    /// As [`write`](Self::write), and wakes whoever watches the jobs that were written. Also when the caller has gone:
+    /// the commit stands.
+    async fn write_jobs<T: OfUser + Send + 'static>(
+        &self,
+        operation: &'static str,
+        subject: impl Display + Send,
+        change: impl FnOnce(&Connection) -> fault::Result<T> + Send + 'static,
+    ) -> flow::Result<T> {
+        let watchers = self.watchers.clone();
+        let wake = move |written: &T| written.uid().into_iter().for_each(|uid| watchers.wake(uid));
+        self.write_then(operation, subject, change, wake).await
+    }
+
+    async fn write_then<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        subject: impl Display + Send,
+        change: impl FnOnce(&Connection) -> fault::Result<T> + Send + 'static,
+        committed: impl FnOnce(&T) + Send + 'static,
+    ) -> flow::Result<T> {
+        match &self.writer {
+            Some(writer) => writer.call_then(operation, subject, change, committed).await,
+            None => Err(Error::new(Kind::Invalid, operation, subject).because("the store was opened to be read only")),
+        }
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        subject: impl Display + Send,
+        look: impl FnOnce(&Connection) -> fault::Result<T> + Send + 'static,
+    ) -> flow::Result<T> {
+        self.readers.call(operation, subject, look).await
+    }
+}
+
+/// [`At`], as another thread can have it.
+struct Moment {
+    now: Timestamp,
+    rules: Rules,
+}
+
+impl Moment {
+    fn of(at: &At<'_>) -> Self {
+        Self { now: at.now, rules: at.rules.clone() }
+    }
+
+    fn at(&self) -> At<'_> {
+        At { now: self.now, rules: &self.rules }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,34 @@
+//! What bears on where a group of segments goes.
+
+use domain::placement::{Group, PlacementContext, reach};
+use domain::{Interval, Recording};
+use rusqlite::Connection;
+
+use super::fault::Result;
+use super::redirects::Redirects;
+use super::table::{conversations, lines};
+
+pub fn of(db: &Connection, recording: &Recording, group: &Group) -> Result<PlacementContext> {
+    let uid = &recording.uid;
+    let starts: Vec<_> = group.answers.iter().map(|(start_ms, _)| *start_ms).collect();
+    let mut redirects = Redirects::of(db, uid);
+    let explicit = recording.conversation_id.map(|id| redirects.follow(id)).transpose()?.flatten();
+    let lines = lines::of_recording(db, uid, recording.id, &starts)?;
+    let mut around = PlacementContext { lines, explicit, ..PlacementContext::default() };
+    if let Some(reach) = reach(recording, group) {
+        around.near = conversations::meeting(db, uid, &recording.stream.key(), reach)?;
+        around.deleted = deleted(&mut redirects, recording, reach)?;
+    }
+    Ok(around)
+}
+
+/// A recording knows every conversation that a segment of it went into: those of them that were deleted since.
+fn deleted(redirects: &mut Redirects<'_>, recording: &Recording, reach: Interval) -> Result<Vec<Interval>> {
+    let mut found = Vec::new();
+    for id in &recording.conversation_ids {
+        let Some(conversation) = redirects.follow(*id)?.filter(|c| c.deleted_at.is_some()) else { continue };
+        let times = [conversation.timed, conversation.attached].into_iter().flatten();
+        found.extend(times.filter(|time| time.start <= reach.end && reach.start <= time.end));
+    }
+    Ok(found)
+}

@@ -1,0 +1,73 @@
+//! What an operator sees: how many jobs there are, and what is due.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{Command, Status};
+use flow::ports::{JobStats, Store};
+
+use super::{MS, ann, bob, partly_failed};
+use crate::build::phone;
+use crate::harness::Harness;
+
+async fn job_stats(harness: &Harness) -> JobStats {
+    harness.ask(|| harness.store.job_stats(harness.now())).await
+}
+
+/// The statuses that there are jobs of. Every status is told.
+async fn counted(harness: &Harness) -> BTreeMap<&'static str, u64> {
+    let by_status = job_stats(harness).await.by_status;
+    assert_eq!(by_status.iter().map(|(status, _)| *status).collect::<Vec<_>>(), Status::ALL);
+    by_status.into_iter().filter(|(_, jobs)| *jobs > 0).map(|(status, jobs)| (status.as_str(), jobs)).collect()
+}
+
+pub async fn jobs_are_counted_by_status_through_all_of_their_life(store: Arc<dyn Store>) {
+    let harness = Harness::new(store);
+    assert_eq!(counted(&harness).await, BTreeMap::new());
+    let job = harness.accept(&ann(), &[phone(0)]).await;
+    harness.accept(&bob(), &[phone(0)]).await;
+    assert_eq!(counted(&harness).await, BTreeMap::from([("queued", 2)]));
+    let job = harness.claim(job.id).await;
+    assert_eq!(counted(&harness).await, BTreeMap::from([("queued", 1), ("processing", 1)]));
+    harness.work(&job, 0, &[(0, 900, "fine")]).await;
+    let job = harness.finish(&job).await;
+    assert_eq!(counted(&harness).await, BTreeMap::from([("queued", 1), ("completed", 1)]));
+    partly_failed(&harness, &bob()).await;
+    assert_eq!(counted(&harness).await, BTreeMap::from([("queued", 1), ("completed", 1), ("partial_failure", 1)]));
+
+    let fence = job.lease.fence;
+    for command in [Command::PushDone { fence }, Command::AudioGone { fence }, Command::CleanedUp { fence }] {
+        harness.done(job.id, command).await;
+    }
+    let expires_at = harness.job(job.id).await.expires_at.unwrap();
+    harness.clock.set(expires_at);
+    harness.done(job.id, Command::Expire).await;
+    assert_eq!(counted(&harness).await, BTreeMap::from([("queued", 1), ("partial_failure", 1)]), "forgotten");
+}
+
+pub async fn what_is_due_is_told_from_its_moment_on(store: Arc<dyn Store>) {
+    let harness = Harness::new(store);
+    let job = harness.accept(&ann(), &[phone(0)]).await;
+    let due = job.due_at.unwrap();
+    harness.clock.set(due - MS);
+    assert_eq!(job_stats(&harness).await.oldest_due, None);
+    harness.pass(MS);
+    assert_eq!(job_stats(&harness).await.oldest_due, Some(due));
+    harness.pass(Duration::from_secs(7));
+    harness.accept(&bob(), &[phone(0)]).await;
+    let told = job_stats(&harness).await;
+    assert_eq!((told.oldest_due, told.effects_due), (Some(due), 0), "queued jobs have no effects");
+}
+
+pub async fn finished_jobs_with_something_left_to_do_are_counted(store: Arc<dyn Store>) {
+    let harness = Harness::new(store);
+    let job = harness.transcribe(&ann(), &phone(0), &[(0, 900, "fine")]).await;
+    harness.clock.set(job.due_at.unwrap());
+    assert_eq!(job_stats(&harness).await.effects_due, 1);
+    let fence = job.lease.fence;
+    for command in [Command::PushDone { fence }, Command::AudioGone { fence }, Command::CleanedUp { fence }] {
+        harness.done(job.id, command).await;
+    }
+    assert_eq!(job_stats(&harness).await.effects_due, 0);
+}

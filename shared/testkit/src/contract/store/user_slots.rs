@@ -1,0 +1,185 @@
+//! Turns: a few jobs of a user are on the way at once, the others wait, the oldest recording first.
+
+use std::sync::Arc;
+
+use domain::job::{DispatchState, WaitingFor};
+use domain::transition::gives_up_waiting_at;
+use domain::{Command, Job, JobId, Nonce, Status};
+use flow::ports::{Stepped, Store};
+
+use super::{ann, bob};
+use crate::build::{batch_as, job_id, nonce, phone};
+use crate::harness::Harness;
+
+/// Four jobs on the way, and three that wait, whose recordings are younger the smaller their id.
+async fn a_full_house(store: Arc<dyn Store>) -> Harness {
+    let harness = Harness::new(store);
+    for n in 1..=4 {
+        harness.accept_batch(&batch_as(job_id(n), &ann(), &[phone(n as i64 * 1000)])).await;
+    }
+    for n in 5..=7 {
+        harness.accept_batch(&batch_as(job_id(n), &ann(), &[phone(-1000 * n as i64)])).await;
+    }
+    harness
+}
+
+async fn waiting(harness: &Harness) -> Vec<JobId> {
+    let jobs = harness.store.jobs(&ann(), &[Status::Queued], None, 100, harness.now()).await.unwrap();
+    let mut ids: Vec<_> = jobs.iter().filter(|job| !job.holds_slot()).map(|job| job.id).collect();
+    ids.sort();
+    ids
+}
+
+fn promoted(stepped: Stepped) -> Vec<JobId> {
+    match stepped {
+        Stepped::Done { promoted, .. } => promoted.iter().map(|job| job.id).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn finish_silent(harness: &Harness, id: JobId) -> Stepped {
+    let job = harness.claim(id).await;
+    for index in 0..job.files.len() {
+        harness.plan(&job, index, domain::planning::Heard::Silence).await;
+    }
+    harness.step(id, &Command::Finish { fence: job.lease.fence }).await
+}
+
+pub async fn a_job_over_the_limit_waits_its_turn(store: Arc<dyn Store>) {
+    let harness = a_full_house(store).await;
+    assert_eq!(waiting(&harness).await, [5, 6, 7].map(job_id));
+    let job = harness.job(job_id(5)).await;
+    assert_eq!((job.dispatch.state, job.waiting_for), (DispatchState::Waiting, Some(WaitingFor::Turn)));
+}
+
+pub async fn the_end_of_a_job_promotes_the_oldest_recording(store: Arc<dyn Store>) {
+    let harness = a_full_house(store).await;
+    let Stepped::Done { promoted, .. } = finish_silent(&harness, job_id(1)).await else { panic!("not finished") };
+    let [next] = &promoted[..] else { panic!("not one turn: {promoted:?}") };
+    assert_eq!((next.id, next.dispatch.state, next.waiting_for), (job_id(7), DispatchState::Pending, None));
+    assert_eq!(next.due_at, Some(harness.now() + harness.rules.enqueue_grace));
+    assert_eq!(harness.job(next.id).await, *next, "what was answered is what was written");
+    assert_eq!(waiting(&harness).await, [5, 6].map(job_id));
+}
+
+pub async fn a_cancelled_job_gives_its_turn_away(store: Arc<dyn Store>) {
+    let harness = a_full_house(store).await;
+    assert_eq!(promoted(harness.step(job_id(2), &Command::Cancel).await), [job_id(7)]);
+    assert_eq!(promoted(harness.step(job_id(2), &Command::Cancel).await), [], "once");
+}
+
+pub async fn a_waiting_job_that_is_cancelled_frees_no_turn(store: Arc<dyn Store>) {
+    let harness = a_full_house(store).await;
+    assert_eq!(promoted(harness.step(job_id(7), &Command::Cancel).await), []);
+    assert_eq!(promoted(harness.step(job_id(1), &Command::Cancel).await), [job_id(6)]);
+}
+
+pub async fn a_job_that_gives_up_gives_its_turn_away(store: Arc<dyn Store>) {
+    let harness = a_full_house(store).await;
+    harness.clock.set(gives_up_waiting_at(&harness.job(job_id(1)).await, &harness.rules));
+    assert_eq!(promoted(harness.step(job_id(1), &Command::GiveUpWaiting).await), [job_id(7)]);
+}
+
+pub async fn a_claim_that_ends_the_job_gives_its_turn_away(store: Arc<dyn Store>) {
+    let harness = a_full_house(store).await;
+    for _ in 0..harness.rules.max_attempts {
+        harness.claim(job_id(1)).await;
+        harness.pass(harness.rules.lease);
+    }
+    let claim = Command::Claim { owner: Nonce(job_id(1).0) };
+    assert_eq!(promoted(harness.step(job_id(1), &claim).await), [job_id(7)]);
+    assert_eq!(harness.job(job_id(1)).await.status, Status::Failed);
+}
+
+pub async fn promote_gives_exactly_the_free_turns(store: Arc<dyn Store>) {
+    let mut harness = a_full_house(store).await;
+    assert_eq!(harness.store.promote(&ann(), harness.at()).await.unwrap(), []);
+    harness.rules.enqueued_per_user = 6;
+    let promoted = harness.store.promote(&ann(), harness.at()).await.unwrap();
+    assert_eq!(promoted.iter().map(|job| job.id).collect::<Vec<_>>(), [7, 6].map(job_id));
+    assert_eq!(harness.store.promote(&ann(), harness.at()).await.unwrap(), [], "once");
+    assert_eq!(waiting(&harness).await, [job_id(5)]);
+}
+
+pub async fn stuck_users_are_those_with_a_free_turn_and_somebody_waiting(store: Arc<dyn Store>) {
+    let mut harness = a_full_house(store).await;
+    for n in 11..=15 {
+        harness.accept_batch(&batch_as(job_id(n), &bob(), &[phone(n as i64)])).await;
+    }
+    assert_eq!(harness.store.stuck_users(harness.at(), 10).await.unwrap(), []);
+    harness.rules.enqueued_per_user = 5;
+    let mut stuck = harness.store.stuck_users(harness.at(), 10).await.unwrap();
+    stuck.sort();
+    assert_eq!(stuck, [ann(), bob()]);
+    assert_eq!(harness.store.stuck_users(harness.at(), 1).await.unwrap().len(), 1, "at most so many");
+    harness.store.promote(&ann(), harness.at()).await.unwrap();
+    harness.store.promote(&bob(), harness.at()).await.unwrap();
+    assert_eq!(
+        harness.store.stuck_users(harness.at(), 10).await.unwrap(),
+        [],
+        "bob has nobody waiting, ann no free turn"
+    );
+}
+
+pub async fn another_users_jobs_do_not_take_turns(store: Arc<dyn Store>) {
+    let harness = a_full_house(store).await;
+    let job = harness.accept(&bob(), &[phone(0)]).await;
+    assert_eq!(job.dispatch.state, DispatchState::Pending);
+    assert_eq!(promoted(harness.step(job.id, &Command::Cancel).await), [], "nor does their end give any");
+    assert_eq!(waiting(&harness).await, [5, 6, 7].map(job_id));
+}
+
+pub async fn a_retried_job_waits_when_no_turn_is_free(store: Arc<dyn Store>) {
+    let harness = Harness::new(store);
+    let failed = failed_job(&harness, job_id(1)).await;
+    for n in 2..=5 {
+        harness.accept_batch(&batch_as(job_id(n), &ann(), &[phone(n as i64 * 1000)])).await;
+    }
+    let retried = harness.done(failed.id, Command::Retry { key: nonce(1) }).await;
+    assert_eq!((retried.status, retried.dispatch.state), (Status::Queued, DispatchState::Waiting));
+    assert_eq!(promoted(harness.step(job_id(3), &Command::Cancel).await), [failed.id]);
+}
+
+async fn failed_job(harness: &Harness, id: JobId) -> Job {
+    harness.accept_batch(&batch_as(id, &ann(), &[phone(0)])).await;
+    let job = harness.claim(id).await;
+    let failure = domain::Failure::of(domain::Code::StagedAudioMissing);
+    harness.done(id, Command::FailFile { fence: job.lease.fence, index: 0, failure }).await;
+    harness.finish(&job).await
+}
+
+pub async fn a_stray_delivery_may_claim_a_waiting_job(store: Arc<dyn Store>) {
+    let harness = a_full_house(store).await;
+    let job = harness.claim(job_id(5)).await;
+    assert!(job.holds_slot());
+    assert_eq!(promoted(harness.step(job_id(1), &Command::Cancel).await), [], "five were on the way, four are left");
+}
+
+pub async fn jobs_that_end_at_once_promote_one_each(store: Arc<dyn Store>) {
+    let harness = Arc::new(a_full_house(store).await);
+    let end = |n| {
+        let harness = harness.clone();
+        tokio::spawn(async move { promoted(harness.step(job_id(n), &Command::Cancel).await) })
+    };
+    let tasks: Vec<_> = (1..=3).map(end).collect();
+    let mut all = Vec::new();
+    for task in tasks {
+        all.extend(task.await.unwrap());
+    }
+    all.sort();
+    assert_eq!(all, [5, 6, 7].map(job_id));
+}
+
+pub async fn jobs_created_at_once_take_no_more_than_the_turns(store: Arc<dyn Store>) {
+    let harness = Arc::new(Harness::new(store));
+    let create = |n| {
+        let harness = harness.clone();
+        tokio::spawn(async move { harness.accept_batch(&batch_as(job_id(n), &ann(), &[phone(n as i64)])).await })
+    };
+    let tasks: Vec<_> = (1..=9).map(create).collect();
+    let mut with_slot = 0;
+    for task in tasks {
+        with_slot += u32::from(task.await.unwrap().holds_slot());
+    }
+    assert_eq!(with_slot, harness.rules.enqueued_per_user);
+}

@@ -1,0 +1,60 @@
+use std::sync::Arc;
+
+use flow::Kind;
+use flow::ports::{Blobs, Queue, Store};
+
+use super::{FailsBefore, LosesAnswers, Plan};
+use crate::build::{self, T0};
+use crate::clock::TestClock;
+use crate::memory;
+
+#[tokio::test]
+async fn a_lost_answer_is_lost_after_the_work() {
+    let clock = TestClock::at(T0);
+    let queue = Arc::new(memory::Queue::new(clock));
+    let faulty = LosesAnswers::first_of_each(queue.clone());
+    let task = build::task(build::job_id(1), &build::uid("ann"), 1);
+    assert_eq!(faulty.enqueue(task.clone()).await.unwrap_err().kind, Kind::Unknown);
+    assert_eq!(queue.waiting(), std::slice::from_ref(&task));
+    faulty.enqueue(task.clone()).await.unwrap();
+    assert_eq!(queue.waiting(), [task], "the repeated call is the same wake-up");
+}
+
+#[tokio::test]
+async fn a_call_that_fails_before_does_nothing() {
+    let store: Arc<dyn Store> = Arc::new(memory::Store::new());
+    let failing = FailsBefore::first_of_each(store.clone());
+    let device = build::device(&build::uid("ann"), "phone", "token");
+    assert_eq!(failing.put_device(&device).await.unwrap_err().kind, Kind::Unavailable);
+    assert!(store.devices(&device.uid).await.unwrap().is_empty());
+    failing.put_device(&device).await.unwrap();
+    assert_eq!(failing.devices(&device.uid).await.unwrap_err().kind, Kind::Unavailable, "reads fail too");
+    assert_eq!(failing.devices(&device.uid).await.unwrap(), [device]);
+}
+
+#[tokio::test]
+async fn a_blob_whose_finish_was_lost_is_written_by_repeating() {
+    let clock = TestClock::at(T0);
+    let blobs: Arc<dyn Blobs> = Arc::new(memory::Blobs::new(clock));
+    let faulty = LosesAnswers::first_of_each(blobs);
+    let name = build::blob(&build::uid("ann"), build::job_id(1), 0);
+    let write = async || {
+        let mut writer = faulty.create(&name).await?;
+        writer.write("sound".into()).await?;
+        writer.finish().await
+    };
+    assert_eq!(write().await.unwrap_err().kind, Kind::Unknown);
+    assert_eq!(write().await.unwrap().size, 5);
+}
+
+#[test]
+fn a_plan_strikes_as_often_as_it_was_told() {
+    let plan = Plan::never();
+    assert!(!plan.strikes("store.place"));
+    plan.strike("store.place", 2);
+    assert_eq!([1, 2, 3].map(|_| plan.strikes("store.place")), [true, true, false]);
+    plan.strike_always("queue.enqueue");
+    assert!((0..9).all(|_| plan.strikes("queue.enqueue")));
+    plan.heal();
+    assert!(!plan.strikes("queue.enqueue"));
+}

@@ -1,0 +1,296 @@
+//! The store in memory: one lock, and behind it for each operation: read what a rule needs, let it decide, write.
+
+mod archive;
+mod deletion;
+mod devices;
+mod reading;
+mod session;
+mod tables;
+mod writing;
+
+use std::sync::{Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use domain::accept::Batch;
+use domain::checkpoint::Checkpoint;
+use domain::command::{Command, Refusal};
+use domain::job::Status;
+use domain::placement::{self, Group, Placed, PlacementContext};
+use domain::planning::FilePlan;
+use domain::session::{SessionRequest, WholeFile};
+use domain::transition::Context;
+use domain::{
+    Bucket, Conversation, ConversationId, DeviceId, Job, JobId, Levels, Line, Peaks, Recording, RecordingId, Timestamp,
+    Uid,
+};
+use flow::Result;
+use flow::ports::feed::Watchers;
+use flow::ports::{
+    At, ChangeCursor, ConversationPage, Created, Device, DueCursor, DueDeletion, Feed, JobCursor, JobStats, LineCursor,
+    Opened, Removed, SessionCompleted, Stepped, Watch, Written,
+};
+
+use tables::Tables;
+
+/// How a group is placed. A test may plant a mistake here, to see that it is found.
+pub type Placement = dyn Fn(Job, Recording, &Group, PlacementContext, Context<'_>) -> Decided + Send + Sync;
+
+type Decided = std::result::Result<Placed, Refusal>;
+
+pub struct Store {
+    tables: Mutex<Tables>,
+    placement: Box<Placement>,
+    watchers: Watchers,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self::with_placement(placement::place)
+    }
+}
+
+impl Store {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A store that places by another rule than the domain's.
+    pub fn with_placement(
+        placement: impl Fn(Job, Recording, &Group, PlacementContext, Context<'_>) -> Decided + Send + Sync + 'static,
+    ) -> Self {
+        Self { tables: Mutex::default(), placement: Box::new(placement), watchers: Watchers::default() }
+    }
+
+    /// Everything of a user by id, merged-away and deleted conversations included.
+    pub fn all_conversations(&self, uid: &Uid) -> Vec<Conversation> {
+        self.tables().conversations.values().filter(|c| c.uid == *uid).cloned().collect()
+    }
+
+    /// Every line of a user, placed or not, stubs included.
+    pub fn all_lines(&self, uid: &Uid) -> Vec<Line> {
+        self.tables().lines.values().filter(|line| line.uid == *uid).cloned().collect()
+    }
+
+    pub fn all_jobs(&self) -> Vec<Job> {
+        self.tables().jobs.values().cloned().collect()
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap()
+    }
+
+    /// Whoever watches the job's user looks again.
+    fn wake_of(&self, id: JobId) {
+        let uid = self.tables().jobs.get(&id).map(|job| job.uid.clone());
+        uid.iter().for_each(|uid| self.watchers.wake(uid));
+    }
+}
+
+impl Feed for Store {
+    fn watch(&self, uid: &Uid) -> Watch {
+        self.watchers.watch(uid)
+    }
+}
+
+#[async_trait]
+impl flow::ports::Store for Store {
+    async fn create_job(&self, batch: &Batch, at: At<'_>) -> Result<Created> {
+        let created = self.tables().create_job(batch, &at);
+        self.watchers.wake(&batch.uid);
+        created
+    }
+
+    async fn open_session(&self, request: &SessionRequest, at: At<'_>) -> Result<Opened> {
+        let opened = self.tables().open_session(request, &at);
+        self.watchers.wake(&request.uid);
+        opened
+    }
+
+    async fn complete_session(&self, id: JobId, whole: &[WholeFile], at: At<'_>) -> Result<SessionCompleted> {
+        let completed = self.tables().complete_session(id, whole, &at);
+        self.wake_of(id);
+        Ok(completed)
+    }
+
+    async fn step(&self, id: JobId, command: &Command, at: At<'_>) -> Result<Stepped> {
+        let stepped = self.tables().step(id, command, &at);
+        if let Stepped::Done { job, .. } = &stepped {
+            self.watchers.wake(&job.uid);
+        }
+        Ok(stepped)
+    }
+
+    async fn plan_file(&self, id: JobId, plan: &FilePlan, at: At<'_>) -> Result<Written<(Job, Recording)>> {
+        let written = self.tables().plan_file(id, plan, &at);
+        self.wake_of(id);
+        Ok(written)
+    }
+
+    async fn save_checkpoint(&self, id: JobId, checkpoint: &Checkpoint, at: At<'_>) -> Result<Written<Job>> {
+        let written = self.tables().save_checkpoint(id, checkpoint, &at);
+        self.wake_of(id);
+        written
+    }
+
+    async fn checkpoint(&self, id: JobId, index: usize) -> Result<Option<Vec<u8>>> {
+        Ok(self.tables().checkpoints.get(&(id, index)).cloned())
+    }
+
+    async fn store_texts(&self, id: JobId, fence: u64, lines: Vec<Line>, at: At<'_>) -> Result<Written<Vec<Line>>> {
+        let written = self.tables().store_texts(id, fence, lines, &at);
+        self.wake_of(id);
+        written
+    }
+
+    async fn place(&self, id: JobId, group: &Group, at: At<'_>) -> Result<Written<(Job, Recording)>> {
+        let written = self.tables().place(&*self.placement, id, group, &at);
+        self.wake_of(id);
+        written
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<Job>> {
+        Ok(self.tables().jobs.get(&id).cloned())
+    }
+
+    async fn jobs(
+        &self,
+        uid: &Uid,
+        statuses: &[Status],
+        after: Option<JobCursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Job>> {
+        Ok(self.tables().jobs(uid, statuses, after, limit, now))
+    }
+
+    async fn changed_jobs(
+        &self,
+        uid: &Uid,
+        since: Timestamp,
+        after: Option<ChangeCursor>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Job>> {
+        Ok(self.tables().changed_jobs(uid, since, after, limit, now))
+    }
+
+    async fn jobs_ahead(&self, job: &Job) -> Result<u32> {
+        Ok(self.tables().jobs_ahead(job))
+    }
+
+    async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
+        Ok(self.tables().due_jobs(now, after, limit))
+    }
+
+    async fn due_beyond(
+        &self,
+        statuses: &[Status],
+        beyond: Timestamp,
+        after: Option<DueCursor>,
+        limit: usize,
+    ) -> Result<Vec<Job>> {
+        Ok(self.tables().due_beyond(statuses, beyond, after, limit))
+    }
+
+    async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
+        Ok(self.tables().stuck_users(&at, limit))
+    }
+
+    async fn promote(&self, uid: &Uid, at: At<'_>) -> Result<Vec<Job>> {
+        let promoted = self.tables().promote(uid, &at);
+        self.watchers.wake(uid);
+        Ok(promoted)
+    }
+
+    async fn recordings(&self, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Option<Recording>>> {
+        let tables = self.tables();
+        Ok(ids.iter().map(|id| tables.recordings.get(&(uid.clone(), *id)).cloned()).collect())
+    }
+
+    async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {
+        Ok(self.tables().beside.get(&(uid.clone(), recording)).and_then(|beside| beside.peaks.clone()))
+    }
+
+    async fn levels(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Levels>> {
+        Ok(self.tables().beside.get(&(uid.clone(), recording)).and_then(|beside| beside.levels.clone()))
+    }
+
+    async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {
+        Ok(self.tables().lines_at(uid, recording, starts))
+    }
+
+    async fn conversation(
+        &self,
+        uid: &Uid,
+        id: ConversationId,
+        after: Option<LineCursor>,
+        limit: usize,
+    ) -> Result<Option<ConversationPage>> {
+        Ok(self.tables().conversation(uid, id, after, limit))
+    }
+
+    async fn conversations(
+        &self,
+        uid: &Uid,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+        after: Option<(Timestamp, ConversationId)>,
+        limit: usize,
+    ) -> Result<Vec<Conversation>> {
+        Ok(self.tables().conversations(uid, (from, to), after, limit))
+    }
+
+    async fn delete_conversation(&self, uid: &Uid, id: ConversationId, at: At<'_>) -> Result<bool> {
+        Ok(self.tables().delete_conversation(uid, id, at.now))
+    }
+
+    async fn remove_texts(&self, uid: &Uid, id: ConversationId, limit: usize) -> Result<Removed> {
+        Ok(self.tables().remove_texts(uid, id, limit))
+    }
+
+    async fn due_deletions(
+        &self,
+        now: Timestamp,
+        after: Option<&DueDeletion>,
+        limit: usize,
+    ) -> Result<Vec<DueDeletion>> {
+        Ok(self.tables().due_deletions(now, after, limit))
+    }
+
+    async fn usage(&self, uid: &Uid, from: Timestamp, to: Timestamp, limit: usize) -> Result<Vec<Bucket>> {
+        let tables = self.tables();
+        let buckets = tables.usage.range((uid.clone(), from)..(uid.clone(), to.max(from)));
+        Ok(buckets.take(limit).map(|((_, hour), usage)| Bucket { hour: *hour, usage: *usage }).collect())
+    }
+
+    async fn put_device(&self, device: &Device) -> Result<()> {
+        self.tables().put_device(device);
+        Ok(())
+    }
+
+    async fn delete_device(&self, uid: &Uid, id: &DeviceId) -> Result<()> {
+        self.tables().devices.remove(&(uid.clone(), id.clone()));
+        Ok(())
+    }
+
+    async fn devices(&self, uid: &Uid) -> Result<Vec<Device>> {
+        Ok(self.tables().devices_of(uid))
+    }
+
+    async fn drop_token(&self, uid: &Uid, id: &DeviceId, token: &str) -> Result<()> {
+        self.tables().drop_token(uid, id, token);
+        Ok(())
+    }
+
+    async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>> {
+        Ok(self.tables().jobs_with_audio(ids))
+    }
+
+    async fn job_stats(&self, now: Timestamp) -> Result<JobStats> {
+        Ok(self.tables().job_stats(now))
+    }
+
+    async fn ready(&self) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! What attackers and broken clients send: each gets a clear answer, nothing is kept, the server lives on, its memory
+//! stays flat and its log stays readable.
+
+mod encodings;
+mod events;
+mod fields;
+mod framing;
+mod json;
+mod names;
+mod ranges;
+mod sizes;
+mod slow;
+mod strangers;
+mod tokens;
+mod upload_urls;
+
+use reqwest::Method;
+use tests::recordings::T0;
+use tests::{Recording, Reply, Server, Setup, Wire};
+
+use crate::upload_rows::{UPLOAD, nothing_kept};
+
+/// What the server may grow by under an attack: its pools and caches fill, nothing that a client sends stays.
+const GROWTH: u64 = 16 << 20;
+
+/// A server under attack.
+pub struct Target {
+    pub server: Server,
+    before: Option<u64>,
+}
+
+impl Target {
+    pub async fn start() -> Self {
+        Self::with(Setup::new()).await
+    }
+
+    pub async fn with(setup: Setup) -> Self {
+        let server = setup.start().await;
+        // Threads and caches are there before anything is measured.
+        server.client().has_nothing().await;
+        let before = cfg!(target_os = "linux").then(|| server.peak_memory());
+        Self { server, before }
+    }
+
+    pub async fn dial(&self, bytes: impl AsRef<[u8]>) -> Wire {
+        let mut wire = Wire::dial(&self.server.url).await;
+        wire.write(bytes.as_ref()).await;
+        wire
+    }
+
+    /// Sends bytes and reads the first answer.
+    pub async fn raw(&self, bytes: impl AsRef<[u8]>) -> Reply {
+        self.dial(bytes).await.read_answer().await
+    }
+
+    /// Sends bytes and reads until the server hangs up.
+    pub async fn to_the_end(&self, bytes: impl AsRef<[u8]>) -> Reply {
+        self.dial(bytes).await.read_to_end().await
+    }
+
+    /// The head of an upload by the user `local`; `more` are further lines.
+    pub fn head(&self, more: &str) -> String {
+        let token = &self.server.token;
+        let kind = "content-type: multipart/form-data; boundary=b\r\n";
+        format!("POST {UPLOAD} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n{kind}{more}\r\n")
+    }
+
+    /// An upload of these body bytes.
+    pub fn upload(&self, body: &[u8]) -> Vec<u8> {
+        [self.head(&format!("content-length: {}\r\n", body.len())).as_bytes(), body].concat()
+    }
+
+    /// Everything is as it was before the attack, and the server goes on working.
+    pub async fn stays_unharmed(self) {
+        nothing_kept(&self.server).await;
+        self.goes_on().await;
+    }
+
+    /// The same, when the attack was allowed to leave something.
+    pub async fn goes_on(self) {
+        let health = self.server.stranger().get("/healthz").await;
+        assert_eq!(health.status, 200, "{}", health.text);
+        if let Some(before) = self.before {
+            let grown = self.server.peak_memory().saturating_sub(before);
+            println!("memory grew by {} KiB", grown >> 10);
+            assert!(grown <= GROWTH, "memory grew by {} KiB", grown >> 10);
+        }
+        let good = self.server.client_of("a-good-client").await;
+        let job = good.done(&[Recording::short(T0 + 7_000_000)]).await;
+        assert_eq!(job["status"], "completed", "{job}");
+        // One object a line, whatever was sent.
+        let broken = self.server.log.count(|line| !line.fields.is_object());
+        assert_eq!(broken, 0, "{}", self.server.log.text());
+    }
+}
+
+/// A form with one part of this `Content-Disposition`, further part headers included.
+pub fn form(disposition: &[u8]) -> Vec<u8> {
+    [b"--b\r\nContent-Disposition: form-data; name=\"files\"; ", disposition, b"\r\n\r\nabc\r\n--b--\r\n"].concat()
+}
+
+pub fn file_name(name: &str) -> Vec<u8> {
+    form(format!("filename=\"{name}\"").as_bytes())
+}
+
+/// A whole, good form with one recording.
+pub fn good_form(file: &Recording) -> Vec<u8> {
+    let head = format!("--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{}\"\r\n\r\n", file.name);
+    [head.as_bytes(), &file.bytes, b"\r\n--b--\r\n"].concat()
+}
+
+pub fn methods() -> [Method; 4] {
+    [Method::GET, Method::DELETE, Method::POST, Method::PUT]
+}
