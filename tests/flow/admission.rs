@@ -9,18 +9,18 @@ use tests::older_client::State;
 use tests::recordings::T0;
 use tests::{OlderClient, Recording};
 
-use crate::door::Door;
 use crate::stage::Stage;
+use crate::upload_server::UploadServer;
 
-fn refusing(refusing: Refusing) -> Door {
+fn refusing(refusing: Refusing) -> UploadServer {
     let mut stage = Stage::new();
     stage.services.admission = Arc::new(refusing);
-    Door::of(stage)
+    UploadServer::of(stage)
 }
 
-fn nothing_kept(door: &Door) {
-    assert_eq!(door.stage.store.all_jobs(), []);
-    assert_eq!(door.stage.blobs.names(), []);
+fn nothing_kept(server: &UploadServer) {
+    assert_eq!(server.stage.store.all_jobs(), []);
+    assert_eq!(server.stage.blobs.names(), []);
 }
 
 #[tokio::test]
@@ -30,38 +30,38 @@ async fn each_refusal_by_policy_has_its_status_reason_and_wait() {
         (Code::RateLimited, 429, "rate_limit", ""),
         (Code::BackendBusy, 503, "backend_busy", "backfill_capacity"),
     ] {
-        let door = refusing(Refusing::always(code, Duration::from_millis(1500)));
+        let server = refusing(Refusing::always(code, Duration::from_millis(1500)));
         for route in ["/v2/sync/upload", "/v2/sync-local-files", "/v1/sync-local-files"] {
-            let answer = door.client.post(route, &[Recording::short(T0)]).await;
+            let answer = server.client.post(route, &[Recording::short(T0)]).await;
             assert_eq!(answer.problem(status, code.as_str())["retry_after"], 2, "whole seconds, never too early");
             assert_eq!(answer.header("x-rate-limit-reason"), reason);
             assert_eq!(answer.header("x-omi-rate-limit-reason"), shipped);
         }
-        nothing_kept(&door);
+        nothing_kept(&server);
     }
 }
 
 #[tokio::test]
 async fn a_refused_user_comes_back_and_is_let_in() {
-    let door = refusing(Refusing::once(Code::BackendBusy, Duration::from_secs(1)));
+    let server = refusing(Refusing::once(Code::BackendBusy, Duration::from_secs(1)));
     let files = [Recording::short(T0)];
-    door.client.upload(&files).await.problem(503, "backend_busy");
-    nothing_kept(&door);
-    assert_eq!(door.client.upload(&files).await.status, 202);
-    assert_eq!(door.stage.store.all_jobs().len(), 1);
+    server.client.upload(&files).await.problem(503, "backend_busy");
+    nothing_kept(&server);
+    assert_eq!(server.client.upload(&files).await.status, 202);
+    assert_eq!(server.stage.store.all_jobs().len(), 1);
 }
 
 /// Who is refused by policy is told before the bytes are read, and who has no token before the policy is asked.
 #[tokio::test]
 async fn a_policy_is_asked_after_the_token_and_before_the_body() {
-    let door = refusing(Refusing::always(Code::RateLimited, Duration::from_secs(1)));
-    let stranger = door.client.with_token("");
+    let server = refusing(Refusing::always(Code::RateLimited, Duration::from_secs(1)));
+    let stranger = server.client.with_token("");
     stranger.upload(&[Recording::short(T0)]).await.problem(401, "unauthenticated");
     let endless = reqwest::Body::wrap_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
-    let request = door.client.request(reqwest::Method::POST, "/v2/sync/upload");
+    let request = server.client.request(reqwest::Method::POST, "/v2/sync/upload");
     let request = request.header("content-type", "multipart/form-data; boundary=b").body(endless);
-    door.client.send(request).await.problem(429, "rate_limited");
-    nothing_kept(&door);
+    server.client.send(request).await.problem(429, "rate_limited");
+    nothing_kept(&server);
 }
 
 #[tokio::test]
@@ -69,12 +69,12 @@ async fn a_shipped_client_that_is_refused_keeps_its_files_uncounted_and_comes_ba
     for (code, paused, busy) in
         [(Code::FairUseRestricted, Some(90), 0), (Code::RateLimited, Some(90), 0), (Code::BackendBusy, None, 1)]
     {
-        let door = refusing(Refusing::once(code, Duration::from_secs(90)));
-        let mut older = OlderClient::new(door.client.clone(), &[Recording::short(T0)]);
+        let server = refusing(Refusing::once(code, Duration::from_secs(90)));
+        let mut older = OlderClient::new(server.client.clone(), &[Recording::short(T0)]);
         older.upload().await;
         assert_eq!((older.paused, older.busy), (paused, busy), "{code}");
         assert_eq!((older.states(), older.retries()), (vec![State::Kept], vec![0]), "{code}");
-        nothing_kept(&door);
+        nothing_kept(&server);
         older.upload().await;
         assert!(older.paused.is_none() && older.files[0].job_id.is_some(), "{code}");
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tests::events::Event;
 
-use crate::door::Door;
 use crate::stage::Stage;
+use crate::upload_server::UploadServer;
 
 /// Its deadline and its next sign of life: what an idle stream waits for.
 const WAITS: usize = 2;
@@ -14,8 +14,8 @@ const WAITS: usize = 2;
 async fn a_silent_stream_shows_that_it_lives_and_ends_when_its_time_is_over() {
     let stage = Stage::new();
     let clock = stage.clock.clone();
-    let door = Door::of(stage);
-    let mut events = door.client.events("").await;
+    let server = UploadServer::of(stage);
+    let mut events = server.client.events("").await;
     assert_eq!(events.next().await.unwrap().retry, "3000");
     for _ in 1..20 {
         clock.until_asleep(WAITS).await;

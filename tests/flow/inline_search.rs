@@ -11,21 +11,21 @@ use flow::{Services, Settings};
 
 use crate::stage::{Stage, ann};
 
-struct Door {
+struct InlineSearch {
     stage: Stage,
     search: Search,
 }
 
-impl Door {
+impl InlineSearch {
     fn new() -> Self {
         Self { stage: Stage::new(), search: Search::with_places(1) }
     }
 
     fn with(upload: UploadLimits) -> Self {
-        let mut door = Self::new();
+        let mut search = Self::new();
         let settings = Arc::new(Settings { upload, ..Settings::default() });
-        door.stage.services = Services { settings, ..door.stage.services };
-        door
+        search.stage.services = Services { settings, ..search.stage.services };
+        search
     }
 
     async fn accept(&self, files: &[(&str, Vec<u8>)]) -> Accepted {
@@ -64,14 +64,14 @@ fn loud() -> Vec<u8> {
 
 #[tokio::test]
 async fn a_silent_batch_is_completed_at_the_door_and_keeps_no_blob() {
-    let door = Door::new();
-    let accepted = door.accept(&[(ONE, silence(2)), (TWO, silence(1))]).await;
+    let search = InlineSearch::new();
+    let accepted = search.accept(&[(ONE, silence(2)), (TWO, silence(1))]).await;
     assert!(!accepted.deduplicated && accepted.is_silent());
     let job = &accepted.job;
     assert_eq!(job.status, Status::Completed);
     assert_eq!(job.files.iter().map(|file| file.facts.duration_ms).collect::<Vec<_>>(), [2_000, 1_000]);
-    assert_eq!(door.stage.blobs.names(), []);
-    let stored = door.stage.services.store.job(job.id).await.unwrap().unwrap();
+    assert_eq!(search.stage.blobs.names(), []);
+    let stored = search.stage.services.store.job(job.id).await.unwrap().unwrap();
     assert!(stored.files.iter().all(|file| file.status == FileStatus::Silent));
 }
 
@@ -79,19 +79,20 @@ async fn a_silent_batch_is_completed_at_the_door_and_keeps_no_blob() {
 async fn speech_or_damage_in_one_file_leaves_the_whole_batch_to_the_worker() {
     let lost_middle = [silence(1), 70_000_u32.to_le_bytes().to_vec(), silence(1)].concat();
     for other in [loud(), lost_middle, vec![0x7F; 4_000], frames(&[0; 3], 100)] {
-        let door = Door::new();
-        let accepted = door.accept(&[(ONE, silence(1)), (TWO, other)]).await;
+        let search = InlineSearch::new();
+        let accepted = search.accept(&[(ONE, silence(1)), (TWO, other)]).await;
         assert!(!accepted.is_silent());
         let job = accepted.job;
         assert_eq!((job.status, job.attempt), (Status::Queued, 0));
         assert!(job.files.iter().all(|file| file.status == FileStatus::Queued));
-        assert_eq!(door.stage.blobs.names().len(), 2, "the worker needs them");
+        assert_eq!(search.stage.blobs.names().len(), 2, "the worker needs them");
     }
 }
 
 #[tokio::test]
 async fn only_so_much_audio_is_listened_to_in_all() {
-    let limited = |ms| Door::with(UploadLimits { inline_audio: Duration::from_millis(ms), ..UploadLimits::default() });
+    let limited =
+        |ms| InlineSearch::with(UploadLimits { inline_audio: Duration::from_millis(ms), ..UploadLimits::default() });
     let files = [(ONE, silence(2)), (TWO, silence(1))];
     assert_eq!(limited(3_000).job(&files).await.status, Status::Completed);
     assert_eq!(limited(2_999).job(&files).await.status, Status::Queued);
@@ -100,25 +101,25 @@ async fn only_so_much_audio_is_listened_to_in_all() {
 
 #[tokio::test]
 async fn a_batch_without_a_free_place_does_not_wait_for_one() {
-    let door = Door::new();
-    let full = Door { search: Search::with_places(0), ..Door::new() };
+    let search = InlineSearch::new();
+    let full = InlineSearch { search: Search::with_places(0), ..InlineSearch::new() };
     assert_eq!(full.job(&[(ONE, silence(1))]).await.status, Status::Queued);
     // The only place is free again after each search.
     for (index, name) in [ONE, TWO].into_iter().enumerate() {
-        assert_eq!(door.job(&[(name, silence(1))]).await.status, Status::Completed, "{index}");
+        assert_eq!(search.job(&[(name, silence(1))]).await.status, Status::Completed, "{index}");
     }
 }
 
 #[tokio::test]
 async fn a_search_that_finds_no_time_is_given_up() {
-    let door = Door::with(UploadLimits { inline_search: Duration::ZERO, ..UploadLimits::default() });
-    assert_eq!(door.job(&[(ONE, silence(1))]).await.status, Status::Queued);
+    let search = InlineSearch::with(UploadLimits { inline_search: Duration::ZERO, ..UploadLimits::default() });
+    assert_eq!(search.job(&[(ONE, silence(1))]).await.status, Status::Queued);
 }
 
 #[tokio::test]
 async fn what_is_known_is_not_listened_to_again() {
-    let door = Door::new();
-    let first = door.job(&[(ONE, silence(1))]).await;
-    let again = door.accept(&[(ONE, silence(1))]).await;
+    let search = InlineSearch::new();
+    let first = search.job(&[(ONE, silence(1))]).await;
+    let again = search.accept(&[(ONE, silence(1))]).await;
     assert_eq!((again.job.id, again.deduplicated, again.is_silent()), (first.id, true, false));
 }

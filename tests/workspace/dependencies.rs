@@ -113,6 +113,11 @@ impl Graph {
     }
 }
 
+/// The folders of all crates of the workspace.
+pub fn folders() -> impl Iterator<Item = &'static str> {
+    GRAPH.folders.values().map(String::as_str)
+}
+
 /// What lies in `tests` ships nowhere, and may know everything.
 fn is_tests(folder: &str) -> bool {
     folder.split('/').next() == Some("tests")

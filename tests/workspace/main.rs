@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
+mod circles;
 mod dependencies;
 mod documents;
 mod errors;
+mod names;
 
 mod openapi;
 mod setup;

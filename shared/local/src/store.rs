@@ -18,7 +18,7 @@ mod schema;
 mod session;
 mod step;
 mod table;
-mod turns;
+mod user_slots;
 mod work;
 
 use std::fmt::Display;

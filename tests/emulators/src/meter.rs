@@ -3,8 +3,8 @@
 
 mod bill;
 mod call;
+mod orders;
 mod tap;
-mod trouble;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
 pub use bill::{Bill, Counts};
+pub use orders::Refusal;
 pub use tonic::Code;
-pub use trouble::Refusal;
 
 use bill::Book;
 use call::Call;
+use orders::{Fate, Orders};
 use tap::{Side, Tapped};
-use trouble::{Fate, Orders};
 
 /// Dropped, it hangs up on everybody.
 pub struct Meter {

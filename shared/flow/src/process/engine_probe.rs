@@ -1,14 +1,10 @@
-//! Whether the engine hears at all: the clip that is built in, asked by one file for all that want to know.
+//! Whether the engine answers at all: the built-in sample is asked by one file for all files that want to know.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use speech::Audio;
 use tokio::sync::Mutex;
 
-use super::delivery::Delivery;
-use super::transcribe::Call;
-
-/// What the clip came to the last time.
+/// Whether the engine returned text for the sample the last time.
 #[derive(Default)]
 pub struct EngineProbe {
     /// Locked while it is asked.
@@ -18,7 +14,7 @@ pub struct EngineProbe {
 
 impl EngineProbe {
     /// An answer that comes after this was called: that of `ask`, or of somebody else's who asks already.
-    async fn answer_after_now(&self, ask: impl Future<Output = bool>) -> bool {
+    pub async fn answer_after_now(&self, ask: impl Future<Output = bool>) -> bool {
         let before = self.asked.load(Ordering::Relaxed);
         let mut last = self.last.lock().await;
         if self.asked.load(Ordering::Relaxed) == before {
@@ -26,26 +22,6 @@ impl EngineProbe {
             self.asked.fetch_add(1, Ordering::Relaxed);
         }
         *last
-    }
-}
-
-impl Delivery<'_> {
-    /// Whether the engine returns text for the clip, after this was asked. Files that ask at the same time share the
-    /// answer.
-    pub async fn proven_to_answer(&self) -> bool {
-        self.engine_probe.answer_after_now(self.ask_with_sample()).await
-    }
-
-    async fn ask_with_sample(&self) -> bool {
-        let clip = audio::sample_samples();
-        let heard = matches!(self.call(Audio::new(&clip), None).await, Call::Said(_));
-        if !heard {
-            tracing::error!(
-                engine = self.engine.name(),
-                "the speech engine returns nothing even for the built-in sample; jobs wait for it"
-            );
-        }
-        heard
     }
 }
 

@@ -1,108 +1,104 @@
 //! The first pass over a staged file: is it whole, what is in it, where is speech. Its plan is written from this.
 
-use audio::{Moments, SegmentRules, Survey, Verdict};
+use audio::{Moments, Survey, Verdict};
 use domain::planning::{FilePlan, Heard};
 use domain::{Code, Failure, JobFile, Levels, Peaks, Recording, Segment};
 
+use super::checkpoints::checkpoint_of;
 use super::delivery::Delivery;
 use super::outcome::FileError;
-use super::segments::ToCut;
+use super::segment_rules::segment_rules;
+use super::segments::{ToCut, speech};
 use super::sharing::Sharing;
-use super::verify::Mark;
+use super::verify::{Mark, verified};
 use crate::bytes_in::Staged;
 use crate::error::Kind;
 use crate::first_pass::{self, Again, Listened, Pass};
 use crate::ports::BlobName;
 use crate::retry::with_retries;
 
-impl Delivery<'_> {
-    /// One file, from its bytes to a settled state.
-    pub async fn file(&self, index: usize) -> Result<(), FileError> {
-        let services = self.services;
-        let file = &self.job.files[index];
-        let wanted = [file.recording];
-        let recording = with_retries(&*services.clock, || services.store.recordings(&self.job.uid, &wanted)).await?;
-        // One that cannot be read any more is listened to again: its plan is written anew.
-        let recording = recording.into_iter().next().flatten().filter(|recording| !recording.needs_listening());
-        let format = match domain::name::parse(&file.name) {
-            Ok(name) => name.format,
-            // It was accepted by its name: only a version that understood more can have done so.
-            Err(why) => return self.invalid(index, Failure::because(Code::InvalidAudio, why.to_string())).await,
-        };
-        let (blob, clock) = (BlobName::listed(file.blob.clone()), Some(&*services.clock));
-        let staged = Staged { blobs: &services.blobs, blob, size: file.size, format, clock };
-        let reached = self.checkpoint_of(index).await?;
-        let mut moments = reached.as_ref().map(audio::Progress::moments).cloned().unwrap_or_default();
-        let (plan, heard) = match recording {
-            None => match self.listen(index, &staged, reached).await? {
-                Ok((plan, again, known)) => {
-                    moments = known;
-                    let levels = plan.levels.clone();
-                    (plan, Some((again, levels)))
-                }
-                Err(failure) => return self.invalid(index, failure).await,
-            },
-            // Planned by an earlier job: this one goes on with it.
-            Some(Recording { facts, .. }) => {
-                let (heard, peaks, levels) = (Heard::Silence, Peaks::default(), Levels::default());
-                (FilePlan { fence: self.fence, index, verified: false, facts, heard, peaks, levels }, None)
+/// One file, from its bytes to a settled state.
+pub async fn file(delivery: &Delivery<'_>, index: usize) -> Result<(), FileError> {
+    let services = delivery.services;
+    let file = &delivery.job.files[index];
+    let wanted = [file.recording];
+    let recording = with_retries(&*services.clock, || services.store.recordings(&delivery.job.uid, &wanted)).await?;
+    // One that cannot be read any more is listened to again: its plan is written anew.
+    let recording = recording.into_iter().next().flatten().filter(|recording| !recording.needs_listening());
+    let format = match domain::name::parse(&file.name) {
+        Ok(name) => name.format,
+        // It was accepted by its name: only a version that understood more can have done so.
+        Err(why) => return invalid(delivery, index, Failure::because(Code::InvalidAudio, why.to_string())).await,
+    };
+    let (blob, clock) = (BlobName::listed(file.blob.clone()), Some(&*services.clock));
+    let staged = Staged { blobs: &services.blobs, blob, size: file.size, format, clock };
+    let reached = checkpoint_of(delivery, index).await?;
+    let mut moments = reached.as_ref().map(audio::Progress::moments).cloned().unwrap_or_default();
+    let (plan, heard) = match recording {
+        None => match listen(delivery, index, &staged, reached).await? {
+            Ok((plan, again, known)) => {
+                moments = known;
+                let levels = plan.levels.clone();
+                (plan, Some((again, levels)))
             }
-        };
-        let (file, recording) = self.write_plan(&plan).await?;
-        if file.status.is_settled() {
-            self.latest(index).take();
-            return Ok(());
+            Err(failure) => return invalid(delivery, index, failure).await,
+        },
+        // Planned by an earlier job: this one goes on with it.
+        Some(Recording { facts, .. }) => {
+            let (heard, peaks, levels) = (Heard::Silence, Peaks::default(), Levels::default());
+            (FilePlan { fence: delivery.fence, index, verified: false, facts, heard, peaks, levels }, None)
         }
-        if heard.is_some() {
-            self.latest(index).listened(&moments);
+    };
+    let (file, recording) = write_plan(delivery, &plan).await?;
+    if file.status.is_settled() {
+        delivery.latest(index).take();
+        return Ok(());
+    }
+    if heard.is_some() {
+        delivery.latest(index).listened(&moments);
+    }
+    // Another job was quicker, and its version heard the recording otherwise: its plan is not cut as this one.
+    let heard = heard.filter(|_| recording.facts == plan.facts);
+    speech(delivery, file, recording, index, ToCut { staged: &staged, heard, moments }).await
+}
+
+async fn invalid(delivery: &Delivery<'_>, index: usize, failure: Failure) -> Result<(), FileError> {
+    delivery.writer.fail_file(index, failure).await.map(drop)
+}
+
+async fn write_plan(delivery: &Delivery<'_>, plan: &FilePlan) -> Result<(JobFile, Recording), FileError> {
+    let services = delivery.services;
+    let (mut job, recording) =
+        delivery.writer.write(|| services.store.plan_file(delivery.job.id, plan, services.at())).await?;
+    let file = job.files.swap_remove(plan.index);
+    tracing::debug!(step = "plan", job_id = %job.id, file = plan.index, status = ?file.status, segments = file.counts.segments);
+    Ok((file, recording))
+}
+
+/// The plan, and from where the file is read again. `Ok(Err(_))`: the file cannot be worked on at all.
+async fn listen(
+    delivery: &Delivery<'_>,
+    index: usize,
+    staged: &Staged<'_>,
+    reached: Option<audio::Progress>,
+) -> Result<Result<(FilePlan, Again, Moments), Failure>, FileError> {
+    let from = match verified(delivery, index, &delivery.job.files[index], staged, Mark::WithPlan).await? {
+        Ok(from) => from,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    // First a place, then the bytes: a stream is not left open while nobody reads it.
+    let (place, _listening) = Sharing::of(delivery.instance.decode_permits.place(delivery.user()).await);
+    let detection = place.detection(delivery.services.detection.clone());
+    let (rules, latest) = (segment_rules(delivery), delivery.latest(index));
+    let pass = Pass { rules, detection, within: None, from: reached, latest };
+    Ok(match first_pass::listen(staged, from, pass, place).await {
+        Err(error) if error.kind == Kind::NotFound => {
+            Err(Failure::because(Code::StagedAudioMissing, "the staged audio of the file is gone"))
         }
-        // Another job was quicker, and its version heard the recording otherwise: its plan is not cut as this one.
-        let heard = heard.filter(|_| recording.facts == plan.facts);
-        self.speech(file, recording, index, ToCut { staged: &staged, heard, moments }).await
-    }
-
-    async fn invalid(&self, index: usize, failure: Failure) -> Result<(), FileError> {
-        self.fail_file(index, failure).await.map(drop)
-    }
-
-    async fn write_plan(&self, plan: &FilePlan) -> Result<(JobFile, Recording), FileError> {
-        let services = self.services;
-        let (mut job, recording) = self.write(|| services.store.plan_file(self.job.id, plan, services.at())).await?;
-        let file = job.files.swap_remove(plan.index);
-        tracing::debug!(step = "plan", job_id = %job.id, file = plan.index, status = ?file.status, segments = file.counts.segments);
-        Ok((file, recording))
-    }
-
-    /// The plan, and from where the file is read again. `Ok(Err(_))`: the file cannot be worked on at all.
-    async fn listen(
-        &self,
-        index: usize,
-        staged: &Staged<'_>,
-        reached: Option<audio::Progress>,
-    ) -> Result<Result<(FilePlan, Again, Moments), Failure>, FileError> {
-        let from = match self.verified(index, &self.job.files[index], staged, Mark::WithPlan).await? {
-            Ok(from) => from,
-            Err(failure) => return Ok(Err(failure)),
-        };
-        // First a place, then the bytes: a stream is not left open while nobody reads it.
-        let (place, _listening) = Sharing::of(self.worker.decode_permits.place(self.user()).await);
-        let detection = place.detection(self.services.detection.clone());
-        let (rules, latest) = (self.segment_rules(), self.latest(index));
-        let pass = Pass { rules, detection, within: None, from: reached, latest };
-        Ok(match first_pass::listen(staged, from, pass, place).await {
-            Err(error) if error.kind == Kind::NotFound => {
-                Err(Failure::because(Code::StagedAudioMissing, "the staged audio of the file is gone"))
-            }
-            Err(error) => return Err(FileError::File(error)),
-            Ok(Listened::Unreadable(why)) => Err(Failure::because(Code::InvalidAudio, why.to_string())),
-            Ok(Listened::Heard(heard)) => Ok((plan(self.fence, index, &heard), heard.again, heard.moments)),
-        })
-    }
-
-    pub fn segment_rules(&self) -> SegmentRules {
-        let preferred = self.engine.capabilities().preferred_span;
-        SegmentRules::new(self.services.settings.max_span.map_or(preferred, |max| max.min(preferred)))
-    }
+        Err(error) => return Err(FileError::File(error)),
+        Ok(Listened::Unreadable(why)) => Err(Failure::because(Code::InvalidAudio, why.to_string())),
+        Ok(Listened::Heard(heard)) => Ok((plan(delivery.fence, index, &heard), heard.again, heard.moments)),
+    })
 }
 
 fn plan(fence: u64, index: usize, listened: &first_pass::Heard) -> FilePlan {

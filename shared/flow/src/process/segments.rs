@@ -1,19 +1,18 @@
 //! The second pass: the open segments of a planned file are transcribed, stored, and placed in groups.
 
 use std::collections::HashSet;
-use std::sync::atomic::Ordering;
 
 use audio::Moments;
 use domain::placement::{Answer, Group, MAX_GROUP};
-use domain::{Code, Failure, JobFile, Levels, Line, Plan, Recording, Segment, Timestamp};
+use domain::{Code, Failure, JobFile, Levels, Line, Plan, Recording, Segment};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, Stream, StreamExt};
 
 use super::cutter::{Cutter, cut_in_background};
 use super::delivery::Delivery;
+use super::engine_calls::{Call, Said};
 use super::outcome::FileError;
-use super::transcribe::{Call, Said};
-use super::verify::Mark;
+use super::verify::{Mark, verified};
 use crate::bytes_in::Staged;
 use crate::error::{Error, Kind};
 use crate::first_pass::Again;
@@ -46,58 +45,56 @@ pub struct ToCut<'a> {
     pub moments: Moments,
 }
 
-impl Delivery<'_> {
-    /// Brings every open segment of a planned file to its end, as far as the engine goes along. A recording that this
-    /// delivery `heard` itself has no texts yet; if another job was quicker after all, its plan and its texts stand.
-    pub async fn speech(
-        &self,
-        file: JobFile,
-        recording: Recording,
-        index: usize,
-        ToCut { staged, heard, moments }: ToCut<'_>,
-    ) -> Result<(), FileError> {
-        let (ready, empty) = (Vec::new(), Vec::new());
-        let mut file = File { file, recording, index, ready, empty, trouble: None, delivery: self };
-        let open = file.open_segments();
-        let stored = if heard.is_some() { HashSet::new() } else { file.stored(&open).await? };
-        file.ready.extend(open.iter().filter(|s| stored.contains(&s.start_ms)).map(|s| (s.start_ms, Answer::Text)));
-        let wanted: Vec<Segment> = open.into_iter().filter(|s| !stored.contains(&s.start_ms)).collect();
-        if !wanted.is_empty() && !self.engine_is_down.is_cancelled() && !self.gives_way() {
-            if let Some(wanted) = file.language_nobody_speaks() {
-                // Texts that are stored find their place even so.
-                file.place().await?;
-                return Err(FileError::Language { wanted });
-            }
-            let (from, levels) = match heard {
-                Some(heard) => heard,
-                None => match self.verified(index, &file.file, staged, Mark::Now).await? {
-                    Ok(from) => (from, file.levels().await?),
-                    Err(failure) => {
-                        file.fail(failure).await?;
-                        return file.close().await;
-                    }
-                },
-            };
-            // An engine that is given the packets hears them as they were recorded.
-            let packets = self.engine.capabilities().opus && audio::has_packets(&staged.format) && levels.is_near_one();
-            // What was kept are samples.
-            let from = if packets && matches!(from, Again::Samples(_)) { Again::Staged } else { from };
-            // Packets are read from the start: that decodes nothing.
-            let byte = if packets { 0 } else { wanted.first().map_or(0, |first| moments.byte_for(first.start_ms)) };
-            match from.open_at(staged, byte).await {
-                // `_feeding` ends the reading on the other thread when this delivery is dropped.
-                Ok((source, _feeding)) => {
-                    let (format, latest) = (staged.format, self.latest(index));
-                    file.transcribe(Cutter { format, source, levels, packets, wanted, moments, latest }).await?;
-                }
-                Err(error) if error.kind == Kind::NotFound => {
-                    file.fail(Failure::of(Code::StagedAudioMissing)).await?;
-                }
-                Err(error) => return Err(FileError::File(error)),
-            }
+/// Brings every open segment of a planned file to its end, as far as the engine goes along. A recording that this
+/// delivery `heard` itself has no texts yet; if another job was quicker after all, its plan and its texts stand.
+pub async fn speech(
+    delivery: &Delivery<'_>,
+    file: JobFile,
+    recording: Recording,
+    index: usize,
+    ToCut { staged, heard, moments }: ToCut<'_>,
+) -> Result<(), FileError> {
+    let (ready, empty) = (Vec::new(), Vec::new());
+    let mut file = File { file, recording, index, ready, empty, trouble: None, delivery };
+    let open = file.open_segments();
+    let stored = if heard.is_some() { HashSet::new() } else { file.stored(&open).await? };
+    file.ready.extend(open.iter().filter(|s| stored.contains(&s.start_ms)).map(|s| (s.start_ms, Answer::Text)));
+    let wanted: Vec<Segment> = open.into_iter().filter(|s| !stored.contains(&s.start_ms)).collect();
+    if !wanted.is_empty() && !delivery.calls.is_down.is_cancelled() && !delivery.gives_way() {
+        if let Some(wanted) = file.language_nobody_speaks() {
+            // Texts that are stored find their place even so.
+            file.place().await?;
+            return Err(FileError::Language { wanted });
         }
-        file.close().await
+        let (from, levels) = match heard {
+            Some(heard) => heard,
+            None => match verified(delivery, index, &file.file, staged, Mark::Now).await? {
+                Ok(from) => (from, file.levels().await?),
+                Err(failure) => {
+                    file.fail(failure).await?;
+                    return file.close().await;
+                }
+            },
+        };
+        // An engine that is given the packets hears them as they were recorded.
+        let packets = delivery.calls.capabilities().opus && audio::has_packets(&staged.format) && levels.is_near_one();
+        // What was kept are samples.
+        let from = if packets && matches!(from, Again::Samples(_)) { Again::Staged } else { from };
+        // Packets are read from the start: that decodes nothing.
+        let byte = if packets { 0 } else { wanted.first().map_or(0, |first| moments.byte_for(first.start_ms)) };
+        match from.open_at(staged, byte).await {
+            // `_feeding` ends the reading on the other thread when this delivery is dropped.
+            Ok((source, _feeding)) => {
+                let (format, latest) = (staged.format, delivery.latest(index));
+                file.transcribe(Cutter { format, source, levels, packets, wanted, moments, latest }).await?;
+            }
+            Err(error) if error.kind == Kind::NotFound => {
+                file.fail(Failure::of(Code::StagedAudioMissing)).await?;
+            }
+            Err(error) => return Err(FileError::File(error)),
+        }
     }
+    file.close().await
 }
 
 impl File<'_> {
@@ -109,7 +106,7 @@ impl File<'_> {
 
     /// The recording's language, if it has one that the engine would only make nonsense of.
     fn language_nobody_speaks(&self) -> Option<String> {
-        let spoken = self.delivery.engine.capabilities().languages;
+        let spoken = self.delivery.calls.capabilities().languages;
         self.recording.language.clone().filter(|language| !spoken.include(language))
     }
 
@@ -127,7 +124,7 @@ impl File<'_> {
     async fn fail(&mut self, failure: Failure) -> Result<(), FileError> {
         // Texts that are stored find their place even so.
         self.place().await?;
-        let mut job = self.delivery.fail_file(self.index, failure).await?;
+        let mut job = self.delivery.writer.fail_file(self.index, failure).await?;
         self.file = job.files.swap_remove(self.index);
         Ok(())
     }
@@ -143,8 +140,8 @@ impl File<'_> {
         let delivery = self.delivery;
         let language = self.recording.language.clone();
         let mut next: Vec<u32> = cutter.wanted.iter().rev().map(|segment| segment.end_ms - segment.start_ms).collect();
-        let place = delivery.worker.decode_permits.place(delivery.user()).await;
-        let room = delivery.engine.capabilities().concurrency.max(1);
+        let place = delivery.instance.decode_permits.place(delivery.user()).await;
+        let room = delivery.calls.capabilities().concurrency.max(1);
         let (mut cuts, cutter) = cut_in_background(cutter, place);
         let (mut asked, mut asked_ms) = (FuturesUnordered::new(), 0_u32);
         while !next.is_empty() || !asked.is_empty() {
@@ -160,13 +157,13 @@ impl File<'_> {
             let mut answered = Vec::new();
             tokio::select! {
                 // Nothing more is asked of an engine that does not answer another file; what was answered stays.
-                () = delivery.engine_is_down.cancelled() => {
+                () = delivery.calls.is_down.cancelled() => {
                     return self.take(answers_there(&mut asked, MAX_GROUP)).await;
                 }
                 cut = cuts.recv(), if takes && !next.is_empty() => match cut {
                     Some((segment, cut)) => {
                         asked_ms += next.pop().unwrap_or_default();
-                        asked.push(delivery.ask(segment, cut, language.as_deref()));
+                        asked.push(delivery.calls.ask(segment, cut, language.as_deref()));
                     }
                     None => next.clear(),
                 },
@@ -183,7 +180,7 @@ impl File<'_> {
                 return Ok(());
             }
         }
-        if delivery.giving_way.is_cancelled() {
+        if delivery.has_given_way() {
             return Ok(());
         }
         match cutter.await {
@@ -209,9 +206,7 @@ impl File<'_> {
         if !texts.is_empty() {
             self.store(texts).await?;
         }
-        let pace = self.delivery.services.settings.worker.place_pace;
-        let placed_at = Timestamp::from_millis(self.delivery.placed_at.load(Ordering::Relaxed));
-        let pace_over = pace.is_zero() || self.delivery.services.now().has_reached(placed_at + pace);
+        let pace_over = self.delivery.is_time_to_place();
         if self.ready.len() >= MAX_GROUP || (pace_over && !self.ready.is_empty()) {
             self.place().await?;
         }
@@ -221,7 +216,8 @@ impl File<'_> {
     async fn store(&mut self, lines: Vec<Line>) -> Result<(), FileError> {
         let delivery = self.delivery;
         let (services, job, fence) = (delivery.services, delivery.job.id, delivery.fence);
-        let stored = delivery.write(|| services.store.store_texts(job, fence, lines.clone(), services.at())).await?;
+        let stored =
+            delivery.writer.write(|| services.store.store_texts(job, fence, lines.clone(), services.at())).await?;
         tracing::debug!(step = "transcribe", job_id = %job, file = self.index, segments = stored.len());
         self.ready.extend(stored.iter().map(|line| (line.start_ms, Answer::Text)));
         Ok(())
@@ -234,9 +230,10 @@ impl File<'_> {
             let rest = self.ready.split_off(self.ready.len().min(MAX_GROUP));
             let answers = std::mem::replace(&mut self.ready, rest);
             let group = Group { fence: delivery.fence, index: self.index, answers };
-            let (mut job, recording) = delivery.write(|| services.store.place(id, &group, services.at())).await?;
+            let (mut job, recording) =
+                delivery.writer.write(|| services.store.place(id, &group, services.at())).await?;
             (self.file, self.recording) = (job.files.swap_remove(self.index), recording);
-            delivery.placed_at.store(services.now().millis(), Ordering::Relaxed);
+            delivery.note_placed();
             tracing::debug!(step = "place", job_id = %id, file = self.index, segments = group.answers.len());
         }
         Ok(())
@@ -245,7 +242,7 @@ impl File<'_> {
     /// The end of the file in this delivery: silence is accepted or doubted, and what is left open puts the job back.
     async fn close(mut self) -> Result<(), FileError> {
         let delivery = self.delivery;
-        let stops = delivery.engine_is_down.is_cancelled() || delivery.giving_way.is_cancelled();
+        let stops = delivery.calls.is_down.is_cancelled() || delivery.has_given_way();
         let asks = self.trouble.is_none() && !stops;
         let heard = if asks { Some(self.hears().await) } else { None };
         let answer = if heard == Some(true) { Answer::Empty } else { Answer::EmptyOnce };
@@ -262,12 +259,12 @@ impl File<'_> {
         let down = |sure| FileError::Engine { retry_after, sure };
         match &self.trouble {
             // Another file has found out.
-            _ if self.delivery.engine_is_down.is_cancelled() => down(false),
+            _ if self.delivery.calls.is_down.is_cancelled() => down(false),
             None if doubted => down(true),
-            None if self.delivery.giving_way.is_cancelled() => FileError::ForOthers,
-            Some(_) if self.delivery.any_answered() => FileError::Segments { retry_after },
+            None if self.delivery.has_given_way() => FileError::ForOthers,
+            Some(_) if self.delivery.calls.any_answered() => FileError::Segments { retry_after },
             Some(call) if call.engine_is_down() => down(false),
-            Some(_) if !self.delivery.proven_to_answer().await => down(true),
+            Some(_) if !self.delivery.calls.proven_to_answer().await => down(true),
             _ => FileError::Segments { retry_after },
         }
     }
@@ -276,7 +273,7 @@ impl File<'_> {
     /// heard. A broken provider must not look like silence.
     async fn hears(&self) -> bool {
         let some_text = self.ready.iter().any(|(_, answer)| *answer == Answer::Text) || self.file.counts.placed > 0;
-        self.empty.is_empty() || some_text || self.delivery.proven_to_answer().await
+        self.empty.is_empty() || some_text || self.delivery.calls.proven_to_answer().await
     }
 
     fn line(&self, segment: &Segment, said: Said) -> Line {

@@ -17,32 +17,30 @@ pub enum Mark {
     Now,
 }
 
-impl Delivery<'_> {
-    /// From where the file's bytes are read. What the server digested itself, or a worker before, is not read for this.
-    /// `Ok(Err(_))`: the bytes are gone, or others than announced.
-    pub async fn verified(
-        &self,
-        index: usize,
-        file: &JobFile,
-        staged: &Staged<'_>,
-        mark: Mark,
-    ) -> Result<Result<Again, Failure>, FileError> {
-        if file.verified {
-            return Ok(Ok(Again::Staged));
-        }
-        // First a place, then the bytes: a stream is not left open while nobody reads it.
-        let place = self.worker.decode_permits.place(self.user()).await;
-        let again = match first_pass::verify(staged, file.sha256, place).await {
-            Ok(Some(again)) => again,
-            Ok(None) => return Ok(Err(other_bytes())),
-            Err(error) if error.kind == Kind::NotFound => return Ok(Err(Failure::of(Code::StagedAudioMissing))),
-            Err(error) => return Err(FileError::File(error)),
-        };
-        if mark == Mark::Now || matches!(again, Again::Staged) {
-            self.command(&Command::FileVerified { fence: self.fence, index }).await?;
-        }
-        Ok(Ok(again))
+/// From where the file's bytes are read. What the server digested itself, or a worker before, is not read for this.
+/// `Ok(Err(_))`: the bytes are gone, or others than announced.
+pub async fn verified(
+    delivery: &Delivery<'_>,
+    index: usize,
+    file: &JobFile,
+    staged: &Staged<'_>,
+    mark: Mark,
+) -> Result<Result<Again, Failure>, FileError> {
+    if file.verified {
+        return Ok(Ok(Again::Staged));
     }
+    // First a place, then the bytes: a stream is not left open while nobody reads it.
+    let place = delivery.instance.decode_permits.place(delivery.user()).await;
+    let again = match first_pass::verify(staged, file.sha256, place).await {
+        Ok(Some(again)) => again,
+        Ok(None) => return Ok(Err(other_bytes())),
+        Err(error) if error.kind == Kind::NotFound => return Ok(Err(Failure::of(Code::StagedAudioMissing))),
+        Err(error) => return Err(FileError::File(error)),
+    };
+    if mark == Mark::Now || matches!(again, Again::Staged) {
+        delivery.writer.command(&Command::FileVerified { fence: delivery.fence, index }).await?;
+    }
+    Ok(Ok(again))
 }
 
 fn other_bytes() -> Failure {

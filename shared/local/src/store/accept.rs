@@ -8,12 +8,12 @@ use rusqlite::Connection;
 use super::fault::{Fault, Result};
 use super::table::recordings::Before;
 use super::table::{jobs, recordings};
-use super::turns;
+use super::user_slots;
 
 pub fn create_job(db: &Connection, batch: &Batch, at: &At<'_>) -> Result<Created> {
     let own = own_job(db, batch.job_id, &batch.uid)?;
     let (known, before) = known(db, &batch.uid, own, &batch.recording_ids())?;
-    let ctx = turns::context(db, &batch.uid, at)?;
+    let ctx = user_slots::context(db, &batch.uid, at)?;
     match decide(batch, known, ctx) {
         Decision::Own { job, deduplicated } => Ok(Created::New { job, deduplicated }),
         Decision::Answer(job) => Ok(Created::Answered(job)),

@@ -19,7 +19,7 @@ use flow::ports::{
 };
 
 use super::table::{checkpoints, conversations, devices as registered, jobs, levels, lines, peaks, recordings, usage};
-use super::{Moment, SqliteStore, accept, deletion, devices, reading, session, step, turns, work};
+use super::{Moment, SqliteStore, accept, deletion, devices, reading, session, step, user_slots, work};
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -120,12 +120,12 @@ impl Store for SqliteStore {
 
     async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
         let moment = Moment::of(&at);
-        self.read("store.stuck_users", "", move |db| turns::stuck_users(db, &moment.at(), limit)).await
+        self.read("store.stuck_users", "", move |db| user_slots::stuck_users(db, &moment.at(), limit)).await
     }
 
     async fn promote(&self, uid: &Uid, at: At<'_>) -> Result<Vec<Job>> {
         let (uid, moment) = (uid.clone(), Moment::of(&at));
-        self.write_jobs("store.promote", "", move |db| turns::promote(db, &uid, &moment.at())).await
+        self.write_jobs("store.promote", "", move |db| user_slots::promote(db, &uid, &moment.at())).await
     }
 
     async fn recordings(&self, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Option<Recording>>> {

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use super::accept::{known, own_job, save_recordings};
 use super::fault::Result;
 use super::table::jobs;
-use super::turns;
+use super::user_slots;
 
 /// Sessions beyond the limit that one request ends: a limit that was lowered is reached step by step.
 const MOST_ENDED: usize = 100;
@@ -21,7 +21,7 @@ pub fn open(db: &Connection, request: &SessionRequest, at: &At<'_>) -> Result<Op
     let own = own_job(db, request.job_id, &request.uid)?;
     let (batch, before) = known(db, &request.uid, own, &request.recording_ids())?;
     let open = open_sessions(db, &request.uid, at)?;
-    match decide_open(request, SessionKnown { batch, open }, turns::uncounted(at)) {
+    match decide_open(request, SessionKnown { batch, open }, user_slots::uncounted(at)) {
         Opening::Answer(job) => Ok(Opened::Known(job)),
         Opening::Born { job, recordings } => {
             save_recordings(db, recordings, &before)?;
@@ -57,7 +57,7 @@ pub fn complete(db: &Connection, id: JobId, whole: &[WholeFile], at: &At<'_>) ->
         // What is known bears on open sessions only.
         _ => (Known::default(), Vec::new()),
     };
-    let ctx = turns::context(db, &session.uid, at)?;
+    let ctx = user_slots::context(db, &session.uid, at)?;
     match decide_complete(Completing { session: session.clone(), known, whole }, ctx) {
         Completion::Before { deduplicated } => Ok(SessionCompleted::Job { job: session, deduplicated }),
         Completion::AnsweredBefore { by } => Ok(match jobs::load(db, by)? {

@@ -9,11 +9,11 @@ use rusqlite::Connection;
 
 use super::fault::Result;
 use super::table::{checkpoints, jobs};
-use super::turns;
+use super::user_slots;
 
 pub fn step(db: &Connection, id: JobId, command: &Command, at: &At<'_>) -> Result<Stepped> {
     let Some(job) = jobs::load(db, id)? else { return Ok(Stepped::NoSuchJob) };
-    let ctx = if command.needs_slot() { turns::context(db, &job.uid, at)? } else { turns::uncounted(at) };
+    let ctx = if command.needs_slot() { user_slots::context(db, &job.uid, at)? } else { user_slots::uncounted(at) };
     let step = match apply(&job, command, ctx) {
         Ok(step) => step,
         Err(why) => return Ok(Stepped::Refused { job, why }),
@@ -26,6 +26,6 @@ pub fn step(db: &Connection, id: JobId, command: &Command, at: &At<'_>) -> Resul
     if !files_that_forget(&job, &step.job).is_empty() {
         checkpoints::delete(db, id)?;
     }
-    let promoted = if step.asks_for(Action::PromoteNext) { turns::promote(db, &job.uid, at)? } else { Vec::new() };
+    let promoted = if step.asks_for(Action::PromoteNext) { user_slots::promote(db, &job.uid, at)? } else { Vec::new() };
     Ok(Stepped::Done { job: step.job, actions: step.actions, promoted })
 }

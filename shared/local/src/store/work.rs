@@ -14,7 +14,7 @@ use super::fault::{Fault, Result};
 use super::placement_context;
 use super::table::recordings::Before;
 use super::table::{beside, checkpoints, conversations, jobs, lines, recordings, usage};
-use super::turns::uncounted;
+use super::user_slots::uncounted;
 
 /// What a worker is told whose job, or its file, is not there any more.
 const GONE: Refusal = Refusal::Fenced { fence: 0 };

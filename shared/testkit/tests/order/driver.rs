@@ -13,9 +13,9 @@ use testkit::harness::at_once;
 use testkit::{SeededRandom, memory};
 
 use crate::case::Case;
+use crate::incidents::Incidents;
 use crate::reader::read;
 use crate::reference::Outcome;
-use crate::trouble::Trouble;
 
 /// Moves after which nothing goes wrong any more, so that every run ends.
 const TROUBLED: u32 = 60;
@@ -31,7 +31,7 @@ pub struct Driver<'a> {
     batches: Vec<usize>,
     workers: Vec<Worker>,
     moves: u32,
-    met: Trouble,
+    met: Incidents,
 }
 
 /// A job, as the worker who claimed it last knows it.
@@ -51,12 +51,12 @@ pub fn play(
     case: &Case,
     store: &memory::Store,
     random: &SeededRandom,
-) -> std::result::Result<(Outcome, Trouble), String> {
+) -> std::result::Result<(Outcome, Incidents), String> {
     let mut batches: Vec<_> = (0..case.batches.len()).collect();
     random.shuffle(&mut batches);
     let (rules, workers) = (Rules::default(), Vec::new());
     let mut driver =
-        Driver { case, store, random, rules, now: T0, batches, workers, moves: 0, met: Trouble::default() };
+        Driver { case, store, random, rules, now: T0, batches, workers, moves: 0, met: Incidents::default() };
     while driver.go_on() {
         driver.moves += 1;
         if driver.moves > PATIENCE {
@@ -71,7 +71,7 @@ impl Driver<'_> {
         At { now: self.now, rules: &self.rules }
     }
 
-    fn trouble(&self, n: usize) -> bool {
+    fn incidents(&self, n: usize) -> bool {
         self.moves < TROUBLED && self.random.one_in(n)
     }
 
@@ -105,7 +105,7 @@ impl Driver<'_> {
     /// One move of one worker; true when its job is completed.
     fn advance(&mut self, n: usize) -> bool {
         let Some(held) = self.workers[n].held.clone() else { return self.claim(n) };
-        if self.trouble(24) {
+        if self.incidents(24) {
             // The worker is lost, and with it what it had in hand. All leases run out meanwhile.
             self.now = self.now + self.rules.lease;
             self.workers[n].ready = None;
@@ -116,7 +116,7 @@ impl Driver<'_> {
                 self.workers[n].held = None;
             }
             self.met.lost += 1;
-        } else if self.trouble(20) {
+        } else if self.incidents(20) {
             self.put_back(n, &held);
         } else if let Some((index, answers)) = self.workers[n].ready.take() {
             self.place(n, &held, index, answers);
@@ -222,7 +222,7 @@ impl Driver<'_> {
             answers.push((
                 segment.start_ms,
                 match segment.mark {
-                    _ if self.trouble(15) => {
+                    _ if self.incidents(15) => {
                         self.met.failed_segments += 1;
                         Answer::Failed { refused: self.random.one_in(2) }
                     }
@@ -244,7 +244,7 @@ impl Driver<'_> {
     fn place(&mut self, n: usize, held: &Job, index: usize, answers: Vec<(u32, Answer)>) {
         self.met.overtaken += self.placed_since(held, index, &answers);
         let group = Group { fence: held.lease.fence, index, answers };
-        if self.trouble(10) {
+        if self.incidents(10) {
             // The answer is lost; the repetition must find its own effect.
             let _ = at_once(self.store.place(held.id, &group, self.at()));
             self.met.repeated += 1;

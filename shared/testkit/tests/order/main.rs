@@ -5,26 +5,26 @@
 
 mod case;
 mod driver;
+mod incidents;
 mod planted;
 mod reader;
 mod reference;
-mod trouble;
 
 use std::ops::Range;
 
 use testkit::{SeededRandom, memory};
 
 use case::Case;
+use incidents::Incidents;
 use planted::Mistake;
 use reference::{Outcome, expected, splits_narrowly};
-use trouble::Trouble;
 
 const CASES: u64 = 10_000;
 
 struct Played {
     outcome: Outcome,
     bridged: bool,
-    trouble: Trouble,
+    incidents: Incidents,
 }
 
 /// Plays one case in two random orders; what was found wrong, or whether it bridged.
@@ -32,7 +32,7 @@ fn play_twice(seed: u64, make: &dyn Fn() -> memory::Store) -> Result<Played, Str
     let random = SeededRandom::new(seed);
     let case = Case::random(&random);
     let expected = expected(&case);
-    let (mut bridged, mut trouble) = (false, Trouble::default());
+    let (mut bridged, mut incidents) = (false, Incidents::default());
     for order in ["first", "second"] {
         let store = make();
         let (outcome, met) = driver::play(&case, &store, &random)?;
@@ -40,9 +40,9 @@ fn play_twice(seed: u64, make: &dyn Fn() -> memory::Store) -> Result<Played, Str
             return Err(format!("in the {order} order\n{outcome:#?}\ninstead of\n{expected:#?}\nof\n{case:#?}"));
         }
         bridged |= store.all_conversations(&case.uid).iter().any(|c| c.merged_into.is_some());
-        trouble += met;
+        incidents += met;
     }
-    Ok(Played { outcome: expected, bridged, trouble })
+    Ok(Played { outcome: expected, bridged, incidents })
 }
 
 /// The first seed whose case goes wrong, and how.
@@ -56,23 +56,23 @@ fn seeds(all: Range<u64>) -> Range<u64> {
 }
 
 fn any_order_ends_the_same(seeds: Range<u64>) {
-    let (mut cases, mut bridged, mut split, mut trouble) = (0, 0, 0, Trouble::default());
+    let (mut cases, mut bridged, mut split, mut incidents) = (0, 0, 0, Incidents::default());
     for seed in seeds {
         match play_twice(seed, &memory::Store::new) {
             Ok(played) => {
                 cases += 1;
                 bridged += u32::from(played.bridged);
                 split += u32::from(splits_narrowly(&played.outcome));
-                trouble += played.trouble;
+                incidents += played.incidents;
             }
             Err(wrong) => panic!("seed {seed}: {wrong}"),
         }
     }
-    println!("{cases} cases: {bridged} bridged, {split} split narrowly; {trouble:?}");
+    println!("{cases} cases: {bridged} bridged, {split} split narrowly; {incidents:?}");
     if cases > 1 {
         assert!(bridged * 5 >= cases, "only {bridged} of {cases} cases bridge");
         assert!(split * 5 >= cases, "only {split} of {cases} cases split narrowly");
-        assert!(trouble.least() * 20 >= cases, "too little goes wrong in {cases} cases: {trouble:?}");
+        assert!(incidents.least() * 20 >= cases, "too little goes wrong in {cases} cases: {incidents:?}");
     }
 }
 

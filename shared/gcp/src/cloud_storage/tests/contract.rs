@@ -67,7 +67,7 @@ async fn shaky(ours: &[Op]) -> (Arc<Storage>, Box<dyn Any>) {
 async fn the_environment_points_the_suites_elsewhere() {
     let cloud = CloudStorage::alone(BUCKET).await;
     let environment = [("STORAGE_EMULATOR_HOST", cloud.endpoint()), ("STORAGE_EMULATOR_GRPC_HOST", cloud.endpoint())];
-    let suites = ["storage::tests::contract::blobs_contract", "storage::tests::contract::direct_contract"];
+    let suites = ["cloud_storage::tests::contract::blobs_contract", "cloud_storage::tests::contract::direct_contract"];
     let passed = tokio::task::block_in_place(|| run_alone(&suites, &environment));
     assert_eq!((passed, cloud.count(Op::CreateBucket)), (28, 28), "each test has a bucket of its own");
     assert!(cloud.names().is_empty());

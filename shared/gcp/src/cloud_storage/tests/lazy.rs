@@ -32,7 +32,7 @@ async fn a_service_that_is_not_there_is_unavailable() {
 /// The environment is the whole process's.
 #[test]
 fn credentials_that_cannot_be_read_are_misconfigured_at_their_first_use() {
-    let test = "storage::tests::lazy::credentials_that_cannot_be_read_are_misconfigured_at_their_first_use";
+    let test = "cloud_storage::tests::lazy::credentials_that_cannot_be_read_are_misconfigured_at_their_first_use";
     if !is_alone() {
         assert_eq!(run_alone(&["--exact", test], &[("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere/key.json")]), 1);
         return;

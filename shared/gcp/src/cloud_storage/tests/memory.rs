@@ -14,7 +14,7 @@ const LENGTH: usize = 64 * MIB;
 /// The heap is the whole process's: it is measured in one of its own.
 #[test]
 fn a_large_blob_is_written_in_bounded_memory() {
-    let test = "storage::tests::memory::a_large_blob_is_written_in_bounded_memory";
+    let test = "cloud_storage::tests::memory::a_large_blob_is_written_in_bounded_memory";
     if !is_alone() {
         assert_eq!(run_alone(&["--exact", test], &[]), 1);
         return;

@@ -1,14 +1,17 @@
-//! One call of the speech engine: asked twice at most, and what its answer means.
+//! The calls of the speech engine for one delivery: each is made twice at most, and its answer says what to do next.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use audio::Cut;
-use domain::Segment;
 use domain::line::{Utterance, Word};
-use speech::{Audio, EngineError, Frames, Hints, Retry, Transcript};
+use domain::{JobId, Segment};
+use speech::{Audio, Capabilities, Engine, EngineError, Frames, Hints, Retry, Transcript};
+use tokio_util::sync::CancellationToken;
 
-use super::delivery::Delivery;
+use super::engine_probe::EngineProbe;
+use crate::services::Services;
 
 /// The pause before a call that failed is made again.
 const SECOND_TRY: Duration = Duration::from_millis(500);
@@ -53,7 +56,27 @@ impl Call {
     }
 }
 
-impl Delivery<'_> {
+pub struct EngineCalls<'w> {
+    services: &'w Services,
+    engine: Arc<dyn Engine>,
+    job_id: JobId,
+    answered: AtomicU32,
+    probe: EngineProbe,
+    /// Cancelled when the engine does not answer: from then on it is not asked any more.
+    pub is_down: CancellationToken,
+}
+
+impl<'w> EngineCalls<'w> {
+    /// The engine is the one for calls of the job's user.
+    pub fn new(services: &'w Services, engine: Arc<dyn Engine>, job_id: JobId) -> Self {
+        let (answered, probe, is_down) = (AtomicU32::new(0), EngineProbe::default(), CancellationToken::new());
+        Self { services, engine, job_id, answered, probe, is_down }
+    }
+
+    pub fn capabilities(&self) -> Capabilities {
+        self.engine.capabilities()
+    }
+
     /// Asks the engine for one segment. A call that failed in passing is made once more; and so is, whatever came before
     /// it, one that was answered with nothing on what voice detection called speech.
     pub async fn ask(&self, segment: Segment, cut: Cut, language: Option<&str>) -> (Segment, Call) {
@@ -69,7 +92,7 @@ impl Delivery<'_> {
         (segment, call)
     }
 
-    pub async fn call(&self, audio: Audio<'_>, language: Option<&str>) -> Call {
+    async fn call(&self, audio: Audio<'_>, language: Option<&str>) -> Call {
         let hints = Hints { language: language.map(str::to_owned) };
         match self.engine.transcribe(audio, &hints).await {
             Ok(transcript) if !transcript.fits(audio.duration) => {
@@ -77,7 +100,7 @@ impl Delivery<'_> {
                 self.failed(&EngineError::new(Retry::Transient, "the answer is longer than anybody can speak"))
             }
             Ok(transcript) => {
-                self.answered();
+                self.note_answer();
                 if transcript.is_empty() { Call::Nothing } else { Call::Said(said(transcript)) }
             }
             Err(error) => self.failed(&error),
@@ -85,7 +108,7 @@ impl Delivery<'_> {
     }
 
     fn failed(&self, error: &EngineError) -> Call {
-        let (job_id, engine) = (self.job.id, self.engine.name());
+        let (job_id, engine) = (self.job_id, self.engine.name());
         match error.retry {
             // Nothing gets better by itself: somebody has to be told.
             Retry::Misconfigured => {
@@ -96,7 +119,7 @@ impl Delivery<'_> {
         match error.retry {
             Retry::Refused => {
                 // A judgement about the audio: the engine itself works.
-                self.answered();
+                self.note_answer();
                 Call::Refused
             }
             Retry::Transient => Call::Failed,
@@ -105,14 +128,32 @@ impl Delivery<'_> {
         }
     }
 
-    fn answered(&self) {
-        self.calls_answered.fetch_add(1, Ordering::Relaxed);
+    fn note_answer(&self) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
         self.services.instance.circuit.succeeded();
+    }
+
+    /// Whether the engine returns text for the clip, after this was asked. Files that ask at the same time share the
+    /// answer.
+    pub async fn proven_to_answer(&self) -> bool {
+        self.probe.answer_after_now(self.ask_with_sample()).await
+    }
+
+    async fn ask_with_sample(&self) -> bool {
+        let clip = audio::sample_samples();
+        let heard = matches!(self.call(Audio::new(&clip), None).await, Call::Said(_));
+        if !heard {
+            tracing::error!(
+                engine = self.engine.name(),
+                "the speech engine returns nothing even for the built-in sample; jobs wait for it"
+            );
+        }
+        heard
     }
 
     /// Whether the engine answered any call of this delivery.
     pub fn any_answered(&self) -> bool {
-        self.calls_answered.load(Ordering::Relaxed) > 0
+        self.answered.load(Ordering::Relaxed) > 0
     }
 }
 

@@ -2,7 +2,7 @@
 
 /// How often each thing went wrong: a property that never meets trouble proves nothing.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Trouble {
+pub struct Incidents {
     pub put_back: u32,
     pub lost: u32,
     pub recovered: u32,
@@ -14,7 +14,7 @@ pub struct Trouble {
     pub overtaken: u32,
 }
 
-impl std::ops::AddAssign for Trouble {
+impl std::ops::AddAssign for Incidents {
     fn add_assign(&mut self, more: Self) {
         self.put_back += more.put_back;
         self.lost += more.lost;
@@ -27,7 +27,7 @@ impl std::ops::AddAssign for Trouble {
     }
 }
 
-impl Trouble {
+impl Incidents {
     pub fn least(&self) -> u32 {
         let all = [self.put_back, self.lost, self.recovered, self.retried];
         let more = [self.fenced, self.repeated, self.failed_segments, self.overtaken];

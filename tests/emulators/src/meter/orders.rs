@@ -61,7 +61,7 @@ pub(super) enum Fate {
     Lost,
 }
 
-enum Trouble {
+enum Fault {
     Refuses(Refusal),
     IsSilent,
     /// Every n-th answer.
@@ -70,7 +70,7 @@ enum Trouble {
 
 struct Order {
     method: String,
-    trouble: Trouble,
+    fault: Fault,
     seen: usize,
     struck: usize,
 }
@@ -81,15 +81,15 @@ pub(super) struct Orders(Mutex<Option<Order>>);
 
 impl Orders {
     pub fn refuse(&self, method: &str, refusal: Refusal) {
-        self.set(method, Trouble::Refuses(refusal));
+        self.set(method, Fault::Refuses(refusal));
     }
 
     pub fn silence(&self, method: &str) {
-        self.set(method, Trouble::IsSilent);
+        self.set(method, Fault::IsSilent);
     }
 
     pub fn lose(&self, method: &str, every: usize) {
-        self.set(method, Trouble::Loses(every));
+        self.set(method, Fault::Loses(every));
     }
 
     pub fn clear(&self) {
@@ -100,8 +100,8 @@ impl Orders {
         self.0.lock().unwrap().as_ref().map_or(0, |order| order.struck)
     }
 
-    fn set(&self, method: &str, trouble: Trouble) {
-        *self.0.lock().unwrap() = Some(Order { method: method.to_owned(), trouble, seen: 0, struck: 0 });
+    fn set(&self, method: &str, fault: Fault) {
+        *self.0.lock().unwrap() = Some(Order { method: method.to_owned(), fault, seen: 0, struck: 0 });
     }
 
     /// An order for no method is for all.
@@ -112,11 +112,11 @@ impl Orders {
             return Fate::Passes;
         }
         order.seen += 1;
-        let fate = match &order.trouble {
-            Trouble::Refuses(refusal) => Fate::Refused(refusal.clone()),
-            Trouble::IsSilent => Fate::Silence,
-            Trouble::Loses(every) if order.seen.is_multiple_of(*every) => Fate::Lost,
-            Trouble::Loses(_) => return Fate::Passes,
+        let fate = match &order.fault {
+            Fault::Refuses(refusal) => Fate::Refused(refusal.clone()),
+            Fault::IsSilent => Fate::Silence,
+            Fault::Loses(every) if order.seen.is_multiple_of(*every) => Fate::Lost,
+            Fault::Loses(_) => return Fate::Passes,
         };
         order.struck += 1;
         fate

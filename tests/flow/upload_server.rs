@@ -14,7 +14,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::stage::Stage;
 
 /// The upload function on a free port.
-pub struct Door {
+pub struct UploadServer {
     pub stage: Stage,
     /// Ann.
     pub client: Client,
@@ -31,7 +31,7 @@ impl Identity for Names {
     }
 }
 
-impl Door {
+impl UploadServer {
     pub fn of(stage: Stage) -> Self {
         let secret = TaskSecret::new(Some(SecretString::from("s".repeat(32))), None).unwrap();
         let stop = CancellationToken::new();

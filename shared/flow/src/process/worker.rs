@@ -1,0 +1,261 @@
+//! Works on delivered tasks: from a task to a finished job, or to one that is put back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::job::{DispatchState, WaitingFor};
+use domain::transition::wait_for_a_service;
+use domain::{Command, Job, PutBack, Refusal, Status, Timestamp};
+use speech::permits::User;
+use speech::{Bounded, Cutting, Engine, Permits, Retry};
+use tokio_util::sync::CancellationToken;
+
+use super::checkpoints::keep_checkpoints;
+use super::delivery::{Delivery, Instance};
+use super::job_permits::{JobPermit, JobPermits};
+use super::metered::Metered;
+use super::outcome::{self, DeliveryEnd};
+use super::reminders::Reminders;
+use super::run::run;
+use super::{Outcome, Skip};
+use crate::dispatch::follow_up;
+use crate::effects;
+use crate::error::{Error, Kind, Result};
+use crate::metrics;
+use crate::ports::{Stepped, TaskBody};
+use crate::retry::with_retries;
+use crate::services::Services;
+
+/// By how much the queue's clock may be ahead of ours.
+const EARLY: Duration = Duration::from_secs(2);
+
+/// Works on delivered tasks, as many at once as `process.max_jobs` allows.
+pub struct Worker {
+    services: Services,
+    engine: Arc<dyn Engine>,
+    /// Permits for engine calls, shared by all jobs on this instance.
+    calls: Arc<Permits>,
+    job_permits: JobPermits,
+    instance: Instance,
+    reminders: Reminders,
+}
+
+impl Worker {
+    /// Puts around the engine what counts its calls.
+    pub fn new(services: Services, engine: Arc<dyn Engine>, shutdown: CancellationToken) -> Self {
+        let limits = &services.settings.worker;
+        let calls = Permits::new(limits.calls_at_once(engine.capabilities().concurrency));
+        Self {
+            engine: Arc::new(Metered::around(engine, Arc::clone(&services.clock))),
+            calls,
+            job_permits: JobPermits::new(limits.max_jobs),
+            instance: Instance::new(limits.at_once(), shutdown),
+            reminders: Reminders::default(),
+            services,
+        }
+    }
+
+    pub fn engine(&self) -> &Arc<dyn Engine> {
+        &self.engine
+    }
+
+    /// The engine for the calls of one user: what bounds them together with those of others, and cuts what is too long.
+    fn engine_for(&self, user: &User) -> Arc<dyn Engine> {
+        let bounded = Bounded::around(Arc::clone(&self.engine), Arc::clone(&self.calls), Arc::clone(user));
+        Arc::new(Cutting::around(Arc::new(bounded)))
+    }
+
+    /// Whether a call of the engine would have a chance now.
+    pub async fn ready(&self) -> Result<()> {
+        let not_ready = |error| Error::new(Kind::Unavailable, "engine.ready", "").because(error);
+        self.engine.ready().await.map_err(not_ready)
+    }
+
+    /// Engine calls that wait for a permit.
+    pub fn calls_waiting(&self) -> usize {
+        self.calls.waiting()
+    }
+
+    /// Brings the gauges of the engine's calls up to date, and what was decoded.
+    pub fn show_calls(&self) {
+        metrics::decoded(audio::decoded_ms() / 1_000);
+        metrics::engine_calls(self.calls.in_use(), self.calls.waiting());
+    }
+
+    /// Works on a task until its job is finished, put back, or lost to another worker. `Err`: not even the put-back
+    /// could be recorded.
+    pub async fn run(&self, task: &TaskBody) -> Result<Outcome> {
+        let services = &self.services;
+        let Some(job) = with_retries(&*services.clock, || services.store.job(task.job_id)).await? else {
+            return Ok(Outcome::Skipped(Skip::JobNotFound));
+        };
+        if job.uid != task.uid {
+            tracing::error!(job_id = %job.id, "a task names a user who does not own its job");
+            return Ok(Outcome::OwnerMismatch);
+        }
+        if job.status.is_terminal() {
+            return Ok(self.already_over(&job).await);
+        }
+        if job.lease_is_live(services.now()) {
+            return Ok(Outcome::LeaseHeld { until: job.lease.until.unwrap_or(services.now()) });
+        }
+        if !self.is_time_for(&job, task).await {
+            return Ok(Outcome::Rescheduled { due_at: job.due_at });
+        }
+        let user = User::from(job.uid.as_str());
+        let Some(place) = self.job_permits.enter(&user, services.now(), |wait| self.time(wait)).await else {
+            return Ok(Outcome::Busy);
+        };
+        self.take_up(job, &place).await
+    }
+
+    /// A wake-up may be from before: a job that got in line since gets another one with its turn, and one that is parked
+    /// at the end of its wait. A wake-up that comes a moment early, by the clock of the queue, is waited for.
+    async fn is_time_for(&self, job: &Job, task: &TaskBody) -> bool {
+        let early = job.due_at.map_or(Duration::ZERO, |due| self.services.now().until(due));
+        if job.is_parked() && early <= EARLY && !early.is_zero() {
+            self.time(early).await;
+            return !self.instance.shutdown.is_cancelled();
+        }
+        let got_in_line_since = job.waits_for_slot() && task.dispatch != job.dispatch.number;
+        !(got_in_line_since || job.is_parked() && early > EARLY)
+    }
+
+    /// Until so much time has passed or the process is to end.
+    async fn time(&self, wait: Duration) {
+        tokio::select! {
+            () = self.services.clock.sleep(wait) => {}
+            () = self.instance.shutdown.cancelled() => {}
+        }
+    }
+
+    /// Asks the circuit before the claim, and for a turn if the job gave its own away.
+    async fn take_up(&self, job: Job, place: &JobPermit<'_>) -> Result<Outcome> {
+        let services = &self.services;
+        if job.status != Status::Queued {
+            return self.claim(&job, place).await;
+        }
+        let _entered = match services.instance.circuit.enter(services.now()) {
+            Ok(entered) => entered,
+            Err(until) => return self.postpone(&job, until).await,
+        };
+        if !job.is_parked() {
+            return self.claim(&job, place).await;
+        }
+        match services.step(job.id, &Command::TakeSlot).await? {
+            // This very delivery works on it: no other wake-up is made, and the sweep makes one after a crash.
+            Stepped::Done { job, .. } if job.dispatch.state == DispatchState::Pending => self.claim(&job, place).await,
+            other => self.settle(other).await,
+        }
+    }
+
+    async fn already_over(&self, job: &Job) -> Outcome {
+        if effects::due(job, self.services.now()) {
+            effects::run(&self.services, job).await;
+        }
+        Outcome::Skipped(if job.status == Status::Cancelled { Skip::Cancelled } else { Skip::AlreadyFinished })
+    }
+
+    /// The longer a job has waited the later it comes again, so that a long outage costs few writes.
+    async fn postpone(&self, job: &Job, until: Timestamp) -> Result<Outcome> {
+        let (now, rules) = (self.services.now(), &self.services.settings.rules);
+        let until = until.max(now + wait_for_a_service(job, self.services.random.unit(), now, rules));
+        let command = Command::Postpone { until, waiting_for: WaitingFor::Engine };
+        let stepped = self.services.step(job.id, &command).await?;
+        self.settle(stepped).await
+    }
+
+    async fn claim(&self, job: &Job, place: &JobPermit<'_>) -> Result<Outcome> {
+        let owner = self.services.random.nonce();
+        let stepped = self.services.step(job.id, &Command::Claim { owner }).await?;
+        match stepped {
+            Stepped::Done { job, .. } if job.status == Status::Processing => {
+                metrics::attempt();
+                tracing::debug!(step = "claim", job_id = %job.id, fence = job.lease.fence, attempt = job.attempt);
+                self.deliver(job, place).await
+            }
+            other => self.settle(other).await,
+        }
+    }
+
+    async fn deliver(&self, job: Job, place: &JobPermit<'_>) -> Result<Outcome> {
+        let engine = self.engine_for(place.user());
+        let delivery = Delivery::new(&self.services, &self.instance, engine, job, place);
+        let (end, job, fence) = (run(&delivery).await, &delivery.job, delivery.fence);
+        let command = match end {
+            DeliveryEnd::Finished => Command::Finish { fence },
+            DeliveryEnd::Lost(why) => return self.lost(job, why).await,
+            DeliveryEnd::PutBack(cause) => {
+                keep_checkpoints(&delivery).await;
+                if let PutBack::Engine { retry_after } = cause {
+                    self.break_circuit(retry_after).await;
+                }
+                self.put_back(fence, cause)
+            }
+            DeliveryEnd::Language { wanted } => {
+                keep_checkpoints(&delivery).await;
+                self.remind_of_language(job, &wanted);
+                self.put_back(fence, PutBack::Language)
+            }
+            DeliveryEnd::Fault(error) => {
+                keep_checkpoints(&delivery).await;
+                tracing::warn!(job_id = %job.id, %error, "a fault ended a delivery");
+                self.put_back(fence, outcome::cause(&error))
+            }
+        };
+        let stepped = self.services.step(job.id, &command).await?;
+        self.settle(stepped).await
+    }
+
+    fn put_back(&self, fence: u64, cause: PutBack) -> Command {
+        Command::PutBack { fence, cause, jitter: self.services.random.unit() }
+    }
+
+    /// An engine that is getting ready by itself is no reason to leave it alone afterwards.
+    async fn break_circuit(&self, retry_after: Option<Duration>) {
+        let getting_ready = self.engine.ready().await.is_err_and(|error| error.retry != Retry::Misconfigured);
+        if !getting_ready {
+            self.services.instance.circuit.failed(self.services.now(), retry_after);
+        }
+    }
+
+    /// Nothing is wrong with the engine or the audio, and no other job waits: but a person has to look.
+    fn remind_of_language(&self, job: &Job, language: &str) {
+        if self.reminders.is_time(job.id, self.services.now()) {
+            let engine = self.engine.name();
+            tracing::error!(job_id = %job.id, language, engine, "the speech engine does not speak a recording's language; its job waits for one that does");
+        }
+    }
+
+    /// Another worker has the job, or it ended under this one: nothing more is written, pushed or deleted.
+    async fn lost(&self, job: &Job, why: Refusal) -> Result<Outcome> {
+        tracing::info!(job_id = %job.id, fence = job.lease.fence, %why, "a worker lost its job and stopped");
+        let now = with_retries(&*self.services.clock, || self.services.store.job(job.id)).await?;
+        Ok(match now {
+            None => Outcome::Skipped(Skip::JobNotFound),
+            Some(now) if now.status == Status::Cancelled => Outcome::Skipped(Skip::Cancelled),
+            Some(now) if now.status.is_terminal() => Outcome::Skipped(Skip::AlreadyFinished),
+            Some(now) => Outcome::Rescheduled { due_at: now.due_at },
+        })
+    }
+
+    /// Does what a step asks for, and says what it came to.
+    async fn settle(&self, stepped: Stepped) -> Result<Outcome> {
+        follow_up(&self.services, &stepped).await;
+        Ok(match stepped {
+            Stepped::NoSuchJob => Outcome::Skipped(Skip::JobNotFound),
+            Stepped::Refused { why: Refusal::LeaseHeld { until }, .. } => Outcome::LeaseHeld { until },
+            Stepped::Refused { job, .. } if job.status.is_terminal() => self.already_over(&job).await,
+            Stepped::Refused { job, .. } => Outcome::Rescheduled { due_at: job.due_at },
+            Stepped::Done { job, .. } if job.status.is_terminal() => {
+                tracing::debug!(step = "finish", job_id = %job.id, status = job.status.as_str());
+                effects::run(&self.services, &job).await;
+                Outcome::Done(job.status)
+            }
+            Stepped::Done { job, .. } => {
+                tracing::debug!(step = "put_back", job_id = %job.id, due_at = ?job.due_at, waiting_for = ?job.waiting_for);
+                Outcome::Rescheduled { due_at: job.due_at }
+            }
+        })
+    }
+}

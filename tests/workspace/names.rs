@@ -1,0 +1,78 @@
+//! Words that said little, and what took their place: they do not come back as names of types, modules or functions.
+
+use std::path::Path;
+
+/// The old name, and what it is called now. A name is looked for where it would be defined.
+const OLD: &[(&str, &str)] = &[
+    ("struct World", "Services"),
+    ("fn persist", "with_retries"),
+    ("mod persist", "retry"),
+    ("enum Need", "Repair"),
+    ("mod need", "repair"),
+    ("enum Stop", "FileError"),
+    ("enum End", "DeliveryEnd"),
+    ("mod stop", "outcome"),
+    ("mod hearing", "engines, or engine_probe"),
+    ("struct Door", "Listener, CompatState, or server settings"),
+    ("struct Places", "Permits, or UploadLocks"),
+    ("mod places", "permits"),
+    ("mod seats", "upload_locks"),
+    ("mod follow", "job_changes"),
+    ("mod control", "cancel_retry"),
+    ("mod census", "job_stats"),
+    ("struct Census", "JobStats"),
+    ("mod counted", "metrics"),
+    ("mod trouble", "diagnosis"),
+    ("mod unfit", "invalid_setting"),
+    ("struct Unfit", "InvalidSetting"),
+    ("mod tries", "retry_policy"),
+    ("struct Tries", "Retrying"),
+    ("mod renewed", "reconnect"),
+    ("struct Renewed", "Reconnect"),
+    ("mod surroundings", "placement_context"),
+    ("struct Surroundings", "PlacementContext"),
+    ("mod turns", "user_slots"),
+    ("mod birth", "create"),
+    ("struct Shelf", "Bucket, or Shared"),
+    ("mod shelf", "bucket"),
+    ("mod lossy", "fault_injection"),
+];
+
+fn sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Whether the text defines this very name, not one that begins with it.
+fn defines(text: &str, name: &str) -> bool {
+    text.match_indices(name).any(|(at, _)| {
+        let next = text[at + name.len()..].chars().next();
+        let before = text[..at].chars().next_back();
+        next.is_none_or(|c| !c.is_alphanumeric() && c != '_') && before.is_none_or(|c| !c.is_alphanumeric() && c != '_')
+    })
+}
+
+#[test]
+fn names_that_were_given_up_do_not_come_back() {
+    let mut files = Vec::new();
+    for folder in super::dependencies::folders() {
+        sources(&crate::root().join(folder), &mut files);
+    }
+    files.sort();
+    files.dedup();
+    let mut wrong = Vec::new();
+    for file in files.iter().filter(|file| !file.ends_with("workspace/names.rs")) {
+        let text = std::fs::read_to_string(file).unwrap();
+        for (old, new) in OLD.iter().filter(|(old, _)| defines(&text, old)) {
+            wrong.push(format!("{}: `{old}` is called {new} here", file.display()));
+        }
+        assert!(!file.ends_with("mod.rs"), "{}: a module `foo` is the file foo.rs", file.display());
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
