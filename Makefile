@@ -23,9 +23,11 @@ test: ## Run the whole suite; what only tests need is fetched too
 	@scripts/setup --tests $(if $(OFFLINE),--offline)
 	@scripts/test
 
-check: setup ## Formatting, lints, licences and duplicate dependencies
+check: setup ## Formatting, lints, documentation, spelling, shell scripts, licences, unused and duplicate dependencies
 	$(CARGO) fmt --all --check
+	@scripts/check-text
 	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --workspace --no-deps --locked --quiet --document-private-items
 	@scripts/check-dependencies
 
 fuzz: setup ## Run a million damaged files through the decoders, and all damage to containers (FUZZ_SEED, FUZZ_COUNT, CONTAINER_CASES)

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the setup scripts: packages of npm and PyPI by their own clients, and one list of what cannot be had.
 
 # Each thing that is missing is one line of this file, so that a person is told of all of them at once.

@@ -18,6 +18,7 @@ mod document;
 mod earlier;
 mod embedded_engine;
 mod events;
+mod examples;
 mod forgetting;
 mod formats;
 mod http_engine;

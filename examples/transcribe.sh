@@ -1,0 +1,39 @@
+#!/bin/sh
+# Uploads one recording, waits for its job and prints what was said.
+#
+# Usage: AFTERWORD_URL=… AFTERWORD_TOKEN=… transcribe.sh FILE
+set -eu
+
+# One request. curl makes it again after 408, 429, 5xx and a broken connection, and waits as long as Retry-After says.
+ask() {
+    curl -sS --fail-with-body --retry 8 --retry-connrefused --max-time 600 \
+        -H "Authorization: Bearer ${AFTERWORD_TOKEN:?}" "$@"
+}
+
+# The first string of this name in a JSON object.
+field() {
+    sed -n 's/.*"'"$1"'":"\([^"]*\)".*/\1/p' | head -n 1
+}
+
+job=$(ask -F "files=@$1" "${AFTERWORD_URL:?}/v2/sync/upload")
+id=$(echo "$job" | field job_id)
+while true; do
+    job=$(ask "$AFTERWORD_URL/v2/sync/jobs/$id")
+    # The job's own status stands before those of its files.
+    case $(echo "$job" | grep -o '"status":"[a-z_]*"' | head -n 1) in
+        *completed* | *partial_failure* | *failed* | *cancelled*) break ;;
+    esac
+    sleep 1
+done
+
+conversations=$(echo "$job" | sed -n 's/.*"conversation_ids":\[\([^]]*\)\].*/\1/p' | tr -d '"' | tr ',' ' ')
+for conversation in $conversations; do
+    ask "$AFTERWORD_URL/v2/conversations/$conversation" | grep -o '"text":"[^"]*"' | sed 's/^"text":"//; s/"$//'
+done
+file=$(echo "$job" | sed 's/.*"files":\[//')
+status=$(echo "$file" | field status)
+# This is the only word on which a client may delete its copy.
+case $status:$(echo "$file" | grep -o '"code":null' | head -n 1) in
+    done:*null | silent:*null) echo "$1: $status; the file may be deleted" >&2 ;;
+    *) echo "$1: $status; keep the file" >&2 ;;
+esac
