@@ -1,16 +1,15 @@
-//! A data folder and an export of the version before there were levels: both open, and nothing in them is done twice.
+//! Data folders and exports of earlier versions: all of them open, and nothing in them is done twice.
 
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use tests::earlier::{self, ANN, ARCHIVE, BEN, EXPORT, FOLDER};
+use tests::earlier::{self, ANN, ARCHIVES, Archive, BEN, EXPORT, FOLDER};
 use tests::{Client, Recording, Setup};
 
-/// The archive, unpacked.
-fn unpacked() -> tempfile::TempDir {
+fn unpacked(archive: &Archive) -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
-    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(ARCHIVE);
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(archive.file);
     let unpacked = Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(place.path()).status().unwrap();
     assert!(unpacked.success(), "{unpacked}");
     place
@@ -38,7 +37,7 @@ async fn placed(client: &Client) -> u64 {
 }
 
 /// What holds of the earlier version's recordings wherever they are now.
-async fn goes_on(ann: &Client, ben: &Client) {
+async fn goes_on(archive: &Archive, ann: &Client, ben: &Client) {
     assert!((2..=3).contains(&placed(ann).await), "the one that is done, and half of the other, or by now all of it");
     let known = ann.upload(&[earlier::done()]).await.ok();
     assert_eq!((&known["status"], &known["deduplicated"]), (&"completed".into(), &true.into()));
@@ -49,10 +48,12 @@ async fn goes_on(ann: &Client, ben: &Client) {
     assert_eq!(texts(ann, &earlier::half()).await, whole, "the rest is cut at the one gain of the plan");
     assert_eq!(placed(ann).await, 3, "what was placed is not placed again");
 
-    let again = ann.upload(&[earlier::silent()]).await.ok();
-    assert_eq!(again["deduplicated"], false, "what the earlier rules called silent is heard again");
-    let job = ann.terminal(again["job_id"].as_str().unwrap()).await;
-    assert_eq!((&job["status"], &job["files"][0]["status"]), (&"completed".into(), &"silent".into()), "{job}");
+    if archive.silence_is_outdated {
+        let again = ann.upload(&[earlier::silent()]).await.ok();
+        assert_eq!(again["deduplicated"], false, "what the earlier rules called silent is heard again");
+        let job = ann.terminal(again["job_id"].as_str().unwrap()).await;
+        assert_eq!((&job["status"], &job["files"][0]["status"]), (&"completed".into(), &"silent".into()), "{job}");
+    }
     let known = ann.upload(&[earlier::silent()]).await.ok();
     assert_eq!(
         (&known["status"], &known["deduplicated"]),
@@ -69,16 +70,20 @@ async fn goes_on(ann: &Client, ben: &Client) {
 
 #[tokio::test]
 async fn a_data_folder_of_an_earlier_version_is_taken_up_where_it_was_left() {
-    let place = unpacked();
-    let server = Setup::on(&place.path().join(FOLDER)).start().await;
-    goes_on(&server.client_of(ANN).await, &server.client_of(BEN).await).await;
+    for archive in &ARCHIVES {
+        let place = unpacked(archive);
+        let server = Setup::on(&place.path().join(FOLDER)).start().await;
+        goes_on(archive, &server.client_of(ANN).await, &server.client_of(BEN).await).await;
+    }
 }
 
 #[tokio::test]
 async fn an_export_of_an_earlier_version_is_imported_and_goes_on() {
-    let (place, new) = (unpacked(), Setup::new());
-    let said = new.on_folder(&["import", &place.path().join(EXPORT).display().to_string()]).await.ok();
-    assert!(said.contains("conflicts: 0"), "{said}");
-    let server = new.start().await;
-    goes_on(&server.client_of(ANN).await, &server.client_of(BEN).await).await;
+    for archive in &ARCHIVES {
+        let (place, new) = (unpacked(archive), Setup::new());
+        let said = new.on_folder(&["import", &place.path().join(EXPORT).display().to_string()]).await.ok();
+        assert!(said.contains("conflicts: 0"), "{said}");
+        let server = new.start().await;
+        goes_on(archive, &server.client_of(ANN).await, &server.client_of(BEN).await).await;
+    }
 }

@@ -7,8 +7,18 @@ use crate::recordings::{Recording, T0};
 /// Who has one recording in every state, and who has the half transcribed one as the earlier version heard all of it.
 pub const ANN: &str = "ann";
 pub const BEN: &str = "ben";
-/// The archive, and what is in it.
-pub const ARCHIVE: &str = "fixtures/earlier/0.1.0.tar.gz";
+/// An archive of `fixtures/earlier`.
+pub struct Archive {
+    pub file: &'static str,
+    /// By rules that are not ours any more: what they called silent is heard again.
+    pub silence_is_outdated: bool,
+}
+
+pub const ARCHIVES: [Archive; 2] = [
+    Archive { file: "fixtures/earlier/0.1.0.tar.gz", silence_is_outdated: true },
+    Archive { file: "fixtures/earlier/0.1.0-levels.tar.gz", silence_is_outdated: false },
+];
+/// What is in an archive.
 pub const FOLDER: &str = "data";
 pub const EXPORT: &str = "moving.jsonl";
 
