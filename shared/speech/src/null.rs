@@ -95,8 +95,8 @@ impl Engine for Null {
         self.wait().await;
         let language = hints.language.clone();
         match self.failing() {
-            Some(How::Transient) => Err(EngineError::new(Retry::Transient, "the null engine is told to fail")),
-            Some(How::Refuse) => Err(EngineError::new(Retry::Refused, "the null engine is told to refuse")),
+            Some(How::Transient) => Err(EngineError::new(Retry::Transient, "the null engine is configured to fail")),
+            Some(How::Refuse) => Err(EngineError::new(Retry::Refused, "the null engine is configured to refuse")),
             Some(How::Empty) => Ok(Transcript { language, lines: Vec::new() }),
             None => Ok(Transcript { language, lines: vec![line(audio)] }),
         }
