@@ -51,8 +51,8 @@ fn text_of(id: &str) -> String {
 }
 
 /// The number of words that are wrong, inserted or missing.
-fn errors(expected_text: &str, transcribe: &str) -> usize {
-    wer::errors(&wer::words(expected_text), &wer::words(transcribe)).wrong
+fn errors(expected_text: &str, actual_text: &str) -> usize {
+    wer::errors(&wer::words(expected_text), &wer::words(actual_text)).wrong
 }
 
 async fn transcribe(engine: &Moonshine, samples: &[f32]) -> Transcript {

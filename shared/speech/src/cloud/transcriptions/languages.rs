@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn names_and_tags_are_converted_to_tags() {
-        for (said, tagged) in [
+        for (given, tagged) in [
             ("english", Some("en")),
             ("English", Some("en")),
             ("haitian creole", Some("ht")),
@@ -136,7 +136,7 @@ mod tests {
             ("e1", None),
             ("en-", None),
         ] {
-            assert_eq!(tag(said).as_deref(), tagged, "{said}");
+            assert_eq!(tag(given).as_deref(), tagged, "{given}");
         }
     }
 
