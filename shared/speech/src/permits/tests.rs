@@ -66,7 +66,7 @@ fn user_at_the_limit_is_passed_by_others() {
     let other = served(&permits, "b");
     assert_eq!((permits.in_use(), permits.held_by(&user("a"))), (4, 3));
     drop(other);
-    assert!((&mut fourth).now_or_never().is_none(), "a free permit is not for who has enough");
+    assert!((&mut fourth).now_or_never().is_none(), "a user at the limit gets no free permit");
     drop(held);
     assert!(fourth.now_or_never().is_some());
 }
