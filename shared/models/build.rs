@@ -1,4 +1,4 @@
-//! Puts the models into release builds, where the cache folder has them.
+//! Embeds the models in release builds if the cache folder has them.
 
 #[path = "src/list.rs"]
 mod list;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use list::File;
 
-/// What is embedded; everything else is only read from a folder.
+/// The models that are embedded. All others are only read from a folder.
 const EMBEDDED: [&str; 2] = ["moonshine-tiny", "silero"];
 const VARIABLES: [&str; 4] = ["AFTERWORD_EMBED_MODELS", "AFTERWORD_MODELS", "XDG_CACHE_HOME", "HOME"];
 
@@ -26,14 +26,14 @@ fn main() -> std::io::Result<()> {
             return Ok(());
         }
     };
-    // Of profiles that inherit from it, such as `dist`, this is `release` too.
+    // `PROFILE` is `release` for profiles that inherit from it too, such as `dist`.
     let release = std::env::var("PROFILE").is_ok_and(|profile| profile == "release");
     let files = if release || required { embeddable(required) } else { Vec::new() };
     let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
     std::fs::write(out.join("embedded.rs"), table(&files))
 }
 
-/// The files to embed, or none of them: half a model helps nobody.
+/// The files to embed, or none of them if one is missing: an incomplete model cannot be used.
 fn embeddable(required: bool) -> Vec<(File, PathBuf)> {
     let folder = list::cache_folder(|name| std::env::var_os(name)).unwrap_or_default();
     let mut found = Vec::new();
@@ -43,7 +43,7 @@ fn embeddable(required: bool) -> Vec<(File, PathBuf)> {
         }
         let path = folder.join(file.name);
         println!("cargo::rerun-if-changed={}", path.display());
-        match why_not(&file, &path) {
+        match unusable_because(&file, &path) {
             None => found.push((file, path)),
             Some(why) if required => {
                 println!("cargo::error={why}: run `make setup`, so that the models can be built in");
@@ -58,7 +58,7 @@ fn embeddable(required: bool) -> Vec<(File, PathBuf)> {
     found
 }
 
-fn why_not(file: &File, path: &Path) -> Option<String> {
+fn unusable_because(file: &File, path: &Path) -> Option<String> {
     match std::fs::read(path) {
         Ok(bytes) if file.is(&bytes) => None,
         Ok(_) => Some(format!("{} is not the file that is expected (SHA-256 {})", path.display(), file.sha256)),
@@ -66,7 +66,7 @@ fn why_not(file: &File, path: &Path) -> Option<String> {
     }
 }
 
-/// An expression: names and bytes.
+/// Rust source of the table of embedded files: names and bytes.
 fn table(files: &[(File, PathBuf)]) -> String {
     let mut code = String::from("&[\n");
     for (file, path) in files {

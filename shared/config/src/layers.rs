@@ -1,4 +1,5 @@
-//! Default file, then the user's file, then the environment: each key comes from the last that names it.
+//! The layers of the configuration: the default file, the user's file, the environment and the command line. A key's value
+//! comes from the last layer that sets it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -41,23 +42,23 @@ impl std::fmt::Display for Origin {
     }
 }
 
-/// Keys and values, each with its origin. A section within another is called by both: `engine.deepgram`.
+/// Keys and values, each with its origin. A nested section is named by its path: `engine.deepgram`.
 #[derive(Clone, Debug)]
 pub struct Layers {
-    /// What each key is without anybody's word, and so of which type.
+    /// The default of each key, which also decides the key's type.
     defaults: Table,
     values: Table,
     origins: BTreeMap<String, Origin>,
 }
 
 impl Layers {
-    /// Default, file, this process's environment.
+    /// Reads the defaults, the file if there is one, and the environment of this process.
     pub fn of_process(file: Option<&Path>) -> Result<Self, ConfigError> {
         let mut layers = Self::defaults()?;
         if let Some(file) = file {
             layers = layers.file(file)?;
         }
-        // A variable that is no text is not one of ours.
+        // A variable that is not valid Unicode is none of ours.
         let variables = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
         layers.env(variables)
     }
@@ -94,8 +95,8 @@ impl Layers {
         Ok(())
     }
 
-    /// Takes every variable that begins with `AFTERWORD_<SECTION>_` for a section that exists, of several the innermost:
-    /// `AFTERWORD_ENGINE_HTTP_URL` is the `url` of `engine.http`.
+    /// Takes every variable that begins with `AFTERWORD_<SECTION>_` for a section that exists. If several sections match, the
+    /// innermost wins: `AFTERWORD_ENGINE_HTTP_URL` is the `url` of `engine.http`.
     pub fn env(mut self, variables: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         for (name, text) in variables {
             let Some((section, key)) = self.section_and_key(&name) else { continue };
@@ -106,7 +107,7 @@ impl Layers {
         Ok(self)
     }
 
-    /// A value from the command line: it wins over everything.
+    /// Sets a value from the command line, which overrides every other layer.
     #[must_use]
     pub fn flag(mut self, section: &str, key: &str, value: Option<String>, flag: &'static str) -> Self {
         if let Some(value) = value {
@@ -130,7 +131,7 @@ impl Layers {
         section_of(&self.values, name)
     }
 
-    /// Every section with its name, those within another behind it.
+    /// Every section with its name. Nested sections follow the one that contains them.
     fn sections(&self) -> Vec<(String, &Table)> {
         let mut all = Vec::new();
         for (name, keys) in &self.values {
@@ -166,7 +167,7 @@ impl Layers {
         Err(format!("there is no key `{section}.{key}`; there are {}", keys.join(", ")))
     }
 
-    /// A variable's text as the type that the key's default has.
+    /// Parses a variable's text as the type of the key's default.
     fn typed(&self, section: &str, key: &str, text: &str) -> Result<Value, String> {
         let default = self.section(section).and_then(|keys| keys.get(key));
         let wrong = |what: &str| format!("`{section}.{key}` must be {what}, not `{text}`");
@@ -187,7 +188,7 @@ impl Layers {
         Value::Table(self.values.clone()).try_into().map_err(|e: toml::de::Error| ConfigError(e.message().to_owned()))
     }
 
-    /// Each key has the type of its default; the error says where the value came from.
+    /// Checks that each value has the type of its key's default. The error says where the value came from.
     fn check_types(&self, section: &str, keys: &Table) -> Result<(), ConfigError> {
         for (key, value) in keys.iter().filter(|(_, value)| !value.is_table()) {
             let default = section_of(&self.defaults, section).and_then(|keys| keys.get(key));
@@ -197,7 +198,7 @@ impl Layers {
                 let found = value.type_str();
                 return Err(ConfigError(format!("{origin}: `{section}.{key}` must be of type {wanted}, not {found}")));
             }
-            // Every list there is, is one of strings.
+            // All lists in the configuration are lists of strings.
             if let Some(odd) = value.as_array().and_then(|list| list.iter().find(|one| !one.is_str())) {
                 let origin = self.origin(&format!("{section}.{key}"));
                 return Err(ConfigError(format!(
@@ -216,7 +217,7 @@ impl Layers {
         self.origins.get(key).cloned().unwrap_or(Origin::Default)
     }
 
-    /// The effective configuration as a file, secrets masked, with the origin of what is not default.
+    /// The effective configuration as a file. Secrets are masked; values that are not defaults carry their origin.
     pub fn show(&self) -> String {
         let mut out = String::new();
         for (section, keys) in self.sections() {
@@ -238,7 +239,7 @@ impl Layers {
     }
 }
 
-/// A variable holds a list as words between commas; an empty one is an empty list.
+/// Parses a list from a variable: words separated by commas. An empty variable is an empty list.
 fn list(text: &str) -> Vec<Value> {
     text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(|word| Value::String(word.to_owned())).collect()
 }

@@ -1,5 +1,5 @@
-//! Configuration: one commented default file, overridden by a file, then by the environment. A mistake stops the start
-//! with one line that names the key and where its value came from.
+//! Configuration: a commented default file, overridden by the user's file, then by the environment. A wrong setting stops
+//! the start with one line that names the key and where its value came from.
 
 mod layers;
 mod sections;

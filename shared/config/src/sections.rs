@@ -86,7 +86,7 @@ section!(Cloud {
 });
 section!(Simulate { refuse: String, retry_after_seconds: u64 });
 
-/// Without a public address of its own, a server's addresses are relative.
+/// `[server]`. Without `public_url`, the addresses that the server returns are relative.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
@@ -109,7 +109,7 @@ pub struct Server {
     pub h2_streams: u32,
 }
 
-/// Secrets have no default: an absent one and an empty one are different mistakes.
+/// `[tasks]`. Secrets have no default, because a missing secret and an empty one are different errors.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tasks {

@@ -1,4 +1,4 @@
-//! What the HTTP edge wants: what is let in, how long it may take, and how the log is written.
+//! Settings of the HTTP server: limits on connections and requests, CORS, and the format of the log.
 
 use edge::telemetry::{Format, Telemetry};
 use edge::{Cors, RequestLimits, Requests, ServeLimits};

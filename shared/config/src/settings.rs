@@ -1,4 +1,4 @@
-//! From configuration to what the use cases want, with the relations between the numbers checked.
+//! Converts the configuration to the settings of the use cases, and checks ranges and the relations between values.
 
 use domain::{Code, Rules};
 use flow::settings::{MOST_AT_ONCE, Settings, StreamLimits, UploadLimits, WorkerLimits};
@@ -6,7 +6,7 @@ use flow::settings::{MOST_AT_ONCE, Settings, StreamLimits, UploadLimits, WorkerL
 use crate::ConfigError;
 use crate::sections::{Config, secs};
 
-/// A year: beyond this a duration is a mistake in the unit.
+/// A year. A longer duration is taken for a mistake in the unit.
 const LONGEST_SECONDS: u64 = 366 * 86_400;
 const DAY_SECONDS: u64 = 86_400;
 
@@ -70,7 +70,7 @@ impl Config {
             enqueued_per_user: self.limits.enqueued_per_user,
             upload_session,
             open_sessions_per_user: self.limits.open_sessions_per_user,
-            // On a disk nothing takes the audio away; the bound only has to be beyond every wait.
+            // A disk has no lifecycle rule that deletes audio, so this bound only has to exceed every wait.
             audio_lifecycle: defaults.audio_lifecycle.max(longest + 2 * defaults.lifecycle_margin),
             ..defaults
         }
@@ -89,7 +89,7 @@ impl Config {
         Ok(Some(url.strip_suffix('/').unwrap_or(url).to_owned()))
     }
 
-    /// The only languages of the null engine; none: any language.
+    /// The languages that the null engine accepts. If the list is empty, it accepts any.
     pub fn null_languages(&self) -> Vec<String> {
         let tags = self.engine.null_languages.split(',').map(str::trim);
         tags.filter(|tag| !tag.is_empty()).map(str::to_owned).collect()
@@ -101,11 +101,11 @@ impl Config {
         let ranges: &[(&str, u64, u64, u64)] = &[
             ("server.max_connections", server.max_connections as u64, 1, 1_000_000),
             ("server.tls_renewal_seconds", server.tls_renewal_seconds, 1, DAY_SECONDS),
-            // A connection that waits for other connections is never idle for less than two seconds.
+            // When others wait for a connection, idle ones are closed after two seconds: the ordinary limit is not lower.
             ("server.idle_seconds", server.idle_seconds, 2, DAY_SECONDS),
             ("server.body_silence_seconds", server.body_silence_seconds, 1, DAY_SECONDS),
             ("server.write_stall_seconds", server.write_stall_seconds, 1, DAY_SECONDS),
-            // Fewer or shorter than what every HTTP client sends with a token, and nobody gets in.
+            // Below these minima, an ordinary request with a token would already be refused.
             ("server.max_headers", server.max_headers as u64, 20, 1000),
             ("server.max_header_bytes", server.max_header_bytes as u64, 4096, 1 << 20),
             ("server.max_uri_bytes", server.max_uri_bytes as u64, 1024, 1 << 16),
@@ -126,7 +126,7 @@ impl Config {
             ("engine.deepgram.concurrency", self.engine.deepgram.concurrency as u64, 1, 64),
             ("engine.http.max_span_seconds", self.engine.http.max_span_seconds, 1, 3600),
             ("engine.http.concurrency", self.engine.http.concurrency as u64, 1, 64),
-            // Each holds threads of the blocking pool, which has 512.
+            // Each job holds threads of the blocking pool, which has 512.
             ("process.max_jobs", self.process.max_jobs as u64, 1, 128),
             ("process.handler_deadline_seconds", self.process.handler_deadline_seconds, 1, DAY_SECONDS),
             ("engine.parallelism", self.engine.parallelism as u64, 0, MOST_AT_ONCE as u64),
@@ -141,7 +141,7 @@ impl Config {
             ("limits.recovery_window_seconds", limits.recovery_window_seconds, 0, 100 * LONGEST_SECONDS),
             ("limits.inline_audio_seconds", limits.inline_audio_seconds, 0, DAY_SECONDS),
             ("limits.inline_search_seconds", limits.inline_search_seconds, 1, 60),
-            // The clients that wait this way give up after a minute.
+            // Clients that wait for the response give up after a minute.
             ("limits.synchronous_wait_seconds", limits.synchronous_wait_seconds, 1, 55),
             ("limits.synchronous_waits", limits.synchronous_waits as u64, 0, 1_000_000),
             ("limits.event_stream_seconds", limits.event_stream_seconds, 1, DAY_SECONDS),
@@ -193,7 +193,7 @@ impl Config {
         }
     }
 
-    /// What every upload is refused with, where that is simulated.
+    /// The code that every upload is refused with, if `simulate.refuse` is set.
     pub fn refusal(&self) -> Result<Option<Code>, ConfigError> {
         match self.simulate.refuse.as_str() {
             "" => Ok(None),
@@ -207,7 +207,7 @@ impl Config {
     }
 }
 
-/// As browsers write it (RFC 6454): they compare it letter by letter.
+/// Whether the text is an origin exactly as browsers send it (RFC 6454), because origins are compared byte by byte.
 fn is_origin(text: &str) -> bool {
     let Some((scheme, host)) = text.split_once("://") else { return false };
     let in_scheme = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c);

@@ -10,13 +10,13 @@ fn env(pairs: &[(&str, &str)]) -> Result<Layers, ConfigError> {
 }
 
 #[test]
-fn the_defaults_are_the_rules_that_the_domain_was_decided_by() {
+fn defaults_equal_the_default_settings_of_flow() {
     let settings = Layers::defaults().unwrap().config().unwrap().settings().unwrap();
     assert_eq!(settings, flow::Settings::default());
 }
 
 #[test]
-fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
+fn environment_overrides_file_and_file_overrides_default() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     write!(file, "[jobs]\nlease_seconds = 30\nmax_attempts = 7\n").unwrap();
     let layers = Layers::defaults().unwrap().file(file.path()).unwrap();
@@ -27,7 +27,7 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
 }
 
 #[test]
-fn every_key_can_be_set_by_the_environment() {
+fn every_key_can_be_set_by_an_environment_variable() {
     let defaults: toml::Table = DEFAULT.parse().unwrap();
     let mut sections: Vec<(String, toml::Table)> =
         defaults.into_iter().map(|(name, keys)| (name, keys.as_table().unwrap().clone())).collect();
@@ -51,7 +51,7 @@ fn every_key_can_be_set_by_the_environment() {
 }
 
 #[test]
-fn a_list_is_words_between_commas_in_a_variable_and_an_array_in_a_file() {
+fn list_is_comma_separated_in_a_variable_and_an_array_in_a_file() {
     let of = |layers: Layers| layers.config().unwrap().server.cors_origins;
     let both = ["https://a.example", "http://localhost:3000"];
     assert_eq!(
@@ -66,42 +66,46 @@ fn a_list_is_words_between_commas_in_a_variable_and_an_array_in_a_file() {
     };
     assert_eq!(read("[server]\ncors_origins = [\"https://a.example\", \"http://localhost:3000\"]\n").unwrap(), both);
     for wrong in ["\"*\"", "[1]", "[[\"*\"]]"] {
-        let said = read(&format!("[server]\ncors_origins = {wrong}\n")).unwrap_err().to_string();
-        assert!(said.contains("`server.cors_origins` must be"), "{said}");
+        let message = read(&format!("[server]\ncors_origins = {wrong}\n")).unwrap_err().to_string();
+        assert!(message.contains("`server.cors_origins` must be"), "{message}");
     }
     let shown = env(&[("AFTERWORD_SERVER_CORS_ORIGINS", "*")]).unwrap().show();
     assert!(shown.contains("cors_origins = [\"*\"]  # from AFTERWORD_SERVER_CORS_ORIGINS"), "{shown}");
 }
 
 #[test]
-fn mistakes_name_the_key_and_where_it_came_from() {
-    let said = |pairs: &[(&str, &str)]| match env(pairs).and_then(|l| l.config()).and_then(|c| c.settings()) {
-        Ok(_) => panic!("a mistake went through: {pairs:?}"),
+fn errors_name_the_key_and_the_origin_of_its_value() {
+    let message = |pairs: &[(&str, &str)]| match env(pairs).and_then(|l| l.config()).and_then(|c| c.settings()) {
+        Ok(_) => panic!("an invalid setting was accepted: {pairs:?}"),
         Err(error) => error.to_string(),
     };
-    assert!(said(&[("AFTERWORD_JOBS_LEASE_SECONDS", "soon")]).contains("AFTERWORD_JOBS_LEASE_SECONDS"));
-    assert!(said(&[("AFTERWORD_JOBS_LEASE_SECS", "1")]).contains("no key `jobs.lease_secs`"));
-    assert!(said(&[("AFTERWORD_JOBS_LEASE_SECONDS", "0")]).contains("jobs.lease_seconds must lie between"));
-    assert!(said(&[("AFTERWORD_JOBS_MAX_ATTEMPTS", "-1")]).contains("must not be negative"));
-    assert!(said(&[("AFTERWORD_LOG_FORMAT", "xml")]).contains("xml"));
+    assert!(message(&[("AFTERWORD_JOBS_LEASE_SECONDS", "soon")]).contains("AFTERWORD_JOBS_LEASE_SECONDS"));
+    assert!(message(&[("AFTERWORD_JOBS_LEASE_SECS", "1")]).contains("no key `jobs.lease_secs`"));
+    assert!(message(&[("AFTERWORD_JOBS_LEASE_SECONDS", "0")]).contains("jobs.lease_seconds must lie between"));
+    assert!(message(&[("AFTERWORD_JOBS_MAX_ATTEMPTS", "-1")]).contains("must not be negative"));
+    assert!(message(&[("AFTERWORD_LOG_FORMAT", "xml")]).contains("xml"));
     for odd in
         ["https://a.example/", "a.example", "https://*.example", "*,https://a.example", "https://", "https://ä.example"]
     {
-        assert!(said(&[("AFTERWORD_SERVER_CORS_ORIGINS", odd)]).contains("server.cors_origins"), "{odd}");
+        assert!(message(&[("AFTERWORD_SERVER_CORS_ORIGINS", odd)]).contains("server.cors_origins"), "{odd}");
     }
-    assert!(said(&[("AFTERWORD_SERVER_TLS_CERT", "cert.pem")]).contains("server.tls_key"));
-    assert!(said(&[("AFTERWORD_SERVER_TLS_KEY", "key.pem")]).contains("server.tls_cert"));
-    assert!(said(&[("AFTERWORD_SERVER_IDLE_SECONDS", "0")]).contains("server.idle_seconds"));
-    assert!(said(&[("AFTERWORD_SERVER_MAX_URI_BYTES", "100")]).contains("server.max_uri_bytes"));
-    assert!(said(&[("AFTERWORD_ENGINE_HTTP_MAX_SPAN_SECONDS", "0")]).contains("engine.http.max_span_seconds must lie"));
-    assert!(said(&[("AFTERWORD_ENGINE_DEEPGRAM_CONCURRENCY", "65")]).contains("engine.deepgram.concurrency must lie"));
-    assert!(said(&[("AFTERWORD_SIMULATE_REFUSE", "maybe")]).contains("simulate.refuse"));
-    assert!(said(&[("AFTERWORD_SIMULATE_RETRY_AFTER_SECONDS", "0")]).contains("simulate.retry_after_seconds"));
-    assert!(said(&[("AFTERWORD_PROCESS_HANDLER_DEADLINE_SECONDS", "1800")]).contains("dispatch_deadline"));
+    assert!(message(&[("AFTERWORD_SERVER_TLS_CERT", "cert.pem")]).contains("server.tls_key"));
+    assert!(message(&[("AFTERWORD_SERVER_TLS_KEY", "key.pem")]).contains("server.tls_cert"));
+    assert!(message(&[("AFTERWORD_SERVER_IDLE_SECONDS", "0")]).contains("server.idle_seconds"));
+    assert!(message(&[("AFTERWORD_SERVER_MAX_URI_BYTES", "100")]).contains("server.max_uri_bytes"));
+    assert!(
+        message(&[("AFTERWORD_ENGINE_HTTP_MAX_SPAN_SECONDS", "0")]).contains("engine.http.max_span_seconds must lie")
+    );
+    assert!(
+        message(&[("AFTERWORD_ENGINE_DEEPGRAM_CONCURRENCY", "65")]).contains("engine.deepgram.concurrency must lie")
+    );
+    assert!(message(&[("AFTERWORD_SIMULATE_REFUSE", "maybe")]).contains("simulate.refuse"));
+    assert!(message(&[("AFTERWORD_SIMULATE_RETRY_AFTER_SECONDS", "0")]).contains("simulate.retry_after_seconds"));
+    assert!(message(&[("AFTERWORD_PROCESS_HANDLER_DEADLINE_SECONDS", "1800")]).contains("dispatch_deadline"));
 }
 
 #[test]
-fn variables_of_other_things_are_left_alone() {
+fn unrelated_environment_variables_are_ignored() {
     assert!(env(&[("AFTERWORD_SKIPS", "x"), ("AFTERWORD", "x"), ("PATH", "x")]).is_ok());
 }
 
@@ -125,7 +129,7 @@ fn secrets_are_read_but_never_shown() {
 }
 
 #[test]
-fn a_section_within_another_has_keys_of_its_own() {
+fn nested_section_has_its_own_keys() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     write!(file, "[engine]\nname = \"http\"\n[engine.http]\nurl = \"http://one\"\nconcurrency = 2\n").unwrap();
     let layers = Layers::defaults().unwrap().file(file.path()).unwrap();
@@ -136,21 +140,23 @@ fn a_section_within_another_has_keys_of_its_own() {
     assert_eq!(layers.origin("engine.http.url"), Origin::Env("AFTERWORD_ENGINE_HTTP_URL".to_owned()));
     assert!(layers.show().contains("[engine.http]\n"), "{}", layers.show());
 
-    let said = |text: &str| {
+    let message = |text: &str| {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(text.as_bytes()).unwrap();
         Layers::defaults().unwrap().file(file.path()).and_then(|layers| layers.config()).unwrap_err().to_string()
     };
-    assert!(said("[engine.http]\nkey = \"x\"").contains("no key `engine.http.key`; there are engine.http.concurrency"));
-    assert!(said("[engine.parrot]\nurl = \"x\"").contains("no key `engine.parrot`"));
-    assert!(said("[engine]\nhttp = 1").contains("no key `engine.http`"));
-    assert!(said("[engine.http]\nurl = 1").contains("`engine.http.url` must be of type string"));
-    let said = env(&[("AFTERWORD_ENGINE_HTTP_ADDRESS", "x")]).unwrap_err().to_string();
-    assert!(said.contains("no key `engine.http.address`"), "{said}");
+    assert!(
+        message("[engine.http]\nkey = \"x\"").contains("no key `engine.http.key`; there are engine.http.concurrency")
+    );
+    assert!(message("[engine.parrot]\nurl = \"x\"").contains("no key `engine.parrot`"));
+    assert!(message("[engine]\nhttp = 1").contains("no key `engine.http`"));
+    assert!(message("[engine.http]\nurl = 1").contains("`engine.http.url` must be of type string"));
+    let message = env(&[("AFTERWORD_ENGINE_HTTP_ADDRESS", "x")]).unwrap_err().to_string();
+    assert!(message.contains("no key `engine.http.address`"), "{message}");
 }
 
 #[test]
-fn what_is_shown_reads_back_as_the_same_configuration() {
+fn shown_configuration_reads_back_with_the_same_values() {
     let shown = env(&[("AFTERWORD_LIMITS_MAX_FILES", "3")]).unwrap().show();
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(shown.as_bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! What finds speech in recordings, by the configuration.
+//! The voice detector that the configuration selects.
 
 use anyhow::{Context, Result, bail};
 use audio::Detection;

@@ -1,4 +1,4 @@
-//! Which speech engine the configuration asks for, and the model that it needs.
+//! The speech engine that the configuration selects, with the model that it needs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use config::Config;
 use models::{ModelError, Models};
 use speech::{Arithmetic, CloudSettings, Engine, MoonshineFiles};
 
-/// Let the server choose.
+/// The server chooses the engine.
 const AUTO: &str = "auto";
-/// What the engines on this machine are called before the size of their model.
+/// Prefix of the names of the built-in engines; the size of the model follows.
 const MOONSHINE: &str = "moonshine-";
 const SMALLEST: &str = "moonshine-tiny";
 
-/// By whisper.cpp, in programs that were built with it.
+/// The whisper.cpp engine, which is only in programs that were built with the feature `whisper`.
 const WHISPER: &str = "whisper";
 
-/// Judged before anything else is opened: a model that is missing or wrong stops the start.
+/// Creates the engine. It is called before anything else is opened, so that a missing or wrong model stops the start.
 pub fn engine(config: &Config) -> Result<Arc<dyn Engine>> {
     arithmetic(&config.engine)?;
     match config.engine.name.as_str() {
@@ -57,8 +57,8 @@ fn settings(config: &Config) -> Result<speech::Settings> {
     };
     let (models, cloud) = (Models::new(&engine.models), cloud(engine));
     let (name, moonshine) = match engine.name.as_str() {
-        AUTO => choose(&models, &cloud)?,
-        name => (name.to_owned(), named(&models, name)?),
+        AUTO => choose_engine(&models, &cloud)?,
+        name => (name.to_owned(), files_for_engine(&models, name)?),
     };
     let null_delay = Duration::from_millis(engine.null_delay_ms);
     let (parallelism, null_languages) = (engine.parallelism, config.null_languages());
@@ -87,8 +87,8 @@ fn cloud(engine: &config::Engine) -> CloudSettings {
     }
 }
 
-/// `auto`: the first engine that can be used. A model that is there, but wrong, is told and not passed over.
-fn choose(models: &Models, cloud: &CloudSettings) -> Result<(String, Option<MoonshineFiles>)> {
+/// For `auto`: the first engine that can be used. A model that exists but is wrong is an error and is not skipped.
+fn choose_engine(models: &Models, cloud: &CloudSettings) -> Result<(String, Option<MoonshineFiles>)> {
     if let Some(name) = cloud.configured() {
         return Ok((name.to_owned(), None));
     }
@@ -101,8 +101,8 @@ fn choose(models: &Models, cloud: &CloudSettings) -> Result<(String, Option<Moon
     }
 }
 
-/// What an engine that was asked for by its name needs from this machine.
-fn named(models: &Models, name: &str) -> Result<Option<MoonshineFiles>> {
+/// The model files for an engine that is configured by name; `None` if it needs none.
+fn files_for_engine(models: &Models, name: &str) -> Result<Option<MoonshineFiles>> {
     match name.strip_prefix(MOONSHINE) {
         Some(size) if speech::KNOWN.contains(&name) => {
             Ok(Some(files(models, size).with_context(|| format!("configuration: engine.name is `{name}`"))?))
@@ -141,49 +141,64 @@ mod tests {
     }
 
     #[test]
-    fn the_default_is_the_engine_that_needs_nothing_but_its_model() {
+    fn default_engine_is_the_smallest_moonshine() {
         let settings = settings_of(&[]).unwrap();
         assert_eq!(settings.name, SMALLEST);
         assert!(settings.moonshine.is_some());
     }
 
     #[test]
-    fn without_any_engine_the_start_is_refused_with_one_line_that_says_what_to_do() {
+    fn error_without_usable_engine_is_one_line_with_the_fix() {
         if models::are_embedded() {
             return;
         }
         let empty = tempfile::tempdir().unwrap();
         let folder = empty.path().to_str().unwrap();
-        let said = format!("{:#}", settings_of(&[("models", folder)]).unwrap_err());
-        assert!(said.starts_with("configuration: engine.name is `auto`, and there is no speech engine"), "{said}");
-        assert!(said.contains(folder) && said.contains("make setup") && said.lines().count() == 1, "{said}");
-        let said = format!("{:#}", settings_of(&[("models", folder), ("name", "moonshine-base")]).unwrap_err());
-        assert!(said.contains("`moonshine-base`") && said.contains("moonshine-base/encoder_model.onnx"), "{said}");
+        let message = format!("{:#}", settings_of(&[("models", folder)]).unwrap_err());
+        assert!(
+            message.starts_with("configuration: engine.name is `auto`, and there is no speech engine"),
+            "{message}"
+        );
+        assert!(
+            message.contains(folder) && message.contains("make setup") && message.lines().count() == 1,
+            "{message}"
+        );
+        let message = format!("{:#}", settings_of(&[("models", folder), ("name", "moonshine-base")]).unwrap_err());
+        assert!(
+            message.contains("`moonshine-base`") && message.contains("moonshine-base/encoder_model.onnx"),
+            "{message}"
+        );
     }
 
     #[test]
-    fn an_arithmetic_that_this_machine_lacks_stops_the_start_whatever_the_engine_is() {
+    fn unknown_arithmetic_is_an_error_with_every_engine() {
         for name in ["auto", "null"] {
             let keys = [("name", name), ("arithmetic", "abacus")];
-            let said = format!("{:#}", engine(&config_of(&keys)).err().unwrap());
+            let message = format!("{:#}", engine(&config_of(&keys)).err().unwrap());
             let expected = "configuration: engine.arithmetic: `abacus` is not known; expected auto, vnni, avx2, neon, plain; this machine has ";
-            assert!(said.starts_with(expected) && said.ends_with("plain") && said.lines().count() == 1, "{said}");
+            assert!(
+                message.starts_with(expected) && message.ends_with("plain") && message.lines().count() == 1,
+                "{message}"
+            );
         }
         assert_eq!(settings_of(&[("arithmetic", "plain")]).unwrap().arithmetic, Arithmetic::Plain);
     }
 
     #[test]
-    fn a_wrong_model_is_told_and_not_passed_over() {
+    fn wrong_model_is_an_error_and_is_not_skipped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("moonshine-tiny/encoder_model.onnx");
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, b"not a model").unwrap();
-        let said = format!("{:#}", settings_of(&[("models", folder.path().to_str().unwrap())]).unwrap_err());
-        assert!(said.contains("is not the one that is expected") && said.contains(path.to_str().unwrap()), "{said}");
+        let message = format!("{:#}", settings_of(&[("models", folder.path().to_str().unwrap())]).unwrap_err());
+        assert!(
+            message.contains("is not the one that is expected") && message.contains(path.to_str().unwrap()),
+            "{message}"
+        );
     }
 
     #[test]
-    fn other_engines_ask_for_no_model() {
+    fn other_engines_need_no_model() {
         for name in ["null", "parrot", "moonshine-huge"] {
             let settings = settings_of(&[("name", name), ("models", "/does/not/exist")]).unwrap();
             assert!(settings.moonshine.is_none() && settings.name == name);

@@ -1,4 +1,4 @@
-//! What the configuration asks for of speech: which engine writes it down, and what finds it in a recording.
+//! Builds the speech engine and the voice detector that the configuration selects.
 
 mod detection;
 mod engine;

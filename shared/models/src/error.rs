@@ -1,4 +1,4 @@
-//! Why a model cannot be had, and what a person does about it.
+//! Why a model is not available, and how to fix it.
 
 use std::path::PathBuf;
 
@@ -26,7 +26,7 @@ pub enum ModelError {
 }
 
 impl ModelError {
-    /// Not there at all, as on a machine that was never set up. Anything else is a mistake that has to be told.
+    /// Whether the file does not exist, as on a machine that was never set up. All other errors must be reported.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Missing { .. } | Self::NoFolder { .. })
     }

@@ -1,7 +1,7 @@
-//! The models that speech and voices are recognised by: which there are, where they lie, and their bytes.
+//! The models for speech recognition and voice detection: the list of their files, where they are stored, and their bytes.
 //!
-//! They are not in the repository. `make setup` fetches them; release builds have them inside; other builds read them
-//! when they run.
+//! Models are not in the repository. `make setup` fetches them. Release builds embed them; other builds read them at run
+//! time.
 
 mod error;
 mod folder;
@@ -20,16 +20,16 @@ pub fn moonshine(size: &str) -> [String; 3] {
     ["encoder_model.onnx", "decoder_model_merged.onnx", "tokenizer.json"].map(|file| format!("moonshine-{size}/{file}"))
 }
 
-/// Every file, licences included.
+/// Every model file, including licences.
 pub fn files() -> &'static [File] {
     static FILES: LazyLock<Vec<File>> = LazyLock::new(|| list::parse(include_str!("../models.list")));
     &FILES
 }
 
-/// What was built in: all of it, or nothing.
+/// The embedded model files: all of those that can be embedded, or none.
 const EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
-/// Whether this program needs no folder of models.
+/// Whether this program has the models embedded and needs no folder of models.
 pub fn are_embedded() -> bool {
     !EMBEDDED.is_empty()
 }

@@ -1,18 +1,18 @@
-//! The list of model files, as `models.list` has it. The build script reads it too.
+//! Reads `models.list`, the list of model files. The build script uses this module too.
 
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-/// A file that a model consists of, or its licence.
+/// A file of a model, or its licence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Where it lies in the folder of models, such as `silero/LICENSE`.
+    /// Path in the folder of models, such as `silero/LICENSE`.
     pub name: &'static str,
     pub bytes: u64,
-    /// In lower case.
+    /// Hexadecimal, in lower case.
     pub sha256: &'static str,
-    /// The package and version that it comes from.
+    /// The package and version that the file comes from.
     pub package: &'static str,
 }
 
@@ -21,7 +21,7 @@ impl File {
         bytes.len() as u64 == self.bytes && hex::encode(Sha256::digest(bytes)) == self.sha256
     }
 
-    /// The model that it belongs to: the folder that it lies in.
+    /// The model that the file belongs to, which is the name of its folder.
     pub fn model(&self) -> &'static str {
         self.name.split('/').next().unwrap_or(self.name)
     }
@@ -31,7 +31,7 @@ impl File {
     }
 }
 
-/// Every file of the list. A line that is no file is left out; a test keeps the list free of such lines.
+/// Every file of the list. Lines that are not valid are skipped; a test ensures that the list has none.
 pub fn parse(list: &'static str) -> Vec<File> {
     list.lines().filter(|line| !line.starts_with('#')).filter_map(file).collect()
 }
@@ -43,7 +43,7 @@ fn file(line: &'static str) -> Option<File> {
     Some(File { name, bytes, sha256, package })
 }
 
-/// The folder that models are kept in when none is configured: the same as in `scripts/setup-models`.
+/// The folder of models if none is configured. `scripts/setup-models` uses the same one.
 pub fn cache_folder(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Option<std::path::PathBuf> {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
     if let Some(folder) = set("AFTERWORD_MODELS") {

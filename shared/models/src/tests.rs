@@ -16,7 +16,7 @@ fn at(folder: &std::path::Path) -> Models {
 }
 
 #[test]
-fn every_line_of_the_list_is_a_file_and_every_model_has_its_licence() {
+fn every_line_of_the_list_is_a_file_and_every_model_has_a_licence() {
     let lines = include_str!("../models.list").lines().filter(|line| !line.starts_with('#')).count();
     assert_eq!(files().len(), lines);
     for file in files() {
@@ -31,9 +31,9 @@ fn every_line_of_the_list_is_a_file_and_every_model_has_its_licence() {
 }
 
 #[test]
-fn a_missing_file_is_named_with_the_place_it_was_looked_for_and_what_to_do() {
+fn error_for_missing_file_names_the_path_and_the_fix() {
     let folder = tempfile::tempdir().unwrap();
-    // Never built in.
+    // This model is never embedded.
     let [name, ..] = moonshine("base");
     let error = at(folder.path()).bytes(&name).unwrap_err();
     let path = folder.path().join(&name);
@@ -49,30 +49,30 @@ fn a_missing_file_is_named_with_the_place_it_was_looked_for_and_what_to_do() {
 }
 
 #[test]
-fn a_file_that_was_changed_cut_short_or_grew_is_refused() {
+fn file_with_wrong_content_or_length_is_rejected() {
     let licence = files().iter().find(|file| file.name == "silero/LICENSE").unwrap();
     let length = usize::try_from(licence.bytes).unwrap();
     for wrong in [vec![b'x'; length], vec![b'x'; length - 1], vec![b'x'; length + 1], Vec::new()] {
         let folder = folder_with(licence.name, &wrong);
         let error = at(folder.path()).bytes(licence.name).unwrap_err();
         assert!(!error.is_missing());
-        let said = error.to_string();
-        assert!(said.contains("is not the one that is expected") && said.contains(licence.sha256), "{said}");
-        assert!(said.contains(folder.path().to_str().unwrap()) && said.contains("make setup"), "{said}");
+        let message = error.to_string();
+        assert!(message.contains("is not the one that is expected") && message.contains(licence.sha256), "{message}");
+        assert!(message.contains(folder.path().to_str().unwrap()) && message.contains("make setup"), "{message}");
     }
 }
 
 #[test]
-fn a_folder_in_the_place_of_a_file_is_told_as_such() {
+fn folder_instead_of_a_file_cannot_be_read() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(folder.path().join(SILERO)).unwrap();
-    let said = at(folder.path()).bytes(SILERO).unwrap_err().to_string();
-    assert!(said.contains("cannot be read"), "{said}");
+    let message = at(folder.path()).bytes(SILERO).unwrap_err().to_string();
+    assert!(message.contains("cannot be read"), "{message}");
 }
 
 #[test]
-fn what_was_read_once_is_read_no_more() {
-    // Needs the models, as the whole suite does: `make test` fetches them.
+fn file_is_read_only_once() {
+    // This test needs the models, which `make test` fetches.
     let models = Models::new("");
     let first = models.bytes(SILERO).unwrap();
     let again = models.bytes(SILERO).unwrap();
@@ -81,7 +81,7 @@ fn what_was_read_once_is_read_no_more() {
 }
 
 #[test]
-fn the_cache_folder_is_the_first_that_the_environment_names() {
+fn cache_folder_comes_from_the_first_variable_that_is_set() {
     let of = |variables: &[(&str, &str)]| {
         let find = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
         list::cache_folder(find).map(|folder| folder.to_str().unwrap().to_owned())
@@ -93,13 +93,16 @@ fn the_cache_folder_is_the_first_that_the_environment_names() {
     assert_eq!(of(&[]), None);
     let nowhere = Models::with("", |_| None::<OsString>);
     if !are_embedded() {
-        let said = nowhere.bytes(SILERO).unwrap_err().to_string();
-        assert!(said.contains("engine.models, AFTERWORD_MODELS, XDG_CACHE_HOME and HOME are all unset"), "{said}");
+        let message = nowhere.bytes(SILERO).unwrap_err().to_string();
+        assert!(
+            message.contains("engine.models, AFTERWORD_MODELS, XDG_CACHE_HOME and HOME are all unset"),
+            "{message}"
+        );
     }
 }
 
 #[test]
-fn what_is_built_in_serves_where_a_named_folder_lacks_it() {
+fn embedded_file_is_used_if_the_configured_folder_lacks_it() {
     if are_embedded() {
         let empty = tempfile::tempdir().unwrap();
         let bytes = at(empty.path()).bytes(SILERO).unwrap();
@@ -108,7 +111,7 @@ fn what_is_built_in_serves_where_a_named_folder_lacks_it() {
 }
 
 #[test]
-fn only_files_of_the_list_are_read() {
-    let said = Models::new("").bytes("../../etc/passwd").unwrap_err().to_string();
-    assert_eq!(said, "`../../etc/passwd` is no model file of this version");
+fn file_outside_of_the_list_is_not_read() {
+    let message = Models::new("").bytes("../../etc/passwd").unwrap_err().to_string();
+    assert_eq!(message, "`../../etc/passwd` is no model file of this version");
 }

@@ -1,23 +1,23 @@
-//! How products of 8-bit numbers are computed for the engines on this machine.
+//! The instructions that engines on this machine multiply 8-bit numbers with.
 //!
-//! Every way is exact, so a recording gets the same words whatever the processor is; the ways differ in speed alone.
+//! All of them give exact results, so a recording gets the same words on every processor. They only differ in speed.
 
 use std::fmt;
 
 use rten_gemm::GemmExecutor;
 
-/// Lets the machine choose.
+/// Chooses the fastest arithmetic of this machine.
 pub const AUTO: &str = "auto";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arithmetic {
     /// x86-64 with AVX-512 and VNNI: one instruction multiplies bytes and adds in 32 bits.
     Vnni,
-    /// x86-64 with AVX2: two products are added in 16 bits, so rows go in halves that fit.
+    /// x86-64 with AVX2: two products are added in 16 bits, so rows are split into halves whose sums fit.
     Avx2,
     /// 64-bit ARM: products are added in 32 bits.
     Neon,
-    /// What every processor of its kind has.
+    /// Only instructions that every processor of the architecture has.
     Plain,
 }
 
@@ -40,28 +40,31 @@ impl Arithmetic {
         }
     }
 
-    /// All ways that this machine has, the fastest first.
+    /// Every arithmetic that this machine supports, the fastest first.
     pub fn of_this_machine() -> Vec<Self> {
         let gemm = GemmExecutor::<u8, i8, i32>::default();
-        let mut ways = match (gemm.kernel_name(), gemm.may_saturate()) {
+        let mut supported = match (gemm.kernel_name(), gemm.may_saturate()) {
             ("x86_64-u8i8i32-avx512", false) => vec![Self::Vnni, Self::Avx2],
             (name, _) if name.starts_with("x86_64-") => vec![Self::Avx2],
             (name, false) if name.starts_with("aarch64-") => vec![Self::Neon],
             _ => Vec::new(),
         };
-        ways.push(Self::Plain);
-        ways
+        supported.push(Self::Plain);
+        supported
     }
 
-    /// The way of this name; `auto` is the fastest of this machine.
+    /// The arithmetic of this name; `auto` is the fastest of this machine.
     pub fn named(name: &str) -> Result<Self, ArithmeticError> {
         let there = Self::of_this_machine();
         if name == AUTO {
             return Ok(there[0]);
         }
         let refused = |why| ArithmeticError { wanted: name.chars().take(64).collect(), why };
-        let way = Self::ALL.into_iter().find(|way| way.name() == name).ok_or_else(|| refused("is not known"))?;
-        if there.contains(&way) { Ok(way) } else { Err(refused("needs another processor")) }
+        let arithmetic = Self::ALL
+            .into_iter()
+            .find(|arithmetic| arithmetic.name() == name)
+            .ok_or_else(|| refused("is not known"))?;
+        if there.contains(&arithmetic) { Ok(arithmetic) } else { Err(refused("needs another processor")) }
     }
 }
 
@@ -77,8 +80,8 @@ impl fmt::Display for Arithmetic {
     }
 }
 
-fn names(ways: &[Arithmetic]) -> String {
-    ways.iter().map(|way| way.name()).collect::<Vec<_>>().join(", ")
+fn names(supported: &[Arithmetic]) -> String {
+    supported.iter().map(|arithmetic| arithmetic.name()).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -86,31 +89,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn auto_is_the_fastest_way_and_every_way_of_this_machine_can_be_forced() {
+    fn auto_is_the_fastest_and_every_supported_arithmetic_can_be_forced() {
         let there = Arithmetic::of_this_machine();
         assert_eq!(Arithmetic::named(AUTO), Ok(there[0]));
         assert_eq!(there.last(), Some(&Arithmetic::Plain));
-        for way in there {
-            assert_eq!(Arithmetic::named(way.name()), Ok(way));
+        for arithmetic in there {
+            assert_eq!(Arithmetic::named(arithmetic.name()), Ok(arithmetic));
         }
     }
 
     #[test]
-    fn a_way_that_is_unknown_or_not_there_is_refused_with_one_line_that_names_what_there_is() {
+    fn error_for_unknown_or_unsupported_arithmetic_lists_the_choices() {
         let there = Arithmetic::of_this_machine();
-        let missing = Arithmetic::ALL.into_iter().filter(|way| !there.contains(way));
+        let missing = Arithmetic::ALL.into_iter().filter(|arithmetic| !there.contains(arithmetic));
         // No machine has both VNNI and NEON, so one at least is missing.
-        let missing: Vec<_> = missing.map(|way| (way.name(), "needs another processor")).collect();
+        let missing: Vec<_> = missing.map(|arithmetic| (arithmetic.name(), "needs another processor")).collect();
         assert!(!missing.is_empty());
         for (name, why) in
             [&missing[..], &[("", "is not known"), ("AVX2", "is not known"), ("sse", "is not known")]].concat()
         {
-            let said = Arithmetic::named(name).unwrap_err().to_string();
+            let message = Arithmetic::named(name).unwrap_err().to_string();
             let expected = format!(
                 "engine.arithmetic: `{name}` {why}; expected auto, vnni, avx2, neon, plain; this machine has {}",
                 names(&there)
             );
-            assert_eq!(said, expected);
+            assert_eq!(message, expected);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! No more calls at once than there are permits, whoever makes them; the permits go round by user.
+//! An engine with a limit on concurrent calls. The permits are shared by all callers and go round by user.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Transcript};
 use crate::permits::{Permits, User};
 
-/// An engine whose calls need a permit, for the calls of one user. How long a call may wait is for its caller to say:
-/// dropped, it gives its permit back, or leaves the line.
+/// An engine whose calls need a permit; all calls belong to one user. The caller decides how long a call may wait: a call
+/// that is dropped gives its permit back or leaves the queue.
 pub struct Bounded {
     engine: Arc<dyn Engine>,
     permits: Arc<Permits>,
@@ -28,8 +28,8 @@ impl Engine for Bounded {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let of_engine = self.engine.capabilities();
-        Capabilities { concurrency: of_engine.concurrency.min(self.permits.all()), ..of_engine }
+        let unbounded = self.engine.capabilities();
+        Capabilities { concurrency: unbounded.concurrency.min(self.permits.all()), ..unbounded }
     }
 
     async fn transcribe(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
     use crate::engine::Languages;
 
-    /// Answers when it is allowed to; knows who is being answered.
+    /// An engine whose calls finish when the gate lets them. It records which calls are running.
     struct Gated {
         gate: Semaphore,
         inside: Mutex<Vec<usize>>,
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_bound_holds_and_is_what_callers_are_told() {
+    async fn concurrency_is_limited_by_the_permits_and_reported_to_callers() {
         let gated = Gated::new();
         let limited = bounded(&gated, 3);
         assert_eq!(limited.capabilities().concurrency, 3);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_waits_longest_is_next_and_whoever_is_dropped_is_out_of_the_line() {
+    async fn longest_waiting_call_is_next_and_dropped_calls_leave_the_queue() {
         let gated = Gated::new();
         let limited = bounded(&gated, 1);
         let (samples, hints) = ([0.0; 5], Hints::default());
@@ -142,15 +142,15 @@ mod tests {
             assert!(call.now_or_never().is_none());
         }
         assert_eq!((limited.permits.in_use(), limited.permits.waiting()), (1, 4));
-        // One that waits gives up its turn, the one that is inside its place.
+        // One waiting call leaves the queue, and the running call gives its permit back.
         calls[1] = None;
         calls[0] = None;
-        assert_eq!((limited.permits.in_use(), limited.permits.waiting()), (1, 2), "it is handed on at once");
+        assert_eq!((limited.permits.in_use(), limited.permits.waiting()), (1, 2), "the permit is handed on at once");
         let mut order = Vec::new();
         for _ in 0..3 {
             for call in &mut calls {
-                if let Some(waits) = call
-                    && waits.now_or_never().is_some()
+                if let Some(waiting_call) = call
+                    && waiting_call.now_or_never().is_some()
                 {
                     *call = None;
                 }

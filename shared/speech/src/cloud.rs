@@ -1,12 +1,12 @@
-//! Engines that a provider runs: what is sent over HTTP, and what may be believed of the answer.
+//! Engines that a provider runs: the requests that are sent over HTTP, and the checks of the answers.
 
 mod address;
 mod body;
 mod client;
-mod complaint;
 mod deepgram;
 mod flac;
 mod pieces;
+mod provider_error;
 mod remux;
 mod retry_after;
 mod times;
@@ -40,17 +40,17 @@ pub struct DeepgramSettings {
 
 #[derive(Clone, Debug, Default)]
 pub struct HttpSettings {
-    /// Empty: there is no such server.
+    /// The address of the server. If it is empty, there is none.
     pub url: String,
     pub api_key: Option<SecretString>,
     pub model: String,
     pub max_span: Duration,
     pub concurrency: usize,
-    /// `auto`: Opus as it was recorded, else FLAC. Or `wav`.
+    /// `auto` sends recorded Opus as it is and anything else as FLAC. `wav` sends WAV only.
     pub format: String,
 }
 
-/// A key of the configuration, and what is wrong with its value.
+/// A configuration key and what is wrong with its value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: {why}")]
 pub struct SettingError {
@@ -65,9 +65,9 @@ impl SettingError {
 }
 
 impl CloudSettings {
-    /// The name of the engine that is set up, if one is: Deepgram with its key, or a server with its address. A key that
-    /// the machine has for other programs (`DEEPGRAM_API_KEY`) is not looked at: recordings leave the house only when
-    /// somebody said so here.
+    /// The name of the engine that is configured, if any: Deepgram by its key, or a server by its address. A key that the
+    /// machine has for other programs (`DEEPGRAM_API_KEY`) is ignored: recordings are only sent to a provider that was
+    /// configured explicitly.
     pub fn configured(&self) -> Option<&'static str> {
         if self.deepgram.api_key.is_some() {
             Some(DEEPGRAM)
@@ -78,7 +78,8 @@ impl CloudSettings {
         }
     }
 
-    /// Makes the engine of this name; `None`: it is none of these. What is set up wrong is refused, used or not.
+    /// Creates the engine of this name; `None` if it is not a cloud engine. Wrong settings are an error even if the engine
+    /// that they belong to is not used.
     pub(crate) fn engine(&self, name: &str) -> Result<Option<Arc<dyn Engine>>, SettingError> {
         let deepgram = self.deepgram.api_key.is_some().then(|| deepgram::Deepgram::new(&self.deepgram)).transpose()?;
         let http = (!self.http.url.is_empty()).then(|| transcriptions::Transcriptions::new(&self.http)).transpose()?;

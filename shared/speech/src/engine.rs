@@ -1,28 +1,28 @@
-//! What a speech engine is: what it is given, what it answers, and how it fails.
+//! The trait of speech engines, with their input, output and errors.
 
 use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-/// Samples a second of everything that an engine is given.
+/// The sample rate of all audio that engines are given, in Hz.
 pub const SAMPLE_RATE: u32 = 16_000;
 
-/// A stretch of speech, with the silence around it.
+/// A stretch of speech with the silence around it, which is the input of one call.
 #[derive(Clone, Copy)]
 pub struct Audio<'a> {
     /// Mono, 16 kHz, within -1 and 1. Empty where `frames` hold the audio.
     pub samples: &'a [f32],
     pub duration: Duration,
-    /// The audio as it was recorded: only for engines that take it ([`Capabilities::opus`]), and only where it is Opus.
+    /// The audio as it was recorded, only if it is Opus and the engine accepts Opus ([`Capabilities::opus`]).
     pub frames: Option<Frames<'a>>,
 }
 
-/// Opus packets one after the other; how long each lasts stands in its first byte (RFC 6716, 3.1).
+/// Consecutive Opus packets. The first byte of a packet gives its duration (RFC 6716, 3.1).
 #[derive(Clone, Copy)]
 pub struct Frames<'a> {
     pub packets: &'a [Vec<u8>],
-    /// How long before the audio the first packet begins. What is heard in it is no part of the audio.
+    /// How long before the start of the audio the first packet begins. This lead is not part of the audio.
     pub lead: Duration,
 }
 
@@ -32,12 +32,12 @@ impl<'a> Audio<'a> {
         Self { samples, duration: Duration::from_micros(micros), frames: None }
     }
 
-    /// Audio that was not decoded.
+    /// Audio as Opus packets, without samples.
     pub fn opus(frames: Frames<'a>, duration: Duration) -> Self {
         Self { samples: &[], duration, frames: Some(frames) }
     }
 
-    /// Rounded up, so that a time at the very end is not behind it.
+    /// The duration rounded up, so that a time at the very end does not exceed it.
     pub fn duration_ms(&self) -> u32 {
         u32::try_from(self.duration.as_micros().div_ceil(1000)).unwrap_or(u32::MAX)
     }
@@ -49,7 +49,7 @@ impl fmt::Debug for Audio<'_> {
     }
 }
 
-/// What is known beforehand. An engine may use it or not.
+/// What is known about the audio beforehand. An engine may ignore it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hints {
     /// BCP 47, as the client sent it.
@@ -64,38 +64,38 @@ pub enum Languages {
     List(Vec<String>),
 }
 
-/// Tags that name no one language: several, not known, and what apps send when they leave it open.
-const NO_ONE_LANGUAGE: [&str; 4] = ["mul", "multi", "und", "auto"];
+/// Tags that name no single language: several languages, an unknown one, or what apps send to leave it open.
+const NO_SINGLE_LANGUAGE: [&str; 4] = ["mul", "multi", "und", "auto"];
 
 impl Languages {
-    /// Whether a recording with this hint may be given to the engine. `en-GB` is English. A hint that names no one
-    /// language keeps a recording from no engine.
+    /// Whether a recording with this hint may be given to the engine. `en-GB` counts as English. A hint that names no single
+    /// language is accepted by every engine.
     pub fn include(&self, hint: &str) -> bool {
         let primary = hint.split(['-', '_']).next().unwrap_or(hint).to_ascii_lowercase();
         match self {
             Self::Any => true,
-            _ if NO_ONE_LANGUAGE.contains(&primary.as_str()) => true,
+            _ if NO_SINGLE_LANGUAGE.contains(&primary.as_str()) => true,
             Self::English => primary == "en",
             Self::List(list) => list.contains(&primary),
         }
     }
 }
 
-/// What an engine can do and how it likes to be called.
+/// What an engine can do, and how it is best called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Segments are made at most this long.
+    /// The maximum length of planned segments.
     pub preferred_span: Duration,
-    /// Longer audio the engine cuts by itself: a plan survives a change of engine.
+    /// The longest audio of one call. Longer segments have to be cut, because a plan survives a change of the engine.
     pub max_span: Duration,
-    /// Calls that may run at the same time.
+    /// The number of calls that may run at the same time.
     pub concurrency: usize,
-    /// Whether it says when each word was spoken.
+    /// Whether transcripts have the times of words.
     pub words: bool,
-    /// Whether it tells speakers apart.
+    /// Whether transcripts distinguish speakers.
     pub speakers: bool,
     pub languages: Languages,
-    /// Whether it takes Opus packets as they were recorded, instead of samples.
+    /// Whether the engine accepts recorded Opus packets instead of samples.
     pub opus: bool,
 }
 
@@ -106,7 +106,7 @@ pub struct Word {
     pub text: String,
 }
 
-/// What one speaker said in one go. Times count from the start of the audio, its leading silence included.
+/// What one speaker said without interruption. Times count from the start of the audio, including its leading silence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Utterance {
     pub start_ms: u32,
@@ -118,49 +118,51 @@ pub struct Utterance {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transcript {
-    /// What the engine heard, or was told; BCP 47.
+    /// The detected or hinted language; BCP 47.
     pub language: Option<String>,
     pub lines: Vec<Utterance>,
 }
 
-/// What a transcript may take, in memory and where it is stored: four times what fast speech takes with the times of its
-/// words, and so little that ten minutes of it fit into one document of any store.
-const MOST_BYTES_A_SECOND: u64 = 1_000;
-/// A second of audio may be a short segment's all.
-const MOST_BYTES_OF_NOTHING: u64 = 16 * 1024;
-/// An utterance, or a word, beside its text.
-const FRAME: usize = 48;
+/// The maximum size of a transcript for each second of audio. It is four times the size of fast speech with the times of
+/// words, and small enough that ten minutes fit into one document of any store.
+const MAX_BYTES_PER_SECOND: u64 = 1_000;
+/// An allowance for very short segments, added to every maximum.
+const BASE_BYTES: u64 = 16 * 1024;
+/// The size of an utterance or a word without its text.
+const OVERHEAD_BYTES: usize = 48;
 
 impl Transcript {
-    /// No more than anybody can say in that time. An engine that says more has not heard it.
+    /// Whether the transcript has no more text than anybody can speak in that time. More text cannot be correct.
     pub fn fits(&self, length: Duration) -> bool {
-        let words = |line: &Utterance| line.words.iter().flatten().map(|word| word.text.len() + FRAME).sum::<usize>();
-        let line =
-            |line: &Utterance| line.text.len() + line.speaker.as_ref().map_or(0, String::len) + FRAME + words(line);
+        let words =
+            |line: &Utterance| line.words.iter().flatten().map(|word| word.text.len() + OVERHEAD_BYTES).sum::<usize>();
+        let line = |line: &Utterance| {
+            line.text.len() + line.speaker.as_ref().map_or(0, String::len) + OVERHEAD_BYTES + words(line)
+        };
         let bytes: usize = self.lines.iter().map(line).sum();
-        bytes as u64 <= MOST_BYTES_OF_NOTHING + MOST_BYTES_A_SECOND.saturating_mul(length.as_secs())
+        bytes as u64 <= BASE_BYTES + MAX_BYTES_PER_SECOND.saturating_mul(length.as_secs())
     }
 
-    /// Nothing was understood: no line has more than white space.
+    /// Whether no line has anything but white space.
     pub fn is_empty(&self) -> bool {
         self.lines.iter().all(|line| line.text.trim().is_empty())
     }
 }
 
-/// Whether, and when, the same call may succeed.
+/// Whether and when the same call may succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// Connection, timeout, an answer of the wrong shape, a fault on the other side: soon.
+    /// The call may succeed soon: the connection failed, timed out, or the engine had a fault or gave a malformed answer.
     Transient,
-    /// This audio never will be taken.
+    /// The engine will never accept this audio.
     Refused,
-    /// The engine asks for patience, if it said so for this long.
+    /// The engine is overloaded; `after` is the wait that it asked for, if any.
     Later { after: Option<Duration> },
-    /// Key, address or model are wrong: only a person can help.
+    /// The key, the address or the model is wrong: the operator has to act.
     Misconfigured,
 }
 
-/// Why there is no transcript. `detail` is for the log: never a key, never what was said.
+/// Why there is no transcript. `detail` is for the log and never contains a key or spoken text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
 pub struct EngineError {
@@ -174,20 +176,20 @@ impl EngineError {
     }
 }
 
-/// A speech engine. What counts calls, bounds them or breaks the circuit is an engine around another one.
+/// A speech engine. Metrics, limits on calls and circuit breakers are engines that wrap another one.
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
-    /// As in the settings and in metrics.
+    /// The name in the settings and in metrics.
     fn name(&self) -> &str;
 
     fn capabilities(&self) -> Capabilities;
 
-    /// One call, one attempt. May be dropped at any time. An answer of the wrong shape is an error, never silence.
+    /// Makes one attempt. The future may be dropped at any time. A malformed answer is an error, never an empty transcript.
     async fn transcribe(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError>;
 
-    /// Whether a call would have a chance now. Cheap: it is asked by health checks. An engine that is getting ready by
-    /// itself, such as one whose model is being loaded, says so here with any class but [`Retry::Misconfigured`]; its
-    /// calls wait meanwhile, as long as it sees fit.
+    /// Whether a call could succeed now. It is cheap, because health checks use it. An engine that is still starting, such
+    /// as one whose model is being loaded, returns any class but [`Retry::Misconfigured`]; its calls wait meanwhile, as long
+    /// as the engine decides.
     async fn ready(&self) -> Result<(), EngineError>;
 }
 
@@ -196,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_transcript_of_white_space_is_empty() {
+    fn transcript_of_white_space_is_empty() {
         let line = |text: &str| Utterance { start_ms: 0, end_ms: 1, text: text.into(), speaker: None, words: None };
         let transcript = |texts: &[&str]| Transcript { language: None, lines: texts.iter().map(|t| line(t)).collect() };
         assert!(transcript(&[]).is_empty());
@@ -205,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_can_be_said_in_the_time_does_not_fit() {
+    fn transcript_with_more_than_can_be_spoken_does_not_fit() {
         let word = Word { start_ms: 0, end_ms: 1, text: "supercalifragilistic".into() };
         let spoken = |words: usize, text: &str| {
             let (text, words) = (text.to_owned(), Some(vec![word.clone(); words]));
@@ -219,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_region_of_a_language_is_that_language() {
+    fn region_of_a_language_counts_as_the_language() {
         assert!(Languages::English.include("en-GB"));
         assert!(Languages::English.include("EN"));
         assert!(!Languages::English.include("de"));
@@ -228,14 +230,14 @@ mod tests {
     }
 
     #[test]
-    fn a_hint_that_names_no_one_language_keeps_nothing_from_an_engine() {
+    fn hint_without_single_language_is_accepted_by_every_engine() {
         for hint in ["mul", "und", "multi", "auto", "und-Latn"] {
             assert!(Languages::English.include(hint) && Languages::List(vec![]).include(hint), "{hint}");
         }
     }
 
     #[test]
-    fn audio_is_as_long_as_its_samples() {
+    fn duration_follows_from_the_number_of_samples() {
         assert_eq!(Audio::new(&[0.0; 16_000]).duration, Duration::from_secs(1));
         assert_eq!(Audio::new(&[0.0; 17]).duration_ms(), 2);
     }

@@ -1,4 +1,4 @@
-//! From samples to text: one trait, one file for each engine behind it, and the choice between them.
+//! Speech engines, which turn samples into text: the trait, one module for each engine, and the choice between them.
 
 mod arithmetic;
 mod bounded;

@@ -1,21 +1,21 @@
-//! Moonshine: speech recognition on this machine, without a key and without a network. English only.
+//! The Moonshine engine: speech recognition on this machine, without a key or a network. It only knows English.
 //!
-//! The model is loaded once, on a thread of its own; a call that comes earlier waits for it. Calls run on blocking
-//! threads, one core each: more threads for one call do not help, more calls at once do.
+//! The model is loaded once on its own thread. Calls that arrive earlier wait for it. Calls run on blocking threads, with
+//! one core each: more threads do not make a call faster, but more concurrent calls use more cores.
 
 mod attention;
 mod byte_matrix;
+mod compute_permits;
 mod decoder;
 mod encoder;
 mod error;
-mod lanes;
 mod layer;
 mod linear;
 mod network;
 mod plain;
 mod repeat;
 mod rows;
-mod speech;
+mod sequence;
 mod vocabulary;
 mod weights;
 
@@ -30,24 +30,24 @@ use crate::arithmetic::Arithmetic;
 use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Languages, Retry, Transcript, Utterance};
 use crate::loading::Loading;
 use crate::pieces;
+use compute_permits::ComputePermits;
 use error::NetworkError;
-use lanes::Lanes;
 use network::Network;
 use vocabulary::Vocabulary;
 
 pub(crate) const TINY: &str = "moonshine-tiny";
 pub(crate) const BASE: &str = "moonshine-base";
 
-/// Shorter pieces cost words: at 8 s three of a hundred more are wrong.
+/// Shorter pieces are less accurate: at 8 s, three more words of a hundred are wrong.
 const PREFERRED_SPAN: Duration = Duration::from_secs(15);
-/// What the model takes at once.
+/// The longest audio that the model accepts at once.
 const MAX_SPAN: Duration = Duration::from_secs(64);
-/// Pieces of long audio that go side by side, at some ten megabytes each.
+/// The number of pieces of long audio that are decoded together. Each needs about ten megabytes.
 const SIDE_BY_SIDE: usize = 4;
-/// The language of everything it writes.
+/// The language of all transcripts.
 const ENGLISH: &str = "en";
 
-/// The files of a model: they stay where they are for as long as the process runs.
+/// The files of a model. They stay in memory for as long as the process runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct MoonshineFiles {
     pub encoder: &'static [u8],
@@ -69,13 +69,18 @@ struct Model {
 pub(crate) struct Moonshine {
     name: &'static str,
     model: Loading<Model>,
-    lanes: Lanes,
+    permits: ComputePermits,
 }
 
 impl Moonshine {
-    /// Begins to load. `name` is [`TINY`] or [`BASE`]; `parallelism` is how many calls run at once, 0 for one each core.
+    /// Begins to load the model. `name` is [`TINY`] or [`BASE`]. `parallelism` is the number of concurrent calls; 0 means one
+    /// for each core.
     pub fn start(name: &'static str, files: MoonshineFiles, parallelism: usize, arithmetic: Arithmetic) -> Self {
-        Self { name, model: Loading::start(name, move || load(files, arithmetic)), lanes: Lanes::new(parallelism) }
+        Self {
+            name,
+            model: Loading::start(name, move || load(files, arithmetic)),
+            permits: ComputePermits::new(parallelism),
+        }
     }
 }
 
@@ -89,7 +94,7 @@ impl Engine for Moonshine {
         Capabilities {
             preferred_span: PREFERRED_SPAN,
             max_span: MAX_SPAN,
-            concurrency: self.lanes.count(),
+            concurrency: self.permits.count(),
             words: false,
             speakers: false,
             languages: Languages::English,
@@ -103,11 +108,11 @@ impl Engine for Moonshine {
             return Err(EngineError::new(Retry::Misconfigured, why));
         }
         let model = self.model.model().await?;
-        let lane = self.lanes.free().await?;
+        let permit = self.permits.acquire().await?;
         let (samples, end_ms) = (audio.samples.to_vec(), audio.duration_ms());
         let stop = StopWhenDropped::default();
         let stopped = Arc::clone(&stop.0);
-        let call = move || lane.run(|options| model.lines(&samples, end_ms, options, &stopped));
+        let call = move || permit.run(|options| model.lines(&samples, end_ms, options, &stopped));
         let answer = tokio::task::spawn_blocking(call).await;
         let broke = |why: String| EngineError::new(Retry::Transient, format!("{}: {why}", self.name));
         let lines = answer.map_err(|panic| broke(panic.to_string()))?.map_err(|error| broke(error.to_string()))?;
@@ -120,7 +125,7 @@ impl Engine for Moonshine {
 }
 
 impl Model {
-    /// A line for each piece: a segment as it is planned for this engine is one.
+    /// Transcribes audio to one line for each piece. A segment that was planned for this engine is a single piece.
     fn lines(
         &self,
         samples: &[f32],
@@ -154,7 +159,7 @@ fn load(files: MoonshineFiles, arithmetic: Arithmetic) -> Result<Model, String> 
     Ok(Model { network, vocabulary: Vocabulary::read(files.tokenizer)? })
 }
 
-/// A call that nobody waits for any more ends at its next step.
+/// Stops an abandoned call at its next step.
 #[derive(Default)]
 struct StopWhenDropped(Arc<AtomicBool>);
 

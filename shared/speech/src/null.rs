@@ -1,5 +1,5 @@
-//! An engine without a model, for tests and benchmarks: its text is a hash of the samples, so that the same audio says
-//! the same and other audio says something else.
+//! An engine without a model, for tests and benchmarks. Its text is a hash of the samples: equal audio gives equal text,
+//! different audio gives different text.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,17 +13,17 @@ use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Languages, 
 
 pub(crate) const NAME: &str = "null";
 
-/// People say two to three words a second.
+/// Duration of a word: people speak two to three words a second.
 const WORD_MS: u32 = 400;
-/// Bytes of the hash in each word, twice as many letters.
+/// Bytes of the hash in each word. Each byte becomes two letters.
 const WORD_BYTES: usize = 2;
-/// As the embedded engines, so that plans are alike.
+/// The same as for the built-in engines, so that plans are similar.
 const PREFERRED_SPAN: Duration = Duration::from_secs(15);
 const MAX_SPAN: Duration = Duration::from_secs(300);
-/// It computes next to nothing: its delay is what a benchmark wants to overlap.
+/// The engine computes almost nothing, so many of its delays can overlap in a benchmark.
 const CONCURRENCY: usize = 64;
 
-/// How the engine fails: at every call, or at every so many (`refuse:2`).
+/// How the engine fails: at every call, or at every n-th call (`refuse:2`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NullFail {
     how: How,
@@ -32,11 +32,11 @@ pub struct NullFail {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum How {
-    /// Every call ends as if the connection broke.
+    /// The call fails as if the connection broke.
     Transient,
-    /// Every audio is refused.
+    /// The audio is refused.
     Refuse,
-    /// Every answer is empty.
+    /// The transcript is empty.
     Empty,
 }
 
@@ -95,8 +95,8 @@ impl Engine for Null {
         self.wait().await;
         let language = hints.language.clone();
         match self.failing() {
-            Some(How::Transient) => Err(EngineError::new(Retry::Transient, "the null engine is told to fail")),
-            Some(How::Refuse) => Err(EngineError::new(Retry::Refused, "the null engine is told to refuse")),
+            Some(How::Transient) => Err(EngineError::new(Retry::Transient, "the null engine is configured to fail")),
+            Some(How::Refuse) => Err(EngineError::new(Retry::Refused, "the null engine is configured to refuse")),
             Some(How::Empty) => Ok(Transcript { language, lines: Vec::new() }),
             None => Ok(Transcript { language, lines: vec![line(audio)] }),
         }
@@ -112,7 +112,7 @@ impl Null {
         Self { delay, fail, languages: Languages::Any, calls: AtomicU32::new(0) }
     }
 
-    /// One that speaks only these; any, when there are none.
+    /// Restricts the engine to these languages. If there are none, it accepts any.
     pub fn speaking(self, languages: &[String]) -> Self {
         let primary = |tag: &String| tag.to_ascii_lowercase();
         let only = Languages::List(languages.iter().map(primary).collect());
@@ -148,13 +148,13 @@ fn line(audio: Audio<'_>) -> Utterance {
     Utterance { start_ms: 0, end_ms, text, speaker: None, words: Some(words) }
 }
 
-/// The hash of the samples as 16 bits, little-endian: the bytes of a pcm16 recording hash to what its file holds.
+/// The hash of the samples in 16 bits, little-endian, so that a pcm16 recording has the hash of its bytes in the file.
 fn hash(samples: &[f32]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for piece in samples.chunks(512) {
         let mut bytes = [0; 1024];
         for (sample, into) in piece.iter().zip(bytes.as_chunks_mut::<2>().0) {
-            // Saturates, and takes what is no number as 0.
+            // The cast saturates and turns NaN into 0.
             *into = ((sample * 32_768.0).round() as i16).to_le_bytes();
         }
         hash.update(&bytes[..piece.len() * 2]);
@@ -162,14 +162,14 @@ fn hash(samples: &[f32]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// The hash again and again: long audio repeats itself after sixteen words.
+/// A word of the text. The hash is repeated, so long audio repeats itself after sixteen words.
 fn word(hash: &[u8; 32], index: u32) -> String {
     let at = index as usize * WORD_BYTES % hash.len();
     hex::encode(&hash[at..at + WORD_BYTES])
 }
 
 fn share(whole: u32, part: u32, of: u32) -> u32 {
-    // `part <= of`: not more than `whole`.
+    // The result is at most `whole`, because `part <= of`.
     (u64::from(whole) * u64::from(part) / u64::from(of)) as u32
 }
 
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_same_audio_says_the_same_and_other_audio_something_else() {
+    async fn equal_audio_gives_equal_text_and_different_audio_different_text() {
         let samples = [0.25; 16_000];
         assert_eq!(text(&samples).await, text(&samples).await);
         let mut other = samples;
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn longer_audio_has_more_words_and_they_fill_it() {
+    async fn longer_audio_has_more_words_and_they_cover_it() {
         for (samples, words) in [(0, 1), (1, 1), (8_000, 1), (16_000, 2), (160_000, 25)] {
             let samples = vec![0.5; samples];
             let answer = null().transcribe(Audio::new(&samples), &Hints::default()).await.unwrap();
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_takes_as_long_as_it_is_told() {
+    async fn call_takes_the_configured_delay() {
         let slow = Null::new(Duration::from_millis(250), None);
         let before = tokio::time::Instant::now();
         slow.transcribe(Audio::new(&[0.0]), &Hints::default()).await.unwrap();
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_fails_as_it_is_told() {
+    async fn calls_fail_in_the_configured_way() {
         for (fail, retry) in [("transient", Some(Retry::Transient)), ("refuse", Some(Retry::Refused)), ("empty", None)]
         {
             let null = Null::new(Duration::ZERO, Some(fail.parse().unwrap()));
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_fails_as_often_as_it_is_told() {
+    async fn every_nth_call_fails_as_configured() {
         let null = Null::new(Duration::ZERO, Some("refuse:2".parse().unwrap()));
         for refused in [false, true, false, true] {
             assert_eq!(null.transcribe(Audio::new(&[0.5]), &Hints::default()).await.is_err(), refused);
@@ -243,14 +243,14 @@ mod tests {
     }
 
     #[test]
-    fn it_speaks_every_language_or_those_it_is_told() {
+    fn languages_are_any_or_those_that_are_configured() {
         assert_eq!(null().speaking(&[]).capabilities().languages, Languages::Any);
         let some = null().speaking(&["en".into(), "DE".into()]).capabilities().languages;
         assert!(some.include("de-AT") && some.include("en") && !some.include("es"));
     }
 
     #[tokio::test]
-    async fn the_hinted_language_is_the_language() {
+    async fn hinted_language_is_the_language_of_the_transcript() {
         let hints = Hints { language: Some("de".into()) };
         let answer = null().transcribe(Audio::new(&[0.5]), &hints).await.unwrap();
         assert_eq!(answer.language.as_deref(), Some("de"));

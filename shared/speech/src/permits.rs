@@ -1,15 +1,15 @@
-//! Permits that go round by user: whoever holds fewest is next, and of those the one who was served longest ago. Within
-//! a user whoever waits longest is next.
+//! Permits that are shared fairly between users. The next permit goes to the waiting user who holds the fewest; among
+//! equals, to the one who was served longest ago. Within a user, the longest waiting call is first.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// Whose permit it is. Only compared.
+/// The user that a permit belongs to.
 pub type User = Arc<str>;
 
-/// So many permits, of which one user holds no more than `per_user`.
+/// A fixed number of permits, of which one user holds at most `per_user`.
 pub struct Permits {
     state: Mutex<State>,
     all: usize,
@@ -18,32 +18,32 @@ pub struct Permits {
 
 #[derive(Default)]
 struct State {
-    /// Users who hold permits, and how many.
+    /// The number of permits of each user who holds any.
     held: HashMap<User, usize>,
     in_use: usize,
-    /// Users who wait.
-    lines: Vec<Line>,
-    /// When users were served last, by a number that grows.
+    /// The waiting calls of each user who has any.
+    queues: Vec<Queue>,
+    /// When each user was last given a permit, as a number that grows.
     served: HashMap<User, u64>,
     last: u64,
 }
 
-/// Users whose last turn is remembered. Of more only those who hold a permit or wait for one.
-const MOST: usize = 1000;
+/// The number of users whose last permit is remembered. Above it, only users who hold or wait for one are kept.
+const MAX_REMEMBERED_USERS: usize = 1000;
 
-/// The waiting calls of one user, in their order; never empty.
-struct Line {
+/// The waiting calls of one user in their order. It is never empty.
+struct Queue {
     user: User,
     waiters: VecDeque<(u64, oneshot::Sender<Permit>)>,
 }
 
 impl Permits {
-    /// One, at least.
+    /// Creates at least one permit, without a limit for each user.
     pub fn new(all: usize) -> Arc<Self> {
         Self::with_limit(all, all)
     }
 
-    /// One user holds at most `per_user` of them, and one at least.
+    /// Creates permits of which one user holds at most `per_user`. Both numbers are at least one.
     pub fn with_limit(all: usize, per_user: usize) -> Arc<Self> {
         let all = all.max(1);
         Arc::new(Self { state: Mutex::default(), all, per_user: per_user.clamp(1, all) })
@@ -58,70 +58,71 @@ impl Permits {
     }
 
     pub fn waiting(&self) -> usize {
-        self.lock().lines.iter().map(|line| line.waiters.len()).sum()
+        self.lock().queues.iter().map(|queue| queue.waiters.len()).sum()
     }
 
     pub fn held_by(&self, user: &User) -> usize {
         self.lock().held(user)
     }
 
-    /// Users who wait and hold nothing, without this one.
+    /// Users other than `but` who wait and hold no permit.
     pub fn left_out(&self, but: &User) -> Vec<User> {
         let state = self.lock();
-        let others = state.lines.iter().map(|line| &line.user).filter(|user| *user != but);
+        let others = state.queues.iter().map(|queue| &queue.user).filter(|user| *user != but);
         others.filter(|user| state.held(user) == 0).cloned().collect()
     }
 
-    /// Whether another user would get this one's permit, were it given back.
+    /// Whether another user would get the permit if this user gave one back.
     pub fn wanted_by_others(&self, user: &User) -> bool {
         let state = self.lock();
         let after = state.held(user).saturating_sub(1);
-        state.lines.iter().any(|line| line.user != *user && state.held(&line.user) <= after)
+        state.queues.iter().any(|queue| queue.user != *user && state.held(&queue.user) <= after)
     }
 
-    /// Waits for a permit. Dropped, it waits no more, and what it was given meanwhile goes to the next.
+    /// Waits for a permit. If the future is dropped, it leaves the queue, and a permit that it was just given goes to the
+    /// next.
     pub async fn acquire(self: &Arc<Self>, user: &User) -> Permit {
         loop {
-            let (mut place, given) = match self.enter(user) {
-                Entered::Now(permit) => return permit,
-                Entered::InLine(place, given) => (place, given),
+            let (mut waiter, given) = match self.enter(user) {
+                Entry::Now(permit) => return permit,
+                Entry::Waiting(waiter, given) => (waiter, given),
             };
             if let Ok(permit) = given.await {
-                place.ticket = None;
+                waiter.ticket = None;
                 return permit;
             }
         }
     }
 
-    fn enter(self: &Arc<Self>, user: &User) -> Entered {
+    fn enter(self: &Arc<Self>, user: &User) -> Entry {
         let mut state = self.lock();
         if state.in_use < self.all && state.held(user) < self.per_user {
             state.give(user);
-            return Entered::Now(Permit { of: Arc::clone(self), user: Arc::clone(user) });
+            return Entry::Now(Permit { of: Arc::clone(self), user: Arc::clone(user) });
         }
         let (give, given) = oneshot::channel();
         let ticket = state.number();
-        match state.lines.iter_mut().find(|line| line.user == *user) {
-            Some(line) => line.waiters.push_back((ticket, give)),
-            None => state.lines.push(Line { user: Arc::clone(user), waiters: VecDeque::from([(ticket, give)]) }),
+        match state.queues.iter_mut().find(|queue| queue.user == *user) {
+            Some(queue) => queue.waiters.push_back((ticket, give)),
+            None => state.queues.push(Queue { user: Arc::clone(user), waiters: VecDeque::from([(ticket, give)]) }),
         }
-        Entered::InLine(InLine { of: Arc::clone(self), user: Arc::clone(user), ticket: Some(ticket) }, given)
+        Entry::Waiting(Waiter { of: Arc::clone(self), user: Arc::clone(user), ticket: Some(ticket) }, given)
     }
 
-    /// Gives away what is free, as long as somebody may have it.
+    /// Hands out free permits until nobody who waits may have one.
     fn pass_on(self: &Arc<Self>) {
         loop {
             let mut state = self.lock();
             let Some((user, give)) = state.next(self.all, self.per_user) else { return };
             state.give(&user);
             drop(state);
-            // Whoever has gone meanwhile drops the permit, which is passed on by that.
+            // If the receiver is gone, the permit is dropped, which passes it on.
             drop(give.send(Permit { of: Arc::clone(self), user }));
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves plain numbers behind: still fit for use.
+        // The state is only counters, which stay usable after a panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -136,9 +137,9 @@ impl State {
         *self.held.entry(Arc::clone(user)).or_default() += 1;
         let now = self.number();
         self.served.insert(Arc::clone(user), now);
-        if self.served.len() > MOST {
-            let (held, lines) = (&self.held, &self.lines);
-            self.served.retain(|user, _| held.contains_key(user) || lines.iter().any(|line| line.user == *user));
+        if self.served.len() > MAX_REMEMBERED_USERS {
+            let (held, queues) = (&self.held, &self.queues);
+            self.served.retain(|user, _| held.contains_key(user) || queues.iter().any(|queue| queue.user == *user));
         }
     }
 
@@ -157,46 +158,46 @@ impl State {
         }
     }
 
-    /// Takes whoever is next out of the line, if there is a permit for somebody.
+    /// Removes the next call from the queue if there is a permit for it.
     fn next(&mut self, all: usize, per_user: usize) -> Option<(User, oneshot::Sender<Permit>)> {
         if self.in_use >= all {
             return None;
         }
-        let may = |(_, line): &(usize, &Line)| self.held(&line.user) < per_user;
-        let rank = |line: &Line| (self.held(&line.user), self.served.get(&line.user).copied().unwrap_or(0));
-        let (at, _) = self.lines.iter().enumerate().filter(may).min_by_key(|(_, line)| rank(line))?;
-        let line = &mut self.lines[at];
-        let (_, give) = line.waiters.pop_front()?;
-        let user = Arc::clone(&line.user);
-        if line.waiters.is_empty() {
-            self.lines.remove(at);
+        let may = |(_, queue): &(usize, &Queue)| self.held(&queue.user) < per_user;
+        let rank = |queue: &Queue| (self.held(&queue.user), self.served.get(&queue.user).copied().unwrap_or(0));
+        let (at, _) = self.queues.iter().enumerate().filter(may).min_by_key(|(_, queue)| rank(queue))?;
+        let queue = &mut self.queues[at];
+        let (_, give) = queue.waiters.pop_front()?;
+        let user = Arc::clone(&queue.user);
+        if queue.waiters.is_empty() {
+            self.queues.remove(at);
         }
         Some((user, give))
     }
 
     fn leave(&mut self, user: &User, ticket: u64) {
-        if let Some(at) = self.lines.iter().position(|line| line.user == *user) {
-            self.lines[at].waiters.retain(|(other, _)| *other != ticket);
-            if self.lines[at].waiters.is_empty() {
-                self.lines.remove(at);
+        if let Some(at) = self.queues.iter().position(|queue| queue.user == *user) {
+            self.queues[at].waiters.retain(|(other, _)| *other != ticket);
+            if self.queues[at].waiters.is_empty() {
+                self.queues.remove(at);
             }
         }
     }
 }
 
-enum Entered {
+enum Entry {
     Now(Permit),
-    InLine(InLine, oneshot::Receiver<Permit>),
+    Waiting(Waiter, oneshot::Receiver<Permit>),
 }
 
-/// Leaves the line when it is dropped.
-struct InLine {
+/// A waiting call. It leaves the queue on drop.
+struct Waiter {
     of: Arc<Permits>,
     user: User,
     ticket: Option<u64>,
 }
 
-impl Drop for InLine {
+impl Drop for Waiter {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
             self.of.lock().leave(&self.user, ticket);
@@ -204,7 +205,7 @@ impl Drop for InLine {
     }
 }
 
-/// Given back when it is dropped.
+/// A permit, which is given back on drop.
 pub struct Permit {
     of: Arc<Permits>,
     user: User,

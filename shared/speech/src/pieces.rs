@@ -1,7 +1,8 @@
-//! Audio that is longer than its engine takes: cut where it is quietest, asked piece by piece, put together again.
+//! Audio that is longer than its engine accepts: it is cut where it is quietest, transcribed piece by piece, and joined
+//! again.
 //!
-//! Plans are made for the engine of their day and outlive it. Whoever wraps an engine in [`Cutting`] may give it any
-//! plan's segments.
+//! A plan is made for the engine that is configured at that time and outlives it. An engine that is wrapped in [`Cutting`]
+//! accepts the segments of any plan.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,14 +14,14 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, SAMPLE_RATE, Transcript, Utterance};
 
 const MS: usize = SAMPLE_RATE as usize / 1000;
-/// Places to cut are this far apart, so that the pieces' times are whole milliseconds.
+/// Distance between possible cuts in samples, so that the times of pieces are whole milliseconds.
 const STEP: usize = 10 * MS;
-/// The stretch that has to be quiet where speech is cut, as where segments are made.
+/// The length of the quiet stretch to cut in, the same as in the planning of segments.
 const QUIET_STEPS: usize = 10;
-/// No engine takes less: there has to be room to look for a quiet place.
+/// The shortest limit of a piece: there has to be room to look for a quiet stretch.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// An engine that takes audio of any length.
+/// An engine that accepts audio of any length.
 pub struct Cutting {
     engine: Arc<dyn Engine>,
 }
@@ -30,8 +31,9 @@ impl Cutting {
         Self { engine }
     }
 
-    /// Asks for some of the pieces; their answers in the same order. One that fails ends the others.
-    async fn ask(
+    /// Transcribes the given pieces concurrently and returns the transcripts in the same order. The first error ends the
+    /// other calls.
+    async fn transcribe_pieces(
         &self,
         samples: &[f32],
         pieces: &[Range<usize>],
@@ -56,18 +58,20 @@ impl Engine for Cutting {
 
     async fn transcribe(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
         let longest = self.engine.capabilities().max_span;
-        // Packets are cut by the engine that takes them.
+        // Packets are cut by the engine that accepts them.
         if audio.duration <= longest || audio.frames.is_some() {
             return self.engine.transcribe(audio, hints).await;
         }
         let pieces = pieces(audio.samples, longest);
-        let mut answers = self.ask(audio.samples, &pieces, hints).await?;
-        // The whole is not empty, so nobody else asks again for the pieces that are.
-        let is_deaf = |answer: &Transcript| answer.is_empty();
-        if !answers.iter().all(is_deaf) {
-            let again: Vec<usize> = (0..pieces.len()).filter(|index| is_deaf(&answers[*index])).collect();
-            let wanted: Vec<_> = again.iter().map(|index| pieces[*index].clone()).collect();
-            for (index, answer) in again.into_iter().zip(self.ask(audio.samples, &wanted, hints).await?) {
+        let mut answers = self.transcribe_pieces(audio.samples, &pieces, hints).await?;
+        // Callers only repeat a call whose whole transcript is empty, so single empty pieces are asked again here.
+        let is_empty = |answer: &Transcript| answer.is_empty();
+        if !answers.iter().all(is_empty) {
+            let empty: Vec<usize> = (0..pieces.len()).filter(|index| is_empty(&answers[*index])).collect();
+            let empty_pieces: Vec<_> = empty.iter().map(|index| pieces[*index].clone()).collect();
+            for (index, answer) in
+                empty.into_iter().zip(self.transcribe_pieces(audio.samples, &empty_pieces, hints).await?)
+            {
                 answers[index] = answer;
             }
         }
@@ -79,9 +83,9 @@ impl Engine for Cutting {
     }
 }
 
-/// Cuts samples into pieces of at most `longest` (taken as 1 s at least), each at the quietest 100 ms in the last fifth
-/// of what fits. Every sample is in exactly one of them. The last is no sliver: it has a tenth of `longest` at least,
-/// unless it is the only one.
+/// Cuts samples into pieces of at most `longest` (at least 1 s), each at the quietest 100 ms in the last fifth of the
+/// longest possible piece. Every sample is in exactly one piece. The last piece has at least a tenth of `longest`, unless
+/// it is the only one.
 pub fn pieces(samples: &[f32], longest: Duration) -> Vec<Range<usize>> {
     let longest_ms = usize::try_from(longest.max(SHORTEST).as_millis()).unwrap_or(usize::MAX / MS);
     let longest = longest_ms.saturating_mul(MS) / STEP * STEP;
@@ -97,12 +101,12 @@ pub fn pieces(samples: &[f32], longest: Duration) -> Vec<Range<usize>> {
     pieces
 }
 
-/// Where a sample lies, in whole milliseconds.
+/// The time of a sample in whole milliseconds.
 pub(crate) fn to_ms(sample: usize) -> u32 {
     u32::try_from(sample / MS).unwrap_or(u32::MAX)
 }
 
-/// The middle of the quietest 100 ms between two steps; of equally quiet ones the last.
+/// The middle of the quietest 100 ms between two steps. If several are equally quiet, the last one is taken.
 fn quietest(samples: &[f32], from: usize, to: usize) -> usize {
     let power = |step: usize| -> f32 { samples[step * STEP..(step + 1) * STEP].iter().map(|s| s * s).sum() };
     let powers: Vec<f32> = (from..to).map(power).collect();
@@ -116,18 +120,18 @@ fn quietest(samples: &[f32], from: usize, to: usize) -> usize {
     (from + best + QUIET_STEPS / 2) * STEP
 }
 
-/// Puts the answers for pieces together again, each with the milliseconds at which its piece began. The first language
-/// that is told is that of the whole. Names of speakers stay as they are: engines give them anew in each call.
+/// Joins the transcripts of pieces, each given with the start of its piece in milliseconds. The first detected language
+/// becomes the language of the whole. Names of speakers stay as they are, although engines assign them anew in each call.
 pub fn join(answers: impl IntoIterator<Item = (u32, Transcript)>) -> Transcript {
     let mut whole = Transcript::default();
     for (begins_ms, answer) in answers {
         whole.language = whole.language.or(answer.language);
-        whole.lines.extend(answer.lines.into_iter().map(|line| later(line, begins_ms)));
+        whole.lines.extend(answer.lines.into_iter().map(|line| shifted(line, begins_ms)));
     }
     whole
 }
 
-fn later(mut line: Utterance, by_ms: u32) -> Utterance {
+fn shifted(mut line: Utterance, by_ms: u32) -> Utterance {
     line.start_ms = line.start_ms.saturating_add(by_ms);
     line.end_ms = line.end_ms.saturating_add(by_ms);
     for word in line.words.iter_mut().flatten() {

@@ -1,4 +1,4 @@
-//! Which engine runs, by the settings. Nothing else knows what engines there are.
+//! Creates the engine that the settings name. This is the only module that knows all engines.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,24 +13,24 @@ use crate::null::{self, Null, NullFail};
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     pub name: String,
-    /// Only for the engines of this name.
+    /// Only used by the Moonshine engines.
     pub moonshine: Option<MoonshineFiles>,
-    /// Calls that an engine on this machine computes at once. 0: one for each core.
+    /// Concurrent calls of an engine on this machine; 0 means one for each core.
     pub parallelism: usize,
-    /// How the engines on this machine multiply.
+    /// The instructions that engines on this machine multiply with.
     pub arithmetic: Arithmetic,
     /// How long the null engine takes for a call.
     pub null_delay: Duration,
     pub null_fail: Option<NullFail>,
-    /// The only languages of the null engine, as primary subtags; none: any language.
+    /// The languages that the null engine accepts, as primary subtags. If the list is empty, it accepts any.
     pub null_languages: Vec<String>,
     pub cloud: CloudSettings,
 }
 
-/// Every engine of this build.
+/// The names of all engines of this crate.
 pub const KNOWN: &[&str] = &[cloud::DEEPGRAM, cloud::HTTP, moonshine::TINY, moonshine::BASE, null::NAME];
 
-/// Each names the key of the configuration that is wrong.
+/// Each message names the configuration key that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectError {
     #[error(transparent)]
@@ -41,7 +41,7 @@ pub enum SelectError {
     NoModel(&'static str),
 }
 
-/// Makes the engine ready for calls, or lets it begin to.
+/// Creates the engine. It may still be loading its model when this returns.
 pub fn select(settings: &Settings) -> Result<Arc<dyn Engine>, SelectError> {
     if let Some(engine) = settings.cloud.engine(&settings.name)? {
         return Ok(engine);
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_answered_with_the_known_ones() {
+    fn error_for_unknown_name_lists_the_known_names() {
         let error = select(&Settings { name: "parrot".into(), ..Settings::default() }).err().unwrap();
         let known = "auto, deepgram, http, moonshine-tiny, moonshine-base, null, whisper";
         let expected = format!("engine.name: `parrot` is not a speech engine of this build; expected {known}");
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_without_its_model_is_refused() {
+    fn engine_without_its_model_is_refused() {
         let error = select(&Settings { name: moonshine::BASE.into(), ..Settings::default() }).err();
         assert_eq!(error, Some(SelectError::NoModel(moonshine::BASE)));
     }

@@ -1,4 +1,4 @@
-//! The machine's own clock.
+//! The system clock.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is where time comes in")]
     fn now(&self) -> Timestamp {
-        // A clock that stands before 1970 was never set.
+        // A clock before 1970 was never set: it counts as 1970.
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_millis(millis(since_1970))
     }
@@ -29,12 +29,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_is_of_this_century() {
+    fn now_is_after_november_2023() {
         assert!(SystemClock.now() > Timestamp::from_secs(1_700_000_000));
     }
 
     #[tokio::test]
-    async fn a_sleep_lasts() {
+    async fn sleep_takes_at_least_the_given_time() {
         let before = SystemClock.now();
         SystemClock.sleep(Duration::from_millis(5)).await;
         assert!(before.until(SystemClock.now()) >= Duration::from_millis(4));

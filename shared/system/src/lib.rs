@@ -1,4 +1,4 @@
-//! The machine's own clock and randomness, for every program that is not a test.
+//! The system clock and the system's random numbers, behind the ports of `flow`. Tests use their own.
 
 mod clock;
 mod random;

@@ -1,19 +1,19 @@
-//! The first bytes of a model, so that a wrong file stops the start and not the first recording.
+//! Reads the header of a model file, so that a wrong file stops the start instead of failing the first recording.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// `ggml`, as whisper.cpp writes it.
+/// The magic number `ggml`, as whisper.cpp writes it.
 const MAGIC: u32 = 0x6767_6d6c;
-/// Models that know more than English have this many tokens, or more.
+/// Multilingual models have at least this many tokens.
 const MULTILINGUAL: i32 = 51_865;
-/// Eleven sizes; the last says how the weights are written.
+/// The magic number and eleven fields; the last field is the format of the weights.
 const HEAD: usize = 4 + 11 * 4;
-/// Weights of 32 bits: whisper.cpp reads such a model, and ends the whole program with its first call.
-const WHOLE_WEIGHTS: i32 = 0;
-/// Models of all sizes and versions have numbers within this.
-const MOST_TOKENS: i32 = 100_000;
+/// The format with 32-bit weights. whisper.cpp loads such a model, but aborts the whole program at the first call.
+const FLOAT_WEIGHTS: i32 = 0;
+/// More tokens than a model of any size or version has.
+const MAX_TOKENS: i32 = 100_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -51,10 +51,10 @@ pub fn read(path: &Path) -> Result<Header, ModelError> {
     }
     let (words, _) = head.as_chunks::<4>();
     let [magic, tokens, weights] = [words[0], words[1], words[HEAD / 4 - 1]].map(i32::from_le_bytes);
-    if magic.cast_unsigned() != MAGIC || !(1..MOST_TOKENS).contains(&tokens) {
+    if magic.cast_unsigned() != MAGIC || !(1..MAX_TOKENS).contains(&tokens) {
         return Err(ModelError::Foreign(path.to_owned()));
     }
-    if weights == WHOLE_WEIGHTS {
+    if weights == FLOAT_WEIGHTS {
         return Err(ModelError::Unconverted(path.to_owned()));
     }
     Ok(Header { tokens })

@@ -1,6 +1,7 @@
-//! Whisper on this machine, by whisper.cpp, with a model that its user supplies: many languages, words with times.
+//! The Whisper engine: whisper.cpp on this machine, with a model file that the operator supplies. It knows many languages
+//! and returns words with times.
 //!
-//! A crate of its own, and in the program only where it is asked for: it brings a C++ compiler's work with it.
+//! It is a crate of its own behind a Cargo feature, because building it needs a C++ compiler.
 
 mod header;
 mod lines;
@@ -18,16 +19,17 @@ pub use header::ModelError;
 
 pub const NAME: &str = "whisper";
 
-/// It hears thirty seconds at a time.
+/// Whisper processes windows of thirty seconds.
 const PREFERRED_SPAN: Duration = Duration::from_secs(28);
-/// Longer audio goes through its own window: so much that a call still has an end.
+/// whisper.cpp splits longer audio into windows by itself. This limit keeps the duration of a call bounded.
 const MAX_SPAN: Duration = Duration::from_secs(300);
-/// It takes no less than a tenth of a second, and is at its best from one second on: shorter audio is followed by silence.
-const LEAST_SAMPLES: usize = speech::SAMPLE_RATE as usize * 11 / 10;
-/// Longer than the calls before it can take.
-const PATIENCE: Duration = Duration::from_secs(600);
-/// More than the cores of any machine: a limit on what can be configured.
-const MOST: usize = 256;
+/// whisper.cpp accepts no less than a tenth of a second and works best from one second on: shorter audio is padded with
+/// silence.
+const MIN_SAMPLES: usize = speech::SAMPLE_RATE as usize * 11 / 10;
+/// How long a call waits for a permit. It is longer than the calls before it can take.
+const MAX_WAIT: Duration = Duration::from_secs(600);
+/// The upper limit of the configurable parallelism: more than the cores of any machine.
+const MAX_CALLS: usize = 256;
 
 pub struct Whisper {
     model: Loading<Model>,
@@ -38,38 +40,39 @@ pub struct Whisper {
 
 struct Model {
     context: WhisperContext,
-    /// What calls need beside the model, some ten to hundred megabytes each; one for each call that ran at once.
+    /// Working memory of calls, ten to a hundred megabytes each. States are reused: there are as many as calls ran at once.
     states: Mutex<Vec<WhisperState>>,
 }
 
 impl Whisper {
-    /// Looks at the file's head and begins to load it. `parallelism` is how many calls run at once, 0 for one each core.
+    /// Checks the file's header and begins to load the model. `parallelism` is the number of concurrent calls; 0 means one
+    /// for each core.
     pub fn start(model: &Path, parallelism: usize) -> Result<Self, ModelError> {
         let languages = match header::read(model)?.is_multilingual() {
             true => Languages::List(known_languages()),
             false => Languages::English,
         };
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let calls = if parallelism == 0 { cores() } else { parallelism }.min(MOST);
+        let calls = if parallelism == 0 { cores() } else { parallelism }.min(MAX_CALLS);
         let path = model.to_owned();
         let model = Loading::start(NAME, move || load(path));
         Ok(Self { model, languages, calls, free: Arc::new(Semaphore::new(calls)) })
     }
 
-    async fn turn(&self) -> Result<OwnedSemaphorePermit, EngineError> {
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, EngineError> {
         let busy = || EngineError::new(Retry::Later { after: None }, "every core is busy with other speech");
-        let waited = tokio::time::timeout(PATIENCE, Arc::clone(&self.free).acquire_owned()).await;
+        let waited = tokio::time::timeout(MAX_WAIT, Arc::clone(&self.free).acquire_owned()).await;
         waited.map_err(|_| busy())?.map_err(|_| busy())
     }
 }
 
-/// All that whisper.cpp has a token for.
+/// The languages that whisper.cpp has a token for.
 fn known_languages() -> Vec<String> {
     (0..=whisper_rs::get_lang_max_id()).filter_map(whisper_rs::get_lang_str).map(str::to_owned).collect()
 }
 
 fn load(path: PathBuf) -> Result<Model, String> {
-    // What it writes to the standard error stream would stand between the lines of the log.
+    // Without the hooks, whisper.cpp would write to standard error, between the lines of the log.
     whisper_rs::install_logging_hooks();
     let context = WhisperContext::new_with_params(&path, WhisperContextParameters::default())
         .map_err(|error| format!("{}: {error}", path.display()))?;
@@ -102,12 +105,12 @@ impl Engine for Whisper {
         }
         let language = primary(hint, &self.languages);
         let model = self.model.model().await?;
-        // Held by the work: whisper.cpp cannot be stopped safely, so a call that nobody waits for any more runs to its end.
-        let turn = self.turn().await?;
+        // The blocking call holds the permit: whisper.cpp cannot be stopped safely, so an abandoned call runs to its end.
+        let permit = self.permit().await?;
         let (mut samples, end_ms) = (audio.samples.to_vec(), audio.duration_ms());
-        samples.resize(samples.len().max(LEAST_SAMPLES), 0.0);
+        samples.resize(samples.len().max(MIN_SAMPLES), 0.0);
         let call = move || {
-            let _turn = turn;
+            let _permit = permit;
             model.transcript(&samples, end_ms, language.as_deref())
         };
         let broke = |why: String| EngineError::new(Retry::Transient, format!("{NAME}: {why}"));
@@ -119,7 +122,7 @@ impl Engine for Whisper {
     }
 }
 
-/// The language to be told to the model; `None` where it is to find out.
+/// The language to set for the call. With `None`, the model detects it.
 fn primary(hint: Option<&str>, languages: &Languages) -> Option<String> {
     match languages {
         Languages::List(list) => {
@@ -150,7 +153,8 @@ impl Model {
     }
 }
 
-/// One core a call, as the other engine on this machine: more calls at once use the others. Nothing of the call before.
+/// Each call uses one thread, as with Moonshine: concurrent calls use the other cores. A call takes no context from the
+/// previous one.
 fn parameters(language: Option<&str>) -> FullParams<'_, '_> {
     let mut parameters = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
     parameters.set_n_threads(1);

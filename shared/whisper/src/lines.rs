@@ -1,12 +1,12 @@
-//! What whisper.cpp wrote down, as lines and words with their times.
+//! Converts the output of whisper.cpp to lines and words with times.
 
 use speech::{Utterance, Word};
 use whisper_rs::{WhisperContext, WhisperSegment, WhisperState};
 
-/// Its times are hundredths of a second.
+/// whisper.cpp counts time in hundredths of a second.
 const TICK_MS: i64 = 10;
 
-/// `end_ms`: where the audio ends. Nothing is said behind it: the silence that follows short audio is not the caller's.
+/// All times are cut to `end_ms`, the end of the audio: the padding of short audio is not part of it.
 pub fn of(state: &WhisperState, context: &WhisperContext, end_ms: u32) -> Vec<Utterance> {
     let first_special = context.token_eot();
     state.as_iter().filter_map(|segment| line(&segment, first_special, end_ms)).collect()
@@ -18,20 +18,20 @@ fn line(segment: &WhisperSegment<'_>, first_special: i32, end_ms: u32) -> Option
         return None;
     }
     let tokens = (0..segment.n_tokens()).filter_map(|n| segment.get_token(n));
-    let spoken = tokens.filter(|token| token.token_id() < first_special).filter_map(|token| {
+    let spoken_tokens = tokens.filter(|token| token.token_id() < first_special).filter_map(|token| {
         let (data, bytes) = (token.token_data(), token.to_bytes().ok()?);
-        Some(Spoken { start_ms: ms(data.t0, end_ms), end_ms: ms(data.t1, end_ms), bytes: bytes.to_vec() })
+        Some(Token { start_ms: ms(data.t0, end_ms), end_ms: ms(data.t1, end_ms), bytes: bytes.to_vec() })
     });
     let (start_ms, end) = (ms(segment.start_timestamp(), end_ms), ms(segment.end_timestamp(), end_ms));
-    let words = words(spoken, start_ms);
+    let words = words(spoken_tokens, start_ms);
     Some(Utterance { start_ms, end_ms: end.max(start_ms), text, speaker: None, words: Some(words) })
 }
 
-/// A token: a word, or a part of one.
-struct Spoken {
+/// A token: a word or a part of one.
+struct Token {
     start_ms: u32,
     end_ms: u32,
-    /// A letter may be spread over two tokens.
+    /// Bytes and not text, because a character may be split between two tokens.
     bytes: Vec<u8>,
 }
 
@@ -39,9 +39,10 @@ fn ms(ticks: i64, end_ms: u32) -> u32 {
     u32::try_from(ticks.max(0).saturating_mul(TICK_MS)).unwrap_or(u32::MAX).min(end_ms)
 }
 
-/// Tokens that begin with a space begin a word. Times are made to run forward: those of tokens are guesses.
-fn words(tokens: impl Iterator<Item = Spoken>, mut at_ms: u32) -> Vec<Word> {
-    let mut groups: Vec<Spoken> = Vec::new();
+/// Joins tokens to words. A token that begins with a space begins a word. The times of tokens are estimates, so they are
+/// corrected to never decrease.
+fn words(tokens: impl Iterator<Item = Token>, mut at_ms: u32) -> Vec<Word> {
+    let mut groups: Vec<Token> = Vec::new();
     for token in tokens {
         match groups.last_mut() {
             Some(word) if !token.bytes.starts_with(b" ") => {
@@ -63,12 +64,12 @@ fn words(tokens: impl Iterator<Item = Spoken>, mut at_ms: u32) -> Vec<Word> {
 mod tests {
     use super::*;
 
-    fn token(start_ms: u32, end_ms: u32, bytes: &[u8]) -> Spoken {
-        Spoken { start_ms, end_ms, bytes: bytes.to_vec() }
+    fn token(start_ms: u32, end_ms: u32, bytes: &[u8]) -> Token {
+        Token { start_ms, end_ms, bytes: bytes.to_vec() }
     }
 
     #[test]
-    fn parts_of_words_become_words_and_times_run_forward() {
+    fn tokens_are_joined_to_words_with_times_that_never_decrease() {
         let tokens = [
             token(100, 200, b" caf\xc3"),
             token(200, 300, b"\xa9"),
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn no_time_is_behind_the_end_or_before_the_start() {
+    fn times_are_clamped_to_the_audio() {
         assert_eq!((ms(-3, 500), ms(12, 500), ms(60, 500), ms(i64::MAX, 500)), (0, 120, 500, 500));
     }
 }

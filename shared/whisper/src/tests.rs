@@ -1,4 +1,4 @@
-//! The real whisper.cpp, with a model that always says the same.
+//! Tests with the real whisper.cpp and a model that always returns the same text.
 
 use std::io::Write;
 
@@ -17,7 +17,7 @@ fn file(bytes: &[u8]) -> NamedTempFile {
 fn whisper(multilingual: bool) -> Whisper {
     let file = file(&ggml::model(&Speaks { multilingual }));
     let whisper = Whisper::start(file.path(), 2).unwrap();
-    // The file may go once it is open; on a slow machine the thread may not have come to it.
+    // The file is never deleted: on a slow machine the loading thread may not have opened it yet.
     std::mem::forget(file.into_temp_path());
     whisper
 }
@@ -31,11 +31,11 @@ fn language(hint: &str) -> Hints {
 }
 
 #[tokio::test]
-async fn what_is_said_comes_with_its_words_and_times() {
+async fn transcript_has_lines_and_words_with_times() {
     let transcript = whisper(false).transcribe(Audio::new(&speech(40)), &Hints::default()).await.unwrap();
     assert_eq!(transcript.language.as_deref(), Some("en"));
     let lines: Vec<_> = transcript.lines.iter().map(|l| (l.start_ms, l.end_ms, l.text.as_str())).collect();
-    assert_eq!(lines, [(0, 1000, ggml::SAYS), (30_000, 31_000, ggml::SAYS)], "it hears thirty seconds at a time");
+    assert_eq!(lines, [(0, 1000, ggml::SAYS), (30_000, 31_000, ggml::SAYS)], "it processes windows of thirty seconds");
     let words = transcript.lines[1].words.as_ref().unwrap();
     assert_eq!(words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>(), ["Hello", "world."]);
     assert!(words.windows(2).all(|pair| pair[0].end_ms <= pair[1].start_ms));
@@ -43,33 +43,33 @@ async fn what_is_said_comes_with_its_words_and_times() {
 }
 
 #[tokio::test]
-async fn audio_shorter_than_it_takes_is_heard_and_ends_where_it_ends() {
+async fn short_audio_is_transcribed_and_times_end_with_the_audio() {
     let transcript = whisper(false).transcribe(Audio::new(&speech(1)[..4000]), &Hints::default()).await.unwrap();
     assert_eq!(transcript.lines.len(), 1);
     assert_eq!((transcript.lines[0].start_ms, transcript.lines[0].end_ms), (0, 250));
 }
 
 #[tokio::test]
-async fn a_language_is_heard_or_told() {
+async fn language_is_hinted_or_detected() {
     let whisper = whisper(true);
-    let heard = whisper.transcribe(Audio::new(&speech(1)), &Hints::default()).await.unwrap();
-    assert_eq!((heard.language.as_deref(), heard.lines.len()), (Some(ggml::HEARS), 1));
-    let told = whisper.transcribe(Audio::new(&speech(1)), &language("es-MX")).await.unwrap();
-    assert_eq!(told.language.as_deref(), Some("es"));
+    let detected = whisper.transcribe(Audio::new(&speech(1)), &Hints::default()).await.unwrap();
+    assert_eq!((detected.language.as_deref(), detected.lines.len()), (Some(ggml::HEARS), 1));
+    let hinted = whisper.transcribe(Audio::new(&speech(1)), &language("es-MX")).await.unwrap();
+    assert_eq!(hinted.language.as_deref(), Some("es"));
     let open = whisper.transcribe(Audio::new(&speech(1)), &language("und")).await.unwrap();
     assert_eq!(open.language.as_deref(), Some(ggml::HEARS));
     assert!(whisper.capabilities().languages.include("cy") && !whisper.capabilities().languages.include("tlh"));
 }
 
 #[tokio::test]
-async fn a_model_of_english_takes_nothing_else() {
+async fn english_model_refuses_other_languages() {
     let refused = whisper(false).transcribe(Audio::new(&speech(1)), &language("es")).await.unwrap_err();
     assert_eq!(refused.retry, Retry::Misconfigured);
     assert_eq!(refused.detail, "whisper: this model does not understand `es`");
 }
 
 #[tokio::test]
-async fn calls_run_beside_each_other_and_hear_nothing_of_each_other() {
+async fn concurrent_calls_do_not_affect_each_other() {
     let whisper = Arc::new(whisper(false));
     let calls: Vec<_> = [1, 35, 2, 62, 3, 31]
         .into_iter()
@@ -90,22 +90,22 @@ async fn calls_run_beside_each_other_and_hear_nothing_of_each_other() {
 }
 
 #[test]
-fn a_file_that_is_no_model_is_refused_at_once() {
+fn file_that_is_not_a_model_is_refused_at_the_start() {
     for bytes in [&b"RIFF\x00\x00\x00\x00WAVE"[..], b"lm", b"lmgg\xff\xff\xff\xff", b""] {
         let file = file(bytes);
         let refused = Whisper::start(file.path(), 1).err().unwrap().to_string();
         assert!(refused.contains("is no model for whisper.cpp: expected a file in its ggml format"), "{refused}");
     }
-    let mut whole_weights = ggml::model(&Speaks { multilingual: false });
-    whole_weights[44] = 0;
-    let refused = Whisper::start(file(&whole_weights).path(), 1).err().unwrap().to_string();
+    let mut float_weights = ggml::model(&Speaks { multilingual: false });
+    float_weights[44] = 0;
+    let refused = Whisper::start(file(&float_weights).path(), 1).err().unwrap().to_string();
     assert!(refused.contains("has weights of 32 bits, which whisper.cpp cannot compute with"), "{refused}");
     let refused = Whisper::start(Path::new("/nowhere/ggml.bin"), 1).err().unwrap().to_string();
     assert!(refused.starts_with("the model /nowhere/ggml.bin cannot be read: No such file"), "{refused}");
 }
 
 #[tokio::test]
-async fn a_model_that_ends_too_early_is_the_settings_fault() {
+async fn truncated_model_is_reported_as_misconfigured() {
     let whole = ggml::model(&Speaks { multilingual: false });
     let file = file(&whole[..whole.len() / 2]);
     let whisper = Whisper::start(file.path(), 1).unwrap();

@@ -1,4 +1,4 @@
-//! Addresses and keys as a person writes them, judged at the start.
+//! Checks addresses and keys from the configuration at the start.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use url::{Host, Url};
 
 use super::SettingError;
 
-/// The address of a provider. `with_key`: a key is sent there.
+/// Parses the address of a provider. `with_key` says whether a key is sent there.
 pub(super) fn address(key: &'static str, text: &str, with_key: bool) -> Result<Url, SettingError> {
     let wrong = |why: &str| SettingError::new(key, why);
     let Ok(url) = Url::parse(text.trim()) else {
@@ -24,65 +24,64 @@ pub(super) fn address(key: &'static str, text: &str, with_key: bool) -> Result<U
         return Err(wrong("must not hold a `#`"));
     }
     if with_key && url.scheme() == "http" {
-        match near(&url) {
-            Near::Here => {}
-            Near::House => tracing::warn!(
+        match network_of(&url) {
+            Network::ThisMachine => {}
+            Network::Local => tracing::warn!(
                 setting = key,
                 host = url.host_str(),
-                "the key and all recordings go over plain HTTP: everybody in that network can read them"
+                "the key and all recordings are sent over plain HTTP: everybody in that network can read them"
             ),
-            Near::Services => return Err(wrong("must begin with https://: a key is not sent over plain HTTP")),
+            Network::Public => return Err(wrong("must begin with https://: a key is not sent over plain HTTP")),
         }
     }
     Ok(url)
 }
 
-enum Near {
-    /// This machine.
-    Here,
-    /// A network of one's own.
-    House,
-    Services,
+/// Where the host of an address is.
+enum Network {
+    ThisMachine,
+    Local,
+    Public,
 }
 
-fn near(url: &Url) -> Near {
+fn network_of(url: &Url) -> Network {
     let ip = match url.host() {
-        Some(Host::Domain(name)) => return near_name(name.trim_end_matches('.')),
+        Some(Host::Domain(name)) => return network_of_name(name.trim_end_matches('.')),
         Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
         Some(Host::Ipv6(ip)) => ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4),
-        None => return Near::Services,
+        None => return Network::Public,
     };
-    let house = match ip {
+    let local = match ip {
         IpAddr::V4(ip) => ip.is_private() || ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
     };
     if ip.is_loopback() {
-        Near::Here
-    } else if house {
-        Near::House
+        Network::ThisMachine
+    } else if local {
+        Network::Local
     } else {
-        Near::Services
+        Network::Public
     }
 }
 
-/// Names without a dot are those of containers and of a house's router.
-fn near_name(name: &str) -> Near {
-    const HOUSE: [&str; 5] = [".local", ".internal", ".lan", ".home.arpa", ".intranet"];
+/// Classifies a host name. Names without a dot are those of containers or of hosts in the local network.
+fn network_of_name(name: &str) -> Network {
+    const LOCAL_SUFFIXES: [&str; 5] = [".local", ".internal", ".lan", ".home.arpa", ".intranet"];
     if name == "localhost" || name.ends_with(".localhost") {
-        Near::Here
-    } else if !name.contains('.') || HOUSE.iter().any(|end| name.ends_with(end)) {
-        Near::House
+        Network::ThisMachine
+    } else if !name.contains('.') || LOCAL_SUFFIXES.iter().any(|end| name.ends_with(end)) {
+        Network::Local
     } else {
-        Near::Services
+        Network::Public
     }
 }
 
-/// Whether the address is one of this machine: no proxy stands before it.
-pub(super) fn is_here(url: &Url) -> bool {
-    matches!(near(url), Near::Here)
+/// Whether the address is on this machine, so that no proxy is used for it.
+pub(super) fn is_this_machine(url: &Url) -> bool {
+    matches!(network_of(url), Network::ThisMachine)
 }
 
-/// What proves who asks: `scheme` and the key.
+/// The value of the `Authorization` header: `scheme` and the key.
 pub(super) fn authorization(
     setting: &'static str,
     scheme: &str,
@@ -105,24 +104,24 @@ pub(super) fn authorization(
 mod tests {
     use super::*;
 
-    fn said(text: &str, with_key: bool) -> Option<String> {
+    fn error_for(text: &str, with_key: bool) -> Option<String> {
         address("engine.http.url", text, with_key).err().map(|error| error.to_string())
     }
 
     #[test]
-    fn what_is_no_address_is_refused_by_name() {
+    fn error_for_invalid_address_names_the_setting() {
         for wrong in
             ["", "speech.example.com", "ftp://speech.example.com", "http://", "//x", "https://x/#y", "file:///x"]
         {
-            let said = said(wrong, false).unwrap_or_else(|| panic!("{wrong} went through"));
-            assert!(said.starts_with("engine.http.url: must "), "{said}");
+            let error = error_for(wrong, false).unwrap_or_else(|| panic!("{wrong} was accepted"));
+            assert!(error.starts_with("engine.http.url: must "), "{error}");
         }
-        let said = said("https://user:hidden@speech.example.com", false).unwrap();
-        assert!(!said.contains("hidden"), "{said}");
+        let error = error_for("https://user:hidden@speech.example.com", false).unwrap();
+        assert!(!error.contains("hidden"), "{error}");
     }
 
     #[test]
-    fn a_key_goes_over_plain_http_only_within_ones_own_walls() {
+    fn key_is_sent_over_plain_http_only_in_local_networks() {
         for fine in [
             "https://api.example.com",
             "http://127.0.0.1:8000",
@@ -133,25 +132,25 @@ mod tests {
             "http://[fd00::1]:8000",
             "http://box.lan",
         ] {
-            assert_eq!(said(fine, true), None, "{fine}");
+            assert_eq!(error_for(fine, true), None, "{fine}");
         }
         for far in ["http://api.deepgram.com", "http://8.8.8.8", "http://[2001:db8::1]", "http://[::ffff:8.8.8.8]"] {
-            assert!(said(far, true).unwrap().contains("https://"), "{far}");
-            assert_eq!(said(far, false), None, "{far}");
+            assert!(error_for(far, true).unwrap().contains("https://"), "{far}");
+            assert_eq!(error_for(far, false), None, "{far}");
         }
     }
 
     #[test]
-    fn a_key_is_whole_and_never_shown() {
+    fn key_must_be_valid_and_is_never_shown() {
         let header = authorization("k", "Token", &"abc-123".into()).unwrap();
         assert_eq!(header, "Token abc-123");
         assert!(!format!("{header:?}").contains("abc"));
         for (wrong, why) in
             [("", "empty"), ("  ", "empty"), ("hid den", "white space"), ("hidden\n", "white space"), ("hidé", "")]
         {
-            let said = authorization("engine.deepgram.api_key", "Token", &wrong.into()).unwrap_err().to_string();
-            assert!(said.starts_with("engine.deepgram.api_key: ") && said.contains(why), "{said}");
-            assert!(!said.contains("hid"), "{said}");
+            let error = authorization("engine.deepgram.api_key", "Token", &wrong.into()).unwrap_err().to_string();
+            assert!(error.starts_with("engine.deepgram.api_key: ") && error.contains(why), "{error}");
+            assert!(!error.contains("hid"), "{error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Audio as a file that providers read.
+//! Encodes audio as a file that providers can read.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ impl Kind {
         }
     }
 
-    /// Some servers tell by the name what it is.
+    /// The file name, by which some servers recognise the format.
     pub fn file_name(self) -> &'static str {
         match self {
             Self::Ogg => "audio.ogg",
@@ -38,12 +38,13 @@ impl Kind {
 pub(super) struct Body {
     pub bytes: Bytes,
     pub kind: Kind,
-    /// Of what is heard in it.
+    /// Converts times in the file to times in the audio.
     pub times: Times,
+    /// The duration of the audio.
     pub length: Duration,
 }
 
-/// Opus as it is, where the audio is Opus; else FLAC, or WAV for a server that reads nothing else.
+/// Opus packets are sent as they are. Samples are encoded as FLAC, or as WAV for a server that reads nothing else.
 pub(super) async fn body(audio: Audio<'_>, wav_only: bool) -> Result<Body, EngineError> {
     let length = audio.duration;
     if let Some(frames) = audio.frames {
@@ -52,9 +53,9 @@ pub(super) async fn body(audio: Audio<'_>, wav_only: bool) -> Result<Body, Engin
         let times = Times::new(PRE_SKIP_MICROS.saturating_sub(lead), length);
         return Ok(Body { bytes: bytes.into(), kind: Kind::Ogg, times, length });
     }
-    // Saturates, and takes what is no number as 0.
+    // The cast saturates and turns NaN into 0.
     let samples: Vec<i16> = audio.samples.iter().map(|sample| (sample * 32_768.0).round() as i16).collect();
-    // Minutes of audio take some tens of milliseconds: too long for a thread that serves others.
+    // Encoding minutes of audio takes tens of milliseconds, which is too long for a thread of the async runtime.
     let encoded = tokio::task::spawn_blocking(move || match wav_only {
         true => (wav(&samples), Kind::Wav),
         false => (flac(&samples), Kind::Flac),
@@ -65,7 +66,7 @@ pub(super) async fn body(audio: Audio<'_>, wav_only: bool) -> Result<Body, Engin
 
 fn wav(samples: &[i16]) -> Vec<u8> {
     let audio = samples.len() * 2;
-    // Spans are an hour at most: fits.
+    // The size fits, because a piece is at most an hour long.
     let (size, rate) = (audio as u32, SAMPLE_RATE);
     let mut out = Vec::with_capacity(44 + audio);
     out.extend_from_slice(b"RIFF");

@@ -1,5 +1,4 @@
-//! The one way in which a provider is called: with limits on time and size, without following it elsewhere, and with the
-//! key in one header and nowhere else.
+//! The HTTP client for providers. It limits time and size, follows no redirects, and sends the key in one header only.
 
 use std::error::Error as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,46 +11,46 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::complaint::{self, Complaint};
+use super::provider_error::{self, ProviderError};
 use super::retry_after::retry_after;
 use super::{SettingError, address};
 use crate::engine::{EngineError, Retry};
 
 const USER_AGENT: &str = concat!("afterword/", env!("CARGO_PKG_VERSION"));
-const CONNECT: Duration = Duration::from_secs(10);
-/// Beside the length of the audio: from the first byte that is sent to the last that is read.
-const TOTAL: Duration = Duration::from_secs(30);
-/// An hour of speech has ten thousand words, each told twice with its times: 3 MB.
-const MOST_ANSWER: usize = 16 * 1024 * 1024;
-/// Of an answer that is no success.
-const MOST_COMPLAINT: usize = 16 * 1024;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The timeout of a call, from the first byte sent to the last byte read. The length of the audio is added to it.
+const BASE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The size limit of an answer. An hour of speech has ten thousand words, each contained twice with its times: 3 MB.
+const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+/// The number of bytes that are read of an error response.
+const MAX_ERROR_BYTES: usize = 16 * 1024;
 
 pub(super) struct Client {
     http: reqwest::Client,
     url: Url,
     host: String,
     key: Option<(SecretString, HeaderValue)>,
-    /// [`TOTAL`]; a test does not wait for half a minute.
-    pub(super) patience: Duration,
-    /// Whether these settings have brought an answer since the start.
+    /// [`BASE_TIMEOUT`], or less in tests.
+    pub(super) base_timeout: Duration,
+    /// Whether a call with these settings has succeeded since the start.
     works: AtomicBool,
 }
 
-/// A call that brought no answer.
+/// A call that failed.
 pub(super) struct Failed {
     pub error: EngineError,
-    /// The provider cannot give the form of answer that it was asked for.
-    pub about_form: bool,
+    /// Whether the provider cannot give the requested response format.
+    pub is_about_format: bool,
 }
 
 impl From<EngineError> for Failed {
     fn from(error: EngineError) -> Self {
-        Self { error, about_form: false }
+        Self { error, is_about_format: false }
     }
 }
 
 impl Client {
-    /// `setting` is what the address is called where it is set.
+    /// `setting` is the configuration key of the address, for error messages.
     pub fn new(
         setting: &'static str,
         url: Url,
@@ -59,14 +58,14 @@ impl Client {
     ) -> Result<Self, SettingError> {
         let mut builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
-            .connect_timeout(CONNECT)
-            // Elsewhere the key, and what was recorded, have no business.
+            .connect_timeout(CONNECT_TIMEOUT)
+            // The key and the recordings must not be sent to other hosts.
             .redirect(redirect::Policy::none());
         if url.scheme() == "http" {
-            // Needs no certificates: a machine without any serves as well.
+            // Plain HTTP needs no certificates, so this also works on a machine without any.
             builder = builder.tls_certs_only([]);
         }
-        if address::is_here(&url) {
+        if address::is_this_machine(&url) {
             builder = builder.no_proxy();
         }
         let http = builder.build().map_err(|why| {
@@ -76,80 +75,88 @@ impl Client {
             )
         })?;
         let host = url.host_str().unwrap_or_default().to_owned();
-        Ok(Self { http, url, host, key, patience: TOTAL, works: AtomicBool::new(false) })
+        Ok(Self { http, url, host, key, base_timeout: BASE_TIMEOUT, works: AtomicBool::new(false) })
     }
 
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// A request with audio of this length.
+    /// Creates a request with audio of this length.
     pub fn post(&self, url: Url, length: Duration) -> RequestBuilder {
-        let request = self.http.post(url).timeout(self.patience + length);
+        let request = self.http.post(url).timeout(self.base_timeout + length);
         match &self.key {
             Some((_, authorization)) => request.header(AUTHORIZATION, authorization.clone()),
             None => request,
         }
     }
 
-    /// The answer, if it is one of this shape.
+    /// Sends the request and parses the answer.
     pub async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failed> {
         let response = request.send().await.map_err(|why| self.broken("was not answered", why))?;
         if !response.status().is_success() {
             return Err(self.refused(response).await);
         }
         let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("").to_owned();
-        let body = self.body(response, MOST_ANSWER).await?;
+        let body = self.body(response, MAX_ANSWER_BYTES).await?;
         let Some(body) = body else {
-            return Err(self.wrong(&format!("is longer than {MOST_ANSWER} bytes")).into());
+            return Err(self.wrong(&format!("is longer than {MAX_ANSWER_BYTES} bytes")).into());
         };
-        // What serde says may quote what was said: only the place is told.
+        // Messages of serde may quote spoken text, so only the position of the error is reported.
         let answer = serde_json::from_slice(&body).map_err(|why| {
             let kind: String = kind.chars().filter(|c| c.is_ascii_graphic()).take(40).collect();
             let (line, column) = (why.line(), why.column());
             self.wrong(&format!(
-                "has not the shape that is documented ({kind}, {} bytes, line {line}, column {column})",
+                "does not have the documented shape ({kind}, {} bytes, line {line}, column {column})",
                 body.len()
             ))
         })?;
         Ok(answer)
     }
 
-    /// An answer that means what it says: from now on the settings are known to be right.
-    pub fn understood(&self) {
+    /// Notes that an answer was valid: from now on the settings are known to be right.
+    pub fn mark_working(&self) {
         self.works.store(true, Ordering::Relaxed);
     }
 
-    /// An answer that cannot be believed.
+    /// The error for an answer that is not valid.
     pub fn wrong(&self, why: &str) -> EngineError {
         EngineError::new(Retry::Transient, format!("the answer of {} {why}", self.host))
     }
 
     async fn refused(&self, response: Response) -> Failed {
         let status = response.status();
-        let wish = retry_after(response.headers());
-        let elsewhere = response.headers().get(LOCATION).filter(|_| status.is_redirection()).cloned();
-        // A complaint that breaks off has still been made.
-        let body = self.body(response, MOST_COMPLAINT).await.ok().flatten().unwrap_or_default();
-        let complaint = Complaint::read(&body);
-        let retry = match complaint::class(status, &complaint, self.works.load(Ordering::Relaxed)) {
-            Retry::Later { .. } => Retry::Later { after: wish },
-            // It says when it will be back: asking sooner is of no use.
-            Retry::Transient if wish.is_some() => Retry::Later { after: wish },
+        let wait = retry_after(response.headers());
+        let location = response.headers().get(LOCATION).filter(|_| status.is_redirection()).cloned();
+        // If the body cannot be read in full, the error is classified by its status alone.
+        let body = self.body(response, MAX_ERROR_BYTES).await.ok().flatten().unwrap_or_default();
+        let provider_error = ProviderError::read(&body);
+        let retry = match provider_error::retry_class(status, &provider_error, self.works.load(Ordering::Relaxed)) {
+            Retry::Later { .. } => Retry::Later { after: wait },
+            // The provider says when it will be available again: an earlier call would be useless.
+            Retry::Transient if wait.is_some() => Retry::Later { after: wait },
             other => other,
         };
-        let error = EngineError::new(retry, self.told(status, &complaint, elsewhere.as_ref()));
-        Failed { error, about_form: [400, 415, 422].contains(&status.as_u16()) && complaint.is_about_form() }
+        let error = EngineError::new(retry, self.error_detail(status, &provider_error, location.as_ref()));
+        Failed {
+            error,
+            is_about_format: [400, 415, 422].contains(&status.as_u16()) && provider_error.is_about_response_format(),
+        }
     }
 
-    fn told(&self, status: StatusCode, complaint: &Complaint, elsewhere: Option<&HeaderValue>) -> String {
-        let mut told = format!("{} answered {}", self.host, status.as_u16());
-        if let Some(url) = elsewhere.and_then(|at| self.url.join(at.to_str().ok()?).ok()) {
-            told.push_str(&format!(" and points to {}, which is not followed", url.host_str().unwrap_or_default()));
+    fn error_detail(
+        &self,
+        status: StatusCode,
+        provider_error: &ProviderError,
+        location: Option<&HeaderValue>,
+    ) -> String {
+        let mut detail = format!("{} answered {}", self.host, status.as_u16());
+        if let Some(url) = location.and_then(|at| self.url.join(at.to_str().ok()?).ok()) {
+            detail.push_str(&format!(" and points to {}, which is not followed", url.host_str().unwrap_or_default()));
         }
-        let said = complaint.shown(self.key.as_ref().map(|(key, _)| key));
-        if !said.is_empty() {
-            told.push_str(&format!(": {said}"));
+        let shown = provider_error.shown(self.key.as_ref().map(|(key, _)| key));
+        if !shown.is_empty() {
+            detail.push_str(&format!(": {shown}"));
         }
         let advice = match status.as_u16() {
             401 | 403 => "; is the key right, and may it use the model?",
@@ -158,10 +165,10 @@ impl Client {
             413 => "; shorter pieces (max_span_seconds) may go through",
             _ => "",
         };
-        told + advice
+        detail + advice
     }
 
-    /// `None`: there is more than `most`.
+    /// Reads the body; `None` if it has more than `most` bytes.
     async fn body(&self, mut response: Response, most: usize) -> Result<Option<Bytes>, EngineError> {
         let mut body = BytesMut::new();
         while let Some(piece) = response.chunk().await.map_err(|why| self.broken("broke off", why))? {
@@ -178,14 +185,14 @@ impl Client {
     }
 }
 
-/// What went wrong, to its cause. The address is left out: it may hold more than a name.
+/// The error with all its causes. The address is left out, because it may contain secrets.
 fn causes(error: reqwest::Error) -> String {
     let error = error.without_url();
-    let mut told = error.to_string();
+    let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(why) = cause {
-        told.push_str(&format!(": {why}"));
+        text.push_str(&format!(": {why}"));
         cause = why.source();
     }
-    told
+    text
 }

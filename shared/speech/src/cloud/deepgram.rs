@@ -1,4 +1,4 @@
-//! Deepgram's interface for recordings: `POST /v1/listen` with the audio as its body.
+//! The engine for Deepgram's API for recordings: `POST /v1/listen` with the audio as the body.
 
 mod answer;
 mod languages;
@@ -19,10 +19,10 @@ use crate::engine::{Audio, Capabilities, Engine, EngineError, Hints, Languages, 
 pub(crate) const NAME: &str = "deepgram";
 
 const PATH: &str = "/v1/listen";
-/// Always asked for. `utterances` makes the lines, `diarize` their speakers, the others their text.
+/// Options of every request. `utterances` gives the lines, `diarize` their speakers; the others improve the text.
 const OPTIONS: [(&str, &str); 4] =
     [("smart_format", "true"), ("punctuate", "true"), ("diarize", "true"), ("utterances", "true")];
-/// It works on a call for ten minutes at most; an hour of speech takes it one.
+/// Deepgram processes a call for at most ten minutes; an hour of speech takes it about one.
 const MAX_SPAN: Duration = Duration::from_secs(3_600);
 
 pub(super) struct Deepgram {
@@ -72,10 +72,10 @@ impl Deepgram {
     async fn piece(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
         let body = body(audio, false).await?;
         let request = self.client.post(self.url(hints), body.length).header(CONTENT_TYPE, body.kind.mime());
-        let listened: answer::Listened =
+        let response: answer::ListenResponse =
             self.client.ask(request.body(body.bytes)).await.map_err(|failed| failed.error)?;
-        let mut transcript = listened.transcript(body.times, body.length).map_err(|why| self.client.wrong(&why))?;
-        self.client.understood();
+        let mut transcript = response.transcript(body.times, body.length).map_err(|why| self.client.wrong(&why))?;
+        self.client.mark_working();
         transcript.language = transcript.language.or_else(|| hints.language.clone());
         Ok(transcript)
     }
@@ -102,8 +102,8 @@ impl Engine for Deepgram {
         Ok(whole)
     }
 
-    /// It is set up. Whether the provider answers is told by jobs, the log and metrics: a health check that failed with
-    /// it would turn uploads away, which only have to be kept until it is back.
+    /// The engine is ready once it is configured. Failures of the provider show in jobs, the log and metrics. A health check
+    /// that failed with the provider would refuse uploads, although they only have to be kept until it is back.
     async fn ready(&self) -> Result<(), EngineError> {
         Ok(())
     }

@@ -1,15 +1,16 @@
-//! Samples as FLAC (RFC 9639): mono, 16 kHz, 16 bits. Half the size of a WAV file, and nothing is lost.
+//! Encodes samples as FLAC (RFC 9639): mono, 16 kHz, 16 bits. It is lossless and has half the size of a WAV file.
 //!
-//! A subset that every reader knows: blocks of one size, fixed predictors, Rice codes. What cannot be predicted is stored.
+//! The encoder uses a subset that every decoder knows: blocks of one size, fixed predictors and Rice codes. Blocks that
+//! cannot be predicted are stored verbatim.
 
 use crate::engine::SAMPLE_RATE;
 
 const BLOCK: usize = 4096;
-/// Each part of a block has a code parameter of its own.
-const PART: usize = 256;
-const PARTS_LOG2: u64 = (BLOCK / PART).ilog2() as u64;
+/// Samples in a partition of a block. Each partition has its own Rice parameter.
+const PARTITION: usize = 256;
+const PARTITIONS_LOG2: u64 = (BLOCK / PARTITION).ilog2() as u64;
 const MAX_ORDER: usize = 4;
-/// 15 is an escape.
+/// The largest Rice parameter: 15 is the escape code.
 const MAX_PARAMETER: u32 = 14;
 
 pub(super) fn flac(samples: &[i16]) -> Vec<u8> {
@@ -22,7 +23,7 @@ pub(super) fn flac(samples: &[i16]) -> Vec<u8> {
     bits.bytes
 }
 
-/// The one metadata block. Sizes of frames and the checksum of the samples are 0: not known.
+/// Writes STREAMINFO, the only metadata block. Frame sizes and the checksum of the samples are 0, which means unknown.
 fn stream_info(samples: usize, bits: &mut Bits) {
     bits.put(0x80, 8);
     bits.put(34, 24);
@@ -40,10 +41,10 @@ fn stream_info(samples: usize, bits: &mut Bits) {
 fn frame(number: u64, block: &[i16], bits: &mut Bits) {
     let start = bits.bytes.len();
     bits.put(0xFFF8, 16);
-    // 4096 samples, or as many as follow; 16 kHz.
+    // The block has 4096 samples, or a number that follows in the header; the rate is 16 kHz.
     let whole = block.len() == BLOCK;
     bits.put(if whole { 0xC5 } else { 0x75 }, 8);
-    // Mono, 16 bits.
+    // The samples are mono and have 16 bits.
     bits.put(0x08, 8);
     bits.utf8(number);
     if !whole {
@@ -60,13 +61,13 @@ fn frame(number: u64, block: &[i16], bits: &mut Bits) {
 fn subframe(block: &[i16], bits: &mut Bits) {
     let (order, residual) = predict(block);
     let coded: Vec<u32> = residual.iter().map(|&value| fold(value)).collect();
-    // The first part has the samples in it that nothing predicts.
-    let parts = |log2: u64| {
+    // The first partition is shorter by the warm-up samples, which are not predicted.
+    let partitions = |log2: u64| {
         let first = (block.len() >> log2) - order;
         std::iter::once(&coded[..first]).chain(coded[first..].chunks((block.len() >> log2).max(1)))
     };
-    let log2 = if block.len() == BLOCK { PARTS_LOG2 } else { 0 };
-    let size = |log2| parts(log2).map(|part| 4 + cost(part, parameter(part))).sum::<u64>();
+    let log2 = if block.len() == BLOCK { PARTITIONS_LOG2 } else { 0 };
+    let size = |log2| partitions(log2).map(|partition| 4 + cost(partition, parameter(partition))).sum::<u64>();
     if block.len() <= MAX_ORDER || 6 + 16 * order as u64 + size(log2) >= 16 * block.len() as u64 {
         bits.put(0x02, 8);
         block.iter().for_each(|&sample| bits.sample(sample));
@@ -75,14 +76,14 @@ fn subframe(block: &[i16], bits: &mut Bits) {
     bits.put(0x10 | (order as u64) << 1, 8);
     block[..order].iter().for_each(|&sample| bits.sample(sample));
     bits.put(log2, 6);
-    for part in parts(log2) {
-        let parameter = parameter(part);
+    for partition in partitions(log2) {
+        let parameter = parameter(partition);
         bits.put(u64::from(parameter), 4);
-        part.iter().for_each(|&value| bits.rice(value, parameter));
+        partition.iter().for_each(|&value| bits.rice(value, parameter));
     }
 }
 
-/// The order whose residual is smallest, and that residual: the differences of differences.
+/// The predictor order with the smallest residual, and that residual: differences, or differences of differences.
 fn predict(block: &[i16]) -> (usize, Vec<i32>) {
     let mut residual: Vec<i32> = block.iter().map(|&sample| i32::from(sample)).collect();
     let mut best = (0, residual.clone());
@@ -99,25 +100,25 @@ fn predict(block: &[i16]) -> (usize, Vec<i32>) {
     best
 }
 
-/// Negative numbers between the others: 0, -1, 1, -2, 2.
+/// Zigzag encoding: 0, -1, 1, -2, 2 become 0, 1, 2, 3, 4.
 fn fold(value: i32) -> u32 {
     ((value << 1) ^ (value >> 31)).cast_unsigned()
 }
 
-/// The parameter that costs least: the logarithm of the mean, or one beside it.
-fn parameter(part: &[u32]) -> u32 {
-    let sum: u64 = part.iter().map(|&value| u64::from(value)).sum();
-    let mean = sum / (part.len() as u64).max(1);
+/// The Rice parameter with the fewest bits: the logarithm of the mean or one next to it.
+fn parameter(partition: &[u32]) -> u32 {
+    let sum: u64 = partition.iter().map(|&value| u64::from(value)).sum();
+    let mean = sum / (partition.len() as u64).max(1);
     let about = (mean + 1).ilog2();
     let near = about.saturating_sub(1)..=(about + 1).min(MAX_PARAMETER);
-    near.min_by_key(|&parameter| cost(part, parameter)).unwrap_or(MAX_PARAMETER)
+    near.min_by_key(|&parameter| cost(partition, parameter)).unwrap_or(MAX_PARAMETER)
 }
 
-fn cost(part: &[u32], parameter: u32) -> u64 {
-    part.iter().map(|&value| u64::from(value >> parameter) + 1 + u64::from(parameter)).sum()
+fn cost(partition: &[u32], parameter: u32) -> u64 {
+    partition.iter().map(|&value| u64::from(value >> parameter) + 1 + u64::from(parameter)).sum()
 }
 
-/// Bits, the highest first.
+/// A writer of bits, most significant first.
 struct Bits {
     bytes: Vec<u8>,
     rest: u64,
@@ -125,7 +126,7 @@ struct Bits {
 }
 
 impl Bits {
-    /// At most 36 at once.
+    /// Writes at most 36 bits.
     fn put(&mut self, value: u64, count: u32) {
         self.rest = self.rest << count | value & ((1 << count) - 1);
         self.count += count;
@@ -149,12 +150,12 @@ impl Bits {
         self.put(u64::from(value), parameter);
     }
 
-    /// A number as UTF-8 would write it, of up to 36 bits.
+    /// Writes a number of up to 36 bits in the coding of UTF-8.
     fn utf8(&mut self, number: u64) {
         if number < 0x80 {
             return self.put(number, 8);
         }
-        // Each byte that follows holds six bits; the first one what is left, behind as many ones as there are bytes.
+        // Each continuation byte holds six bits. The first byte has as many leading ones as there are bytes, then the rest.
         let more = (1..6).find(|&more| number >> (6 * more) < 1 << (6 - more)).unwrap_or(6);
         let ones = 0xFF00_u64 >> (more + 1) & 0xFF;
         self.put(ones | number >> (6 * more), 8);

@@ -1,18 +1,19 @@
-//! Audio that is longer than an engine takes, cut where it is quietest: a plan survives a change of engine.
+//! Cuts audio that is longer than an engine accepts where it is quietest. Such audio occurs because a plan survives a change
+//! of the engine.
 
 use std::time::Duration;
 
 use super::remux::length;
 use crate::engine::{Audio, Frames, SAMPLE_RATE, Transcript};
 
-/// The stretch that has to be quiet.
+/// The length of the quiet stretch to cut in.
 const QUIET: Duration = Duration::from_millis(100);
-/// What a reader of Opus drops at the start of a file.
+/// The audio that an Opus decoder drops at the start of a file.
 const LOOK_AHEAD: Duration = Duration::from_micros(6_500);
 
-/// Parts of the audio of at most `most`, each with its start.
+/// Cuts the audio into pieces of at most `most`, each with its start.
 pub(super) fn pieces(audio: Audio<'_>, most: Duration) -> Vec<(Duration, Audio<'_>)> {
-    // Cutting finer than this is a mistake of the caller.
+    // A lower limit would be a mistake of the caller.
     let most = most.max(4 * QUIET);
     let (mut pieces, mut start, mut rest) = (Vec::new(), Duration::ZERO, audio);
     while rest.duration > most {
@@ -23,7 +24,7 @@ pub(super) fn pieces(audio: Audio<'_>, most: Duration) -> Vec<(Duration, Audio<'
         };
         let length = piece.duration;
         if length.is_zero() {
-            // The packets last less than is said of them.
+            // The packets are shorter than the stated duration.
             break;
         }
         pieces.push((start, piece));
@@ -44,13 +45,13 @@ fn cut_samples(samples: &[f32], most: Duration) -> (Audio<'_>, Audio<'_>) {
     (Audio::new(now), Audio::new(later))
 }
 
-/// The fewer bytes the packets have, the less there is to hear. There is at least one.
+/// Cuts where packets have the fewest bytes, because quiet audio needs fewer bytes. There must be at least one packet.
 fn cut_frames(frames: Frames<'_>, duration: Duration, most: Duration) -> (Audio<'_>, Audio<'_>) {
     let mut ends = Vec::with_capacity(frames.packets.len());
     let mut at = 0;
     for packet in frames.packets {
         at += length(packet);
-        // In the audio's own time: what lies before it does not count.
+        // The times count from the start of the audio, so the lead is subtracted.
         ends.push(Duration::from_micros(at * 1_000_000 / 48_000).saturating_sub(frames.lead));
     }
     let first = ends.partition_point(|end| *end < most - most / 5);
@@ -59,10 +60,10 @@ fn cut_frames(frames: Frames<'_>, duration: Duration, most: Duration) -> (Audio<
         let near = at.saturating_sub(2)..(at + 3).min(ends.len());
         frames.packets[near].iter().map(Vec::len).sum::<usize>()
     };
-    // Of equal ones the last: the fewer pieces the better.
+    // Among equally quiet cuts, the last one is taken, to get fewer pieces.
     let after = (first..last).rev().min_by_key(|at| run(*at)).unwrap_or(first.min(ends.len() - 1));
     let end = ends.get(after).copied().unwrap_or(most).min(duration);
-    // The next piece begins with the packets that its decoder starts on.
+    // The next piece begins with the packets that its decoder needs to start.
     let before = ends.partition_point(|packet_end| *packet_end + LOOK_AHEAD <= end);
     let begins = if before == 0 { Duration::ZERO } else { ends[before - 1] };
     let lead = if before == 0 { end + frames.lead } else { end - begins };
@@ -71,7 +72,7 @@ fn cut_frames(frames: Frames<'_>, duration: Duration, most: Duration) -> (Audio<
     (Audio::opus(now, end), Audio::opus(later, duration - end))
 }
 
-/// Appends what was heard in the piece that began at `start`.
+/// Appends the transcript of the piece that began at `start`.
 pub(super) fn join(whole: &mut Transcript, start: Duration, piece: Transcript) {
     let start = u32::try_from(start.as_millis()).unwrap_or(u32::MAX);
     whole.language = whole.language.take().or(piece.language);

@@ -1,4 +1,4 @@
-//! Opus packets as an Ogg file (RFC 7845): what a provider reads, without encoding anything anew.
+//! Writes Opus packets as an Ogg file (RFC 7845) that providers can read, without encoding them again.
 
 use std::io;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use ogg::writing::{PacketWriteEndInfo as End, PacketWriter};
 
 use crate::engine::Frames;
 
-/// Samples at the start that a reader drops: an encoder's look-ahead at 16 kHz, 6.5 ms. Ogg counts Opus at 48 kHz.
+/// Samples at the start that a decoder drops: the encoder's look-ahead at 16 kHz, 6.5 ms. Ogg counts Opus samples at 48 kHz.
 const PRE_SKIP: u16 = 312;
 pub(super) const PRE_SKIP_MICROS: i64 = 6_500;
 const GRANULES_A_SECOND: u64 = 48_000;
-/// One stream stands alone in its file: any number will do.
+/// The serial number of the stream. Any number will do, because it is the only stream in the file.
 const SERIAL: u32 = 0x4157_0001;
 const VENDOR: &[u8] = b"afterword";
 
-/// What a reader hears first lies `lead` less [`PRE_SKIP_MICROS`] before the audio; what it hears last is the audio's end.
+/// Writes the file. The decoded audio begins `lead` minus [`PRE_SKIP_MICROS`] before the audio and ends with it.
 pub(super) fn remux(frames: Frames<'_>, duration: Duration) -> io::Result<Vec<u8>> {
     let sizes: usize = frames.packets.iter().map(|packet| packet.len() + 2).sum();
     let mut out = Vec::with_capacity(sizes + 1024);
@@ -43,21 +43,21 @@ pub(super) fn remux(frames: Frames<'_>, duration: Duration) -> io::Result<Vec<u8
 fn head() -> Vec<u8> {
     let [skip_low, skip_high] = PRE_SKIP.to_le_bytes();
     let rate = crate::engine::SAMPLE_RATE.to_le_bytes();
-    // Version 1, one channel, no gain, no mapping: a packet in stereo is mixed down by its decoder.
+    // Version 1, one channel, no gain, no channel mapping. The decoder mixes down packets in stereo.
     [&b"OpusHead"[..], &[1, 1, skip_low, skip_high], &rate, &[0, 0, 0]].concat()
 }
 
 fn tags() -> Vec<u8> {
-    // Fits: a constant.
+    // The cast cannot truncate: the text is a short constant.
     let length = (VENDOR.len() as u32).to_le_bytes();
     [&b"OpusTags"[..], &length, VENDOR, &[0; 4]].concat()
 }
 
-/// How long a packet lasts, in samples at 48 kHz, by its first bytes (RFC 6716, 3.1 and 3.2).
+/// The duration of a packet in samples at 48 kHz, from its first bytes (RFC 6716, 3.1 and 3.2).
 pub(super) fn length(packet: &[u8]) -> u64 {
     let Some(&toc) = packet.first() else { return 0 };
     let config = toc >> 3;
-    // In steps of 2.5 ms: voice 10, 20, 40, 60; both 10, 20; music 2.5, 5, 10, 20.
+    // Frame sizes in steps of 2.5 ms. SILK: 10, 20, 40, 60 ms; hybrid: 10, 20 ms; CELT: 2.5, 5, 10, 20 ms.
     let steps = match config {
         0..12 => [4, 8, 16, 24][usize::from(config & 3)],
         12..16 => [4, 8][usize::from(config & 1)],
@@ -72,7 +72,7 @@ pub(super) fn length(packet: &[u8]) -> u64 {
 }
 
 fn granules(time: Duration) -> u64 {
-    // Days of audio: far below what fits.
+    // The product cannot overflow, even for days of audio.
     (time.as_micros() as u64) * GRANULES_A_SECOND / 1_000_000
 }
 

@@ -1,13 +1,13 @@
-//! How long a provider wants to be left alone.
+//! Reads how long a provider asks to wait.
 
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
-/// A longer wish is a mistake, or a provider that is gone for the day: it is asked again tomorrow at the latest.
+/// The longest wait that is accepted. Even if a provider asks for more, it is called again after a day.
 const LONGEST: Duration = Duration::from_secs(86_400);
 
-/// Seconds or a date (RFC 9110, 10.2.3). A date counts from the provider's own clock, when it says what that shows.
+/// Reads seconds or a date (RFC 9110, 10.2.3). A date is compared with the provider's clock if the response has a `Date`.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse::<u64>() {
@@ -30,25 +30,25 @@ fn now() -> SystemTime {
 mod tests {
     use super::*;
 
-    fn asked(pairs: &[(&str, &str)]) -> Option<Duration> {
+    fn parsed(pairs: &[(&str, &str)]) -> Option<Duration> {
         let name = |name: &str| reqwest::header::HeaderName::from_bytes(name.as_bytes()).unwrap();
         retry_after(&pairs.iter().map(|(key, value)| (name(key), value.parse().unwrap())).collect())
     }
 
     #[test]
-    fn seconds_and_dates_are_understood_and_bounded() {
+    fn seconds_and_dates_are_parsed_and_limited() {
         let secs = Duration::from_secs;
-        assert_eq!(asked(&[("retry-after", "17")]), Some(secs(17)));
-        assert_eq!(asked(&[("retry-after", "99999999999")]), Some(LONGEST));
+        assert_eq!(parsed(&[("retry-after", "17")]), Some(secs(17)));
+        assert_eq!(parsed(&[("retry-after", "99999999999")]), Some(LONGEST));
         let date = ("date", "Wed, 21 Oct 2026 07:28:00 GMT");
-        assert_eq!(asked(&[date, ("retry-after", "Wed, 21 Oct 2026 07:30:00 GMT")]), Some(secs(120)));
-        assert_eq!(asked(&[date, ("retry-after", "Wed, 21 Oct 2026 07:00:00 GMT")]), Some(secs(0)));
-        assert_eq!(asked(&[("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT")]), Some(secs(0)));
+        assert_eq!(parsed(&[date, ("retry-after", "Wed, 21 Oct 2026 07:30:00 GMT")]), Some(secs(120)));
+        assert_eq!(parsed(&[date, ("retry-after", "Wed, 21 Oct 2026 07:00:00 GMT")]), Some(secs(0)));
+        assert_eq!(parsed(&[("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT")]), Some(secs(0)));
         let later = httpdate::fmt_http_date(now() + secs(600));
-        assert!(asked(&[("retry-after", &later)]).is_some_and(|wait| (secs(590)..=secs(600)).contains(&wait)));
+        assert!(parsed(&[("retry-after", &later)]).is_some_and(|wait| (secs(590)..=secs(600)).contains(&wait)));
         for nonsense in ["soon", "-1", "1.5", ""] {
-            assert_eq!(asked(&[("retry-after", nonsense)]), None, "{nonsense}");
+            assert_eq!(parsed(&[("retry-after", nonsense)]), None, "{nonsense}");
         }
-        assert_eq!(asked(&[]), None);
+        assert_eq!(parsed(&[]), None);
     }
 }

@@ -1,4 +1,4 @@
-//! What the tests of these engines share: settings, a provider on this machine, and recordings.
+//! Shared by the tests of cloud engines: settings, a local provider, and recordings.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -43,7 +43,7 @@ pub async fn provider(reply: impl Fn() -> Reply + Send + Sync + 'static) -> Prov
     Provider::start(move |_: &Asked| reply()).await
 }
 
-/// A second and a half of silence: a provider that is played does not listen.
+/// A second and a half of silence. The simulated provider ignores the audio.
 pub static SILENCE: [f32; 24_000] = [0.0; 24_000];
 
 pub async fn transcribe(
@@ -57,7 +57,7 @@ pub async fn transcribe(
 const SPEECH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/speech");
 const CLIP: &str = "audio_ss0880_opus_16000_1_fs160_1748300000.bin";
 
-/// Packets of a recording of a device.
+/// Packets of a device's recording.
 pub fn packets(start_ms: u32, end_ms: u32) -> Packets {
     let mut found = None;
     let span = Span { start_ms, end_ms };
@@ -84,7 +84,7 @@ pub fn samples(start_ms: u32, end_ms: u32) -> Vec<f32> {
     read(CLIP, &bytes, start_ms, end_ms)
 }
 
-/// The samples of any file, by the reader that uploads are read with.
+/// The samples of a file, decoded as an upload is.
 pub fn read(name: &str, bytes: &[u8], start_ms: u32, end_ms: u32) -> Vec<f32> {
     let mut all = Vec::new();
     let format = domain::name::parse(name).unwrap().format;
@@ -102,7 +102,7 @@ pub fn read(name: &str, bytes: &[u8], start_ms: u32, end_ms: u32) -> Vec<f32> {
     all
 }
 
-/// The same but for what listeners take away below the lowest voice, once more from what they heard already.
+/// Whether the samples are equal up to small differences: the decoder filters low frequencies, and `one` was filtered twice.
 pub fn sound_alike(one: &[f32], other: &[f32]) -> bool {
     let energy = |samples: &mut dyn Iterator<Item = f32>| samples.map(|sample| sample * sample).sum::<f32>();
     let difference = energy(&mut one.iter().zip(other).map(|(one, other)| one - other));

@@ -1,10 +1,10 @@
-//! Times of an answer, in seconds of what was sent, as offsets in the audio that was meant.
+//! Converts times of an answer, in seconds of the file that was sent, to offsets in the audio.
 
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Times {
-    /// How far what was sent begins behind the start of the audio; negative: before it.
+    /// Where the sent file begins, relative to the start of the audio. Negative if it begins earlier.
     starts_at_micros: i64,
     end_ms: u32,
 }
@@ -15,20 +15,20 @@ impl Times {
         Self { starts_at_micros, end_ms }
     }
 
-    /// Within the audio, whatever the answer says. Casts saturate.
+    /// The offset for a time. It is always within the audio, because casts saturate and the result is clamped.
     pub fn ms(&self, seconds: f64) -> u32 {
         let micros = ((seconds * 1e6).round() as i64).saturating_add(self.starts_at_micros);
         let ms = (micros.max(0) as u64).saturating_add(500) / 1000;
         u32::try_from(ms).unwrap_or(u32::MAX).min(self.end_ms)
     }
 
-    /// A time and one that is not before it.
+    /// A start and an end that is not before it.
     pub fn span(&self, start: f64, end: f64) -> (u32, u32) {
         let start = self.ms(start);
         (start, self.ms(end).max(start))
     }
 
-    /// All of the audio.
+    /// The start and the end of the audio.
     pub fn whole(&self) -> (u32, u32) {
         (0, self.end_ms)
     }
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_ends_before_it_begins() {
+    fn span_does_not_end_before_it_begins() {
         assert_eq!(Times::new(0, Duration::from_secs(9)).span(2.0, 1.0), (2_000, 2_000));
     }
 }

@@ -1,4 +1,4 @@
-//! Any server with OpenAI's interface for recordings: `POST /v1/audio/transcriptions`, the audio as a file of a form.
+//! The engine for servers with OpenAI's API for recordings: `POST /v1/audio/transcriptions` with the audio as a form file.
 
 mod answer;
 mod languages;
@@ -25,8 +25,8 @@ pub(super) struct Transcriptions {
     model: String,
     wav_only: bool,
     capabilities: Capabilities,
-    /// The server or its model knows no times: it said so, and is asked for the bare text from then on.
-    plain: AtomicBool,
+    /// Whether only text is requested, because the server has said that it or its model does not support times.
+    text_only: AtomicBool,
 }
 
 impl Transcriptions {
@@ -55,34 +55,34 @@ impl Transcriptions {
             opus: !wav_only,
         };
         let client = Client::new("engine.http.url", url, key)?;
-        Ok(Self { client, model, wav_only, capabilities, plain: AtomicBool::new(false) })
+        Ok(Self { client, model, wav_only, capabilities, text_only: AtomicBool::new(false) })
     }
 
     async fn piece(&self, audio: Audio<'_>, hints: &Hints) -> Result<Transcript, EngineError> {
         let body = body(audio, self.wav_only).await?;
-        let plain = self.plain.load(Ordering::Relaxed);
-        let answered = match self.call(&body, hints, plain).await {
-            // No attempt at the audio was made: it is asked again in a way that every server understands.
-            Err(failed) if failed.about_form && !plain => {
-                tracing::info!(engine = NAME, "the server gives no times; it is asked for the text alone");
-                self.plain.store(true, Ordering::Relaxed);
+        let text_only = self.text_only.load(Ordering::Relaxed);
+        let response = match self.call(&body, hints, text_only).await {
+            // The server did not process the audio, so the call is repeated with a format that every server supports.
+            Err(failed) if failed.is_about_format && !text_only => {
+                tracing::info!(engine = NAME, "the server does not support times; only text is requested from now on");
+                self.text_only.store(true, Ordering::Relaxed);
                 self.call(&body, hints, true).await
             }
             other => other,
         };
-        let mut transcript = answered.map_err(|failed| failed.error)?.transcript(body.times);
-        self.client.understood();
+        let mut transcript = response.map_err(|failed| failed.error)?.transcript(body.times);
+        self.client.mark_working();
         transcript.language = transcript.language.or_else(|| hints.language.clone());
         Ok(transcript)
     }
 
-    async fn call(&self, body: &Body, hints: &Hints, plain: bool) -> Result<answer::Transcribed, Failed> {
+    async fn call(&self, body: &Body, hints: &Hints, text_only: bool) -> Result<answer::TranscriptionResponse, Failed> {
         let length = body.bytes.len() as u64;
         let file = Part::stream_with_length(body.bytes.clone(), length).file_name(body.kind.file_name());
         let file =
             file.mime_str(body.kind.mime()).map_err(|why| EngineError::new(Retry::Transient, why.to_string()))?;
         let mut form = Form::new().part("file", file).text("model", self.model.clone());
-        form = if plain {
+        form = if text_only {
             form.text("response_format", "json")
         } else {
             form.text("response_format", "verbose_json")
@@ -90,7 +90,7 @@ impl Transcriptions {
                 .text("timestamp_granularities[]", "segment")
         };
         if let Some(hint) = &hints.language {
-            // ISO 639: no region.
+            // The API expects ISO 639, without a region.
             let primary = hint.split(['-', '_']).next().unwrap_or(hint);
             form = form.text("language", primary.to_ascii_lowercase());
         }
@@ -99,7 +99,8 @@ impl Transcriptions {
     }
 }
 
-/// A host alone, or the base that clients of OpenAI are given (`…/v1`), is completed; any other path is the whole address.
+/// Completes an address without a path, or with the base path that clients of OpenAI use (`…/v1`). Other paths stay as they
+/// are.
 fn endpoint(mut url: Url) -> Url {
     let path = url.path().trim_end_matches('/');
     let whole = match path {
@@ -134,7 +135,7 @@ impl Engine for Transcriptions {
         Ok(whole)
     }
 
-    /// As with Deepgram: that it is set up. A server that is down makes jobs wait, and turns no upload away.
+    /// The engine is ready once it is configured, as with Deepgram. A server that is down delays jobs but refuses no upload.
     async fn ready(&self) -> Result<(), EngineError> {
         Ok(())
     }

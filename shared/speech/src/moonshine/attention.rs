@@ -1,4 +1,4 @@
-//! The arithmetic of attention: how well keys fit a query, positions as angles, rows brought to one measure.
+//! The arithmetic of attention: scores of keys, rotary position embeddings, and layer normalization.
 
 use rten_gemm::{GemmError, GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
 use rten_simd::SimdOp;
@@ -6,26 +6,26 @@ use rten_tensor::NdTensorView;
 use rten_vecmath::{Softmax, Sum, SumSquareSub};
 
 const HEADS: usize = 8;
-/// The part of a head that is turned by its position, in pairs; the rest is not.
-const TURNED: usize = 32;
-/// As the model was trained.
-const TURNING_BASE: f32 = 10_000.0;
+/// The numbers of a head that are rotated by position, in pairs. The others are not rotated.
+const ROTATED: usize = 32;
+/// The base of the rotation's frequencies, as in the training of the model.
+const ROTATION_BASE: f32 = 10_000.0;
 const NORM_EPSILON: f32 = 1e-5;
 
-/// What attention looks at: a row for each position.
+/// The keys and values that attention uses, with a row for each position.
 #[derive(Default)]
-pub(super) struct Memory {
+pub(super) struct KeyValues {
     pub keys: Vec<f32>,
     pub values: Vec<f32>,
 }
 
-/// Whether rows of this width have heads as they are computed here.
+/// Whether this module can compute attention for rows of this width.
 pub(super) fn fits(width: usize) -> bool {
-    width.is_multiple_of(HEADS * 4) && width / HEADS >= TURNED
+    width.is_multiple_of(HEADS * 4) && width / HEADS >= ROTATED
 }
 
-impl Memory {
-    /// Adds to `out` what the positions hold, each by how well its key fits.
+impl KeyValues {
+    /// Adds the values of all positions to `out`, weighted by the scores of their keys.
     pub fn attend(&self, query: &[f32], out: &mut [f32], scores: &mut Vec<f32>) {
         let (width, head) = (query.len(), query.len() / HEADS);
         let scale = (head as f32).sqrt().recip();
@@ -42,7 +42,7 @@ impl Memory {
     }
 }
 
-/// Each row with mean 0 and variance 1, times the weights.
+/// Layer normalization: each row is scaled to mean 0 and variance 1 and multiplied by the weights.
 pub(super) fn norm(rows: &[f32], weights: &[f32], out: &mut Vec<f32>) {
     out.clear();
     for row in rows.chunks_exact(weights.len()) {
@@ -54,7 +54,7 @@ pub(super) fn norm(rows: &[f32], weights: &[f32], out: &mut Vec<f32>) {
     }
 }
 
-/// Four sums side by side: one would wait for itself at each addition.
+/// The dot product. It adds up four independent sums, because with one, each addition would wait for the previous one.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (a, b) = (a.as_chunks::<4>().0, b.as_chunks::<4>().0);
     let mut sums = [0.0; 4];
@@ -66,18 +66,18 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum()
 }
 
-/// By what angles a position turns the pairs of a head: sine and cosine of each.
-pub(super) struct Turn([(f32, f32); TURNED / 2]);
+/// The rotation of a position: sine and cosine of the angle for each pair of a head.
+pub(super) struct Rotation([(f32, f32); ROTATED / 2]);
 
-impl Turn {
+impl Rotation {
     pub fn at(position: usize) -> Self {
         Self(std::array::from_fn(|pair| {
-            let speed = TURNING_BASE.powf(-2.0 * pair as f32 / TURNED as f32);
+            let speed = ROTATION_BASE.powf(-2.0 * pair as f32 / ROTATED as f32);
             (position as f32 * speed).sin_cos()
         }))
     }
 
-    /// Turns each head of the row.
+    /// Rotates each head of the row.
     pub fn apply(&self, row: &mut [f32]) {
         let head = row.len() / HEADS;
         for head in row.chunks_exact_mut(head) {
@@ -88,16 +88,16 @@ impl Turn {
     }
 }
 
-/// Rows of queries, keys and values, one of each for every position.
-pub(super) struct Everything<'a> {
+/// Rows of queries, keys and values for self-attention, one of each for every position.
+pub(super) struct SelfAttention<'a> {
     pub queries: &'a [f32],
     pub keys: &'a [f32],
     pub values: &'a [f32],
     pub width: usize,
 }
 
-impl Everything<'_> {
-    /// Each position looks at all: what they hold, each by how well its key fits.
+impl SelfAttention<'_> {
+    /// Writes for each position the values of all positions, weighted by the scores of their keys.
     pub fn attend(
         &self,
         gemm: &GemmExecutor<f32, f32, f32>,

@@ -1,6 +1,6 @@
-//! A matrix of weights of eight bits.
+//! A matrix of 8-bit weights.
 
-/// Bytes in rows, each of the same scale: what they stand for is `(byte - zero) * scale`.
+/// A matrix of bytes, row by row. A byte represents the number `(byte - zero) * scale`.
 pub(super) struct ByteMatrix {
     pub rows: usize,
     pub columns: usize,

@@ -1,7 +1,7 @@
-//! The network that turns sound into features: convolutions, computed by RTen, and layers behind them, computed here.
+//! The network that turns sound into features. RTen computes its convolutions; this module computes the layers after them.
 //!
-//! RTen multiplies bytes as fast as it can, which on processors without VNNI is not exact. Here it is, see
-//! [`super::linear`].
+//! The layers are not left to RTen, because its products of bytes are not exact on processors without VNNI. Those of
+//! [`super::linear`] are.
 
 use rten::{Model, ModelOptions, NodeId, RunError, RunOptions};
 use rten_gemm::GemmError;
@@ -9,20 +9,20 @@ use rten_simd::SimdUnaryOp;
 use rten_tensor::{AsView, Layout, NdTensor};
 use rten_vecmath::Gelu;
 
-use super::attention::{self, Everything, Turn, norm};
+use super::attention::{self, Rotation, SelfAttention, norm};
 use super::error::NetworkError;
 use super::linear::{Kernels, Linear};
 use super::rows::Rows;
 use super::weights::Weights;
 use crate::arithmetic::Arithmetic;
 
-/// More than any model of the family has.
-const MOST_LAYERS: usize = 64;
-/// What the convolutions end in, as the exporter names it.
-const FRONT: &str = "/Transpose_output_0";
+/// A limit above the number of layers of any Moonshine model.
+const MAX_LAYERS: usize = 64;
+/// The output of the convolutions, as the exporter names it.
+const CONVOLUTIONS_OUTPUT: &str = "/Transpose_output_0";
 
 pub(super) struct Encoder {
-    front: Model,
+    convolutions: Model,
     sound: NodeId,
     rows: NodeId,
     layers: Vec<Layer>,
@@ -30,20 +30,20 @@ pub(super) struct Encoder {
 }
 
 struct Layer {
-    look_norm: Vec<f32>,
+    attention_norm: Vec<f32>,
     query: Linear,
     key: Linear,
     value: Linear,
     dense: Linear,
-    think_norm: Vec<f32>,
+    feed_forward_norm: Vec<f32>,
     up: Linear,
     up_bias: Vec<f32>,
     down: Linear,
     down_bias: Vec<f32>,
 }
 
-/// Room for the numbers of a call.
-struct Room {
+/// Buffers for the numbers of a call.
+struct Scratch {
     kernels: Kernels,
     rows: Rows,
     whole: Vec<i32>,
@@ -54,49 +54,49 @@ struct Room {
     value: Vec<f32>,
     out: Vec<f32>,
     scores: Vec<f32>,
-    turns: Vec<Turn>,
+    rotations: Vec<Rotation>,
 }
 
 impl Encoder {
     pub fn read(onnx: &'static [u8], kernels: &Kernels) -> Result<Self, String> {
         let mut options = ModelOptions::with_all_ops();
-        let front = options.prepack_weights(true).load_static_slice(onnx).map_err(|error| error.to_string())?;
-        let node = |name| front.node_id(name).map_err(|error| error.to_string());
-        let (sound, rows) = (node("input_values")?, node(FRONT)?);
+        let convolutions = options.prepack_weights(true).load_static_slice(onnx).map_err(|error| error.to_string())?;
+        let node = |name| convolutions.node_id(name).map_err(|error| error.to_string());
+        let (sound, rows) = (node("input_values")?, node(CONVOLUTIONS_OUTPUT)?);
         let weights = Weights::read(onnx)?;
-        let there = (0..MOST_LAYERS).take_while(|layer| weights.has(&format!("/layers.{layer}/mlp/fc1")));
-        let layers = there.map(|layer| Layer::read(kernels, &weights, layer)).collect::<Result<Vec<_>, _>>()?;
-        let width = layers.first().ok_or_else(|| "it has no layers".to_owned())?.look_norm.len();
-        if !attention::fits(width) || layers.iter().any(|layer| layer.look_norm.len() != width) {
+        let present = (0..MAX_LAYERS).take_while(|layer| weights.has(&format!("/layers.{layer}/mlp/fc1")));
+        let layers = present.map(|layer| Layer::read(kernels, &weights, layer)).collect::<Result<Vec<_>, _>>()?;
+        let width = layers.first().ok_or_else(|| "it has no layers".to_owned())?.attention_norm.len();
+        if !attention::fits(width) || layers.iter().any(|layer| layer.attention_norm.len() != width) {
             return Err(format!("a width of {width} does not fit this family of models"));
         }
         let norm = weights.floats("layer_norm.weight", width)?;
-        Ok(Self { front, sound, rows, layers, norm })
+        Ok(Self { convolutions, sound, rows, layers, norm })
     }
 
     pub fn width(&self) -> usize {
         self.norm.len()
     }
 
-    /// The features of a sound, row by row.
-    pub fn hear(
+    /// Computes the features of a sound, row by row.
+    pub fn encode(
         &self,
         sound: Vec<f32>,
         arithmetic: Arithmetic,
         options: &RunOptions,
     ) -> Result<Vec<f32>, NetworkError> {
-        let mut room = Room::new(arithmetic, self.front(sound, options)?, self.width());
+        let mut scratch = Scratch::new(arithmetic, self.convolutions(sound, options)?, self.width());
         for layer in &self.layers {
-            layer.look(&mut room)?;
-            layer.think(&mut room)?;
+            layer.attend_to_rows(&mut scratch)?;
+            layer.feed_forward(&mut scratch)?;
         }
-        norm(&room.state, &self.norm, &mut room.normed);
-        Ok(room.normed)
+        norm(&scratch.state, &self.norm, &mut scratch.normed);
+        Ok(scratch.normed)
     }
 
-    fn front(&self, sound: Vec<f32>, options: &RunOptions) -> Result<Vec<f32>, NetworkError> {
+    fn convolutions(&self, sound: Vec<f32>, options: &RunOptions) -> Result<Vec<f32>, NetworkError> {
         let sound = NdTensor::from_data([1, sound.len()], sound);
-        let run = self.front.run_n(vec![(self.sound, sound.into())], [self.rows], Some(options.clone()));
+        let run = self.convolutions.run_n(vec![(self.sound, sound.into())], [self.rows], Some(options.clone()));
         let [rows] = run.map_err(|error: RunError| NetworkError::Encoder(error.to_string()))?;
         let rows: NdTensor<f32, 3> = rows.try_into().map_err(|_| NetworkError::Shape)?;
         let fits = rows.size(0) == 1 && rows.size(2) == self.width();
@@ -111,12 +111,12 @@ impl Layer {
         let (up, down) = (linear("mlp/fc1")?, linear("mlp/fc2")?);
         let width = up.inputs();
         let read = Self {
-            look_norm: floats("input_layernorm.weight", width)?,
+            attention_norm: floats("input_layernorm.weight", width)?,
             query: linear("self_attn/q_proj")?,
             key: linear("self_attn/k_proj")?,
             value: linear("self_attn/v_proj")?,
             dense: linear("self_attn/dense")?,
-            think_norm: floats("post_attention_layernorm.weight", width)?,
+            feed_forward_norm: floats("post_attention_layernorm.weight", width)?,
             up_bias: floats("mlp.fc1.bias", up.outputs())?,
             up,
             down_bias: floats("mlp.fc2.bias", width)?,
@@ -128,44 +128,45 @@ impl Layer {
         if fits { Ok(read) } else { Err(format!("the sizes of layer {layer} do not fit")) }
     }
 
-    /// Each row looks at all.
-    fn look(&self, room: &mut Room) -> Result<(), GemmError> {
-        let width = self.look_norm.len();
-        norm(&room.state, &self.look_norm, &mut room.normed);
-        room.rows.quantize_alike(room.kernels.arithmetic, &room.normed, width);
-        self.query.apply(&room.kernels, &room.rows, &mut room.whole, &mut room.query)?;
-        self.key.apply(&room.kernels, &room.rows, &mut room.whole, &mut room.key)?;
-        self.value.apply(&room.kernels, &room.rows, &mut room.whole, &mut room.value)?;
-        let pairs = room.query.chunks_exact_mut(width).zip(room.key.chunks_exact_mut(width));
-        for (turn, (query, key)) in room.turns.iter().zip(pairs) {
-            turn.apply(query);
-            turn.apply(key);
+    /// Self-attention over all rows.
+    fn attend_to_rows(&self, scratch: &mut Scratch) -> Result<(), GemmError> {
+        let width = self.attention_norm.len();
+        norm(&scratch.state, &self.attention_norm, &mut scratch.normed);
+        scratch.rows.quantize_alike(scratch.kernels.arithmetic, &scratch.normed, width);
+        self.query.apply(&scratch.kernels, &scratch.rows, &mut scratch.whole, &mut scratch.query)?;
+        self.key.apply(&scratch.kernels, &scratch.rows, &mut scratch.whole, &mut scratch.key)?;
+        self.value.apply(&scratch.kernels, &scratch.rows, &mut scratch.whole, &mut scratch.value)?;
+        let pairs = scratch.query.chunks_exact_mut(width).zip(scratch.key.chunks_exact_mut(width));
+        for (rotation, (query, key)) in scratch.rotations.iter().zip(pairs) {
+            rotation.apply(query);
+            rotation.apply(key);
         }
-        let everything = Everything { queries: &room.query, keys: &room.key, values: &room.value, width };
-        everything.attend(&room.kernels.floats, &mut room.normed, &mut room.scores, &mut room.out)?;
-        room.rows.quantize_alike(room.kernels.arithmetic, &room.normed, width);
-        self.dense.apply(&room.kernels, &room.rows, &mut room.whole, &mut room.out)?;
-        add(&mut room.state, &room.out);
+        let self_attention =
+            SelfAttention { queries: &scratch.query, keys: &scratch.key, values: &scratch.value, width };
+        self_attention.attend(&scratch.kernels.floats, &mut scratch.normed, &mut scratch.scores, &mut scratch.out)?;
+        scratch.rows.quantize_alike(scratch.kernels.arithmetic, &scratch.normed, width);
+        self.dense.apply(&scratch.kernels, &scratch.rows, &mut scratch.whole, &mut scratch.out)?;
+        add(&mut scratch.state, &scratch.out);
         Ok(())
     }
 
-    fn think(&self, room: &mut Room) -> Result<(), GemmError> {
-        norm(&room.state, &self.think_norm, &mut room.normed);
-        room.rows.quantize_alike(room.kernels.arithmetic, &room.normed, self.up.inputs());
-        self.up.apply(&room.kernels, &room.rows, &mut room.whole, &mut room.out)?;
-        room.out.chunks_exact_mut(self.up.outputs()).for_each(|row| add(row, &self.up_bias));
-        Gelu {}.map_mut(&mut room.out);
-        room.rows.quantize_alike(room.kernels.arithmetic, &room.out, self.down.inputs());
-        self.down.apply(&room.kernels, &room.rows, &mut room.whole, &mut room.out)?;
-        add(&mut room.state, &room.out);
-        room.state.chunks_exact_mut(self.down_bias.len()).for_each(|row| add(row, &self.down_bias));
+    fn feed_forward(&self, scratch: &mut Scratch) -> Result<(), GemmError> {
+        norm(&scratch.state, &self.feed_forward_norm, &mut scratch.normed);
+        scratch.rows.quantize_alike(scratch.kernels.arithmetic, &scratch.normed, self.up.inputs());
+        self.up.apply(&scratch.kernels, &scratch.rows, &mut scratch.whole, &mut scratch.out)?;
+        scratch.out.chunks_exact_mut(self.up.outputs()).for_each(|row| add(row, &self.up_bias));
+        Gelu {}.map_mut(&mut scratch.out);
+        scratch.rows.quantize_alike(scratch.kernels.arithmetic, &scratch.out, self.down.inputs());
+        self.down.apply(&scratch.kernels, &scratch.rows, &mut scratch.whole, &mut scratch.out)?;
+        add(&mut scratch.state, &scratch.out);
+        scratch.state.chunks_exact_mut(self.down_bias.len()).for_each(|row| add(row, &self.down_bias));
         Ok(())
     }
 }
 
-impl Room {
+impl Scratch {
     fn new(arithmetic: Arithmetic, state: Vec<f32>, width: usize) -> Self {
-        let turns = (0..state.len() / width).map(Turn::at).collect();
+        let rotations = (0..state.len() / width).map(Rotation::at).collect();
         Self {
             kernels: Kernels::new(arithmetic),
             rows: Rows::default(),
@@ -177,7 +178,7 @@ impl Room {
             out: Vec::new(),
             scores: Vec::new(),
             state,
-            turns,
+            rotations,
         }
     }
 }

@@ -1,22 +1,22 @@
-//! A layer of the decoder: it looks at what was said, at what was heard, and thinks.
+//! A layer of the decoder: self-attention over the tokens, cross-attention over the features, and a feed-forward network.
 
 use rten_gemm::GemmError;
 use rten_simd::SimdUnaryOp;
 use rten_vecmath::Silu;
 
-use super::attention::{Turn, norm};
+use super::attention::{Rotation, norm};
 use super::linear::{Kernels, Linear};
 use super::rows::Rows;
-use super::speech::Speech;
+use super::sequence::Sequence;
 use super::weights::Weights;
 use crate::arithmetic::Arithmetic;
 
 pub(super) struct Layer {
-    spoken_norm: Vec<f32>,
-    spoken: Attention,
-    heard_norm: Vec<f32>,
-    pub heard: Attention,
-    think_norm: Vec<f32>,
+    self_attention_norm: Vec<f32>,
+    self_attention: Attention,
+    cross_attention_norm: Vec<f32>,
+    pub cross_attention: Attention,
+    feed_forward_norm: Vec<f32>,
     up: Linear,
     up_bias: Vec<f32>,
     down: Linear,
@@ -30,8 +30,9 @@ pub(super) struct Attention {
     dense: Linear,
 }
 
-/// Room for the numbers of a step, kept from one to the next, and the arithmetic that fills it. A call has its own.
-pub(super) struct Room {
+/// Buffers for the numbers of a step, which are reused by the next one, and the kernels that fill them. Each call has its
+/// own.
+pub(super) struct Scratch {
     pub kernels: Kernels,
     pub rows: Rows,
     pub whole: Vec<i32>,
@@ -44,7 +45,7 @@ pub(super) struct Room {
     scores: Vec<f32>,
 }
 
-impl Room {
+impl Scratch {
     pub fn new(arithmetic: Arithmetic) -> Self {
         Self {
             kernels: Kernels::new(arithmetic),
@@ -60,7 +61,7 @@ impl Room {
         }
     }
 
-    /// Quantizes what lies in `normed`.
+    /// Quantizes `normed`.
     pub fn quantize(&mut self, width: usize) {
         self.rows.quantize(self.kernels.arithmetic, &self.normed, width);
     }
@@ -89,11 +90,11 @@ impl Layer {
             return Err(format!("the sizes of {path} do not fit"));
         }
         Ok(Self {
-            spoken_norm: floats("input_layernorm.weight", width)?,
-            spoken: attention("self_attn")?,
-            heard_norm: floats("post_attention_layernorm.weight", width)?,
-            heard: attention("encoder_attn")?,
-            think_norm: floats("final_layernorm.weight", width)?,
+            self_attention_norm: floats("input_layernorm.weight", width)?,
+            self_attention: attention("self_attn")?,
+            cross_attention_norm: floats("post_attention_layernorm.weight", width)?,
+            cross_attention: attention("encoder_attn")?,
+            feed_forward_norm: floats("final_layernorm.weight", width)?,
             up_bias: floats("mlp.up_proj.bias", up.outputs())?,
             up,
             down_bias: floats("mlp.down_proj.bias", width)?,
@@ -101,66 +102,80 @@ impl Layer {
         })
     }
 
-    /// Looks at what was said so far.
-    pub fn speak(&self, index: usize, said: &mut [(&mut Speech, u32)], room: &mut Room) -> Result<(), GemmError> {
-        let width = self.spoken_norm.len();
-        norm(&room.state, &self.spoken_norm, &mut room.normed);
-        room.quantize(width);
-        self.spoken.query.apply(&room.kernels, &room.rows, &mut room.whole, &mut room.query)?;
-        self.spoken.key.apply(&room.kernels, &room.rows, &mut room.whole, &mut room.key)?;
-        self.spoken.value.apply(&room.kernels, &room.rows, &mut room.whole, &mut room.value)?;
-        room.normed.fill(0.0);
-        for (row, (speech, _)) in said.iter_mut().enumerate() {
+    /// Self-attention over the tokens so far.
+    pub fn attend_to_tokens(
+        &self,
+        index: usize,
+        batch: &mut [(&mut Sequence, u32)],
+        scratch: &mut Scratch,
+    ) -> Result<(), GemmError> {
+        let width = self.self_attention_norm.len();
+        norm(&scratch.state, &self.self_attention_norm, &mut scratch.normed);
+        scratch.quantize(width);
+        self.self_attention.query.apply(&scratch.kernels, &scratch.rows, &mut scratch.whole, &mut scratch.query)?;
+        self.self_attention.key.apply(&scratch.kernels, &scratch.rows, &mut scratch.whole, &mut scratch.key)?;
+        self.self_attention.value.apply(&scratch.kernels, &scratch.rows, &mut scratch.whole, &mut scratch.value)?;
+        scratch.normed.fill(0.0);
+        for (row, (sequence, _)) in batch.iter_mut().enumerate() {
             let at = row * width..(row + 1) * width;
-            let turn = Turn::at(speech.steps);
-            turn.apply(&mut room.query[at.clone()]);
-            turn.apply(&mut room.key[at.clone()]);
-            let memory = &mut speech.spoken[index];
-            memory.keys.extend_from_slice(&room.key[at.clone()]);
-            memory.values.extend_from_slice(&room.value[at.clone()]);
-            memory.attend(&room.query[at.clone()], &mut room.normed[at], &mut room.scores);
+            let rotation = Rotation::at(sequence.steps);
+            rotation.apply(&mut scratch.query[at.clone()]);
+            rotation.apply(&mut scratch.key[at.clone()]);
+            let memory = &mut sequence.token_memory[index];
+            memory.keys.extend_from_slice(&scratch.key[at.clone()]);
+            memory.values.extend_from_slice(&scratch.value[at.clone()]);
+            memory.attend(&scratch.query[at.clone()], &mut scratch.normed[at], &mut scratch.scores);
         }
-        add_product(&self.spoken.dense, None, room, width)
+        add_product(&self.self_attention.dense, None, scratch, width)
     }
 
-    /// Looks at the features.
-    pub fn hear(&self, index: usize, said: &mut [(&mut Speech, u32)], room: &mut Room) -> Result<(), GemmError> {
-        let width = self.heard_norm.len();
-        norm(&room.state, &self.heard_norm, &mut room.normed);
-        room.quantize(width);
-        self.heard.query.apply(&room.kernels, &room.rows, &mut room.whole, &mut room.query)?;
-        room.normed.fill(0.0);
-        for (row, (speech, _)) in said.iter().enumerate() {
+    /// Cross-attention over the features.
+    pub fn attend_to_features(
+        &self,
+        index: usize,
+        batch: &mut [(&mut Sequence, u32)],
+        scratch: &mut Scratch,
+    ) -> Result<(), GemmError> {
+        let width = self.cross_attention_norm.len();
+        norm(&scratch.state, &self.cross_attention_norm, &mut scratch.normed);
+        scratch.quantize(width);
+        self.cross_attention.query.apply(&scratch.kernels, &scratch.rows, &mut scratch.whole, &mut scratch.query)?;
+        scratch.normed.fill(0.0);
+        for (row, (sequence, _)) in batch.iter().enumerate() {
             let at = row * width..(row + 1) * width;
-            speech.heard[index].attend(&room.query[at.clone()], &mut room.normed[at], &mut room.scores);
+            sequence.feature_memory[index].attend(
+                &scratch.query[at.clone()],
+                &mut scratch.normed[at],
+                &mut scratch.scores,
+            );
         }
-        add_product(&self.heard.dense, None, room, width)
+        add_product(&self.cross_attention.dense, None, scratch, width)
     }
 
-    pub fn think(&self, room: &mut Room) -> Result<(), GemmError> {
-        let width = self.think_norm.len();
-        norm(&room.state, &self.think_norm, &mut room.normed);
-        room.quantize(width);
-        self.up.apply(&room.kernels, &room.rows, &mut room.whole, &mut room.out)?;
-        room.normed.clear();
+    pub fn feed_forward(&self, scratch: &mut Scratch) -> Result<(), GemmError> {
+        let width = self.feed_forward_norm.len();
+        norm(&scratch.state, &self.feed_forward_norm, &mut scratch.normed);
+        scratch.quantize(width);
+        self.up.apply(&scratch.kernels, &scratch.rows, &mut scratch.whole, &mut scratch.out)?;
+        scratch.normed.clear();
         let inner = self.down.inputs();
-        for row in room.out.chunks_exact_mut(2 * inner) {
+        for row in scratch.out.chunks_exact_mut(2 * inner) {
             row.iter_mut().zip(&self.up_bias).for_each(|(number, bias)| *number += bias);
             let (numbers, gates) = row.split_at_mut(inner);
             Silu {}.map_mut(gates);
-            room.normed.extend(numbers.iter().zip(gates).map(|(number, gate)| *number * *gate));
+            scratch.normed.extend(numbers.iter().zip(gates).map(|(number, gate)| *number * *gate));
         }
-        add_product(&self.down, Some(&self.down_bias), room, inner)
+        add_product(&self.down, Some(&self.down_bias), scratch, inner)
     }
 }
 
-/// Multiplies what lies in `normed` and adds it to the state.
-fn add_product(linear: &Linear, bias: Option<&[f32]>, room: &mut Room, width: usize) -> Result<(), GemmError> {
-    room.quantize(width);
-    linear.apply(&room.kernels, &room.rows, &mut room.whole, &mut room.out)?;
-    room.state.iter_mut().zip(&room.out).for_each(|(state, product)| *state += product);
+/// Multiplies `normed` by the weights and adds the product to the state.
+fn add_product(linear: &Linear, bias: Option<&[f32]>, scratch: &mut Scratch, width: usize) -> Result<(), GemmError> {
+    scratch.quantize(width);
+    linear.apply(&scratch.kernels, &scratch.rows, &mut scratch.whole, &mut scratch.out)?;
+    scratch.state.iter_mut().zip(&scratch.out).for_each(|(state, product)| *state += product);
     if let Some(bias) = bias {
-        for row in room.state.chunks_exact_mut(bias.len()) {
+        for row in scratch.state.chunks_exact_mut(bias.len()) {
             row.iter_mut().zip(bias).for_each(|(state, bias)| *state += bias);
         }
     }

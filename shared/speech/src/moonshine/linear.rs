@@ -1,4 +1,4 @@
-//! Multiplication with weights of eight bits, exact on every processor.
+//! Multiplication by 8-bit weights with exact results on every processor.
 
 use rten_gemm::{GemmError, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
 use rten_tensor::{AsView, Layout, NdTensorView};
@@ -8,10 +8,10 @@ use super::plain;
 use super::rows::Rows;
 use crate::arithmetic::Arithmetic;
 
-/// Up to so many rows fit into one tile of the multiplication together with their other halves.
+/// The number of rows whose halves all fit into one tile of the multiplication.
 const FEW_ROWS: usize = 3;
 
-/// The multiplications of this machine.
+/// The multiplication kernels of this machine.
 pub(super) struct Kernels {
     pub arithmetic: Arithmetic,
     pub floats: GemmExecutor<f32, f32, f32>,
@@ -28,31 +28,31 @@ pub(super) struct Linear {
     weights: Weights,
     inputs: usize,
     zero: i32,
-    /// What the weights of each output add up to, zeros taken off.
+    /// The sum of the weights of each output, after subtracting the zero point.
     sums: Vec<i32>,
     scale: f32,
 }
 
 enum Weights {
-    /// As RTen's multiplication reads them.
+    /// In the layout of RTen's multiplication.
     Packed(PackedBMatrix<i8>),
-    /// Those of each output side by side.
+    /// Stored by output: the weights of an output are contiguous.
     Outputs(Vec<i8>),
 }
 
 impl Linear {
-    /// A matrix that has a row for each input and a column for each output.
+    /// Creates weights from a matrix with a row for each input and a column for each output.
     pub fn new(kernels: &Kernels, matrix: &ByteMatrix) -> Self {
         Self::packed(kernels, matrix, false)
     }
 
-    /// A matrix that has a row for each output.
+    /// Creates weights from a matrix with a row for each output.
     pub fn transposed(kernels: &Kernels, matrix: &ByteMatrix) -> Self {
         Self::packed(kernels, matrix, true)
     }
 
     fn packed(kernels: &Kernels, matrix: &ByteMatrix, transposed: bool) -> Self {
-        // The kernels multiply with signed weights: both ends move down by half.
+        // The kernels need signed weights, so the range 0 to 255 is shifted to -128 to 127.
         let signed: Vec<i8> = matrix.bytes.iter().map(|byte| (byte ^ 0x80) as i8).collect();
         let view = NdTensorView::from_data([matrix.rows, matrix.columns], &signed[..]);
         let view = if transposed { view.transposed() } else { view };
@@ -76,7 +76,7 @@ impl Linear {
         self.inputs
     }
 
-    /// The products as whole numbers: times the row's scale and the weights' they are what is meant.
+    /// The products as integers. They have to be multiplied by the scales of the row and of the weights.
     pub fn whole(&self, kernels: &Kernels, rows: &Rows, out: &mut Vec<i32>) -> Result<(), GemmError> {
         let count = rows.count() * self.outputs();
         out.clear();
@@ -86,8 +86,8 @@ impl Linear {
             (Weights::Packed(weights), Arithmetic::Avx2) => in_halves(kernels, rows, weights, out)?,
             (Weights::Packed(weights), _) => multiply(kernels, rows.bytes(), weights, 0, out)?,
         }
-        // The zeros of both sides, which the multiplication knows nothing of: neither of zeros that differ from row to
-        // row, nor of those of packed weights.
+        // Corrects for the zero points of both sides, because the multiplication supports neither zero points that differ
+        // between rows nor those of packed weights.
         for (row, quantized) in out.chunks_exact_mut(self.outputs()).zip(rows.each()) {
             let (off, zero) = (quantized.sum * self.zero, i32::from(quantized.zero));
             row.iter_mut().zip(&self.sums).for_each(|(product, sum)| *product -= off + zero * sum);
@@ -127,7 +127,7 @@ fn in_halves(kernels: &Kernels, rows: &Rows, weights: &PackedBMatrix<i8>, out: &
     multiply(kernels, other, weights, 1, out)
 }
 
-/// `keep` 1: adds to what is there. 0: replaces it.
+/// Multiplies into `out`. With `keep` 1, the products are added to `out`; with 0, they replace it.
 fn multiply(
     kernels: &Kernels,
     rows: &[u8],

@@ -7,35 +7,35 @@ use rten::RunOptions;
 use super::decoder::Decoder;
 use super::encoder::Encoder;
 use super::error::NetworkError;
-use super::layer::Room;
+use super::layer::Scratch;
 use super::linear::Kernels;
 use super::repeat;
-use super::speech::Speech;
+use super::sequence::Sequence;
 use crate::arithmetic::Arithmetic;
 use crate::engine::SAMPLE_RATE;
 
 const BEGIN: u32 = 1;
 const END: u32 = 2;
-/// Nobody says more: a model that goes on is in a loop. As its authors have it.
+/// The maximum number of tokens, as set by the model's authors. Nobody speaks faster: a model with more output is in a loop.
 const TOKENS_PER_SECOND: f64 = 6.5;
-/// What the model takes, at least: a tenth of a second.
-const SHORTEST: usize = SAMPLE_RATE as usize / 10;
+/// The shortest input of the model: a tenth of a second.
+const MIN_SAMPLES: usize = SAMPLE_RATE as usize / 10;
 
 pub(super) struct Network {
     arithmetic: Arithmetic,
     encoder: Encoder,
     decoder: Decoder,
-    /// Steps of all calls, so that a test sees when one was given up.
+    /// The number of steps of all calls, so that a test can see when a call was stopped.
     #[cfg(test)]
     steps: std::sync::atomic::AtomicUsize,
 }
 
-/// One piece of sound on its way to text.
-struct Saying {
-    speech: Speech,
+/// The tokens of one piece while they are decoded.
+struct PieceOutput {
+    sequence: Sequence,
     tokens: Vec<u32>,
-    most: usize,
-    over: bool,
+    max_tokens: usize,
+    is_done: bool,
 }
 
 impl Network {
@@ -55,42 +55,42 @@ impl Network {
         })
     }
 
-    /// The tokens of what is said in each piece. The pieces go side by side; what one says does not depend on the others.
-    /// Stops between two steps once `stop` is set.
+    /// Transcribes pieces to tokens. The pieces are decoded together, but the result of each does not depend on the others.
+    /// Decoding stops between two steps once `stop` is set.
     pub fn tokens(
         &self,
         pieces: &[&[f32]],
         options: &RunOptions,
         stop: &AtomicBool,
     ) -> Result<Vec<Vec<u32>>, NetworkError> {
-        let mut room = Room::new(self.arithmetic);
-        let mut sayings = Vec::with_capacity(pieces.len());
+        let mut scratch = Scratch::new(self.arithmetic);
+        let mut outputs = Vec::with_capacity(pieces.len());
         for samples in pieces {
-            going(stop)?;
-            let features = self.hear(samples, options)?;
-            let most = (samples.len() as f64 / f64::from(SAMPLE_RATE) * TOKENS_PER_SECOND).ceil() as usize;
-            let speech = self.decoder.begin(&features, &mut room)?;
-            sayings.push(Saying { speech, tokens: Vec::new(), most, over: most == 0 });
+            check_not_stopped(stop)?;
+            let features = self.encode(samples, options)?;
+            let max_tokens = (samples.len() as f64 / f64::from(SAMPLE_RATE) * TOKENS_PER_SECOND).ceil() as usize;
+            let sequence = self.decoder.begin(&features, &mut scratch)?;
+            outputs.push(PieceOutput { sequence, tokens: Vec::new(), max_tokens, is_done: max_tokens == 0 });
         }
         loop {
-            let mut open: Vec<_> = sayings.iter_mut().filter(|saying| !saying.over).collect();
-            if open.is_empty() {
-                return Ok(sayings.into_iter().map(|saying| saying.tokens).collect());
+            let mut unfinished: Vec<_> = outputs.iter_mut().filter(|output| !output.is_done).collect();
+            if unfinished.is_empty() {
+                return Ok(outputs.into_iter().map(|output| output.tokens).collect());
             }
-            going(stop)?;
+            check_not_stopped(stop)?;
             #[cfg(test)]
             self.steps.fetch_add(1, Ordering::Relaxed);
-            let mut said: Vec<_> = open.iter_mut().map(|saying| saying.last()).collect();
-            let next = self.decoder.step(&mut said, &mut room)?;
-            open.into_iter().zip(next).for_each(|(saying, token)| saying.says(token));
+            let mut batch: Vec<_> = unfinished.iter_mut().map(|output| output.next_input()).collect();
+            let next = self.decoder.step(&mut batch, &mut scratch)?;
+            unfinished.into_iter().zip(next).for_each(|(output, token)| output.push(token));
         }
     }
 
-    pub fn hear(&self, samples: &[f32], options: &RunOptions) -> Result<Vec<f32>, NetworkError> {
-        // What is no number would make everything after it none.
+    pub fn encode(&self, samples: &[f32], options: &RunOptions) -> Result<Vec<f32>, NetworkError> {
+        // A single NaN or infinity would spread to all features.
         let mut sound: Vec<f32> = samples.iter().map(|s| if s.is_finite() { *s } else { 0.0 }).collect();
-        sound.resize(sound.len().max(SHORTEST), 0.0);
-        self.encoder.hear(sound, self.arithmetic, options)
+        sound.resize(sound.len().max(MIN_SAMPLES), 0.0);
+        self.encoder.encode(sound, self.arithmetic, options)
     }
 
     #[cfg(test)]
@@ -99,25 +99,25 @@ impl Network {
     }
 }
 
-impl Saying {
-    fn last(&mut self) -> (&mut Speech, u32) {
-        (&mut self.speech, self.tokens.last().copied().unwrap_or(BEGIN))
+impl PieceOutput {
+    fn next_input(&mut self) -> (&mut Sequence, u32) {
+        (&mut self.sequence, self.tokens.last().copied().unwrap_or(BEGIN))
     }
 
-    fn says(&mut self, token: u32) {
+    fn push(&mut self, token: u32) {
         if token == END {
-            self.over = true;
+            self.is_done = true;
             return;
         }
         self.tokens.push(token);
-        self.over = self.tokens.len() >= self.most;
+        self.is_done = self.tokens.len() >= self.max_tokens;
         if let Some(length) = repeat::before_the_loop(&self.tokens) {
             self.tokens.truncate(length);
-            self.over = true;
+            self.is_done = true;
         }
     }
 }
 
-fn going(stop: &AtomicBool) -> Result<(), NetworkError> {
+fn check_not_stopped(stop: &AtomicBool) -> Result<(), NetworkError> {
     if stop.load(Ordering::Relaxed) { Err(NetworkError::Stopped) } else { Ok(()) }
 }

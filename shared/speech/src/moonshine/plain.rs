@@ -1,10 +1,10 @@
-//! Multiplication in plain code, which the compiler turns into the vector instructions that every processor of its kind
-//! has (SSE2, NEON).
+//! Multiplication in plain code. The compiler turns it into vector instructions that every processor of the architecture has
+//! (SSE2, NEON).
 
-/// Rows that stay in the fastest cache while the weights pass by.
+/// The number of rows that stay in the fastest cache while all weights are read.
 const ROWS_AT_ONCE: usize = 16;
 
-/// Each row times the weights of each output, which lie side by side, `inputs` for an output.
+/// Multiplies each row by the weights of each output. The `inputs` weights of an output are contiguous.
 pub(super) fn multiply(rows: &[i16], weights: &[i8], inputs: usize, out: &mut [i32]) {
     let outputs = weights.len() / inputs;
     let mut wide = vec![0; inputs];
@@ -19,8 +19,8 @@ pub(super) fn multiply(rows: &[i16], weights: &[i8], inputs: usize, out: &mut [i
     }
 }
 
-/// Both of 16 bits, which processors multiply and add in pairs. A sum of 32 bits holds 65,000 products of bytes, so
-/// nothing wraps; checks for it would keep the compiler from vector instructions.
+/// The dot product. Both sides have 16 bits, which processors multiply and add in pairs. A sum of 32 bits holds 65,000
+/// products of bytes, so nothing wraps; overflow checks would keep the compiler from using vector instructions.
 fn dot(row: &[i16], weights: &[i16]) -> i32 {
     let products = row.iter().zip(weights).map(|(number, weight)| i32::from(*number).wrapping_mul(i32::from(*weight)));
     products.fold(0, i32::wrapping_add)

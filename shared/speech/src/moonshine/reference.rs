@@ -1,7 +1,7 @@
-//! Moonshine as its files describe it, run by RTen from end to end: what the network written here is held to.
+//! The reference for tests: the model files of Moonshine, run entirely by RTen.
 //!
-//! On processors without VNNI, RTen's own products of bytes may overflow. The files are rewritten so that they cannot:
-//! weights go in two halves.
+//! On processors without VNNI, RTen's products of bytes may overflow. To prevent that, the files are rewritten with weights
+//! that are split into two halves.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use rten::{Model, NodeId, Value, ValueOrView};
 use rten_onnx::onnx::{DataType, GraphProto, ModelProto, NodeProto, TensorProto};
 use rten_tensor::{AsView, NdTensor, NdTensorView};
 
-/// Layers, and the width of a head.
+/// The number of layers and the width of a head.
 pub(super) const SIZE_OF_TINY: (usize, usize) = (6, 36);
 pub(super) const WIDTH_OF_TINY: usize = 288;
 
@@ -20,7 +20,7 @@ const END: i32 = 2;
 pub(super) struct Reference {
     encoder: Model,
     decoder: Model,
-    /// Of each key and value: whether it is heard, where it goes in, where it comes out.
+    /// For each cache of keys or values: whether it belongs to cross-attention, its input node and its output node.
     caches: Vec<(bool, NodeId, NodeId)>,
     head_width: usize,
 }
@@ -44,7 +44,7 @@ impl Reference {
         self.encoder.run_one(sound.into(), None).unwrap()
     }
 
-    /// What the decoder makes of features.
+    /// Decodes features to tokens.
     pub fn tokens(&self, features: &Value) -> Vec<u32> {
         let empty = || Value::from(NdTensor::<f32, 4>::zeros([0, HEADS, 1, self.head_width]));
         let mut past: Vec<Value> = self.caches.iter().map(|_| empty()).collect();
@@ -54,10 +54,10 @@ impl Reference {
         while token != END {
             let inputs = self.inputs(token, features, tokens.len(), &past);
             let mut answer = self.decoder.run(inputs, &outputs, None).unwrap().into_iter();
-            token = likeliest(&answer.next().unwrap());
-            for ((past, present), (heard, ..)) in past.iter_mut().zip(answer).zip(&self.caches) {
-                // What was heard stays as the first step left it.
-                if tokens.is_empty() || !heard {
+            token = most_likely(&answer.next().unwrap());
+            for ((past, present), (is_cross_attention, ..)) in past.iter_mut().zip(answer).zip(&self.caches) {
+                // The caches of cross-attention stay as they were after the first step.
+                if tokens.is_empty() || !is_cross_attention {
                     *past = present;
                 }
             }
@@ -86,15 +86,15 @@ impl Reference {
     }
 }
 
-fn likeliest(logits: &Value) -> i32 {
+fn most_likely(logits: &Value) -> i32 {
     let scores: NdTensorView<f32, 3> = logits.as_view().try_into().unwrap();
     let scores = scores.to_vec();
     let best = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap();
     i32::try_from(best.0).unwrap()
 }
 
-/// The file with each product of bytes and weights as the sum of the products with two halves of the weights: of 255
-/// times 64, twice, 16 bits hold the sum.
+/// Rewrites the file: each product of bytes and weights becomes the sum of the products with two halves of the weights. The
+/// sum of two products of at most 255 times 64 fits into 16 bits.
 fn exact(onnx: &[u8]) -> Vec<u8> {
     let mut model = ModelProto::parse_buf(onnx).unwrap();
     let mut graph = model.graph.take().unwrap();
@@ -121,7 +121,7 @@ fn exact(onnx: &[u8]) -> Vec<u8> {
     model.write_buf().unwrap()
 }
 
-/// Notes the names of the halves of each tensor that has to have them.
+/// Replaces the multiplications of a graph, and notes the names of the halves of each tensor that must be split.
 fn rewrite(graph: &mut GraphProto, halves: &mut HashMap<String, [String; 2]>) {
     let mut nodes = Vec::new();
     for mut node in std::mem::take(&mut graph.node) {

@@ -1,16 +1,16 @@
-//! A model that lost the thread says the same again and again: where that begins.
+//! Finds the loop in the output of a model that repeats the same phrase again and again.
 
-/// The longest phrase that is looked for, in tokens.
-const LONGEST_PHRASE: usize = 12;
-/// People do say "no, no, no, no": a loop is what goes on after that.
-const TIMES: usize = 6;
-/// A phrase of one or two tokens needs more of them before it is a loop.
-const FEWEST_TOKENS: usize = 24;
+/// The longest phrase that is searched for, in tokens.
+const MAX_PHRASE_TOKENS: usize = 12;
+/// The number of repetitions that is a loop. People do say "no, no, no, no", so fewer are not.
+const MIN_REPETITIONS: usize = 6;
+/// The minimum length of a loop in tokens, so that short phrases need more repetitions.
+const MIN_LOOP_TOKENS: usize = 24;
 
-/// How many tokens to keep, the phrase once, if what was said last is a loop.
+/// If the tokens end in a loop, the number of tokens to keep, with the phrase once.
 pub(super) fn before_the_loop(tokens: &[u32]) -> Option<usize> {
-    (1..=LONGEST_PHRASE).find_map(|phrase| {
-        let repeated = TIMES.max(FEWEST_TOKENS.div_ceil(phrase)) * phrase;
+    (1..=MAX_PHRASE_TOKENS).find_map(|phrase| {
+        let repeated = MIN_REPETITIONS.max(MIN_LOOP_TOKENS.div_ceil(phrase)) * phrase;
         let start = tokens.len().checked_sub(repeated)?;
         let tail = &tokens[start..];
         tail[phrase..].iter().zip(tail).all(|(one, before)| one == before).then_some(start + phrase)
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_phrase_without_end_is_kept_once() {
+    fn looping_phrase_is_kept_once() {
         for phrase in [&[7][..], &[7, 8], &[7, 8, 9, 10, 11]] {
             let mut tokens = vec![1, 2, 3];
             let looped = (0..).find_map(|at| {
@@ -35,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_repeat_stays() {
+    fn ordinary_repetitions_are_kept() {
         assert_eq!(before_the_loop(&[5; 23]), None);
         assert_eq!(before_the_loop(&[[5, 6, 7, 8, 9]; 5].concat()), None);
         assert_eq!(before_the_loop(&(0..400).collect::<Vec<u32>>()), None);

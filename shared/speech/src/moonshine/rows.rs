@@ -5,7 +5,7 @@ use rten_vecmath::{ExtendInit, MinMax, Quantize};
 
 use crate::arithmetic::Arithmetic;
 
-/// The highest number that a quantized one becomes.
+/// The largest quantized value.
 const TOP: f32 = 255.0;
 
 #[derive(Default)]
@@ -17,17 +17,17 @@ pub(super) struct Rows {
     wide: Vec<i16>,
 }
 
-/// What a row's bytes stand for: `(byte - zero) * scale`.
+/// The quantization of a row: a byte represents the number `(byte - zero) * scale`.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Row {
     pub scale: f32,
     pub zero: u8,
-    /// What the bytes add up to.
+    /// The sum of the bytes.
     pub sum: i32,
 }
 
 impl Rows {
-    /// As ONNX's `DynamicQuantizeLinear`, for each row alone: a row does not depend on what it is computed beside.
+    /// Quantizes each row separately, as ONNX's `DynamicQuantizeLinear`. The result of a row does not depend on other rows.
     pub fn quantize(&mut self, arithmetic: Arithmetic, floats: &[f32], width: usize) {
         self.begin(floats.len(), width);
         for row in floats.chunks_exact(width) {
@@ -36,7 +36,7 @@ impl Rows {
         self.end(arithmetic);
     }
 
-    /// As ONNX's `DynamicQuantizeLinear`, for all rows together: they have one scale.
+    /// Quantizes all rows with one scale, as ONNX's `DynamicQuantizeLinear`.
     pub fn quantize_alike(&mut self, arithmetic: Arithmetic, floats: &[f32], width: usize) {
         self.begin(floats.len(), width);
         let range = range(floats);
@@ -60,7 +60,7 @@ impl Rows {
         self.each.push(Row { scale, zero, sum });
     }
 
-    /// The form that the way of multiplying takes.
+    /// Prepares the form of the rows that the arithmetic needs.
     fn end(&mut self, arithmetic: Arithmetic) {
         match arithmetic {
             Arithmetic::Vnni | Arithmetic::Neon => {}
@@ -88,24 +88,24 @@ impl Rows {
         &self.bytes
     }
 
-    /// All rows at half their bytes, then all at the other half; together they give the rows. Two products of a half
-    /// and a weight, at most 128 times -128, add up to what 16 bits hold.
+    /// All rows with their bytes halved, followed by all rows with the other halves. The two halves of a byte add up to it.
+    /// The sum of two products of a half and a weight, at most 128 times -128 each, fits into 16 bits.
     pub fn halves(&self) -> &[u8] {
         &self.halves
     }
 
-    /// The bytes as numbers of 16 bits.
+    /// The bytes as 16-bit numbers.
     pub fn wide(&self) -> &[i16] {
         &self.wide
     }
 }
 
-/// The scale and the zero of numbers between which all of these lie.
+/// The scale and the zero point for the range of these numbers.
 fn range(floats: &[f32]) -> (f32, u8) {
     let (low, high) = MinMax::new(floats).dispatch();
     let (low, high) = (low.min(0.0), high.max(0.0));
-    // Zeros alone have no range: any scale will do.
+    // If all numbers are zero, any scale will do.
     let scale = if high > low { (high - low) / TOP } else { 1.0 };
-    // Between 0 and 255 by its making.
+    // The result is between 0 and 255, because `scale` is derived from `low` and `high`.
     (scale, (-low / scale).round_ties_even() as u8)
 }

@@ -1,4 +1,4 @@
-//! The real model over real speech. `make test` fetches the model.
+//! Tests with the real model and real speech. `make test` fetches the model.
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
@@ -20,7 +20,7 @@ fn tiny() -> Moonshine {
     tiny_by(arithmetic())
 }
 
-/// As a run of the suite forces it. What depends on it is tested in every way of this machine.
+/// The arithmetic that the run of the tests forces, or the default. Tests of the arithmetic itself use every supported one.
 fn arithmetic() -> Arithmetic {
     std::env::var("AFTERWORD_ENGINE_ARITHMETIC")
         .map_or_else(|_| Arithmetic::default(), |name| Arithmetic::named(&name).unwrap())
@@ -30,7 +30,7 @@ fn tiny_by(arithmetic: Arithmetic) -> Moonshine {
     Moonshine::start(TINY, files("tiny"), 0, arithmetic)
 }
 
-/// A clip of the fixtures: frames of 16-bit samples, each behind its length.
+/// A clip of the fixtures: frames of 16-bit samples, each preceded by its length.
 fn clip(id: &str) -> Vec<f32> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/speech");
     let bytes = std::fs::read(format!("{folder}/audio_{id}_pcm16_16000_1_fs160_1748300000.bin")).unwrap();
@@ -50,12 +50,12 @@ fn text_of(id: &str) -> String {
     clip["text"].as_str().unwrap().to_owned()
 }
 
-/// Words that are wrong, too many or missing.
-fn errors(said: &str, heard: &str) -> usize {
-    wer::errors(&wer::words(said), &wer::words(heard)).wrong
+/// The number of words that are wrong, inserted or missing.
+fn errors(expected_text: &str, actual_text: &str) -> usize {
+    wer::errors(&wer::words(expected_text), &wer::words(actual_text)).wrong
 }
 
-async fn heard(engine: &Moonshine, samples: &[f32]) -> Transcript {
+async fn transcribe(engine: &Moonshine, samples: &[f32]) -> Transcript {
     engine.transcribe(Audio::new(samples), &Hints::default()).await.unwrap()
 }
 
@@ -64,12 +64,12 @@ fn joined(transcript: &Transcript) -> String {
 }
 
 #[tokio::test]
-async fn real_speech_becomes_its_words() {
+async fn real_speech_is_transcribed_with_few_errors() {
     let mut wrong = Vec::new();
     for arithmetic in Arithmetic::of_this_machine() {
         let engine = tiny_by(arithmetic);
         for (id, most) in [("jfk", 0), ("ss0870", 0), ("ss0880", 1), ("ss0890", 0), ("sonnet", 9)] {
-            let transcript = heard(&engine, &clip(id)).await;
+            let transcript = transcribe(&engine, &clip(id)).await;
             let (text, reference) = (joined(&transcript), text_of(id));
             let errors = errors(&reference, &text);
             println!("{arithmetic}, {id}: {errors} of {} words wrong: {text}", wer::words(&reference).len());
@@ -81,17 +81,17 @@ async fn real_speech_becomes_its_words() {
 }
 
 #[tokio::test]
-async fn a_segment_is_one_line_over_all_of_its_audio_and_longer_audio_has_more() {
+async fn segment_is_one_line_and_longer_audio_has_several() {
     let engine = tiny();
     let jfk = clip("jfk");
-    let one = heard(&engine, &jfk).await;
+    let one = transcribe(&engine, &jfk).await;
     let times = |transcript: &Transcript| transcript.lines.iter().map(|l| (l.start_ms, l.end_ms)).collect::<Vec<_>>();
     assert_eq!(times(&one), [(0, Audio::new(&jfk).duration_ms())]);
     assert!(one.lines[0].words.is_none() && one.lines[0].speaker.is_none());
-    // As a plan for an engine that likes longer segments has it.
+    // A segment of a plan that was made for an engine with longer segments.
     let (pause, length) = (vec![0.0; SAMPLE_RATE as usize], jfk.len());
     let long = [&jfk[..], &pause, &jfk, &pause, &jfk].concat();
-    let many = heard(&engine, &long).await;
+    let many = transcribe(&engine, &long).await;
     assert_eq!(errors(&[text_of("jfk"), text_of("jfk"), text_of("jfk")].join(" "), &joined(&many)), 0, "{many:?}");
     let times = times(&many);
     assert!(times.len() >= 3 && times[0].0 == 0 && times.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{times:?}");
@@ -101,31 +101,31 @@ async fn a_segment_is_one_line_over_all_of_its_audio_and_longer_audio_has_more()
 }
 
 #[tokio::test]
-async fn silence_and_scraps_of_audio_are_an_empty_transcript() {
+async fn silence_and_very_short_audio_give_an_empty_transcript() {
     let engine = tiny();
     for samples in [0, 1, 160, 1_599, 16_000, 40_000] {
-        let transcript = heard(&engine, &vec![0.0; samples]).await;
+        let transcript = transcribe(&engine, &vec![0.0; samples]).await;
         assert!(transcript.is_empty() && transcript.lines.is_empty(), "{samples}: {transcript:?}");
     }
     let not_numbers = vec![f32::NAN; 16_000];
-    assert!(heard(&engine, &not_numbers).await.is_empty());
+    assert!(transcribe(&engine, &not_numbers).await.is_empty());
 }
 
 #[tokio::test]
-async fn a_call_that_comes_before_the_model_waits_for_it_and_calls_run_side_by_side() {
+async fn early_call_waits_for_the_model_and_calls_run_concurrently() {
     let engine = Moonshine::start(TINY, files("tiny"), 2, arithmetic());
     assert_eq!(engine.capabilities().concurrency, 2);
     let early = engine.ready().await;
     assert!(matches!(early, Err(EngineError { retry: Retry::Later { .. }, .. })), "loading takes longer than this");
     let clips = ["ss0890", "ss0870", "ss0890", "ss0870"].map(clip);
-    let answers = join_all(clips.iter().map(|samples| heard(&engine, samples))).await;
+    let answers = join_all(clips.iter().map(|samples| transcribe(&engine, samples))).await;
     assert_eq!((&answers[0], &answers[1]), (&answers[2], &answers[3]), "calls do not disturb each other");
     assert_eq!(errors(&text_of("ss0870"), &joined(&answers[1])), 0);
     engine.ready().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_model_that_cannot_be_loaded_is_told_by_readiness_and_by_every_call() {
+async fn readiness_and_every_call_report_a_model_that_cannot_be_loaded() {
     let tiny = files("tiny");
     for (broken, part) in [
         (MoonshineFiles { encoder: b"not a model", ..tiny }, "encoder"),
@@ -142,7 +142,7 @@ async fn a_model_that_cannot_be_loaded_is_told_by_readiness_and_by_every_call() 
 }
 
 #[tokio::test]
-async fn another_language_is_not_turned_into_english_nonsense() {
+async fn other_language_is_refused() {
     let engine = tiny();
     let hints = |language: &str| Hints { language: Some(language.to_owned()) };
     let samples = clip("ss0880");
@@ -155,23 +155,23 @@ async fn another_language_is_not_turned_into_english_nonsense() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_dropped_gives_its_core_back_before_it_has_said_anything() {
+async fn dropped_call_gives_its_permit_back_before_the_first_token() {
     let engine = Moonshine::start(TINY, files("tiny"), 1, arithmetic());
-    // Loaded, so that the next call begins to compute at once.
+    // The model is loaded first, so that the call begins to compute at once.
     engine.model.model().await.unwrap();
     let long = clip("sonnet");
     let hints = Hints::default();
     let mut call = engine.transcribe(Audio::new(&long), &hints);
     assert!((&mut call).now_or_never().is_none());
-    assert_eq!(engine.lanes.idle(), 0, "it computes");
+    assert_eq!(engine.permits.idle(), 0, "the call is computing");
     drop(call);
-    let _lane = engine.lanes.free().await.unwrap();
+    let _permit = engine.permits.acquire().await.unwrap();
     let steps = engine.model.model().await.unwrap().network.steps();
     assert_eq!(steps, 0, "the long clip has some 160 tokens");
 }
 
 #[test]
-fn a_call_is_stopped_between_two_tokens() {
+fn call_is_stopped_between_two_tokens() {
     let model = load(files("tiny"), arithmetic()).unwrap();
     let (samples, options) = (clip("ss0870"), RunOptions::default());
     let stop = AtomicBool::new(false);
@@ -184,7 +184,7 @@ fn a_call_is_stopped_between_two_tokens() {
 }
 
 #[test]
-fn what_a_piece_says_does_not_depend_on_what_goes_beside_it() {
+fn tokens_of_a_piece_do_not_depend_on_the_rest_of_the_batch() {
     let (options, stop) = (RunOptions::default(), AtomicBool::new(false));
     let clips = ["jfk", "ss0880", "ss0870", "ss0890"].map(clip);
     let all: Vec<&[f32]> = clips.iter().map(Vec::as_slice).collect();
@@ -198,16 +198,19 @@ fn what_a_piece_says_does_not_depend_on_what_goes_beside_it() {
     }
 }
 
-/// The arithmetic is written here; the file that it comes from also runs as it is.
+/// The decoder of this crate is compared with the model file, run by RTen.
 #[test]
-fn the_decoder_says_what_its_file_says_when_rten_runs_it_in_every_way_of_this_machine() {
+fn decoder_gives_the_tokens_of_the_reference_in_every_supported_arithmetic() {
     let tiny = files("tiny");
     let reference = Reference::load(tiny.encoder, tiny.decoder, SIZE_OF_TINY);
     let (options, stop) = (RunOptions::default(), AtomicBool::new(false));
-    let models: Vec<_> = Arithmetic::of_this_machine().into_iter().map(|way| (way, load(tiny, way).unwrap())).collect();
+    let models: Vec<_> = Arithmetic::of_this_machine()
+        .into_iter()
+        .map(|arithmetic| (arithmetic, load(tiny, arithmetic).unwrap()))
+        .collect();
     for id in ["jfk", "ss0870", "ss0880", "ss0890"] {
         let samples = clip(id);
-        let features = models[0].1.network.hear(&samples, &options).unwrap();
+        let features = models[0].1.network.encode(&samples, &options).unwrap();
         let features = NdTensor::from_data([1, features.len() / WIDTH_OF_TINY, WIDTH_OF_TINY], features);
         let expected = reference.tokens(&features.into());
         for (arithmetic, model) in &models {
@@ -217,17 +220,16 @@ fn the_decoder_says_what_its_file_says_when_rten_runs_it_in_every_way_of_this_ma
     }
 }
 
-/// Bytes round, and through the layers a difference in the last bit of one number becomes one that can be seen: noise of
-/// 1e-7 in the sound moves the reference's own features by a twentieth on average. A wrong layer moves them by as much as
-/// they are.
+/// Quantization rounds, and a difference in the last bit of a number grows from layer to layer: noise of 1e-7 in the sound
+/// changes the features of the reference by a twentieth on average. A wrong layer changes them by their own size.
 #[test]
-fn the_encoder_hears_what_its_file_hears_when_rten_runs_it() {
+fn encoder_gives_features_close_to_the_reference() {
     let tiny = files("tiny");
     let reference = Reference::load(tiny.encoder, tiny.decoder, SIZE_OF_TINY);
     let model = load(tiny, arithmetic()).unwrap();
     for id in ["jfk", "ss0870", "ss0880", "ss0890"] {
         let samples = clip(id);
-        let ours = model.network.hear(&samples, &RunOptions::default()).unwrap();
+        let ours = model.network.encode(&samples, &RunOptions::default()).unwrap();
         let expected = reference.features(&samples);
         let expected: NdTensorView<f32, 3> = expected.as_view().try_into().unwrap();
         let expected = expected.to_vec();
@@ -239,12 +241,13 @@ fn the_encoder_hears_what_its_file_hears_when_rten_runs_it() {
     }
 }
 
-/// Words are a matter of what wins by a little: every way gives the same numbers, to the last bit.
+/// Small differences in features can change words, so every arithmetic must give the same features, to the last bit.
 #[test]
-fn every_way_of_this_machine_gives_the_same_features() {
+fn every_supported_arithmetic_gives_the_same_features() {
     let (options, samples) = (RunOptions::default(), clip("ss0870"));
-    let features = |arithmetic| load(files("tiny"), arithmetic).unwrap().network.hear(&samples, &options).unwrap();
-    let all: Vec<_> = Arithmetic::of_this_machine().into_iter().map(|way| (way, features(way))).collect();
+    let features = |arithmetic| load(files("tiny"), arithmetic).unwrap().network.encode(&samples, &options).unwrap();
+    let all: Vec<_> =
+        Arithmetic::of_this_machine().into_iter().map(|arithmetic| (arithmetic, features(arithmetic))).collect();
     for (arithmetic, features) in &all {
         assert!(!features.is_empty() && *features == all[0].1, "{arithmetic} and {}", all[0].0);
     }

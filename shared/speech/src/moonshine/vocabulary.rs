@@ -1,21 +1,21 @@
-//! Tokens to text: the pieces of a SentencePiece-like vocabulary, as `tokenizer.json` has them.
+//! Converts tokens to text with the SentencePiece-like vocabulary of `tokenizer.json`.
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
 
-/// Of all vocabularies there are, none is near it.
-const MOST_PIECES: usize = 1 << 20;
-/// What stands for a blank in a piece.
+/// A limit far above the size of any vocabulary.
+const MAX_PIECES: usize = 1 << 20;
+/// The character that represents a blank in a piece.
 const BLANK: char = '\u{2581}';
 
-/// What a token stands for.
+/// The meaning of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Text(Box<str>),
-    /// Part of a character that has no piece of its own.
+    /// A byte of a character that has no piece of its own.
     Byte(u8),
-    /// Begin, end, unknown, and the marks that are no speech.
+    /// A special token without text: begin, end, unknown, and other marks.
     Nothing,
 }
 
@@ -46,7 +46,7 @@ impl Vocabulary {
         let Tokenizer { model, added_tokens } =
             serde_json::from_slice(tokenizer).map_err(|error| format!("the tokenizer cannot be read: {error}"))?;
         let size = model.vocab.values().max().map_or(0, |last| last.saturating_add(1));
-        if size == 0 || size > MOST_PIECES {
+        if size == 0 || size > MAX_PIECES {
             return Err(format!("the tokenizer has a piece with the number {size}, or none at all"));
         }
         let mut pieces = vec![Piece::Nothing; size];
@@ -61,7 +61,7 @@ impl Vocabulary {
         Ok(Self { pieces })
     }
 
-    /// What the tokens say, without blanks at its ends. Unknown tokens say nothing.
+    /// The text of the tokens without blanks at its ends. Unknown tokens are ignored.
     pub fn text(&self, tokens: &[u32]) -> String {
         let mut bytes = Vec::new();
         for token in tokens {
@@ -100,20 +100,20 @@ mod tests {
     }
 
     #[test]
-    fn pieces_join_to_words_and_bytes_to_characters() {
+    fn pieces_are_joined_to_words_and_bytes_to_characters() {
         assert_eq!(text(&[1, 3, 4, 3, 5, 6, 2]), "Hello Helü");
         assert_eq!(text(&[3, 7, 3, 7]), "Hel   Hel");
         assert_eq!(text(&[9]), "<0x>");
     }
 
     #[test]
-    fn marks_and_unknown_tokens_say_nothing_and_half_a_character_breaks_nothing() {
+    fn special_and_unknown_tokens_are_ignored_and_incomplete_characters_replaced() {
         assert_eq!(text(&[0, 1, 2, 8, 10, u32::MAX]), "");
         assert_eq!(text(&[3, 5]), "Hel\u{fffd}");
     }
 
     #[test]
-    fn what_is_no_tokenizer_is_refused() {
+    fn invalid_tokenizer_is_refused() {
         for wrong in
             ["", "[]", "{\"model\": {\"vocab\": {}}}", "{\"model\": {\"vocab\": {\"a\": 18446744073709551615}}}"]
         {

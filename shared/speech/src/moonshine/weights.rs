@@ -1,4 +1,4 @@
-//! The weights of a network out of its ONNX file, by the names that its exporter gave them.
+//! Reads the weights of a network from its ONNX file by the names that the exporter gave them.
 
 use std::collections::HashMap;
 
@@ -7,12 +7,12 @@ use rten_onnx::onnx::{DataType, GraphProto, ModelProto, TensorProto};
 use super::byte_matrix::ByteMatrix;
 use super::linear::{Kernels, Linear};
 
-/// Deeper than any network branches.
+/// The maximum depth of nested graphs: more than any network has.
 const MOST_NESTED: usize = 4;
 
 pub(super) struct Weights {
     tensors: HashMap<String, TensorProto>,
-    /// The weights that a multiplication takes, by the name of its output.
+    /// The name of the weights of each multiplication, by the name of its output.
     products: HashMap<String, String>,
 }
 
@@ -40,7 +40,7 @@ impl Weights {
         }
     }
 
-    /// Whether there is a multiplication of this name.
+    /// Whether the network has a multiplication of this name.
     pub fn has(&self, name: &str) -> bool {
         self.products.contains_key(&product(name))
     }

@@ -11,7 +11,7 @@ fn user(name: &str) -> User {
 
 type Waiting = Pin<Box<dyn Future<Output = Permit> + Send>>;
 
-/// Begins to wait; whoever is served at once is a mistake of the test.
+/// Begins to wait. The test is wrong if the permit is given at once.
 fn wait(permits: &Arc<Permits>, name: &str) -> Waiting {
     let (permits, user) = (Arc::clone(permits), user(name));
     let mut waiting: BoxFuture<'static, Permit> = async move { permits.acquire(&user).await }.boxed();
@@ -23,7 +23,7 @@ fn served(permits: &Arc<Permits>, name: &str) -> Permit {
     permits.acquire(&user(name)).now_or_never().unwrap_or_else(|| panic!("{name} waits"))
 }
 
-/// Who is served when one permit after the other comes back.
+/// The order in which users are served while permits are given back one by one.
 fn order(mut held: Vec<Permit>, mut waiting: Vec<Waiting>) -> String {
     let mut order = String::new();
     while let Some(permit) = (!held.is_empty()).then(|| held.remove(0)) {
@@ -40,7 +40,7 @@ fn order(mut held: Vec<Permit>, mut waiting: Vec<Waiting>) -> String {
 }
 
 #[test]
-fn one_permit_goes_round_by_user_and_within_a_user_in_order() {
+fn single_permit_goes_round_by_user_and_in_order_within_a_user() {
     let permits = Permits::new(1);
     let held = vec![served(&permits, "a")];
     let waiting = ["a", "a", "a", "b", "b", "c"].map(|name| wait(&permits, name)).into();
@@ -50,7 +50,7 @@ fn one_permit_goes_round_by_user_and_within_a_user_in_order() {
 }
 
 #[test]
-fn whoever_holds_fewest_is_next_however_many_others_wait() {
+fn user_with_fewest_permits_is_next_however_many_wait() {
     let permits = Permits::new(4);
     let held = (0..4).map(|_| served(&permits, "a")).collect();
     let mut waiting: Vec<_> = (0..8).map(|_| wait(&permits, "a")).collect();
@@ -59,27 +59,27 @@ fn whoever_holds_fewest_is_next_however_many_others_wait() {
 }
 
 #[test]
-fn one_user_holds_no_more_than_the_limit_and_others_pass_by() {
+fn user_at_the_limit_is_passed_by_others() {
     let permits = Permits::with_limit(4, 3);
     let held: Vec<_> = (0..3).map(|_| served(&permits, "a")).collect();
     let mut fourth = wait(&permits, "a");
     let other = served(&permits, "b");
     assert_eq!((permits.in_use(), permits.held_by(&user("a"))), (4, 3));
     drop(other);
-    assert!((&mut fourth).now_or_never().is_none(), "a free permit is not for who has enough");
+    assert!((&mut fourth).now_or_never().is_none(), "a user at the limit gets no free permit");
     drop(held);
     assert!(fourth.now_or_never().is_some());
 }
 
 #[test]
-fn a_single_permit_is_for_everybody() {
+fn limit_of_zero_is_raised_to_one_permit() {
     let permits = Permits::with_limit(1, 0);
     drop(served(&permits, "a"));
     drop(served(&permits, "b"));
 }
 
 #[test]
-fn whoever_is_dropped_is_out_of_the_line() {
+fn dropped_waiter_leaves_the_queue() {
     let permits = Permits::new(1);
     let held = served(&permits, "a");
     let (gone, mut next) = (wait(&permits, "b"), wait(&permits, "c"));
@@ -90,12 +90,12 @@ fn whoever_is_dropped_is_out_of_the_line() {
 }
 
 #[test]
-fn a_permit_that_was_given_to_somebody_who_is_dropped_goes_on_to_the_next() {
+fn permit_of_a_dropped_waiter_goes_to_the_next() {
     let permits = Permits::new(1);
     let held = served(&permits, "a");
     let (given, mut next) = (wait(&permits, "b"), wait(&permits, "c"));
     drop(held);
-    // It has been given, and was not looked at yet.
+    // The permit has been sent, but the waiting future was not polled yet.
     assert_eq!((permits.in_use(), permits.waiting()), (1, 1));
     drop(given);
     let permit = (&mut next).now_or_never().expect("the permit was lost");
@@ -104,7 +104,7 @@ fn a_permit_that_was_given_to_somebody_who_is_dropped_goes_on_to_the_next() {
 }
 
 #[test]
-fn a_permit_is_wanted_by_others_only_if_they_would_get_it() {
+fn permit_is_wanted_by_others_only_if_they_would_get_it() {
     let permits = Permits::new(2);
     let (a, b) = (served(&permits, "a"), served(&permits, "b"));
     let more = wait(&permits, "a");
@@ -117,7 +117,7 @@ fn a_permit_is_wanted_by_others_only_if_they_would_get_it() {
 }
 
 #[test]
-fn any_order_of_coming_and_going_loses_no_permit() {
+fn random_order_of_acquire_and_drop_loses_no_permit() {
     use proptest::prelude::*;
     let moves = proptest::collection::vec((0_usize..4, 0_usize..5), 0..200);
     proptest!(|(moves in moves, all in 1_usize..5, per_user in 1_usize..5)| {
@@ -148,7 +148,7 @@ fn any_order_of_coming_and_going_loses_no_permit() {
             for user in (0..5).map(|n| user(&n.to_string())) {
                 prop_assert!(permits.held_by(&user) <= per_user);
             }
-            // Nothing is kept back: who waits has enough, or there is nothing.
+            // No permit is held back: waiting users have reached their limit, or all permits are in use.
             prop_assert!(held.len() == all || permits.left_out(&user("nobody")).is_empty());
         }
         drop((held, waiting));

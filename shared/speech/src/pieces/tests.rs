@@ -7,10 +7,10 @@ use crate::engine::{Languages, Retry, Word};
 
 const SECOND: usize = SAMPLE_RATE as usize;
 
-/// Refuses what is longer than it takes; says of everything else how long it is and how it begins.
+/// An engine that refuses audio above its limit and otherwise returns the length and the beginning of the audio as text.
 struct Short {
     asked: Mutex<Vec<usize>>,
-    /// So many calls are answered with nothing: first all that begin loud.
+    /// This many calls for audio with a loud beginning get an empty transcript.
     deaf_to_loud: Mutex<usize>,
 }
 
@@ -67,7 +67,7 @@ impl Engine for Short {
     }
 }
 
-/// Loud, but for a quiet stretch of 100 ms around each of these seconds.
+/// Loud samples with a quiet stretch of 100 ms around each of the given seconds.
 fn loud_but(seconds: usize, quiet_at: &[f32]) -> Vec<f32> {
     let mut samples = vec![0.6; seconds * SECOND];
     for at in quiet_at {
@@ -78,7 +78,7 @@ fn loud_but(seconds: usize, quiet_at: &[f32]) -> Vec<f32> {
 }
 
 #[tokio::test]
-async fn a_segment_of_any_length_comes_back_whole_from_an_engine_that_takes_fifteen_seconds() {
+async fn segment_above_the_engine_limit_is_transcribed_in_full() {
     let samples = loud_but(40, &[13.0, 27.5]);
     let short = Short::new(0);
     let hints = Hints { language: Some("de".into()) };
@@ -94,7 +94,7 @@ async fn a_segment_of_any_length_comes_back_whole_from_an_engine_that_takes_fift
 }
 
 #[tokio::test]
-async fn what_fits_is_given_as_it_is() {
+async fn audio_within_the_limit_is_passed_on_unchanged() {
     let samples = loud_but(15, &[13.0]);
     let short = Short::new(0);
     let whole = Cutting::around(short.clone()).transcribe(Audio::new(&samples), &Hints::default()).await.unwrap();
@@ -102,8 +102,8 @@ async fn what_fits_is_given_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_piece_without_words_among_others_is_asked_once_more() {
-    // The first piece begins loud, the second in the quiet stretch.
+async fn empty_piece_among_others_is_transcribed_once_more() {
+    // The first piece begins with loud samples, the second with the quiet stretch.
     let samples = loud_but(20, &[13.0]);
     for (deaf, lines, calls) in [(1, 2, 3), (2, 1, 3)] {
         let short = Short::new(deaf);
@@ -114,7 +114,7 @@ async fn a_piece_without_words_among_others_is_asked_once_more() {
 }
 
 #[tokio::test]
-async fn nothing_at_all_is_left_to_whoever_asked() {
+async fn entirely_empty_transcript_is_not_repeated() {
     let samples = vec![0.6; 20 * SECOND];
     let short = Short::new(usize::MAX);
     let whole = Cutting::around(short.clone()).transcribe(Audio::new(&samples), &Hints::default()).await.unwrap();
@@ -125,7 +125,7 @@ async fn nothing_at_all_is_left_to_whoever_asked() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn every_sample_is_in_exactly_one_piece_and_none_is_too_long_or_a_sliver(
+    fn every_sample_is_in_one_piece_and_pieces_are_neither_too_long_nor_too_short(
         count in 0..100_000_usize,
         longest_ms in 0..3_000_u64,
         loudness in proptest::collection::vec(0.0..1.0_f32, 1..50),
@@ -146,7 +146,7 @@ proptest! {
 }
 
 #[test]
-fn odd_samples_are_cut_as_well() {
+fn samples_that_are_not_finite_are_cut_as_well() {
     for odd in [f32::NAN, f32::INFINITY, 0.0] {
         let pieces = pieces(&[odd; 2 * SECOND + 1], SHORTEST);
         assert!(pieces.len() > 1 && pieces.last().unwrap().end == 2 * SECOND + 1, "{odd}");

@@ -1,4 +1,4 @@
-//! From samples of channels to text, as a worker does it: both passes with the real detector, the cut, the engine.
+//! The whole chain from samples to text, as in a worker: both passes, with the real detector and the real engine.
 
 use std::io::Cursor;
 use std::ops::ControlFlow;
@@ -30,7 +30,7 @@ impl Chain {
         }
     }
 
-    /// Not within a task of the runtime: it waits.
+    /// Transcribes the channels. It blocks, so it must not be called in a task of the runtime.
     pub fn text(&self, channels: &[Vec<f32>]) -> String {
         let name = format!("audio_x_pcm16_16000_{}_fs160_1748300000.bin", channels.len());
         let (format, bytes) = (domain::name::parse(&name).unwrap().format, frames(channels));
@@ -44,8 +44,9 @@ impl Chain {
         }
         let mut text = String::new();
         let mut sink = |_, samples: Vec<f32>| {
-            let said = self.runtime.block_on(self.engine.transcribe(Audio::new(&samples), &Hints::default())).unwrap();
-            for line in said.lines {
+            let transcript =
+                self.runtime.block_on(self.engine.transcribe(Audio::new(&samples), &Hints::default())).unwrap();
+            for line in transcript.lines {
                 text.push_str(&line.text);
                 text.push(' ');
             }
@@ -57,7 +58,7 @@ impl Chain {
     }
 }
 
-/// Frames of 10 ms.
+/// The file of a recording, with frames of 10 ms.
 fn frames(channels: &[Vec<f32>]) -> Vec<u8> {
     let length = channels.iter().map(Vec::len).max().unwrap_or(0);
     let moment = |at: usize| channels.iter().map(move |channel| channel.get(at).copied().unwrap_or(0.0));

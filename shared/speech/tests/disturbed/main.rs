@@ -1,8 +1,8 @@
-//! Whatever disturbs it, what was said is heard: real speech, at many levels, beside and over sounds that are none of it, in
-//! channels that are whole, dead, turned over or late, through the whole chain up to the words of the built-in engine.
+//! Tests that disturbances do not hide speech: real speech at many levels, next to and over other sounds, in channels that
+//! are intact, dead, inverted or late, goes through the whole chain up to the words of the built-in engine.
 //!
-//! Each seed makes a scene; what is counted are the words of all of them together, against those that the same clips give
-//! when nothing disturbs them. `DISTURBED_SEEDS` says how many, and `DISTURBED_FROM` from which on.
+//! Each seed makes a scene. The tests count the recognised words of all scenes, compared with those that the same clips give
+//! without disturbances. `DISTURBED_SEEDS` sets the number of seeds, and `DISTURBED_FROM` the first one.
 
 #![allow(clippy::unwrap_used)]
 
@@ -16,29 +16,29 @@ use chain::Chain;
 use scene::{Clip, Scene};
 use testkit::wer::words;
 
-/// Of a hundred words that the speech alone gives.
-const LEAST_PERCENT: usize = 85;
+/// The percentage of the words of undisturbed speech that must be recognised.
+const MIN_PERCENT: usize = 85;
 const SEEDS: u64 = 44;
 
 fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(otherwise)
 }
 
-/// Words of the one that are in the other, in their order.
-fn in_common(said: &[String], heard: &[String]) -> usize {
-    let mut row = vec![0; heard.len() + 1];
-    for word in said {
+/// The number of words that both lists have in the same order (the longest common subsequence).
+fn in_common(expected: &[String], actual: &[String]) -> usize {
+    let mut row = vec![0; actual.len() + 1];
+    for word in expected {
         let mut diagonal = 0;
-        for (at, other) in heard.iter().enumerate() {
+        for (at, other) in actual.iter().enumerate() {
             let before = row[at + 1];
             row[at + 1] = if word == other { diagonal + 1 } else { row[at + 1].max(row[at]) };
             diagonal = before;
         }
     }
-    row[heard.len()]
+    row[actual.len()]
 }
 
-/// What clips give alone.
+/// The words that each clip gives without disturbances, by clip and level.
 type Alone = Mutex<HashMap<(Clip, i32), Vec<String>>>;
 
 fn alone(chain: &Chain, known: &Alone, clip: Clip, db: i32) -> Vec<String> {
@@ -50,16 +50,16 @@ fn alone(chain: &Chain, known: &Alone, clip: Clip, db: i32) -> Vec<String> {
     words
 }
 
-/// The words that were expected, and those of them that were heard.
-fn heard(chain: &Chain, known: &Alone, seed: u64) -> (usize, usize) {
+/// The number of expected words in a scene, and how many of them were recognised.
+fn recognised(chain: &Chain, known: &Alone, seed: u64) -> (usize, usize) {
     let scene = Scene::of(seed);
-    let expected: Vec<String> = scene.said.iter().flat_map(|(clip, db)| alone(chain, known, *clip, *db)).collect();
-    let heard = words(&chain.text(&scene.channels));
-    let found = in_common(&expected, &heard);
+    let expected: Vec<String> = scene.clips.iter().flat_map(|(clip, db)| alone(chain, known, *clip, *db)).collect();
+    let recognised = words(&chain.text(&scene.channels));
+    let found = in_common(&expected, &recognised);
     let percent = found * 100 / expected.len().max(1);
-    println!("seed {seed}: {found} of {} words ({percent} %): {}", expected.len(), scene.told);
-    if percent < LEAST_PERCENT {
-        println!("  expected: {}\n  heard:    {}", expected.join(" "), heard.join(" "));
+    println!("seed {seed}: {found} of {} words ({percent} %): {}", expected.len(), scene.description);
+    if percent < MIN_PERCENT {
+        println!("  expected: {}\n  actual:   {}", expected.join(" "), recognised.join(" "));
     }
     (expected.len(), found)
 }
@@ -72,7 +72,7 @@ async fn speech_is_understood_whatever_disturbs_it() {
         let (chain, known) = (Arc::clone(&chain), Arc::clone(&known));
         let seeds = (from..from + count).filter(move |seed| seed % 2 == lane);
         tokio::task::spawn_blocking(move || {
-            let found = seeds.map(|seed| heard(&chain, &known, seed));
+            let found = seeds.map(|seed| recognised(&chain, &known, seed));
             found.fold((0, 0), |(all, found), (more, also)| (all + more, found + also))
         })
     };
@@ -80,43 +80,43 @@ async fn speech_is_understood_whatever_disturbs_it() {
     let (one, other) = (one.await.unwrap(), other.await.unwrap());
     let (all, found) = (one.0 + other.0, one.1 + other.1);
     println!("{found} of {all} words over {count} seeds from {from} on: {:.1} %", found as f64 * 100.0 / all as f64);
-    assert!(all > 0 && found * 100 >= all * LEAST_PERCENT, "{found} of {all} words, seeds from {from} on");
+    assert!(all > 0 && found * 100 >= all * MIN_PERCENT, "{found} of {all} words, seeds from {from} on");
 }
 
-/// What a review drove the program with: 83 s of quiet speech, and one bump of noise.
+/// A case from a review: 83 s of quiet speech with a single burst of noise.
 #[tokio::test(flavor = "multi_thread")]
-async fn one_bump_of_noise_hides_nothing_of_a_quiet_recording() {
+async fn burst_of_noise_hides_nothing_of_a_quiet_recording() {
     let chain = Chain::new();
     for (db, seconds) in [(-48, 0.6), (-42, 0.6), (-36, 1.0)] {
         let speech = scene::minute_of_speech(db);
-        let (chain_words, disturbed) = tokio::task::block_in_place(|| {
+        let (undisturbed, disturbed) = tokio::task::block_in_place(|| {
             let mut disturbed = speech.clone();
-            scene::put_bump(&mut disturbed, 30.0, seconds, 0.25);
+            scene::add_burst(&mut disturbed, 30.0, seconds, 0.25);
             (words(&chain.text(&[speech])), words(&chain.text(&[disturbed])))
         });
-        let found = in_common(&chain_words, &disturbed);
-        println!("{db} dB, a bump of {seconds} s: {found} of {} words", chain_words.len());
-        assert!(chain_words.len() > 100 && found * 100 >= chain_words.len() * 95, "{found} of {}", chain_words.len());
+        let found = in_common(&undisturbed, &disturbed);
+        println!("{db} dB, a burst of {seconds} s: {found} of {} words", undisturbed.len());
+        assert!(undisturbed.len() > 100 && found * 100 >= undisturbed.len() * 95, "{found} of {}", undisturbed.len());
     }
 }
 
-/// Of both channels, their sum and their difference, at least one holds a voice by itself.
+/// The voice is intelligible in at least one of the channels, their sum or their difference.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_voice_that_is_covered_everywhere_but_in_one_sum_of_the_channels_is_heard() {
+async fn voice_is_recognised_if_one_channel_or_sum_or_difference_is_clear() {
     let chain = Chain::new();
-    for (kind, channels) in scene::covered(&Clip::Ss0890.at(-30)) {
-        let (alone, heard) = tokio::task::block_in_place(|| {
+    for (kind, channels) in scene::covered_voice(&Clip::Ss0890.at(-30)) {
+        let (alone, recognised) = tokio::task::block_in_place(|| {
             (words(&chain.text(&[Clip::Ss0890.at(-30)])), words(&chain.text(&channels)))
         });
-        let found = in_common(&alone, &heard);
+        let found = in_common(&alone, &recognised);
         println!("{kind}: {found} of {} words", alone.len());
-        assert!(alone.len() > 10 && found * 100 >= alone.len() * LEAST_PERCENT, "{kind}: {}", heard.join(" "));
+        assert!(alone.len() > 10 && found * 100 >= alone.len() * MIN_PERCENT, "{kind}: {}", recognised.join(" "));
     }
 }
 
-/// A detector's memory wears out in loud noise, and it then misses the first seconds of what is said behind it.
+/// After loud noise, the state of a detector is degraded, and it can miss the first seconds of the speech that follows.
 #[tokio::test(flavor = "multi_thread")]
-async fn minutes_of_noise_hide_nothing_of_what_is_said_behind_them() {
+async fn minutes_of_noise_do_not_hide_the_speech_after_them() {
     let chain = Chain::new();
     let (mut all, mut found) = (0, 0);
     for (kind, seconds, peak) in [("white", 100.0, 0.9), ("pink", 40.0, 0.9), ("music", 150.0, 0.25)] {
@@ -127,16 +127,16 @@ async fn minutes_of_noise_hide_nothing_of_what_is_said_behind_them() {
                 let behind = [&noise[..], &speech].concat();
                 (words(&chain.text(&[speech])), words(&chain.text(&[behind])))
             });
-            let heard = in_common(&alone, &behind);
-            println!("{clip:?} at {db} dB behind {kind} noise of {seconds} s: {heard} of {} words", alone.len());
-            (all, found) = (all + alone.len(), found + heard);
+            let recognised = in_common(&alone, &behind);
+            println!("{clip:?} at {db} dB behind {kind} noise of {seconds} s: {recognised} of {} words", alone.len());
+            (all, found) = (all + alone.len(), found + recognised);
         }
     }
     assert!(all > 100 && found * 100 >= all * 97, "{found} of {all} words");
 }
 
 #[test]
-fn words_in_common_are_counted_in_their_order() {
-    let count = |said, heard| in_common(&words(said), &words(heard));
+fn common_words_are_counted_in_order() {
+    let count = |expected, actual| in_common(&words(expected), &words(actual));
     assert_eq!([count("a b c", "a b c"), count("a b c", "x a c"), count("a b", "b a"), count("a", "")], [3, 2, 1, 0]);
 }

@@ -1,5 +1,5 @@
-//! What Deepgram answers. Fields that are documented as always there have to be there; what is missing or means
-//! something else is an error, never silence.
+//! Answers of Deepgram. Fields that are documented as always present are required: a missing field or one of another type
+//! is an error, never an empty transcript.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::cloud::times::Times;
 use crate::engine::{Transcript, Utterance, Word};
 
 #[derive(Deserialize)]
-pub(super) struct Listened {
+pub(super) struct ListenResponse {
     metadata: Metadata,
     results: Results,
 }
@@ -18,7 +18,7 @@ pub(super) struct Listened {
 struct Metadata {
     #[serde(default)]
     request_id: String,
-    /// Of the audio, in seconds.
+    /// The duration of the audio in seconds.
     duration: f64,
 }
 
@@ -26,7 +26,7 @@ struct Metadata {
 struct Results {
     channels: Vec<Channel>,
     #[serde(default)]
-    utterances: Option<Vec<Said>>,
+    utterances: Option<Vec<RawUtterance>>,
 }
 
 #[derive(Deserialize)]
@@ -40,42 +40,42 @@ struct Channel {
 struct Alternative {
     transcript: String,
     #[serde(default)]
-    words: Option<Vec<Spoken>>,
+    words: Option<Vec<RawWord>>,
 }
 
 /// A stretch of speech of one speaker.
 #[derive(Deserialize)]
-struct Said {
+struct RawUtterance {
     start: f64,
     end: f64,
     transcript: String,
     #[serde(default)]
     speaker: Option<u32>,
     #[serde(default)]
-    words: Option<Vec<Spoken>>,
+    words: Option<Vec<RawWord>>,
 }
 
 #[derive(Deserialize)]
-struct Spoken {
+struct RawWord {
     word: String,
     start: f64,
     end: f64,
-    /// With its capital letter and what follows it; only where `punctuate` is understood.
+    /// The word with capital letters and punctuation. It is missing if the model does not support `punctuate`.
     #[serde(default)]
     punctuated_word: Option<String>,
     #[serde(default)]
     speaker: Option<u32>,
 }
 
-impl Listened {
-    /// `length`: of what was sent.
+impl ListenResponse {
+    /// Converts the answer. `length` is the duration of the audio that was sent.
     pub fn transcript(self, times: Times, length: Duration) -> Result<Transcript, String> {
         let request: String = self.metadata.request_id.chars().filter(char::is_ascii_graphic).take(64).collect();
-        let heard = self.metadata.duration;
-        // An engine that could read but the start of a file must not be believed that there is nothing in it.
-        if heard.is_nan() || heard * 2.0 < length.as_secs_f64() {
+        let duration = self.metadata.duration;
+        // If Deepgram could only read the start of the file, an empty answer does not mean silence.
+        if duration.is_nan() || duration * 2.0 < length.as_secs_f64() {
             let sent = length.as_secs_f64();
-            return Err(format!("says it heard {heard:.1} s of {sent:.1} s (request {request})"));
+            return Err(format!("says it heard {duration:.1} s of {sent:.1} s (request {request})"));
         }
         let channel = self.results.channels.into_iter().next();
         let Some(channel) = channel else { return Err(format!("has no channel (request {request})")) };
@@ -83,8 +83,8 @@ impl Listened {
             return Err(format!("has no alternative (request {request})"));
         };
         let language = channel.detected_language.filter(|language| !language.trim().is_empty());
-        let said = self.results.utterances.unwrap_or_default();
-        let mut lines: Vec<Utterance> = said.into_iter().filter_map(|said| said.line(times)).collect();
+        let utterances = self.results.utterances.unwrap_or_default();
+        let mut lines: Vec<Utterance> = utterances.into_iter().filter_map(|utterance| utterance.line(times)).collect();
         if lines.is_empty() {
             lines = best.lines(times);
         }
@@ -92,22 +92,22 @@ impl Listened {
     }
 }
 
-impl Said {
+impl RawUtterance {
     fn line(self, times: Times) -> Option<Utterance> {
         let text = self.transcript.trim().to_owned();
         let words = self.words.unwrap_or_default();
         let speaker = self.speaker.or_else(|| words.first().and_then(|word| word.speaker));
         let (start_ms, end_ms) = times.span(self.start, self.end);
         let speaker = speaker.map(|speaker| speaker.to_string());
-        (!text.is_empty()).then(|| Utterance { start_ms, end_ms, text, speaker, words: spoken(&words, times) })
+        (!text.is_empty()).then(|| Utterance { start_ms, end_ms, text, speaker, words: timed_words(&words, times) })
     }
 }
 
 impl Alternative {
-    /// Without utterances: a line for each speaker's turn, or one for all where no word has a time.
+    /// The lines of an answer without utterances: one for each change of speaker, or a single one if there are no words.
     fn lines(self, times: Times) -> Vec<Utterance> {
         let words = self.words.unwrap_or_default();
-        let turns: Vec<&[Spoken]> = words.chunk_by(|one, next| one.speaker == next.speaker).collect();
+        let turns: Vec<&[RawWord]> = words.chunk_by(|one, next| one.speaker == next.speaker).collect();
         let text = self.transcript.trim().to_owned();
         match turns[..] {
             [] if text.is_empty() => Vec::new(),
@@ -115,32 +115,32 @@ impl Alternative {
                 let (start_ms, end_ms) = times.whole();
                 vec![Utterance { start_ms, end_ms, text, speaker: None, words: None }]
             }
-            [all] if !text.is_empty() => turn(all, text, times).into_iter().collect(),
-            _ => turns.iter().filter_map(|words| turn(words, joined(words), times)).collect(),
+            [all] if !text.is_empty() => turn_line(all, text, times).into_iter().collect(),
+            _ => turns.iter().filter_map(|words| turn_line(words, joined(words), times)).collect(),
         }
     }
 }
 
-fn turn(words: &[Spoken], text: String, times: Times) -> Option<Utterance> {
+fn turn_line(words: &[RawWord], text: String, times: Times) -> Option<Utterance> {
     let (first, last) = (words.first()?, words.last()?);
     let (start_ms, end_ms) = times.span(first.start, last.end);
     let speaker = first.speaker.map(|speaker| speaker.to_string());
-    (!text.trim().is_empty()).then(|| Utterance { start_ms, end_ms, text, speaker, words: spoken(words, times) })
+    (!text.trim().is_empty()).then(|| Utterance { start_ms, end_ms, text, speaker, words: timed_words(words, times) })
 }
 
-fn joined(words: &[Spoken]) -> String {
-    words.iter().map(Spoken::text).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
+fn joined(words: &[RawWord]) -> String {
+    words.iter().map(RawWord::text).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-fn spoken(words: &[Spoken], times: Times) -> Option<Vec<Word>> {
-    let word = |word: &Spoken| {
+fn timed_words(words: &[RawWord], times: Times) -> Option<Vec<Word>> {
+    let word = |word: &RawWord| {
         let (start_ms, end_ms) = times.span(word.start, word.end);
         Word { start_ms, end_ms, text: word.text().to_owned() }
     };
     (!words.is_empty()).then(|| words.iter().map(word).collect())
 }
 
-impl Spoken {
+impl RawWord {
     fn text(&self) -> &str {
         let punctuated = self.punctuated_word.as_deref().map(str::trim).filter(|text| !text.is_empty());
         punctuated.unwrap_or_else(|| self.word.trim())

@@ -1,4 +1,4 @@
-//! Requests and answers, against a provider on this machine that plays what is documented.
+//! Requests and answers against a local provider that behaves as documented.
 
 use serde_json::json;
 use testkit::Provider;
@@ -26,7 +26,7 @@ fn query(asked: &Asked) -> Vec<String> {
 const OPTIONS: [&str; 5] = ["model=nova-3", "smart_format=true", "punctuate=true", "diarize=true", "utterances=true"];
 
 #[tokio::test]
-async fn a_request_is_the_documented_one() {
+async fn request_is_as_documented() {
     let (provider, engine) = engine(|| Reply::json(200, &documented())).await;
     let cut = packets(503, 2_003);
     transcribe(&engine, opus(&cut), None).await.unwrap();
@@ -37,27 +37,27 @@ async fn a_request_is_the_documented_one() {
     assert_eq!(asked.header("content-type"), "audio/ogg");
     assert_eq!(asked.header("user-agent"), concat!("afterword/", env!("CARGO_PKG_VERSION")));
     assert_eq!(asked.header("content-length"), asked.body.len().to_string());
-    // The recording's own packets, one after the other.
-    let heard = read("x.opus", &asked.body, 0, 10_000);
-    assert!(heard.len().abs_diff(24_000) < 400, "{}", heard.len());
+    // The body contains the packets of the recording.
+    let decoded = read("x.opus", &asked.body, 0, 10_000);
+    assert!(decoded.len().abs_diff(24_000) < 400, "{}", decoded.len());
     assert!(cut.packets.iter().all(|packet| asked.body.windows(packet.len()).any(|at| at == packet)));
     assert!(asked.body.len() < 1_500 * 32 / 5, "not a fifth of WAV: {}", asked.body.len());
 }
 
 #[tokio::test]
-async fn what_is_not_opus_is_sent_as_flac() {
+async fn samples_are_sent_as_flac() {
     let (provider, engine) = engine(|| Reply::json(200, &documented())).await;
     let samples = samples(500, 2_000);
     transcribe(&engine, Audio::new(&samples), None).await.unwrap();
     let asked = provider.asked().remove(0);
     assert_eq!(asked.header("content-type"), "audio/flac");
-    let heard = read("x.flac", &asked.body, 0, 10_000);
-    assert_eq!(heard.len(), samples.len());
-    assert!(testing::sound_alike(&heard, &samples));
+    let decoded = read("x.flac", &asked.body, 0, 10_000);
+    assert_eq!(decoded.len(), samples.len());
+    assert!(testing::sound_alike(&decoded, &samples));
 }
 
 #[tokio::test]
-async fn a_hint_takes_the_place_of_detection_and_of_a_language_that_is_not_told() {
+async fn hint_replaces_detection_and_a_missing_language_in_the_answer() {
     let mut answer = documented();
     answer["results"]["channels"][0].as_object_mut().unwrap().shift_remove("detected_language");
     let (provider, engine) = engine(move || Reply::json(200, &answer)).await;
@@ -67,7 +67,7 @@ async fn a_hint_takes_the_place_of_detection_and_of_a_language_that_is_not_told(
 }
 
 #[tokio::test]
-async fn an_address_may_have_a_path_and_options_of_its_own() {
+async fn configured_address_may_have_a_path_and_options() {
     let provider = provider(|| Reply::json(200, &documented())).await;
     let mut settings = testing::deepgram(&format!("{}/proxy/listen?mip_opt_out=true", provider.url));
     settings.model = "nova-2".into();
@@ -82,18 +82,18 @@ async fn an_address_may_have_a_path_and_options_of_its_own() {
 }
 
 #[tokio::test]
-async fn times_are_those_of_the_audio_whatever_packet_was_sent_first() {
+async fn times_count_from_the_start_of_the_audio_and_not_of_the_first_packet() {
     let (_provider, engine) = engine(|| Reply::json(200, &documented())).await;
     let cut = packets(503, 2_003);
     let transcript = transcribe(&engine, opus(&cut), None).await.unwrap();
-    // The first packet begins at 490: what is heard, behind the look-ahead, at 496.5.
+    // The first packet begins at 490 ms. After the decoder's look-ahead, the decoded audio begins at 496.5 ms.
     assert_eq!(cut.lead, Duration::from_millis(13));
     assert_eq!(transcript.lines[0].start_ms, 74);
     assert_eq!(transcript.lines[0].words.as_ref().unwrap()[1].start_ms, 314);
 }
 
 #[tokio::test]
-async fn longer_audio_than_it_takes_is_sent_in_pieces() {
+async fn audio_above_the_limit_is_sent_in_pieces() {
     let (provider, mut engine) = engine(|| Reply::json(200, &documented())).await;
     engine.capabilities.max_span = Duration::from_secs(1);
     let transcript = transcribe(&engine, Audio::new(&SILENCE), None).await.unwrap();
@@ -102,16 +102,20 @@ async fn longer_audio_than_it_takes_is_sent_in_pieces() {
 }
 
 #[tokio::test]
-async fn every_status_ends_as_it_is_documented_to_mean() {
-    let said = |code: &str, message: &str| json!({"err_code": code, "err_msg": message, "request_id": "uuid"});
+async fn every_documented_error_has_its_retry_class() {
+    let error_body = |code: &str, message: &str| json!({"err_code": code, "err_msg": message, "request_id": "uuid"});
     for (status, body, retry) in [
-        (400, said("Bad Request", "Bad Request: failed to process audio: corrupt or unsupported data"), Retry::Refused),
-        (400, said("Bad Request", "Bad Request: No such model/version combination found."), Retry::Misconfigured),
-        (401, said("INVALID_AUTH", "Invalid credentials."), Retry::Misconfigured),
-        (402, said("ASR_PAYMENT_REQUIRED", "Project does not have enough credits."), Retry::Misconfigured),
-        (403, said("INSUFFICIENT_PERMISSIONS", "No access to the requested model."), Retry::Misconfigured),
+        (
+            400,
+            error_body("Bad Request", "Bad Request: failed to process audio: corrupt or unsupported data"),
+            Retry::Refused,
+        ),
+        (400, error_body("Bad Request", "Bad Request: No such model/version combination found."), Retry::Misconfigured),
+        (401, error_body("INVALID_AUTH", "Invalid credentials."), Retry::Misconfigured),
+        (402, error_body("ASR_PAYMENT_REQUIRED", "Project does not have enough credits."), Retry::Misconfigured),
+        (403, error_body("INSUFFICIENT_PERMISSIONS", "No access to the requested model."), Retry::Misconfigured),
         (404, json!({"err_code": "NOT_FOUND"}), Retry::Misconfigured),
-        (429, said("TOO_MANY_REQUESTS", "Please try again later"), Retry::Later { after: None }),
+        (429, error_body("TOO_MANY_REQUESTS", "Please try again later"), Retry::Later { after: None }),
         (500, json!({}), Retry::Transient),
         (503, json!({"error_code": "Service Unavailable", "err_msg": "Please try again later"}), Retry::Transient),
         (504, json!({}), Retry::Transient),
@@ -123,7 +127,7 @@ async fn every_status_ends_as_it_is_documented_to_mean() {
 }
 
 #[tokio::test]
-async fn a_wish_to_be_left_alone_is_passed_on_in_seconds_and_as_a_date() {
+async fn retry_after_is_passed_on_from_seconds_and_dates() {
     let after = |seconds| Retry::Later { after: Some(Duration::from_secs(seconds)) };
     let busy = |status| Reply::json(status, &json!({}));
     assert_eq!(failed(move || busy(429).with("retry-after", "30")).await.retry, after(30));
@@ -136,7 +140,7 @@ async fn a_wish_to_be_left_alone_is_passed_on_in_seconds_and_as_a_date() {
 }
 
 #[tokio::test]
-async fn broken_answers_are_faults_and_never_silence() {
+async fn malformed_answer_is_transient_and_never_an_empty_transcript() {
     let broken: [(&str, Replies); 8] = [
         ("cut", || Reply::cut(r#"{"metadata": {"duration"#)),
         ("endless", Reply::endless),
@@ -145,7 +149,9 @@ async fn broken_answers_are_faults_and_never_silence() {
         ("page of an error", || Reply::text(502, "text/html", "<html>Bad Gateway</html>")),
         ("no results", || Reply::json(200, &json!({"metadata": {"duration": 1.5}, "results": {}}))),
         ("no channel", || Reply::json(200, &json!({"metadata": {"duration": 1.5}, "results": {"channels": []}}))),
-        ("not heard", || Reply::json(200, &json!({"metadata": {"duration": 0.0}, "results": documented()["results"]}))),
+        ("nothing decoded", || {
+            Reply::json(200, &json!({"metadata": {"duration": 0.0}, "results": documented()["results"]}))
+        }),
     ];
     for (what, reply) in broken {
         let error = failed(reply).await;
@@ -155,18 +161,18 @@ async fn broken_answers_are_faults_and_never_silence() {
 }
 
 #[tokio::test]
-async fn what_was_said_is_in_no_error() {
+async fn spoken_text_is_not_in_errors() {
     let mut answer = documented();
     answer["results"]["utterances"][0]["start"] = json!("a secret that was said");
     let error = failed(move || Reply::json(200, &answer)).await;
-    assert!(error.detail.contains("has not the shape that is documented (application/json"), "{error}");
+    assert!(error.detail.contains("does not have the documented shape (application/json"), "{error}");
     assert!(!error.detail.contains("secret"), "{error}");
 }
 
 #[tokio::test]
-async fn a_provider_that_is_slow_or_not_there_is_given_up() {
+async fn slow_or_unreachable_provider_is_a_transient_error() {
     let (_provider, mut engine) = engine(Reply::never).await;
-    engine.client.patience = Duration::from_millis(100);
+    engine.client.base_timeout = Duration::from_millis(100);
     let error = transcribe(&engine, Audio::new(&[0.0; 1_600]), None).await.unwrap_err();
     assert!(error.retry == Retry::Transient && error.detail.contains("timed out"), "{error}");
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
@@ -176,7 +182,7 @@ async fn a_provider_that_is_slow_or_not_there_is_given_up() {
 }
 
 #[tokio::test]
-async fn the_key_goes_nowhere_else_and_into_no_error() {
+async fn key_is_not_sent_elsewhere_and_not_in_errors() {
     let elsewhere = provider(|| Reply::json(200, &documented())).await;
     let url = elsewhere.url.clone();
     let error = failed(move || Reply::json(307, &json!({})).with("location", format!("{url}/v1/listen"))).await;
@@ -189,7 +195,7 @@ async fn the_key_goes_nowhere_else_and_into_no_error() {
 }
 
 #[tokio::test]
-async fn a_complaint_without_words_blames_the_audio_only_after_an_answer() {
+async fn error_without_reason_refuses_audio_only_after_a_success() {
     let (provider, engine) = engine(|| Reply::json(400, &json!({}))).await;
     let ask = || transcribe(&engine, Audio::new(&SILENCE), None);
     assert_eq!(ask().await.unwrap_err().retry, Retry::Misconfigured);
@@ -200,14 +206,14 @@ async fn a_complaint_without_words_blames_the_audio_only_after_an_answer() {
 }
 
 #[tokio::test]
-async fn being_ready_costs_no_call() {
+async fn readiness_makes_no_call() {
     let (provider, engine) = engine(|| Reply::json(500, &json!({}))).await;
     engine.ready().await.unwrap();
     assert_eq!(provider.asked().len(), 0);
 }
 
 #[tokio::test]
-async fn a_segment_without_audio_is_not_sent() {
+async fn segment_without_audio_is_not_sent() {
     let (provider, engine) = engine(|| Reply::json(200, &documented())).await;
     assert_eq!(transcribe(&engine, Audio::new(&[]), None).await.unwrap_err().retry, Retry::Refused);
     assert_eq!(provider.asked().len(), 0);

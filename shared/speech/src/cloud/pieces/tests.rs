@@ -7,7 +7,7 @@ fn ms(ms: u64) -> Duration {
 }
 
 #[test]
-fn audio_that_fits_stays_whole() {
+fn audio_within_the_limit_is_one_piece() {
     let samples = [0.5; 16_000];
     for most in [1_000, 5_000] {
         let pieces = pieces(Audio::new(&samples), ms(most));
@@ -17,7 +17,7 @@ fn audio_that_fits_stays_whole() {
 }
 
 #[test]
-fn samples_are_cut_where_it_is_quietest_and_none_is_lost() {
+fn samples_are_cut_at_the_quietest_stretch_and_none_is_lost() {
     let mut samples = vec![0.5; 16_000 * 5];
     samples[16_000 * 17 / 10..16_000 * 18 / 10].fill(0.01);
     let pieces = pieces(Audio::new(&samples), ms(2_000));
@@ -32,7 +32,7 @@ fn samples_are_cut_where_it_is_quietest_and_none_is_lost() {
 }
 
 #[test]
-fn packets_are_shared_where_a_decoder_has_to_start_and_times_stay_true() {
+fn pieces_share_packets_that_the_decoder_needs_and_times_stay_correct() {
     let cut = packets(100, 2_900);
     let whole = opus(&cut);
     let pieces = pieces(whole, ms(1_000));
@@ -43,7 +43,7 @@ fn packets_are_shared_where_a_decoder_has_to_start_and_times_stay_true() {
         assert!(start == at && piece.duration <= ms(1_000), "{start:?}");
         at += piece.duration;
         let frames = piece.frames.unwrap();
-        // Where the piece's packets begin in the recording's, by their place in memory.
+        // The position of the piece's first packet in the recording, found by its address in memory.
         let first = all.packets.iter().position(|packet| packet.as_ptr() == frames.packets[0].as_ptr()).unwrap();
         assert_eq!(ms(10) * first as u32 + frames.lead, start + all.lead);
         assert!(frames.lead >= LOOK_AHEAD && frames.lead < ms(27), "{:?}", frames.lead);
@@ -54,7 +54,7 @@ fn packets_are_shared_where_a_decoder_has_to_start_and_times_stay_true() {
 }
 
 #[test]
-fn packets_that_are_too_few_for_their_time_end_the_cutting() {
+fn cutting_ends_if_packets_are_shorter_than_the_duration() {
     let none = Frames { packets: &[], lead: Duration::ZERO };
     assert_eq!(pieces(Audio::opus(none, ms(9_000)), ms(1_000)).len(), 1);
     let one = [vec![0x08, 1, 2]];

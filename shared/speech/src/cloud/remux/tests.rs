@@ -1,4 +1,4 @@
-//! What is written, read again by the reader that uploads are read with.
+//! Decodes the written files again with the decoder for uploads.
 
 use super::*;
 use crate::cloud::testing::{packets, read, samples};
@@ -7,7 +7,7 @@ fn ogg(packets: &audio::Packets) -> Vec<u8> {
     remux(Frames { packets: &packets.packets, lead: packets.lead }, packets.duration).unwrap()
 }
 
-/// Flags, granule and number of each page.
+/// Flags, granule position and sequence number of each page.
 fn pages(ogg: &[u8]) -> Vec<(u8, u64, u32)> {
     let starts = (0..ogg.len()).filter(|&at| ogg[at..].starts_with(b"OggS"));
     starts
@@ -19,30 +19,30 @@ fn pages(ogg: &[u8]) -> Vec<(u8, u64, u32)> {
 }
 
 #[test]
-fn what_is_read_from_it_is_the_span_and_nothing_behind_it() {
+fn decoded_file_is_the_span_and_nothing_after_it() {
     for (start, end) in [(0, 1_500), (503, 2_111), (1_000, 2_985)] {
         let cut = packets(start, end);
-        let heard = read("x.opus", &ogg(&cut), 0, 100_000);
+        let decoded = read("x.opus", &ogg(&cut), 0, 100_000);
         let micros = i64::try_from(cut.lead.as_micros()).unwrap() - PRE_SKIP_MICROS;
         let length = i64::from(end - start) * 1_000 + micros;
-        assert_eq!(heard.len() as i64, length * 16 / 1_000, "{start}");
-        // As far as the times are corrected, sample for sample the same; the decoder needs a moment to get there.
+        assert_eq!(decoded.len() as i64, length * 16 / 1_000, "{start}");
+        // Apart from the shift in time, the samples are the same once the decoder has converged.
         let expected = samples(start, end);
-        let (heard, expected) = match usize::try_from(micros) {
-            Ok(before) => (&heard[before * 16 / 1_000..], &expected[..]),
-            Err(_) => (&heard[..], &expected[(-micros) as usize * 16 / 1_000..]),
+        let (decoded, expected) = match usize::try_from(micros) {
+            Ok(before) => (&decoded[before * 16 / 1_000..], &expected[..]),
+            Err(_) => (&decoded[..], &expected[(-micros) as usize * 16 / 1_000..]),
         };
-        assert_eq!(heard.len(), expected.len());
-        let settled = 3_200..;
+        assert_eq!(decoded.len(), expected.len());
+        let converged = 3_200..;
         let difference: f32 =
-            heard[settled.clone()].iter().zip(&expected[settled.clone()]).map(|(a, b)| (a - b).powi(2)).sum();
-        let energy: f32 = expected[settled].iter().map(|sample| sample * sample).sum();
+            decoded[converged.clone()].iter().zip(&expected[converged.clone()]).map(|(a, b)| (a - b).powi(2)).sum();
+        let energy: f32 = expected[converged].iter().map(|sample| sample * sample).sum();
         assert!(difference < 0.01 * energy, "{start}: {difference} of {energy}");
     }
 }
 
 #[test]
-fn there_is_a_page_a_second_and_the_last_one_is_trimmed() {
+fn each_second_has_a_page_and_the_last_one_is_trimmed() {
     let cut = packets(15, 2_977);
     let pages = pages(&ogg(&cut));
     assert_eq!(
@@ -58,15 +58,15 @@ fn there_is_a_page_a_second_and_the_last_one_is_trimmed() {
 }
 
 #[test]
-fn the_file_is_hardly_larger_than_its_packets() {
+fn file_is_hardly_larger_than_its_packets() {
     let cut = packets(0, 2_990);
     let bytes: usize = cut.packets.iter().map(Vec::len).sum();
     assert!(ogg(&cut).len() < bytes + cut.packets.len() + 300);
 }
 
 #[test]
-fn the_first_bytes_of_a_packet_say_how_long_it_is() {
-    // Configurations 0 to 31, in samples at 48 kHz.
+fn duration_of_a_packet_follows_from_its_first_bytes() {
+    // Durations of configurations 0 to 31 in samples at 48 kHz.
     let one = [480, 960, 1_920, 2_880].repeat(3);
     let all = [one, [480, 960].repeat(2), [120, 240, 480, 960].repeat(4)].concat();
     for (config, samples) in (0u8..).zip(all) {

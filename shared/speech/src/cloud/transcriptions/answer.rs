@@ -1,4 +1,4 @@
-//! What servers with OpenAI's interface answer: always a text; segments and words with times where they know them.
+//! Answers of servers with OpenAI's API: always a text, and segments and words with times if the server supports them.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,14 +8,14 @@ use crate::cloud::times::Times;
 use crate::engine::{Transcript, Utterance, Word};
 
 #[derive(Deserialize)]
-pub(super) struct Transcribed {
+pub(super) struct TranscriptionResponse {
     text: String,
     #[serde(default)]
     language: Option<String>,
     #[serde(default)]
     segments: Option<Vec<Segment>>,
     #[serde(default)]
-    words: Option<Vec<Spoken>>,
+    words: Option<Vec<RawWord>>,
 }
 
 #[derive(Deserialize)]
@@ -23,17 +23,17 @@ struct Segment {
     start: f64,
     end: f64,
     text: String,
-    /// Of servers that tell speakers apart: a name, a letter, or a number.
+    /// A name, a letter or a number, from servers that distinguish speakers.
     #[serde(default)]
     speaker: Value,
-    /// Some servers give the words here.
+    /// Some servers put the words here.
     #[serde(default)]
-    words: Option<Vec<Spoken>>,
+    words: Option<Vec<RawWord>>,
 }
 
-/// Some servers have no time for some words.
+/// A word. Some servers give no times for some words.
 #[derive(Deserialize)]
-struct Spoken {
+struct RawWord {
     #[serde(alias = "text")]
     word: String,
     #[serde(default)]
@@ -42,15 +42,15 @@ struct Spoken {
     end: Option<f64>,
 }
 
-impl Transcribed {
+impl TranscriptionResponse {
     pub fn transcript(self, times: Times) -> Transcript {
         let language = self.language.as_deref().and_then(languages::tag);
-        let words = spoken(&self.words.unwrap_or_default(), times);
+        let words = timed_words(&self.words.unwrap_or_default(), times);
         let segments = self.segments.unwrap_or_default();
         let mut lines: Vec<Utterance> = segments.into_iter().filter_map(|segment| segment.line(times)).collect();
         let text = self.text.trim().to_owned();
         if !lines.is_empty() {
-            share(words, &mut lines);
+            assign_words(words, &mut lines);
         } else if !text.is_empty() {
             lines.push(line(text, words, times));
         }
@@ -67,13 +67,13 @@ impl Segment {
             Value::Number(number) => Some(number.to_string()),
             _ => None,
         };
-        let words = spoken(&self.words.unwrap_or_default(), times);
+        let words = timed_words(&self.words.unwrap_or_default(), times);
         let words = (!words.is_empty()).then_some(words);
         (!text.is_empty()).then_some(Utterance { start_ms, end_ms, text, speaker, words })
     }
 }
 
-/// All of the audio, or as much as the words cover.
+/// A line over the span of the words, or over all of the audio if there are none.
 fn line(text: String, words: Vec<Word>, times: Times) -> Utterance {
     let whole = times.whole();
     let start_ms = words.first().map_or(whole.0, |word| word.start_ms);
@@ -81,8 +81,8 @@ fn line(text: String, words: Vec<Word>, times: Times) -> Utterance {
     Utterance { start_ms, end_ms, text, speaker: None, words: (!words.is_empty()).then_some(words) }
 }
 
-/// Gives each word to the line that its middle lies in. Both are in order of time.
-fn share(words: Vec<Word>, lines: &mut [Utterance]) {
+/// Assigns each word to the line that contains its middle. Words and lines are in order of time.
+fn assign_words(words: Vec<Word>, lines: &mut [Utterance]) {
     let mut at = 0;
     for word in words {
         let middle = word.start_ms.midpoint(word.end_ms);
@@ -93,7 +93,7 @@ fn share(words: Vec<Word>, lines: &mut [Utterance]) {
     }
 }
 
-fn spoken(words: &[Spoken], times: Times) -> Vec<Word> {
+fn timed_words(words: &[RawWord], times: Times) -> Vec<Word> {
     let mut last = 0.0;
     let mut all = Vec::with_capacity(words.len());
     for word in words.iter().filter(|word| !word.word.trim().is_empty()) {

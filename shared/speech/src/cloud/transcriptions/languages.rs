@@ -1,6 +1,6 @@
-//! Languages as servers name them: by their tag, or, as Whisper's do, by their English name.
+//! Languages as servers name them: by their tag, or by their English name, as Whisper does.
 
-/// Those that Whisper names, in the order of their names.
+/// The languages that Whisper names, sorted by name.
 const NAMES: [(&str, &str); 100] = [
     ("afrikaans", "af"),
     ("albanian", "sq"),
@@ -104,7 +104,7 @@ const NAMES: [(&str, &str); 100] = [
     ("yoruba", "yo"),
 ];
 
-/// BCP 47; `None`: it cannot be told.
+/// The BCP 47 tag for a name or a tag; `None` if it is neither.
 pub(super) fn tag(text: &str) -> Option<String> {
     let text = text.trim();
     let lower = text.to_ascii_lowercase();
@@ -123,8 +123,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_tags_become_tags() {
-        for (said, tagged) in [
+    fn names_and_tags_are_converted_to_tags() {
+        for (given, tagged) in [
             ("english", Some("en")),
             ("English", Some("en")),
             ("haitian creole", Some("ht")),
@@ -136,12 +136,12 @@ mod tests {
             ("e1", None),
             ("en-", None),
         ] {
-            assert_eq!(tag(said).as_deref(), tagged, "{said}");
+            assert_eq!(tag(given).as_deref(), tagged, "{given}");
         }
     }
 
     #[test]
-    fn every_name_is_there_once() {
+    fn names_are_sorted_and_unique() {
         assert!(NAMES.windows(2).all(|pair| pair[0].0 < pair[1].0));
     }
 }

@@ -1,4 +1,4 @@
-//! Requests and answers, against a server on this machine that plays what is documented.
+//! Requests and answers against a local server that behaves as documented.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ async fn failed(reply: impl Fn() -> Reply + Send + Sync + 'static) -> EngineErro
     transcribe(&engine, Audio::new(&SILENCE), None).await.unwrap_err()
 }
 
-/// The fields but the file.
+/// The fields of the form without the file.
 fn fields(asked: &Asked) -> Vec<String> {
     let fields = asked.form().into_iter().filter(|field| field.file_name.is_none());
     fields.map(|field| format!("{}={}", field.name, field.text())).collect()
@@ -39,7 +39,7 @@ const VERBOSE: [&str; 4] = [
 ];
 
 #[tokio::test]
-async fn a_request_is_the_documented_form() {
+async fn request_is_as_documented() {
     let (provider, engine) = engine(|| Reply::json(200, &documented())).await;
     let cut = packets(503, 2_003);
     let transcript = transcribe(&engine, opus(&cut), None).await.unwrap();
@@ -51,12 +51,12 @@ async fn a_request_is_the_documented_form() {
     let file = asked.form().into_iter().find(|field| field.name == "file").unwrap();
     assert_eq!((file.file_name.as_deref(), file.kind.as_deref()), (Some("audio.ogg"), Some("audio/ogg")));
     assert!(read("x.opus", &file.content, 0, 10_000).len().abs_diff(24_000) < 400);
-    // 6.5 ms of 13 before the audio are heard.
+    // Of the lead of 13 ms, the decoder drops 6.5 ms, so times of the answer shift by the other 6.5 ms.
     assert_eq!((transcript.lines[1].start_ms, transcript.language.as_deref()), (594, Some("en")));
 }
 
 #[tokio::test]
-async fn a_hint_is_sent_without_its_region() {
+async fn hint_is_sent_without_its_region() {
     let (provider, engine) = engine(|| Reply::json(200, &json!({"text": "ja"}))).await;
     let transcript = transcribe(&engine, Audio::new(&SILENCE), Some("de-AT")).await.unwrap();
     assert_eq!(fields(&provider.asked()[0]), [&VERBOSE[..], &["language=de"]].concat());
@@ -64,7 +64,7 @@ async fn a_hint_is_sent_without_its_region() {
 }
 
 #[tokio::test]
-async fn the_file_is_flac_or_a_wav_for_servers_that_read_nothing_else() {
+async fn samples_are_sent_as_flac_or_as_wav_if_configured() {
     let provider = provider(|| Reply::json(200, &documented())).await;
     let mut settings = testing::http(&provider.url);
     settings.api_key = None;
@@ -76,15 +76,15 @@ async fn the_file_is_flac_or_a_wav_for_servers_that_read_nothing_else() {
         let asked = provider.asked().pop().unwrap();
         let file = asked.form().into_iter().find(|field| field.name == "file").unwrap();
         assert_eq!((file.file_name.as_deref(), file.kind), (Some(name), Some(name.replace("audio.", "audio/"))));
-        let heard = read(&name.replace("audio", "x"), &file.content, 0, 10_000);
-        assert_eq!(heard.len(), samples.len());
-        assert!(testing::sound_alike(&heard, &samples));
+        let decoded = read(&name.replace("audio", "x"), &file.content, 0, 10_000);
+        assert_eq!(decoded.len(), samples.len());
+        assert!(testing::sound_alike(&decoded, &samples));
         assert!(!asked.headers.contains_key("authorization"), "there is no key");
     }
 }
 
 #[tokio::test]
-async fn an_address_is_completed_or_taken_as_it_is() {
+async fn address_is_completed_or_used_as_it_is() {
     let provider = provider(|| Reply::json(200, &documented())).await;
     for (given, path) in [
         ("", "/v1/audio/transcriptions"),
@@ -102,7 +102,7 @@ async fn an_address_is_completed_or_taken_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_server_that_knows_no_times_is_asked_for_the_text_alone_from_then_on() {
+async fn server_without_times_is_asked_for_text_only_from_then_on() {
     for (status, refusal) in [
         (
             400,
@@ -129,17 +129,17 @@ async fn a_server_that_knows_no_times_is_asked_for_the_text_alone_from_then_on()
 }
 
 #[tokio::test]
-async fn errors_end_as_they_are_documented_to_mean() {
-    let said =
+async fn every_documented_error_has_its_retry_class() {
+    let error_body =
         |code: &str, message: &str| json!({"error": {"message": message, "type": "x", "param": null, "code": code}});
     for (status, body, retry) in [
-        (400, said("", "Audio file is too short. Minimum audio length is 0.1 seconds."), Retry::Refused),
-        (401, said("invalid_api_key", "Incorrect API key provided."), Retry::Misconfigured),
-        (404, said("model_not_found", "The model does not exist"), Retry::Misconfigured),
-        (413, said("", "Maximum content size limit exceeded"), Retry::Misconfigured),
-        (415, said("", "the audio format is not supported"), Retry::Refused),
+        (400, error_body("", "Audio file is too short. Minimum audio length is 0.1 seconds."), Retry::Refused),
+        (401, error_body("invalid_api_key", "Incorrect API key provided."), Retry::Misconfigured),
+        (404, error_body("model_not_found", "The model does not exist"), Retry::Misconfigured),
+        (413, error_body("", "Maximum content size limit exceeded"), Retry::Misconfigured),
+        (415, error_body("", "the audio format is not supported"), Retry::Refused),
         (422, json!({"detail": [{"loc": ["body", "model"], "msg": "Field required"}]}), Retry::Misconfigured),
-        (429, said("insufficient_quota", "You exceeded your current quota"), Retry::Later { after: None }),
+        (429, error_body("insufficient_quota", "You exceeded your current quota"), Retry::Later { after: None }),
         (500, json!("Internal Server Error"), Retry::Transient),
     ] {
         let error = failed(move || Reply::json(status, &body)).await;
@@ -149,7 +149,7 @@ async fn errors_end_as_they_are_documented_to_mean() {
 }
 
 #[tokio::test]
-async fn broken_answers_are_faults_and_never_silence() {
+async fn malformed_answer_is_transient_and_never_an_empty_transcript() {
     let broken: [(&str, Replies); 6] = [
         ("cut", || Reply::cut(r#"{"text": "The"#)),
         ("endless", Reply::endless),
@@ -166,7 +166,7 @@ async fn broken_answers_are_faults_and_never_silence() {
 }
 
 #[tokio::test]
-async fn longer_audio_than_the_settings_allow_is_sent_in_pieces() {
+async fn audio_above_the_configured_limit_is_sent_in_pieces() {
     let (provider, mut engine) = engine(|| Reply::json(200, &documented())).await;
     engine.capabilities.max_span = Duration::from_secs(1);
     let cut = packets(0, 2_500);
@@ -177,7 +177,7 @@ async fn longer_audio_than_the_settings_allow_is_sent_in_pieces() {
 }
 
 #[tokio::test]
-async fn being_ready_costs_no_call() {
+async fn readiness_makes_no_call() {
     let (provider, engine) = engine(|| Reply::json(500, &json!({}))).await;
     engine.ready().await.unwrap();
     assert_eq!(provider.asked().len(), 0);

@@ -1,10 +1,10 @@
-//! Every way of multiplying that this machine has against sums that are written out.
+//! Compares every arithmetic that this machine supports with sums that are computed one by one.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// `(a - zero of a) * (b - zero of b)`, added up in 64 bits.
+/// The sums of `(a - zero of a) * (b - zero of b)` in 64 bits.
 fn by_hand(rows: &Rows, matrix: &ByteMatrix) -> Vec<i32> {
     let mut out = Vec::new();
     for (bytes, row) in rows.bytes().chunks_exact(matrix.rows).zip(rows.each()) {
@@ -37,10 +37,10 @@ fn differences(floats: &[f32], matrix: &ByteMatrix) -> Vec<String> {
     wrong
 }
 
-/// The largest bytes against the largest weights: what 16 bits cannot hold.
+/// The largest bytes times the largest weights, whose sums overflow 16 bits.
 #[test]
-fn products_that_overflow_16_bits_are_exact_in_every_way_of_this_machine() {
-    println!("ways of multiplying that were run: {:?}", Arithmetic::of_this_machine());
+fn products_that_overflow_16_bits_are_exact_in_every_supported_arithmetic() {
+    println!("tested arithmetic: {:?}", Arithmetic::of_this_machine());
     for count in 1..=9 {
         let floats: Vec<f32> = (0..count).flat_map(|_| [-0.001].into_iter().chain([1.0; 287])).collect();
         for weight in [0, 255] {
@@ -56,10 +56,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn products_are_exact_in_every_way_of_this_machine(
+    fn products_are_exact_in_every_supported_arithmetic(
         count in 1..20_usize, inputs in 1..300_usize, outputs in 1..70_usize, zero: u8, seed: u64,
     ) {
-        // Numbers near the ends are likely: they are the ones that overflow.
+        // Numbers near the limits are likely, because they are the ones that overflow.
         let mut state = seed | 1;
         let mut next = || { state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1); (state >> 33) as u32 };
         let floats: Vec<f32> = (0..count * inputs).map(|_| [-1.0, 1.0, (next() % 256) as f32 / 128.0 - 1.0][next() as usize % 3]).collect();

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::engine::Word;
 
-/// As in the documentation: one channel, one alternative, utterances of two speakers.
+/// An answer as in the documentation: one channel, one alternative, utterances of two speakers.
 pub(in super::super) fn documented() -> Value {
     let words = json!([
         {"word": "yeah", "start": 0.08, "end": 0.32, "confidence": 0.9, "speaker": 0, "speaker_confidence": 0.6, "punctuated_word": "Yeah."},
@@ -33,8 +33,8 @@ pub(in super::super) fn documented() -> Value {
 
 fn read(answer: &Value) -> Result<Transcript, String> {
     let length = Duration::from_millis(1_500);
-    let listened: Listened = serde_json::from_value(answer.clone()).map_err(|why| format!("shape: {why}"))?;
-    listened.transcript(Times::new(0, length), length)
+    let response: ListenResponse = serde_json::from_value(answer.clone()).map_err(|why| format!("shape: {why}"))?;
+    response.transcript(Times::new(0, length), length)
 }
 
 fn changed(pointer: &str, value: Value) -> Value {
@@ -58,13 +58,13 @@ fn utterance(start_ms: u32, end_ms: u32, text: &str, speaker: Option<&str>, word
 }
 
 #[test]
-fn utterances_are_lines_with_their_speaker_and_the_times_of_their_words() {
+fn utterances_become_lines_with_speaker_and_times_of_words() {
     let expected = vec![
         utterance(80, 560, "Yeah. As", Some("0"), Some(vec![word(80, 320, "Yeah."), word(320, 560, "As")])),
         utterance(560, 800, "much.", Some("1"), Some(vec![word(560, 800, "much.")])),
     ];
     assert_eq!(read(&documented()).unwrap(), Transcript { language: Some("en".into()), lines: expected.clone() });
-    // The words alone say the same.
+    // Without utterances, the words give the same lines.
     for answer in [
         without("/results", "utterances"),
         changed("/results/utterances", json!([])),
@@ -75,11 +75,11 @@ fn utterances_are_lines_with_their_speaker_and_the_times_of_their_words() {
 }
 
 #[test]
-fn fields_that_may_be_missing_may_be_missing() {
+fn optional_fields_may_be_missing() {
     let plain = without("/results/utterances/0/words/0", "punctuated_word");
     assert_eq!(read(&plain).unwrap().lines[0].words.as_ref().unwrap()[0].text, "yeah");
     let speaker = &read(&without("/results/utterances/0", "speaker")).unwrap().lines[0].speaker;
-    assert_eq!(speaker.as_deref(), Some("0"), "its words have it");
+    assert_eq!(speaker.as_deref(), Some("0"), "its words have the speaker");
     let wordless = read(&without("/results/utterances/0", "words")).unwrap();
     assert_eq!(wordless.lines[0], utterance(80, 560, "Yeah. As", Some("0"), None));
     assert_eq!(read(&without("/results/channels/0", "detected_language")).unwrap().language, None);
@@ -87,7 +87,7 @@ fn fields_that_may_be_missing_may_be_missing() {
 }
 
 #[test]
-fn one_speaker_without_utterances_is_one_line_with_the_whole_text() {
+fn answer_without_utterances_and_with_one_speaker_is_one_line() {
     let mut answer = without("/results", "utterances");
     for word in answer.pointer_mut("/results/channels/0/alternatives/0/words").unwrap().as_array_mut().unwrap() {
         word.as_object_mut().unwrap().shift_remove("speaker");
@@ -100,12 +100,12 @@ fn one_speaker_without_utterances_is_one_line_with_the_whole_text() {
 }
 
 #[test]
-fn nothing_heard_is_an_empty_transcript_only_where_the_answer_says_so() {
+fn transcript_is_empty_only_if_the_answer_says_so() {
     let mut silent =
         changed("/results/channels/0/alternatives/0", json!({"transcript": "", "confidence": 0, "words": []}));
     silent["results"]["utterances"] = json!([]);
     assert!(read(&silent).unwrap().is_empty());
-    // Speech in one place only is speech.
+    // Text in one field only is still text.
     let mut odd = silent.clone();
     odd["results"]["channels"][0]["alternatives"][0]["transcript"] = json!("yes");
     assert_eq!(read(&odd).unwrap().lines[0].text, "yes");
@@ -126,15 +126,15 @@ fn nothing_heard_is_an_empty_transcript_only_where_the_answer_says_so() {
 }
 
 #[test]
-fn silence_is_not_believed_of_an_engine_that_read_only_the_start() {
-    let said = read(&changed("/metadata/duration", json!(0.0))).unwrap_err();
-    assert_eq!(said, "says it heard 0.0 s of 1.5 s (request a847f427-4ad5-4d67-9b95-db801e58251c)");
+fn answer_for_the_start_of_the_audio_only_is_an_error() {
+    let error = read(&changed("/metadata/duration", json!(0.0))).unwrap_err();
+    assert_eq!(error, "says it heard 0.0 s of 1.5 s (request a847f427-4ad5-4d67-9b95-db801e58251c)");
     assert!(read(&changed("/metadata/duration", json!(0.7))).is_err());
     assert!(read(&changed("/metadata/duration", json!(1.4))).is_ok());
 }
 
 #[test]
-fn fields_of_another_type_are_no_answer() {
+fn field_of_wrong_type_is_an_error() {
     for (pointer, value) in [
         ("/metadata/duration", json!("1.5")),
         ("/results/utterances/0/start", json!("0.08")),
@@ -147,7 +147,7 @@ fn fields_of_another_type_are_no_answer() {
 }
 
 #[test]
-fn times_beyond_the_audio_are_taken_as_its_end() {
+fn times_beyond_the_audio_are_cut_to_its_end() {
     let answer = changed("/results/utterances/1/end", json!(99.0));
     assert_eq!(read(&answer).unwrap().lines[1].end_ms, 1_500);
 }

@@ -1,4 +1,4 @@
-//! How many calls compute at once, and the thread that each has to itself.
+//! Permits that limit how many calls compute at once. Each permit has a thread of its own.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,29 +8,29 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::engine::{EngineError, Retry};
 
-/// More than the cores of any machine: a limit on what can be configured.
-const MOST: usize = 256;
-/// Longer than the calls before it can take.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// The upper limit of the configurable parallelism: more than the cores of any machine.
+const MAX_PERMITS: usize = 256;
+/// How long a call waits for a permit. It is longer than the calls before it can take.
+const MAX_WAIT: Duration = Duration::from_secs(600);
 
-pub(super) struct Lanes {
+pub(super) struct ComputePermits {
     count: usize,
     free: Arc<Semaphore>,
     pools: Arc<Mutex<Vec<Arc<ThreadPool>>>>,
 }
 
-/// The right to compute. Given back when dropped.
-pub(super) struct Lane {
+/// A permit to compute on its own thread. It is given back on drop.
+pub(super) struct ComputePermit {
     pool: Arc<ThreadPool>,
     pools: Arc<Mutex<Vec<Arc<ThreadPool>>>>,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Lanes {
-    /// 0: one for each core.
+impl ComputePermits {
+    /// Creates `count` permits; 0 means one for each core.
     pub fn new(count: usize) -> Self {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let count = if count == 0 { cores() } else { count }.min(MOST);
+        let count = if count == 0 { cores() } else { count }.min(MAX_PERMITS);
         Self { count, free: Arc::new(Semaphore::new(count)), pools: Arc::default() }
     }
 
@@ -43,25 +43,25 @@ impl Lanes {
         self.free.available_permits()
     }
 
-    pub async fn free(&self) -> Result<Lane, EngineError> {
+    pub async fn acquire(&self) -> Result<ComputePermit, EngineError> {
         let busy = || EngineError::new(Retry::Later { after: None }, "every core is busy with other speech");
-        let waited = tokio::time::timeout(PATIENCE, Arc::clone(&self.free).acquire_owned()).await;
+        let waited = tokio::time::timeout(MAX_WAIT, Arc::clone(&self.free).acquire_owned()).await;
         let permit = waited.map_err(|_| busy())?.map_err(|_| busy())?;
         let pool = self.pools.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let pool = pool.unwrap_or_else(|| Arc::new(ThreadPool::with_num_threads(1)));
-        Ok(Lane { pool, pools: Arc::clone(&self.pools), _permit: permit })
+        Ok(ComputePermit { pool, pools: Arc::clone(&self.pools), _permit: permit })
     }
 }
 
-impl Lane {
-    /// On the lane's own thread. The options keep RTen there: otherwise it spreads work over all cores.
+impl ComputePermit {
+    /// Runs `work` on the thread of this permit. The options keep RTen on that thread; otherwise it would use all cores.
     pub fn run<T: Send>(&self, work: impl FnOnce(&RunOptions) -> T + Send) -> T {
         let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&self.pool)));
         self.pool.run(|| work(&options))
     }
 }
 
-impl Drop for Lane {
+impl Drop for ComputePermit {
     fn drop(&mut self) {
         self.pools.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&self.pool));
     }

@@ -1,4 +1,4 @@
-//! What a provider says about why it refuses, and who can help: time, a person, or nobody.
+//! Error responses of providers, and the retry class that follows from them.
 
 use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
@@ -6,43 +6,44 @@ use serde_json::Value;
 
 use crate::engine::Retry;
 
-/// Of a complaint, in the log.
-const MOST_CHARS: usize = 200;
+/// The length of an error in the log.
+const MAX_CHARS: usize = 200;
 
-/// Told by the known fields of its body. Anything else is not looked at: it may be a page, or hold what was said.
+/// The error of a provider, from known fields of the response body. Other content is ignored: it may be an HTML page or
+/// contain spoken text.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Complaint {
+pub(super) struct ProviderError {
     text: String,
 }
 
-impl Complaint {
-    /// Deepgram: `err_code`, `err_msg`, or `category`, `message`, `details`. OpenAI: `error` with `code`, `type`,
-    /// `param`, `message`. Servers made with FastAPI: `detail`, a sentence or a list of `loc` and `msg`.
+impl ProviderError {
+    /// Reads the fields of Deepgram (`err_code`, `err_msg`, or `category`, `message`, `details`), of OpenAI (`error` with
+    /// `code`, `type`, `param`, `message`) and of servers made with FastAPI (`detail`, a text or a list of `loc` and `msg`).
     pub fn read(body: &[u8]) -> Self {
         let Ok(body) = serde_json::from_slice::<Value>(body) else { return Self::default() };
-        let mut said = Vec::new();
+        let mut parts = Vec::new();
         for object in [&body, &body["error"]] {
             for field in ["err_code", "err_msg", "category", "code", "type", "param", "message", "details"] {
-                said.extend(object[field].as_str());
+                parts.extend(object[field].as_str());
             }
         }
-        said.extend(body["error"].as_str());
-        said.extend(body["detail"].as_str());
+        parts.extend(body["error"].as_str());
+        parts.extend(body["detail"].as_str());
         for detail in body["detail"].as_array().into_iter().flatten() {
-            said.extend(detail["loc"].as_array().into_iter().flatten().filter_map(Value::as_str));
-            said.extend(detail["msg"].as_str());
+            parts.extend(detail["loc"].as_array().into_iter().flatten().filter_map(Value::as_str));
+            parts.extend(detail["msg"].as_str());
         }
-        said.extend(body["request_id"].as_str());
-        Self { text: said.join(" ") }
+        parts.extend(body["request_id"].as_str());
+        Self { text: parts.join(" ") }
     }
 
-    /// Short, on one line, and without the key.
+    /// The error for the log: short, on one line, and without the key.
     pub fn shown(&self, key: Option<&SecretString>) -> String {
         let text = match key {
             Some(key) => self.text.replace(key.expose_secret(), "****"),
             None => self.text.clone(),
         };
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST_CHARS).collect()
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_CHARS).collect()
     }
 
     fn names(&self, words: &[&str]) -> bool {
@@ -50,8 +51,8 @@ impl Complaint {
         words.iter().any(|word| text.contains(word))
     }
 
-    /// Whether the form of the answer that was asked for is what it does not like.
-    pub fn is_about_form(&self) -> bool {
+    /// Whether the provider does not support the requested response format.
+    pub fn is_about_response_format(&self) -> bool {
         self.names(&["response_format", "verbose_json", "timestamp_granularit"])
     }
 
@@ -60,30 +61,30 @@ impl Complaint {
     }
 
     fn is_about_settings(&self) -> bool {
-        self.is_about_form()
+        self.is_about_response_format()
             || self.names(&["model", "language", "tier", "version", "parameter", "query", "credential", "permission"])
     }
 }
 
-/// What an answer that is no success means for the call. `works`: the same settings have had an answer before.
+/// The retry class of an error response. `works` says whether a call with the same settings has succeeded before.
 ///
-/// 400, 415 and 422 are said of audio that cannot be read, and of settings that a provider does not know: its words
-/// tell. Where they do not, the audio is to blame only once the settings are known to be right: what a wrong setting
-/// refuses would be lost for ever. 413 is never the audio's fault: how long a piece is, is our own choice.
-pub(super) fn class(status: StatusCode, complaint: &Complaint, works: bool) -> Retry {
+/// Providers use 400, 415 and 422 both for unreadable audio and for settings that they do not know. The text of the error
+/// decides. If it says neither, the audio is refused only if the settings are known to work: otherwise recordings would be
+/// lost because of a wrong setting. 413 is never the fault of the audio, because the length of pieces is our own choice.
+pub(super) fn retry_class(status: StatusCode, provider_error: &ProviderError, works: bool) -> Retry {
     match status.as_u16() {
         429 => Retry::Later { after: None },
         408 | 409 | 425 | 499 => Retry::Transient,
-        400 | 415 | 422 => match (complaint.is_about_audio(), complaint.is_about_settings()) {
+        400 | 415 | 422 => match (provider_error.is_about_audio(), provider_error.is_about_settings()) {
             (true, false) => Retry::Refused,
             (false, true) => Retry::Misconfigured,
             _ if works => Retry::Refused,
             _ => Retry::Misconfigured,
         },
-        // Not there to stay: a method or a version that it does not know.
+        // The provider does not know the method or the HTTP version, which will not change.
         501 | 505 => Retry::Misconfigured,
         500.. => Retry::Transient,
-        // Redirects, keys, credit, addresses, sizes.
+        // The other statuses are about redirects, keys, credit, addresses and sizes.
         _ => Retry::Misconfigured,
     }
 }
@@ -92,17 +93,17 @@ pub(super) fn class(status: StatusCode, complaint: &Complaint, works: bool) -> R
 mod tests {
     use super::*;
 
-    fn complaint(body: &str) -> Complaint {
-        Complaint::read(body.as_bytes())
+    fn provider_error(body: &str) -> ProviderError {
+        ProviderError::read(body.as_bytes())
     }
 
-    fn classes(status: u16, body: &str) -> (Retry, Retry) {
-        let class = |works| class(StatusCode::from_u16(status).unwrap(), &complaint(body), works);
-        (class(false), class(true))
+    fn retry_classes(status: u16, body: &str) -> (Retry, Retry) {
+        let retry_class = |works| retry_class(StatusCode::from_u16(status).unwrap(), &provider_error(body), works);
+        (retry_class(false), retry_class(true))
     }
 
     #[test]
-    fn every_status_says_who_can_help() {
+    fn every_status_has_its_retry_class() {
         let later = Retry::Later { after: None };
         for (status, retry) in [
             (301, Retry::Misconfigured),
@@ -121,50 +122,51 @@ mod tests {
             (503, Retry::Transient),
             (504, Retry::Transient),
         ] {
-            assert_eq!(classes(status, ""), (retry, retry), "{status}");
+            assert_eq!(retry_classes(status, ""), (retry, retry), "{status}");
         }
     }
 
     #[test]
-    fn audio_that_a_provider_cannot_read_is_refused_for_good() {
+    fn unreadable_audio_is_refused() {
         for body in [
             r#"{"err_code":"Bad Request","err_msg":"Bad Request: failed to process audio: corrupt or unsupported data","request_id":"1"}"#,
             r#"{"error":{"message":"Audio file is too short. Minimum audio length is 0.1 seconds.","type":"invalid_request_error","param":"file","code":"audio_too_short"}}"#,
             r#"{"error":"failed to decode audio data"}"#,
             r#"{"detail":"Failed to decode audio."}"#,
         ] {
-            assert_eq!(classes(400, body), (Retry::Refused, Retry::Refused), "{body}");
+            assert_eq!(retry_classes(400, body), (Retry::Refused, Retry::Refused), "{body}");
         }
     }
 
     #[test]
-    fn settings_that_a_provider_does_not_know_need_a_person() {
+    fn unknown_settings_are_misconfigured() {
         for body in [
             r#"{"err_code":"Bad Request","err_msg":"Bad Request: No such model/language/tier combination found.","request_id":"1"}"#,
             r#"{"err_code":"INVALID_QUERY_PARAMETER","err_msg":"Failed to deserialize query parameters: x"}"#,
             r#"{"error":{"message":"Invalid model.","type":"invalid_request_error","param":"model","code":null}}"#,
             r#"{"detail":[{"loc":["body","response_format"],"msg":"unexpected value","type":"enum"}]}"#,
         ] {
-            assert_eq!(classes(422, body), (Retry::Misconfigured, Retry::Misconfigured), "{body}");
+            assert_eq!(retry_classes(422, body), (Retry::Misconfigured, Retry::Misconfigured), "{body}");
         }
     }
 
     #[test]
-    fn a_complaint_that_says_nothing_blames_the_audio_only_where_the_settings_have_worked() {
+    fn error_without_reason_refuses_the_audio_only_if_settings_have_worked() {
         for body in
             ["", "<html>Bad Request</html>", "{}", r#"{"error":{"message":"the audio is too long for this model"}}"#]
         {
-            assert_eq!(classes(400, body), (Retry::Misconfigured, Retry::Refused), "{body}");
+            assert_eq!(retry_classes(400, body), (Retry::Misconfigured, Retry::Refused), "{body}");
         }
     }
 
     #[test]
-    fn what_is_shown_is_short_one_line_and_without_the_key() {
+    fn shown_error_is_short_and_on_one_line_and_without_the_key() {
         let key = SecretString::from("sk-hidden");
-        let said = complaint(r#"{"error":{"code":"invalid_api_key","message":"Incorrect API key:\nsk-hidden."}}"#);
-        assert_eq!(said.shown(Some(&key)), "invalid_api_key Incorrect API key: ****.");
-        let long = complaint(&format!(r#"{{"err_msg":"{}"}}"#, "ä".repeat(900)));
-        assert_eq!(long.shown(None).chars().count(), MOST_CHARS);
-        assert_eq!(complaint(r#"{"text":"what was said","results":"what was said"}"#).shown(None), "");
+        let error =
+            provider_error(r#"{"error":{"code":"invalid_api_key","message":"Incorrect API key:\nsk-hidden."}}"#);
+        assert_eq!(error.shown(Some(&key)), "invalid_api_key Incorrect API key: ****.");
+        let long = provider_error(&format!(r#"{{"err_msg":"{}"}}"#, "ä".repeat(900)));
+        assert_eq!(long.shown(None).chars().count(), MAX_CHARS);
+        assert_eq!(provider_error(r#"{"text":"what was said","results":"what was said"}"#).shown(None), "");
     }
 }
