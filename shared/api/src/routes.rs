@@ -90,7 +90,7 @@ listed! {
     /// behind its last byte has uploaded: between the blob and its job nothing is left lying.
     #[expect(deprecated, reason = "what is deprecated for clients is served all the same")]
     with_token, described_with_token: Api;
-    { upload of upload } [DefaultBodyLimit::disable(), from_fn(edge::to_its_end)]
+    { upload of upload } [DefaultBodyLimit::disable(), from_fn(edge::run_to_completion)]
     { list of jobs }
     { by_path of jobs, cancel of jobs }
     { retry of jobs }
@@ -101,7 +101,7 @@ listed! {
     { one of conversations, delete of conversations }
     { usage of usage }
     { limits of limits }
-    { accept of compat::accept } [DefaultBodyLimit::disable(), from_fn(edge::to_its_end)]
+    { accept of compat::accept } [DefaultBodyLimit::disable(), from_fn(edge::run_to_completion)]
     { status of compat::status }
     { accept_and_wait of compat::wait } [DefaultBodyLimit::disable()]
 }

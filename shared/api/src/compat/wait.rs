@@ -57,7 +57,7 @@ pub async fn accept_and_wait(
         let (services, compat) = (services.clone(), compat.clone());
         async move { accepted(&services, &compat, uid, &context, &params, request).await }
     };
-    let accepted = edge::on_its_own(accepted).await??;
+    let accepted = edge::spawn_to_completion(accepted).await??;
     let job = end_of(&services, &compat, accepted.job).await.map_err(in_their_words)?;
     let memories = Memories::of(&job);
     match job.status {
