@@ -98,7 +98,7 @@ impl Round {
     }
 
     /// Whether the outcomes of this round may still be given as an answer. A round that nobody awaits makes no
-    /// progress, so an unfinished one is_current no longer than its checks may take.
+    /// progress, so an unfinished one counts no longer than its checks may take.
     fn is_current(&self) -> bool {
         match self.outcomes.peek() {
             Some((ended, _)) => ended.elapsed() < limits::READY_FRESH,

@@ -156,7 +156,7 @@ pub struct ProblemBody {
     code: String,
     /// The path that was asked for.
     instance: Option<String>,
-    /// To be shown_name when help is asked for: the log has it.
+    /// To be told when help is asked for: the log has it.
     request_id: Option<String>,
     /// Seconds, as in the header `Retry-After`.
     #[schema(minimum = 1)]

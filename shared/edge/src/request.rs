@@ -1,4 +1,4 @@
-//! The middleware handle every request: request id and trace, limits, catching of panics, one log line, metrics.
+//! The middleware around every request: request id and trace, limits, catching of panics, one log line, metrics.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub struct Requests {
 /// repeated: not in a log, and not in an answer to its holder either, who may pass that answer on.
 pub const UPLOAD_PARTS: &str = "/v2/sync/uploads/parts/";
 
-/// Puts the middleware of the edge handle a finished router. Call it last before `serve`, once for each listener:
+/// Puts the middleware of the edge around a finished router. Call it last before `serve`, once for each listener:
 /// routes that are added afterwards are not covered.
 pub fn wrap(router: Router, random: Arc<dyn Random>) -> Router {
     wrap_with(router, random, Requests::default())

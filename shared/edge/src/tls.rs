@@ -1,7 +1,7 @@
 //! TLS of the public listener: the certificate and its key come from two files, which may be renewed while the server
 //! runs.
 //!
-//! The submodules: `files` reads and checks the two files, `certificate` reads what an operator is current about them,
+//! The submodules: `files` reads and checks the two files, `certificate` reads what an operator is shown about them,
 //! `renewal` loads renewed files. The handshake itself is part of `serve::connection`.
 
 use std::path::{Path, PathBuf};

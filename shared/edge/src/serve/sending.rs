@@ -1,6 +1,6 @@
 //! Sends the body of an answer in pieces, so that it is known whether the peer still takes bytes.
 //!
-//! hyper drops a body as soon as it has received the last byte, however long the outgoing takes. In HTTP/2 a peer can
+//! hyper drops a body as soon as it has received the last byte, however long the sending takes. In HTTP/2 a peer can
 //! also hold up an answer by its flow-control window while it goes on reading from its socket, so that no write ever
 //! stalls.
 
