@@ -1,4 +1,4 @@
-//! The whole of Afterword in one process: both functions over the embedded adapters, on two listeners.
+//! All of Afterword in one process: both functions with the embedded adapters, on two listeners.
 
 mod background;
 mod listener;

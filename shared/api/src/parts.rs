@@ -64,13 +64,13 @@ pub async fn put(
         }
         Found::Open { name, blob, expected } => (name, blob, expected),
     };
-    let asked = ContentRange::of(request.headers(), expected.size);
+    let requested = ContentRange::of(request.headers(), expected.size);
     let writer = match uploads.append(&blob, expected).await? {
-        Arriving::Whole { size, .. } => return asked.map(|_| whole(size)).map_err(|why| invalid(why, size)),
+        Arriving::Whole { size, .. } => return requested.map(|_| whole(size)).map_err(|why| invalid(why, size)),
         Arriving::Open(writer) => writer,
     };
     let offset = writer.offset();
-    let (first, last) = match asked {
+    let (first, last) = match requested {
         Err(why) => return Err(invalid(why, offset)),
         Ok(ContentRange::Ask) => return answer(writer.flush().await, &name),
         Ok(ContentRange::Bytes { first, .. }) if first > offset => {

@@ -78,8 +78,8 @@ struct Checks {
     last: Mutex<Option<Round>>,
 }
 
-/// One run of all checks, shared by everybody who asks meanwhile. If the request that began it is dropped, the others
-/// drive it on.
+/// One run of all checks, shared by all requests that arrive meanwhile. If the request that began it is dropped, the
+/// others drive it on.
 #[derive(Clone)]
 struct Round {
     began: Instant,
@@ -237,7 +237,7 @@ mod tests {
         });
         let site = Site::start(routes("1", vec![slow])).await;
         let gone = tokio::time::timeout(limits::READY_FRESH / 20, site.get("/readyz")).await;
-        assert!(gone.is_err(), "the first who asks does not wait for the answer");
+        assert!(gone.is_err(), "the first request is dropped before its answer");
         let asked = futures_util::future::join_all((0..20).map(|_| site.get("/readyz"))).await;
         assert!(asked.iter().all(|answer| answer.status() == 200));
         assert_eq!(rounds.load(Ordering::Relaxed), 1);

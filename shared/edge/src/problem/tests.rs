@@ -25,10 +25,10 @@ async fn problem_body_has_every_member_of_the_contract() {
 
 #[tokio::test]
 async fn retry_after_is_in_whole_seconds_and_at_least_one() {
-    for (wait, told) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_500, 60)] {
+    for (wait, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_500, 60)] {
         let problem = Problem::new(Code::RateLimited, "").after(Duration::from_millis(wait));
-        assert_eq!(problem.render(None).headers()[RETRY_AFTER], told.to_string());
-        assert_eq!(body(&problem).await["retry_after"], told);
+        assert_eq!(problem.render(None).headers()[RETRY_AFTER], seconds.to_string());
+        assert_eq!(body(&problem).await["retry_after"], seconds);
     }
     let endless = Problem::new(Code::RateLimited, "").after(Duration::MAX);
     assert_eq!(endless.render(None).headers()[RETRY_AFTER], u64::MAX.to_string());
@@ -43,8 +43,8 @@ fn refusals_carry_the_reason_headers_of_shipped_clients() {
         (Code::StorageUnavailable, None, None),
     ] {
         let response = Problem::new(code, "").into_response();
-        let told = |name| response.headers().get(name).map(|value| value.to_str().unwrap());
-        assert_eq!((told(REASON), told(SHIPPED_REASON)), (reason, shipped), "{code}");
+        let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap());
+        assert_eq!((header(REASON), header(SHIPPED_REASON)), (reason, shipped), "{code}");
     }
 }
 
@@ -84,8 +84,8 @@ fn unavailable_store_is_503_with_retry_after() {
         assert_eq!((problem.code, problem.status().as_u16()), (Code::StorageUnavailable, 503));
         assert!(problem.retry_after.is_some());
     }
-    let told = Problem::from(flow::Error::new(Kind::Throttled, "queue.enqueue", "").after(Duration::from_secs(7)));
-    assert_eq!(told.retry_after, Some(Duration::from_secs(7)));
+    let throttled = Problem::from(flow::Error::new(Kind::Throttled, "queue.enqueue", "").after(Duration::from_secs(7)));
+    assert_eq!(throttled.retry_after, Some(Duration::from_secs(7)));
     for kind in [Kind::Conflict, Kind::Corrupt, Kind::Invalid] {
         assert_eq!(Problem::from(flow::Error::new(kind, "blobs.put", "")).code, Code::InternalError);
     }

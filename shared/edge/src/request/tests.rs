@@ -71,7 +71,7 @@ async fn trace_of_the_client_is_continued() {
 }
 
 #[tokio::test]
-async fn no_error_leaves_as_plain_text() {
+async fn every_error_is_answered_as_a_problem() {
     let site = Site::start(pages()).await;
     for (path, status, code) in [
         ("/nowhere?token=x", 404, "not_found"),

@@ -107,7 +107,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     #[tokio::test]
-    async fn a_request_in_flight_is_never_idle_and_the_last_one_starts_the_clock() {
+    async fn idle_time_starts_when_the_last_request_in_flight_ends() {
         let activity = Activity::new();
         let crowded = watch::Sender::new(false);
         let first = activity.begin();
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_that_came_and_went_between_two_looks_starts_the_clock_again() {
+    async fn request_between_two_polls_restarts_the_idle_time() {
         let activity = Activity::new();
         let crowded = watch::Sender::new(false);
         let until_idle = activity.until_idle(10 * SHORT, SHORT, crowded.subscribe());
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_idle_connection_leaves_early_when_others_wait() {
+    async fn idle_connection_ends_early_when_others_wait() {
         let activity = Activity::new();
         let crowded = watch::Sender::new(false);
         let until_idle = activity.until_idle(LONG, SHORT, crowded.subscribe());

@@ -50,8 +50,8 @@ pub(super) fn read(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>, 
     let signing = aws_lc_rs::sign::any_supported_type(&private_key(key)?).map_err(broken)?;
     let pair = CertifiedKey::new(chain, signing);
     match pair.keys_match() {
-        // A key from which the public half cannot be derived does not come from this code, but it is not known to be
-        // wrong.
+        // `Unknown` means that the public half cannot be derived from the key. The key types that are loaded here
+        // always allow it; in any case the pair is not known to be wrong.
         Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(Arc::new(pair)),
         Err(Error::InconsistentKeys(_)) => {
             Err(TlsFileError::Mismatch { certificate: certificate.to_owned(), key: key.to_owned() })
