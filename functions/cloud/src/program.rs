@@ -161,5 +161,5 @@ fn metrics(services: Services, worker: Option<Arc<Worker>>) -> Router {
 }
 
 fn checks(services: &Services) -> Vec<Check> {
-    Check::of_ports(&services.store, &services.blobs, &services.queue)
+    Check::for_ports(&services.store, &services.blobs, &services.queue)
 }

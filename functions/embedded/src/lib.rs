@@ -7,5 +7,5 @@ mod server;
 mod simulate;
 mod wiring;
 
-pub use listener::Secured;
+pub use listener::CertificateInfo;
 pub use server::{Options, Server, Started};

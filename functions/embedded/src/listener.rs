@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 /// What a client has to know about the certificate.
 #[derive(Clone, Debug)]
-pub struct Secured {
+pub struct CertificateInfo {
     /// The file from which it was read.
     pub certificate: PathBuf,
     /// Whether it is self-signed: a client trusts it only if it is given the file.
@@ -31,11 +31,16 @@ pub fn tls(config: &Config) -> Result<Option<Tls>> {
 }
 
 /// Describes the certificate for clients of this address, and warns if it has expired.
-pub fn secured(config: &Config, tls: Option<&Tls>, address: SocketAddr, now: Timestamp) -> Option<Secured> {
+pub fn certificate_info(
+    config: &Config,
+    tls: Option<&Tls>,
+    address: SocketAddr,
+    now: Timestamp,
+) -> Option<CertificateInfo> {
     let certificate = tls?.certificate();
     edge::tls::warn_if_expired(&certificate, now);
     let path = Path::new(&config.server.tls_cert);
-    Some(Secured {
+    Some(CertificateInfo {
         certificate: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
         self_signed: certificate.self_signed,
         names_address: certificate.is_for(&address.ip().to_string()),

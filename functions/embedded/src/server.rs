@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::background::Background;
-use crate::listener::{self, Secured};
+use crate::listener::{self, CertificateInfo};
 use crate::wiring::{self, Wired};
 
 /// The user for whom the printed token is issued.
@@ -43,7 +43,7 @@ pub struct Started {
     pub engine: String,
     pub sample: PathBuf,
     /// `None`: plain HTTP.
-    pub tls: Option<Secured>,
+    pub tls: Option<CertificateInfo>,
     /// The code with which every upload is refused, for developers of apps.
     pub refusal: Option<Code>,
     local_only: bool,
@@ -98,7 +98,7 @@ impl Server {
             engine: wired.worker.engine().name().to_owned(),
             sample: crate::sample::write(&wired.data_dir, now).context("cannot write the sample recording")?,
             data_dir: wired.data_dir.clone(),
-            tls: listener::secured(&config, tls.as_ref(), address, now),
+            tls: listener::certificate_info(&config, tls.as_ref(), address, now),
             refusal: config.refusal()?,
             local_only: public.local_addr()?.ip().is_loopback(),
             uid,

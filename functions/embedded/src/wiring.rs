@@ -193,7 +193,7 @@ impl Wired {
 
     fn checks(&self) -> Vec<Check> {
         let Services { store, blobs, queue, .. } = &self.services;
-        let mut checks = Check::of_ports(store, blobs, queue);
+        let mut checks = Check::for_ports(store, blobs, queue);
         checks.push(api::process::engine_check(&self.worker));
         checks
     }

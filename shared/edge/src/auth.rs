@@ -20,8 +20,8 @@ use crate::problem::Problem;
 pub struct Caller(pub Uid);
 
 /// Requires a token on every route added to `router` so far. The check is a layer and not left to each handler: so
-/// neither a forgotten argument nor the order of arguments lets a body be read first, and a client that waits for `100
-/// Continue` gets its 401 instead.
+/// neither a forgotten argument nor the order of arguments lets a body be read first, and a client that waits for
+/// `100 Continue` gets its 401 instead.
 pub fn authenticated<S>(router: Router<S>, identity: Arc<dyn Identity>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,

@@ -40,7 +40,7 @@ impl Check {
     }
 
     /// The checks of the ports that every function depends on.
-    pub fn of_ports(store: &Arc<dyn Store>, blobs: &Arc<dyn Blobs>, queue: &Arc<dyn Queue>) -> Vec<Self> {
+    pub fn for_ports(store: &Arc<dyn Store>, blobs: &Arc<dyn Blobs>, queue: &Arc<dyn Queue>) -> Vec<Self> {
         let (store, blobs, queue) = (Arc::clone(store), Arc::clone(blobs), Arc::clone(queue));
         vec![
             Self::new("store", "The job store does not answer.", move || {

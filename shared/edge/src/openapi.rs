@@ -57,9 +57,9 @@ pub const WITH_RECORDINGS: &[Code] = &[
 /// Further codes of routes that read a JSON body.
 pub const WITH_JSON: &[Code] = &[Code::InvalidJson, Code::RequestTooLarge];
 
-/// Makes a type that stands for the problems of a route in `#[utoipa::path(responses(…))]`: `problems!(CancelProblems:
-/// WITH_TOKEN; JobNotFound, NotYourJob, JobFinished);`. The codes of [`EVERYWHERE`] are included. A code that the
-/// route's clients know by another name is named at the end: `; RecordingTooOld as "backfill_lookback_exceeded"`.
+/// Makes a type that stands for the problems of a route in `#[utoipa::path(responses(…))]`:
+/// `problems!(CancelProblems: WITH_TOKEN; JobNotFound, NotYourJob, JobFinished);`. The codes of [`EVERYWHERE`] are
+/// included. A code that the route's clients know by another name is named at the end: `; RecordingTooOld as "backfill_lookback_exceeded"`.
 #[macro_export]
 macro_rules! problems {
     ($(#[$doc:meta])* $name:ident: $($group:ident),*; $($code:ident),* $(; $($known:ident as $alias:literal),+)?) => {
@@ -182,8 +182,8 @@ pub fn names(values: impl IntoIterator<Item = impl Serialize>) -> RefOr<Schema> 
     Schema::from(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).build()).into()
 }
 
-/// Makes a schema type with the names of a domain enum, so that domain need not know OpenAPI: `names!(JobStatus,
-/// Status::ALL)`.
+/// Makes a schema type with the names of a domain enum, so that the domain need not know OpenAPI:
+/// `names!(JobStatus, Status::ALL)`.
 #[macro_export]
 macro_rules! names {
     ($(#[$doc:meta])* $name:ident, $names:expr) => {
