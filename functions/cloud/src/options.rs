@@ -15,8 +15,8 @@ use crate::environment::Environment;
 /// The pause between placements: Firestore accepts about one write a second to a document.
 const PLACEMENT_PACE: Duration = Duration::from_secs(1);
 
-/// The longest segment. Its text is one Firestore document of at most one MiB, and fifty of them are written at once,
-/// which may be ten MiB together: fast speech with the time of each word takes 270 bytes a second.
+/// The longest segment. Its text is one Firestore document of at most one MiB, and fifty of them are written in one
+/// commit of at most ten MiB: fast speech with the time of each word takes 270 bytes a second.
 const LONGEST_SPAN_SECONDS: u64 = 600;
 
 pub struct Options {

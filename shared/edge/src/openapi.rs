@@ -59,7 +59,8 @@ pub const WITH_JSON: &[Code] = &[Code::InvalidJson, Code::RequestTooLarge];
 
 /// Makes a type that stands for the problems of a route in `#[utoipa::path(responses(…))]`:
 /// `problems!(CancelProblems: WITH_TOKEN; JobNotFound, NotYourJob, JobFinished);`. The codes of [`EVERYWHERE`] are
-/// included. A code that the route's clients know by another name is named at the end: `; RecordingTooOld as "backfill_lookback_exceeded"`.
+/// included. A code that the route's clients know by another name is named at the end:
+/// `; RecordingTooOld as "backfill_lookback_exceeded"`.
 #[macro_export]
 macro_rules! problems {
     ($(#[$doc:meta])* $name:ident: $($group:ident),*; $($code:ident),* $(; $($known:ident as $alias:literal),+)?) => {
