@@ -1,5 +1,5 @@
-//! Google's services under the use cases. Nothing connects here: each does with its first call, so that a start takes
-//! milliseconds and a service that is down stops no start.
+//! Connects Google's services with the use cases. Each adapter connects at its first call, so that a start takes
+//! milliseconds and does not fail when a service is down.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use system::{SystemClock, SystemRandom};
 use crate::environment::Environment;
 use crate::options::{self, Options};
 
-/// Emulators take any token.
+/// The token for emulators, which accept any.
 const EMULATED: &str = "owner";
 
 pub struct Adapters {
@@ -30,7 +30,7 @@ pub struct Adapters {
     pub firestore: Arc<FirestoreStore>,
 }
 
-/// A field of an adapter's settings, the key that it comes from, and a value that would do.
+/// A field of an adapter's settings, the configuration key from which it comes, and a valid example.
 type Keys = [(&'static str, &'static str, &'static str)];
 
 const QUEUE_KEYS: &Keys = &[
@@ -63,8 +63,8 @@ const TASK_KEYS: &Keys = &[
     ("keys_limit", "cloud.call_seconds", "60"),
 ];
 
-/// An adapter knows its own settings only: whoever set them is told of his keys.
-fn misset(keys: &'static Keys) -> impl Fn(InvalidSetting) -> anyhow::Error {
+/// Converts an adapter's error about one of its settings into one that names the configuration key.
+fn name_key(keys: &'static Keys) -> impl Fn(InvalidSetting) -> anyhow::Error {
     |invalid_setting| match keys.iter().find(|(setting, ..)| *setting == invalid_setting.setting) {
         Some((_, key, example)) => options::wrong(key, &invalid_setting.why, example),
         None => anyhow::anyhow!("configuration: {invalid_setting}"),
@@ -77,8 +77,9 @@ pub fn adapters(options: &Options) -> Result<Adapters> {
     let store = Arc::new(store(&options.project, &options.config, &options.environment));
     let storage = Arc::new(Storage::new(storage_settings(options), Arc::clone(&clock), Arc::clone(&random)));
     let queue = CloudTasks::new(queue_settings(options), Arc::clone(&clock), Arc::clone(&random));
-    let queue = queue.map_err(misset(QUEUE_KEYS))?;
-    let push = Fcm::new(push_settings(options), push_token(options), Arc::clone(&clock)).map_err(misset(PUSH_KEYS))?;
+    let queue = queue.map_err(name_key(QUEUE_KEYS))?;
+    let push =
+        Fcm::new(push_settings(options), push_token(options), Arc::clone(&clock)).map_err(name_key(PUSH_KEYS))?;
     let services = Services {
         feed: Arc::clone(&store) as Arc<dyn Feed>,
         store: Arc::clone(&store) as Arc<dyn Store>,
@@ -95,7 +96,7 @@ pub fn adapters(options: &Options) -> Result<Adapters> {
         instance: Default::default(),
     };
     let identity = FirebaseIdentity::new(identity_settings(options), Arc::clone(&clock));
-    let identity = identity.map_err(misset(USER_KEYS))?;
+    let identity = identity.map_err(name_key(USER_KEYS))?;
     Ok(Adapters {
         services,
         identity: Arc::new(identity),
@@ -146,7 +147,7 @@ fn push_settings(options: &Options) -> FcmSettings {
     settings
 }
 
-/// Beside emulators there are no credentials of Google's.
+/// With emulators there are no Google credentials.
 fn push_token(options: &Options) -> Arc<dyn AccessToken> {
     if options.environment.firestore.is_some() {
         return Arc::new(GivenToken(SecretString::from(EMULATED)));
@@ -170,6 +171,6 @@ fn task_identity(options: &Options, clock: Arc<dyn Clock>) -> Result<Option<Arc<
     let mut settings = TaskIdentitySettings::new(cloud.task_audience.clone(), [cloud.task_service_account.clone()]);
     settings.keys_url = cloud.google_keys_url.clone();
     settings.keys_limit = settings.keys_limit.min(options.longest_call());
-    let identity = GoogleTaskIdentity::new(settings, clock).map_err(misset(TASK_KEYS))?;
+    let identity = GoogleTaskIdentity::new(settings, clock).map_err(name_key(TASK_KEYS))?;
     Ok(Some(Arc::new(identity)))
 }

@@ -1,4 +1,4 @@
-//! The command line: nothing, where a platform starts the function; the rest is for whoever sets it up.
+//! The command line: platforms start the function without arguments; the commands are for operators.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `doctor`: every permission that a function needs, tried by a call that changes nothing that lasts, and what to do.
+//! `doctor` tries every permission that a function needs by a call that leaves no lasting change, and says what to do.
 
 use std::time::Duration;
 
@@ -16,17 +16,17 @@ mod finding;
 
 use finding::Finding;
 
-/// One check, all its tries together.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// A speech model is loaded in this, or not at all.
-const LOADING: Duration = Duration::from_secs(60);
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// No device has it: FCM answers that, to those who may send.
-const NO_DEVICE: &str = "doctor";
-/// Well formed, and signed by nobody: `{"alg":"RS256","kid":"doctor","typ":"JWT"}.{}`.
-const NO_TOKEN: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImRvY3RvciIsInR5cCI6IkpXVCJ9.e30.AA";
+/// The time for one check, including its retries.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
+/// The time in which a speech model has to be loaded.
+const LOADING_TIMEOUT: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// A push token that no device has: FCM says so only to callers that may send.
+const UNKNOWN_DEVICE: &str = "doctor";
+/// A well-formed token without a valid signature: `{"alg":"RS256","kid":"doctor","typ":"JWT"}.{}`.
+const UNSIGNED_TOKEN: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImRvY3RvciIsInR5cCI6IkpXVCJ9.e30.AA";
 
-/// Prints a line for each check; an error when one of them failed.
+/// Prints a line for each check; returns an error if one of them failed.
 pub async fn run(function: Function, options: &Options) -> Result<()> {
     let adapters = adapters(options)?;
     let mut findings = store(options, &adapters).await;
@@ -50,16 +50,16 @@ pub async fn run(function: Function, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// With what there is to say when nothing comes at all.
+/// Limits the time of a check, with an error that says so.
 async fn timed<T>(work: impl Future<Output = flow::Result<T>>) -> flow::Result<T> {
     let late = || {
-        let silence = format!("no answer within {} s", PATIENCE.as_secs());
+        let silence = format!("no answer within {} s", CHECK_TIMEOUT.as_secs());
         Err(Error::new(Kind::Unavailable, "doctor", "").because(silence))
     };
-    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| late())
+    tokio::time::timeout(CHECK_TIMEOUT, work).await.unwrap_or_else(|_| late())
 }
 
-/// The indexes are asked for only where there is a database to ask.
+/// The indexes are checked only where the database answers.
 async fn store(options: &Options, adapters: &Adapters) -> Vec<Finding> {
     let database = format!("Firestore: database {} of project {}", options.config.cloud.database, options.project);
     let ready = timed(adapters.services.store.ready()).await;
@@ -70,7 +70,7 @@ async fn store(options: &Options, adapters: &Adapters) -> Vec<Finding> {
     findings
 }
 
-/// What befalls all permissions alike is told once.
+/// An error that concerns all permissions alike is reported once.
 async fn storage(options: &Options, adapters: &Adapters) -> Vec<Finding> {
     let bucket = &options.config.cloud.bucket;
     let whole = format!("Cloud Storage: bucket {bucket}");
@@ -99,7 +99,7 @@ async fn push(options: &Options, adapters: &Adapters) -> Finding {
             uid,
             id,
             platform: Platform::Android,
-            token: NO_DEVICE.to_owned(),
+            token: UNKNOWN_DEVICE.to_owned(),
             registered_at: now,
             used_at: now,
         };
@@ -115,13 +115,13 @@ async fn push(options: &Options, adapters: &Adapters) -> Finding {
 }
 
 fn ids() -> Result<(Uid, DeviceId)> {
-    Ok((Uid::new(NO_DEVICE)?, DeviceId::new(NO_DEVICE)?))
+    Ok((Uid::new(UNKNOWN_DEVICE)?, DeviceId::new(UNKNOWN_DEVICE)?))
 }
 
-/// A refusal is what such a token gets, from whoever has the keys.
+/// Refusing the token is the expected result: it shows that the keys could be loaded.
 async fn identity(options: &Options, adapters: &Adapters) -> Finding {
     let what = format!("Firebase identity: the keys for tokens of project {}", options.project);
-    match timed(adapters.identity.verify(NO_TOKEN)).await {
+    match timed(adapters.identity.verify(UNSIGNED_TOKEN)).await {
         Ok(_) => Finding::fine(what),
         Err(error) => {
             let why = error.source.as_ref().map_or_else(|| error.to_string(), ToString::to_string);
@@ -145,14 +145,14 @@ async fn engine(options: &Options) -> Finding {
     let wait = async {
         loop {
             match engine.ready().await {
-                Err(error) if error.retry != speech::Retry::Misconfigured => tokio::time::sleep(LOOK_AGAIN).await,
+                Err(error) if error.retry != speech::Retry::Misconfigured => tokio::time::sleep(POLL_INTERVAL).await,
                 known => return known,
             }
         }
     };
-    match tokio::time::timeout(LOADING, wait).await {
+    match tokio::time::timeout(LOADING_TIMEOUT, wait).await {
         Ok(Ok(_)) => Finding::fine(what),
         Ok(Err(error)) => Finding::bad(what, error.to_string(), REMEDY),
-        Err(_) => Finding::bad(what, format!("it is not ready after {} s", LOADING.as_secs()), REMEDY),
+        Err(_) => Finding::bad(what, format!("it is not ready after {} s", LOADING_TIMEOUT.as_secs()), REMEDY),
     }
 }

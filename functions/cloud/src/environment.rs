@@ -1,20 +1,20 @@
-//! What Google's own tools are told by the environment, and we by the same variables.
+//! Settings that Google's own tools read from the environment, read from the same variables.
 
 use anyhow::{Result, bail};
 use axum::http::Uri;
 
-/// The first of these that is set.
+/// Variables with the project; the first one that is set counts.
 const PROJECT: [&str; 3] = ["GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "GCP_PROJECT"];
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
     pub project: Option<String>,
-    /// Emulators, as addresses.
+    /// The addresses of emulators.
     pub firestore: Option<String>,
     pub storage: Option<String>,
     pub storage_grpc: Option<String>,
     pub tasks: Option<String>,
-    /// As the variable says: the identity judges it.
+    /// The unchanged value of the variable; the identity adapter checks it.
     pub firebase_auth: Option<String>,
 }
 
@@ -32,18 +32,18 @@ impl Environment {
         })
     }
 
-    /// With any of them, not everything is Google.
+    /// The emulators that are set: with any of them some services are not Google's.
     pub fn emulators(&self) -> Vec<&str> {
         let all = [&self.firestore, &self.storage, &self.storage_grpc, &self.tasks, &self.firebase_auth];
         all.into_iter().filter_map(Option::as_deref).collect()
     }
 }
 
-/// Some tools write a host and a port, some an address.
+/// Turns the value into an address: some tools write a host and a port, some an address.
 fn address(variable: &str, host: &str) -> Result<String> {
     let host = host.trim().trim_end_matches('/');
     let address = if host.contains("://") { host.to_owned() } else { format!("http://{host}") };
-    // A port that is written has to be one.
+    // A port, if there is one, has to be a number.
     let is_one = |it: Uri| {
         it.authority().is_some_and(|it| !it.host().is_empty() && (it.port_u16().is_some() || it.as_str() == it.host()))
     };
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_become_addresses_and_empty_variables_are_not_set() {
+    fn hosts_become_addresses_and_empty_variables_are_ignored() {
         let variables = [
             ("GCLOUD_PROJECT", "demo-a"),
             ("GOOGLE_CLOUD_PROJECT", " "),
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_is_named() {
+    fn invalid_host_is_reported_with_its_variable() {
         for host in ["some host", "http://", "127.0.0.1:port"] {
             let read = Environment::read(|name: &str| (name == "STORAGE_EMULATOR_HOST").then(|| host.to_owned()));
             let why = read.unwrap_err().to_string();

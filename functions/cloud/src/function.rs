@@ -1,4 +1,4 @@
-//! Which of the two functions a program is.
+//! The two functions; each program is one of them.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Function {

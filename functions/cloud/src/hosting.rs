@@ -1,4 +1,5 @@
-//! Where a function runs: AWS Lambda, Cloud Run or a plain port, told by the environment. The same router everywhere.
+//! The platform on which a function runs: AWS Lambda, Cloud Run or a plain port, detected from the environment. The
+//! router is the same on all of them.
 
 mod platform;
 mod serve;

@@ -1,4 +1,4 @@
-//! The two functions over Google Cloud, for Cloud Run, AWS Lambda or a plain port: configuration, adapters, programs.
+//! The two functions on Google Cloud, for Cloud Run, AWS Lambda or a plain port: configuration, adapters, programs.
 
 mod adapters;
 mod args;

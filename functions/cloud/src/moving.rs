@@ -1,4 +1,4 @@
-//! `export` and `import`: what users have, from place to place. Nothing but the database is needed for it.
+//! `export` and `import` move the data of users between installations. They need only the database.
 
 use anyhow::{Context, Result, ensure};
 use config::Config;

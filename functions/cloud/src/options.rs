@@ -1,5 +1,5 @@
-//! From the configuration, the environment and the platform to what the function is made of, with one clear line for
-//! each mistake: a function that would fail its first request must not start.
+//! Combines configuration, environment and platform into the options of a function, with one clear line for each
+//! mistake: a function that would fail its first request must not start.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use flow::Settings;
 
 use crate::environment::Environment;
 
-/// A document of Firestore takes about one write a second.
-const PLACE_PACE: Duration = Duration::from_secs(1);
+/// The pause between placements: Firestore accepts about one write a second to a document.
+const PLACEMENT_PACE: Duration = Duration::from_secs(1);
 
-/// What was said in a segment is a document of a mebibyte at most, and fifty of them are written at once, which is ten
-/// mebibytes at most: fast talk with the time of each word takes 270 bytes a second.
+/// The longest segment. Its text is one Firestore document of at most one MiB, and fifty of them are written in one
+/// commit of at most ten MiB: fast speech with the time of each word takes 270 bytes a second.
 const LONGEST_SPAN_SECONDS: u64 = 600;
 
 pub struct Options {
@@ -28,7 +28,7 @@ pub struct Options {
     pub secret: Arc<TaskSecret>,
 }
 
-/// Keys, with their variables: `cloud.queue and cloud.location (environment: …)`.
+/// Names keys with their variables: `cloud.queue and cloud.location (environment: …)`.
 fn named(keys: &str) -> String {
     let variables = keys.split(" and ").map(|key| match key {
         "cloud.project" => "GOOGLE_CLOUD_PROJECT".to_owned(),
@@ -37,12 +37,12 @@ fn named(keys: &str) -> String {
     format!("{keys} (environment: {})", variables.collect::<Vec<_>>().join(" and "))
 }
 
-/// A value that cannot be: its key, what is wrong, and one that would do.
+/// The error for an invalid value: its key, what is wrong, and a valid example.
 pub fn wrong(keys: &str, why: &str, example: &str) -> anyhow::Error {
     anyhow!("configuration: {}: {why}; such as {example}", named(keys))
 }
 
-/// As configured, else as the platform says.
+/// The project as configured, otherwise as the environment says.
 pub fn project(config: &Config, environment: &Environment) -> Result<String> {
     let configured = Some(config.cloud.project.clone()).filter(|project| !project.is_empty());
     let Some(project) = configured.or_else(|| environment.project.clone()) else {
@@ -89,12 +89,12 @@ impl Options {
         Ok(Self { environment, platform, project, settings, secret, config })
     }
 
-    /// No call of a service may take longer.
+    /// The longest time that a call of a service may take.
     pub fn longest_call(&self) -> Duration {
         Duration::from_secs(self.config.cloud.call_seconds)
     }
 
-    /// The queue's full name.
+    /// The full name of the queue.
     pub fn queue(&self) -> String {
         let cloud = &self.config.cloud;
         format!("projects/{}/locations/{}/queues/{}", self.project, cloud.location, cloud.queue)
@@ -103,10 +103,10 @@ impl Options {
 
 fn settings(config: &Config, platform: Platform) -> Result<Settings> {
     let mut settings = config.settings()?;
-    // Here the bucket takes audio away, and every wait has to end before.
+    // Here the bucket's lifecycle deletes audio, and every wait has to end before that.
     settings.rules.audio_lifecycle = Duration::from_secs(config.cloud.bucket_lifecycle_days.saturating_mul(86_400));
     settings.rules.check().map_err(|why| wrong("cloud.bucket_lifecycle_days", why, "30"))?;
-    settings.worker.place_pace = PLACE_PACE;
+    settings.worker.place_pace = PLACEMENT_PACE;
     if let Some(most) = platform.max_body() {
         let upload = &mut settings.upload;
         upload.max_batch_bytes = upload.max_batch_bytes.min(most);
@@ -117,7 +117,7 @@ fn settings(config: &Config, platform: Platform) -> Result<Settings> {
         settings.upload.synchronous_wait = settings.upload.synchronous_wait.min(most);
     }
     if !platform.streams() {
-        // A stream without a place tells what is known, and ends.
+        // A stream without a permit sends what is known, and ends.
         settings.streams.in_all = 0;
     }
     let dispatch = Duration::from_secs(config.queue.dispatch_deadline_seconds);
@@ -158,10 +158,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_stops_the_start_and_is_named_with_its_variable() {
-        let said = refusal(&[("AFTERWORD_CLOUD_BUCKET", "")]);
+    fn missing_setting_is_refused_at_start_and_named_with_its_variable() {
+        let message = refusal(&[("AFTERWORD_CLOUD_BUCKET", "")]);
         assert_eq!(
-            said,
+            message,
             "configuration: cloud.bucket (environment: AFTERWORD_CLOUD_BUCKET) is not set, such as my-project-audio"
         );
         assert!(refusal(&[("AFTERWORD_CLOUD_LOCATION", "")]).contains("cloud.location"));
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_platform_that_takes_less_bounds_what_clients_are_told() {
+    fn limits_of_the_platform_lower_those_of_the_configuration() {
         let here = of(Platform::Port(1), &[]).unwrap().settings;
         let lambda = of(Platform::Lambda, &[]).unwrap().settings;
         assert!(lambda.upload.max_batch_bytes < 4_500_000 && lambda.upload.max_file_bytes < 4_500_000);
@@ -181,11 +181,11 @@ mod tests {
         assert_eq!(lambda.upload.resumable_max_file_bytes, here.upload.resumable_max_file_bytes);
         assert!(lambda.worker.handler_deadline <= Duration::from_secs(840));
         assert_eq!((lambda.streams.in_all, here.streams.in_all), (0, 256));
-        assert_eq!(here.worker.place_pace, PLACE_PACE);
+        assert_eq!(here.worker.place_pace, PLACEMENT_PACE);
     }
 
     #[test]
-    fn segments_stay_so_short_that_their_texts_fit_into_documents() {
+    fn segment_length_is_bounded_so_that_texts_fit_into_documents() {
         let spans = |seconds: &str| {
             let keys = ["DEEPGRAM", "HTTP"].map(|engine| format!("AFTERWORD_ENGINE_{engine}_MAX_SPAN_SECONDS"));
             let engine = of(Platform::Port(1), &[(&keys[0], seconds), (&keys[1], seconds)]).unwrap().config.engine;
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_queue_is_called_by_its_full_name() {
+    fn queue_is_named_by_its_full_name() {
         assert_eq!(
             of(Platform::Port(1), &[]).unwrap().queue(),
             "projects/demo/locations/europe-west1/queues/afterword"

@@ -1,4 +1,4 @@
-//! A function as a program: its command line, its start, its end.
+//! Runs a function as a program: command line, start, shutdown.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -23,15 +23,16 @@ use crate::function::Function;
 use crate::options::Options;
 use crate::{doctor, moving};
 
-/// Cloud Run kills ten seconds after it asked: answers have these, what is left is for what is put back.
-const LAST_ANSWERS: Duration = Duration::from_secs(6);
+/// How long answers may take after the signal. Cloud Run kills the process after ten seconds; the rest is for work that
+/// is put back.
+const ANSWERS_DEADLINE: Duration = Duration::from_secs(6);
 
 /// Exit codes: 0 done, 1 failed, 2 wrong usage (by clap).
 pub fn main(function: Function) -> ExitCode {
     match run(function, Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // One line, the whole chain of causes in it.
+            // The message is one line with the whole chain of causes.
             eprintln!("{}: {error:#}", function.name());
             ExitCode::FAILURE
         }
@@ -61,17 +62,17 @@ fn run(function: Function, args: Args) -> Result<()> {
             _ => serve(function, options).await,
         }
     });
-    // Nothing that is left is waited for: what matters was waited for.
+    // Remaining tasks are not waited for: what matters has been waited for.
     runtime.shutdown_background();
     done
 }
 
-/// What ends when the process is asked to end.
+/// Tokens that are cancelled when the process shuts down.
 #[derive(Clone, Default)]
-struct Ends {
-    /// Running jobs go back to the queue.
+struct ShutdownTokens {
+    /// Cancelling this sends running jobs back to the queue.
     work: CancellationToken,
-    /// Answers that would go on for minutes.
+    /// Cancelling this ends answers that would go on for minutes.
     streams: CancellationToken,
 }
 
@@ -82,26 +83,26 @@ async fn serve(function: Function, options: Options) -> Result<()> {
     gcp::firestore::describe();
     let adapters = adapters(&options)?;
     edge::metrics::describe_process(env!("CARGO_PKG_VERSION"), adapters.services.now());
-    let ends = Ends::default();
+    let ends = ShutdownTokens::default();
     let router = match function {
         Function::Upload => upload(&options, adapters, &ends),
         Function::Process => process(&options, adapters, &ends)?,
     };
-    let (asked, ends) = (shutdown.clone(), ends);
+    let (signal, ends) = (shutdown.clone(), ends);
     tokio::spawn(async move {
-        asked.cancelled().await;
+        signal.cancelled().await;
         ends.work.cancel();
         ends.streams.cancel();
     });
     let (platform, limits) =
-        (options.platform, ServeLimits { shutdown: LAST_ANSWERS, ..options.config.serve_limits() });
+        (options.platform, ServeLimits { shutdown: ANSWERS_DEADLINE, ..options.config.serve_limits() });
     Ok(crate::hosting::serve(platform, router, limits, shutdown, |at| greet(function, &options, at)).await?)
 }
 
 fn greet(function: Function, options: &Options, at: Option<SocketAddr>) {
     let emulators = options.environment.emulators();
     if !emulators.is_empty() {
-        tracing::warn!(?emulators, "not Google: emulators stand in for its services");
+        tracing::warn!(?emulators, "emulators are used in place of Google's services");
     }
     let address = at.map(|at| at.to_string());
     tracing::info!(
@@ -114,10 +115,10 @@ fn greet(function: Function, options: &Options, at: Option<SocketAddr>) {
     );
 }
 
-fn upload(options: &Options, adapters: Adapters, ends: &Ends) -> Router {
+fn upload(options: &Options, adapters: Adapters, ends: &ShutdownTokens) -> Router {
     let Adapters { services, identity, .. } = adapters;
     let checks = checks(&services);
-    let (random, watched) = (Arc::clone(&services.random), services.clone());
+    let (random, metrics_services) = (Arc::clone(&services.random), services.clone());
     let deps = api::Deps {
         services,
         identity,
@@ -128,15 +129,15 @@ fn upload(options: &Options, adapters: Adapters, ends: &Ends) -> Router {
     };
     let router = api::routes(deps)
         .merge(edge::health::routes(env!("CARGO_PKG_VERSION"), checks))
-        .merge(metrics(watched, None))
+        .merge(metrics(metrics_services, None))
         .merge(edge::error_pages::routes());
     edge::wrap_with(router, random, options.config.requests())
 }
 
-fn process(options: &Options, adapters: Adapters, ends: &Ends) -> Result<Router> {
+fn process(options: &Options, adapters: Adapters, ends: &ShutdownTokens) -> Result<Router> {
     let Adapters { services, task_identity, .. } = adapters;
     let engine = engines::engine(&options.config)?;
-    let (random, watched) = (Arc::clone(&services.random), services.clone());
+    let (random, metrics_services) = (Arc::clone(&services.random), services.clone());
     let worker = Arc::new(Worker::new(services.clone(), engine, ends.work.clone()));
     let shown = Arc::clone(&worker);
     let mut checks = checks(&services);
@@ -144,21 +145,21 @@ fn process(options: &Options, adapters: Adapters, ends: &Ends) -> Result<Router>
     let deps = api::process::Deps { services, worker, secret: Arc::clone(&options.secret), identity: task_identity };
     let router = api::process::routes(deps)
         .merge(edge::health::routes(env!("CARGO_PKG_VERSION"), checks))
-        .merge(metrics(watched, Some(shown)));
+        .merge(metrics(metrics_services, Some(shown)));
     Ok(edge::wrap_with(router, random, options.config.requests()))
 }
 
 fn metrics(services: Services, worker: Option<Arc<Worker>>) -> Router {
-    let watch = Arc::new(JobGauges::default());
+    let gauges = Arc::new(JobGauges::default());
     edge::metrics::routes(move || {
         if let Some(worker) = &worker {
             worker.show_calls();
         }
-        let (services, watch) = (services.clone(), Arc::clone(&watch));
-        async move { watch.refresh(&services).await }
+        let (services, gauges) = (services.clone(), Arc::clone(&gauges));
+        async move { gauges.refresh(&services).await }
     })
 }
 
 fn checks(services: &Services) -> Vec<Check> {
-    Check::of_ports(&services.store, &services.blobs, &services.queue)
+    Check::for_ports(&services.store, &services.blobs, &services.queue)
 }

@@ -1,4 +1,4 @@
-//! What runs beside the requests: the sweep every minute, and the orphan rule.
+//! Background work of the embedded server: the regular sweep, and the removal of orphaned audio.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use flow::Services;
 use flow::sweep::{Swept, resume, sweep, sweep_orphans};
 use tokio_util::sync::CancellationToken;
 
-/// How often the store is searched for orphans; they are a day old by then anyway.
+/// How often orphaned blobs are searched for; they are a day old by then anyway.
 const ORPHANS_EVERY: Duration = Duration::from_secs(3600);
 
 pub struct Background {
@@ -42,20 +42,21 @@ impl Background {
     async fn sweep_for_ever(&self) {
         match resume(&self.services, self.started, self.sweep_limit).await {
             Ok(0) => {}
-            Ok(jobs) => tracing::info!(jobs, "jobs that an earlier run left behind go on"),
-            Err(error) => tracing::warn!(%error, "what an earlier run left behind could not be looked at"),
+            Ok(jobs) => tracing::info!(jobs, "unfinished jobs of an earlier run were resumed"),
+            Err(error) => tracing::warn!(%error, "unfinished jobs of an earlier run could not be resumed"),
         }
         loop {
             match sweep(&self.services, self.sweep_limit).await {
                 Ok(swept) if swept == Swept::default() => {}
-                Ok(swept) => tracing::info!(?swept, "due jobs were repaired"),
+                Ok(swept) => tracing::info!(?swept, "the sweep repaired due jobs"),
                 Err(error) => tracing::warn!(%error, "the sweep failed; it is tried again"),
             }
             self.services.clock.sleep(self.sweep_every).await;
         }
     }
 
-    /// The first time for everything from before the start: whoever wrote it is gone, since the folder is ours alone.
+    /// Removes orphaned audio at regular times. The first run removes everything from before the start: its writer is
+    /// gone, because only this process uses the folder.
     async fn orphans_for_ever(&self) {
         let every = ORPHANS_EVERY.min(self.orphan_age.max(self.sweep_every));
         let mut before = self.started;

@@ -1,4 +1,4 @@
-//! The whole of Afterword in one process: both functions over the embedded adapters, on two listeners.
+//! All of Afterword in one process: both functions with the embedded adapters, on two listeners.
 
 mod background;
 mod listener;
@@ -7,5 +7,5 @@ mod server;
 mod simulate;
 mod wiring;
 
-pub use listener::Secured;
+pub use listener::CertificateInfo;
 pub use server::{Options, Server, Started};

@@ -1,4 +1,4 @@
-//! The public door as it is configured: its addresses, and TLS.
+//! Opens the two listeners as they are configured: their addresses, and TLS of the public one.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,18 +9,18 @@ use domain::Timestamp;
 use edge::Tls;
 use tokio::net::TcpListener;
 
-/// What a client has to know of the certificate.
+/// What a client has to know about the certificate.
 #[derive(Clone, Debug)]
-pub struct Secured {
-    /// The file that it was read from.
+pub struct CertificateInfo {
+    /// The file from which it was read.
     pub certificate: PathBuf,
-    /// A client has to be given the file to trust it.
+    /// Whether it is self-signed: a client trusts it only if it is given the file.
     pub self_signed: bool,
-    /// Whether the printed address stands in it.
+    /// Whether the printed address is one of its names.
     pub names_address: bool,
 }
 
-/// Both files, judged; `None` without TLS.
+/// Opens and checks both TLS files; `None` without TLS.
 pub fn tls(config: &Config) -> Result<Option<Tls>> {
     let server = &config.server;
     if server.tls_cert.is_empty() {
@@ -30,19 +30,24 @@ pub fn tls(config: &Config) -> Result<Option<Tls>> {
     opened.map(Some).context("configuration: server.tls_cert, server.tls_key")
 }
 
-/// What is told of the certificate to whoever goes to this address. An expired one is warned of.
-pub fn secured(config: &Config, tls: Option<&Tls>, address: SocketAddr, now: Timestamp) -> Option<Secured> {
+/// Describes the certificate for clients of this address, and warns if it has expired.
+pub fn certificate_info(
+    config: &Config,
+    tls: Option<&Tls>,
+    address: SocketAddr,
+    now: Timestamp,
+) -> Option<CertificateInfo> {
     let certificate = tls?.certificate();
     edge::tls::warn_if_expired(&certificate, now);
     let path = Path::new(&config.server.tls_cert);
-    Some(Secured {
+    Some(CertificateInfo {
         certificate: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
         self_signed: certificate.self_signed,
         names_address: certificate.is_for(&address.ip().to_string()),
     })
 }
 
-/// The public listener, and the one that only the queue reaches.
+/// Opens the public listener, and the internal one that only the queue uses.
 pub async fn listen(config: &Config) -> Result<(TcpListener, TcpListener)> {
     let address = |key: &str, text: &str| -> Result<SocketAddr> {
         text.parse()
@@ -66,7 +71,7 @@ pub async fn listen(config: &Config) -> Result<(TcpListener, TcpListener)> {
     Ok((open(public).await?, open(internal).await?))
 }
 
-/// An address that a client can use: "everywhere" is no place to go to.
-pub fn shown(address: SocketAddr) -> SocketAddr {
+/// An address that a client can use: an unspecified address is replaced by loopback.
+pub fn client_address(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address }
 }

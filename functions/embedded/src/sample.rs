@@ -1,4 +1,5 @@
-//! The sample recording that a newcomer sends first: real speech, written into the data folder, stamped now.
+//! Writes the sample recording that a new user sends first: real speech, in the data folder, with the current time in
+//! its name.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sample_has_a_name_that_an_upload_takes_and_replaces_the_one_before() {
+    fn sample_has_a_valid_upload_name_and_replaces_the_previous_one() {
         let folder = tempfile::tempdir().unwrap();
         let first = write(folder.path(), Timestamp::from_secs(1_800_000_000)).unwrap();
         let second = write(folder.path(), Timestamp::from_secs(1_800_000_001)).unwrap();

@@ -1,4 +1,4 @@
-//! Starting, running and ending the embedded server.
+//! Starts, runs and stops the embedded server.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::background::Background;
-use crate::listener::{self, Secured};
+use crate::listener::{self, CertificateInfo};
 use crate::wiring::{self, Wired};
 
-/// The user of the token that is printed.
+/// The user for whom the printed token is issued.
 const LOCAL_USER: &str = "local";
-/// After SIGTERM clients have this long to get their answers.
-const LAST_ANSWERS: Duration = Duration::from_secs(6);
-/// What is left after that for the queue and the worker. Together less than the ten seconds after which a container is
-/// killed.
-const LAST_WORK: Duration = Duration::from_secs(3);
+/// How long after SIGTERM clients may still get their answers.
+const ANSWERS_DEADLINE: Duration = Duration::from_secs(6);
+/// How long the queue and the worker may take after that. The sum is less than the ten seconds after which a container
+/// is killed.
+const WORK_DEADLINE: Duration = Duration::from_secs(3);
 
 pub struct Options {
     pub data_dir: PathBuf,
@@ -31,7 +31,7 @@ pub struct Options {
     pub version: &'static str,
 }
 
-/// What a newcomer, or a script, needs to go on.
+/// What a new user, or a script, needs to use the server.
 #[derive(Clone, Debug)]
 pub struct Started {
     pub url: String,
@@ -43,14 +43,14 @@ pub struct Started {
     pub engine: String,
     pub sample: PathBuf,
     /// `None`: plain HTTP.
-    pub tls: Option<Secured>,
-    /// The code that every upload is refused with, for developers of apps.
+    pub tls: Option<CertificateInfo>,
+    /// The code with which every upload is refused, for developers of apps.
     pub refusal: Option<Code>,
     local_only: bool,
 }
 
 impl Started {
-    /// From where the address can be reached, in words.
+    /// Says from where the address can be reached.
     pub fn reach(&self) -> &'static str {
         match (&self.tls, self.local_only) {
             (None, true) => "plain HTTP, from this machine only",
@@ -61,7 +61,7 @@ impl Started {
     }
 }
 
-/// A server whose listeners are open.
+/// A server whose listeners are open but not served yet.
 pub struct Server {
     pub started: Started,
     public: (Listener, Router),
@@ -71,18 +71,18 @@ pub struct Server {
 }
 
 impl Server {
-    /// Checks everything, opens everything, and takes the data folder. A mistake in the configuration or in the folder
-    /// stops here, with one line.
+    /// Checks the configuration, opens the listeners and locks the data folder. A mistake in any of them is returned as
+    /// one line.
     pub async fn start(options: Options) -> Result<Self> {
         let Options { data_dir, config, version } = options;
         let prepared = wiring::prepare(&config)?;
-        // Before anything that counts.
+        // The recorder is installed before anything counts metrics.
         edge::metrics::install();
         flow::metrics::describe();
         local::metrics::describe();
         let tls = listener::tls(&config)?;
         let (public, internal) = listener::listen(&config).await?;
-        let address = listener::shown(public.local_addr()?);
+        let address = listener::client_address(public.local_addr()?);
         let url = format!("{}://{address}", if tls.is_some() { "https" } else { "http" });
         let internal_url = format!("http://{}", internal.local_addr()?);
         let wired = wiring::wire(&data_dir, &config, prepared, &internal_url)?;
@@ -98,19 +98,19 @@ impl Server {
             engine: wired.worker.engine().name().to_owned(),
             sample: crate::sample::write(&wired.data_dir, now).context("cannot write the sample recording")?,
             data_dir: wired.data_dir.clone(),
-            tls: listener::secured(&config, tls.as_ref(), address, now),
+            tls: listener::certificate_info(&config, tls.as_ref(), address, now),
             refusal: config.refusal()?,
             local_only: public.local_addr()?.ip().is_loopback(),
             uid,
         };
-        let limits = ServeLimits { shutdown: LAST_ANSWERS, ..config.serve_limits() };
+        let limits = ServeLimits { shutdown: ANSWERS_DEADLINE, ..config.serve_limits() };
         let (public_routes, internal_routes) = wired.routers(version);
         let public = (Listener { listener: public, tls }, public_routes);
         Ok(Self { started, public, internal: (internal, internal_routes), wired, limits })
     }
 
-    /// Serves until `shutdown`: then no new work is taken, running work goes back to the queue uncounted, answers that
-    /// are on their way are finished.
+    /// Serves until `shutdown`. Then no new work is taken, running work goes back to the queue without counting as an
+    /// attempt, and answers under way are completed.
     pub async fn run(self, shutdown: CancellationToken) -> Result<()> {
         let Self { public, internal, wired, limits, .. } = self;
         let tasks = TaskTracker::new();
@@ -118,10 +118,10 @@ impl Server {
         let deliveries = CancellationToken::new();
         tasks.spawn(wired.queue.clone().deliver(deliveries.clone()));
         tasks.spawn(background.run(shutdown.clone()));
-        // The worker's listener outlives the public one: work that is put back still answers the queue.
+        // The worker's listener outlives the public one: a worker that gives work back still has to answer the queue.
         let internal_down = CancellationToken::new();
         let max_connections = limits.max_connections;
-        let internal_limits = ServeLimits { max_connections, shutdown: LAST_WORK, ..ServeLimits::default() };
+        let internal_limits = ServeLimits { max_connections, shutdown: WORK_DEADLINE, ..ServeLimits::default() };
         tasks.spawn(serve(internal.0, internal.1, internal_limits, internal_down.clone()));
         if let Some(tls) = public.0.tls.clone() {
             let every = Duration::from_secs(wired.config.server.tls_renewal_seconds);
@@ -129,7 +129,7 @@ impl Server {
             tasks.spawn(async move { until.run_until_cancelled(tls.renew(every, &*clock)).await });
         }
         let public = serve(public.0, public.1, limits, shutdown.clone());
-        // Both, whichever sees the signal first: without connections the listener ends at once.
+        // Both wait for the signal. The public listener may end at once, when it has no connections.
         let stop_work = async {
             shutdown.cancelled().await;
             deliveries.cancel();
@@ -139,8 +139,8 @@ impl Server {
         tokio::join!(public, stop_work);
         internal_down.cancel();
         tasks.close();
-        if tokio::time::timeout(LAST_WORK, tasks.wait()).await.is_err() {
-            tracing::warn!("some work did not end in time and is cut off; its lease runs out");
+        if tokio::time::timeout(WORK_DEADLINE, tasks.wait()).await.is_err() {
+            tracing::warn!("some work did not end in time and is cut off; it is retried when its lease has expired");
         }
         Ok(())
     }

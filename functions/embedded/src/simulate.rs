@@ -1,4 +1,4 @@
-//! A doorkeeper that refuses everybody in one way: so that the developer of an app sees what a refusal does to it.
+//! An admission that refuses every upload with one code, so that app developers can test what their app does then.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Puts the embedded adapters under the use cases and the functions.
+//! Connects the embedded adapters with the use cases and the routers.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::simulate::Refusing;
 
-/// Threads that read the store while the writer writes.
+/// The number of threads that read the store while the writer writes.
 const READERS: usize = 2;
 
-/// Everything that runs, put together.
+/// The connected parts of the server.
 pub struct Wired {
     pub services: Services,
     pub worker: Arc<Worker>,
@@ -34,16 +34,16 @@ pub struct Wired {
     public_url: Option<String>,
     pub data_dir: PathBuf,
     pub config: Config,
-    /// Cancelled, running jobs go back to the queue.
+    /// Cancelling this sends running jobs back to the queue.
     pub stop_work: CancellationToken,
-    /// Cancelled, answers that go on for minutes end.
+    /// Cancelling this ends answers that go on for minutes.
     pub end_streams: CancellationToken,
     secret: Arc<TaskSecret>,
-    /// Held as long as the server runs.
+    /// The lock on the folder, held as long as the server runs.
     _folder: DataFolder,
 }
 
-/// What can be wrong in the configuration alone: judged before a port or a folder is touched.
+/// What is made from the configuration alone, so that its mistakes are found before a port or a folder is opened.
 pub struct Prepared {
     settings: Settings,
     engine: Arc<dyn Engine>,
@@ -69,7 +69,7 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
     });
     let store = Arc::new(SqliteStore::open(&folder.store_file(), READERS)?);
     let blobs = Arc::new(DiskBlobs::open(&folder.blobs_dir(), config.blobs.reserve_bytes, Arc::clone(&clock))?);
-    // The folder is ours alone: what lies half-written there nobody writes any more.
+    // Only this process uses the folder: nobody goes on writing a half-written file in it.
     blobs.sweep_temporary()?;
     let uploads = Arc::new(DiskUploads::beside(&blobs, Arc::clone(&random)));
     uploads.prune()?;
@@ -89,7 +89,7 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
         clock,
         random,
         detection,
-        // This process lives on after its answers, and takes up at its start what it could not do.
+        // This process lives on after its answers, and at its start resumes what it could not do.
         settings: Arc::new(Settings { enqueue_behind_answers: true, ..settings }),
         staging: Default::default(),
         instance: Default::default(),
@@ -115,7 +115,7 @@ pub fn wire(data_dir: &Path, config: &Config, prepared: Prepared, internal_url: 
     })
 }
 
-/// Lets everybody in, or nobody where a refusal is simulated.
+/// Admits every user, or nobody where a refusal is simulated.
 fn admission(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Admission>> {
     let retry_after = Duration::from_secs(config.simulate.retry_after_seconds);
     Ok(match config.refusal()? {
@@ -124,8 +124,8 @@ fn admission(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Admissio
     })
 }
 
-/// A configured secret, checked before anything is opened. An unset one is made by the data folder; an empty one is a
-/// mistake.
+/// The configured secret, checked before anything is opened. If it is unset the data folder makes one; an empty one is
+/// a mistake.
 fn given_secret(config: &Config) -> Result<Option<TaskSecret>> {
     let tasks = &config.tasks;
     if tasks.secret.is_none() {
@@ -150,13 +150,14 @@ fn queue_settings(config: &Config, internal_url: &str, secret: &TaskSecret) -> Q
         max_doublings: queue.max_doublings,
         dispatch_deadline: Duration::from_secs(queue.dispatch_deadline_seconds),
         max_per_second: queue.max_per_second,
-        // As many again may wait for a place, so that one user's do not keep those of others from coming.
+        // Twice the number of jobs that run: as many again may wait for a permit, so that the tasks of one user do not
+        // keep away those of others.
         max_concurrent: 2 * config.process.max_jobs,
     }
 }
 
 impl Wired {
-    /// The public router and the one that only the queue reaches.
+    /// Makes the public router and the internal one that only the queue uses.
     pub fn routers(&self, version: &'static str) -> (Router, Router) {
         let (services, secret) = (self.services.clone(), Arc::clone(&self.secret));
         let identity = Arc::clone(&self.identity) as Arc<dyn Identity>;
@@ -172,7 +173,7 @@ impl Wired {
             .merge(edge::health::routes(version, self.checks()))
             .merge(self.metrics())
             .merge(edge::error_pages::routes());
-        // Its own queue signs nothing: the secret never leaves the machine.
+        // The embedded queue signs nothing: the secret never leaves the machine.
         let deps = api::process::Deps { services, worker: Arc::clone(&self.worker), secret, identity: None };
         let internal = api::process::routes(deps);
         let random = &self.services.random;
@@ -181,18 +182,18 @@ impl Wired {
     }
 
     fn metrics(&self) -> Router {
-        let (services, watch) = (self.services.clone(), Arc::new(JobGauges::default()));
+        let (services, gauges) = (self.services.clone(), Arc::new(JobGauges::default()));
         let worker = Arc::clone(&self.worker);
         edge::metrics::routes(move || {
             worker.show_calls();
-            let (services, watch) = (services.clone(), Arc::clone(&watch));
-            async move { watch.refresh(&services).await }
+            let (services, gauges) = (services.clone(), Arc::clone(&gauges));
+            async move { gauges.refresh(&services).await }
         })
     }
 
     fn checks(&self) -> Vec<Check> {
         let Services { store, blobs, queue, .. } = &self.services;
-        let mut checks = Check::of_ports(store, blobs, queue);
+        let mut checks = Check::for_ports(store, blobs, queue);
         checks.push(api::process::engine_check(&self.worker));
         checks
     }

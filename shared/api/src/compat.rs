@@ -1,7 +1,9 @@
-//! The routes of clients that are shipped and cannot be changed: other paths, other names, the same acceptance.
+//! The routes of shipped clients that cannot be changed: they have other paths and names, but accept uploads by the
+//! same rules.
 //!
-//! They delete their files when a job is `completed` or the answer is 200, and they count what is told as the content's
-//! fault. So nothing but `completed` is ever told as that, and what is our fault is never told as theirs.
+//! Shipped clients delete their files when a job is `completed` or the answer is 200, and they count failures that are
+//! reported as caused by the content. So only a completed job may be reported as `completed`, and a failure of the
+//! server may never be reported as one of the content.
 
 pub mod accept;
 pub mod status;
@@ -17,25 +19,25 @@ use flow::accept::Search;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// What these routes share: places for searching, and places for waiting.
+/// State that these routes share: permits for searching for speech, and permits for waiting requests.
 #[derive(Clone)]
 pub struct CompatState {
     search: Search,
     waits: Arc<Semaphore>,
-    /// Cancelled when the process is to end: nobody is kept waiting then.
+    /// Cancelled when the process shuts down: no request is kept waiting then.
     shutdown: CancellationToken,
 }
 
 impl CompatState {
     pub fn of(settings: &Settings, shutdown: CancellationToken) -> Self {
-        // More than a semaphore can count is no limit.
+        // A number that is too large for a semaphore means no limit.
         let waits = settings.upload.synchronous_waits.min(Semaphore::MAX_PERMITS);
         Self { search: Search::default(), waits: Arc::new(Semaphore::new(waits)), shutdown }
     }
 }
 
-/// The texts and names that these clients look at.
-fn in_their_words(problem: Problem) -> Problem {
+/// Replaces texts and codes by those that shipped clients look at.
+fn for_shipped_clients(problem: Problem) -> Problem {
     match problem.code {
         Code::RecordingTooOld => problem.known_as("backfill_lookback_exceeded"),
         Code::JobNotFound => problem.detail("Sync job not found or expired"),

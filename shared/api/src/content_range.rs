@@ -3,17 +3,17 @@
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE};
 
-/// What a request brings, or asks.
+/// What a request sends or asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentRange {
-    /// These bytes, the last one included; without a header all of them.
+    /// These bytes, the last one included; without the header, all bytes of the file.
     Bytes { first: u64, last: u64 },
-    /// How many bytes are there?
+    /// The client asks how many bytes have arrived.
     Ask,
 }
 
 impl ContentRange {
-    /// What the headers say of a file of this size, or why they cannot be right.
+    /// Reads the range from the headers for a file of this size, or says why they cannot be right.
     pub fn of(headers: &HeaderMap, size: u64) -> Result<Self, &'static str> {
         let mut given = headers.get_all(CONTENT_RANGE).iter();
         let range = match (given.next(), given.next()) {
@@ -61,7 +61,7 @@ impl ContentRange {
 
 const MALFORMED: &str = "the header Content-Range is not `bytes FIRST-LAST/SIZE` or `bytes */SIZE`";
 
-/// Digits only: a sign is no part of a range.
+/// Accepts digits only: `parse` would also take a sign.
 fn number(text: &str) -> Result<u64, &'static str> {
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(MALFORMED);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_read_as_the_protocol_writes_them() {
+    fn valid_ranges_are_parsed() {
         for (text, range) in [
             ("bytes 0-99/100", ContentRange::Bytes { first: 0, last: 99 }),
             ("bytes 7-7/*", ContentRange::Bytes { first: 7, last: 7 }),
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_right_is_refused() {
+    fn invalid_ranges_are_refused() {
         let bad = [
             "",
             "bytes",
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_must_be_that_of_the_range() {
+    fn content_length_that_differs_from_the_range_is_refused() {
         assert!(read(&["bytes 0-9/100"], Some(10)).is_ok());
         assert!(read(&["bytes */100"], Some(0)).is_ok());
         assert!(read(&[], Some(100)).is_ok());

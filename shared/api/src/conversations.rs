@@ -1,4 +1,4 @@
-//! What was said: the caller's conversations, by id or by time.
+//! The caller's conversations, by id or by time.
 
 use axum::extract::State;
 use domain::{Code, ConversationId, Timestamp, Uid};
@@ -16,9 +16,9 @@ use crate::view::conversation::{ConversationList, ConversationView};
 const MAX_IDS: usize = 100;
 const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 100;
-/// Lines of one conversation in one answer.
+/// The number of lines of one conversation in one answer.
 const MAX_LINES: usize = 500;
-/// Lines of all conversations of one answer; further ones come without, and with a cursor.
+/// The number of lines of all conversations in one answer; the rest come without lines, but with a cursor.
 const MAX_LINES_TOGETHER: usize = 5000;
 
 edge::problems!(ReadProblems: WITH_TOKEN; InvalidParameter, InvalidCursor, ConversationNotFound);
@@ -115,7 +115,7 @@ pub async fn list(
     Caller(uid): Caller,
     Query(listing): Query<Listing>,
 ) -> Result<Json<ConversationList>, Problem> {
-    // Judged whether it counts or not: a mistake in it is a mistake.
+    // The range is checked even where ids make it irrelevant: a mistake in it is reported.
     let range = Range::of(&listing)?;
     let (ids, next) = match &listing.ids {
         Some(ids) => (parse_ids(ids)?, None),
@@ -123,7 +123,7 @@ pub async fn list(
     };
     let (mut bodies, mut room) = (Vec::new(), MAX_LINES_TOGETHER);
     for id in ids {
-        // Each has at least a line, so that its cursor can go on.
+        // Each conversation comes with at least one line, so that its cursor can go on from there.
         let Some(page) = page(&services, &uid, id, None, room.clamp(1, MAX_LINES)).await? else { continue };
         room = room.saturating_sub(page.lines.len());
         bodies.push(ConversationView::of(&page));
@@ -146,7 +146,7 @@ fn parse_ids(text: &str) -> Result<Vec<ConversationId>, Problem> {
     Ok(ids)
 }
 
-/// A page of a time.
+/// The requested page of a listing by time.
 struct Range {
     from: Option<Timestamp>,
     to: Option<Timestamp>,

@@ -1,4 +1,4 @@
-//! Where a listing goes on, as clients carry it: opaque, checked, and worthless for another user.
+//! Cursors of listings as clients carry them: opaque, checked, and of no use to another user.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -6,7 +6,7 @@ use domain::{Code, ConversationId, RecordingId, Timestamp};
 use edge::Problem;
 use flow::ports::{JobCursor, LineCursor};
 
-/// Longer ones were not made here.
+/// Longer cursors cannot come from this service.
 const MAX_CURSOR_BYTES: usize = 256;
 
 fn encode(parts: &[String]) -> String {
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_reads_back_and_a_made_up_one_is_refused() {
+    fn cursor_round_trips_and_invalid_ones_are_refused() {
         let cursor = LineCursor {
             starts_at: Timestamp::from_millis(5),
             recording: "ab".repeat(16).parse().unwrap(),

@@ -1,4 +1,4 @@
-//! Where silent pushes go: the caller's devices.
+//! The caller's devices, to which silent pushes are sent.
 
 use axum::extract::State;
 use domain::{Code, DeviceId};
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::view::schema::DevicePlatform;
 
-/// Longer than any push service gives.
+/// The longest push token: longer than those of any push service.
 const MAX_TOKEN_BYTES: usize = 4096;
 
 edge::problems!(RegisterProblems: WITH_TOKEN, WITH_JSON; InvalidParameter);

@@ -1,4 +1,4 @@
-//! The caller's jobs as they change, as server-sent events.
+//! Changes of the caller's jobs, as server-sent events.
 
 use std::collections::VecDeque;
 
@@ -19,7 +19,7 @@ mod stream_permits;
 pub use stream_permits::StreamPermits;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// Told to proxies that would gather the answer before they pass it on.
+/// Tells proxies not to buffer the answer.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 edge::problems!(EventProblems: WITH_TOKEN; InvalidParameter);
@@ -57,7 +57,8 @@ pub async fn events(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let last = last_event_id(&headers)?;
-    // It watches before anything is read, and a store that does not answer is told by the status.
+    // The follower is registered before anything is read, so that no change is missed. The first read comes before the
+    // answer, so that an unavailable store is reported by the status.
     let mut follower = Follower::new(&services, &uid, last);
     let first = if last.is_none() { follower.unfinished().await? } else { VecDeque::new() };
     let permit = stream_permits.take(&uid);

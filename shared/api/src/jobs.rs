@@ -1,4 +1,4 @@
-//! What became of a batch: one job, or the caller's jobs.
+//! The state of a batch: one job, or the caller's jobs.
 
 use axum::extract::State;
 use domain::{Code, Job, JobId, Status, Uid};
@@ -67,7 +67,7 @@ async fn status(services: &Services, uid: &Uid, job_id: &str) -> Result<Json<Job
     Ok(Json(view(services, &job).await?))
 }
 
-/// The job as every route shows it.
+/// The view of a job that every route shows.
 pub async fn view(services: &Services, job: &Job) -> flow::Result<JobView> {
     let ahead = if job.status == Status::Queued { services.store.jobs_ahead(job).await? } else { 0 };
     Ok(JobView::of(job, ahead))
@@ -115,7 +115,7 @@ fn controlled(controlled: Controlled, refused: Code) -> Result<(StatusCode, Json
     }
 }
 
-/// A refusal as a sentence of its own.
+/// Turns a refusal into a sentence.
 fn sentence(why: &str) -> String {
     let mut letters = why.chars();
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
@@ -125,9 +125,9 @@ pub fn unknown_job() -> Problem {
     Problem::new(Code::JobNotFound, "There is no such job, or it has expired.")
 }
 
-/// The caller's own job, if there is one of that id that has not expired.
+/// The caller's own job with this id, if it exists and has not expired.
 pub async fn owned(services: &Services, uid: &Uid, job_id: &str) -> Result<Job, Problem> {
-    // What is no id names no job.
+    // A text that is no id names no job.
     let id: JobId = job_id.parse().map_err(|_| unknown_job())?;
     let job = services.store.job(id).await?.ok_or_else(unknown_job)?;
     if job.uid != *uid {

@@ -1,4 +1,4 @@
-//! What the caller may send, and where the caller stands with what is transcribed.
+//! The caller's limits: what may be uploaded, and the state of fair use.
 
 use axum::extract::State;
 use domain::Timestamp;
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_that_a_doorkeeper_knows_is_told() {
+    fn standing_of_the_caller_is_shown_in_full() {
         let at = Timestamp::from_secs(1_800_000_000);
         let standing = Standing {
             stage: Stage::Restricted,
@@ -112,7 +112,7 @@ mod tests {
             windows: vec![Window { hours: 24, used_ms: 7_200_001, cap_ms: 7_200_000 }],
             daily_budget: Some(DailyBudget { used_ms: 1, cap_ms: 1_800_000, resets_at: at }),
         };
-        let told = serde_json::to_value(LimitsView::of(standing, &UploadLimits::default())).unwrap();
+        let shown = serde_json::to_value(LimitsView::of(standing, &UploadLimits::default())).unwrap();
         let expected = json!({
             "stage": "restricted",
             "restricted_until": "2027-01-15T08:00:00.000Z",
@@ -123,6 +123,6 @@ mod tests {
                 "resumable_max_file_bytes": 2_147_483_648_u64
             },
         });
-        assert_eq!(told, expected);
+        assert_eq!(shown, expected);
     }
 }

@@ -1,5 +1,6 @@
-//! One list of routes, read twice: as what is served, and as what is described. The descriptions of all routes take longer
-//! to make than the rest of the start, and nobody may ever ask for them.
+//! A macro that reads one list of routes twice: for the router and for the OpenAPI document. The two are made
+//! separately because the descriptions take longer than the rest of the start, and are needed only if somebody asks for
+//! the document.
 
 use axum::routing::MethodFilter;
 use utoipa::openapi::path::HttpMethod;
@@ -42,7 +43,7 @@ macro_rules! listed {
 
 pub(crate) use listed;
 
-/// The path that these handlers are served at.
+/// The path that these handlers share.
 pub fn shared_path(paths: &[String]) -> &str {
     debug_assert!(paths.windows(2).all(|pair| pair[0] == pair[1]), "{paths:?} are listed as one");
     paths.first().map_or("", String::as_str)

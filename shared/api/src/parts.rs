@@ -1,5 +1,5 @@
-//! `PUT` of a session's bytes, in the protocol of Google Cloud Storage's resumable uploads. The address is the
-//! credential: it is in no log, no metric and no answer of ours but the one that gave it.
+//! `PUT` of an upload session's bytes, in the protocol of Google Cloud Storage's resumable uploads. The address is the
+//! credential: it appears in no log, no metric and no answer except the one that handed it out.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -64,13 +64,13 @@ pub async fn put(
         }
         Found::Open { name, blob, expected } => (name, blob, expected),
     };
-    let asked = ContentRange::of(request.headers(), expected.size);
+    let requested = ContentRange::of(request.headers(), expected.size);
     let writer = match uploads.append(&blob, expected).await? {
-        Arriving::Whole { size, .. } => return asked.map(|_| whole(size)).map_err(|why| invalid(why, size)),
+        Arriving::Whole { size, .. } => return requested.map(|_| whole(size)).map_err(|why| invalid(why, size)),
         Arriving::Open(writer) => writer,
     };
     let offset = writer.offset();
-    let (first, last) = match asked {
+    let (first, last) = match requested {
         Err(why) => return Err(invalid(why, offset)),
         Ok(ContentRange::Ask) => return answer(writer.flush().await, &name),
         Ok(ContentRange::Bytes { first, .. }) if first > offset => {
@@ -87,14 +87,14 @@ pub async fn put(
     }
 }
 
-/// `<job>.<index>.<secret>`.
+/// Parses `<job>.<index>.<secret>`.
 fn parse(upload: &str) -> Option<(JobId, usize, &str)> {
     let (job, rest) = upload.split_once('.')?;
     let (index, secret) = rest.split_once('.')?;
     Some((job.parse().ok()?, index.parse().ok()?, secret))
 }
 
-/// The same for every reason: a guesser is not told how near he is.
+/// The answer is the same for every reason, so that it does not tell an attacker how close a guess was.
 fn unknown() -> Problem {
     Problem::new(Code::UploadNotFound, "There is no such upload, or it is not known any more.")
 }
@@ -110,7 +110,7 @@ fn invalid(why: &str, offset: u64) -> Problem {
     }
 }
 
-/// What is there, as a header: the last byte is named, so that nothing cannot be.
+/// The bytes that have arrived, as a `Range` header. The header names the last byte, so there is none for zero bytes.
 fn range(offset: u64) -> Option<HeaderValue> {
     let last = offset.checked_sub(1)?;
     HeaderValue::from_str(&format!("bytes=0-{last}")).ok()
@@ -146,18 +146,18 @@ fn answer(progress: flow::Result<Progress>, name: &str) -> Result<Response, Prob
     }
 }
 
-/// A body on its way into a file.
+/// A request body that is being written to a file.
 struct Receiving {
     writer: Box<dyn PartWriter>,
-    /// Bytes that are there already: read over, as Google does.
+    /// Bytes that the file already has: they are read and ignored, as Google Cloud Storage does.
     skip: u64,
     /// Bytes of the range that are still to come.
     left: u64,
 }
 
 enum Ended {
-    /// At its end, or where it broke off, or because somebody else sends the file now: what has come counts.
-    Here,
+    /// The body ended or broke off, or another request sends the file now: what has arrived is kept.
+    Stopped,
     TooLong,
 }
 
@@ -166,10 +166,10 @@ impl Receiving {
         loop {
             let bytes = tokio::select! {
                 biased;
-                () = self.writer.displaced() => return Ok(Ended::Here),
+                () = self.writer.displaced() => return Ok(Ended::Stopped),
                 bytes = next(&mut body) => bytes,
             };
-            let Some(mut bytes) = bytes else { return Ok(Ended::Here) };
+            let Some(mut bytes) = bytes else { return Ok(Ended::Stopped) };
             let too_long = bytes.len() as u64 > self.left;
             bytes.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
             self.left -= bytes.len() as u64;
@@ -186,7 +186,7 @@ impl Receiving {
     }
 }
 
-/// The next bytes; `None` at the end and where the body breaks off.
+/// The next bytes of the body; `None` at its end and where it breaks off.
 async fn next(body: &mut Body) -> Option<Bytes> {
     loop {
         let frame = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await?.ok()?;

@@ -1,4 +1,4 @@
-//! A refused batch as a problem.
+//! Converts the refusal of a batch into a problem.
 
 use edge::{FileProblem, Problem};
 use flow::accept::{BadFile, Refused};
@@ -23,7 +23,7 @@ fn files(bad: &[BadFile]) -> Problem {
     };
     let problem = Problem::new(first.code, detail)
         .files(bad.iter().map(|bad| FileProblem::new(&bad.file, bad.code, &bad.detail)).collect());
-    // When every recording lies in the future only for a while: the longest wait makes the batch valid.
+    // If every mistake passes with time (recordings that lie in the future), the batch is valid after the longest wait.
     match bad.iter().filter_map(|bad| bad.retry_after).max() {
         Some(wait) => problem.after(wait),
         None => problem,

@@ -1,4 +1,4 @@
-//! Every public route, in one list, and the document that describes them.
+//! All public routes in one list, and the OpenAPI document that describes them.
 
 use std::sync::{Arc, LazyLock};
 
@@ -22,21 +22,22 @@ use crate::sessions::Sessions;
 use crate::view::session::Addresses;
 use crate::{compat, conversations, devices, events, jobs, limits, parts, sessions, upload, usage};
 
-/// What the function needs.
+/// The dependencies of the upload function.
 pub struct Deps {
     pub services: Services,
     pub identity: Arc<dyn Identity>,
-    /// The queue shows it to the worker. Held here so that the function cannot be built without a fit one.
+    /// The secret that the queue sends to the worker. It is held here so that the function cannot be built without a
+    /// valid one.
     pub secret: Arc<TaskSecret>,
-    /// Cancelled when the process is to end: answers that would go on for minutes end then.
+    /// Cancelled when the process shuts down: answers that would go on for minutes end then.
     pub shutdown: CancellationToken,
-    /// Takes the bytes of upload sessions, where they come through this process.
+    /// Receives the bytes of upload sessions, where they come through this process.
     pub receives: Option<Arc<dyn ReceivesUploads>>,
-    /// The address that clients reach this server by, for what cannot be relative.
+    /// The address at which clients reach this server, for links that cannot be relative.
     pub public_url: Option<String>,
 }
 
-/// What handlers take parts of.
+/// The state of the handlers; each takes the part that it needs.
 #[derive(Clone)]
 struct Api {
     services: Services,
@@ -63,9 +64,9 @@ pub fn routes(deps: Deps) -> Router {
     let stream_permits = StreamPermits::new(services.settings.streams.clone(), shutdown);
     let with_token = with_token().layer(compat).with_state(Api { services: services.clone(), stream_permits });
     let routes = edge::authenticated(with_token.merge(sessions), identity)
-        // Outside of the token's check: what is deprecated says so to everybody.
+        // This layer lies outside of the token check: a deprecated route says so to everybody.
         .route_layer(from_fn(compat::wait::say_deprecated))
-        .route(DOCUMENT, get(served));
+        .route(DOCUMENT, get(serve_document));
     match receives {
         Some(uploads) => routes.merge(of_parts().with_state(Receiver { services, uploads })),
         None => routes,
@@ -73,24 +74,25 @@ pub fn routes(deps: Deps) -> Router {
 }
 
 listed! {
-    /// Upload sessions, which ask for a token.
+    /// Routes of upload sessions, which require a token.
     of_sessions, described_sessions: Sessions;
     { open of sessions }
     { complete of sessions }
 }
 
 listed! {
-    /// Their bytes, whose address is the credential.
+    /// The route that receives the bytes of upload sessions. Its address is the credential.
     of_parts, described_parts: Receiver;
     { put of parts } [DefaultBodyLimit::disable()]
 }
 
 listed! {
-    /// Routes that ask for a token. The limits of an upload are our own, and told in our own words. A client that hangs up
-    /// behind its last byte has uploaded: between the blob and its job nothing is left lying.
+    /// Routes that require a token. axum's body limits are disabled where an upload has limits and messages of its own.
+    /// Uploads run to completion even if the client hangs up after its last byte, so that nothing is left between the
+    /// stored blob and its job.
     #[expect(deprecated, reason = "what is deprecated for clients is served all the same")]
     with_token, described_with_token: Api;
-    { upload of upload } [DefaultBodyLimit::disable(), from_fn(edge::to_its_end)]
+    { upload of upload } [DefaultBodyLimit::disable(), from_fn(edge::run_to_completion)]
     { list of jobs }
     { by_path of jobs, cancel of jobs }
     { retry of jobs }
@@ -101,7 +103,7 @@ listed! {
     { one of conversations, delete of conversations }
     { usage of usage }
     { limits of limits }
-    { accept of compat::accept } [DefaultBodyLimit::disable(), from_fn(edge::to_its_end)]
+    { accept of compat::accept } [DefaultBodyLimit::disable(), from_fn(edge::run_to_completion)]
     { status of compat::status }
     { accept_and_wait of compat::wait } [DefaultBodyLimit::disable()]
 }
@@ -115,17 +117,17 @@ edge::problems!(OpenProblems: ;);
     get, path = DOCUMENT, operation_id = "get_document", tag = "operations", security(()),
     responses((status = 200, description = "OpenAPI 3.1.", body = Object, content_type = "application/json"), OpenProblems)
 )]
-async fn served() -> impl IntoResponse {
-    // Made when it is asked for the first time: it takes longer than the rest of the start.
+async fn serve_document() -> impl IntoResponse {
+    // The document is made at the first request: that takes longer than the rest of the start.
     static TEXT: LazyLock<String> = LazyLock::new(|| document().to_json().unwrap_or_default());
     ([(CONTENT_TYPE, "application/json")], TEXT.as_str())
 }
 
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(served))]
+#[openapi(paths(serve_document))]
 struct Document;
 
-/// The public API as OpenAPI 3.1. `docs/openapi.json` is this, checked in.
+/// The public API as an OpenAPI 3.1 document. `docs/openapi.json` is its checked-in copy.
 pub fn document() -> OpenApi {
     let info = InfoBuilder::new()
         .title("Afterword")

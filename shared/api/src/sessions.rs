@@ -1,4 +1,5 @@
-//! `/v2/sync/uploads`: sessions for large files and bad networks. Opened, asked for again, completed.
+//! `/v2/sync/uploads`: upload sessions for large files and bad networks. They are opened, opened again to resume, and
+//! completed.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -102,7 +103,8 @@ pub async fn open(
 ) -> Result<Response, Problem> {
     let UploadRequest { files, conversation_id, language } = request;
     let terms = parse_terms(conversation_id.as_deref(), language.as_deref()).map_err(problem)?;
-    // Whoever names more files than there may be is told so; there is no list of everything that is wrong with them.
+    // Too many files are refused before the files are checked, so that the answer does not list the mistakes of all of
+    // them.
     let limit = services.settings.upload.max_files;
     if files.len() > limit {
         return Err(Problem::new(Code::TooManyFiles, format!("A batch has at most {limit} files.")));
@@ -176,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn checksums_are_read_as_google_writes_them() {
+    fn crc32c_is_read_as_google_cloud_storage_writes_it() {
         assert_eq!(parse_crc32c("yZRlqg=="), Some(0xC994_65AA), "of `hello world`");
         for bad in ["", "yZRlqg", "c99465aa", "yZRlqqo=", "!!!!!!=="] {
             assert_eq!(parse_crc32c(bad), None, "{bad}");

@@ -17,12 +17,12 @@ use crate::multipart::{Multipart, MultipartError, Part};
 use crate::refused::problem;
 use crate::view::job;
 
-/// The part that holds a recording. Other parts are read over.
+/// The name of the parts that hold recordings. Other parts are read and ignored.
 const FILES: &str = "files";
-/// Parts that are not recordings: a form may carry a few fields.
+/// The number of parts that are not recordings: a form may carry a few fields.
 const MAX_OTHER_PARTS: usize = 16;
 const MAX_OTHER_BYTES: usize = 64 * 1024;
-/// What multipart itself adds to the files of a batch, at most, before a declared length is refused.
+/// The most bytes that multipart itself may add to the files of a batch before a declared length is refused.
 const MULTIPART_OVERHEAD: u64 = 1024 * 1024;
 
 edge::problems!(UploadProblems: WITH_TOKEN, WITH_RECORDINGS;);
@@ -66,14 +66,19 @@ pub async fn upload(
     Query(params): Query<Params>,
     request: Request,
 ) -> Result<(StatusCode, Json<job::Accepted>), Problem> {
-    let intake = take_in(&services, uid, &params, request).await?;
+    let intake = receive_batch(&services, uid, &params, request).await?;
     let accepted = intake.commit(Some(context.traceparent.to_string())).await.map_err(problem)?;
     let Accepted { job, deduplicated } = &accepted;
     Ok((StatusCode::ACCEPTED, Json(job::Accepted::of(job, *deduplicated))))
 }
 
-/// Stages the parts of a batch as they arrive: what is left to do is the commit.
-pub async fn take_in(services: &Services, uid: Uid, params: &Params, request: Request) -> Result<Intake, Problem> {
+/// Stages the parts of a batch as they arrive; afterwards only the commit is left.
+pub async fn receive_batch(
+    services: &Services,
+    uid: Uid,
+    params: &Params,
+    request: Request,
+) -> Result<Intake, Problem> {
     let terms = parse_terms(params.conversation_id.as_deref(), params.language.as_deref()).map_err(problem)?;
     let (head, body) = request.into_parts();
     check_length(&head.headers, services.settings.upload.max_batch_bytes)?;
@@ -86,7 +91,7 @@ pub async fn take_in(services: &Services, uid: Uid, params: &Params, request: Re
     Ok(intake)
 }
 
-/// A batch that announces itself as too large is refused before its first byte.
+/// Refuses a batch before its first byte if its declared length is too large.
 fn check_length(headers: &HeaderMap, max_batch_bytes: u64) -> Result<(), Problem> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|bytes| bytes > max_batch_bytes.saturating_add(MULTIPART_OVERHEAD)) {
@@ -102,7 +107,7 @@ async fn receive(intake: &mut Intake, multipart: &mut Multipart) -> Result<(), P
             receive_file(intake, multipart, &part).await?;
         } else {
             others += 1;
-            read_over(multipart, others, part.name.as_deref()).await?;
+            skip_part(multipart, others, part.name.as_deref()).await?;
         }
     }
     Ok(())
@@ -117,7 +122,7 @@ async fn receive_file(intake: &mut Intake, multipart: &mut Multipart, part: &Par
     intake.end_file().await.map_err(problem)
 }
 
-async fn read_over(multipart: &mut Multipart, others: usize, name: Option<&str>) -> Result<(), Problem> {
+async fn skip_part(multipart: &mut Multipart, others: usize, name: Option<&str>) -> Result<(), Problem> {
     let malformed = |what: String| {
         let detail = format!("{what} Recordings are read from parts named `{FILES}`.");
         Problem::new(Code::MalformedMultipart, detail)
@@ -136,31 +141,31 @@ async fn read_over(multipart: &mut Multipart, others: usize, name: Option<&str>)
     Ok(())
 }
 
-/// Content is stored as it comes. These say that it is meant to be unpacked first; RFC 7578 has given up the second, and
-/// clients that still send it mean nothing by it.
-const PACKED: [(&str, &[&str]); 2] =
+/// Headers that say that a part is to be decoded first, with the values that change nothing. Content is stored as it
+/// comes. RFC 7578 has given up the second header, and clients that still send it mean nothing by it.
+const CONTENT_ENCODINGS: [(&str, &[&str]); 2] =
     [("content-encoding", &["identity"]), ("content-transfer-encoding", &["binary", "8bit", "7bit"])];
 
-fn check_unpacked(headers: &HeaderMap) -> Result<(), Problem> {
-    let packed = PACKED.iter().find(|(name, harmless)| {
+fn check_not_encoded(headers: &HeaderMap) -> Result<(), Problem> {
+    let encoded = CONTENT_ENCODINGS.iter().find(|(name, harmless)| {
         let known =
             |value: &HeaderValue| harmless.iter().any(|word| value.as_bytes().eq_ignore_ascii_case(word.as_bytes()));
         !headers.get_all(*name).iter().all(known)
     });
-    packed.map_or(Ok(()), |(name, _)| {
+    encoded.map_or(Ok(()), |(name, _)| {
         let detail = format!("A part has the header {name}: send its bytes as they are, without it.");
         Err(Problem::new(Code::UnsupportedMediaType, detail))
     })
 }
 
 fn part_headers(headers: &HeaderMap) -> Result<PartHeaders, Problem> {
-    check_unpacked(headers)?;
+    check_not_encoded(headers)?;
     let wrong =
         |name: &str, what: &str| Problem::new(Code::InvalidParameter, format!("The part header {name} {what}."));
     let text = |name: &str| {
         let mut values = headers.get_all(name).iter();
         let value = values.next().map(|value| value.to_str());
-        // Two readers may differ in which of two they take.
+        // Two readers could take different ones of two values.
         if values.next().is_some() {
             return Err(wrong(name, "was sent more than once"));
         }
@@ -177,13 +182,13 @@ fn part_headers(headers: &HeaderMap) -> Result<PartHeaders, Problem> {
     Ok(PartHeaders { captured_at, digest })
 }
 
-/// Held to the same bound as the times in names: before it, recorders had no clock.
+/// The time has the same lower bound as the times in file names: before it, recorders had no clock.
 pub fn parse_captured_at(value: &str) -> Result<Timestamp, &'static str> {
     let at: Timestamp = value.trim().parse().map_err(|_| "is not an RFC 3339 time")?;
     if at.millis() >= EARLIEST_MS { Ok(at) } else { Err("lies before 2024") }
 }
 
-/// RFC 9530: a list of digests by algorithm. Others than SHA-256 are not looked at.
+/// Parses a list of digests by algorithm (RFC 9530). Algorithms other than SHA-256 are ignored.
 fn parse_digest(value: &str) -> Result<Option<Sha256Hex>, ()> {
     for member in value.split(',') {
         let (algorithm, digest) = member.trim().split_once('=').ok_or(())?;
@@ -200,7 +205,7 @@ fn multipart_problem(error: MultipartError) -> Problem {
     match error {
         MultipartError::MediaType(detail) => Problem::new(Code::UnsupportedMediaType, detail),
         MultipartError::Malformed(detail) => Problem::new(Code::MalformedMultipart, detail),
-        // A body that fell silent becomes a 408 on the way out.
+        // If the body stalled, `edge` turns this answer into a 408.
         MultipartError::Body(_) => Problem::new(Code::MalformedMultipart, "The body broke off before its end."),
     }
 }

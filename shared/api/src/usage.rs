@@ -1,4 +1,4 @@
-//! What was transcribed, by the hour of processing.
+//! The caller's usage: what was transcribed, by the hour of processing.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use utoipa::{IntoParams, ToSchema};
 use crate::conversations::moment;
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// Without `from`, the last 31 days.
+/// The range of an answer without `from`: the last 31 days.
 const DEFAULT_RANGE: Duration = Duration::from_secs(31 * 86_400);
-/// In one answer: more than a year of hours.
+/// The number of buckets in one answer: more than a year of hours.
 const MAX_BUCKETS: usize = 10_000;
 
 edge::problems!(UsageProblems: WITH_TOKEN; InvalidParameter);

@@ -1,4 +1,4 @@
-//! Domain things as the bodies of answers: the contract's names and shapes, in one place.
+//! The bodies of answers, made from domain types: the names and shapes of the API contract in one place.
 
 pub mod conversation;
 pub mod job;

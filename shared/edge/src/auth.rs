@@ -1,4 +1,4 @@
-//! Who is asking: the bearer token is checked before a single byte of the body is read.
+//! Authentication of users: the bearer token is checked before a single byte of the body is read.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use http::{HeaderMap, HeaderValue};
 use crate::limits;
 use crate::problem::Problem;
 
-/// The user whose token came with the request. Only routes behind [`authenticated`] have one.
+/// The user that the request's token names. It exists only on routes behind [`authenticated`].
 #[derive(Clone, Debug)]
 pub struct Caller(pub Uid);
 
-/// Guards every route added to `router` so far. The check is a layer and not left to each handler: neither a forgotten
-/// argument nor the order of arguments lets a body be read first, and a client that waits for `100 Continue` gets its
-/// 401 instead.
+/// Requires a token on every route added to `router` so far. The check is a layer and not left to each handler: so
+/// neither a forgotten argument nor the order of arguments lets a body be read first, and a client that waits for
+/// `100 Continue` gets its 401 instead.
 pub fn authenticated<S>(router: Router<S>, identity: Arc<dyn Identity>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -53,7 +53,7 @@ async fn verify(identity: &dyn Identity, token: &str) -> Result<Uid, Problem> {
     }
 }
 
-/// The token of a request, or what is wrong with its header.
+/// The bearer token of a request, or what is wrong with its header.
 pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, &'static str> {
     let mut given = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = given.next() else {
@@ -71,7 +71,7 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, &'static str> {
     if token.is_empty() {
         return Err("The header Authorization has no token after `Bearer`.");
     }
-    // RFC 6750's alphabet. Whatever else comes is not handed on to a parser.
+    // The alphabet of RFC 6750. Nothing else is handed on to a token parser.
     if !token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b)) {
         return Err("The bearer token has characters that no token has.");
     }
@@ -97,17 +97,17 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::testing::{Gate, Site};
+    use crate::testing::{Site, StubIdentity};
 
     fn pages() -> Router {
         let inner = Router::new()
             .route("/me", get(|Caller(uid): Caller| async move { uid.to_string() }))
             .route("/upload", post(|body: String| async move { body.len().to_string() }));
-        authenticated(inner, Arc::new(Gate)).route("/open", get(|_: Caller| async { "never" }))
+        authenticated(inner, Arc::new(StubIdentity)).route("/open", get(|_: Caller| async { "never" }))
     }
 
     #[tokio::test]
-    async fn a_good_token_names_its_user_whatever_the_case_of_the_scheme() {
+    async fn valid_token_is_accepted_whatever_the_case_of_the_scheme() {
         let site = Site::start(pages()).await;
         for value in ["Bearer good", "bearer good", "BEARER  good "] {
             let answer = site.client.get(site.url("/me")).header("authorization", value).send().await.unwrap();
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_other_header_is_401_and_says_why_without_the_token() {
+    async fn every_other_header_is_401_with_a_reason_and_without_the_token() {
         let site = Site::start(pages()).await;
         let cases: [(&[&str], &str); 9] = [
             (&[], "needs the header"),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_that_cannot_be_checked_is_our_trouble() {
+    async fn token_that_cannot_be_checked_is_answered_503() {
         let site = Site::start(pages()).await;
         let answer = site.client.get(site.url("/me")).bearer_auth("down").send().await.unwrap();
         assert_eq!(answer.status(), 503);
@@ -153,14 +153,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_route_outside_the_guard_has_no_caller() {
+    async fn route_outside_of_authenticated_has_no_caller() {
         let site = Site::start(pages()).await;
         let answer = site.client.get(site.url("/open")).bearer_auth("good").send().await.unwrap();
         assert_eq!(answer.status(), 500);
     }
 
     #[tokio::test]
-    async fn the_refusal_comes_before_any_byte_of_the_body() {
+    async fn invalid_token_is_refused_before_the_body_is_read() {
         let site = Site::start(pages()).await;
         let head = "POST /upload HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\nauthorization: Bearer bad\r\n\r\n";
         let answer = site.raw(head.as_bytes()).await;
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_asks_first_is_never_told_to_continue_without_a_token() {
+    async fn expect_continue_without_a_valid_token_is_answered_401() {
         let site = Site::start(pages()).await;
         let head = |token| {
             format!(

@@ -1,7 +1,8 @@
-//! Web pages of other origins: which of them may read answers, and the question that a browser asks beforehand.
+//! CORS: which web pages of other origins may read answers, and the answers to preflight requests.
 //!
-//! No cookie and no other credential that a browser adds by itself is ever used: whoever has no token gets nothing, from
-//! whatever page. So origins keep nobody out who is not a browser; they only say whose pages may use a token.
+//! No cookie and no other credential that a browser adds by itself is ever used: without a token a request gets
+//! nothing, from whatever page. So origins are no protection against other clients; they only say whose pages may use a
+//! token.
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -23,17 +24,17 @@ const ANSWER_HEADERS: HeaderValue =
     HeaderValue::from_static("X-Request-Id, Retry-After, Location, Range, X-Rate-Limit-Reason, Deprecation, Link");
 const ANY: HeaderValue = HeaderValue::from_static("*");
 
-/// Whose pages may use the API.
+/// The origins whose pages may use the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cors {
     Any,
-    /// Exactly these, as browsers write them.
+    /// Exactly these origins, as browsers write them.
     Only(Vec<HeaderValue>),
 }
 
 impl Cors {
-    /// From the words of the configuration: none, `*`, or origins. `None`: pages of the server itself only. What no
-    /// header can hold is no origin that a browser could name.
+    /// Reads the configuration: no origins, `*`, or a list. `None` means that only pages of the server itself may use
+    /// the API. A text that is no valid header value is left out: no browser can send it as an origin.
     pub fn of(origins: &[String]) -> Option<Self> {
         match origins {
             [] => None,
@@ -42,11 +43,12 @@ impl Cors {
         }
     }
 
-    /// The answer to a browser that asks beforehand; it has no token yet. `None` for everything else, and for origins
-    /// that may not: they get what anybody gets.
+    /// The answer to a preflight request, which carries no token yet. Returns `None` for every other request, and for
+    /// origins that are not allowed: they are answered like any client.
     pub(crate) fn preflight(&self, request: &Request<Body>) -> Option<Response> {
-        let asks = request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-        if !asks || self.allowed(request.headers().get(ORIGIN)).is_none() {
+        let preflight =
+            request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        if !preflight || self.allowed(request.headers().get(ORIGIN)).is_none() {
             return None;
         }
         let headers = [
@@ -57,9 +59,10 @@ impl Cors {
         Some((StatusCode::NO_CONTENT, headers).into_response())
     }
 
-    /// On every answer, errors as well: else a page cannot tell a refusal from a broken network.
-    pub(crate) fn mark(&self, origin: Option<&HeaderValue>, answer: &mut HeaderMap) {
-        // Whatever keeps this answer must not show it to another origin.
+    /// Adds the CORS headers to an answer. Errors get them as well: otherwise a page cannot tell a refusal from a
+    /// broken network.
+    pub(crate) fn add_headers(&self, origin: Option<&HeaderValue>, answer: &mut HeaderMap) {
+        // A cache must not show this answer to another origin.
         answer.append(VARY, HeaderValue::from_static("Origin"));
         if let Some(allowed) = self.allowed(origin) {
             answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
@@ -88,14 +91,14 @@ mod tests {
     use crate::Problem;
     use crate::request::Requests;
     use crate::serve::ServeLimits;
-    use crate::testing::{Gate, Site};
+    use crate::testing::{Site, StubIdentity};
 
     const APP: &str = "https://app.example";
 
     fn pages() -> Router {
         let guarded = Router::new().route("/guarded", post(|| async { "ok" }));
         let late = || async { Err::<(), _>(Problem::new(domain::Code::RateLimited, "Later.").after(limits::SHUTDOWN)) };
-        crate::authenticated(guarded, Arc::new(Gate) as Arc<dyn Identity>)
+        crate::authenticated(guarded, Arc::new(StubIdentity) as Arc<dyn Identity>)
             .route("/late", get(late))
             .route("/broken", get(|| async { panic!("on purpose") as String }))
     }
@@ -103,7 +106,7 @@ mod tests {
     async fn site(origins: &[&str]) -> Site {
         let origins: Vec<_> = origins.iter().map(|origin| (*origin).to_owned()).collect();
         let requests = Requests { cors: Cors::of(&origins), ..Requests::default() };
-        Site::asking(None, pages(), ServeLimits::default(), requests).await
+        Site::with_requests(None, pages(), ServeLimits::default(), requests).await
     }
 
     async fn ask(site: &Site, method: Method, path: &str, headers: &[(&str, &str)]) -> reqwest::Response {
@@ -116,7 +119,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_browser_that_asks_beforehand_needs_no_token() {
+    async fn preflight_request_needs_no_token() {
         let site = site(&[APP, "http://localhost:3000"]).await;
         let asks = [("origin", APP), ("access-control-request-method", "POST")];
         for path in ["/guarded", "/late", "/nowhere"] {
@@ -133,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn errors_can_be_read_by_the_page_too() {
+    async fn pages_of_allowed_origins_can_read_errors() {
         let site = site(&[APP]).await;
         for (path, status) in [("/late", 429), ("/nowhere", 404), ("/guarded", 401), ("/broken", 500)] {
             let answer = ask(&site, Method::GET, path, &[("origin", APP)]).await;
@@ -150,7 +153,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn other_origins_get_nothing_and_no_cache_mixes_them_up() {
+    async fn other_origins_get_no_cors_headers_and_answers_vary_by_origin() {
         let site = site(&[APP]).await;
         for origin in ["https://app.example.evil", "http://app.example", "null", "https://APP.example"] {
             let asks = [("origin", origin), ("access-control-request-method", "POST")];
@@ -166,22 +169,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_page_varies_by_besides_stays_told() {
+    async fn other_vary_headers_are_kept() {
         let requests = Requests { cors: Cors::of(&["*".to_owned()]), ..Requests::default() };
-        let site = Site::asking(None, crate::error_pages::routes(), ServeLimits::default(), requests).await;
+        let site = Site::with_requests(None, crate::error_pages::routes(), ServeLimits::default(), requests).await;
         let answer = ask(&site, Method::GET, "/errors", &[]).await;
         assert_eq!(answer.headers().get_all("vary").iter().collect::<Vec<_>>(), ["accept", "Origin"]);
     }
 
     #[tokio::test]
-    async fn any_origin_is_a_star_and_without_a_list_there_is_nothing() {
+    async fn any_origin_is_answered_with_star_and_without_a_list_there_is_no_cors() {
         let asks = [("origin", "capacitor://localhost"), ("access-control-request-method", "PUT")];
         let any = site(&["*"]).await;
         let answer = ask(&any, Method::OPTIONS, "/guarded", &asks).await;
         assert_eq!((answer.status().as_u16(), header(&answer, "access-control-allow-origin")), (204, "*"));
         let none = site(&[]).await;
         let answer = ask(&none, Method::OPTIONS, "/guarded", &asks).await;
-        assert_eq!(answer.status(), 401, "nothing is asked beforehand here");
+        assert_eq!(answer.status(), 401, "there are no preflight requests here");
         assert!(!answer.headers().contains_key("vary"));
     }
 }

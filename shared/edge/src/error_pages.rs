@@ -12,7 +12,7 @@ use crate::problem::Problem;
 
 macro_rules! pages {
     ($($name:literal)*) => {
-        /// By name: every code, and the names that shipped clients know some by.
+        /// The pages by name: every code, and the names under which shipped clients know some of them.
         const PAGES: &[(&str, &str)] =
             &[$(($name, include_str!(concat!("../../../docs/errors/", $name, ".md"))),)*];
     };
@@ -76,10 +76,10 @@ pages! {
 
 const LIST: &str = include_str!("../../../docs/errors/README.md");
 
-/// Pages change with the program only.
-const FOR_AN_HOUR: &str = "public, max-age=3600";
-/// The pages hold nothing to run, to load or to frame.
-const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'";
+/// The pages change only with a new version of the program.
+const CACHE_ONE_HOUR: &str = "public, max-age=3600";
+/// The pages contain nothing that would have to be run, loaded or framed.
+const CONTENT_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'";
 
 crate::problems!(ListProblems: ;);
 crate::problems!(PageProblems: ; NotFound);
@@ -114,12 +114,12 @@ pub fn document() -> utoipa::openapi::OpenApi {
     <Document as utoipa::OpenApi>::openapi()
 }
 
-/// Needs no token: whoever has a problem may read what it means.
+/// These routes need no token: anybody who met an error may read what it means.
 pub fn routes() -> Router {
     Router::new().route("/errors", get(list)).route("/errors/{code}", get(page))
 }
 
-/// Markdown, or for a person who clicked on it the same text as a page of a browser.
+/// Answers in Markdown, or, for a person who follows the link in a browser, with the same text as an HTML page.
 fn answer(title: &str, text: &'static str, headers: &HeaderMap) -> Response {
     let (kind, body) = if wants_html(headers) {
         ("text/html; charset=utf-8", html(title, text))
@@ -128,15 +128,15 @@ fn answer(title: &str, text: &'static str, headers: &HeaderMap) -> Response {
     };
     let fields = [
         (CONTENT_TYPE, kind),
-        (CACHE_CONTROL, FOR_AN_HOUR),
+        (CACHE_CONTROL, CACHE_ONE_HOUR),
         (VARY, "accept"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (CONTENT_SECURITY_POLICY, NOTHING),
+        (CONTENT_SECURITY_POLICY, CONTENT_POLICY),
     ];
     (fields, body).into_response()
 }
 
-/// Browsers name HTML first; clients that take anything get the page as it was written.
+/// Browsers name HTML first; clients that accept anything get Markdown.
 fn wants_html(headers: &HeaderMap) -> bool {
     let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
     let first = accepted.split([',', ';']).next().unwrap_or("");
@@ -160,13 +160,13 @@ mod tests {
     use crate::testing::Site;
 
     #[tokio::test]
-    async fn the_type_of_every_problem_leads_to_its_page() {
+    async fn every_code_has_a_page_at_the_type_of_its_problem() {
         let site = Site::start(routes()).await;
         for code in Code::ALL {
             let answer = site.get(&format!("{}{code}", crate::problem::ERROR_PAGES)).await;
             assert_eq!(answer.status(), 200, "{code} has no page");
             assert_eq!(answer.headers()["content-type"], "text/markdown; charset=utf-8");
-            assert_eq!(answer.headers()["cache-control"], FOR_AN_HOUR);
+            assert_eq!(answer.headers()["cache-control"], CACHE_ONE_HOUR);
             assert!(answer.text().await.unwrap().starts_with(&format!("# {code}\n")), "{code}");
         }
         assert!(site.get("/errors").await.text().await.unwrap().starts_with("# Errors\n"));
@@ -183,13 +183,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_browser_gets_a_page_that_runs_nothing() {
+    async fn browser_gets_html_that_loads_and_runs_nothing() {
         let site = Site::start(routes()).await;
         let accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
         let asked = site.client.get(site.url("/errors/upload_incomplete")).header("accept", accept);
         let answer = asked.send().await.unwrap();
         assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
-        assert_eq!(answer.headers()["content-security-policy"], NOTHING);
+        assert_eq!(answer.headers()["content-security-policy"], CONTENT_POLICY);
         let text = answer.text().await.unwrap();
         let (_, shown) = text.split_once("<pre>").unwrap();
         let (shown, _) = shown.split_once("</pre>").unwrap();

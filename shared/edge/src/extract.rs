@@ -1,4 +1,4 @@
-//! Body, query and path as typed values; whatever does not fit is answered with a problem.
+//! Extractors for body, query and path as typed values; invalid input is answered with a problem.
 
 use axum::body::{Body, HttpBody};
 use axum::extract::path::ErrorKind;
@@ -18,7 +18,7 @@ use crate::limits;
 use crate::problem::Problem;
 use crate::request_limits::RequestLimits;
 
-/// A JSON body of at most [`RequestLimits::max_json_bytes`]; as an answer, any value as JSON.
+/// As an extractor, a JSON body of at most [`RequestLimits::max_json_bytes`]; as an answer, any value as JSON.
 #[derive(Clone, Copy, Debug)]
 pub struct Json<T>(pub T);
 
@@ -32,7 +32,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         }
         let limits = request.extensions().get::<RequestLimits>().copied().unwrap_or_default();
         let bytes = collect(request.into_body(), limits.max_json_bytes).await?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| Problem::new(Code::InvalidJson, words(&error)))
+        serde_json::from_slice(&bytes)
+            .map(Self)
+            .map_err(|error| Problem::new(Code::InvalidJson, parser_message(&error)))
     }
 }
 
@@ -42,7 +44,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-/// The query as a struct. A parameter that may repeat is read as `Query<Vec<(String, String)>>`.
+/// The query as a struct. A parameter that may be repeated is read as `Query<Vec<(String, String)>>`.
 #[derive(Clone, Copy, Debug)]
 pub struct Query<T>(pub T);
 
@@ -52,13 +54,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let query = extract::Query::from_request_parts(parts, state).await;
         let refused = |rejection: extract::rejection::QueryRejection| {
-            Problem::new(Code::InvalidParameter, words(&rejection.body_text()))
+            Problem::new(Code::InvalidParameter, parser_message(&rejection.body_text()))
         };
         query.map(|extract::Query(value)| Self(value)).map_err(refused)
     }
 }
 
-/// The parts of the path.
+/// The parameters of the path.
 #[derive(Clone, Copy, Debug)]
 pub struct Path<T>(pub T);
 
@@ -68,8 +70,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match extract::Path::from_request_parts(parts, state).await {
             Ok(extract::Path(value)) => Ok(Self(value)),
-            Err(rejection) if is_no_text(&rejection) => {
-                T::deserialize(NO_TEXT.into_deserializer()).map(Self).map_err(|why: DeserializeError| refused(&why))
+            Err(rejection) if is_not_utf8(&rejection) => {
+                T::deserialize(NOT_UTF8.into_deserializer()).map(Self).map_err(|why: DeserializeError| refused(&why))
             }
             Err(rejection) if rejection.status().is_server_error() => Err(Problem::internal(rejection.body_text())),
             Err(rejection) => Err(refused(&rejection.body_text())),
@@ -77,18 +79,19 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// Stands for a part that is no text (`%ff`): no id and no address looks like this, so it is one that nobody has.
-const NO_TEXT: &str = "\0";
+/// Replaces a path parameter that is not UTF-8 (`%ff`). No id has this value, so the request is answered like one for
+/// an unknown id.
+const NOT_UTF8: &str = "\0";
 
 type DeserializeError = serde::de::value::Error;
 
-fn is_no_text(rejection: &PathRejection) -> bool {
+fn is_not_utf8(rejection: &PathRejection) -> bool {
     let PathRejection::FailedToDeserializePathParams(why) = rejection else { return false };
     matches!(why.kind(), ErrorKind::InvalidUtf8InPathParam { .. })
 }
 
 fn refused(why: &impl ToString) -> Problem {
-    Problem::new(Code::InvalidParameter, words(why))
+    Problem::new(Code::InvalidParameter, parser_message(why))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -99,23 +102,23 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 async fn collect(body: Body, max: usize) -> Result<Bytes, Problem> {
     let too_large = || Problem::new(Code::RequestTooLarge, format!("The body may have {max} bytes."));
-    // What is announced too large is not even begun.
+    // A body whose announced length is too large is not read at all.
     if body.size_hint().lower() > max as u64 {
         return Err(too_large());
     }
     match Limited::new(body, max).collect().await {
         Ok(all) => Ok(all.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        // A body that fell silent becomes a 408 on the way out.
+        // If the body stalled, `render.rs` turns this answer into a 408.
         Err(_) => Err(Problem::new(Code::InvalidJson, "The body broke off before its end.")),
     }
 }
 
-/// A parser's own words, which name the place. They may quote the input: hence cut.
-fn words(error: &impl ToString) -> String {
+/// The message of a parser, which says where in the input the mistake is. It may quote the input, so it is truncated.
+fn parser_message(error: &impl ToString) -> String {
     let mut text = error.to_string();
-    if text.len() > limits::PARSER_WORDS {
-        text.truncate(text.floor_char_boundary(limits::PARSER_WORDS));
+    if text.len() > limits::PARSER_MESSAGE_BYTES {
+        text.truncate(text.floor_char_boundary(limits::PARSER_MESSAGE_BYTES));
         text.push('…');
     }
     text
@@ -152,7 +155,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn json_is_read_and_what_is_not_json_is_told_where() {
+    async fn json_is_read_and_the_position_of_a_mistake_is_named() {
         let site = Site::start(pages()).await;
         let (status, body) = post_json(&site, "/json", "application/json; charset=utf-8", r#"{"count":3}"#).await;
         assert_eq!((status, body), (200, json!({"count": 3})));
@@ -166,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_media_type_is_refused_whatever_the_bytes() {
+    async fn other_media_types_are_refused() {
         let site = Site::start(pages()).await;
         for kind in ["text/plain", "application/jsonx", "multipart/form-data; boundary=x"] {
             let (status, body) = post_json(&site, "/json", kind, r#"{"count":3}"#).await;
@@ -176,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_over_the_limit_is_413_announced_or_not() {
+    async fn body_above_the_limit_is_413_with_and_without_a_length() {
         let site = Site::start(pages()).await;
         let text = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
         assert_eq!(post_json(&site, "/any", "application/json", text(limits::MAX_JSON_BYTES)).await.0, 200);
@@ -188,11 +191,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn parameters_that_do_not_fit_are_named() {
+    async fn invalid_parameters_are_answered_400() {
         let site = Site::start(pages()).await;
         assert_eq!(site.get("/query?count=7").await.text().await.unwrap(), "7");
         assert_eq!(site.get("/path/7").await.text().await.unwrap(), "7");
-        assert_eq!(site.get("/id/%FF").await.text().await.unwrap(), r#""\0""#, "what is no text is the id of nobody");
+        assert_eq!(
+            site.get("/id/%FF").await.text().await.unwrap(),
+            r#""\0""#,
+            "a parameter that is not UTF-8 is an unknown id"
+        );
         for path in ["/query", "/query?count=x", "/query?count=1&count=2", "/path/x", "/path/256", "/path/%FF"] {
             let answer = site.get(path).await;
             assert_eq!(answer.status(), 400, "{path}");

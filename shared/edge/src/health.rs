@@ -1,4 +1,4 @@
-//! `/healthz`: the process is up. `/readyz`: so is everything that it needs.
+//! `/healthz` says that the process is up, `/readyz` that everything it depends on is available too.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,26 +21,26 @@ use crate::problem::Problem;
 
 type Probe = Arc<dyn Fn() -> BoxFuture<'static, flow::Result<()>> + Send + Sync>;
 
-/// One thing that the service needs, and what everybody may read when it is missing.
+/// One dependency of the service, and the public sentence that is shown when it is not available.
 #[derive(Clone)]
 pub struct Check {
     name: &'static str,
-    trouble: &'static str,
+    detail: &'static str,
     probe: Probe,
 }
 
 impl Check {
-    /// `trouble` is a public sentence, such as "The queue cannot be reached."; the error itself goes to the log.
-    pub fn new<P, F>(name: &'static str, trouble: &'static str, probe: P) -> Self
+    /// `detail` is a public sentence, such as "The queue cannot be reached."; the error itself goes to the log.
+    pub fn new<P, F>(name: &'static str, detail: &'static str, probe: P) -> Self
     where
         P: Fn() -> F + Send + Sync + 'static,
         F: Future<Output = flow::Result<()>> + Send + 'static,
     {
-        Self { name, trouble, probe: Arc::new(move || Box::pin(probe())) }
+        Self { name, detail, probe: Arc::new(move || Box::pin(probe())) }
     }
 
-    /// Of what every function stands on.
-    pub fn of_ports(store: &Arc<dyn Store>, blobs: &Arc<dyn Blobs>, queue: &Arc<dyn Queue>) -> Vec<Self> {
+    /// The checks of the ports that every function depends on.
+    pub fn for_ports(store: &Arc<dyn Store>, blobs: &Arc<dyn Blobs>, queue: &Arc<dyn Queue>) -> Vec<Self> {
         let (store, blobs, queue) = (Arc::clone(store), Arc::clone(blobs), Arc::clone(queue));
         vec![
             Self::new("store", "The job store does not answer.", move || {
@@ -59,29 +59,31 @@ impl Check {
     }
 
     async fn run(&self) -> Outcome {
-        let trouble = match tokio::time::timeout(limits::READY_CHECK, (self.probe)()).await {
+        let failure = match tokio::time::timeout(limits::READY_CHECK, (self.probe)()).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some("no answer in time".to_owned()),
         };
-        if let Some(cause) = &trouble {
+        if let Some(cause) = &failure {
             tracing::warn!(check = self.name, cause, "not ready");
         }
-        Outcome { name: self.name, ready: trouble.is_none(), detail: trouble.map(|_| self.trouble) }
+        Outcome { name: self.name, ready: failure.is_none(), detail: failure.map(|_| self.detail) }
     }
 }
 
-/// The checks of one instance. They cost something and anybody may ask: one round of them at a time, and not too often.
+/// The readiness checks of one instance. They are not free and anybody may ask for them, so they run in rounds: one at
+/// a time, and not too often.
 struct Checks {
     all: Arc<[Check]>,
     last: Mutex<Option<Round>>,
 }
 
-/// Every check once, for all who ask meanwhile. Whoever is left finishes it when the one who began it hangs up.
+/// One run of all checks, shared by all requests that arrive meanwhile. If the request that began it is dropped, the
+/// others drive it on.
 #[derive(Clone)]
 struct Round {
     began: Instant,
-    /// When it ended, and with what.
+    /// The time at which the round ended, with the outcomes.
     outcomes: Shared<BoxFuture<'static, (Instant, Vec<Outcome>)>>,
 }
 
@@ -95,8 +97,9 @@ impl Round {
         Self { began: Instant::now(), outcomes: all.boxed().shared() }
     }
 
-    /// One that nobody waits for stands still: it is not gone on with later than it could have taken.
-    fn counts(&self) -> bool {
+    /// Whether the outcomes of this round may still be given as an answer. A round that nobody awaits makes no
+    /// progress, so an unfinished one counts no longer than its checks may take.
+    fn is_current(&self) -> bool {
         match self.outcomes.peek() {
             Some((ended, _)) => ended.elapsed() < limits::READY_FRESH,
             None => self.began.elapsed() < limits::READY_CHECK,
@@ -113,7 +116,7 @@ impl Checks {
     fn round(&self) -> Round {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         match &*last {
-            Some(round) if round.counts() => round.clone(),
+            Some(round) if round.is_current() => round.clone(),
             _ => last.insert(Round::begin(&self.all)).clone(),
         }
     }
@@ -205,14 +208,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_process_is_up_and_says_its_version() {
+    async fn healthz_says_that_the_process_is_up_and_its_version() {
         let site = Site::start(routes("1.2.3", vec![])).await;
         let body: Value = site.get("/healthz").await.json().await.unwrap();
         assert_eq!(body, json!({"status": "ok", "version": "1.2.3"}));
     }
 
     #[tokio::test]
-    async fn ready_when_everything_is() {
+    async fn readyz_is_200_when_all_checks_pass() {
         let site = Site::start(routes("1", vec![fine("store"), fine("queue")])).await;
         let answer = site.get("/readyz").await;
         assert_eq!(answer.status(), 200);
@@ -221,12 +224,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn however_many_ask_the_checks_run_once_in_a_while() {
+    async fn simultaneous_readiness_requests_share_one_round_of_checks() {
         let rounds = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&rounds);
         let slow = Check::new("store", "", move || {
             let round = counted.fetch_add(1, Ordering::Relaxed);
-            // The first is still running when the others ask.
+            // The first round is still running when the others ask.
             async move {
                 let _ = tokio::time::timeout(limits::READY_FRESH / 4, std::future::pending::<()>()).await;
                 if round == 0 { Ok(()) } else { Err(flow::Error::new(flow::Kind::Unavailable, "store.ready", "")) }
@@ -234,17 +237,17 @@ mod tests {
         });
         let site = Site::start(routes("1", vec![slow])).await;
         let gone = tokio::time::timeout(limits::READY_FRESH / 20, site.get("/readyz")).await;
-        assert!(gone.is_err(), "the first who asks does not wait for the answer");
+        assert!(gone.is_err(), "the first request is dropped before its answer");
         let asked = futures_util::future::join_all((0..20).map(|_| site.get("/readyz"))).await;
         assert!(asked.iter().all(|answer| answer.status() == 200));
         assert_eq!(rounds.load(Ordering::Relaxed), 1);
         let _ = tokio::time::timeout(limits::READY_FRESH, std::future::pending::<()>()).await;
-        assert_eq!(site.get("/readyz").await.status(), 503, "what was is not told for ever");
+        assert_eq!(site.get("/readyz").await.status(), 503, "an old outcome is not reused for ever");
         assert_eq!(rounds.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test]
-    async fn what_is_missing_is_listed_without_internal_text_and_a_hang_counts_as_missing() {
+    async fn failed_and_hanging_checks_are_listed_without_internal_text() {
         let broken = Check::new("store", "The job store cannot be reached.", || async {
             Err(flow::Error::new(flow::Kind::Unavailable, "store.ready", "db-7.internal"))
         });

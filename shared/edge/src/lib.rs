@@ -1,7 +1,8 @@
-//! The edge: everything between a socket and a handler, the same for every function.
+//! The HTTP edge, shared by every function: everything between a socket and a handler.
 //!
-//! A function builds its routes, guards them (`authenticated`, `for_tasks`), wraps the whole (`wrap`) and serves it
-//! (`serve`). Handlers take `Caller`, `RequestContext`, `Json`, `Query`, `Path`, and fail with `Problem`.
+//! A function builds its routes, adds authentication (`authenticated`, `for_tasks`), wraps the finished router (`wrap`)
+//! and serves it (`serve`). Handlers take `Caller`, `RequestContext`, `Json`, `Query` and `Path`, and fail with
+//! `Problem`.
 
 pub mod auth;
 pub mod cors;
@@ -30,7 +31,7 @@ pub use cors::Cors;
 pub use extract::{Json, Path, Query};
 pub use health::Check;
 pub use problem::{FileProblem, Problem};
-pub use request::{Requests, on_its_own, to_its_end, wrap, wrap_with};
+pub use request::{Requests, run_to_completion, spawn_to_completion, wrap, wrap_with};
 pub use request_context::RequestContext;
 pub use request_limits::RequestLimits;
 pub use secret::{TaskCaller, TaskSecret, for_tasks};

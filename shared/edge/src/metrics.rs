@@ -1,4 +1,4 @@
-//! What is counted: requests by route template and status, for the log line and for Prometheus at `/metrics`.
+//! Counts requests by route template and status, for the log line and for Prometheus at `/metrics`.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -13,22 +13,23 @@ use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use crate::limits::{METRICS_FOLD_EVERY, METRICS_LOOK};
+use crate::limits::{METRICS_FOLD_EVERY, METRICS_REFRESH};
 use crate::request_context::RequestContext;
 
-/// In seconds: from a look-up in memory to a large upload.
+/// Histogram buckets in seconds: from a look-up in memory to a large upload.
 const DURATION_BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 120.0];
-/// The client went before the answer was there. No such status goes over the wire; nginx has made the number known.
+/// The status that is logged when the client hung up before the answer. It is never sent; nginx has made the number
+/// common.
 const CLIENT_GONE: u16 = 499;
 
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 
-/// Makes the process-wide recorder, once: several servers in one process count into the same.
+/// Installs the recorder of the process, once: several servers in one process share it.
 pub fn install() -> &'static PrometheusHandle {
     RECORDER.get_or_init(|| {
         let buckets = Matcher::Suffix("_seconds".to_owned());
         let builder = PrometheusBuilder::new().set_buckets_for_metric(buckets, &DURATION_BUCKETS);
-        // The only error is an empty list of buckets, which this is not.
+        // The only possible error is an empty list of buckets, and this list is not empty.
         let recorder = builder.unwrap_or_default().build_recorder();
         let handle = recorder.handle();
         if metrics::set_global_recorder(recorder).is_err() {
@@ -45,7 +46,7 @@ fn describe() {
     metrics::describe_gauge!("http_connections", "Open connections");
 }
 
-/// What is constant while the process runs.
+/// Sets the metrics that are constant while the process runs.
 pub fn describe_process(version: &'static str, started: Timestamp) {
     metrics::describe_gauge!("afterword_build_info", "Always 1; the label says which version runs");
     metrics::describe_gauge!("process_start_time_seconds", "When the process started, in seconds since 1970");
@@ -72,29 +73,29 @@ pub fn document() -> utoipa::openapi::OpenApi {
     <Document as utoipa::OpenApi>::openapi()
 }
 
-/// `/metrics`; before each answer `look` brings up to date what has to be looked up. What it cannot in time stays as it
-/// was.
-pub fn routes<L, F>(look: L) -> Router
+/// The route `/metrics`. Before each answer `refresh` updates the metrics that have to be queried; if it fails or takes
+/// too long, they keep their old values.
+pub fn routes<L, F>(refresh: L) -> Router
 where
     L: Fn() -> F + Clone + Send + Sync + 'static,
     F: Future<Output = flow::Result<()>> + Send,
 {
     let handle = install();
     let show = move || async move {
-        match tokio::time::timeout(METRICS_LOOK, look()).await {
+        match tokio::time::timeout(METRICS_REFRESH, refresh()).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "some metrics are old"),
-            Err(_) => tracing::warn!("some metrics are old: the store does not answer in time"),
+            Ok(Err(error)) => tracing::warn!(%error, "some metrics could not be updated"),
+            Err(_) => tracing::warn!("some metrics could not be updated: the store does not answer in time"),
         }
         ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render())
     };
     Router::new().route("/metrics", get(show))
 }
 
-/// One request between its head and its answer. Dropped without an answer, it still leaves its line.
+/// One request from its head to its answer. If it is dropped without an answer it still leaves a log line.
 pub(crate) struct Access {
     method: &'static str,
-    /// The template, never the path: paths hold ids, and upload URLs are credentials.
+    /// The route template, never the path: paths contain ids, and upload URLs are credentials.
     route: Cow<'static, str>,
     request_id: String,
     started: Instant,
@@ -106,7 +107,7 @@ impl Access {
     pub(crate) fn begin(request: &Request, context: &RequestContext) -> Self {
         let matched = request.extensions().get::<MatchedPath>();
         Self {
-            method: known(request.method()),
+            method: known_method(request.method()),
             route: matched.map_or(Cow::Borrowed("unmatched"), |path| Cow::Owned(path.as_str().to_owned())),
             request_id: context.request_id.clone(),
             started: Instant::now(),
@@ -162,8 +163,8 @@ fn fold() {
     }
 }
 
-/// Clients may invent methods; labels must not grow with them.
-fn known(method: &Method) -> &'static str {
+/// Maps methods to a fixed set: clients may invent methods, and labels must not grow with them.
+fn known_method(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn routes_are_counted_by_template_and_strangers_as_one() {
+    async fn requests_are_counted_by_route_template_and_unknown_paths_as_one() {
         let pages = Router::new().route("/v2/things/{thing}", get(|| async { "ok" }));
         let (one, two) = (Site::start(pages.merge(plain())).await, Site::start(plain()).await);
         for path in ["/v2/things/alice-secret", "/v2/things/bob", "/not/there"] {
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_be_looked_up_is_old_and_holds_nothing_up() {
+    async fn failed_or_hanging_refresh_does_not_block_the_metrics() {
         let broken = routes(|| async { Err(flow::Error::new(flow::Kind::Unavailable, "store.census", "")) });
         for router in [broken, routes(std::future::pending)] {
             let site = Site::start(router).await;

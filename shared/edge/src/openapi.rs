@@ -1,6 +1,6 @@
-//! The OpenAPI document's share of the edge: problems by code, the token, what every answer carries.
+//! The edge's part of the OpenAPI document: problems by code, the token, the headers of every answer.
 //!
-//! A route names the codes that it can answer with, once ([`problems!`]); status, body and headers follow from them.
+//! A route lists the codes that it can answer with once ([`problems!`]); status, body and headers follow from them.
 
 use std::collections::BTreeMap;
 
@@ -19,23 +19,23 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::problem::{PROBLEM_JSON, REASON, SHIPPED_REASON};
 use crate::request_context::X_REQUEST_ID;
 
-/// The security scheme of every route that asks for a token.
+/// The security scheme of every route that requires a token.
 pub const TOKEN: &str = "token";
 
-/// What any request can be answered with, whatever its route.
+/// Codes that any request can be answered with, whatever its route.
 pub const EVERYWHERE: &[Code] = &[
     Code::RequestTimeout,
     Code::UriTooLong,
     Code::HeadersTooLarge,
-    // A packed body, whatever is in it.
+    // Any request with a compressed body gets this.
     Code::UnsupportedMediaType,
     Code::InternalError,
     Code::StorageUnavailable,
     Code::ShuttingDown,
 ];
-/// …where a token is asked for.
+/// Further codes of routes that require a token.
 pub const WITH_TOKEN: &[Code] = &[Code::Unauthenticated];
-/// …where recordings come in a form.
+/// Further codes of routes that take recordings in a form.
 pub const WITH_RECORDINGS: &[Code] = &[
     Code::InvalidFilename,
     Code::DuplicateFilename,
@@ -54,12 +54,13 @@ pub const WITH_RECORDINGS: &[Code] = &[
     Code::RateLimited,
     Code::BackendBusy,
 ];
-/// …where a JSON body is read.
+/// Further codes of routes that read a JSON body.
 pub const WITH_JSON: &[Code] = &[Code::InvalidJson, Code::RequestTooLarge];
 
 /// Makes a type that stands for the problems of a route in `#[utoipa::path(responses(…))]`:
-/// `problems!(CancelProblems: WITH_TOKEN; JobNotFound, NotYourJob, JobFinished);`. What can happen everywhere is in it.
-/// A code that the route's clients know by another name follows: `; RecordingTooOld as "backfill_lookback_exceeded"`.
+/// `problems!(CancelProblems: WITH_TOKEN; JobNotFound, NotYourJob, JobFinished);`. The codes of [`EVERYWHERE`] are
+/// included. A code that the route's clients know by another name is named at the end:
+/// `; RecordingTooOld as "backfill_lookback_exceeded"`.
 #[macro_export]
 macro_rules! problems {
     ($(#[$doc:meta])* $name:ident: $($group:ident),*; $($code:ident),* $(; $($known:ident as $alias:literal),+)?) => {
@@ -77,7 +78,7 @@ macro_rules! problems {
     };
 }
 
-/// One response for each status of these codes. `aliases` are names that shipped clients know a code by.
+/// One response for each status of these codes. `aliases` are the names under which shipped clients know a code.
 pub fn responses(groups: &[&[Code]], aliases: &[(Code, &str)]) -> BTreeMap<String, RefOr<Response>> {
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
     for code in groups.iter().copied().flatten() {
@@ -90,12 +91,12 @@ pub fn responses(groups: &[&[Code]], aliases: &[(Code, &str)]) -> BTreeMap<Strin
 }
 
 fn response(codes: &[Code], aliases: &[(Code, &str)]) -> Response {
-    let told = |code: &Code| match aliases.iter().find(|(known, _)| known == code) {
+    let shown_name = |code: &Code| match aliases.iter().find(|(known, _)| known == code) {
         Some((_, alias)) => (*alias).to_owned(),
         None => code.as_str().to_owned(),
     };
-    let description: Vec<_> = codes.iter().map(|code| format!("`{}`: {}", told(code), code.title())).collect();
-    let code = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes.iter().map(told)));
+    let description: Vec<_> = codes.iter().map(|code| format!("`{}`: {}", shown_name(code), code.title())).collect();
+    let code = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes.iter().map(shown_name)));
     let body = AllOfBuilder::new()
         .item(Ref::from_schema_name(ProblemBody::name()))
         .item(ObjectBuilder::new().property("code", code).required("code"));
@@ -111,7 +112,7 @@ fn response(codes: &[Code], aliases: &[(Code, &str)]) -> Response {
     response.build()
 }
 
-/// A header of problems, what it says, and whether a code carries it.
+/// A header of problems: its name, its description, and whether the answer with a code carries it.
 type ProblemHeader = (&'static str, &'static str, fn(Code) -> bool);
 
 fn headers() -> [ProblemHeader; 4] {
@@ -176,13 +177,13 @@ pub struct FileProblemBody {
     offset: Option<u64>,
 }
 
-/// The names of an enum as its values are written.
+/// A string schema with the values of an enum as they are serialized.
 pub fn names(values: impl IntoIterator<Item = impl Serialize>) -> RefOr<Schema> {
     let names = values.into_iter().map(|value| json!(value));
     Schema::from(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).build()).into()
 }
 
-/// A type of the document with the names of a domain enum, which knows nothing of the document:
+/// Makes a schema type with the names of a domain enum, so that the domain need not know OpenAPI:
 /// `names!(JobStatus, Status::ALL)`.
 #[macro_export]
 macro_rules! names {
@@ -200,7 +201,7 @@ macro_rules! names {
     };
 }
 
-/// Completes a document: the token, the schemas of problems, the header that every answer has.
+/// Completes a document with the security scheme, the schemas of problems and the header that every answer has.
 pub fn finish(mut document: OpenApi) -> OpenApi {
     let components = document.components.get_or_insert_default();
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("The ID token of the user."));

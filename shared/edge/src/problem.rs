@@ -1,4 +1,4 @@
-//! Errors as clients see them: `application/problem+json` (RFC 9457), one code, one sentence for a person.
+//! Errors as clients see them: `application/problem+json` (RFC 9457) with one code and one sentence for a person.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -14,15 +14,15 @@ use serde_json::{Map, Value, json};
 
 use crate::limits;
 
-/// Where the page of a code is found: a relative reference, because only the operator knows the host. The pages are
-/// `docs/errors/<code>.md`, served by `error_pages.rs`.
+/// The path of the page that explains a code. It is a relative reference, because only the operator knows the host. The
+/// pages are `docs/errors/<code>.md`, served by `error_pages.rs`.
 pub const ERROR_PAGES: &str = "/errors/";
 pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 pub(crate) const OUR_FAULT: &str = "Something went wrong on our side. It has been logged under the request id.";
 
 pub(crate) const REASON: &str = "x-rate-limit-reason";
-/// What shipped clients look at: without it a 503 is not "busy" to them.
+/// The header that shipped clients read: without it they do not take a 503 for "busy".
 pub(crate) const SHIPPED_REASON: &str = "x-omi-rate-limit-reason";
 
 /// What is wrong with one file of a request.
@@ -31,7 +31,7 @@ pub struct FileProblem {
     pub file: String,
     pub code: Code,
     pub detail: String,
-    /// How many bytes of it are there, where more are to come.
+    /// The number of bytes that have arrived, where more are to come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offset: Option<u64>,
 }
@@ -42,11 +42,11 @@ impl FileProblem {
     }
 }
 
-/// The error of every handler. Path and request id are filled in on the way out.
+/// The error type of every handler. Path and request id are added by `render.rs`.
 #[derive(Clone, Debug)]
 pub struct Problem {
     pub code: Code,
-    /// For the person at the client. Never internal text.
+    /// A sentence for the person at the client; it never contains internal text.
     pub detail: String,
     pub retry_after: Option<Duration>,
     pub errors: Vec<FileProblem>,
@@ -58,12 +58,12 @@ pub struct Problem {
 struct Rest {
     headers: HeaderMap,
     members: Map<String, Value>,
-    /// The name that shipped clients know the code by.
+    /// The name under which shipped clients know the code.
     alias: Option<&'static str>,
-    /// For the log only.
+    /// The internal cause, for the log only.
     cause: Option<String>,
-    /// It stays so until somebody mends it.
-    needs_a_person: bool,
+    /// The failure lasts until an operator repairs something.
+    needs_operator: bool,
 }
 
 impl Problem {
@@ -71,7 +71,7 @@ impl Problem {
         Self { code, detail: detail.into(), retry_after: None, errors: Vec::new(), rest: Box::default() }
     }
 
-    /// Our fault; `cause` goes to the log, never to the client.
+    /// An error of the server; `cause` goes to the log, never to the client.
     pub fn internal(cause: impl Display) -> Self {
         Self::new(Code::InternalError, OUR_FAULT).because(cause)
     }
@@ -107,23 +107,23 @@ impl Problem {
         self
     }
 
-    /// `code` in the body reads `alias`: shipped clients know some codes by another name.
+    /// Writes `alias` as the `code` in the body: shipped clients know some codes by another name.
     #[must_use]
     pub fn known_as(mut self, alias: &'static str) -> Self {
         self.rest.alias = Some(alias);
         self
     }
 
-    /// What really happened, for the log line that carries the request id.
+    /// The internal cause, for the log line that carries the request id.
     #[must_use]
     pub fn because(mut self, cause: impl Display) -> Self {
         self.rest.cause = Some(cause.to_string());
         self
     }
 
-    /// Whether somebody has to be told, at once.
-    pub(crate) fn needs_a_person(&self) -> bool {
-        self.rest.needs_a_person || self.status() == StatusCode::INTERNAL_SERVER_ERROR
+    /// Whether the failure is logged as an error, because an operator has to look at it.
+    pub(crate) fn needs_operator(&self) -> bool {
+        self.rest.needs_operator || self.status() == StatusCode::INTERNAL_SERVER_ERROR
     }
 
     pub fn cause(&self) -> Option<&str> {
@@ -131,17 +131,17 @@ impl Problem {
     }
 
     pub fn status(&self) -> StatusCode {
-        // Codes of files and jobs have status 0: as the answer to a request they are our mistake.
+        // Codes of files and jobs have status 0. Using one to answer a request is a mistake of this program.
         StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// Whole seconds, rounded up, at least one: a client that comes back too early is refused again.
+    /// The wait in whole seconds, rounded up, at least one: a client that comes back too early is refused again.
     fn retry_after_secs(&self) -> Option<u64> {
         self.retry_after.map(|wait| wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1))
     }
 
-    /// The answer; `place` is (path, request id) where they are known.
-    pub(crate) fn render(&self, place: Option<(&str, &str)>) -> Response {
+    /// Renders the answer; `origin` is the path and the request id, where they are known.
+    pub(crate) fn render(&self, origin: Option<(&str, &str)>) -> Response {
         let code = self.rest.alias.unwrap_or(self.code.as_str());
         let mut body = self.rest.members.clone();
         body.insert("type".into(), format!("{ERROR_PAGES}{}", self.code).into());
@@ -149,7 +149,7 @@ impl Problem {
         body.insert("status".into(), self.status().as_u16().into());
         body.insert("detail".into(), self.detail.clone().into());
         body.insert("code".into(), code.into());
-        if let Some((path, request_id)) = place {
+        if let Some((path, request_id)) = origin {
             body.insert("instance".into(), path.into());
             body.insert("request_id".into(), request_id.into());
         }
@@ -187,13 +187,13 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.render(None);
-        // `render.rs` writes it again, with path and request id.
+        // `render.rs` renders it again, with path and request id.
         response.extensions_mut().insert(self);
         response
     }
 }
 
-/// The one place where an error of a port becomes an HTTP status.
+/// The only conversion of a port's error to an HTTP status.
 impl From<flow::Error> for Problem {
     fn from(error: flow::Error) -> Self {
         let wait = error.retry_after.unwrap_or(match error.kind {
@@ -202,10 +202,10 @@ impl From<flow::Error> for Problem {
         });
         match error.kind {
             Kind::Unavailable | Kind::Unknown | Kind::Throttled | Kind::Full | Kind::Misconfigured => {
-                let needs_a_person = error.kind == Kind::Misconfigured;
+                let needs_operator = error.kind == Kind::Misconfigured;
                 let detail = "The service cannot do this at the moment. Please try again later.";
                 let mut problem = Self::new(Code::StorageUnavailable, detail).after(wait).because(error);
-                problem.rest.needs_a_person = needs_a_person;
+                problem.rest.needs_operator = needs_operator;
                 problem
             }
             Kind::NotFound => Self::new(Code::NotFound, "There is no such thing, or no longer.").because(error),

@@ -1,4 +1,5 @@
-//! The last touch on every answer: problems get their path and request id, bare errors become problems.
+//! The last step of every answer: problems get their path and request id, errors without a problem body become
+//! problems.
 
 use axum::response::Response;
 use domain::Code;
@@ -9,15 +10,15 @@ use crate::problem::Problem;
 use crate::request_context::{RequestContext, X_REQUEST_ID};
 use crate::serve::BodyState;
 
-/// What has to be remembered of a request until its answer is there.
-pub(crate) struct Asked {
+/// What is remembered of a request until its answer is there.
+pub(crate) struct RequestInfo {
     pub path: String,
     pub version: Version,
     pub context: RequestContext,
     pub body: Option<BodyState>,
 }
 
-impl Asked {
+impl RequestInfo {
     pub(crate) fn finish(&self, answer: Response) -> Response {
         let mut answer = match self.problem_in(&answer) {
             Some(problem) => self.write(&problem, answer),
@@ -25,8 +26,8 @@ impl Asked {
         };
         let id = HeaderValue::from_str(&self.context.request_id);
         answer.headers_mut().extend(id.map(|id| (X_REQUEST_ID, id)));
-        // HTTP/2 has no such header: there the stream alone ends. After a success at most the last, empty chunk is
-        // unread, and hyper takes it.
+        // HTTP/2 has no such header: there only the stream ends. After a success at most the empty last chunk is
+        // unread, and hyper reads it.
         let unread = self.body.as_ref().is_some_and(BodyState::is_worth_closing);
         if unread && self.version < Version::HTTP_2 && !answer.status().is_success() {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -39,17 +40,17 @@ impl Asked {
         if !status.is_client_error() && !status.is_server_error() {
             return None;
         }
-        // Whatever a handler made of the broken body: this is why it broke.
+        // Whatever the handler answered to the broken body, the stall is the reason.
         if self.body.as_ref().is_some_and(BodyState::has_stalled) {
             return Some(Problem::new(Code::RequestTimeout, "The body of the request stopped arriving."));
         }
-        answer.extensions().get::<Problem>().cloned().or_else(|| bare(answer))
+        answer.extensions().get::<Problem>().cloned().or_else(|| problem_from_status(answer))
     }
 
     fn write(&self, problem: &Problem, answer: Response) -> Response {
         self.log(problem);
         let mut written = problem.render(Some((&self.path, &self.context.request_id)));
-        // `Allow` of a 405, and whatever a layer has added, stays.
+        // The `Allow` of a 405 and headers that a layer has added are kept.
         for (name, value) in answer.headers() {
             if name != CONTENT_TYPE && name != CONTENT_LENGTH && !written.headers().contains_key(name) {
                 written.headers_mut().append(name, value.clone());
@@ -58,13 +59,13 @@ impl Asked {
         written
     }
 
-    /// Failures are logged here and nowhere else; what the client did wrong is not a failure.
+    /// Failures are logged here and nowhere else; a mistake of the client is not a failure.
     fn log(&self, problem: &Problem) {
         let (code, id) = (problem.code.as_str(), self.context.request_id.as_str());
         let trace_id = self.context.traceparent.trace_id();
         match (problem.cause(), problem.status()) {
             (None, _) => {}
-            (Some(cause), status) if status.is_server_error() && problem.needs_a_person() => {
+            (Some(cause), status) if status.is_server_error() && problem.needs_operator() => {
                 tracing::error!(request_id = id, trace_id, code, cause, "request failed");
             }
             (Some(cause), status) if status.is_server_error() => {
@@ -75,8 +76,9 @@ impl Asked {
     }
 }
 
-/// An error without a body of ours: a route or method that does not exist, or an extractor of axum's own.
-fn bare(answer: &Response) -> Option<Problem> {
+/// The problem for an error without a body of ours: an unknown route or method, or a rejection by one of axum's
+/// extractors.
+fn problem_from_status(answer: &Response) -> Option<Problem> {
     let kind = answer.headers().get(CONTENT_TYPE).map_or("", |kind| kind.to_str().unwrap_or(""));
     if kind.contains("json") {
         return None;

@@ -1,4 +1,4 @@
-//! Around every request: its id and trace, its limits, a net under panics, one log line, metrics.
+//! The middleware around every request: request id and trace, limits, catching of panics, one log line, metrics.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -18,32 +18,32 @@ use crate::cors::Cors;
 use crate::limits;
 use crate::metrics::Access;
 use crate::problem::{OUR_FAULT, Problem};
-use crate::render::Asked;
+use crate::render::RequestInfo;
 use crate::request_context::RequestContext;
 use crate::request_limits::RequestLimits;
 use crate::serve::{BodyState, LastCall};
 
-/// How requests are taken at one listener.
+/// How one listener treats its requests.
 #[derive(Clone, Debug, Default)]
 pub struct Requests {
     pub limits: RequestLimits,
-    /// `None`: web pages of the server itself only.
+    /// `None`: only web pages of the server itself may use the API.
     pub cors: Option<Cors>,
 }
 
-/// Where the bytes of upload sessions go. What follows is the credential: it is shown to nobody, not even in an answer
-/// to whoever has it, which may be passed on.
+/// The path prefix under which the bytes of upload sessions are sent. What follows it is a credential, so it is never
+/// repeated: not in a log, and not in an answer to its holder either, who may pass that answer on.
 pub const UPLOAD_PARTS: &str = "/v2/sync/uploads/parts/";
 
-/// Puts the edge around a finished router. The last step before `serve`, once for each listener: routes added
-/// afterwards would stay bare.
+/// Puts the middleware of the edge around a finished router. Call it last before `serve`, once for each listener:
+/// routes that are added afterwards are not covered.
 pub fn wrap(router: Router, random: Arc<dyn Random>) -> Router {
     wrap_with(router, random, Requests::default())
 }
 
-/// The same, with requests taken as told.
+/// Like [`wrap`], with limits and CORS of the caller's choice.
 pub fn wrap_with(router: Router, random: Arc<dyn Random>, requests: Requests) -> Router {
-    router.layer(middleware::from_fn_with_state(Arc::new(Edge { random, requests }), around))
+    router.layer(middleware::from_fn_with_state(Arc::new(Edge { random, requests }), handle))
 }
 
 struct Edge {
@@ -51,7 +51,7 @@ struct Edge {
     requests: Requests,
 }
 
-async fn around(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
+async fn handle(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
     let context = RequestContext::of(request.headers(), edge.random.as_ref());
     let access = Access::begin(&request, &context);
     let span = tracing::info_span!(
@@ -63,37 +63,40 @@ async fn around(State(edge): State<Arc<Edge>>, mut request: Request, next: Next)
     let origin = request.headers().get(ORIGIN).cloned();
     request.extensions_mut().insert(context.clone());
     request.extensions_mut().insert(edge.requests.limits);
-    let asked = Asked {
-        path: shown(request.uri().path()),
+    let info = RequestInfo {
+        path: public_path(request.uri().path()),
         version: request.version(),
         context,
         body: request.extensions().get::<BodyState>().cloned(),
     };
-    let mut answer = asked.finish(answer(&edge.requests, request, next).instrument(span).await);
+    let mut answer = info.finish(answer(&edge.requests, request, next).instrument(span).await);
     if let Some(cors) = &edge.requests.cors {
-        cors.mark(origin.as_ref(), answer.headers_mut());
+        cors.add_headers(origin.as_ref(), answer.headers_mut());
     }
     access.end(answer.status());
     answer
 }
 
-/// A path as answers repeat it. An address of bytes may stand behind more than it should, as where a base that ends in a
-/// slash was put before it.
-fn shown(path: &str) -> String {
+/// The path as answers repeat it, without the credential of an upload. The prefix is searched for anywhere in the path,
+/// because a client may have put a base address that ends in a slash before it.
+fn public_path(path: &str) -> String {
     match path.split_once(UPLOAD_PARTS) {
         Some((before, _)) => format!("{before}{UPLOAD_PARTS}{{upload}}"),
         None => path.to_owned(),
     }
 }
 
-/// A layer for routes that must not stop half way: axum drops a handler whose client hangs up, wherever it waits. On a
-/// task of its own it comes to its end, and what was begun is whole or taken back.
-pub async fn to_its_end(request: Request, next: Next) -> Response {
-    on_its_own(async move { next.run(request).await }).await.unwrap_or_else(IntoResponse::into_response)
+/// A layer for routes that must not stop half way. axum drops a handler when its client hangs up, at whichever `await`
+/// it is; spawned as a task of its own the handler runs to its end.
+pub async fn run_to_completion(request: Request, next: Next) -> Response {
+    spawn_to_completion(async move { next.run(request).await }).await.unwrap_or_else(IntoResponse::into_response)
 }
 
-/// The same for a part of a handler: dropped, only the waiting for it ends.
-pub async fn on_its_own<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T, Problem> {
+/// Like [`run_to_completion`], for a part of a handler: when the handler is dropped, the work goes on and only the waiting
+/// ends.
+pub async fn spawn_to_completion<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Problem> {
     match tokio::spawn(work.in_current_span()).await {
         Ok(done) => Ok(done),
         Err(ended) => match ended.try_into_panic() {
@@ -104,9 +107,9 @@ pub async fn on_its_own<T: Send + 'static>(work: impl Future<Output = T> + Send 
 }
 
 async fn answer(requests: &Requests, request: Request, next: Next) -> Response {
-    let refused = within_limits(&requests.limits, request.uri(), request.headers())
-        .and_then(|()| names_its_server(&request))
-        .and_then(|()| as_it_is(request.headers()));
+    let refused = check_limits(&requests.limits, request.uri(), request.headers())
+        .and_then(|()| check_host(&request))
+        .and_then(|()| check_content_encoding(request.headers()));
     if let Err(problem) = refused {
         return problem.into_response();
     }
@@ -117,28 +120,28 @@ async fn answer(requests: &Requests, request: Request, next: Next) -> Response {
     if last_call.has_come() {
         return shutting_down();
     }
-    // Nothing of the handler is used after a panic, so nothing half-changed is seen.
+    // `AssertUnwindSafe` holds: after a panic nothing that belongs to the handler is used again.
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind();
     let answered = tokio::select! {
         biased;
         answered = answered => answered,
-        // The handler is dropped, as when its client hangs up.
+        // The handler is dropped here, as it is when its client hangs up.
         () = last_call.comes() => return shutting_down(),
     };
     match answered {
         Ok(answer) => answer,
-        // Without a cause: the panic hook has logged it, inside the span of this request.
+        // The problem has no cause: the panic hook has already logged it within the span of this request.
         Err(_) => Problem::new(Code::InternalError, OUR_FAULT).into_response(),
     }
 }
 
-/// An answer instead of a connection that breaks off: the client knows that it may try again, and when.
+/// The client gets an answer instead of a broken connection: it learns that it may try again, and when.
 fn shutting_down() -> Response {
     let detail = "The server is shutting down. Please try again in a moment.";
     Problem::new(Code::ShuttingDown, detail).after(limits::RETRY_SHUTTING_DOWN).into_response()
 }
 
-fn within_limits(limits: &RequestLimits, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+fn check_limits(limits: &RequestLimits, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
     let address = uri.path_and_query().map_or(0, |path| path.as_str().len());
     if address > limits.max_uri_bytes {
         let detail = format!("Path and query together may have {} bytes.", limits.max_uri_bytes);
@@ -153,9 +156,9 @@ fn within_limits(limits: &RequestLimits, uri: &Uri, headers: &HeaderMap) -> Resu
     Ok(())
 }
 
-/// RFC 9112, 3.2: a request of HTTP/1.1 has one Host, or two readers may see two servers in it. What comes by another way
-/// than a connection of ours, as on AWS Lambda, was judged there.
-fn names_its_server(request: &Request) -> Result<(), Problem> {
+/// RFC 9112, 3.2: a request of HTTP/1.1 has exactly one Host; with several, two readers could choose different servers.
+/// Requests that did not come over a connection of this server (as on AWS Lambda) have been checked by the platform.
+fn check_host(request: &Request) -> Result<(), Problem> {
     let is_wire = request.extensions().get::<BodyState>().is_some();
     if !is_wire || request.version() != Version::HTTP_11 || request.headers().get_all(HOST).iter().count() == 1 {
         return Ok(());
@@ -164,14 +167,15 @@ fn names_its_server(request: &Request) -> Result<(), Problem> {
     Err(Problem::new(Code::InvalidParameter, detail))
 }
 
-/// A packed body would be stored packed, as if it were audio; and unpacking is how a small body becomes an endless one.
-fn as_it_is(headers: &HeaderMap) -> Result<(), Problem> {
+/// A compressed body would be stored compressed, as if it were audio; and decompression can turn a small body into an
+/// endless one.
+fn check_content_encoding(headers: &HeaderMap) -> Result<(), Problem> {
     let plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     if headers.get_all(CONTENT_ENCODING).iter().all(plain) {
         return Ok(());
     }
     let detail = "Bodies are read as they are: send this one without Content-Encoding.";
-    // RFC 9110, 15.5.16: with this a client knows that it is the packing, and not the media type.
+    // RFC 9110, 15.5.16: this header tells the client that the encoding is wrong, and not the media type.
     let unpacked = HeaderValue::from_static("identity");
     Err(Problem::new(Code::UnsupportedMediaType, detail).header(ACCEPT_ENCODING, unpacked))
 }

@@ -1,4 +1,4 @@
-//! What ties an answer, its log lines and the worker's together.
+//! The request id and the trace, which connect an answer with its log lines and with those of the worker.
 
 use axum::extract::FromRequestParts;
 use flow::ports::Random;
@@ -38,7 +38,7 @@ impl<S: Sync> FromRequestParts<S> for RequestContext {
     }
 }
 
-/// A client's own id is taken over if it is harmless in a header and in a log.
+/// A client's own request id is kept if it is harmless in a header and in a log.
 fn is_request_id(text: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     !text.is_empty() && text.len() <= limits::MAX_REQUEST_ID_BYTES && text.bytes().all(plain)

@@ -1,4 +1,4 @@
-//! What one request may be.
+//! Limits on the head and the JSON body of one request.
 
 use crate::limits;
 

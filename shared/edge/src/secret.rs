@@ -21,43 +21,44 @@ use crate::problem::Problem;
 
 pub const TASK_SECRET_HEADER: HeaderName = HeaderName::from_static("x-task-secret");
 
-/// Why a function refuses to start. Never repeats the secret.
+/// Why a function refuses to start. The message never repeats the secret.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{key} (environment: {env}) {what}")]
-pub struct UnfitSecret {
+pub struct InvalidSecret {
     key: &'static str,
     env: &'static str,
     what: String,
 }
 
-/// The secret that task calls carry, and during a rotation the one before it.
+/// The secret that task calls carry, and during a rotation also the previous one.
 pub struct TaskSecret {
     current: SecretString,
-    /// Digests of what is accepted: their equal length hides that of the secrets.
+    /// Digests of the accepted secrets: all have the same length, so a comparison does not reveal that of a secret.
     accepted: Vec<[u8; 32]>,
 }
 
 impl TaskSecret {
-    pub fn new(current: Option<SecretString>, previous: Option<SecretString>) -> Result<Self, UnfitSecret> {
+    pub fn new(current: Option<SecretString>, previous: Option<SecretString>) -> Result<Self, InvalidSecret> {
         let unset = "is not set: without it anybody could start work";
-        let refuse = |what: &str| unfit("tasks.secret", "AFTERWORD_TASKS_SECRET", what);
+        let refuse = |what: &str| invalid("tasks.secret", "AFTERWORD_TASKS_SECRET", what);
         let current = current.ok_or_else(|| refuse(unset))?;
-        fitness(&current).map_err(|what| refuse(&what))?;
+        check_secret(&current).map_err(|what| refuse(&what))?;
         if let Some(previous) = &previous {
-            let refuse = |what: String| unfit("tasks.previous_secret", "AFTERWORD_TASKS_PREVIOUS_SECRET", &what);
-            fitness(previous).map_err(refuse)?;
+            let refuse = |what: String| invalid("tasks.previous_secret", "AFTERWORD_TASKS_PREVIOUS_SECRET", &what);
+            check_secret(previous).map_err(refuse)?;
         }
         let accepted = [Some(&current), previous.as_ref()].into_iter().flatten();
         let accepted = accepted.map(|secret| digest(secret.expose_secret().as_bytes())).collect();
         Ok(Self { current, accepted })
     }
 
-    /// What the queue sends in [`TASK_SECRET_HEADER`].
+    /// The value that the queue sends in [`TASK_SECRET_HEADER`].
     pub fn expose_for_sending(&self) -> &str {
         self.current.expose_secret()
     }
 
-    /// Exactly one header with an accepted secret. Every accepted one is compared, whichever matches.
+    /// Whether there is exactly one header with an accepted secret. All accepted secrets are compared, even after a
+    /// match, so that the time reveals nothing.
     fn admits(&self, headers: &HeaderMap) -> bool {
         let mut given = headers.get_all(TASK_SECRET_HEADER).iter();
         let (Some(value), None) = (given.next(), given.next()) else { return false };
@@ -73,11 +74,11 @@ impl fmt::Debug for TaskSecret {
     }
 }
 
-fn unfit(key: &'static str, env: &'static str, what: &str) -> UnfitSecret {
-    UnfitSecret { key, env, what: what.to_owned() }
+fn invalid(key: &'static str, env: &'static str, what: &str) -> InvalidSecret {
+    InvalidSecret { key, env, what: what.to_owned() }
 }
 
-fn fitness(secret: &SecretString) -> Result<(), String> {
+fn check_secret(secret: &SecretString) -> Result<(), String> {
     let text = secret.expose_secret();
     if text.is_empty() {
         return Err("is empty: without it anybody could start work".to_owned());
@@ -98,18 +99,18 @@ fn digest(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// Proof that the request carried the secret. Only routes behind [`for_tasks`] have one.
+/// Proof that the request carried the secret. It exists only on routes behind [`for_tasks`].
 #[derive(Clone, Copy, Debug)]
 pub struct TaskCaller(());
 
-/// Who may call: everybody with the secret or, where there is an identity too, with both.
+/// What a task call needs: the secret and, where an identity is configured, also a token of that identity.
 #[derive(Clone)]
 struct Guard {
     secret: Arc<TaskSecret>,
     identity: Option<Arc<dyn TaskIdentity>>,
 }
 
-/// Guards every route added to `router` so far, before any byte of a body is read.
+/// Requires the secret on every route added to `router` so far, before any byte of a body is read.
 pub fn for_tasks<S>(router: Router<S>, secret: Arc<TaskSecret>, identity: Option<Arc<dyn TaskIdentity>>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -122,19 +123,20 @@ async fn check(State(guard): State<Guard>, mut request: Request, next: Next) -> 
         return Err(forbidden());
     }
     if let Some(identity) = &guard.identity {
-        demand(identity.as_ref(), request.headers()).await?;
+        verify_identity(identity.as_ref(), request.headers()).await?;
     }
     request.extensions_mut().insert(TaskCaller(()));
     Ok(next.run(request).await)
 }
 
-/// One sentence for every reason: it must not tell a guesser how near he is.
+/// The answer is the same for every reason, so that it does not tell an attacker how close a guess was.
 fn forbidden() -> Problem {
     Problem::new(Code::Forbidden, "This route is for the task queue only.")
 }
 
-/// A token of the queue's account. What is wrong with it goes to the log: whoever reads that has set it up.
-async fn demand(identity: &dyn TaskIdentity, headers: &HeaderMap) -> Result<(), Problem> {
+/// Checks the token of the queue's account. The reason for a refusal goes to the log, where the operator who set it up
+/// can read it.
+async fn verify_identity(identity: &dyn TaskIdentity, headers: &HeaderMap) -> Result<(), Problem> {
     const OUT_OF_REACH: &str = "The token of the queue cannot be checked at the moment.";
     let denied = |why: &str| {
         tracing::warn!(why, "a task call with the right secret had no valid token");

@@ -1,8 +1,8 @@
-//! The accept loop: HTTP/1 and HTTP/2, plain or in TLS, everything bounded, an end in good order.
+//! The accept loop: HTTP/1 and HTTP/2, plain or over TLS, with a bound on everything and a graceful shutdown.
 //!
-//! What is where: `connection` drives one connection, `activity` tells whether it is idle, `body` watches a request
-//! body arrive and `sending` an answer leave, `socket` cuts stalled peers off and closes without losing the answer,
-//! `signal` knows when to stop.
+//! The submodules: `connection` drives one connection, `activity` knows whether it is idle, `body` reads a request body
+//! and `sending` writes an answer's body, `socket` cuts off stalled peers and closes without losing the answer,
+//! `signal` reports when to stop.
 
 use std::io;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ mod socket;
 pub(crate) use body::BodyState;
 pub use signal::shutdown_signal;
 
-/// Where clients come in: a listener, and what is spoken on it.
+/// A listening socket, and the TLS that is spoken on it.
 pub struct Listener {
     pub listener: TcpListener,
     /// `None`: plain HTTP.
@@ -41,7 +41,7 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// What an operator, or a test, may set. The reasons stand in `limits.rs`.
+/// The limits that an operator or a test may set. `limits.rs` has the reasons for the defaults.
 #[derive(Clone, Debug)]
 pub struct ServeLimits {
     pub max_connections: usize,
@@ -53,7 +53,7 @@ pub struct ServeLimits {
     pub linger: Duration,
     pub shutdown: Duration,
     pub h2_streams: u32,
-    /// What the router lets through. The parser has to take a little more.
+    /// The limits that the router enforces. The parser has to accept a little more.
     pub requests: RequestLimits,
 }
 
@@ -76,26 +76,27 @@ impl Default for ServeLimits {
 
 impl ServeLimits {
     fn read_buffer(&self) -> usize {
-        self.requests.max_uri_bytes + self.requests.max_header_bytes + limits::READ_BUFFER_BESIDE
+        self.requests.max_uri_bytes + self.requests.max_header_bytes + limits::READ_BUFFER_EXTRA
     }
 
     fn parser_headers(&self) -> usize {
-        self.requests.max_headers + limits::PARSER_HEADERS_BESIDE
+        self.requests.max_headers + limits::PARSER_HEADERS_EXTRA
     }
 }
 
-/// What all connections of a listener share.
-struct House {
+/// State that all connections of one listener share.
+struct ServerState {
     router: Router,
     tls: Option<Tls>,
     limits: ServeLimits,
-    /// True while a new connection waits for a place: then idle ones leave early and busy ones after their answer.
+    /// True while a new connection waits for a permit: then idle connections are closed early, and busy ones after
+    /// their current answer.
     crowded: watch::Sender<bool>,
     stop: CancellationToken,
     last_call: LastCall,
 }
 
-/// Comes shortly before connections are cut: a request that has no answer by then gets one that says so.
+/// Fires shortly before connections are cut: a request that has no answer by then is answered with 503.
 #[derive(Clone, Default)]
 pub(crate) struct LastCall(CancellationToken);
 
@@ -112,56 +113,57 @@ impl LastCall {
 /// Serves `router` until `shutdown` is cancelled and the requests in flight are answered, or cut off at the deadline.
 pub async fn serve(listener: impl Into<Listener>, router: Router, limits: ServeLimits, shutdown: CancellationToken) {
     let Listener { listener, tls } = listener.into();
-    let places = Arc::new(Semaphore::new(limits.max_connections));
+    let permits = Arc::new(Semaphore::new(limits.max_connections));
     let deadline = limits.shutdown;
     let (crowded, last_call) = (watch::Sender::new(false), LastCall::default());
     let stop = shutdown.clone();
-    let house = Arc::new(House { router, tls, limits, crowded, stop, last_call: last_call.clone() });
+    let server = Arc::new(ServerState { router, tls, limits, crowded, stop, last_call: last_call.clone() });
     let mut connections = JoinSet::new();
     let mut pause = Pause::default();
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = accept(&listener, &places, &house) => accepted,
+            accepted = accept(&listener, &permits, &server) => accepted,
         };
-        // Those that ended meanwhile; never more than there are places.
+        // Removes the tasks of connections that have ended; there are never more of them than permits.
         while connections.try_join_next().is_some() {}
         match accepted {
-            Ok((stream, place)) => {
+            Ok((stream, permit)) => {
                 pause = Pause::default();
-                let house = Arc::clone(&house);
+                let server = Arc::clone(&server);
                 connections.spawn(async move {
-                    connection::run(stream, house).await;
-                    drop(place);
+                    connection::run(stream, server).await;
+                    drop(permit);
                 });
             }
             Err(error) => pause.after(&error, &shutdown).await,
         }
     }
-    // From now on the kernel refuses new connections.
+    // From here on the kernel refuses new connections.
     drop(listener);
     finish(connections, deadline, &last_call).await;
 }
 
-/// A connection and a place for it: beyond the limit one waits here, the others in the kernel's queue.
+/// A new connection with a permit for it. Beyond the limit one accepted connection waits here and the others in the
+/// kernel's queue.
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
-    house: &House,
+    permits: &Arc<Semaphore>,
+    server: &ServerState,
 ) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
     let (stream, _) = listener.accept().await?;
-    // Answers are small and complete: waiting to fill a packet only delays them. If it cannot be set, so be it.
+    // Answers are small and complete: waiting to fill a packet would only delay them. A failure is harmless.
     let _ = stream.set_nodelay(true);
-    if let Ok(place) = Arc::clone(places).try_acquire_owned() {
-        return Ok((stream, place));
+    if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
+        return Ok((stream, permit));
     }
-    house.crowded.send_replace(true);
-    let place = Arc::clone(places).acquire_owned().await;
-    house.crowded.send_replace(false);
-    Ok((stream, place.map_err(io::Error::other)?))
+    server.crowded.send_replace(true);
+    let permit = Arc::clone(permits).acquire_owned().await;
+    server.crowded.send_replace(false);
+    Ok((stream, permit.map_err(io::Error::other)?))
 }
 
-/// The growing pause after an `accept` that failed for want of descriptors or memory: trying at once would spin.
+/// The growing pause after an `accept` that failed for lack of descriptors or memory: an immediate retry would spin.
 #[derive(Default)]
 struct Pause(Option<Duration>);
 
@@ -177,7 +179,7 @@ impl Pause {
     }
 }
 
-/// The peer went away before it was accepted: nothing is wrong here.
+/// The peer went away before it was accepted, which is no fault of the server.
 fn concerns_one_peer(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
@@ -192,7 +194,7 @@ async fn finish(mut connections: JoinSet<()>, deadline: Duration, last_call: &La
         }
     };
     if tokio::time::timeout(deadline, all).await.is_err() {
-        tracing::warn!(connections = connections.len(), "cut off at the end of the shutdown deadline");
+        tracing::warn!(connections = connections.len(), "connections were cut off at the shutdown deadline");
         connections.shutdown().await;
     }
 }

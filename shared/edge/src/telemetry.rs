@@ -1,4 +1,4 @@
-//! Logs go to standard error: readable lines on a terminal, JSON lines anywhere else.
+//! Logging to standard error: readable lines on a terminal, JSON lines anywhere else.
 
 use std::io::{self, IsTerminal};
 
@@ -16,7 +16,7 @@ pub enum Format {
     Json,
 }
 
-/// `filter` is in the language of `tracing`: `info`, or `info,edge=debug`.
+/// What is logged, and how. `filter` has the syntax of `tracing`: `info`, or `info,edge=debug`.
 #[derive(Clone, Debug)]
 pub struct Telemetry {
     pub filter: String,
@@ -36,7 +36,7 @@ pub struct UnreadableFilter {
     source: tracing_subscriber::filter::ParseError,
 }
 
-/// Once for the process; a second call changes nothing, so that several servers can live in one.
+/// Sets up logging for the process. A second call changes nothing, so that several servers can run in one process.
 pub fn init(telemetry: &Telemetry) -> Result<(), UnreadableFilter> {
     let json = match telemetry.format {
         Format::Auto => !io::stderr().is_terminal(),
@@ -67,7 +67,7 @@ where
     Box::new(lines.compact().with_ansi(io::stderr().is_terminal()).finish())
 }
 
-/// A panic is one line like any other, with the fields of the request that it happened in.
+/// Logs a panic as one line like any other, with the fields of the request in which it happened.
 fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let message = panic.payload_as_str().unwrap_or("no message");
     let place = panic.location().map(ToString::to_string);
@@ -82,7 +82,7 @@ mod tests {
     use crate::testing::Lines;
 
     #[test]
-    fn an_unreadable_filter_is_told_in_one_line() {
+    fn invalid_filter_is_reported_in_one_line() {
         let error = filter("info,edge=loud").unwrap_err().to_string();
         assert!(error.starts_with("the log filter `info,edge=loud` cannot be read"), "{error}");
         assert!(!error.contains('\n'), "{error}");
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn json_lines_are_flat_and_carry_the_request() {
+    fn json_lines_are_flat_and_contain_the_request_span() {
         let lines = Lines::default();
         let subscriber = subscriber(filter("info").unwrap(), true, lines.clone());
         tracing::subscriber::with_default(subscriber, || {
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn text_lines_are_for_people() {
+    fn text_lines_are_readable() {
         let lines = Lines::default();
         let subscriber = subscriber(filter("info").unwrap(), false, lines.clone());
         tracing::subscriber::with_default(subscriber, || tracing::info!(job_id = "j", "made"));

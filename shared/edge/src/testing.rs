@@ -1,4 +1,4 @@
-//! What the tests of the edge share: a site over real TCP, a raw client, stand-ins for the ports.
+//! Test support: a server over real TCP, a raw TCP client, stubs for the ports.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,14 +21,14 @@ use crate::request::Requests;
 use crate::serve::{Listener, ServeLimits};
 use crate::tls::Tls;
 
-/// A test that waits longer than this hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// A test that waits longer than this has hung.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Counts instead of throwing dice.
+/// A source of "random" numbers that counts up.
 #[derive(Default)]
-pub(crate) struct Numbers(AtomicU64);
+pub(crate) struct CountingRandom(AtomicU64);
 
-impl Random for Numbers {
+impl Random for CountingRandom {
     fn uuid(&self) -> Uuid {
         let number = u128::from(self.0.fetch_add(1, Ordering::Relaxed));
         uuid::Builder::from_random_bytes(number.to_le_bytes()).into_uuid()
@@ -39,11 +39,11 @@ impl Random for Numbers {
     }
 }
 
-/// Knows one token, `good`; of `down` it cannot tell.
-pub(crate) struct Gate;
+/// Accepts the token `good`; the token `down` cannot be checked.
+pub(crate) struct StubIdentity;
 
 #[async_trait]
-impl Identity for Gate {
+impl Identity for StubIdentity {
     async fn verify(&self, token: &str) -> flow::Result<Result<Uid, Denied>> {
         match token {
             "good" => Ok(Ok(Uid::new("alice").unwrap())),
@@ -53,7 +53,7 @@ impl Identity for Gate {
     }
 }
 
-/// A wrapped router behind a real listener.
+/// A wrapped router that is served on a real listener.
 pub(crate) struct Site {
     pub(crate) client: reqwest::Client,
     pub(crate) address: SocketAddr,
@@ -68,20 +68,25 @@ impl Site {
     }
 
     pub(crate) async fn with(router: Router, limits: ServeLimits) -> Self {
-        Self::behind(None, router, limits).await
+        Self::with_tls(None, router, limits).await
     }
 
-    pub(crate) async fn behind(tls: Option<Tls>, router: Router, limits: ServeLimits) -> Self {
-        Self::asking(tls, router, limits, Requests::default()).await
+    pub(crate) async fn with_tls(tls: Option<Tls>, router: Router, limits: ServeLimits) -> Self {
+        Self::with_requests(tls, router, limits, Requests::default()).await
     }
 
-    pub(crate) async fn asking(tls: Option<Tls>, router: Router, limits: ServeLimits, requests: Requests) -> Self {
+    pub(crate) async fn with_requests(
+        tls: Option<Tls>,
+        router: Router,
+        limits: ServeLimits,
+        requests: Requests,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let router = crate::wrap_with(router, Arc::new(Numbers::default()), requests);
+        let router = crate::wrap_with(router, Arc::new(CountingRandom::default()), requests);
         let served = tokio::spawn(crate::serve(Listener { listener, tls }, router, limits, stop.clone()));
-        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().unwrap();
         Self { client, address, _stop_at_end: stop.clone().drop_guard(), stop, served }
     }
 
@@ -93,20 +98,20 @@ impl Site {
         self.client.get(self.url(path)).send().await.unwrap()
     }
 
-    /// Sends bytes on a connection of their own.
+    /// Opens a new connection and sends bytes on it.
     pub(crate) async fn dial(&self, bytes: &[u8]) -> Wire {
         let mut wire = Wire { stream: TcpStream::connect(self.address).await.unwrap(), seen: Vec::new() };
         wire.write(bytes).await;
         wire
     }
 
-    /// Sends bytes and reads to the end of the connection.
+    /// Opens a new connection, sends bytes and reads to the end of the connection.
     pub(crate) async fn raw(&self, bytes: &[u8]) -> String {
         self.dial(bytes).await.read_to_end().await
     }
 }
 
-/// A client that knows nothing of HTTP.
+/// A raw TCP connection to the server.
 pub(crate) struct Wire {
     pub(crate) stream: TcpStream,
     seen: Vec<u8>,
@@ -117,11 +122,11 @@ impl Wire {
         self.stream.write_all(bytes).await.unwrap();
     }
 
-    /// Whether `mark` comes before the connection ends.
+    /// Reads until `mark` arrives; false if the connection ends before.
     pub(crate) async fn read_until(&mut self, mark: &str) -> bool {
         while !String::from_utf8_lossy(&self.seen).contains(mark) {
             let read = self.stream.read_buf(&mut self.seen);
-            if tokio::time::timeout(PATIENCE, read).await.expect("the server is silent").unwrap_or(0) == 0 {
+            if tokio::time::timeout(TIMEOUT, read).await.expect("the server is silent").unwrap_or(0) == 0 {
                 return false;
             }
         }
@@ -129,15 +134,15 @@ impl Wire {
         true
     }
 
-    /// Everything until the connection ends, be it by a reset.
+    /// Reads until the connection ends, even by a reset.
     pub(crate) async fn read_to_end(&mut self) -> String {
         let read = self.stream.read_to_end(&mut self.seen);
-        let _ = tokio::time::timeout(PATIENCE, read).await.expect("the server does not close");
+        let _ = tokio::time::timeout(TIMEOUT, read).await.expect("the server does not close");
         String::from_utf8_lossy(&self.seen).into_owned()
     }
 }
 
-/// Log lines, caught.
+/// Captured log lines.
 #[derive(Clone, Default)]
 pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 

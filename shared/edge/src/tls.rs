@@ -1,7 +1,8 @@
-//! TLS at the public door: the certificate and its key from two files, renewed while the server runs.
+//! TLS of the public listener: the certificate and its key come from two files, which may be renewed while the server
+//! runs.
 //!
-//! What is where: `files` reads and judges the two files, `certificate` reads what an operator is told about them,
-//! `renewal` takes up what was renewed. The handshake itself is part of `serve::connection`.
+//! The submodules: `files` reads and checks the two files, `certificate` reads what an operator is shown about them,
+//! `renewal` loads renewed files. The handshake itself is part of `serve::connection`.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -24,38 +25,38 @@ mod tests;
 pub use certificate::Certificate;
 pub use files::TlsFileError;
 
-/// What is spoken inside, the preferred one first.
+/// The protocols that are offered by ALPN, the preferred one first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-/// A certificate with its key, and the handshake that shows it. Clones share both.
+/// A certificate with its key, and the acceptor that uses it. Clones share both.
 #[derive(Clone)]
 pub struct Tls {
     acceptor: TlsAcceptor,
-    shown: Arc<Shown>,
+    current: Arc<CurrentCertificate>,
     certificate: PathBuf,
     key: PathBuf,
     stamps: files::Stamps,
 }
 
 impl Tls {
-    /// Reads both files. `Err` is one line for the operator.
+    /// Reads both files. An error is one line for the operator.
     pub fn open(certificate: &Path, key: &Path) -> Result<Self, TlsFileError> {
         let stamps = files::Stamps::of(certificate, key);
-        let shown = Arc::new(Shown(RwLock::new(files::read(certificate, key)?)));
+        let current = Arc::new(CurrentCertificate(RwLock::new(files::read(certificate, key)?)));
         let provider = Arc::new(aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(TlsFileError::provider)?
             .with_no_client_auth();
-        let mut config = config.with_cert_resolver(Arc::clone(&shown) as Arc<dyn ResolvesServerCert>);
+        let mut config = config.with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        Ok(Self { acceptor, shown, certificate: certificate.to_owned(), key: key.to_owned(), stamps })
+        Ok(Self { acceptor, current, certificate: certificate.to_owned(), key: key.to_owned(), stamps })
     }
 
-    /// What the certificate says that is shown at the moment.
+    /// What the certificate that is in use at the moment says.
     pub fn certificate(&self) -> Certificate {
-        Certificate::of(&self.shown.now())
+        Certificate::of(&self.current.now())
     }
 
     pub(crate) fn acceptor(&self) -> &TlsAcceptor {
@@ -63,13 +64,14 @@ impl Tls {
     }
 }
 
-/// What clients get to see; replaced when it is renewed. Handshakes under way go on with what they began with.
+/// The certificate that new handshakes use; a renewal replaces it. Handshakes under way keep the one with which they
+/// began.
 #[derive(Debug)]
-struct Shown(RwLock<Arc<CertifiedKey>>);
+struct CurrentCertificate(RwLock<Arc<CertifiedKey>>);
 
-impl Shown {
+impl CurrentCertificate {
     fn now(&self) -> Arc<CertifiedKey> {
-        // Whoever panicked has not left half a pointer behind.
+        // A poisoned lock is used all the same: a panic cannot leave the pointer half written.
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -78,14 +80,14 @@ impl Shown {
     }
 }
 
-impl ResolvesServerCert for Shown {
+impl ResolvesServerCert for CurrentCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.now())
     }
 }
 
-/// Says that clients will refuse this certificate, and is otherwise no reason not to serve: a clock may be wrong, and
-/// an expired certificate that is renewed later needs no restart then.
+/// Warns that clients will refuse this certificate. It is served all the same: the clock may be wrong, and a later
+/// renewal then needs no restart.
 pub fn warn_if_expired(certificate: &Certificate, now: Timestamp) {
     match certificate.expires {
         Some(expires) if now.has_reached(expires) => {

@@ -1,4 +1,4 @@
-//! W3C trace context: one `traceparent` continued from the client to the worker.
+//! W3C trace context: the `traceparent` that is passed on from the client to the worker.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +15,7 @@ pub struct Traceparent {
 }
 
 impl Traceparent {
-    /// Our own span in the trace of `parent`, or a new trace.
+    /// A new span in the trace of `parent`, or in a new trace.
     pub fn continued(parent: Option<Self>, random: &dyn Random) -> Self {
         // A random UUID has version and variant bits set, so neither half is ever zero, which the format forbids.
         let (_, span_id) = random.uuid().as_u64_pair();
@@ -38,22 +38,22 @@ impl fmt::Display for Traceparent {
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this is not a traceparent")]
-pub struct NotATraceparent;
+pub struct InvalidTraceparent;
 
 impl FromStr for Traceparent {
-    type Err = NotATraceparent;
+    type Err = InvalidTraceparent;
 
-    fn from_str(text: &str) -> Result<Self, NotATraceparent> {
+    fn from_str(text: &str) -> Result<Self, InvalidTraceparent> {
         let mut parts = text.split('-');
-        let mut field = |digits| parts.next().and_then(|part| lower_hex(part, digits)).ok_or(NotATraceparent);
+        let mut field = |digits| parts.next().and_then(|part| lower_hex(part, digits)).ok_or(InvalidTraceparent);
         let version = field(2)?;
         let trace_id = field(32)?;
-        let span_id = u64::try_from(field(16)?).map_err(|_| NotATraceparent)?;
-        let flags = u8::try_from(field(2)?).map_err(|_| NotATraceparent)?;
+        let span_id = u64::try_from(field(16)?).map_err(|_| InvalidTraceparent)?;
+        let flags = u8::try_from(field(2)?).map_err(|_| InvalidTraceparent)?;
         // Later versions may add fields at the end; version 0 has none, and ff is forbidden.
         let more = parts.next().is_some();
         if version == 0xff || (version == 0 && more) || trace_id == 0 || span_id == 0 {
-            return Err(NotATraceparent);
+            return Err(InvalidTraceparent);
         }
         Ok(Self { trace_id, span_id, flags })
     }
@@ -67,23 +67,23 @@ fn lower_hex(part: &str, digits: usize) -> Option<u128> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Numbers;
+    use crate::testing::CountingRandom;
 
     const GIVEN: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
     #[test]
-    fn the_trace_goes_on_under_a_span_of_our_own() {
+    fn trace_of_the_parent_is_continued_with_a_new_span() {
         let parent: Traceparent = GIVEN.parse().unwrap();
         assert_eq!(parent.to_string(), GIVEN);
-        let ours = Traceparent::continued(Some(parent), &Numbers::default());
+        let ours = Traceparent::continued(Some(parent), &CountingRandom::default());
         assert_eq!(ours.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_ne!(ours.span_id, parent.span_id);
         assert!(ours.to_string().ends_with("-01"));
     }
 
     #[test]
-    fn without_a_parent_a_trace_begins() {
-        let random = Numbers::default();
+    fn trace_is_started_without_a_parent() {
+        let random = CountingRandom::default();
         let (one, two) = (Traceparent::continued(None, &random), Traceparent::continued(None, &random));
         assert_ne!(one.trace_id, two.trace_id);
         assert_eq!(one.to_string().parse(), Ok(one));
@@ -101,7 +101,7 @@ mod tests {
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
             "00-+bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         ] {
-            assert_eq!(text.parse::<Traceparent>(), Err(NotATraceparent), "{text}");
+            assert_eq!(text.parse::<Traceparent>(), Err(InvalidTraceparent), "{text}");
         }
         assert!("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-later".parse::<Traceparent>().is_ok());
     }

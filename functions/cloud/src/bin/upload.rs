@@ -1,4 +1,4 @@
-//! The public API.
+//! The upload function: serves the public API.
 
 fn main() -> std::process::ExitCode {
     cloud::main(cloud::Function::Upload)

@@ -1,4 +1,4 @@
-//! What a check came to: fine, or one line of fact and one of remedy.
+//! The result of a check: fine, or one line with the fact and one with the remedy.
 
 use std::fmt;
 
@@ -19,19 +19,19 @@ impl Finding {
         Self { what: what.into(), diagnosis: Some((one_line(&fact.into()), remedy.into())) }
     }
 
-    /// The remedy follows from what the service said, or from its silence.
+    /// The remedy is derived from the error of the service.
     pub fn of<T>(what: impl Into<String>, outcome: &Result<T, Error>) -> Self {
         match outcome {
             Ok(_) => Self::fine(what),
             Err(error) => {
-                let (fact, remedy) = told(error);
+                let (fact, remedy) = fact_and_remedy(error);
                 Self::bad(what, fact, remedy)
             }
         }
     }
 }
 
-fn told(error: &Error) -> (String, String) {
+fn fact_and_remedy(error: &Error) -> (String, String) {
     if let Some(diagnosis) = Diagnosis::of(error) {
         return (diagnosis.fact.clone(), diagnosis.remedy.clone());
     }
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trouble_takes_one_line_of_fact_and_one_of_remedy_whatever_was_said() {
+    fn failure_is_printed_as_one_line_of_fact_and_one_of_remedy() {
         let error = Error::new(Kind::Unavailable, "store.ready", "x").because("a\nb\tc");
         let finding = Finding::of::<()>("Firestore", &Err(error)).to_string();
         let lines: Vec<_> = finding.lines().collect();

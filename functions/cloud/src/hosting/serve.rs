@@ -1,4 +1,4 @@
-//! One `serve` for all of them.
+//! One `serve` for all platforms.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,8 +18,8 @@ pub enum ServeError {
     Lambda(lambda_http::Error),
 }
 
-/// Until `shutdown`, or until the platform ends the process. `ready` is called with the address when requests can come;
-/// on Lambda, where there is none, with nothing.
+/// Serves until `shutdown`, or until the platform ends the process. `ready` is called when requests can come: with the
+/// address, or with `None` on Lambda, where there is no listener.
 pub async fn serve(
     platform: Platform,
     router: Router,
@@ -36,7 +36,7 @@ pub async fn serve(
         Platform::CloudRun { port, .. } | Platform::Port(port) => port,
     };
     let failed = |source| ServeError::Port { port, source };
-    // A container is reached from outside of it; who wants less puts a firewall before it.
+    // The listener accepts connections from everywhere: a container is reached from outside. Use a firewall for less.
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await.map_err(failed)?;
     ready(Some(listener.local_addr().map_err(failed)?));
     edge::serve(listener, router, limits, shutdown).await;

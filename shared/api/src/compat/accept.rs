@@ -1,4 +1,4 @@
-//! `POST /v2/sync-local-files`: as an upload, but a small batch is searched for speech before it is answered.
+//! `POST /v2/sync-local-files`: like an upload, but a small batch is searched for speech before it is answered.
 
 use axum::Extension;
 use axum::extract::{Request, State};
@@ -10,9 +10,9 @@ use flow::accept::Accepted;
 use http::StatusCode;
 
 use super::view::{Memories, ShippedAccepted};
-use super::{CompatState, in_their_words};
+use super::{CompatState, for_shipped_clients};
 use crate::refused::problem;
-use crate::upload::{Params, RecordingsForm, take_in};
+use crate::upload::{Params, RecordingsForm, receive_batch};
 
 edge::problems!(
     AcceptProblems: WITH_TOKEN, WITH_RECORDINGS;;
@@ -47,7 +47,7 @@ pub async fn accept(
     })
 }
 
-/// The batch as a job, or the job that has its recordings.
+/// Accepts the batch as a new job, or finds the job that already has its recordings.
 pub async fn accepted(
     services: &Services,
     compat: &CompatState,
@@ -56,8 +56,8 @@ pub async fn accepted(
     params: &Params,
     request: Request,
 ) -> Result<Accepted, Problem> {
-    let mut intake = take_in(services, uid, params, request).await.map_err(in_their_words)?;
+    let mut intake = receive_batch(services, uid, params, request).await.map_err(for_shipped_clients)?;
     intake.search(&compat.search).await;
     let accepted = intake.commit(Some(context.traceparent.to_string())).await;
-    accepted.map_err(|refused| in_their_words(problem(refused)))
+    accepted.map_err(|refused| for_shipped_clients(problem(refused)))
 }

@@ -1,10 +1,10 @@
-//! `GET /v2/sync-local-files/{job_id}`: a job in the words of shipped clients.
+//! `GET /v2/sync-local-files/{job_id}`: a job as shipped clients read it.
 
 use axum::extract::State;
 use edge::{Caller, Json, Path, Problem};
 use flow::Services;
 
-use super::in_their_words;
+use super::for_shipped_clients;
 use super::view::ShippedJob;
 use crate::jobs;
 
@@ -23,6 +23,6 @@ pub async fn status(
     Caller(uid): Caller,
     Path(job_id): Path<String>,
 ) -> Result<Json<ShippedJob>, Problem> {
-    let job = jobs::owned(&services, &uid, &job_id).await.map_err(in_their_words)?;
+    let job = jobs::owned(&services, &uid, &job_id).await.map_err(for_shipped_clients)?;
     Ok(Json(ShippedJob::of(&job)))
 }

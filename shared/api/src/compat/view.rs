@@ -1,4 +1,4 @@
-//! A job as shipped clients read it. What they do with each end is written in `docs/GUARANTEES.md`.
+//! A job as shipped clients read it. `docs/GUARANTEES.md` says what they do with each outcome.
 
 use domain::{Blame, Code, ConversationId, Failure, Job, JobFile, JobId, Status};
 use serde::Serialize;
@@ -6,10 +6,11 @@ use utoipa::ToSchema;
 
 use crate::view::job::POLL_AFTER_MS;
 
-/// With this in `error`, and without a `reason_code`, a failure is not counted against the recordings.
+/// With this text in `error`, and without a `reason_code`, shipped clients do not count a failure against the
+/// recordings.
 const NOT_COUNTED: &str = "background worker likely died";
-/// How long a client may wait after a failure of ours: what broke is rarely whole at once.
-const AFTER_OUR_FAULT_SECONDS: u64 = 60;
+/// The wait that a client is told after a failure of the server, which is rarely repaired at once.
+const SERVICE_FAILURE_RETRY_SECONDS: u64 = 60;
 const MAX_ERRORS: usize = 10;
 
 /// The answer to an accepted batch.
@@ -29,7 +30,7 @@ impl ShippedAccepted {
     pub fn of(job: &Job) -> Self {
         Self {
             job_id: job.id,
-            status: Told::of(job).status,
+            status: ShippedOutcome::of(job).status,
             total_files: job.files.len(),
             total_segments: job.progress().total,
             poll_after_ms: POLL_AFTER_MS,
@@ -109,62 +110,64 @@ pub struct ShippedJob {
 
 impl ShippedJob {
     pub fn of(job: &Job) -> Self {
-        let (progress, told) = (job.progress(), Told::of(job));
+        let (progress, outcome) = (job.progress(), ShippedOutcome::of(job));
         Self {
             job_id: job.id,
-            status: told.status,
+            status: outcome.status,
             total_segments: progress.total,
             processed_segments: progress.processed(),
             successful_segments: progress.successful,
             failed_segments: progress.failed,
             result: job.result.as_ref().map(|_| PartMemories::of(job)),
-            error: told.error,
-            reason_code: told.reason_code,
-            retry_after: told.retry_after,
+            error: outcome.error,
+            reason_code: outcome.reason_code,
+            retry_after: outcome.retry_after,
         }
     }
 }
 
-/// What a client that cannot be changed is told, so that it does what is right.
-pub struct Told {
+/// The outcome of a job as it is reported to shipped clients, so that they do the right thing.
+pub struct ShippedOutcome {
     pub status: Status,
     pub error: Option<String>,
     pub reason_code: Option<&'static str>,
     pub retry_after: Option<u64>,
 }
 
-impl Told {
+impl ShippedOutcome {
     pub fn of(job: &Job) -> Self {
-        let quiet = |status| Self { status, error: None, reason_code: None, retry_after: None };
+        let without_error = |status| Self { status, error: None, reason_code: None, retry_after: None };
         match job.status {
-            Status::Uploading => quiet(Status::Queued),
-            Status::Queued | Status::Processing | Status::Completed => quiet(job.status),
-            // Somebody wanted it so: told as the content's own, three uploads later it is left alone.
+            Status::Uploading => without_error(Status::Queued),
+            Status::Queued | Status::Processing | Status::Completed => without_error(job.status),
+            // The cancellation was intended. Reported as a failure of the content, the batch is given up after three
+            // more uploads.
             Status::Cancelled => Self {
                 error: Some("The job was cancelled.".to_owned()),
                 reason_code: Some(Status::Cancelled.as_str()),
-                ..quiet(Status::Failed)
+                ..without_error(Status::Failed)
             },
             Status::PartialFailure | Status::Failed => match cause(job) {
                 Some(failure) if failure.blame == Blame::Service => Self {
                     error: Some(sentence(job, &format!("{NOT_COUNTED}: {}", failure.detail))),
-                    retry_after: Some(AFTER_OUR_FAULT_SECONDS),
-                    // Only `failed` is not counted. The files are kept and sent again either way.
-                    ..quiet(Status::Failed)
+                    retry_after: Some(SERVICE_FAILURE_RETRY_SECONDS),
+                    // Only `failed` is not counted. The files are kept and sent again in both cases.
+                    ..without_error(Status::Failed)
                 },
                 Some(failure) => Self {
                     error: Some(sentence(job, &failure.detail)),
                     reason_code: Some(shipped_name(failure.code)),
-                    ..quiet(job.status)
+                    ..without_error(job.status)
                 },
-                None => Self { error: Some(sentence(job, NOT_COUNTED)), ..quiet(Status::Failed) },
+                None => Self { error: Some(sentence(job, NOT_COUNTED)), ..without_error(Status::Failed) },
             },
         }
     }
 }
 
-/// What decides how the client goes on: any fault of ours before any of the content's, and `invalid_audio`, for which a
-/// recording is given up for good, only if there is nothing else in the batch.
+/// The failure that decides what the client does next. A failure of the server comes before any of the content.
+/// `invalid_audio`, after which a client gives up the recording for good, is reported only if there is no other failure
+/// in the batch.
 fn cause(job: &Job) -> Option<&Failure> {
     let failures = || job.files.iter().filter_map(|file| file.failure.as_ref());
     failures()
@@ -181,7 +184,7 @@ fn sentence(job: &Job, first: &str) -> String {
     format!("{failed} of {} files failed. First error: {first}", job.files.len())
 }
 
-/// The name by which shipped clients know a code.
+/// The name under which shipped clients know a code.
 fn shipped_name(code: Code) -> &'static str {
     match code {
         Code::InvalidAudio => "sync_invalid_audio",

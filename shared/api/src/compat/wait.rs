@@ -1,4 +1,4 @@
-//! `POST /v1/sync-local-files`: the oldest clients wait for the end. The job never waits for them.
+//! `POST /v1/sync-local-files`: the oldest clients wait for the end of the job. The job never waits for them.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use http::header::LINK;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::accept::accepted;
-use super::view::{Memories, PartMemories, Told};
-use super::{CompatState, in_their_words};
+use super::view::{Memories, PartMemories, ShippedOutcome};
+use super::{CompatState, for_shipped_clients};
 use crate::upload::{Params, RecordingsForm};
 
 const PATH: &str = "/v1/sync-local-files";
 const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
 const SUCCESSOR: HeaderValue = HeaderValue::from_static("</v2/sync-local-files>; rel=\"successor-version\"");
 
-/// Between two looks at the job: the first pause, which doubles up to the longest.
+/// The pause between two reads of the job: the first one, which doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -52,29 +52,30 @@ pub async fn accept_and_wait(
     Query(params): Query<Params>,
     request: Request,
 ) -> Result<Response, Problem> {
-    // Nothing is left half way between blob and job by a client that hangs up; the wait ends with it.
+    // Accepting runs to completion even if the client hangs up, so that nothing is left between blob and job. Only the
+    // waiting ends with the client.
     let accepted = {
         let (services, compat) = (services.clone(), compat.clone());
         async move { accepted(&services, &compat, uid, &context, &params, request).await }
     };
-    let accepted = edge::on_its_own(accepted).await??;
-    let job = end_of(&services, &compat, accepted.job).await.map_err(in_their_words)?;
+    let accepted = edge::spawn_to_completion(accepted).await??;
+    let job = wait_for_end(&services, &compat, accepted.job).await.map_err(for_shipped_clients)?;
     let memories = Memories::of(&job);
     match job.status {
         Status::Completed => Ok(Json(memories).into_response()),
         Status::PartialFailure => Ok((StatusCode::MULTI_STATUS, Json(PartMemories::of(&job))).into_response()),
-        _ => Err(nothing_came_of(&job)),
+        _ => Err(job_failed(&job)),
     }
 }
 
-/// The job at its end. Dropped because its client is gone, it ends the wait and nothing else.
-async fn end_of(services: &Services, compat: &CompatState, job: Job) -> Result<Job, Problem> {
+/// Waits for the end of the job. If this is dropped because the client hung up, only the waiting ends.
+async fn wait_for_end(services: &Services, compat: &CompatState, job: Job) -> Result<Job, Problem> {
     if job.status.is_terminal() {
         return Ok(job);
     }
     let id = job.id;
-    // Who finds no place to wait is told at once that it takes longer: the job stands.
-    let Ok(_place) = compat.waits.try_acquire() else { return Err(still_processing(&job)) };
+    // Without a free permit the client is told at once that the job takes longer: it has been accepted.
+    let Ok(_permit) = compat.waits.try_acquire() else { return Err(still_processing(&job)) };
     let ended = tokio::select! {
         ended = watch(services, id) => ended,
         () = services.clock.sleep(services.settings.upload.synchronous_wait) => Err(still_processing(&job)),
@@ -92,8 +93,8 @@ async fn watch(services: &Services, id: domain::JobId) -> Result<Job, Problem> {
             Ok(Some(job)) if job.status.is_terminal() => return Ok(job),
             Ok(Some(_)) => {}
             Ok(None) => return Err(Problem::new(Code::JobNotFound, "")),
-            // The job stands: there is nothing to do but look again.
-            Err(error) => tracing::debug!(job_id = %id, %error, "a job that is waited for could not be read"),
+            // The job has been accepted, so reading it again is all that can be done.
+            Err(error) => tracing::debug!(job_id = %id, %error, "a job could not be read while a request waits for it"),
         }
     }
 }
@@ -103,14 +104,14 @@ fn still_processing(job: &Job) -> Problem {
     Problem::new(Code::StillProcessing, detail).member("job_id", job.id.to_string())
 }
 
-/// 500, whatever it was: these clients try again later. The reason is named as on a poll.
-fn nothing_came_of(job: &Job) -> Problem {
-    let told = Told::of(job);
-    let problem = Problem::new(Code::JobFailed, told.error.unwrap_or_default()).member("job_id", job.id.to_string());
-    told.reason_code.map_or(problem.clone(), |reason| problem.member("reason_code", reason))
+/// Answers 500 whatever the failure was: these clients try again later. The reason is given as in the answer to a poll.
+fn job_failed(job: &Job) -> Problem {
+    let outcome = ShippedOutcome::of(job);
+    let problem = Problem::new(Code::JobFailed, outcome.error.unwrap_or_default()).member("job_id", job.id.to_string());
+    outcome.reason_code.map_or(problem.clone(), |reason| problem.member("reason_code", reason))
 }
 
-/// Every answer of the route, errors and refused tokens included.
+/// Marks every answer of the route as deprecated, errors and refused tokens included.
 pub async fn say_deprecated(request: Request, next: Next) -> Response {
     let deprecated = request.uri().path() == PATH;
     let mut answer = next.run(request).await;

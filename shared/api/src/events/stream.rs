@@ -1,4 +1,4 @@
-//! One stream of events: what is to be told first, then every change, and signs of life in between.
+//! One stream of events: the initial jobs, then every change, and heartbeats in between.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,16 +14,18 @@ use tokio_util::sync::CancellationToken;
 use super::stream_permits::{StreamPermit, StreamPermits};
 use crate::jobs;
 
-/// How soon a client comes back.
+/// Tells the client to reconnect after three seconds.
 const RETRY: &str = "retry: 3000\n\n";
-/// A comment: it only shows that the connection lives.
+/// An SSE comment, sent as a heartbeat.
 const ALIVE: &str = ": alive\n\n";
-/// Proxies and phones cut what is silent for longer. A look comes with it: not every change wakes.
+/// The interval of heartbeats: proxies and phones cut connections that are silent for longer. The store is read with
+/// each, because not every change wakes the stream.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// Between two looks at the store: what changes faster is told once.
+/// The pause between two reads of the store. Changes that follow each other faster are sent as one.
 const PACE: Duration = Duration::from_millis(100);
 
-/// `first` is told before anything else. Without a place it ends as soon as everything up to now is told.
+/// Makes the stream. The jobs in `first` are sent before anything else. Without a permit the stream ends as soon as all
+/// changes up to now are sent.
 pub fn events(
     services: &Services,
     stream_permits: &StreamPermits,
@@ -32,37 +34,37 @@ pub fn events(
     first: VecDeque<Job>,
 ) -> impl Stream<Item = flow::Result<Bytes>> + Send + use<> {
     let (clock, lasts) = (services.clock.clone(), stream_permits.stream_lasts());
-    let ends = End {
+    let ends = StreamEnd {
         deadline: Box::pin(async move { clock.sleep(lasts).await }),
         token: permit.as_ref().map_or_else(|| stream_permits.shutdown(), |permit| permit.ends.clone()),
     };
-    let stays = permit.is_some();
-    let talk = Talk {
+    let stays_open = permit.is_some();
+    let events = EventStream {
         services: services.clone(),
         follower,
-        told: first,
-        greeted: false,
+        pending: first,
+        retry_sent: false,
         behind: true,
-        looked: false,
-        stays,
-        spoke_at: services.now(),
+        has_read: false,
+        stays_open,
+        last_sent_at: services.now(),
     };
-    stream::unfold((ends, talk, permit), |(mut ends, mut talk, permit)| async move {
+    stream::unfold((ends, events, permit), |(mut ends, mut events, permit)| async move {
         let frame = tokio::select! {
             biased;
             () = ends.reached() => return None,
-            frame = talk.next() => frame?,
+            frame = events.next() => frame?,
         };
-        Some((Ok(frame), (ends, talk, permit)))
+        Some((Ok(frame), (ends, events, permit)))
     })
 }
 
-struct End {
+struct StreamEnd {
     deadline: BoxFuture<'static, ()>,
     token: CancellationToken,
 }
 
-impl End {
+impl StreamEnd {
     async fn reached(&mut self) {
         tokio::select! {
             () = self.token.cancelled() => {}
@@ -71,26 +73,27 @@ impl End {
     }
 }
 
-struct Talk {
+struct EventStream {
     services: Services,
     follower: Follower,
-    /// To be told.
-    told: VecDeque<Job>,
-    greeted: bool,
-    /// Something may have changed since the last look.
+    /// Jobs that are still to be sent.
+    pending: VecDeque<Job>,
+    retry_sent: bool,
+    /// Whether something may have changed since the last read.
     behind: bool,
-    looked: bool,
-    stays: bool,
-    spoke_at: Timestamp,
+    has_read: bool,
+    stays_open: bool,
+    last_sent_at: Timestamp,
 }
 
-impl Talk {
-    /// What is to be sent next; `None`: there is no more, or the store does not answer. The client comes back.
+impl EventStream {
+    /// The next bytes to send. `None` ends the stream: there is no more, or the store does not answer, and the client
+    /// reconnects.
     async fn next(&mut self) -> Option<Bytes> {
-        if !std::mem::replace(&mut self.greeted, true) {
-            return Some(self.say(RETRY));
+        if !std::mem::replace(&mut self.retry_sent, true) {
+            return Some(self.send(RETRY));
         }
-        match self.news().await {
+        match self.next_event().await {
             Ok(frame) => frame,
             Err(error) => {
                 tracing::warn!(%error, "a stream of events ends early");
@@ -99,34 +102,34 @@ impl Talk {
         }
     }
 
-    async fn news(&mut self) -> flow::Result<Option<Bytes>> {
+    async fn next_event(&mut self) -> flow::Result<Option<Bytes>> {
         loop {
-            if let Some(job) = self.told.pop_front() {
+            if let Some(job) = self.pending.pop_front() {
                 let frame = frame(&self.services, &job).await?;
-                return Ok(Some(self.say(frame)));
+                return Ok(Some(self.send(frame)));
             }
             if self.behind {
-                self.look().await?;
-            } else if !self.stays {
+                self.read_changes().await?;
+            } else if !self.stays_open {
                 return Ok(None);
-            } else if !self.woken_in_time().await {
+            } else if !self.changed_before_heartbeat().await {
                 self.behind = true;
-                return Ok(Some(self.say(ALIVE)));
+                return Ok(Some(self.send(ALIVE)));
             }
         }
     }
 
-    async fn look(&mut self) -> flow::Result<()> {
-        if std::mem::replace(&mut self.looked, true) {
+    async fn read_changes(&mut self) -> flow::Result<()> {
+        if std::mem::replace(&mut self.has_read, true) {
             self.services.clock.sleep(PACE).await;
         }
-        (self.told, self.behind) = self.follower.look().await?;
+        (self.pending, self.behind) = self.follower.look().await?;
         Ok(())
     }
 
-    /// False when it is time for a sign of life.
-    async fn woken_in_time(&mut self) -> bool {
-        let silence = self.spoke_at.until(self.services.now());
+    /// Waits for a change; false when a heartbeat is due first.
+    async fn changed_before_heartbeat(&mut self) -> bool {
+        let silence = self.last_sent_at.until(self.services.now());
         tokio::select! {
             () = self.follower.woken() => {
                 self.behind = true;
@@ -136,17 +139,17 @@ impl Talk {
         }
     }
 
-    fn say(&mut self, text: impl Into<Bytes>) -> Bytes {
-        self.spoke_at = self.services.now();
+    fn send(&mut self, text: impl Into<Bytes>) -> Bytes {
+        self.last_sent_at = self.services.now();
         text.into()
     }
 }
 
-/// The job as its own route shows it, under the moment of its last change.
+/// The event of a job: its data is what the job's own route shows, its id the time of the last change.
 async fn frame(services: &Services, job: &Job) -> flow::Result<String> {
     let view = jobs::view(services, job).await?;
     let invalid = |why| flow::Error::new(flow::Kind::Invalid, "events.frame", job.id).because(why);
-    // JSON in one line: a line end within a text is escaped.
+    // The JSON is one line: line ends within texts are escaped.
     let data = serde_json::to_string(&view).map_err(invalid)?;
     Ok(format!("event: job\nid: {}\ndata: {data}\n\n", job.updated_at))
 }

@@ -1,4 +1,4 @@
-//! How many streams may be open: each is a connection that stays.
+//! Permits for event streams: each stream is a connection that stays open.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,11 +21,11 @@ struct Shared {
 struct Open {
     last: u64,
     all: usize,
-    /// The oldest first. A user without a stream is not in it.
+    /// Each user's streams, the oldest first. A user without a stream is not in the map.
     by_user: HashMap<Uid, VecDeque<(u64, CancellationToken)>>,
 }
 
-/// One stream's place: given back when it is dropped.
+/// The permit of one stream; it is returned when this is dropped.
 pub struct StreamPermit {
     number: u64,
     uid: Uid,
@@ -48,7 +48,8 @@ impl StreamPermits {
         self.0.limits.lasts
     }
 
-    /// A place for a further stream of the user: of too many the oldest ends. `None` when others have them all.
+    /// Takes a permit for a new stream of the user. If the user has too many streams the oldest one ends. Returns
+    /// `None` when the streams of others hold all permits.
     pub fn take(&self, uid: &Uid) -> Option<StreamPermit> {
         let (limits, mut open) = (&self.0.limits, self.0.open());
         if open.of(uid) >= limits.per_user.max(1) {
@@ -67,7 +68,8 @@ impl StreamPermits {
 }
 
 impl Shared {
-    /// Nothing panics while it is held, and if it did, the worst would be a place too few.
+    /// A poisoned lock is used all the same: no code panics while it holds the lock, and if it did, at worst one permit
+    /// would be missing.
     fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -119,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_stream_of_a_user_ends_when_there_are_too_many() {
+    fn oldest_stream_of_a_user_ends_when_there_are_too_many() {
         let (stream_permits, _) = stream_permits(2, 10);
         let bobs = stream_permits.take(&uid("bob")).unwrap();
         let [first, second, third] = [(); 3].map(|()| stream_permits.take(&uid("ann")).unwrap());
@@ -130,13 +132,13 @@ mod tests {
         drop(first);
         assert!(
             stream_permits.take(&uid("ann")).is_some() && second.ends.is_cancelled(),
-            "an ended one is not counted twice"
+            "an ended stream is not counted twice"
         );
         assert!(!third.ends.is_cancelled());
     }
 
     #[test]
-    fn places_are_given_back_and_nothing_stays_of_a_user_who_left() {
+    fn permits_are_returned_and_a_user_without_streams_is_removed() {
         let (stream_permits, _) = stream_permits(2, 2);
         let held = [uid("ann"), uid("bob")].map(|uid| stream_permits.take(&uid).unwrap());
         assert!(stream_permits.take(&uid("eve")).is_none());
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_changes_an_own_place_where_all_are_taken() {
+    fn user_replaces_own_stream_when_all_permits_are_taken() {
         let (stream_permits, _) = stream_permits(1, 1);
         let old = stream_permits.take(&uid("ann")).unwrap();
         let new = stream_permits.take(&uid("ann")).unwrap();
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shutdown_ends_every_stream() {
+    fn shutdown_ends_every_stream() {
         let (stream_permits, shutdown) = stream_permits(2, 2);
         let permit = stream_permits.take(&uid("ann")).unwrap();
         shutdown.cancel();

@@ -1,4 +1,4 @@
-//! The boundary, from the request's `Content-Type`.
+//! Reads the boundary from the request's `Content-Type`.
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
@@ -10,7 +10,7 @@ const OTHER: MultipartError = MultipartError::MediaType("the Content-Type is not
 
 pub(super) fn boundary(headers: &HeaderMap) -> Result<String, MultipartError> {
     let value = only(headers)?.to_str().map_err(|_| OTHER)?;
-    // The kind comes first: parameters of another media type are none of our business.
+    // The media type is checked first: parameters of another media type are irrelevant.
     let kind = value.split(';').next().unwrap_or_default();
     if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
         return Err(OTHER);
@@ -32,7 +32,7 @@ fn only(headers: &HeaderMap) -> Result<&HeaderValue, MultipartError> {
     }
 }
 
-/// RFC 2046, section 5.1.1: a space is allowed, but not at the end. The scanner relies on there being no CR.
+/// RFC 2046, section 5.1.1: a space is allowed, but not at the end. The scanner relies on the absence of CR.
 fn is_legal(boundary: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(&byte);
     (1..=limits::BOUNDARY).contains(&boundary.len()) && !boundary.ends_with(' ') && boundary.bytes().all(is_allowed)
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn a_boundary_is_plain_or_quoted() {
+    fn boundary_may_be_plain_or_quoted() {
         let longest = "x".repeat(70);
         let cases = [
             ("multipart/form-data; boundary=abc", "abc"),
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_but_one_multipart_form_data_is_another_media_type() {
+    fn other_media_types_and_repeated_content_types_are_refused() {
         let form = "multipart/form-data; boundary=abc";
         let cases: [&[&str]; 6] =
             [&[], &["application/json"], &[form, form], &[""], &["multipart/mixed; boundary=abc"], &["multipärt; a"]];
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_boundary_that_is_missing_or_against_the_rules_is_malformed() {
+    fn missing_or_invalid_boundary_is_malformed() {
         let long = "x".repeat(71);
         let cases = [
             "",

@@ -1,4 +1,4 @@
-//! `Content-Disposition`: the name of a part, and of its file (RFC 7578, with what senders make of it).
+//! Reads `Content-Disposition`: the name of a part and of its file, by RFC 7578 and by what clients really send.
 
 use http::HeaderMap;
 use http::header::CONTENT_DISPOSITION;
@@ -8,7 +8,7 @@ use super::parameters::{self, Parameters};
 
 const ENCODING: MultipartError = MultipartError::Malformed("a Content-Disposition is not UTF-8");
 
-/// The name and the file name.
+/// Returns the name and the file name.
 pub(super) fn names(headers: &HeaderMap) -> Result<(Option<String>, Option<String>), MultipartError> {
     let mut values = headers.get_all(CONTENT_DISPOSITION).iter();
     let Some(value) = values.next() else {
@@ -25,7 +25,8 @@ pub(super) fn names(headers: &HeaderMap) -> Result<(Option<String>, Option<Strin
     Ok((text(&parameters, "name", "name*")?, text(&parameters, "filename", "filename*")?))
 }
 
-/// RFC 7578 forbids the extended form, but it is sent (`name*` by reqwest), and it is never the worse one.
+/// RFC 7578 forbids the extended form, but clients send it (reqwest sends `name*`), and it is at least as good as the
+/// plain one.
 fn text(parameters: &Parameters, plain: &str, extended: &str) -> Result<Option<String>, MultipartError> {
     match parameters.get(extended) {
         Some(value) => decode(value).map(Some).ok_or(ENCODING),
@@ -33,7 +34,7 @@ fn text(parameters: &Parameters, plain: &str, extended: &str) -> Result<Option<S
     }
 }
 
-/// RFC 8187: `UTF-8'en'na%C3%AFve.bin`.
+/// Decodes the extended form of RFC 8187: `UTF-8'en'na%C3%AFve.bin`.
 fn decode(value: &str) -> Option<String> {
     let (charset, value) = value.split_once('\'')?;
     let (_language, value) = value.split_once('\'')?;
@@ -71,14 +72,14 @@ mod tests {
     }
 
     #[test]
-    fn a_part_may_have_no_name() {
+    fn part_may_have_no_name() {
         assert_eq!(names(&HeaderMap::new()).unwrap(), (None, None));
         assert_eq!(names_of(b"form-data").unwrap(), (None, None));
         assert_eq!(names_of(b"Form-Data; name=\"\"").unwrap(), (Some(String::new()), None));
     }
 
     #[test]
-    fn file_names_stay_as_browsers_write_them() {
+    fn file_names_are_kept_as_browsers_write_them() {
         assert_eq!(file_name("filename=\"a b.bin\"").unwrap(), "a b.bin");
         assert_eq!(file_name("filename=a.bin").unwrap(), "a.bin");
         assert_eq!(file_name("filename=\"%22%0D%0A\\\".bin\"").unwrap(), "%22%0D%0A\".bin");
@@ -86,21 +87,21 @@ mod tests {
     }
 
     #[test]
-    fn the_extended_file_name_is_preferred_wherever_it_stands() {
+    fn extended_file_name_is_preferred_in_any_order() {
         assert_eq!(file_name("filename=\"a\"; filename*=UTF-8''na%C3%AFve").unwrap(), "naïve");
         assert_eq!(file_name("filename*=utf-8'en'%e9%8c%b2%22; filename=\"a\"").unwrap(), "録\"");
         assert_eq!(names_of(b"form-data; name*=utf-8''a%22b").unwrap().0.unwrap(), "a\"b");
     }
 
     #[test]
-    fn a_broken_extended_file_name_is_refused_not_replaced() {
+    fn invalid_extended_file_name_is_refused_and_not_replaced() {
         for value in ["a", "UTF-8'a", "latin1''a", "UTF-8''%", "UTF-8''%4", "UTF-8''%+1", "UTF-8''%FF", "UTF-8''ä"] {
             assert!(names_of(format!("form-data; filename=\"a\"; filename*={value}").as_bytes()).is_err(), "{value}");
         }
     }
 
     #[test]
-    fn what_two_readers_may_read_in_two_ways_is_refused() {
+    fn ambiguous_content_disposition_is_refused() {
         assert!(names_of(b"form-data; name=a; name=b").is_err());
         assert!(names_of(b"form-data; filename=\"a\"; FileName=\"b\"").is_err());
         assert!(names_of(b"form-data; name=\"\xff\"").is_err());

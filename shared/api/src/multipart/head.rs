@@ -1,4 +1,4 @@
-//! The header fields of a part.
+//! Reads the header fields of a part.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -8,7 +8,7 @@ use super::limits;
 
 const FIELD: MultipartError = MultipartError::Malformed("a part has a malformed header");
 
-/// Reads up to and including the empty line.
+/// Reads the headers up to and including the empty line.
 pub(super) async fn read(input: &mut Input) -> Result<HeaderMap, MultipartError> {
     let mut headers = HeaderMap::new();
     let mut budget = limits::HEADER_BYTES;
@@ -28,7 +28,8 @@ pub(super) async fn read(input: &mut Input) -> Result<HeaderMap, MultipartError>
     }
 }
 
-/// A folded line (it begins with a blank) is refused with the name that it would have: HTTP has given them up.
+/// Parses one header line. A folded line (it begins with a blank) is refused because its name is invalid: HTTP has
+/// deprecated folding.
 fn field(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
     let colon = memchr::memchr(b':', line)?;
     let name = HeaderName::from_bytes(&line[..colon]).ok()?;
@@ -36,7 +37,7 @@ fn field(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
     Some((name, value))
 }
 
-/// Blanks only: a stray CR is not trimmed but refused.
+/// Trims blanks only: a stray CR is refused and not trimmed.
 fn trim_blanks(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;

@@ -1,4 +1,4 @@
-//! The body as frames: one at a time, and the next only when nothing of the last is left.
+//! Reads the body as frames, one at a time: the next one only when the last is used up.
 
 use axum::body::{Body, BodyDataStream};
 use bytes::{Buf, Bytes};
@@ -7,7 +7,8 @@ use futures_util::StreamExt;
 use super::error::MultipartError;
 use super::limits;
 
-/// RFC 2046 takes any line that begins with the boundary for one. No sender means that: it is content, cut in two.
+/// RFC 2046 takes any line that begins with the boundary for a boundary. No client sends such a line on purpose: it
+/// would be content that is cut in two, so it is refused.
 const LINE: MultipartError = MultipartError::Malformed("a boundary is followed by something else on its line");
 
 pub(super) struct Input {
@@ -15,7 +16,7 @@ pub(super) struct Input {
     frame: Bytes,
 }
 
-/// What a delimiter turned out to be.
+/// The kind of a delimiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Delimiter {
     Opening,
@@ -33,14 +34,14 @@ impl Input {
         Self { body: body.into_data_stream(), frame: Bytes::new() }
     }
 
-    /// What has arrived and is not yet used: never empty. The caller takes from its front.
+    /// The bytes that have arrived and are not used yet, never empty. The caller takes from the front.
     pub(super) async fn frame(&mut self) -> Result<&mut Bytes, MultipartError> {
         if self.is_over().await? { Err(MultipartError::TRUNCATED) } else { Ok(&mut self.frame) }
     }
 
     async fn is_over(&mut self) -> Result<bool, MultipartError> {
         while self.frame.is_empty() {
-            // An empty slice still holds the memory of its frame; there must not be two frames while we wait.
+            // An empty slice still holds the memory of its frame, and two frames must not be held during the wait.
             self.frame = Bytes::new();
             match self.body.next().await {
                 Some(frame) => self.frame = frame.map_err(MultipartError::Body)?,
@@ -50,7 +51,7 @@ impl Input {
         Ok(false)
     }
 
-    /// The next line with its line feed, if it has no more than `most` bytes.
+    /// The next line with its line feed; `None` if it has more than `most` bytes.
     pub(super) async fn line(&mut self, most: usize) -> Result<Option<Vec<u8>>, MultipartError> {
         let mut line = Vec::new();
         loop {
@@ -71,7 +72,7 @@ impl Input {
     pub(super) async fn rest_of_delimiter_line(&mut self) -> Result<Delimiter, MultipartError> {
         let mut byte = self.byte().await?;
         if byte == b'-' && self.byte().await? == b'-' {
-            // Nothing needs to follow, not even a line end.
+            // Nothing has to follow, not even a line end.
             let ends = self.is_over().await? || b" \t\r\n".contains(&self.frame[0]);
             return if ends { Ok(Delimiter::Closing) } else { Err(LINE) };
         }
@@ -87,7 +88,7 @@ impl Input {
         Err(LINE)
     }
 
-    /// Reads what follows the closing boundary, without looking at it.
+    /// Reads what follows the closing boundary and ignores it.
     pub(super) async fn skip_epilogue(&mut self) -> Result<(), MultipartError> {
         let mut skipped = 0;
         while skipped <= limits::EPILOGUE && !self.is_over().await? {

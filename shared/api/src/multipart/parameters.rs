@@ -1,4 +1,4 @@
-//! Header values of the kind `form-data; name="files"; filename="a.bin"`.
+//! Parses header values such as `form-data; name="files"; filename="a.bin"`.
 
 use super::error::MultipartError;
 use super::limits;
@@ -7,14 +7,14 @@ use super::limits;
 pub(super) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// By its name in lower case.
+    /// The value of a parameter, by its name in lower case.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     fn add(&mut self, name: &str, value: String) -> Result<(), MultipartError> {
         let name = name.to_ascii_lowercase();
-        // Two readers may differ in which of two they take.
+        // Two readers could take different ones of two values.
         if self.get(&name).is_some() {
             return Err(MultipartError::Malformed("a header has a parameter twice"));
         }
@@ -26,7 +26,7 @@ impl Parameters {
     }
 }
 
-/// The word in front of the parameters, and these.
+/// Splits a header value into the first word and the parameters.
 pub(super) fn split(header: &str) -> Result<(&str, Parameters), MultipartError> {
     let (word, mut rest) = header.split_once(';').unwrap_or((header, ""));
     let mut parameters = Parameters(Vec::new());
@@ -46,12 +46,12 @@ fn is_blank(char: char) -> bool {
     matches!(char, ' ' | '\t')
 }
 
-/// RFC 9110 lets a list of parameters have holes.
+/// RFC 9110 allows empty entries in a list of parameters.
 fn is_gap(char: char) -> bool {
     is_blank(char) || char == ';'
 }
 
-/// Name, value, and what follows.
+/// The name and value of the first parameter, and the rest of the text.
 fn first(text: &str) -> Option<(&str, String, &str)> {
     let (name, value) = text.split_once('=')?;
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
@@ -66,8 +66,8 @@ fn first(text: &str) -> Option<(&str, String, &str)> {
     (rest.is_empty() || rest.starts_with(';')).then_some((name, value, rest))
 }
 
-/// Browsers write a backslash as it is, and a quote as `%22`; older clients write `\"`. So this is the only escape, and
-/// the rest stays: a percent sign may be meant.
+/// Reads a quoted value. Browsers write a backslash as it is and a quote as `%22`; older clients write `\"`. So `\"` is
+/// the only escape that is decoded: a percent sign may be meant literally.
 fn unquote(mut text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     loop {
@@ -80,7 +80,8 @@ fn unquote(mut text: &str) -> Option<(String, &str)> {
     }
 }
 
-/// More than a token: senders leave out the quotes around boundaries with `/` or `=` in them, and names in UTF-8.
+/// Reads a value without quotes. More than a token is accepted: clients leave out the quotes around boundaries with `/`
+/// or `=`, and around names in UTF-8.
 fn plain(text: &str) -> Option<(String, &str)> {
     let end = text.find(is_gap).unwrap_or(text.len());
     let (value, rest) = text.split_at(end);
@@ -96,13 +97,13 @@ mod tests {
     }
 
     #[test]
-    fn the_word_in_front_stands_alone_or_with_parameters() {
+    fn first_word_is_read_with_and_without_parameters() {
         assert_eq!(split("form-data").unwrap().0, "form-data");
         assert_eq!(split(" form-data ; a=b").unwrap().0, "form-data");
     }
 
     #[test]
-    fn values_are_plain_or_quoted_and_names_have_no_case() {
+    fn values_may_be_plain_or_quoted_and_names_are_case_insensitive() {
         let (_, parameters) = split("x; Name=files;FILENAME=\"a;b=c.bin\" ; z=1").unwrap();
         assert_eq!(parameters.get("name"), Some("files"));
         assert_eq!(parameters.get("filename"), Some("a;b=c.bin"));
@@ -120,13 +121,13 @@ mod tests {
     }
 
     #[test]
-    fn holes_in_the_list_are_harmless() {
+    fn empty_entries_in_the_list_are_ignored() {
         assert_eq!(values("x;").unwrap().len(), 0);
         assert_eq!(values("x;; a=1 ;\t; b=2;").unwrap().len(), 2);
     }
 
     #[test]
-    fn what_is_not_a_parameter_is_refused() {
+    fn malformed_parameters_are_refused() {
         let broken = ["a", "a=", "=1", "a =1", "a= 1", "a=\"1", "a=\"1\\\"", "a=\"1\"2", "a=1 2", "a=1\"2\"", "ä=1"];
         for parameter in broken {
             assert!(split(&format!("x; {parameter}")).is_err(), "{parameter}");
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_given_twice_is_refused_and_so_are_too_many() {
+    fn repeated_and_too_many_parameters_are_refused() {
         assert!(split("x; a=1; A=1").is_err());
         let many = |count| (0..count).map(|n| format!("; p{n}=1")).collect::<String>();
         assert!(split(&many(limits::PARAMETERS)).is_ok());

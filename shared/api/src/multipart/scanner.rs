@@ -1,8 +1,9 @@
-//! Finds the delimiter between parts, however the body is cut into frames, without keeping or copying a byte.
+//! Finds the delimiter between parts, however the body is cut into frames, without storing or copying a byte.
 //!
-//! The delimiter is CR LF and two hyphens, then the boundary, which has no CR. So its only CR is its first byte, and
-//! two things follow. Only the last CR of a frame can begin a delimiter that the next frame goes on with. And when a
-//! delimiter begun turns out not to be one, no other has begun inside it: all of it is content, and known by heart.
+//! The delimiter is CR LF, two hyphens and the boundary, which has no CR. So its only CR is its first byte, and two
+//! things follow. Only the last CR of a frame can begin a delimiter that continues in the next frame. And when a
+//! partial match fails, no other match has begun inside it: all of it is content, and its bytes are those of the
+//! delimiter.
 
 use bytes::{Buf, Bytes};
 use memchr::memmem::Finder;
@@ -12,9 +13,9 @@ const LINE_BREAK: usize = 2;
 pub(super) struct Scanner {
     delimiter: Bytes,
     finder: Finder<'static>,
-    /// How much of the delimiter the bytes before the frame are.
+    /// How many bytes of the delimiter have matched at the end of the previous frames.
     matched: usize,
-    /// How much of `matched` is the end of an earlier line, and so not content if it comes to nothing.
+    /// How many of the `matched` bytes are the end of an earlier line, and so not content if the match fails.
     borrowed: usize,
 }
 
@@ -22,9 +23,9 @@ pub(super) struct Scanner {
 pub(super) enum Step {
     /// Never empty.
     Content(Bytes),
-    /// The delimiter was taken from the frame: what is left comes after it.
+    /// The delimiter was removed from the frame: what is left follows it.
     Delimiter,
-    /// Nothing to tell yet.
+    /// More bytes are needed.
     Undecided,
 }
 
@@ -41,16 +42,16 @@ impl Scanner {
         Self { delimiter, finder, matched: 0, borrowed: 0 }
     }
 
-    /// What was just read ended in a line break (or nothing was read yet). It serves as the delimiter's own too: a part
-    /// without content may have the delimiter right under its headers.
+    /// Tells the scanner that the bytes before the frame ended in a line break, or that nothing was read yet. This line
+    /// break may also be that of the delimiter: after an empty part it follows directly on the headers.
     pub(super) fn after_line_break(&mut self) {
         (self.matched, self.borrowed) = (LINE_BREAK, LINE_BREAK);
     }
 
-    /// Takes from the front of `frame` what can be told from it.
+    /// Takes content or the delimiter from the front of `frame`, as far as they can be told apart.
     pub(super) fn step(&mut self, frame: &mut Bytes) -> Step {
         if self.matched > 0 {
-            return self.go_on(frame);
+            return self.continue_match(frame);
         }
         match self.finder.find(frame) {
             Some(0) => {
@@ -59,7 +60,7 @@ impl Scanner {
             }
             Some(start) => Step::Content(frame.split_to(start)),
             None => {
-                let start = self.begun(frame);
+                let start = self.partial_delimiter(frame);
                 self.matched = frame.len() - start;
                 let content = frame.split_to(start);
                 *frame = Bytes::new();
@@ -68,14 +69,14 @@ impl Scanner {
         }
     }
 
-    /// Where at the end of `frame` a delimiter begins; its length when none does.
-    fn begun(&self, frame: &[u8]) -> usize {
+    /// The offset of a partial delimiter at the end of `frame`; the length of `frame` if there is none.
+    fn partial_delimiter(&self, frame: &[u8]) -> usize {
         let earliest = frame.len().saturating_sub(self.delimiter.len() - 1);
         let start = memchr::memrchr(b'\r', &frame[earliest..]).map(|at| earliest + at);
         start.filter(|&start| self.delimiter.starts_with(&frame[start..])).unwrap_or(frame.len())
     }
 
-    fn go_on(&mut self, frame: &mut Bytes) -> Step {
+    fn continue_match(&mut self, frame: &mut Bytes) -> Step {
         let expected = &self.delimiter[self.matched..];
         let same = expected.iter().zip(frame.iter()).take_while(|(expected, byte)| expected == byte).count();
         if same < expected.len() && same == frame.len() {
@@ -87,7 +88,7 @@ impl Scanner {
             frame.advance(same);
             Step::Delimiter
         } else {
-            // What of this frame is like the delimiter stays in it: it is found to be content in the next step.
+            // Bytes of this frame that matched stay in it: the next step finds that they are content.
             Step::content(self.delimiter.slice(self.borrowed..self.matched))
         };
         (self.matched, self.borrowed) = (0, 0);

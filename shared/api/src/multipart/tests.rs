@@ -1,4 +1,4 @@
-//! What the reader makes of whole bodies, cut into frames in every way.
+//! How the reader reads whole bodies, cut into frames in every way.
 
 mod bounds;
 mod damaged;
@@ -17,7 +17,7 @@ use super::*;
 
 const PLAIN: &str = "multipart/form-data; boundary=xyz";
 
-/// A part that was read to its end.
+/// A part that was read completely.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Read {
     name: Option<String>,
@@ -38,7 +38,7 @@ fn reader(value: &str, frames: impl IntoIterator<Item = Bytes, IntoIter: Send> +
     Multipart::new(&content_type(value), Body::from_stream(frames)).unwrap()
 }
 
-/// The frames of these tests are always ready: whoever waits has missed something.
+/// Returns the result of a future that must be ready: the frames of these tests always are.
 fn now<F: Future>(future: F) -> F::Output {
     future.now_or_never().expect("it waits for what is already there")
 }
@@ -61,7 +61,7 @@ fn read_all(mut multipart: Multipart) -> Result<Vec<Read>, MultipartError> {
     Ok(parts)
 }
 
-/// Frames of the given sizes, over and over.
+/// Cuts a body into frames of the given sizes, repeated as often as needed.
 fn cut(body: &[u8], sizes: &[usize]) -> Vec<Bytes> {
     let mut rest = Bytes::copy_from_slice(body);
     let mut sizes = sizes.iter().cycle();
@@ -72,7 +72,7 @@ fn cut(body: &[u8], sizes: &[usize]) -> Vec<Bytes> {
     frames
 }
 
-/// Reads `body` whole, byte by byte, and in between: it must come to the same.
+/// Reads `body` in one frame and in frames of every size up to 100 bytes: the result must be the same.
 fn read_in_every_cut(value: &str, body: &[u8]) -> Result<Vec<Read>, MultipartError> {
     let whole = read_all(reader(value, cut(body, &[body.len().max(1)])));
     for size in 1..body.len().min(100) {
@@ -87,13 +87,13 @@ fn contents(body: &[u8]) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a_form_without_parts_is_over_at_once() {
+fn form_without_parts_is_read_as_empty() {
     assert_eq!(contents(b"--xyz--").len(), 0);
     assert_eq!(contents(b"--xyz--\r\n").len(), 0);
 }
 
 #[test]
-fn content_is_what_stands_between_the_empty_line_and_the_next_boundary() {
+fn content_lies_between_the_empty_line_and_the_next_boundary() {
     assert_eq!(
         contents(b"--xyz\r\na: b\r\n\r\n\r\none\r\n\r\n--xyz\r\n\r\ntwo\r\n--xyz--"),
         [&b"\r\none\r\n"[..], b"two"]
@@ -101,14 +101,14 @@ fn content_is_what_stands_between_the_empty_line_and_the_next_boundary() {
 }
 
 #[test]
-fn a_part_may_be_empty() {
+fn part_may_be_empty() {
     assert_eq!(contents(b"--xyz\r\na: b\r\n\r\n\r\n--xyz\r\n\r\n\r\n--xyz--"), [b"", b""]);
-    // The line break of the empty line may be that of the boundary as well (RFC 2046, section 5.1.1).
+    // The line break of the empty line may also be that of the boundary (RFC 2046, section 5.1.1).
     assert_eq!(contents(b"--xyz\r\na: b\r\n\r\n--xyz\r\n\r\n--xyz--"), [b"", b""]);
 }
 
 #[test]
-fn what_only_looks_like_a_boundary_is_content() {
+fn text_that_resembles_a_boundary_is_content() {
     for content in
         ["--xy", "--xy\r\n--xy", "\r\n--xy", "\r\r\n\r\n-", "\n--xyz", "\r--xyz", " --xyz--", "\r\n\r\n\r", "\r\n -xyz"]
     {
@@ -118,14 +118,14 @@ fn what_only_looks_like_a_boundary_is_content() {
 }
 
 #[test]
-fn what_stands_around_the_parts_is_ignored() {
+fn preamble_and_epilogue_are_ignored() {
     let body = b"This is MIME.\r\n--xy\r\n--xyz \t \r\n\r\none\r\n--xyz-- \r\n--xyz\r\nwhatever";
     assert_eq!(contents(body), [b"one"]);
     assert_eq!(contents(b"\r\n--xyz\r\n\r\none\r\n--xyz--"), [b"one"]);
 }
 
 #[test]
-fn a_boundary_may_have_spaces_and_70_characters() {
+fn boundary_may_have_spaces_and_70_characters() {
     let boundary = format!("a {}", "'()+_,-./:=?".repeat(6)).split_at(70).0.to_owned();
     let body = format!("--{boundary}\r\n\r\none\r\n--{boundary}--\r\n");
     let parts = read_in_every_cut(&format!("multipart/form-data; boundary=\"{boundary}\""), body.as_bytes());
@@ -133,7 +133,7 @@ fn a_boundary_may_have_spaces_and_70_characters() {
 }
 
 #[test]
-fn the_headers_of_a_part_come_with_it() {
+fn headers_of_a_part_are_returned_with_it() {
     let body = b"--xyz\r\nX-A:  1 \r\nx-a: 2\r\nX-B:\r\nContent-Digest: sha-256=:abc=:\r\n\r\n\r\n--xyz--";
     let mut multipart = reader(PLAIN, cut(body, &[7]));
     let headers = now(multipart.next_part()).unwrap().unwrap().headers;
@@ -144,7 +144,7 @@ fn the_headers_of_a_part_come_with_it() {
 }
 
 #[test]
-fn content_comes_out_in_slices_of_the_frames_it_came_in() {
+fn content_is_returned_in_slices_of_its_frames() {
     let frame = Bytes::from_static(b"--xyz\r\n\r\nall of it\r\n--xyz--");
     let mut multipart = reader(PLAIN, [frame.clone()]);
     now(multipart.next_part()).unwrap();
@@ -153,7 +153,7 @@ fn content_comes_out_in_slices_of_the_frames_it_came_in() {
 }
 
 #[test]
-fn content_is_handed_on_before_the_next_frame_is_there() {
+fn content_is_returned_before_the_next_frame_arrives() {
     let frames = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"--xyz\r\n\r\nhello\r\n--x"))]);
     let body = Body::from_stream(frames.chain(stream::pending()));
     let mut multipart = Multipart::new(&content_type(PLAIN), body).unwrap();
@@ -163,8 +163,8 @@ fn content_is_handed_on_before_the_next_frame_is_there() {
     assert!(multipart.chunk().now_or_never().is_none());
 }
 
-/// `body` byte by byte behind `head`, and nothing there at every other look.
-fn hesitating(head: &'static [u8], body: &'static [u8]) -> Multipart {
+/// A reader of `head`, then `body` byte by byte, which is not ready at every second poll.
+fn slow_reader(head: &'static [u8], body: &'static [u8]) -> Multipart {
     let frames =
         [head].into_iter().chain(body.chunks(1)).map(|bytes| Ok::<_, std::io::Error>(Bytes::from_static(bytes)));
     let mut frames = stream::iter(frames);
@@ -177,8 +177,8 @@ fn hesitating(head: &'static [u8], body: &'static [u8]) -> Multipart {
 }
 
 #[test]
-fn a_wait_for_content_may_be_given_up_and_taken_up_again() {
-    let mut multipart = hesitating(b"--xyz\r\n\r\n", b"one\r\n--xy\r\n--xyz--");
+fn dropped_call_for_content_can_be_repeated() {
+    let mut multipart = slow_reader(b"--xyz\r\n\r\n", b"one\r\n--xy\r\n--xyz--");
     now(multipart.next_part()).unwrap();
     let (mut content, mut given_up) = (Vec::new(), 0);
     loop {
@@ -193,8 +193,8 @@ fn a_wait_for_content_may_be_given_up_and_taken_up_again() {
 }
 
 #[test]
-fn a_wait_for_a_part_that_was_given_up_is_not_taken_up_again() {
-    let mut multipart = hesitating(b"--xyz\r\n", b"a: b\r\n\r\none\r\n--xyz--");
+fn dropped_call_for_a_part_cannot_be_repeated() {
+    let mut multipart = slow_reader(b"--xyz\r\n", b"a: b\r\n\r\none\r\n--xyz--");
     assert!(multipart.next_part().now_or_never().is_none());
     assert!(now(multipart.next_part()).is_err());
     assert!(now(multipart.chunk()).is_err());
@@ -203,7 +203,7 @@ fn a_wait_for_a_part_that_was_given_up_is_not_taken_up_again() {
 #[test]
 #[cfg(debug_assertions)]
 #[should_panic(expected = "read to its end")]
-fn to_leave_a_part_half_read_is_a_mistake() {
+fn next_part_panics_in_debug_builds_if_a_part_was_not_read() {
     let mut multipart = reader(PLAIN, cut(b"--xyz\r\n\r\none\r\n--xyz\r\n\r\n\r\n--xyz--", &[3]));
     now(multipart.next_part()).unwrap();
     let _ = now(multipart.next_part());
@@ -211,7 +211,7 @@ fn to_leave_a_part_half_read_is_a_mistake() {
 
 #[test]
 #[cfg(not(debug_assertions))]
-fn a_part_left_half_read_is_skipped() {
+fn unread_part_is_skipped_in_release_builds() {
     let mut multipart = reader(PLAIN, cut(b"--xyz\r\n\r\none\r\n--xyz\r\na: b\r\n\r\n\r\n--xyz--", &[3]));
     now(multipart.next_part()).unwrap();
     assert_eq!(now(multipart.next_part()).unwrap().unwrap().headers["a"], "b");

@@ -1,4 +1,4 @@
-//! What the function needs. It cannot be built without a fit secret.
+//! The dependencies of the process function. It cannot be built without a valid task secret.
 
 use std::sync::Arc;
 
@@ -12,6 +12,6 @@ pub struct Deps {
     pub services: Services,
     pub worker: Arc<Worker>,
     pub secret: Arc<TaskSecret>,
-    /// Demanded beside the secret, where tasks come from a service that signs them.
+    /// Required in addition to the secret, where tasks come from a service that signs them.
     pub identity: Option<Arc<dyn TaskIdentity>>,
 }

@@ -1,4 +1,4 @@
-//! Every task route, in one list.
+//! All task routes, in one list.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use flow::process::Worker;
 
 use super::{Deps, sweep, task};
 
-/// Where the queue delivers.
+/// The path to which the queue delivers tasks.
 pub const TASK_PATH: &str = "/v2/sync/process";
 pub const SWEEP_PATH: &str = "/v2/sync/sweep";
 
@@ -20,7 +20,7 @@ pub fn routes(deps: Deps) -> Router {
     edge::for_tasks(routes, secret, identity).with_state(deps)
 }
 
-/// Without its speech engine the function has nothing to do.
+/// The readiness check of the speech engine, without which the function cannot work.
 pub fn engine_check(worker: &Arc<Worker>) -> Check {
     let worker = Arc::clone(worker);
     Check::new("engine", "The speech engine is not ready.", move || {

@@ -1,4 +1,4 @@
-//! `POST /v2/sync/sweep`: the scheduled repair.
+//! `POST /v2/sync/sweep`: one run of the sweep, called on a schedule.
 
 use axum::body::Body;
 use axum::extract::State;

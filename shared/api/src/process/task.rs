@@ -1,4 +1,4 @@
-//! `POST /v2/sync/process`: one delivered task, from its secret to its answer.
+//! `POST /v2/sync/process`: runs one delivered task and answers the queue.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use serde_json::json;
 
 use super::Deps;
 
-/// A task is ids and a number.
+/// The size of a task's body: a task consists of ids and a number.
 const MAX_BODY_BYTES: usize = 4096;
-/// When a saturated instance is asked again.
+/// The wait after which the queue asks a saturated instance again.
 const BUSY_RETRY: Duration = Duration::from_secs(5);
 
 pub async fn process(State(deps): State<Deps>, body: Body) -> Result<Response, Problem> {
@@ -24,7 +24,7 @@ pub async fn process(State(deps): State<Deps>, body: Body) -> Result<Response, P
     };
     let task: TaskBody = match serde_json::from_slice(&bytes) {
         Ok(task) => task,
-        // Trying again would not help: the answer is 200, the alarm is in the log.
+        // A redelivery would not help: the answer is 200, and the log has an error.
         Err(why) => return Ok(malformed(&why.to_string())),
     };
     let outcome = deps

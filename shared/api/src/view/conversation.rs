@@ -1,4 +1,4 @@
-//! A conversation as clients read it: times of its segments are offsets from its start.
+//! A conversation as clients read it: the times of its segments are offsets from its start.
 
 use domain::line::{Utterance, Word};
 use domain::{ConversationId, Line, RecordingId, Timestamp};
@@ -79,7 +79,7 @@ impl ConversationView {
     }
 }
 
-/// Several speakers in one segment are several entries: `<segment>.<n>`.
+/// A segment with several speakers becomes several entries: `<segment>.<n>`.
 fn segments(line: &Line, start: Timestamp) -> impl Iterator<Item = SegmentView> {
     let offset = line.starts_at.millis() - start.millis();
     line.utterances.iter().enumerate().map(move |(n, utterance)| segment(line, n, utterance, offset))

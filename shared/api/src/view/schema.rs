@@ -1,4 +1,4 @@
-//! Names of the domain as the document tells them: taken from the enums themselves, so that they cannot differ.
+//! Names of domain enums in the OpenAPI document. They are taken from the enums themselves, so that they cannot differ.
 
 use domain::job::WaitingFor;
 use domain::{Blame, Code, FileStatus, Status};

@@ -7,12 +7,13 @@ use utoipa::ToSchema;
 
 use super::schema;
 
-/// Where the bytes of sessions go.
+/// Where clients send the bytes of upload sessions.
 #[derive(Clone, Debug)]
 pub enum Addresses {
-    /// The session's own address is a whole one: the bytes bypass this function.
+    /// The session's address is a complete URL of another service: the bytes bypass this function.
     Elsewhere,
-    /// Here: below this address, or, without one, relative to the one that the client used.
+    /// This function receives the bytes, below `public_url` or, without one, relative to the address that the client
+    /// used.
     Here { public_url: Option<String> },
 }
 

@@ -1,4 +1,4 @@
-//! What a problem looks like on the wire.
+//! How a problem is written to the wire.
 
 use http_body_util::BodyExt;
 
@@ -10,7 +10,7 @@ async fn body(problem: &Problem) -> Value {
 }
 
 #[tokio::test]
-async fn every_member_of_the_contract_is_there() {
+async fn problem_body_has_every_member_of_the_contract() {
     let file = FileProblem::new("a.bin", Code::EmptyFile, "It has no bytes.");
     let problem = Problem::new(Code::EmptyFile, "One file is empty.").files(vec![file]).member("job_id", "j");
     assert_eq!(
@@ -24,18 +24,18 @@ async fn every_member_of_the_contract_is_there() {
 }
 
 #[tokio::test]
-async fn waiting_is_told_in_whole_seconds_and_at_least_one() {
-    for (wait, told) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_500, 60)] {
+async fn retry_after_is_in_whole_seconds_and_at_least_one() {
+    for (wait, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_500, 60)] {
         let problem = Problem::new(Code::RateLimited, "").after(Duration::from_millis(wait));
-        assert_eq!(problem.render(None).headers()[RETRY_AFTER], told.to_string());
-        assert_eq!(body(&problem).await["retry_after"], told);
+        assert_eq!(problem.render(None).headers()[RETRY_AFTER], seconds.to_string());
+        assert_eq!(body(&problem).await["retry_after"], seconds);
     }
     let endless = Problem::new(Code::RateLimited, "").after(Duration::MAX);
     assert_eq!(endless.render(None).headers()[RETRY_AFTER], u64::MAX.to_string());
 }
 
 #[test]
-fn shipped_clients_are_told_in_their_own_words() {
+fn refusals_carry_the_reason_headers_of_shipped_clients() {
     for (code, reason, shipped) in [
         (Code::BackendBusy, Some("backend_busy"), Some("backfill_capacity")),
         (Code::FairUseRestricted, Some("fair_use"), Some("fair_use")),
@@ -43,13 +43,13 @@ fn shipped_clients_are_told_in_their_own_words() {
         (Code::StorageUnavailable, None, None),
     ] {
         let response = Problem::new(code, "").into_response();
-        let told = |name| response.headers().get(name).map(|value| value.to_str().unwrap());
-        assert_eq!((told(REASON), told(SHIPPED_REASON)), (reason, shipped), "{code}");
+        let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap());
+        assert_eq!((header(REASON), header(SHIPPED_REASON)), (reason, shipped), "{code}");
     }
 }
 
 #[tokio::test]
-async fn a_code_can_go_by_the_name_that_shipped_clients_know() {
+async fn code_can_be_replaced_by_the_name_for_shipped_clients() {
     let problem = Problem::new(Code::RecordingTooOld, "").known_as("backfill_lookback_exceeded");
     let body = body(&problem).await;
     assert_eq!((&body["code"], &body["status"]), (&json!("backfill_lookback_exceeded"), &json!(422)));
@@ -57,7 +57,7 @@ async fn a_code_can_go_by_the_name_that_shipped_clients_know() {
 }
 
 #[tokio::test]
-async fn internal_text_stays_inside() {
+async fn internal_text_is_not_shown_to_clients() {
     for kind in [
         Kind::Unavailable,
         Kind::Unknown,
@@ -78,14 +78,14 @@ async fn internal_text_stays_inside() {
 }
 
 #[test]
-fn a_store_out_of_reach_is_503_with_a_time_to_come_back() {
+fn unavailable_store_is_503_with_retry_after() {
     for kind in [Kind::Unavailable, Kind::Unknown, Kind::Throttled, Kind::Full, Kind::Misconfigured] {
         let problem = Problem::from(flow::Error::new(kind, "store.claim", ""));
         assert_eq!((problem.code, problem.status().as_u16()), (Code::StorageUnavailable, 503));
         assert!(problem.retry_after.is_some());
     }
-    let told = Problem::from(flow::Error::new(Kind::Throttled, "queue.enqueue", "").after(Duration::from_secs(7)));
-    assert_eq!(told.retry_after, Some(Duration::from_secs(7)));
+    let throttled = Problem::from(flow::Error::new(Kind::Throttled, "queue.enqueue", "").after(Duration::from_secs(7)));
+    assert_eq!(throttled.retry_after, Some(Duration::from_secs(7)));
     for kind in [Kind::Conflict, Kind::Corrupt, Kind::Invalid] {
         assert_eq!(Problem::from(flow::Error::new(kind, "blobs.put", "")).code, Code::InternalError);
     }
@@ -93,6 +93,6 @@ fn a_store_out_of_reach_is_503_with_a_time_to_come_back() {
 }
 
 #[test]
-fn a_code_of_jobs_never_becomes_an_impossible_status() {
+fn code_of_a_job_is_answered_500_and_not_as_an_invalid_status() {
     assert_eq!(Problem::new(Code::InvalidAudio, "").status(), StatusCode::INTERNAL_SERVER_ERROR);
 }

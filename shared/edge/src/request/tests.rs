@@ -1,4 +1,4 @@
-//! What every request and every answer has, whatever the handler does.
+//! What holds for every request and every answer, whatever the handler does.
 
 use axum::extract::{Multipart, Query};
 use axum::routing::{get, post};
@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
 use super::*;
-use crate::testing::{Lines, PATIENCE, Site};
+use crate::testing::{Lines, Site, TIMEOUT};
 
 fn pages() -> Router {
     Router::new()
@@ -38,15 +38,15 @@ fn lost() -> flow::Error {
     flow::Error::new(flow::Kind::Unavailable, "store.claim", "db-7.internal")
 }
 
-/// Log lines of this thread, which is that of the whole test: `tokio::test` runs on one.
-fn listen() -> (Lines, DefaultGuard) {
+/// Captures the log lines of this thread. All of the test runs on it: `tokio::test` uses one thread.
+fn capture_logs() -> (Lines, DefaultGuard) {
     let lines = Lines::default();
     let subscriber = fmt().with_env_filter(EnvFilter::new("edge=debug")).with_ansi(false).with_writer(lines.clone());
     (lines, tracing::subscriber::set_default(subscriber.finish()))
 }
 
 #[tokio::test]
-async fn every_answer_has_a_request_id_and_a_harmless_one_of_the_client_is_kept() {
+async fn every_answer_has_a_request_id_and_a_valid_one_of_the_client_is_kept() {
     let site = Site::start(pages()).await;
     for path in ["/context", "/nowhere", "/panic", "/store/1", "/bare"] {
         assert_eq!(site.get(path).await.headers()["x-request-id"].len(), 36, "{path}");
@@ -61,7 +61,7 @@ async fn every_answer_has_a_request_id_and_a_harmless_one_of_the_client_is_kept(
 }
 
 #[tokio::test]
-async fn a_trace_is_continued() {
+async fn trace_of_the_client_is_continued() {
     let site = Site::start(pages()).await;
     let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
     let answer = site.client.get(site.url("/context")).header("traceparent", given).send().await.unwrap();
@@ -71,7 +71,7 @@ async fn a_trace_is_continued() {
 }
 
 #[tokio::test]
-async fn no_error_leaves_as_plain_text() {
+async fn every_error_is_answered_as_a_problem() {
     let site = Site::start(pages()).await;
     for (path, status, code) in [
         ("/nowhere?token=x", 404, "not_found"),
@@ -97,7 +97,7 @@ async fn no_error_leaves_as_plain_text() {
 }
 
 #[tokio::test]
-async fn a_wrong_method_is_told_the_right_ones() {
+async fn wrong_method_is_answered_with_the_allowed_ones() {
     let site = Site::start(pages()).await;
     let answer = site.client.delete(site.url("/context")).send().await.unwrap();
     assert_eq!(answer.status(), 405);
@@ -108,7 +108,7 @@ async fn a_wrong_method_is_told_the_right_ones() {
 }
 
 #[tokio::test]
-async fn addresses_and_headers_have_limits() {
+async fn uri_and_headers_above_their_limits_are_refused() {
     let site = Site::start(pages()).await;
     let code = |answer: reqwest::Response| async { answer.json::<Value>().await.unwrap()["code"].clone() };
     let path = |bytes: usize| format!("/{}", "x".repeat(bytes - 1));
@@ -119,18 +119,18 @@ async fn addresses_and_headers_have_limits() {
     assert_eq!(code(long.send().await.unwrap()).await, "headers_too_large");
     let many = (0..=limits::MAX_HEADERS).fold(site.client.get(site.url("/x")), |r, n| r.header(format!("x-{n}"), "x"));
     assert_eq!(code(many.send().await.unwrap()).await, "headers_too_large");
-    // Beyond what the parser itself bears the answer is bare, but it is one.
+    // Beyond the limit of the parser itself the answer has no problem body, but there is one.
     let head = format!(
         "GET / HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n",
-        "x".repeat(2 * limits::MAX_HEADER_BYTES + limits::READ_BUFFER_BESIDE)
+        "x".repeat(2 * limits::MAX_HEADER_BYTES + limits::READ_BUFFER_EXTRA)
     );
     let answer = site.raw(head.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
 }
 
 #[tokio::test]
-async fn each_request_leaves_one_line_by_its_route_and_without_secrets() {
-    let (lines, _listening) = listen();
+async fn each_request_is_logged_once_by_its_route_and_without_secrets() {
+    let (lines, _listening) = capture_logs();
     let site = Site::start(pages()).await;
     let request = site.client.get(site.url("/store/hidden-id?key=hidden-key")).header("x-request-id", "id-7");
     request.bearer_auth("hidden-token").send().await.unwrap();
@@ -144,8 +144,8 @@ async fn each_request_leaves_one_line_by_its_route_and_without_secrets() {
 }
 
 #[tokio::test]
-async fn a_failure_is_logged_once_under_the_id_that_the_client_has() {
-    let (lines, _listening) = listen();
+async fn failure_is_logged_once_with_the_request_id_of_the_answer() {
+    let (lines, _listening) = capture_logs();
     let site = Site::start(pages()).await;
     let answer = site.get("/store/1").await;
     let id = answer.headers()["x-request-id"].to_str().unwrap();
@@ -156,11 +156,11 @@ async fn a_failure_is_logged_once_under_the_id_that_the_client_has() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_early_still_leaves_its_line() {
-    let (lines, _listening) = listen();
+async fn request_of_a_client_that_hangs_up_is_logged() {
+    let (lines, _listening) = capture_logs();
     let site = Site::start(pages()).await;
     let gone = site.dial(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    // The next answer proves that the server had its turn.
+    // The next answer proves that the server has read the request before.
     site.get("/context").await;
     drop(gone);
     let seen = async {
@@ -168,11 +168,11 @@ async fn a_client_that_leaves_early_still_leaves_its_line() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(crate::testing::PATIENCE, seen).await.unwrap();
+    tokio::time::timeout(crate::testing::TIMEOUT, seen).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_packed_body_is_refused_whatever_the_route() {
+async fn compressed_body_is_refused_on_every_route() {
     let site = Site::start(pages()).await;
     for encoding in ["gzip", "GZIP", "identity, br", ""] {
         let request = site.client.post(site.url("/multipart")).header("content-encoding", encoding).body("x");
@@ -187,17 +187,17 @@ async fn a_packed_body_is_refused_whatever_the_route() {
     assert_eq!(plain.status(), 200);
 }
 
-/// Tells when it is dropped.
-struct Gone(Arc<Notify>);
+/// Notifies when it is dropped.
+struct NotifyOnDrop(Arc<Notify>);
 
-impl Drop for Gone {
+impl Drop for NotifyOnDrop {
     fn drop(&mut self) {
         self.0.notify_one();
     }
 }
 
 #[tokio::test]
-async fn a_handler_comes_to_its_end_when_its_client_hangs_up() {
+async fn handler_runs_to_completion_when_its_client_hangs_up() {
     let [began, go_on, ended, gone] = [(); 4].map(|()| Arc::new(Notify::new()));
     let (begin, wait, end, dropped) = (began.clone(), go_on.clone(), ended.clone(), gone.clone());
     let handler = move || async move {
@@ -205,41 +205,41 @@ async fn a_handler_comes_to_its_end_when_its_client_hangs_up() {
         wait.notified().await;
         end.notify_one();
     };
-    // What the server holds of a request goes when it sees that nobody waits for the answer.
+    // The server drops a request when it sees that nobody waits for the answer.
     let around = move |request: Request, next: Next| {
-        let gone = Gone(Arc::clone(&dropped));
+        let gone = NotifyOnDrop(Arc::clone(&dropped));
         async move {
             let answer = next.run(request).await;
             drop(gone);
             answer
         }
     };
-    let routes = Router::new().route("/work", get(handler)).layer(middleware::from_fn(to_its_end));
+    let routes = Router::new().route("/work", get(handler)).layer(middleware::from_fn(run_to_completion));
     let site = Site::start(routes.layer(middleware::from_fn(around))).await;
     let wire = site.dial(b"GET /work HTTP/1.1\r\nhost: x\r\n\r\n").await;
     began.notified().await;
     drop(wire);
-    tokio::time::timeout(PATIENCE, gone.notified()).await.unwrap();
+    tokio::time::timeout(TIMEOUT, gone.notified()).await.unwrap();
     go_on.notify_one();
-    tokio::time::timeout(PATIENCE, ended.notified()).await.unwrap();
+    tokio::time::timeout(TIMEOUT, ended.notified()).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_panic_on_a_task_of_its_own_is_a_panic_all_the_same() {
-    let site = Site::start(pages().layer(middleware::from_fn(to_its_end))).await;
+async fn panic_in_a_spawned_handler_is_answered_500() {
+    let site = Site::start(pages().layer(middleware::from_fn(run_to_completion))).await;
     let answer = site.get("/panic").await;
     assert_eq!(answer.status(), 500);
     assert_eq!(answer.json::<Value>().await.unwrap()["code"], "internal_error");
 }
 
 #[tokio::test]
-async fn an_operator_may_set_other_limits_and_the_parser_goes_along() {
+async fn configured_limits_apply_to_the_router_and_the_parser() {
     let limits =
         RequestLimits { max_headers: 300, max_header_bytes: 200_000, max_uri_bytes: 60_000, max_json_bytes: 2 };
     let json = |crate::Json(value): crate::Json<serde_json::Value>| async move { value.to_string() };
     let router = Router::new().route("/json", axum::routing::post(json));
     let serve = crate::ServeLimits { requests: limits, ..crate::ServeLimits::default() };
-    let site = Site::asking(None, router, serve, Requests { limits, ..Requests::default() }).await;
+    let site = Site::with_requests(None, router, serve, Requests { limits, ..Requests::default() }).await;
     let code = |answer: reqwest::Response| async { answer.json::<Value>().await.unwrap()["code"].clone() };
     let path = format!("/{}", "x".repeat(limits.max_uri_bytes - 1));
     let many = (0..280).fold(site.client.get(site.url(&path)), |r, n| r.header(format!("x-{n}"), "x".repeat(600)));

@@ -1,4 +1,4 @@
-//! Who may call a task route, and who may not.
+//! Which calls a task route accepts, and which it refuses.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -10,60 +10,67 @@ use serde_json::Value;
 use super::*;
 use crate::testing::Site;
 
-const NOW: &str = "now-0123456789-0123456789-0123456789";
-const BEFORE: &str = "before-0123456789-0123456789-0123456789";
+const CURRENT: &str = "now-0123456789-0123456789-0123456789";
+const PREVIOUS: &str = "before-0123456789-0123456789-0123456789";
 
 fn secret(text: &str) -> Option<SecretString> {
     Some(SecretString::from(text))
 }
 
 async fn site(previous: Option<SecretString>) -> Site {
-    let secret = Arc::new(TaskSecret::new(secret(NOW), previous).unwrap());
+    let secret = Arc::new(TaskSecret::new(secret(CURRENT), previous).unwrap());
     let pages = Router::new().route("/task", post(|_: TaskCaller, body: String| async { body }));
     Site::start(for_tasks(pages, secret, None)).await
 }
 
 #[test]
-fn an_unfit_secret_stops_the_start_with_one_clear_sentence() {
+fn invalid_secret_is_refused_at_start_with_one_clear_sentence() {
     let refusal = |current, previous| TaskSecret::new(current, previous).unwrap_err().to_string();
     for (current, why) in [
         (None, "is not set"),
         (secret(""), "is empty"),
         (secret(&"x".repeat(31)), "has 31 bytes, at least 32 are needed"),
-        (secret(&format!("{NOW}\n")), "white space"),
-        (secret(&format!(" {NOW}")), "white space"),
+        (secret(&format!("{CURRENT}\n")), "white space"),
+        (secret(&format!(" {CURRENT}")), "white space"),
         (secret(&"ä".repeat(32)), "characters"),
     ] {
         let text = refusal(current, None);
         assert!(text.starts_with("tasks.secret (environment: AFTERWORD_TASKS_SECRET) "), "{text}");
         assert!(text.contains(why) && !text.contains('\n'), "{text}");
     }
-    let text = refusal(secret(NOW), secret(""));
+    let text = refusal(secret(CURRENT), secret(""));
     assert!(text.starts_with("tasks.previous_secret") && text.contains("is empty"), "{text}");
     assert!(TaskSecret::new(secret(&"x".repeat(32)), None).is_ok());
 }
 
 #[test]
-fn debug_prints_nothing_of_it() {
-    let secret = TaskSecret::new(secret(NOW), secret(BEFORE)).unwrap();
+fn debug_output_does_not_contain_the_secret() {
+    let secret = TaskSecret::new(secret(CURRENT), secret(PREVIOUS)).unwrap();
     assert_eq!(format!("{secret:?}"), "TaskSecret");
-    assert_eq!(secret.expose_for_sending(), NOW);
+    assert_eq!(secret.expose_for_sending(), CURRENT);
 }
 
 #[tokio::test]
-async fn both_secrets_of_a_rotation_open_the_route() {
-    let site = site(secret(BEFORE)).await;
-    for given in [NOW, BEFORE] {
+async fn both_secrets_of_a_rotation_are_accepted() {
+    let site = site(secret(PREVIOUS)).await;
+    for given in [CURRENT, PREVIOUS] {
         let request = site.client.post(site.url("/task")).header(TASK_SECRET_HEADER, given);
         assert_eq!(request.send().await.unwrap().status(), 200);
     }
 }
 
 #[tokio::test]
-async fn anything_else_is_forbidden_before_the_body_and_by_the_same_answer() {
+async fn every_other_secret_gets_the_same_403_before_the_body_is_read() {
     let site = site(None).await;
-    let cases: [&[&str]; 7] =
-        [&[], &[""], &["wrong"], &[BEFORE], &[&NOW[1..]], &[NOW, NOW], &["now-0123456789-0123456789-012345678X"]];
+    let cases: [&[&str]; 7] = [
+        &[],
+        &[""],
+        &["wrong"],
+        &[PREVIOUS],
+        &[&CURRENT[1..]],
+        &[CURRENT, CURRENT],
+        &["now-0123456789-0123456789-012345678X"],
+    ];
     for values in cases {
         let request = site.client.post(site.url("/task")).body(vec![b'x'; 100]);
         let request = values.iter().fold(request, |request, value| request.header(TASK_SECRET_HEADER, *value));
@@ -75,7 +82,7 @@ async fn anything_else_is_forbidden_before_the_body_and_by_the_same_answer() {
     }
 }
 
-/// Knows the token `good`; its keys are out of reach for `down`.
+/// Accepts the token `good`; for the token `down` its keys cannot be reached.
 #[derive(Default)]
 struct Account {
     asked: AtomicUsize,
@@ -101,21 +108,21 @@ async fn call(site: &Site, secret: &str, bearer: &[&str]) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn where_an_account_is_demanded_the_secret_alone_is_not_enough() {
+async fn secret_without_a_valid_token_is_refused_where_an_identity_is_required() {
     let account = Arc::new(Account::default());
-    let secret = Arc::new(TaskSecret::new(secret(NOW), None).unwrap());
+    let secret = Arc::new(TaskSecret::new(secret(CURRENT), None).unwrap());
     let pages = Router::new().route("/task", post(|_: TaskCaller| async { "in" }));
     let site = Site::start(for_tasks(pages, secret, Some(account.clone()))).await;
-    assert_eq!(call(&site, NOW, &["Bearer good"]).await.0, 200);
+    assert_eq!(call(&site, CURRENT, &["Bearer good"]).await.0, 200);
     for bearer in [&[][..], &["Bearer"], &["Bearer bad"], &["Basic good"], &["Bearer good", "Bearer good"]] {
-        let (status, body) = call(&site, NOW, bearer).await;
+        let (status, body) = call(&site, CURRENT, bearer).await;
         assert_eq!((status, &body["code"]), (403, &"forbidden".into()), "{bearer:?}");
         assert_eq!(body["detail"], "This route is for the task queue only.");
     }
-    let (status, body) = call(&site, NOW, &["Bearer down"]).await;
+    let (status, body) = call(&site, CURRENT, &["Bearer down"]).await;
     assert_eq!(status, 503);
     assert!(!body.to_string().contains("keys.example"), "{body}");
-    // Without the secret no token is looked at.
+    // Without the secret the token is not even checked.
     let asked = account.asked.load(Ordering::Relaxed);
     assert_eq!(call(&site, "wrong", &["Bearer good"]).await.0, 403);
     assert_eq!(account.asked.load(Ordering::Relaxed), asked);

@@ -1,4 +1,4 @@
-//! Whether a connection has anything to do: it is idle while no request is in flight.
+//! Tracks whether a connection is idle: it is while no request is in flight.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,30 +10,34 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 /// The requests in flight on one connection.
 #[derive(Clone)]
-pub(super) struct Activity(Arc<Requests>);
+pub(super) struct Activity(Arc<State>);
 
-struct Requests {
+struct State {
     count: watch::Sender<usize>,
     last: AtomicU64,
-    /// Answers that go on when the peer has made room, by the number of their request, and since when.
-    with_peer: Mutex<BTreeMap<u64, Instant>>,
+    /// Answers that wait until the peer makes room for more bytes: the number of the request, and since when it waits.
+    waiting_for_peer: Mutex<BTreeMap<u64, Instant>>,
 }
 
 impl Activity {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Requests { count: watch::Sender::new(0), last: AtomicU64::new(0), with_peer: Mutex::default() }))
+        Self(Arc::new(State {
+            count: watch::Sender::new(0),
+            last: AtomicU64::new(0),
+            waiting_for_peer: Mutex::default(),
+        }))
     }
 
     pub(super) fn begin(&self) -> InFlight {
         self.0.count.send_modify(|count| *count += 1);
-        InFlight { number: self.0.last.fetch_add(1, Ordering::Relaxed), of: self.clone() }
+        InFlight { number: self.0.last.fetch_add(1, Ordering::Relaxed), activity: self.clone() }
     }
 
-    /// Returns when the peer has made no room for an answer for so long, or a little longer.
-    pub(super) async fn stalled(&self, limit: Duration) {
+    /// Returns when an answer has waited for the peer for `limit`, or a little longer.
+    pub(super) async fn until_stalled(&self, limit: Duration) {
         loop {
             let now = Instant::now();
-            let until = self.with_peer().values().min().map_or(now, |since| *since) + limit;
+            let until = self.waiting_for_peer().values().min().map_or(now, |since| *since) + limit;
             if now >= until {
                 return;
             }
@@ -41,21 +45,26 @@ impl Activity {
         }
     }
 
-    /// Nothing panics while it is held.
-    fn with_peer(&self) -> MutexGuard<'_, BTreeMap<u64, Instant>> {
-        self.0.with_peer.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A poisoned lock is used all the same: no code panics while it holds the lock.
+    fn waiting_for_peer(&self) -> MutexGuard<'_, BTreeMap<u64, Instant>> {
+        self.0.waiting_for_peer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns once there was no request for `idle`, or for `hurried` after others began to wait for a place.
-    pub(super) async fn quiet(&self, idle: Duration, hurried: Duration, mut crowded: watch::Receiver<bool>) {
+    /// Returns once there was no request for `idle`, or for `idle_when_crowded` while other connections wait for a permit.
+    pub(super) async fn until_idle(
+        &self,
+        idle: Duration,
+        idle_when_crowded: Duration,
+        mut crowded: watch::Receiver<bool>,
+    ) {
         let mut count = self.0.count.subscribe();
         loop {
-            // The sender lives in `self`: it cannot be gone.
+            // `wait_for` cannot fail: the sender lives in `self`.
             let _ = count.wait_for(|count| *count == 0).await;
-            // `changed` also sees a request that came and went between two looks, which `wait_for` would miss.
+            // `changed` also notices a request that came and went between two polls, which `wait_for` would miss.
             let patience = async {
-                let _ = timeout(idle.saturating_sub(hurried), crowded.wait_for(|crowded| *crowded)).await;
-                sleep_until(Instant::now() + hurried).await;
+                let _ = timeout(idle.saturating_sub(idle_when_crowded), crowded.wait_for(|crowded| *crowded)).await;
+                sleep_until(Instant::now() + idle_when_crowded).await;
             };
             tokio::select! {
                 _ = count.changed() => {}
@@ -65,28 +74,28 @@ impl Activity {
     }
 }
 
-/// A request between its head and the last piece of its answer.
+/// A request in flight: from its head to the last piece of its answer.
 pub(super) struct InFlight {
     number: u64,
-    of: Activity,
+    activity: Activity,
 }
 
 impl InFlight {
-    /// The answer goes on when the peer has made room for it.
-    pub(super) fn peers_turn(&self) {
-        self.of.with_peer().insert(self.number, Instant::now());
+    /// The answer now waits until the peer makes room for more bytes.
+    pub(super) fn wait_for_peer(&self) {
+        self.activity.waiting_for_peer().insert(self.number, Instant::now());
     }
 
-    /// The answer goes on when there is more of it.
-    pub(super) fn our_turn(&self) {
-        self.of.with_peer().remove(&self.number);
+    /// The answer now waits until the handler produces more of it.
+    pub(super) fn wait_for_handler(&self) {
+        self.activity.waiting_for_peer().remove(&self.number);
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.our_turn();
-        self.of.0.count.send_modify(|count| *count -= 1);
+        self.wait_for_handler();
+        self.activity.0.count.send_modify(|count| *count -= 1);
     }
 }
 
@@ -98,41 +107,41 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     #[tokio::test]
-    async fn a_request_in_flight_is_never_idle_and_the_last_one_starts_the_clock() {
+    async fn idle_time_starts_when_the_last_request_in_flight_ends() {
         let activity = Activity::new();
         let crowded = watch::Sender::new(false);
         let first = activity.begin();
         let second = activity.begin();
-        let quiet = activity.quiet(SHORT, SHORT, crowded.subscribe());
-        tokio::pin!(quiet);
-        assert!(timeout(3 * SHORT, quiet.as_mut()).await.is_err());
+        let until_idle = activity.until_idle(SHORT, SHORT, crowded.subscribe());
+        tokio::pin!(until_idle);
+        assert!(timeout(3 * SHORT, until_idle.as_mut()).await.is_err());
         drop(first);
-        assert!(timeout(3 * SHORT, quiet.as_mut()).await.is_err());
+        assert!(timeout(3 * SHORT, until_idle.as_mut()).await.is_err());
         drop(second);
-        timeout(LONG, quiet).await.unwrap();
+        timeout(LONG, until_idle).await.unwrap();
     }
 
     #[tokio::test]
-    async fn a_request_that_came_and_went_between_two_looks_starts_the_clock_again() {
+    async fn request_between_two_polls_restarts_the_idle_time() {
         let activity = Activity::new();
         let crowded = watch::Sender::new(false);
-        let quiet = activity.quiet(10 * SHORT, SHORT, crowded.subscribe());
-        tokio::pin!(quiet);
-        assert!(timeout(5 * SHORT, quiet.as_mut()).await.is_err());
+        let until_idle = activity.until_idle(10 * SHORT, SHORT, crowded.subscribe());
+        tokio::pin!(until_idle);
+        assert!(timeout(5 * SHORT, until_idle.as_mut()).await.is_err());
         drop(activity.begin());
         let last = Instant::now();
-        quiet.await;
+        until_idle.await;
         assert!(last.elapsed() >= 10 * SHORT, "{:?}", last.elapsed());
     }
 
     #[tokio::test]
-    async fn an_idle_connection_leaves_early_when_others_wait() {
+    async fn idle_connection_ends_early_when_others_wait() {
         let activity = Activity::new();
         let crowded = watch::Sender::new(false);
-        let quiet = activity.quiet(LONG, SHORT, crowded.subscribe());
-        tokio::pin!(quiet);
-        assert!(timeout(3 * SHORT, quiet.as_mut()).await.is_err());
+        let until_idle = activity.until_idle(LONG, SHORT, crowded.subscribe());
+        tokio::pin!(until_idle);
+        assert!(timeout(3 * SHORT, until_idle.as_mut()).await.is_err());
         crowded.send_replace(true);
-        timeout(LONG / 2, quiet).await.unwrap();
+        timeout(LONG / 2, until_idle).await.unwrap();
     }
 }

@@ -1,9 +1,9 @@
-//! A request body on its way in: given up when it falls silent, and what is still to come when a handler drops it
-//! early is not simply cut off.
+//! Receives a request body: gives up when no bytes arrive for too long, and reads on for a while when a handler drops
+//! the body early.
 //!
-//! In HTTP/1 the whole connection ends then, and `socket` takes care that the answer arrives. In HTTP/2 only the stream
-//! does, and there are clients that forget the answer when a reset (even NO_ERROR: RFC 9113, 8.1) meets them while they
-//! send: so the rest is read and thrown away, within bounds.
+//! In HTTP/1 an early drop ends the whole connection, and `socket` takes care that the answer arrives. In HTTP/2 only
+//! the stream ends, and some clients lose the answer when a reset (even NO_ERROR: RFC 9113, 8.1) reaches them while
+//! they send: so the rest of the body is read and thrown away, within bounds.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::limits;
 
-/// What became of a request body, for whoever writes the answer.
+/// The state of a request body, read by the code that writes the answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BodyState(Arc<State>);
 
@@ -36,7 +36,7 @@ impl BodyState {
         self.0.stalled.load(Ordering::Relaxed)
     }
 
-    /// So much of the body is still to come that the connection is not worth keeping.
+    /// Whether so much of the body is still to come that the connection is not worth keeping.
     pub(crate) fn is_worth_closing(&self) -> bool {
         self.has_stalled() || (self.0.large && !self.is_whole())
     }
@@ -50,51 +50,51 @@ impl BodyState {
 #[error("no byte of the body arrived for {0:?}")]
 pub(crate) struct Stalled(Duration);
 
-pub(super) struct Arriving {
+pub(super) struct IncomingBody {
     body: Body,
     state: BodyState,
     /// Set when the body is dropped with bytes still to come.
     unread: Arc<AtomicBool>,
     silence: Duration,
-    /// How long a rest is thrown away; `None` where the socket sees to it.
+    /// How long the rest of a dropped body is read and thrown away; `None` where the socket does that.
     linger: Option<Duration>,
-    waiting: Option<Pin<Box<Sleep>>>,
+    silence_timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl Arriving {
+impl IncomingBody {
     pub(super) fn new(body: Body, silence: Duration, linger: Option<Duration>, unread: Arc<AtomicBool>) -> Self {
-        // Without a length it may be anything.
+        // A body without a declared length may have any size.
         let large = body.size_hint().upper().is_none_or(|bytes| bytes > limits::SMALL_BODY);
         let whole = AtomicBool::new(body.is_end_stream());
         let state = BodyState(Arc::new(State { whole, large, ..State::default() }));
-        Self { body, state, unread, silence, linger, waiting: None }
+        Self { body, state, unread, silence, linger, silence_timer: None }
     }
 
     pub(super) fn state(&self) -> BodyState {
         self.state.clone()
     }
 
-    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+    fn is_timed_out(&mut self, cx: &mut Context<'_>) -> bool {
         let silence = self.silence;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + silence)));
-        waiting.as_mut().poll(cx).is_ready()
+        let silence_timer = self.silence_timer.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + silence)));
+        silence_timer.as_mut().poll(cx).is_ready()
     }
 }
 
-impl HttpBody for Arriving {
+impl HttpBody for IncomingBody {
     type Data = Bytes;
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        // The clock runs only while a handler waits: one that is slow itself is not the client's fault.
+        // The clock runs only while a handler waits for bytes: a slow handler is not the client's fault.
         let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
-            if !self.is_over(cx) {
+            if !self.is_timed_out(cx) {
                 return Poll::Pending;
             }
             self.state.0.stalled.store(true, Ordering::Relaxed);
             return Poll::Ready(Some(Err(Stalled(self.silence).into())));
         };
-        self.waiting = None;
+        self.silence_timer = None;
         if frame.is_none() || self.body.is_end_stream() {
             self.state.0.whole.store(true, Ordering::Relaxed);
         }
@@ -110,13 +110,13 @@ impl HttpBody for Arriving {
     }
 }
 
-impl Drop for Arriving {
+impl Drop for IncomingBody {
     fn drop(&mut self) {
         if self.state.is_whole() {
             return;
         }
         self.unread.store(true, Ordering::Relaxed);
-        // Without a runtime the process ends, and with it the connection.
+        // Without a runtime the process is ending, and the connection ends with it.
         if let (Some(linger), Ok(runtime)) = (self.linger, Handle::try_current()) {
             let rest = discard(std::mem::take(&mut self.body));
             runtime.spawn(async move { timeout(linger, rest).await });
@@ -149,31 +149,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn silence_ends_a_body_and_is_remembered() {
-        let mut arriving = Arriving::new(endless("a"), SILENCE, None, Arc::default());
-        let state = arriving.state();
-        assert!(arriving.frame().await.unwrap().is_ok());
+    async fn silent_body_ends_and_is_marked_as_stalled() {
+        let mut incoming = IncomingBody::new(endless("a"), SILENCE, None, Arc::default());
+        let state = incoming.state();
+        assert!(incoming.frame().await.unwrap().is_ok());
         assert!(!state.has_stalled());
-        let error = arriving.frame().await.unwrap().unwrap_err();
+        let error = incoming.frame().await.unwrap().unwrap_err();
         assert!(error.is::<Stalled>() && state.has_stalled());
     }
 
     #[tokio::test]
-    async fn a_body_read_to_its_end_leaves_nothing_to_drain() {
+    async fn body_read_to_its_end_leaves_nothing_to_drain() {
         let unread = Arc::new(AtomicBool::new(false));
-        let mut arriving = Arriving::new(Body::from("abc"), limits::BODY_SILENCE, None, Arc::clone(&unread));
-        assert!(!arriving.state().is_worth_closing(), "three bytes are no reason to close");
-        while arriving.frame().await.is_some() {}
-        drop(arriving);
+        let mut incoming = IncomingBody::new(Body::from("abc"), limits::BODY_SILENCE, None, Arc::clone(&unread));
+        assert!(!incoming.state().is_worth_closing(), "three bytes are no reason to close");
+        while incoming.frame().await.is_some() {}
+        drop(incoming);
         assert!(!unread.load(Ordering::Relaxed));
     }
 
     #[test]
-    fn a_body_dropped_early_is_known_to_be_unread() {
+    fn body_dropped_early_is_marked_as_unread() {
         let unread = Arc::new(AtomicBool::new(false));
-        let arriving = Arriving::new(endless("a"), SILENCE, Some(SILENCE), Arc::clone(&unread));
-        assert!(arriving.state().is_worth_closing(), "its length is unknown");
-        drop(arriving);
+        let incoming = IncomingBody::new(endless("a"), SILENCE, Some(SILENCE), Arc::clone(&unread));
+        assert!(incoming.state().is_worth_closing(), "its length is unknown");
+        drop(incoming);
         assert!(unread.load(Ordering::Relaxed));
     }
 }

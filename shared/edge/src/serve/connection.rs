@@ -19,37 +19,37 @@ use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
 use super::activity::Activity;
-use super::body::Arriving;
-use super::sending::Sending;
+use super::body::IncomingBody;
+use super::sending::OutgoingBody;
 use super::socket::Socket;
-use super::{House, ServeLimits};
+use super::{ServeLimits, ServerState};
 use crate::limits;
 use crate::tls::Tls;
 
-pub(super) async fn run(stream: TcpStream, house: Arc<House>) {
-    let _open = Open::new();
-    // Until the first head is read, whatever the peer sends is unread.
+pub(super) async fn run(stream: TcpStream, server: Arc<ServerState>) {
+    let _open = OpenConnection::new();
+    // Until the head of the first request has been read, everything that the peer sends is unread.
     let unread = Arc::new(AtomicBool::new(true));
-    let socket = Socket::new(stream, house.limits.write_stall, house.limits.linger, Arc::clone(&unread));
-    match &house.tls {
-        None => converse(socket, &house, unread).await,
+    let socket = Socket::new(stream, server.limits.write_stall, server.limits.linger, Arc::clone(&unread));
+    match &server.tls {
+        None => serve_requests(socket, &server, unread).await,
         Some(tls) => {
-            if let Some(stream) = handshake(socket, tls, &house).await {
-                converse(stream, &house, unread).await;
+            if let Some(stream) = handshake(socket, tls, &server).await {
+                serve_requests(stream, &server, unread).await;
             }
         }
     }
 }
 
-/// `None`: no TLS came of it. Nothing was asked yet, so at the end nothing is waited for.
-async fn handshake(socket: Socket, tls: &Tls, house: &House) -> Option<TlsStream<Socket>> {
-    let limits = &house.limits;
+/// Returns `None` if the handshake failed. There is no request yet, so a shutdown does not wait for it.
+async fn handshake(socket: Socket, tls: &Tls, server: &ServerState) -> Option<TlsStream<Socket>> {
+    let limits = &server.limits;
     let patience = Activity::new();
-    let shaken = tls.acceptor().accept(socket).into_fallible();
+    let accepting = tls.acceptor().accept(socket).into_fallible();
     let result = tokio::select! {
-        result = shaken => result,
-        () = house.stop.cancelled() => return None,
-        () = patience.quiet(limits.handshake, limits.idle_when_crowded, house.crowded.subscribe()) => {
+        result = accepting => result,
+        () = server.stop.cancelled() => return None,
+        () = patience.until_idle(limits.handshake, limits.idle_when_crowded, server.crowded.subscribe()) => {
             tracing::debug!("a TLS handshake took too long");
             return None;
         }
@@ -57,56 +57,58 @@ async fn handshake(socket: Socket, tls: &Tls, house: &House) -> Option<TlsStream
     match result {
         Ok(stream) => Some(stream),
         Err((error, mut socket)) => {
-            tracing::debug!(cause = %error, "no TLS handshake");
-            // What is left of the peer's bytes would turn the alert, which says why, into a reset.
+            tracing::debug!(cause = %error, "a TLS handshake failed");
+            // `shutdown` reads what the peer still sends. If those bytes stayed unread, closing would send a reset, and
+            // the alert that names the reason would be lost.
             let _ = socket.shutdown().await;
             None
         }
     }
 }
 
-/// Requests and answers, to the end of the connection.
-async fn converse<S>(stream: S, house: &Arc<House>, unread: Arc<AtomicBool>)
+/// Serves requests until the connection ends.
+async fn serve_requests<S>(stream: S, server: &Arc<ServerState>, unread: Arc<AtomicBool>)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let activity = Activity::new();
     let service = service_fn(|request| {
-        let answer = answer(request, house, &activity, &unread);
+        let answer = answer(request, server, &activity, &unread);
         async move { Ok::<_, Infallible>(answer.await) }
     });
-    let protocol = protocol(&house.limits);
+    let protocol = protocol(&server.limits);
     let connection = protocol.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
 
-    let stalled = || activity.stalled(house.limits.write_stall);
-    let quiet = |idle, hurried| activity.quiet(idle, hurried, house.crowded.subscribe());
+    let stalled = || activity.until_stalled(server.limits.write_stall);
+    let idle = |limit, when_crowded| activity.until_idle(limit, when_crowded, server.crowded.subscribe());
     tokio::select! {
-        result = connection.as_mut() => return ended(result),
-        () = stalled() => return cut("its peer takes nothing of an answer"),
-        () = stopped(house) => {}
-        () = quiet(house.limits.idle, house.limits.idle_when_crowded) => {}
+        result = connection.as_mut() => return log_end(result),
+        () = stalled() => return log_cut("the peer does not read an answer"),
+        () = after_shutdown_signal(server) => {}
+        () = idle(server.limits.idle, server.limits.idle_when_crowded) => {}
     }
-    // Requests in flight come to their end; in HTTP/1 their answer says `Connection: close`.
+    // Requests in flight are completed; in HTTP/1 their answers say `Connection: close`.
     connection.as_mut().graceful_shutdown();
     tokio::select! {
-        result = connection => ended(result),
-        () = stalled() => cut("its peer takes nothing of an answer"),
-        () = quiet(limits::FAREWELL, limits::FAREWELL) => cut("it is idle"),
+        result = connection => log_end(result),
+        () = stalled() => log_cut("the peer does not read an answer"),
+        () = idle(limits::FAREWELL, limits::FAREWELL) => log_cut("the connection is idle"),
     }
 }
 
-/// The signal, and a little later: a request that its client has sent before it could know is read. Whoever asks in that
-/// time hears that it was the last.
-async fn stopped(house: &House) {
-    house.stop.cancelled().await;
+/// Returns a little after the shutdown has begun, so that requests are still read that a client has sent before it
+/// could know. The answers to them announce that the connection is closed.
+async fn after_shutdown_signal(server: &ServerState) {
+    server.stop.cancelled().await;
     sleep_until(Instant::now() + limits::LATE_REQUESTS).await;
 }
 
 fn protocol(limits: &ServeLimits) -> Builder<TokioExecutor> {
     let (read_buffer, h2_streams) = (limits.read_buffer(), limits.h2_streams);
     let mut builder = Builder::new(TokioExecutor::new());
-    // The time for a head is part of `Activity::quiet`, which also covers the bytes before hyper knows the version.
+    // The time limit for a head is part of `Activity::until_idle`, which also covers the bytes before hyper knows the
+    // HTTP version.
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -129,7 +131,7 @@ fn protocol(limits: &ServeLimits) -> Builder<TokioExecutor> {
 
 fn answer(
     request: Request<Incoming>,
-    house: &Arc<House>,
+    server: &Arc<ServerState>,
     activity: &Activity,
     unread: &Arc<AtomicBool>,
 ) -> impl Future<Output = Response> + Send + 'static {
@@ -137,44 +139,45 @@ fn answer(
     let version = request.version();
     unread.store(false, Ordering::Relaxed);
     let (mut head, body) = request.into_parts();
-    let linger = (version == Version::HTTP_2).then_some(house.limits.linger);
-    let body = Arriving::new(Body::new(body), house.limits.body_silence, linger, Arc::clone(unread));
+    let linger = (version == Version::HTTP_2).then_some(server.limits.linger);
+    let body = IncomingBody::new(Body::new(body), server.limits.body_silence, linger, Arc::clone(unread));
     head.extensions.insert(body.state());
-    head.extensions.insert(house.last_call.clone());
+    head.extensions.insert(server.last_call.clone());
     let request = Request::from_parts(head, Body::new(body));
-    let house = Arc::clone(house);
+    let server = Arc::clone(server);
     async move {
-        let Ok(mut answer) = house.router.clone().oneshot(request).await;
-        // Others wait for this place, or the server ends: it is given up with an announcement, so that no request is lost.
-        if version < Version::HTTP_2 && (*house.crowded.borrow() || house.stop.is_cancelled()) {
+        let Ok(mut answer) = server.router.clone().oneshot(request).await;
+        // Other connections wait for a permit, or the server is shutting down: the answer announces the close, so that
+        // the client sends no further request that would be lost.
+        if version < Version::HTTP_2 && (*server.crowded.borrow() || server.stop.is_cancelled()) {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        answer.map(|body| Body::new(Sending::new(body, in_flight, version == Version::HTTP_2)))
+        answer.map(|body| Body::new(OutgoingBody::new(body, in_flight, version == Version::HTTP_2)))
     }
 }
 
-fn cut(why: &str) {
+fn log_cut(why: &str) {
     tracing::debug!(why, "a connection was cut");
 }
 
-/// A broken connection is everyday life on a phone: worth a line only when somebody looks for it.
-fn ended(result: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+/// Broken connections are common with phones, so they are logged at the debug level only.
+fn log_end(result: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
     if let Err(error) = result {
-        tracing::debug!(cause = %error, "connection ended");
+        tracing::debug!(cause = %error, "a connection broke");
     }
 }
 
-/// Counts the connection while it lives, also when it is cut off.
-struct Open;
+/// Counts the connection in a gauge for as long as it lives, also when it is cut off.
+struct OpenConnection;
 
-impl Open {
+impl OpenConnection {
     fn new() -> Self {
         metrics::gauge!("http_connections").increment(1);
         Self
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         metrics::gauge!("http_connections").decrement(1);
     }

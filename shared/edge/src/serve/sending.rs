@@ -1,7 +1,8 @@
-//! An answer on its way out, handed over piece by piece: so it is known whether its peer still takes it.
+//! Sends the body of an answer in pieces, so that it is known whether the peer still takes bytes.
 //!
-//! hyper lets go of a body as soon as it was handed the last byte, however long that takes to leave. And in HTTP/2 a
-//! peer holds answers up by a window of its own, while its socket is read as ever: no write ever stalls.
+//! hyper drops a body as soon as it has received the last byte, however long the sending takes. In HTTP/2 a peer can
+//! also hold up an answer by its flow-control window while it goes on reading from its socket, so that no write ever
+//! stalls.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,38 +13,38 @@ use hyper::body::{Frame, SizeHint};
 use super::activity::InFlight;
 use crate::limits;
 
-pub(super) struct Sending {
+pub(super) struct OutgoingBody {
     body: Body,
-    /// Of the body's last frame, what is still to be handed over.
+    /// The part of the body's last frame that has not been handed to hyper yet.
     rest: Bytes,
     in_flight: InFlight,
-    /// The peer makes room for it by a window of its own.
+    /// Whether the peer limits this answer by a flow-control window (HTTP/2).
     has_window: bool,
 }
 
-impl Sending {
+impl OutgoingBody {
     pub(super) fn new(body: Body, in_flight: InFlight, has_window: bool) -> Self {
-        let sending = Self { body, rest: Bytes::new(), in_flight, has_window };
-        sending.peers_turn();
-        sending
+        let outgoing = Self { body, rest: Bytes::new(), in_flight, has_window };
+        outgoing.wait_for_peer();
+        outgoing
     }
 
-    /// It is asked for more only when the peer has made room.
-    fn peers_turn(&self) {
+    /// hyper asks for the next piece only when the peer has made room for it.
+    fn wait_for_peer(&self) {
         if self.has_window {
-            self.in_flight.peers_turn();
+            self.in_flight.wait_for_peer();
         }
     }
 }
 
-impl HttpBody for Sending {
+impl HttpBody for OutgoingBody {
     type Data = Bytes;
     type Error = axum::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         if self.rest.is_empty() {
             let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
-                self.in_flight.our_turn();
+                self.in_flight.wait_for_handler();
                 return Poll::Pending;
             };
             match frame {
@@ -56,7 +57,7 @@ impl HttpBody for Sending {
         }
         let bytes = self.rest.len().min(limits::ANSWER_PIECE);
         let piece = self.rest.split_to(bytes);
-        self.peers_turn();
+        self.wait_for_peer();
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 

@@ -1,10 +1,11 @@
-//! When to stop: SIGTERM from the platform, SIGINT from the terminal.
+//! The signals that end the server: SIGTERM from the platform, SIGINT from the terminal.
 
 use std::io;
 
 use tokio_util::sync::CancellationToken;
 
-/// A token that is cancelled by the first SIGTERM or SIGINT. From the call on, these signals no longer kill.
+/// A token that is cancelled by the first SIGTERM or SIGINT. Once this has been called, these signals no longer kill
+/// the process.
 pub fn shutdown_signal() -> io::Result<CancellationToken> {
     let token = CancellationToken::new();
     let signal = signals()?;
@@ -20,7 +21,7 @@ pub fn shutdown_signal() -> io::Result<CancellationToken> {
 #[cfg(unix)]
 fn signals() -> io::Result<impl Future<Output = &'static str> + Send + 'static> {
     use tokio::signal::unix::{SignalKind, signal};
-    // Registered here, not when first polled: a signal right after the start is not lost.
+    // The handlers are registered here and not at the first poll, so that a signal right after the start is not lost.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
@@ -34,7 +35,7 @@ fn signals() -> io::Result<impl Future<Output = &'static str> + Send + 'static> 
 #[cfg(not(unix))]
 fn signals() -> io::Result<impl Future<Output = &'static str> + Send + 'static> {
     Ok(async {
-        // Without a handler there is nothing to wait for.
+        // The handler could not be installed: no signal will ever arrive.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -51,7 +52,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_terminate_signal_stops_instead_of_killing() {
+    async fn sigterm_cancels_the_token_and_does_not_kill_the_process() {
         let token = shutdown_signal().unwrap();
         assert!(!token.is_cancelled());
         kill_process(getpid(), Signal::TERM).unwrap();

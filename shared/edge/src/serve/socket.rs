@@ -1,11 +1,11 @@
-//! The socket as hyper sees it: a peer that stops reading is cut off, and closing waits for bytes still under way.
+//! The socket as hyper sees it: a peer that stops reading is cut off, and closing first reads what is still under way.
 //!
 //! Closing a socket whose receive buffer holds unread bytes sends a reset, and a reset may destroy the answer on its
-//! way (RFC 9112, 9.6). So after an early answer the write half is closed first, then what still comes is thrown away,
-//! for a bounded time and number of bytes, and only then is the socket closed.
+//! way (RFC 9112, 9.6). So after an early answer the write half is closed first; then incoming bytes are read and
+//! thrown away, within bounds of time and number; only then is the socket closed.
 //!
-//! Under TLS this lies below the encryption: closing sends the close_notify first, which says that the answer is whole,
-//! then the write half is closed, and what still comes is thrown away without being decrypted.
+//! Under TLS this socket lies below the encryption. Closing first sends the close_notify, which says that the answer is
+//! complete; then the write half is closed, and incoming bytes are thrown away without being decrypted.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -20,7 +20,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::limits;
 
-/// On the stack, while draining.
+/// Bytes of the buffer, on the stack, into which unwanted bytes are read.
 const SCRATCH: usize = 16 * 1024;
 
 pub(super) struct Socket {
@@ -44,7 +44,7 @@ impl Socket {
         Self { stream, write_stall, linger, stalled: None, unread, closing: None }
     }
 
-    /// A write that makes no progress for too long is an error.
+    /// Turns a write that makes no progress for too long into an error.
     fn guard<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.stalled = None;
@@ -56,7 +56,7 @@ impl Socket {
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes no bytes")))
     }
 
-    /// Throws away what the peer still sends, until it closes too or patience ends.
+    /// Reads and throws away what the peer still sends, until it closes too or the bounds are reached.
     fn drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(closing) = &mut self.closing else { return Poll::Ready(()) };
         let mut scratch = [0; SCRATCH];
@@ -78,7 +78,7 @@ impl Socket {
 
 impl Closing {
     fn begin(linger: Duration, unread: bool) -> Self {
-        // Nothing unread: only what is here already is taken out, without waiting.
+        // When everything has been read, only what is already in the receive buffer is taken out, without waiting.
         let (linger, silence) = if unread { (linger, limits::LINGER_SILENCE) } else { (linger, Duration::ZERO) };
         let end = Instant::now() + linger;
         let silence = Box::pin(sleep_until(end.min(Instant::now() + silence)));

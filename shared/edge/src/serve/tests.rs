@@ -1,4 +1,4 @@
-//! Connections under real TCP: slow, silent, greedy and vanishing clients, early answers, the end.
+//! Connections over real TCP: slow, silent, greedy and vanishing clients, early answers, shutdown.
 
 use axum::body::{Body, Bytes};
 use axum::routing::{get, post};
@@ -12,12 +12,12 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use super::*;
-use crate::testing::{Gate, PATIENCE, Site};
+use crate::testing::{Site, StubIdentity, TIMEOUT};
 
 mod ending;
 mod tls;
 
-/// Long enough that a busy machine does not mistake a working peer for a silent one.
+/// Long enough that a working peer on a busy machine does not count as silent.
 const SHORT: Duration = Duration::from_millis(400);
 const GET: &[u8] = b"GET /ok HTTP/1.1\r\nhost: x\r\n\r\n";
 const MIB: usize = 1024 * 1024;
@@ -28,7 +28,7 @@ fn quick() -> ServeLimits {
 
 fn pages() -> Router {
     let guarded = Router::new().route("/guarded", post(|body: Body| async { count(body).await }));
-    crate::authenticated(guarded, Arc::new(Gate) as Arc<dyn Identity>)
+    crate::authenticated(guarded, Arc::new(StubIdentity) as Arc<dyn Identity>)
         .route("/ok", get(|| async { "ok" }))
         .route("/count", post(|body: Body| async { count(body).await }))
         .route(
@@ -61,7 +61,7 @@ async fn count(mut body: Body) -> Result<String, crate::Problem> {
 }
 
 #[tokio::test]
-async fn a_connection_that_sends_nothing_or_half_a_head_is_closed() {
+async fn connection_that_sends_nothing_or_half_a_head_is_closed() {
     let site = Site::with(pages(), quick()).await;
     let half = ["", "P", "PRI * HTTP", "GET /ok HTTP/1.1\r\nhost: x\r\nx-never:", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"];
     let closed = half.map(|begin| {
@@ -76,7 +76,7 @@ async fn a_connection_that_sends_nothing_or_half_a_head_is_closed() {
 }
 
 #[tokio::test]
-async fn a_kept_alive_connection_is_closed_when_it_is_idle() {
+async fn kept_alive_connection_is_closed_when_idle() {
     let site = Site::with(pages(), quick()).await;
     let mut wire = site.dial(GET).await;
     assert!(wire.read_until("ok").await);
@@ -86,14 +86,14 @@ async fn a_kept_alive_connection_is_closed_when_it_is_idle() {
 }
 
 #[tokio::test]
-async fn a_slow_handler_and_a_slow_stream_are_not_idle() {
+async fn slow_handler_and_slow_stream_do_not_count_as_idle() {
     let site = Site::with(pages(), quick()).await;
     assert_eq!(site.get("/slow").await.text().await.unwrap(), "late");
     assert_eq!(site.get("/drip").await.text().await.unwrap(), "drop drop ");
 }
 
 #[tokio::test]
-async fn a_body_that_falls_silent_is_answered_408_and_the_connection_closed() {
+async fn stalled_body_is_answered_408_and_the_connection_closed() {
     let site = Site::with(pages(), quick()).await;
     let answer = site.raw(b"POST /count HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf").await;
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
@@ -120,7 +120,7 @@ async fn request_of_http_1_1_without_exactly_one_host_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_that_drips_is_not_silent() {
+async fn slow_body_does_not_count_as_stalled() {
     let site = Site::with(pages(), quick()).await;
     let mut wire = site.dial(b"POST /count HTTP/1.1\r\nhost: x\r\ncontent-length: 6\r\n\r\n").await;
     for _ in 0..6 {
@@ -131,18 +131,18 @@ async fn a_body_that_drips_is_not_silent() {
 }
 
 #[tokio::test]
-async fn a_peer_that_reads_nothing_is_cut_off() {
+async fn peer_that_reads_nothing_is_cut_off() {
     let site = Site::with(pages(), ServeLimits { write_stall: SHORT, ..ServeLimits::default() }).await;
     let mut wire = site.dial(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert!(wire.read_until("200 OK").await);
     site.stop.cancel();
-    // Nobody reads: only the stall ends the connection, and with it the server, long before its deadline.
+    // Nobody reads: only the stall limit ends the connection, and with it the server, long before its deadline.
     timeout(limits::SHUTDOWN / 2, site.served).await.unwrap().unwrap();
     drop(wire);
 }
 
 #[tokio::test]
-async fn an_early_refusal_reaches_a_client_that_sends_everything_first() {
+async fn early_refusal_reaches_client_that_sends_everything_first() {
     let site = Site::start(pages()).await;
     for (framing, piece) in [
         ("content-length: 33554432", vec![b'x'; MIB]),
@@ -160,19 +160,19 @@ async fn an_early_refusal_reaches_a_client_that_sends_everything_first() {
 }
 
 #[tokio::test]
-async fn an_early_refusal_is_not_kept_waiting_by_a_client_that_never_stops() {
+async fn early_refusal_is_sent_to_client_that_never_stops_sending() {
     let site = Site::with(pages(), ServeLimits { linger: SHORT, ..ServeLimits::default() }).await;
     let head = b"POST /guarded HTTP/1.1\r\nhost: x\r\nauthorization: Bearer bad\r\ncontent-length: 99999999999\r\n\r\n";
     let (mut read, mut write) = site.dial(head).await.stream.into_split();
     let send = tokio::spawn(async move { while write.write_all(&[b'x'; 4096]).await.is_ok() {} });
     let mut answer = Vec::new();
-    let _ = timeout(PATIENCE, read.read_to_end(&mut answer)).await.unwrap();
+    let _ = timeout(TIMEOUT, read.read_to_end(&mut answer)).await.unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 401"));
-    timeout(PATIENCE, send).await.unwrap().unwrap();
+    timeout(TIMEOUT, send).await.unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn a_small_body_that_nobody_read_does_not_cost_the_connection() {
+async fn unread_small_body_keeps_the_connection_open() {
     let site = Site::start(pages()).await;
     let refused = b"POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello";
     let mut wire = site.dial(refused).await;
@@ -182,7 +182,7 @@ async fn a_small_body_that_nobody_read_does_not_cost_the_connection() {
     assert!(wire.read_until("ok").await);
 }
 
-/// 4 MiB, and a word when the last of them was taken.
+/// A request with 4 MiB; it notifies when the last of them was taken.
 fn upload(path: &str, taken: &Arc<Notify>) -> Request<Body> {
     let taken = Arc::clone(taken);
     let body = stream::unfold(0, move |sent| {
@@ -195,7 +195,7 @@ fn upload(path: &str, taken: &Arc<Notify>) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn http2_is_spoken_without_tls_and_an_early_refusal_lets_the_client_send_to_its_end() {
+async fn http2_without_tls_works_and_lets_a_refused_client_finish_sending() {
     let site = Site::start(pages()).await;
     let stream = TcpStream::connect(site.address).await.unwrap();
     stream.set_nodelay(true).unwrap();
@@ -204,22 +204,22 @@ async fn http2_is_spoken_without_tls_and_an_early_refusal_lets_the_client_send_t
     tokio::spawn(connection);
     let taken = Arc::new(Notify::new());
 
-    let refused = timeout(PATIENCE, sender.send_request(upload(&site.url("/guarded"), &taken))).await.unwrap().unwrap();
+    let refused = timeout(TIMEOUT, sender.send_request(upload(&site.url("/guarded"), &taken))).await.unwrap().unwrap();
     assert_eq!((refused.status().as_u16(), refused.version()), (401, http::Version::HTTP_2));
     assert!(!refused.headers().contains_key("connection"));
     assert!(refused.into_body().collect().await.unwrap().to_bytes().ends_with(b"}"));
-    timeout(PATIENCE, taken.notified()).await.unwrap();
+    timeout(TIMEOUT, taken.notified()).await.unwrap();
 
-    // The connection has survived, and its window was given back.
-    let counted = timeout(PATIENCE, sender.send_request(upload(&site.url("/count"), &taken))).await.unwrap().unwrap();
+    // The connection is still open, and its window was given back.
+    let counted = timeout(TIMEOUT, sender.send_request(upload(&site.url("/count"), &taken))).await.unwrap().unwrap();
     assert_eq!(counted.into_body().collect().await.unwrap().to_bytes(), (4 * MIB).to_string());
 }
 
-/// Every pause is shorter than any patience, and all of them together are longer.
+/// The number of pauses. Each is shorter than any time limit, and all together are longer.
 const PAUSES: usize = 16;
 
 #[tokio::test]
-async fn who_takes_a_large_answer_slowly_gets_all_of_it() {
+async fn slow_reader_gets_all_of_a_large_answer() {
     let large = Router::new().route("/large", get(|| async { vec![b'x'; 32 * MIB] }));
     let site = Site::with(large, quick()).await;
     let mut wire = site.dial(b"GET /large HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
@@ -232,7 +232,7 @@ async fn who_takes_a_large_answer_slowly_gets_all_of_it() {
 }
 
 #[tokio::test]
-async fn so_does_who_takes_it_slowly_over_http2() {
+async fn slow_http2_reader_gets_all_of_a_large_answer() {
     let large = Router::new().route("/large", get(|| async { vec![b'x'; MIB] }));
     let site = Site::with(large, quick()).await;
     let stream = TcpStream::connect(site.address).await.unwrap();
@@ -242,16 +242,16 @@ async fn so_does_who_takes_it_slowly_over_http2() {
     tokio::spawn(connection);
     let answer = sender.send_request(Request::get(site.url("/large")).body(Body::empty()).unwrap()).await.unwrap();
     let (mut body, mut bytes) = (answer.into_body(), 0);
-    while let Some(frame) = timeout(PATIENCE, body.frame()).await.unwrap() {
+    while let Some(frame) = timeout(TIMEOUT, body.frame()).await.unwrap() {
         bytes += frame.expect("it is not cut").data_ref().map_or(0, Bytes::len);
         let _ = timeout(SHORT / 4, std::future::pending::<()>()).await;
     }
     assert_eq!(bytes, MIB);
 }
 
-/// The window of HTTP/2 is the peer's to open: its socket may be read all the while.
+/// In HTTP/2 the peer may close its flow-control window while it goes on reading from its socket.
 #[tokio::test]
-async fn an_http2_peer_that_takes_nothing_of_its_answer_is_cut_off() {
+async fn http2_peer_that_reads_nothing_is_cut_off() {
     let site = Site::with(pages(), ServeLimits { write_stall: SHORT, ..ServeLimits::default() }).await;
     for path in ["/ok", "/endless"] {
         let stream = TcpStream::connect(site.address).await.unwrap();
@@ -261,30 +261,30 @@ async fn an_http2_peer_that_takes_nothing_of_its_answer_is_cut_off() {
         let connection = tokio::spawn(connection);
         let answer = sender.send_request(Request::get(site.url(path)).body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(answer.status(), 200);
-        let ended = timeout(PATIENCE, connection).await;
+        let ended = timeout(TIMEOUT, connection).await;
         assert!(ended.is_ok(), "{path}: the connection goes on");
         drop(answer);
     }
 }
 
-/// A stream of events is silent for longer than a peer may be.
+/// A stream of events may be silent for longer than a peer may stall.
 #[tokio::test]
-async fn an_http2_peer_that_waits_for_more_of_its_answer_is_not_cut_off() {
+async fn http2_peer_that_waits_for_more_of_its_answer_is_not_cut_off() {
     let site = Site::with(pages(), ServeLimits { write_stall: SHORT / 2, ..ServeLimits::default() }).await;
     let stream = TcpStream::connect(site.address).await.unwrap();
     let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
     let (mut sender, connection) = handshake.await.unwrap();
     tokio::spawn(connection);
-    // What was answered before is nobody's turn any more.
+    // The answer that was sent before no longer counts as waiting.
     let whole = sender.send_request(Request::get(site.url("/ok")).body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(whole.into_body().collect().await.unwrap().to_bytes(), "ok");
     let answer = sender.send_request(Request::get(site.url("/drip")).body(Body::empty()).unwrap()).await.unwrap();
-    let body = timeout(PATIENCE, answer.into_body().collect()).await.unwrap().unwrap();
+    let body = timeout(TIMEOUT, answer.into_body().collect()).await.unwrap().unwrap();
     assert_eq!(body.to_bytes(), "drop drop ");
 }
 
 #[tokio::test]
-async fn beyond_the_limit_connections_wait_and_idle_ones_give_way() {
+async fn connections_above_the_limit_wait_until_idle_ones_are_closed() {
     let limits = ServeLimits { max_connections: 1, idle_when_crowded: SHORT, ..ServeLimits::default() };
     let site = Site::with(pages(), limits).await;
     let mut first = site.dial(GET).await;
@@ -295,7 +295,7 @@ async fn beyond_the_limit_connections_wait_and_idle_ones_give_way() {
 }
 
 #[tokio::test]
-async fn a_busy_connection_announces_that_it_gives_way() {
+async fn busy_connection_announces_its_close_when_others_wait() {
     let site = Site::with(pages(), ServeLimits { max_connections: 1, ..ServeLimits::default() }).await;
     let mut first = site.dial(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
     let mut second = site.dial(GET).await;
@@ -304,7 +304,7 @@ async fn a_busy_connection_announces_that_it_gives_way() {
 }
 
 #[tokio::test]
-async fn accepting_pauses_longer_and_longer_for_want_of_descriptors_and_not_for_one_peer() {
+async fn accept_pause_grows_without_descriptors_and_not_after_one_peers_error() {
     let mut pause = Pause::default();
     let stopped = CancellationToken::new();
     stopped.cancel();

@@ -1,6 +1,6 @@
-//! What an operator is told about a certificate: until when it holds, who signed it, which names it is for.
+//! What an operator is shown about a certificate: when it expires, whether it is self-signed, for which names it is.
 //!
-//! Nothing here is trusted or decided by: clients check certificates, we only show ours.
+//! Nothing is decided by this: clients check certificates, the server only displays its own.
 
 use domain::Timestamp;
 use tokio_rustls::rustls::client::verify_server_name;
@@ -8,7 +8,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::sign::CertifiedKey;
 
-/// The tags of DER (X.690) that stand before the names of a certificate (RFC 5280, 4.1).
+/// The DER tags (X.690) of the fields that come before the names of a certificate (RFC 5280, 4.1).
 const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xa0;
 const UTC_TIME: u8 = 0x17;
@@ -16,9 +16,9 @@ const GENERALIZED_TIME: u8 = 0x18;
 
 #[derive(Clone, Debug)]
 pub struct Certificate {
-    /// `None` where it cannot be read.
+    /// `None` if the certificate cannot be parsed.
     pub expires: Option<Timestamp>,
-    /// Clients have to be given the certificate itself to trust it.
+    /// Whether it is self-signed: clients trust it only if they are given the certificate itself.
     pub self_signed: bool,
     chain: Vec<u8>,
 }
@@ -34,7 +34,7 @@ impl Certificate {
         }
     }
 
-    /// Whether a client that goes to this host (a name, or an address) finds it in the certificate.
+    /// Whether the certificate is valid for this host (a name or an address).
     pub fn is_for(&self, host: &str) -> bool {
         let der = self.chain.as_slice().into();
         let (Ok(parsed), Ok(name)) = (ParsedCertificate::try_from(&der), ServerName::try_from(host)) else {
@@ -66,10 +66,10 @@ fn read(der: &[u8]) -> Option<Read> {
     let (_, _, to) = element(validity.1)?;
     let (tag, time, _) = element(to)?;
     let wellformed = issuer.0 == SEQUENCE && subject.0 == SEQUENCE;
-    wellformed.then(|| Read { expires: moment(tag, time), self_signed: issuer.1 == subject.1 })
+    wellformed.then(|| Read { expires: parse_time(tag, time), self_signed: issuer.1 == subject.1 })
 }
 
-/// The first element: its tag, its value, and what comes after it.
+/// The first element: its tag, its value, and the bytes after it.
 fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = der.split_first()?;
     let (&first, rest) = rest.split_first()?;
@@ -77,7 +77,7 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
         (usize::from(first), rest)
     } else {
         let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-        // Three bytes are 16 MiB: far beyond any certificate that was read.
+        // Lengths of up to three bytes are read: 16 MiB is far beyond any certificate file that is read.
         (digits.len() <= 3).then(|| (digits.iter().fold(0, |n, digit| n << 8 | usize::from(*digit)), rest))?
     };
     let (value, after) = rest.split_at_checked(length)?;
@@ -85,7 +85,7 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 }
 
 /// `YYMMDDhhmmssZ` with years from 1950 to 2049, or `YYYYMMDDhhmmssZ`.
-fn moment(tag: u8, time: &[u8]) -> Option<Timestamp> {
+fn parse_time(tag: u8, time: &[u8]) -> Option<Timestamp> {
     let text = std::str::from_utf8(time).ok().filter(|text| text.is_ascii())?;
     let text = match tag {
         UTC_TIME if text >= "50" => format!("19{text}"),
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_told_until_when_a_certificate_holds_who_signed_it_and_what_it_is_for() {
+    fn expiry_self_signature_and_names_of_a_certificate_are_read() {
         let server = tls("server").certificate();
         assert_eq!(server.expires.unwrap().to_string(), "2120-01-01T00:00:00.000Z");
         assert!(!server.self_signed && server.is_for("127.0.0.1") && server.is_for("localhost"));
@@ -116,17 +116,17 @@ mod tests {
     }
 
     #[test]
-    fn years_have_two_digits_until_2049() {
-        let told = |tag, text: &str| moment(tag, text.as_bytes()).map(|at| at.to_string());
-        assert_eq!(told(UTC_TIME, "491231235959Z").unwrap(), "2049-12-31T23:59:59.000Z");
-        assert_eq!(told(UTC_TIME, "500101000000Z").unwrap(), "1950-01-01T00:00:00.000Z");
-        assert_eq!(told(GENERALIZED_TIME, "20500101000000Z").unwrap(), "2050-01-01T00:00:00.000Z");
-        assert_eq!(told(GENERALIZED_TIME, "2050"), None);
-        assert_eq!(told(SEQUENCE, "20500101000000Z"), None);
+    fn two_digit_years_are_between_1950_and_2049() {
+        let parsed = |tag, text: &str| parse_time(tag, text.as_bytes()).map(|at| at.to_string());
+        assert_eq!(parsed(UTC_TIME, "491231235959Z").unwrap(), "2049-12-31T23:59:59.000Z");
+        assert_eq!(parsed(UTC_TIME, "500101000000Z").unwrap(), "1950-01-01T00:00:00.000Z");
+        assert_eq!(parsed(GENERALIZED_TIME, "20500101000000Z").unwrap(), "2050-01-01T00:00:00.000Z");
+        assert_eq!(parsed(GENERALIZED_TIME, "2050"), None);
+        assert_eq!(parsed(SEQUENCE, "20500101000000Z"), None);
     }
 
     #[test]
-    fn a_certificate_that_breaks_off_anywhere_is_not_read_and_does_no_harm() {
+    fn truncated_certificate_is_not_read_and_does_no_harm() {
         let pair = super::super::files::read(&file("server.pem"), &file("server-key.pem")).unwrap();
         let der = pair.cert[0].to_vec();
         assert!(read(&der).is_some());

@@ -1,4 +1,4 @@
-//! The two PEM files: read within a bound, and judged so that a mistake is told in one clear line.
+//! Reads the two PEM files within a size limit and checks them, so that a mistake is reported in one clear line.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,7 +14,7 @@ use tokio_rustls::rustls::{Error, InconsistentKeys};
 
 use crate::limits;
 
-/// Why there is no TLS with these files. Never shows a byte of them.
+/// Why these files cannot be used. The message never shows a byte of them.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsFileError {
     #[error("cannot read {path}: {source}")]
@@ -43,14 +43,15 @@ impl TlsFileError {
     }
 }
 
-/// The chain, the server's own certificate first, with the key that fits it.
+/// The certificate chain, the server's own certificate first, with the matching private key.
 pub(super) fn read(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>, TlsFileError> {
     let chain = chain(certificate)?;
     let broken = |error: Error| TlsFileError::BrokenKey { path: key.to_owned(), why: error.to_string() };
     let signing = aws_lc_rs::sign::any_supported_type(&private_key(key)?).map_err(broken)?;
     let pair = CertifiedKey::new(chain, signing);
     match pair.keys_match() {
-        // A key that cannot tell its public half is none of ours, but not known to be wrong either.
+        // `Unknown` means that the public half cannot be derived from the key. The key types that are loaded here
+        // always allow it; in any case the pair is not known to be wrong.
         Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(Arc::new(pair)),
         Err(Error::InconsistentKeys(_)) => {
             Err(TlsFileError::Mismatch { certificate: certificate.to_owned(), key: key.to_owned() })
@@ -71,7 +72,7 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsFileError> {
     let text = text(path)?;
     match PrivateKeyDer::from_pem_slice(&text) {
         Ok(key) => Ok(key),
-        // The header of PKCS #8, and the line that older files have inside.
+        // The first is the header of PKCS #8, the second a line inside older files.
         Err(_) if contains(&text, b"BEGIN ENCRYPTED PRIVATE KEY") || contains(&text, b",ENCRYPTED") => {
             Err(TlsFileError::EncryptedKey(path.to_owned()))
         }
@@ -92,8 +93,8 @@ fn text(path: &Path) -> Result<Vec<u8>, TlsFileError> {
     if text.len() as u64 > limits::MAX_PEM_BYTES { Err(TlsFileError::TooLarge(path.to_owned())) } else { Ok(text) }
 }
 
-/// By what a renewal is noticed: when each file was written, and how long it is. Not "later than": a renewed file may
-/// well be an older one.
+/// How a renewal is noticed: when each file was written, and how long it is. Any difference counts, not only a later
+/// time: a renewed file may well be older.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamps([Option<(SystemTime, u64)>; 2]);
 

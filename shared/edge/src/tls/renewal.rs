@@ -1,4 +1,4 @@
-//! Renewed files are taken up without a restart; a renewal that is broken is told, and the old one stays.
+//! Loads renewed files without a restart; if they are invalid this is logged, and the old certificate stays in use.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use super::files::{self, Stamps};
 use super::{Certificate, Tls, warn_if_expired};
 
 impl Tls {
-    /// Looks at the files for ever, as often as this.
+    /// Checks the files for changes at this interval, for ever.
     pub async fn renew(mut self, every: Duration, clock: &dyn Clock) {
         loop {
             clock.sleep(every).await;
-            // Reading may block, if only for a moment.
+            // Reading may block, if only briefly.
             let Ok(after) = tokio::task::spawn_blocking(move || {
-                self.look();
+                self.reload_if_changed();
                 self
             })
             .await
@@ -26,8 +26,8 @@ impl Tls {
         }
     }
 
-    pub(super) fn look(&mut self) {
-        // Before the files are read: what changes while they are is seen the next time.
+    pub(super) fn reload_if_changed(&mut self) {
+        // The stamps are taken before the files are read, so that a change during the reading is noticed the next time.
         let stamps = Stamps::of(&self.certificate, &self.key);
         if stamps == self.stamps {
             return;
@@ -37,7 +37,7 @@ impl Tls {
             Ok(pair) => {
                 let expires = Certificate::of(&pair).expires.map(|at| at.to_string());
                 tracing::info!(expires, "the TLS certificate was renewed");
-                self.shown.replace(pair);
+                self.current.replace(pair);
             }
             Err(why) => tracing::error!(%why, "a renewed TLS certificate cannot be used; the old one stays"),
         }

@@ -1,4 +1,4 @@
-//! The certificates of the tests, and a client that trusts the CA that made them.
+//! The certificates of the tests, and a client that trusts their CA.
 
 use std::path::PathBuf;
 use std::sync::Arc;

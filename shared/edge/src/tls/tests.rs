@@ -1,4 +1,4 @@
-//! The two files: what is wrong with them is told, and what is renewed is taken up.
+//! Mistakes in the two files are reported, and renewed files are loaded.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ fn refused(certificate: &Path, key: &Path) -> String {
 }
 
 #[test]
-fn what_is_wrong_with_the_files_is_told_in_one_line() {
+fn mistake_in_the_files_is_reported_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let written = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -35,34 +35,34 @@ fn what_is_wrong_with_the_files_is_told_in_one_line() {
         (file("server.pem"), file("renewed-key.pem"), "does not fit"),
         (file("server.pem"), written("long", &"-".repeat(2 << 20)), "larger than"),
     ] {
-        let said = refused(&certificate, &key);
-        assert!(said.contains(wanted) && said.lines().count() == 1, "{said}");
+        let message = refused(&certificate, &key);
+        assert!(message.contains(wanted) && message.lines().count() == 1, "{message}");
     }
 }
 
 #[test]
-fn a_renewal_is_taken_up_and_a_broken_one_leaves_the_old_certificate() {
+fn renewed_files_are_loaded_and_broken_ones_leave_the_old_certificate() {
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
     let put = |name: &str| {
         std::fs::copy(file(&format!("{name}.pem")), &certificate).unwrap();
         std::fs::copy(file(&format!("{name}-key.pem")), &key).unwrap();
     };
-    let shown = |tls: &Tls| tls.shown.now().cert[0].to_vec();
+    let current = |tls: &Tls| tls.current.now().cert[0].to_vec();
     put("server");
     let mut open = Tls::open(&certificate, &key).unwrap();
     let clone = open.clone();
-    open.look();
-    assert_eq!(shown(&open), shown(&tls("server")));
+    open.reload_if_changed();
+    assert_eq!(current(&open), current(&tls("server")));
 
     std::fs::write(&certificate, "half a certif").unwrap();
-    open.look();
-    assert_eq!(shown(&open), shown(&tls("server")), "the old one stays");
+    open.reload_if_changed();
+    assert_eq!(current(&open), current(&tls("server")), "the old one stays");
     std::fs::remove_file(&certificate).unwrap();
-    open.look();
-    assert_eq!(shown(&open), shown(&tls("server")));
+    open.reload_if_changed();
+    assert_eq!(current(&open), current(&tls("server")));
 
     put("renewed");
-    open.look();
-    assert_eq!(shown(&clone), shown(&tls("renewed")), "whoever has a clone shows the new one");
+    open.reload_if_changed();
+    assert_eq!(current(&clone), current(&tls("renewed")), "clones use the new one");
 }

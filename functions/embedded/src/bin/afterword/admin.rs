@@ -1,4 +1,4 @@
-//! `afterword admin`: jobs of a data folder, seen and put right from the command line, also while the server runs. Every
+//! `afterword admin`: shows and repairs jobs of a data folder from the command line, also while the server runs. Every
 //! change is one command to the job's state machine, in one transaction of the store.
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use system::{SystemClock, SystemRandom};
 
 use crate::args::{Admin, AdminCommand};
 
-struct Desk {
+struct AdminContext {
     store: Arc<SqliteStore>,
     settings: flow::Settings,
 }
@@ -23,21 +23,21 @@ pub fn run(args: Admin) -> Result<()> {
     let folder = DataFolder::open_shared(&args.data.data_dir)?;
     let settings = Layers::of_process(args.config.as_deref())?.config()?.settings()?;
     let store = Arc::new(SqliteStore::open_alongside(&folder.store_file(), 1)?);
-    let desk = Desk { store, settings };
+    let admin = AdminContext { store, settings };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     runtime.block_on(async {
         match args.command {
-            AdminCommand::Jobs { uid, status, limit, json } => desk.jobs(uid, &status, limit, json).await,
-            AdminCommand::Show { job_id } => desk.show(&job_id).await,
-            AdminCommand::Redrive { job_id } => desk.redrive(&job_id).await,
-            AdminCommand::Cancel { job_id } => desk.cancel(&job_id).await,
-            AdminCommand::Damaged { limit, json } => desk.damaged(limit, json).await,
-            AdminCommand::Remove { table, id, uid } => desk.remove(&table, &id, uid.as_deref()).await,
+            AdminCommand::Jobs { uid, status, limit, json } => admin.jobs(uid, &status, limit, json).await,
+            AdminCommand::Show { job_id } => admin.show(&job_id).await,
+            AdminCommand::Redrive { job_id } => admin.redrive(&job_id).await,
+            AdminCommand::Cancel { job_id } => admin.cancel(&job_id).await,
+            AdminCommand::Damaged { limit, json } => admin.damaged(limit, json).await,
+            AdminCommand::Remove { table, id, uid } => admin.remove(&table, &id, uid.as_deref()).await,
         }
     })
 }
 
-impl Desk {
+impl AdminContext {
     fn at(&self) -> At<'_> {
         At { now: SystemClock.now(), rules: &self.settings.rules }
     }
@@ -106,7 +106,7 @@ impl Desk {
         };
         if json {
             for job in jobs {
-                println!("{}", serde_json::to_string(&shown(job))?);
+                println!("{}", serde_json::to_string(&without_upload_urls(job))?);
             }
             return Ok(());
         }
@@ -118,11 +118,11 @@ impl Desk {
     }
 
     async fn show(&self, id: &str) -> Result<()> {
-        println!("{}", serde_json::to_string_pretty(&shown(self.job(id).await?))?);
+        println!("{}", serde_json::to_string_pretty(&without_upload_urls(self.job(id).await?))?);
         Ok(())
     }
 
-    /// A finished job starts over for what is not done; one that waits is woken. The server's next sweep takes it up.
+    /// Retries a finished job for what is not done; wakes a waiting one. The server's next sweep picks it up.
     async fn redrive(&self, id: &str) -> Result<()> {
         let job = self.job(id).await?;
         let retried = match job.status {
@@ -138,7 +138,7 @@ impl Desk {
     async fn cancel(&self, id: &str) -> Result<()> {
         let job = self.job(id).await?;
         let job = self.step(job.id, &Command::Cancel).await?;
-        // Without audio there is nothing to wake it for.
+        // A refusal is fine: a job without audio need not be woken.
         let _ = self.store.step(job.id, &Command::Wake, self.at()).await?;
         println!("{} is {}; its audio goes with the server's next sweep", job.id, job.status.as_str());
         Ok(())
@@ -160,8 +160,9 @@ fn parse_status(text: &str) -> Result<Status> {
     })
 }
 
-/// What an operator prints is passed on: the addresses of an upload let everybody send who sees them.
-fn shown(mut job: Job) -> Job {
+/// Removes the addresses of an upload: an operator may pass the output on, and whoever knows an address may send bytes
+/// to it.
+fn without_upload_urls(mut job: Job) -> Job {
     job.files.iter_mut().filter_map(|file| file.upload.as_mut()).for_each(|upload| upload.url = None);
     job
 }

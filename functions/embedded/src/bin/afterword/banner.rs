@@ -1,4 +1,4 @@
-//! What a newcomer sees when the server is up: everything to go on with, ready to paste.
+//! The text that is printed when the server has started: what a new user needs, ready to paste.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use embedded::Started;
 use serde_json::json;
 
-/// One line for scripts.
+/// One line of JSON for scripts.
 pub fn json(started: &Started) -> String {
     json!({
         "url": started.url,
@@ -58,24 +58,24 @@ pub fn text(started: &Started) -> String {
     out
 }
 
-/// What `curl` has to be told to talk to this very server, as words with a blank behind them.
+/// The options with which `curl` trusts this server, each followed by a blank.
 fn trust(started: &Started) -> String {
     match &started.tls {
-        // Checking is left out only where the printed address cannot be found in the certificate.
+        // The check is switched off only where the printed address is not in the certificate.
         Some(tls) if !tls.names_address => "-k ".to_owned(),
         Some(tls) if tls.self_signed => format!("--cacert {} ", quoted(&tls.certificate)),
         _ => String::new(),
     }
 }
 
-/// A path that a shell reads as one word.
+/// Quotes a path so that a shell reads it as one word.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+".contains(c);
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
-/// The argument of `curl -F` that sends a file, as one word of a shell. Within it curl has quotes of its own.
+/// The argument of `curl -F` that sends a file, as one shell word. Inside it curl has quotes of its own.
 fn form_file(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+".contains(c);

@@ -1,4 +1,4 @@
-//! `afterword config`: what is configured, and where from.
+//! `afterword config`: prints the configuration, and where each value comes from.
 
 use anyhow::Result;
 use config::{DEFAULT, Layers};
@@ -10,7 +10,7 @@ pub fn run(args: &Config) -> Result<()> {
         ConfigCommand::Default => print!("{DEFAULT}"),
         ConfigCommand::Show { config } => {
             let layers = Layers::of_process(config.as_deref())?;
-            // A configuration that would stop the start is said to be wrong here too.
+            // A configuration with which the server would not start is refused here too.
             layers.config()?.settings()?;
             print!("{}", layers.show());
         }

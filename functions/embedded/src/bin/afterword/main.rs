@@ -1,4 +1,4 @@
-//! The `afterword` program: the server for one machine, and what its owner needs around it.
+//! The `afterword` program: the server for one machine, and the commands that its owner needs.
 
 mod admin;
 mod args;
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // One line, the whole chain of causes in it.
+            // The message is one line with the whole chain of causes.
             eprintln!("afterword: {error:#}");
             ExitCode::FAILURE
         }

@@ -1,5 +1,5 @@
-//! `afterword export` and `afterword import`: what users have, from place to place. No server runs meanwhile: it would
-//! write what neither sees.
+//! `afterword export` and `afterword import` move the data of users between installations. No server may run on the
+//! folder meanwhile: neither command would see what it writes.
 
 use anyhow::{Context, Result, ensure};
 use domain::Uid;
@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::args::Move;
 
 pub fn export(args: &Move) -> Result<()> {
-    // A folder that is not there is not made.
+    // Opening it shared first fails if there is no folder, so that none is created.
     DataFolder::open_shared(&args.data.data_dir)?;
     let folder = DataFolder::open(&args.data.data_dir)?;
     let store = SqliteStore::open(&folder.store_file(), 1)?;
@@ -38,10 +38,10 @@ pub fn import(args: &Move) -> Result<()> {
     let store = SqliteStore::open(&folder.store_file(), 1)?;
     let uid = user(args)?;
     let report = runtime()?.block_on(archive::import_from(&store, uid.as_ref(), &args.file));
-    told(&report.with_context(|| args.file.display().to_string())?)
+    print_report(&report.with_context(|| args.file.display().to_string())?)
 }
 
-fn told(report: &Report) -> Result<()> {
+fn print_report(report: &Report) -> Result<()> {
     println!("{report}");
     ensure!(report.is_complete(), "not everything was imported: see above");
     Ok(())

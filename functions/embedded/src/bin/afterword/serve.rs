@@ -23,7 +23,7 @@ pub fn run(args: Serve) -> Result<()> {
         args.json,
         Options { data_dir: args.data.data_dir, config, version: env!("CARGO_PKG_VERSION") },
     ));
-    // Nothing that is left is waited for: what matters was waited for by the server.
+    // Remaining tasks are not waited for: the server has waited for what matters.
     runtime.shutdown_background();
     done
 }
@@ -32,13 +32,13 @@ async fn serve(json: bool, options: Options) -> Result<()> {
     let shutdown = edge::shutdown_signal().context("cannot listen for signals")?;
     let server = Server::start(options).await?;
     let greeting = if json { banner::json(&server.started) + "\n" } else { banner::text(&server.started) };
-    // A reader that went away is no reason not to serve.
+    // A closed standard output is no reason not to serve.
     let _ = std::io::stdout().write_all(greeting.as_bytes()).and_then(|()| std::io::stdout().flush());
     server.run(shutdown).await
 }
 
-/// The usual soft limit, 1,024 open files, is less than `server.max_connections`; the hard one is ours to use. Where it
-/// cannot be raised, connections wait until others end.
+/// Raises the limit of open files. The usual soft limit of 1,024 is less than `server.max_connections`, and the hard
+/// limit may be used. If raising fails, connections wait until others end.
 fn raise_open_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);

@@ -1,4 +1,4 @@
-//! Each end of a job, and what a shipped client makes of it.
+//! Each outcome of a job, and what a shipped client does with it.
 
 use domain::accept::{Batch, Decision, Known, StagedFile, decide};
 use domain::plan::Counts;
@@ -8,25 +8,25 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// What the paragraph "what shipped clients do" says of an answer to a poll.
+/// What a shipped client does after an answer to a poll, as the paragraph "what shipped clients do" says.
 #[derive(Debug, PartialEq)]
-enum Does {
-    Asks,
-    Deletes,
+enum ClientAction {
+    PollsAgain,
+    DeletesFiles,
     UploadsAgainCounted,
     UploadsAgain,
     GivesUp,
 }
 
-fn does(body: &Value) -> Does {
+fn client_action(body: &Value) -> ClientAction {
     let reason = body["reason_code"].as_str();
     let died = body["error"].as_str().is_some_and(|error| error.contains("background worker likely died"));
     match body["status"].as_str().unwrap() {
-        "completed" => Does::Deletes,
-        "failed" if reason == Some("sync_invalid_audio") => Does::GivesUp,
-        "failed" if reason.is_none() && died => Does::UploadsAgain,
-        "failed" | "partial_failure" => Does::UploadsAgainCounted,
-        "queued" | "processing" => Does::Asks,
+        "completed" => ClientAction::DeletesFiles,
+        "failed" if reason == Some("sync_invalid_audio") => ClientAction::GivesUp,
+        "failed" if reason.is_none() && died => ClientAction::UploadsAgain,
+        "failed" | "partial_failure" => ClientAction::UploadsAgainCounted,
+        "queued" | "processing" => ClientAction::PollsAgain,
         other => panic!("a status that shipped clients do not know: {other}"),
     }
 }
@@ -67,7 +67,7 @@ fn job(files: &[Option<Failure>], status: Status) -> Job {
     job
 }
 
-fn told(files: &[Option<Failure>], status: Status) -> Value {
+fn poll_body(files: &[Option<Failure>], status: Status) -> Value {
     serde_json::to_value(ShippedJob::of(&job(files, status))).unwrap()
 }
 
@@ -76,29 +76,29 @@ fn of(code: Code) -> Option<Failure> {
 }
 
 #[test]
-fn only_a_completed_job_lets_them_delete() {
+fn only_a_completed_job_makes_clients_delete_their_files() {
     for status in Status::ALL {
-        let body = told(&[of(Code::TranscriptionRefused)], status);
-        assert_eq!(does(&body) == Does::Deletes, status == Status::Completed, "{body}");
+        let body = poll_body(&[of(Code::TranscriptionRefused)], status);
+        assert_eq!(client_action(&body) == ClientAction::DeletesFiles, status == Status::Completed, "{body}");
     }
     for live in [Status::Uploading, Status::Queued, Status::Processing] {
-        assert_eq!(does(&told(&[None], live)), Does::Asks, "{live:?}");
+        assert_eq!(client_action(&poll_body(&[None], live)), ClientAction::PollsAgain, "{live:?}");
     }
-    assert_eq!(told(&[None], Status::Uploading)["status"], "queued");
+    assert_eq!(poll_body(&[None], Status::Uploading)["status"], "queued");
 }
 
-/// Every code that a file can end with, alone and beside a file that is done.
+/// Every code that a file can end with, alone and together with a file that is done.
 #[test]
-fn what_is_our_fault_is_never_counted_and_what_is_not_always_is() {
+fn service_failures_are_never_counted_and_all_others_always_are() {
     for code in Code::ALL {
         for (files, status) in [(vec![of(*code)], Status::Failed), (vec![None, of(*code)], Status::PartialFailure)] {
-            let body = told(&files, status);
+            let body = poll_body(&files, status);
             let wanted = match (code.blame(), code, status) {
-                (Blame::Service, ..) => Does::UploadsAgain,
-                (_, Code::InvalidAudio, Status::Failed) => Does::GivesUp,
-                _ => Does::UploadsAgainCounted,
+                (Blame::Service, ..) => ClientAction::UploadsAgain,
+                (_, Code::InvalidAudio, Status::Failed) => ClientAction::GivesUp,
+                _ => ClientAction::UploadsAgainCounted,
             };
-            assert_eq!(does(&body), wanted, "{code}: {body}");
+            assert_eq!(client_action(&body), wanted, "{code}: {body}");
             assert!(body["error"].as_str().unwrap().ends_with("what happened"), "{body}");
             assert_eq!(body["retry_after"].is_u64(), code.blame() == Blame::Service, "{body}");
         }
@@ -106,30 +106,42 @@ fn what_is_our_fault_is_never_counted_and_what_is_not_always_is() {
 }
 
 #[test]
-fn a_fault_of_ours_beside_one_of_the_content_is_ours_until_it_is_mended() {
+fn service_failure_takes_precedence_over_content_failure() {
     let both = [of(Code::InvalidAudio), of(Code::WorkerLost)];
-    assert_eq!(does(&told(&both, Status::Failed)), Does::UploadsAgain);
-    assert_eq!(does(&told(&[None, both[0].clone(), both[1].clone()], Status::PartialFailure)), Does::UploadsAgain);
+    assert_eq!(client_action(&poll_body(&both, Status::Failed)), ClientAction::UploadsAgain);
+    assert_eq!(
+        client_action(&poll_body(&[None, both[0].clone(), both[1].clone()], Status::PartialFailure)),
+        ClientAction::UploadsAgain
+    );
 }
 
 #[test]
-fn a_batch_is_given_up_only_if_nothing_in_it_is_audio() {
-    assert_eq!(does(&told(&[of(Code::InvalidAudio), of(Code::InvalidAudio)], Status::Failed)), Does::GivesUp);
-    let mixed = told(&[of(Code::InvalidAudio), of(Code::TranscriptionRefused)], Status::Failed);
-    assert_eq!((does(&mixed), &mixed["reason_code"]), (Does::UploadsAgainCounted, &json!("transcription_refused")));
-    let limited = told(&[Some(Failure::of(Code::WaitedTooLong).blamed_on(Blame::Limit))], Status::Failed);
-    assert_eq!((does(&limited), &limited["reason_code"]), (Does::UploadsAgainCounted, &json!("waited_too_long")));
+fn batch_is_given_up_only_if_all_its_files_are_invalid_audio() {
+    assert_eq!(
+        client_action(&poll_body(&[of(Code::InvalidAudio), of(Code::InvalidAudio)], Status::Failed)),
+        ClientAction::GivesUp
+    );
+    let mixed = poll_body(&[of(Code::InvalidAudio), of(Code::TranscriptionRefused)], Status::Failed);
+    assert_eq!(
+        (client_action(&mixed), &mixed["reason_code"]),
+        (ClientAction::UploadsAgainCounted, &json!("transcription_refused"))
+    );
+    let limited = poll_body(&[Some(Failure::of(Code::WaitedTooLong).blamed_on(Blame::Limit))], Status::Failed);
+    assert_eq!(
+        (client_action(&limited), &limited["reason_code"]),
+        (ClientAction::UploadsAgainCounted, &json!("waited_too_long"))
+    );
 }
 
 #[test]
-fn a_cancelled_job_appears_as_failed_and_is_not_uploaded_for_ever() {
-    let body = told(&[None], Status::Cancelled);
-    assert_eq!((&body["status"], does(&body)), (&json!("failed"), Does::UploadsAgainCounted));
+fn cancelled_job_appears_as_failed_and_its_uploads_are_counted() {
+    let body = poll_body(&[None], Status::Cancelled);
+    assert_eq!((&body["status"], client_action(&body)), (&json!("failed"), ClientAction::UploadsAgainCounted));
 }
 
 #[test]
-fn sentences_name_how_much_failed_and_why_first() {
-    let error = |files: &[_], status| told(files, status)["error"].as_str().unwrap().to_owned();
+fn error_text_says_how_much_failed_and_the_first_reason() {
+    let error = |files: &[_], status| poll_body(files, status)["error"].as_str().unwrap().to_owned();
     let refused = of(Code::TranscriptionRefused);
     let all = error(&[refused.clone(), refused.clone()], Status::Failed);
     assert_eq!(all, "All 4 segments failed. First error: what happened");
@@ -149,11 +161,11 @@ fn at_most_ten_errors_are_listed() {
 }
 
 #[test]
-fn a_recording_that_was_decoded_in_part_is_kept_and_sent_again_a_counted_time() {
+fn partly_decoded_recording_is_kept_and_its_next_upload_counted() {
     let mut job = job(&[None, None], Status::PartialFailure);
     job.files[0].failure = of(Code::PartlyDecoded);
     let body = serde_json::to_value(ShippedJob::of(&job)).unwrap();
-    assert_eq!((does(&body), &body["status"]), (Does::UploadsAgainCounted, &json!("partial_failure")));
+    assert_eq!((client_action(&body), &body["status"]), (ClientAction::UploadsAgainCounted, &json!("partial_failure")));
     assert_eq!(body["reason_code"], "partly_decoded");
-    assert_eq!(ShippedAccepted::of(&job).status, Status::PartialFailure, "and so it is told at once where it is known");
+    assert_eq!(ShippedAccepted::of(&job).status, Status::PartialFailure, "the answer to the upload reports it as well");
 }

@@ -1,4 +1,4 @@
-//! What a sender cannot make the reader hold or go on with, however much it sends.
+//! What the reader never holds or goes on reading, however much a client sends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ use super::*;
 
 const MIB: usize = 1024 * 1024;
 
-/// The bytes of the frames that somebody still holds, now and at most.
+/// The bytes of the frames that are still alive, now and at most.
 #[derive(Default)]
 struct Held {
     now: AtomicUsize,
@@ -39,8 +39,8 @@ impl Drop for Frame {
     }
 }
 
-/// Reads a part of `total` bytes in frames of `size` that all are there at once, each ending in half a boundary; tells
-/// how many bytes of frames were alive at most.
+/// Reads a part of `total` bytes in frames of `size` that are all ready at once, each ending in half a boundary.
+/// Returns how many bytes of frames were alive at most.
 fn most_held(total: usize, size: usize) -> usize {
     let held = Arc::new(Held::default());
     let mut content = vec![b'.'; size];
@@ -63,12 +63,13 @@ fn most_held(total: usize, size: usize) -> usize {
 }
 
 #[test]
-fn no_more_than_one_frame_is_held_whatever_the_size_of_the_part() {
+fn at_most_one_frame_is_held_whatever_the_size_of_the_part() {
     assert_eq!(most_held(64 * MIB, MIB), MIB);
     assert_eq!(most_held(64 * MIB, 64 * 1024), 64 * 1024);
 }
 
-/// `text` over and over behind `start`, in frames of 1 KiB; tells the error and how many bytes were read until then.
+/// Reads `start` and then `text` repeated for ever, in frames of 1 KiB. Returns the error and how many bytes were read
+/// before it.
 fn endless(start: &'static str, text: &'static str) -> (&'static str, usize) {
     let read = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&read);
@@ -95,7 +96,7 @@ fn endless_headers_are_refused() {
 }
 
 #[test]
-fn headers_at_their_limits_are_read() {
+fn headers_at_their_limits_are_accepted() {
     let line = |length: usize| format!("a: {}\r\n", "b".repeat(length - 5));
     // The empty line counts too.
     let largest = line(limits::HEADER_BYTES - 2);
@@ -111,7 +112,7 @@ fn headers_at_their_limits_are_read() {
 }
 
 #[test]
-fn an_endless_preamble_is_refused() {
+fn endless_preamble_is_refused() {
     for text in ["x", "\r\n", "\r\n--xy", " --xyz"] {
         let (detail, read) = endless("", text);
         assert_eq!(detail, "there is too much in front of the first boundary");
@@ -123,14 +124,14 @@ fn an_endless_preamble_is_refused() {
 }
 
 #[test]
-fn endless_blanks_behind_a_boundary_are_refused() {
+fn endless_blanks_after_a_boundary_are_refused() {
     let (detail, read) = endless("--xyz", " ");
     assert_eq!(detail, "a boundary is followed by something else on its line");
     assert!(read < 4096, "{read}");
 }
 
 #[test]
-fn an_endless_epilogue_is_left_unread_and_a_short_one_is_read_to_its_end() {
+fn endless_epilogue_is_left_unread_and_a_short_one_is_read() {
     let read = Arc::new(AtomicUsize::new(0));
     let count = |frames: usize| {
         let counter = Arc::clone(&read);
@@ -148,7 +149,7 @@ fn an_endless_epilogue_is_left_unread_and_a_short_one_is_read_to_its_end() {
 }
 
 #[test]
-fn endless_empty_parts_come_one_by_one_to_whoever_bounds_them() {
+fn endless_empty_parts_are_returned_one_by_one() {
     let mut multipart = reader(PLAIN, std::iter::repeat(Bytes::from_static(b"--xyz\r\n\r\n\r\n")));
     for _ in 0..10_000 {
         assert!(now(multipart.next_part()).unwrap().is_some());

@@ -1,4 +1,4 @@
-//! Bodies that are cut off, broken, or not readable: never taken for whole ones.
+//! Bodies that are cut off, malformed or unreadable are never taken for complete ones.
 
 use std::error::Error;
 use std::io;
@@ -13,7 +13,7 @@ fn detail(body: &[u8]) -> &'static str {
 }
 
 #[test]
-fn a_body_that_ends_early_is_never_taken_for_a_whole_one() {
+fn truncated_body_is_refused_at_every_length() {
     let body = b"--xyz\r\nContent-Disposition: form-data; name=\"files\"\r\n\r\none\r\n--xyz\r\n\r\n\r\n--xyz--";
     assert_eq!(read_in_every_cut(PLAIN, body).unwrap().len(), 2);
     for length in 0..body.len() {
@@ -22,7 +22,7 @@ fn a_body_that_ends_early_is_never_taken_for_a_whole_one() {
 }
 
 #[test]
-fn no_error_is_followed_by_a_success() {
+fn reading_after_an_error_fails_again() {
     let mut multipart = reader(PLAIN, cut(b"--xyz\r\n\r\none", &[3]));
     now(multipart.next_part()).unwrap();
     assert!(read_content(&mut multipart).is_err());
@@ -32,7 +32,7 @@ fn no_error_is_followed_by_a_success() {
 }
 
 #[test]
-fn a_boundary_line_has_nothing_else_on_it() {
+fn boundary_with_other_text_on_its_line_is_refused() {
     for rest in ["x\r\n", "-\r\n", "-x-", " --", " x\r\n", "--x", "---", "--xyz", "\n", "\r\r\n", "\rx"] {
         let body = format!("--xyz\r\n\r\none\r\n--xyz{rest}\r\n\r\n--xyz--");
         assert_eq!(detail(body.as_bytes()), "a boundary is followed by something else on its line", "{rest:?}");
@@ -40,7 +40,7 @@ fn a_boundary_line_has_nothing_else_on_it() {
 }
 
 #[test]
-fn a_malformed_header_is_refused() {
+fn malformed_header_is_refused() {
     for line in
         ["a", ": b", "a : b", " a: b", "a: b\r\n c", "a: b\nc: d", "a: b\rc: d", "a: b\r", "a: \x00", "ä: b", "--xyz"]
     {
@@ -50,7 +50,7 @@ fn a_malformed_header_is_refused() {
 }
 
 #[test]
-fn a_part_with_an_ambiguous_name_is_refused() {
+fn part_with_an_ambiguous_name_is_refused() {
     let twice = "Content-Disposition: form-data; name=\"a\"\r\n".repeat(2);
     let body = format!("--xyz\r\n{twice}\r\none\r\n--xyz--");
     assert_eq!(detail(body.as_bytes()), "a part has two Content-Disposition headers");
@@ -59,8 +59,9 @@ fn a_part_with_an_ambiguous_name_is_refused() {
 }
 
 #[test]
-fn a_failure_to_read_is_told_apart_and_keeps_its_cause() {
-    // In the preamble, the boundary's line, the headers, the content, a boundary begun, and after the last.
+fn failure_to_read_the_body_is_distinct_and_keeps_its_cause() {
+    // The body fails in the preamble, the boundary's line, the headers, the content, a partial boundary, and the
+    // epilogue.
     for body in ["", "--xyz", "--xyz\r\na: b", "--xyz\r\n\r\none", "--xyz\r\n\r\none\r\n--x", "--xyz--"] {
         let gone = || io::Error::new(io::ErrorKind::ConnectionReset, "the client is gone");
         let frames = stream::iter([Ok(Bytes::from(body)), Err(gone())]);

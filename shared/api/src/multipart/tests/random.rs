@@ -1,11 +1,11 @@
-//! Random parts come back as they went in, and random bytes do no harm, in whatever frames.
+//! Property tests: random forms are read as they were written, and random bytes do no harm, in any frames.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
 
-/// Runs of all that a boundary is made of, its own beginning above all.
+/// Content made of fragments that resemble the boundary, above all of its beginning.
 fn look_alikes(boundary: String) -> impl Strategy<Value = Vec<u8>> {
     let delimiter = format!("\r\n--{boundary}").into_bytes();
     let whole = delimiter.len();
@@ -21,11 +21,11 @@ fn look_alikes(boundary: String) -> impl Strategy<Value = Vec<u8>> {
     vec(fragment, 0..20).prop_map(|fragments| fragments.concat())
 }
 
-/// Without the boundary itself, which no sender may use in content.
+/// Content that resembles the boundary but does not contain it: no client may use it in content.
 fn content(boundary: &str) -> impl Strategy<Value = Vec<u8>> + use<> {
     let delimiter = format!("\r\n--{boundary}").into_bytes();
     look_alikes(boundary.to_owned()).prop_map(move |mut content| {
-        // The line break above the content counts.
+        // The line break before the content can be part of a delimiter too.
         content.splice(0..0, *b"\r\n");
         while let Some(start) = memchr::memmem::find(&content, &delimiter) {
             content.remove(start + 2);
@@ -59,7 +59,7 @@ fn written(boundary: &str, parts: &[Read]) -> Vec<u8> {
     body
 }
 
-/// Frame sizes: mostly tiny, sometimes whole.
+/// Frame sizes: mostly tiny, sometimes the whole body.
 fn sizes() -> impl Strategy<Value = Vec<usize>> {
     vec(prop_oneof![4 => 1..10usize, 2 => 10..100usize, 1 => Just(usize::MAX)], 1..10)
 }
@@ -81,7 +81,7 @@ const WORDS: &[&str] = &[
     "Content-Disposition: form-data; name=",
 ];
 
-/// Bytes with a grain of sense: they get somewhere before they go wrong.
+/// Bytes that are almost a form: the reader gets somewhere before it fails.
 fn nearly_a_form() -> impl Strategy<Value = Vec<u8>> {
     let word = proptest::sample::select(WORDS).prop_map(|word| word.as_bytes().to_vec());
     let fragment = prop_oneof![9 => word, 1 => vec(any::<u8>(), 0..10)];
@@ -95,21 +95,21 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_form_is_read_as_it_was_written((boundary, parts) in form(), sizes in sizes()) {
+    fn form_is_read_as_it_was_written((boundary, parts) in form(), sizes in sizes()) {
         let frames = cut(&written(&boundary, &parts), &sizes);
         let read = read_all(reader(&format!("multipart/form-data; boundary=\"{boundary}\""), frames));
         prop_assert_eq!(read.unwrap(), parts);
     }
 
     #[test]
-    fn any_bytes_come_to_an_end_and_to_the_same_in_any_frames(body in nearly_a_form(), sizes in sizes()) {
+    fn any_bytes_give_the_same_result_in_any_frames(body in nearly_a_form(), sizes in sizes()) {
         let whole = read_all(reader(PLAIN, [Bytes::from(body.clone())]));
         let again = read_all(reader(PLAIN, cut(&body, &sizes)));
         prop_assert_eq!(format!("{:?}", whole), format!("{:?}", again));
     }
 
     #[test]
-    fn any_header_is_read_or_refused(value in vec(any::<u8>(), 0..100)) {
+    fn any_header_is_read_or_refused_without_panic(value in vec(any::<u8>(), 0..100)) {
         if let Ok(value) = HeaderValue::from_bytes(&value) {
             let _ = content_type::boundary(&HeaderMap::from_iter([(CONTENT_TYPE, value.clone())]));
             let _ = disposition::names(&HeaderMap::from_iter([(http::header::CONTENT_DISPOSITION, value)]));

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Carries each of the CR, LF, NUL and high bytes that a sender might spoil.
+/// Audio with each of the bytes that a client might spoil: CR, LF, NUL and a high byte.
 const AUDIO: &[u8] = b"OPUS\r\n--\x00\xff";
 
 fn body(head: &str, content: &[u8], tail: &str) -> Vec<u8> {
@@ -10,7 +10,7 @@ fn body(head: &str, content: &[u8], tail: &str) -> Vec<u8> {
 }
 
 #[test]
-fn chrome_and_safari() {
+fn body_of_chrome_and_safari_is_read() {
     let parts = read_in_every_cut(
         "multipart/form-data; boundary=----WebKitFormBoundary7MA4YWxkTrZu0gW1",
         &body(
@@ -28,7 +28,7 @@ fn chrome_and_safari() {
 }
 
 #[test]
-fn firefox_with_a_file_field_left_empty() {
+fn body_of_firefox_with_an_empty_file_field_is_read() {
     let parts = read_in_every_cut(
         "multipart/form-data; boundary=----geckoformboundary5d7a1e0c6a1f7b2f8c3f3b0ce7a2ab11",
         &body(
@@ -46,7 +46,7 @@ fn firefox_with_a_file_field_left_empty() {
 }
 
 #[test]
-fn older_firefox() {
+fn body_of_older_firefox_is_read() {
     let parts = read_in_every_cut(
         "multipart/form-data; boundary=---------------------------9051914041544843365972754266",
         &body(
@@ -60,9 +60,9 @@ fn older_firefox() {
     assert_eq!(parts.unwrap(), [read_part("files", Some("a.bin"), AUDIO)]);
 }
 
-/// Recorded from 7.88.1: `-F 'files=@a.bin;filename=na"me\x.bin' -F note=hi`.
+/// Recorded from curl 7.88.1: `-F 'files=@a.bin;filename=na"me\x.bin' -F note=hi`.
 #[test]
-fn curl() {
+fn body_of_curl_is_read() {
     let parts = read_in_every_cut(
         "multipart/form-data; boundary=------------------------88a693ae6ee5e6a8",
         &body(
@@ -79,9 +79,9 @@ fn curl() {
     assert_eq!(parts.unwrap(), expected);
 }
 
-/// Recorded with `--form-escape`, which is how curl did it before 7.81.
+/// Recorded with `--form-escape`, which does what curl did before 7.81.
 #[test]
-fn older_curl() {
+fn body_of_older_curl_is_read() {
     let parts = read_in_every_cut(
         "multipart/form-data; boundary=------------------------245821b1ad3bbab4",
         &body(
@@ -95,9 +95,9 @@ fn older_curl() {
     assert_eq!(parts.unwrap(), [read_part("files", Some("na\"me.bin"), AUDIO)]);
 }
 
-/// 0.13, as our own client sends it: a digest for each part, and a name that needs no escape.
+/// reqwest 0.13, as the client of this project sends it: a digest for each part, and a name that needs no escape.
 #[test]
-fn reqwest() {
+fn body_of_reqwest_is_read() {
     let parts = read_in_every_cut(
         "multipart/form-data; boundary=2b4a1c8f9e7d6053-8d1f0a3b5c7e9246-0f1e2d3c4b5a6978-e1c2d3b4a5968778",
         &body(
@@ -115,9 +115,9 @@ fn reqwest() {
     assert_eq!(parts.unwrap(), expected);
 }
 
-/// `package:http`, as in the shipped apps: names of headers in lower case, and a boundary of the full 70 characters.
+/// `package:http`, as in the shipped apps: header names in lower case, and a boundary of the full 70 characters.
 #[test]
-fn dart_http() {
+fn body_of_dart_http_is_read() {
     let parts = read_in_every_cut(
         "multipart/form-data; boundary=dart-http-boundary-+Pq_9z.1-aBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789abcdef",
         &body(

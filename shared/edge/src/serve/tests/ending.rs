@@ -1,9 +1,9 @@
-//! The end of a server: what is answered, what is told to come back, what is cut off.
+//! The shutdown of a server: which requests are answered, which get 503, which connections are cut off.
 
 use super::*;
 
 #[tokio::test]
-async fn shutting_down_answers_what_is_in_flight_and_nothing_new() {
+async fn shutdown_answers_requests_in_flight_and_accepts_no_new_ones() {
     let (began, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (begin, wait) = (Arc::clone(&began), Arc::clone(&go_on));
     let handler = move || async move {
@@ -23,11 +23,11 @@ async fn shutting_down_answers_what_is_in_flight_and_nothing_new() {
     go_on.notify_one();
     let answer = busy.read_to_end().await;
     assert!(answer.contains("connection: close") && answer.ends_with("done"), "{answer}");
-    timeout(PATIENCE, site.served).await.unwrap().unwrap();
+    timeout(TIMEOUT, site.served).await.unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn a_request_that_was_on_its_way_at_the_signal_is_answered_and_hears_that_it_was_the_last() {
+async fn request_under_way_at_the_signal_is_answered_with_connection_close() {
     let site = Site::start(pages()).await;
     let mut kept = site.dial(GET).await;
     let mut half = site.dial(b"GET /ok HTTP/1.1\r\nho").await;
@@ -39,17 +39,17 @@ async fn a_request_that_was_on_its_way_at_the_signal_is_answered_and_hears_that_
         let answer = wire.read_to_end().await;
         assert!(answer.contains("connection: close") && answer.ends_with("ok"), "{answer}");
     }
-    timeout(PATIENCE, site.served).await.unwrap().unwrap();
+    timeout(TIMEOUT, site.served).await.unwrap().unwrap();
 }
 
-fn is_told_to_come_back(answer: &str) {
+fn assert_is_503_with_retry_after(answer: &str) {
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains(r#""code":"shutting_down""#), "{answer}");
     for header in ["retry-after: 10", "x-request-id: ", "connection: close"] {
         assert!(answer.contains(header), "{answer}");
     }
 }
 
-/// A route without an answer, and a word when it was asked for.
+/// A route that never answers, and notifies when it was called.
 fn never(began: &Arc<Notify>) -> Router {
     let begin = Arc::clone(began);
     let never = move || async move {
@@ -60,7 +60,7 @@ fn never(began: &Arc<Notify>) -> Router {
 }
 
 #[tokio::test]
-async fn whoever_is_still_waiting_shortly_before_the_end_is_told_to_come_back() {
+async fn waiting_request_gets_503_shortly_before_the_deadline() {
     let began = Arc::new(Notify::new());
     let limits = ServeLimits { shutdown: limits::LAST_CALL + SHORT, ..ServeLimits::default() };
     let site = Site::with(never(&began), limits).await;
@@ -71,14 +71,14 @@ async fn whoever_is_still_waiting_shortly_before_the_end_is_told_to_come_back() 
     assert!(kept.read_until("ok").await);
     let watch = Instant::now();
     site.stop.cancel();
-    is_told_to_come_back(&waiting.read_to_end().await);
+    assert_is_503_with_retry_after(&waiting.read_to_end().await);
     assert!(watch.elapsed() >= SHORT, "not before it has to be");
-    is_told_to_come_back(&sending.read_to_end().await);
-    timeout(PATIENCE, site.served).await.unwrap().unwrap();
+    assert_is_503_with_retry_after(&sending.read_to_end().await);
+    timeout(TIMEOUT, site.served).await.unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn what_comes_after_the_last_call_is_not_even_begun() {
+async fn request_after_the_last_call_gets_503_without_being_run() {
     let limits = ServeLimits { shutdown: limits::LAST_CALL, ..ServeLimits::default() };
     let began = Arc::new(Notify::new());
     let site = Site::with(never(&began), limits).await;
@@ -87,13 +87,13 @@ async fn what_comes_after_the_last_call_is_not_even_begun() {
     let mut waiting = site.dial(b"GET /never HTTP/1.1\r\nhost: x\r\n\r\n").await;
     began.notified().await;
     site.stop.cancel();
-    is_told_to_come_back(&waiting.read_to_end().await);
+    assert_is_503_with_retry_after(&waiting.read_to_end().await);
     kept.write(GET).await;
-    is_told_to_come_back(&kept.read_to_end().await);
+    assert_is_503_with_retry_after(&kept.read_to_end().await);
 }
 
 #[tokio::test]
-async fn http2_is_told_so_too() {
+async fn http2_request_gets_503_shortly_before_the_deadline() {
     let limits = ServeLimits { shutdown: limits::LAST_CALL + SHORT, ..ServeLimits::default() };
     let site = Site::with(pages(), limits).await;
     let stream = TcpStream::connect(site.address).await.unwrap();
@@ -106,19 +106,19 @@ async fn http2_is_told_so_too() {
     let endless = Body::from_stream(stream::iter([chunk()]).chain(stream::pending()));
     let answer = sender.send_request(Request::post(site.url("/count")).body(endless).unwrap());
     site.stop.cancel();
-    let answer = timeout(PATIENCE, answer).await.unwrap().unwrap();
+    let answer = timeout(TIMEOUT, answer).await.unwrap().unwrap();
     assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"10".parse().unwrap()));
-    timeout(PATIENCE, site.served).await.unwrap().unwrap();
+    timeout(TIMEOUT, site.served).await.unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn at_the_deadline_what_is_left_is_cut_off() {
+async fn connection_still_open_at_the_deadline_is_cut_off() {
     let hanging = || async { Body::from_stream(stream::iter([chunk()]).chain(stream::pending())) };
     let limits = ServeLimits { shutdown: SHORT, ..ServeLimits::default() };
     let site = Site::with(Router::new().route("/hanging", get(hanging)), limits).await;
     let mut wire = site.dial(b"GET /hanging HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert!(wire.read_until("200 OK").await);
     site.stop.cancel();
-    timeout(PATIENCE, site.served).await.unwrap().unwrap();
+    timeout(TIMEOUT, site.served).await.unwrap().unwrap();
     assert!(!wire.read_to_end().await.ends_with("0\r\n\r\n"));
 }

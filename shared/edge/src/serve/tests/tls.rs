@@ -1,4 +1,4 @@
-//! The same under TLS: what holds for plain sockets holds here too.
+//! Connections over TLS: what holds for plain sockets holds here too.
 
 use axum::body::Body;
 use http::Request;
@@ -15,7 +15,7 @@ use super::*;
 use crate::tls::testing::{connector, tls};
 
 async fn site(limits: ServeLimits) -> Site {
-    Site::behind(Some(tls("server")), pages(), limits).await
+    Site::with_tls(Some(tls("server")), pages(), limits).await
 }
 
 /// A client that checks the certificate and speaks one protocol.
@@ -23,26 +23,26 @@ async fn dial(site: &Site, protocol: &str) -> TlsStream<TcpStream> {
     let stream = TcpStream::connect(site.address).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let name = ServerName::from(site.address.ip());
-    timeout(PATIENCE, connector(protocol).connect(name, stream)).await.unwrap().unwrap()
+    timeout(TIMEOUT, connector(protocol).connect(name, stream)).await.unwrap().unwrap()
 }
 
-/// To the end of the stream: `Err` where it was cut off without a word, `Ok` after a close_notify.
+/// Reads to the end of the stream: `Err` if it was cut off without a close_notify, otherwise `Ok`.
 async fn read_to_end(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> io::Result<String> {
     let mut seen = Vec::new();
-    timeout(PATIENCE, stream.read_to_end(&mut seen)).await.expect("the server does not close")?;
+    timeout(TIMEOUT, stream.read_to_end(&mut seen)).await.expect("the server does not close")?;
     Ok(String::from_utf8(seen).unwrap())
 }
 
 async fn read_until(stream: &mut TlsStream<TcpStream>, mark: &str) {
     let mut seen = Vec::new();
     while !String::from_utf8_lossy(&seen).contains(mark) {
-        let read = timeout(PATIENCE, stream.read_buf(&mut seen)).await.unwrap().unwrap();
+        let read = timeout(TIMEOUT, stream.read_buf(&mut seen)).await.unwrap().unwrap();
         assert!(read > 0, "{}", String::from_utf8_lossy(&seen));
     }
 }
 
 #[tokio::test]
-async fn http1_is_spoken_and_closing_says_that_the_answer_is_whole() {
+async fn http1_works_and_close_notify_marks_a_complete_answer() {
     let site = site(ServeLimits::default()).await;
     let mut wire = dial(&site, "http/1.1").await;
     assert_eq!(wire.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
@@ -53,7 +53,7 @@ async fn http1_is_spoken_and_closing_says_that_the_answer_is_whole() {
 }
 
 #[tokio::test]
-async fn http2_is_negotiated_and_an_early_refusal_lets_the_client_send_to_its_end() {
+async fn http2_is_negotiated_and_lets_a_refused_client_finish_sending() {
     let site = site(ServeLimits::default()).await;
     let stream = dial(&site, "h2").await;
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
@@ -62,16 +62,16 @@ async fn http2_is_negotiated_and_an_early_refusal_lets_the_client_send_to_its_en
     tokio::spawn(connection);
     let taken = Arc::new(Notify::new());
     let url = |path: &str| format!("https://{}{path}", site.address);
-    let refused = timeout(PATIENCE, sender.send_request(upload(&url("/guarded"), &taken))).await.unwrap().unwrap();
+    let refused = timeout(TIMEOUT, sender.send_request(upload(&url("/guarded"), &taken))).await.unwrap().unwrap();
     assert_eq!((refused.status().as_u16(), refused.version()), (401, http::Version::HTTP_2));
     assert!(refused.into_body().collect().await.unwrap().to_bytes().ends_with(b"}"));
-    timeout(PATIENCE, taken.notified()).await.unwrap();
+    timeout(TIMEOUT, taken.notified()).await.unwrap();
     let ok = Request::get(url("/ok")).body(Body::empty()).unwrap();
-    assert_eq!(timeout(PATIENCE, sender.send_request(ok)).await.unwrap().unwrap().status(), 200);
+    assert_eq!(timeout(TIMEOUT, sender.send_request(ok)).await.unwrap().unwrap().status(), 200);
 }
 
 #[tokio::test]
-async fn an_early_refusal_reaches_a_client_that_sends_everything_first() {
+async fn early_refusal_reaches_client_that_sends_everything_first() {
     let site = site(ServeLimits::default()).await;
     let mut wire = dial(&site, "http/1.1").await;
     let head = b"POST /guarded HTTP/1.1\r\nhost: x\r\nauthorization: Bearer bad\r\ncontent-length: 33554432\r\n\r\n";
@@ -86,15 +86,15 @@ async fn an_early_refusal_reaches_a_client_that_sends_everything_first() {
 }
 
 #[tokio::test]
-async fn plain_http_and_garbage_are_closed_without_harm() {
+async fn plain_http_and_garbage_are_closed_without_harm_to_others() {
     let site = site(ServeLimits::default()).await;
-    // The last one is the head of a handshake message that is too long for any.
+    // The last one is the head of a handshake message that is longer than any may be.
     for begin in [GET, b"\x00\x01\x02\x03 what is this", &[b'x'; 100_000], b"\x16\x03\x01\xff\xff\x01\xff\xff\xff"] {
         let mut stream = TcpStream::connect(site.address).await.unwrap();
         stream.write_all(begin).await.unwrap();
         stream.shutdown().await.unwrap();
         let mut alert = Vec::new();
-        timeout(PATIENCE, stream.read_to_end(&mut alert)).await.expect("the server does not close").unwrap();
+        timeout(TIMEOUT, stream.read_to_end(&mut alert)).await.expect("the server does not close").unwrap();
         assert!(alert.is_empty() || alert[0] == 0x15, "an alert or nothing, never an answer: {alert:?}");
     }
     let mut wire = dial(&site, "http/1.1").await;
@@ -103,7 +103,7 @@ async fn plain_http_and_garbage_are_closed_without_harm() {
 }
 
 #[tokio::test]
-async fn slow_handshakes_end_and_hold_up_nobody() {
+async fn slow_handshakes_time_out_and_do_not_block_others() {
     let limits = ServeLimits { handshake: 3 * SHORT, ..ServeLimits::default() };
     let site = site(limits).await;
     let slow = ["", "\x16", "\x16\x03\x01\x02\x00"].map(async |begin: &str| {
@@ -120,20 +120,20 @@ async fn slow_handshakes_end_and_hold_up_nobody() {
 }
 
 #[tokio::test]
-async fn a_connection_counts_from_its_first_byte_and_a_slow_handshake_gives_way() {
+async fn slow_handshake_holds_a_permit_and_is_closed_when_others_wait() {
     let limits = ServeLimits { max_connections: 1, idle_when_crowded: SHORT, ..ServeLimits::default() };
     let site = site(limits).await;
     let first = site.dial(b"\x16").await;
     let started = Instant::now();
     let mut second = dial(&site, "http/1.1").await;
-    assert!(started.elapsed() >= SHORT / 2, "the only place was taken");
+    assert!(started.elapsed() >= SHORT / 2, "the only permit was taken");
     second.write_all(GET).await.unwrap();
     read_until(&mut second, "ok").await;
     drop(first);
 }
 
 #[tokio::test]
-async fn a_kept_alive_connection_is_closed_with_a_word_when_it_is_idle() {
+async fn idle_kept_alive_connection_is_closed_with_close_notify() {
     let site = site(quick()).await;
     let mut wire = dial(&site, "http/1.1").await;
     wire.write_all(GET).await.unwrap();
@@ -142,7 +142,7 @@ async fn a_kept_alive_connection_is_closed_with_a_word_when_it_is_idle() {
 }
 
 #[tokio::test]
-async fn a_peer_that_reads_nothing_is_cut_off() {
+async fn peer_that_reads_nothing_is_cut_off() {
     let site = site(ServeLimits { write_stall: SHORT, ..ServeLimits::default() }).await;
     let mut wire = dial(&site, "http/1.1").await;
     wire.write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
@@ -153,7 +153,7 @@ async fn a_peer_that_reads_nothing_is_cut_off() {
 }
 
 #[tokio::test]
-async fn shutting_down_answers_what_is_in_flight_and_leaves_handshakes() {
+async fn shutdown_answers_requests_in_flight_and_drops_handshakes() {
     let site = site(ServeLimits::default()).await;
     let mut idle = dial(&site, "http/1.1").await;
     idle.write_all(GET).await.unwrap();
@@ -166,5 +166,5 @@ async fn shutting_down_answers_what_is_in_flight_and_leaves_handshakes() {
     assert_eq!(read_to_end(&mut idle).await.unwrap(), "");
     assert_eq!(half.read_to_end().await, "");
     assert!(read_to_end(&mut busy).await.unwrap().ends_with("0\r\n\r\n"), "the answer in flight is whole");
-    timeout(PATIENCE, site.served).await.unwrap().unwrap();
+    timeout(TIMEOUT, site.served).await.unwrap().unwrap();
 }
