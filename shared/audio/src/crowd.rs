@@ -1,29 +1,30 @@
-//! More than two channels: whether what each of them holds can still be heard in the two that they are added to.
+//! For recordings with more than two channels: checks whether what each channel holds is still audible in the two sums
+//! that the channels are added to.
 //!
-//! Nobody listens to a third channel by itself. Whatever it holds that is no copy of what it was added to may be a voice that
-//! the others cover or take away: it was not heard, and must be told as what was not decoded.
+//! Nobody listens to a third channel by itself. If it holds anything that is not a copy of its sum, that may be a voice
+//! that the other channels cover or cancel. Such a voice was not heard and has to be reported as not decoded.
 
 use crate::channels::Tracks;
 use crate::level::Above;
 
-/// The noise of a converter of 16 bits is quieter.
+/// The lowest level that counts. The noise of a 16-bit converter is below it.
 const LEAST: f32 = 0.000_05;
-/// A tenth of a second.
+/// A block is a tenth of a second.
 const BLOCKS_A_SECOND: u32 = 10;
-/// So much of what a channel holds has to be in the sum that it went into, in its own shape.
+/// The share of a channel's signal that has to be in its sum in the same shape.
 const SHARED: f32 = 0.9;
-/// A channel has lost what it holds in a sum that is so much quieter than itself: 12 dB.
+/// A channel is lost in a sum that is quieter than the channel by this factor: 12 dB.
 const GONE: f32 = 0.25;
-/// So many blocks in a row are a word; fewer may be clicks.
+/// This many lost blocks in a row may be a word; fewer may be clicks.
 const WORD: u64 = 3;
 
-/// Follows each channel, block by block, without what is below voices.
+/// Follows each channel block by block, without the frequencies below voices.
 #[derive(Default)]
 pub(crate) struct Crowd {
     channels: Vec<One>,
     sums: [Sum; 2],
     in_block: usize,
-    /// So many blocks in a row, of which something was lost.
+    /// How many blocks in a row have lost something.
     row: u64,
 }
 
@@ -31,7 +32,7 @@ pub(crate) struct Crowd {
 struct One {
     above: [Above; 2],
     power: f32,
-    /// What it and its sum have in common.
+    /// The product of the channel and its sum, summed over the block.
     common: f32,
 }
 
@@ -42,8 +43,8 @@ struct Sum {
 }
 
 impl Crowd {
-    /// Takes samples of so many channels, and the sums that were made of them; says in how many blocks something as long
-    /// as a word was lost.
+    /// Takes interleaved samples and the sums made from them. Returns how many blocks have lost something that lasted
+    /// as long as a word.
     pub fn push(&mut self, interleaved: &[f32], channels: usize, sums: &Tracks, rate: u32) -> u64 {
         let Some(right) = &sums.right else { return 0 };
         if channels <= 2 {
@@ -61,7 +62,7 @@ impl Crowd {
                 sum.power += *sample * *sample;
             }
             for (at, (one, sample)) in self.channels.iter_mut().zip(moment).enumerate() {
-                // What is no number is counted elsewhere, and must not stay in a filter.
+                // NaN and infinity are counted elsewhere and must not stay in a filter.
                 let sample = voice(&mut one.above, if sample.is_finite() { *sample } else { 0.0 }, rate);
                 one.power += sample * sample;
                 one.common += sample * both[at % 2];
@@ -79,7 +80,7 @@ impl Crowd {
         lost
     }
 
-    /// Whether something of a channel was lost in the block.
+    /// Returns whether the block lost something of a channel.
     fn close(&mut self) -> bool {
         let samples = std::mem::take(&mut self.in_block) as f32;
         let sums = self.sums.each_mut().map(|sum| std::mem::take(&mut sum.power));
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_voice_that_others_cover_or_take_away_is_told() {
+    fn voice_covered_or_cancelled_by_other_channels_is_reported() {
         let silence = || vec![0.0; clip().len()];
         let hum: Vec<f32> =
             clip().iter().enumerate().map(|(at, sample)| sample * 0.5 + 0.08 * (at as f32 * 0.0196).sin()).collect();
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_that_are_silent_or_copies_are_not_told() {
+    fn silent_channels_and_copies_are_not_reported() {
         let silence = || vec![0.0; clip().len()];
         assert_eq!(lost(&[clip(), clip(), clip(), clip()]), 0);
         assert_eq!(lost(&[clip(), of(0.6, 0.0), of(0.3, 0.1), of(0.2, 0.0)]), 0);

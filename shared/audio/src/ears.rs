@@ -1,5 +1,5 @@
-//! Listens to the channels of a recording, each at its own levels: to one sum of them where that holds all there is, else
-//! to both by themselves, to their sum and to their difference.
+//! Listens to the channels of a recording, each at its own levels. One mix of them is enough where it holds everything;
+//! otherwise both channels, their sum and their difference are each listened to.
 
 use domain::levels::Mix;
 
@@ -10,7 +10,7 @@ use crate::stretches::{Voice, Voices};
 use crate::track::Track;
 use crate::turn::Lean;
 
-/// See the module. It begins anew after each [`finish`](Self::finish).
+/// Listens to a recording as the module describes. It starts over after each [`finish`](Self::finish).
 pub(crate) struct Ears<'d> {
     first: Ear<'d>,
     others: Vec<Ear<'d>>,
@@ -69,7 +69,7 @@ impl<'d> Ear<'d> {
 }
 
 impl<'d> Ears<'d> {
-    /// By the mix that the first pass chose. The detector is as new.
+    /// Uses the mix that the first pass chose. The detector is in its initial state.
     pub fn new(mix: Mix, detector: &'d mut dyn Detector) -> Self {
         let [first, others @ ..] = Voices::ORDER;
         if mix != Mix::Both {
@@ -79,7 +79,7 @@ impl<'d> Ears<'d> {
         Self { first: Ear::new(first, Listener::Given(detector)), others, lean: Some(Lean::default()) }
     }
 
-    /// The next samples; the track is given what was heard, which is some of what came before.
+    /// Takes the next samples. The track is given the levelled samples that are ready, which lag behind the input.
     pub fn push(&mut self, piece: Piece<'_>, track: &mut Track) {
         self.first.hear(piece);
         self.others.iter_mut().for_each(|ear| ear.hear(piece));
@@ -89,7 +89,7 @@ impl<'d> Ears<'d> {
         self.follow(track);
     }
 
-    /// What was heard since it began. Times count from there.
+    /// Returns what was heard since the start; times count from there.
     pub fn finish(&mut self, track: &mut Track) -> Voices {
         let ears = std::iter::once(&mut self.first).chain(&mut self.others);
         let voices = ears.map(Ear::finish).collect();
@@ -98,7 +98,7 @@ impl<'d> Ears<'d> {
         Voices { voices, leans }
     }
 
-    /// The louder of both channels says where it is quiet.
+    /// The louder of both channels determines where the recording is quiet.
     fn follow(&mut self, track: &mut Track) {
         let first = &mut self.first.levelled.samples;
         if let Some(second) = self.others.first() {
@@ -111,7 +111,7 @@ impl<'d> Ears<'d> {
     }
 }
 
-/// One sum of the channels.
+/// Computes one mix of the channels.
 fn alone(mix: Mix, piece: Piece<'_>, out: &mut Vec<f32>) {
     out.clear();
     let right = piece.right.unwrap_or(piece.left);

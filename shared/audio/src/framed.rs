@@ -1,4 +1,4 @@
-//! A frame file as a source of samples.
+//! Reads a file of device frames as a source of samples.
 
 use std::time::Duration;
 

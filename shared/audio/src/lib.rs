@@ -1,10 +1,12 @@
-//! From a file's bytes to its speech: frames, decoders, voice detection, segments. No async, no files, no clock.
+//! From a file's bytes to its speech: frames, decoders, voice detection, segments. The crate has no async code, opens
+//! no files and reads no clock.
 //!
-//! [`survey`] finds which channels of a recording hold anything, [`analyse`] its segments and how loud each stretch of time
-//! is made; [`hear_onward`] does both at once where there is one channel. [`cut`] then fetches the samples of the segments,
-//! or [`cut_packets`] the Opus packets that they are made of. So a recording of one channel is decoded twice, one of several
-//! three times, and a short one once: it is kept. All of them stream; a recording of any length takes less than 64 MiB, most
-//! of it what is kept of a short one, or the loudness track of a very long one.
+//! [`survey`] finds which channels of a recording hold sound. [`analyse`] finds its segments and the gain for each
+//! stretch of time; [`hear_onward`] does both in one pass if the recording has one channel. [`cut`] then fetches the
+//! samples of the segments, or [`cut_packets`] the Opus packets that cover them. So a recording with one channel is
+//! decoded twice, one with several channels three times, and a short one once, because its samples are kept. All
+//! functions stream: a recording of any length takes less than 64 MiB, most of it for the kept samples of a short
+//! recording or the loudness track of a very long one.
 
 mod aac;
 mod analyse;

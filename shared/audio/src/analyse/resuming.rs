@@ -1,5 +1,5 @@
-//! Whoever is interrupted, at any moment and any number of times, hears what he hears who is not: each checkpoint leads to
-//! the same end, and past the very same checkpoints.
+//! A run that is interrupted, at any moment and any number of times, finds the same as an uninterrupted run: every
+//! checkpoint leads to the same result and to the very same later checkpoints.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::testing::{file, fixture_samples, format, noise, quieter, recording, s
 
 type Told = Vec<(u32, Vec<u8>)>;
 
-/// Listeners begin anew after 4 s and every 4 s, decoders every second.
+/// Listeners restart at 4 s and every 4 s from there, decoders every second.
 fn grid() -> Grid {
     Grid::of(64_000, 16_000, 4)
 }
@@ -39,7 +39,7 @@ fn surveyed(format: &Format, mut bytes: &[u8], from: Option<&Progress>) -> (Surv
     (survey, moments, told)
 }
 
-/// Surveyed and listened to at once.
+/// Surveys the recording and listens to it in the same pass.
 fn heard(
     format: &Format,
     mut bytes: &[u8],
@@ -55,7 +55,8 @@ fn heard(
     (analysis, told)
 }
 
-/// Whoever listens in the first pass hears what the second one hears, interrupted or not, unless there are two channels.
+/// Listening in the first pass finds the same as listening in the second, interrupted or not, unless there are two
+/// channels.
 fn is_heard_at_once(name: &str, bytes: &[u8], detection: &Detection, expected: &Analysis) {
     let format = format(name);
     let (analysis, told) = heard(&format, bytes, detection, None);
@@ -89,7 +90,7 @@ fn analysed(
     (analysis, told)
 }
 
-/// Only what this delivery heard itself is known of the bare regions.
+/// The bare regions are known only for what this delivery heard itself, so they are left out of the comparison.
 fn whole(analysis: Analysis) -> Analysis {
     Analysis { speech: Vec::new(), ..analysis }
 }
@@ -119,7 +120,7 @@ fn holds(name: &str, bytes: &[u8], detection: &Detection) -> Analysis {
         let (survey, moments) = from.survey().unwrap();
         let (again, later) = analysed((survey, &moments), &format, bytes, detection, Some(&from));
         assert_eq!(whole(again), whole(analysis.clone()), "{name}: from checkpoint {index}");
-        // Who begins the second pass says so again.
+        // A run that begins the second pass repeats the checkpoint for its start.
         assert!(later[usize::from(index == 0)..] == found[index + 1..], "{name}: later checkpoints from {index}");
     }
     let places: Vec<u32> = told.iter().chain(&found).map(|(place, _)| *place).collect();
@@ -133,7 +134,7 @@ fn repeated(clip: &str, times: usize) -> Vec<u8> {
 }
 
 #[test]
-fn interrupted_anywhere_a_recording_of_any_codec_is_heard_the_same() {
+fn recording_of_any_codec_interrupted_anywhere_gives_same_result() {
     let silero = Detection::silero(silero_model()).unwrap();
     for (name, clip) in [
         ("pcm16_16000_1", "ss0880_pcm16_16000_1_fs160"),
@@ -148,7 +149,7 @@ fn interrupted_anywhere_a_recording_of_any_codec_is_heard_the_same() {
 }
 
 #[test]
-fn damage_before_a_checkpoint_still_forbids_silence_after_it() {
+fn damage_before_checkpoint_still_prevents_silent_verdict_after_it() {
     let quiet = file(&s16(&noise(16_000 * 14, 0.000_5)), 320);
     let whole = holds("pcm16_16000_1", &quiet, &Detection::energy());
     assert_eq!(whole.verdict(), Verdict::Silent);
@@ -159,9 +160,9 @@ fn damage_before_a_checkpoint_still_forbids_silence_after_it() {
     assert_eq!((damaged.verdict(), damaged.survey.dropped_bytes), (Verdict::Invalid, 2));
 }
 
-/// Speech that goes on over every moment: it is cut, and none of it is left out or heard twice.
+/// Speech that continues across every moment is cut there; none of it is left out or heard twice.
 #[test]
-fn speech_that_goes_on_over_moments_is_cut_and_all_there() {
+fn speech_across_moments_is_cut_without_loss_or_repetition() {
     // Syllables of 340 ms, 60 ms apart.
     let loud = |at: usize| if at % 6_400 < 5_440 { 0.3 } else { 0.0 };
     let tone: Vec<f32> = (0..16_000 * 21).map(|at| if at % 9 < 4 { loud(at) } else { -loud(at) }).collect();
@@ -173,7 +174,7 @@ fn speech_that_goes_on_over_moments_is_cut_and_all_there() {
 }
 
 #[test]
-fn what_is_no_checkpoint_is_nothing() {
+fn bytes_that_are_no_checkpoint_are_rejected() {
     let (_, _, told) = surveyed(&format("pcm16_16000_1"), &repeated("ss0880_pcm16_16000_1_fs160", 4), None);
     let (_, packed) = &told[0];
     for cut in 0..packed.len() {
@@ -188,7 +189,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(20))]
 
     #[test]
-    fn whatever_is_said_and_however_loud_interruptions_change_nothing(
+    fn interruptions_change_nothing_for_any_content_at_any_loudness(
         rate in prop_oneof![Just(8_000u32), Just(16_000), Just(44_100), Just(48_000)],
         channels in 1..=2usize,
         turned in any::<bool>(),
@@ -203,7 +204,7 @@ proptest! {
             let sound: Vec<f32> = match kind {
                 0 => vec![0.0; length],
                 1 => noise(length, 0.3),
-                // Whatever the rate, it is played by its samples.
+                // The clip is repeated sample by sample, whatever the rate.
                 _ => clip.iter().copied().cycle().skip(length_ms).take(length).collect(),
             };
             for sample in quieter(&sound, db) {
