@@ -1,9 +1,10 @@
-//! Where channels become one: a recording as it is heard, at its levels.
+//! Mixes the channels of a recording into one, at its levels.
 //!
-//! Half a sum is quieter than its channels where these cancel each other, and a choice of one loses what is only in the
-//! other. So where both hold something of their own, the second is turned by a quarter of a wave before they are added:
-//! whatever sign and size a voice has in either, it is in the sum as loud as in both together. Where it is a quarter of a
-//! wave apart in them already, one of the two ways to turn cancels it; the other one, which adds up, is taken.
+//! Half the sum of two channels is quieter than the channels where they cancel each other, and choosing one channel
+//! loses what is only in the other. So where both channels hold something of their own, the second is phase-shifted by
+//! 90 degrees before they are added: whatever sign and level a voice has in either, it is as loud in the sum as in both
+//! together. If it is already 90 degrees apart in the channels, one direction of the shift cancels it; then the other
+//! direction is used.
 
 use domain::Levels;
 use domain::levels::{Mix, Stretch};
@@ -17,13 +18,13 @@ use crate::resample::RATE;
 use crate::samples::{Next, Samples};
 use crate::turn::Turn;
 
-/// Between stretches factors glide for a fifth of a second, half of it on either side.
+/// Between stretches the factors glide for a fifth of a second, half of it on either side of the border.
 const GLIDE_MS: i64 = 200;
-/// What a sample is multiplied by is known this often, and runs straight in between.
+/// Weights are computed this often and interpolated linearly in between.
 const STEP_MS: u64 = 10;
 const STEP: usize = (RATE as u64 / 1000 * STEP_MS) as usize;
 
-/// What left, right, and the turned right are multiplied by.
+/// The weights of the left channel, the right channel, and the phase-shifted right channel.
 type Weights = [f32; 3];
 
 fn weights(mix: Mix) -> Weights {
@@ -37,15 +38,15 @@ fn weights(mix: Mix) -> Weights {
     }
 }
 
-/// What the samples at each moment are multiplied by.
+/// The weights over time.
 struct Course {
     levels: Levels,
-    /// The stretch that the last moment asked for lay in.
+    /// The index of the stretch that was used last.
     at: usize,
 }
 
 impl Course {
-    /// Moments are asked for in their order.
+    /// Returns the weights at a time. Times have to be asked for in order.
     fn weights(&mut self, at_ms: u64) -> Weights {
         let stretches = self.levels.stretches();
         if stretches.is_empty() {
@@ -76,10 +77,10 @@ impl Course {
     }
 }
 
-/// Mixes what comes, piece by piece.
+/// Mixes samples piece by piece.
 pub(crate) struct Mixer {
     course: Course,
-    /// Of the step that the next sample lies in: where it begins and where it ends.
+    /// The weights at the start and at the end of the step that the next sample lies in.
     step: (Weights, Weights),
     given: u64,
     turn: Option<Turn>,
@@ -90,7 +91,7 @@ impl Mixer {
         Self::beginning_at(levels, 0)
     }
 
-    /// Of what begins with this sample of the recording.
+    /// A mixer whose input begins at this sample of the recording.
     pub fn beginning_at(levels: &Levels, sample: u64) -> Self {
         let turn = levels.stretches().iter().any(|stretch| weights(stretch.mix)[2] != 0.0).then(Turn::default);
         let mut course = Course { levels: levels.clone(), at: 0 };
@@ -112,7 +113,7 @@ impl Mixer {
         }
     }
 
-    /// Appends the rest: as many samples came out as went in.
+    /// Appends the rest, so that as many samples come out as went in.
     pub fn finish(&mut self, out: &mut Vec<f32>) {
         if let Some(mut turn) = self.turn.take() {
             turn.finish();
@@ -147,13 +148,13 @@ impl Mixer {
     }
 }
 
-/// A recording as it was heard: one channel, at its levels.
+/// A recording as engines hear it: one channel, at its levels.
 pub(crate) struct Heard<'r> {
     samples: Samples<'r>,
     levels: Levels,
     mixer: Mixer,
     out: Vec<f32>,
-    /// So many of the samples that come next lie before the moment that began last.
+    /// How many of the next samples lie before the last moment and are dropped.
     before: usize,
     over: bool,
 }
@@ -164,9 +165,9 @@ impl<'r> Heard<'r> {
         Self { samples, levels, mixer, out: Vec::new(), before: 0, over: false }
     }
 
-    /// Goes to a moment that is known and lies further behind.
+    /// Jumps to a known moment that lies ahead.
     pub fn go_on_at(&mut self, moment: &Moment) -> Result<(), AudioError> {
-        // What it holds back lies before the moment.
+        // What the mixer still holds lies before the moment, so it is dropped.
         self.mixer = Mixer::new(&Levels::default());
         self.samples.go_on_at(moment, Met::default())
     }
@@ -179,7 +180,7 @@ impl<'r> Heard<'r> {
         self.samples.moments()
     }
 
-    /// The next samples, possibly none; `None` at the end.
+    /// Returns the next samples, possibly none; `None` at the end.
     pub fn next_piece(&mut self) -> Result<Option<&[f32]>, AudioError> {
         if self.over {
             return Ok(None);
@@ -191,7 +192,7 @@ impl<'r> Heard<'r> {
                 self.drop_what_is_before();
             }
             Some(Next::Moment(begun)) => {
-                // The part before ends here; the next one begins with what leads to it.
+                // The part before the moment ends here; the next one begins with the samples that lead to the moment.
                 self.mixer.finish(&mut self.out);
                 let warm = begun.warm.len();
                 self.mixer = Mixer::beginning_at(&self.levels, begun.sample - warm as u64);

@@ -1,4 +1,4 @@
-//! A recording as samples at 16 kHz, of one channel or two, a piece at a time, in buffers that are used again.
+//! Reads a recording as samples at 16 kHz, of one channel or two, piece by piece, in reused buffers.
 
 use std::io::Read;
 use std::time::Duration;
@@ -26,13 +26,13 @@ use crate::rolling::Rolling;
 use crate::sound;
 use crate::steps::{Led, Step, Steps};
 
-/// The longest recording: a day of wearing a device, and as much again for one that was never switched off. Offsets are
-/// u32 milliseconds, which would last 49 days; what bounds it is the memory of the loudness track.
+/// The longest recording: a day of wearing a device, and as much again for a device that was never switched off.
+/// Offsets in u32 milliseconds would last for 49 days; the limit comes from the memory of the loudness track.
 pub const MAX_DURATION: Duration = Duration::from_secs(48 * 3600);
 
 const MAX_SAMPLES: u64 = MAX_DURATION.as_secs() * RATE as u64;
 
-/// What a channel goes through.
+/// The processing of one channel.
 #[derive(Clone)]
 struct Way {
     resampler: Resampler,
@@ -40,7 +40,7 @@ struct Way {
 }
 
 impl Way {
-    /// Of what begins with this input sample; conditioned as another one is.
+    /// A new path for input that begins with this sample; it is conditioned if `like` is.
     fn beginning_at(rate: u32, start: u64, like: &Self) -> Self {
         let condition = like.condition.is_some().then(Condition::default);
         Self { resampler: Resampler::starting_at(rate, start), condition }
@@ -58,20 +58,20 @@ impl Way {
     }
 }
 
-/// A fixed moment, told before the samples behind it.
+/// A moment, returned before the samples behind it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Begun<'s> {
     pub number: u32,
-    /// The first sample behind it.
+    /// The first sample behind the moment.
     pub sample: u64,
-    /// What is heard just before it by who begins here.
+    /// The samples just before the moment, as a run hears them that restarts here.
     pub warm: Piece<'s>,
 }
 
-/// What comes next.
+/// The next item.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Next<'s> {
-    /// Possibly none.
+    /// The next samples, possibly none.
     Samples(Piece<'s>),
     Moment(Begun<'s>),
 }
@@ -85,14 +85,14 @@ struct Behind {
 
 pub(crate) struct Samples<'r> {
     steps: Box<dyn Steps + 'r>,
-    /// What is given was decoded and conditioned before.
+    /// The input was decoded and conditioned before.
     replayed: bool,
     rate: u32,
     stepped: Vec<f32>,
     decoded: Tracks,
     out: Tracks,
     left: Way,
-    /// Of the second channel, from where there is one.
+    /// The path of the second channel, once there is one.
     right: Option<Way>,
     over: bool,
     met: Met,
@@ -101,13 +101,13 @@ pub(crate) struct Samples<'r> {
     /// The number of the next moment.
     next: u32,
     moments: Moments,
-    /// Samples at 16 kHz before the recording had its present rate, and what it gave at this rate, at this rate.
+    /// Samples at 16 kHz before the recording had its present rate, and samples since then, at that rate.
     base: u64,
     native: u64,
     decoded_so_far: Counter,
-    /// What lies behind the moment that has just passed.
+    /// The moment that has just passed, and the samples around it.
     behind: Option<Behind>,
-    /// [`MAX_DURATION`]; a test does not wait for two days of audio.
+    /// The limit: [`MAX_DURATION`], or less in tests, which cannot wait for two days of audio.
     pub most: u64,
 }
 
@@ -116,7 +116,7 @@ impl<'r> Samples<'r> {
         Self::opened_at(None, format, input)
     }
 
-    /// The input begins at the byte of a moment.
+    /// Like [`new`](Self::new), but the input begins at the byte of a moment.
     pub fn opened_at(
         moment: Option<&Moment>,
         format: &Format,
@@ -146,7 +146,7 @@ impl<'r> Samples<'r> {
         Self::framed(None, Rolling::new(decoder, Duration::ZERO), read)
     }
 
-    /// With moments that a test can wait for.
+    /// Uses a grid with moments that a test can wait for.
     #[cfg(test)]
     pub fn on(mut self, grid: Grid) -> Self {
         self.grid = grid;
@@ -178,20 +178,20 @@ impl<'r> Samples<'r> {
         }
     }
 
-    /// As listeners hear it: without offset, in 16 bits. What was kept has been through that before.
+    /// Conditions the samples for listeners: without offset, in 16 bits. Kept samples were conditioned before.
     pub fn heard(mut self) -> Self {
         self.left.condition = (!self.replayed).then(Condition::default);
         self
     }
 
-    /// Ends with an error after this, or after [`MAX_DURATION`].
+    /// Limits the duration: reading ends with an error behind this, or behind [`MAX_DURATION`].
     pub fn within(mut self, most: Duration) -> Self {
         let samples = most.as_millis().saturating_mul(u128::from(RATE / 1000));
         self.most = u64::try_from(samples).unwrap_or(u64::MAX).min(self.most);
         self
     }
 
-    /// The next samples, possibly none; `None` at the end. For those to whom moments are nothing.
+    /// Returns the next samples, possibly none, without reporting moments; `None` at the end.
     pub fn next_piece(&mut self) -> Result<Option<Piece<'_>>, AudioError> {
         if self.behind.as_ref().is_some_and(|behind| !behind.told) {
             self.tell();
@@ -202,7 +202,7 @@ impl<'r> Samples<'r> {
         Ok(Some(self.out.piece()))
     }
 
-    /// The next samples, or the moment that they lie behind; `None` at the end.
+    /// Returns the next samples, or the moment behind which they lie; `None` at the end.
     pub fn next(&mut self) -> Result<Option<Next<'_>>, AudioError> {
         if self.behind.as_ref().is_some_and(|behind| !behind.told) {
             self.tell();
@@ -220,7 +220,7 @@ impl<'r> Samples<'r> {
         }
     }
 
-    /// Brings the next samples into `out`; false at the end.
+    /// Reads the next samples into `out`. Returns false at the end.
     fn read(&mut self) -> Result<bool, AudioError> {
         if let Some(behind) = self.behind.take() {
             self.out = behind.rest;
@@ -252,10 +252,11 @@ impl<'r> Samples<'r> {
         }
     }
 
-    /// A moment lies within what was just given: what is behind it is given by who begins there.
+    /// Restarts decoding at a moment that lies within the samples just read. The samples behind the moment come from
+    /// the restarted decoder.
     fn begin_anew(&mut self, number: u32) -> Result<(), AudioError> {
         self.next = number + 1;
-        // Whoever begins here knows nothing of before.
+        // A run that restarts here knows nothing of what came before.
         self.crowd = Crowd::default();
         let mut led = self.empty();
         let Some(Led { first, steps, byte, held, given, wide }) =
@@ -274,7 +275,7 @@ impl<'r> Samples<'r> {
         Ok(())
     }
 
-    /// Goes to a moment that is known and lies further behind. `met`: up to the moment.
+    /// Jumps to a known moment that lies ahead. `met` holds the counts up to the moment.
     pub fn go_on_at(&mut self, moment: &Moment, met: Met) -> Result<(), AudioError> {
         if moment.stereo && self.right.is_none() {
             self.right = Some(self.left.clone());
@@ -290,15 +291,16 @@ impl<'r> Samples<'r> {
         if self.lead_to(moment, led) { Ok(()) } else { Err(AudioError::NoSuchMoment) }
     }
 
-    /// No samples, as wide as the recording has been.
+    /// Returns empty tracks with as many channels as the recording has had.
     fn empty(&self) -> Tracks {
         Tracks { left: Vec::new(), right: self.right.as_ref().map(|_| Vec::new()) }
     }
 
-    /// New ways for what leads to a moment, and what lies around it. False when that does not reach it.
+    /// Sets up new paths and passes the samples that lead to a moment through them. Returns false if they do not reach
+    /// the moment.
     fn lead_to(&mut self, moment: &Moment, mut led: Tracks) -> bool {
         if led.right.is_some() != self.right.is_some() {
-            // A second channel that only the lead has: it has not been heard before.
+            // Only the lead has a second channel, which the recording has not had so far.
             return false;
         }
         self.decoded_so_far.add(led.left.len(), self.rate);
@@ -328,7 +330,7 @@ impl<'r> Samples<'r> {
         let channels = self.steps.channels();
         self.decoded.push(&self.stepped, channels);
         if self.decoded.right.is_some() && self.right.is_none() {
-            // So far the second channel was the same as the first.
+            // Up to now the second channel was the same as the first.
             self.right = Some(self.left.clone());
             self.out.right = Some(Vec::new());
         }
@@ -348,7 +350,7 @@ impl<'r> Samples<'r> {
         self.each(|way, decoded, out| way.resampler.push(decoded, out));
     }
 
-    /// For each channel that there is: its way, what was decoded of it, and where it goes.
+    /// Calls `work` for each channel with its path, its decoded samples, and its output.
     fn each(&mut self, mut work: impl FnMut(&mut Way, &[f32], &mut Vec<f32>)) {
         work(&mut self.left, &self.decoded.left, &mut self.out.left);
         if let (Some(way), Some(decoded), Some(out)) = (&mut self.right, &self.decoded.right, &mut self.out.right) {
@@ -360,7 +362,7 @@ impl<'r> Samples<'r> {
         self.steps.damage()
     }
 
-    /// What the source has met and not told yet.
+    /// Saves what the source has met and not reported yet.
     pub fn pack(&self, to: &mut Packer) {
         self.steps.pack(to);
     }
@@ -382,7 +384,7 @@ impl<'r> Samples<'r> {
         &self.moments
     }
 
-    /// Those that are known from before.
+    /// Adds moments that are known from before.
     pub fn knowing(mut self, moments: Moments) -> Self {
         self.moments = moments;
         self

@@ -1,5 +1,6 @@
-//! The first pass over a recording: how long it is, how whole it is, how loud it is, and what it looks like. Whoever has one
-//! channel is listened to at once; of several channels it has to be known first which of them hold anything.
+//! The first pass over a recording: finds how long, how complete and how loud it is, and draws its waveform. A
+//! recording with one channel is listened to in the same pass; with several channels it must be known first which of
+//! them hold sound.
 
 use std::time::Duration;
 
@@ -21,35 +22,37 @@ use crate::samples::{Begun, Next, Samples};
 use crate::segment::SegmentRules;
 use crate::surveyed::Survey;
 
-/// A lying header can promise any number of bytes: more than this no reader of JSON tells apart.
+/// The most dropped bytes that are reported. A wrong header can promise any number of bytes, and JSON readers cannot
+/// tell larger numbers apart.
 const MOST_DROPPED: u64 = 1 << 53;
 
-/// What the first pass gives.
+/// The result of the first pass.
 #[derive(Debug)]
 pub struct Surveyed {
     pub survey: Survey,
-    /// A short one's samples, for whoever reads it again.
+    /// The samples of a short recording, for later passes.
     pub kept: Option<Kept>,
-    /// Where in a long one decoding can begin.
+    /// Where decoding of a long recording can restart.
     pub moments: Moments,
-    /// Of a recording of one channel, if somebody listened: there is nothing left for a second pass.
+    /// The analysis, if the recording has one channel and was listened to. Then there is nothing left for a second
+    /// pass.
     pub analysis: Option<Analysis>,
 }
 
-/// Who listens in the first pass.
+/// The detector that listens in the first pass, and the rules for its segments.
 pub struct Listener<'d> {
     pub rules: SegmentRules,
     pub detector: &'d mut dyn Detector,
 }
 
-/// Reads a recording once, in bounded memory. A short one's samples are kept, for whoever reads it again. A frame with
-/// bytes that are no whole sample counts as more than a packet: it is what a wrong codec in the name looks like.
+/// Reads a recording once, in bounded memory. The samples of a short one are kept for later passes. A frame with bytes
+/// that do not make a whole sample counts as damage beyond a packet, because a wrong codec in the name looks like that.
 pub fn survey<'r>(format: &Format, input: impl Into<Input<'r>>) -> Result<(Survey, Option<Kept>), AudioError> {
     survey_samples(Samples::new(format, input)?)
 }
 
-/// As [`survey`], but a recording that is longer than `most` is given up as [`AudioError::TooLong`] when that shows:
-/// whoever has little time learns it early.
+/// Like [`survey`], but ends with [`AudioError::TooLong`] as soon as the recording turns out to be longer than `most`,
+/// so that a caller with little time learns it early.
 pub fn survey_within<'r>(
     format: &Format,
     input: impl Into<Input<'r>>,
@@ -58,8 +61,9 @@ pub fn survey_within<'r>(
     survey_samples(Samples::new(format, input)?.within(most))
 }
 
-/// As [`survey_within`], and listens to a recording of one channel meanwhile. It goes on where an earlier delivery stopped,
-/// and tells how far it comes: the input begins at the byte that [`Progress::byte`](crate::Progress::byte) says.
+/// Like [`survey_within`], but also listens to a recording with one channel. It continues where an earlier delivery
+/// stopped and reports its progress. The input begins at the byte that [`Progress::byte`](crate::Progress::byte)
+/// returns.
 pub fn hear_onward<'r>(
     format: &Format,
     input: impl Into<Input<'r>>,
@@ -85,7 +89,7 @@ pub(crate) fn survey_samples_onward(
     let mut samples = samples.heard();
     let mut listening = listener.map(|by| Listening::new(by.rules, Mix::Mid, by.detector));
     let (mut outline, mut choosing, mut keeping) = (Outline::default(), Choosing::default(), Keeping::default());
-    // What was met before the moment that it goes on at has been told.
+    // What lies before the moment at which this run continues has been reported already.
     let mut told = None;
     if let Some((from, before)) = on.from.and_then(|from| Some((from, from.surveying()?))) {
         let moment = from.moment().ok_or(AudioError::NoSuchMoment)?;
@@ -117,7 +121,7 @@ pub(crate) fn survey_samples_onward(
                     listening.begin(sample, warm);
                 }
                 if is_new {
-                    // Levels are decided part by part: each as a recording of its own.
+                    // Levels are decided part by part, each as a recording of its own.
                     let counts = choosing.count_all();
                     choosing = Choosing::counting_on(counts);
                     outline.shorten();

@@ -1,16 +1,16 @@
-//! Turns the right channel by a quarter of a wave, and tells which way of turning adds up.
+//! Shifts the phase of the right channel by 90 degrees, and finds in which direction of the shift both channels add up.
 
 use std::f32::consts::PI;
 
 use crate::level::BLOCK;
 
-/// Samples on either side of one that turning it looks at: 4 ms.
+/// Samples on either side of a sample that its phase shift depends on: 4 ms.
 pub(crate) const REACH: usize = 63;
 
-/// Turns the right channel, and holds the left one back for as long as that takes.
+/// Shifts the phase of the right channel, and delays the left one as long as that takes.
 pub(crate) struct Turn {
     left: Vec<f32>,
-    /// Begins [`REACH`] samples before the left one.
+    /// Begins [`REACH`] samples before `left`.
     right: Vec<f32>,
     turned: Vec<f32>,
     weights: [f32; REACH.div_ceil(2)],
@@ -18,7 +18,7 @@ pub(crate) struct Turn {
 
 impl Default for Turn {
     fn default() -> Self {
-        // Every other one of Hilbert's weights is nothing; a window ends them softly.
+        // Every other weight of the Hilbert transform is zero; a window lets them fade at the ends.
         let weight = |at: usize| {
             let place = (2 * at + 1) as f32;
             2.0 / (PI * place) * (0.54 + 0.46 * (PI * place / (REACH as f32 + 1.0)).cos())
@@ -38,7 +38,7 @@ impl Turn {
         self.right.resize(self.right.len() + REACH, 0.0);
     }
 
-    /// What can be turned by now: left, right, and the turned right, of the same moments.
+    /// Returns the samples that are ready: left, right, and phase-shifted right, for the same times.
     pub fn ready(&mut self) -> (&[f32], &[f32], &[f32]) {
         let ready = self.right.len().saturating_sub(2 * REACH).min(self.left.len());
         let Self { left, right, weights, turned } = self;
@@ -50,7 +50,7 @@ impl Turn {
         (&left[..ready], &right[REACH..REACH + ready], turned)
     }
 
-    /// Lets go of what was ready.
+    /// Drops the samples that were ready.
     pub fn pass(&mut self) {
         let passed = self.turned.len();
         self.left.drain(..passed);
@@ -59,8 +59,8 @@ impl Turn {
     }
 }
 
-/// Of each block, what the left channel and the turned right one have in common: above zero where they add up, below it
-/// where the one turned back does.
+/// For each block, the product of the left channel and the phase-shifted right one: positive where they add up,
+/// negative where the opposite shift does.
 #[derive(Default)]
 pub(crate) struct Lean {
     turn: Turn,
@@ -75,7 +75,7 @@ impl Lean {
         self.count();
     }
 
-    /// Of all blocks since it began. It is then as new.
+    /// Returns the values of all blocks since the start, and returns to the initial state.
     pub fn finish(&mut self) -> Vec<f32> {
         self.turn.finish();
         self.count();
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn it_leans_to_where_channels_a_quarter_of_a_wave_apart_add_up() {
+    fn lean_points_to_direction_in_which_channels_a_quarter_wave_apart_add_up() {
         for (by, sign) in [(TAU / 4.0, 1.0), (-TAU / 4.0, -1.0)] {
             let (mut lean, right) = (Lean::default(), tone(by));
             for (left, right) in tone(0.0).chunks(333).zip(right.chunks(333)) {

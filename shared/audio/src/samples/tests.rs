@@ -1,4 +1,4 @@
-//! Who goes on at a moment hears what he hears who came there from the start, to the last bit.
+//! A run that continues at a moment gets the same samples, to the last bit, as a run that came from the start.
 
 use std::io::Cursor;
 
@@ -7,12 +7,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::testing::{file, format, noise, recording, s16, sound, sound_format};
 
-/// A first moment after 2 s, then one each second; every other one is for listeners.
+/// The first moment is at 2 s, the others follow every second; every other one is for listeners.
 fn grid() -> Grid {
     Grid::of(32_000, 16_000, 2)
 }
 
-/// Seconds of a recording: its samples so far, and the moments with what was told at each.
+/// The result of reading through a recording: its samples, and the moments with the state at each.
 struct Through {
     samples: Vec<f32>,
     begun: Vec<(u32, usize, Vec<f32>)>,
@@ -54,7 +54,7 @@ fn named(name: &str) -> Format {
     format(name)
 }
 
-/// From each moment to the end, with the bytes that begin there.
+/// Continues at each moment, with the bytes that begin there, and compares the rest.
 fn goes_on_as_it_came(format: &Format, bytes: &[u8]) {
     let whole = through(format, bytes);
     assert!(whole.begun.len() > 2, "{format:?}: {} moments", whole.begun.len());
@@ -79,7 +79,7 @@ fn repeated(clip: &str, seconds: usize) -> Vec<u8> {
 }
 
 #[test]
-fn who_goes_on_hears_the_same_as_who_came_from_the_start() {
+fn run_continuing_at_moment_gets_same_samples_as_run_from_start() {
     goes_on_as_it_came(&named("pcm16_16000_1"), &file(&s16(&noise(120_000, 0.5)), 320));
     goes_on_as_it_came(&named("pcm16_44100_2"), &file(&s16(&noise(600_000, 0.5)), 1_764));
     goes_on_as_it_came(&named("mulaw8_8000_1"), &file(&vec![0x35; 60_000], 160));
@@ -88,7 +88,7 @@ fn who_goes_on_hears_the_same_as_who_came_from_the_start() {
     goes_on_as_it_came(&named("lc3_fs1030_16000_1"), &repeated("ss0880_lc3_fs1030_16000_1_fs160", 8));
 }
 
-/// A WAV file of these samples, of one channel.
+/// A WAV file of these samples, with one channel.
 fn wav(samples: &[f32], rate: u32) -> Vec<u8> {
     let data = s16(samples);
     let size = |bytes: usize| u32::try_from(bytes).unwrap().to_le_bytes();
@@ -97,7 +97,7 @@ fn wav(samples: &[f32], rate: u32) -> Vec<u8> {
     [&b"RIFF"[..], &size(head.len() + data.len()), &head, &data].concat()
 }
 
-/// Behind the first frames follow the same ones again.
+/// A FLAC file in which the first frames are repeated.
 fn flac(times: usize) -> Vec<u8> {
     let clip = sound("16000_1.flac");
     let first = clip.windows(2).position(|two| two == [0xFF, 0xF8]).unwrap();
@@ -105,20 +105,20 @@ fn flac(times: usize) -> Vec<u8> {
 }
 
 #[test]
-fn who_goes_on_in_a_sound_file_hears_the_same_too() {
+fn run_continuing_in_sound_file_gets_same_samples() {
     goes_on_as_it_came(&sound_format("wav"), &wav(&noise(150_000, 0.5), 16_000));
     goes_on_as_it_came(&sound_format("wav"), &wav(&noise(400_000, 0.5), 44_100));
     goes_on_as_it_came(&sound_format("flac"), &flac(4));
-    // Streams behind one another, each with what its encoder put before and behind it.
+    // Several streams in a row, each with the padding that its encoder put before and behind it.
     for (ending, clip) in [("ogg", "48000_2.ogg"), ("opus", "48000_1.opus"), ("mp3", "16000_1.mp3")] {
         goes_on_as_it_came(&sound_format(ending), &sound(clip).repeat(4));
     }
 }
 
 #[test]
-fn damage_before_a_moment_is_not_forgotten_by_who_goes_on() {
+fn damage_before_moment_is_remembered_by_continuing_run() {
     let mut bytes = repeated("ss0880_opus_fs320_16000_1_fs320", 8);
-    // Frames that are none, before the first moment, and one that is cut off.
+    // Invalid frames before the first moment, and one that is cut off.
     let junk = file(&[0xFF; 60], 20);
     let mut at = 0;
     while at < 4_000 {
@@ -150,7 +150,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn whatever_the_frames_are_who_goes_on_hears_the_same(
+    fn continuing_run_gets_same_samples_for_arbitrary_frames(
         rate in prop_oneof![Just(8_000u32), Just(11_025), Just(16_000), Just(44_100), Just(48_000)],
         channels in 1..=2u32,
         size in 1..3_000usize,
