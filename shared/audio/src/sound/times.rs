@@ -1,45 +1,45 @@
-//! The times that a file gives to the packets of a stream, compared with the audio in them. Where time runs ahead of the
-//! audio, packets were cut out of the file: many at once, or a few again and again.
+//! Compares the times that a file gives to the packets of a stream with the audio in them. If the time runs ahead of
+//! the audio, packets were cut out of the file: many at once, or a few again and again.
 
 use super::parts::{Edge, Timestamp, micros};
 use crate::packed::{Packer, Unpacker};
 
-/// By so much, and by a fiftieth of the time, all that is missing since the first timestamp may add up to: clocks of
-/// recorders drift, and live times waver. A single stall may be longer, where a container tolerates it.
+/// What is missing since the first timestamp may add up to this, plus a fiftieth of the time: clocks of recorders
+/// drift, and live times are irregular. A single stall may be longer, if the container's tolerance allows it.
 const MOST_DRIFT_US: u64 = 1_000_000;
 const DRIFT_SHARE: u64 = 50;
-/// Times that go back by more than this are those of packets that stand in a wrong order.
+/// Times that go back by more than this mean that packets are in a wrong order.
 const MOST_BACK_US: u64 = 1_000_000;
-/// What is shorter is rounding.
+/// A shorter gap is a rounding error.
 const LEAST_GAP_US: u64 = 10_000;
 
-/// An Opus encoder with DTX makes packets without audio of what is silent: only the byte that says how it is coded, and at
-/// most a length. What follows such a packet may be left out.
+/// The greatest size of a packet without audio. An Opus encoder with DTX writes such packets for silence: only the byte
+/// with the configuration, and at most a length. Packets behind it may be left out.
 const MOST_EMPTY: usize = 3;
-/// Some recorders leave out also the first of them. libopus begins with it behind 200 ms in which nothing is said, and
-/// sends a packet with audio in every 400 ms, of at most 60 ms.
+/// Some recorders also leave out the first of these packets. libopus begins with it after 200 ms of silence, and sends
+/// a packet with audio every 400 ms, of at most 60 ms.
 const LEAST_QUIET_US: u64 = 200_000;
 const MOST_LEFT_OUT_US: u64 = 395_000;
 const LONGEST_PACKET_US: u64 = 60_000;
 const QUIET: f32 = 0.02;
 
-/// What a timestamp tells of a file.
+/// What a timestamp reveals about a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Told {
     Whole,
-    /// So many microseconds of audio are missing.
+    /// This many microseconds of audio are missing.
     Missing(u64),
     Disordered,
 }
 
-/// A timestamp, and how many samples were decoded before it.
+/// A timestamp, and the number of samples that were decoded before it.
 #[derive(Clone, Copy, Default)]
 struct Stamp {
     micros: u64,
     decoded: u64,
 }
 
-/// The audio before a place in an Opus stream: how long it is since the last gap, and how much of that is quiet, at its
+/// The audio before a position in an Opus stream: the time since the last gap, and how much of that is quiet at its
 /// end.
 #[derive(Clone, Copy, Default)]
 struct Before {
@@ -48,7 +48,7 @@ struct Before {
     since_gap_us: u64,
 }
 
-/// What is known of the times of a stream.
+/// The state of the times of a stream.
 #[derive(Default)]
 pub(super) struct Times {
     is_begun: bool,
@@ -56,21 +56,21 @@ pub(super) struct Times {
     last: Stamp,
     latest_us: u64,
     longest_gap_us: u64,
-    /// What an encoder left out, and whether it left out the last gap.
+    /// The time that the encoder left out, and whether it left out the last gap.
     left_out_us: u64,
     is_leaving_out: bool,
-    /// Before the last packet, and before the last timestamp.
+    /// The audio before the last packet, and before the last timestamp.
     before: Before,
     before_last: Before,
 }
 
 impl Times {
-    /// The first timestamp of the stream, if it has any.
+    /// The first timestamp of the stream, if there is one.
     pub fn first_us(&self) -> Option<u64> {
         self.is_begun.then_some(self.first.micros)
     }
 
-    /// A packet of Opus has so many bytes, and these samples.
+    /// Takes the size and the samples of an Opus packet.
     pub fn saw_opus(&mut self, bytes: usize, samples: &[f32], moments: u64, rate: u64) {
         let lasts = micros(moments, rate);
         let Before { is_empty, quiet_us, since_gap_us } = &mut self.before;
@@ -79,8 +79,8 @@ impl Times {
         *quiet_us = if samples.iter().all(|sample| sample.abs() < QUIET) { *quiet_us + lasts } else { 0 };
     }
 
-    /// So many samples of the stream were decoded before this time. The difference to the first timestamp counts, and not a
-    /// sum of gaps: times that waver do not add up.
+    /// Takes a timestamp and the number of samples that were decoded before it. The difference to the first timestamp
+    /// counts, not a sum of gaps, so that irregular times do not add up.
     pub fn compare(&mut self, time: Timestamp, decoded: u64, rate: u64) -> Told {
         let now = Stamp { micros: time.micros, decoded };
         let back = self.latest_us.saturating_sub(now.micros);
@@ -112,7 +112,7 @@ impl Times {
         }
     }
 
-    /// A gap behind this audio: the encoder made it, or nobody knows.
+    /// Counts a gap behind this audio: the encoder left it out, or its reason is unknown.
     fn count(&mut self, gap: u64, before: Before) {
         if gap < LEAST_GAP_US {
             return;
@@ -126,7 +126,7 @@ impl Times {
             true => self.left_out_us = self.left_out_us.saturating_add(gap),
             false => self.longest_gap_us = self.longest_gap_us.max(gap),
         }
-        // What stands behind the gap already is no longer before it.
+        // Audio before the gap does not count for the next one.
         for place in [&mut self.before, &mut self.before_last] {
             place.quiet_us = place.quiet_us.saturating_sub(before.quiet_us);
             place.since_gap_us = place.since_gap_us.saturating_sub(before.since_gap_us);
@@ -181,9 +181,9 @@ impl Times {
 mod tests {
     use super::*;
 
-    /// Half of the audio is missing; who goes on at a checkpoint finds it where the others do.
+    /// Half of the audio is missing; a run that continues at a checkpoint finds that at the same position.
     #[test]
-    fn a_checkpoint_keeps_what_the_times_told() {
+    fn checkpoint_keeps_state_of_times() {
         let mut whole = Times::default();
         let mut resumed = Times::default();
         let mut told = Vec::new();
