@@ -9,11 +9,11 @@ use crate::detect::Region;
 use crate::error::AudioError;
 use crate::input::Input;
 use crate::listening::Listening;
-use crate::met::Met;
 use crate::moments::Moments;
 use crate::progress::{Onward, Progress, pack_found, place_analysing};
-use crate::samples::{Begun, Next, Samples};
+use crate::samples::{MomentStart, Next, Samples};
 use crate::segment::{SegmentRules, Span};
+use crate::stats::ReadStats;
 use crate::stretches::levels;
 use crate::surveyed::Survey;
 
@@ -100,7 +100,7 @@ pub fn analyse_onward<'r>(
         return Ok(Analysis::inaudible(survey));
     }
     let from = on.from.filter(|from| from.found().is_some()).and_then(Progress::moment);
-    let samples = Samples::opened_at(from, format, input)?.knowing(moments.clone());
+    let samples = Samples::opened_at(from, format, input)?.with_moments(moments.clone());
     analyse_samples(survey, samples, rules, detector, on)
 }
 
@@ -111,14 +111,14 @@ pub(crate) fn analyse_samples(
     detector: &mut dyn Detector,
     on: Onward<'_>,
 ) -> Result<Analysis, AudioError> {
-    let (mut samples, mut listening) = (samples.heard(), Listening::new(*rules, survey.mix, detector));
+    let (mut samples, mut listening) = (samples.conditioned(), Listening::new(*rules, survey.mix, detector));
     // What lies before the moment at which this run continues has been closed and reported already.
-    let mut settled = None;
+    let mut closed = None;
     let found = on.from.and_then(|from| Some((from.moment().copied()?, from.found()?)));
     if let Some((moment, found)) = found {
-        samples.go_on_at(&moment, Met::default())?;
-        listening = listening.going_on(found.clone());
-        settled = Some(moment.number);
+        samples.resume_at(&moment, ReadStats::default())?;
+        listening = listening.resuming_from(found.clone());
+        closed = Some(moment.number);
     } else if !samples.moments().is_empty() {
         // The first pass is over; this checkpoint saves a later delivery from repeating it.
         (on.tell)(place_analysing(None), pack_found(None, samples.moments(), &survey, listening.found()));
@@ -127,9 +127,9 @@ pub(crate) fn analyse_samples(
     while let Some(next) = samples.next()? {
         match next {
             Next::Samples(piece) => listening.push(piece),
-            Next::Moment(Begun { number, sample, warm }) if grid.is_for_listeners(number) => {
-                if settled != Some(number) {
-                    listening.settle(sample);
+            Next::Moment(MomentStart { number, sample, warm }) if grid.is_for_listeners(number) => {
+                if closed != Some(number) {
+                    listening.close_part(sample);
                     (on.tell)(
                         place_analysing(Some(number)),
                         pack_found(Some(number), &moments, &survey, listening.found()),

@@ -65,9 +65,9 @@ impl Tracks {
         }
         let Self { left, right } = self;
         let right = right.get_or_insert_with(|| left.clone());
-        for moment in interleaved.chunks_exact(channels) {
-            left.push(shared(moment.iter().step_by(2)));
-            right.push(shared(moment.iter().skip(1).step_by(2)));
+        for instant in interleaved.chunks_exact(channels) {
+            left.push(shared(instant.iter().step_by(2)));
+            right.push(shared(instant.iter().skip(1).step_by(2)));
         }
     }
 }
@@ -94,7 +94,7 @@ fn shared<'a>(channels: impl Iterator<Item = &'a f32>) -> f32 {
 /// repeated.
 pub(crate) fn widened(interleaved: &[f32], from: usize, to: usize) -> Vec<f32> {
     let from = from.max(1);
-    interleaved.chunks_exact(from).flat_map(|moment| (0..to).map(|channel| moment[channel % from])).collect()
+    interleaved.chunks_exact(from).flat_map(|instant| (0..to).map(|channel| instant[channel % from])).collect()
 }
 
 #[cfg(test)]
@@ -119,16 +119,16 @@ mod tests {
         for channels in 3..=8 {
             for alone in 0..channels {
                 let mut tracks = Tracks::default();
-                let moment: Vec<f32> = (0..channels).map(|channel| f32::from(u8::from(channel == alone))).collect();
-                tracks.push(&moment, channels);
+                let instant: Vec<f32> = (0..channels).map(|channel| f32::from(u8::from(channel == alone))).collect();
+                tracks.push(&instant, channels);
                 let loudest = tracks.left[0].max(tracks.right.as_ref().map_or(0.0, |right| right[0]));
                 assert!(loudest >= 0.25, "{alone} of {channels}: {loudest}");
             }
             for signs in 0..1u32 << channels {
                 let mut tracks = Tracks::default();
-                let moment: Vec<f32> =
+                let instant: Vec<f32> =
                     (0..channels).map(|channel| if signs >> channel & 1 == 1 { 0.4 } else { -0.4 }).collect();
-                tracks.push(&moment, channels);
+                tracks.push(&instant, channels);
                 let loudest = tracks.left[0].abs().max(tracks.right.as_ref().map_or(0.0, |right| right[0].abs()));
                 assert!(loudest >= 0.03, "{signs:b} of {channels}: {loudest}");
             }

@@ -30,14 +30,14 @@ pub(crate) struct Choice {
 
 /// Measures one mix of the channels.
 #[derive(Clone, Default)]
-struct Ear {
+struct MixMeter {
     meter: Meter,
     gains: Gains,
     blocks: Vec<Block>,
     decided: Vec<Decided>,
 }
 
-impl Ear {
+impl MixMeter {
     fn push(&mut self, samples: impl Iterator<Item = f32>) {
         self.meter.push(samples, &mut self.blocks);
         self.decide();
@@ -56,7 +56,7 @@ impl Ear {
     }
 
     /// The state this would have if it had received silence for as long.
-    fn deaf(&self) -> Self {
+    fn silent_copy(&self) -> Self {
         Self { meter: self.meter.silent(), gains: self.gains.silent(), blocks: Vec::new(), decided: Vec::new() }
     }
 }
@@ -76,20 +76,21 @@ pub(crate) struct Counts {
 
 /// Measures all mixes until it is known which of them are needed.
 #[derive(Default)]
-pub(crate) struct Choosing {
-    mid: Ear,
+pub(crate) struct MixChooser {
+    mid: MixMeter,
     /// Half the difference and both channels, once there are two.
-    others: Option<Box<[Ear; 3]>>,
+    others: Option<Box<[MixMeter; 3]>>,
     counts: Counts,
 }
 
-impl Choosing {
+impl MixChooser {
     pub fn push(&mut self, piece: Piece<'_>) {
         if let Some(right) = piece.right {
             let both = || piece.left.iter().zip(right);
             // Up to now both channels were the same.
-            let others =
-                self.others.get_or_insert_with(|| Box::new([self.mid.deaf(), self.mid.clone(), self.mid.clone()]));
+            let others = self
+                .others
+                .get_or_insert_with(|| Box::new([self.mid.silent_copy(), self.mid.clone(), self.mid.clone()]));
             others[0].push(both().map(|(left, right)| (left - right) / 2.0));
             others[1].push(piece.left.iter().copied());
             others[2].push(right.iter().copied());
@@ -101,7 +102,7 @@ impl Choosing {
     }
 
     /// Continues from earlier counts; nothing else of what was counted before is available.
-    pub fn counting_on(counts: Counts) -> Self {
+    pub fn with_counts(counts: Counts) -> Self {
         Self { counts, ..Self::default() }
     }
 
@@ -114,7 +115,7 @@ impl Choosing {
     pub fn finish(&mut self) -> Choice {
         self.mid.finish();
         if let Some(others) = &mut self.others {
-            others.iter_mut().for_each(Ear::finish);
+            others.iter_mut().for_each(MixMeter::finish);
         }
         self.count();
         self.counts.choice()
@@ -125,13 +126,13 @@ impl Choosing {
         let nothing = (Block::default(), 1.0);
         for (at, mid) in mid.decided.drain(..).enumerate() {
             let [side, left, right] = match others.as_deref() {
-                Some(others) => others.each_ref().map(|ear| ear.decided.get(at).copied().unwrap_or(nothing)),
+                Some(others) => others.each_ref().map(|meter| meter.decided.get(at).copied().unwrap_or(nothing)),
                 None => [nothing, mid, mid],
             };
             counts.take(mid, side, left, right);
         }
         if let Some(others) = others {
-            others.iter_mut().for_each(|ear| ear.decided.clear());
+            others.iter_mut().for_each(|meter| meter.decided.clear());
         }
     }
 }
@@ -185,11 +186,11 @@ mod tests {
     use crate::testing::{fixture_samples, noise, quieter};
 
     fn choice(left: &[f32], right: &[f32]) -> Choice {
-        let mut choosing = Choosing::default();
+        let mut chooser = MixChooser::default();
         for (left, right) in left.chunks(1_111).zip(right.chunks(1_111)) {
-            choosing.push(Piece { left, right: Some(right) });
+            chooser.push(Piece { left, right: Some(right) });
         }
-        choosing.finish()
+        chooser.finish()
     }
 
     fn clip() -> Vec<f32> {
@@ -233,10 +234,10 @@ mod tests {
         let (left, right) = ([clip(), clip()].concat(), [clip(), scaled(-1.0)].concat());
         assert_eq!(choice(&left, &right).mix, Mix::Both);
         // First one channel, then two of which one is inverted.
-        let mut choosing = Choosing::default();
-        choosing.push(Piece { left: &clip(), right: None });
-        choosing.push(Piece { left: &clip(), right: Some(&scaled(-1.0)) });
-        assert_eq!(choosing.finish().mix, Mix::Both);
+        let mut chooser = MixChooser::default();
+        chooser.push(Piece { left: &clip(), right: None });
+        chooser.push(Piece { left: &clip(), right: Some(&scaled(-1.0)) });
+        assert_eq!(chooser.finish().mix, Mix::Both);
     }
 
     #[test]

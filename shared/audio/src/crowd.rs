@@ -20,8 +20,8 @@ const WORD: u64 = 3;
 
 /// Follows each channel block by block, without the frequencies below voices.
 #[derive(Default)]
-pub(crate) struct Crowd {
-    channels: Vec<One>,
+pub(crate) struct ChannelLoss {
+    channels: Vec<ChannelState>,
     sums: [Sum; 2],
     in_block: usize,
     /// How many blocks in a row have lost something.
@@ -29,7 +29,7 @@ pub(crate) struct Crowd {
 }
 
 #[derive(Clone, Default)]
-struct One {
+struct ChannelState {
     above: [Above; 2],
     power: f32,
     /// The product of the channel and its sum, summed over the block.
@@ -42,7 +42,7 @@ struct Sum {
     power: f32,
 }
 
-impl Crowd {
+impl ChannelLoss {
     /// Takes interleaved samples and the sums made from them. Returns how many blocks have lost something that lasted
     /// as long as a word.
     pub fn push(&mut self, interleaved: &[f32], channels: usize, sums: &Tracks, rate: u32) -> u64 {
@@ -51,17 +51,17 @@ impl Crowd {
             return 0;
         }
         if self.channels.len() != channels {
-            *self = Self { channels: vec![One::default(); channels], ..Self::default() };
+            *self = Self { channels: vec![ChannelState::default(); channels], ..Self::default() };
         }
         let block = (rate / BLOCKS_A_SECOND).max(1) as usize;
         let mut lost = 0;
-        for ((moment, left), right) in interleaved.chunks_exact(channels).zip(&sums.left).zip(right) {
+        for ((instant, left), right) in interleaved.chunks_exact(channels).zip(&sums.left).zip(right) {
             let mut both = [*left, *right];
             for (sum, sample) in self.sums.iter_mut().zip(&mut both) {
                 *sample = voice(&mut sum.above, *sample, rate);
                 sum.power += *sample * *sample;
             }
-            for (at, (one, sample)) in self.channels.iter_mut().zip(moment).enumerate() {
+            for (at, (one, sample)) in self.channels.iter_mut().zip(instant).enumerate() {
                 // NaN and infinity are counted elsewhere and must not stay in a filter.
                 let sample = voice(&mut one.above, if sample.is_finite() { *sample } else { 0.0 }, rate);
                 one.power += sample * sample;
@@ -84,7 +84,7 @@ impl Crowd {
     fn close(&mut self) -> bool {
         let samples = std::mem::take(&mut self.in_block) as f32;
         let sums = self.sums.each_mut().map(|sum| std::mem::take(&mut sum.power));
-        let lost = |(at, one): (usize, &mut One)| one.close(samples, sums[at % 2]);
+        let lost = |(at, one): (usize, &mut ChannelState)| one.close(samples, sums[at % 2]);
         self.channels.iter_mut().enumerate().map(lost).fold(false, |any, lost| any | lost)
     }
 }
@@ -94,7 +94,7 @@ fn voice(above: &mut [Above; 2], sample: f32, rate: u32) -> f32 {
     above[1].pass(passed, rate)
 }
 
-impl One {
+impl ChannelState {
     fn close(&mut self, samples: f32, sum: f32) -> bool {
         let (power, common) = (std::mem::take(&mut self.power), std::mem::take(&mut self.common));
         let is_shared = common * common >= SHARED * power * sum && sum >= GONE * GONE * power;
@@ -110,11 +110,11 @@ mod tests {
     fn lost(channels: &[Vec<f32>]) -> u64 {
         let interleaved: Vec<f32> =
             (0..channels[0].len()).flat_map(|at| channels.iter().map(move |channel| channel[at])).collect();
-        let (mut crowd, mut lost) = (Crowd::default(), 0);
+        let (mut channel_loss, mut lost) = (ChannelLoss::default(), 0);
         for piece in interleaved.chunks(1_111 * channels.len()) {
             let mut sums = Tracks::default();
             sums.push(piece, channels.len());
-            lost += crowd.push(piece, channels.len(), &sums, 16_000);
+            lost += channel_loss.push(piece, channels.len(), &sums, 16_000);
         }
         lost
     }

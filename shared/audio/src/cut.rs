@@ -7,7 +7,7 @@ use domain::{Format, Levels};
 use crate::error::AudioError;
 use crate::grid::Grid;
 use crate::input::Input;
-use crate::mix::Heard;
+use crate::mix::MixedSamples;
 use crate::moments::Moments;
 use crate::resample::RATE;
 use crate::samples::Samples;
@@ -28,11 +28,11 @@ pub fn cut<'r>(
     spans: &[Span],
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
-    cut_samples(Heard::new(Samples::new(format, input)?, levels), spans, sink)
+    cut_samples(MixedSamples::new(Samples::new(format, input)?, levels), spans, sink)
 }
 
 /// Like [`cut`], but decoding begins at the last known moment before the first span; `input` begins at that moment's
-/// byte ([`Moments::byte_for`]). Between spans that lie far apart, decoding jumps to the next known moment. `tell` is
+/// byte ([`Moments::byte_for`]). Between spans that lie far apart, decoding jumps to the next known moment. `report` is
 /// called with the moments when new ones were passed.
 pub fn cut_onward<'r>(
     format: &Format,
@@ -40,16 +40,16 @@ pub fn cut_onward<'r>(
     levels: &Levels,
     spans: &[Span],
     known: Moments,
-    tell: &mut dyn FnMut(&Moments),
+    report: &mut dyn FnMut(&Moments),
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
     let from = spans.first().and_then(|first| known.last_until_sample(sample_at(first.start_ms), Grid::default()));
-    let samples = Samples::opened_at(from, format, input)?.knowing(known.clone());
-    cut_samples_onward(Heard::new(samples, levels), spans, tell, sink)
+    let samples = Samples::opened_at(from, format, input)?.with_moments(known.clone());
+    cut_samples_onward(MixedSamples::new(samples, levels), spans, report, sink)
 }
 
 pub(crate) fn cut_samples(
-    samples: Heard<'_>,
+    samples: MixedSamples<'_>,
     spans: &[Span],
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
@@ -57,9 +57,9 @@ pub(crate) fn cut_samples(
 }
 
 pub(crate) fn cut_samples_onward(
-    mut samples: Heard<'_>,
+    mut samples: MixedSamples<'_>,
     spans: &[Span],
-    tell: &mut dyn FnMut(&Moments),
+    report: &mut dyn FnMut(&Moments),
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
     debug_assert!(spans.windows(2).all(|pair| pair[0].end_ms <= pair[1].start_ms), "spans are sorted and apart");
@@ -70,27 +70,27 @@ pub(crate) fn cut_samples_onward(
     let open = Open::new(first);
     // The number of the first sample of the next piece.
     let at = jump(&mut samples, 0, &open)?;
-    cut_on_telling(samples, at, open, left, tell, sink)
+    cut_reporting_moments(samples, at, open, left, report, sink)
 }
 
 /// `at` is the number of the first sample that comes, and then of each piece. The open span may hold some samples
 /// already.
-pub(crate) fn cut_on(
-    samples: Heard<'_>,
+pub(crate) fn cut_from(
+    samples: MixedSamples<'_>,
     at: u64,
     open: Open,
     left: impl Iterator<Item = Span>,
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
-    cut_on_telling(samples, at, open, left, &mut |_| {}, sink)
+    cut_reporting_moments(samples, at, open, left, &mut |_| {}, sink)
 }
 
-fn cut_on_telling(
-    mut samples: Heard<'_>,
+fn cut_reporting_moments(
+    mut samples: MixedSamples<'_>,
     mut at: u64,
     mut open: Open,
     mut left: impl Iterator<Item = Span>,
-    tell: &mut dyn FnMut(&Moments),
+    report: &mut dyn FnMut(&Moments),
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
     let mut known = samples.moments().len();
@@ -111,7 +111,7 @@ fn cut_on_telling(
         at += piece.len() as u64;
         if samples.moments().len() > known {
             known = samples.moments().len();
-            tell(samples.moments());
+            report(samples.moments());
         }
         at = jump(&mut samples, at, &open)?;
     }
@@ -123,12 +123,12 @@ fn cut_on_telling(
 }
 
 /// Jumps to the last known moment before a span, if that lies ahead. Returns the sample at which reading continues.
-fn jump(samples: &mut Heard<'_>, at: u64, open: &Open) -> Result<u64, AudioError> {
+fn jump(samples: &mut MixedSamples<'_>, at: u64, open: &Open) -> Result<u64, AudioError> {
     let grid = samples.grid();
     let moment = samples.moments().last_until_sample(sample_at(open.span.start_ms), grid).copied();
     match moment.map(|moment| (moment, grid.at(moment.number))) {
         Some((moment, ahead)) if ahead > at => {
-            samples.go_on_at(&moment)?;
+            samples.resume_at(&moment)?;
             Ok(ahead)
         }
         _ => Ok(at),

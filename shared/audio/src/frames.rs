@@ -1,6 +1,6 @@
 //! Reads a frame file piece by piece: a little-endian u32 length, then that many bytes, again and again.
 //!
-//! Devices leave more than frames in it, and files arrive damaged. These are all rules for that:
+//! Devices leave more than frames in it, and files arrive damaged. These are the rules:
 //!
 //! | what stands where a length should | what is done |
 //! |---|---|
@@ -180,7 +180,7 @@ impl<'r> Frames<'r> {
     }
 
     /// Declares that reading begins at this position of the file, behind this many frames.
-    pub fn go_on_at(&mut self, place: u64, frames: u64) {
+    pub fn resume_at(&mut self, place: u64, frames: u64) {
         (self.read_to, self.frames) = (place, frames);
     }
 

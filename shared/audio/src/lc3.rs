@@ -66,7 +66,7 @@ impl Lc3 {
     }
 
     /// Appends 10 ms from one frame for each channel; a frame that cannot be read is concealed.
-    fn moment<'f>(&mut self, frames: impl Iterator<Item = &'f [u8]>, out: &mut Vec<f32>) {
+    fn decode_ten_ms<'f>(&mut self, frames: impl Iterator<Item = &'f [u8]>, out: &mut Vec<f32>) {
         let Self { running, one, channels, .. } = self;
         let from = out.len();
         out.resize(from + one.len() * *channels, 0.0);
@@ -118,15 +118,15 @@ impl FrameDecoder for Lc3 {
         if lost == count {
             return Decoded::Refused;
         }
-        for moment in frame.chunks(size) {
-            self.moment(moment.chunks(FRAME_BYTES), out);
+        for ten_ms in frame.chunks(size) {
+            self.decode_ten_ms(ten_ms.chunks(FRAME_BYTES), out);
         }
         if lost == 0 { Decoded::Audio { leftover: 0 } } else { Decoded::Doubted }
     }
 
     fn conceal(&mut self, frame: &[u8], out: &mut Vec<f32>) {
         for _ in 0..(frame.len() / (FRAME_BYTES * self.channels)).max(1) {
-            self.moment(std::iter::repeat_n(LOST, self.channels), out);
+            self.decode_ten_ms(std::iter::repeat_n(LOST, self.channels), out);
         }
     }
 }

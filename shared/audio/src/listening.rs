@@ -9,9 +9,9 @@ use domain::levels::{Mix, Stretch};
 
 use crate::channels::Piece;
 use crate::detect::{Detector, MIN_PAUSE_MS, Region};
-use crate::ears::Ears;
 use crate::grid::WARM;
 use crate::level::BLOCK;
+use crate::mix_listeners::MixListeners;
 use crate::resample::RATE;
 use crate::segment::{PADDING_MS, QUIET_MS, SegmentRules, Span, segments_within, speech_ms_in};
 use crate::stretches::Voices;
@@ -47,7 +47,7 @@ pub(crate) struct Found {
 pub(crate) struct Listening<'d> {
     rules: SegmentRules,
     mix: Mix,
-    ears: Ears<'d>,
+    listeners: MixListeners<'d>,
     track: Track,
     /// The moment at which the part begins, and the time from which it was listened to.
     begins_ms: u32,
@@ -57,13 +57,13 @@ pub(crate) struct Listening<'d> {
 
 impl<'d> Listening<'d> {
     pub fn new(rules: SegmentRules, mix: Mix, detector: &'d mut dyn Detector) -> Self {
-        let (ears, track, found) = (Ears::new(mix, detector), Track::default(), Found::default());
-        Self { rules, mix, ears, track, begins_ms: 0, listens_from_ms: 0, found }
+        let (listeners, track, found) = (MixListeners::new(mix, detector), Track::default(), Found::default());
+        Self { rules, mix, listeners, track, begins_ms: 0, listens_from_ms: 0, found }
     }
 
     /// Continues from a moment with the results for everything before it. The next call has to be
     /// [`begin`](Self::begin) with that moment.
-    pub fn going_on(self, found: Found) -> Self {
+    pub fn resuming_from(self, found: Found) -> Self {
         Self { found, ..self }
     }
 
@@ -73,11 +73,11 @@ impl<'d> Listening<'d> {
     }
 
     pub fn push(&mut self, piece: Piece<'_>) {
-        self.ears.push(piece, &mut self.track);
+        self.listeners.push(piece, &mut self.track);
     }
 
     /// Ends the part at this moment.
-    pub fn settle(&mut self, moment: u64) {
+    pub fn close_part(&mut self, moment: u64) {
         self.end_part(ms(moment), false);
     }
 
@@ -88,7 +88,7 @@ impl<'d> Listening<'d> {
         self.begins_ms = ms(moment);
         self.listens_from_ms = ms(moment - warm.len() as u64);
         self.track = Track::beginning_at(self.listens_from_ms);
-        self.ears.push(warm, &mut self.track);
+        self.listeners.push(warm, &mut self.track);
     }
 
     /// Ends the last part. Returns the results for a recording of this many milliseconds.
@@ -98,7 +98,7 @@ impl<'d> Listening<'d> {
     }
 
     fn end_part(&mut self, end_ms: u32, is_last: bool) {
-        let voices = self.ears.finish(&mut self.track);
+        let voices = self.listeners.finish(&mut self.track);
         self.track.finish();
         let mut regions = self.regions(&voices, end_ms);
         let begins_ms = self.found.part_ends_ms;

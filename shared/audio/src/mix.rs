@@ -12,11 +12,11 @@ use domain::levels::{Mix, Stretch};
 use crate::channels::Piece;
 use crate::error::AudioError;
 use crate::grid::Grid;
-use crate::met::Met;
 use crate::moments::{Moment, Moments};
+use crate::phase_shift::PhaseShift;
 use crate::resample::RATE;
 use crate::samples::{Next, Samples};
-use crate::turn::Turn;
+use crate::stats::ReadStats;
 
 /// Between stretches the factors glide for a fifth of a second, half of it on either side of the border.
 const GLIDE_MS: i64 = 200;
@@ -39,13 +39,13 @@ fn weights(mix: Mix) -> Weights {
 }
 
 /// The weights over time.
-struct Course {
+struct WeightCurve {
     levels: Levels,
     /// The index of the stretch that was used last.
     at: usize,
 }
 
-impl Course {
+impl WeightCurve {
     /// Returns the weights at a time. Times have to be asked for in order.
     fn weights(&mut self, at_ms: u64) -> Weights {
         let stretches = self.levels.stretches();
@@ -79,11 +79,11 @@ impl Course {
 
 /// Mixes samples piece by piece.
 pub(crate) struct Mixer {
-    course: Course,
+    curve: WeightCurve,
     /// The weights at the start and at the end of the step that the next sample lies in.
     step: (Weights, Weights),
     given: u64,
-    turn: Option<Turn>,
+    phase_shift: Option<PhaseShift>,
 }
 
 impl Mixer {
@@ -93,41 +93,42 @@ impl Mixer {
 
     /// A mixer whose input begins at this sample of the recording.
     pub fn beginning_at(levels: &Levels, sample: u64) -> Self {
-        let turn = levels.stretches().iter().any(|stretch| weights(stretch.mix)[2] != 0.0).then(Turn::default);
-        let mut course = Course { levels: levels.clone(), at: 0 };
+        let phase_shift =
+            levels.stretches().iter().any(|stretch| weights(stretch.mix)[2] != 0.0).then(PhaseShift::default);
+        let mut curve = WeightCurve { levels: levels.clone(), at: 0 };
         let begins_ms = sample / STEP as u64 * STEP_MS;
-        let step = (course.weights(begins_ms), course.weights(begins_ms + STEP_MS));
-        Self { course, step, given: sample, turn }
+        let step = (curve.weights(begins_ms), curve.weights(begins_ms + STEP_MS));
+        Self { curve, step, given: sample, phase_shift }
     }
 
     /// Appends what can be mixed so far.
     pub fn push(&mut self, piece: Piece<'_>, out: &mut Vec<f32>) {
         let (left, right) = (piece.left, piece.right.unwrap_or(piece.left));
-        match self.turn.take() {
+        match self.phase_shift.take() {
             None => self.mix(left, right, &[], out),
-            Some(mut turn) => {
-                turn.push(left, right);
-                self.mix_turned(&mut turn, out);
-                self.turn = Some(turn);
+            Some(mut phase_shift) => {
+                phase_shift.push(left, right);
+                self.mix_shifted(&mut phase_shift, out);
+                self.phase_shift = Some(phase_shift);
             }
         }
     }
 
     /// Appends the rest, so that as many samples come out as went in.
     pub fn finish(&mut self, out: &mut Vec<f32>) {
-        if let Some(mut turn) = self.turn.take() {
-            turn.finish();
-            self.mix_turned(&mut turn, out);
+        if let Some(mut phase_shift) = self.phase_shift.take() {
+            phase_shift.finish();
+            self.mix_shifted(&mut phase_shift, out);
         }
     }
 
-    fn mix_turned(&mut self, turn: &mut Turn, out: &mut Vec<f32>) {
-        let (left, right, turned) = turn.ready();
-        self.mix(left, right, turned, out);
-        turn.pass();
+    fn mix_shifted(&mut self, phase_shift: &mut PhaseShift, out: &mut Vec<f32>) {
+        let (left, right, shifted) = phase_shift.ready();
+        self.mix(left, right, shifted, out);
+        phase_shift.pass();
     }
 
-    fn mix(&mut self, mut left: &[f32], mut right: &[f32], mut turned: &[f32], out: &mut Vec<f32>) {
+    fn mix(&mut self, mut left: &[f32], mut right: &[f32], mut shifted: &[f32], out: &mut Vec<f32>) {
         while !left.is_empty() {
             let in_step = (self.given % STEP as u64) as usize;
             let now = left.len().min(STEP - in_step);
@@ -135,21 +136,21 @@ impl Mixer {
             for at in 0..now {
                 let along = (in_step + at) as f32 / STEP as f32;
                 let weight = |which: usize| from[which] + (to[which] - from[which]) * along;
-                let turned = turned.get(at).map_or(0.0, |turned| turned * weight(2));
-                out.push((left[at] * weight(0) + right[at] * weight(1) + turned).clamp(-1.0, 1.0));
+                let shifted = shifted.get(at).map_or(0.0, |shifted| shifted * weight(2));
+                out.push((left[at] * weight(0) + right[at] * weight(1) + shifted).clamp(-1.0, 1.0));
             }
             (left, right) = (&left[now..], &right[now..]);
-            turned = turned.get(now..).unwrap_or_default();
+            shifted = shifted.get(now..).unwrap_or_default();
             self.given += now as u64;
             if self.given.is_multiple_of(STEP as u64) {
-                self.step = (to, self.course.weights(self.given / STEP as u64 * STEP_MS + STEP_MS));
+                self.step = (to, self.curve.weights(self.given / STEP as u64 * STEP_MS + STEP_MS));
             }
         }
     }
 }
 
 /// A recording as engines hear it: one channel, at its levels.
-pub(crate) struct Heard<'r> {
+pub(crate) struct MixedSamples<'r> {
     samples: Samples<'r>,
     levels: Levels,
     mixer: Mixer,
@@ -159,17 +160,17 @@ pub(crate) struct Heard<'r> {
     over: bool,
 }
 
-impl<'r> Heard<'r> {
+impl<'r> MixedSamples<'r> {
     pub fn new(samples: Samples<'r>, levels: &Levels) -> Self {
-        let (samples, levels, mixer) = (samples.heard(), levels.clone(), Mixer::new(levels));
+        let (samples, levels, mixer) = (samples.conditioned(), levels.clone(), Mixer::new(levels));
         Self { samples, levels, mixer, out: Vec::new(), before: 0, over: false }
     }
 
     /// Jumps to a known moment that lies ahead.
-    pub fn go_on_at(&mut self, moment: &Moment) -> Result<(), AudioError> {
+    pub fn resume_at(&mut self, moment: &Moment) -> Result<(), AudioError> {
         // What the mixer still holds lies before the moment, so it is dropped.
         self.mixer = Mixer::new(&Levels::default());
-        self.samples.go_on_at(moment, Met::default())
+        self.samples.resume_at(moment, ReadStats::default())
     }
 
     pub fn grid(&self) -> Grid {

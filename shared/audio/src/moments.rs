@@ -51,7 +51,7 @@ impl Moments {
     }
 
     /// Remembers a moment, unless it is known already.
-    pub(crate) fn saw(&mut self, moment: Moment) {
+    pub(crate) fn remember(&mut self, moment: Moment) {
         if self.moments.last().is_none_or(|last| last.number < moment.number) {
             self.moments.push(moment);
         }
@@ -151,7 +151,7 @@ mod tests {
             let steps = 30_000 + 3_000 * u64::from(number);
             let native = if number < 2 { 28_800_100 } else { 50_000 } + 960_000 * u64::from(number);
             let first = steps - 100;
-            moments.saw(Moment {
+            moments.remember(Moment {
                 number,
                 first,
                 steps,
@@ -186,7 +186,15 @@ mod tests {
         for number in 0..1_440 {
             let steps = 30_000 + 3_000 * u64::from(number);
             let (first, native) = (steps - 50, steps * 320);
-            moments.saw(Moment { number, first, steps, byte: first * 43, native, rate: 16_000, ..Moment::default() });
+            moments.remember(Moment {
+                number,
+                first,
+                steps,
+                byte: first * 43,
+                native,
+                rate: 16_000,
+                ..Moment::default()
+            });
         }
         moments.pack(&mut packer);
         assert!(packer.bytes.len() < 18_000, "{} bytes", packer.bytes.len());

@@ -25,7 +25,7 @@ pub(crate) struct Opus {
     last: usize,
     /// One until a stereo packet arrives.
     channels: usize,
-    room: Box<[f32]>,
+    buffer: Box<[f32]>,
 }
 
 impl Opus {
@@ -37,18 +37,18 @@ impl Opus {
     pub fn lasting(samples: usize) -> Result<Self, AudioError> {
         let decoder = Decoder::new(RATE, Channels::Stereo).map_err(|_| AudioError::NoDecoder("opus"))?;
         let named = whole_steps(samples);
-        let room = vec![0.0; MOST_SAMPLES * DECODED].into_boxed_slice();
-        Ok(Self { decoder, named, last: named, channels: 1, room })
+        let buffer = vec![0.0; MOST_SAMPLES * DECODED].into_boxed_slice();
+        Ok(Self { decoder, named, last: named, channels: 1, buffer })
     }
 
     /// Conceals this many lost samples and appends the result.
     pub fn bridge(&mut self, mut samples: usize, out: &mut Vec<f32>) {
         while samples > 0 {
             let now = samples.next_multiple_of(STEP).min(MOST_SAMPLES);
-            let room = &mut self.room[..now * DECODED];
-            let given = self.decoder.decode_float(&[], room, false).unwrap_or(0).min(now);
+            let buffer = &mut self.buffer[..now * DECODED];
+            let given = self.decoder.decode_float(&[], buffer, false).unwrap_or(0).min(now);
             // Without an earlier packet there is nothing to continue, so the rest is silence.
-            room[given * DECODED..].fill(0.0);
+            buffer[given * DECODED..].fill(0.0);
             let taken = now.min(samples);
             self.give(taken, out);
             samples -= taken;
@@ -56,7 +56,7 @@ impl Opus {
     }
 
     fn give(&self, samples: usize, out: &mut Vec<f32>) {
-        let given = &self.room[..samples * DECODED];
+        let given = &self.buffer[..samples * DECODED];
         match self.channels {
             1 => out.extend(given.iter().step_by(DECODED)),
             _ => out.extend_from_slice(given),
@@ -78,7 +78,7 @@ impl FrameDecoder for Opus {
     }
 
     fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded {
-        match self.decoder.decode_float(frame, &mut self.room, false) {
+        match self.decoder.decode_float(frame, &mut self.buffer, false) {
             Ok(samples) if samples > 0 && !frame.is_empty() => {
                 if packet::get_nb_channels(frame).is_ok_and(|channels| channels == Channels::Stereo) {
                     self.channels = DECODED;

@@ -8,12 +8,12 @@ use domain::{Codec, Format, Levels, name::SoundFile};
 
 use crate::channels::Tracks;
 use crate::condition::Condition;
-use crate::cut::{self, cut_on, cut_samples, sample_at};
+use crate::cut::{self, cut_from, cut_samples, sample_at};
 use crate::error::AudioError;
 use crate::frame_decoder::FrameDecoder;
 use crate::frames::Frames;
 use crate::input::Input;
-use crate::mix::{Heard, Mixer};
+use crate::mix::{MixedSamples, Mixer};
 use crate::opus::{Lengths, Opus};
 use crate::resample::RATE;
 use crate::samples::Samples;
@@ -64,7 +64,7 @@ pub fn cut_packets<'r>(
 ) -> Result<(), AudioError> {
     let input = input.into();
     let mut samples = |samples: Samples<'_>| {
-        cut_samples(Heard::new(samples, levels), spans, &mut |span, cut| sink(span, Cut::Samples(cut)))
+        cut_samples(MixedSamples::new(samples, levels), spans, &mut |span, cut| sink(span, Cut::Samples(cut)))
     };
     match format {
         _ if matches!(input, Input::Kept(_)) || !levels.is_near_one() => samples(Samples::new(format, input)?),
@@ -197,9 +197,9 @@ impl Cutter<'_> {
         sink: &mut dyn FnMut(Span, Cut) -> ControlFlow<()>,
     ) -> Result<(), AudioError> {
         let Source::Sound { parts, .. } = self.source else { return Ok(()) };
-        let samples = Heard::new(Samples::of(sound::decoded(parts, stream)?), &Levels::default());
+        let samples = MixedSamples::new(Samples::of(sound::decoded(parts, stream)?), &Levels::default());
         let at = at.saturating_sub(self.skip);
-        cut_on(samples, at, open, left, &mut |span, samples| sink(span, Cut::Samples(samples)))
+        cut_from(samples, at, open, left, &mut |span, samples| sink(span, Cut::Samples(samples)))
     }
 }
 

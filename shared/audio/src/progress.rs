@@ -5,11 +5,11 @@ use domain::levels::{Mix, Stretch};
 
 use crate::choice::Counts;
 use crate::listening::{Found, Spoken};
-use crate::met::Met;
 use crate::moments::{Moment, Moments};
 use crate::outline::Outline;
 use crate::packed::{Packer, Unpacker};
 use crate::segment::Span;
+use crate::stats::ReadStats;
 use crate::surveyed::Survey;
 
 /// A checkpoint; see the module.
@@ -33,7 +33,7 @@ enum Stage {
 pub(crate) struct Surveying {
     /// The state of the source, as it packed itself.
     pub source: Vec<u8>,
-    pub met: Met,
+    pub stats: ReadStats,
     pub counts: Counts,
     pub outline: Outline,
     /// What was found, if the first pass listens as well.
@@ -111,7 +111,7 @@ impl Progress {
         match &self.stage {
             Stage::Surveying(surveying) => surveying.pack(self.number, &self.moments),
             Stage::Analysing(found) => pack_found(self.number, &self.moments, &found.0, &found.1),
-            Stage::Listened => begun(LISTENED, None, &self.moments).bytes,
+            Stage::Listened => start_packing(LISTENED, None, &self.moments).bytes,
         }
     }
 
@@ -151,7 +151,7 @@ pub(crate) fn place_analysing(number: Option<u32>) -> u32 {
     place(ANALYSING, number)
 }
 
-fn begun(stage: u8, number: Option<u32>, moments: &Moments) -> Packer {
+fn start_packing(stage: u8, number: Option<u32>, moments: &Moments) -> Packer {
     let mut packer = Packer::default();
     packer.put(Progress::RULES);
     packer.put(stage);
@@ -162,9 +162,9 @@ fn begun(stage: u8, number: Option<u32>, moments: &Moments) -> Packer {
 
 impl Surveying {
     pub fn pack(&self, number: Option<u32>, moments: &Moments) -> Vec<u8> {
-        let mut to = begun(SURVEYING, number, moments);
+        let mut to = start_packing(SURVEYING, number, moments);
         to.put_bytes(&self.source);
-        self.met.pack(&mut to);
+        self.stats.pack(&mut to);
         self.counts.pack(&mut to);
         self.outline.pack(&mut to);
         to.put(u8::from(self.found.is_some()));
@@ -176,14 +176,14 @@ impl Surveying {
 
     fn unpack(from: &mut Unpacker) -> Option<Self> {
         let source = from.take_bytes()?.to_vec();
-        let (met, counts, outline) = (Met::unpack(from)?, Counts::unpack(from)?, Outline::unpack(from)?);
+        let (stats, counts, outline) = (ReadStats::unpack(from)?, Counts::unpack(from)?, Outline::unpack(from)?);
         let found = if from.take_flag()? { Some(unpack_found(from)?) } else { None };
-        Some(Self { source, met, counts, outline, found })
+        Some(Self { source, stats, counts, outline, found })
     }
 }
 
 pub(crate) fn pack_found(number: Option<u32>, moments: &Moments, survey: &Survey, found: &Found) -> Vec<u8> {
-    let mut to = begun(ANALYSING, number, moments);
+    let mut to = start_packing(ANALYSING, number, moments);
     to.put(survey.duration_ms);
     to.put(survey.dropped_bytes);
     to.put(survey.concealed_ms);

@@ -133,7 +133,7 @@ impl Rolling {
     /// Restarts: replaces the decoder by a fresh one that has received only the packets of the last `time` (`None`: all
     /// kept packets). Passes the fresh decoder's samples of these packets to `out`, packet by packet, with the number
     /// of channels. Returns `None` and changes nothing if the fresh decoder has another rate, or if there can be none.
-    pub fn begin_anew(&mut self, time: Option<Duration>, out: &mut dyn FnMut(&[f32], usize)) -> Option<Lead> {
+    pub fn restart(&mut self, time: Option<Duration>, out: &mut dyn FnMut(&[f32], usize)) -> Option<Lead> {
         let mut decoder = self.decoder.fresh()?;
         if let Some(time) = time {
             self.drop_what_is_older_than(time);

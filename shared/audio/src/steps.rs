@@ -38,13 +38,13 @@ pub(crate) trait Steps {
     /// Restarts at a moment that has passed: from here on the source decodes as if it had received only the packets of
     /// the last `_lead`. Appends the samples of these packets, up to the current position, as [`step`](Self::step)
     /// would. Returns `None` if nothing was changed and decoding cannot restart here.
-    fn begin_anew(&mut self, _lead: Duration, _out: &mut Tracks) -> Result<Option<Led>, AudioError> {
+    fn restart(&mut self, _lead: Duration, _out: &mut Tracks) -> Result<Option<RestartPoint>, AudioError> {
         Ok(None)
     }
 
     /// Goes to such a moment without decoding what lies before its lead. Returns false if the file has no such
     /// position.
-    fn go_on_at(&mut self, _moment: &Moment, _out: &mut Tracks) -> Result<bool, AudioError> {
+    fn resume_at(&mut self, _moment: &Moment, _out: &mut Tracks) -> Result<bool, AudioError> {
         Ok(false)
     }
 
@@ -59,7 +59,7 @@ pub(crate) trait Steps {
 
 /// What a source knows about a restart; the fields are those of [`Moment`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Led {
+pub(crate) struct RestartPoint {
     pub first: u64,
     pub steps: u64,
     pub byte: u64,
@@ -73,16 +73,16 @@ pub(crate) fn decode(decoder: &mut dyn FrameDecoder, frame: &[u8], out: &mut Vec
     let own = |out: &Vec<f32>| u64::from(!out.is_empty());
     match decoder.decode(frame, out) {
         Decoded::Audio { leftover } => Step { frames: own(out), leftover_bytes: leftover as u64, ..Step::default() },
-        Decoded::Doubted => Step { frames: own(out), concealed: moments(decoder, out), ..Step::default() },
+        Decoded::Doubted => Step { frames: own(out), concealed: samples_per_channel(decoder, out), ..Step::default() },
         Decoded::Refused => {
             // Samples of a decoder that failed half way do not count.
             out.clear();
             decoder.conceal(frame, out);
-            Step { refused: 1, concealed: moments(decoder, out), ..Step::default() }
+            Step { refused: 1, concealed: samples_per_channel(decoder, out), ..Step::default() }
         }
     }
 }
 
-fn moments(decoder: &dyn FrameDecoder, samples: &[f32]) -> u64 {
+fn samples_per_channel(decoder: &dyn FrameDecoder, samples: &[f32]) -> u64 {
     (samples.len() / decoder.channels().max(1)) as u64
 }

@@ -78,8 +78,9 @@ fn within(blocks: &[f32], range: Range<usize>) -> &[f32] {
 pub(crate) struct Voices {
     /// One voice, or four in [`ORDER`](Self::ORDER).
     pub voices: Vec<Voice>,
-    /// For each block, the direction of the phase shift in which both channels add up; see [`Lean`](crate::turn::Lean).
-    pub leans: Vec<f32>,
+    /// For each block, the direction of the phase shift in which both channels add up; see
+    /// [`ShiftDirection`](crate::phase_shift::ShiftDirection).
+    pub shift_directions: Vec<f32>,
 }
 
 /// A part of a region, and the mix by which it is heard.
@@ -137,14 +138,14 @@ impl Voices {
     /// heard by their own channel.
     fn by_channel(&self, group: &Group) -> Vec<Part> {
         let is_in_both =
-            |part: &Heard| matches!((part.by(Mix::Left), part.by(Mix::Right)), (true, true) | (false, false));
+            |part: &SpeechPart| matches!((part.by(Mix::Left), part.by(Mix::Right)), (true, true) | (false, false));
         if let Some(whole) = whole(group) {
             let one_voice = is_one_voice(group) || self.one_holds_all(group, whole);
             if one_voice || lasts(group, is_in_both) * 2 >= lasts(group, |_| true) {
                 return vec![(whole, self.of_both(group, whole, one_voice))];
             }
         }
-        let mix = |part: &Heard| match (part.by(Mix::Left), part.by(Mix::Right)) {
+        let mix = |part: &SpeechPart| match (part.by(Mix::Left), part.by(Mix::Right)) {
             (true, false) => Mix::Left,
             (false, true) => Mix::Right,
             // Where voices that take turns overlap, there are two of them.
@@ -154,9 +155,9 @@ impl Voices {
     }
 
     /// One channel is much clearer, and the other speaks only where that one does, because noise covers the rest of it.
-    fn one_holds_all(&self, group: &[Heard], whole: Region) -> bool {
+    fn one_holds_all(&self, group: &[SpeechPart], whole: Region) -> bool {
         let [left, right, ..] = &self.voices[..] else { return false };
-        let [clear_left, clear_right] = [left, right].map(|ear| ear.clearness(blocks(whole)));
+        let [clear_left, clear_right] = [left, right].map(|voice| voice.clearness(blocks(whole)));
         let other = if clear_left >= clear_right { Mix::Right } else { Mix::Left };
         let in_both = lasts(group, |part| part.by(Mix::Left) && part.by(Mix::Right));
         let is_within = in_both * ONE_VOICE.1 >= lasts(group, |part| part.by(other)) * ONE_VOICE.0;
@@ -166,7 +167,7 @@ impl Voices {
     /// Chooses the mix for sound that is in both channels, or is covered in each: the sum or the difference, if one of
     /// them holds most of it. Otherwise, for one voice, the clearer channel, because the other one adds noise or an
     /// echo; for two voices both channels, phase-shifted so that they add up.
-    fn of_both(&self, group: &[Heard], whole: Region, one_voice: bool) -> Mix {
+    fn of_both(&self, group: &[SpeechPart], whole: Region, one_voice: bool) -> Mix {
         let [left, right, mid, side] = &self.voices[..] else { return Mix::Both };
         let blocks = blocks(whole);
         // A sum is taken for one voice only if nearly all of the voice is in it, because the channels have all of it.
@@ -176,7 +177,7 @@ impl Voices {
         let (loud_mid, loud_side) = (mid.level(blocks.clone()), side.level(blocks.clone()));
         let in_channels = lasts(group, |part| part.by(Mix::Left) || part.by(Mix::Right)) > 0;
         let [clear_left, clear_right, clear_mid, clear_side] =
-            [left, right, mid, side].map(|ear| ear.clearness(blocks.clone()));
+            [left, right, mid, side].map(|voice| voice.clearness(blocks.clone()));
         let (clearer, clear) =
             if clear_left >= clear_right { (Mix::Left, clear_left) } else { (Mix::Right, clear_right) };
         let by_mid = by_mid && (!one_voice || clear_mid >= clear * CLEAR_ENOUGH);
@@ -194,7 +195,7 @@ impl Voices {
                     Mix::Side
                 }
             }
-            _ if within(&self.leans, blocks).iter().sum::<f32>() < 0.0 => Mix::BothBack,
+            _ if within(&self.shift_directions, blocks).iter().sum::<f32>() < 0.0 => Mix::BothBack,
             _ => Mix::Both,
         }
     }
@@ -220,22 +221,22 @@ pub(crate) fn levels(mut stretches: Vec<Stretch>) -> Levels {
 
 /// A part of a region during which the same mixes hold speech.
 #[derive(Clone, Copy, Debug)]
-struct Heard {
+struct SpeechPart {
     region: Region,
     /// Whether each mix of [`Voices::ORDER`] holds speech.
     by: [bool; 4],
 }
 
-impl Heard {
+impl SpeechPart {
     fn by(&self, mix: Mix) -> bool {
         Voices::ORDER.iter().zip(self.by).any(|(one, hears)| *one == mix && hears)
     }
 }
 
 /// Consecutive parts without a pause.
-type Group = Vec<Heard>;
+type Group = Vec<SpeechPart>;
 
-fn whole(group: &[Heard]) -> Option<Region> {
+fn whole(group: &[SpeechPart]) -> Option<Region> {
     let (first, last) = (group.first()?, group.last()?);
     Some(Region { start_ms: first.region.start_ms, end_ms: last.region.end_ms })
 }
@@ -245,18 +246,18 @@ fn blocks(of: Region) -> Range<usize> {
 }
 
 /// Both channels speak and are silent at the same times.
-fn is_one_voice(group: &[Heard]) -> bool {
+fn is_one_voice(group: &[SpeechPart]) -> bool {
     let in_both = lasts(group, |part| part.by(Mix::Left) && part.by(Mix::Right));
     in_both * ONE_VOICE.1 >= lasts(group, |_| true) * ONE_VOICE.0
 }
 
-fn lasts(group: &[Heard], of: impl Fn(&Heard) -> bool) -> u32 {
+fn lasts(group: &[SpeechPart], of: impl Fn(&SpeechPart) -> bool) -> u32 {
     group.iter().filter(|part| of(part)).map(|part| part.region.end_ms - part.region.start_ms).sum()
 }
 
-fn groups(ears: &[&[Region]]) -> Vec<Group> {
+fn groups(voices: &[&[Region]]) -> Vec<Group> {
     let mut borders: Vec<u32> =
-        ears.iter().copied().flatten().flat_map(|region| [region.start_ms, region.end_ms]).collect();
+        voices.iter().copied().flatten().flat_map(|region| [region.start_ms, region.end_ms]).collect();
     borders.sort_unstable();
     borders.dedup();
     let mut groups: Vec<Group> = Vec::new();
@@ -264,13 +265,13 @@ fn groups(ears: &[&[Region]]) -> Vec<Group> {
     for border in borders.windows(2) {
         let region = Region { start_ms: border[0], end_ms: border[1] };
         let mut by = [false; 4];
-        for ((ear, place), by) in ears.iter().zip(&mut places).zip(&mut by) {
-            *by = holds(ear, place, region);
+        for ((voice, place), by) in voices.iter().zip(&mut places).zip(&mut by) {
+            *by = holds(voice, place, region);
         }
         if by == [false; 4] {
             continue;
         }
-        let part = Heard { region, by };
+        let part = SpeechPart { region, by };
         match groups.last_mut() {
             Some(group) if group.last().is_some_and(|last| last.region.end_ms == region.start_ms) => group.push(part),
             _ => groups.push(vec![part]),

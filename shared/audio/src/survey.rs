@@ -8,7 +8,7 @@ use domain::Format;
 use domain::levels::Mix;
 
 use crate::analyse::Analysis;
-use crate::choice::Choosing;
+use crate::choice::MixChooser;
 use crate::detect::{Detector, samples_to_ms};
 use crate::error::AudioError;
 use crate::input::Input;
@@ -18,7 +18,7 @@ use crate::moments::Moments;
 use crate::outline::Outline;
 use crate::packed::{Packer, Unpacker};
 use crate::progress::{Onward, Progress, Surveying, place_surveying};
-use crate::samples::{Begun, Next, Samples};
+use crate::samples::{MomentStart, Next, Samples};
 use crate::segment::SegmentRules;
 use crate::surveyed::Survey;
 
@@ -86,19 +86,19 @@ pub(crate) fn survey_samples_onward(
     listener: Option<Listener<'_>>,
     on: Onward<'_>,
 ) -> Result<Surveyed, AudioError> {
-    let mut samples = samples.heard();
+    let mut samples = samples.conditioned();
     let mut listening = listener.map(|by| Listening::new(by.rules, Mix::Mid, by.detector));
-    let (mut outline, mut choosing, mut keeping) = (Outline::default(), Choosing::default(), Keeping::default());
+    let (mut outline, mut chooser, mut keeping) = (Outline::default(), MixChooser::default(), Keeping::default());
     // What lies before the moment at which this run continues has been reported already.
-    let mut told = None;
+    let mut reported = None;
     if let Some((from, before)) = on.from.and_then(|from| Some((from, from.surveying()?))) {
         let moment = from.moment().ok_or(AudioError::NoSuchMoment)?;
-        samples = samples.knowing(from.moments().clone());
-        samples.go_on_at(moment, before.met)?;
+        samples = samples.with_moments(from.moments().clone());
+        samples.resume_at(moment, before.stats)?;
         samples.unpack(&mut Unpacker::of(&before.source)).ok_or(AudioError::NoSuchMoment)?;
-        (outline, choosing) = (before.outline.clone(), Choosing::counting_on(before.counts));
-        (keeping, told) = (Keeping::nothing(), from.number());
-        listening = listening.zip(before.found.clone()).map(|(listening, found)| listening.going_on(found));
+        (outline, chooser) = (before.outline.clone(), MixChooser::with_counts(before.counts));
+        (keeping, reported) = (Keeping::nothing(), from.number());
+        listening = listening.zip(before.found.clone()).map(|(listening, found)| listening.resuming_from(found));
     }
     let grid = samples.grid();
     while let Some(next) = samples.next()? {
@@ -108,27 +108,27 @@ pub(crate) fn survey_samples_onward(
                 if let Some(listening) = &mut listening {
                     listening.push(piece);
                 }
-                choosing.push(piece);
+                chooser.push(piece);
                 outline.push(piece);
                 keeping.push(piece);
             }
-            Next::Moment(Begun { number, sample, warm }) if grid.is_for_listeners(number) => {
-                let is_new = told != Some(number);
+            Next::Moment(MomentStart { number, sample, warm }) if grid.is_for_listeners(number) => {
+                let is_new = reported != Some(number);
                 if let Some(listening) = &mut listening {
                     if is_new {
-                        listening.settle(sample);
+                        listening.close_part(sample);
                     }
                     listening.begin(sample, warm);
                 }
                 if is_new {
                     // Levels are decided part by part, each as a recording of its own.
-                    let counts = choosing.count_all();
-                    choosing = Choosing::counting_on(counts);
+                    let counts = chooser.count_all();
+                    chooser = MixChooser::with_counts(counts);
                     outline.shorten();
                     let mut source = Packer::default();
                     samples.pack(&mut source);
                     let found = listening.as_ref().map(|listening| listening.found().clone());
-                    let so_far = Surveying { source: source.bytes, met: samples.met(), counts, outline, found };
+                    let so_far = Surveying { source: source.bytes, stats: samples.stats(), counts, outline, found };
                     (on.tell)(place_surveying(number), so_far.pack(Some(number), samples.moments()));
                     outline = so_far.outline;
                 }
@@ -136,14 +136,14 @@ pub(crate) fn survey_samples_onward(
             Next::Moment(_) => {}
         }
     }
-    let (met, damage, choice) = (samples.met(), samples.damage(), choosing.finish());
+    let (stats, damage, choice) = (samples.stats(), samples.damage(), chooser.finish());
     let survey = Survey {
-        duration_ms: samples_to_ms(met.samples),
-        dropped_bytes: damage.dropped_bytes.saturating_add(met.leftover_bytes).min(MOST_DROPPED),
-        dropped_beyond_packet: damage.beyond_packet || met.leftover_bytes > 0 || met.is_partly_unheard(),
-        concealed_ms: met.concealed_ms(),
-        frames: met.frames,
-        refused: met.refused,
+        duration_ms: samples_to_ms(stats.samples),
+        dropped_bytes: damage.dropped_bytes.saturating_add(stats.leftover_bytes).min(MOST_DROPPED),
+        dropped_beyond_packet: damage.beyond_packet || stats.leftover_bytes > 0 || stats.is_partly_unheard(),
+        concealed_ms: stats.concealed_ms(),
+        frames: stats.frames,
+        refused: stats.refused,
         mix: choice.mix,
         audible: choice.audible,
         roar: choice.roar,

@@ -3,8 +3,8 @@
 use std::f32::consts::TAU;
 
 use super::*;
+use crate::phase_shift::REACH;
 use crate::testing::noise;
-use crate::turn::REACH;
 
 fn mixed(levels: &Levels, left: &[f32], right: &[f32], piece: usize) -> Vec<f32> {
     let (mut mixer, mut out) = (Mixer::new(levels), Vec::new());

@@ -33,7 +33,7 @@ fn samples(format: &Format, bytes: &[u8], span: Span) -> Vec<f32> {
     all_samples(format, bytes)[span.start_ms as usize * 16..span.end_ms as usize * 16].to_vec()
 }
 
-fn of_span(samples: Heard<'_>, span: Span) -> Vec<f32> {
+fn of_span(samples: MixedSamples<'_>, span: Span) -> Vec<f32> {
     let mut got = Vec::new();
     cut_samples(samples, &[span], &mut |_, samples| {
         got = samples;
@@ -149,7 +149,7 @@ fn recordings_without_opus_come_as_samples() {
         let got = cuts(&format, &bytes, &[span(100, 900)]).remove(0).1;
         let Cut::Samples(got) = got else { panic!("there are no packets in it") };
         let mut read = &bytes[..];
-        let listened = Heard::new(Samples::new(&format, &mut read).unwrap(), &Levels::default());
+        let listened = MixedSamples::new(Samples::new(&format, &mut read).unwrap(), &Levels::default());
         assert_eq!(got, of_span(listened, span(100, 900)));
     }
 }

@@ -8,8 +8,8 @@ const WHOLE: usize = 47_840;
 /// 1.6 seconds.
 const PART: usize = 25_600;
 
-/// Every file, how many samples it has at 16 kHz, the greatest delay, and how similar it has to be. Encoders that state
-/// their padding are exact to a sample; the others add up to two packets.
+/// Every file, how many samples it has at 16 kHz, by how many that number may be off, and how similar it has to be.
+/// Encoders that state their padding are exact to a sample; the others add up to two packets.
 const FILES: [(&str, usize, usize, f32); 28] = [
     ("s24.wav", PART, 0, 0.9999),
     ("f32.wav", PART, 0, 0.9999),
@@ -109,15 +109,15 @@ fn aac_with_more_than_two_channels_is_refused_with_clear_message() {
     assert_eq!(m4a[at..at + 2], [0x14, 0x08]);
     m4a[at + 1] = 0x30;
     for bytes in [adts(6), m4a] {
-        let told = found("aac", &bytes).unwrap_err();
-        assert!(told.to_string().contains("more than two channels"), "{told}");
+        let error = found("aac", &bytes).unwrap_err();
+        assert!(error.to_string().contains("more than two channels"), "{error}");
     }
 }
 
 #[test]
 fn amr_is_refused_with_clear_message() {
     for head in [&b"#!AMR\n"[..], b"#!AMR-WB\n"] {
-        let told = found("amr", &[head, &[0x3C; 3_200]].concat()).unwrap_err();
-        assert!(told.to_string().contains("AMR"), "{told}");
+        let error = found("amr", &[head, &[0x3C; 3_200]].concat()).unwrap_err();
+        assert!(error.to_string().contains("AMR"), "{error}");
     }
 }

@@ -48,7 +48,7 @@ pub(super) struct Surround {
     heard: Vec<Vec<f32>>,
     /// The packet of one stream, in the form that its decoder needs.
     packet: Vec<u8>,
-    room: Box<[f32]>,
+    buffer: Box<[f32]>,
     last: usize,
 }
 
@@ -58,8 +58,8 @@ impl Surround {
         let decoder = |stream| Decoder::new(RATE, channels(stream)).map_err(|_| AudioError::NoDecoder("opus"));
         let decoders = (0..layout.streams).map(decoder).collect::<Result<_, _>>()?;
         let heard = vec![Vec::new(); layout.streams + layout.coupled];
-        let room = vec![0.0; 2 * MOST_SAMPLES].into_boxed_slice();
-        Ok(Self { layout, decoders, heard, packet: Vec::new(), room, last: USUAL_SAMPLES })
+        let buffer = vec![0.0; 2 * MOST_SAMPLES].into_boxed_slice();
+        Ok(Self { layout, decoders, heard, packet: Vec::new(), buffer, last: USUAL_SAMPLES })
     }
 
     /// Decodes all streams and returns how many samples each has; `None` if one cannot be decoded or differs in length.
@@ -76,7 +76,7 @@ impl Surround {
             if self.packet.is_empty() {
                 return None;
             }
-            let samples = decoder.decode_float(&self.packet, &mut self.room, false).ok()?;
+            let samples = decoder.decode_float(&self.packet, &mut self.buffer, false).ok()?;
             if samples == 0 || lasts.is_some_and(|lasts| lasts != samples) {
                 return None;
             }
@@ -85,8 +85,8 @@ impl Surround {
             for heard in &mut self.heard[channel..channel + wide] {
                 heard.clear();
             }
-            for moment in self.room[..samples * wide].chunks_exact(wide) {
-                for (heard, sample) in self.heard[channel..].iter_mut().zip(moment) {
+            for instant in self.buffer[..samples * wide].chunks_exact(wide) {
+                for (heard, sample) in self.heard[channel..].iter_mut().zip(instant) {
                     heard.push(*sample);
                 }
             }
@@ -242,7 +242,7 @@ mod tests {
         let mut out = Vec::new();
         assert_eq!(surround.decode(&frame, &mut out), Decoded::Audio { leftover: 0 });
         assert_eq!((out.len(), surround.channels()), (3 * 320, 3));
-        assert!(out.chunks(3).all(|moment| moment[0] == moment[2] && moment[1] == 0.0));
+        assert!(out.chunks(3).all(|instant| instant[0] == instant[2] && instant[1] == 0.0));
         assert!(out.iter().any(|sample| sample.abs() > 0.05));
         assert_eq!(surround.decode(&frame[..packet.len()], &mut out), Decoded::Refused);
         surround.conceal(&[], &mut out);

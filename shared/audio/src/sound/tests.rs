@@ -51,7 +51,7 @@ fn every_sound_file_matches_original_in_sound_and_length() {
     }
 }
 
-/// A WAV file with this coding, number of bits, and audio.
+/// A WAV file with this format tag, bits per sample, channels, rate and audio.
 pub(super) fn wav(tag: u16, bits: u16, channels: u16, rate: u32, audio: &[u8]) -> Vec<u8> {
     let block = channels * bits / 8;
     let mut file = b"RIFF\0\0\0\0WAVELIST\x03\0\0\0abc\0fmt \x10\0\0\0".to_vec();
@@ -208,8 +208,8 @@ fn file_that_is_no_sound_file_is_reported_or_invalid_and_never_silent() {
 #[test]
 fn file_that_needs_random_access_is_reported_if_given_as_stream() {
     for extension in ["wav", "m4a"] {
-        let told = survey_of_stream(extension, &sound("16000_1.m4a")).unwrap_err();
-        assert!(matches!(told, AudioError::NeedsRanges), "{told}");
+        let error = survey_of_stream(extension, &sound("16000_1.m4a")).unwrap_err();
+        assert!(matches!(error, AudioError::NeedsRanges), "{error}");
     }
 }
 
@@ -228,8 +228,8 @@ fn sound_file_named_as_device_frames_is_reported() {
     for (bytes, kind) in files {
         for codec in domain::Codec::ALL {
             let format = crate::testing::format(&format!("{codec}_16000_1"));
-            let told = survey(&format, &mut &bytes[..]).unwrap_err().to_string();
-            assert_eq!(told, format!("the file is {kind}; its name has to say so"), "{codec}");
+            let error = survey(&format, &mut &bytes[..]).unwrap_err().to_string();
+            assert_eq!(error, format!("the file is {kind}; its name has to say so"), "{codec}");
         }
     }
 }

@@ -25,7 +25,7 @@ const QUIET: f32 = 0.02;
 
 /// What a timestamp reveals about a file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum TimeCheck {
     Whole,
     /// This many microseconds of audio are missing.
     Missing(u64),
@@ -71,8 +71,8 @@ impl Times {
     }
 
     /// Takes the size and the samples of an Opus packet.
-    pub fn saw_opus(&mut self, bytes: usize, samples: &[f32], moments: u64, rate: u64) {
-        let lasts = micros(moments, rate);
+    pub fn take_opus(&mut self, bytes: usize, samples: &[f32], per_channel: u64, rate: u64) {
+        let lasts = micros(per_channel, rate);
         let Before { is_empty, quiet_us, since_gap_us } = &mut self.before;
         *is_empty = bytes <= MOST_EMPTY;
         *since_gap_us += lasts;
@@ -81,7 +81,7 @@ impl Times {
 
     /// Takes a timestamp and the number of samples that were decoded before it. The difference to the first timestamp
     /// counts, not a sum of gaps, so that irregular times do not add up.
-    pub fn compare(&mut self, time: Timestamp, decoded: u64, rate: u64) -> Told {
+    pub fn compare(&mut self, time: Timestamp, decoded: u64, rate: u64) -> TimeCheck {
         let now = Stamp { micros: time.micros, decoded };
         let back = self.latest_us.saturating_sub(now.micros);
         let before = match time.edge {
@@ -93,7 +93,7 @@ impl Times {
         self.latest_us = self.latest_us.max(now.micros);
         if !std::mem::replace(&mut self.is_begun, true) {
             self.first = now;
-            return Told::Whole;
+            return TimeCheck::Whole;
         }
         let passed = |from: Stamp| now.micros.saturating_sub(from.micros);
         let ahead = |from: Stamp| passed(from).saturating_sub(micros(decoded.saturating_sub(from.decoded), rate));
@@ -102,13 +102,13 @@ impl Times {
         let drift = ahead(self.first).saturating_sub(self.left_out_us);
         let most = self.longest_gap_us.max(MOST_DRIFT_US).saturating_add(passed(self.first) / DRIFT_SHARE);
         if back > MOST_BACK_US {
-            Told::Disordered
+            TimeCheck::Disordered
         } else if gap > time.tolerance {
-            Told::Missing(gap)
+            TimeCheck::Missing(gap)
         } else if drift > most {
-            Told::Missing(drift)
+            TimeCheck::Missing(drift)
         } else {
-            Told::Whole
+            TimeCheck::Whole
         }
     }
 
@@ -186,18 +186,18 @@ mod tests {
     fn checkpoint_keeps_state_of_times() {
         let mut whole = Times::default();
         let mut resumed = Times::default();
-        let mut told = Vec::new();
+        let mut checks = Vec::new();
         for n in 0..20 {
             let mut packed = Packer::default();
             resumed.pack(&mut packed);
             resumed = Times::unpack(&mut Unpacker::of(&packed.bytes)).unwrap();
             let time = Timestamp { micros: 3_000_000 + n * 200_000, edge: Edge::Start, tolerance: 500_000 };
-            told.push(whole.compare(time, n * 1_600, 16_000));
-            assert_eq!(resumed.compare(time, n * 1_600, 16_000), told[n as usize]);
+            checks.push(whole.compare(time, n * 1_600, 16_000));
+            assert_eq!(resumed.compare(time, n * 1_600, 16_000), checks[n as usize]);
             for times in [&mut whole, &mut resumed] {
-                times.saw_opus(40, &[0.5; 1_600], 1_600, 16_000);
+                times.take_opus(40, &[0.5; 1_600], 1_600, 16_000);
             }
         }
-        assert_eq!((&told[10], &told[11]), (&Told::Whole, &Told::Missing(1_100_000)));
+        assert_eq!((&checks[10], &checks[11]), (&TimeCheck::Whole, &TimeCheck::Missing(1_100_000)));
     }
 }

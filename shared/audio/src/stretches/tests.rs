@@ -18,13 +18,13 @@ fn factor_is_kept_while_about_right_and_changes_in_the_pause() {
     assert_eq!(found(&levels(heard.stretches(Mix::Side, 0))), [(0, 10.0, Mix::Side), (5_000, 50.0, Mix::Side)]);
 }
 
-fn ear(regions: &[(u32, u32)], factor: f32, level: f32) -> Voice {
+fn voice_of(regions: &[(u32, u32)], factor: f32, level: f32) -> Voice {
     let regions = regions.iter().map(|(start_ms, end_ms)| region(*start_ms, *end_ms)).collect();
     Voice { regions, factors: vec![factor; 100], levels: vec![level; 100] }
 }
 
-fn four(ears: [Voice; 4], lean: f32) -> Voices {
-    Voices { voices: ears.into(), leans: vec![lean; 100] }
+fn four(voices: [Voice; 4], shift_direction: f32) -> Voices {
+    Voices { voices: voices.into(), shift_directions: vec![shift_direction; 100] }
 }
 
 #[test]
@@ -40,8 +40,8 @@ fn soft_sounds_within_word_and_small_changes_keep_the_factor() {
 fn voices_taking_turns_are_heard_by_their_channels_and_by_both_where_they_overlap() {
     let heard = four(
         [
-            ear(&[(0, 1_000), (5_000, 8_000)], 2.0, 0.1),
-            ear(&[(900, 3_000), (5_100, 7_900)], 20.0, 0.1),
+            voice_of(&[(0, 1_000), (5_000, 8_000)], 2.0, 0.1),
+            voice_of(&[(900, 3_000), (5_100, 7_900)], 20.0, 0.1),
             Voice::default(),
             Voice::default(),
         ],
@@ -57,9 +57,14 @@ fn voices_taking_turns_are_heard_by_their_channels_and_by_both_where_they_overla
 #[test]
 fn sound_in_both_channels_is_heard_by_sum_or_difference_that_holds_it() {
     let all = &[(1_000, 4_000)][..];
-    let by = |[left, right, mid, side]: [&[(u32, u32)]; 4], loud_mid, loud_side, lean| {
-        let ears = [ear(left, 2.0, 0.1), ear(right, 2.0, 0.1), ear(mid, 4.0, loud_mid), ear(side, 8.0, loud_side)];
-        found(&levels(four(ears, lean).stretches(Mix::Both, 0)))
+    let by = |[left, right, mid, side]: [&[(u32, u32)]; 4], loud_mid, loud_side, shift_direction| {
+        let voices = [
+            voice_of(left, 2.0, 0.1),
+            voice_of(right, 2.0, 0.1),
+            voice_of(mid, 4.0, loud_mid),
+            voice_of(side, 8.0, loud_side),
+        ];
+        found(&levels(four(voices, shift_direction).stretches(Mix::Both, 0)))
     };
     assert_eq!(by([all, all, all, &[]], 0.1, 0.3, 1.0), [(0, 4.0, Mix::Mid)], "music beside it is no voice");
     assert_eq!(by([all, all, all, all], 0.1, 0.04, 1.0), [(0, 4.0, Mix::Mid)]);
@@ -77,13 +82,13 @@ fn sound_in_both_channels_is_heard_by_sum_or_difference_that_holds_it() {
 #[test]
 fn single_voice_in_both_channels_is_heard_by_clearer_channel() {
     // Syllables and pauses, with noise that is louder in the pauses of one channel.
-    let ear = |factor: f32, noise: f32| Voice {
+    let voice_of = |factor: f32, noise: f32| Voice {
         levels: (0..100).map(|block| if block % 5 < 3 { 0.1 + noise } else { 0.000_1 + noise }).collect(),
-        ..ear(&[(1_000, 4_000)], factor, 0.0)
+        ..voice_of(&[(1_000, 4_000)], factor, 0.0)
     };
     let by = |noises: [f32; 4]| {
-        let ears = [ear(2.0, noises[0]), ear(3.0, noises[1]), ear(4.0, noises[2]), Voice::default()];
-        found(&levels(four(ears, 1.0).stretches(Mix::Both, 0)))
+        let voices = [voice_of(2.0, noises[0]), voice_of(3.0, noises[1]), voice_of(4.0, noises[2]), Voice::default()];
+        found(&levels(four(voices, 1.0).stretches(Mix::Both, 0)))
     };
     assert_eq!(by([0.001, 0.2, 0.1, 0.0]), [(0, 2.0, Mix::Left)]);
     assert_eq!(by([0.2, 0.001, 0.1, 0.0]), [(0, 3.0, Mix::Right)]);
@@ -92,8 +97,8 @@ fn single_voice_in_both_channels_is_heard_by_clearer_channel() {
 
 #[test]
 fn regions_of_all_mixes_stay_a_pause_apart() {
-    let (left, right) = (ear(&[(0, 1_000)], 1.0, 0.1), ear(&[(1_300, 2_000)], 1.0, 0.1));
-    let heard = four([left, right, Voice::default(), ear(&[(2_400, 3_000)], 1.0, 0.1)], 1.0);
+    let (left, right) = (voice_of(&[(0, 1_000)], 1.0, 0.1), voice_of(&[(1_300, 2_000)], 1.0, 0.1));
+    let heard = four([left, right, Voice::default(), voice_of(&[(2_400, 3_000)], 1.0, 0.1)], 1.0);
     assert_eq!(heard.anywhere(), [region(0, 2_000), region(2_400, 3_000)]);
 }
 

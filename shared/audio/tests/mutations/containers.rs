@@ -159,8 +159,8 @@ fn verdict(file: &File, damage: &Damage, speech_ms: u64, found: &Result<Analysis
     }
     let slack = SLACK_MS + file.packet_ms;
     let less = found.speech_ms + slack < speech_ms;
-    let told = found.verdict() == Verdict::Invalid || survey.is_damaged();
-    (less && !told && !exempt).then(|| {
+    let reported = found.verdict() == Verdict::Invalid || survey.is_damaged();
+    (less && !reported && !exempt).then(|| {
         format!(
             "{} of {speech_ms} ms, {} dropped, {} ms in all",
             found.speech_ms, survey.dropped_bytes, survey.duration_ms

@@ -99,7 +99,7 @@ fn tables_claiming_four_thousand_million_entries_are_limited_by_available_room()
     assert_eq!(packets_of(empty).0, 0);
 }
 
-/// The clip with a second sound track that holds the same audio.
+/// The clip with a second track that holds the same audio and is declared as sound or as text.
 fn with_second_track(is_sound: bool) -> (Vec<u8>, u64) {
     let clip = format_file("aac.m4a");
     let place = |kind: &[u8; 4]| clip.windows(4).position(|four| four == kind).unwrap() - 4;
@@ -185,6 +185,6 @@ fn all_tracks_of_moved_fragment_are_found() {
 fn file_with_nothing_but_boxes_is_reported() {
     let boxes = boxed(b"free", &[]).repeat(5_000);
     let mut cursor = Cursor::new(boxes);
-    let told = Mp4::open(&mut cursor, 0).unwrap().next(&mut Vec::new()).map(|_| ()).unwrap_err();
-    assert!(told.to_string().contains("no index"), "{told}");
+    let error = Mp4::open(&mut cursor, 0).unwrap().next(&mut Vec::new()).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("no index"), "{error}");
 }

@@ -58,7 +58,7 @@ impl Setup {
             .any(|head| packet.starts_with(head))
     }
 
-    /// Returns the setup for a new decoder of the same stream, if all headers were read.
+    /// Prepares the setup for a new decoder of the same stream. Headers that were all read are not expected again.
     pub fn again(self) -> Self {
         let headers = if matches!(self.codec, Codec::Vorbis) { 3 } else { 1 };
         Self { packets: if self.packets >= headers { AGAIN } else { self.packets }, ..self }

@@ -1,4 +1,4 @@
-//! Counts what was met while reading a recording, besides its samples.
+//! Statistics of reading a recording, besides its samples.
 
 use crate::packed::{Packer, Unpacker};
 use crate::steps::Step;
@@ -6,12 +6,12 @@ use crate::steps::Step;
 const NANOS: u64 = 1_000_000_000;
 /// The longest time of unheard samples that is tolerated: a fifth of a second, which is too short for speech.
 const MOST_UNHEARD_NS: u64 = NANOS / 5;
-/// The length of a block of [`Crowd`](crate::crowd::Crowd).
-const CROWD_BLOCK_NS: u64 = NANOS / 10;
+/// The length of a block of [`ChannelLoss`](crate::crowd::ChannelLoss).
+const LOSS_BLOCK_NS: u64 = NANOS / 10;
 
 /// The counts. They are complete once all samples were read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Met {
+pub(crate) struct ReadStats {
     /// Samples at 16 kHz.
     pub samples: u64,
     /// Frames that gave at least one sample of their own.
@@ -26,7 +26,7 @@ pub(crate) struct Met {
     unheard_ns: u64,
 }
 
-impl Met {
+impl ReadStats {
     pub fn pack(&self, to: &mut Packer) {
         let Self { samples, frames, refused, leftover_bytes, concealed_ns, unheard_ns } = *self;
         [samples, frames, refused, leftover_bytes, concealed_ns, unheard_ns].iter().for_each(|number| to.put(*number));
@@ -64,7 +64,7 @@ impl Met {
     /// Adds this many samples that were clipped or not numbers, and this many blocks in which a channel was lost among
     /// others.
     pub fn miss(&mut self, samples: u64, rate: u32, blocks: u64) {
-        self.unheard_ns += lasts(samples, rate) + blocks * CROWD_BLOCK_NS;
+        self.unheard_ns += lasts(samples, rate) + blocks * LOSS_BLOCK_NS;
     }
 }
 
