@@ -56,7 +56,7 @@ impl Tracks {
     /// less weight than the one before it, so that equal channels never cancel each other, whatever their signs.
     pub fn push(&mut self, interleaved: &[f32], channels: usize) {
         if channels < 2 {
-            self.left.extend(interleaved.iter().map(|sample| sane(*sample)));
+            self.left.extend(interleaved.iter().map(|sample| sanitised(*sample)));
             let added = &self.left[self.left.len() - interleaved.len()..];
             if let Some(right) = &mut self.right {
                 right.extend_from_slice(added);
@@ -66,14 +66,14 @@ impl Tracks {
         let Self { left, right } = self;
         let right = right.get_or_insert_with(|| left.clone());
         for instant in interleaved.chunks_exact(channels) {
-            left.push(shared(instant.iter().step_by(2)));
-            right.push(shared(instant.iter().skip(1).step_by(2)));
+            left.push(weighted_sum(instant.iter().step_by(2)));
+            right.push(weighted_sum(instant.iter().skip(1).step_by(2)));
         }
     }
 }
 
 /// A file of floats may hold any value; a NaN in one channel must not silence another.
-fn sane(sample: f32) -> f32 {
+fn sanitised(sample: f32) -> f32 {
     if sample.is_finite() { sample.clamp(-BEYOND, BEYOND) } else { 0.0 }
 }
 
@@ -82,12 +82,12 @@ fn sane(sample: f32) -> f32 {
 const BEYOND: f32 = 2.0;
 
 /// Counts samples that are not numbers, or so far beyond full scale that they cannot be meant as audio.
-pub(crate) fn unheard(samples: &[f32]) -> usize {
+pub(crate) fn count_unusable(samples: &[f32]) -> usize {
     samples.iter().filter(|sample| sample.is_nan() || sample.abs() > BEYOND).count()
 }
 
-fn shared<'a>(channels: impl Iterator<Item = &'a f32>) -> f32 {
-    (1u8..).zip(channels).map(|(place, sample)| sane(*sample) / f32::from(place)).sum()
+fn weighted_sum<'a>(channels: impl Iterator<Item = &'a f32>) -> f32 {
+    (1u8..).zip(channels).map(|(place, sample)| sanitised(*sample) / f32::from(place)).sum()
 }
 
 /// Copies interleaved samples to more channels than before: what was in one channel is in all, what was in several is
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn samples_far_beyond_full_scale_are_counted() {
-        assert_eq!(unheard(&[1.0, -1.9, 0.0, 2.1, -32_768.0, f32::NAN, f32::NEG_INFINITY]), 4);
+        assert_eq!(count_unusable(&[1.0, -1.9, 0.0, 2.1, -32_768.0, f32::NAN, f32::NEG_INFINITY]), 4);
     }
 
     #[test]

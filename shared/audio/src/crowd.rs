@@ -58,12 +58,12 @@ impl ChannelLoss {
         for ((instant, left), right) in interleaved.chunks_exact(channels).zip(&sums.left).zip(right) {
             let mut both = [*left, *right];
             for (sum, sample) in self.sums.iter_mut().zip(&mut both) {
-                *sample = voice(&mut sum.above, *sample, rate);
+                *sample = high_pass(&mut sum.above, *sample, rate);
                 sum.power += *sample * *sample;
             }
             for (at, (one, sample)) in self.channels.iter_mut().zip(instant).enumerate() {
                 // NaN and infinity are counted elsewhere and must not stay in a filter.
-                let sample = voice(&mut one.above, if sample.is_finite() { *sample } else { 0.0 }, rate);
+                let sample = high_pass(&mut one.above, if sample.is_finite() { *sample } else { 0.0 }, rate);
                 one.power += sample * sample;
                 one.common += sample * both[at % 2];
             }
@@ -89,7 +89,7 @@ impl ChannelLoss {
     }
 }
 
-fn voice(above: &mut [Above; 2], sample: f32, rate: u32) -> f32 {
+fn high_pass(above: &mut [Above; 2], sample: f32, rate: u32) -> f32 {
     let passed = above[0].pass(sample, rate);
     above[1].pass(passed, rate)
 }

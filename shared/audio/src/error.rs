@@ -14,10 +14,10 @@ pub enum AudioError {
     Unreadable(&'static str),
     /// The position that an earlier delivery saved does not exist in this file, so the recording has to be heard from
     /// its start.
-    #[error("the recording cannot be gone on with here")]
+    #[error("the saved position does not exist in the recording")]
     NoSuchMoment,
     /// The file was given as a stream, but its index may be anywhere in it, so it needs random access.
-    #[error("the file can only be read from any place on")]
+    #[error("the file needs random access, and cannot be read as a stream")]
     NeedsRanges,
     /// The recording is longer than the maximum, or than the caller's limit. The text is for callers without a limit of
     /// their own.

@@ -23,7 +23,7 @@ const SAMPLES_A_MS: u64 = RATE as u64 / 1000;
 
 /// A segment, and how much of it is speech.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Spoken {
+pub(crate) struct SpeechSegment {
     pub span: Span,
     pub speech_ms: u32,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Spoken {
 /// The results for everything before a moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Found {
-    pub segments: Vec<Spoken>,
+    pub segments: Vec<SpeechSegment>,
     /// The gain and mix of each stretch, in order.
     pub stretches: Vec<Stretch>,
     /// The end of the part before the moment; the next part does not reach back across it.
@@ -115,7 +115,7 @@ impl<'d> Listening<'d> {
         let spans = segments_within(&regions, part, &self.rules, &self.track);
         #[cfg(test)]
         self.found.regions.extend_from_slice(&regions);
-        let spoken = |span| Spoken { span, speech_ms: speech_ms_in(&regions, span) };
+        let spoken = |span| SpeechSegment { span, speech_ms: speech_ms_in(&regions, span) };
         self.found.segments.extend(spans.into_iter().map(spoken));
     }
 
@@ -138,7 +138,7 @@ impl<'d> Listening<'d> {
         if let Some(start_ms) = self.found.open_ms {
             regions.push(Region { start_ms, end_ms: self.begins_ms });
         }
-        for region in voices.anywhere() {
+        for region in voices.all_regions() {
             let start_ms = (from + region.start_ms).max(self.found.part_ends_ms);
             let end_ms = (from + region.end_ms).min(end_ms);
             match regions.last_mut() {

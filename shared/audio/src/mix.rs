@@ -190,7 +190,7 @@ impl<'r> MixedSamples<'r> {
         match self.samples.next()? {
             Some(Next::Samples(piece)) => {
                 self.mixer.push(piece, &mut self.out);
-                self.drop_what_is_before();
+                self.drop_lead();
             }
             Some(Next::Moment(begun)) => {
                 // The part before the moment ends here; the next one begins with the samples that lead to the moment.
@@ -204,13 +204,13 @@ impl<'r> MixedSamples<'r> {
             None => {
                 self.over = true;
                 self.mixer.finish(&mut self.out);
-                self.drop_what_is_before();
+                self.drop_lead();
             }
         }
         Ok(Some(&self.out))
     }
 
-    fn drop_what_is_before(&mut self) {
+    fn drop_lead(&mut self) {
         let before = self.before.min(self.out.len());
         self.out.drain(..before);
         self.before -= before;

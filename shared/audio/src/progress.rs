@@ -4,7 +4,7 @@
 use domain::levels::{Mix, Stretch};
 
 use crate::choice::Counts;
-use crate::listening::{Found, Spoken};
+use crate::listening::{Found, SpeechSegment};
 use crate::moments::{Moment, Moments};
 use crate::outline::Outline;
 use crate::packed::{Packer, Unpacker};
@@ -203,7 +203,7 @@ fn put_found(found: &Found, to: &mut Packer) {
     to.put(found.open_ms.map_or(0, |open| u64::from(open) + 1));
     to.put(found.segments.len() as u64);
     let mut before = 0;
-    for Spoken { span, speech_ms } in &found.segments {
+    for SpeechSegment { span, speech_ms } in &found.segments {
         to.put(span.start_ms - before);
         to.put(span.duration_ms());
         to.put(span.duration_ms() - speech_ms);
@@ -254,7 +254,7 @@ fn unpack_found(from: &mut Unpacker) -> Option<Found> {
         let start_ms = before.checked_add(from.take_as()?)?;
         let end_ms = start_ms.checked_add(from.take_as()?)?;
         let speech_ms = (end_ms - start_ms).checked_sub(from.take_as()?)?;
-        segments.push(Spoken { span: Span { start_ms, end_ms }, speech_ms });
+        segments.push(SpeechSegment { span: Span { start_ms, end_ms }, speech_ms });
         before = end_ms;
     }
     let (mut stretches, mut before) = (Vec::new(), 0_u32);

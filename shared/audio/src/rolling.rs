@@ -79,7 +79,7 @@ impl Rolling {
         }
         let samples = (out.len() - before) / self.channels().max(1);
         self.keep(packet, place, samples);
-        self.drop_what_is_older_than(self.keeps);
+        self.drop_older_than(self.keeps);
         self.given += 1;
         step
     }
@@ -105,7 +105,7 @@ impl Rolling {
     }
 
     /// Drops the oldest packets as long as the others cover this time.
-    fn drop_what_is_older_than(&mut self, time: Duration) {
+    fn drop_older_than(&mut self, time: Duration) {
         let wanted = time.as_micros() * u128::from(self.rate()) / 1_000_000;
         let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
         while let Some(first) = self.recent.front()
@@ -136,7 +136,7 @@ impl Rolling {
     pub fn restart(&mut self, time: Option<Duration>, out: &mut dyn FnMut(&[f32], usize)) -> Option<Lead> {
         let mut decoder = self.decoder.fresh()?;
         if let Some(time) = time {
-            self.drop_what_is_older_than(time);
+            self.drop_older_than(time);
         }
         let (mut sounds, mut lengths) = (Vec::new(), Vec::with_capacity(self.recent.len()));
         for packet in &self.recent {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::Format;
 
-use crate::channels::{Piece, Tracks, unheard};
+use crate::channels::{Piece, Tracks, count_unusable};
 use crate::condition::Condition;
 use crate::crowd::ChannelLoss;
 use crate::decode::decoder;
@@ -341,7 +341,7 @@ impl<'r> Samples<'r> {
             (self.base, self.native) = (self.stats.samples + self.out.left.len() as u64, 0);
         }
         let lost = self.channel_loss.push(&self.stepped, channels, &self.decoded, self.rate);
-        self.stats.miss((unheard(&self.stepped) / channels.max(1)) as u64, self.rate, lost);
+        self.stats.miss((count_unusable(&self.stepped) / channels.max(1)) as u64, self.rate, lost);
         self.stats.take(&step, self.rate);
         self.native += self.decoded.left.len() as u64;
         if !self.replayed {

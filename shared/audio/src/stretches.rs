@@ -115,7 +115,7 @@ impl Voices {
     }
 
     /// Returns the regions in which any of the mixes holds speech.
-    pub fn anywhere(&self) -> Vec<Region> {
+    pub fn all_regions(&self) -> Vec<Region> {
         if let [one] = &self.voices[..] {
             return one.regions.clone();
         }

@@ -162,9 +162,9 @@ fn time_limit_rejects_longer_recording_and_accepts_one_that_fits() {
 }
 
 /// Refuses every frame that starts with 1, as a codec would, and conceals it with this many samples.
-struct Picky(usize);
+struct RefusingDecoder(usize);
 
-impl FrameDecoder for Picky {
+impl FrameDecoder for RefusingDecoder {
     fn rate(&self) -> u32 {
         8_000
     }
@@ -190,7 +190,7 @@ fn with_refused(refused: u8, of: u8) -> Analysis {
 fn with_refused_of(samples: usize, refused: u8, of: u8) -> Analysis {
     let frames: Vec<u8> = (0..of).map(|frame| u8::from(frame < refused)).collect();
     let bytes = file(&frames, 1);
-    let (survey, _) = survey_samples(Samples::with(Box::new(Picky(samples)), &mut &bytes[..])).unwrap();
+    let (survey, _) = survey_samples(Samples::with(Box::new(RefusingDecoder(samples)), &mut &bytes[..])).unwrap();
     Analysis::inaudible(survey)
 }
 

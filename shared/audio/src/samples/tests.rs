@@ -13,7 +13,7 @@ fn grid() -> Grid {
 }
 
 /// The result of reading through a recording: its samples, and the moments with the state at each.
-struct Through {
+struct ReadResult {
     samples: Vec<f32>,
     begun: Vec<(u32, usize, Vec<f32>)>,
     moments: Moments,
@@ -26,7 +26,7 @@ fn flat(piece: Piece<'_>) -> Vec<f32> {
     piece.left.iter().zip(piece.right.unwrap_or(piece.left)).flat_map(|(left, right)| [*left, *right]).collect()
 }
 
-fn run(mut samples: Samples<'_>) -> Through {
+fn run(mut samples: Samples<'_>) -> ReadResult {
     let (mut all, mut begun, mut stats, mut source) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     loop {
         let (so_far, mut packed) = (samples.stats(), Packer::default());
@@ -42,10 +42,10 @@ fn run(mut samples: Samples<'_>) -> Through {
         }
     }
     let end = (samples.stats(), samples.damage());
-    Through { samples: all, begun, moments: samples.moments().clone(), stats, source, end }
+    ReadResult { samples: all, begun, moments: samples.moments().clone(), stats, source, end }
 }
 
-fn through(format: &Format, bytes: &[u8]) -> Through {
+fn read_through(format: &Format, bytes: &[u8]) -> ReadResult {
     let mut bytes = Cursor::new(bytes);
     run(Samples::new(format, Input::ranges(&mut bytes)).unwrap().on(grid()).conditioned())
 }
@@ -56,7 +56,7 @@ fn named(name: &str) -> Format {
 
 /// Continues at each moment, with the bytes that begin there, and compares the rest.
 fn assert_resumes_identically(format: &Format, bytes: &[u8]) {
-    let whole = through(format, bytes);
+    let whole = read_through(format, bytes);
     assert!(whole.begun.len() > 2, "{format:?}: {} moments", whole.begun.len());
     for (index, moment) in whole.moments.all().iter().enumerate() {
         let mut rest = Cursor::new(&bytes[usize::try_from(moment.byte).unwrap()..]);
@@ -126,7 +126,7 @@ fn damage_before_moment_is_remembered_by_continuing_run() {
     }
     bytes.splice(at..at, junk);
     bytes.truncate(bytes.len() - 5);
-    let whole = through(&named("opus_fs320_16000_1"), &bytes);
+    let whole = read_through(&named("opus_fs320_16000_1"), &bytes);
     assert!(whole.end.0.refused > 0 && whole.end.1.dropped_bytes > 0);
     assert_resumes_identically(&named("opus_fs320_16000_1"), &bytes);
 }

@@ -96,7 +96,7 @@ impl<'r> Files<'r> {
             }
         };
         if found.is_none() && !self.given {
-            return Err(if tagged { AudioError::Unreadable("no MP3 frame is in the file") } else { UNKNOWN });
+            return Err(if tagged { AudioError::Unreadable("the file holds no MP3 frame") } else { UNKNOWN });
         }
         self.damage.lost(garbage);
         Ok(found)

@@ -8,7 +8,7 @@ pub(super) const RATES: std::ops::RangeInclusive<u32> = 1_000..=384_000;
 
 pub(super) const IMPOSSIBLE_RATE: AudioError = AudioError::Unreadable("the file claims an impossible rate");
 
-pub(crate) const NO_AUDIO: AudioError = AudioError::Unreadable("no audio is in the file");
+pub(crate) const NO_AUDIO: AudioError = AudioError::Unreadable("the file holds no audio");
 
 /// The most streams that may follow one another in a container: each needs a decoder, which takes a millisecond to
 /// create.

@@ -16,7 +16,7 @@ use std::io::{BufReader, Read, SeekFrom};
 use self::entry::Described;
 use self::index::{Run, Track};
 use self::promises::{Promises, Skipped};
-use self::table::{Box4, File, go, number, read_box};
+use self::table::{File, Mp4Box, go, number, read_box};
 use super::limits::{MOST_FILLER, is_filler};
 use super::parts::{Edge, Part, Parts, Timestamp, micros};
 use crate::error::AudioError;
@@ -45,9 +45,8 @@ const MOST_LOOKED_THROUGH: u64 = 1024 * 1024;
 const MOST_GAP_US: u64 = 1_000_000;
 const MOST_GAP_BY_NUMBER_US: u64 = 150_000;
 
-const NO_INDEX: AudioError = AudioError::Unreadable(
-    "no index of audio that can be read is in the MP4 file: it is cut off, or of a kind that is not known here",
-);
+const NO_INDEX: AudioError =
+    AudioError::Unreadable("the MP4 file has no index of readable audio: it is cut off, or of an unknown kind");
 
 pub(super) struct Mp4<'r> {
     file: File<'r>,
@@ -202,19 +201,19 @@ impl<'r> Mp4<'r> {
     }
 
     /// Compares the fragments that were read with the index at the end.
-    fn check_index_of_fragments(&mut self, found: &Box4) -> Result<(), AudioError> {
+    fn check_index_of_fragments(&mut self, found: &Mp4Box) -> Result<(), AudioError> {
         let Some(track) = self.read.and_then(|read| self.tracks.get(read)).map(|track| track.id) else { return Ok(()) };
         let missing = self.promises.missing_by_mfra(&mut self.file, found, self.base, track)?;
         self.damage.lost(missing);
         Ok(())
     }
 
-    fn size_of(&self, found: &Box4) -> u64 {
+    fn size_of(&self, found: &Mp4Box) -> u64 {
         found.body.end.min(self.length) - found.at
     }
 
     /// Reads an index and begins the stream of its first track of sound.
-    fn begin(&mut self, found: &Box4) -> Result<Option<Part>, AudioError> {
+    fn begin(&mut self, found: &Mp4Box) -> Result<Option<Part>, AudioError> {
         (self.tracks, self.read) = (index::read(&mut self.file, found.body.clone())?, None);
         let mut why = NO_INDEX;
         let mut stream = None;

@@ -20,7 +20,7 @@ use crate::frame_decoder::{Decoded, FrameDecoder};
 
 /// What is needed to create the decoder again, after a panic or for a restart in the middle.
 #[derive(Clone)]
-struct Made {
+struct Recipe {
     params: AudioCodecParameters,
     /// The rate and the samples of a packet, as known before the first one.
     rate: u32,
@@ -39,7 +39,7 @@ pub(super) const AAC: AudioError = AudioError::Unreadable(
 );
 
 pub(crate) struct Symphonia {
-    made: Made,
+    recipe: Recipe,
     panics: u32,
     decoder: Box<dyn AudioDecoder>,
     rate: u32,
@@ -89,7 +89,7 @@ impl Symphonia {
             .with_frames_per_block(samples)
             .with_channels(if channels == 1 { CHANNEL_LAYOUT_MONO } else { CHANNEL_LAYOUT_STEREO });
         let last = usize::try_from(samples).unwrap_or(0);
-        Ok(Self::of(Made { params, rate, last, lasts: samples })?.at(rate))
+        Ok(Self::of(Recipe { params, rate, last, lasts: samples })?.at(rate))
     }
 
     fn new(codec: AudioCodecId, private: Option<&[u8]>, last: usize) -> std::result::Result<Self, AudioError> {
@@ -98,25 +98,25 @@ impl Symphonia {
         if let Some(private) = private {
             params.with_extra_data(private.into());
         }
-        Self::of(Made { params, rate: 0, last, lasts: 0 })
+        Self::of(Recipe { params, rate: 0, last, lasts: 0 })
     }
 
     fn at(mut self, rate: u32) -> Self {
-        (self.rate, self.made.rate) = (rate, rate);
+        (self.rate, self.recipe.rate) = (rate, rate);
         self
     }
 
-    fn of(made: Made) -> std::result::Result<Self, AudioError> {
-        let decoder = make(&made)
+    fn of(recipe: Recipe) -> std::result::Result<Self, AudioError> {
+        let decoder = make(&recipe)
             .ok_or(AudioError::Unreadable("the header of the audio is damaged, or of a kind that cannot be read"))?;
-        let (rate, last) = (decoder.codec_params().sample_rate.unwrap_or(0), made.last);
-        let made = Made { rate, ..made };
-        Ok(Self { made, panics: 0, decoder, rate, last, channels: 1, interleaved: Vec::new() })
+        let (rate, last) = (decoder.codec_params().sample_rate.unwrap_or(0), recipe.last);
+        let recipe = Recipe { rate, ..recipe };
+        Ok(Self { recipe, panics: 0, decoder, rate, last, channels: 1, interleaved: Vec::new() })
     }
 }
 
-fn make(made: &Made) -> Option<Box<dyn AudioDecoder>> {
-    let (params, options) = (&made.params, AudioDecoderOptions::default());
+fn make(recipe: &Recipe) -> Option<Box<dyn AudioDecoder>> {
+    let (params, options) = (&recipe.params, AudioDecoderOptions::default());
     guarded(|| {
         Ok(match params.codec {
             CODEC_ID_AAC => Box::new(AacDecoder::try_new(params, &options)?) as Box<dyn AudioDecoder>,
@@ -138,9 +138,9 @@ fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Option<Result<T>> {
 
 impl FrameDecoder for Symphonia {
     fn fresh(&self) -> Option<Box<dyn FrameDecoder>> {
-        let (made, decoder) = (self.made.clone(), make(&self.made)?);
-        let (rate, last) = (made.rate, made.last);
-        Some(Box::new(Self { made, panics: 0, decoder, rate, last, channels: 1, interleaved: Vec::new() }))
+        let (recipe, decoder) = (self.recipe.clone(), make(&self.recipe)?);
+        let (rate, last) = (recipe.rate, recipe.last);
+        Some(Box::new(Self { recipe, panics: 0, decoder, rate, last, channels: 1, interleaved: Vec::new() }))
     }
 
     fn rate(&self) -> u32 {
@@ -155,8 +155,8 @@ impl FrameDecoder for Symphonia {
         if self.panics == MOST_PANICS {
             return Decoded::Refused;
         }
-        let Self { decoder, interleaved, made, .. } = self;
-        let lasts = Duration::from(made.lasts);
+        let Self { decoder, interleaved, recipe, .. } = self;
+        let lasts = Duration::from(recipe.lasts);
         let decoded = guarded(|| {
             let packet = PacketRef::new(0, Timestamp::ZERO, lasts, frame);
             Ok(copied(decoder.decode_ref(&packet)?, interleaved))
@@ -176,7 +176,7 @@ impl FrameDecoder for Symphonia {
             None => {
                 self.panics += 1;
                 // After a panic the decoder may be in any state.
-                if let Some(decoder) = make(&self.made) {
+                if let Some(decoder) = make(&self.recipe) {
                     self.decoder = decoder;
                 }
                 Decoded::Refused

@@ -42,7 +42,7 @@ struct Stamp {
 /// The audio before a position in an Opus stream: the time since the last gap, and how much of that is quiet at its
 /// end.
 #[derive(Clone, Copy, Default)]
-struct Before {
+struct AudioBefore {
     is_empty: bool,
     quiet_us: u64,
     since_gap_us: u64,
@@ -60,8 +60,8 @@ pub(super) struct Times {
     left_out_us: u64,
     is_leaving_out: bool,
     /// The audio before the last packet, and before the last timestamp.
-    before: Before,
-    before_last: Before,
+    before: AudioBefore,
+    before_last: AudioBefore,
 }
 
 impl Times {
@@ -73,7 +73,7 @@ impl Times {
     /// Takes the size and the samples of an Opus packet.
     pub fn take_opus(&mut self, bytes: usize, samples: &[f32], per_channel: u64, rate: u64) {
         let lasts = micros(per_channel, rate);
-        let Before { is_empty, quiet_us, since_gap_us } = &mut self.before;
+        let AudioBefore { is_empty, quiet_us, since_gap_us } = &mut self.before;
         *is_empty = bytes <= MOST_EMPTY;
         *since_gap_us += lasts;
         *quiet_us = if samples.iter().all(|sample| sample.abs() < QUIET) { *quiet_us + lasts } else { 0 };
@@ -113,7 +113,7 @@ impl Times {
     }
 
     /// Counts a gap behind this audio: the encoder left it out, or its reason is unknown.
-    fn count(&mut self, gap: u64, before: Before) {
+    fn count(&mut self, gap: u64, before: AudioBefore) {
         if gap < LEAST_GAP_US {
             return;
         }
@@ -161,7 +161,7 @@ impl Times {
         let mut stamp = || Some(Stamp { micros: from.take()?, decoded: from.take()? });
         let (first, last) = (stamp()?, stamp()?);
         let (latest_us, longest_gap_us, left_out_us) = (from.take()?, from.take()?, from.take()?);
-        let mut before = || Some(Before { is_empty: false, quiet_us: from.take()?, since_gap_us: from.take()? });
+        let mut before = || Some(AudioBefore { is_empty: false, quiet_us: from.take()?, since_gap_us: from.take()? });
         let (before, before_last) = (before()?, before()?);
         Some(Self {
             first,
@@ -169,8 +169,8 @@ impl Times {
             latest_us,
             longest_gap_us,
             left_out_us,
-            before: Before { is_empty: from.take_flag()?, ..before },
-            before_last: Before { is_empty: from.take_flag()?, ..before_last },
+            before: AudioBefore { is_empty: from.take_flag()?, ..before },
+            before_last: AudioBefore { is_empty: from.take_flag()?, ..before_last },
             is_begun: from.take_flag()?,
             is_leaving_out: from.take_flag()?,
         })

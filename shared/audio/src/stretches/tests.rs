@@ -51,7 +51,7 @@ fn voices_taking_turns_are_heard_by_their_channels_and_by_both_where_they_overla
         found(&levels(heard.stretches(Mix::Both, 0))),
         [(0, 2.0, Mix::Left), (900, 2.0, Mix::Both), (1_000, 20.0, Mix::Right), (4_000, 2.0, Mix::Left)]
     );
-    assert_eq!(heard.anywhere(), [region(0, 3_000), region(5_000, 8_000)]);
+    assert_eq!(heard.all_regions(), [region(0, 3_000), region(5_000, 8_000)]);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn single_voice_in_both_channels_is_heard_by_clearer_channel() {
 fn regions_of_all_mixes_stay_a_pause_apart() {
     let (left, right) = (voice_of(&[(0, 1_000)], 1.0, 0.1), voice_of(&[(1_300, 2_000)], 1.0, 0.1));
     let heard = four([left, right, Voice::default(), voice_of(&[(2_400, 3_000)], 1.0, 0.1)], 1.0);
-    assert_eq!(heard.anywhere(), [region(0, 2_000), region(2_400, 3_000)]);
+    assert_eq!(heard.all_regions(), [region(0, 2_000), region(2_400, 3_000)]);
 }
 
 #[test]

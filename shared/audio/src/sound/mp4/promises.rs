@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::Range;
 
-use super::table::{Box4, File, Table, go, number, read_box, words};
+use super::table::{File, Mp4Box, Table, go, number, read_box, words};
 
 /// The most parts of an index at the end, which has one for each track.
 const MOST_PARTS: u32 = 16;
@@ -82,7 +82,7 @@ impl Promises {
 
     /// Returns the bytes of fragments that an index at the end promises and that are missing; 1 if their size is
     /// unknown.
-    pub fn missing_by_mfra(&mut self, file: &mut File, mfra: &Box4, base: u64, track: u32) -> io::Result<u64> {
+    pub fn missing_by_mfra(&mut self, file: &mut File, mfra: &Mp4Box, base: u64, track: u32) -> io::Result<u64> {
         let missing = self.missing_before(mfra.at);
         let mut within = mfra.body.clone();
         for _ in 0..MOST_PARTS {

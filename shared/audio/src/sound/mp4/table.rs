@@ -83,7 +83,7 @@ pub(super) fn words<const N: usize>(file: &mut File) -> io::Result<Option<[u32; 
 
 /// A box: its kind, its start, and the range of its body. A box that claims to reach beyond the end of its parent is
 /// cut off there.
-pub(super) struct Box4 {
+pub(super) struct Mp4Box {
     pub kind: [u8; 4],
     pub at: u64,
     pub body: Range<u64>,
@@ -92,7 +92,7 @@ pub(super) struct Box4 {
 }
 
 /// Reads the box at the start of `within`; `None` if there cannot be one.
-pub(super) fn read_box(file: &mut File, within: &Range<u64>) -> io::Result<Option<Box4>> {
+pub(super) fn read_box(file: &mut File, within: &Range<u64>) -> io::Result<Option<Mp4Box>> {
     let at = within.start;
     if at.saturating_add(8) > within.end {
         return Ok(None);
@@ -109,5 +109,5 @@ pub(super) fn read_box(file: &mut File, within: &Range<u64>) -> io::Result<Optio
     }
     let end = if size == 0 { within.end } else { at.saturating_add(size) };
     let cut = end > within.end;
-    Ok(Some(Box4 { kind, at, body: at + header..end.min(within.end).max(at + header), cut }))
+    Ok(Some(Mp4Box { kind, at, body: at + header..end.min(within.end).max(at + header), cut }))
 }
