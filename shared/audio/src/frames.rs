@@ -2,12 +2,12 @@
 //!
 //! Devices leave more than frames in it, and files arrive damaged. These are the rules:
 //!
-//! | what stands where a length should | what is done |
+//! | found in place of a length | result |
 //! |---|---|
 //! | 0 or `0xFFFFFFFF` | the 4 bytes are skipped |
 //! | `0xFFFFFFFB`, `FE`, `FD` | a marker of 36, 20, 16 bytes is skipped |
-//! | more empty words in a row than [`MOST_SKIPPED`] bytes, or [`MOST_ERASED`] of `0xFF` alone | they are dropped, *beyond a packet* |
-//! | more of them over the whole file than a twentieth of it, or more markers than frames | the same |
+//! | a row of empty words of more than [`MOST_SKIPPED`] bytes ([`MOST_ERASED`] of `0xFF`) | dropped, *beyond a packet* |
+//! | empty words in more than a twentieth of the file, or more markers than frames | dropped, *beyond a packet* |
 //! | fewer bytes than the record needs, at the end | everything before it is kept, the rest is dropped |
 //! | more than [`MAX_FRAME_BYTES`] | everything before it is kept, the rest is dropped, *beyond a packet* |
 //!

@@ -46,7 +46,7 @@ impl<'d> MixListener<'d> {
         Self { mix, leveller, detector, levelled, voice: Voice::default(), signal: Vec::new() }
     }
 
-    fn hear(&mut self, piece: Piece<'_>) {
+    fn push(&mut self, piece: Piece<'_>) {
         mixed(self.mix, piece, &mut self.signal);
         self.levelled.clear();
         self.leveller.push(self.signal.iter().copied(), &mut self.levelled);
@@ -89,8 +89,8 @@ impl<'d> MixListeners<'d> {
 
     /// Takes the next samples. The track is given the levelled samples that are ready, which lag behind the input.
     pub fn push(&mut self, piece: Piece<'_>, track: &mut Track) {
-        self.first.hear(piece);
-        self.others.iter_mut().for_each(|listener| listener.hear(piece));
+        self.first.push(piece);
+        self.others.iter_mut().for_each(|listener| listener.push(piece));
         if let Some(shift_direction) = &mut self.shift_direction {
             shift_direction.push(piece.left, piece.right.unwrap_or(piece.left));
         }

@@ -257,7 +257,7 @@ impl Open {
             None => Decoding::new()?,
         };
         std::mem::take(&mut self.packets).iter().for_each(|packet| decoding.push(packet));
-        let mut samples = decoding.heard();
+        let mut samples = decoding.into_samples();
         let (lead, length) = (self.start.saturating_sub(first), self.end.min(last).saturating_sub(self.start));
         samples.drain(..usize::try_from(lead).unwrap_or(usize::MAX).min(samples.len()));
         samples.truncate(usize::try_from(length).unwrap_or(usize::MAX));
@@ -269,7 +269,7 @@ impl Open {
         let lead = self.start.saturating_sub(first);
         let length = self.end.min(last).saturating_sub(self.start);
         if let Some(decoding) = self.decoded {
-            let mut samples = decoding.heard();
+            let mut samples = decoding.into_samples();
             samples.drain(..usize::try_from(lead).unwrap_or(usize::MAX).min(samples.len()));
             samples.truncate(usize::try_from(length).unwrap_or(usize::MAX));
             return Cut::Samples(samples);
@@ -297,7 +297,7 @@ impl Decoding {
     }
 
     /// Returns the samples without any gain, because only recordings with a gain near one are cut into packets.
-    fn heard(mut self) -> Vec<f32> {
+    fn into_samples(mut self) -> Vec<f32> {
         let mut heard = Vec::with_capacity(self.samples.left.len());
         Condition::default().apply(&mut self.samples.left);
         if let Some(right) = &mut self.samples.right {

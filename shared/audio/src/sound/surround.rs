@@ -63,7 +63,7 @@ impl Surround {
     }
 
     /// Decodes all streams and returns how many samples each has; `None` if one cannot be decoded or differs in length.
-    fn hear(&mut self, frame: &[u8]) -> Option<usize> {
+    fn decode_streams(&mut self, frame: &[u8]) -> Option<usize> {
         let (mut rest, mut lasts, mut channel) = (frame, None, 0);
         for (stream, decoder) in self.decoders.iter_mut().enumerate() {
             if stream + 1 < self.layout.streams {
@@ -110,7 +110,7 @@ impl FrameDecoder for Surround {
     }
 
     fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded {
-        let Some(samples) = self.hear(frame) else { return Decoded::Refused };
+        let Some(samples) = self.decode_streams(frame) else { return Decoded::Refused };
         let heard = |place: &u8, at: usize| self.heard.get(usize::from(*place)).map_or(0.0, |heard| heard[at]);
         for at in 0..samples {
             out.extend(self.layout.mapping.iter().map(|place| heard(place, at)));
