@@ -4,26 +4,26 @@ use crate::frame_decoder::{Decoded, FrameDecoder};
 use crate::sound::Symphonia;
 
 const HEADER: usize = 7;
-/// With the checksum that may follow it.
+/// An ADTS header with the checksum that may follow it.
 const CHECKED_HEADER: usize = 9;
 pub(crate) const RATES: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
-/// A record of the longest kind would become 27 MB of samples, if its frames were the shortest there are. Those of 512 bits
-/// and more all fit.
+/// The most AAC frames that are decoded from one frame of the file. A file frame of the greatest size would become 27
+/// MB of samples if it held only the shortest AAC frames that exist. AAC frames of 512 bits and more all fit.
 const MOST_TOGETHER: usize = 1024;
-/// A decoder takes a millisecond and a half to make: longer than a second of audio takes to decode. Damage seldom looks
-/// like a header of another kind.
+/// The most decoders that are created for one recording. Creating one takes a millisecond and a half, which is more
+/// than decoding a second of audio takes. Damage seldom looks like a header with other parameters.
 const MOST_MADE: u32 = 64;
-/// Samples of a frame.
+/// Samples in an AAC frame.
 const FRAME: usize = 1024;
 
-/// The rate is in every frame; that of the first one that can be decoded is the recording's. A frame of another kind is
-/// none of this recording, and refused.
+/// Decodes AAC. Each frame states its sample rate; the rate of the first frame that can be decoded is taken as the
+/// recording's. A frame with other parameters does not belong to the recording and is refused.
 pub(crate) struct Aac {
-    /// What the file's name says.
+    /// The rate in the file's name.
     named: u32,
     rate: u32,
-    /// Something was decoded: the decoder is the recording's.
+    /// At least one frame was decoded, so the decoder is the right one for this recording.
     proven: bool,
     decoder: Option<([u8; 2], Symphonia)>,
     made: u32,
@@ -35,7 +35,7 @@ impl Aac {
         Self { named: rate, rate, proven: false, decoder: None, made: 0, one: Vec::new() }
     }
 
-    /// The config that a header stands for, its rate, and where the frame's payload is.
+    /// Returns the config that a header stands for, its rate, and the range of the frame's payload.
     fn header(bytes: &[u8]) -> Option<([u8; 2], u32, std::ops::Range<usize>)> {
         let &[first, second, third, fourth, fifth, sixth, ..] = bytes else { return None };
         if first != 0xFF || second & 0xF6 != 0xF0 {
@@ -60,7 +60,7 @@ impl Aac {
         }
         let (_, decoder) = match &mut self.decoder {
             Some(decoder) if known => decoder,
-            // Nothing could be decoded so far: this header may be the right one.
+            // Nothing has been decoded yet, so this header may be the right one.
             slot => {
                 self.made += 1;
                 slot.insert((config, Symphonia::aac(&config, rate).ok()?))
@@ -110,7 +110,7 @@ impl FrameDecoder for Aac {
     }
 }
 
-/// What an `AudioSpecificConfig` says of the rate.
+/// The sample rate in an `AudioSpecificConfig`.
 pub(crate) fn rate_of(config: &[u8]) -> Option<u32> {
     let &[a, b, ..] = config else { return None };
     match (a & 7) << 1 | b >> 7 {
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_recording_sounds_like_what_was_recorded_and_lasts_as_long() {
+    fn device_recording_matches_original_in_sound_and_length() {
         let (original, decoded) = (fixture_samples("ss0880_pcm16"), recorded("ss0880_aac_16000_1_fs1024"));
         assert_eq!(decoded.len(), 48 * FRAME);
         let (likeness, delay) = likeness(&original, &decoded, 1_100);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn several_frames_in_one_and_what_is_left_of_a_cut_one() {
+    fn several_aac_frames_in_one_file_frame_are_decoded_and_cut_off_rest_is_leftover() {
         let frames = frames();
         let (mut aac, mut out) = (Aac::new(16_000), Vec::new());
         assert_eq!(aac.decode(&frames[..3].concat(), &mut out), Decoded::Audio { leftover: 0 });
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_is_that_of_the_first_frame_and_a_frame_of_another_one_is_refused() {
+    fn rate_is_taken_from_first_frame_and_frame_with_another_rate_is_refused() {
         let frames = frames();
         let (mut aac, mut out) = (Aac::new(44_100), Vec::new());
         assert_eq!(aac.decode(&frames[0], &mut out), Decoded::Audio { leftover: 0 });
@@ -171,14 +171,14 @@ mod tests {
         assert_eq!(aac.decode(&frames[1], &mut out), Decoded::Audio { leftover: 0 });
     }
 
-    /// The shortest frame there is: one channel, no band has anything in it.
+    /// The shortest frame that exists: one channel, and no band holds anything.
     fn shortest() -> Vec<u8> {
         // MPEG-4, no checksum, LC at 7,350 Hz, mono, 11 bytes in all.
         vec![0xFF, 0xF1, 0x40 | 12 << 2, 0x40, 0x01, 0x60 | 0x1F, 0xFC, 0, 0, 0, 7]
     }
 
     #[test]
-    fn a_frame_packed_with_silence_becomes_no_mountain_of_samples() {
+    fn frame_packed_with_silence_does_not_become_huge_number_of_samples() {
         let packed = shortest().repeat(crate::MAX_FRAME_BYTES / 11);
         let (mut aac, mut out) = (Aac::new(16_000), Vec::new());
         let Decoded::Audio { leftover } = aac.decode(&packed, &mut out) else { panic!("{} samples", out.len()) };
@@ -186,13 +186,13 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_many_kinds_make_no_decoder_for_each_frame() {
+    fn frames_with_many_kinds_of_headers_do_not_each_create_a_decoder() {
         let good = frames();
         let (mut aac, mut out) = (Aac::new(16_000), Vec::new());
         let header = |rate: u8| [0xFF, 0xF1, 0x40 | rate << 2, 0x40, 0x01, 0xBF, 0xFC, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
         for n in 0..1_000 {
             assert_eq!(aac.decode(&header(n as u8 % 12), &mut out), Decoded::Refused);
-            // One that is known needs no other decoder.
+            // A header that is already known needs no new decoder.
             assert_eq!(aac.decode(&header(n as u8 % 12), &mut out), Decoded::Refused);
         }
         assert_eq!(aac.made, MOST_MADE);

@@ -1,4 +1,5 @@
-//! Where in a recording is speech, and what that makes of it: a second pass over those of several channels.
+//! Finds where in a recording there is speech, and decides what that makes of the recording. For recordings with
+//! several channels this is a second pass over the samples.
 
 use domain::{Format, Levels, Peaks};
 
@@ -8,37 +9,37 @@ use crate::detect::Region;
 use crate::error::AudioError;
 use crate::input::Input;
 use crate::listening::Listening;
-use crate::met::Met;
 use crate::moments::Moments;
 use crate::progress::{Onward, Progress, pack_found, place_analysing};
-use crate::samples::{Begun, Next, Samples};
+use crate::samples::{MomentStart, Next, Samples};
 use crate::segment::{SegmentRules, Span};
+use crate::stats::ReadStats;
 use crate::stretches::levels;
 use crate::surveyed::Survey;
 
-/// Of a silent recording at most one part in so many may have been concealed: a wrong codec concealed into silence must
-/// never read as success.
+/// A silent recording may have at most one part in this many concealed: a wrong codec that was concealed into silence
+/// must never read as success.
 const CONCEALED_SHARE: u64 = 20;
 
-/// What both passes found.
+/// The result of the survey and of listening.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Analysis {
     pub survey: Survey,
-    /// Speech alone, without padding and pauses: what is billed.
+    /// The duration of speech alone, without padding and pauses. This is what is billed.
     pub speech_ms: u64,
     pub segments: Vec<Span>,
-    /// The speech of each segment.
+    /// The speech in each segment.
     spoken_ms: Vec<u32>,
     /// The bare regions that the segments were made of.
     #[cfg(test)]
     pub speech: Vec<Region>,
-    /// How it is heard, and has to be cut.
+    /// The gains with which the recording was heard, and with which it has to be cut.
     pub levels: Levels,
-    /// What it looks like, as loud as it is heard; empty if nothing can be heard.
+    /// The waveform at the loudness at which the recording is heard; empty if nothing is audible.
     pub peaks: Peaks,
 }
 
-/// What becomes of a recording.
+/// The outcome for a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Speech,
@@ -61,19 +62,19 @@ impl Analysis {
         }
     }
 
-    /// The speech of one segment: what it is billed for.
+    /// The speech in one segment, which is what the segment is billed for.
     pub fn speech_ms_in(&self, segment: Span) -> u32 {
         let at = self.segments.binary_search_by_key(&segment.start_ms, |segment| segment.start_ms);
         at.ok().and_then(|at| self.spoken_ms.get(at)).copied().unwrap_or(0)
     }
 
-    /// Of a recording in which nothing can be heard: it does not have to be read again.
+    /// The analysis of a recording in which nothing is audible: it does not have to be read again.
     pub fn inaudible(survey: Survey) -> Self {
         Self { survey, levels: Levels::of([]), ..Self::default() }
     }
 }
 
-/// Reads a recording that was surveyed again, in bounded memory, and listens to each stretch of it at its own level.
+/// Reads a surveyed recording again, in bounded memory, and listens to each stretch of it at that stretch's level.
 pub fn analyse<'r>(
     survey: Survey,
     format: &Format,
@@ -85,8 +86,8 @@ pub fn analyse<'r>(
     analyse_onward((survey, &Moments::default()), format, input, rules, detector, on)
 }
 
-/// As [`analyse`], with the moments that the survey passed. It goes on where an earlier delivery stopped, and tells how far
-/// it comes: the input begins at the byte that [`Progress::byte`](crate::Progress::byte) says.
+/// Like [`analyse`], with the moments that the survey passed. It continues where an earlier delivery stopped and
+/// reports its progress. The input begins at the byte that [`Progress::byte`](crate::Progress::byte) returns.
 pub fn analyse_onward<'r>(
     (survey, moments): (Survey, &Moments),
     format: &Format,
@@ -99,7 +100,7 @@ pub fn analyse_onward<'r>(
         return Ok(Analysis::inaudible(survey));
     }
     let from = on.from.filter(|from| from.found().is_some()).and_then(Progress::moment);
-    let samples = Samples::opened_at(from, format, input)?.knowing(moments.clone());
+    let samples = Samples::opened_at(from, format, input)?.with_moments(moments.clone());
     analyse_samples(survey, samples, rules, detector, on)
 }
 
@@ -110,25 +111,25 @@ pub(crate) fn analyse_samples(
     detector: &mut dyn Detector,
     on: Onward<'_>,
 ) -> Result<Analysis, AudioError> {
-    let (mut samples, mut listening) = (samples.heard(), Listening::new(*rules, survey.mix, detector));
-    // What was found before the moment that it goes on at has been settled.
-    let mut settled = None;
+    let (mut samples, mut listening) = (samples.conditioned(), Listening::new(*rules, survey.mix, detector));
+    // What lies before the moment at which this run continues has been closed and reported already.
+    let mut closed = None;
     let found = on.from.and_then(|from| Some((from.moment().copied()?, from.found()?)));
     if let Some((moment, found)) = found {
-        samples.go_on_at(&moment, Met::default())?;
-        listening = listening.going_on(found.clone());
-        settled = Some(moment.number);
+        samples.resume_at(&moment, ReadStats::default())?;
+        listening = listening.resuming_from(found.clone());
+        closed = Some(moment.number);
     } else if !samples.moments().is_empty() {
-        // The first pass is over, and nobody has to hear it again.
+        // The first pass is over; this checkpoint saves a later delivery from repeating it.
         (on.tell)(place_analysing(None), pack_found(None, samples.moments(), &survey, listening.found()));
     }
     let (grid, moments) = (samples.grid(), samples.moments().clone());
     while let Some(next) = samples.next()? {
         match next {
             Next::Samples(piece) => listening.push(piece),
-            Next::Moment(Begun { number, sample, warm }) if grid.is_for_listeners(number) => {
-                if settled != Some(number) {
-                    listening.settle(sample);
+            Next::Moment(MomentStart { number, sample, warm }) if grid.is_for_listeners(number) => {
+                if closed != Some(number) {
+                    listening.close_part(sample);
                     (on.tell)(
                         place_analysing(Some(number)),
                         pack_found(Some(number), &moments, &survey, listening.found()),
@@ -143,9 +144,9 @@ pub(crate) fn analyse_samples(
 }
 
 impl Analysis {
-    /// Of a recording that was listened to up to its end.
+    /// The analysis of a recording that was listened to up to its end.
     pub(crate) fn of(survey: Survey, listening: Listening<'_>) -> Result<Self, AudioError> {
-        // At most 48 hours: fits.
+        // At most 48 hours, so this fits.
         let end_ms = u32::try_from(survey.duration_ms).map_err(|_| AudioError::TooLong)?;
         let found = listening.finish(end_ms);
         let levels = levels(found.stretches);

@@ -1,7 +1,7 @@
-//! The channels of a recording, told apart behind the decoders: one list of samples, or two. They become one where the
+//! The channels of a recording behind the decoders: one list of samples, or two. They are mixed into one where the
 //! recording is listened to, and nowhere else.
 
-/// Samples of one channel, or of two for the same moments.
+/// Samples of one channel, or of two channels for the same time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Piece<'a> {
     pub left: &'a [f32],
@@ -13,14 +13,14 @@ impl<'a> Piece<'a> {
         self.left.len()
     }
 
-    /// Its end: at most so many samples.
+    /// Returns the last samples, at most this many.
     pub fn last(&self, most: usize) -> Piece<'a> {
         let from = self.len().saturating_sub(most);
         Piece { left: &self.left[from..], right: self.right.map(|right| &right[from..]) }
     }
 }
 
-/// One channel until there are two: what came before is then in both.
+/// The samples of one channel, until a second one appears. What came before then counts for both.
 #[derive(Debug, Default)]
 pub(crate) struct Tracks {
     pub left: Vec<f32>,
@@ -32,19 +32,19 @@ impl Tracks {
         Piece { left: &self.left, right: self.right.as_deref() }
     }
 
-    /// Only the last samples stay, at most so many.
+    /// Keeps the last samples, at most this many.
     pub fn keep_last(&mut self, most: usize) {
         let too_many = self.left.len().saturating_sub(most);
         self.left.drain(..too_many);
         self.right.iter_mut().for_each(|right| drop(right.drain(..too_many)));
     }
 
-    /// What is from this sample on; what is before it stays here.
+    /// Splits off and returns what begins at this sample; what lies before it stays here.
     pub fn split_off(&mut self, at: usize) -> Self {
         Self { left: self.left.split_off(at), right: self.right.as_mut().map(|right| right.split_off(at)) }
     }
 
-    /// It stays as wide as it was.
+    /// Removes all samples; the number of channels stays as it was.
     pub fn clear(&mut self) {
         self.left.clear();
         if let Some(right) = &mut self.right {
@@ -52,11 +52,11 @@ impl Tracks {
         }
     }
 
-    /// Takes interleaved samples of so many channels. Those beyond the second are shared out to the two, each a little
-    /// less than the one before it, so that equal ones do not cancel each other whatever their signs.
+    /// Appends interleaved samples of this many channels. Channels beyond the second are added to the two, each with
+    /// less weight than the one before it, so that equal channels never cancel each other, whatever their signs.
     pub fn push(&mut self, interleaved: &[f32], channels: usize) {
         if channels < 2 {
-            self.left.extend(interleaved.iter().map(|sample| sane(*sample)));
+            self.left.extend(interleaved.iter().map(|sample| sanitised(*sample)));
             let added = &self.left[self.left.len() - interleaved.len()..];
             if let Some(right) = &mut self.right {
                 right.extend_from_slice(added);
@@ -65,34 +65,36 @@ impl Tracks {
         }
         let Self { left, right } = self;
         let right = right.get_or_insert_with(|| left.clone());
-        for moment in interleaved.chunks_exact(channels) {
-            left.push(shared(moment.iter().step_by(2)));
-            right.push(shared(moment.iter().skip(1).step_by(2)));
+        for instant in interleaved.chunks_exact(channels) {
+            left.push(weighted_sum(instant.iter().step_by(2)));
+            right.push(weighted_sum(instant.iter().skip(1).step_by(2)));
         }
     }
 }
 
-/// A file of floats may hold anything; a channel that is no number must not silence another.
-fn sane(sample: f32) -> f32 {
+/// A file of floats may hold any value; a NaN in one channel must not silence another.
+fn sanitised(sample: f32) -> f32 {
     if sample.is_finite() { sample.clamp(-BEYOND, BEYOND) } else { 0.0 }
 }
 
-/// Twice full scale: no codec overshoots so far, and an offset may carry a voice nearly there. Louder samples are clipped.
+/// Twice full scale. No codec overshoots that far, though an offset may carry a voice nearly there. Samples beyond it
+/// are clipped.
 const BEYOND: f32 = 2.0;
 
-/// How many samples are no numbers, or so far beyond full scale that they were never meant for it.
-pub(crate) fn unheard(samples: &[f32]) -> usize {
+/// Counts samples that are not numbers, or so far beyond full scale that they cannot be meant as audio.
+pub(crate) fn count_unusable(samples: &[f32]) -> usize {
     samples.iter().filter(|sample| sample.is_nan() || sample.abs() > BEYOND).count()
 }
 
-fn shared<'a>(channels: impl Iterator<Item = &'a f32>) -> f32 {
-    (1u8..).zip(channels).map(|(place, sample)| sane(*sample) / f32::from(place)).sum()
+fn weighted_sum<'a>(channels: impl Iterator<Item = &'a f32>) -> f32 {
+    (1u8..).zip(channels).map(|(place, sample)| sanitised(*sample) / f32::from(place)).sum()
 }
 
-/// The same moments with more channels than before: what was in one is in all, what was in several is in each of them.
+/// Copies interleaved samples to more channels than before: what was in one channel is in all, what was in several is
+/// repeated.
 pub(crate) fn widened(interleaved: &[f32], from: usize, to: usize) -> Vec<f32> {
     let from = from.max(1);
-    interleaved.chunks_exact(from).flat_map(|moment| (0..to).map(|channel| moment[channel % from])).collect()
+    interleaved.chunks_exact(from).flat_map(|instant| (0..to).map(|channel| instant[channel % from])).collect()
 }
 
 #[cfg(test)]
@@ -100,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_recording_that_becomes_stereo_had_the_same_in_both_channels_before() {
+    fn recording_that_becomes_stereo_has_earlier_samples_in_both_channels() {
         let mut tracks = Tracks::default();
         tracks.push(&[0.1, 0.2], 1);
         assert!(tracks.right.is_none());
@@ -113,20 +115,20 @@ mod tests {
     }
 
     #[test]
-    fn of_many_channels_none_is_lost_whatever_their_signs() {
+    fn no_channel_of_many_is_lost_whatever_the_signs() {
         for channels in 3..=8 {
             for alone in 0..channels {
                 let mut tracks = Tracks::default();
-                let moment: Vec<f32> = (0..channels).map(|channel| f32::from(u8::from(channel == alone))).collect();
-                tracks.push(&moment, channels);
+                let instant: Vec<f32> = (0..channels).map(|channel| f32::from(u8::from(channel == alone))).collect();
+                tracks.push(&instant, channels);
                 let loudest = tracks.left[0].max(tracks.right.as_ref().map_or(0.0, |right| right[0]));
                 assert!(loudest >= 0.25, "{alone} of {channels}: {loudest}");
             }
             for signs in 0..1u32 << channels {
                 let mut tracks = Tracks::default();
-                let moment: Vec<f32> =
+                let instant: Vec<f32> =
                     (0..channels).map(|channel| if signs >> channel & 1 == 1 { 0.4 } else { -0.4 }).collect();
-                tracks.push(&moment, channels);
+                tracks.push(&instant, channels);
                 let loudest = tracks.left[0].abs().max(tracks.right.as_ref().map_or(0.0, |right| right[0].abs()));
                 assert!(loudest >= 0.03, "{signs:b} of {channels}: {loudest}");
             }
@@ -134,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_that_is_no_number_does_not_silence_the_other() {
+    fn channel_of_nan_does_not_silence_the_other() {
         let mut tracks = Tracks::default();
         tracks.push(&[f32::NAN, 0.5, f32::INFINITY, -0.5], 2);
         assert_eq!((&tracks.left[..], tracks.right.as_deref()), (&[0.0, 0.0][..], Some(&[0.5, -0.5][..])));
@@ -142,11 +144,11 @@ mod tests {
 
     #[test]
     fn samples_far_beyond_full_scale_are_counted() {
-        assert_eq!(unheard(&[1.0, -1.9, 0.0, 2.1, -32_768.0, f32::NAN, f32::NEG_INFINITY]), 4);
+        assert_eq!(count_unusable(&[1.0, -1.9, 0.0, 2.1, -32_768.0, f32::NAN, f32::NEG_INFINITY]), 4);
     }
 
     #[test]
-    fn more_channels_hold_what_fewer_held() {
+    fn added_channels_repeat_existing_channels() {
         assert_eq!(widened(&[0.1, 0.2], 1, 2), [0.1, 0.1, 0.2, 0.2]);
         assert_eq!(widened(&[0.1, 0.2], 2, 3), [0.1, 0.2, 0.1]);
     }

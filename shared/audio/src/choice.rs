@@ -1,8 +1,9 @@
-//! Which of its channels a recording is heard by: found out once, over the whole of it.
+//! Chooses the mix of channels by which a recording is heard, once and from the whole recording.
 //!
-//! Half a sum loses what is in one channel turned over, and half a difference what is the same in both. Only where the
-//! other one never holds anything of its own is one of the two enough, and one channel alone only where the other is dead.
-//! Else all four are listened to, each by itself: a voice may be covered in every one of them but one.
+//! Half the sum of both channels loses a voice that is inverted in one of them, and half the difference loses what is
+//! the same in both. One of the two is enough only where the other never holds anything of its own, and one channel is
+//! enough only where the other is dead. In all other cases all four are listened to, each by itself, because a voice
+//! may be covered in every one of them but one.
 
 use domain::levels::Mix;
 
@@ -11,31 +12,32 @@ use crate::gain::{Decided, Gains};
 use crate::level::{AUDIBLE, Block, Meter};
 use crate::packed::{Packer, Unpacker};
 
-/// What is 40 dB below the other, at the same moment, is covered by it: the rounding of a codec, the noise of a converter.
+/// A signal that is 40 dB below the other at the same time is covered by it: it is rounding noise of a codec or
+/// converter.
 const COVERED: f32 = 0.01;
-/// Blocks: what lasts shorter is no speech.
+/// In blocks. A shorter sound is not speech.
 const LEAST_SPEECH: u64 = 2;
 
-/// What the first pass finds out.
+/// What the first pass finds out about the channels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Choice {
     pub mix: Mix,
-    /// Some of it can be heard at its level.
+    /// Some of the recording is audible at its level.
     pub audible: bool,
-    /// More than half of it is so loud that, without speech, it is noise and no silence.
+    /// More than half of the recording is so loud that, without speech, it counts as noise and not as silence.
     pub roar: bool,
 }
 
-/// Follows one sum of the channels.
+/// Measures one mix of the channels.
 #[derive(Clone, Default)]
-struct Ear {
+struct MixMeter {
     meter: Meter,
     gains: Gains,
     blocks: Vec<Block>,
     decided: Vec<Decided>,
 }
 
-impl Ear {
+impl MixMeter {
     fn push(&mut self, samples: impl Iterator<Item = f32>) {
         self.meter.push(samples, &mut self.blocks);
         self.decide();
@@ -53,41 +55,42 @@ impl Ear {
         }
     }
 
-    /// What it would be if it had heard nothing for as long.
-    fn deaf(&self) -> Self {
+    /// The state this would have if it had received silence for as long.
+    fn silent_copy(&self) -> Self {
         Self { meter: self.meter.silent(), gains: self.gains.silent(), blocks: Vec::new(), decided: Vec::new() }
     }
 }
 
-/// Blocks of the recording, by what they hold. These numbers are all that is known of what was decided.
+/// Counts of blocks by what they hold. Nothing else is kept of the blocks that were decided.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub all: u64,
     pub roaring: u64,
-    /// The half of the sum, and of the difference, hold something that the other does not cover.
+    /// Half the sum, or half the difference, holds something that the other does not cover.
     pub mid: u64,
     pub side: u64,
-    /// A channel can be heard.
+    /// The channel is audible.
     pub left: u64,
     pub right: u64,
 }
 
-/// Listens to all sums until it is known which of them are needed.
+/// Measures all mixes until it is known which of them are needed.
 #[derive(Default)]
-pub(crate) struct Choosing {
-    mid: Ear,
-    /// Half the difference, and both channels, from where there are two.
-    others: Option<Box<[Ear; 3]>>,
+pub(crate) struct MixChooser {
+    mid: MixMeter,
+    /// Half the difference and both channels, once there are two.
+    others: Option<Box<[MixMeter; 3]>>,
     counts: Counts,
 }
 
-impl Choosing {
+impl MixChooser {
     pub fn push(&mut self, piece: Piece<'_>) {
         if let Some(right) = piece.right {
             let both = || piece.left.iter().zip(right);
-            // So far both channels were the same.
-            let others =
-                self.others.get_or_insert_with(|| Box::new([self.mid.deaf(), self.mid.clone(), self.mid.clone()]));
+            // Up to now both channels were the same.
+            let others = self
+                .others
+                .get_or_insert_with(|| Box::new([self.mid.silent_copy(), self.mid.clone(), self.mid.clone()]));
             others[0].push(both().map(|(left, right)| (left - right) / 2.0));
             others[1].push(piece.left.iter().copied());
             others[2].push(right.iter().copied());
@@ -98,12 +101,12 @@ impl Choosing {
         self.count();
     }
 
-    /// Behind what was counted before: nothing of that is at hand.
-    pub fn counting_on(counts: Counts) -> Self {
+    /// Continues from earlier counts; nothing else of what was counted before is available.
+    pub fn with_counts(counts: Counts) -> Self {
         Self { counts, ..Self::default() }
     }
 
-    /// Decides all that came, and says what it was.
+    /// Decides all blocks received so far and returns the counts.
     pub fn count_all(&mut self) -> Counts {
         self.finish();
         self.counts
@@ -112,7 +115,7 @@ impl Choosing {
     pub fn finish(&mut self) -> Choice {
         self.mid.finish();
         if let Some(others) = &mut self.others {
-            others.iter_mut().for_each(Ear::finish);
+            others.iter_mut().for_each(MixMeter::finish);
         }
         self.count();
         self.counts.choice()
@@ -123,13 +126,13 @@ impl Choosing {
         let nothing = (Block::default(), 1.0);
         for (at, mid) in mid.decided.drain(..).enumerate() {
             let [side, left, right] = match others.as_deref() {
-                Some(others) => others.each_ref().map(|ear| ear.decided.get(at).copied().unwrap_or(nothing)),
+                Some(others) => others.each_ref().map(|meter| meter.decided.get(at).copied().unwrap_or(nothing)),
                 None => [nothing, mid, mid],
             };
             counts.take(mid, side, left, right);
         }
         if let Some(others) = others {
-            others.iter_mut().for_each(|ear| ear.decided.clear());
+            others.iter_mut().for_each(|meter| meter.decided.clear());
         }
     }
 }
@@ -183,11 +186,11 @@ mod tests {
     use crate::testing::{fixture_samples, noise, quieter};
 
     fn choice(left: &[f32], right: &[f32]) -> Choice {
-        let mut choosing = Choosing::default();
+        let mut chooser = MixChooser::default();
         for (left, right) in left.chunks(1_111).zip(right.chunks(1_111)) {
-            choosing.push(Piece { left, right: Some(right) });
+            chooser.push(Piece { left, right: Some(right) });
         }
-        choosing.finish()
+        chooser.finish()
     }
 
     fn clip() -> Vec<f32> {
@@ -203,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_that_hold_the_same_are_one_and_so_are_those_that_are_turned_over() {
+    fn equal_channels_choose_mid_and_inverted_channels_choose_side() {
         for (right, mix) in
             [(clip(), Mix::Mid), (scaled(0.99), Mix::Mid), (scaled(-1.0), Mix::Side), (scaled(-0.99), Mix::Side)]
         {
@@ -215,37 +218,37 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_channel_costs_nothing_and_one_that_whispers_is_heard() {
+    fn dead_channel_is_ignored_and_whispering_channel_is_kept() {
         let hiss = noise(clip().len(), 0.0008);
         assert_eq!(choice(&clip(), &nothing()).mix, Mix::Left);
         assert_eq!(choice(&nothing(), &clip()).mix, Mix::Right);
         assert_eq!(choice(&hiss, &clip()).mix, Mix::Right);
         assert_eq!(choice(&clip(), &scaled(0.1)).mix, Mix::Both);
-        // In turns, the second at a hundredth.
+        // The channels take turns, the second at a hundredth of the level.
         let (first, second) = ([clip(), nothing()].concat(), [nothing(), scaled(0.01)].concat());
         assert_eq!(choice(&first, &second).mix, Mix::Both);
     }
 
     #[test]
-    fn what_changes_in_the_middle_is_heard_by_both_channels() {
+    fn recording_that_changes_in_the_middle_uses_both_channels() {
         let (left, right) = ([clip(), clip()].concat(), [clip(), scaled(-1.0)].concat());
         assert_eq!(choice(&left, &right).mix, Mix::Both);
-        // One channel, then two of which one is turned over.
-        let mut choosing = Choosing::default();
-        choosing.push(Piece { left: &clip(), right: None });
-        choosing.push(Piece { left: &clip(), right: Some(&scaled(-1.0)) });
-        assert_eq!(choosing.finish().mix, Mix::Both);
+        // First one channel, then two of which one is inverted.
+        let mut chooser = MixChooser::default();
+        chooser.push(Piece { left: &clip(), right: None });
+        chooser.push(Piece { left: &clip(), right: Some(&scaled(-1.0)) });
+        assert_eq!(chooser.finish().mix, Mix::Both);
     }
 
     #[test]
-    fn a_voice_in_one_channel_turned_over_under_a_hum_in_both_is_not_lost() {
+    fn voice_inverted_in_one_channel_under_hum_in_both_is_not_lost() {
         let hum = |at: usize| 0.3 * (std::f32::consts::TAU * 100.0 * at as f32 / 16_000.0).sin();
         let with = |sign: f32| -> Vec<f32> { clip().iter().enumerate().map(|(at, s)| sign * s + hum(at)).collect() };
         assert_eq!(choice(&with(1.0), &with(-1.0)).mix, Mix::Both);
     }
 
     #[test]
-    fn a_voice_that_only_the_difference_holds_under_something_louder_in_both_is_not_lost() {
+    fn voice_only_in_difference_under_louder_common_sound_is_not_lost() {
         let loud = noise(clip().len(), 0.5);
         let with = |sign: f32| -> Vec<f32> { scaled(sign * 0.05).iter().zip(&loud).map(|(s, l)| s + l).collect() };
         assert_eq!(choice(&with(1.0), &with(-1.0)).mix, Mix::Both);
@@ -253,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_heard_is_known_without_a_detector_and_a_roar_is_told() {
+    fn inaudible_recording_is_recognised_without_detector_and_roar_is_reported() {
         let silent = choice(&vec![0.0; 100_000], &vec![0.0; 100_000]);
         assert_eq!(silent, Choice::default());
         assert!(!choice(&noise(100_000, 0.001), &noise(100_000, 0.001)).audible);

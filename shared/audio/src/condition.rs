@@ -1,21 +1,22 @@
-//! What every listener hears: samples without the offset of cheap converters, in 16 bits.
+//! Prepares the samples for all listeners: removes the offset of cheap converters and rounds to 16 bits.
 //!
-//! 16 bits, whatever the codec: a recording sounds the same, to the last bit, whether it was kept or is decoded again.
+//! Samples are rounded to 16 bits whatever the codec, so that a recording sounds the same, to the last bit, whether its
+//! samples were kept or are decoded again.
 
 use std::f32::consts::TAU;
 
 use crate::resample::RATE;
 
-/// Below this frequency there is offset, not sound: an octave below the lowest voice is left untouched.
+/// What lies below this frequency is offset, not sound. The lowest voice is an octave above and stays untouched.
 const LOW_CUT_HERTZ: f32 = 20.0;
-/// Of a 16-bit sample.
+/// Full scale of a 16-bit sample.
 pub(crate) const FULL_SCALE: f32 = 32_768.0;
-/// Far below the lowest level.
+/// A value far below the lowest level.
 const FADED: f32 = 1e-9;
 
 #[derive(Clone, Default)]
 pub(crate) struct Condition {
-    /// The first sample is no jump from zero, or every offset would begin with a click.
+    /// The first sample is not treated as a jump from zero, or every offset would begin with a click.
     before: Option<f32>,
     passed: f32,
 }
@@ -24,7 +25,7 @@ impl Condition {
     pub fn apply(&mut self, samples: &mut [f32]) {
         self.cut_low(samples);
         for sample in samples {
-            // Of the two zeros always the same: what is kept knows but one.
+            // Adding 0.0 turns negative zero into zero, because kept samples have only one zero.
             let step = (*sample * FULL_SCALE).round().clamp(-FULL_SCALE, FULL_SCALE - 1.0) + 0.0;
             *sample = step / FULL_SCALE;
         }
@@ -35,7 +36,8 @@ impl Condition {
         let mut before = self.before.or(samples.first().copied()).unwrap_or(0.0);
         for sample in samples.iter_mut() {
             let passed = *sample - before + keep * self.passed;
-            // What fades away in a filter fades for ever, and numbers that small take a hundred times as long.
+            // A value that fades in a filter never reaches zero, and arithmetic with such small numbers takes a hundred
+            // times as long.
             self.passed = if passed.abs() < FADED { 0.0 } else { passed };
             before = *sample;
             *sample = self.passed;
@@ -65,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_is_not_heard_and_changes_nothing_that_is() {
+    fn offset_is_removed_and_audible_sound_is_unchanged() {
         assert!(heard(&[0.3; 16_000], 60.0, 160).iter().all(|sample| *sample == 0.0));
         let (plain, offset) = (tone(300.0), tone(300.0).iter().map(|sample| sample + 0.5).collect::<Vec<_>>());
         let (plain, offset) = (heard(&plain, 1.0, 160), heard(&offset, 1.0, 160));
@@ -73,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn voices_pass_and_pieces_make_no_difference() {
+    fn voices_pass_and_piece_size_makes_no_difference() {
         for hertz in [85.0, 300.0, 4_000.0] {
             let (before, after) = (tone(hertz), heard(&tone(hertz), 1.0, 160));
             assert!((rms(&after[8_000..]) / rms(&before[8_000..]) - 1.0).abs() < 0.03, "{hertz} Hz");
@@ -82,14 +84,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_kept_sounds_the_same_to_the_last_bit() {
+    fn kept_samples_are_identical_to_the_last_bit() {
         let once = heard(&noise(5_000, 1e-4), 1.0, 160);
         let kept = once.iter().map(|sample| f32::from((sample * FULL_SCALE) as i16) / FULL_SCALE);
         assert!(once.iter().zip(kept).all(|(one, other)| one.to_bits() == other.to_bits()));
     }
 
     #[test]
-    fn what_would_be_too_loud_is_cut_off_at_full_scale() {
+    fn samples_beyond_full_scale_are_clipped() {
         let loud = heard(&noise(5_000, 0.5), 60.0, 5_000);
         assert!(loud.contains(&1.0) && loud.iter().all(|sample| sample.abs() <= 1.0));
     }

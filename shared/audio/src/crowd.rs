@@ -1,37 +1,38 @@
-//! More than two channels: whether what each of them holds can still be heard in the two that they are added to.
+//! For recordings with more than two channels: checks whether what each channel holds is still audible in the two sums
+//! that the channels are added to.
 //!
-//! Nobody listens to a third channel by itself. Whatever it holds that is no copy of what it was added to may be a voice that
-//! the others cover or take away: it was not heard, and must be told as what was not decoded.
+//! Nobody listens to a third channel by itself. If it holds anything that is not a copy of its sum, that may be a voice
+//! that the other channels cover or cancel. Such a voice was not heard and has to be reported as not decoded.
 
 use crate::channels::Tracks;
 use crate::level::Above;
 
-/// The noise of a converter of 16 bits is quieter.
+/// The lowest level that counts. The noise of a 16-bit converter is below it.
 const LEAST: f32 = 0.000_05;
-/// A tenth of a second.
+/// A block is a tenth of a second.
 const BLOCKS_A_SECOND: u32 = 10;
-/// So much of what a channel holds has to be in the sum that it went into, in its own shape.
+/// The share of a channel's signal that has to be in its sum in the same shape.
 const SHARED: f32 = 0.9;
-/// A channel has lost what it holds in a sum that is so much quieter than itself: 12 dB.
+/// A channel is lost in a sum that is quieter than the channel by this factor: 12 dB.
 const GONE: f32 = 0.25;
-/// So many blocks in a row are a word; fewer may be clicks.
+/// This many lost blocks in a row may be a word; fewer may be clicks.
 const WORD: u64 = 3;
 
-/// Follows each channel, block by block, without what is below voices.
+/// Follows each channel block by block, without the frequencies below voices.
 #[derive(Default)]
-pub(crate) struct Crowd {
-    channels: Vec<One>,
+pub(crate) struct ChannelLoss {
+    channels: Vec<ChannelState>,
     sums: [Sum; 2],
     in_block: usize,
-    /// So many blocks in a row, of which something was lost.
+    /// How many blocks in a row have lost something.
     row: u64,
 }
 
 #[derive(Clone, Default)]
-struct One {
+struct ChannelState {
     above: [Above; 2],
     power: f32,
-    /// What it and its sum have in common.
+    /// The product of the channel and its sum, summed over the block.
     common: f32,
 }
 
@@ -41,28 +42,28 @@ struct Sum {
     power: f32,
 }
 
-impl Crowd {
-    /// Takes samples of so many channels, and the sums that were made of them; says in how many blocks something as long
-    /// as a word was lost.
+impl ChannelLoss {
+    /// Takes interleaved samples and the sums made from them. Returns how many blocks have lost something that lasted
+    /// as long as a word.
     pub fn push(&mut self, interleaved: &[f32], channels: usize, sums: &Tracks, rate: u32) -> u64 {
         let Some(right) = &sums.right else { return 0 };
         if channels <= 2 {
             return 0;
         }
         if self.channels.len() != channels {
-            *self = Self { channels: vec![One::default(); channels], ..Self::default() };
+            *self = Self { channels: vec![ChannelState::default(); channels], ..Self::default() };
         }
         let block = (rate / BLOCKS_A_SECOND).max(1) as usize;
         let mut lost = 0;
-        for ((moment, left), right) in interleaved.chunks_exact(channels).zip(&sums.left).zip(right) {
+        for ((instant, left), right) in interleaved.chunks_exact(channels).zip(&sums.left).zip(right) {
             let mut both = [*left, *right];
             for (sum, sample) in self.sums.iter_mut().zip(&mut both) {
-                *sample = voice(&mut sum.above, *sample, rate);
+                *sample = high_pass(&mut sum.above, *sample, rate);
                 sum.power += *sample * *sample;
             }
-            for (at, (one, sample)) in self.channels.iter_mut().zip(moment).enumerate() {
-                // What is no number is counted elsewhere, and must not stay in a filter.
-                let sample = voice(&mut one.above, if sample.is_finite() { *sample } else { 0.0 }, rate);
+            for (at, (one, sample)) in self.channels.iter_mut().zip(instant).enumerate() {
+                // NaN and infinity are counted elsewhere and must not stay in a filter.
+                let sample = high_pass(&mut one.above, if sample.is_finite() { *sample } else { 0.0 }, rate);
                 one.power += sample * sample;
                 one.common += sample * both[at % 2];
             }
@@ -79,21 +80,21 @@ impl Crowd {
         lost
     }
 
-    /// Whether something of a channel was lost in the block.
+    /// Returns whether the block lost something of a channel.
     fn close(&mut self) -> bool {
         let samples = std::mem::take(&mut self.in_block) as f32;
         let sums = self.sums.each_mut().map(|sum| std::mem::take(&mut sum.power));
-        let lost = |(at, one): (usize, &mut One)| one.close(samples, sums[at % 2]);
+        let lost = |(at, one): (usize, &mut ChannelState)| one.close(samples, sums[at % 2]);
         self.channels.iter_mut().enumerate().map(lost).fold(false, |any, lost| any | lost)
     }
 }
 
-fn voice(above: &mut [Above; 2], sample: f32, rate: u32) -> f32 {
+fn high_pass(above: &mut [Above; 2], sample: f32, rate: u32) -> f32 {
     let passed = above[0].pass(sample, rate);
     above[1].pass(passed, rate)
 }
 
-impl One {
+impl ChannelState {
     fn close(&mut self, samples: f32, sum: f32) -> bool {
         let (power, common) = (std::mem::take(&mut self.power), std::mem::take(&mut self.common));
         let is_shared = common * common >= SHARED * power * sum && sum >= GONE * GONE * power;
@@ -109,11 +110,11 @@ mod tests {
     fn lost(channels: &[Vec<f32>]) -> u64 {
         let interleaved: Vec<f32> =
             (0..channels[0].len()).flat_map(|at| channels.iter().map(move |channel| channel[at])).collect();
-        let (mut crowd, mut lost) = (Crowd::default(), 0);
+        let (mut channel_loss, mut lost) = (ChannelLoss::default(), 0);
         for piece in interleaved.chunks(1_111 * channels.len()) {
             let mut sums = Tracks::default();
             sums.push(piece, channels.len());
-            lost += crowd.push(piece, channels.len(), &sums, 16_000);
+            lost += channel_loss.push(piece, channels.len(), &sums, 16_000);
         }
         lost
     }
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_voice_that_others_cover_or_take_away_is_told() {
+    fn voice_covered_or_cancelled_by_other_channels_is_reported() {
         let silence = || vec![0.0; clip().len()];
         let hum: Vec<f32> =
             clip().iter().enumerate().map(|(at, sample)| sample * 0.5 + 0.08 * (at as f32 * 0.0196).sin()).collect();
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_that_are_silent_or_copies_are_not_told() {
+    fn silent_channels_and_copies_are_not_reported() {
         let silence = || vec![0.0; clip().len()];
         assert_eq!(lost(&[clip(), clip(), clip(), clip()]), 0);
         assert_eq!(lost(&[clip(), of(0.6, 0.0), of(0.3, 0.1), of(0.2, 0.0)]), 0);

@@ -1,4 +1,4 @@
-//! The second pass over a recording: the very samples of its segments.
+//! The second pass over a recording: fetches the exact samples of its segments.
 
 use std::ops::ControlFlow;
 
@@ -7,19 +7,20 @@ use domain::{Format, Levels};
 use crate::error::AudioError;
 use crate::grid::Grid;
 use crate::input::Input;
-use crate::mix::Heard;
+use crate::mix::MixedSamples;
 use crate::moments::Moments;
 use crate::resample::RATE;
 use crate::samples::Samples;
 use crate::segment::Span;
 
-/// Room that is made before the first sample came. What a plan claims beyond it has to be there to take memory.
+/// The capacity that is reserved before the first sample arrives. A plan that claims a longer span takes more memory
+/// only if the audio is there.
 const FIRST_ROOM: usize = 30 * RATE as usize;
 
-/// Gives every span with its samples (mono, 16 kHz, as heard at these levels) to `sink`: sample `ms * 16` is the first of a
-/// millisecond. The spans are sorted and do not overlap. Reading ends with the last span, or when `sink` breaks off.
-/// Samples that lie behind the end of the recording are missing: up to 15 in the last millisecond, all of them if the bytes
-/// are not those that were analysed. Holds one span at a time.
+/// Gives every span and its samples (mono, 16 kHz, at these levels) to `sink`; sample `ms * 16` is the first of a
+/// millisecond. The spans are sorted and do not overlap. Reading ends after the last span, or when `sink` breaks.
+/// Samples behind the end of the recording are missing: up to 15 in the last millisecond, or all of them if the bytes
+/// are not those that were analysed. One span at a time is held in memory.
 pub fn cut<'r>(
     format: &Format,
     input: impl Into<Input<'r>>,
@@ -27,28 +28,28 @@ pub fn cut<'r>(
     spans: &[Span],
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
-    cut_samples(Heard::new(Samples::new(format, input)?, levels), spans, sink)
+    cut_samples(MixedSamples::new(Samples::new(format, input)?, levels), spans, sink)
 }
 
-/// Like [`cut`], but decoding begins at the last of the known moments before the first span, at whose byte `input` begins
-/// ([`Moments::byte_for`]), and between spans that lie far apart it goes to the next of them. `tell` is told of moments
-/// that were not known.
+/// Like [`cut`], but decoding begins at the last known moment before the first span; `input` begins at that moment's
+/// byte ([`Moments::byte_for`]). Between spans that lie far apart, decoding jumps to the next known moment. `report` is
+/// called with the moments when new ones were passed.
 pub fn cut_onward<'r>(
     format: &Format,
     input: impl Into<Input<'r>>,
     levels: &Levels,
     spans: &[Span],
     known: Moments,
-    tell: &mut dyn FnMut(&Moments),
+    report: &mut dyn FnMut(&Moments),
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
     let from = spans.first().and_then(|first| known.last_until_sample(sample_at(first.start_ms), Grid::default()));
-    let samples = Samples::opened_at(from, format, input)?.knowing(known.clone());
-    cut_samples_onward(Heard::new(samples, levels), spans, tell, sink)
+    let samples = Samples::opened_at(from, format, input)?.with_moments(known.clone());
+    cut_samples_onward(MixedSamples::new(samples, levels), spans, report, sink)
 }
 
 pub(crate) fn cut_samples(
-    samples: Heard<'_>,
+    samples: MixedSamples<'_>,
     spans: &[Span],
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
@@ -56,9 +57,9 @@ pub(crate) fn cut_samples(
 }
 
 pub(crate) fn cut_samples_onward(
-    mut samples: Heard<'_>,
+    mut samples: MixedSamples<'_>,
     spans: &[Span],
-    tell: &mut dyn FnMut(&Moments),
+    report: &mut dyn FnMut(&Moments),
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
     debug_assert!(spans.windows(2).all(|pair| pair[0].end_ms <= pair[1].start_ms), "spans are sorted and apart");
@@ -67,28 +68,29 @@ pub(crate) fn cut_samples_onward(
         return Ok(());
     };
     let open = Open::new(first);
-    // The number of the first sample of the piece.
+    // The number of the first sample of the next piece.
     let at = jump(&mut samples, 0, &open)?;
-    cut_on_telling(samples, at, open, left, tell, sink)
+    cut_reporting_moments(samples, at, open, left, report, sink)
 }
 
-/// `at`: the number of the first sample that comes, and of each piece. Of the open span there may be some already.
-pub(crate) fn cut_on(
-    samples: Heard<'_>,
+/// `at` is the number of the first sample that comes, and then of each piece. The open span may hold some samples
+/// already.
+pub(crate) fn cut_from(
+    samples: MixedSamples<'_>,
     at: u64,
     open: Open,
     left: impl Iterator<Item = Span>,
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
-    cut_on_telling(samples, at, open, left, &mut |_| {}, sink)
+    cut_reporting_moments(samples, at, open, left, &mut |_| {}, sink)
 }
 
-fn cut_on_telling(
-    mut samples: Heard<'_>,
+fn cut_reporting_moments(
+    mut samples: MixedSamples<'_>,
     mut at: u64,
     mut open: Open,
     mut left: impl Iterator<Item = Span>,
-    tell: &mut dyn FnMut(&Moments),
+    report: &mut dyn FnMut(&Moments),
     sink: &mut dyn FnMut(Span, Vec<f32>) -> ControlFlow<()>,
 ) -> Result<(), AudioError> {
     let mut known = samples.moments().len();
@@ -97,7 +99,7 @@ fn cut_on_telling(
             let full = match left.next() {
                 Some(next) => std::mem::replace(&mut open, Open::new(next)),
                 None => {
-                    // Whether the sink wants more makes no difference any more.
+                    // The answer of the sink no longer matters.
                     let _ = sink(open.span, open.samples);
                     return Ok(());
                 }
@@ -109,24 +111,24 @@ fn cut_on_telling(
         at += piece.len() as u64;
         if samples.moments().len() > known {
             known = samples.moments().len();
-            tell(samples.moments());
+            report(samples.moments());
         }
         at = jump(&mut samples, at, &open)?;
     }
-    // The recording is over before its spans are.
+    // The recording ends before its spans do.
     if sink(open.span, open.samples).is_continue() {
         let _ = left.try_for_each(|span| sink(span, Vec::new()));
     }
     Ok(())
 }
 
-/// Goes to the last known moment before a span, if it lies ahead; says where the samples go on.
-fn jump(samples: &mut Heard<'_>, at: u64, open: &Open) -> Result<u64, AudioError> {
+/// Jumps to the last known moment before a span, if that lies ahead. Returns the sample at which reading continues.
+fn jump(samples: &mut MixedSamples<'_>, at: u64, open: &Open) -> Result<u64, AudioError> {
     let grid = samples.grid();
     let moment = samples.moments().last_until_sample(sample_at(open.span.start_ms), grid).copied();
     match moment.map(|moment| (moment, grid.at(moment.number))) {
         Some((moment, ahead)) if ahead > at => {
-            samples.go_on_at(&moment)?;
+            samples.resume_at(&moment)?;
             Ok(ahead)
         }
         _ => Ok(at),
@@ -145,10 +147,11 @@ impl Open {
         Self { span, samples: Vec::with_capacity(room) }
     }
 
-    /// Takes what belongs to the span from a piece that starts at sample `at`. Says whether the span ends within it.
+    /// Takes the samples of the span from a piece that starts at sample `at`. Returns whether the span ends within the
+    /// piece.
     fn take(&mut self, at: u64, piece: &[f32]) -> bool {
         let (start, end) = (sample_at(self.span.start_ms), sample_at(self.span.end_ms));
-        // No more than the piece's length: fits.
+        // At most the length of the piece, so this fits.
         let within = |sample: u64| sample.saturating_sub(at).min(piece.len() as u64) as usize;
         self.samples.extend_from_slice(&piece[within(start)..within(end)]);
         end <= at + piece.len() as u64
@@ -183,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_ends_with_the_last_span_or_when_the_sink_has_enough() {
+    fn reading_ends_after_last_span_or_when_sink_breaks() {
         let format = format("pcm16_16000_1");
         let mut endless = Endless::of(&file(&s16(&noise(16_000, 0.1)), 320));
         let mut cut = |spans: &[Span], flow| {
@@ -196,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_is_as_loud_as_it_is_to_be_heard() {
+    fn cut_samples_have_the_gain_of_the_levels() {
         let (format, bytes) = (format("pcm16_16000_1"), file(&s16(&noise(16_000, 0.01)), 320));
         let at = |gain| {
             let mut all = Vec::new();
@@ -213,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_kept_is_cut_as_what_is_decoded_again() {
+    fn samples_cut_from_kept_recording_equal_samples_decoded_again() {
         let offset: Vec<f32> = noise(16_000, 0.01).iter().map(|sample| sample + 0.2).collect();
         let (format, bytes) = (format("pcm16_16000_1"), file(&s16(&offset), 320));
         let (_, kept) = survey(&format, &mut &bytes[..]).unwrap();
@@ -230,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_behind_the_end_are_given_with_what_there_is() {
+    fn spans_beyond_the_end_are_given_with_available_samples() {
         let samples = noise(160, 0.5);
         let got = cut_all("pcm16_16000_1", &file(&s16(&samples), 100), &[span(5, 10), span(10, 20), span(30, 40)]);
         let lengths: Vec<usize> = got.iter().map(|(_, samples)| samples.len()).collect();
@@ -239,7 +242,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_samples_are_exactly_those_of_the_span(
+        fn cut_samples_are_exactly_those_of_the_span(
             count in 0..4_000usize,
             size in 1..500usize,
             steps in proptest::collection::vec((0..60u32, 0..60u32), 1..6),

@@ -1,4 +1,4 @@
-//! Which decoder a recording of device frames needs.
+//! Chooses the decoder for a recording of device frames.
 
 use domain::{Codec, Format, FrameFormat};
 
@@ -10,8 +10,8 @@ use crate::mulaw::Mulaw;
 use crate::opus::Opus;
 use crate::pcm::{Pcm8, Pcm16};
 
-/// Whether a recording of this format may have to be read from any place on ([`Input::Ranges`](crate::Input)): what is in
-/// a sound file is told by its content. One that is given as a stream and cannot be read so is
+/// Whether a recording of this format may have to be read with random access ([`Input::Ranges`](crate::Input)): only
+/// the content of a sound file tells what it is. A file that needs it and is given as a stream ends with
 /// [`AudioError::NeedsRanges`].
 pub fn may_need_ranges(format: &Format) -> bool {
     matches!(format, Format::Sound(_))
@@ -22,7 +22,7 @@ pub(crate) fn decoder(frames: &FrameFormat) -> Result<Box<dyn FrameDecoder>, Aud
     match codec {
         Codec::Pcm16 => Ok(Box::new(Pcm16 { rate, channels })),
         Codec::Pcm8 => Ok(Box::new(Pcm8 { rate, channels })),
-        // The codec's name says the usual rate, the file's name the real one.
+        // The codec's name implies the usual rate; the file's name states the real one.
         Codec::Mulaw8 | Codec::Mulaw16 => Ok(Box::new(Mulaw::new(rate, channels))),
         Codec::Opus | Codec::OpusFs320 => Ok(Box::new(Opus::new(frames)?)),
         Codec::Aac => Ok(Box::new(Aac::new(rate))),
@@ -34,9 +34,10 @@ pub(crate) fn decoder(frames: &FrameFormat) -> Result<Box<dyn FrameDecoder>, Aud
 mod tests {
     use super::*;
 
-    /// A name is refused at the door or can be decoded: a recording that is accepted and then fails is lost.
+    /// A name is either refused on upload or can be decoded: a recording that is accepted and then cannot be decoded is
+    /// lost.
     #[test]
-    fn there_is_a_decoder_for_every_name_that_is_taken() {
+    fn every_accepted_file_name_has_a_decoder() {
         let mut taken = 0;
         for codec in Codec::ALL {
             for rate in [8_000, 11_025, 12_000, 16_000, 24_000, 32_000, 44_100, 48_000] {

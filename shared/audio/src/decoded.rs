@@ -1,15 +1,15 @@
-//! How much audio this process has decoded: what is decoded twice shows here.
+//! Counts how much audio this process has decoded, which shows audio that is decoded twice.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 static DECODED_MS: AtomicU64 = AtomicU64::new(0);
 
-/// Audio that was decoded since the process began, whatever for. Counted when whoever decodes it has ended.
+/// The audio decoded since the process began, for any purpose. A reader's share is added when the reader is dropped.
 pub fn decoded_ms() -> u64 {
     DECODED_MS.load(Ordering::Relaxed)
 }
 
-/// Counts what one reader of a recording decodes.
+/// Counts the audio that one reader of a recording decodes.
 #[derive(Default)]
 pub(crate) struct Counter {
     micros: u64,

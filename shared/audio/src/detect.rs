@@ -1,4 +1,4 @@
-//! Finds speech: what a detector is, and how scores become regions.
+//! Finds speech: defines what a detector is and how scores become regions.
 
 mod energy;
 mod silero;
@@ -11,7 +11,7 @@ pub(crate) use silero::{Network, Silero};
 
 use crate::resample::RATE;
 
-/// A voiced stretch is shorter than this only if it is a click or a breath.
+/// A voiced stretch that is shorter than this is a click or a breath.
 pub const MIN_SPEECH_MS: u32 = 200;
 /// A shorter gap is part of speaking.
 pub const MIN_PAUSE_MS: u32 = 400;
@@ -23,21 +23,21 @@ pub struct Region {
     pub end_ms: u32,
 }
 
-/// Listens to one recording from its start to its end.
+/// Listens to one recording from start to end.
 pub trait Detector: Send {
-    /// The next samples: mono, 16 kHz, in pieces of any size.
+    /// Takes the next samples: mono, 16 kHz, in pieces of any size.
     fn push(&mut self, samples: &[f32]);
 
-    /// Every region of speech of at least [`MIN_SPEECH_MS`], in order, at least [`MIN_PAUSE_MS`] apart, within the
-    /// recording. **Without padding**: it is added when segments are made, because padding is never billed. The
-    /// detector is then as new.
+    /// Returns every region of speech of at least [`MIN_SPEECH_MS`], in order, at least [`MIN_PAUSE_MS`] apart, within
+    /// the recording. Regions come **without padding**: it is added when segments are made, because padding is never
+    /// billed. Afterwards the detector is as new.
     fn finish(&mut self) -> Vec<Region>;
 
-    /// Another one that is as new: for another channel of the same recording.
+    /// Returns another detector in its initial state, for another channel of the same recording.
     fn fresh(&self) -> Box<dyn Detector>;
 }
 
-/// Makes a detector for each recording.
+/// Creates a detector for each recording.
 #[derive(Clone)]
 pub struct Detection(Arc<dyn Fn() -> Box<dyn Detector> + Send + Sync>);
 
@@ -46,12 +46,13 @@ impl Detection {
         Self(Arc::new(make))
     }
 
-    /// Needs no model. For tests and benchmarks of everything around it: it takes any sound that stands out for speech.
+    /// The detector that needs no model, for tests and benchmarks of everything around it: it takes any sound that
+    /// stands out for speech.
     pub fn energy() -> Self {
         Self::new(|| Box::new(Energy::new()))
     }
 
-    /// `model`: the sequence model of Silero, as its package has it. Loaded once, here.
+    /// The Silero detector. `model` is its sequence model, as its package has it; it is loaded once, here.
     pub fn silero(model: &'static [u8]) -> Result<Self, ModelError> {
         let network = Arc::new(Network::load(model)?);
         Ok(Self::new(move || Box::new(Silero::new(Arc::clone(&network)))))
@@ -62,8 +63,8 @@ impl Detection {
     }
 }
 
-/// Turns one score for each window into regions. A region starts with a high score and goes on over lower ones, so that
-/// a voice that fades within a word is not cut.
+/// Turns one score for each window into regions. A region starts with a high score and continues over lower ones, so
+/// that a voice that fades within a word is not cut.
 pub(crate) struct Hysteresis {
     pub start: f32,
     pub stop: f32,
@@ -106,7 +107,7 @@ impl Hysteresis {
         }
     }
 
-    /// The regions of a recording of so many milliseconds: its last window may reach beyond its end.
+    /// Returns the regions of a recording of this many milliseconds; its last window may reach beyond the end.
     pub fn finish(mut self, duration_ms: u32) -> Vec<Region> {
         self.close();
         for region in &mut self.regions {
@@ -117,7 +118,7 @@ impl Hysteresis {
     }
 }
 
-/// Whole milliseconds that hold so many samples: the last one may be only partly filled.
+/// The number of whole milliseconds that hold this many samples; the last one may be only partly filled.
 pub(crate) fn samples_to_ms(samples: u64) -> u64 {
     samples.div_ceil(u64::from(RATE / 1000))
 }
@@ -135,26 +136,26 @@ mod tests {
     }
 
     #[test]
-    fn a_region_starts_high_and_goes_on_lower() {
+    fn region_starts_at_high_score_and_continues_over_lower_ones() {
         assert_eq!(regions(&[(0.4, 50), (0.5, 1), (0.35, 30), (0.34, 50)]), [(500, 810)]);
         assert_eq!(regions(&[(0.49, 200)]), []);
     }
 
     #[test]
-    fn what_is_shorter_than_speech_is_none() {
+    fn sound_shorter_than_minimum_is_no_region() {
         assert_eq!(regions(&[(0.0, 5), (1.0, 19), (0.0, 50)]), []);
         assert_eq!(regions(&[(0.0, 5), (1.0, 20), (0.0, 50)]), [(50, 250)]);
         assert_eq!(regions(&[(1.0, 1), (0.0, 39), (1.0, 1)]), [], "two clicks are not a word");
     }
 
     #[test]
-    fn a_pause_counts_from_400_ms() {
+    fn pause_splits_regions_from_400_ms_on() {
         assert_eq!(regions(&[(1.0, 30), (0.0, 39), (1.0, 30)]), [(0, 990)]);
         assert_eq!(regions(&[(1.0, 30), (0.0, 40), (1.0, 30)]), [(0, 300), (700, 1000)]);
     }
 
     #[test]
-    fn the_last_window_does_not_reach_beyond_the_end() {
+    fn last_window_does_not_reach_beyond_the_end() {
         let mut hysteresis = Hysteresis::new(0.5, 0.35, 20);
         (0..20).for_each(|_| hysteresis.push(1.0));
         assert_eq!(hysteresis.finish(393), [Region { start_ms: 0, end_ms: 393 }]);

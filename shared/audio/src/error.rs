@@ -1,4 +1,4 @@
-//! What can go wrong with audio as such. Damage in a file is no error: it is counted.
+//! What can go wrong when audio is read. Damage in a file is not an error: it is counted.
 
 use std::io;
 
@@ -9,16 +9,18 @@ pub enum AudioError {
     Read(#[from] io::Error),
     #[error("the decoder for {0} could not be set up")]
     NoDecoder(&'static str),
-    /// The file as such says what is wrong with it.
+    /// The file cannot be read; the text says why.
     #[error("{0}")]
     Unreadable(&'static str),
-    /// What an earlier delivery found in a file does not lead to anything in this one: it is to be heard from its start.
-    #[error("the recording cannot be gone on with here")]
+    /// The position that an earlier delivery saved does not exist in this file, so the recording has to be heard from
+    /// its start.
+    #[error("the saved position does not exist in the recording")]
     NoSuchMoment,
-    /// The file was given as a stream, and its index may stand anywhere: it has to be read by ranges.
-    #[error("the file can only be read from any place on")]
+    /// The file was given as a stream, but its index may be anywhere in it, so it needs random access.
+    #[error("the file needs random access, and cannot be read as a stream")]
     NeedsRanges,
-    /// Or longer than the caller wanted to listen: the sentence is for those who listen to the end.
+    /// The recording is longer than the maximum, or than the caller's limit. The text is for callers without a limit of
+    /// their own.
     #[error("the recording is longer than {} hours", crate::MAX_DURATION.as_secs() / 3600)]
     TooLong,
 }

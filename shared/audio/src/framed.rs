@@ -1,4 +1,4 @@
-//! A frame file as a source of samples.
+//! Reads a file of device frames as a source of samples.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::moments::Moment;
 use crate::packed::{Packer, Unpacker};
 use crate::rolling::{Lead, Rolling};
 use crate::sound;
-use crate::steps::{Led, Step, Steps};
+use crate::steps::{RestartPoint, Step, Steps};
 
 /// A frame file: each step is a frame.
 pub(crate) struct Framed<'r> {
@@ -44,12 +44,17 @@ impl Steps for Framed<'_> {
         self.frames.damage()
     }
 
-    fn begin_anew(&mut self, lead: Duration, out: &mut Tracks) -> Result<Option<Led>, AudioError> {
-        let led = self.decoder.begin_anew(Some(lead), &mut |samples, channels| out.push(samples, channels));
-        Ok(led.map(|Lead { first, place, given }| Led { first, steps: given, byte: place, ..Led::default() }))
+    fn restart(&mut self, lead: Duration, out: &mut Tracks) -> Result<Option<RestartPoint>, AudioError> {
+        let led = self.decoder.restart(Some(lead), &mut |samples, channels| out.push(samples, channels));
+        Ok(led.map(|Lead { first, place, given }| RestartPoint {
+            first,
+            steps: given,
+            byte: place,
+            ..RestartPoint::default()
+        }))
     }
 
-    fn go_on_at(&mut self, moment: &Moment, out: &mut Tracks) -> Result<bool, AudioError> {
+    fn resume_at(&mut self, moment: &Moment, out: &mut Tracks) -> Result<bool, AudioError> {
         self.decoder.forget();
         while self.decoder.given() < moment.steps {
             let place = self.frames.place();
@@ -60,7 +65,7 @@ impl Steps for Framed<'_> {
                 self.decoder.lead(frame, place);
             }
         }
-        Ok(self.decoder.begin_anew(None, &mut |samples, channels| out.push(samples, channels)).is_some())
+        Ok(self.decoder.restart(None, &mut |samples, channels| out.push(samples, channels)).is_some())
     }
 
     fn pack(&self, to: &mut Packer) {

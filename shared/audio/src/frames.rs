@@ -1,20 +1,20 @@
 //! Reads a frame file piece by piece: a little-endian u32 length, then that many bytes, again and again.
 //!
-//! Devices leave more than frames in it, and files arrive damaged. The rule, once:
+//! Devices leave more than frames in it, and files arrive damaged. These are the rules:
 //!
-//! | what stands where a length should | what is done |
+//! | found in place of a length | result |
 //! |---|---|
 //! | 0 or `0xFFFFFFFF` | the 4 bytes are skipped |
 //! | `0xFFFFFFFB`, `FE`, `FD` | a marker of 36, 20, 16 bytes is skipped |
-//! | more empty words in a row than [`MOST_SKIPPED`] bytes, or [`MOST_ERASED`] of `0xFF` alone | they are dropped, *beyond a packet* |
-//! | more of them over the whole file than a twentieth of it, or more markers than frames | the same |
+//! | a row of empty words of more than [`MOST_SKIPPED`] bytes ([`MOST_ERASED`] of `0xFF`) | dropped, *beyond a packet* |
+//! | empty words in more than a twentieth of the file, or more markers than frames | dropped, *beyond a packet* |
 //! | fewer bytes than the record needs, at the end | everything before it is kept, the rest is dropped |
 //! | more than [`MAX_FRAME_BYTES`] | everything before it is kept, the rest is dropped, *beyond a packet* |
 //!
-//! The size of a marker is that of the whole record, its 4 tag bytes included: the firmware writes button taps as tag and
-//! 16 bytes, and the programs that read them step 20. What devices leave is short: a long row of zeros is a hole that a file
-//! system left where frames were, and a file of markers alone was read at the wrong places. Dropped bytes count from the first byte of the record that could
-//! not be kept to the end of the file.
+//! The size of a marker is that of the whole record, its 4 tag bytes included: the firmware writes button taps as a tag
+//! and 16 bytes, and the programs that read them step 20. What devices leave is short: a long row of zeros is a hole
+//! that a file system left in place of frames, and a file of markers alone was read at the wrong positions. Dropped
+//! bytes are counted from the first byte of the record that could not be kept to the end of the file.
 
 use std::io::{self, Read};
 
@@ -24,27 +24,27 @@ use crate::packed::{Packer, Unpacker};
 pub const MAX_FRAME_BYTES: usize = 65_536;
 
 const LENGTH_BYTES: usize = 4;
-/// A hole in a file begins and ends where a sector of a disk does: 512 bytes at least, of which the frame that it begins in
-/// takes some, and no device leaves as much.
+/// The longest row of empty words, in bytes, that is skipped. A hole in a file begins and ends at a disk sector, so it
+/// has at least 512 bytes, some of which belong to the frame in which it begins. No device leaves as much.
 const MOST_SKIPPED: u64 = 256;
-/// The rest of a page of flash that was never written.
+/// The longest row of `0xFF` that is skipped: the rest of a flash page that was never written.
 const MOST_ERASED: u64 = 4_096;
-/// Of many short rows: at most one part in so many, and a page.
+/// Many short rows may together be at most one part in this many of the file, plus a page.
 const EMPTY_SHARE: u64 = 20;
-/// In a file of a few frames there may be as many bytes of markers.
+/// In a file of a few frames the markers may take this many bytes in any case.
 const FEW_MARKERS: u64 = 1_024;
 const ERASED: u32 = 0xFFFF_FFFF;
-/// What is kept of a file that does not begin with a frame.
+/// The bytes that are kept of a file that does not begin with a frame.
 const HEAD: usize = 12;
-/// A whole record fits, and reading on seldom has to move what is left.
+/// A whole record fits, and reading on seldom has to move the bytes that are left.
 const BUFFER_BYTES: usize = 2 * (LENGTH_BYTES + MAX_FRAME_BYTES);
 
-/// What a file holds or promises, and what could not be decoded.
+/// What was lost of a file: what it holds or promises and could not be decoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Damage {
-    /// Bytes that belong to no packet, and bytes that the file promises and does not have.
+    /// Bytes that belong to no packet, and bytes that the file promises but does not have.
     pub dropped_bytes: u64,
-    /// More is missing than one packet, which a recorder that stops at any moment leaves unfinished.
+    /// More is missing than the one packet that a recorder leaves unfinished when it stops.
     pub beyond_packet: bool,
 }
 
@@ -55,24 +55,24 @@ pub struct Frames<'r> {
     /// The bytes that were read and not yet used are `buffer[start..end]`.
     start: usize,
     end: usize,
-    /// Where in the file `buffer[end]` lies.
+    /// The position in the file that `buffer[end]` has.
     read_to: u64,
     over: bool,
     damage: Damage,
     skipped: Skipped,
     frames: u64,
-    /// Their bytes.
+    /// The number of bytes in these frames.
     in_frames: u64,
     head: Vec<u8>,
 }
 
-/// What was no frame.
+/// What was skipped because it is no frame.
 #[derive(Clone, Copy, Debug, Default)]
 struct Skipped {
-    /// Bytes since the last frame, and whether all of them are erased.
+    /// Bytes since the last frame, and whether all of them are `0xFF`.
     row: u64,
     row_is_erased: bool,
-    /// Bytes of empty words in the file, and of markers.
+    /// Bytes of empty words and of markers in the file.
     empty: u64,
     markers: u64,
     /// Bytes of rows that were too long.
@@ -135,8 +135,8 @@ impl<'r> Frames<'r> {
         }
     }
 
-    /// The next frame, or `None` at the end of what can be used. An error of the reader is never damage: the bytes are
-    /// there, they could only not be fetched.
+    /// Returns the next frame, or `None` at the end of what can be used. An error of the reader is never damage: the
+    /// bytes exist but could not be fetched.
     pub fn next_frame(&mut self) -> io::Result<Option<&[u8]>> {
         while !self.over {
             let available = self.fill(LENGTH_BYTES)?;
@@ -174,17 +174,17 @@ impl<'r> Frames<'r> {
         Ok(None)
     }
 
-    /// Where in the file the next record begins.
+    /// The position in the file at which the next record begins.
     pub fn place(&self) -> u64 {
         self.read_to - (self.end - self.start) as u64
     }
 
-    /// What is read begins at this place of the file, behind so many frames.
-    pub fn go_on_at(&mut self, place: u64, frames: u64) {
+    /// Declares that reading begins at this position of the file, behind this many frames.
+    pub fn resume_at(&mut self, place: u64, frames: u64) {
         (self.read_to, self.frames) = (place, frames);
     }
 
-    /// Complete once `next_frame` has answered `None`.
+    /// The counts are complete once `next_frame` has returned `None`.
     pub fn damage(&self) -> Damage {
         let mut skipped = self.skipped;
         skipped.end_row();
@@ -198,7 +198,7 @@ impl<'r> Frames<'r> {
         }
     }
 
-    /// What was skipped so far, for who goes on here.
+    /// Saves the counts of skipped bytes for a run that continues here.
     pub(crate) fn pack(&self, to: &mut Packer) {
         let Skipped { row, row_is_erased, empty, markers, lost } = self.skipped;
         [row, u64::from(row_is_erased), empty, markers, lost, self.in_frames].iter().for_each(|number| to.put(*number));
@@ -212,12 +212,12 @@ impl<'r> Frames<'r> {
         Some(())
     }
 
-    /// The bytes that stand where the first frame should, if they can be no frame: what the file may be recognised by.
+    /// The bytes in place of the first frame, if they cannot be a frame. The kind of file is recognised from them.
     pub(crate) fn head(&self) -> &[u8] {
         &self.head
     }
 
-    /// Reads on until `wanted` bytes are there, or the file ends. Says how many are there.
+    /// Reads on until `wanted` bytes are available or the file ends. Returns how many are available.
     fn fill(&mut self, wanted: usize) -> io::Result<usize> {
         if self.end - self.start < wanted && self.start + wanted > self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);
@@ -236,7 +236,7 @@ impl<'r> Frames<'r> {
         loop {
             match self.read.read(&mut self.buffer[self.end..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // A reader that claims more than it was given room for is broken; it must not break this one.
+                // A reader that returns more than the buffer can hold is broken; it must not cause a panic here.
                 Ok(got) => {
                     let got = got.min(self.buffer.len() - self.end);
                     self.read_to += got as u64;

@@ -1,51 +1,53 @@
-//! What each tenth of a second is multiplied by, so that a voice in it is as loud as listeners know voices: however loud
-//! anything is a second earlier or later.
+//! Computes the gain of each block (a tenth of a second), so that a voice in it is as loud as detectors and engines
+//! expect, however loud anything is a second earlier or later.
 //!
-//! A voice at a hundredth of its usual level is no voice to a detector, and half of it is missing for an engine. One gain
-//! for a whole recording follows the loudest moment and loses everything that is much quieter: somebody farther away, and
-//! the whole evening behind one slammed door. So a gain looks no farther than it must: a third of a second around loud
-//! sounds, a second where it follows one voice over its softer sounds and its pauses, and fifteen where nothing but steady
-//! noise is.
+//! A detector does not recognise a voice at a hundredth of its usual level, and an engine misses half of it. One gain
+//! for a whole recording follows the loudest moment and loses everything that is much quieter: somebody farther away,
+//! or the whole evening behind one slammed door. So a gain looks no farther than it must: a third of a second around
+//! loud sounds, one second where it follows a voice over its softer sounds and pauses, and fifteen seconds where there
+//! is only steady noise.
 
 use crate::level::Block;
 
-/// What a voice's loud windows have afterwards.
+/// The level of a voice's loud windows after the gain is applied.
 const WANTED: f32 = 0.2;
-/// More than this only brings up the noise of the converter.
+/// The greatest gain. A greater one would only bring up the noise of the converter.
 pub(crate) const MOST: f32 = 60.0;
 
-/// Blocks on each side within which something loud rules. Two of them have to be loud: what lasts less than two blocks is
-/// no speech.
+/// Blocks on each side within which a loud sound sets the gain. Two of them have to be loud, because a sound that is
+/// shorter than two blocks is not speech.
 const AROUND: usize = 3;
-/// Within so many blocks of something louder a sound is taken for a part of it, but for one that is at most so much louder
-/// than itself: 14 dB. A voice that is heard as much lower than others is still understood.
+/// Within this many blocks of a louder sound, a sound is taken for a part of it and gets its gain, unless it is more
+/// than 14 dB softer ([`SOFTER`]). A voice that is heard that much softer than others is still understood.
 const FOLLOWED: usize = 10;
 const SOFTER: f32 = 5.0;
-/// The quietest tenth of so many blocks on each side says what the noise is: 4 s.
+/// The quietest tenth of this many blocks on each side gives the noise level: 4 s.
 const NOISE_AROUND: usize = 40;
 const NOISE_SHARE: usize = 10;
-/// What is not louder than that by this is steady noise: 8 dB. It is not raised for its own sake.
+/// A sound that exceeds the noise level by less than this is steady noise: 8 dB. It is not raised for its own sake.
 const STEADY: f32 = 2.5;
-/// Steady noise is heard as the voice beside it is, for 15 s: it is its pause. Farther away it is left as it is.
+/// Steady noise within 15 s of a voice gets the gain of that voice, because it is the voice's pause. Farther away it is
+/// not raised.
 const HELD: usize = 150;
 
-/// A block's gain depends on so many blocks before and behind it, and on no others.
+/// The gain of a block depends on this many blocks before and behind it, and on no others.
 pub(crate) const REACH: usize = NOISE_AROUND + HELD + FOLLOWED;
 
-/// The factors of blocks that follow one another.
+/// Returns the factors of consecutive blocks.
 pub(crate) fn factors(blocks: &[Block]) -> Vec<f32> {
     let near = around(blocks, |block| block.loud);
     let louder = loudest(&near, FOLLOWED);
     let levels: Vec<f32> = near.iter().zip(&louder).map(|(near, louder)| louder.min(near * SOFTER)).collect();
     let stands_out: Vec<bool> = standing_out(blocks);
-    // The peak of what stands out nearby, not the end of its fading.
+    // The peak of the sound that stands out nearby, not the end of its fading.
     let heard: Vec<f32> = levels.iter().zip(&stands_out).map(|(level, out)| if *out { *level } else { 0.0 }).collect();
     let peaks = loudest(&heard, FOLLOWED);
     let held = held(&peaks, &stands_out);
     (0..blocks.len())
         .map(|at| match (stands_out[at], held[at]) {
             (true, _) => raised(levels[at]),
-            // Never to more than twice its level: loud noise is not cut off beside a quiet voice.
+            // Noise is raised to at most twice the level that it would get for itself, so that loud noise beside a
+            // quiet voice is not clipped.
             (false, Some(level)) => raised(level.max(near[at] / 2.0)),
             (false, None) => raised(near[at]).min(1.0),
         })
@@ -56,7 +58,7 @@ fn raised(level: f32) -> f32 {
     WANTED / level.max(WANTED / MOST)
 }
 
-/// The second loudest of the blocks around each.
+/// Returns, for each block, the second loudest of the blocks around it.
 fn around(blocks: &[Block], of: impl Fn(&Block) -> f32) -> Vec<f32> {
     let second = |at: usize| {
         let around = &blocks[at.saturating_sub(AROUND)..(at + AROUND + 1).min(blocks.len())];
@@ -89,7 +91,8 @@ fn standing_out(blocks: &[Block]) -> Vec<bool> {
     (0..blocks.len()).map(|at| voices[at] > 0.0 && voices[at] >= STEADY * noise(at)).collect()
 }
 
-/// Where nothing stands out: the level of what does, before and behind it, running from the one to the other.
+/// Returns the level for each block in which nothing stands out: interpolated between the levels of the sounds before
+/// and behind it that do.
 fn held(peaks: &[f32], stands_out: &[bool]) -> Vec<Option<f32>> {
     let last_before = nearest(stands_out.iter().copied().enumerate());
     let mut next_behind = nearest(stands_out.iter().copied().enumerate().rev());
@@ -117,22 +120,22 @@ fn nearest(stands_out: impl Iterator<Item = (usize, bool)>) -> Vec<Option<usize>
         .collect()
 }
 
-/// Blocks that are decided at once.
+/// The number of blocks that are decided at once.
 const BATCH: usize = 100;
 
-/// A block and what it is multiplied by.
+/// A block and its gain factor.
 pub(crate) type Decided = (Block, f32);
 
-/// Decides as blocks come, [`REACH`] blocks late.
+/// Decides the gains of blocks as they come, [`REACH`] blocks late.
 #[derive(Clone, Default)]
 pub(crate) struct Gains {
     blocks: Vec<Block>,
-    /// Of those, the decided ones.
+    /// The number of these blocks that are decided.
     decided: usize,
 }
 
 impl Gains {
-    /// Appends what can be decided so far.
+    /// Appends the blocks that can be decided so far.
     pub fn push(&mut self, block: Block, out: &mut Vec<Decided>) {
         self.blocks.push(block);
         if self.blocks.len() >= self.decided + REACH + BATCH {
@@ -140,12 +143,12 @@ impl Gains {
         }
     }
 
-    /// As it would be had there been nothing for as long.
+    /// The state this would have if it had received silence for as long.
     pub fn silent(&self) -> Self {
         Self { blocks: vec![Block::default(); self.blocks.len()], decided: self.decided }
     }
 
-    /// Appends the rest.
+    /// Decides and appends the remaining blocks.
     pub fn finish(&mut self, out: &mut Vec<Decided>) {
         self.decide(self.blocks.len(), out);
         *self = Self::default();

@@ -1,20 +1,20 @@
-//! Where the bytes of a recording come from.
+//! The source of a recording's bytes.
 
 use std::io::{Read, Seek};
 
 use crate::kept::Kept;
 
-/// Bytes that can be read from any place on.
+/// Bytes that can be read from any position.
 pub trait Ranges: Read + Seek {}
 
 impl<R: Read + Seek> Ranges for R {}
 
-/// A stream is enough for everything but a sound file whose index may stand at its end: that it is one is told by
-/// [`AudioError::NeedsRanges`](crate::AudioError).
+/// Where a recording is read from. A stream is enough for everything but a sound file whose index may be at its end;
+/// such a file is reported by [`AudioError::NeedsRanges`](crate::AudioError).
 pub enum Input<'r> {
     Stream(&'r mut dyn Read),
     Ranges(&'r mut dyn Ranges),
-    /// Decoded before: no bytes any more.
+    /// Samples that were decoded before; no bytes are read.
     Kept(&'r Kept),
 }
 
@@ -35,7 +35,7 @@ impl<'r> Input<'r> {
         Self::Ranges(ranges)
     }
 
-    /// From where it stands to the end.
+    /// Reads from the current position to the end.
     pub(crate) fn stream(self) -> Box<dyn Read + 'r> {
         match self {
             Self::Stream(read) => Box::new(read),

@@ -1,4 +1,5 @@
-//! The decoded samples of a short recording, kept from the first pass for those after it: nothing is decoded twice.
+//! Keeps the decoded samples of a short recording from the first pass for later passes, so that it is not decoded
+//! twice.
 
 use crate::channels::Piece;
 use crate::condition::FULL_SCALE;
@@ -7,16 +8,17 @@ use crate::frames::Damage;
 use crate::resample::RATE;
 use crate::steps::{Step, Steps};
 
-/// Ten minutes of one channel, five of two: longer than most device recordings, and 19 MB.
+/// The most samples that are kept: ten minutes of one channel or five of two. That is longer than most device
+/// recordings, and takes 19 MB.
 const MOST: usize = 600 * RATE as usize;
-/// Four seconds: growing one list would hold it twice.
+/// Samples in a piece: four seconds. A single growing list would be held twice while it is copied.
 const PIECE: usize = 65_536;
 
-/// As 16-bit samples: half the memory, and exactly what most recordings are made of.
+/// The samples of a recording, kept with 16 bits each: half the memory, and exactly what most recordings consist of.
 #[derive(Debug, Default)]
 pub struct Kept {
     left: Pieces,
-    /// As long as the left, if there are two channels.
+    /// The second channel, if there is one; it is as long as the first.
     right: Option<Pieces>,
 }
 
@@ -35,7 +37,7 @@ impl Pieces {
                 _ => self.0.push_mut(Vec::new()),
             };
             let (now, later) = samples.split_at(samples.len().min(PIECE - last.len()));
-            // Exact: what is heard has 16 bits.
+            // The conversion is exact, because samples for listeners have 16 bits.
             last.extend(now.iter().map(|sample| (sample * FULL_SCALE) as i16));
             samples = later;
         }
@@ -50,7 +52,7 @@ impl Kept {
     }
 }
 
-/// Keeps samples until there are too many.
+/// Keeps samples, or nothing once there are too many.
 pub(crate) struct Keeping {
     kept: Option<Kept>,
 }
@@ -62,7 +64,7 @@ impl Default for Keeping {
 }
 
 impl Keeping {
-    /// Of what is not read from its start.
+    /// Keeps nothing: for a recording that is not read from its start.
     pub fn nothing() -> Self {
         Self { kept: None }
     }
@@ -85,7 +87,7 @@ impl Keeping {
     }
 }
 
-/// Gives the samples again.
+/// Plays back the kept samples.
 pub(crate) struct Replay<'k> {
     kept: &'k Kept,
     next: usize,
@@ -134,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_come_back_as_they_were_kept() {
+    fn samples_come_back_as_kept() {
         let samples: Vec<f32> =
             noise(150_000, 0.9).iter().map(|sample| (sample * 32_768.0).trunc() / 32_768.0).collect();
         let mut keeping = Keeping::default();
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn both_channels_come_back_from_where_there_are_two() {
+    fn both_channels_come_back_from_where_the_second_begins() {
         let samples = [0.25; 70_000];
         let mut keeping = Keeping::default();
         keeping.push(Piece { left: &samples, right: None });
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_minutes_are_kept_and_nothing_of_more() {
+    fn recording_of_ten_minutes_is_kept_and_longer_one_is_not() {
         let mut keeping = Keeping::default();
         let second = [0.0; 16_000];
         (0..600).for_each(|_| keeping.push(Piece { left: &second, right: None }));
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_channels_half_as_long_is_kept() {
+    fn two_channels_are_kept_for_half_as_long() {
         let (mut keeping, second) = (Keeping::default(), [0.0; 16_000]);
         let both = || Piece { left: &second, right: Some(&second) };
         (0..300).for_each(|_| keeping.push(both()));

@@ -1,8 +1,8 @@
-//! LC3 as wearables send it: frames of 10 ms in 30 bytes, one for each channel, one moment after another in each frame
-//! of the file.
+//! LC3 as wearables send it: frames of 10 ms in 30 bytes, one for each channel; a frame of the file may hold several.
 //!
-//! LC3 has no mark of its own: what says that bytes are none of it are numbers that an encoder never writes. The library
-//! hides such a frame without a word. So it is read first by the library's own reader, and counts when that gives up.
+//! LC3 has no signature. Bytes that are not LC3 show only by values that no encoder writes, and the decoder conceals
+//! such a frame without reporting it. So each frame is first read with the library's own reader; if that fails, the
+//! frame counts as lost.
 
 use lc3_codec::common::complex::Complex;
 use lc3_codec::common::config::{FrameDuration, Lc3Config, SamplingFrequency};
@@ -16,17 +16,17 @@ use self_cell::{MutBorrow, self_cell};
 use crate::error::AudioError;
 use crate::frame_decoder::{Decoded, FrameDecoder};
 
-/// Of one channel. The library's reader checks where it reads for frames that hold at least what is never left out; one
-/// of another length is refused before it is looked at.
+/// The bytes of one channel's frame. The library's reader checks its bounds only for frames that hold at least the
+/// fixed part, so a frame of another length is refused before it is read.
 const FRAME_BYTES: usize = 30;
 const BITS: usize = 16;
-/// No codec: the library takes it for a frame that was lost, and goes on with the sound before it.
+/// An empty frame, which the library takes for a lost one: it continues with the sound before it.
 const LOST: &[u8] = &[];
 
 type Memory = MutBorrow<(Box<[f32]>, Box<[Complex]>)>;
 
 self_cell!(
-    /// The library's decoder works in memory that it borrows.
+    /// The library's decoder together with the memory that it borrows.
     struct Running {
         owner: Memory,
         #[not_covariant]
@@ -56,7 +56,7 @@ impl Lc3 {
         Ok(Self { config, channels, running, one })
     }
 
-    /// Whether the library can make sound of a frame.
+    /// Whether the library can decode a frame.
     fn is_readable(&self, frame: &[u8]) -> bool {
         let Lc3Config { fs_ind, ne, n_ms, .. } = self.config;
         let (mut reader, mut lines) = (BufferReader::new(), [0; MAX_LEN_SPECTRAL]);
@@ -65,13 +65,13 @@ impl Lc3 {
         })
     }
 
-    /// Appends the 10 ms of one frame a channel; of a frame that cannot be read, what stands in for it.
-    fn moment<'f>(&mut self, frames: impl Iterator<Item = &'f [u8]>, out: &mut Vec<f32>) {
+    /// Appends 10 ms from one frame for each channel; a frame that cannot be read is concealed.
+    fn decode_ten_ms<'f>(&mut self, frames: impl Iterator<Item = &'f [u8]>, out: &mut Vec<f32>) {
         let Self { running, one, channels, .. } = self;
         let from = out.len();
         out.resize(from + one.len() * *channels, 0.0);
         for (channel, frame) in frames.enumerate().take(*channels) {
-            // It fails only for another number of bits.
+            // This fails only for another number of bits.
             let done = running.with_dependent_mut(|_, decoder| decoder.decode_frame(BITS, channel, frame, one));
             if done.is_ok() {
                 let places = out[from + channel..].iter_mut().step_by(*channels);
@@ -81,7 +81,7 @@ impl Lc3 {
     }
 }
 
-/// Those that LC3 is specified for, where 10 ms are 10 ms: at 44.1 kHz its frames last longer.
+/// The rates that LC3 is specified for and at which its frames last exactly 10 ms. At 44.1 kHz they last longer.
 fn frequency(rate: u32) -> Option<SamplingFrequency> {
     match rate {
         8_000 => Some(SamplingFrequency::Hz8000),
@@ -100,7 +100,7 @@ impl FrameDecoder for Lc3 {
     }
 
     fn rate(&self) -> u32 {
-        // 48,000 at most.
+        // At most 48,000, so this fits.
         self.config.fs as u32
     }
 
@@ -118,15 +118,15 @@ impl FrameDecoder for Lc3 {
         if lost == count {
             return Decoded::Refused;
         }
-        for moment in frame.chunks(size) {
-            self.moment(moment.chunks(FRAME_BYTES), out);
+        for ten_ms in frame.chunks(size) {
+            self.decode_ten_ms(ten_ms.chunks(FRAME_BYTES), out);
         }
         if lost == 0 { Decoded::Audio { leftover: 0 } } else { Decoded::Doubted }
     }
 
     fn conceal(&mut self, frame: &[u8], out: &mut Vec<f32>) {
         for _ in 0..(frame.len() / (FRAME_BYTES * self.channels)).max(1) {
-            self.moment(std::iter::repeat_n(LOST, self.channels), out);
+            self.decode_ten_ms(std::iter::repeat_n(LOST, self.channels), out);
         }
     }
 }

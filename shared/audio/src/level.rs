@@ -1,4 +1,4 @@
-//! How loud a channel is, tenth of a second for tenth of a second: all that its gain is decided by.
+//! Measures how loud a channel is in each tenth of a second, which is all that its gain is computed from.
 
 use std::f32::consts::TAU;
 
@@ -6,36 +6,37 @@ use crate::resample::RATE;
 
 /// Quieter sounds hold nothing that an engine could understand: -60 dB.
 pub(crate) const AUDIBLE: f32 = 0.001;
-/// As loud as bytes that mean something else, read as samples: compressed audio taken for PCM has 0.58, for µ-law 0.31.
+/// The level from which a window counts as roar: what bytes of another kind sound like when they are read as samples.
+/// Compressed audio read as PCM has 0.58, read as µ-law 0.31.
 pub(crate) const ROAR: f32 = 0.25;
 
-/// 20 ms.
+/// Samples in a window: 20 ms.
 const WINDOW: usize = RATE as usize / 50;
 const WINDOWS: usize = 5;
-/// Samples of a block.
+/// Samples in a block.
 pub(crate) const BLOCK: usize = WINDOW * WINDOWS;
 pub(crate) const BLOCK_MS: u32 = (BLOCK / (RATE as usize / 1000)) as u32;
-/// At the end of a recording a window may be shorter: this much at least, if there is another one.
+/// The last window of a recording may be shorter, but has at least this many samples, unless it is the only one.
 const SHORTEST: usize = WINDOW / 2;
 
-/// Below is hum, rumble and wind. They vary more than voices do, and would hide that noise is steady.
+/// Hum, rumble and wind lie below this frequency. They vary more than voices do, and would hide that noise is steady.
 const VOICE_HERTZ: f32 = 150.0;
-/// Far below the lowest level.
+/// A value far below the lowest level.
 const FADED: f32 = 1e-9;
 
-/// A tenth of a second: RMS of windows of 20 ms, of which the loudest is left out. It may be a click.
+/// The levels of a tenth of a second: the RMS of windows of 20 ms, without the loudest one, which may be a click.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Block {
     pub loud: f32,
-    /// The same without what is below voices.
+    /// The same without the frequencies below voices.
     pub voice: f32,
-    /// Its quietest window, also without that.
+    /// The quietest window, also without the frequencies below voices.
     pub low: f32,
-    /// Most of it is as loud as a roar.
+    /// Most of the block is as loud as [`ROAR`].
     pub roars: bool,
 }
 
-/// Makes blocks of samples.
+/// Turns samples into blocks.
 #[derive(Clone, Default)]
 pub(crate) struct Meter {
     above: [Above; 2],
@@ -45,7 +46,7 @@ pub(crate) struct Meter {
     windows: Vec<(f32, f32)>,
 }
 
-/// What is above [`VOICE_HERTZ`].
+/// A high-pass filter at [`VOICE_HERTZ`].
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Above {
     before: f32,
@@ -56,7 +57,8 @@ impl Above {
     pub fn pass(&mut self, sample: f32, rate: u32) -> f32 {
         let keep = 1.0 - TAU * VOICE_HERTZ / rate as f32;
         let passed = sample - self.before + keep * self.passed;
-        // What fades away in a filter fades for ever, and numbers that small take a hundred times as long.
+        // A value that fades in a filter never reaches zero, and arithmetic with such small numbers takes a hundred
+        // times as long.
         self.passed = if passed.abs() < FADED { 0.0 } else { passed };
         self.before = sample;
         self.passed
@@ -64,7 +66,7 @@ impl Above {
 }
 
 impl Meter {
-    /// Appends every block that is full.
+    /// Appends every block that is complete.
     pub fn push(&mut self, samples: impl IntoIterator<Item = f32>, out: &mut Vec<Block>) {
         for sample in samples {
             let voice = self.above[0].pass(sample, RATE);
@@ -81,7 +83,7 @@ impl Meter {
         }
     }
 
-    /// As it would be had there been nothing for as long.
+    /// The state this would have if it had received silence for as long.
     pub fn silent(&self) -> Self {
         Self { in_window: self.in_window, windows: vec![(0.0, 0.0); self.windows.len()], ..Self::default() }
     }
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn every_tenth_of_a_second_is_a_block_and_pieces_make_no_difference() {
+    fn every_tenth_of_a_second_is_a_block_and_piece_size_makes_no_difference() {
         for (samples, count) in [(0, 0), (1, 1), (1_600, 1), (1_759, 2), (3_200, 2), (16_000, 10), (16_001, 11)] {
             let samples = noise(samples, 0.3);
             assert_eq!(blocks(&samples, 333).len(), count, "{}", samples.len());
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_as_loud_as_its_windows_but_for_the_loudest() {
+    fn block_is_as_loud_as_its_windows_without_the_loudest() {
         let mut samples = vec![0.01; BLOCK];
         samples[400..500].fill(0.9);
         assert!((blocks(&samples, BLOCK)[0].loud - 0.01).abs() < 1e-5);
@@ -150,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn hum_is_loud_and_no_voice() {
+    fn hum_is_loud_but_not_a_voice() {
         let tone = |hertz: f32| (0..16_000).map(|at| 0.3 * (TAU * hertz * at as f32 / RATE as f32).sin()).collect();
         let (hum, voice): (Vec<f32>, Vec<f32>) = (tone(50.0), tone(1_000.0));
         let (hum, voice) = (blocks(&hum, 160)[5], blocks(&voice, 160)[5]);
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_roar_is_loud_for_most_of_its_block() {
+    fn block_roars_if_most_of_it_is_loud() {
         let (loud, quiet) = (noise(BLOCK, 0.5), vec![0.0; BLOCK]);
         assert!(blocks(&loud, 160)[0].roars && !blocks(&quiet, 160)[0].roars);
         assert!(!blocks(&[&loud[..2 * WINDOW], &quiet[..3 * WINDOW]].concat(), 160)[0].roars);

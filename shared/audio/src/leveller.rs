@@ -1,24 +1,24 @@
-//! Brings one channel to its levels while it passes: what detectors listen to.
+//! Applies the gains to one channel as it passes, for the detectors.
 
 use crate::gain::{Decided, Gains};
 use crate::level::{BLOCK, Block, Meter};
 
-/// Gives samples again when their gain is known: a third of a minute later.
+/// Returns samples once their gain is known, which is a third of a minute later.
 #[derive(Default)]
 pub(crate) struct Leveller {
     meter: Meter,
     gains: Gains,
-    /// What was not given yet.
+    /// Samples that were not returned yet.
     samples: Vec<f32>,
     blocks: Vec<Block>,
-    /// The next block to be given, and those behind it that are decided.
+    /// The next block to be returned, and those behind it that are decided.
     decided: Vec<Decided>,
-    /// Of the block that was given last.
+    /// The factor of the block that was returned last.
     before: Option<f32>,
 }
 
-/// What was given: samples at their level, the factors of the blocks that they make up, and how loud a voice in each of
-/// these may have been before.
+/// The output: samples at their level, the factors of their blocks, and how loud a voice in each block may have been
+/// before.
 #[derive(Default)]
 pub(crate) struct Levelled {
     pub samples: Vec<f32>,
@@ -35,7 +35,7 @@ impl Levelled {
 }
 
 impl Leveller {
-    /// Appends what is decided so far.
+    /// Appends the samples that are decided so far.
     pub fn push(&mut self, samples: impl IntoIterator<Item = f32>, out: &mut Levelled) {
         let from = self.samples.len();
         self.samples.extend(samples);
@@ -43,12 +43,12 @@ impl Leveller {
         for block in self.blocks.drain(..) {
             self.gains.push(block, &mut self.decided);
         }
-        // Where a block glides to is known when the next one is decided.
+        // The gain glides to that of the next block, so a block is ready when the next one is decided.
         let ready = self.decided.len().saturating_sub(1);
         self.give(ready, out);
     }
 
-    /// Appends the rest, and is as new.
+    /// Appends the rest and returns to the initial state.
     pub fn finish(&mut self, out: &mut Levelled) {
         self.meter.finish(&mut self.blocks);
         for block in self.blocks.drain(..) {
@@ -56,7 +56,7 @@ impl Leveller {
         }
         self.gains.finish(&mut self.decided);
         self.give(self.decided.len(), out);
-        // Less than half a window at the very end is no block.
+        // Less than half a window at the very end does not make a block.
         let last = self.before.unwrap_or(1.0);
         out.samples.extend(self.samples.drain(..).map(|sample| (sample * last).clamp(-1.0, 1.0)));
         *self = Self::default();
@@ -67,7 +67,7 @@ impl Leveller {
         for index in 0..blocks {
             let (levels, factor) = self.decided[index];
             let next = self.decided.get(index + 1).map_or(factor, |(_, next)| *next);
-            // Half way in decibels at the border of two blocks.
+            // At the border of two blocks the gain is half way between theirs, in decibels.
             let starts = (self.before.unwrap_or(factor) * factor).sqrt();
             let ends = (factor * next).sqrt();
             let block = &self.samples[at..(at + BLOCK).min(self.samples.len())];
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_samples_come_out_as_go_in_and_pieces_make_no_difference() {
+    fn output_has_as_many_samples_as_input_and_piece_size_makes_no_difference() {
         for length in [0, 1, 100, 1_600, 5_001, 1_000_123] {
             let samples = noise(length, 0.01);
             let whole = levelled(&samples, 1_000_123);
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn quiet_speech_comes_out_as_loud_as_the_same_speech_beside_it() {
+    fn quiet_speech_is_raised_to_level_of_same_speech_beside_it() {
         let clip = fixture_samples("sonnet_pcm16")[..20 * 16_000].to_vec();
         let both = [clip.clone(), quieter(&clip, -30.0)].concat();
         let levelled = levelled(&both, 1_600).samples;

@@ -1,10 +1,12 @@
-//! From a file's bytes to its speech: frames, decoders, voice detection, segments. No async, no files, no clock.
+//! From a file's bytes to its speech: frames, decoders, voice detection, segments. The crate has no async code, opens
+//! no files and reads no clock.
 //!
-//! [`survey`] finds which channels of a recording hold anything, [`analyse`] its segments and how loud each stretch of time
-//! is made; [`hear_onward`] does both at once where there is one channel. [`cut`] then fetches the samples of the segments,
-//! or [`cut_packets`] the Opus packets that they are made of. So a recording of one channel is decoded twice, one of several
-//! three times, and a short one once: it is kept. All of them stream; a recording of any length takes less than 64 MiB, most
-//! of it what is kept of a short one, or the loudness track of a very long one.
+//! [`survey`] finds which channels of a recording hold sound. [`analyse`] finds its segments and the gain for each
+//! stretch of time; [`hear_onward`] does both in one pass if the recording has one channel. [`cut`] then fetches the
+//! samples of the segments, or [`cut_packets`] the Opus packets that cover them. So a recording with one channel is
+//! decoded twice, one with several channels three times, and a short one once, because its samples are kept. All
+//! functions stream: a recording of any length takes less than 64 MiB, most of it for the kept samples of a short
+//! recording or the loudness track of a very long one.
 
 mod aac;
 mod analyse;
@@ -16,7 +18,6 @@ mod cut;
 mod decode;
 mod decoded;
 pub mod detect;
-mod ears;
 mod error;
 mod frame_decoder;
 mod framed;
@@ -29,8 +30,8 @@ mod lc3;
 mod level;
 mod leveller;
 mod listening;
-mod met;
 mod mix;
+mod mix_listeners;
 mod moments;
 mod mulaw;
 mod opus;
@@ -38,6 +39,7 @@ mod outline;
 mod packed;
 mod packets;
 mod pcm;
+mod phase_shift;
 mod progress;
 mod resample;
 mod rolling;
@@ -45,6 +47,7 @@ mod sample;
 mod samples;
 mod segment;
 mod sound;
+mod stats;
 mod steps;
 mod stretches;
 mod survey;
@@ -52,7 +55,6 @@ mod surveyed;
 #[cfg(test)]
 mod testing;
 mod track;
-mod turn;
 
 pub use analyse::{Analysis, Verdict, analyse, analyse_onward};
 pub use cut::{cut, cut_onward};

@@ -1,42 +1,44 @@
-//! Where speech is, part by part: at each fixed moment the detector begins anew, and what was found before it is settled.
+//! Finds where there is speech, part by part. At each moment the detector restarts, and what was found before it
+//! becomes final.
 //!
-//! A part ends where it can be ended: in the pause that the moment lies in, or where speech that goes on over the moment is
-//! quietest in the two seconds before it. So no part needs anything of the one before it but where that ended.
+//! A part ends where it can be split: in the pause around the moment, or, if speech continues across the moment, where
+//! it is quietest in the two seconds before. So a part needs nothing of the part before it but the time at which that
+//! ended.
 
 use domain::levels::{Mix, Stretch};
 
 use crate::channels::Piece;
 use crate::detect::{Detector, MIN_PAUSE_MS, Region};
-use crate::ears::Ears;
 use crate::grid::WARM;
 use crate::level::BLOCK;
+use crate::mix_listeners::MixListeners;
 use crate::resample::RATE;
 use crate::segment::{PADDING_MS, QUIET_MS, SegmentRules, Span, segments_within, speech_ms_in};
 use crate::stretches::Voices;
 use crate::track::Track;
 
-/// Speech that goes on over a moment is cut within this time before it.
+/// Speech that continues across a moment is cut within this time before it.
 const CUT_WITHIN_MS: u32 = 2_000;
 const SAMPLES_A_MS: u64 = RATE as u64 / 1000;
 
 /// A segment, and how much of it is speech.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Spoken {
+pub(crate) struct SpeechSegment {
     pub span: Span,
     pub speech_ms: u32,
 }
 
-/// What was found before a moment.
+/// The results for everything before a moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Found {
-    pub segments: Vec<Spoken>,
-    /// How it is heard, one stretch after another.
+    pub segments: Vec<SpeechSegment>,
+    /// The gain and mix of each stretch, in order.
     pub stretches: Vec<Stretch>,
-    /// The part before the moment ended here: the next one does not reach back over it.
+    /// The end of the part before the moment; the next part does not reach back across it.
     pub part_ends_ms: u32,
-    /// Speech that goes on over the moment belongs to the next part from here on.
+    /// If speech continues across the moment, the time from which it belongs to the next part.
     pub open_ms: Option<u32>,
-    /// Of the parts that were heard here.
+    /// The regions of the parts that this run listened to.
     #[cfg(test)]
     pub regions: Vec<Region>,
 }
@@ -45,9 +47,9 @@ pub(crate) struct Found {
 pub(crate) struct Listening<'d> {
     rules: SegmentRules,
     mix: Mix,
-    ears: Ears<'d>,
+    listeners: MixListeners<'d>,
     track: Track,
-    /// The moment that the part begins at, and where listening to it began.
+    /// The moment at which the part begins, and the time from which it was listened to.
     begins_ms: u32,
     listens_from_ms: u32,
     found: Found,
@@ -55,47 +57,48 @@ pub(crate) struct Listening<'d> {
 
 impl<'d> Listening<'d> {
     pub fn new(rules: SegmentRules, mix: Mix, detector: &'d mut dyn Detector) -> Self {
-        let (ears, track, found) = (Ears::new(mix, detector), Track::default(), Found::default());
-        Self { rules, mix, ears, track, begins_ms: 0, listens_from_ms: 0, found }
+        let (listeners, track, found) = (MixListeners::new(mix, detector), Track::default(), Found::default());
+        Self { rules, mix, listeners, track, begins_ms: 0, listens_from_ms: 0, found }
     }
 
-    /// From a moment on, with what was found before it: the next thing is to [`begin`](Self::begin) there.
-    pub fn going_on(self, found: Found) -> Self {
+    /// Continues from a moment with the results for everything before it. The next call has to be
+    /// [`begin`](Self::begin) with that moment.
+    pub fn resuming_from(self, found: Found) -> Self {
         Self { found, ..self }
     }
 
-    /// What was found before the moment that began last.
+    /// The results for everything before the last moment.
     pub fn found(&self) -> &Found {
         &self.found
     }
 
     pub fn push(&mut self, piece: Piece<'_>) {
-        self.ears.push(piece, &mut self.track);
+        self.listeners.push(piece, &mut self.track);
     }
 
     /// Ends the part at this moment.
-    pub fn settle(&mut self, moment: u64) {
+    pub fn close_part(&mut self, moment: u64) {
         self.end_part(ms(moment), false);
     }
 
-    /// Begins a part at this moment; `warm` is what was heard just before it.
+    /// Begins a part at this moment. `warm` holds the samples just before it.
     pub fn begin(&mut self, moment: u64, warm: Piece<'_>) {
-        // Levels are of whole blocks.
+        // Levels belong to whole blocks.
         let warm = warm.last(warm.len().min(WARM) / BLOCK * BLOCK);
         self.begins_ms = ms(moment);
         self.listens_from_ms = ms(moment - warm.len() as u64);
         self.track = Track::beginning_at(self.listens_from_ms);
-        self.ears.push(warm, &mut self.track);
+        self.listeners.push(warm, &mut self.track);
     }
 
-    /// What was found in a recording of so many milliseconds.
+    /// Ends the last part. Returns the results for a recording of this many milliseconds.
     pub fn finish(mut self, duration_ms: u32) -> Found {
         self.end_part(duration_ms, true);
         self.found
     }
 
     fn end_part(&mut self, end_ms: u32, is_last: bool) {
-        let voices = self.ears.finish(&mut self.track);
+        let voices = self.listeners.finish(&mut self.track);
         self.track.finish();
         let mut regions = self.regions(&voices, end_ms);
         let begins_ms = self.found.part_ends_ms;
@@ -112,11 +115,11 @@ impl<'d> Listening<'d> {
         let spans = segments_within(&regions, part, &self.rules, &self.track);
         #[cfg(test)]
         self.found.regions.extend_from_slice(&regions);
-        let spoken = |span| Spoken { span, speech_ms: speech_ms_in(&regions, span) };
+        let spoken = |span| SpeechSegment { span, speech_ms: speech_ms_in(&regions, span) };
         self.found.segments.extend(spans.into_iter().map(spoken));
     }
 
-    /// What lies outside of the part is heard as the part says that it belongs to.
+    /// Adds the stretches of the part. What lies outside the part gets the levels of the part to which it belongs.
     fn level(&mut self, voices: &Voices, part: Span) {
         for stretch in voices.stretches(self.mix, self.listens_from_ms) {
             let start_ms = stretch.start_ms().max(part.start_ms);
@@ -128,18 +131,19 @@ impl<'d> Listening<'d> {
         }
     }
 
-    /// The regions of the part, and where speech was left open before it.
+    /// Returns the regions of the part, including speech that was left open before it.
     fn regions(&self, voices: &Voices, end_ms: u32) -> Vec<Region> {
         let from = self.listens_from_ms;
         let mut regions: Vec<Region> = Vec::new();
         if let Some(start_ms) = self.found.open_ms {
             regions.push(Region { start_ms, end_ms: self.begins_ms });
         }
-        for region in voices.anywhere() {
+        for region in voices.all_regions() {
             let start_ms = (from + region.start_ms).max(self.found.part_ends_ms);
             let end_ms = (from + region.end_ms).min(end_ms);
             match regions.last_mut() {
-                // What ends before the moment was judged by the detector that heard all of it.
+                // A region that ends before the moment was judged in the part before, by a detector that heard all of
+                // it.
                 _ if end_ms <= self.begins_ms => {}
                 Some(last) if start_ms < last.end_ms + MIN_PAUSE_MS => last.end_ms = last.end_ms.max(end_ms),
                 _ => regions.push(Region { start_ms, end_ms }),
@@ -148,7 +152,8 @@ impl<'d> Listening<'d> {
         regions
     }
 
-    /// Speech goes on over the moment: what is short belongs to the next part, what is longer is cut where it is quietest.
+    /// Handles speech that continues across the moment: a short region is left to the next part, a longer one is cut
+    /// where it is quietest. Returns the end of this part.
     fn leave_open(&mut self, regions: &mut Vec<Region>, last: Region, end_ms: u32) -> u32 {
         let from_ms = end_ms.saturating_sub(CUT_WITHIN_MS);
         let cut = match self.track.quietest(from_ms, end_ms, QUIET_MS) {
@@ -167,6 +172,6 @@ impl<'d> Listening<'d> {
 }
 
 fn ms(samples: u64) -> u32 {
-    // At most 48 hours: fits.
+    // At most 48 hours, so this fits.
     u32::try_from(samples / SAMPLES_A_MS).unwrap_or(u32::MAX)
 }

@@ -1,9 +1,10 @@
-//! Where channels become one: a recording as it is heard, at its levels.
+//! Mixes the channels of a recording into one, at its levels.
 //!
-//! Half a sum is quieter than its channels where these cancel each other, and a choice of one loses what is only in the
-//! other. So where both hold something of their own, the second is turned by a quarter of a wave before they are added:
-//! whatever sign and size a voice has in either, it is in the sum as loud as in both together. Where it is a quarter of a
-//! wave apart in them already, one of the two ways to turn cancels it; the other one, which adds up, is taken.
+//! Half the sum of two channels is quieter than the channels where they cancel each other, and choosing one channel
+//! loses what is only in the other. So where both channels hold something of their own, the second is phase-shifted by
+//! 90 degrees before they are added: whatever sign and level a voice has in either, it is as loud in the sum as in both
+//! together. If it is already 90 degrees apart in the channels, one direction of the shift cancels it; then the other
+//! direction is used.
 
 use domain::Levels;
 use domain::levels::{Mix, Stretch};
@@ -11,19 +12,19 @@ use domain::levels::{Mix, Stretch};
 use crate::channels::Piece;
 use crate::error::AudioError;
 use crate::grid::Grid;
-use crate::met::Met;
 use crate::moments::{Moment, Moments};
+use crate::phase_shift::PhaseShift;
 use crate::resample::RATE;
 use crate::samples::{Next, Samples};
-use crate::turn::Turn;
+use crate::stats::ReadStats;
 
-/// Between stretches factors glide for a fifth of a second, half of it on either side.
+/// Between stretches the factors glide for a fifth of a second, half of it on either side of the border.
 const GLIDE_MS: i64 = 200;
-/// What a sample is multiplied by is known this often, and runs straight in between.
+/// Weights are computed this often and interpolated linearly in between.
 const STEP_MS: u64 = 10;
 const STEP: usize = (RATE as u64 / 1000 * STEP_MS) as usize;
 
-/// What left, right, and the turned right are multiplied by.
+/// The weights of the left channel, the right channel, and the phase-shifted right channel.
 type Weights = [f32; 3];
 
 fn weights(mix: Mix) -> Weights {
@@ -37,15 +38,15 @@ fn weights(mix: Mix) -> Weights {
     }
 }
 
-/// What the samples at each moment are multiplied by.
-struct Course {
+/// The weights over time.
+struct WeightCurve {
     levels: Levels,
-    /// The stretch that the last moment asked for lay in.
+    /// The index of the stretch that was used last.
     at: usize,
 }
 
-impl Course {
-    /// Moments are asked for in their order.
+impl WeightCurve {
+    /// Returns the weights at a time. Times have to be asked for in order.
     fn weights(&mut self, at_ms: u64) -> Weights {
         let stretches = self.levels.stretches();
         if stretches.is_empty() {
@@ -76,13 +77,13 @@ impl Course {
     }
 }
 
-/// Mixes what comes, piece by piece.
+/// Mixes samples piece by piece.
 pub(crate) struct Mixer {
-    course: Course,
-    /// Of the step that the next sample lies in: where it begins and where it ends.
+    curve: WeightCurve,
+    /// The weights at the start and at the end of the step that the next sample lies in.
     step: (Weights, Weights),
     given: u64,
-    turn: Option<Turn>,
+    phase_shift: Option<PhaseShift>,
 }
 
 impl Mixer {
@@ -90,43 +91,44 @@ impl Mixer {
         Self::beginning_at(levels, 0)
     }
 
-    /// Of what begins with this sample of the recording.
+    /// A mixer whose input begins at this sample of the recording.
     pub fn beginning_at(levels: &Levels, sample: u64) -> Self {
-        let turn = levels.stretches().iter().any(|stretch| weights(stretch.mix)[2] != 0.0).then(Turn::default);
-        let mut course = Course { levels: levels.clone(), at: 0 };
+        let phase_shift =
+            levels.stretches().iter().any(|stretch| weights(stretch.mix)[2] != 0.0).then(PhaseShift::default);
+        let mut curve = WeightCurve { levels: levels.clone(), at: 0 };
         let begins_ms = sample / STEP as u64 * STEP_MS;
-        let step = (course.weights(begins_ms), course.weights(begins_ms + STEP_MS));
-        Self { course, step, given: sample, turn }
+        let step = (curve.weights(begins_ms), curve.weights(begins_ms + STEP_MS));
+        Self { curve, step, given: sample, phase_shift }
     }
 
     /// Appends what can be mixed so far.
     pub fn push(&mut self, piece: Piece<'_>, out: &mut Vec<f32>) {
         let (left, right) = (piece.left, piece.right.unwrap_or(piece.left));
-        match self.turn.take() {
+        match self.phase_shift.take() {
             None => self.mix(left, right, &[], out),
-            Some(mut turn) => {
-                turn.push(left, right);
-                self.mix_turned(&mut turn, out);
-                self.turn = Some(turn);
+            Some(mut phase_shift) => {
+                phase_shift.push(left, right);
+                self.mix_shifted(&mut phase_shift, out);
+                self.phase_shift = Some(phase_shift);
             }
         }
     }
 
-    /// Appends the rest: as many samples came out as went in.
+    /// Appends the rest, so that as many samples come out as went in.
     pub fn finish(&mut self, out: &mut Vec<f32>) {
-        if let Some(mut turn) = self.turn.take() {
-            turn.finish();
-            self.mix_turned(&mut turn, out);
+        if let Some(mut phase_shift) = self.phase_shift.take() {
+            phase_shift.finish();
+            self.mix_shifted(&mut phase_shift, out);
         }
     }
 
-    fn mix_turned(&mut self, turn: &mut Turn, out: &mut Vec<f32>) {
-        let (left, right, turned) = turn.ready();
-        self.mix(left, right, turned, out);
-        turn.pass();
+    fn mix_shifted(&mut self, phase_shift: &mut PhaseShift, out: &mut Vec<f32>) {
+        let (left, right, shifted) = phase_shift.ready();
+        self.mix(left, right, shifted, out);
+        phase_shift.pass();
     }
 
-    fn mix(&mut self, mut left: &[f32], mut right: &[f32], mut turned: &[f32], out: &mut Vec<f32>) {
+    fn mix(&mut self, mut left: &[f32], mut right: &[f32], mut shifted: &[f32], out: &mut Vec<f32>) {
         while !left.is_empty() {
             let in_step = (self.given % STEP as u64) as usize;
             let now = left.len().min(STEP - in_step);
@@ -134,41 +136,41 @@ impl Mixer {
             for at in 0..now {
                 let along = (in_step + at) as f32 / STEP as f32;
                 let weight = |which: usize| from[which] + (to[which] - from[which]) * along;
-                let turned = turned.get(at).map_or(0.0, |turned| turned * weight(2));
-                out.push((left[at] * weight(0) + right[at] * weight(1) + turned).clamp(-1.0, 1.0));
+                let shifted = shifted.get(at).map_or(0.0, |shifted| shifted * weight(2));
+                out.push((left[at] * weight(0) + right[at] * weight(1) + shifted).clamp(-1.0, 1.0));
             }
             (left, right) = (&left[now..], &right[now..]);
-            turned = turned.get(now..).unwrap_or_default();
+            shifted = shifted.get(now..).unwrap_or_default();
             self.given += now as u64;
             if self.given.is_multiple_of(STEP as u64) {
-                self.step = (to, self.course.weights(self.given / STEP as u64 * STEP_MS + STEP_MS));
+                self.step = (to, self.curve.weights(self.given / STEP as u64 * STEP_MS + STEP_MS));
             }
         }
     }
 }
 
-/// A recording as it was heard: one channel, at its levels.
-pub(crate) struct Heard<'r> {
+/// A recording as engines hear it: one channel, at its levels.
+pub(crate) struct MixedSamples<'r> {
     samples: Samples<'r>,
     levels: Levels,
     mixer: Mixer,
     out: Vec<f32>,
-    /// So many of the samples that come next lie before the moment that began last.
+    /// How many of the next samples lie before the last moment and are dropped.
     before: usize,
     over: bool,
 }
 
-impl<'r> Heard<'r> {
+impl<'r> MixedSamples<'r> {
     pub fn new(samples: Samples<'r>, levels: &Levels) -> Self {
-        let (samples, levels, mixer) = (samples.heard(), levels.clone(), Mixer::new(levels));
+        let (samples, levels, mixer) = (samples.conditioned(), levels.clone(), Mixer::new(levels));
         Self { samples, levels, mixer, out: Vec::new(), before: 0, over: false }
     }
 
-    /// Goes to a moment that is known and lies further behind.
-    pub fn go_on_at(&mut self, moment: &Moment) -> Result<(), AudioError> {
-        // What it holds back lies before the moment.
+    /// Jumps to a known moment that lies ahead.
+    pub fn resume_at(&mut self, moment: &Moment) -> Result<(), AudioError> {
+        // What the mixer still holds lies before the moment, so it is dropped.
         self.mixer = Mixer::new(&Levels::default());
-        self.samples.go_on_at(moment, Met::default())
+        self.samples.resume_at(moment, ReadStats::default())
     }
 
     pub fn grid(&self) -> Grid {
@@ -179,7 +181,7 @@ impl<'r> Heard<'r> {
         self.samples.moments()
     }
 
-    /// The next samples, possibly none; `None` at the end.
+    /// Returns the next samples, possibly none; `None` at the end.
     pub fn next_piece(&mut self) -> Result<Option<&[f32]>, AudioError> {
         if self.over {
             return Ok(None);
@@ -188,10 +190,10 @@ impl<'r> Heard<'r> {
         match self.samples.next()? {
             Some(Next::Samples(piece)) => {
                 self.mixer.push(piece, &mut self.out);
-                self.drop_what_is_before();
+                self.drop_lead();
             }
             Some(Next::Moment(begun)) => {
-                // The part before ends here; the next one begins with what leads to it.
+                // The part before the moment ends here; the next one begins with the samples that lead to the moment.
                 self.mixer.finish(&mut self.out);
                 let warm = begun.warm.len();
                 self.mixer = Mixer::beginning_at(&self.levels, begun.sample - warm as u64);
@@ -202,13 +204,13 @@ impl<'r> Heard<'r> {
             None => {
                 self.over = true;
                 self.mixer.finish(&mut self.out);
-                self.drop_what_is_before();
+                self.drop_lead();
             }
         }
         Ok(Some(&self.out))
     }
 
-    fn drop_what_is_before(&mut self) {
+    fn drop_lead(&mut self) {
         let before = self.before.min(self.out.len());
         self.out.drain(..before);
         self.before -= before;

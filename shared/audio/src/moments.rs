@@ -1,35 +1,35 @@
-//! Where in its file a recording's fixed moments are found: what it takes to begin decoding at one of them.
+//! The moments of a recording (see [`grid`](crate::grid)) and what is needed to restart decoding at each of them.
 
 use crate::grid::Grid;
 use crate::packed::{Packer, Unpacker};
 use crate::resample::RATE;
 
-/// One of them. A source's steps are its packets, or whatever it gives at a time.
+/// A moment. A step of a source is a packet, or whatever the source returns at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Moment {
-    /// In the [`Grid`](crate::grid::Grid).
+    /// The number in the [`Grid`](crate::grid::Grid).
     pub number: u32,
-    /// The first step that leads to the moment.
+    /// The first step that has to be decoded to reach the moment.
     pub first: u64,
-    /// Steps up to the moment, those that lead there included.
+    /// The number of steps up to the moment, including those that lead to it.
     pub steps: u64,
-    /// Where in the file the first step begins, if its source can begin there; 0: it is read from its start.
+    /// The position in the file at which the first step begins; 0 if the file has to be read from its start.
     pub byte: u64,
-    /// Samples a channel that the source has decoded and not given yet.
+    /// Samples per channel that the source has decoded and not returned yet.
     pub held: u64,
-    /// Samples a channel that it has given since its stream began, where that counts.
+    /// Samples per channel that the source has returned since its stream began, if that matters.
     pub given: u64,
-    /// How many channels it has had, where it knows that only from its packets.
+    /// The number of channels so far, if the source learns it only from its packets.
     pub wide: u32,
-    /// Samples at 16 kHz before the recording had its present rate, those that it gave at this rate, and the rate.
+    /// Samples at 16 kHz before the recording had its present rate, samples since then at that rate, and the rate.
     pub base: u64,
     pub native: u64,
     pub rate: u32,
-    /// There are two channels, or have been.
+    /// The recording has had two channels.
     pub stereo: bool,
 }
 
-/// The moments of a recording, as far as they are known, in their order.
+/// The known moments of a recording, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Moments {
     moments: Vec<Moment>,
@@ -45,13 +45,13 @@ impl Moments {
         self.moments.is_empty()
     }
 
-    /// How many are known.
+    /// The number of known moments.
     pub fn len(&self) -> usize {
         self.moments.len()
     }
 
-    /// Remembers a moment that is not known yet.
-    pub(crate) fn saw(&mut self, moment: Moment) {
+    /// Remembers a moment, unless it is known already.
+    pub(crate) fn remember(&mut self, moment: Moment) {
         if self.moments.last().is_none_or(|last| last.number < moment.number) {
             self.moments.push(moment);
         }
@@ -62,18 +62,18 @@ impl Moments {
         self.moments.get(at)
     }
 
-    /// Where a file has to be opened to cut what begins at this millisecond; 0: at its start.
+    /// Returns the position from which a file has to be read to cut what begins at this millisecond; 0 for its start.
     pub fn byte_for(&self, start_ms: u32) -> u64 {
         let sample = u64::from(start_ms) * u64::from(RATE / 1000);
         self.last_until_sample(sample, Grid::default()).map_or(0, |moment| moment.byte)
     }
 
-    /// The last one that does not lie behind this sample.
+    /// Returns the last known moment at or before this sample.
     pub(crate) fn last_until_sample(&self, sample: u64, grid: Grid) -> Option<&Moment> {
         self.last_until(grid.last_until(sample)?)
     }
 
-    /// The last one that is known up to this number.
+    /// Returns the last known moment up to this number.
     pub(crate) fn last_until(&self, number: u32) -> Option<&Moment> {
         let behind = self.moments.partition_point(|moment| moment.number <= number);
         self.moments[..behind].last()
@@ -151,7 +151,7 @@ mod tests {
             let steps = 30_000 + 3_000 * u64::from(number);
             let native = if number < 2 { 28_800_100 } else { 50_000 } + 960_000 * u64::from(number);
             let first = steps - 100;
-            moments.saw(Moment {
+            moments.remember(Moment {
                 number,
                 first,
                 steps,
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_read_back_as_they_were_packed_and_damage_is_found() {
+    fn packed_moments_read_back_and_damage_is_detected() {
         let (moments, mut packer) = (moments(), Packer::default());
         moments.pack(&mut packer);
         let mut unpacker = Unpacker::of(&packer.bytes);
@@ -181,19 +181,27 @@ mod tests {
     }
 
     #[test]
-    fn a_day_of_packets_takes_a_few_kilobytes() {
+    fn moments_of_a_day_take_a_few_kilobytes() {
         let (mut moments, mut packer) = (Moments::default(), Packer::default());
         for number in 0..1_440 {
             let steps = 30_000 + 3_000 * u64::from(number);
             let (first, native) = (steps - 50, steps * 320);
-            moments.saw(Moment { number, first, steps, byte: first * 43, native, rate: 16_000, ..Moment::default() });
+            moments.remember(Moment {
+                number,
+                first,
+                steps,
+                byte: first * 43,
+                native,
+                rate: 16_000,
+                ..Moment::default()
+            });
         }
         moments.pack(&mut packer);
         assert!(packer.bytes.len() < 18_000, "{} bytes", packer.bytes.len());
     }
 
     #[test]
-    fn the_last_one_that_is_known_before_another_is_found() {
+    fn last_known_moment_before_a_number_is_found() {
         let moments = moments();
         assert_eq!(moments.last_until(4).map(|moment| moment.number), Some(2));
         assert_eq!(moments.find(5).map(|moment| moment.number), Some(5));

@@ -3,7 +3,7 @@
 use crate::frame_decoder::{Decoded, FrameDecoder};
 use crate::pcm::{bytewise, channels};
 
-/// Added before coding, so that every exponent has the same form (G.711, scaled to 16 bits).
+/// The bias that is added before coding, so that every exponent has the same form (G.711, scaled to 16 bits).
 const BIAS: i16 = 0x84;
 
 pub(crate) struct Mulaw {
@@ -22,7 +22,7 @@ impl Mulaw {
     }
 }
 
-/// All bits are sent inverted, so that silence is not a row of zeros.
+/// Decodes a byte. All bits are sent inverted, so that silence is not a row of zeros.
 pub(crate) fn expand(byte: u8) -> i16 {
     let bits = !byte;
     let (exponent, mantissa) = ((bits >> 4) & 7, i16::from(bits & 0x0F));
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_corners_of_g711_are_where_they_belong() {
+    fn extreme_bytes_of_g711_have_their_specified_values() {
         for (byte, sample) in
             [(0xFF, 0), (0x7F, 0), (0xFE, 8), (0x7E, -8), (0x80, 32_124), (0x00, -32_124), (0xF0, 120)]
         {
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn louder_bytes_are_louder_samples() {
+    fn louder_bytes_decode_to_louder_samples() {
         for byte in 0x80..0xFFu8 {
             assert!(expand(byte) > expand(byte + 1));
             assert_eq!(expand(byte), -expand(byte & 0x7F));
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn both_channels_of_stereo_are_given() {
+    fn both_channels_of_stereo_are_decoded() {
         let mut out = Vec::new();
         assert_eq!(Mulaw::new(8_000, 2).decode(&[0x80, 0x00, 0xFE], &mut out), Decoded::Audio { leftover: 1 });
         assert_eq!(out, [32_124.0 / 32_768.0, -32_124.0 / 32_768.0]);

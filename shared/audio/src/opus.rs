@@ -1,6 +1,6 @@
-//! Opus packets, one in each frame. libopus gives any packet at 16 kHz, whatever it was made from: the rate and the
-//! channels in a file's name change nothing. What is stereo stays so: its own way to mono is half the sum of both channels,
-//! in which a channel that is the other turned over disappears.
+//! Opus packets, one in each frame. libopus decodes any packet at 16 kHz, whatever it was made from, so the rate and
+//! the channels in a file's name change nothing. Stereo packets are decoded as stereo: libopus would mix them to mono
+//! as half the sum of both channels, in which an inverted channel cancels the other.
 
 use domain::FrameFormat;
 use opus::{Channels, Decoder, packet};
@@ -9,23 +9,23 @@ use crate::error::AudioError;
 use crate::frame_decoder::{Decoded, FrameDecoder};
 use crate::resample::RATE;
 
-/// The longest packet that Opus knows: 120 ms. One that claims more is refused by the decoder.
+/// The longest packet that Opus allows: 120 ms. The decoder refuses a packet that claims more.
 const MOST_SAMPLES: usize = RATE as usize / 1000 * 120;
-/// What is concealed has to be a multiple of this: 2.5 ms.
+/// The length of a concealment has to be a multiple of this: 2.5 ms.
 const STEP: usize = RATE as usize / 400;
-/// Channels that the decoder gives: of a packet in mono twice the same.
+/// The channels that the decoder returns; both are the same for a mono packet.
 const DECODED: usize = 2;
 
-/// What counts is how long a packet really is, not what the name says of it: times in the recording follow from the
-/// samples alone. A packet that lasts neither as long as the name says nor as long as the one before it is doubted: an
-/// encoder keeps its frame size, while bytes of another codec claim a different one every time.
+/// Decodes Opus. The actual length of a packet counts, not the one in the file's name: times in the recording follow
+/// from the samples alone. A packet that lasts neither as long as the name says nor as long as the one before it is
+/// doubted: an encoder keeps its frame size, while bytes of another codec claim a different one every time.
 pub(crate) struct Opus {
     decoder: Decoder,
     named: usize,
     last: usize,
-    /// One until a packet holds two.
+    /// One until a stereo packet arrives.
     channels: usize,
-    room: Box<[f32]>,
+    buffer: Box<[f32]>,
 }
 
 impl Opus {
@@ -33,22 +33,22 @@ impl Opus {
         Self::lasting(named(format))
     }
 
-    /// `samples`: of a packet, as far as is known before the first.
+    /// `samples` is the length of a packet as far as it is known before the first one.
     pub fn lasting(samples: usize) -> Result<Self, AudioError> {
         let decoder = Decoder::new(RATE, Channels::Stereo).map_err(|_| AudioError::NoDecoder("opus"))?;
         let named = whole_steps(samples);
-        let room = vec![0.0; MOST_SAMPLES * DECODED].into_boxed_slice();
-        Ok(Self { decoder, named, last: named, channels: 1, room })
+        let buffer = vec![0.0; MOST_SAMPLES * DECODED].into_boxed_slice();
+        Ok(Self { decoder, named, last: named, channels: 1, buffer })
     }
 
-    /// Appends what stands in for this many samples that are lost.
+    /// Conceals this many lost samples and appends the result.
     pub fn bridge(&mut self, mut samples: usize, out: &mut Vec<f32>) {
         while samples > 0 {
             let now = samples.next_multiple_of(STEP).min(MOST_SAMPLES);
-            let room = &mut self.room[..now * DECODED];
-            let given = self.decoder.decode_float(&[], room, false).unwrap_or(0).min(now);
-            // Without a packet before it there is nothing to go on with.
-            room[given * DECODED..].fill(0.0);
+            let buffer = &mut self.buffer[..now * DECODED];
+            let given = self.decoder.decode_float(&[], buffer, false).unwrap_or(0).min(now);
+            // Without an earlier packet there is nothing to continue, so the rest is silence.
+            buffer[given * DECODED..].fill(0.0);
             let taken = now.min(samples);
             self.give(taken, out);
             samples -= taken;
@@ -56,7 +56,7 @@ impl Opus {
     }
 
     fn give(&self, samples: usize, out: &mut Vec<f32>) {
-        let given = &self.room[..samples * DECODED];
+        let given = &self.buffer[..samples * DECODED];
         match self.channels {
             1 => out.extend(given.iter().step_by(DECODED)),
             _ => out.extend_from_slice(given),
@@ -78,7 +78,7 @@ impl FrameDecoder for Opus {
     }
 
     fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded {
-        match self.decoder.decode_float(frame, &mut self.room, false) {
+        match self.decoder.decode_float(frame, &mut self.buffer, false) {
             Ok(samples) if samples > 0 && !frame.is_empty() => {
                 if packet::get_nb_channels(frame).is_ok_and(|channels| channels == Channels::Stereo) {
                     self.channels = DECODED;
@@ -97,7 +97,7 @@ impl FrameDecoder for Opus {
     }
 }
 
-/// How long packets last, told from their bytes alone: the same as [`Opus`] makes of them, without decoding them.
+/// Reads the lengths of packets from their bytes alone. They are the same as those from [`Opus`], without decoding.
 pub(crate) struct Lengths {
     last: usize,
 }
@@ -111,12 +111,12 @@ impl Lengths {
         Self { last: whole_steps(samples) }
     }
 
-    /// Of the last packet, in samples.
+    /// The length of the last packet, in samples.
     pub fn last(&self) -> u64 {
         self.last as u64
     }
 
-    /// The packet as it is, or what says "lost" for as long as the one before it lasted.
+    /// Returns the packet itself, or a lost packet that lasts as long as the one before.
     pub fn decodable(&mut self, frame: &[u8]) -> Vec<u8> {
         let samples = packet::parse(frame).and_then(|_| packet::get_nb_samples(frame, RATE));
         match samples {
@@ -129,17 +129,17 @@ impl Lengths {
     }
 }
 
-/// A packet without audio: frames of no bytes, which every decoder conceals (RFC 6716, 3.2.1).
+/// A packet without audio: its frames are empty, and every decoder conceals them (RFC 6716, 3.2.1).
 fn lost(samples: usize) -> Vec<u8> {
     let steps = samples.div_ceil(STEP).clamp(1, MOST_SAMPLES / STEP);
-    // 20, 10, 5 or 2.5 ms: wideband, without a voice model, is number 23, 22, 21, 20.
+    // The configurations 23, 22, 21 and 20 are wideband CELT with frames of 20, 10, 5 and 2.5 ms.
     let (config, frame) =
         [(23, 8), (22, 4), (21, 2)].into_iter().find(|(_, frame)| steps.is_multiple_of(*frame)).unwrap_or((20, 1));
-    // Any number of frames, all of the same size. At most 48: fits.
+    // Code 3: any number of frames, all of the same size. At most 48, so this fits.
     vec![config << 3 | 3, (steps / frame) as u8]
 }
 
-/// At most 1,920 and at least 8,000.
+/// The frame length in the name, in samples at 16 kHz. The name allows at most 1,920 samples and at least 8,000 Hz.
 fn named(format: &FrameFormat) -> usize {
     let samples = u64::from(format.frame_samples) * u64::from(RATE) / u64::from(format.rate.max(1));
     usize::try_from(samples).unwrap_or(MOST_SAMPLES)

@@ -1,4 +1,5 @@
-//! Draws a recording of unknown length while it passes: pairs of lowest and highest sample, folded when there are too many.
+//! Draws the waveform of a recording of unknown length as it passes: pairs of lowest and highest sample, which are
+//! merged when there are too many.
 
 use domain::Levels;
 use domain::peaks::{MAX_PEAKS, Peaks};
@@ -7,7 +8,8 @@ use crate::channels::Piece;
 use crate::packed::{Packer, Unpacker};
 use crate::resample::RATE;
 
-/// Finer than what is given away, so that the shares of a recording are equal within an eighth.
+/// The most pairs. There are more than in the final peaks, so that these cover equal shares of the recording within an
+/// eighth.
 const MOST: usize = 8 * MAX_PEAKS;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +22,7 @@ pub(crate) struct Outline {
     most: usize,
 }
 
-/// Samples have 16 bits.
+/// Full scale of a 16-bit sample.
 const EXACT: f32 = 32_768.0;
 
 const NOTHING: (f32, f32) = (f32::INFINITY, f32::NEG_INFINITY);
@@ -32,7 +34,7 @@ impl Default for Outline {
 }
 
 impl Outline {
-    /// Of two channels, what reaches farther.
+    /// Adds samples. Of two channels, the lower minimum and the higher maximum count.
     pub fn push(&mut self, piece: Piece<'_>) {
         let mut at = 0;
         while at < piece.len() {
@@ -70,7 +72,7 @@ impl Outline {
         self.each *= 2;
     }
 
-    /// A long recording is drawn with half as many pairs: they have to fit into a checkpoint.
+    /// Halves the number of pairs for a long recording, so that they fit into a checkpoint.
     pub fn shorten(&mut self) {
         self.most = MOST / 2;
         while self.pairs.len() >= self.most {
@@ -98,7 +100,7 @@ impl Outline {
         Some(Self { pairs, each, open, in_open, most: MOST / 2 })
     }
 
-    /// As loud as it is heard: each pair at the level that its middle has.
+    /// Returns the peaks as loud as the recording is heard: each pair gets the level at its middle.
     pub fn drawn(&self, levels: &Levels) -> Peaks {
         let open = (self.in_open > 0).then_some(self.open);
         let pairs: Vec<(f32, f32)> = self.pairs.iter().copied().chain(open).collect();
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn every_length_is_drawn_with_as_many_pairs_as_there_can_be() {
+    fn recording_of_any_length_is_drawn_with_as_many_pairs_as_possible() {
         for (length, pairs) in
             [(0, 0), (1, 1), (999, 999), (1_000, 1_000), (7_999, 1_000), (8_000, 1_000), (160_001, 1_000)]
         {
@@ -149,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_stands_where_it_was() {
+    fn sound_is_drawn_at_its_position() {
         for length in [40_000, 100_000, 1_234_567] {
             let mut samples = vec![0.0; length];
             samples[length / 4] = 0.5;
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_recording_is_drawn_the_same_by_who_goes_on() {
+    fn long_recording_is_drawn_the_same_by_a_run_that_continues() {
         fn whole(left: &[f32]) -> Piece<'_> {
             Piece { left, right: None }
         }
@@ -181,12 +183,12 @@ mod tests {
     }
 
     #[test]
-    fn it_is_drawn_as_loud_as_it_is_heard() {
+    fn peaks_have_gain_of_the_levels() {
         assert_eq!(drawn(&[0.01, -0.02, 0.9], 1, 25.0), [(32, 32), (-64, -64), (127, 127)]);
     }
 
     #[test]
-    fn each_stretch_is_drawn_as_loud_as_it_is_heard() {
+    fn each_stretch_is_drawn_with_its_own_gain() {
         use domain::levels::{Mix, Stretch};
         let samples = [vec![0.01; 16_000], vec![-0.5; 16_000]].concat();
         let mut outline = Outline::default();
@@ -199,7 +201,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_left_out_and_pieces_make_no_difference(length in 1..40_000usize, piece in 1..700usize) {
+        fn no_sample_is_left_out_and_piece_size_makes_no_difference(length in 1..40_000usize, piece in 1..700usize) {
             let samples = noise(length, 1.0);
             let pairs = drawn(&samples, piece, 1.0);
             prop_assert_eq!(&pairs, &drawn(&samples, length, 1.0));

@@ -1,4 +1,4 @@
-//! Numbers in as few bytes as they need, as checkpoints hold them: seven bits in each byte, the lowest first.
+//! A compact encoding of numbers for checkpoints: seven bits in each byte, the lowest first.
 
 #[derive(Default)]
 pub(crate) struct Packer {
@@ -16,18 +16,18 @@ impl Packer {
     }
 
     pub fn put_signed(&mut self, value: i64) {
-        // Small ones of either sign are short.
+        // Zigzag encoding: small numbers of either sign are short.
         self.put((value << 1 ^ value >> 63).cast_unsigned());
     }
 
-    /// With their number before them.
+    /// Writes the bytes, with their count before them.
     pub fn put_bytes(&mut self, bytes: &[u8]) {
         self.put(bytes.len() as u64);
         self.bytes.extend_from_slice(bytes);
     }
 }
 
-/// Takes numbers out again; `None` is damage.
+/// Reads the numbers back. `None` means that the data is damaged.
 pub(crate) struct Unpacker<'a> {
     left: &'a [u8],
 }
@@ -78,7 +78,7 @@ impl<'a> Unpacker<'a> {
         Some(bytes)
     }
 
-    /// How many things follow; each takes at least a byte.
+    /// Reads how many items follow. Each takes at least a byte, so a count beyond the remaining bytes is damage.
     pub fn take_count(&mut self) -> Option<usize> {
         self.take_as().filter(|count| *count <= self.left.len())
     }
@@ -96,7 +96,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_read_back_as_they_were_packed(numbers: Vec<u64>, signed: Vec<i64>, bytes: Vec<u8>) {
+        fn packed_numbers_read_back_unchanged(numbers: Vec<u64>, signed: Vec<i64>, bytes: Vec<u8>) {
             let mut packer = Packer::default();
             packer.put(numbers.len() as u64);
             numbers.iter().for_each(|number| packer.put(*number));
@@ -112,7 +112,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_no_number_is_damage_and_takes_no_memory(bytes: Vec<u8>) {
+        fn invalid_bytes_are_damage_and_take_no_memory(bytes: Vec<u8>) {
             let mut unpacker = Unpacker::of(&bytes);
             if let Some(count) = unpacker.take_count() {
                 prop_assert!(count <= bytes.len());

@@ -1,4 +1,4 @@
-//! The second pass for an engine that takes Opus as it is: the very packets of each segment, and nothing is decoded.
+//! The second pass for an engine that accepts Opus: returns the original packets of each segment without decoding them.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -8,12 +8,12 @@ use domain::{Codec, Format, Levels, name::SoundFile};
 
 use crate::channels::Tracks;
 use crate::condition::Condition;
-use crate::cut::{self, cut_on, cut_samples, sample_at};
+use crate::cut::{self, cut_from, cut_samples, sample_at};
 use crate::error::AudioError;
 use crate::frame_decoder::FrameDecoder;
 use crate::frames::Frames;
 use crate::input::Input;
-use crate::mix::{Heard, Mixer};
+use crate::mix::{MixedSamples, Mixer};
 use crate::opus::{Lengths, Opus};
 use crate::resample::RATE;
 use crate::samples::Samples;
@@ -21,12 +21,12 @@ use crate::segment::Span;
 use crate::sound::{self, Coding, MOST_PADDING, Part, Parts, Stream};
 use crate::steps::decode;
 
-/// A decoder looks 6.5 ms ahead: whoever reads the packets as a file of their own drops that much at their start.
+/// A decoder looks 6.5 ms ahead: a reader that takes the packets as a file of their own drops that much at their start.
 const LOOK_AHEAD: u64 = RATE as u64 * 65 / 10_000;
-/// What a packet takes beside its bytes.
+/// The memory that a packet takes besides its bytes.
 const PACKET_COST: usize = 32;
 
-/// The audio of a span, as an engine wants it.
+/// The audio of a span in the form that an engine accepts.
 #[derive(Debug)]
 pub enum Cut {
     /// Mono, 16 kHz.
@@ -34,17 +34,17 @@ pub enum Cut {
     Packets(Packets),
 }
 
-/// Opus packets, as they were recorded. What could not be decoded is replaced by a packet that says "lost" for as long.
+/// Opus packets as they were recorded. A packet that cannot be decoded is replaced by a lost packet of the same length.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Packets {
     pub packets: Vec<Vec<u8>>,
-    /// How long before the span the first packet begins: at least 6.5 ms, but at the start of the recording.
+    /// How long before the span the first packet begins: at least 6.5 ms, except at the start of the recording.
     pub lead: Duration,
-    /// As long as the span, or shorter where the recording ends before it does.
+    /// The length of the span, or less if the recording ends within it.
     pub duration: Duration,
 }
 
-/// Whether a recording of this format may be made of Opus packets: they are in its bytes only.
+/// Whether a recording of this format may consist of Opus packets. Only its bytes tell whether it does.
 pub fn has_packets(format: &Format) -> bool {
     match format {
         Format::Frames(frames) => matches!(frames.codec, Codec::Opus | Codec::OpusFs320),
@@ -52,9 +52,9 @@ pub fn has_packets(format: &Format) -> bool {
     }
 }
 
-/// Like [`cut`](crate::cut), but where the recording is made of Opus packets, they are what `sink` is given: those of
-/// device files, and those of sound files that hold Opus, if they are near the level that they are heard at. A span whose packets would take
-/// more memory than its samples is decoded after all.
+/// Like [`cut`](crate::cut), but gives `sink` the Opus packets of a recording that consists of them, in a device file
+/// or a sound file, if its levels are near those at which it was recorded. A span whose packets would take more memory
+/// than its samples is decoded instead.
 pub fn cut_packets<'r>(
     format: &Format,
     input: impl Into<Input<'r>>,
@@ -64,7 +64,7 @@ pub fn cut_packets<'r>(
 ) -> Result<(), AudioError> {
     let input = input.into();
     let mut samples = |samples: Samples<'_>| {
-        cut_samples(Heard::new(samples, levels), spans, &mut |span, cut| sink(span, Cut::Samples(cut)))
+        cut_samples(MixedSamples::new(samples, levels), spans, &mut |span, cut| sink(span, Cut::Samples(cut)))
     };
     match format {
         _ if matches!(input, Input::Kept(_)) || !levels.is_near_one() => samples(Samples::new(format, input)?),
@@ -92,7 +92,7 @@ enum Source<'r> {
     Sound { parts: Box<dyn Parts + 'r>, data: Vec<u8> },
 }
 
-/// What a source has next.
+/// The next item of a source.
 enum Next<'s> {
     Packet(&'s [u8], Option<u64>),
     Stream(Stream),
@@ -112,7 +112,7 @@ impl Source<'_> {
     }
 }
 
-/// A packet and its place, in samples at 16 kHz.
+/// A packet and its position, in samples at 16 kHz.
 struct Packet {
     at: u64,
     end: u64,
@@ -122,7 +122,7 @@ struct Packet {
 struct Cutter<'r> {
     source: Source<'r>,
     lengths: Lengths,
-    /// What the encoder put before the audio.
+    /// Samples that the encoder put before the audio.
     skip: u64,
 }
 
@@ -131,7 +131,7 @@ impl Cutter<'_> {
         let mut left = spans.iter().copied();
         let Some(first) = left.next() else { return Ok(()) };
         let mut open = Open::new(first, self.skip);
-        // What the span after this one may want too.
+        // Packets that the span after this one may need too.
         let mut recent = VecDeque::<Packet>::new();
         let (mut at, mut ends_at) = (0, None);
         loop {
@@ -144,12 +144,13 @@ impl Cutter<'_> {
                 Next::Stream(stream) => {
                     at = self.end_of_stream(at, ends_at.take());
                     if matches!(stream.coding, Coding::Opus) {
-                        // Packets of the new stream stand where they are heard: what its encoder added is before that.
+                        // Packets of the new stream are placed by when they are heard; what the encoder added lies
+                        // before that.
                         at = at.saturating_sub(stream.skip);
                         continue;
                     }
                     let mut samples = open.samples()?;
-                    // Without the padding of the stream that is over.
+                    // Removes the padding of the stream that ended.
                     samples.truncate(usize::try_from(at.saturating_sub(open.start)).unwrap_or(usize::MAX));
                     let open = cut::Open { samples, span: open.span };
                     return self.cut_decoded(stream, at, open, left, sink);
@@ -172,21 +173,21 @@ impl Cutter<'_> {
                 recent.iter().try_for_each(|packet| open.take(packet))?;
             }
         }
-        // The recording is over before its spans are.
+        // The recording ends before its spans do.
         if sink(open.span, open.close()).is_continue() {
             let _ = left.try_for_each(|span| sink(span, Cut::Samples(Vec::new())));
         }
         Ok(())
     }
 
-    /// Without the padding that the first pass took away there.
+    /// Returns the end of the stream without the padding that the first pass removed there.
     fn end_of_stream(&self, at: u64, ends_at: Option<u64>) -> u64 {
         let heard = at.saturating_sub(self.skip);
         let padding = ends_at.map_or(0, |until| heard.saturating_sub(until));
         if padding <= MOST_PADDING as u64 { at - padding } else { at }
     }
 
-    /// From where another codec begins, samples are all that can be given.
+    /// Continues with samples where another codec begins.
     fn cut_decoded(
         self,
         stream: Stream,
@@ -196,9 +197,9 @@ impl Cutter<'_> {
         sink: &mut dyn FnMut(Span, Cut) -> ControlFlow<()>,
     ) -> Result<(), AudioError> {
         let Source::Sound { parts, .. } = self.source else { return Ok(()) };
-        let samples = Heard::new(Samples::of(sound::decoded(parts, stream)?), &Levels::default());
+        let samples = MixedSamples::new(Samples::of(sound::decoded(parts, stream)?), &Levels::default());
         let at = at.saturating_sub(self.skip);
-        cut_on(samples, at, open, left, &mut |span, samples| sink(span, Cut::Samples(samples)))
+        cut_from(samples, at, open, left, &mut |span, samples| sink(span, Cut::Samples(samples)))
     }
 }
 
@@ -208,12 +209,12 @@ struct Open {
     end: u64,
     packets: Vec<Vec<u8>>,
     bytes: usize,
-    /// Where the first packet begins, and where the last one ends.
+    /// The start of the first packet and the end of the last one.
     covered: Option<(u64, u64)>,
     decoded: Option<Decoding>,
 }
 
-/// A span that is decoded after all.
+/// A span that is decoded instead of returned as packets.
 struct Decoding {
     decoder: Opus,
     packet: Vec<f32>,
@@ -238,7 +239,7 @@ impl Open {
         }
         self.packets.push(packet.data.clone());
         self.bytes += packet.data.len() + PACKET_COST;
-        // What its samples would take; Opus at its best takes less.
+        // The memory that the samples would take. Opus at its best quality takes less.
         let most = usize::try_from(self.end - self.start).unwrap_or(usize::MAX).saturating_mul(size_of::<f32>());
         if self.bytes > most.max(MOST_AT_ONCE) {
             let mut decoding = Decoding::new()?;
@@ -248,7 +249,7 @@ impl Open {
         Ok(())
     }
 
-    /// What there is of its samples, from its start on.
+    /// Returns the samples of the span that are available, from its start on.
     fn samples(&mut self) -> Result<Vec<f32>, AudioError> {
         let Some((first, last)) = self.covered else { return Ok(Vec::new()) };
         let mut decoding = match self.decoded.take() {
@@ -256,7 +257,7 @@ impl Open {
             None => Decoding::new()?,
         };
         std::mem::take(&mut self.packets).iter().for_each(|packet| decoding.push(packet));
-        let mut samples = decoding.heard();
+        let mut samples = decoding.into_samples();
         let (lead, length) = (self.start.saturating_sub(first), self.end.min(last).saturating_sub(self.start));
         samples.drain(..usize::try_from(lead).unwrap_or(usize::MAX).min(samples.len()));
         samples.truncate(usize::try_from(length).unwrap_or(usize::MAX));
@@ -268,7 +269,7 @@ impl Open {
         let lead = self.start.saturating_sub(first);
         let length = self.end.min(last).saturating_sub(self.start);
         if let Some(decoding) = self.decoded {
-            let mut samples = decoding.heard();
+            let mut samples = decoding.into_samples();
             samples.drain(..usize::try_from(lead).unwrap_or(usize::MAX).min(samples.len()));
             samples.truncate(usize::try_from(length).unwrap_or(usize::MAX));
             return Cut::Samples(samples);
@@ -280,7 +281,7 @@ impl Open {
     }
 }
 
-/// Below this nobody counts: short spans have few packets, and these may be long.
+/// The size up to which a span is never decoded: short spans have few packets, and these may be long.
 const MOST_AT_ONCE: usize = 256 * 1024;
 
 impl Decoding {
@@ -295,8 +296,8 @@ impl Decoding {
         self.samples.push(&self.packet, self.decoder.channels());
     }
 
-    /// As loud as it was recorded: only such recordings are cut into packets.
-    fn heard(mut self) -> Vec<f32> {
+    /// Returns the samples without any gain, because only recordings with a gain near one are cut into packets.
+    fn into_samples(mut self) -> Vec<f32> {
         let mut heard = Vec::with_capacity(self.samples.left.len());
         Condition::default().apply(&mut self.samples.left);
         if let Some(right) = &mut self.samples.right {

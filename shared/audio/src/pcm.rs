@@ -1,7 +1,7 @@
-//! Uncompressed samples: signed 16-bit little-endian, or unsigned 8-bit. Channels stand side by side.
+//! Uncompressed samples: signed 16-bit little-endian, or unsigned 8-bit. Channels are interleaved.
 //!
-//! A frame may have any size up to the maximum; it is never refused. Bytes at its end that are no whole sample (of both
-//! channels) are left over and count as dropped: a codec in the name that is not the file's shows in them.
+//! A frame may have any size up to the maximum and is never refused. Bytes at its end that do not make a whole sample
+//! of all channels are left over and count as dropped, which reveals a wrong codec in the file's name.
 
 use crate::frame_decoder::{Decoded, FrameDecoder};
 
@@ -66,12 +66,12 @@ impl FrameDecoder for Pcm8 {
     fn conceal(&mut self, _: &[u8], _: &mut Vec<f32>) {}
 }
 
-/// As the decoders here count them: a name may say 1 or 2.
+/// The number of channels as decoders count them; a name may say 1 or 2.
 pub(crate) fn channels(named: u8) -> usize {
     usize::from(named.clamp(1, 2))
 }
 
-/// Appends one sample a byte; says how many bytes at the end are not one of each channel.
+/// Appends one sample for each byte. Returns how many bytes at the end do not make one sample of each channel.
 pub(crate) fn bytewise(frame: &[u8], named: u8, out: &mut Vec<f32>, sample: impl Fn(u8) -> f32) -> usize {
     let leftover = frame.len() % channels(named);
     out.extend(frame[..frame.len() - leftover].iter().map(|&byte| sample(byte)));
@@ -91,19 +91,19 @@ mod tests {
     }
 
     #[test]
-    fn sixteen_bits_reach_from_minus_one_to_almost_one() {
+    fn sixteen_bit_samples_range_from_minus_one_to_almost_one() {
         let mut mono = Pcm16 { rate: 16_000, channels: 1 };
         let frame = [0, 0x80, 0, 0, 0xFF, 0x7F, 0, 0x40];
         assert_eq!(decoded(&mut mono, &frame), (vec![-1.0, 0.0, 32_767.0 / 32_768.0, 0.5], 0));
     }
 
     #[test]
-    fn eight_bits_are_silent_at_128() {
+    fn eight_bit_samples_are_silent_at_128() {
         assert_eq!(decoded(&mut Pcm8 { rate: 8_000, channels: 1 }, &[0, 128, 192]), (vec![-1.0, 0.0, 0.5], 0));
     }
 
     #[test]
-    fn both_channels_of_stereo_are_given() {
+    fn both_channels_of_stereo_are_decoded() {
         let mut stereo = Pcm16 { rate: 16_000, channels: 2 };
         assert_eq!(decoded(&mut stereo, &[0, 0x40, 0, 0, 0, 0x80, 0, 0x80]), (vec![0.5, 0.0, -1.0, -1.0], 0));
         let mut stereo = Pcm8 { rate: 8_000, channels: 2 };
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_sample_at_the_end_is_left_over() {
+    fn incomplete_sample_at_end_is_left_over() {
         assert_eq!(decoded(&mut Pcm16 { rate: 16_000, channels: 1 }, &[0, 0x40, 9]), (vec![0.5], 1));
         assert_eq!(decoded(&mut Pcm16 { rate: 16_000, channels: 2 }, &[0, 0x40, 9]), (vec![], 3));
         assert_eq!(decoded(&mut Pcm8 { rate: 8_000, channels: 2 }, &[9]), (vec![], 1));

@@ -1,21 +1,22 @@
-//! How far listening to a recording has come: what a later delivery needs to go on at the last moment, in few bytes.
+//! The checkpoint of listening to a recording: what a later delivery needs to continue at the last moment, in few
+//! bytes.
 
 use domain::levels::{Mix, Stretch};
 
 use crate::choice::Counts;
-use crate::listening::{Found, Spoken};
-use crate::met::Met;
+use crate::listening::{Found, SpeechSegment};
 use crate::moments::{Moment, Moments};
 use crate::outline::Outline;
 use crate::packed::{Packer, Unpacker};
 use crate::segment::Span;
+use crate::stats::ReadStats;
 use crate::surveyed::Survey;
 
-/// Where listening stands: see the module.
+/// A checkpoint; see the module.
 #[derive(Clone)]
 pub struct Progress {
     moments: Moments,
-    /// The moment that listening goes on at; `None`: at the start of its pass.
+    /// The moment at which listening continues; `None` for the start of its pass.
     number: Option<u32>,
     stage: Stage,
 }
@@ -27,19 +28,20 @@ enum Stage {
     Listened,
 }
 
-/// What the first pass has met before a moment.
+/// The state of the first pass at a moment.
 #[derive(Clone)]
 pub(crate) struct Surveying {
-    /// As the source packed it.
+    /// The state of the source, as it packed itself.
     pub source: Vec<u8>,
-    pub met: Met,
+    pub stats: ReadStats,
     pub counts: Counts,
     pub outline: Outline,
-    /// If somebody has listened as well.
+    /// What was found, if the first pass listens as well.
     pub found: Option<Found>,
 }
 
-/// How listening goes on, and who is told how far it comes: a number that grows, and what [`Progress::unpack`] takes.
+/// Where listening continues from, and the function that receives checkpoints: a number that grows, and bytes for
+/// [`Progress::unpack`].
 pub struct Onward<'o> {
     pub from: Option<&'o Progress>,
     pub tell: &'o mut dyn FnMut(u32, Vec<u8>),
@@ -50,11 +52,11 @@ const ANALYSING: u8 = 2;
 const LISTENED: u8 = 3;
 
 impl Progress {
-    /// Of the rules by which recordings are decoded, levelled and searched: what was found by others is not gone on with.
-    /// Whoever changes what is heard, or how it is packed, raises it.
+    /// The version of the rules by which recordings are decoded, levelled and searched. A checkpoint of another version
+    /// is not used. Whoever changes what is heard, or how checkpoints are packed, has to raise it.
     pub const RULES: u32 = 2;
 
-    /// Nothing is left to listen to; whoever cuts the recording begins at these moments.
+    /// The checkpoint behind the last pass: nothing is left to listen to, and cutting begins at these moments.
     pub fn listened(moments: Moments) -> Self {
         Self { moments, number: None, stage: Stage::Listened }
     }
@@ -63,7 +65,7 @@ impl Progress {
         &self.moments
     }
 
-    /// Grows along the recording, over both passes.
+    /// A number that grows along the recording, over both passes.
     pub fn place(&self) -> u32 {
         match self.stage {
             Stage::Surveying(_) => place(SURVEYING, self.number),
@@ -72,7 +74,7 @@ impl Progress {
         }
     }
 
-    /// Where in the file the bytes begin that listening goes on with.
+    /// The position in the file at which listening continues.
     pub fn byte(&self) -> u64 {
         match self.stage {
             Stage::Listened => 0,
@@ -80,7 +82,7 @@ impl Progress {
         }
     }
 
-    /// What the first pass found, and the moments that it passed, if it has come to its end.
+    /// The result of the first pass and the moments that it passed, if the first pass has ended.
     pub fn survey(&self) -> Option<(Survey, Moments)> {
         match &self.stage {
             Stage::Analysing(found) => Some((found.0.clone(), self.moments.clone())),
@@ -92,7 +94,7 @@ impl Progress {
         self.number
     }
 
-    /// The moment that listening goes on at, unless that is the start of its pass.
+    /// The moment at which listening continues, unless that is the start of its pass.
     pub(crate) fn moment(&self) -> Option<&Moment> {
         self.moments.find(self.number?)
     }
@@ -109,11 +111,12 @@ impl Progress {
         match &self.stage {
             Stage::Surveying(surveying) => surveying.pack(self.number, &self.moments),
             Stage::Analysing(found) => pack_found(self.number, &self.moments, &found.0, &found.1),
-            Stage::Listened => begun(LISTENED, None, &self.moments).bytes,
+            Stage::Listened => start_packing(LISTENED, None, &self.moments).bytes,
         }
     }
 
-    /// `None`: it is of other rules, or damaged. Then listening begins anew.
+    /// Reads a checkpoint. `None` means that it has another version or is damaged; then listening starts from the
+    /// beginning.
     pub fn unpack(bytes: &[u8]) -> Option<Self> {
         let mut from = Unpacker::of(bytes);
         if from.take_as::<u32>()? != Self::RULES {
@@ -139,7 +142,7 @@ fn place(stage: u8, number: Option<u32>) -> u32 {
     u32::from(stage) << 16 | number.map_or(0, |number| number + 1).min(u32::from(u16::MAX))
 }
 
-/// A recording of two days has 2,900 moments.
+/// The number fits into 16 bits: a recording of two days has 2,900 moments.
 pub(crate) fn place_surveying(number: u32) -> u32 {
     place(SURVEYING, Some(number))
 }
@@ -148,7 +151,7 @@ pub(crate) fn place_analysing(number: Option<u32>) -> u32 {
     place(ANALYSING, number)
 }
 
-fn begun(stage: u8, number: Option<u32>, moments: &Moments) -> Packer {
+fn start_packing(stage: u8, number: Option<u32>, moments: &Moments) -> Packer {
     let mut packer = Packer::default();
     packer.put(Progress::RULES);
     packer.put(stage);
@@ -159,9 +162,9 @@ fn begun(stage: u8, number: Option<u32>, moments: &Moments) -> Packer {
 
 impl Surveying {
     pub fn pack(&self, number: Option<u32>, moments: &Moments) -> Vec<u8> {
-        let mut to = begun(SURVEYING, number, moments);
+        let mut to = start_packing(SURVEYING, number, moments);
         to.put_bytes(&self.source);
-        self.met.pack(&mut to);
+        self.stats.pack(&mut to);
         self.counts.pack(&mut to);
         self.outline.pack(&mut to);
         to.put(u8::from(self.found.is_some()));
@@ -173,14 +176,14 @@ impl Surveying {
 
     fn unpack(from: &mut Unpacker) -> Option<Self> {
         let source = from.take_bytes()?.to_vec();
-        let (met, counts, outline) = (Met::unpack(from)?, Counts::unpack(from)?, Outline::unpack(from)?);
+        let (stats, counts, outline) = (ReadStats::unpack(from)?, Counts::unpack(from)?, Outline::unpack(from)?);
         let found = if from.take_flag()? { Some(unpack_found(from)?) } else { None };
-        Some(Self { source, met, counts, outline, found })
+        Some(Self { source, stats, counts, outline, found })
     }
 }
 
 pub(crate) fn pack_found(number: Option<u32>, moments: &Moments, survey: &Survey, found: &Found) -> Vec<u8> {
-    let mut to = begun(ANALYSING, number, moments);
+    let mut to = start_packing(ANALYSING, number, moments);
     to.put(survey.duration_ms);
     to.put(survey.dropped_bytes);
     to.put(survey.concealed_ms);
@@ -196,11 +199,11 @@ pub(crate) fn pack_found(number: Option<u32>, moments: &Moments, survey: &Survey
 
 fn put_found(found: &Found, to: &mut Packer) {
     to.put(found.part_ends_ms);
-    // One more than it is, and nothing is 0.
+    // `None` is 0, and any other value is one more than it is.
     to.put(found.open_ms.map_or(0, |open| u64::from(open) + 1));
     to.put(found.segments.len() as u64);
     let mut before = 0;
-    for Spoken { span, speech_ms } in &found.segments {
+    for SpeechSegment { span, speech_ms } in &found.segments {
         to.put(span.start_ms - before);
         to.put(span.duration_ms());
         to.put(span.duration_ms() - speech_ms);
@@ -251,7 +254,7 @@ fn unpack_found(from: &mut Unpacker) -> Option<Found> {
         let start_ms = before.checked_add(from.take_as()?)?;
         let end_ms = start_ms.checked_add(from.take_as()?)?;
         let speech_ms = (end_ms - start_ms).checked_sub(from.take_as()?)?;
-        segments.push(Spoken { span: Span { start_ms, end_ms }, speech_ms });
+        segments.push(SpeechSegment { span: Span { start_ms, end_ms }, speech_ms });
         before = end_ms;
     }
     let (mut stretches, mut before) = (Vec::new(), 0_u32);

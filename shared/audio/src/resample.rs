@@ -1,18 +1,19 @@
-//! Brings any rate to 16 kHz, as the samples come: a windowed sinc, cut into the phases that the ratio needs.
+//! Resamples any rate to 16 kHz as samples come: a windowed sinc filter, split into the phases that the ratio needs.
 //!
-//! Output sample `k` lies exactly at `k / 16,000` seconds of the recording, whatever its rate: the filter's delay is taken
-//! out, so that times found in the output are times of the recording.
+//! Output sample `k` lies exactly at `k / 16,000` seconds of the recording, whatever its rate. The filter's delay is
+//! compensated, so times found in the output are times in the recording.
 
 use std::f64::consts::PI;
 
-/// Samples a second of everything behind the decoders.
+/// The sample rate of everything behind the decoders.
 pub const RATE: u32 = 16_000;
 
 /// Zero crossings of the sinc on each side: enough for 80 dB with the window below.
 const CROSSINGS: f64 = 16.0;
-/// How much of the band passes; the rest is the filter's slope. Speech has nothing to lose above 7.2 kHz.
+/// The share of the band that passes; the rest is the filter's slope. Speech loses nothing above 7.2 kHz.
 const PASSED: f64 = 0.9;
-/// Odd rates would need up to 16,000 phases. Taking the nearest of these instead is off by a two-thousandth of a sample.
+/// Odd rates would need up to 16,000 phases. Taking the nearest of these instead shifts a sample by at most a
+/// two-thousandth.
 const MAX_PHASES: u32 = 1024;
 /// Products are summed in this many lanes, so that they can be computed side by side.
 const LANES: usize = 8;
@@ -31,9 +32,9 @@ struct Filter {
     taps: usize,
     /// `phases + 1` rows of `taps`; the last is the first, one sample later.
     table: Vec<f32>,
-    /// Input that is still needed; the first sample is that of the first tap of the next output.
+    /// Input that is still needed, from the first tap of the next output on.
     input: Vec<f32>,
-    /// How far into `input[0]` the next output lies, in parts of `up`.
+    /// How far behind `input[0]` the next output lies, in parts of `up`.
     fraction: u32,
     given: u64,
     taken: u64,
@@ -44,7 +45,7 @@ impl Resampler {
         Self::starting_at(rate, 0)
     }
 
-    /// The first input sample is this one of the recording: outputs keep their places.
+    /// The first input sample has this number in the recording; outputs keep their positions.
     pub fn starting_at(rate: u32, start: u64) -> Self {
         Self { filter: (rate != RATE).then(|| Filter::starting_at(rate, start)) }
     }
@@ -61,7 +62,7 @@ impl Resampler {
         }
     }
 
-    /// Appends the end: the input lasts exactly as long as the output, rounded up to a whole sample.
+    /// Appends the end, so that the output lasts exactly as long as the input, rounded up to a whole sample.
     pub fn finish(&mut self, out: &mut Vec<f32>) {
         if let Some(filter) = &mut self.filter {
             let total = (filter.taken * u64::from(filter.up)).div_ceil(u64::from(filter.down));
@@ -71,7 +72,7 @@ impl Resampler {
     }
 }
 
-/// The first output sample that does not lie before this input sample.
+/// Returns the first output sample that does not lie before this input sample.
 pub(crate) fn first_from(rate: u32, start: u64) -> u64 {
     let (up, down) = ratio(rate);
     (start * u64::from(up)).div_ceil(u64::from(down))
@@ -86,7 +87,7 @@ impl Filter {
     fn starting_at(rate: u32, start: u64) -> Self {
         let (up, down) = ratio(rate);
         let phases = up.min(MAX_PHASES);
-        // Below 16 kHz the images of the input have to go, above it what 16 kHz cannot hold.
+        // Below 16 kHz the images of the input have to be removed, above it the frequencies that 16 kHz cannot hold.
         let band = PASSED * f64::from(RATE.min(rate)) / f64::from(rate);
         let half = (CROSSINGS / band).ceil();
         let taps = (2 * half as usize).next_multiple_of(LANES);
@@ -95,7 +96,7 @@ impl Filter {
         // How far the first output lies behind the first input, in parts of `up`: less than `down`.
         let behind = given * u64::from(down) - start * u64::from(up);
         let (skipped, fraction) = ((behind / u64::from(up)) as usize, (behind % u64::from(up)) as u32);
-        // Before the first sample there was silence.
+        // Silence is assumed before the first sample.
         let input = vec![0.0; (taps / 2 - 1).saturating_sub(skipped)];
         Self { up, down, phases, taps, table, input, fraction, given, taken: start }
     }
@@ -116,7 +117,7 @@ impl Filter {
     }
 }
 
-/// The filter for outputs that lie `fraction` of a sample behind tap `taps / 2 - 1`.
+/// Returns the filter for outputs that lie `fraction` of a sample behind tap `taps / 2 - 1`.
 fn row(fraction: f64, taps: usize, band: f64) -> Vec<f32> {
     let half = taps as f64 / 2.0;
     let weight = |tap: usize| {
@@ -125,7 +126,7 @@ fn row(fraction: f64, taps: usize, band: f64) -> Vec<f32> {
         sinc * blackman(x / half)
     };
     let weights: Vec<f64> = (0..taps).map(weight).collect();
-    // Every phase passes a constant unchanged; otherwise the ratio would be heard as a tone.
+    // Every phase passes a constant unchanged; otherwise the changes from phase to phase would be audible as a tone.
     let sum: f64 = weights.iter().sum();
     weights.iter().map(|weight| (weight / sum) as f32).collect()
 }
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tone_keeps_its_pitch_its_loudness_and_its_time() {
+    fn tone_keeps_pitch_loudness_and_time() {
         for (rate, worst) in [(8_000, -70.0), (11_025, -70.0), (12_000, -70.0), (24_000, -70.0), (44_100, -70.0)] {
             let error = error_db(&resampled(rate, &tone(rate, 1_000.0, 1.0), 441), &tone(RATE, 1_000.0, 1.0));
             assert!(error < worst, "{rate}: {error} dB");
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_16_khz_cannot_hold_does_not_come_back_as_a_lower_tone() {
+    fn frequencies_above_8_khz_are_not_aliased() {
         for (rate, hertz) in [(48_000, 9_000.0), (48_000, 15_000.0), (44_100, 10_000.0), (32_000, 12_000.0)] {
             let error = error_db(&resampled(rate, &tone(rate, hertz, 1.0), 480), &vec![0.0; 16_000]);
             assert!(error < -60.0, "{hertz} at {rate}: {error} dB");
@@ -198,20 +199,20 @@ mod tests {
     }
 
     #[test]
-    fn the_images_of_a_low_rate_are_removed() {
+    fn images_of_low_rate_are_removed() {
         let error = error_db(&resampled(8_000, &tone(8_000, 3_000.0, 1.0), 80), &tone(RATE, 3_000.0, 1.0));
         assert!(error < -60.0, "{error} dB");
     }
 
     #[test]
-    fn sixteen_khz_passes_untouched() {
+    fn input_at_16_khz_passes_unchanged() {
         let input = tone(RATE, 440.0, 0.1);
         assert_eq!(resampled(RATE, &input, 7), input);
     }
 
     proptest! {
         #[test]
-        fn who_starts_later_gives_the_same_samples_once_the_filter_is_full(
+        fn resampler_starting_later_gives_same_samples_once_filter_is_full(
             rate in prop_oneof![Just(8_000u32), Just(44_100), Just(48_000), Just(96_000), 8_000..=48_000u32],
             start in 0..5_000usize,
         ) {
@@ -227,7 +228,7 @@ mod tests {
         }
 
         #[test]
-        fn the_length_is_exact_and_pieces_make_no_difference(
+        fn output_length_is_exact_and_piece_size_makes_no_difference(
             rate in 8_000..=48_000u32, count in 0..3_000usize, piece in 1..700usize,
         ) {
             let input = vec![0.25; count];

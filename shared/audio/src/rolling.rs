@@ -1,5 +1,5 @@
-//! A decoder that can begin anew: beside it stand the last packets that it was given, which lead another one to where it
-//! is. What the other one makes of the same packets is the same for everybody who begins there.
+//! A decoder that can be replaced by a fresh one. It keeps the last packets, which bring the fresh decoder to the
+//! current position. What the fresh decoder makes of these packets is the same for every run that restarts there.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,9 +7,9 @@ use std::time::Duration;
 use crate::frame_decoder::FrameDecoder;
 use crate::steps::{Step, decode};
 
-/// Of uncompressed audio of many channels less than the wanted time is kept.
+/// The limit on kept bytes. For uncompressed audio with many channels, less than the wanted time is kept.
 const MOST_BYTES: usize = 4 << 20;
-/// Packets without any sound take no time: they are not kept without end.
+/// The limit on kept packets. Packets without audio take no time, so time alone does not limit them.
 const MOST_PACKETS: usize = 4_096;
 
 pub(crate) struct Rolling {
@@ -17,31 +17,31 @@ pub(crate) struct Rolling {
     recent: VecDeque<Packet>,
     bytes: usize,
     samples: usize,
-    /// How long packets are kept at hand.
+    /// How much audio the kept packets cover.
     keeps: Duration,
-    /// Packets so far, passed ones included.
+    /// The number of packets so far, including those that were passed without decoding.
     given: u64,
-    /// What one packet sounds like.
+    /// The decoded samples of one packet.
     one: Vec<f32>,
-    /// Rooms of packets that are not kept any more.
+    /// Buffers of packets that are no longer kept.
     spare: Vec<Vec<u8>>,
 }
 
 struct Packet {
     data: Vec<u8>,
-    /// Where in the file it was found.
+    /// The packet's position in the file.
     place: u64,
-    /// How many samples a channel it gave.
+    /// The number of samples per channel that it decoded to.
     samples: usize,
 }
 
 /// The packets that lead to a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lead {
-    /// The number of the first, and where in the file it was found.
+    /// The number of the first packet, and its position in the file.
     pub first: u64,
     pub place: u64,
-    /// Packets so far: the last one leads there too.
+    /// The number of packets so far, including the last one that leads to the moment.
     pub given: u64,
 }
 
@@ -51,7 +51,7 @@ impl Rolling {
         Self { decoder, recent, bytes: 0, samples: 0, keeps, given: 0, one, spare }
     }
 
-    /// Another stream begins.
+    /// Starts another stream with this decoder.
     pub fn change(&mut self, decoder: Box<dyn FrameDecoder>) {
         self.decoder = decoder;
         self.forget();
@@ -69,27 +69,27 @@ impl Rolling {
         self.given
     }
 
-    /// Appends what the packet sounds like.
+    /// Decodes the packet and appends its samples.
     pub fn decode(&mut self, packet: &[u8], place: u64, out: &mut Vec<f32>) -> Step {
         let (before, rate) = (out.len(), self.rate());
         let step = decode(&mut *self.decoder, packet, out);
         if self.rate() != rate {
-            // Another rate begins: what was before it leads nobody here.
+            // The rate has changed: the packets before cannot lead to what follows.
             self.forget();
         }
         let samples = (out.len() - before) / self.channels().max(1);
         self.keep(packet, place, samples);
-        self.drop_what_is_older_than(self.keeps);
+        self.drop_older_than(self.keeps);
         self.given += 1;
         step
     }
 
-    /// Packets that nobody wants to hear.
+    /// Counts packets that are skipped without decoding.
     pub fn pass(&mut self, packets: u64) {
         self.given += packets;
     }
 
-    /// A packet that leads to where decoding begins.
+    /// Keeps a packet that leads to the position at which decoding restarts.
     pub fn lead(&mut self, packet: &[u8], place: u64) {
         self.keep(packet, place, 0);
         self.given += 1;
@@ -104,8 +104,8 @@ impl Rolling {
         self.recent.push_back(Packet { data, place, samples });
     }
 
-    /// The first packets go as long as those behind them last that long.
-    fn drop_what_is_older_than(&mut self, time: Duration) {
+    /// Drops the oldest packets as long as the others cover this time.
+    fn drop_older_than(&mut self, time: Duration) {
         let wanted = time.as_micros() * u128::from(self.rate()) / 1_000_000;
         let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
         while let Some(first) = self.recent.front()
@@ -123,20 +123,20 @@ impl Rolling {
         }
     }
 
-    /// Nothing that was before leads to what is next.
+    /// Drops all kept packets, because they do not lead to what follows.
     pub fn forget(&mut self) {
         while !self.recent.is_empty() {
             self.drop_first();
         }
     }
 
-    /// Begins anew: a decoder that knows nothing but the packets of the last `time` (`None`: all that are at hand) stands
-    /// where this one stood. Gives what they sound like to it to `out`, packet by packet and with the number of channels.
-    /// `None`: to the new one they are of another rate, or there can be no new one. Then nothing has changed.
-    pub fn begin_anew(&mut self, time: Option<Duration>, out: &mut dyn FnMut(&[f32], usize)) -> Option<Lead> {
+    /// Restarts: replaces the decoder by a fresh one that has received only the packets of the last `time` (`None`: all
+    /// kept packets). Passes the fresh decoder's samples of these packets to `out`, packet by packet, with the number
+    /// of channels. Returns `None` and changes nothing if the fresh decoder has another rate, or if there can be none.
+    pub fn restart(&mut self, time: Option<Duration>, out: &mut dyn FnMut(&[f32], usize)) -> Option<Lead> {
         let mut decoder = self.decoder.fresh()?;
         if let Some(time) = time {
-            self.drop_what_is_older_than(time);
+            self.drop_older_than(time);
         }
         let (mut sounds, mut lengths) = (Vec::new(), Vec::with_capacity(self.recent.len()));
         for packet in &self.recent {
@@ -154,7 +154,7 @@ impl Rolling {
             from += samples * channels;
         }
         self.decoder = decoder;
-        // Who goes on here knows no other lengths: both have to forget the same packets at the same time.
+        // A run that continues here knows only these lengths; both runs have to drop the same packets at the same time.
         self.samples = lengths.iter().map(|(samples, _)| samples).sum();
         self.recent.iter_mut().zip(lengths).for_each(|(packet, (samples, _))| packet.samples = samples);
         Some(lead)

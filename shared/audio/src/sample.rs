@@ -1,23 +1,23 @@
-//! The built-in sample clip: three seconds of speech, to try the service with and to prove that an engine is alive.
+//! The built-in sample clip: three seconds of speech, for trying the service and for checking that an engine works.
 
 use domain::{Codec, FrameFormat};
 
 use crate::samples::Samples;
 
-/// The clip as a device recording. Where it comes from stands beside it, in `assets/LICENCE.md`.
+/// The clip as a device recording. Its origin is described in `assets/LICENCE.md`.
 pub const SAMPLE: &[u8] = include_bytes!("../assets/sample.bin");
-/// `_<timestamp>.bin` makes it a file name.
+/// The start of its file name; `_<timestamp>.bin` has to be appended.
 pub const SAMPLE_NAME_STEM: &str = "audio_sample_pcm16_16000_1_fs160";
 pub const SAMPLE_FORMAT: FrameFormat =
     FrameFormat { codec: Codec::Pcm16, rate: 16_000, channels: 1, frame_samples: 160 };
-/// What is said in it.
+/// The spoken text.
 pub const SAMPLE_TEXT: &str = "he was not an ill disposed young man";
 
 /// The clip, decoded: mono, 16 kHz.
 pub fn sample_samples() -> Vec<f32> {
     let mut bytes = SAMPLE;
     let mut all = Vec::with_capacity(SAMPLE.len() / 2);
-    // Neither can fail, which a test proves: the format is one of ours, and bytes in memory can be read.
+    // Neither can fail, which a test proves: the format is supported, and bytes in memory can be read.
     if let Ok(mut samples) = Samples::new(&domain::Format::Frames(SAMPLE_FORMAT), &mut bytes) {
         while let Ok(Some(piece)) = samples.next_piece() {
             all.extend_from_slice(piece.left);
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_clip_is_whole_and_its_name_says_its_format() {
+    fn sample_clip_is_complete_and_its_name_states_its_format() {
         assert_eq!(sample_samples().len(), 47_840);
         let name = domain::name::parse(&format!("{SAMPLE_NAME_STEM}_1748300000.bin")).unwrap();
         assert_eq!(name.format, domain::Format::Frames(SAMPLE_FORMAT));

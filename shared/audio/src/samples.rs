@@ -1,13 +1,13 @@
-//! A recording as samples at 16 kHz, of one channel or two, a piece at a time, in buffers that are used again.
+//! Reads a recording as samples at 16 kHz, of one channel or two, piece by piece, in reused buffers.
 
 use std::io::Read;
 use std::time::Duration;
 
 use domain::Format;
 
-use crate::channels::{Piece, Tracks, unheard};
+use crate::channels::{Piece, Tracks, count_unusable};
 use crate::condition::Condition;
-use crate::crowd::Crowd;
+use crate::crowd::ChannelLoss;
 use crate::decode::decoder;
 use crate::decoded::Counter;
 use crate::error::AudioError;
@@ -18,29 +18,29 @@ use crate::frames::{Damage, Frames};
 use crate::grid::Grid;
 use crate::input::Input;
 use crate::kept::Replay;
-use crate::met::Met;
 use crate::moments::{Moment, Moments};
 use crate::packed::{Packer, Unpacker};
 use crate::resample::{RATE, Resampler, first_from};
 use crate::rolling::Rolling;
 use crate::sound;
-use crate::steps::{Led, Step, Steps};
+use crate::stats::ReadStats;
+use crate::steps::{RestartPoint, Step, Steps};
 
-/// The longest recording: a day of wearing a device, and as much again for one that was never switched off. Offsets are
-/// u32 milliseconds, which would last 49 days; what bounds it is the memory of the loudness track.
+/// The longest recording: a day of wearing a device, and as much again for a device that was never switched off.
+/// Offsets in u32 milliseconds would last for 49 days; the limit comes from the memory of the loudness track.
 pub const MAX_DURATION: Duration = Duration::from_secs(48 * 3600);
 
 const MAX_SAMPLES: u64 = MAX_DURATION.as_secs() * RATE as u64;
 
-/// What a channel goes through.
+/// The processing of one channel.
 #[derive(Clone)]
-struct Way {
+struct ChannelPath {
     resampler: Resampler,
     condition: Option<Condition>,
 }
 
-impl Way {
-    /// Of what begins with this input sample; conditioned as another one is.
+impl ChannelPath {
+    /// A new path for input that begins with this sample; it is conditioned if `like` is.
     fn beginning_at(rate: u32, start: u64, like: &Self) -> Self {
         let condition = like.condition.is_some().then(Condition::default);
         Self { resampler: Resampler::starting_at(rate, start), condition }
@@ -58,56 +58,56 @@ impl Way {
     }
 }
 
-/// A fixed moment, told before the samples behind it.
+/// A moment, returned before the samples behind it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Begun<'s> {
+pub(crate) struct MomentStart<'s> {
     pub number: u32,
-    /// The first sample behind it.
+    /// The first sample behind the moment.
     pub sample: u64,
-    /// What is heard just before it by who begins here.
+    /// The samples just before the moment, as a run hears them that restarts here.
     pub warm: Piece<'s>,
 }
 
-/// What comes next.
+/// The next item.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Next<'s> {
-    /// Possibly none.
+    /// The next samples, possibly none.
     Samples(Piece<'s>),
-    Moment(Begun<'s>),
+    Moment(MomentStart<'s>),
 }
 
-struct Behind {
+struct PassedMoment {
     number: u32,
-    told: bool,
+    reported: bool,
     warm: Tracks,
     rest: Tracks,
 }
 
 pub(crate) struct Samples<'r> {
     steps: Box<dyn Steps + 'r>,
-    /// What is given was decoded and conditioned before.
+    /// The input was decoded and conditioned before.
     replayed: bool,
     rate: u32,
     stepped: Vec<f32>,
     decoded: Tracks,
     out: Tracks,
-    left: Way,
-    /// Of the second channel, from where there is one.
-    right: Option<Way>,
+    left: ChannelPath,
+    /// The path of the second channel, once there is one.
+    right: Option<ChannelPath>,
     over: bool,
-    met: Met,
-    crowd: Crowd,
+    stats: ReadStats,
+    channel_loss: ChannelLoss,
     grid: Grid,
     /// The number of the next moment.
     next: u32,
     moments: Moments,
-    /// Samples at 16 kHz before the recording had its present rate, and what it gave at this rate, at this rate.
+    /// Samples at 16 kHz before the recording had its present rate, and samples since then, at that rate.
     base: u64,
     native: u64,
     decoded_so_far: Counter,
-    /// What lies behind the moment that has just passed.
-    behind: Option<Behind>,
-    /// [`MAX_DURATION`]; a test does not wait for two days of audio.
+    /// The moment that has just passed, and the samples around it.
+    behind: Option<PassedMoment>,
+    /// The limit: [`MAX_DURATION`], or less in tests, which cannot wait for two days of audio.
     pub most: u64,
 }
 
@@ -116,7 +116,7 @@ impl<'r> Samples<'r> {
         Self::opened_at(None, format, input)
     }
 
-    /// The input begins at the byte of a moment.
+    /// Like [`new`](Self::new), but the input begins at the byte of a moment.
     pub fn opened_at(
         moment: Option<&Moment>,
         format: &Format,
@@ -135,7 +135,7 @@ impl<'r> Samples<'r> {
     fn framed(moment: Option<&Moment>, mut decoder: Rolling, read: impl Read + 'r) -> Self {
         let mut frames = Frames::new(read);
         if let Some(moment) = moment {
-            frames.go_on_at(moment.byte, moment.first);
+            frames.resume_at(moment.byte, moment.first);
             decoder.pass(moment.first);
         }
         Self::of(Box::new(Framed::new(frames, decoder)))
@@ -146,7 +146,7 @@ impl<'r> Samples<'r> {
         Self::framed(None, Rolling::new(decoder, Duration::ZERO), read)
     }
 
-    /// With moments that a test can wait for.
+    /// Uses a grid with moments that a test can wait for.
     #[cfg(test)]
     pub fn on(mut self, grid: Grid) -> Self {
         self.grid = grid;
@@ -162,11 +162,11 @@ impl<'r> Samples<'r> {
             stepped: Vec::new(),
             decoded: Tracks::default(),
             out: Tracks::default(),
-            left: Way { resampler: Resampler::new(rate), condition: None },
+            left: ChannelPath { resampler: Resampler::new(rate), condition: None },
             right: None,
             over: false,
-            met: Met::default(),
-            crowd: Crowd::default(),
+            stats: ReadStats::default(),
+            channel_loss: ChannelLoss::default(),
             grid: Grid::default(),
             next: 0,
             moments: Moments::default(),
@@ -178,23 +178,23 @@ impl<'r> Samples<'r> {
         }
     }
 
-    /// As listeners hear it: without offset, in 16 bits. What was kept has been through that before.
-    pub fn heard(mut self) -> Self {
+    /// Conditions the samples for listeners: without offset, in 16 bits. Kept samples were conditioned before.
+    pub fn conditioned(mut self) -> Self {
         self.left.condition = (!self.replayed).then(Condition::default);
         self
     }
 
-    /// Ends with an error after this, or after [`MAX_DURATION`].
+    /// Limits the duration: reading ends with an error behind this, or behind [`MAX_DURATION`].
     pub fn within(mut self, most: Duration) -> Self {
         let samples = most.as_millis().saturating_mul(u128::from(RATE / 1000));
         self.most = u64::try_from(samples).unwrap_or(u64::MAX).min(self.most);
         self
     }
 
-    /// The next samples, possibly none; `None` at the end. For those to whom moments are nothing.
+    /// Returns the next samples, possibly none, without reporting moments; `None` at the end.
     pub fn next_piece(&mut self) -> Result<Option<Piece<'_>>, AudioError> {
-        if self.behind.as_ref().is_some_and(|behind| !behind.told) {
-            self.tell();
+        if self.behind.as_ref().is_some_and(|behind| !behind.reported) {
+            self.mark_reported();
         }
         if !self.read()? {
             return Ok(None);
@@ -202,25 +202,25 @@ impl<'r> Samples<'r> {
         Ok(Some(self.out.piece()))
     }
 
-    /// The next samples, or the moment that they lie behind; `None` at the end.
+    /// Returns the next samples, or the moment behind which they lie; `None` at the end.
     pub fn next(&mut self) -> Result<Option<Next<'_>>, AudioError> {
-        if self.behind.as_ref().is_some_and(|behind| !behind.told) {
-            self.tell();
+        if self.behind.as_ref().is_some_and(|behind| !behind.reported) {
+            self.mark_reported();
             return Ok(self.behind.as_ref().map(|behind| {
                 let (number, sample) = (behind.number, self.grid.at(behind.number));
-                Next::Moment(Begun { number, sample, warm: behind.warm.piece() })
+                Next::Moment(MomentStart { number, sample, warm: behind.warm.piece() })
             }));
         }
         Ok(if self.read()? { Some(Next::Samples(self.out.piece())) } else { None })
     }
 
-    fn tell(&mut self) {
+    fn mark_reported(&mut self) {
         if let Some(behind) = &mut self.behind {
-            behind.told = true;
+            behind.reported = true;
         }
     }
 
-    /// Brings the next samples into `out`; false at the end.
+    /// Reads the next samples into `out`. Returns false at the end.
     fn read(&mut self) -> Result<bool, AudioError> {
         if let Some(behind) = self.behind.take() {
             self.out = behind.rest;
@@ -229,8 +229,8 @@ impl<'r> Samples<'r> {
         } else {
             self.step()?;
         }
-        self.met.samples += self.out.left.len() as u64;
-        if self.met.samples > self.most { Err(AudioError::TooLong) } else { Ok(true) }
+        self.stats.samples += self.out.left.len() as u64;
+        if self.stats.samples > self.most { Err(AudioError::TooLong) } else { Ok(true) }
     }
 
     fn step(&mut self) -> Result<(), AudioError> {
@@ -241,78 +241,80 @@ impl<'r> Samples<'r> {
             Some(step) => self.take(step),
             None => {
                 self.over = true;
-                self.each(|way, _, out| way.resampler.finish(out));
+                self.each(|path, _, out| path.resampler.finish(out));
             }
         }
-        self.each(|way, _, out| way.condition(out));
-        let end = self.met.samples + self.out.left.len() as u64;
+        self.each(|path, _, out| path.condition(out));
+        let end = self.stats.samples + self.out.left.len() as u64;
         match self.grid.last_before(end).filter(|number| *number >= self.next && !self.over) {
-            Some(number) => self.begin_anew(number),
+            Some(number) => self.restart(number),
             None => Ok(()),
         }
     }
 
-    /// A moment lies within what was just given: what is behind it is given by who begins there.
-    fn begin_anew(&mut self, number: u32) -> Result<(), AudioError> {
+    /// Restarts decoding at a moment that lies within the samples just read. The samples behind the moment come from
+    /// the restarted decoder.
+    fn restart(&mut self, number: u32) -> Result<(), AudioError> {
         self.next = number + 1;
-        // Whoever begins here knows nothing of before.
-        self.crowd = Crowd::default();
-        let mut led = self.empty();
-        let Some(Led { first, steps, byte, held, given, wide }) =
-            self.steps.begin_anew(self.grid.lead(number), &mut led)?
+        // A run that restarts here knows nothing of what came before.
+        self.channel_loss = ChannelLoss::default();
+        let mut lead_samples = self.empty();
+        let Some(RestartPoint { first, steps, byte, held, given, wide }) =
+            self.steps.restart(self.grid.lead(number), &mut lead_samples)?
         else {
             return Ok(());
         };
         let (base, native, rate, stereo) = (self.base, self.native, self.rate, self.right.is_some());
         let moment = Moment { number, first, steps, byte, held, given, wide, base, native, rate, stereo };
-        if self.lead_to(&moment, led) {
-            self.moments.saw(moment);
-            let left = (self.grid.at(number) - self.met.samples) as usize;
+        if self.lead_to(&moment, lead_samples) {
+            self.moments.remember(moment);
+            let left = (self.grid.at(number) - self.stats.samples) as usize;
             self.out.left.truncate(left);
             self.out.right.iter_mut().for_each(|right| right.truncate(left));
         }
         Ok(())
     }
 
-    /// Goes to a moment that is known and lies further behind. `met`: up to the moment.
-    pub fn go_on_at(&mut self, moment: &Moment, met: Met) -> Result<(), AudioError> {
+    /// Jumps to a known moment that lies ahead. `stats` holds the counts up to the moment.
+    pub fn resume_at(&mut self, moment: &Moment, stats: ReadStats) -> Result<(), AudioError> {
         if moment.stereo && self.right.is_none() {
             self.right = Some(self.left.clone());
             (self.decoded.right, self.out.right) = (Some(Vec::new()), Some(Vec::new()));
         }
-        let mut led = self.empty();
-        if !self.steps.go_on_at(moment, &mut led)? || self.steps.rate() != moment.rate {
+        let mut lead_samples = self.empty();
+        if !self.steps.resume_at(moment, &mut lead_samples)? || self.steps.rate() != moment.rate {
             return Err(AudioError::NoSuchMoment);
         }
         (self.base, self.native, self.rate, self.next) = (moment.base, moment.native, moment.rate, moment.number + 1);
-        self.met = met;
-        self.met.samples = self.grid.at(moment.number);
-        if self.lead_to(moment, led) { Ok(()) } else { Err(AudioError::NoSuchMoment) }
+        self.stats = stats;
+        self.stats.samples = self.grid.at(moment.number);
+        if self.lead_to(moment, lead_samples) { Ok(()) } else { Err(AudioError::NoSuchMoment) }
     }
 
-    /// No samples, as wide as the recording has been.
+    /// Returns empty tracks with as many channels as the recording has had.
     fn empty(&self) -> Tracks {
         Tracks { left: Vec::new(), right: self.right.as_ref().map(|_| Vec::new()) }
     }
 
-    /// New ways for what leads to a moment, and what lies around it. False when that does not reach it.
-    fn lead_to(&mut self, moment: &Moment, mut led: Tracks) -> bool {
-        if led.right.is_some() != self.right.is_some() {
-            // A second channel that only the lead has: it has not been heard before.
+    /// Sets up new paths and passes the samples that lead to a moment through them. Returns false if they do not reach
+    /// the moment.
+    fn lead_to(&mut self, moment: &Moment, mut lead_samples: Tracks) -> bool {
+        if lead_samples.right.is_some() != self.right.is_some() {
+            // Only the lead has a second channel, which the recording has not had so far.
             return false;
         }
-        self.decoded_so_far.add(led.left.len(), self.rate);
-        led.keep_last(usize::try_from(self.native).unwrap_or(usize::MAX));
-        let (start, at) = (self.native - led.left.len() as u64, self.grid.at(moment.number));
+        self.decoded_so_far.add(lead_samples.left.len(), self.rate);
+        lead_samples.keep_last(usize::try_from(self.native).unwrap_or(usize::MAX));
+        let (start, at) = (self.native - lead_samples.left.len() as u64, self.grid.at(moment.number));
         let first = self.base + first_from(self.rate, start);
-        let mut left = Way::beginning_at(self.rate, start, &self.left);
-        let mut right = self.right.as_ref().map(|way| Way::beginning_at(self.rate, start, way));
+        let mut left = ChannelPath::beginning_at(self.rate, start, &self.left);
+        let mut right = self.right.as_ref().map(|path| ChannelPath::beginning_at(self.rate, start, path));
         let mut out = self.empty();
-        left.resampler.push(&led.left, &mut out.left);
+        left.resampler.push(&lead_samples.left, &mut out.left);
         left.condition(&mut out.left);
-        if let (Some(way), Some(led), Some(out)) = (&mut right, &led.right, &mut out.right) {
-            way.resampler.push(led, out);
-            way.condition(out);
+        if let (Some(path), Some(lead_samples), Some(out)) = (&mut right, &lead_samples.right, &mut out.right) {
+            path.resampler.push(lead_samples, out);
+            path.condition(out);
         }
         let Some(before) = at.checked_sub(first).and_then(|before| usize::try_from(before).ok()) else { return false };
         if before >= out.left.len() {
@@ -320,7 +322,7 @@ impl<'r> Samples<'r> {
         }
         (self.left, self.right) = (left, right);
         let rest = out.split_off(before);
-        self.behind = Some(Behind { number: moment.number, told: false, warm: out, rest });
+        self.behind = Some(PassedMoment { number: moment.number, reported: false, warm: out, rest });
         true
     }
 
@@ -328,31 +330,31 @@ impl<'r> Samples<'r> {
         let channels = self.steps.channels();
         self.decoded.push(&self.stepped, channels);
         if self.decoded.right.is_some() && self.right.is_none() {
-            // So far the second channel was the same as the first.
+            // Up to now the second channel was the same as the first.
             self.right = Some(self.left.clone());
             self.out.right = Some(Vec::new());
         }
         if self.steps.rate() != self.rate {
             let rate = self.steps.rate();
             self.rate = rate;
-            self.each(|way, _, out| way.change_rate(rate, out));
-            (self.base, self.native) = (self.met.samples + self.out.left.len() as u64, 0);
+            self.each(|path, _, out| path.change_rate(rate, out));
+            (self.base, self.native) = (self.stats.samples + self.out.left.len() as u64, 0);
         }
-        let lost = self.crowd.push(&self.stepped, channels, &self.decoded, self.rate);
-        self.met.miss((unheard(&self.stepped) / channels.max(1)) as u64, self.rate, lost);
-        self.met.take(&step, self.rate);
+        let lost = self.channel_loss.push(&self.stepped, channels, &self.decoded, self.rate);
+        self.stats.miss((count_unusable(&self.stepped) / channels.max(1)) as u64, self.rate, lost);
+        self.stats.take(&step, self.rate);
         self.native += self.decoded.left.len() as u64;
         if !self.replayed {
             self.decoded_so_far.add(self.decoded.left.len(), self.rate);
         }
-        self.each(|way, decoded, out| way.resampler.push(decoded, out));
+        self.each(|path, decoded, out| path.resampler.push(decoded, out));
     }
 
-    /// For each channel that there is: its way, what was decoded of it, and where it goes.
-    fn each(&mut self, mut work: impl FnMut(&mut Way, &[f32], &mut Vec<f32>)) {
+    /// Calls `work` for each channel with its path, its decoded samples, and its output.
+    fn each(&mut self, mut work: impl FnMut(&mut ChannelPath, &[f32], &mut Vec<f32>)) {
         work(&mut self.left, &self.decoded.left, &mut self.out.left);
-        if let (Some(way), Some(decoded), Some(out)) = (&mut self.right, &self.decoded.right, &mut self.out.right) {
-            work(way, decoded, out);
+        if let (Some(path), Some(decoded), Some(out)) = (&mut self.right, &self.decoded.right, &mut self.out.right) {
+            work(path, decoded, out);
         }
     }
 
@@ -360,7 +362,7 @@ impl<'r> Samples<'r> {
         self.steps.damage()
     }
 
-    /// What the source has met and not told yet.
+    /// Saves what the source has met and not reported yet.
     pub fn pack(&self, to: &mut Packer) {
         self.steps.pack(to);
     }
@@ -369,8 +371,8 @@ impl<'r> Samples<'r> {
         self.steps.unpack(from)
     }
 
-    pub fn met(&self) -> Met {
-        self.met
+    pub fn stats(&self) -> ReadStats {
+        self.stats
     }
 
     pub fn grid(&self) -> Grid {
@@ -382,8 +384,8 @@ impl<'r> Samples<'r> {
         &self.moments
     }
 
-    /// Those that are known from before.
-    pub fn knowing(mut self, moments: Moments) -> Self {
+    /// Adds moments that are known from before.
+    pub fn with_moments(mut self, moments: Moments) -> Self {
         self.moments = moments;
         self
     }

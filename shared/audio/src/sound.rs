@@ -1,10 +1,10 @@
-//! Sound files: what says in itself how it is coded. Recognised by content, not by name, and read as streams: no size
-//! that a file claims takes memory.
+//! Sound files, which state in themselves how they are coded. They are recognised by content, not by name, and read as
+//! streams; a size that a file claims never allocates memory.
 //!
-//! Damage: a packet that the decoder refuses is concealed for as long as packets last. Bytes that belong to no packet and
-//! to nothing that a container is made of are dropped, and so is what the file promises and does not have: *beyond a
-//! packet* if that is more than one unfinished packet at the end. What can be read is read: another stream, another rate,
-//! another file behind the first one, bytes behind a size that is too small.
+//! Damage: a packet that the decoder refuses is concealed for as long as packets last. Bytes that belong neither to a
+//! packet nor to the structure of a container are dropped, and so is what the file promises but does not have. It
+//! counts as *beyond a packet* if it is more than one unfinished packet at the end. Everything readable is read:
+//! another stream, another rate, another file behind the first one, and bytes behind a size that is too small.
 
 mod adts;
 mod adts_frames;
@@ -44,20 +44,21 @@ use crate::error::AudioError;
 use crate::input::Input;
 use crate::steps::Steps;
 
-/// What is looked at before it is decided whether a file is read by ranges. More garbage before such a file makes it none.
+/// The bytes that are examined before it is decided whether a file is read with random access. A file behind more
+/// garbage than this is not recognised as one that needs it.
 const LOOK: u64 = 4096;
 
-/// Opens a sound file, whatever it is.
+/// Opens a sound file of any kind.
 pub(crate) fn open<'r>(input: Input<'r>) -> Result<Box<dyn Steps + 'r>, AudioError> {
     Ok(Box::new(Packets::open(parts(input)?)?))
 }
 
-/// What is left of a file, from the packets of this stream on.
+/// Decodes the rest of a file, from the packets of this stream on.
 pub(crate) fn decoded<'r>(parts: Box<dyn Parts + 'r>, stream: Stream) -> Result<Box<dyn Steps + 'r>, AudioError> {
     Ok(Box::new(Packets::of(parts, stream)?))
 }
 
-/// The parts of a sound file.
+/// Splits a sound file into its parts.
 pub(crate) fn parts<'r>(input: Input<'r>) -> Result<Box<dyn Parts + 'r>, AudioError> {
     match input {
         Input::Ranges(ranges) => {
@@ -66,7 +67,7 @@ pub(crate) fn parts<'r>(input: Input<'r>) -> Result<Box<dyn Parts + 'r>, AudioEr
             if let Some(at) = kinds::mp4_at(&head) {
                 return Ok(Box::new(Mp4::open(ranges, at as u64)?));
             }
-            // Going back to the start may open the file anew.
+            // Seeking back to the start may reopen the file.
             Ok(Box::new(Files::new(Box::new(Cursor::new(head).chain(ranges)), false)))
         }
         Input::Stream(_) | Input::Kept(_) => Ok(Box::new(Files::new(input.stream(), true))),

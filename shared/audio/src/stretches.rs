@@ -1,5 +1,5 @@
-//! From where somebody speaks, and how loud each tenth of a second is made for detectors, to how a recording is heard: a
-//! factor is kept as long as it is about right, so that an engine hears a voice and not its level going up and down.
+//! Computes how a recording is heard by engines from where somebody speaks and from the gains that detectors got. A
+//! factor is kept as long as it is about right, so that an engine does not hear a voice whose level goes up and down.
 
 use std::ops::Range;
 
@@ -9,34 +9,37 @@ use domain::levels::{MAX_STRETCHES, Mix, Stretch};
 use crate::detect::{MIN_PAUSE_MS, Region};
 use crate::level::BLOCK_MS;
 
-/// A factor is kept while what is loudest in it is at most so much louder than the rest: 12 dB.
+/// A factor is kept while the loudest block that it covers is at most this much louder than the quietest: 12 dB.
 const RIGHT_WITHIN: f32 = 4.0;
 /// Of the sum and the difference of both channels, one that is at most half as loud as the other adds little to it.
 const MUCH_QUIETER: f32 = 0.5;
-/// Runs that follow one another are heard by one factor if theirs are this near: 6 dB.
+/// Consecutive runs share one factor if their factors differ by at most this: 6 dB.
 const ALIKE: f32 = 2.0;
-/// Within a region, what is shorter than so many blocks is a sound of a word: it is heard as the rest of the word.
+/// Within a region, a run that is shorter than this many blocks is a sound of a word and gets the factor of the rest of
+/// the word.
 const SHORTEST: u32 = 3;
-/// What one voice in both channels lasts in both at once, of what it lasts in either: 85 %.
+/// If both channels hold one voice, it is in both at once for at least this share of the time that it is in either: 85
+/// %.
 const ONE_VOICE: (u32, u32) = (17, 20);
-/// 6 dB.
+/// A channel is much clearer than the other from this ratio on: 6 dB.
 const MUCH_CLEARER: f32 = 2.0;
-/// The sum or the difference is taken before a channel if it is at most so much less clear: 3 dB.
+/// The sum or the difference is preferred to a channel if it is at most this much less clear: 3 dB.
 const CLEAR_ENOUGH: f32 = 0.7;
-/// Blocks beside a voice that tell the noise: 4 s.
+/// Blocks beside a voice that show the noise: 4 s.
 const NOISE_AROUND: usize = 40;
-/// A tenth of what can be heard.
+/// The least noise level that is assumed: a tenth of what is audible.
 const LEAST_NOISE: f32 = 0.000_1;
-/// At the ends of a region is the noise before and behind a voice: blocks that say nothing of it, if there are others.
+/// Blocks at each end of a region that are ignored if there are others, because they hold the noise before and behind a
+/// voice.
 const EDGE: u32 = 2;
 
-/// What was heard of one channel, or of one sum of both.
+/// What was heard in one mix: one channel, the sum or the difference.
 #[derive(Debug, Default)]
 pub(crate) struct Voice {
     pub regions: Vec<Region>,
-    /// Of each block.
+    /// The factor of each block.
     pub factors: Vec<f32>,
-    /// How loud each block was recorded, without what is below voices.
+    /// The level at which each block was recorded, without the frequencies below voices.
     pub levels: Vec<f32>,
 }
 
@@ -46,13 +49,13 @@ impl Voice {
         self.factors.get(block as usize).copied().unwrap_or(last)
     }
 
-    /// Over these blocks.
+    /// The RMS level over these blocks.
     fn level(&self, blocks: Range<usize>) -> f32 {
         let levels = within(&self.levels, blocks);
         (levels.iter().map(|level| level * level).sum::<f32>() / levels.len().max(1) as f32).sqrt()
     }
 
-    /// How far a voice stands out from what else is there: its level to the quietest tenth of the blocks in and around it.
+    /// How far a voice stands out: its level relative to the quietest tenth of the blocks in and around it.
     fn clearness(&self, blocks: Range<usize>) -> f32 {
         let around = blocks.start.saturating_sub(NOISE_AROUND)..blocks.end + NOISE_AROUND;
         let mut levels = within(&self.levels, around).to_vec();
@@ -70,24 +73,25 @@ fn within(blocks: &[f32], range: Range<usize>) -> &[f32] {
     &blocks[range.start.min(end)..end]
 }
 
-/// What was heard of a part of a recording.
+/// What was heard in a part of a recording.
 #[derive(Debug, Default)]
 pub(crate) struct Voices {
-    /// One, or four in [`ORDER`](Self::ORDER).
+    /// One voice, or four in [`ORDER`](Self::ORDER).
     pub voices: Vec<Voice>,
-    /// Of each block: which way of turning adds both channels up.
-    pub leans: Vec<f32>,
+    /// For each block, the direction of the phase shift in which both channels add up; see
+    /// [`ShiftDirection`](crate::phase_shift::ShiftDirection).
+    pub shift_directions: Vec<f32>,
 }
 
-/// A part of a region, and by what it is heard.
+/// A part of a region, and the mix by which it is heard.
 type Part = (Region, Mix);
 
 impl Voices {
-    /// What is listened to where no single sum of the channels holds all there is.
+    /// The mixes that are listened to if no single one holds everything.
     pub const ORDER: [Mix; 4] = [Mix::Left, Mix::Right, Mix::Mid, Mix::Side];
 
-    /// How it is heard: `mix` where one was enough. Times count from `from_ms`, a whole block; what they hold is said to
-    /// begin there.
+    /// Returns the stretches, with `mix` if one was enough. Times in `self` count from `from_ms`, which is the start of
+    /// a block.
     pub fn stretches(&self, mix: Mix, from_ms: u32) -> Vec<Stretch> {
         match &self.voices[..] {
             [left, right, mid, side] => {
@@ -96,7 +100,7 @@ impl Voices {
                     Mix::Right => right.factor(block),
                     Mix::Mid => mid.factor(block),
                     Mix::Side => side.factor(block),
-                    // The louder one says how far both are raised.
+                    // The louder channel limits how far both are raised.
                     Mix::Both | Mix::BothBack => left.factor(block).min(right.factor(block)),
                 };
                 let parts: Vec<Part> = self.groups().into_iter().flat_map(|group| self.by_channel(&group)).collect();
@@ -110,8 +114,8 @@ impl Voices {
         }
     }
 
-    /// Where any of them speaks.
-    pub fn anywhere(&self) -> Vec<Region> {
+    /// Returns the regions in which any of the mixes holds speech.
+    pub fn all_regions(&self) -> Vec<Region> {
         if let [one] = &self.voices[..] {
             return one.regions.clone();
         }
@@ -130,49 +134,50 @@ impl Voices {
         groups(&self.voices.iter().map(|voice| &voice.regions[..]).collect::<Vec<_>>())
     }
 
-    /// One voice in both channels is heard by both; two that speak in turns, each by its own.
+    /// Chooses the mix of each part. One voice in both channels is heard by both; two voices that take turns are each
+    /// heard by their own channel.
     fn by_channel(&self, group: &Group) -> Vec<Part> {
         let is_in_both =
-            |part: &Heard| matches!((part.by(Mix::Left), part.by(Mix::Right)), (true, true) | (false, false));
+            |part: &SpeechPart| matches!((part.by(Mix::Left), part.by(Mix::Right)), (true, true) | (false, false));
         if let Some(whole) = whole(group) {
             let one_voice = is_one_voice(group) || self.one_holds_all(group, whole);
             if one_voice || lasts(group, is_in_both) * 2 >= lasts(group, |_| true) {
                 return vec![(whole, self.of_both(group, whole, one_voice))];
             }
         }
-        let mix = |part: &Heard| match (part.by(Mix::Left), part.by(Mix::Right)) {
+        let mix = |part: &SpeechPart| match (part.by(Mix::Left), part.by(Mix::Right)) {
             (true, false) => Mix::Left,
             (false, true) => Mix::Right,
-            // Where voices that take turns overlap there are two of them.
+            // Where voices that take turns overlap, there are two of them.
             _ => self.of_both(std::slice::from_ref(part), part.region, false),
         };
         group.iter().map(|part| (part.region, mix(part))).collect()
     }
 
-    /// One channel is much clearer, and the other one speaks only where that one does: noise covers the rest of it.
-    fn one_holds_all(&self, group: &[Heard], whole: Region) -> bool {
+    /// One channel is much clearer, and the other speaks only where that one does, because noise covers the rest of it.
+    fn one_holds_all(&self, group: &[SpeechPart], whole: Region) -> bool {
         let [left, right, ..] = &self.voices[..] else { return false };
-        let [clear_left, clear_right] = [left, right].map(|ear| ear.clearness(blocks(whole)));
+        let [clear_left, clear_right] = [left, right].map(|voice| voice.clearness(blocks(whole)));
         let other = if clear_left >= clear_right { Mix::Right } else { Mix::Left };
         let in_both = lasts(group, |part| part.by(Mix::Left) && part.by(Mix::Right));
         let is_within = in_both * ONE_VOICE.1 >= lasts(group, |part| part.by(other)) * ONE_VOICE.0;
         is_within && clear_left.max(clear_right) >= MUCH_CLEARER * clear_left.min(clear_right)
     }
 
-    /// What is in both channels, or is covered in each: the sum or the difference where one of them holds most of it. Else,
-    /// of one voice, the clearer channel, for the other one adds noise or an echo; of two voices both channels, turned so that
-    /// they add up.
-    fn of_both(&self, group: &[Heard], whole: Region, one_voice: bool) -> Mix {
+    /// Chooses the mix for sound that is in both channels, or is covered in each: the sum or the difference, if one of
+    /// them holds most of it. Otherwise, for one voice, the clearer channel, because the other one adds noise or an
+    /// echo; for two voices both channels, phase-shifted so that they add up.
+    fn of_both(&self, group: &[SpeechPart], whole: Region, one_voice: bool) -> Mix {
         let [left, right, mid, side] = &self.voices[..] else { return Mix::Both };
         let blocks = blocks(whole);
-        // Of one voice nearly all has to be in a sum that is taken: its channels have it.
+        // A sum is taken for one voice only if nearly all of the voice is in it, because the channels have all of it.
         let (share, of) = if one_voice { ONE_VOICE } else { (1, 2) };
         let mostly = |mix| lasts(group, |part| part.by(mix)) * of >= lasts(group, |_| true) * share;
         let (by_mid, by_side) = (mostly(Mix::Mid), mostly(Mix::Side));
         let (loud_mid, loud_side) = (mid.level(blocks.clone()), side.level(blocks.clone()));
         let in_channels = lasts(group, |part| part.by(Mix::Left) || part.by(Mix::Right)) > 0;
         let [clear_left, clear_right, clear_mid, clear_side] =
-            [left, right, mid, side].map(|ear| ear.clearness(blocks.clone()));
+            [left, right, mid, side].map(|voice| voice.clearness(blocks.clone()));
         let (clearer, clear) =
             if clear_left >= clear_right { (Mix::Left, clear_left) } else { (Mix::Right, clear_right) };
         let by_mid = by_mid && (!one_voice || clear_mid >= clear * CLEAR_ENOUGH);
@@ -190,13 +195,13 @@ impl Voices {
                     Mix::Side
                 }
             }
-            _ if within(&self.leans, blocks).iter().sum::<f32>() < 0.0 => Mix::BothBack,
+            _ if within(&self.shift_directions, blocks).iter().sum::<f32>() < 0.0 => Mix::BothBack,
             _ => Mix::Both,
         }
     }
 }
 
-/// How a whole recording is heard. Where there are too many stretches, a factor may be off by more.
+/// Returns the levels of a whole recording. If there are too many stretches, factors may be less exact.
 pub(crate) fn levels(mut stretches: Vec<Stretch>) -> Levels {
     let mut right_within = RIGHT_WITHIN;
     while stretches.len() > MAX_STRETCHES && right_within < 1e9 {
@@ -214,24 +219,24 @@ pub(crate) fn levels(mut stretches: Vec<Stretch>) -> Levels {
     Levels::of(stretches)
 }
 
-/// A part that the same ears hear from its start to its end.
+/// A part of a region during which the same mixes hold speech.
 #[derive(Clone, Copy, Debug)]
-struct Heard {
+struct SpeechPart {
     region: Region,
-    /// For each of [`Voices::ORDER`].
+    /// Whether each mix of [`Voices::ORDER`] holds speech.
     by: [bool; 4],
 }
 
-impl Heard {
+impl SpeechPart {
     fn by(&self, mix: Mix) -> bool {
         Voices::ORDER.iter().zip(self.by).any(|(one, hears)| *one == mix && hears)
     }
 }
 
-/// Parts that follow one another without a pause.
-type Group = Vec<Heard>;
+/// Consecutive parts without a pause.
+type Group = Vec<SpeechPart>;
 
-fn whole(group: &[Heard]) -> Option<Region> {
+fn whole(group: &[SpeechPart]) -> Option<Region> {
     let (first, last) = (group.first()?, group.last()?);
     Some(Region { start_ms: first.region.start_ms, end_ms: last.region.end_ms })
 }
@@ -240,19 +245,19 @@ fn blocks(of: Region) -> Range<usize> {
     (of.start_ms / BLOCK_MS) as usize..of.end_ms.div_ceil(BLOCK_MS) as usize
 }
 
-/// Both channels speak, and are silent, at the same times.
-fn is_one_voice(group: &[Heard]) -> bool {
+/// Both channels speak and are silent at the same times.
+fn is_one_voice(group: &[SpeechPart]) -> bool {
     let in_both = lasts(group, |part| part.by(Mix::Left) && part.by(Mix::Right));
     in_both * ONE_VOICE.1 >= lasts(group, |_| true) * ONE_VOICE.0
 }
 
-fn lasts(group: &[Heard], of: impl Fn(&Heard) -> bool) -> u32 {
+fn lasts(group: &[SpeechPart], of: impl Fn(&SpeechPart) -> bool) -> u32 {
     group.iter().filter(|part| of(part)).map(|part| part.region.end_ms - part.region.start_ms).sum()
 }
 
-fn groups(ears: &[&[Region]]) -> Vec<Group> {
+fn groups(voices: &[&[Region]]) -> Vec<Group> {
     let mut borders: Vec<u32> =
-        ears.iter().copied().flatten().flat_map(|region| [region.start_ms, region.end_ms]).collect();
+        voices.iter().copied().flatten().flat_map(|region| [region.start_ms, region.end_ms]).collect();
     borders.sort_unstable();
     borders.dedup();
     let mut groups: Vec<Group> = Vec::new();
@@ -260,13 +265,13 @@ fn groups(ears: &[&[Region]]) -> Vec<Group> {
     for border in borders.windows(2) {
         let region = Region { start_ms: border[0], end_ms: border[1] };
         let mut by = [false; 4];
-        for ((ear, place), by) in ears.iter().zip(&mut places).zip(&mut by) {
-            *by = holds(ear, place, region);
+        for ((voice, place), by) in voices.iter().zip(&mut places).zip(&mut by) {
+            *by = holds(voice, place, region);
         }
         if by == [false; 4] {
             continue;
         }
-        let part = Heard { region, by };
+        let part = SpeechPart { region, by };
         match groups.last_mut() {
             Some(group) if group.last().is_some_and(|last| last.region.end_ms == region.start_ms) => group.push(part),
             _ => groups.push(vec![part]),
@@ -275,7 +280,7 @@ fn groups(ears: &[&[Region]]) -> Vec<Group> {
     groups
 }
 
-/// Whether a part lies in one of the regions. Asked in order.
+/// Whether a part lies in one of the regions. Parts have to be asked for in order.
 fn holds(regions: &[Region], at: &mut usize, part: Region) -> bool {
     while regions.get(*at).is_some_and(|region| region.end_ms <= part.start_ms) {
         *at += 1;
@@ -283,10 +288,10 @@ fn holds(regions: &[Region], at: &mut usize, part: Region) -> bool {
     regions.get(*at).is_some_and(|region| region.start_ms <= part.start_ms)
 }
 
-/// What is heard by one factor: that of its loudest block.
+/// Consecutive blocks that are heard with one factor, that of the loudest block.
 struct Run {
     from_ms: u32,
-    /// The regions that its first and its last block lie in.
+    /// The numbers of the parts in which the first and the last block lie.
     regions: (usize, usize),
     blocks: u32,
     mix: Mix,
@@ -326,7 +331,8 @@ fn runs(parts: &[Part], factor: impl Fn(Mix, u32) -> f32) -> Vec<Run> {
                     (run.regions.1, run.blocks) = (number, run.blocks + 1);
                 }
                 _ => {
-                    // In the middle of the pause before it, so that it has glided there when somebody speaks.
+                    // The run begins in the middle of the pause before it, so that the factor has arrived when somebody
+                    // speaks.
                     let pause_ms = region.start_ms - before_ms;
                     let from_ms = if block == first + edge { region.start_ms - pause_ms / 2 } else { block * BLOCK_MS };
                     let regions = (number, number);
@@ -339,10 +345,11 @@ fn runs(parts: &[Part], factor: impl Fn(Mix, u32) -> f32) -> Vec<Run> {
     runs
 }
 
-/// A soft sound within a word changes nothing, and a voice is not made a little louder and softer by turns.
+/// Joins runs: a soft sound within a word changes nothing, and a voice does not become a little louder and softer in
+/// turns.
 fn joined(runs: Vec<Run>) -> Vec<Run> {
     let mut joined: Vec<Run> = Vec::new();
-    // The highest factor among those that became the last run.
+    // The highest factor among the runs that were joined into the last one.
     let mut highest = 0.0f32;
     let mut runs = runs.into_iter().peekable();
     while let Some(run) = runs.next() {

@@ -1,5 +1,6 @@
-//! The first pass over a recording: how long it is, how whole it is, how loud it is, and what it looks like. Whoever has one
-//! channel is listened to at once; of several channels it has to be known first which of them hold anything.
+//! The first pass over a recording: finds how long, how complete and how loud it is, and draws its waveform. A
+//! recording with one channel is listened to in the same pass; with several channels it must be known first which of
+//! them hold sound.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use domain::Format;
 use domain::levels::Mix;
 
 use crate::analyse::Analysis;
-use crate::choice::Choosing;
+use crate::choice::MixChooser;
 use crate::detect::{Detector, samples_to_ms};
 use crate::error::AudioError;
 use crate::input::Input;
@@ -17,39 +18,41 @@ use crate::moments::Moments;
 use crate::outline::Outline;
 use crate::packed::{Packer, Unpacker};
 use crate::progress::{Onward, Progress, Surveying, place_surveying};
-use crate::samples::{Begun, Next, Samples};
+use crate::samples::{MomentStart, Next, Samples};
 use crate::segment::SegmentRules;
 use crate::surveyed::Survey;
 
-/// A lying header can promise any number of bytes: more than this no reader of JSON tells apart.
+/// The most dropped bytes that are reported. A wrong header can promise any number of bytes, and JSON readers cannot
+/// tell larger numbers apart.
 const MOST_DROPPED: u64 = 1 << 53;
 
-/// What the first pass gives.
+/// The result of the first pass.
 #[derive(Debug)]
 pub struct Surveyed {
     pub survey: Survey,
-    /// A short one's samples, for whoever reads it again.
+    /// The samples of a short recording, for later passes.
     pub kept: Option<Kept>,
-    /// Where in a long one decoding can begin.
+    /// Where decoding of a long recording can restart.
     pub moments: Moments,
-    /// Of a recording of one channel, if somebody listened: there is nothing left for a second pass.
+    /// The analysis, if the recording has one channel and was listened to. Then there is nothing left for a second
+    /// pass.
     pub analysis: Option<Analysis>,
 }
 
-/// Who listens in the first pass.
+/// The detector that listens in the first pass, and the rules for its segments.
 pub struct Listener<'d> {
     pub rules: SegmentRules,
     pub detector: &'d mut dyn Detector,
 }
 
-/// Reads a recording once, in bounded memory. A short one's samples are kept, for whoever reads it again. A frame with
-/// bytes that are no whole sample counts as more than a packet: it is what a wrong codec in the name looks like.
+/// Reads a recording once, in bounded memory. The samples of a short one are kept for later passes. A frame with bytes
+/// that do not make a whole sample counts as damage beyond a packet, because a wrong codec in the name looks like that.
 pub fn survey<'r>(format: &Format, input: impl Into<Input<'r>>) -> Result<(Survey, Option<Kept>), AudioError> {
     survey_samples(Samples::new(format, input)?)
 }
 
-/// As [`survey`], but a recording that is longer than `most` is given up as [`AudioError::TooLong`] when that shows:
-/// whoever has little time learns it early.
+/// Like [`survey`], but ends with [`AudioError::TooLong`] as soon as the recording turns out to be longer than `most`,
+/// so that a caller with little time learns it early.
 pub fn survey_within<'r>(
     format: &Format,
     input: impl Into<Input<'r>>,
@@ -58,8 +61,9 @@ pub fn survey_within<'r>(
     survey_samples(Samples::new(format, input)?.within(most))
 }
 
-/// As [`survey_within`], and listens to a recording of one channel meanwhile. It goes on where an earlier delivery stopped,
-/// and tells how far it comes: the input begins at the byte that [`Progress::byte`](crate::Progress::byte) says.
+/// Like [`survey_within`], but also listens to a recording with one channel. It continues where an earlier delivery
+/// stopped and reports its progress. The input begins at the byte that [`Progress::byte`](crate::Progress::byte)
+/// returns.
 pub fn hear_onward<'r>(
     format: &Format,
     input: impl Into<Input<'r>>,
@@ -82,19 +86,19 @@ pub(crate) fn survey_samples_onward(
     listener: Option<Listener<'_>>,
     on: Onward<'_>,
 ) -> Result<Surveyed, AudioError> {
-    let mut samples = samples.heard();
+    let mut samples = samples.conditioned();
     let mut listening = listener.map(|by| Listening::new(by.rules, Mix::Mid, by.detector));
-    let (mut outline, mut choosing, mut keeping) = (Outline::default(), Choosing::default(), Keeping::default());
-    // What was met before the moment that it goes on at has been told.
-    let mut told = None;
+    let (mut outline, mut chooser, mut keeping) = (Outline::default(), MixChooser::default(), Keeping::default());
+    // What lies before the moment at which this run continues has been reported already.
+    let mut reported = None;
     if let Some((from, before)) = on.from.and_then(|from| Some((from, from.surveying()?))) {
         let moment = from.moment().ok_or(AudioError::NoSuchMoment)?;
-        samples = samples.knowing(from.moments().clone());
-        samples.go_on_at(moment, before.met)?;
+        samples = samples.with_moments(from.moments().clone());
+        samples.resume_at(moment, before.stats)?;
         samples.unpack(&mut Unpacker::of(&before.source)).ok_or(AudioError::NoSuchMoment)?;
-        (outline, choosing) = (before.outline.clone(), Choosing::counting_on(before.counts));
-        (keeping, told) = (Keeping::nothing(), from.number());
-        listening = listening.zip(before.found.clone()).map(|(listening, found)| listening.going_on(found));
+        (outline, chooser) = (before.outline.clone(), MixChooser::with_counts(before.counts));
+        (keeping, reported) = (Keeping::nothing(), from.number());
+        listening = listening.zip(before.found.clone()).map(|(listening, found)| listening.resuming_from(found));
     }
     let grid = samples.grid();
     while let Some(next) = samples.next()? {
@@ -104,27 +108,27 @@ pub(crate) fn survey_samples_onward(
                 if let Some(listening) = &mut listening {
                     listening.push(piece);
                 }
-                choosing.push(piece);
+                chooser.push(piece);
                 outline.push(piece);
                 keeping.push(piece);
             }
-            Next::Moment(Begun { number, sample, warm }) if grid.is_for_listeners(number) => {
-                let is_new = told != Some(number);
+            Next::Moment(MomentStart { number, sample, warm }) if grid.is_for_listeners(number) => {
+                let is_new = reported != Some(number);
                 if let Some(listening) = &mut listening {
                     if is_new {
-                        listening.settle(sample);
+                        listening.close_part(sample);
                     }
                     listening.begin(sample, warm);
                 }
                 if is_new {
-                    // Levels are decided part by part: each as a recording of its own.
-                    let counts = choosing.count_all();
-                    choosing = Choosing::counting_on(counts);
+                    // Levels are decided part by part, each as a recording of its own.
+                    let counts = chooser.count_all();
+                    chooser = MixChooser::with_counts(counts);
                     outline.shorten();
                     let mut source = Packer::default();
                     samples.pack(&mut source);
                     let found = listening.as_ref().map(|listening| listening.found().clone());
-                    let so_far = Surveying { source: source.bytes, met: samples.met(), counts, outline, found };
+                    let so_far = Surveying { source: source.bytes, stats: samples.stats(), counts, outline, found };
                     (on.tell)(place_surveying(number), so_far.pack(Some(number), samples.moments()));
                     outline = so_far.outline;
                 }
@@ -132,14 +136,14 @@ pub(crate) fn survey_samples_onward(
             Next::Moment(_) => {}
         }
     }
-    let (met, damage, choice) = (samples.met(), samples.damage(), choosing.finish());
+    let (stats, damage, choice) = (samples.stats(), samples.damage(), chooser.finish());
     let survey = Survey {
-        duration_ms: samples_to_ms(met.samples),
-        dropped_bytes: damage.dropped_bytes.saturating_add(met.leftover_bytes).min(MOST_DROPPED),
-        dropped_beyond_packet: damage.beyond_packet || met.leftover_bytes > 0 || met.is_partly_unheard(),
-        concealed_ms: met.concealed_ms(),
-        frames: met.frames,
-        refused: met.refused,
+        duration_ms: samples_to_ms(stats.samples),
+        dropped_bytes: damage.dropped_bytes.saturating_add(stats.leftover_bytes).min(MOST_DROPPED),
+        dropped_beyond_packet: damage.beyond_packet || stats.leftover_bytes > 0 || stats.is_partly_unheard(),
+        concealed_ms: stats.concealed_ms(),
+        frames: stats.frames,
+        refused: stats.refused,
         mix: choice.mix,
         audible: choice.audible,
         roar: choice.roar,

@@ -1,4 +1,4 @@
-//! What the tests here share: noise that is the same in every run, files made of it, and the recorded clips.
+//! Test support: noise that is the same in every run, files made from it, and the recorded clips.
 
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -22,9 +22,9 @@ pub fn noise(count: usize, peak: f32) -> Vec<f32> {
     (0..count).map(|_| peak * (2.0 * next() - 1.0)).collect()
 }
 
-/// Noise that is as loud in every octave, of the given RMS: as rooms and streets have it.
+/// Pink noise of the given RMS, as loud in every octave as the sound of rooms and streets.
 pub fn pink(count: usize, loudness: f32) -> Vec<f32> {
-    // Each octave is a noise that holds its value twice as long.
+    // Each octave is noise that holds its value twice as long.
     let white = noise(2 * count + 16, 1.0);
     let mut octaves = [0.0f32; 16];
     let mut drawn = white.iter();
@@ -42,7 +42,7 @@ pub fn quieter(samples: &[f32], db: f32) -> Vec<f32> {
     samples.iter().map(|sample| sample * 10f32.powf(db / 20.0)).collect()
 }
 
-/// How well two listeners agree on what is speech, millisecond by millisecond: 1 when they always do.
+/// How well two detectors agree about speech, by milliseconds: 1 if they always do (the F1 score).
 pub fn f1(one: &[Region], other: &[Region]) -> f64 {
     let ms = |regions: &[Region]| regions.iter().map(|r| f64::from(r.end_ms - r.start_ms)).sum::<f64>();
     let spans = other.iter().map(|r| Span { start_ms: r.start_ms, end_ms: r.end_ms });
@@ -50,7 +50,7 @@ pub fn f1(one: &[Region], other: &[Region]) -> f64 {
     2.0 * both / (ms(one) + ms(other)).max(1.0)
 }
 
-/// The real model, from where `make setup` puts it.
+/// The real model, from the folder in which `make setup` puts it.
 pub fn silero_model() -> &'static [u8] {
     static MODEL: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -105,7 +105,7 @@ pub fn recorded(described: &str) -> Vec<f32> {
     all_samples(&name.format, &recording(described))
 }
 
-/// A sound file of the clip `ss0880`.
+/// A sound file with the clip `ss0880`.
 pub fn sound(name: &str) -> Vec<u8> {
     std::fs::read(format!("{FIXTURES}/sounds/clip_{name}")).unwrap()
 }
@@ -130,8 +130,8 @@ pub fn all_samples(format: &Format, bytes: &[u8]) -> Vec<f32> {
     all
 }
 
-/// How alike two recordings are, 1 for the same: the correlation, at the delay of the second that suits best, within
-/// `most` samples.
+/// How similar two recordings are, 1 for identical ones: the correlation at the best delay of the second, up to `most`
+/// samples.
 pub fn likeness(one: &[f32], other: &[f32], most: usize) -> (f32, usize) {
     let one = &one[12_000..36_000];
     let at = |delay: usize| {
@@ -147,7 +147,7 @@ pub fn likeness(one: &[f32], other: &[f32], most: usize) -> (f32, usize) {
     (0..=most).map(|delay| (at(delay), delay)).max_by(|a, b| a.0.total_cmp(&b.0)).unwrap()
 }
 
-/// The same bytes again and again, counted.
+/// Repeats the same bytes for ever, and counts them.
 pub struct Endless {
     bytes: Vec<u8>,
     pub given: usize,

@@ -1,25 +1,25 @@
-//! How loud a recording is, every 10 ms: just enough to cut long speech where it is quietest.
+//! The loudness of a recording every 10 ms: just enough to cut long speech where it is quietest.
 
 use crate::resample::RATE;
 
 pub(crate) const STEP_MS: u32 = 10;
 const STEP: usize = (RATE / 1000 * STEP_MS) as usize;
 
-/// Steps are kept in pieces of 11 minutes: growing one list for two days would hold it twice.
+/// Steps are kept in pieces of 11 minutes. A single list growing to two days would be held twice while it is copied.
 const PIECE: usize = 65_536;
 
-/// Two bytes a step: 34.6 MB for the longest recording.
+/// The loudness of each step in two bytes: 34.6 MB for the longest recording.
 #[derive(Default)]
 pub struct Track {
     pieces: Vec<Vec<u16>>,
     sum: f32,
     in_step: usize,
-    /// The step that the first one is in the recording.
+    /// The number of the track's first step in the recording.
     first: u32,
 }
 
 impl Track {
-    /// Of what begins at this moment of the recording, a whole step.
+    /// A track that begins at this time of the recording, which is a whole step.
     pub(crate) fn beginning_at(ms: u32) -> Self {
         Self { first: ms / STEP_MS, ..Self::default() }
     }
@@ -36,7 +36,7 @@ impl Track {
         }
     }
 
-    /// Takes what is left as the last, shorter step.
+    /// Adds the remaining samples as the last, shorter step.
     pub fn finish(&mut self) {
         if self.in_step > 0 {
             self.close_step();
@@ -50,7 +50,7 @@ impl Track {
             self.pieces.push(Vec::new());
         }
         if let Some(piece) = self.pieces.last_mut() {
-            // Saturates: a sample may be a little above 1.
+            // The conversion saturates: a sample may be a little above 1.
             piece.push(loudness as u16);
         }
         (self.sum, self.in_step) = (0.0, 0);
@@ -61,8 +61,8 @@ impl Track {
         self.pieces.get(step / PIECE).and_then(|piece| piece.get(step % PIECE)).copied().unwrap_or(0)
     }
 
-    /// The start of the quietest `length_ms` that lie within `from_ms..to_ms`; of equally quiet ones the last. `None` if
-    /// no stretch of whole steps fits.
+    /// Returns the start of the quietest `length_ms` within `from_ms..to_ms`, and of equally quiet ones the last.
+    /// Returns `None` if no stretch of whole steps fits.
     pub(crate) fn quietest(&self, from_ms: u32, to_ms: u32, length_ms: u32) -> Option<u32> {
         let first = from_ms.div_ceil(STEP_MS).max(self.first);
         let last = to_ms.checked_sub(length_ms)? / STEP_MS;
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn the_quietest_stretch_lies_within_the_bounds() {
+    fn quietest_stretch_lies_within_bounds() {
         let track = track(&[0.1, 0.9, 0.9, 0.5, 0.4, 0.9, 0.0, 0.0]);
         assert_eq!(track.quietest(10, 60, 20), Some(30));
         assert_eq!(track.quietest(0, 60, 20), Some(30));
@@ -97,12 +97,12 @@ mod tests {
     }
 
     #[test]
-    fn of_equally_quiet_stretches_the_last_is_taken() {
+    fn last_of_equally_quiet_stretches_is_taken() {
         assert_eq!(track(&[0.5; 30]).quietest(100, 300, 100), Some(200));
     }
 
     #[test]
-    fn a_track_that_begins_later_knows_nothing_of_what_was_before() {
+    fn track_that_begins_later_ignores_what_was_before() {
         let mut track = Track::beginning_at(100);
         track.push(&[[0.5; STEP], [0.1; STEP], [0.9; STEP]].concat());
         assert_eq!(track.quietest(0, 130, 10), Some(110));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_track_is_one_track() {
+    fn long_track_behaves_as_one() {
         let mut track = Track::default();
         for step in 0..PIECE + 3 {
             track.push(&[if step == PIECE + 1 { 0.1 } else { 0.5 }; STEP]);

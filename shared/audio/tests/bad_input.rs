@@ -1,5 +1,5 @@
-//! Recordings as they should not be, through the whole first pass: every row of the damage table, names that tell another
-//! codec, and sound that is strange but sound.
+//! Unusual recordings through the whole first pass: every row of the damage table, names with a wrong codec, and
+//! strange but valid sound.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,7 +10,7 @@ use domain::Format;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures");
 
-/// What a name says behind its device, the clip it is true for, and how long a frame lasts.
+/// The end of a correct name, the clip that it describes, and the length of a frame.
 const TRUE_NAMES: [(&str, &str, u64); 8] = [
     ("pcm16_16000_1_fs160", "pcm16_16000_1_fs160", 10),
     ("pcm8_16000_1_fs160", "pcm8_16000_1_fs160", 10),
@@ -37,7 +37,8 @@ fn analysed(described: &str, bytes: &[u8]) -> Analysis {
     tried(described, bytes).unwrap()
 }
 
-/// The frames of the clip, coded as this fixture; as µ-law, of which there is none, if it has no name.
+/// The frames of the clip in the coding of this fixture. There is no µ-law fixture, so without a name the clip is
+/// encoded here.
 fn clip(fixture: &str) -> Vec<Vec<u8>> {
     if fixture.is_empty() {
         return clip("pcm16_16000_1_fs160").iter().map(|frame| samples(frame).map(mulaw).collect()).collect();
@@ -76,7 +77,7 @@ fn speech() -> Vec<i16> {
 }
 
 #[test]
-fn a_file_cut_off_within_a_frame_keeps_all_before_it() {
+fn file_cut_off_within_frame_keeps_everything_before_it() {
     for (name, fixture, frame_ms) in TRUE_NAMES {
         let frames = clip(fixture);
         let (whole, bytes) = (analysed(name, &file(&frames)), file(&frames));
@@ -91,7 +92,7 @@ fn a_file_cut_off_within_a_frame_keeps_all_before_it() {
 }
 
 #[test]
-fn an_impossible_length_in_the_middle_keeps_all_before_it_and_says_so() {
+fn impossible_length_in_the_middle_keeps_everything_before_it_and_is_reported() {
     for (name, fixture, frame_ms) in TRUE_NAMES {
         let frames = clip(fixture);
         let (first, second) = frames.split_at(frames.len() * 2 / 3);
@@ -111,7 +112,7 @@ fn an_impossible_length_in_the_middle_keeps_all_before_it_and_says_so() {
 }
 
 #[test]
-fn marks_and_empty_words_between_frames_change_nothing() {
+fn markers_and_empty_words_between_frames_change_nothing() {
     for (name, fixture, _) in TRUE_NAMES {
         let frames = clip(fixture);
         let mut marked = Vec::new();
@@ -125,15 +126,15 @@ fn marks_and_empty_words_between_frames_change_nothing() {
     }
 }
 
-/// A frame that its decoder refuses is as long as one that it does not.
+/// A refused frame lasts as long as a good one.
 #[test]
-fn a_refused_frame_is_concealed_and_what_follows_keeps_its_time() {
+fn refused_frame_is_concealed_and_following_audio_keeps_its_time() {
     for (name, fixture, frame_ms) in TRUE_NAMES {
         let refused: &[u8] = match name.split('_').next().unwrap() {
             "opus" => &[0xFF, 0xFF],
             "aac" => &[0; 40],
             "lc3" => &[7; 29],
-            // Any bytes are samples.
+            // Any bytes are valid samples.
             _ => continue,
         };
         let mut frames = clip(fixture);
@@ -149,7 +150,7 @@ fn a_refused_frame_is_concealed_and_what_follows_keeps_its_time() {
 }
 
 #[test]
-fn a_file_of_refused_frames_alone_is_invalid() {
+fn file_with_only_refused_frames_is_invalid() {
     for (name, refused) in [
         ("opus_16000_1_fs160", &[0xFF, 0xFF][..]),
         ("aac_16000_1_fs1024", &[0; 40]),
@@ -162,7 +163,7 @@ fn a_file_of_refused_frames_alone_is_invalid() {
 }
 
 #[test]
-fn nothing_but_marks_or_nothing_at_all_is_invalid() {
+fn file_with_only_markers_or_nothing_is_invalid() {
     let marks =
         [0xFFFF_FFFBu32.to_le_bytes().to_vec(), vec![1; 32], u32::MAX.to_le_bytes().to_vec()].concat().repeat(50);
     let zip = [&b"PK\x03\x04\x14\0\0\0\x08\0"[..], &[0x5A; 4_000]].concat();
@@ -174,9 +175,9 @@ fn nothing_but_marks_or_nothing_at_all_is_invalid() {
     }
 }
 
-/// Speech under the name of another codec is noise: whatever it becomes, it is not proven silence.
+/// Speech under the name of another codec is noise: whatever the verdict, it must not be proven silence.
 #[test]
-fn speech_under_the_name_of_another_codec_is_never_silent() {
+fn speech_with_wrong_codec_in_name_is_never_silent() {
     for (truly, fixture, _) in TRUE_NAMES {
         let bytes = file(&clip(fixture));
         for (name, other, _) in TRUE_NAMES {
@@ -188,9 +189,9 @@ fn speech_under_the_name_of_another_codec_is_never_silent() {
     }
 }
 
-/// At 8, 24 and 48 kHz, in one channel and in two: every sample again and again, or every second one.
+/// The clip at 8, 24 and 48 kHz, in one channel and in two: every sample is repeated, or every second one left out.
 #[test]
-fn other_rates_and_two_channels_last_as_long_and_are_heard() {
+fn other_rates_and_two_channels_keep_length_and_speech() {
     let speech = speech();
     for (rate, times, of) in [(8_000, 1, 2), (16_000, 1, 1), (24_000, 3, 2), (48_000, 3, 1)] {
         for channels in [1, 2] {
@@ -204,7 +205,7 @@ fn other_rates_and_two_channels_last_as_long_and_are_heard() {
 }
 
 #[test]
-fn an_offset_and_clipping_do_not_hide_speech() {
+fn offset_and_clipping_do_not_hide_speech() {
     let (name, speech) = ("pcm16_16000_1_fs160", speech());
     let offset = analysed(name, &pcm(speech.iter().map(|sample| sample.saturating_add(9_000))));
     let clipped = analysed(name, &pcm(speech.iter().map(|sample| sample.saturating_mul(30))));
@@ -217,29 +218,29 @@ fn an_offset_and_clipping_do_not_hide_speech() {
 
 /// Three packets of 40 ms in one (RFC 6716, code 3).
 #[test]
-fn an_opus_packet_of_120_ms_under_the_name_of_10_ms_lasts_120_ms() {
+fn opus_packet_of_120_ms_in_file_named_10_ms_lasts_120_ms() {
     let mut encoder = opus::Encoder::new(16_000, opus::Channels::Mono, opus::Application::Voip).unwrap();
     let floats: Vec<f32> = speech().iter().map(|sample| f32::from(*sample) / 32_768.0).collect();
     let packets: Vec<Vec<u8>> =
         floats.chunks_exact(1_920).map(|samples| encoder.encode_vec_float(samples, 1_275).unwrap()).collect();
     let found = analysed("opus_16000_1_fs160", &file(&packets));
     assert_eq!((found.survey.duration_ms, found.verdict()), (24 * 120, Verdict::Speech));
-    // After the first one that is how it is.
+    // After the first packet its length is the expected one.
     assert_eq!((found.survey.frames, found.survey.concealed_ms), (24, 120));
 
-    // Three bytes among packets of 10 ms that claim as much.
+    // Three bytes that claim 120 ms, among packets of 10 ms.
     let mut frames = clip("opus_16000_1_fs160");
     frames.insert(100, vec![0x13, 0x03, 0]);
     let found = analysed("opus_16000_1_fs160", &file(&frames));
     assert!(found.survey.duration_ms <= 2_990 + 120 && found.survey.concealed_ms <= 130, "{found:?}");
-    // More than 120 ms is none.
+    // A packet of more than 120 ms is refused.
     frames[100] = vec![0x1B, 0x03, 0];
     let found = analysed("opus_16000_1_fs160", &file(&frames));
     assert_eq!((found.survey.duration_ms, found.survey.concealed_ms), (3_000, 10));
 }
 
 #[test]
-fn damaged_silence_is_not_proven() {
+fn damaged_silence_is_not_proven_silence() {
     let silence = || vec![vec![0; 320]; 500];
     let name = "pcm16_16000_1_fs160";
     assert_eq!(analysed(name, &file(&silence())).verdict(), Verdict::Silent);

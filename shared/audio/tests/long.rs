@@ -1,5 +1,5 @@
-//! Hours of every kind of recording, made while they are read: memory stays below its bound. In a process of its own, so
-//! that it can be measured.
+//! Hours of every kind of recording, generated while they are read: memory stays below its limit. The test has a
+//! process of its own, so that its memory can be measured.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,13 +11,13 @@ use peak_alloc::PeakAlloc;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures");
 const HOUR_MS: u64 = 3600 * 1000;
-/// For one file, whatever its codec and its length.
+/// The memory limit for one file, whatever its codec and length.
 const MOST_BYTES: usize = 64 << 20;
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// The same bytes many times over, between a head and a tail.
+/// A head, the same bytes many times over, and a tail.
 struct Repeated {
     head: Vec<u8>,
     body: Vec<u8>,
@@ -73,7 +73,7 @@ fn frames(codec: &str, piece_ms: u64, length_ms: u64) -> Repeated {
     Repeated::new(&[], &clip, length_ms.div_ceil(piece_ms), Vec::new())
 }
 
-/// Behind the first frames follow the same ones again: frames do not depend on what is before them.
+/// The first frames are repeated, which works because frames do not depend on what is before them.
 fn flac(length_ms: u64) -> Repeated {
     let clip = fixture("sounds/clip_16000_1.flac");
     let first = clip.windows(2).position(|two| two == [0xFF, 0xF8]).unwrap();
@@ -88,14 +88,14 @@ fn numbers(numbers: impl IntoIterator<Item = u32>) -> Vec<u8> {
     numbers.into_iter().flat_map(u32::to_be_bytes).collect()
 }
 
-/// The body of the first box of this kind.
+/// Returns the body of the first box of this kind.
 fn inside<'a>(file: &'a [u8], kind: &[u8; 4]) -> &'a [u8] {
     let at = file.windows(4).position(|four| four == kind).unwrap();
     let size = u32::from_be_bytes(file[at - 4..at].try_into().unwrap()) as usize;
     &file[at + 4..at - 4 + size]
 }
 
-/// Its index, at the end, has an entry for each of its packets: megabytes.
+/// The index at the end has an entry for each packet, which takes megabytes.
 fn m4a(length_ms: u64) -> Repeated {
     let clip = fixture("sounds/clip_16000_1.m4a");
     let audio = inside(&clip, b"mdat");
@@ -126,7 +126,7 @@ fn m4a(length_ms: u64) -> Repeated {
 #[test]
 fn six_hours_of_any_kind_take_less_than_64_mib() {
     type Make = fn(u64) -> Repeated;
-    // An hour is enough to see a leak; the last four are what is uploaded most.
+    // An hour is enough to see a leak; the last four are the kinds that are uploaded most.
     let kinds: [(&str, u64, Make); 7] = [
         ("a_x_pcm8_16000_1_fs160_1748300000.bin", 1, |ms| frames("pcm8_16000_1_fs160", 2_990, ms)),
         ("a_x_aac_16000_1_fs1024_1748300000.bin", 1, |ms| frames("aac_16000_1_fs1024", 3_072, ms)),

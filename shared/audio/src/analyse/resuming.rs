@@ -1,5 +1,5 @@
-//! Whoever is interrupted, at any moment and any number of times, hears what he hears who is not: each checkpoint leads to
-//! the same end, and past the very same checkpoints.
+//! A run that is interrupted, at any moment and any number of times, finds the same as an uninterrupted run: every
+//! checkpoint leads to the same result and to the very same later checkpoints.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use crate::progress::Progress;
 use crate::survey::{Listener, Surveyed, survey_samples_onward};
 use crate::testing::{file, fixture_samples, format, noise, quieter, recording, s16, silero_model};
 
-type Told = Vec<(u32, Vec<u8>)>;
+type Checkpoints = Vec<(u32, Vec<u8>)>;
 
-/// Listeners begin anew after 4 s and every 4 s, decoders every second.
+/// Listeners restart at 4 s and every 4 s from there, decoders every second.
 fn grid() -> Grid {
     Grid::of(64_000, 16_000, 4)
 }
@@ -30,47 +30,48 @@ fn samples<'r>(format: &Format, bytes: &'r mut &[u8], from: Option<&Progress>) -
     Samples::opened_at(moment, format, bytes).unwrap().on(grid())
 }
 
-fn surveyed(format: &Format, mut bytes: &[u8], from: Option<&Progress>) -> (Survey, Moments, Told) {
-    let mut told = Told::new();
-    let mut tell = |place, packed| told.push((place, packed));
+fn surveyed(format: &Format, mut bytes: &[u8], from: Option<&Progress>) -> (Survey, Moments, Checkpoints) {
+    let mut checkpoints = Checkpoints::new();
+    let mut tell = |place, packed| checkpoints.push((place, packed));
     let samples = samples(format, &mut bytes, from);
     let on = Onward { from, tell: &mut tell };
     let Surveyed { survey, moments, .. } = survey_samples_onward(samples, None, on).unwrap();
-    (survey, moments, told)
+    (survey, moments, checkpoints)
 }
 
-/// Surveyed and listened to at once.
-fn heard(
+/// Surveys the recording and listens to it in the same pass.
+fn listened(
     format: &Format,
     mut bytes: &[u8],
     detection: &Detection,
     from: Option<&Progress>,
-) -> (Option<Analysis>, Told) {
-    let (mut told, mut detector) = (Told::new(), detection.detector());
-    let mut tell = |place, packed| told.push((place, packed));
+) -> (Option<Analysis>, Checkpoints) {
+    let (mut checkpoints, mut detector) = (Checkpoints::new(), detection.detector());
+    let mut tell = |place, packed| checkpoints.push((place, packed));
     let samples = samples(format, &mut bytes, from);
     let listener = Listener { rules: rules(), detector: &mut *detector };
     let on = Onward { from, tell: &mut tell };
     let Surveyed { analysis, .. } = survey_samples_onward(samples, Some(listener), on).unwrap();
-    (analysis, told)
+    (analysis, checkpoints)
 }
 
-/// Whoever listens in the first pass hears what the second one hears, interrupted or not, unless there are two channels.
-fn is_heard_at_once(name: &str, bytes: &[u8], detection: &Detection, expected: &Analysis) {
+/// Listening in the first pass finds the same as listening in the second, interrupted or not, unless there are two
+/// channels.
+fn assert_same_in_first_pass(name: &str, bytes: &[u8], detection: &Detection, expected: &Analysis) {
     let format = format(name);
-    let (analysis, told) = heard(&format, bytes, detection, None);
+    let (analysis, checkpoints) = listened(&format, bytes, detection, None);
     if name.ends_with("_2") {
         assert_eq!(analysis, None, "{name}");
     } else {
-        assert_eq!(analysis.map(whole), Some(whole(expected.clone())), "{name}");
+        assert_eq!(analysis.map(without_regions), Some(without_regions(expected.clone())), "{name}");
     }
-    for (index, (place, packed)) in told.iter().enumerate() {
+    for (index, (place, packed)) in checkpoints.iter().enumerate() {
         let from = Progress::unpack(packed).unwrap();
         assert_eq!((from.place(), &from.pack()), (*place, packed), "{name}");
-        let (again, later) = heard(&format, bytes, detection, Some(&from));
-        let expected = (!name.ends_with("_2")).then(|| whole(expected.clone()));
-        assert_eq!(again.map(whole), expected, "{name}: from checkpoint {index}");
-        assert!(later == told[index + 1..], "{name}: other checkpoints from {index}");
+        let (again, later) = listened(&format, bytes, detection, Some(&from));
+        let expected = (!name.ends_with("_2")).then(|| without_regions(expected.clone()));
+        assert_eq!(again.map(without_regions), expected, "{name}: from checkpoint {index}");
+        assert!(later == checkpoints[index + 1..], "{name}: other checkpoints from {index}");
     }
 }
 
@@ -80,51 +81,51 @@ fn analysed(
     mut bytes: &[u8],
     detection: &Detection,
     from: Option<&Progress>,
-) -> (Analysis, Told) {
-    let mut told = Told::new();
-    let mut tell = |place, packed| told.push((place, packed));
-    let samples = samples(format, &mut bytes, from).knowing(moments.clone());
+) -> (Analysis, Checkpoints) {
+    let mut checkpoints = Checkpoints::new();
+    let mut tell = |place, packed| checkpoints.push((place, packed));
+    let samples = samples(format, &mut bytes, from).with_moments(moments.clone());
     let on = Onward { from, tell: &mut tell };
     let analysis = analyse_samples(survey, samples, &rules(), &mut *detection.detector(), on).unwrap();
-    (analysis, told)
+    (analysis, checkpoints)
 }
 
-/// Only what this delivery heard itself is known of the bare regions.
-fn whole(analysis: Analysis) -> Analysis {
+/// The bare regions are known only for what this delivery heard itself, so they are left out of the comparison.
+fn without_regions(analysis: Analysis) -> Analysis {
     Analysis { speech: Vec::new(), ..analysis }
 }
 
-fn holds(name: &str, bytes: &[u8], detection: &Detection) -> Analysis {
+fn assert_resumes_identically(name: &str, bytes: &[u8], detection: &Detection) -> Analysis {
     let format = format(name);
-    let (survey, moments, told) = surveyed(&format, bytes, None);
-    assert!(told.len() > 1, "{name}: {} checkpoints", told.len());
-    for (index, (place, packed)) in told.iter().enumerate() {
+    let (survey, moments, checkpoints) = surveyed(&format, bytes, None);
+    assert!(checkpoints.len() > 1, "{name}: {} checkpoints", checkpoints.len());
+    for (index, (place, packed)) in checkpoints.iter().enumerate() {
         let from = Progress::unpack(packed).unwrap();
         assert_eq!((from.place(), &from.pack()), (*place, packed), "{name}");
         let (again, known, later) = surveyed(&format, bytes, Some(&from));
         assert!(again == survey, "{name}: another survey from checkpoint {index}");
         assert_eq!(known, moments, "{name}: from checkpoint {index}");
-        assert!(later == told[index + 1..], "{name}: other checkpoints from {index}");
+        assert!(later == checkpoints[index + 1..], "{name}: other checkpoints from {index}");
     }
     if !survey.audible {
         let analysis = Analysis::inaudible(survey);
-        is_heard_at_once(name, bytes, detection, &analysis);
+        assert_same_in_first_pass(name, bytes, detection, &analysis);
         return analysis;
     }
     let (analysis, found) = analysed((survey, &moments), &format, bytes, detection, None);
-    assert_eq!(found.len(), told.len() + 1, "one more where the second pass begins");
+    assert_eq!(found.len(), checkpoints.len() + 1, "one more where the second pass begins");
     for (index, (place, packed)) in found.iter().enumerate() {
         let from = Progress::unpack(packed).unwrap();
         assert_eq!((from.place(), &from.pack()), (*place, packed), "{name}");
         let (survey, moments) = from.survey().unwrap();
         let (again, later) = analysed((survey, &moments), &format, bytes, detection, Some(&from));
-        assert_eq!(whole(again), whole(analysis.clone()), "{name}: from checkpoint {index}");
-        // Who begins the second pass says so again.
+        assert_eq!(without_regions(again), without_regions(analysis.clone()), "{name}: from checkpoint {index}");
+        // A run that begins the second pass repeats the checkpoint for its start.
         assert!(later[usize::from(index == 0)..] == found[index + 1..], "{name}: later checkpoints from {index}");
     }
-    let places: Vec<u32> = told.iter().chain(&found).map(|(place, _)| *place).collect();
+    let places: Vec<u32> = checkpoints.iter().chain(&found).map(|(place, _)| *place).collect();
     assert!(places.is_sorted_by(|one, other| one < other), "{places:?}");
-    is_heard_at_once(name, bytes, detection, &analysis);
+    assert_same_in_first_pass(name, bytes, detection, &analysis);
     analysis
 }
 
@@ -133,7 +134,7 @@ fn repeated(clip: &str, times: usize) -> Vec<u8> {
 }
 
 #[test]
-fn interrupted_anywhere_a_recording_of_any_codec_is_heard_the_same() {
+fn recording_of_any_codec_interrupted_anywhere_gives_same_result() {
     let silero = Detection::silero(silero_model()).unwrap();
     for (name, clip) in [
         ("pcm16_16000_1", "ss0880_pcm16_16000_1_fs160"),
@@ -142,40 +143,40 @@ fn interrupted_anywhere_a_recording_of_any_codec_is_heard_the_same() {
         ("aac_16000_1", "ss0880_aac_16000_1_fs1024"),
         ("lc3_fs1030_16000_1", "ss0880_lc3_fs1030_16000_1_fs160"),
     ] {
-        let analysis = holds(name, &repeated(clip, 6), &silero);
+        let analysis = assert_resumes_identically(name, &repeated(clip, 6), &silero);
         assert!(analysis.segments.len() > 4 && analysis.speech_ms > 6_000, "{name}: {:?}", analysis.segments);
     }
 }
 
 #[test]
-fn damage_before_a_checkpoint_still_forbids_silence_after_it() {
+fn damage_before_checkpoint_still_prevents_silent_verdict_after_it() {
     let quiet = file(&s16(&noise(16_000 * 14, 0.000_5)), 320);
-    let whole = holds("pcm16_16000_1", &quiet, &Detection::energy());
-    assert_eq!(whole.verdict(), Verdict::Silent);
+    let undamaged = assert_resumes_identically("pcm16_16000_1", &quiet, &Detection::energy());
+    assert_eq!(undamaged.verdict(), Verdict::Silent);
     // Two frames with half a sample in the first second.
     let mut damaged = quiet.clone();
     damaged.splice(0..0, [file(&[0; 3], 3), file(&[0; 3], 3)].concat());
-    let damaged = holds("pcm16_16000_1", &damaged, &Detection::energy());
+    let damaged = assert_resumes_identically("pcm16_16000_1", &damaged, &Detection::energy());
     assert_eq!((damaged.verdict(), damaged.survey.dropped_bytes), (Verdict::Invalid, 2));
 }
 
-/// Speech that goes on over every moment: it is cut, and none of it is left out or heard twice.
+/// Speech that continues across every moment is cut there; none of it is left out or heard twice.
 #[test]
-fn speech_that_goes_on_over_moments_is_cut_and_all_there() {
+fn speech_across_moments_is_cut_without_loss_or_repetition() {
     // Syllables of 340 ms, 60 ms apart.
     let loud = |at: usize| if at % 6_400 < 5_440 { 0.3 } else { 0.0 };
     let tone: Vec<f32> = (0..16_000 * 21).map(|at| if at % 9 < 4 { loud(at) } else { -loud(at) }).collect();
     let tone = [vec![0.0; 16_000], tone, vec![0.0; 16_000]].concat();
-    let found = holds("pcm16_16000_1", &file(&s16(&tone), 320), &Detection::energy());
+    let found = assert_resumes_identically("pcm16_16000_1", &file(&s16(&tone), 320), &Detection::energy());
     assert!(found.segments.windows(2).all(|pair| pair[0].end_ms == pair[1].start_ms), "{:?}", found.segments);
     assert!((20_900..=21_100).contains(&found.speech_ms), "{} ms", found.speech_ms);
     assert!(found.segments.iter().all(|segment| segment.duration_ms() <= 3_000), "{:?}", found.segments);
 }
 
 #[test]
-fn what_is_no_checkpoint_is_nothing() {
-    let (_, _, told) = surveyed(&format("pcm16_16000_1"), &repeated("ss0880_pcm16_16000_1_fs160", 4), None);
-    let (_, packed) = &told[0];
+fn bytes_that_are_no_checkpoint_are_rejected() {
+    let (_, _, checkpoints) = surveyed(&format("pcm16_16000_1"), &repeated("ss0880_pcm16_16000_1_fs160", 4), None);
+    let (_, packed) = &checkpoints[0];
     for cut in 0..packed.len() {
         assert!(Progress::unpack(&packed[..cut]).is_none(), "{cut}");
     }
@@ -188,7 +189,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(20))]
 
     #[test]
-    fn whatever_is_said_and_however_loud_interruptions_change_nothing(
+    fn interruptions_change_nothing_for_any_content_at_any_loudness(
         rate in prop_oneof![Just(8_000u32), Just(16_000), Just(44_100), Just(48_000)],
         channels in 1..=2usize,
         turned in any::<bool>(),
@@ -203,7 +204,7 @@ proptest! {
             let sound: Vec<f32> = match kind {
                 0 => vec![0.0; length],
                 1 => noise(length, 0.3),
-                // Whatever the rate, it is played by its samples.
+                // The clip is repeated sample by sample, whatever the rate.
                 _ => clip.iter().copied().cycle().skip(length_ms).take(length).collect(),
             };
             for sample in quieter(&sound, db) {
@@ -218,7 +219,7 @@ proptest! {
             bytes.splice(0..0, file(&[0; 5], 5));
         }
         if audio.len() > channels * rate as usize * 9 {
-            holds(&format!("pcm16_{rate}_{channels}"), &bytes, &Detection::energy());
+            assert_resumes_identically(&format!("pcm16_{rate}_{channels}"), &bytes, &Detection::energy());
         }
     }
 }

@@ -1,5 +1,5 @@
-//! From a file to its speech with the real detector: sounds that are none, speech in noise, speech too low, speech at
-//! known places.
+//! From a file to its speech with the real detector: sounds that are not speech, speech in noise, speech at low levels,
+//! and speech at known positions.
 
 use std::f32::consts::TAU;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::testing::{f1, file, fixture_samples, format, network, noise, pink, qu
 
 const SECOND: usize = 16_000;
 
-/// What the whole chain finds in a recording of these samples.
+/// The result of both passes for a recording of these samples.
 fn heard(samples: &[f32]) -> Analysis {
     let (bytes, format) = (file(&s16(samples), 320), format("pcm16_16000_1"));
     let (survey, kept) = survey(&format, &mut &bytes[..]).unwrap();
@@ -65,8 +65,8 @@ fn music(seconds: usize) -> Vec<f32> {
 }
 
 #[test]
-fn sounds_that_are_no_speech_are_silence_at_any_level() {
-    // A louder one is a roar.
+fn sounds_without_speech_are_silent_at_any_level() {
+    // A louder tone would count as a roar.
     let tone = made(20, |at| 0.3 * (TAU * 440.0 * at).sin());
     let mut clicks = vec![0.0; 20 * SECOND];
     (0..40).for_each(|at| clicks[at * 7_900 + 100..][..40].fill(0.8));
@@ -90,8 +90,8 @@ fn rms(samples: &[f32]) -> f32 {
     (samples.iter().map(|sample| sample * sample).sum::<f32>() / samples.len().max(1) as f32).sqrt()
 }
 
-/// Where somebody speaks in a clean recording, told by its loudness alone: at most so far below the loudest 10 ms, with
-/// pauses and noises as short as the rules for regions have them.
+/// Labels where somebody speaks in a clean recording by its loudness alone: everything that is at most this far below
+/// the loudest 10 ms, with the same limits for short pauses and short sounds as regions have.
 fn labels(clean: &[f32], below: f32) -> Vec<Region> {
     let loudness: Vec<f32> = clean.chunks(160).map(rms).collect();
     let least = loudness.iter().copied().fold(0.0, f32::max) * below;
@@ -107,7 +107,7 @@ fn labels(clean: &[f32], below: f32) -> Vec<Region> {
     labels
 }
 
-/// Every clip, with pauses of different lengths between them, and where in it is speech.
+/// All clips with pauses of different lengths between them, and the regions in which there is speech.
 fn clean() -> (Vec<f32>, Vec<Region>) {
     let mut all = vec![0.0; 3 * SECOND];
     for (number, name) in ["jfk", "ss0870", "ss0880", "ss0890", "sonnet"].iter().enumerate() {
@@ -121,7 +121,7 @@ fn clean() -> (Vec<f32>, Vec<Region>) {
 }
 
 #[test]
-fn speech_is_found_in_noise_that_is_as_loud() {
+fn speech_is_found_in_equally_loud_noise() {
     let (clean, labels) = clean();
     let spoken: Vec<f32> = labels
         .iter()
@@ -139,7 +139,7 @@ fn speech_is_found_in_noise_that_is_as_loud() {
 }
 
 #[test]
-fn speech_far_too_low_is_found_where_it_is_found_at_its_level() {
+fn speech_at_very_low_level_is_found_where_it_is_found_at_normal_level() {
     for name in ["jfk", "sonnet", "ss0870", "ss0880", "ss0890"] {
         let (clip, low) = (clip(name), quieter(&clip(name), -42.0));
         let (found, found_low) = (heard(&clip), heard(&low));
@@ -151,7 +151,7 @@ fn speech_far_too_low_is_found_where_it_is_found_at_its_level() {
 }
 
 #[test]
-fn a_clip_at_a_known_place_is_found_there() {
+fn clip_at_known_position_is_found_there() {
     for name in ["jfk", "ss0870", "ss0880", "ss0890"] {
         let clip = clip(name);
         let spoken_ms = labels(&clip, 0.1)[0].start_ms;
@@ -167,7 +167,7 @@ fn a_clip_at_a_known_place_is_found_there() {
 }
 
 #[test]
-fn an_offset_changes_nothing() {
+fn offset_changes_nothing() {
     for offset in [0.1, -0.4] {
         let clip = clip("ss0890");
         let off: Vec<f32> = clip.iter().map(|sample| sample * 0.5 + offset).collect();
@@ -177,11 +177,12 @@ fn an_offset_changes_nothing() {
     }
 }
 
-/// A voice as stereo of every codec that is written here: the right channel is the left one times this.
+/// A voice as a stereo file in every codec that the tests can write. The right channel is the left one multiplied by
+/// `right`.
 fn stereo(samples: &[f32], right: f32) -> Vec<(&'static str, Vec<u8>)> {
     let both: Vec<f32> = samples.iter().flat_map(|sample| [*sample, *sample * right]).collect();
     let mulaw = |sample: f32| {
-        // The nearest of all bytes.
+        // Picks the byte whose value is nearest to the sample.
         let off = |byte: &u8| i32::from(crate::mulaw::expand(*byte)).abs_diff((sample * 32_767.0) as i32);
         (0..=u8::MAX).min_by_key(off).unwrap()
     };
@@ -197,7 +198,7 @@ fn stereo(samples: &[f32], right: f32) -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn a_channel_that_is_turned_over_takes_nothing_from_what_is_heard_in_any_codec() {
+fn inverted_channel_does_not_cancel_voice_in_any_codec() {
     let clip = clip("ss0890");
     let alone = heard(&clip).speech;
     for right in [-1.0, -0.97, -0.6, 0.0, 1.0] {
@@ -220,7 +221,7 @@ fn a_channel_that_is_turned_over_takes_nothing_from_what_is_heard_in_any_codec()
 }
 
 #[test]
-fn two_channels_of_every_container_stay_two() {
+fn two_channels_of_every_container_stay_separate() {
     for name in ["44100_2.flac", "44100_2.mp3", "48000_2.ogg", "48000_2.m4a"] {
         let (format, bytes) =
             (crate::testing::sound_format(name.rsplit_once('.').unwrap().1), crate::testing::sound(name));

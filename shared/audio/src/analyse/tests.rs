@@ -15,7 +15,7 @@ fn rules() -> SegmentRules {
     SegmentRules::new(Duration::from_secs(15))
 }
 
-/// Both passes over a file, each from its bytes.
+/// Runs both passes over a file, each from its bytes.
 fn analysed(described: &str, bytes: &[u8]) -> Analysis {
     analysed_by(described, bytes, &mut Energy::new())
 }
@@ -31,7 +31,7 @@ fn silence(seconds: usize) -> Vec<u8> {
 }
 
 #[test]
-fn real_speech_is_speech() {
+fn real_speech_gets_verdict_speech() {
     for (name, codec, duration_ms) in
         [("ss0880_pcm16", "pcm16", 2_990), ("ss0880_pcm8", "pcm8", 2_990), ("ss0890_pcm16", "pcm16", 5_300)]
     {
@@ -45,7 +45,7 @@ fn real_speech_is_speech() {
 }
 
 #[test]
-fn what_is_raised_is_drawn_as_it_is_heard() {
+fn peaks_of_quiet_recording_are_drawn_at_raised_level() {
     let (format, clip) = (format("pcm16_16000_1"), crate::testing::fixture_samples("ss0890_pcm16"));
     let highest = |db| {
         let bytes = file(&s16(&crate::testing::quieter(&clip, db)), 320);
@@ -59,7 +59,7 @@ fn what_is_raised_is_drawn_as_it_is_heard() {
 }
 
 #[test]
-fn silence_is_silent_at_any_length() {
+fn silence_of_any_length_gets_verdict_silent() {
     for bytes in [silence(10), file(&s16(&noise(160_000, 0.001)), 320), file(&[0; 2], 2), file(&[0; 3_200], 640)] {
         let found = analysed("pcm16_16000_1", &bytes);
         assert_eq!((found.verdict(), found.segments.len()), (Verdict::Silent, 0));
@@ -67,21 +67,21 @@ fn silence_is_silent_at_any_length() {
 }
 
 #[test]
-fn an_offset_is_silent_and_a_roar_is_not() {
+fn offset_gets_verdict_silent_and_roar_does_not() {
     let constant = |level: i16| analysed("pcm16_16000_1", &file(&level.to_le_bytes().repeat(32_000), 320)).verdict();
     assert_eq!((constant(3_000), constant(-3_000)), (Verdict::Silent, Verdict::Silent));
     assert_eq!(analysed("pcm8_16000_1", &file(&s16(&noise(32_000, 1.0)), 160)).verdict(), Verdict::Invalid);
 }
 
 #[test]
-fn nothing_usable_is_invalid() {
+fn recording_without_usable_audio_gets_verdict_invalid() {
     for bytes in [&[][..], &[0; 400], &[0xFF; 400], &[1, 2, 3], &[100, 0, 0, 0, 1], b"RIFL....WAVEfmt "] {
         assert_eq!(analysed("pcm16_16000_1", bytes).verdict(), Verdict::Invalid, "{bytes:?}");
     }
 }
 
 #[test]
-fn a_cut_off_end_may_be_silent_but_a_lost_middle_never_is() {
+fn file_with_cut_off_end_may_be_silent_but_file_with_lost_middle_never_is() {
     let cut_off = [&silence(10)[..], &320u32.to_le_bytes(), &[0; 100]].concat();
     let found = analysed("pcm16_16000_1", &cut_off);
     assert_eq!((found.verdict(), found.survey.dropped_bytes), (Verdict::Silent, 104));
@@ -94,9 +94,10 @@ fn a_cut_off_end_may_be_silent_but_a_lost_middle_never_is() {
     assert_eq!(analysed("pcm16_16000_1", &spoken).verdict(), Verdict::Speech, "what came before it is kept");
 }
 
-/// One packet may be unfinished at the end of any recording, or refused; two are a part that was not heard.
+/// One packet may be unfinished at the end of any recording, or be refused. Two such packets are a part that was not
+/// heard.
 #[test]
-fn a_recording_is_damaged_when_more_than_one_packet_was_not_decoded() {
+fn recording_with_more_than_one_undecoded_packet_is_damaged() {
     let frames = |refused: usize| {
         [&[b"\x02\0\0\0\xFF\xFF".as_slice()].repeat(refused).concat()[..], &fixture("ss0880_opus")].concat()
     };
@@ -118,13 +119,13 @@ fn a_recording_is_damaged_when_more_than_one_packet_was_not_decoded() {
 }
 
 #[test]
-fn broken_samples_are_damage_of_more_than_a_packet() {
+fn samples_that_are_not_whole_count_as_damage_beyond_a_packet() {
     let found = analysed("pcm16_16000_1", &file(&vec![0; 161_000], 161));
     assert_eq!((found.verdict(), found.survey.dropped_bytes, found.survey.frames), (Verdict::Invalid, 1_000, 1_000));
 }
 
 #[test]
-fn a_read_error_is_not_damage() {
+fn read_error_is_not_damage() {
     struct Broken;
     impl Read for Broken {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
@@ -138,7 +139,7 @@ fn a_read_error_is_not_damage() {
 }
 
 #[test]
-fn a_recording_may_be_as_long_as_the_limit_and_not_longer() {
+fn recording_up_to_length_limit_is_accepted_and_longer_one_is_not() {
     let limited = |samples: usize| {
         let (bytes, format) = (file(&vec![128; samples], 400), format("pcm8_16000_1"));
         let mut read = &bytes[..];
@@ -152,7 +153,7 @@ fn a_recording_may_be_as_long_as_the_limit_and_not_longer() {
 }
 
 #[test]
-fn who_has_little_time_is_told_of_a_longer_recording_and_not_of_one_that_fits() {
+fn time_limit_rejects_longer_recording_and_accepts_one_that_fits() {
     let (bytes, format) = (silence(2), format("pcm16_16000_1"));
     let within = |ms| survey_within(&format, &mut &bytes[..], Duration::from_millis(ms));
     assert_eq!(within(2_000).unwrap().0.duration_ms, 2_000);
@@ -160,10 +161,10 @@ fn who_has_little_time_is_told_of_a_longer_recording_and_not_of_one_that_fits() 
     assert!(matches!(within(0), Err(AudioError::TooLong)));
 }
 
-/// Refuses every frame that starts with 1, as a codec would, and puts so many samples in its place.
-struct Picky(usize);
+/// Refuses every frame that starts with 1, as a codec would, and conceals it with this many samples.
+struct RefusingDecoder(usize);
 
-impl FrameDecoder for Picky {
+impl FrameDecoder for RefusingDecoder {
     fn rate(&self) -> u32 {
         8_000
     }
@@ -189,12 +190,12 @@ fn with_refused(refused: u8, of: u8) -> Analysis {
 fn with_refused_of(samples: usize, refused: u8, of: u8) -> Analysis {
     let frames: Vec<u8> = (0..of).map(|frame| u8::from(frame < refused)).collect();
     let bytes = file(&frames, 1);
-    let (survey, _) = survey_samples(Samples::with(Box::new(Picky(samples)), &mut &bytes[..])).unwrap();
+    let (survey, _) = survey_samples(Samples::with(Box::new(RefusingDecoder(samples)), &mut &bytes[..])).unwrap();
     Analysis::inaudible(survey)
 }
 
 #[test]
-fn five_percent_concealed_may_be_silent_and_more_never_is() {
+fn recording_with_five_percent_concealed_may_be_silent_and_with_more_never_is() {
     let found = with_refused(5, 100);
     assert_eq!((found.verdict(), found.survey.concealed_ms, found.survey.duration_ms), (Verdict::Silent, 50, 1_000));
     assert_eq!(with_refused(6, 100).verdict(), Verdict::Invalid);
@@ -203,14 +204,14 @@ fn five_percent_concealed_may_be_silent_and_more_never_is() {
 }
 
 #[test]
-fn a_millisecond_that_is_partly_concealed_counts_in_full() {
+fn partly_concealed_millisecond_counts_in_full() {
     assert_eq!(with_refused_of(80, 1, 20).verdict(), Verdict::Silent);
     let found = with_refused_of(81, 1, 20);
     assert_eq!((found.verdict(), found.survey.concealed_ms, found.survey.duration_ms), (Verdict::Invalid, 11, 201));
 }
 
 #[test]
-fn a_millisecond_that_has_begun_is_part_of_the_recording() {
+fn incomplete_last_millisecond_belongs_to_duration() {
     let lasts = |samples: usize| analysed("pcm16_16000_1", &file(&vec![0; samples * 2], 320)).survey.duration_ms;
     assert_eq!([lasts(15_999), lasts(16_000), lasts(16_001)], [1_000, 1_000, 1_001]);
 }
@@ -223,7 +224,7 @@ fn any_format() -> impl Strategy<Value = Format> {
 
 proptest! {
     #[test]
-    fn arbitrary_bytes_are_analysed_and_cut(
+    fn arbitrary_bytes_can_be_analysed_and_cut(
         format in any_format(),
         bytes in proptest::collection::vec(any::<u8>(), 0..3_000),
         size in 1..400usize,
@@ -246,9 +247,9 @@ proptest! {
     }
 }
 
-/// Bytes of one codec under the name of another: noise, which must not read as proven silence.
+/// Bytes of one codec under the name of another decode to noise, which must not count as proven silence.
 #[test]
-fn a_codec_that_the_name_does_not_tell_is_never_silent() {
+fn recording_with_wrong_codec_in_name_is_never_silent() {
     use crate::testing::recording;
     let clips = [
         "ss0890_opus_16000_1_fs160",
@@ -272,9 +273,10 @@ fn a_codec_that_the_name_does_not_tell_is_never_silent() {
     }
 }
 
-/// Three bytes that claim 120 ms: what bounds a search is what they become, not what they take.
+/// Each packet has three bytes and claims 120 ms. A time limit has to bound the audio that packets become, not the
+/// bytes that they take.
 #[test]
-fn little_time_is_enough_for_packets_that_claim_much() {
+fn time_limit_stops_decoding_of_packets_that_claim_much_audio() {
     let format = format("opus_16000_1");
     let mut endless = crate::testing::Endless::of(&file(&[0x0B, 2, 0], 3));
     let most = Duration::from_secs(60);

@@ -1,8 +1,8 @@
 //! A detector that needs no model: speech is what stands out from the quiet around it.
 //!
-//! It keeps one level for every 20 ms and decides at the end, when it knows what quiet is in each part of the recording:
-//! the level that a tenth of the surrounding half minute stays below. Steady noise, loud or low, never stands out of
-//! itself. When in doubt it says speech: a wasted call to an engine is better than a lost sentence.
+//! It keeps one level for every 20 ms and decides at the end, when it knows how quiet each part of the recording is:
+//! quiet is the level that a tenth of the surrounding half minute stays below. Steady noise, loud or low, never stands
+//! out from itself. In doubt it reports speech, because a wasted engine call is better than a lost sentence.
 
 use std::f32::consts::TAU;
 
@@ -12,27 +12,27 @@ use crate::resample::RATE;
 const WINDOW_MS: u32 = 20;
 const WINDOW: usize = (RATE / 1000 * WINDOW_MS) as usize;
 
-/// Levels are kept as a byte: 0 is digital silence, then steps of 0.4 dB from -100 dB on. A day takes 4.3 MB.
+/// A level is kept as a byte: 0 is digital silence, then steps of 0.4 dB from -100 dB on. A day takes 4.3 MB.
 const STEPS_PER_DB: f32 = 2.5;
 const LOWEST_DB: f32 = -100.0;
 
-/// By how much speech begins to stand out. Steady noise varies by 1 to 2 dB from window to window.
+/// How far speech stands out from the quiet at least. Steady noise varies by 1 to 2 dB from window to window.
 const START_DB: f32 = 8.0;
 const STOP_DB: f32 = 5.0;
-/// Below this there is nothing that an engine could understand: about 30 steps of a 16-bit sample.
+/// An engine could understand nothing below this level: about 30 steps of a 16-bit sample.
 const AUDIBLE_DB: f32 = -60.0;
 
-/// Windows on each side that say what quiet is: 15 s.
+/// Windows on each side from which the quiet level is computed: 15 s.
 const AROUND: usize = 750;
-/// How often that is looked at: every second.
+/// The quiet level is computed again every this many windows: every second.
 const EVERY: usize = 50;
-/// One window in so many is at most as loud as the quiet.
+/// One window in this many is at most as loud as the quiet.
 const QUIET_SHARE: usize = 10;
 
 /// Below this frequency there is rumble, mains hum and the offset of cheap converters.
 const LOW_CUT_HERTZ: f32 = 80.0;
 
-/// Far below the lowest level.
+/// A value far below the lowest level.
 const FADED: f32 = 1e-9;
 
 /// See the module.
@@ -62,7 +62,8 @@ impl Detector for Energy {
         let keep = 1.0 - TAU * LOW_CUT_HERTZ / RATE as f32;
         for &sample in samples {
             let passed = sample - self.before + keep * self.passed;
-            // What fades away in a filter fades for ever, and numbers that small take a hundred times as long.
+            // A value that fades in a filter never reaches zero, and arithmetic with such small numbers takes a hundred
+            // times as long.
             self.passed = if passed.abs() < FADED { 0.0 } else { passed };
             self.before = sample;
             self.sum += f64::from(self.passed * self.passed);
@@ -98,7 +99,7 @@ fn level(power: f64) -> u8 {
         return 0;
     }
     let db = 10.0 * (power as f32).max(f32::MIN_POSITIVE).log10();
-    // Saturates at both ends.
+    // The conversion saturates at both ends.
     ((db - LOWEST_DB) * STEPS_PER_DB).round().max(1.0) as u8
 }
 
@@ -106,7 +107,7 @@ fn audible() -> f32 {
     (AUDIBLE_DB - LOWEST_DB) * STEPS_PER_DB
 }
 
-/// The level of the quiet around a window, from a histogram that moves along with it.
+/// The quiet level around a window, from a histogram that moves along with it.
 struct Quiet<'a> {
     levels: &'a [u8],
     counts: [usize; 256],
@@ -120,7 +121,7 @@ impl<'a> Quiet<'a> {
         Self { levels, counts: [0; 256], from: 0, to: 0, floor: 0 }
     }
 
-    /// Has to be asked for window after window.
+    /// Returns the quiet level for a window. Windows have to be asked for in order.
     fn at(&mut self, window: usize) -> u8 {
         if window.is_multiple_of(EVERY) {
             let (from, to) = (window.saturating_sub(AROUND), (window + AROUND).min(self.levels.len()));
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn speech_is_found_where_it_is() {
+    fn speech_is_found_at_its_position() {
         let samples = [noise(160_000, 0.002), sample_samples(), noise(160_000, 0.002)].concat();
         let (first, last) = (regions(&samples)[0], *regions(&samples).last().unwrap());
         assert!((10_000..10_700).contains(&first.start_ms), "{first:?}");
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn speech_is_found_between_gates_and_beside_loud_noise() {
+    fn speech_is_found_between_noise_gates_and_beside_loud_noise() {
         let clip = sample_samples();
         let gated = [vec![0.0; 400_000], clip.clone(), vec![0.0; 400_000]].concat();
         assert!(speech_ms(&gated) > 1_500);
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn real_recordings_of_both_widths_have_speech() {
+    fn real_recordings_of_both_sample_widths_have_speech() {
         for (name, least) in [("ss0880_pcm16", 1_500), ("ss0880_pcm8", 1_500), ("ss0890_pcm16", 3_000)] {
             let found = speech_ms(&crate::testing::fixture_samples(name));
             assert!(found >= least, "{name}: {found} ms");

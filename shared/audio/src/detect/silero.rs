@@ -1,12 +1,13 @@
 //! The default detector: Silero, a small network that was trained to tell voices from everything else.
 //!
-//! Where nothing can be heard it is not asked: it sleeps until a window is loud enough to hold anything, and is then given
-//! what came just before as well, so that it hears the beginning as if it had been awake. It wakes with nothing in its
-//! memory, as at the start of a recording: minutes of silence drive what it remembers to where it hears worse, and so
-//! silence of any length is the same to it.
+//! The detector sleeps while nothing is audible: the network is not run until a window is loud enough to hold anything.
+//! It is then given the windows just before as well, so that it hears the beginning as if it had been awake. It wakes
+//! with an empty memory, as at the start of a recording: minutes of silence drive the network's memory to a state in
+//! which it hears worse, and so silence of any length has the same effect.
 //!
-//! Noise and music do the same, within ten seconds: it hears a voice behind them half a second late, or later. So after two
-//! seconds in which nobody speaks it forgets what was before them. Noise of any length is the same to it as two seconds.
+//! Noise and music do the same within ten seconds: the network then hears a voice behind them half a second late, or
+//! later. So after two seconds in which nobody speaks it forgets what came before them. Noise of any length has the
+//! same effect as two seconds of it.
 
 mod error;
 mod layer;
@@ -26,25 +27,26 @@ const START: f32 = 0.5;
 const STOP: f32 = 0.35;
 const WINDOW_MS: u32 = WINDOW as u32 * 1_000 / RATE;
 
-/// Windows that are judged at once: more do not make it faster, and these fit into a core's cache. They are also what it
-/// remembers while nobody speaks: 2 s.
+/// Windows that are judged at once. More do not make it faster, and these fit into a core's cache. They are also what
+/// the network remembers while nobody speaks: 2 s.
 const BATCH: usize = 64;
-/// Inaudible windows until it sleeps: about a second, longer than any region stays open over a pause.
+/// The number of inaudible windows after which the detector sleeps: about a second, longer than any region stays open
+/// over a pause.
 const DOZE: usize = 32;
-/// Windows that it is given when it wakes, before the first that can be heard: half a second.
+/// Windows before the first audible one that the network is given when it wakes: half a second.
 const LEAD: usize = 16;
 
 /// See the module.
 pub struct Silero {
     network: Arc<Network>,
     memory: Memory,
-    /// The context of the first window, and the windows that are to be judged.
+    /// The context of the first window, followed by the windows that are to be judged.
     batch: Vec<f32>,
-    /// Samples of the window that is not full yet.
+    /// The samples of the window that is not full yet.
     open: Vec<f32>,
-    /// Inaudible windows in a row, while awake.
+    /// The number of inaudible windows in a row while awake.
     quiet: usize,
-    /// Asleep: the last windows, of which the network knows nothing.
+    /// While asleep: the last windows, which the network has not seen.
     asleep: Option<VecDeque<[f32; WINDOW]>>,
     scores: Hysteresis,
     samples: u64,
@@ -59,7 +61,7 @@ impl Silero {
             batch: vec![0.0; CONTEXT],
             open: Vec::with_capacity(WINDOW),
             quiet: 0,
-            // Before the recording there was silence.
+            // Silence is assumed before the recording.
             asleep: Some(VecDeque::new()),
             scores: Hysteresis::new(START, STOP, WINDOW_MS),
             samples: 0,
@@ -124,7 +126,8 @@ impl Silero {
                 }
                 scores.into_iter().for_each(|score| self.scores.push(score));
             }
-            // It ran when it was loaded. A wasted call to an engine is better than a lost sentence.
+            // The network ran when it was loaded, so this is not expected. A wasted engine call is better than a lost
+            // sentence.
             Err(_) => (0..windows).for_each(|_| self.scores.push(1.0)),
         }
         let context = self.batch.len() - CONTEXT;
@@ -132,10 +135,10 @@ impl Silero {
         self.batch.truncate(CONTEXT);
     }
 
-    /// As if it had been awakened by the first window of the batch.
+    /// Sets the memory as if the first window of this batch had woken the detector.
     fn remember_batch_alone(&mut self) {
         self.memory.forget();
-        // Its scores are known. If it cannot run, it knows nothing of the batch, as when it wakes.
+        // The scores are known already. If the network cannot run, its memory stays empty, as when it wakes.
         let _ = self.network.run(&self.batch, &mut self.memory);
     }
 }

@@ -1,10 +1,10 @@
-//! Every row of the damage table, and bytes that mean nothing.
+//! Tests every row of the damage table, and bytes without meaning.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Gives bytes in pieces of the sizes of `steps`, and an error once if `fails_at` bytes were read.
+/// Gives bytes in pieces of the sizes in `steps`, and fails once after `fails_at` bytes.
 struct Slow<'a> {
     bytes: &'a [u8],
     steps: std::iter::Cycle<std::slice::Iter<'a, usize>>,
@@ -51,7 +51,7 @@ fn two() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn whole_frames_are_read_and_nothing_is_dropped() {
+fn whole_frames_are_read_without_drops() {
     assert_eq!(read_all(&[frame(b"one"), frame(b"two")].concat()), (two(), Damage::default()));
     assert_eq!(read_all(b""), (vec![], Damage::default()));
     let longest = vec![7; MAX_FRAME_BYTES];
@@ -77,7 +77,7 @@ fn markers_are_skipped_by_the_size_of_the_whole_record() {
 }
 
 #[test]
-fn a_long_row_of_what_is_no_frame_is_a_hole() {
+fn long_row_without_frames_counts_as_hole() {
     let lost = |between: Vec<u8>| {
         let (found, damage) = read_all(&[frame(b"one"), between, frame(b"two")].concat());
         assert_eq!(found, two());
@@ -100,7 +100,7 @@ fn a_long_row_of_what_is_no_frame_is_a_hole() {
 }
 
 #[test]
-fn many_short_rows_are_holes_as_well() {
+fn many_short_rows_count_as_holes() {
     let frame = frame(&[7; 40]);
     for word in [0x00, 0xFF] {
         let file = |words: usize, frames: usize| [vec![word; 4 * words], frame.repeat(frames)].concat().repeat(500);
@@ -110,7 +110,7 @@ fn many_short_rows_are_holes_as_well() {
 }
 
 #[test]
-fn a_file_of_more_markers_than_frames_was_read_at_the_wrong_places() {
+fn file_with_more_markers_than_frames_counts_as_misread() {
     let (marker, frame) = (tag(0xFFFF_FFFB, 32), frame(&[7; 32]));
     let file = |markers: usize| [frame.repeat(10), [&marker[..], &frame].concat().repeat(markers)].concat();
     assert_eq!(read_all(&file(1_000)).1, Damage::default());
@@ -119,7 +119,7 @@ fn a_file_of_more_markers_than_frames_was_read_at_the_wrong_places() {
 }
 
 #[test]
-fn a_file_that_ends_within_a_record_keeps_all_before_it() {
+fn file_that_ends_within_record_keeps_everything_before_it() {
     let whole = [frame(b"one"), frame(b"two")].concat();
     for cut in [tag(5, 4), tag(5, 0), vec![5, 0, 0], vec![5], tag(0xFFFF_FFFB, 31)] {
         let file = [&whole[..], &cut].concat();
@@ -129,7 +129,7 @@ fn a_file_that_ends_within_a_record_keeps_all_before_it() {
 }
 
 #[test]
-fn an_impossible_length_drops_the_rest_and_says_that_it_is_more_than_a_packet() {
+fn impossible_length_drops_the_rest_and_reports_damage_beyond_a_packet() {
     let whole = [frame(b"one"), frame(b"two")].concat();
     for length in [65_537, 0x7FFF_FFFF, 0xFFFF_FFF9, 0xFFFF_FFFC] {
         let rest = [tag(length, 0), frame(&vec![1; 60_000]), frame(&vec![2; 60_000]), frame(&vec![3; 60_000])].concat();
@@ -139,7 +139,7 @@ fn an_impossible_length_drops_the_rest_and_says_that_it_is_more_than_a_packet() 
 }
 
 #[test]
-fn unexpected_network_reset_is_an_error_and_not_damage() {
+fn network_reset_is_an_error_and_not_damage() {
     let file = [frame(b"one"), frame(b"two"), tag(70_000, 100)].concat();
     for fails_at in [0, 2, 5, 14, 18, 50] {
         let mut slow = Slow { bytes: &file, steps: [3].iter().cycle(), read: 0, fails_at: Some(fails_at) };
@@ -150,7 +150,7 @@ fn unexpected_network_reset_is_an_error_and_not_damage() {
 
 proptest! {
     #[test]
-    fn how_the_bytes_arrive_makes_no_difference(
+    fn chunk_size_of_input_makes_no_difference(
         bytes in proptest::collection::vec(prop_oneof![4 => 0..6u8, 1 => any::<u8>()], 0..400),
         steps in proptest::collection::vec(1..9usize, 1..5),
     ) {

@@ -1,4 +1,4 @@
-//! Which stretches are raised, by how much, and which are left as they are.
+//! Which stretches are raised and by how much, and which are left alone.
 
 use super::*;
 use crate::level::Meter;
@@ -27,7 +27,7 @@ fn within(found: &[f32], from_s: usize, to_s: usize) -> (f32, f32) {
     (part.iter().copied().fold(f32::MAX, f32::min), part.iter().copied().fold(0.0, f32::max))
 }
 
-/// The level that one sample in a thousand exceeds, by sorting.
+/// The level that one sample in a thousand exceeds, found by sorting.
 fn thousandth(samples: &[f32]) -> f32 {
     let mut sizes: Vec<f32> = samples.iter().map(|sample| sample.abs()).collect();
     sizes.sort_by(f32::total_cmp);
@@ -35,12 +35,12 @@ fn thousandth(samples: &[f32]) -> f32 {
 }
 
 fn sonnet(seconds: usize, db: f32) -> Vec<f32> {
-    // Behind the silence that it begins with.
+    // The first 3 s of the clip are silent and are left out.
     quieter(&fixture_samples("sonnet_pcm16")[3 * SECOND..][..seconds * SECOND], db)
 }
 
 #[test]
-fn speech_is_brought_to_its_level_from_however_low() {
+fn speech_is_raised_to_target_level_from_any_low_level() {
     for clip in [sample_samples(), fixture_samples("ss0890_pcm16"), fixture_samples("jfk_pcm16"), sonnet(40, 0.0)] {
         let own = gains(&clip);
         for db in [0.0, -12.0, -24.0] {
@@ -59,7 +59,7 @@ fn speech_is_brought_to_its_level_from_however_low() {
 }
 
 #[test]
-fn steady_noise_is_not_raised_however_long() {
+fn steady_noise_is_not_raised_however_long_it_lasts() {
     for loudness in [1e-4, 0.003, 0.05] {
         for (name, noise) in [("white", noise(60 * SECOND, loudness)), ("pink", pink(300 * SECOND, loudness))] {
             let found = gains(&noise);
@@ -74,20 +74,20 @@ fn steady_noise_is_not_raised_however_long() {
 }
 
 #[test]
-fn clicks_do_not_raise_the_noise_between_them() {
+fn clicks_do_not_raise_noise_between_them() {
     let mut clicks = noise(60 * SECOND, 0.003);
     (0..15).for_each(|at| clicks[at * 60_000..][..50].fill(0.4));
     assert!(gains(&clicks).iter().all(|gain| *gain <= 1.0));
 }
 
 #[test]
-fn what_is_too_loud_is_lowered_even_if_it_is_noise() {
+fn sound_that_is_too_loud_is_lowered_even_if_it_is_noise() {
     let found = gains(&noise(20 * SECOND, 0.99));
     assert!(found.iter().all(|gain| (0.3..0.4).contains(gain)), "{:?}", &found[..10]);
 }
 
 #[test]
-fn a_few_words_in_a_long_silence_are_raised_and_not_overdriven() {
+fn few_words_in_long_silence_are_raised_and_not_overdriven() {
     let clip = quieter(&sample_samples(), -20.0);
     let alone = gains(&clip);
     for around in [vec![0.0; 30 * SECOND], noise(30 * SECOND, 0.0005)] {
@@ -98,9 +98,9 @@ fn a_few_words_in_a_long_silence_are_raised_and_not_overdriven() {
     }
 }
 
-/// What disturbs comes first, then five seconds of nothing else than quiet speech.
+/// The disturbance comes first, then five seconds with nothing but quiet speech.
 #[test]
-fn a_loud_moment_changes_nothing_two_seconds_away() {
+fn loud_moment_does_not_change_gain_two_seconds_away() {
     let speech = sonnet(20, -36.0);
     let alone = gains(&speech);
     let loud = |seconds: usize| noise(seconds * SECOND, 0.5);
@@ -115,14 +115,14 @@ fn a_loud_moment_changes_nothing_two_seconds_away() {
 }
 
 #[test]
-fn loud_noise_beside_a_quiet_voice_is_not_raised_with_it() {
+fn loud_noise_beside_quiet_voice_is_not_raised_with_it() {
     let found = gains(&[noise(30 * SECOND, 0.2), sonnet(20, -40.0)].concat());
     assert!(within(&found, 0, 28).1 <= 4.0, "{:?}", within(&found, 0, 28));
     assert!(within(&found, 33, 48).0 > 10.0, "{:?}", within(&found, 33, 48));
 }
 
 #[test]
-fn the_pauses_of_a_voice_are_raised_with_it_and_not_beyond_it() {
+fn pauses_of_voice_are_raised_with_it_and_not_beyond_it() {
     let voice = sonnet(10, -20.0);
     let found = gains(&[voice.clone(), noise(5 * SECOND, 0.0002), voice].concat());
     let (own, pause) = (within(&found, 2, 8), within(&found, 11, 14));

@@ -1,4 +1,4 @@
-//! Frames of the reference encoder (liblc3) and of the library's own, lost frames, and bytes that are none.
+//! Frames of the reference encoder (liblc3) and of the library's own encoder, lost frames, and bytes that are not LC3.
 
 use lc3_codec::encoder::lc3_encoder::Lc3Encoder;
 
@@ -15,7 +15,7 @@ fn frames(described: &str) -> Vec<Vec<u8>> {
     all
 }
 
-/// What the library's own encoder makes of a tone.
+/// A tone, encoded by the library's own encoder.
 fn tone(rate: u32, hertz: f32) -> Vec<Vec<u8>> {
     let (frequency, duration) = (frequency(rate).unwrap(), FrameDuration::TenMs);
     let (integers, reals, complexes) = Lc3Encoder::calc_working_buffer_lengths(1, duration, frequency);
@@ -40,7 +40,7 @@ fn decoded(lc3: &mut Lc3, frames: &[Vec<u8>]) -> Vec<f32> {
     out
 }
 
-/// How loud a frequency is in the middle of a second half: 0.5 for the tone above.
+/// The amplitude of a frequency in the middle of half a second of samples: 0.5 for the tone above.
 fn loudness(samples: &[f32], rate: u32, hertz: f32) -> f32 {
     let middle = &samples[samples.len() / 2..];
     let turn = |i: usize| std::f32::consts::TAU * hertz * i as f32 / rate as f32;
@@ -52,20 +52,20 @@ fn loudness(samples: &[f32], rate: u32, hertz: f32) -> f32 {
 }
 
 #[test]
-fn a_recording_of_the_reference_encoder_sounds_like_what_was_recorded_and_lasts_as_long() {
+fn recording_of_reference_encoder_matches_original_in_sound_and_length() {
     let original = fixture_samples("ss0880_pcm16");
     for (described, least) in [("ss0880_lc3_fs1030_16000_1_fs160", 0.95), ("ss0880_lc3_fs1030_8000_1_fs80", 0.9)] {
         let decoded = recorded(described);
         assert_eq!(decoded.len(), 47_840, "{described}");
         let (likeness, delay) = likeness(&original, &decoded, 200);
         assert!(likeness > least, "{described}: {likeness}");
-        // LC3 is 2.5 ms late at either end, and so is what takes the clip to 8 kHz.
+        // LC3 delays by 2.5 ms at either end, and the resampling of the clip to 8 kHz adds some.
         assert!((35..=90).contains(&delay), "{described}: {delay} samples late");
     }
 }
 
 #[test]
-fn every_rate_keeps_a_tone_and_two_channels_are_told_apart() {
+fn tone_is_kept_at_every_rate_and_two_channels_stay_separate() {
     for rate in [16_000, 24_000, 32_000, 48_000] {
         let (low, high) = (tone(rate, 500.0), tone(rate, 1_100.0));
         let mut mono = Lc3::new(rate, 1).unwrap();
@@ -86,7 +86,7 @@ fn every_rate_keeps_a_tone_and_two_channels_are_told_apart() {
 }
 
 #[test]
-fn several_frames_in_one_are_what_they_are_one_by_one() {
+fn several_lc3_frames_in_one_file_frame_decode_as_if_separate() {
     let frames = frames("ss0880_lc3_fs1030_16000_1_fs160");
     let packed: Vec<Vec<u8>> = frames.chunks(3).map(<[Vec<u8>]>::concat).collect();
     let one_by_one = decoded(&mut Lc3::new(16_000, 1).unwrap(), &frames);
@@ -94,7 +94,7 @@ fn several_frames_in_one_are_what_they_are_one_by_one() {
 }
 
 #[test]
-fn a_frame_of_another_length_is_refused_and_bridged_for_as_long_as_it_was() {
+fn frame_of_other_length_is_refused_and_concealed_for_its_own_length() {
     let mut lc3 = Lc3::new(16_000, 1).unwrap();
     let mut out = decoded(&mut lc3, &tone(16_000, 500.0)[..20]);
     for (length, moments) in [(0, 1), (1, 1), (29, 1), (31, 1), (59, 1), (61, 2), (95, 3)] {
@@ -108,7 +108,7 @@ fn a_frame_of_another_length_is_refused_and_bridged_for_as_long_as_it_was() {
 }
 
 #[test]
-fn a_lost_frame_goes_on_with_the_sound_before_it_and_fades() {
+fn lost_frame_continues_previous_sound_and_fades() {
     let mut lc3 = Lc3::new(16_000, 1).unwrap();
     decoded(&mut lc3, &tone(16_000, 500.0)[..20]);
     let mut out = Vec::new();
@@ -118,12 +118,12 @@ fn a_lost_frame_goes_on_with_the_sound_before_it_and_fades() {
     assert!(power(&out[8_000..]) < 1e-4, "{}", power(&out[8_000..]));
 }
 
-/// The library would hide such a frame without a word.
+/// The library would conceal such a frame without reporting it.
 #[test]
-fn a_frame_that_no_encoder_writes_is_refused_or_makes_its_neighbours_doubtful() {
+fn frame_that_no_encoder_writes_is_refused_or_makes_its_neighbours_doubted() {
     let mut lc3 = Lc3::new(16_000, 1).unwrap();
     let (good, mut out) = (tone(16_000, 500.0), Vec::new());
-    // More lines than there are: what stands in the seven bits behind the first.
+    // The seven bits after the first claim more spectral lines than there are.
     let mut impossible = good[0].clone();
     impossible[29] |= 0xFE;
     assert_eq!(lc3.decode(&impossible, &mut out), Decoded::Refused);
@@ -134,7 +134,7 @@ fn a_frame_that_no_encoder_writes_is_refused_or_makes_its_neighbours_doubtful() 
 }
 
 #[test]
-fn of_bytes_that_mean_nothing_too_many_are_refused_to_be_called_silence() {
+fn random_bytes_are_refused_too_often_to_count_as_silence() {
     let mut bytes = noise(30 * 2_000, 1.0).into_iter().map(|sample| (sample * 127.0) as i8 as u8);
     let mut lc3 = Lc3::new(16_000, 1).unwrap();
     let (mut refused, mut out) = (0, Vec::new());

@@ -1,10 +1,10 @@
-//! What each mix keeps, and how factors glide.
+//! What each mix preserves, and how factors glide.
 
 use std::f32::consts::TAU;
 
 use super::*;
+use crate::phase_shift::REACH;
 use crate::testing::noise;
-use crate::turn::REACH;
 
 fn mixed(levels: &Levels, left: &[f32], right: &[f32], piece: usize) -> Vec<f32> {
     let (mut mixer, mut out) = (Mixer::new(levels), Vec::new());
@@ -27,14 +27,14 @@ fn scaled(samples: &[f32], by: f32) -> Vec<f32> {
     samples.iter().map(|sample| sample * by).collect()
 }
 
-/// Away from both ends, where turning looks beyond the recording.
+/// The RMS away from both ends, where the phase shift looks beyond the recording.
 fn rms(samples: &[f32]) -> f32 {
     let middle = &samples[REACH..samples.len() - REACH];
     (middle.iter().map(|sample| sample * sample).sum::<f32>() / middle.len() as f32).sqrt()
 }
 
 #[test]
-fn both_channels_together_are_never_quieter_than_either_whatever_their_sign_and_size() {
+fn sum_of_both_channels_is_never_quieter_than_either_whatever_sign_and_level() {
     for hertz in [150.0, 440.0, 1_000.0, 3_000.0, 7_000.0] {
         let left = tone(hertz);
         for size in [1.0, 0.97, 0.5, 0.1, 0.0, -0.1, -0.5, -0.97, -1.0] {
@@ -47,7 +47,7 @@ fn both_channels_together_are_never_quieter_than_either_whatever_their_sign_and_
 }
 
 #[test]
-fn every_mix_is_what_its_name_says() {
+fn every_mix_weights_channels_as_its_name_says() {
     let (left, right) = (noise(16_000, 0.5), scaled(&tone(500.0), 0.7));
     let plain = |one: f32, other: f32| -> Vec<f32> {
         left.iter().zip(&right).map(|(left, right)| left * one + right * other).collect()
@@ -63,7 +63,7 @@ fn every_mix_is_what_its_name_says() {
 }
 
 #[test]
-fn pieces_make_no_difference_and_no_sample_is_lost() {
+fn piece_size_makes_no_difference_and_no_sample_is_lost() {
     let (left, right) = (noise(5_001, 0.5), scaled(&noise(5_001, 0.5), -0.4));
     let levels = Levels::of([
         Stretch::new(0, 1.0, Mix::Both),
@@ -78,7 +78,7 @@ fn pieces_make_no_difference_and_no_sample_is_lost() {
 }
 
 #[test]
-fn a_factor_glides_to_the_next_and_is_its_own_away_from_it() {
+fn factor_glides_to_the_next_and_is_exact_away_from_the_border() {
     let levels = Levels::of([Stretch::new(0, 0.1, Mix::Mid), Stretch::new(500, 1.0, Mix::Mid)]);
     let ones = vec![0.5; 16_000];
     let heard = mixed(&levels, &ones, &ones, 160);
@@ -90,7 +90,7 @@ fn a_factor_glides_to_the_next_and_is_its_own_away_from_it() {
 }
 
 #[test]
-fn one_gain_is_the_middle_at_that_gain() {
+fn levels_with_one_gain_mix_mid_at_that_gain() {
     let levels = Levels::one(domain::Gain::of(10.0));
     assert_eq!(mixed(&levels, &[0.25, 0.0625, 0.5], &[-0.125, 0.0625, 0.5], 2), [0.625, 0.625, 1.0]);
 }

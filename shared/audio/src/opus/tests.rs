@@ -1,4 +1,4 @@
-//! Real packets, lost packets, and bytes that are none.
+//! Real packets, lost packets, and bytes that are not Opus.
 
 use std::f32::consts::TAU;
 
@@ -12,7 +12,7 @@ use crate::testing::{fixture_samples, format, likeness, noise, recorded};
 
 const FRAME: FrameFormat = FrameFormat::BARE;
 
-/// Packets of a tone, each so many samples at `rate` long.
+/// Encodes a tone into packets that have this many samples at `rate`.
 fn packets(rate: u32, channels: Channels, samples: usize, count: usize) -> Vec<Vec<u8>> {
     let mut encoder = Encoder::new(rate, channels, Application::Audio).unwrap();
     let step = channels as usize;
@@ -22,24 +22,24 @@ fn packets(rate: u32, channels: Channels, samples: usize, count: usize) -> Vec<V
 }
 
 #[test]
-fn a_device_recording_sounds_like_what_was_recorded_and_lasts_as_long() {
+fn device_recording_matches_original_in_sound_and_length() {
     for clip in ["ss0880", "ss0890"] {
         let original = fixture_samples(&format!("{clip}_pcm16"));
         for (codec, frame) in [("opus", 160), ("opus_fs320", 320)] {
             let decoded = recorded(&format!("{clip}_{codec}_16000_1_fs{frame}"));
             assert_eq!(decoded.len(), original.len() / frame * frame, "{clip} {codec}");
             let (likeness, delay) = likeness(&original, &decoded, 200);
-            // In its voice mode Opus filters what is below speech, and turns phases.
+            // In its voice mode Opus filters frequencies below speech and shifts phases.
             assert!(likeness > 0.7, "{clip} {codec}: {likeness}");
-            // The encoder looks ahead: 6.5 ms, which devices do not take out.
+            // The encoder looks ahead by 6.5 ms, which devices do not remove.
             assert!((80..=130).contains(&delay), "{clip} {codec}: {delay} samples late");
         }
     }
 }
 
 #[test]
-fn every_frame_size_rate_and_number_of_channels_lasts_as_long_as_it_is() {
-    // At 16 kHz an encoder takes 2.5 to 60 ms; longer packets hold several frames.
+fn packet_of_every_frame_size_rate_and_channel_count_keeps_its_length() {
+    // At 16 kHz an encoder accepts 2.5 to 60 ms; longer packets hold several frames.
     for (rate, samples) in [
         (16_000, 40),
         (16_000, 80),
@@ -68,14 +68,14 @@ fn every_frame_size_rate_and_number_of_channels_lasts_as_long_as_it_is() {
 }
 
 #[test]
-fn a_refused_packet_is_bridged_for_as_long_as_packets_last() {
+fn refused_packet_is_concealed_for_length_of_previous_packet() {
     let mut opus = Opus::new(&FRAME).unwrap();
     let mut out = Vec::new();
     let packets = packets(16_000, Channels::Mono, 320, 10);
     for packet in &packets {
         opus.decode(packet, &mut out);
     }
-    // The most significant claim: 48 frames in a packet of two bytes.
+    // The greatest claim: 48 frames in a packet of two bytes.
     assert_eq!(opus.decode(&[0xFF, 0xFF], &mut out), Decoded::Refused);
     assert_eq!(out.len(), 3_200);
     opus.conceal(&[0xFF, 0xFF], &mut out);
@@ -85,7 +85,7 @@ fn a_refused_packet_is_bridged_for_as_long_as_packets_last() {
 }
 
 #[test]
-fn a_packet_that_lasts_unlike_its_neighbours_is_doubted() {
+fn packet_whose_length_differs_from_its_neighbours_is_doubted() {
     let (ten, twenty) = (packets(16_000, Channels::Mono, 160, 3), packets(16_000, Channels::Mono, 320, 3));
     let mut opus = Opus::new(&FRAME).unwrap();
     let mut out = Vec::new();
@@ -97,7 +97,7 @@ fn a_packet_that_lasts_unlike_its_neighbours_is_doubted() {
 }
 
 #[test]
-fn no_packet_gives_more_than_120_ms_whatever_it_claims() {
+fn no_packet_decodes_to_more_than_120_ms_whatever_it_claims() {
     let mut opus = Opus::new(&FRAME).unwrap();
     let mut state = noise(400_000, 1.0).into_iter();
     let mut byte = || (state.next().unwrap() * 127.0) as i8 as u8;

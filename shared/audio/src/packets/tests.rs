@@ -1,4 +1,4 @@
-//! Packets of spans: the right ones, with the right times, whatever the file holds.
+//! Packets of spans: the right packets with the right times, whatever the file holds.
 
 use proptest::prelude::*;
 
@@ -28,12 +28,12 @@ fn packets(format: &Format, bytes: &[u8], span: Span) -> Packets {
     }
 }
 
-/// As they are decoded: what listeners hear has no offset.
+/// The span's samples as decoded. Listeners receive them without offset.
 fn samples(format: &Format, bytes: &[u8], span: Span) -> Vec<f32> {
     all_samples(format, bytes)[span.start_ms as usize * 16..span.end_ms as usize * 16].to_vec()
 }
 
-fn of_span(samples: Heard<'_>, span: Span) -> Vec<f32> {
+fn of_span(samples: MixedSamples<'_>, span: Span) -> Vec<f32> {
     let mut got = Vec::new();
     cut_samples(samples, &[span], &mut |_, samples| {
         got = samples;
@@ -43,7 +43,7 @@ fn of_span(samples: Heard<'_>, span: Span) -> Vec<f32> {
     got
 }
 
-/// What a decoder that knows nothing of the recording makes of them.
+/// Decodes the packets with a decoder that knows nothing else of the recording.
 fn heard(packets: &Packets) -> Vec<f32> {
     let mut decoding = Decoding::new().unwrap();
     packets.packets.iter().for_each(|packet| decoding.push(packet));
@@ -64,11 +64,11 @@ fn recordings() -> Vec<(Format, Vec<u8>)> {
 }
 
 #[test]
-fn decoded_they_are_the_samples_of_the_span() {
+fn decoded_packets_equal_samples_of_the_span() {
     for (format, bytes) in recordings() {
         let whole = packets(&format, &bytes, span(0, 2_000));
         assert_eq!(heard(&whole), samples(&format, &bytes, span(0, 2_000)), "{format:?}");
-        // From the middle on a decoder starts without knowing what came before: it soon hears the same.
+        // In the middle a decoder starts without the packets before; its output soon becomes the same.
         let (part, expected) =
             (packets(&format, &bytes, span(1_003, 2_407)), samples(&format, &bytes, span(1_003, 2_407)));
         let heard = heard(&part);
@@ -81,7 +81,7 @@ fn decoded_they_are_the_samples_of_the_span() {
 }
 
 #[test]
-fn the_first_packet_begins_just_early_enough_for_the_look_ahead_of_a_decoder() {
+fn first_packet_begins_just_early_enough_for_decoder_look_ahead() {
     for (format, bytes) in recordings() {
         for start in [7, 100, 333, 1_010] {
             let got = packets(&format, &bytes, span(start, start + 500));
@@ -97,7 +97,7 @@ fn the_first_packet_begins_just_early_enough_for_the_look_ahead_of_a_decoder() {
 }
 
 #[test]
-fn neighbours_share_the_packets_that_both_need() {
+fn neighbouring_spans_share_packets_that_both_need() {
     let (format, bytes) = device("ss0880_opus_fs320_16000_1_fs320");
     let spans = [span(100, 205), span(205, 400), span(400, 500), span(900, 1_000)];
     for (got, cut) in cuts(&format, &bytes, &spans) {
@@ -107,13 +107,13 @@ fn neighbours_share_the_packets_that_both_need() {
 }
 
 #[test]
-fn what_no_decoder_takes_is_replaced_by_a_loss_of_the_same_length() {
+fn undecodable_packet_is_replaced_by_lost_packet_of_same_length() {
     let (format, bytes) = device("ss0880_opus_16000_1_fs160");
     let mut frames = Frames::new(&bytes[..]);
     let mut damaged = Vec::new();
     for number in 0.. {
         let Some(frame) = frames.next_frame().unwrap() else { break };
-        // Two frames of equal size in an odd number of bytes: refused.
+        // Two frames of equal size cannot take an odd number of bytes, so the packet is refused.
         let frame = if number % 10 == 3 { &[frame[0] & !3 | 1, 0, 0, 0][..] } else { frame };
         damaged.extend(file(frame, frame.len()));
     }
@@ -124,7 +124,7 @@ fn what_no_decoder_takes_is_replaced_by_a_loss_of_the_same_length() {
 }
 
 #[test]
-fn a_loss_can_have_every_length_that_a_packet_has() {
+fn lost_packet_can_have_every_length_that_a_packet_has() {
     for steps in 1..=48 {
         let packet = lost_packet(steps * 40);
         let mut out = Vec::new();
@@ -140,7 +140,7 @@ fn lost_packet(samples: usize) -> Vec<u8> {
 }
 
 #[test]
-fn other_recordings_come_as_samples() {
+fn recordings_without_opus_come_as_samples() {
     for (format, bytes) in [
         (format("pcm16_16000_1"), file(&s16(&noise(32_000, 0.5)), 320)),
         (sound_format("ogg"), sound("48000_2.ogg")),
@@ -149,14 +149,14 @@ fn other_recordings_come_as_samples() {
         let got = cuts(&format, &bytes, &[span(100, 900)]).remove(0).1;
         let Cut::Samples(got) = got else { panic!("there are no packets in it") };
         let mut read = &bytes[..];
-        let listened = Heard::new(Samples::new(&format, &mut read).unwrap(), &Levels::default());
+        let listened = MixedSamples::new(Samples::new(&format, &mut read).unwrap(), &Levels::default());
         assert_eq!(got, of_span(listened, span(100, 900)));
     }
 }
 
 #[test]
-fn packets_that_would_take_more_memory_than_samples_are_decoded() {
-    // 2.5 ms in 1,276 bytes each: four megabits a second.
+fn packets_that_take_more_memory_than_samples_are_decoded() {
+    // 2.5 ms in 1,276 bytes each: four megabits per second.
     let packet = [&[20 << 3][..], &[0x55; 1_275]].concat();
     let bytes = file(&packet, packet.len()).repeat(4_000);
     let format = format("opus_16000_1");
@@ -169,7 +169,7 @@ fn packets_that_would_take_more_memory_than_samples_are_decoded() {
 }
 
 #[test]
-fn spans_behind_the_end_are_given_with_what_there_is() {
+fn spans_beyond_the_end_are_given_with_available_packets() {
     let (format, bytes) = device("ss0880_opus_16000_1_fs160");
     let [(_, first), (_, second), (_, third)] =
         &cuts(&format, &bytes, &[span(2_900, 3_100), span(3_100, 3_200), span(3_200, 3_300)])[..]
@@ -183,7 +183,7 @@ fn spans_behind_the_end_are_given_with_what_there_is() {
 }
 
 #[test]
-fn reading_ends_when_the_sink_has_enough() {
+fn reading_ends_when_sink_breaks() {
     let mut endless = crate::testing::Endless::of(&fixture("ss0880_opus"));
     let (levels, spans) = (Levels::default(), [span(0, 10), span(20, 4_000_000)]);
     cut_packets(&format("opus_16000_1"), &mut endless, &levels, &spans, &mut |_, _| ControlFlow::Break(())).unwrap();
@@ -191,9 +191,9 @@ fn reading_ends_when_the_sink_has_enough() {
 }
 
 proptest! {
-    /// Times of words rest on it: a packet lasts as long here as it did in the first pass.
+    /// The times of words depend on this: a packet lasts as long here as it did in the first pass.
     #[test]
-    fn a_packet_lasts_as_long_as_its_decoder_says(
+    fn packet_length_without_decoding_equals_decoded_length(
         frames in proptest::collection::vec(
             prop_oneof![
                 proptest::collection::vec(any::<u8>(), 1..80),

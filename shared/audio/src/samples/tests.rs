@@ -1,4 +1,4 @@
-//! Who goes on at a moment hears what he hears who came there from the start, to the last bit.
+//! A run that continues at a moment gets the same samples, to the last bit, as a run that came from the start.
 
 use std::io::Cursor;
 
@@ -7,64 +7,64 @@ use proptest::prelude::*;
 use super::*;
 use crate::testing::{file, format, noise, recording, s16, sound, sound_format};
 
-/// A first moment after 2 s, then one each second; every other one is for listeners.
+/// The first moment is at 2 s, the others follow every second; every other one is for listeners.
 fn grid() -> Grid {
     Grid::of(32_000, 16_000, 2)
 }
 
-/// Seconds of a recording: its samples so far, and the moments with what was told at each.
-struct Through {
+/// The result of reading through a recording: its samples, and the moments with the state at each.
+struct ReadResult {
     samples: Vec<f32>,
     begun: Vec<(u32, usize, Vec<f32>)>,
     moments: Moments,
-    met: Vec<Met>,
+    stats: Vec<ReadStats>,
     source: Vec<Vec<u8>>,
-    end: (Met, Damage),
+    end: (ReadStats, Damage),
 }
 
 fn flat(piece: Piece<'_>) -> Vec<f32> {
     piece.left.iter().zip(piece.right.unwrap_or(piece.left)).flat_map(|(left, right)| [*left, *right]).collect()
 }
 
-fn run(mut samples: Samples<'_>) -> Through {
-    let (mut all, mut begun, mut met, mut source) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+fn run(mut samples: Samples<'_>) -> ReadResult {
+    let (mut all, mut begun, mut stats, mut source) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     loop {
-        let (so_far, mut packed) = (samples.met(), Packer::default());
+        let (so_far, mut packed) = (samples.stats(), Packer::default());
         samples.pack(&mut packed);
         match samples.next().unwrap() {
             None => break,
             Some(Next::Samples(piece)) => all.append(&mut flat(piece)),
             Some(Next::Moment(moment)) => {
                 begun.push((moment.number, all.len(), flat(moment.warm)));
-                met.push(so_far);
+                stats.push(so_far);
                 source.push(packed.bytes);
             }
         }
     }
-    let end = (samples.met(), samples.damage());
-    Through { samples: all, begun, moments: samples.moments().clone(), met, source, end }
+    let end = (samples.stats(), samples.damage());
+    ReadResult { samples: all, begun, moments: samples.moments().clone(), stats, source, end }
 }
 
-fn through(format: &Format, bytes: &[u8]) -> Through {
+fn read_through(format: &Format, bytes: &[u8]) -> ReadResult {
     let mut bytes = Cursor::new(bytes);
-    run(Samples::new(format, Input::ranges(&mut bytes)).unwrap().on(grid()).heard())
+    run(Samples::new(format, Input::ranges(&mut bytes)).unwrap().on(grid()).conditioned())
 }
 
 fn named(name: &str) -> Format {
     format(name)
 }
 
-/// From each moment to the end, with the bytes that begin there.
-fn goes_on_as_it_came(format: &Format, bytes: &[u8]) {
-    let whole = through(format, bytes);
+/// Continues at each moment, with the bytes that begin there, and compares the rest.
+fn assert_resumes_identically(format: &Format, bytes: &[u8]) {
+    let whole = read_through(format, bytes);
     assert!(whole.begun.len() > 2, "{format:?}: {} moments", whole.begun.len());
     for (index, moment) in whole.moments.all().iter().enumerate() {
         let mut rest = Cursor::new(&bytes[usize::try_from(moment.byte).unwrap()..]);
         let input = Input::ranges(&mut rest);
-        let mut samples = Samples::opened_at(Some(moment), format, input).unwrap().on(grid()).heard();
-        samples.go_on_at(moment, whole.met[index]).unwrap();
+        let mut samples = Samples::opened_at(Some(moment), format, input).unwrap().on(grid()).conditioned();
+        samples.resume_at(moment, whole.stats[index]).unwrap();
         samples.unpack(&mut Unpacker::of(&whole.source[index])).unwrap();
-        let on = run(samples.knowing(whole.moments.clone()));
+        let on = run(samples.with_moments(whole.moments.clone()));
         let (number, from, warm) = &whole.begun[index];
         assert!(on.begun[0].0 == *number && on.begun[0].2 == *warm, "{format:?}: other samples before moment {number}");
         assert!(on.samples == whole.samples[*from..], "{format:?}: other samples behind moment {number}");
@@ -79,16 +79,16 @@ fn repeated(clip: &str, seconds: usize) -> Vec<u8> {
 }
 
 #[test]
-fn who_goes_on_hears_the_same_as_who_came_from_the_start() {
-    goes_on_as_it_came(&named("pcm16_16000_1"), &file(&s16(&noise(120_000, 0.5)), 320));
-    goes_on_as_it_came(&named("pcm16_44100_2"), &file(&s16(&noise(600_000, 0.5)), 1_764));
-    goes_on_as_it_came(&named("mulaw8_8000_1"), &file(&vec![0x35; 60_000], 160));
-    goes_on_as_it_came(&named("opus_fs320_16000_1"), &repeated("ss0880_opus_fs320_16000_1_fs320", 8));
-    goes_on_as_it_came(&named("aac_16000_1"), &repeated("ss0880_aac_16000_1_fs1024", 8));
-    goes_on_as_it_came(&named("lc3_fs1030_16000_1"), &repeated("ss0880_lc3_fs1030_16000_1_fs160", 8));
+fn run_continuing_at_moment_gets_same_samples_as_run_from_start() {
+    assert_resumes_identically(&named("pcm16_16000_1"), &file(&s16(&noise(120_000, 0.5)), 320));
+    assert_resumes_identically(&named("pcm16_44100_2"), &file(&s16(&noise(600_000, 0.5)), 1_764));
+    assert_resumes_identically(&named("mulaw8_8000_1"), &file(&vec![0x35; 60_000], 160));
+    assert_resumes_identically(&named("opus_fs320_16000_1"), &repeated("ss0880_opus_fs320_16000_1_fs320", 8));
+    assert_resumes_identically(&named("aac_16000_1"), &repeated("ss0880_aac_16000_1_fs1024", 8));
+    assert_resumes_identically(&named("lc3_fs1030_16000_1"), &repeated("ss0880_lc3_fs1030_16000_1_fs160", 8));
 }
 
-/// A WAV file of these samples, of one channel.
+/// A WAV file of these samples, with one channel.
 fn wav(samples: &[f32], rate: u32) -> Vec<u8> {
     let data = s16(samples);
     let size = |bytes: usize| u32::try_from(bytes).unwrap().to_le_bytes();
@@ -97,7 +97,7 @@ fn wav(samples: &[f32], rate: u32) -> Vec<u8> {
     [&b"RIFF"[..], &size(head.len() + data.len()), &head, &data].concat()
 }
 
-/// Behind the first frames follow the same ones again.
+/// A FLAC file in which the first frames are repeated.
 fn flac(times: usize) -> Vec<u8> {
     let clip = sound("16000_1.flac");
     let first = clip.windows(2).position(|two| two == [0xFF, 0xF8]).unwrap();
@@ -105,20 +105,20 @@ fn flac(times: usize) -> Vec<u8> {
 }
 
 #[test]
-fn who_goes_on_in_a_sound_file_hears_the_same_too() {
-    goes_on_as_it_came(&sound_format("wav"), &wav(&noise(150_000, 0.5), 16_000));
-    goes_on_as_it_came(&sound_format("wav"), &wav(&noise(400_000, 0.5), 44_100));
-    goes_on_as_it_came(&sound_format("flac"), &flac(4));
-    // Streams behind one another, each with what its encoder put before and behind it.
+fn run_continuing_in_sound_file_gets_same_samples() {
+    assert_resumes_identically(&sound_format("wav"), &wav(&noise(150_000, 0.5), 16_000));
+    assert_resumes_identically(&sound_format("wav"), &wav(&noise(400_000, 0.5), 44_100));
+    assert_resumes_identically(&sound_format("flac"), &flac(4));
+    // Several streams in a row, each with the padding that its encoder put before and behind it.
     for (ending, clip) in [("ogg", "48000_2.ogg"), ("opus", "48000_1.opus"), ("mp3", "16000_1.mp3")] {
-        goes_on_as_it_came(&sound_format(ending), &sound(clip).repeat(4));
+        assert_resumes_identically(&sound_format(ending), &sound(clip).repeat(4));
     }
 }
 
 #[test]
-fn damage_before_a_moment_is_not_forgotten_by_who_goes_on() {
+fn damage_before_moment_is_remembered_by_continuing_run() {
     let mut bytes = repeated("ss0880_opus_fs320_16000_1_fs320", 8);
-    // Frames that are none, before the first moment, and one that is cut off.
+    // Invalid frames before the first moment, and one that is cut off.
     let junk = file(&[0xFF; 60], 20);
     let mut at = 0;
     while at < 4_000 {
@@ -126,9 +126,9 @@ fn damage_before_a_moment_is_not_forgotten_by_who_goes_on() {
     }
     bytes.splice(at..at, junk);
     bytes.truncate(bytes.len() - 5);
-    let whole = through(&named("opus_fs320_16000_1"), &bytes);
+    let whole = read_through(&named("opus_fs320_16000_1"), &bytes);
     assert!(whole.end.0.refused > 0 && whole.end.1.dropped_bytes > 0);
-    goes_on_as_it_came(&named("opus_fs320_16000_1"), &bytes);
+    assert_resumes_identically(&named("opus_fs320_16000_1"), &bytes);
 }
 
 #[test]
@@ -150,7 +150,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn whatever_the_frames_are_who_goes_on_hears_the_same(
+    fn continuing_run_gets_same_samples_for_arbitrary_frames(
         rate in prop_oneof![Just(8_000u32), Just(11_025), Just(16_000), Just(44_100), Just(48_000)],
         channels in 1..=2u32,
         size in 1..3_000usize,
@@ -160,6 +160,6 @@ proptest! {
         let audio = s16(&noise(seconds * (rate * channels) as usize, 0.5));
         let mut bytes = file(&audio, size * 2 * channels as usize);
         bytes.truncate(bytes.len() - cut);
-        goes_on_as_it_came(&named(&format!("pcm16_{rate}_{channels}")), &bytes);
+        assert_resumes_identically(&named(&format!("pcm16_{rate}_{channels}")), &bytes);
     }
 }

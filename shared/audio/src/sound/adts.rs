@@ -1,4 +1,4 @@
-//! AAC as phones write it without a container: frames one after another, each with an ADTS header.
+//! AAC without a container, as phones write it: frames one after another, each with an ADTS header.
 
 use super::adts_frames::{CERTAIN, HEADER, Header, MOST_FRAME, chain, is_header};
 use super::id3;
@@ -11,7 +11,7 @@ use crate::aac::Aac;
 use crate::error::AudioError;
 use crate::frames::Damage;
 
-/// Some frames in a row.
+/// The bytes that are searched at once: several frames in a row.
 const SEEN: usize = 64 * 1024;
 
 #[derive(Default)]
@@ -23,16 +23,17 @@ pub(super) struct Adts {
 }
 
 enum Found {
-    /// A frame, so far behind.
+    /// A frame at this offset.
     Frame(Header, usize),
-    /// So many bytes begin no frame.
+    /// This many bytes do not begin a frame.
     Junk(usize),
-    /// So far behind is what belongs to no AAC stream: a tag, another file, or the end.
+    /// At this offset is something that does not belong to an AAC stream: a tag, another file, or the end.
     Other(usize),
 }
 
 impl Adts {
-    /// Looks for the next frame. One of the stream where one is due needs no proof: what follows it may be what is damaged.
+    /// Looks for the next frame. A frame of the stream at the expected position needs no confirmation, because it may
+    /// be the bytes behind it that are damaged.
     fn find(&self, window: &mut Window) -> Result<Found, AudioError> {
         let seen = window.peek(SEEN)?;
         let at_end = seen.len() < SEEN;
@@ -48,7 +49,7 @@ impl Adts {
             if (due && fits && count > 0) || over && count > 0 || count >= 3 {
                 return Ok(Found::Frame(header, offset));
             }
-            // It may be there, but cut off by the window's edge.
+            // There may be a frame that is cut off by the edge of the window.
             if offset > 0 && !at_end && rest.len() < CERTAIN * MOST_FRAME {
                 return Ok(Found::Junk(offset));
             }
@@ -56,7 +57,7 @@ impl Adts {
         Ok(if at_end { Found::Other(seen.len()) } else { Found::Junk(seen.len()) })
     }
 
-    /// What stands between the last frame and the end, or another file.
+    /// Handles the bytes between the last frame and the end, or another file.
     fn end(&mut self, size: usize, window: &mut Window) -> Result<(), AudioError> {
         let rest = window.take(size)?;
         let nothing = rest.iter().all(|byte| *byte == 0) || id3::ends_file(rest);

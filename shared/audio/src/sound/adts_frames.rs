@@ -1,16 +1,16 @@
-//! Frames of AAC with an ADTS header: what the header says, and whether some stand in a row.
+//! Parses ADTS headers of AAC frames, and checks whether frames stand in a row.
 
 use super::id3;
 use crate::aac::RATES;
 
 pub(super) const HEADER: usize = 7;
-/// The greatest length that a header can say.
+/// The greatest length that a header can express.
 pub(super) const MOST_FRAME: usize = 8191;
 pub(super) const CERTAIN: usize = 4;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
-    /// Version, profile, rate and channels: the same in all frames of a stream.
+    /// Version, profile, rate and channels, which are the same in all frames of a stream.
     pub kind: [u8; 3],
     pub rate: u32,
     pub size: usize,
@@ -29,7 +29,7 @@ impl Header {
 }
 
 impl Header {
-    /// Whether its audio can be decoded: one channel or two of the LC profile.
+    /// Whether its audio can be decoded: the LC profile with one channel or two.
     pub fn is_possible(&self) -> bool {
         let [_, third, fourth] = self.kind;
         let (profile, channels) = (third >> 6, (third & 1) << 2 | fourth >> 6);
@@ -41,7 +41,7 @@ pub(super) fn is_header(bytes: &[u8]) -> bool {
     Header::read(bytes).is_some()
 }
 
-/// How many frames of one stream stand in a row, and whether nothing is behind them: at most [`CERTAIN`].
+/// Counts how many frames of one stream stand in a row, at most [`CERTAIN`], and whether nothing is behind them.
 pub(super) fn chain(bytes: &[u8]) -> (usize, bool) {
     let Some(first) = Header::read(bytes) else { return (0, false) };
     let (mut count, mut at) = (1, first.size);
@@ -58,13 +58,13 @@ pub(super) fn chain(bytes: &[u8]) -> (usize, bool) {
     }
 }
 
-/// Whether frames stand here, where they may be expected.
+/// Whether frames begin here, at a position where they are expected.
 pub(super) fn begins(bytes: &[u8]) -> bool {
     let (count, over) = chain(bytes);
     count >= 3 || over && count > 0
 }
 
-/// Whether frames stand here, where something else is expected.
+/// Whether frames begin here, at a position where something else is expected.
 pub(super) fn certainly_begins(bytes: &[u8]) -> bool {
     chain(bytes).0 == CERTAIN
 }

@@ -1,6 +1,6 @@
-//! WAV, AIFF and CAF files: chunks, one of which is the audio. The sizes in their headers are often wrong (a recorder that
-//! lost its power wrote none, a file over 4 GiB cannot say its own): what counts is what is there, and what is no chunk is
-//! audio.
+//! WAV, AIFF and CAF files: chunks, one of which is the audio. The sizes in their headers are often wrong: a recorder
+//! that lost its power wrote none, and a file over 4 GiB cannot express its own. So the actual content counts, and what
+//! is not a chunk is audio.
 
 mod headers;
 
@@ -12,28 +12,29 @@ use super::window::Window;
 use crate::error::AudioError;
 use crate::frames::Damage;
 
-/// Bytes given at once.
+/// The bytes that are returned at once.
 const PIECE: usize = 16 * 1024;
-/// The most that is read of a chunk that says how the audio is coded.
+/// The most bytes that are read of a chunk that describes the format.
 const MOST_FORMAT: usize = 64;
-/// A size that no recorder knew when it wrote it, or that it made up: from here on to the greatest.
+/// A size from here on is one that the recorder did not know when it wrote it, or made up.
 const UNKNOWN_SIZE: u64 = 0x7FFF_0000;
-/// A chunk of a kind that is not known here is one if the file goes on, or ends, where it says that it ends.
+/// The greatest size of a chunk of unknown kind. It counts as a chunk if a known chunk, or the end of the file, follows
+/// where it claims to end.
 const MOST_STRANGE: usize = 256 * 1024;
-/// Lists of a file that are not made of chunks are seldom longer, all together: else the size of one is wrong, and it may
-/// have taken in the audio behind it.
+/// The most bytes of all lists that do not consist of chunks. Real ones are seldom longer; if they are, the size of one
+/// is wrong, and it may include the audio behind it.
 const MOST_UNPROVEN: u64 = 64 * 1024;
-/// Nor are all chunks of a file whose kind nobody knows, and padding that holds something: they may be audio under another
-/// name.
+/// The most bytes of all chunks of unknown kind, and of padding that is not uniform. If there are more, they may be
+/// audio under another name.
 const MOST_UNKNOWN: u64 = 4 * 1024;
-/// What uncompressed samples have instead of a packet: a fiftieth of a second.
+/// The length of a "packet" of uncompressed samples: a fiftieth of a second.
 const PACKETS_A_SECOND: u64 = 50;
 
-/// How the audio is coded, and how it is cut into packets.
+/// How the audio is coded and split into packets.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Format {
     Linear(Linear),
-    /// Blocks of so many bytes, each with so many samples of all channels.
+    /// Blocks of this many bytes, each with this many samples per channel.
     Adpcm {
         microsoft: bool,
         rate: u32,
@@ -52,7 +53,7 @@ impl Format {
         .max(1)
     }
 
-    /// The bytes of one packet, which may be missing at the end.
+    /// The bytes of one packet, which is how much may be missing at the end.
     fn packet(&self) -> u64 {
         match self {
             Self::Linear(linear) => u64::from(linear.rate) * linear.block() as u64 / PACKETS_A_SECOND,
@@ -73,15 +74,15 @@ impl Format {
 pub(super) struct Chunks {
     kind: Kind,
     format: Option<Format>,
-    /// What is left of the audio's chunk; `None`: up to the end of the file.
+    /// The bytes left in the audio chunk; `None` for everything up to the end of the file.
     left: Option<u64>,
     begun: bool,
-    /// The audio goes on behind the size that the header told.
+    /// The audio continues behind the size in the header.
     beyond: bool,
     odd: bool,
-    /// What a 64-bit header says of the size that 32 bits cannot say.
+    /// The size from a 64-bit header, for chunks whose 32-bit size is too small.
     long: Option<u64>,
-    /// The bytes so far of lists, and of chunks, that may be anything.
+    /// The bytes so far of lists that are not proven to be lists, and of unknown chunks.
     unproven: u64,
     unknown: u64,
     damage: Damage,
@@ -103,12 +104,12 @@ impl Chunks {
         }
     }
 
-    /// The bytes of a chunk's kind and size.
+    /// The length of a chunk header.
     fn header(&self) -> usize {
         if self.kind == Kind::Caf { 12 } else { 8 }
     }
 
-    /// The kind and the size of the chunk whose header this is.
+    /// Parses a chunk header into kind and size.
     fn read(&self, bytes: &[u8]) -> Option<([u8; 4], u64)> {
         let (kind, rest) = bytes.split_first_chunk::<4>()?;
         let size = match self.kind {
@@ -119,7 +120,7 @@ impl Chunks {
         Some((*kind, size))
     }
 
-    /// In most of these files chunks begin at even bytes.
+    /// The filler behind a chunk of this size: in most of these files chunks begin at even bytes.
     fn filler(&self, size: u64) -> u64 {
         if self.kind == Kind::Caf { 0 } else { size & 1 }
     }
@@ -128,7 +129,7 @@ impl Chunks {
         if self.kind == Kind::Aiff { b"SSND" } else { b"data" }
     }
 
-    /// Goes on to the audio, over all that is before it.
+    /// Skips everything before the audio.
     fn begin(&mut self, window: &mut Window) -> Result<Stream, AudioError> {
         window.skip(if self.kind == Kind::Caf { 8 } else { 12 })?;
         loop {
@@ -158,7 +159,7 @@ impl Chunks {
         }
     }
 
-    /// Over the body of a chunk that is not the audio; says how long it is.
+    /// Skips the body of a chunk that is not audio. Returns how long it is.
     fn pass(&mut self, kind: [u8; 4], size: u64, window: &mut Window) -> Result<u64, AudioError> {
         if self.kind == Kind::Wav && matches!(&kind, b"LIST" | b"list") {
             return self.pass_list(size, window);
@@ -183,7 +184,7 @@ impl Chunks {
         Ok(got)
     }
 
-    /// Over a list, which has a kind and then chunks of its own. None of them is audio.
+    /// Skips a list, which has a kind and then chunks of its own. None of them may be audio.
     fn pass_list(&mut self, size: u64, window: &mut Window) -> Result<u64, AudioError> {
         let header = self.header() as u64;
         let mut left = size - window.skip(size.min(4))?;
@@ -207,7 +208,7 @@ impl Chunks {
         Ok(size - left)
     }
 
-    /// At the first byte of a chunk of audio.
+    /// Enters a chunk of audio and moves to its first byte.
     fn enter(&mut self, size: u64, window: &mut Window) -> Result<(), AudioError> {
         let size = match self.long.take() {
             Some(long) if size == u64::from(u32::MAX) => long,
@@ -216,7 +217,7 @@ impl Chunks {
         let before = match self.kind {
             Kind::Aiff => {
                 let offset = window.array::<8>()?.map_or(0, |[a, b, c, d, ..]| u32::from_be_bytes([a, b, c, d]));
-                // Nobody aligns; a claim of the contrary would hide audio.
+                // No recorder aligns the audio; believing a great offset would hide audio.
                 8 + if u64::from(offset) < 4096 { window.skip(u64::from(offset))? } else { 0 }
             }
             Kind::Caf => window.skip(4)?,
@@ -229,11 +230,11 @@ impl Chunks {
         Ok(())
     }
 
-    /// Behind the audio: goes on to more of it, over chunks of other kinds. What is no chunk is audio that the file's
-    /// header does not know of: it was written before the recording was over.
+    /// Continues behind the audio: skips chunks of other kinds up to more audio. What is not a chunk is audio that the
+    /// header does not include, because it was written before the recording was over.
     fn behind(&mut self, window: &mut Window) -> Result<bool, AudioError> {
         loop {
-            // Not every recorder knows where chunks begin.
+            // Not every recorder inserts the filler byte.
             if std::mem::take(&mut self.odd) && window.peek(1)? == [0] {
                 window.skip(1)?;
             }
@@ -257,7 +258,7 @@ impl Chunks {
                     let header = window.skip(self.header() as u64)?;
                     let got = self.pass(kind, size, window)?;
                     if got < size {
-                        // It is longer than the file: what it was taken for may have been audio.
+                        // The chunk claims to be longer than the file, so its content may have been audio.
                         self.damage.lost(header + got);
                     }
                     self.odd = self.filler(size) == 1;
@@ -270,7 +271,7 @@ impl Chunks {
         }
     }
 
-    /// Whether a chunk stands so far behind, and no audio that looks like one.
+    /// Whether there is a chunk at this offset, and not audio that looks like one.
     fn is_chunk(&self, at: usize, window: &mut Window) -> Result<bool, AudioError> {
         let header = window.peek(at + self.header())?.get(at..).and_then(|header| self.read(header));
         let Some((kind, size)) = header else { return Ok(false) };
@@ -284,7 +285,7 @@ impl Chunks {
         let end = at + self.header() + size;
         let filler = self.filler(size as u64) as usize;
         let seen = window.peek(end + filler + self.header())?;
-        // A filler may be missing.
+        // The filler may be missing.
         let goes_on = |at: usize| match seen.get(at..) {
             Some([]) => true,
             Some(behind) => self.read(behind).is_some_and(|(kind, _)| headers::is_known(kind) || kind == *self.audio()),
@@ -293,7 +294,7 @@ impl Chunks {
         Ok(goes_on(end) || goes_on(end + filler))
     }
 
-    /// The audio's size is no whole number of blocks: its rest is one that was not finished, unless the audio goes on.
+    /// The audio's size is not a whole number of blocks: the rest is an unfinished block, unless the audio continues.
     fn end_within_block(&mut self, rest: usize, window: &mut Window) -> Result<(), AudioError> {
         let behind = window.peek(rest + SEEN)?.get(rest..).unwrap_or_default();
         let over = behind.len() < self.header() || begins(behind).is_some() || is_other(behind, self.kind);
@@ -309,18 +310,18 @@ impl Chunks {
 }
 
 impl Chunks {
-    /// The next piece of audio; false if there is none, or not in this chunk.
+    /// Reads the next piece of audio. Returns false if there is none, or none left in this chunk.
     fn piece(&mut self, format: Format, window: &mut Window, packet: &mut Vec<u8>) -> Result<bool, AudioError> {
         let block = format.block();
         let most = match format {
             Format::Linear(_) => (PIECE / block).max(1) * block,
             Format::Adpcm { .. } => block,
         };
-        // Whole blocks: what is left of the last one is looked at by itself.
+        // Only whole blocks are read; the rest of the last block is handled separately.
         let wanted = self.left.map_or(most, |left| usize::try_from(left).unwrap_or(most).min(most) / block * block);
         let behind = if self.beyond { SEEN } else { HEAD as usize };
         let seen = window.peek(wanted + behind)?;
-        // Frames without a container prove themselves by standing in a row.
+        // Frames without a container are recognised by standing in a row.
         let frames = |at: &usize| self.beyond && seen[*at] == 0xFF && is_other(&seen[*at..], self.kind);
         let within = seen.len().min(wanted);
         let file = next_file(&seen[..seen.len().min(wanted + HEAD as usize)], self.beyond);
@@ -331,7 +332,7 @@ impl Chunks {
         if here < wanted {
             let rest = window.skip((here % block) as u64)?;
             self.damage.unfinished(rest);
-            // The file is shorter than it says.
+            // The file is shorter than it claims.
             let missing = self.left.unwrap_or(0).saturating_sub(rest);
             match missing > format.packet() {
                 true => self.damage.lost(missing),
@@ -375,8 +376,8 @@ impl Container for Chunks {
     }
 }
 
-/// Where a file begins that follows this one although this one says that it is longer, or that it is over. Within what a
-/// header told of, the signatures of other kinds are too short to be told from audio.
+/// Finds where another file begins, although this one claims that it is longer, or that it has ended. Within the size
+/// in the header, the signatures of the other kinds are too short to be told from audio.
 fn next_file(seen: &[u8], any: bool) -> Option<usize> {
     (1..seen.len()).find(|&at| {
         let here = &seen[at..];

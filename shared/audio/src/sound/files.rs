@@ -1,4 +1,4 @@
-//! The containers that stand one behind another in a file: most often one, with nothing before or behind it.
+//! Reads the containers that follow one another in a file: most often one, with nothing before or behind it.
 
 use super::kinds::{AMR, HEAD, Kind, begins, may_begin, recognise};
 use super::parts::{Container, Part, Parts};
@@ -7,11 +7,11 @@ use super::{adts, adts_frames, chunks, flac, id3, matroska, mp3, mp3_frames, ogg
 use crate::error::AudioError;
 use crate::frames::Damage;
 
-/// Wide enough for the largest packet of any container here.
+/// Large enough for the largest packet of any container here.
 const WINDOW: usize = 512 * 1024;
-/// Garbage before a file is read over; what has more of it is no sound file.
+/// Garbage before a file is skipped up to this size; with more of it, this is not a sound file.
 const MOST_BEFORE: u64 = 1024 * 1024;
-/// Each file has a decoder of its own, which takes a millisecond to make.
+/// Each file needs its own decoder, which takes a millisecond to create.
 const MOST_FILES: u32 = 1024;
 
 pub(super) const UNKNOWN: AudioError = AudioError::Unreadable("the file is not a sound file of a known kind");
@@ -19,13 +19,13 @@ pub(super) const UNKNOWN: AudioError = AudioError::Unreadable("the file is not a
 pub(super) struct Files<'r> {
     window: Window<'r>,
     current: Option<Box<dyn Container>>,
-    /// Where the current one began.
+    /// The position at which the current file began.
     began: u64,
     damage: Damage,
     files: u32,
-    /// Something of the file was given.
+    /// Something of the current file was returned.
     given: bool,
-    /// Whoever reads the file can read it by ranges instead.
+    /// The caller can provide random access instead of a stream.
     may_ask: bool,
 }
 
@@ -35,7 +35,7 @@ impl<'r> Files<'r> {
         Self { window, current: None, began: 0, damage: Damage::default(), files: 0, given: false, may_ask }
     }
 
-    /// Opens the container that begins next. False at the end of the file.
+    /// Opens the next container. Returns false at the end of the file.
     fn open(&mut self) -> Result<bool, AudioError> {
         let Some(kind) = self.find()? else { return Ok(false) };
         self.files += 1;
@@ -55,7 +55,7 @@ impl<'r> Files<'r> {
             Kind::Amr if !self.given => return Err(AMR),
             Kind::Mp4 if !self.given && self.may_ask => return Err(AudioError::NeedsRanges),
             Kind::Mp4 if !self.given => return Err(UNKNOWN),
-            // Its packets can be found only by who reads it from any place on.
+            // Its packets can be found only with random access.
             Kind::Mp4 | Kind::Amr => {
                 let rest = self.window.skip(u64::MAX)?;
                 self.damage.lost(rest);
@@ -65,7 +65,7 @@ impl<'r> Files<'r> {
         Ok(true)
     }
 
-    /// Goes on to where a file begins. What is before it belongs to none.
+    /// Skips to the next position at which a file begins. What lies before it belongs to none.
     fn find(&mut self) -> Result<Option<Kind>, AudioError> {
         let (mut garbage, mut tagged) = (0, false);
         let found = loop {
@@ -88,7 +88,7 @@ impl<'r> Files<'r> {
                     || id3::begins(here)
                     || here[0] == 0xFF && frames(here).is_some()
             });
-            // What is cut off by the window's edge is looked at again.
+            // A signature that is cut off by the edge of the window is examined again.
             let step = at.unwrap_or(if seen.len() < WINDOW { seen.len() } else { WINDOW / 2 });
             garbage += self.window.skip(step as u64)?;
             if !self.given && garbage > MOST_BEFORE {
@@ -96,14 +96,14 @@ impl<'r> Files<'r> {
             }
         };
         if found.is_none() && !self.given {
-            return Err(if tagged { AudioError::Unreadable("no MP3 frame is in the file") } else { UNKNOWN });
+            return Err(if tagged { AudioError::Unreadable("the file holds no MP3 frame") } else { UNKNOWN });
         }
         self.damage.lost(garbage);
         Ok(found)
     }
 }
 
-/// Whether packets that follow one another without a container certainly begin here.
+/// Whether packets without a container certainly begin here.
 fn frames(bytes: &[u8]) -> Option<Kind> {
     if mp3_frames::begins(bytes) {
         return Some(Kind::Mp3);
@@ -126,12 +126,12 @@ impl Parts for Files<'_> {
                     return Ok(Some(part));
                 }
                 Ok(None) => {}
-                // The file behind a good one is none, or of a kind that cannot be read.
+                // What follows a good file is not a sound file, or is of a kind that cannot be read.
                 Err(AudioError::Unreadable(_)) if self.given => self.damage.lost(self.window.at() - self.began),
                 Err(why) => return Err(why),
             }
             if self.window.at() == self.began {
-                // Nothing of it was used: it is none.
+                // Nothing of it was used, so it is not a file.
                 let rest = self.window.skip(1)?;
                 self.damage.lost(rest);
             }

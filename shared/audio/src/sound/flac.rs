@@ -1,4 +1,5 @@
-//! FLAC: frames without a length, told apart by their checksums. Tags and pictures before them are skipped.
+//! FLAC: frames without a stated length, whose ends are found by their checksums. Tags and pictures before them are
+//! skipped.
 
 mod number;
 
@@ -11,15 +12,17 @@ use crate::error::AudioError;
 use crate::frames::Damage;
 
 const STREAM_INFO: usize = 34;
-/// The longest frame that is looked for: 65,535 samples of two channels and 24 bits, uncompressed, take 393,222 bytes.
+/// The longest frame that is searched for: 65,535 samples of two channels with 24 bits, uncompressed, take 393,222
+/// bytes.
 const MOST_FRAME: usize = 448 * 1024;
-/// What is looked at first, and then twice as much each time.
+/// The bytes that are searched first; the search doubles them each time.
 const FIRST_LOOK: usize = 32 * 1024;
-/// A file made of nothing but headers is given up before it takes a second.
+/// The number of false headers after which a file is given up, so that a file made of nothing but headers takes less
+/// than a second.
 const MOST_DOUBTS: u32 = 256;
-/// Of a frame's header, checksum included; at least, and at most.
+/// The length of a frame's header with its checksum, at least and at most.
 const HEADER: std::ops::RangeInclusive<usize> = 6..=16;
-/// The same as [`HEADER`] and a subframe, and the checksum at its end.
+/// The shortest frame: the shortest [`HEADER`], a subframe, and the checksum at the end.
 const SHORTEST: usize = 9;
 
 #[derive(Default)]
@@ -28,19 +31,19 @@ pub(super) struct Flac {
     damage: Damage,
     gap: u64,
     longest: usize,
-    /// Of the last frame.
+    /// The number of the last frame.
     number: Option<Number>,
-    /// Headers that turned out to begin nothing: looking for the end of each takes time.
+    /// Headers that turned out to begin no frame. Looking for the end of each takes time.
     doubts: u32,
 }
 
-/// What stands before the frames, from `fLaC` on.
+/// Reads what stands before the frames, from `fLaC` on.
 fn read_header(window: &mut Window) -> Result<[u8; STREAM_INFO], AudioError> {
     let ends = || AudioError::Unreadable("the FLAC file ends before its audio begins");
     window.skip(4)?;
     let mut stream_info = None;
     loop {
-        // What a block claims of its length must not hide the frames.
+        // The length that a block claims must not hide the frames.
         if stream_info.is_some() && is_header(window.peek(*HEADER.end())?) {
             break;
         }
@@ -58,7 +61,7 @@ fn read_header(window: &mut Window) -> Result<[u8; STREAM_INFO], AudioError> {
     stream_info.ok_or(AudioError::Unreadable("the FLAC file does not say how its audio is coded"))
 }
 
-/// The stream that 34 bytes describe; they say how long it is, or 0.
+/// The stream that these 34 bytes describe. They state its length, or 0.
 pub(super) fn stream(stream_info: &[u8]) -> Result<Stream, AudioError> {
     let samples = stream_info
         .get(13..18)
@@ -68,13 +71,13 @@ pub(super) fn stream(stream_info: &[u8]) -> Result<Stream, AudioError> {
 }
 
 impl Flac {
-    /// Frames are numbered: those that were cut out are missed.
+    /// Reports frames that were cut out of the file, by the numbers of the frames.
     fn follow(&mut self, frame: &[u8]) {
         let number = Number::read(frame);
         let before = std::mem::replace(&mut self.number, number);
         if number.zip(before).is_some_and(|(number, before)| number.is_behind_gap(before)) && !self.damage.beyond_packet
         {
-            // As many bytes as one frame has, at least.
+            // At least as many bytes as one frame has.
             self.damage.lost(frame.len() as u64);
         }
     }
@@ -85,7 +88,8 @@ impl Flac {
         Ok(Found::End(0))
     }
 
-    /// The size of the frame that begins here: up to a place where its checksum is right, and another one or the end is.
+    /// Returns the size of the frame that begins here: up to a position where its checksum is right and another frame
+    /// or the end follows.
     fn frame(&mut self, window: &mut Window) -> Result<Found, AudioError> {
         let mut look = FIRST_LOOK;
         let mut crc = Crc16::default();
@@ -114,7 +118,7 @@ impl Flac {
                 }
             }
             if over || look >= MOST_FRAME {
-                // Damaged, or cut off: what follows its first byte is looked through again.
+                // The frame is damaged or cut off, so the search continues behind its first byte.
                 self.doubts += 1;
                 if let Some(next) = next_file(seen) {
                     return Ok(Found::Junk(next));
@@ -126,7 +130,7 @@ impl Flac {
     }
 }
 
-/// Where another file begins behind a frame that has no end.
+/// Finds where another file begins behind a frame without an end.
 fn next_file(seen: &[u8]) -> Option<usize> {
     (1..seen.len()).find(|&at| {
         let here = &seen[at..];
@@ -134,7 +138,7 @@ fn next_file(seen: &[u8]) -> Option<usize> {
     })
 }
 
-/// What may follow a frame.
+/// Whether these bytes may follow a frame.
 fn ends_frame(behind: &[u8]) -> bool {
     behind.is_empty()
         || is_header(behind)
@@ -145,9 +149,9 @@ fn ends_frame(behind: &[u8]) -> bool {
 
 enum Found {
     Frame(usize),
-    /// So many bytes begin no frame.
+    /// This many bytes do not begin a frame.
     Junk(usize),
-    /// Another file.
+    /// Another file begins.
     Other,
     End(usize),
 }
@@ -165,7 +169,7 @@ impl Container for Flac {
                     window.take_into(size, packet)?;
                     self.follow(packet);
                     self.longest = self.longest.max(size);
-                    // Frames say themselves how long they are: there is no padding.
+                    // FLAC has no padding: every frame states its number of samples.
                     return Ok(Some(Part::Packet { until: None, time: None }));
                 }
                 Found::Junk(size) => self.gap += window.skip(size as u64)?,
@@ -175,7 +179,7 @@ impl Container for Flac {
                 }
                 Found::End(size) => {
                     let tags = window.peek(3)? == b"TAG";
-                    // A frame is never much longer than all before it.
+                    // A frame is hardly ever much longer than all before it.
                     let short = size <= 2 * self.longest.max(FIRST_LOOK);
                     let unfinished = self.gap == 0 && short && is_header(window.peek(*HEADER.end())?);
                     let rest = window.skip(size as u64)?;
@@ -195,7 +199,7 @@ impl Container for Flac {
     }
 }
 
-/// Whether a frame's header stands here, by its checksum.
+/// Whether there is a frame header here, by its checksum.
 pub(super) fn is_header(bytes: &[u8]) -> bool {
     let &[0xFF, 0xF8 | 0xF9, sizes, channels, number, ..] = bytes else { return false };
     let (block, rate) = (sizes >> 4, sizes & 0x0F);
@@ -226,7 +230,7 @@ fn crc8(bytes: &[u8]) -> u8 {
     bytes.iter().fold(0, |crc, byte| (0..8).fold(crc ^ byte, |crc, _| shift(crc)))
 }
 
-/// The checksum of a frame as far as it has been looked at.
+/// The checksum of the part of a frame that was examined.
 #[derive(Default)]
 struct Crc16 {
     value: u16,
@@ -257,7 +261,7 @@ impl Crc16 {
         self.covered = until;
     }
 
-    /// How many headers stand behind the first byte.
+    /// Counts the headers behind the first byte.
     fn headers(&self, bytes: &[u8]) -> usize {
         (1..bytes.len()).filter(|&at| is_header(&bytes[at..])).count()
     }

@@ -1,4 +1,4 @@
-//! One clip in every format that phones, browsers and programs write: each is heard as it was recorded.
+//! One clip in every format that phones, browsers and programs write; each has to sound as it was recorded.
 
 use super::tests::found;
 use crate::Verdict;
@@ -8,14 +8,14 @@ const WHOLE: usize = 47_840;
 /// 1.6 seconds.
 const PART: usize = 25_600;
 
-/// Every file, how many samples it has at 16 kHz, and how alike it has to be. Encoders that say what they added are exact
-/// to a sample; the others add up to two packets.
+/// Every file, how many samples it has at 16 kHz, by how many that number may be off, and how similar it has to be.
+/// Encoders that state their padding are exact to a sample; the others add up to two packets.
 const FILES: [(&str, usize, usize, f32); 28] = [
     ("s24.wav", PART, 0, 0.9999),
     ("f32.wav", PART, 0, 0.9999),
     ("s16_48000_2.wav", PART, 1, 0.999),
     ("mulaw.wav", WHOLE, 2, 0.9),
-    // Blocks of a fixed size: the last one is filled up.
+    // Blocks have a fixed size, and the last one is filled up.
     ("adpcm_ima.wav", WHOLE, 2_041, 0.98),
     ("adpcm_ms.wav", WHOLE, 2_041, 0.98),
     ("s32_96000.flac", PART, 1, 0.999),
@@ -42,7 +42,7 @@ const FILES: [(&str, usize, usize, f32); 28] = [
     ("s16.mov", PART, 0, 0.9999),
 ];
 
-/// The correlation with what was recorded, at the delay that suits best.
+/// The correlation with the original at the best delay.
 fn likeness(original: &[f32], heard: &[f32]) -> (f32, usize) {
     let original = &original[6_000..20_000];
     let at = |delay: usize| {
@@ -63,7 +63,7 @@ fn extension(name: &str) -> &str {
 }
 
 #[test]
-fn every_format_sounds_like_what_was_recorded_and_lasts_as_long() {
+fn every_format_matches_original_in_sound_and_length() {
     let original = fixture_samples("ss0880_pcm16");
     let mut wrong = Vec::new();
     for (name, samples, most, least) in FILES {
@@ -84,9 +84,9 @@ fn every_format_sounds_like_what_was_recorded_and_lasts_as_long() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The content decides.
+/// The content decides what a file is.
 #[test]
-fn every_format_is_heard_under_any_ending() {
+fn every_format_is_read_under_any_extension() {
     for (name, ..) in FILES {
         let bytes = format_file(name);
         let heard = all_samples(&sound_format(extension(name)), &bytes);
@@ -96,28 +96,28 @@ fn every_format_is_heard_under_any_ending() {
     }
 }
 
-/// There is no decoder of it here: nobody has to guess why.
+/// There is no decoder for it, and the user has to learn why.
 #[test]
-fn aac_of_more_than_two_channels_is_refused_with_a_sentence_that_says_so() {
+fn aac_with_more_than_two_channels_is_refused_with_clear_message() {
     let adts = |channels: u8| {
         let header = [0xFF, 0xF1, 0x60 | channels >> 2, channels << 6, 0x02, 0x1F, 0xFC];
         [&header[..], &[0; 9]].concat().repeat(40)
     };
     let mut m4a = format_file("aac.m4a");
-    // AAC-LC at 16 kHz in one channel is 14 08; in six, 14 30.
+    // The config of AAC-LC at 16 kHz is 14 08 for one channel and 14 30 for six.
     let at = m4a.windows(4).position(|four| four == [5, 0x80, 0x80, 0x80]).unwrap() + 5;
     assert_eq!(m4a[at..at + 2], [0x14, 0x08]);
     m4a[at + 1] = 0x30;
     for bytes in [adts(6), m4a] {
-        let told = found("aac", &bytes).unwrap_err();
-        assert!(told.to_string().contains("more than two channels"), "{told}");
+        let error = found("aac", &bytes).unwrap_err();
+        assert!(error.to_string().contains("more than two channels"), "{error}");
     }
 }
 
 #[test]
-fn amr_is_refused_with_a_sentence_that_says_so() {
+fn amr_is_refused_with_clear_message() {
     for head in [&b"#!AMR\n"[..], b"#!AMR-WB\n"] {
-        let told = found("amr", &[head, &[0x3C; 3_200]].concat()).unwrap_err();
-        assert!(told.to_string().contains("AMR"), "{told}");
+        let error = found("amr", &[head, &[0x3C; 3_200]].concat()).unwrap_err();
+        assert!(error.to_string().contains("AMR"), "{error}");
     }
 }

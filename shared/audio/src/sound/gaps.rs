@@ -1,5 +1,5 @@
-//! Packets that were cut out of a file are told by its numbers, its times or its indexes: what is missing in the middle is
-//! damage, and what a recorder leaves out is not.
+//! Packets that were cut out of a file are detected by its numbers, times or indexes. What is missing in the middle is
+//! damage; what a recorder left out is not.
 
 mod files;
 
@@ -11,7 +11,7 @@ use crate::{Analysis, Verdict};
 type Muxer = fn(&[Unit]) -> Vec<u8>;
 const MUXERS: [(&str, Muxer); 3] = [("opus", ogg), ("webm", webm), ("mp4", mp4)];
 
-/// Nine seconds of speech, and of nothing at all.
+/// Nine seconds of speech, and nine seconds of silence.
 fn recordings() -> [Vec<f32>; 2] {
     [fixture_samples("ss0880_pcm16").repeat(3), vec![0.0; 9 * 16_000]]
 }
@@ -27,13 +27,13 @@ fn is_whole(name: &str, bytes: &[u8]) -> bool {
     !found.survey.is_damaged()
 }
 
-/// Units are numbered anew; their times stay.
+/// Numbers the units anew and keeps their times.
 fn renumbered(units: &[Unit]) -> Vec<Unit> {
     let first = units[0].number;
     (first..).zip(units).map(|(number, unit)| Unit { number, ..unit.clone() }).collect()
 }
 
-/// Units begin where the one before ends; their numbers stay.
+/// Closes the gaps in the times of the units and keeps their numbers.
 fn without_gaps(units: &[Unit]) -> Vec<Unit> {
     (0..).zip(units).map(|(n, unit)| Unit { at_ms: n * 1_000, ..unit.clone() }).collect()
 }
@@ -43,7 +43,7 @@ fn without(units: &[Unit], gone: std::ops::Range<usize>) -> Vec<Unit> {
 }
 
 #[test]
-fn a_whole_file_is_whole_and_silence_in_it_is_silent() {
+fn complete_file_is_whole_and_silence_in_it_is_silent() {
     for (name, muxed) in MUXERS {
         let [speech, silence] = recordings().map(|samples| analysed(name, &muxed(&units(&samples, 2))));
         assert_eq!((speech.verdict(), speech.survey.is_damaged()), (Verdict::Speech, false), "{name}");
@@ -52,14 +52,14 @@ fn a_whole_file_is_whole_and_silence_in_it_is_silent() {
 }
 
 #[test]
-fn packets_that_were_cut_out_of_the_middle_are_damage() {
+fn packets_cut_out_of_the_middle_are_damage() {
     for samples in recordings() {
         let whole = units(&samples, 2);
         for (name, muxed) in MUXERS {
             for gone in [1..2, 4..6, 6..7] {
                 let cut = without(&whole, gone.clone());
                 assert!(!is_whole(name, &muxed(&cut)), "{name} without {gone:?}");
-                // Two seconds, for everybody: of a fragment by itself one second is not enough.
+                // Two seconds are cut from every file, because a gap of one second is tolerated between fragments.
                 let cut = renumbered(&without(&whole, gone.start..gone.start + 2));
                 assert!(!is_whole(name, &muxed(&cut)), "{name} without {gone:?}, numbered anew");
             }
@@ -67,7 +67,7 @@ fn packets_that_were_cut_out_of_the_middle_are_damage() {
     }
 }
 
-/// Each gap is shorter than what is tolerated by itself.
+/// Each gap alone is short enough to be tolerated.
 #[test]
 fn short_gaps_that_add_up_are_damage() {
     for samples in recordings() {
@@ -81,13 +81,13 @@ fn short_gaps_that_add_up_are_damage() {
 }
 
 #[test]
-fn empty_packets_that_an_encoder_left_out_are_not_missing() {
+fn empty_packets_left_out_by_encoder_are_not_missing() {
     let [speech, silence] = recordings();
     let samples = [&speech[..48_000], &silence, &silence, &speech[..48_000]].concat();
     let packets = packets(&samples, true);
     assert!(packets.iter().filter(|packet| packet.len() <= 2).count() > 500);
     let whole = units_of(&packets, 1, 2);
-    // The first one of a row stands for all of it.
+    // The first empty packet of a row stands for all of them.
     let is_empty = |n: usize| packets[n].len() <= 2;
     let kept: Vec<Unit> =
         (0..whole.len()).filter(|n| *n == 0 || !is_empty(*n) || !is_empty(n - 1)).map(|n| whole[n].clone()).collect();
@@ -96,9 +96,9 @@ fn empty_packets_that_an_encoder_left_out_are_not_missing() {
     }
 }
 
-/// A stall, and a clock whose times waver.
+/// A stall, and a clock with irregular times.
 #[test]
-fn times_of_a_live_recording_may_waver_and_stall_once() {
+fn times_of_live_recording_may_be_irregular_and_stall_once() {
     let wavering: Vec<Unit> = (0..)
         .zip(units_of(&packets(&recordings()[0].repeat(7), false), 5, 2))
         .map(|(n, unit)| Unit { at_ms: unit.at_ms + [0, 90, 30, 60][n % 4], ..unit })
@@ -114,7 +114,7 @@ fn times_of_a_live_recording_may_waver_and_stall_once() {
 }
 
 #[test]
-fn packets_in_a_wrong_order_are_damage() {
+fn packets_in_wrong_order_are_damage() {
     for samples in recordings() {
         for many in [5, 50] {
             let whole = units_of(&packets(&samples, false), many, 2);
@@ -128,7 +128,7 @@ fn packets_in_a_wrong_order_are_damage() {
 }
 
 #[test]
-fn what_a_webm_file_says_of_its_duration_counts_from_zero_and_for_all_tracks() {
+fn duration_of_webm_file_counts_from_zero_and_for_all_tracks() {
     let whole = units(&recordings()[0], 2);
     let ms = whole.len() as f32 * 1_000.0;
     let late: Vec<Unit> = whole.iter().map(|unit| Unit { at_ms: unit.at_ms + 2_000, ..unit.clone() }).collect();
@@ -140,7 +140,7 @@ fn what_a_webm_file_says_of_its_duration_counts_from_zero_and_for_all_tracks() {
 }
 
 #[test]
-fn numbers_alone_tell_of_pages_and_of_fragments_without_times() {
+fn numbers_alone_reveal_missing_pages_and_fragments_without_times() {
     for samples in recordings() {
         let cut = without_gaps(&without(&units(&samples, 2), 4..5));
         assert!(!is_whole("opus", &ogg(&cut)));
@@ -149,9 +149,9 @@ fn numbers_alone_tell_of_pages_and_of_fragments_without_times() {
     }
 }
 
-/// Numbers are missing where another track was taken out of a file; its times go on.
+/// Numbers are missing where another track was removed from a file, but the times continue.
 #[test]
-fn fragments_whose_times_go_on_are_whole_whatever_their_numbers_are() {
+fn fragments_with_continuous_times_are_whole_whatever_their_numbers() {
     let whole = units(&recordings()[0], 2);
     for number in [|n: u32| 3 * n, |_| 0, |n: u32| 100 - n, |n: u32| n % 3] {
         let numbered: Vec<Unit> =
@@ -161,7 +161,7 @@ fn fragments_whose_times_go_on_are_whole_whatever_their_numbers_are() {
 }
 
 #[test]
-fn a_file_that_begins_in_the_middle_or_whose_end_is_missing_is_whole() {
+fn file_that_begins_in_the_middle_or_lacks_its_end_is_whole() {
     let whole = units(&recordings()[0], 2);
     for (name, muxed) in MUXERS {
         let later: Vec<Unit> = (2..).zip(&whole[3..]).map(|(number, unit)| Unit { number, ..unit.clone() }).collect();
@@ -171,9 +171,9 @@ fn a_file_that_begins_in_the_middle_or_whose_end_is_missing_is_whole() {
     assert!(is_whole("mp4", &mp4(&whole[3..])), "the first number may be any");
 }
 
-/// Of silence an encoder sends a packet in every 400 ms, if it is told so.
+/// With DTX an encoder sends a packet of silence every 400 ms.
 #[test]
-fn packets_that_an_encoder_left_out_are_not_missing() {
+fn packets_left_out_by_dtx_are_not_missing() {
     let [mut speech, silence] = recordings();
     speech.extend(silence);
     for (name, muxed) in MUXERS {
@@ -183,7 +183,7 @@ fn packets_that_an_encoder_left_out_are_not_missing() {
                 sent.push(unit);
             } else {
                 let number = sent.len() as u32 + 2;
-                // Counted from the start of the silence.
+                // The 400 ms count from the start of the silence.
                 let times = (unit.at_ms..unit.at_ms + 1_000).filter(|ms| ms % 400 == 0);
                 sent.extend((number..).zip(times).map(|(number, at_ms)| {
                     let packet = unit.packets[((at_ms - unit.at_ms) / PACKET_MS) as usize].clone();
@@ -195,15 +195,15 @@ fn packets_that_an_encoder_left_out_are_not_missing() {
     }
 }
 
-/// A microphone that stalls, within a cluster.
+/// A microphone that stalls within a cluster.
 #[test]
-fn a_block_of_webm_may_be_late_and_not_for_long() {
+fn webm_block_may_be_a_little_late_but_not_much() {
     let late = |ms: u32| {
         let mut units = units(&recordings()[0], 2);
         let rest = units[4].packets.split_off(25);
         let at_ms = units[4].at_ms + 500 + ms;
         let mut file = webm(&units[..5]);
-        // The same cluster goes on.
+        // The same cluster continues.
         for (n, packet) in (0..).zip(&rest) {
             let behind = i16::try_from(at_ms - units[4].at_ms + n * PACKET_MS).unwrap();
             let block = [&[0x81][..], &behind.to_be_bytes(), &[0x80], packet].concat();
@@ -218,7 +218,7 @@ fn a_block_of_webm_may_be_late_and_not_for_long() {
 }
 
 #[test]
-fn fragments_that_an_index_promises_are_there_or_are_damage() {
+fn fragments_promised_by_index_are_present_or_count_as_damage() {
     for samples in recordings() {
         let whole = units(&samples, 2);
         let (head, promised) = fragments(&whole, true);

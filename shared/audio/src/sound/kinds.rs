@@ -1,9 +1,9 @@
-//! What a sound file is, whatever its name says: told from its first bytes.
+//! Recognises the kind of a sound file from its first bytes, whatever its name says.
 
 use super::{adts_frames, id3, mp3_frames};
 use crate::error::AudioError;
 
-/// Enough to recognise a file by.
+/// The bytes that are enough to recognise a file.
 pub(crate) const HEAD: u64 = 12;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) const AMR: AudioError = AudioError::Unreadable(
 );
 
 impl Kind {
-    /// What a file of device frames is told that is none.
+    /// The error for a file that is named as device frames but is of this kind.
     pub fn wrongly_named(self) -> AudioError {
         AudioError::Unreadable(match self {
             Self::Wav => "the file is a WAV file; its name has to say so",
@@ -42,7 +42,7 @@ impl Kind {
     }
 }
 
-/// By the first bytes, [`HEAD`] of them if the file has so many.
+/// Recognises a file by its first bytes: [`HEAD`] of them, if the file has that many.
 pub(crate) fn recognise(head: &[u8]) -> Option<Kind> {
     match *head {
         [b'R', b'I', b'F', b'F' | b'X', ..] | [b'R', b'F', b'6', b'4', ..] => Some(Kind::Wav),
@@ -60,8 +60,8 @@ pub(crate) fn recognise(head: &[u8]) -> Option<Kind> {
     }
 }
 
-/// Whether a file certainly begins here, also where none is expected: by bytes that do not come together by chance.
-/// At most [`HEAD`] bytes are looked at.
+/// Whether a file certainly begins here, even where none is expected: only signatures that do not occur by chance
+/// count. At most [`HEAD`] bytes are examined.
 pub(super) fn begins(bytes: &[u8]) -> Option<Kind> {
     match *bytes {
         [b'R', b'I', b'F', b'F' | b'X', _, _, _, _, b'W', b'A', b'V', b'E', ..]
@@ -76,7 +76,7 @@ pub(super) fn begins(bytes: &[u8]) -> Option<Kind> {
     }
 }
 
-/// Whether another file stands where one of this kind may have ended: also one that is nothing but frames.
+/// Whether another file begins where one of this kind may have ended, including one that consists of bare frames.
 pub(super) fn is_other(bytes: &[u8], kind: Kind) -> bool {
     let frames = || match bytes.first() {
         Some(b'I') => id3::begins(bytes),
@@ -89,10 +89,10 @@ pub(super) fn is_other(bytes: &[u8], kind: Kind) -> bool {
     begins(bytes).is_some_and(|other| other != kind) || frames()
 }
 
-/// Bytes in which [`is_other`] finds what it looks for: four of the longest frames.
+/// The bytes that [`is_other`] needs: four of the longest frames.
 pub(super) const SEEN: usize = 40 * 1024;
 
-/// Where an MP4 file begins in the first bytes of a file, if nothing else begins before it.
+/// Finds where an MP4 file begins in the first bytes of a file, if nothing else begins before it.
 pub(super) fn mp4_at(head: &[u8]) -> Option<usize> {
     match recognise(&head[..head.len().min(HEAD as usize)]) {
         Some(Kind::Mp4) => return Some(0),
@@ -106,7 +106,7 @@ pub(super) fn mp4_at(head: &[u8]) -> Option<usize> {
     (begins(&head[at..]) == Some(Kind::Mp4)).then_some(at)
 }
 
-/// The first bytes of all that [`begins`] knows: a quick look.
+/// A quick check of the first byte for everything that [`begins`] recognises.
 pub(super) fn may_begin(byte: u8) -> bool {
     matches!(byte, b'R' | b'F' | b'c' | b'f' | b'O' | 0x1A | 0)
 }

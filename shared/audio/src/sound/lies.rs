@@ -1,18 +1,18 @@
-//! What a file claims of its own length never hides what is in it: silence has to be proven.
+//! A wrong length in a file never hides its content: silence has to be proven.
 
 use super::ogg;
 use super::tests::{decoded, found, wav};
 use crate::Verdict;
 use crate::testing::{all_samples, format_file, noise, s16, sound, sound_format};
 
-/// Behind the first `mark`, `at` bytes on.
+/// Overwrites bytes, `at` bytes behind the first `mark`.
 fn with(mut bytes: Vec<u8>, mark: &[u8], at: usize, written: &[u8]) -> Vec<u8> {
     let from = bytes.windows(mark.len()).position(|here| here == mark).unwrap() + mark.len() + at;
     bytes[from..from + written.len()].copy_from_slice(written);
     bytes
 }
 
-/// The last page of an Ogg file says that the file ends at its start.
+/// The last page of an Ogg file claims that the file ends at its start.
 fn ogg_that_ends_at_once(mut bytes: Vec<u8>) -> Vec<u8> {
     let last = bytes.windows(4).rposition(|here| here == b"OggS").unwrap();
     bytes[last + 6..last + 14].fill(0);
@@ -22,13 +22,13 @@ fn ogg_that_ends_at_once(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 #[test]
-fn a_length_that_is_too_short_hides_nothing() {
+fn length_that_is_too_short_hides_nothing() {
     let files = [
-        // STREAMINFO: one sample in all.
+        // STREAMINFO claims one sample in all.
         ("flac", with(sound("16000_1.flac"), b"fLaC", 4 + 14, &[0, 0, 0, 1])),
-        // One frame in all.
+        // The header claims one frame in all.
         ("mp3", with(sound("44100_2.mp3"), b"Info", 4, &[0, 0, 0, 1])),
-        // 1 in the track's own time, behind version, flags, two moments and the timescale.
+        // The length 1 in the track's time scale, behind version, flags, two dates and the time scale.
         ("m4a", with(sound("16000_1.m4a"), b"mdhd", 16, &[0, 0, 0, 1])),
         ("opus", ogg_that_ends_at_once(sound("48000_1.opus"))),
         ("ogg", ogg_that_ends_at_once(sound("48000_2.ogg"))),
@@ -40,7 +40,7 @@ fn a_length_that_is_too_short_hides_nothing() {
     }
 }
 
-/// At the first byte of an Ogg page, whose bytes were changed.
+/// Corrects the checksum of an Ogg page whose bytes were changed.
 fn seal(mut page: Vec<u8>, size: usize) -> Vec<u8> {
     let sum = ogg::crc(&page[..size]).to_le_bytes();
     page[22..26].copy_from_slice(&sum);
@@ -48,7 +48,7 @@ fn seal(mut page: Vec<u8>, size: usize) -> Vec<u8> {
 }
 
 #[test]
-fn audio_that_an_opus_header_says_was_added_is_heard() {
+fn audio_that_opus_header_declares_as_padding_is_heard() {
     for (extension, mark) in [("opus", "OpusHead"), ("webm", "OpusHead"), ("mp4", "dOps")] {
         let whole = format_file(&format!("opus.{extension}"));
         let lying = with(whole.clone(), mark.as_bytes(), 2, &[0xFF, 0xFF]);
@@ -60,21 +60,21 @@ fn audio_that_an_opus_header_says_was_added_is_heard() {
     }
 }
 
-/// The second one is no part of what the first one says of its own length.
+/// The second file is not part of the length that the first one states.
 #[test]
-fn of_two_mp3_files_in_one_both_are_heard() {
+fn two_mp3_files_in_one_are_both_heard() {
     let found = found("mp3", &sound("44100_2.mp3").repeat(2)).unwrap();
     assert!((5_980..6_200).contains(&found.survey.duration_ms), "{} ms", found.survey.duration_ms);
     assert!(found.speech.last().unwrap().end_ms > 5_000, "{:?}", found.speech);
 }
 
-/// A player leaves out what is before an edit. Who cut the recording like this did not delete it.
+/// A player leaves out what lies before an edit, but the person who cut the recording like this did not delete it.
 #[test]
-fn an_edit_that_begins_late_hides_no_audio() {
+fn edit_that_begins_late_hides_no_audio() {
     let whole = found("m4a", &sound("16000_1.m4a")).unwrap();
     for late in [20_000, 40_000, 0x7FFF_FFFF_u32] {
         let edited = found("m4a", &with(sound("16000_1.m4a"), b"elst", 12, &late.to_be_bytes())).unwrap();
-        // What the encoder put before the audio is then part of it.
+        // What the encoder put before the audio becomes part of it.
         let longer = edited.survey.duration_ms - whole.survey.duration_ms;
         assert!(longer <= 64 && edited.speech_ms + 64 >= whole.speech_ms, "{late}: {longer}, {} ms", edited.speech_ms);
         assert_eq!((edited.verdict(), edited.survey.is_damaged()), (Verdict::Speech, false), "{late}");
@@ -82,13 +82,13 @@ fn an_edit_that_begins_late_hides_no_audio() {
 }
 
 #[test]
-fn what_follows_the_audio_of_a_wav_file_is_a_chunk_or_was_lost() {
+fn bytes_behind_audio_of_wav_file_are_a_chunk_or_count_as_lost() {
     let quiet = wav(1, 16, 1, 16_000, &[0; 32_000]);
     let chunk = [&b"LIST\x05\0\0\0"[..], b"abcde\0"].concat();
     let whole = found("wav", &[&quiet[..], &chunk, &chunk].concat()).unwrap();
     assert_eq!((whole.verdict(), whole.survey.duration_ms, whole.survey.dropped_bytes), (Verdict::Silent, 1_000, 0));
 
-    // A recorder wrote the size early, and went on; the next samples may look like the name of a chunk.
+    // A recorder wrote the size early and went on; the next samples may look like the name of a chunk.
     let more = noise(16_000, 0.3);
     for next in [&[][..], b"RATEXYZ!", b"LOUDNESS", b"AAAA\xFF\xFF\0\0"] {
         let went_on = [&quiet[..], next, &s16(&more)].concat();
@@ -99,7 +99,7 @@ fn what_follows_the_audio_of_a_wav_file_is_a_chunk_or_was_lost() {
             decoded(&went_on).ends_with(&more.iter().map(|s| (s * 32_768.0).trunc() / 32_768.0).collect::<Vec<_>>())
         );
     }
-    // Of what it has no whole number of samples of, too.
+    // The second size is not a whole number of samples.
     for claimed in [2_001u32, 30_001] {
         let mut early = wav(1, 16, 1, 16_000, &s16(&more));
         let at = early.len() - 32_004;
@@ -112,16 +112,16 @@ fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
     [kind, &u32::try_from(body.len()).unwrap().to_le_bytes()[..], body].concat()
 }
 
-/// What stands before the audio of a WAV file, and a second of silence.
+/// The bytes before the audio of a WAV file, and a second of silence.
 fn silent_wav() -> (Vec<u8>, Vec<u8>) {
     let mut head = wav(1, 16, 1, 16_000, &[]);
     head.truncate(head.len() - 8);
     (head, chunk(b"data", &[0; 32_000]))
 }
 
-/// A chunk whose size is too great takes in the audio behind it; what is heard is what stands behind that.
+/// A chunk whose size is too great includes the audio behind it; only what stands behind that is heard.
 #[test]
-fn audio_that_another_chunk_of_a_wav_file_took_in_is_damage() {
+fn audio_swallowed_by_another_wav_chunk_is_damage() {
     let speech = chunk(b"data", &s16(&crate::testing::fixture_samples("ss0880_pcm16")));
     let (head, silence) = silent_wav();
     let list = chunk(b"LIST", &[&b"INFOICMT\x04\0\0\0abcd"[..], &speech].concat());
@@ -134,9 +134,9 @@ fn audio_that_another_chunk_of_a_wav_file_took_in_is_damage() {
     }
 }
 
-/// One wrong bit in its kind makes something else of a chunk of audio.
+/// One wrong bit in its kind turns a chunk of audio into something else.
 #[test]
-fn audio_of_a_wav_file_under_another_name_is_damage() {
+fn audio_of_wav_file_under_another_chunk_name_is_damage() {
     let (head, silence) = silent_wav();
     let speech = s16(&crate::testing::fixture_samples("ss0880_pcm16"));
     for kind in [b"dat!", b"eata", b"JUNK", b"PAD ", b"Data"] {
@@ -144,16 +144,16 @@ fn audio_of_a_wav_file_under_another_name_is_damage() {
             let pieces: Vec<u8> = speech.chunks(size).flat_map(|piece| chunk(kind, piece)).collect();
             let before = found("wav", &[&head[..], &pieces, &silence].concat()).unwrap();
             assert_eq!((before.verdict(), before.survey.is_damaged()), (Verdict::Invalid, true), "{kind:?} {size}");
-            // What goes on behind the audio with chunks of unknown kinds is heard.
+            // Chunks of unknown kinds that continue behind the audio are heard.
             let behind = found("wav", &[&head[..], &silence, &pieces].concat()).unwrap();
             assert!(behind.survey.is_damaged() || behind.verdict() == Verdict::Speech, "{kind:?} {size}");
         }
     }
 }
 
-/// As programs of studios write them.
+/// Chunks as studio programs write them.
 #[test]
-fn known_chunks_of_a_wav_file_are_no_damage_whatever_is_in_them() {
+fn known_wav_chunks_are_no_damage_whatever_they_hold() {
     let (head, silence) = silent_wav();
     let body = s16(&noise(20_000, 0.5));
     let kinds = [b"minf", b"elm1", b"regn", b"umid", b"DGDA", b"_PMX", b"acid", b"SMED", b"bext", b"id3 "];
@@ -165,7 +165,7 @@ fn known_chunks_of_a_wav_file_are_no_damage_whatever_is_in_them() {
 }
 
 #[test]
-fn large_chunks_of_a_wav_file_that_are_what_they_say_are_no_damage() {
+fn large_wav_chunks_with_valid_content_are_no_damage() {
     let (head, silence) = silent_wav();
     let list = chunk(b"LIST", &[b"INFO".to_vec(), chunk(b"ICMT", &[b'a'; 4_000]).repeat(40)].concat());
     let odd = chunk(b"LIST", &[b"INFO".to_vec(), chunk(b"ICMT", b"abcde\0")].concat());
@@ -180,7 +180,7 @@ fn large_chunks_of_a_wav_file_that_are_what_they_say_are_no_damage() {
 }
 
 #[test]
-fn a_second_piece_of_audio_in_a_wav_file_is_heard() {
+fn second_piece_of_audio_in_wav_file_is_heard() {
     let samples = noise(1_600, 0.3);
     let second = [&b"data\x80\x0c\0\0"[..], &s16(&samples)].concat();
     let file = [&wav(1, 16, 1, 16_000, &s16(&samples))[..], b"LIST\x04\0\0\0abcd", &second].concat();
@@ -189,7 +189,7 @@ fn a_second_piece_of_audio_in_a_wav_file_is_heard() {
 }
 
 #[test]
-fn tags_and_filler_at_the_end_of_a_file_are_no_damage() {
+fn tags_and_filler_at_end_of_file_are_no_damage() {
     let id3 = [&b"TAG"[..], &[b'a'; 125]].concat();
     let ape = [&b"APETAGEX\xD0\x07\0\0\x4C\0\0\0\x01\0\0\0"[..], &[7; 12 + 76]].concat();
     let aac: [&[u8]; 3] = [&id3, &ape, &[&ape[..], &id3].concat()];
@@ -215,7 +215,7 @@ fn tags_and_filler_at_the_end_of_a_file_are_no_damage() {
 }
 
 #[test]
-fn a_rest_that_is_too_short_for_a_chunk_is_no_damage() {
+fn rest_too_short_for_a_chunk_is_no_damage() {
     let odd = wav(1, 8, 1, 16_000, &[128; 16_001]);
     for rest in [&b""[..], b"\0", b"\0\0\0", b"\0LIST\0\0\0\0"] {
         let found = found("wav", &[&odd[..], rest].concat()).unwrap();

@@ -1,4 +1,4 @@
-//! Uncompressed samples, and those of G.711, as sound files hold them.
+//! Uncompressed samples and those of G.711, as sound files hold them.
 
 use crate::frame_decoder::{Decoded, FrameDecoder};
 use crate::mulaw;
@@ -18,7 +18,7 @@ pub(super) enum Coding {
     Alaw,
 }
 
-/// How each sample stands in the file.
+/// How each sample is stored in the file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Linear {
     pub coding: Coding,
@@ -73,7 +73,7 @@ impl Coding {
 }
 
 impl Linear {
-    /// The bytes of a sample of all channels.
+    /// The bytes of one sample of all channels.
     pub fn block(&self) -> usize {
         self.coding.bytes() * usize::from(self.channels)
     }
@@ -90,7 +90,7 @@ impl Linear {
     }
 }
 
-/// G.711 A-law: every other bit is sent inverted.
+/// Decodes G.711 A-law, in which every other bit is sent inverted.
 fn expand_alaw(byte: u8) -> i16 {
     let bits = byte ^ 0x55;
     let (exponent, mantissa) = ((bits >> 4) & 7, i16::from(bits & 0x0F) << 4);

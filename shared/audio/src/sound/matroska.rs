@@ -1,6 +1,6 @@
-//! Matroska and WebM: elements in elements, as browsers record them (with no size, because none was known) and as files
-//! are. What an element claims of its length is believed only where the file goes on behind it: clusters and groups are
-//! entered and not measured, and what is gone over is looked through for a cluster.
+//! Matroska and WebM: nested elements, as browsers record them (without sizes, because these are not known yet) and as
+//! complete files hold them. The length of an element is believed only if the file continues behind it. Clusters and
+//! groups are entered without regard to their length, and elements that are skipped are searched for a cluster.
 
 mod element;
 mod tracks;
@@ -17,31 +17,32 @@ use super::window::Window;
 use crate::error::AudioError;
 use crate::frames::Damage;
 
-/// What is read of what says how the audio is coded. Headers of Vorbis are the longest.
+/// The most bytes that are read of the codec's headers. Those of Vorbis are the longest.
 const MOST_HEADER: usize = 256 * 1024;
 /// The longest block of audio.
 const MOST_BLOCK: usize = 256 * 1024;
 const LOOK: usize = 64 * 1024;
-/// By so much the time of blocks may run ahead of the audio in them. Opus that is silent may leave packets out, but libopus
-/// sends one in every 400 ms; a browser that is told to pause counts on from where it stopped. A live recording gives times
-/// of its clock, so a microphone that stalled leaves a gap as well; that is told from blocks that are missing only by its
-/// length. Between clusters less is tolerated: where whole clusters are cut out the gap is there, and a stall seldom is.
+/// How far the time of blocks may run ahead of the audio in them. An Opus encoder may leave out packets of silence, but
+/// libopus sends one every 400 ms; a browser that is paused counts on from where it stopped. A live recording has times
+/// of its clock, so a microphone that stalled leaves a gap as well, which differs from missing blocks only by its
+/// length. Between clusters less is tolerated: whole clusters that were cut out leave the gap there, and a stall seldom
+/// does.
 const MOST_GAP_US: u64 = 2_000_000;
 const MOST_GAP_BETWEEN_CLUSTERS_US: u64 = 700_000;
 const NANOS_A_SECOND: u64 = 1_000_000_000;
-/// A cluster's header and that of its first child.
+/// The length of a cluster's header and that of its first child.
 const CLUSTER: usize = 24;
 
 #[derive(Default)]
 pub(super) struct Matroska {
     tracks: Tracks,
-    /// The block whose packets are given, and where they are in it.
+    /// The block whose packets are being returned, and where they are in it.
     block: Vec<u8>,
     packets: VecDeque<Range<usize>>,
-    /// Where what claims a length ends: the file's segment, and the cluster.
+    /// The stated ends of the segment and of the cluster.
     segment_end: Option<u64>,
     cluster_end: Option<u64>,
-    /// The time of the cluster, if it says one; whether no block of it was read so far; the time of the block.
+    /// The time of the cluster, if it has one; whether none of its blocks was read so far; the time of the block.
     cluster_time: Option<u64>,
     cluster_begins: bool,
     time: Option<Timestamp>,
@@ -51,7 +52,8 @@ pub(super) struct Matroska {
 }
 
 impl Matroska {
-    /// One element, or a step over what is none. False at the end, and where another file begins.
+    /// Reads one element, or skips bytes that are not an element. Returns `None` at the end and where another file
+    /// begins.
     fn element(&mut self, window: &mut Window) -> Result<Option<Found>, AudioError> {
         let at = window.at();
         let seen = window.peek(CLUSTER)?;
@@ -77,7 +79,7 @@ impl Matroska {
         self.begun = true;
         let body = at + element.header as u64;
         let end = element.size.map(|size| body.saturating_add(size));
-        // Elements do not cross the end of their cluster: one of the two has a wrong length.
+        // An element cannot cross the end of its cluster: one of the two has a wrong length.
         if self.cluster_end.is_some_and(|cluster| at < cluster && end.is_some_and(|end| end > cluster)) {
             self.damage.beyond_packet = true;
         }
@@ -102,7 +104,7 @@ impl Matroska {
         Ok(None)
     }
 
-    /// Only masters that are entered may have no size.
+    /// Whether an element may occur here. Only elements that are entered may have no size.
     fn is_due(&self, element: &Element) -> bool {
         match element.id {
             id::SEGMENT | id::CLUSTER => true,
@@ -117,7 +119,7 @@ impl Matroska {
         Ok(stream.map(|stream| Found::Part(Part::Stream(stream))))
     }
 
-    /// Over an element, or as far as to where a cluster begins in it: then its length was wrong.
+    /// Skips an element, or stops where a cluster begins in it, because its length was wrong then.
     fn go_over(&mut self, size: u64, window: &mut Window) -> Result<(), AudioError> {
         let mut left = size;
         while left > 0 {
@@ -143,7 +145,7 @@ impl Matroska {
         let track = vint(head).map(|(number, _)| self.tracks.of(number));
         match track {
             Some(Track::Read) if size <= MOST_BLOCK as u64 => {}
-            // Pictures and texts.
+            // Pictures and texts are skipped.
             Some(Track::Silent) => return self.go_over(size, window),
             _ => {
                 self.damage.lost(size.max(1));
@@ -151,7 +153,7 @@ impl Matroska {
             }
         }
         let at = window.at();
-        // At most `MOST_BLOCK`.
+        // At most `MOST_BLOCK`, so this fits.
         window.take_into(size as usize, &mut self.block)?;
         let got = self.block.len() as u64;
         if got < size {
@@ -169,7 +171,7 @@ impl Matroska {
         Ok(())
     }
 
-    /// When the block begins: so long behind its cluster, in two bytes with a sign.
+    /// The time of the block: an offset from its cluster, in two bytes with a sign.
     fn block_time(&mut self) -> Option<Timestamp> {
         let (_, width) = vint(&self.block)?;
         let behind = i16::from_be_bytes(*self.block.get(width..)?.first_chunk()?);
@@ -182,7 +184,7 @@ impl Matroska {
         Some(Timestamp { micros, edge: Edge::Start, tolerance })
     }
 
-    /// Over bytes that are no element, up to a cluster or another file.
+    /// Skips bytes that are not an element, up to a cluster or another file.
     fn resync(&mut self, window: &mut Window) -> Result<(), AudioError> {
         let seen = window.peek(LOOK)?;
         let next = (1..seen.len()).find(|&at| {
@@ -194,8 +196,7 @@ impl Matroska {
         Ok(())
     }
 
-    /// At the end of the file, where `unfinished` bytes of a block are missing: what it claimed to have besides is missing
-    /// too.
+    /// Ends the file. `unfinished` bytes of a block are missing; what the file promised besides is missing too.
     fn end(&mut self, at: u64, unfinished: u64) {
         self.damage.lost(std::mem::take(&mut self.gap));
         let end = self.segment_end.take().max(self.cluster_end.take()).unwrap_or(at);

@@ -1,4 +1,5 @@
-//! MPEG audio, layers II and III: frames one after another, tags before, between and behind them, and nothing else to hold on to.
+//! MPEG audio, layers II and III: frames one after another, with tags before, between and behind them, and no
+//! container.
 
 use super::kinds::{Kind, is_other};
 use super::limits::MOST_STREAMS;
@@ -9,33 +10,34 @@ use super::window::Window;
 use crate::error::AudioError;
 use crate::frames::Damage;
 
-/// Two frames and what stands between them.
+/// The bytes that are searched at once: two frames and what stands between them.
 const SEEN: usize = 64 * 1024;
-/// What a decoder of this format needs before its first sample, in samples.
+/// The delay of an MP3 decoder before its first sample, in samples.
 const DECODER_DELAY: u64 = 529;
 
 #[derive(Default)]
 pub(super) struct Mp3 {
-    /// Of the stream that is read.
+    /// The header of the stream that is read.
     header: Option<Header>,
     damage: Damage,
-    /// Dropped since the last frame.
+    /// The bytes dropped since the last frame.
     gap: u64,
     until: Option<u64>,
     streams: u32,
 }
 
 enum Found {
-    /// A frame, so far behind.
+    /// A frame at this offset.
     Frame(Header, usize),
-    /// So many bytes begin no frame.
+    /// This many bytes do not begin a frame.
     Junk(usize),
-    /// So far behind is what belongs to no MP3 stream: a tag, another file, or the end.
+    /// At this offset is something that does not belong to an MP3 stream: a tag, another file, or the end.
     Other(usize),
 }
 
 impl Mp3 {
-    /// Looks for the next frame. One of the stream where one is due needs no proof: what follows it may be what is damaged.
+    /// Looks for the next frame. A frame of the stream at the expected position needs no confirmation, because it may
+    /// be the bytes behind it that are damaged.
     fn find(&self, window: &mut Window) -> Result<Found, AudioError> {
         let seen = window.peek(SEEN)?;
         let at_end = seen.len() < SEEN;
@@ -52,7 +54,7 @@ impl Mp3 {
             if (due && fits && rest.len() >= header.size) || proven {
                 return Ok(Found::Frame(header, offset));
             }
-            // It may be there, but cut off by the window's edge.
+            // There may be a frame that is cut off by the edge of the window.
             if offset > 0 && !at_end && rest.len() < CERTAIN * MOST_FRAME {
                 return Ok(Found::Junk(offset));
             }
@@ -60,7 +62,7 @@ impl Mp3 {
         Ok(if at_end { Found::Other(seen.len()) } else { Found::Junk(seen.len()) })
     }
 
-    /// What stands between the last frame and the end, or another file.
+    /// Handles the bytes between the last frame and the end, or another file.
     fn end(&mut self, size: usize, window: &mut Window) -> Result<(), AudioError> {
         let rest = window.take(size)?;
         let tags = rest.starts_with(b"TAG") || rest.starts_with(b"APETAGEX") || rest.iter().all(|byte| *byte == 0);
@@ -74,7 +76,7 @@ impl Mp3 {
     }
 
     fn begin(&mut self, header: Header, window: &mut Window) -> Result<Stream, AudioError> {
-        // At most 1,152.
+        // At most 1,152, so this fits.
         let samples = header.samples() as usize;
         let decoder = match header.layer {
             LAYER_II => Symphonia::mp2(header.rate, samples)?,
@@ -90,7 +92,7 @@ impl Mp3 {
         Ok(stream)
     }
 
-    /// A first frame that holds no audio but says how much there is, and how much of it the encoder added.
+    /// Reads a first frame that holds no audio but states how much there is, and how much of it the encoder added.
     fn read_info(&mut self, header: Header, window: &mut Window, stream: &mut Stream) -> Result<(), AudioError> {
         let frame = window.peek(header.size)?;
         let Some(info) = frame.get(header.info_at()..) else { return Ok(()) };
@@ -107,7 +109,8 @@ impl Mp3 {
             .filter(|(bit, _)| flags >> bit & 1 == 1)
             .map(|(_, size)| size)
             .sum::<usize>();
-        // Behind the encoder's name, among others: 12 bits of what it put before the audio, and 12 of what behind.
+        // Behind the encoder's name are 12 bits with the padding before the audio and 12 bits with the padding behind
+        // it.
         if let Some(&[a, b, c]) = info.get(at + 21..at + 24) {
             let (before, behind) = (u64::from(a) << 4 | u64::from(b >> 4), u64::from(b & 0x0F) << 8 | u64::from(c));
             if before > 0 {
@@ -115,7 +118,7 @@ impl Mp3 {
                 self.until = frames.map(|frames| (frames * header.samples()).saturating_sub(before + behind));
             }
         }
-        // Some count the frame that says it.
+        // Some encoders count the frame that holds this information.
         stream.promised =
             frames.map(|frames| (frames.saturating_sub(1) * header.samples()).saturating_sub(stream.skip));
         window.skip(header.size as u64)?;

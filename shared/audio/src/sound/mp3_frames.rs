@@ -1,11 +1,11 @@
-//! Frames of MPEG audio, layers II and III: what their headers say, and whether some stand in a row.
+//! Parses headers of MPEG audio frames, layers II and III, and checks whether frames stand in a row.
 
 use super::id3;
 
 pub(super) const HEADER: usize = 4;
-/// The longest frame: of layer II, 384 kbit/s at 32 kHz.
+/// The longest frame: layer II with 384 kbit/s at 32 kHz.
 pub(super) const MOST_FRAME: usize = 1729;
-/// So many frames that fit one another do not stand in a row by chance, not even in a picture.
+/// This many matching frames do not stand in a row by chance, not even in a picture.
 pub(super) const CERTAIN: usize = 4;
 
 pub(super) const LAYER_II: u8 = 2;
@@ -14,7 +14,7 @@ pub(super) const LAYER_III: u8 = 1;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
     pub version: u8,
-    /// As headers say it: 2 is layer II, and 1 is layer III.
+    /// As in the header: 2 is layer II, and 1 is layer III.
     pub layer: u8,
     pub rate: u32,
     pub mono: bool,
@@ -46,7 +46,7 @@ impl Header {
         Some(Self { version, layer, rate, mono: fourth >> 6 == 3, size })
     }
 
-    /// Of the same stream: what changes from frame to frame is the bit rate, and how two channels are put together.
+    /// Whether both belong to the same stream. Only the bit rate and the stereo mode may change from frame to frame.
     pub fn goes_with(&self, other: &Self) -> bool {
         let kind = |header: &Self| (header.version, header.layer, header.rate, header.mono);
         kind(self) == kind(other)
@@ -56,7 +56,7 @@ impl Header {
         if self.version == 3 || self.layer == LAYER_II { 1152 } else { 576 }
     }
 
-    /// Where a first frame without audio says what the file has.
+    /// The offset at which a first frame without audio describes the file.
     pub fn info_at(&self) -> usize {
         HEADER
             + match (self.version == 3, self.mono) {
@@ -71,7 +71,8 @@ pub(super) fn is_header(bytes: &[u8]) -> bool {
     Header::read(bytes).is_some()
 }
 
-/// How many frames of one stream stand in a row, and whether nothing or a tag is behind them: at most [`CERTAIN`].
+/// Counts how many frames of one stream stand in a row, at most [`CERTAIN`], and whether nothing or a tag is behind
+/// them.
 pub(super) fn chain(bytes: &[u8]) -> (usize, bool) {
     let Some(first) = Header::read(bytes) else { return (0, false) };
     let (mut count, mut at) = (1, first.size);
@@ -88,13 +89,13 @@ pub(super) fn chain(bytes: &[u8]) -> (usize, bool) {
     }
 }
 
-/// Whether frames stand here, where they may be expected.
+/// Whether frames begin here, at a position where they are expected.
 pub(super) fn begins(bytes: &[u8]) -> bool {
     let (count, over) = chain(bytes);
     count >= 3 || over && count > 0
 }
 
-/// Whether frames stand here, where something else is expected.
+/// Whether frames begin here, at a position where something else is expected.
 pub(super) fn certainly_begins(bytes: &[u8]) -> bool {
     chain(bytes).0 == CERTAIN
 }

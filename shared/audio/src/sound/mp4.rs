@@ -1,8 +1,8 @@
-//! MPEG-4 files (`.m4a`, `.mp4`, `.mov`, `.3gp`): boxes in boxes, and an index that says where each packet is, or one in
-//! each of many fragments. The index is often at the end, and may be of any size: it is read where it stands, a piece at a
-//! time, while the packets are.
+//! MPEG-4 files (`.m4a`, `.mp4`, `.mov`, `.3gp`): nested boxes, and an index that locates each packet, or one index in
+//! each of many fragments. The index is often at the end and may have any size, so it is not loaded: it is read in
+//! place, piece by piece, together with the packets.
 //!
-//! Every byte of the file belongs to a box that is known here, or to a packet; all others count as dropped.
+//! Every byte of the file belongs to a known box or to a packet; all others count as dropped.
 
 mod entry;
 mod index;
@@ -16,7 +16,7 @@ use std::io::{BufReader, Read, SeekFrom};
 use self::entry::Described;
 use self::index::{Run, Track};
 use self::promises::{Promises, Skipped};
-use self::table::{Box4, File, go, number, read_box};
+use self::table::{File, Mp4Box, go, number, read_box};
 use super::limits::{MOST_FILLER, is_filler};
 use super::parts::{Edge, Part, Parts, Timestamp, micros};
 use crate::error::AudioError;
@@ -24,83 +24,83 @@ use crate::frames::Damage;
 use crate::input::Ranges;
 
 const BUFFER: usize = 64 * 1024;
-/// No packet is longer that is not damage: 65,536 samples of two channels in 24 bits.
+/// The longest packet; a longer one is damage. 65,536 samples of two channels with 24 bits would fit.
 const MOST_PACKET: u64 = 512 * 1024;
-/// A recorder that stops leaves a packet of some hundred bytes unfinished, or one of ALAC or FLAC; what claims to be longer
-/// has a wrong size.
+/// The longest unfinished packet at the end of a file: a recorder that stops leaves a packet of some hundred bytes, or
+/// one of ALAC or FLAC. A packet that claims to be longer has a wrong size.
 const MOST_UNFINISHED: u64 = 64 * 1024;
-/// Uncompressed samples are packets by themselves, and given together.
+/// Each uncompressed sample is a packet of its own; they are returned in pieces of this size.
 const PIECE: u64 = 16 * 1024;
-/// Boxes without a packet between them. Each may cost a jump in the file.
+/// The most boxes without a packet between them. Each may cost a jump in the file.
 const MOST_BOXES: u32 = 1_000;
-/// Packets stand in their order. Each jump back may open the file anew, in a store that is far away.
+/// The most jumps back to an earlier packet. Packets are usually in order, and each jump back may reopen the file in
+/// remote storage.
 const MOST_JUMPS_BACK: u32 = 64;
-/// Boxes that are not entered are looked through for a fragment, if they are no longer than this.
+/// Boxes up to this size that are not entered are searched for a fragment.
 const MOST_LOOKED_THROUGH: u64 = 1024 * 1024;
 
-/// By so much the time of fragments may run ahead of the audio in them: clocks of recorders stall. Where fragments are
-/// missing by their numbers it is the time that proves the contrary, to a packet: numbers are also given to the fragments
-/// of tracks that were taken out.
+/// How far the time of fragments may run ahead of the audio in them, because clocks of recorders stall. Where numbers
+/// of fragments are missing, a time that fits to a packet proves that no audio is missing: fragments of tracks that
+/// were removed had numbers too.
 const MOST_GAP_US: u64 = 1_000_000;
 const MOST_GAP_BY_NUMBER_US: u64 = 150_000;
 
-const NO_INDEX: AudioError = AudioError::Unreadable(
-    "no index of audio that can be read is in the MP4 file: it is cut off, or of a kind that is not known here",
-);
+const NO_INDEX: AudioError =
+    AudioError::Unreadable("the MP4 file has no index of readable audio: it is cut off, or of an unknown kind");
 
 pub(super) struct Mp4<'r> {
     file: File<'r>,
     length: u64,
-    /// The next box of the file, and where the file begins that it is of: several may stand one behind another.
+    /// The position of the next box, and the start of the file that it belongs to; files may follow one another.
     next_box: u64,
     base: u64,
-    /// Behind an `ftyp` a new index may come.
+    /// A new index may follow an `ftyp`.
     expects_index: bool,
     boxes: u32,
     tracks: Vec<Track>,
-    /// The one of the tracks that is read, if there is one.
+    /// The track that is read, if there is one.
     read: Option<usize>,
     given: bool,
     source: Source,
     at: u64,
-    /// Where the last packet ended.
+    /// The end of the last packet.
     end: u64,
     jumps_back: u32,
-    /// Bytes of known boxes, and of packets that were given or hold no sound.
+    /// Bytes of known boxes, and of packets that were returned or hold no sound.
     known: u64,
     longest: u64,
     promises: Promises,
-    /// Of the next packet.
+    /// The time of the next packet.
     time: Option<Timestamp>,
-    /// What the index promises behind the end of the file, and of that what was one packet.
+    /// What the index promises behind the end of the file, and how much of that is one packet.
     damage: Damage,
     over: bool,
 }
 
-/// Where packets are told from.
+/// Where the positions of packets come from.
 enum Source {
     None,
-    /// The index: the next packet, the next chunk of packets, the run of chunks, and what is left of the chunk.
+    /// The index: the next packet, the next chunk of packets, the run of chunks, and the packets left in the chunk.
     Index {
         packet: u64,
         chunk: u64,
         run: u64,
         in_chunk: u64,
     },
-    /// The runs of a fragment that are left, and the next packet of the first.
+    /// The remaining runs of a fragment, and the next packet of the first run.
     Fragment {
         runs: std::collections::VecDeque<Run>,
         packet: u64,
     },
 }
 
-/// The first chunk of a run, and the packets of each.
+/// Parses a run: its first chunk, and the number of packets in each of its chunks.
 fn run(bytes: &[u8]) -> (u64, u64) {
     (number(&bytes[..4]), number(&bytes[4..8]))
 }
 
 impl<'r> Mp4<'r> {
-    /// The file begins at this byte.
+    /// Opens the file that begins at this byte.
     pub fn open(ranges: &'r mut dyn Ranges, at: u64) -> Result<Self, AudioError> {
         let length = ranges.seek(SeekFrom::End(0))?;
         Ok(Self {
@@ -126,7 +126,7 @@ impl<'r> Mp4<'r> {
         })
     }
 
-    /// Goes on to the next box of the file. `None` at the end, if it has no stream to begin.
+    /// Reads the next box of the file. Returns a stream if the box begins one, otherwise `None`.
     fn next_box(&mut self) -> Result<Option<Part>, AudioError> {
         self.boxes += 1;
         if self.boxes <= MOST_BOXES && self.pass_filler()? {
@@ -161,7 +161,7 @@ impl<'r> Mp4<'r> {
             }
             b"mdat" => {
                 self.known += found.body.start - found.at;
-                // Its claim is wrong, or the file is cut off: an index may stand in what it claims.
+                // The size is wrong, or the file is cut off: an index may be within the range that the box claims.
                 if found.cut && self.expects_index {
                     self.resync(found.body.start)?;
                 }
@@ -183,7 +183,7 @@ impl<'r> Mp4<'r> {
         Ok(None)
     }
 
-    /// Over zeros, if nothing else is left of the file.
+    /// Skips zeros, if nothing else is left of the file.
     fn pass_filler(&mut self) -> Result<bool, AudioError> {
         let left = self.length.saturating_sub(self.next_box);
         if !self.given || left > MOST_FILLER as u64 {
@@ -200,20 +200,20 @@ impl<'r> Mp4<'r> {
         Ok(true)
     }
 
-    /// An index at the end says which fragments there are before it.
-    fn check_index_of_fragments(&mut self, found: &Box4) -> Result<(), AudioError> {
+    /// Compares the fragments that were read with the index at the end.
+    fn check_index_of_fragments(&mut self, found: &Mp4Box) -> Result<(), AudioError> {
         let Some(track) = self.read.and_then(|read| self.tracks.get(read)).map(|track| track.id) else { return Ok(()) };
         let missing = self.promises.missing_by_mfra(&mut self.file, found, self.base, track)?;
         self.damage.lost(missing);
         Ok(())
     }
 
-    fn size_of(&self, found: &Box4) -> u64 {
+    fn size_of(&self, found: &Mp4Box) -> u64 {
         found.body.end.min(self.length) - found.at
     }
 
-    /// Reads an index, and begins the stream of its first track of sound.
-    fn begin(&mut self, found: &Box4) -> Result<Option<Part>, AudioError> {
+    /// Reads an index and begins the stream of its first track of sound.
+    fn begin(&mut self, found: &Mp4Box) -> Result<Option<Part>, AudioError> {
         (self.tracks, self.read) = (index::read(&mut self.file, found.body.clone())?, None);
         let mut why = NO_INDEX;
         let mut stream = None;
@@ -246,7 +246,8 @@ impl<'r> Mp4<'r> {
         Ok(Some(Part::Stream(stream)))
     }
 
-    /// Over the box that packets are in, if it is next: coming back to it after them may open the file anew.
+    /// Skips the box that holds the packets, if it is next, because going back to it after the packets may reopen the
+    /// file.
     fn pass_media(&mut self) -> Result<(), AudioError> {
         while let Some(found) = read_box(&mut self.file, &(self.next_box..self.length))? {
             match &found.kind {
@@ -259,7 +260,7 @@ impl<'r> Mp4<'r> {
         Ok(())
     }
 
-    /// Packets of pictures and texts are known.
+    /// Counts the packets of pictures and texts as known.
     fn count_others(&mut self) -> Result<(), AudioError> {
         for number in 0..self.tracks.len() {
             if !self.is_dropped(number) && self.read != Some(number) {
@@ -270,8 +271,8 @@ impl<'r> Mp4<'r> {
         Ok(())
     }
 
-    /// Whether a track holds sound that is not read. Nobody knows that it says the same as the one that is read: tracks that
-    /// a file declares to be alternatives to each other may hold anything.
+    /// Whether a track holds sound that is not read. It may say something else than the track that is read, even if the
+    /// file declares both to be alternatives.
     fn is_dropped(&self, number: usize) -> bool {
         let (Some(track), Some(read)) = (self.tracks.get(number), self.read) else { return true };
         track.is_sound && read != number
@@ -301,14 +302,14 @@ impl<'r> Mp4<'r> {
         Ok(())
     }
 
-    /// Behind the last fragment of a file: fragments that are missing were not made up for.
+    /// Ends the fragments of a file: numbers that are still missing count as damage.
     fn end_of_fragments(&mut self) {
         self.damage.beyond_packet |= std::mem::take(&mut self.promises).is_open();
     }
 }
 
 impl Track {
-    /// Some files do not say what a track is for.
+    /// The track's codec is known. Some files do not state what a track is for.
     fn is_known_sound(&self) -> bool {
         self.described.as_ref().is_some_and(|described| described.entry != entry::Entry::Unknown)
     }
@@ -328,7 +329,7 @@ fn is_printed(kind: [u8; 4]) -> bool {
     kind.iter().all(|byte| (b' '..=b'~').contains(byte) || *byte == 0xA9)
 }
 
-/// Boxes at the top of a file that hold no audio.
+/// Boxes at the top level that hold no audio.
 fn is_known(kind: &[u8; 4]) -> bool {
     const KNOWN: [&[u8; 4]; 17] = [
         b"free", b"skip", b"wide", b"pnot", b"udta", b"uuid", b"meta", b"moov", b"sidx", b"ssix", b"styp", b"mfra",

@@ -1,5 +1,5 @@
-//! Ogg: pages with a checksum, which packets are laced into. Of streams that follow one another each is read; of those
-//! that stand side by side the first one with audio is, and the others count as dropped.
+//! Ogg: pages with a checksum, in which packets are laced. Streams that follow one another are all read. Of streams
+//! that are interleaved, the first one with audio is read, and the others count as dropped.
 
 mod page;
 mod setup;
@@ -16,56 +16,57 @@ use super::window::Window;
 use crate::error::AudioError;
 use crate::frames::Damage;
 
-/// The longest packet that is put together. Audio packets have some hundred bytes, headers of Vorbis some thousand; tags
+/// The longest packet that is assembled. Audio packets have some hundred bytes, headers of Vorbis some thousand; tags
 /// with a picture in them are longer, and are not needed.
 const MOST_PACKET: usize = 256 * 1024;
-/// What is looked at of tags.
+/// The bytes of tags that are kept.
 const MOST_TAGS: usize = 16;
-/// A file made of nothing but headers is given up before it takes a second.
+/// The number of false pages after which a file is given up, so that a file made of nothing but headers takes less than
+/// a second.
 const MOST_DOUBTS: u32 = 4096;
-/// Pages count samples, so their time does not run ahead of the audio by itself. Opus that is silent may leave packets out,
-/// but libopus sends one in every 400 ms.
+/// How far the time of pages may run ahead of the audio. Pages count samples, so it does not happen by itself; but an
+/// Opus encoder may leave out packets of silence, and libopus sends one every 400 ms.
 const MOST_GAP_US: u64 = 500_000;
-/// Streams without sound that a file may have besides.
+/// The most streams without sound that a file may have besides.
 const MOST_SILENT: usize = 16;
 
 #[derive(Default)]
 pub(crate) struct Ogg {
-    /// The stream that is read, and what its first packets said.
+    /// The stream that is read, and the content of its first packets.
     serial: Option<u32>,
     setup: Setup,
-    /// The one that was read before: it may turn out not to be over.
+    /// The stream that was read before; it may turn out to continue.
     before: Option<(u32, Setup)>,
-    /// Only first pages so far: the streams stand side by side.
+    /// Only first pages were read so far: streams that begin here are interleaved.
     beginning: bool,
     /// Streams of pictures, texts and the like.
     silent: Vec<u32>,
     sequence: u32,
-    /// Sizes of the segments of the page that are still to be read.
+    /// The sizes of the page's segments; `next` is the first that was not read.
     lacing: Vec<u8>,
     next: usize,
-    /// What the page says of the place of its end, if it is the last one.
+    /// The granule position at the end of the page, if it is the last one.
     ends_at: Option<u64>,
-    /// The place of the end of the last packet that ends on the page.
+    /// The granule position of the last packet that ends on the page.
     granule: Option<u64>,
     packet: Vec<u8>,
     too_long: bool,
     damage: Damage,
     gap: u64,
-    /// Pages that turned out to be none: each costs a checksum of its whole length.
+    /// False pages; each costs a checksum over its whole length.
     doubts: u32,
     streams: u32,
 }
 
 impl Ogg {
-    /// Puts the next packet together; false at the end, and where another stream begins.
+    /// Assembles the next packet. Returns false at the end.
     fn packet(&mut self, window: &mut Window) -> Result<bool, AudioError> {
         loop {
             while let Some(&size) = self.lacing.get(self.next) {
                 self.next += 1;
                 let segment = window.take(usize::from(size))?;
                 if segment.len() < usize::from(size) {
-                    // The file ends within a page: what else the page promised is missing too.
+                    // The file ends within a page, so the rest of the page is missing too.
                     let promised = self.lacing[self.next..].iter().map(|&size| u64::from(size)).sum::<u64>();
                     self.damage.lost(promised + u64::from(size) + std::mem::take(&mut self.packet).len() as u64);
                     self.next = self.lacing.len();
@@ -87,7 +88,7 @@ impl Ogg {
         }
     }
 
-    /// Goes on to the next page of the stream, or of the next stream.
+    /// Moves to the next page of the stream, or of the next stream.
     fn page(&mut self, window: &mut Window) -> Result<bool, AudioError> {
         loop {
             let seen = window.peek(MOST_PAGE)?;
@@ -118,7 +119,7 @@ impl Ogg {
         }
     }
 
-    /// Where no whole page stands: one that the file ends within, or bytes that are gone over.
+    /// Handles bytes that are not a complete page: a page that the file ends within, or bytes that are skipped.
     fn no_page(&mut self, window: &mut Window) -> Result<Option<Page>, AudioError> {
         let seen = window.peek(MOST_PAGE)?;
         if seen.starts_with(b"OggS") {
@@ -144,14 +145,14 @@ impl Ogg {
         let seen = window.peek(MOST_PAGE)?;
         let next = (1..seen.len())
             .find(|&at| seen[at..].starts_with(b"OggS") || may_begin(seen[at]) && begins(&seen[at..]).is_some());
-        // A signature may be cut off by the edge of what is seen.
+        // A signature may be cut off by the edge of the window.
         let step = next.unwrap_or(if seen.len() < MOST_PAGE { seen.len() } else { seen.len() - HEADER });
         self.gap += window.skip(step as u64)?;
         Ok(None)
     }
 
-    /// Whether the page is of the stream that is read. One that begins a stream makes it the one that is read, if there is
-    /// none yet or the one before is under way.
+    /// Whether the page belongs to the stream that is read. A page that begins a stream makes it the one that is read,
+    /// if there is none yet or if the current one is already under way.
     fn belongs(&mut self, page: &Page, window: &mut Window) -> Result<bool, AudioError> {
         if page.first {
             let body = window.peek(HEADER + page.lacing.len() + 64)?;
@@ -179,7 +180,7 @@ impl Ogg {
             self.beginning = false;
             return Ok(true);
         }
-        // The stream before was not over: it goes on, and the other one only stood within it.
+        // The stream before was not over and continues; the other one was inserted within it.
         match self.before.take_if(|(serial, _)| *serial == page.serial) {
             Some((serial, setup)) => {
                 self.lose_packet();
@@ -193,13 +194,13 @@ impl Ogg {
         }
     }
 
-    /// What was begun of a packet has no end.
+    /// Drops the packet that was begun, because it has no end.
     fn lose_packet(&mut self) {
         self.damage.lost(std::mem::take(&mut self.packet).len() as u64);
         self.too_long = false;
     }
 
-    /// What the page says of the time of the packet that was just put together, which is its last one or has no time.
+    /// The page's time for the packet that was just assembled, if that is the last one on the page.
     fn time(&self) -> Option<Timestamp> {
         let more_end_here = self.lacing.iter().skip(self.next).any(|&size| size < 255);
         let granule = self.granule.filter(|_| !more_end_here)?;
@@ -210,7 +211,7 @@ impl Ogg {
     fn follow(&mut self, page: Page) {
         let lost = page.sequence != self.sequence || self.gap > 0;
         self.damage.lost(std::mem::take(&mut self.gap));
-        // Pages are missing: what was begun has no end, and what is continued has no start.
+        // Pages are missing: a packet that was begun has no end, and a continued one has no start.
         if lost {
             self.damage.beyond_packet = true;
             self.lose_packet();
@@ -219,7 +220,7 @@ impl Ogg {
             self.too_long = true;
         }
         self.sequence = page.sequence.wrapping_add(1);
-        // The greatest place says that no packet ends on the page.
+        // The greatest value means that no packet ends on the page.
         self.granule = (page.granule != u64::MAX).then_some(page.granule);
         self.ends_at = self.granule.filter(|_| page.last);
         (self.lacing, self.next) = (page.lacing, 0);
@@ -238,7 +239,7 @@ impl Container for Ogg {
                 };
             }
             if self.too_long {
-                // Tags may be longer than is kept of them, and are not needed.
+                // Tags may be longer than the part that is kept, and are not needed.
                 if !self.setup.is_tags(&self.packet) {
                     self.damage.lost(self.packet.len() as u64);
                     continue;
@@ -263,7 +264,7 @@ impl Container for Ogg {
                     return Ok(Some(Part::Packet { until, time: self.time() }));
                 }
                 Err(AudioError::Unreadable(_)) if self.streams > 0 => {
-                    // Of a later stream: its packets are none that could be decoded.
+                    // The header of a later stream is invalid, so its packets cannot be decoded.
                     self.damage.lost(self.packet.len() as u64);
                 }
                 Err(why) => return Err(why),

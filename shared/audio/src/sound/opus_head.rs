@@ -1,19 +1,20 @@
-//! What stands before Opus packets in an Ogg file (RFC 7845).
+//! Parses the header before Opus packets in an Ogg file (RFC 7845).
 
 use super::parts::Stream;
 use super::surround::{Layout, Surround};
 use crate::error::AudioError;
 use crate::resample::RATE;
 
-/// Ogg counts Opus at this rate, whatever it was made from.
+/// The rate of Opus granule positions in Ogg, whatever the original rate was.
 pub(super) const GRANULE_RATE: u64 = 48_000;
-/// No encoder adds more than this before the audio. Who cut the recording like that did not delete what is before.
+/// The greatest pre-skip that is believed. No encoder adds more before the audio; someone who cut the recording like
+/// that did not delete what is before.
 const MOST_PRE_SKIP: u16 = 48_000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OpusHead {
     pre_skip: u16,
-    /// Of more streams than one in a packet.
+    /// The layout, if a packet holds more than one stream.
     layout: Option<Layout>,
 }
 
@@ -25,7 +26,7 @@ impl OpusHead {
         if is_head { Self::of(head[9], pre_skip, head[18], table) } else { None }
     }
 
-    /// `table`: what follows the number of the mapping family.
+    /// `table` holds the bytes behind the mapping family.
     pub fn of(channels: u8, pre_skip: u16, family: u8, table: &[u8]) -> Option<Self> {
         let layout = match (family, channels) {
             (0, 1 | 2) => None,
@@ -42,7 +43,7 @@ impl OpusHead {
         }
     }
 
-    /// The samples up to a place in the file.
+    /// The number of samples up to a granule position.
     pub fn samples(&self, granule: u64) -> u64 {
         let audio = granule.saturating_sub(u64::from(self.pre_skip));
         (u128::from(audio) * u128::from(RATE)).div_ceil(u128::from(GRANULE_RATE)).try_into().unwrap_or(u64::MAX)

@@ -1,10 +1,10 @@
-//! The packets of a file, decoded: without what the encoder added before the audio and behind it.
+//! Decodes the packets of a file and removes what the encoder added before and behind the audio.
 
 use std::time::Duration;
 
 use super::limits::{IMPOSSIBLE_RATE, NO_AUDIO, RATES};
 use super::parts::{Coding, Edge, Part, Parts, Stream, Timestamp, micros};
-use super::times::{Times, Told};
+use super::times::{TimeCheck, Times};
 use crate::channels::{Tracks, widened};
 use crate::error::AudioError;
 use crate::frames::Damage;
@@ -12,17 +12,17 @@ use crate::grid::Grid;
 use crate::moments::Moment;
 use crate::packed::{Packer, Unpacker};
 use crate::rolling::{Lead, Rolling};
-use crate::steps::{Led, Step, Steps};
+use crate::steps::{RestartPoint, Step, Steps};
 
-/// The most that an encoder adds behind the audio, in samples: MP3 has 12 bits to say it. A file that claims to end
-/// earlier than that lies, or another one follows in it.
+/// The most samples that an encoder adds behind the audio: MP3 has 12 bits for it. A file that claims to end earlier
+/// states a wrong length, or another file follows in it.
 pub(crate) const MOST_PADDING: usize = 4096;
 
-/// A file's packets and the decoder of those that are next.
+/// A file's packets and their current decoder.
 pub(super) struct Packets<'r> {
     parts: Box<dyn Parts + 'r>,
     decoder: Rolling,
-    /// What begins with the next step.
+    /// The stream that begins with the next step.
     next: Option<Stream>,
     skip: u64,
     promised: Option<u64>,
@@ -30,17 +30,17 @@ pub(super) struct Packets<'r> {
     until: Option<u64>,
     data: Vec<u8>,
     packet: Vec<f32>,
-    /// Of what is held.
+    /// The number of channels in `held`.
     channels: usize,
-    /// The last samples so far, which may turn out to be padding. They are counted in moments: one sample a channel.
+    /// The last samples so far, interleaved, which may turn out to be padding.
     held: Vec<f32>,
-    /// What is still to be told of them.
+    /// The counts that belong to the held samples and were not reported yet.
     owed: Step,
-    /// Of this stream: samples that were given, and the bytes that they were made of.
+    /// The samples of this stream that were returned (per channel), and the bytes that it took.
     given: u64,
     bytes: u64,
     over: bool,
-    /// Samples of this stream that were decoded, and what its timestamps told so far.
+    /// The samples of this stream that were decoded (per channel), and the state of its timestamps.
     decoded: u64,
     times: Times,
     is_opus: bool,
@@ -56,7 +56,7 @@ impl<'r> Packets<'r> {
         }
     }
 
-    /// From the packets of this stream on.
+    /// Begins with the packets of this stream.
     pub fn of(parts: Box<dyn Parts + 'r>, stream: Stream) -> Result<Self, AudioError> {
         let (skip, promised, is_opus) = (stream.skip, stream.promised, is_opus(&stream));
         let promised_from_zero = stream.promised_from_zero;
@@ -90,21 +90,21 @@ impl<'r> Packets<'r> {
         self.promised_from_zero = stream.promised_from_zero;
         (self.decoded, self.times, self.is_opus) = (0, Times::default(), is_opus(&stream));
         self.decoder.change(stream.decoder()?);
-        // Nothing is held.
+        // Nothing is held here.
         self.channels = self.decoder.channels().max(1);
         Ok(())
     }
 
-    /// The rest of a stream, and what it promised and did not have.
+    /// Ends a stream: returns its held samples, and counts what it promised and did not have.
     fn end(&mut self, out: &mut Vec<f32>) -> Step {
         self.drop_padding();
         let step = self.give(0, out);
         let late = self.times.first_us().filter(|_| self.promised_from_zero).unwrap_or(0);
         let late = late.saturating_mul(u64::from(self.rate())) / 1_000_000;
         let missing = self.promised.map_or(0, |promised| promised.saturating_sub(self.given).saturating_sub(late));
-        // What is known to be lost is not counted twice.
+        // A loss that is already known is not counted twice.
         if missing > (self.packet.len() / self.channels).max(1) as u64 && !self.damage().beyond_packet {
-            // As many bytes as that time took before.
+            // As many bytes as the same time took before.
             let bytes = u128::from(self.bytes) * u128::from(missing) / u128::from(self.given.max(1));
             self.missing.lost(u64::try_from(bytes).unwrap_or(u64::MAX).max(1));
         }
@@ -130,39 +130,39 @@ impl<'r> Packets<'r> {
     /// Compares the time that passed in the file with the audio that was decoded meanwhile.
     fn compare(&mut self, time: Timestamp) {
         let rate = u64::from(self.rate());
-        let told = self.times.compare(time, self.decoded, rate);
-        // What is known to be lost is not counted twice.
-        if told == Told::Whole || self.damage().beyond_packet {
+        let check = self.times.compare(time, self.decoded, rate);
+        // A loss that is already known is not counted twice.
+        if check == TimeCheck::Whole || self.damage().beyond_packet {
             return;
         }
         self.missing.beyond_packet = true;
-        if let Told::Missing(gap) = told {
-            // As many bytes as that time took before.
+        if let TimeCheck::Missing(gap) = check {
+            // As many bytes as the same time took before.
             let bytes = u128::from(self.bytes) * u128::from(gap) / u128::from(micros(self.decoded, rate).max(1));
             self.missing.lost(u64::try_from(bytes).unwrap_or(u64::MAX).max(1));
         }
     }
 
-    /// Gives all that is held but for the last `keep` moments. A frame counts when a sample of it, or of one near it,
-    /// is given.
+    /// Appends all held samples but the last `keep` (per channel). A frame counts when a sample of it, or of one near
+    /// it, is returned.
     fn give(&mut self, keep: usize, out: &mut Vec<f32>) -> Step {
-        let moments = self.held_moments().saturating_sub(keep);
-        out.extend(self.held.drain(..moments * self.channels));
-        self.given += moments as u64;
+        let per_channel = self.held_per_channel().saturating_sub(keep);
+        out.extend(self.held.drain(..per_channel * self.channels));
+        self.given += per_channel as u64;
         let frames = if out.is_empty() { 0 } else { std::mem::take(&mut self.owed.frames) };
-        let concealed = self.owed.concealed.min(moments as u64);
+        let concealed = self.owed.concealed.min(per_channel as u64);
         self.owed.concealed -= concealed;
         let refused = std::mem::take(&mut self.owed.refused);
         let leftover_bytes = std::mem::take(&mut self.owed.leftover_bytes);
         Step { frames, refused, leftover_bytes, concealed }
     }
 
-    fn held_moments(&self) -> usize {
+    fn held_per_channel(&self) -> usize {
         self.held.len() / self.channels
     }
 
     fn drop_padding(&mut self) {
-        let held = self.held_moments();
+        let held = self.held_per_channel();
         let padding = self.until.map_or(0, |until| (self.given + held as u64).saturating_sub(until));
         if padding <= MOST_PADDING as u64 {
             self.held.truncate(held.saturating_sub(padding as usize) * self.channels);
@@ -211,16 +211,16 @@ impl Steps for Packets<'_> {
         if !RATES.contains(&self.decoder.rate()) {
             return Err(IMPOSSIBLE_RATE);
         }
-        let moments = (self.packet.len() / self.decoder.channels().max(1)) as u64;
+        let per_channel = (self.packet.len() / self.decoder.channels().max(1)) as u64;
         if self.is_opus {
-            self.times.saw_opus(self.data.len(), &self.packet, moments, u64::from(self.rate()));
+            self.times.take_opus(self.data.len(), &self.packet, per_channel, u64::from(self.rate()));
         }
         self.take(step);
         if let Some(time) = time.filter(|time| time.edge == Edge::End) {
             self.compare(time);
         }
-        // Moving what is held costs time: not for every packet.
-        let keep = if self.held_moments() < 2 * MOST_PADDING { usize::MAX } else { MOST_PADDING };
+        // Moving the held samples takes time, so it is not done for every packet.
+        let keep = if self.held_per_channel() < 2 * MOST_PADDING { usize::MAX } else { MOST_PADDING };
         Ok(Some(self.give(keep, out)))
     }
 
@@ -228,21 +228,21 @@ impl Steps for Packets<'_> {
         self.parts.damage().and(self.missing)
     }
 
-    fn begin_anew(&mut self, lead: Duration, out: &mut Tracks) -> Result<Option<Led>, AudioError> {
-        // Where a stream begins or ends there is no lead to speak of.
+    fn restart(&mut self, lead: Duration, out: &mut Tracks) -> Result<Option<RestartPoint>, AudioError> {
+        // Where a stream begins or ends, the packets before cannot lead the decoder.
         if self.skip > 0 || self.next.is_some() || self.over {
             return Ok(None);
         }
-        let held = self.held_moments();
+        let held = self.held_per_channel();
         let time = lead + Duration::from_micros(held as u64 * 1_000_000 / u64::from(self.rate().max(1)));
-        let led = self.sound_anew(Some(time), held, out);
+        let led = self.restart_decoder(Some(time), held, out);
         let (held, given, wide) = (held as u64, self.given, self.channels as u32);
-        let of = |Lead { first, given: steps, .. }| Led { first, steps, byte: 0, held, given, wide };
+        let of = |Lead { first, given: steps, .. }| RestartPoint { first, steps, byte: 0, held, given, wide };
         Ok(led.map(of))
     }
 
-    /// A container is read from its start: only its decoder goes to the moment.
-    fn go_on_at(&mut self, moment: &Moment, out: &mut Tracks) -> Result<bool, AudioError> {
+    /// A container is read from its start; only decoding begins at the moment.
+    fn resume_at(&mut self, moment: &Moment, out: &mut Tracks) -> Result<bool, AudioError> {
         self.decoder.forget();
         self.held.clear();
         while self.decoder.given() < moment.steps {
@@ -266,7 +266,7 @@ impl Steps for Packets<'_> {
         (self.skip, self.given) = (0, moment.given);
         self.channels = moment.wide.max(1) as usize;
         let Ok(held) = usize::try_from(moment.held) else { return Ok(false) };
-        Ok(self.sound_anew(None, held, out).is_some())
+        Ok(self.restart_decoder(None, held, out).is_some())
     }
 
     fn pack(&self, to: &mut Packer) {
@@ -287,14 +287,16 @@ impl Steps for Packets<'_> {
     }
 }
 
-/// What may be padding is more than a packet, and seldom as long as this: at 8 kHz.
+/// The longest time of samples that are held back as possible padding: they are more than a packet, and last this long
+/// only at 8 kHz.
 const HELD_AT_MOST: Duration = Duration::from_millis(1_300);
 
 impl Packets<'_> {
-    /// A decoder that knows only the packets of this time; of what they sound like the end is held back.
-    fn sound_anew(&mut self, time: Option<Duration>, held: usize, out: &mut Tracks) -> Option<Lead> {
+    /// Restarts the decoder with only the packets of this time. Of their samples, the last `held` are held back and the
+    /// others appended.
+    fn restart_decoder(&mut self, time: Option<Duration>, held: usize, out: &mut Tracks) -> Option<Lead> {
         let (mut sounds, mut last, wide) = (Vec::new(), 0, self.channels);
-        let lead = self.decoder.begin_anew(time, &mut |piece, channels| {
+        let lead = self.decoder.restart(time, &mut |piece, channels| {
             last = sounds.len();
             match channels < wide {
                 true => sounds.extend(widened(piece, channels, wide)),
@@ -305,7 +307,7 @@ impl Packets<'_> {
         self.packet.extend_from_slice(&sounds[last..]);
         let held = held * wide;
         if sounds.len() < held {
-            // It was longer to the one before: what is not known of it is silence.
+            // The old decoder's samples were longer; the part that the new one does not know is silence.
             sounds.splice(0..0, std::iter::repeat_n(0.0, held - sounds.len()));
         }
         let given = sounds.len() - held;

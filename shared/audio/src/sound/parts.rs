@@ -1,4 +1,4 @@
-//! What every container is taken apart into: streams, and the packets of each.
+//! The parts that every container is split into: streams, and the packets of each.
 
 use super::limits::{IMPOSSIBLE_RATE, RATES};
 use crate::error::AudioError;
@@ -8,24 +8,24 @@ use crate::opus::Opus;
 
 use super::window::Window;
 
-/// How long an Opus packet of a sound file lasts, as far as is known before the first: 20 ms at 16 kHz.
+/// The length of an Opus packet in a sound file, as it is assumed before the first one: 20 ms at 16 kHz.
 pub(crate) const OPUS_SAMPLES: usize = 320;
 
 /// How the packets of a stream are coded.
 pub(crate) enum Coding {
-    /// Opus packets, which some engines take as they are.
+    /// Opus packets, which some engines accept directly.
     Opus,
     Decoder(Box<dyn FrameDecoder>),
 }
 
-/// A stream of packets that one decoder reads.
+/// Packets that are decoded by one decoder.
 pub(crate) struct Stream {
     pub coding: Coding,
-    /// What the encoder put before the audio, in samples.
+    /// The samples that the encoder put before the audio.
     pub skip: u64,
-    /// How many samples the file says that the stream has, at least: fewer are damage.
+    /// The least number of samples that the file says the stream has; fewer are damage.
     pub promised: Option<u64>,
-    /// The promise counts from time 0, and not from the first packet.
+    /// The promised samples count from time 0, not from the first packet.
     pub promised_from_zero: bool,
 }
 
@@ -50,66 +50,67 @@ impl Stream {
     }
 }
 
-/// What stands next in a file.
+/// The next part of a file.
 pub(crate) enum Part {
-    /// What follows belongs to another stream than what was before.
+    /// The packets that follow belong to another stream than those before.
     Stream(Stream),
-    /// The bytes are where the caller wanted them.
+    /// A packet, whose bytes are in the caller's buffer.
     Packet {
-        /// How long the stream is, in samples, when that is known: what its last packets hold beyond it is none of it.
+        /// The length of the stream in samples, if it is known; samples of its last packets beyond this are padding.
         until: Option<u64>,
-        /// What the file says of the packet's time, where it says anything.
+        /// The file's time for the packet, if there is one.
         time: Option<Timestamp>,
     },
 }
 
-/// A time that a file gives to a packet. Times are only compared with one another: a stream may begin at any.
+/// A time that a file gives to a packet. Times are only compared with one another, because a stream may begin at any
+/// time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timestamp {
     pub micros: u64,
     pub edge: Edge,
-    /// By so many microseconds the time may run ahead of the audio since the timestamp before. More is audio that is
+    /// How many microseconds the time may run ahead of the audio since the timestamp before. More means that audio is
     /// missing.
     pub tolerance: u64,
 }
 
-/// The side of a packet that a timestamp belongs to.
+/// The end of a packet that a timestamp belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Edge {
     Start,
     End,
 }
 
-/// `time` in microseconds, of which there are so many units in a second.
+/// Converts `time` to microseconds, with `units` in a second.
 pub(super) fn micros(time: u64, units: u64) -> u64 {
     (u128::from(time) * 1_000_000 / u128::from(units.max(1))).try_into().unwrap_or(u64::MAX)
 }
 
-/// A sound file as the parts that it is made of. The first one is a stream.
+/// A sound file split into its parts. The first one is a stream.
 pub(crate) trait Parts {
-    /// `None` at the end of what can be used. A packet's bytes are all that is in `packet` afterwards.
+    /// Returns the next part; `None` at the end of what can be used. A packet's bytes replace the content of `packet`.
     fn next(&mut self, packet: &mut Vec<u8>) -> Result<Option<Part>, AudioError>;
 
-    /// Complete once there are no more parts.
+    /// The damage found; complete once there are no more parts.
     fn damage(&self) -> Damage;
 }
 
 /// One container within the bytes of a file.
 pub(super) trait Container {
-    /// As [`Parts::next`]; `None` also where bytes stand that do not belong to this container.
+    /// Like [`Parts::next`], but also returns `None` where bytes begin that do not belong to this container.
     fn next(&mut self, window: &mut Window, packet: &mut Vec<u8>) -> Result<Option<Part>, AudioError>;
 
-    /// Complete once there are no more parts.
+    /// The damage found; complete once there are no more parts.
     fn damage(&self) -> Damage;
 }
 
 impl Damage {
-    /// One packet that its recorder did not finish, at the end.
+    /// Counts the bytes of one packet at the end that the recorder did not finish.
     pub(super) fn unfinished(&mut self, bytes: u64) {
         self.dropped_bytes = self.dropped_bytes.saturating_add(bytes);
     }
 
-    /// Bytes that may have been any number of packets.
+    /// Counts bytes that may have been any number of packets.
     pub(super) fn lost(&mut self, bytes: u64) {
         self.beyond_packet |= bytes > 0;
         self.unfinished(bytes);

@@ -1,5 +1,5 @@
-//! Opus of more channels than two (RFC 7845, 5.1.1): several streams, whose packets stand in one. All but the last say
-//! their own length (RFC 6716, appendix B).
+//! Opus with more than two channels (RFC 7845, 5.1.1): several streams, whose packets are stored together. All but the
+//! last state their own length (RFC 6716, appendix B).
 
 use opus::{Channels, Decoder};
 
@@ -7,27 +7,27 @@ use crate::error::AudioError;
 use crate::frame_decoder::{Decoded, FrameDecoder};
 use crate::resample::RATE;
 
-/// What the mapping families here have at most. Each stream takes a decoder.
+/// The most channels of the supported mapping families. Each stream needs a decoder.
 const MOST_CHANNELS: usize = 8;
 /// The longest packet: 120 ms.
 const MOST_SAMPLES: usize = RATE as usize / 1000 * 120;
-/// Before the first packet: 20 ms.
+/// The length that is assumed before the first packet: 20 ms.
 const USUAL_SAMPLES: usize = RATE as usize / 50;
-/// A channel that is in no stream.
+/// The mapping of a channel that is in no stream.
 const SILENT: u8 = 255;
 
-/// How channels are made of streams.
+/// How channels are made from streams.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     streams: usize,
-    /// So many of the streams have two channels; they stand first.
+    /// The number of streams with two channels; they come first.
     coupled: usize,
-    /// Of each channel: where it stands among the channels of all streams.
+    /// For each channel, its index among the channels of all streams.
     mapping: Vec<u8>,
 }
 
 impl Layout {
-    /// `table`: what follows the mapping family in a header.
+    /// `table` holds the bytes behind the mapping family in a header.
     pub fn read(channels: u8, family: u8, table: &[u8]) -> Option<Self> {
         let (&[streams, coupled], mapping) = table.split_first_chunk()?;
         let mapping = mapping.get(..usize::from(channels))?.to_vec();
@@ -44,11 +44,11 @@ impl Layout {
 pub(super) struct Surround {
     layout: Layout,
     decoders: Vec<Decoder>,
-    /// What each of the channels of all streams sounds like.
+    /// The decoded samples of each channel of all streams.
     heard: Vec<Vec<f32>>,
-    /// The packet of one stream, as its decoder takes it.
+    /// The packet of one stream, in the form that its decoder needs.
     packet: Vec<u8>,
-    room: Box<[f32]>,
+    buffer: Box<[f32]>,
     last: usize,
 }
 
@@ -58,12 +58,12 @@ impl Surround {
         let decoder = |stream| Decoder::new(RATE, channels(stream)).map_err(|_| AudioError::NoDecoder("opus"));
         let decoders = (0..layout.streams).map(decoder).collect::<Result<_, _>>()?;
         let heard = vec![Vec::new(); layout.streams + layout.coupled];
-        let room = vec![0.0; 2 * MOST_SAMPLES].into_boxed_slice();
-        Ok(Self { layout, decoders, heard, packet: Vec::new(), room, last: USUAL_SAMPLES })
+        let buffer = vec![0.0; 2 * MOST_SAMPLES].into_boxed_slice();
+        Ok(Self { layout, decoders, heard, packet: Vec::new(), buffer, last: USUAL_SAMPLES })
     }
 
-    /// How many samples all streams have; `None` if one cannot be decoded, or lasts longer than another.
-    fn hear(&mut self, frame: &[u8]) -> Option<usize> {
+    /// Decodes all streams and returns how many samples each has; `None` if one cannot be decoded or differs in length.
+    fn decode_streams(&mut self, frame: &[u8]) -> Option<usize> {
         let (mut rest, mut lasts, mut channel) = (frame, None, 0);
         for (stream, decoder) in self.decoders.iter_mut().enumerate() {
             if stream + 1 < self.layout.streams {
@@ -76,7 +76,7 @@ impl Surround {
             if self.packet.is_empty() {
                 return None;
             }
-            let samples = decoder.decode_float(&self.packet, &mut self.room, false).ok()?;
+            let samples = decoder.decode_float(&self.packet, &mut self.buffer, false).ok()?;
             if samples == 0 || lasts.is_some_and(|lasts| lasts != samples) {
                 return None;
             }
@@ -85,8 +85,8 @@ impl Surround {
             for heard in &mut self.heard[channel..channel + wide] {
                 heard.clear();
             }
-            for moment in self.room[..samples * wide].chunks_exact(wide) {
-                for (heard, sample) in self.heard[channel..].iter_mut().zip(moment) {
+            for instant in self.buffer[..samples * wide].chunks_exact(wide) {
+                for (heard, sample) in self.heard[channel..].iter_mut().zip(instant) {
                     heard.push(*sample);
                 }
             }
@@ -110,7 +110,7 @@ impl FrameDecoder for Surround {
     }
 
     fn decode(&mut self, frame: &[u8], out: &mut Vec<f32>) -> Decoded {
-        let Some(samples) = self.hear(frame) else { return Decoded::Refused };
+        let Some(samples) = self.decode_streams(frame) else { return Decoded::Refused };
         let heard = |place: &u8, at: usize| self.heard.get(usize::from(*place)).map_or(0.0, |heard| heard[at]);
         for at in 0..samples {
             out.extend(self.layout.mapping.iter().map(|place| heard(place, at)));
@@ -124,11 +124,11 @@ impl FrameDecoder for Surround {
     }
 }
 
-/// Puts the packet that says its own length and stands first into `packet`, without that length; says how many bytes it
+/// Copies the first packet, which states its own length, into `packet` without that length. Returns how many bytes it
 /// took.
 fn delimited(bytes: &[u8], packet: &mut Vec<u8>) -> Option<usize> {
     let code = bytes.first()? & 3;
-    // What stands before the length that is left out, and the bytes of frames and padding that come behind it.
+    // The bytes before the length that is left out, and the bytes of frames and padding behind it.
     let (mut before, mut frames, mut padding, mut each) = (1, 0, 0, 1);
     match code {
         0 => {}
@@ -169,7 +169,7 @@ fn delimited(bytes: &[u8], packet: &mut Vec<u8>) -> Option<usize> {
     Some(end)
 }
 
-/// The length of a frame (RFC 6716, 3.2.1), and how many bytes say it.
+/// Parses the length of a frame (RFC 6716, 3.2.1). Returns it with the number of bytes that encode it.
 fn length(bytes: &[u8]) -> Option<(usize, usize)> {
     match *bytes {
         [first @ ..=251, ..] => Some((usize::from(first), 1)),
@@ -182,7 +182,8 @@ fn length(bytes: &[u8]) -> Option<(usize, usize)> {
 mod tests {
     use super::*;
 
-    /// A packet of every kind as its decoder takes it, and where its own length would stand in it.
+    /// A packet of every kind in the form that its decoder needs, the offset of its own length, and the bytes of that
+    /// length.
     fn packets() -> Vec<(Vec<u8>, usize, Vec<u8>)> {
         let long = vec![7; 300];
         vec![
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_that_says_its_own_length_is_told_from_what_follows_it() {
+    fn packet_that_states_its_length_is_separated_from_what_follows() {
         for (whole, at, own) in packets() {
             let stands = [&whole[..at], &own, &whole[at..], &[0xAA; 9]].concat();
             let mut packet = Vec::new();
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layout_that_cannot_be_is_none() {
+    fn impossible_layout_is_rejected() {
         let five = [4, 2, 0, 4, 1, 2, 3, 5];
         assert_eq!(Layout::read(6, 1, &five).unwrap().mapping, [0, 4, 1, 2, 3, 5]);
         for (channels, family, table) in [
@@ -228,11 +229,11 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_is_heard_in_the_channels_that_its_stream_has() {
+    fn packet_is_heard_in_the_channels_of_its_stream() {
         let samples = crate::testing::noise(320, 0.5);
         let mut encoder = opus::Encoder::new(RATE, Channels::Mono, opus::Application::Audio).unwrap();
         let packet = encoder.encode_vec_float(&samples, 1_275).unwrap();
-        // A frame in a packet of code 0: its length stands behind its first byte.
+        // A frame in a packet of code 0: its length comes behind its first byte.
         assert_eq!(packet[0] & 3, 0);
         let size = packet.len() - 1;
         let own = if size < 252 { vec![size as u8] } else { vec![252 + (size & 3) as u8, ((size - 252) / 4) as u8] };
@@ -241,7 +242,7 @@ mod tests {
         let mut out = Vec::new();
         assert_eq!(surround.decode(&frame, &mut out), Decoded::Audio { leftover: 0 });
         assert_eq!((out.len(), surround.channels()), (3 * 320, 3));
-        assert!(out.chunks(3).all(|moment| moment[0] == moment[2] && moment[1] == 0.0));
+        assert!(out.chunks(3).all(|instant| instant[0] == instant[2] && instant[1] == 0.0));
         assert!(out.iter().any(|sample| sample.abs() > 0.05));
         assert_eq!(surround.decode(&frame[..packet.len()], &mut out), Decoded::Refused);
         surround.conceal(&[], &mut out);

@@ -1,4 +1,4 @@
-//! A decoder of the `symphonia` crate behind the trait that every codec here has.
+//! Puts the decoders of the `symphonia` crate behind the trait of all codecs.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -18,45 +18,45 @@ use crate::channels::widened;
 use crate::error::AudioError;
 use crate::frame_decoder::{Decoded, FrameDecoder};
 
-/// What a decoder is made of again, after it panicked, or for who begins in the middle.
+/// What is needed to create the decoder again, after a panic or for a restart in the middle.
 #[derive(Clone)]
-struct Made {
+struct Recipe {
     params: AudioCodecParameters,
-    /// As they are known before the first packet.
+    /// The rate and the samples of a packet, as known before the first one.
     rate: u32,
     last: usize,
-    /// Samples of a packet, which some decoders cannot tell from its bytes.
+    /// The samples of a packet, which some decoders cannot tell from its bytes.
     lasts: u64,
 }
 
-/// A file that makes its decoder panic again and again is none: each costs the making of a new one, and a line in the log.
+/// A file whose decoder panics this often is given up: each panic costs a new decoder and a line in the log.
 const MOST_PANICS: u32 = 16;
 
-/// What the decoder refuses of AAC is no damage, most often.
+/// The error if the decoder refuses AAC parameters, which is most often a limitation and not damage.
 pub(super) const AAC: AudioError = AudioError::Unreadable(
     "the AAC audio has more than two channels or is not of the LC profile, and cannot be decoded here; convert it to two \
      channels of AAC-LC, or to WAV, FLAC or MP3",
 );
 
 pub(crate) struct Symphonia {
-    made: Made,
+    recipe: Recipe,
     panics: u32,
     decoder: Box<dyn AudioDecoder>,
     rate: u32,
-    /// Samples of a packet: as the format has them, then of the last one that was decoded.
+    /// The samples of the last packet; before the first one, the usual number of the format.
     last: usize,
-    /// The most that a packet had so far.
+    /// The most channels that a packet had so far.
     channels: usize,
     interleaved: Vec<f32>,
 }
 
 impl Symphonia {
-    /// `config` is what MPEG-4 calls an `AudioSpecificConfig`, which says the rate too.
+    /// `config` is an `AudioSpecificConfig`, which also states the rate.
     pub fn aac(config: &[u8], rate: u32) -> std::result::Result<Self, AudioError> {
         Ok(Self::new(CODEC_ID_AAC, Some(config), 1024).map_err(|_| AAC)?.at(rate))
     }
 
-    /// Its decoder learns the rate from the first frame.
+    /// The decoder learns the rate from the first frame.
     pub fn mp3(rate: u32, samples: usize) -> std::result::Result<Self, AudioError> {
         Ok(Self::new(CODEC_ID_MP3, None, samples)?.at(rate))
     }
@@ -69,17 +69,17 @@ impl Symphonia {
         Self::new(CODEC_ID_FLAC, Some(stream_info), 4096)
     }
 
-    /// Its decoder reads the rate and does not tell it before the first packet.
+    /// The decoder reads the rate but does not report it before the first packet.
     pub fn vorbis(headers: &[u8], rate: u32) -> std::result::Result<Self, AudioError> {
         Ok(Self::new(CODEC_ID_VORBIS, Some(headers), 1024)?.at(rate))
     }
 
-    /// `cookie` is what the container holds for the decoder.
+    /// `cookie` is the decoder's configuration from the container.
     pub fn alac(cookie: &[u8]) -> std::result::Result<Self, AudioError> {
         Self::new(CODEC_ID_ALAC, Some(cookie), 4096)
     }
 
-    /// Of blocks with so many samples of one channel or two.
+    /// For blocks with this many samples, of one channel or two.
     pub fn adpcm(microsoft: bool, rate: u32, channels: u16, samples: u64) -> std::result::Result<Self, AudioError> {
         let mut params = AudioCodecParameters::new();
         params
@@ -89,7 +89,7 @@ impl Symphonia {
             .with_frames_per_block(samples)
             .with_channels(if channels == 1 { CHANNEL_LAYOUT_MONO } else { CHANNEL_LAYOUT_STEREO });
         let last = usize::try_from(samples).unwrap_or(0);
-        Ok(Self::of(Made { params, rate, last, lasts: samples })?.at(rate))
+        Ok(Self::of(Recipe { params, rate, last, lasts: samples })?.at(rate))
     }
 
     fn new(codec: AudioCodecId, private: Option<&[u8]>, last: usize) -> std::result::Result<Self, AudioError> {
@@ -98,25 +98,25 @@ impl Symphonia {
         if let Some(private) = private {
             params.with_extra_data(private.into());
         }
-        Self::of(Made { params, rate: 0, last, lasts: 0 })
+        Self::of(Recipe { params, rate: 0, last, lasts: 0 })
     }
 
     fn at(mut self, rate: u32) -> Self {
-        (self.rate, self.made.rate) = (rate, rate);
+        (self.rate, self.recipe.rate) = (rate, rate);
         self
     }
 
-    fn of(made: Made) -> std::result::Result<Self, AudioError> {
-        let decoder = make(&made)
+    fn of(recipe: Recipe) -> std::result::Result<Self, AudioError> {
+        let decoder = make(&recipe)
             .ok_or(AudioError::Unreadable("the header of the audio is damaged, or of a kind that cannot be read"))?;
-        let (rate, last) = (decoder.codec_params().sample_rate.unwrap_or(0), made.last);
-        let made = Made { rate, ..made };
-        Ok(Self { made, panics: 0, decoder, rate, last, channels: 1, interleaved: Vec::new() })
+        let (rate, last) = (decoder.codec_params().sample_rate.unwrap_or(0), recipe.last);
+        let recipe = Recipe { rate, ..recipe };
+        Ok(Self { recipe, panics: 0, decoder, rate, last, channels: 1, interleaved: Vec::new() })
     }
 }
 
-fn make(made: &Made) -> Option<Box<dyn AudioDecoder>> {
-    let (params, options) = (&made.params, AudioDecoderOptions::default());
+fn make(recipe: &Recipe) -> Option<Box<dyn AudioDecoder>> {
+    let (params, options) = (&recipe.params, AudioDecoderOptions::default());
     guarded(|| {
         Ok(match params.codec {
             CODEC_ID_AAC => Box::new(AacDecoder::try_new(params, &options)?) as Box<dyn AudioDecoder>,
@@ -130,17 +130,17 @@ fn make(made: &Made) -> Option<Box<dyn AudioDecoder>> {
     .ok()
 }
 
-/// These decoders are given bytes that anybody chose. One that trips over its own assertion has refused them; the
-/// process goes on.
+/// Runs a decoder on bytes that anybody may have chosen. If it panics on an assertion of its own, it has refused them,
+/// and the process continues.
 fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Option<Result<T>> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
 impl FrameDecoder for Symphonia {
     fn fresh(&self) -> Option<Box<dyn FrameDecoder>> {
-        let (made, decoder) = (self.made.clone(), make(&self.made)?);
-        let (rate, last) = (made.rate, made.last);
-        Some(Box::new(Self { made, panics: 0, decoder, rate, last, channels: 1, interleaved: Vec::new() }))
+        let (recipe, decoder) = (self.recipe.clone(), make(&self.recipe)?);
+        let (rate, last) = (recipe.rate, recipe.last);
+        Some(Box::new(Self { recipe, panics: 0, decoder, rate, last, channels: 1, interleaved: Vec::new() }))
     }
 
     fn rate(&self) -> u32 {
@@ -155,8 +155,8 @@ impl FrameDecoder for Symphonia {
         if self.panics == MOST_PANICS {
             return Decoded::Refused;
         }
-        let Self { decoder, interleaved, made, .. } = self;
-        let lasts = Duration::from(made.lasts);
+        let Self { decoder, interleaved, recipe, .. } = self;
+        let lasts = Duration::from(recipe.lasts);
         let decoded = guarded(|| {
             let packet = PacketRef::new(0, Timestamp::ZERO, lasts, frame);
             Ok(copied(decoder.decode_ref(&packet)?, interleaved))
@@ -175,8 +175,8 @@ impl FrameDecoder for Symphonia {
             Some(Err(_)) => Decoded::Refused,
             None => {
                 self.panics += 1;
-                // What is left of it may be anything.
-                if let Some(decoder) = make(&self.made) {
+                // After a panic the decoder may be in any state.
+                if let Some(decoder) = make(&self.recipe) {
                     self.decoder = decoder;
                 }
                 Decoded::Refused
@@ -190,7 +190,7 @@ impl FrameDecoder for Symphonia {
     }
 }
 
-/// The rate, the channels, and the samples of each.
+/// Copies the samples. Returns the rate, the number of channels, and the samples of each.
 fn copied(buffer: GenericAudioBufferRef, interleaved: &mut Vec<f32>) -> (u32, usize, usize) {
     let (rate, channels) = (buffer.spec().rate(), buffer.num_planes().max(1));
     buffer.copy_to_vec_interleaved(interleaved);
@@ -203,7 +203,7 @@ mod tests {
     use crate::testing::recording;
 
     #[test]
-    fn a_decoder_that_panicked_too_often_is_not_asked_again() {
+    fn decoder_that_panicked_too_often_is_not_called_again() {
         let bytes = recording("ss0880_aac_16000_1_fs1024");
         let mut frames = crate::Frames::new(&bytes[..]);
         let mut decoder = Symphonia::aac(&[0x14, 0x08], 16_000).unwrap();

@@ -1,14 +1,14 @@
-//! Goes over the tags that stand before or between the frames of an MP3 file, and before other files.
+//! Skips the tags before and between the frames of an MP3 file, and before other files.
 
 use super::window::Window;
 use super::{kinds, mp3_frames};
 use crate::error::AudioError;
 
 const HEADER: usize = 10;
-/// Seen at once of what a tag claims to be long.
+/// The bytes of a long tag that are examined at once.
 const LOOK: usize = 64 * 1024;
 
-/// Goes over all tags that stand here; says whether there was one. A tag that claims to be longer than it is must not
+/// Skips all tags that begin here. Returns whether there was one. A tag that claims to be longer than it is must not
 /// hide what follows it: it ends where frames or a file certainly begin.
 pub(super) fn skip(window: &mut Window) -> Result<bool, AudioError> {
     let mut any = false;
@@ -25,7 +25,7 @@ pub(super) fn skip(window: &mut Window) -> Result<bool, AudioError> {
             let within = usize::try_from(left).unwrap_or(LOOK).min(seen.len());
             let found = (0..within)
                 .find(|&at| mp3_frames::certainly_begins(&seen[at..]) || kinds::begins(&seen[at..]).is_some());
-            // A chain of frames may be cut off by the edge of what is seen.
+            // A row of frames may be cut off by the edge of the window.
             let step = found.unwrap_or(if seen.len() < LOOK || within < LOOK / 2 { within } else { LOOK / 2 });
             left -= window.skip(step as u64)?.min(left);
             if found.is_some() {

@@ -1,4 +1,4 @@
-//! Every kind of sound file against what was recorded; cut off, damaged, and under a wrong name.
+//! Every kind of sound file compared with the original recording; also cut off, damaged, and under a wrong name.
 
 use std::io::Cursor;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::*;
 use crate::testing::{all_samples, fixture_samples, likeness, noise, s16, sound, sound_format};
 use crate::{Analysis, Energy, SegmentRules, Survey, Verdict, analyse, survey};
 
-/// Every file of the clip, how alike it has to be, and how long it lasts, in samples.
+/// Every file of the clip, how similar it has to be, and its length in samples.
 const CLIPS: [(&str, f32, usize); 8] = [
     ("16000_1.flac", 0.9999, 47_840),
     ("44100_2.flac", 0.999, 47_840),
@@ -33,7 +33,7 @@ pub(super) fn found(extension: &str, bytes: &[u8]) -> Result<Analysis, AudioErro
 }
 
 #[test]
-fn every_sound_file_sounds_like_what_was_recorded_and_lasts_as_long() {
+fn every_sound_file_matches_original_in_sound_and_length() {
     let original = fixture_samples("ss0880_pcm16");
     for (name, least, samples) in CLIPS {
         let (format, bytes) = clip(name);
@@ -51,7 +51,7 @@ fn every_sound_file_sounds_like_what_was_recorded_and_lasts_as_long() {
     }
 }
 
-/// A WAV file of this coding, tag and bits, and its audio.
+/// A WAV file with this format tag, bits per sample, channels, rate and audio.
 pub(super) fn wav(tag: u16, bits: u16, channels: u16, rate: u32, audio: &[u8]) -> Vec<u8> {
     let block = channels * bits / 8;
     let mut file = b"RIFF\0\0\0\0WAVELIST\x03\0\0\0abc\0fmt \x10\0\0\0".to_vec();
@@ -71,7 +71,7 @@ pub(super) fn decoded(file: &[u8]) -> Vec<f32> {
 }
 
 #[test]
-fn every_coding_of_a_wav_file_gives_the_same_samples() {
+fn every_coding_of_wav_file_gives_same_samples() {
     let samples = noise(3_200, 0.9);
     let coded = |code: &dyn Fn(f32) -> Vec<u8>| samples.iter().flat_map(|sample| code(*sample)).collect::<Vec<u8>>();
     let long = |sample: f32| (f64::from(sample) * 2_147_483_648.0) as i32;
@@ -91,9 +91,9 @@ fn every_coding_of_a_wav_file_gives_the_same_samples() {
     }
 }
 
-/// Clients delete what is silent.
+/// Clients delete recordings that are called silent.
 #[test]
-fn samples_that_nobody_can_be_given_to_hear_are_not_silence() {
+fn samples_that_cannot_be_heard_by_anyone_are_not_silence() {
     let of = |sample: f32| sample.to_le_bytes().repeat(32_000);
     for (sample, verdict) in [
         (0.0, Verdict::Silent),
@@ -107,7 +107,7 @@ fn samples_that_nobody_can_be_given_to_hear_are_not_silence() {
 }
 
 #[test]
-fn both_laws_of_g711_are_known() {
+fn both_laws_of_g711_are_decoded() {
     // The loudest, the quietest, and one between them, of each sign.
     let alaw = decoded(&wav(6, 8, 1, 16_000, &[0xAA, 0x2A, 0xD5, 0x55, 0x80]));
     assert_eq!(alaw, [32_256.0, -32_256.0, 8.0, -8.0, 5_504.0].map(|s| s / 32_768.0));
@@ -116,7 +116,7 @@ fn both_laws_of_g711_are_known() {
 }
 
 #[test]
-fn what_is_no_number_is_nothing_and_what_is_far_too_loud_is_clipped() {
+fn nan_samples_become_zero_and_far_too_loud_samples_are_clipped() {
     let floats = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 7.0, -7.0, 0.5, 1e-40];
     let audio: Vec<u8> = floats.iter().flat_map(|sample| sample.to_le_bytes()).collect();
     assert_eq!(decoded(&wav(3, 32, 1, 16_000, &audio)), [0.0, 0.0, 0.0, 2.0, -2.0, 0.5, 1e-40]);
@@ -125,7 +125,7 @@ fn what_is_no_number_is_nothing_and_what_is_far_too_loud_is_clipped() {
 }
 
 #[test]
-fn any_rate_and_any_number_of_channels_lasts_as_long() {
+fn file_with_any_rate_and_channel_count_keeps_its_length() {
     for (rate, channels) in [(8_000, 1), (11_025, 2), (24_000, 1), (44_100, 2), (48_000, 6), (192_000, 2)] {
         let frames = rate as usize / 2;
         let audio = s16(&noise(frames * usize::from(channels), 0.5));
@@ -134,7 +134,7 @@ fn any_rate_and_any_number_of_channels_lasts_as_long() {
 }
 
 #[test]
-fn a_size_that_nobody_knew_or_that_lies_is_what_is_there() {
+fn unknown_or_wrong_size_is_replaced_by_actual_size() {
     let audio = s16(&noise(1_600, 0.5));
     let file = wav(1, 16, 1, 16_000, &audio);
     let at = file.len() - audio.len() - 4;
@@ -151,13 +151,13 @@ fn silence_and_an_offset_are_silent() {
         let audio = level.to_le_bytes().repeat(32_000);
         assert_eq!(found("wav", &wav(1, 16, 1, 16_000, &audio)).unwrap().verdict(), Verdict::Silent, "{level}");
     }
-    // Clipped all the time, as a broken microphone is.
+    // A signal that is clipped all the time, as from a broken microphone.
     let clipped: Vec<f32> = noise(32_000, 40.0).iter().map(|sample| sample.clamp(-1.0, 0.999)).collect();
     assert!(found("wav", &wav(1, 16, 1, 16_000, &s16(&clipped))).is_ok());
 }
 
 #[test]
-fn a_file_without_audio_is_invalid() {
+fn file_without_audio_is_invalid() {
     let empty =
         [wav(1, 16, 1, 16_000, &[]), wav(1, 16, 1, 16_000, &[1]), b"RIFF\0\0\0\0WAVE".to_vec(), vec![], vec![0]];
     for file in empty {
@@ -168,7 +168,7 @@ fn a_file_without_audio_is_invalid() {
 }
 
 #[test]
-fn impossible_rates_and_codings_are_told() {
+fn impossible_rates_and_codings_are_reported() {
     for (tag, bits, rate) in
         [(1, 16, 0), (1, 16, 999), (1, 16, 400_000), (1, 16, u32::MAX / 2), (85, 0, 16_000), (1, 12, 16_000)]
     {
@@ -180,7 +180,7 @@ fn impossible_rates_and_codings_are_told() {
 }
 
 #[test]
-fn a_name_that_lies_about_the_kind_of_sound_file_makes_no_difference() {
+fn wrong_extension_makes_no_difference() {
     for (name, _, samples) in CLIPS {
         for extension in ["wav", "mp3", "flac", "m4a"] {
             let got = all_samples(&sound_format(extension), &sound(name)).len();
@@ -190,7 +190,7 @@ fn a_name_that_lies_about_the_kind_of_sound_file_makes_no_difference() {
 }
 
 #[test]
-fn what_is_no_sound_file_is_told_or_invalid_and_never_silent() {
+fn file_that_is_no_sound_file_is_reported_or_invalid_and_never_silent() {
     let zip = [&b"PK\x03\x04\x14\0\0\0\x08\0"[..], &s16(&noise(60_000, 1.0))].concat();
     let text = b"Dear diary, today I recorded nothing at all.\n".repeat(900);
     let frames = crate::testing::recording("ss0880_opus_16000_1_fs160");
@@ -206,16 +206,16 @@ fn what_is_no_sound_file_is_told_or_invalid_and_never_silent() {
 }
 
 #[test]
-fn a_stream_of_a_file_that_is_read_by_ranges_is_told() {
+fn file_that_needs_random_access_is_reported_if_given_as_stream() {
     for extension in ["wav", "m4a"] {
-        let told = survey_of_stream(extension, &sound("16000_1.m4a")).unwrap_err();
-        assert!(matches!(told, AudioError::NeedsRanges), "{told}");
+        let error = survey_of_stream(extension, &sound("16000_1.m4a")).unwrap_err();
+        assert!(matches!(error, AudioError::NeedsRanges), "{error}");
     }
 }
 
 /// The first bytes of none of them can be the length of a frame.
 #[test]
-fn a_sound_file_under_the_name_of_device_frames_is_told() {
+fn sound_file_named_as_device_frames_is_reported() {
     let wav = wav(1, 16, 1, 16_000, &s16(&noise(16_000, 0.3)));
     let files = [
         (wav, "a WAV file"),
@@ -228,8 +228,8 @@ fn a_sound_file_under_the_name_of_device_frames_is_told() {
     for (bytes, kind) in files {
         for codec in domain::Codec::ALL {
             let format = crate::testing::format(&format!("{codec}_16000_1"));
-            let told = survey(&format, &mut &bytes[..]).unwrap_err().to_string();
-            assert_eq!(told, format!("the file is {kind}; its name has to say so"), "{codec}");
+            let error = survey(&format, &mut &bytes[..]).unwrap_err().to_string();
+            assert_eq!(error, format!("the file is {kind}; its name has to say so"), "{codec}");
         }
     }
 }
@@ -239,7 +239,7 @@ fn survey_of_stream(extension: &str, mut bytes: &[u8]) -> Result<Survey, AudioEr
 }
 
 #[test]
-fn damage_in_the_middle_is_counted_and_what_is_around_it_is_kept() {
+fn damage_in_the_middle_is_counted_and_audio_around_it_is_kept() {
     for (name, samples) in
         [("16000_1.flac", 47_840), ("44100_2.mp3", 47_840), ("48000_2.ogg", 47_840), ("48000_1.opus", 47_840)]
     {
@@ -256,9 +256,9 @@ fn damage_in_the_middle_is_counted_and_what_is_around_it_is_kept() {
     }
 }
 
-/// Claims that are not kept: a gigabyte of tags, of pictures, of boxes.
+/// Wrong claims: a gigabyte of tags, of pictures, of boxes.
 #[test]
-fn what_a_header_claims_is_not_believed() {
+fn sizes_claimed_by_headers_are_not_believed() {
     let clip = sound("16000_1.mp3");
     let tag = [&b"ID3\x04\0\0\x7F\x7F\x7F\x7F"[..], &clip].concat();
     let flac = [&b"fLaC\x06\xFF\xFF\xFF"[..], &clip].concat();
@@ -276,14 +276,14 @@ fn what_a_header_claims_is_not_believed() {
         let invalid = found("m4a", &bytes).map_or(true, |found| found.verdict() == Verdict::Invalid);
         assert!(invalid);
     }
-    // A real picture before the audio is read over.
+    // A real picture before the audio is skipped.
     let size = [0, 0x10, 0, 0];
     let pictured = [&b"ID3\x04\0\0"[..], &size, &vec![7; 1 << 18], &clip].concat();
     assert_eq!(all_samples(&sound_format("mp3"), &pictured).len(), 49_536);
 }
 
 #[test]
-fn an_ogg_stream_behind_another_one_is_heard() {
+fn ogg_stream_behind_another_one_is_heard() {
     let (vorbis, opus) = (sound("48000_2.ogg"), sound("48000_1.opus"));
     for file in [vorbis.repeat(2), opus.repeat(2), [&vorbis[..], &opus].concat(), [&opus[..], &vorbis].concat()] {
         let found = found("ogg", &file).unwrap();
@@ -292,9 +292,9 @@ fn an_ogg_stream_behind_another_one_is_heard() {
     }
 }
 
-/// Each header says that a long page follows: to check all of them would take hours in a large file.
+/// Each header claims that a long page follows; checking all of them would take hours in a large file.
 #[test]
-fn a_file_of_nothing_but_headers_is_given_up() {
+fn file_with_nothing_but_headers_is_given_up() {
     let page = [&b"OggS\0\0"[..], &[0; 20], &[255]].concat();
     let frame = [0xFF, 0xF8, 0xC9, 0x08, 0];
     let sum = (0..=255).find(|sum| flac::is_header(&[&frame[..], &[*sum]].concat())).unwrap();

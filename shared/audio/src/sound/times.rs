@@ -1,54 +1,54 @@
-//! The times that a file gives to the packets of a stream, compared with the audio in them. Where time runs ahead of the
-//! audio, packets were cut out of the file: many at once, or a few again and again.
+//! Compares the times that a file gives to the packets of a stream with the audio in them. If the time runs ahead of
+//! the audio, packets were cut out of the file: many at once, or a few again and again.
 
 use super::parts::{Edge, Timestamp, micros};
 use crate::packed::{Packer, Unpacker};
 
-/// By so much, and by a fiftieth of the time, all that is missing since the first timestamp may add up to: clocks of
-/// recorders drift, and live times waver. A single stall may be longer, where a container tolerates it.
+/// What is missing since the first timestamp may add up to this, plus a fiftieth of the time: clocks of recorders
+/// drift, and live times are irregular. A single stall may be longer, if the container's tolerance allows it.
 const MOST_DRIFT_US: u64 = 1_000_000;
 const DRIFT_SHARE: u64 = 50;
-/// Times that go back by more than this are those of packets that stand in a wrong order.
+/// Times that go back by more than this mean that packets are in a wrong order.
 const MOST_BACK_US: u64 = 1_000_000;
-/// What is shorter is rounding.
+/// A shorter gap is a rounding error.
 const LEAST_GAP_US: u64 = 10_000;
 
-/// An Opus encoder with DTX makes packets without audio of what is silent: only the byte that says how it is coded, and at
-/// most a length. What follows such a packet may be left out.
+/// The greatest size of a packet without audio. An Opus encoder with DTX writes such packets for silence: only the byte
+/// with the configuration, and at most a length. Packets behind it may be left out.
 const MOST_EMPTY: usize = 3;
-/// Some recorders leave out also the first of them. libopus begins with it behind 200 ms in which nothing is said, and
-/// sends a packet with audio in every 400 ms, of at most 60 ms.
+/// Some recorders also leave out the first of these packets. libopus begins with it after 200 ms of silence, and sends
+/// a packet with audio every 400 ms, of at most 60 ms.
 const LEAST_QUIET_US: u64 = 200_000;
 const MOST_LEFT_OUT_US: u64 = 395_000;
 const LONGEST_PACKET_US: u64 = 60_000;
 const QUIET: f32 = 0.02;
 
-/// What a timestamp tells of a file.
+/// What a timestamp reveals about a file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum TimeCheck {
     Whole,
-    /// So many microseconds of audio are missing.
+    /// This many microseconds of audio are missing.
     Missing(u64),
     Disordered,
 }
 
-/// A timestamp, and how many samples were decoded before it.
+/// A timestamp, and the number of samples that were decoded before it.
 #[derive(Clone, Copy, Default)]
 struct Stamp {
     micros: u64,
     decoded: u64,
 }
 
-/// The audio before a place in an Opus stream: how long it is since the last gap, and how much of that is quiet, at its
+/// The audio before a position in an Opus stream: the time since the last gap, and how much of that is quiet at its
 /// end.
 #[derive(Clone, Copy, Default)]
-struct Before {
+struct AudioBefore {
     is_empty: bool,
     quiet_us: u64,
     since_gap_us: u64,
 }
 
-/// What is known of the times of a stream.
+/// The state of the times of a stream.
 #[derive(Default)]
 pub(super) struct Times {
     is_begun: bool,
@@ -56,32 +56,32 @@ pub(super) struct Times {
     last: Stamp,
     latest_us: u64,
     longest_gap_us: u64,
-    /// What an encoder left out, and whether it left out the last gap.
+    /// The time that the encoder left out, and whether it left out the last gap.
     left_out_us: u64,
     is_leaving_out: bool,
-    /// Before the last packet, and before the last timestamp.
-    before: Before,
-    before_last: Before,
+    /// The audio before the last packet, and before the last timestamp.
+    before: AudioBefore,
+    before_last: AudioBefore,
 }
 
 impl Times {
-    /// The first timestamp of the stream, if it has any.
+    /// The first timestamp of the stream, if there is one.
     pub fn first_us(&self) -> Option<u64> {
         self.is_begun.then_some(self.first.micros)
     }
 
-    /// A packet of Opus has so many bytes, and these samples.
-    pub fn saw_opus(&mut self, bytes: usize, samples: &[f32], moments: u64, rate: u64) {
-        let lasts = micros(moments, rate);
-        let Before { is_empty, quiet_us, since_gap_us } = &mut self.before;
+    /// Takes the size and the samples of an Opus packet.
+    pub fn take_opus(&mut self, bytes: usize, samples: &[f32], per_channel: u64, rate: u64) {
+        let lasts = micros(per_channel, rate);
+        let AudioBefore { is_empty, quiet_us, since_gap_us } = &mut self.before;
         *is_empty = bytes <= MOST_EMPTY;
         *since_gap_us += lasts;
         *quiet_us = if samples.iter().all(|sample| sample.abs() < QUIET) { *quiet_us + lasts } else { 0 };
     }
 
-    /// So many samples of the stream were decoded before this time. The difference to the first timestamp counts, and not a
-    /// sum of gaps: times that waver do not add up.
-    pub fn compare(&mut self, time: Timestamp, decoded: u64, rate: u64) -> Told {
+    /// Takes a timestamp and the number of samples that were decoded before it. The difference to the first timestamp
+    /// counts, not a sum of gaps, so that irregular times do not add up.
+    pub fn compare(&mut self, time: Timestamp, decoded: u64, rate: u64) -> TimeCheck {
         let now = Stamp { micros: time.micros, decoded };
         let back = self.latest_us.saturating_sub(now.micros);
         let before = match time.edge {
@@ -93,7 +93,7 @@ impl Times {
         self.latest_us = self.latest_us.max(now.micros);
         if !std::mem::replace(&mut self.is_begun, true) {
             self.first = now;
-            return Told::Whole;
+            return TimeCheck::Whole;
         }
         let passed = |from: Stamp| now.micros.saturating_sub(from.micros);
         let ahead = |from: Stamp| passed(from).saturating_sub(micros(decoded.saturating_sub(from.decoded), rate));
@@ -102,18 +102,18 @@ impl Times {
         let drift = ahead(self.first).saturating_sub(self.left_out_us);
         let most = self.longest_gap_us.max(MOST_DRIFT_US).saturating_add(passed(self.first) / DRIFT_SHARE);
         if back > MOST_BACK_US {
-            Told::Disordered
+            TimeCheck::Disordered
         } else if gap > time.tolerance {
-            Told::Missing(gap)
+            TimeCheck::Missing(gap)
         } else if drift > most {
-            Told::Missing(drift)
+            TimeCheck::Missing(drift)
         } else {
-            Told::Whole
+            TimeCheck::Whole
         }
     }
 
-    /// A gap behind this audio: the encoder made it, or nobody knows.
-    fn count(&mut self, gap: u64, before: Before) {
+    /// Counts a gap behind this audio: the encoder left it out, or its reason is unknown.
+    fn count(&mut self, gap: u64, before: AudioBefore) {
         if gap < LEAST_GAP_US {
             return;
         }
@@ -126,7 +126,7 @@ impl Times {
             true => self.left_out_us = self.left_out_us.saturating_add(gap),
             false => self.longest_gap_us = self.longest_gap_us.max(gap),
         }
-        // What stands behind the gap already is no longer before it.
+        // Audio before the gap does not count for the next one.
         for place in [&mut self.before, &mut self.before_last] {
             place.quiet_us = place.quiet_us.saturating_sub(before.quiet_us);
             place.since_gap_us = place.since_gap_us.saturating_sub(before.since_gap_us);
@@ -161,7 +161,7 @@ impl Times {
         let mut stamp = || Some(Stamp { micros: from.take()?, decoded: from.take()? });
         let (first, last) = (stamp()?, stamp()?);
         let (latest_us, longest_gap_us, left_out_us) = (from.take()?, from.take()?, from.take()?);
-        let mut before = || Some(Before { is_empty: false, quiet_us: from.take()?, since_gap_us: from.take()? });
+        let mut before = || Some(AudioBefore { is_empty: false, quiet_us: from.take()?, since_gap_us: from.take()? });
         let (before, before_last) = (before()?, before()?);
         Some(Self {
             first,
@@ -169,8 +169,8 @@ impl Times {
             latest_us,
             longest_gap_us,
             left_out_us,
-            before: Before { is_empty: from.take_flag()?, ..before },
-            before_last: Before { is_empty: from.take_flag()?, ..before_last },
+            before: AudioBefore { is_empty: from.take_flag()?, ..before },
+            before_last: AudioBefore { is_empty: from.take_flag()?, ..before_last },
             is_begun: from.take_flag()?,
             is_leaving_out: from.take_flag()?,
         })
@@ -181,23 +181,23 @@ impl Times {
 mod tests {
     use super::*;
 
-    /// Half of the audio is missing; who goes on at a checkpoint finds it where the others do.
+    /// Half of the audio is missing; a run that continues at a checkpoint finds that at the same position.
     #[test]
-    fn a_checkpoint_keeps_what_the_times_told() {
+    fn checkpoint_keeps_state_of_times() {
         let mut whole = Times::default();
         let mut resumed = Times::default();
-        let mut told = Vec::new();
+        let mut checks = Vec::new();
         for n in 0..20 {
             let mut packed = Packer::default();
             resumed.pack(&mut packed);
             resumed = Times::unpack(&mut Unpacker::of(&packed.bytes)).unwrap();
             let time = Timestamp { micros: 3_000_000 + n * 200_000, edge: Edge::Start, tolerance: 500_000 };
-            told.push(whole.compare(time, n * 1_600, 16_000));
-            assert_eq!(resumed.compare(time, n * 1_600, 16_000), told[n as usize]);
+            checks.push(whole.compare(time, n * 1_600, 16_000));
+            assert_eq!(resumed.compare(time, n * 1_600, 16_000), checks[n as usize]);
             for times in [&mut whole, &mut resumed] {
-                times.saw_opus(40, &[0.5; 1_600], 1_600, 16_000);
+                times.take_opus(40, &[0.5; 1_600], 1_600, 16_000);
             }
         }
-        assert_eq!((&told[10], &told[11]), (&Told::Whole, &Told::Missing(1_100_000)));
+        assert_eq!((&checks[10], &checks[11]), (&TimeCheck::Whole, &TimeCheck::Missing(1_100_000)));
     }
 }

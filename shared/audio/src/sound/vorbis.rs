@@ -1,11 +1,11 @@
-//! A look at Vorbis codebooks before a decoder makes tables of them: ten bytes can claim 16 MiB, 256 times.
+//! Checks Vorbis codebooks before a decoder builds tables from them: ten bytes can claim 16 MiB, 256 times.
 
-/// What all tables may take. Those of real encoders take less than half a MiB.
+/// The limit for all tables. Those of real encoders take less than half a MiB.
 const MOST_BYTES: u64 = 8 * 1024 * 1024;
-/// What a decoder keeps for an entry, besides its values.
+/// The memory that a decoder uses for an entry, besides its values.
 const ENTRY_BYTES: u64 = 32;
 
-/// Whether the setup header's tables stay small. What is wrong with it otherwise is for the decoder to say.
+/// Whether the tables of the setup header stay small. Other errors in the header are left to the decoder.
 pub(super) fn fits(packet: &[u8]) -> bool {
     let Some(bytes) = packet.strip_prefix(b"\x05vorbis") else { return false };
     let mut bits = Bits { bytes, at: 0 };
@@ -24,7 +24,7 @@ fn codebooks(bits: &mut Bits) -> Option<u64> {
     Some(sum)
 }
 
-/// The bytes that a codebook's tables take; `None` if it is none.
+/// Returns the bytes that a codebook's tables take; `None` if it is not valid.
 fn codebook(bits: &mut Bits) -> Option<u64> {
     if bits.read(24)? != 0x56_4342 {
         return None;
@@ -67,13 +67,13 @@ fn lengths(bits: &mut Bits, entries: u64) -> Option<()> {
     Some(())
 }
 
-/// The greatest number whose power of `dimensions` is at most `entries`.
+/// Returns the greatest number whose power of `dimensions` is at most `entries`.
 fn lookup_values(entries: u64, dimensions: u64) -> Option<u64> {
     let power = |value: u64| u32::try_from(dimensions).ok().and_then(|dimensions| value.checked_pow(dimensions));
     (1..=entries + 1).find(|&value| power(value).is_none_or(|power| power > entries)).map(|value| value - 1)
 }
 
-/// Bits from the least significant on.
+/// Reads bits, the least significant first.
 struct Bits<'a> {
     bytes: &'a [u8],
     at: u64,
@@ -100,7 +100,7 @@ impl Bits<'_> {
 mod tests {
     use super::*;
 
-    /// A setup header with this many codebooks, each with a word for every one of its entries, all of the same length.
+    /// A setup header with this many codebooks; each entry of a codebook has a codeword of the same length.
     fn header(books: u8, dimensions: u64, entries: u64) -> Vec<u8> {
         let (mut bits, mut bytes) = (Vec::new(), b"\x05vorbis".to_vec());
         let mut put =
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn small_tables_fit_and_those_that_a_few_bytes_claim_do_not() {
+    fn small_tables_fit_and_large_ones_claimed_by_few_bytes_do_not() {
         assert!(fits(&header(40, 4, 625)));
         let bomb = header(255, 32, 128 * 1024);
         assert!(bomb.len() < 8_000 && !fits(&bomb), "{} bytes", bomb.len());
@@ -131,13 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_is_cut_off_or_none_does_not_fit() {
+    fn cut_off_or_invalid_header_does_not_fit() {
         let whole = header(4, 4, 625);
         assert!(!fits(&whole[..whole.len() - 2]) && !fits(b"\x05vorbis") && !fits(b"") && !fits(b"\x03vorbis"));
     }
 
     #[test]
-    fn the_values_of_a_lookup_are_its_root() {
+    fn number_of_lookup_values_is_root_of_entries() {
         for (entries, dimensions, values) in [(625, 4, 5), (624, 4, 4), (1, 3, 1), (81, 1, 81), (131_072, 17, 2)] {
             assert_eq!(lookup_values(entries, dimensions), Some(values), "{entries} {dimensions}");
         }

@@ -1,4 +1,4 @@
-//! A look at the next bytes of a stream, of bounded width: what a file claims never takes memory.
+//! A window of bounded size on the next bytes of a stream, so that a size that a file claims never allocates memory.
 
 use std::io::{self, Read};
 
@@ -15,7 +15,8 @@ impl<'r> Window<'r> {
         Self { read, buffer: vec![0; width].into_boxed_slice(), start: 0, end: 0, at: 0 }
     }
 
-    /// The next bytes: as many as wanted, if the file has them and the window is so wide.
+    /// Returns the next bytes without consuming them: as many as wanted, if the file has them and the window is large
+    /// enough.
     pub fn peek(&mut self, wanted: usize) -> io::Result<&[u8]> {
         let wanted = wanted.min(self.buffer.len());
         if self.start + wanted > self.buffer.len() {
@@ -33,12 +34,12 @@ impl<'r> Window<'r> {
         Ok(&self.buffer[self.start..self.end.min(self.start + wanted)])
     }
 
-    /// How many bytes were used up.
+    /// The number of bytes that were consumed.
     pub fn at(&self) -> u64 {
         self.at
     }
 
-    /// The next bytes, used up.
+    /// Consumes and returns the next bytes.
     pub fn take(&mut self, wanted: usize) -> io::Result<&[u8]> {
         let got = self.peek(wanted)?.len();
         self.start += got;
@@ -46,7 +47,7 @@ impl<'r> Window<'r> {
         Ok(&self.buffer[self.start - got..self.start])
     }
 
-    /// Uses up bytes without looking at them, as far as the file goes; says how many.
+    /// Consumes bytes without returning them, up to the end of the file. Returns how many.
     pub fn skip(&mut self, bytes: u64) -> io::Result<u64> {
         let mut left = bytes;
         while left > 0 {
@@ -59,7 +60,7 @@ impl<'r> Window<'r> {
         Ok(bytes - left)
     }
 
-    /// The next bytes, used up, in place of what is in `into`.
+    /// Consumes the next bytes into `into`, replacing its content.
     pub fn take_into(&mut self, wanted: usize, into: &mut Vec<u8>) -> io::Result<()> {
         into.clear();
         into.extend_from_slice(self.take(wanted)?);

@@ -1,5 +1,5 @@
-//! One clip in every container, damaged where its header, its index and its lengths are, and put together with others:
-//! never silent, and never whole with less speech than there is.
+//! One clip in every container, with damage to its header, index and lengths, and joined with other files: the result
+//! is never silent, and never whole with less speech than there is.
 
 use std::panic::catch_unwind;
 use std::sync::Mutex;
@@ -10,7 +10,7 @@ use audio::{Analysis, AudioError, Verdict};
 use crate::random::Random;
 use crate::{FIXTURES, lengths, number, seal, subject, units};
 
-/// Every file, how long its packets are, and whether it says how long it is.
+/// Every file, the length of its packets, and whether it states its own length.
 const FILES: [(&str, u64, bool); 30] = [
     ("formats/s24.wav", 20, true),
     ("formats/f32.wav", 20, true),
@@ -44,9 +44,9 @@ const FILES: [(&str, u64, bool); 30] = [
     ("sounds/clip_16000_1.flac", 256, true),
 ];
 
-/// Of a test of the suite; `make fuzz` runs all.
+/// The number of cases in a normal test run; `make fuzz` runs all.
 const CASES: usize = 2_500;
-/// What two detections may differ by where the samples differ by a packet.
+/// How much the detected speech may differ if the samples differ by a packet.
 const SLACK_MS: u64 = 60;
 
 struct File {
@@ -60,13 +60,13 @@ struct File {
 enum Damage {
     /// The file ends here.
     Cut(usize),
-    /// These bytes of a length are others.
+    /// These bytes of a length are replaced.
     Length(usize, Vec<u8>),
-    /// Another file follows, with these bytes between them.
+    /// Another file follows, with these bytes between both.
     Followed(usize, Vec<u8>),
-    /// These bytes stand before it.
+    /// These bytes are put before the file.
     Before(Vec<u8>),
-    /// What stood here in the middle was cut out: pages, clusters or fragments.
+    /// This range in the middle was cut out: pages, clusters or fragments.
     Removed(std::ops::Range<usize>),
 }
 
@@ -90,7 +90,7 @@ fn cases(files: &[File]) -> Vec<(usize, Damage)> {
     let mut cases = Vec::new();
     for (index, file) in files.iter().enumerate() {
         let (size, mut random) = (file.bytes.len(), Random::of(index as u64));
-        // Every byte of what stands at the start and, for an index there, at the end; samples of the rest.
+        // Every position near the start and, because of an index, near the end; samples of the rest.
         let cuts = (1..size).filter(|at| *at < 800 || at + 1_500 > size || at % 211 == 0);
         cases.extend(cuts.map(|at| (index, Damage::Cut(at))));
         for place in lengths::of(&file.bytes) {
@@ -108,7 +108,7 @@ fn cases(files: &[File]) -> Vec<(usize, Damage)> {
             other(vec![0; old.len()]);
             other(vec![0xFF; old.len()]);
         }
-        // Where the first or the last is missing, the recording may have begun later or ended earlier.
+        // Without its first or last unit, the recording may just have begun later or ended earlier.
         let units = units::of(&file.bytes);
         for first in 1..units.len() {
             let gone = (first..units.len()).map(|last| units[first].start..units[last].end);
@@ -144,7 +144,7 @@ fn damaged(files: &[File], index: usize, damage: &Damage) -> (Vec<u8>, u64) {
     (bytes, file.speech_ms)
 }
 
-/// What is wrong with what was found, if anything is.
+/// Returns what is wrong with the result, if anything is.
 fn verdict(file: &File, damage: &Damage, speech_ms: u64, found: &Result<Analysis, AudioError>) -> Option<String> {
     let found = match found {
         Ok(found) => found,
@@ -152,15 +152,15 @@ fn verdict(file: &File, damage: &Damage, speech_ms: u64, found: &Result<Analysis
         Err(why) => return Some(format!("told as {why}")),
     };
     let survey = &found.survey;
-    // Where nothing says how long the file is, it may have been over there.
+    // If nothing states the length of the file, it may have ended there.
     let exempt = matches!(damage, Damage::Cut(_)) && !file.promises;
     if found.verdict() == Verdict::Silent && !exempt {
         return Some("silent".to_owned());
     }
     let slack = SLACK_MS + file.packet_ms;
     let less = found.speech_ms + slack < speech_ms;
-    let told = found.verdict() == Verdict::Invalid || survey.is_damaged();
-    (less && !told && !exempt).then(|| {
+    let reported = found.verdict() == Verdict::Invalid || survey.is_damaged();
+    (less && !reported && !exempt).then(|| {
         format!(
             "{} of {speech_ms} ms, {} dropped, {} ms in all",
             found.speech_ms, survey.dropped_bytes, survey.duration_ms
@@ -180,7 +180,7 @@ fn describe(files: &[File], index: usize, damage: &Damage) -> String {
 }
 
 #[test]
-fn no_damage_to_a_container_hides_speech() {
+fn no_damage_to_container_hides_speech() {
     let _alone = crate::alone();
     std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
     let files = files();
@@ -189,7 +189,7 @@ fn no_damage_to_a_container_hides_speech() {
     let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
         while let Some(nth) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|nth| *nth < count) {
-            // Spread over all.
+            // The cases are spread over all that exist.
             let (index, damage) = &cases[nth * cases.len() / count];
             let (bytes, speech_ms) = damaged(&files, *index, damage);
             let found = catch_unwind(|| analysed(&bytes));
@@ -211,9 +211,9 @@ fn no_damage_to_a_container_hides_speech() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Two streams of an Ogg file whose pages stand in turn: one is heard, and the other one is not passed over in silence.
+/// Two streams of an Ogg file whose pages alternate: one is heard, and the other one is reported as dropped.
 #[test]
-fn streams_that_stand_side_by_side_are_told() {
+fn interleaved_streams_are_reported() {
     let _alone = crate::alone();
     let pages = |name: &str, serial: u32| {
         let (bytes, mut pages, mut at) = (std::fs::read(format!("{FIXTURES}/{name}")).unwrap(), Vec::new(), 0);
@@ -239,7 +239,7 @@ fn streams_that_stand_side_by_side_are_told() {
         let found = analysed(&turns).unwrap();
         assert!(found.survey.is_damaged(), "{one} and {other}: {found:?}");
         assert!(found.speech_ms + SLACK_MS >= alone.speech_ms, "{one} and {other}: {found:?}");
-        // A stream that begins while the first one is not over, and has not ended: both are heard.
+        // A stream that begins while the first one is not over and has no end: both are heard.
         let unended: Vec<u8> = first.iter().take(first.len() - 1).chain(&second).flatten().copied().collect();
         let both = analysed(&unended).unwrap();
         assert_ne!(both.verdict(), Verdict::Silent, "{one} then {other}");
@@ -248,7 +248,7 @@ fn streams_that_stand_side_by_side_are_told() {
 }
 
 #[test]
-fn random_bytes_behind_a_signature_are_never_silence() {
+fn random_bytes_behind_signature_are_never_silence() {
     let _alone = crate::alone();
     std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
     for (seed, (name, ..)) in (0u64..).zip(FILES) {
@@ -259,7 +259,7 @@ fn random_bytes_behind_a_signature_are_never_silence() {
             let zeros = [&whole[..head], &[0; 40_000]].concat();
             for bytes in [noise, zeros] {
                 match analysed(&bytes) {
-                    // A header that is whole, and nothing but zeros behind it: those are samples.
+                    // A complete header followed by nothing but zeros: these are samples.
                     Ok(found) if found.verdict() == Verdict::Silent => {
                         assert!(bytes.ends_with(&[0; 40_000]) && found.survey.frames > 0, "{name} {head}: {found:?}");
                     }

@@ -1,8 +1,8 @@
-//! One whole file of every kind that can be read, about half a second each.
+//! A complete file of every kind that can be read, each about half a second long.
 
 use crate::FIXTURES;
 
-/// A name for each kind of file, the file, and how much of it is taken.
+/// A name for each kind of file, the fixture, and how many bytes of it are used.
 const KINDS: [(&str, &str, usize); 33] = [
     ("a_x_opus_16000_1_fs160_1748300000.bin", "speech/audio_ss0880_opus_16000_1_fs160_1748300000.bin", 3_000),
     (

@@ -1,8 +1,8 @@
-//! Where in a sound file lengths and counts stand: each is changed, and none may hide speech.
+//! Finds the lengths and counts in a sound file. Each of them is changed, and none may hide speech.
 
 use std::ops::Range;
 
-/// All places of lengths, of files of any kind.
+/// Returns the positions of all lengths in a file of any kind.
 pub fn of(bytes: &[u8]) -> Vec<Range<usize>> {
     let mut places = Vec::new();
     match bytes {
@@ -16,7 +16,7 @@ pub fn of(bytes: &[u8]) -> Vec<Range<usize>> {
         [0x1A, 0x45, 0xDF, 0xA3, ..] => elements(bytes, 0..bytes.len(), &mut places),
         [b'I', b'D', b'3', ..] => mp3(bytes, &mut places),
         [0xFF, 0xF1 | 0xF9, ..] => adts(bytes, &mut places),
-        // The rate of bits is a frame's length.
+        // The bit rate determines the length of a frame.
         [0xFF, ..] => places.push(2..3),
         _ => boxes(bytes, 0..bytes.len(), &mut places),
     }
@@ -27,7 +27,7 @@ fn number(bytes: &[u8]) -> usize {
     bytes.iter().fold(0, |number, byte| number << 8 | usize::from(*byte))
 }
 
-/// `width`: of a size. The last four bytes of it are read.
+/// `width` is the size of a length field; its last four bytes are read.
 fn chunks(
     bytes: &[u8],
     first: usize,
@@ -48,7 +48,7 @@ fn chunks(
 }
 
 fn flac(bytes: &[u8], places: &mut Vec<Range<usize>>) {
-    // How many samples there are.
+    // The number of samples.
     places.push(22..26);
     let mut at = 4;
     loop {
@@ -75,9 +75,9 @@ fn ogg(bytes: &[u8], places: &mut Vec<Range<usize>>) {
 fn mp3(bytes: &[u8], places: &mut Vec<Range<usize>>) {
     places.push(6..10);
     let info = bytes.windows(4).position(|four| four == b"Info" || four == b"Xing").unwrap();
-    // Frames, and bytes.
+    // The numbers of frames and bytes.
     places.extend([info + 8..info + 12, info + 12..info + 16]);
-    // The rate of bits is a frame's length.
+    // The bit rate determines the length of a frame.
     let second = (info..bytes.len() - 1).find(|&at| bytes[at] == 0xFF && bytes[at + 1] & 0xE0 == 0xE0).unwrap();
     places.push(second + 2..second + 3);
 }

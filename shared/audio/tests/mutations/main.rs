@@ -1,7 +1,8 @@
-//! Damaged inputs of every kind, each from a number: none panics, none takes memory, none lasts for ever. In a process of
-//! its own, so that its memory can be measured.
+//! Damaged inputs of every kind, each generated from a number: none causes a panic, takes too much memory, or runs for
+//! ever. The tests have a process of their own, so that memory can be measured.
 //!
-//! `make fuzz` runs a million. `FUZZ_SEED` says where to begin and `FUZZ_COUNT` how many to run: what fails says which.
+//! `make fuzz` runs a million. `FUZZ_SEED` sets the first number and `FUZZ_COUNT` how many inputs are run; a failure
+//! prints the number of its input.
 
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::disallowed_methods, reason = "how long an input takes is what is tested")]
@@ -25,19 +26,19 @@ use peak_alloc::PeakAlloc;
 use random::Random;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures");
-/// Inputs that once did harm: each is run before any other. The file's name is that of the recording.
+/// Inputs that once caused a failure; they are run before any others. The name of the file is that of the recording.
 const KEPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mutations/kept");
-/// Over all kinds of files.
+/// The number of inputs, over all kinds of files.
 const INPUTS: u64 = 20_000;
-/// For one file, whatever its codec; in this process all that is held at once.
+/// The memory limit for one file, whatever its codec, counting all allocations of this process.
 const MOST_BYTES: usize = 64 << 20;
-/// On a machine that does much else at the same time. The slowest takes a tenth of a second.
+/// The time limit on a machine that is busy. The slowest input takes a tenth of a second.
 const MOST_TIME: Duration = Duration::from_secs(20);
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// What one test holds is not another one's growth.
+/// Only one test runs at a time, because memory is measured for the whole process.
 static ALONE: Mutex<()> = Mutex::new(());
 
 fn alone() -> MutexGuard<'static, ()> {
@@ -74,7 +75,7 @@ fn input(seed: u64, whole: &[(&str, Vec<u8>)]) -> Input {
     Input { name, bytes, as_stream: random.below(3) == 0 }
 }
 
-/// Says, while a test fails, how the same input is run again.
+/// Prints, if a test fails, how to run the same input again.
 struct Replay<'a> {
     seed: u64,
     input: &'a Input,
@@ -94,7 +95,7 @@ impl Drop for Replay<'_> {
     }
 }
 
-/// Whether anything was decoded, and how long it took.
+/// Returns whether anything was decoded, and how long it took.
 fn run(seed: u64, input: &Input) -> (bool, Duration) {
     let _replay = Replay { seed, input };
     let started = Instant::now();
@@ -117,14 +118,15 @@ fn number(variable: &str, usual: u64) -> u64 {
 }
 
 #[test]
-fn a_damaged_file_of_any_kind_neither_panics_nor_takes_memory_nor_lasts() {
+fn damaged_file_of_any_kind_causes_no_panic_memory_growth_or_endless_run() {
     let _alone = alone();
     let (first, count) = (number("FUZZ_SEED", 1), number("FUZZ_COUNT", INPUTS));
     let whole = kinds::all();
     let (next, decoded, slowest) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::new((Duration::ZERO, 0)));
-    // Some decoders panic on an overflow here, and are caught. A backtrace of that would hold megabytes for good.
+    // Some decoders panic on an overflow in debug builds, and the panic is caught. Its backtrace would hold megabytes
+    // for good.
     std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
-    // Decoders make tables that stay, with the first file of their kind.
+    // Decoders build tables with the first file of their kind and keep them.
     kinds::all().iter().for_each(|(name, bytes)| drop(subject::run(name, bytes, false)));
     let before = MEMORY.current_usage();
     let work = || {
@@ -153,7 +155,7 @@ fn a_damaged_file_of_any_kind_neither_panics_nor_takes_memory_nor_lasts() {
 }
 
 #[test]
-fn what_once_did_harm_does_so_no_more() {
+fn inputs_that_once_caused_failure_no_longer_do() {
     let _alone = alone();
     for entry in std::fs::read_dir(KEPT).unwrap() {
         let path = entry.unwrap().path();
@@ -165,15 +167,15 @@ fn what_once_did_harm_does_so_no_more() {
 }
 
 #[test]
-fn a_file_cut_off_anywhere_keeps_what_is_before() {
+fn file_cut_off_anywhere_keeps_audio_before_the_cut() {
     let _alone = alone();
     for (name, whole) in kinds::all() {
         let mut last = 0;
-        // Every byte of what stands at the start, where files say what they are, and samples of the rest.
+        // Every byte near the start, where files describe themselves, and samples of the rest.
         for length in (0..whole.len()).filter(|length| *length < 800 || length % 97 == 0) {
             let found = subject::run(name, &whole[..length], false).unwrap().unwrap_or_default();
             assert!(found.survey.duration_ms >= last, "{name} at {length}: {} after {last}", found.survey.duration_ms);
-            // What says nothing of its own length may have been over there.
+            // A file that does not state its length may have ended there.
             let promises = !name.ends_with(".bin");
             assert!(promises || !found.survey.dropped_beyond_packet, "{name} at {length}");
             last = found.survey.duration_ms;

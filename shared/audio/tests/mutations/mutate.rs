@@ -1,8 +1,8 @@
-//! Damage: to a file, to a name, and files that are nothing but damage.
+//! Generates damage: changed files, changed names, and files of random bytes.
 
 use crate::random::Random;
 
-/// Most often in its first bytes, where a file says what it is.
+/// Most changes are in the first bytes, where a file describes itself.
 pub fn bytes(random: &mut Random, bytes: &mut Vec<u8>) {
     for _ in 0..1 + random.below(6) {
         let reach = if random.below(2) == 0 { bytes.len().min(200) } else { bytes.len() };
@@ -36,7 +36,7 @@ pub fn bytes(random: &mut Random, bytes: &mut Vec<u8>) {
     }
 }
 
-/// What names are made of, and what they are not.
+/// Valid parts of names, and invalid ones.
 const PARTS: [&str; 16] = [
     "_",
     ".",
@@ -70,7 +70,7 @@ pub fn name(random: &mut Random, name: &str) -> String {
     letters.into_iter().collect()
 }
 
-/// Frames that hold anything, of the sizes that codecs have.
+/// Frames with random content and the sizes that codecs use.
 pub fn soup(random: &mut Random) -> Vec<u8> {
     let usual = [1, 2, 3, 30, 60, 90, 160, 320, 1_275][random.below(9)];
     let mut file = Vec::new();
@@ -81,7 +81,7 @@ pub fn soup(random: &mut Random) -> Vec<u8> {
             frame.fill(random.byte());
         }
         if random.below(3) == 0 && size > 8 {
-            // The header of an AAC frame, of a size that fits.
+            // The header of an AAC frame with a matching size.
             let size = size as u16;
             frame[..3].copy_from_slice(&[0xFF, 0xF1, 0x60]);
             frame[3] = 0x40 | (size >> 11) as u8;

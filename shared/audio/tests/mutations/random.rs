@@ -1,10 +1,10 @@
-//! Numbers that follow from a seed.
+//! Pseudorandom numbers from a seed.
 
 pub struct Random(u64);
 
 impl Random {
     pub fn of(seed: u64) -> Self {
-        // Zero would stay zero.
+        // A state of zero would stay zero.
         Self(seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 

@@ -1,6 +1,6 @@
-//! Makes checksums right again: otherwise none of the damage would reach a decoder.
+//! Corrects checksums after a mutation; otherwise the damage would not reach a decoder.
 
-/// Of the pages of an Ogg file.
+/// Corrects the pages of an Ogg file.
 pub fn ogg(bytes: &mut [u8]) {
     let mut at = 0;
     while at + 27 <= bytes.len() {
@@ -19,7 +19,7 @@ pub fn ogg(bytes: &mut [u8]) {
     }
 }
 
-/// Of the frames of a FLAC file whose headers still stand where they stood.
+/// Corrects the frames of a FLAC file whose headers are still in place.
 pub fn flac(bytes: &mut [u8]) {
     let starts: Vec<usize> = (0..bytes.len()).filter(|&at| header(&bytes[at..]).is_some()).collect();
     for (index, &start) in starts.iter().enumerate() {
@@ -31,7 +31,7 @@ pub fn flac(bytes: &mut [u8]) {
     }
 }
 
-/// The size of a frame's header without its checksum, if one may stand here.
+/// Returns the size of a frame's header without its checksum, if there may be one here.
 fn header(bytes: &[u8]) -> Option<usize> {
     let &[0xFF, 0xF8 | 0xF9, sizes, channels, number, ..] = bytes else { return None };
     let more =

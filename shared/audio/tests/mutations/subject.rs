@@ -1,4 +1,4 @@
-//! What every input goes through: its name is read, its bytes are analysed, and its segments are cut out.
+//! The steps that every input goes through: its name is parsed, its bytes are analysed, and its segments are cut.
 
 use std::io::Cursor;
 use std::ops::ControlFlow;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use audio::{Analysis, AudioError, Cut, Energy, Input, SegmentRules, Span, Verdict};
 use domain::Format;
 
-/// An input is half a second; damage may claim more than that, but not for ever.
+/// The limit on the duration of an input: it has half a second, and damage may claim more, but not without end.
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// `None`: the name is refused.
@@ -38,7 +38,7 @@ fn analyse(format: &Format, bytes: &[u8], as_stream: bool) -> Result<Analysis, A
 
 fn check(found: &Analysis, size: usize) {
     let survey = &found.survey;
-    // What a file promises and does not have is dropped too.
+    // What a file promises and does not have counts as dropped too.
     let promised = survey.dropped_beyond_packet;
     assert!(promised || survey.dropped_bytes <= size as u64 + 65_536, "more is dropped than there was: {found:?}");
     assert!(survey.concealed_ms <= survey.duration_ms, "more is concealed than there is: {found:?}");
@@ -59,7 +59,7 @@ fn cut(format: &Format, found: &Analysis, bytes: &[u8], as_stream: bool) {
     let mut sink = |span: Span, samples: Vec<f32>| {
         assert_eq!(Some(&span), left.next());
         assert_eq!(samples.len().div_ceil(16), span.duration_ms() as usize, "{span:?}");
-        // A rate that is raised swings a little over what was clipped.
+        // Resampling to a higher rate overshoots a little beyond clipped samples.
         assert!(samples.iter().all(|sample| (-2.0..=2.0).contains(sample)), "{span:?}");
         ControlFlow::Continue(())
     };

@@ -1,8 +1,8 @@
-//! What a file is put together of, and can be cut out of it: pages, clusters, fragments.
+//! Finds the units that a file consists of and that can be cut out of it: pages, clusters, fragments.
 
 use std::ops::Range;
 
-/// All units of a file of these kinds, in their order.
+/// Returns all units of such a file, in order.
 pub fn of(bytes: &[u8]) -> Vec<Range<usize>> {
     let begins: Vec<usize> = match bytes {
         [b'O', b'g', b'g', b'S', ..] => (0..bytes.len()).filter(|&at| bytes[at..].starts_with(b"OggS\0")).collect(),

@@ -1,4 +1,4 @@
-//! A layer as one matrix product over all windows of a batch.
+//! A network layer as one matrix product over all windows of a batch.
 
 use rten_gemm::{BiasVector, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
 use rten_tensor::prelude::*;
@@ -7,22 +7,22 @@ use rten_tensor::{NdTensor, NdTensorView};
 use super::error::{ModelError, unexpected};
 
 pub struct Layer {
-    /// Packed once, as the product wants them.
+    /// Packed once into the form that the matrix product needs.
     weights: PackedBMatrix<f32>,
     inputs: usize,
     outputs: usize,
-    /// With it, what is below zero becomes nothing.
+    /// If there is a bias, values below zero become zero (ReLU).
     bias: Option<Vec<f32>>,
 }
 
 impl Layer {
-    /// `weights`: for each input those of all outputs.
+    /// `weights` holds, for each input, the weights of all outputs.
     pub fn new(weights: Vec<f32>, inputs: usize, outputs: usize, bias: Option<Vec<f32>>) -> Self {
         let weights = NdTensor::from_data([inputs, outputs], weights);
         Self { weights: GemmExecutor::default().prepack_b(weights.view()), inputs, outputs, bias }
     }
 
-    /// Row by row.
+    /// Computes the layer row by row.
     pub fn apply(
         &self,
         gemm: &GemmExecutor<f32, f32, f32>,
@@ -42,8 +42,8 @@ impl Layer {
     }
 }
 
-/// Every `step`th column of each window with the one before and the one after it; beyond the window there is nothing.
-/// `columns`: of each window, all of the same height.
+/// Collects every `step`th column of each window together with the columns before and after it; columns beyond the
+/// window are zero. `columns` holds the columns of all windows, all of the same height.
 pub fn neighbours(all: &[f32], windows: usize, columns: usize, step: usize, out: &mut Vec<f32>) {
     out.clear();
     let height = all.len() / (windows * columns).max(1);
@@ -66,9 +66,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_column_has_two_neighbours_and_nothing_beyond_its_window() {
+    fn column_has_two_neighbours_and_zeros_beyond_its_window() {
         let mut out = Vec::new();
-        // Two windows of three columns, two high.
+        // Two windows of three columns, each two values high.
         let all: Vec<f32> = (1..=12u8).map(f32::from).collect();
         neighbours(&all, 2, 3, 2, &mut out);
         let expected: [[u8; 6]; 4] =
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_is_a_product_with_a_bias_and_nothing_below_zero() {
+    fn layer_is_product_with_bias_and_without_negative_values() {
         let (gemm, mut out) = (GemmExecutor::default(), Vec::new());
         let layer = Layer::new(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2, 3, Some(vec![0.5, 0.0, -100.0]));
         layer.apply(&gemm, &[1.0, 1.0, 0.0, -1.0], &mut out).unwrap();

@@ -1,8 +1,9 @@
 //! The Silero network: from windows of samples to the probability of speech in each, many windows at once.
 //!
-//! The file describes a convolution for each window, four columns wide: a runtime spends most of its time on the overhead
-//! of such small products. Here the same weights are applied to all windows of a batch in one product for each layer;
-//! what carries state from window to window is run as the file has it. A test holds both to the same results.
+//! The file describes a convolution for each window, four columns wide, and a runtime spends most of its time on the
+//! overhead of such small products. Here the same weights are applied to all windows of a batch in one product for each
+//! layer. The part that carries state from window to window is run as the file has it. A test checks that both give the
+//! same results.
 
 use std::sync::Arc;
 
@@ -14,22 +15,22 @@ use rten_tensor::prelude::*;
 use super::error::{ModelError, unexpected};
 use super::layer::{Layer, neighbours};
 
-/// 32 ms.
+/// Samples in a window: 32 ms.
 pub const WINDOW: usize = 512;
-/// A window is heard with the end of the one before it.
+/// Samples from the end of the previous window that are given with each window.
 pub const CONTEXT: usize = 64;
-/// At its end it is mirrored, so that the last spectrum has samples to look at.
+/// Samples that are mirrored at the end of a window, so that the last spectrum is complete.
 const MIRRORED: usize = 64;
-/// Spectra in a window, the samples that each looks at, and how far apart they are.
+/// The number of spectra in a window, the samples in each, and the distance between them.
 const SPECTRA: usize = 4;
 const SPECTRUM: usize = 256;
 const HOP: usize = 128;
-/// Frequencies of a spectrum.
+/// Frequencies in a spectrum.
 const BANDS: usize = SPECTRUM / 2 + 1;
-/// What is carried from window to window, twice.
+/// The size of the state that is carried from window to window; there are two such vectors.
 const CARRIED: usize = 128;
 
-/// The weights. One for a process: detectors share it.
+/// The weights. Detectors share one instance in a process.
 pub struct Network {
     model: Model,
     spectra: Layer,
@@ -42,12 +43,12 @@ pub struct Network {
     results: [NodeId; 3],
 }
 
-/// What a detector's network remembers, and the rooms that it works in.
+/// The state of one detector's network, and its working buffers.
 pub struct Memory {
     carried: [Vec<f32>; 2],
     one: Vec<f32>,
     other: Vec<f32>,
-    /// Made when there is something to hear.
+    /// Created when there is something to hear.
     pool: Option<Arc<ThreadPool>>,
 }
 
@@ -63,7 +64,8 @@ impl Memory {
         self.carried.iter_mut().for_each(|carried| carried.fill(0.0));
     }
 
-    /// More threads do not help with matrices of this size, and other recordings have the other cores.
+    /// Returns a pool with one thread. More threads do not help with matrices of this size, and other recordings use
+    /// the other cores.
     fn pool(&mut self) -> Arc<ThreadPool> {
         Arc::clone(self.pool.get_or_insert_with(|| Arc::new(ThreadPool::with_num_threads(1))))
     }
@@ -72,7 +74,7 @@ impl Memory {
 impl Network {
     pub fn load(model: &'static [u8]) -> Result<Self, ModelError> {
         let mut options = ModelOptions::with_all_ops();
-        // Parts of it are run alone: they have to keep their names.
+        // Parts of the model are run alone, so the names of its nodes have to stay.
         let model = options.enable_optimization(false).prepack_weights(true).load_static_slice(model)?;
         let weights = Weights { model: &model };
         let network = Self {
@@ -80,7 +82,7 @@ impl Network {
             first: weights.convolution(0, BANDS, 128, 0..3)?,
             second: weights.convolution(1, 128, 64, 0..3)?,
             third: weights.convolution(2, 64, 64, 0..3)?,
-            // One column is left: its neighbours are nothing.
+            // Only one column is left, and its neighbours are zero.
             fourth: weights.convolution(3, 64, CARRIED, 1..2)?,
             features: node(&model, "/Transpose_output_0")?,
             carried: [node(&model, "h")?, node(&model, "c")?],
@@ -91,7 +93,7 @@ impl Network {
         Ok(network)
     }
 
-    /// The probability of speech in each window. `samples` begins with the context of the first window.
+    /// Returns the probability of speech in each window. `samples` begins with the context of the first window.
     pub fn run(&self, samples: &[f32], memory: &mut Memory) -> Result<Vec<f32>, ModelError> {
         let (pool, windows) = (memory.pool(), (samples.len() - CONTEXT) / WINDOW);
         pool.run(|| {
@@ -100,7 +102,7 @@ impl Network {
         })
     }
 
-    /// What each window sounds like: into `memory.one`, [`CARRIED`] numbers for each.
+    /// Computes the features of each window into `memory.one`: [`CARRIED`] numbers for each.
     fn front(&self, samples: &[f32], windows: usize, memory: &mut Memory) -> Result<(), ModelError> {
         let (gemm, Memory { one, other, .. }) = (GemmExecutor::default(), memory);
         cut_spectra(samples, windows, one);
@@ -130,7 +132,7 @@ impl Network {
     }
 }
 
-/// The stretches that spectra are taken of, one after another.
+/// Copies the stretches of samples that spectra are computed from, one after another.
 fn cut_spectra(samples: &[f32], windows: usize, out: &mut Vec<f32>) {
     out.clear();
     let mut window = [0.0; CONTEXT + WINDOW + MIRRORED];
@@ -145,7 +147,7 @@ fn cut_spectra(samples: &[f32], windows: usize, out: &mut Vec<f32>) {
     }
 }
 
-/// From real and imaginary parts to sizes.
+/// Converts real and imaginary parts to magnitudes.
 fn sizes(parts: &[f32], out: &mut Vec<f32>) {
     out.clear();
     for parts in parts.chunks_exact(2 * BANDS) {
@@ -154,7 +156,7 @@ fn sizes(parts: &[f32], out: &mut Vec<f32>) {
     }
 }
 
-/// Takes weights out of the file, and holds each to its shape.
+/// Reads weights from the file and checks the shape of each.
 struct Weights<'m> {
     model: &'m Model,
 }
@@ -173,7 +175,7 @@ impl Weights<'_> {
         Ok(Layer::new(weights.collect(), SPECTRUM, 2 * BANDS, None))
     }
 
-    /// `taps`: those of the three columns around each that can be anything but nothing.
+    /// `taps` selects those of the three columns around each position that can be other than zero.
     fn convolution(
         &self,
         number: usize,

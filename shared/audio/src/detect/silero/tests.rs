@@ -1,9 +1,9 @@
-//! What is speech and what is not, on real clips and on sounds made here.
+//! Speech and other sounds, on real clips and on generated ones.
 
 use super::*;
 use crate::testing::{f1, fixture_samples, network, noise, pink, quieter};
 
-/// Clips with a second of nothing around each.
+/// The clips, each with a second of silence around it.
 fn clips() -> Vec<(&'static str, Vec<f32>)> {
     let around = |clip: Vec<f32>| [vec![0.0; 16_000], clip, vec![0.0; 16_000]].concat();
     ["jfk", "sonnet", "ss0870", "ss0880", "ss0890"]
@@ -26,7 +26,7 @@ fn regions_without_sleep(samples: &[f32]) -> Vec<Region> {
     with(Silero { sleeps: false, ..Silero::new(network()) }, samples)
 }
 
-/// The same regions, with ends that are at most so far apart.
+/// Asserts that both hold the same regions, with ends at most this far apart.
 fn assert_alike(one: &[Region], other: &[Region], most: u32, what: &str) {
     assert_eq!(one.len(), other.len(), "{what}: {one:?} and {other:?}");
     for (one, other) in one.iter().zip(other) {
@@ -36,12 +36,13 @@ fn assert_alike(one: &[Region], other: &[Region], most: u32, what: &str) {
 }
 
 #[test]
-fn sleep_changes_nothing_on_speech() {
+fn sleeping_does_not_change_detected_speech() {
     for (name, clip) in clips() {
         for samples in [quieter(&clip, -12.0), clip.clone()] {
             assert_alike(&regions(&samples), &regions_without_sleep(&samples), WINDOW_MS, name);
         }
-        // Between clips it wakes with an empty memory: a pause may be one more or one less, and no word is lost.
+        // Between clips the detector wakes with an empty memory, so one pause may be added or missing, but no word is
+        // lost.
         let samples = [&clip[..], &quieter(&clip, -20.0), &noise(90_000, 0.0008), &clip].concat();
         let agreed = f1(&regions(&samples), &regions_without_sleep(&samples));
         assert!(agreed > 0.98, "{name}: {agreed}");
@@ -53,7 +54,7 @@ fn shifted(regions: &[Region], by_ms: u32) -> Vec<Region> {
 }
 
 #[test]
-fn speech_is_found_where_it_is_and_silence_before_it_shifts_nothing() {
+fn speech_is_found_at_its_position_and_silence_before_it_shifts_nothing() {
     for (name, clip) in clips() {
         let found = regions(&clip);
         assert!(!found.is_empty(), "{name}");
@@ -62,14 +63,14 @@ fn speech_is_found_where_it_is_and_silence_before_it_shifts_nothing() {
             let by_ms = u32::try_from(windows).unwrap() * WINDOW_MS;
             assert_alike(&later, &shifted(&found, by_ms), 0, name);
         }
-        // Where windows begin elsewhere, a pause may be one more or one less.
+        // With other window borders one pause may be added or missing.
         let later = regions(&[vec![0.0; 1_000_003], clip].concat());
         assert!(later[0].start_ms.abs_diff(found[0].start_ms + 62_500) <= 2 * WINDOW_MS, "{name}: {later:?}");
     }
 }
 
 #[test]
-fn after_a_long_silence_it_hears_as_at_the_beginning() {
+fn detector_hears_after_long_silence_as_at_the_beginning() {
     for (name, clip) in clips() {
         let clip = &clip[..clip.len() / WINDOW * WINDOW];
         let silence = vec![0.0; 300 * WINDOW];
@@ -87,7 +88,7 @@ fn music(count: usize) -> Vec<f32> {
 }
 
 #[test]
-fn speech_behind_long_noise_is_found_where_it_begins() {
+fn start_of_speech_after_long_noise_is_found() {
     for seconds in [10_u32, 40, 100] {
         let samples = seconds as usize * 16_000;
         let sounds = [("white", noise(samples, 0.5)), ("pink", pink(samples, 0.1)), ("music", music(samples))];
@@ -104,7 +105,7 @@ fn speech_behind_long_noise_is_found_where_it_begins() {
 }
 
 #[test]
-fn pieces_make_no_difference() {
+fn piece_size_makes_no_difference() {
     let (name, clip) = clips().remove(0);
     let in_pieces = |size| {
         let mut silero = Silero::new(network());
@@ -124,10 +125,10 @@ fn steady_noise_is_not_speech() {
 }
 
 #[test]
-fn speech_that_lasts_to_the_end_is_heard_to_its_last_sample() {
+fn speech_up_to_the_end_is_detected_to_the_last_sample() {
     let clip = fixture_samples("ss0890_pcm16");
     let spoken = regions(&clip)[0];
-    // Within speech: fewer windows than are judged at once, and a last one that is not full.
+    // Cut within speech: the last batch is not full, and neither is its last window.
     let until = (spoken.start_ms as usize * 16).next_multiple_of(WINDOW) + 20 * WINDOW + 300;
     let end_ms = u32::try_from(samples_to_ms(until as u64)).unwrap();
     assert!(end_ms < spoken.end_ms, "{spoken:?}");
@@ -135,7 +136,7 @@ fn speech_that_lasts_to_the_end_is_heard_to_its_last_sample() {
 }
 
 #[test]
-fn speech_begins_at_a_half_and_goes_on_down_to_0_35() {
+fn region_starts_at_score_0_5_and_continues_down_to_0_35() {
     for (name, clip) in clips() {
         let clip = &clip[..clip.len() / WINDOW * WINDOW];
         let samples = [&[0.0; CONTEXT][..], clip].concat();
@@ -147,7 +148,7 @@ fn speech_begins_at_a_half_and_goes_on_down_to_0_35() {
 }
 
 #[test]
-fn asleep_it_keeps_what_the_first_window_that_it_will_hear_began_after() {
+fn sleeping_detector_keeps_context_of_first_window_it_will_hear() {
     let (mut silero, quiet) = (Silero::new(network()), noise(20 * WINDOW, 0.0008));
     silero.push(&quiet);
     let end = (20 - LEAD) * WINDOW;

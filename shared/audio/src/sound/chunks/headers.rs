@@ -1,18 +1,18 @@
-//! How the audio of a WAV, AIFF or CAF file is coded, as its header says.
+//! Parses how the audio of a WAV, AIFF or CAF file is coded.
 
 use super::super::linear::{Coding, Linear, MOST_CHANNELS};
 use super::Format;
 use crate::error::AudioError;
 
 const EXTENSIBLE: u16 = 0xFFFE;
-/// A block holds some dozen to some thousand samples.
+/// The greatest block. Real ones hold between some dozen and some thousand samples.
 const MOST_BLOCK: u16 = 16 * 1024;
 
 const WRONG: AudioError = AudioError::Unreadable("the file has a coding that cannot be read");
 
-/// What stands beside audio in files of these kinds.
+/// Whether a chunk of this kind is known to hold no audio.
 pub(super) fn is_known(kind: [u8; 4]) -> bool {
-    // `wavl` is none of them: it holds audio.
+    // `wavl` is not in the list, because it holds audio.
     const RIFF: [&[u8; 4]; 45] = [
         b"LIST", b"list", b"INFO", b"fact", b"fmt ", b"ds64", b"cue ", b"plst", b"labl", b"note", b"ltxt", b"smpl",
         b"inst", b"bext", b"iXML", b"axml", b"aXML", b"chna", b"umid", b"cart", b"levl", b"PEAK", b"peak", b"id3 ",
@@ -27,7 +27,7 @@ pub(super) fn is_known(kind: [u8; 4]) -> bool {
     is_padding(kind) || RIFF.contains(&&kind) || AIFF_AND_CAF.contains(&&kind)
 }
 
-/// Room that nobody uses, filled with one and the same byte.
+/// Whether a chunk of this kind is unused space, which is filled with a single byte value.
 pub(super) fn is_padding(kind: [u8; 4]) -> bool {
     matches!(&kind, b"JUNK" | b"junk" | b"PAD " | b"Pad " | b"FLLR" | b"free")
 }
@@ -41,7 +41,7 @@ fn linear(coding: Option<Coding>, big_endian: bool, channels: u16, rate: u32) ->
     }
 }
 
-/// The `fmt ` chunk of a WAV file.
+/// Parses the `fmt ` chunk of a WAV file.
 pub(super) fn wav(body: &[u8]) -> Result<Format, AudioError> {
     let word = |at: usize| body.get(at..at + 2).map(|b| u16::from_le_bytes([b[0], b[1]]));
     let (Some(tag), Some(channels), Some(low), Some(high), Some(block), Some(bits)) =
@@ -63,7 +63,7 @@ pub(super) fn wav(body: &[u8]) -> Result<Format, AudioError> {
     linear(coding, false, channels, rate)
 }
 
-/// Each channel has a header in each block, and then half a byte for each sample.
+/// Each block has a header for each channel, followed by half a byte for each sample.
 fn adpcm(microsoft: bool, rate: u32, channels: u16, block: u16) -> Result<Format, AudioError> {
     let (header, in_header) = if microsoft { (7, 2) } else { (4, 1) };
     if !(1..=2).contains(&channels) {
@@ -77,7 +77,7 @@ fn adpcm(microsoft: bool, rate: u32, channels: u16, block: u16) -> Result<Format
     Ok(Format::Adpcm { microsoft, rate, channels, block: usize::from(block), samples })
 }
 
-/// The `COMM` chunk of an AIFF file, or of an AIFC file, which is longer.
+/// Parses the `COMM` chunk of an AIFF file, or of an AIFC file, where it is longer.
 pub(super) fn aiff(body: &[u8]) -> Result<Format, AudioError> {
     let word = |at: usize| body.get(at..at + 2).map(|b| u16::from_be_bytes([b[0], b[1]]));
     let (Some(channels), Some(bits)) = (word(0), word(6)) else { return Err(WRONG) };
@@ -96,7 +96,7 @@ pub(super) fn aiff(body: &[u8]) -> Result<Format, AudioError> {
     linear(coding, big_endian, channels, rate)
 }
 
-/// A number of 80 bits, as the processors of the eighties had it: sign and exponent, then 64 bits.
+/// Converts an 80-bit float: sign and exponent, then 64 bits.
 fn extended(bytes: &[u8]) -> u32 {
     let (Some(&[high, low]), Some(bits)) =
         (bytes.first_chunk::<2>(), bytes.get(2..10).and_then(|b| b.first_chunk::<8>()))
@@ -111,7 +111,7 @@ fn extended(bytes: &[u8]) -> u32 {
     }
 }
 
-/// The `desc` chunk of a CAF file.
+/// Parses the `desc` chunk of a CAF file.
 pub(super) fn caf(body: &[u8]) -> Result<Format, AudioError> {
     let word = |at: usize| body.get(at..at + 4).and_then(|b| b.first_chunk()).map(|b| u32::from_be_bytes(*b));
     let rate = body.first_chunk::<8>().map(|b| f64::from_be_bytes(*b)).ok_or(WRONG)?;
@@ -129,6 +129,6 @@ pub(super) fn caf(body: &[u8]) -> Result<Format, AudioError> {
             ));
         }
     };
-    // Saturates, and what is no number is 0: none of that is a possible rate.
+    // The conversion saturates, and NaN becomes 0; neither result is a possible rate.
     linear(coding, big_endian, channels, rate as u32)
 }

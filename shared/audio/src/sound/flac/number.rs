@@ -1,7 +1,7 @@
-//! The number that the header of each FLAC frame has (RFC 9639, 9.1): of the frame, if all frames have the same block size,
-//! or of its first sample.
+//! The number in the header of each FLAC frame (RFC 9639, 9.1): the frame's number if all frames have the same block
+//! size, otherwise the number of its first sample.
 
-/// What the header of a frame says of its place in the stream.
+/// The position in the stream that the header of a frame states.
 #[derive(Clone, Copy)]
 pub(super) struct Number {
     is_of_sample: bool,
@@ -10,12 +10,12 @@ pub(super) struct Number {
 }
 
 impl Number {
-    /// Of a frame whose header is right.
+    /// Parses a frame whose header is valid.
     pub fn read(frame: &[u8]) -> Option<Self> {
         let &[_, sync, sizes, _, first, ..] = frame else { return None };
         let ones = first.leading_ones() as usize;
         let more = ones.saturating_sub(1);
-        // A header byte with seven leading ones has no bits of its own.
+        // A first byte with seven leading ones has no bits of the number.
         let own = u64::from(first) & (0x7F >> ones);
         let this = frame.get(5..5 + more)?.iter().fold(own, |number, byte| number << 6 | u64::from(byte & 0x3F));
         let behind = frame.get(5 + more..)?;
@@ -30,8 +30,8 @@ impl Number {
         Some(Self { is_of_sample, this, next: this + if is_of_sample { block } else { 1 } })
     }
 
-    /// Whether frames are missing between this one and the one that follows it in the file. Where numbers begin anew,
-    /// another recording was appended.
+    /// Whether frames are missing between this one and `before`, its predecessor in the file. If the numbers start
+    /// over, another recording was appended.
     pub fn is_behind_gap(self, before: Self) -> bool {
         self.is_of_sample == before.is_of_sample && self.this > before.next
     }
@@ -55,7 +55,7 @@ mod tests {
         }
     }
 
-    /// The frame with another number.
+    /// The frame with its number replaced.
     fn numbered(frame: &[u8], of_sample: bool, number: u64) -> Vec<u8> {
         let length = frame[4].leading_ones().max(1) as usize;
         let header = (5..16).find(|&end| crc8(&frame[..end]) == frame[end]).unwrap();
@@ -66,7 +66,7 @@ mod tests {
         [&frame[..], &sum.to_be_bytes()].concat()
     }
 
-    /// What stands before the frames of the clip, which does not say how many samples there are, and the frames.
+    /// The clip as a header that does not state the number of samples, and the frames.
     fn streamed() -> (Vec<u8>, Vec<Vec<u8>>) {
         let mut bytes = sound("16000_1.flac");
         bytes[21] &= 0xF0;
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_that_were_cut_out_of_a_stream_without_a_length_are_damage() {
+    fn frames_cut_out_of_stream_without_stated_length_are_damage() {
         let (head, frames) = streamed();
         assert!(frames.len() > 8);
         let block = Number::read(&numbered(&frames[0], true, 0)).unwrap().next;

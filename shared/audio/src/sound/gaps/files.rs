@@ -1,9 +1,9 @@
-//! Opus packets in an Ogg, a WebM and a fragmented MP4 file, in units of a second: pages, clusters and fragments, whose
-//! numbers and times a test chooses.
+//! Writes Opus packets into Ogg, WebM and fragmented MP4 files, in units of a second: pages, clusters and fragments
+//! whose numbers and times a test chooses.
 
 use super::super::ogg;
 
-/// Packets of 20 ms that stand together, their number in the file, and the time of the first.
+/// Packets of 20 ms that are stored together, their number in the file, and the time of the first one.
 #[derive(Clone)]
 pub(super) struct Unit {
     pub number: u32,
@@ -13,19 +13,19 @@ pub(super) struct Unit {
 
 pub(super) const PACKET_MS: u32 = 20;
 
-/// The recording in units of a second, numbered from `first` on.
+/// Splits the recording into units of a second, numbered from `first` on.
 pub(super) fn units(samples: &[f32], first: u32) -> Vec<Unit> {
     units_of(&packets(samples, false), 50, first)
 }
 
-/// The recording in packets. With `dtx` those in which nothing is said are empty but for one in every 400 ms.
+/// Encodes the recording into packets. With `dtx`, the packets of silence are empty, except for one every 400 ms.
 pub(super) fn packets(samples: &[f32], dtx: bool) -> Vec<Vec<u8>> {
     let mut encoder = opus::Encoder::new(16_000, opus::Channels::Mono, opus::Application::Voip).unwrap();
     encoder.set_dtx(dtx).unwrap();
     samples.chunks_exact(320).map(|packet| encoder.encode_vec_float(packet, 1_275).unwrap()).collect()
 }
 
-/// Units of so many packets, numbered from `first` on.
+/// Groups packets into units of `many`, numbered from `first` on.
 pub(super) fn units_of(packets: &[Vec<u8>], many: usize, first: u32) -> Vec<Unit> {
     let unit = |(n, packets): (u32, &[Vec<u8>])| Unit {
         number: first + n,
@@ -55,7 +55,7 @@ fn page(flags: u8, granule: u64, number: u32, packets: &[Vec<u8>]) -> Vec<u8> {
     page
 }
 
-/// The first unit has number 2.
+/// The first unit has to be number 2.
 pub(super) fn ogg(units: &[Unit]) -> Vec<u8> {
     let tags = [&b"OpusTags"[..], &[0; 8]].concat();
     let mut file = [page(2, 0, 0, &[opus_head()]), page(0, 0, 1, &[tags])].concat();
@@ -70,12 +70,12 @@ fn element(id: &[u8], body: &[u8]) -> Vec<u8> {
     [id, &(0x1000_0000 | u32::try_from(body.len()).unwrap()).to_be_bytes(), body].concat()
 }
 
-/// As browsers write it: nothing says how long it is.
+/// A file as browsers write it, without a duration.
 pub(super) fn webm(units: &[Unit]) -> Vec<u8> {
     webm_lasting(None, false, units)
 }
 
-/// It says that it lasts so many milliseconds, and may have a track of pictures.
+/// A file that states this duration in milliseconds, and may have a track of pictures.
 pub(super) fn webm_lasting(ms: Option<f32>, has_pictures: bool, units: &[Unit]) -> Vec<u8> {
     let duration = ms.map_or(Vec::new(), |ms| element(&[0x44, 0x89], &ms.to_be_bytes()));
     let scale = element(&[0x2A, 0xD7, 0xB1], &1_000_000u32.to_be_bytes());
@@ -111,7 +111,7 @@ pub(super) fn numbers(numbers: impl IntoIterator<Item = u32>) -> Vec<u8> {
     numbers.into_iter().flat_map(u32::to_be_bytes).collect()
 }
 
-/// The parts of a fragmented file: what stands before the fragments, and each of them.
+/// The parts of a fragmented file: the header before the fragments, and each of them.
 pub(super) fn fragments(units: &[Unit], with_times: bool) -> (Vec<u8>, Vec<Vec<u8>>) {
     let dops = boxed(b"dOps", &[0, 1, 1, 0x38, 0, 0, 0x3E, 0x80, 0, 0, 0]);
     let fixed = [numbers([0, 1, 0, 0, 0x1_0010, 0, 0xBB80_0000]), dops].concat();
@@ -148,7 +148,7 @@ pub(super) fn mp4(units: &[Unit]) -> Vec<u8> {
     [head, fragments.concat()].concat()
 }
 
-/// An index of these fragments that stands behind what has `before` bytes, and an index at the end.
+/// An index of these fragments that stands behind `before` bytes, and an index at the end.
 pub(super) fn indexes(fragments: &[Vec<u8>], before: usize) -> (Vec<u8>, Vec<u8>) {
     let size = |fragment: &Vec<u8>| fragment.len() as u32;
     let sizes = fragments.iter().flat_map(|fragment| [size(fragment), 48_000, 0x9000_0000]);

@@ -1,4 +1,4 @@
-//! The elements of a Matroska file (RFC 8794, RFC 9559): an id, a length, a body.
+//! Parses the elements of a Matroska file (RFC 8794, RFC 9559): an id, a length, a body.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -26,8 +26,8 @@ pub(super) mod id {
     pub const BLOCK: u32 = 0xA1;
     pub const SIMPLE_BLOCK: u32 = 0xA3;
 
-    /// Those that stand where this reader looks, besides the ones above: of the whole file, of a segment, of a cluster, and
-    /// of a group of blocks.
+    /// The other elements that may occur where this reader looks: in the file, a segment, a cluster, or a group of
+    /// blocks.
     const OTHERS: [u32; 21] = [
         0xEC,
         0xBF,
@@ -60,9 +60,9 @@ pub(super) mod id {
 
 pub(super) struct Element {
     pub id: u32,
-    /// `None`: not known when it was written.
+    /// `None`: the size was not known when the element was written.
     pub size: Option<u64>,
-    /// The bytes of id and size.
+    /// The bytes of the id and the size.
     pub header: usize,
 }
 
@@ -78,7 +78,7 @@ impl Element {
         Some(Self { id, size: (!unknown).then_some(size), header: length + width })
     }
 
-    /// The elements that stand in a row here, with their bodies, as far as they are whole.
+    /// Iterates over consecutive elements with their bodies, as far as they are complete.
     pub fn all(bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
         let mut rest = bytes;
         std::iter::from_fn(move || {
@@ -92,7 +92,7 @@ impl Element {
     }
 }
 
-/// A number that says its own width, and the width.
+/// Parses a number of variable length. Returns it with its width.
 pub(super) fn vint(bytes: &[u8]) -> Option<(u64, usize)> {
     let first = *bytes.first()?;
     let width = first.leading_zeros() as usize + 1;
@@ -118,7 +118,7 @@ pub(super) fn float(bytes: &[u8]) -> f64 {
     }
 }
 
-/// Whether a cluster begins here: by its id, and by what its first child is.
+/// Whether a cluster begins here, by its id and its first child.
 pub(super) fn is_cluster(bytes: &[u8]) -> bool {
     bytes.starts_with(&id::CLUSTER.to_be_bytes())
         && Element::read(bytes)
@@ -126,10 +126,10 @@ pub(super) fn is_cluster(bytes: &[u8]) -> bool {
             .is_some_and(|child| matches!(child, 0xE7 | 0xBF | 0xA7 | 0xAB | 0xA3 | 0xA0 | 0xEC))
 }
 
-/// Where the packets of a block are in it. `None` if it is none.
+/// Returns the ranges of a block's packets; `None` if it is not a valid block.
 pub(super) fn packets(block: &[u8]) -> Option<VecDeque<Range<usize>>> {
     let (_, width) = vint(block)?;
-    // A moment of two bytes, and flags.
+    // A time of two bytes, then flags.
     let flags = *block.get(width + 2)?;
     let mut at = width + 3;
     let mut sizes = VecDeque::new();
@@ -160,7 +160,7 @@ pub(super) fn packets(block: &[u8]) -> Option<VecDeque<Range<usize>>> {
                     let (value, width) = vint(block.get(at..)?)?;
                     at += width;
                     let value = value.cast_signed();
-                    // The first is a size, and each of the others the difference to the one before.
+                    // The first number is a size, and each of the others the difference to the one before.
                     last = if n == 0 { value } else { last.checked_add(value - ((1i64 << (7 * width - 1)) - 1))? };
                     sizes.push_back(usize::try_from(last).ok()?);
                 }

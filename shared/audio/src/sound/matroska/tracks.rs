@@ -1,4 +1,4 @@
-//! The tracks of a Matroska file, and the one that is read: the first that has audio of a known kind.
+//! The tracks of a Matroska file, and the one that is read: the first with audio of a known kind.
 
 use super::super::linear::{self, Linear};
 use super::super::ogg::vorbis_stream;
@@ -11,17 +11,17 @@ use crate::aac;
 use crate::error::AudioError;
 
 const AUDIO: u64 = 2;
-/// Milliseconds, if the file does not say.
+/// The default unit of time: a millisecond.
 const USUAL_SCALE: u64 = 1_000_000;
-/// Moments are rounded, and what an encoder adds is counted by some and not by others.
+/// Times are rounded, and some writers count the encoder's padding while others do not.
 const TOLERANCE_MS: f64 = 200.0;
 
-/// What becomes of the blocks of a track.
+/// What happens with the blocks of a track.
 pub(super) enum Track {
     Read,
-    /// It has no audio.
+    /// The track has no audio.
     Silent,
-    /// It has audio that is not read, or nobody knows.
+    /// The track has audio that is not read, or it is unknown whether it has.
     Dropped,
 }
 
@@ -30,11 +30,11 @@ pub(super) struct Tracks {
     read: Option<u64>,
     silent: Vec<u64>,
     duration_ms: f64,
-    /// Nanoseconds of a unit of time, if the file says it.
+    /// The nanoseconds of a unit of time, if the file states them.
     scale: Option<u64>,
 }
 
-/// What a track's entry says.
+/// The content of a track's entry.
 #[derive(Default)]
 struct Entry<'a> {
     number: u64,
@@ -44,7 +44,7 @@ struct Entry<'a> {
     rate: f64,
     channels: u16,
     bits: u16,
-    /// Packets are compressed, or encrypted.
+    /// The packets are compressed or encrypted.
     encoded: bool,
 }
 
@@ -74,12 +74,12 @@ impl Tracks {
         self.scale = Some(scale);
     }
 
-    /// Nanoseconds of a unit of time; `None` where the file says what cannot be.
+    /// The nanoseconds of a unit of time; `None` if the file states an impossible value.
     pub fn scale(&self) -> Option<u64> {
         Some(self.scale.unwrap_or(USUAL_SCALE)).filter(|scale| *scale > 0)
     }
 
-    /// The stream of the first track that can be read, if none was found before.
+    /// Returns the stream of the first readable track, if none was found before.
     pub fn read(&mut self, body: &[u8]) -> Result<Option<Stream>, AudioError> {
         let mut stream = None;
         let mut wrong = None;
@@ -141,7 +141,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// Samples a second of what the stream's decoder gives.
+    /// The sample rate of the stream's decoder.
     fn rate(&self, stream: &Stream) -> f64 {
         match &stream.coding {
             super::super::parts::Coding::Opus => f64::from(crate::RATE),
@@ -176,7 +176,7 @@ impl<'a> Entry<'a> {
     fn linear(&self, coding: Option<linear::Coding>, big_endian: bool) -> Result<Stream, AudioError> {
         match coding {
             Some(coding) if (1..=linear::MOST_CHANNELS).contains(&self.channels) => {
-                // Eight bits have no sign here.
+                // Samples of eight bits are unsigned here.
                 let coding = if coding == linear::Coding::I8 { linear::Coding::U8 } else { coding };
                 Stream::of(Linear { coding, big_endian, channels: self.channels, rate: self.rate as u32 })
             }
@@ -185,7 +185,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Three headers stand in a row behind the lengths of two; the first and the third are wanted.
+/// Returns the first and the third of the three Vorbis headers, which follow the lengths of the first two.
 fn vorbis_headers(private: &[u8]) -> Option<Vec<u8>> {
     let (&2, mut rest) = private.split_first()? else { return None };
     let mut sizes = [0; 2];

@@ -1,4 +1,4 @@
-//! How the audio of a track is coded: one entry of its description.
+//! How the audio of a track is coded: one entry of its sample description.
 
 use std::ops::Range;
 
@@ -12,12 +12,12 @@ use crate::aac;
 use crate::error::AudioError;
 
 const MOST_CONFIG: usize = 1024;
-/// Boxes within an entry, and within one of QuickTime's.
+/// The most boxes within an entry, and within a QuickTime box in it.
 const MOST_BOXES: u32 = 32;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Entry {
-    /// What MPEG-4 calls an `AudioSpecificConfig`.
+    /// An `AudioSpecificConfig`.
     Aac(Vec<u8>),
     Mp3,
     Alac(Vec<u8>),
@@ -28,7 +28,7 @@ pub(super) enum Entry {
     Unknown,
 }
 
-/// An entry with what every sound has.
+/// An entry with the fields that every sound has.
 #[derive(Clone, Debug)]
 pub(super) struct Described {
     pub entry: Entry,
@@ -37,7 +37,7 @@ pub(super) struct Described {
 }
 
 impl Described {
-    /// `None`: this box says nothing of a sound.
+    /// `None`: the box does not describe sound.
     pub fn read(file: &mut File, kind: [u8; 4], body: Range<u64>) -> Result<Option<Self>, AudioError> {
         let mut fixed = [0; 28];
         go(file, body.start)?;
@@ -46,7 +46,7 @@ impl Described {
         }
         let word = |at: usize| u16::from_be_bytes([fixed[at], fixed[at + 1]]);
         let (version, channels, bits, rate) = (word(8), word(16), word(18), u32::from(word(24)));
-        // A version of QuickTime put more before the boxes inside.
+        // QuickTime versions put more fields before the inner boxes.
         let more = match version {
             0 => 0,
             1 => 16,
@@ -70,7 +70,7 @@ impl Described {
         Ok(Some(Self { entry, channels, rate }))
     }
 
-    /// Of the samples that its decoder gives.
+    /// The sample rate of the decoder's output.
     pub fn rate(&self) -> u32 {
         match &self.entry {
             Entry::Aac(config) => aac::rate_of(config).unwrap_or(0),
@@ -85,7 +85,7 @@ impl Described {
         }
     }
 
-    /// The bytes of a sample of all channels, if all have as many.
+    /// The bytes of one sample of all channels, if all samples have the same size.
     pub fn block(&self) -> Option<u64> {
         match self.entry {
             Entry::Linear(..) => self.linear().map(|linear| linear.block() as u64),
@@ -114,7 +114,7 @@ impl Described {
     }
 }
 
-/// The boxes within an entry: one of them holds what the decoder has to know.
+/// The boxes within an entry, one of which holds the decoder's configuration.
 struct Inside<'f, 'r> {
     file: &'f mut File<'r>,
     boxes: u32,
@@ -160,14 +160,14 @@ impl Inside<'_, '_> {
     }
 }
 
-/// What stands in the innermost of three descriptors (ISO 14496-1): the decoder's own configuration.
+/// Returns the decoder's configuration from the innermost of three descriptors (ISO 14496-1).
 fn config(bytes: &[u8]) -> Option<Entry> {
     let (3, stream) = descriptor(bytes)? else { return None };
     let flags = *stream.get(2)?;
     let more = if flags & 0x80 == 0 { 0 } else { 2 } + if flags & 0x20 == 0 { 0 } else { 2 };
     let (4, decoder) = descriptor(stream.get(3 + more..)?)? else { return None };
     match *decoder.first()? {
-        // MPEG-4 audio, and the three profiles of MPEG-2's.
+        // MPEG-4 audio, and the three profiles of MPEG-2 AAC.
         0x40 | 0x66..=0x68 => match descriptor(decoder.get(13..)?)? {
             (5, config) => Some(Entry::Aac(config.to_vec())),
             _ => None,
@@ -177,7 +177,7 @@ fn config(bytes: &[u8]) -> Option<Entry> {
     }
 }
 
-/// A descriptor's tag and body; its length has seven bits in each of up to four bytes.
+/// Parses a descriptor into tag and body; its length has seven bits in each of up to four bytes.
 fn descriptor(bytes: &[u8]) -> Option<(u8, &[u8])> {
     let (&tag, mut rest) = bytes.split_first()?;
     let mut size = 0;

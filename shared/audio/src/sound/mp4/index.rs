@@ -1,4 +1,4 @@
-//! The index of an MP4 file: its tracks, and what each says of its packets.
+//! The index of an MP4 file: its tracks, and where each says its packets are.
 
 use std::io::Seek;
 use std::ops::Range;
@@ -7,11 +7,11 @@ use super::entry::Described;
 use super::table::{File, Table, go, read_box, words};
 use crate::error::AudioError;
 
-/// Files have some dozens. Each may cost a jump in the file.
+/// The most boxes in an index. Files have some dozens, and each may cost a jump in the file.
 const MOST_BOXES: u32 = 1_000;
 const MOST_TRACKS: usize = 16;
 
-/// What is gathered of a track.
+/// What is known about a track.
 #[derive(Default)]
 pub(super) struct Track {
     pub id: u32,
@@ -19,20 +19,20 @@ pub(super) struct Track {
     pub described: Option<Described>,
     pub timescale: u32,
     pub duration: u64,
-    /// What the encoder put before the audio, in the track's own time.
+    /// What the encoder put before the audio, in the track's time scale.
     pub media_time: u64,
     pub sizes: Table,
-    /// All packets have this size, if it is not 0; then there is no table.
+    /// The size of all packets; 0 if a table lists the sizes.
     pub size: u32,
     pub packets: u64,
     pub chunks: Table,
     pub runs: Table,
-    /// Of packets in fragments that do not say it.
+    /// The size of packets in fragments that do not state it.
     pub usual_size: u32,
 }
 
 impl Track {
-    /// The bytes of all its packets.
+    /// Returns the bytes of all its packets.
     pub fn bytes(&mut self, file: &mut File) -> Result<u64, AudioError> {
         if self.size > 0 {
             return Ok(self.packets.saturating_mul(u64::from(self.size)));
@@ -45,13 +45,14 @@ impl Track {
     }
 }
 
-/// The tracks of a `moov` box.
+/// Reads the tracks of a `moov` box.
 pub(super) fn read(file: &mut File, body: Range<u64>) -> Result<Vec<Track>, AudioError> {
     let mut index = Index { file, boxes: MOST_BOXES, tracks: Vec::new(), defaults: Vec::new() };
     index.walk(body, 1)?;
     let Index { mut tracks, defaults, .. } = index;
     for track in &mut tracks {
-        // No encoder puts a second before the audio. Who cut the recording in a player only hid what was before.
+        // No encoder puts a second before the audio. An edit like this was made in a player and only hides what is
+        // before it.
         if track.media_time > u64::from(track.timescale) {
             track.media_time = 0;
         }
@@ -151,7 +152,7 @@ impl Index<'_, '_> {
         Ok(Table::new(body, body.start + 8, count, entry))
     }
 
-    /// Its id.
+    /// Reads the id of the track.
     fn read_header(&mut self, track: &mut Track) -> Result<(), AudioError> {
         let Some([version]) = self.words()? else { return Ok(()) };
         let long = version >> 24 == 1;
@@ -171,7 +172,7 @@ impl Index<'_, '_> {
         Ok(())
     }
 
-    /// The first edit says what a player leaves out at the start.
+    /// Reads the first edit, which states what a player leaves out at the start.
     fn read_edit(&mut self, track: &mut Track) -> Result<(), AudioError> {
         let Some([version, _, _]) = self.words()? else { return Ok(()) };
         let time = if version >> 24 == 1 {
@@ -179,7 +180,7 @@ impl Index<'_, '_> {
         } else {
             self.words::<1>()?.map(|[low]| u64::from(low))
         };
-        // An empty edit has the greatest number there is.
+        // The time of an empty edit is the greatest number.
         track.media_time = time.filter(|time| *time < u64::from(u32::MAX)).unwrap_or(0);
         Ok(())
     }
@@ -189,26 +190,26 @@ impl Index<'_, '_> {
     }
 }
 
-/// What a fragment says of the packets of one track that stand in a row.
+/// Consecutive packets of one track in a fragment.
 pub(super) struct Run {
     pub track: u32,
     sizes: Table,
-    /// Where an entry has a packet's size; `None`: all have the same.
+    /// The offset of a packet's size in an entry; `None` if all packets have the same size.
     size_at: Option<usize>,
     size: u32,
     pub packets: u64,
-    /// Of the first packet; `None`: where the run before it ends.
+    /// The position of the first packet; `None` if it follows the run before.
     pub at: Option<u64>,
-    /// When the first packet begins, in the track's own time, if the fragment says it.
+    /// The time of the first packet in the track's time scale, if the fragment states it.
     pub time: Option<u64>,
 }
 
-/// What a `moof` box says.
+/// The content of a `moof` box.
 #[derive(Default)]
 pub(super) struct Fragment {
     pub number: Option<u32>,
     pub runs: Vec<Run>,
-    /// Where it says that it begins, if it was moved from there.
+    /// The position that the fragment states as its own, if it was moved from there.
     moved_from: Option<u64>,
 }
 
@@ -231,7 +232,7 @@ impl Run {
     }
 }
 
-/// What a `moof` box that begins at `at` says. `base`: where the file begins that this fragment is of.
+/// Reads a `moof` box that begins at `at`. `base` is the start of the file that the fragment belongs to.
 pub(super) fn read_fragment(
     file: &mut File,
     at: u64,
@@ -253,7 +254,7 @@ pub(super) fn read_fragment(
     Ok(fragment)
 }
 
-/// Whether what is so far behind the start of the fragment is in the audio that follows it.
+/// Whether this offset from the start of the fragment lies in the audio that follows it.
 fn follows(file: &mut File, moof: &Range<u64>, offset: i64) -> Result<bool, AudioError> {
     let now = file.stream_position()?;
     let next = read_box(file, &(moof.end..u64::MAX))?;
@@ -285,7 +286,7 @@ fn read_traf(
                     from = moof.start;
                 }
             }
-            // Numbers that are not needed stand before the size.
+            // Fields that are not needed come before the size.
             for bit in [2, 8] {
                 if flags & bit != 0 && words::<1>(file)?.is_none() {
                     break;
@@ -307,10 +308,10 @@ fn read_traf(
             let mut at = None;
             if flags & 1 != 0 {
                 let Some([offset]) = words(file)? else { break };
-                // It may lead back: it has a sign.
+                // The offset is signed and may point back.
                 let offset = i64::from(offset.cast_signed());
                 at = from.checked_add_signed(offset);
-                // Who puts an index before fragments that say where they stand in the file (ffmpeg's `global_sidx`) moves
+                // Programs that insert an index before fragments with absolute positions (ffmpeg's `global_sidx`) move
                 // them: their audio still follows them.
                 if at.is_some_and(|at| at < moof.end) && follows(file, &moof, offset)? {
                     fragment.moved_from = Some(from);

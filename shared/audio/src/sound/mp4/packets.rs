@@ -1,9 +1,9 @@
-//! The packets of the track that is read, by the index or by the fragment that says where they are.
+//! Locates the packets of the track that is read, by the index or by a fragment.
 
 use super::*;
 
 impl Mp4<'_> {
-    /// The place and size of the next packet; `None` if there are no more of this source.
+    /// Moves to the next packet and returns its size; `None` if this source has no more packets.
     pub(super) fn next_packet(&mut self) -> Result<Option<u64>, AudioError> {
         let Some(track) = self.read.and_then(|read| self.tracks.get_mut(read)) else { return Ok(None) };
         let file = &mut self.file;
@@ -17,7 +17,7 @@ impl Mp4<'_> {
                     let Some(at) = track.chunks.number(file, *chunk)? else { return Ok(None) };
                     self.at = self.base.saturating_add(at);
                     *chunk += 1;
-                    // Chunks are counted from 1, and a run of equal ones lasts until the next run's first.
+                    // Chunks are counted from 1, and a run of equal ones lasts until the first chunk of the next run.
                     let next = track.runs.get(file, *number + 1)?.map(run);
                     if next.is_some_and(|(first, _)| first <= *chunk) {
                         *number += 1;
@@ -57,11 +57,11 @@ impl Mp4<'_> {
         }
     }
 
-    /// Reads a packet. False if it does not lie within the file, or too far from the one before.
+    /// Reads a packet. Returns false if it does not lie within the file, or too far from the one before.
     pub(super) fn read_packet(&mut self, size: u64, packet: &mut Vec<u8>) -> Result<bool, AudioError> {
         let next = self.at.saturating_add(size);
         if next > self.length {
-            // The index is there, and the audio ends before it says so.
+            // The index is there, but the audio ends earlier than it says.
             let here = self.length.saturating_sub(self.at);
             self.known = self.known.saturating_add(here);
             let mut missing = 0u64;
@@ -71,7 +71,7 @@ impl Mp4<'_> {
             }
             while let Some(size) = self.next_packet()? {
                 missing = missing.saturating_add(size);
-                // Where every packet has the same size, a few bytes promise four thousand million of them.
+                // If all packets have the same size, a few bytes can promise four thousand million of them.
                 if missing > self.length {
                     break;
                 }
@@ -94,7 +94,7 @@ impl Mp4<'_> {
         Ok(true)
     }
 
-    /// What of the file was neither a known box nor a packet.
+    /// Counts the bytes of the file that were neither a known box nor a packet.
     pub(super) fn finish(&mut self) {
         self.over = true;
         let missing = self.promises.missing_before(self.length);

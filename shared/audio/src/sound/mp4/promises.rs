@@ -1,18 +1,18 @@
-//! What an MP4 file says of the fragments that it has: they are numbered, and indexes say where they are.
+//! Which fragments an MP4 file says it has: they are numbered, and indexes state where they are.
 
 use std::io;
 use std::ops::Range;
 
-use super::table::{Box4, File, Table, go, number, read_box, words};
+use super::table::{File, Mp4Box, Table, go, number, read_box, words};
 
-/// Of an index at the end there is one part for each track.
+/// The most parts of an index at the end, which has one for each track.
 const MOST_PARTS: u32 = 16;
 
 /// What is missing before a fragment.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Skipped {
     Nothing,
-    /// Numbers are, and the times of this fragment and the one before tell whether audio is.
+    /// Numbers are missing; the times of this fragment and the one before show whether audio is missing too.
     Perhaps,
     Fragments,
 }
@@ -21,24 +21,25 @@ pub(super) enum Skipped {
 pub(super) struct Promises {
     /// The number of the last fragment.
     number: Option<u32>,
-    /// Numbers are missing before the fragment that is next.
+    /// Numbers are missing before the next fragment.
     skipped: bool,
-    /// The fragment before the next one had a time: the two can be compared.
+    /// The fragment before the next one had a time, so both can be compared.
     timed: bool,
-    /// How many fragments have packets of the track that is read.
+    /// The number of fragments with packets of the track that is read.
     fragments: u64,
-    /// Where fragments end by what indexes before them say.
+    /// The end of the fragments according to the indexes before them.
     end: u64,
 }
 
 impl Promises {
-    /// Numbers grow by one. The first may be any; some recorders begin anew, or give the same number to all.
+    /// Follows the numbers of fragments, which grow by one. The first may be any; some recorders start over, or give
+    /// all fragments the same number.
     pub fn follow(&mut self, number: u32) {
         self.skipped |= self.number.is_some_and(|last| number > last.saturating_add(1));
         self.number = Some(number);
     }
 
-    /// A fragment with packets of the track that is read.
+    /// Takes a fragment with packets of the track that is read. Returns what is missing before it.
     pub fn take_fragment(&mut self, has_time: bool) -> Skipped {
         self.fragments += 1;
         let comparable = std::mem::replace(&mut self.timed, has_time) && has_time;
@@ -53,7 +54,7 @@ impl Promises {
         self.skipped
     }
 
-    /// An index of what follows it: sizes that stand in a row.
+    /// Reads an index of the fragments that follow it, as a list of sizes.
     pub fn read_sidx(&mut self, file: &mut File, body: &Range<u64>) -> io::Result<()> {
         go(file, body.start)?;
         let Some([version, _, _]) = words(file)? else { return Ok(()) };
@@ -66,7 +67,7 @@ impl Promises {
         let mut sizes = Table::new(body, at, count & 0xFFFF, 12);
         let mut end = body.end.saturating_add(first);
         for index in 0..sizes.count {
-            // The highest bit says what is there: fragments, or another index of them.
+            // The highest bit distinguishes fragments from another index.
             let size = sizes.get(file, index)?.map_or(0, |entry| number(&entry[..4]) & 0x7FFF_FFFF);
             end = end.saturating_add(size);
         }
@@ -74,13 +75,14 @@ impl Promises {
         Ok(())
     }
 
-    /// Bytes of fragments that should be before `at` and are not.
+    /// Returns the bytes of fragments that should be before `at` and are not.
     pub fn missing_before(&mut self, at: u64) -> u64 {
         std::mem::take(&mut self.end).saturating_sub(at)
     }
 
-    /// Bytes of fragments that an index at the end promises and that are not there; 1 if nobody knows how many.
-    pub fn missing_by_mfra(&mut self, file: &mut File, mfra: &Box4, base: u64, track: u32) -> io::Result<u64> {
+    /// Returns the bytes of fragments that an index at the end promises and that are missing; 1 if their size is
+    /// unknown.
+    pub fn missing_by_mfra(&mut self, file: &mut File, mfra: &Mp4Box, base: u64, track: u32) -> io::Result<u64> {
         let missing = self.missing_before(mfra.at);
         let mut within = mfra.body.clone();
         for _ in 0..MOST_PARTS {
@@ -101,7 +103,7 @@ impl Promises {
             for index in 0..places.count {
                 let range = wide as usize..2 * wide as usize;
                 let place = places.get(file, index)?.and_then(|entry| entry.get(range)).map(number);
-                // A fragment may be named several times in a row.
+                // A fragment may be listed several times in a row.
                 promised += u64::from(place != last);
                 (last, furthest) = (place, furthest.max(place.unwrap_or(0)));
             }

@@ -1,9 +1,9 @@
-//! Looks for boxes where none leads: behind a wrong size, and in what is in no box.
+//! Searches for boxes where no structure leads to them: behind a wrong size, and in bytes outside of boxes.
 
 use super::*;
 
 impl Mp4<'_> {
-    /// Goes on to where an index, a fragment or a file certainly begins.
+    /// Moves to the next position at which an index, a fragment or a file certainly begins.
     pub(super) fn resync(&mut self, from: u64) -> Result<bool, AudioError> {
         let found = self.search(from, self.length)?;
         if let Some(at) = found {
@@ -12,7 +12,7 @@ impl Mp4<'_> {
         Ok(found.is_some())
     }
 
-    /// Whether a box of another kind claims to hold a fragment: its length is wrong then.
+    /// Searches a box of another kind for a fragment; if there is one, the length of the box is wrong.
     pub(super) fn look_through(&mut self, from: u64, to: u64) -> Result<bool, AudioError> {
         let found = self.search(from, to)?;
         if let Some(at) = found {
@@ -47,7 +47,7 @@ impl Mp4<'_> {
     }
 }
 
-/// An index, a fragment or a file: by what has to be first in it.
+/// Whether an index, a fragment or a file begins here, by the box that has to be first in it.
 fn certainly_begins(bytes: &[u8]) -> bool {
     match (&bytes[4..8], &bytes[12..16]) {
         (b"moov", b"mvhd") | (b"moof", b"mfhd") => true,

@@ -1,16 +1,16 @@
-//! Reading an index where it stands: a piece at a time, whatever it claims of its size.
+//! Reads an index in place, piece by piece, whatever size it claims.
 
 use std::io::{self, BufReader, Read, Seek};
 use std::ops::Range;
 
 use crate::input::Ranges;
 
-/// What is read of a table at once.
+/// The bytes that are read of a table at once.
 const TABLE_BYTES: u64 = 64 * 1024;
 
 pub(super) type File<'r> = BufReader<&'r mut dyn Ranges>;
 
-/// A table of an index: where it is, and the piece of it that is at hand.
+/// A table of an index: its position, and the piece of it that was read.
 #[derive(Default)]
 pub(super) struct Table {
     at: u64,
@@ -21,7 +21,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// A table cannot have more entries than its box has room for.
+    /// The number of entries is limited by the size of the box.
     pub fn new(body: &Range<u64>, at: u64, count: u32, entry: u64) -> Self {
         let room = body.end.saturating_sub(at) / entry.max(1);
         Self { at, count: u64::from(count).min(room), entry, piece: Vec::new(), first: 0 }
@@ -53,7 +53,7 @@ pub(super) fn number(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// Keeps what was read ahead, when the place is near. It lies within the file: all are checked against its length.
+/// Moves to a position, and keeps the read-ahead buffer if it is near. All positions are checked to be within the file.
 pub(super) fn go(file: &mut File, at: u64) -> io::Result<()> {
     let now = file.stream_position()?;
     file.seek_relative(at.wrapping_sub(now).cast_signed())
@@ -81,18 +81,18 @@ pub(super) fn words<const N: usize>(file: &mut File) -> io::Result<Option<[u32; 
     Ok(Some(words))
 }
 
-/// A box: its kind, where it begins, and where its body is. One that claims to go on behind the end of what it stands in
-/// ends there.
-pub(super) struct Box4 {
+/// A box: its kind, its start, and the range of its body. A box that claims to reach beyond the end of its parent is
+/// cut off there.
+pub(super) struct Mp4Box {
     pub kind: [u8; 4],
     pub at: u64,
     pub body: Range<u64>,
-    /// It claims to be longer than there is room for.
+    /// The box claims to be longer than there is room for.
     pub cut: bool,
 }
 
-/// The box at the start of `within`; `None` if none can be there.
-pub(super) fn read_box(file: &mut File, within: &Range<u64>) -> io::Result<Option<Box4>> {
+/// Reads the box at the start of `within`; `None` if there cannot be one.
+pub(super) fn read_box(file: &mut File, within: &Range<u64>) -> io::Result<Option<Mp4Box>> {
     let at = within.start;
     if at.saturating_add(8) > within.end {
         return Ok(None);
@@ -109,5 +109,5 @@ pub(super) fn read_box(file: &mut File, within: &Range<u64>) -> io::Result<Optio
     }
     let end = if size == 0 { within.end } else { at.saturating_add(size) };
     let cut = end > within.end;
-    Ok(Some(Box4 { kind, at, body: at + header..end.min(within.end).max(at + header), cut }))
+    Ok(Some(Mp4Box { kind, at, body: at + header..end.min(within.end).max(at + header), cut }))
 }

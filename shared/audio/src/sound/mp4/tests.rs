@@ -13,8 +13,7 @@ fn numbers(numbers: impl IntoIterator<Item = u32>) -> Vec<u8> {
     numbers.into_iter().flat_map(u32::to_be_bytes).collect()
 }
 
-/// An index with these sizes of packets, runs and places of chunks, and so many bytes of audio before it. The audio
-/// begins at 8.
+/// A file whose index has these packet sizes, runs and chunk positions, behind this audio. The audio begins at byte 8.
 fn file(audio: &[u8], sizes: &[u8], runs: &[u8], chunks: &[u8]) -> Vec<u8> {
     let clip = sound("16000_1.m4a");
     let from = clip.windows(4).position(|four| four == b"stsd").unwrap() - 4;
@@ -26,7 +25,7 @@ fn file(audio: &[u8], sizes: &[u8], runs: &[u8], chunks: &[u8]) -> Vec<u8> {
     [boxed(b"mdat", audio), index].concat()
 }
 
-/// Counts how often it is read elsewhere than where it stood.
+/// Counts how often reading jumps to another position.
 struct Jumping {
     bytes: Cursor<Vec<u8>>,
     jumps: u32,
@@ -61,9 +60,9 @@ fn packets_of(file: Vec<u8>) -> (u32, Damage, u32) {
     (packets, damage, jumping.jumps)
 }
 
-/// Each jump would open a file in the cloud anew.
+/// Each jump would reopen a file in the cloud.
 #[test]
-fn packets_all_over_the_file_are_given_up() {
+fn file_with_packets_scattered_everywhere_is_given_up() {
     let (count, audio) = (20_000, vec![0; 2 << 20]);
     let sizes = [numbers([0, 0, count]), numbers((0..count).map(|_| 9))].concat();
     let chunks = [numbers([0, count]), numbers((0..count).map(|n| if n % 2 == 0 { 8 + n } else { 2_000_000 - n }))];
@@ -73,24 +72,24 @@ fn packets_all_over_the_file_are_given_up() {
 }
 
 #[test]
-fn packets_that_stand_apart_are_read_in_one_go() {
+fn packets_that_are_apart_are_read_in_one_pass() {
     let (count, audio) = (2_000, vec![0; 2 << 20]);
     let sizes = [numbers([0, 0, count]), numbers((0..count).map(|_| 9))].concat();
     let chunks = [numbers([0, count]), numbers((0..count).map(|n| 8 + n * 1_000))].concat();
     let (packets, damage, jumps) = packets_of(file(&audio, &sizes, &numbers([0, 1, 1, 1, 1]), &chunks));
-    // Between them is what nobody told.
+    // The bytes between them belong to nothing.
     let between = (2 << 20) - u64::from(count) * 9;
     assert_eq!((packets, damage.dropped_bytes, damage.beyond_packet), (count, between, true));
     assert!(jumps < 40, "{jumps}");
 }
 
 #[test]
-fn tables_of_four_thousand_million_entries_have_as_many_as_there_is_room_for() {
+fn tables_claiming_four_thousand_million_entries_are_limited_by_available_room() {
     let most = u32::MAX;
     let sizes = [numbers([0, 0, most]), numbers([9, 9, 9])].concat();
     let lying = file(&[0; 4_000], &sizes, &numbers([0, most, 1, most, 1]), &numbers([0, most, 8]));
     assert_eq!(packets_of(lying).0, 3);
-    // All packets have one size, and a chunk has all of them.
+    // All packets have one size, and one chunk has all of them.
     let even = file(&[0; 4_000], &numbers([0, 100, most]), &numbers([0, 1, 1, most, 1]), &numbers([0, 1, 8]));
     let (packets, damage, _) = packets_of(even);
     assert!(packets < 50 && damage.beyond_packet && damage.dropped_bytes < 10_000, "{packets}: {damage:?}");
@@ -100,7 +99,7 @@ fn tables_of_four_thousand_million_entries_have_as_many_as_there_is_room_for() {
     assert_eq!(packets_of(empty).0, 0);
 }
 
-/// The clip with another sound track, which holds the same again.
+/// The clip with a second track that holds the same audio and is declared as sound or as text.
 fn with_second_track(is_sound: bool) -> (Vec<u8>, u64) {
     let clip = format_file("aac.m4a");
     let place = |kind: &[u8; 4]| clip.windows(4).position(|four| four == kind).unwrap() - 4;
@@ -125,7 +124,7 @@ fn with_second_track(is_sound: bool) -> (Vec<u8>, u64) {
 }
 
 #[test]
-fn a_second_sound_track_is_dropped_and_another_track_is_not() {
+fn second_sound_track_counts_as_dropped_and_other_track_does_not() {
     let one = packets_of(format_file("aac.m4a"));
     let (file, audio) = with_second_track(true);
     let (packets, damage, _) = packets_of(file.clone());
@@ -136,9 +135,10 @@ fn a_second_sound_track_is_dropped_and_another_track_is_not() {
     assert_eq!((packets_of(file).1, one.1), (Damage::default(), Damage::default()));
 }
 
-/// An index that was put before a fragment moved it: only the audio of its first track is then where nothing else is.
+/// An index that was inserted before a fragment moved it: then only the audio of its first track is where nothing else
+/// is.
 #[test]
-fn of_a_fragment_that_was_moved_every_track_is_found() {
+fn all_tracks_of_moved_fragment_are_found() {
     let clip = format_file("aac.m4a");
     let stsd = clip.windows(4).position(|four| four == b"stsd").unwrap() - 4;
     let size = u32::from_be_bytes(clip[stsd..stsd + 4].try_into().unwrap()) as usize;
@@ -182,9 +182,9 @@ fn of_a_fragment_that_was_moved_every_track_is_found() {
 }
 
 #[test]
-fn nothing_but_boxes_is_told() {
+fn file_with_nothing_but_boxes_is_reported() {
     let boxes = boxed(b"free", &[]).repeat(5_000);
     let mut cursor = Cursor::new(boxes);
-    let told = Mp4::open(&mut cursor, 0).unwrap().next(&mut Vec::new()).map(|_| ()).unwrap_err();
-    assert!(told.to_string().contains("no index"), "{told}");
+    let error = Mp4::open(&mut cursor, 0).unwrap().next(&mut Vec::new()).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("no index"), "{error}");
 }

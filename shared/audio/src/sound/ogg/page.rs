@@ -1,8 +1,8 @@
 //! A page of an Ogg file (RFC 3533).
 
-/// Of a page, before its lacing.
+/// The length of a page's header before the lacing values.
 pub(super) const HEADER: usize = 27;
-/// 255 segments of 255 bytes, and what stands before them.
+/// The longest page: header, 255 lacing values, and 255 segments of 255 bytes.
 pub(super) const MOST_PAGE: usize = HEADER + 255 + 255 * 255;
 
 pub(super) struct Page {
@@ -12,20 +12,20 @@ pub(super) struct Page {
     pub granule: u64,
     pub serial: u32,
     pub sequence: u32,
-    /// Sizes of the segments that packets are laced into.
+    /// The sizes of the segments that packets are laced into.
     pub lacing: Vec<u8>,
     pub size: usize,
 }
 
 impl Page {
-    /// The page that stands here, whole and with the right checksum.
+    /// Reads the page that begins here, if it is complete and its checksum is right.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let page = Self::header(bytes)?;
         let whole = bytes.get(..page.size)?;
         (crc(whole).to_le_bytes() == whole[22..26]).then_some(page)
     }
 
-    /// What stands here says of a page, which may be damaged or cut off.
+    /// Reads only the header of a page that may be damaged or cut off.
     pub fn header(bytes: &[u8]) -> Option<Self> {
         let (header, _) = bytes.split_first_chunk::<HEADER>()?;
         let [b'O', b'g', b'g', b'S', 0, flags, rest @ ..] = *header else { return None };
@@ -62,7 +62,7 @@ const CRC: [u32; 256] = {
     table
 };
 
-/// Of a page, with the checksum's own bytes taken as 0.
+/// Computes the checksum of a page, with the checksum's own bytes taken as 0.
 pub(in super::super) fn crc(page: &[u8]) -> u32 {
     let byte = |(at, &byte): (usize, &u8)| if (22..26).contains(&at) { 0 } else { byte };
     let step = |crc: u32, byte: u8| crc << 8 ^ CRC[usize::from((crc >> 24) as u8 ^ byte)];

@@ -1,12 +1,12 @@
-//! The network against the reference, and against the file run as it is.
+//! Compares the network with the reference, and with the model file run as it is.
 
 use super::*;
 use crate::testing::{fixture_samples, noise, silero_model};
 
-/// What onnxruntime 1.31 makes of the clip `ss0890`, window by window, with the wrapper of the model's package.
+/// The output of onnxruntime 1.31 for the clip `ss0890`, window by window, with the wrapper from the model's package.
 const REFERENCE: &str = include_str!("ss0890.txt");
 
-/// Behind the context of the first window: nothing.
+/// Puts silence in front as the context of the first window.
 fn with_context(samples: &[f32]) -> Vec<f32> {
     let mut padded = vec![0.0; CONTEXT];
     padded.extend_from_slice(samples);
@@ -19,7 +19,7 @@ fn apart(one: &[f32], other: &[f32]) -> f32 {
     one.iter().zip(other).map(|(one, other)| (one - other).abs()).fold(0.0, f32::max)
 }
 
-/// In batches of so many windows.
+/// Judges the samples in batches of this many windows.
 fn judged(network: &Network, samples: &[f32], batch: usize) -> Vec<f32> {
     let (samples, mut memory) = (with_context(samples), Memory::default());
     let starts = (0..samples.len() - CONTEXT).step_by(batch * WINDOW);
@@ -28,7 +28,7 @@ fn judged(network: &Network, samples: &[f32], batch: usize) -> Vec<f32> {
 }
 
 #[test]
-fn probabilities_are_those_of_the_reference_in_batches_of_any_size() {
+fn probabilities_equal_reference_for_any_batch_size() {
     let (network, clip) = (Network::load(silero_model()).unwrap(), fixture_samples("ss0890_pcm16"));
     let reference: Vec<f32> = REFERENCE.lines().map(|line| line.parse().unwrap()).collect();
     assert!(reference.iter().any(|speech| *speech > 0.9) && reference.iter().any(|speech| *speech < 0.1));
@@ -39,7 +39,7 @@ fn probabilities_are_those_of_the_reference_in_batches_of_any_size() {
 }
 
 #[test]
-fn large_products_give_what_the_file_gives_as_it_is() {
+fn batched_products_equal_output_of_model_file() {
     let (network, sounds) = (Network::load(silero_model()).unwrap(), noise(100 * WINDOW, 0.7));
     let all = with_context(&sounds);
     let windows: Vec<f32> =
@@ -56,7 +56,7 @@ fn large_products_give_what_the_file_gives_as_it_is() {
 }
 
 #[test]
-fn another_file_is_refused_with_a_reason() {
+fn other_model_file_is_refused_with_reason() {
     let why = |bytes: &'static [u8]| Network::load(bytes).err().unwrap().to_string();
     assert!(why(b"").contains("cannot be read"), "{}", why(b""));
     assert!(why(b"no model at all").contains("cannot be read"));

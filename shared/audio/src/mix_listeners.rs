@@ -1,37 +1,37 @@
-//! Listens to the channels of a recording, each at its own levels: to one sum of them where that holds all there is, else
-//! to both by themselves, to their sum and to their difference.
+//! Listens to the channels of a recording, each at its own levels. One mix of them is enough where it holds everything;
+//! otherwise both channels, their sum and their difference are each listened to.
 
 use domain::levels::Mix;
 
 use crate::channels::Piece;
 use crate::detect::Detector;
 use crate::leveller::{Levelled, Leveller};
+use crate::phase_shift::ShiftDirection;
 use crate::stretches::{Voice, Voices};
 use crate::track::Track;
-use crate::turn::Lean;
 
-/// See the module. It begins anew after each [`finish`](Self::finish).
-pub(crate) struct Ears<'d> {
-    first: Ear<'d>,
-    others: Vec<Ear<'d>>,
-    lean: Option<Lean>,
+/// Listens to a recording as the module describes. It starts over after each [`finish`](Self::finish).
+pub(crate) struct MixListeners<'d> {
+    first: MixListener<'d>,
+    others: Vec<MixListener<'d>>,
+    shift_direction: Option<ShiftDirection>,
 }
 
-struct Ear<'d> {
+struct MixListener<'d> {
     mix: Mix,
     leveller: Leveller,
-    detector: Listener<'d>,
+    detector: DetectorRef<'d>,
     levelled: Levelled,
     voice: Voice,
     signal: Vec<f32>,
 }
 
-enum Listener<'d> {
+enum DetectorRef<'d> {
     Given(&'d mut dyn Detector),
     Fresh(Box<dyn Detector>),
 }
 
-impl Listener<'_> {
+impl DetectorRef<'_> {
     fn get(&mut self) -> &mut dyn Detector {
         match self {
             Self::Given(detector) => *detector,
@@ -40,14 +40,14 @@ impl Listener<'_> {
     }
 }
 
-impl<'d> Ear<'d> {
-    fn new(mix: Mix, detector: Listener<'d>) -> Self {
+impl<'d> MixListener<'d> {
+    fn new(mix: Mix, detector: DetectorRef<'d>) -> Self {
         let (leveller, levelled) = (Leveller::default(), Levelled::default());
         Self { mix, leveller, detector, levelled, voice: Voice::default(), signal: Vec::new() }
     }
 
-    fn hear(&mut self, piece: Piece<'_>) {
-        alone(self.mix, piece, &mut self.signal);
+    fn push(&mut self, piece: Piece<'_>) {
+        mixed(self.mix, piece, &mut self.signal);
         self.levelled.clear();
         self.leveller.push(self.signal.iter().copied(), &mut self.levelled);
         self.pass_on();
@@ -68,37 +68,45 @@ impl<'d> Ear<'d> {
     }
 }
 
-impl<'d> Ears<'d> {
-    /// By the mix that the first pass chose. The detector is as new.
+impl<'d> MixListeners<'d> {
+    /// Uses the mix that the first pass chose. The detector is in its initial state.
     pub fn new(mix: Mix, detector: &'d mut dyn Detector) -> Self {
         let [first, others @ ..] = Voices::ORDER;
         if mix != Mix::Both {
-            return Self { first: Ear::new(mix, Listener::Given(detector)), others: Vec::new(), lean: None };
+            return Self {
+                first: MixListener::new(mix, DetectorRef::Given(detector)),
+                others: Vec::new(),
+                shift_direction: None,
+            };
         }
-        let others = others.iter().map(|mix| Ear::new(*mix, Listener::Fresh(detector.fresh()))).collect();
-        Self { first: Ear::new(first, Listener::Given(detector)), others, lean: Some(Lean::default()) }
+        let others = others.iter().map(|mix| MixListener::new(*mix, DetectorRef::Fresh(detector.fresh()))).collect();
+        Self {
+            first: MixListener::new(first, DetectorRef::Given(detector)),
+            others,
+            shift_direction: Some(ShiftDirection::default()),
+        }
     }
 
-    /// The next samples; the track is given what was heard, which is some of what came before.
+    /// Takes the next samples. The track is given the levelled samples that are ready, which lag behind the input.
     pub fn push(&mut self, piece: Piece<'_>, track: &mut Track) {
-        self.first.hear(piece);
-        self.others.iter_mut().for_each(|ear| ear.hear(piece));
-        if let Some(lean) = &mut self.lean {
-            lean.push(piece.left, piece.right.unwrap_or(piece.left));
+        self.first.push(piece);
+        self.others.iter_mut().for_each(|listener| listener.push(piece));
+        if let Some(shift_direction) = &mut self.shift_direction {
+            shift_direction.push(piece.left, piece.right.unwrap_or(piece.left));
         }
         self.follow(track);
     }
 
-    /// What was heard since it began. Times count from there.
+    /// Returns what was heard since the start; times count from there.
     pub fn finish(&mut self, track: &mut Track) -> Voices {
-        let ears = std::iter::once(&mut self.first).chain(&mut self.others);
-        let voices = ears.map(Ear::finish).collect();
-        let leans = self.lean.as_mut().map(Lean::finish).unwrap_or_default();
+        let listeners = std::iter::once(&mut self.first).chain(&mut self.others);
+        let voices = listeners.map(MixListener::finish).collect();
+        let shift_directions = self.shift_direction.as_mut().map(ShiftDirection::finish).unwrap_or_default();
         self.follow(track);
-        Voices { voices, leans }
+        Voices { voices, shift_directions }
     }
 
-    /// The louder of both channels says where it is quiet.
+    /// The louder of both channels determines where the recording is quiet.
     fn follow(&mut self, track: &mut Track) {
         let first = &mut self.first.levelled.samples;
         if let Some(second) = self.others.first() {
@@ -111,8 +119,8 @@ impl<'d> Ears<'d> {
     }
 }
 
-/// One sum of the channels.
-fn alone(mix: Mix, piece: Piece<'_>, out: &mut Vec<f32>) {
+/// Computes one mix of the channels.
+fn mixed(mix: Mix, piece: Piece<'_>, out: &mut Vec<f32>) {
     out.clear();
     let right = piece.right.unwrap_or(piece.left);
     let both = piece.left.iter().zip(right);

@@ -1,17 +1,17 @@
-//! What was met on the way through a recording, besides its samples.
+//! Statistics of reading a recording, besides its samples.
 
 use crate::packed::{Packer, Unpacker};
 use crate::steps::Step;
 
 const NANOS: u64 = 1_000_000_000;
-/// A fifth of a second: what is shorter is no speech.
+/// The longest time of unheard samples that is tolerated: a fifth of a second, which is too short for speech.
 const MOST_UNHEARD_NS: u64 = NANOS / 5;
-/// A block of [`Crowd`](crate::crowd::Crowd).
-const CROWD_BLOCK_NS: u64 = NANOS / 10;
+/// The length of a block of [`ChannelLoss`](crate::crowd::ChannelLoss).
+const LOSS_BLOCK_NS: u64 = NANOS / 10;
 
-/// What was met on the way. Complete once the samples are over.
+/// The counts. They are complete once all samples were read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Met {
+pub(crate) struct ReadStats {
     /// Samples at 16 kHz.
     pub samples: u64,
     /// Frames that gave at least one sample of their own.
@@ -20,13 +20,13 @@ pub(crate) struct Met {
     pub refused: u64,
     /// Bytes within frames that were no whole sample.
     pub leftover_bytes: u64,
-    /// How long the samples last that stand in for refused frames, or are doubted.
+    /// The duration of samples that replace refused frames, or that are doubted.
     concealed_ns: u64,
-    /// How long the samples last that no listener was given as they are.
+    /// The duration of samples that no listener received as they are.
     unheard_ns: u64,
 }
 
-impl Met {
+impl ReadStats {
     pub fn pack(&self, to: &mut Packer) {
         let Self { samples, frames, refused, leftover_bytes, concealed_ns, unheard_ns } = *self;
         [samples, frames, refused, leftover_bytes, concealed_ns, unheard_ns].iter().for_each(|number| to.put(*number));
@@ -43,17 +43,17 @@ impl Met {
         })
     }
 
-    /// Rounded up: what is doubtful counts as concealed.
+    /// The concealed duration, rounded up: in doubt a millisecond counts as concealed.
     pub fn concealed_ms(&self) -> u64 {
         self.concealed_ns.div_ceil(NANOS / 1000)
     }
 
-    /// More than a syllable was clipped, or lost among several channels.
+    /// More than a syllable was clipped, or was lost among several channels.
     pub fn is_partly_unheard(&self) -> bool {
         self.unheard_ns > MOST_UNHEARD_NS
     }
 
-    /// What a step gave, in samples of this rate.
+    /// Adds the counts of a step, whose samples have this rate.
     pub fn take(&mut self, step: &Step, rate: u32) {
         self.frames += step.frames;
         self.refused += step.refused;
@@ -61,9 +61,10 @@ impl Met {
         self.concealed_ns += lasts(step.concealed, rate);
     }
 
-    /// So many samples were clipped or no numbers, and in so many blocks a channel was lost among others.
+    /// Adds this many samples that were clipped or not numbers, and this many blocks in which a channel was lost among
+    /// others.
     pub fn miss(&mut self, samples: u64, rate: u32, blocks: u64) {
-        self.unheard_ns += lasts(samples, rate) + blocks * CROWD_BLOCK_NS;
+        self.unheard_ns += lasts(samples, rate) + blocks * LOSS_BLOCK_NS;
     }
 }
 
