@@ -1,4 +1,5 @@
-//! What keeps a service from doing what it is asked: a fact, and what a person can do about it. Logs and `doctor` tell both.
+//! Why a service does not do what it is asked to: a fact, and what a person can do about it. Logs and
+//! `doctor` show both.
 
 use std::fmt;
 
@@ -8,24 +9,25 @@ use google_cloud_auth::errors::CredentialsError;
 pub enum Why {
     /// Nobody answers at the address.
     Unreachable,
-    /// It answers that it cannot, or not in time.
+    /// The service answers that it cannot, or not in time.
     Away,
     Quota,
     Credentials,
     Refused,
-    /// The service is not turned on in the project.
+    /// The service is not enabled in the project.
     Off,
     Missing,
     NoIndex,
 }
 
 impl Why {
-    /// Whether it stays so until somebody does something.
+    /// Whether the problem stays until a person does something.
     fn needs_a_person(self) -> bool {
         !matches!(self, Self::Unreachable | Self::Away | Self::Quota)
     }
 
-    /// A refusal, as Google words it: the same code stands for a role that is missing and for a service that is off.
+    /// Tells two refusals apart by Google's message: the same code stands for a missing role and for a
+    /// disabled service.
     pub(crate) fn of_refusal(said: &str) -> Self {
         let is_off = said.contains("has not been used in project") || said.contains("SERVICE_DISABLED");
         if is_off { Self::Off } else { Self::Refused }
@@ -49,27 +51,27 @@ impl Diagnosis {
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.fact)?;
-        // What passes by itself needs no advice in every line.
+        // A problem that passes by itself needs no advice in every log line.
         if self.why.needs_a_person() { write!(f, "; to mend it, {}", self.remedy) } else { Ok(()) }
     }
 }
 
 impl std::error::Error for Diagnosis {}
 
-/// What is known of a service beforehand, for remedies that can be pasted.
+/// A description of a service, for remedies that can be pasted into a shell.
 #[derive(Clone, Debug)]
 pub struct Service {
-    /// `database (default) of project p`.
+    /// For example `database (default) of project p`.
     pub what: String,
     pub address: String,
-    /// The variable that puts an emulator in its place, if that is done.
+    /// The variable that names an emulator, if one is in use.
     pub emulated_by: Option<&'static str>,
     pub project: Option<String>,
-    /// As `gcloud services enable` calls it.
+    /// The name for `gcloud services enable`.
     pub api: &'static str,
-    /// "grant … to …".
+    /// The remedy for a missing role: "grant … to …".
     pub grant: String,
-    /// How what is missing is made.
+    /// The remedy for something that does not exist: how to create it.
     pub make: String,
 }
 
@@ -112,14 +114,15 @@ impl Service {
 const CREDENTIALS: &str = "give the function a service account, or set GOOGLE_APPLICATION_CREDENTIALS to a valid file, or \
                            run gcloud auth application-default login";
 
-/// What another side says may have lines, and tell much.
+/// Shortens the text of another service to one line of limited length.
 pub(crate) fn one_line(said: &str) -> String {
     const MOST: usize = 500;
     let words: Vec<_> = said.split_whitespace().collect();
     words.join(" ").chars().filter(|c| !c.is_control()).take(MOST).collect()
 }
 
-/// Why there is no token. The library wraps its errors in each other, and only the innermost says what happened.
+/// Why there is no token. The library wraps its errors in each other, and only the innermost says what
+/// happened.
 pub(crate) fn token_words(why: &(dyn std::error::Error + 'static)) -> String {
     let links = std::iter::successors(Some(why), |error| error.source());
     let Some(inner) = links.filter_map(|error| error.downcast_ref::<CredentialsError>()).last() else {
@@ -130,13 +133,13 @@ pub(crate) fn token_words(why: &(dyn std::error::Error + 'static)) -> String {
         .iter()
         .fold(told.as_str(), |told, more| told.trim_end_matches(more));
     match std::error::Error::source(inner) {
-        // The answer itself is there already.
+        // The message already contains the response.
         Some(cause) if !told.contains("body=<") => format!("{told}: {}", causes(cause)),
         _ => told.to_owned(),
     }
 }
 
-/// An error with what is behind it, each told once.
+/// The text of an error with its causes, without repetitions.
 pub(crate) fn causes(why: &(dyn std::error::Error + 'static)) -> String {
     let mut told = why.to_string();
     let mut behind = why.source();

@@ -1,5 +1,5 @@
-//! The job store in Firestore: everything that must agree, in one transaction or one conditional commit for each
-//! operation.
+//! The job store in Firestore: everything that must be consistent is one transaction or one conditional
+//! commit for each operation.
 
 mod accept;
 mod archive;
@@ -42,12 +42,12 @@ use unit::Mode;
 pub struct FirestoreStore {
     client: Arc<Client>,
     news: News,
-    /// Behind whom the next look for stuck users begins; `None`: everybody was looked at, or nobody yet.
+    /// The user after whom the next search for stuck users begins; `None` to begin with the first.
     looked_at: Mutex<Option<String>>,
 }
 
 impl FirestoreStore {
-    /// Does not connect: that is done, and limited in time, by the first operation.
+    /// Creates the store without connecting. The first operation connects, with a time limit.
     pub fn new(settings: Settings) -> Self {
         Self {
             client: Arc::new(Client::new(settings, indexes::SCHEMA)),
@@ -56,7 +56,7 @@ impl FirestoreStore {
         }
     }
 
-    /// Asks every question that needs an index once: Firestore refuses those whose index is missing.
+    /// Runs every query that needs an index once: Firestore refuses queries whose index is missing.
     pub async fn indexes(&self) -> flow::Result<()> {
         for shape in indexes::SHAPES {
             let mut run = self.run("store.indexes", shape.name, Mode::Look);

@@ -1,4 +1,5 @@
-//! Who is asking, on one machine: tokens that this server signs itself, with a key made at its first start.
+//! Identifies users on one machine: tokens that this server signs itself, with a key made at its first
+//! start.
 
 mod claims;
 mod error;
@@ -21,7 +22,7 @@ pub use error::IdentityError;
 use key::Key;
 use seen::{Fingerprint, Seen};
 
-/// Our tokens have about 300 bytes; what is much longer is not looked at.
+/// Tokens of this server have about 300 bytes; a much longer one is refused unread.
 const MAX_TOKEN_BYTES: usize = 4096;
 
 /// Issues tokens and checks them.
@@ -33,17 +34,19 @@ pub struct LocalIdentity {
 }
 
 impl LocalIdentity {
-    /// Reads the key from the folder, or makes one. Processes that start at once end with the same key.
+    /// Reads the key from the folder, or creates one. Processes that start at once end up with the same
+    /// key.
     pub fn open(secrets_dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, IdentityError> {
         let key = Key::open(secrets_dir)?;
         let mut signature_only = Validation::new(Algorithm::EdDSA);
-        // The library asks the machine for the time; ours comes through the port, in `Claims::check`.
+        // The library would use the system's clock. Times are checked against the port's clock in
+        // `Claims::check`.
         (signature_only.validate_exp, signature_only.validate_aud) = (false, false);
         signature_only.required_spec_claims.clear();
         Ok(Self { key, clock, signature_only, seen: Seen::default() })
     }
 
-    /// A token that lets its bearer in as this user.
+    /// Issues a token that authenticates its bearer as this user.
     pub fn issue(&self, uid: &Uid, ttl: Duration) -> Result<String, IdentityError> {
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(self.key.id.clone());
@@ -70,7 +73,7 @@ impl LocalIdentity {
 
     fn signed(&self, token: &str) -> Result<Claims, String> {
         let decoded = jsonwebtoken::decode::<Claims>(token, &self.key.checking, &self.signature_only);
-        // Only the kind is told: the library's texts may quote what was sent.
+        // Only the kind of error is reported, because the library's messages may quote the token.
         decoded.map(|decoded| decoded.claims).map_err(|error| {
             let why = match error.kind() {
                 ErrorKind::InvalidSignature => "the token is not signed by this server",

@@ -1,5 +1,5 @@
-//! A small blob in one request: metadata with both sums, and the bytes. What does not match its sum never becomes an
-//! object.
+//! Writes a small blob with one request, which contains the metadata with both checksums and the bytes.
+//! Bytes that do not match their checksum never become an object.
 
 use bytes::Bytes;
 use flow::Result;
@@ -14,7 +14,7 @@ use super::rest::in_slices;
 use super::session::Come;
 
 impl Storage {
-    /// Writes a whole blob, create-only.
+    /// Writes a whole blob, unless the name is taken.
     pub(super) async fn insert(
         &self,
         call: &Call<'_>,

@@ -1,4 +1,4 @@
-//! One request of JSON REST and its answer.
+//! Sends one JSON REST request and reads its answer.
 
 use std::convert::Infallible;
 
@@ -13,13 +13,14 @@ use reqwest::{Body, RequestBuilder, Response};
 use super::fault::{Call, No, rest_no};
 use super::{Storage, UNAUTHENTICATED};
 
-/// An object's description is a few KiB.
+/// The longest answer that is read; an object's description is a few KiB.
 const MOST_ANSWER: usize = 256 * 1024;
 
-/// What is handed to a connection at once: under TLS it is copied there, and a chunk as a whole would be there twice.
+/// The most bytes that are handed to a connection at once. TLS copies them, so that a whole chunk would
+/// be in memory twice.
 const SLICE: usize = 64 * 1024;
 
-/// These bytes, one after the other. Their length is for the caller to tell.
+/// A request body of these parts, one after the other. The caller sets the content length.
 pub fn in_slices(parts: impl IntoIterator<Item = Bytes>) -> Body {
     let mut slices = Vec::new();
     for mut part in parts {
@@ -41,7 +42,7 @@ impl Answer {
         rest_no(self.status, &self.headers, &self.body)
     }
 
-    /// How many bytes of a session are there for good. No `Range`: none.
+    /// How many bytes of an upload session are stored permanently; a response without `Range` means none.
     pub fn offset(&self) -> Option<u64> {
         match self.headers.get(RANGE) {
             None => Some(0),
@@ -51,12 +52,12 @@ impl Answer {
 }
 
 impl Storage {
-    /// Who asks: for requests whose address is not itself the credential.
+    /// The authorization headers, for requests whose address is not itself a credential.
     pub(super) async fn authorization(&self, call: &Call<'_>) -> Result<HeaderMap> {
         let credentials = self.credentials(call).await?;
         match credentials.headers(Extensions::new()).await {
             Ok(CacheableResource::New { data, .. }) => Ok(data),
-            // Said only to those who name what they have.
+            // Only returned to callers who pass an entity tag.
             Ok(CacheableResource::NotModified) => Ok(HeaderMap::new()),
             Err(why) => {
                 if !why.is_transient() {

@@ -1,8 +1,10 @@
-//! Writes one blob. What fits into one chunk goes in one request; more goes in an upload session, a chunk at a time.
+//! Writes one blob. A blob of at most one chunk is one request; a larger one goes through an upload
+//! session, chunk by chunk.
 //!
-//! Google's crate has uploads, and they are not used: when a connection breaks, its buffered upload sends the chunk after
-//! the lost one in its place, without a sum that would stop it, so that a broken blob stands under its name before the
-//! client notices; and it neither shows nor cancels its sessions (`docs/adr`, "Uploads to Cloud Storage are our own").
+//! The uploads of Google's crate are not used. When a connection breaks, its buffered upload sends the
+//! next chunk in place of the lost one, without a checksum that would prevent it, so that a broken blob
+//! has the name before the client notices. It also neither exposes nor cancels its sessions
+//! (`docs/adr`, "Uploads to Cloud Storage are our own").
 
 use std::sync::Arc;
 
@@ -16,23 +18,23 @@ use super::Storage;
 use super::fault::Call;
 use super::session::{Announced, Chunk, Come};
 
-/// What is sent at once, and kept until it is there: a multiple of the 256 KiB that Google asks for, and half of the 2 MiB
-/// that a request may take.
+/// The size of a chunk, which is kept in memory until it is stored: a multiple of the 256 KiB that
+/// Google demands, and half of the 2 MiB that a request may take.
 const CHUNK: usize = 1024 * 1024;
 
 pub struct Writer {
     storage: Arc<Storage>,
     name: BlobName,
     sum: Sum,
-    /// What is not there yet: at most a chunk.
+    /// The bytes that are not sent yet: at most one chunk.
     waiting: BytesMut,
-    /// Once there is more than a chunk.
+    /// Set once there is more than one chunk.
     session: Option<UploadUrl>,
-    /// So many bytes of it are there for good.
+    /// The number of bytes that are stored permanently.
     sent: u64,
-    /// Something has the name. Whether it is this very blob shows at the end.
+    /// The name is taken. Whether by this very blob is checked at the end.
     is_taken: bool,
-    /// A chunk did not get there, or nobody waited for it: the blob is lost.
+    /// A chunk was not stored, or its caller was cancelled: the blob is lost.
     is_broken: bool,
 }
 
@@ -42,7 +44,7 @@ impl Writer {
         Self { storage, name, sum, waiting, session: None, sent: 0, is_taken: false, is_broken: false }
     }
 
-    /// Takes what waits. The writer is broken until the bytes are known to be there.
+    /// Takes the waiting bytes. The writer counts as broken until they are known to be stored.
     fn take(&mut self, call: &Call<'_>) -> Result<Bytes> {
         if std::mem::replace(&mut self.is_broken, true) {
             return Err(call.error(Kind::Unavailable).because("an earlier write did not end well"));
@@ -97,7 +99,7 @@ impl BlobWriter for Writer {
     async fn write(&mut self, mut bytes: Bytes) -> Result<()> {
         self.sum.add(&bytes);
         while !bytes.is_empty() {
-            // Only when there is more: the last chunk goes with the end.
+            // Sent only when more bytes follow: the last chunk is sent by `finish`.
             if self.waiting.len() == CHUNK {
                 self.send_waiting().await?;
             }
@@ -114,14 +116,14 @@ impl BlobWriter for Writer {
         match came {
             Ok(come) => {
                 if !matches!(come, Come::Open(_)) {
-                    // It is over: there is nothing to give back.
+                    // The session is over, so it is not cancelled.
                     self.session = None;
                 }
                 settle(&storage, &call, &name, stored, come).await
             }
             Err(error) => {
                 if error.kind == Kind::Unknown {
-                    // It may have become the blob.
+                    // The session may have become the blob, so it is not cancelled.
                     self.session = None;
                 }
                 Err(error)
@@ -147,12 +149,12 @@ impl Drop for Writer {
     }
 }
 
-/// What stands under the name now, held against what was written.
+/// Compares the object that has the name now with what was written.
 async fn settle(storage: &Storage, call: &Call<'_>, name: &BlobName, stored: Stored, come: Come) -> Result<Stored> {
     match come {
         Come::Whole(object) if object.is(&stored) => Ok(stored),
         Come::Whole(object) => {
-            // Ours, and just made: nobody can have come to need it.
+            // This object is ours and new, so nobody needs it yet.
             let _ = storage.remove(call, name, Some(object.generation)).await;
             Err(call.error(Kind::Corrupt).because("Cloud Storage has other bytes than were sent"))
         }

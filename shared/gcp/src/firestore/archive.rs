@@ -1,4 +1,4 @@
-//! What outlives jobs, taken out and put in. It is written as the port's other operations write it.
+//! Export and import of the data that outlives jobs.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,8 @@ use super::table::timelines::{self, Timeline};
 use super::table::{conversations, lines, listed, recordings, usage};
 use super::unit::Unit;
 
-/// Whatever a user has came with a recording, and recordings stay for ever.
+/// Lists the users who have a recording. That is everybody who has any data, because recordings are
+/// never deleted.
 pub async fn users(unit: &mut Unit<'_>, after: Option<&Uid>, limit: usize) -> Result<Vec<Uid>> {
     let mut found: Vec<Uid> = Vec::new();
     while found.len() < limit {
@@ -56,7 +57,7 @@ pub async fn export(unit: &mut Unit<'_>, uid: &Uid, after: Option<Place>, limit:
     Ok(found)
 }
 
-/// What cannot be read is told by its place.
+/// A record that cannot be read is reported by its position.
 fn told(place: Place, read: Result<Record>) -> Result<Record> {
     Ok(listed(read)?.unwrap_or(Record::Unreadable(place)))
 }
@@ -83,7 +84,7 @@ pub async fn import(unit: &mut Unit<'_>, uid: &Uid, records: &[Record]) -> Resul
     Ok(imported)
 }
 
-/// What stands in the place of each, read at once.
+/// The stored records at the same positions, read at once.
 async fn there(unit: &mut Unit<'_>, uid: &Uid, records: &[Record]) -> Result<Vec<Option<Record>>> {
     let path = |record: &Record| match record.place() {
         Place::Recording(id) => Path::recording(uid, id),
@@ -114,8 +115,8 @@ async fn there(unit: &mut Unit<'_>, uid: &Uid, records: &[Record]) -> Result<Vec
     Ok(there)
 }
 
-/// The timelines of the streams in which a conversation comes deleted: a job looks there before it places more of the
-/// same recording.
+/// The timelines of the streams for which a deleted conversation is imported. A job reads the timeline
+/// before it places more segments of the same recording.
 async fn with_deletions(unit: &mut Unit<'_>, uid: &Uid, new: &[&Record]) -> Result<BTreeMap<String, Timeline>> {
     let mut deleted: BTreeMap<String, Timestamp> = BTreeMap::new();
     for record in new {

@@ -1,7 +1,8 @@
-//! What this process saw last of jobs and recordings. A write that demands them unchanged need not read them first: most
-//! of a job's steps come from the process that made the step before.
+//! A cache of the jobs and recordings that this process saw last. A write that demands them unchanged
+//! need not read them first: most steps of a job come from the process that made the step before.
 //!
-//! Nothing rests on it. What another process wrote since refuses the write, and then it is read after all.
+//! Correctness does not depend on it. If another process has written since, the write is refused, and
+//! then the document is read.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,9 +13,10 @@ use firestore::gcloud_sdk::prost_types::Timestamp as UpdateTime;
 
 use super::path::{JOBS, Path, RECORDINGS};
 
-/// Each document is of a few kilobytes: more than a process works on at a time, and a few mebibytes at most.
+/// The most documents in the cache. Each has a few kilobytes: this is more than a process works on at a
+/// time, and a few mebibytes at most.
 const MOST: usize = 256;
-/// A longer one, of hours of talk, is read each time.
+/// The longest document that is cached. A longer one, of hours of speech, is read each time.
 const LONGEST: usize = 32 * 1024;
 
 #[derive(Default)]
@@ -22,7 +24,7 @@ pub struct Memory(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    /// By when they were last asked for or seen.
+    /// Each document with the count of its last use.
     documents: HashMap<Path, (u64, Document)>,
     uses: u64,
 }
@@ -37,7 +39,8 @@ impl Memory {
         })
     }
 
-    /// As it was read, or has just been written. One that says not of when it is cannot be demanded unchanged.
+    /// Stores a document that was read or has just been written. One without an update time cannot be
+    /// demanded unchanged, so it is not stored.
     pub fn saw(&self, path: &Path, document: &Document) {
         if !is_remembered(path) {
             return;
@@ -70,7 +73,7 @@ impl Memory {
     }
 }
 
-/// What one worker writes again and again. Other documents are those of a whole user.
+/// Whether documents of this collection are cached: those that one worker writes again and again.
 fn is_remembered(path: &Path) -> bool {
     [JOBS, RECORDINGS].contains(&path.collection())
 }

@@ -1,4 +1,5 @@
-//! What bears on where a group of segments goes: read with as few documents as will do.
+//! Reads everything that decides where a group of segments is placed, with as few document reads as
+//! possible.
 
 use std::time::Duration;
 
@@ -15,21 +16,21 @@ use super::table::timelines::{self, Timeline};
 use super::table::{conversations, lines};
 use super::unit::Unit;
 
-/// A conversation that was deleted this long before a recording was known holds nothing of it, however wrong the clocks
-/// of two servers are.
+/// How far the clocks of two servers may differ. A conversation that was deleted longer than this
+/// before a recording was created contains nothing of it.
 const CLOCKS: Duration = Duration::from_secs(3600);
 
 pub struct Around {
     pub recording: Recording,
     pub before: Before,
     pub around: PlacementContext,
-    /// Read where something may be placed by time.
+    /// Read if something may be placed by time.
     pub timeline: Option<Timeline>,
-    /// This hour's usage, where something may be counted.
+    /// This hour's usage, read if something may be counted.
     pub usage: Option<Document>,
 }
 
-/// `None` when there is no such recording.
+/// Reads the context; `None` if the recording does not exist.
 pub async fn of(unit: &mut Unit<'_>, uid: &Uid, file: &JobFile, group: &Group, at: &At<'_>) -> Result<Option<Around>> {
     let texts: Vec<u32> =
         group.answers.iter().filter(|(_, answer)| *answer == Answer::Text).map(|(start, _)| *start).collect();
@@ -52,8 +53,8 @@ pub async fn of(unit: &mut Unit<'_>, uid: &Uid, file: &JobFile, group: &Group, a
     Ok(Some(Around { recording, before, around, timeline, usage }))
 }
 
-/// What stands near in time. Attached audio asks nothing of it, as long as its conversation lives: that one's document
-/// serialises it.
+/// Reads the conversations near in time. Audio attached to a live conversation does not need them: that
+/// conversation's document serializes the writers.
 async fn by_time(
     unit: &mut Unit<'_>,
     recording: &Recording,
@@ -81,8 +82,9 @@ async fn by_time(
     Ok(Some(timeline))
 }
 
-/// A recording knows every conversation that a segment of it went into. Those of them that may have been deleted since:
-/// none, when nothing of the timeline was since the recording is known.
+/// The recording's conversations that may have been deleted. A recording lists every conversation that
+/// one of its segments was placed in. There are none if the timeline had no deletion since the
+/// recording was created.
 fn suspects(recording: &Recording, timeline: &Timeline, around: &PlacementContext) -> Vec<ConversationId> {
     let recent = timeline.deleted_at.is_some_and(|at| at + CLOCKS >= recording.created_at);
     let mut suspects = recording.conversation_ids.clone();

@@ -1,4 +1,4 @@
-//! The port: each operation is tried as one unit of work until it is settled.
+//! Implements the store port: each operation is repeated as one unit of work until it is settled.
 
 use async_trait::async_trait;
 use domain::accept::Batch;
@@ -23,10 +23,11 @@ use super::table::{checkpoints, conversations, devices as registered, jobs, line
 use super::unit::Mode;
 use super::{FirestoreStore, accept, archive, deletion, devices, reading, session, step, user_slots, work};
 
-/// A read-only question of the health check: there is no such job.
+/// The id of no job, for the read of the health check.
 const NO_JOB: JobId = JobId(uuid::Uuid::nil());
 
-/// Does the work until it is settled. Not a function: what it does would have to be a closure that lends.
+/// Repeats the work until it is settled. This is a macro, because a function would need a closure that
+/// lends out the unit.
 macro_rules! tries {
     ($store:ident, $operation:literal, $subject:expr, $mode:expr, |$unit:ident| $work:expr) => {{
         let mut run = $store.run($operation, $subject, $mode);
@@ -41,7 +42,7 @@ macro_rules! tries {
     }};
 }
 
-/// As [`tries`], and wakes who watches the jobs that were written.
+/// Like [`tries`], and wakes the watchers of the jobs that were written.
 macro_rules! tells {
     ($store:ident, $($tries:tt)*) => {{
         let answer = tries!($store, $($tries)*);
@@ -88,7 +89,7 @@ impl Store for FirestoreStore {
 
     async fn store_texts(&self, id: JobId, fence: u64, lines: Vec<Line>, at: At<'_>) -> Result<Written<Vec<Line>>> {
         let lines = &lines;
-        // The job may be read only, and must still be the worker's when the lines are written.
+        // The job is only read here, but must still be the worker's when the lines are written.
         let work = Mode::Transaction;
         tells!(self, "store.store_texts", id, work, |unit| work::store_texts(unit, id, fence, lines, &at))
     }

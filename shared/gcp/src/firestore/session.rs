@@ -1,4 +1,4 @@
-//! Upload sessions: what is known is read, the rule decides, its answer is written.
+//! Upload sessions: reads what is known, asks the rule for a decision, and writes it.
 
 use domain::accept::Known;
 use domain::session::{
@@ -14,7 +14,7 @@ use super::table::jobs;
 use super::unit::Unit;
 use super::user_slots;
 
-/// Sessions beyond the limit that one request ends: a limit that was lowered is reached step by step.
+/// The most sessions beyond the limit that one request ends: a lowered limit is reached step by step.
 const MOST_ENDED: usize = 100;
 
 pub async fn open(unit: &mut Unit<'_>, request: &SessionRequest, at: &At<'_>) -> Result<Opened> {
@@ -50,7 +50,7 @@ pub async fn complete(unit: &mut Unit<'_>, id: JobId, whole: &[WholeFile], at: &
             let (known, before) = known(unit, &session.uid, None, &ids).await?;
             (known, before, user_slots::context(unit, &session.uid, at).await?)
         }
-        // What is known bears on open sessions only.
+        // The known recordings only matter for open sessions.
         _ => (Known::default(), Vec::new(), user_slots::uncounted(at)),
     };
     match decide_complete(Completing { session: session.clone(), known, whole }, ctx) {

@@ -1,6 +1,8 @@
-//! Nobody but its owner reads a data folder: each file is private, whatever the mode of the folder around it.
+//! Keeps a data folder private: only the owner may read its files, whatever the mode of the folder
+//! around it.
 //!
-//! Files are made so. This mends what an earlier version, an unpacked backup or a copy left open to others.
+//! New files are created private. This module repairs the modes that an earlier version, an unpacked
+//! backup or a copy left open to others.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
@@ -9,17 +11,18 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// What files of ours in the data folder itself begin with; what else lies there is not touched.
+/// Prefixes of the server's own files in the data folder; other files there are not touched.
 const FILES: &[&str] = &["store.db", "queue.db", "push.log", "lock"];
 const FOLDERS: &[&str] = &["blobs", "secrets", "sample"];
-/// `blobs/uploads/<user>/<job>/<file>` needs four.
+/// The deepest tree, `blobs/uploads/<user>/<job>/<file>`, needs four levels.
 const MAX_DEPTH: usize = 8;
 
-/// The owner's own rights, as far as they make sense.
+/// The owner's rights, as far as they make sense.
 const OF_A_FILE: u32 = 0o600;
 const OF_A_FOLDER: u32 = 0o700;
 
-/// Takes the rights of everybody else away. What cannot be mended is told to the log: it is no reason not to serve.
+/// Removes the rights of everybody else. A mode that cannot be changed is logged; the server starts all
+/// the same.
 pub fn mend(folder: &Path) {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -44,8 +47,8 @@ fn unmended(path: &Path, error: &io::Error) {
     tracing::warn!(path = %path.display(), %error, "other accounts of this machine may read this, and its mode cannot be changed");
 }
 
-/// What lies in a private folder is out of others' reach, whatever its own mode: nothing is looked at there. So a start
-/// with many staged files is as quick as one with few.
+/// Files in a private folder are out of others' reach, whatever their own mode, so a private folder is
+/// not searched. A start with many staged files is then as quick as one with few.
 fn close_folder(path: &Path, depth: usize) -> io::Result<()> {
     if depth == 0 || fs::symlink_metadata(path)?.permissions().mode() & !OF_A_FOLDER & 0o777 == 0 {
         return Ok(());
@@ -56,7 +59,7 @@ fn close_folder(path: &Path, depth: usize) -> io::Result<()> {
         match entry.file_type()? {
             kind if kind.is_dir() => close_folder(&entry.path(), depth - 1)?,
             kind if kind.is_file() => close(&entry.path(), OF_A_FILE)?,
-            // Links and the like are not ours.
+            // Symbolic links and special files are never created by the server, so they are skipped.
             _ => {}
         }
     }
@@ -64,10 +67,11 @@ fn close_folder(path: &Path, depth: usize) -> io::Result<()> {
 }
 
 fn close(path: &Path, rights: u32) -> io::Result<()> {
-    // A link that took the name meanwhile is not followed; a pipe makes nobody wait.
+    // A symbolic link that has taken the name in the meantime is not followed, and opening a pipe does not
+    // block.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = match OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path) {
-        // SQLite removes its files beside a database when the last connection is closed.
+        // SQLite removes the files beside a database when its last connection is closed.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         opened => opened?,
     };
@@ -75,8 +79,8 @@ fn close(path: &Path, rights: u32) -> io::Result<()> {
     if mode & !rights == 0 { Ok(()) } else { file.set_permissions(Permissions::from_mode(mode & rights)) }
 }
 
-/// A file of this name that only its owner may read; one that is there stays as it is. For libraries that make their
-/// files themselves, by whatever mode the process gives.
+/// Creates a file that only its owner may read; an existing one stays as it is. It is for libraries
+/// that would create the file with the process's default mode.
 pub fn make_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(OF_A_FILE).open(path)
 }

@@ -1,4 +1,5 @@
-//! Tokens whose signature was found good, so that it is checked once and not with every request.
+//! A cache of tokens whose signature was valid, so that the signature is checked once and not with
+//! every request.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,10 +9,10 @@ use sha2::{Digest, Sha256};
 
 use super::claims::Claims;
 
-/// Far more than the devices of one machine's users; half a megabyte.
+/// Far more than the devices of one machine's users; it takes about half a megabyte.
 const MAX_SEEN: usize = 1024;
 
-/// Stands for a token, which is a secret and is not kept.
+/// Stands for a token, which is a secret and is not kept in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
 
@@ -21,7 +22,8 @@ impl Fingerprint {
     }
 }
 
-/// The oldest gives way. Only what the signature proves is kept: times are looked at each time.
+/// When the cache is full, the oldest token is dropped. Only the signature's result is cached: the
+/// times are checked with each request.
 #[derive(Default)]
 pub struct Seen(Mutex<Inner>);
 

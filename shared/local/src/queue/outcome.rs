@@ -1,4 +1,4 @@
-//! What an answer means for its task: it is over, comes again, or is given up.
+//! What an answer means for its task: the task is done, is retried, or is given up.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ fn log_end(task: &Task, attempts: u32, answer: &Answer) {
     tracing::error!(task = task.name, attempts, ?answer, "task given up");
 }
 
-/// The worker's own logs say why; here it only shows how often.
+/// The worker's own logs say why a delivery failed; this one shows how often.
 fn log_failure(task: &Task, status: Option<StatusCode>, answer: &Answer, wait: Duration) {
     let status = status.map_or(0, |status| status.as_u16());
     let why = if let Answer::Silence(why) = answer { why } else { "" };

@@ -1,4 +1,4 @@
-//! How the queue delivers: where to, how often, how fast.
+//! How the queue delivers: where to, how often, and how fast.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use http::uri::Scheme;
 use http::{HeaderValue, Uri};
 use secrecy::{ExposeSecret, SecretString};
 
-/// A setting with which nothing could ever be delivered, or would be for ever.
+/// A setting with which nothing would ever be delivered, or deliveries would never end.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the queue's {setting} {why}")]
 pub struct UnfitSetting {
@@ -18,11 +18,11 @@ pub struct UnfitSetting {
 pub struct QueueSettings {
     /// The worker's route: `http://127.0.0.1:4444/v2/sync/process`.
     pub url: String,
-    /// Shown to the worker with every delivery.
+    /// Sent to the worker with every delivery.
     pub secret: SecretString,
-    /// The queue's name, as the worker sees it.
+    /// The queue's name, which is sent to the worker.
     pub name: String,
-    /// Deliveries of one task before it is given up.
+    /// The most deliveries of one task before it is given up.
     pub max_attempts: u32,
     pub min_backoff: Duration,
     pub max_backoff: Duration,
@@ -30,14 +30,14 @@ pub struct QueueSettings {
     pub max_doublings: u32,
     /// A delivery without an answer after this long has failed.
     pub dispatch_deadline: Duration,
-    /// Deliveries begun in a second, at most.
+    /// The most deliveries that begin in a second.
     pub max_per_second: u32,
-    /// Deliveries under way at once, at most.
+    /// The most deliveries that run at once.
     pub max_concurrent: usize,
 }
 
 impl QueueSettings {
-    /// What the queue in the cloud is set to.
+    /// The settings of the queue in the cloud.
     pub fn new(url: impl Into<String>, secret: SecretString) -> Self {
         Self {
             url: url.into(),
@@ -55,7 +55,7 @@ impl QueueSettings {
 
     pub(super) fn uri(&self) -> Result<Uri, UnfitSetting> {
         let uri: Uri = self.url.parse().map_err(|why| unfit("url", format!("`{}` is no address: {why}", self.url)))?;
-        // Loopback needs no encryption, and this client has none.
+        // Loopback connections need no encryption, and this client has none.
         if uri.scheme() != Some(&Scheme::HTTP) || uri.host().is_none_or(str::is_empty) {
             return Err(unfit("url", format!("`{}` has to begin with http:// and a host", self.url)));
         }

@@ -1,4 +1,4 @@
-//! One delivery from its beginning to the row that says what became of it.
+//! One delivery, from its beginning until its outcome is written to the row.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,12 @@ use super::table;
 use super::task::Task;
 use crate::metrics;
 
-/// How many milliseconds to wait before each further try to write an outcome down. After the last the row stands as it
-/// was, and the task is delivered again, which the worker bears.
+/// The pauses in milliseconds between the tries to write an outcome. If the last try fails too, the row
+/// stays as it was and the task is delivered again; the worker tolerates that.
 const TRIES: [u64; 5] = [100, 200, 400, 800, 1600];
 
-/// A task that runs. Cut off, at shutdown or by a panic, it leaves its row to the next load.
+/// A task that is being delivered. If it is cut off by a shutdown or a panic, the next load finds its
+/// row.
 pub struct Delivery {
     queue: Arc<LocalQueue>,
     task: Task,
@@ -64,7 +65,7 @@ impl LocalQueue {
         }
     }
 
-    /// Whether it stands in the row now.
+    /// Writes the outcome to the row. Returns whether it was written.
     async fn write_down(&self, id: i64, outcome: &Outcome) -> bool {
         for wait in TRIES {
             match self.write(id, outcome).await {

@@ -1,10 +1,10 @@
-//! What an error of SQLite means at a port.
+//! Maps errors of SQLite to the kinds of errors of the ports.
 
 use flow::Kind;
 use flow::error::Source;
 use rusqlite::{Error, ErrorCode};
 
-/// What a step may fail with. Its text becomes the cause of the port's error.
+/// The error type of a step. Its text becomes the cause of the port's error.
 pub trait Failure: Into<Source> {
     fn kind(&self) -> Kind;
 }
@@ -15,7 +15,8 @@ impl Failure for Error {
     }
 }
 
-/// What is not named here is taken for a passing trouble of the machine: no data is ever given up because of it.
+/// Maps an error to its kind. An unknown error counts as temporary, so that no data is given up because
+/// of it.
 pub fn kind_of(error: &Error) -> Kind {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Kind::Full,
@@ -28,7 +29,7 @@ pub fn kind_of(error: &Error) -> Kind {
     }
 }
 
-/// The row is there, a column of it holds what was never written.
+/// Whether a column of the row has a value that this program never writes.
 fn is_unreadable(error: &Error) -> bool {
     matches!(
         error,

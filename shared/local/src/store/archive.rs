@@ -1,4 +1,4 @@
-//! What outlives jobs, taken out and put in.
+//! Export and import of the data that outlives jobs.
 
 use async_trait::async_trait;
 use domain::{Bucket, Recording, SegmentId, Uid};
@@ -28,7 +28,8 @@ impl Archive for SqliteStore {
     }
 }
 
-/// Whatever a user has came with a recording, and recordings stay for ever.
+/// Lists the users who have a recording. That is everybody who has any data, because recordings are
+/// never deleted.
 fn users(db: &Connection, mut after: String, limit: usize) -> Result<Vec<Uid>> {
     let mut found = Vec::new();
     while found.len() < limit {
@@ -78,7 +79,7 @@ fn with_beside(db: &Connection, recording: Recording) -> Result<Record> {
     Ok(Record::Recording { recording: Box::new(recording), beside })
 }
 
-/// What cannot be read is told by its place.
+/// A record that cannot be read is reported by its position.
 fn told(place: Place, record: Result<Record>) -> Result<Record> {
     Ok(listed(record)?.unwrap_or(Record::Unreadable(place)))
 }
@@ -97,7 +98,7 @@ fn import(db: &Connection, uid: &Uid, records: Vec<Record>) -> Result<Imported> 
     Ok(imported)
 }
 
-/// What stands in the record's place.
+/// The stored record at the same position.
 fn there(db: &Connection, uid: &Uid, record: &Record) -> Result<Option<Record>> {
     let place = record.place();
     let found = match place {
@@ -123,7 +124,7 @@ fn write(db: &Connection, uid: &Uid, record: Record) -> Result<()> {
             beside::save(db, uid, recording.id, &beside)
         }
         Record::Line(line) => lines::insert(db, &line).map(drop),
-        // No timeline stands beside them here: a job in flight reads the conversations themselves.
+        // This adapter keeps no timelines: a job in progress reads the conversations themselves.
         Record::Conversation(conversation) => conversations::save(db, &conversation),
         Record::Usage(Bucket { hour, usage }) => usage::add(db, uid, hour, usage),
         Record::Unreadable(_) => Err(Fault::Invalid("what cannot be read cannot be written")),

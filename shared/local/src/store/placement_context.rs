@@ -1,4 +1,4 @@
-//! What bears on where a group of segments goes.
+//! Reads everything that decides where a group of segments is placed.
 
 use domain::placement::{Group, PlacementContext, reach};
 use domain::{Interval, Recording};
@@ -22,7 +22,8 @@ pub fn of(db: &Connection, recording: &Recording, group: &Group) -> Result<Place
     Ok(around)
 }
 
-/// A recording knows every conversation that a segment of it went into: those of them that were deleted since.
+/// The times of deleted conversations that this recording has segments in: a recording lists every
+/// conversation that one of its segments was placed in.
 fn deleted(redirects: &mut Redirects<'_>, recording: &Recording, reach: Interval) -> Result<Vec<Interval>> {
     let mut found = Vec::new();
     for id in &recording.conversation_ids {

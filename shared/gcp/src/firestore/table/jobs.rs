@@ -1,4 +1,5 @@
-//! `offline_sync_jobs`: a job is a body; beside it stands what lists, turns and the sweep look for.
+//! `offline_sync_jobs`: each document has the job as its body, and beside it the fields for lists,
+//! slots and the sweep.
 
 mod failed;
 mod talk;
@@ -41,12 +42,12 @@ pub const NEWEST: Shape = Shape {
 pub const NEWEST_OF_STATUS: Shape = Shape { name: "jobs.newest_of_status", equal: &["uid", "status"], ..NEWEST };
 pub const CHANGED: Shape =
     Shape { name: "jobs.changed", sorted_by: &["updated_at"], towards: Towards::Later, ..NEWEST };
-/// Of all users; the sweep's one question.
+/// Due jobs of all users; this is the sweep's only query.
 pub const DUE: Shape =
     Shape { name: "jobs.due", equal: &[], sorted_by: &["due_at"], towards: Towards::Later, ..NEWEST };
 pub const DUE_OF_STATUS: Shape = Shape { name: "jobs.due_of_status", equal: &["status"], ..DUE };
 pub const OF_STATUS: Shape = Shape { name: "jobs.of_status", equal: &["status"], sorted_by: &[], ..DUE };
-/// A user's jobs that hold a turn, or wait for one, in the order of turns.
+/// A user's jobs that hold a slot or wait for one, in the order in which they get it.
 pub const TURNS: Shape = Shape {
     name: "jobs.turns",
     equal: &["uid", "turn"],
@@ -54,7 +55,7 @@ pub const TURNS: Shape = Shape {
     towards: Towards::Later,
     ..NEWEST
 };
-/// Jobs that wait for a turn, user by user.
+/// Jobs that wait for a slot, ordered by user.
 pub const WAITING_USERS: Shape = Shape { name: "jobs.waiting_users", equal: &["turn"], sorted_by: &["uid"], ..DUE };
 
 const HELD: &str = "held";
@@ -72,7 +73,7 @@ fn turn(job: &Job) -> Option<&'static str> {
 
 fn encode(job: &Job) -> Result<Fields> {
     let mut body = job.clone();
-    // A day of refused segments, or weeks of short talks, would not fit as text.
+    // As JSON text, a day of refused segments or weeks of short talks would not fit into a document.
     let (failed, talk) = (failed::take_out(&mut body), talk::take_out(&mut body));
     let some = |at: Option<Timestamp>| at.map(moment);
     Ok(Fields::default()

@@ -1,4 +1,4 @@
-//! `recordings`: a recording is a document, and its plan beside it as packed bytes.
+//! `recordings`: each row has the recording's document, and beside it the plan as packed bytes.
 
 use domain::{Plan, Recording, RecordingId, Uid};
 use rusqlite::{Connection, Row, params};
@@ -30,12 +30,12 @@ struct Bytes {
     plan: Option<Vec<u8>>,
 }
 
-/// What is stored of a recording.
+/// How a recording is stored, to compare with before it is written.
 pub struct Before(Stands);
 
 enum Stands {
     Nothing,
-    /// A row that cannot be read: written over by whoever makes the recording anew.
+    /// The row cannot be read, and is overwritten when the recording is saved.
     Damaged,
     Bytes(Bytes),
 }
@@ -44,7 +44,8 @@ impl Before {
     pub const NOTHING: Self = Self(Stands::Nothing);
 }
 
-/// The recording to be changed, and what to compare it with. A damaged one is as good as none.
+/// Loads a recording that is to be changed, and what to compare it with. A damaged one counts as
+/// missing.
 pub fn load(db: &Connection, uid: &Uid, id: RecordingId) -> Result<(Option<Recording>, Before)> {
     Ok(match sound(stored(db, uid, id))? {
         None => (None, Before(Stands::Damaged)),
@@ -53,7 +54,7 @@ pub fn load(db: &Connection, uid: &Uid, id: RecordingId) -> Result<(Option<Recor
     })
 }
 
-/// A damaged one is an error.
+/// Loads a recording; a damaged one is an error.
 pub fn load_as_stored(db: &Connection, uid: &Uid, id: RecordingId) -> Result<Option<Recording>> {
     Ok(stored(db, uid, id)?.map(|stored| stored.recording))
 }
@@ -66,7 +67,8 @@ pub fn load_one(db: &Connection, uid: &Uid, id: RecordingId) -> Result<Option<Re
     Ok(load(db, uid, id)?.0)
 }
 
-/// The user's recordings by id, after the cursor, each with its id: damaged ones as the errors that they are.
+/// The user's recordings after the cursor, ordered by id. Damaged ones are returned as errors with
+/// their id.
 pub fn in_order(
     db: &Connection,
     uid: &Uid,
@@ -85,7 +87,7 @@ pub fn next_user(db: &Connection, uid: &str) -> Result<Option<String>> {
     one(db, NEXT_USER, [uid], |row| Ok(row.get(0)?))
 }
 
-/// Whether a row of `document, plan` can be read.
+/// Checks whether a row of `document, plan` can be read.
 pub fn check(row: &Row, uid: &Uid, id: RecordingId) -> Result<()> {
     read(row, uid, id).map(drop)
 }
@@ -119,7 +121,7 @@ pub fn save(db: &Connection, recording: &mut Recording, before: &Before) -> Resu
     Ok(())
 }
 
-/// The document without the plan. It is taken out for that moment only.
+/// Encodes the document without the plan, which is taken out of the recording only for that moment.
 fn encode(recording: &mut Recording) -> Result<Bytes> {
     let plan = recording.plan.take();
     let document = to_document(TABLE, recording);
