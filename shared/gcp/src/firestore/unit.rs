@@ -1,4 +1,4 @@
-//! A unit of work: documents are read, changed and written back, all at one moment or not at all.
+//! A unit of work: documents are read, changed and written back atomically.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -22,20 +22,21 @@ use super::path::Path;
 use super::shape::{Ask, COUNT};
 use super::value::{Fields, reference};
 
-/// The most documents that are asked for at once.
+/// The most documents that one request reads.
 const MAX_GET: usize = 500;
 
-/// How what is read and what is written hang together.
+/// How the reads and writes of a unit are tied together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Each reading by itself; nothing is written.
+    /// Each read stands alone; nothing is written.
     Look,
-    /// All readings of one moment; nothing is written.
+    /// All reads see the state of one moment; nothing is written.
     Snapshot,
-    /// What is written must be as it was read. Enough, and quickest, where all that matters is written, or cannot change
-    /// without something that is: no lock is held, and nobody waits for one.
+    /// A written document must be unchanged since it was read. This is enough, and fastest, where
+    /// everything that matters is written too, or cannot change without something that is written. It takes
+    /// no locks, so nobody waits.
     Optimistic,
-    /// Everything that was read, what queries found included, must still be so.
+    /// Everything that was read, including the results of queries, must be unchanged.
     Transaction,
 }
 
@@ -43,18 +44,18 @@ pub struct Unit<'a> {
     client: &'a Arc<Client>,
     deadline: Instant,
     mode: Mode,
-    /// The transaction's id; begun by the first reading.
+    /// The transaction's id; the first read begins the transaction.
     transaction: Option<Vec<u8>>,
-    /// An earlier try of the same transaction, which gives this one precedence.
+    /// The id of an earlier try, which gives this one precedence.
     again: Vec<u8>,
-    /// When each document was changed last; `None` when it was not there.
+    /// When each document was last changed; `None` if it did not exist.
     seen: HashMap<Path, Option<UpdateTime>>,
     writes: Vec<Write>,
-    /// What is remembered may be taken for what stands there, where the commit demands it.
+    /// Whether cached documents may be used, if the commit demands that they are unchanged.
     pub trusts: bool,
-    /// Taken so, and not demanded by a write yet.
+    /// Cached documents that were used and that no write demands unchanged yet.
     taken: HashSet<Path>,
-    /// A new line turned out to be stored already: lines are looked at before they are written.
+    /// Whether lines are read before they are written, because a new line turned out to exist.
     pub looks_first: bool,
 }
 
@@ -78,7 +79,7 @@ impl<'a> Unit<'a> {
         self.mode == Mode::Transaction
     }
 
-    /// Whether there is time left for more than what must be asked: a request may take as long as it may.
+    /// Whether there is time for optional reads: one request may take its whole time limit.
     pub fn has_time(&self) -> bool {
         self.deadline.saturating_duration_since(Instant::now()) > 2 * self.client.settings.request
     }
@@ -87,7 +88,7 @@ impl<'a> Unit<'a> {
         Ok(self.get(std::slice::from_ref(path)).await?.pop().flatten())
     }
 
-    /// The documents in the order asked for.
+    /// Reads documents and returns them in the given order.
     pub async fn get(&mut self, paths: &[Path]) -> Result<Vec<Option<Document>>> {
         let mut found = HashMap::new();
         let mut names = Vec::with_capacity(paths.len());
@@ -130,17 +131,17 @@ impl<'a> Unit<'a> {
         Some(document)
     }
 
-    /// Whether a document was found there, readable or not.
+    /// Whether a document was found at this path, readable or not.
     pub fn stands(&self, path: &Path) -> bool {
         matches!(self.seen.get(path), Some(Some(_)))
     }
 
-    /// Something was decided by what is only remembered, and no write demands that it still stands so.
+    /// Whether a cached document was used that no write demands unchanged.
     pub fn rests_on_memory(&self) -> bool {
         !self.taken.is_empty()
     }
 
-    /// The first `limit` documents that a question finds.
+    /// The first `limit` results of a query.
     pub async fn query(&mut self, ask: Ask, limit: usize) -> Result<Vec<Document>> {
         debug_assert!((self.client.schema.may_ask)(&ask.shape), "{} is not in the list of questions", ask.shape.name);
         let at = self.consistency().map(|at| match at {
@@ -177,7 +178,7 @@ impl<'a> Unit<'a> {
         counted.ok_or_else(|| Fault::Unreachable("a count without a number".to_owned()))
     }
 
-    /// A document's name, to compare with or to start after.
+    /// A document's name as a value, to compare with or to start after.
     pub fn place(&self, path: &Path) -> Value {
         reference(self.client.name(path))
     }
@@ -194,7 +195,7 @@ impl<'a> Unit<'a> {
         self.write(path, write::Operation::Update(document));
     }
 
-    /// Writes a document that must not be there yet.
+    /// Writes a document that must not exist yet.
     pub fn create(&mut self, path: &Path, fields: Fields) {
         self.seen.insert(path.clone(), None);
         self.put(path, fields);
@@ -207,9 +208,9 @@ impl<'a> Unit<'a> {
     fn write(&mut self, path: &Path, operation: write::Operation) {
         debug_assert!(matches!(self.mode, Mode::Optimistic | Mode::Transaction), "{path:?} is only looked at");
         let condition = match self.seen.get(path) {
-            // A missing document's deletion is nobody's loss.
+            // Deleting a document that does not exist does no harm.
             Some(None) if matches!(operation, write::Operation::Delete(_)) => None,
-            // A transaction that creates would overwrite without it.
+            // Without this condition, a create in a transaction would overwrite an existing document.
             Some(None) => Some(ConditionType::Exists(false)),
             Some(Some(at)) if self.mode == Mode::Optimistic => {
                 self.taken.remove(path);
@@ -221,7 +222,7 @@ impl<'a> Unit<'a> {
         self.writes.push(Write { current_document, operation: Some(operation), ..Write::default() });
     }
 
-    /// Whether each of these is written.
+    /// Whether all of these documents are written.
     pub fn changes(&self, paths: &[Path]) -> bool {
         let is_written = |path: &Path| {
             let name = self.client.name(path);
@@ -250,13 +251,13 @@ impl<'a> Unit<'a> {
         self.remember(writes, written.as_deref().unwrap_or_default());
         let written = written.map(drop).map_err(Fault::of_commit);
         if written.as_ref().is_err_and(|fault| !fault.is_contention()) && !transaction.is_empty() {
-            // It may never have arrived: what it holds would stand in everybody's way for a minute.
+            // The commit may never have arrived: its locks would block others for a minute, so it is rolled back.
             self.transaction = Some(transaction);
         }
         written
     }
 
-    /// What was written as it stands there now. Of a write without a result nobody knows: it is forgotten.
+    /// Stores the written documents in the cache. A document whose write has no result is dropped from it.
     fn remember(&self, writes: Vec<Write>, results: &[WriteResult]) {
         let mut results = results.iter();
         for write in writes {
@@ -272,9 +273,10 @@ impl<'a> Unit<'a> {
         }
     }
 
-    /// Lets go of what a transaction holds. Its failure is nobody's: Firestore lets go by itself, only later.
+    /// Releases the locks of a transaction. A failure is ignored: Firestore releases them too, only later.
     pub async fn let_go(&mut self) {
-        // Nobody waits for it after the deadline: then it is let go behind the answer, as this is dropped.
+        // After the deadline nobody waits for this: the locks are then released in the background when the
+        // unit is dropped.
         if let Some(transaction) = self.transaction.take_if(|_| Instant::now() < self.deadline) {
             self.again.clone_from(&transaction);
             if self.is_transaction() {
@@ -283,7 +285,7 @@ impl<'a> Unit<'a> {
         }
     }
 
-    /// What the next try shows to be the same transaction.
+    /// The transaction's id, by which the next try shows that it is the same transaction.
     pub fn take_again(&mut self) -> Vec<u8> {
         if self.is_transaction() { std::mem::take(&mut self.again) } else { Vec::new() }
     }
@@ -310,7 +312,8 @@ impl<'a> Unit<'a> {
 }
 
 impl Drop for Unit<'_> {
-    /// Whoever asked has gone: what the transaction holds must not stand in others' way until it expires.
+    /// The caller has gone: rolls back, so that the transaction's locks do not block others until it
+    /// expires.
     fn drop(&mut self) {
         let open = self.transaction.take().filter(|_| self.mode == Mode::Transaction);
         if let (Some(transaction), Ok(runtime)) = (open, tokio::runtime::Handle::try_current()) {

@@ -1,4 +1,4 @@
-//! Fetching a set of public keys over HTTP, in bounds.
+//! Fetches a set of public keys over HTTP, within limits of size and time.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -14,20 +14,22 @@ use url::Url;
 use crate::diagnosis::causes;
 use crate::invalid_setting::InvalidSetting;
 
-/// Google's sets have two or three keys and below 3 KiB.
+/// The longest answer that is read. Google's sets have two or three keys and less than 3 KiB.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 const MAX_KEYS: usize = 64;
 const CONNECT: Duration = Duration::from_secs(2);
-/// Keys that are to be asked for with every request would make us as slow as their server…
+/// Keys are kept at least this long: fetching them with every request would make us as slow as their
+/// server.
 const SHORTEST: Duration = Duration::from_secs(60);
-/// …and one that is withdrawn must go some day, whatever its server once said.
+/// Keys are kept at most this long, whatever their server says, so that a revoked key is dropped some
+/// day.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
-/// Where nothing is said.
+/// How long keys are kept if their server says nothing.
 const USUAL: Duration = Duration::from_secs(3600);
 
 pub struct Source {
     url: String,
-    /// One fetch, from its first byte to its last.
+    /// The time limit of one fetch, from its first byte to its last.
     limit: Duration,
     client: OnceLock<Client>,
 }
@@ -42,7 +44,7 @@ struct KeySet {
     keys: Vec<Jwk>,
 }
 
-/// What else a set may hold (other kinds of keys, fields that come some day) is passed over.
+/// Other kinds of keys and unknown fields are ignored.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Jwk {
@@ -56,7 +58,8 @@ struct Jwk {
 }
 
 impl Source {
-    /// Whoever can change the keys on their way is whoever he wants to be: only this machine is asked in the clear.
+    /// Whoever can change the keys on their way can impersonate anybody, so only this machine may be asked
+    /// over plain HTTP.
     pub fn new(url: String, limit: Duration) -> Result<Self, InvalidSetting> {
         let parsed =
             Url::parse(&url).map_err(|why| InvalidSetting::new("keys_url", format!("is no address ({why})")))?;
@@ -78,7 +81,7 @@ impl Source {
         &self.url
     }
 
-    /// `Err` says why, in words for a log.
+    /// Fetches the keys. An error is a text for the log.
     pub async fn fetch(&self) -> Result<Fetched, String> {
         let told = |error: reqwest::Error| format!("no answer: {}", causes(&error.without_url()));
         let response = self.client().map_err(told)?.get(&self.url).send().await.map_err(told)?;
@@ -97,7 +100,7 @@ impl Source {
         let client = Client::builder()
             .connect_timeout(CONNECT.min(self.limit))
             .timeout(self.limit)
-            // Whoever names the keys is whoever is believed: that is this address and no other.
+            // A redirect is not followed, because only the configured address is trusted to name the keys.
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
         Ok(self.client.get_or_init(|| client))
@@ -127,7 +130,7 @@ fn keys(body: &[u8]) -> Result<HashMap<String, DecodingKey>, String> {
     if keys.is_empty() { Err("the answer has no key that can be used".to_owned()) } else { Ok(keys) }
 }
 
-/// `Cache-Control` and `Age` (RFC 9111), within our own bounds.
+/// How long the keys are fresh: `Cache-Control` and `Age` (RFC 9111), within our own limits.
 fn fresh_for(headers: &HeaderMap) -> Duration {
     let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
     let directives = text(CACHE_CONTROL).unwrap_or_default().to_ascii_lowercase();

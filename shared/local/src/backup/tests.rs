@@ -50,7 +50,7 @@ impl Fixture {
     }
 }
 
-/// The words 0000, 0001, … one after the other, until it is told to stop.
+/// Writes the words 0000, 0001, … until it is told to stop.
 async fn write_on(writer: &Writer, stop: &AtomicBool) -> usize {
     for number in 0.. {
         writer.call("test.add", number, move |db| add(db, &format!("{number:06}"))).await.unwrap();

@@ -1,4 +1,4 @@
-//! Who is let in, who is not, and what they are told.
+//! Which tokens are accepted, which are not, and what the caller is told.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -37,7 +37,7 @@ impl Fixture {
         })
     }
 
-    /// A token of this server's key that says something else than usual.
+    /// A token signed with this server's key, with changed claims.
     fn signed(&self, change: Value) -> String {
         let mut claims = json!({"iss": ISSUER, "aud": AUDIENCE, "sub": "ann", "iat": NOW, "exp": NOW + 60});
         for (name, value) in change.as_object().unwrap() {

@@ -1,4 +1,5 @@
-//! Writes that break on the way: they go on, or end without a trace, and never count twice.
+//! Writes that are interrupted: they are resumed, or end without leaving anything, and no bytes count
+//! twice.
 
 use emulators::storage::{Fault, Op};
 use flow::Kind;
@@ -7,7 +8,7 @@ use testkit::skip;
 
 use super::*;
 
-/// What a broken request leaves at Google: whole quanta.
+/// The granularity in which Google keeps the bytes of an interrupted request.
 const QUANTUM: usize = 256 * 1024;
 
 #[tokio::test]
@@ -74,7 +75,7 @@ async fn an_outcome_that_nobody_can_tell_is_unknown_and_settled_by_repeating() {
     }
 }
 
-/// The same service once it has recovered, and a new process.
+/// The same service after it has recovered, with a new client.
 fn fixture_of(at: &Fixture) -> Recovered<'_> {
     at.cloud.heal();
     Recovered(at)

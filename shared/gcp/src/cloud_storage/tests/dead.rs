@@ -1,4 +1,4 @@
-//! Connections whose other side is gone without a word.
+//! Connections whose other side is gone without a message.
 
 use emulators::wire::Wire;
 

@@ -1,4 +1,4 @@
-//! Upload sessions: what Google is asked, and what is never shown.
+//! Upload sessions: what is sent to Google, and what is never shown.
 
 use emulators::storage::{Fault, Op};
 use flow::Kind;
@@ -65,7 +65,8 @@ async fn a_session_that_google_forgot_is_known_by_its_blob() {
     assert_eq!(at.uploads.progress(&name(), &url, expected()).await.unwrap(), whole);
 }
 
-/// Google was seen to look at the name only when the object is made; should it look earlier, that is no fault.
+/// Google was seen to check the name only when the object is created; if it checks earlier, that is no
+/// error.
 #[tokio::test]
 async fn a_name_that_is_found_taken_at_the_start_is_a_conflict() {
     let at = fixture().await;

@@ -1,4 +1,4 @@
-//! What is made only when it is needed: connections, credentials.
+//! Connections and credentials are only created when they are needed.
 
 use flow::Kind;
 use google_cloud_auth::credentials::{CacheableResource, CredentialsProvider};
@@ -7,7 +7,7 @@ use http::{Extensions, HeaderMap};
 
 use super::*;
 
-/// Without a runtime there is nothing that could connect.
+/// There is no runtime, so nothing can connect.
 #[test]
 fn making_the_adapters_needs_nothing() {
     let (storage, _) = storage(Settings::new(BUCKET));
@@ -29,7 +29,7 @@ async fn a_service_that_is_not_there_is_unavailable() {
     assert_eq!(blobs.list("", None, 1).await.unwrap_err().kind, Kind::Unavailable);
 }
 
-/// The environment is the whole process's.
+/// The environment belongs to the whole process.
 #[test]
 fn credentials_that_cannot_be_read_are_misconfigured_at_their_first_use() {
     let test = "cloud_storage::tests::lazy::credentials_that_cannot_be_read_are_misconfigured_at_their_first_use";

@@ -1,4 +1,4 @@
-//! Lists and deletions.
+//! Listing and deleting.
 
 use emulators::storage::{Fault, Op};
 use flow::Kind;
@@ -27,7 +27,7 @@ async fn a_long_listing_is_read_page_by_page() {
     let listed = at.blobs.list("uploads/", None, 5000).await.unwrap();
     assert!(listed.iter().map(|(name, _)| name.as_str()).eq(names.iter().map(String::as_str)));
     if !at.cloud.is_elsewhere() {
-        // Google's testbench gives all of it in one page.
+        // Google's testbench returns everything in one page.
         assert_eq!(at.cloud.count(Op::List), 2);
     }
     let after = BlobName::listed(names[100].clone());

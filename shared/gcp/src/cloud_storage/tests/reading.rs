@@ -1,4 +1,4 @@
-//! Reads that break off, lie or stall.
+//! Reads that break off, return wrong bytes or stall.
 
 use emulators::storage::{Fault, Op};
 use flow::Kind;
@@ -73,7 +73,7 @@ async fn of_another_blob_under_the_name_nothing_is_read() {
     let error = loop {
         match pieces.try_next().await {
             Ok(Some(piece)) => came.extend_from_slice(&piece),
-            // Google's testbench keeps what was written over, and gives it to who asks for it.
+            // Google's testbench keeps overwritten objects, and returns them on request.
             Ok(None) if at.cloud.is_elsewhere() => return assert!(came == bytes),
             Ok(None) => panic!("it ended well"),
             Err(error) => break error,

@@ -1,4 +1,4 @@
-//! What Google refuses, and what is told of it: over JSON REST and over gRPC the same.
+//! What Google refuses and the resulting errors, which are the same for JSON REST and for gRPC.
 
 use emulators::storage::{Fault, Op};
 use flow::Kind;
@@ -9,7 +9,7 @@ use super::*;
 
 const EXPECTED: Expected = Expected { size: 5, crc32c: None };
 
-/// Every operation once, with what its first request is.
+/// Every operation once, with the kind of its first request.
 async fn every(at: &Fixture) -> Vec<(Op, Error)> {
     let mut large = at.blobs.create(&name()).await.unwrap();
     vec![

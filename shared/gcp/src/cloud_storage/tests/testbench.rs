@@ -1,13 +1,14 @@
-//! What Google's own testbench makes go wrong in its own way, where it is the one that answers: it keeps other pieces of a
-//! broken request than the stand-in does, and breaks off elsewhere. No registry of packages carries it, so that no suite can
-//! start it by itself: these run when they are asked for beside one that is running (`docs/CLOUD.md`). What they ask of the
-//! adapter is asked of it in every run too, by the stand-in's faults (`broken.rs`, `writing.rs`, `reading.rs`, `refused.rs`).
+//! Faults that Google's own testbench produces in its own way: it keeps other parts of an interrupted
+//! request than the fake does, and breaks off elsewhere. It is in no package registry, so no suite can
+//! start it: these tests run on demand beside a running testbench (`docs/CLOUD.md`). In every run the
+//! fake's faults demand the same of the adapter (`broken.rs`, `writing.rs`, `reading.rs`,
+//! `refused.rs`).
 
 use testkit::memory::describe;
 
 use super::*;
 
-/// A service that will do these wrong.
+/// A testbench that will produce these faults.
 async fn with(transport: &str, method: &str, faults: &[&str]) -> Fixture {
     let at = fixture().await;
     let ordered = at.cloud.order_elsewhere(transport, method, faults);
@@ -25,11 +26,11 @@ async fn a_large_write_comes_whole_through_the_testbenchs_own_faults() {
         &["return-reset-connection", "return-reset-connection"],
         &["return-503-after-256K"],
         &["return-503-after-1536K", "return-408"],
-        // Its middle of a quantum is kept there, too.
+        // The testbench also keeps bytes up to the middle of a quantum.
         &["return-503-after-1300K", "return-503"],
         &["return-503-after-1300K", "return-504-after-2100K"],
         &["return-503-after-3072K"],
-        // The last chunk is taken, and the answer breaks off.
+        // The last chunk is accepted, and the answer breaks off.
         &["return-broken-stream-final-chunk-after-100B"],
     ];
     for faults in cases {

@@ -1,4 +1,4 @@
-//! What a write sends, and what it leaves.
+//! What a write sends, and what it leaves behind.
 
 use emulators::storage::Op;
 use flow::Kind;

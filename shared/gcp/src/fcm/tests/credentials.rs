@@ -6,12 +6,12 @@ use secrecy::ExposeSecret;
 use super::*;
 use crate::fcm::GoogleToken;
 
-/// Set in a process of its own: the environment is the whole process's.
+/// Set in a process of its own, because the environment belongs to the whole process.
 const ALONE: &str = "AFTERWORD_ALONE";
 const KEY: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// Google's library, once told that a key is no good, says so for ever.
+/// Google's library never retries a key that was once refused.
 #[test]
 fn a_key_that_was_withdrawn_and_put_right_needs_no_new_process() {
     if std::env::var_os(ALONE).is_none() {

@@ -32,7 +32,7 @@ async fn a_dead_token_is_forgotten() {
     }
 }
 
-/// Else one wrong setting would cost every user's tokens.
+/// Otherwise one wrong setting would delete the tokens of all users.
 #[tokio::test]
 async fn a_refusal_that_is_not_about_the_token_keeps_it() {
     let refused = |status, rpc, code| Answer::refused(status, rpc, code, "Some words.");
@@ -81,7 +81,7 @@ async fn what_passes_is_for_later_with_the_wait_that_is_asked_for() {
     let cases = [
         (Answer::quota_exceeded().retry_after("60"), Some(60)),
         (Answer::unavailable().retry_after(in_two_minutes), Some(120)),
-        // A time that has passed, an hour at most, and words that are no time.
+        // A time in the past, a wait above one hour, and a text that is not a time.
         (Answer::unavailable().retry_after("Fri, 20 Nov 2026 09:59:00 GMT"), Some(0)),
         (Answer::unavailable().retry_after("999999"), Some(3600)),
         (Answer::unavailable().retry_after("Sat, 20 Nov 2027 10:00:00 GMT"), Some(3600)),
@@ -134,7 +134,7 @@ async fn a_service_that_is_not_there_is_unavailable() {
     assert_eq!(kind(&fcm.send(&phone(), &finished()).await.unwrap_err()), Kind::Unavailable);
 }
 
-/// Credentials that cannot be had, for this reason.
+/// Credentials that cannot be obtained, for this reason.
 struct NoToken(Kind);
 
 #[async_trait]
@@ -181,7 +181,7 @@ async fn the_log_has_nothing_of_a_token() {
     is_silent_about_secrets(&lines.text());
 }
 
-/// Counts how often it was not taken.
+/// Counts how often the token was refused.
 #[derive(Default)]
 struct Refused(AtomicU32);
 
@@ -204,7 +204,7 @@ async fn a_push_outlives_the_access_token_that_was_not_taken() {
     site.service.answer_next(Answer::refused(401, "UNAUTHENTICATED", "", "Request had invalid credentials."));
     let error = fcm.send(&phone(), &finished()).await.unwrap_err();
     assert_eq!((kind(&error), token.0.load(Ordering::SeqCst)), (Kind::Misconfigured, 1));
-    // Nor is it to blame for what Apple does not take.
+    // The access token is not to blame for what Apple refuses either.
     site.service.answer_next(Answer::refused(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR", "Some words."));
     assert!(matches!(fcm.send(&phone(), &finished()).await.unwrap(), PushOutcome::Rejected(_)));
     assert_eq!(

@@ -25,7 +25,7 @@ async fn a_message_is_data_only_and_wakes_the_app_on_every_platform() {
     assert_eq!(site.service.wrong(), [""; 0]);
 }
 
-/// The flow cuts what it sends; the service counts it.
+/// The flow shortens what it sends; the service checks the length.
 #[tokio::test]
 async fn the_message_of_a_job_with_many_conversations_is_taken() {
     let site = site().await;
@@ -62,7 +62,7 @@ fn settings_that_reach_nobody_are_refused() {
         (FcmSettings::new(""), "project"),
         (FcmSettings::new("a/b"), "project"),
         (settings(""), "endpoint"),
-        // Neither token may travel in the clear.
+        // Neither token may be sent unencrypted.
         (settings("http://fcm.example"), "https"),
         (settings("https://ann:pass@fcm.example"), "user"),
         (FcmSettings { total: Duration::ZERO, ..fit() }, "above zero"),

@@ -102,7 +102,7 @@ pub fn decode(document: &Document) -> Result<Job> {
     if is_it { Ok(job) } else { Err(Fault::damaged(at(document), "its body is of another job")) }
 }
 
-/// A damaged one is as good as none.
+/// Loads a job; a damaged one counts as missing.
 pub async fn load(unit: &mut Unit<'_>, id: JobId) -> Result<Option<Job>> {
     Ok(sound(unit.one(&Path::job(id)).await?.as_ref().map(decode).transpose())?.flatten())
 }
@@ -112,7 +112,7 @@ pub fn create(unit: &mut Unit<'_>, job: &Job) -> Result<()> {
     Ok(())
 }
 
-/// Writes nothing when nothing changed.
+/// Writes the job, unless nothing changed.
 pub fn update(unit: &mut Unit<'_>, before: &Job, job: &Job) -> Result<()> {
     if before != job {
         unit.put(&Path::job(job.id), encode(job)?);
@@ -133,7 +133,7 @@ fn of_statuses(uid: &Uid, statuses: &[Status]) -> Ask {
     NEWEST_OF_STATUS.ask(Path::ROOT, vec![text(uid.as_str()), wanted])
 }
 
-/// A page of a user's jobs, newest first, damaged ones left out: of any status when there are none.
+/// A page of a user's jobs, newest first, without damaged ones. An empty `statuses` means any status.
 pub async fn newest(
     unit: &mut Unit<'_>,
     uid: &Uid,
@@ -155,7 +155,7 @@ pub async fn open_sessions(unit: &mut Unit<'_>, uid: &Uid, limit: usize) -> Resu
     sound_ones(unit, of_statuses(uid, &[Status::Uploading]), limit, decode).await
 }
 
-/// A page of a user's jobs in the order of their last change.
+/// A page of a user's jobs, ordered by their last change.
 pub async fn changed(
     unit: &mut Unit<'_>,
     uid: &Uid,
@@ -180,7 +180,7 @@ pub async fn due(unit: &mut Unit<'_>, now: Timestamp, after: Option<DueCursor>, 
     sound_ones(unit, ask, limit, decode).await
 }
 
-/// Jobs of these statuses that are due later than `beyond`, soonest first.
+/// Jobs with these statuses that are due later than `beyond`, earliest first.
 pub async fn due_beyond(
     unit: &mut Unit<'_>,
     statuses: &[Status],
@@ -197,7 +197,7 @@ pub async fn due_beyond(
     sound_ones(unit, ask, limit, decode).await
 }
 
-/// How many live jobs of the user were created before, counted up to `limit`.
+/// How many live jobs of the user were created before this job, counted up to `limit`.
 pub async fn count_ahead(unit: &mut Unit<'_>, job: &Job, limit: usize) -> Result<u64> {
     let live: Vec<_> = Status::ALL.into_iter().filter(|status| status.is_live()).collect();
     let ask = of_statuses(&job.uid, &live).after(place(unit, job.created_at, job.id));
@@ -208,15 +208,16 @@ pub async fn count_of(unit: &mut Unit<'_>, status: Status) -> Result<u64> {
     unit.count(OF_STATUS.ask(Path::ROOT, vec![text(status.as_str())]), None).await
 }
 
-/// Finished jobs that are due, counted up to `limit`.
+/// The number of finished jobs that are due, counted up to `limit`.
 pub async fn count_due_finished(unit: &mut Unit<'_>, now: Timestamp, limit: usize) -> Result<u64> {
     let finished = Status::ALL.into_iter().filter(|status| status.is_terminal());
     let finished = any_of(finished.map(|status| text(status.as_str())));
     unit.count(DUE_OF_STATUS.ask(Path::ROOT, vec![finished]).until(vec![moment(now)]), Some(limit)).await
 }
 
-/// How many turns the user's jobs hold, counted up to `limit`. A damaged job holds none: it would hold it for ever. So
-/// where as many as `turns` are held, the jobs are looked at; one of a newer version is at work.
+/// How many slots the user's jobs hold, counted up to `limit`. A damaged job does not count, because it
+/// would hold its slot for ever; so if at least `turns` slots seem held, the jobs are read. A job of a
+/// newer version counts: that version works on it.
 pub async fn count_held(unit: &mut Unit<'_>, uid: &Uid, turns: u32, limit: u32) -> Result<u32> {
     let ask = TURNS.ask(Path::ROOT, vec![text(uid.as_str()), text(HELD)]);
     let held = u32::try_from(unit.count(ask.clone(), Some(limit as usize)).await?).unwrap_or(u32::MAX);
@@ -230,19 +231,20 @@ pub async fn count_held(unit: &mut Unit<'_>, uid: &Uid, turns: u32, limit: u32) 
     Ok(u32::try_from(sound_ones(unit, ask, limit as usize, holds).await?.len()).unwrap_or(u32::MAX))
 }
 
-/// The user's waiting jobs, in the order of turns.
+/// The user's waiting jobs, in the order in which they get a slot.
 pub async fn waiting(unit: &mut Unit<'_>, uid: &Uid, limit: usize) -> Result<Vec<Job>> {
     sound_ones(unit, TURNS.ask(Path::ROOT, vec![text(uid.as_str()), text(WAITING)]), limit, decode).await
 }
 
-/// The first user after `uid` who has a waiting job; the name as it stands there.
+/// The first user after `uid` who has a waiting job. The name is returned as it is stored.
 pub async fn next_user_waiting(unit: &mut Unit<'_>, uid: &str) -> Result<Option<String>> {
     let ask = WAITING_USERS.ask(Path::ROOT, vec![text(WAITING)]).after(vec![text(uid)]);
     let found = unit.query(ask, 1).await?;
     Ok(found.first().and_then(|document| text_of(document, "uid")).map(str::to_owned))
 }
 
-/// The user of the first queued job from this id on. Ids are random: from one that is, everybody who has a job may come.
+/// The user of the first queued job at or after this id. Ids are random, so from a random id any user
+/// with a job may come up.
 pub async fn user_queued_from(unit: &mut Unit<'_>, id: JobId) -> Result<Option<String>> {
     let ask = OF_STATUS.ask(Path::ROOT, vec![text(Status::Queued.as_str())]);
     let ask = ask.from(vec![unit.place(&Path::job(id))]);

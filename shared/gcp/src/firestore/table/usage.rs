@@ -1,4 +1,4 @@
-//! `usage_hours`: plain numbers, one document for a user's hour.
+//! `usage_hours`: plain numbers, one document for each hour of a user.
 
 use domain::{Bucket, Timestamp, Uid, Usage};
 use firestore::gcloud_sdk::google::firestore::v1::Document;
@@ -12,7 +12,7 @@ use crate::firestore::value::{Fields, moment, moment_of, number, number_of};
 
 pub const FIELDS: &[&str] = &["hour", "transcribed_ms", "words", "segments"];
 
-/// By name, which is the hour: no index grows with time.
+/// Hours by name, which is by time, so that no index grows with time.
 pub const HOURS: Shape = Shape {
     name: "usage.hours",
     collection: USAGE,
@@ -22,7 +22,7 @@ pub const HOURS: Shape = Shape {
     towards: Towards::Later,
 };
 
-/// More than any hour can have, by far: what is above it was never counted.
+/// Far more than any hour can have: a larger number is damage.
 const MOST: u64 = 1 << 52;
 
 pub fn decode(document: &Document) -> Result<Bucket> {
@@ -37,13 +37,14 @@ pub fn decode(document: &Document) -> Result<Bucket> {
     Ok(Bucket { hour, usage: Usage { transcribed_ms, words, segments } })
 }
 
-/// Adds to what was read in this transaction. Only where the plan's marks say that these segments are counted for the
-/// first time; never by an increment that nobody could take for done.
+/// Adds to the usage that was read in this transaction, only when the plan's marks say that these
+/// segments have not been counted yet. An increment by Firestore would not be recognised when it is
+/// repeated.
 pub fn add(unit: &mut Unit<'_>, uid: &Uid, hour: Timestamp, stored: Option<&Document>, more: Usage) -> Result<()> {
     if more.is_zero() {
         return Ok(());
     }
-    // An hour that cannot be read begins anew: nobody could tell any more what it was.
+    // An hour that cannot be read starts again at zero, because its count is lost.
     let stored = stored.map_or(Ok(None), |document| sound(decode(document)))?;
     let mut usage = stored.map(|bucket| bucket.usage).unwrap_or_default();
     usage += more;
@@ -70,7 +71,7 @@ pub async fn list(
     sound_ones(unit, ask, limit, decode).await
 }
 
-/// All of the user's hours, after the cursor; each with its hour, damaged ones as the errors that they are.
+/// All of the user's hours after the cursor. Damaged ones are returned as errors with their hour.
 pub async fn in_order(
     unit: &mut Unit<'_>,
     uid: &Uid,
@@ -82,7 +83,7 @@ pub async fn in_order(
         ask = ask.after(vec![unit.place(&Path::usage(uid, after))]);
     }
     let found = unit.query(ask, limit).await?;
-    // What has no hour of ours stands in no order of ours.
+    // A document whose name is not an hour is left out.
     let hour = |document: &Document| Ok(listed(hour_of(document))?.map(|hour| (hour, decode(document))));
     found.iter().filter_map(|document| hour(document).transpose()).collect()
 }

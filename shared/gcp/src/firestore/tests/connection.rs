@@ -1,5 +1,5 @@
-//! What happens to the connection itself: nothing hangs on one that is dead, and nothing is taken for undone that may be
-//! done.
+//! Faults of the connection: nothing waits for a dead one, and a commit that may have taken effect is
+//! never taken for undone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,14 +19,14 @@ use crate::firestore::path::Path;
 use crate::firestore::unit::{Mode, Unit};
 use crate::firestore::{FirestoreStore, Settings};
 
-/// What HTTP/2 frames begin with: three bytes of length, kind, flags, four of the stream.
+/// The length of an HTTP/2 frame header: three bytes of length, type, flags, four of the stream.
 const FRAME: usize = 9;
 const PREFACE: usize = 24;
 const HEADERS: u8 = 1;
 const RESET: u8 = 3;
 const SETTINGS: u8 = 4;
 
-/// Answers every request of its one client with the end of its stream, for this reason.
+/// Answers every request of its one client by resetting its stream, with this reason.
 async fn resets(listener: TcpListener, reason: u32) -> std::io::Result<()> {
     reset_streams(listener.accept().await?.0, reason).await
 }
@@ -50,7 +50,7 @@ async fn reset_streams(mut stream: TcpStream, reason: u32) -> std::io::Result<()
     }
 }
 
-/// Both look like refusals of the service: "too many requests", "not permitted".
+/// Both look like refusals by the service: "too many requests", "not permitted".
 const ENHANCE_YOUR_CALM: u32 = 0xb;
 const INADEQUATE_SECURITY: u32 = 0xc;
 
@@ -113,7 +113,7 @@ async fn what_a_transaction_holds_is_let_go_even_when_its_time_is_over() {
         let deadline = Instant::now() + Duration::from_secs(2);
         let mut unit = Unit::new(&store.client, Mode::Transaction, Vec::new(), deadline);
         unit.one(&Path::job(job.id)).await.unwrap();
-        // As when it waited for somebody else's lock until then.
+        // As if it had waited for another writer's lock until then.
         tokio::time::timeout_at(deadline, std::future::pending::<()>()).await.unwrap_err();
         unit
     };
@@ -139,7 +139,7 @@ async fn a_transaction_that_expired_meanwhile_is_done_again() {
         let mut unit = run.unit();
         assert!(unit.one(&Path::job(job.id)).await.unwrap().is_some());
         if is_frozen {
-            // Firestore has let go of it when the process comes to itself again.
+            // Firestore has released the transaction by the time the process runs again.
             store.client.rollback(unit.begun()).await.unwrap();
         }
         unit.delete(&Path::job(job.id));

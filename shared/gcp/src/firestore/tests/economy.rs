@@ -15,7 +15,7 @@ use crate::firestore::table::jobs;
 use crate::firestore::unit::{Mode, Unit};
 use crate::firestore::{FirestoreStore, Settings};
 
-/// What a job with one recording costs, read and written, with groups of so many segments each.
+/// The documents that a job with one recording reads and writes, with groups of this many segments.
 async fn cost(harness: &Harness, spent: impl Fn() -> (u64, u64), secs: i64, groups: &[u32]) -> (u64, u64) {
     let before = spent();
     let job = harness.accept(&uid("ann"), &[phone(secs)]).await;
@@ -56,7 +56,7 @@ async fn a_job_costs_no_more_than_it_may() {
     }
 }
 
-/// Firestore deletes them within a day of their end: until then they stand in the way.
+/// Firestore deletes expired jobs within a day; until then they are still in the list.
 #[tokio::test]
 async fn a_list_passes_over_many_jobs_that_expired_in_few_requests() {
     let store = store_or_skip!();

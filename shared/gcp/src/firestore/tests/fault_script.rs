@@ -1,4 +1,4 @@
-//! What goes wrong on the way: answers that are lost, commits that are refused, a service that is not there.
+//! Faults on the way: answers that are lost, commits that are refused, a service that is not there.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -18,14 +18,14 @@ use super::store_or_skip;
 use crate::firestore::fault::Result;
 use crate::firestore::{FirestoreStore, Settings};
 
-/// Commits that go wrong: how many, and how.
+/// Commits that fail: how many, and how.
 pub struct FaultScript {
     requests: AtomicUsize,
     commits: AtomicUsize,
     gathering: Mutex<(usize, Arc<Barrier>)>,
     before: Mutex<(u32, Option<Code>)>,
     after: Mutex<(u32, Option<Code>)>,
-    /// Those of the present connection: whether they fail for good.
+    /// Whether the credentials of the present connection fail permanently.
     credentials: Mutex<Arc<AtomicBool>>,
 }
 
@@ -51,7 +51,7 @@ impl FaultScript {
         *self.after.lock().unwrap() = (times, Some(code));
     }
 
-    /// The present credentials never work again; those that are looked for afterwards do.
+    /// Makes the present credentials fail permanently; those that are looked up afterwards work.
     pub fn spoil_credentials(&self) {
         self.credentials.lock().unwrap().store(true, Ordering::SeqCst);
     }
@@ -62,7 +62,7 @@ impl FaultScript {
         spoiled
     }
 
-    /// The next so many commits wait for each other: none is made before all have read.
+    /// Makes the next `commits` commits wait for each other: none is made before all have read.
     pub fn gather(&self, commits: usize) {
         *self.gathering.lock().unwrap() = (commits, Arc::new(Barrier::new(commits)));
     }
@@ -167,7 +167,7 @@ async fn who_was_not_first_tries_again_and_a_refusal_is_told() {
     harness.done(job.id, claim).await;
 }
 
-/// Limits that a test can wait for.
+/// A store with time limits that a test can wait for.
 fn impatient(endpoint: String) -> FirestoreStore {
     FirestoreStore::new(Settings {
         endpoint: Some(endpoint),

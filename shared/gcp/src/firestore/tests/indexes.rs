@@ -1,4 +1,5 @@
-//! The list of indexes: what is checked in says what the queries need, and nothing grows with time that need not.
+//! The list of indexes: the file that is checked in has what the queries need, and no index grows with
+//! time unless it must.
 
 use serde_json::Value;
 
@@ -6,7 +7,7 @@ use crate::firestore::indexes::{SHAPES, as_json};
 use crate::firestore::shape::{Shape, Towards};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/firestore.indexes.json");
-/// Set, the file is written anew.
+/// If set, the file is written anew.
 const UPDATE: &str = "AFTERWORD_UPDATE";
 
 #[test]
@@ -31,7 +32,8 @@ fn scope(shape: &Shape) -> &'static str {
     if shape.of_everybody { "COLLECTION_GROUP" } else { "COLLECTION" }
 }
 
-/// Whether the file has an index that serves the shape: the rule of the service, written down once more.
+/// Whether the file has an index that serves the shape. This is a second implementation of the
+/// service's rule.
 fn is_served(file: &Value, shape: &Shape) -> bool {
     let fields: Vec<_> = shape.equal.iter().chain(shape.sorted_by).copied().collect();
     let items = |key: &str| file[key].as_array().unwrap().iter();

@@ -1,4 +1,4 @@
-//! Many at once: whoever comes first wins, and everybody is told the same.
+//! Concurrent calls: the first one wins, and all get the same answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ async fn of_fifty_claims_at_once_one_wins() {
     let store = store_or_skip!();
     let harness = Arc::new(Harness::new(store.clone()));
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;
-    // Each has seen a job that nobody has.
+    // Each has read a job that has no lease.
     store.client.fault_script.gather(50);
     let before = store.client.fault_script.commits();
     let claim = |n| {
@@ -56,11 +56,12 @@ async fn of_many_like_batches_at_once_one_becomes_a_job() {
     assert!(told.iter().all(|id| *id == made[0]));
 }
 
-/// Where the jobs' recordings lie: some touch, some are bridged by a later one, some stand alone.
+/// The start times of the jobs' recordings: some touch, some are joined by a later one, some stand
+/// alone.
 const STARTS: [i64; 20] =
     [0, 60, 500, 130, 900, 1200, 1080, 990, 2000, 2100, 1900, 260, 380, 3000, 3121, 3242, 4000, 4060, 3940, 620];
 
-/// What was said, without the ids, which depend on who came first.
+/// The texts without the ids, which depend on which job was first.
 async fn talk(harness: &Harness) -> Vec<Vec<String>> {
     let mut talk = harness.talk(&uid("ann")).await;
     talk.sort();
@@ -78,7 +79,7 @@ async fn jobs_placed_at_once_end_in_the_same_conversations_as_one_after_the_othe
     let store = store_or_skip!();
     let mut harness = Harness::new(store.clone());
     harness.rules.enqueued_per_user = 50;
-    // All are planned and said; only the placements meet.
+    // All jobs are planned and have texts; only their placements are concurrent.
     let mut jobs = Vec::new();
     for secs in STARTS {
         let job = harness.accept_batch(&batch(&ann, &[phone(secs)])).await;
@@ -87,10 +88,11 @@ async fn jobs_placed_at_once_end_in_the_same_conversations_as_one_after_the_othe
         harness.store(&job, 0, &[(0, &said(secs))]).await;
         jobs.push(job);
     }
-    // Each has read what it is placed into before any of them is.
+    // Each placement has read its conversations before any of them is written.
     store.client.fault_script.gather(STARTS.len());
     let before = store.client.fault_script.commits();
-    // Each in an hour of its own: they have no usage in common that would keep them apart.
+    // Each placement is in an hour of its own, so that they share no usage document that would serialize
+    // them.
     let place = |(n, job): (usize, domain::Job)| {
         let harness = Harness::new(harness.store.clone());
         harness.pass(Duration::from_secs(3600 * n as u64));

@@ -1,4 +1,4 @@
-//! Users and devices of any name.
+//! Users and devices with unusual names.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Who watches is woken by other processes' commits too, only later.
+//! Watchers are woken by the commits of other processes too, only later.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Tokens that the Firebase auth emulator of firebase-tools 15.34.2 gave out, at 19:03 of this suite's day: it signs
-//! nothing. The second one comes from an emulator that was started for a project that is real.
+//! Tokens issued by the Firebase auth emulator of firebase-tools 15.34.2, at 19:03 of this suite's day:
+//! they are not signed. The second one comes from an emulator that was started for a real project.
 
 use super::*;
 

@@ -86,7 +86,7 @@ async fn a_token_without_a_signature_of_googles_is_refused() {
     }
 }
 
-/// Everybody has the public key: it must never do as a secret.
+/// Everybody has the public key, so it must never be accepted as a secret.
 #[tokio::test]
 async fn a_token_signed_with_the_public_key_as_a_secret_is_refused() {
     let site = site().await;
@@ -98,7 +98,7 @@ async fn a_token_signed_with_the_public_key_as_a_secret_is_refused() {
             header.kid = Some(google().id.clone());
             let token = jsonwebtoken::encode(&header, &claims(), &EncodingKey::from_secret(&secret)).unwrap();
             assert!(site.verify(&token).await.unwrap_err().contains("not signed with RS256"));
-            // The same signature under a head that says what is expected.
+            // The same signature with a header that has the expected algorithm.
             let (_, signature) = token.rsplit_once('.').unwrap();
             let head = json!({"alg": "RS256", "kid": google().id, "typ": "JWT"});
             let token = format!("{}.{signature}", joined(&head, &claims()));

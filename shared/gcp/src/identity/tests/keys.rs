@@ -50,7 +50,7 @@ async fn keys_are_kept_as_long_as_their_server_says_within_bounds() {
     }
 }
 
-/// Header names of these tests are constants.
+/// The names of headers in these tests are constants.
 fn leaked(name: &str) -> &'static str {
     ["cache-control", "age"].into_iter().find(|known| *known == name).unwrap()
 }
@@ -63,7 +63,7 @@ async fn a_new_key_is_found_as_soon_as_a_token_names_it() {
     site.clock.advance(MINUTE);
     assert_eq!(site.ask(stranger()).await.unwrap().as_deref(), Ok("ann"));
     assert_eq!(site.server.requests(), 2);
-    // The old one is withdrawn.
+    // The old key is revoked.
     assert!(site.ask(google()).await.unwrap().unwrap_err().contains("not Google's"));
 }
 

@@ -2,7 +2,7 @@ use emulators::keys::Mode;
 
 use super::*;
 
-/// Everything that is not a set of keys.
+/// Answers that are not a set of keys.
 fn outages(elsewhere: &str) -> Vec<Mode> {
     let few = json!({"keys": [{"kty": "EC", "kid": "x"}]}).to_string();
     vec![
@@ -29,7 +29,7 @@ async fn without_any_keys_nobody_is_turned_away_but_asked_to_come_back() {
         site.cannot_be_checked(google()).await;
         site.cannot_be_checked(stranger()).await;
         site.server.mode(Mode::Serve);
-        // A server in trouble is not asked by every request.
+        // A server that fails is not asked again with every request.
         site.clock.advance(5 * SECOND - Duration::from_millis(1));
         site.cannot_be_checked(google()).await;
         assert_eq!(site.server.requests(), 1);
@@ -62,7 +62,7 @@ async fn old_keys_go_on_being_used_up_to_a_bound_while_there_are_no_new_ones() {
             assert_eq!(site.server.requests(), 2 + minute, "once a minute");
             site.clock.advance(MINUTE);
         }
-        // What the old keys do not know may be new.
+        // A key that the old set does not have may be new.
         site.cannot_be_checked(stranger()).await;
         site.clock.advance(24 * HOUR - 3 * MINUTE - Duration::from_millis(1));
         site.is_let_in().await;
@@ -86,7 +86,7 @@ async fn a_server_that_does_not_answer_is_given_up() {
 
 #[tokio::test]
 async fn who_has_the_old_key_does_not_wait_for_the_new_ones() {
-    // Longer than the test has patience: who waits for the fetch is found out.
+    // Longer than the test waits, so that a caller that waits for the fetch is noticed.
     let site = Arc::new(site_with(|settings| settings.keys_limit = MINUTE).await);
     site.is_let_in().await;
     site.server.mode(Mode::Held);
@@ -112,7 +112,7 @@ async fn a_caller_that_goes_away_leaves_the_turn_to_the_next() {
     gone.abort();
     assert!(gone.await.unwrap_err().is_cancelled());
     site.server.mode(Mode::Serve);
-    // What it did not hear the end of says nothing about a token.
+    // A fetch that was cut off says nothing about a token.
     site.cannot_be_checked(google()).await;
     site.clock.advance(5 * SECOND);
     site.is_let_in().await;

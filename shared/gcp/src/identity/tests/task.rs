@@ -11,7 +11,7 @@ use crate::tasks::{CloudTasks, CloudTasksSettings, TaskOidc};
 const AUDIENCE: &str = "https://process.afterword.test";
 const ACCOUNT: &str = "tasks@afterword-prod.iam.gserviceaccount.com";
 
-/// What Google says of the queue's account.
+/// Google's claims for the queue's account.
 fn queue_claims() -> Value {
     json!({
         "iss": ISSUER,
@@ -86,9 +86,9 @@ async fn many_deliveries_to_a_cold_instance_are_let_in() {
     assert_eq!(server.requests(), 1);
 }
 
-/// A token as a real delivery of the emulator carries it, which has a signer of its own.
+/// A token of a real delivery by the emulator, which has its own signing key.
 async fn delivered(emulator: &Tasks, audience: &str) -> (String, i64) {
-    // A try may fail: the emulator makes its key on the way, in the thread of the test.
+    // A delivery may fail at first, because the emulator creates its key in the thread of the test.
     let (mut worker, clock) = (Receiver::start().await, TestClock::automatic(Timestamp::from_secs(NOW)));
     let secret = SecretString::from("x".repeat(32));
     let settings = CloudTasksSettings {
@@ -133,7 +133,7 @@ async fn an_emulator_of_another_issuer_or_audience_is_refused_although_its_signa
     assert_eq!(detail, "the token is for another audience");
 }
 
-/// A task's token is no user's, even where its keys would be believed and its audience is the project.
+/// A task's token is not a user's, even if its keys were accepted and its audience is the project.
 #[tokio::test]
 async fn a_token_of_a_task_is_no_token_of_a_user() {
     let emulator = Tasks::start().await;

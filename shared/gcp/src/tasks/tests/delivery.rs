@@ -7,7 +7,7 @@ use flow::ports::Queue;
 use super::*;
 use crate::tasks::TaskOidc;
 
-/// The machine's own time, as the emulator has it.
+/// The system's clock, which the emulator uses too.
 struct Wall;
 
 #[async_trait]
@@ -29,7 +29,7 @@ async fn site(change: impl FnOnce(&mut CloudTasksSettings)) -> (Tasks, Receiver,
     (emulator, worker, queue)
 }
 
-/// What comes with every request of the service's client, and says nothing.
+/// Headers that the service's client always sends, which do not matter here.
 const OF_THE_CLIENT: [&str; 5] = ["accept", "accept-encoding", "content-length", "host", "user-agent"];
 
 fn headers(call: &Call) -> BTreeMap<&str, &str> {

@@ -4,7 +4,7 @@ use flow::{Error, Kind, Result};
 
 use super::*;
 
-/// Plays the service: each call is answered by the test.
+/// Plays the service: the test answers each call.
 struct Site {
     service: Receiver,
     queue: Arc<CloudTasks>,
@@ -24,7 +24,7 @@ async fn site_with(change: impl FnOnce(&mut CloudTasksSettings)) -> Site {
 }
 
 impl Site {
-    /// Enqueues while the service answers so.
+    /// Enqueues a task while the service gives these answers.
     async fn enqueue(&mut self, answers: &[Answer<'_>]) -> Result<()> {
         let queue = self.queue.clone();
         let task = tokio::spawn(async move { queue.enqueue(new(1)).await });
@@ -43,13 +43,13 @@ impl Site {
 
 enum Answer<'a> {
     Task,
-    /// As Google tells errors: HTTP status and code.
+    /// An error as Google reports it: HTTP status and code.
     Google(u16, &'a str),
     /// The same, with a header `Retry-After`.
     Later(u16, &'a str, &'a str),
-    /// As a proxy tells them.
+    /// An error as a proxy reports it.
     Html(u16),
-    /// Something else with success.
+    /// A successful response with another body.
     Garbage,
     Nothing,
 }
@@ -150,7 +150,7 @@ async fn a_wait_that_is_asked_for_is_kept_or_handed_on() {
     let before = site.clock.now();
     site.enqueue(&[Later(429, "RESOURCE_EXHAUSTED", "2"), Task]).await.unwrap();
     assert!(before.until(site.clock.now()) >= Duration::from_secs(2));
-    // Longer than a request may take: whoever asked for the task decides.
+    // Longer than a request may take, so the caller decides what to do.
     let error = site.refused(&[Later(503, "UNAVAILABLE", "120")]).await;
     assert_eq!((error.kind, error.retry_after), (Kind::Unavailable, Some(Duration::from_secs(120))));
 }
@@ -167,7 +167,7 @@ async fn a_service_that_never_answers_is_given_up() {
 async fn all_tries_together_end_with_the_deadline() {
     let deadline = Duration::from_millis(900);
     let mut site = site_with(|settings| (settings.attempt, settings.deadline) = (deadline, deadline)).await;
-    // The first pause alone would pass it.
+    // The first pause alone would exceed the deadline.
     let answers = [Later(503, "UNAVAILABLE", "1")];
     assert_eq!(site.refused(&answers).await.kind, Kind::Unavailable);
 }

@@ -33,7 +33,7 @@ fn settings_with_which_nothing_is_delivered_are_refused() {
     let cases = [
         (CloudTasksSettings { oidc: oidc("ann", "x"), ..fit() }, "service_account"),
         (CloudTasksSettings { oidc: oidc("a@b", ""), ..fit() }, "audience"),
-        // A token must not travel in the clear.
+        // A token must not be sent unencrypted.
         (CloudTasksSettings { oidc: oidc("a@b", "x"), process_url: "http://x".to_owned(), ..fit() }, "https"),
         (CloudTasksSettings { secret: SecretString::from("a\nb"), ..fit() }, "secret"),
         (CloudTasksSettings { secret: SecretString::from(""), ..fit() }, "secret"),

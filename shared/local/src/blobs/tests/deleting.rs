@@ -1,4 +1,4 @@
-//! Deleting, alone and against others.
+//! Deleting, alone and concurrently with others.
 
 use std::fs::File;
 
@@ -44,7 +44,7 @@ async fn a_folder_that_vanishes_under_a_writer_is_made_again() {
         .map(|index| {
             let at = Arc::clone(&at);
             tokio::spawn(async move {
-                // All in one job's folder: each deletion of the last blob takes it from under the others.
+                // All blobs are in one job's folder: each deletion of the last blob removes it while others write.
                 let name = blob("u", 1, index);
                 for _ in 0..100 {
                     at.put(&name, "x").await.unwrap();

@@ -6,7 +6,7 @@ async fn names(at: &Fixture, prefix: &str, after: Option<&BlobName>, limit: usiz
     at.blobs.list(prefix, after, limit).await.unwrap().into_iter().map(|(name, _)| name).collect()
 }
 
-/// Users whose folders sort otherwise than their names do: `-` and `%` come before `/`.
+/// Users whose folders sort differently from their names: `-` and `%` come before `/`.
 async fn several(at: &Fixture) -> Vec<BlobName> {
     let mut all = Vec::new();
     for uid in ["a", "a-b", "a.b", "ab", "Z"] {

@@ -68,7 +68,7 @@ fn a_writer_that_is_dropped_or_aborted_leaves_nothing() {
         writers.pop().unwrap().abort().await;
         assert_eq!(at.entries("tmp").len(), 1);
     });
-    // Ends when the threads that removed the other one have ended.
+    // Returns when the threads that removed the other file have ended.
     drop(runtime);
     assert_eq!((at.entries("tmp"), at.entries("uploads")), (vec![], vec![]));
 }
@@ -79,7 +79,7 @@ fn a_write_that_nobody_waited_for_is_never_half_a_blob() {
     let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
     runtime.block_on(async {
         let mut writer = at.blobs.create(&name).await.unwrap();
-        // The only thread that may wait for the disk is taken, so the write cannot be done when it is given up.
+        // The only blocking thread is busy, so the write cannot be done when it is cancelled.
         let (release, released) = std::sync::mpsc::channel::<()>();
         let taken = tokio::task::spawn_blocking(move || released.recv());
         assert!(writer.write(pattern(2 * PIECE).into()).now_or_never().is_none());

@@ -1,4 +1,5 @@
-//! What the disk adds to the contract of the port: what a crash leaves counts as far as it was durable, and no further.
+//! Tests what the disk adds to the contract of the port: after a crash the durable bytes count, and no
+//! others.
 
 use bytes::Bytes;
 use domain::{JobId, Uid};
@@ -153,7 +154,8 @@ async fn a_crash_before_the_last_name_is_made_up_for() {
     let slot = Mark::read(&mark).unwrap().unwrap().1;
     Mark { offset: EXPECTED.size, crc32c: crc32c::crc32c(SOUND) }.write(&mark, slot).unwrap();
     let at = at.restart();
-    // Whoever goes by that sends a byte, which is read over: nobody believes that there is nothing to send.
+    // A client that continues here sends one byte, which is ignored; it never learns that there is nothing
+    // to send.
     assert_eq!(at.progress().await, Progress::Open { offset: EXPECTED.size - 1 });
     assert!(matches!(at.writer().await.flush().await.unwrap(), Progress::Whole { .. }), "whoever asks makes it whole");
     assert_eq!(fs::read(paths.blob).unwrap(), SOUND);

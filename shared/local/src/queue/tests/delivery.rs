@@ -45,7 +45,7 @@ async fn a_new_task_wakes_a_dispatcher_that_sleeps() {
     let queue = site.open();
     let _running = start(&queue);
     queue.enqueue(new_at(1, NOW + HOUR)).await.unwrap();
-    // The dispatcher and the purge.
+    // The dispatcher and the purge sleep.
     site.clock.until_asleep(2).await;
     queue.enqueue(new(2)).await.unwrap();
     assert_eq!(site.call().await.answer(200), 2);

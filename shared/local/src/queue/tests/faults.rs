@@ -6,7 +6,7 @@ async fn sql(queue: &LocalQueue, sql: &'static str) {
 
 const REFUSE: &str = "CREATE TRIGGER refuse BEFORE UPDATE ON tasks BEGIN SELECT RAISE (ABORT, 'broken'); END";
 
-/// Moves time on until the future is ready.
+/// Advances the clock until the future is ready.
 async fn while_time_passes<T>(clock: &TestClock, future: impl Future<Output = T>) -> T {
     tokio::pin!(future);
     loop {
@@ -30,7 +30,7 @@ async fn an_outcome_that_cannot_be_written_is_tried_again() {
     let call = site.call().await;
     sql(&queue, REFUSE).await;
     call.answer(200);
-    // The delivery that sleeps before its next try, the dispatcher and the purge.
+    // Three are asleep: the delivery before its next try, the dispatcher and the purge.
     site.clock.until_asleep(3).await;
     sql(&queue, "DROP TRIGGER refuse").await;
     while_time_passes(&site.clock, until_ended(&queue, 1)).await;
@@ -62,7 +62,7 @@ async fn a_load_that_fails_is_tried_again() {
     sql(&queue, "ALTER TABLE tasks RENAME TO away").await;
     assert!(queue.ready().await.is_err());
     let _running = start(&queue);
-    // The load before its next try, the dispatcher and the purge.
+    // Three are asleep: the load before its next try, the dispatcher and the purge.
     site.clock.until_asleep(3).await;
     sql(&queue, "ALTER TABLE away RENAME TO tasks").await;
     let clock = site.clock.clone();

@@ -26,7 +26,7 @@ async fn a_name_is_free_again_when_its_hour_is_over() {
         queue.enqueue(new(1)).await.unwrap();
         site.call().await.answer(200);
         until_ended(&queue, 1).await;
-        // Without a dispatcher, and so without its purge: the name's own age decides.
+        // No dispatcher runs, and so no purge: only the name's own age matters.
         running.stop().await;
         site.clock.set(NOW + passed);
         queue.enqueue(new(1)).await.unwrap();

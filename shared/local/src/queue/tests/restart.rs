@@ -16,7 +16,7 @@ async fn after_a_restart_what_is_unfinished_is_due_again_by_its_schedule() {
     failed.answer(500);
     until_ended(&queue, 1).await;
     let failed = until(&queue, 2, |row| row.retries == 1).await;
-    // As by `kill -9`: nothing is waited for.
+    // Like `kill -9`: nothing is waited for.
     running.task.abort();
     assert!(running.task.await.unwrap_err().is_cancelled());
     drop((queue, unanswered));

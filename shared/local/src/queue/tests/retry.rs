@@ -1,6 +1,6 @@
 use super::*;
 
-/// Of a queue whose jitter is known: the waits lie between the schedule's and a fifth more.
+/// Whether the wait is that of the schedule plus at most a fifth, which is the queue's jitter.
 fn is_about(waited: Duration, seconds: u32) -> bool {
     let base = seconds * SECOND;
     base <= waited && waited <= base + base / 5

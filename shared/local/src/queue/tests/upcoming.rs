@@ -11,13 +11,13 @@ fn at(ms: i64) -> Timestamp {
     Timestamp::from_millis(ms)
 }
 
-/// What a load of the whole table brings.
+/// A load of the whole table.
 fn all(tasks: Vec<Task>) -> Page {
     let last_id = tasks.iter().map(|task| task.id).max().unwrap_or(0);
     Page { tasks, complete: true, last_id }
 }
 
-/// Has loaded an empty table.
+/// A window that has loaded an empty table.
 fn loaded() -> Upcoming {
     let mut upcoming = Upcoming::new();
     upcoming.begin_load().unwrap();
@@ -124,7 +124,8 @@ fn a_load_that_failed_is_tried_again() {
     assert!(upcoming.begin_load().is_some());
 }
 
-/// A table of many tasks, loaded page by page while it is worked off: each comes once and in order, memory stays small.
+/// A long table is loaded page by page while its tasks run: each comes once and in order, and memory
+/// stays small.
 #[test]
 fn a_long_table_passes_through_a_small_window() {
     let count = 30_000;

@@ -10,7 +10,7 @@ use super::*;
 
 type Job = Box<dyn FnOnce(&Connection) -> rusqlite::Result<usize> + Send>;
 
-/// Runs all of them in one group: the writer is kept busy until they all wait.
+/// Runs all steps in one group: the writer is kept busy until they all wait.
 async fn together(writer: &Writer, jobs: Vec<Job>) -> Vec<Result<usize>> {
     let (begun, is_begun) = oneshot::channel();
     let (go, wait) = mpsc::channel::<()>();
@@ -21,7 +21,7 @@ async fn together(writer: &Writer, jobs: Vec<Job>) -> Vec<Result<usize>> {
     });
     let calls = async {
         is_begun.await.unwrap();
-        // The first poll of each puts its step into the queue.
+        // The first poll of each future puts its step into the queue.
         let calls = join_all(jobs.into_iter().map(|job| writer.call("test.add", "", job)));
         tokio::join!(biased; calls, async move { go.send(()).unwrap() }).0
     };

@@ -1,4 +1,4 @@
-//! Damage of rows that only this store can have; what is common to all stores is in `damaged.rs`.
+//! Damage that only rows of this store can have; what is common to all stores is in `damaged.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use testkit::build::{conversation_id, phone, uid};
 use super::{fresh, harness, path};
 use crate::store::SqliteStore;
 
-/// Changes rows behind the store's back.
+/// Changes rows while the store does not notice.
 fn tamper(folder: &tempfile::TempDir, sql: &str, id: &[u8; 16]) {
     let changed = Connection::open(path(folder)).unwrap().execute(sql, [id]).unwrap();
     assert_eq!(changed, 1, "{sql}");
@@ -100,7 +100,7 @@ async fn a_damaged_line_does_not_keep_the_texts_of_a_deleted_conversation() {
     let db = Connection::open(path(&folder)).unwrap();
     let left = "SELECT count(*) FROM lines WHERE document LIKE '%secret%' OR document LIKE '%third%'";
     assert_eq!(db.query_row(left, [], |row| row.get::<_, u32>(0)).unwrap(), 0);
-    // Nothing of it is left to be read, or to be removed.
+    // Nothing of the line is left to read or to remove.
     assert_eq!(store.lines(&ann, recording, &[1000]).await.unwrap(), []);
     assert_eq!(store.damaged(10).await.unwrap(), []);
 }
@@ -128,7 +128,7 @@ async fn pages_of_other_bytes_are_damage() {
     assert_eq!(store.job(jobs[0].id).await.unwrap_err().kind, Kind::Corrupt);
 }
 
-/// The pages where the table and its indexes begin, counted from one.
+/// The first pages of the table and its indexes, counted from one.
 fn root_pages(folder: &tempfile::TempDir, table: &str) -> Vec<usize> {
     let db = Connection::open(path(folder)).unwrap();
     let mut statement = db.prepare("SELECT rootpage FROM sqlite_schema WHERE tbl_name = ?1 AND rootpage > 0").unwrap();

@@ -1,4 +1,5 @@
-//! Data of one version opens in the next: documents as the first version wrote them, and with fields of a later one.
+//! Data of one version opens in the next: documents that the first version wrote, and documents with
+//! fields of a later one.
 
 use domain::{Conversation, Job, Line, Recording};
 use flow::ports::Device;
@@ -9,8 +10,8 @@ use testkit::build::{batch, conversation_id, device, phone, uid};
 
 use super::{fresh, harness, path};
 
-/// Frozen when the first version is shipped. A document that no longer opens needs a default in `domain`, or a
-/// migration.
+/// Frozen when the first version is released. A document that no longer opens needs a default in
+/// `domain`, or a migration.
 const FIRST: &str = include_str!("documents_of_1.json");
 
 fn reads<T: DeserializeOwned>(table: &str, document: &Value) {

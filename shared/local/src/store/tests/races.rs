@@ -1,4 +1,4 @@
-//! Many at once: whoever comes first wins, and everybody is told the same.
+//! Concurrent calls: the first one wins, and all get the same answer.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What was answered is still there after a restart, and two processes see the same.
+//! What was answered is still there after a restart, and two processes see the same data.
 
 use domain::Command;
 use flow::Kind;

@@ -1,4 +1,4 @@
-//! Only what changed is written: the disk is what the whole server waits for.
+//! Only what changed is written, because the whole server waits for the disk.
 
 use rusqlite::Connection;
 use testkit::Harness;
@@ -8,7 +8,7 @@ use super::{fresh, harness, path};
 
 const TABLES: [&str; 4] = ["recordings", "lines", "conversations", "usage_hours"];
 
-/// Notes every row of the table that is written from now on.
+/// Records every row of the table that is written from now on.
 fn watch(db: &Connection, table: &str) {
     let sql = format!(
         "CREATE TABLE written_{table} (n INTEGER PRIMARY KEY);

@@ -1,4 +1,4 @@
-//! A store of an earlier version is brought up to date with what is in it.
+//! A store of an earlier version is upgraded with its data.
 
 use std::sync::Arc;
 
