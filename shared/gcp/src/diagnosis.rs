@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_remedy_follows_from_what_happened_and_from_who_is_asked() {
+    fn remedy_depends_on_problem_and_service() {
         let google = |why| service(None).diagnosis(why, "x").remedy;
         assert_eq!(google(Why::Refused), "grant a role");
         assert_eq!(google(Why::Missing), "make it");
@@ -183,14 +183,14 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_by_itself_is_told_without_advice_and_the_rest_with_it() {
+    fn transient_problems_are_shown_without_remedy_and_others_with_it() {
         let told = |why| service(None).diagnosis(why, "it\n  said so. ").to_string();
         assert_eq!(told(Why::Away), "it said so");
         assert_eq!(told(Why::Refused), "it said so; to mend it, grant a role");
     }
 
     #[test]
-    fn of_errors_about_tokens_the_innermost_is_told_and_what_is_behind_it() {
+    fn token_error_shows_innermost_error_and_its_cause() {
         let answer = CredentialsError::from_msg(false, "failed to refresh, body=<{\"error\":\"invalid_grant\"}>");
         let outer = CredentialsError::new(false, "Request to fetch the token failed.", answer);
         assert_eq!(token_words(&outer), "failed to refresh, body=<{\"error\":\"invalid_grant\"}>");

@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn is_made_once_and_anew_only_for_who_gives_up_the_present_one() {
+    async fn client_is_made_once_and_replaced_only_when_present_one_is_given_up() {
         let reconnect = Reconnect::default();
         assert!(reconnect.get(async || Err::<u32, _>("not yet")).await.is_err());
         let first = get(&reconnect, 1).await;

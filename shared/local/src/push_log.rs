@@ -117,7 +117,7 @@ mod tests {
     });
 
     #[tokio::test]
-    async fn a_push_is_a_line_without_the_token() {
+    async fn push_is_logged_without_the_token() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("push.log");
         for job in ["1", "2"] {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_log_is_put_aside() {
+    async fn full_push_log_is_rotated() {
         let folder = tempfile::tempdir().unwrap();
         let (path, aside) = (folder.path().join("push.log"), folder.path().join("push.log.1"));
         fs::write(&aside, "older").unwrap();

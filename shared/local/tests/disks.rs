@@ -107,7 +107,7 @@ fn temporary_files(disk: &Disk) -> usize {
 }
 
 #[tokio::test]
-async fn a_blob_that_fills_the_disk_is_refused_whole_and_gives_its_room_back() {
+async fn blob_that_fills_the_disk_is_refused_and_frees_its_space() {
     let Some(disk) = Disk::of(8) else { testkit::skip!(NO_MOUNT) };
     let blobs = blobs_on(&disk, 0);
     put(&blobs, &name(0), 3).await.unwrap();
@@ -119,7 +119,7 @@ async fn a_blob_that_fills_the_disk_is_refused_whole_and_gives_its_room_back() {
 }
 
 #[tokio::test]
-async fn a_small_blob_on_a_full_disk_is_refused_at_its_end() {
+async fn small_blob_on_full_disk_is_refused_at_its_end() {
     let Some(disk) = Disk::of(4) else { testkit::skip!(NO_MOUNT) };
     let blobs = blobs_on(&disk, 0);
     let mut writer = blobs.create(&name(0)).await.unwrap();
@@ -133,7 +133,7 @@ async fn a_small_blob_on_a_full_disk_is_refused_at_its_end() {
 }
 
 #[tokio::test]
-async fn a_long_blob_stops_at_the_reserve_and_not_at_the_end_of_the_disk() {
+async fn long_blob_stops_at_the_reserve_before_disk_is_full() {
     let Some(disk) = Disk::of(64) else { testkit::skip!(NO_MOUNT) };
     let blobs = blobs_on(&disk, 40 * MIB);
     let mut writer = blobs.create(&name(0)).await.unwrap();
@@ -158,7 +158,7 @@ fn add(db: &Connection, number: u32) -> rusqlite::Result<usize> {
 }
 
 #[tokio::test]
-async fn a_database_on_a_full_disk_says_so_keeps_what_it_answered_and_goes_on() {
+async fn database_on_full_disk_reports_it_keeps_answered_writes_and_recovers() {
     let Some(disk) = Disk::of(8) else { testkit::skip!(NO_MOUNT) };
     let ballast = disk.path().join("ballast");
     fs::write(&ballast, vec![0; 4 * MIB]).unwrap();
@@ -187,7 +187,7 @@ async fn a_database_on_a_full_disk_says_so_keeps_what_it_answered_and_goes_on() 
 }
 
 #[tokio::test]
-async fn the_push_log_of_a_full_disk_has_whole_lines_only() {
+async fn push_log_on_full_disk_has_complete_lines_only() {
     let Some(disk) = Disk::of(1) else { testkit::skip!(NO_MOUNT) };
     let path = disk.path().join("push.log");
     let log = PushLog::open(&path, Arc::new(SystemClock)).unwrap();
@@ -211,7 +211,7 @@ async fn the_push_log_of_a_full_disk_has_whole_lines_only() {
 }
 
 #[test]
-fn a_read_only_disk_is_refused_in_one_line() {
+fn read_only_disk_is_refused_with_one_line() {
     let Some(disk) = Disk::of(4) else { testkit::skip!(NO_MOUNT) };
     let path = disk.path().join("data");
     let folder = DataFolder::open(&path).unwrap();

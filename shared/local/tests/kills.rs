@@ -18,7 +18,7 @@ use rusqlite::Connection;
 use system::SystemClock;
 use uuid::Uuid;
 
-const TEST: &str = "what_a_killed_process_was_answered_is_whole_and_nothing_else_is_seen";
+const TEST: &str = "answered_writes_of_killed_process_are_complete_and_nothing_else_is_visible";
 /// Set for the process that will be killed: its data folder.
 const FOLDER: &str = "AFTERWORD_TEST_FOLDER";
 const MIGRATIONS: &[&str] = &["CREATE TABLE notes (number INTEGER PRIMARY KEY) STRICT"];
@@ -81,7 +81,7 @@ fn killed(folder: &Path) -> Vec<u32> {
 }
 
 #[tokio::test]
-async fn what_a_killed_process_was_answered_is_whole_and_nothing_else_is_seen() {
+async fn answered_writes_of_killed_process_are_complete_and_nothing_else_is_visible() {
     if let Some(folder) = std::env::var_os(FOLDER) {
         return write_for_ever(Path::new(&folder)).await;
     }

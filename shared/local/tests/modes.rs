@@ -64,7 +64,7 @@ async fn use_all(folder: &DataFolder, at: i64) -> impl Sized + use<> {
 }
 
 #[tokio::test]
-async fn every_file_is_private_in_a_folder_that_is_open_to_everybody() {
+async fn all_files_are_private_in_a_world_readable_folder() {
     rustix::process::umask(Mode::empty());
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("data");

@@ -251,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_answer_of_the_service_has_its_kind() {
+    fn each_service_answer_maps_to_its_kind() {
         let fault = |code, message: &str| Fault::from(Status::new(code, message));
         let missing = "The query requires an index. You can create it here: https://console";
         for (code, message, kind) in [
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_without_a_token_was_never_sent() {
+    fn missing_token_means_request_was_never_sent() {
         for (is_transient, kind) in [(true, Kind::Unavailable), (false, Kind::Misconfigured)] {
             let error = CredentialsError::from_msg(is_transient, "no token");
             let fault = Fault::from(Status::from_error(Box::new(error)));
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_the_service_asks_for_is_passed_on() {
+    fn requested_wait_is_passed_on() {
         let delay = firestore::gcloud_sdk::prost_types::Duration { seconds: 7, nanos: 0 };
         let info = rpc::RetryInfo { retry_delay: Some(delay) };
         let any = firestore::gcloud_sdk::prost_types::Any {

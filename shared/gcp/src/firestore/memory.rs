@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_sight_stays_whatever_came_in_late() {
+    fn latest_version_stays_when_older_one_arrives_late() {
         let memory = Memory::default();
         memory.saw(&job(1), &document(2, 1));
         memory.saw(&job(1), &document(1, 1));
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_bounded_in_number_and_size_and_the_longest_unused_goes_first() {
+    fn cache_is_bounded_and_evicts_least_recently_used() {
         let memory = Memory::default();
         for number in 0..MOST as u128 {
             memory.saw(&job(number), &document(1, 1));

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn users_get_ids_that_firestore_takes_and_never_share_one() {
+    fn user_ids_are_valid_in_firestore_and_distinct() {
         assert_eq!(user("ann"), "users/ann");
         assert_eq!(user("__ann__"), "users/%5F_ann__");
         assert_ne!(user("%5F_ann__"), user("__ann__"));
@@ -146,14 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn streams_and_devices_are_one_path_part() {
+    fn stream_and_device_ids_are_one_path_part() {
         let ann = Uid::new("ann").unwrap();
         assert_eq!(Path::timeline(&ann, "phone.__x/é").as_str(), "users/ann/timelines/phone.%5F%5Fx%2F%C3%A9");
         assert_eq!(Path::device(&ann, &DeviceId::new("__a__").unwrap()).as_str(), "users/ann/devices/%5F%5Fa%5F%5F");
     }
 
     #[test]
-    fn ids_sort_as_what_they_name() {
+    fn ids_sort_like_what_they_name() {
         let ann = Uid::new("ann").unwrap();
         let line = |start| Path::line(&ann, "ab".repeat(16).parse().unwrap(), start);
         assert!(line(9) < line(10) && line(10) < line(u32::MAX));

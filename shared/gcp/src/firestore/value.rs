@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_read_back_to_the_millisecond() {
+    fn timestamps_round_trip_to_the_millisecond() {
         for ms in [0, 1, 999, 1_795_168_800_123, -1, -1001, EARLIEST_MS] {
             let fields = Fields::default().with("at", moment(Timestamp::from_millis(ms))).0;
             let document = Document { fields, ..Document::default() };

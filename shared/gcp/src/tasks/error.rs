@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_that_may_come_back_are_told_from_those_that_only_a_person_can_mend() {
+    fn transient_and_permanent_credential_errors_have_different_kinds() {
         for (passes, kind) in [(true, Kind::Unavailable), (false, Kind::Misconfigured)] {
             let error = Google::authentication(CredentialsError::from_msg(passes, "the token has expired"));
             let failure = Failure::of(&error);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_sent_is_invalid_and_what_was_answered_in_another_tongue_is_unknown() {
+    fn unsent_request_is_invalid_and_unparsable_answer_is_unknown() {
         assert_eq!(Failure::of(&Google::binding("x")).kind, Kind::Invalid);
         assert_eq!(Failure::of(&Google::ser("x")).kind, Kind::Invalid);
         assert_eq!(Failure::of(&Google::deser("x")).kind, Kind::Unknown);

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_disk_or_quota_without_room_is_full() {
+    fn disk_or_quota_without_space_is_full() {
         for error in [rustix::io::Errno::NOSPC, rustix::io::Errno::DQUOT] {
             assert_eq!(fault("blobs.write", "", error.into()).kind, Kind::Full);
         }

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn one_sync_of_a_users_folder_is_for_all_jobs_that_were_in_it() {
+    fn one_sync_of_user_folder_covers_all_jobs_in_it() {
         let root = tempfile::tempdir().unwrap();
         let folders = Folders::new(root.path().to_owned());
         let file = |job: &str| root.path().join("ann").join(job).join("0-a.bin");
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_was_removed_has_to_be_made_durable_again() {
+    fn removed_folder_must_be_made_durable_again() {
         let root = tempfile::tempdir().unwrap();
         let folders = Folders::new(root.path().to_owned());
         let file = root.path().join("ann/one/0-a.bin");

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_piece_is_full_when_it_is_and_stays_aligned() {
+    fn piece_reports_when_it_is_full_and_stays_aligned() {
         let mut piece = Piece::default();
         assert!(!piece.take(&mut Bytes::new()));
         assert!(piece.bytes().is_empty());

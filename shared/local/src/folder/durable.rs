@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_folder_is_private_all_the_way() {
+    fn new_folder_and_its_new_parents_are_private() {
         let root = tempfile::tempdir().unwrap();
         let inner = root.path().join("a/b");
         make_folder(&inner).unwrap();
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_name_is_never_replaced() {
+    fn rename_never_replaces_existing_file() {
         let root = tempfile::tempdir().unwrap();
         let (from, to) = (root.path().join("from"), root.path().join("to"));
         for rename in [rename_without_replacing, link_and_remove] {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_once_is_private_and_stays() {
+    fn file_written_once_is_private_and_stays() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("secrets");
         for bytes in ["first", "second"] {

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_gives_way_and_expired_ones_before_it() {
+    fn full_cache_drops_expired_tokens_first_and_then_the_oldest() {
         let seen = Seen::default();
         for number in 0..MAX_SEEN {
             seen.put(token(number), claims(if number == 7 { 1 } else { 60 }), Timestamp::default());

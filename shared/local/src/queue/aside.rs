@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_copies_are_kept_with_their_logs_and_no_more() {
+    fn only_newest_copies_are_kept_with_their_logs() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("queue.db");
         for n in 1..=5 {

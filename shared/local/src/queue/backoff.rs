@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_grows_as_cloud_tasks_documents_it() {
+    fn wait_grows_as_documented_by_cloud_tasks() {
         // The example in the documentation of Cloud Tasks.
         assert_eq!(seconds(&settings(10, 300, 3), 8), [10, 20, 40, 80, 160, 240, 300, 300]);
         assert_eq!(seconds(&settings(5, 300, 5), 8), [5, 10, 20, 40, 80, 160, 300, 300]);
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_worker_asks_for_is_bounded() {
+    fn requested_wait_is_limited() {
         let settings = settings(5, 300, 5);
         let ask = |secs| asked(&settings, Some(Duration::from_secs(secs))).map(|wait| wait.as_secs());
         assert_eq!([ask(0), ask(1), ask(300), ask(301)], [None, Some(1), Some(300), Some(300)]);
@@ -70,7 +70,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_wait_lies_between_the_bounds(
+        fn every_wait_is_within_limits(
             min in 1_u64..100, more in 0_u64..1000, doublings: u32, failures: u32, unit in 0.0..1.0_f64,
         ) {
             let settings = settings(min, min + more, doublings);

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_gives_its_rate_after_one_burst() {
+    fn bucket_gives_its_rate_per_second_after_one_burst() {
         let mut now = Timestamp::from_secs(1000);
         let mut bucket = Bucket::full(500, now);
         assert_eq!(drain(&mut bucket, now), (100, Duration::from_millis(2)));
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_rate_gives_one_at_a_time_and_says_when() {
+    fn slow_rate_gives_one_at_a_time_and_returns_the_wait() {
         let now = Timestamp::from_secs(1000);
         let mut bucket = Bucket::full(3, now);
         assert_eq!(drain(&mut bucket, now), (1, Duration::from_millis(334)));
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_set_back_neither_fills_nor_stops_it() {
+    fn clock_set_back_neither_fills_nor_stops_bucket() {
         let now = Timestamp::from_secs(1000);
         let mut bucket = Bucket::full(1, now);
         assert_eq!(drain(&mut bucket, now).0, 1);

@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answered_failure_counts_as_executed_and_silence_does_not() {
+    fn answered_failure_counts_as_execution_and_missing_answer_does_not() {
         let again = |answer: &Answer| match of(&settings(), &task(0), answer, NOW, 0.0) {
             Outcome::Again(task) => (task.retries, task.answers, NOW.until(task.due).as_secs()),
             other => panic!("{other:?}"),
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_attempt_is_the_last() {
+    fn task_is_given_up_after_last_attempt() {
         let failed = refused(500, None);
         assert!(matches!(of(&settings(), &task(1), &failed, NOW, 0.0), Outcome::Again(_)));
         assert_eq!(of(&settings(), &task(2), &failed, NOW, 0.0), Outcome::GivenUp);

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_plain_http_address_can_be_delivered_to() {
+    fn only_plain_http_url_is_accepted() {
         assert_eq!(settings().uri().unwrap().path(), "/v2/sync/process");
         for url in ["", "127.0.0.1:4444", "/v2/sync/process", "https://127.0.0.1/", "http://"] {
             let error = QueueSettings { url: url.to_owned(), ..settings() }.uri().unwrap_err();
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_secret_is_in_no_message() {
+    fn secret_is_in_no_message() {
         let broken = QueueSettings { secret: SecretString::from("line\nbreak"), ..settings() };
         let text = format!("{} {broken:?}", broken.secret_header().unwrap_err());
         assert!(!text.contains("break"), "{text}");

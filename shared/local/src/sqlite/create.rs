@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_making_that_was_cut_off_left_is_made_anew_and_nothing_stays_beside_it() {
+    fn interrupted_creation_is_repeated_and_leaves_no_other_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         for left in ["a.db.new", "a.db.new-journal", "a.db.new-wal"] {
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_the_name_stays_and_what_fails_leaves_nothing() {
+    fn existing_file_stays_and_failed_creation_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         assert!(make_if_absent(&path, &["CREATE NONSENSE"]).is_err());

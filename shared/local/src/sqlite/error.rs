@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_from_a_busy_and_from_a_damaged_one() {
+    fn full_busy_and_damaged_have_different_kinds() {
         assert_eq!(kind(ffi::SQLITE_FULL), Kind::Full);
         assert_eq!(kind(ffi::SQLITE_BUSY_SNAPSHOT), Kind::Unavailable);
         assert_eq!(kind(ffi::SQLITE_LOCKED), Kind::Unavailable);
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_of_another_type_is_damage() {
+    fn column_of_wrong_type_is_damage() {
         let error = Error::InvalidColumnType(0, "id".to_owned(), rusqlite::types::Type::Text);
         assert_eq!(kind_of(&error), Kind::Corrupt);
     }

@@ -12,7 +12,7 @@ use super::*;
 const QUANTUM: usize = 256 * 1024;
 
 #[tokio::test]
-async fn a_chunk_goes_on_from_the_bytes_that_are_there() {
+async fn interrupted_chunk_resumes_at_stored_offset() {
     for fault in [Fault::StatusAfter(300_000, 503), Fault::CutAfter(300_000), Fault::Cut, Fault::LoseAnswer] {
         let at = fixture().await;
         let bytes = sound(3 * MIB + 77);
@@ -28,7 +28,7 @@ async fn a_chunk_goes_on_from_the_bytes_that_are_there() {
 }
 
 #[tokio::test]
-async fn a_break_in_the_middle_of_a_piece_loses_no_byte() {
+async fn interruption_within_quantum_loses_no_bytes() {
     let at = fixture().await;
     let bytes = sound(MIB + 3 * QUANTUM + 11);
     at.cloud.order(Op::Chunk, Fault::CutAfter(2 * QUANTUM as u64 + 5), 1);
@@ -38,7 +38,7 @@ async fn a_break_in_the_middle_of_a_piece_loses_no_byte() {
 }
 
 #[tokio::test]
-async fn a_last_chunk_whose_answer_is_lost_is_our_own_success() {
+async fn last_chunk_with_lost_answer_succeeds() {
     let at = fixture().await;
     let bytes = sound(MIB + 5);
     let mut writer = at.blobs.create(&name()).await.unwrap();
@@ -50,7 +50,7 @@ async fn a_last_chunk_whose_answer_is_lost_is_our_own_success() {
 }
 
 #[tokio::test]
-async fn a_small_blob_whose_answer_is_lost_is_our_own_success() {
+async fn small_blob_with_lost_answer_succeeds() {
     let at = fixture().await;
     at.cloud.order(Op::Insert, Fault::LoseAnswer, 1);
     assert_eq!(at.write(b"sound").await.unwrap(), describe(b"sound"));
@@ -58,7 +58,7 @@ async fn a_small_blob_whose_answer_is_lost_is_our_own_success() {
 }
 
 #[tokio::test]
-async fn an_outcome_that_nobody_can_tell_is_unknown_and_settled_by_repeating() {
+async fn unknown_outcome_is_reported_and_resolved_by_repeating_the_write() {
     for bytes in [sound(10), sound(2 * MIB)] {
         let at = fixture().await;
         let mut writer = at.blobs.create(&name()).await.unwrap();
@@ -93,7 +93,7 @@ impl Recovered<'_> {
 }
 
 #[tokio::test]
-async fn a_service_that_stays_away_ends_a_write_without_a_trace() {
+async fn write_fails_without_leftovers_while_service_is_unavailable() {
     let at = fixture().await;
     at.cloud.order(Op::Chunk, Fault::Status(503), 20);
     let error = at.write(&sound(3 * MIB)).await.unwrap_err();
@@ -104,7 +104,7 @@ async fn a_service_that_stays_away_ends_a_write_without_a_trace() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_lost_ends_the_write() {
+async fn write_fails_when_its_session_is_lost() {
     let at = fixture().await;
     let mut writer = at.blobs.create(&name()).await.unwrap();
     writer.write(sound(MIB + 1).into()).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_session_that_is_lost_ends_the_write() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_stored_wrong_are_noticed_and_taken_away() {
+async fn object_with_wrong_bytes_is_detected_and_removed() {
     for (bytes, op) in [(sound(10), Op::Insert), (sound(MIB + 10), Op::Chunk)] {
         let at = fixture().await;
         if at.cloud.is_elsewhere() {
@@ -130,7 +130,7 @@ async fn bytes_that_are_stored_wrong_are_noticed_and_taken_away() {
 }
 
 #[tokio::test]
-async fn a_write_that_is_not_answered_ends_within_its_time() {
+async fn unanswered_write_ends_within_time_limit() {
     let at = fixture_with(impatient()).await;
     at.cloud.order(Op::Insert, Fault::Stall, 20);
     let error = at.write(b"sound").await.unwrap_err();
@@ -140,7 +140,7 @@ async fn a_write_that_is_not_answered_ends_within_its_time() {
 }
 
 #[tokio::test]
-async fn all_tries_together_have_one_deadline() {
+async fn all_tries_share_one_deadline() {
     let at = fixture_with(RetryPolicy { tries: 100, total: Duration::from_millis(500), ..impatient() }).await;
     at.cloud.order(Op::Insert, Fault::Stall, 200);
     let error = at.write(b"sound").await.unwrap_err();

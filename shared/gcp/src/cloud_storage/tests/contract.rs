@@ -65,7 +65,7 @@ async fn shaky(ours: &[Op]) -> (Arc<Storage>, Box<dyn Any>) {
 
 /// The same fake plays Google here, reached as another process would reach it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_environment_points_the_suites_elsewhere() {
+async fn environment_directs_the_suites_to_another_service() {
     let cloud = CloudStorage::alone(BUCKET).await;
     let environment = [("STORAGE_EMULATOR_HOST", cloud.endpoint()), ("STORAGE_EMULATOR_GRPC_HOST", cloud.endpoint())];
     let suites = ["cloud_storage::tests::contract::blobs_contract", "cloud_storage::tests::contract::direct_contract"];

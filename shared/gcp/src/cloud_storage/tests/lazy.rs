@@ -9,14 +9,14 @@ use super::*;
 
 /// There is no runtime, so nothing can connect.
 #[test]
-fn making_the_adapters_needs_nothing() {
+fn creating_adapters_needs_no_connection_or_credentials() {
     let (storage, _) = storage(Settings::new(BUCKET));
     let (blobs, uploads) = (GcsBlobs::new(storage.clone()), GcsUploads::new(storage));
     drop((blobs, uploads));
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_there_is_unavailable() {
+async fn unreachable_service_is_unavailable() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = Some(format!("http://{}", listener.local_addr().unwrap()));
     drop(listener);
@@ -31,8 +31,8 @@ async fn a_service_that_is_not_there_is_unavailable() {
 
 /// The environment belongs to the whole process.
 #[test]
-fn credentials_that_cannot_be_read_are_misconfigured_at_their_first_use() {
-    let test = "cloud_storage::tests::lazy::credentials_that_cannot_be_read_are_misconfigured_at_their_first_use";
+fn unreadable_credentials_are_misconfigured_at_first_use() {
+    let test = "cloud_storage::tests::lazy::unreadable_credentials_are_misconfigured_at_first_use";
     if !is_alone() {
         assert_eq!(run_alone(&["--exact", test], &[("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere/key.json")]), 1);
         return;
@@ -62,7 +62,7 @@ impl CredentialsProvider for Expired {
 }
 
 #[tokio::test]
-async fn credentials_that_do_not_hold_are_misconfigured_unless_it_may_pass() {
+async fn failing_credentials_are_misconfigured_unless_transient() {
     let at = fixture().await;
     for (is_transient, kind) in [(false, Kind::Misconfigured), (true, Kind::Unavailable)] {
         let storage = Storage::new(settings(&at.cloud), at.clock.clone(), Arc::new(SeededRandom::new(1)));

@@ -6,7 +6,7 @@ use flow::Kind;
 use super::*;
 
 #[tokio::test]
-async fn an_age_is_told_from_when_it_was_written() {
+async fn blob_age_counts_from_its_write() {
     let at = fixture().await;
     at.write(b"sound").await.unwrap();
     at.clock.advance(Duration::from_secs(90));
@@ -37,7 +37,7 @@ async fn a_long_listing_is_read_page_by_page() {
 }
 
 #[tokio::test]
-async fn what_may_pass_is_tried_again_a_few_times() {
+async fn transient_errors_are_retried_a_few_times() {
     let at = fixture().await;
     at.write(b"sound").await.unwrap();
     for (op, status) in [(Op::List, 503), (Op::List, 429), (Op::Delete, 503), (Op::Delete, 500)] {
@@ -52,7 +52,7 @@ async fn what_may_pass_is_tried_again_a_few_times() {
 }
 
 #[tokio::test]
-async fn a_deletion_whose_answers_are_all_lost_is_unknown() {
+async fn deletion_with_all_answers_lost_is_unknown() {
     let at = fixture().await;
     at.write(b"sound").await.unwrap();
     at.cloud.order(Op::Delete, Fault::LoseAnswer, 100);

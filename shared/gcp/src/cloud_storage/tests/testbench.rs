@@ -18,7 +18,7 @@ async fn with(transport: &str, method: &str, faults: &[&str]) -> Fixture {
 
 #[tokio::test]
 #[ignore = "orders faults of Google's storage-testbench, which no registry carries: docs/CLOUD.md says how to run it"]
-async fn a_large_write_comes_whole_through_the_testbenchs_own_faults() {
+async fn large_write_completes_despite_testbench_faults() {
     let bytes = sound(3 * MIB + 77);
     let cases: [&[&str]; 9] = [
         &["return-503", "return-429", "return-503"],
@@ -43,7 +43,7 @@ async fn a_large_write_comes_whole_through_the_testbenchs_own_faults() {
 
 #[tokio::test]
 #[ignore = "orders faults of Google's storage-testbench, which no registry carries: docs/CLOUD.md says how to run it"]
-async fn a_small_write_comes_whole_through_the_testbenchs_own_faults() {
+async fn small_write_completes_despite_testbench_faults() {
     let bytes = sound(400 * 1024);
     let cases: [&[&str]; 3] =
         [&["return-503", "return-429"], &["return-reset-connection", "return-500"], &["return-503-after-256K"]];
@@ -56,7 +56,7 @@ async fn a_small_write_comes_whole_through_the_testbenchs_own_faults() {
 
 #[tokio::test]
 #[ignore = "orders faults of Google's storage-testbench, which no registry carries: docs/CLOUD.md says how to run it"]
-async fn a_read_comes_whole_through_the_testbenchs_own_faults() {
+async fn read_completes_despite_testbench_faults() {
     let bytes = sound(900_001);
     let cases: [&[&str]; 5] = [
         &["return-503", "return-429", "return-408"],
@@ -75,7 +75,7 @@ async fn a_read_comes_whole_through_the_testbenchs_own_faults() {
 
 #[tokio::test]
 #[ignore = "orders faults of Google's storage-testbench, which no registry carries: docs/CLOUD.md says how to run it"]
-async fn lists_and_deletions_pass_the_testbenchs_own_faults() {
+async fn lists_and_deletions_complete_despite_testbench_faults() {
     for faults in [&["return-503", "return-429"], &["return-reset-connection", "return-500"]] {
         let at = with("GRPC", "storage.objects.list", faults).await;
         at.cloud.put(name().as_str(), &b"sound"[..]);

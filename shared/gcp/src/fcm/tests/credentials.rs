@@ -13,10 +13,10 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// Google's library never retries a key that was once refused.
 #[test]
-fn a_key_that_was_withdrawn_and_put_right_needs_no_new_process() {
+fn revoked_and_replaced_key_works_without_restart() {
     if std::env::var_os(ALONE).is_none() {
         let folder = tempfile::tempdir().unwrap();
-        let test = "fcm::tests::credentials::a_key_that_was_withdrawn_and_put_right_needs_no_new_process";
+        let test = "fcm::tests::credentials::revoked_and_replaced_key_works_without_restart";
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", test]).env(ALONE, "1").env(KEY, folder.path().join("key.json"));
         let output = command.output().unwrap();

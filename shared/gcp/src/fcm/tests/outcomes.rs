@@ -21,7 +21,7 @@ async fn rejected(answer: Answer) -> String {
 }
 
 #[tokio::test]
-async fn a_dead_token_is_forgotten() {
+async fn unregistered_token_is_reported() {
     let dead = [
         Answer::unregistered(),
         Answer::invalid_token(),
@@ -34,7 +34,7 @@ async fn a_dead_token_is_forgotten() {
 
 /// Otherwise one wrong setting would delete the tokens of all users.
 #[tokio::test]
-async fn a_refusal_that_is_not_about_the_token_keeps_it() {
+async fn refusal_not_about_the_token_keeps_it() {
     let refused = |status, rpc, code| Answer::refused(status, rpc, code, "Some words.");
     let cases = [
         (refused(404, "NOT_FOUND", ""), "404 Not Found NOT_FOUND: Some words."),
@@ -53,7 +53,7 @@ async fn a_refusal_that_is_not_about_the_token_keeps_it() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_us_is_no_device_s_and_waits_for_a_person() {
+async fn refusal_of_our_credentials_is_misconfigured_and_blames_no_device() {
     let refused = |status, rpc, words| Answer::refused_with(status, rpc, words, json!([]));
     for (answer, remedy) in [
         (refused(401, "UNAUTHENTICATED", "Some words."), "GOOGLE_APPLICATION_CREDENTIALS"),
@@ -69,14 +69,14 @@ async fn a_refusal_of_us_is_no_device_s_and_waits_for_a_person() {
 }
 
 #[tokio::test]
-async fn a_reason_is_short_and_does_not_repeat_the_token() {
+async fn rejection_reason_is_short_and_does_not_contain_the_token() {
     let words = format!("The sender of {TOKEN} is another. {}", "x".repeat(5000));
     let why = rejected(Answer::refused(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH", &words)).await;
     assert!(why.contains("<token>") && why.len() < 300, "{why}");
 }
 
 #[tokio::test]
-async fn what_passes_is_for_later_with_the_wait_that_is_asked_for() {
+async fn transient_refusal_is_retried_later_after_the_requested_wait() {
     let in_two_minutes = "Fri, 20 Nov 2026 10:02:00 GMT";
     let cases = [
         (Answer::quota_exceeded().retry_after("60"), Some(60)),
@@ -99,7 +99,7 @@ async fn what_passes_is_for_later_with_the_wait_that_is_asked_for() {
 }
 
 #[tokio::test]
-async fn an_answer_of_another_shape_leaves_the_outcome_unknown() {
+async fn unparsable_answer_leaves_outcome_unknown() {
     for answer in [
         Answer::text(200, "text/html", "<html>welcome to this network</html>"),
         Answer::json(200, &json!({"id": "x"})),
@@ -112,14 +112,14 @@ async fn an_answer_of_another_shape_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_long_answer_is_not_waited_for() {
+async fn end_of_long_answer_is_not_awaited() {
     let page = "<html>bad gateway</html>".repeat(100);
     let answer = Answer::text(502, "text/html", &page).endless();
     assert_eq!(emulators::soon("the outcome", after(answer)).await.unwrap(), PushOutcome::Later(None));
 }
 
 #[tokio::test]
-async fn a_service_that_never_answers_is_given_up() {
+async fn request_without_answer_times_out() {
     let service = emulators::fcm::Fcm::start().await;
     service.answer_next(Answer::never());
     let fcm = open(FcmSettings { total: Duration::from_millis(100), ..settings(&service.url) });
@@ -127,7 +127,7 @@ async fn a_service_that_never_answers_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_there_is_unavailable() {
+async fn unreachable_service_is_unavailable() {
     let (listener, address) = emulators::listen().await;
     drop(listener);
     let fcm = open(settings(&format!("http://{address}")));
@@ -148,7 +148,7 @@ impl AccessToken for NoToken {
 }
 
 #[tokio::test]
-async fn credentials_that_cannot_be_had_are_told_and_waited_for_in_bounds() {
+async fn missing_credentials_are_reported_within_time_limit() {
     let service = emulators::fcm::Fcm::start().await;
     for wanted in [Kind::Unavailable, Kind::Misconfigured, Kind::Unknown] {
         let settings = FcmSettings { total: Duration::from_millis(1), ..settings(&service.url) };
@@ -168,7 +168,7 @@ async fn each_device_has_its_own_outcome() {
 }
 
 #[tokio::test]
-async fn the_log_has_nothing_of_a_token() {
+async fn log_contains_no_token() {
     let (lines, _guard) = emulators::log::caught("trace");
     let site = site().await;
     let words = format!("The sender of {TOKEN} is another.");
@@ -197,7 +197,7 @@ impl AccessToken for Refused {
 }
 
 #[tokio::test]
-async fn a_push_outlives_the_access_token_that_was_not_taken() {
+async fn push_is_resent_with_new_access_token_after_refusal() {
     let site = site().await;
     let token = Arc::new(Refused::default());
     let fcm = Fcm::new(settings(&site.service.url), token.clone(), TestClock::at(T0)).unwrap();

@@ -55,7 +55,7 @@ const ENHANCE_YOUR_CALM: u32 = 0xb;
 const INADEQUATE_SECURITY: u32 = 0xc;
 
 #[tokio::test]
-async fn a_commit_whose_stream_is_cut_off_is_in_doubt_whatever_the_reason() {
+async fn commit_on_reset_stream_is_in_doubt_whatever_the_reason() {
     for reason in [ENHANCE_YOUR_CALM, INADEQUATE_SECURITY, 0x1, 0x2, 0x7, 0x8, 0xd] {
         let (listener, address) = listen().await;
         let serving = tokio::spawn(resets(listener, reason));
@@ -71,7 +71,7 @@ async fn a_commit_whose_stream_is_cut_off_is_in_doubt_whatever_the_reason() {
 }
 
 #[tokio::test]
-async fn a_connection_that_went_dead_is_left_within_one_operation() {
+async fn dead_connection_is_replaced_within_one_operation() {
     let settings = match super::settings() {
         Ok(settings) => settings,
         Err(why) => testkit::skip!(why),
@@ -94,7 +94,7 @@ async fn a_connection_that_went_dead_is_left_within_one_operation() {
 }
 
 #[tokio::test]
-async fn credentials_that_failed_for_good_are_looked_for_again() {
+async fn permanently_failed_credentials_are_looked_up_again() {
     let store = store_or_skip!();
     let harness = Harness::new(store.clone());
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;
@@ -105,7 +105,7 @@ async fn credentials_that_failed_for_good_are_looked_for_again() {
 }
 
 #[tokio::test]
-async fn what_a_transaction_holds_is_let_go_even_when_its_time_is_over() {
+async fn transaction_locks_are_released_even_after_deadline() {
     let store = store_or_skip!();
     let harness = Harness::new(store.clone());
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;
@@ -130,7 +130,7 @@ async fn what_a_transaction_holds_is_let_go_even_when_its_time_is_over() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_expired_meanwhile_is_done_again() {
+async fn expired_transaction_is_repeated() {
     let store = store_or_skip!();
     let harness = Harness::new(store.clone());
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;

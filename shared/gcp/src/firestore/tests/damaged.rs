@@ -67,7 +67,7 @@ testkit::damage_contract!(async || site());
 /// The suite runs with all user ids alike: from a random letter, the search would always begin with the
 /// same user.
 #[tokio::test]
-async fn looks_for_stuck_users_come_to_everybody_whose_names_begin_alike() {
+async fn stuck_user_searches_reach_all_users_with_similar_ids() {
     let settings = match settings() {
         Ok(settings) => settings,
         Err(why) => testkit::skip!(why),

@@ -29,7 +29,7 @@ fn spans(count: u32) -> Vec<(u32, u32)> {
 }
 
 #[tokio::test]
-async fn a_day_of_talk_and_more_fits() {
+async fn more_than_a_day_of_speech_fits() {
     let store = store_or_skip!();
     let (harness, ann) = (Harness::new(store.clone()), uid("ann"));
     let job = harness.accept(&ann, &[phone(0)]).await;
@@ -56,7 +56,7 @@ async fn a_day_of_talk_and_more_fits() {
 }
 
 #[tokio::test]
-async fn a_job_of_which_every_segment_failed_fits() {
+async fn job_with_every_segment_failed_fits() {
     let store = store_or_skip!();
     let harness = Harness::new(store.clone());
     let job = harness.accept(&uid("ann"), &[phone(0), phone(90_000)]).await;
@@ -81,7 +81,7 @@ fn talks(count: u64) -> Vec<domain::ConversationId> {
 }
 
 #[tokio::test]
-async fn a_job_of_weeks_of_short_talks_fits() {
+async fn job_with_weeks_of_short_talks_fits() {
     let store = store_or_skip!();
     let harness = Harness::new(store.clone());
     let job = harness.accept(&uid("ann"), &[phone(0), phone(90_000)]).await;
@@ -110,7 +110,7 @@ async fn a_job_of_weeks_of_short_talks_fits() {
 }
 
 #[tokio::test]
-async fn a_recording_of_weeks_of_short_talks_fits() {
+async fn recording_with_weeks_of_short_talks_fits() {
     let store = store_or_skip!();
     let (harness, ann) = (Harness::new(store.clone()), uid("ann"));
     let job = harness.accept(&ann, &[phone(0)]).await;
@@ -139,7 +139,7 @@ async fn a_recording_of_weeks_of_short_talks_fits() {
 }
 
 #[tokio::test]
-async fn a_document_that_cannot_be_read_is_unknown_and_holds_up_no_other() {
+async fn unreadable_document_counts_as_missing_and_blocks_no_other() {
     let store = store_or_skip!();
     let (harness, ann) = (Harness::new(store.clone()), uid("ann"));
     let jobs = [harness.accept(&ann, &[phone(0)]).await, harness.accept(&ann, &[phone(500)]).await];
@@ -160,7 +160,7 @@ async fn a_document_that_cannot_be_read_is_unknown_and_holds_up_no_other() {
 }
 
 #[tokio::test]
-async fn an_old_token_leads_nowhere() {
+async fn replaced_token_leads_to_no_device() {
     let store = store_or_skip!();
     let ann = uid("ann");
     for token in ["first", "second"] {

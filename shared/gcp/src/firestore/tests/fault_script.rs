@@ -112,7 +112,7 @@ fn strike(plan: &Mutex<(u32, Option<Code>)>) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_commit_whose_answer_is_lost_is_read_back() {
+async fn commit_with_lost_answer_is_read_back() {
     let store = store_or_skip!();
     let harness = Harness::new(store.clone());
     for code in [Code::Unavailable, Code::DeadlineExceeded, Code::Internal] {
@@ -128,7 +128,7 @@ async fn a_commit_whose_answer_is_lost_is_read_back() {
 }
 
 #[tokio::test]
-async fn an_outcome_that_stays_unknown_is_called_so_and_settled_by_asking_again() {
+async fn unknown_outcome_is_reported_and_resolved_by_repeating() {
     let store = store_or_skip!();
     let harness = Harness::new(store.clone());
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;
@@ -143,7 +143,7 @@ async fn an_outcome_that_stays_unknown_is_called_so_and_settled_by_asking_again(
 }
 
 #[tokio::test]
-async fn who_was_not_first_tries_again_and_a_refusal_is_told() {
+async fn contention_is_retried_and_refusal_is_returned() {
     let store = store_or_skip!();
     let harness = Harness::new(store.clone());
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;
@@ -178,7 +178,7 @@ fn impatient(endpoint: String) -> FirestoreStore {
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_there_stops_no_start_and_every_wait_ends() {
+async fn unreachable_service_does_not_stop_start_and_every_wait_ends() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for address in [silent.local_addr().unwrap(), closed] {

@@ -102,7 +102,7 @@ testkit::store_contract!(async || fresh());
 
 /// One process works on a job that another process cancels: the first one's cache decides nothing.
 #[tokio::test]
-async fn what_another_process_changed_is_seen_by_the_next_write() {
+async fn changes_of_another_process_are_seen_by_next_write() {
     let settings = match super::settings() {
         Ok(settings) => settings,
         Err(why) => testkit::skip!(why),

@@ -14,7 +14,7 @@ use testkit::{Harness, memory};
 use super::store_or_skip;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_fifty_claims_at_once_one_wins() {
+async fn one_of_fifty_concurrent_claims_wins() {
     let store = store_or_skip!();
     let harness = Arc::new(Harness::new(store.clone()));
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;
@@ -39,7 +39,7 @@ async fn of_fifty_claims_at_once_one_wins() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_like_batches_at_once_one_becomes_a_job() {
+async fn one_of_many_equal_concurrent_batches_becomes_a_job() {
     let harness = Arc::new(Harness::new(store_or_skip!()));
     let create = |n| {
         let harness = harness.clone();
@@ -69,7 +69,7 @@ async fn talk(harness: &Harness) -> Vec<Vec<String>> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn jobs_placed_at_once_end_in_the_same_conversations_as_one_after_the_other() {
+async fn concurrent_placements_give_same_conversations_as_sequential_ones() {
     let ann = uid("ann");
     let said = |secs: i64| format!("at {secs}");
     let calm = Harness::new(Arc::new(memory::Store::new()));
@@ -114,7 +114,7 @@ async fn jobs_placed_at_once_end_in_the_same_conversations_as_one_after_the_othe
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_tokens_of_a_new_device_at_once_only_the_last_leads_to_it() {
+async fn only_last_of_two_concurrent_tokens_leads_to_new_device() {
     let store = store_or_skip!();
     let (ann, bob) = (uid("ann"), uid("bob"));
     store.client.fault_script.gather(2);
@@ -132,7 +132,7 @@ async fn of_two_tokens_of_a_new_device_at_once_only_the_last_leads_to_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_job_that_is_forgotten_meanwhile_is_nobodys() {
+async fn concurrently_forgotten_job_is_fenced() {
     let harness = Arc::new(Harness::new(store_or_skip!()));
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;
     let ended = harness.done(job.id, Command::Cancel).await;

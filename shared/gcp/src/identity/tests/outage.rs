@@ -21,7 +21,7 @@ fn outages(elsewhere: &str) -> Vec<Mode> {
 }
 
 #[tokio::test]
-async fn without_any_keys_nobody_is_turned_away_but_asked_to_come_back() {
+async fn tokens_are_unavailable_not_denied_while_no_keys_are_known() {
     let elsewhere = KeyServer::start(&[google()]).await;
     for mode in outages(&elsewhere.url) {
         let site = site().await;
@@ -41,14 +41,14 @@ async fn without_any_keys_nobody_is_turned_away_but_asked_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_set_of_the_largest_size_is_read() {
+async fn key_set_of_maximum_size_is_read() {
     let site = site().await;
     site.server.mode(Mode::Padded(64 * 1024));
     site.is_let_in().await;
 }
 
 #[tokio::test]
-async fn old_keys_go_on_being_used_up_to_a_bound_while_there_are_no_new_ones() {
+async fn expired_keys_are_used_for_a_limited_time_during_outage() {
     let elsewhere = KeyServer::start(&[stranger()]).await;
     for mode in outages(&elsewhere.url) {
         let site = site().await;
@@ -75,7 +75,7 @@ async fn old_keys_go_on_being_used_up_to_a_bound_while_there_are_no_new_ones() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_answer_is_given_up() {
+async fn fetch_from_silent_server_times_out() {
     let site = site_with(|settings| settings.keys_limit = Duration::from_millis(500)).await;
     site.server.mode(Mode::Held);
     site.cannot_be_checked(google()).await;
@@ -85,7 +85,7 @@ async fn a_server_that_does_not_answer_is_given_up() {
 }
 
 #[tokio::test]
-async fn who_has_the_old_key_does_not_wait_for_the_new_ones() {
+async fn caller_with_known_key_does_not_wait_for_fetch() {
     // Longer than the test waits, so that a caller that waits for the fetch is noticed.
     let site = Arc::new(site_with(|settings| settings.keys_limit = MINUTE).await);
     site.is_let_in().await;
@@ -103,7 +103,7 @@ async fn who_has_the_old_key_does_not_wait_for_the_new_ones() {
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_leaves_the_turn_to_the_next() {
+async fn cancelled_fetch_lets_next_caller_fetch() {
     let site = Arc::new(site().await);
     site.server.mode(Mode::Held);
     let gone = site.clone();
@@ -119,7 +119,7 @@ async fn a_caller_that_goes_away_leaves_the_turn_to_the_next() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_our_trouble() {
+async fn unreachable_key_server_is_unavailable_not_denied() {
     let (listener, address) = emulators::listen().await;
     drop(listener);
     let site = site_with(|settings| settings.keys_url = format!("http://{address}/jwk")).await;
@@ -127,7 +127,7 @@ async fn a_server_that_is_not_there_is_our_trouble() {
 }
 
 #[tokio::test]
-async fn an_outage_leaves_a_line_that_says_why_and_where_and_nothing_of_a_token() {
+async fn outage_is_logged_with_cause_and_address_but_no_token() {
     let (lines, _guard) = emulators::log::caught("gcp=trace");
     let site = site().await;
     let token = google().sign(&fresh(&site));

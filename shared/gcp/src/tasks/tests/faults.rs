@@ -80,7 +80,7 @@ impl Answer<'_> {
 }
 
 #[tokio::test]
-async fn what_passes_is_tried_again() {
+async fn transient_errors_are_retried() {
     let mut site = site().await;
     let answers = [Google(503, "UNAVAILABLE"), Google(429, "RESOURCE_EXHAUSTED"), Google(500, "INTERNAL"), Task];
     site.enqueue(&answers).await.unwrap();
@@ -88,14 +88,14 @@ async fn what_passes_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_there_or_ran_lately_is_success() {
+async fn existing_or_recently_used_name_is_success() {
     let mut site = site().await;
     site.enqueue(&[Google(409, "ALREADY_EXISTS")]).await.unwrap();
     site.enqueue(&[Google(503, "UNAVAILABLE"), Google(409, "ALREADY_EXISTS")]).await.unwrap();
 }
 
 #[tokio::test]
-async fn tries_are_bounded_and_the_last_word_is_told() {
+async fn tries_are_limited_and_last_error_is_returned() {
     let mut site = site().await;
     for (answer, kind) in [
         (|| Google(503, "UNAVAILABLE"), Kind::Unavailable),
@@ -118,7 +118,7 @@ async fn tries_are_bounded_and_the_last_word_is_told() {
 }
 
 #[tokio::test]
-async fn once_it_may_have_happened_a_later_failure_keeps_the_doubt() {
+async fn outcome_stays_unknown_after_later_failure() {
     let mut site = site().await;
     let away = || Google(503, "UNAVAILABLE");
     let error = site.refused(&[Google(504, "DEADLINE_EXCEEDED"), away(), away(), away()]).await;
@@ -126,7 +126,7 @@ async fn once_it_may_have_happened_a_later_failure_keeps_the_doubt() {
 }
 
 #[tokio::test]
-async fn what_only_a_person_can_mend_is_not_tried_again_and_names_the_queue() {
+async fn permanent_error_is_not_retried_and_names_the_queue() {
     let mut site = site().await;
     for answer in [
         Google(403, "PERMISSION_DENIED"),
@@ -145,7 +145,7 @@ async fn what_only_a_person_can_mend_is_not_tried_again_and_names_the_queue() {
 }
 
 #[tokio::test]
-async fn a_wait_that_is_asked_for_is_kept_or_handed_on() {
+async fn requested_wait_is_observed_or_passed_on() {
     let mut site = site().await;
     let before = site.clock.now();
     site.enqueue(&[Later(429, "RESOURCE_EXHAUSTED", "2"), Task]).await.unwrap();
@@ -156,7 +156,7 @@ async fn a_wait_that_is_asked_for_is_kept_or_handed_on() {
 }
 
 #[tokio::test]
-async fn a_service_that_never_answers_is_given_up() {
+async fn request_without_answer_times_out() {
     let attempt = Duration::from_millis(400);
     let mut site = site_with(|settings| settings.attempt = attempt).await;
     let error = site.refused(&[Nothing, Nothing, Nothing, Nothing]).await;
@@ -164,7 +164,7 @@ async fn a_service_that_never_answers_is_given_up() {
 }
 
 #[tokio::test]
-async fn all_tries_together_end_with_the_deadline() {
+async fn all_tries_end_at_the_deadline() {
     let deadline = Duration::from_millis(900);
     let mut site = site_with(|settings| (settings.attempt, settings.deadline) = (deadline, deadline)).await;
     // The first pause alone would exceed the deadline.
@@ -173,7 +173,7 @@ async fn all_tries_together_end_with_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_there_is_unavailable() {
+async fn unreachable_service_is_unavailable() {
     let (listener, address) = emulators::listen().await;
     drop(listener);
     let queue = open(settings(&format!("http://{address}"), "https://process.test"), TestClock::automatic(wall()));
@@ -183,7 +183,7 @@ async fn a_service_that_is_not_there_is_unavailable() {
 }
 
 #[tokio::test]
-async fn asking_tells_a_task_that_is_gone_from_a_service_that_does_not_say() {
+async fn exists_distinguishes_missing_task_from_unclear_answer() {
     let mut site = site().await;
     for (answer, told) in [
         (Google(404, "NOT_FOUND"), Ok(false)),
@@ -203,7 +203,7 @@ async fn asking_tells_a_task_that_is_gone_from_a_service_that_does_not_say() {
 }
 
 #[tokio::test]
-async fn readiness_asks_for_the_queue() {
+async fn readiness_check_requests_the_queue() {
     let mut site = site().await;
     for (answer, told) in [(Task, Ok(())), (Google(404, "NOT_FOUND"), Err(Kind::Misconfigured))] {
         let queue = site.queue.clone();
@@ -216,7 +216,7 @@ async fn readiness_asks_for_the_queue() {
 }
 
 #[tokio::test]
-async fn no_error_and_no_line_of_the_log_repeats_the_secret() {
+async fn errors_and_log_do_not_contain_the_secret() {
     let (lines, _guard) = emulators::log::caught("trace");
     let mut site = site().await;
     site.enqueue(&[Google(503, "UNAVAILABLE"), Task]).await.unwrap();

@@ -10,7 +10,7 @@ fn refusal(settings: CloudTasksSettings) -> String {
 }
 
 #[test]
-fn settings_with_which_nothing_is_delivered_are_refused() {
+fn settings_that_never_deliver_are_refused() {
     assert!(CloudTasks::new(fit(), TestClock::at(wall()), Arc::new(SeededRandom::new(1))).is_ok());
     for queue in [
         "",
@@ -49,7 +49,7 @@ fn settings_with_which_nothing_is_delivered_are_refused() {
 }
 
 #[test]
-fn the_secret_is_in_nothing_that_is_printed() {
+fn secret_is_in_no_debug_output() {
     assert!(!format!("{:?}", fit()).contains(SECRET));
     let broken = CloudTasksSettings { secret: SecretString::from(format!("{SECRET}\n")), ..fit() };
     assert!(!refusal(broken).contains(SECRET));

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn the_furthest_mark_counts() {
+    fn mark_with_largest_offset_counts() {
         let file = file();
         assert_eq!(Mark::read(&file).unwrap(), None);
         let mut slot = 1;
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_mark_leaves_the_one_before() {
+    fn torn_mark_leaves_previous_one() {
         let file = file();
         let first = Mark { offset: 7, crc32c: 1 };
         let slot = first.write(&file, 1).unwrap();

@@ -44,7 +44,7 @@ fn files_of_an_earlier_version_become_private() {
 }
 
 #[test]
-fn links_are_not_followed_and_files_of_others_are_left_alone() {
+fn links_are_not_followed_and_unknown_files_are_left_alone() {
     let root = tempfile::tempdir().unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let target = file(elsewhere.path().join("shared.txt"), 0o644);

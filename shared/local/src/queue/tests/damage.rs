@@ -56,7 +56,7 @@ const DAMAGES: &[Damage] = &[
 ];
 
 #[tokio::test]
-async fn a_database_that_is_damaged_at_the_start_is_put_aside_and_made_anew() {
+async fn database_damaged_at_start_is_put_aside_and_replaced() {
     for (what, damage) in DAMAGES {
         let mut site = Site::new().await;
         site.used().await;
@@ -82,7 +82,7 @@ async fn an_empty_file_is_a_new_queue() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_whole_is_left_where_it_is() {
+async fn intact_database_is_not_replaced() {
     let site = Site::new().await;
     site.used().await;
     let queue = site.open();
@@ -105,7 +105,7 @@ async fn spoil(queue: &LocalQueue, site: &Site) {
 }
 
 #[tokio::test]
-async fn damage_that_shows_while_it_runs_costs_no_task_that_memory_knows() {
+async fn damage_at_run_time_loses_no_task_in_memory() {
     let mut site = Site::new().await;
     let queue = site.open();
     let _running = start(&queue);
@@ -133,7 +133,7 @@ async fn damage_that_shows_while_it_runs_costs_no_task_that_memory_knows() {
 }
 
 #[tokio::test]
-async fn who_meets_the_same_damage_at_once_replaces_the_file_once() {
+async fn concurrent_callers_replace_damaged_file_once() {
     let site = Site::new().await;
     let queue = site.open();
     for n in 1..=5 {

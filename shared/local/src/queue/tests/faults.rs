@@ -22,7 +22,7 @@ fn patient(site: &Site) -> Arc<LocalQueue> {
 }
 
 #[tokio::test]
-async fn an_outcome_that_cannot_be_written_is_tried_again() {
+async fn failed_write_of_outcome_is_retried() {
     let mut site = Site::new().await;
     let queue = patient(&site);
     let _running = start(&queue);
@@ -38,7 +38,7 @@ async fn an_outcome_that_cannot_be_written_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_task_whose_outcome_was_never_written_comes_again() {
+async fn task_with_unwritten_outcome_is_delivered_again() {
     let mut site = Site::new().await;
     let queue = patient(&site);
     let _running = start(&queue);
@@ -55,7 +55,7 @@ async fn a_task_whose_outcome_was_never_written_comes_again() {
 }
 
 #[tokio::test]
-async fn a_load_that_fails_is_tried_again() {
+async fn failed_load_is_retried() {
     let mut site = Site::new().await;
     let queue = site.open();
     queue.enqueue(new(1)).await.unwrap();

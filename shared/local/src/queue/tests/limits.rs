@@ -2,7 +2,7 @@ use super::*;
 use crate::queue::upcoming::CAPACITY;
 
 #[tokio::test]
-async fn no_more_run_at_once_than_allowed() {
+async fn concurrent_deliveries_are_limited() {
     let mut site = Site::new().await;
     let queue = site.open_with(QueueSettings { max_concurrent: 3, ..site.settings() });
     for n in 1..=6 {
@@ -21,7 +21,7 @@ async fn no_more_run_at_once_than_allowed() {
 }
 
 #[tokio::test]
-async fn no_more_begin_in_a_second_than_allowed() {
+async fn deliveries_per_second_are_limited() {
     let mut site = Site::new().await;
     let queue = site.open_with(QueueSettings { max_per_second: 10, ..site.settings() });
     for n in 1..=6 {
@@ -51,7 +51,7 @@ async fn fill(queue: &LocalQueue, count: i64, first: Timestamp) {
 }
 
 #[tokio::test]
-async fn a_hundred_thousand_scheduled_tasks_take_little_memory_and_delay_nobody() {
+async fn hundred_thousand_scheduled_tasks_take_little_memory_and_delay_no_others() {
     let mut site = Site::new().await;
     let queue = site.open_with(QueueSettings { max_per_second: 1_000_000, ..site.settings() });
     fill(&queue, 100_000, NOW + HOUR).await;

@@ -131,7 +131,7 @@ async fn damaged_documents_are_shown_and_removed_one_by_one() {
 }
 
 #[tokio::test]
-async fn what_can_be_read_and_what_is_newer_is_not_removed() {
+async fn readable_and_newer_documents_are_not_removed() {
     let site = Tampered::new();
     let harness = harness(&site.store);
     let (whole, newer) =
@@ -148,7 +148,7 @@ async fn what_can_be_read_and_what_is_newer_is_not_removed() {
 
 /// A job whose recording was removed continues: its first pass runs again.
 #[tokio::test]
-async fn a_job_whose_recording_was_removed_goes_on() {
+async fn job_with_removed_recording_continues() {
     let site = Tampered::new();
     let harness = harness(&site.store);
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;

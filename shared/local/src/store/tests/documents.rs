@@ -34,7 +34,7 @@ fn documents_of_the_first_version_open() {
 }
 
 #[test]
-fn fields_of_a_later_version_are_passed_over_and_missing_optional_ones_are_empty() {
+fn unknown_fields_are_ignored_and_missing_optional_ones_are_empty() {
     let mut documents: Map<String, Value> = serde_json::from_str(FIRST).unwrap();
     for document in documents.values_mut() {
         let fields = document.as_object_mut().unwrap();
@@ -45,7 +45,7 @@ fn fields_of_a_later_version_are_passed_over_and_missing_optional_ones_are_empty
 }
 
 #[tokio::test]
-async fn every_table_holds_the_documents_that_are_read_from_it() {
+async fn every_table_contains_the_documents_read_from_it() {
     let (store, folder) = fresh();
     let (harness, ann) = (harness(&store), uid("ann"));
     let mut batch = batch(&ann, &[phone(0)]);

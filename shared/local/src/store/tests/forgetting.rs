@@ -40,7 +40,7 @@ fn times(bytes: &[u8], word: &str) -> usize {
 }
 
 #[tokio::test]
-async fn no_page_of_the_file_holds_a_text_that_was_removed() {
+async fn no_page_of_the_file_contains_a_removed_text() {
     let (store, folder) = fresh();
     let harness = harness(&store);
     for n in 0..RECORDINGS {

@@ -8,7 +8,7 @@ use super::{fresh, harness};
 const ISLANDS: i64 = 30;
 
 #[tokio::test]
-async fn a_conversation_that_was_merged_away_many_times_reads_whole_under_every_id_it_had() {
+async fn often_merged_conversation_is_complete_under_every_former_id() {
     let (store, _folder) = fresh();
     let (harness, ann) = (harness(&store), uid("ann"));
     let mut ids = Vec::new();

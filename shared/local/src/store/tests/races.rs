@@ -10,7 +10,7 @@ use testkit::build::{batch_as, job_id, nonce, phone, uid};
 use super::{fresh, harness};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_fifty_claims_at_once_one_wins() {
+async fn one_of_fifty_concurrent_claims_wins() {
     let (store, _folder) = fresh();
     let harness = Arc::new(harness(&store));
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;
@@ -31,7 +31,7 @@ async fn of_fifty_claims_at_once_one_wins() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_fifty_like_batches_at_once_one_becomes_a_job() {
+async fn one_of_fifty_equal_concurrent_batches_becomes_a_job() {
     let (store, _folder) = fresh();
     let harness = Arc::new(harness(&store));
     let create = |n| {

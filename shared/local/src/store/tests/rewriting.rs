@@ -22,7 +22,7 @@ fn written(db: &Connection, table: &str) -> u32 {
 }
 
 #[tokio::test]
-async fn what_is_repeated_rewrites_no_recording_and_no_line() {
+async fn repeated_operations_rewrite_no_recording_and_no_line() {
     let (store, folder) = fresh();
     let harness: Harness = harness(&store);
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;
