@@ -189,7 +189,7 @@ impl Storage {
     /// Drops credentials that failed permanently or were refused. The library never renews those, so the
     /// next request looks for credentials again: a key may have been changed.
     fn forget_credentials(&self) {
-        tracing::warn!("the credentials for Cloud Storage are looked for again");
+        tracing::warn!("the credentials for Cloud Storage are looked up again");
         self.credentials.clear();
         self.reading.clear();
         self.control.clear();
@@ -198,7 +198,7 @@ impl Storage {
     /// Converts an error of Google's crate, and drops the credentials if they are to blame.
     fn failed(&self, call: &Call<'_>, why: &google_cloud_storage::Error) -> flow::Error {
         let error = call.failed(why);
-        let is_refused = fault::no_of(why).is_some_and(|no| no.status == UNAUTHENTICATED);
+        let is_refused = fault::refusal_of(why).is_some_and(|refusal| refusal.status == UNAUTHENTICATED);
         if is_refused || why.is_authentication() && error.kind == Kind::Misconfigured {
             self.forget_credentials();
         }
@@ -249,7 +249,7 @@ struct Control<'a> {
 
 impl Control<'_> {
     /// Converts the result of the call.
-    fn hear<T>(mut self, call: &Call<'_>, answer: google_cloud_storage::Result<T>) -> Result<T> {
+    fn answered<T>(mut self, call: &Call<'_>, answer: google_cloud_storage::Result<T>) -> Result<T> {
         self.has_answered = true;
         answer.map_err(|why| self.storage.failed(call, &why))
     }

@@ -28,8 +28,8 @@ impl Why {
 
     /// Tells two refusals apart by Google's message: the same code stands for a missing role and for a
     /// disabled service.
-    pub(crate) fn of_refusal(said: &str) -> Self {
-        let is_off = said.contains("has not been used in project") || said.contains("SERVICE_DISABLED");
+    pub(crate) fn of_refusal(message: &str) -> Self {
+        let is_off = message.contains("has not been used in project") || message.contains("SERVICE_DISABLED");
         if is_off { Self::Off } else { Self::Refused }
     }
 }
@@ -81,12 +81,12 @@ impl Service {
         Diagnosis { why, fact: fact.trim_end_matches(['.', ' ']).to_owned(), remedy: self.remedy(why) }
     }
 
-    pub fn unreachable(&self, said: impl fmt::Display) -> Diagnosis {
-        self.diagnosis(Why::Unreachable, format!("no way to {}: {said}", self.address))
+    pub fn unreachable(&self, message: impl fmt::Display) -> Diagnosis {
+        self.diagnosis(Why::Unreachable, format!("no way to {}: {message}", self.address))
     }
 
-    pub fn no_token(&self, said: impl fmt::Display) -> Diagnosis {
-        self.diagnosis(Why::Credentials, format!("no credentials that Google takes: {said}"))
+    pub fn no_token(&self, message: impl fmt::Display) -> Diagnosis {
+        self.diagnosis(Why::Credentials, format!("no credentials that Google takes: {message}"))
     }
 
     fn remedy(&self, why: Why) -> String {
@@ -96,7 +96,7 @@ impl Service {
                 format!("start the emulator at {}, or unset {variable}", self.address)
             }
             (Why::Unreachable, None) => {
-                "look at the way there from this machine: DNS, firewall, VPC egress, proxy".to_owned()
+                "check the network path from this machine: DNS, firewall, VPC egress, proxy".to_owned()
             }
             (Why::Away, None) => "try again in a minute; https://status.cloud.google.com tells of outages".to_owned(),
             (Why::Quota, _) => format!("wait, or ask for more: the page Quotas of {} in the console", self.api),
@@ -115,10 +115,10 @@ const CREDENTIALS: &str = "give the function a service account, or set GOOGLE_AP
                            run gcloud auth application-default login";
 
 /// Shortens the text of another service to one line of limited length.
-pub(crate) fn one_line(said: &str) -> String {
-    const MOST: usize = 500;
-    let words: Vec<_> = said.split_whitespace().collect();
-    words.join(" ").chars().filter(|c| !c.is_control()).take(MOST).collect()
+pub(crate) fn one_line(message: &str) -> String {
+    const MAX_CHARS: usize = 500;
+    let words: Vec<_> = message.split_whitespace().collect();
+    words.join(" ").chars().filter(|c| !c.is_control()).take(MAX_CHARS).collect()
 }
 
 /// Why there is no token. The library wraps its errors in each other, and only the innermost says what
@@ -128,30 +128,30 @@ pub(crate) fn token_words(why: &(dyn std::error::Error + 'static)) -> String {
     let Some(inner) = links.filter_map(|error| error.downcast_ref::<CredentialsError>()).last() else {
         return causes(why);
     };
-    let told = inner.to_string();
-    let told = [" and future attempts will not succeed", " but future attempts may succeed"]
+    let text = inner.to_string();
+    let text = [" and future attempts will not succeed", " but future attempts may succeed"]
         .iter()
-        .fold(told.as_str(), |told, more| told.trim_end_matches(more));
+        .fold(text.as_str(), |text, more| text.trim_end_matches(more));
     match std::error::Error::source(inner) {
         // The message already contains the response.
-        Some(cause) if !told.contains("body=<") => format!("{told}: {}", causes(cause)),
-        _ => told.to_owned(),
+        Some(cause) if !text.contains("body=<") => format!("{text}: {}", causes(cause)),
+        _ => text.to_owned(),
     }
 }
 
 /// The text of an error with its causes, without repetitions.
 pub(crate) fn causes(why: &(dyn std::error::Error + 'static)) -> String {
-    let mut told = why.to_string();
+    let mut text = why.to_string();
     let mut behind = why.source();
     while let Some(cause) = behind {
         let more = cause.to_string();
-        if !told.contains(&more) {
-            told.push_str(": ");
-            told.push_str(&more);
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
         }
         behind = cause.source();
     }
-    told
+    text
 }
 
 #[cfg(test)]
@@ -184,9 +184,9 @@ mod tests {
 
     #[test]
     fn transient_problems_are_shown_without_remedy_and_others_with_it() {
-        let told = |why| service(None).diagnosis(why, "it\n  said so. ").to_string();
-        assert_eq!(told(Why::Away), "it said so");
-        assert_eq!(told(Why::Refused), "it said so; to mend it, grant a role");
+        let text = |why| service(None).diagnosis(why, "it\n  said so. ").to_string();
+        assert_eq!(text(Why::Away), "it said so");
+        assert_eq!(text(Why::Refused), "it said so; to mend it, grant a role");
     }
 
     #[test]

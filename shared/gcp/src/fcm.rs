@@ -18,7 +18,7 @@ use secrecy::ExposeSecret;
 use crate::diagnosis::{Service, Why, causes, token_words};
 use crate::invalid_setting::InvalidSetting;
 
-use answer::Heard;
+use answer::FcmAnswer;
 pub use settings::FcmSettings;
 pub use token::{AccessToken, GivenToken, GoogleToken};
 
@@ -61,7 +61,7 @@ impl Fcm {
         Ok(self.client.get_or_init(|| client))
     }
 
-    async fn ask(&self, device: &Device, message: &PushMessage) -> Result<Heard> {
+    async fn ask(&self, device: &Device, message: &PushMessage) -> Result<FcmAnswer> {
         let failed = |kind| Error::new(kind, OPERATION, &device.id);
         let bearer = self.token.bearer().await.map_err(|error| self.no_token(&device.id, error))?;
         let client = self.client().map_err(|error| failed(Kind::Misconfigured).because(error))?;
@@ -70,7 +70,7 @@ impl Fcm {
         let response = sent.map_err(|error| self.unanswered(&device.id, error))?;
         let (status, wait) = (response.status(), answer::retry_after(response.headers(), self.clock.now()));
         let body = read(response).await.map_err(|error| self.unanswered(&device.id, error))?;
-        Ok(Heard { status, wait, body })
+        Ok(FcmAnswer { status, wait, body })
     }
 }
 
@@ -118,12 +118,12 @@ impl Push for Fcm {
             let why = self.service.diagnosis(Why::Away, "there was no answer in time");
             Err(Error::new(Kind::Unknown, OPERATION, &device.id).because(why))
         };
-        let heard = tokio::time::timeout(limit, self.ask(device, message)).await.unwrap_or_else(late)?;
-        if heard.refuses_our_token() {
+        let answer = tokio::time::timeout(limit, self.ask(device, message)).await.unwrap_or_else(late)?;
+        if answer.refuses_our_token() {
             // The access token may have expired or been revoked. The push is sent again later with another one.
             self.token.was_refused();
         }
-        let outcome = heard.outcome(&device.token, &self.service);
+        let outcome = answer.outcome(&device.token, &self.service);
         outcome.map_err(|(kind, why)| Error::new(kind, OPERATION, &device.id).because(why))
     }
 }

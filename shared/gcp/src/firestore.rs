@@ -3,13 +3,13 @@
 
 mod accept;
 mod archive;
+mod cache;
 mod client;
 mod deletion;
 mod devices;
 mod fault;
 mod feed;
 pub mod indexes;
-mod memory;
 mod path;
 mod placement_context;
 mod port;
@@ -35,13 +35,13 @@ pub use settings::Settings;
 pub use spent::describe;
 
 use client::Client;
-use feed::News;
+use feed::ChangeFeed;
 use run::Run;
 use unit::Mode;
 
 pub struct FirestoreStore {
     client: Arc<Client>,
-    news: News,
+    change_feed: ChangeFeed,
     /// The user after whom the next search for stuck users begins; `None` to begin with the first.
     looked_at: Mutex<Option<String>>,
 }
@@ -51,7 +51,7 @@ impl FirestoreStore {
     pub fn new(settings: Settings) -> Self {
         Self {
             client: Arc::new(Client::new(settings, indexes::SCHEMA)),
-            news: News::default(),
+            change_feed: ChangeFeed::default(),
             looked_at: Mutex::default(),
         }
     }
@@ -62,8 +62,8 @@ impl FirestoreStore {
             let mut run = self.run("store.indexes", shape.name, Mode::Look);
             loop {
                 let mut unit = run.unit();
-                let asked = unit.query(shape.ask_in_vain(), 1).await.map(drop);
-                match run.settle(unit, asked).await {
+                let asked = unit.query(shape.empty_query(), 1).await.map(drop);
+                match run.conclude(unit, asked).await {
                     Some(Ok(())) => break,
                     Some(Err(error)) => return Err(error),
                     None => {}

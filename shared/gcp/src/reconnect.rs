@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Reconnect<T> {
     present: Mutex<Option<Arc<T>>>,
     /// The caller that holds the lock creates the client; the others wait for it.
-    turn: tokio::sync::Mutex<()>,
+    creation: tokio::sync::Mutex<()>,
 }
 
 impl<T> Default for Reconnect<T> {
     fn default() -> Self {
-        Self { present: Mutex::default(), turn: tokio::sync::Mutex::default() }
+        Self { present: Mutex::default(), creation: tokio::sync::Mutex::default() }
     }
 }
 
@@ -19,7 +19,7 @@ impl<T> Reconnect<T> {
         if let Some(present) = self.present() {
             return Ok(present);
         }
-        let _turn = self.turn.lock().await;
+        let _creation = self.creation.lock().await;
         if let Some(present) = self.present() {
             return Ok(present);
         }

@@ -38,7 +38,7 @@ impl Retrying<'_> {
     where
         F: Future<Output = Result<T>>,
     {
-        let said = Mutex::new(None);
+        let last_cause = Mutex::new(None);
         let all = async {
             let (mut tried, mut unsure) = (0, false);
             loop {
@@ -51,19 +51,19 @@ impl Retrying<'_> {
                 match self.pause(tried, &error) {
                     Some(pause) => {
                         tracing::debug!(%error, tried, "trying again");
-                        *said.lock().unwrap_or_else(PoisonError::into_inner) = error.source;
+                        *last_cause.lock().unwrap_or_else(PoisonError::into_inner) = error.source;
                         self.clock.sleep(pause).await;
                     }
-                    None => return Err(as_sure_as_can_be(error, unsure)),
+                    None => return Err(with_doubt(error, unsure)),
                 }
             }
         };
         // The last error tells more than the fact that the time limit was reached.
         let late = || {
-            let (late, said) =
-                (call.late(self.policy.total), said.lock().unwrap_or_else(PoisonError::into_inner).take());
-            match said {
-                Some(said) => late.because(said),
+            let (late, last_cause) =
+                (call.late(self.policy.total), last_cause.lock().unwrap_or_else(PoisonError::into_inner).take());
+            match last_cause {
+                Some(last_cause) => late.because(last_cause),
                 None => late,
             }
         };
@@ -79,19 +79,19 @@ impl Retrying<'_> {
     /// How long to wait before the next try; `None` if there is none.
     pub fn pause(&self, tried: u32, error: &Error) -> Option<Duration> {
         let policy = self.policy;
-        let wish = error.retry_after.unwrap_or_default();
-        if !error.may_pass() || tried >= policy.tries || wish > policy.longest_pause {
+        let requested = error.retry_after.unwrap_or_default();
+        if !error.may_pass() || tried >= policy.tries || requested > policy.longest_pause {
             return None;
         }
         let doubled = policy.first_pause.saturating_mul(1 << tried.saturating_sub(1).min(16));
         // Between half of the pause and all of it, so that calls that failed together do not come back
         // together.
         let jitter = 0.5 + self.random.unit() / 2.0;
-        Some(doubled.min(policy.longest_pause).mul_f64(jitter).max(wish))
+        Some(doubled.min(policy.longest_pause).mul_f64(jitter).max(requested))
     }
 }
 
-fn as_sure_as_can_be(mut error: Error, unsure: bool) -> Error {
+fn with_doubt(mut error: Error, unsure: bool) -> Error {
     if unsure && !matches!(error.kind, Kind::Conflict | Kind::Corrupt) {
         error.kind = Kind::Unknown;
     }

@@ -67,13 +67,13 @@ pub fn backup(folder: &DataFolder, file: &Path) -> Result<Summary, BackupError> 
     if file.symlink_metadata().is_ok() {
         return Err(BackupError::Exists(file));
     }
-    let bench = Bench::beside(&file)?;
+    let work_folder = WorkFolder::beside(&file)?;
     // No blob is deleted while this lock is held, so every file that the snapshot refers to still exists
     // when it is copied.
     let _held = hold(&folder.blobs_dir())?;
-    snapshot::take(&folder.store_file(), &bench.store())?;
-    let recordings = archive::pack(folder, &bench.store(), &bench.archive())?;
-    bench.publish(&file, recordings)
+    snapshot::take(&folder.store_file(), &work_folder.store())?;
+    let recordings = archive::pack(folder, &work_folder.store(), &work_folder.archive())?;
+    work_folder.publish(&file, recordings)
 }
 
 /// Takes the shared side of the lock that each deletion of a blob takes. Waits for a deletion that is
@@ -91,9 +91,9 @@ fn hold(blobs: &Path) -> Result<File, BackupError> {
 
 /// A temporary folder beside the future backup file, on the same disk. It is removed with its content
 /// on drop.
-struct Bench(PathBuf);
+struct WorkFolder(PathBuf);
 
-impl Bench {
+impl WorkFolder {
     fn beside(file: &Path) -> Result<Self, BackupError> {
         let mut name = OsString::from(".");
         name.push(file.file_name().unwrap_or_default());
@@ -131,7 +131,7 @@ impl Bench {
     }
 }
 
-impl Drop for Bench {
+impl Drop for WorkFolder {
     fn drop(&mut self) {
         // If the removal fails, the `.part` in the folder's name still tells that it is not a whole backup.
         drop(fs::remove_dir_all(&self.0));

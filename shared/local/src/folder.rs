@@ -55,7 +55,7 @@ impl DataFolder {
         let lock = options.open(path.join(LOCK)).map_err(unwritable)?;
         take(&lock, &path)?;
         try_out(&path).map_err(unwritable)?;
-        private::mend(&path);
+        private::repair_modes(&path);
         let folder = Self { path: path.clone(), _lock: Some(lock) };
         durable::make_folder(&folder.secrets_dir()).map_err(unwritable)?;
         Ok(folder)
@@ -73,7 +73,7 @@ impl DataFolder {
             return Err(FolderError::Missing { path });
         }
         // Perhaps no server of this version has been started on this folder yet.
-        private::mend(&path);
+        private::repair_modes(&path);
         Ok(Self { path, _lock: None })
     }
 

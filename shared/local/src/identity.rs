@@ -4,7 +4,7 @@
 mod claims;
 mod error;
 mod key;
-mod seen;
+mod token_cache;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use claims::Claims;
 pub use claims::{AUDIENCE, ISSUER};
 pub use error::IdentityError;
 use key::Key;
-use seen::{Fingerprint, Seen};
+use token_cache::{Fingerprint, TokenCache};
 
 /// Tokens of this server have about 300 bytes; a much longer one is refused unread.
 const MAX_TOKEN_BYTES: usize = 4096;
@@ -30,7 +30,7 @@ pub struct LocalIdentity {
     key: Key,
     clock: Arc<dyn Clock>,
     signature_only: Validation,
-    seen: Seen,
+    token_cache: TokenCache,
 }
 
 impl LocalIdentity {
@@ -43,7 +43,7 @@ impl LocalIdentity {
         // `Claims::check`.
         (signature_only.validate_exp, signature_only.validate_aud) = (false, false);
         signature_only.required_spec_claims.clear();
-        Ok(Self { key, clock, signature_only, seen: Seen::default() })
+        Ok(Self { key, clock, signature_only, token_cache: TokenCache::default() })
     }
 
     /// Issues a token that authenticates its bearer as this user.
@@ -59,14 +59,14 @@ impl LocalIdentity {
             return Err(format!("this is not a token of this server: it has more than {MAX_TOKEN_BYTES} bytes"));
         }
         let fingerprint = Fingerprint::of(token);
-        let (claims, is_new) = match self.seen.get(&fingerprint) {
+        let (claims, is_new) = match self.token_cache.get(&fingerprint) {
             Some(claims) => (claims, false),
             None => (Arc::new(self.signed(token)?), true),
         };
         let now = self.clock.now();
         let uid = claims.check(now)?;
         if is_new {
-            self.seen.put(fingerprint, claims, now);
+            self.token_cache.put(fingerprint, claims, now);
         }
         Ok(uid)
     }

@@ -10,11 +10,11 @@ mod backoff;
 mod bucket;
 mod call;
 mod chores;
-mod deliver;
+mod delivery;
+mod dispatcher;
 mod outcome;
 mod rows;
 mod settings;
-mod settle;
 mod table;
 mod task;
 mod upcoming;
@@ -35,7 +35,7 @@ use crate::sqlite;
 
 use self::call::Caller;
 use self::rows::Rows;
-pub use self::settings::{QueueSettings, UnfitSetting};
+pub use self::settings::{InvalidSetting, QueueSettings};
 use self::task::{Key, Task};
 use self::upcoming::Upcoming;
 
@@ -45,7 +45,7 @@ pub enum OpenError {
     #[error(transparent)]
     Database(#[from] sqlite::OpenError),
     #[error(transparent)]
-    Setting(#[from] UnfitSetting),
+    Setting(#[from] InvalidSetting),
 }
 
 pub struct LocalQueue {

@@ -50,8 +50,8 @@ impl Blobs for GcsBlobs {
         let (mut listed, mut page) = (Vec::new(), String::new());
         while listed.len() < limit {
             let most = limit - listed.len() + 1;
-            let asked = Asked { prefix, after, page: &page, most: most.min(PAGE) };
-            let answer = self.storage.tries().run(&call, || self.storage.page(&call, &asked)).await?;
+            let wanted = PageRequest { prefix, after, page: &page, most: most.min(PAGE) };
+            let answer = self.storage.tries().run(&call, || self.storage.page(&call, &wanted)).await?;
             let now = self.storage.clock.now();
             let fresh =
                 answer.objects.into_iter().filter(|object| after.is_none_or(|after| object.name != after.as_str()));
@@ -76,7 +76,7 @@ impl Blobs for GcsBlobs {
 }
 
 /// A request for one page of a listing.
-struct Asked<'a> {
+struct PageRequest<'a> {
     prefix: &'a str,
     after: Option<&'a BlobName>,
     page: &'a str,
@@ -96,27 +96,27 @@ impl Storage {
             request = request.set_if_generation_match(generation);
         }
         let removed = request.send().await;
-        match control.hear(call, removed) {
+        match control.answered(call, removed) {
             Err(error) if error.kind == Kind::NotFound => Ok(()),
             removed => removed,
         }
     }
 
-    async fn page(&self, call: &Call<'_>, asked: &Asked<'_>) -> Result<ListObjectsResponse> {
+    async fn page(&self, call: &Call<'_>, wanted: &PageRequest<'_>) -> Result<ListObjectsResponse> {
         let control = self.control(call).await?;
         let mut request = control
             .client
             .list_objects()
             .set_parent(self.bucket_path())
-            .set_prefix(asked.prefix)
-            .set_page_size(i32::try_from(asked.most).unwrap_or(i32::MAX))
-            .set_page_token(asked.page);
-        if let Some(after) = asked.after {
+            .set_prefix(wanted.prefix)
+            .set_page_size(i32::try_from(wanted.most).unwrap_or(i32::MAX))
+            .set_page_token(wanted.page);
+        if let Some(after) = wanted.after {
             // Google includes the name itself, which `list` removes.
             request = request.set_lexicographic_start(after.as_str());
         }
         let page = request.send().await;
-        match control.hear(call, page) {
+        match control.answered(call, page) {
             // A listing without results is empty, so the bucket itself is missing.
             Err(error) if error.kind == Kind::NotFound => Err(call.no_bucket()),
             page => page,

@@ -62,7 +62,7 @@ impl Storage {
     async fn ask_for_object(&self, call: &Call<'_>, name: &BlobName) -> Result<Option<Object>> {
         let control = self.control(call).await?;
         let asked = control.client.get_object().set_bucket(self.bucket_path()).set_object(name.as_str()).send().await;
-        match control.hear(call, asked) {
+        match control.answered(call, asked) {
             Ok(object) => Ok(Some(Object {
                 size: u64::try_from(object.size).unwrap_or_default(),
                 crc32c: object.checksums.and_then(|sums| sums.crc32c),

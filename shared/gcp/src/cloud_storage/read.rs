@@ -11,14 +11,14 @@ use google_cloud_storage::model_ext::ReadRange;
 use google_cloud_storage::read_object::ReadObjectResponse;
 
 use super::Storage;
-use super::fault::no_of;
+use super::fault::refusal_of;
 use crate::diagnosis::causes;
 
 /// The most bytes that a read returns at once, as the port demands.
 const PIECE: usize = 256 * 1024;
 /// Interruptions that are at least this far apart reset the count: a long recording is read as slowly
 /// as it is processed, and Google closes idle connections.
-const FAR: u64 = 4 * 1024 * 1024;
+const GOOD_PROGRESS: u64 = 4 * 1024 * 1024;
 const READ: &str = "blobs.read";
 
 struct Reading {
@@ -90,7 +90,7 @@ async fn open(storage: &Storage, name: &BlobName, offset: u64, generation: i64) 
         }
         match request.send().await {
             Ok(response) => Ok(Some(response)),
-            Err(why) if offset > 0 && no_of(&why).is_some_and(|no| no.status == 416) => Ok(None),
+            Err(why) if offset > 0 && refusal_of(&why).is_some_and(|refusal| refusal.status == 416) => Ok(None),
             Err(why) => Err(storage.failed(&call, &why)),
         }
     };
@@ -106,7 +106,7 @@ impl Reading {
             }
             match self.next().await {
                 Ok(bytes) => self.take(bytes)?,
-                Err(error) => self.go_on(error).await?,
+                Err(error) => self.resume(error).await?,
             }
         }
         Ok(Some(self.rest.split_to(self.rest.len().min(PIECE))))
@@ -123,7 +123,7 @@ impl Reading {
             match response.next().await {
                 Some(Ok(bytes)) => Ok(bytes),
                 Some(Err(why)) => Err(broken(causes(&why))),
-                None => Err(broken("it ended before its end".to_owned())),
+                None => Err(broken("the response ended before the end of the blob".to_owned())),
             }
         };
         storage.tries().once(&call, next).await
@@ -142,9 +142,9 @@ impl Reading {
     }
 
     /// Resumes the read where it broke off, unless that has happened too often.
-    async fn go_on(&mut self, error: Error) -> Result<()> {
+    async fn resume(&mut self, error: Error) -> Result<()> {
         self.response = None;
-        if self.at - self.broke_at >= FAR {
+        if self.at - self.broke_at >= GOOD_PROGRESS {
             self.breaks = 0;
         }
         self.breaks += 1;

@@ -10,11 +10,11 @@ use http::header::RANGE;
 use http::{Extensions, HeaderMap};
 use reqwest::{Body, RequestBuilder, Response};
 
-use super::fault::{Call, No, rest_no};
+use super::fault::{Call, Refusal, rest_refusal};
 use super::{Storage, UNAUTHENTICATED};
 
 /// The longest answer that is read; an object's description is a few KiB.
-const MOST_ANSWER: usize = 256 * 1024;
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
 /// The most bytes that are handed to a connection at once. TLS copies them, so that a whole chunk would
 /// be in memory twice.
@@ -38,8 +38,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub fn no(&self) -> No {
-        rest_no(self.status, &self.headers, &self.body)
+    pub fn refusal(&self) -> Refusal {
+        rest_refusal(self.status, &self.headers, &self.body)
     }
 
     /// How many bytes of an upload session are stored permanently; a response without `Range` means none.
@@ -81,7 +81,7 @@ impl Storage {
 async fn body(call: &Call<'_>, response: &mut Response) -> Result<Bytes> {
     let mut whole = Vec::new();
     while let Some(bytes) = response.chunk().await.map_err(|why| call.unanswered(why))? {
-        if whole.len() + bytes.len() > MOST_ANSWER {
+        if whole.len() + bytes.len() > MAX_ANSWER_BYTES {
             return Err(call.nonsense("is longer than any that is documented"));
         }
         whole.extend_from_slice(&bytes);

@@ -28,7 +28,7 @@ pub struct Announced {
 
 /// The state of a session.
 #[derive(Debug)]
-pub enum Come {
+pub enum UploadState {
     Open(u64),
     Whole(Object),
     /// Google no longer knows the session: it was finished long ago, cancelled, or is too old.
@@ -86,7 +86,7 @@ impl Storage {
             }
             412 => Ok(None),
             404 => Err(call.no_bucket()),
-            _ => Err(call.refused(&answer.no())),
+            _ => Err(call.refused(&answer.refusal())),
         }
     }
 
@@ -101,44 +101,50 @@ impl Storage {
     }
 
     /// Asks for the state of a session. Its address is a credential, so no others are sent.
-    pub(super) async fn ask_session(&self, call: &Call<'_>, url: &UploadUrl, size: Option<u64>) -> Result<Come> {
+    pub(super) async fn ask_session(&self, call: &Call<'_>, url: &UploadUrl, size: Option<u64>) -> Result<UploadState> {
         let range = size.map_or_else(|| "bytes */*".to_owned(), |size| format!("bytes */{size}"));
         let request = self.http(call)?.put(url.expose()).header(CONTENT_RANGE, range).header(CONTENT_LENGTH, 0);
-        come(call, &self.send(call, request).await?)
+        upload_state(call, &self.send(call, request).await?)
     }
 
     /// Sends a chunk until it is stored. After each interruption it asks how many bytes have arrived.
-    pub(super) async fn send_chunk(&self, call: &Call<'_>, url: &UploadUrl, chunk: &Chunk) -> Result<Come> {
-        let way = Way { at: AtomicU64::new(chunk.first), is_sure: AtomicBool::new(true) };
-        self.tries().run(call, || self.send_rest(call, url, chunk, &way)).await
+    pub(super) async fn send_chunk(&self, call: &Call<'_>, url: &UploadUrl, chunk: &Chunk) -> Result<UploadState> {
+        let progress = ChunkProgress { at: AtomicU64::new(chunk.first), is_sure: AtomicBool::new(true) };
+        self.tries().run(call, || self.send_rest(call, url, chunk, &progress)).await
     }
 
-    async fn send_rest(&self, call: &Call<'_>, url: &UploadUrl, chunk: &Chunk, way: &Way) -> Result<Come> {
+    async fn send_rest(
+        &self,
+        call: &Call<'_>,
+        url: &UploadUrl,
+        chunk: &Chunk,
+        progress: &ChunkProgress,
+    ) -> Result<UploadState> {
         let end = chunk.first + chunk.bytes.len() as u64;
-        if !way.is_sure.swap(false, Ordering::Relaxed) {
+        if !progress.is_sure.swap(false, Ordering::Relaxed) {
             match self.ask_session(call, url, chunk.end.map(|(size, _)| size)).await? {
-                Come::Open(at) => way.goes_on(call, chunk, at)?,
-                over => return Ok(over),
+                UploadState::Open(at) => progress.advance(call, chunk, at)?,
+                other => return Ok(other),
             }
         }
         loop {
-            let at = way.at.load(Ordering::Relaxed);
+            let at = progress.at.load(Ordering::Relaxed);
             if at == end && chunk.end.is_none() {
-                way.is_sure.store(true, Ordering::Relaxed);
-                return Ok(Come::Open(at));
+                progress.is_sure.store(true, Ordering::Relaxed);
+                return Ok(UploadState::Open(at));
             }
             match self.put(call, url, chunk, at).await? {
-                Come::Open(now) if now > at => way.goes_on(call, chunk, now)?,
-                Come::Open(_) => {
-                    return Err(call.error(Kind::Unavailable).because("none of the bytes were taken"));
+                UploadState::Open(now) if now > at => progress.advance(call, chunk, now)?,
+                UploadState::Open(_) => {
+                    return Err(call.error(Kind::Unavailable).because("none of the bytes were accepted"));
                 }
-                over => return Ok(over),
+                other => return Ok(other),
             }
         }
     }
 
     /// Sends one request with the chunk's bytes from `at` on.
-    async fn put(&self, call: &Call<'_>, url: &UploadUrl, chunk: &Chunk, at: u64) -> Result<Come> {
+    async fn put(&self, call: &Call<'_>, url: &UploadUrl, chunk: &Chunk, at: u64) -> Result<UploadState> {
         let bytes = chunk.bytes.slice(usize::try_from(at - chunk.first).unwrap_or(usize::MAX)..);
         let size = chunk.end.map_or_else(|| "*".to_owned(), |(size, _)| size.to_string());
         let range = match (bytes.len() as u64).checked_sub(1) {
@@ -151,7 +157,7 @@ impl Storage {
             // Google compares this checksum before the object exists.
             request = request.header("x-goog-hash", format!("crc32c={}", crc_text(crc32c)));
         }
-        come(call, &self.send(call, request.body(in_slices([bytes]))).await?)
+        upload_state(call, &self.send(call, request.body(in_slices([bytes]))).await?)
     }
 
     /// Cancels a session. A session that is over counts as cancelled; the object of a finished session
@@ -165,7 +171,7 @@ impl Storage {
         let answer = self.send(call, request).await?;
         match answer.status {
             200..300 | 499 => Ok(()),
-            401 | 403 | 408 | 429 | 500.. => Err(call.refused(&answer.no())),
+            401 | 403 | 408 | 429 | 500.. => Err(call.refused(&answer.refusal())),
             // The session is over, one way or another.
             _ => Ok(()),
         }
@@ -179,34 +185,34 @@ impl Storage {
 }
 
 /// How many bytes of a chunk are known to have arrived.
-struct Way {
+struct ChunkProgress {
     at: AtomicU64,
     is_sure: AtomicBool,
 }
 
-impl Way {
-    fn goes_on(&self, call: &Call<'_>, chunk: &Chunk, at: u64) -> Result<()> {
+impl ChunkProgress {
+    fn advance(&self, call: &Call<'_>, chunk: &Chunk, at: u64) -> Result<()> {
         if at < chunk.first || at > chunk.first + chunk.bytes.len() as u64 {
             // Bytes that were acknowledged are gone, or there are bytes that nobody sent: this cannot be repaired
             // here.
-            return Err(call.error(Kind::Corrupt).because("the upload session has lost its place"));
+            return Err(call.error(Kind::Corrupt).because("the upload session reports an impossible offset"));
         }
         self.at.store(at, Ordering::Relaxed);
         Ok(())
     }
 }
 
-fn come(call: &Call<'_>, answer: &Answer) -> Result<Come> {
+fn upload_state(call: &Call<'_>, answer: &Answer) -> Result<UploadState> {
     match answer.status {
-        200 | 201 => {
-            Object::read(&answer.body).map(Come::Whole).ok_or_else(|| call.nonsense("does not describe the object"))
-        }
-        308 => answer.offset().map(Come::Open).ok_or_else(|| call.nonsense("has a range that is none")),
-        404 | 410 => Ok(Come::Gone),
-        412 => Ok(Come::Taken),
+        200 | 201 => Object::read(&answer.body)
+            .map(UploadState::Whole)
+            .ok_or_else(|| call.nonsense("does not describe the object")),
+        308 => answer.offset().map(UploadState::Open).ok_or_else(|| call.nonsense("has an invalid Range header")),
+        404 | 410 => Ok(UploadState::Gone),
+        412 => Ok(UploadState::Taken),
         _ => {
-            let no = answer.no();
-            if no.is_about_sum() { Err(call.refused_sum(&no)) } else { Err(call.refused(&no)) }
+            let refusal = answer.refusal();
+            if refusal.is_about_sum() { Err(call.refused_sum(&refusal)) } else { Err(call.refused(&refusal)) }
         }
     }
 }

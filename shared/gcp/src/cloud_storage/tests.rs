@@ -94,10 +94,10 @@ fn is_alone() -> bool {
 fn run_alone(arguments: &[&str], environment: &[(&str, &str)]) -> usize {
     let mut command = Command::new(std::env::current_exe().unwrap());
     let output = command.args(arguments).env(ALONE, "1").envs(environment.iter().copied()).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
-    let passed = told.split(" passed").next().and_then(|before| before.rsplit(' ').next()?.parse().ok());
-    passed.unwrap_or_else(|| panic!("no test ran: {told}"))
+    let output_text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{output_text}");
+    let passed = output_text.split(" passed").next().and_then(|before| before.rsplit(' ').next()?.parse().ok());
+    passed.unwrap_or_else(|| panic!("no test ran: {output_text}"))
 }
 
 impl Fixture {
@@ -115,7 +115,7 @@ impl Fixture {
     }
 
     /// The bytes that Cloud Storage has under the name.
-    fn stands(&self) -> Option<Bytes> {
+    fn stored(&self) -> Option<Bytes> {
         self.cloud.bytes(name().as_str())
     }
 }

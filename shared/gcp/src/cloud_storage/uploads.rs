@@ -10,7 +10,7 @@ use flow::{Kind, Result};
 
 use super::Storage;
 use super::fault::Call;
-use super::session::{Announced, Come};
+use super::session::{Announced, UploadState};
 
 pub struct GcsUploads {
     storage: Arc<Storage>,
@@ -47,10 +47,12 @@ impl Uploads for GcsUploads {
         let call = self.storage.call("uploads.progress", name.as_str());
         let ask = || self.storage.ask_session(&call, url, Some(expected.size));
         match self.storage.tries().run(&call, ask).await {
-            Ok(Come::Open(offset)) => Ok(Progress::Open { offset }),
+            Ok(UploadState::Open(offset)) => Ok(Progress::Open { offset }),
             // A session that is over proves nothing: Google's own testbench calls a session complete although it
             // has refused its bytes.
-            Ok(Come::Whole(_) | Come::Gone | Come::Taken) => self.by_name(&call, name, expected).await,
+            Ok(UploadState::Whole(_) | UploadState::Gone | UploadState::Taken) => {
+                self.by_name(&call, name, expected).await
+            }
             Err(error) => Err(error),
         }
     }

@@ -16,7 +16,7 @@ use flow::{Kind, Result};
 
 use super::Storage;
 use super::fault::Call;
-use super::session::{Announced, Chunk, Come};
+use super::session::{Announced, Chunk, UploadState};
 
 /// The size of a chunk, which is kept in memory until it is stored: a multiple of the 256 KiB that
 /// Google demands, and half of the 2 MiB that a request may take.
@@ -47,7 +47,7 @@ impl Writer {
     /// Takes the waiting bytes. The writer counts as broken until they are known to be stored.
     fn take(&mut self, call: &Call<'_>) -> Result<Bytes> {
         if std::mem::replace(&mut self.is_broken, true) {
-            return Err(call.error(Kind::Unavailable).because("an earlier write did not end well"));
+            return Err(call.error(Kind::Unavailable).because("an earlier write failed or was cancelled"));
         }
         Ok(self.waiting.split().freeze())
     }
@@ -58,9 +58,9 @@ impl Writer {
         let bytes = self.take(&call)?;
         if !self.is_taken {
             match self.send(&storage, &call, Chunk { first: self.sent, bytes, end: None }).await? {
-                Come::Open(sent) => self.sent = sent,
-                Come::Taken => self.is_taken = true,
-                Come::Gone | Come::Whole(_) => {
+                UploadState::Open(sent) => self.sent = sent,
+                UploadState::Taken => self.is_taken = true,
+                UploadState::Gone | UploadState::Whole(_) => {
                     return Err(call.error(Kind::Unavailable).because("the upload session is over before its end"));
                 }
             }
@@ -69,20 +69,20 @@ impl Writer {
         Ok(())
     }
 
-    async fn send(&mut self, storage: &Storage, call: &Call<'_>, chunk: Chunk) -> Result<Come> {
+    async fn send(&mut self, storage: &Storage, call: &Call<'_>, chunk: Chunk) -> Result<UploadState> {
         if self.session.is_none() {
             self.session = storage.start_session(call, &self.name, Announced::default()).await?;
         }
         match &self.session {
             Some(url) => storage.send_chunk(call, url, &chunk).await,
-            None => Ok(Come::Taken),
+            None => Ok(UploadState::Taken),
         }
     }
 
-    async fn end(&mut self, storage: &Storage, call: &Call<'_>, stored: &Stored) -> Result<Come> {
+    async fn end(&mut self, storage: &Storage, call: &Call<'_>, stored: &Stored) -> Result<UploadState> {
         let bytes = self.take(call)?;
         if self.is_taken {
-            return Ok(Come::Taken);
+            return Ok(UploadState::Taken);
         }
         match &self.session {
             None => storage.insert(call, &self.name, &bytes, stored).await,
@@ -114,12 +114,12 @@ impl BlobWriter for Writer {
         let call = storage.call("blobs.finish", name.as_str()).writing();
         let came = self.end(&storage, &call, &stored).await;
         match came {
-            Ok(come) => {
-                if !matches!(come, Come::Open(_)) {
+            Ok(state) => {
+                if !matches!(state, UploadState::Open(_)) {
                     // The session is over, so it is not cancelled.
                     self.session = None;
                 }
-                settle(&storage, &call, &name, stored, come).await
+                verify_object(&storage, &call, &name, stored, state).await
             }
             Err(error) => {
                 if error.kind == Kind::Unknown {
@@ -150,16 +150,22 @@ impl Drop for Writer {
 }
 
 /// Compares the object that has the name now with what was written.
-async fn settle(storage: &Storage, call: &Call<'_>, name: &BlobName, stored: Stored, come: Come) -> Result<Stored> {
-    match come {
-        Come::Whole(object) if object.is(&stored) => Ok(stored),
-        Come::Whole(object) => {
+async fn verify_object(
+    storage: &Storage,
+    call: &Call<'_>,
+    name: &BlobName,
+    stored: Stored,
+    state: UploadState,
+) -> Result<Stored> {
+    match state {
+        UploadState::Whole(object) if object.is(&stored) => Ok(stored),
+        UploadState::Whole(object) => {
             // This object is ours and new, so nobody needs it yet.
             let _ = storage.remove(call, name, Some(object.generation)).await;
             Err(call.error(Kind::Corrupt).because("Cloud Storage has other bytes than were sent"))
         }
-        Come::Open(_) => Err(call.nonsense("says that bytes are missing, and none are")),
-        Come::Taken | Come::Gone => match storage.object(call, name).await? {
+        UploadState::Open(_) => Err(call.nonsense("reports missing bytes although all were sent")),
+        UploadState::Taken | UploadState::Gone => match storage.object(call, name).await? {
             Some(object) if object.is(&stored) => Ok(stored),
             Some(_) => Err(call.error(Kind::Conflict)),
             None => Err(call.error(Kind::Unavailable).because("the upload session was lost")),

@@ -18,7 +18,7 @@ const MAX_WAIT: Duration = Duration::from_secs(3600);
 /// The most characters of FCM's message in an alert.
 const MAX_WORDS: usize = 200;
 
-pub struct Heard {
+pub struct FcmAnswer {
     pub status: StatusCode,
     pub wait: Option<Duration>,
     pub body: Vec<u8>,
@@ -57,7 +57,7 @@ struct Violation {
     field: String,
 }
 
-impl Heard {
+impl FcmAnswer {
     /// Whether FCM refuses our access token. (Refusals by Apple or the browsers have this status too, but
     /// their own codes.)
     pub fn refuses_our_token(&self) -> bool {
@@ -75,7 +75,7 @@ impl Heard {
             let sent = serde_json::from_slice::<Sent>(&self.body);
             let sent =
                 sent.map_err(|_| (Kind::Unknown, format!("{} without the name of a message", self.status).into()))?;
-            tracing::debug!(message = sent.name, "a push was taken");
+            tracing::debug!(message = sent.name, "push accepted by FCM");
             return Ok(PushOutcome::Sent);
         }
         if self.status == StatusCode::TOO_MANY_REQUESTS || self.status.is_server_error() {

@@ -15,8 +15,8 @@ use http::Extensions;
 use http::header::{AUTHORIZATION, HeaderValue};
 use tokio::time::Instant;
 
+use super::cache::Cache;
 use super::fault::{Fault, Result};
-use super::memory::Memory;
 use super::path::Path;
 use super::schema::Schema;
 use super::settings::Settings;
@@ -27,7 +27,7 @@ use crate::reconnect::Reconnect;
 const GOOGLE: &str = "https://firestore.googleapis.com";
 
 /// The time limit of a rollback, however little is left of the operation's own time.
-const LETTING_GO: Duration = Duration::from_secs(2);
+const ROLLBACK_LIMIT: Duration = Duration::from_secs(2);
 
 type Api = GoogleApi<FirestoreClient<GoogleAuthMiddleware>>;
 
@@ -36,7 +36,7 @@ pub struct Client {
     pub service: Service,
     pub schema: Schema,
     pub spent: Spent,
-    pub memory: Memory,
+    pub cache: Cache,
     #[cfg(test)]
     pub fault_script: super::tests::FaultScript,
     database: String,
@@ -71,7 +71,7 @@ impl Client {
             settings,
             schema,
             spent: Spent::default(),
-            memory: Memory::default(),
+            cache: Cache::default(),
             #[cfg(test)]
             fault_script: super::tests::FaultScript::default(),
             database,
@@ -113,7 +113,7 @@ impl Client {
             // With a shorter limit than usual, a timeout says nothing about the connection.
             let is_dead = limit == self.settings.request && begun.elapsed() >= limit;
             if is_dead || fault.is_about_credentials() {
-                tracing::warn!(%fault, "the connection to Firestore is made anew");
+                tracing::warn!(%fault, "the connection to Firestore is replaced");
                 self.api.give_up(&api);
             }
         }
@@ -126,11 +126,11 @@ impl Client {
             None => {
                 // Credentials are looked up first: without them a connection is of no use.
                 let found = credentials::Builder::default().with_scopes(GCP_DEFAULT_SCOPES.iter()).build();
-                let found = found.map_err(|why| Fault::NoToken { said: causes(&why), may_pass: false })?;
+                let found = found.map_err(|why| Fault::NoToken { message: causes(&why), may_pass: false })?;
                 GoogleApi::from_function_with_credentials(FirestoreClient::new, GOOGLE, prefix, found).await
             }
             Some(endpoint) => {
-                let owner = Credentials::from(Owner {
+                let owner = Credentials::from(EmulatorCredentials {
                     tag: EntityTag::new(),
                     #[cfg(test)]
                     is_spoiled: self.fault_script.new_credentials(),
@@ -233,7 +233,7 @@ impl Client {
 
     /// Rolls back even if the operation's time is over: others would wait up to a minute for the locks.
     pub async fn rollback(&self, transaction: Vec<u8>) -> Result<()> {
-        let deadline = Instant::now() + LETTING_GO;
+        let deadline = Instant::now() + ROLLBACK_LIMIT;
         let request = pb::RollbackRequest { database: self.database.clone(), transaction, request_options: None };
         self.ask(request, deadline, async |mut api, request| Ok(api.rollback(request).await?)).await.map(drop)
     }
@@ -249,13 +249,13 @@ async fn all<M>(mut stream: Streaming<M>) -> Result<Vec<M>> {
 
 /// The credentials that emulators accept for every operation.
 #[derive(Debug)]
-struct Owner {
+struct EmulatorCredentials {
     tag: EntityTag,
     #[cfg(test)]
     is_spoiled: Arc<std::sync::atomic::AtomicBool>,
 }
 
-impl CredentialsProvider for Owner {
+impl CredentialsProvider for EmulatorCredentials {
     async fn headers(
         &self,
         extensions: Extensions,

@@ -16,12 +16,12 @@ use flow::error::Source;
 use crate::diagnosis::{Service, Why, causes, token_words};
 
 /// The wait that is asked for when the service is too busy and does not say for how long.
-const PATIENCE: Duration = Duration::from_secs(1);
+const DEFAULT_WAIT: Duration = Duration::from_secs(1);
 /// Texts by which Firestore and its emulator report an expired transaction. Google's own libraries look
 /// for these words too.
 const EXPIRED: [&str; 2] = ["transaction has expired", "Transaction is invalid or closed"];
 /// The longest wait that is accepted from the service; longer ones are cut.
-const LONGEST_WISH: Duration = Duration::from_secs(3600);
+const MAX_WAIT: Duration = Duration::from_secs(3600);
 /// The longest message of the service that is passed on.
 const MAX_MESSAGE: usize = 500;
 
@@ -35,8 +35,8 @@ pub enum Fault {
     Unanswered(String),
     #[error("no connection: {0}")]
     Unreachable(String),
-    #[error("no token: {said}")]
-    NoToken { said: String, may_pass: bool },
+    #[error("no token: {message}")]
+    NoToken { message: String, may_pass: bool },
     #[error("{0}")]
     Unconfigured(String),
     /// The document exists, but its content cannot be what this program wrote.
@@ -143,7 +143,9 @@ impl Fault {
 
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Refused { code: Code::ResourceExhausted, retry_after, .. } => Some(retry_after.unwrap_or(PATIENCE)),
+            Self::Refused { code: Code::ResourceExhausted, retry_after, .. } => {
+                Some(retry_after.unwrap_or(DEFAULT_WAIT))
+            }
             Self::Refused { retry_after, .. } => *retry_after,
             _ => None,
         }
@@ -152,10 +154,10 @@ impl Fault {
 
 impl Fault {
     /// The source for the log: the service's own words, and a remedy if waiting is not enough.
-    pub fn told(self, service: &Service) -> Source {
+    pub fn into_source(self, service: &Service) -> Source {
         let why = match &self {
-            Self::Unreachable(said) => return service.unreachable(said).into(),
-            Self::NoToken { said, .. } => return service.no_token(said).into(),
+            Self::Unreachable(message) => return service.unreachable(message).into(),
+            Self::NoToken { message, .. } => return service.no_token(message).into(),
             Self::Refused { code: Code::Unauthenticated, .. } => Why::Credentials,
             Self::Refused { code: Code::PermissionDenied, message, .. } => Why::of_refusal(message),
             Self::Refused { code: Code::NotFound, .. } => Why::Missing,
@@ -210,7 +212,7 @@ fn retry_after(details: &[u8]) -> Option<Duration> {
     let info = status.details.iter().find(|any| any.type_url.ends_with("/google.rpc.RetryInfo"))?;
     let delay = rpc::RetryInfo::decode(info.value.as_slice()).ok()?.retry_delay?;
     let (seconds, nanos) = (u64::try_from(delay.seconds).ok()?, u32::try_from(delay.nanos).ok()?);
-    Some(Duration::new(seconds, nanos.min(999_999_999)).min(LONGEST_WISH))
+    Some(Duration::new(seconds, nanos.min(999_999_999)).min(MAX_WAIT))
 }
 
 /// An error because there was no token: the request was never sent, so it cannot have taken effect.
@@ -230,7 +232,7 @@ fn without_credentials(status: &Status) -> Option<Fault> {
 }
 
 fn of_token(is_transient: bool, error: &(dyn Error + 'static)) -> Fault {
-    Fault::NoToken { said: token_words(error), may_pass: is_transient }
+    Fault::NoToken { message: token_words(error), may_pass: is_transient }
 }
 
 impl From<&SdkError> for Fault {
@@ -297,6 +299,6 @@ mod tests {
         let details = rpc::Status { code: 8, message: String::new(), details: vec![any] }.encode_to_vec();
         let status = Status::with_details(Code::ResourceExhausted, "", details.into());
         assert_eq!(Fault::from(status).retry_after(), Some(Duration::from_secs(7)));
-        assert_eq!(Fault::from(Status::new(Code::ResourceExhausted, "")).retry_after(), Some(PATIENCE));
+        assert_eq!(Fault::from(Status::new(Code::ResourceExhausted, "")).retry_after(), Some(DEFAULT_WAIT));
     }
 }

@@ -9,15 +9,15 @@ use flow::ports::feed::Watchers;
 use flow::ports::{Feed, OfUser, Watch};
 
 #[derive(Default)]
-pub struct News {
+pub struct ChangeFeed {
     watchers: Watchers,
     /// Whether the timer runs, which it does only while there are watchers.
     ticking: Arc<Mutex<bool>>,
 }
 
-impl News {
+impl ChangeFeed {
     /// Wakes the watchers of the jobs that were written; called after the commit.
-    pub fn of(&self, written: &impl OfUser) {
+    pub fn wake(&self, written: &impl OfUser) {
         written.uid().into_iter().for_each(|uid| self.watchers.wake(uid));
     }
 
@@ -48,6 +48,6 @@ async fn tick(watchers: Watchers, ticking: Arc<Mutex<bool>>, every: Duration) {
 
 impl Feed for super::FirestoreStore {
     fn watch(&self, uid: &Uid) -> Watch {
-        self.news.watch(uid, self.client.settings.look_again)
+        self.change_feed.watch(uid, self.client.settings.look_again)
     }
 }

@@ -12,7 +12,7 @@ use super::shape::{Shape, Towards};
 use super::table::{checkpoints, conversations, devices, jobs, lines, recordings, timelines, usage};
 
 /// The schema that each unit of work is checked against.
-pub(super) const SCHEMA: Schema = Schema { may_ask: serve, may_have: know };
+pub(super) const SCHEMA: Schema = Schema { may_query: is_listed_query, may_write: is_listed_field };
 
 /// Every query that is sent to the database.
 pub(super) const SHAPES: &[&Shape] = &[
@@ -22,7 +22,7 @@ pub(super) const SHAPES: &[&Shape] = &[
     &jobs::DUE,
     &jobs::DUE_OF_STATUS,
     &jobs::OF_STATUS,
-    &jobs::TURNS,
+    &jobs::SLOTS,
     &jobs::WAITING_USERS,
     &recordings::IN_ORDER,
     &recordings::USERS,
@@ -86,12 +86,12 @@ impl Shape {
 }
 
 /// Whether the query is in the list that indexes are made for.
-fn serve(shape: &Shape) -> bool {
+fn is_listed_query(shape: &Shape) -> bool {
     SHAPES.contains(&shape)
 }
 
 /// Whether the field is in the lists that decide which indexes it has.
-fn know(collection: &str, field: &str) -> bool {
+fn is_listed_field(collection: &str, field: &str) -> bool {
     COLLECTIONS.iter().any(|(name, fields)| *name == collection && fields.contains(&field))
 }
 

@@ -12,9 +12,9 @@ use super::table::{jobs as table, lines};
 use super::unit::Unit;
 
 /// The largest count of jobs ahead: nobody needs a larger number, and counting further would cost more.
-const MOST_AHEAD: usize = 1_000;
+const MAX_AHEAD: usize = 1_000;
 /// The most lines read at once for a page of a conversation, or jobs for a page of a list.
-const LONGEST_LOOK: usize = 500;
+const MAX_PAGE_SIZE: usize = 500;
 
 fn is_shown(job: &Job, now: Timestamp) -> bool {
     job.expires_at.is_none_or(|at| !now.has_reached(at))
@@ -40,7 +40,7 @@ pub async fn jobs(
             break;
         }
         // There may be many expired jobs after the last one shown, so the next read is larger.
-        look = (look * 4).clamp(1, LONGEST_LOOK);
+        look = (look * 4).clamp(1, MAX_PAGE_SIZE);
     }
     Ok(shown)
 }
@@ -68,7 +68,7 @@ pub async fn changed_jobs(
 }
 
 pub async fn jobs_ahead(unit: &mut Unit<'_>, job: &Job) -> Result<u32> {
-    Ok(u32::try_from(table::count_ahead(unit, job, MOST_AHEAD).await?).unwrap_or(u32::MAX))
+    Ok(u32::try_from(table::count_ahead(unit, job, MAX_AHEAD).await?).unwrap_or(u32::MAX))
 }
 
 pub async fn jobs_with_audio(unit: &mut Unit<'_>, ids: &[JobId]) -> Result<Vec<JobId>> {
@@ -150,7 +150,7 @@ async fn timed(
         _ => Begin::At(timed.start),
     };
     while found.len() < wanted {
-        let look = (wanted - found.len()).min(LONGEST_LOOK);
+        let look = (wanted - found.len()).min(MAX_PAGE_SIZE);
         let page = lines::timed(unit, conversation, begin, timed.end, look).await?;
         let Some(last) = page.last().map(cursor) else { break };
         let is_last = page.len() < look;

@@ -23,10 +23,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The first pause after waiting for a lock. All that waited are released at the same moment, and each
 /// needs the lock for longer.
 const FIRST_PAUSE_OF_LOCKED: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// The longest wait that is done here. A longer one is passed on to the caller, so that no request is
 /// held open for it.
-const LONGEST_WISH: Duration = Duration::from_secs(2);
+const MAX_WAIT: Duration = Duration::from_secs(2);
 
 pub struct Run<'a> {
     client: &'a Arc<Client>,
@@ -39,10 +39,10 @@ pub struct Run<'a> {
     /// Whether an earlier try may have taken effect.
     in_doubt: bool,
     /// Whether to look first: a document that was thought to be new may exist.
-    looks_first: bool,
+    reads_first: bool,
     /// Whether to use the cache: it has not misled this operation yet.
-    trusts: bool,
-    again: Vec<u8>,
+    uses_cache: bool,
+    earlier_transaction: Vec<u8>,
 }
 
 impl<'a> Run<'a> {
@@ -56,47 +56,48 @@ impl<'a> Run<'a> {
             tries: 0,
             faults: 0,
             in_doubt: false,
-            looks_first: false,
-            trusts: true,
-            again: Vec::new(),
+            reads_first: false,
+            uses_cache: true,
+            earlier_transaction: Vec::new(),
         }
     }
 
     /// The unit of work for the next try.
     pub fn unit(&mut self) -> Unit<'a> {
-        let mut unit = Unit::new(self.client, self.mode.clone(), std::mem::take(&mut self.again), self.deadline);
-        (unit.looks_first, unit.trusts) = (self.looks_first, self.trusts);
+        let mut unit =
+            Unit::new(self.client, self.mode.clone(), std::mem::take(&mut self.earlier_transaction), self.deadline);
+        (unit.reads_first, unit.uses_cache) = (self.reads_first, self.uses_cache);
         unit
     }
 
     /// Commits what a try decided. `None` means to try again; the pause before that has already passed.
-    pub async fn settle<T>(&mut self, mut unit: Unit<'a>, decided: Result<T>) -> Option<flow::Result<T>> {
-        if unit.rests_on_memory() && !matches!(decided, Err(Fault::NeedsTransaction)) {
+    pub async fn conclude<T>(&mut self, mut unit: Unit<'a>, decided: Result<T>) -> Option<flow::Result<T>> {
+        if unit.relies_on_cache() && !matches!(decided, Err(Fault::NeedsTransaction)) {
             // Only a commit would show whether the cached documents are current, and there is none, so they are
             // read.
-            self.trusts = false;
+            self.uses_cache = false;
             return None;
         }
-        self.trusts = false;
+        self.uses_cache = false;
         let fault = match decided {
             Ok(answer) if unit.writes_nothing() => {
-                unit.let_go().await;
+                unit.release().await;
                 return Some(Ok(answer));
             }
             Ok(answer) => match unit.commit().await {
                 Ok(()) => return Some(Ok(answer)),
                 Err(fault) => {
                     self.in_doubt |= fault.is_in_doubt();
-                    unit.let_go().await;
+                    unit.release().await;
                     fault
                 }
             },
             Err(fault) => {
-                unit.let_go().await;
+                unit.release().await;
                 fault
             }
         };
-        self.again = unit.take_again();
+        self.earlier_transaction = unit.take_earlier_transaction();
         self.after(fault).await.map(Err)
     }
 
@@ -108,9 +109,9 @@ impl<'a> Run<'a> {
         }
         self.tries += 1;
         self.faults += u32::from(!fault.is_contention());
-        self.looks_first |= fault.is_contention();
+        self.reads_first |= fault.is_contention();
         let pause = self.pause(&fault);
-        let is_sent_away = fault.retry_after().is_some_and(|wish| wish > LONGEST_WISH);
+        let is_sent_away = fault.retry_after().is_some_and(|wish| wish > MAX_WAIT);
         let is_over = is_sent_away
             || self.tries >= MAX_TRIES
             || self.faults >= MAX_FAULTS
@@ -126,7 +127,7 @@ impl<'a> Run<'a> {
     /// A random pause that grows with each try, so that writers that met do not meet again.
     fn pause(&self, fault: &Fault) -> Duration {
         let first = if self.mode == Mode::Transaction { FIRST_PAUSE_OF_LOCKED } else { FIRST_PAUSE };
-        let longest = first.saturating_mul(1 << self.tries.min(6)).min(LONGEST_PAUSE);
+        let longest = first.saturating_mul(1 << self.tries.min(6)).min(MAX_PAUSE);
         let by_chance = longest.mul_f64(0.1 + 0.9 * by_chance());
         fault.retry_after().map_or(by_chance, |asked| asked + by_chance)
     }
@@ -134,7 +135,7 @@ impl<'a> Run<'a> {
     fn error(&self, fault: Fault) -> Error {
         let kind = if self.in_doubt { Kind::Unknown } else { fault.kind() };
         let wait = fault.retry_after();
-        let error = Error::new(kind, self.operation, &self.subject).because(fault.told(&self.client.service));
+        let error = Error::new(kind, self.operation, &self.subject).because(fault.into_source(&self.client.service));
         match wait {
             Some(wait) => error.after(wait),
             None => error,

@@ -5,7 +5,7 @@ use super::shape::Shape;
 
 /// Only checked in debug builds.
 pub struct Schema {
-    pub may_ask: fn(&Shape) -> bool,
+    pub may_query: fn(&Shape) -> bool,
     /// Whether a document of this collection may have this field.
-    pub may_have: fn(&str, &str) -> bool,
+    pub may_write: fn(&str, &str) -> bool,
 }

@@ -15,11 +15,11 @@ use super::unit::Unit;
 use super::user_slots;
 
 /// The most sessions beyond the limit that one request ends: a lowered limit is reached step by step.
-const MOST_ENDED: usize = 100;
+const MAX_ENDED: usize = 100;
 
 pub async fn open(unit: &mut Unit<'_>, request: &SessionRequest, at: &At<'_>) -> Result<Opened> {
     let (batch, before) = known(unit, &request.uid, Some(request.job_id), &request.recording_ids()).await?;
-    let limit = at.rules.open_sessions_per_user as usize + MOST_ENDED;
+    let limit = at.rules.open_sessions_per_user as usize + MAX_ENDED;
     let open = jobs::open_sessions(unit, &request.uid, limit).await?;
     match decide_open(request, SessionKnown { batch, open }, user_slots::uncounted(at)) {
         Opening::Answer(job) => Ok(Opened::Known(job)),

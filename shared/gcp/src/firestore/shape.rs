@@ -46,7 +46,7 @@ pub struct Shape {
 
 /// A query with its values.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub struct Query {
     pub shape: Shape,
     pub under: Path,
     query: StructuredQuery,
@@ -54,13 +54,13 @@ pub struct Ask {
 
 impl Shape {
     /// A query that finds nothing, which only shows whether Firestore refuses it.
-    pub fn ask_in_vain(&self) -> Ask {
+    pub fn empty_query(&self) -> Query {
         let under = if self.of_everybody || self.collection == JOBS { Path::ROOT } else { Path::nobody() };
-        self.ask(under, self.equal.iter().map(|_| text("nobody")).collect())
+        self.query(under, self.equal.iter().map(|_| text("nobody")).collect())
     }
 
     /// Builds a query. `equal` has a value for each compared field; an array matches any of its values.
-    pub fn ask(&self, under: Path, equal: Vec<Value>) -> Ask {
+    pub fn query(&self, under: Path, equal: Vec<Value>) -> Query {
         debug_assert_eq!(self.equal.len(), equal.len(), "{}", self.name);
         let filters: Vec<_> = self.equal.iter().zip(equal).map(|(name, value)| is(name, value)).collect();
         let sorted = self.sorted_by.iter().chain(&[NAME]);
@@ -74,13 +74,13 @@ impl Shape {
             order_by: sorted.map(order).collect(),
             ..StructuredQuery::default()
         };
-        Ask { shape: *self, under, query }
+        Query { shape: *self, under, query }
     }
 }
 
 /// A position consists of the values of the first sorted fields, as many as matter; the last one may be
 /// the name.
-impl Ask {
+impl Query {
     #[must_use]
     pub fn from(mut self, place: Vec<Value>) -> Self {
         self.query.start_at = Some(Cursor { values: place, before: true });

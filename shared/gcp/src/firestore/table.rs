@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 
 use super::fault::{Fault, Result};
 use super::path::{CONVERSATIONS, DEVICES, JOBS, LINES, Path, RECORDINGS, TIMELINES, TOKENS, USAGE};
-use super::shape::{Ask, Shape};
+use super::shape::{Query, Shape};
 use super::unit::Unit;
 use super::value::bytes_of;
 
@@ -51,20 +51,20 @@ fn last_part(document: &Document) -> &str {
 /// them would hide everything after it.
 async fn sound_ones<T>(
     unit: &mut Unit<'_>,
-    mut ask: Ask,
+    mut query: Query,
     limit: usize,
     decode: impl Fn(&Document) -> Result<T>,
 ) -> Result<Vec<T>> {
     let mut found = Vec::new();
     while found.len() < limit {
         let wanted = limit - found.len();
-        let page = unit.query(ask.clone(), wanted).await?;
+        let page = unit.query(query.clone(), wanted).await?;
         for document in &page {
             found.extend(listed(decode(document))?);
         }
         let Some(last) = page.last().filter(|_| page.len() == wanted) else { break };
-        let place = place_of(unit, &ask.shape, last);
-        ask = ask.after(place);
+        let place = place_of(unit, &query.shape, last);
+        query = query.after(place);
     }
     Ok(found)
 }

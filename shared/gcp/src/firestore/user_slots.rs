@@ -16,8 +16,8 @@ const MAX_USERS: usize = 200;
 
 /// Whether the user has a free slot.
 pub async fn is_free(unit: &mut Unit<'_>, uid: &Uid, at: &At<'_>) -> Result<bool> {
-    let turns = at.rules.enqueued_per_user;
-    Ok(jobs::count_held(unit, uid, turns, turns).await? < turns)
+    let slots = at.rules.enqueued_per_user;
+    Ok(jobs::count_held(unit, uid, slots, slots).await? < slots)
 }
 
 /// The context of a command that depends on the user's slots.
@@ -38,9 +38,9 @@ pub async fn promote_after(unit: &mut Unit<'_>, before: &Job, job: &Job, at: &At
         return Ok(Vec::new());
     }
     // Counts one slot more than there are, so that the job's own slot can be subtracted.
-    let turns = at.rules.enqueued_per_user;
+    let slots = at.rules.enqueued_per_user;
     let own = u32::from(before.holds_slot());
-    let held = jobs::count_held(unit, &before.uid, turns.saturating_add(own), turns.saturating_add(1)).await?;
+    let held = jobs::count_held(unit, &before.uid, slots.saturating_add(own), slots.saturating_add(1)).await?;
     let held = held.saturating_sub(own) + u32::from(job.holds_slot());
     let free = at.rules.enqueued_per_user.saturating_sub(held) as usize;
     let next = if free > 1 { waiting_but(unit, before, free).await? } else { first };
@@ -57,8 +57,8 @@ async fn waiting_but(unit: &mut Unit<'_>, job: &Job, limit: usize) -> Result<Vec
 
 /// Gives every free slot to the next waiting job.
 pub async fn promote(unit: &mut Unit<'_>, uid: &Uid, at: &At<'_>) -> Result<Vec<Job>> {
-    let turns = at.rules.enqueued_per_user;
-    let held = jobs::count_held(unit, uid, turns, turns).await?;
+    let slots = at.rules.enqueued_per_user;
+    let held = jobs::count_held(unit, uid, slots, slots).await?;
     let free = at.rules.enqueued_per_user.saturating_sub(held) as usize;
     if free == 0 {
         return Ok(Vec::new());

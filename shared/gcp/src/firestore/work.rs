@@ -12,7 +12,7 @@ use flow::ports::{At, Written};
 
 use super::fault::{Fault, Result};
 use super::path::Path;
-use super::placement_context::{self, Around};
+use super::placement_context::{self, PlacementRead};
 use super::table::lines::Stored;
 use super::table::recordings;
 use super::table::{checkpoints, conversations, jobs, lines, timelines, usage};
@@ -95,11 +95,11 @@ pub async fn store_texts(
     }
     // Lines are written without reading them first: they are nearly always new, and if one is not, the
     // commit fails.
-    let stored = if unit.looks_first { lines::stored(unit, texts).await? } else { vec![Stored::Nothing; texts.len()] };
-    let mut stand: Vec<Line> = Vec::with_capacity(texts.len());
+    let stored = if unit.reads_first { lines::stored(unit, texts).await? } else { vec![Stored::Nothing; texts.len()] };
+    let mut stored_lines: Vec<Line> = Vec::with_capacity(texts.len());
     for (line, stored) in texts.iter().zip(stored) {
-        let named_before = stand.iter().find(|other| other.segment() == line.segment()).cloned();
-        stand.push(match (stored, named_before) {
+        let named_before = stored_lines.iter().find(|other| other.segment() == line.segment()).cloned();
+        stored_lines.push(match (stored, named_before) {
             (Stored::Line(stored), _) | (_, Some(stored)) => stored,
             (Stored::Nothing, None) => {
                 lines::create(unit, line)?;
@@ -112,7 +112,7 @@ pub async fn store_texts(
             }
         });
     }
-    Ok(Written::Done(stand))
+    Ok(Written::Done(stored_lines))
 }
 
 /// Whether the lease is to be renewed. It must be early enough: the worker counts its write as a
@@ -135,8 +135,8 @@ pub async fn place(unit: &mut Unit<'_>, id: JobId, group: &Group, at: &At<'_>) -
         return Ok(Written::Fenced(why));
     }
     let found = placement_context::of(unit, &job.uid, file, group, at).await?.ok_or_else(|| lost(file.recording))?;
-    let Around { recording, before, around, timeline, usage } = found;
-    let placed = match placement::place(job.clone(), recording, group, around, uncounted(at)) {
+    let PlacementRead { recording, before, context, timeline, usage } = found;
+    let placed = match placement::place(job.clone(), recording, group, context, uncounted(at)) {
         Ok(placed) => placed,
         Err(why) => return Ok(Written::Fenced(why)),
     };

@@ -20,12 +20,12 @@ const MAX_KEYS: usize = 64;
 const CONNECT: Duration = Duration::from_secs(2);
 /// Keys are kept at least this long: fetching them with every request would make us as slow as their
 /// server.
-const SHORTEST: Duration = Duration::from_secs(60);
+const MIN_FRESH: Duration = Duration::from_secs(60);
 /// Keys are kept at most this long, whatever their server says, so that a revoked key is dropped some
 /// day.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+const MAX_FRESH: Duration = Duration::from_secs(24 * 3600);
 /// How long keys are kept if their server says nothing.
-const USUAL: Duration = Duration::from_secs(3600);
+const DEFAULT_FRESH: Duration = Duration::from_secs(3600);
 
 pub struct Source {
     url: String,
@@ -83,8 +83,8 @@ impl Source {
 
     /// Fetches the keys. An error is a text for the log.
     pub async fn fetch(&self) -> Result<Fetched, String> {
-        let told = |error: reqwest::Error| format!("no answer: {}", causes(&error.without_url()));
-        let response = self.client().map_err(told)?.get(&self.url).send().await.map_err(told)?;
+        let no_answer = |error: reqwest::Error| format!("no answer: {}", causes(&error.without_url()));
+        let response = self.client().map_err(no_answer)?.get(&self.url).send().await.map_err(no_answer)?;
         if !response.status().is_success() {
             return Err(format!("the answer is {}", response.status()));
         }
@@ -121,8 +121,8 @@ async fn read(mut response: Response) -> Result<Vec<u8>, String> {
 fn keys(body: &[u8]) -> Result<HashMap<String, DecodingKey>, String> {
     let set: KeySet = serde_json::from_slice(body).map_err(|_| "the answer is no set of keys".to_owned())?;
     let fits = |key: &Jwk| {
-        let said = |field: &Option<String>, wanted| field.as_deref().is_none_or(|said| said == wanted);
-        key.kty == "RSA" && !key.kid.is_empty() && said(&key.alg, "RS256") && said(&key.usage, "sig")
+        let is = |field: &Option<String>, wanted| field.as_deref().is_none_or(|value| value == wanted);
+        key.kty == "RSA" && !key.kid.is_empty() && is(&key.alg, "RS256") && is(&key.usage, "sig")
     };
     let usable = set.keys.into_iter().filter(fits).take(MAX_KEYS);
     let usable = usable.filter_map(|key| Some((key.kid, DecodingKey::from_rsa_components(&key.n, &key.e).ok()?)));
@@ -136,10 +136,10 @@ fn fresh_for(headers: &HeaderMap) -> Duration {
     let directives = text(CACHE_CONTROL).unwrap_or_default().to_ascii_lowercase();
     let mut directives = directives.split(',').map(str::trim);
     let age = text(AGE).and_then(|age| age.trim().parse().ok()).unwrap_or(0);
-    let said = directives.find_map(|directive| match directive.split_once('=') {
+    let max_age = directives.find_map(|directive| match directive.split_once('=') {
         Some(("max-age", seconds)) => seconds.trim_matches('"').parse::<u64>().ok(),
         _ => matches!(directive, "no-store" | "no-cache").then_some(0),
     });
-    let said = said.map_or(USUAL, |seconds| Duration::from_secs(seconds.saturating_sub(age)));
-    said.clamp(SHORTEST, LONGEST)
+    let fresh_for = max_age.map_or(DEFAULT_FRESH, |seconds| Duration::from_secs(seconds.saturating_sub(age)));
+    fresh_for.clamp(MIN_FRESH, MAX_FRESH)
 }

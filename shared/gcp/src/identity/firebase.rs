@@ -69,7 +69,7 @@ impl FirebaseIdentity {
         let emulator = emulator_host.is_some_and(|host| !host.trim().is_empty());
         let is_demo = project.starts_with(DEMO);
         let proof = if emulator && is_demo {
-            tracing::warn!(project, "unsigned tokens of the Firebase emulator are taken");
+            tracing::warn!(project, "unsigned tokens of the Firebase emulator are accepted");
             Proof::Nothing
         } else {
             if emulator {

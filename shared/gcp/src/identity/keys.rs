@@ -18,19 +18,19 @@ use super::fetch::Source;
 
 /// The shortest time between fetches while some keys are known, however many unknown key ids are sent
 /// by strangers.
-const AGAIN: Duration = Duration::from_secs(60);
+const FETCH_PAUSE: Duration = Duration::from_secs(60);
 /// The shortest time between fetches while no key is known. Nobody can be authenticated then, so it is
 /// shorter.
-const AGAIN_WITHOUT_KEYS: Duration = Duration::from_secs(5);
+const FETCH_PAUSE_WITHOUT_KEYS: Duration = Duration::from_secs(5);
 /// How long keys are used after their expiry while their server cannot be reached. Google keeps a key
 /// for days.
-const OUTLIVE: Duration = Duration::from_secs(24 * 3600);
+const MAX_OUTAGE: Duration = Duration::from_secs(24 * 3600);
 
 pub struct Keys {
     source: Source,
     clock: Arc<dyn Clock>,
     known: RwLock<Option<Arc<Known>>>,
-    last: Mutex<Last>,
+    last: Mutex<LastFetch>,
 }
 
 struct Known {
@@ -41,7 +41,7 @@ struct Known {
 
 /// The last fetch. Whoever holds the lock may fetch.
 #[derive(Default)]
-struct Last {
+struct LastFetch {
     at: Option<Timestamp>,
     failed: Option<String>,
 }
@@ -53,11 +53,11 @@ impl Known {
     }
 
     fn is_usable(&self, now: Timestamp) -> bool {
-        !now.has_reached(self.fresh_until + OUTLIVE)
+        !now.has_reached(self.fresh_until + MAX_OUTAGE)
     }
 }
 
-impl Last {
+impl LastFetch {
     fn is_recent(&self, now: Timestamp, pause: Duration) -> bool {
         self.at.is_some_and(|at| now.has_reached(at) && !now.has_reached(at + pause))
     }
@@ -78,8 +78,8 @@ impl Keys {
                 return Ok(Some(key.clone()));
             }
             // The first caller to notice renews the keys; others meanwhile use the old ones.
-            let Ok(turn) = self.last.try_lock() else { return Ok(Some(key.clone())) };
-            self.renew(turn, AGAIN).await;
+            let Ok(last) = self.last.try_lock() else { return Ok(Some(key.clone())) };
+            self.renew(last, FETCH_PAUSE).await;
             return Ok(self.known(now).and_then(|known| known.by_id.get(id).cloned()));
         }
         self.look_for(id).await
@@ -87,14 +87,14 @@ impl Keys {
 
     /// Fetches the keys because no known set has this one.
     async fn look_for(&self, id: &str) -> Result<Option<DecodingKey>> {
-        let turn = self.last.lock().await;
+        let last = self.last.lock().await;
         let now = self.clock.now();
         // Another caller may have fetched them while this one waited for the lock.
         let known = self.known(now);
         if let Some(key) = known.as_ref().and_then(|known| known.by_id.get(id)) {
             return Ok(Some(key.clone()));
         }
-        let failed = self.renew(turn, if known.is_some() { AGAIN } else { AGAIN_WITHOUT_KEYS }).await;
+        let failed = self.renew(last, if known.is_some() { FETCH_PAUSE } else { FETCH_PAUSE_WITHOUT_KEYS }).await;
         if let Some(key) = self.known(now).and_then(|known| known.by_id.get(id).cloned()) {
             return Ok(Some(key));
         }
@@ -106,14 +106,14 @@ impl Keys {
     }
 
     /// Fetches the keys, unless that was done recently. Returns why the last fetch failed, if it did.
-    async fn renew(&self, mut turn: MutexGuard<'_, Last>, pause: Duration) -> Option<String> {
+    async fn renew(&self, mut last: MutexGuard<'_, LastFetch>, pause: Duration) -> Option<String> {
         let now = self.clock.now();
-        if turn.is_recent(now, pause) {
-            return turn.failed.clone();
+        if last.is_recent(now, pause) {
+            return last.failed.clone();
         }
         // Noted before the fetch: if the caller is cancelled in the middle, the fetch counts as failed.
-        *turn = Last { at: Some(now), failed: Some("the fetch was not finished".to_owned()) };
-        turn.failed = match self.source.fetch().await {
+        *last = LastFetch { at: Some(now), failed: Some("the fetch was not finished".to_owned()) };
+        last.failed = match self.source.fetch().await {
             Ok(fetched) => {
                 let known = Known { by_id: fetched.keys, since: now, fresh_until: now + fetched.fresh_for };
                 *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(known));
@@ -124,7 +124,7 @@ impl Keys {
                 Some(why)
             }
         };
-        turn.failed.clone()
+        last.failed.clone()
     }
 
     fn known(&self, now: Timestamp) -> Option<Arc<Known>> {

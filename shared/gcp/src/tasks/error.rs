@@ -20,7 +20,7 @@ pub struct Failure {
     pub kind: Kind,
     pub retry_after: Option<Duration>,
     diagnosis: Option<Why>,
-    said: String,
+    message: String,
 }
 
 impl Failure {
@@ -30,14 +30,14 @@ impl Failure {
             Kind::Throttled => Some(Why::Quota),
             _ => None,
         };
-        let said = why.to_string().chars().take(MAX_WORDS).collect();
-        Self { kind, retry_after: None, diagnosis, said }
+        let message = why.to_string().chars().take(MAX_WORDS).collect();
+        Self { kind, retry_after: None, diagnosis, message }
     }
 
     pub fn of(error: &Google) -> Self {
-        let said = if error.is_authentication() { token_words(error) } else { causes(error) };
-        let failure = Self::new(kind(error), said);
-        let diagnosis = diagnosis(error, &failure.said).or(failure.diagnosis);
+        let message = if error.is_authentication() { token_words(error) } else { causes(error) };
+        let failure = Self::new(kind(error), message);
+        let diagnosis = diagnosis(error, &failure.message).or(failure.diagnosis);
         Self { retry_after: retry_after(error), diagnosis, ..failure }
     }
 
@@ -48,10 +48,10 @@ impl Failure {
 
     pub fn at(self, operation: &'static str, subject: impl fmt::Display, service: &Service) -> Error {
         let source: Source = match self.diagnosis {
-            Some(Why::Unreachable) => service.unreachable(self.said).into(),
-            Some(Why::Credentials) => service.no_token(self.said).into(),
-            Some(why) => service.diagnosis(why, format!("{}: {}", service.what, self.said)).into(),
-            None => self.said.into(),
+            Some(Why::Unreachable) => service.unreachable(self.message).into(),
+            Some(Why::Credentials) => service.no_token(self.message).into(),
+            Some(why) => service.diagnosis(why, format!("{}: {}", service.what, self.message)).into(),
+            None => self.message.into(),
         };
         let error = Error::new(self.kind, operation, subject).because(source);
         match self.retry_after {
@@ -131,7 +131,7 @@ fn by_status(status: u16) -> Kind {
 }
 
 /// What a person can do about it, if that is more than waiting.
-fn diagnosis(error: &Google, said: &str) -> Option<Why> {
+fn diagnosis(error: &Google, message: &str) -> Option<Why> {
     if error.is_authentication() {
         return Some(Why::Credentials);
     }
@@ -140,7 +140,7 @@ fn diagnosis(error: &Google, said: &str) -> Option<Why> {
     }
     match (code(error), error.http_status_code()) {
         (Some(Code::Unauthenticated), _) | (_, Some(401)) => Some(Why::Credentials),
-        (Some(Code::PermissionDenied), _) | (_, Some(403)) => Some(Why::of_refusal(said)),
+        (Some(Code::PermissionDenied), _) | (_, Some(403)) => Some(Why::of_refusal(message)),
         (Some(Code::NotFound | Code::FailedPrecondition), _) | (_, Some(404)) => Some(Why::Missing),
         _ => None,
     }

@@ -41,7 +41,7 @@ impl<W: Write> Tar<W> {
     /// Adds a folder with its whole content. Returns the number of files.
     fn tree(&mut self, from: &Path, name: &Path, depth: usize) -> io::Result<u64> {
         if depth == 0 {
-            return Err(io::Error::other(format!("{} lies deeper than anything of ours", from.display())));
+            return Err(io::Error::other(format!("{} lies deeper than any file of the server", from.display())));
         }
         let Some(entries) = present(fs::read_dir(from))? else { return Ok(0) };
         self.empty_folder(from, name)?;

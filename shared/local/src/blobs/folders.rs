@@ -22,12 +22,12 @@ const MAX_KNOWN: usize = 16_384;
 
 /// The number of locks for syncing parent folders. Writers that wait for the same lock mostly find the
 /// sync already done.
-const DESKS: usize = 64;
+const SYNC_LOCKS: usize = 64;
 
 pub struct Folders {
     uploads: PathBuf,
     known: Mutex<Known>,
-    syncing: [Mutex<()>; DESKS],
+    syncing: [Mutex<()>; SYNC_LOCKS],
 }
 
 #[derive(Default)]
@@ -46,7 +46,7 @@ pub struct Fresh {
 
 impl Folders {
     pub fn new(uploads: PathBuf) -> Self {
-        Self { uploads, known: Mutex::default(), syncing: [const { Mutex::new(()) }; DESKS] }
+        Self { uploads, known: Mutex::default(), syncing: [const { Mutex::new(()) }; SYNC_LOCKS] }
     }
 
     /// Creates the folders around a file, outermost first. Returns those that are not known to be durable
@@ -76,13 +76,13 @@ impl Folders {
     /// next to nothing.
     pub fn make_durable(&self, file: &Path, fresh: Vec<Fresh>) -> io::Result<()> {
         file.parent().map_or(Ok(()), sync_if_there)?;
-        fresh.iter().rev().try_for_each(|folder| self.keep(folder))
+        fresh.iter().rev().try_for_each(|folder| self.sync_entry(folder))
     }
 
     /// Makes the entry of a folder durable, unless another writer has done so in the meantime.
-    fn keep(&self, folder: &Fresh) -> io::Result<()> {
+    fn sync_entry(&self, folder: &Fresh) -> io::Result<()> {
         let Some(parent) = folder.path.parent() else { return Ok(()) };
-        let _alone = self.temporary_files(parent).lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.sync_lock(parent).lock().unwrap_or_else(PoisonError::into_inner);
         let before = {
             let known = self.known();
             if known.is_durable(&folder.path, folder.token) {
@@ -95,9 +95,9 @@ impl Folders {
         Ok(())
     }
 
-    fn temporary_files(&self, folder: &Path) -> &Mutex<()> {
+    fn sync_lock(&self, folder: &Path) -> &Mutex<()> {
         let number = BuildHasherDefault::<DefaultHasher>::default().hash_one(folder);
-        &self.syncing[number as usize % DESKS]
+        &self.syncing[number as usize % SYNC_LOCKS]
     }
 
     /// Forgets what is known about the folders around a file, because one of them is missing.

@@ -13,7 +13,7 @@ use flow::{Error, Kind, Result};
 
 /// The `Retry-After` of a refused deletion. A backup of staged audio takes seconds to minutes, and the
 /// sweep deletes again anyway.
-const ASK_AGAIN: Duration = Duration::from_secs(10);
+const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// The mutex allows one deletion at a time: the lock belongs to the open file, so a second deletion
 /// would unlock it for the first one. An unlink takes microseconds.
@@ -34,7 +34,7 @@ impl Hold {
         match file.try_lock() {
             Ok(()) => Ok(Held(file)),
             Err(TryLockError::WouldBlock) => {
-                Err(Error::new(Kind::Unavailable, operation, subject).after(ASK_AGAIN).because("a backup is running"))
+                Err(Error::new(Kind::Unavailable, operation, subject).after(RETRY_AFTER).because("a backup is running"))
             }
             Err(TryLockError::Error(error)) => Err(fault(operation, subject, error)),
         }
@@ -44,7 +44,7 @@ impl Hold {
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         if let Err(error) = self.0.unlock() {
-            tracing::error!(%error, "the hold of the blobs cannot be unlocked: no backup can run");
+            tracing::error!(%error, "the lock against backups cannot be released: no backup can run");
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::folder::durable::rename_without_replacing;
 use flow::{Error, Kind, Result};
 
 /// How many bytes a writer writes before it checks the free space again.
-const ASK_EVERY: u64 = 8 * 1024 * 1024;
+const CHECK_SPACE_EVERY: u64 = 8 * 1024 * 1024;
 
 /// The folder of temporary files, and how much of the disk they must leave free.
 pub struct TemporaryFiles {
@@ -78,24 +78,24 @@ pub struct Temporary {
     path: Option<PathBuf>,
     sum: Sum,
     /// The size at which the free space is checked next.
-    ask_at: u64,
+    next_space_check: u64,
     /// Whether direct I/O is on.
     direct: bool,
 }
 
 impl Temporary {
     fn new(file: File, path: PathBuf) -> Self {
-        Self { file, path: Some(path), sum: Sum::default(), ask_at: ASK_EVERY, direct: false }
+        Self { file, path: Some(path), sum: Sum::default(), next_space_check: CHECK_SPACE_EVERY, direct: false }
     }
 
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.direct && !is_aligned(bytes, self.sum.size) {
-            self.end_direct()?;
+            self.stop_direct()?;
         }
         match self.file.write_all(bytes) {
             // The disk demands a larger alignment than we know: whatever it took of these bytes is written again.
             Err(error) if self.direct && error.kind() == ErrorKind::InvalidInput => {
-                self.end_direct()?;
+                self.stop_direct()?;
                 self.file.seek(SeekFrom::Start(self.sum.size))?;
                 self.file.write_all(bytes)?;
             }
@@ -105,22 +105,22 @@ impl Temporary {
         Ok(())
     }
 
-    fn end_direct(&mut self) -> io::Result<()> {
+    fn stop_direct(&mut self) -> io::Result<()> {
         self.direct = false;
         direct::end(&self.file)
     }
 
     /// Whether enough was written since the last check that the free space is to be checked again.
-    pub fn is_to_ask(&mut self) -> bool {
-        let due = self.sum.size >= self.ask_at;
+    pub fn is_space_check_due(&mut self) -> bool {
+        let due = self.sum.size >= self.next_space_check;
         if due {
-            self.ask_at = self.sum.size + ASK_EVERY;
+            self.next_space_check = self.sum.size + CHECK_SPACE_EVERY;
         }
         due
     }
 
     /// Makes the bytes durable. The file's age counts from `now`, whatever the kernel's clock says.
-    pub fn settle(&mut self, now: Timestamp) -> io::Result<Stored> {
+    pub fn make_durable(&mut self, now: Timestamp) -> io::Result<Stored> {
         let since_1970 = Duration::from_millis(u64::try_from(now.millis()).unwrap_or(0));
         self.file.set_modified(SystemTime::UNIX_EPOCH + since_1970)?;
         self.file.sync_all()?;

@@ -34,9 +34,9 @@ use upload_locks::UploadLocks;
 /// The most files that are received at once. Each of them holds two descriptors besides its socket; the
 /// usual soft limit is 1,024, and HTTP/2 brings many requests over one connection. A further request is
 /// refused with `Retry-After`.
-const MOST_AT_ONCE: usize = 256;
+const MAX_CONCURRENT: usize = 256;
 /// The `Retry-After` of a refused request. A request takes seconds to minutes.
-const COME_AGAIN: Duration = Duration::from_secs(10);
+const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 pub struct DiskUploads {
     partials: Arc<PartialUploads>,
@@ -50,7 +50,7 @@ impl DiskUploads {
     pub fn beside(blobs: &DiskBlobs, random: Arc<dyn Random>) -> Self {
         let parts = blobs.shared.root.join(PARTIAL);
         let folders = Folders::new(parts.clone());
-        let permits = Arc::new(Semaphore::new(MOST_AT_ONCE));
+        let permits = Arc::new(Semaphore::new(MAX_CONCURRENT));
         Self {
             partials: Arc::new(PartialUploads { shared: Arc::clone(&blobs.shared), parts, folders, permits }),
             upload_locks: UploadLocks::default(),
@@ -111,7 +111,7 @@ impl PartialUploads {
     /// after it.
     fn place(&self, name: &BlobName) -> Result<OwnedSemaphorePermit> {
         Arc::clone(&self.permits).try_acquire_owned().map_err(|_| {
-            let error = Error::new(Kind::Throttled, "uploads.append", name).after(COME_AGAIN);
+            let error = Error::new(Kind::Throttled, "uploads.append", name).after(RETRY_AFTER);
             error.because("too many files are taken in at once")
         })
     }

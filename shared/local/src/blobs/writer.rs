@@ -49,9 +49,8 @@ impl Writer {
         match std::mem::replace(&mut self.file, OnDisk::Away) {
             OnDisk::NotYet => Ok(None),
             OnDisk::Here(file) => Ok(Some(file)),
-            OnDisk::Away => {
-                Err(Error::new(Kind::Unavailable, operation, &self.name).because("an earlier write did not end well"))
-            }
+            OnDisk::Away => Err(Error::new(Kind::Unavailable, operation, &self.name)
+                .because("an earlier write failed or was cancelled")),
         }
     }
 
@@ -62,7 +61,7 @@ impl Writer {
             let failed = |error| fault("blobs.write", &name, error);
             let mut file = file.map_or_else(|| shared.temporary_files.large_file(), Ok).map_err(failed)?;
             file.write(piece.bytes()).map_err(failed)?;
-            if file.is_to_ask() {
+            if file.is_space_check_due() {
                 shared.temporary_files.room("blobs.write", &name)?;
             }
             piece.clear();
@@ -117,7 +116,7 @@ fn finish(shared: &Shared, name: &BlobName, place: &BlobPath, file: Option<Tempo
     let failed = |error| fault("blobs.finish", name, error);
     let mut file = file.map_or_else(|| shared.temporary_files.file(), Ok).map_err(failed)?;
     file.write(rest).map_err(failed)?;
-    let stored = file.settle(shared.clock.now()).map_err(failed)?;
+    let stored = file.make_durable(shared.clock.now()).map_err(failed)?;
     let to = shared.root.join(place.path());
     let placed = put(shared, &to, |to| file.place(to), |at| is_stored(at, &stored));
     let (fresh, found) = placed.inspect_err(|_| shared.folders.prune_around(&to)).map_err(failed)?;

@@ -19,7 +19,7 @@ pub fn wait(settings: &QueueSettings, failures: u32, unit: f64) -> Duration {
 }
 
 /// The wait that the worker asked for, at most `max_backoff`. Zero counts as no wish.
-pub fn asked(settings: &QueueSettings, retry_after: Option<Duration>) -> Option<Duration> {
+pub fn requested_wait(settings: &QueueSettings, retry_after: Option<Duration>) -> Option<Duration> {
     retry_after.filter(|wait| !wait.is_zero()).map(|wait| wait.min(settings.max_backoff))
 }
 
@@ -63,9 +63,9 @@ mod tests {
     #[test]
     fn requested_wait_is_limited() {
         let settings = settings(5, 300, 5);
-        let ask = |secs| asked(&settings, Some(Duration::from_secs(secs))).map(|wait| wait.as_secs());
+        let ask = |secs| requested_wait(&settings, Some(Duration::from_secs(secs))).map(|wait| wait.as_secs());
         assert_eq!([ask(0), ask(1), ask(300), ask(301)], [None, Some(1), Some(300), Some(300)]);
-        assert_eq!(asked(&settings, None), None);
+        assert_eq!(requested_wait(&settings, None), None);
     }
 
     proptest! {

@@ -12,7 +12,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-use super::settings::{QueueSettings, UnfitSetting};
+use super::settings::{InvalidSetting, QueueSettings};
 use super::task::Task;
 
 const QUEUE_NAME: HeaderName = HeaderName::from_static("x-cloudtasks-queuename");
@@ -38,7 +38,7 @@ pub enum Answer {
         retry_after: Option<Duration>,
     },
     /// The worker gave no answer.
-    Silence(String),
+    NoAnswer(String),
 }
 
 pub struct Caller {
@@ -49,7 +49,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    pub fn new(settings: &QueueSettings) -> Result<Self, UnfitSetting> {
+    pub fn new(settings: &QueueSettings) -> Result<Self, InvalidSetting> {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT));
@@ -70,7 +70,7 @@ impl Caller {
                 read_to_end(response).await;
                 answer
             }
-            Err(error) => Answer::Silence(chain(&error)),
+            Err(error) => Answer::NoAnswer(chain(&error)),
         }
     }
 

@@ -21,14 +21,15 @@ pub fn of(settings: &QueueSettings, task: &Task, answer: &Answer, now: Timestamp
     let (status, retry_after) = match answer {
         Answer::Done => return Outcome::Done,
         Answer::Refused { status, retry_after } => (Some(*status), *retry_after),
-        Answer::Silence(_) => (None, None),
+        Answer::NoAnswer(_) => (None, None),
     };
     let failures = task.retries.saturating_add(1);
     if failures >= settings.max_attempts {
         log_end(task, failures, answer);
         return Outcome::GivenUp;
     }
-    let wait = backoff::asked(settings, retry_after).unwrap_or_else(|| backoff::wait(settings, failures, unit));
+    let wait =
+        backoff::requested_wait(settings, retry_after).unwrap_or_else(|| backoff::wait(settings, failures, unit));
     log_failure(task, status, answer, wait);
     let answers = task.answers.saturating_add(u32::from(status.is_some()));
     Outcome::Again(Task { due: now + wait, retries: failures, answers, ..task.clone() })
@@ -41,7 +42,7 @@ fn log_end(task: &Task, attempts: u32, answer: &Answer) {
 /// The worker's own logs say why a delivery failed; this one shows how often.
 fn log_failure(task: &Task, status: Option<StatusCode>, answer: &Answer, wait: Duration) {
     let status = status.map_or(0, |status| status.as_u16());
-    let why = if let Answer::Silence(why) = answer { why } else { "" };
+    let why = if let Answer::NoAnswer(why) = answer { why } else { "" };
     tracing::info!(task = task.name, retries = task.retries, status, why, ?wait, "delivery failed");
 }
 
@@ -76,7 +77,7 @@ mod tests {
         assert_eq!(again(&refused(500, None)), (1, 1, 5));
         assert_eq!(again(&refused(503, Some(60))), (1, 1, 60));
         assert_eq!(again(&refused(503, Some(4000))), (1, 1, 300));
-        assert_eq!(again(&Answer::Silence("refused".into())), (1, 0, 5));
+        assert_eq!(again(&Answer::NoAnswer("refused".into())), (1, 0, 5));
     }
 
     #[test]

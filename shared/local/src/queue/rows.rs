@@ -47,7 +47,7 @@ impl Rows {
             Ok(writer) => writer,
             Err(error) => {
                 let Some(damage) = damage(&error) else { return Err(error) };
-                anew(path, &damage)?;
+                put_aside_damaged(path, &damage)?;
                 open(path)?
             }
         };
@@ -106,11 +106,11 @@ impl Inner {
         // The old connection is closed before its file names are free: the last connection removes the log
         // beside a database by its name.
         let old = file.writer.take();
-        let known = self.upcoming().begin_anew();
+        let known = self.upcoming().take_all();
         let (path, why, next) = (self.path.clone(), damage.to_string(), number.saturating_add(1));
         let made = tokio::task::spawn_blocking(move || {
             drop(old);
-            anew(&path, &why)?;
+            put_aside_damaged(&path, &why)?;
             let writer = open(&path)?;
             Ok::<_, OpenError>(writer)
         });
@@ -146,12 +146,12 @@ fn damage(error: &OpenError) -> Option<String> {
     }
 }
 
-fn anew(path: &Path, why: &str) -> std::result::Result<(), OpenError> {
+fn put_aside_damaged(path: &Path, why: &str) -> std::result::Result<(), OpenError> {
     let aside = put_aside(path).map_err(|error| OpenError::Unmovable { path: path.to_owned(), why: error })?;
     tracing::error!(
         path = %path.display(), aside = %aside.display(), cause = why,
-        "the queue's database is damaged: it was put aside and is made anew; no job is lost, for the store knows them all \
-         and their tasks are made again"
+        "the queue's database is damaged: it was put aside and a new one is created; no job is lost, because the store \
+         has them all and their tasks are created again"
     );
     Ok(())
 }

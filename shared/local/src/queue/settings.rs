@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 /// A setting with which nothing would ever be delivered, or deliveries would never end.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the queue's {setting} {why}")]
-pub struct UnfitSetting {
+pub struct InvalidSetting {
     setting: &'static str,
     why: String,
 }
@@ -53,27 +53,28 @@ impl QueueSettings {
         }
     }
 
-    pub(super) fn uri(&self) -> Result<Uri, UnfitSetting> {
-        let uri: Uri = self.url.parse().map_err(|why| unfit("url", format!("`{}` is no address: {why}", self.url)))?;
+    pub(super) fn uri(&self) -> Result<Uri, InvalidSetting> {
+        let uri: Uri =
+            self.url.parse().map_err(|why| invalid("url", format!("`{}` is no address: {why}", self.url)))?;
         // Loopback connections need no encryption, and this client has none.
         if uri.scheme() != Some(&Scheme::HTTP) || uri.host().is_none_or(str::is_empty) {
-            return Err(unfit("url", format!("`{}` has to begin with http:// and a host", self.url)));
+            return Err(invalid("url", format!("`{}` has to begin with http:// and a host", self.url)));
         }
         Ok(uri)
     }
 
-    pub(super) fn secret_header(&self) -> Result<HeaderValue, UnfitSetting> {
+    pub(super) fn secret_header(&self) -> Result<HeaderValue, InvalidSetting> {
         let secret = HeaderValue::from_str(self.secret.expose_secret());
-        let mut secret = secret.map_err(|_| unfit("secret", "has characters that a header cannot carry"))?;
+        let mut secret = secret.map_err(|_| invalid("secret", "has characters that a header cannot carry"))?;
         secret.set_sensitive(true);
         Ok(secret)
     }
 
-    pub(super) fn name_header(&self) -> Result<HeaderValue, UnfitSetting> {
-        HeaderValue::from_str(&self.name).map_err(|_| unfit("name", "has characters that a header cannot carry"))
+    pub(super) fn name_header(&self) -> Result<HeaderValue, InvalidSetting> {
+        HeaderValue::from_str(&self.name).map_err(|_| invalid("name", "has characters that a header cannot carry"))
     }
 
-    pub(super) fn check(&self) -> Result<(), UnfitSetting> {
+    pub(super) fn check(&self) -> Result<(), InvalidSetting> {
         let numbers = [
             ("max_attempts", self.max_attempts > 0),
             ("max_per_second", self.max_per_second > 0),
@@ -82,17 +83,17 @@ impl QueueSettings {
             ("dispatch_deadline", !self.dispatch_deadline.is_zero()),
         ];
         if let Some((setting, _)) = numbers.iter().find(|(_, is_above_zero)| !is_above_zero) {
-            return Err(unfit(setting, "has to be above zero"));
+            return Err(invalid(setting, "has to be above zero"));
         }
         if self.max_backoff < self.min_backoff {
-            return Err(unfit("max_backoff", "is below min_backoff"));
+            return Err(invalid("max_backoff", "is below min_backoff"));
         }
         Ok(())
     }
 }
 
-fn unfit(setting: &'static str, why: impl Into<String>) -> UnfitSetting {
-    UnfitSetting { setting, why: why.into() }
+fn invalid(setting: &'static str, why: impl Into<String>) -> InvalidSetting {
+    InvalidSetting { setting, why: why.into() }
 }
 
 #[cfg(test)]

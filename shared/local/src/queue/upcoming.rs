@@ -88,7 +88,7 @@ impl Upcoming {
     }
 
     /// Removes a task that ran; with `again` it is to run once more. Its row has been written already.
-    pub fn settle(&mut self, id: i64, again: Option<Task>) {
+    pub fn finish(&mut self, id: i64, again: Option<Task>) {
         self.running.remove(&id);
         if let Some(load) = &mut self.load {
             load.settled.insert(id);
@@ -114,7 +114,7 @@ impl Upcoming {
 
     /// The table was lost: takes all waiting tasks out of memory, so that they are written to a new table
     /// and loaded from there.
-    pub fn begin_anew(&mut self) -> Vec<Task> {
+    pub fn take_all(&mut self) -> Vec<Task> {
         self.doubt(START);
         std::mem::take(&mut self.waiting).into_values().collect()
     }

@@ -108,7 +108,7 @@ where
             (Some(Err(error)), _) => Err(error),
             (Some(Ok(value)), Ok(())) => Ok(value),
             (_, Err(lost)) => Err(self.error(lost.kind, lost.why.clone())),
-            (None, Ok(())) => Err(self.error(Kind::Unavailable, "it was never begun")),
+            (None, Ok(())) => Err(self.error(Kind::Unavailable, "the step never ran")),
         };
         if let (Ok(value), Some(committed)) = (&outcome, self.committed.take()) {
             committed(value);
@@ -120,5 +120,5 @@ where
 
 fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("for no stated reason")
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message")
 }

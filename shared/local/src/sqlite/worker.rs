@@ -50,7 +50,7 @@ impl Worker {
         let (step, answer) = step::step(operation, &subject, work, committed);
         // The future holds only the two channels, however much data the step carries.
         async move {
-            let gone = |kind| Error::new(kind, operation, &subject).because("its thread has ended");
+            let gone = |kind| Error::new(kind, operation, &subject).because("the database thread has ended");
             let steps = self.steps.as_ref().ok_or_else(|| gone(Kind::Unavailable))?;
             steps.send(step).await.map_err(|_| gone(Kind::Unavailable))?;
             answer.await.unwrap_or_else(|_| Err(gone(self.unanswered)))

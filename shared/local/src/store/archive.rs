@@ -46,7 +46,8 @@ fn export(db: &Connection, uid: &Uid, after: Option<Place>, limit: usize) -> Res
     if matches!(after, None | Some(Place::Recording(_))) {
         let after = if let Some(Place::Recording(id)) = after { Some(id) } else { None };
         for (id, recording) in recordings::in_order(db, uid, after, limit)? {
-            found.push(told(Place::Recording(id), recording.and_then(|recording| with_beside(db, recording)))?);
+            found
+                .push(or_unreadable(Place::Recording(id), recording.and_then(|recording| with_beside(db, recording)))?);
         }
     }
     let left = limit - found.len();
@@ -54,21 +55,21 @@ fn export(db: &Connection, uid: &Uid, after: Option<Place>, limit: usize) -> Res
         let after = if let Some(Place::Line(recording, start_ms)) = after { Some((recording, start_ms)) } else { None };
         for (segment, line) in lines::in_order(db, uid, after, left)? {
             let place = Place::Line(segment.recording, segment.start_ms);
-            found.push(told(place, line.map(|line| Record::Line(Box::new(line))))?);
+            found.push(or_unreadable(place, line.map(|line| Record::Line(Box::new(line))))?);
         }
     }
     let left = limit - found.len();
     if left > 0 && !matches!(after, Some(Place::Usage(_))) {
         let after = if let Some(Place::Conversation(id)) = after { Some(id) } else { None };
         for (id, one) in conversations::in_order(db, uid, after, left)? {
-            found.push(told(Place::Conversation(id), one.map(|one| Record::Conversation(Box::new(one))))?);
+            found.push(or_unreadable(Place::Conversation(id), one.map(|one| Record::Conversation(Box::new(one))))?);
         }
     }
     let left = limit - found.len();
     if left > 0 {
         let after = if let Some(Place::Usage(hour)) = after { Some(hour) } else { None };
         for (hour, bucket) in usage::in_order(db, uid, after, left)? {
-            found.push(told(Place::Usage(hour), bucket.map(Record::Usage))?);
+            found.push(or_unreadable(Place::Usage(hour), bucket.map(Record::Usage))?);
         }
     }
     Ok(found)
@@ -80,7 +81,7 @@ fn with_beside(db: &Connection, recording: Recording) -> Result<Record> {
 }
 
 /// A record that cannot be read is reported by its position.
-fn told(place: Place, record: Result<Record>) -> Result<Record> {
+fn or_unreadable(place: Place, record: Result<Record>) -> Result<Record> {
     Ok(listed(record)?.unwrap_or(Record::Unreadable(place)))
 }
 
@@ -90,8 +91,8 @@ fn import(db: &Connection, uid: &Uid, records: Vec<Record>) -> Result<Imported> 
     }
     let mut imported = Imported::default();
     for record in records {
-        let there = there(db, uid, &record)?;
-        if imported.note(&record, there.as_ref()) {
+        let existing = existing(db, uid, &record)?;
+        if imported.note(&record, existing.as_ref()) {
             write(db, uid, record)?;
         }
     }
@@ -99,7 +100,7 @@ fn import(db: &Connection, uid: &Uid, records: Vec<Record>) -> Result<Imported> 
 }
 
 /// The stored record at the same position.
-fn there(db: &Connection, uid: &Uid, record: &Record) -> Result<Option<Record>> {
+fn existing(db: &Connection, uid: &Uid, record: &Record) -> Result<Option<Record>> {
     let place = record.place();
     let found = match place {
         Place::Recording(id) => recordings::load_as_stored(db, uid, id)

@@ -14,12 +14,12 @@ pub fn of(db: &Connection, recording: &Recording, group: &Group) -> Result<Place
     let mut redirects = Redirects::of(db, uid);
     let explicit = recording.conversation_id.map(|id| redirects.follow(id)).transpose()?.flatten();
     let lines = lines::of_recording(db, uid, recording.id, &starts)?;
-    let mut around = PlacementContext { lines, explicit, ..PlacementContext::default() };
+    let mut context = PlacementContext { lines, explicit, ..PlacementContext::default() };
     if let Some(reach) = reach(recording, group) {
-        around.near = conversations::meeting(db, uid, &recording.stream.key(), reach)?;
-        around.deleted = deleted(&mut redirects, recording, reach)?;
+        context.near = conversations::meeting(db, uid, &recording.stream.key(), reach)?;
+        context.deleted = deleted(&mut redirects, recording, reach)?;
     }
-    Ok(around)
+    Ok(context)
 }
 
 /// The times of deleted conversations that this recording has segments in: a recording lists every

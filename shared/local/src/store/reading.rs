@@ -12,7 +12,7 @@ use super::table::{jobs, lines};
 
 /// The largest count of jobs ahead. Nobody needs a larger number, and an exact count would slow down
 /// each status request of a user with a very long queue.
-const MOST_AHEAD: usize = 1_000;
+const MAX_AHEAD: usize = 1_000;
 
 pub fn jobs(
     db: &Connection,
@@ -73,7 +73,7 @@ pub fn changed_jobs(
 
 pub fn jobs_ahead(db: &Connection, job: &Job) -> Result<u32> {
     let live = Status::ALL.into_iter().filter(|status| status.is_live());
-    live.map(|status| jobs::count_before(db, job, status, MOST_AHEAD)).sum()
+    live.map(|status| jobs::count_before(db, job, status, MAX_AHEAD)).sum()
 }
 
 pub fn jobs_with_audio(db: &Connection, ids: &[JobId]) -> Result<Vec<JobId>> {

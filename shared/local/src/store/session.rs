@@ -15,7 +15,7 @@ use super::table::jobs;
 use super::user_slots;
 
 /// The most sessions beyond the limit that one request ends: a lowered limit is reached step by step.
-const MOST_ENDED: usize = 100;
+const MAX_ENDED: usize = 100;
 
 pub fn open(db: &Connection, request: &SessionRequest, at: &At<'_>) -> Result<Opened> {
     let own = own_job(db, request.job_id, &request.uid)?;
@@ -41,7 +41,7 @@ pub fn open(db: &Connection, request: &SessionRequest, at: &At<'_>) -> Result<Op
 }
 
 fn open_sessions(db: &Connection, uid: &Uid, at: &At<'_>) -> Result<Vec<Job>> {
-    let limit = at.rules.open_sessions_per_user as usize + MOST_ENDED;
+    let limit = at.rules.open_sessions_per_user as usize + MAX_ENDED;
     let found = jobs::list(db, uid, Status::Uploading, None, at.now, limit)?;
     // A session that cannot be read cannot be continued.
     jobs::load_listed(db, &found)

@@ -10,8 +10,8 @@ use super::fault::{Fault, Result, listed};
 use super::table::jobs;
 
 fn is_free(db: &Connection, uid: &Uid, at: &At<'_>) -> Result<bool> {
-    let turns = at.rules.enqueued_per_user;
-    Ok(jobs::count_held(db, uid, turns)? < turns)
+    let slots = at.rules.enqueued_per_user;
+    Ok(jobs::count_held(db, uid, slots)? < slots)
 }
 
 /// The context of a command that depends on the user's slots.

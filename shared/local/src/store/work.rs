@@ -68,12 +68,12 @@ pub fn store_texts(
         Ok(step) => jobs::update(db, &job, &step.job)?,
         Err(why) => return Ok(Written::Fenced(why)),
     }
-    lines.into_iter().map(|line| stands(db, line)).collect::<Result<_>>().map(Written::Done)
+    lines.into_iter().map(|line| store_text(db, line)).collect::<Result<_>>().map(Written::Done)
 }
 
 /// Stores a line. Returns the stored line, which is the earlier one if there was one. A line that
 /// cannot be read is replaced.
-fn stands(db: &Connection, line: Line) -> Result<Line> {
+fn store_text(db: &Connection, line: Line) -> Result<Line> {
     if lines::insert(db, &line)? {
         return Ok(line);
     }
@@ -93,8 +93,8 @@ pub fn place(db: &Connection, id: JobId, group: &Group, at: &At<'_>) -> Result<W
     let Some((job, recording, before)) = job_with_file(db, id, group.index)? else { return Ok(Written::Fenced(GONE)) };
     // The next delivery plans the file again.
     let recording = recording.ok_or_else(|| lost(&job.files[group.index]))?;
-    let around = placement_context::of(db, &recording, group)?;
-    match placement::place(job.clone(), recording, group, around, uncounted(at)) {
+    let context = placement_context::of(db, &recording, group)?;
+    match placement::place(job.clone(), recording, group, context, uncounted(at)) {
         Ok(placed) => write(db, placed, (&job, &before), at).map(Written::Done),
         Err(why) => Ok(Written::Fenced(why)),
     }

@@ -21,7 +21,7 @@ async fn interrupted_chunk_resumes_at_stored_offset() {
         at.cloud.order(Op::Chunk, fault, 2);
         writer.write(bytes[MIB + 1..].to_vec().into()).await.unwrap();
         assert_eq!(writer.finish().await.unwrap(), describe(&bytes), "{fault:?}");
-        assert!(at.stands().unwrap() == bytes, "{fault:?}");
+        assert!(at.stored().unwrap() == bytes, "{fault:?}");
         assert_eq!((at.cloud.pending_faults(), at.cloud.count(Op::Start)), (0, 1), "{fault:?}");
         assert!(at.cloud.count(Op::Query) >= 1, "{fault:?}");
     }
@@ -34,7 +34,7 @@ async fn interruption_within_quantum_loses_no_bytes() {
     at.cloud.order(Op::Chunk, Fault::CutAfter(2 * QUANTUM as u64 + 5), 1);
     at.cloud.order(Op::Chunk, Fault::StatusAfter(QUANTUM as u64 + 5, 503), 2);
     assert_eq!(at.write(&bytes).await.unwrap(), describe(&bytes));
-    assert!(at.stands().unwrap() == bytes);
+    assert!(at.stored().unwrap() == bytes);
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn last_chunk_with_lost_answer_succeeds() {
     at.cloud.order(Op::Chunk, Fault::LoseAnswer, 1);
     assert_eq!(writer.finish().await.unwrap(), describe(&bytes));
     assert_eq!((at.cloud.count(Op::Chunk), at.cloud.count(Op::Query)), (2, 1));
-    assert!(at.stands().unwrap() == bytes);
+    assert!(at.stored().unwrap() == bytes);
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn unknown_outcome_is_reported_and_resolved_by_repeating_the_write() {
             at.cloud.order(rest, Fault::Status(503), 20);
         }
         assert_eq!(writer.finish().await.unwrap_err().kind, Kind::Unknown);
-        assert!(at.stands().unwrap() == bytes, "it was done");
+        assert!(at.stored().unwrap() == bytes, "it was done");
         let again = fixture_of(&at).write(&bytes).await;
         assert_eq!(again.unwrap(), describe(&bytes));
     }
@@ -111,7 +111,7 @@ async fn write_fails_when_its_session_is_lost() {
     at.cloud.order(Op::Chunk, Fault::Status(410), 1);
     let error = writer.finish().await.unwrap_err();
     assert_eq!(error.kind, Kind::Unavailable);
-    assert_eq!(at.stands(), None);
+    assert_eq!(at.stored(), None);
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn object_with_wrong_bytes_is_detected_and_removed() {
         writer.write(bytes.into()).await.unwrap();
         at.cloud.order(op, Fault::StoreWrong, 1);
         assert_eq!(writer.finish().await.unwrap_err().kind, Kind::Corrupt);
-        assert_eq!(at.stands(), None);
+        assert_eq!(at.stored(), None);
     }
 }
 
@@ -136,7 +136,7 @@ async fn unanswered_write_ends_within_time_limit() {
     let error = at.write(b"sound").await.unwrap_err();
     assert_eq!((error.kind, at.cloud.count(Op::Insert)), (Kind::Unknown, 3));
     assert!(error.to_string().contains("no answer within 0.2 s"), "{error}");
-    assert_eq!(at.stands(), None);
+    assert_eq!(at.stored(), None);
 }
 
 #[tokio::test]

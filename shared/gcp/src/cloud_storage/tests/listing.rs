@@ -45,7 +45,7 @@ async fn transient_errors_are_retried_a_few_times() {
     }
     assert_eq!(at.blobs.list("uploads/", None, 10).await.unwrap().len(), 1);
     at.blobs.delete(&name()).await.unwrap();
-    assert_eq!((at.cloud.count(Op::List), at.cloud.count(Op::Delete), at.stands()), (5, 5, None));
+    assert_eq!((at.cloud.count(Op::List), at.cloud.count(Op::Delete), at.stored()), (5, 5, None));
     at.cloud.order(Op::List, Fault::Status(503), 100);
     assert_eq!(at.blobs.list("uploads/", None, 10).await.unwrap_err().kind, Kind::Unavailable);
     assert_eq!(at.cloud.count(Op::List), 5 + 5);
@@ -57,5 +57,5 @@ async fn deletion_with_all_answers_lost_is_unknown() {
     at.write(b"sound").await.unwrap();
     at.cloud.order(Op::Delete, Fault::LoseAnswer, 100);
     assert_eq!(at.blobs.delete(&name()).await.unwrap_err().kind, Kind::Unknown);
-    assert_eq!(at.stands(), None);
+    assert_eq!(at.stored(), None);
 }

@@ -36,7 +36,7 @@ async fn large_write_completes_despite_testbench_faults() {
     for faults in cases {
         let at = with("HTTP", "storage.objects.insert", faults).await;
         assert_eq!(at.write(&bytes).await.unwrap(), describe(&bytes), "{faults:?}");
-        assert!(at.stands().unwrap() == bytes, "{faults:?}");
+        assert!(at.stored().unwrap() == bytes, "{faults:?}");
         assert!(at.cloud.has_struck_elsewhere(), "{faults:?}");
     }
 }
@@ -50,7 +50,7 @@ async fn small_write_completes_despite_testbench_faults() {
     for faults in cases {
         let at = with("HTTP", "storage.objects.insert", faults).await;
         assert_eq!(at.write(&bytes).await.unwrap(), describe(&bytes), "{faults:?}");
-        assert!(at.stands().unwrap() == bytes && at.cloud.has_struck_elsewhere(), "{faults:?}");
+        assert!(at.stored().unwrap() == bytes && at.cloud.has_struck_elsewhere(), "{faults:?}");
     }
 }
 
@@ -83,6 +83,6 @@ async fn lists_and_deletions_complete_despite_testbench_faults() {
         assert!(at.cloud.has_struck_elsewhere(), "{faults:?}");
         assert!(at.cloud.order_elsewhere("GRPC", "storage.objects.delete", faults));
         at.blobs.delete(&name()).await.unwrap();
-        assert!(at.stands().is_none() && at.cloud.has_struck_elsewhere(), "{faults:?}");
+        assert!(at.stored().is_none() && at.cloud.has_struck_elsewhere(), "{faults:?}");
     }
 }

@@ -22,7 +22,7 @@ async fn large_blob_is_a_session_of_chunks() {
     let at = fixture().await;
     let bytes = sound(3 * MIB);
     assert_eq!(at.write(&bytes).await.unwrap(), describe(&bytes));
-    assert!(at.stands().unwrap() == bytes);
+    assert!(at.stored().unwrap() == bytes);
     assert_eq!(
         at.cloud.seen().iter().map(|seen| seen.op).collect::<Vec<_>>(),
         [Op::Start, Op::Chunk, Op::Chunk, Op::Chunk]
@@ -37,7 +37,7 @@ async fn blobs_of_about_one_chunk_arrive_complete() {
         let at = fixture().await;
         let bytes = sound(size);
         assert_eq!(at.write(&bytes).await.unwrap(), describe(&bytes), "{size}");
-        assert!(at.stands().unwrap() == bytes, "{size}");
+        assert!(at.stored().unwrap() == bytes, "{size}");
     }
 }
 
@@ -69,7 +69,7 @@ async fn repeated_large_blob_succeeds_and_different_one_is_a_conflict() {
     let first = at.write(&bytes).await.unwrap();
     assert_eq!(at.write(&bytes).await.unwrap(), first);
     assert_eq!(at.write(&other).await.unwrap_err().kind, Kind::Conflict);
-    assert!(at.stands().unwrap() == bytes);
+    assert!(at.stored().unwrap() == bytes);
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn name_taken_during_write_is_a_conflict() {
     writer.write(sound(2 * MIB).into()).await.unwrap();
     at.cloud.put(name().as_str(), &b"somebody else's"[..]);
     assert_eq!(writer.finish().await.unwrap_err().kind, Kind::Conflict);
-    assert_eq!(at.stands().unwrap(), &b"somebody else's"[..]);
+    assert_eq!(at.stored().unwrap(), &b"somebody else's"[..]);
 }
 
 #[tokio::test]
@@ -93,5 +93,5 @@ async fn cancelled_write_is_never_finished() {
     }
     assert_eq!(writer.write(sound(5).into()).await.err().map(|e| e.kind), None, "it fits beside what waits");
     assert_eq!(writer.finish().await.unwrap_err().kind, Kind::Unavailable);
-    assert_eq!(at.stands(), None);
+    assert_eq!(at.stored(), None);
 }

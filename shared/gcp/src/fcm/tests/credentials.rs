@@ -20,8 +20,8 @@ fn revoked_and_replaced_key_works_without_restart() {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", test]).env(ALONE, "1").env(KEY, folder.path().join("key.json"));
         let output = command.output().unwrap();
-        let told = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && told.contains("1 passed"), "{told}");
+        let output_text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && output_text.contains("1 passed"), "{output_text}");
         return;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -93,8 +93,8 @@ async fn transient_refusal_is_retried_later_after_the_requested_wait() {
         (Answer::text(504, "text/html", ""), None),
     ];
     for (answer, seconds) in cases {
-        let told = format!("{answer:?}").chars().take(300).collect::<String>();
-        assert_eq!(after(answer).await.unwrap(), PushOutcome::Later(seconds.map(Duration::from_secs)), "{told}");
+        let text = format!("{answer:?}").chars().take(300).collect::<String>();
+        assert_eq!(after(answer).await.unwrap(), PushOutcome::Later(seconds.map(Duration::from_secs)), "{text}");
     }
 }
 
@@ -177,7 +177,7 @@ async fn log_contains_no_token() {
     assert!(matches!(site.send().await, Ok(PushOutcome::Rejected(_))));
     assert_eq!(kind(&site.send().await.unwrap_err()), Kind::Unknown);
     assert_eq!(site.send().await.unwrap(), PushOutcome::Sent);
-    assert_eq!(lines.with("a push was taken").len(), 1, "{}", lines.text());
+    assert_eq!(lines.with("push accepted by FCM").len(), 1, "{}", lines.text());
     is_silent_about_secrets(&lines.text());
 }
 

@@ -55,8 +55,8 @@ pub const IN_ORDER: Shape = Shape {
 
 const LIVE: &str = "live";
 /// The size of the first page: most placements touch one conversation or none.
-const FIRST_LOOK: usize = 2;
-const LONGEST_LOOK: usize = 100;
+const FIRST_PAGE_SIZE: usize = 2;
+const MAX_PAGE_SIZE: usize = 100;
 
 fn state(conversation: &Conversation) -> &'static str {
     if conversation.is_live() {
@@ -105,11 +105,11 @@ pub async fn in_order(
     after: Option<ConversationId>,
     limit: usize,
 ) -> Result<Vec<(ConversationId, Result<Conversation>)>> {
-    let mut ask = IN_ORDER.ask(Path::user(uid), vec![]);
+    let mut query = IN_ORDER.query(Path::user(uid), vec![]);
     if let Some(after) = after {
-        ask = ask.after(vec![unit.place(&Path::conversation(uid, after))]);
+        query = query.after(vec![unit.place(&Path::conversation(uid, after))]);
     }
-    let found = unit.query(ask, limit).await?;
+    let found = unit.query(query, limit).await?;
     // A document whose name is not one of our ids is left out.
     let one = |document: &Document| Ok(listed(id_of(document))?.map(|id| (id, decode(document))));
     found.iter().filter_map(|document| one(document).transpose()).collect()
@@ -127,24 +127,24 @@ pub async fn list(
     after: Option<(Timestamp, ConversationId)>,
     limit: usize,
 ) -> Result<Vec<Conversation>> {
-    let mut ask = LISTED.ask(Path::user(uid), vec![text(LIVE)]);
+    let mut query = LISTED.query(Path::user(uid), vec![text(LIVE)]);
     if let Some((at, id)) = after.filter(|(at, _)| from.is_none_or(|from| *at >= from)) {
-        ask = ask.after(vec![moment(at), unit.place(&Path::conversation(uid, id))]);
+        query = query.after(vec![moment(at), unit.place(&Path::conversation(uid, id))]);
     } else if let Some(from) = from {
-        ask = ask.from(vec![moment(from)]);
+        query = query.from(vec![moment(from)]);
     }
     if let Some(to) = to {
-        ask = ask.before(vec![moment(to)]);
+        query = query.before(vec![moment(to)]);
     }
-    sound_ones(unit, ask, limit, decode).await
+    sound_ones(unit, query, limit, decode).await
 }
 
 /// Live conversations of the stream whose timed interval touches `reach`.
 pub async fn meeting(unit: &mut Unit<'_>, uid: &Uid, stream: &str, reach: Interval) -> Result<Vec<Conversation>> {
-    let (mut found, mut look) = (Vec::new(), FIRST_LOOK);
-    let mut ask = MEETING.ask(Path::user(uid), vec![text(stream)]).from(vec![moment(reach.start)]);
+    let (mut found, mut look) = (Vec::new(), FIRST_PAGE_SIZE);
+    let mut query = MEETING.query(Path::user(uid), vec![text(stream)]).from(vec![moment(reach.start)]);
     loop {
-        let page = unit.query(ask.clone(), look).await?;
+        let page = unit.query(query.clone(), look).await?;
         for document in &page {
             let Some(conversation) = listed(decode(document))? else { continue };
             let Some(timed) = conversation.timed else { continue };
@@ -154,9 +154,9 @@ pub async fn meeting(unit: &mut Unit<'_>, uid: &Uid, stream: &str, reach: Interv
             found.push(conversation);
         }
         let Some(last) = page.last().filter(|_| page.len() == look) else { return Ok(found) };
-        let place = place_of(unit, &ask.shape, last);
-        ask = ask.after(place);
-        look = (look * 4).min(LONGEST_LOOK);
+        let place = place_of(unit, &query.shape, last);
+        query = query.after(place);
+        look = (look * 4).min(MAX_PAGE_SIZE);
     }
 }
 
@@ -167,12 +167,12 @@ pub async fn due(
     after: Option<&DueDeletion>,
     limit: usize,
 ) -> Result<Vec<DueDeletion>> {
-    let ask = DUE.ask(Path::ROOT, vec![]).until(vec![moment(now)]);
-    let ask = match after {
-        Some(after) => ask.after(vec![moment(after.due_at), unit.place(&Path::conversation(&after.uid, after.id))]),
-        None => ask,
+    let query = DUE.query(Path::ROOT, vec![]).until(vec![moment(now)]);
+    let query = match after {
+        Some(after) => query.after(vec![moment(after.due_at), unit.place(&Path::conversation(&after.uid, after.id))]),
+        None => query,
     };
-    let due = sound_ones(unit, ask, limit, |document| {
+    let due = sound_ones(unit, query, limit, |document| {
         let conversation = decode(document)?;
         let due_at = conversation.due_at.ok_or_else(|| Fault::damaged(at(document), "it is due at no moment"))?;
         Ok(DueDeletion { due_at, uid: conversation.uid, id: conversation.id })

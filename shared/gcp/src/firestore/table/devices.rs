@@ -40,7 +40,7 @@ pub async fn load(unit: &mut Unit<'_>, uid: &Uid, id: &DeviceId) -> Result<Optio
 }
 
 pub async fn all(unit: &mut Unit<'_>, uid: &Uid, limit: usize) -> Result<Vec<Device>> {
-    sound_ones(unit, ALL.ask(Path::user(uid), vec![]), limit, decode).await
+    sound_ones(unit, ALL.query(Path::user(uid), vec![]), limit, decode).await
 }
 
 /// The device that has the token, if there is one.
@@ -58,7 +58,7 @@ pub async fn holder(unit: &mut Unit<'_>, token: &str) -> Result<Option<(Uid, Dev
 pub fn save(unit: &mut Unit<'_>, device: &Device, is_new: bool) -> Result<()> {
     let fields = Fields::default().with(BODY, bytes(to_body(device)?));
     // A damaged document is overwritten.
-    if is_new && !unit.stands(&path_of(device)) {
+    if is_new && !unit.exists(&path_of(device)) {
         unit.create(&path_of(device), fields)
     } else {
         unit.put(&path_of(device), fields)

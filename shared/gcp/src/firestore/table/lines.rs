@@ -9,7 +9,7 @@ use flow::ports::LineCursor;
 use super::{BODY, at, from_body, last_part, listed, sound, sound_ones, to_body};
 use crate::firestore::fault::{Fault, Result};
 use crate::firestore::path::{LINES, Path};
-use crate::firestore::shape::{Ask, Shape, Towards};
+use crate::firestore::shape::{Query, Shape, Towards};
 use crate::firestore::unit::Unit;
 use crate::firestore::value::{Fields, any_of, bytes, moment, text};
 
@@ -113,9 +113,9 @@ pub async fn stored(unit: &mut Unit<'_>, lines: &[Line]) -> Result<Vec<Stored>> 
 pub async fn of_recording(unit: &mut Unit<'_>, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {
     let paths = paths(uid, recording, starts);
     let (Some(first), Some(last)) = (paths.first(), paths.last()) else { return Ok(Vec::new()) };
-    let ask = OF_RECORDING.ask(Path::user(uid), vec![]);
-    let ask = ask.from(vec![unit.place(first)]).until(vec![unit.place(last)]);
-    let mut found = unit.query(ask, paths.len()).await?;
+    let query = OF_RECORDING.query(Path::user(uid), vec![]);
+    let query = query.from(vec![unit.place(first)]).until(vec![unit.place(last)]);
+    let mut found = unit.query(query, paths.len()).await?;
     let wanted: HashSet<&str> = paths.iter().map(Path::as_str).collect();
     // A full page may have left some lines out, so those are read by name.
     let seen = found.last().filter(|_| found.len() == paths.len()).map(|last| at(last).to_owned());
@@ -135,11 +135,11 @@ pub async fn in_order(
     after: Option<(RecordingId, u32)>,
     limit: usize,
 ) -> Result<Vec<(SegmentId, Result<Line>)>> {
-    let mut ask = OF_RECORDING.ask(Path::user(uid), vec![]);
+    let mut query = OF_RECORDING.query(Path::user(uid), vec![]);
     if let Some((recording, start_ms)) = after {
-        ask = ask.after(vec![unit.place(&Path::line(uid, recording, start_ms))]);
+        query = query.after(vec![unit.place(&Path::line(uid, recording, start_ms))]);
     }
-    let found = unit.query(ask, limit).await?;
+    let found = unit.query(query, limit).await?;
     // A document whose name is not a segment of ours is left out.
     let line = |document: &Document| Ok(listed(segment_of(document))?.map(|segment| (segment, decode(document))));
     found.iter().filter_map(|document| line(document).transpose()).collect()
@@ -160,10 +160,10 @@ pub enum Begin {
     After(LineCursor),
 }
 
-fn begin(unit: &Unit<'_>, uid: &Uid, ask: Ask, begin: Begin) -> Ask {
+fn begin(unit: &Unit<'_>, uid: &Uid, query: Query, begin: Begin) -> Query {
     match begin {
-        Begin::At(at) => ask.from(vec![moment(at)]),
-        Begin::After(line) => ask.after(cursor(unit, uid, line)),
+        Begin::At(at) => query.from(vec![moment(at)]),
+        Begin::After(line) => query.after(cursor(unit, uid, line)),
     }
 }
 
@@ -181,9 +181,9 @@ pub async fn timed(
     limit: usize,
 ) -> Result<Vec<Line>> {
     let uid = &conversation.uid;
-    let ask = TIMED.ask(Path::user(uid), vec![text(conversation.stream.key())]).until(vec![moment(end)]);
-    let ask = begin(unit, uid, ask, from);
-    sound_ones(unit, ask, limit, decode).await
+    let query = TIMED.query(Path::user(uid), vec![text(conversation.stream.key())]).until(vec![moment(end)]);
+    let query = begin(unit, uid, query, from);
+    sound_ones(unit, query, limit, decode).await
 }
 
 /// Lines attached under one of these ids. They are in order for each group of thirty ids.
@@ -196,12 +196,12 @@ pub async fn attached(
 ) -> Result<Vec<Line>> {
     let mut found = Vec::new();
     for ids in ids.chunks(MAX_IDS) {
-        let ask = ATTACHED.ask(Path::user(uid), vec![any_of(ids.iter().map(|id| text(id.to_string())))]);
-        let ask = match after {
-            Some(after) => begin(unit, uid, ask, Begin::After(after)),
-            None => ask,
+        let query = ATTACHED.query(Path::user(uid), vec![any_of(ids.iter().map(|id| text(id.to_string())))]);
+        let query = match after {
+            Some(after) => begin(unit, uid, query, Begin::After(after)),
+            None => query,
         };
-        found.extend(sound_ones(unit, ask, limit, decode).await?);
+        found.extend(sound_ones(unit, query, limit, decode).await?);
     }
     Ok(found)
 }

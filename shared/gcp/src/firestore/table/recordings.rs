@@ -82,11 +82,11 @@ pub async fn in_order(
     after: Option<RecordingId>,
     limit: usize,
 ) -> Result<Vec<(RecordingId, Result<(Recording, Beside)>)>> {
-    let mut ask = IN_ORDER.ask(Path::user(uid), vec![]);
+    let mut query = IN_ORDER.query(Path::user(uid), vec![]);
     if let Some(after) = after {
-        ask = ask.after(vec![unit.place(&Path::recording(uid, after))]);
+        query = query.after(vec![unit.place(&Path::recording(uid, after))]);
     }
-    let documents = unit.query(ask, limit).await?;
+    let documents = unit.query(query, limit).await?;
     let mut found = Vec::with_capacity(documents.len());
     for document in &documents {
         // A document whose name is not one of our ids is left out.
@@ -103,12 +103,12 @@ fn id_of(document: &Document) -> Result<RecordingId> {
 
 /// The user of the first recording after those of `after`.
 pub async fn next_user(unit: &mut Unit<'_>, after: Option<&Uid>) -> Result<Option<Uid>> {
-    let mut ask = USERS.ask(Path::ROOT, vec![]);
+    let mut query = USERS.query(Path::ROOT, vec![]);
     if let Some(after) = after {
-        ask = ask.after(vec![unit.place(&Path::after_recordings(after))]);
+        query = query.after(vec![unit.place(&Path::after_recordings(after))]);
     }
     // A damaged recording does not tell its user, so the user's next recording is taken.
-    let his = sound_ones(unit, ask, 1, |document| {
+    let his = sound_ones(unit, query, 1, |document| {
         let recording: Recording = from_body(document)?;
         // Otherwise the next query would return here again.
         let is_his = at(document) == Path::recording(&recording.uid, recording.id).as_str();

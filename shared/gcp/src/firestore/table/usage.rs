@@ -23,11 +23,11 @@ pub const HOURS: Shape = Shape {
 };
 
 /// Far more than any hour can have: a larger number is damage.
-const MOST: u64 = 1 << 52;
+const MAX_COUNT: u64 = 1 << 52;
 
 pub fn decode(document: &Document) -> Result<Bucket> {
     let missing = || Fault::damaged(at(document), "it is no usage");
-    let number = |name| number_of(document, name).filter(|number| *number <= MOST).ok_or_else(missing);
+    let number = |name| number_of(document, name).filter(|number| *number <= MAX_COUNT).ok_or_else(missing);
     let hour = moment_of(document, "hour").ok_or_else(missing)?;
     let is_its_own = at(document).ends_with(&format!("/{:014}", hour.millis().max(0)));
     if !is_its_own {
@@ -66,9 +66,9 @@ pub async fn list(
     if to <= from {
         return Ok(Vec::new());
     }
-    let ask = HOURS.ask(Path::user(uid), vec![]);
-    let ask = ask.from(vec![unit.place(&Path::usage(uid, from))]).before(vec![unit.place(&Path::usage(uid, to))]);
-    sound_ones(unit, ask, limit, decode).await
+    let query = HOURS.query(Path::user(uid), vec![]);
+    let query = query.from(vec![unit.place(&Path::usage(uid, from))]).before(vec![unit.place(&Path::usage(uid, to))]);
+    sound_ones(unit, query, limit, decode).await
 }
 
 /// All of the user's hours after the cursor. Damaged ones are returned as errors with their hour.
@@ -78,11 +78,11 @@ pub async fn in_order(
     after: Option<Timestamp>,
     limit: usize,
 ) -> Result<Vec<(Timestamp, Result<Bucket>)>> {
-    let mut ask = HOURS.ask(Path::user(uid), vec![]);
+    let mut query = HOURS.query(Path::user(uid), vec![]);
     if let Some(after) = after {
-        ask = ask.after(vec![unit.place(&Path::usage(uid, after))]);
+        query = query.after(vec![unit.place(&Path::usage(uid, after))]);
     }
-    let found = unit.query(ask, limit).await?;
+    let found = unit.query(query, limit).await?;
     // A document whose name is not an hour is left out.
     let hour = |document: &Document| Ok(listed(hour_of(document))?.map(|hour| (hour, decode(document))));
     found.iter().filter_map(|document| hour(document).transpose()).collect()

@@ -120,7 +120,7 @@ async fn transaction_locks_are_released_even_after_deadline() {
     for is_dropped in [true, false] {
         let mut unit = begin().await;
         if !is_dropped {
-            unit.let_go().await;
+            unit.release().await;
         }
         drop(unit);
         let claimed = tokio::time::timeout(Duration::from_secs(10), harness.claim(job.id)).await;
@@ -143,7 +143,7 @@ async fn expired_transaction_is_repeated() {
             store.client.rollback(unit.begun()).await.unwrap();
         }
         unit.delete(&Path::job(job.id));
-        let settled = run.settle(unit, Ok(())).await;
+        let settled = run.conclude(unit, Ok(())).await;
         assert_eq!(settled.is_none(), is_frozen, "{settled:?}");
         assert_eq!(store.job(job.id).await.unwrap().is_some(), is_frozen);
     }

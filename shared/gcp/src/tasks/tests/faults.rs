@@ -55,7 +55,7 @@ enum Answer<'a> {
 }
 use Answer::{Garbage, Google, Html, Later, Nothing, Task};
 
-fn told(status: u16, code: &str) -> String {
+fn error_body(status: u16, code: &str) -> String {
     format!(r#"{{"error":{{"code":{status},"message":"It is said to be {code}.","status":"{code}"}}}}"#)
 }
 
@@ -65,9 +65,9 @@ impl Answer<'_> {
     fn give(&self, call: Call) {
         match self {
             Task => call.answer_with(200, &[JSON], r#"{"name":"x"}"#),
-            Google(status, code) => call.answer_with(*status, &[JSON], &told(*status, code)),
+            Google(status, code) => call.answer_with(*status, &[JSON], &error_body(*status, code)),
             Later(status, code, wait) => {
-                call.answer_with(*status, &[JSON, ("retry-after", wait)], &told(*status, code));
+                call.answer_with(*status, &[JSON, ("retry-after", wait)], &error_body(*status, code));
             }
             Html(status) => {
                 let page = format!("<html>{}</html>", "x".repeat(5000));
@@ -185,7 +185,7 @@ async fn unreachable_service_is_unavailable() {
 #[tokio::test]
 async fn exists_distinguishes_missing_task_from_unclear_answer() {
     let mut site = site().await;
-    for (answer, told) in [
+    for (answer, expected) in [
         (Google(404, "NOT_FOUND"), Ok(false)),
         (Task, Ok(true)),
         (Google(403, "PERMISSION_DENIED"), Err(Kind::Misconfigured)),
@@ -193,25 +193,25 @@ async fn exists_distinguishes_missing_task_from_unclear_answer() {
         (Html(404), Err(Kind::Misconfigured)),
     ] {
         let queue = site.queue.clone();
-        let asked = tokio::spawn(async move { queue.exists(&new(1).name()).await });
+        let request = tokio::spawn(async move { queue.exists(&new(1).name()).await });
         let call = site.service.call().await;
         assert_eq!(call.uri.path(), format!("/v2/{QUEUE}/tasks/{}", new(1).name()));
         assert!(call.uri.query().unwrap().contains("responseView=1"), "{}", call.uri);
         answer.give(call);
-        assert_eq!(asked.await.unwrap().map_err(|error| error.kind), told);
+        assert_eq!(request.await.unwrap().map_err(|error| error.kind), expected);
     }
 }
 
 #[tokio::test]
 async fn readiness_check_requests_the_queue() {
     let mut site = site().await;
-    for (answer, told) in [(Task, Ok(())), (Google(404, "NOT_FOUND"), Err(Kind::Misconfigured))] {
+    for (answer, expected) in [(Task, Ok(())), (Google(404, "NOT_FOUND"), Err(Kind::Misconfigured))] {
         let queue = site.queue.clone();
-        let asked = tokio::spawn(async move { queue.ready().await });
+        let request = tokio::spawn(async move { queue.ready().await });
         let call = site.service.call().await;
         assert_eq!((call.method.as_str(), call.uri.path()), ("GET", format!("/v2/{QUEUE}").as_str()));
         answer.give(call);
-        assert_eq!(asked.await.unwrap().map_err(|error| error.kind), told);
+        assert_eq!(request.await.unwrap().map_err(|error| error.kind), expected);
     }
 }
 

@@ -107,7 +107,7 @@ fn reserve_is_checked_again_while_blob_grows() {
     // 16 MiB.
     let asked = (0..64).filter(|_| {
         file.write(&[0; 256 * 1024]).unwrap();
-        file.is_to_ask()
+        file.is_space_check_due()
     });
     assert_eq!(asked.count(), 2);
 }

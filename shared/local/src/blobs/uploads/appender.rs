@@ -29,7 +29,8 @@ impl Appender {
     }
 
     fn take(&mut self, operation: &'static str) -> Result<Box<Part>> {
-        let lost = || Error::new(Kind::Unavailable, operation, &self.name).because("an earlier write did not end well");
+        let lost =
+            || Error::new(Kind::Unavailable, operation, &self.name).because("an earlier write failed or was cancelled");
         self.part.take().ok_or_else(lost)
     }
 }
@@ -80,10 +81,10 @@ impl Drop for Appender {
         let buffer = std::mem::take(&mut self.buffer);
         // If this fails, the client sends the bytes again. Without a runtime the program is ending, and this
         // thread may block.
-        let mut settle = move || drop(part.write(&buffer));
+        let mut save_progress = move || drop(part.write(&buffer));
         match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(settle)),
-            Err(_) => settle(),
+            Ok(runtime) => drop(runtime.spawn_blocking(save_progress)),
+            Err(_) => save_progress(),
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::folder::durable::rename_without_replacing;
 /// The most bytes that have to be sent again after a crash.
 const SYNC_EVERY: u64 = 4 * 1024 * 1024;
 /// How many bytes are written before the free space is checked again.
-const ASK_EVERY: u64 = 8 * 1024 * 1024;
+const CHECK_SPACE_EVERY: u64 = 8 * 1024 * 1024;
 /// How often the folder may disappear, because the last other file in it was removed, before the write
 /// fails.
 const MAX_TRIES: usize = 64;
@@ -58,9 +58,9 @@ pub struct Part {
     written: Mark,
     /// How many of these bytes are durable and recorded in the mark.
     durable: u64,
-    ask_at: u64,
+    next_space_check: u64,
     /// The file has become a blob or was removed, or the disk failed: the mark is not written any more.
-    over: bool,
+    is_over: bool,
     _place: OwnedSemaphorePermit,
     /// Declared last, so that it is dropped after everything above.
     _taken: UploadGuard,
@@ -80,9 +80,9 @@ impl Part {
         let paths = PartPaths::of(partials, place);
         let place = partials.place(name)?;
         let (data, mark) = open_files(partials, &paths).map_err(failed)?;
-        let (written, slot) = agree(&data, &mark).map_err(failed)?;
+        let (written, slot) = reconcile(&data, &mark).map_err(failed)?;
         let (partials, name) = (Arc::clone(partials), name.clone());
-        let (durable, ask_at) = (written.offset, written.offset + ASK_EVERY);
+        let (durable, next_space_check) = (written.offset, written.offset + CHECK_SPACE_EVERY);
         Ok(Self {
             partials,
             name,
@@ -93,8 +93,8 @@ impl Part {
             slot,
             written,
             durable,
-            ask_at,
-            over: false,
+            next_space_check,
+            is_over: false,
             _place: place,
             _taken: taken,
         })
@@ -110,36 +110,36 @@ impl Part {
         self.written.offset += bytes.len() as u64;
         self.written.crc32c = crc32c::crc32c_append(self.written.crc32c, bytes);
         if self.written.offset - self.durable >= SYNC_EVERY {
-            self.settle()?;
+            self.save_progress()?;
         }
-        if self.written.offset >= self.ask_at {
-            self.ask_at = self.written.offset + ASK_EVERY;
+        if self.written.offset >= self.next_space_check {
+            self.next_space_check = self.written.offset + CHECK_SPACE_EVERY;
             self.partials.shared.temporary_files.room("uploads.write", &self.name)?;
         }
         Ok(())
     }
 
     /// Makes the bytes durable first, then the mark that counts them.
-    fn settle(&mut self) -> Result<()> {
+    fn save_progress(&mut self) -> Result<()> {
         if self.written.offset == self.durable {
             return Ok(());
         }
         let synced = self.data.sync_data().and_then(|()| self.written.write(&self.mark, self.slot));
         // After a failed sync it is unknown which bytes are on the disk, and a second sync may wrongly report
         // success.
-        self.over |= synced.is_err();
+        self.is_over |= synced.is_err();
         self.slot = synced.map_err(|error| fault("uploads.sync", &self.name, error))?;
         self.durable = self.written.offset;
         Ok(())
     }
 
     pub fn flush(mut self) -> Result<Progress> {
-        self.settle()?;
+        self.save_progress()?;
         if self.written.offset < self.expected.size {
             return Ok(Progress::Open { offset: self.written.offset });
         }
         if self.expected.crc32c.is_some_and(|crc32c| crc32c != self.written.crc32c) {
-            self.over = true;
+            self.is_over = true;
             remove(&self.paths).map_err(|error| fault("uploads.discard", &self.name, error))?;
             let why = "the bytes are not the ones that were announced";
             return Err(Error::new(Kind::Corrupt, "uploads.finish", &self.name).because(why));
@@ -163,17 +163,17 @@ impl Part {
         }
         let unsure = |error| Error::new(Kind::Unknown, "uploads.finish", &self.name).because(error);
         shared.folders.make_durable(&self.paths.blob, fresh).map_err(unsure)?;
-        self.over = true;
+        self.is_over = true;
         Ok(Progress::Whole { size, crc32c })
     }
 }
 
 impl Drop for Part {
     fn drop(&mut self) {
-        if !self.over
-            && let Err(error) = self.settle()
+        if !self.is_over
+            && let Err(error) = self.save_progress()
         {
-            tracing::warn!(blob = %self.name, %error, "the last bytes of an interrupted upload are to be sent again");
+            tracing::warn!(blob = %self.name, %error, "the last bytes of an interrupted upload must be sent again");
         }
     }
 }
@@ -201,7 +201,7 @@ fn open_files(partials: &PartialUploads, paths: &PartPaths) -> io::Result<(File,
 }
 
 /// Makes file and mark agree on the smaller of the two lengths.
-fn agree(data: &File, mark: &File) -> io::Result<(Mark, usize)> {
+fn reconcile(data: &File, mark: &File) -> io::Result<(Mark, usize)> {
     let length = data.metadata()?.len();
     let (marked, slot) = Mark::read(mark)?.unwrap_or((Mark::default(), 0));
     if length >= marked.offset {

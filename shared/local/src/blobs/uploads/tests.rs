@@ -269,24 +269,24 @@ async fn concurrent_uploads_are_limited_and_reconnect_takes_no_second_permit() {
     let at = fixture();
     let nth = |n| BlobName::new(&Uid::new("ann").unwrap(), JobId(Uuid::from_u128(1)), n, "a.bin");
     let mut open = Vec::new();
-    for n in 0..MOST_AT_ONCE {
+    for n in 0..MAX_CONCURRENT {
         open.push(at.uploads.append(&nth(n), EXPECTED).await.unwrap());
     }
-    let refused = at.uploads.append(&nth(MOST_AT_ONCE), EXPECTED).await.err().unwrap();
-    assert_eq!((refused.kind, refused.retry_after), (Kind::Throttled, Some(COME_AGAIN)));
+    let refused = at.uploads.append(&nth(MAX_CONCURRENT), EXPECTED).await.err().unwrap();
+    assert_eq!((refused.kind, refused.retry_after), (Kind::Throttled, Some(RETRY_AFTER)));
     let Some(Arriving::Open(hangs)) = open.pop() else { panic!("it is open") };
     let stops = async {
         hangs.displaced().await;
         drop(hangs);
     };
-    let last = nth(MOST_AT_ONCE - 1);
+    let last = nth(MAX_CONCURRENT - 1);
     let (again, ()) = tokio::join!(at.uploads.append(&last, EXPECTED), stops);
     open.push(again.unwrap());
-    assert!(at.uploads.append(&nth(MOST_AT_ONCE), EXPECTED).await.is_err());
-    at.uploads.abandon(&nth(MOST_AT_ONCE), None).await.unwrap();
+    assert!(at.uploads.append(&nth(MAX_CONCURRENT), EXPECTED).await.is_err());
+    at.uploads.abandon(&nth(MAX_CONCURRENT), None).await.unwrap();
     let Some(Arriving::Open(writer)) = open.pop() else { panic!("it is open") };
     writer.flush().await.unwrap();
-    assert!(at.uploads.append(&nth(MOST_AT_ONCE), EXPECTED).await.is_ok());
+    assert!(at.uploads.append(&nth(MAX_CONCURRENT), EXPECTED).await.is_ok());
 }
 
 #[tokio::test]
@@ -307,8 +307,8 @@ async fn waiting_writer_yields_to_next_one_and_gives_up_in_time() {
     let both = tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(second, last) });
     let (second, last) = both.await.expect("nobody waits for ever");
     let why = |refused: Result<upload_locks::UploadGuard>| refused.err().unwrap().source.unwrap().to_string();
-    assert_eq!(why(second), "somebody else came to send the same file");
-    assert_eq!(why(last), "the one who sends the same file does not end");
+    assert_eq!(why(second), "another request has taken over this file");
+    assert_eq!(why(last), "the previous request for this file does not end");
     assert!(first.displaced().is_cancelled());
     drop(first);
     assert_eq!(upload_locks.len(), 0);

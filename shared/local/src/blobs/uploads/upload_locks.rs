@@ -13,14 +13,14 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a new writer waits for the previous one, which has at most one write and one sync to
 /// finish. If it takes longer, the disk hangs.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Default)]
 pub struct UploadLocks(Arc<Mutex<HashMap<BlobName, Arc<UploadLock>>>>);
 
 #[derive(Default)]
 struct UploadLock {
-    turn: Arc<tokio::sync::Mutex<()>>,
+    writing: Arc<tokio::sync::Mutex<()>>,
     /// The token of the latest writer; the next one cancels it.
     last: Mutex<CancellationToken>,
 }
@@ -32,7 +32,7 @@ pub struct UploadGuard {
     /// `None` once it has been given back.
     lock: Option<Arc<UploadLock>>,
     displaced: CancellationToken,
-    turn: Option<OwnedMutexGuard<()>>,
+    writing: Option<OwnedMutexGuard<()>>,
 }
 
 impl UploadLocks {
@@ -43,17 +43,17 @@ impl UploadLocks {
             let mut last = lock.last.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *last, displaced.clone()).cancel();
         }
-        let turn = Arc::clone(&lock.turn).lock_owned();
+        let writing = Arc::clone(&lock.writing).lock_owned();
         // The guard is created before the wait, so that a caller that gives up leaves no entry behind.
         let (upload_locks, lock) = (self.clone(), Some(lock));
         let mut taken =
-            UploadGuard { upload_locks, name: name.clone(), lock, displaced: displaced.clone(), turn: None };
+            UploadGuard { upload_locks, name: name.clone(), lock, displaced: displaced.clone(), writing: None };
         let refuse = |why: &str| Error::new(Kind::Unavailable, operation, name).because(why.to_owned());
         tokio::select! {
             biased;
-            turn = turn => taken.turn = Some(turn),
-            () = displaced.cancelled() => return Err(refuse("somebody else came to send the same file")),
-            () = clock.sleep(LONGEST_WAIT) => return Err(refuse("the one who sends the same file does not end")),
+            writing = writing => taken.writing = Some(writing),
+            () = displaced.cancelled() => return Err(refuse("another request has taken over this file")),
+            () = clock.sleep(MAX_WAIT) => return Err(refuse("the previous request for this file does not end")),
         }
         Ok(taken)
     }
@@ -77,7 +77,7 @@ impl UploadGuard {
 
 impl Drop for UploadGuard {
     fn drop(&mut self) {
-        drop(self.turn.take());
+        drop(self.writing.take());
         let mut upload_locks = self.upload_locks.lock();
         // The reference is dropped under the map's lock, because new references are only taken there. So the
         // last of several guards dropped at once sees that only the map's reference is left.

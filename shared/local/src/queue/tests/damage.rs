@@ -140,8 +140,8 @@ async fn concurrent_callers_replace_damaged_file_once() {
         queue.enqueue(new_at(n, NOW + HOUR)).await.unwrap();
     }
     spoil(&queue, &site).await;
-    let asked = (20..60).map(|n| queue.enqueue(new_at(n, NOW + HOUR)));
-    for outcome in futures_util::future::join_all(asked).await {
+    let enqueues = (20..60).map(|n| queue.enqueue(new_at(n, NOW + HOUR)));
+    for outcome in futures_util::future::join_all(enqueues).await {
         outcome.unwrap();
     }
     assert!(site.aside(1).exists() && !site.aside(2).exists());

@@ -44,12 +44,12 @@ async fn retry_after_is_observed_for_statuses_that_allow_it() {
         (503, "Wed, 21 Oct 2026 07:28:00 GMT", 5),
         (429, "soon", 5),
     ];
-    for (n, (status, asked, seconds)) in (1..).zip(cases) {
+    for (n, (status, requested_wait, seconds)) in (1..).zip(cases) {
         queue.enqueue(new(n)).await.unwrap();
-        site.call().await.answer_with(status, Some(asked));
+        site.call().await.answer_with(status, Some(requested_wait));
         let row = until(&queue, n, |row| row.retries == 1).await;
         let waits = NOW.until(Timestamp::from_millis(row.due.unwrap()));
-        assert!(is_about(waits, seconds), "{status} {asked}: {waits:?}");
+        assert!(is_about(waits, seconds), "{status} {requested_wait}: {waits:?}");
     }
 }
 

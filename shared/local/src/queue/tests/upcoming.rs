@@ -60,7 +60,7 @@ fn load_does_not_add_running_or_finished_tasks() {
     assert_eq!([take(&mut upcoming), take(&mut upcoming)], [Some(1), Some(2)]);
     upcoming.doubt((at(0), 0));
     upcoming.begin_load().unwrap();
-    upcoming.settle(1, None);
+    upcoming.finish(1, None);
     upcoming.end_load(all(rows));
     assert_eq!([take(&mut upcoming), take(&mut upcoming)], [Some(3), None]);
 }
@@ -71,7 +71,7 @@ fn late_offer_does_not_bring_back_finished_task() {
     upcoming.begin_load().unwrap();
     upcoming.end_load(all(vec![task(1, 5)]));
     assert_eq!(take(&mut upcoming), Some(1));
-    upcoming.settle(1, None);
+    upcoming.finish(1, None);
     assert!(!upcoming.offer(task(1, 5)));
     assert_eq!(take(&mut upcoming), None);
 }
@@ -85,7 +85,7 @@ fn tasks_offered_during_load_are_kept() {
     assert_eq!(take(&mut upcoming), Some(7));
     upcoming.doubt((at(0), 0));
     upcoming.begin_load().unwrap();
-    upcoming.settle(7, Some(task(7, 60)));
+    upcoming.finish(7, Some(task(7, 60)));
     upcoming.end_load(all(vec![task(7, 50)]));
     assert_eq!(upcoming.next(at(55)), Next::At(at(60)), "put off while the load looked");
 }
@@ -138,7 +138,7 @@ fn long_table_passes_through_small_window() {
             upcoming.end_load(Page { complete: tasks.len() < limit, tasks, last_id: count });
         }
         assert_eq!(take(&mut upcoming), Some(expected));
-        upcoming.settle(expected, None);
+        upcoming.finish(expected, None);
         rows.pop_front();
         expected += 1;
         assert!(upcoming.len() <= CAPACITY);
@@ -155,7 +155,7 @@ fn tasks_beyond_capacity_are_loaded_again_later() {
     assert_eq!(upcoming.len(), CAPACITY);
     for id in 1..=CAPACITY as i64 {
         assert_eq!(take(&mut upcoming), Some(id));
-        upcoming.settle(id, None);
+        upcoming.finish(id, None);
     }
     assert_eq!(take(&mut upcoming), None);
     upcoming.begin_load().unwrap();

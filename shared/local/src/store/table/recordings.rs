@@ -31,9 +31,9 @@ struct Bytes {
 }
 
 /// How a recording is stored, to compare with before it is written.
-pub struct Before(Stands);
+pub struct Before(StoredState);
 
-enum Stands {
+enum StoredState {
     Nothing,
     /// The row cannot be read, and is overwritten when the recording is saved.
     Damaged,
@@ -41,16 +41,16 @@ enum Stands {
 }
 
 impl Before {
-    pub const NOTHING: Self = Self(Stands::Nothing);
+    pub const NOTHING: Self = Self(StoredState::Nothing);
 }
 
 /// Loads a recording that is to be changed, and what to compare it with. A damaged one counts as
 /// missing.
 pub fn load(db: &Connection, uid: &Uid, id: RecordingId) -> Result<(Option<Recording>, Before)> {
     Ok(match sound(stored(db, uid, id))? {
-        None => (None, Before(Stands::Damaged)),
+        None => (None, Before(StoredState::Damaged)),
         Some(None) => (None, Before::NOTHING),
-        Some(Some(stored)) => (Some(stored.recording), Before(Stands::Bytes(stored.bytes))),
+        Some(Some(stored)) => (Some(stored.recording), Before(StoredState::Bytes(stored.bytes))),
     })
 }
 
@@ -112,11 +112,15 @@ pub fn save(db: &Connection, recording: &mut Recording, before: &Before) -> Resu
     let (uid, id) = (recording.uid.as_str(), recording.id.bytes());
     let document = || std::str::from_utf8(&now.document).map_err(|e| Fault::damaged(TABLE, recording.id, e));
     match &before.0 {
-        Stands::Nothing => run(db, INSERT, params![uid, id, document()?, now.plan])?,
-        Stands::Bytes(before) if *before == now => 0,
-        Stands::Bytes(before) if before.plan == now.plan => run(db, UPDATE_DOCUMENT, params![uid, id, document()?])?,
-        Stands::Bytes(before) if before.document == now.document => run(db, UPDATE_PLAN, params![uid, id, now.plan])?,
-        Stands::Bytes(_) | Stands::Damaged => run(db, UPDATE, params![uid, id, document()?, now.plan])?,
+        StoredState::Nothing => run(db, INSERT, params![uid, id, document()?, now.plan])?,
+        StoredState::Bytes(before) if *before == now => 0,
+        StoredState::Bytes(before) if before.plan == now.plan => {
+            run(db, UPDATE_DOCUMENT, params![uid, id, document()?])?
+        }
+        StoredState::Bytes(before) if before.document == now.document => {
+            run(db, UPDATE_PLAN, params![uid, id, now.plan])?
+        }
+        StoredState::Bytes(_) | StoredState::Damaged => run(db, UPDATE, params![uid, id, document()?, now.plan])?,
     };
     Ok(())
 }

@@ -20,7 +20,7 @@ queries! {
 }
 
 /// Far more than any hour can have: a larger number is damage.
-const MOST: i64 = 1 << 52;
+const MAX_COUNT: i64 = 1 << 52;
 
 pub fn add(db: &Connection, uid: &Uid, hour: Timestamp, usage: Usage) -> Result<()> {
     if usage.is_zero() {
@@ -71,5 +71,5 @@ fn signed(number: u64) -> Result<i64> {
 fn unsigned(row: &Row, column: usize, hour: Timestamp) -> Result<u64> {
     let number: i64 = row.get(column)?;
     let damaged = || Fault::damaged("usage_hours", hour, format!("{number} is no count"));
-    u64::try_from(number).ok().filter(|_| number <= MOST).ok_or_else(damaged)
+    u64::try_from(number).ok().filter(|_| number <= MAX_COUNT).ok_or_else(damaged)
 }

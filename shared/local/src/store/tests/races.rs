@@ -38,13 +38,13 @@ async fn one_of_fifty_equal_concurrent_batches_becomes_a_job() {
         let harness = harness.clone();
         tokio::spawn(async move { harness.create(&batch_as(job_id(n), &uid("ann"), &[phone(0), phone(60)])).await })
     };
-    let (mut made, mut told): (Vec<JobId>, Vec<JobId>) = Default::default();
+    let (mut made, mut answered): (Vec<JobId>, Vec<JobId>) = Default::default();
     for task in (0..50).map(create).collect::<Vec<_>>() {
         match task.await.unwrap() {
             Created::New { job, .. } => made.push(job.id),
-            Created::Answered(job) => told.push(job.id),
+            Created::Answered(job) => answered.push(job.id),
         }
     }
-    assert_eq!((made.len(), told.len()), (1, 49));
-    assert!(told.iter().all(|id| *id == made[0]));
+    assert_eq!((made.len(), answered.len()), (1, 49));
+    assert!(answered.iter().all(|id| *id == made[0]));
 }

@@ -15,12 +15,12 @@ use super::path::{JOBS, Path, RECORDINGS};
 
 /// The most documents in the cache. Each has a few kilobytes: this is more than a process works on at a
 /// time, and a few mebibytes at most.
-const MOST: usize = 256;
+const MAX_DOCUMENTS: usize = 256;
 /// The longest document that is cached. A longer one, of hours of speech, is read each time.
-const LONGEST: usize = 32 * 1024;
+const MAX_DOCUMENT_BYTES: usize = 32 * 1024;
 
 #[derive(Default)]
-pub struct Memory(Mutex<Kept>);
+pub struct Cache(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
@@ -29,7 +29,7 @@ struct Kept {
     uses: u64,
 }
 
-impl Memory {
+impl Cache {
     pub fn get(&self, path: &Path) -> Option<Document> {
         self.with(|kept| {
             kept.uses += 1;
@@ -41,11 +41,11 @@ impl Memory {
 
     /// Stores a document that was read or has just been written. One without an update time cannot be
     /// demanded unchanged, so it is not stored.
-    pub fn saw(&self, path: &Path, document: &Document) {
-        if !is_remembered(path) {
+    pub fn insert(&self, path: &Path, document: &Document) {
+        if !is_cached(path) {
             return;
         }
-        let (Some(at), true) = (document.update_time, document.encoded_len() <= LONGEST) else {
+        let (Some(at), true) = (document.update_time, document.encoded_len() <= MAX_DOCUMENT_BYTES) else {
             return self.forget(path);
         };
         self.with(|kept| {
@@ -55,7 +55,7 @@ impl Memory {
             }
             kept.uses += 1;
             kept.documents.insert(path.clone(), (kept.uses, document.clone()));
-            if kept.documents.len() > MOST
+            if kept.documents.len() > MAX_DOCUMENTS
                 && let Some(least) =
                     kept.documents.iter().min_by_key(|(_, (used, _))| *used).map(|(path, _)| path.clone())
             {
@@ -74,7 +74,7 @@ impl Memory {
 }
 
 /// Whether documents of this collection are cached: those that one worker writes again and again.
-fn is_remembered(path: &Path) -> bool {
+fn is_cached(path: &Path) -> bool {
     [JOBS, RECORDINGS].contains(&path.collection())
 }
 
@@ -98,27 +98,27 @@ mod tests {
 
     #[test]
     fn latest_version_stays_when_older_one_arrives_late() {
-        let memory = Memory::default();
-        memory.saw(&job(1), &document(2, 1));
-        memory.saw(&job(1), &document(1, 1));
-        assert_eq!(memory.get(&job(1)), Some(document(2, 1)));
-        memory.saw(&job(1), &Document { update_time: None, ..document(3, 1) });
-        assert_eq!(memory.get(&job(1)), None);
+        let cache = Cache::default();
+        cache.insert(&job(1), &document(2, 1));
+        cache.insert(&job(1), &document(1, 1));
+        assert_eq!(cache.get(&job(1)), Some(document(2, 1)));
+        cache.insert(&job(1), &Document { update_time: None, ..document(3, 1) });
+        assert_eq!(cache.get(&job(1)), None);
     }
 
     #[test]
     fn cache_is_bounded_and_evicts_least_recently_used() {
-        let memory = Memory::default();
-        for number in 0..MOST as u128 {
-            memory.saw(&job(number), &document(1, 1));
+        let cache = Cache::default();
+        for number in 0..MAX_DOCUMENTS as u128 {
+            cache.insert(&job(number), &document(1, 1));
         }
-        assert!(memory.get(&job(0)).is_some());
-        memory.saw(&job(MOST as u128), &document(1, 1));
-        assert!(memory.get(&job(0)).is_some() && memory.get(&job(1)).is_none());
-        memory.saw(&job(0), &document(2, LONGEST));
-        assert!(memory.get(&job(0)).is_none(), "what it was before is not kept instead");
+        assert!(cache.get(&job(0)).is_some());
+        cache.insert(&job(MAX_DOCUMENTS as u128), &document(1, 1));
+        assert!(cache.get(&job(0)).is_some() && cache.get(&job(1)).is_none());
+        cache.insert(&job(0), &document(2, MAX_DOCUMENT_BYTES));
+        assert!(cache.get(&job(0)).is_none(), "what it was before is not kept instead");
         let ann = domain::Uid::new("ann").unwrap();
-        memory.saw(&Path::timeline(&ann, "phone"), &document(1, 1));
-        assert!(memory.get(&Path::timeline(&ann, "phone")).is_none());
+        cache.insert(&Path::timeline(&ann, "phone"), &document(1, 1));
+        assert!(cache.get(&Path::timeline(&ann, "phone")).is_none());
     }
 }

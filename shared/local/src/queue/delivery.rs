@@ -14,7 +14,7 @@ use crate::metrics;
 
 /// The pauses in milliseconds between the tries to write an outcome. If the last try fails too, the row
 /// stays as it was and the task is delivered again; the worker tolerates that.
-const TRIES: [u64; 5] = [100, 200, 400, 800, 1600];
+const RETRY_PAUSES_MS: [u64; 5] = [100, 200, 400, 800, 1600];
 
 /// A task that is being delivered. If it is cut off by a shutdown or a panic, the next load finds its
 /// row.
@@ -41,7 +41,7 @@ impl Delivery {
         if queue.write_down(self.task.id, &outcome).await {
             let again = if let Outcome::Again(task) = outcome { Some(task) } else { None };
             self.settled = true;
-            queue.upcoming().settle(self.task.id, again);
+            queue.upcoming().finish(self.task.id, again);
         }
     }
 }
@@ -60,14 +60,14 @@ impl LocalQueue {
         tokio::select! {
             answer = self.caller.call(task) => answer,
             () = self.clock.sleep(self.settings.dispatch_deadline) => {
-                Answer::Silence("no answer before the dispatch deadline".to_owned())
+                Answer::NoAnswer("no answer before the dispatch deadline".to_owned())
             }
         }
     }
 
     /// Writes the outcome to the row. Returns whether it was written.
     async fn write_down(&self, id: i64, outcome: &Outcome) -> bool {
-        for wait in TRIES {
+        for wait in RETRY_PAUSES_MS {
             match self.write(id, outcome).await {
                 Ok(()) => return true,
                 Err(error) => tracing::warn!(%error, "outcome of a delivery not written"),
@@ -75,7 +75,11 @@ impl LocalQueue {
             self.clock.sleep(Duration::from_millis(wait)).await;
         }
         let result = self.write(id, outcome).await;
-        result.inspect_err(|error| tracing::error!(%error, "outcome of a delivery lost: it comes again")).is_ok()
+        result
+            .inspect_err(
+                |error| tracing::error!(%error, "outcome of a delivery not written: the task is delivered again"),
+            )
+            .is_ok()
     }
 
     async fn write(&self, id: i64, outcome: &Outcome) -> Result<()> {

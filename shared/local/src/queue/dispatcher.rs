@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::LocalQueue;
 use super::bucket::Bucket;
 use super::chores::Loading;
-use super::settle::Delivery;
+use super::delivery::Delivery;
 use super::task::Task;
 use super::upcoming::Next;
 
