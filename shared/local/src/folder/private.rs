@@ -46,7 +46,10 @@ pub fn repair_modes(folder: &Path) {
 }
 
 fn warn_not_repaired(path: &Path, error: &io::Error) {
-    tracing::warn!(path = %path.display(), %error, "other accounts of this machine may read this file or folder, and its mode cannot be changed");
+    tracing::warn!(
+        path = %path.display(), %error,
+        "other accounts of this machine may read this file or folder, and its mode cannot be changed"
+    );
 }
 
 /// Files in a private folder are out of others' reach, whatever their own mode, so a private folder is

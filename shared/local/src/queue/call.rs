@@ -38,7 +38,7 @@ pub enum Answer {
         retry_after: Option<Duration>,
     },
     /// The worker gave no answer.
-    NoAnswer(String),
+    Unanswered(String),
 }
 
 pub struct Caller {
@@ -70,7 +70,7 @@ impl Caller {
                 read_to_end(response).await;
                 answer
             }
-            Err(error) => Answer::NoAnswer(chain(&error)),
+            Err(error) => Answer::Unanswered(chain(&error)),
         }
     }
 

@@ -60,7 +60,7 @@ impl LocalQueue {
         tokio::select! {
             answer = self.caller.call(task) => answer,
             () = self.clock.sleep(self.settings.dispatch_deadline) => {
-                Answer::NoAnswer("no answer before the dispatch deadline".to_owned())
+                Answer::Unanswered("no answer before the dispatch deadline".to_owned())
             }
         }
     }

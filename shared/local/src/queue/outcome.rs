@@ -21,7 +21,7 @@ pub fn of(settings: &QueueSettings, task: &Task, answer: &Answer, now: Timestamp
     let (status, retry_after) = match answer {
         Answer::Done => return Outcome::Done,
         Answer::Refused { status, retry_after } => (Some(*status), *retry_after),
-        Answer::NoAnswer(_) => (None, None),
+        Answer::Unanswered(_) => (None, None),
     };
     let failures = task.retries.saturating_add(1);
     if failures >= settings.max_attempts {
@@ -42,7 +42,7 @@ fn log_end(task: &Task, attempts: u32, answer: &Answer) {
 /// The worker's own logs say why a delivery failed; this one shows how often.
 fn log_failure(task: &Task, status: Option<StatusCode>, answer: &Answer, wait: Duration) {
     let status = status.map_or(0, |status| status.as_u16());
-    let why = if let Answer::NoAnswer(why) = answer { why } else { "" };
+    let why = if let Answer::Unanswered(why) = answer { why } else { "" };
     tracing::info!(task = task.name, retries = task.retries, status, why, ?wait, "delivery failed");
 }
 
@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(again(&refused(500, None)), (1, 1, 5));
         assert_eq!(again(&refused(503, Some(60))), (1, 1, 60));
         assert_eq!(again(&refused(503, Some(4000))), (1, 1, 300));
-        assert_eq!(again(&Answer::NoAnswer("refused".into())), (1, 0, 5));
+        assert_eq!(again(&Answer::Unanswered("refused".into())), (1, 0, 5));
     }
 
     #[test]
