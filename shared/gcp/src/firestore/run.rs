@@ -73,8 +73,8 @@ impl<'a> Run<'a> {
     /// Commits what a try decided. `None` means to try again; the pause before that has already passed.
     pub async fn conclude<T>(&mut self, mut unit: Unit<'a>, decided: Result<T>) -> Option<flow::Result<T>> {
         if unit.relies_on_cache() && !matches!(decided, Err(Fault::NeedsTransaction)) {
-            // Only a commit would show whether the cached documents are current, and there is none, so they are
-            // read.
+            // No write demands that all cached documents are unchanged, so the commit would not notice a change:
+            // the next try reads them.
             self.uses_cache = false;
             return None;
         }
