@@ -1,8 +1,8 @@
-//! Staged audio in Google Cloud Storage: blobs written and read by the functions, and upload sessions whose bytes go
-//! straight from the device to Google.
+//! Staged audio in Google Cloud Storage: blobs that the functions write and read, and upload sessions
+//! whose bytes go straight from the device to Google.
 //!
-//! Reads go through Google's crate (JSON REST), and so do lists, metadata and deletions (gRPC). Uploads are our own JSON
-//! REST: see [`writer`] for the reason.
+//! Reads go through Google's crate (JSON REST), and so do lists, metadata and deletions (gRPC). Uploads
+//! are our own JSON REST requests: see [`writer`] for the reason.
 
 mod blobs;
 mod fault;
@@ -42,22 +42,22 @@ use crate::diagnosis::{Service, causes};
 
 const PRODUCTION: &str = "https://storage.googleapis.com";
 const USER_AGENT: &str = concat!("afterword/", env!("CARGO_PKG_VERSION"));
-/// "Who are you?": the credentials are no good. What they do not allow is another matter.
+/// The status of invalid credentials. Missing permissions have another status.
 const UNAUTHENTICATED: u16 = 401;
 const CONNECT: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub bucket: String,
-    /// Where JSON REST is spoken; `None`: Google.
+    /// The address for JSON REST; `None` means Google's.
     pub endpoint: Option<String>,
-    /// Where gRPC is spoken; `None`: where JSON REST is.
+    /// The address for gRPC; `None` means the same as for JSON REST.
     pub grpc_endpoint: Option<String>,
     pub policy: RetryPolicy,
 }
 
 impl Settings {
-    /// The bucket at Google.
+    /// Settings for a bucket at Google.
     pub fn new(bucket: impl Into<String>) -> Self {
         Self { bucket: bucket.into(), endpoint: None, grpc_endpoint: None, policy: policy() }
     }
@@ -66,16 +66,18 @@ impl Settings {
 fn policy() -> RetryPolicy {
     RetryPolicy {
         tries: 5,
-        // A chunk is 1 MiB: slower than this is a connection that is as good as dead.
+        // The time limit of one try. A chunk is 1 MiB: a connection that is slower than this is as good as
+        // dead.
         attempt: Duration::from_secs(20),
         total: Duration::from_secs(60),
-        // Google asks for an exponential back-off that starts near a second; most 503 are over sooner.
+        // Google asks for an exponential back-off that starts near one second; most 503 responses are over
+        // sooner.
         first_pause: Duration::from_millis(250),
         longest_pause: Duration::from_secs(8),
     }
 }
 
-/// What is known of the bucket to whoever has to mend something.
+/// Describes the bucket in error messages and remedies.
 fn service(settings: &Settings) -> Service {
     let bucket = &settings.bucket;
     Service {
@@ -95,7 +97,8 @@ fn service(settings: &Settings) -> Service {
     }
 }
 
-/// The one client. Making it connects to nothing and reads no credentials: what is needed is made at its first use.
+/// The client of one bucket. Creating it neither connects nor reads credentials: both happen at first
+/// use.
 pub struct Storage {
     settings: Settings,
     service: Service,
@@ -123,7 +126,8 @@ impl Storage {
         }
     }
 
-    /// Instead of Application Default Credentials, or of none where an endpoint is named.
+    /// Uses these credentials, instead of Application Default Credentials, or of none if an endpoint is
+    /// set.
     #[must_use]
     pub fn with_credentials(self, credentials: Credentials) -> Self {
         Self { given: Some(credentials), ..self }
@@ -133,7 +137,7 @@ impl Storage {
         &self.settings.bucket
     }
 
-    /// The bucket as gRPC and Google's crate call it.
+    /// The bucket's name for gRPC and for Google's crate.
     fn bucket_path(&self) -> String {
         format!("projects/_/buckets/{}", self.settings.bucket)
     }
@@ -157,10 +161,11 @@ impl Storage {
         let mut builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT)
-            // Elsewhere the token, and what was recorded, have no business. 308 means something else here, too.
+            // A redirect would send the token and the audio elsewhere. Also, 308 has another meaning in upload
+            // sessions.
             .redirect(redirect::Policy::none());
         if self.endpoint().starts_with("http://") {
-            // A stand-in on this machine is not behind the proxy of the way out.
+            // An emulator on this machine is not reached through the proxy.
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|why| call.misconfigured(format!("TLS cannot be set up: {why}")))?;
@@ -181,19 +186,19 @@ impl Storage {
         self.credentials.get(make).await
     }
 
-    /// Credentials that failed for good, or are not taken, are never renewed by who has them: whoever asks next looks for
-    /// them again, because a key may have been changed.
+    /// Drops credentials that failed permanently or were refused. The library never renews those, so the
+    /// next request looks for credentials again: a key may have been changed.
     fn forget_credentials(&self) {
-        tracing::warn!("the credentials for Cloud Storage are looked for again");
+        tracing::warn!("the credentials for Cloud Storage are looked up again");
         self.credentials.clear();
         self.reading.clear();
         self.control.clear();
     }
 
-    /// What Google's crate says; it is learnt from.
+    /// Converts an error of Google's crate, and drops the credentials if they are to blame.
     fn failed(&self, call: &Call<'_>, why: &google_cloud_storage::Error) -> flow::Error {
         let error = call.failed(why);
-        let is_refused = fault::no_of(why).is_some_and(|no| no.status == UNAUTHENTICATED);
+        let is_refused = fault::refusal_of(why).is_some_and(|refusal| refusal.status == UNAUTHENTICATED);
         if is_refused || why.is_authentication() && error.kind == Kind::Misconfigured {
             self.forget_credentials();
         }
@@ -204,7 +209,7 @@ impl Storage {
         let make = async || {
             let mut client = Reading::builder()
                 .with_credentials(Credentials::clone(&*self.credentials(call).await?))
-                // Trying again and going on are ours: one deadline, our own clock and jitter.
+                // Retries and resuming are our own, with one deadline and our own clock and jitter.
                 .with_retry_policy(NeverRetry)
                 .with_read_resume_policy(NeverResume);
             if let Some(endpoint) = &self.settings.endpoint {
@@ -215,8 +220,8 @@ impl Storage {
         self.reading.get(make).await
     }
 
-    /// A gRPC client for one call. Nothing tells it that the other side of its connection is gone: a call that waits in vain
-    /// takes it along.
+    /// A gRPC client for one call. It is not told when the other side of its connection is gone, so a call
+    /// that waits in vain drops the connection.
     async fn control(&self, call: &Call<'_>) -> Result<Control<'_>> {
         let client = self.make_control(call).await?;
         Ok(Control { storage: self, client, begun: Instant::now(), has_answered: false })
@@ -243,8 +248,8 @@ struct Control<'a> {
 }
 
 impl Control<'_> {
-    /// What came of the call.
-    fn hear<T>(mut self, call: &Call<'_>, answer: google_cloud_storage::Result<T>) -> Result<T> {
+    /// Converts the result of the call.
+    fn answered<T>(mut self, call: &Call<'_>, answer: google_cloud_storage::Result<T>) -> Result<T> {
         self.has_answered = true;
         answer.map_err(|why| self.storage.failed(call, &why))
     }
@@ -252,7 +257,7 @@ impl Control<'_> {
 
 impl Drop for Control<'_> {
     fn drop(&mut self) {
-        // Whoever goes away sooner does not do so because of the connection.
+        // A caller that gives up sooner than this does not do so because of the connection.
         if !self.has_answered && self.begun.elapsed() >= self.storage.settings.policy.attempt / 2 {
             self.storage.control.give_up(&self.client);
         }

@@ -1,4 +1,5 @@
-//! What keeps a service from doing what it is asked: a fact, and what a person can do about it. Logs and `doctor` tell both.
+//! Why a service does not do what it is asked to: a fact, and what a person can do about it. Logs and
+//! `doctor` show both.
 
 use std::fmt;
 
@@ -8,26 +9,27 @@ use google_cloud_auth::errors::CredentialsError;
 pub enum Why {
     /// Nobody answers at the address.
     Unreachable,
-    /// It answers that it cannot, or not in time.
+    /// The service answers that it cannot, or not in time.
     Away,
     Quota,
     Credentials,
     Refused,
-    /// The service is not turned on in the project.
+    /// The service is not enabled in the project.
     Off,
     Missing,
     NoIndex,
 }
 
 impl Why {
-    /// Whether it stays so until somebody does something.
+    /// Whether the problem stays until a person does something.
     fn needs_a_person(self) -> bool {
         !matches!(self, Self::Unreachable | Self::Away | Self::Quota)
     }
 
-    /// A refusal, as Google words it: the same code stands for a role that is missing and for a service that is off.
-    pub(crate) fn of_refusal(said: &str) -> Self {
-        let is_off = said.contains("has not been used in project") || said.contains("SERVICE_DISABLED");
+    /// Tells two refusals apart by Google's message: the same code stands for a missing role and for a
+    /// disabled service.
+    pub(crate) fn of_refusal(message: &str) -> Self {
+        let is_off = message.contains("has not been used in project") || message.contains("SERVICE_DISABLED");
         if is_off { Self::Off } else { Self::Refused }
     }
 }
@@ -49,27 +51,27 @@ impl Diagnosis {
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.fact)?;
-        // What passes by itself needs no advice in every line.
+        // A problem that passes by itself needs no advice in every log line.
         if self.why.needs_a_person() { write!(f, "; to mend it, {}", self.remedy) } else { Ok(()) }
     }
 }
 
 impl std::error::Error for Diagnosis {}
 
-/// What is known of a service beforehand, for remedies that can be pasted.
+/// A description of a service, for remedies that can be pasted into a shell.
 #[derive(Clone, Debug)]
 pub struct Service {
-    /// `database (default) of project p`.
+    /// For example `database (default) of project p`.
     pub what: String,
     pub address: String,
-    /// The variable that puts an emulator in its place, if that is done.
+    /// The variable that names an emulator, if one is in use.
     pub emulated_by: Option<&'static str>,
     pub project: Option<String>,
-    /// As `gcloud services enable` calls it.
+    /// The name for `gcloud services enable`.
     pub api: &'static str,
-    /// "grant … to …".
+    /// The remedy for a missing role: "grant … to …".
     pub grant: String,
-    /// How what is missing is made.
+    /// The remedy for something that does not exist: how to create it.
     pub make: String,
 }
 
@@ -79,12 +81,12 @@ impl Service {
         Diagnosis { why, fact: fact.trim_end_matches(['.', ' ']).to_owned(), remedy: self.remedy(why) }
     }
 
-    pub fn unreachable(&self, said: impl fmt::Display) -> Diagnosis {
-        self.diagnosis(Why::Unreachable, format!("no way to {}: {said}", self.address))
+    pub fn unreachable(&self, message: impl fmt::Display) -> Diagnosis {
+        self.diagnosis(Why::Unreachable, format!("no way to {}: {message}", self.address))
     }
 
-    pub fn no_token(&self, said: impl fmt::Display) -> Diagnosis {
-        self.diagnosis(Why::Credentials, format!("no credentials that Google takes: {said}"))
+    pub fn no_token(&self, message: impl fmt::Display) -> Diagnosis {
+        self.diagnosis(Why::Credentials, format!("no credentials that Google takes: {message}"))
     }
 
     fn remedy(&self, why: Why) -> String {
@@ -94,7 +96,7 @@ impl Service {
                 format!("start the emulator at {}, or unset {variable}", self.address)
             }
             (Why::Unreachable, None) => {
-                "look at the way there from this machine: DNS, firewall, VPC egress, proxy".to_owned()
+                "check the network path from this machine: DNS, firewall, VPC egress, proxy".to_owned()
             }
             (Why::Away, None) => "try again in a minute; https://status.cloud.google.com tells of outages".to_owned(),
             (Why::Quota, _) => format!("wait, or ask for more: the page Quotas of {} in the console", self.api),
@@ -112,43 +114,44 @@ impl Service {
 const CREDENTIALS: &str = "give the function a service account, or set GOOGLE_APPLICATION_CREDENTIALS to a valid file, or \
                            run gcloud auth application-default login";
 
-/// What another side says may have lines, and tell much.
-pub(crate) fn one_line(said: &str) -> String {
-    const MOST: usize = 500;
-    let words: Vec<_> = said.split_whitespace().collect();
-    words.join(" ").chars().filter(|c| !c.is_control()).take(MOST).collect()
+/// Shortens the text of another service to one line of limited length.
+pub(crate) fn one_line(message: &str) -> String {
+    const MAX_CHARS: usize = 500;
+    let words: Vec<_> = message.split_whitespace().collect();
+    words.join(" ").chars().filter(|c| !c.is_control()).take(MAX_CHARS).collect()
 }
 
-/// Why there is no token. The library wraps its errors in each other, and only the innermost says what happened.
+/// Why there is no token. The library wraps its errors in each other, and only the innermost says what
+/// happened.
 pub(crate) fn token_words(why: &(dyn std::error::Error + 'static)) -> String {
     let links = std::iter::successors(Some(why), |error| error.source());
     let Some(inner) = links.filter_map(|error| error.downcast_ref::<CredentialsError>()).last() else {
         return causes(why);
     };
-    let told = inner.to_string();
-    let told = [" and future attempts will not succeed", " but future attempts may succeed"]
+    let text = inner.to_string();
+    let text = [" and future attempts will not succeed", " but future attempts may succeed"]
         .iter()
-        .fold(told.as_str(), |told, more| told.trim_end_matches(more));
+        .fold(text.as_str(), |text, more| text.trim_end_matches(more));
     match std::error::Error::source(inner) {
-        // The answer itself is there already.
-        Some(cause) if !told.contains("body=<") => format!("{told}: {}", causes(cause)),
-        _ => told.to_owned(),
+        // The message already contains the response.
+        Some(cause) if !text.contains("body=<") => format!("{text}: {}", causes(cause)),
+        _ => text.to_owned(),
     }
 }
 
-/// An error with what is behind it, each told once.
+/// The text of an error with its causes, without repetitions.
 pub(crate) fn causes(why: &(dyn std::error::Error + 'static)) -> String {
-    let mut told = why.to_string();
+    let mut text = why.to_string();
     let mut behind = why.source();
     while let Some(cause) = behind {
         let more = cause.to_string();
-        if !told.contains(&more) {
-            told.push_str(": ");
-            told.push_str(&more);
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
         }
         behind = cause.source();
     }
-    told
+    text
 }
 
 #[cfg(test)]
@@ -168,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_remedy_follows_from_what_happened_and_from_who_is_asked() {
+    fn remedy_depends_on_problem_and_service() {
         let google = |why| service(None).diagnosis(why, "x").remedy;
         assert_eq!(google(Why::Refused), "grant a role");
         assert_eq!(google(Why::Missing), "make it");
@@ -180,14 +183,14 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_by_itself_is_told_without_advice_and_the_rest_with_it() {
-        let told = |why| service(None).diagnosis(why, "it\n  said so. ").to_string();
-        assert_eq!(told(Why::Away), "it said so");
-        assert_eq!(told(Why::Refused), "it said so; to mend it, grant a role");
+    fn transient_problems_are_shown_without_remedy_and_others_with_it() {
+        let text = |why| service(None).diagnosis(why, "it\n  said so. ").to_string();
+        assert_eq!(text(Why::Away), "it said so");
+        assert_eq!(text(Why::Refused), "it said so; to mend it, grant a role");
     }
 
     #[test]
-    fn of_errors_about_tokens_the_innermost_is_told_and_what_is_behind_it() {
+    fn token_error_shows_innermost_error_and_its_cause() {
         let answer = CredentialsError::from_msg(false, "failed to refresh, body=<{\"error\":\"invalid_grant\"}>");
         let outer = CredentialsError::new(false, "Request to fetch the token failed.", answer);
         assert_eq!(token_words(&outer), "failed to refresh, body=<{\"error\":\"invalid_grant\"}>");

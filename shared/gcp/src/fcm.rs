@@ -1,4 +1,4 @@
-//! Silent pushes by Firebase Cloud Messaging, HTTP v1: one request for one device.
+//! Sends silent push messages by Firebase Cloud Messaging, HTTP v1: one request for one device.
 
 mod answer;
 mod message;
@@ -18,12 +18,13 @@ use secrecy::ExposeSecret;
 use crate::diagnosis::{Service, Why, causes, token_words};
 use crate::invalid_setting::InvalidSetting;
 
-use answer::Heard;
+use answer::FcmAnswer;
 pub use settings::FcmSettings;
 pub use token::{AccessToken, GivenToken, GoogleToken};
 
 const OPERATION: &str = "push.send";
-/// An answer has less than one KiB; a proxy's error page may have more, and is not wanted.
+/// The most bytes of an answer that are read. An answer has less than one KiB; only a proxy's error
+/// page may be longer.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 pub struct Fcm {
@@ -32,7 +33,8 @@ pub struct Fcm {
     service: Service,
     token: Arc<dyn AccessToken>,
     clock: Arc<dyn Clock>,
-    /// Made with the first push: TLS roots are read, and a function starts without them.
+    /// Created with the first push, because it reads the TLS root certificates and a function starts faster
+    /// without.
     client: OnceLock<Client>,
 }
 
@@ -53,13 +55,13 @@ impl Fcm {
         let client = Client::builder()
             .connect_timeout(self.settings.connect)
             .timeout(self.settings.total)
-            // The token of a device and ours go to this address and to no other.
+            // The tokens of the device and of the server go to this address only.
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
         Ok(self.client.get_or_init(|| client))
     }
 
-    async fn ask(&self, device: &Device, message: &PushMessage) -> Result<Heard> {
+    async fn ask(&self, device: &Device, message: &PushMessage) -> Result<FcmAnswer> {
         let failed = |kind| Error::new(kind, OPERATION, &device.id);
         let bearer = self.token.bearer().await.map_err(|error| self.no_token(&device.id, error))?;
         let client = self.client().map_err(|error| failed(Kind::Misconfigured).because(error))?;
@@ -68,12 +70,12 @@ impl Fcm {
         let response = sent.map_err(|error| self.unanswered(&device.id, error))?;
         let (status, wait) = (response.status(), answer::retry_after(response.headers(), self.clock.now()));
         let body = read(response).await.map_err(|error| self.unanswered(&device.id, error))?;
-        Ok(Heard { status, wait, body })
+        Ok(FcmAnswer { status, wait, body })
     }
 }
 
 impl Fcm {
-    /// The address names the project and no secret; but nobody needs it in every line.
+    /// The address contains the project and no secret, but it is noise in every log line.
     fn unanswered(&self, device: &DeviceId, error: reqwest::Error) -> Error {
         let (kind, said) = (kind(&error), causes(&error.without_url()));
         let diagnosis = match kind {
@@ -89,7 +91,7 @@ impl Fcm {
     }
 }
 
-/// What is known of the service to whoever has to mend something.
+/// Describes the service in error messages and remedies.
 fn service(settings: &FcmSettings) -> Service {
     let project = &settings.project;
     Service {
@@ -110,23 +112,23 @@ fn service(settings: &FcmSettings) -> Service {
 #[async_trait]
 impl Push for Fcm {
     async fn send(&self, device: &Device, message: &PushMessage) -> Result<PushOutcome> {
-        // The client has its own limit; the credentials before it have none.
+        // The client has its own time limit, but getting the credentials before the request has none.
         let limit = self.settings.total + Duration::from_secs(1);
         let late = |_| {
             let why = self.service.diagnosis(Why::Away, "there was no answer in time");
             Err(Error::new(Kind::Unknown, OPERATION, &device.id).because(why))
         };
-        let heard = tokio::time::timeout(limit, self.ask(device, message)).await.unwrap_or_else(late)?;
-        if heard.refuses_our_token() {
-            // It may be over, or withdrawn. The push is not: it is sent again with another one.
+        let answer = tokio::time::timeout(limit, self.ask(device, message)).await.unwrap_or_else(late)?;
+        if answer.refuses_our_token() {
+            // The access token may have expired or been revoked. The push is sent again later with another one.
             self.token.was_refused();
         }
-        let outcome = heard.outcome(&device.token, &self.service);
+        let outcome = answer.outcome(&device.token, &self.service);
         outcome.map_err(|(kind, why)| Error::new(kind, OPERATION, &device.id).because(why))
     }
 }
 
-/// Whether the message may have been sent.
+/// The kind depends on whether the message may have been sent.
 fn kind(error: &reqwest::Error) -> Kind {
     match error {
         error if error.is_connect() => Kind::Unavailable,
@@ -135,7 +137,7 @@ fn kind(error: &reqwest::Error) -> Kind {
     }
 }
 
-/// What comes, up to a limit: the rest is not waited for.
+/// Reads the answer up to a limit; the rest is ignored.
 async fn read(mut response: Response) -> std::result::Result<Vec<u8>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(piece) = response.chunk().await? {

@@ -1,15 +1,15 @@
-//! The job store in Firestore: everything that must agree, in one transaction or one conditional commit for each
-//! operation.
+//! The job store in Firestore: everything that must be consistent is one transaction or one conditional
+//! commit for each operation.
 
 mod accept;
 mod archive;
+mod cache;
 mod client;
 mod deletion;
 mod devices;
 mod fault;
 mod feed;
 pub mod indexes;
-mod memory;
 mod path;
 mod placement_context;
 mod port;
@@ -35,35 +35,35 @@ pub use settings::Settings;
 pub use spent::describe;
 
 use client::Client;
-use feed::News;
+use feed::ChangeFeed;
 use run::Run;
 use unit::Mode;
 
 pub struct FirestoreStore {
     client: Arc<Client>,
-    news: News,
-    /// Behind whom the next look for stuck users begins; `None`: everybody was looked at, or nobody yet.
+    change_feed: ChangeFeed,
+    /// The user after whom the next search for stuck users begins; `None` to begin with the first.
     looked_at: Mutex<Option<String>>,
 }
 
 impl FirestoreStore {
-    /// Does not connect: that is done, and limited in time, by the first operation.
+    /// Creates the store without connecting. The first operation connects, with a time limit.
     pub fn new(settings: Settings) -> Self {
         Self {
             client: Arc::new(Client::new(settings, indexes::SCHEMA)),
-            news: News::default(),
+            change_feed: ChangeFeed::default(),
             looked_at: Mutex::default(),
         }
     }
 
-    /// Asks every question that needs an index once: Firestore refuses those whose index is missing.
+    /// Runs every query that needs an index once: Firestore refuses queries whose index is missing.
     pub async fn indexes(&self) -> flow::Result<()> {
         for shape in indexes::SHAPES {
             let mut run = self.run("store.indexes", shape.name, Mode::Look);
             loop {
                 let mut unit = run.unit();
-                let asked = unit.query(shape.ask_in_vain(), 1).await.map(drop);
-                match run.settle(unit, asked).await {
+                let asked = unit.query(shape.empty_query(), 1).await.map(drop);
+                match run.conclude(unit, asked).await {
                     Some(Ok(())) => break,
                     Some(Err(error)) => return Err(error),
                     None => {}

@@ -1,4 +1,5 @@
-//! Who is asking: Firebase ID tokens of users, and tokens that Google signs for the account of the task queue.
+//! Identifies callers: users by Firebase ID tokens, and the task queue by tokens that Google signs for
+//! its account.
 
 mod claims;
 mod fetch;

@@ -1,6 +1,7 @@
-//! Settings with which an adapter cannot work.
+//! The error for settings with which an adapter cannot work.
 
-/// Which field of the settings, and what is wrong with it. The caller knows what key it came from. Never repeats a secret.
+/// The field of the settings, and what is wrong with it. The caller knows which configuration key it
+/// came from. It never contains a secret.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the setting `{setting}` {why}")]
 pub struct InvalidSetting {

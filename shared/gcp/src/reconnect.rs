@@ -1,16 +1,16 @@
-//! A client that is made at its first use, and anew when it turned out to be no good.
+//! A client that is created at its first use, and replaced when it no longer works.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub struct Reconnect<T> {
     present: Mutex<Option<Arc<T>>>,
-    /// Who holds it makes the next one; the others wait for it.
-    turn: tokio::sync::Mutex<()>,
+    /// The caller that holds the lock creates the client; the others wait for it.
+    creation: tokio::sync::Mutex<()>,
 }
 
 impl<T> Default for Reconnect<T> {
     fn default() -> Self {
-        Self { present: Mutex::default(), turn: tokio::sync::Mutex::default() }
+        Self { present: Mutex::default(), creation: tokio::sync::Mutex::default() }
     }
 }
 
@@ -19,7 +19,7 @@ impl<T> Reconnect<T> {
         if let Some(present) = self.present() {
             return Ok(present);
         }
-        let _turn = self.turn.lock().await;
+        let _creation = self.creation.lock().await;
         if let Some(present) = self.present() {
             return Ok(present);
         }
@@ -28,7 +28,8 @@ impl<T> Reconnect<T> {
         Ok(made)
     }
 
-    /// The next one who asks gets another. Who found out late leaves the one alone that was made meanwhile.
+    /// Drops a client that does not work, so that the next caller creates another one. A client that
+    /// somebody has already replaced is not dropped again.
     pub fn give_up(&self, bad: &Arc<T>) {
         let mut present = self.lock();
         if present.as_ref().is_some_and(|present| Arc::ptr_eq(present, bad)) {
@@ -36,7 +37,7 @@ impl<T> Reconnect<T> {
         }
     }
 
-    /// The next one who asks gets another, whatever the present one is.
+    /// Drops the present client, so that the next caller creates another one.
     pub fn clear(&self) {
         *self.lock() = None;
     }
@@ -59,7 +60,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn is_made_once_and_anew_only_for_who_gives_up_the_present_one() {
+    async fn client_is_made_once_and_replaced_only_when_present_one_is_given_up() {
         let reconnect = Reconnect::default();
         assert!(reconnect.get(async || Err::<u32, _>("not yet")).await.is_err());
         let first = get(&reconnect, 1).await;

@@ -1,8 +1,8 @@
-//! Wake-ups for the process function, by Cloud Tasks.
+//! Wakes the process function by tasks of Cloud Tasks.
 //!
-//! A task carries ids only. It is named, so that making it again is the same wake-up; a name stays taken for about an
-//! hour after its task has run. Its 429s and 503s slow the whole queue, so the job and not the queue carries the retry
-//! schedule.
+//! A task contains ids only. It has a name, so that creating it twice wakes the function once; a name
+//! stays taken for about an hour after its task has run. Responses 429 and 503 slow down the whole
+//! queue, so the retry schedule is kept in the job and not in the queue.
 
 mod create;
 mod error;
@@ -30,7 +30,7 @@ use crate::retry_policy::{RetryPolicy, Retrying, TimedOut};
 
 const PRODUCTION: &str = "https://cloudtasks.googleapis.com";
 
-/// Tries, the first included.
+/// The most tries, including the first.
 const TRIES: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
@@ -41,7 +41,7 @@ pub struct CloudTasks {
     policy: RetryPolicy,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    /// Made with the first call: a function starts without Google.
+    /// Created with the first call, so that a function starts without Google.
     client: Reconnect<Client>,
 }
 
@@ -72,13 +72,14 @@ impl CloudTasks {
     }
 
     async fn client(&self) -> std::result::Result<Arc<Client>, Failure> {
-        // What Google's libraries ask of the machine (a metadata server, a file) is no part of a try's own time.
+        // Google's libraries may read the metadata server or a file here. That does not count towards the time
+        // of a try.
         let made = tokio::time::timeout(self.settings.attempt, self.client.get(async || self.connect().await));
         made.await.unwrap_or_else(|_| Err(Failure::new(Kind::Unavailable, "the credentials were not found in time")))
     }
 
     async fn connect(&self) -> std::result::Result<Client, Failure> {
-        // Repeating is ours: one deadline over all tries, and each try is bounded.
+        // Retries are our own, with one deadline for all tries and a limit for each.
         let mut builder = Client::builder().with_retry_policy(NeverRetry);
         if let Some(endpoint) = &self.settings.emulator {
             builder = builder.with_endpoint(endpoint).with_credentials(anonymous::Builder::new().build());
@@ -99,7 +100,7 @@ impl CloudTasks {
     }
 }
 
-/// Which operation a request belongs to.
+/// The operation that a request belongs to.
 #[derive(Clone, Copy)]
 struct Call<'a> {
     queue: &'a CloudTasks,
@@ -108,7 +109,8 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// An error for callers. What only a person can mend is about the queue and not about one task: it names the queue.
+    /// Builds the error for callers. A problem that only a person can solve concerns the whole queue, so
+    /// the error then names the queue instead of the task.
     fn failed(&self, failure: Failure) -> Error {
         let service = &self.queue.service;
         match self.task {
@@ -121,8 +123,8 @@ impl Call<'_> {
         self.queue.client().await.map_err(|failure| self.failed(failure))
     }
 
-    /// What Google's library says. Credentials that failed for good are never renewed by the client that has them: the next
-    /// call makes another.
+    /// Converts an error of Google's library. A client never renews credentials that failed permanently, so
+    /// it is dropped and the next call creates another one.
     fn refused(&self, client: &Arc<Client>, error: &google_cloud_gax::error::Error) -> Error {
         if error::is_about_credentials(error) {
             self.queue.client.give_up(client);
@@ -137,7 +139,7 @@ impl TimedOut for Call<'_> {
     }
 }
 
-/// What is known of the queue to whoever has to mend something.
+/// Describes the queue in error messages and remedies.
 fn service(settings: &CloudTasksSettings) -> Service {
     let queue = &settings.queue;
     let part = |at: usize| queue.split('/').nth(at).unwrap_or_default();
@@ -182,7 +184,7 @@ impl Queue for CloudTasks {
         let call = self.call("queue.exists", Some(name));
         let find = || async {
             let client = call.client().await?;
-            // The view is said: the full one would need another permission, and would send the secret back.
+            // The basic view is requested: the full one would need another permission and would return the secret.
             match client.get_task().set_name(self.task(name)).set_response_view(View::Basic).send().await {
                 Ok(_) => Ok(true),
                 Err(error) if error::is_not_there(&error) => Ok(false),
@@ -192,7 +194,7 @@ impl Queue for CloudTasks {
         self.tries().run(&call, find).await
     }
 
-    /// Needs `cloudtasks.queues.get`. A paused queue is ready: it takes tasks.
+    /// Needs `cloudtasks.queues.get`. A paused queue is ready, because it accepts tasks.
     async fn ready(&self) -> Result<()> {
         let call = self.call("queue.ready", None);
         let look = || async {

@@ -1,4 +1,4 @@
-//! How many small blobs a second this disk takes durably, and how fast a large one streams.
+//! Measures how many small blobs a second this disk stores durably, and how fast a large one streams.
 //!
 //! `cargo run --release -p local --example blob_rate [FOLDER]`
 

@@ -1,4 +1,5 @@
-//! How many commits a second this disk takes: one after the other, and as a server does it, with many in flight.
+//! Measures how many commits a second this disk takes: one after the other, and many at once as in a
+//! server.
 //!
 //! `cargo run --release -p local --example commit_rate [FOLDER]`
 
@@ -11,7 +12,7 @@ use local::sqlite::Writer;
 use rusqlite::Connection;
 
 const MIGRATIONS: &[&str] = &["CREATE TABLE jobs (id INTEGER PRIMARY KEY, document TEXT NOT NULL) STRICT"];
-/// About what a job's document takes.
+/// About the size of a job's document.
 const DOCUMENT_BYTES: usize = 1024;
 
 #[tokio::main]

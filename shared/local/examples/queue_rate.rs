@@ -1,4 +1,5 @@
-//! How many deliveries a second the queue makes to a worker that does nothing, and how soon after its making one comes.
+//! Measures how many deliveries a second the queue makes to a worker that does nothing, and how soon
+//! after its creation a task is delivered.
 //!
 //! `cargo run --release -p local --example queue_rate -- [tasks] [callers]`
 
@@ -109,11 +110,11 @@ async fn all_together(queue: &LocalQueue, arrivals: &mut Arrivals, tasks: usize,
     report("made and delivered", tasks, begun);
 }
 
-/// Makes tasks that are due at one moment soon.
+/// Creates tasks that are all due at one moment soon.
 async fn waiting(queue: &LocalQueue, tasks: usize, callers: usize) -> usize {
     use flow::ports::Clock;
     let begun = now();
-    // Long enough to make them all first, or the deliveries would be counted from too late.
+    // The tasks are due late enough that all exist by then; otherwise counting would begin too late.
     let due = SystemClock.now() + Duration::from_secs(2) + Duration::from_micros(500) * tasks as u32;
     enqueue_all(queue, tasks, callers, Some(due)).await;
     report("made to wait", tasks, begun);

@@ -1,5 +1,5 @@
-//! How many steps a second the store makes on this disk, next to what the disk itself can do:
-//! `cargo run --release -p local --example store_rate [folder] [jobs]`.
+//! Measures how many steps a second the store makes on this disk, compared to what the disk itself can
+//! do: `cargo run --release -p local --example store_rate [folder] [jobs]`.
 
 #![allow(clippy::unwrap_used, reason = "a measurement ends where something fails")]
 #![allow(clippy::disallowed_methods, reason = "it measures durations")]
@@ -15,7 +15,7 @@ use flow::ports::{At, Created, Stepped, Store, Written};
 use local::store::SqliteStore;
 use testkit::build::{after, batch_as, job_id, line_for, nonce, phone, plan, speech, uid};
 
-/// What a job asks of the store from its acceptance until it is cleaned up.
+/// The number of store operations of a job, from its acceptance to its clean-up.
 const STEPS: u64 = 10;
 const SAID: &str = "a sentence of about as many words as people say in one go before they stop for breath";
 
@@ -36,7 +36,7 @@ async fn main() {
     }
 }
 
-/// One row, written and waited for, again and again.
+/// Writes single rows, one after the other, each with its own commit.
 fn commits(path: &Path) -> f64 {
     const COMMITS: u32 = 2000;
     let db = rusqlite::Connection::open(path).unwrap();
@@ -76,7 +76,7 @@ struct Worker<'a> {
     id: JobId,
 }
 
-/// A recording with two stretches of speech, from its upload to its clean-up.
+/// A recording with two segments, from its upload to its clean-up.
 async fn job(store: &SqliteStore, n: u64) {
     let user: Uid = uid(&format!("user-{}", n % 500));
     let worker = Worker { store, rules: Rules::default(), id: job_id(n) };

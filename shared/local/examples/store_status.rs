@@ -1,5 +1,5 @@
-//! Whether a status request stays as fast when the store is full:
-//! `cargo run --release -p local --example store_status [jobs …]`.
+//! Measures whether a status request stays as fast when the store is full: `cargo run --release -p
+//! local --example store_status [jobs …]`.
 
 #![allow(clippy::unwrap_used, reason = "a measurement ends where something fails")]
 #![allow(clippy::disallowed_methods, reason = "it measures durations")]
@@ -30,7 +30,7 @@ async fn main() {
     }
 }
 
-/// One in fifty is still to be done, as on a day with trouble.
+/// One job in fifty is unfinished, as on a day with an outage.
 fn job(n: u64) -> Job {
     let batch = batch_as(job_id(n), &uid(&format!("user-{}", n % USERS)), &[phone(60)]);
     let rules = Rules::default();
@@ -46,7 +46,7 @@ fn job(n: u64) -> Job {
 async fn measure(store: &SqliteStore, size: u64) {
     let (mut status, mut list) = (Vec::new(), Vec::new());
     for n in 0..REQUESTS {
-        // A step that is prime to the sizes goes over all of them, out of order.
+        // The step is coprime to the sizes, so that it visits all jobs out of order.
         let id = job_id(n * 7_919_333 % size);
         let began = Instant::now();
         let job = store.job(id).await.unwrap().unwrap();

@@ -1,7 +1,8 @@
-//! A consistent copy of a data folder as one tar file, also while the server runs.
+//! Writes a consistent copy of a data folder as one tar file, also while the server runs.
 //!
-//! It holds the store as of one moment, all staged audio that the store then spoke of, and the secrets. The queue is
-//! not copied: the sweep makes the wake-ups anew from the store. To restore: `tar -xf FILE -C EMPTY_FOLDER`.
+//! The copy holds the store as of one moment, all staged audio that the store refers to at that moment,
+//! and the secrets. The queue is not copied: the sweep creates the tasks again from the store. To
+//! restore: `tar -xf FILE -C EMPTY_FOLDER`.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -23,9 +24,9 @@ mod snapshot;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     pub file: PathBuf,
-    /// The size of the file.
+    /// The size of the file in bytes.
     pub bytes: u64,
-    /// How many staged audio files are in it.
+    /// How many staged audio files the backup contains.
     pub recordings: u64,
 }
 
@@ -57,7 +58,7 @@ pub enum BackupError {
     Failed { path: PathBuf, why: io::Error },
 }
 
-/// Blocks for as long as copying takes.
+/// Writes the backup; blocks until everything is copied.
 pub fn backup(folder: &DataFolder, file: &Path) -> Result<Summary, BackupError> {
     let file = absolute(file).unwrap_or_else(|_| file.to_owned());
     if file.starts_with(folder.path()) {
@@ -66,15 +67,17 @@ pub fn backup(folder: &DataFolder, file: &Path) -> Result<Summary, BackupError> 
     if file.symlink_metadata().is_ok() {
         return Err(BackupError::Exists(file));
     }
-    let bench = Bench::beside(&file)?;
-    // From here on nothing is deleted: what the snapshot speaks of stays until it is copied.
+    let work_folder = WorkFolder::beside(&file)?;
+    // No blob is deleted while this lock is held, so every file that the snapshot refers to still exists
+    // when it is copied.
     let _held = hold(&folder.blobs_dir())?;
-    snapshot::take(&folder.store_file(), &bench.store())?;
-    let recordings = archive::pack(folder, &bench.store(), &bench.archive())?;
-    bench.publish(&file, recordings)
+    snapshot::take(&folder.store_file(), &work_folder.store())?;
+    let recordings = archive::pack(folder, &work_folder.store(), &work_folder.archive())?;
+    work_folder.publish(&file, recordings)
 }
 
-/// The other side of the lock that each deletion of a blob takes. Waits for one that is under way.
+/// Takes the shared side of the lock that each deletion of a blob takes. Waits for a deletion that is
+/// under way.
 fn hold(blobs: &Path) -> Result<File, BackupError> {
     let path = blobs.join("hold");
     let taken = durable::make_folder(blobs).and_then(|()| {
@@ -86,17 +89,18 @@ fn hold(blobs: &Path) -> Result<File, BackupError> {
     taken.map_err(|why| BackupError::Failed { path, why })
 }
 
-/// A folder beside the file to come, on the same disk; it goes away with everything in it.
-struct Bench(PathBuf);
+/// A temporary folder beside the future backup file, on the same disk. It is removed with its content
+/// on drop.
+struct WorkFolder(PathBuf);
 
-impl Bench {
+impl WorkFolder {
     fn beside(file: &Path) -> Result<Self, BackupError> {
         let mut name = OsString::from(".");
         name.push(file.file_name().unwrap_or_default());
         name.push(format!(".{}.part", SystemRandom.uuid()));
         let path = file.with_file_name(name);
         let make = || {
-            // The folder it goes to is not ours to make.
+            // The parent folder is the user's and is not created here.
             fs::metadata(path.parent().unwrap_or(&path))?;
             durable::make_folder(&path)
         };
@@ -127,9 +131,9 @@ impl Bench {
     }
 }
 
-impl Drop for Bench {
+impl Drop for WorkFolder {
     fn drop(&mut self) {
-        // What cannot be removed says by its name that it is nothing whole.
+        // If the removal fails, the `.part` in the folder's name still tells that it is not a whole backup.
         drop(fs::remove_dir_all(&self.0));
     }
 }

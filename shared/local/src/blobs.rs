@@ -1,8 +1,9 @@
-//! Staged audio on disk: one file for each blob, whole and durable before it is seen under its name.
+//! Stores staged audio on disk: one file for each blob, which is complete and durable before it is
+//! visible under its name.
 //!
-//! Under the root: `uploads/<uid>/<job>/<file>`, `tmp/` for what is being written, `partial/` for what arrives in upload
-//! sessions, and `hold`, which a backup locks so that nothing it is about to copy goes away. All of it belongs to one
-//! server.
+//! Below the root are `uploads/<uid>/<job>/<file>`, `tmp/` for files that are being written, `partial/`
+//! for upload sessions, and `hold`, a file that a backup locks so that nothing it is about to copy is
+//! deleted. The whole tree belongs to one server.
 
 mod direct;
 mod disk;
@@ -45,7 +46,7 @@ pub struct DiskBlobs {
     shared: Arc<Shared>,
 }
 
-/// What the pieces of work on other threads share.
+/// State that is shared with the blocking threads.
 struct Shared {
     root: PathBuf,
     folders: Folders,
@@ -56,7 +57,7 @@ struct Shared {
 }
 
 impl DiskBlobs {
-    /// Opens the folder, or makes it. `reserve_bytes` of the disk stay free for everything else.
+    /// Opens the folder, or creates it. `reserve_bytes` of the disk stay free for everything else.
     pub fn open(root: &Path, reserve_bytes: u64, clock: Arc<dyn Clock>) -> Result<Self> {
         let failed = |error| fault("blobs.open", root.display(), error);
         for folder in [root.to_owned(), root.join(UPLOADS), root.join(TEMPORARY), root.join(PARTIAL)] {
@@ -77,8 +78,8 @@ impl DiskBlobs {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Removes what writes that were cut off left behind, and says how many files that were. For the start: nothing may
-    /// be writing.
+    /// Removes the files of interrupted writes and returns how many there were. Call it at the start, while
+    /// nothing is being written.
     pub fn sweep_temporary(&self) -> Result<usize> {
         let failed = |error| fault("blobs.sweep_temporary", "", error);
         self.shared.folders.prune_all().map_err(failed)?;
@@ -108,7 +109,8 @@ impl Shared {
 impl Blobs for DiskBlobs {
     async fn create(&self, name: &BlobName) -> Result<Box<dyn BlobWriter>> {
         let place = BlobPath::of("blobs.create", name)?;
-        // Asked on this thread: the kernel answers from memory, and a small file is to cost one hop, in `finish`.
+        // This check runs on the async thread: the kernel answers it from memory, and so a small file needs
+        // one blocking call only, in `finish`.
         self.shared.temporary_files.room("blobs.create", name)?;
         Ok(Box::new(writer::Writer::new(Arc::clone(&self.shared), name.clone(), place)))
     }

@@ -1,4 +1,5 @@
-//! The data folder: where everything of one server lies, and the lock that keeps a second server out.
+//! The data folder, which contains everything of one server, and the lock that keeps a second server
+//! out.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -11,7 +12,7 @@ pub mod private;
 const STORE: &str = "store.db";
 const LOCK: &str = "lock";
 
-/// Why a folder cannot be used, as one line for whoever starts the program.
+/// Why a folder cannot be used, in one line for the person who starts the program.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     #[error("{}: another process uses the data folder{}; end it, or choose another one", path.display(), by(*pid))]
@@ -33,12 +34,12 @@ fn by(pid: Option<u32>) -> String {
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
-    /// Held as long as it is open; the system lets go of it however the process ends.
+    /// The lock is held as long as the file is open; the system releases it however the process ends.
     _lock: Option<File>,
 }
 
 impl DataFolder {
-    /// For the one server: makes the folder if there is none, and keeps every other server out.
+    /// Opens the folder for the one server: creates it if necessary, and locks every other server out.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
         let path = absolute(path).unwrap_or_else(|_| path.to_owned());
         let unwritable = |why| FolderError::Unwritable { path: path.clone(), why };
@@ -48,19 +49,20 @@ impl DataFolder {
             }
             _ => unwritable(why),
         })?;
-        // Not truncated: the process id of whoever holds it stands there.
+        // The file is not truncated, because it contains the process id of the server that holds the lock.
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
         let lock = options.open(path.join(LOCK)).map_err(unwritable)?;
         take(&lock, &path)?;
         try_out(&path).map_err(unwritable)?;
-        private::mend(&path);
+        private::repair_modes(&path);
         let folder = Self { path: path.clone(), _lock: Some(lock) };
         durable::make_folder(&folder.secrets_dir()).map_err(unwritable)?;
         Ok(folder)
     }
 
-    /// For a command beside the server: the folder must be there, and nothing is locked.
+    /// Opens the folder for a command that runs beside the server: the folder must exist, and nothing is
+    /// locked.
     pub fn open_shared(path: &Path) -> Result<Self, FolderError> {
         let path = absolute(path).unwrap_or_else(|_| path.to_owned());
         if path.exists() && !path.is_dir() {
@@ -70,12 +72,12 @@ impl DataFolder {
         if !is_ours {
             return Err(FolderError::Missing { path });
         }
-        // No server of this version may have been started on it yet.
-        private::mend(&path);
+        // Perhaps no server of this version has been started on this folder yet.
+        private::repair_modes(&path);
         Ok(Self { path, _lock: None })
     }
 
-    /// Absolute, so that a line that shows it can be pasted anywhere.
+    /// The absolute path, so that a printed command works in any folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -115,9 +117,9 @@ fn take(mut lock: &File, path: &Path) -> Result<(), FolderError> {
     noted.map_err(|why| FolderError::Unwritable { path, why })
 }
 
-/// A lock file that is there can be opened in a folder that takes no new files.
+/// Checks that the folder takes new files: an existing lock file can be opened even where it does not.
 fn try_out(path: &Path) -> io::Result<()> {
-    // Under the lock: nobody else tries.
+    // The lock is held, so no other process uses this name.
     let probe = path.join(".probe");
     private::make_file(&probe)?;
     fs::remove_file(probe)

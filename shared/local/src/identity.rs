@@ -1,9 +1,10 @@
-//! Who is asking, on one machine: tokens that this server signs itself, with a key made at its first start.
+//! Identifies users on one machine: tokens that this server signs itself, with a key made at its first
+//! start.
 
 mod claims;
 mod error;
 mod key;
-mod seen;
+mod token_cache;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,9 +20,9 @@ use claims::Claims;
 pub use claims::{AUDIENCE, ISSUER};
 pub use error::IdentityError;
 use key::Key;
-use seen::{Fingerprint, Seen};
+use token_cache::{Fingerprint, TokenCache};
 
-/// Our tokens have about 300 bytes; what is much longer is not looked at.
+/// Tokens of this server have about 300 bytes; a much longer one is refused unread.
 const MAX_TOKEN_BYTES: usize = 4096;
 
 /// Issues tokens and checks them.
@@ -29,21 +30,23 @@ pub struct LocalIdentity {
     key: Key,
     clock: Arc<dyn Clock>,
     signature_only: Validation,
-    seen: Seen,
+    token_cache: TokenCache,
 }
 
 impl LocalIdentity {
-    /// Reads the key from the folder, or makes one. Processes that start at once end with the same key.
+    /// Reads the key from the folder, or creates one. Processes that start at once end up with the same
+    /// key.
     pub fn open(secrets_dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, IdentityError> {
         let key = Key::open(secrets_dir)?;
         let mut signature_only = Validation::new(Algorithm::EdDSA);
-        // The library asks the machine for the time; ours comes through the port, in `Claims::check`.
+        // The library would use the system's clock. Times are checked against the port's clock in
+        // `Claims::check`.
         (signature_only.validate_exp, signature_only.validate_aud) = (false, false);
         signature_only.required_spec_claims.clear();
-        Ok(Self { key, clock, signature_only, seen: Seen::default() })
+        Ok(Self { key, clock, signature_only, token_cache: TokenCache::default() })
     }
 
-    /// A token that lets its bearer in as this user.
+    /// Issues a token that authenticates its bearer as this user.
     pub fn issue(&self, uid: &Uid, ttl: Duration) -> Result<String, IdentityError> {
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(self.key.id.clone());
@@ -56,21 +59,21 @@ impl LocalIdentity {
             return Err(format!("this is not a token of this server: it has more than {MAX_TOKEN_BYTES} bytes"));
         }
         let fingerprint = Fingerprint::of(token);
-        let (claims, is_new) = match self.seen.get(&fingerprint) {
+        let (claims, is_new) = match self.token_cache.get(&fingerprint) {
             Some(claims) => (claims, false),
             None => (Arc::new(self.signed(token)?), true),
         };
         let now = self.clock.now();
         let uid = claims.check(now)?;
         if is_new {
-            self.seen.put(fingerprint, claims, now);
+            self.token_cache.put(fingerprint, claims, now);
         }
         Ok(uid)
     }
 
     fn signed(&self, token: &str) -> Result<Claims, String> {
         let decoded = jsonwebtoken::decode::<Claims>(token, &self.key.checking, &self.signature_only);
-        // Only the kind is told: the library's texts may quote what was sent.
+        // Only the kind of error is reported, because the library's messages may quote the token.
         decoded.map(|decoded| decoded.claims).map_err(|error| {
             let why = match error.kind() {
                 ErrorKind::InvalidSignature => "the token is not signed by this server",

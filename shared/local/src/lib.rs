@@ -1,4 +1,5 @@
-//! The adapters for one machine: SQLite for the store and the queue, a disk for audio, and nothing else installed.
+//! Adapters for one machine: SQLite for the store and the queue, and a disk for audio. Nothing else has
+//! to be installed.
 
 pub mod backup;
 pub mod blobs;

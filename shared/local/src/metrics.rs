@@ -1,11 +1,11 @@
-//! What these adapters count: commits of the two databases, and what became of deliveries.
+//! Metrics of these adapters: commits of the two databases, and outcomes of deliveries.
 
 use std::time::Duration;
 
 const COMMITS: &str = "afterword_sqlite_commit_duration_seconds";
 const DELIVERIES: &str = "afterword_queue_deliveries_total";
 
-/// Says what each metric means. After the recorder is there.
+/// Describes the metrics. Call it after the recorder is installed.
 pub fn describe() {
     metrics::describe_histogram!(COMMITS, "Commits to disk, by database; each holds all steps that waited together");
     metrics::describe_counter!(DELIVERIES, "Deliveries of the built-in queue, by what became of the task");

@@ -1,4 +1,5 @@
-//! Pushes on a machine that has no push service: each is a line in a file, for whoever wants to watch.
+//! Push messages on a machine without a push service: each becomes a line in a file that an operator
+//! can watch.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -13,7 +14,7 @@ use flow::ports::{Clock, Device, Push, PushMessage, PushOutcome};
 use flow::{Error, Kind, Result};
 use serde::Serialize;
 
-/// A log that has grown to this is put aside, in the place of the one put aside before.
+/// A log file of this size is renamed to `.1`, and replaces the one renamed before.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 pub struct PushLog {
@@ -27,7 +28,7 @@ struct Log {
     size: u64,
 }
 
-/// Names the device, never its token.
+/// The entry contains the device's id, never its token.
 #[derive(Serialize)]
 struct Entry<'a> {
     at: Timestamp,
@@ -56,7 +57,8 @@ impl Log {
             self.put_aside()?;
         }
         if let Err(error) = self.file.write_all(line.as_bytes()) {
-            // On a full disk a part of the line may stand there: the next one is to begin a line.
+            // On a full disk a part of the line may have been written. It is removed, so that the next entry
+            // begins a new line.
             self.file.set_len(self.size)?;
             return Err(error);
         }
@@ -89,7 +91,8 @@ impl Push for PushLog {
         let log = Arc::clone(&self.log);
         let written =
             tokio::task::spawn_blocking(move || log.lock().unwrap_or_else(PoisonError::into_inner).append(&line));
-        // A push is a hint, and this one was told to the log already: no job waits for a line in a file.
+        // A push is only a hint, and this one is in the server's log already: a job does not fail because the
+        // file cannot be written.
         if let Ok(Err(error)) = written.await {
             tracing::warn!(%error, "the push log cannot be written");
         }
@@ -114,7 +117,7 @@ mod tests {
     });
 
     #[tokio::test]
-    async fn a_push_is_a_line_without_the_token() {
+    async fn push_is_logged_without_the_token() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("push.log");
         for job in ["1", "2"] {
@@ -130,7 +133,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_log_is_put_aside() {
+    async fn full_push_log_is_rotated() {
         let folder = tempfile::tempdir().unwrap();
         let (path, aside) = (folder.path().join("push.log"), folder.path().join("push.log.1"));
         fs::write(&aside, "older").unwrap();

@@ -1,18 +1,20 @@
-//! The queue of an embedded server: the semantics of Cloud Tasks over SQLite, with real HTTP deliveries.
+//! The queue of an embedded server: the semantics of Cloud Tasks on top of SQLite, with real HTTP
+//! deliveries.
 //!
-//! A task is a row before `enqueue` returns, and stays one until the worker has answered it with success; what runs is
-//! remembered in memory only, so that after a crash every unfinished task is due again by its schedule.
+//! A task is a row before `enqueue` returns, and stays one until the worker has answered it with
+//! success. Which tasks are running is kept in memory only, so that after a crash every unfinished task
+//! is due again by its schedule.
 
 mod aside;
 mod backoff;
 mod bucket;
 mod call;
 mod chores;
-mod deliver;
+mod delivery;
+mod dispatcher;
 mod outcome;
 mod rows;
 mod settings;
-mod settle;
 mod table;
 mod task;
 mod upcoming;
@@ -33,17 +35,17 @@ use crate::sqlite;
 
 use self::call::Caller;
 use self::rows::Rows;
-pub use self::settings::{QueueSettings, UnfitSetting};
+pub use self::settings::{InvalidSetting, QueueSettings};
 use self::task::{Key, Task};
 use self::upcoming::Upcoming;
 
-/// Why the queue cannot be used, as one line for whoever starts the program.
+/// Why the queue cannot be used, in one line for the person who starts the program.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error(transparent)]
     Database(#[from] sqlite::OpenError),
     #[error(transparent)]
-    Setting(#[from] UnfitSetting),
+    Setting(#[from] InvalidSetting),
 }
 
 pub struct LocalQueue {
@@ -51,14 +53,15 @@ pub struct LocalQueue {
     rows: Rows,
     caller: Caller,
     upcoming: Arc<Mutex<Upcoming>>,
-    /// There is something for the dispatcher to look at.
+    /// Wakes the dispatcher when a task may be due.
     woken: Arc<Notify>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
 
 impl LocalQueue {
-    /// Delivers nothing until [`deliver`](Self::deliver) runs. A damaged database is put aside and made anew.
+    /// Opens the queue. Nothing is delivered until [`deliver`](Self::deliver) runs. A damaged database is
+    /// put aside and replaced by a new one.
     pub fn open(
         path: &Path,
         settings: QueueSettings,
@@ -74,7 +77,7 @@ impl LocalQueue {
     }
 
     fn upcoming(&self) -> MutexGuard<'_, Upcoming> {
-        // No step under the lock panics half-way: they are moves between collections.
+        // Nothing panics half-way while the lock is held: the steps only move tasks between collections.
         self.upcoming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -89,7 +92,7 @@ impl Queue for LocalQueue {
     async fn enqueue(&self, task: NewTask) -> Result<()> {
         let now = self.clock.now();
         let task = row(task, now)?;
-        // Whoever enqueues may stop waiting, or lose the answer: the row may be there all the same.
+        // The caller may stop waiting, or the answer may be lost: the row may exist all the same.
         let mut doubt = Doubt { queue: self, key: Some((task.due, i64::MIN)) };
         let new = task.clone();
         let created = self.rows.call("queue.enqueue", &task.name, move |db| table::create(db, &new, now)).await;
@@ -114,7 +117,7 @@ impl Queue for LocalQueue {
     }
 }
 
-/// As long as it stands, the table may hold a task from this key on that memory does not know.
+/// While it exists, the table may contain a task at or after this key that is not in memory.
 struct Doubt<'a> {
     queue: &'a LocalQueue,
     key: Option<Key>,
@@ -128,7 +131,7 @@ impl Drop for Doubt<'_> {
     }
 }
 
-/// The row has no id yet.
+/// Builds the row of a new task; its id is still unknown.
 fn row(task: NewTask, now: domain::Timestamp) -> Result<Task> {
     let name = task.name().to_string();
     let body = serde_json::to_vec(&task.body);

@@ -1,4 +1,4 @@
-//! The secret between queue and task route, made once for each data folder.
+//! The secret shared by the queue and the task route, created once for each data folder.
 
 use std::fs;
 use std::io;
@@ -10,7 +10,7 @@ use crate::folder::{DataFolder, durable};
 use system::secret_bytes;
 
 const NAME: &str = "task-secret";
-/// Nobody guesses as much; written in hex.
+/// 256 bits, which cannot be guessed; written in hex.
 const SECRET_BYTES: usize = 32;
 
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,8 @@ pub enum SecretError {
     Damaged { path: PathBuf },
 }
 
-/// The same for whoever asks, also when two ask for the first time at once.
+/// Reads the secret, or creates it. Every caller gets the same one, even if two call for the first time
+/// at once.
 pub fn task_secret(folder: &DataFolder) -> Result<SecretString, SecretError> {
     let path = folder.secrets_dir().join(NAME);
     let failed = |why| SecretError::Failed { path: path.clone(), why };

@@ -1,4 +1,5 @@
-//! SQLite as the adapters use it: one thread that writes in groups, a few that read, one way to open and to upgrade.
+//! SQLite as the adapters use it: one thread that writes in groups, a few threads that read, one way to
+//! open and to upgrade.
 
 mod connection;
 mod create;

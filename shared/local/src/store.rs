@@ -1,4 +1,4 @@
-//! The job store in SQLite: everything that must agree, in one transaction for each operation.
+//! The job store in SQLite: everything that must be consistent is one transaction for each operation.
 
 mod accept;
 mod archive;
@@ -35,27 +35,31 @@ use crate::sqlite::{OpenError, Readers, Writer, open_to_read};
 use schema::MIGRATIONS;
 
 pub struct SqliteStore {
-    /// Dropped first: the connection that is closed last empties the log into the database, and a reader cannot.
+    /// Dropped first: the connection that is closed last writes the log into the database, and a reader
+    /// cannot do that.
     readers: Readers,
-    /// `None` when it was opened to be read only.
+    /// `None` when the store was opened read-only.
     writer: Option<Writer>,
     watchers: Watchers,
 }
 
 impl SqliteStore {
-    /// Opens or makes the database and brings its schema up to date. For the one server that owns the data folder.
+    /// Opens the store for the one server that owns the data folder. Creates the database if necessary, and
+    /// brings its schema up to date.
     pub fn open(path: &Path, readers: usize) -> Result<Self, OpenError> {
         let writer = Some(Writer::open_erasing(path, MIGRATIONS)?);
         Ok(Self { writer, readers: Readers::open(path, readers)?, watchers: Watchers::default() })
     }
 
-    /// For a command that writes while a server may be running: each waits a bounded time for the other.
+    /// Opens the store for a command that writes while a server may be running: each waits a bounded time
+    /// for the other.
     pub fn open_alongside(path: &Path, readers: usize) -> Result<Self, OpenError> {
         let writer = Some(Writer::open_alongside(path, MIGRATIONS)?);
         Ok(Self { writer, readers: Readers::open(path, readers)?, watchers: Watchers::default() })
     }
 
-    /// For a command that only looks, while a server may be running. Operations that write are refused.
+    /// Opens the store for a command that only reads, while a server may be running. Operations that write
+    /// are refused.
     pub fn open_read_only(path: &Path, readers: usize) -> Result<Self, OpenError> {
         schema::check(&open_to_read(path)?, path)?;
         Ok(Self { writer: None, readers: Readers::open(path, readers)?, watchers: Watchers::default() })
@@ -70,8 +74,8 @@ impl SqliteStore {
         self.write_then(operation, subject, change, |_| {}).await
     }
 
-    /// As [`write`](Self::write), and wakes whoever watches the jobs that were written. Also when the caller has gone:
-    /// the commit stands.
+    /// Like [`write`](Self::write), and wakes the watchers of the jobs that were written, even if the
+    /// caller has gone: the commit stands.
     async fn write_jobs<T: OfUser + Send + 'static>(
         &self,
         operation: &'static str,
@@ -106,7 +110,7 @@ impl SqliteStore {
     }
 }
 
-/// [`At`], as another thread can have it.
+/// [`At`] with owned data, so that it can be sent to another thread.
 struct Moment {
     now: Timestamp,
     rules: Rules,

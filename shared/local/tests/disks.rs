@@ -1,4 +1,5 @@
-//! Disks that are full or read-only, as the kernel makes them: refused in words, and nothing that was answered is lost.
+//! Full or read-only disks, produced by the kernel: writes are refused with a clear error, and nothing
+//! that was answered is lost.
 
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
@@ -24,7 +25,7 @@ const NO_MOUNT: &str = "a disk of its own needs the right to mount a tmpfs (root
 const MIB: usize = 1024 * 1024;
 const MIGRATIONS: &[&str] = &["CREATE TABLE notes (number INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT"];
 
-/// A small file system of its own; it goes with the test.
+/// A small file system, which is unmounted after the test.
 struct Disk(TempDir);
 
 impl Disk {
@@ -38,12 +39,12 @@ impl Disk {
         self.0.path()
     }
 
-    /// Nothing on it may be open to be written.
+    /// No file on it may be open for writing.
     fn make_read_only(&self) {
         assert!(mount(&["-o", "remount,ro"], self.path()));
     }
 
-    /// Takes all the room that is left; removing the file gives it back.
+    /// Fills all free space; removing the file frees it again.
     fn fill(&self) -> PathBuf {
         let ballast = self.path().join("ballast");
         let mut file = File::create(&ballast).unwrap();
@@ -56,8 +57,9 @@ impl Disk {
         disk.f_bavail * disk.f_frsize
     }
 
-    /// Waits until the room of removed files is there again. A process that another test of this program starts holds a
-    /// copy of every open file for a moment, until it runs its own program; the kernel keeps the room for as long.
+    /// Waits until the space of removed files is free again. A process that another test of this program
+    /// starts holds a copy of every open file until it runs its own program, and the kernel keeps the space
+    /// for as long.
     #[expect(clippy::disallowed_methods, reason = "the kernel is watched from outside: no port of ours wakes us")]
     fn wait_for_room(&self, wanted: usize) {
         for _ in 0..1000 {
@@ -105,7 +107,7 @@ fn temporary_files(disk: &Disk) -> usize {
 }
 
 #[tokio::test]
-async fn a_blob_that_fills_the_disk_is_refused_whole_and_gives_its_room_back() {
+async fn blob_that_fills_the_disk_is_refused_and_frees_its_space() {
     let Some(disk) = Disk::of(8) else { testkit::skip!(NO_MOUNT) };
     let blobs = blobs_on(&disk, 0);
     put(&blobs, &name(0), 3).await.unwrap();
@@ -117,7 +119,7 @@ async fn a_blob_that_fills_the_disk_is_refused_whole_and_gives_its_room_back() {
 }
 
 #[tokio::test]
-async fn a_small_blob_on_a_full_disk_is_refused_at_its_end() {
+async fn small_blob_on_full_disk_is_refused_at_its_end() {
     let Some(disk) = Disk::of(4) else { testkit::skip!(NO_MOUNT) };
     let blobs = blobs_on(&disk, 0);
     let mut writer = blobs.create(&name(0)).await.unwrap();
@@ -131,7 +133,7 @@ async fn a_small_blob_on_a_full_disk_is_refused_at_its_end() {
 }
 
 #[tokio::test]
-async fn a_long_blob_stops_at_the_reserve_and_not_at_the_end_of_the_disk() {
+async fn long_blob_stops_at_the_reserve_before_disk_is_full() {
     let Some(disk) = Disk::of(64) else { testkit::skip!(NO_MOUNT) };
     let blobs = blobs_on(&disk, 40 * MIB);
     let mut writer = blobs.create(&name(0)).await.unwrap();
@@ -141,7 +143,7 @@ async fn a_long_blob_stops_at_the_reserve_and_not_at_the_end_of_the_disk() {
             refused = Some(error.kind);
             break;
         }
-        // It asks again after every 8 MiB.
+        // The free space is checked after every 8 MiB.
         assert!(disk.free() >= 31 * MIB as u64, "{}", disk.free());
     }
     assert_eq!(refused, Some(Kind::Full));
@@ -156,7 +158,7 @@ fn add(db: &Connection, number: u32) -> rusqlite::Result<usize> {
 }
 
 #[tokio::test]
-async fn a_database_on_a_full_disk_says_so_keeps_what_it_answered_and_goes_on() {
+async fn database_on_full_disk_reports_it_keeps_answered_writes_and_recovers() {
     let Some(disk) = Disk::of(8) else { testkit::skip!(NO_MOUNT) };
     let ballast = disk.path().join("ballast");
     fs::write(&ballast, vec![0; 4 * MIB]).unwrap();
@@ -185,12 +187,12 @@ async fn a_database_on_a_full_disk_says_so_keeps_what_it_answered_and_goes_on() 
 }
 
 #[tokio::test]
-async fn the_push_log_of_a_full_disk_has_whole_lines_only() {
+async fn push_log_on_full_disk_has_complete_lines_only() {
     let Some(disk) = Disk::of(1) else { testkit::skip!(NO_MOUNT) };
     let path = disk.path().join("push.log");
     let log = PushLog::open(&path, Arc::new(SystemClock)).unwrap();
     let phone = device(&uid("ann"), "phone", "token");
-    // Longer than a page of the disk, so that a part of it still finds room.
+    // Longer than a page of the disk, so that a part of it still fits.
     let long = "x".repeat(3000);
     let data = message(&[("type", "offline_sync_completed"), ("job_id", &long)]);
     log.send(&phone, &data).await.unwrap();
@@ -209,7 +211,7 @@ async fn the_push_log_of_a_full_disk_has_whole_lines_only() {
 }
 
 #[test]
-fn a_read_only_disk_is_refused_in_one_line() {
+fn read_only_disk_is_refused_with_one_line() {
     let Some(disk) = Disk::of(4) else { testkit::skip!(NO_MOUNT) };
     let path = disk.path().join("data");
     let folder = DataFolder::open(&path).unwrap();

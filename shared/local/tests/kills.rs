@@ -1,4 +1,5 @@
-//! `kill -9` of a process that writes: what it was answered is there and whole, the rest is nowhere but in `tmp/`.
+//! `kill -9` of a process that writes: everything that it confirmed is there and complete, and the rest
+//! is only in `tmp/`.
 
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
@@ -17,15 +18,15 @@ use rusqlite::Connection;
 use system::SystemClock;
 use uuid::Uuid;
 
-const TEST: &str = "what_a_killed_process_was_answered_is_whole_and_nothing_else_is_seen";
-/// Set for the process that is to be killed: its data folder.
+const TEST: &str = "answered_writes_of_killed_process_are_complete_and_nothing_else_is_visible";
+/// Set for the process that will be killed: its data folder.
 const FOLDER: &str = "AFTERWORD_TEST_FOLDER";
 const MIGRATIONS: &[&str] = &["CREATE TABLE notes (number INTEGER PRIMARY KEY) STRICT"];
 const WRITERS: usize = 8;
-/// More than a writer keeps in memory, so that there is a temporary file to be left behind.
+/// More than a writer keeps in memory, so that there is a temporary file to leave behind.
 const PIECE: usize = 200 * 1024;
 const PIECES: usize = 4;
-/// Answers that are waited for before the kill.
+/// The number of answers that are awaited before the kill.
 const ANSWERS: usize = 100;
 
 fn name(number: u32) -> BlobName {
@@ -36,7 +37,8 @@ fn add(db: &Connection, number: u32) -> rusqlite::Result<usize> {
     db.execute("INSERT INTO notes VALUES (?1)", [number])
 }
 
-/// Blob after blob, each with a row after it, as a batch is accepted; tells the number of each when both are answered.
+/// Writes blob after blob, each followed by a row, as for an accepted batch; prints the number of each
+/// when both are confirmed.
 async fn write_for_ever(folder: &Path) {
     let folder = DataFolder::open(folder).unwrap();
     let blobs = DiskBlobs::open(&folder.blobs_dir(), 0, Arc::new(SystemClock)).unwrap();
@@ -61,7 +63,7 @@ fn child(folder: &Path) -> Child {
     command.spawn().unwrap()
 }
 
-/// Runs a process until it has written enough, kills it, and says what it was answered.
+/// Runs a process until it has written enough, kills it, and returns the numbers that were confirmed.
 fn killed(folder: &Path) -> Vec<u32> {
     let mut child = child(folder);
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -69,7 +71,7 @@ fn killed(folder: &Path) -> Vec<u32> {
     for line in lines.map_while(Result::ok) {
         answered.extend(line.strip_prefix("wrote ").and_then(|number| number.parse::<u32>().ok()));
         if answered.len() == ANSWERS {
-            // What is in the pipe by then was answered too: it is read to its end.
+            // The rest of the pipe was confirmed too, so it is read to its end.
             child.kill().unwrap();
         }
     }
@@ -79,7 +81,7 @@ fn killed(folder: &Path) -> Vec<u32> {
 }
 
 #[tokio::test]
-async fn what_a_killed_process_was_answered_is_whole_and_nothing_else_is_seen() {
+async fn answered_writes_of_killed_process_are_complete_and_nothing_else_is_visible() {
     if let Some(folder) = std::env::var_os(FOLDER) {
         return write_for_ever(Path::new(&folder)).await;
     }

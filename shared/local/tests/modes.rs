@@ -1,5 +1,5 @@
-//! Files of a data folder are private whatever the process's mode and the folder's are. One test in a process of its own:
-//! the mode belongs to the process.
+//! The files of a data folder are private, whatever the modes of the process and the folder are. This
+//! is one test in a process of its own, because the mode belongs to the process.
 
 #![allow(clippy::unwrap_used, reason = "all of this runs inside tests, where a panic is the message")]
 
@@ -21,7 +21,7 @@ fn mode(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// Everything below the folder, and whether it is as it should be.
+/// Everything below the folder that others may open.
 fn open_to_others(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -37,7 +37,7 @@ fn open_to_others(folder: &Path) -> Vec<String> {
     found
 }
 
-/// Writes something into every file that there is.
+/// Writes something into every file.
 async fn use_all(folder: &DataFolder, at: i64) -> impl Sized + use<> {
     let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     local::secret::task_secret(folder).unwrap();
@@ -64,7 +64,7 @@ async fn use_all(folder: &DataFolder, at: i64) -> impl Sized + use<> {
 }
 
 #[tokio::test]
-async fn every_file_is_private_in_a_folder_that_is_open_to_everybody() {
+async fn all_files_are_private_in_a_world_readable_folder() {
     rustix::process::umask(Mode::empty());
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("data");
@@ -83,7 +83,7 @@ async fn every_file_is_private_in_a_folder_that_is_open_to_everybody() {
     assert_eq!(mode(&backup), 0o600);
     drop((kept, folder));
 
-    // As an earlier version left it.
+    // As an earlier version left them.
     for name in ["store.db", "queue.db", "push.log", "lock"] {
         fs::set_permissions(path.join(name), Permissions::from_mode(0o644)).unwrap();
     }

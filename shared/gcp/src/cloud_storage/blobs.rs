@@ -1,4 +1,4 @@
-//! The port `Blobs` over one bucket.
+//! Implements the port `Blobs` with one bucket.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::session::Announced;
 use super::writer::Writer;
 use super::{Storage, read};
 
-/// What Google gives at most in one page.
+/// The largest page that Google returns.
 const PAGE: usize = 1000;
 
 pub struct GcsBlobs {
@@ -50,8 +50,8 @@ impl Blobs for GcsBlobs {
         let (mut listed, mut page) = (Vec::new(), String::new());
         while listed.len() < limit {
             let most = limit - listed.len() + 1;
-            let asked = Asked { prefix, after, page: &page, most: most.min(PAGE) };
-            let answer = self.storage.tries().run(&call, || self.storage.page(&call, &asked)).await?;
+            let wanted = PageRequest { prefix, after, page: &page, most: most.min(PAGE) };
+            let answer = self.storage.tries().run(&call, || self.storage.page(&call, &wanted)).await?;
             let now = self.storage.clock.now();
             let fresh =
                 answer.objects.into_iter().filter(|object| after.is_none_or(|after| object.name != after.as_str()));
@@ -68,14 +68,15 @@ impl Blobs for GcsBlobs {
         Ok(listed)
     }
 
-    /// Starts an upload session and gives it back: the first half of a write, which leaves nothing.
+    /// Starts an upload session and cancels it: this is the first half of a write and leaves nothing
+    /// behind.
     async fn ready(&self) -> Result<()> {
         self.storage.can_write("blobs.ready").await
     }
 }
 
-/// A page of a listing.
-struct Asked<'a> {
+/// A request for one page of a listing.
+struct PageRequest<'a> {
     prefix: &'a str,
     after: Option<&'a BlobName>,
     page: &'a str,
@@ -83,7 +84,7 @@ struct Asked<'a> {
 }
 
 impl Storage {
-    /// Deletes an object, or only this generation of it. "Not found" is success.
+    /// Deletes an object, or only one generation of it. "Not found" is success.
     pub(super) async fn remove(&self, call: &Call<'_>, name: &BlobName, generation: Option<i64>) -> Result<()> {
         self.tries().run(call, || self.ask_to_remove(call, name, generation)).await
     }
@@ -95,35 +96,35 @@ impl Storage {
             request = request.set_if_generation_match(generation);
         }
         let removed = request.send().await;
-        match control.hear(call, removed) {
+        match control.answered(call, removed) {
             Err(error) if error.kind == Kind::NotFound => Ok(()),
             removed => removed,
         }
     }
 
-    async fn page(&self, call: &Call<'_>, asked: &Asked<'_>) -> Result<ListObjectsResponse> {
+    async fn page(&self, call: &Call<'_>, wanted: &PageRequest<'_>) -> Result<ListObjectsResponse> {
         let control = self.control(call).await?;
         let mut request = control
             .client
             .list_objects()
             .set_parent(self.bucket_path())
-            .set_prefix(asked.prefix)
-            .set_page_size(i32::try_from(asked.most).unwrap_or(i32::MAX))
-            .set_page_token(asked.page);
-        if let Some(after) = asked.after {
-            // With the name itself, which is taken out here.
+            .set_prefix(wanted.prefix)
+            .set_page_size(i32::try_from(wanted.most).unwrap_or(i32::MAX))
+            .set_page_token(wanted.page);
+        if let Some(after) = wanted.after {
+            // Google includes the name itself, which `list` removes.
             request = request.set_lexicographic_start(after.as_str());
         }
         let page = request.send().await;
-        match control.hear(call, page) {
-            // A listing that finds nothing is empty: what is missing is the bucket.
+        match control.answered(call, page) {
+            // A listing without results is empty, so the bucket itself is missing.
             Err(error) if error.kind == Kind::NotFound => Err(call.no_bucket()),
             page => page,
         }
     }
 
     pub(super) async fn can_write(&self, operation: &'static str) -> Result<()> {
-        // A name of its own: nobody else asks for this one at the same moment.
+        // A unique name, so that two checks at the same moment do not disturb each other.
         let name = BlobName::listed(format!("uploads/.ready-{}", self.random.uuid().simple()));
         let call = self.call(operation, "");
         if let Some(url) = self.start_session(&call, &name, Announced::default()).await? {
@@ -133,7 +134,7 @@ impl Storage {
     }
 }
 
-/// Since when an object is as it is.
+/// The time of the object's last change.
 fn written(object: &Object) -> Timestamp {
     let moment = object.update_time.or(object.create_time);
     let millis = |at: Moment| at.seconds() * 1000 + i64::from(at.nanos()) / 1_000_000;

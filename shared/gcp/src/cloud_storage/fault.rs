@@ -1,5 +1,5 @@
-//! What Google says no with, over JSON REST and over gRPC, as one kind of error. Addresses of upload sessions are
-//! credentials, and appear in none.
+//! Converts refusals of JSON REST and gRPC to one error type. The addresses of upload sessions are
+//! credentials and appear in no error.
 
 use std::time::Duration;
 
@@ -14,31 +14,31 @@ use serde::Deserialize;
 use crate::diagnosis::{Service, Why, causes, token_words};
 use crate::retry_policy::TimedOut;
 
-/// Of what a service says, so much is passed on.
-const MOST_SAID: usize = 300;
+/// The longest text of a service that is passed on.
+const MAX_MESSAGE_CHARS: usize = 300;
 
-/// Which operation a request belongs to.
+/// The operation that a request belongs to.
 #[derive(Clone, Copy)]
 pub struct Call<'a> {
     pub operation: &'static str,
     pub subject: &'a str,
     service: &'a Service,
-    /// Whether a request whose answer is lost may have changed something.
+    /// Whether a request may have changed something although its answer was lost.
     writes: bool,
 }
 
-/// A request that was not granted, whichever protocol it came by.
+/// A refused request, over either protocol.
 #[derive(Debug)]
-pub struct No {
+pub struct Refusal {
     pub status: u16,
     reason: String,
     message: String,
     retry_after: Option<Duration>,
 }
 
-impl No {
-    /// Google says the same for an object and for a bucket that is not there, but in other words: JSON REST and gRPC
-    /// alike.
+impl Refusal {
+    /// Google uses one status for a missing object and a missing bucket; only the message differs, for JSON
+    /// REST and gRPC alike.
     fn is_about_bucket(&self) -> bool {
         self.message.contains("bucket does not exist")
     }
@@ -71,12 +71,12 @@ impl<'a> Call<'a> {
             .because(self.service.diagnosis(Why::Missing, format!("there is no {}", self.service.what)))
     }
 
-    /// The answer is not there: whether something was done, who knows.
+    /// The answer was lost: if the request writes, it is unknown whether it took effect.
     fn lost(&self) -> Error {
         self.error(if self.writes { Kind::Unknown } else { Kind::Unavailable })
     }
 
-    /// A request that brought no answer.
+    /// A request without an answer.
     pub fn unanswered(&self, why: reqwest::Error) -> Error {
         if why.is_connect() {
             return self.unreachable(&why.without_url());
@@ -93,7 +93,7 @@ impl<'a> Call<'a> {
         self.lost().because(self.service.diagnosis(Why::Away, fact))
     }
 
-    /// An answer that cannot be understood.
+    /// An answer that cannot be parsed.
     pub fn nonsense(&self, why: &str) -> Error {
         self.lost().because(format!("the answer {why}"))
     }
@@ -103,53 +103,53 @@ impl<'a> Call<'a> {
         self.error(kind).because(self.service.no_token(token_words(why)))
     }
 
-    pub fn refused(&self, no: &No) -> Error {
-        if no.status == 404 && no.is_about_bucket() {
+    pub fn refused(&self, refusal: &Refusal) -> Error {
+        if refusal.status == 404 && refusal.is_about_bucket() {
             return self.no_bucket();
         }
-        let error = self.error(self.kind(no)).because(self.told(no));
-        match no.retry_after {
+        let error = self.error(self.kind(refusal)).because(self.source_of(refusal));
+        match refusal.retry_after {
             Some(wait) => error.after(wait),
             None => error,
         }
     }
 
-    /// What arrived there is not what was sent.
-    pub fn refused_sum(&self, no: &No) -> Error {
-        self.error(Kind::Corrupt).because(said(no, &self.service.what))
+    /// The bytes that arrived are not those that were sent.
+    pub fn refused_sum(&self, refusal: &Refusal) -> Error {
+        self.error(Kind::Corrupt).because(shown(refusal, &self.service.what))
     }
 
-    fn kind(&self, no: &No) -> Kind {
-        match no.status {
-            // Quota is 429, and in older words 403.
-            403 if no.reason.to_ascii_lowercase().ends_with("ratelimitexceeded") => Kind::Throttled,
+    fn kind(&self, refusal: &Refusal) -> Kind {
+        match refusal.status {
+            // Exceeded quota is 429, and 403 in older responses.
+            403 if refusal.reason.to_ascii_lowercase().ends_with("ratelimitexceeded") => Kind::Throttled,
             401 | 403 => Kind::Misconfigured,
             404 | 410 => Kind::NotFound,
             412 => Kind::Conflict,
             429 => Kind::Throttled,
             408 | 409 | 503 => Kind::Unavailable,
-            // Something broke on their side, perhaps after it was done.
+            // A server error, perhaps after the change was made.
             500.. if self.writes => Kind::Unknown,
             500.. => Kind::Unavailable,
             _ => Kind::Invalid,
         }
     }
 
-    fn told(&self, no: &No) -> Source {
-        let why = match self.kind(no) {
+    fn source_of(&self, refusal: &Refusal) -> Source {
+        let why = match self.kind(refusal) {
             Kind::Throttled => Why::Quota,
-            Kind::Misconfigured if no.status == 401 => Why::Credentials,
-            Kind::Misconfigured => Why::of_refusal(&no.message),
+            Kind::Misconfigured if refusal.status == 401 => Why::Credentials,
+            Kind::Misconfigured => Why::of_refusal(&refusal.message),
             Kind::Unavailable | Kind::Unknown => Why::Away,
-            _ => return said(no, &self.service.what).into(),
+            _ => return shown(refusal, &self.service.what).into(),
         };
-        self.service.diagnosis(why, said(no, &self.service.what)).into()
+        self.service.diagnosis(why, shown(refusal, &self.service.what)).into()
     }
 
-    /// What Google's crate says.
+    /// Converts an error of Google's crate.
     pub fn failed(&self, why: &google_cloud_storage::Error) -> Error {
-        match no_of(why) {
-            Some(no) => self.refused(&no),
+        match refusal_of(why) {
+            Some(refusal) => self.refused(&refusal),
             None if why.is_authentication() => {
                 let source = std::error::Error::source(why).and_then(|source| source.downcast_ref());
                 source.map_or_else(|| self.misconfigured(causes(why)), |source| self.no_credentials(source))
@@ -167,22 +167,22 @@ impl TimedOut for Call<'_> {
     }
 }
 
-fn said(no: &No, what: &str) -> String {
-    let said: String = no.message.chars().filter(|c| !c.is_control()).take(MOST_SAID).collect();
-    format!("{what}: Cloud Storage answered {} {said}", no.status).trim_end().to_owned()
+fn shown(refusal: &Refusal, what: &str) -> String {
+    let words: String = refusal.message.chars().filter(|c| !c.is_control()).take(MAX_MESSAGE_CHARS).collect();
+    format!("{what}: Cloud Storage answered {} {words}", refusal.status).trim_end().to_owned()
 }
 
-/// The status that JSON REST gives, or would give.
-pub fn no_of(why: &google_cloud_storage::Error) -> Option<No> {
+/// The HTTP status of an error; for gRPC the one that JSON REST would return.
+pub fn refusal_of(why: &google_cloud_storage::Error) -> Option<Refusal> {
     if let Some(status) = why.http_status_code() {
         let headers = why.http_headers().cloned().unwrap_or_default();
-        let no = rest_no(status, &headers, why.http_payload().map_or(&[], |payload| &payload[..]));
-        // What the crate could read, it keeps as a status, and the payload is gone.
-        let message = why.status().map(|said| said.message.clone()).filter(|_| no.message.is_empty());
-        return Some(No { message: message.unwrap_or(no.message), ..no });
+        let refusal = rest_refusal(status, &headers, why.http_payload().map_or(&[], |payload| &payload[..]));
+        // The crate keeps only a status of a response that it can parse, and drops the payload.
+        let message = why.status().map(|status| status.message.clone()).filter(|_| refusal.message.is_empty());
+        return Some(Refusal { message: message.unwrap_or(refusal.message), ..refusal });
     }
-    let said = why.status()?;
-    let status = match said.code {
+    let grpc = why.status()?;
+    let status = match grpc.code {
         Code::InvalidArgument => 400,
         Code::OutOfRange => 416,
         Code::Unauthenticated => 401,
@@ -197,26 +197,26 @@ pub fn no_of(why: &google_cloud_storage::Error) -> Option<No> {
         _ => 500,
     };
     let retry_after = why.http_headers().and_then(retry_after);
-    Some(No { status, reason: String::new(), message: said.message.clone(), retry_after })
+    Some(Refusal { status, reason: String::new(), message: grpc.message.clone(), retry_after })
 }
 
-/// An answer of JSON REST that is no success.
-pub fn rest_no(status: u16, headers: &HeaderMap, body: &[u8]) -> No {
-    let said = serde_json::from_slice::<Said>(body).ok().map(|said| said.error).unwrap_or_default();
-    let reason = said.errors.into_iter().next().map(|one| one.reason).unwrap_or_default();
-    // Uploads and reads are often refused in plain words.
-    let plain = || String::from_utf8_lossy(&body[..body.len().min(MOST_SAID)]).into_owned();
-    let message = if said.message.is_empty() { plain() } else { said.message };
-    No { status, reason, message, retry_after: retry_after(headers) }
+/// Parses an unsuccessful response of JSON REST.
+pub fn rest_refusal(status: u16, headers: &HeaderMap, body: &[u8]) -> Refusal {
+    let details = serde_json::from_slice::<ErrorBody>(body).ok().map(|body| body.error).unwrap_or_default();
+    let reason = details.errors.into_iter().next().map(|error| error.reason).unwrap_or_default();
+    // Refusals of uploads and reads are often plain text.
+    let plain = || String::from_utf8_lossy(&body[..body.len().min(MAX_MESSAGE_CHARS)]).into_owned();
+    let message = if details.message.is_empty() { plain() } else { details.message };
+    Refusal { status, reason, message, retry_after: retry_after(headers) }
 }
 
 #[derive(Deserialize)]
-struct Said {
-    error: Refusal,
+struct ErrorBody {
+    error: ErrorDetails,
 }
 
 #[derive(Default, Deserialize)]
-struct Refusal {
+struct ErrorDetails {
     #[serde(default)]
     message: String,
     #[serde(default)]

@@ -1,5 +1,5 @@
-//! A small blob in one request: metadata with both sums, and the bytes. What does not match its sum never becomes an
-//! object.
+//! Writes a small blob with one request, which contains the metadata with both checksums and the bytes.
+//! Bytes that do not match their checksum never become an object.
 
 use bytes::Bytes;
 use flow::Result;
@@ -11,21 +11,27 @@ use super::Storage;
 use super::fault::Call;
 use super::object::{Object, SHA256, crc_text};
 use super::rest::in_slices;
-use super::session::Come;
+use super::session::UploadState;
 
 impl Storage {
-    /// Writes a whole blob, create-only.
+    /// Writes a whole blob, unless the name is taken.
     pub(super) async fn insert(
         &self,
         call: &Call<'_>,
         name: &BlobName,
         bytes: &Bytes,
         stored: &Stored,
-    ) -> Result<Come> {
+    ) -> Result<UploadState> {
         self.tries().run(call, || self.ask_to_insert(call, name, bytes, stored)).await
     }
 
-    async fn ask_to_insert(&self, call: &Call<'_>, name: &BlobName, bytes: &Bytes, stored: &Stored) -> Result<Come> {
+    async fn ask_to_insert(
+        &self,
+        call: &Call<'_>,
+        name: &BlobName,
+        bytes: &Bytes,
+        stored: &Stored,
+    ) -> Result<UploadState> {
         let boundary = self.random.uuid().simple().to_string();
         let about = json!({
             "name": name.as_str(),
@@ -50,13 +56,13 @@ impl Storage {
         match answer.status {
             200 | 201 => {
                 let object = Object::read(&answer.body);
-                object.map(Come::Whole).ok_or_else(|| call.nonsense("does not describe the object"))
+                object.map(UploadState::Whole).ok_or_else(|| call.nonsense("does not describe the object"))
             }
-            412 => Ok(Come::Taken),
+            412 => Ok(UploadState::Taken),
             404 => Err(call.no_bucket()),
             _ => {
-                let no = answer.no();
-                if no.is_about_sum() { Err(call.refused_sum(&no)) } else { Err(call.refused(&no)) }
+                let refusal = answer.refusal();
+                if refusal.is_about_sum() { Err(call.refused_sum(&refusal)) } else { Err(call.refused(&refusal)) }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What Google says of an object, as far as it is needed here.
+//! The fields of an object that are needed here.
 
 use std::collections::HashMap;
 
@@ -11,11 +11,11 @@ use serde::Deserialize;
 use super::Storage;
 use super::fault::Call;
 
-/// The key of our own sum in an object's metadata. Only small blobs carry it: of a large one it is known when its
-/// metadata cannot be given any more.
+/// The metadata key of our own checksum. Only small blobs have it: for a large blob it is known too
+/// late, when the metadata has been sent.
 pub const SHA256: &str = "sha256";
 
-/// An object's size and sums.
+/// An object's size and checksums.
 #[derive(Clone, Debug)]
 pub struct Object {
     pub size: u64,
@@ -25,14 +25,14 @@ pub struct Object {
 }
 
 impl Object {
-    /// Whether these are the bytes that were written. What Google does not say is not held against it.
+    /// Whether the object has the bytes that were written. A SHA-256 that is missing is not compared.
     pub fn is(&self, stored: &Stored) -> bool {
         self.size == stored.size
             && self.crc32c == Some(stored.crc32c)
             && self.sha256.as_ref().is_none_or(|sum| *sum == stored.sha256.to_string())
     }
 
-    /// From an answer of JSON REST.
+    /// Parses an object from a response of JSON REST.
     pub fn read(json: &[u8]) -> Option<Self> {
         let resource: Resource = serde_json::from_slice(json).ok()?;
         Some(Self {
@@ -54,7 +54,7 @@ struct Resource {
 }
 
 impl Storage {
-    /// What stands under a name, if anything does.
+    /// The object with this name, if there is one.
     pub(super) async fn object(&self, call: &Call<'_>, name: &BlobName) -> Result<Option<Object>> {
         self.tries().run(call, || self.ask_for_object(call, name)).await
     }
@@ -62,21 +62,21 @@ impl Storage {
     async fn ask_for_object(&self, call: &Call<'_>, name: &BlobName) -> Result<Option<Object>> {
         let control = self.control(call).await?;
         let asked = control.client.get_object().set_bucket(self.bucket_path()).set_object(name.as_str()).send().await;
-        match control.hear(call, asked) {
+        match control.answered(call, asked) {
             Ok(object) => Ok(Some(Object {
                 size: u64::try_from(object.size).unwrap_or_default(),
                 crc32c: object.checksums.and_then(|sums| sums.crc32c),
                 generation: object.generation,
                 sha256: object.metadata.get(SHA256).cloned(),
             })),
-            // That of a bucket is another error.
+            // The object is missing; a missing bucket is another error.
             Err(error) if error.kind == Kind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
 }
 
-/// A sum as JSON REST writes it.
+/// A checksum in the format of JSON REST.
 pub fn crc_text(crc32c: u32) -> String {
     BASE64_STANDARD.encode(crc32c.to_be_bytes())
 }

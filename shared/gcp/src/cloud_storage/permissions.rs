@@ -1,4 +1,5 @@
-//! Whether the bucket is there and what may be done in it, one harmless call for each permission.
+//! Checks that the bucket exists and which permissions the account has in it, by one harmless call for
+//! each permission.
 
 use std::sync::Arc;
 
@@ -7,14 +8,14 @@ use flow::ports::{BlobName, Blobs};
 
 use super::{GcsBlobs, Storage};
 
-/// A permission, and what came of trying it.
+/// A permission, and the result of trying it.
 #[derive(Debug)]
 pub struct Permission {
     pub name: &'static str,
     pub outcome: Result<()>,
 }
 
-/// All that the functions need of their bucket; `roles/storage.objectUser` holds them.
+/// All permissions that the functions need in their bucket; `roles/storage.objectUser` contains them.
 pub async fn permissions(storage: &Arc<Storage>) -> Vec<Permission> {
     let nothing = BlobName::listed(format!("uploads/.doctor-{}", storage.random.uuid().simple()));
     let call = storage.call("storage.doctor", "");

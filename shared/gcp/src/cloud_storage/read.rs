@@ -1,5 +1,5 @@
-//! Reads a blob in pieces from an offset. A read that breaks off goes on where it broke, a few times; of a whole blob the
-//! sum is checked at the end.
+//! Reads a blob in pieces from an offset. A read that breaks off is resumed there, a few times. If the
+//! whole blob is read, its checksum is compared at the end.
 
 use std::sync::Arc;
 
@@ -11,33 +11,34 @@ use google_cloud_storage::model_ext::ReadRange;
 use google_cloud_storage::read_object::ReadObjectResponse;
 
 use super::Storage;
-use super::fault::no_of;
+use super::fault::refusal_of;
 use crate::diagnosis::causes;
 
-/// What a read gives at once: the port's number.
+/// The most bytes that a read returns at once, as the port demands.
 const PIECE: usize = 256 * 1024;
-/// Breaks that lie so far apart are no trouble: a long recording is read as slowly as it is listened to, and Google closes
-/// connections that idle.
-const FAR: u64 = 4 * 1024 * 1024;
+/// Interruptions that are at least this far apart reset the count: a long recording is read as slowly
+/// as it is processed, and Google closes idle connections.
+const GOOD_PROGRESS: u64 = 4 * 1024 * 1024;
 const READ: &str = "blobs.read";
 
 struct Reading {
     storage: Arc<Storage>,
     name: BlobName,
-    /// The object that was found at first: of another one under the same name nothing is read.
+    /// The generation of the object that was opened: bytes of a later object with the same name are never
+    /// read.
     generation: i64,
     at: u64,
     end: u64,
     check: Option<Check>,
     response: Option<ReadObjectResponse>,
-    /// What has come and was not given yet.
+    /// Bytes that have arrived but were not returned yet.
     rest: Bytes,
-    /// Since the read last got on well.
+    /// Interruptions since the read last made good progress.
     breaks: u32,
     broke_at: u64,
 }
 
-/// Our own sum over what passes, and Google's.
+/// The checksum of the bytes that were read, and the one that Google has.
 struct Check {
     wanted: u32,
     sum: u32,
@@ -45,7 +46,7 @@ struct Check {
 
 pub async fn read(storage: Arc<Storage>, name: &BlobName, offset: u64) -> Result<BoxStream<'static, Result<Bytes>>> {
     let Some(response) = open(&storage, name, offset, 0).await? else {
-        // There is such a blob, and nothing of it from there on.
+        // The blob exists, but has no bytes at or after the offset.
         return Ok(stream::empty().boxed());
     };
     let about = response.object();
@@ -73,7 +74,7 @@ pub async fn read(storage: Arc<Storage>, name: &BlobName, offset: u64) -> Result
     Ok(pieces.boxed())
 }
 
-/// The blob from `offset` on; `None` when that lies behind its end.
+/// Opens the blob at `offset`; `None` if that is behind its end.
 async fn open(storage: &Storage, name: &BlobName, offset: u64, generation: i64) -> Result<Option<ReadObjectResponse>> {
     let call = storage.call(READ, name.as_str());
     let ask = || async {
@@ -82,14 +83,14 @@ async fn open(storage: &Storage, name: &BlobName, offset: u64, generation: i64) 
         let mut request = reading
             .read_object(storage.bucket_path(), name.as_str())
             .set_read_range(range)
-            // The sum is ours: it goes on where a read breaks off.
+            // We compute the checksum ourselves, because it continues when a read is resumed.
             .compute_crc32c(false);
         if generation != 0 {
             request = request.set_generation(generation);
         }
         match request.send().await {
             Ok(response) => Ok(Some(response)),
-            Err(why) if offset > 0 && no_of(&why).is_some_and(|no| no.status == 416) => Ok(None),
+            Err(why) if offset > 0 && refusal_of(&why).is_some_and(|refusal| refusal.status == 416) => Ok(None),
             Err(why) => Err(storage.failed(&call, &why)),
         }
     };
@@ -97,7 +98,7 @@ async fn open(storage: &Storage, name: &BlobName, offset: u64, generation: i64) 
 }
 
 impl Reading {
-    /// The next piece; `None` at the end.
+    /// The next piece; `None` at the end of the blob.
     async fn piece(&mut self) -> Result<Option<Bytes>> {
         while self.rest.is_empty() {
             if self.at == self.end {
@@ -105,13 +106,13 @@ impl Reading {
             }
             match self.next().await {
                 Ok(bytes) => self.take(bytes)?,
-                Err(error) => self.go_on(error).await?,
+                Err(error) => self.resume(error).await?,
             }
         }
         Ok(Some(self.rest.split_to(self.rest.len().min(PIECE))))
     }
 
-    /// What comes next, within its time.
+    /// The next bytes of the response, within the time limit of a try.
     async fn next(&mut self) -> Result<Bytes> {
         let storage = self.storage.clone();
         let name = self.name.clone();
@@ -122,7 +123,7 @@ impl Reading {
             match response.next().await {
                 Some(Ok(bytes)) => Ok(bytes),
                 Some(Err(why)) => Err(broken(causes(&why))),
-                None => Err(broken("it ended before its end".to_owned())),
+                None => Err(broken("the response ended before the end of the blob".to_owned())),
             }
         };
         storage.tries().once(&call, next).await
@@ -140,10 +141,10 @@ impl Reading {
         Ok(())
     }
 
-    /// Opens it again where it broke off, unless that has happened too often.
-    async fn go_on(&mut self, error: Error) -> Result<()> {
+    /// Resumes the read where it broke off, unless that has happened too often.
+    async fn resume(&mut self, error: Error) -> Result<()> {
         self.response = None;
-        if self.at - self.broke_at >= FAR {
+        if self.at - self.broke_at >= GOOD_PROGRESS {
             self.breaks = 0;
         }
         self.breaks += 1;

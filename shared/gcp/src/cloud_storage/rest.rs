@@ -1,4 +1,4 @@
-//! One request of JSON REST and its answer.
+//! Sends one JSON REST request and reads its answer.
 
 use std::convert::Infallible;
 
@@ -10,16 +10,17 @@ use http::header::RANGE;
 use http::{Extensions, HeaderMap};
 use reqwest::{Body, RequestBuilder, Response};
 
-use super::fault::{Call, No, rest_no};
+use super::fault::{Call, Refusal, rest_refusal};
 use super::{Storage, UNAUTHENTICATED};
 
-/// An object's description is a few KiB.
-const MOST_ANSWER: usize = 256 * 1024;
+/// The longest answer that is read; an object's description is a few KiB.
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
-/// What is handed to a connection at once: under TLS it is copied there, and a chunk as a whole would be there twice.
+/// The most bytes that are handed to a connection at once. TLS copies them, so that a whole chunk would
+/// be in memory twice.
 const SLICE: usize = 64 * 1024;
 
-/// These bytes, one after the other. Their length is for the caller to tell.
+/// A request body of these parts, one after the other. The caller sets the content length.
 pub fn in_slices(parts: impl IntoIterator<Item = Bytes>) -> Body {
     let mut slices = Vec::new();
     for mut part in parts {
@@ -37,11 +38,11 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub fn no(&self) -> No {
-        rest_no(self.status, &self.headers, &self.body)
+    pub fn refusal(&self) -> Refusal {
+        rest_refusal(self.status, &self.headers, &self.body)
     }
 
-    /// How many bytes of a session are there for good. No `Range`: none.
+    /// How many bytes of an upload session are stored permanently; a response without `Range` means none.
     pub fn offset(&self) -> Option<u64> {
         match self.headers.get(RANGE) {
             None => Some(0),
@@ -51,12 +52,12 @@ impl Answer {
 }
 
 impl Storage {
-    /// Who asks: for requests whose address is not itself the credential.
+    /// The authorization headers, for requests whose address is not itself a credential.
     pub(super) async fn authorization(&self, call: &Call<'_>) -> Result<HeaderMap> {
         let credentials = self.credentials(call).await?;
         match credentials.headers(Extensions::new()).await {
             Ok(CacheableResource::New { data, .. }) => Ok(data),
-            // Said only to those who name what they have.
+            // Only returned to callers who pass an entity tag.
             Ok(CacheableResource::NotModified) => Ok(HeaderMap::new()),
             Err(why) => {
                 if !why.is_transient() {
@@ -80,7 +81,7 @@ impl Storage {
 async fn body(call: &Call<'_>, response: &mut Response) -> Result<Bytes> {
     let mut whole = Vec::new();
     while let Some(bytes) = response.chunk().await.map_err(|why| call.unanswered(why))? {
-        if whole.len() + bytes.len() > MOST_ANSWER {
+        if whole.len() + bytes.len() > MAX_ANSWER_BYTES {
             return Err(call.nonsense("is longer than any that is documented"));
         }
         whole.extend_from_slice(&bytes);

@@ -1,4 +1,5 @@
-//! Resumable upload sessions: start, bytes, how far they have come, the end. The address of one is a credential.
+//! Resumable upload sessions: start, send bytes, ask for the offset, finish. The address of a session
+//! is a credential.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,44 +16,44 @@ use super::fault::Call;
 use super::object::{Object, crc_text};
 use super::rest::{Answer, in_slices};
 
-/// Giving back what nobody wants is not worth a longer wait: it ends by itself within a week.
+/// The time limit for cancelling a session that is not needed. It expires within a week anyway.
 const CANCEL: Duration = Duration::from_secs(5);
 
-/// What is known of the bytes of a session before they come.
+/// What is known in advance about the bytes of a session.
 #[derive(Clone, Copy, Default)]
 pub struct Announced {
     pub size: Option<u64>,
     pub crc32c: Option<u32>,
 }
 
-/// How far a session has come.
+/// The state of a session.
 #[derive(Debug)]
-pub enum Come {
+pub enum UploadState {
     Open(u64),
     Whole(Object),
-    /// Google has forgotten it: finished long ago, cancelled, or too old.
+    /// Google no longer knows the session: it was finished long ago, cancelled, or is too old.
     Gone,
     /// Something else has the name.
     Taken,
 }
 
-/// Some bytes of an object.
+/// A chunk of an object's bytes.
 pub struct Chunk {
     pub first: u64,
     pub bytes: Bytes,
-    /// With the last of them: how many there are in all, and their sum.
+    /// Only in the last chunk: the object's size and checksum.
     pub end: Option<(u64, u32)>,
 }
 
 impl Storage {
-    /// Makes a session for a name that nothing has; `None`: something has it.
+    /// Starts a session for a name that is not taken; `None` if it is taken.
     pub(super) async fn start_session(
         &self,
         call: &Call<'_>,
         name: &BlobName,
         announced: Announced,
     ) -> Result<Option<UploadUrl>> {
-        // A session whose address was lost is nothing: asking again does no harm.
+        // A session whose address was lost does no harm, so the request may be repeated.
         self.tries().run(call, || self.ask_for_session(call, name, announced)).await
     }
 
@@ -85,11 +86,11 @@ impl Storage {
             }
             412 => Ok(None),
             404 => Err(call.no_bucket()),
-            _ => Err(call.refused(&answer.no())),
+            _ => Err(call.refused(&answer.refusal())),
         }
     }
 
-    /// The address for writing an object create-only.
+    /// The address for writing an object unless it exists.
     pub(super) fn upload_address(&self, kind: &str, name: &BlobName) -> String {
         let query = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("uploadType", kind)
@@ -99,45 +100,51 @@ impl Storage {
         format!("{}/upload/storage/v1/b/{}/o?{query}", self.endpoint(), self.bucket())
     }
 
-    /// How far a session has come. Its address is enough: no credentials go with it.
-    pub(super) async fn ask_session(&self, call: &Call<'_>, url: &UploadUrl, size: Option<u64>) -> Result<Come> {
+    /// Asks for the state of a session. Its address is a credential, so no others are sent.
+    pub(super) async fn ask_session(&self, call: &Call<'_>, url: &UploadUrl, size: Option<u64>) -> Result<UploadState> {
         let range = size.map_or_else(|| "bytes */*".to_owned(), |size| format!("bytes */{size}"));
         let request = self.http(call)?.put(url.expose()).header(CONTENT_RANGE, range).header(CONTENT_LENGTH, 0);
-        come(call, &self.send(call, request).await?)
+        upload_state(call, &self.send(call, request).await?)
     }
 
-    /// Sends a chunk until it is there, whatever breaks on the way: after each break it asks how far the bytes have come.
-    pub(super) async fn send_chunk(&self, call: &Call<'_>, url: &UploadUrl, chunk: &Chunk) -> Result<Come> {
-        let way = Way { at: AtomicU64::new(chunk.first), is_sure: AtomicBool::new(true) };
-        self.tries().run(call, || self.send_rest(call, url, chunk, &way)).await
+    /// Sends a chunk until it is stored. After each interruption it asks how many bytes have arrived.
+    pub(super) async fn send_chunk(&self, call: &Call<'_>, url: &UploadUrl, chunk: &Chunk) -> Result<UploadState> {
+        let progress = ChunkProgress { at: AtomicU64::new(chunk.first), is_sure: AtomicBool::new(true) };
+        self.tries().run(call, || self.send_rest(call, url, chunk, &progress)).await
     }
 
-    async fn send_rest(&self, call: &Call<'_>, url: &UploadUrl, chunk: &Chunk, way: &Way) -> Result<Come> {
+    async fn send_rest(
+        &self,
+        call: &Call<'_>,
+        url: &UploadUrl,
+        chunk: &Chunk,
+        progress: &ChunkProgress,
+    ) -> Result<UploadState> {
         let end = chunk.first + chunk.bytes.len() as u64;
-        if !way.is_sure.swap(false, Ordering::Relaxed) {
+        if !progress.is_sure.swap(false, Ordering::Relaxed) {
             match self.ask_session(call, url, chunk.end.map(|(size, _)| size)).await? {
-                Come::Open(at) => way.goes_on(call, chunk, at)?,
-                over => return Ok(over),
+                UploadState::Open(at) => progress.advance(call, chunk, at)?,
+                other => return Ok(other),
             }
         }
         loop {
-            let at = way.at.load(Ordering::Relaxed);
+            let at = progress.at.load(Ordering::Relaxed);
             if at == end && chunk.end.is_none() {
-                way.is_sure.store(true, Ordering::Relaxed);
-                return Ok(Come::Open(at));
+                progress.is_sure.store(true, Ordering::Relaxed);
+                return Ok(UploadState::Open(at));
             }
             match self.put(call, url, chunk, at).await? {
-                Come::Open(now) if now > at => way.goes_on(call, chunk, now)?,
-                Come::Open(_) => {
-                    return Err(call.error(Kind::Unavailable).because("none of the bytes were taken"));
+                UploadState::Open(now) if now > at => progress.advance(call, chunk, now)?,
+                UploadState::Open(_) => {
+                    return Err(call.error(Kind::Unavailable).because("none of the bytes were accepted"));
                 }
-                over => return Ok(over),
+                other => return Ok(other),
             }
         }
     }
 
-    /// One request with the bytes from `at` on.
-    async fn put(&self, call: &Call<'_>, url: &UploadUrl, chunk: &Chunk, at: u64) -> Result<Come> {
+    /// Sends one request with the chunk's bytes from `at` on.
+    async fn put(&self, call: &Call<'_>, url: &UploadUrl, chunk: &Chunk, at: u64) -> Result<UploadState> {
         let bytes = chunk.bytes.slice(usize::try_from(at - chunk.first).unwrap_or(usize::MAX)..);
         let size = chunk.end.map_or_else(|| "*".to_owned(), |(size, _)| size.to_string());
         let range = match (bytes.len() as u64).checked_sub(1) {
@@ -147,13 +154,14 @@ impl Storage {
         let mut request =
             self.http(call)?.put(url.expose()).header(CONTENT_RANGE, range).header(CONTENT_LENGTH, bytes.len());
         if let Some((_, crc32c)) = chunk.end {
-            // Checked before the object is there.
+            // Google compares this checksum before the object exists.
             request = request.header("x-goog-hash", format!("crc32c={}", crc_text(crc32c)));
         }
-        come(call, &self.send(call, request.body(in_slices([bytes]))).await?)
+        upload_state(call, &self.send(call, request.body(in_slices([bytes]))).await?)
     }
 
-    /// Ends a session. One that is over already is as good; of one that is finished, the object stays.
+    /// Cancels a session. A session that is over counts as cancelled; the object of a finished session
+    /// stays.
     pub(super) async fn cancel_session(&self, call: &Call<'_>, url: &UploadUrl) -> Result<()> {
         self.tries().run(call, || self.ask_to_cancel(call, url)).await
     }
@@ -163,47 +171,48 @@ impl Storage {
         let answer = self.send(call, request).await?;
         match answer.status {
             200..300 | 499 => Ok(()),
-            401 | 403 | 408 | 429 | 500.. => Err(call.refused(&answer.no())),
-            // It is over, one way or another.
+            401 | 403 | 408 | 429 | 500.. => Err(call.refused(&answer.refusal())),
+            // The session is over, one way or another.
             _ => Ok(()),
         }
     }
 
-    /// The same without a word when it fails: for those who have nobody to tell.
+    /// Cancels a session and ignores errors, for callers that cannot report them.
     pub(super) async fn give_up_session(&self, url: &UploadUrl, name: &BlobName) {
         let call = self.call("blobs.abort", name.as_str());
         let _ = tokio::time::timeout(CANCEL, self.ask_to_cancel(&call, url)).await;
     }
 }
 
-/// How far the bytes of a chunk are known to have come.
-struct Way {
+/// How many bytes of a chunk are known to have arrived.
+struct ChunkProgress {
     at: AtomicU64,
     is_sure: AtomicBool,
 }
 
-impl Way {
-    fn goes_on(&self, call: &Call<'_>, chunk: &Chunk, at: u64) -> Result<()> {
+impl ChunkProgress {
+    fn advance(&self, call: &Call<'_>, chunk: &Chunk, at: u64) -> Result<()> {
         if at < chunk.first || at > chunk.first + chunk.bytes.len() as u64 {
-            // Bytes that counted do not any more, or there are some that nobody sent: nothing here can mend that.
-            return Err(call.error(Kind::Corrupt).because("the upload session has lost its place"));
+            // Bytes that were acknowledged are gone, or there are bytes that nobody sent: this cannot be repaired
+            // here.
+            return Err(call.error(Kind::Corrupt).because("the upload session reports an impossible offset"));
         }
         self.at.store(at, Ordering::Relaxed);
         Ok(())
     }
 }
 
-fn come(call: &Call<'_>, answer: &Answer) -> Result<Come> {
+fn upload_state(call: &Call<'_>, answer: &Answer) -> Result<UploadState> {
     match answer.status {
-        200 | 201 => {
-            Object::read(&answer.body).map(Come::Whole).ok_or_else(|| call.nonsense("does not describe the object"))
-        }
-        308 => answer.offset().map(Come::Open).ok_or_else(|| call.nonsense("has a range that is none")),
-        404 | 410 => Ok(Come::Gone),
-        412 => Ok(Come::Taken),
+        200 | 201 => Object::read(&answer.body)
+            .map(UploadState::Whole)
+            .ok_or_else(|| call.nonsense("does not describe the object")),
+        308 => answer.offset().map(UploadState::Open).ok_or_else(|| call.nonsense("has an invalid Range header")),
+        404 | 410 => Ok(UploadState::Gone),
+        412 => Ok(UploadState::Taken),
         _ => {
-            let no = answer.no();
-            if no.is_about_sum() { Err(call.refused_sum(&no)) } else { Err(call.refused(&no)) }
+            let refusal = answer.refusal();
+            if refusal.is_about_sum() { Err(call.refused_sum(&refusal)) } else { Err(call.refused(&refusal)) }
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The adapters against a stand-in for Cloud Storage: the contracts of their ports, with lost answers, and what the
-//! stand-in can make go wrong.
+//! Tests the adapters with a fake Cloud Storage: the contracts of their ports, lost answers, and every
+//! fault that the fake can produce.
 
 mod broken;
 mod contract;
@@ -28,7 +28,7 @@ use super::*;
 const BUCKET: &str = "recordings";
 const MIB: usize = 1024 * 1024;
 
-/// A stand-in, and the adapters over it.
+/// A fake Cloud Storage, and the adapters that use it.
 struct Fixture {
     cloud: CloudStorage,
     storage: Arc<Storage>,
@@ -41,7 +41,7 @@ fn settings(cloud: &CloudStorage) -> Settings {
     Settings { endpoint: Some(cloud.endpoint().to_owned()), ..Settings::new(cloud.bucket()) }
 }
 
-/// Pauses cost no time here: nothing but them sleeps on this clock.
+/// Pauses take no time here: nothing else sleeps on this clock.
 fn storage(settings: Settings) -> (Arc<Storage>, Arc<TestClock>) {
     let clock = TestClock::automatic(T0);
     (Arc::new(Storage::new(settings, clock.clone(), Arc::new(SeededRandom::new(1)))), clock)
@@ -51,7 +51,7 @@ async fn fixture() -> Fixture {
     fixture_with(policy()).await
 }
 
-/// One that gives up soon, where a test makes it wait.
+/// A policy that gives up soon, for tests in which a request hangs.
 fn impatient() -> RetryPolicy {
     RetryPolicy { tries: 3, attempt: Duration::from_millis(200), total: Duration::from_secs(5), ..policy() }
 }
@@ -76,7 +76,7 @@ fn name() -> BlobName {
     blob(&uid("ann"), job_id(1), 0)
 }
 
-/// Bytes of which no two neighbouring places look alike.
+/// Pseudo-random bytes, so that no two neighbouring ranges are alike.
 fn sound(length: usize) -> Vec<u8> {
     (0..length as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
@@ -88,16 +88,16 @@ fn is_alone() -> bool {
     std::env::var_os(ALONE).is_some()
 }
 
-/// Runs tests of this binary in a process of their own, for what belongs to a whole process: its heap, its environment.
-/// Says how many passed.
+/// Runs tests of this binary in a process of their own, because they change the heap or the environment
+/// of the whole process. Returns how many passed.
 #[track_caller]
 fn run_alone(arguments: &[&str], environment: &[(&str, &str)]) -> usize {
     let mut command = Command::new(std::env::current_exe().unwrap());
     let output = command.args(arguments).env(ALONE, "1").envs(environment.iter().copied()).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
-    let passed = told.split(" passed").next().and_then(|before| before.rsplit(' ').next()?.parse().ok());
-    passed.unwrap_or_else(|| panic!("no test ran: {told}"))
+    let output_text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{output_text}");
+    let passed = output_text.split(" passed").next().and_then(|before| before.rsplit(' ').next()?.parse().ok());
+    passed.unwrap_or_else(|| panic!("no test ran: {output_text}"))
 }
 
 impl Fixture {
@@ -114,8 +114,8 @@ impl Fixture {
         Ok(pieces.concat())
     }
 
-    /// What Cloud Storage has under the name.
-    fn stands(&self) -> Option<Bytes> {
+    /// The bytes that Cloud Storage has under the name.
+    fn stored(&self) -> Option<Bytes> {
         self.cloud.bytes(name().as_str())
     }
 }

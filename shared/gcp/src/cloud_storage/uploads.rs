@@ -1,4 +1,4 @@
-//! The port `Uploads`: sessions whose bytes go straight from the device to Google.
+//! Implements the port `Uploads`: sessions whose bytes go straight from the device to Google.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use flow::{Kind, Result};
 
 use super::Storage;
 use super::fault::Call;
-use super::session::{Announced, Come};
+use super::session::{Announced, UploadState};
 
 pub struct GcsUploads {
     storage: Arc<Storage>,
@@ -21,7 +21,8 @@ impl GcsUploads {
         Self { storage }
     }
 
-    /// What stands under the name once the session takes no more bytes. Google forgets sessions, and objects stay.
+    /// The object with this name, for a session that takes no more bytes. Google forgets sessions, but
+    /// objects stay.
     async fn by_name(&self, call: &Call<'_>, name: &BlobName, expected: Expected) -> Result<Progress> {
         let found = self.storage.object(call, name).await?;
         let Some((size, crc32c)) = found.and_then(|object| Some((object.size, object.crc32c?))) else {
@@ -34,7 +35,7 @@ impl GcsUploads {
 
 #[async_trait]
 impl Uploads for GcsUploads {
-    /// Google checks size and sum itself, before the object is there.
+    /// Google itself checks size and checksum before the object exists.
     async fn start(&self, name: &BlobName, expected: Expected) -> Result<UploadUrl> {
         let call = self.storage.call("uploads.start", name.as_str());
         let announced = Announced { size: Some(expected.size), crc32c: expected.crc32c };
@@ -46,23 +47,26 @@ impl Uploads for GcsUploads {
         let call = self.storage.call("uploads.progress", name.as_str());
         let ask = || self.storage.ask_session(&call, url, Some(expected.size));
         match self.storage.tries().run(&call, ask).await {
-            Ok(Come::Open(offset)) => Ok(Progress::Open { offset }),
-            // A session that is over is no proof: Google's own testbench calls one whole whose bytes it has refused.
-            Ok(Come::Whole(_) | Come::Gone | Come::Taken) => self.by_name(&call, name, expected).await,
+            Ok(UploadState::Open(offset)) => Ok(Progress::Open { offset }),
+            // A session that is over proves nothing: Google's own testbench calls a session complete although it
+            // has refused its bytes.
+            Ok(UploadState::Whole(_) | UploadState::Gone | UploadState::Taken) => {
+                self.by_name(&call, name, expected).await
+            }
             Err(error) => Err(error),
         }
     }
 
     async fn abandon(&self, name: &BlobName, url: Option<&UploadUrl>) -> Result<()> {
         let Some(url) = url else {
-            // Nobody has the address: it ends by itself, a week after it began.
+            // Nobody has the address. The session expires by itself, a week after its start.
             return Ok(());
         };
         let call = self.storage.call("uploads.abandon", name.as_str()).writing();
         self.storage.cancel_session(&call, url).await
     }
 
-    /// Unfinished sessions end by themselves, and cost nothing until then.
+    /// Unfinished sessions expire by themselves, and cost nothing until then.
     async fn list(&self, _: Option<&BlobName>, _: usize) -> Result<Vec<(BlobName, Duration)>> {
         Ok(Vec::new())
     }

@@ -1,8 +1,10 @@
-//! Writes one blob. What fits into one chunk goes in one request; more goes in an upload session, a chunk at a time.
+//! Writes one blob. A blob of at most one chunk is one request; a larger one goes through an upload
+//! session, chunk by chunk.
 //!
-//! Google's crate has uploads, and they are not used: when a connection breaks, its buffered upload sends the chunk after
-//! the lost one in its place, without a sum that would stop it, so that a broken blob stands under its name before the
-//! client notices; and it neither shows nor cancels its sessions (`docs/adr`, "Uploads to Cloud Storage are our own").
+//! The uploads of Google's crate are not used. When a connection breaks, its buffered upload sends the
+//! next chunk in place of the lost one, without a checksum that would prevent it, so that a broken blob
+//! has the name before the client notices. It also neither exposes nor cancels its sessions
+//! (`docs/adr`, "Uploads to Cloud Storage are our own").
 
 use std::sync::Arc;
 
@@ -14,25 +16,25 @@ use flow::{Kind, Result};
 
 use super::Storage;
 use super::fault::Call;
-use super::session::{Announced, Chunk, Come};
+use super::session::{Announced, Chunk, UploadState};
 
-/// What is sent at once, and kept until it is there: a multiple of the 256 KiB that Google asks for, and half of the 2 MiB
-/// that a request may take.
+/// The size of a chunk, which is kept in memory until it is stored: a multiple of the 256 KiB that
+/// Google demands, and half of the 2 MiB that a request may take.
 const CHUNK: usize = 1024 * 1024;
 
 pub struct Writer {
     storage: Arc<Storage>,
     name: BlobName,
     sum: Sum,
-    /// What is not there yet: at most a chunk.
+    /// The bytes that are not sent yet: at most one chunk.
     waiting: BytesMut,
-    /// Once there is more than a chunk.
+    /// Set once there is more than one chunk.
     session: Option<UploadUrl>,
-    /// So many bytes of it are there for good.
+    /// The number of bytes that are stored permanently.
     sent: u64,
-    /// Something has the name. Whether it is this very blob shows at the end.
+    /// The name is taken. Whether by this very blob is checked at the end.
     is_taken: bool,
-    /// A chunk did not get there, or nobody waited for it: the blob is lost.
+    /// A chunk was not stored, or its caller was cancelled: the blob is lost.
     is_broken: bool,
 }
 
@@ -42,10 +44,10 @@ impl Writer {
         Self { storage, name, sum, waiting, session: None, sent: 0, is_taken: false, is_broken: false }
     }
 
-    /// Takes what waits. The writer is broken until the bytes are known to be there.
+    /// Takes the waiting bytes. The writer counts as broken until they are known to be stored.
     fn take(&mut self, call: &Call<'_>) -> Result<Bytes> {
         if std::mem::replace(&mut self.is_broken, true) {
-            return Err(call.error(Kind::Unavailable).because("an earlier write did not end well"));
+            return Err(call.error(Kind::Unavailable).because("an earlier write failed or was cancelled"));
         }
         Ok(self.waiting.split().freeze())
     }
@@ -56,9 +58,9 @@ impl Writer {
         let bytes = self.take(&call)?;
         if !self.is_taken {
             match self.send(&storage, &call, Chunk { first: self.sent, bytes, end: None }).await? {
-                Come::Open(sent) => self.sent = sent,
-                Come::Taken => self.is_taken = true,
-                Come::Gone | Come::Whole(_) => {
+                UploadState::Open(sent) => self.sent = sent,
+                UploadState::Taken => self.is_taken = true,
+                UploadState::Gone | UploadState::Whole(_) => {
                     return Err(call.error(Kind::Unavailable).because("the upload session is over before its end"));
                 }
             }
@@ -67,20 +69,20 @@ impl Writer {
         Ok(())
     }
 
-    async fn send(&mut self, storage: &Storage, call: &Call<'_>, chunk: Chunk) -> Result<Come> {
+    async fn send(&mut self, storage: &Storage, call: &Call<'_>, chunk: Chunk) -> Result<UploadState> {
         if self.session.is_none() {
             self.session = storage.start_session(call, &self.name, Announced::default()).await?;
         }
         match &self.session {
             Some(url) => storage.send_chunk(call, url, &chunk).await,
-            None => Ok(Come::Taken),
+            None => Ok(UploadState::Taken),
         }
     }
 
-    async fn end(&mut self, storage: &Storage, call: &Call<'_>, stored: &Stored) -> Result<Come> {
+    async fn end(&mut self, storage: &Storage, call: &Call<'_>, stored: &Stored) -> Result<UploadState> {
         let bytes = self.take(call)?;
         if self.is_taken {
-            return Ok(Come::Taken);
+            return Ok(UploadState::Taken);
         }
         match &self.session {
             None => storage.insert(call, &self.name, &bytes, stored).await,
@@ -97,7 +99,7 @@ impl BlobWriter for Writer {
     async fn write(&mut self, mut bytes: Bytes) -> Result<()> {
         self.sum.add(&bytes);
         while !bytes.is_empty() {
-            // Only when there is more: the last chunk goes with the end.
+            // Sent only when more bytes follow: the last chunk is sent by `finish`.
             if self.waiting.len() == CHUNK {
                 self.send_waiting().await?;
             }
@@ -112,16 +114,16 @@ impl BlobWriter for Writer {
         let call = storage.call("blobs.finish", name.as_str()).writing();
         let came = self.end(&storage, &call, &stored).await;
         match came {
-            Ok(come) => {
-                if !matches!(come, Come::Open(_)) {
-                    // It is over: there is nothing to give back.
+            Ok(state) => {
+                if !matches!(state, UploadState::Open(_)) {
+                    // The session is over, so it is not cancelled.
                     self.session = None;
                 }
-                settle(&storage, &call, &name, stored, come).await
+                verify_object(&storage, &call, &name, stored, state).await
             }
             Err(error) => {
                 if error.kind == Kind::Unknown {
-                    // It may have become the blob.
+                    // The session may have become the blob, so it is not cancelled.
                     self.session = None;
                 }
                 Err(error)
@@ -147,17 +149,23 @@ impl Drop for Writer {
     }
 }
 
-/// What stands under the name now, held against what was written.
-async fn settle(storage: &Storage, call: &Call<'_>, name: &BlobName, stored: Stored, come: Come) -> Result<Stored> {
-    match come {
-        Come::Whole(object) if object.is(&stored) => Ok(stored),
-        Come::Whole(object) => {
-            // Ours, and just made: nobody can have come to need it.
+/// Compares the object that has the name now with what was written.
+async fn verify_object(
+    storage: &Storage,
+    call: &Call<'_>,
+    name: &BlobName,
+    stored: Stored,
+    state: UploadState,
+) -> Result<Stored> {
+    match state {
+        UploadState::Whole(object) if object.is(&stored) => Ok(stored),
+        UploadState::Whole(object) => {
+            // This object is ours and new, so nobody needs it yet.
             let _ = storage.remove(call, name, Some(object.generation)).await;
             Err(call.error(Kind::Corrupt).because("Cloud Storage has other bytes than were sent"))
         }
-        Come::Open(_) => Err(call.nonsense("says that bytes are missing, and none are")),
-        Come::Taken | Come::Gone => match storage.object(call, name).await? {
+        UploadState::Open(_) => Err(call.nonsense("reports missing bytes although all were sent")),
+        UploadState::Taken | UploadState::Gone => match storage.object(call, name).await? {
             Some(object) if object.is(&stored) => Ok(stored),
             Some(_) => Err(call.error(Kind::Conflict)),
             None => Err(call.error(Kind::Unavailable).because("the upload session was lost")),

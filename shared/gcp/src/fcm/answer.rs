@@ -13,12 +13,12 @@ use serde::Deserialize;
 
 use crate::diagnosis::{Service, Why};
 
-/// Longer waits are cut: the job gives its push up after a day, and asks again until then.
+/// The longest wait that is accepted; longer ones are cut. The job retries its push for a day.
 const MAX_WAIT: Duration = Duration::from_secs(3600);
-/// Of another side's words, in an alert.
+/// The most characters of FCM's message in an alert.
 const MAX_WORDS: usize = 200;
 
-pub struct Heard {
+pub struct FcmAnswer {
     pub status: StatusCode,
     pub wait: Option<Duration>,
     pub body: Vec<u8>,
@@ -42,7 +42,8 @@ struct Refused {
     details: Vec<Detail>,
 }
 
-/// Of the kinds of details two matter: `FcmError` with its code, and `BadRequest` with the fields that are wrong.
+/// Two kinds of details matter: `FcmError` with its code, and `BadRequest` with the names of the
+/// invalid fields.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Detail {
@@ -56,8 +57,9 @@ struct Violation {
     field: String,
 }
 
-impl Heard {
-    /// FCM does not believe our own token. (Apple's and the browsers' refusals have this status too, and their own codes.)
+impl FcmAnswer {
+    /// Whether FCM refuses our access token. (Refusals by Apple or the browsers have this status too, but
+    /// their own codes.)
     pub fn refuses_our_token(&self) -> bool {
         self.refused().is_about_us(self.status) == Some(Why::Credentials)
     }
@@ -66,13 +68,14 @@ impl Heard {
         serde_json::from_slice::<Refusal>(&self.body).unwrap_or_default().error
     }
 
-    /// `Err`: an answer that FCM does not give; whether the message was sent is not known.
+    /// Returns an error for an answer that FCM does not give, so that it is unknown whether the message was
+    /// sent.
     pub fn outcome(&self, token: &str, service: &Service) -> Result<PushOutcome, (Kind, Source)> {
         if self.status.is_success() {
             let sent = serde_json::from_slice::<Sent>(&self.body);
             let sent =
                 sent.map_err(|_| (Kind::Unknown, format!("{} without the name of a message", self.status).into()))?;
-            tracing::debug!(message = sent.name, "a push was taken");
+            tracing::debug!(message = sent.name, "push accepted by FCM");
             return Ok(PushOutcome::Sent);
         }
         if self.status == StatusCode::TOO_MANY_REQUESTS || self.status.is_server_error() {
@@ -96,7 +99,8 @@ impl Refused {
         said.unwrap_or(&self.status)
     }
 
-    /// Said by FCM itself. A 404 alone may be a wrong address or project, and every token would be lost to it.
+    /// Whether FCM itself says that the token is invalid. A 404 alone may also mean a wrong address or
+    /// project, which would delete every token.
     fn is_about_the_token(&self, status: StatusCode) -> bool {
         match status {
             StatusCode::NOT_FOUND => self.code() == "UNREGISTERED",
@@ -105,7 +109,8 @@ impl Refused {
         }
     }
 
-    /// Our credentials, our role or the project: no device is to blame, and every push waits until it is mended.
+    /// Whether our credentials, our role or the project are to blame. Every push waits until that is
+    /// repaired, and no device is at fault.
     fn is_about_us(&self, status: StatusCode) -> Option<Why> {
         match (status, self.code()) {
             (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED") => Some(Why::Credentials),
@@ -122,7 +127,7 @@ impl Refused {
         self.message.contains("registration token")
     }
 
-    /// For a person who has to look.
+    /// A text for the person who has to look into it.
     fn reason(&self, status: StatusCode, token: &str) -> String {
         let mut words = self.message.clone();
         if !token.is_empty() {
@@ -136,7 +141,7 @@ impl Refused {
     }
 }
 
-/// Seconds, or a date (RFC 9110, 10.2.3).
+/// `Retry-After` is a number of seconds or a date (RFC 9110, 10.2.3).
 pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse() {

@@ -1,11 +1,11 @@
-//! A message as FCM v1 takes it: data only, so that nothing is shown and the app decides.
+//! Builds a message for FCM v1. It is data only: nothing is shown, and the app decides what to do.
 
 use flow::ports::PushMessage;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// A device that was away gets the last of these messages and not each: any one makes the app look. A device keeps only
-/// four keys, so there is one.
+/// A device that was offline gets only the last of these messages: any of them makes the app look for
+/// changes. A device keeps only four collapse keys, so all messages share one.
 const COLLAPSE_KEY: &str = "sync";
 
 #[derive(Serialize)]
@@ -22,18 +22,19 @@ struct Message<'a> {
     webpush: Value,
 }
 
-/// Each platform reads its own part. All are sent: what a device said of itself may be wrong, its token is not.
+/// Each platform reads its own part. All parts are sent, because what a device said about its platform
+/// may be wrong.
 pub fn body<'a>(token: &'a str, message: &'a PushMessage) -> impl Serialize + 'a {
     let message = Message { token, data: &message.data, android: android(), apns: apns(), webpush: webpush() };
     Request { message }
 }
 
-/// At normal priority a sleeping phone gets it hours later.
+/// At normal priority a sleeping phone gets the message hours later.
 fn android() -> Value {
     json!({"priority": "high", "collapseKey": COLLAPSE_KEY})
 }
 
-/// A background push: Apple refuses any other priority than 5 for it.
+/// A background push: Apple refuses it with any priority other than 5.
 fn apns() -> Value {
     json!({
         "headers": {"apns-push-type": "background", "apns-priority": "5", "apns-collapse-id": COLLAPSE_KEY},
@@ -41,7 +42,7 @@ fn apns() -> Value {
     })
 }
 
-/// RFC 8030: a topic replaces what still waits of the same topic.
+/// A topic replaces the waiting message with the same topic (RFC 8030).
 fn webpush() -> Value {
     json!({"headers": {"Urgency": "high", "Topic": COLLAPSE_KEY}})
 }

@@ -1,4 +1,4 @@
-//! Which project's devices, and how long a push may take.
+//! The Firebase project, and the time limits of a push.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use crate::invalid_setting::InvalidSetting;
 
 #[derive(Clone, Debug)]
 pub struct FcmSettings {
-    /// The Firebase project, by its id.
+    /// The id of the Firebase project.
     pub project: String,
     pub endpoint: String,
     pub connect: Duration,
-    /// One push, from its first byte to the last of its answer.
+    /// The time limit of one push, from its first byte to the last byte of the answer.
     pub total: Duration,
 }
 
@@ -22,7 +22,7 @@ impl FcmSettings {
             project: project.into(),
             endpoint: "https://fcm.googleapis.com".to_owned(),
             connect: Duration::from_secs(10),
-            // Google asks for ten seconds at least; a user's devices are pushed to one after the other.
+            // Google recommends at least ten seconds. The devices of a user are notified one after the other.
             total: Duration::from_secs(15),
         }
     }
@@ -34,7 +34,7 @@ impl FcmSettings {
         }
         let url = Url::parse(&self.endpoint)
             .map_err(|why| InvalidSetting::new("endpoint", format!("is no address ({why})")))?;
-        // A bearer token goes there. Only an emulator on this machine is spoken to in the clear.
+        // A bearer token is sent there, so only an emulator on this machine may use plain HTTP.
         let loopback = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
         let fits = url.scheme() == "https" || url.scheme() == "http" && loopback;
         if !fits || !url.username().is_empty() || url.password().is_some() {

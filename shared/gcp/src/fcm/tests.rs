@@ -1,4 +1,4 @@
-//! The contract, every field of a message, and everything that FCM answers.
+//! Tests the contract, every field of a message, and everything that FCM may answer.
 
 mod contract;
 mod credentials;
@@ -17,7 +17,7 @@ use testkit::build::{T0, device, message, uid};
 
 use super::{AccessToken, Fcm, FcmSettings, GivenToken};
 
-/// As long as a real one, and found by its beginning wherever it appears.
+/// A token as long as a real one, which can be recognised by its beginning wherever it appears.
 const TOKEN: &str =
     "fGx1-device-token:APA91bH0123456789abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
 
@@ -41,7 +41,7 @@ fn finished() -> PushMessage {
     message(&[("type", "offline_sync_completed"), ("job_id", "6f0c"), ("new_conversation_ids", "")])
 }
 
-/// What the service plays, and our side of it.
+/// The fake service, and the adapter that uses it.
 struct Site {
     service: emulators::fcm::Fcm,
     fcm: Fcm,

@@ -1,4 +1,4 @@
-//! The access token that a push is sent with.
+//! Provides the access token for push messages.
 
 use async_trait::async_trait;
 use flow::{Error, Kind, Result};
@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use crate::reconnect::Reconnect;
 
-/// What a token for FCM must be allowed to do.
+/// The scope that a token for FCM needs.
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
 const OPERATION: &str = "push.token";
 
@@ -15,12 +15,13 @@ const OPERATION: &str = "push.token";
 pub trait AccessToken: Send + Sync + 'static {
     async fn bearer(&self) -> Result<SecretString>;
 
-    /// The one that was given is not taken: where there may be others, they are looked for.
+    /// The last token was refused: where there are others, the next call looks for them.
     fn was_refused(&self) {}
 }
 
-/// Application Default Credentials, looked for with the first push. Google's library keeps the token and renews it, until
-/// it fails for good: then they are looked for again, because somebody may have changed a key.
+/// Application Default Credentials, looked up with the first push. Google's library keeps the token and
+/// renews it until that fails permanently. Then they are looked up again, because somebody may have
+/// changed a key.
 #[derive(Default)]
 pub struct GoogleToken {
     credentials: Reconnect<AccessTokenCredentials>,
@@ -49,7 +50,7 @@ impl AccessToken for GoogleToken {
     }
 }
 
-/// A token that was given, for a service that takes any.
+/// A fixed token, for a service that accepts any.
 pub struct GivenToken(pub SecretString);
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! Creating a job: what is known of the batch is read, the rule decides, its answer is written.
+//! Creates a job: reads what is known of the batch, asks the rule for a decision, and writes it.
 
 use domain::accept::{Batch, Decision, Known, decide};
 use domain::{Beside, Job, JobId, Recording, RecordingId, Status, Uid};
@@ -13,7 +13,7 @@ use super::user_slots;
 
 pub async fn create_job(unit: &mut Unit<'_>, batch: &Batch, at: &At<'_>) -> Result<Created> {
     let (known, before) = known(unit, &batch.uid, Some(batch.job_id), &batch.recording_ids()).await?;
-    // Turns bear on a queued job only: most of what answers is answered without counting.
+    // Slots only matter for a queued job, so the first decision is made without counting them.
     let mut decision = decide(batch, known.clone(), user_slots::uncounted(at));
     if matches!(&decision, Decision::Create { job, .. } if job.status == Status::Queued) {
         decision = decide(batch, known, user_slots::context(unit, &batch.uid, at).await?);
@@ -29,7 +29,8 @@ pub async fn create_job(unit: &mut Unit<'_>, batch: &Batch, at: &At<'_>) -> Resu
     }
 }
 
-/// What is known of a batch, and how its recordings are stored. A job of its own id must be the user's.
+/// What is known of a batch, and how its recordings are stored. If another user owns the job with this
+/// id, that is a conflict.
 pub async fn known(
     unit: &mut Unit<'_>,
     uid: &Uid,
@@ -67,6 +68,6 @@ async fn latest_jobs(unit: &mut Unit<'_>, recordings: &[Option<Recording>]) -> R
         return Ok(Vec::new());
     }
     let paths: Vec<_> = ids.into_iter().map(Path::job).collect();
-    // One that is damaged answers for nothing.
+    // A damaged job counts as missing.
     unit.get(&paths).await?.iter().flatten().filter_map(|job| sound(jobs::decode(job)).transpose()).collect()
 }

@@ -1,4 +1,4 @@
-//! What outlives jobs, taken out and put in. It is written as the port's other operations write it.
+//! Export and import of the data that outlives jobs.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,8 @@ use super::table::timelines::{self, Timeline};
 use super::table::{conversations, lines, listed, recordings, usage};
 use super::unit::Unit;
 
-/// Whatever a user has came with a recording, and recordings stay for ever.
+/// Lists the users who have a recording. That is everybody who has any data, because recordings are
+/// never deleted.
 pub async fn users(unit: &mut Unit<'_>, after: Option<&Uid>, limit: usize) -> Result<Vec<Uid>> {
     let mut found: Vec<Uid> = Vec::new();
     while found.len() < limit {
@@ -28,7 +29,7 @@ pub async fn export(unit: &mut Unit<'_>, uid: &Uid, after: Option<Place>, limit:
         let after = if let Some(Place::Recording(id)) = after { Some(id) } else { None };
         for (id, read) in recordings::in_order(unit, uid, after, limit).await? {
             let read = read.map(|(recording, beside)| Record::Recording { recording: Box::new(recording), beside });
-            found.push(told(Place::Recording(id), read)?);
+            found.push(or_unreadable(Place::Recording(id), read)?);
         }
     }
     let left = limit - found.len();
@@ -36,28 +37,28 @@ pub async fn export(unit: &mut Unit<'_>, uid: &Uid, after: Option<Place>, limit:
         let after = if let Some(Place::Line(recording, start_ms)) = after { Some((recording, start_ms)) } else { None };
         for (segment, line) in lines::in_order(unit, uid, after, left).await? {
             let place = Place::Line(segment.recording, segment.start_ms);
-            found.push(told(place, line.map(|line| Record::Line(Box::new(line))))?);
+            found.push(or_unreadable(place, line.map(|line| Record::Line(Box::new(line))))?);
         }
     }
     let left = limit - found.len();
     if left > 0 && !matches!(after, Some(Place::Usage(_))) {
         let after = if let Some(Place::Conversation(id)) = after { Some(id) } else { None };
         for (id, one) in conversations::in_order(unit, uid, after, left).await? {
-            found.push(told(Place::Conversation(id), one.map(|one| Record::Conversation(Box::new(one))))?);
+            found.push(or_unreadable(Place::Conversation(id), one.map(|one| Record::Conversation(Box::new(one))))?);
         }
     }
     let left = limit - found.len();
     if left > 0 {
         let after = if let Some(Place::Usage(hour)) = after { Some(hour) } else { None };
         for (hour, bucket) in usage::in_order(unit, uid, after, left).await? {
-            found.push(told(Place::Usage(hour), bucket.map(Record::Usage))?);
+            found.push(or_unreadable(Place::Usage(hour), bucket.map(Record::Usage))?);
         }
     }
     Ok(found)
 }
 
-/// What cannot be read is told by its place.
-fn told(place: Place, read: Result<Record>) -> Result<Record> {
+/// A record that cannot be read is reported by its position.
+fn or_unreadable(place: Place, read: Result<Record>) -> Result<Record> {
     Ok(listed(read)?.unwrap_or(Record::Unreadable(place)))
 }
 
@@ -65,11 +66,11 @@ pub async fn import(unit: &mut Unit<'_>, uid: &Uid, records: &[Record]) -> Resul
     if !fits(uid, records) {
         return Err(Fault::Invalid("these records are too many, or of another user"));
     }
-    let stored = there(unit, uid, records).await?;
+    let stored = existing(unit, uid, records).await?;
     let mut imported = Imported::default();
     let mut new = Vec::new();
-    for (record, there) in records.iter().zip(&stored) {
-        if imported.note(record, there.as_ref()) {
+    for (record, existing) in records.iter().zip(&stored) {
+        if imported.note(record, existing.as_ref()) {
             new.push(record);
         }
     }
@@ -83,8 +84,8 @@ pub async fn import(unit: &mut Unit<'_>, uid: &Uid, records: &[Record]) -> Resul
     Ok(imported)
 }
 
-/// What stands in the place of each, read at once.
-async fn there(unit: &mut Unit<'_>, uid: &Uid, records: &[Record]) -> Result<Vec<Option<Record>>> {
+/// The stored records at the same positions, read at once.
+async fn existing(unit: &mut Unit<'_>, uid: &Uid, records: &[Record]) -> Result<Vec<Option<Record>>> {
     let path = |record: &Record| match record.place() {
         Place::Recording(id) => Path::recording(uid, id),
         Place::Line(recording, start_ms) => Path::line(uid, recording, start_ms),
@@ -93,10 +94,10 @@ async fn there(unit: &mut Unit<'_>, uid: &Uid, records: &[Record]) -> Result<Vec
     };
     let paths: Vec<_> = records.iter().map(path).collect();
     let documents = unit.get(&paths).await?;
-    let mut there = Vec::with_capacity(records.len());
+    let mut existing = Vec::with_capacity(records.len());
     for (record, document) in records.iter().zip(documents) {
         let Some(document) = document else {
-            there.push(None);
+            existing.push(None);
             continue;
         };
         let read = match record.place() {
@@ -109,13 +110,13 @@ async fn there(unit: &mut Unit<'_>, uid: &Uid, records: &[Record]) -> Result<Vec
             Place::Conversation(_) => conversations::decode(&document).map(|one| Record::Conversation(Box::new(one))),
             Place::Usage(_) => usage::decode(&document).map(Record::Usage),
         };
-        there.push(Some(told(record.place(), read)?));
+        existing.push(Some(or_unreadable(record.place(), read)?));
     }
-    Ok(there)
+    Ok(existing)
 }
 
-/// The timelines of the streams in which a conversation comes deleted: a job looks there before it places more of the
-/// same recording.
+/// The timelines of the streams for which a deleted conversation is imported. A job reads the timeline
+/// before it places more segments of the same recording.
 async fn with_deletions(unit: &mut Unit<'_>, uid: &Uid, new: &[&Record]) -> Result<BTreeMap<String, Timeline>> {
     let mut deleted: BTreeMap<String, Timestamp> = BTreeMap::new();
     for record in new {

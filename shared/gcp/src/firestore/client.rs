@@ -1,4 +1,4 @@
-//! The connection to Firestore: made on first use, each request with a limit.
+//! The connection to Firestore: it is opened at first use, and each request has a time limit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use http::Extensions;
 use http::header::{AUTHORIZATION, HeaderValue};
 use tokio::time::Instant;
 
+use super::cache::Cache;
 use super::fault::{Fault, Result};
-use super::memory::Memory;
 use super::path::Path;
 use super::schema::Schema;
 use super::settings::Settings;
@@ -26,8 +26,8 @@ use crate::reconnect::Reconnect;
 
 const GOOGLE: &str = "https://firestore.googleapis.com";
 
-/// What letting go of a transaction may take, whatever was left of its own time.
-const LETTING_GO: Duration = Duration::from_secs(2);
+/// The time limit of a rollback, however little is left of the operation's own time.
+const ROLLBACK_LIMIT: Duration = Duration::from_secs(2);
 
 type Api = GoogleApi<FirestoreClient<GoogleAuthMiddleware>>;
 
@@ -36,14 +36,14 @@ pub struct Client {
     pub service: Service,
     pub schema: Schema,
     pub spent: Spent,
-    pub memory: Memory,
+    pub cache: Cache,
     #[cfg(test)]
     pub fault_script: super::tests::FaultScript,
     database: String,
     api: Reconnect<Api>,
 }
 
-/// What is known of the database to whoever has to mend something.
+/// Describes the database in error messages and remedies.
 fn service(settings: &Settings) -> Service {
     let (project, database) = (&settings.project, &settings.database);
     Service {
@@ -71,7 +71,7 @@ impl Client {
             settings,
             schema,
             spent: Spent::default(),
-            memory: Memory::default(),
+            cache: Cache::default(),
             #[cfg(test)]
             fault_script: super::tests::FaultScript::default(),
             database,
@@ -79,7 +79,7 @@ impl Client {
         }
     }
 
-    /// A document's name as Firestore wants it, or that of what collections stand under.
+    /// A document's full name in Firestore. The path may also be a parent of collections.
     pub fn name(&self, path: &Path) -> String {
         match path.as_str() {
             "" => format!("{}/documents", self.database),
@@ -94,8 +94,9 @@ impl Client {
         connected.map_err(|_| late())?
     }
 
-    /// Asks, and gives the connection up where another one may do better: nothing tells that the other side of it is gone
-    /// for as long as a frozen process slept, and credentials that failed for good are never renewed by who has them.
+    /// Sends a request, and drops the connection if another one may do better. A frozen process is not told
+    /// that the other side of its connection has gone, and the library never renews credentials that failed
+    /// permanently.
     async fn ask<M, T>(
         &self,
         message: M,
@@ -109,10 +110,10 @@ impl Client {
         let begun = Instant::now();
         let answered = send(api.get(), request).await;
         if let Err(fault) = &answered {
-            // Less time says nothing about the connection.
+            // With a shorter limit than usual, a timeout says nothing about the connection.
             let is_dead = limit == self.settings.request && begun.elapsed() >= limit;
             if is_dead || fault.is_about_credentials() {
-                tracing::warn!(%fault, "the connection to Firestore is made anew");
+                tracing::warn!(%fault, "the connection to Firestore is replaced");
                 self.api.give_up(&api);
             }
         }
@@ -123,13 +124,13 @@ impl Client {
         let prefix = Some(self.database.clone());
         let api = match &self.settings.endpoint {
             None => {
-                // Looked for first: without them there is nothing to connect for.
+                // Credentials are looked up first: without them a connection is of no use.
                 let found = credentials::Builder::default().with_scopes(GCP_DEFAULT_SCOPES.iter()).build();
-                let found = found.map_err(|why| Fault::NoToken { said: causes(&why), may_pass: false })?;
+                let found = found.map_err(|why| Fault::NoToken { message: causes(&why), may_pass: false })?;
                 GoogleApi::from_function_with_credentials(FirestoreClient::new, GOOGLE, prefix, found).await
             }
             Some(endpoint) => {
-                let owner = Credentials::from(Owner {
+                let owner = Credentials::from(EmulatorCredentials {
                     tag: EntityTag::new(),
                     #[cfg(test)]
                     is_spoiled: self.fault_script.new_credentials(),
@@ -140,7 +141,7 @@ impl Client {
         api.map_err(|error| Fault::from(&error))
     }
 
-    /// A request that ends with the operation, or sooner.
+    /// Builds a request whose time limit ends with the operation, or sooner.
     fn request<M>(&self, message: M, deadline: Instant) -> (Request<M>, Duration) {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         let (mut request, limit) = (Request::new(message), left.min(self.settings.request));
@@ -185,7 +186,7 @@ impl Client {
         let found = self
             .ask(request, deadline, async |mut api, request| all(api.run_query(request).await?.into_inner()).await)
             .await?;
-        // A question that finds nothing costs as much as one document.
+        // A query without results costs as much as one document.
         self.spent.read(found.iter().filter(|answer| answer.document.is_some()).count().max(1));
         Ok(found)
     }
@@ -203,7 +204,7 @@ impl Client {
             consistency_selector: consistency,
             ..pb::RunAggregationQueryRequest::default()
         };
-        // As much as one document for a thousand that are counted: seldom more than one.
+        // A count costs one document for each thousand that are counted, so this is seldom more than one.
         self.spent.read(1);
         let counted = self.ask(request, deadline, async |mut api, request| {
             all(api.run_aggregation_query(request).await?.into_inner()).await
@@ -211,7 +212,7 @@ impl Client {
         counted.await
     }
 
-    /// What came of each write, in their order.
+    /// Returns the result of each write, in order.
     pub async fn commit(
         &self,
         writes: Vec<pb::Write>,
@@ -230,9 +231,9 @@ impl Client {
         Ok(written.write_results)
     }
 
-    /// Also when the operation's time is over: others would wait a minute for what is held.
+    /// Rolls back even if the operation's time is over: others would wait up to a minute for the locks.
     pub async fn rollback(&self, transaction: Vec<u8>) -> Result<()> {
-        let deadline = Instant::now() + LETTING_GO;
+        let deadline = Instant::now() + ROLLBACK_LIMIT;
         let request = pb::RollbackRequest { database: self.database.clone(), transaction, request_options: None };
         self.ask(request, deadline, async |mut api, request| Ok(api.rollback(request).await?)).await.map(drop)
     }
@@ -246,15 +247,15 @@ async fn all<M>(mut stream: Streaming<M>) -> Result<Vec<M>> {
     Ok(found)
 }
 
-/// What emulators take for permission to do everything.
+/// The credentials that emulators accept for every operation.
 #[derive(Debug)]
-struct Owner {
+struct EmulatorCredentials {
     tag: EntityTag,
     #[cfg(test)]
     is_spoiled: Arc<std::sync::atomic::AtomicBool>,
 }
 
-impl CredentialsProvider for Owner {
+impl CredentialsProvider for EmulatorCredentials {
     async fn headers(
         &self,
         extensions: Extensions,

@@ -1,4 +1,4 @@
-//! Deleting a conversation: first the mark, then page by page its texts.
+//! Deletes a conversation: first it is marked, then its texts are removed page by page.
 
 use domain::deletion::{Deletion, delete as decide};
 use domain::{Conversation, ConversationId, Line, Timestamp, Uid};
@@ -11,7 +11,7 @@ use super::redirects::Redirects;
 use super::table::{conversations, lines, timelines};
 use super::unit::Unit;
 
-/// Texts removed in one transaction: each is read and written.
+/// The most texts removed in one transaction, where each is read and written.
 const MAX_PAGE: usize = 200;
 
 pub async fn delete(unit: &mut Unit<'_>, uid: &Uid, id: ConversationId, now: Timestamp) -> Result<bool> {
@@ -19,7 +19,7 @@ pub async fn delete(unit: &mut Unit<'_>, uid: &Uid, id: ConversationId, now: Tim
     match decide(found, now) {
         Deletion::Marked(conversation) => {
             conversations::save(unit, &conversation)?;
-            // A job in flight reads this before it places more of the same recording.
+            // A job in progress reads the timeline before it places more segments of the same recording.
             let stream = conversation.stream.key();
             let mut timeline = timelines::decode(unit.one(&Path::timeline(uid, &stream)).await?.as_ref(), now);
             timeline.deleted_at = timeline.deleted_at.max(Some(now));
@@ -36,7 +36,8 @@ pub async fn remove_texts(unit: &mut Unit<'_>, uid: &Uid, id: ConversationId, li
     let found = redirects.follow(unit, id).await?.filter(Conversation::has_texts_to_remove);
     let Some(conversation) = found else { return Ok(Removed::default()) };
     let limit = limit.min(MAX_PAGE);
-    // A line without its text leaves the indexes that it is found by: the next page begins where this one did.
+    // A line without its text leaves the indexes it is found by, so the next page begins where this one
+    // did.
     let mut texts = reading::lines_of(unit, &conversation, &mut redirects, None, limit).await?;
     texts.truncate(limit);
     let removed = texts.len();

@@ -1,4 +1,4 @@
-//! Push targets: a token belongs to one device of one user.
+//! Registers push targets: a token belongs to one device of one user.
 
 use domain::{DeviceId, Uid};
 use flow::ports::Device;
@@ -9,15 +9,17 @@ use super::path::Path;
 use super::table::devices;
 use super::unit::Unit;
 
-/// More than a user can have, but for a limit that was lowered: then it is reached step by step.
-pub const MOST: usize = 5 * MAX_DEVICES;
+/// The most devices of a user that are read. That is more than a user can have, unless the limit was
+/// lowered: then it is reached step by step.
+pub const MAX_READ: usize = 5 * MAX_DEVICES;
 
-/// Whoever has the token loses it; of too many devices those unused longest go, the new one excepted. A token's document
-/// changes with every device that has it or had it: as long as it is the same, so is what was read.
+/// Saves a device. The token is taken from any device that had it before. If the user has too many
+/// devices, those unused longest are removed, but never the new one. A token's document changes with
+/// every device that gets or loses it, so while it is unchanged, what was read is still valid.
 pub async fn put(unit: &mut Unit<'_>, device: &Device) -> Result<()> {
     let holder = devices::holder(unit, &device.token).await?;
-    let mut registered = devices::all(unit, &device.uid, MOST).await?;
-    let are_all = registered.len() < MOST;
+    let mut registered = devices::all(unit, &device.uid, MAX_READ).await?;
+    let are_all = registered.len() < MAX_READ;
     let old = registered.iter().position(|other| other.id == device.id).map(|at| registered.swap_remove(at));
     if old.as_ref() == Some(device) && holder == Some((device.uid.clone(), device.id.clone())) {
         return Ok(());
@@ -39,8 +41,8 @@ pub async fn put(unit: &mut Unit<'_>, device: &Device) -> Result<()> {
 pub async fn delete(unit: &mut Unit<'_>, uid: &Uid, id: &DeviceId) -> Result<()> {
     match devices::load(unit, uid, id).await? {
         Some(device) => devices::delete(unit, &device),
-        // One that is damaged goes as well; whose token it had is not known.
-        None if unit.stands(&Path::device(uid, id)) => devices::delete_alone(unit, uid, id),
+        // A damaged device is deleted as well; its token is unknown.
+        None if unit.exists(&Path::device(uid, id)) => devices::delete_alone(unit, uid, id),
         None => {}
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What can go wrong, and what a caller is told of it: the one place where Firestore's answers become ours.
+//! Converts Firestore's answers to errors of the port. This is the only place that does so.
 
 use std::error::Error;
 use std::fmt::Display;
@@ -15,40 +15,41 @@ use flow::error::Source;
 
 use crate::diagnosis::{Service, Why, causes, token_words};
 
-/// Asked for where the service is too busy and does not say for how long.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How Firestore, and its emulator, call a transaction that took too long. Google's own libraries know it by these words.
+/// The wait that is asked for when the service is too busy and does not say for how long.
+const DEFAULT_WAIT: Duration = Duration::from_secs(1);
+/// Texts by which Firestore and its emulator report an expired transaction. Google's own libraries look
+/// for these words too.
 const EXPIRED: [&str; 2] = ["transaction has expired", "Transaction is invalid or closed"];
-/// A longer wait than this is not believed.
-const LONGEST_WISH: Duration = Duration::from_secs(3600);
+/// The longest wait that is accepted from the service; longer ones are cut.
+const MAX_WAIT: Duration = Duration::from_secs(3600);
 /// The longest message of the service that is passed on.
 const MAX_MESSAGE: usize = 500;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// The service said no.
+    /// The service refused the request.
     #[error("{code:?}: {message}")]
     Refused { code: Code, message: String, retry_after: Option<Duration> },
-    /// The service said nothing, or not all: the connection broke, or its time was over.
+    /// There is no complete answer: the connection broke, or the time limit was reached.
     #[error("no answer: {0}")]
     Unanswered(String),
     #[error("no connection: {0}")]
     Unreachable(String),
-    #[error("no token: {said}")]
-    NoToken { said: String, may_pass: bool },
+    #[error("no token: {message}")]
+    NoToken { message: String, may_pass: bool },
     #[error("{0}")]
     Unconfigured(String),
-    /// A document is there and cannot be what was written.
+    /// The document exists, but its content cannot be what this program wrote.
     #[error("{document} is damaged: {why}")]
     Damaged { document: String, why: Source },
-    /// A document is there, and of a later version: another process may be able to read it.
+    /// The document was written by a later version, which may be able to read it.
     #[error("{document}: {why}")]
     Newer { document: String, why: Unreadable },
     #[error("{0}")]
     Conflict(&'static str),
     #[error("{0}")]
     Invalid(&'static str),
-    /// What was to be one document's matter turns out to bear on others: to be done again in a transaction.
+    /// The step turned out to affect more than one document, so it is repeated in a transaction.
     #[error("the step needs a transaction")]
     NeedsTransaction,
 }
@@ -67,8 +68,8 @@ impl Fault {
         }
     }
 
-    /// A document that was to be as it was read is gone: as good as changed. A database that is not there has refused the
-    /// reading before.
+    /// Maps "not found" at a commit to contention: a document that had to be unchanged was deleted. If the
+    /// database were missing, the read would have been refused before.
     pub fn of_commit(self) -> Self {
         match self {
             Self::Refused { code: Code::NotFound, message, retry_after } => {
@@ -78,7 +79,7 @@ impl Fault {
         }
     }
 
-    /// Whether a commit that ended so may have happened.
+    /// Whether a commit with this error may have taken effect.
     pub fn is_in_doubt(&self) -> bool {
         match self {
             Self::Unanswered(_) => true,
@@ -95,7 +96,7 @@ impl Fault {
         }
     }
 
-    /// Whether the credentials are to blame: others may do better.
+    /// Whether the credentials are to blame, so that others may do better.
     pub fn is_about_credentials(&self) -> bool {
         matches!(
             self,
@@ -105,19 +106,20 @@ impl Fault {
         )
     }
 
-    /// Somebody else was there first, or at the same time: what was read holds no more.
+    /// Whether another writer was first, so that what was read is out of date.
     pub fn is_contention(&self) -> bool {
         let Self::Refused { code, message, .. } = self else { return false };
         match code {
             Code::Aborted | Code::AlreadyExists => true,
-            // A process that was frozen for minutes: nothing of it was written.
+            // The process was frozen for minutes and its transaction expired: nothing was written.
             Code::InvalidArgument => is_expired(message),
             Code::FailedPrecondition => !names_an_index(message),
             _ => false,
         }
     }
 
-    /// Whether a try that wrote nothing may do better soon. Credentials are looked for anew by then.
+    /// Whether another try may succeed soon, if this one wrote nothing. Credentials are looked up again for
+    /// it.
     pub fn may_pass(&self) -> bool {
         self.is_contention()
             || self.is_about_credentials()
@@ -141,7 +143,9 @@ impl Fault {
 
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Refused { code: Code::ResourceExhausted, retry_after, .. } => Some(retry_after.unwrap_or(PATIENCE)),
+            Self::Refused { code: Code::ResourceExhausted, retry_after, .. } => {
+                Some(retry_after.unwrap_or(DEFAULT_WAIT))
+            }
             Self::Refused { retry_after, .. } => *retry_after,
             _ => None,
         }
@@ -149,11 +153,11 @@ impl Fault {
 }
 
 impl Fault {
-    /// For the log: the service's own words, and what to do where waiting is not enough.
-    pub fn told(self, service: &Service) -> Source {
+    /// The source for the log: the service's own words, and a remedy if waiting is not enough.
+    pub fn into_source(self, service: &Service) -> Source {
         let why = match &self {
-            Self::Unreachable(said) => return service.unreachable(said).into(),
-            Self::NoToken { said, .. } => return service.no_token(said).into(),
+            Self::Unreachable(message) => return service.unreachable(message).into(),
+            Self::NoToken { message, .. } => return service.no_token(message).into(),
             Self::Refused { code: Code::Unauthenticated, .. } => Why::Credentials,
             Self::Refused { code: Code::PermissionDenied, message, .. } => Why::of_refusal(message),
             Self::Refused { code: Code::NotFound, .. } => Why::Missing,
@@ -171,7 +175,7 @@ fn kind_of(code: Code, message: &str) -> Kind {
     match code {
         Code::ResourceExhausted => Kind::Throttled,
         Code::PermissionDenied | Code::Unauthenticated | Code::Unimplemented => Kind::Misconfigured,
-        // No such database, or a query without its index: the message names it.
+        // The database does not exist, or a query has no index; the message names it.
         Code::NotFound => Kind::Misconfigured,
         Code::FailedPrecondition if names_an_index(message) => Kind::Misconfigured,
         Code::InvalidArgument if is_expired(message) => Kind::Unavailable,
@@ -193,7 +197,7 @@ impl From<Status> for Fault {
         if let Some(fault) = without_credentials(&status) {
             return fault;
         }
-        // What the service says has no cause here. The library gives broken connections the codes of its refusals.
+        // The library reports broken connections with the codes of refusals, but only those have a cause.
         if let Some(why) = status.source() {
             return Self::Unanswered(causes(why).chars().take(MAX_MESSAGE).collect());
         }
@@ -202,16 +206,16 @@ impl From<Status> for Fault {
     }
 }
 
-/// `google.rpc.RetryInfo` among a status's details.
+/// Reads `google.rpc.RetryInfo` from the details of a status.
 fn retry_after(details: &[u8]) -> Option<Duration> {
     let status = rpc::Status::decode(details).ok()?;
     let info = status.details.iter().find(|any| any.type_url.ends_with("/google.rpc.RetryInfo"))?;
     let delay = rpc::RetryInfo::decode(info.value.as_slice()).ok()?.retry_delay?;
     let (seconds, nanos) = (u64::try_from(delay.seconds).ok()?, u32::try_from(delay.nanos).ok()?);
-    Some(Duration::new(seconds, nanos.min(999_999_999)).min(LONGEST_WISH))
+    Some(Duration::new(seconds, nanos.min(999_999_999)).min(MAX_WAIT))
 }
 
-/// No token was to be had: the request was never sent, so that nothing of it is in doubt.
+/// An error because there was no token: the request was never sent, so it cannot have taken effect.
 fn without_credentials(status: &Status) -> Option<Fault> {
     let mut cause = status.source();
     while let Some(error) = cause {
@@ -228,11 +232,11 @@ fn without_credentials(status: &Status) -> Option<Fault> {
 }
 
 fn of_token(is_transient: bool, error: &(dyn Error + 'static)) -> Fault {
-    Fault::NoToken { said: token_words(error), may_pass: is_transient }
+    Fault::NoToken { message: token_words(error), may_pass: is_transient }
 }
 
 impl From<&SdkError> for Fault {
-    /// Before anything was sent: while connecting, or while asking for a token.
+    /// Converts an error from before the request was sent: while connecting, or while getting a token.
     fn from(error: &SdkError) -> Self {
         match error.kind() {
             ErrorKind::GrpcStatus(why) => Self::Unreachable(causes(why)),
@@ -249,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_answer_of_the_service_has_its_kind() {
+    fn each_service_answer_maps_to_its_kind() {
         let fault = |code, message: &str| Fault::from(Status::new(code, message));
         let missing = "The query requires an index. You can create it here: https://console";
         for (code, message, kind) in [
@@ -276,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_without_a_token_was_never_sent() {
+    fn missing_token_means_request_was_never_sent() {
         for (is_transient, kind) in [(true, Kind::Unavailable), (false, Kind::Misconfigured)] {
             let error = CredentialsError::from_msg(is_transient, "no token");
             let fault = Fault::from(Status::from_error(Box::new(error)));
@@ -285,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_the_service_asks_for_is_passed_on() {
+    fn requested_wait_is_passed_on() {
         let delay = firestore::gcloud_sdk::prost_types::Duration { seconds: 7, nanos: 0 };
         let info = rpc::RetryInfo { retry_delay: Some(delay) };
         let any = firestore::gcloud_sdk::prost_types::Any {
@@ -295,6 +299,6 @@ mod tests {
         let details = rpc::Status { code: 8, message: String::new(), details: vec![any] }.encode_to_vec();
         let status = Status::with_details(Code::ResourceExhausted, "", details.into());
         assert_eq!(Fault::from(status).retry_after(), Some(Duration::from_secs(7)));
-        assert_eq!(Fault::from(Status::new(Code::ResourceExhausted, "")).retry_after(), Some(PATIENCE));
+        assert_eq!(Fault::from(Status::new(Code::ResourceExhausted, "")).retry_after(), Some(DEFAULT_WAIT));
     }
 }

@@ -1,4 +1,5 @@
-//! Wakes who watches a user's jobs: after this process's own commits, and now and then for those of others.
+//! Wakes the watchers of a user's jobs: after this process's own commits, and regularly for those of
+//! other processes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,15 +9,15 @@ use flow::ports::feed::Watchers;
 use flow::ports::{Feed, OfUser, Watch};
 
 #[derive(Default)]
-pub struct News {
+pub struct ChangeFeed {
     watchers: Watchers,
-    /// Whether somebody looks at the clock: only while somebody watches.
+    /// Whether the timer runs, which it does only while there are watchers.
     ticking: Arc<Mutex<bool>>,
 }
 
-impl News {
-    /// To be called after the commit.
-    pub fn of(&self, written: &impl OfUser) {
+impl ChangeFeed {
+    /// Wakes the watchers of the jobs that were written; called after the commit.
+    pub fn wake(&self, written: &impl OfUser) {
         written.uid().into_iter().for_each(|uid| self.watchers.wake(uid));
     }
 
@@ -31,7 +32,7 @@ impl News {
     }
 }
 
-/// Wakes everybody until nobody watches any more.
+/// Wakes all watchers regularly, until there are none.
 #[expect(clippy::disallowed_methods, reason = "other processes write in real time")]
 async fn tick(watchers: Watchers, ticking: Arc<Mutex<bool>>, every: Duration) {
     loop {
@@ -47,6 +48,6 @@ async fn tick(watchers: Watchers, ticking: Arc<Mutex<bool>>, every: Duration) {
 
 impl Feed for super::FirestoreStore {
     fn watch(&self, uid: &Uid) -> Watch {
-        self.news.watch(uid, self.client.settings.look_again)
+        self.change_feed.watch(uid, self.client.settings.look_again)
     }
 }

@@ -1,7 +1,8 @@
-//! Every index, exemption and lifetime of the database, once: for the queries here, and for whoever sets it up.
+//! Every index, exemption and lifetime of the database, declared once: for the queries here, and for
+//! the setup of the database.
 //!
-//! Firestore indexes every field of every document unless it is told not to. Here each field is told: none has an index
-//! of its own but those that a query needs, so that no index of a moment limits how fast a collection grows.
+//! Firestore indexes every field of every document unless it is told not to. Here every field is exempt
+//! unless a query needs its index: an index on a time would limit how fast a collection can grow.
 
 use serde_json::{Value, json};
 
@@ -10,10 +11,10 @@ use super::schema::Schema;
 use super::shape::{Shape, Towards};
 use super::table::{checkpoints, conversations, devices, jobs, lines, recordings, timelines, usage};
 
-/// What a unit of work is held to.
-pub(super) const SCHEMA: Schema = Schema { may_ask: serve, may_have: know };
+/// The schema that each unit of work is checked against.
+pub(super) const SCHEMA: Schema = Schema { may_query: is_listed_query, may_write: is_listed_field };
 
-/// Every question that is asked of the database.
+/// Every query that is sent to the database.
 pub(super) const SHAPES: &[&Shape] = &[
     &jobs::NEWEST,
     &jobs::NEWEST_OF_STATUS,
@@ -21,7 +22,7 @@ pub(super) const SHAPES: &[&Shape] = &[
     &jobs::DUE,
     &jobs::DUE_OF_STATUS,
     &jobs::OF_STATUS,
-    &jobs::TURNS,
+    &jobs::SLOTS,
     &jobs::WAITING_USERS,
     &recordings::IN_ORDER,
     &recordings::USERS,
@@ -36,7 +37,7 @@ pub(super) const SHAPES: &[&Shape] = &[
     &devices::ALL,
 ];
 
-/// Every collection with all the fields that its documents may have.
+/// Every collection, with all fields that its documents may have.
 const COLLECTIONS: &[(&str, &[&str])] = &[
     (JOBS, jobs::FIELDS),
     (CHECKPOINTS, checkpoints::FIELDS),
@@ -50,22 +51,24 @@ const COLLECTIONS: &[(&str, &[&str])] = &[
     (TOKENS, devices::TOKEN_FIELDS),
 ];
 
-/// Documents go within a day of this moment. Nothing under them is deleted with them: neither has anything under it.
+/// Fields with the time of expiry: Firestore deletes the document within a day after it. Documents
+/// below it would not be deleted with it, but there are none.
 const LIFETIMES: &[(&str, &str)] = &[(JOBS, "expires_at"), (CHECKPOINTS, "expires_at")];
 
-/// What serves a question.
+/// The index that serves a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Index {
-    /// The documents' own order, by name: always there.
+    /// The order of documents by name, which always exists.
     Names,
-    /// Of one field; everywhere but here it is exempt.
+    /// An index of one field. All other fields are exempt.
     Field { collection: &'static str, field: &'static str, of_everybody: bool },
-    /// Of several fields, equal ones first; the name comes last by itself.
+    /// An index of several fields: those compared for equality come first, and the name is added at the
+    /// end.
     Composite { collection: &'static str, of_everybody: bool, fields: Vec<(&'static str, Towards)> },
 }
 
 impl Shape {
-    /// The index without which it is refused.
+    /// The index without which the query is refused.
     fn needs(&self) -> Index {
         let (collection, of_everybody) = (self.collection, self.of_everybody);
         let fields: Vec<_> = self
@@ -82,17 +85,17 @@ impl Shape {
     }
 }
 
-/// Whether this question is among those that an index is made for.
-fn serve(shape: &Shape) -> bool {
+/// Whether the query is in the list that indexes are made for.
+fn is_listed_query(shape: &Shape) -> bool {
     SHAPES.contains(&shape)
 }
 
-/// Whether the field is among those of which it is decided what index they have.
-fn know(collection: &str, field: &str) -> bool {
+/// Whether the field is in the lists that decide which indexes it has.
+fn is_listed_field(collection: &str, field: &str) -> bool {
     COLLECTIONS.iter().any(|(name, fields)| *name == collection && fields.contains(&field))
 }
 
-/// The composite indexes, each once.
+/// The composite indexes, without duplicates.
 fn composites() -> Vec<Index> {
     let mut found = Vec::new();
     for index in SHAPES.iter().map(|shape| shape.needs()) {
@@ -103,7 +106,8 @@ fn composites() -> Vec<Index> {
     found
 }
 
-/// As `firebase deploy` and the infrastructure's own code read it (`firestore.indexes.json`).
+/// The indexes in the format of `firestore.indexes.json`, for `firebase deploy` and for the
+/// infrastructure code.
 pub fn as_json() -> Value {
     let fields = COLLECTIONS.iter().flat_map(|(collection, fields)| {
         fields.iter().map(move |field| {

@@ -1,4 +1,4 @@
-//! Where documents stand: the collections, and ids that Firestore takes.
+//! The paths of documents: the collections, and ids that Firestore accepts.
 
 use std::fmt::Write;
 
@@ -8,18 +8,18 @@ use sha2::{Digest, Sha256};
 
 pub const JOBS: &str = "offline_sync_jobs";
 pub const RECORDINGS: &str = "recordings";
-/// Beside a recording: what of its plan would not fit.
+/// Parts of a plan that do not fit into the recording's document.
 pub const PARTS: &str = "parts";
 pub const LINES: &str = "lines";
 pub const CONVERSATIONS: &str = "conversations";
 pub const TIMELINES: &str = "timelines";
 pub const USAGE: &str = "usage_hours";
 pub const DEVICES: &str = "devices";
-/// How far listening to the files of jobs has come.
+/// The progress of the first pass over the files of jobs.
 pub const CHECKPOINTS: &str = "checkpoints";
 pub const TOKENS: &str = "push_tokens";
 
-/// The path of a document, or of what collections stand under, below the database's root.
+/// The path of a document, or of a parent of collections, below the database's root.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Path(String);
 
@@ -30,17 +30,17 @@ impl Path {
         &self.0
     }
 
-    /// Where a document that was read stands.
+    /// The path of a document that was read.
     pub fn of(document: &Document) -> Self {
         Self::named(&document.name)
     }
 
-    /// The place that a document's whole name tells.
+    /// The path in a document's full name.
     pub fn named(name: &str) -> Self {
         Self(name.split_once("/documents/").map_or("", |(_, path)| path).to_owned())
     }
 
-    /// The last part but one.
+    /// The name of the document's collection: the last part but one of the path.
     pub fn collection(&self) -> &str {
         self.0.rsplit('/').nth(1).unwrap_or_default()
     }
@@ -49,19 +49,20 @@ impl Path {
         Self(format!("{JOBS}/{id}"))
     }
 
-    /// Not under the job: nothing that stands under a document is deleted with it.
+    /// Not below the job: deleting a document does not delete the documents below it.
     pub fn checkpoint(id: JobId, index: usize) -> Self {
         Self(format!("{CHECKPOINTS}/{id}-{index}"))
     }
 
     pub fn user(uid: &Uid) -> Self {
         let part = uid.path_part();
-        // Firestore keeps `__…__` for itself. No part that is written out holds an escaped underscore.
+        // Firestore reserves `__…__`. An escaped underscore is always `%5F`, so no other user's id becomes the
+        // same.
         let reserved = part.starts_with("__") && part.ends_with("__");
         Self(if reserved { format!("users/%5F{}", &part[1..]) } else { format!("users/{part}") })
     }
 
-    /// No user has an id that is escaped so.
+    /// A user that does not exist: no user's id is escaped like this.
     pub fn nobody() -> Self {
         Self("users/%5Fnobody".to_owned())
     }
@@ -70,17 +71,18 @@ impl Path {
         Self::user(uid).child(RECORDINGS, &id.to_string())
     }
 
-    /// Where no document stands: behind every recording of the user, before those of the next one. Ids are hex digits.
+    /// A path without a document, after all recordings of this user and before those of the next one.
+    /// Recording ids are hex digits.
     pub fn after_recordings(uid: &Uid) -> Self {
         Self::user(uid).child(RECORDINGS, "~")
     }
 
-    /// A part of a recording's plan; the first stands in the recording's own document.
+    /// A part of a recording's plan; the first part is in the recording's own document.
     pub fn plan_part(uid: &Uid, id: RecordingId, number: usize) -> Self {
         Self::recording(uid, id).child(PARTS, &format!("plan-{number}"))
     }
 
-    /// Ids sort as lines of one moment do: by recording, then by start.
+    /// Ids sort like lines with the same start time: by recording, then by offset.
     pub fn line(uid: &Uid, recording: RecordingId, start_ms: u32) -> Self {
         Self::user(uid).child(LINES, &format!("{recording}-{start_ms:010}"))
     }
@@ -93,7 +95,7 @@ impl Path {
         Self::user(uid).child(TIMELINES, &escape(stream))
     }
 
-    /// Ids sort as the hours do.
+    /// Ids sort like the hours.
     pub fn usage(uid: &Uid, hour: Timestamp) -> Self {
         Self::user(uid).child(USAGE, &format!("{:014}", hour.millis().max(0)))
     }
@@ -102,7 +104,7 @@ impl Path {
         Self::user(uid).child(DEVICES, &escape(id.as_str()))
     }
 
-    /// Tokens are secrets: no path may show one.
+    /// Tokens are secrets, so the path contains only a hash.
     pub fn token(token: &str) -> Self {
         Self(format!("{TOKENS}/{}", hex::encode(Sha256::digest(token))))
     }
@@ -112,8 +114,8 @@ impl Path {
     }
 }
 
-/// One path part: letters, digits, `.` and `-` stand for themselves, every other byte is `%XX`. Injective. The names
-/// that come here are of at most 200 bytes, and never `.` or `..`.
+/// Escapes one part of a path: letters, digits, `.` and `-` stay, every other byte becomes `%XX`, so
+/// that no two texts become the same. The texts have at most 200 bytes and are never `.` or `..`.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn users_get_ids_that_firestore_takes_and_never_share_one() {
+    fn user_ids_are_valid_in_firestore_and_distinct() {
         assert_eq!(user("ann"), "users/ann");
         assert_eq!(user("__ann__"), "users/%5F_ann__");
         assert_ne!(user("%5F_ann__"), user("__ann__"));
@@ -144,14 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn streams_and_devices_are_one_path_part() {
+    fn stream_and_device_ids_are_one_path_part() {
         let ann = Uid::new("ann").unwrap();
         assert_eq!(Path::timeline(&ann, "phone.__x/é").as_str(), "users/ann/timelines/phone.%5F%5Fx%2F%C3%A9");
         assert_eq!(Path::device(&ann, &DeviceId::new("__a__").unwrap()).as_str(), "users/ann/devices/%5F%5Fa%5F%5F");
     }
 
     #[test]
-    fn ids_sort_as_what_they_name() {
+    fn ids_sort_like_what_they_name() {
         let ann = Uid::new("ann").unwrap();
         let line = |start| Path::line(&ann, "ab".repeat(16).parse().unwrap(), start);
         assert!(line(9) < line(10) && line(10) < line(u32::MAX));

@@ -1,4 +1,5 @@
-//! What bears on where a group of segments goes: read with as few documents as will do.
+//! Reads everything that decides where a group of segments is placed, with as few document reads as
+//! possible.
 
 use std::time::Duration;
 
@@ -15,22 +16,28 @@ use super::table::timelines::{self, Timeline};
 use super::table::{conversations, lines};
 use super::unit::Unit;
 
-/// A conversation that was deleted this long before a recording was known holds nothing of it, however wrong the clocks
-/// of two servers are.
-const CLOCKS: Duration = Duration::from_secs(3600);
+/// How far the clocks of two servers may differ. A conversation that was deleted longer than this
+/// before a recording was created contains nothing of it.
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(3600);
 
-pub struct Around {
+pub struct PlacementRead {
     pub recording: Recording,
     pub before: Before,
-    pub around: PlacementContext,
-    /// Read where something may be placed by time.
+    pub context: PlacementContext,
+    /// Read if something may be placed by time.
     pub timeline: Option<Timeline>,
-    /// This hour's usage, where something may be counted.
+    /// This hour's usage, read if something may be counted.
     pub usage: Option<Document>,
 }
 
-/// `None` when there is no such recording.
-pub async fn of(unit: &mut Unit<'_>, uid: &Uid, file: &JobFile, group: &Group, at: &At<'_>) -> Result<Option<Around>> {
+/// Reads the context; `None` if the recording does not exist.
+pub async fn of(
+    unit: &mut Unit<'_>,
+    uid: &Uid,
+    file: &JobFile,
+    group: &Group,
+    at: &At<'_>,
+) -> Result<Option<PlacementRead>> {
     let texts: Vec<u32> =
         group.answers.iter().filter(|(_, answer)| *answer == Answer::Text).map(|(start, _)| *start).collect();
     let mut paths = vec![Path::recording(uid, file.recording)];
@@ -47,46 +54,47 @@ pub async fn of(unit: &mut Unit<'_>, uid: &Uid, file: &JobFile, group: &Group, a
         return Ok(None);
     };
     let (usage, timeline) = (rest.next().flatten(), rest.next().flatten());
-    let mut around = PlacementContext { lines: found, ..PlacementContext::default() };
-    let timeline = by_time(unit, &recording, group, timeline.as_ref(), &mut around, at.now).await?;
-    Ok(Some(Around { recording, before, around, timeline, usage }))
+    let mut context = PlacementContext { lines: found, ..PlacementContext::default() };
+    let timeline = by_time(unit, &recording, group, timeline.as_ref(), &mut context, at.now).await?;
+    Ok(Some(PlacementRead { recording, before, context, timeline, usage }))
 }
 
-/// What stands near in time. Attached audio asks nothing of it, as long as its conversation lives: that one's document
-/// serialises it.
+/// Reads the conversations near in time. Audio attached to a live conversation does not need them: that
+/// conversation's document serializes the writers.
 async fn by_time(
     unit: &mut Unit<'_>,
     recording: &Recording,
     group: &Group,
     timeline: Option<&Document>,
-    around: &mut PlacementContext,
+    context: &mut PlacementContext,
     now: Timestamp,
 ) -> Result<Option<Timeline>> {
     let Some(reach) = reach(recording, group) else { return Ok(None) };
     let mut redirects = Redirects::of(&recording.uid);
     if let Some(id) = recording.conversation_id {
-        around.explicit = redirects.follow(unit, id).await?;
-        if around.explicit.as_ref().is_none_or(Conversation::is_live) {
+        context.explicit = redirects.follow(unit, id).await?;
+        if context.explicit.as_ref().is_none_or(Conversation::is_live) {
             return Ok(None);
         }
     }
     let timeline = timelines::decode(timeline, now);
-    around.near = conversations::meeting(unit, &recording.uid, &recording.stream.key(), reach).await?;
-    let suspects = suspects(recording, &timeline, around);
-    let ends = redirects.ends(unit, &suspects).await?;
+    context.near = conversations::meeting(unit, &recording.uid, &recording.stream.key(), reach).await?;
+    let maybe_deleted = maybe_deleted(recording, &timeline, context);
+    let ends = redirects.ends(unit, &maybe_deleted).await?;
     for gone in ends.into_iter().flatten().filter(|conversation| conversation.deleted_at.is_some()) {
         let times = [gone.timed, gone.attached].into_iter().flatten();
-        around.deleted.extend(times.filter(|time: &Interval| time.start <= reach.end && reach.start <= time.end));
+        context.deleted.extend(times.filter(|time: &Interval| time.start <= reach.end && reach.start <= time.end));
     }
     Ok(Some(timeline))
 }
 
-/// A recording knows every conversation that a segment of it went into. Those of them that may have been deleted since:
-/// none, when nothing of the timeline was since the recording is known.
-fn suspects(recording: &Recording, timeline: &Timeline, around: &PlacementContext) -> Vec<ConversationId> {
-    let recent = timeline.deleted_at.is_some_and(|at| at + CLOCKS >= recording.created_at);
-    let mut suspects = recording.conversation_ids.clone();
-    suspects.retain(|id| recent && around.near.iter().all(|near| near.id != *id));
-    suspects.extend(around.explicit.as_ref().map(|gone| gone.id));
-    suspects
+/// The recording's conversations that may have been deleted. A recording lists every conversation that
+/// one of its segments was placed in. There are none if the timeline had no deletion since the
+/// recording was created.
+fn maybe_deleted(recording: &Recording, timeline: &Timeline, context: &PlacementContext) -> Vec<ConversationId> {
+    let recent = timeline.deleted_at.is_some_and(|at| at + MAX_CLOCK_SKEW >= recording.created_at);
+    let mut maybe_deleted = recording.conversation_ids.clone();
+    maybe_deleted.retain(|id| recent && context.near.iter().all(|near| near.id != *id));
+    maybe_deleted.extend(context.explicit.as_ref().map(|gone| gone.id));
+    maybe_deleted
 }

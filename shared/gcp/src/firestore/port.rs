@@ -1,4 +1,4 @@
-//! The port: each operation is tried as one unit of work until it is settled.
+//! Implements the store port: each operation is repeated as one unit of work until it is settled.
 
 use async_trait::async_trait;
 use domain::accept::Batch;
@@ -23,30 +23,31 @@ use super::table::{checkpoints, conversations, devices as registered, jobs, line
 use super::unit::Mode;
 use super::{FirestoreStore, accept, archive, deletion, devices, reading, session, step, user_slots, work};
 
-/// A read-only question of the health check: there is no such job.
+/// The id of no job, for the read of the health check.
 const NO_JOB: JobId = JobId(uuid::Uuid::nil());
 
-/// Does the work until it is settled. Not a function: what it does would have to be a closure that lends.
-macro_rules! tries {
+/// Repeats the work until it is settled. This is a macro, because a function would need a closure that
+/// lends out the unit.
+macro_rules! retried {
     ($store:ident, $operation:literal, $subject:expr, $mode:expr, |$unit:ident| $work:expr) => {{
         let mut run = $store.run($operation, $subject, $mode);
         loop {
             let mut unit = run.unit();
             let $unit = &mut unit;
             let decided = $work.await;
-            if let Some(answer) = run.settle(unit, decided).await {
+            if let Some(answer) = run.conclude(unit, decided).await {
                 break answer;
             }
         }
     }};
 }
 
-/// As [`tries`], and wakes who watches the jobs that were written.
-macro_rules! tells {
-    ($store:ident, $($tries:tt)*) => {{
-        let answer = tries!($store, $($tries)*);
+/// Like [`retried`], and wakes the watchers of the jobs that were written.
+macro_rules! retried_and_woken {
+    ($store:ident, $($retried:tt)*) => {{
+        let answer = retried!($store, $($retried)*);
         if let Ok(written) = &answer {
-            $store.news.of(written);
+            $store.change_feed.wake(written);
         }
         answer
     }};
@@ -56,49 +57,51 @@ macro_rules! tells {
 impl Store for FirestoreStore {
     async fn create_job(&self, batch: &Batch, at: At<'_>) -> Result<Created> {
         let id = batch.job_id;
-        tells!(self, "store.create_job", id, Mode::Transaction, |unit| accept::create_job(unit, batch, &at))
+        retried_and_woken!(self, "store.create_job", id, Mode::Transaction, |unit| accept::create_job(unit, batch, &at))
     }
 
     async fn open_session(&self, request: &SessionRequest, at: At<'_>) -> Result<Opened> {
         let id = request.job_id;
-        tells!(self, "store.open_session", id, Mode::Transaction, |unit| session::open(unit, request, &at))
+        retried_and_woken!(self, "store.open_session", id, Mode::Transaction, |unit| session::open(unit, request, &at))
     }
 
     async fn complete_session(&self, id: JobId, whole: &[WholeFile], at: At<'_>) -> Result<SessionCompleted> {
         let work = Mode::Transaction;
-        tells!(self, "store.complete_session", id, work, |unit| session::complete(unit, id, whole, &at))
+        retried_and_woken!(self, "store.complete_session", id, work, |unit| session::complete(unit, id, whole, &at))
     }
 
     async fn step(&self, id: JobId, command: &Command, at: At<'_>) -> Result<Stepped> {
-        tells!(self, "store.step", id, step::mode(command), |unit| step::step(unit, id, command, &at))
+        retried_and_woken!(self, "store.step", id, step::mode(command), |unit| step::step(unit, id, command, &at))
     }
 
     async fn plan_file(&self, id: JobId, plan: &FilePlan, at: At<'_>) -> Result<Written<(Job, Recording)>> {
-        tells!(self, "store.plan_file", id, Mode::Optimistic, |unit| work::plan_file(unit, id, plan, &at))
+        retried_and_woken!(self, "store.plan_file", id, Mode::Optimistic, |unit| work::plan_file(unit, id, plan, &at))
     }
 
     async fn save_checkpoint(&self, id: JobId, checkpoint: &Checkpoint, at: At<'_>) -> Result<Written<Job>> {
         let work = Mode::Optimistic;
-        tells!(self, "store.save_checkpoint", id, work, |unit| work::save_checkpoint(unit, id, checkpoint, &at))
+        retried_and_woken!(self, "store.save_checkpoint", id, work, |unit| work::save_checkpoint(
+            unit, id, checkpoint, &at
+        ))
     }
 
     async fn checkpoint(&self, id: JobId, index: usize) -> Result<Option<Vec<u8>>> {
-        tries!(self, "store.checkpoint", id, Mode::Look, |unit| checkpoints::load(unit, id, index))
+        retried!(self, "store.checkpoint", id, Mode::Look, |unit| checkpoints::load(unit, id, index))
     }
 
     async fn store_texts(&self, id: JobId, fence: u64, lines: Vec<Line>, at: At<'_>) -> Result<Written<Vec<Line>>> {
         let lines = &lines;
-        // The job may be read only, and must still be the worker's when the lines are written.
+        // The job is only read here, but must still be the worker's when the lines are written.
         let work = Mode::Transaction;
-        tells!(self, "store.store_texts", id, work, |unit| work::store_texts(unit, id, fence, lines, &at))
+        retried_and_woken!(self, "store.store_texts", id, work, |unit| work::store_texts(unit, id, fence, lines, &at))
     }
 
     async fn place(&self, id: JobId, group: &Group, at: At<'_>) -> Result<Written<(Job, Recording)>> {
-        tells!(self, "store.place", id, Mode::Optimistic, |unit| work::place(unit, id, group, &at))
+        retried_and_woken!(self, "store.place", id, Mode::Optimistic, |unit| work::place(unit, id, group, &at))
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>> {
-        tries!(self, "store.job", id, Mode::Look, |unit| jobs::load(unit, id))
+        retried!(self, "store.job", id, Mode::Look, |unit| jobs::load(unit, id))
     }
 
     async fn jobs(
@@ -109,7 +112,7 @@ impl Store for FirestoreStore {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<Job>> {
-        tries!(self, "store.jobs", "", Mode::Look, |unit| reading::jobs(unit, uid, statuses, after, limit, now))
+        retried!(self, "store.jobs", "", Mode::Look, |unit| reading::jobs(unit, uid, statuses, after, limit, now))
     }
 
     async fn changed_jobs(
@@ -120,17 +123,17 @@ impl Store for FirestoreStore {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<Job>> {
-        tries!(self, "store.changed_jobs", "", Mode::Look, |unit| reading::changed_jobs(
+        retried!(self, "store.changed_jobs", "", Mode::Look, |unit| reading::changed_jobs(
             unit, uid, since, after, limit, now
         ))
     }
 
     async fn jobs_ahead(&self, job: &Job) -> Result<u32> {
-        tries!(self, "store.jobs_ahead", job.id, Mode::Look, |unit| reading::jobs_ahead(unit, job))
+        retried!(self, "store.jobs_ahead", job.id, Mode::Look, |unit| reading::jobs_ahead(unit, job))
     }
 
     async fn due_jobs(&self, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
-        tries!(self, "store.due_jobs", "", Mode::Look, |unit| jobs::due(unit, now, after, limit))
+        retried!(self, "store.due_jobs", "", Mode::Look, |unit| jobs::due(unit, now, after, limit))
     }
 
     async fn due_beyond(
@@ -140,12 +143,14 @@ impl Store for FirestoreStore {
         after: Option<DueCursor>,
         limit: usize,
     ) -> Result<Vec<Job>> {
-        tries!(self, "store.due_beyond", "", Mode::Look, |unit| jobs::due_beyond(unit, statuses, beyond, after, limit))
+        retried!(self, "store.due_beyond", "", Mode::Look, |unit| jobs::due_beyond(
+            unit, statuses, beyond, after, limit
+        ))
     }
 
     async fn stuck_users(&self, at: At<'_>, limit: usize) -> Result<Vec<Uid>> {
         let last = self.looked_at().clone();
-        let look = tries!(self, "store.stuck_users", "", Mode::Look, |unit| {
+        let look = retried!(self, "store.stuck_users", "", Mode::Look, |unit| {
             user_slots::stuck_users(unit, &at, limit, last.as_deref())
         });
         let (stuck, last) = look?;
@@ -154,28 +159,28 @@ impl Store for FirestoreStore {
     }
 
     async fn promote(&self, uid: &Uid, at: At<'_>) -> Result<Vec<Job>> {
-        tells!(self, "store.promote", "", Mode::Transaction, |unit| user_slots::promote(unit, uid, &at))
+        retried_and_woken!(self, "store.promote", "", Mode::Transaction, |unit| user_slots::promote(unit, uid, &at))
     }
 
     async fn recordings(&self, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Option<Recording>>> {
-        let found = tries!(self, "store.recordings", "", Mode::Look, |unit| recordings::load(unit, uid, ids))?;
+        let found = retried!(self, "store.recordings", "", Mode::Look, |unit| recordings::load(unit, uid, ids))?;
         Ok(found.into_iter().map(|(recording, _)| recording).collect())
     }
 
     async fn peaks(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Peaks>> {
         let found =
-            tries!(self, "store.peaks", recording, Mode::Look, |unit| recordings::beside(unit, uid, recording))?;
+            retried!(self, "store.peaks", recording, Mode::Look, |unit| recordings::beside(unit, uid, recording))?;
         Ok(found.peaks)
     }
 
     async fn levels(&self, uid: &Uid, recording: RecordingId) -> Result<Option<Levels>> {
         let found =
-            tries!(self, "store.levels", recording, Mode::Look, |unit| recordings::beside(unit, uid, recording))?;
+            retried!(self, "store.levels", recording, Mode::Look, |unit| recordings::beside(unit, uid, recording))?;
         Ok(found.levels)
     }
 
     async fn lines(&self, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {
-        tries!(self, "store.lines", recording, Mode::Look, |unit| lines::of_recording(unit, uid, recording, starts))
+        retried!(self, "store.lines", recording, Mode::Look, |unit| lines::of_recording(unit, uid, recording, starts))
     }
 
     async fn conversation(
@@ -185,7 +190,7 @@ impl Store for FirestoreStore {
         after: Option<LineCursor>,
         limit: usize,
     ) -> Result<Option<ConversationPage>> {
-        tries!(self, "store.conversation", id, Mode::Snapshot, |unit| reading::conversation(
+        retried!(self, "store.conversation", id, Mode::Snapshot, |unit| reading::conversation(
             unit, uid, id, after, limit
         ))
     }
@@ -199,16 +204,16 @@ impl Store for FirestoreStore {
         limit: usize,
     ) -> Result<Vec<Conversation>> {
         let time = (from, to);
-        tries!(self, "store.conversations", "", Mode::Look, |unit| conversations::list(unit, uid, time, after, limit))
+        retried!(self, "store.conversations", "", Mode::Look, |unit| conversations::list(unit, uid, time, after, limit))
     }
 
     async fn delete_conversation(&self, uid: &Uid, id: ConversationId, at: At<'_>) -> Result<bool> {
         let now = at.now;
-        tries!(self, "store.delete_conversation", id, Mode::Optimistic, |unit| deletion::delete(unit, uid, id, now))
+        retried!(self, "store.delete_conversation", id, Mode::Optimistic, |unit| deletion::delete(unit, uid, id, now))
     }
 
     async fn remove_texts(&self, uid: &Uid, id: ConversationId, limit: usize) -> Result<Removed> {
-        tries!(self, "store.remove_texts", id, Mode::Optimistic, |unit| deletion::remove_texts(unit, uid, id, limit))
+        retried!(self, "store.remove_texts", id, Mode::Optimistic, |unit| deletion::remove_texts(unit, uid, id, limit))
     }
 
     async fn due_deletions(
@@ -217,53 +222,53 @@ impl Store for FirestoreStore {
         after: Option<&DueDeletion>,
         limit: usize,
     ) -> Result<Vec<DueDeletion>> {
-        tries!(self, "store.due_deletions", "", Mode::Look, |unit| conversations::due(unit, now, after, limit))
+        retried!(self, "store.due_deletions", "", Mode::Look, |unit| conversations::due(unit, now, after, limit))
     }
 
     async fn usage(&self, uid: &Uid, from: Timestamp, to: Timestamp, limit: usize) -> Result<Vec<Bucket>> {
-        tries!(self, "store.usage", "", Mode::Look, |unit| usage::list(unit, uid, (from, to), limit))
+        retried!(self, "store.usage", "", Mode::Look, |unit| usage::list(unit, uid, (from, to), limit))
     }
 
     async fn put_device(&self, device: &Device) -> Result<()> {
-        tries!(self, "store.put_device", &device.id, Mode::Optimistic, |unit| devices::put(unit, device))
+        retried!(self, "store.put_device", &device.id, Mode::Optimistic, |unit| devices::put(unit, device))
     }
 
     async fn delete_device(&self, uid: &Uid, id: &DeviceId) -> Result<()> {
-        tries!(self, "store.delete_device", id, Mode::Optimistic, |unit| devices::delete(unit, uid, id))
+        retried!(self, "store.delete_device", id, Mode::Optimistic, |unit| devices::delete(unit, uid, id))
     }
 
     async fn devices(&self, uid: &Uid) -> Result<Vec<Device>> {
-        tries!(self, "store.devices", "", Mode::Look, |unit| registered::all(unit, uid, devices::MOST))
+        retried!(self, "store.devices", "", Mode::Look, |unit| registered::all(unit, uid, devices::MAX_READ))
     }
 
     async fn drop_token(&self, uid: &Uid, id: &DeviceId, token: &str) -> Result<()> {
-        tries!(self, "store.drop_token", id, Mode::Optimistic, |unit| devices::drop_token(unit, uid, id, token))
+        retried!(self, "store.drop_token", id, Mode::Optimistic, |unit| devices::drop_token(unit, uid, id, token))
     }
 
     async fn jobs_with_audio(&self, ids: &[JobId]) -> Result<Vec<JobId>> {
-        tries!(self, "store.jobs_with_audio", "", Mode::Look, |unit| reading::jobs_with_audio(unit, ids))
+        retried!(self, "store.jobs_with_audio", "", Mode::Look, |unit| reading::jobs_with_audio(unit, ids))
     }
 
     async fn job_stats(&self, now: Timestamp) -> Result<JobStats> {
-        tries!(self, "store.census", "", Mode::Look, |unit| reading::job_stats(unit, now))
+        retried!(self, "store.census", "", Mode::Look, |unit| reading::job_stats(unit, now))
     }
 
     async fn ready(&self) -> Result<()> {
-        tries!(self, "store.ready", "", Mode::Look, |unit| jobs::load(unit, NO_JOB)).map(drop)
+        retried!(self, "store.ready", "", Mode::Look, |unit| jobs::load(unit, NO_JOB)).map(drop)
     }
 }
 
 #[async_trait]
 impl Archive for FirestoreStore {
     async fn users(&self, after: Option<&Uid>, limit: usize) -> Result<Vec<Uid>> {
-        tries!(self, "archive.users", "", Mode::Look, |unit| archive::users(unit, after, limit))
+        retried!(self, "archive.users", "", Mode::Look, |unit| archive::users(unit, after, limit))
     }
 
     async fn export(&self, uid: &Uid, after: Option<Place>, limit: usize) -> Result<Vec<Record>> {
-        tries!(self, "archive.export", "", Mode::Snapshot, |unit| archive::export(unit, uid, after, limit))
+        retried!(self, "archive.export", "", Mode::Snapshot, |unit| archive::export(unit, uid, after, limit))
     }
 
     async fn import(&self, uid: &Uid, records: &[Record]) -> Result<Imported> {
-        tries!(self, "archive.import", "", Mode::Transaction, |unit| archive::import(unit, uid, records))
+        retried!(self, "archive.import", "", Mode::Transaction, |unit| archive::import(unit, uid, records))
     }
 }

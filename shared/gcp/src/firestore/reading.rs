@@ -1,4 +1,4 @@
-//! What can be asked of the store: a user's jobs, conversations with their lines, an operator's figures.
+//! Reads a user's jobs, conversations with their lines, and an operator's statistics.
 
 use domain::job::Audio;
 use domain::{Conversation, ConversationId, Job, JobId, Line, Status, Timestamp, Uid};
@@ -11,10 +11,10 @@ use super::table::lines::Begin;
 use super::table::{jobs as table, lines};
 use super::unit::Unit;
 
-/// Nobody reads a longer queue than this, and counting further would cost more.
-const MOST_AHEAD: usize = 1_000;
-/// Lines that are looked at in one go for a page of a conversation, or jobs for a page of a list.
-const LONGEST_LOOK: usize = 500;
+/// The largest count of jobs ahead: nobody needs a larger number, and counting further would cost more.
+const MAX_AHEAD: usize = 1_000;
+/// The most lines read at once for a page of a conversation, or jobs for a page of a list.
+const MAX_PAGE_SIZE: usize = 500;
 
 fn is_shown(job: &Job, now: Timestamp) -> bool {
     job.expires_at.is_none_or(|at| !now.has_reached(at))
@@ -29,7 +29,7 @@ pub async fn jobs(
     now: Timestamp,
 ) -> Result<Vec<Job>> {
     let (mut shown, mut look) = (Vec::new(), limit);
-    // Few are expired: those that are take no place in a page.
+    // Expired jobs do not count towards a page; usually there are few.
     while shown.len() < limit {
         let page = table::newest(unit, uid, statuses, after, look).await?;
         let is_last = page.len() < look;
@@ -39,8 +39,8 @@ pub async fn jobs(
         if is_last {
             break;
         }
-        // Many are, behind the last that is shown: one by one they would take too long.
-        look = (look * 4).clamp(1, LONGEST_LOOK);
+        // There may be many expired jobs after the last one shown, so the next read is larger.
+        look = (look * 4).clamp(1, MAX_PAGE_SIZE);
     }
     Ok(shown)
 }
@@ -68,7 +68,7 @@ pub async fn changed_jobs(
 }
 
 pub async fn jobs_ahead(unit: &mut Unit<'_>, job: &Job) -> Result<u32> {
-    Ok(u32::try_from(table::count_ahead(unit, job, MOST_AHEAD).await?).unwrap_or(u32::MAX))
+    Ok(u32::try_from(table::count_ahead(unit, job, MAX_AHEAD).await?).unwrap_or(u32::MAX))
 }
 
 pub async fn jobs_with_audio(unit: &mut Unit<'_>, ids: &[JobId]) -> Result<Vec<JobId>> {
@@ -78,7 +78,7 @@ pub async fn jobs_with_audio(unit: &mut Unit<'_>, ids: &[JobId]) -> Result<Vec<J
         match document.as_ref().map(table::decode) {
             None => {}
             Some(Ok(job)) if job.audio == Audio::Gone => {}
-            // A job that cannot be read may need it, and must not keep the others from being judged.
+            // A job that cannot be read may still need its audio, and must not keep the others from being checked.
             Some(Ok(_) | Err(Fault::Damaged { .. } | Fault::Newer { .. })) => needed.push(*id),
             Some(Err(fault)) => return Err(fault),
         }
@@ -107,7 +107,7 @@ pub async fn conversation(
     let Some(conversation) = redirects.follow(unit, id).await?.filter(Conversation::is_live) else {
         return Ok(None);
     };
-    // One more than is shown: whether there is a next page.
+    // One more line than is shown tells whether there is a next page.
     let mut lines = lines_of(unit, &conversation, &mut redirects, after, limit.saturating_add(1)).await?;
     let more = lines.len() > limit;
     lines.truncate(limit);
@@ -115,8 +115,8 @@ pub async fn conversation(
     Ok(Some(ConversationPage { conversation, lines, next }))
 }
 
-/// The first `wanted` lines of a conversation, and maybe more, in order: placed by time, and attached under any of its
-/// ids.
+/// At least the first `wanted` lines of a conversation, in order: those placed by time, and those
+/// attached under any of its ids.
 pub async fn lines_of(
     unit: &mut Unit<'_>,
     conversation: &Conversation,
@@ -134,7 +134,8 @@ pub async fn lines_of(
     Ok(found)
 }
 
-/// Lines within the conversation's time that stand in it, or in one that was merged into it.
+/// Lines within the conversation's time that belong to it, or to a conversation that was merged into
+/// it.
 async fn timed(
     unit: &mut Unit<'_>,
     conversation: &Conversation,
@@ -149,7 +150,7 @@ async fn timed(
         _ => Begin::At(timed.start),
     };
     while found.len() < wanted {
-        let look = (wanted - found.len()).min(LONGEST_LOOK);
+        let look = (wanted - found.len()).min(MAX_PAGE_SIZE);
         let page = lines::timed(unit, conversation, begin, timed.end, look).await?;
         let Some(last) = page.last().map(cursor) else { break };
         let is_last = page.len() < look;

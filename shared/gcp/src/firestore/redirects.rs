@@ -1,4 +1,4 @@
-//! Merged-away conversations lead to their survivor, step by step.
+//! Follows merged conversations to the one they were merged into, step by step.
 
 use std::collections::HashMap;
 
@@ -8,11 +8,11 @@ use super::fault::{Fault, Result};
 use super::table::{conversations, sound};
 use super::unit::Unit;
 
-/// More steps than a chain can have: each is a merge over a pause of two minutes, so that this many of them are a
-/// fortnight of talk. Beyond it the chain runs in a circle.
+/// More steps than a chain can have: each step is a merge across a pause of two minutes, so that this
+/// many steps are a fortnight of talk. A longer chain is a circle.
 const MAX_STEPS: usize = 10_000;
 
-/// Follows chains for one user within one unit of work, and reads each conversation only once.
+/// Follows chains of one user within one unit of work, and reads each conversation only once.
 pub struct Redirects<'a> {
     uid: &'a Uid,
     known: HashMap<ConversationId, Option<Conversation>>,
@@ -23,12 +23,13 @@ impl<'a> Redirects<'a> {
         Self { uid, known: HashMap::new() }
     }
 
-    /// The conversation at the end, live or deleted; `None` when it is unknown.
+    /// The conversation at the end of the chain, live or deleted; `None` if it is unknown.
     pub async fn follow(&mut self, unit: &mut Unit<'_>, id: ConversationId) -> Result<Option<Conversation>> {
         Ok(self.ends(unit, &[id]).await?.pop().flatten())
     }
 
-    /// What each of these stands for now. All chains go on together: as many readings as the longest has steps.
+    /// The conversation at the end of each chain. All chains are followed together, with as many reads as
+    /// the longest chain has steps.
     pub async fn ends(&mut self, unit: &mut Unit<'_>, ids: &[ConversationId]) -> Result<Vec<Option<Conversation>>> {
         for _ in 0..MAX_STEPS {
             let mut unknown: Vec<_> = ids.iter().filter_map(|id| self.stopped_at(*id)).collect();
@@ -40,15 +41,15 @@ impl<'a> Redirects<'a> {
             let loaded = conversations::load(unit, self.uid, &unknown).await?;
             self.known.extend(unknown.into_iter().zip(loaded));
         }
-        // They stand for nothing that lives.
+        // A circle does not lead to a live conversation.
         sound::<()>(Err(Fault::damaged(format_args!("conversations/{}", ids[0]), "redirects lead in a circle")))?;
         Ok(ids.iter().map(|_| None).collect())
     }
 
-    /// The id in the chain that nobody has read yet.
+    /// The first id in the chain that has not been read yet.
     fn stopped_at(&self, id: ConversationId) -> Option<ConversationId> {
         let mut at = id;
-        // A circle is among known ones: it ends nowhere, and is found by whoever counts.
+        // A circle consists of known ids only and has no end, so the steps are counted.
         for _ in 0..=self.known.len() {
             match self.known.get(&at) {
                 None => return Some(at),

@@ -1,7 +1,8 @@
-//! Tries: an operation is done again when somebody else was faster, or its answer was lost, within one deadline.
+//! Retries: within one deadline, an operation is repeated when another writer was first or when its
+//! answer was lost.
 //!
-//! Every operation of the port recognises its own effect. So a commit of unknown outcome is settled by doing the
-//! operation once more: it reads back what stands there.
+//! Every operation of the port recognises its own effect. So after a commit with unknown outcome the
+//! operation is simply done again: it reads what was written.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -14,16 +15,18 @@ use super::client::Client;
 use super::fault::{Fault, Result};
 use super::unit::{Mode, Unit};
 
-/// Tries where others are in the way. Of fifty at once, each sees one fewer at every try.
+/// The most tries under contention. Of fifty concurrent writers, each meets one fewer with every try.
 const MAX_TRIES: u32 = 60;
-/// Tries where the service is at fault: more only add to its load.
+/// The most tries after errors of the service: more would only add to its load.
 const MAX_FAULTS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
-/// Those who waited for a lock are let go at the same moment, and each needs it for longer.
+/// The first pause after waiting for a lock. All that waited are released at the same moment, and each
+/// needs the lock for longer.
 const FIRST_PAUSE_OF_LOCKED: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// Who is asked to wait longer passes that on: nobody holds a request for it.
-const LONGEST_WISH: Duration = Duration::from_secs(2);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+/// The longest wait that is done here. A longer one is passed on to the caller, so that no request is
+/// held open for it.
+const MAX_WAIT: Duration = Duration::from_secs(2);
 
 pub struct Run<'a> {
     client: &'a Arc<Client>,
@@ -33,13 +36,13 @@ pub struct Run<'a> {
     deadline: Instant,
     tries: u32,
     faults: u32,
-    /// An earlier try may have happened.
+    /// Whether an earlier try may have taken effect.
     in_doubt: bool,
-    /// What was taken to be new may not be.
-    looks_first: bool,
-    /// What is remembered has not failed this operation yet.
-    trusts: bool,
-    again: Vec<u8>,
+    /// Whether to look first: a document that was thought to be new may exist.
+    reads_first: bool,
+    /// Whether to use the cache: it has not misled this operation yet.
+    uses_cache: bool,
+    earlier_transaction: Vec<u8>,
 }
 
 impl<'a> Run<'a> {
@@ -53,50 +56,52 @@ impl<'a> Run<'a> {
             tries: 0,
             faults: 0,
             in_doubt: false,
-            looks_first: false,
-            trusts: true,
-            again: Vec::new(),
+            reads_first: false,
+            uses_cache: true,
+            earlier_transaction: Vec::new(),
         }
     }
 
-    /// What the next try works with.
+    /// The unit of work for the next try.
     pub fn unit(&mut self) -> Unit<'a> {
-        let mut unit = Unit::new(self.client, self.mode.clone(), std::mem::take(&mut self.again), self.deadline);
-        (unit.looks_first, unit.trusts) = (self.looks_first, self.trusts);
+        let mut unit =
+            Unit::new(self.client, self.mode.clone(), std::mem::take(&mut self.earlier_transaction), self.deadline);
+        (unit.reads_first, unit.uses_cache) = (self.reads_first, self.uses_cache);
         unit
     }
 
-    /// Writes what a try decided. `None`: to be tried again, after the pause that this took.
-    pub async fn settle<T>(&mut self, mut unit: Unit<'a>, decided: Result<T>) -> Option<flow::Result<T>> {
-        if unit.rests_on_memory() && !matches!(decided, Err(Fault::NeedsTransaction)) {
-            // Only a commit can tell whether it is still so: it is looked at after all.
-            self.trusts = false;
+    /// Commits what a try decided. `None` means to try again; the pause before that has already passed.
+    pub async fn conclude<T>(&mut self, mut unit: Unit<'a>, decided: Result<T>) -> Option<flow::Result<T>> {
+        if unit.relies_on_cache() && !matches!(decided, Err(Fault::NeedsTransaction)) {
+            // No write demands that all cached documents are unchanged, so the commit would not notice a change:
+            // the next try reads them.
+            self.uses_cache = false;
             return None;
         }
-        self.trusts = false;
+        self.uses_cache = false;
         let fault = match decided {
             Ok(answer) if unit.writes_nothing() => {
-                unit.let_go().await;
+                unit.release().await;
                 return Some(Ok(answer));
             }
             Ok(answer) => match unit.commit().await {
                 Ok(()) => return Some(Ok(answer)),
                 Err(fault) => {
                     self.in_doubt |= fault.is_in_doubt();
-                    unit.let_go().await;
+                    unit.release().await;
                     fault
                 }
             },
             Err(fault) => {
-                unit.let_go().await;
+                unit.release().await;
                 fault
             }
         };
-        self.again = unit.take_again();
+        self.earlier_transaction = unit.take_earlier_transaction();
         self.after(fault).await.map(Err)
     }
 
-    /// Pauses before the next try, or says why there is none.
+    /// Pauses before the next try, or returns the final error.
     async fn after(&mut self, fault: Fault) -> Option<Error> {
         if matches!(fault, Fault::NeedsTransaction) && self.mode != Mode::Transaction {
             self.mode = Mode::Transaction;
@@ -104,9 +109,9 @@ impl<'a> Run<'a> {
         }
         self.tries += 1;
         self.faults += u32::from(!fault.is_contention());
-        self.looks_first |= fault.is_contention();
+        self.reads_first |= fault.is_contention();
         let pause = self.pause(&fault);
-        let is_sent_away = fault.retry_after().is_some_and(|wish| wish > LONGEST_WISH);
+        let is_sent_away = fault.retry_after().is_some_and(|wish| wish > MAX_WAIT);
         let is_over = is_sent_away
             || self.tries >= MAX_TRIES
             || self.faults >= MAX_FAULTS
@@ -119,10 +124,10 @@ impl<'a> Run<'a> {
         None
     }
 
-    /// Longer each time, and by chance, so that those who met do not meet again.
+    /// A random pause that grows with each try, so that writers that met do not meet again.
     fn pause(&self, fault: &Fault) -> Duration {
         let first = if self.mode == Mode::Transaction { FIRST_PAUSE_OF_LOCKED } else { FIRST_PAUSE };
-        let longest = first.saturating_mul(1 << self.tries.min(6)).min(LONGEST_PAUSE);
+        let longest = first.saturating_mul(1 << self.tries.min(6)).min(MAX_PAUSE);
         let by_chance = longest.mul_f64(0.1 + 0.9 * by_chance());
         fault.retry_after().map_or(by_chance, |asked| asked + by_chance)
     }
@@ -130,7 +135,7 @@ impl<'a> Run<'a> {
     fn error(&self, fault: Fault) -> Error {
         let kind = if self.in_doubt { Kind::Unknown } else { fault.kind() };
         let wait = fault.retry_after();
-        let error = Error::new(kind, self.operation, &self.subject).because(fault.told(&self.client.service));
+        let error = Error::new(kind, self.operation, &self.subject).because(fault.into_source(&self.client.service));
         match wait {
             Some(wait) => error.after(wait),
             None => error,
@@ -143,7 +148,8 @@ async fn sleep(pause: Duration) {
     tokio::time::sleep(pause).await;
 }
 
-/// Uniform in `0.0..1.0`. The system's randomness does not fail in practice; without it pauses are only alike.
+/// A random number in `0.0..1.0`. The system's randomness does not fail in practice; if it did, the
+/// pauses would only be equal.
 pub fn by_chance() -> f64 {
     let mut bytes = [0; 4];
     match getrandom::fill(&mut bytes) {

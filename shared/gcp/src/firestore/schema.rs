@@ -1,11 +1,11 @@
-//! What a unit of work may ask and write: told by whoever knows the tables, so that nothing is asked without its index and
-//! nothing is written that would be indexed by accident.
+//! What a unit of work may query and write. The modules that know the tables declare it, so that every
+//! query has its index and no field is indexed by accident.
 
 use super::shape::Shape;
 
-/// Looked up in debug builds only.
+/// Only checked in debug builds.
 pub struct Schema {
-    pub may_ask: fn(&Shape) -> bool,
-    /// By collection and field.
-    pub may_have: fn(&str, &str) -> bool,
+    pub may_query: fn(&Shape) -> bool,
+    /// Whether a document of this collection may have this field.
+    pub may_write: fn(&str, &str) -> bool,
 }

@@ -1,4 +1,4 @@
-//! Upload sessions: what is known is read, the rule decides, its answer is written.
+//! Upload sessions: reads what is known, asks the rule for a decision, and writes it.
 
 use domain::accept::Known;
 use domain::session::{
@@ -14,12 +14,12 @@ use super::table::jobs;
 use super::unit::Unit;
 use super::user_slots;
 
-/// Sessions beyond the limit that one request ends: a limit that was lowered is reached step by step.
-const MOST_ENDED: usize = 100;
+/// The most sessions beyond the limit that one request ends: a lowered limit is reached step by step.
+const MAX_ENDED: usize = 100;
 
 pub async fn open(unit: &mut Unit<'_>, request: &SessionRequest, at: &At<'_>) -> Result<Opened> {
     let (batch, before) = known(unit, &request.uid, Some(request.job_id), &request.recording_ids()).await?;
-    let limit = at.rules.open_sessions_per_user as usize + MOST_ENDED;
+    let limit = at.rules.open_sessions_per_user as usize + MAX_ENDED;
     let open = jobs::open_sessions(unit, &request.uid, limit).await?;
     match decide_open(request, SessionKnown { batch, open }, user_slots::uncounted(at)) {
         Opening::Answer(job) => Ok(Opened::Known(job)),
@@ -50,7 +50,7 @@ pub async fn complete(unit: &mut Unit<'_>, id: JobId, whole: &[WholeFile], at: &
             let (known, before) = known(unit, &session.uid, None, &ids).await?;
             (known, before, user_slots::context(unit, &session.uid, at).await?)
         }
-        // What is known bears on open sessions only.
+        // The known recordings only matter for open sessions.
         _ => (Known::default(), Vec::new(), user_slots::uncounted(at)),
     };
     match decide_complete(Completing { session: session.clone(), known, whole }, ctx) {

@@ -1,4 +1,4 @@
-//! Where the database is, and how long is waited for it.
+//! The address of the database, and the time limits.
 
 use std::time::Duration;
 
@@ -6,15 +6,16 @@ use std::time::Duration;
 pub struct Settings {
     pub project: String,
     pub database: String,
-    /// `None`: Google's, with the Application Default Credentials. Else an emulator's `http://host:port`.
+    /// `None` means Google's address, with Application Default Credentials. Otherwise the
+    /// `http://host:port` of an emulator.
     pub endpoint: Option<String>,
-    /// The longest a connection may take to come about.
+    /// The time limit for connecting.
     pub connect: Duration,
-    /// The longest one request may take.
+    /// The time limit of one request.
     pub request: Duration,
-    /// The longest an operation may take, all tries together.
+    /// The time limit of an operation with all its tries.
     pub operation: Duration,
-    /// How often those who watch a user's jobs look again, because another process may have written.
+    /// How often watchers of a user's jobs read again, because another process may have written.
     pub look_again: Duration,
 }
 

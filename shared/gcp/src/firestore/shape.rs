@@ -1,4 +1,4 @@
-//! Queries. Each has a shape, which says what index serves it; nothing is asked that has none.
+//! Queries. Each has a shape, which tells what index serves it; a query without an index is never sent.
 
 use firestore::gcloud_sdk::google::firestore::v1::structured_aggregation_query::{Aggregation, aggregation};
 use firestore::gcloud_sdk::google::firestore::v1::structured_query::{
@@ -12,9 +12,9 @@ use firestore::gcloud_sdk::google::firestore::v1::{
 use super::path::{JOBS, Path};
 use super::value::text;
 
-/// The document's own name: the last word in every order.
+/// The document's own name, by which every order ends.
 const NAME: &str = "__name__";
-/// What a count is called in its answer.
+/// The name of a count in the response.
 pub const COUNT: &str = "count";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,35 +32,35 @@ impl Towards {
     }
 }
 
-/// What is compared and what is sorted by, in the order of the index that serves it.
+/// The fields that a query compares and sorts by, in the order of its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     pub name: &'static str,
     pub collection: &'static str,
-    /// Over the collections of this name under every user, not under one.
+    /// Whether the query covers the collections of this name of all users, or those of one user.
     pub of_everybody: bool,
     pub equal: &'static [&'static str],
     pub sorted_by: &'static [&'static str],
     pub towards: Towards,
 }
 
-/// A question on its way.
+/// A query with its values.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub struct Query {
     pub shape: Shape,
     pub under: Path,
     query: StructuredQuery,
 }
 
 impl Shape {
-    /// About nobody: whether it is refused is all that is to be known.
-    pub fn ask_in_vain(&self) -> Ask {
+    /// A query that finds nothing, which only shows whether Firestore refuses it.
+    pub fn empty_query(&self) -> Query {
         let under = if self.of_everybody || self.collection == JOBS { Path::ROOT } else { Path::nobody() };
-        self.ask(under, self.equal.iter().map(|_| text("nobody")).collect())
+        self.query(under, self.equal.iter().map(|_| text("nobody")).collect())
     }
 
-    /// `equal` has a value for each field of the shape; an array stands for any of its values.
-    pub fn ask(&self, under: Path, equal: Vec<Value>) -> Ask {
+    /// Builds a query. `equal` has a value for each compared field; an array matches any of its values.
+    pub fn query(&self, under: Path, equal: Vec<Value>) -> Query {
         debug_assert_eq!(self.equal.len(), equal.len(), "{}", self.name);
         let filters: Vec<_> = self.equal.iter().zip(equal).map(|(name, value)| is(name, value)).collect();
         let sorted = self.sorted_by.iter().chain(&[NAME]);
@@ -74,12 +74,13 @@ impl Shape {
             order_by: sorted.map(order).collect(),
             ..StructuredQuery::default()
         };
-        Ask { shape: *self, under, query }
+        Query { shape: *self, under, query }
     }
 }
 
-/// Places in the order are the values of the sorted fields, of as many of them as matter; the last is the name.
-impl Ask {
+/// A position consists of the values of the first sorted fields, as many as matter; the last one may be
+/// the name.
+impl Query {
     #[must_use]
     pub fn from(mut self, place: Vec<Value>) -> Self {
         self.query.start_at = Some(Cursor { values: place, before: true });
@@ -109,7 +110,7 @@ impl Ask {
         self.query
     }
 
-    /// How many there are, counted up to `limit` if there is one.
+    /// A count of the results, up to `limit` if there is one.
     pub fn count(self, limit: Option<usize>) -> StructuredAggregationQuery {
         let up_to = limit.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX));
         let count = aggregation::Operator::Count(aggregation::Count { up_to });

@@ -1,11 +1,11 @@
-//! What is paid for: documents read and written, as the service counts them.
+//! Documents read and written, as Google charges for them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const READ: &str = "afterword_firestore_documents_read_total";
 const WRITTEN: &str = "afterword_firestore_documents_written_total";
 
-/// Since the store was made. One that other processes use too has its sum in the service's own figures.
+/// The counts of this process. The service's own figures cover all processes.
 #[derive(Debug, Default)]
 pub struct Spent {
     read: AtomicU64,
@@ -23,14 +23,14 @@ impl Spent {
         metrics::counter!(WRITTEN).increment(documents as u64);
     }
 
-    /// Read and written.
+    /// The numbers of documents read and written.
     #[cfg(test)]
     pub fn so_far(&self) -> (u64, u64) {
         (self.read.load(Ordering::Relaxed), self.written.load(Ordering::Relaxed))
     }
 }
 
-/// Says what each metric means. After the recorder is there.
+/// Describes the metrics. Call it after the recorder is installed.
 pub fn describe() {
     metrics::describe_counter!(READ, "Documents that Firestore read for this process, as it charges for them");
     metrics::describe_counter!(WRITTEN, "Documents that Firestore wrote or deleted for this process");

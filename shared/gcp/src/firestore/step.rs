@@ -1,4 +1,4 @@
-//! One command to one job.
+//! Applies one command to one job.
 
 use domain::checkpoint::files_that_forget;
 use domain::command::{Command, PutBack};
@@ -11,7 +11,7 @@ use super::table::{checkpoints, jobs};
 use super::unit::{Mode, Unit};
 use super::user_slots;
 
-/// Most commands bear on one document. Those that look at the user's other jobs need a transaction.
+/// Most commands affect one document. Those that look at the user's other jobs need a transaction.
 pub fn mode(command: &Command) -> Mode {
     match command {
         Command::Finish { .. } | Command::Cancel | Command::Retry { .. } => Mode::Transaction,

@@ -1,4 +1,4 @@
-//! What stands in each collection, and the questions that are asked of it.
+//! The collections, and the queries for each.
 
 pub mod checkpoints;
 pub mod conversations;
@@ -19,14 +19,15 @@ use serde::de::DeserializeOwned;
 
 use super::fault::{Fault, Result};
 use super::path::{CONVERSATIONS, DEVICES, JOBS, LINES, Path, RECORDINGS, TIMELINES, TOKENS, USAGE};
-use super::shape::{Ask, Shape};
+use super::shape::{Query, Shape};
 use super::unit::Unit;
 use super::value::bytes_of;
 
-/// The field that holds what is never searched for, as JSON.
+/// The field for everything that is never searched for, as JSON.
 pub const BODY: &str = "body";
 
-/// Our own types always become JSON; if one day one does not, nothing is written.
+/// Serializes a body. Our own types always become JSON; if one day a value does not, nothing is
+/// written.
 fn to_body(value: &impl Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(|error| Fault::damaged("(unwritten)", error))
 }
@@ -36,45 +37,45 @@ fn from_body<T: DeserializeOwned>(document: &Document) -> Result<T> {
     flow::document::read(body).map_err(|why| Fault::unreadable(at(document), why))
 }
 
-/// Its path below the database's root, for errors.
+/// The document's path below the database's root, for errors.
 fn at(document: &Document) -> &str {
     document.name.split_once("/documents/").map_or("", |(_, path)| path)
 }
 
-/// The document's own part of its path.
+/// The document's id: the last part of its path.
 fn last_part(document: &Document) -> &str {
     document.name.rsplit('/').next().unwrap_or_default()
 }
 
-/// The first `limit` documents that can be read. Damaged ones take no place: a page of nothing else would hide all that
-/// comes after.
+/// The first `limit` documents that can be read. Damaged ones do not count: otherwise a page full of
+/// them would hide everything after it.
 async fn sound_ones<T>(
     unit: &mut Unit<'_>,
-    mut ask: Ask,
+    mut query: Query,
     limit: usize,
     decode: impl Fn(&Document) -> Result<T>,
 ) -> Result<Vec<T>> {
     let mut found = Vec::new();
     while found.len() < limit {
         let wanted = limit - found.len();
-        let page = unit.query(ask.clone(), wanted).await?;
+        let page = unit.query(query.clone(), wanted).await?;
         for document in &page {
             found.extend(listed(decode(document))?);
         }
         let Some(last) = page.last().filter(|_| page.len() == wanted) else { break };
-        let place = place_of(unit, &ask.shape, last);
-        ask = ask.after(place);
+        let place = place_of(unit, &query.shape, last);
+        query = query.after(place);
     }
     Ok(found)
 }
 
-/// Where a document stands in the order that was asked for.
+/// A document's position in the order of a query.
 fn place_of(unit: &Unit<'_>, shape: &Shape, document: &Document) -> Vec<Value> {
     let sorted = shape.sorted_by.iter().map(|field| document.fields.get(*field).cloned().unwrap_or_default());
     sorted.chain([unit.place(&Path::of(document))]).collect()
 }
 
-/// What is known by its id: a damaged document is as good as none, and told to the log.
+/// For documents loaded by their id: a damaged one is logged and treated as missing.
 pub fn sound<T>(read: Result<T>) -> Result<Option<T>> {
     match read {
         Ok(read) => Ok(Some(read)),
@@ -86,7 +87,7 @@ pub fn sound<T>(read: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// What stands in a list: one of a newer version is left out as well.
+/// For documents in a list: one of a newer version is left out as well.
 pub fn listed<T>(read: Result<T>) -> Result<Option<T>> {
     match sound(read) {
         Err(Fault::Newer { document, why }) => {

@@ -1,4 +1,4 @@
-//! The store on Google's own emulator.
+//! Tests the store with Google's own emulator.
 
 mod connection;
 mod contract;
@@ -21,11 +21,11 @@ use super::{FirestoreStore, Settings};
 
 pub use fault_script::FaultScript;
 
-/// A database of its own in the emulator of this process, or why there is none.
+/// The settings for a new database in the emulator of this process, or why there is no emulator.
 fn settings() -> Result<Settings, String> {
     let emulator = emulators::firestore::firestore()?;
     let endpoint = Some(emulator.endpoint().to_owned());
-    // Looking again is what its own tests are about: in others it would wake who must not be woken.
+    // Regular wake-ups have their own test; in other tests they would wake watchers that must not wake.
     let look_again = Duration::from_secs(3600);
     Ok(Settings { endpoint, look_again, ..Settings::new(emulator.fresh_project()) })
 }
@@ -40,7 +40,7 @@ where
     }
 }
 
-/// A fresh store, or the end of the test.
+/// Creates a fresh store, or ends the test.
 macro_rules! store_or_skip {
     () => {
         match super::settings() {

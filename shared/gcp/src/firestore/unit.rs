@@ -1,4 +1,4 @@
-//! A unit of work: documents are read, changed and written back, all at one moment or not at all.
+//! A unit of work: documents are read, changed and written back atomically.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -19,23 +19,24 @@ use tokio::time::Instant;
 use super::client::Client;
 use super::fault::{Fault, Result};
 use super::path::Path;
-use super::shape::{Ask, COUNT};
+use super::shape::{COUNT, Query};
 use super::value::{Fields, reference};
 
-/// The most documents that are asked for at once.
+/// The most documents that one request reads.
 const MAX_GET: usize = 500;
 
-/// How what is read and what is written hang together.
+/// How the reads and writes of a unit are tied together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Each reading by itself; nothing is written.
+    /// Each read stands alone; nothing is written.
     Look,
-    /// All readings of one moment; nothing is written.
+    /// All reads see the state of one moment; nothing is written.
     Snapshot,
-    /// What is written must be as it was read. Enough, and quickest, where all that matters is written, or cannot change
-    /// without something that is: no lock is held, and nobody waits for one.
+    /// A written document must be unchanged since it was read. This is enough, and fastest, where
+    /// everything that matters is written too, or cannot change without something that is written. It takes
+    /// no locks, so nobody waits.
     Optimistic,
-    /// Everything that was read, what queries found included, must still be so.
+    /// Everything that was read, including the results of queries, must be unchanged.
     Transaction,
 }
 
@@ -43,34 +44,34 @@ pub struct Unit<'a> {
     client: &'a Arc<Client>,
     deadline: Instant,
     mode: Mode,
-    /// The transaction's id; begun by the first reading.
+    /// The transaction's id; the first read begins the transaction.
     transaction: Option<Vec<u8>>,
-    /// An earlier try of the same transaction, which gives this one precedence.
-    again: Vec<u8>,
-    /// When each document was changed last; `None` when it was not there.
+    /// The id of an earlier try, which gives this one precedence.
+    earlier_transaction: Vec<u8>,
+    /// When each document was last changed; `None` if it did not exist.
     seen: HashMap<Path, Option<UpdateTime>>,
     writes: Vec<Write>,
-    /// What is remembered may be taken for what stands there, where the commit demands it.
-    pub trusts: bool,
-    /// Taken so, and not demanded by a write yet.
-    taken: HashSet<Path>,
-    /// A new line turned out to be stored already: lines are looked at before they are written.
-    pub looks_first: bool,
+    /// Whether cached documents may be used, if the commit demands that they are unchanged.
+    pub uses_cache: bool,
+    /// Cached documents that were used and that no write demands unchanged yet.
+    from_cache: HashSet<Path>,
+    /// Whether lines are read before they are written, because a new line turned out to exist.
+    pub reads_first: bool,
 }
 
 impl<'a> Unit<'a> {
-    pub fn new(client: &'a Arc<Client>, mode: Mode, again: Vec<u8>, deadline: Instant) -> Self {
+    pub fn new(client: &'a Arc<Client>, mode: Mode, earlier_transaction: Vec<u8>, deadline: Instant) -> Self {
         Self {
             client,
             deadline,
             mode,
             transaction: None,
-            again,
+            earlier_transaction,
             seen: HashMap::new(),
             writes: Vec::new(),
-            trusts: false,
-            taken: HashSet::new(),
-            looks_first: false,
+            uses_cache: false,
+            from_cache: HashSet::new(),
+            reads_first: false,
         }
     }
 
@@ -78,7 +79,7 @@ impl<'a> Unit<'a> {
         self.mode == Mode::Transaction
     }
 
-    /// Whether there is time left for more than what must be asked: a request may take as long as it may.
+    /// Whether there is time for optional reads: one request may take its whole time limit.
     pub fn has_time(&self) -> bool {
         self.deadline.saturating_duration_since(Instant::now()) > 2 * self.client.settings.request
     }
@@ -87,12 +88,12 @@ impl<'a> Unit<'a> {
         Ok(self.get(std::slice::from_ref(path)).await?.pop().flatten())
     }
 
-    /// The documents in the order asked for.
+    /// Reads documents and returns them in the given order.
     pub async fn get(&mut self, paths: &[Path]) -> Result<Vec<Option<Document>>> {
         let mut found = HashMap::new();
         let mut names = Vec::with_capacity(paths.len());
         for path in paths {
-            match self.remembered(path) {
+            match self.cached(path) {
                 Some(document) => _ = found.insert(document.name.clone(), document),
                 None => names.push(self.client.name(path)),
             }
@@ -107,7 +108,7 @@ impl<'a> Unit<'a> {
             for answer in self.client.get(names.to_vec(), at, self.deadline).await? {
                 self.has_begun(answer.transaction);
                 if let Some(Got::Found(document)) = answer.result {
-                    self.client.memory.saw(&Path::of(&document), &document);
+                    self.client.cache.insert(&Path::of(&document), &document);
                     found.insert(document.name.clone(), document);
                 }
             }
@@ -121,35 +122,39 @@ impl<'a> Unit<'a> {
         Ok(documents)
     }
 
-    fn remembered(&mut self, path: &Path) -> Option<Document> {
-        if !self.trusts || self.mode != Mode::Optimistic {
+    fn cached(&mut self, path: &Path) -> Option<Document> {
+        if !self.uses_cache || self.mode != Mode::Optimistic {
             return None;
         }
-        let document = self.client.memory.get(path)?;
-        self.taken.insert(path.clone());
+        let document = self.client.cache.get(path)?;
+        self.from_cache.insert(path.clone());
         Some(document)
     }
 
-    /// Whether a document was found there, readable or not.
-    pub fn stands(&self, path: &Path) -> bool {
+    /// Whether a document was found at this path, readable or not.
+    pub fn exists(&self, path: &Path) -> bool {
         matches!(self.seen.get(path), Some(Some(_)))
     }
 
-    /// Something was decided by what is only remembered, and no write demands that it still stands so.
-    pub fn rests_on_memory(&self) -> bool {
-        !self.taken.is_empty()
+    /// Whether a cached document was used that no write demands unchanged.
+    pub fn relies_on_cache(&self) -> bool {
+        !self.from_cache.is_empty()
     }
 
-    /// The first `limit` documents that a question finds.
-    pub async fn query(&mut self, ask: Ask, limit: usize) -> Result<Vec<Document>> {
-        debug_assert!((self.client.schema.may_ask)(&ask.shape), "{} is not in the list of questions", ask.shape.name);
+    /// The first `limit` results of a query.
+    pub async fn query(&mut self, query: Query, limit: usize) -> Result<Vec<Document>> {
+        debug_assert!(
+            (self.client.schema.may_query)(&query.shape),
+            "{} is not in the list of queries",
+            query.shape.name
+        );
         let at = self.consistency().map(|at| match at {
             At::Begun(transaction) => QueryAt::Transaction(transaction),
             At::New(options) => QueryAt::NewTransaction(options),
         });
-        let under = ask.under.clone();
+        let under = query.under.clone();
         let mut documents = Vec::new();
-        for answer in self.client.query(&under, ask.first(limit), at, self.deadline).await? {
+        for answer in self.client.query(&under, query.first(limit), at, self.deadline).await? {
             self.has_begun(answer.transaction);
             documents.extend(answer.document);
         }
@@ -159,25 +164,29 @@ impl<'a> Unit<'a> {
         Ok(documents)
     }
 
-    pub async fn count(&mut self, ask: Ask, limit: Option<usize>) -> Result<u64> {
-        debug_assert!((self.client.schema.may_ask)(&ask.shape), "{} is not in the list of questions", ask.shape.name);
+    pub async fn count(&mut self, query: Query, limit: Option<usize>) -> Result<u64> {
+        debug_assert!(
+            (self.client.schema.may_query)(&query.shape),
+            "{} is not in the list of queries",
+            query.shape.name
+        );
         let at = self.consistency().map(|at| match at {
             At::Begun(transaction) => CountAt::Transaction(transaction),
             At::New(options) => CountAt::NewTransaction(options),
         });
-        let under = ask.under.clone();
+        let under = query.under.clone();
         let mut counted = None;
-        for answer in self.client.aggregate(&under, ask.count(limit), at, self.deadline).await? {
+        for answer in self.client.aggregate(&under, query.count(limit), at, self.deadline).await? {
             self.has_begun(answer.transaction);
             let value = answer.result.and_then(|mut result| result.aggregate_fields.remove(COUNT));
             if let Some(ValueType::IntegerValue(number)) = value.and_then(|value| value.value_type) {
                 counted = u64::try_from(number).ok();
             }
         }
-        counted.ok_or_else(|| Fault::Unreachable("a count without a number".to_owned()))
+        counted.ok_or_else(|| Fault::Unreachable("the count has no number".to_owned()))
     }
 
-    /// A document's name, to compare with or to start after.
+    /// A document's name as a value, to compare with or to start after.
     pub fn place(&self, path: &Path) -> Value {
         reference(self.client.name(path))
     }
@@ -185,7 +194,7 @@ impl<'a> Unit<'a> {
     /// Writes the whole document.
     pub fn put(&mut self, path: &Path, fields: Fields) {
         debug_assert!(
-            fields.0.keys().all(|field| (self.client.schema.may_have)(path.collection(), field)),
+            fields.0.keys().all(|field| (self.client.schema.may_write)(path.collection(), field)),
             "a field of {} is not in the list: it would be indexed",
             path.collection()
         );
@@ -194,7 +203,7 @@ impl<'a> Unit<'a> {
         self.write(path, write::Operation::Update(document));
     }
 
-    /// Writes a document that must not be there yet.
+    /// Writes a document that must not exist yet.
     pub fn create(&mut self, path: &Path, fields: Fields) {
         self.seen.insert(path.clone(), None);
         self.put(path, fields);
@@ -207,12 +216,12 @@ impl<'a> Unit<'a> {
     fn write(&mut self, path: &Path, operation: write::Operation) {
         debug_assert!(matches!(self.mode, Mode::Optimistic | Mode::Transaction), "{path:?} is only looked at");
         let condition = match self.seen.get(path) {
-            // A missing document's deletion is nobody's loss.
+            // Deleting a document that does not exist does no harm.
             Some(None) if matches!(operation, write::Operation::Delete(_)) => None,
-            // A transaction that creates would overwrite without it.
+            // Without this condition, a create in a transaction would overwrite an existing document.
             Some(None) => Some(ConditionType::Exists(false)),
             Some(Some(at)) if self.mode == Mode::Optimistic => {
-                self.taken.remove(path);
+                self.from_cache.remove(path);
                 Some(ConditionType::UpdateTime(*at))
             }
             _ => None,
@@ -221,7 +230,7 @@ impl<'a> Unit<'a> {
         self.writes.push(Write { current_document, operation: Some(operation), ..Write::default() });
     }
 
-    /// Whether each of these is written.
+    /// Whether all of these documents are written.
     pub fn changes(&self, paths: &[Path]) -> bool {
         let is_written = |path: &Path| {
             let name = self.client.name(path);
@@ -242,59 +251,61 @@ impl<'a> Unit<'a> {
     }
 
     pub async fn commit(&mut self) -> Result<()> {
-        debug_assert!(!self.rests_on_memory(), "{:?} is neither read nor demanded", self.taken);
+        debug_assert!(!self.relies_on_cache(), "{:?} is neither read nor demanded", self.from_cache);
         let transaction = self.transaction.take().unwrap_or_default();
-        self.again.clone_from(&transaction);
+        self.earlier_transaction.clone_from(&transaction);
         let writes = std::mem::take(&mut self.writes);
         let written = self.client.commit(writes.clone(), transaction.clone(), self.deadline).await;
-        self.remember(writes, written.as_deref().unwrap_or_default());
+        self.update_cache(writes, written.as_deref().unwrap_or_default());
         let written = written.map(drop).map_err(Fault::of_commit);
         if written.as_ref().is_err_and(|fault| !fault.is_contention()) && !transaction.is_empty() {
-            // It may never have arrived: what it holds would stand in everybody's way for a minute.
+            // The commit may never have arrived: its locks would block others for a minute, so it is rolled back.
             self.transaction = Some(transaction);
         }
         written
     }
 
-    /// What was written as it stands there now. Of a write without a result nobody knows: it is forgotten.
-    fn remember(&self, writes: Vec<Write>, results: &[WriteResult]) {
+    /// Stores the written documents in the cache. A document whose write has no result is dropped from it.
+    fn update_cache(&self, writes: Vec<Write>, results: &[WriteResult]) {
         let mut results = results.iter();
         for write in writes {
             let update_time = results.next().and_then(|result| result.update_time);
             match write.operation {
                 Some(write::Operation::Update(document)) => {
                     let document = Document { update_time, ..document };
-                    self.client.memory.saw(&Path::of(&document), &document);
+                    self.client.cache.insert(&Path::of(&document), &document);
                 }
-                Some(write::Operation::Delete(name)) => self.client.memory.forget(&Path::named(&name)),
+                Some(write::Operation::Delete(name)) => self.client.cache.forget(&Path::named(&name)),
                 _ => {}
             }
         }
     }
 
-    /// Lets go of what a transaction holds. Its failure is nobody's: Firestore lets go by itself, only later.
-    pub async fn let_go(&mut self) {
-        // Nobody waits for it after the deadline: then it is let go behind the answer, as this is dropped.
+    /// Releases the locks of a transaction. A failure is ignored: Firestore releases them too, only later.
+    pub async fn release(&mut self) {
+        // After the deadline nobody waits for this: the locks are then released in the background when the
+        // unit is dropped.
         if let Some(transaction) = self.transaction.take_if(|_| Instant::now() < self.deadline) {
-            self.again.clone_from(&transaction);
+            self.earlier_transaction.clone_from(&transaction);
             if self.is_transaction() {
                 let _ = self.client.rollback(transaction).await;
             }
         }
     }
 
-    /// What the next try shows to be the same transaction.
-    pub fn take_again(&mut self) -> Vec<u8> {
-        if self.is_transaction() { std::mem::take(&mut self.again) } else { Vec::new() }
+    /// The transaction's id, by which the next try shows that it is the same transaction.
+    pub fn take_earlier_transaction(&mut self) -> Vec<u8> {
+        if self.is_transaction() { std::mem::take(&mut self.earlier_transaction) } else { Vec::new() }
     }
 
     fn consistency(&self) -> Option<At> {
         let mode = match self.mode {
             Mode::Look | Mode::Optimistic => return None,
             Mode::Snapshot => Options::ReadOnly(ReadOnly::default()),
-            Mode::Transaction => {
-                Options::ReadWrite(ReadWrite { retry_transaction: self.again.clone(), ..ReadWrite::default() })
-            }
+            Mode::Transaction => Options::ReadWrite(ReadWrite {
+                retry_transaction: self.earlier_transaction.clone(),
+                ..ReadWrite::default()
+            }),
         };
         Some(match &self.transaction {
             Some(transaction) => At::Begun(transaction.clone()),
@@ -310,7 +321,8 @@ impl<'a> Unit<'a> {
 }
 
 impl Drop for Unit<'_> {
-    /// Whoever asked has gone: what the transaction holds must not stand in others' way until it expires.
+    /// The caller has gone: rolls back, so that the transaction's locks do not block others until it
+    /// expires.
     fn drop(&mut self) {
         let open = self.transaction.take().filter(|_| self.mode == Mode::Transaction);
         if let (Some(transaction), Ok(runtime)) = (open, tokio::runtime::Handle::try_current()) {

@@ -1,4 +1,5 @@
-//! Turns: counted in the transaction that asks, never kept as a number that could go wrong.
+//! Slots are counted in the transaction that needs the number; no counter is stored that could become
+//! wrong.
 
 use domain::transition::{Context, apply};
 use domain::{Command, Job, JobId, Uid};
@@ -9,43 +10,44 @@ use super::run::by_chance;
 use super::table::{jobs, listed};
 use super::unit::Unit;
 
-/// Users whom one question for stuck ones looks at: each costs two readings. The next one goes on behind them, so that
-/// everybody's turn comes.
+/// The most users that one search for stuck users checks; each costs two reads. The next search
+/// continues after them, so that every user is checked some time.
 const MAX_USERS: usize = 200;
 
-/// Whether the user has a free turn.
+/// Whether the user has a free slot.
 pub async fn is_free(unit: &mut Unit<'_>, uid: &Uid, at: &At<'_>) -> Result<bool> {
-    let turns = at.rules.enqueued_per_user;
-    Ok(jobs::count_held(unit, uid, turns, turns).await? < turns)
+    let slots = at.rules.enqueued_per_user;
+    Ok(jobs::count_held(unit, uid, slots, slots).await? < slots)
 }
 
-/// What a command is decided by, with the user's turns counted.
+/// The context of a command that depends on the user's slots.
 pub async fn context<'a>(unit: &mut Unit<'_>, uid: &Uid, at: &At<'a>) -> Result<Context<'a>> {
     Ok(Context { slot_free: is_free(unit, uid, at).await?, ..uncounted(at) })
 }
 
-/// For a command that no turn bears on.
+/// The context of a command that does not depend on slots.
 pub fn uncounted<'a>(at: &At<'a>) -> Context<'a> {
     Context { now: at.now, rules: at.rules, slot_free: false }
 }
 
-/// Gives free turns to waiting jobs after a step of one of the user's: what was read is from before the step.
+/// Gives free slots to waiting jobs after a step of one of the user's jobs. What was read is from
+/// before that step.
 pub async fn promote_after(unit: &mut Unit<'_>, before: &Job, job: &Job, at: &At<'_>) -> Result<Vec<Job>> {
     let first = waiting_but(unit, before, 1).await?;
     if first.is_empty() {
         return Ok(Vec::new());
     }
-    // One turn more than there are, so that the job's own is seen through.
-    let turns = at.rules.enqueued_per_user;
+    // Counts one slot more than there are, so that the job's own slot can be subtracted.
+    let slots = at.rules.enqueued_per_user;
     let own = u32::from(before.holds_slot());
-    let held = jobs::count_held(unit, &before.uid, turns.saturating_add(own), turns.saturating_add(1)).await?;
+    let held = jobs::count_held(unit, &before.uid, slots.saturating_add(own), slots.saturating_add(1)).await?;
     let held = held.saturating_sub(own) + u32::from(job.holds_slot());
     let free = at.rules.enqueued_per_user.saturating_sub(held) as usize;
     let next = if free > 1 { waiting_but(unit, before, free).await? } else { first };
     promote_first(unit, next, free, at)
 }
 
-/// The first waiting jobs of the user, without the one that is at its step.
+/// The first waiting jobs of the user, without the job of this step.
 async fn waiting_but(unit: &mut Unit<'_>, job: &Job, limit: usize) -> Result<Vec<Job>> {
     let limit = limit + usize::from(job.waits_for_slot());
     let mut waiting = jobs::waiting(unit, &job.uid, limit).await?;
@@ -53,10 +55,10 @@ async fn waiting_but(unit: &mut Unit<'_>, job: &Job, limit: usize) -> Result<Vec
     Ok(waiting)
 }
 
-/// Gives every free turn to the waiting job that comes next.
+/// Gives every free slot to the next waiting job.
 pub async fn promote(unit: &mut Unit<'_>, uid: &Uid, at: &At<'_>) -> Result<Vec<Job>> {
-    let turns = at.rules.enqueued_per_user;
-    let held = jobs::count_held(unit, uid, turns, turns).await?;
+    let slots = at.rules.enqueued_per_user;
+    let held = jobs::count_held(unit, uid, slots, slots).await?;
     let free = at.rules.enqueued_per_user.saturating_sub(held) as usize;
     if free == 0 {
         return Ok(Vec::new());
@@ -75,8 +77,9 @@ fn promote_first(unit: &mut Unit<'_>, waiting: Vec<Job>, free: usize, at: &At<'_
     Ok(promoted)
 }
 
-/// Users with waiting jobs and a free turn. Jumps from user to user, however many jobs each has; begins behind the user
-/// `last`, and says whom the next look begins behind: `None` when everybody was looked at.
+/// Users with waiting jobs and a free slot. The query jumps from user to user, however many jobs each
+/// has. It begins after the user `last`, and returns the user after whom the next search begins, or
+/// `None` when all users were checked.
 pub async fn stuck_users(
     unit: &mut Unit<'_>,
     at: &At<'_>,
@@ -101,7 +104,8 @@ pub async fn stuck_users(
             {
                 stuck.push(uid);
             }
-            // Far away from the database so many questions take longer than an operation may: what was found is told.
+            // Far away from the database this many queries take longer than an operation may, so what was found is
+            // returned.
             if stuck.len() >= limit || looked_at >= MAX_USERS || !unit.has_time() {
                 return Ok((stuck, Some(next)));
             }
@@ -111,7 +115,8 @@ pub async fn stuck_users(
     Ok((stuck, None))
 }
 
-/// Where a process begins that has not looked yet. Not at a letter: names of users may all begin alike.
+/// The first user for a process that has not searched yet. A random letter would not do, because all
+/// user ids may begin alike.
 async fn any_user(unit: &mut Unit<'_>) -> Result<String> {
     let id = JobId(uuid::Uuid::from_u128((by_chance() * 2_f64.powi(32)) as u128 * (1 << 96)));
     Ok(jobs::user_queued_from(unit, id).await?.unwrap_or_default())

@@ -1,4 +1,4 @@
-//! A document's fields, written and read.
+//! Writes and reads a document's fields.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use firestore::gcloud_sdk::google::firestore::v1::value::ValueType;
 use firestore::gcloud_sdk::google::firestore::v1::{ArrayValue, Document, Value};
 use firestore::gcloud_sdk::prost_types;
 
-/// The first moment that Firestore knows: 0001-01-01.
+/// The earliest time that Firestore supports: 0001-01-01.
 const EARLIEST_MS: i64 = -62_135_596_800_000;
 
 pub fn text(text: impl Into<String>) -> Value {
@@ -34,12 +34,12 @@ pub fn reference(name: String) -> Value {
     Value { value_type: Some(ValueType::ReferenceValue(name)) }
 }
 
-/// For an equality with any of several.
+/// A value for a query that matches any of several values.
 pub fn any_of(values: impl IntoIterator<Item = Value>) -> Value {
     Value { value_type: Some(ValueType::ArrayValue(ArrayValue { values: values.into_iter().collect() })) }
 }
 
-/// What a document is made of. A field that does not apply is left out: it stands in no index then.
+/// The fields of a document. A field that does not apply is left out, so that it is in no index.
 #[derive(Default)]
 pub struct Fields(pub HashMap<String, Value>);
 
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_read_back_to_the_millisecond() {
+    fn timestamps_round_trip_to_the_millisecond() {
         for ms in [0, 1, 999, 1_795_168_800_123, -1, -1001, EARLIEST_MS] {
             let fields = Fields::default().with("at", moment(Timestamp::from_millis(ms))).0;
             let document = Document { fields, ..Document::default() };

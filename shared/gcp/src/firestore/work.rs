@@ -1,4 +1,5 @@
-//! A worker's writes: a file's plan, its texts, their places. Each is refused when the worker has lost the job.
+//! A worker's writes: a file's plan, its texts, and their placement. Each is refused if the worker has
+//! lost its lease.
 
 use domain::accept::new_recording;
 use domain::checkpoint::{self, Checkpoint, MAX_CHECKPOINT_BYTES};
@@ -11,14 +12,14 @@ use flow::ports::{At, Written};
 
 use super::fault::{Fault, Result};
 use super::path::Path;
-use super::placement_context::{self, Around};
+use super::placement_context::{self, PlacementRead};
 use super::table::lines::Stored;
 use super::table::recordings;
 use super::table::{checkpoints, conversations, jobs, lines, timelines, usage};
 use super::unit::Unit;
 use super::user_slots::uncounted;
 
-/// What a worker is told whose job, or its file, is not there any more.
+/// The answer to a worker whose job, or whose file, no longer exists.
 const GONE: Refusal = Refusal::Fenced { fence: 0 };
 
 pub async fn plan_file(
@@ -30,7 +31,8 @@ pub async fn plan_file(
     let Some(job) = jobs::load(unit, id).await? else { return Ok(Written::Fenced(GONE)) };
     let Some(file) = job.files.get(plan.index) else { return Ok(Written::Fenced(GONE)) };
     let (known, before) = recordings::load_one(unit, &job.uid, file.recording).await?;
-    // One that was lost, or cannot be read, is known anew: what stands in its lines is found by its segments.
+    // A recording that was lost or cannot be read is created again; its stored lines are found by their
+    // segments.
     let recording = known.unwrap_or_else(|| new_recording(file, &job.uid, job.id, at.now));
     let planned = match planning::plan_file(job.clone(), recording, plan, uncounted(at)) {
         Ok(planned) => planned,
@@ -38,14 +40,15 @@ pub async fn plan_file(
     };
     jobs::update(unit, &job, &planned.job)?;
     let recording = recordings::save(unit, planned.recording, &planned.beside, &before)?;
-    // A plan that stands already is only read, and another job may be at work on it.
+    // An existing plan is only read, and another job may be working on it, so the step needs a
+    // transaction.
     if !unit.is_transaction() && !unit.changes(&[Path::job(id), Path::recording(&recording.uid, recording.id)]) {
         return Err(Fault::NeedsTransaction);
     }
     Ok(Written::Done((planned.job, recording)))
 }
 
-/// Recordings never expire: without it nothing can be said of what was done.
+/// Recordings never expire, so this is damage: without the recording it is unknown what was done.
 fn lost(recording: domain::RecordingId) -> Fault {
     Fault::damaged(format_args!("recordings/{recording}"), "a job has it, and it is gone or cannot be read")
 }
@@ -83,55 +86,57 @@ pub async fn store_texts(
     if texts.len() > MAX_GROUP || !texts.iter().all(of_this_job) {
         return Err(Fault::Invalid("these lines are too many, or of recordings that are not the job's"));
     }
-    // Storing texts changes nothing in the job but what a renewal does.
+    // For the job, storing texts is the same as renewing its lease.
     match apply(&job, &Command::Renew { fence }, uncounted(at)) {
         Ok(step) if wants_renewal(&job, at) => jobs::update(unit, &job, &step.job)?,
-        // An engine may give texts one by one: each would cost a write of the job as well.
+        // An engine may return texts one by one: with a renewal each would also cost a write of the job.
         Ok(_) => {}
         Err(why) => return Ok(Written::Fenced(why)),
     }
-    // New lines are written unseen: they are nearly always new, and if one is not, the commit says so.
-    let stored = if unit.looks_first { lines::stored(unit, texts).await? } else { vec![Stored::Nothing; texts.len()] };
-    let mut stand: Vec<Line> = Vec::with_capacity(texts.len());
+    // Lines are written without reading them first: they are nearly always new, and if one is not, the
+    // commit fails.
+    let stored = if unit.reads_first { lines::stored(unit, texts).await? } else { vec![Stored::Nothing; texts.len()] };
+    let mut stored_lines: Vec<Line> = Vec::with_capacity(texts.len());
     for (line, stored) in texts.iter().zip(stored) {
-        let named_before = stand.iter().find(|other| other.segment() == line.segment()).cloned();
-        stand.push(match (stored, named_before) {
+        let named_before = stored_lines.iter().find(|other| other.segment() == line.segment()).cloned();
+        stored_lines.push(match (stored, named_before) {
             (Stored::Line(stored), _) | (_, Some(stored)) => stored,
             (Stored::Nothing, None) => {
                 lines::create(unit, line)?;
                 line.clone()
             }
-            // One that cannot be read gives way.
+            // A line that cannot be read is replaced.
             (Stored::Damaged, None) => {
                 lines::update(unit, line)?;
                 line.clone()
             }
         });
     }
-    Ok(Written::Done(stand))
+    Ok(Written::Done(stored_lines))
 }
 
-/// Early enough: the worker takes its write for a renewal, and makes the next one `renew_after` from now.
+/// Whether the lease is to be renewed. It must be early enough: the worker counts its write as a
+/// renewal, and makes the next one `renew_after` from now.
 fn wants_renewal(job: &Job, at: &At<'_>) -> bool {
     let fresh = at.rules.lease.saturating_sub(at.rules.renew_after / 2);
     job.lease.until.is_none_or(|until| at.now.until(until) <= fresh)
 }
 
-/// Everything that bears on it is written with it, or stands under the timeline, which is: read first, it must be the
-/// same at the end.
+/// Everything that the decision depends on is written with it, or is covered by the timeline, which is
+/// read first and must be unchanged at the end.
 pub async fn place(unit: &mut Unit<'_>, id: JobId, group: &Group, at: &At<'_>) -> Result<Written<(Job, Recording)>> {
     if group.answers.len() > MAX_GROUP {
         return Err(Fault::Invalid("the group has too many segments"));
     }
     let Some(job) = jobs::load(unit, id).await? else { return Ok(Written::Fenced(GONE)) };
     let Some(file) = job.files.get(group.index) else { return Ok(Written::Fenced(GONE)) };
-    // A worker that lost the job is told so before anything more is read for it.
+    // A worker that has lost its lease is told so before anything more is read.
     if let Err(why) = domain::transition::check_fence(&job, group.fence) {
         return Ok(Written::Fenced(why));
     }
     let found = placement_context::of(unit, &job.uid, file, group, at).await?.ok_or_else(|| lost(file.recording))?;
-    let Around { recording, before, around, timeline, usage } = found;
-    let placed = match placement::place(job.clone(), recording, group, around, uncounted(at)) {
+    let PlacementRead { recording, before, context, timeline, usage } = found;
+    let placed = match placement::place(job.clone(), recording, group, context, uncounted(at)) {
         Ok(placed) => placed,
         Err(why) => return Ok(Written::Fenced(why)),
     };

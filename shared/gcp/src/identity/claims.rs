@@ -1,4 +1,4 @@
-//! What a token says, and the checks that every kind of token has in common.
+//! The claims of a token, and the checks that all kinds of tokens share.
 
 use std::time::Duration;
 
@@ -6,11 +6,12 @@ use domain::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// How far Google's clock may be ahead of ours. For the end of a token there is no leeway: Google's clients renew it
-/// minutes before.
+/// How far Google's clock may be ahead of ours. There is no leeway for the end of a token, because
+/// Google's clients renew it minutes before.
 const SKEW: Duration = Duration::from_secs(60);
 
-/// Times are seconds since 1970. What is missing is told by name, so nothing is required here.
+/// Times are seconds since 1970. Every field has a default, so that the check can name the missing
+/// claim.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Claims {
@@ -21,7 +22,7 @@ pub struct Claims {
     pub exp: Option<i64>,
     pub nbf: Option<i64>,
     pub auth_time: Option<i64>,
-    /// A user's token may hold anything here, and nobody looks.
+    /// A user's token may contain anything here; only tokens of tasks are checked for it.
     pub email: Value,
     pub email_verified: Value,
 }
@@ -50,7 +51,7 @@ impl Claims {
         }
     }
 
-    /// When the user proved who he is, which is before the token was made.
+    /// Checks when the user signed in, which is before the token was issued.
     pub fn was_signed_in_by(&self, now: Timestamp) -> Result<(), String> {
         let at = seconds(self.auth_time.ok_or("the token does not say when its user signed in")?);
         if is_ahead(at, now) { Err(format!("the user of the token signs in in the future, at {at}")) } else { Ok(()) }

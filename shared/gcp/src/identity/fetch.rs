@@ -1,4 +1,4 @@
-//! Fetching a set of public keys over HTTP, in bounds.
+//! Fetches a set of public keys over HTTP, within limits of size and time.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -14,20 +14,22 @@ use url::Url;
 use crate::diagnosis::causes;
 use crate::invalid_setting::InvalidSetting;
 
-/// Google's sets have two or three keys and below 3 KiB.
+/// The longest answer that is read. Google's sets have two or three keys and less than 3 KiB.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 const MAX_KEYS: usize = 64;
 const CONNECT: Duration = Duration::from_secs(2);
-/// Keys that are to be asked for with every request would make us as slow as their server…
-const SHORTEST: Duration = Duration::from_secs(60);
-/// …and one that is withdrawn must go some day, whatever its server once said.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
-/// Where nothing is said.
-const USUAL: Duration = Duration::from_secs(3600);
+/// Keys are kept at least this long: fetching them with every request would make us as slow as their
+/// server.
+const MIN_FRESH: Duration = Duration::from_secs(60);
+/// Keys are kept at most this long, whatever their server says, so that a revoked key is dropped some
+/// day.
+const MAX_FRESH: Duration = Duration::from_secs(24 * 3600);
+/// How long keys are kept if their server says nothing.
+const DEFAULT_FRESH: Duration = Duration::from_secs(3600);
 
 pub struct Source {
     url: String,
-    /// One fetch, from its first byte to its last.
+    /// The time limit of one fetch, from its first byte to its last.
     limit: Duration,
     client: OnceLock<Client>,
 }
@@ -42,7 +44,7 @@ struct KeySet {
     keys: Vec<Jwk>,
 }
 
-/// What else a set may hold (other kinds of keys, fields that come some day) is passed over.
+/// Other kinds of keys and unknown fields are ignored.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Jwk {
@@ -56,7 +58,8 @@ struct Jwk {
 }
 
 impl Source {
-    /// Whoever can change the keys on their way is whoever he wants to be: only this machine is asked in the clear.
+    /// Whoever can change the keys on their way can impersonate anybody, so only this machine may be asked
+    /// over plain HTTP.
     pub fn new(url: String, limit: Duration) -> Result<Self, InvalidSetting> {
         let parsed =
             Url::parse(&url).map_err(|why| InvalidSetting::new("keys_url", format!("is no address ({why})")))?;
@@ -78,10 +81,10 @@ impl Source {
         &self.url
     }
 
-    /// `Err` says why, in words for a log.
+    /// Fetches the keys. An error is a text for the log.
     pub async fn fetch(&self) -> Result<Fetched, String> {
-        let told = |error: reqwest::Error| format!("no answer: {}", causes(&error.without_url()));
-        let response = self.client().map_err(told)?.get(&self.url).send().await.map_err(told)?;
+        let no_answer = |error: reqwest::Error| format!("no answer: {}", causes(&error.without_url()));
+        let response = self.client().map_err(no_answer)?.get(&self.url).send().await.map_err(no_answer)?;
         if !response.status().is_success() {
             return Err(format!("the answer is {}", response.status()));
         }
@@ -97,7 +100,7 @@ impl Source {
         let client = Client::builder()
             .connect_timeout(CONNECT.min(self.limit))
             .timeout(self.limit)
-            // Whoever names the keys is whoever is believed: that is this address and no other.
+            // A redirect is not followed, because only the configured address is trusted to name the keys.
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
         Ok(self.client.get_or_init(|| client))
@@ -118,8 +121,8 @@ async fn read(mut response: Response) -> Result<Vec<u8>, String> {
 fn keys(body: &[u8]) -> Result<HashMap<String, DecodingKey>, String> {
     let set: KeySet = serde_json::from_slice(body).map_err(|_| "the answer is no set of keys".to_owned())?;
     let fits = |key: &Jwk| {
-        let said = |field: &Option<String>, wanted| field.as_deref().is_none_or(|said| said == wanted);
-        key.kty == "RSA" && !key.kid.is_empty() && said(&key.alg, "RS256") && said(&key.usage, "sig")
+        let is = |field: &Option<String>, wanted| field.as_deref().is_none_or(|value| value == wanted);
+        key.kty == "RSA" && !key.kid.is_empty() && is(&key.alg, "RS256") && is(&key.usage, "sig")
     };
     let usable = set.keys.into_iter().filter(fits).take(MAX_KEYS);
     let usable = usable.filter_map(|key| Some((key.kid, DecodingKey::from_rsa_components(&key.n, &key.e).ok()?)));
@@ -127,16 +130,16 @@ fn keys(body: &[u8]) -> Result<HashMap<String, DecodingKey>, String> {
     if keys.is_empty() { Err("the answer has no key that can be used".to_owned()) } else { Ok(keys) }
 }
 
-/// `Cache-Control` and `Age` (RFC 9111), within our own bounds.
+/// How long the keys are fresh: `Cache-Control` and `Age` (RFC 9111), within our own limits.
 fn fresh_for(headers: &HeaderMap) -> Duration {
     let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
     let directives = text(CACHE_CONTROL).unwrap_or_default().to_ascii_lowercase();
     let mut directives = directives.split(',').map(str::trim);
     let age = text(AGE).and_then(|age| age.trim().parse().ok()).unwrap_or(0);
-    let said = directives.find_map(|directive| match directive.split_once('=') {
+    let max_age = directives.find_map(|directive| match directive.split_once('=') {
         Some(("max-age", seconds)) => seconds.trim_matches('"').parse::<u64>().ok(),
         _ => matches!(directive, "no-store" | "no-cache").then_some(0),
     });
-    let said = said.map_or(USUAL, |seconds| Duration::from_secs(seconds.saturating_sub(age)));
-    said.clamp(SHORTEST, LONGEST)
+    let fresh_for = max_age.map_or(DEFAULT_FRESH, |seconds| Duration::from_secs(seconds.saturating_sub(age)));
+    fresh_for.clamp(MIN_FRESH, MAX_FRESH)
 }

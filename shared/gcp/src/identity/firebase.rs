@@ -1,4 +1,4 @@
-//! Users, by Firebase ID tokens.
+//! Identifies users by Firebase ID tokens.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,17 +17,18 @@ use crate::invalid_setting::InvalidSetting;
 /// Where Google publishes the keys of ID tokens.
 const KEYS_URL: &str = "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com";
 const ISSUER: &str = "https://securetoken.google.com/";
-/// Firebase gives no real project an id that begins so: no real user can be impersonated in one.
+/// Firebase gives no real project an id with this prefix, so no real user can be impersonated in such a
+/// project.
 const DEMO: &str = "demo-";
 
 #[derive(Clone, Debug)]
 pub struct FirebaseSettings {
-    /// The Firebase project, by its id.
+    /// The id of the Firebase project.
     pub project: String,
     pub keys_url: String,
-    /// One fetch of the keys. A request waits for it, at most ten seconds.
+    /// The time limit of one fetch of the keys. A request waits for it, at most ten seconds.
     pub keys_limit: Duration,
-    /// What `FIREBASE_AUTH_EMULATOR_HOST` says, as Google's own libraries read it.
+    /// The value of `FIREBASE_AUTH_EMULATOR_HOST`, as Google's own libraries read it.
     pub emulator_host: Option<String>,
 }
 
@@ -49,16 +50,16 @@ pub struct FirebaseIdentity {
     clock: Arc<dyn Clock>,
 }
 
-/// What makes a token believable.
+/// How a token is verified.
 enum Proof {
     Signature(Keys),
-    /// Nothing does: for the Firebase emulator, which signs nothing.
+    /// Not at all: the Firebase emulator does not sign its tokens.
     Nothing,
 }
 
 impl FirebaseIdentity {
-    /// Unsigned tokens are taken only where the emulator is named **and** the project is a demo: one of both alone is an
-    /// accident, and everybody could be anybody.
+    /// Unsigned tokens are accepted only if the emulator is configured **and** the project is a demo. One
+    /// of both alone may be a mistake, with which anybody could impersonate anybody.
     pub fn new(settings: FirebaseSettings, clock: Arc<dyn Clock>) -> std::result::Result<Self, InvalidSetting> {
         let FirebaseSettings { project, keys_url, keys_limit, emulator_host } = settings;
         let named = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:".contains(&byte);
@@ -68,7 +69,7 @@ impl FirebaseIdentity {
         let emulator = emulator_host.is_some_and(|host| !host.trim().is_empty());
         let is_demo = project.starts_with(DEMO);
         let proof = if emulator && is_demo {
-            tracing::warn!(project, "unsigned tokens of the Firebase emulator are taken");
+            tracing::warn!(project, "unsigned tokens of the Firebase emulator are accepted");
             Proof::Nothing
         } else {
             if emulator {

@@ -1,6 +1,8 @@
-//! Public keys by their ids: kept as long as their server says, and for a while longer when it cannot be asked.
+//! A cache of public keys by their ids. Keys are kept as long as their server says, and for a while
+//! longer when it cannot be reached.
 //!
-//! One fetch at a time. Who finds the key it needs never waits for a fetch that another began.
+//! Only one fetch runs at a time. A caller whose key is known never waits for a fetch that another
+//! caller began.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,18 +16,21 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::fetch::Source;
 
-/// With keys in hand their server is asked no more often than this, whatever key ids strangers make up.
-const AGAIN: Duration = Duration::from_secs(60);
-/// Without any, nobody can be let in: the next one asks sooner.
-const AGAIN_WITHOUT_KEYS: Duration = Duration::from_secs(5);
-/// How long keys are used after their time while their server cannot be asked. Google keeps a key for days.
-const OUTLIVE: Duration = Duration::from_secs(24 * 3600);
+/// The shortest time between fetches while some keys are known, however many unknown key ids are sent
+/// by strangers.
+const FETCH_PAUSE: Duration = Duration::from_secs(60);
+/// The shortest time between fetches while no key is known. Nobody can be authenticated then, so it is
+/// shorter.
+const FETCH_PAUSE_WITHOUT_KEYS: Duration = Duration::from_secs(5);
+/// How long keys are used after their expiry while their server cannot be reached. Google keeps a key
+/// for days.
+const MAX_OUTAGE: Duration = Duration::from_secs(24 * 3600);
 
 pub struct Keys {
     source: Source,
     clock: Arc<dyn Clock>,
     known: RwLock<Option<Arc<Known>>>,
-    last: Mutex<Last>,
+    last: Mutex<LastFetch>,
 }
 
 struct Known {
@@ -34,25 +39,25 @@ struct Known {
     fresh_until: Timestamp,
 }
 
-/// The last fetch. Who holds it is the one that fetches.
+/// The last fetch. Whoever holds the lock may fetch.
 #[derive(Default)]
-struct Last {
+struct LastFetch {
     at: Option<Timestamp>,
     failed: Option<String>,
 }
 
 impl Known {
-    /// A clock that was set back makes keys old rather than new for ever.
+    /// If the clock was set back, the keys count as old instead of staying new for ever.
     fn is_fresh(&self, now: Timestamp) -> bool {
         now.has_reached(self.since) && !now.has_reached(self.fresh_until)
     }
 
     fn is_usable(&self, now: Timestamp) -> bool {
-        !now.has_reached(self.fresh_until + OUTLIVE)
+        !now.has_reached(self.fresh_until + MAX_OUTAGE)
     }
 }
 
-impl Last {
+impl LastFetch {
     fn is_recent(&self, now: Timestamp, pause: Duration) -> bool {
         self.at.is_some_and(|at| now.has_reached(at) && !now.has_reached(at + pause))
     }
@@ -63,7 +68,8 @@ impl Keys {
         Self { source, clock, known: RwLock::default(), last: Mutex::default() }
     }
 
-    /// `Ok(None)`: there is no such key. `Err`: that cannot be said now.
+    /// Finds a key. `Ok(None)` means that there is no such key; an error means that this cannot be decided
+    /// now.
     pub async fn find(&self, id: &str) -> Result<Option<DecodingKey>> {
         let now = self.clock.now();
         let known = self.known(now);
@@ -71,43 +77,43 @@ impl Keys {
             if known.is_fresh(now) {
                 return Ok(Some(key.clone()));
             }
-            // The first one to see it renews them; whoever comes meanwhile goes on with the old ones.
-            let Ok(turn) = self.last.try_lock() else { return Ok(Some(key.clone())) };
-            self.renew(turn, AGAIN).await;
+            // The first caller to notice renews the keys; others meanwhile use the old ones.
+            let Ok(last) = self.last.try_lock() else { return Ok(Some(key.clone())) };
+            self.renew(last, FETCH_PAUSE).await;
             return Ok(self.known(now).and_then(|known| known.by_id.get(id).cloned()));
         }
         self.look_for(id).await
     }
 
-    /// No set in hand has it.
+    /// Fetches the keys because no known set has this one.
     async fn look_for(&self, id: &str) -> Result<Option<DecodingKey>> {
-        let turn = self.last.lock().await;
+        let last = self.last.lock().await;
         let now = self.clock.now();
-        // Another may have fetched while this one waited for its turn.
+        // Another caller may have fetched them while this one waited for the lock.
         let known = self.known(now);
         if let Some(key) = known.as_ref().and_then(|known| known.by_id.get(id)) {
             return Ok(Some(key.clone()));
         }
-        let failed = self.renew(turn, if known.is_some() { AGAIN } else { AGAIN_WITHOUT_KEYS }).await;
+        let failed = self.renew(last, if known.is_some() { FETCH_PAUSE } else { FETCH_PAUSE_WITHOUT_KEYS }).await;
         if let Some(key) = self.known(now).and_then(|known| known.by_id.get(id).cloned()) {
             return Ok(Some(key));
         }
         match failed {
-            // It may be a new one: nobody is turned away for our trouble.
+            // The key may be new, so the token is not refused while the keys cannot be fetched.
             Some(why) => Err(Error::new(Kind::Unavailable, "identity.keys", self.source.url()).because(why)),
             None => Ok(None),
         }
     }
 
-    /// Fetches, unless that was done lately. Answers with why the last fetch failed, if it did.
-    async fn renew(&self, mut turn: MutexGuard<'_, Last>, pause: Duration) -> Option<String> {
+    /// Fetches the keys, unless that was done recently. Returns why the last fetch failed, if it did.
+    async fn renew(&self, mut last: MutexGuard<'_, LastFetch>, pause: Duration) -> Option<String> {
         let now = self.clock.now();
-        if turn.is_recent(now, pause) {
-            return turn.failed.clone();
+        if last.is_recent(now, pause) {
+            return last.failed.clone();
         }
-        // Said beforehand: a caller that goes away in the middle counts as a fetch that failed.
-        *turn = Last { at: Some(now), failed: Some("the fetch was not finished".to_owned()) };
-        turn.failed = match self.source.fetch().await {
+        // Noted before the fetch: if the caller is cancelled in the middle, the fetch counts as failed.
+        *last = LastFetch { at: Some(now), failed: Some("the fetch was not finished".to_owned()) };
+        last.failed = match self.source.fetch().await {
             Ok(fetched) => {
                 let known = Known { by_id: fetched.keys, since: now, fresh_until: now + fetched.fresh_for };
                 *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(known));
@@ -118,7 +124,7 @@ impl Keys {
                 Some(why)
             }
         };
-        turn.failed.clone()
+        last.failed.clone()
     }
 
     fn known(&self, now: Timestamp) -> Option<Arc<Known>> {

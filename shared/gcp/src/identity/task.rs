@@ -1,7 +1,7 @@
-//! Who delivers a task: an OpenID token that Google signed for the queue's service account.
+//! Verifies who delivers a task, by an OpenID token that Google signed for the queue's service account.
 //!
-//! Google's own verifier has a fault: while its keys are not cached, calls that come together fail. So tokens are
-//! checked here as those of users are, with the same cache of keys.
+//! Google's own verifier has a bug: while its keys are not cached, concurrent calls fail. So these
+//! tokens are verified like those of users, with the same kind of key cache.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,17 +19,18 @@ use crate::invalid_setting::InvalidSetting;
 
 /// Where Google publishes the keys of OpenID tokens.
 const KEYS_URL: &str = "https://www.googleapis.com/oauth2/v3/certs";
-/// Google writes itself in both ways.
+/// Google writes its issuer in both forms.
 const ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
 
 #[derive(Clone, Debug)]
 pub struct TaskIdentitySettings {
-    /// What the queue is told to write into its tokens, letter by letter.
+    /// The audience that the queue puts into its tokens, compared byte by byte.
     pub audience: String,
-    /// The accounts that may call, by their e-mail addresses: the queue's, and the scheduler's that starts the sweep.
+    /// The e-mail addresses of the accounts that may call: the queue's, and that of the scheduler that
+    /// starts the sweep.
     pub service_accounts: Vec<String>,
     pub keys_url: String,
-    /// One fetch of the keys.
+    /// The time limit of one fetch of the keys.
     pub keys_limit: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Who is let in and who is not, and what becomes of them while Google's keys are out of reach.
+//! Whose token is accepted and whose is not, and what happens while Google's keys cannot be fetched.
 
 mod emulator;
 mod firebase;
@@ -24,7 +24,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// What Firebase says of Ann.
+/// The claims of Firebase's token for Ann.
 fn claims() -> Value {
     json!({
         "iss": format!("https://securetoken.google.com/{PROJECT}"),
@@ -40,7 +40,7 @@ fn claims() -> Value {
     })
 }
 
-/// The same but for some fields; one that is `null` is left out.
+/// The claims with some fields changed; one that is `null` is removed.
 fn but(mut claims: Value, change: &Value) -> Value {
     for (name, value) in change.as_object().unwrap() {
         match value {
@@ -74,7 +74,7 @@ async fn site_with(change: impl FnOnce(&mut FirebaseSettings)) -> Site {
 }
 
 impl Site {
-    /// The user, or what the caller is told.
+    /// The user, or the reason that the caller gets.
     async fn verify(&self, token: &str) -> Result<String, String> {
         self.try_verify(token).await.unwrap()
     }
@@ -88,7 +88,7 @@ impl Site {
         }))
     }
 
-    /// The same, where the token is not the point: its time is right whatever the clock says.
+    /// Verifies a token with valid times, whatever the clock says, for tests about keys.
     async fn ask(&self, key: &SigningKey) -> flow::Result<Result<String, String>> {
         self.try_verify(&key.sign(&fresh(self))).await
     }

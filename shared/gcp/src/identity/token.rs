@@ -1,4 +1,4 @@
-//! From a token's text to its claims: signed with RS256 by a key of the set, or not believed.
+//! Parses a token and verifies that one of the known keys signed it with RS256.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 use super::claims::Claims;
 use super::keys::Keys;
 
-/// Firebase's have one to two KiB, with custom claims of at most 1000 bytes; what is much longer is not looked at.
+/// The longest token that is read. Firebase's have one to two KiB, with custom claims of at most 1000
+/// bytes.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 const MAX_KEY_ID_BYTES: usize = 256;
 const NOT_A_TOKEN: &str = "this is not an ID token";
@@ -23,7 +24,7 @@ type Verdict<T> = std::result::Result<T, Denied>;
 struct Head {
     alg: String,
     kid: Option<String>,
-    /// Extensions that must be understood (RFC 7515, 4.1.11). None is.
+    /// Extensions that a verifier must understand (RFC 7515, 4.1.11). We support none.
     crit: Option<serde_json::Value>,
 }
 
@@ -31,7 +32,7 @@ pub fn denied(detail: impl Into<String>) -> Denied {
     Denied { detail: detail.into() }
 }
 
-/// The claims of a token that a key of the set has signed. What they say is not looked at.
+/// The claims of a token that a known key has signed. The claims themselves are not checked here.
 pub async fn signed(keys: &Keys, token: &str) -> Result<Verdict<Claims>> {
     let id = match key_id(token) {
         Ok(id) => id,
@@ -49,7 +50,8 @@ fn key_id(token: &str) -> Verdict<String> {
     if head.alg.eq_ignore_ascii_case("none") {
         return Err(denied("the token is not signed"));
     }
-    // Before any key is looked for: with another algorithm a public key can be abused as a secret.
+    // This is checked before any key is looked up: with another algorithm a public key could be abused as
+    // a secret.
     if head.alg != "RS256" {
         return Err(denied("the token is not signed with RS256"));
     }
@@ -64,18 +66,18 @@ fn key_id(token: &str) -> Verdict<String> {
 
 fn by_key(token: &str, key: &DecodingKey) -> Verdict<Claims> {
     let mut signature_only = Validation::new(Algorithm::RS256);
-    // The library asks the machine for the time; ours comes through the port, in `Claims`.
+    // The library would use the system's clock. Times are checked against the port's clock in `Claims`.
     (signature_only.validate_exp, signature_only.validate_aud) = (false, false);
     signature_only.required_spec_claims.clear();
     let decoded = jsonwebtoken::decode::<Claims>(token, key, &signature_only);
-    // Only the kind is told: the library's texts may quote what was sent.
+    // Only the kind of error is reported, because the library's messages may quote the token.
     decoded.map(|decoded| decoded.claims).map_err(|error| match error.kind() {
         ErrorKind::InvalidSignature => denied("the token is not signed by the key that it names"),
         _ => denied(NOT_A_TOKEN),
     })
 }
 
-/// The claims of a token as the Firebase emulator writes it: `alg` is `none`, and there is no signature.
+/// The claims of a token of the Firebase emulator: its `alg` is `none`, and it has no signature.
 pub fn unsigned(token: &str) -> Verdict<Claims> {
     let [head, claims, signature] = parts(token)?;
     let head: Head = json(head)?;

@@ -1,4 +1,4 @@
-//! What Cloud Tasks is asked to make.
+//! Builds the requests that create tasks.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::settings::CloudTasksSettings;
 
-/// The route of the process function; `shared/api/src/process.rs` has it by the same name.
+/// The route of the process function; `shared/api/src/process.rs` has a constant of the same name.
 pub const TASK_PATH: &str = "/v2/sync/process";
 const SECRET: &str = "X-Task-Secret";
-/// Cloud Tasks takes no task for more than 720 hours ahead. One that comes too early is harmless: the job knows when it
-/// is due, and makes the next. An hour is left for clocks that differ.
+/// Cloud Tasks accepts no task for more than 720 hours ahead; one hour is left for clocks that differ.
+/// A task that comes too early is harmless: the job knows when it is due, and creates the next task.
 const FARTHEST: Duration = Duration::from_secs(719 * 3600);
 
 pub struct Creating {
@@ -48,13 +48,14 @@ impl Creating {
             .set_http_request(self.http(task))
             .set_dispatch_deadline(self.dispatch_deadline)
             .set_or_clear_schedule_time(task.schedule.map(|at| moment(at.min(now + FARTHEST))));
-        // Without the view the answer may hold the headers, and the secret with them.
+        // Otherwise the answer may contain the headers, and the secret with them.
         CreateTaskRequest::new().set_parent(&self.queue).set_task(made).set_response_view(View::Basic)
     }
 
     fn http(&self, task: &NewTask) -> HttpRequest {
         let mut headers = vec![("Content-Type", "application/json"), (SECRET, self.secret.expose_secret())];
-        // It came from outside, once: what is no header is left out, and the task is made all the same.
+        // The value came from outside: if it is not a valid header, it is left out, and the task is created
+        // all the same.
         if let Some(parent) = task.traceparent.as_deref().filter(|text| HeaderValue::from_str(text).is_ok()) {
             headers.push(("traceparent", parent));
         }

@@ -1,4 +1,4 @@
-//! What a failed call of Google's library means for us, in one place.
+//! Maps errors of Google's library to our kinds of errors.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use google_cloud_gax::error::{CredentialsError, Error as Google};
 
 use crate::diagnosis::{Service, Why, causes, token_words};
 
-/// Of another side's words; an error page in HTML may be long.
+/// The most characters of a service's message; an HTML error page may be long.
 const MAX_WORDS: usize = 300;
 
-/// An error without the operation that it befell.
+/// An error without the operation in which it occurred.
 #[derive(Debug)]
 pub struct Failure {
     pub kind: Kind,
     pub retry_after: Option<Duration>,
     diagnosis: Option<Why>,
-    said: String,
+    message: String,
 }
 
 impl Failure {
@@ -30,28 +30,28 @@ impl Failure {
             Kind::Throttled => Some(Why::Quota),
             _ => None,
         };
-        let said = why.to_string().chars().take(MAX_WORDS).collect();
-        Self { kind, retry_after: None, diagnosis, said }
+        let message = why.to_string().chars().take(MAX_WORDS).collect();
+        Self { kind, retry_after: None, diagnosis, message }
     }
 
     pub fn of(error: &Google) -> Self {
-        let said = if error.is_authentication() { token_words(error) } else { causes(error) };
-        let failure = Self::new(kind(error), said);
-        let diagnosis = diagnosis(error, &failure.said).or(failure.diagnosis);
+        let message = if error.is_authentication() { token_words(error) } else { causes(error) };
+        let failure = Self::new(kind(error), message);
+        let diagnosis = diagnosis(error, &failure.message).or(failure.diagnosis);
         Self { retry_after: retry_after(error), diagnosis, ..failure }
     }
 
-    /// A client that could not be made: there are no credentials here, or they are broken.
+    /// The client could not be created: there are no credentials here, or they are broken.
     pub fn of_client(error: &client_builder::Error) -> Self {
         Self { diagnosis: Some(Why::Credentials), ..Self::new(Kind::Misconfigured, causes(error)) }
     }
 
     pub fn at(self, operation: &'static str, subject: impl fmt::Display, service: &Service) -> Error {
         let source: Source = match self.diagnosis {
-            Some(Why::Unreachable) => service.unreachable(self.said).into(),
-            Some(Why::Credentials) => service.no_token(self.said).into(),
-            Some(why) => service.diagnosis(why, format!("{}: {}", service.what, self.said)).into(),
-            None => self.said.into(),
+            Some(Why::Unreachable) => service.unreachable(self.message).into(),
+            Some(Why::Credentials) => service.no_token(self.message).into(),
+            Some(why) => service.diagnosis(why, format!("{}: {}", service.what, self.message)).into(),
+            None => self.message.into(),
         };
         let error = Error::new(self.kind, operation, subject).because(source);
         match self.retry_after {
@@ -61,7 +61,7 @@ impl Failure {
     }
 }
 
-/// The task exists, or one of that name ran lately: the same wake-up.
+/// The task exists, or one of that name ran recently: the function is or was woken for the same reason.
 pub fn is_already_there(error: &Google) -> bool {
     code(error) == Some(Code::AlreadyExists)
 }
@@ -70,7 +70,7 @@ pub fn is_not_there(error: &Google) -> bool {
     code(error) == Some(Code::NotFound)
 }
 
-/// Others may do better.
+/// Whether the credentials are to blame, so that others may do better.
 pub fn is_about_credentials(error: &Google) -> bool {
     let is_refused = code(error) == Some(Code::Unauthenticated) || error.http_status_code() == Some(401);
     is_refused || error.is_authentication() && kind(error) == Kind::Misconfigured
@@ -98,7 +98,8 @@ fn kind(error: &Google) -> Kind {
     if error.is_binding() || error.is_serialization() {
         return Kind::Invalid;
     }
-    // No answer in time, one that broke off, or one that cannot be read: it may have happened.
+    // There was no answer in time, or it broke off, or it cannot be parsed: the request may have taken
+    // effect.
     Kind::Unknown
 }
 
@@ -106,18 +107,19 @@ fn by_code(code: Code) -> Kind {
     match code {
         Code::Unavailable | Code::Aborted => Kind::Unavailable,
         Code::ResourceExhausted => Kind::Throttled,
-        // The queue is named in every request, and so is the project: one of them is not there, or not ours.
+        // Every request names the queue and the project: one of them does not exist, or we have no access to
+        // it.
         Code::PermissionDenied | Code::Unauthenticated | Code::NotFound | Code::FailedPrecondition => {
             Kind::Misconfigured
         }
         Code::InvalidArgument | Code::OutOfRange | Code::Unimplemented => Kind::Invalid,
         Code::AlreadyExists => Kind::Conflict,
-        // Deadline, internal, cancelled, data loss: it may have happened.
+        // Deadline exceeded, internal error, cancelled, data loss: the request may have taken effect.
         _ => Kind::Unknown,
     }
 }
 
-/// For answers that no Google service wrote: a proxy's, or an error page.
+/// For answers that no Google service wrote, such as an error page of a proxy.
 fn by_status(status: u16) -> Kind {
     match status {
         429 => Kind::Throttled,
@@ -128,8 +130,8 @@ fn by_status(status: u16) -> Kind {
     }
 }
 
-/// What a person can do, where that is more than to wait.
-fn diagnosis(error: &Google, said: &str) -> Option<Why> {
+/// What a person can do about it, if that is more than waiting.
+fn diagnosis(error: &Google, message: &str) -> Option<Why> {
     if error.is_authentication() {
         return Some(Why::Credentials);
     }
@@ -138,7 +140,7 @@ fn diagnosis(error: &Google, said: &str) -> Option<Why> {
     }
     match (code(error), error.http_status_code()) {
         (Some(Code::Unauthenticated), _) | (_, Some(401)) => Some(Why::Credentials),
-        (Some(Code::PermissionDenied), _) | (_, Some(403)) => Some(Why::of_refusal(said)),
+        (Some(Code::PermissionDenied), _) | (_, Some(403)) => Some(Why::of_refusal(message)),
         (Some(Code::NotFound | Code::FailedPrecondition), _) | (_, Some(404)) => Some(Why::Missing),
         _ => None,
     }
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_that_may_come_back_are_told_from_those_that_only_a_person_can_mend() {
+    fn transient_and_permanent_credential_errors_have_different_kinds() {
         for (passes, kind) in [(true, Kind::Unavailable), (false, Kind::Misconfigured)] {
             let error = Google::authentication(CredentialsError::from_msg(passes, "the token has expired"));
             let failure = Failure::of(&error);
@@ -172,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_sent_is_invalid_and_what_was_answered_in_another_tongue_is_unknown() {
+    fn unsent_request_is_invalid_and_unparsable_answer_is_unknown() {
         assert_eq!(Failure::of(&Google::binding("x")).kind, Kind::Invalid);
         assert_eq!(Failure::of(&Google::ser("x")).kind, Kind::Invalid);
         assert_eq!(Failure::of(&Google::deser("x")).kind, Kind::Unknown);

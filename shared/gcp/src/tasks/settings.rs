@@ -1,4 +1,4 @@
-//! Which queue, where it delivers to, and how long anything may take.
+//! The queue, where it delivers to, and the time limits.
 
 use std::time::Duration;
 
@@ -8,15 +8,16 @@ use url::Url;
 
 use crate::invalid_setting::InvalidSetting;
 
-/// What Cloud Tasks takes as a dispatch deadline of HTTP tasks.
+/// The dispatch deadlines of HTTP tasks that Cloud Tasks accepts.
 const DISPATCH: std::ops::RangeInclusive<Duration> = Duration::from_secs(15)..=Duration::from_secs(1800);
-/// The longest address that Cloud Tasks takes.
+/// The longest URL that Cloud Tasks accepts.
 const MAX_URL_BYTES: usize = 2083;
 
-/// Who signs a delivery, and for whom. Google signs only for addresses that begin with https.
+/// The account that signs deliveries, and their audience. Google signs only for addresses that begin
+/// with https.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskOidc {
-    /// An e-mail address. Whoever makes tasks must be allowed to act as this account.
+    /// The e-mail address of the account. Whoever creates tasks must be allowed to act as this account.
     pub service_account: String,
     pub audience: String,
 }
@@ -25,18 +26,18 @@ pub struct TaskOidc {
 pub struct CloudTasksSettings {
     /// `projects/<project>/locations/<location>/queues/<queue>`.
     pub queue: String,
-    /// Where the process function lives, without a path of its own: `https://process-xyz.run.app`.
+    /// The address of the process function without a path: `https://process-xyz.run.app`.
     pub process_url: String,
-    /// Shown to the process function with every delivery.
+    /// Sent to the process function with every delivery.
     pub secret: SecretString,
     pub oidc: Option<TaskOidc>,
     /// A delivery without an answer after this long has failed.
     pub dispatch_deadline: Duration,
-    /// One call of ours, all its tries and pauses together.
+    /// The time limit of one call with all its tries and pauses.
     pub deadline: Duration,
-    /// One try.
+    /// The time limit of one try.
     pub attempt: Duration,
-    /// Talk to this address without credentials.
+    /// The address of an emulator, which is called without credentials.
     pub emulator: Option<String>,
 }
 
@@ -47,9 +48,9 @@ impl CloudTasksSettings {
             process_url: process_url.into(),
             secret,
             oidc: None,
-            // The longest that Cloud Tasks takes: a worker has its own, shorter deadline.
+            // The longest deadline that Cloud Tasks accepts; a worker has its own, shorter one.
             dispatch_deadline: *DISPATCH.end(),
-            // A request waits for it, and the sweep makes the task if it fails.
+            // A request waits for it, and if it fails, the sweep creates the task later.
             deadline: Duration::from_secs(6),
             attempt: Duration::from_secs(3),
             emulator: None,
@@ -106,7 +107,7 @@ impl CloudTasksSettings {
         }
         let fits = match url.scheme() {
             "https" => true,
-            // Tokens are for encrypted ways only; the emulator is on this machine.
+            // Tokens are sent over encrypted connections only, except to the emulator on this machine.
             "http" => self.oidc.is_none() || self.emulator.is_some(),
             _ => false,
         };

@@ -1,4 +1,4 @@
-//! The queue's contract, deliveries as they arrive, and everything that the service can answer.
+//! Tests the queue's contract, deliveries as they arrive, and everything that the service may answer.
 
 mod contract;
 mod delivery;
@@ -20,14 +20,14 @@ use super::{CloudTasks, CloudTasksSettings};
 
 const SECRET: &str = "0123456789-0123456789-0123456789";
 
-/// The emulator has the machine's clock.
+/// The current time: the emulator uses the system's clock.
 #[expect(clippy::disallowed_methods, reason = "the emulator in the same process reads the machine's clock")]
 fn wall() -> Timestamp {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     Timestamp::from_millis(domain::time::millis(since_1970))
 }
 
-/// A clock of the test's, but pauses are the machine's: nobody moves time for a try that failed.
+/// The test's clock, with pauses in real time: nobody advances the clock for a retry.
 struct RealPauses<C>(C);
 
 #[async_trait]

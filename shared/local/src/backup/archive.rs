@@ -1,4 +1,5 @@
-//! Everything of a backup in one tar file, durable before it gets its name.
+//! Packs everything that belongs to a backup into one tar file, which is durable before it gets its
+//! name.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
@@ -11,17 +12,17 @@ use super::BackupError;
 use crate::folder::DataFolder;
 
 const BUFFER: usize = 256 * 1024;
-/// `uploads/<user>/<job>/<file>` needs three.
+/// The deepest tree, `uploads/<user>/<job>/<file>`, needs three levels.
 const MAX_DEPTH: usize = 8;
 
-/// Packs the copied store, the staged audio and the secrets, and says how many audio files there were.
+/// Packs the copied store, the staged audio and the secrets. Returns the number of audio files.
 pub fn pack(folder: &DataFolder, store: &Path, archive: &Path) -> Result<u64, BackupError> {
     let written = write(folder, store, archive);
     written.map_err(|why| BackupError::Failed { path: folder.path().to_owned(), why })
 }
 
 fn write(folder: &DataFolder, store: &Path, archive: &Path) -> io::Result<u64> {
-    // The secrets are in it.
+    // The archive contains the secrets, so only its owner may read it.
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(archive)?;
     let mut tar = Tar(Builder::new(BufWriter::with_capacity(BUFFER, file)));
     tar.file(store, Path::new("store.db"))?;
@@ -37,10 +38,10 @@ fn write(folder: &DataFolder, store: &Path, archive: &Path) -> io::Result<u64> {
 struct Tar<W: Write>(Builder<W>);
 
 impl<W: Write> Tar<W> {
-    /// A folder with all that is in it; says how many files that were.
+    /// Adds a folder with its whole content. Returns the number of files.
     fn tree(&mut self, from: &Path, name: &Path, depth: usize) -> io::Result<u64> {
         if depth == 0 {
-            return Err(io::Error::other(format!("{} lies deeper than anything of ours", from.display())));
+            return Err(io::Error::other(format!("{} lies deeper than any file of the server", from.display())));
         }
         let Some(entries) = present(fs::read_dir(from))? else { return Ok(0) };
         self.empty_folder(from, name)?;
@@ -48,7 +49,7 @@ impl<W: Write> Tar<W> {
         for entry in entries {
             let entry = entry?;
             let (from, name) = (entry.path(), name.join(entry.file_name()));
-            // Links and the like are not ours.
+            // Symbolic links and special files are never created by the server, so they are skipped.
             match entry.file_type()? {
                 kind if kind.is_dir() => files += self.tree(&from, &name, depth - 1)?,
                 kind if kind.is_file() => files += u64::from(self.file(&from, &name)?),
@@ -64,7 +65,7 @@ impl<W: Write> Tar<W> {
         self.0.append_data(&mut header, name, io::empty())
     }
 
-    /// Says whether it was there.
+    /// Adds one file. Returns whether it was there.
     fn file(&mut self, from: &Path, name: &Path) -> io::Result<bool> {
         let Some(file) = present(File::open(from))? else { return Ok(false) };
         let about = file.metadata()?;
@@ -74,7 +75,8 @@ impl<W: Write> Tar<W> {
     }
 }
 
-/// What went away since its folder was read is an empty folder: under the hold nothing else does.
+/// Maps "not found" to `None`. While the deletion lock is held, only empty folders can disappear after
+/// their parent was read.
 fn present<T>(found: io::Result<T>) -> io::Result<Option<T>> {
     match found {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -82,8 +84,8 @@ fn present<T>(found: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Owners and times stay: the age of a blob is the time it was written. Modes are those of private files: what is
-/// unpacked is nobody else's to read.
+/// Owners and times are kept, because the age of a blob is the time it was written. The modes are those
+/// of private files, so that nobody else can read the unpacked files.
 fn header(about: &Metadata) -> Header {
     let mut header = Header::new_gnu();
     header.set_metadata(about);
@@ -95,7 +97,8 @@ fn header(about: &Metadata) -> Header {
     header
 }
 
-/// Reads as many bytes as the header says. A file of another size would make every name behind it unreadable.
+/// Reads exactly as many bytes as the tar header announces. A file of another size would make every
+/// entry behind it unreadable.
 struct Exactly {
     file: File,
     left: u64,

@@ -1,4 +1,4 @@
-//! The store as of one moment, copied page by page while others write.
+//! Copies the store as of one moment, page by page, while others write.
 
 use std::path::Path;
 
@@ -9,19 +9,21 @@ use super::BackupError;
 use crate::folder::private;
 use crate::sqlite::open_to_read;
 
-/// 4 MiB.
+/// Pages copied in one step: 4 MiB.
 const PAGES: i32 = 1024;
-/// Each of them has waited for as long as the connection waits for a lock.
+/// How often a step is repeated while the database is locked. Each try has already waited for the
+/// connection's busy timeout.
 const RETRIES: u32 = 10;
 
 pub fn take(store: &Path, to: &Path) -> Result<(), BackupError> {
     let failed = |why| BackupError::Store { path: store.to_owned(), why };
     let source = open_to_read(store)?;
-    // The folder around it is private; so is the file, from its first byte.
+    // The file is private from its first byte, like the folder around it.
     private::make_file(to).map_err(|why| BackupError::Failed { path: to.to_owned(), why })?;
     let mut copy = Connection::open(to).map_err(failed)?;
     copy_pages(&source, &mut copy).map_err(failed)?;
-    // A backup that cannot be restored is found out now, not when it is needed.
+    // The copy is checked now, so that a damaged backup is noticed when it is made and not when it is
+    // needed.
     match copy.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)).map_err(failed)?.as_str() {
         "ok" => copy.close().map_err(|(_, why)| failed(why)),
         why => Err(BackupError::Damaged { path: store.to_owned(), why: why.to_owned() }),
@@ -29,7 +31,8 @@ pub fn take(store: &Path, to: &Path) -> Result<(), BackupError> {
 }
 
 fn copy_pages(source: &Connection, copy: &mut Connection) -> rusqlite::Result<()> {
-    // An open transaction keeps the moment: without it, each commit of the server would start the copy over.
+    // An open read transaction fixes the state that is copied. Without it each commit of the server would
+    // restart the copy.
     source.execute_batch("BEGIN")?;
     source.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     copy.execute_batch("PRAGMA synchronous = OFF")?;

@@ -50,7 +50,7 @@ impl Fixture {
     }
 }
 
-/// The words 0000, 0001, … one after the other, until it is told to stop.
+/// Writes the words 000000, 000001, … until it is told to stop.
 async fn write_on(writer: &Writer, stop: &AtomicBool) -> usize {
     for number in 0.. {
         writer.call("test.add", number, move |db| add(db, &format!("{number:06}"))).await.unwrap();
@@ -62,7 +62,7 @@ async fn write_on(writer: &Writer, stop: &AtomicBool) -> usize {
 }
 
 #[tokio::test]
-async fn a_copy_made_while_others_write_is_of_one_moment() {
+async fn copy_during_writes_is_of_one_moment() {
     let fixture = fixture();
     let (folder, file) = (DataFolder::open_shared(fixture.folder.path()).unwrap(), fixture.file());
     // More pages than one step of the copy takes.
@@ -85,7 +85,7 @@ async fn a_copy_made_while_others_write_is_of_one_moment() {
 }
 
 #[test]
-fn what_is_restored_is_a_whole_data_folder() {
+fn restored_backup_is_a_complete_data_folder() {
     let fixture = fixture();
     backup(&fixture.folder, &fixture.file()).unwrap();
     assert_eq!(fixture.names(), ["backup.tar", "data"]);
@@ -103,7 +103,7 @@ fn what_is_restored_is_a_whole_data_folder() {
 }
 
 #[test]
-fn a_file_that_is_there_is_never_replaced() {
+fn existing_file_is_never_replaced() {
     let fixture = fixture();
     fs::write(fixture.file(), "precious").unwrap();
     assert!(matches!(backup(&fixture.folder, &fixture.file()), Err(BackupError::Exists(_))));
@@ -118,7 +118,7 @@ fn a_backup_inside_the_data_folder_is_refused() {
 }
 
 #[test]
-fn a_backup_that_fails_leaves_nothing() {
+fn failed_backup_leaves_nothing() {
     let Fixture { root, folder, writer } = fixture();
     drop(writer);
     fs::write(folder.store_file(), "not a database, and longer than the header of one: ".repeat(100)).unwrap();
@@ -128,7 +128,7 @@ fn a_backup_that_fails_leaves_nothing() {
 }
 
 #[test]
-fn while_it_copies_nothing_can_be_deleted() {
+fn nothing_can_be_deleted_while_backup_copies() {
     let fixture = fixture();
     let held = hold(&fixture.folder.blobs_dir()).unwrap();
     let deletion = File::open(fixture.folder.blobs_dir().join("hold")).unwrap();

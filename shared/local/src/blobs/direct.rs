@@ -1,16 +1,17 @@
-//! Writing past the kernel's cache: a large upload is read again once, in a while, and copying it twice costs as much
-//! processor time as receiving it. Where a file system cannot, or on another system than Linux, the cache is used.
+//! Direct I/O: large uploads bypass the kernel's page cache. They are read only once and later, and
+//! copying the bytes twice costs as much processor time as receiving them. The page cache is used where
+//! the file system or the operating system does not support this.
 
 use std::fs::File;
 use std::io;
 
-/// Says whether from now on whole blocks go from our memory to the disk.
+/// Switches to direct I/O. Returns whether the file system supports it.
 #[cfg(target_os = "linux")]
 pub fn begin(file: &File) -> bool {
     set(file, true).is_ok()
 }
 
-/// Back to the cache: for a last piece that is no whole block.
+/// Switches back to the page cache, for a last piece that is not a whole block.
 #[cfg(target_os = "linux")]
 pub fn end(file: &File) -> io::Result<()> {
     set(file, false)

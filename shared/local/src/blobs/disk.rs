@@ -1,4 +1,4 @@
-//! What a disk's refusals mean to a caller, and the way off the threads that may not wait for it.
+//! Maps disk errors to kinds of errors, and runs blocking disk work on threads that may wait.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind};
@@ -18,19 +18,20 @@ fn kind(error: &io::Error) -> Kind {
     }
 }
 
-/// Whether there is nothing of that name: a part of the way to it may be missing, or may be a file.
+/// Whether the error means that nothing has this name: a part of the path may be missing, or may be a
+/// file.
 pub fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-/// Runs what waits for the disk on a thread that may.
+/// Runs work that waits for the disk on a blocking thread.
 pub async fn blocking<T: Send + 'static>(
     operation: &'static str,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        // It panicked, or the program is ending: what it did until then nobody knows.
+        // The work panicked, or the program is ending: how much of it was done is not known.
         Err(lost) => Err(Error::new(Kind::Unknown, operation, "").because(lost)),
     }
 }
@@ -40,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_disk_or_quota_without_room_is_full() {
+    fn disk_or_quota_without_space_is_full() {
         for error in [rustix::io::Errno::NOSPC, rustix::io::Errno::DQUOT] {
             assert_eq!(fault("blobs.write", "", error.into()).kind, Kind::Full);
         }

@@ -1,8 +1,10 @@
-//! The folders of users and jobs: made when a blob needs them, durable before it counts, gone with the last one.
+//! The folders of users and jobs. They are created when a blob needs them, durable before the blob
+//! counts as stored, and removed together with the last blob in them.
 //!
-//! A folder that is there need not be durable: another writer may have made it a moment ago. So each is known here by a
-//! token, given when it was seen or made, larger than every token before. Who syncs a folder makes everything in it
-//! durable that had its token by then: of many jobs that one user starts at once, a few pay for the user's folder.
+//! A folder that exists is not necessarily durable: another writer may have created it a moment ago. So
+//! each known folder has a token, which is given when the folder is first seen or created and is larger
+//! than every token before. A sync of a folder makes everything in it durable that had its token by
+//! then. If one user starts many jobs at once, only a few of them have to sync the user's folder.
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder};
@@ -15,22 +17,23 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::disk::is_absent;
 use crate::folder::durable::sync;
 
-/// How many folders are remembered. Forgetting costs an fsync, nothing else.
+/// How many folders are remembered. A forgotten folder costs one more fsync, nothing else.
 const MAX_KNOWN: usize = 16_384;
 
-/// How many folders of folders can be synced at once; whoever meets at one is likely to find it done.
-const DESKS: usize = 64;
+/// The number of locks for syncing parent folders. Writers that wait for the same lock mostly find the
+/// sync already done.
+const SYNC_LOCKS: usize = 64;
 
 pub struct Folders {
     uploads: PathBuf,
     known: Mutex<Known>,
-    syncing: [Mutex<()>; DESKS],
+    syncing: [Mutex<()>; SYNC_LOCKS],
 }
 
 #[derive(Default)]
 struct Known {
     tokens: HashMap<PathBuf, u64>,
-    /// What is in a folder and has a smaller token than this is durable.
+    /// Entries of a folder with a smaller token than this are durable.
     synced: HashMap<PathBuf, u64>,
     next_token: u64,
 }
@@ -43,10 +46,11 @@ pub struct Fresh {
 
 impl Folders {
     pub fn new(uploads: PathBuf) -> Self {
-        Self { uploads, known: Mutex::default(), syncing: [const { Mutex::new(()) }; DESKS] }
+        Self { uploads, known: Mutex::default(), syncing: [const { Mutex::new(()) }; SYNC_LOCKS] }
     }
 
-    /// Makes the folders around a file, outermost first, and says which are still to be made durable.
+    /// Creates the folders around a file, outermost first. Returns those that are not known to be durable
+    /// yet.
     pub fn make_around(&self, file: &Path) -> io::Result<Vec<Fresh>> {
         let mut around: Vec<&Path> = self.around(file).collect();
         around.reverse();
@@ -67,17 +71,18 @@ impl Folders {
         Ok(fresh)
     }
 
-    /// Makes a new file durable under its name: its folder first, then the folders around that. By then a journalling
-    /// file system has written the outer ones with the inner one, and they cost next to nothing.
+    /// Makes a new file durable under its name: first its folder, then the folders around that. A
+    /// journalling file system has then already written the outer folders with the inner one, so they cost
+    /// next to nothing.
     pub fn make_durable(&self, file: &Path, fresh: Vec<Fresh>) -> io::Result<()> {
         file.parent().map_or(Ok(()), sync_if_there)?;
-        fresh.iter().rev().try_for_each(|folder| self.keep(folder))
+        fresh.iter().rev().try_for_each(|folder| self.sync_entry(folder))
     }
 
-    /// Makes the entry of a folder durable, unless somebody else did since.
-    fn keep(&self, folder: &Fresh) -> io::Result<()> {
+    /// Makes the entry of a folder durable, unless another writer has done so in the meantime.
+    fn sync_entry(&self, folder: &Fresh) -> io::Result<()> {
         let Some(parent) = folder.path.parent() else { return Ok(()) };
-        let _alone = self.temporary_files(parent).lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.sync_lock(parent).lock().unwrap_or_else(PoisonError::into_inner);
         let before = {
             let known = self.known();
             if known.is_durable(&folder.path, folder.token) {
@@ -90,12 +95,12 @@ impl Folders {
         Ok(())
     }
 
-    fn temporary_files(&self, folder: &Path) -> &Mutex<()> {
+    fn sync_lock(&self, folder: &Path) -> &Mutex<()> {
         let number = BuildHasherDefault::<DefaultHasher>::default().hash_one(folder);
-        &self.syncing[number as usize % DESKS]
+        &self.syncing[number as usize % SYNC_LOCKS]
     }
 
-    /// Believes nothing of the folders around a file any more: one of them is missing.
+    /// Forgets what is known about the folders around a file, because one of them is missing.
     pub fn forget_around(&self, file: &Path) {
         let mut known = self.known();
         for path in self.around(file) {
@@ -103,7 +108,8 @@ impl Folders {
         }
     }
 
-    /// Removes the folders around a file as far as they are empty. Best effort: an empty folder is no harm.
+    /// Removes the folders around a file as far as they are empty. This is best effort: an empty folder
+    /// does no harm.
     pub fn prune_around(&self, file: &Path) {
         let mut known = self.known();
         for path in self.around(file) {
@@ -114,7 +120,7 @@ impl Folders {
         }
     }
 
-    /// Removes every empty folder of jobs and users.
+    /// Removes all empty folders of jobs and users.
     pub fn prune_all(&self) -> io::Result<()> {
         for user in fs::read_dir(&self.uploads)? {
             let user = user?.path();
@@ -123,7 +129,7 @@ impl Folders {
                 Err(error) if is_absent(&error) => continue,
                 Err(error) => return Err(error),
             }
-            // Refused unless empty.
+            // The system refuses this unless the folder is empty.
             let _ = fs::remove_dir(user);
         }
         Ok(())
@@ -150,7 +156,7 @@ impl Known {
         token
     }
 
-    /// A folder that was removed, and made again since, has another token.
+    /// A folder that was removed and created again has a new token.
     fn is_durable(&self, path: &Path, token: u64) -> bool {
         let synced = path.parent().and_then(|parent| self.synced.get(parent));
         synced.is_some_and(|before| token < *before)
@@ -165,7 +171,7 @@ impl Known {
     }
 }
 
-/// Makes the names in a folder last. Somebody may have deleted the blob already, and the folder with it.
+/// Makes the entries of a folder durable. The blob may already be deleted, and the folder with it.
 fn sync_if_there(folder: &Path) -> io::Result<()> {
     match sync(folder) {
         Err(error) if is_absent(&error) => Ok(()),
@@ -173,7 +179,7 @@ fn sync_if_there(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes one folder that only its owner may look into; one that is there is left as it is.
+/// Creates a folder that only its owner may read. An existing folder stays as it is.
 pub fn make_private(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
@@ -192,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn one_sync_of_a_users_folder_is_for_all_jobs_that_were_in_it() {
+    fn one_sync_of_user_folder_covers_all_jobs_in_it() {
         let root = tempfile::tempdir().unwrap();
         let folders = Folders::new(root.path().to_owned());
         let file = |job: &str| root.path().join("ann").join(job).join("0-a.bin");
@@ -205,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_was_removed_has_to_be_made_durable_again() {
+    fn removed_folder_must_be_made_durable_again() {
         let root = tempfile::tempdir().unwrap();
         let folders = Folders::new(root.path().to_owned());
         let file = root.path().join("ann/one/0-a.bin");

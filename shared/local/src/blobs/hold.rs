@@ -1,4 +1,4 @@
-//! The lock that lets a backup copy in peace: while it is held, nothing is deleted.
+//! The lock that keeps blobs from being deleted while a backup copies them.
 
 use std::fmt::Display;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -11,14 +11,15 @@ use std::time::Duration;
 use super::disk::fault;
 use flow::{Error, Kind, Result};
 
-/// A backup of staged audio takes seconds to minutes; the sweep comes by anyway.
-const ASK_AGAIN: Duration = Duration::from_secs(10);
+/// The `Retry-After` of a refused deletion. A backup of staged audio takes seconds to minutes, and the
+/// sweep deletes again anyway.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// One deletion at a time: the lock belongs to the open file, so a second one would unlock under the first. An unlink
-/// takes microseconds.
+/// The mutex allows one deletion at a time: the lock belongs to the open file, so a second deletion
+/// would unlock it for the first one. An unlink takes microseconds.
 pub struct Hold(Mutex<File>);
 
-/// Keeps backups out until it is dropped.
+/// Keeps backups from starting until it is dropped.
 pub struct Held<'a>(MutexGuard<'a, File>);
 
 impl Hold {
@@ -26,13 +27,14 @@ impl Hold {
         OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map(Mutex::new).map(Self)
     }
 
-    /// Never waits for a backup: it may take long, and whoever deletes comes again.
+    /// Takes the lock for a deletion. It never waits for a backup, which may take long: the deletion is
+    /// refused, and the caller tries again later.
     pub fn against_backups(&self, operation: &'static str, subject: impl Display) -> Result<Held<'_>> {
         let file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match file.try_lock() {
             Ok(()) => Ok(Held(file)),
             Err(TryLockError::WouldBlock) => {
-                Err(Error::new(Kind::Unavailable, operation, subject).after(ASK_AGAIN).because("a backup is running"))
+                Err(Error::new(Kind::Unavailable, operation, subject).after(RETRY_AFTER).because("a backup is running"))
             }
             Err(TryLockError::Error(error)) => Err(fault(operation, subject, error)),
         }
@@ -42,7 +44,7 @@ impl Hold {
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         if let Err(error) = self.0.unlock() {
-            tracing::error!(%error, "the hold of the blobs cannot be unlocked: no backup can run");
+            tracing::error!(%error, "the lock against backups cannot be released: no backup can run");
         }
     }
 }

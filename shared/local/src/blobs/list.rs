@@ -1,4 +1,5 @@
-//! Lists blobs in the order of their names, a page at a time, without looking into folders that cannot matter.
+//! Lists blobs in the order of their names, one page at a time, without reading folders that cannot
+//! contain any of them.
 
 use std::fs::{self, DirEntry, Metadata};
 use std::io;
@@ -11,7 +12,7 @@ use flow::ports::BlobName;
 use super::disk::is_absent;
 
 pub struct Page<'a> {
-    /// The one below the root that is looked into.
+    /// The folder below the root that is listed.
     pub folder: &'a str,
     pub prefix: &'a str,
     pub after: Option<&'a BlobName>,
@@ -30,7 +31,7 @@ pub fn list(root: &Path, page: &Page<'_>) -> io::Result<Listed> {
     Ok(listed)
 }
 
-/// Adds what stands in a folder, whose name ends with `/`.
+/// Adds the blobs of a folder, whose name ends with `/`.
 fn look_into(root: &Path, folder: &str, page: &Page<'_>, listed: &mut Listed) -> io::Result<()> {
     for name in present(names(root, folder))?.unwrap_or_default() {
         if listed.len() >= page.limit {
@@ -49,11 +50,12 @@ fn look_into(root: &Path, folder: &str, page: &Page<'_>, listed: &mut Listed) ->
     Ok(())
 }
 
-/// The full names in a folder, sorted; those of folders end with `/`, which is how they sort among the blobs' names.
+/// The full names in a folder, sorted. Names of folders end with `/`, which is how they sort among the
+/// names of blobs.
 fn names(root: &Path, folder: &str) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(root.join(folder))? {
-        // A name that is no text is none of ours.
+        // The server never creates a name that is not UTF-8, so such a name is skipped.
         names.extend(full_name(folder, &entry?)?);
     }
     names.sort_unstable();
@@ -66,7 +68,7 @@ fn full_name(folder: &str, entry: &DirEntry) -> io::Result<Option<String>> {
     Ok(name.map(|name| format!("{folder}{name}{}", if is_folder { "/" } else { "" })))
 }
 
-/// What goes away while we look is not there.
+/// Maps "not found" to `None`, for files that disappear while they are listed.
 fn present<T>(looked: io::Result<T>) -> io::Result<Option<T>> {
     match looked {
         Ok(found) => Ok(Some(found)),
@@ -85,7 +87,7 @@ impl Page<'_> {
         name.starts_with(self.prefix) && self.after.is_none_or(|after| name > after.as_str())
     }
 
-    /// Whether a folder may hold anything of the page.
+    /// Whether a folder may contain blobs of this page.
     fn may_hold(&self, folder: &str) -> bool {
         let in_prefix = folder.starts_with(self.prefix) || self.prefix.starts_with(folder);
         in_prefix && self.after.is_none_or(|after| folder > after.as_str() || after.as_str().starts_with(folder))

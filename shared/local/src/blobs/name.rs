@@ -1,12 +1,12 @@
-//! Where a blob's name leads on disk, and that it leads nowhere else.
+//! Maps a blob's name to its path on disk, and refuses names that lead elsewhere.
 
 use flow::ports::BlobName;
 use flow::{Error, Kind, Result};
 
 pub const UPLOADS: &str = "uploads";
-/// `uploads/<uid>/<job>/<file>`.
+/// The number of parts in `uploads/<uid>/<job>/<file>`.
 const PARTS: usize = 4;
-/// What common file systems take (`NAME_MAX`).
+/// The longest name that common file systems accept (`NAME_MAX`).
 const MAX_PART_BYTES: usize = 255;
 
 /// A blob's path below the root, every part of it checked.
@@ -17,7 +17,7 @@ impl BlobPath {
     pub fn of(operation: &'static str, name: &BlobName) -> Result<Self> {
         match why_not(name.as_str()) {
             None => Ok(Self(name.as_str().to_owned())),
-            // The name is somebody's mischief or our mistake: shown as a program would write it.
+            // The name is an attack or a bug of ours, so the error shows it with escapes.
             Some(why) => Err(Error::new(Kind::Invalid, operation, format!("{:?}", name.as_str())).because(why)),
         }
     }

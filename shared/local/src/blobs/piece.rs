@@ -1,16 +1,17 @@
-//! Bytes on their way to a file, at an address from which a disk can take them itself.
+//! A buffer for bytes on their way to a file, aligned so that direct I/O can use it.
 
 use std::sync::{Mutex, PoisonError};
 
 use bytes::{Buf, Bytes};
 
-/// The most bytes that a writer keeps in memory and that a read gives at once: the port's numbers.
+/// The most bytes that a writer buffers and that a read returns at once, as the port demands.
 pub const PIECE: usize = 192 * 1024;
 
-/// What disks ask of the address, the place in the file and the length, at most.
+/// The largest alignment that disks demand of the address, the file offset and the length.
 pub const ALIGNMENT: usize = 4096;
 
-/// Pieces that wait for their next file: fresh memory costs the kernel as much time as filling it costs us.
+/// How many buffers are kept for reuse: fresh memory costs the kernel as much time as filling it costs
+/// us.
 const SPARE: usize = 32;
 
 #[derive(Default)]
@@ -30,17 +31,17 @@ impl Spare {
     }
 }
 
-/// At most [`PIECE`] bytes. Takes memory with its first byte.
+/// A buffer of at most [`PIECE`] bytes. It allocates memory with its first byte.
 #[derive(Default)]
 pub struct Piece {
-    /// Never grows: its bytes stay where they are.
+    /// The vector never grows, so its bytes keep their address.
     buffer: Vec<u8>,
-    /// Where the aligned bytes begin.
+    /// The index of the first aligned byte.
     start: usize,
 }
 
 impl Piece {
-    /// Takes as many of the bytes as there is room for. Says whether it is full.
+    /// Takes as many bytes as fit. Returns whether the buffer is full.
     pub fn take(&mut self, bytes: &mut Bytes) -> bool {
         if self.buffer.capacity() == 0 && !bytes.is_empty() {
             self.buffer = Vec::with_capacity(PIECE + ALIGNMENT);
@@ -63,7 +64,7 @@ impl Piece {
     }
 }
 
-/// Whether a disk can take the bytes, so that they come to stand at this place of the file.
+/// Whether direct I/O can write these bytes at this file offset.
 pub fn is_aligned(bytes: &[u8], at: u64) -> bool {
     let whole = |number: u64| number.is_multiple_of(ALIGNMENT as u64);
     whole(at) && whole(bytes.len() as u64) && bytes.as_ptr().align_offset(ALIGNMENT) == 0
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_piece_is_full_when_it_is_and_stays_aligned() {
+    fn piece_reports_when_it_is_full_and_stays_aligned() {
         let mut piece = Piece::default();
         assert!(!piece.take(&mut Bytes::new()));
         assert!(piece.bytes().is_empty());

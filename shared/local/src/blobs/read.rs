@@ -1,4 +1,5 @@
-//! Reads a blob in pieces: the first one with the opening, so that a small blob is one hop.
+//! Reads a blob in pieces. The first piece is read together with the opening, so that a small blob
+//! needs one blocking call.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -63,7 +64,7 @@ impl Reading {
 
     fn broken(&self, error: io::Error) -> Error {
         match error.kind() {
-            // Blobs never change: somebody cut it short.
+            // Blobs never change, so somebody truncated the file.
             ErrorKind::UnexpectedEof => Error::new(Kind::Corrupt, READ, &self.name).because(error),
             _ => fault(READ, &self.name, error),
         }

@@ -1,4 +1,5 @@
-//! A file while it is written: nameless to everybody else, hashed on the way, gone when it is dropped.
+//! A file while it is written: it has no public name, its checksum is computed on the way, and it is
+//! removed on drop.
 
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
@@ -17,10 +18,10 @@ use super::piece::is_aligned;
 use crate::folder::durable::rename_without_replacing;
 use flow::{Error, Kind, Result};
 
-/// How much a writer writes before it asks again whether there is room.
-const ASK_EVERY: u64 = 8 * 1024 * 1024;
+/// How many bytes a writer writes before it checks the free space again.
+const CHECK_SPACE_EVERY: u64 = 8 * 1024 * 1024;
 
-/// Where temporary files are made, and how much of the disk they must leave.
+/// The folder of temporary files, and how much of the disk they must leave free.
 pub struct TemporaryFiles {
     folder: PathBuf,
     reserve_bytes: u64,
@@ -32,7 +33,7 @@ impl TemporaryFiles {
         Self { folder, reserve_bytes, next: AtomicU64::new(0) }
     }
 
-    /// Whether the disk has more than its reserve.
+    /// Checks that the disk has more free space than the reserve.
     pub fn room(&self, operation: &'static str, subject: impl Display) -> Result<()> {
         let disk = match rustix::fs::statvfs(&self.folder) {
             Ok(disk) => disk,
@@ -46,7 +47,7 @@ impl TemporaryFiles {
         Err(Error::new(Kind::Full, operation, subject).because(why))
     }
 
-    /// For a file that comes in pieces.
+    /// Creates a temporary file for a blob that is written in several pieces.
     pub fn large_file(&self) -> io::Result<Temporary> {
         let mut temporary = self.file()?;
         temporary.direct = direct::begin(&temporary.file);
@@ -58,14 +59,14 @@ impl TemporaryFiles {
             let path = self.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string());
             match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
                 Ok(file) => return Ok(Temporary::new(file, path)),
-                // Left behind by a program that was killed, and not swept.
+                // A program that was killed left this file behind, and it has not been swept yet.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// Whether a small write would succeed now.
+    /// Checks whether a small write succeeds now.
     pub fn try_out(&self) -> io::Result<()> {
         self.file()?.file.write_all(b"ready")
     }
@@ -73,28 +74,28 @@ impl TemporaryFiles {
 
 pub struct Temporary {
     file: File,
-    /// `None` when the file has its name.
+    /// `None` once the file has its final name.
     path: Option<PathBuf>,
     sum: Sum,
-    /// At how many bytes the next look at the disk's room is due.
-    ask_at: u64,
-    /// Whether the disk takes the bytes from our memory, without the kernel's copy of them.
+    /// The size at which the free space is checked next.
+    next_space_check: u64,
+    /// Whether direct I/O is on.
     direct: bool,
 }
 
 impl Temporary {
     fn new(file: File, path: PathBuf) -> Self {
-        Self { file, path: Some(path), sum: Sum::default(), ask_at: ASK_EVERY, direct: false }
+        Self { file, path: Some(path), sum: Sum::default(), next_space_check: CHECK_SPACE_EVERY, direct: false }
     }
 
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.direct && !is_aligned(bytes, self.sum.size) {
-            self.end_direct()?;
+            self.stop_direct()?;
         }
         match self.file.write_all(bytes) {
-            // A disk that asks for more than we know: what it took of them is written once more.
+            // The disk demands a larger alignment than we know: whatever it took of these bytes is written again.
             Err(error) if self.direct && error.kind() == ErrorKind::InvalidInput => {
-                self.end_direct()?;
+                self.stop_direct()?;
                 self.file.seek(SeekFrom::Start(self.sum.size))?;
                 self.file.write_all(bytes)?;
             }
@@ -104,29 +105,29 @@ impl Temporary {
         Ok(())
     }
 
-    fn end_direct(&mut self) -> io::Result<()> {
+    fn stop_direct(&mut self) -> io::Result<()> {
         self.direct = false;
         direct::end(&self.file)
     }
 
-    /// Whether enough was written since the last time that the room is to be looked at again.
-    pub fn is_to_ask(&mut self) -> bool {
-        let due = self.sum.size >= self.ask_at;
+    /// Whether enough was written since the last check that the free space is to be checked again.
+    pub fn is_space_check_due(&mut self) -> bool {
+        let due = self.sum.size >= self.next_space_check;
         if due {
-            self.ask_at = self.sum.size + ASK_EVERY;
+            self.next_space_check = self.sum.size + CHECK_SPACE_EVERY;
         }
         due
     }
 
     /// Makes the bytes durable. The file's age counts from `now`, whatever the kernel's clock says.
-    pub fn settle(&mut self, now: Timestamp) -> io::Result<Stored> {
+    pub fn make_durable(&mut self, now: Timestamp) -> io::Result<Stored> {
         let since_1970 = Duration::from_millis(u64::try_from(now.millis()).unwrap_or(0));
         self.file.set_modified(SystemTime::UNIX_EPOCH + since_1970)?;
         self.file.sync_all()?;
         Ok(self.sum.stored())
     }
 
-    /// Gives the file its name, if nothing has it yet: else `AlreadyExists`.
+    /// Gives the file its name. Fails with `AlreadyExists` if the name is taken.
     pub fn place(&mut self, to: &Path) -> io::Result<()> {
         if let Some(from) = &self.path {
             rename_without_replacing(from, to)?;
@@ -138,7 +139,7 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // What cannot be removed now is removed at the next start.
+        // A file that cannot be removed now is removed at the next start.
         let _ = self.path.take().map(fs::remove_file);
     }
 }

@@ -1,4 +1,5 @@
-//! What the disk adds to the contract of the port: nothing half-written, nothing left behind, backups in peace.
+//! Tests what the disk adds to the contract of the port: no partial blobs, no leftovers, and
+//! undisturbed backups.
 
 mod deleting;
 mod listing;
@@ -46,7 +47,7 @@ impl Fixture {
         pieces.concat()
     }
 
-    /// What stands in a folder below the root.
+    /// The names in a folder below the root.
     fn entries(&self, below: &str) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(self.folder.path().join(below))
             .unwrap()
@@ -65,7 +66,7 @@ fn blob(uid: &str, number: u128, index: usize) -> BlobName {
     BlobName::new(&Uid::new(uid).unwrap(), job(number), index, "a.bin")
 }
 
-/// Bytes that differ from place to place.
+/// Bytes that differ from position to position.
 fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at % 251) as u8).collect()
 }

@@ -1,8 +1,9 @@
-//! Upload sessions on disk: what has arrived of a file lies in a folder of its own, that no reader and no orphan rule of
-//! whole blobs looks into, and becomes a blob by its name when the last byte is there.
+//! Upload sessions on disk. The bytes of an unfinished file lie in a folder of their own, which neither
+//! readers nor the clean-up of orphaned blobs look into. The file becomes a blob by a rename when its
+//! last byte has arrived.
 //!
-//! Under the root: `partial/<uid>/<job>/<file>.part` and, beside it, `<file>.mark`. A backup leaves them out: a restored
-//! server says that nothing is there, and the client sends it again.
+//! Below the root are `partial/<uid>/<job>/<file>.part` and, beside it, `<file>.mark`. A backup leaves
+//! them out: a restored server reports that nothing has arrived, and the client sends the file again.
 
 mod appender;
 mod mark;
@@ -30,11 +31,12 @@ use part::{Part, PartPaths};
 use partials::{DATA, MARK, PartialUploads};
 use upload_locks::UploadLocks;
 
-/// Files that are taken in at once, each of which holds two descriptors beside its socket: the usual soft limit is
-/// 1,024, and HTTP/2 brings many requests over one connection. A further one is asked to come again.
-const MOST_AT_ONCE: usize = 256;
-/// Whoever sends is done with a request in seconds to minutes.
-const COME_AGAIN: Duration = Duration::from_secs(10);
+/// The most files that are received at once. Each of them holds two descriptors besides its socket; the
+/// usual soft limit is 1,024, and HTTP/2 brings many requests over one connection. A further request is
+/// refused with `Retry-After`.
+const MAX_CONCURRENT: usize = 256;
+/// The `Retry-After` of a refused request. A request takes seconds to minutes.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 pub struct DiskUploads {
     partials: Arc<PartialUploads>,
@@ -43,11 +45,12 @@ pub struct DiskUploads {
 }
 
 impl DiskUploads {
-    /// Beside the blobs, on the same disk: a file that is whole moves by its name.
+    /// Opens the upload sessions beside the blobs, on the same disk, so that a complete file becomes a blob
+    /// by a rename.
     pub fn beside(blobs: &DiskBlobs, random: Arc<dyn Random>) -> Self {
         let parts = blobs.shared.root.join(PARTIAL);
         let folders = Folders::new(parts.clone());
-        let permits = Arc::new(Semaphore::new(MOST_AT_ONCE));
+        let permits = Arc::new(Semaphore::new(MAX_CONCURRENT));
         Self {
             partials: Arc::new(PartialUploads { shared: Arc::clone(&blobs.shared), parts, folders, permits }),
             upload_locks: UploadLocks::default(),
@@ -55,7 +58,8 @@ impl DiskUploads {
         }
     }
 
-    /// Removes the folders of sessions that are over. For the start: nothing may be writing.
+    /// Removes the empty folders of finished sessions. Call it at the start, while nothing is being
+    /// written.
     pub fn prune(&self) -> Result<()> {
         self.partials.folders.prune_all().map_err(|error| fault("uploads.prune", "", error))
     }
@@ -70,16 +74,18 @@ impl PartialUploads {
             about => about.map_err(failed)?.len(),
         };
         let marked = read_mark(&paths).map_err(failed)?.unwrap_or_default();
-        // Looked for last: a file that becomes whole meanwhile is no part any more, and is not to be missed in both places.
+        // The blob is looked for last: a file that is completed in the meantime leaves `partial/`, and must
+        // not be missed in both places.
         if let Some(whole) = self.whole(name, &paths, expected)? {
             return Ok(whole);
         }
-        // All of it, but under no name: whoever sends the last byte once more makes it whole.
+        // All bytes may have arrived without the final rename. The offset then stays below the size, so that
+        // the client sends the last byte again and completes the file.
         let most = expected.size.saturating_sub(1);
         Ok(Progress::Open { offset: marked.offset.min(length).min(most) })
     }
 
-    /// The blob, if it is there: as durable as one that was written in one go.
+    /// The blob, if it is there. It is then as durable as a blob that was written in one go.
     fn whole(&self, name: &BlobName, paths: &PartPaths, expected: Expected) -> Result<Option<Progress>> {
         let failed = |error| fault("uploads.progress", name, error);
         let size = match fs::metadata(&paths.blob) {
@@ -89,22 +95,23 @@ impl PartialUploads {
         if size != expected.size {
             return Err(Error::new(Kind::Conflict, "uploads.progress", name).because("a blob of another size is there"));
         }
-        // A crash may have come between the name and its sync.
+        // A crash may have happened between the rename and its sync.
         let fresh = self.shared.folders.make_around(&paths.blob).map_err(failed)?;
         self.shared.folders.make_durable(&paths.blob, fresh).map_err(failed)?;
         let marked = read_mark(paths).map_err(failed)?.filter(|mark| mark.offset == size);
         let crc32c = match marked {
             Some(mark) => mark.crc32c,
-            // A restored backup has no marks.
+            // A restored backup has no marks, so the checksum is computed from the file.
             None => File::open(&paths.blob).and_then(|blob| part::sum(&blob, size)).map_err(failed)?.crc32c,
         };
         Ok(Some(Progress::Whole { size, crc32c }))
     }
 
-    /// Nobody waits for one: who hangs would hold up all who come after.
+    /// Takes a permit to receive a file. It never waits: a request that hangs would delay all that come
+    /// after it.
     fn place(&self, name: &BlobName) -> Result<OwnedSemaphorePermit> {
         Arc::clone(&self.permits).try_acquire_owned().map_err(|_| {
-            let error = Error::new(Kind::Throttled, "uploads.append", name).after(COME_AGAIN);
+            let error = Error::new(Kind::Throttled, "uploads.append", name).after(RETRY_AFTER);
             error.because("too many files are taken in at once")
         })
     }
@@ -112,7 +119,7 @@ impl PartialUploads {
     fn list(&self, after: Option<&BlobName>, limit: usize) -> Result<Vec<(BlobName, Duration)>> {
         let after = after.map(|name| BlobName::listed(format!("{}{DATA}", relocated(name.as_str(), UPLOADS, PARTIAL))));
         let now = self.shared.clock.now();
-        // Two files for each.
+        // Each upload has two files.
         let page =
             list::Page { folder: PARTIAL, prefix: "", after: after.as_ref(), limit: limit.saturating_mul(2), now };
         let found = list::list(&self.shared.root, &page).map_err(|error| fault("uploads.list", "", error))?;
@@ -139,14 +146,15 @@ fn read_mark(paths: &PartPaths) -> std::io::Result<Option<Mark>> {
     }
 }
 
-/// The same name below another folder.
+/// Moves a name from one folder below the root to another.
 fn relocated(name: &str, from: &str, to: &str) -> String {
     name.strip_prefix(from).map_or_else(|| name.to_owned(), |below| format!("{to}{below}"))
 }
 
 #[async_trait]
 impl Uploads for DiskUploads {
-    /// Two random ids: 244 bits. The folder is made when bytes come.
+    /// The session id is two random UUIDs: 244 random bits. The folder is created when the first bytes
+    /// come.
     async fn start(&self, _: &BlobName, _: Expected) -> Result<UploadUrl> {
         Ok(UploadUrl::new(format!("{}{}", self.random.uuid().simple(), self.random.uuid().simple())))
     }

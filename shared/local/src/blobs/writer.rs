@@ -1,4 +1,5 @@
-//! Writes one blob: small ones wait in memory and go to disk in one hop, large ones stream.
+//! Writes one blob. Small blobs are buffered in memory and written with one blocking call, large ones
+//! are streamed.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -17,14 +18,15 @@ use super::name::BlobPath;
 use super::piece::{PIECE, Piece};
 use super::temporary::Temporary;
 
-/// How often a folder may vanish under a writer, because its last other blob was deleted, before we call it trouble.
+/// How often a folder may disappear under a writer, because the last other blob in it was deleted,
+/// before the write fails.
 const MAX_TRIES: usize = 64;
 
 pub struct Writer {
     shared: Arc<Shared>,
     name: BlobName,
     place: BlobPath,
-    /// What is not on disk yet.
+    /// The bytes that are not on disk yet.
     piece: Piece,
     file: OnDisk,
 }
@@ -32,7 +34,8 @@ pub struct Writer {
 enum OnDisk {
     NotYet,
     Here(Temporary),
-    /// On another thread. It stays there when a write failed or nobody waited for its end: the blob is lost.
+    /// The file is on another thread. It stays there when a write failed or its caller was cancelled: the
+    /// blob is lost.
     Away,
 }
 
@@ -46,9 +49,8 @@ impl Writer {
         match std::mem::replace(&mut self.file, OnDisk::Away) {
             OnDisk::NotYet => Ok(None),
             OnDisk::Here(file) => Ok(Some(file)),
-            OnDisk::Away => {
-                Err(Error::new(Kind::Unavailable, operation, &self.name).because("an earlier write did not end well"))
-            }
+            OnDisk::Away => Err(Error::new(Kind::Unavailable, operation, &self.name)
+                .because("an earlier write failed or was cancelled")),
         }
     }
 
@@ -59,7 +61,7 @@ impl Writer {
             let failed = |error| fault("blobs.write", &name, error);
             let mut file = file.map_or_else(|| shared.temporary_files.large_file(), Ok).map_err(failed)?;
             file.write(piece.bytes()).map_err(failed)?;
-            if file.is_to_ask() {
+            if file.is_space_check_due() {
                 shared.temporary_files.room("blobs.write", &name)?;
             }
             piece.clear();
@@ -94,7 +96,7 @@ impl BlobWriter for Writer {
 
     async fn abort(mut self: Box<Self>) {
         if let Ok(Some(file)) = self.take_file("blobs.abort") {
-            // Freeing a large file takes time. Its failure leaves a temporary file, for the next start to remove.
+            // Freeing a large file takes time. If it fails, a temporary file stays, which the next start removes.
             let _ = tokio::task::spawn_blocking(move || drop(file)).await;
         }
     }
@@ -114,28 +116,29 @@ fn finish(shared: &Shared, name: &BlobName, place: &BlobPath, file: Option<Tempo
     let failed = |error| fault("blobs.finish", name, error);
     let mut file = file.map_or_else(|| shared.temporary_files.file(), Ok).map_err(failed)?;
     file.write(rest).map_err(failed)?;
-    let stored = file.settle(shared.clock.now()).map_err(failed)?;
+    let stored = file.make_durable(shared.clock.now()).map_err(failed)?;
     let to = shared.root.join(place.path());
     let placed = put(shared, &to, |to| file.place(to), |at| is_stored(at, &stored));
     let (fresh, found) = placed.inspect_err(|_| shared.folders.prune_around(&to)).map_err(failed)?;
     if found == Found::Other {
         return Err(Error::new(Kind::Conflict, "blobs.finish", name));
     }
-    // The blob can be seen, but a power cut might take it back: not a success, and not a failure to clean up after.
+    // The blob is visible, but a power failure might still lose it. So this is neither a success nor a
+    // failure that may be cleaned up.
     let unsure = |error| Error::new(Kind::Unknown, "blobs.finish", name).because(error);
     shared.folders.make_durable(&to, fresh).map_err(unsure)?;
     Ok(stored)
 }
 
-/// What stands under the name in the end.
+/// What has the name in the end.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Found {
-    /// Our bytes, just placed or by an earlier success.
+    /// Our bytes, placed just now or by an earlier write that succeeded.
     Ours,
     Other,
 }
 
-/// Gives a durable file its name, which nothing else may have.
+/// Gives a durable file its name, unless something else has that name.
 pub fn put(
     shared: &Shared,
     to: &Path,
@@ -144,7 +147,7 @@ pub fn put(
 ) -> io::Result<(Vec<Fresh>, Found)> {
     let mut last = io::Error::from(ErrorKind::NotFound);
     for _ in 0..MAX_TRIES {
-        // A deletion may take the folders away at any moment until the file is in them.
+        // A deletion may remove the folders at any moment until the file is in them.
         let tried = shared.folders.make_around(to).and_then(|fresh| match place(to) {
             Ok(()) => Ok((fresh, Found::Ours)),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -173,6 +176,6 @@ fn is_stored(at: &Path, stored: &Stored) -> io::Result<bool> {
             read => sum.add(&piece[..read]),
         }
     }
-    // All of it: bytes of the same CRC are easily made.
+    // The whole checksum is compared: other bytes with the same CRC are easily made.
     Ok(sum.stored() == *stored)
 }

@@ -1,4 +1,4 @@
-//! Making folders and names durable, and never taking a name that something else has.
+//! Makes folders and names durable, and renames without ever replacing a file.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use flow::ports::Random;
 
 use system::SystemRandom;
 
-/// Makes a folder that only its owner may look into, and the folders above it, and makes them last.
+/// Creates a folder that only its owner may read, with the folders above it, and makes them durable.
 pub fn make_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -17,29 +17,30 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
     let above = path.parent().filter(|above| !above.as_os_str().is_empty());
     above.map_or(Ok(()), make_folder)?;
     match DirBuilder::new().mode(0o700).create(path) {
-        // Another process was faster. A file is no folder.
+        // Another process created the folder first. A file in its place is an error.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
         made => made?,
     }
     above.map_or(Ok(()), sync)
 }
 
-/// Makes the names in a folder last.
+/// Makes the entries of a folder durable.
 pub fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// A file in `folder` that only its owner may read, and that has its name only when it is whole and durable. One that
-/// is there stays as it is: of processes that start at once, the first one's stands.
+/// Writes a file that only its owner may read and that gets its name once it is complete and durable.
+/// An existing file stays as it is: of several processes that start at once, the first one's file
+/// stays.
 pub fn write_once(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     make_folder(folder)?;
     let temporary = folder.join(format!(".{}", SystemRandom.uuid()));
     let named = write_private(&temporary, bytes)
         .and_then(|()| rename_without_replacing(&temporary, &folder.join(name)))
-        // What is left of it is nobody's.
+        // Nobody needs the temporary file any more.
         .inspect_err(|_| drop(fs::remove_file(&temporary)));
     match named {
-        // Whoever was faster may not have come to make it last.
+        // The process that was first may not have synced the folder.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => sync(folder),
         named => named.and_then(|()| sync(folder)),
     }
@@ -51,13 +52,14 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// [`AlreadyExists`](io::ErrorKind::AlreadyExists) when the name is taken.
+/// Renames a file, and fails with [`AlreadyExists`](io::ErrorKind::AlreadyExists) when the name is
+/// taken.
 #[cfg(target_os = "linux")]
 pub fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     use rustix::io::Errno;
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Some network and user-space file systems do not know the flag.
+        // Some network and user-space file systems do not support the flag.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => link_and_remove(from, to),
         renamed => Ok(renamed?),
     }
@@ -70,7 +72,7 @@ pub fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
 
 fn link_and_remove(from: &Path, to: &Path) -> io::Result<()> {
     fs::hard_link(from, to)?;
-    // It has its name now, so this is no failure: the second one goes with the next clean-up.
+    // The file has its new name, so this is not an error: the next clean-up removes the old one.
     let _ = fs::remove_file(from);
     Ok(())
 }
@@ -86,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_folder_is_private_all_the_way() {
+    fn new_folder_and_its_new_parents_are_private() {
         let root = tempfile::tempdir().unwrap();
         let inner = root.path().join("a/b");
         make_folder(&inner).unwrap();
@@ -95,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_name_is_never_replaced() {
+    fn rename_never_replaces_existing_file() {
         let root = tempfile::tempdir().unwrap();
         let (from, to) = (root.path().join("from"), root.path().join("to"));
         for rename in [rename_without_replacing, link_and_remove] {
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_once_is_private_and_stays() {
+    fn file_written_once_is_private_and_stays() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("secrets");
         for bytes in ["first", "second"] {

@@ -14,7 +14,7 @@ fn a_new_folder_is_private() {
 }
 
 #[test]
-fn a_second_server_is_told_who_uses_the_folder() {
+fn second_server_is_told_which_process_uses_the_folder() {
     let root = tempfile::tempdir().unwrap();
     let first = DataFolder::open(root.path()).unwrap();
     let refusal = DataFolder::open(root.path()).unwrap_err().to_string();
@@ -27,7 +27,7 @@ fn a_second_server_is_told_who_uses_the_folder() {
 }
 
 #[test]
-fn a_command_works_beside_the_server() {
+fn command_opens_folder_while_server_runs() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("data");
     assert!(matches!(DataFolder::open_shared(&path), Err(FolderError::Missing { .. })));
@@ -38,13 +38,13 @@ fn a_command_works_beside_the_server() {
 }
 
 #[test]
-fn a_folder_of_something_else_is_no_data_folder() {
+fn folder_without_our_files_is_refused() {
     let root = tempfile::tempdir().unwrap();
     assert!(matches!(DataFolder::open_shared(root.path()), Err(FolderError::Missing { .. })));
 }
 
 #[test]
-fn a_file_is_no_folder() {
+fn file_is_refused_as_data_folder() {
     let root = tempfile::tempdir().unwrap();
     let file = root.path().join("file");
     fs::write(&file, "").unwrap();
@@ -56,7 +56,7 @@ fn a_file_is_no_folder() {
 }
 
 #[test]
-fn a_folder_that_takes_no_files_is_refused() {
+fn read_only_folder_is_refused() {
     let root = tempfile::tempdir().unwrap();
     fs::set_permissions(root.path(), fs::Permissions::from_mode(0o500)).unwrap();
     // Root may write there all the same, but not among the kernel's own files.
@@ -67,7 +67,7 @@ fn a_folder_that_takes_no_files_is_refused() {
 }
 
 #[test]
-fn a_relative_path_is_shown_whole() {
+fn relative_path_is_shown_as_absolute() {
     let refusal = DataFolder::open_shared(Path::new("no-such-folder")).unwrap_err().to_string();
     assert!(refusal.starts_with('/'), "{refusal}");
 }

@@ -1,4 +1,4 @@
-//! What a token says, and whether that lets anybody in now.
+//! The claims of a token, and whether they are valid now.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 pub const ISSUER: &str = "afterword-local";
 pub const AUDIENCE: &str = "afterword";
 
-/// Times are seconds since 1970. What is missing is told by name, so nothing is required here.
+/// Times are seconds since 1970. Every field has a default, so that the check can name the missing
+/// claim.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Claims {
@@ -27,7 +28,8 @@ impl Claims {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
             sub: uid.to_string(),
-            // Down for the beginning and up for the end: valid from now on, and no less long than asked for.
+            // Rounded down for the beginning and up for the end: the token is valid from now on, and not shorter
+            // than requested.
             iat: now.millis().div_euclid(1000),
             exp: (now + ttl).millis().saturating_add(999).div_euclid(1000),
             nbf: None,
@@ -38,7 +40,8 @@ impl Claims {
         seconds(self.exp)
     }
 
-    /// The user, or why not. No leeway: issuer and judge have one clock.
+    /// Returns the user, or why the token is refused. There is no leeway, because issuer and verifier use
+    /// the same clock.
     pub fn check(&self, now: Timestamp) -> Result<Uid, String> {
         if self.iss != ISSUER {
             return Err("the token is from another issuer".to_owned());

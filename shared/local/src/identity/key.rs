@@ -1,4 +1,4 @@
-//! The server's key pair: made once, kept in one file that only its owner may read.
+//! The server's key pair: created once, kept in one file that only its owner may read.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -15,7 +15,7 @@ use system::secret_bytes;
 const FILE: &str = "identity.pk8";
 
 pub struct Key {
-    /// Names the key in a token's header: the beginning of the public key's SHA-256.
+    /// Identifies the key in a token's header: the beginning of the public key's SHA-256.
     pub id: String,
     pub signing: EncodingKey,
     pub checking: DecodingKey,
@@ -27,7 +27,7 @@ impl Key {
         let pkcs8 = match fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 make(folder, &path)?;
-                // Not what was just made: another process may have been first.
+                // The file is read back, because another process may have created its key first.
                 fs::read(&path)
             }
             read => read,
@@ -49,7 +49,7 @@ impl Key {
 
 fn make(folder: &Path, path: &Path) -> Result<(), IdentityError> {
     let failed = |source| IdentityError::File { doing: "write", path: path.to_owned(), source };
-    // Any 32 random bytes are a key (RFC 8032, 5.1.5).
+    // Any 32 random bytes are a valid key (RFC 8032, 5.1.5).
     let seed = secret_bytes::<32>().map_err(failed)?;
     let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| IdentityError::NoKey)?;
     let pkcs8 = pair.to_pkcs8().map_err(|_| IdentityError::NoKey)?;

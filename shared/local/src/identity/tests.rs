@@ -1,4 +1,4 @@
-//! Who is let in, who is not, and what they are told.
+//! Which tokens are accepted, which are not, and what the caller is told.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -37,7 +37,7 @@ impl Fixture {
         })
     }
 
-    /// A token of this server's key that says something else than usual.
+    /// A token signed with this server's key, with changed claims.
     fn signed(&self, change: Value) -> String {
         let mut claims = json!({"iss": ISSUER, "aud": AUDIENCE, "sub": "ann", "iat": NOW, "exp": NOW + 60});
         for (name, value) in change.as_object().unwrap() {
@@ -52,7 +52,7 @@ fn ann() -> Uid {
 }
 
 #[tokio::test]
-async fn a_token_lets_its_user_in_until_it_expires() {
+async fn token_is_accepted_until_it_expires() {
     let at = fixture();
     let token = at.identity.issue(&ann(), HOUR).unwrap();
     for after in [0, 3_599_999] {
@@ -66,7 +66,7 @@ async fn a_token_lets_its_user_in_until_it_expires() {
 }
 
 #[tokio::test]
-async fn a_token_issued_between_two_seconds_is_valid_at_once_and_long_enough() {
+async fn token_issued_between_two_seconds_is_valid_at_once_and_long_enough() {
     let at = fixture();
     at.clock.advance(Duration::from_millis(700));
     let token = at.identity.issue(&ann(), Duration::from_secs(2)).unwrap();
@@ -77,7 +77,7 @@ async fn a_token_issued_between_two_seconds_is_valid_at_once_and_long_enough() {
 }
 
 #[tokio::test]
-async fn a_token_must_say_what_ours_say() {
+async fn token_must_have_our_claims() {
     let at = fixture();
     assert_eq!(at.verify(&at.signed(json!({}))).await.as_deref(), Ok("ann"));
     assert_eq!(at.verify(&at.signed(json!({"nbf": NOW}))).await.as_deref(), Ok("ann"));
@@ -103,7 +103,7 @@ async fn a_token_must_say_what_ours_say() {
 }
 
 #[tokio::test]
-async fn a_missing_claim_is_not_a_blank_cheque() {
+async fn token_with_missing_claim_is_refused() {
     let at = fixture();
     for missing in ["iss", "aud", "sub", "exp"] {
         let mut claims = json!({"iss": ISSUER, "aud": AUDIENCE, "sub": "ann", "iat": NOW, "exp": NOW + 60});
@@ -114,7 +114,7 @@ async fn a_missing_claim_is_not_a_blank_cheque() {
 }
 
 #[tokio::test]
-async fn only_this_servers_signature_counts() {
+async fn only_tokens_signed_by_this_server_are_accepted() {
     let (at, other) = (fixture(), fixture());
     let token = other.identity.issue(&ann(), HOUR).unwrap();
     assert_eq!(at.verify(&token).await.unwrap_err(), "the token is not signed by this server");
@@ -128,7 +128,7 @@ async fn only_this_servers_signature_counts() {
 }
 
 #[tokio::test]
-async fn the_algorithm_is_not_the_tokens_choice() {
+async fn token_cannot_choose_its_algorithm() {
     let at = fixture();
     let own = at.identity.issue(&ann(), HOUR).unwrap();
     let payload = own.split('.').nth(1).unwrap();
@@ -145,7 +145,7 @@ async fn the_algorithm_is_not_the_tokens_choice() {
 }
 
 #[tokio::test]
-async fn what_is_no_token_is_denied_without_being_repeated() {
+async fn malformed_token_is_denied_without_being_quoted() {
     let at = fixture();
     for text in ["", ".", "..", "a.b.c", "secret words", "é.é.é", &"x".repeat(MAX_TOKEN_BYTES + 1)] {
         assert!(at.verify(text).await.unwrap_err().starts_with("this is not a token of this server"));
@@ -153,7 +153,7 @@ async fn what_is_no_token_is_denied_without_being_repeated() {
 }
 
 #[tokio::test]
-async fn the_key_is_private_and_outlives_a_restart() {
+async fn key_file_is_private_and_survives_restart() {
     let at = fixture();
     let token = at.identity.issue(&ann(), HOUR).unwrap();
     let file = at.folder.path().join("identity.pk8");
@@ -170,7 +170,7 @@ async fn the_key_is_private_and_outlives_a_restart() {
 }
 
 #[test]
-fn servers_that_start_at_once_end_with_one_key() {
+fn servers_started_at_once_share_one_key() {
     let folder = tempfile::tempdir().unwrap();
     let secrets = folder.path().join("secrets");
     let ids: Vec<String> = std::thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! Putting a damaged database aside, for whoever wants to look at it. A few are kept, and no more.
+//! Puts a damaged database aside, so that somebody can examine it. Only a few such copies are kept.
 
 use std::ffi::OsString;
 use std::fs;
@@ -7,21 +7,21 @@ use std::path::{Path, PathBuf};
 
 use crate::folder::durable;
 
-/// Copies that are kept: the newest ones.
+/// The number of copies that are kept: the newest ones.
 const KEPT: u32 = 3;
 const LOG: &str = "-wal";
 const INDEX: &str = "-shm";
 
-/// Renames the database and its log, and says what it is called now.
+/// Renames the database and its log, and returns the database's new path.
 pub fn put_aside(path: &Path) -> io::Result<PathBuf> {
     if !path.exists() {
-        // It was, and no new one could be made.
+        // It was renamed earlier, and no new database could be created since.
         return Ok(named(path, 1));
     }
     for number in (1..KEPT).rev() {
         move_with_log(&named(path, number), &named(path, number + 1))?;
     }
-    // The index of the log is made anew by whoever opens it.
+    // SQLite creates the index of the log again when the database is opened.
     gone(fs::remove_file(with(path, INDEX)))?;
     let aside = named(path, 1);
     move_with_log(path, &aside)?;
@@ -29,7 +29,8 @@ pub fn put_aside(path: &Path) -> io::Result<PathBuf> {
     Ok(aside)
 }
 
-/// The log goes first: beside a new database it would be taken for that one's.
+/// Moves a database and its log. The log goes first: beside a new database it would be taken for that
+/// database's log.
 fn move_with_log(from: &Path, to: &Path) -> io::Result<()> {
     gone(fs::remove_file(with(to, LOG)))?;
     gone(fs::rename(with(from, LOG), with(to, LOG)))?;
@@ -58,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_copies_are_kept_with_their_logs_and_no_more() {
+    fn only_newest_copies_are_kept_with_their_logs() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("queue.db");
         for n in 1..=5 {

@@ -1,17 +1,19 @@
-//! A token bucket: how many deliveries may begin now, and when the next may.
+//! A token bucket: it decides how many deliveries may begin now, and when the next one may.
 
 use std::time::Duration;
 
 use domain::Timestamp;
 
-/// One delivery, in thousandths: whole numbers, so that no rounding adds up.
+/// The tokens of one delivery. Tokens are thousandths of a delivery: integers, so that no rounding
+/// errors add up.
 const ONE: u64 = 1000;
-/// A full bucket holds what this part of a second allows, as the queues in the cloud do (500 a second, bursts of 100).
+/// A full bucket holds the deliveries of this fraction of a second, as the queues in the cloud do (500
+/// a second, bursts of 100).
 const BURST_PART: u64 = 5;
 
 #[derive(Debug)]
 pub struct Bucket {
-    /// Deliveries a second: thousandths of one a millisecond.
+    /// Deliveries a second, which equals tokens a millisecond.
     rate: u64,
     tokens: u64,
     filled: Timestamp,
@@ -23,7 +25,7 @@ impl Bucket {
         Self { rate, tokens: capacity(rate), filled: now }
     }
 
-    /// Takes one token; without one, says how long until there is one.
+    /// Takes the tokens of one delivery, or returns how long to wait until there are enough.
     pub fn take(&mut self, now: Timestamp) -> Result<(), Duration> {
         self.fill(now);
         match self.tokens.checked_sub(ONE) {
@@ -36,7 +38,7 @@ impl Bucket {
     }
 
     fn fill(&mut self, now: Timestamp) {
-        // A clock that was set back fills nothing, and counts from there.
+        // A clock that was set back adds no tokens; counting continues from the new time.
         let passed = u64::try_from(self.filled.until(now).as_millis()).unwrap_or(u64::MAX);
         self.tokens = self.tokens.saturating_add(passed.saturating_mul(self.rate)).min(capacity(self.rate));
         self.filled = now;
@@ -51,7 +53,7 @@ fn capacity(rate: u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// Takes all there is; how many, and how long until the next.
+    /// Takes all tokens. Returns how many deliveries those were, and how long to wait for the next.
     fn drain(bucket: &mut Bucket, now: Timestamp) -> (u32, Duration) {
         let mut taken = 0;
         loop {
@@ -63,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_gives_its_rate_after_one_burst() {
+    fn bucket_gives_its_rate_per_second_after_one_burst() {
         let mut now = Timestamp::from_secs(1000);
         let mut bucket = Bucket::full(500, now);
         assert_eq!(drain(&mut bucket, now), (100, Duration::from_millis(2)));
@@ -77,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_rate_gives_one_at_a_time_and_says_when() {
+    fn slow_rate_gives_one_at_a_time_and_returns_the_wait() {
         let now = Timestamp::from_secs(1000);
         let mut bucket = Bucket::full(3, now);
         assert_eq!(drain(&mut bucket, now), (1, Duration::from_millis(334)));
@@ -86,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_set_back_neither_fills_nor_stops_it() {
+    fn clock_set_back_neither_fills_nor_stops_bucket() {
         let now = Timestamp::from_secs(1000);
         let mut bucket = Bucket::full(1, now);
         assert_eq!(drain(&mut bucket, now).0, 1);

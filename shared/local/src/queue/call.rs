@@ -1,4 +1,4 @@
-//! One delivery: a real HTTP request to the worker, and what it answered.
+//! One delivery: an HTTP request to the worker, and what its answer means.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-use super::settings::{QueueSettings, UnfitSetting};
+use super::settings::{InvalidSetting, QueueSettings};
 use super::task::Task;
 
 const QUEUE_NAME: HeaderName = HeaderName::from_static("x-cloudtasks-queuename");
@@ -23,9 +23,11 @@ const ETA: HeaderName = HeaderName::from_static("x-cloudtasks-tasketa");
 const SECRET: HeaderName = HeaderName::from_static("x-task-secret");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The worker on this machine takes a connection at once or is not there.
+/// The connect timeout. The worker runs on this machine: it accepts a connection at once, or is not
+/// running.
 const CONNECT: Duration = Duration::from_secs(10);
-/// An answer is read to its end so that the connection can be used again; a longer one is not worth it.
+/// An answer is read to its end so that the connection can be reused. A longer answer is not worth
+/// reading.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 #[derive(Debug)]
@@ -35,19 +37,19 @@ pub enum Answer {
         status: StatusCode,
         retry_after: Option<Duration>,
     },
-    /// There was none.
-    Silence(String),
+    /// The worker gave no answer.
+    Unanswered(String),
 }
 
 pub struct Caller {
     client: Client<HttpConnector, Full<Bytes>>,
     uri: Uri,
-    /// What every request carries.
+    /// The headers of every request.
     headers: HeaderMap,
 }
 
 impl Caller {
-    pub fn new(settings: &QueueSettings) -> Result<Self, UnfitSetting> {
+    pub fn new(settings: &QueueSettings) -> Result<Self, InvalidSetting> {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT));
@@ -68,7 +70,7 @@ impl Caller {
                 read_to_end(response).await;
                 answer
             }
-            Err(error) => Answer::Silence(chain(&error)),
+            Err(error) => Answer::Unanswered(chain(&error)),
         }
     }
 
@@ -80,7 +82,7 @@ impl Caller {
         headers.clone_from(&self.headers);
         headers.insert(RETRY_COUNT, HeaderValue::from(task.retries));
         headers.insert(EXECUTION_COUNT, HeaderValue::from(task.answers));
-        // Only what was never a header's text is left out: a delivery matters more than its trace.
+        // Only a text that cannot be a header's value is left out: a delivery matters more than its trace.
         let texts =
             [(TASK_NAME, Some(&task.name)), (ETA, Some(&eta(task.due))), (TRACEPARENT, task.traceparent.as_ref())];
         for (name, text) in texts {
@@ -109,11 +111,12 @@ fn judge(response: &Response<Incoming>) -> Answer {
 }
 
 async fn read_to_end(response: Response<Incoming>) {
-    // The status has said everything: an answer that breaks off costs its connection and nothing else.
+    // The status is all that matters. An answer that breaks off only costs its connection.
     drop(Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await);
 }
 
-/// An error of the client says "client error"; what happened stands in its causes.
+/// The text of an error with its causes: the client's own text is "client error", and the causes say
+/// what happened.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,4 +1,4 @@
-//! What the dispatcher has done beside the deliveries: loading the nearest tasks, and freeing names.
+//! What the dispatcher does beside the deliveries: it loads the nearest tasks and frees names.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use flow::Result;
 use super::LocalQueue;
 use super::table;
 
-/// After a load that failed.
+/// The pause after a load that failed.
 const LOAD_AGAIN: Duration = Duration::from_secs(1);
 const PURGE_EVERY: Duration = Duration::from_secs(60);
-/// Names freed in one step of the writer, which everybody else waits for.
+/// Names freed in one step of the writer, during which all other steps wait.
 const PURGE_PAGE: usize = 500;
 
-/// A load under way. Cut off, it lets another one begin.
+/// A load that is under way. If it is cut off, another load may begin.
 pub struct Loading {
     queue: Arc<LocalQueue>,
     ended: bool,
@@ -26,7 +26,8 @@ impl Loading {
     }
 
     pub async fn load(mut self, limit: usize) {
-        // By the writer, not by a reader: it sees what was asked of the writer before, answered or not.
+        // The writer loads the tasks, not a reader, so that the load sees every step that was queued before
+        // it, answered or not.
         match self.queue.rows.call("queue.load", "", move |db| table::nearest(db, limit)).await {
             Ok(page) => {
                 self.ended = true;
@@ -58,7 +59,7 @@ impl LocalQueue {
         }
     }
 
-    /// Page by page, so that no step is long.
+    /// Frees the names of past tasks, page by page, so that no step takes long.
     pub(super) async fn purge(&self) -> Result<()> {
         let now = self.clock.now();
         let page = move || self.rows.call("queue.purge", "", move |db| table::purge(db, now, PURGE_PAGE));

@@ -1,4 +1,4 @@
-//! What an answer means for its task: it is over, comes again, or is given up.
+//! What an answer means for its task: the task is done, is retried, or is given up.
 
 use std::time::Duration;
 
@@ -21,14 +21,15 @@ pub fn of(settings: &QueueSettings, task: &Task, answer: &Answer, now: Timestamp
     let (status, retry_after) = match answer {
         Answer::Done => return Outcome::Done,
         Answer::Refused { status, retry_after } => (Some(*status), *retry_after),
-        Answer::Silence(_) => (None, None),
+        Answer::Unanswered(_) => (None, None),
     };
     let failures = task.retries.saturating_add(1);
     if failures >= settings.max_attempts {
         log_end(task, failures, answer);
         return Outcome::GivenUp;
     }
-    let wait = backoff::asked(settings, retry_after).unwrap_or_else(|| backoff::wait(settings, failures, unit));
+    let wait =
+        backoff::requested_wait(settings, retry_after).unwrap_or_else(|| backoff::wait(settings, failures, unit));
     log_failure(task, status, answer, wait);
     let answers = task.answers.saturating_add(u32::from(status.is_some()));
     Outcome::Again(Task { due: now + wait, retries: failures, answers, ..task.clone() })
@@ -38,10 +39,10 @@ fn log_end(task: &Task, attempts: u32, answer: &Answer) {
     tracing::error!(task = task.name, attempts, ?answer, "task given up");
 }
 
-/// The worker's own logs say why; here it only shows how often.
+/// The worker's own logs say why a delivery failed; this one shows how often.
 fn log_failure(task: &Task, status: Option<StatusCode>, answer: &Answer, wait: Duration) {
     let status = status.map_or(0, |status| status.as_u16());
-    let why = if let Answer::Silence(why) = answer { why } else { "" };
+    let why = if let Answer::Unanswered(why) = answer { why } else { "" };
     tracing::info!(task = task.name, retries = task.retries, status, why, ?wait, "delivery failed");
 }
 
@@ -68,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answered_failure_counts_as_executed_and_silence_does_not() {
+    fn answered_failure_counts_as_execution_and_missing_answer_does_not() {
         let again = |answer: &Answer| match of(&settings(), &task(0), answer, NOW, 0.0) {
             Outcome::Again(task) => (task.retries, task.answers, NOW.until(task.due).as_secs()),
             other => panic!("{other:?}"),
@@ -76,11 +77,11 @@ mod tests {
         assert_eq!(again(&refused(500, None)), (1, 1, 5));
         assert_eq!(again(&refused(503, Some(60))), (1, 1, 60));
         assert_eq!(again(&refused(503, Some(4000))), (1, 1, 300));
-        assert_eq!(again(&Answer::Silence("refused".into())), (1, 0, 5));
+        assert_eq!(again(&Answer::Unanswered("refused".into())), (1, 0, 5));
     }
 
     #[test]
-    fn the_last_attempt_is_the_last() {
+    fn task_is_given_up_after_last_attempt() {
         let failed = refused(500, None);
         assert!(matches!(of(&settings(), &task(1), &failed, NOW, 0.0), Outcome::Again(_)));
         assert_eq!(of(&settings(), &task(2), &failed, NOW, 0.0), Outcome::GivenUp);

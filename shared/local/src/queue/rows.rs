@@ -1,5 +1,6 @@
-//! The queue's database. It holds nothing that the store does not know: a damaged one is put aside and made anew, at the
-//! start or whenever the damage shows, and the sweep makes the tasks again that memory does not know either.
+//! The queue's database. It contains nothing that the store does not know. A damaged database is
+//! therefore put aside and replaced by a new one, at the start or whenever the damage shows. The sweep
+//! creates the tasks again that are not in memory either.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,8 @@ use super::table;
 use super::upcoming::Upcoming;
 use crate::sqlite::{OpenError, Writer};
 
-/// Ids of one file lie above those of the file before: a delivery that still runs never settles another task's row.
+/// The distance between the ids of two successive files. All ids of a new file are above those of the
+/// old one, so that a running delivery never ends a task of the new file.
 const IDS_OF_A_FILE: i64 = 1 << 40;
 
 pub struct Rows(Arc<Inner>);
@@ -22,16 +24,16 @@ pub struct Rows(Arc<Inner>);
 struct Inner {
     path: PathBuf,
     upcoming: Arc<Mutex<Upcoming>>,
-    /// Wakes the dispatcher: what memory knew is to be loaded again.
+    /// Wakes the dispatcher, which then loads the tasks again.
     woken: Arc<Notify>,
-    /// Held for reading by each call, so that nobody uses a file that is being replaced.
+    /// Each call holds the read lock, so that nobody uses a file while it is being replaced.
     file: RwLock<File>,
 }
 
 struct File {
-    /// `None` while it is replaced, and when that failed.
+    /// `None` while the file is replaced, and when that failed.
     writer: Option<Writer>,
-    /// How many files there were before it in this process.
+    /// How many files were replaced before this one in this process.
     number: u32,
 }
 
@@ -45,7 +47,7 @@ impl Rows {
             Ok(writer) => writer,
             Err(error) => {
                 let Some(damage) = damage(&error) else { return Err(error) };
-                anew(path, &damage)?;
+                put_aside_damaged(path, &damage)?;
                 open(path)?
             }
         };
@@ -53,8 +55,8 @@ impl Rows {
         Ok(Self(Arc::new(Inner { path: path.to_owned(), upcoming, woken, file })))
     }
 
-    /// Runs `step` in a transaction, as [`Writer::call`] does. Where the file turns out to be damaged, it is run again on
-    /// a new one.
+    /// Runs `step` in a transaction, as [`Writer::call`] does. If the file turns out to be damaged, it is
+    /// replaced and the step runs again on the new one.
     pub async fn call<T, F>(&self, operation: &'static str, subject: impl Display + Send, step: F) -> Result<T>
     where
         T: Send + 'static,
@@ -71,7 +73,7 @@ impl Rows {
         }
     }
 
-    /// A caller that stops waiting does not stop it half-way.
+    /// Replaces the file. A caller that stops waiting does not interrupt this.
     async fn replace(&self, number: u32, damage: Error) -> Result<()> {
         let (inner, operation) = (Arc::clone(&self.0), damage.operation);
         let failed = |why| Error::new(Kind::Unavailable, operation, "").because(why);
@@ -89,7 +91,7 @@ impl Inner {
         let file = self.file.read().await;
         let outcome = match &file.writer {
             Some(writer) => writer.call(operation, subject, step).await,
-            // Nothing of it is left to lose: it is made anew.
+            // Nothing of the old file is left to lose, so it is replaced like a damaged one.
             None => Err(Error::new(Kind::Corrupt, operation, subject).because("the queue's database is not open")),
         };
         (file.number, outcome)
@@ -98,16 +100,17 @@ impl Inner {
     async fn replace(self: Arc<Self>, number: u32, damage: &Error) -> std::result::Result<(), String> {
         let mut file = self.file.write().await;
         if file.number != number {
-            // Somebody else was faster.
+            // Another call has replaced the file already.
             return Ok(());
         }
-        // Closed before its names are free: the last connection removes the log beside a database by its name.
+        // The old connection is closed before its file names are free: the last connection removes the log
+        // beside a database by its name.
         let old = file.writer.take();
-        let known = self.upcoming().begin_anew();
+        let known = self.upcoming().take_all();
         let (path, why, next) = (self.path.clone(), damage.to_string(), number.saturating_add(1));
         let made = tokio::task::spawn_blocking(move || {
             drop(old);
-            anew(&path, &why)?;
+            put_aside_damaged(&path, &why)?;
             let writer = open(&path)?;
             Ok::<_, OpenError>(writer)
         });
@@ -126,14 +129,14 @@ impl Inner {
 }
 
 fn open(path: &Path) -> std::result::Result<Writer, OpenError> {
-    // Asks what the queue will ask: a table or a column that is gone shows now.
+    // Runs the same queries as the queue, so that a missing table or column is noticed now.
     Writer::open_whole(path, table::MIGRATIONS, |db| {
         table::nearest(db, 1).and_then(|_| table::is_unfinished(db, "")).map(drop)
     })
 }
 
-/// Another program's database in this place, or a version that nobody has written yet, is one whose header is damaged:
-/// the folder is ours, and its store was opened before.
+/// What is damaged in the file, if it may be replaced. A foreign or unknown version counts as a damaged
+/// header: the folder belongs to this server, and its store has been opened before.
 fn damage(error: &OpenError) -> Option<String> {
     match error {
         OpenError::Damaged { why, .. } => Some(why.to_string()),
@@ -143,12 +146,12 @@ fn damage(error: &OpenError) -> Option<String> {
     }
 }
 
-fn anew(path: &Path, why: &str) -> std::result::Result<(), OpenError> {
+fn put_aside_damaged(path: &Path, why: &str) -> std::result::Result<(), OpenError> {
     let aside = put_aside(path).map_err(|error| OpenError::Unmovable { path: path.to_owned(), why: error })?;
     tracing::error!(
         path = %path.display(), aside = %aside.display(), cause = why,
-        "the queue's database is damaged: it was put aside and is made anew; no job is lost, for the store knows them all \
-         and their tasks are made again"
+        "the queue's database is damaged: it was put aside and a new one is created; no job is lost, because the store \
+         has them all and their tasks are created again"
     );
     Ok(())
 }

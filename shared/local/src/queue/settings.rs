@@ -1,4 +1,4 @@
-//! How the queue delivers: where to, how often, how fast.
+//! How the queue delivers: where to, how often, and how fast.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use http::uri::Scheme;
 use http::{HeaderValue, Uri};
 use secrecy::{ExposeSecret, SecretString};
 
-/// A setting with which nothing could ever be delivered, or would be for ever.
+/// A setting with which nothing would ever be delivered, or deliveries would never end.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the queue's {setting} {why}")]
-pub struct UnfitSetting {
+pub struct InvalidSetting {
     setting: &'static str,
     why: String,
 }
@@ -18,11 +18,11 @@ pub struct UnfitSetting {
 pub struct QueueSettings {
     /// The worker's route: `http://127.0.0.1:4444/v2/sync/process`.
     pub url: String,
-    /// Shown to the worker with every delivery.
+    /// Sent to the worker with every delivery.
     pub secret: SecretString,
-    /// The queue's name, as the worker sees it.
+    /// The queue's name, which is sent to the worker.
     pub name: String,
-    /// Deliveries of one task before it is given up.
+    /// The most deliveries of one task before it is given up.
     pub max_attempts: u32,
     pub min_backoff: Duration,
     pub max_backoff: Duration,
@@ -30,14 +30,14 @@ pub struct QueueSettings {
     pub max_doublings: u32,
     /// A delivery without an answer after this long has failed.
     pub dispatch_deadline: Duration,
-    /// Deliveries begun in a second, at most.
+    /// The most deliveries that begin in a second.
     pub max_per_second: u32,
-    /// Deliveries under way at once, at most.
+    /// The most deliveries that run at once.
     pub max_concurrent: usize,
 }
 
 impl QueueSettings {
-    /// What the queue in the cloud is set to.
+    /// The settings of the queue in the cloud.
     pub fn new(url: impl Into<String>, secret: SecretString) -> Self {
         Self {
             url: url.into(),
@@ -53,27 +53,28 @@ impl QueueSettings {
         }
     }
 
-    pub(super) fn uri(&self) -> Result<Uri, UnfitSetting> {
-        let uri: Uri = self.url.parse().map_err(|why| unfit("url", format!("`{}` is no address: {why}", self.url)))?;
-        // Loopback needs no encryption, and this client has none.
+    pub(super) fn uri(&self) -> Result<Uri, InvalidSetting> {
+        let uri: Uri =
+            self.url.parse().map_err(|why| invalid("url", format!("`{}` is no address: {why}", self.url)))?;
+        // Loopback connections need no encryption, and this client has none.
         if uri.scheme() != Some(&Scheme::HTTP) || uri.host().is_none_or(str::is_empty) {
-            return Err(unfit("url", format!("`{}` has to begin with http:// and a host", self.url)));
+            return Err(invalid("url", format!("`{}` has to begin with http:// and a host", self.url)));
         }
         Ok(uri)
     }
 
-    pub(super) fn secret_header(&self) -> Result<HeaderValue, UnfitSetting> {
+    pub(super) fn secret_header(&self) -> Result<HeaderValue, InvalidSetting> {
         let secret = HeaderValue::from_str(self.secret.expose_secret());
-        let mut secret = secret.map_err(|_| unfit("secret", "has characters that a header cannot carry"))?;
+        let mut secret = secret.map_err(|_| invalid("secret", "has characters that a header cannot carry"))?;
         secret.set_sensitive(true);
         Ok(secret)
     }
 
-    pub(super) fn name_header(&self) -> Result<HeaderValue, UnfitSetting> {
-        HeaderValue::from_str(&self.name).map_err(|_| unfit("name", "has characters that a header cannot carry"))
+    pub(super) fn name_header(&self) -> Result<HeaderValue, InvalidSetting> {
+        HeaderValue::from_str(&self.name).map_err(|_| invalid("name", "has characters that a header cannot carry"))
     }
 
-    pub(super) fn check(&self) -> Result<(), UnfitSetting> {
+    pub(super) fn check(&self) -> Result<(), InvalidSetting> {
         let numbers = [
             ("max_attempts", self.max_attempts > 0),
             ("max_per_second", self.max_per_second > 0),
@@ -82,17 +83,17 @@ impl QueueSettings {
             ("dispatch_deadline", !self.dispatch_deadline.is_zero()),
         ];
         if let Some((setting, _)) = numbers.iter().find(|(_, is_above_zero)| !is_above_zero) {
-            return Err(unfit(setting, "has to be above zero"));
+            return Err(invalid(setting, "has to be above zero"));
         }
         if self.max_backoff < self.min_backoff {
-            return Err(unfit("max_backoff", "is below min_backoff"));
+            return Err(invalid("max_backoff", "is below min_backoff"));
         }
         Ok(())
     }
 }
 
-fn unfit(setting: &'static str, why: impl Into<String>) -> UnfitSetting {
-    UnfitSetting { setting, why: why.into() }
+fn invalid(setting: &'static str, why: impl Into<String>) -> InvalidSetting {
+    InvalidSetting { setting, why: why.into() }
 }
 
 #[cfg(test)]
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_plain_http_address_can_be_delivered_to() {
+    fn only_plain_http_url_is_accepted() {
         assert_eq!(settings().uri().unwrap().path(), "/v2/sync/process");
         for url in ["", "127.0.0.1:4444", "/v2/sync/process", "https://127.0.0.1/", "http://"] {
             let error = QueueSettings { url: url.to_owned(), ..settings() }.uri().unwrap_err();
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_secret_is_in_no_message() {
+    fn secret_is_in_no_message() {
         let broken = QueueSettings { secret: SecretString::from("line\nbreak"), ..settings() };
         let text = format!("{} {broken:?}", broken.secret_header().unwrap_err());
         assert!(!text.contains("break"), "{text}");

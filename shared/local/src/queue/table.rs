@@ -1,4 +1,4 @@
-//! The rows of the queue: one for each task, and for an hour one for each task that was.
+//! The rows of the queue: one for each task, kept for an hour after the task has ended.
 
 use std::time::Duration;
 
@@ -9,13 +9,14 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use super::task::Task;
 use super::upcoming::Page;
 
-/// Applied in order; a version that was shipped is never edited.
+/// Migrations are applied in order; one that was released is never edited.
 pub const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
-/// How long a name stays taken after its task ran: about what Cloud Tasks keeps.
+/// How long a name stays taken after its task has ended: about as long as in Cloud Tasks.
 pub const TOMBSTONE: Duration = Duration::from_secs(3600);
 
-/// The row's id, or `None` where the name is taken: then there is nothing to do.
+/// Inserts a task. Returns the row's id, or `None` if the name is taken, in which case there is nothing
+/// to do.
 pub fn create(db: &Connection, task: &Task, now: Timestamp) -> Result<Option<i64>> {
     if let Some(id) = insert(db, task)? {
         return Ok(Some(id));
@@ -34,7 +35,7 @@ fn insert(db: &Connection, task: &Task) -> Result<Option<i64>> {
     Ok((inserted == 1).then(|| db.last_insert_rowid()))
 }
 
-/// Puts tasks that memory knows into a new table, where ids begin at `first`.
+/// Inserts the tasks that are in memory into a new table, whose ids begin at `first`.
 pub fn keep(db: &Connection, first: i64, tasks: &[Task]) -> Result<()> {
     db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('tasks', ?1)", [first])?;
     for task in tasks {
@@ -45,7 +46,7 @@ pub fn keep(db: &Connection, first: i64, tasks: &[Task]) -> Result<()> {
     Ok(())
 }
 
-/// The task ran, or was given up: only its name stays.
+/// Ends a task that was done or given up: only its name stays.
 pub fn end(db: &Connection, id: i64, now: Timestamp) -> Result<()> {
     let sql =
         "UPDATE tasks SET due = NULL, ended = ?2, body = x'', traceparent = NULL WHERE id = ?1 AND due IS NOT NULL";
@@ -53,7 +54,7 @@ pub fn end(db: &Connection, id: i64, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// The task failed: it is delivered again at its new `due`.
+/// Puts off a task that failed: it is delivered again at its new `due`.
 pub fn put_off(db: &Connection, task: &Task) -> Result<()> {
     let sql = "UPDATE tasks SET due = ?2, retries = ?3, answers = ?4 WHERE id = ?1 AND due IS NOT NULL";
     db.prepare_cached(sql)?.execute(params![task.id, task.due.millis(), task.retries, task.answers])?;
@@ -65,7 +66,7 @@ pub fn is_unfinished(db: &Connection, name: &str) -> Result<bool> {
     db.prepare_cached(sql)?.query_row([name], |row| row.get(0))
 }
 
-/// The nearest `limit` of all unfinished tasks, those that run now included.
+/// The nearest `limit` unfinished tasks, including those that are running.
 pub fn nearest(db: &Connection, limit: usize) -> Result<Page> {
     let sql = "SELECT id, name, due, retries, answers, body, traceparent FROM tasks WHERE due IS NOT NULL
                ORDER BY due, id LIMIT ?1";
@@ -88,7 +89,7 @@ fn task(row: &Row<'_>) -> Result<Task> {
     })
 }
 
-/// Frees names whose hour is over, at most `limit` of them; says how many.
+/// Frees at most `limit` names whose hour is over. Returns how many were freed.
 pub fn purge(db: &Connection, now: Timestamp, limit: usize) -> Result<usize> {
     let sql = "DELETE FROM tasks WHERE id IN (SELECT id FROM tasks WHERE ended <= ?1 ORDER BY ended LIMIT ?2)";
     let rows = i64::try_from(limit).unwrap_or(i64::MAX);

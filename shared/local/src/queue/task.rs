@@ -1,18 +1,18 @@
-//! A task as the queue holds it, in memory and in a row.
+//! A task of the queue, as it is in memory and in a row.
 
 use bytes::Bytes;
 use domain::Timestamp;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
-    /// The row.
+    /// The id of the row.
     pub id: i64,
     pub name: String,
-    /// Not before this moment.
+    /// The task is not delivered before this moment.
     pub due: Timestamp,
-    /// Deliveries that failed.
+    /// The number of deliveries that failed.
     pub retries: u32,
-    /// Those of them that the worker answered.
+    /// The number of failed deliveries that the worker answered.
     pub answers: u32,
     pub body: Bytes,
     pub traceparent: Option<String>,

@@ -1,4 +1,5 @@
-//! A queue over a file, a real worker on a free port whose answers the test gives, and a clock that the test moves.
+//! A queue in a file, a real worker on a free port whose answers the test gives, and a clock that the
+//! test moves.
 
 mod contract;
 mod damage;
@@ -34,7 +35,7 @@ const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const SECRET: &str = "0123456789-0123456789-0123456789";
-/// Of real time: a test that waits longer has failed.
+/// In real time: a test that waits longer has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 type Answer = Response<String>;
@@ -59,7 +60,7 @@ impl Call {
         if let Some(wait) = retry_after {
             response.headers_mut().insert("retry-after", wait.parse().unwrap());
         }
-        // Nobody may wait for it any more.
+        // The client may have stopped waiting.
         drop(self.reply.send(response));
         number
     }
@@ -125,7 +126,7 @@ impl Site {
         soon("a call", self.calls.recv()).await.unwrap()
     }
 
-    /// Nothing but a task that is due now comes: whatever was to come before it would have come first.
+    /// Asserts that only a task that is due now comes: any other due task would have come before it.
     async fn assert_nothing_due(&mut self, queue: &LocalQueue, probe: u64) {
         queue.enqueue(new(probe)).await.unwrap();
         assert_eq!(self.call().await.answer(200), probe);
@@ -145,7 +146,7 @@ fn start(queue: &Arc<LocalQueue>) -> Running {
 }
 
 impl Running {
-    /// Returns when all that was answered is written down.
+    /// Returns when all outcomes of answered deliveries are written.
     async fn stop(self) {
         self.shutdown.cancel();
         soon("the end of the dispatcher", self.task).await.unwrap();
@@ -180,7 +181,7 @@ async fn row(queue: &LocalQueue, n: u64) -> Row {
     queue.rows.call("test", "", look).await.unwrap()
 }
 
-/// Waits until the row is as wanted; each look is a turn of the writer.
+/// Waits until the row is as wanted; each look is one step of the writer.
 async fn until(queue: &LocalQueue, n: u64, wanted: impl Fn(&Row) -> bool) -> Row {
     let look = async {
         loop {

@@ -1,8 +1,8 @@
-//! The nearest tasks in memory, and what is known about the rest: a bounded window on the table.
+//! The nearest tasks in memory: a bounded window on the table.
 //!
-//! Every task that waits in the table below `horizon` is in `waiting`, or its row was created after the last load and
-//! its creator is about to offer it. Whoever does not know what became of a row lowers the horizon, and the next load
-//! finds out.
+//! Every waiting task in the table below `horizon` is in `waiting`, or its row was created after the
+//! last load and its creator is about to offer it. Code that does not know what became of a row lowers
+//! the horizon, and the next load finds out.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,11 +10,11 @@ use domain::Timestamp;
 
 use super::task::{Key, Task};
 
-/// Tasks in memory, at most (but for what arrives while a load is under way).
+/// The most tasks in memory, except for those that arrive during a load.
 pub const CAPACITY: usize = 8192;
-/// New tasks that a load is to bring.
+/// The number of new tasks that a load brings.
 pub const PAGE: usize = 2048;
-/// With fewer than these waiting the next load begins, so that deliveries do not stop for it.
+/// The next load begins with fewer waiting tasks than this, so that deliveries do not stop for it.
 const LOW_WATER: usize = 1024;
 
 const START: Key = (Timestamp::from_millis(i64::MIN), i64::MIN);
@@ -24,9 +24,9 @@ const END: Key = (Timestamp::from_millis(i64::MAX), i64::MAX);
 #[derive(Debug)]
 pub struct Page {
     pub tasks: Vec<Task>,
-    /// There are no others.
+    /// Whether the page contains all unfinished tasks.
     pub complete: bool,
-    /// The newest row of the whole table.
+    /// The newest row's id in the whole table.
     pub last_id: i64,
 }
 
@@ -34,9 +34,9 @@ pub struct Page {
 pub enum Next {
     /// A task is due.
     Ready,
-    /// The next one is due then.
+    /// The next task is due at this time.
     At(Timestamp),
-    /// Nothing is known to wait.
+    /// No waiting task is known.
     Nothing,
 }
 
@@ -45,12 +45,12 @@ pub struct Upcoming {
     waiting: BTreeMap<Key, Task>,
     running: HashSet<i64>,
     horizon: Key,
-    /// Rows up to this one were seen by a load.
+    /// The last load saw all rows up to this id.
     seen: i64,
     load: Option<Load>,
 }
 
-/// What happened since the load that is under way took its look.
+/// What happened since the current load read the table.
 #[derive(Debug, Default)]
 struct Load {
     settled: HashSet<i64>,
@@ -62,9 +62,9 @@ impl Upcoming {
         Self { waiting: BTreeMap::new(), running: HashSet::new(), horizon: START, seen: 0, load: None }
     }
 
-    /// A row was created. Whether it is now the first in line.
+    /// Adds the task of a new row. Returns whether it is now the first in line.
     pub fn offer(&mut self, task: Task) -> bool {
-        // A load saw it: it was delivered, is in memory, or lies beyond the horizon.
+        // A load has seen the row: the task was delivered, is in memory, or lies beyond the horizon.
         if task.id <= self.seen {
             return false;
         }
@@ -80,15 +80,15 @@ impl Upcoming {
         }
     }
 
-    /// The first in line: it runs from now on.
+    /// Takes the first task in line, which runs from now on.
     pub fn take(&mut self) -> Option<Task> {
         let (_, task) = self.waiting.pop_first()?;
         self.running.insert(task.id);
         Some(task)
     }
 
-    /// The task ran; with `again` it is to run once more. Its row says so already.
-    pub fn settle(&mut self, id: i64, again: Option<Task>) {
+    /// Removes a task that ran; with `again` it is to run once more. Its row has been written already.
+    pub fn finish(&mut self, id: i64, again: Option<Task>) {
         self.running.remove(&id);
         if let Some(load) = &mut self.load {
             load.settled.insert(id);
@@ -98,13 +98,13 @@ impl Upcoming {
         }
     }
 
-    /// The task runs no longer and nobody knows what its row says.
+    /// Removes a task that has stopped running while it is unknown what its row contains.
     pub fn lose(&mut self, key: Key) {
         self.running.remove(&key.1);
         self.doubt(key);
     }
 
-    /// There may be a row from this key on that memory does not know.
+    /// Notes that the table may contain a row at or after this key that is not in memory.
     pub fn doubt(&mut self, key: Key) {
         self.horizon = self.horizon.min(key);
         if let Some(load) = &mut self.load {
@@ -112,13 +112,14 @@ impl Upcoming {
         }
     }
 
-    /// The table was lost: what waits in memory is to be written into a new one, and loaded from there.
-    pub fn begin_anew(&mut self) -> Vec<Task> {
+    /// The table was lost: takes all waiting tasks out of memory, so that they are written to a new table
+    /// and loaded from there.
+    pub fn take_all(&mut self) -> Vec<Task> {
         self.doubt(START);
         std::mem::take(&mut self.waiting).into_values().collect()
     }
 
-    /// How many of the nearest rows are wanted, if a load is to begin.
+    /// Begins a load if one is needed. Returns how many of the nearest rows to load.
     pub fn begin_load(&mut self) -> Option<usize> {
         let first = self.waiting.first_key_value().map_or(END, |(key, _)| *key);
         let dry = first >= self.horizon || self.waiting.len() < LOW_WATER;
@@ -159,7 +160,8 @@ impl Upcoming {
 
     fn put(&mut self, task: Task) -> bool {
         let key = task.key();
-        // During a load the horizon to come is not known: the load may have looked before this row was there.
+        // During a load the new horizon is unknown: the load may have read the table before this row was
+        // there.
         if key >= self.horizon && self.load.is_none() {
             return false;
         }
@@ -169,7 +171,7 @@ impl Upcoming {
     }
 
     fn trim(&mut self) {
-        // Not during a load: it would end with a horizon above what was dropped.
+        // Nothing is dropped during a load, which would end with a horizon above the dropped tasks.
         while self.load.is_none() && self.waiting.len() > CAPACITY {
             let Some((key, _)) = self.waiting.pop_last() else { return };
             self.horizon = self.horizon.min(key);

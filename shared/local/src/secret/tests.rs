@@ -13,7 +13,7 @@ fn folder() -> (tempfile::TempDir, DataFolder) {
 }
 
 #[test]
-fn a_secret_is_made_once_and_only_its_owner_reads_it() {
+fn secret_is_made_once_and_private() {
     let (_root, folder) = folder();
     let made = task_secret(&folder).unwrap();
     assert_eq!(made.expose_secret().len(), 2 * SECRET_BYTES);
@@ -24,7 +24,7 @@ fn a_secret_is_made_once_and_only_its_owner_reads_it() {
 }
 
 #[test]
-fn all_who_ask_first_get_the_same() {
+fn concurrent_first_callers_get_same_secret() {
     const ASKING: usize = 8;
     let (_root, folder) = folder();
     let together = Barrier::new(ASKING);

@@ -1,4 +1,4 @@
-//! Opening a connection with the settings that durability and speed ask for.
+//! Opens connections with the settings for durability and speed.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,13 +8,14 @@ use rusqlite::{Connection, Error, OpenFlags, ffi};
 use super::create::make_if_absent;
 use super::migrate::{OpenError, check, migrate};
 
-/// Only a backup or a command beside the server may hold a lock, and neither for long.
+/// The busy timeout. Only a backup or a command beside the server may hold a lock, and neither holds it
+/// for long.
 const BUSY: Duration = Duration::from_secs(5);
-/// More than there are queries.
+/// The size of the statement cache: more than there are queries.
 const STATEMENTS: usize = 128;
 
-/// Safe against power loss: a commit returns when the log is on the disk. The cache is 16 MiB, and a log that a long
-/// read let grow shrinks to 16 MiB again.
+/// Settings of the writer. They are safe against power loss: a commit returns when the log is on the
+/// disk. The cache is 16 MiB, and a log that grew during a long read shrinks to 16 MiB again.
 const WRITER: &str = "
     PRAGMA synchronous = FULL;
     PRAGMA temp_store = MEMORY;
@@ -23,13 +24,13 @@ const WRITER: &str = "
     PRAGMA trusted_schema = OFF;
 ";
 
-/// What becomes of rows that are deleted.
+/// What happens to the content of deleted rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deleted {
-    /// They may be found in the file until they are written over.
+    /// It may be found in the file until other data overwrites it.
     Left,
-    /// They are overwritten: in pages that are written anyway, which costs no I/O, and in pages that become free, which
-    /// only documents of more than a page leave behind (`FAST` would spare those, and keep their text).
+    /// It is overwritten. That costs no I/O in pages that are written anyway; only documents longer than a
+    /// page leave free pages behind (`FAST` would skip those and keep their text).
     Erased,
 }
 
@@ -42,7 +43,7 @@ impl Deleted {
     }
 }
 
-/// The cache is 4 MiB for each reader.
+/// Settings of a reader. The cache is 4 MiB for each reader.
 const READER: &str = "
     PRAGMA query_only = ON;
     PRAGMA temp_store = MEMORY;
@@ -50,12 +51,12 @@ const READER: &str = "
     PRAGMA trusted_schema = OFF;
 ";
 
-/// Makes the database if there is none, and brings its schema up to date.
+/// Creates the database if necessary, and brings its schema up to date.
 pub fn open_to_write(path: &Path, migrations: &[&str], deleted: Deleted) -> Result<Connection, OpenError> {
     make_if_absent(path, migrations)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let db = open(path, flags, WRITER, |db| {
-        // A database that is not ours is refused before anything in it is changed.
+        // A foreign database is refused before anything in it is changed.
         check(db, path, migrations)?;
         write_ahead(db, path)?;
         migrate(db, path, migrations)
@@ -64,7 +65,7 @@ pub fn open_to_write(path: &Path, migrations: &[&str], deleted: Deleted) -> Resu
     Ok(db)
 }
 
-/// Opens what a server beside us may have open too: nothing is made and nothing is brought up to date.
+/// Opens a database that a running server may have open too: it is neither created nor upgraded.
 pub fn open_alongside(path: &Path, migrations: &[&str], deleted: Deleted) -> Result<Connection, OpenError> {
     let db = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER, |db| {
         let found = check(db, path, migrations)?;
@@ -75,7 +76,7 @@ pub fn open_alongside(path: &Path, migrations: &[&str], deleted: Deleted) -> Res
     Ok(db)
 }
 
-/// Sees every commit that was answered before its transaction began.
+/// Opens a connection that sees every commit that was answered before its transaction began.
 pub fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
     open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER, |_| Ok(()))
 }
@@ -87,7 +88,7 @@ fn open(
     prepare: impl FnOnce(&mut Connection) -> Result<(), OpenError>,
 ) -> Result<Connection, OpenError> {
     let failed = |error| OpenError::of(path, error);
-    // A connection stays on one thread, and a path is a path, never a URI.
+    // Each connection stays on one thread, and a path is never read as a URI.
     let mut db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
     db.busy_timeout(BUSY).map_err(failed)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -96,7 +97,7 @@ fn open(
     Ok(db)
 }
 
-/// Whether each page can be what it is taken for. Goes over the whole file.
+/// Checks the structure of every page of the file.
 pub fn check_pages(db: &Connection) -> rusqlite::Result<()> {
     match db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))?.as_str() {
         "ok" => Ok(()),

@@ -1,6 +1,8 @@
-//! A new database is made aside, synced once, and then given its name: whole and durable, or not there.
+//! Creates a new database under a temporary name, syncs it once and then renames it, so that it is
+//! complete and durable or not there.
 //!
-//! Made in its place it would be synced after each step of its making, which is most of the first start's time.
+//! Under its final name it would be synced after each migration, which is most of the time of a first
+//! start.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -12,13 +14,13 @@ use rusqlite::Connection;
 use super::migrate::{OpenError, migrate};
 use crate::folder::{durable, private};
 
-/// Nothing is kept of a making that was cut off, so nothing has to be safe before its end.
+/// An interrupted creation is discarded, so nothing has to be durable before its end.
 const MAKING: &str = "
     PRAGMA synchronous = OFF;
     PRAGMA journal_mode = MEMORY;
 ";
 
-/// Makes the database, if nothing has its name. Whoever calls this has the folder for itself.
+/// Creates the database if nothing has its name. The caller must have the folder for itself.
 pub fn make_if_absent(path: &Path, migrations: &[&str]) -> Result<(), OpenError> {
     if path.exists() {
         return Ok(());
@@ -26,7 +28,8 @@ pub fn make_if_absent(path: &Path, migrations: &[&str]) -> Result<(), OpenError>
     let aside = beside(path, ".new");
     remove(&aside);
     let unmade = |why: io::Error| OpenError::Failed { path: path.to_owned(), why: failed(&why) };
-    // SQLite would make it by the process's mode; its log and its index take the mode of the database.
+    // SQLite would create it with the process's default mode. The log and the index take the mode of the
+    // database.
     private::make_file(&aside).map_err(unmade)?;
     let made = make(&aside, path, migrations).and_then(|()| {
         let unnamed = |why: io::Error| OpenError::Failed { path: path.to_owned(), why: failed(&why) };
@@ -40,7 +43,7 @@ fn make(aside: &Path, path: &Path, migrations: &[&str]) -> Result<(), OpenError>
     let mut db = Connection::open(aside).map_err(failed)?;
     db.execute_batch(MAKING).map_err(failed)?;
     migrate(&mut db, path, migrations)?;
-    // What the file says of itself; whether the disk can do it is seen when it is opened.
+    // This is stored in the file. Whether the disk supports it is checked when the database is opened.
     db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(failed)?;
     db.close().map_err(|(_, error)| failed(error))
 }
@@ -51,7 +54,7 @@ fn give_name(aside: &Path, path: &Path) -> io::Result<()> {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(Ok(()), durable::sync)
 }
 
-/// With all that SQLite may have put beside it.
+/// Removes the file and everything that SQLite may have put beside it.
 fn remove(aside: &Path) {
     for suffix in ["", "-journal", "-wal", "-shm"] {
         let _ = fs::remove_file(beside(aside, suffix));
@@ -81,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_making_that_was_cut_off_left_is_made_anew_and_nothing_stays_beside_it() {
+    fn interrupted_creation_is_repeated_and_leaves_no_other_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         for left in ["a.db.new", "a.db.new-journal", "a.db.new-wal"] {
@@ -96,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_the_name_stays_and_what_fails_leaves_nothing() {
+    fn existing_file_stays_and_failed_creation_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         assert!(make_if_absent(&path, &["CREATE NONSENSE"]).is_err());

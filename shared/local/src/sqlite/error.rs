@@ -1,10 +1,10 @@
-//! What an error of SQLite means at a port.
+//! Maps errors of SQLite to the kinds of errors of the ports.
 
 use flow::Kind;
 use flow::error::Source;
 use rusqlite::{Error, ErrorCode};
 
-/// What a step may fail with. Its text becomes the cause of the port's error.
+/// The error type of a step. Its text becomes the cause of the port's error.
 pub trait Failure: Into<Source> {
     fn kind(&self) -> Kind;
 }
@@ -15,7 +15,8 @@ impl Failure for Error {
     }
 }
 
-/// What is not named here is taken for a passing trouble of the machine: no data is ever given up because of it.
+/// Maps an error to its kind. An unknown error counts as temporary, so that no data is given up because
+/// of it.
 pub fn kind_of(error: &Error) -> Kind {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Kind::Full,
@@ -28,7 +29,7 @@ pub fn kind_of(error: &Error) -> Kind {
     }
 }
 
-/// The row is there, a column of it holds what was never written.
+/// Whether a column of the row has a value that this program never writes.
 fn is_unreadable(error: &Error) -> bool {
     matches!(
         error,
@@ -50,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_from_a_busy_and_from_a_damaged_one() {
+    fn full_busy_and_damaged_have_different_kinds() {
         assert_eq!(kind(ffi::SQLITE_FULL), Kind::Full);
         assert_eq!(kind(ffi::SQLITE_BUSY_SNAPSHOT), Kind::Unavailable);
         assert_eq!(kind(ffi::SQLITE_LOCKED), Kind::Unavailable);
@@ -63,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_of_another_type_is_damage() {
+    fn column_of_wrong_type_is_damage() {
         let error = Error::InvalidColumnType(0, "id".to_owned(), rusqlite::types::Type::Text);
         assert_eq!(kind_of(&error), Kind::Corrupt);
     }

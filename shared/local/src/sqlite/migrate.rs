@@ -1,13 +1,13 @@
-//! Which version a database has, and bringing it up to the one this program knows.
+//! Which schema version a database has, and the upgrade to the one this program knows.
 
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
-/// "AftW": tells our files from those of others, for `file` and for us.
+/// "AftW": distinguishes our files from those of other programs, also for the `file` command.
 const APPLICATION_ID: i32 = 0x4166_7457;
 
-/// Why a database cannot be used, as one line for whoever starts the program.
+/// Why a database cannot be used, in one line for the person who starts the program.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error(
@@ -59,7 +59,7 @@ impl OpenError {
 }
 
 impl OpenError {
-    /// A schema that is not what its version says is damage: SQLite reports it as any statement that is wrong.
+    /// Maps errors about wrong statements to damage: the schema is then not what its version says.
     pub fn broken_schema(self) -> Self {
         match self {
             Self::Failed { path, why } if is_wrong_statement(&why) => Self::Damaged { path, why },
@@ -73,7 +73,7 @@ fn is_wrong_statement(why: &rusqlite::Error) -> bool {
     matches!(why, SqliteFailure(error, _) | SqlInputError { error, .. } if error.code == ErrorCode::Unknown)
 }
 
-/// The version that stands in the file, if it is ours and not newer than we are. Nothing is changed.
+/// Returns the version of the file if it is ours and not newer than this program. Nothing is changed.
 pub fn check(db: &Connection, path: &Path, migrations: &[&str]) -> Result<usize, OpenError> {
     let known = migrations.len();
     let stamp = stamp(db).map_err(|error| OpenError::of(path, error))?;
@@ -85,7 +85,7 @@ pub fn check(db: &Connection, path: &Path, migrations: &[&str]) -> Result<usize,
     }
 }
 
-/// Applies what is missing, each migration in a transaction together with its number.
+/// Applies the missing migrations, each in a transaction together with its number.
 pub fn migrate(db: &mut Connection, path: &Path, migrations: &[&str]) -> Result<(), OpenError> {
     let done = check(db, path, migrations)?;
     for (version, migration) in (1_u32..).zip(migrations).skip(done) {
@@ -103,7 +103,7 @@ fn apply(db: &mut Connection, version: u32, migration: &str) -> rusqlite::Result
 }
 
 enum Stamp {
-    /// Just made, or cut off before the first migration.
+    /// The file was just created, or its creation was interrupted before the first migration.
     Empty,
     Foreign,
     Ours(usize),

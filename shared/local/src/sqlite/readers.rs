@@ -1,4 +1,5 @@
-//! A few threads that read, each with its own connection: a look never waits for the writer, nor it for them.
+//! A few threads that read, each with its own connection: readers never wait for the writer, nor the
+//! writer for them.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -17,7 +18,7 @@ use super::worker::{Queue, Worker};
 pub struct Readers(Worker);
 
 impl Readers {
-    /// The database must be there: its writer opens it first. At least one thread reads.
+    /// Opens at least one reader. The database must exist: its writer opens it first.
     pub fn open(path: &Path, threads: usize) -> std::result::Result<Self, OpenError> {
         let connections = (0..threads.max(1)).map(|_| connection::open_to_read(path));
         let connections = connections.collect::<std::result::Result<Vec<_>, _>>()?;
@@ -33,7 +34,7 @@ impl Readers {
         worker.map(Self).map_err(|why| OpenError::NoThread { path: path.to_owned(), why })
     }
 
-    /// Runs `look` in one transaction: everything it reads is of one moment.
+    /// Runs `look` in one transaction, so that it sees the state of one moment.
     pub fn call<T, E, F>(
         &self,
         operation: &'static str,
@@ -58,16 +59,16 @@ fn serve(db: &Connection, queue: &Mutex<Queue>) {
     }
 }
 
-/// One thread waits at the queue, the others for their turn to.
+/// One thread waits for the queue's next step while it holds the lock; the others wait for the lock.
 fn next(queue: &Mutex<Queue>) -> Option<Box<dyn Step>> {
-    // Nothing panics in between, and if it did, the queue would still be whole.
+    // Nothing panics while the lock is held, and even then the queue would be intact.
     queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv()
 }
 
 fn look(db: &Connection, step: &mut dyn Step) -> rusqlite::Result<()> {
     db.prepare_cached("BEGIN")?.execute([])?;
     step.run(db);
-    // An error may have ended the transaction already. There is nothing to keep.
+    // An error may already have ended the transaction. A read has nothing to commit.
     if db.is_autocommit() { Ok(()) } else { db.prepare_cached("ROLLBACK")?.execute([]).map(drop) }
 }
 

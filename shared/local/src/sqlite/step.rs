@@ -1,4 +1,4 @@
-//! One piece of work on its way to a connection, and its answer on the way back.
+//! One step of work on its way to a connection, and its answer on the way back.
 
 use std::any::Any;
 use std::fmt::Display;
@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::error::{Failure, kind_of};
 
-/// Why a transaction came to nothing, told to each step that was in it.
+/// Why a transaction failed; each step in it gets a copy.
 #[derive(Clone, Debug)]
 pub struct Lost {
     pub kind: Kind,
@@ -18,7 +18,8 @@ pub struct Lost {
 }
 
 impl Lost {
-    /// Nothing of the transaction is left. Only the state of the machine is of interest to everybody in it.
+    /// Nothing of the transaction was written. Only errors about the state of the machine concern every
+    /// step in it.
     pub fn undone(error: &rusqlite::Error) -> Self {
         let kind = match kind_of(error) {
             kind @ (Kind::Full | Kind::Corrupt) => kind,
@@ -27,20 +28,20 @@ impl Lost {
         Self { kind, why: error.to_string() }
     }
 
-    /// Whether it was written is not known.
+    /// It is unknown whether the transaction was written.
     pub fn unknown(error: &rusqlite::Error) -> Self {
         Self { kind: Kind::Unknown, why: error.to_string() }
     }
 }
 
 pub trait Step: Send {
-    /// Does the work, and says whether what it wrote may stay.
+    /// Does the work, and returns whether its writes may stay.
     fn run(&mut self, db: &Connection) -> bool;
 
     /// Whether nobody waits for the answer any more.
     fn is_abandoned(&self) -> bool;
 
-    /// Tells the caller, now that it is known what became of the transaction.
+    /// Sends the answer, now that the outcome of the transaction is known.
     fn answer(self: Box<Self>, fate: &std::result::Result<(), Lost>);
 }
 
@@ -48,13 +49,13 @@ struct Call<T, F, C> {
     operation: &'static str,
     subject: String,
     work: Option<F>,
-    /// Told once it is committed, also when the caller has gone.
+    /// Called after the commit, even if the caller has gone.
     committed: Option<C>,
     outcome: Option<Result<T>>,
     caller: oneshot::Sender<Result<T>>,
 }
 
-/// A step, and where its answer will arrive.
+/// A step, and the channel on which its answer arrives.
 pub fn step<T, E, F, C>(
     operation: &'static str,
     subject: impl Display,
@@ -87,7 +88,8 @@ where
 {
     fn run(&mut self, db: &Connection) -> bool {
         let Some(work) = self.work.take() else { return false };
-        // Sound: what the closure captured is gone with it, and what it wrote is rolled back by the caller.
+        // This is unwind-safe: what the closure captured is dropped with it, and what it wrote is rolled back
+        // by the caller.
         let outcome = match catch_unwind(AssertUnwindSafe(|| work(db))) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(failure)) => Err(self.error(failure.kind(), failure)),
@@ -102,21 +104,21 @@ where
 
     fn answer(mut self: Box<Self>, fate: &std::result::Result<(), Lost>) {
         let outcome = match (self.outcome.take(), fate) {
-            // What failed by itself has left nothing behind, whatever became of the others.
+            // A step that failed by itself has written nothing, whatever happened to the other steps.
             (Some(Err(error)), _) => Err(error),
             (Some(Ok(value)), Ok(())) => Ok(value),
             (_, Err(lost)) => Err(self.error(lost.kind, lost.why.clone())),
-            (None, Ok(())) => Err(self.error(Kind::Unavailable, "it was never begun")),
+            (None, Ok(())) => Err(self.error(Kind::Unavailable, "the step never ran")),
         };
         if let (Ok(value), Some(committed)) = (&outcome, self.committed.take()) {
             committed(value);
         }
-        // Nobody listening is no fault: the caller was cancelled.
+        // A closed channel is no error: the caller was cancelled.
         drop(self.caller.send(outcome));
     }
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("for no stated reason")
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message")
 }

@@ -1,4 +1,4 @@
-//! A database of one table in a folder that goes with the test.
+//! A database of one table, in a folder that is removed after the test.
 
 use std::path::PathBuf;
 
@@ -29,7 +29,7 @@ impl Database {
         Readers::open(&self.path, 2).unwrap()
     }
 
-    /// What another process would see.
+    /// The words that another process would see.
     pub fn words(&self) -> Vec<String> {
         words(&Connection::open(&self.path).unwrap()).unwrap()
     }

@@ -1,4 +1,4 @@
-//! A bounded queue of steps and the threads behind it, which end when the last step is answered.
+//! A bounded queue of steps and the threads that serve it, which end when the last step is answered.
 
 use std::fmt::Display;
 use std::io;
@@ -13,14 +13,14 @@ use super::step::{self, Step};
 
 pub type Queue = mpsc::Receiver<Box<dyn Step>>;
 
-/// More callers than this wait to be let in: a queue that is longer helps nobody.
+/// The length of the queue. Further callers wait until there is room: a longer queue would help nobody.
 const QUEUE: usize = 1024;
 
 pub struct Worker {
     /// `None` only while it is dropped.
     steps: Option<mpsc::Sender<Box<dyn Step>>>,
     threads: Vec<JoinHandle<()>>,
-    /// What a step becomes whose answer never came.
+    /// The kind of error of a step whose answer never came.
     unanswered: Kind,
 }
 
@@ -31,7 +31,8 @@ impl Worker {
         Ok(Self { steps: Some(steps), threads: start(queue)?, unanswered })
     }
 
-    /// `committed` hears of what was written before the caller does.
+    /// Sends a step to the threads and waits for its answer. `committed` is called before the caller gets
+    /// the answer.
     pub fn call<T, E, F, C>(
         &self,
         operation: &'static str,
@@ -47,9 +48,9 @@ impl Worker {
     {
         let subject = subject.to_string();
         let (step, answer) = step::step(operation, &subject, work, committed);
-        // The future holds nothing but the way in and the way back, however much the step carries.
+        // The future holds only the two channels, however much data the step carries.
         async move {
-            let gone = |kind| Error::new(kind, operation, &subject).because("its thread has ended");
+            let gone = |kind| Error::new(kind, operation, &subject).because("the database thread has ended");
             let steps = self.steps.as_ref().ok_or_else(|| gone(Kind::Unavailable))?;
             steps.send(step).await.map_err(|_| gone(Kind::Unavailable))?;
             answer.await.unwrap_or_else(|_| Err(gone(self.unanswered)))
@@ -58,11 +59,11 @@ impl Worker {
 }
 
 impl Drop for Worker {
-    /// Waits for what was asked, so that the connections are closed in good order before the process ends.
+    /// Waits for the queued steps, so that the connections are closed properly before the process ends.
     fn drop(&mut self) {
         self.steps = None;
         let this_thread = std::thread::current().id();
-        // A step may own the last handle: a thread cannot wait for itself.
+        // A step may own the last handle, and a thread cannot wait for itself.
         for thread in self.threads.drain(..).filter(|thread| thread.thread().id() != this_thread) {
             // A thread that panicked has closed its connection too.
             drop(thread.join());

@@ -1,7 +1,8 @@
 //! The one thread that writes: steps that wait together are committed together.
 //!
-//! A commit costs a write to the disk however much it holds. While one runs, the next steps gather; each has a
-//! savepoint of its own, so that one that fails takes back only what it did. All are answered after the commit.
+//! A commit costs one write to the disk, however much it contains. While one runs, the next steps queue
+//! up. Each step has its own savepoint, so that a failed step undoes only its own writes. All steps are
+//! answered after the commit.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -17,7 +18,7 @@ use super::step::{Lost, Step};
 use super::worker::{Queue, Worker};
 use crate::metrics;
 
-/// More in one commit would not make it cheaper, only let the first of them wait longer.
+/// The most steps in one commit. More would not make it cheaper and would only delay the first ones.
 const GROUP: usize = 256;
 
 pub struct Writer(Worker);
@@ -28,8 +29,8 @@ impl Writer {
         Self::over(connection::open_to_write(path, migrations, Deleted::Left)?, path)
     }
 
-    /// The same, after every page was looked at and `look` has asked what will be asked of it: for a small database that
-    /// is replaced where it is damaged.
+    /// Opens the database like [`open`](Self::open) and checks it: every page, and the queries that `look`
+    /// runs. This is for a small database that is replaced when it is damaged.
     pub fn open_whole(
         path: &Path,
         migrations: &[&str],
@@ -41,12 +42,14 @@ impl Writer {
         Self::over(db, path)
     }
 
-    /// The same for a database that holds what people said: of what is deleted nothing stays in the file.
+    /// Opens the database like [`open`](Self::open), for transcripts: deleted content does not stay in the
+    /// file.
     pub fn open_erasing(path: &Path, migrations: &[&str]) -> std::result::Result<Self, OpenError> {
         Self::over(connection::open_to_write(path, migrations, Deleted::Erased)?, path)
     }
 
-    /// For a command that runs beside the server: the database must be there, with the very schema that we know.
+    /// Opens the database for a command that runs beside the server: it must exist and have exactly the
+    /// schema version that we know.
     pub fn open_alongside(path: &Path, migrations: &[&str]) -> std::result::Result<Self, OpenError> {
         Self::over(connection::open_alongside(path, migrations, Deleted::Erased)?, path)
     }
@@ -59,8 +62,9 @@ impl Writer {
         worker.map(Self).map_err(|why| OpenError::NoThread { path: path.to_owned(), why })
     }
 
-    /// Runs `step` in a transaction and returns when that is on the disk. An error of the step itself leaves nothing
-    /// behind; [`Kind::Unknown`] says that a crash decides. A caller that stops waiting does not stop the step.
+    /// Runs `step` in a transaction and returns when the commit is on the disk. An error of the step itself
+    /// leaves nothing behind. After [`Kind::Unknown`] the writes may or may not be there. A caller that
+    /// stops waiting does not stop the step.
     pub fn call<T, E, F>(
         &self,
         operation: &'static str,
@@ -75,8 +79,8 @@ impl Writer {
         self.call_then(operation, subject, step, |_| {})
     }
 
-    /// As [`call`](Self::call); `committed` is told what was written, on the writer's thread, even if the caller stopped
-    /// waiting. It must be quick.
+    /// Like [`call`](Self::call), but calls `committed` with what was written, on the writer's thread, even
+    /// if the caller has stopped waiting. It must be quick.
     pub fn call_then<T, E, F, C>(
         &self,
         operation: &'static str,
@@ -106,7 +110,7 @@ fn serve(db: &Connection, name: &str, mut queue: Queue) {
 
 fn commit_together(db: &Connection, name: &str, group: &mut [Box<dyn Step>]) -> std::result::Result<(), Lost> {
     run_together(db, group).map_err(|error| {
-        // Should even this fail, the next group tries it again before it begins.
+        // If this fails too, the next group tries it again before it begins.
         drop(clear(db));
         Lost::undone(&error)
     })?;
@@ -127,8 +131,8 @@ fn run_together(db: &Connection, group: &mut [Box<dyn Step>]) -> rusqlite::Resul
     group.iter_mut().try_for_each(|step| run_alone(db, step.as_mut()))
 }
 
-/// A disk that is full or fails makes SQLite give up the whole transaction. Then there is no savepoint any more, and
-/// that is an error here, also when the step itself did not notice.
+/// Runs one step in a savepoint. On a full or failing disk SQLite rolls back the whole transaction. The
+/// savepoint is gone then, which is an error here even if the step itself did not notice.
 fn run_alone(db: &Connection, step: &mut dyn Step) -> rusqlite::Result<()> {
     run(db, "SAVEPOINT step")?;
     if !step.run(db) {
@@ -139,14 +143,15 @@ fn run_alone(db: &Connection, step: &mut dyn Step) -> rusqlite::Result<()> {
 
 fn commit(db: &Connection) -> std::result::Result<(), Lost> {
     let Err(error) = run(db, "COMMIT") else { return Ok(()) };
-    // Refused, the transaction is still open. On a full disk the log lacks its last frame, without which the others do
-    // not count. After any other error the log may be complete, and be read after a crash.
+    // If the commit was refused, the transaction is still open. On a full disk the log lacks its last
+    // frame, without which the others do not count. After any other error the log may be complete, and a
+    // crash recovery may apply it.
     let refused = !db.is_autocommit();
     let undone = clear(db).is_ok() && (refused || error.sqlite_error_code() == Some(ErrorCode::DiskFull));
     Err(if undone { Lost::undone(&error) } else { Lost::unknown(&error) })
 }
 
-/// Ends a transaction that was left open.
+/// Rolls back a transaction that was left open.
 fn clear(db: &Connection) -> rusqlite::Result<()> {
     if db.is_autocommit() { Ok(()) } else { run(db, "ROLLBACK") }
 }

@@ -1,4 +1,4 @@
-//! Creating a job: what is known of the batch is read, the rule decides, its answer is written.
+//! Creates a job: reads what is known of the batch, asks the rule for a decision, and writes it.
 
 use domain::accept::{Batch, Decision, Known, decide};
 use domain::{Job, JobId, Recording, RecordingId, Uid};
@@ -25,7 +25,7 @@ pub fn create_job(db: &Connection, batch: &Batch, at: &At<'_>) -> Result<Created
     }
 }
 
-/// The job of this very id, which the user must own.
+/// The job with this id. If another user owns it, that is a conflict.
 pub fn own_job(db: &Connection, id: JobId, uid: &Uid) -> Result<Option<Job>> {
     let own = jobs::load(db, id)?;
     if own.as_ref().is_some_and(|job| job.uid != *uid) {

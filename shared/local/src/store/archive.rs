@@ -1,4 +1,4 @@
-//! What outlives jobs, taken out and put in.
+//! Export and import of the data that outlives jobs.
 
 use async_trait::async_trait;
 use domain::{Bucket, Recording, SegmentId, Uid};
@@ -28,7 +28,8 @@ impl Archive for SqliteStore {
     }
 }
 
-/// Whatever a user has came with a recording, and recordings stay for ever.
+/// Lists the users who have a recording. That is everybody who has any data, because recordings are
+/// never deleted.
 fn users(db: &Connection, mut after: String, limit: usize) -> Result<Vec<Uid>> {
     let mut found = Vec::new();
     while found.len() < limit {
@@ -45,7 +46,8 @@ fn export(db: &Connection, uid: &Uid, after: Option<Place>, limit: usize) -> Res
     if matches!(after, None | Some(Place::Recording(_))) {
         let after = if let Some(Place::Recording(id)) = after { Some(id) } else { None };
         for (id, recording) in recordings::in_order(db, uid, after, limit)? {
-            found.push(told(Place::Recording(id), recording.and_then(|recording| with_beside(db, recording)))?);
+            found
+                .push(or_unreadable(Place::Recording(id), recording.and_then(|recording| with_beside(db, recording)))?);
         }
     }
     let left = limit - found.len();
@@ -53,21 +55,21 @@ fn export(db: &Connection, uid: &Uid, after: Option<Place>, limit: usize) -> Res
         let after = if let Some(Place::Line(recording, start_ms)) = after { Some((recording, start_ms)) } else { None };
         for (segment, line) in lines::in_order(db, uid, after, left)? {
             let place = Place::Line(segment.recording, segment.start_ms);
-            found.push(told(place, line.map(|line| Record::Line(Box::new(line))))?);
+            found.push(or_unreadable(place, line.map(|line| Record::Line(Box::new(line))))?);
         }
     }
     let left = limit - found.len();
     if left > 0 && !matches!(after, Some(Place::Usage(_))) {
         let after = if let Some(Place::Conversation(id)) = after { Some(id) } else { None };
         for (id, one) in conversations::in_order(db, uid, after, left)? {
-            found.push(told(Place::Conversation(id), one.map(|one| Record::Conversation(Box::new(one))))?);
+            found.push(or_unreadable(Place::Conversation(id), one.map(|one| Record::Conversation(Box::new(one))))?);
         }
     }
     let left = limit - found.len();
     if left > 0 {
         let after = if let Some(Place::Usage(hour)) = after { Some(hour) } else { None };
         for (hour, bucket) in usage::in_order(db, uid, after, left)? {
-            found.push(told(Place::Usage(hour), bucket.map(Record::Usage))?);
+            found.push(or_unreadable(Place::Usage(hour), bucket.map(Record::Usage))?);
         }
     }
     Ok(found)
@@ -78,8 +80,8 @@ fn with_beside(db: &Connection, recording: Recording) -> Result<Record> {
     Ok(Record::Recording { recording: Box::new(recording), beside })
 }
 
-/// What cannot be read is told by its place.
-fn told(place: Place, record: Result<Record>) -> Result<Record> {
+/// A record that cannot be read is reported by its position.
+fn or_unreadable(place: Place, record: Result<Record>) -> Result<Record> {
     Ok(listed(record)?.unwrap_or(Record::Unreadable(place)))
 }
 
@@ -89,16 +91,16 @@ fn import(db: &Connection, uid: &Uid, records: Vec<Record>) -> Result<Imported> 
     }
     let mut imported = Imported::default();
     for record in records {
-        let there = there(db, uid, &record)?;
-        if imported.note(&record, there.as_ref()) {
+        let existing = existing(db, uid, &record)?;
+        if imported.note(&record, existing.as_ref()) {
             write(db, uid, record)?;
         }
     }
     Ok(imported)
 }
 
-/// What stands in the record's place.
-fn there(db: &Connection, uid: &Uid, record: &Record) -> Result<Option<Record>> {
+/// The stored record at the same position.
+fn existing(db: &Connection, uid: &Uid, record: &Record) -> Result<Option<Record>> {
     let place = record.place();
     let found = match place {
         Place::Recording(id) => recordings::load_as_stored(db, uid, id)
@@ -123,7 +125,7 @@ fn write(db: &Connection, uid: &Uid, record: Record) -> Result<()> {
             beside::save(db, uid, recording.id, &beside)
         }
         Record::Line(line) => lines::insert(db, &line).map(drop),
-        // No timeline stands beside them here: a job in flight reads the conversations themselves.
+        // This adapter keeps no timelines: a job in progress reads the conversations themselves.
         Record::Conversation(conversation) => conversations::save(db, &conversation),
         Record::Usage(Bucket { hour, usage }) => usage::add(db, uid, hour, usage),
         Record::Unreadable(_) => Err(Fault::Invalid("what cannot be read cannot be written")),

@@ -1,4 +1,4 @@
-//! Filling the store with jobs that were never accepted: for benchmarks of a store that is full.
+//! Fills the store with jobs that were never accepted, for benchmarks of a full store.
 
 use domain::Job;
 
@@ -9,7 +9,8 @@ use super::table::jobs;
 const CHUNK: usize = 5000;
 
 impl SqliteStore {
-    /// Writes the jobs as they are, without their recordings. Not a port's operation: nothing is checked.
+    /// Writes the jobs as they are, without their recordings. This is not an operation of the port: nothing
+    /// is checked.
     pub async fn bulk_load(&self, jobs: impl Iterator<Item = Job> + Send) -> flow::Result<()> {
         let mut jobs = jobs.peekable();
         while jobs.peek().is_some() {

@@ -1,5 +1,5 @@
-//! Stored documents that cannot be read: shown, and removed one by one, by the person at the command line. Nobody else
-//! removes one: a program that is mended may be able to read it.
+//! Finds stored documents that cannot be read, and removes single ones on the operator's command.
+//! Nothing else removes them, because a later version of the program may be able to read them.
 
 use domain::{ConversationId, RecordingId, SegmentId, Timestamp, Uid};
 use rusqlite::{Connection, Row, params};
@@ -9,7 +9,7 @@ use super::SqliteStore;
 use super::fault::{Fault, Result};
 use super::table::{conversations, devices, jobs, levels, lines, peaks, recordings, usage};
 
-/// Where documents stand. Each has an id of its own; but for jobs it is one among the user's.
+/// The tables of documents. Job ids are unique; all other ids are unique for each user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Table {
     Jobs,
@@ -34,7 +34,7 @@ impl Table {
         Self::Devices,
     ];
 
-    /// As it is called in the database.
+    /// The table's name in the database.
     pub fn name(self) -> &'static str {
         match self {
             Self::Jobs => "offline_sync_jobs",
@@ -48,14 +48,14 @@ impl Table {
         }
     }
 
-    /// What a look needs of each row; the user comes last.
+    /// The columns that the check needs; the user comes last.
     fn rows(self) -> &'static str {
         match self {
             Self::Jobs => "SELECT document, id, uid FROM offline_sync_jobs",
             Self::Recordings => "SELECT document, plan, id, uid FROM recordings",
             Self::Peaks => "SELECT peaks, recording, uid FROM recording_peaks",
             Self::Levels => "SELECT levels, recording, uid FROM recording_levels",
-            // One that was emptied because nobody could read it has nothing left to lose.
+            // A line that was emptied because it could not be read has nothing left to lose.
             Self::Lines => "SELECT document, recording, start_ms, uid FROM lines WHERE document <> ''",
             Self::Conversations => "SELECT document, id, uid FROM conversations",
             Self::UsageHours => "SELECT hour, transcribed_ms, words, segments, uid FROM usage_hours",
@@ -104,12 +104,12 @@ pub struct Damaged {
     pub uid: String,
     pub id: String,
     pub why: String,
-    /// A later version wrote it, and can read it.
+    /// Whether a later version wrote it, and can read it.
     pub newer: bool,
 }
 
 impl SqliteStore {
-    /// Goes over every document there is, and tells of the first `limit` that cannot be read.
+    /// Checks every document and returns the first `limit` that cannot be read.
     pub async fn damaged(&self, limit: usize) -> flow::Result<Vec<Damaged>> {
         self.read("store.damaged", "", move |db| {
             let mut found = Vec::new();
@@ -121,8 +121,8 @@ impl SqliteStore {
         .await
     }
 
-    /// Removes a document that is damaged, and says whether it was there. One that can be read, by this version or a later
-    /// one, stays.
+    /// Removes a damaged document and returns whether it was there. A document that this version or a later
+    /// one can read is kept.
     pub async fn remove_damaged(&self, damaged: &Damaged) -> flow::Result<bool> {
         let (damaged, operation) = (damaged.clone(), "store.remove_damaged");
         self.write(operation, damaged.id.clone(), move |db| remove(db, &damaged)).await
@@ -152,7 +152,7 @@ fn look(db: &Connection, table: Table, limit: usize, found: &mut Vec<Damaged>) -
     Ok(())
 }
 
-/// It may have been mended, or written anew, since it was shown: it is looked at again.
+/// The document is checked again, because it may have been repaired or rewritten since it was shown.
 fn remove(db: &Connection, damaged: &Damaged) -> Result<bool> {
     let mut found = Vec::new();
     look(db, damaged.table, usize::MAX, &mut found)?;

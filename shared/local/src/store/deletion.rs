@@ -1,4 +1,4 @@
-//! Deleting a conversation: first the mark, then page by page its texts.
+//! Deletes a conversation: first it is marked, then its texts are removed page by page.
 
 use domain::deletion::{Deletion, delete as decide};
 use domain::{Conversation, ConversationId, Line, Timestamp, Uid};
@@ -27,13 +27,15 @@ pub fn remove_texts(db: &Connection, uid: &Uid, id: ConversationId, limit: usize
     let mut redirects = Redirects::of(db, uid);
     let found = redirects.follow(id)?.filter(Conversation::has_texts_to_remove);
     let Some(conversation) = found else { return Ok(Removed::default()) };
-    // A line without its text leaves the indexes that it is found by: the next page begins where this one did.
+    // A line without its text leaves the indexes it is found by, so the next page begins where this one
+    // did.
     let mut keys = reading::keys(db, &conversation, &mut redirects, Key::FIRST, limit)?;
     keys.truncate(limit);
     for key in &keys {
         match lines::at(db, uid, *key) {
             Ok(line) => line.map(Line::forgotten).map_or(Ok(()), |line| lines::update(db, &line))?,
-            // Nobody can read it, but its words may stand in it; and the others must not stay because of it.
+            // The line cannot be read but may still contain its words, and it must not keep the others from being
+            // removed.
             Err(Fault::Damaged { .. } | Fault::Newer { .. }) => lines::empty(db, uid, *key)?,
             Err(fault) => return Err(fault),
         }

@@ -1,4 +1,4 @@
-//! Registering a push target.
+//! Registers push targets.
 
 use flow::ports::Device;
 use flow::ports::store::MAX_DEVICES;
@@ -7,7 +7,8 @@ use rusqlite::Connection;
 use super::fault::Result;
 use super::table::devices;
 
-/// Whoever has the token loses it; of too many devices those unused longest go, the new one excepted.
+/// Saves a device. The token is taken from any device that had it before. If the user has too many
+/// devices, those unused longest are removed, but never the new one.
 pub fn put(db: &Connection, device: &Device) -> Result<()> {
     devices::save(db, device)?;
     let used = devices::by_use(db, &device.uid)?;

@@ -1,4 +1,4 @@
-//! Every user's jobs at once: for the person at the command line, not a port's operation.
+//! The jobs of all users, for the operator's command. This is not an operation of the port.
 
 use domain::{Job, Status};
 use rusqlite::Connection;
@@ -8,8 +8,8 @@ use super::fault::Result;
 use super::table::jobs;
 
 impl SqliteStore {
-    /// The newest jobs of all users, of any status when `statuses` is empty. Goes over them all: only a person
-    /// asks this, and seldom.
+    /// The newest jobs of all users; an empty `statuses` means any status. It scans all jobs: only an
+    /// operator asks for this, and seldom.
     pub async fn all_jobs(&self, statuses: &[Status], limit: usize) -> flow::Result<Vec<Job>> {
         let statuses = statuses.to_vec();
         self.read("store.all_jobs", "", move |db| newest(db, &statuses, limit)).await

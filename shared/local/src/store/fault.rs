@@ -1,4 +1,4 @@
-//! What can go wrong inside a transaction, before it is known which operation of the port it was.
+//! Errors inside a transaction, where the operation of the port is not known yet.
 
 use std::fmt::Display;
 
@@ -13,10 +13,10 @@ use crate::sqlite::{Failure, kind_of};
 pub enum Fault {
     #[error(transparent)]
     Sql(#[from] rusqlite::Error),
-    /// A row is there and cannot be what was written.
+    /// The row exists, but its content cannot be what this program wrote.
     #[error("{table} {id} is damaged: {why}")]
     Damaged { table: &'static str, id: String, why: Source },
-    /// A row is there, and of a later version: another process may be able to read it.
+    /// The row was written by a later version, which may be able to read it.
     #[error("{table} {id}: {why}")]
     Newer { table: &'static str, id: String, why: Unreadable },
     #[error("{0}")]
@@ -38,7 +38,7 @@ impl Fault {
     }
 }
 
-/// What is known by its id: a damaged document is as good as none, and told to the log.
+/// For documents loaded by their id: a damaged one is logged and treated as missing.
 pub fn sound<T>(read: Result<T>) -> Result<Option<T>> {
     match read {
         Ok(read) => Ok(Some(read)),
@@ -50,7 +50,7 @@ pub fn sound<T>(read: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// What stands in a list: one of a newer version is left out as well.
+/// For documents in a list: one of a newer version is left out as well.
 pub fn listed<T>(read: Result<T>) -> Result<Option<T>> {
     match sound(read) {
         Err(Fault::Newer { table, id, why }) => {
@@ -73,7 +73,7 @@ impl Failure for Fault {
     }
 }
 
-/// A row of which a column holds what was never written.
+/// Maps an error about a column's type or value to damage of this row.
 pub fn of_row(table: &'static str, id: impl Display, fault: Fault) -> Fault {
     match fault {
         Fault::Sql(error) if kind_of(&error) == Kind::Corrupt && error.sqlite_error_code().is_none() => {

@@ -1,4 +1,4 @@
-//! Who watches a user's jobs.
+//! Wakes the watchers of a user's jobs.
 
 use domain::Uid;
 use flow::ports::{Feed, Watch};
@@ -6,7 +6,8 @@ use flow::ports::{Feed, Watch};
 use super::SqliteStore;
 
 impl Feed for SqliteStore {
-    /// Wakes after the commits of this process. What a command beside the server writes is seen by whoever looks.
+    /// Wakes after commits of this process only. Watchers see writes of a command beside the server when
+    /// they read next.
     fn watch(&self, uid: &Uid) -> Watch {
         self.watchers.watch(uid)
     }

@@ -1,4 +1,4 @@
-//! What bears on where a group of segments goes.
+//! Reads everything that decides where a group of segments is placed.
 
 use domain::placement::{Group, PlacementContext, reach};
 use domain::{Interval, Recording};
@@ -14,15 +14,16 @@ pub fn of(db: &Connection, recording: &Recording, group: &Group) -> Result<Place
     let mut redirects = Redirects::of(db, uid);
     let explicit = recording.conversation_id.map(|id| redirects.follow(id)).transpose()?.flatten();
     let lines = lines::of_recording(db, uid, recording.id, &starts)?;
-    let mut around = PlacementContext { lines, explicit, ..PlacementContext::default() };
+    let mut context = PlacementContext { lines, explicit, ..PlacementContext::default() };
     if let Some(reach) = reach(recording, group) {
-        around.near = conversations::meeting(db, uid, &recording.stream.key(), reach)?;
-        around.deleted = deleted(&mut redirects, recording, reach)?;
+        context.near = conversations::meeting(db, uid, &recording.stream.key(), reach)?;
+        context.deleted = deleted(&mut redirects, recording, reach)?;
     }
-    Ok(around)
+    Ok(context)
 }
 
-/// A recording knows every conversation that a segment of it went into: those of them that were deleted since.
+/// The times of deleted conversations that this recording has segments in: a recording lists every
+/// conversation that one of its segments was placed in.
 fn deleted(redirects: &mut Redirects<'_>, recording: &Recording, reach: Interval) -> Result<Vec<Interval>> {
     let mut found = Vec::new();
     for id in &recording.conversation_ids {

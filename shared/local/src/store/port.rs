@@ -1,4 +1,4 @@
-//! The port: each operation is one step of the writer, or one look by a reader.
+//! Implements the store port: each operation is one step of the writer, or one read by a reader.
 
 use async_trait::async_trait;
 use domain::accept::Batch;

@@ -1,4 +1,4 @@
-//! Running a query: statements are prepared once for each connection and kept.
+//! Runs queries: statements are prepared once for each connection and kept.
 
 use std::fmt::Display;
 
@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::fault::{Fault, Result, listed};
 
-/// Names the queries of a module, and lists them for the test that looks at their plans.
+/// Declares the queries of a module, and lists them for the test that checks their plans.
 macro_rules! queries {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
         $($(#[$doc])* const $name: &str = $sql;)*
@@ -46,8 +46,8 @@ pub fn all<T>(
     Ok(found)
 }
 
-/// The first `limit` rows that can be read. Damaged ones take no place: a page of nothing else would hide all that comes
-/// after.
+/// The first `limit` rows that can be read. Damaged rows do not count: otherwise a page full of them
+/// would hide everything after it.
 pub fn sound_ones<T>(
     db: &Connection,
     sql: &str,
@@ -66,17 +66,18 @@ pub fn sound_ones<T>(
     Ok(found)
 }
 
-/// Changes rows, and says how many.
+/// Runs a statement that changes rows, and returns how many it changed.
 pub fn run(db: &Connection, sql: &str, params: impl Params) -> Result<usize> {
     Ok(db.prepare_cached(sql)?.execute(params)?)
 }
 
-/// A document as it is stored. Our own types always become JSON; if one day one does not, nothing is written.
+/// Serializes a document. Our own types always become JSON; if one day a value does not, nothing is
+/// written.
 pub fn to_document(table: &'static str, value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|error| Fault::damaged(table, "(unwritten)", error))
 }
 
-/// A stored document.
+/// Reads a stored document.
 pub fn from_document<T: DeserializeOwned>(
     table: &'static str,
     row: &Row,
@@ -87,7 +88,7 @@ pub fn from_document<T: DeserializeOwned>(
     flow::document::read(bytes).map_err(|why| Fault::unreadable(table, id, why))
 }
 
-/// A limit as SQLite takes it.
+/// Converts a limit to SQLite's integer type.
 pub fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! What can be asked of the store: a user's jobs, and conversations with their lines.
+//! Reads a user's jobs, and conversations with their lines.
 
 use domain::job::Audio;
 use domain::{Conversation, ConversationId, Job, JobId, Line, Status, Timestamp, Uid};
@@ -10,8 +10,9 @@ use super::redirects::Redirects;
 use super::table::lines::Key;
 use super::table::{jobs, lines};
 
-/// Nobody reads a longer queue than this; counting it exactly would make each status of a hoarder slow.
-const MOST_AHEAD: usize = 1_000;
+/// The largest count of jobs ahead. Nobody needs a larger number, and an exact count would slow down
+/// each status request of a user with a very long queue.
+const MAX_AHEAD: usize = 1_000;
 
 pub fn jobs(
     db: &Connection,
@@ -22,7 +23,7 @@ pub fn jobs(
     now: Timestamp,
 ) -> Result<Vec<Job>> {
     let (mut shown, mut after) = (Vec::new(), after);
-    // Damaged jobs take no place in a page.
+    // Damaged jobs do not count towards a page.
     while shown.len() < limit {
         let page = newest(db, uid, statuses, after, limit, now)?;
         let Some(last) = page.last() else { break };
@@ -38,7 +39,7 @@ pub fn jobs(
     Ok(shown)
 }
 
-/// Where the newest jobs of these statuses stand, newest first.
+/// The cursors of the newest jobs with these statuses, newest first.
 fn newest(
     db: &Connection,
     uid: &Uid,
@@ -48,7 +49,7 @@ fn newest(
     now: Timestamp,
 ) -> Result<Vec<JobCursor>> {
     let asked_for = |status: &Status| statuses.is_empty() || statuses.contains(status);
-    // Each status is a list in order: the newest of all stand at their heads.
+    // Each status is a sorted list, so the newest jobs of all are at their heads.
     let mut found = Vec::new();
     for status in Status::ALL.into_iter().filter(asked_for) {
         found.extend(jobs::list(db, uid, status, after, now, limit)?);
@@ -72,7 +73,7 @@ pub fn changed_jobs(
 
 pub fn jobs_ahead(db: &Connection, job: &Job) -> Result<u32> {
     let live = Status::ALL.into_iter().filter(|status| status.is_live());
-    live.map(|status| jobs::count_before(db, job, status, MOST_AHEAD)).sum()
+    live.map(|status| jobs::count_before(db, job, status, MAX_AHEAD)).sum()
 }
 
 pub fn jobs_with_audio(db: &Connection, ids: &[JobId]) -> Result<Vec<JobId>> {
@@ -81,7 +82,7 @@ pub fn jobs_with_audio(db: &Connection, ids: &[JobId]) -> Result<Vec<JobId>> {
         match jobs::load_as_stored(db, *id) {
             Ok(None) => {}
             Ok(Some(job)) if job.audio == Audio::Gone => {}
-            // A job that cannot be read may need it, and must not keep the others from being judged.
+            // A job that cannot be read may still need its audio, and must not keep the others from being checked.
             Ok(_) | Err(Fault::Damaged { .. } | Fault::Newer { .. }) => needed.push(*id),
             Err(fault) => return Err(fault),
         }
@@ -99,19 +100,20 @@ pub fn conversation(
     let mut redirects = Redirects::of(db, uid);
     let Some(conversation) = redirects.follow(id)?.filter(Conversation::is_live) else { return Ok(None) };
     let after = after.map_or(Key::FIRST, Key::from);
-    // One more than is shown: whether there is a next page.
+    // One more line than is shown tells whether there is a next page.
     let wanted = limit.saturating_add(1);
     let mut keys = keys(db, &conversation, &mut redirects, after, wanted)?;
     let more = keys.len() > limit;
     keys.truncate(limit);
-    // A page goes on behind its last line, be it damaged or not.
+    // The next page begins after the last line of this one, whether that is damaged or not.
     let next = keys.last().filter(|_| more).map(|key| key.cursor());
     let line = |key: Key| listed(lines::at(db, uid, key)).map(Option::flatten).transpose();
     let lines: Vec<Line> = keys.into_iter().filter_map(line).collect::<Result<_>>()?;
     Ok(Some(ConversationPage { conversation, lines, next }))
 }
 
-/// The first `wanted` lines of a conversation, and maybe more, in order: placed by time, and attached under any of its ids.
+/// At least the first `wanted` lines of a conversation, in order: those placed by time, and those
+/// attached under any of its ids.
 pub fn keys(
     db: &Connection,
     conversation: &Conversation,
@@ -127,7 +129,8 @@ pub fn keys(
     Ok(keys)
 }
 
-/// Lines within the conversation's time that stand in it, or in one that was merged into it.
+/// Lines within the conversation's time that belong to it, or to a conversation that was merged into
+/// it.
 fn timed(
     db: &Connection,
     conversation: &Conversation,

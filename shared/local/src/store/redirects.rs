@@ -1,4 +1,4 @@
-//! Merged-away conversations lead to their survivor, step by step.
+//! Follows merged conversations to the one they were merged into, step by step.
 
 use std::collections::HashMap;
 
@@ -8,11 +8,11 @@ use rusqlite::Connection;
 use super::fault::Result;
 use super::table::conversations;
 
-/// More steps than a chain can have: each is a merge over a pause of two minutes, so that this many of them are a
-/// fortnight of talk. Beyond it the chain runs in a circle.
+/// More steps than a chain can have: each step is a merge across a pause of two minutes, so that this
+/// many steps are a fortnight of talk. A longer chain is a circle.
 const MAX_STEPS: usize = 10_000;
 
-/// Follows chains for one user within one transaction, and goes along each step only once.
+/// Follows chains of one user within one transaction, and reads each step only once.
 pub struct Redirects<'a> {
     db: &'a Connection,
     uid: &'a Uid,
@@ -24,7 +24,7 @@ impl<'a> Redirects<'a> {
         Self { db, uid, known: HashMap::new() }
     }
 
-    /// The id that this one stands for now; itself when it was not merged away, or is unknown.
+    /// The id at the end of the chain; the id itself if it was not merged or is unknown.
     pub fn end(&mut self, id: ConversationId) -> Result<ConversationId> {
         let mut passed = Vec::new();
         let mut at = id;
@@ -36,7 +36,7 @@ impl<'a> Redirects<'a> {
             let Some(next) = conversations::merged_into(self.db, self.uid, at)? else { break };
             passed.push(at);
             if passed.len() > MAX_STEPS {
-                // It stands for nothing that lives.
+                // A circle does not lead to a live conversation.
                 flow::document::met("conversations", &id, &"its redirects lead in a circle");
                 return Ok(id);
             }
@@ -47,7 +47,7 @@ impl<'a> Redirects<'a> {
         Ok(at)
     }
 
-    /// The conversation at the end, live or deleted; `None` when it is unknown.
+    /// The conversation at the end of the chain, live or deleted; `None` if it is unknown.
     pub fn follow(&mut self, id: ConversationId) -> Result<Option<Conversation>> {
         let end = self.end(id)?;
         conversations::load(self.db, self.uid, end)

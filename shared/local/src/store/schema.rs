@@ -1,4 +1,4 @@
-//! The tables, version by version. A version that was shipped is never edited: the next one changes what it made.
+//! The schema, version by version. A released version is never edited: the next one changes its tables.
 
 use std::path::Path;
 
@@ -6,7 +6,8 @@ use rusqlite::Connection;
 
 use crate::sqlite::OpenError;
 
-/// Applied in order, each in a transaction of its own; how many were applied stands in the file.
+/// The migrations in order. Each is applied in its own transaction, and the file records how many were
+/// applied.
 pub const MIGRATIONS: &[&str] = &[
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
@@ -17,7 +18,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("schema/7.sql"),
 ];
 
-/// Refuses a database that is not of this very version.
+/// Refuses a database whose schema version is not exactly ours.
 pub fn check(db: &Connection, path: &Path) -> Result<(), OpenError> {
     let version = db.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0));
     let found = version.map_err(|error| OpenError::of(path, error))? as usize;

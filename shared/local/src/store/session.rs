@@ -1,4 +1,4 @@
-//! Upload sessions: what is known is read, the rule decides, its answer is written.
+//! Upload sessions: reads what is known, asks the rule for a decision, and writes it.
 
 use domain::accept::Known;
 use domain::session::{
@@ -14,8 +14,8 @@ use super::fault::Result;
 use super::table::jobs;
 use super::user_slots;
 
-/// Sessions beyond the limit that one request ends: a limit that was lowered is reached step by step.
-const MOST_ENDED: usize = 100;
+/// The most sessions beyond the limit that one request ends: a lowered limit is reached step by step.
+const MAX_ENDED: usize = 100;
 
 pub fn open(db: &Connection, request: &SessionRequest, at: &At<'_>) -> Result<Opened> {
     let own = own_job(db, request.job_id, &request.uid)?;
@@ -41,9 +41,9 @@ pub fn open(db: &Connection, request: &SessionRequest, at: &At<'_>) -> Result<Op
 }
 
 fn open_sessions(db: &Connection, uid: &Uid, at: &At<'_>) -> Result<Vec<Job>> {
-    let limit = at.rules.open_sessions_per_user as usize + MOST_ENDED;
+    let limit = at.rules.open_sessions_per_user as usize + MAX_ENDED;
     let found = jobs::list(db, uid, Status::Uploading, None, at.now, limit)?;
-    // One that cannot be read is nobody's to go on with.
+    // A session that cannot be read cannot be continued.
     jobs::load_listed(db, &found)
 }
 
@@ -54,7 +54,7 @@ pub fn complete(db: &Connection, id: JobId, whole: &[WholeFile], at: &At<'_>) ->
             let ids: Vec<RecordingId> = session.files.iter().map(|file| file.recording).collect();
             known(db, &session.uid, None, &ids)?
         }
-        // What is known bears on open sessions only.
+        // The known recordings only matter for open sessions.
         _ => (Known::default(), Vec::new()),
     };
     let ctx = user_slots::context(db, &session.uid, at)?;

@@ -1,4 +1,4 @@
-//! One command to one job.
+//! Applies one command to one job.
 
 use domain::checkpoint::files_that_forget;
 use domain::command::Command;

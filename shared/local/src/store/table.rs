@@ -1,4 +1,4 @@
-//! One file for each table: its rows, its columns and its queries.
+//! The tables. Each file has the rows, columns and queries of one table.
 
 pub mod beside;
 pub mod checkpoints;

@@ -19,7 +19,7 @@ use testkit::Harness;
 
 use super::SqliteStore;
 
-/// A store in a folder of its own, which goes when the test is over.
+/// A store in a folder of its own, which is removed after the test.
 fn fresh() -> (Arc<SqliteStore>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     (Arc::new(SqliteStore::open(&path(&folder), 2).unwrap()), folder)

@@ -1,4 +1,5 @@
-//! Turns: counted in the transaction that asks, never kept as a number that could go wrong.
+//! Slots are counted in the transaction that needs the number; no counter is stored that could become
+//! wrong.
 
 use domain::transition::{Context, apply};
 use domain::{Command, Job, Uid};
@@ -9,21 +10,21 @@ use super::fault::{Fault, Result, listed};
 use super::table::jobs;
 
 fn is_free(db: &Connection, uid: &Uid, at: &At<'_>) -> Result<bool> {
-    let turns = at.rules.enqueued_per_user;
-    Ok(jobs::count_held(db, uid, turns)? < turns)
+    let slots = at.rules.enqueued_per_user;
+    Ok(jobs::count_held(db, uid, slots)? < slots)
 }
 
-/// What a command is decided by, with the user's turns counted.
+/// The context of a command that depends on the user's slots.
 pub fn context<'a>(db: &Connection, uid: &Uid, at: &At<'a>) -> Result<Context<'a>> {
     Ok(Context { slot_free: is_free(db, uid, at)?, ..uncounted(at) })
 }
 
-/// For a command that no turn bears on.
+/// The context of a command that does not depend on slots.
 pub fn uncounted<'a>(at: &At<'a>) -> Context<'a> {
     Context { now: at.now, rules: at.rules, slot_free: false }
 }
 
-/// Gives every free turn to the waiting job that comes next.
+/// Gives every free slot to the next waiting job.
 pub fn promote(db: &Connection, uid: &Uid, at: &At<'_>) -> Result<Vec<Job>> {
     let mut promoted = Vec::new();
     while is_free(db, uid, at)? {
@@ -35,7 +36,8 @@ pub fn promote(db: &Connection, uid: &Uid, at: &At<'_>) -> Result<Vec<Job>> {
     Ok(promoted)
 }
 
-/// Users with waiting jobs and a free turn, by uid. Jumps from user to user, however many jobs each has.
+/// Users with waiting jobs and a free slot, by uid. The query jumps from user to user, however many
+/// jobs each has.
 pub fn stuck_users(db: &Connection, at: &At<'_>, limit: usize) -> Result<Vec<Uid>> {
     let mut stuck = Vec::new();
     let mut last = String::new();

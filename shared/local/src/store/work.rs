@@ -1,4 +1,5 @@
-//! A worker's writes: a file's plan, its texts, their places. Each is refused when the worker has lost the job.
+//! A worker's writes: a file's plan, its texts, and their placement. Each is refused if the worker has
+//! lost its lease.
 
 use domain::accept::new_recording;
 use domain::checkpoint::{Checkpoint, MAX_CHECKPOINT_BYTES, save_checkpoint as saved};
@@ -16,12 +17,13 @@ use super::table::recordings::Before;
 use super::table::{beside, checkpoints, conversations, jobs, lines, recordings, usage};
 use super::user_slots::uncounted;
 
-/// What a worker is told whose job, or its file, is not there any more.
+/// The answer to a worker whose job, or whose file, no longer exists.
 const GONE: Refusal = Refusal::Fenced { fence: 0 };
 
 pub fn plan_file(db: &Connection, id: JobId, plan: &FilePlan, at: &At<'_>) -> Result<Written<(Job, Recording)>> {
     let Some((job, known, before)) = job_with_file(db, id, plan.index)? else { return Ok(Written::Fenced(GONE)) };
-    // One that was lost, or cannot be read, is known anew: what stands in its lines is found by its segments.
+    // A recording that was lost or cannot be read is created again; its stored lines are found by their
+    // segments.
     let recording = known.unwrap_or_else(|| new_recording(&job.files[plan.index], &job.uid, job.id, at.now));
     let mut planned = match planning::plan_file(job.clone(), recording, plan, uncounted(at)) {
         Ok(planned) => planned,
@@ -61,23 +63,24 @@ pub fn store_texts(
     if lines.len() > MAX_GROUP || !lines.iter().all(of_this_job) {
         return Err(Fault::Invalid("these lines are too many, or of recordings that are not the job's"));
     }
-    // Storing texts changes nothing in the job but what a renewal does.
+    // For the job, storing texts is the same as renewing its lease.
     match apply(&job, &Command::Renew { fence }, uncounted(at)) {
         Ok(step) => jobs::update(db, &job, &step.job)?,
         Err(why) => return Ok(Written::Fenced(why)),
     }
-    lines.into_iter().map(|line| stands(db, line)).collect::<Result<_>>().map(Written::Done)
+    lines.into_iter().map(|line| store_text(db, line)).collect::<Result<_>>().map(Written::Done)
 }
 
-/// The line itself, or the one that was there before it. One that cannot be read gives way to it.
-fn stands(db: &Connection, line: Line) -> Result<Line> {
+/// Stores a line. Returns the stored line, which is the earlier one if there was one. A line that
+/// cannot be read is replaced.
+fn store_text(db: &Connection, line: Line) -> Result<Line> {
     if lines::insert(db, &line)? {
         return Ok(line);
     }
     if let Some(before) = lines::load(db, &line.uid, line.segment())? {
         return Ok(before);
     }
-    // What was emptied with a deleted conversation stays without its text.
+    // A line that was emptied with a deleted conversation stays without its text.
     let line = if lines::is_emptied(db, &line)? { line.forgotten() } else { line };
     lines::update(db, &line)?;
     Ok(line)
@@ -88,10 +91,10 @@ pub fn place(db: &Connection, id: JobId, group: &Group, at: &At<'_>) -> Result<W
         return Err(Fault::Invalid("the group has too many segments"));
     }
     let Some((job, recording, before)) = job_with_file(db, id, group.index)? else { return Ok(Written::Fenced(GONE)) };
-    // The next delivery plans it anew.
+    // The next delivery plans the file again.
     let recording = recording.ok_or_else(|| lost(&job.files[group.index]))?;
-    let around = placement_context::of(db, &recording, group)?;
-    match placement::place(job.clone(), recording, group, around, uncounted(at)) {
+    let context = placement_context::of(db, &recording, group)?;
+    match placement::place(job.clone(), recording, group, context, uncounted(at)) {
         Ok(placed) => write(db, placed, (&job, &before), at).map(Written::Done),
         Err(why) => Ok(Written::Fenced(why)),
     }
@@ -118,7 +121,7 @@ fn job_with_file(db: &Connection, id: JobId, index: usize) -> Result<Option<(Job
     Ok(Some((job, recording, before)))
 }
 
-/// Recordings never expire: without it nothing can be said of what was done.
+/// Recordings never expire, so this is damage: without the recording it is unknown what was done.
 fn lost(file: &JobFile) -> Fault {
     Fault::damaged("recordings", file.recording, "a job has it, and it is gone or cannot be read")
 }

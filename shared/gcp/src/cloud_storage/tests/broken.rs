@@ -1,4 +1,5 @@
-//! Writes that break on the way: they go on, or end without a trace, and never count twice.
+//! Writes that are interrupted: they are resumed, or end without leaving anything, and no bytes count
+//! twice.
 
 use emulators::storage::{Fault, Op};
 use flow::Kind;
@@ -7,11 +8,11 @@ use testkit::skip;
 
 use super::*;
 
-/// What a broken request leaves at Google: whole quanta.
+/// The granularity in which Google keeps the bytes of an interrupted request.
 const QUANTUM: usize = 256 * 1024;
 
 #[tokio::test]
-async fn a_chunk_goes_on_from_the_bytes_that_are_there() {
+async fn interrupted_chunk_resumes_at_stored_offset() {
     for fault in [Fault::StatusAfter(300_000, 503), Fault::CutAfter(300_000), Fault::Cut, Fault::LoseAnswer] {
         let at = fixture().await;
         let bytes = sound(3 * MIB + 77);
@@ -20,24 +21,24 @@ async fn a_chunk_goes_on_from_the_bytes_that_are_there() {
         at.cloud.order(Op::Chunk, fault, 2);
         writer.write(bytes[MIB + 1..].to_vec().into()).await.unwrap();
         assert_eq!(writer.finish().await.unwrap(), describe(&bytes), "{fault:?}");
-        assert!(at.stands().unwrap() == bytes, "{fault:?}");
+        assert!(at.stored().unwrap() == bytes, "{fault:?}");
         assert_eq!((at.cloud.pending_faults(), at.cloud.count(Op::Start)), (0, 1), "{fault:?}");
         assert!(at.cloud.count(Op::Query) >= 1, "{fault:?}");
     }
 }
 
 #[tokio::test]
-async fn a_break_in_the_middle_of_a_piece_loses_no_byte() {
+async fn interruption_within_quantum_loses_no_bytes() {
     let at = fixture().await;
     let bytes = sound(MIB + 3 * QUANTUM + 11);
     at.cloud.order(Op::Chunk, Fault::CutAfter(2 * QUANTUM as u64 + 5), 1);
     at.cloud.order(Op::Chunk, Fault::StatusAfter(QUANTUM as u64 + 5, 503), 2);
     assert_eq!(at.write(&bytes).await.unwrap(), describe(&bytes));
-    assert!(at.stands().unwrap() == bytes);
+    assert!(at.stored().unwrap() == bytes);
 }
 
 #[tokio::test]
-async fn a_last_chunk_whose_answer_is_lost_is_our_own_success() {
+async fn last_chunk_with_lost_answer_succeeds() {
     let at = fixture().await;
     let bytes = sound(MIB + 5);
     let mut writer = at.blobs.create(&name()).await.unwrap();
@@ -45,11 +46,11 @@ async fn a_last_chunk_whose_answer_is_lost_is_our_own_success() {
     at.cloud.order(Op::Chunk, Fault::LoseAnswer, 1);
     assert_eq!(writer.finish().await.unwrap(), describe(&bytes));
     assert_eq!((at.cloud.count(Op::Chunk), at.cloud.count(Op::Query)), (2, 1));
-    assert!(at.stands().unwrap() == bytes);
+    assert!(at.stored().unwrap() == bytes);
 }
 
 #[tokio::test]
-async fn a_small_blob_whose_answer_is_lost_is_our_own_success() {
+async fn small_blob_with_lost_answer_succeeds() {
     let at = fixture().await;
     at.cloud.order(Op::Insert, Fault::LoseAnswer, 1);
     assert_eq!(at.write(b"sound").await.unwrap(), describe(b"sound"));
@@ -57,7 +58,7 @@ async fn a_small_blob_whose_answer_is_lost_is_our_own_success() {
 }
 
 #[tokio::test]
-async fn an_outcome_that_nobody_can_tell_is_unknown_and_settled_by_repeating() {
+async fn unknown_outcome_is_reported_and_resolved_by_repeating_the_write() {
     for bytes in [sound(10), sound(2 * MIB)] {
         let at = fixture().await;
         let mut writer = at.blobs.create(&name()).await.unwrap();
@@ -68,13 +69,13 @@ async fn an_outcome_that_nobody_can_tell_is_unknown_and_settled_by_repeating() {
             at.cloud.order(rest, Fault::Status(503), 20);
         }
         assert_eq!(writer.finish().await.unwrap_err().kind, Kind::Unknown);
-        assert!(at.stands().unwrap() == bytes, "it was done");
+        assert!(at.stored().unwrap() == bytes, "it was done");
         let again = fixture_of(&at).write(&bytes).await;
         assert_eq!(again.unwrap(), describe(&bytes));
     }
 }
 
-/// The same service once it has recovered, and a new process.
+/// The same service after it has recovered, with a new client.
 fn fixture_of(at: &Fixture) -> Recovered<'_> {
     at.cloud.heal();
     Recovered(at)
@@ -92,7 +93,7 @@ impl Recovered<'_> {
 }
 
 #[tokio::test]
-async fn a_service_that_stays_away_ends_a_write_without_a_trace() {
+async fn write_fails_without_leftovers_while_service_is_unavailable() {
     let at = fixture().await;
     at.cloud.order(Op::Chunk, Fault::Status(503), 20);
     let error = at.write(&sound(3 * MIB)).await.unwrap_err();
@@ -103,18 +104,18 @@ async fn a_service_that_stays_away_ends_a_write_without_a_trace() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_lost_ends_the_write() {
+async fn write_fails_when_its_session_is_lost() {
     let at = fixture().await;
     let mut writer = at.blobs.create(&name()).await.unwrap();
     writer.write(sound(MIB + 1).into()).await.unwrap();
     at.cloud.order(Op::Chunk, Fault::Status(410), 1);
     let error = writer.finish().await.unwrap_err();
     assert_eq!(error.kind, Kind::Unavailable);
-    assert_eq!(at.stands(), None);
+    assert_eq!(at.stored(), None);
 }
 
 #[tokio::test]
-async fn bytes_that_are_stored_wrong_are_noticed_and_taken_away() {
+async fn object_with_wrong_bytes_is_detected_and_removed() {
     for (bytes, op) in [(sound(10), Op::Insert), (sound(MIB + 10), Op::Chunk)] {
         let at = fixture().await;
         if at.cloud.is_elsewhere() {
@@ -124,22 +125,22 @@ async fn bytes_that_are_stored_wrong_are_noticed_and_taken_away() {
         writer.write(bytes.into()).await.unwrap();
         at.cloud.order(op, Fault::StoreWrong, 1);
         assert_eq!(writer.finish().await.unwrap_err().kind, Kind::Corrupt);
-        assert_eq!(at.stands(), None);
+        assert_eq!(at.stored(), None);
     }
 }
 
 #[tokio::test]
-async fn a_write_that_is_not_answered_ends_within_its_time() {
+async fn unanswered_write_ends_within_time_limit() {
     let at = fixture_with(impatient()).await;
     at.cloud.order(Op::Insert, Fault::Stall, 20);
     let error = at.write(b"sound").await.unwrap_err();
     assert_eq!((error.kind, at.cloud.count(Op::Insert)), (Kind::Unknown, 3));
     assert!(error.to_string().contains("no answer within 0.2 s"), "{error}");
-    assert_eq!(at.stands(), None);
+    assert_eq!(at.stored(), None);
 }
 
 #[tokio::test]
-async fn all_tries_together_have_one_deadline() {
+async fn all_tries_share_one_deadline() {
     let at = fixture_with(RetryPolicy { tries: 100, total: Duration::from_millis(500), ..impatient() }).await;
     at.cloud.order(Op::Insert, Fault::Stall, 200);
     let error = at.write(b"sound").await.unwrap_err();

@@ -1,4 +1,5 @@
-//! The contracts of the ports: once with a service that works, once with one that fails each kind of request at first.
+//! Runs the contracts of the ports: once with a service that works, and once with one that fails each
+//! kind of request at first.
 
 use std::any::Any;
 
@@ -13,7 +14,7 @@ async fn stage() -> (Arc<Storage>, Box<dyn Any>) {
     (fixture.storage, Box::new(fixture.cloud))
 }
 
-/// A device that sends bytes by plain HTTP, and knows nothing but the address.
+/// A device that sends bytes by plain HTTP and knows only the address.
 struct Device(reqwest::Client);
 
 #[async_trait]
@@ -51,8 +52,8 @@ fn blobs((storage, kept): (Arc<Storage>, Box<dyn Any>)) -> (Arc<GcsBlobs>, Box<d
 testkit::blobs_contract!(async || blobs(stage().await));
 testkit::direct_contract!(async || direct(stage().await));
 
-/// The first requests of each kind go wrong: one is refused, one is done and its answer lost. A device's own requests are
-/// not ours to repeat, so those of upload sessions are let through there.
+/// The first requests of each kind fail: one is refused, and one takes effect but its answer is lost.
+/// We do not repeat a device's own requests, so those of upload sessions succeed there.
 async fn shaky(ours: &[Op]) -> (Arc<Storage>, Box<dyn Any>) {
     let fixture = fixture().await;
     for op in ours {
@@ -62,9 +63,9 @@ async fn shaky(ours: &[Op]) -> (Arc<Storage>, Box<dyn Any>) {
     (fixture.storage, Box::new(fixture.cloud))
 }
 
-/// What plays Google here is the stand-in again, as another process would find it.
+/// The same fake plays Google here, reached as another process would reach it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_environment_points_the_suites_elsewhere() {
+async fn environment_directs_the_suites_to_another_service() {
     let cloud = CloudStorage::alone(BUCKET).await;
     let environment = [("STORAGE_EMULATOR_HOST", cloud.endpoint()), ("STORAGE_EMULATOR_GRPC_HOST", cloud.endpoint())];
     let suites = ["cloud_storage::tests::contract::blobs_contract", "cloud_storage::tests::contract::direct_contract"];

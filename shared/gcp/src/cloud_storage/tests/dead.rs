@@ -1,11 +1,11 @@
-//! Connections whose other side is gone without a word.
+//! Connections whose other side is gone without a message.
 
 use emulators::wire::Wire;
 
 use super::*;
 
 #[tokio::test]
-async fn what_waits_on_a_dead_connection_goes_on_by_another() {
+async fn call_on_dead_connection_is_repeated_on_a_new_one() {
     let cloud = CloudStorage::start(BUCKET).await;
     let wire = Wire::to(cloud.endpoint()).await;
     let endpoint = Some(wire.endpoint().to_owned());

@@ -1,4 +1,4 @@
-//! Upload sessions: what Google is asked, and what is never shown.
+//! Upload sessions: what is sent to Google, and what is never shown.
 
 use emulators::storage::{Fault, Op};
 use flow::Kind;
@@ -29,7 +29,7 @@ impl CredentialsProvider for Token {
 }
 
 #[tokio::test]
-async fn only_the_start_carries_credentials() {
+async fn only_session_start_carries_credentials() {
     let at = fixture().await;
     let storage = Storage::new(settings(&at.cloud), at.clock.clone(), Arc::new(SeededRandom::new(1)));
     let uploads = GcsUploads::new(Arc::new(storage.with_credentials(Token.into())));
@@ -41,7 +41,7 @@ async fn only_the_start_carries_credentials() {
 }
 
 #[tokio::test]
-async fn another_size_than_announced_is_refused() {
+async fn size_other_than_announced_is_refused() {
     let at = fixture().await;
     let url = at.uploads.start(&name(), Expected { crc32c: None, ..expected() }).await.unwrap();
     let client = reqwest::Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap();
@@ -52,7 +52,7 @@ async fn another_size_than_announced_is_refused() {
 }
 
 #[tokio::test]
-async fn a_session_that_google_forgot_is_known_by_its_blob() {
+async fn forgotten_session_is_recognised_by_its_blob() {
     let at = fixture().await;
     let url = at.uploads.start(&name(), expected()).await.unwrap();
     at.cloud.order(Op::Query, Fault::Status(410), 3);
@@ -65,9 +65,10 @@ async fn a_session_that_google_forgot_is_known_by_its_blob() {
     assert_eq!(at.uploads.progress(&name(), &url, expected()).await.unwrap(), whole);
 }
 
-/// Google was seen to look at the name only when the object is made; should it look earlier, that is no fault.
+/// Google was seen to check the name only when the object is created; if it checks earlier, that is no
+/// error.
 #[tokio::test]
-async fn a_name_that_is_found_taken_at_the_start_is_a_conflict() {
+async fn session_start_for_taken_name_is_a_conflict() {
     let at = fixture().await;
     at.cloud.order(Op::Start, Fault::Status(412), 2);
     assert_eq!(at.uploads.start(&name(), expected()).await.unwrap_err().kind, Kind::Conflict);
@@ -78,7 +79,7 @@ async fn a_name_that_is_found_taken_at_the_start_is_a_conflict() {
 }
 
 #[tokio::test]
-async fn a_file_is_whole_when_it_stands_there_and_not_when_its_session_says_so() {
+async fn file_is_whole_when_its_object_exists_and_not_when_its_session_says_so() {
     let at = fixture().await;
     let url = at.uploads.start(&name(), Expected { crc32c: None, ..expected() }).await.unwrap();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -92,7 +93,7 @@ async fn a_file_is_whole_when_it_stands_there_and_not_when_its_session_says_so()
 }
 
 #[tokio::test]
-async fn the_address_is_in_no_error() {
+async fn session_address_is_in_no_error() {
     let at = fixture_with(impatient()).await;
     let url = at.uploads.start(&name(), expected()).await.unwrap();
     for fault in [Fault::Cut, Fault::Status(503), Fault::Stall] {
@@ -113,7 +114,7 @@ async fn the_address_is_in_no_error() {
 }
 
 #[tokio::test]
-async fn nothing_is_listed_and_nobody_is_asked() {
+async fn listing_sessions_is_empty_and_sends_no_request() {
     let at = fixture().await;
     at.uploads.start(&name(), expected()).await.unwrap();
     assert_eq!(at.uploads.list(None, 10).await.unwrap(), []);

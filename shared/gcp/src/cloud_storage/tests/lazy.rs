@@ -1,4 +1,4 @@
-//! What is made only when it is needed: connections, credentials.
+//! Connections and credentials are only created when they are needed.
 
 use flow::Kind;
 use google_cloud_auth::credentials::{CacheableResource, CredentialsProvider};
@@ -7,16 +7,16 @@ use http::{Extensions, HeaderMap};
 
 use super::*;
 
-/// Without a runtime there is nothing that could connect.
+/// There is no runtime, so nothing can connect.
 #[test]
-fn making_the_adapters_needs_nothing() {
+fn creating_adapters_needs_no_connection_or_credentials() {
     let (storage, _) = storage(Settings::new(BUCKET));
     let (blobs, uploads) = (GcsBlobs::new(storage.clone()), GcsUploads::new(storage));
     drop((blobs, uploads));
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_there_is_unavailable() {
+async fn unreachable_service_is_unavailable() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = Some(format!("http://{}", listener.local_addr().unwrap()));
     drop(listener);
@@ -29,10 +29,10 @@ async fn a_service_that_is_not_there_is_unavailable() {
     assert_eq!(blobs.list("", None, 1).await.unwrap_err().kind, Kind::Unavailable);
 }
 
-/// The environment is the whole process's.
+/// The environment belongs to the whole process.
 #[test]
-fn credentials_that_cannot_be_read_are_misconfigured_at_their_first_use() {
-    let test = "cloud_storage::tests::lazy::credentials_that_cannot_be_read_are_misconfigured_at_their_first_use";
+fn unreadable_credentials_are_misconfigured_at_first_use() {
+    let test = "cloud_storage::tests::lazy::unreadable_credentials_are_misconfigured_at_first_use";
     if !is_alone() {
         assert_eq!(run_alone(&["--exact", test], &[("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere/key.json")]), 1);
         return;
@@ -62,7 +62,7 @@ impl CredentialsProvider for Expired {
 }
 
 #[tokio::test]
-async fn credentials_that_do_not_hold_are_misconfigured_unless_it_may_pass() {
+async fn failing_credentials_are_misconfigured_unless_transient() {
     let at = fixture().await;
     for (is_transient, kind) in [(false, Kind::Misconfigured), (true, Kind::Unavailable)] {
         let storage = Storage::new(settings(&at.cloud), at.clock.clone(), Arc::new(SeededRandom::new(1)));

@@ -1,4 +1,4 @@
-//! Lists and deletions.
+//! Listing and deleting.
 
 use emulators::storage::{Fault, Op};
 use flow::Kind;
@@ -6,7 +6,7 @@ use flow::Kind;
 use super::*;
 
 #[tokio::test]
-async fn an_age_is_told_from_when_it_was_written() {
+async fn blob_age_counts_from_its_write() {
     let at = fixture().await;
     at.write(b"sound").await.unwrap();
     at.clock.advance(Duration::from_secs(90));
@@ -27,7 +27,7 @@ async fn a_long_listing_is_read_page_by_page() {
     let listed = at.blobs.list("uploads/", None, 5000).await.unwrap();
     assert!(listed.iter().map(|(name, _)| name.as_str()).eq(names.iter().map(String::as_str)));
     if !at.cloud.is_elsewhere() {
-        // Google's testbench gives all of it in one page.
+        // Google's testbench returns everything in one page.
         assert_eq!(at.cloud.count(Op::List), 2);
     }
     let after = BlobName::listed(names[100].clone());
@@ -37,7 +37,7 @@ async fn a_long_listing_is_read_page_by_page() {
 }
 
 #[tokio::test]
-async fn what_may_pass_is_tried_again_a_few_times() {
+async fn transient_errors_are_retried_a_few_times() {
     let at = fixture().await;
     at.write(b"sound").await.unwrap();
     for (op, status) in [(Op::List, 503), (Op::List, 429), (Op::Delete, 503), (Op::Delete, 500)] {
@@ -45,17 +45,17 @@ async fn what_may_pass_is_tried_again_a_few_times() {
     }
     assert_eq!(at.blobs.list("uploads/", None, 10).await.unwrap().len(), 1);
     at.blobs.delete(&name()).await.unwrap();
-    assert_eq!((at.cloud.count(Op::List), at.cloud.count(Op::Delete), at.stands()), (5, 5, None));
+    assert_eq!((at.cloud.count(Op::List), at.cloud.count(Op::Delete), at.stored()), (5, 5, None));
     at.cloud.order(Op::List, Fault::Status(503), 100);
     assert_eq!(at.blobs.list("uploads/", None, 10).await.unwrap_err().kind, Kind::Unavailable);
     assert_eq!(at.cloud.count(Op::List), 5 + 5);
 }
 
 #[tokio::test]
-async fn a_deletion_whose_answers_are_all_lost_is_unknown() {
+async fn deletion_with_all_answers_lost_is_unknown() {
     let at = fixture().await;
     at.write(b"sound").await.unwrap();
     at.cloud.order(Op::Delete, Fault::LoseAnswer, 100);
     assert_eq!(at.blobs.delete(&name()).await.unwrap_err().kind, Kind::Unknown);
-    assert_eq!(at.stands(), None);
+    assert_eq!(at.stored(), None);
 }

@@ -1,4 +1,4 @@
-//! A blob of any length takes a bounded piece of memory.
+//! A blob of any length takes a bounded amount of memory.
 
 use peak_alloc::PeakAlloc;
 
@@ -7,11 +7,11 @@ use super::*;
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
 
-/// What a request may take on Google Cloud. The stand-in's own buffers, in this same process, are counted with it.
+/// What a request may take on Google Cloud. It includes the buffers of the fake in this process.
 const LIMIT: usize = 2 * MIB;
 const LENGTH: usize = 64 * MIB;
 
-/// The heap is the whole process's: it is measured in one of its own.
+/// The heap belongs to the whole process, so it is measured in a process of its own.
 #[test]
 fn a_large_blob_is_written_in_bounded_memory() {
     let test = "cloud_storage::tests::memory::a_large_blob_is_written_in_bounded_memory";
@@ -27,7 +27,7 @@ async fn measure() {
     let at = at(CloudStorage::alone(BUCKET).await, policy());
     at.cloud.keep_no_bytes();
     let piece = Bytes::from(sound(64 * 1024));
-    // The first blob makes the clients and the connections.
+    // The first blob creates the clients and the connections.
     let warm = write(&at, 0, &piece, 4 * MIB).await;
     HEAP.reset_peak_usage();
     let before = HEAP.current_usage();

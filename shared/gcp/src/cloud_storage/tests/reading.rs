@@ -1,4 +1,4 @@
-//! Reads that break off, lie or stall.
+//! Reads that break off, return wrong bytes or stall.
 
 use emulators::storage::{Fault, Op};
 use flow::Kind;
@@ -17,7 +17,7 @@ async fn with_sound_and(policy: RetryPolicy) -> (Fixture, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn a_read_that_breaks_off_goes_on() {
+async fn interrupted_read_resumes() {
     let (at, bytes) = with_sound().await;
     at.cloud.order(Op::Read, Fault::Truncate(300_000), 1);
     at.cloud.order(Op::Read, Fault::Truncate(1), 1);
@@ -28,7 +28,7 @@ async fn a_read_that_breaks_off_goes_on() {
 }
 
 #[tokio::test]
-async fn a_long_read_may_break_off_often_when_it_gets_on() {
+async fn long_read_may_be_interrupted_often_if_it_makes_progress() {
     let (at, bytes) = (fixture().await, sound(40 * MIB));
     at.cloud.put(name().as_str(), bytes.clone());
     at.cloud.order(Op::Read, Fault::Truncate(5 * MIB as u64), 7);
@@ -39,7 +39,7 @@ async fn a_long_read_may_break_off_often_when_it_gets_on() {
 }
 
 #[tokio::test]
-async fn a_read_that_always_breaks_off_ends() {
+async fn read_that_is_always_interrupted_fails() {
     let (at, _) = with_sound().await;
     at.cloud.order(Op::Read, Fault::Truncate(1000), 100);
     let error = at.read(0).await.unwrap_err();
@@ -48,7 +48,7 @@ async fn a_read_that_always_breaks_off_ends() {
 }
 
 #[tokio::test]
-async fn other_bytes_than_were_written_are_corrupt() {
+async fn bytes_other_than_written_are_corrupt() {
     let (at, bytes) = with_sound().await;
     at.cloud.order(Op::Read, Fault::WrongBytes, 1);
     assert_eq!(at.read(0).await.unwrap_err().kind, Kind::Corrupt);
@@ -56,7 +56,7 @@ async fn other_bytes_than_were_written_are_corrupt() {
 }
 
 #[tokio::test]
-async fn the_sum_holds_across_a_break() {
+async fn checksum_is_verified_across_interruption() {
     let (at, _) = with_sound().await;
     at.cloud.order(Op::Read, Fault::Truncate(300_000), 1);
     at.cloud.order(Op::Read, Fault::WrongBytes, 1);
@@ -64,7 +64,7 @@ async fn the_sum_holds_across_a_break() {
 }
 
 #[tokio::test]
-async fn of_another_blob_under_the_name_nothing_is_read() {
+async fn resumed_read_never_returns_bytes_of_another_blob() {
     let (at, bytes) = with_sound().await;
     at.cloud.order(Op::Read, Fault::Truncate(300_000), 1);
     let mut pieces = at.blobs.read(&name(), 0).await.unwrap();
@@ -73,7 +73,7 @@ async fn of_another_blob_under_the_name_nothing_is_read() {
     let error = loop {
         match pieces.try_next().await {
             Ok(Some(piece)) => came.extend_from_slice(&piece),
-            // Google's testbench keeps what was written over, and gives it to who asks for it.
+            // Google's testbench keeps overwritten objects, and returns them on request.
             Ok(None) if at.cloud.is_elsewhere() => return assert!(came == bytes),
             Ok(None) => panic!("it ended well"),
             Err(error) => break error,
@@ -84,7 +84,7 @@ async fn of_another_blob_under_the_name_nothing_is_read() {
 }
 
 #[tokio::test]
-async fn a_read_that_stalls_is_asked_for_again() {
+async fn stalled_read_is_requested_again() {
     let (at, bytes) = with_sound_and(impatient()).await;
     at.cloud.order(Op::Read, Fault::Stall, 2);
     assert!(at.read(0).await.unwrap() == bytes);

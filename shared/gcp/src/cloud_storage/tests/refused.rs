@@ -1,4 +1,4 @@
-//! What Google refuses, and what is told of it: over JSON REST and over gRPC the same.
+//! What Google refuses and the resulting errors, which are the same for JSON REST and for gRPC.
 
 use emulators::storage::{Fault, Op};
 use flow::Kind;
@@ -9,7 +9,7 @@ use super::*;
 
 const EXPECTED: Expected = Expected { size: 5, crc32c: None };
 
-/// Every operation once, with what its first request is.
+/// Every operation once, with the kind of its first request.
 async fn every(at: &Fixture) -> Vec<(Op, Error)> {
     let mut large = at.blobs.create(&name()).await.unwrap();
     vec![
@@ -34,7 +34,7 @@ async fn with_fault(fault: Fault) -> Fixture {
 use flow::Error;
 
 #[tokio::test]
-async fn a_missing_permission_is_misconfigured_and_asked_for_once() {
+async fn missing_permission_is_misconfigured_and_not_retried() {
     for status in [401, 403] {
         let at = with_fault(Fault::Status(status)).await;
         for (op, error) in every(&at).await {
@@ -46,7 +46,7 @@ async fn a_missing_permission_is_misconfigured_and_asked_for_once() {
 }
 
 #[tokio::test]
-async fn a_missing_bucket_is_misconfigured_and_named() {
+async fn missing_bucket_is_misconfigured_and_named() {
     let cloud = CloudStorage::start("another").await;
     if cloud.is_elsewhere() {
         skip!("a bucket that is missing is told from an object by Google's words, and another service has its own");
@@ -61,7 +61,7 @@ async fn a_missing_bucket_is_misconfigured_and_named() {
 }
 
 #[tokio::test]
-async fn a_throttled_request_says_how_long_to_wait() {
+async fn throttled_request_reports_retry_after() {
     let at = with_fault(Fault::RetryAfter(429, 30)).await;
     for (op, error) in every(&at).await {
         assert_eq!(
@@ -74,7 +74,7 @@ async fn a_throttled_request_says_how_long_to_wait() {
 }
 
 #[tokio::test]
-async fn a_short_wish_is_waited_for() {
+async fn short_retry_after_is_waited_for() {
     let at = fixture().await;
     let before = at.clock.now();
     at.cloud.order(Op::Insert, Fault::RetryAfter(429, 3), 2);
@@ -84,7 +84,7 @@ async fn a_short_wish_is_waited_for() {
 }
 
 #[tokio::test]
-async fn the_doctor_tries_every_permission_and_leaves_nothing() {
+async fn doctor_tries_every_permission_and_leaves_nothing() {
     let at = fixture().await;
     assert!(permissions(&at.storage).await.iter().all(|permission| permission.outcome.is_ok()));
     assert_eq!((at.cloud.names(), at.cloud.sessions()), (vec![], vec![]));
@@ -98,7 +98,7 @@ async fn the_doctor_tries_every_permission_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn being_ready_leaves_nothing() {
+async fn readiness_check_leaves_nothing() {
     let at = fixture().await;
     at.blobs.ready().await.unwrap();
     assert_eq!((at.cloud.names(), at.cloud.sessions(), at.cloud.count(Op::Start)), (vec![], vec![], 1));

@@ -1,13 +1,14 @@
-//! What Google's own testbench makes go wrong in its own way, where it is the one that answers: it keeps other pieces of a
-//! broken request than the stand-in does, and breaks off elsewhere. No registry of packages carries it, so that no suite can
-//! start it by itself: these run when they are asked for beside one that is running (`docs/CLOUD.md`). What they ask of the
-//! adapter is asked of it in every run too, by the stand-in's faults (`broken.rs`, `writing.rs`, `reading.rs`, `refused.rs`).
+//! Faults that Google's own testbench produces in its own way: it keeps other parts of an interrupted
+//! request than the fake does, and breaks off elsewhere. It is in no package registry, so no suite can
+//! start it: these tests run on demand beside a running testbench (`docs/CLOUD.md`). In every run the
+//! fake's faults demand the same of the adapter (`broken.rs`, `writing.rs`, `reading.rs`,
+//! `refused.rs`).
 
 use testkit::memory::describe;
 
 use super::*;
 
-/// A service that will do these wrong.
+/// A testbench that will produce these faults.
 async fn with(transport: &str, method: &str, faults: &[&str]) -> Fixture {
     let at = fixture().await;
     let ordered = at.cloud.order_elsewhere(transport, method, faults);
@@ -17,7 +18,7 @@ async fn with(transport: &str, method: &str, faults: &[&str]) -> Fixture {
 
 #[tokio::test]
 #[ignore = "orders faults of Google's storage-testbench, which no registry carries: docs/CLOUD.md says how to run it"]
-async fn a_large_write_comes_whole_through_the_testbenchs_own_faults() {
+async fn large_write_completes_despite_testbench_faults() {
     let bytes = sound(3 * MIB + 77);
     let cases: [&[&str]; 9] = [
         &["return-503", "return-429", "return-503"],
@@ -25,37 +26,37 @@ async fn a_large_write_comes_whole_through_the_testbenchs_own_faults() {
         &["return-reset-connection", "return-reset-connection"],
         &["return-503-after-256K"],
         &["return-503-after-1536K", "return-408"],
-        // Its middle of a quantum is kept there, too.
+        // The testbench also keeps bytes up to the middle of a quantum.
         &["return-503-after-1300K", "return-503"],
         &["return-503-after-1300K", "return-504-after-2100K"],
         &["return-503-after-3072K"],
-        // The last chunk is taken, and the answer breaks off.
+        // The last chunk is accepted, and the answer breaks off.
         &["return-broken-stream-final-chunk-after-100B"],
     ];
     for faults in cases {
         let at = with("HTTP", "storage.objects.insert", faults).await;
         assert_eq!(at.write(&bytes).await.unwrap(), describe(&bytes), "{faults:?}");
-        assert!(at.stands().unwrap() == bytes, "{faults:?}");
+        assert!(at.stored().unwrap() == bytes, "{faults:?}");
         assert!(at.cloud.has_struck_elsewhere(), "{faults:?}");
     }
 }
 
 #[tokio::test]
 #[ignore = "orders faults of Google's storage-testbench, which no registry carries: docs/CLOUD.md says how to run it"]
-async fn a_small_write_comes_whole_through_the_testbenchs_own_faults() {
+async fn small_write_completes_despite_testbench_faults() {
     let bytes = sound(400 * 1024);
     let cases: [&[&str]; 3] =
         [&["return-503", "return-429"], &["return-reset-connection", "return-500"], &["return-503-after-256K"]];
     for faults in cases {
         let at = with("HTTP", "storage.objects.insert", faults).await;
         assert_eq!(at.write(&bytes).await.unwrap(), describe(&bytes), "{faults:?}");
-        assert!(at.stands().unwrap() == bytes && at.cloud.has_struck_elsewhere(), "{faults:?}");
+        assert!(at.stored().unwrap() == bytes && at.cloud.has_struck_elsewhere(), "{faults:?}");
     }
 }
 
 #[tokio::test]
 #[ignore = "orders faults of Google's storage-testbench, which no registry carries: docs/CLOUD.md says how to run it"]
-async fn a_read_comes_whole_through_the_testbenchs_own_faults() {
+async fn read_completes_despite_testbench_faults() {
     let bytes = sound(900_001);
     let cases: [&[&str]; 5] = [
         &["return-503", "return-429", "return-408"],
@@ -74,7 +75,7 @@ async fn a_read_comes_whole_through_the_testbenchs_own_faults() {
 
 #[tokio::test]
 #[ignore = "orders faults of Google's storage-testbench, which no registry carries: docs/CLOUD.md says how to run it"]
-async fn lists_and_deletions_pass_the_testbenchs_own_faults() {
+async fn lists_and_deletions_complete_despite_testbench_faults() {
     for faults in [&["return-503", "return-429"], &["return-reset-connection", "return-500"]] {
         let at = with("GRPC", "storage.objects.list", faults).await;
         at.cloud.put(name().as_str(), &b"sound"[..]);
@@ -82,6 +83,6 @@ async fn lists_and_deletions_pass_the_testbenchs_own_faults() {
         assert!(at.cloud.has_struck_elsewhere(), "{faults:?}");
         assert!(at.cloud.order_elsewhere("GRPC", "storage.objects.delete", faults));
         at.blobs.delete(&name()).await.unwrap();
-        assert!(at.stands().is_none() && at.cloud.has_struck_elsewhere(), "{faults:?}");
+        assert!(at.stored().is_none() && at.cloud.has_struck_elsewhere(), "{faults:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! What a write sends, and what it leaves.
+//! What a write sends, and what it leaves behind.
 
 use emulators::storage::Op;
 use flow::Kind;
@@ -7,7 +7,7 @@ use testkit::memory::describe;
 use super::*;
 
 #[tokio::test]
-async fn a_small_blob_is_one_request_and_carries_its_sum() {
+async fn small_blob_is_one_request_with_its_checksum() {
     let at = fixture().await;
     let stored = at.write(b"some sound").await.unwrap();
     assert_eq!(stored, describe(b"some sound"));
@@ -18,11 +18,11 @@ async fn a_small_blob_is_one_request_and_carries_its_sum() {
 }
 
 #[tokio::test]
-async fn a_large_blob_is_a_session_of_chunks() {
+async fn large_blob_is_a_session_of_chunks() {
     let at = fixture().await;
     let bytes = sound(3 * MIB);
     assert_eq!(at.write(&bytes).await.unwrap(), describe(&bytes));
-    assert!(at.stands().unwrap() == bytes);
+    assert!(at.stored().unwrap() == bytes);
     assert_eq!(
         at.cloud.seen().iter().map(|seen| seen.op).collect::<Vec<_>>(),
         [Op::Start, Op::Chunk, Op::Chunk, Op::Chunk]
@@ -32,17 +32,17 @@ async fn a_large_blob_is_a_session_of_chunks() {
 }
 
 #[tokio::test]
-async fn sizes_around_a_chunk_come_whole() {
+async fn blobs_of_about_one_chunk_arrive_complete() {
     for size in [MIB - 1, MIB, MIB + 1, 2 * MIB, 2 * MIB + 1] {
         let at = fixture().await;
         let bytes = sound(size);
         assert_eq!(at.write(&bytes).await.unwrap(), describe(&bytes), "{size}");
-        assert!(at.stands().unwrap() == bytes, "{size}");
+        assert!(at.stored().unwrap() == bytes, "{size}");
     }
 }
 
 #[tokio::test]
-async fn what_is_aborted_gives_its_session_back() {
+async fn aborted_write_cancels_its_session() {
     let at = fixture().await;
     let mut writer = at.blobs.create(&name()).await.unwrap();
     writer.write(sound(2 * MIB).into()).await.unwrap();
@@ -52,7 +52,7 @@ async fn what_is_aborted_gives_its_session_back() {
 }
 
 #[tokio::test]
-async fn what_is_dropped_gives_its_session_back() {
+async fn dropped_writer_cancels_its_session() {
     let at = fixture().await;
     let mut writer = at.blobs.create(&name()).await.unwrap();
     writer.write(sound(2 * MIB).into()).await.unwrap();
@@ -62,28 +62,28 @@ async fn what_is_dropped_gives_its_session_back() {
 }
 
 #[tokio::test]
-async fn a_large_blob_again_is_our_own_success_and_another_a_conflict() {
+async fn repeated_large_blob_succeeds_and_different_one_is_a_conflict() {
     let at = fixture().await;
     let (bytes, mut other) = (sound(2 * MIB + 5), sound(2 * MIB + 5));
     other[MIB] ^= 1;
     let first = at.write(&bytes).await.unwrap();
     assert_eq!(at.write(&bytes).await.unwrap(), first);
     assert_eq!(at.write(&other).await.unwrap_err().kind, Kind::Conflict);
-    assert!(at.stands().unwrap() == bytes);
+    assert!(at.stored().unwrap() == bytes);
 }
 
 #[tokio::test]
-async fn a_name_that_is_taken_while_it_is_written_is_a_conflict() {
+async fn name_taken_during_write_is_a_conflict() {
     let at = fixture().await;
     let mut writer = at.blobs.create(&name()).await.unwrap();
     writer.write(sound(2 * MIB).into()).await.unwrap();
     at.cloud.put(name().as_str(), &b"somebody else's"[..]);
     assert_eq!(writer.finish().await.unwrap_err().kind, Kind::Conflict);
-    assert_eq!(at.stands().unwrap(), &b"somebody else's"[..]);
+    assert_eq!(at.stored().unwrap(), &b"somebody else's"[..]);
 }
 
 #[tokio::test]
-async fn a_write_that_nobody_waited_for_is_never_finished() {
+async fn cancelled_write_is_never_finished() {
     let at = fixture().await;
     let mut writer = at.blobs.create(&name()).await.unwrap();
     at.cloud.order(Op::Chunk, emulators::storage::Fault::Stall, 1);
@@ -93,5 +93,5 @@ async fn a_write_that_nobody_waited_for_is_never_finished() {
     }
     assert_eq!(writer.write(sound(5).into()).await.err().map(|e| e.kind), None, "it fits beside what waits");
     assert_eq!(writer.finish().await.unwrap_err().kind, Kind::Unavailable);
-    assert_eq!(at.stands(), None);
+    assert_eq!(at.stored(), None);
 }

@@ -6,22 +6,22 @@ use secrecy::ExposeSecret;
 use super::*;
 use crate::fcm::GoogleToken;
 
-/// Set in a process of its own: the environment is the whole process's.
+/// Set in a process of its own, because the environment belongs to the whole process.
 const ALONE: &str = "AFTERWORD_ALONE";
 const KEY: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// Google's library, once told that a key is no good, says so for ever.
+/// Google's library never retries a key that was once refused.
 #[test]
-fn a_key_that_was_withdrawn_and_put_right_needs_no_new_process() {
+fn revoked_and_replaced_key_works_without_restart() {
     if std::env::var_os(ALONE).is_none() {
         let folder = tempfile::tempdir().unwrap();
-        let test = "fcm::tests::credentials::a_key_that_was_withdrawn_and_put_right_needs_no_new_process";
+        let test = "fcm::tests::credentials::revoked_and_replaced_key_works_without_restart";
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", test]).env(ALONE, "1").env(KEY, folder.path().join("key.json"));
         let output = command.output().unwrap();
-        let told = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && told.contains("1 passed"), "{told}");
+        let output_text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && output_text.contains("1 passed"), "{output_text}");
         return;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

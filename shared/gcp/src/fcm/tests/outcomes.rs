@@ -21,7 +21,7 @@ async fn rejected(answer: Answer) -> String {
 }
 
 #[tokio::test]
-async fn a_dead_token_is_forgotten() {
+async fn unregistered_token_is_reported() {
     let dead = [
         Answer::unregistered(),
         Answer::invalid_token(),
@@ -32,9 +32,9 @@ async fn a_dead_token_is_forgotten() {
     }
 }
 
-/// Else one wrong setting would cost every user's tokens.
+/// Otherwise one wrong setting would delete the tokens of all users.
 #[tokio::test]
-async fn a_refusal_that_is_not_about_the_token_keeps_it() {
+async fn refusal_not_about_the_token_keeps_it() {
     let refused = |status, rpc, code| Answer::refused(status, rpc, code, "Some words.");
     let cases = [
         (refused(404, "NOT_FOUND", ""), "404 Not Found NOT_FOUND: Some words."),
@@ -53,7 +53,7 @@ async fn a_refusal_that_is_not_about_the_token_keeps_it() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_us_is_no_device_s_and_waits_for_a_person() {
+async fn refusal_of_our_credentials_is_misconfigured_and_blames_no_device() {
     let refused = |status, rpc, words| Answer::refused_with(status, rpc, words, json!([]));
     for (answer, remedy) in [
         (refused(401, "UNAUTHENTICATED", "Some words."), "GOOGLE_APPLICATION_CREDENTIALS"),
@@ -69,19 +69,19 @@ async fn a_refusal_of_us_is_no_device_s_and_waits_for_a_person() {
 }
 
 #[tokio::test]
-async fn a_reason_is_short_and_does_not_repeat_the_token() {
+async fn rejection_reason_is_short_and_does_not_contain_the_token() {
     let words = format!("The sender of {TOKEN} is another. {}", "x".repeat(5000));
     let why = rejected(Answer::refused(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH", &words)).await;
     assert!(why.contains("<token>") && why.len() < 300, "{why}");
 }
 
 #[tokio::test]
-async fn what_passes_is_for_later_with_the_wait_that_is_asked_for() {
+async fn transient_refusal_is_retried_later_after_the_requested_wait() {
     let in_two_minutes = "Fri, 20 Nov 2026 10:02:00 GMT";
     let cases = [
         (Answer::quota_exceeded().retry_after("60"), Some(60)),
         (Answer::unavailable().retry_after(in_two_minutes), Some(120)),
-        // A time that has passed, an hour at most, and words that are no time.
+        // A time in the past, a wait above one hour, and a text that is not a time.
         (Answer::unavailable().retry_after("Fri, 20 Nov 2026 09:59:00 GMT"), Some(0)),
         (Answer::unavailable().retry_after("999999"), Some(3600)),
         (Answer::unavailable().retry_after("Sat, 20 Nov 2027 10:00:00 GMT"), Some(3600)),
@@ -93,13 +93,13 @@ async fn what_passes_is_for_later_with_the_wait_that_is_asked_for() {
         (Answer::text(504, "text/html", ""), None),
     ];
     for (answer, seconds) in cases {
-        let told = format!("{answer:?}").chars().take(300).collect::<String>();
-        assert_eq!(after(answer).await.unwrap(), PushOutcome::Later(seconds.map(Duration::from_secs)), "{told}");
+        let text = format!("{answer:?}").chars().take(300).collect::<String>();
+        assert_eq!(after(answer).await.unwrap(), PushOutcome::Later(seconds.map(Duration::from_secs)), "{text}");
     }
 }
 
 #[tokio::test]
-async fn an_answer_of_another_shape_leaves_the_outcome_unknown() {
+async fn unparsable_answer_leaves_outcome_unknown() {
     for answer in [
         Answer::text(200, "text/html", "<html>welcome to this network</html>"),
         Answer::json(200, &json!({"id": "x"})),
@@ -112,14 +112,14 @@ async fn an_answer_of_another_shape_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_long_answer_is_not_waited_for() {
+async fn end_of_long_answer_is_not_awaited() {
     let page = "<html>bad gateway</html>".repeat(100);
     let answer = Answer::text(502, "text/html", &page).endless();
     assert_eq!(emulators::soon("the outcome", after(answer)).await.unwrap(), PushOutcome::Later(None));
 }
 
 #[tokio::test]
-async fn a_service_that_never_answers_is_given_up() {
+async fn request_without_answer_times_out() {
     let service = emulators::fcm::Fcm::start().await;
     service.answer_next(Answer::never());
     let fcm = open(FcmSettings { total: Duration::from_millis(100), ..settings(&service.url) });
@@ -127,14 +127,14 @@ async fn a_service_that_never_answers_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_there_is_unavailable() {
+async fn unreachable_service_is_unavailable() {
     let (listener, address) = emulators::listen().await;
     drop(listener);
     let fcm = open(settings(&format!("http://{address}")));
     assert_eq!(kind(&fcm.send(&phone(), &finished()).await.unwrap_err()), Kind::Unavailable);
 }
 
-/// Credentials that cannot be had, for this reason.
+/// Credentials that cannot be obtained, for this reason.
 struct NoToken(Kind);
 
 #[async_trait]
@@ -148,7 +148,7 @@ impl AccessToken for NoToken {
 }
 
 #[tokio::test]
-async fn credentials_that_cannot_be_had_are_told_and_waited_for_in_bounds() {
+async fn missing_credentials_are_reported_within_time_limit() {
     let service = emulators::fcm::Fcm::start().await;
     for wanted in [Kind::Unavailable, Kind::Misconfigured, Kind::Unknown] {
         let settings = FcmSettings { total: Duration::from_millis(1), ..settings(&service.url) };
@@ -168,7 +168,7 @@ async fn each_device_has_its_own_outcome() {
 }
 
 #[tokio::test]
-async fn the_log_has_nothing_of_a_token() {
+async fn log_contains_no_token() {
     let (lines, _guard) = emulators::log::caught("trace");
     let site = site().await;
     let words = format!("The sender of {TOKEN} is another.");
@@ -177,11 +177,11 @@ async fn the_log_has_nothing_of_a_token() {
     assert!(matches!(site.send().await, Ok(PushOutcome::Rejected(_))));
     assert_eq!(kind(&site.send().await.unwrap_err()), Kind::Unknown);
     assert_eq!(site.send().await.unwrap(), PushOutcome::Sent);
-    assert_eq!(lines.with("a push was taken").len(), 1, "{}", lines.text());
+    assert_eq!(lines.with("push accepted by FCM").len(), 1, "{}", lines.text());
     is_silent_about_secrets(&lines.text());
 }
 
-/// Counts how often it was not taken.
+/// Counts how often the token was refused.
 #[derive(Default)]
 struct Refused(AtomicU32);
 
@@ -197,14 +197,14 @@ impl AccessToken for Refused {
 }
 
 #[tokio::test]
-async fn a_push_outlives_the_access_token_that_was_not_taken() {
+async fn push_is_resent_with_new_access_token_after_refusal() {
     let site = site().await;
     let token = Arc::new(Refused::default());
     let fcm = Fcm::new(settings(&site.service.url), token.clone(), TestClock::at(T0)).unwrap();
     site.service.answer_next(Answer::refused(401, "UNAUTHENTICATED", "", "Request had invalid credentials."));
     let error = fcm.send(&phone(), &finished()).await.unwrap_err();
     assert_eq!((kind(&error), token.0.load(Ordering::SeqCst)), (Kind::Misconfigured, 1));
-    // Nor is it to blame for what Apple does not take.
+    // The access token is not to blame for what Apple refuses either.
     site.service.answer_next(Answer::refused(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR", "Some words."));
     assert!(matches!(fcm.send(&phone(), &finished()).await.unwrap(), PushOutcome::Rejected(_)));
     assert_eq!(

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::*;
 
 #[tokio::test]
-async fn a_message_is_data_only_and_wakes_the_app_on_every_platform() {
+async fn message_is_data_only_and_wakes_app_on_every_platform() {
     let site = site().await;
     assert_eq!(site.send().await.unwrap(), PushOutcome::Sent);
     let wanted = json!({"message": {
@@ -25,9 +25,9 @@ async fn a_message_is_data_only_and_wakes_the_app_on_every_platform() {
     assert_eq!(site.service.wrong(), [""; 0]);
 }
 
-/// The flow cuts what it sends; the service counts it.
+/// The flow shortens what it sends; the service checks the length.
 #[tokio::test]
-async fn the_message_of_a_job_with_many_conversations_is_taken() {
+async fn message_of_job_with_many_conversations_is_accepted() {
     let site = site().await;
     let harness = Harness::new(Arc::new(memory::Store::new()));
     let mut job = harness.accept(&uid("ann"), &[testkit::build::phone(0)]).await;
@@ -42,7 +42,7 @@ async fn the_message_of_a_job_with_many_conversations_is_taken() {
 }
 
 #[tokio::test]
-async fn a_wrong_access_token_is_no_fault_of_the_device() {
+async fn wrong_access_token_does_not_blame_the_device() {
     let service = emulators::fcm::Fcm::start().await;
     let token = Arc::new(GivenToken(SecretString::from("expired")));
     let fcm = Fcm::new(settings(&service.url), token, TestClock::at(T0)).unwrap();
@@ -51,7 +51,7 @@ async fn a_wrong_access_token_is_no_fault_of_the_device() {
 }
 
 #[test]
-fn settings_that_reach_nobody_are_refused() {
+fn settings_that_reach_no_device_are_refused() {
     let refusal = |settings| {
         Fcm::new(settings, given(), TestClock::at(T0)).err().map(|invalid_setting| invalid_setting.to_string())
     };
@@ -62,7 +62,7 @@ fn settings_that_reach_nobody_are_refused() {
         (FcmSettings::new(""), "project"),
         (FcmSettings::new("a/b"), "project"),
         (settings(""), "endpoint"),
-        // Neither token may travel in the clear.
+        // Neither token may be sent unencrypted.
         (settings("http://fcm.example"), "https"),
         (settings("https://ann:pass@fcm.example"), "user"),
         (FcmSettings { total: Duration::ZERO, ..fit() }, "above zero"),

@@ -1,5 +1,5 @@
-//! `checkpoints`: how far listening to a job's files has come. They go with the job's end; what a crash leaves goes when the
-//! audio that it speaks of is gone.
+//! `checkpoints`: the progress of the first pass over a job's files. They are deleted at the job's end;
+//! those left by a crash expire with the audio.
 
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ pub async fn load(unit: &mut Unit<'_>, id: JobId, index: usize) -> Result<Option
     Ok(document.as_ref().and_then(|document| bytes_of(document, "bytes")).map(<[u8]>::to_vec))
 }
 
-/// The job is written with it, as it was read: so nobody without the fence writes one.
+/// The job is written in the same commit, on condition that it is unchanged. So nobody without the
+/// fence can write a checkpoint.
 pub fn save(unit: &mut Unit<'_>, id: JobId, checkpoint: &Checkpoint, now: Timestamp, lifetime: Duration) {
     let fields =
         Fields::default().with("bytes", bytes(checkpoint.bytes.clone())).with("expires_at", moment(now + lifetime));

@@ -1,4 +1,5 @@
-//! `conversations`: a conversation is a body; beside it stands where it lies in time and what became of it.
+//! `conversations`: each document has the conversation as its body, and beside it the conversation's
+//! time and state.
 
 use domain::{Conversation, ConversationId, Interval, Timestamp, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::Document;
@@ -13,7 +14,7 @@ use crate::firestore::value::{Fields, bytes, moment, text};
 
 pub const FIELDS: &[&str] = &["state", "started_at", "timed", "timed_end", "due_at", BODY];
 
-/// A user's live ones, oldest first.
+/// A user's live conversations, oldest first.
 pub const LISTED: Shape = Shape {
     name: "conversations.listed",
     collection: CONVERSATIONS,
@@ -22,7 +23,8 @@ pub const LISTED: Shape = Shape {
     sorted_by: &["started_at"],
     towards: Towards::Later,
 };
-/// Live ones of a stream are disjoint in time: in order of end they are in order of start as well.
+/// Live conversations of a stream do not overlap, so ordered by their end they are also ordered by
+/// their start.
 pub const MEETING: Shape = Shape {
     name: "conversations.meeting",
     collection: CONVERSATIONS,
@@ -31,7 +33,7 @@ pub const MEETING: Shape = Shape {
     sorted_by: &["timed_end"],
     towards: Towards::Later,
 };
-/// Deleted ones whose texts are to be removed.
+/// Deleted conversations whose texts are to be removed.
 pub const DUE: Shape = Shape {
     name: "conversations.due",
     collection: CONVERSATIONS,
@@ -41,7 +43,7 @@ pub const DUE: Shape = Shape {
     towards: Towards::Later,
 };
 
-/// All of a user's by name, which is by id.
+/// All conversations of a user by name, which is by id.
 pub const IN_ORDER: Shape = Shape {
     name: "conversations.in_order",
     collection: CONVERSATIONS,
@@ -52,9 +54,9 @@ pub const IN_ORDER: Shape = Shape {
 };
 
 const LIVE: &str = "live";
-/// Most placements meet one conversation, or none: the first look is a short one.
-const FIRST_LOOK: usize = 2;
-const LONGEST_LOOK: usize = 100;
+/// The size of the first page: most placements touch one conversation or none.
+const FIRST_PAGE_SIZE: usize = 2;
+const MAX_PAGE_SIZE: usize = 100;
 
 fn state(conversation: &Conversation) -> &'static str {
     if conversation.is_live() {
@@ -83,7 +85,7 @@ pub fn decode(document: &Document) -> Result<Conversation> {
     if is_it { Ok(conversation) } else { Err(Fault::damaged(at(document), "its body is of another conversation")) }
 }
 
-/// In the order asked for. Damaged ones are as good as none.
+/// Loads conversations in the given order; damaged ones count as missing.
 pub async fn load(unit: &mut Unit<'_>, uid: &Uid, ids: &[ConversationId]) -> Result<Vec<Option<Conversation>>> {
     let paths: Vec<_> = ids.iter().map(|id| Path::conversation(uid, *id)).collect();
     let read = |found: &Option<Document>| Ok(sound(found.as_ref().map(decode).transpose())?.flatten());
@@ -95,20 +97,20 @@ pub fn save(unit: &mut Unit<'_>, conversation: &Conversation) -> Result<()> {
     Ok(())
 }
 
-/// All of the user's by id, merged-away and deleted ones included, after the cursor; each with its id, damaged ones as the
-/// errors that they are.
+/// All conversations of the user after the cursor, ordered by id, including merged and deleted ones.
+/// Damaged ones are returned as errors with their id.
 pub async fn in_order(
     unit: &mut Unit<'_>,
     uid: &Uid,
     after: Option<ConversationId>,
     limit: usize,
 ) -> Result<Vec<(ConversationId, Result<Conversation>)>> {
-    let mut ask = IN_ORDER.ask(Path::user(uid), vec![]);
+    let mut query = IN_ORDER.query(Path::user(uid), vec![]);
     if let Some(after) = after {
-        ask = ask.after(vec![unit.place(&Path::conversation(uid, after))]);
+        query = query.after(vec![unit.place(&Path::conversation(uid, after))]);
     }
-    let found = unit.query(ask, limit).await?;
-    // What has no id of ours stands in no order of ours.
+    let found = unit.query(query, limit).await?;
+    // A document whose name is not one of our ids is left out.
     let one = |document: &Document| Ok(listed(id_of(document))?.map(|id| (id, decode(document))));
     found.iter().filter_map(|document| one(document).transpose()).collect()
 }
@@ -117,7 +119,7 @@ fn id_of(document: &Document) -> Result<ConversationId> {
     last_part(document).parse().map_err(|error| Fault::damaged(at(document), format!("{error}")))
 }
 
-/// Live ones that began at or after `from`, after the cursor, and before `to`.
+/// Live conversations after the cursor that began at or after `from` and before `to`.
 pub async fn list(
     unit: &mut Unit<'_>,
     uid: &Uid,
@@ -125,24 +127,24 @@ pub async fn list(
     after: Option<(Timestamp, ConversationId)>,
     limit: usize,
 ) -> Result<Vec<Conversation>> {
-    let mut ask = LISTED.ask(Path::user(uid), vec![text(LIVE)]);
+    let mut query = LISTED.query(Path::user(uid), vec![text(LIVE)]);
     if let Some((at, id)) = after.filter(|(at, _)| from.is_none_or(|from| *at >= from)) {
-        ask = ask.after(vec![moment(at), unit.place(&Path::conversation(uid, id))]);
+        query = query.after(vec![moment(at), unit.place(&Path::conversation(uid, id))]);
     } else if let Some(from) = from {
-        ask = ask.from(vec![moment(from)]);
+        query = query.from(vec![moment(from)]);
     }
     if let Some(to) = to {
-        ask = ask.before(vec![moment(to)]);
+        query = query.before(vec![moment(to)]);
     }
-    sound_ones(unit, ask, limit, decode).await
+    sound_ones(unit, query, limit, decode).await
 }
 
-/// Live ones of the stream whose timed interval meets `reach`.
+/// Live conversations of the stream whose timed interval touches `reach`.
 pub async fn meeting(unit: &mut Unit<'_>, uid: &Uid, stream: &str, reach: Interval) -> Result<Vec<Conversation>> {
-    let (mut found, mut look) = (Vec::new(), FIRST_LOOK);
-    let mut ask = MEETING.ask(Path::user(uid), vec![text(stream)]).from(vec![moment(reach.start)]);
+    let (mut found, mut look) = (Vec::new(), FIRST_PAGE_SIZE);
+    let mut query = MEETING.query(Path::user(uid), vec![text(stream)]).from(vec![moment(reach.start)]);
     loop {
-        let page = unit.query(ask.clone(), look).await?;
+        let page = unit.query(query.clone(), look).await?;
         for document in &page {
             let Some(conversation) = listed(decode(document))? else { continue };
             let Some(timed) = conversation.timed else { continue };
@@ -152,25 +154,25 @@ pub async fn meeting(unit: &mut Unit<'_>, uid: &Uid, stream: &str, reach: Interv
             found.push(conversation);
         }
         let Some(last) = page.last().filter(|_| page.len() == look) else { return Ok(found) };
-        let place = place_of(unit, &ask.shape, last);
-        ask = ask.after(place);
-        look = (look * 4).min(LONGEST_LOOK);
+        let place = place_of(unit, &query.shape, last);
+        query = query.after(place);
+        look = (look * 4).min(MAX_PAGE_SIZE);
     }
 }
 
-/// Deleted ones whose texts are to be removed by `now`, the longest due first.
+/// Deleted conversations whose texts are to be removed by `now`, earliest due first.
 pub async fn due(
     unit: &mut Unit<'_>,
     now: Timestamp,
     after: Option<&DueDeletion>,
     limit: usize,
 ) -> Result<Vec<DueDeletion>> {
-    let ask = DUE.ask(Path::ROOT, vec![]).until(vec![moment(now)]);
-    let ask = match after {
-        Some(after) => ask.after(vec![moment(after.due_at), unit.place(&Path::conversation(&after.uid, after.id))]),
-        None => ask,
+    let query = DUE.query(Path::ROOT, vec![]).until(vec![moment(now)]);
+    let query = match after {
+        Some(after) => query.after(vec![moment(after.due_at), unit.place(&Path::conversation(&after.uid, after.id))]),
+        None => query,
     };
-    let due = sound_ones(unit, ask, limit, |document| {
+    let due = sound_ones(unit, query, limit, |document| {
         let conversation = decode(document)?;
         let due_at = conversation.due_at.ok_or_else(|| Fault::damaged(at(document), "it is due at no moment"))?;
         Ok(DueDeletion { due_at, uid: conversation.uid, id: conversation.id })

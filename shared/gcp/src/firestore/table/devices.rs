@@ -1,4 +1,5 @@
-//! `devices` of each user, and `push_tokens`: who has a token. Both change together, so that each tells the truth.
+//! `devices` of each user, and `push_tokens`, which says what device has a token. Both change together
+//! and so stay consistent.
 
 use domain::{DeviceId, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::Document;
@@ -14,7 +15,7 @@ use crate::firestore::value::{Fields, bytes, text, text_of};
 pub const FIELDS: &[&str] = &[BODY];
 pub const TOKEN_FIELDS: &[&str] = &["uid", "device"];
 
-/// A handful: all of them.
+/// All devices of a user; there are only a few.
 pub const ALL: Shape = Shape {
     name: "devices.all",
     collection: DEVICES,
@@ -39,7 +40,7 @@ pub async fn load(unit: &mut Unit<'_>, uid: &Uid, id: &DeviceId) -> Result<Optio
 }
 
 pub async fn all(unit: &mut Unit<'_>, uid: &Uid, limit: usize) -> Result<Vec<Device>> {
-    sound_ones(unit, ALL.ask(Path::user(uid), vec![]), limit, decode).await
+    sound_ones(unit, ALL.query(Path::user(uid), vec![]), limit, decode).await
 }
 
 /// The device that has the token, if there is one.
@@ -48,16 +49,16 @@ pub async fn holder(unit: &mut Unit<'_>, token: &str) -> Result<Option<(Uid, Dev
     let Some(document) = unit.one(&path).await? else { return Ok(None) };
     let uid = text_of(&document, "uid").and_then(|uid| Uid::new(uid).ok());
     let id = text_of(&document, "device").and_then(|id| DeviceId::new(id).ok());
-    // Whoever registers the token writes over it.
+    // A damaged document is overwritten when the token is registered again.
     sound(uid.zip(id).ok_or_else(|| Fault::damaged(path.as_str(), "it names no device")))
 }
 
-/// Writes the device and that it has its token. A new one must be new: else a token that it has lost meanwhile would lead
-/// to it.
+/// Writes the device, and that it has its token. A new device must not exist yet: otherwise a token
+/// that it has just lost would still lead to it.
 pub fn save(unit: &mut Unit<'_>, device: &Device, is_new: bool) -> Result<()> {
     let fields = Fields::default().with(BODY, bytes(to_body(device)?));
-    // A damaged one is written over.
-    if is_new && !unit.stands(&path_of(device)) {
+    // A damaged document is overwritten.
+    if is_new && !unit.exists(&path_of(device)) {
         unit.create(&path_of(device), fields)
     } else {
         unit.put(&path_of(device), fields)
@@ -67,18 +68,18 @@ pub fn save(unit: &mut Unit<'_>, device: &Device, is_new: bool) -> Result<()> {
     Ok(())
 }
 
-/// Deletes the device and that it has its token.
+/// Deletes the device and its token's document.
 pub fn delete(unit: &mut Unit<'_>, device: &Device) {
     unit.delete(&path_of(device));
     unit.delete(&Path::token(&device.token));
 }
 
-/// Nobody has this token any more.
+/// Deletes a token's document, because no device has the token any more.
 pub fn forget_token(unit: &mut Unit<'_>, token: &str) {
     unit.delete(&Path::token(token));
 }
 
-/// Deletes the device alone: another takes its token over.
+/// Deletes only the device, because another device takes over its token.
 pub fn delete_alone(unit: &mut Unit<'_>, uid: &Uid, id: &DeviceId) {
     unit.delete(&Path::device(uid, id));
 }

@@ -1,7 +1,8 @@
-//! `offline_sync_jobs`: a job is a body; beside it stands what lists, turns and the sweep look for.
+//! `offline_sync_jobs`: each document has the job as its body, and beside it the fields for lists,
+//! slots and the sweep.
 
+mod conversation_ids;
 mod failed;
-mod talk;
 
 use domain::job::Status;
 use domain::{Job, JobId, Timestamp, Uid};
@@ -11,7 +12,7 @@ use flow::ports::{ChangeCursor, DueCursor, JobCursor};
 use super::{BODY, at, from_body, sound, sound_ones, to_body};
 use crate::firestore::fault::{Fault, Result};
 use crate::firestore::path::{JOBS, Path};
-use crate::firestore::shape::{Ask, Shape, Towards};
+use crate::firestore::shape::{Query, Shape, Towards};
 use crate::firestore::unit::Unit;
 use crate::firestore::value::{Fields, any_of, bytes, bytes_of, moment, text, text_of};
 
@@ -41,20 +42,20 @@ pub const NEWEST: Shape = Shape {
 pub const NEWEST_OF_STATUS: Shape = Shape { name: "jobs.newest_of_status", equal: &["uid", "status"], ..NEWEST };
 pub const CHANGED: Shape =
     Shape { name: "jobs.changed", sorted_by: &["updated_at"], towards: Towards::Later, ..NEWEST };
-/// Of all users; the sweep's one question.
+/// Due jobs of all users; this is the sweep's only query.
 pub const DUE: Shape =
     Shape { name: "jobs.due", equal: &[], sorted_by: &["due_at"], towards: Towards::Later, ..NEWEST };
 pub const DUE_OF_STATUS: Shape = Shape { name: "jobs.due_of_status", equal: &["status"], ..DUE };
 pub const OF_STATUS: Shape = Shape { name: "jobs.of_status", equal: &["status"], sorted_by: &[], ..DUE };
-/// A user's jobs that hold a turn, or wait for one, in the order of turns.
-pub const TURNS: Shape = Shape {
+/// A user's jobs that hold a slot or wait for one, in the order in which they get it.
+pub const SLOTS: Shape = Shape {
     name: "jobs.turns",
     equal: &["uid", "turn"],
     sorted_by: &["oldest_captured_at", "created_at"],
     towards: Towards::Later,
     ..NEWEST
 };
-/// Jobs that wait for a turn, user by user.
+/// Jobs that wait for a slot, ordered by user.
 pub const WAITING_USERS: Shape = Shape { name: "jobs.waiting_users", equal: &["turn"], sorted_by: &["uid"], ..DUE };
 
 const HELD: &str = "held";
@@ -72,8 +73,8 @@ fn turn(job: &Job) -> Option<&'static str> {
 
 fn encode(job: &Job) -> Result<Fields> {
     let mut body = job.clone();
-    // A day of refused segments, or weeks of short talks, would not fit as text.
-    let (failed, talk) = (failed::take_out(&mut body), talk::take_out(&mut body));
+    // As JSON text, a day of refused segments or weeks of short talks would not fit into a document.
+    let (failed, conversation_ids) = (failed::take_out(&mut body), conversation_ids::take_out(&mut body));
     let some = |at: Option<Timestamp>| at.map(moment);
     Ok(Fields::default()
         .with("uid", text(job.uid.as_str()))
@@ -85,7 +86,7 @@ fn encode(job: &Job) -> Result<Fields> {
         .with_some("due_at", some(job.due_at))
         .with_some("expires_at", some(job.expires_at))
         .with_some("failed_segments", failed.map(bytes))
-        .with_some("conversations", talk.map(bytes))
+        .with_some("conversations", conversation_ids.map(bytes))
         .with(BODY, bytes(to_body(&body)?)))
 }
 
@@ -95,13 +96,14 @@ pub fn decode(document: &Document) -> Result<Job> {
         failed::put_back(&mut job, packed).ok_or_else(|| Fault::damaged(at(document), "its failed segments"))?;
     }
     if let Some(packed) = bytes_of(document, "conversations") {
-        talk::put_back(&mut job, packed).ok_or_else(|| Fault::damaged(at(document), "its conversations"))?;
+        conversation_ids::put_back(&mut job, packed)
+            .ok_or_else(|| Fault::damaged(at(document), "its conversations"))?;
     }
     let is_it = at(document) == Path::job(job.id).as_str();
     if is_it { Ok(job) } else { Err(Fault::damaged(at(document), "its body is of another job")) }
 }
 
-/// A damaged one is as good as none.
+/// Loads a job; a damaged one counts as missing.
 pub async fn load(unit: &mut Unit<'_>, id: JobId) -> Result<Option<Job>> {
     Ok(sound(unit.one(&Path::job(id)).await?.as_ref().map(decode).transpose())?.flatten())
 }
@@ -111,7 +113,7 @@ pub fn create(unit: &mut Unit<'_>, job: &Job) -> Result<()> {
     Ok(())
 }
 
-/// Writes nothing when nothing changed.
+/// Writes the job, unless nothing changed.
 pub fn update(unit: &mut Unit<'_>, before: &Job, job: &Job) -> Result<()> {
     if before != job {
         unit.put(&Path::job(job.id), encode(job)?);
@@ -127,12 +129,12 @@ fn place(unit: &Unit<'_>, moment_of: Timestamp, id: JobId) -> Vec<Value> {
     vec![moment(moment_of), unit.place(&Path::job(id))]
 }
 
-fn of_statuses(uid: &Uid, statuses: &[Status]) -> Ask {
+fn of_statuses(uid: &Uid, statuses: &[Status]) -> Query {
     let wanted = any_of(statuses.iter().map(|status| text(status.as_str())));
-    NEWEST_OF_STATUS.ask(Path::ROOT, vec![text(uid.as_str()), wanted])
+    NEWEST_OF_STATUS.query(Path::ROOT, vec![text(uid.as_str()), wanted])
 }
 
-/// A page of a user's jobs, newest first, damaged ones left out: of any status when there are none.
+/// A page of a user's jobs, newest first, without damaged ones. An empty `statuses` means any status.
 pub async fn newest(
     unit: &mut Unit<'_>,
     uid: &Uid,
@@ -140,13 +142,16 @@ pub async fn newest(
     after: Option<JobCursor>,
     limit: usize,
 ) -> Result<Vec<Job>> {
-    let ask =
-        if statuses.is_empty() { NEWEST.ask(Path::ROOT, vec![text(uid.as_str())]) } else { of_statuses(uid, statuses) };
-    let ask = match after {
-        Some(after) => ask.after(place(unit, after.created_at, after.id)),
-        None => ask,
+    let query = if statuses.is_empty() {
+        NEWEST.query(Path::ROOT, vec![text(uid.as_str())])
+    } else {
+        of_statuses(uid, statuses)
     };
-    sound_ones(unit, ask, limit, decode).await
+    let query = match after {
+        Some(after) => query.after(place(unit, after.created_at, after.id)),
+        None => query,
+    };
+    sound_ones(unit, query, limit, decode).await
 }
 
 /// A user's open upload sessions, newest first.
@@ -154,7 +159,7 @@ pub async fn open_sessions(unit: &mut Unit<'_>, uid: &Uid, limit: usize) -> Resu
     sound_ones(unit, of_statuses(uid, &[Status::Uploading]), limit, decode).await
 }
 
-/// A page of a user's jobs in the order of their last change.
+/// A page of a user's jobs, ordered by their last change.
 pub async fn changed(
     unit: &mut Unit<'_>,
     uid: &Uid,
@@ -162,24 +167,24 @@ pub async fn changed(
     after: Option<ChangeCursor>,
     limit: usize,
 ) -> Result<Vec<Job>> {
-    let ask = CHANGED.ask(Path::ROOT, vec![text(uid.as_str())]);
-    let ask = match after.filter(|after| after.updated_at >= since) {
-        Some(after) => ask.after(place(unit, after.updated_at, after.id)),
-        None => ask.from(vec![moment(since)]),
+    let query = CHANGED.query(Path::ROOT, vec![text(uid.as_str())]);
+    let query = match after.filter(|after| after.updated_at >= since) {
+        Some(after) => query.after(place(unit, after.updated_at, after.id)),
+        None => query.from(vec![moment(since)]),
     };
-    sound_ones(unit, ask, limit, decode).await
+    sound_ones(unit, query, limit, decode).await
 }
 
 pub async fn due(unit: &mut Unit<'_>, now: Timestamp, after: Option<DueCursor>, limit: usize) -> Result<Vec<Job>> {
-    let ask = DUE.ask(Path::ROOT, vec![]).until(vec![moment(now)]);
-    let ask = match after {
-        Some(after) => ask.after(place(unit, after.due_at, after.id)),
-        None => ask,
+    let query = DUE.query(Path::ROOT, vec![]).until(vec![moment(now)]);
+    let query = match after {
+        Some(after) => query.after(place(unit, after.due_at, after.id)),
+        None => query,
     };
-    sound_ones(unit, ask, limit, decode).await
+    sound_ones(unit, query, limit, decode).await
 }
 
-/// Jobs of these statuses that are due later than `beyond`, soonest first.
+/// Jobs with these statuses that are due later than `beyond`, earliest first.
 pub async fn due_beyond(
     unit: &mut Unit<'_>,
     statuses: &[Status],
@@ -188,63 +193,65 @@ pub async fn due_beyond(
     limit: usize,
 ) -> Result<Vec<Job>> {
     let wanted = any_of(statuses.iter().map(|status| text(status.as_str())));
-    let ask = DUE_OF_STATUS.ask(Path::ROOT, vec![wanted]);
-    let ask = match after.filter(|after| after.due_at > beyond) {
-        Some(after) => ask.after(place(unit, after.due_at, after.id)),
-        None => ask.after(vec![moment(beyond)]),
+    let query = DUE_OF_STATUS.query(Path::ROOT, vec![wanted]);
+    let query = match after.filter(|after| after.due_at > beyond) {
+        Some(after) => query.after(place(unit, after.due_at, after.id)),
+        None => query.after(vec![moment(beyond)]),
     };
-    sound_ones(unit, ask, limit, decode).await
+    sound_ones(unit, query, limit, decode).await
 }
 
-/// How many live jobs of the user were created before, counted up to `limit`.
+/// How many live jobs of the user were created before this job, counted up to `limit`.
 pub async fn count_ahead(unit: &mut Unit<'_>, job: &Job, limit: usize) -> Result<u64> {
     let live: Vec<_> = Status::ALL.into_iter().filter(|status| status.is_live()).collect();
-    let ask = of_statuses(&job.uid, &live).after(place(unit, job.created_at, job.id));
-    unit.count(ask, Some(limit)).await
+    let query = of_statuses(&job.uid, &live).after(place(unit, job.created_at, job.id));
+    unit.count(query, Some(limit)).await
 }
 
 pub async fn count_of(unit: &mut Unit<'_>, status: Status) -> Result<u64> {
-    unit.count(OF_STATUS.ask(Path::ROOT, vec![text(status.as_str())]), None).await
+    unit.count(OF_STATUS.query(Path::ROOT, vec![text(status.as_str())]), None).await
 }
 
-/// Finished jobs that are due, counted up to `limit`.
+/// The number of finished jobs that are due, counted up to `limit`.
 pub async fn count_due_finished(unit: &mut Unit<'_>, now: Timestamp, limit: usize) -> Result<u64> {
     let finished = Status::ALL.into_iter().filter(|status| status.is_terminal());
     let finished = any_of(finished.map(|status| text(status.as_str())));
-    unit.count(DUE_OF_STATUS.ask(Path::ROOT, vec![finished]).until(vec![moment(now)]), Some(limit)).await
+    unit.count(DUE_OF_STATUS.query(Path::ROOT, vec![finished]).until(vec![moment(now)]), Some(limit)).await
 }
 
-/// How many turns the user's jobs hold, counted up to `limit`. A damaged job holds none: it would hold it for ever. So
-/// where as many as `turns` are held, the jobs are looked at; one of a newer version is at work.
-pub async fn count_held(unit: &mut Unit<'_>, uid: &Uid, turns: u32, limit: u32) -> Result<u32> {
-    let ask = TURNS.ask(Path::ROOT, vec![text(uid.as_str()), text(HELD)]);
-    let held = u32::try_from(unit.count(ask.clone(), Some(limit as usize)).await?).unwrap_or(u32::MAX);
-    if held < turns {
+/// How many slots the user's jobs hold, counted up to `limit`. A damaged job does not count, because it
+/// would hold its slot for ever; so if at least `slots` slots seem held, the jobs are read. A job of a
+/// newer version counts: that version works on it.
+pub async fn count_held(unit: &mut Unit<'_>, uid: &Uid, slots: u32, limit: u32) -> Result<u32> {
+    let query = SLOTS.query(Path::ROOT, vec![text(uid.as_str()), text(HELD)]);
+    let held = u32::try_from(unit.count(query.clone(), Some(limit as usize)).await?).unwrap_or(u32::MAX);
+    if held < slots {
         return Ok(held);
     }
     let holds = |document: &Document| match decode(document) {
         Ok(_) | Err(Fault::Newer { .. }) => Ok(()),
         Err(fault) => Err(fault),
     };
-    Ok(u32::try_from(sound_ones(unit, ask, limit as usize, holds).await?.len()).unwrap_or(u32::MAX))
+    Ok(u32::try_from(sound_ones(unit, query, limit as usize, holds).await?.len()).unwrap_or(u32::MAX))
 }
 
-/// The user's waiting jobs, in the order of turns.
+/// The user's waiting jobs, in the order in which they get a slot.
 pub async fn waiting(unit: &mut Unit<'_>, uid: &Uid, limit: usize) -> Result<Vec<Job>> {
-    sound_ones(unit, TURNS.ask(Path::ROOT, vec![text(uid.as_str()), text(WAITING)]), limit, decode).await
+    sound_ones(unit, SLOTS.query(Path::ROOT, vec![text(uid.as_str()), text(WAITING)]), limit, decode).await
 }
 
-/// The first user after `uid` who has a waiting job; the name as it stands there.
+/// The first user after `uid` who has a waiting job. The name is returned as it is stored.
 pub async fn next_user_waiting(unit: &mut Unit<'_>, uid: &str) -> Result<Option<String>> {
-    let ask = WAITING_USERS.ask(Path::ROOT, vec![text(WAITING)]).after(vec![text(uid)]);
-    let found = unit.query(ask, 1).await?;
+    let query = WAITING_USERS.query(Path::ROOT, vec![text(WAITING)]).after(vec![text(uid)]);
+    let found = unit.query(query, 1).await?;
     Ok(found.first().and_then(|document| text_of(document, "uid")).map(str::to_owned))
 }
 
-/// The user of the first queued job from this id on. Ids are random: from one that is, everybody who has a job may come.
+/// The user of the first queued job at or after this id. Ids are random, so from a random id any user
+/// with a job may come up.
 pub async fn user_queued_from(unit: &mut Unit<'_>, id: JobId) -> Result<Option<String>> {
-    let ask = OF_STATUS.ask(Path::ROOT, vec![text(Status::Queued.as_str())]);
-    let ask = ask.from(vec![unit.place(&Path::job(id))]);
-    let found = unit.query(ask, 1).await?;
+    let query = OF_STATUS.query(Path::ROOT, vec![text(Status::Queued.as_str())]);
+    let query = query.from(vec![unit.place(&Path::job(id))]);
+    let found = unit.query(query, 1).await?;
     Ok(found.first().and_then(|document| text_of(document, "uid")).map(str::to_owned))
 }

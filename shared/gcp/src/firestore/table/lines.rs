@@ -1,4 +1,4 @@
-//! `lines`: the text of a segment, kept under its recording and found by its place.
+//! `lines`: the text of a segment, stored under its recording and found by its place.
 
 use std::collections::HashSet;
 
@@ -9,13 +9,13 @@ use flow::ports::LineCursor;
 use super::{BODY, at, from_body, last_part, listed, sound, sound_ones, to_body};
 use crate::firestore::fault::{Fault, Result};
 use crate::firestore::path::{LINES, Path};
-use crate::firestore::shape::{Ask, Shape, Towards};
+use crate::firestore::shape::{Query, Shape, Towards};
 use crate::firestore::unit::Unit;
 use crate::firestore::value::{Fields, any_of, bytes, moment, text};
 
 pub const FIELDS: &[&str] = &["timed", "attached", "starts_at", BODY];
 
-/// A merge moves no line: the lines of a conversation are a stretch of its stream's time.
+/// A merge moves no line: a conversation has all lines in its interval of the stream's time.
 pub const TIMED: Shape = Shape {
     name: "lines.timed",
     collection: LINES,
@@ -32,7 +32,7 @@ pub const ATTACHED: Shape = Shape {
     sorted_by: &["starts_at"],
     towards: Towards::Later,
 };
-/// By name, which is by recording and start.
+/// Lines by name, which is by recording and start.
 pub const OF_RECORDING: Shape = Shape {
     name: "lines.of_recording",
     collection: LINES,
@@ -42,7 +42,7 @@ pub const OF_RECORDING: Shape = Shape {
     towards: Towards::Later,
 };
 
-/// An equality takes as many values.
+/// The most values that a query accepts for one field.
 const MAX_IDS: usize = 30;
 
 fn path_of(line: &Line) -> Path {
@@ -77,7 +77,7 @@ pub fn update(unit: &mut Unit<'_>, line: &Line) -> Result<()> {
     Ok(())
 }
 
-/// Those that are stored of these segments' lines, in order of time; each is asked for by its name.
+/// The paths of the lines of these segments, in order of time.
 pub fn paths(uid: &Uid, recording: RecordingId, starts: &[u32]) -> Vec<Path> {
     let mut starts = starts.to_vec();
     starts.sort_unstable();
@@ -85,12 +85,12 @@ pub fn paths(uid: &Uid, recording: RecordingId, starts: &[u32]) -> Vec<Path> {
     starts.into_iter().map(|start_ms| Path::line(uid, recording, start_ms)).collect()
 }
 
-/// Damaged ones are as good as none.
+/// Decodes the lines that were found; damaged ones count as missing.
 pub fn all(documents: &[Option<Document>]) -> Result<Vec<Line>> {
     documents.iter().flatten().filter_map(|line| sound(decode(line)).transpose()).collect()
 }
 
-/// What stands in the place of a line.
+/// What is stored for a segment.
 #[derive(Clone)]
 pub enum Stored {
     Nothing,
@@ -98,7 +98,7 @@ pub enum Stored {
     Damaged,
 }
 
-/// What stands in the place of each of these lines.
+/// What is stored for the segment of each of these lines.
 pub async fn stored(unit: &mut Unit<'_>, lines: &[Line]) -> Result<Vec<Stored>> {
     let paths: Vec<_> = lines.iter().map(path_of).collect();
     let stored = |found: &Option<Document>| {
@@ -108,16 +108,16 @@ pub async fn stored(unit: &mut Unit<'_>, lines: &[Line]) -> Result<Vec<Stored>> 
     unit.get(&paths).await?.iter().map(stored).collect()
 }
 
-/// As [`paths`], for many segments of which few may be stored: what is not there costs nothing. Looks at no more than
-/// twice as many documents as are asked for.
+/// The stored lines of these segments, for many segments of which few may be stored: a missing line
+/// costs nothing. It reads at most twice as many documents as there are segments.
 pub async fn of_recording(unit: &mut Unit<'_>, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {
     let paths = paths(uid, recording, starts);
     let (Some(first), Some(last)) = (paths.first(), paths.last()) else { return Ok(Vec::new()) };
-    let ask = OF_RECORDING.ask(Path::user(uid), vec![]);
-    let ask = ask.from(vec![unit.place(first)]).until(vec![unit.place(last)]);
-    let mut found = unit.query(ask, paths.len()).await?;
+    let query = OF_RECORDING.query(Path::user(uid), vec![]);
+    let query = query.from(vec![unit.place(first)]).until(vec![unit.place(last)]);
+    let mut found = unit.query(query, paths.len()).await?;
     let wanted: HashSet<&str> = paths.iter().map(Path::as_str).collect();
-    // A full page may have left some out.
+    // A full page may have left some lines out, so those are read by name.
     let seen = found.last().filter(|_| found.len() == paths.len()).map(|last| at(last).to_owned());
     found.retain(|document| wanted.contains(at(document)));
     if let Some(seen) = seen {
@@ -127,19 +127,20 @@ pub async fn of_recording(unit: &mut Unit<'_>, uid: &Uid, recording: RecordingId
     found.iter().filter_map(|line| sound(decode(line)).transpose()).collect()
 }
 
-/// The user's lines by segment, after the cursor; each with its segment, damaged ones as the errors that they are.
+/// The user's lines after the cursor, ordered by segment. Damaged ones are returned as errors with
+/// their segment.
 pub async fn in_order(
     unit: &mut Unit<'_>,
     uid: &Uid,
     after: Option<(RecordingId, u32)>,
     limit: usize,
 ) -> Result<Vec<(SegmentId, Result<Line>)>> {
-    let mut ask = OF_RECORDING.ask(Path::user(uid), vec![]);
+    let mut query = OF_RECORDING.query(Path::user(uid), vec![]);
     if let Some((recording, start_ms)) = after {
-        ask = ask.after(vec![unit.place(&Path::line(uid, recording, start_ms))]);
+        query = query.after(vec![unit.place(&Path::line(uid, recording, start_ms))]);
     }
-    let found = unit.query(ask, limit).await?;
-    // What has no segment of ours stands in no order of ours.
+    let found = unit.query(query, limit).await?;
+    // A document whose name is not a segment of ours is left out.
     let line = |document: &Document| Ok(listed(segment_of(document))?.map(|segment| (segment, decode(document))));
     found.iter().filter_map(|document| line(document).transpose()).collect()
 }
@@ -159,10 +160,10 @@ pub enum Begin {
     After(LineCursor),
 }
 
-fn begin(unit: &Unit<'_>, uid: &Uid, ask: Ask, begin: Begin) -> Ask {
+fn begin(unit: &Unit<'_>, uid: &Uid, query: Query, begin: Begin) -> Query {
     match begin {
-        Begin::At(at) => ask.from(vec![moment(at)]),
-        Begin::After(line) => ask.after(cursor(unit, uid, line)),
+        Begin::At(at) => query.from(vec![moment(at)]),
+        Begin::After(line) => query.after(cursor(unit, uid, line)),
     }
 }
 
@@ -170,7 +171,8 @@ fn cursor(unit: &Unit<'_>, uid: &Uid, line: LineCursor) -> Vec<Value> {
     vec![moment(line.starts_at), unit.place(&Path::line(uid, line.recording, line.start_ms))]
 }
 
-/// Lines within the conversation's time, placed by time in its stream, in order. Damaged ones take no place in a page.
+/// Lines placed by time in the conversation's stream, within the conversation's time, in order. Damaged
+/// ones do not count towards a page.
 pub async fn timed(
     unit: &mut Unit<'_>,
     conversation: &Conversation,
@@ -179,12 +181,12 @@ pub async fn timed(
     limit: usize,
 ) -> Result<Vec<Line>> {
     let uid = &conversation.uid;
-    let ask = TIMED.ask(Path::user(uid), vec![text(conversation.stream.key())]).until(vec![moment(end)]);
-    let ask = begin(unit, uid, ask, from);
-    sound_ones(unit, ask, limit, decode).await
+    let query = TIMED.query(Path::user(uid), vec![text(conversation.stream.key())]).until(vec![moment(end)]);
+    let query = begin(unit, uid, query, from);
+    sound_ones(unit, query, limit, decode).await
 }
 
-/// Lines attached under one of these ids, in order under each thirty of them.
+/// Lines attached under one of these ids. They are in order for each group of thirty ids.
 pub async fn attached(
     unit: &mut Unit<'_>,
     uid: &Uid,
@@ -194,12 +196,12 @@ pub async fn attached(
 ) -> Result<Vec<Line>> {
     let mut found = Vec::new();
     for ids in ids.chunks(MAX_IDS) {
-        let ask = ATTACHED.ask(Path::user(uid), vec![any_of(ids.iter().map(|id| text(id.to_string())))]);
-        let ask = match after {
-            Some(after) => begin(unit, uid, ask, Begin::After(after)),
-            None => ask,
+        let query = ATTACHED.query(Path::user(uid), vec![any_of(ids.iter().map(|id| text(id.to_string())))]);
+        let query = match after {
+            Some(after) => begin(unit, uid, query, Begin::After(after)),
+            None => query,
         };
-        found.extend(sound_ones(unit, ask, limit, decode).await?);
+        found.extend(sound_ones(unit, query, limit, decode).await?);
     }
     Ok(found)
 }

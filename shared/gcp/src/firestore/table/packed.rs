@@ -1,4 +1,4 @@
-//! Whole numbers in as few bytes as they need: seven bits in each, the lowest first.
+//! Encodes integers in as few bytes as they need: seven bits in each byte, lowest bits first.
 
 pub fn put(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
@@ -8,7 +8,7 @@ pub fn put(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// Numbers of at most 42 bits: none here is longer.
+/// Decodes a number of at most 42 bits, which is the longest that occurs here.
 pub fn take<'a>(bytes: &mut impl Iterator<Item = &'a u8>) -> Option<u64> {
     let mut value = 0;
     for shift in (0..42).step_by(7) {

@@ -1,5 +1,5 @@
-//! `recordings`: a recording is a body with what is kept beside it and the first part of its plan; long plans go on in
-//! documents of their own.
+//! `recordings`: each document has the recording as its body, what is kept beside it, and the first
+//! part of its plan. Long plans continue in documents of their own.
 
 use domain::{Beside, ConversationId, Levels, Peaks, Plan, Recording, RecordingId, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::Document;
@@ -15,7 +15,7 @@ use crate::firestore::value::{Fields, bytes, bytes_of, number, number_of};
 pub const FIELDS: &[&str] = &["plan", "plan_parts", "peaks", "levels", "conversations", BODY];
 pub const PART_FIELDS: &[&str] = &["plan"];
 
-/// By name, which is by id.
+/// Recordings by name, which is by id.
 pub const IN_ORDER: Shape = Shape {
     name: "recordings.in_order",
     collection: RECORDINGS,
@@ -24,15 +24,16 @@ pub const IN_ORDER: Shape = Shape {
     sorted_by: &[],
     towards: Towards::Later,
 };
-/// By name, which is by user first.
+/// Recordings of all users by name, which is by user first.
 pub const USERS: Shape = Shape { name: "recordings.users", of_everybody: true, ..IN_ORDER };
 
-/// Segments in a part of a plan: at most ten bytes each, so that a part is half of what a document may hold.
+/// Segments in a part of a plan: each takes at most ten bytes, so that a part takes half of what a
+/// document may hold.
 const PART: usize = 50_000;
 /// More parts than a recording can have: its segments start at different milliseconds of 49 days.
 const MAX_PARTS: u64 = 1 << 17;
 
-/// What is stored of a recording, so that only what changed is written; nothing when it is new.
+/// How a recording is stored, so that only what changed is written; empty for a new recording.
 #[derive(Default)]
 pub struct Before {
     body: Vec<u8>,
@@ -42,21 +43,22 @@ pub struct Before {
     parts: Vec<Vec<u8>>,
 }
 
-/// A recording, and what is stored of it. A damaged one is as good as none, and written over by whoever makes it anew.
+/// A recording, and how it is stored. A damaged one counts as missing, and is overwritten when it is
+/// created again.
 pub type Known = (Option<Recording>, Before);
 
 pub async fn load_one(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<Known> {
     Ok(load(unit, uid, &[id]).await?.pop().unwrap_or_default())
 }
 
-/// In the order asked for.
+/// Loads recordings in the given order.
 pub async fn load(unit: &mut Unit<'_>, uid: &Uid, ids: &[RecordingId]) -> Result<Vec<Known>> {
     let paths: Vec<_> = ids.iter().map(|id| Path::recording(uid, *id)).collect();
     let documents = unit.get(&paths).await?;
     finish(unit, uid, &documents).await
 }
 
-/// Recordings out of their documents, with the rest of their plans.
+/// Decodes recordings, and reads the remaining parts of their plans.
 pub async fn finish(unit: &mut Unit<'_>, uid: &Uid, documents: &[Option<Document>]) -> Result<Vec<Known>> {
     let mut found = Vec::with_capacity(documents.len());
     for document in documents {
@@ -72,22 +74,22 @@ pub async fn finish(unit: &mut Unit<'_>, uid: &Uid, documents: &[Option<Document
     Ok(found)
 }
 
-/// The user's recordings by id, with what is kept beside them, after the cursor; each with its id, damaged ones as the errors
-/// that they are.
+/// The user's recordings after the cursor, ordered by id, with what is kept beside them. Damaged ones
+/// are returned as errors with their id.
 pub async fn in_order(
     unit: &mut Unit<'_>,
     uid: &Uid,
     after: Option<RecordingId>,
     limit: usize,
 ) -> Result<Vec<(RecordingId, Result<(Recording, Beside)>)>> {
-    let mut ask = IN_ORDER.ask(Path::user(uid), vec![]);
+    let mut query = IN_ORDER.query(Path::user(uid), vec![]);
     if let Some(after) = after {
-        ask = ask.after(vec![unit.place(&Path::recording(uid, after))]);
+        query = query.after(vec![unit.place(&Path::recording(uid, after))]);
     }
-    let documents = unit.query(ask, limit).await?;
+    let documents = unit.query(query, limit).await?;
     let mut found = Vec::with_capacity(documents.len());
     for document in &documents {
-        // What has no id of ours stands in no order of ours.
+        // A document whose name is not one of our ids is left out.
         let Some(id) = listed(id_of(document))? else { continue };
         let read = finish_one(unit, uid, document).await;
         found.push((id, read.and_then(|(recording, _)| Ok((recording, beside_of(document)?)))));
@@ -101,14 +103,14 @@ fn id_of(document: &Document) -> Result<RecordingId> {
 
 /// The user of the first recording after those of `after`.
 pub async fn next_user(unit: &mut Unit<'_>, after: Option<&Uid>) -> Result<Option<Uid>> {
-    let mut ask = USERS.ask(Path::ROOT, vec![]);
+    let mut query = USERS.query(Path::ROOT, vec![]);
     if let Some(after) = after {
-        ask = ask.after(vec![unit.place(&Path::after_recordings(after))]);
+        query = query.after(vec![unit.place(&Path::after_recordings(after))]);
     }
-    // A damaged one says not whose it is: another one of the user's does.
-    let his = sound_ones(unit, ask, 1, |document| {
+    // A damaged recording does not tell its user, so the user's next recording is taken.
+    let his = sound_ones(unit, query, 1, |document| {
         let recording: Recording = from_body(document)?;
-        // Else the next question would lead here again.
+        // Otherwise the next query would return here again.
         let is_his = at(document) == Path::recording(&recording.uid, recording.id).as_str();
         if is_his { Ok(recording.uid) } else { Err(Fault::damaged(at(document), "its body is of another recording")) }
     });
@@ -142,7 +144,7 @@ pub async fn finish_one(unit: &mut Unit<'_>, uid: &Uid, document: &Document) -> 
     Ok((recording, Before { body, conversations, peaks, levels, parts }))
 }
 
-/// Weeks of short talks would not fit as text.
+/// As JSON text, the ids of weeks of short talks would not fit into a document.
 fn pack_ids(ids: &[ConversationId]) -> Vec<u8> {
     ids.iter().flat_map(|id| id.0.into_bytes()).collect()
 }
@@ -165,7 +167,7 @@ fn pack(plan: &Plan) -> Vec<Vec<u8>> {
     plan.segments().chunks(PART).map(|part| Plan::new(part.to_vec()).pack()).collect()
 }
 
-/// Writes what differs from what is stored. What is kept beside it stays where nothing new is known.
+/// Writes what differs from `before`. Stored data that is missing in `beside` stays as it is.
 pub fn save(unit: &mut Unit<'_>, recording: Recording, beside: &Beside, before: &Before) -> Result<Recording> {
     let mut recording = recording;
     let (plan, ids) = (recording.plan.take(), std::mem::take(&mut recording.conversation_ids));
@@ -198,7 +200,7 @@ pub fn save(unit: &mut Unit<'_>, recording: Recording, beside: &Beside, before: 
     Ok(recording)
 }
 
-/// Read by itself, where nothing else of the recording is wanted.
+/// Reads only what is kept beside a recording.
 pub async fn beside(unit: &mut Unit<'_>, uid: &Uid, id: RecordingId) -> Result<Beside> {
     let path = Path::recording(uid, id);
     Ok(sound(unit.one(&path).await?.as_ref().map_or(Ok(Beside::default()), beside_of))?.unwrap_or_default())

@@ -1,5 +1,6 @@
-//! `timelines`: one small document for a user's stream. Every placement by time reads and writes it, so that none is
-//! missed by another, and every deletion, so that a job in flight notices.
+//! `timelines`: one small document for each stream of a user. Every placement by time reads and writes
+//! it, so that no placement misses another one, and so does every deletion, so that a job in progress
+//! notices it.
 
 use domain::{Timestamp, Uid};
 use firestore::gcloud_sdk::google::firestore::v1::Document;
@@ -13,13 +14,14 @@ pub const FIELDS: &[&str] = &["changes", "deleted_at"];
 
 #[derive(Clone, Copy, Default)]
 pub struct Timeline {
-    /// Grows with each write: a write that changes nothing would stand in nobody's way.
+    /// Grows with each write, because a write without a change would not conflict with others.
     changes: u64,
-    /// When a conversation of it was deleted last.
+    /// When a conversation of the stream was last deleted.
     pub deleted_at: Option<Timestamp>,
 }
 
-/// Of one that is damaged nobody knows when a conversation was deleted last: it may have been just now.
+/// Decodes a timeline. If it is damaged, the time of the last deletion is unknown, so it counts as just
+/// now.
 pub fn decode(document: Option<&Document>, now: Timestamp) -> Timeline {
     let Some(document) = document else { return Timeline::default() };
     let (changes, deleted_at) = (number_of(document, "changes"), moment_of(document, "deleted_at"));

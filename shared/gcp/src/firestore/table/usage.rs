@@ -1,4 +1,4 @@
-//! `usage_hours`: plain numbers, one document for a user's hour.
+//! `usage_hours`: plain numbers, one document for each hour of a user.
 
 use domain::{Bucket, Timestamp, Uid, Usage};
 use firestore::gcloud_sdk::google::firestore::v1::Document;
@@ -12,7 +12,7 @@ use crate::firestore::value::{Fields, moment, moment_of, number, number_of};
 
 pub const FIELDS: &[&str] = &["hour", "transcribed_ms", "words", "segments"];
 
-/// By name, which is the hour: no index grows with time.
+/// Hours by name, which is by time, so that no index grows with time.
 pub const HOURS: Shape = Shape {
     name: "usage.hours",
     collection: USAGE,
@@ -22,12 +22,12 @@ pub const HOURS: Shape = Shape {
     towards: Towards::Later,
 };
 
-/// More than any hour can have, by far: what is above it was never counted.
-const MOST: u64 = 1 << 52;
+/// Far more than any hour can have: a larger number is damage.
+const MAX_COUNT: u64 = 1 << 52;
 
 pub fn decode(document: &Document) -> Result<Bucket> {
     let missing = || Fault::damaged(at(document), "it is no usage");
-    let number = |name| number_of(document, name).filter(|number| *number <= MOST).ok_or_else(missing);
+    let number = |name| number_of(document, name).filter(|number| *number <= MAX_COUNT).ok_or_else(missing);
     let hour = moment_of(document, "hour").ok_or_else(missing)?;
     let is_its_own = at(document).ends_with(&format!("/{:014}", hour.millis().max(0)));
     if !is_its_own {
@@ -37,13 +37,14 @@ pub fn decode(document: &Document) -> Result<Bucket> {
     Ok(Bucket { hour, usage: Usage { transcribed_ms, words, segments } })
 }
 
-/// Adds to what was read in this transaction. Only where the plan's marks say that these segments are counted for the
-/// first time; never by an increment that nobody could take for done.
+/// Adds to the usage that was read in this transaction, only when the plan's marks say that these
+/// segments have not been counted yet. An increment by Firestore would not be recognised when it is
+/// repeated.
 pub fn add(unit: &mut Unit<'_>, uid: &Uid, hour: Timestamp, stored: Option<&Document>, more: Usage) -> Result<()> {
     if more.is_zero() {
         return Ok(());
     }
-    // An hour that cannot be read begins anew: nobody could tell any more what it was.
+    // An hour that cannot be read starts again at zero, because its count is lost.
     let stored = stored.map_or(Ok(None), |document| sound(decode(document)))?;
     let mut usage = stored.map(|bucket| bucket.usage).unwrap_or_default();
     usage += more;
@@ -65,24 +66,24 @@ pub async fn list(
     if to <= from {
         return Ok(Vec::new());
     }
-    let ask = HOURS.ask(Path::user(uid), vec![]);
-    let ask = ask.from(vec![unit.place(&Path::usage(uid, from))]).before(vec![unit.place(&Path::usage(uid, to))]);
-    sound_ones(unit, ask, limit, decode).await
+    let query = HOURS.query(Path::user(uid), vec![]);
+    let query = query.from(vec![unit.place(&Path::usage(uid, from))]).before(vec![unit.place(&Path::usage(uid, to))]);
+    sound_ones(unit, query, limit, decode).await
 }
 
-/// All of the user's hours, after the cursor; each with its hour, damaged ones as the errors that they are.
+/// All of the user's hours after the cursor. Damaged ones are returned as errors with their hour.
 pub async fn in_order(
     unit: &mut Unit<'_>,
     uid: &Uid,
     after: Option<Timestamp>,
     limit: usize,
 ) -> Result<Vec<(Timestamp, Result<Bucket>)>> {
-    let mut ask = HOURS.ask(Path::user(uid), vec![]);
+    let mut query = HOURS.query(Path::user(uid), vec![]);
     if let Some(after) = after {
-        ask = ask.after(vec![unit.place(&Path::usage(uid, after))]);
+        query = query.after(vec![unit.place(&Path::usage(uid, after))]);
     }
-    let found = unit.query(ask, limit).await?;
-    // What has no hour of ours stands in no order of ours.
+    let found = unit.query(query, limit).await?;
+    // A document whose name is not an hour is left out.
     let hour = |document: &Document| Ok(listed(hour_of(document))?.map(|hour| (hour, decode(document))));
     found.iter().filter_map(|document| hour(document).transpose()).collect()
 }

@@ -1,5 +1,5 @@
-//! What happens to the connection itself: nothing hangs on one that is dead, and nothing is taken for undone that may be
-//! done.
+//! Faults of the connection: nothing waits for a dead one, and a commit that may have taken effect is
+//! never taken for undone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,14 +19,14 @@ use crate::firestore::path::Path;
 use crate::firestore::unit::{Mode, Unit};
 use crate::firestore::{FirestoreStore, Settings};
 
-/// What HTTP/2 frames begin with: three bytes of length, kind, flags, four of the stream.
+/// The length of an HTTP/2 frame header: three bytes of length, type, flags, four of the stream.
 const FRAME: usize = 9;
 const PREFACE: usize = 24;
 const HEADERS: u8 = 1;
 const RESET: u8 = 3;
 const SETTINGS: u8 = 4;
 
-/// Answers every request of its one client with the end of its stream, for this reason.
+/// Answers every request of its one client by resetting its stream, with this reason.
 async fn resets(listener: TcpListener, reason: u32) -> std::io::Result<()> {
     reset_streams(listener.accept().await?.0, reason).await
 }
@@ -50,12 +50,12 @@ async fn reset_streams(mut stream: TcpStream, reason: u32) -> std::io::Result<()
     }
 }
 
-/// Both look like refusals of the service: "too many requests", "not permitted".
+/// Both look like refusals by the service: "too many requests", "not permitted".
 const ENHANCE_YOUR_CALM: u32 = 0xb;
 const INADEQUATE_SECURITY: u32 = 0xc;
 
 #[tokio::test]
-async fn a_commit_whose_stream_is_cut_off_is_in_doubt_whatever_the_reason() {
+async fn commit_on_reset_stream_is_in_doubt_whatever_the_reason() {
     for reason in [ENHANCE_YOUR_CALM, INADEQUATE_SECURITY, 0x1, 0x2, 0x7, 0x8, 0xd] {
         let (listener, address) = listen().await;
         let serving = tokio::spawn(resets(listener, reason));
@@ -71,7 +71,7 @@ async fn a_commit_whose_stream_is_cut_off_is_in_doubt_whatever_the_reason() {
 }
 
 #[tokio::test]
-async fn a_connection_that_went_dead_is_left_within_one_operation() {
+async fn dead_connection_is_replaced_within_one_operation() {
     let settings = match super::settings() {
         Ok(settings) => settings,
         Err(why) => testkit::skip!(why),
@@ -94,7 +94,7 @@ async fn a_connection_that_went_dead_is_left_within_one_operation() {
 }
 
 #[tokio::test]
-async fn credentials_that_failed_for_good_are_looked_for_again() {
+async fn permanently_failed_credentials_are_looked_up_again() {
     let store = store_or_skip!();
     let harness = Harness::new(store.clone());
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;
@@ -105,7 +105,7 @@ async fn credentials_that_failed_for_good_are_looked_for_again() {
 }
 
 #[tokio::test]
-async fn what_a_transaction_holds_is_let_go_even_when_its_time_is_over() {
+async fn transaction_locks_are_released_even_after_deadline() {
     let store = store_or_skip!();
     let harness = Harness::new(store.clone());
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;
@@ -113,14 +113,14 @@ async fn what_a_transaction_holds_is_let_go_even_when_its_time_is_over() {
         let deadline = Instant::now() + Duration::from_secs(2);
         let mut unit = Unit::new(&store.client, Mode::Transaction, Vec::new(), deadline);
         unit.one(&Path::job(job.id)).await.unwrap();
-        // As when it waited for somebody else's lock until then.
+        // As if it had waited for another writer's lock until then.
         tokio::time::timeout_at(deadline, std::future::pending::<()>()).await.unwrap_err();
         unit
     };
     for is_dropped in [true, false] {
         let mut unit = begin().await;
         if !is_dropped {
-            unit.let_go().await;
+            unit.release().await;
         }
         drop(unit);
         let claimed = tokio::time::timeout(Duration::from_secs(10), harness.claim(job.id)).await;
@@ -130,7 +130,7 @@ async fn what_a_transaction_holds_is_let_go_even_when_its_time_is_over() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_expired_meanwhile_is_done_again() {
+async fn expired_transaction_is_repeated() {
     let store = store_or_skip!();
     let harness = Harness::new(store.clone());
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;
@@ -139,11 +139,11 @@ async fn a_transaction_that_expired_meanwhile_is_done_again() {
         let mut unit = run.unit();
         assert!(unit.one(&Path::job(job.id)).await.unwrap().is_some());
         if is_frozen {
-            // Firestore has let go of it when the process comes to itself again.
+            // Firestore has released the transaction by the time the process runs again.
             store.client.rollback(unit.begun()).await.unwrap();
         }
         unit.delete(&Path::job(job.id));
-        let settled = run.settle(unit, Ok(())).await;
+        let settled = run.conclude(unit, Ok(())).await;
         assert_eq!(settled.is_none(), is_frozen, "{settled:?}");
         assert_eq!(store.job(job.id).await.unwrap().is_some(), is_frozen);
     }

@@ -1,4 +1,4 @@
-//! The store is held to the contracts of its ports.
+//! Runs the contracts of the store's ports.
 
 use super::fresh;
 

@@ -1,4 +1,4 @@
-//! A damaged document costs itself alone: the suite of every store whose documents can be damaged.
+//! A damaged document affects nothing else: the suite of every store whose documents can be damaged.
 
 use std::sync::Arc;
 
@@ -64,9 +64,10 @@ fn site() -> Fresh<dyn DamagedStore> {
 
 testkit::damage_contract!(async || site());
 
-/// The suite asks with the store that has everybody's uids alike: from a random letter the same user would be first.
+/// The suite runs with all user ids alike: from a random letter, the search would always begin with the
+/// same user.
 #[tokio::test]
-async fn looks_for_stuck_users_come_to_everybody_whose_names_begin_alike() {
+async fn stuck_user_searches_reach_all_users_with_similar_ids() {
     let settings = match settings() {
         Ok(settings) => settings,
         Err(why) => testkit::skip!(why),
@@ -80,7 +81,7 @@ async fn looks_for_stuck_users_come_to_everybody_whose_names_begin_alike() {
         }
     }
     harness.rules.enqueued_per_user = 2;
-    // Each look has time for one user only.
+    // Each search has time for one user only.
     let hurried = FirestoreStore::new(Settings { operation: settings.request, ..settings });
     let mut found = Vec::new();
     for _ in 0..users.len() {

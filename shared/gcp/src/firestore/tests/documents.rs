@@ -1,4 +1,4 @@
-//! What stands in the database: no document is too large, however long a recording is, and no secret is in a path.
+//! The stored documents: none is too large, however long a recording is, and no path contains a secret.
 
 use domain::Beside;
 use domain::job_file::FailedSegment;
@@ -15,7 +15,7 @@ use crate::firestore::path::{PARTS, Path, RECORDINGS};
 use crate::firestore::table::{jobs, recordings};
 use crate::firestore::unit::{Mode, Unit};
 
-/// A mebibyte is the service's limit: we stay below three quarters of it.
+/// The service's limit is one mebibyte; we stay below three quarters of it.
 const LARGEST: usize = 768 * 1024;
 
 async fn read(store: &crate::firestore::FirestoreStore, path: &Path) -> Option<Document> {
@@ -23,13 +23,13 @@ async fn read(store: &crate::firestore::FirestoreStore, path: &Path) -> Option<D
     Unit::new(&store.client, Mode::Look, Vec::new(), deadline).one(path).await.unwrap()
 }
 
-/// So many segments of a second each, with a second between them.
+/// This many segments of one second each, with one second between them.
 fn spans(count: u32) -> Vec<(u32, u32)> {
     (0..count).map(|n| (n * 2000, n * 2000 + 1000)).collect()
 }
 
 #[tokio::test]
-async fn a_day_of_talk_and_more_fits() {
+async fn more_than_a_day_of_speech_fits() {
     let store = store_or_skip!();
     let (harness, ann) = (Harness::new(store.clone()), uid("ann"));
     let job = harness.accept(&ann, &[phone(0)]).await;
@@ -56,7 +56,7 @@ async fn a_day_of_talk_and_more_fits() {
 }
 
 #[tokio::test]
-async fn a_job_of_which_every_segment_failed_fits() {
+async fn job_with_every_segment_failed_fits() {
     let store = store_or_skip!();
     let harness = Harness::new(store.clone());
     let job = harness.accept(&uid("ann"), &[phone(0), phone(90_000)]).await;
@@ -75,13 +75,13 @@ async fn a_job_of_which_every_segment_failed_fits() {
     assert!(size < LARGEST, "{size}");
 }
 
-/// So many ids, of no conversation that is there.
+/// This many ids of conversations that do not exist.
 fn talks(count: u64) -> Vec<domain::ConversationId> {
     (0..count).map(conversation_id).collect()
 }
 
 #[tokio::test]
-async fn a_job_of_weeks_of_short_talks_fits() {
+async fn job_with_weeks_of_short_talks_fits() {
     let store = store_or_skip!();
     let harness = Harness::new(store.clone());
     let job = harness.accept(&uid("ann"), &[phone(0), phone(90_000)]).await;
@@ -110,7 +110,7 @@ async fn a_job_of_weeks_of_short_talks_fits() {
 }
 
 #[tokio::test]
-async fn a_recording_of_weeks_of_short_talks_fits() {
+async fn recording_with_weeks_of_short_talks_fits() {
     let store = store_or_skip!();
     let (harness, ann) = (Harness::new(store.clone()), uid("ann"));
     let job = harness.accept(&ann, &[phone(0)]).await;
@@ -127,7 +127,7 @@ async fn a_recording_of_weeks_of_short_talks_fits() {
     let size = read(&store, &Path::recording(&ann, recording.id)).await.unwrap().encoded_len();
     println!("30,000 segments in as many conversations: {size} bytes");
     assert!(size < LARGEST, "{size}");
-    // One more is a change, though nothing else is.
+    // One more id is a change, even if nothing else changed.
     let mut unit = Unit::new(&store.client, Mode::Optimistic, Vec::new(), deadline);
     let (more, before) = recordings::load_one(&mut unit, &ann, recording.id).await.unwrap();
     let mut more = more.unwrap();
@@ -139,7 +139,7 @@ async fn a_recording_of_weeks_of_short_talks_fits() {
 }
 
 #[tokio::test]
-async fn a_document_that_cannot_be_read_is_unknown_and_holds_up_no_other() {
+async fn unreadable_document_counts_as_missing_and_blocks_no_other() {
     let store = store_or_skip!();
     let (harness, ann) = (Harness::new(store.clone()), uid("ann"));
     let jobs = [harness.accept(&ann, &[phone(0)]).await, harness.accept(&ann, &[phone(500)]).await];
@@ -160,7 +160,7 @@ async fn a_document_that_cannot_be_read_is_unknown_and_holds_up_no_other() {
 }
 
 #[tokio::test]
-async fn an_old_token_leads_nowhere() {
+async fn replaced_token_leads_to_no_device() {
     let store = store_or_skip!();
     let ann = uid("ann");
     for token in ["first", "second"] {

@@ -15,7 +15,7 @@ use crate::firestore::table::jobs;
 use crate::firestore::unit::{Mode, Unit};
 use crate::firestore::{FirestoreStore, Settings};
 
-/// What a job with one recording costs, read and written, with groups of so many segments each.
+/// The documents that a job with one recording reads and writes, with groups of this many segments.
 async fn cost(harness: &Harness, spent: impl Fn() -> (u64, u64), secs: i64, groups: &[u32]) -> (u64, u64) {
     let before = spent();
     let job = harness.accept(&uid("ann"), &[phone(secs)]).await;
@@ -43,7 +43,7 @@ async fn cost(harness: &Harness, spent: impl Fn() -> (u64, u64), secs: i64, grou
 }
 
 #[tokio::test]
-async fn a_job_costs_no_more_than_it_may() {
+async fn job_stays_within_document_budget() {
     let store = store_or_skip!();
     let harness = Harness::new(store.clone());
     let spent = || store.client.spent.so_far();
@@ -56,9 +56,9 @@ async fn a_job_costs_no_more_than_it_may() {
     }
 }
 
-/// Firestore deletes them within a day of their end: until then they stand in the way.
+/// Firestore deletes expired jobs within a day; until then they are still in the list.
 #[tokio::test]
-async fn a_list_passes_over_many_jobs_that_expired_in_few_requests() {
+async fn list_skips_many_expired_jobs_in_few_requests() {
     let store = store_or_skip!();
     let harness = Harness::new(store.clone());
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;
@@ -78,7 +78,7 @@ async fn a_list_passes_over_many_jobs_that_expired_in_few_requests() {
 }
 
 #[tokio::test]
-async fn who_looks_for_stuck_users_tells_in_time_whom_it_found() {
+async fn stuck_user_search_returns_what_it_found_in_time() {
     let settings = match super::settings() {
         Ok(settings) => settings,
         Err(why) => testkit::skip!(why),
@@ -98,7 +98,7 @@ async fn who_looks_for_stuck_users_tells_in_time_whom_it_found() {
 }
 
 #[tokio::test]
-async fn deletions_of_long_ago_are_not_looked_for() {
+async fn old_deletions_are_not_read() {
     let store = store_or_skip!();
     let harness = Harness::new(store.clone());
     let ann = uid("ann");

@@ -1,4 +1,4 @@
-//! What goes wrong on the way: answers that are lost, commits that are refused, a service that is not there.
+//! Faults on the way: answers that are lost, commits that are refused, a service that is not there.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -18,14 +18,14 @@ use super::store_or_skip;
 use crate::firestore::fault::Result;
 use crate::firestore::{FirestoreStore, Settings};
 
-/// Commits that go wrong: how many, and how.
+/// Commits that fail: how many, and how.
 pub struct FaultScript {
     requests: AtomicUsize,
     commits: AtomicUsize,
     gathering: Mutex<(usize, Arc<Barrier>)>,
     before: Mutex<(u32, Option<Code>)>,
     after: Mutex<(u32, Option<Code>)>,
-    /// Those of the present connection: whether they fail for good.
+    /// Whether the credentials of the present connection fail permanently.
     credentials: Mutex<Arc<AtomicBool>>,
 }
 
@@ -51,7 +51,7 @@ impl FaultScript {
         *self.after.lock().unwrap() = (times, Some(code));
     }
 
-    /// The present credentials never work again; those that are looked for afterwards do.
+    /// Makes the present credentials fail permanently; those that are looked up afterwards work.
     pub fn spoil_credentials(&self) {
         self.credentials.lock().unwrap().store(true, Ordering::SeqCst);
     }
@@ -62,7 +62,7 @@ impl FaultScript {
         spoiled
     }
 
-    /// The next so many commits wait for each other: none is made before all have read.
+    /// Makes the next `commits` commits wait for each other: none is made before all have read.
     pub fn gather(&self, commits: usize) {
         *self.gathering.lock().unwrap() = (commits, Arc::new(Barrier::new(commits)));
     }
@@ -112,7 +112,7 @@ fn strike(plan: &Mutex<(u32, Option<Code>)>) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_commit_whose_answer_is_lost_is_read_back() {
+async fn commit_with_lost_answer_is_read_back() {
     let store = store_or_skip!();
     let harness = Harness::new(store.clone());
     for code in [Code::Unavailable, Code::DeadlineExceeded, Code::Internal] {
@@ -128,7 +128,7 @@ async fn a_commit_whose_answer_is_lost_is_read_back() {
 }
 
 #[tokio::test]
-async fn an_outcome_that_stays_unknown_is_called_so_and_settled_by_asking_again() {
+async fn unknown_outcome_is_reported_and_resolved_by_repeating() {
     let store = store_or_skip!();
     let harness = Harness::new(store.clone());
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;
@@ -143,7 +143,7 @@ async fn an_outcome_that_stays_unknown_is_called_so_and_settled_by_asking_again(
 }
 
 #[tokio::test]
-async fn who_was_not_first_tries_again_and_a_refusal_is_told() {
+async fn contention_is_retried_and_refusal_is_returned() {
     let store = store_or_skip!();
     let harness = Harness::new(store.clone());
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;
@@ -167,7 +167,7 @@ async fn who_was_not_first_tries_again_and_a_refusal_is_told() {
     harness.done(job.id, claim).await;
 }
 
-/// Limits that a test can wait for.
+/// A store with time limits that a test can wait for.
 fn impatient(endpoint: String) -> FirestoreStore {
     FirestoreStore::new(Settings {
         endpoint: Some(endpoint),
@@ -178,7 +178,7 @@ fn impatient(endpoint: String) -> FirestoreStore {
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_there_stops_no_start_and_every_wait_ends() {
+async fn unreachable_service_does_not_stop_start_and_every_wait_ends() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for address in [silent.local_addr().unwrap(), closed] {

@@ -1,4 +1,4 @@
-//! Two processes that take turns at every operation: what one remembers, the other has changed.
+//! Two processes alternate with every operation: one has changed what the other has cached.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -100,9 +100,9 @@ fn fresh() -> Fresh<dyn Store> {
 
 testkit::store_contract!(async || fresh());
 
-/// One process works on a job that another one cancels: what the first remembers decides nothing.
+/// One process works on a job that another process cancels: the first one's cache decides nothing.
 #[tokio::test]
-async fn what_another_process_changed_is_seen_by_the_next_write() {
+async fn changes_of_another_process_are_seen_by_next_write() {
     let settings = match super::settings() {
         Ok(settings) => settings,
         Err(why) => testkit::skip!(why),
@@ -113,7 +113,7 @@ async fn what_another_process_changed_is_seen_by_the_next_write() {
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;
     let job = harness.claim(job.id).await;
     let fence = job.lease.fence;
-    // Nothing is read for a step that goes on from one's own.
+    // Nothing is read for a step that follows one of the same process.
     let before = ours.client.spent.so_far();
     harness.pass(std::time::Duration::from_secs(1));
     harness.done(job.id, Command::Renew { fence }).await;

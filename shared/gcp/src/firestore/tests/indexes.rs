@@ -1,4 +1,5 @@
-//! The list of indexes: what is checked in says what the queries need, and nothing grows with time that need not.
+//! The list of indexes: the file that is checked in has what the queries need, and no index grows with
+//! time unless it must.
 
 use serde_json::Value;
 
@@ -6,11 +7,11 @@ use crate::firestore::indexes::{SHAPES, as_json};
 use crate::firestore::shape::{Shape, Towards};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/firestore.indexes.json");
-/// Set, the file is written anew.
+/// If set, the file is written anew.
 const UPDATE: &str = "AFTERWORD_UPDATE";
 
 #[test]
-fn the_list_that_is_checked_in_is_the_one_of_the_code() {
+fn checked_in_index_list_matches_code() {
     let now = serde_json::to_string_pretty(&as_json()).unwrap() + "\n";
     if std::env::var_os(UPDATE).is_some() {
         std::fs::write(FILE, &now).unwrap();
@@ -31,7 +32,8 @@ fn scope(shape: &Shape) -> &'static str {
     if shape.of_everybody { "COLLECTION_GROUP" } else { "COLLECTION" }
 }
 
-/// Whether the file has an index that serves the shape: the rule of the service, written down once more.
+/// Whether the file has an index that serves the shape. This is a second implementation of the
+/// service's rule.
 fn is_served(file: &Value, shape: &Shape) -> bool {
     let fields: Vec<_> = shape.equal.iter().chain(shape.sorted_by).copied().collect();
     let items = |key: &str| file[key].as_array().unwrap().iter();
@@ -60,7 +62,7 @@ fn is_served(file: &Value, shape: &Shape) -> bool {
 }
 
 #[test]
-fn every_question_is_served_by_an_index_that_is_checked_in() {
+fn every_query_is_served_by_a_checked_in_index() {
     let file = checked_in();
     for shape in SHAPES {
         assert!(is_served(&file, shape), "{}", shape.name);
@@ -70,7 +72,7 @@ fn every_question_is_served_by_an_index_that_is_checked_in() {
 }
 
 #[test]
-fn questions_have_names_of_their_own() {
+fn query_names_are_unique() {
     let mut names: Vec<_> = SHAPES.iter().map(|shape| shape.name).collect();
     names.sort_unstable();
     names.dedup();
@@ -78,7 +80,7 @@ fn questions_have_names_of_their_own() {
 }
 
 #[test]
-fn only_due_at_and_the_status_have_an_index_of_their_own_and_only_jobs_and_checkpoints_expire() {
+fn only_due_at_and_status_have_single_indexes_and_only_jobs_and_checkpoints_expire() {
     let file = checked_in();
     let overrides = file["fieldOverrides"].as_array().unwrap();
     let name = |entry: &Value| format!("{}.{}", entry["collectionGroup"], entry["fieldPath"]).replace('"', "");

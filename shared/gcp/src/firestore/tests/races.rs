@@ -1,4 +1,4 @@
-//! Many at once: whoever comes first wins, and everybody is told the same.
+//! Concurrent calls: the first one wins, and all get the same answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use testkit::{Harness, memory};
 use super::store_or_skip;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_fifty_claims_at_once_one_wins() {
+async fn one_of_fifty_concurrent_claims_wins() {
     let store = store_or_skip!();
     let harness = Arc::new(Harness::new(store.clone()));
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;
-    // Each has seen a job that nobody has.
+    // Each has read a job that has no lease.
     store.client.fault_script.gather(50);
     let before = store.client.fault_script.commits();
     let claim = |n| {
@@ -39,28 +39,29 @@ async fn of_fifty_claims_at_once_one_wins() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_like_batches_at_once_one_becomes_a_job() {
+async fn one_of_many_equal_concurrent_batches_becomes_a_job() {
     let harness = Arc::new(Harness::new(store_or_skip!()));
     let create = |n| {
         let harness = harness.clone();
         tokio::spawn(async move { harness.create(&batch_as(job_id(n), &uid("ann"), &[phone(0), phone(60)])).await })
     };
-    let (mut made, mut told): (Vec<JobId>, Vec<JobId>) = Default::default();
+    let (mut made, mut answered): (Vec<JobId>, Vec<JobId>) = Default::default();
     for task in (0..6).map(create).collect::<Vec<_>>() {
         match task.await.unwrap() {
             Created::New { job, .. } => made.push(job.id),
-            Created::Answered(job) => told.push(job.id),
+            Created::Answered(job) => answered.push(job.id),
         }
     }
-    assert_eq!((made.len(), told.len()), (1, 5));
-    assert!(told.iter().all(|id| *id == made[0]));
+    assert_eq!((made.len(), answered.len()), (1, 5));
+    assert!(answered.iter().all(|id| *id == made[0]));
 }
 
-/// Where the jobs' recordings lie: some touch, some are bridged by a later one, some stand alone.
+/// The start times of the jobs' recordings: some touch, some are joined by a later one, some stand
+/// alone.
 const STARTS: [i64; 20] =
     [0, 60, 500, 130, 900, 1200, 1080, 990, 2000, 2100, 1900, 260, 380, 3000, 3121, 3242, 4000, 4060, 3940, 620];
 
-/// What was said, without the ids, which depend on who came first.
+/// The texts without the ids, which depend on which job was first.
 async fn talk(harness: &Harness) -> Vec<Vec<String>> {
     let mut talk = harness.talk(&uid("ann")).await;
     talk.sort();
@@ -68,7 +69,7 @@ async fn talk(harness: &Harness) -> Vec<Vec<String>> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn jobs_placed_at_once_end_in_the_same_conversations_as_one_after_the_other() {
+async fn concurrent_placements_give_same_conversations_as_sequential_ones() {
     let ann = uid("ann");
     let said = |secs: i64| format!("at {secs}");
     let calm = Harness::new(Arc::new(memory::Store::new()));
@@ -78,7 +79,7 @@ async fn jobs_placed_at_once_end_in_the_same_conversations_as_one_after_the_othe
     let store = store_or_skip!();
     let mut harness = Harness::new(store.clone());
     harness.rules.enqueued_per_user = 50;
-    // All are planned and said; only the placements meet.
+    // All jobs are planned and have texts; only their placements are concurrent.
     let mut jobs = Vec::new();
     for secs in STARTS {
         let job = harness.accept_batch(&batch(&ann, &[phone(secs)])).await;
@@ -87,10 +88,11 @@ async fn jobs_placed_at_once_end_in_the_same_conversations_as_one_after_the_othe
         harness.store(&job, 0, &[(0, &said(secs))]).await;
         jobs.push(job);
     }
-    // Each has read what it is placed into before any of them is.
+    // Each placement has read its conversations before any of them is written.
     store.client.fault_script.gather(STARTS.len());
     let before = store.client.fault_script.commits();
-    // Each in an hour of its own: they have no usage in common that would keep them apart.
+    // Each placement is in an hour of its own, so that they share no usage document that would serialize
+    // them.
     let place = |(n, job): (usize, domain::Job)| {
         let harness = Harness::new(harness.store.clone());
         harness.pass(Duration::from_secs(3600 * n as u64));
@@ -112,7 +114,7 @@ async fn jobs_placed_at_once_end_in_the_same_conversations_as_one_after_the_othe
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_tokens_of_a_new_device_at_once_only_the_last_leads_to_it() {
+async fn only_last_of_two_concurrent_tokens_leads_to_new_device() {
     let store = store_or_skip!();
     let (ann, bob) = (uid("ann"), uid("bob"));
     store.client.fault_script.gather(2);
@@ -130,7 +132,7 @@ async fn of_two_tokens_of_a_new_device_at_once_only_the_last_leads_to_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_job_that_is_forgotten_meanwhile_is_nobodys() {
+async fn concurrently_forgotten_job_is_fenced() {
     let harness = Arc::new(Harness::new(store_or_skip!()));
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;
     let ended = harness.done(job.id, Command::Cancel).await;

@@ -1,4 +1,4 @@
-//! Users and devices of any name.
+//! Users and devices with unusual names.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use testkit::{Harness, memory};
 use super::store_or_skip;
 
 #[tokio::test]
-async fn users_of_any_name_have_a_place_of_their_own() {
+async fn users_with_any_id_have_separate_data() {
     let harness = Harness::new(store_or_skip!());
     let calm = Harness::new(Arc::new(memory::Store::new()));
     let long = "é".repeat(64);

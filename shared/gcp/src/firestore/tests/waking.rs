@@ -1,4 +1,4 @@
-//! Who watches is woken by other processes' commits too, only later.
+//! Watchers are woken by the commits of other processes too, only later.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use testkit::build::{phone, uid};
 use crate::firestore::{FirestoreStore, Settings};
 
 #[tokio::test]
-async fn what_another_process_wrote_is_looked_for_now_and_then() {
+async fn watchers_look_regularly_for_writes_of_other_processes() {
     let settings = match super::settings() {
         Ok(settings) => Settings { look_again: Duration::from_millis(20), ..settings },
         Err(why) => testkit::skip!(why),

@@ -1,5 +1,5 @@
-//! Tokens that the Firebase auth emulator of firebase-tools 15.34.2 gave out, at 19:03 of this suite's day: it signs
-//! nothing. The second one comes from an emulator that was started for a project that is real.
+//! Tokens issued by the Firebase auth emulator of firebase-tools 15.34.2, at 19:03 of this suite's day:
+//! they are not signed. The second one comes from an emulator that was started for a real project.
 
 use super::*;
 
@@ -18,7 +18,7 @@ async fn beside(host: Option<&str>, project: &str) -> Site {
 const HOST: Option<&str> = Some("127.0.0.1:9099");
 
 #[tokio::test]
-async fn a_demo_beside_the_emulator_takes_its_tokens_with_every_check_but_the_signature() {
+async fn demo_project_accepts_emulator_tokens_with_all_checks_except_signature() {
     let site = beside(HOST, DEMO).await;
     assert_eq!(site.verify(OF_A_DEMO).await.as_deref(), Ok("vSdmKtwEW8QMyE7wf6xA6EVw7DhG"));
     assert!(site.verify(OF_A_REAL_ONE).await.unwrap_err().contains("another issuer"));
@@ -31,7 +31,7 @@ async fn a_demo_beside_the_emulator_takes_its_tokens_with_every_check_but_the_si
 }
 
 #[tokio::test]
-async fn without_the_emulator_or_for_a_project_that_may_be_real_its_tokens_are_refused() {
+async fn emulator_tokens_are_refused_without_emulator_or_for_real_project() {
     for (host, project) in [
         (None, DEMO),
         (Some(""), DEMO),

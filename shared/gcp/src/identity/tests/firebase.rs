@@ -4,7 +4,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use super::*;
 
 #[tokio::test]
-async fn a_token_of_the_project_lets_its_user_in_until_it_expires() {
+async fn token_of_the_project_is_accepted_until_it_expires() {
     let site = site().await;
     let token = google().sign(&claims());
     assert_eq!(site.verify(&token).await.as_deref(), Ok("ann"));
@@ -15,7 +15,7 @@ async fn a_token_of_the_project_lets_its_user_in_until_it_expires() {
 }
 
 #[tokio::test]
-async fn a_token_must_say_what_firebase_says() {
+async fn token_must_have_the_claims_of_firebase() {
     let site = site().await;
     let wrong = [
         (json!({"iss": "https://securetoken.google.com/another"}), "another issuer"),
@@ -48,7 +48,7 @@ async fn a_token_must_say_what_firebase_says() {
 }
 
 #[tokio::test]
-async fn clocks_may_differ_by_a_minute_and_custom_claims_do_not_matter() {
+async fn one_minute_of_clock_skew_and_custom_claims_are_accepted() {
     let site = site().await;
     let fine = [
         json!({"iat": NOW + 60, "auth_time": NOW + 60, "nbf": NOW + 60}),
@@ -63,7 +63,7 @@ async fn clocks_may_differ_by_a_minute_and_custom_claims_do_not_matter() {
 }
 
 #[tokio::test]
-async fn a_token_without_a_signature_of_googles_is_refused() {
+async fn token_without_google_signature_is_refused() {
     let site = site().await;
     let head = |alg: &str| json!({"alg": alg, "kid": google().id, "typ": "JWT"});
     let good = google().sign(&claims());
@@ -86,9 +86,9 @@ async fn a_token_without_a_signature_of_googles_is_refused() {
     }
 }
 
-/// Everybody has the public key: it must never do as a secret.
+/// Everybody has the public key, so it must never be accepted as a secret.
 #[tokio::test]
-async fn a_token_signed_with_the_public_key_as_a_secret_is_refused() {
+async fn token_signed_with_public_key_as_secret_is_refused() {
     let site = site().await;
     let public = google().public();
     let secrets = [google().public_bytes(), public["n"].as_str().unwrap().as_bytes().to_vec()];
@@ -98,7 +98,7 @@ async fn a_token_signed_with_the_public_key_as_a_secret_is_refused() {
             header.kid = Some(google().id.clone());
             let token = jsonwebtoken::encode(&header, &claims(), &EncodingKey::from_secret(&secret)).unwrap();
             assert!(site.verify(&token).await.unwrap_err().contains("not signed with RS256"));
-            // The same signature under a head that says what is expected.
+            // The same signature with a header that has the expected algorithm.
             let (_, signature) = token.rsplit_once('.').unwrap();
             let head = json!({"alg": "RS256", "kid": google().id, "typ": "JWT"});
             let token = format!("{}.{signature}", joined(&head, &claims()));
@@ -112,7 +112,7 @@ async fn a_token_signed_with_the_public_key_as_a_secret_is_refused() {
 }
 
 #[tokio::test]
-async fn a_head_that_does_not_name_its_key_or_demands_more_is_refused_without_asking_for_keys() {
+async fn invalid_header_is_refused_without_fetching_keys() {
     let site = site().await;
     let heads = [
         (json!({"alg": "RS256"}), "does not name the key"),
@@ -133,7 +133,7 @@ async fn a_head_that_does_not_name_its_key_or_demands_more_is_refused_without_as
 }
 
 #[tokio::test]
-async fn a_key_that_the_token_brings_along_is_not_looked_at() {
+async fn key_contained_in_token_is_ignored() {
     let site = site().await;
     let head = json!({"alg": "RS256", "kid": google().id, "jwk": stranger().public(), "jku": "http://127.0.0.1:1/"});
     let detail = site.verify(&stranger().sign_as(&head, &claims())).await.unwrap_err();
@@ -141,7 +141,7 @@ async fn a_key_that_the_token_brings_along_is_not_looked_at() {
 }
 
 #[tokio::test]
-async fn what_is_no_token_is_refused_without_asking_for_keys() {
+async fn malformed_token_is_refused_without_fetching_keys() {
     let site = site().await;
     let good = google().sign(&claims());
     let long = google().sign(&but(claims(), &json!({"pad": "x".repeat(9000)})));
@@ -153,7 +153,7 @@ async fn what_is_no_token_is_refused_without_asking_for_keys() {
 }
 
 #[test]
-fn keys_are_never_taken_from_where_anybody_could_change_them() {
+fn keys_are_never_fetched_over_insecure_connection() {
     let refusal = |settings| FirebaseIdentity::new(settings, TestClock::at(Timestamp::from_secs(NOW))).err();
     for url in ["", "keys.example", "http://keys.example/jwk", "ftp://keys.example", "https://ann:pass@keys.example/"] {
         let text = refusal(settings(url)).unwrap().to_string();
@@ -164,7 +164,7 @@ fn keys_are_never_taken_from_where_anybody_could_change_them() {
 }
 
 #[test]
-fn a_project_that_is_none_stops_the_start() {
+fn invalid_project_id_is_refused_at_start() {
     for project in ["", "a/b", "a b", "projects/x"] {
         let settings = FirebaseSettings::new(project);
         let invalid_setting = FirebaseIdentity::new(settings, TestClock::at(Timestamp::from_secs(NOW))).err().unwrap();

@@ -4,7 +4,7 @@ use flow::ports::Clock;
 use super::*;
 
 #[tokio::test]
-async fn many_who_come_at_once_ask_for_the_keys_once() {
+async fn concurrent_callers_fetch_keys_once() {
     let site = Arc::new(site().await);
     site.server.mode(Mode::Held);
     let come = |_| {
@@ -21,7 +21,7 @@ async fn many_who_come_at_once_ask_for_the_keys_once() {
 }
 
 #[tokio::test]
-async fn keys_are_kept_as_long_as_their_server_says_within_bounds() {
+async fn keys_are_kept_as_long_as_server_says_within_limits() {
     let day = 24 * HOUR;
     let cases: [(&[(&str, &str)], Duration); 11] = [
         (&[("cache-control", "public, max-age=600, must-revalidate")], 10 * MINUTE),
@@ -50,25 +50,25 @@ async fn keys_are_kept_as_long_as_their_server_says_within_bounds() {
     }
 }
 
-/// Header names of these tests are constants.
+/// The names of headers in these tests are constants.
 fn leaked(name: &str) -> &'static str {
     ["cache-control", "age"].into_iter().find(|known| *known == name).unwrap()
 }
 
 #[tokio::test]
-async fn a_new_key_is_found_as_soon_as_a_token_names_it() {
+async fn new_key_is_fetched_when_a_token_names_it() {
     let site = site().await;
     site.is_let_in().await;
     site.server.publish(&[stranger()]);
     site.clock.advance(MINUTE);
     assert_eq!(site.ask(stranger()).await.unwrap().as_deref(), Ok("ann"));
     assert_eq!(site.server.requests(), 2);
-    // The old one is withdrawn.
+    // The old key is revoked.
     assert!(site.ask(google()).await.unwrap().unwrap_err().contains("not Google's"));
 }
 
 #[tokio::test]
-async fn unknown_key_ids_ask_for_keys_once_a_minute_at_most() {
+async fn unknown_key_ids_fetch_keys_at_most_once_a_minute() {
     let site = site().await;
     site.is_let_in().await;
     for (seconds, requests) in [(0, 1), (59, 1), (1, 2), (59, 2), (1, 3)] {
@@ -83,7 +83,7 @@ async fn unknown_key_ids_ask_for_keys_once_a_minute_at_most() {
 }
 
 #[tokio::test]
-async fn a_clock_that_was_set_back_makes_keys_old() {
+async fn clock_set_back_makes_keys_stale() {
     let site = site().await;
     site.is_let_in().await;
     site.clock.set(site.clock.now() - 48 * HOUR);
@@ -92,7 +92,7 @@ async fn a_clock_that_was_set_back_makes_keys_old() {
 }
 
 #[tokio::test]
-async fn keys_of_other_kinds_and_uses_are_passed_over() {
+async fn keys_of_other_types_and_uses_are_ignored() {
     let site = site().await;
     let other = |change: Value| but(stranger().public(), &change);
     site.server.publish_as(vec![

@@ -2,7 +2,7 @@ use emulators::keys::Mode;
 
 use super::*;
 
-/// Everything that is not a set of keys.
+/// Answers that are not a set of keys.
 fn outages(elsewhere: &str) -> Vec<Mode> {
     let few = json!({"keys": [{"kty": "EC", "kid": "x"}]}).to_string();
     vec![
@@ -21,7 +21,7 @@ fn outages(elsewhere: &str) -> Vec<Mode> {
 }
 
 #[tokio::test]
-async fn without_any_keys_nobody_is_turned_away_but_asked_to_come_back() {
+async fn tokens_are_unavailable_not_denied_while_no_keys_are_known() {
     let elsewhere = KeyServer::start(&[google()]).await;
     for mode in outages(&elsewhere.url) {
         let site = site().await;
@@ -29,7 +29,7 @@ async fn without_any_keys_nobody_is_turned_away_but_asked_to_come_back() {
         site.cannot_be_checked(google()).await;
         site.cannot_be_checked(stranger()).await;
         site.server.mode(Mode::Serve);
-        // A server in trouble is not asked by every request.
+        // A server that fails is not asked again with every request.
         site.clock.advance(5 * SECOND - Duration::from_millis(1));
         site.cannot_be_checked(google()).await;
         assert_eq!(site.server.requests(), 1);
@@ -41,14 +41,14 @@ async fn without_any_keys_nobody_is_turned_away_but_asked_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_set_of_the_largest_size_is_read() {
+async fn key_set_of_maximum_size_is_read() {
     let site = site().await;
     site.server.mode(Mode::Padded(64 * 1024));
     site.is_let_in().await;
 }
 
 #[tokio::test]
-async fn old_keys_go_on_being_used_up_to_a_bound_while_there_are_no_new_ones() {
+async fn expired_keys_are_used_for_a_limited_time_during_outage() {
     let elsewhere = KeyServer::start(&[stranger()]).await;
     for mode in outages(&elsewhere.url) {
         let site = site().await;
@@ -62,7 +62,7 @@ async fn old_keys_go_on_being_used_up_to_a_bound_while_there_are_no_new_ones() {
             assert_eq!(site.server.requests(), 2 + minute, "once a minute");
             site.clock.advance(MINUTE);
         }
-        // What the old keys do not know may be new.
+        // A key that the old set does not have may be new.
         site.cannot_be_checked(stranger()).await;
         site.clock.advance(24 * HOUR - 3 * MINUTE - Duration::from_millis(1));
         site.is_let_in().await;
@@ -75,7 +75,7 @@ async fn old_keys_go_on_being_used_up_to_a_bound_while_there_are_no_new_ones() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_answer_is_given_up() {
+async fn fetch_from_silent_server_times_out() {
     let site = site_with(|settings| settings.keys_limit = Duration::from_millis(500)).await;
     site.server.mode(Mode::Held);
     site.cannot_be_checked(google()).await;
@@ -85,8 +85,8 @@ async fn a_server_that_does_not_answer_is_given_up() {
 }
 
 #[tokio::test]
-async fn who_has_the_old_key_does_not_wait_for_the_new_ones() {
-    // Longer than the test has patience: who waits for the fetch is found out.
+async fn caller_with_known_key_does_not_wait_for_fetch() {
+    // Longer than the test waits, so that a caller that waits for the fetch is noticed.
     let site = Arc::new(site_with(|settings| settings.keys_limit = MINUTE).await);
     site.is_let_in().await;
     site.server.mode(Mode::Held);
@@ -103,7 +103,7 @@ async fn who_has_the_old_key_does_not_wait_for_the_new_ones() {
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_leaves_the_turn_to_the_next() {
+async fn cancelled_fetch_lets_next_caller_fetch() {
     let site = Arc::new(site().await);
     site.server.mode(Mode::Held);
     let gone = site.clone();
@@ -112,14 +112,14 @@ async fn a_caller_that_goes_away_leaves_the_turn_to_the_next() {
     gone.abort();
     assert!(gone.await.unwrap_err().is_cancelled());
     site.server.mode(Mode::Serve);
-    // What it did not hear the end of says nothing about a token.
+    // A fetch that was cut off says nothing about a token.
     site.cannot_be_checked(google()).await;
     site.clock.advance(5 * SECOND);
     site.is_let_in().await;
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_our_trouble() {
+async fn unreachable_key_server_is_unavailable_not_denied() {
     let (listener, address) = emulators::listen().await;
     drop(listener);
     let site = site_with(|settings| settings.keys_url = format!("http://{address}/jwk")).await;
@@ -127,7 +127,7 @@ async fn a_server_that_is_not_there_is_our_trouble() {
 }
 
 #[tokio::test]
-async fn an_outage_leaves_a_line_that_says_why_and_where_and_nothing_of_a_token() {
+async fn outage_is_logged_with_cause_and_address_but_no_token() {
     let (lines, _guard) = emulators::log::caught("gcp=trace");
     let site = site().await;
     let token = google().sign(&fresh(&site));

@@ -11,7 +11,7 @@ use crate::tasks::{CloudTasks, CloudTasksSettings, TaskOidc};
 const AUDIENCE: &str = "https://process.afterword.test";
 const ACCOUNT: &str = "tasks@afterword-prod.iam.gserviceaccount.com";
 
-/// What Google says of the queue's account.
+/// Google's claims for the queue's account.
 fn queue_claims() -> Value {
     json!({
         "iss": ISSUER,
@@ -37,7 +37,7 @@ async fn verdict(identity: &dyn TaskIdentity, token: &str) -> Result<(), String>
 }
 
 #[tokio::test]
-async fn a_token_of_an_account_of_ours_is_let_in_and_any_other_is_not() {
+async fn only_tokens_of_configured_accounts_are_accepted() {
     let server = KeyServer::start(&[google()]).await;
     let identity = identity(&server.url, NOW);
     let fine =
@@ -72,7 +72,7 @@ async fn a_token_of_an_account_of_ours_is_let_in_and_any_other_is_not() {
 }
 
 #[tokio::test]
-async fn many_deliveries_to_a_cold_instance_are_let_in() {
+async fn concurrent_deliveries_to_cold_instance_are_accepted() {
     let server = KeyServer::start(&[google()]).await;
     let identity = Arc::new(identity(&server.url, NOW));
     let token = Arc::new(google().sign(&queue_claims()));
@@ -86,9 +86,9 @@ async fn many_deliveries_to_a_cold_instance_are_let_in() {
     assert_eq!(server.requests(), 1);
 }
 
-/// A token as a real delivery of the emulator carries it, which has a signer of its own.
+/// A token of a real delivery by the emulator, which has its own signing key.
 async fn delivered(emulator: &Tasks, audience: &str) -> (String, i64) {
-    // A try may fail: the emulator makes its key on the way, in the thread of the test.
+    // A delivery may fail at first, because the emulator creates its key in the thread of the test.
     let (mut worker, clock) = (Receiver::start().await, TestClock::automatic(Timestamp::from_secs(NOW)));
     let secret = SecretString::from("x".repeat(32));
     let settings = CloudTasksSettings {
@@ -107,7 +107,7 @@ async fn delivered(emulator: &Tasks, audience: &str) -> (String, i64) {
 }
 
 #[tokio::test]
-async fn a_delivery_of_the_task_emulator_is_let_in_by_its_own_keys_and_by_no_others() {
+async fn task_emulator_delivery_is_accepted_with_its_own_keys_only() {
     let emulator = Tasks::start().await;
     let (token, issued) = delivered(&emulator, AUDIENCE).await;
     assert_eq!(verdict(&identity(&emulator.keys_url(), issued), &token).await, Ok(()));
@@ -122,7 +122,7 @@ async fn a_delivery_of_the_task_emulator_is_let_in_by_its_own_keys_and_by_no_oth
 }
 
 #[tokio::test]
-async fn an_emulator_of_another_issuer_or_audience_is_refused_although_its_signature_is_good() {
+async fn valid_signature_with_other_issuer_or_audience_is_refused() {
     let emulator = Tasks::start_as("https://tasks.example").await;
     let (token, issued) = delivered(&emulator, AUDIENCE).await;
     let detail = verdict(&identity(&emulator.keys_url(), issued), &token).await.unwrap_err();
@@ -133,9 +133,9 @@ async fn an_emulator_of_another_issuer_or_audience_is_refused_although_its_signa
     assert_eq!(detail, "the token is for another audience");
 }
 
-/// A task's token is no user's, even where its keys would be believed and its audience is the project.
+/// A task's token is not a user's, even if its keys were accepted and its audience is the project.
 #[tokio::test]
-async fn a_token_of_a_task_is_no_token_of_a_user() {
+async fn task_token_is_not_accepted_as_user_token() {
     let emulator = Tasks::start().await;
     let (token, issued) = delivered(&emulator, PROJECT).await;
     let site = site_with(|settings| settings.keys_url = emulator.keys_url()).await;
@@ -145,7 +145,7 @@ async fn a_token_of_a_task_is_no_token_of_a_user() {
 }
 
 #[test]
-fn settings_that_let_anybody_in_are_refused() {
+fn settings_that_would_accept_anybody_are_refused() {
     let none: [&str; 0] = [];
     for (settings, setting) in [
         (TaskIdentitySettings::new("", [ACCOUNT]), "audience"),

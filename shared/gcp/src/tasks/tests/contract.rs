@@ -7,9 +7,9 @@ use tokio::sync::Mutex;
 
 use super::*;
 
-/// The emulator has the machine's clock, the suite moves its own. So the queue is paused, and what is due by the
-/// suite's clock is run by hand: the suite then sees that names and schedules reach the service unharmed, to the
-/// millisecond. That the service keeps to a schedule by itself is seen in `delivery`.
+/// The emulator uses the system's clock, and the suite moves its own. So the queue is paused, and tasks
+/// that are due by the suite's clock are run by hand. The suite then shows that names and schedules
+/// reach the service to the millisecond. `delivery` shows that the service keeps to a schedule.
 struct Delivered {
     emulator: Tasks,
     worker: Mutex<Receiver>,
@@ -19,7 +19,7 @@ struct Delivered {
 
 impl Delivered {
     async fn new() -> Self {
-        // The suite plays in the emulator's future: there no time has passed that the suite means to be ahead.
+        // The suite runs in the emulator's future, so that no time of the suite is in the emulator's past.
         let clock = TestClock::at(wall() + Duration::from_secs(3600));
         let (emulator, worker) = (Tasks::start().await, Receiver::start().await);
         emulator.pause().await;

@@ -7,7 +7,7 @@ use flow::ports::Queue;
 use super::*;
 use crate::tasks::TaskOidc;
 
-/// The machine's own time, as the emulator has it.
+/// The system's clock, which the emulator uses too.
 struct Wall;
 
 #[async_trait]
@@ -29,7 +29,7 @@ async fn site(change: impl FnOnce(&mut CloudTasksSettings)) -> (Tasks, Receiver,
     (emulator, worker, queue)
 }
 
-/// What comes with every request of the service's client, and says nothing.
+/// Headers that the service's client always sends, which do not matter here.
 const OF_THE_CLIENT: [&str; 5] = ["accept", "accept-encoding", "content-length", "host", "user-agent"];
 
 fn headers(call: &Call) -> BTreeMap<&str, &str> {
@@ -38,7 +38,7 @@ fn headers(call: &Call) -> BTreeMap<&str, &str> {
 }
 
 #[tokio::test]
-async fn a_delivery_carries_ids_the_secret_and_the_trace_and_nothing_else() {
+async fn delivery_carries_only_ids_secret_and_trace() {
     let (emulator, mut worker, queue) = site(|settings| settings.process_url.push('/')).await;
     let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let task = NewTask { traceparent: Some(parent.to_owned()), ..new(1) };
@@ -67,7 +67,7 @@ async fn a_delivery_carries_ids_the_secret_and_the_trace_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_trace_that_is_no_header_is_left_out_and_the_task_is_made() {
+async fn invalid_trace_is_omitted_and_task_is_created() {
     let (_emulator, mut worker, queue) = site(|_| ()).await;
     queue.enqueue(NewTask { traceparent: Some("00-\n".to_owned()), ..new(1) }).await.unwrap();
     let call = worker.call().await;
@@ -76,7 +76,7 @@ async fn a_trace_that_is_no_header_is_left_out_and_the_task_is_made() {
 }
 
 #[tokio::test]
-async fn where_an_account_is_configured_a_token_for_the_audience_comes_along() {
+async fn delivery_has_token_for_audience_when_account_is_configured() {
     let oidc = TaskOidc { service_account: "tasks@afterword.test".to_owned(), audience: "https://process".to_owned() };
     let (_emulator, mut worker, queue) = site(|settings| settings.oidc = Some(oidc)).await;
     queue.enqueue(new(1)).await.unwrap();
@@ -88,7 +88,7 @@ async fn where_an_account_is_configured_a_token_for_the_audience_comes_along() {
 }
 
 #[tokio::test]
-async fn tasks_come_by_their_schedule_and_not_before() {
+async fn tasks_arrive_on_schedule_and_not_before() {
     let (_emulator, mut worker, queue) = site(|_| ()).await;
     let now = wall();
     let times = [2000, 1000].map(|ms| now + Duration::from_millis(ms));
@@ -104,7 +104,7 @@ async fn tasks_come_by_their_schedule_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_schedule_beyond_what_the_service_takes_is_drawn_in() {
+async fn schedule_beyond_service_limit_is_shortened() {
     let (emulator, _worker, queue) = site(|_| ()).await;
     let far = wall() + Duration::from_secs(90 * 24 * 3600);
     queue.enqueue(NewTask { schedule: Some(far), ..new(1) }).await.unwrap();
@@ -114,7 +114,7 @@ async fn a_schedule_beyond_what_the_service_takes_is_drawn_in() {
 }
 
 #[tokio::test]
-async fn a_delivery_that_failed_comes_again_until_it_is_answered_with_success() {
+async fn failed_delivery_is_repeated_until_success() {
     let (emulator, mut worker, queue) = site(|_| ()).await;
     emulator.retry_at_once().await;
     queue.enqueue(new(1)).await.unwrap();

@@ -4,7 +4,7 @@ use flow::{Error, Kind, Result};
 
 use super::*;
 
-/// Plays the service: each call is answered by the test.
+/// Plays the service: the test answers each call.
 struct Site {
     service: Receiver,
     queue: Arc<CloudTasks>,
@@ -24,7 +24,7 @@ async fn site_with(change: impl FnOnce(&mut CloudTasksSettings)) -> Site {
 }
 
 impl Site {
-    /// Enqueues while the service answers so.
+    /// Enqueues a task while the service gives these answers.
     async fn enqueue(&mut self, answers: &[Answer<'_>]) -> Result<()> {
         let queue = self.queue.clone();
         let task = tokio::spawn(async move { queue.enqueue(new(1)).await });
@@ -43,19 +43,19 @@ impl Site {
 
 enum Answer<'a> {
     Task,
-    /// As Google tells errors: HTTP status and code.
+    /// An error as Google reports it: HTTP status and code.
     Google(u16, &'a str),
     /// The same, with a header `Retry-After`.
     Later(u16, &'a str, &'a str),
-    /// As a proxy tells them.
+    /// An error as a proxy reports it.
     Html(u16),
-    /// Something else with success.
+    /// A successful response with another body.
     Garbage,
     Nothing,
 }
 use Answer::{Garbage, Google, Html, Later, Nothing, Task};
 
-fn told(status: u16, code: &str) -> String {
+fn error_body(status: u16, code: &str) -> String {
     format!(r#"{{"error":{{"code":{status},"message":"It is said to be {code}.","status":"{code}"}}}}"#)
 }
 
@@ -65,9 +65,9 @@ impl Answer<'_> {
     fn give(&self, call: Call) {
         match self {
             Task => call.answer_with(200, &[JSON], r#"{"name":"x"}"#),
-            Google(status, code) => call.answer_with(*status, &[JSON], &told(*status, code)),
+            Google(status, code) => call.answer_with(*status, &[JSON], &error_body(*status, code)),
             Later(status, code, wait) => {
-                call.answer_with(*status, &[JSON, ("retry-after", wait)], &told(*status, code));
+                call.answer_with(*status, &[JSON, ("retry-after", wait)], &error_body(*status, code));
             }
             Html(status) => {
                 let page = format!("<html>{}</html>", "x".repeat(5000));
@@ -80,7 +80,7 @@ impl Answer<'_> {
 }
 
 #[tokio::test]
-async fn what_passes_is_tried_again() {
+async fn transient_errors_are_retried() {
     let mut site = site().await;
     let answers = [Google(503, "UNAVAILABLE"), Google(429, "RESOURCE_EXHAUSTED"), Google(500, "INTERNAL"), Task];
     site.enqueue(&answers).await.unwrap();
@@ -88,14 +88,14 @@ async fn what_passes_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_there_or_ran_lately_is_success() {
+async fn existing_or_recently_used_name_is_success() {
     let mut site = site().await;
     site.enqueue(&[Google(409, "ALREADY_EXISTS")]).await.unwrap();
     site.enqueue(&[Google(503, "UNAVAILABLE"), Google(409, "ALREADY_EXISTS")]).await.unwrap();
 }
 
 #[tokio::test]
-async fn tries_are_bounded_and_the_last_word_is_told() {
+async fn tries_are_limited_and_last_error_is_returned() {
     let mut site = site().await;
     for (answer, kind) in [
         (|| Google(503, "UNAVAILABLE"), Kind::Unavailable),
@@ -118,7 +118,7 @@ async fn tries_are_bounded_and_the_last_word_is_told() {
 }
 
 #[tokio::test]
-async fn once_it_may_have_happened_a_later_failure_keeps_the_doubt() {
+async fn outcome_stays_unknown_after_later_failure() {
     let mut site = site().await;
     let away = || Google(503, "UNAVAILABLE");
     let error = site.refused(&[Google(504, "DEADLINE_EXCEEDED"), away(), away(), away()]).await;
@@ -126,7 +126,7 @@ async fn once_it_may_have_happened_a_later_failure_keeps_the_doubt() {
 }
 
 #[tokio::test]
-async fn what_only_a_person_can_mend_is_not_tried_again_and_names_the_queue() {
+async fn permanent_error_is_not_retried_and_names_the_queue() {
     let mut site = site().await;
     for answer in [
         Google(403, "PERMISSION_DENIED"),
@@ -145,18 +145,18 @@ async fn what_only_a_person_can_mend_is_not_tried_again_and_names_the_queue() {
 }
 
 #[tokio::test]
-async fn a_wait_that_is_asked_for_is_kept_or_handed_on() {
+async fn requested_wait_is_observed_or_passed_on() {
     let mut site = site().await;
     let before = site.clock.now();
     site.enqueue(&[Later(429, "RESOURCE_EXHAUSTED", "2"), Task]).await.unwrap();
     assert!(before.until(site.clock.now()) >= Duration::from_secs(2));
-    // Longer than a request may take: whoever asked for the task decides.
+    // Longer than a request may take, so the caller decides what to do.
     let error = site.refused(&[Later(503, "UNAVAILABLE", "120")]).await;
     assert_eq!((error.kind, error.retry_after), (Kind::Unavailable, Some(Duration::from_secs(120))));
 }
 
 #[tokio::test]
-async fn a_service_that_never_answers_is_given_up() {
+async fn request_without_answer_times_out() {
     let attempt = Duration::from_millis(400);
     let mut site = site_with(|settings| settings.attempt = attempt).await;
     let error = site.refused(&[Nothing, Nothing, Nothing, Nothing]).await;
@@ -164,16 +164,16 @@ async fn a_service_that_never_answers_is_given_up() {
 }
 
 #[tokio::test]
-async fn all_tries_together_end_with_the_deadline() {
+async fn all_tries_end_at_the_deadline() {
     let deadline = Duration::from_millis(900);
     let mut site = site_with(|settings| (settings.attempt, settings.deadline) = (deadline, deadline)).await;
-    // The first pause alone would pass it.
+    // The first pause alone would exceed the deadline.
     let answers = [Later(503, "UNAVAILABLE", "1")];
     assert_eq!(site.refused(&answers).await.kind, Kind::Unavailable);
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_there_is_unavailable() {
+async fn unreachable_service_is_unavailable() {
     let (listener, address) = emulators::listen().await;
     drop(listener);
     let queue = open(settings(&format!("http://{address}"), "https://process.test"), TestClock::automatic(wall()));
@@ -183,9 +183,9 @@ async fn a_service_that_is_not_there_is_unavailable() {
 }
 
 #[tokio::test]
-async fn asking_tells_a_task_that_is_gone_from_a_service_that_does_not_say() {
+async fn exists_distinguishes_missing_task_from_unclear_answer() {
     let mut site = site().await;
-    for (answer, told) in [
+    for (answer, expected) in [
         (Google(404, "NOT_FOUND"), Ok(false)),
         (Task, Ok(true)),
         (Google(403, "PERMISSION_DENIED"), Err(Kind::Misconfigured)),
@@ -193,30 +193,30 @@ async fn asking_tells_a_task_that_is_gone_from_a_service_that_does_not_say() {
         (Html(404), Err(Kind::Misconfigured)),
     ] {
         let queue = site.queue.clone();
-        let asked = tokio::spawn(async move { queue.exists(&new(1).name()).await });
+        let request = tokio::spawn(async move { queue.exists(&new(1).name()).await });
         let call = site.service.call().await;
         assert_eq!(call.uri.path(), format!("/v2/{QUEUE}/tasks/{}", new(1).name()));
         assert!(call.uri.query().unwrap().contains("responseView=1"), "{}", call.uri);
         answer.give(call);
-        assert_eq!(asked.await.unwrap().map_err(|error| error.kind), told);
+        assert_eq!(request.await.unwrap().map_err(|error| error.kind), expected);
     }
 }
 
 #[tokio::test]
-async fn readiness_asks_for_the_queue() {
+async fn readiness_check_requests_the_queue() {
     let mut site = site().await;
-    for (answer, told) in [(Task, Ok(())), (Google(404, "NOT_FOUND"), Err(Kind::Misconfigured))] {
+    for (answer, expected) in [(Task, Ok(())), (Google(404, "NOT_FOUND"), Err(Kind::Misconfigured))] {
         let queue = site.queue.clone();
-        let asked = tokio::spawn(async move { queue.ready().await });
+        let request = tokio::spawn(async move { queue.ready().await });
         let call = site.service.call().await;
         assert_eq!((call.method.as_str(), call.uri.path()), ("GET", format!("/v2/{QUEUE}").as_str()));
         answer.give(call);
-        assert_eq!(asked.await.unwrap().map_err(|error| error.kind), told);
+        assert_eq!(request.await.unwrap().map_err(|error| error.kind), expected);
     }
 }
 
 #[tokio::test]
-async fn no_error_and_no_line_of_the_log_repeats_the_secret() {
+async fn errors_and_log_do_not_contain_the_secret() {
     let (lines, _guard) = emulators::log::caught("trace");
     let mut site = site().await;
     site.enqueue(&[Google(503, "UNAVAILABLE"), Task]).await.unwrap();

@@ -10,7 +10,7 @@ fn refusal(settings: CloudTasksSettings) -> String {
 }
 
 #[test]
-fn settings_with_which_nothing_is_delivered_are_refused() {
+fn settings_that_never_deliver_are_refused() {
     assert!(CloudTasks::new(fit(), TestClock::at(wall()), Arc::new(SeededRandom::new(1))).is_ok());
     for queue in [
         "",
@@ -33,7 +33,7 @@ fn settings_with_which_nothing_is_delivered_are_refused() {
     let cases = [
         (CloudTasksSettings { oidc: oidc("ann", "x"), ..fit() }, "service_account"),
         (CloudTasksSettings { oidc: oidc("a@b", ""), ..fit() }, "audience"),
-        // A token must not travel in the clear.
+        // A token must not be sent unencrypted.
         (CloudTasksSettings { oidc: oidc("a@b", "x"), process_url: "http://x".to_owned(), ..fit() }, "https"),
         (CloudTasksSettings { secret: SecretString::from("a\nb"), ..fit() }, "secret"),
         (CloudTasksSettings { secret: SecretString::from(""), ..fit() }, "secret"),
@@ -49,7 +49,7 @@ fn settings_with_which_nothing_is_delivered_are_refused() {
 }
 
 #[test]
-fn the_secret_is_in_nothing_that_is_printed() {
+fn secret_is_in_no_debug_output() {
     assert!(!format!("{:?}", fit()).contains(SECRET));
     let broken = CloudTasksSettings { secret: SecretString::from(format!("{SECRET}\n")), ..fit() };
     assert!(!refusal(broken).contains(SECRET));

@@ -1,11 +1,11 @@
-//! Deleting, alone and against others.
+//! Deleting, alone and concurrently with others.
 
 use std::fs::File;
 
 use super::*;
 
 #[tokio::test]
-async fn the_last_blob_takes_its_folders_along() {
+async fn deleting_last_blob_removes_its_folders() {
     let at = fixture();
     for name in [blob("u", 1, 0), blob("u", 1, 1), blob("u", 2, 0)] {
         at.put(&name, "x").await.unwrap();
@@ -38,13 +38,13 @@ async fn nothing_is_deleted_while_a_backup_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_folder_that_vanishes_under_a_writer_is_made_again() {
+async fn folder_removed_during_write_is_created_again() {
     let at = Arc::new(fixture());
     let tasks: Vec<_> = (0..4)
         .map(|index| {
             let at = Arc::clone(&at);
             tokio::spawn(async move {
-                // All in one job's folder: each deletion of the last blob takes it from under the others.
+                // All blobs are in one job's folder: each deletion of the last blob removes it while others write.
                 let name = blob("u", 1, index);
                 for _ in 0..100 {
                     at.put(&name, "x").await.unwrap();
@@ -60,7 +60,7 @@ async fn a_folder_that_vanishes_under_a_writer_is_made_again() {
 }
 
 #[tokio::test]
-async fn folders_that_somebody_else_removed_are_made_again() {
+async fn folders_removed_by_somebody_else_are_created_again() {
     let at = fixture();
     at.put(&blob("u", 1, 0), "x").await.unwrap();
     fs::remove_dir_all(at.folder.path().join("uploads/u")).unwrap();
@@ -69,7 +69,7 @@ async fn folders_that_somebody_else_removed_are_made_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_who_write_one_name_the_first_wins() {
+async fn first_of_many_writers_of_one_name_wins() {
     let at = Arc::new(fixture());
     let tasks: Vec<_> = (0..16)
         .map(|number| {
@@ -86,7 +86,7 @@ async fn of_many_who_write_one_name_the_first_wins() {
 }
 
 #[tokio::test]
-async fn names_that_lead_elsewhere_touch_nothing() {
+async fn names_that_lead_elsewhere_touch_no_file() {
     let at = fixture();
     let name = BlobName::listed("uploads/../../hold".to_owned());
     assert_eq!(at.blobs.delete(&name).await.unwrap_err().kind, Kind::Invalid);

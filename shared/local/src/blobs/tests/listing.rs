@@ -6,7 +6,7 @@ async fn names(at: &Fixture, prefix: &str, after: Option<&BlobName>, limit: usiz
     at.blobs.list(prefix, after, limit).await.unwrap().into_iter().map(|(name, _)| name).collect()
 }
 
-/// Users whose folders sort otherwise than their names do: `-` and `%` come before `/`.
+/// Users whose folders sort differently from their names: `-` and `%` come before `/`.
 async fn several(at: &Fixture) -> Vec<BlobName> {
     let mut all = Vec::new();
     for uid in ["a", "a-b", "a.b", "ab", "Z"] {
@@ -22,7 +22,7 @@ async fn several(at: &Fixture) -> Vec<BlobName> {
 }
 
 #[tokio::test]
-async fn pages_add_up_to_everything_in_order() {
+async fn pages_contain_everything_in_order() {
     let at = fixture();
     let all = several(&at).await;
     assert_eq!(names(&at, "uploads/", None, 1000).await, all);
@@ -41,7 +41,7 @@ async fn pages_add_up_to_everything_in_order() {
 }
 
 #[tokio::test]
-async fn a_prefix_and_a_start_need_not_be_names_of_anything() {
+async fn prefix_and_start_need_not_be_existing_names() {
     let at = fixture();
     let all = several(&at).await;
     for prefix in ["", "uploads/a", "uploads/a/", "uploads/a-b/0000", "uploads/q/", "tmp/", "/"] {
@@ -55,7 +55,7 @@ async fn a_prefix_and_a_start_need_not_be_names_of_anything() {
 }
 
 #[tokio::test]
-async fn ages_follow_the_clock_of_the_port() {
+async fn ages_follow_the_port_clock() {
     let at = fixture();
     at.put(&blob("u", 1, 0), "x").await.unwrap();
     at.clock.advance(Duration::from_secs(90));

@@ -6,7 +6,7 @@ use testkit::memory::describe;
 use super::*;
 
 #[tokio::test]
-async fn what_is_written_is_read_whole_and_from_an_offset() {
+async fn written_blob_is_read_from_start_and_from_offset() {
     let at = fixture();
     for (index, length) in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE].into_iter().enumerate() {
         let (name, bytes) = (blob("u", 1, index), pattern(length));
@@ -32,7 +32,7 @@ async fn many_small_pieces_become_one_blob() {
 }
 
 #[tokio::test]
-async fn writing_again_succeeds_with_the_same_bytes_only() {
+async fn repeated_write_succeeds_only_with_same_bytes() {
     let (at, name) = (fixture(), blob("u", 1, 0));
     let first = at.put(&name, "one").await.unwrap();
     assert_eq!(at.put(&name, "one").await.unwrap(), first);
@@ -44,7 +44,7 @@ async fn writing_again_succeeds_with_the_same_bytes_only() {
 }
 
 #[tokio::test]
-async fn other_bytes_of_the_same_size_and_crc_are_other_bytes() {
+async fn different_bytes_of_same_size_and_crc_are_a_conflict() {
     // They differ by the polynomial of CRC-32C.
     let (one, other) = ([0; 5], [0xF1, 0x76, 0xEC, 0x05, 0x01]);
     assert_eq!(crc32c::crc32c(&one), crc32c::crc32c(&other));
@@ -54,7 +54,7 @@ async fn other_bytes_of_the_same_size_and_crc_are_other_bytes() {
 }
 
 #[test]
-fn a_writer_that_is_dropped_or_aborted_leaves_nothing() {
+fn dropped_or_aborted_writer_leaves_nothing() {
     let at = fixture();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
@@ -68,18 +68,18 @@ fn a_writer_that_is_dropped_or_aborted_leaves_nothing() {
         writers.pop().unwrap().abort().await;
         assert_eq!(at.entries("tmp").len(), 1);
     });
-    // Ends when the threads that removed the other one have ended.
+    // Returns when the threads that removed the other file have ended.
     drop(runtime);
     assert_eq!((at.entries("tmp"), at.entries("uploads")), (vec![], vec![]));
 }
 
 #[test]
-fn a_write_that_nobody_waited_for_is_never_half_a_blob() {
+fn cancelled_write_never_leaves_a_partial_blob() {
     let (at, name) = (fixture(), blob("u", 1, 0));
     let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
     runtime.block_on(async {
         let mut writer = at.blobs.create(&name).await.unwrap();
-        // The only thread that may wait for the disk is taken, so the write cannot be done when it is given up.
+        // The only blocking thread is busy, so the write cannot be done when it is cancelled.
         let (release, released) = std::sync::mpsc::channel::<()>();
         let taken = tokio::task::spawn_blocking(move || released.recv());
         assert!(writer.write(pattern(2 * PIECE).into()).now_or_never().is_none());
@@ -93,7 +93,7 @@ fn a_write_that_nobody_waited_for_is_never_half_a_blob() {
 }
 
 #[tokio::test]
-async fn the_disks_reserve_is_kept() {
+async fn disk_reserve_is_kept() {
     let at = with_reserve(u64::MAX);
     assert_eq!(at.blobs.create(&blob("u", 1, 0)).await.err().unwrap().kind, Kind::Full);
     assert_eq!(at.blobs.ready().await.unwrap_err().kind, Kind::Full);
@@ -101,19 +101,19 @@ async fn the_disks_reserve_is_kept() {
 }
 
 #[test]
-fn the_reserve_is_looked_at_again_while_a_blob_grows() {
+fn reserve_is_checked_again_while_blob_grows() {
     let at = fixture();
     let mut file = at.blobs.shared.temporary_files.file().unwrap();
     // 16 MiB.
     let asked = (0..64).filter(|_| {
         file.write(&[0; 256 * 1024]).unwrap();
-        file.is_to_ask()
+        file.is_space_check_due()
     });
     assert_eq!(asked.count(), 2);
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_found() {
+async fn missing_blob_is_not_found() {
     let at = fixture();
     at.put(&blob("u", 1, 0), "x").await.unwrap();
     for name in [blob("u", 1, 1), blob("v", 1, 0), BlobName::listed("uploads/u/j/f".to_owned())] {
@@ -122,7 +122,7 @@ async fn what_is_not_there_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_blob_cut_short_while_it_is_read_is_corrupt() {
+async fn blob_truncated_during_read_is_corrupt() {
     let (at, name) = (fixture(), blob("u", 1, 0));
     at.put(&name, pattern(2 * PIECE)).await.unwrap();
     let mut stream = at.blobs.read(&name, 0).await.unwrap();
@@ -133,7 +133,7 @@ async fn a_blob_cut_short_while_it_is_read_is_corrupt() {
 }
 
 #[tokio::test]
-async fn a_start_removes_what_was_cut_off() {
+async fn start_removes_interrupted_writes() {
     let at = fixture();
     at.put(&blob("u", 1, 0), "kept").await.unwrap();
     fs::write(at.folder.path().join("tmp/0"), "half").unwrap();
@@ -145,7 +145,7 @@ async fn a_start_removes_what_was_cut_off() {
 }
 
 #[tokio::test]
-async fn a_leftover_temporary_file_is_no_obstacle() {
+async fn leftover_temporary_file_does_not_block_writes() {
     let at = fixture();
     fs::write(at.folder.path().join("tmp/0"), "half").unwrap();
     at.put(&blob("u", 1, 0), "whole").await.unwrap();

@@ -1,4 +1,5 @@
-//! Takes the bytes of one request: small pieces wait in memory until it is worth a hop to the disk.
+//! Takes the bytes of one request. Small pieces are buffered in memory until a write to the disk is
+//! worth a blocking call.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,11 +14,11 @@ use crate::blobs::piece::PIECE;
 pub struct Appender {
     name: BlobName,
     size: u64,
-    /// The buffer included.
+    /// Includes the buffered bytes.
     offset: u64,
     buffer: Vec<u8>,
-    /// `None` while it is on another thread, and after a write that failed or that nobody waited for. It settles itself
-    /// wherever it is dropped.
+    /// `None` while a blocking thread has it, and after a write that failed or whose caller was cancelled.
+    /// A part saves its progress when it is dropped, wherever that happens.
     part: Option<Box<Part>>,
     displaced: CancellationToken,
 }
@@ -28,7 +29,8 @@ impl Appender {
     }
 
     fn take(&mut self, operation: &'static str) -> Result<Box<Part>> {
-        let lost = || Error::new(Kind::Unavailable, operation, &self.name).because("an earlier write did not end well");
+        let lost =
+            || Error::new(Kind::Unavailable, operation, &self.name).because("an earlier write failed or was cancelled");
         self.part.take().ok_or_else(lost)
     }
 }
@@ -77,11 +79,12 @@ impl Drop for Appender {
     fn drop(&mut self) {
         let Some(mut part) = self.part.take() else { return };
         let buffer = std::mem::take(&mut self.buffer);
-        // What fails here is sent again. Without a runtime the program ends, and this thread may wait.
-        let mut settle = move || drop(part.write(&buffer));
+        // If this fails, the client sends the bytes again. Without a runtime the program is ending, and this
+        // thread may block.
+        let mut save_progress = move || drop(part.write(&buffer));
         match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(settle)),
-            Err(_) => settle(),
+            Ok(runtime) => drop(runtime.spawn_blocking(save_progress)),
+            Err(_) => save_progress(),
         }
     }
 }

@@ -1,14 +1,15 @@
-//! How many bytes of an unfinished file are durable, and their checksum. Written after the bytes are, in two places in
-//! turn: a crash tears at most the one that was being written.
+//! Records how many bytes of an unfinished file are durable, and their checksum. A mark is written
+//! after its bytes, alternately in two slots of the file: a crash damages at most the slot that was
+//! being written.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// Apart, so that no sector holds both.
+/// The slots are this far apart so that no sector holds both.
 const SLOT_BYTES: u64 = 4096;
 const SLOTS: [u64; 2] = [0, SLOT_BYTES];
-/// Offset, checksum of the bytes, checksum of these two.
+/// The length of an entry: offset, checksum of the file's bytes, checksum of the entry.
 const ENTRY: usize = 16;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// The furthest mark that is whole, and where it stands.
+    /// The intact mark with the largest offset, and its slot.
     pub fn read(file: &File) -> io::Result<Option<(Self, usize)>> {
         let mut found: Option<(Self, usize)> = None;
         for (slot, at) in SLOTS.into_iter().enumerate() {
@@ -36,7 +37,7 @@ impl Mark {
         Ok(found)
     }
 
-    /// Writes it durably beside the one in `slot`, and says where.
+    /// Writes the mark durably to the slot other than `slot`, and returns the slot that was written.
     pub fn write(self, file: &File, slot: usize) -> io::Result<usize> {
         let next = (slot + 1) % SLOTS.len();
         file.write_all_at(&self.encode(), SLOTS[next])?;
@@ -62,7 +63,7 @@ impl Mark {
     }
 }
 
-/// Never right for a place that only holds zeros.
+/// The check value of an entry. It is inverted, so that a slot full of zeros is never valid.
 fn check(bytes: &[u8]) -> u32 {
     !crc32c::crc32c(bytes)
 }
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn the_furthest_mark_counts() {
+    fn mark_with_largest_offset_counts() {
         let file = file();
         assert_eq!(Mark::read(&file).unwrap(), None);
         let mut slot = 1;
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_mark_leaves_the_one_before() {
+    fn torn_mark_leaves_previous_one() {
         let file = file();
         let first = Mark { offset: 7, crc32c: 1 };
         let slot = first.write(&file, 1).unwrap();

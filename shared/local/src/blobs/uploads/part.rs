@@ -1,4 +1,5 @@
-//! A file of which not all bytes are there: append-only, with a mark beside it that says how many of them are durable.
+//! An incomplete file: append-only, with a mark beside it that records how many of its bytes are
+//! durable.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -20,14 +21,15 @@ use crate::blobs::piece::PIECE;
 use crate::blobs::writer::{Found, put};
 use crate::folder::durable::rename_without_replacing;
 
-/// At most so many bytes are sent again after a crash.
+/// The most bytes that have to be sent again after a crash.
 const SYNC_EVERY: u64 = 4 * 1024 * 1024;
-/// How much is written before it is asked again whether there is room.
-const ASK_EVERY: u64 = 8 * 1024 * 1024;
-/// How often the folder may vanish under us, because its last other file went, before we call it trouble.
+/// How many bytes are written before the free space is checked again.
+const CHECK_SPACE_EVERY: u64 = 8 * 1024 * 1024;
+/// How often the folder may disappear, because the last other file in it was removed, before the write
+/// fails.
 const MAX_TRIES: usize = 64;
 
-/// Where the pieces of one file lie.
+/// The paths of one upload's files.
 #[derive(Clone)]
 pub struct PartPaths {
     pub data: PathBuf,
@@ -52,20 +54,21 @@ pub struct Part {
     data: File,
     mark: File,
     slot: usize,
-    /// What is in the file.
+    /// The size and checksum of what is in the file.
     written: Mark,
-    /// How much of it is durable, and marked so.
+    /// How many of these bytes are durable and recorded in the mark.
     durable: u64,
-    ask_at: u64,
-    /// It is no part any more, or the disk failed: nothing is to be said of it.
-    over: bool,
+    next_space_check: u64,
+    /// The file has become a blob or was removed, or the disk failed: the mark is not written any more.
+    is_over: bool,
     _place: OwnedSemaphorePermit,
-    /// Let go of last, when everything above is said.
+    /// Declared last, so that it is dropped after everything above.
     _taken: UploadGuard,
 }
 
 impl Part {
-    /// Goes on where the last one ended: after a crash that is the mark, or the end of a file that is shorter.
+    /// Continues where the last request ended. After a crash that is the mark's offset, or the end of the
+    /// file if the file is shorter.
     pub fn open(
         partials: &Arc<PartialUploads>,
         name: &BlobName,
@@ -77,9 +80,9 @@ impl Part {
         let paths = PartPaths::of(partials, place);
         let place = partials.place(name)?;
         let (data, mark) = open_files(partials, &paths).map_err(failed)?;
-        let (written, slot) = agree(&data, &mark).map_err(failed)?;
+        let (written, slot) = reconcile(&data, &mark).map_err(failed)?;
         let (partials, name) = (Arc::clone(partials), name.clone());
-        let (durable, ask_at) = (written.offset, written.offset + ASK_EVERY);
+        let (durable, next_space_check) = (written.offset, written.offset + CHECK_SPACE_EVERY);
         Ok(Self {
             partials,
             name,
@@ -90,8 +93,8 @@ impl Part {
             slot,
             written,
             durable,
-            ask_at,
-            over: false,
+            next_space_check,
+            is_over: false,
             _place: place,
             _taken: taken,
         })
@@ -107,35 +110,36 @@ impl Part {
         self.written.offset += bytes.len() as u64;
         self.written.crc32c = crc32c::crc32c_append(self.written.crc32c, bytes);
         if self.written.offset - self.durable >= SYNC_EVERY {
-            self.settle()?;
+            self.save_progress()?;
         }
-        if self.written.offset >= self.ask_at {
-            self.ask_at = self.written.offset + ASK_EVERY;
+        if self.written.offset >= self.next_space_check {
+            self.next_space_check = self.written.offset + CHECK_SPACE_EVERY;
             self.partials.shared.temporary_files.room("uploads.write", &self.name)?;
         }
         Ok(())
     }
 
-    /// The bytes first, then the mark that speaks of them.
-    fn settle(&mut self) -> Result<()> {
+    /// Makes the bytes durable first, then the mark that counts them.
+    fn save_progress(&mut self) -> Result<()> {
         if self.written.offset == self.durable {
             return Ok(());
         }
         let synced = self.data.sync_data().and_then(|()| self.written.write(&self.mark, self.slot));
-        // After a failed sync nobody knows which bytes are there; a second one may claim that all are.
-        self.over |= synced.is_err();
+        // After a failed sync it is unknown which bytes are on the disk, and a second sync may wrongly report
+        // success.
+        self.is_over |= synced.is_err();
         self.slot = synced.map_err(|error| fault("uploads.sync", &self.name, error))?;
         self.durable = self.written.offset;
         Ok(())
     }
 
     pub fn flush(mut self) -> Result<Progress> {
-        self.settle()?;
+        self.save_progress()?;
         if self.written.offset < self.expected.size {
             return Ok(Progress::Open { offset: self.written.offset });
         }
         if self.expected.crc32c.is_some_and(|crc32c| crc32c != self.written.crc32c) {
-            self.over = true;
+            self.is_over = true;
             remove(&self.paths).map_err(|error| fault("uploads.discard", &self.name, error))?;
             let why = "the bytes are not the ones that were announced";
             return Err(Error::new(Kind::Corrupt, "uploads.finish", &self.name).because(why));
@@ -143,7 +147,7 @@ impl Part {
         self.finish()
     }
 
-    /// Gives the file the blob's name. The mark stays until the clean-up: it knows the checksum.
+    /// Gives the file the blob's name. The mark stays until the clean-up, because it holds the checksum.
     fn finish(&mut self) -> Result<Progress> {
         let failed = |error| fault("uploads.finish", &self.name, error);
         let (shared, Mark { offset: size, crc32c }) = (&self.partials.shared, self.written);
@@ -159,17 +163,17 @@ impl Part {
         }
         let unsure = |error| Error::new(Kind::Unknown, "uploads.finish", &self.name).because(error);
         shared.folders.make_durable(&self.paths.blob, fresh).map_err(unsure)?;
-        self.over = true;
+        self.is_over = true;
         Ok(Progress::Whole { size, crc32c })
     }
 }
 
 impl Drop for Part {
     fn drop(&mut self) {
-        if !self.over
-            && let Err(error) = self.settle()
+        if !self.is_over
+            && let Err(error) = self.save_progress()
         {
-            tracing::warn!(blob = %self.name, %error, "the last bytes of an interrupted upload are to be sent again");
+            tracing::warn!(blob = %self.name, %error, "the last bytes of an interrupted upload must be sent again");
         }
     }
 }
@@ -181,7 +185,7 @@ fn open_files(partials: &PartialUploads, paths: &PartPaths) -> io::Result<(File,
     for _ in 0..MAX_TRIES {
         let opened = partials.folders.make_around(&paths.data).and_then(|fresh| {
             let (data, mark) = (options.open(&paths.data)?, options.open(&paths.mark)?);
-            // Before the first mark speaks of bytes, the names are there for good.
+            // The names have to be durable before the first mark counts any bytes.
             if mark.metadata()?.len() == 0 {
                 partials.folders.make_durable(&paths.data, fresh)?;
             }
@@ -196,12 +200,12 @@ fn open_files(partials: &PartialUploads, paths: &PartPaths) -> io::Result<(File,
     Err(last)
 }
 
-/// Makes file and mark say the same, which is the less of the two.
-fn agree(data: &File, mark: &File) -> io::Result<(Mark, usize)> {
+/// Makes file and mark agree on the smaller of the two lengths.
+fn reconcile(data: &File, mark: &File) -> io::Result<(Mark, usize)> {
     let length = data.metadata()?.len();
     let (marked, slot) = Mark::read(mark)?.unwrap_or((Mark::default(), 0));
     if length >= marked.offset {
-        // What lies behind the mark may be anything.
+        // The bytes behind the mark's offset may be anything.
         data.set_len(marked.offset)?;
         return Ok((marked, slot));
     }
@@ -210,7 +214,7 @@ fn agree(data: &File, mark: &File) -> io::Result<(Mark, usize)> {
     Ok((left, left.write(mark, slot)?))
 }
 
-/// What a mark would say of the first bytes of a file.
+/// The size and checksum of the first `most` bytes of a file.
 pub fn sum(file: &File, most: u64) -> io::Result<Mark> {
     let (mut sum, mut piece) = (Mark::default(), vec![0; PIECE]);
     while sum.offset < most {
@@ -225,7 +229,8 @@ pub fn sum(file: &File, most: u64) -> io::Result<Mark> {
     Ok(sum)
 }
 
-/// The mark first: bytes without one are nothing, a mark without bytes might be believed.
+/// Removes the mark first: bytes without a mark are ignored, but a mark without bytes might be
+/// believed.
 pub fn remove(paths: &PartPaths) -> io::Result<()> {
     for path in [&paths.mark, &paths.data] {
         match fs::remove_file(path) {

@@ -1,4 +1,4 @@
-//! What the pieces of work on other threads share.
+//! State that is shared with the blocking threads.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! What the disk adds to the contract of the port: what a crash leaves counts as far as it was durable, and no further.
+//! Tests what the disk adds to the contract of the port: after a crash the durable bytes count, and no
+//! others.
 
 use bytes::Bytes;
 use domain::{JobId, Uid};
@@ -79,7 +80,7 @@ testkit::uploads_contract!(async || {
 });
 
 #[tokio::test]
-async fn bytes_behind_the_mark_do_not_count_after_a_crash() {
+async fn bytes_after_the_mark_do_not_count_after_crash() {
     let at = fixture();
     at.send(&SOUND[..9]).await.unwrap();
     let paths = at.paths();
@@ -94,7 +95,7 @@ async fn bytes_behind_the_mark_do_not_count_after_a_crash() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_shorter_than_its_mark_counts_as_far_as_it_goes() {
+async fn file_shorter_than_its_mark_counts_up_to_its_end() {
     let at = fixture();
     at.send(&SOUND[..9]).await.unwrap();
     File::options().write(true).open(at.paths().data).unwrap().set_len(4).unwrap();
@@ -105,7 +106,7 @@ async fn a_file_that_is_shorter_than_its_mark_counts_as_far_as_it_goes() {
 }
 
 #[tokio::test]
-async fn a_mark_that_claimed_too_much_is_not_believed_when_the_file_is_longer_again() {
+async fn excessive_mark_is_not_believed_after_file_has_grown_again() {
     let at = fixture();
     at.send(&SOUND[..9]).await.unwrap();
     File::options().write(true).open(at.paths().data).unwrap().set_len(4).unwrap();
@@ -115,7 +116,7 @@ async fn a_mark_that_claimed_too_much_is_not_believed_when_the_file_is_longer_ag
 }
 
 #[tokio::test]
-async fn a_torn_mark_says_nothing_of_a_whole_file() {
+async fn torn_mark_does_not_affect_complete_file() {
     let at = fixture();
     at.send(&SOUND[..9]).await.unwrap();
     let whole = at.send(&SOUND[9..]).await.unwrap();
@@ -127,7 +128,7 @@ async fn a_torn_mark_says_nothing_of_a_whole_file() {
 }
 
 #[tokio::test]
-async fn without_a_mark_nothing_counts() {
+async fn no_bytes_count_without_a_mark() {
     let at = fixture();
     at.send(&SOUND[..9]).await.unwrap();
     for mark in [None, Some(b"no mark at all, but longer than one".as_slice())] {
@@ -142,7 +143,7 @@ async fn without_a_mark_nothing_counts() {
 }
 
 #[tokio::test]
-async fn a_crash_before_the_last_name_is_made_up_for() {
+async fn crash_before_final_rename_is_recovered() {
     let at = fixture();
     let last = SOUND.len() - 1;
     at.send(&SOUND[..last]).await.unwrap();
@@ -153,14 +154,15 @@ async fn a_crash_before_the_last_name_is_made_up_for() {
     let slot = Mark::read(&mark).unwrap().unwrap().1;
     Mark { offset: EXPECTED.size, crc32c: crc32c::crc32c(SOUND) }.write(&mark, slot).unwrap();
     let at = at.restart();
-    // Whoever goes by that sends a byte, which is read over: nobody believes that there is nothing to send.
+    // A client that continues here sends one byte, which is ignored; it never learns that there is nothing
+    // to send.
     assert_eq!(at.progress().await, Progress::Open { offset: EXPECTED.size - 1 });
     assert!(matches!(at.writer().await.flush().await.unwrap(), Progress::Whole { .. }), "whoever asks makes it whole");
     assert_eq!(fs::read(paths.blob).unwrap(), SOUND);
 }
 
 #[tokio::test]
-async fn a_restored_backup_knows_whole_files_and_no_parts() {
+async fn restored_backup_has_complete_files_and_no_partial_uploads() {
     let at = fixture();
     at.send(SOUND).await.unwrap();
     fs::remove_dir_all(at.folder.path().join(PARTIAL)).unwrap();
@@ -169,7 +171,7 @@ async fn a_restored_backup_knows_whole_files_and_no_parts() {
 }
 
 #[tokio::test]
-async fn parts_are_no_blobs_and_whole_files_are_nothing_else() {
+async fn partial_uploads_are_not_listed_as_blobs_nor_blobs_as_uploads() {
     let at = fixture();
     at.send(&SOUND[..9]).await.unwrap();
     assert_eq!(at.blobs.list("", None, 10).await.unwrap(), []);
@@ -185,7 +187,7 @@ async fn parts_are_no_blobs_and_whole_files_are_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_disk_without_room_takes_no_bytes_and_keeps_those_it_has() {
+async fn full_disk_refuses_new_bytes_and_keeps_stored_ones() {
     let at = fixture();
     at.send(&SOUND[..9]).await.unwrap();
     let at = open(at.folder, u64::MAX);
@@ -195,7 +197,7 @@ async fn a_disk_without_room_takes_no_bytes_and_keeps_those_it_has() {
 }
 
 #[tokio::test]
-async fn of_many_who_come_at_once_the_last_one_gets_the_file_and_no_seat_is_left() {
+async fn last_of_many_concurrent_writers_gets_the_file_and_no_lock_remains() {
     let at = fixture();
     let first = at.writer().await;
     let come = |_| {
@@ -218,7 +220,7 @@ async fn of_many_who_come_at_once_the_last_one_gets_the_file_and_no_seat_is_left
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn how_far_a_file_is_never_goes_back_while_it_becomes_whole() {
+async fn progress_never_decreases_while_file_is_completed() {
     let at = fixture();
     let (uploads, url) = (at.uploads.clone(), at.uploads.start(&name(), EXPECTED).await.unwrap());
     for _ in 0..60 {
@@ -241,7 +243,7 @@ async fn how_far_a_file_is_never_goes_back_while_it_becomes_whole() {
 }
 
 #[tokio::test]
-async fn two_who_leave_at_once_leave_no_seat() {
+async fn two_guards_dropped_at_once_leave_no_lock() {
     use futures_util::FutureExt;
     let (upload_locks, clock) = (UploadLocks::default(), TestClock::at(NOW));
     for _ in 0..8000 {
@@ -263,32 +265,32 @@ async fn two_who_leave_at_once_leave_no_seat() {
 }
 
 #[tokio::test]
-async fn files_that_are_taken_in_at_once_are_bounded_and_whoever_comes_again_takes_no_second_place() {
+async fn concurrent_uploads_are_limited_and_reconnect_takes_no_second_permit() {
     let at = fixture();
     let nth = |n| BlobName::new(&Uid::new("ann").unwrap(), JobId(Uuid::from_u128(1)), n, "a.bin");
     let mut open = Vec::new();
-    for n in 0..MOST_AT_ONCE {
+    for n in 0..MAX_CONCURRENT {
         open.push(at.uploads.append(&nth(n), EXPECTED).await.unwrap());
     }
-    let refused = at.uploads.append(&nth(MOST_AT_ONCE), EXPECTED).await.err().unwrap();
-    assert_eq!((refused.kind, refused.retry_after), (Kind::Throttled, Some(COME_AGAIN)));
+    let refused = at.uploads.append(&nth(MAX_CONCURRENT), EXPECTED).await.err().unwrap();
+    assert_eq!((refused.kind, refused.retry_after), (Kind::Throttled, Some(RETRY_AFTER)));
     let Some(Arriving::Open(hangs)) = open.pop() else { panic!("it is open") };
     let stops = async {
         hangs.displaced().await;
         drop(hangs);
     };
-    let last = nth(MOST_AT_ONCE - 1);
+    let last = nth(MAX_CONCURRENT - 1);
     let (again, ()) = tokio::join!(at.uploads.append(&last, EXPECTED), stops);
     open.push(again.unwrap());
-    assert!(at.uploads.append(&nth(MOST_AT_ONCE), EXPECTED).await.is_err());
-    at.uploads.abandon(&nth(MOST_AT_ONCE), None).await.unwrap();
+    assert!(at.uploads.append(&nth(MAX_CONCURRENT), EXPECTED).await.is_err());
+    at.uploads.abandon(&nth(MAX_CONCURRENT), None).await.unwrap();
     let Some(Arriving::Open(writer)) = open.pop() else { panic!("it is open") };
     writer.flush().await.unwrap();
-    assert!(at.uploads.append(&nth(MOST_AT_ONCE), EXPECTED).await.is_ok());
+    assert!(at.uploads.append(&nth(MAX_CONCURRENT), EXPECTED).await.is_ok());
 }
 
 #[tokio::test]
-async fn whoever_waits_for_a_file_makes_way_for_the_next_one_and_gives_up_in_time() {
+async fn waiting_writer_yields_to_next_one_and_gives_up_in_time() {
     let (upload_locks, clock) = (UploadLocks::default(), TestClock::at(NOW));
     let name = name();
     let first = upload_locks.take("", &name, &*clock).await.unwrap();
@@ -305,8 +307,8 @@ async fn whoever_waits_for_a_file_makes_way_for_the_next_one_and_gives_up_in_tim
     let both = tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(second, last) });
     let (second, last) = both.await.expect("nobody waits for ever");
     let why = |refused: Result<upload_locks::UploadGuard>| refused.err().unwrap().source.unwrap().to_string();
-    assert_eq!(why(second), "somebody else came to send the same file");
-    assert_eq!(why(last), "the one who sends the same file does not end");
+    assert_eq!(why(second), "another request has taken over this file");
+    assert_eq!(why(last), "the previous request for this file does not end");
     assert!(first.displaced().is_cancelled());
     drop(first);
     assert_eq!(upload_locks.len(), 0);

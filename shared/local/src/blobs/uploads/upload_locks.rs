@@ -1,5 +1,6 @@
-//! One writer for each file: the one who comes last. A phone that lost its network comes again while the connection it
-//! had before hangs; whoever holds that one is told to stop, and waited for, so that no byte is written twice.
+//! One writer for each file: the one that came last. A phone that lost its network reconnects while its
+//! previous connection still hangs. The previous writer is told to stop, and the new one waits for it,
+//! so that no byte is written twice.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,16 +11,17 @@ use flow::{Error, Kind, Result};
 use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 
-/// The one before has one write and a sync to end: more than this means that the disk hangs.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// How long a new writer waits for the previous one, which has at most one write and one sync to
+/// finish. If it takes longer, the disk hangs.
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Default)]
 pub struct UploadLocks(Arc<Mutex<HashMap<BlobName, Arc<UploadLock>>>>);
 
 #[derive(Default)]
 struct UploadLock {
-    turn: Arc<tokio::sync::Mutex<()>>,
-    /// Of whoever came last: cancelled by the next one.
+    writing: Arc<tokio::sync::Mutex<()>>,
+    /// The token of the latest writer; the next one cancels it.
     last: Mutex<CancellationToken>,
 }
 
@@ -27,10 +29,10 @@ struct UploadLock {
 pub struct UploadGuard {
     upload_locks: UploadLocks,
     name: BlobName,
-    /// `None` when it is let go of.
+    /// `None` once it has been given back.
     lock: Option<Arc<UploadLock>>,
     displaced: CancellationToken,
-    turn: Option<OwnedMutexGuard<()>>,
+    writing: Option<OwnedMutexGuard<()>>,
 }
 
 impl UploadLocks {
@@ -41,17 +43,17 @@ impl UploadLocks {
             let mut last = lock.last.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *last, displaced.clone()).cancel();
         }
-        let turn = Arc::clone(&lock.turn).lock_owned();
-        // Made before waiting: whoever gives up leaves no entry behind.
+        let writing = Arc::clone(&lock.writing).lock_owned();
+        // The guard is created before the wait, so that a caller that gives up leaves no entry behind.
         let (upload_locks, lock) = (self.clone(), Some(lock));
         let mut taken =
-            UploadGuard { upload_locks, name: name.clone(), lock, displaced: displaced.clone(), turn: None };
+            UploadGuard { upload_locks, name: name.clone(), lock, displaced: displaced.clone(), writing: None };
         let refuse = |why: &str| Error::new(Kind::Unavailable, operation, name).because(why.to_owned());
         tokio::select! {
             biased;
-            turn = turn => taken.turn = Some(turn),
-            () = displaced.cancelled() => return Err(refuse("somebody else came to send the same file")),
-            () = clock.sleep(LONGEST_WAIT) => return Err(refuse("the one who sends the same file does not end")),
+            writing = writing => taken.writing = Some(writing),
+            () = displaced.cancelled() => return Err(refuse("another request has taken over this file")),
+            () = clock.sleep(MAX_WAIT) => return Err(refuse("the previous request for this file does not end")),
         }
         Ok(taken)
     }
@@ -67,7 +69,7 @@ impl UploadLocks {
 }
 
 impl UploadGuard {
-    /// Cancelled when somebody else wants it.
+    /// Cancelled when another writer wants the file.
     pub fn displaced(&self) -> CancellationToken {
         self.displaced.clone()
     }
@@ -75,10 +77,10 @@ impl UploadGuard {
 
 impl Drop for UploadGuard {
     fn drop(&mut self) {
-        drop(self.turn.take());
+        drop(self.writing.take());
         let mut upload_locks = self.upload_locks.lock();
-        // Let go of under the lock, where alone anybody gets another one: of several who leave at once, the last one finds
-        // nobody's but the map's.
+        // The reference is dropped under the map's lock, because new references are only taken there. So the
+        // last of several guards dropped at once sees that only the map's reference is left.
         drop(self.lock.take());
         if upload_locks.get(&self.name).is_some_and(|lock| Arc::strong_count(lock) == 1) {
             upload_locks.remove(&self.name);

@@ -32,7 +32,7 @@ fn files_of_an_earlier_version_become_private() {
     for folder in ["blobs", "blobs/uploads", "blobs/uploads/ann", "secrets"] {
         set(&root.path().join(folder), 0o755);
     }
-    mend(root.path());
+    repair_modes(root.path());
     for name in names {
         assert_eq!(mode(&root.path().join(name)), 0o600, "{name}");
     }
@@ -44,7 +44,7 @@ fn files_of_an_earlier_version_become_private() {
 }
 
 #[test]
-fn links_are_not_followed_and_files_of_others_are_left_alone() {
+fn links_are_not_followed_and_unknown_files_are_left_alone() {
     let root = tempfile::tempdir().unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let target = file(elsewhere.path().join("shared.txt"), 0o644);
@@ -56,7 +56,7 @@ fn links_are_not_followed_and_files_of_others_are_left_alone() {
     set(&root.path().join("blobs"), 0o755);
     symlink(&target, root.path().join("blobs/link")).unwrap();
     let foreign = file(root.path().join("README"), 0o644);
-    mend(root.path());
+    repair_modes(root.path());
     assert_eq!(mode(&target), 0o644);
     assert_eq!(mode(&elsewhere.path().join("public")), 0o755);
     assert_eq!(mode(&foreign), 0o644);
@@ -67,6 +67,6 @@ fn links_are_not_followed_and_files_of_others_are_left_alone() {
 fn rights_are_only_taken_away() {
     let root = tempfile::tempdir().unwrap();
     let locked = file(root.path().join("store.db"), 0o444);
-    mend(root.path());
+    repair_modes(root.path());
     assert_eq!(mode(&locked), 0o400);
 }

@@ -44,7 +44,7 @@ fn take(call: Call) -> NewTask {
 
 async fn fresh() -> Fresh<dyn TestQueue> {
     let site = Site::new().await;
-    // One at a time, so that they arrive in order.
+    // One delivery at a time, so that they arrive in order.
     let queue = site.open_with(QueueSettings { max_concurrent: 1, ..site.settings() });
     let test: Arc<dyn TestQueue> = Arc::new(Delivered { clock: site.clock.clone(), site: Mutex::new(site), queue });
     Fresh::new(test)

@@ -1,4 +1,4 @@
-//! A damaged database is put aside and made anew: at the start, and when the damage shows while it runs.
+//! A damaged database is put aside and replaced: at the start, and when the damage shows later.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ impl Site {
         self.folder.path().join(format!("queue.db.damaged-{number}"))
     }
 
-    /// A queue that was used and closed: its file is whole, without a log beside it.
+    /// A queue that was used and closed: its file is complete, without a log beside it.
     async fn used(&self) {
         let queue = self.open();
         for n in 1..=300 {
@@ -27,7 +27,7 @@ impl Site {
     }
 }
 
-/// Changes bytes of the file behind the queue's back.
+/// Changes bytes of the file while the queue does not notice.
 fn change(file: &std::path::Path, change: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = fs::read(file).unwrap();
     change(&mut bytes);
@@ -56,7 +56,7 @@ const DAMAGES: &[Damage] = &[
 ];
 
 #[tokio::test]
-async fn a_database_that_is_damaged_at_the_start_is_put_aside_and_made_anew() {
+async fn database_damaged_at_start_is_put_aside_and_replaced() {
     for (what, damage) in DAMAGES {
         let mut site = Site::new().await;
         site.used().await;
@@ -82,7 +82,7 @@ async fn an_empty_file_is_a_new_queue() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_whole_is_left_where_it_is() {
+async fn intact_database_is_not_replaced() {
     let site = Site::new().await;
     site.used().await;
     let queue = site.open();
@@ -90,10 +90,11 @@ async fn a_database_that_is_whole_is_left_where_it_is() {
     assert!(!site.aside(1).exists());
 }
 
-/// The pages behind the first, once the log is written into the file and the connection has forgotten them.
+/// Damages all pages but the first, after the log has been written into the file and the connection has
+/// dropped its cache.
 async fn spoil(queue: &LocalQueue, site: &Site) {
     let flush = |db: &Connection| db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA cache_size = 0");
-    // A checkpoint runs outside a transaction: by a connection of its own.
+    // A checkpoint cannot run in a transaction, so it needs a connection of its own.
     let beside = Connection::open(site.file()).unwrap();
     flush(&beside).unwrap();
     drop(beside);
@@ -104,7 +105,7 @@ async fn spoil(queue: &LocalQueue, site: &Site) {
 }
 
 #[tokio::test]
-async fn damage_that_shows_while_it_runs_costs_no_task_that_memory_knows() {
+async fn damage_at_run_time_loses_no_task_in_memory() {
     let mut site = Site::new().await;
     let queue = site.open();
     let _running = start(&queue);
@@ -114,12 +115,12 @@ async fn damage_that_shows_while_it_runs_costs_no_task_that_memory_knows() {
     queue.enqueue(new(10)).await.unwrap();
     let in_flight = site.call().await;
     spoil(&queue, &site).await;
-    // Whoever asks next meets the damage, and is answered all the same.
+    // The next call notices the damage, and is answered all the same.
     queue.enqueue(new(11)).await.unwrap();
     assert!(site.aside(1).exists(), "the damaged file is kept");
     assert_eq!(site.call().await.answer(200), 11);
     assert!(queue.exists(&new(1).name()).await.unwrap(), "what memory knew stands in the new file");
-    // The answer of a delivery from before settles no task of the new file.
+    // The answer to a delivery from before ends no task of the new file.
     in_flight.answer(200);
     until_ended(&queue, 11).await;
     site.clock.set(NOW + HOUR);
@@ -132,15 +133,15 @@ async fn damage_that_shows_while_it_runs_costs_no_task_that_memory_knows() {
 }
 
 #[tokio::test]
-async fn who_meets_the_same_damage_at_once_replaces_the_file_once() {
+async fn concurrent_callers_replace_damaged_file_once() {
     let site = Site::new().await;
     let queue = site.open();
     for n in 1..=5 {
         queue.enqueue(new_at(n, NOW + HOUR)).await.unwrap();
     }
     spoil(&queue, &site).await;
-    let asked = (20..60).map(|n| queue.enqueue(new_at(n, NOW + HOUR)));
-    for outcome in futures_util::future::join_all(asked).await {
+    let enqueues = (20..60).map(|n| queue.enqueue(new_at(n, NOW + HOUR)));
+    for outcome in futures_util::future::join_all(enqueues).await {
         outcome.unwrap();
     }
     assert!(site.aside(1).exists() && !site.aside(2).exists());

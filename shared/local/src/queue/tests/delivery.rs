@@ -1,7 +1,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_delivery_carries_what_cloud_tasks_sends_and_the_secret() {
+async fn delivery_has_cloud_tasks_headers_and_the_secret() {
     let mut site = Site::new().await;
     let queue = site.open();
     let running = start(&queue);
@@ -27,7 +27,7 @@ async fn a_delivery_carries_what_cloud_tasks_sends_and_the_secret() {
 }
 
 #[tokio::test]
-async fn any_success_ends_a_task() {
+async fn any_success_status_ends_a_task() {
     let mut site = Site::new().await;
     let queue = site.open();
     let _running = start(&queue);
@@ -40,19 +40,19 @@ async fn any_success_ends_a_task() {
 }
 
 #[tokio::test]
-async fn a_new_task_wakes_a_dispatcher_that_sleeps() {
+async fn new_task_wakes_sleeping_dispatcher() {
     let mut site = Site::new().await;
     let queue = site.open();
     let _running = start(&queue);
     queue.enqueue(new_at(1, NOW + HOUR)).await.unwrap();
-    // The dispatcher and the purge.
+    // The dispatcher and the purge sleep.
     site.clock.until_asleep(2).await;
     queue.enqueue(new(2)).await.unwrap();
     assert_eq!(site.call().await.answer(200), 2);
 }
 
 #[tokio::test]
-async fn a_task_comes_at_its_time_and_not_a_millisecond_before() {
+async fn task_is_delivered_at_its_time_and_not_a_millisecond_before() {
     let mut site = Site::new().await;
     let queue = site.open();
     let _running = start(&queue);
@@ -68,7 +68,7 @@ async fn a_task_comes_at_its_time_and_not_a_millisecond_before() {
 }
 
 #[tokio::test]
-async fn the_soonest_come_first() {
+async fn earliest_tasks_are_delivered_first() {
     let mut site = Site::new().await;
     let queue = site.open_with(QueueSettings { max_concurrent: 1, ..site.settings() });
     for (n, seconds) in [(1, 30), (2, 10), (3, 20)] {
@@ -82,7 +82,7 @@ async fn the_soonest_come_first() {
 }
 
 #[tokio::test]
-async fn an_enqueue_that_nobody_waits_for_is_delivered_all_the_same() {
+async fn cancelled_enqueue_is_delivered_all_the_same() {
     let mut site = Site::new().await;
     let queue = site.open();
     let _running = start(&queue);

@@ -6,7 +6,7 @@ async fn sql(queue: &LocalQueue, sql: &'static str) {
 
 const REFUSE: &str = "CREATE TRIGGER refuse BEFORE UPDATE ON tasks BEGIN SELECT RAISE (ABORT, 'broken'); END";
 
-/// Moves time on until the future is ready.
+/// Advances the clock until the future is ready.
 async fn while_time_passes<T>(clock: &TestClock, future: impl Future<Output = T>) -> T {
     tokio::pin!(future);
     loop {
@@ -22,7 +22,7 @@ fn patient(site: &Site) -> Arc<LocalQueue> {
 }
 
 #[tokio::test]
-async fn an_outcome_that_cannot_be_written_is_tried_again() {
+async fn failed_write_of_outcome_is_retried() {
     let mut site = Site::new().await;
     let queue = patient(&site);
     let _running = start(&queue);
@@ -30,7 +30,7 @@ async fn an_outcome_that_cannot_be_written_is_tried_again() {
     let call = site.call().await;
     sql(&queue, REFUSE).await;
     call.answer(200);
-    // The delivery that sleeps before its next try, the dispatcher and the purge.
+    // Three are asleep: the delivery before its next try, the dispatcher and the purge.
     site.clock.until_asleep(3).await;
     sql(&queue, "DROP TRIGGER refuse").await;
     while_time_passes(&site.clock, until_ended(&queue, 1)).await;
@@ -38,7 +38,7 @@ async fn an_outcome_that_cannot_be_written_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_task_whose_outcome_was_never_written_comes_again() {
+async fn task_with_unwritten_outcome_is_delivered_again() {
     let mut site = Site::new().await;
     let queue = patient(&site);
     let _running = start(&queue);
@@ -55,14 +55,14 @@ async fn a_task_whose_outcome_was_never_written_comes_again() {
 }
 
 #[tokio::test]
-async fn a_load_that_fails_is_tried_again() {
+async fn failed_load_is_retried() {
     let mut site = Site::new().await;
     let queue = site.open();
     queue.enqueue(new(1)).await.unwrap();
     sql(&queue, "ALTER TABLE tasks RENAME TO away").await;
     assert!(queue.ready().await.is_err());
     let _running = start(&queue);
-    // The load before its next try, the dispatcher and the purge.
+    // Three are asleep: the load before its next try, the dispatcher and the purge.
     site.clock.until_asleep(3).await;
     sql(&queue, "ALTER TABLE away RENAME TO tasks").await;
     let clock = site.clock.clone();

@@ -2,7 +2,7 @@ use super::*;
 use crate::queue::upcoming::CAPACITY;
 
 #[tokio::test]
-async fn no_more_run_at_once_than_allowed() {
+async fn concurrent_deliveries_are_limited() {
     let mut site = Site::new().await;
     let queue = site.open_with(QueueSettings { max_concurrent: 3, ..site.settings() });
     for n in 1..=6 {
@@ -10,7 +10,7 @@ async fn no_more_run_at_once_than_allowed() {
     }
     let _running = start(&queue);
     let mut calls = vec![site.call().await, site.call().await, site.call().await];
-    // Three deliveries, the dispatcher and the purge.
+    // Five are asleep: three deliveries, the dispatcher and the purge.
     site.clock.until_asleep(5).await;
     for n in 4..=6 {
         assert!(site.calls.is_empty(), "{n} had to wait");
@@ -21,7 +21,7 @@ async fn no_more_run_at_once_than_allowed() {
 }
 
 #[tokio::test]
-async fn no_more_begin_in_a_second_than_allowed() {
+async fn deliveries_per_second_are_limited() {
     let mut site = Site::new().await;
     let queue = site.open_with(QueueSettings { max_per_second: 10, ..site.settings() });
     for n in 1..=6 {
@@ -31,7 +31,7 @@ async fn no_more_begin_in_a_second_than_allowed() {
     let (mut begun, mut unanswered) = (Vec::new(), Vec::new());
     for n in 1..=6 {
         if n > 2 {
-            // Deliveries without an answer, the dispatcher and the purge.
+            // Asleep are the deliveries without an answer, the dispatcher and the purge.
             site.clock.until_asleep(n - 1 + 2).await;
             site.clock.advance(99 * MS);
             site.clock.advance(MS);
@@ -43,7 +43,7 @@ async fn no_more_begin_in_a_second_than_allowed() {
     assert_eq!(begun, [0, 0, 100, 200, 300, 400]);
 }
 
-/// Fills the table as if by `enqueue`, in one step: that many commits would only take time.
+/// Fills the table like `enqueue`, but in one step: that many commits would only take time.
 async fn fill(queue: &LocalQueue, count: i64, first: Timestamp) {
     let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
                INSERT INTO tasks (name, due, body) SELECT i, ?2 + i, x'7b7d' FROM n";
@@ -51,7 +51,7 @@ async fn fill(queue: &LocalQueue, count: i64, first: Timestamp) {
 }
 
 #[tokio::test]
-async fn a_hundred_thousand_scheduled_tasks_take_little_memory_and_delay_nobody() {
+async fn hundred_thousand_scheduled_tasks_take_little_memory_and_delay_no_others() {
     let mut site = Site::new().await;
     let queue = site.open_with(QueueSettings { max_per_second: 1_000_000, ..site.settings() });
     fill(&queue, 100_000, NOW + HOUR).await;
@@ -62,7 +62,7 @@ async fn a_hundred_thousand_scheduled_tasks_take_little_memory_and_delay_nobody(
     }
     assert!(queue.upcoming().len() <= CAPACITY);
     assert!(queue.exists(&new(2).name()).await.unwrap());
-    // More than one page of them becomes due.
+    // More than one page of tasks becomes due.
     let due: u32 = 5000;
     site.clock.set(NOW + HOUR + due * MS);
     for _ in 0..due + 98 {

@@ -1,7 +1,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_name_that_waits_or_runs_is_the_same_wake_up() {
+async fn name_of_waiting_or_running_task_creates_no_second_task() {
     let mut site = Site::new().await;
     let queue = site.open();
     queue.enqueue(new_at(1, NOW + HOUR)).await.unwrap();
@@ -18,7 +18,7 @@ async fn a_name_that_waits_or_runs_is_the_same_wake_up() {
 }
 
 #[tokio::test]
-async fn a_name_is_free_again_when_its_hour_is_over() {
+async fn name_is_free_again_after_one_hour() {
     for (passed, comes) in [(HOUR - MS, false), (HOUR, true), (HOUR + MS, true)] {
         let mut site = Site::new().await;
         let queue = site.open();
@@ -26,7 +26,7 @@ async fn a_name_is_free_again_when_its_hour_is_over() {
         queue.enqueue(new(1)).await.unwrap();
         site.call().await.answer(200);
         until_ended(&queue, 1).await;
-        // Without a dispatcher, and so without its purge: the name's own age decides.
+        // No dispatcher runs, and so no purge: only the name's own age matters.
         running.stop().await;
         site.clock.set(NOW + passed);
         queue.enqueue(new(1)).await.unwrap();
@@ -41,7 +41,7 @@ async fn a_name_is_free_again_when_its_hour_is_over() {
 }
 
 #[tokio::test]
-async fn names_whose_hour_is_over_are_purged_page_by_page() {
+async fn expired_names_are_purged_page_by_page() {
     let site = Site::new().await;
     let queue = site.open();
     let ended = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1201)
@@ -56,7 +56,7 @@ async fn names_whose_hour_is_over_are_purged_page_by_page() {
 }
 
 #[tokio::test]
-async fn a_running_queue_purges_by_itself() {
+async fn running_queue_purges_expired_names() {
     let mut site = Site::new().await;
     let queue = site.open();
     let _running = start(&queue);

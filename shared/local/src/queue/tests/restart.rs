@@ -1,7 +1,7 @@
 use super::*;
 
 #[tokio::test]
-async fn after_a_restart_what_is_unfinished_is_due_again_by_its_schedule() {
+async fn unfinished_tasks_are_due_by_schedule_after_restart() {
     let mut site = Site::new().await;
     let queue = site.open();
     let running = start(&queue);
@@ -16,7 +16,7 @@ async fn after_a_restart_what_is_unfinished_is_due_again_by_its_schedule() {
     failed.answer(500);
     until_ended(&queue, 1).await;
     let failed = until(&queue, 2, |row| row.retries == 1).await;
-    // As by `kill -9`: nothing is waited for.
+    // Like `kill -9`: nothing is waited for.
     running.task.abort();
     assert!(running.task.await.unwrap_err().is_cancelled());
     drop((queue, unanswered));
@@ -37,7 +37,7 @@ async fn after_a_restart_what_is_unfinished_is_due_again_by_its_schedule() {
 }
 
 #[tokio::test]
-async fn a_shutdown_begins_nothing_and_waits_for_the_answers() {
+async fn shutdown_begins_no_delivery_and_waits_for_answers() {
     let mut site = Site::new().await;
     let queue = site.open_with(QueueSettings { max_concurrent: 1, ..site.settings() });
     queue.enqueue(new(1)).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_shutdown_begins_nothing_and_waits_for_the_answers() {
 }
 
 #[tokio::test]
-async fn a_shutdown_does_not_wait_for_ever_and_what_it_drops_comes_again() {
+async fn shutdown_wait_is_limited_and_dropped_deliveries_are_repeated() {
     let mut site = Site::new().await;
     let queue = site.open();
     queue.enqueue(new(1)).await.unwrap();

@@ -1,13 +1,13 @@
 use super::*;
 
-/// Of a queue whose jitter is known: the waits lie between the schedule's and a fifth more.
+/// Whether the wait is that of the schedule plus at most a fifth, which is the queue's jitter.
 fn is_about(waited: Duration, seconds: u32) -> bool {
     let base = seconds * SECOND;
     base <= waited && waited <= base + base / 5
 }
 
 #[tokio::test]
-async fn a_failed_task_comes_again_by_the_schedule() {
+async fn failed_task_is_retried_by_schedule() {
     let mut site = Site::new().await;
     let queue = site.open();
     let _running = start(&queue);
@@ -30,7 +30,7 @@ async fn a_failed_task_comes_again_by_the_schedule() {
 }
 
 #[tokio::test]
-async fn what_the_worker_asks_for_is_waited_for_where_it_may_ask() {
+async fn retry_after_is_observed_for_statuses_that_allow_it() {
     let mut site = Site::new().await;
     let queue = site.open();
     let _running = start(&queue);
@@ -44,17 +44,17 @@ async fn what_the_worker_asks_for_is_waited_for_where_it_may_ask() {
         (503, "Wed, 21 Oct 2026 07:28:00 GMT", 5),
         (429, "soon", 5),
     ];
-    for (n, (status, asked, seconds)) in (1..).zip(cases) {
+    for (n, (status, requested_wait, seconds)) in (1..).zip(cases) {
         queue.enqueue(new(n)).await.unwrap();
-        site.call().await.answer_with(status, Some(asked));
+        site.call().await.answer_with(status, Some(requested_wait));
         let row = until(&queue, n, |row| row.retries == 1).await;
         let waits = NOW.until(Timestamp::from_millis(row.due.unwrap()));
-        assert!(is_about(waits, seconds), "{status} {asked}: {waits:?}");
+        assert!(is_about(waits, seconds), "{status} {requested_wait}: {waits:?}");
     }
 }
 
 #[tokio::test]
-async fn anything_but_success_is_a_failure() {
+async fn any_other_status_is_a_failure() {
     let mut site = Site::new().await;
     let queue = site.open();
     let _running = start(&queue);
@@ -67,7 +67,7 @@ async fn anything_but_success_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_worker_that_is_not_there_is_tried_again() {
+async fn delivery_to_unreachable_worker_is_retried() {
     let mut site = Site::new().await;
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let nobody = QueueSettings { url: format!("http://{free}/"), ..site.settings() };
@@ -87,7 +87,7 @@ async fn a_worker_that_is_not_there_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_off_is_a_failure() {
+async fn broken_connection_is_a_failure() {
     let site = Site::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let rude = QueueSettings { url: format!("http://{}/", listener.local_addr().unwrap()), ..site.settings() };
@@ -99,7 +99,7 @@ async fn a_connection_that_breaks_off_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_delivery_fails_at_its_deadline_and_not_before() {
+async fn delivery_fails_at_its_deadline_and_not_before() {
     let mut site = Site::new().await;
     let queue = site.open();
     let _running = start(&queue);
@@ -117,7 +117,7 @@ async fn a_delivery_fails_at_its_deadline_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_task_out_of_attempts_is_given_up_and_keeps_its_name() {
+async fn task_out_of_attempts_is_given_up_and_keeps_its_name() {
     let mut site = Site::new().await;
     let queue = site.open_with(QueueSettings { max_attempts: 2, ..site.settings() });
     let _running = start(&queue);

@@ -15,7 +15,7 @@ fn task(name: &str, due: Timestamp) -> Task {
 }
 
 #[test]
-fn a_row_comes_back_as_it_was() {
+fn row_is_read_back_unchanged() {
     let db = database();
     let new = Task { traceparent: Some("00-a-b-01".into()), ..task("a", NOW) };
     let id = create(&db, &new, NOW).unwrap().unwrap();
@@ -28,7 +28,7 @@ fn a_row_comes_back_as_it_was() {
 }
 
 #[test]
-fn a_name_is_free_an_hour_after_its_task_ended() {
+fn name_is_free_one_hour_after_its_task_ended() {
     for (passed, is_free) in [(HOUR - MS, false), (HOUR, true), (HOUR + MS, true)] {
         let db = database();
         let first = create(&db, &task("a", NOW), NOW).unwrap().unwrap();
@@ -42,7 +42,7 @@ fn a_name_is_free_an_hour_after_its_task_ended() {
 }
 
 #[test]
-fn what_has_ended_is_not_changed_any_more() {
+fn ended_task_is_not_changed() {
     let db = database();
     let id = create(&db, &task("a", NOW), NOW).unwrap().unwrap();
     end(&db, id, NOW).unwrap();
@@ -53,7 +53,7 @@ fn what_has_ended_is_not_changed_any_more() {
 }
 
 #[test]
-fn names_are_freed_in_pages_and_only_when_their_hour_is_over() {
+fn names_are_freed_in_pages_and_only_after_their_hour() {
     let db = database();
     for n in 0..5_u32 {
         let id = create(&db, &task(&n.to_string(), NOW), NOW).unwrap().unwrap();
@@ -67,7 +67,7 @@ fn names_are_freed_in_pages_and_only_when_their_hour_is_over() {
 }
 
 #[test]
-fn an_id_is_never_used_twice() {
+fn row_id_is_never_used_twice() {
     let db = database();
     let first = create(&db, &task("a", NOW), NOW).unwrap().unwrap();
     end(&db, first, NOW).unwrap();
@@ -77,7 +77,7 @@ fn an_id_is_never_used_twice() {
 }
 
 #[test]
-fn the_nearest_come_first_and_searches_use_an_index() {
+fn nearest_tasks_come_first_and_queries_use_an_index() {
     let db = database();
     for (name, seconds) in [("b", 2), ("c", 3), ("a", 1)] {
         create(&db, &task(name, NOW + Duration::from_secs(seconds)), NOW).unwrap();

@@ -11,13 +11,13 @@ fn at(ms: i64) -> Timestamp {
     Timestamp::from_millis(ms)
 }
 
-/// What a load of the whole table brings.
+/// A load of the whole table.
 fn all(tasks: Vec<Task>) -> Page {
     let last_id = tasks.iter().map(|task| task.id).max().unwrap_or(0);
     Page { tasks, complete: true, last_id }
 }
 
-/// Has loaded an empty table.
+/// A window that has loaded an empty table.
 fn loaded() -> Upcoming {
     let mut upcoming = Upcoming::new();
     upcoming.begin_load().unwrap();
@@ -31,7 +31,7 @@ fn take(upcoming: &mut Upcoming) -> Option<i64> {
 }
 
 #[test]
-fn nothing_is_kept_before_the_first_load() {
+fn no_task_is_kept_before_first_load() {
     let mut upcoming = Upcoming::new();
     assert!(!upcoming.offer(task(1, 5)));
     assert_eq!((upcoming.len(), upcoming.next(at(9))), (0, Next::Nothing));
@@ -48,7 +48,7 @@ fn tasks_come_by_schedule_and_then_by_age() {
 }
 
 #[test]
-fn a_load_brings_nothing_that_runs_or_ran_since() {
+fn load_does_not_add_running_or_finished_tasks() {
     let mut upcoming = loaded();
     for id in [1, 2, 3] {
         upcoming.offer(task(id, id));
@@ -60,24 +60,24 @@ fn a_load_brings_nothing_that_runs_or_ran_since() {
     assert_eq!([take(&mut upcoming), take(&mut upcoming)], [Some(1), Some(2)]);
     upcoming.doubt((at(0), 0));
     upcoming.begin_load().unwrap();
-    upcoming.settle(1, None);
+    upcoming.finish(1, None);
     upcoming.end_load(all(rows));
     assert_eq!([take(&mut upcoming), take(&mut upcoming)], [Some(3), None]);
 }
 
 #[test]
-fn a_creator_that_is_late_does_not_bring_back_what_ran() {
+fn late_offer_does_not_bring_back_finished_task() {
     let mut upcoming = Upcoming::new();
     upcoming.begin_load().unwrap();
     upcoming.end_load(all(vec![task(1, 5)]));
     assert_eq!(take(&mut upcoming), Some(1));
-    upcoming.settle(1, None);
+    upcoming.finish(1, None);
     assert!(!upcoming.offer(task(1, 5)));
     assert_eq!(take(&mut upcoming), None);
 }
 
 #[test]
-fn what_arrives_during_a_load_is_kept() {
+fn tasks_offered_during_load_are_kept() {
     let mut upcoming = Upcoming::new();
     upcoming.begin_load().unwrap();
     upcoming.offer(task(7, 50));
@@ -85,13 +85,13 @@ fn what_arrives_during_a_load_is_kept() {
     assert_eq!(take(&mut upcoming), Some(7));
     upcoming.doubt((at(0), 0));
     upcoming.begin_load().unwrap();
-    upcoming.settle(7, Some(task(7, 60)));
+    upcoming.finish(7, Some(task(7, 60)));
     upcoming.end_load(all(vec![task(7, 50)]));
     assert_eq!(upcoming.next(at(55)), Next::At(at(60)), "put off while the load looked");
 }
 
 #[test]
-fn a_doubt_stops_deliveries_from_there_until_the_next_load() {
+fn doubt_stops_deliveries_from_its_key_until_next_load() {
     let mut upcoming = loaded();
     upcoming.offer(task(1, 10));
     upcoming.offer(task(2, 30));
@@ -105,7 +105,7 @@ fn a_doubt_stops_deliveries_from_there_until_the_next_load() {
 }
 
 #[test]
-fn a_lost_task_comes_again_from_its_row() {
+fn lost_task_is_loaded_again_from_its_row() {
     let mut upcoming = loaded();
     upcoming.offer(task(1, 10));
     assert_eq!(take(&mut upcoming), Some(1));
@@ -116,7 +116,7 @@ fn a_lost_task_comes_again_from_its_row() {
 }
 
 #[test]
-fn a_load_that_failed_is_tried_again() {
+fn failed_load_is_begun_again() {
     let mut upcoming = Upcoming::new();
     assert!(upcoming.begin_load().is_some());
     assert_eq!(upcoming.begin_load(), None);
@@ -124,9 +124,10 @@ fn a_load_that_failed_is_tried_again() {
     assert!(upcoming.begin_load().is_some());
 }
 
-/// A table of many tasks, loaded page by page while it is worked off: each comes once and in order, memory stays small.
+/// A long table is loaded page by page while its tasks run: each comes once and in order, and memory
+/// stays small.
 #[test]
-fn a_long_table_passes_through_a_small_window() {
+fn long_table_passes_through_small_window() {
     let count = 30_000;
     let mut rows: std::collections::VecDeque<_> = (1..=count).map(|id| task(id, id)).collect();
     let mut upcoming = Upcoming::new();
@@ -137,7 +138,7 @@ fn a_long_table_passes_through_a_small_window() {
             upcoming.end_load(Page { complete: tasks.len() < limit, tasks, last_id: count });
         }
         assert_eq!(take(&mut upcoming), Some(expected));
-        upcoming.settle(expected, None);
+        upcoming.finish(expected, None);
         rows.pop_front();
         expected += 1;
         assert!(upcoming.len() <= CAPACITY);
@@ -145,7 +146,7 @@ fn a_long_table_passes_through_a_small_window() {
 }
 
 #[test]
-fn what_does_not_fit_is_found_again_in_the_table() {
+fn tasks_beyond_capacity_are_loaded_again_later() {
     let mut upcoming = loaded();
     let count = CAPACITY as i64 + 500;
     for id in (1..=count).rev() {
@@ -154,7 +155,7 @@ fn what_does_not_fit_is_found_again_in_the_table() {
     assert_eq!(upcoming.len(), CAPACITY);
     for id in 1..=CAPACITY as i64 {
         assert_eq!(take(&mut upcoming), Some(id));
-        upcoming.settle(id, None);
+        upcoming.finish(id, None);
     }
     assert_eq!(take(&mut upcoming), None);
     upcoming.begin_load().unwrap();

@@ -10,7 +10,7 @@ fn refusal(database: &Database, migrations: &[&str]) -> String {
 }
 
 #[test]
-fn an_older_database_is_brought_up_to_date_and_keeps_its_rows() {
+fn older_database_is_upgraded_and_keeps_its_rows() {
     let database = Database::new();
     add(&open_to_write(&database.path, MIGRATIONS, Deleted::Left).unwrap(), "one").unwrap();
     for _ in 0..2 {
@@ -22,7 +22,7 @@ fn an_older_database_is_brought_up_to_date_and_keeps_its_rows() {
 }
 
 #[test]
-fn a_newer_database_is_refused_by_name_and_number() {
+fn newer_database_is_refused_with_path_and_version() {
     let database = Database::new();
     drop(open_to_write(&database.path, SECOND, Deleted::Left).unwrap());
     let refusal = refusal(&database, MIGRATIONS);
@@ -31,7 +31,7 @@ fn a_newer_database_is_refused_by_name_and_number() {
 }
 
 #[test]
-fn beside_a_server_nothing_is_brought_up_to_date() {
+fn command_beside_server_does_not_upgrade() {
     let database = Database::new();
     assert!(open_alongside(&database.path, MIGRATIONS, Deleted::Left).is_err());
     assert!(!database.path.exists());
@@ -44,7 +44,7 @@ fn beside_a_server_nothing_is_brought_up_to_date() {
 }
 
 #[test]
-fn a_migration_that_fails_leaves_the_version_before_it() {
+fn failed_migration_leaves_previous_version() {
     let database = Database::new();
     assert!(matches!(open_to_write(&database.path, BROKEN, Deleted::Left), Err(OpenError::Failed { .. })));
     let db = open_to_write(&database.path, MIGRATIONS, Deleted::Left).unwrap();
@@ -52,7 +52,7 @@ fn a_migration_that_fails_leaves_the_version_before_it() {
 }
 
 #[test]
-fn the_database_of_another_program_is_left_as_it_is() {
+fn database_of_another_program_is_not_changed() {
     let database = Database::new();
     Connection::open(&database.path).unwrap().execute_batch("CREATE TABLE theirs (id INTEGER)").unwrap();
     let before = std::fs::read(&database.path).unwrap();
@@ -61,14 +61,14 @@ fn the_database_of_another_program_is_left_as_it_is() {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_called_damaged() {
+fn file_that_is_no_database_is_reported_as_damaged() {
     let database = Database::new();
     std::fs::write(&database.path, "not a database, and longer than the header of one: ".repeat(100)).unwrap();
     assert!(refusal(&database, MIGRATIONS).contains("is damaged"));
 }
 
 #[test]
-fn a_lock_that_somebody_holds_is_called_that() {
+fn lock_held_elsewhere_is_reported_as_locked() {
     let database = Database::new();
     let mut db = Connection::open(&database.path).unwrap();
     let other = Connection::open(&database.path).unwrap();

@@ -4,7 +4,7 @@ use super::super::testing::{Database, add, words};
 use super::*;
 
 #[tokio::test]
-async fn what_was_answered_is_seen() {
+async fn answered_write_is_visible_to_readers() {
     let database = Database::new();
     let (writer, readers) = (database.writer(), database.readers());
     for word in ["one", "two"] {
@@ -14,7 +14,7 @@ async fn what_was_answered_is_seen() {
 }
 
 #[tokio::test]
-async fn a_look_is_of_one_moment_and_keeps_nobody_waiting() {
+async fn read_is_of_one_moment_and_blocks_nobody() {
     let database = Database::new();
     let (writer, readers) = (database.writer(), database.readers());
     let (begun, is_begun) = tokio::sync::oneshot::channel();
@@ -38,7 +38,7 @@ async fn a_look_is_of_one_moment_and_keeps_nobody_waiting() {
 }
 
 #[tokio::test]
-async fn a_look_that_writes_fails() {
+async fn read_that_writes_fails() {
     let database = Database::new();
     let (_writer, readers) = (database.writer(), database.readers());
     assert_eq!(readers.call("test.add", "", |db| add(db, "one")).await.unwrap_err().kind, Kind::Unavailable);
@@ -46,7 +46,7 @@ async fn a_look_that_writes_fails() {
 }
 
 #[tokio::test]
-async fn a_look_that_panics_ends_no_thread() {
+async fn panicking_read_does_not_end_its_thread() {
     let database = Database::new();
     let (_writer, readers) = (database.writer(), database.readers());
     for _ in 0..3 {
@@ -57,7 +57,7 @@ async fn a_look_that_panics_ends_no_thread() {
 }
 
 #[test]
-fn without_a_database_there_is_nothing_to_read() {
+fn opening_readers_without_database_fails() {
     let error = Readers::open(&Database::new().path, 2).map(drop).unwrap_err();
     assert!(error.to_string().contains("cannot be opened"), "{error}");
 }

@@ -10,7 +10,7 @@ use super::*;
 
 type Job = Box<dyn FnOnce(&Connection) -> rusqlite::Result<usize> + Send>;
 
-/// Runs all of them in one group: the writer is kept busy until they all wait.
+/// Runs all steps in one group: the writer is kept busy until they all wait.
 async fn together(writer: &Writer, jobs: Vec<Job>) -> Vec<Result<usize>> {
     let (begun, is_begun) = oneshot::channel();
     let (go, wait) = mpsc::channel::<()>();
@@ -21,7 +21,7 @@ async fn together(writer: &Writer, jobs: Vec<Job>) -> Vec<Result<usize>> {
     });
     let calls = async {
         is_begun.await.unwrap();
-        // The first poll of each puts its step into the queue.
+        // The first poll of each future puts its step into the queue.
         let calls = join_all(jobs.into_iter().map(|job| writer.call("test.add", "", job)));
         tokio::join!(biased; calls, async move { go.send(()).unwrap() }).0
     };
@@ -43,7 +43,7 @@ fn words_of(path: PathBuf) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_was_answered_is_kept() {
+async fn answered_write_is_kept() {
     let database = Database::new();
     let writer = database.writer();
     writer.call("test.add", "", |db| add(db, "one")).await.unwrap();
@@ -64,7 +64,7 @@ async fn steps_that_wait_together_are_committed_together() {
 }
 
 #[tokio::test]
-async fn a_step_that_fails_takes_back_only_its_own() {
+async fn failing_step_undoes_only_its_own_writes() {
     let database = Database::new();
     let fails: Job = Box::new(|db| add(db, "lost").and_then(|_| add(db, "one")));
     let answers = together(&database.writer(), vec![adds("one"), fails, adds("two")]).await;
@@ -74,7 +74,7 @@ async fn a_step_that_fails_takes_back_only_its_own() {
 }
 
 #[tokio::test]
-async fn a_step_that_panics_takes_back_only_its_own() {
+async fn panicking_step_undoes_only_its_own_writes() {
     let database = Database::new();
     let writer = database.writer();
     let panics: Job = Box::new(|db| add(db, "lost").map(|_| panic!("a mistake")));
@@ -85,7 +85,7 @@ async fn a_step_that_panics_takes_back_only_its_own() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_sqlite_gave_up_is_lost_for_all_of_it() {
+async fn transaction_rolled_back_by_sqlite_fails_all_its_steps() {
     let database = Database::new();
     let writer = database.writer();
     let fills: Job = Box::new(|db| {
@@ -100,7 +100,7 @@ async fn a_transaction_that_sqlite_gave_up_is_lost_for_all_of_it() {
 }
 
 #[tokio::test]
-async fn a_refused_commit_is_lost_for_all_and_leaves_nothing() {
+async fn refused_commit_fails_all_steps_and_leaves_nothing() {
     let database = Database::new();
     let writer = database.writer();
     let owes: Job = Box::new(|db| {
@@ -115,7 +115,7 @@ async fn a_refused_commit_is_lost_for_all_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_lock_held_elsewhere_makes_it_unavailable() {
+async fn write_is_unavailable_while_lock_is_held_elsewhere() {
     let database = Database::new();
     let writer = database.writer();
     writer.call("test.hurry", "", |db| db.busy_timeout(std::time::Duration::ZERO)).await.unwrap();
@@ -128,7 +128,7 @@ async fn a_lock_held_elsewhere_makes_it_unavailable() {
 }
 
 #[tokio::test]
-async fn a_caller_that_stops_waiting_does_not_stop_the_step() {
+async fn cancelled_caller_does_not_stop_the_step() {
     let database = Database::new();
     let writer = database.writer();
     assert!(writer.call("test.add", "", |db| add(db, "one")).now_or_never().is_none());
@@ -137,7 +137,7 @@ async fn a_caller_that_stops_waiting_does_not_stop_the_step() {
 }
 
 #[tokio::test]
-async fn dropped_it_closes_the_database_in_good_order() {
+async fn dropped_writer_closes_database_properly() {
     let database = Database::new();
     let writer = database.writer();
     writer.call("test.add", "", |db| add(db, "one")).await.unwrap();

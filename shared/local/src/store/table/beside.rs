@@ -1,4 +1,4 @@
-//! What is kept beside a recording, in tables of its own.
+//! Data that is kept beside a recording, in tables of its own.
 
 use domain::{Beside, RecordingId, Uid};
 use rusqlite::Connection;
@@ -10,7 +10,7 @@ pub fn load(db: &Connection, uid: &Uid, recording: RecordingId) -> Result<Beside
     Ok(Beside { peaks: peaks::load(db, uid, recording)?, levels: levels::load(db, uid, recording)? })
 }
 
-/// What is there stays where nothing new is known.
+/// Saves what is present; stored data that is missing in `beside` stays as it is.
 pub fn save(db: &Connection, uid: &Uid, recording: RecordingId, beside: &Beside) -> Result<()> {
     if let Some(peaks) = &beside.peaks {
         peaks::save(db, uid, recording, peaks)?;

@@ -1,4 +1,4 @@
-//! `checkpoints`: how far listening to a job's files has come.
+//! `checkpoints`: the progress of the first pass over a job's files.
 
 use domain::JobId;
 use rusqlite::{Connection, params};
@@ -21,7 +21,7 @@ pub fn save(db: &Connection, job: JobId, file: usize, bytes: &[u8]) -> Result<()
     run(db, SAVE, params![job.0.as_bytes(), rows(file), bytes]).map(drop)
 }
 
-/// Those of all files of the job.
+/// Deletes the checkpoints of all files of the job.
 pub fn delete(db: &Connection, job: JobId) -> Result<()> {
     run(db, DELETE, [job.0.as_bytes()]).map(drop)
 }

@@ -1,4 +1,4 @@
-//! `conversations`: a conversation is a document; beside it stands where it lies in time and what became of it.
+//! `conversations`: each row has the document, and beside it the conversation's time and state.
 
 use domain::{Conversation, ConversationId, Interval, Timestamp, Uid};
 use flow::ports::DueDeletion;
@@ -29,7 +29,7 @@ queries! {
         WHERE due_at <= ?1 AND (due_at, uid, id) > (?2, ?3, ?4) ORDER BY due_at, uid, id";
 }
 
-/// A row of `document, id`.
+/// Reads a row of `document, id`.
 pub fn read(row: &Row) -> Result<Conversation> {
     let id = ConversationId(Uuid::from_bytes(row.get(1)?));
     let conversation: Conversation = from_document(TABLE, row, 0, &id)?;
@@ -40,18 +40,18 @@ pub fn read(row: &Row) -> Result<Conversation> {
     }
 }
 
-/// A damaged one is as good as none.
+/// Loads a conversation; a damaged one counts as missing.
 pub fn load(db: &Connection, uid: &Uid, id: ConversationId) -> Result<Option<Conversation>> {
     Ok(sound(load_as_stored(db, uid, id))?.flatten())
 }
 
-/// A damaged one is an error.
+/// Loads a conversation; a damaged one is an error.
 pub fn load_as_stored(db: &Connection, uid: &Uid, id: ConversationId) -> Result<Option<Conversation>> {
     one(db, LOAD, params![uid.as_str(), id.0.as_bytes()], read)
 }
 
-/// All of the user's by id, merged-away and deleted ones included, after the cursor; each with its id, damaged ones as the
-/// errors that they are.
+/// All conversations of the user after the cursor, ordered by id, including merged and deleted ones.
+/// Damaged ones are returned as errors with their id.
 pub fn in_order(
     db: &Connection,
     uid: &Uid,
@@ -64,7 +64,7 @@ pub fn in_order(
     })
 }
 
-/// What a conversation was merged into, if it is there and was.
+/// The conversation that this one was merged into, if it exists and was merged.
 pub fn merged_into(db: &Connection, uid: &Uid, id: ConversationId) -> Result<Option<ConversationId>> {
     let next = one(db, NEXT, params![uid.as_str(), id.0.as_bytes()], |row| Ok(row.get::<_, Option<[u8; 16]>>(0)?))?;
     Ok(next.flatten().map(|bytes| ConversationId(Uuid::from_bytes(bytes))))
@@ -101,7 +101,7 @@ pub fn save(db: &Connection, conversation: &Conversation) -> Result<()> {
     Ok(())
 }
 
-/// Live conversations that began at or after `from`, after the cursor, and before `to`.
+/// Live conversations after the cursor that began at or after `from` and before `to`.
 pub fn list(
     db: &Connection,
     uid: &Uid,
@@ -109,7 +109,7 @@ pub fn list(
     after: Option<(Timestamp, ConversationId)>,
     limit: usize,
 ) -> Result<Vec<Conversation>> {
-    // The last place before `from`: one comparison serves both bounds.
+    // The last possible position before `from`, so that one comparison serves both bounds.
     let from = from.map_or((i64::MIN, [0; 16]), |from| (from.millis().saturating_sub(1), [0xFF; 16]));
     let after = after.map_or((i64::MIN, [0; 16]), |(at, id)| (at.millis(), *id.0.as_bytes()));
     let (started_at, id) = from.max(after);
@@ -117,8 +117,8 @@ pub fn list(
     sound_ones(db, LIST, params![uid.as_str(), started_at, id, to], limit, read)
 }
 
-/// Live conversations of the stream whose timed interval meets `reach`, latest first. They are disjoint in time: going
-/// back from its end, the first that ends before it begins is the last to look at.
+/// Live conversations of the stream whose timed interval touches `reach`, latest first. They do not
+/// overlap, so the search goes backwards and stops at the first one that ends before `reach` begins.
 pub fn meeting(db: &Connection, uid: &Uid, stream: &str, reach: Interval) -> Result<Vec<Conversation>> {
     let mut statement = db.prepare_cached(BACKWARDS)?;
     let mut rows = statement.query(params![uid.as_str(), stream, reach.end.millis()])?;
@@ -132,7 +132,7 @@ pub fn meeting(db: &Connection, uid: &Uid, stream: &str, reach: Interval) -> Res
     Ok(found)
 }
 
-/// Deleted conversations whose texts are to be removed by `now`, the longest due first.
+/// Deleted conversations whose texts are to be removed by `now`, earliest due first.
 pub fn due(db: &Connection, now: Timestamp, after: Option<&DueDeletion>, limit: usize) -> Result<Vec<DueDeletion>> {
     let (due_at, uid, id) =
         after.map_or((i64::MIN, "", [0; 16]), |at| (at.due_at.millis(), at.uid.as_str(), *at.id.0.as_bytes()));

@@ -1,4 +1,4 @@
-//! `devices`: push targets. A token stands once, whoever registered it before.
+//! `devices`: push targets. A token is stored once: a new registration takes it from any earlier one.
 
 use domain::{DeviceId, Uid};
 use flow::ports::Device;
@@ -32,14 +32,14 @@ pub fn list(db: &Connection, uid: &Uid) -> Result<Vec<Device>> {
     sound_ones(db, LIST, [uid.as_str()], usize::MAX, read)
 }
 
-/// A row of `document, id`.
+/// Reads a row of `document, id`.
 pub fn read(row: &Row) -> Result<Device> {
     from_document(TABLE, row, 0, &row.get::<_, String>(1)?)
 }
 
-/// When each device of the user was used last, longest ago first.
+/// The user's devices with the time of their last use, longest unused first.
 pub fn by_use(db: &Connection, uid: &Uid) -> Result<Vec<(i64, String)>> {
-    // A handful of rows: sorting them here saves an index.
+    // There are only a few rows, so sorting them here saves an index.
     let mut devices = all(db, BY_USE, [uid.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
     devices.sort();
     Ok(devices)

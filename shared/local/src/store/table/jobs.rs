@@ -1,4 +1,5 @@
-//! `offline_sync_jobs`: a job is a document; beside it stands what lists, turns and the sweep look for.
+//! `offline_sync_jobs`: each row has the job's document, and beside it the columns for lists, slots and
+//! the sweep.
 
 use domain::job::Status;
 use domain::{Job, JobId, Timestamp, Uid};
@@ -19,7 +20,7 @@ queries! {
     UPDATE = "UPDATE offline_sync_jobs
         SET status = ?2, turn = ?3, oldest_captured_at = ?4, due_at = ?5, expires_at = ?6, document = ?7, updated_at = ?8
         WHERE id = ?1";
-    /// What most of a worker's writes come to: every index but three stays as it is.
+    /// Most of a worker's writes use this statement: all but three indexes stay unchanged.
     UPDATE_DUE = "UPDATE offline_sync_jobs SET due_at = ?2, document = ?3, updated_at = ?4 WHERE id = ?1";
     UPDATE_DOCUMENT = "UPDATE offline_sync_jobs SET document = ?2, updated_at = ?3 WHERE id = ?1";
     DELETE = "DELETE FROM offline_sync_jobs WHERE id = ?1";
@@ -79,7 +80,7 @@ fn due(job: &Job) -> Option<i64> {
     job.due_at.map(Timestamp::millis)
 }
 
-/// A row of `document, id`.
+/// Reads a row of `document, id`.
 pub fn read(row: &Row) -> Result<Job> {
     let id = job_id(row, 1).map_err(|fault| of_row(TABLE, "with a broken id", fault))?;
     let job: Job = from_document(TABLE, row, 0, &id)?;
@@ -113,17 +114,17 @@ fn job_id(row: &Row, column: usize) -> Result<JobId> {
     Ok(JobId(Uuid::from_bytes(row.get(column)?)))
 }
 
-/// A damaged one is as good as none.
+/// Loads a job; a damaged one counts as missing.
 pub fn load(db: &Connection, id: JobId) -> Result<Option<Job>> {
     Ok(sound(load_as_stored(db, id))?.flatten())
 }
 
-/// A damaged one is an error.
+/// Loads a job; a damaged one is an error.
 pub fn load_as_stored(db: &Connection, id: JobId) -> Result<Option<Job>> {
     one(db, LOAD, [id.0.as_bytes()], read)
 }
 
-/// The jobs that stand there, in this order, without those that cannot be read.
+/// Loads the jobs at these cursors, in this order, without those that cannot be read.
 pub fn load_listed(db: &Connection, found: &[JobCursor]) -> Result<Vec<Job>> {
     let load = |at: &JobCursor| listed(load_as_stored(db, at.id)).map(Option::flatten).transpose();
     found.iter().filter_map(load).collect()
@@ -150,7 +151,7 @@ pub fn insert(db: &Connection, job: &Job) -> Result<()> {
     Ok(())
 }
 
-/// Writes what differs, and nothing when nothing does.
+/// Writes the columns that differ, and nothing if none does.
 pub fn update(db: &Connection, before: &Job, job: &Job) -> Result<()> {
     if before == job {
         return Ok(());
@@ -174,7 +175,7 @@ pub fn delete(db: &Connection, id: JobId) -> Result<()> {
     Ok(())
 }
 
-/// Where a user's jobs of one status stand in the list, newest first.
+/// The cursors of a user's jobs with one status, newest first.
 pub fn list(
     db: &Connection,
     uid: &Uid,
@@ -183,13 +184,13 @@ pub fn list(
     now: Timestamp,
     limit: usize,
 ) -> Result<Vec<JobCursor>> {
-    // Newer than every job there can be: one query serves the first page and the others.
+    // The start is newer than any possible job, so that one query serves the first page and the others.
     let (created_at, id) = after.map_or((i64::MAX, [0xFF; 16]), |at| (at.created_at.millis(), *at.id.0.as_bytes()));
     let params = params![uid.as_str(), status.as_str(), created_at, id, now.millis(), rows(limit)];
     all(db, LIST, params, cursor)
 }
 
-/// A user's jobs that changed at `since` or later and are wanted, in the order of their last change.
+/// The user's jobs that changed at `since` or later and are `wanted`, ordered by their last change.
 pub fn changed(
     db: &Connection,
     uid: &Uid,
@@ -198,14 +199,14 @@ pub fn changed(
     limit: usize,
     wanted: impl Fn(&Job) -> bool,
 ) -> Result<Vec<Job>> {
-    // The last place before `since`: one comparison serves both bounds.
+    // The last possible position before `since`, so that one comparison serves both bounds.
     let since = (since.millis().saturating_sub(1), [0xFF; 16]);
     let after = after.map_or(since, |at| (at.updated_at.millis(), *at.id.0.as_bytes()));
     let (updated_at, id) = since.max(after);
     read_some(db, CHANGED, params![uid.as_str(), updated_at, id], limit, wanted)
 }
 
-/// How many of the user's jobs of that status were created before, counted up to `limit`.
+/// How many of the user's jobs with this status were created before this job, counted up to `limit`.
 pub fn count_before(db: &Connection, job: &Job, status: Status, limit: usize) -> Result<u32> {
     let at = job.created_at.millis();
     let params = params![job.uid.as_str(), status.as_str(), at, job.id.0.as_bytes(), rows(limit)];
@@ -217,7 +218,7 @@ pub fn due_until(db: &Connection, now: Timestamp, after: Option<DueCursor>, limi
     read_sound(db, DUE, params![now.millis(), due_at, id], limit)
 }
 
-/// Jobs of these statuses that are due later than `beyond`, soonest first.
+/// Jobs with these statuses that are due later than `beyond`, earliest first.
 pub fn due_beyond(
     db: &Connection,
     statuses: &[Status],
@@ -225,7 +226,7 @@ pub fn due_beyond(
     after: Option<DueCursor>,
     limit: usize,
 ) -> Result<Vec<Job>> {
-    // The last place that is not beyond: one comparison serves both bounds.
+    // The last possible position at `beyond`, so that one comparison serves both bounds.
     let from = (beyond.millis(), [0xFF; 16]);
     let after = after.map_or(from, |at| (at.due_at.millis(), *at.id.0.as_bytes()));
     let (due_at, id) = from.max(after);
@@ -238,8 +239,9 @@ pub fn due_beyond(
     Ok(jobs)
 }
 
-/// How many turns the user's jobs hold, counted up to `limit`. A damaged job holds none: it would hold it for ever. So
-/// where all are held, the jobs are looked at; one of a newer version is at work.
+/// How many slots the user's jobs hold, counted up to `limit`. A damaged job does not count, because it
+/// would hold its slot for ever; so if all slots seem held, the jobs are read. A job of a newer version
+/// counts: that version works on it.
 pub fn count_held(db: &Connection, uid: &Uid, limit: u32) -> Result<u32> {
     let params = params![uid.as_str(), limit];
     let held = one(db, COUNT_HELD, params, |row| Ok(row.get(0)?))?.unwrap_or(0);
@@ -250,7 +252,7 @@ pub fn count_held(db: &Connection, uid: &Uid, limit: u32) -> Result<u32> {
         Err(newer @ Fault::Newer { .. }) => listed::<Job>(Err(newer)).map(|_| false),
         read => sound(read).map(|job| job.is_none()),
     };
-    // Damaged ones take no place among those that are counted.
+    // Damaged jobs do not count towards the limit.
     let mut statement = db.prepare_cached(HELD)?;
     let mut rows = statement.query([uid.as_str()])?;
     let mut sound_ones = 0;
@@ -262,7 +264,7 @@ pub fn count_held(db: &Connection, uid: &Uid, limit: u32) -> Result<u32> {
     Ok(sound_ones)
 }
 
-/// The waiting job whose turn is next: the one with the oldest recording.
+/// The waiting job that gets the next slot: the one with the oldest recording.
 pub fn next_waiting(db: &Connection, uid: &Uid) -> Result<Option<Job>> {
     Ok(read_sound(db, NEXT_WAITING, [uid.as_str()], 1)?.pop())
 }
@@ -272,9 +274,10 @@ pub fn next_user_waiting(db: &Connection, uid: &str) -> Result<Option<String>> {
     one(db, NEXT_USER, [uid], |row| Ok(row.get(0)?))
 }
 
-/// All jobs, as the triggers of the schema counted them; of the due ones only the first `limit` are looked at.
+/// Counts all jobs by the counters that the schema's triggers keep; of the due ones only the first
+/// `limit` are counted.
 pub fn job_stats(db: &Connection, now: Timestamp, limit: usize) -> Result<JobStats> {
-    // A damaged job is due for ever: it would hide how late the others are.
+    // A damaged job stays due for ever, so it is skipped: it would hide how late the others are.
     let oldest = due_until(db, now, None, 1)?;
     let with_effects = count(db, COUNT_EFFECTS, params![now.millis(), rows(limit)])?;
     let of = |status: Status| Ok((status, count(db, COUNT_OF, [status.as_str()])?));
@@ -287,11 +290,11 @@ fn count(db: &Connection, sql: &str, params: impl Params) -> Result<u64> {
     Ok(counted.map_or(0, i64::unsigned_abs))
 }
 
-/// Where the newest jobs of all users stand. Goes over a whole index, and so is not among the queries that must not;
-/// only the `limit` best are held in memory.
+/// The cursors of the newest jobs of all users. It scans a whole index, so it is not in the list of
+/// queries whose plans are checked. Only the best `limit` are kept in memory.
 pub fn newest(db: &Connection, statuses: &[Status], limit: usize) -> Result<Vec<JobCursor>> {
     let names: Vec<&str> = statuses.iter().map(|status| status.as_str()).collect();
-    // Names of statuses hold no quotes.
+    // Names of statuses contain no quotes.
     let filter = if names.is_empty() { String::new() } else { format!("WHERE status IN ('{}')", names.join("','")) };
     let sql = format!(
         "SELECT created_at, id FROM offline_sync_jobs INDEXED BY jobs_by_status {filter}

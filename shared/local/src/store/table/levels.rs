@@ -1,4 +1,4 @@
-//! `recording_levels`: how a recording was heard, and so how its plan is cut.
+//! `recording_levels`: the loudness that the first pass measured, by which the plan is cut.
 
 use domain::{Levels, RecordingId, Uid};
 use rusqlite::{Connection, Row, params};
@@ -14,12 +14,13 @@ queries! {
         ON CONFLICT (uid, recording) DO UPDATE SET levels = excluded.levels";
 }
 
-/// `None` also where they are damaged: the plan is then cut as it was recorded, which is better than never.
+/// Returns `None` also if the levels are damaged: the plan is then cut as it was recorded, which is
+/// better than not at all.
 pub fn load(db: &Connection, uid: &Uid, recording: RecordingId) -> Result<Option<Levels>> {
     Ok(sound(one(db, LOAD, params![uid.as_str(), recording.bytes()], |row| read(row, recording)))?.flatten())
 }
 
-/// A row of `levels`.
+/// Reads a row of `levels`.
 pub fn read(row: &Row, recording: RecordingId) -> Result<Levels> {
     Levels::unpack(row.get_ref(0)?.as_blob()?).map_err(|damage| Fault::damaged(TABLE, recording, damage))
 }

@@ -1,4 +1,4 @@
-//! `lines`: the text of a segment, kept under its recording and found by its place.
+//! `lines`: the text of a segment, stored under its recording and found by its place.
 
 use domain::{ConversationId, Line, RecordingId, SegmentId, Timestamp, Uid};
 use flow::ports::LineCursor;
@@ -13,7 +13,7 @@ const TABLE: &str = "lines";
 queries! {
     EMPTIED = "SELECT document = '' FROM lines WHERE uid = ?1 AND recording = ?2 AND start_ms = ?3";
     LOAD = "SELECT document FROM lines WHERE uid = ?1 AND recording = ?2 AND start_ms = ?3";
-    /// One that was emptied because nobody could read it is nothing that could be told.
+    /// Emptied lines have no text left to export.
     IN_ORDER = "SELECT document, recording, start_ms FROM lines
         WHERE uid = ?1 AND (recording, start_ms) > (?2, ?3) AND document <> '' ORDER BY recording, start_ms LIMIT ?4";
     /// The first text of a segment wins.
@@ -32,7 +32,7 @@ queries! {
         ORDER BY starts_at, recording, start_ms LIMIT ?6";
 }
 
-/// Where a line stands in the order of its conversation.
+/// The position of a line in its conversation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     starts_at: i64,
@@ -41,12 +41,12 @@ pub struct Key {
 }
 
 impl Key {
-    /// Just before every line that starts at `at`.
+    /// The position just before every line that starts at `at`.
     pub fn before(at: Timestamp) -> Self {
         Self { starts_at: at.millis().saturating_sub(1), recording: [0xFF; 16], start_ms: u32::MAX }
     }
 
-    /// Before every line.
+    /// The position before every line.
     pub const FIRST: Self = Self { starts_at: i64::MIN, recording: [0; 16], start_ms: 0 };
 
     pub fn cursor(&self) -> LineCursor {
@@ -61,7 +61,7 @@ impl From<LineCursor> for Key {
     }
 }
 
-/// How a reader of the conversation finds the line.
+/// How a conversation finds the line: by time, or because it is attached.
 fn place(line: &Line) -> Option<&'static str> {
     match line.conversation_id {
         Some(_) if line.stub => None,
@@ -75,18 +75,18 @@ fn conversation(line: &Line) -> Option<[u8; 16]> {
     line.conversation_id.map(|id| *id.0.as_bytes())
 }
 
-/// A damaged one is as good as none.
+/// Loads a line; a damaged one counts as missing.
 pub fn load(db: &Connection, uid: &Uid, segment: SegmentId) -> Result<Option<Line>> {
     Ok(sound(load_as_stored(db, uid, segment))?.flatten())
 }
 
-/// A damaged one is an error.
+/// Loads a line; a damaged one is an error.
 pub fn load_as_stored(db: &Connection, uid: &Uid, segment: SegmentId) -> Result<Option<Line>> {
     let SegmentId { recording, start_ms } = segment;
     one(db, LOAD, params![uid.as_str(), recording.bytes(), start_ms], |row| read(row, &segment))
 }
 
-/// Whether its text was taken out while nobody could read it.
+/// Whether the line's text was removed while the line could not be read.
 pub fn is_emptied(db: &Connection, line: &Line) -> Result<bool> {
     let params = params![line.uid.as_str(), line.recording.bytes(), line.start_ms];
     Ok(one(db, EMPTIED, params, |row| Ok(row.get(0)?))?.unwrap_or(false))
@@ -101,7 +101,7 @@ pub fn read(row: &Row, segment: &SegmentId) -> Result<Line> {
     }
 }
 
-/// The stored lines among those of the segments that start then, in order of time.
+/// The stored lines of the segments with these start times, in order of time.
 pub fn of_recording(db: &Connection, uid: &Uid, recording: RecordingId, starts: &[u32]) -> Result<Vec<Line>> {
     let mut starts = starts.to_vec();
     starts.sort_unstable();
@@ -110,8 +110,8 @@ pub fn of_recording(db: &Connection, uid: &Uid, recording: RecordingId, starts: 
     starts.into_iter().filter_map(line).collect()
 }
 
-/// The user's lines by segment, after the cursor.
-/// Each with its segment: damaged ones as the errors that they are.
+/// The user's lines after the cursor, ordered by segment. Damaged ones are returned as errors with
+/// their segment.
 pub fn in_order(
     db: &Connection,
     uid: &Uid,
@@ -125,7 +125,7 @@ pub fn in_order(
     })
 }
 
-/// Whether it is new; a line that stands stays as it is.
+/// Inserts a line. Returns whether it is new; an existing line stays as it is.
 pub fn insert(db: &Connection, line: &Line) -> Result<bool> {
     let inserted = run(
         db,
@@ -151,13 +151,15 @@ pub fn update(db: &Connection, line: &Line) -> Result<()> {
     Ok(())
 }
 
-/// Takes every byte of a line that cannot be read. It stays damaged: what it was is not known.
+/// Removes the content of a line that cannot be read. The line stays damaged, because its other fields
+/// are lost.
 pub fn empty(db: &Connection, uid: &Uid, key: Key) -> Result<()> {
     run(db, EMPTY, params![uid.as_str(), key.recording, key.start_ms])?;
     Ok(())
 }
 
-/// Lines placed by time in a stream, from after `after` up to `end`, in order, while `take` wants more of them.
+/// Passes the lines placed by time in a stream to `take`, in order, from after `after` up to `end`,
+/// while it returns `true`.
 pub fn timed(
     db: &Connection,
     (uid, stream): (&Uid, &str),
@@ -176,7 +178,7 @@ pub fn timed(
     Ok(())
 }
 
-/// Lines attached to a conversation under that very id, in order.
+/// Lines attached to a conversation under exactly this id, in order.
 pub fn attached(db: &Connection, uid: &Uid, id: ConversationId, after: Key, limit: usize) -> Result<Vec<Key>> {
     let Key { starts_at, recording, start_ms } = after;
     let params = params![uid.as_str(), id.0.as_bytes(), starts_at, recording, start_ms, rows(limit)];

@@ -1,4 +1,4 @@
-//! `recording_peaks`: what a recording looks like.
+//! `recording_peaks`: the waveform of a recording.
 
 use domain::{Peaks, RecordingId, Uid};
 use rusqlite::{Connection, Row, params};
@@ -18,7 +18,7 @@ pub fn load(db: &Connection, uid: &Uid, recording: RecordingId) -> Result<Option
     Ok(sound(one(db, LOAD, params![uid.as_str(), recording.bytes()], |row| read(row, recording)))?.flatten())
 }
 
-/// A row of `peaks`.
+/// Reads a row of `peaks`.
 pub fn read(row: &Row, recording: RecordingId) -> Result<Peaks> {
     Peaks::unpack(row.get_ref(0)?.as_blob()?).map_err(|damage| Fault::damaged(TABLE, recording, damage))
 }

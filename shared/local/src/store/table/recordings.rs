@@ -1,4 +1,4 @@
-//! `recordings`: a recording is a document, and its plan beside it as packed bytes.
+//! `recordings`: each row has the recording's document, and beside it the plan as packed bytes.
 
 use domain::{Plan, Recording, RecordingId, Uid};
 use rusqlite::{Connection, Row, params};
@@ -30,30 +30,31 @@ struct Bytes {
     plan: Option<Vec<u8>>,
 }
 
-/// What is stored of a recording.
-pub struct Before(Stands);
+/// How a recording is stored, to compare with before it is written.
+pub struct Before(StoredState);
 
-enum Stands {
+enum StoredState {
     Nothing,
-    /// A row that cannot be read: written over by whoever makes the recording anew.
+    /// The row cannot be read, and is overwritten when the recording is saved.
     Damaged,
     Bytes(Bytes),
 }
 
 impl Before {
-    pub const NOTHING: Self = Self(Stands::Nothing);
+    pub const NOTHING: Self = Self(StoredState::Nothing);
 }
 
-/// The recording to be changed, and what to compare it with. A damaged one is as good as none.
+/// Loads a recording that is to be changed, and what to compare it with. A damaged one counts as
+/// missing.
 pub fn load(db: &Connection, uid: &Uid, id: RecordingId) -> Result<(Option<Recording>, Before)> {
     Ok(match sound(stored(db, uid, id))? {
-        None => (None, Before(Stands::Damaged)),
+        None => (None, Before(StoredState::Damaged)),
         Some(None) => (None, Before::NOTHING),
-        Some(Some(stored)) => (Some(stored.recording), Before(Stands::Bytes(stored.bytes))),
+        Some(Some(stored)) => (Some(stored.recording), Before(StoredState::Bytes(stored.bytes))),
     })
 }
 
-/// A damaged one is an error.
+/// Loads a recording; a damaged one is an error.
 pub fn load_as_stored(db: &Connection, uid: &Uid, id: RecordingId) -> Result<Option<Recording>> {
     Ok(stored(db, uid, id)?.map(|stored| stored.recording))
 }
@@ -66,7 +67,8 @@ pub fn load_one(db: &Connection, uid: &Uid, id: RecordingId) -> Result<Option<Re
     Ok(load(db, uid, id)?.0)
 }
 
-/// The user's recordings by id, after the cursor, each with its id: damaged ones as the errors that they are.
+/// The user's recordings after the cursor, ordered by id. Damaged ones are returned as errors with
+/// their id.
 pub fn in_order(
     db: &Connection,
     uid: &Uid,
@@ -85,7 +87,7 @@ pub fn next_user(db: &Connection, uid: &str) -> Result<Option<String>> {
     one(db, NEXT_USER, [uid], |row| Ok(row.get(0)?))
 }
 
-/// Whether a row of `document, plan` can be read.
+/// Checks whether a row of `document, plan` can be read.
 pub fn check(row: &Row, uid: &Uid, id: RecordingId) -> Result<()> {
     read(row, uid, id).map(drop)
 }
@@ -110,16 +112,20 @@ pub fn save(db: &Connection, recording: &mut Recording, before: &Before) -> Resu
     let (uid, id) = (recording.uid.as_str(), recording.id.bytes());
     let document = || std::str::from_utf8(&now.document).map_err(|e| Fault::damaged(TABLE, recording.id, e));
     match &before.0 {
-        Stands::Nothing => run(db, INSERT, params![uid, id, document()?, now.plan])?,
-        Stands::Bytes(before) if *before == now => 0,
-        Stands::Bytes(before) if before.plan == now.plan => run(db, UPDATE_DOCUMENT, params![uid, id, document()?])?,
-        Stands::Bytes(before) if before.document == now.document => run(db, UPDATE_PLAN, params![uid, id, now.plan])?,
-        Stands::Bytes(_) | Stands::Damaged => run(db, UPDATE, params![uid, id, document()?, now.plan])?,
+        StoredState::Nothing => run(db, INSERT, params![uid, id, document()?, now.plan])?,
+        StoredState::Bytes(before) if *before == now => 0,
+        StoredState::Bytes(before) if before.plan == now.plan => {
+            run(db, UPDATE_DOCUMENT, params![uid, id, document()?])?
+        }
+        StoredState::Bytes(before) if before.document == now.document => {
+            run(db, UPDATE_PLAN, params![uid, id, now.plan])?
+        }
+        StoredState::Bytes(_) | StoredState::Damaged => run(db, UPDATE, params![uid, id, document()?, now.plan])?,
     };
     Ok(())
 }
 
-/// The document without the plan. It is taken out for that moment only.
+/// Encodes the document without the plan, which is taken out of the recording only for that moment.
 fn encode(recording: &mut Recording) -> Result<Bytes> {
     let plan = recording.plan.take();
     let document = to_document(TABLE, recording);

@@ -1,4 +1,4 @@
-//! `usage_hours`: plain numbers, one row for a user's hour.
+//! `usage_hours`: plain numbers, one row for each hour of a user.
 
 use domain::{Bucket, Timestamp, Uid, Usage};
 use rusqlite::{Connection, Row, params};
@@ -7,7 +7,7 @@ use crate::store::fault::{Fault, Result, sound};
 use crate::store::query::{all, one, queries, rows, run, sound_ones};
 
 queries! {
-    /// Only called where the plan's marks say that these segments are counted for the first time.
+    /// Only called when the plan's marks say that these segments have not been counted yet.
     ADD = "INSERT INTO usage_hours (uid, hour, transcribed_ms, words, segments) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT DO UPDATE SET transcribed_ms = transcribed_ms + excluded.transcribed_ms,
         words = words + excluded.words, segments = segments + excluded.segments";
@@ -19,14 +19,14 @@ queries! {
     DELETE = "DELETE FROM usage_hours WHERE uid = ?1 AND hour = ?2";
 }
 
-/// More than any hour can have, by far: what is above it was never counted.
-const MOST: i64 = 1 << 52;
+/// Far more than any hour can have: a larger number is damage.
+const MAX_COUNT: i64 = 1 << 52;
 
 pub fn add(db: &Connection, uid: &Uid, hour: Timestamp, usage: Usage) -> Result<()> {
     if usage.is_zero() {
         return Ok(());
     }
-    // An hour that cannot be read begins anew: nobody could tell any more what it was.
+    // An hour that cannot be read starts again at zero, because its count is lost.
     if sound(load(db, uid, hour))?.is_none() {
         run(db, DELETE, params![uid.as_str(), hour.millis()])?;
     }
@@ -35,7 +35,7 @@ pub fn add(db: &Connection, uid: &Uid, hour: Timestamp, usage: Usage) -> Result<
     Ok(())
 }
 
-/// A damaged one is an error.
+/// Loads an hour; a damaged one is an error.
 pub fn load(db: &Connection, uid: &Uid, hour: Timestamp) -> Result<Option<Bucket>> {
     one(db, LOAD, params![uid.as_str(), hour.millis()], read)
 }
@@ -44,7 +44,7 @@ pub fn list(db: &Connection, uid: &Uid, from: Timestamp, to: Timestamp, limit: u
     sound_ones(db, LIST, params![uid.as_str(), from.millis(), to.millis()], limit, read)
 }
 
-/// All of the user's hours, after the cursor, each with its hour; damaged ones as the errors that they are.
+/// All of the user's hours after the cursor. Damaged ones are returned as errors with their hour.
 pub fn in_order(
     db: &Connection,
     uid: &Uid,
@@ -57,7 +57,7 @@ pub fn in_order(
     })
 }
 
-/// A row of `hour` and its counts.
+/// Reads a row of `hour` and its counts.
 pub fn read(row: &Row) -> Result<Bucket> {
     let hour = Timestamp::from_millis(row.get(0)?);
     let number = |column| unsigned(row, column, hour);
@@ -71,5 +71,5 @@ fn signed(number: u64) -> Result<i64> {
 fn unsigned(row: &Row, column: usize, hour: Timestamp) -> Result<u64> {
     let number: i64 = row.get(column)?;
     let damaged = || Fault::damaged("usage_hours", hour, format!("{number} is no count"));
-    u64::try_from(number).ok().filter(|_| number <= MOST).ok_or_else(damaged)
+    u64::try_from(number).ok().filter(|_| number <= MAX_COUNT).ok_or_else(damaged)
 }

@@ -1,4 +1,4 @@
-//! Damage of rows that only this store can have; what is common to all stores is in `damaged.rs`.
+//! Damage that only rows of this store can have; what is common to all stores is in `damaged.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use testkit::build::{conversation_id, phone, uid};
 use super::{fresh, harness, path};
 use crate::store::SqliteStore;
 
-/// Changes rows behind the store's back.
+/// Changes rows while the store does not notice.
 fn tamper(folder: &tempfile::TempDir, sql: &str, id: &[u8; 16]) {
     let changed = Connection::open(path(folder)).unwrap().execute(sql, [id]).unwrap();
     assert_eq!(changed, 1, "{sql}");
@@ -39,7 +39,7 @@ async fn accept(store: &Arc<SqliteStore>, n: u32) -> (Harness, Vec<Job>) {
 }
 
 #[tokio::test]
-async fn a_job_under_the_id_of_another_is_damage() {
+async fn job_stored_under_another_id_is_damage() {
     let (store, folder) = fresh();
     let (_, jobs) = accept(&store, 1).await;
     let other = conversation_id(7).0;
@@ -51,7 +51,7 @@ async fn a_job_under_the_id_of_another_is_damage() {
 }
 
 #[tokio::test]
-async fn the_sweep_goes_on_past_a_damaged_job() {
+async fn sweep_continues_past_damaged_job() {
     let (store, folder) = fresh();
     let (harness, jobs) = accept(&store, 3).await;
     spoil(&folder, &jobs[0]);
@@ -63,7 +63,7 @@ async fn the_sweep_goes_on_past_a_damaged_job() {
 }
 
 #[tokio::test]
-async fn a_damaged_waiting_job_does_not_keep_others_from_their_turn_or_end() {
+async fn damaged_waiting_job_does_not_block_slots_or_end_of_others() {
     let (store, folder) = fresh();
     let (harness, jobs) = accept(&store, 6).await;
     spoil(&folder, &jobs[4]);
@@ -72,7 +72,7 @@ async fn a_damaged_waiting_job_does_not_keep_others_from_their_turn_or_end() {
 }
 
 #[tokio::test]
-async fn a_damaged_plan_and_a_lost_recording_are_named() {
+async fn damaged_plan_and_lost_recording_are_named_in_error() {
     for sql in ["UPDATE recordings SET plan = x'ff' WHERE id = ?1", "DELETE FROM recordings WHERE id = ?1"] {
         let (store, folder) = fresh();
         let (harness, jobs) = accept(&store, 1).await;
@@ -86,7 +86,7 @@ async fn a_damaged_plan_and_a_lost_recording_are_named() {
 }
 
 #[tokio::test]
-async fn a_damaged_line_does_not_keep_the_texts_of_a_deleted_conversation() {
+async fn damaged_line_does_not_keep_deleted_conversation_texts() {
     let (store, folder) = fresh();
     let (harness, ann) = (harness(&store), uid("ann"));
     let said = [(0, 900, "a secret"), (1000, 1900, "another secret"), (2000, 2900, "and a third")];
@@ -100,13 +100,13 @@ async fn a_damaged_line_does_not_keep_the_texts_of_a_deleted_conversation() {
     let db = Connection::open(path(&folder)).unwrap();
     let left = "SELECT count(*) FROM lines WHERE document LIKE '%secret%' OR document LIKE '%third%'";
     assert_eq!(db.query_row(left, [], |row| row.get::<_, u32>(0)).unwrap(), 0);
-    // Nothing of it is left to be read, or to be removed.
+    // Nothing of the line is left to read or to remove.
     assert_eq!(store.lines(&ann, recording, &[1000]).await.unwrap(), []);
     assert_eq!(store.damaged(10).await.unwrap(), []);
 }
 
 #[tokio::test]
-async fn redirects_in_a_circle_lead_nowhere_and_are_no_endless_loop() {
+async fn circular_redirects_end_without_result() {
     let (store, folder) = fresh();
     let (harness, ann) = (harness(&store), uid("ann"));
     let id: ConversationId = harness.transcribe(&ann, &phone(0), &[(0, 900, "here")]).await.new_conversation_ids[0];
@@ -115,7 +115,7 @@ async fn redirects_in_a_circle_lead_nowhere_and_are_no_endless_loop() {
 }
 
 #[tokio::test]
-async fn pages_of_other_bytes_are_damage() {
+async fn overwritten_pages_are_damage() {
     let (store, folder) = fresh();
     let (_, jobs) = accept(&store, 1).await;
     drop(store);
@@ -128,7 +128,7 @@ async fn pages_of_other_bytes_are_damage() {
     assert_eq!(store.job(jobs[0].id).await.unwrap_err().kind, Kind::Corrupt);
 }
 
-/// The pages where the table and its indexes begin, counted from one.
+/// The first pages of the table and its indexes, counted from one.
 fn root_pages(folder: &tempfile::TempDir, table: &str) -> Vec<usize> {
     let db = Connection::open(path(folder)).unwrap();
     let mut statement = db.prepare("SELECT rootpage FROM sqlite_schema WHERE tbl_name = ?1 AND rootpage > 0").unwrap();

@@ -1,5 +1,5 @@
-//! A damaged row costs itself alone: the suite of every store whose documents can be damaged, and what a person sees and
-//! removes.
+//! A damaged row affects nothing else: the suite of every store whose documents can be damaged, and
+//! what an operator sees and removes.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -89,7 +89,7 @@ impl DamagedStore for Tampered {
 
 testkit::damage_contract!(async || Arc::new(Tampered::new()));
 
-/// Each table with a damaged document, in a store of things that are whole.
+/// A damaged document in each table of a store that is otherwise intact.
 async fn one_of_each(site: &Tampered) -> Vec<(Table, String)> {
     let (harness, ann) = (harness(&site.store), uid("ann"));
     let job = harness.transcribe(&ann, &phone(0), &[(0, 900, "one"), (2000, 2900, "two")]).await;
@@ -131,7 +131,7 @@ async fn damaged_documents_are_shown_and_removed_one_by_one() {
 }
 
 #[tokio::test]
-async fn what_can_be_read_and_what_is_newer_is_not_removed() {
+async fn readable_and_newer_documents_are_not_removed() {
     let site = Tampered::new();
     let harness = harness(&site.store);
     let (whole, newer) =
@@ -146,9 +146,9 @@ async fn what_can_be_read_and_what_is_newer_is_not_removed() {
     assert!(site.store.job(harness.job(whole.id.parse().unwrap()).await.id).await.unwrap().is_some());
 }
 
-/// The job that has the removed recording goes on: it is listened to again.
+/// A job whose recording was removed continues: its first pass runs again.
 #[tokio::test]
-async fn a_job_whose_recording_was_removed_goes_on() {
+async fn job_with_removed_recording_continues() {
     let site = Tampered::new();
     let harness = harness(&site.store);
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;

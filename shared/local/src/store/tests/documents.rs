@@ -1,4 +1,5 @@
-//! Data of one version opens in the next: documents as the first version wrote them, and with fields of a later one.
+//! Data of one version opens in the next: documents that the first version wrote, and documents with
+//! fields of a later one.
 
 use domain::{Conversation, Job, Line, Recording};
 use flow::ports::Device;
@@ -9,8 +10,8 @@ use testkit::build::{batch, conversation_id, device, phone, uid};
 
 use super::{fresh, harness, path};
 
-/// Frozen when the first version is shipped. A document that no longer opens needs a default in `domain`, or a
-/// migration.
+/// Frozen when the first version is released. A document that no longer opens needs a default in
+/// `domain`, or a migration.
 const FIRST: &str = include_str!("documents_of_1.json");
 
 fn reads<T: DeserializeOwned>(table: &str, document: &Value) {
@@ -33,7 +34,7 @@ fn documents_of_the_first_version_open() {
 }
 
 #[test]
-fn fields_of_a_later_version_are_passed_over_and_missing_optional_ones_are_empty() {
+fn unknown_fields_are_ignored_and_missing_optional_ones_are_empty() {
     let mut documents: Map<String, Value> = serde_json::from_str(FIRST).unwrap();
     for document in documents.values_mut() {
         let fields = document.as_object_mut().unwrap();
@@ -44,7 +45,7 @@ fn fields_of_a_later_version_are_passed_over_and_missing_optional_ones_are_empty
 }
 
 #[tokio::test]
-async fn every_table_holds_the_documents_that_are_read_from_it() {
+async fn every_table_contains_the_documents_read_from_it() {
     let (store, folder) = fresh();
     let (harness, ann) = (harness(&store), uid("ann"));
     let mut batch = batch(&ann, &[phone(0)]);

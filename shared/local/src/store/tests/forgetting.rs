@@ -1,4 +1,4 @@
-//! What is deleted is gone from the file too, and not only out of reach.
+//! Deleted texts are gone from the file too, and not only unreachable.
 
 use std::fs;
 
@@ -10,10 +10,11 @@ use testkit::build::{batch, conversation_id, phone, uid};
 use super::{fresh, harness, path};
 
 const SECRET: &str = "unspeakable";
-/// In its own conversation, and to stay.
+/// A text in another conversation, which must stay.
 const KEPT: &str = "memorable";
 
-/// Enough that the table's pages split again and again, with lines from a few words to several pages.
+/// Enough recordings that the table's pages split again and again, with lines from a few words to
+/// several pages.
 const RECORDINGS: i64 = 40;
 
 fn text(word: &str, n: i64) -> String {
@@ -39,7 +40,7 @@ fn times(bytes: &[u8], word: &str) -> usize {
 }
 
 #[tokio::test]
-async fn no_page_of_the_file_holds_a_text_that_was_removed() {
+async fn no_page_of_the_file_contains_a_removed_text() {
     let (store, folder) = fresh();
     let harness = harness(&store);
     for n in 0..RECORDINGS {

@@ -1,4 +1,4 @@
-//! The longest way a conversation can grow: islands that are bridged one by one, each time into an earlier one.
+//! The longest chain of merges: islands that are joined one by one, each time into an earlier one.
 
 use flow::ports::{LineCursor, Store};
 use testkit::build::{phone, uid};
@@ -8,11 +8,11 @@ use super::{fresh, harness};
 const ISLANDS: i64 = 30;
 
 #[tokio::test]
-async fn a_conversation_that_was_merged_away_many_times_reads_whole_under_every_id_it_had() {
+async fn often_merged_conversation_is_complete_under_every_former_id() {
     let (store, _folder) = fresh();
     let (harness, ann) = (harness(&store), uid("ann"));
     let mut ids = Vec::new();
-    // 200 s apart they are alone; what lies in the middle bridges them.
+    // 200 s apart the islands are separate; recordings in the middle join them.
     let middles = (0..ISLANDS - 1).rev().map(|n| n * 200 + 100);
     for secs in (0..ISLANDS).map(|n| n * 200).chain(middles) {
         let job = harness.transcribe(&ann, &phone(secs), &[(0, 1000, &secs.to_string())]).await;

@@ -11,7 +11,7 @@ use crate::sqlite::OpenError;
 use crate::store::SqliteStore;
 
 #[tokio::test]
-async fn an_empty_folder_becomes_a_store_of_the_present_version() {
+async fn store_in_empty_folder_has_present_version() {
     let (store, folder) = fresh();
     store.ready().await.unwrap();
     let db = Connection::open(path(&folder)).unwrap();
@@ -20,7 +20,7 @@ async fn an_empty_folder_becomes_a_store_of_the_present_version() {
 }
 
 #[tokio::test]
-async fn a_store_of_a_newer_version_is_refused_and_left_alone() {
+async fn store_of_newer_version_is_refused_and_not_changed() {
     let (store, folder) = fresh();
     harness(&store).accept(&uid("ann"), &[phone(0)]).await;
     drop(store);
@@ -33,7 +33,7 @@ async fn a_store_of_a_newer_version_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_second_process_makes_no_store_where_none_is() {
+async fn command_does_not_create_a_missing_store() {
     let folder = tempfile::tempdir().unwrap();
     assert!(SqliteStore::open_alongside(&path(&folder), 1).is_err());
     assert!(SqliteStore::open_read_only(&path(&folder), 1).is_err());

@@ -1,4 +1,5 @@
-//! Every query is answered from an index, in the order of the index: none slows down as a table grows.
+//! Every query is answered from an index, in the order of the index, so that none slows down as a table
+//! grows.
 
 use rusqlite::Connection;
 
@@ -37,7 +38,7 @@ fn no_query_scans_a_table_or_sorts() {
     }
 }
 
-/// Counting goes over the rows that an inner, bounded query found.
+/// Counting scans the rows that an inner, bounded query found, which is allowed.
 fn scans(step: &str) -> bool {
     step.starts_with("SCAN") && !step.starts_with("SCAN (subquery")
 }

@@ -1,4 +1,4 @@
-//! Many at once: whoever comes first wins, and everybody is told the same.
+//! Concurrent calls: the first one wins, and all get the same answer.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use testkit::build::{batch_as, job_id, nonce, phone, uid};
 use super::{fresh, harness};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_fifty_claims_at_once_one_wins() {
+async fn one_of_fifty_concurrent_claims_wins() {
     let (store, _folder) = fresh();
     let harness = Arc::new(harness(&store));
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;
@@ -31,20 +31,20 @@ async fn of_fifty_claims_at_once_one_wins() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_fifty_like_batches_at_once_one_becomes_a_job() {
+async fn one_of_fifty_equal_concurrent_batches_becomes_a_job() {
     let (store, _folder) = fresh();
     let harness = Arc::new(harness(&store));
     let create = |n| {
         let harness = harness.clone();
         tokio::spawn(async move { harness.create(&batch_as(job_id(n), &uid("ann"), &[phone(0), phone(60)])).await })
     };
-    let (mut made, mut told): (Vec<JobId>, Vec<JobId>) = Default::default();
+    let (mut made, mut answered): (Vec<JobId>, Vec<JobId>) = Default::default();
     for task in (0..50).map(create).collect::<Vec<_>>() {
         match task.await.unwrap() {
             Created::New { job, .. } => made.push(job.id),
-            Created::Answered(job) => told.push(job.id),
+            Created::Answered(job) => answered.push(job.id),
         }
     }
-    assert_eq!((made.len(), told.len()), (1, 49));
-    assert!(told.iter().all(|id| *id == made[0]));
+    assert_eq!((made.len(), answered.len()), (1, 49));
+    assert!(answered.iter().all(|id| *id == made[0]));
 }

@@ -1,4 +1,4 @@
-//! What was answered is still there after a restart, and two processes see the same.
+//! What was answered is still there after a restart, and two processes see the same data.
 
 use domain::Command;
 use flow::Kind;
@@ -10,7 +10,7 @@ use super::{fresh, harness, path};
 use crate::store::SqliteStore;
 
 #[tokio::test]
-async fn everything_answered_is_there_after_a_restart() {
+async fn everything_answered_is_kept_after_restart() {
     let (store, folder) = fresh();
     let ann = uid("ann");
     harness(&store).transcribe(&ann, &phone(0), &[(0, 900, "one"), (2000, 3000, "two")]).await;
@@ -26,7 +26,7 @@ async fn everything_answered_is_there_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_closed_is_one_file() {
+async fn closed_store_is_one_file() {
     let (store, folder) = fresh();
     harness(&store).accept(&uid("ann"), &[phone(0)]).await;
     drop(store);
@@ -47,7 +47,7 @@ async fn a_second_process_reads_and_writes_while_the_first_runs() {
 }
 
 #[tokio::test]
-async fn a_store_opened_to_be_read_refuses_to_write() {
+async fn read_only_store_refuses_writes() {
     let (store, folder) = fresh();
     let (harness, ann) = (harness(&store), uid("ann"));
     let job = harness.accept(&ann, &[phone(0)]).await;

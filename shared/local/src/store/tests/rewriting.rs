@@ -1,4 +1,4 @@
-//! Only what changed is written: the disk is what the whole server waits for.
+//! Only what changed is written, because the whole server waits for the disk.
 
 use rusqlite::Connection;
 use testkit::Harness;
@@ -8,7 +8,7 @@ use super::{fresh, harness, path};
 
 const TABLES: [&str; 4] = ["recordings", "lines", "conversations", "usage_hours"];
 
-/// Notes every row of the table that is written from now on.
+/// Records every row of the table that is written from now on.
 fn watch(db: &Connection, table: &str) {
     let sql = format!(
         "CREATE TABLE written_{table} (n INTEGER PRIMARY KEY);
@@ -22,7 +22,7 @@ fn written(db: &Connection, table: &str) -> u32 {
 }
 
 #[tokio::test]
-async fn what_is_repeated_rewrites_no_recording_and_no_line() {
+async fn repeated_operations_rewrite_no_recording_and_no_line() {
     let (store, folder) = fresh();
     let harness: Harness = harness(&store);
     let job = harness.accept(&uid("ann"), &[phone(0)]).await;

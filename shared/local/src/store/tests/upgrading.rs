@@ -1,4 +1,4 @@
-//! A store of an earlier version is brought up to date with what is in it.
+//! A store of an earlier version is upgraded with its data.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ fn first_version(folder: &tempfile::TempDir, job: &domain::Job, damaged: &str) {
 }
 
 #[tokio::test]
-async fn jobs_of_the_first_version_are_found_by_their_last_change_and_a_damaged_one_stops_nothing() {
+async fn upgraded_jobs_are_found_by_last_change_and_damaged_one_is_skipped() {
     let (old, _kept) = super::fresh();
     let mut job = harness(&old).accept(&uid("ann"), &[phone(0)]).await;
     job.updated_at = T0 + std::time::Duration::from_millis(7);

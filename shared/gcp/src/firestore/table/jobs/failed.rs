@@ -1,11 +1,12 @@
-//! The segments that failed in a job, packed: a few bytes each, however many a day of audio has.
+//! Packs the failed segments of a job: a few bytes for each, so that those of a day of audio fit into a
+//! document.
 
 use domain::Job;
 use domain::job_file::FailedSegment;
 
 use crate::firestore::table::packed::{put, take};
 
-/// Takes them out of the job's files. `None` when nothing failed.
+/// Takes the failed segments out of the job's files and packs them; `None` if there are none.
 pub fn take_out(job: &mut Job) -> Option<Vec<u8>> {
     if job.files.iter().all(|file| file.failed.is_empty()) {
         return None;
@@ -20,7 +21,7 @@ pub fn take_out(job: &mut Job) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// `None` when the bytes are of another job, or of none.
+/// Puts the failed segments back; `None` if the bytes do not belong to this job.
 pub fn put_back(job: &mut Job, packed: &[u8]) -> Option<()> {
     let mut bytes = packed.iter();
     for file in &mut job.files {

@@ -1,4 +1,5 @@
-//! Tokens whose signature was found good, so that it is checked once and not with every request.
+//! A cache of tokens whose signature was valid, so that the signature is checked once and not with
+//! every request.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,10 +9,10 @@ use sha2::{Digest, Sha256};
 
 use super::claims::Claims;
 
-/// Far more than the devices of one machine's users; half a megabyte.
-const MAX_SEEN: usize = 1024;
+/// Far more than the devices of one machine's users; it takes about half a megabyte.
+const MAX_TOKENS: usize = 1024;
 
-/// Stands for a token, which is a secret and is not kept.
+/// Stands for a token, which is a secret and is not kept in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
 
@@ -21,9 +22,10 @@ impl Fingerprint {
     }
 }
 
-/// The oldest gives way. Only what the signature proves is kept: times are looked at each time.
+/// When the cache is full, the oldest token is dropped. Only the signature's result is cached: the
+/// times are checked with each request.
 #[derive(Default)]
-pub struct Seen(Mutex<Inner>);
+pub struct TokenCache(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
@@ -31,14 +33,14 @@ struct Inner {
     order: VecDeque<Fingerprint>,
 }
 
-impl Seen {
+impl TokenCache {
     pub fn get(&self, token: &Fingerprint) -> Option<Arc<Claims>> {
         self.inner().claims.get(token).cloned()
     }
 
     pub fn put(&self, token: Fingerprint, claims: Arc<Claims>, now: Timestamp) {
         let mut inner = self.inner();
-        if inner.order.len() >= MAX_SEEN {
+        if inner.order.len() >= MAX_TOKENS {
             inner.make_room(now);
         }
         if inner.claims.insert(token, claims).is_none() {
@@ -56,7 +58,7 @@ impl Inner {
         let Self { claims, order } = self;
         claims.retain(|_, claims| !now.has_reached(claims.expires_at()));
         order.retain(|token| claims.contains_key(token));
-        if order.len() >= MAX_SEEN
+        if order.len() >= MAX_TOKENS
             && let Some(oldest) = order.pop_front()
         {
             claims.remove(&oldest);
@@ -81,15 +83,15 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_gives_way_and_expired_ones_before_it() {
-        let seen = Seen::default();
-        for number in 0..MAX_SEEN {
-            seen.put(token(number), claims(if number == 7 { 1 } else { 60 }), Timestamp::default());
+    fn full_cache_drops_expired_tokens_first_and_then_the_oldest() {
+        let token_cache = TokenCache::default();
+        for number in 0..MAX_TOKENS {
+            token_cache.put(token(number), claims(if number == 7 { 1 } else { 60 }), Timestamp::default());
         }
-        seen.put(token(MAX_SEEN), claims(60), Timestamp::from_secs(1));
-        assert!(seen.get(&token(7)).is_none() && seen.get(&token(0)).is_some());
-        seen.put(token(MAX_SEEN + 1), claims(60), Timestamp::from_secs(1));
-        assert!(seen.get(&token(0)).is_none() && seen.get(&token(1)).is_some());
-        assert_eq!(seen.inner().claims.len(), MAX_SEEN);
+        token_cache.put(token(MAX_TOKENS), claims(60), Timestamp::from_secs(1));
+        assert!(token_cache.get(&token(7)).is_none() && token_cache.get(&token(0)).is_some());
+        token_cache.put(token(MAX_TOKENS + 1), claims(60), Timestamp::from_secs(1));
+        assert!(token_cache.get(&token(0)).is_none() && token_cache.get(&token(1)).is_some());
+        assert_eq!(token_cache.inner().claims.len(), MAX_TOKENS);
     }
 }

@@ -1,4 +1,4 @@
-//! One delivery from its beginning to the row that says what became of it.
+//! One delivery, from its beginning until its outcome is written to the row.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,12 @@ use super::table;
 use super::task::Task;
 use crate::metrics;
 
-/// How many milliseconds to wait before each further try to write an outcome down. After the last the row stands as it
-/// was, and the task is delivered again, which the worker bears.
-const TRIES: [u64; 5] = [100, 200, 400, 800, 1600];
+/// The pauses in milliseconds between the tries to write an outcome. If the last try fails too, the row
+/// stays as it was and the task is delivered again; the worker tolerates that.
+const RETRY_PAUSES_MS: [u64; 5] = [100, 200, 400, 800, 1600];
 
-/// A task that runs. Cut off, at shutdown or by a panic, it leaves its row to the next load.
+/// A task that is being delivered. If it is cut off by a shutdown or a panic, the next load finds its
+/// row.
 pub struct Delivery {
     queue: Arc<LocalQueue>,
     task: Task,
@@ -40,7 +41,7 @@ impl Delivery {
         if queue.write_down(self.task.id, &outcome).await {
             let again = if let Outcome::Again(task) = outcome { Some(task) } else { None };
             self.settled = true;
-            queue.upcoming().settle(self.task.id, again);
+            queue.upcoming().finish(self.task.id, again);
         }
     }
 }
@@ -59,14 +60,14 @@ impl LocalQueue {
         tokio::select! {
             answer = self.caller.call(task) => answer,
             () = self.clock.sleep(self.settings.dispatch_deadline) => {
-                Answer::Silence("no answer before the dispatch deadline".to_owned())
+                Answer::Unanswered("no answer before the dispatch deadline".to_owned())
             }
         }
     }
 
-    /// Whether it stands in the row now.
+    /// Writes the outcome to the row. Returns whether it was written.
     async fn write_down(&self, id: i64, outcome: &Outcome) -> bool {
-        for wait in TRIES {
+        for wait in RETRY_PAUSES_MS {
             match self.write(id, outcome).await {
                 Ok(()) => return true,
                 Err(error) => tracing::warn!(%error, "outcome of a delivery not written"),
@@ -74,7 +75,11 @@ impl LocalQueue {
             self.clock.sleep(Duration::from_millis(wait)).await;
         }
         let result = self.write(id, outcome).await;
-        result.inspect_err(|error| tracing::error!(%error, "outcome of a delivery lost: it comes again")).is_ok()
+        result
+            .inspect_err(
+                |error| tracing::error!(%error, "outcome of a delivery not written: the task is delivered again"),
+            )
+            .is_ok()
     }
 
     async fn write(&self, id: i64, outcome: &Outcome) -> Result<()> {

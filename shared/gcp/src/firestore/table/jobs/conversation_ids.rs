@@ -1,4 +1,5 @@
-//! The conversations that a job names, packed: each id once, as bytes, however often and in how many lists it stands.
+//! Packs the ids of conversations in a job: each id is stored once as bytes, however often it occurs in
+//! the lists.
 
 use std::collections::HashMap;
 
@@ -9,7 +10,7 @@ use crate::firestore::table::packed::{put, take};
 
 const ID: usize = 16;
 
-/// All lists of them, in an order of their own.
+/// All lists of conversation ids, in a fixed order.
 fn lists(job: &mut Job) -> Vec<&mut Vec<ConversationId>> {
     let mut lists = vec![&mut job.new_conversation_ids, &mut job.updated_conversation_ids];
     lists.extend(job.files.iter_mut().map(|file| &mut file.conversation_ids));
@@ -19,7 +20,7 @@ fn lists(job: &mut Job) -> Vec<&mut Vec<ConversationId>> {
     lists
 }
 
-/// Takes them out of the job. `None` when it names none.
+/// Takes the ids out of the job and packs them; `None` if there are none.
 pub fn take_out(job: &mut Job) -> Option<Vec<u8>> {
     let (mut known, mut ids, mut places) = (HashMap::new(), Vec::new(), Vec::new());
     for list in lists(job) {
@@ -30,7 +31,7 @@ pub fn take_out(job: &mut Job) -> Option<Vec<u8>> {
                 ids.extend_from_slice(id.0.as_bytes());
                 (ids.len() / ID - 1) as i64
             });
-            // Lists follow each other: mostly it is the one that comes next.
+            // Lists mostly have the ids in the same order, so the difference to the next place is small.
             let away = place - next;
             put(&mut places, (away << 1 ^ away >> 63).cast_unsigned());
             next = place + 1;
@@ -46,7 +47,7 @@ pub fn take_out(job: &mut Job) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// `None` when the bytes are of another job, or of none.
+/// Puts the ids back; `None` if the bytes do not belong to this job.
 pub fn put_back(job: &mut Job, packed: &[u8]) -> Option<()> {
     let mut rest = packed.iter();
     let count = usize::try_from(take(&mut rest)?).ok()?;

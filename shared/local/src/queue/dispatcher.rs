@@ -9,18 +9,19 @@ use tokio_util::sync::CancellationToken;
 use super::LocalQueue;
 use super::bucket::Bucket;
 use super::chores::Loading;
-use super::settle::Delivery;
+use super::delivery::Delivery;
 use super::task::Task;
 use super::upcoming::Next;
 
-/// A clock that jumps is noticed after this long.
+/// The longest sleep of the dispatcher: a clock that jumps is noticed after this long.
 const NAP: Duration = Duration::from_secs(60);
-/// A worker that is told to stop puts its work back and answers at once; one that does not gets no more than this.
+/// How long the dispatcher waits for answers at shutdown. A worker that is told to stop puts its jobs
+/// back and answers at once.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
 
 impl LocalQueue {
-    /// Delivers until `shutdown`; then begins nothing more and waits a little for the answers that are due. What has
-    /// not answered by then is delivered again after the next start.
+    /// Delivers tasks until `shutdown`. It then begins no more deliveries and waits a little for answers. A
+    /// task without an answer by then is delivered again after the next start.
     pub async fn deliver(self: Arc<Self>, shutdown: CancellationToken) {
         let mut dispatcher = Dispatcher::new(self);
         dispatcher.run(&shutdown).await;
@@ -32,7 +33,7 @@ struct Dispatcher {
     queue: Arc<LocalQueue>,
     bucket: Bucket,
     deliveries: JoinSet<()>,
-    /// Loading and purging.
+    /// Loads and purges.
     chores: JoinSet<()>,
 }
 
@@ -63,11 +64,13 @@ impl Dispatcher {
         }
     }
 
-    /// Says how long nothing more can begin, if nobody wakes the dispatcher.
+    /// Begins the deliveries that are due. Returns how long no further one can begin, unless the dispatcher
+    /// is woken.
     fn begin_what_is_due(&mut self) -> Duration {
         while self.deliveries.try_join_next().is_some() {}
         loop {
-            // What is spawned may be dropped at once, and would then ask for the lock: it is free again by here.
+            // A spawned task may be dropped at once, and its drop takes the lock, so the lock is released before
+            // spawning.
             match self.next_step() {
                 Step::Load(limit) => drop(self.chores.spawn(Loading::begun(self.queue.clone()).load(limit))),
                 Step::Deliver(task) => drop(self.deliveries.spawn(Delivery::begun(self.queue.clone(), task).run())),
@@ -81,7 +84,7 @@ impl Dispatcher {
         if let Some(limit) = upcoming.begin_load() {
             return Step::Load(limit);
         }
-        // The end of any of them wakes the dispatcher.
+        // The end of any delivery wakes the dispatcher.
         if self.deliveries.len() >= self.queue.settings.max_concurrent {
             return Step::Wait(NAP);
         }
