@@ -55,7 +55,8 @@ pub struct Known {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
-    /// This existing job has every recording of the batch. Nothing is written, and the staged bytes of the batch are deleted.
+    /// This existing job has every recording of the batch. Nothing is written, and the staged bytes of the batch are
+    /// deleted.
     Answer(Job),
     /// A new job. It is `deduplicated` if every recording was finished before, so that the job is created already finished.
     Create { job: Job, recordings: Vec<Recording>, deduplicated: bool },

@@ -7,7 +7,7 @@ use crate::peaks::Peaks;
 pub struct Beside {
     /// The waveform for drawing. `None` if it was never computed, for example for recordings planned by an older version.
     pub peaks: Option<Peaks>,
-    /// The levels at which the segments of the plan are cut. `None` for recordings planned before levels existed: they are cut
-    /// at the one gain of their facts.
+    /// The levels at which the segments of the plan are cut. `None` for recordings planned before levels existed: they
+    /// are cut at the one gain of their facts.
     pub levels: Option<Levels>,
 }

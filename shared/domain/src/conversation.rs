@@ -66,7 +66,8 @@ pub struct Conversation {
     pub uid: Uid,
     /// The stream whose lines are placed here by time. Attached lines may come from other streams.
     pub stream: Stream,
-    /// The interval of the lines placed by time. The intervals of one stream are disjoint, with at least the gap between them.
+    /// The interval of the lines placed by time. The intervals of one stream are disjoint, with at least the gap
+    /// between them.
     pub timed: Option<Interval>,
     /// The interval of the lines attached by an explicit id. It takes no part in joining conversations by time.
     pub attached: Option<Interval>,

@@ -83,8 +83,8 @@ impl JobFile {
         self.status.is_good() && self.failure.is_none()
     }
 
-    /// Whether an upload session still needs the bytes of this file. It does not if another job has transcribed the recording
-    /// meanwhile.
+    /// Whether an upload session still needs the bytes of this file. It does not if another job has transcribed the
+    /// recording meanwhile.
     pub fn needs_bytes(&self) -> bool {
         self.upload.is_some() && !self.status.is_good()
     }

@@ -86,8 +86,8 @@ impl Default for Kind {
 pub struct DamagedLevels(pub usize);
 
 impl Levels {
-    /// The current version of the rules that decide the levels. Version 0 is one gain for the whole recording, and the middle
-    /// of its channels.
+    /// The current version of the rules that decide the levels. Version 0 is one gain for the whole recording, and the
+    /// middle of its channels.
     pub const RULES: u8 = 1;
 
     /// Levels of version 0, with one gain. Plans that were made with them are still cut like this.
@@ -95,9 +95,9 @@ impl Levels {
         Self { kind: Kind::One(gain) }
     }
 
-    /// Levels from stretches in order of time. The first one is moved to the start of the recording. A stretch that begins no
-    /// later than the one before it replaces that one. Beyond [`MAX_STRETCHES`] the rest is left out. Without any stretch the
-    /// samples stay as recorded.
+    /// Levels from stretches in order of time. The first one is moved to the start of the recording. A stretch that
+    /// begins no later than the one before it replaces that one. Beyond [`MAX_STRETCHES`] the rest is left out. Without
+    /// any stretch the samples stay as recorded.
     pub fn of(stretches: impl IntoIterator<Item = Stretch>) -> Self {
         let mut kept: Vec<Stretch> = Vec::new();
         for stretch in stretches {
@@ -149,8 +149,8 @@ impl Levels {
         }
     }
 
-    /// The levels as bytes: the version, then the gain of version 0, or for each stretch a base-128 number (the time since the
-    /// last stretch began, with the mix in the low bits) and a byte for its step.
+    /// The levels as bytes: the version, then the gain of version 0, or for each stretch a base-128 number (the time
+    /// since the last stretch began, with the mix in the low bits) and a byte for its step.
     pub fn pack(&self) -> Vec<u8> {
         let mut out = vec![self.rules()];
         let mut before = 0;

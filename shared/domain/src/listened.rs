@@ -19,8 +19,8 @@ impl Listened {
         *self == Self::default()
     }
 
-    /// Records a checkpoint. One of an older version of the rules never counts as further, so that two versions that work on
-    /// a file in turns do not count progress without end.
+    /// Records a checkpoint. One of an older version of the rules never counts as further, so that two versions that
+    /// work on a file in turns do not count progress without end.
     pub(crate) fn go_to(&mut self, rules: u32, place: u32) {
         if (rules, place) > (self.rules, self.place) {
             (self.rules, self.place) = (rules, place);

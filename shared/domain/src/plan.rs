@@ -108,9 +108,9 @@ impl Plan {
         self.segments.iter().all(Segment::is_closed)
     }
 
-    /// The plan as bytes: for each segment three base-128 numbers, namely the gap since the last segment, the length with the
-    /// mark in the low bits, and the milliseconds without speech. This takes about seven bytes a segment, so that a day of
-    /// talk stays far below the size limit of a document.
+    /// The plan as bytes: for each segment three base-128 numbers, namely the gap since the last segment, the length
+    /// with the mark in the low bits, and the milliseconds without speech. This takes about seven bytes a segment, so
+    /// that a day of talk stays far below the size limit of a document.
     pub fn pack(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.segments.len() * 8);
         let mut at = 0;

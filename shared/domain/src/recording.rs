@@ -39,8 +39,8 @@ pub struct AudioFacts {
     /// The gain that an earlier version applied to the whole recording; the plan is cut at it.
     #[serde(default, skip_serializing_if = "Gain::is_one")]
     pub gain: Gain,
-    /// The version of the level rules that the recording was listened to by ([`Levels::RULES`]). A recording that an earlier
-    /// version found silent is listened to again when it is uploaded again.
+    /// The version of the level rules that the recording was listened to by ([`Levels::RULES`]). A recording that an
+    /// earlier version found silent is listened to again when it is uploaded again.
     #[serde(default, skip_serializing_if = "is_first")]
     pub heard_by: u8,
 }
@@ -71,8 +71,8 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Whether nothing is left to do, even if the recording is uploaded again. What earlier rules found silent may hold speech
-    /// that they missed, so that it is listened to again when it is uploaded again.
+    /// Whether nothing is left to do, even if the recording is uploaded again. What earlier rules found silent may hold
+    /// speech that they missed, so that it is listened to again when it is uploaded again.
     pub fn is_finished(&self) -> bool {
         match self.state {
             State::Done => true,
@@ -87,8 +87,8 @@ impl Recording {
         self.plan.is_none() && !self.is_finished()
     }
 
-    /// Marks the recording as silent after the first pass found no speech by the strict rule, unless it is planned or finished
-    /// already.
+    /// Marks the recording as silent after the first pass found no speech by the strict rule, unless it is planned or
+    /// finished already.
     pub fn mark_silent(&mut self, facts: AudioFacts) {
         if self.needs_listening() {
             self.facts = facts;

@@ -73,7 +73,8 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// Checks the relations between the values that correctness or cost depend on, and reports the first that does not hold.
+    /// Checks the relations between the values that correctness or cost depend on, and reports the first that does not
+    /// hold.
     pub fn check(&self) -> Result<(), &'static str> {
         let must = [
             (self.renew_after < self.lease / 2, "a lease must be renewed before half of it has passed"),

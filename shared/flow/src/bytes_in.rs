@@ -1,7 +1,7 @@
-//! A staged blob as the blocking reader that decoders want, fed from the store's stream through a short channel.
+//! A blocking reader over a staged blob, as decoders need it, fed from the store's stream through a short channel.
 //!
-//! Nearly everything is read once, from its start to its end. A sound file whose index stands at its end is read by
-//! ranges: a jump opens the store's stream anew, at the new place. Nothing is copied to a disk.
+//! Nearly every file is read once, from start to end. A sound file with its index at the end is read by ranges: a jump
+//! opens the store's stream again at the new position. Nothing is copied to a disk.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
@@ -20,26 +20,26 @@ use crate::metrics;
 use crate::ports::{BlobName, Blobs, Clock};
 use crate::retry::with_retries;
 
-/// Pieces on the way between the store and the decoder: at most a MiB.
+/// The pieces buffered between the store and the decoder: at most one MiB.
 const PIECES: usize = 4;
-/// A file up to this size is kept from the first pass for the second: most device recordings are smaller.
+/// A file up to this size is kept in memory from the first pass for the second. Most device recordings are smaller.
 const KEPT_BYTES: u64 = 2 * 1024 * 1024;
 
-/// What the feeder sends; a channel that closes without `End` broke off.
+/// A message of the feeder. If the channel closes without `End`, the stream was interrupted.
 enum Fed {
     Piece(Result<Bytes>),
     End,
 }
 
-/// A jump forward of at most this is read over: opening a stream anew takes longer.
+/// A jump forward of at most this many bytes reads them, because opening a new stream takes longer.
 const NEAR_BYTES: u64 = 512 * 1024;
 
-/// Reads what a stream gives.
+/// A blocking reader over a stream of bytes.
 pub struct BytesIn {
     source: Source,
     current: Bytes,
     over: bool,
-    /// The place of the next byte of `current`.
+    /// The position of the first byte of `current` in the blob.
     at: u64,
     ranges: Option<Ranges>,
 }
@@ -47,11 +47,11 @@ pub struct BytesIn {
 enum Source {
     Memory(Bytes),
     Stream(mpsc::Receiver<Fed>),
-    /// Opened with the next read: a reader that looks for the end, and goes back, costs nothing.
+    /// The stream is opened with the next read, so that seeking to the end and back costs nothing.
     Closed,
 }
 
-/// What it takes to open a blob anew, from the thread that decodes.
+/// Opens a blob again at another position, from the decoding thread.
 pub struct Ranges {
     blobs: Arc<dyn Blobs>,
     name: BlobName,
@@ -61,7 +61,7 @@ pub struct Ranges {
 }
 
 impl Ranges {
-    /// Of a file that may have to be read by ranges; others are streams. Called where a runtime is.
+    /// `Some` for a file that may have to be read by ranges. Has to be called within a runtime.
     pub fn wanted(format: &Format, blobs: &Arc<dyn Blobs>, name: &BlobName, size: u64) -> Option<Self> {
         audio::may_need_ranges(format).then(|| Self {
             blobs: Arc::clone(blobs),
@@ -74,7 +74,7 @@ impl Ranges {
 
     fn open(&self, at: u64) -> io::Result<mpsc::Receiver<Fed>> {
         let opened = self.runtime.block_on(self.stop.run_until_cancelled(self.blobs.read(&self.name, at)));
-        // Whoever waited for this is gone.
+        // The delivery that waited for this has ended.
         let stream = opened.ok_or(io::ErrorKind::BrokenPipe)?.map_err(io::Error::other)?;
         let (send, pieces) = mpsc::channel(PIECES);
         self.runtime.spawn(self.stop.clone().run_until_cancelled_owned(feed(stream, send)));
@@ -82,18 +82,18 @@ impl Ranges {
     }
 }
 
-/// A blob with audio in it, which can be read as often as it takes.
+/// A staged blob of audio, which can be read repeatedly.
 pub struct Staged<'w> {
     pub blobs: &'w Arc<dyn Blobs>,
     pub blob: BlobName,
     pub size: u64,
     pub format: Format,
-    /// With it, a store that is away for a moment is asked again.
+    /// If set, opening the blob is retried while the store is briefly unavailable.
     pub clock: Option<&'w dyn Clock>,
 }
 
 impl Staged<'_> {
-    /// From this byte on. Called where a runtime is.
+    /// Opens the blob at this byte. Has to be called within a runtime.
     pub async fn open_at(&self, byte: u64) -> Result<(BytesIn, DropGuard)> {
         let read = || self.blobs.read(&self.blob, byte);
         let stream = match self.clock {
@@ -110,7 +110,7 @@ impl Staged<'_> {
 }
 
 impl BytesIn {
-    /// Starts feeding. The feeder ends when the reader is dropped; the reading ends, as broken, when the guard is.
+    /// Starts feeding. The feeder ends when the reader is dropped. When the guard is dropped, reading fails as interrupted.
     pub fn feed(stream: BoxStream<'static, Result<Bytes>>, ranges: Option<Ranges>) -> (Self, DropGuard) {
         let (send, pieces) = mpsc::channel(PIECES);
         let stop = ranges.as_ref().map(|ranges| ranges.stop.clone()).unwrap_or_default();
@@ -120,7 +120,7 @@ impl BytesIn {
         (Self { source, current: Bytes::new(), over: false, at: 0, ranges }, stop.drop_guard())
     }
 
-    /// The guard has nothing to end.
+    /// A reader over bytes in memory. Its guard has no effect.
     pub fn memory(bytes: Bytes) -> (Self, DropGuard) {
         let source = Source::Memory(bytes.clone());
         (Self { source, current: bytes, over: false, at: 0, ranges: None }, CancellationToken::new().drop_guard())
@@ -134,7 +134,7 @@ impl BytesIn {
         matches!(self.source, Source::Memory(_))
     }
 
-    /// As the decoder of this format wants it.
+    /// The input for the decoder of this format.
     pub fn input(&mut self, format: &Format) -> Input<'_> {
         if audio::may_need_ranges(format) { Input::ranges(self) } else { Input::from(self) }
     }
@@ -147,7 +147,7 @@ impl BytesIn {
                 Source::Stream(pieces) => match pieces.blocking_recv() {
                     Some(Fed::Piece(piece)) => self.current = piece.map_err(io::Error::other)?,
                     Some(Fed::End) => self.over = true,
-                    // Not the end of the blob: whoever fed it is gone.
+                    // This is not the end of the blob: the feeder was stopped.
                     None => return Err(io::ErrorKind::BrokenPipe.into()),
                 },
                 Source::Closed => {
@@ -172,7 +172,7 @@ impl BytesIn {
         }
     }
 
-    /// What is in memory, from this byte on.
+    /// A reader over bytes in memory that starts at this byte.
     pub fn memory_at(bytes: &Bytes, byte: u64) -> Self {
         let byte = usize::try_from(byte).unwrap_or(usize::MAX).min(bytes.len());
         let (mut inside, _) = Self::memory(bytes.clone());
@@ -235,7 +235,7 @@ impl Read for BytesIn {
     }
 }
 
-/// Reads all of it: the digest, and the bytes themselves when they are few.
+/// Reads everything, and returns the digest, and the bytes themselves if they are few.
 pub fn digest(bytes: BytesIn, size: u64) -> io::Result<(Sha256Hex, Option<Bytes>)> {
     let (mut keeper, mut digest) = (Keeper::new(bytes, size), Sha256::new());
     while let Some(piece) = keeper.piece()? {
@@ -244,20 +244,20 @@ pub fn digest(bytes: BytesIn, size: u64) -> io::Result<(Sha256Hex, Option<Bytes>
     Ok((Sha256Hex(digest.finalize().into()), keeper.finish()?.0))
 }
 
-/// A reader that keeps what passes when it is small.
+/// A reader that keeps a copy of the bytes of a small file.
 pub struct Keeper {
     bytes: BytesIn,
     kept: Option<Vec<u8>>,
 }
 
 impl Keeper {
-    /// `size`: as it was announced.
+    /// `size` is the announced size of the file.
     pub fn new(bytes: BytesIn, size: u64) -> Self {
         let kept = (size <= KEPT_BYTES).then(|| Vec::with_capacity(size as usize));
         Self { bytes, kept }
     }
 
-    /// What was kept, with what a decoder left, and the reader.
+    /// Reads what the decoder left, and returns the kept bytes and the reader.
     pub fn finish(mut self) -> io::Result<(Option<Bytes>, BytesIn)> {
         while self.kept.is_some() && self.piece()?.is_some() {}
         Ok((self.kept.map(Bytes::from), self.bytes))
@@ -275,7 +275,7 @@ impl Keeper {
 
     fn keep(&mut self, bytes: &[u8]) {
         match &mut self.kept {
-            // A blob that is longer than its job says is not kept.
+            // A blob that is longer than announced is not kept.
             Some(kept) if kept.len() + bytes.len() <= KEPT_BYTES as usize => kept.extend_from_slice(bytes),
             kept => *kept = None,
         }

@@ -1,4 +1,4 @@
-//! What an instance remembers by itself, not in the store: it saves work, and correctness does not rest on it.
+//! State that an instance keeps in memory and not in the store. It saves work, and correctness does not depend on it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,8 +13,8 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Where the search for jobs goes on that a clock left behind that ran ahead; `None`: at the beginning.
-    /// Each of its questions is known by a number.
+    /// Where the search for jobs written by a clock that ran ahead continues; `None` at the beginning. Each query of that
+    /// search has a number.
     pub fn looked_at(&self, question: usize) -> Option<DueCursor> {
         self.cursors().get(&question).copied()
     }
@@ -27,7 +27,7 @@ impl Instance {
     }
 
     fn cursors(&self) -> MutexGuard<'_, BTreeMap<usize, DueCursor>> {
-        // A panic elsewhere leaves plain cursors behind: still fit for use.
+        // The map holds plain cursors, which stay valid after a panic elsewhere.
         self.looked_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,6 @@
-//! What the use cases count, by name: the one list of these metrics, and what becomes of each.
+//! The metrics of the use cases: the only list of their names, and how each is recorded.
 //!
-//! Labels hold states, codes and names of engines, never an id: their number is bounded.
+//! Labels hold states, codes and names of engines, and never an id, so that their number is bounded.
 
 use domain::{Command, Job};
 
@@ -17,7 +17,7 @@ const ENGINE: &str = "afterword_engine_call_duration_seconds";
 const CALLS: &str = "afterword_engine_calls";
 const CALLS_WAITING: &str = "afterword_engine_calls_waiting";
 const DAMAGED: &str = "afterword_unreadable_documents_total";
-/// What a document that cannot be read may be one of.
+/// The tables that an unreadable document can be in.
 const DOCUMENTS: [&str; 8] = [
     "offline_sync_jobs",
     "recordings",
@@ -30,7 +30,8 @@ const DOCUMENTS: [&str; 8] = [
 ];
 const TRANSCRIBED: &str = "afterword_transcribed_audio_seconds";
 
-/// Says what each metric means, and shows those that nothing has happened to yet as zero. After the recorder is there.
+/// Describes each metric, and sets counters to zero so that they are visible at once. To be called after the recorder is
+/// installed.
 pub fn describe() {
     use metrics::{counter, describe_counter, describe_gauge, describe_histogram};
     describe_gauge!("afterword_jobs", "Jobs, by status; finished ones until they are forgotten");
@@ -67,7 +68,7 @@ pub(crate) fn attempt() {
     metrics::counter!(ATTEMPTS).increment(1);
 }
 
-/// Counts a job if this is the command that ended it. Others also leave an ended job behind: a push that is done.
+/// Counts a job if this command ended it. Some commands, such as `PushDone`, also return an ended job.
 pub(crate) fn stepped(command: &Command, job: &Job) {
     let may_end = matches!(
         command,
@@ -133,7 +134,7 @@ pub(crate) fn swept(swept: &Swept) {
     }
 }
 
-/// Since the process began.
+/// Sets the seconds of audio decoded since the process began.
 pub(crate) fn decoded(seconds: u64) {
     metrics::counter!(DECODED).absolute(seconds);
 }

@@ -1,19 +1,19 @@
-//! Repeats an operation whose answer was lost or whose store was away for a moment. Safe, because every operation of
-//! every port recognises its own effect.
+//! Retries an operation whose answer was lost or whose service was briefly unavailable. This is safe, because every
+//! operation of every port recognises that it was done before.
 
 use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
 use crate::ports::Clock;
 
-/// Tries, the first included.
+/// The number of tries, including the first one.
 const TRIES: u32 = 3;
-/// The first pause; the next are twice as long each.
+/// The first pause; each further one is twice as long.
 const PAUSE: Duration = Duration::from_millis(50);
-/// A service that asks for a longer wait is not asked again at once.
+/// If a service asks for a longer wait, the operation is not retried here.
 const LONGEST_WISH: Duration = Duration::from_secs(2);
 
-/// Runs `operation` until it answers, at most three times. An error that cannot pass is given back at once.
+/// Runs `operation` until it succeeds, at most three times. An error that a retry cannot help is returned at once.
 pub async fn with_retries<T, F>(clock: &dyn Clock, mut operation: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
@@ -33,7 +33,7 @@ where
     keep_doubt(operation().await, in_doubt)
 }
 
-/// Once a try may have acted, a later failure does not say that nothing happened.
+/// After a try that may have acted, a later failure does not prove that nothing happened.
 fn keep_doubt<T>(answer: Result<T>, in_doubt: bool) -> Result<T> {
     answer.map_err(|error| if in_doubt { Error { kind: Kind::Unknown, ..error } } else { error })
 }
@@ -63,7 +63,7 @@ mod tests {
         }
     }
 
-    /// Nobody waits here.
+    /// A clock whose waits end at once.
     struct NoTime;
 
     #[async_trait]

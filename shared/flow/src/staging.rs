@@ -1,4 +1,4 @@
-//! The uploads that are arriving in this process: their blobs have no job yet, and are no orphans.
+//! Uploads that are arriving in this process. Their blobs belong to no job yet, but are not orphans.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use domain::JobId;
 #[derive(Clone, Default)]
 pub struct Staging(Arc<Mutex<HashSet<JobId>>>);
 
-/// An upload under way. Dropped when its job stands, or when it was given up.
+/// A guard for an upload under way. It is dropped when the job exists, or when the upload was given up.
 pub struct Begun {
     staging: Staging,
     job: JobId,
@@ -25,7 +25,7 @@ impl Staging {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<JobId>> {
-        // A set of ids is whole after any panic.
+        // A set of ids stays valid after a panic elsewhere.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -44,8 +44,8 @@ impl SessionRequest {
 /// The stored data that the decision depends on, read in the same transaction.
 #[derive(Clone, Debug, Default)]
 pub struct SessionKnown {
-    /// The job with the request's own id, the recordings in the order of [`SessionRequest::recording_ids`], and their latest
-    /// jobs.
+    /// The job with the request's own id, the recordings in the order of [`SessionRequest::recording_ids`], and their
+    /// latest jobs.
     pub batch: Known,
     /// The user's open sessions, newest first.
     pub open: Vec<Job>,

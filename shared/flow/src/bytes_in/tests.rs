@@ -1,4 +1,4 @@
-//! How bytes reach a thread that decodes them, and what is kept of them.
+//! Reading bytes on a decoding thread, and keeping small files in memory.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,7 +13,7 @@ fn fed(pieces: Vec<Result<Bytes>>) -> (BytesIn, DropGuard) {
     BytesIn::feed(stream::iter(pieces).boxed(), None)
 }
 
-/// What a decoder reads that wants three bytes, and what is kept.
+/// The first three bytes, as a decoder reads them, and the bytes that are kept.
 async fn kept(pieces: Vec<Result<Bytes>>, size: u64) -> io::Result<(Vec<u8>, Option<Bytes>)> {
     let (bytes, _feeding) = fed(pieces);
     let mut keeper = Keeper::new(bytes, size);
@@ -63,7 +63,7 @@ async fn a_read_that_breaks_is_the_stores_error_and_never_the_end() {
     }
 }
 
-/// A blob that remembers from where it was read.
+/// A blob that records the offsets at which it was opened.
 struct Opened {
     bytes: Vec<u8>,
     at: Mutex<Vec<u64>>,

@@ -1,4 +1,4 @@
-//! How often a file is read, what of it is kept, and how its reading ends.
+//! How often a file is read in the first pass, what is kept of it, and how reading ends.
 
 use std::sync::Mutex;
 
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::*;
 use crate::ports::{BlobName, BlobWriter, Blobs};
 
-/// A blob that counts how often it is read; without bytes it never comes to its end.
+/// A blob that counts how often it is read. Without bytes its stream never ends.
 struct Counting {
     bytes: Option<Bytes>,
     reads: Mutex<usize>,
@@ -58,7 +58,7 @@ fn pass() -> Pass {
     Pass { rules, detection: Detection::energy(), within: None, from: None, latest: LatestProgress::default() }
 }
 
-/// So many seconds of frames, with a second of sound in the middle of each ten.
+/// Frames of the given length in seconds, with a second of sound in the middle of every ten.
 fn sound(seconds: usize, loud: u8) -> Bytes {
     let frame = |at: usize| {
         let high = if (400..500).contains(&(at % 1_000)) { loud } else { 0 };
@@ -68,7 +68,7 @@ fn sound(seconds: usize, loud: u8) -> Bytes {
     (0..seconds * 100).flat_map(frame).collect()
 }
 
-/// What is heard of a file, and how often it was read.
+/// The result of the first pass over a file, and how often the file was read.
 async fn heard(bytes: Bytes) -> (Box<Heard>, usize) {
     heard_of(1, bytes).await
 }

@@ -1,4 +1,4 @@
-//! How far a delivery has come in each of its files, kept for the next one when it ends before they do.
+//! Checkpoints: how far a delivery has come in each of its files, kept for the next delivery if it ends early.
 
 use domain::checkpoint::Checkpoint;
 use domain::{Job, JobFile};
@@ -12,7 +12,7 @@ use crate::first_pass::ENVELOPE;
 use crate::ports::Written;
 use crate::retry::with_retries;
 
-/// Where an earlier delivery stopped in this file. What is of other bytes or of other rules, or damaged, is nothing.
+/// The checkpoint of an earlier delivery of this file. A damaged one, or one of other bytes or rules, is ignored.
 pub async fn checkpoint_of(delivery: &Delivery<'_>, index: usize) -> Result<Option<audio::Progress>, FileError> {
     let file = &delivery.job.files[index];
     if file.listened.is_nothing() {
@@ -29,8 +29,8 @@ pub async fn checkpoint_of(delivery: &Delivery<'_>, index: usize) -> Result<Opti
     Ok(place)
 }
 
-/// Keeps where the threads of all files came. What cannot be kept is worked on again: that costs time and nothing
-/// else.
+/// Stores a checkpoint for each file that has progressed. If one cannot be stored, that work is done again, which costs
+/// nothing but time.
 pub async fn keep_checkpoints(delivery: &Delivery<'_>) {
     for (index, reached) in
         delivery.take_latest().into_iter().filter_map(|(index, latest)| Some((index, latest.take()?)))
@@ -40,7 +40,7 @@ pub async fn keep_checkpoints(delivery: &Delivery<'_>) {
         let checkpoint = Checkpoint { fence: delivery.fence, index, rules, place, bytes };
         match keep(delivery, &checkpoint).await {
             Ok(Written::Done(_)) => {}
-            // The put-back will be told so too.
+            // The put-back will be refused too.
             Ok(Written::Fenced(_)) => return,
             Err(error) => {
                 tracing::warn!(job_id = %delivery.job.id, file = index, %error, "how far a file has come could not be kept");
@@ -54,7 +54,7 @@ async fn keep(delivery: &Delivery<'_>, checkpoint: &Checkpoint) -> crate::error:
     with_retries(&*services.clock, || services.store.save_checkpoint(delivery.job.id, checkpoint, services.at())).await
 }
 
-/// Names the bytes that a place is of, and the engine's wish that its segments were made by.
+/// Identifies the bytes that a checkpoint belongs to, and the segment length by which they are cut.
 fn whose(delivery: &Delivery<'_>, file: &JobFile) -> [u8; ENVELOPE] {
     let mut digest = Sha256::new();
     digest.update(file.sha256.0);

@@ -1,4 +1,4 @@
-//! Cuts the wanted segments out of a file on a thread of its own, one ahead of the engine.
+//! Cuts the wanted segments out of a file on a blocking thread, one segment ahead of the engine.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -13,25 +13,25 @@ use super::decode_permits::DecodePermit;
 use crate::error::{Error, Kind};
 use crate::first_pass::{LatestProgress, Source, read_error};
 
-/// A segment's audio on its way to the engine.
+/// A segment and its audio, for the engine.
 pub type Cut = (Segment, audio::Cut);
 
-/// What is cut, and how.
+/// The parameters of cutting.
 pub struct Cutter {
     pub format: Format,
     pub source: Source,
     pub levels: Levels,
-    /// Opus stays in the packets that it was recorded in.
+    /// Whether Opus is passed on in its recorded packets and not decoded.
     pub packets: bool,
     pub wanted: Vec<Segment>,
-    /// Where decoding can begin. The source stands at the last of them before the first wanted segment.
+    /// Positions at which decoding can begin. The source is at the last of them before the first wanted segment.
     pub moments: Moments,
-    /// More of them are told here.
+    /// Receives further such positions.
     pub latest: LatestProgress,
 }
 
-/// The segments in their order. At most one waits, and while it does none is cut: memory holds what is asked and one
-/// more. Meanwhile the `place` for decoding is others'.
+/// Sends the segments in their order. At most one waits, and meanwhile none is cut, so that memory holds the segments in
+/// flight and one more. While one waits, the `place` for decoding is released to others.
 pub fn cut_in_background(
     cutter: Cutter,
     mut place: DecodePermit,
@@ -59,14 +59,14 @@ pub fn cut_in_background(
         match done {
             Ok(()) => Ok(()),
             Err(AudioError::Read(error)) => Err(read_error(error)),
-            // The plan was made from these bytes: they were readable.
+            // The bytes were readable when the plan was made, so that they must be damaged now.
             Err(why) => Err(Error::new(Kind::Corrupt, "audio.cut", "").because(why)),
         }
     });
     (cuts, cutter)
 }
 
-/// Comes back when the segment was taken, so that the next may be cut; breaks off when nobody takes any more.
+/// Returns when the segment was taken, so that the next one may be cut. Stops the cutting if the receiver is gone.
 fn pass_on(
     send: &mpsc::Sender<Cut>,
     cut: Cut,
@@ -74,7 +74,7 @@ fn pass_on(
     runtime: &Handle,
     place: &mut DecodePermit,
 ) -> ControlFlow<()> {
-    // There is room: the one before was taken.
+    // The channel has room, because the segment before was taken.
     if send.try_send(cut).is_err() {
         return ControlFlow::Break(());
     }
@@ -94,7 +94,7 @@ mod tests {
     use crate::bytes_in::BytesIn;
     use crate::process::decode_permits::DecodePermits;
 
-    /// Five seconds of it, and segments of 500 ms.
+    /// A cutter for five seconds of audio, in segments of 500 ms.
     fn cutter() -> Cutter {
         let name = domain::name::parse("audio_x_pcm16_16000_1_fs160_1748300000.bin").unwrap();
         let frame = [&320_u32.to_le_bytes()[..], &[1; 320]].concat();
@@ -122,7 +122,7 @@ mod tests {
                 }
             })
             .await;
-            // Nobody takes anything: whoever wants to decode meanwhile gets the only place.
+            // While nobody takes the segment, another thread gets the only permit.
             drop(soon(decode_permits.place(&"ann".into())).await);
             assert_eq!(cuts.len(), 1, "one is there, no more");
             let (cut, audio) = cuts.recv().await.unwrap();

@@ -1,4 +1,4 @@
-//! The calls of the speech engine for one delivery: each is made twice at most, and its answer says what to do next.
+//! The calls of the speech engine for one delivery. Each is made at most twice, and its result says what to do next.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,20 +13,20 @@ use tokio_util::sync::CancellationToken;
 use super::engine_probe::EngineProbe;
 use crate::services::Services;
 
-/// The pause before a call that failed is made again.
+/// The pause before a failed call is repeated.
 const SECOND_TRY: Duration = Duration::from_millis(500);
 
-/// How a segment's call ended.
+/// The result of the engine calls for one segment.
 #[derive(Debug)]
 pub enum Call {
     Said(Said),
-    /// Nothing, twice.
+    /// The engine returned no text, twice.
     Nothing,
-    /// The engine calls the audio itself invalid.
+    /// The engine refused the audio as invalid.
     Refused,
-    /// It failed twice; another segment may go through.
+    /// The call failed twice; calls for other segments may succeed.
     Failed,
-    /// The engine wants to be left alone, or is not set up: no segment will go through now.
+    /// The engine asks for a pause, or is configured wrongly: no call will succeed now.
     Down {
         retry_after: Option<Duration>,
     },
@@ -47,7 +47,7 @@ impl Call {
         if let Call::Down { retry_after } = self { *retry_after } else { None }
     }
 
-    /// Of two troubles the one that says more.
+    /// Of two failures the more informative one.
     pub fn worse(self, other: Option<Call>) -> Call {
         match other {
             Some(other) if other.retry_after() >= self.retry_after() && other.engine_is_down() => other,
@@ -62,12 +62,12 @@ pub struct EngineCalls<'w> {
     job_id: JobId,
     answered: AtomicU32,
     probe: EngineProbe,
-    /// Cancelled when the engine does not answer: from then on it is not asked any more.
+    /// Cancelled when the engine does not answer. From then on it is not called any more.
     pub is_down: CancellationToken,
 }
 
 impl<'w> EngineCalls<'w> {
-    /// The engine is the one for calls of the job's user.
+    /// `engine` has to be the one for calls of the job's user.
     pub fn new(services: &'w Services, engine: Arc<dyn Engine>, job_id: JobId) -> Self {
         let (answered, probe, is_down) = (AtomicU32::new(0), EngineProbe::default(), CancellationToken::new());
         Self { services, engine, job_id, answered, probe, is_down }
@@ -77,8 +77,8 @@ impl<'w> EngineCalls<'w> {
         self.engine.capabilities()
     }
 
-    /// Asks the engine for one segment. A call that failed in passing is made once more; and so is, whatever came before
-    /// it, one that was answered with nothing on what voice detection called speech.
+    /// Calls the engine for one segment. A call that failed temporarily is repeated once. So is a call, even a repeated
+    /// one, that returned no text, because voice detection found speech in the segment.
     pub async fn ask(&self, segment: Segment, cut: Cut, language: Option<&str>) -> (Segment, Call) {
         let audio = audio_of(&cut);
         let mut call = self.call(audio, language).await;
@@ -96,7 +96,7 @@ impl<'w> EngineCalls<'w> {
         let hints = Hints { language: language.map(str::to_owned) };
         match self.engine.transcribe(audio, &hints).await {
             Ok(transcript) if !transcript.fits(audio.duration) => {
-                // It would fit into no document, and whatever it is, nobody said it.
+                // Nobody can have said that much, and it would fit into no document.
                 self.failed(&EngineError::new(Retry::Transient, "the answer is longer than anybody can speak"))
             }
             Ok(transcript) => {
@@ -110,7 +110,7 @@ impl<'w> EngineCalls<'w> {
     fn failed(&self, error: &EngineError) -> Call {
         let (job_id, engine) = (self.job_id, self.engine.name());
         match error.retry {
-            // Nothing gets better by itself: somebody has to be told.
+            // This does not pass by itself: an operator has to know.
             Retry::Misconfigured => {
                 tracing::error!(%job_id, engine, %error, "the speech engine is not set up right; jobs wait until it is");
             }
@@ -118,7 +118,7 @@ impl<'w> EngineCalls<'w> {
         }
         match error.retry {
             Retry::Refused => {
-                // A judgement about the audio: the engine itself works.
+                // The engine judged the audio, so that the engine itself works.
                 self.note_answer();
                 Call::Refused
             }
@@ -133,8 +133,8 @@ impl<'w> EngineCalls<'w> {
         self.services.instance.circuit.succeeded();
     }
 
-    /// Whether the engine returns text for the clip, after this was asked. Files that ask at the same time share the
-    /// answer.
+    /// Whether the engine returns text for the built-in sample in a call that is made now. Files that ask at the same time
+    /// share the result.
     pub async fn proven_to_answer(&self) -> bool {
         self.probe.answer_after_now(self.ask_with_sample()).await
     }

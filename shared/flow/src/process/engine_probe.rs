@@ -1,19 +1,20 @@
-//! Whether the engine answers at all: the built-in sample is asked by one file for all files that want to know.
+//! A probe that finds out whether the engine answers at all: one file sends the built-in sample for all files that want to
+//! know.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
-/// Whether the engine returned text for the sample the last time.
+/// The last result of the probe.
 #[derive(Default)]
 pub struct EngineProbe {
-    /// Locked while it is asked.
+    /// Whether the engine returned text for the sample. Locked while the engine is being called.
     last: Mutex<bool>,
     asked: AtomicU64,
 }
 
 impl EngineProbe {
-    /// An answer that comes after this was called: that of `ask`, or of somebody else's who asks already.
+    /// A result that is newer than this call: the result of `ask`, or of a concurrent caller's probe.
     pub async fn answer_after_now(&self, ask: impl Future<Output = bool>) -> bool {
         let before = self.asked.load(Ordering::Relaxed);
         let mut last = self.last.lock().await;

@@ -1,5 +1,5 @@
-//! The places for jobs of an instance. One user holds at most all but one of them; whoever has none and waits for one is
-//! given way to.
+//! Permits for the jobs of an instance. One user holds at most all but one of them. If a user without a permit waits for
+//! one, another user's job yields.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,24 +8,24 @@ use std::time::Duration;
 use domain::Timestamp;
 use speech::permits::{Permit, Permits, User};
 
-/// How long a delivery waits for a place before it is sent away.
+/// How long a delivery waits for a permit before it is sent back to the queue.
 const WAIT: Duration = Duration::from_secs(2);
-/// How long a place is kept for a user who was sent away: queues come back sooner.
+/// How long a permit is reserved for a user whose delivery was sent back. Queues deliver again sooner.
 const KEPT: Duration = Duration::from_secs(30);
-/// A user's only job works at least this long before it gives way.
+/// A user's only job works at least this long before it yields.
 const SLICE: Duration = Duration::from_secs(30);
-/// Users who are remembered. More are not kept a place for: they only wait longer.
+/// The most users for whom a permit is reserved. Further users only wait longer.
 const MOST: usize = 1000;
 
 pub struct JobPermits {
     permits: Arc<Permits>,
-    /// Users who were sent away, and until when a place is kept for them.
+    /// Users whose deliveries were sent back, and until when a permit is reserved for them.
     sent_away: Mutex<HashMap<User, Timestamp>>,
-    /// How many jobs of each user are about to give way.
+    /// How many jobs of each user are about to yield.
     giving_way: Mutex<HashMap<User, usize>>,
 }
 
-/// A job's place, given back when it is dropped.
+/// A job's permit, which is released when it is dropped.
 pub struct JobPermit<'p> {
     job_permits: &'p JobPermits,
     permit: Permit,
@@ -39,8 +39,8 @@ impl JobPermits {
         Self { permits, sent_away: Mutex::default(), giving_way: Mutex::default() }
     }
 
-    /// Waits for a place, for as long as `time` says of the longest wait. `None`: there is none, and one is kept for when
-    /// the user comes again.
+    /// Waits for a permit for at most [`WAIT`], measured by `time`. Returns `None` if there is none; then one is
+    /// reserved for the user's next delivery.
     pub async fn enter<F>(&self, user: &User, now: Timestamp, time: impl FnOnce(Duration) -> F) -> Option<JobPermit<'_>>
     where
         F: Future<Output = ()>,
@@ -63,18 +63,18 @@ impl JobPermits {
         Some(JobPermit { job_permits: self, permit, since: now, gives_way: Mutex::new(false) })
     }
 
-    /// Whether all that is free is kept for users who have nothing.
+    /// Whether all free permits are reserved for other users who hold none.
     fn is_kept_for_others(&self, user: &User, now: Timestamp) -> bool {
         let free = self.permits.all() - self.permits.in_use();
         free > 0 && self.needy(user, now) >= free && !self.waits_without(user, now)
     }
 
-    /// This very user has nothing and was sent away.
+    /// Whether this user holds no permit and has a reservation.
     fn waits_without(&self, user: &User, now: Timestamp) -> bool {
         self.permits.held_by(user) == 0 && self.lock().get(user).is_some_and(|until| !now.has_reached(*until))
     }
 
-    /// Other users who have no place and want one.
+    /// The number of other users who hold no permit and want one.
     fn needy(&self, user: &User, now: Timestamp) -> usize {
         let mut needy = self.permits.left_out(user);
         let mut sent_away = self.lock();
@@ -98,7 +98,7 @@ impl JobPermits {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<User, Timestamp>> {
-        // A panic elsewhere leaves plain moments behind: still fit for use.
+        // The map holds plain times, which stay valid after a panic elsewhere.
         self.sent_away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -112,8 +112,8 @@ impl JobPermit<'_> {
         self.permit.user()
     }
 
-    /// Whether this job is to give its place to a user who has none. As many do as there are such users, and a user's
-    /// only job does after a while.
+    /// Whether this job has to yield its permit to a user who has none. As many jobs yield as there are such users; a
+    /// user's only job yields only after [`SLICE`].
     pub fn gives_way(&self, now: Timestamp) -> bool {
         let mut gives_way = self.gives_way.lock().unwrap_or_else(PoisonError::into_inner);
         if *gives_way {

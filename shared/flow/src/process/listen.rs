@@ -1,4 +1,4 @@
-//! The first pass over a staged file: is it whole, what is in it, where is speech. Its plan is written from this.
+//! The first pass over a staged file of a job: is it complete, what is in it, where is speech. The plan is made from it.
 
 use audio::{Moments, Survey, Verdict};
 use domain::planning::{FilePlan, Heard};
@@ -17,17 +17,17 @@ use crate::first_pass::{self, Again, Listened, Pass};
 use crate::ports::BlobName;
 use crate::retry::with_retries;
 
-/// One file, from its bytes to a settled state.
+/// Processes one file, from its bytes to a settled state.
 pub async fn file(delivery: &Delivery<'_>, index: usize) -> Result<(), FileError> {
     let services = delivery.services;
     let file = &delivery.job.files[index];
     let wanted = [file.recording];
     let recording = with_retries(&*services.clock, || services.store.recordings(&delivery.job.uid, &wanted)).await?;
-    // One that cannot be read any more is listened to again: its plan is written anew.
+    // A recording whose document cannot be read is listened to and planned again.
     let recording = recording.into_iter().next().flatten().filter(|recording| !recording.needs_listening());
     let format = match domain::name::parse(&file.name) {
         Ok(name) => name.format,
-        // It was accepted by its name: only a version that understood more can have done so.
+        // The name was valid when the file was accepted: a version that knows more names must have accepted it.
         Err(why) => return invalid(delivery, index, Failure::because(Code::InvalidAudio, why.to_string())).await,
     };
     let (blob, clock) = (BlobName::listed(file.blob.clone()), Some(&*services.clock));
@@ -43,7 +43,7 @@ pub async fn file(delivery: &Delivery<'_>, index: usize) -> Result<(), FileError
             }
             Err(failure) => return invalid(delivery, index, failure).await,
         },
-        // Planned by an earlier job: this one goes on with it.
+        // An earlier job has planned the recording, and this one continues with that plan.
         Some(Recording { facts, .. }) => {
             let (heard, peaks, levels) = (Heard::Silence, Peaks::default(), Levels::default());
             (FilePlan { fence: delivery.fence, index, verified: false, facts, heard, peaks, levels }, None)
@@ -57,7 +57,7 @@ pub async fn file(delivery: &Delivery<'_>, index: usize) -> Result<(), FileError
     if heard.is_some() {
         delivery.latest(index).listened(&moments);
     }
-    // Another job was quicker, and its version heard the recording otherwise: its plan is not cut as this one.
+    // If another job planned the recording first and found other facts, its plan cannot be cut at the levels of this one.
     let heard = heard.filter(|_| recording.facts == plan.facts);
     speech(delivery, file, recording, index, ToCut { staged: &staged, heard, moments }).await
 }
@@ -75,7 +75,8 @@ async fn write_plan(delivery: &Delivery<'_>, plan: &FilePlan) -> Result<(JobFile
     Ok((file, recording))
 }
 
-/// The plan, and from where the file is read again. `Ok(Err(_))`: the file cannot be worked on at all.
+/// Returns the plan, what was kept of the file, and the positions at which decoding can begin. `Ok(Err(_))` means that the
+/// file cannot be processed at all.
 async fn listen(
     delivery: &Delivery<'_>,
     index: usize,
@@ -86,7 +87,7 @@ async fn listen(
         Ok(from) => from,
         Err(failure) => return Ok(Err(failure)),
     };
-    // First a place, then the bytes: a stream is not left open while nobody reads it.
+    // The permit is acquired before the stream is opened, so that no stream is left open while nobody reads it.
     let (place, _listening) = Sharing::of(delivery.instance.decode_permits.place(delivery.user()).await);
     let detection = place.detection(delivery.services.detection.clone());
     let (rules, latest) = (segment_rules(delivery), delivery.latest(index));

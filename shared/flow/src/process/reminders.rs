@@ -1,4 +1,4 @@
-//! What a person has to be told about a job again and again while it lasts, but not at every delivery.
+//! Repeated log lines for operators about a job, at most once an hour and not at every delivery.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,19 +7,19 @@ use std::time::Duration;
 use domain::{JobId, Timestamp};
 
 const EVERY: Duration = Duration::from_secs(3600);
-/// Jobs that are remembered. Of more only these are told of in an hour: the reason is the same.
+/// The most jobs that are remembered. No more are logged within an hour, because they would give the same reason.
 const MOST: usize = 1000;
 
-/// Kept by an instance, not by the store: it saves log lines, nothing rests on it.
+/// When each job was last logged. It is kept in memory only, because it merely saves log lines.
 #[derive(Default)]
 pub struct Reminders {
     answer_after_now: Mutex<HashMap<JobId, Timestamp>>,
 }
 
 impl Reminders {
-    /// Whether it is time to tell of this job; if so, it was told.
+    /// Whether it is time to log this job. If so, the job counts as logged now.
     pub fn is_time(&self, job: JobId, now: Timestamp) -> bool {
-        // A panic elsewhere leaves plain moments behind: still fit for use.
+        // The map holds plain times, which stay valid after a panic elsewhere.
         let mut answer_after_now = self.answer_after_now.lock().unwrap_or_else(PoisonError::into_inner);
         if answer_after_now.len() >= MOST {
             answer_after_now.retain(|_, at| !now.has_reached(*at + EVERY));

@@ -1,4 +1,5 @@
-//! Listening takes long: the permit for decoding is given to other users now and then meanwhile.
+//! Sharing of the decode permit during the first pass: because that takes long, the permit is released to other users now
+//! and then.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,10 +9,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::decode_permits::DecodePermit;
 
-/// Audio that is listened to before others are looked for: 10 s at 16 kHz, a few hundredths of a second of work.
+/// The samples after which the permit may be released: 10 s at 16 kHz, a few hundredths of a second of work.
 const EVERY_SAMPLES: usize = 160_000;
 
-/// The permit of a thread that listens.
+/// The decode permit of a thread that runs the first pass.
 #[derive(Clone)]
 pub struct Sharing {
     place: Arc<Mutex<DecodePermit>>,
@@ -20,14 +21,14 @@ pub struct Sharing {
 }
 
 impl Sharing {
-    /// Called where a runtime is. When the guard is dropped nobody wants what is heard any more.
+    /// Has to be called within a runtime. When the guard is dropped, nobody needs the result any more.
     pub fn of(place: DecodePermit) -> (Self, DropGuard) {
         let gone = CancellationToken::new();
         let guard = gone.clone().drop_guard();
         (Self { place: Arc::new(Mutex::new(place)), runtime: Handle::current(), gone }, guard)
     }
 
-    /// The same detectors, which share the permit while they listen.
+    /// The given detection, with detectors that share the permit while they work.
     pub fn detection(&self, detection: Detection) -> Detection {
         let sharing = self.clone();
         Detection::new(move || {
@@ -36,7 +37,7 @@ impl Sharing {
     }
 
     fn give_way(&self) {
-        // A panic elsewhere leaves the place as it was.
+        // The permit stays valid after a panic elsewhere.
         let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         place.give_way(&self.runtime, self.gone.cancelled());
     }

@@ -1,5 +1,5 @@
-//! The staged bytes of a file against the digest that names its recording. Nothing of them is planned or cut before they
-//! are known to be the announced ones: whoever opens an upload session only claims a digest.
+//! Verification of a file's staged bytes against the digest that identifies its recording. Nothing is planned or cut before
+//! the bytes are verified, because the digest of an upload session is only a claim of the client.
 
 use domain::{Code, Command, Failure, JobFile};
 
@@ -9,16 +9,16 @@ use crate::bytes_in::Staged;
 use crate::error::Kind;
 use crate::first_pass::{self, Again};
 
-/// When the job is told that a file's bytes are verified.
+/// When the job is marked with a file's verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// With the plan that is made of them, unless there are so many that they should not be read for it twice.
+    /// Together with the plan, unless the file is so large that its bytes should not be read twice for it.
     WithPlan,
     Now,
 }
 
-/// From where the file's bytes are read. What the server digested itself, or a worker before, is not read for this.
-/// `Ok(Err(_))`: the bytes are gone, or others than announced.
+/// Verifies a file's bytes, and returns what was kept of them. Bytes that the server or an earlier delivery has
+/// digested are not read again. `Ok(Err(_))` means that the bytes are gone or differ from the announced ones.
 pub async fn verified(
     delivery: &Delivery<'_>,
     index: usize,
@@ -29,7 +29,7 @@ pub async fn verified(
     if file.verified {
         return Ok(Ok(Again::Staged));
     }
-    // First a place, then the bytes: a stream is not left open while nobody reads it.
+    // The permit is acquired before the stream is opened, so that no stream is left open while nobody reads it.
     let place = delivery.instance.decode_permits.place(delivery.user()).await;
     let again = match first_pass::verify(staged, file.sha256, place).await {
         Ok(Some(again)) => again,

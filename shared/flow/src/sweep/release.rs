@@ -1,5 +1,5 @@
-//! Jobs that wait for the speech engine, when it may be back: one finds out, and when it has answered all of them go on.
-//! They take turns like any others, so that it is not overrun.
+//! Release of jobs that wait for the speech engine when it may be back: one job probes it, and after an answer all of them
+//! are woken. They need slots like any other job, so that the engine is not overrun.
 
 use domain::job::WaitingFor;
 use domain::{Command, Job, Timestamp};
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::ports::Stepped;
 use crate::services::Services;
 
-/// Wakes jobs that would come by themselves, only later. At most `limit` jobs are looked at.
+/// Wakes jobs that would otherwise be delivered later. At most `limit` jobs are checked.
 pub async fn engine_waiters(services: &Services, limit: usize) -> Result<u64> {
     let now = services.now();
     let most = match services.instance.circuit.known(now) {
@@ -25,7 +25,7 @@ pub async fn engine_waiters(services: &Services, limit: usize) -> Result<u64> {
         && let Some(page) = due.page(services).await?
     {
         let mut waiters: Vec<_> = page.iter().filter(|job| waits_for_the_engine(job, now)).collect();
-        // One in a language that the engine does not speak would find out nothing.
+        // Jobs with a language come last: one that the engine does not support would not probe it.
         waiters.sort_by_key(|job| job.language.is_some());
         for job in waiters {
             if woken < most && wake(services, job).await {
@@ -40,7 +40,7 @@ fn waits_for_the_engine(job: &Job, now: Timestamp) -> bool {
     job.is_parked() && job.waiting_for == Some(WaitingFor::Engine) && job.due_at.is_some_and(|due| due > now)
 }
 
-/// One job's trouble does not stop the others: it comes again by itself.
+/// Wakes one job. An error is logged and does not stop the others; the job is delivered later by itself.
 async fn wake(services: &Services, job: &Job) -> bool {
     match services.step(job.id, &Command::Wake).await {
         Ok(stepped) => {

@@ -1,4 +1,4 @@
-//! What is surely too long is told by its bytes.
+//! The number of bytes tells whether a batch is certainly too long.
 
 use std::time::Duration;
 

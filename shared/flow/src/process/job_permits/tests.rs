@@ -14,7 +14,7 @@ fn enters<'p>(job_permits: &'p JobPermits, name: &str, now: Timestamp) -> Option
     job_permits.enter(&user(name), now, |_| pending()).now_or_never().flatten()
 }
 
-/// Waits in vain.
+/// Asserts that the user waits for a permit and gets none.
 fn is_sent_away(job_permits: &JobPermits, name: &str, now: Timestamp) {
     let user = user(name);
     let entered = job_permits.enter(&user, now, |wait| {
