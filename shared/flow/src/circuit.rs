@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn opens_after_failures_in_a_row_and_closes_with_a_success() {
+    fn circuit_opens_after_failures_in_a_row_and_closes_after_a_success() {
         let (circuit, now) = (Circuit::default(), Timestamp::from_secs(1000));
         circuit.failed(now, None);
         circuit.failed(now, None);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn one_delivery_finds_out_whether_the_engine_is_back() {
+    fn only_one_delivery_probes_whether_the_engine_is_back() {
         let now = Timestamp::from_secs(1000);
         let circuit = opened(now);
         assert_eq!(circuit.enter(now).err(), Some(now + FIRST_PAUSE));
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_that_finds_nothing_out_leaves_it_to_the_next() {
+    fn delivery_that_ends_without_a_call_leaves_the_probe_to_the_next() {
         let now = Timestamp::from_secs(1000);
         let (circuit, now) = (opened(now), now + FIRST_PAUSE);
         drop(circuit.enter(now).expect("the first"));
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_found_out_long_ago_is_not_believed_any_more() {
+    fn open_circuit_is_ignored_long_after_its_pause() {
         let now = Timestamp::from_secs(1000);
         let (circuit, over) = (opened(now), now + FIRST_PAUSE);
         assert_eq!(circuit.known(now), Known::LeftAlone);
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn honours_the_wait_that_a_provider_asks_for() {
+    fn circuit_honours_the_wait_that_a_provider_asks_for() {
         let (circuit, now) = (Circuit::default(), Timestamp::from_secs(1000));
         for _ in 0..FAILURES {
             circuit.failed(now, Some(Duration::from_secs(3600)));

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn each_document_is_news_once_and_their_number_is_bounded() {
+    fn each_document_is_reported_once_and_their_number_is_bounded() {
         let mut told = HashSet::new();
         assert!(is_news(&mut told, "jobs 1") && !is_news(&mut told, "jobs 1") && is_news(&mut told, "jobs 2"));
         let news = (0..2 * REMEMBERED).filter(|n| is_news(&mut told, &format!("lines {n}"))).count();

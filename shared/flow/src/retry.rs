@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_asks_for_a_long_wait_is_asked_once() {
+    async fn retry_after_above_the_limit_is_not_retried() {
         for (wish, tries) in [(2, 3), (3, 1)] {
             let asked = std::cell::Cell::new(0);
             let busy = || {
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_may_have_happened_stays_in_doubt_whatever_comes_after() {
+    async fn unknown_outcome_stays_unknown_whatever_error_follows() {
         for kinds in [[Kind::Unknown, Kind::Unavailable, Kind::Full], [Kind::Unknown, Kind::Invalid, Kind::Invalid]] {
             assert_eq!(end_of(&kinds).await.0.unwrap_err().kind, Kind::Unknown, "{kinds:?}");
         }
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_pass_is_not_repeated_and_a_late_success_is_one() {
+    async fn permanent_error_is_not_retried_and_a_late_success_counts() {
         let (answer, tries) = end_of(&[Kind::Conflict, Kind::Conflict, Kind::Conflict]).await;
         assert_eq!((answer.unwrap_err().kind, tries), (Kind::Conflict, 1));
         assert!(end_of(&[Kind::Unknown, Kind::Unavailable]).await.0.is_ok());

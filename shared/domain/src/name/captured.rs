@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_printed_reads_back() {
+    fn printed_time_parses_back() {
         for text in ["1748300000", "1748300000.007", "1748300000.120", "10000000000", "10000000000001"] {
             assert_eq!(print(read(text).unwrap()), text);
         }

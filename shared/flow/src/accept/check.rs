@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn language_hints_are_language_tags() {
+    fn only_language_tags_are_accepted_as_language_hints() {
         for good in ["en", "pt-BR", "zh-Hant-TW", "sl-rozaj-biske"] {
             assert!(parse_language(good).is_some(), "{good}");
         }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_told_whole_unless_it_is_too_long_to_be_one() {
+    fn name_is_reported_whole_unless_it_is_longer_than_any_valid_name() {
         let longest = "ä".repeat(MAX_NAME_BYTES / 2);
         assert_eq!(shown(&longest), longest);
         let cut = shown(&format!("x{longest}{longest}"));

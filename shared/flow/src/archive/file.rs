@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_its_name_only_when_it_is_whole_and_is_private() {
+    fn file_is_private_and_gets_its_name_only_when_complete() {
         let folder = folder("whole");
         let path = folder.join("file");
         let mut file = NewFile::create(&path).unwrap();
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_taken_is_never_replaced() {
+    fn existing_file_is_never_replaced() {
         let folder = folder("taken");
         let path = folder.join("file");
         let file = NewFile::create(&path).unwrap();

@@ -36,7 +36,7 @@ fn piece(text: &'static str) -> Result<Bytes> {
 }
 
 #[tokio::test]
-async fn what_a_decoder_leaves_is_kept_too() {
+async fn bytes_after_the_decoder_stops_are_kept_too() {
     let (first, kept) = kept(vec![piece("ab"), piece("cde"), piece("f")], 6).await.unwrap();
     assert_eq!((&*first, kept.unwrap()), (&b"abc"[..], Bytes::from_static(b"abcdef")));
 }
@@ -51,12 +51,12 @@ async fn every_byte_is_digested_and_few_bytes_are_kept() {
 }
 
 #[tokio::test]
-async fn a_large_file_is_not_kept() {
+async fn large_file_is_not_kept() {
     assert_eq!(kept(vec![piece("abcdef")], KEPT_BYTES + 1).await.unwrap().1, None);
 }
 
 #[tokio::test]
-async fn a_read_that_breaks_is_the_stores_error_and_never_the_end() {
+async fn interrupted_read_is_an_error_of_the_store_and_not_the_end() {
     let broken = || vec![piece("abc"), Err(Error::new(Kind::Unavailable, "blobs.read", "x"))];
     for error in [kept(broken(), 6).await.unwrap_err(), digested(broken(), 6).await.unwrap_err()] {
         assert_eq!(error.downcast::<Error>().unwrap().kind, Kind::Unavailable);
@@ -106,7 +106,7 @@ async fn opened(size: usize) -> (Arc<Opened>, BytesIn, DropGuard) {
 }
 
 #[tokio::test]
-async fn a_jump_opens_the_blob_anew_and_a_short_one_reads_on() {
+async fn long_jump_opens_the_blob_again_and_a_short_one_reads_on() {
     const MIB: u64 = 1 << 20;
     let (blob, mut bytes, _feeding) = opened(5 << 20).await;
     let read = move || {
@@ -135,7 +135,7 @@ async fn a_jump_opens_the_blob_anew_and_a_short_one_reads_on() {
 }
 
 #[tokio::test]
-async fn who_is_not_waited_for_any_more_opens_nothing() {
+async fn reader_of_an_ended_delivery_opens_nothing() {
     let (blob, mut bytes, feeding) = opened(5 << 20).await;
     drop(feeding);
     let read = move || {
@@ -148,7 +148,7 @@ async fn who_is_not_waited_for_any_more_opens_nothing() {
 }
 
 #[test]
-fn what_is_in_memory_is_read_from_anywhere() {
+fn bytes_in_memory_can_be_read_from_any_position() {
     let (mut bytes, _) = BytesIn::memory(Bytes::from_static(b"abcdef"));
     let mut two = [0; 2];
     for (jump, expected) in [(SeekFrom::End(-2), b"ef"), (SeekFrom::Start(1), b"bc"), (SeekFrom::Current(0), b"de")] {

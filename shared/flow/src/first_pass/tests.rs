@@ -84,7 +84,7 @@ async fn heard_of(channels: u32, bytes: Bytes) -> (Box<Heard>, usize) {
 }
 
 #[tokio::test]
-async fn a_short_file_is_read_once_and_its_samples_are_kept() {
+async fn short_file_is_read_once_and_its_samples_are_kept() {
     let (heard, reads) = heard(sound(30, 40)).await;
     assert_eq!((heard.verdict(), heard.analysis.segments.len(), reads), (Verdict::Speech, 3, 1));
     assert!(matches!(heard.again, Again::Samples(_)));
@@ -92,7 +92,7 @@ async fn a_short_file_is_read_once_and_its_samples_are_kept() {
 }
 
 #[tokio::test]
-async fn a_long_file_is_read_once_and_one_of_two_channels_that_are_not_silent_again() {
+async fn long_file_is_read_once_or_twice_if_it_has_two_audible_channels() {
     let (spoken, reads) = heard(sound(610, 40)).await;
     assert_eq!((spoken.verdict(), spoken.analysis.segments.len(), reads), (Verdict::Speech, 61, 1));
     assert!(matches!(spoken.again, Again::Staged));
@@ -103,7 +103,7 @@ async fn a_long_file_is_read_once_and_one_of_two_channels_that_are_not_silent_ag
 }
 
 #[tokio::test]
-async fn what_was_kept_is_cut_into_the_same_samples_as_what_is_fetched_again() {
+async fn kept_samples_kept_bytes_and_fetched_bytes_are_cut_alike() {
     let (bytes, mut cuts) = (sound(30, 3), Vec::new());
     let (heard, _) = heard(bytes.clone()).await;
     let raised = heard.levels().stretches().iter().all(|stretch| stretch.factor() > 2.0);
@@ -128,7 +128,7 @@ async fn what_was_kept_is_cut_into_the_same_samples_as_what_is_fetched_again() {
 }
 
 #[tokio::test]
-async fn bytes_are_read_once_to_verify_them_and_few_of_them_are_kept() {
+async fn verification_reads_bytes_once_and_keeps_those_of_small_files() {
     let (few, many) = (sound(30, 40), sound(200, 40));
     for bytes in [few.clone(), many] {
         let (count, blobs) = counting(Some(bytes.clone()));
@@ -142,7 +142,7 @@ async fn bytes_are_read_once_to_verify_them_and_few_of_them_are_kept() {
 }
 
 #[tokio::test]
-async fn bytes_that_were_kept_are_heard_like_those_that_are_fetched() {
+async fn first_pass_over_kept_bytes_equals_that_over_fetched_bytes() {
     let bytes = sound(30, 40);
     let (count, blobs) = counting(Some(bytes.clone()));
     let staged = staged(&blobs, bytes.len());
@@ -156,7 +156,7 @@ async fn bytes_that_were_kept_are_heard_like_those_that_are_fetched() {
 }
 
 #[tokio::test]
-async fn a_pass_that_nobody_waits_for_any_more_ends_and_gives_its_place_back() {
+async fn dropped_pass_ends_and_releases_its_permit() {
     let (_, blobs) = counting(None);
     let (staged, place) = (staged(&blobs, 0), Arc::new(()));
     {

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watch_wakes_for_its_user_once_however_much_happened() {
+    fn watch_wakes_only_for_its_user_and_once_for_several_changes() {
         let watchers = Watchers::default();
         let (mut ann, mut again) = (watchers.watch(&uid("ann")), watchers.watch(&uid("ann")));
         watchers.wake(&uid("bob"));
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_may_be_woken_at_once() {
+    fn all_watches_can_be_woken_at_once() {
         let watchers = Watchers::default();
         let (mut ann, mut bob) = (watchers.watch(&uid("ann")), watchers.watch(&uid("bob")));
         watchers.wake_all();
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_of_a_user_whom_nobody_watches() {
+    fn nothing_is_kept_for_a_user_without_watches() {
         let watchers = Watchers::default();
         let (first, second) = (watchers.watch(&uid("ann")), watchers.watch(&uid("ann")));
         drop(first);

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_segment_waits_and_the_place_is_free_meanwhile() {
+    async fn one_segment_waits_and_the_permit_is_free_meanwhile() {
         let decode_permits = DecodePermits::with_permits(1);
         let cutter = cutter();
         let wanted = cutter.wanted.clone();
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn when_nobody_takes_any_more_the_cutting_ends_also_without_a_place_to_come_back_to() {
+    async fn cutting_ends_without_a_permit_when_the_receiver_is_dropped() {
         let decode_permits = DecodePermits::with_permits(1);
         let (mut cuts, cutter) = cut_in_background(cutter(), decode_permits.place(&"ann".into()).await);
         let _taken = soon(decode_permits.place(&"ann".into())).await;

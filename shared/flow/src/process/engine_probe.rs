@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn those_who_ask_at_once_share_an_answer_and_who_comes_later_gets_a_new_one() {
+    async fn concurrent_callers_share_a_probe_and_later_ones_start_a_new_one() {
         let (engine_probe, times) = (EngineProbe::default(), Cell::new(0));
         let ask = async |heard: bool| {
             times.set(times.get() + 1);
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_asks_and_is_dropped_leaves_the_question_to_the_next() {
+    async fn dropped_probe_is_started_again_by_the_next_caller() {
         let engine_probe = EngineProbe::default();
         let mut first = Box::pin(engine_probe.answer_after_now(pending()));
         assert!((&mut first).now_or_never().is_none());

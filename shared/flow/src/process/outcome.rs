@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_be_the_jobs_own_is_an_attempt() {
+    fn only_errors_that_may_concern_the_job_alone_count_as_attempts() {
         let of = |kind| cause(&Error::new(kind, "blobs.read", ""));
         for kind in [Kind::Unavailable, Kind::Unknown, Kind::Throttled, Kind::Full, Kind::Misconfigured] {
             assert_eq!(of(kind), PutBack::Storage { retry_after: None });
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_in_which_files_end_changes_nothing() {
+    fn order_in_which_files_end_changes_nothing() {
         let segments = || FileError::Segments { retry_after: None };
         let one = end(vec![(0, unreadable()), (1, segments())], true);
         assert_eq!(one, end(vec![(1, segments()), (0, unreadable())], true));
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_answered_another_file_is_not_down() {
+    fn engine_that_answered_another_file_is_not_down() {
         for (sure, answered, waits) in [(false, false, true), (false, true, false), (true, true, true)] {
             let ended =
                 end(vec![(0, engine(sure)), (1, FileError::Engine { retry_after: None, sure: false })], answered);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_is_down_outweighs_a_fault_and_a_fault_a_missing_language() {
+    fn engine_down_outweighs_a_fault_and_a_fault_outweighs_a_missing_language() {
         let language = || FileError::Language { wanted: "es".into() };
         assert!(end(vec![(0, unreadable()), (1, engine(false))], false).contains("Engine"));
         assert!(end(vec![(0, language()), (1, unreadable())], true).contains("Storage"));

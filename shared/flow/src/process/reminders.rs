@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_told_of_once_an_hour() {
+    fn job_is_logged_once_an_hour() {
         let (reminders, now) = (Reminders::default(), Timestamp::from_secs(1_000_000));
         assert!(reminders.is_time(job(1), now));
         assert!(reminders.is_time(job(2), now), "each job for itself");

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_user_decodes_while_a_long_recording_is_listened_to() {
+    async fn other_user_decodes_during_the_first_pass_over_a_long_recording() {
         let decode_permits = DecodePermits::with_permits(1);
         let (sharing, _guard) = Sharing::of(decode_permits.place(&"ann".into()).await);
         let mut detector = sharing.detection(Detection::energy()).detector();
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_is_gone_does_not_wait_for_the_way_back() {
+    async fn ended_delivery_does_not_wait_for_its_permit() {
         let decode_permits = DecodePermits::with_permits(1);
         let (sharing, guard) = Sharing::of(decode_permits.place(&"ann".into()).await);
         let bob = tokio::spawn({

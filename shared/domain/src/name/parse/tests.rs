@@ -148,7 +148,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_printed_reads_back(format in any_format(), device in "\\PC{0,300}", ms in 1_704_067_200_000..9_999_999_999_999i64) {
+    fn printed_name_parses_back(format in any_format(), device in "\\PC{0,300}", ms in 1_704_067_200_000..9_999_999_999_999i64) {
         let at = Timestamp::from_millis(ms);
         let name = format.file_name(&device, at);
         let read = parse(&name).map_err(|error| TestCaseError::fail(format!("{name}: {error}")))?;

@@ -25,7 +25,7 @@ fn is_sent_away(job_permits: &JobPermits, name: &str, now: Timestamp) {
 }
 
 #[test]
-fn one_user_holds_all_places_but_one_and_one_at_least() {
+fn one_user_gets_all_permits_but_one_and_at_least_one() {
     for (all, hers) in [(1, 1), (2, 1), (4, 3), (32, 31)] {
         let job_permits = JobPermits::new(all);
         let held: Vec<_> = (0..hers).filter_map(|_| enters(&job_permits, "ann", START)).collect();
@@ -36,7 +36,7 @@ fn one_user_holds_all_places_but_one_and_one_at_least() {
 }
 
 #[test]
-fn a_place_that_comes_free_is_kept_for_a_user_who_was_sent_away() {
+fn freed_permit_is_reserved_for_a_user_who_was_sent_back() {
     let job_permits = JobPermits::new(1);
     let hers = enters(&job_permits, "ann", START);
     is_sent_away(&job_permits, "bob", START);
@@ -47,7 +47,7 @@ fn a_place_that_comes_free_is_kept_for_a_user_who_was_sent_away() {
 }
 
 #[test]
-fn a_place_is_not_kept_for_ever_nor_are_two_kept_for_each_other() {
+fn reservation_expires_and_two_reservations_do_not_block_each_other() {
     let job_permits = JobPermits::new(1);
     let hers = enters(&job_permits, "ann", START);
     is_sent_away(&job_permits, "bob", START);
@@ -59,7 +59,7 @@ fn a_place_is_not_kept_for_ever_nor_are_two_kept_for_each_other() {
 }
 
 #[test]
-fn whoever_has_several_places_gives_one_to_each_user_who_has_none() {
+fn user_with_several_permits_yields_one_to_each_user_without() {
     let job_permits = JobPermits::new(4);
     let hers: Vec<_> = (0..3).filter_map(|_| enters(&job_permits, "ann", START)).collect();
     let his = enters(&job_permits, "bob", START).expect("there is one more");
@@ -78,7 +78,7 @@ fn whoever_has_several_places_gives_one_to_each_user_who_has_none() {
 }
 
 #[test]
-fn a_users_only_job_gives_way_after_a_while() {
+fn only_job_of_a_user_yields_after_a_while() {
     let job_permits = JobPermits::new(1);
     let hers = enters(&job_permits, "ann", START).expect("it is free");
     let late = START + SLICE;
