@@ -15,7 +15,7 @@ pub type Controlled = Option<std::result::Result<Job, Refusal>>;
 pub async fn cancel(services: &Services, id: JobId) -> Result<Controlled> {
     let stepped = services.step(id, &Command::Cancel).await?;
     follow_up(services, &stepped).await;
-    let controlled = settle(stepped);
+    let controlled = outcome_of(stepped);
     if let Some(Ok(job)) = &controlled {
         effects::run(services, job).await;
     }
@@ -26,10 +26,10 @@ pub async fn cancel(services: &Services, id: JobId) -> Result<Controlled> {
 pub async fn retry(services: &Services, id: JobId) -> Result<Controlled> {
     let stepped = services.step(id, &Command::Retry { key: services.random.nonce() }).await?;
     follow_up(services, &stepped).await;
-    Ok(settle(stepped))
+    Ok(outcome_of(stepped))
 }
 
-fn settle(stepped: Stepped) -> Controlled {
+fn outcome_of(stepped: Stepped) -> Controlled {
     match stepped {
         Stepped::Done { job, .. } => Some(Ok(job)),
         Stepped::Refused { why, .. } => Some(Err(why)),

@@ -20,13 +20,13 @@ const STALE: Duration = Duration::from_secs(600);
 
 /// The state of the engine as far as an instance knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
+pub enum CircuitState {
     /// The engine answers, or nothing else is known.
-    Answers,
+    Closed,
     /// The circuit is open: the engine is not called.
-    LeftAlone,
+    Open,
     /// The pause is over: one job may probe whether the engine is back.
-    Doubtful,
+    HalfOpen,
 }
 
 /// The circuit breaker of one instance. It is not stored: it saves calls, and correctness does not depend on it.
@@ -52,11 +52,11 @@ impl Circuit {
         self.lock().open_until.filter(|until| !now.has_reached(*until))
     }
 
-    pub fn known(&self, now: Timestamp) -> Known {
+    pub fn state_at(&self, now: Timestamp) -> CircuitState {
         match self.lock().open_until {
-            Some(until) if !now.has_reached(until) => Known::LeftAlone,
-            Some(until) if !now.has_reached(until + STALE) => Known::Doubtful,
-            _ => Known::Answers,
+            Some(until) if !now.has_reached(until) => CircuitState::Open,
+            Some(until) if !now.has_reached(until + STALE) => CircuitState::HalfOpen,
+            _ => CircuitState::Closed,
         }
     }
 
@@ -146,10 +146,10 @@ mod tests {
         let now = now + FIRST_PAUSE;
         let probe = circuit.enter(now).expect("its time is over");
         assert_eq!(circuit.enter(now).err(), Some(now + PROBE), "the others wait for what it finds out");
-        assert_eq!((circuit.known(now), circuit.take_came_back()), (Known::Doubtful, false));
+        assert_eq!((circuit.state_at(now), circuit.take_came_back()), (CircuitState::HalfOpen, false));
         circuit.succeeded();
         assert!(circuit.enter(now).is_ok());
-        assert_eq!((circuit.known(now), circuit.take_came_back()), (Known::Answers, true));
+        assert_eq!((circuit.state_at(now), circuit.take_came_back()), (CircuitState::Closed, true));
         assert!(!circuit.take_came_back(), "once");
         drop(probe);
         assert!(circuit.enter(now).is_ok());
@@ -170,9 +170,9 @@ mod tests {
     fn open_circuit_is_ignored_long_after_its_pause() {
         let now = Timestamp::from_secs(1000);
         let (circuit, over) = (opened(now), now + FIRST_PAUSE);
-        assert_eq!(circuit.known(now), Known::LeftAlone);
-        assert_eq!(circuit.known(over + STALE - Duration::from_millis(1)), Known::Doubtful);
-        assert_eq!(circuit.known(over + STALE), Known::Answers);
+        assert_eq!(circuit.state_at(now), CircuitState::Open);
+        assert_eq!(circuit.state_at(over + STALE - Duration::from_millis(1)), CircuitState::HalfOpen);
+        assert_eq!(circuit.state_at(over + STALE), CircuitState::Closed);
     }
 
     #[test]

@@ -41,13 +41,13 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
     })
 }
 
-static TOLD: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+static REPORTED: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
 
 /// Reports a document that cannot be read: it is logged and counted the first time in this process. `of` is the table and
 /// `id` the document in it.
 pub fn met(of: &'static str, id: &dyn Display, why: &dyn Display) {
     let name = format!("{of} {id}");
-    if is_news(&mut TOLD.lock().unwrap_or_else(PoisonError::into_inner), &name) {
+    if is_first_report(&mut REPORTED.lock().unwrap_or_else(PoisonError::into_inner), &name) {
         metrics::damaged(of);
         tracing::error!(
             document = name, cause = %why,
@@ -56,12 +56,12 @@ pub fn met(of: &'static str, id: &dyn Display, why: &dyn Display) {
     }
 }
 
-fn is_news(told: &mut HashSet<String>, name: &str) -> bool {
-    if told.len() >= REMEMBERED || told.contains(name) {
+fn is_first_report(reported: &mut HashSet<String>, name: &str) -> bool {
+    if reported.len() >= REMEMBERED || reported.contains(name) {
         return false;
     }
-    told.insert(name.to_owned());
-    if told.len() == REMEMBERED {
+    reported.insert(name.to_owned());
+    if reported.len() == REMEMBERED {
         tracing::error!(documents = REMEMBERED, "no more stored documents that cannot be read are told one by one");
     }
     true
@@ -89,9 +89,14 @@ mod tests {
 
     #[test]
     fn each_document_is_reported_once_and_their_number_is_bounded() {
-        let mut told = HashSet::new();
-        assert!(is_news(&mut told, "jobs 1") && !is_news(&mut told, "jobs 1") && is_news(&mut told, "jobs 2"));
-        let news = (0..2 * REMEMBERED).filter(|n| is_news(&mut told, &format!("lines {n}"))).count();
-        assert_eq!((news, told.len()), (REMEMBERED - 2, REMEMBERED));
+        let mut reported = HashSet::new();
+        assert!(
+            is_first_report(&mut reported, "jobs 1")
+                && !is_first_report(&mut reported, "jobs 1")
+                && is_first_report(&mut reported, "jobs 2")
+        );
+        let first_reports =
+            (0..2 * REMEMBERED).filter(|n| is_first_report(&mut reported, &format!("lines {n}"))).count();
+        assert_eq!((first_reports, reported.len()), (REMEMBERED - 2, REMEMBERED));
     }
 }

@@ -121,39 +121,44 @@ impl Heard {
 }
 
 /// Reads a blob to its end and compares it with the announced digest. Returns what was kept of it, or `None` if the bytes
-/// differ. Dropping the future ends the reading on the other thread too; `place` is held until that has ended.
-pub async fn verify(staged: &Staged<'_>, announced: Sha256Hex, place: impl Send + 'static) -> Result<Option<Again>> {
+/// differ. Dropping the future ends the reading on the other thread too; `permit` is held until that has ended.
+pub async fn verify(staged: &Staged<'_>, announced: Sha256Hex, permit: impl Send + 'static) -> Result<Option<Again>> {
     let (bytes, _feeding) = staged.open().await?;
     let size = staged.size;
-    let digested = on_a_thread(move || (bytes_in::digest(bytes, size).map_err(read_error), place)).await?.0;
+    let digested = on_a_thread(move || (bytes_in::digest(bytes, size).map_err(read_error), permit)).await?.0;
     let (sha256, few) = digested?;
     Ok((sha256 == announced).then(|| few.map_or(Again::Staged, Again::Bytes)))
 }
 
-/// Runs the first pass over verified bytes. Dropping the future ends the reading on the other thread too; `place` is held
+/// Runs the first pass over verified bytes. Dropping the future ends the reading on the other thread too; `permit` is held
 /// until that has ended.
-pub async fn listen(staged: &Staged<'_>, from: Again, pass: Pass, place: impl Send + 'static) -> Result<Listened> {
+pub async fn listen(staged: &Staged<'_>, from: Again, pass: Pass, permit: impl Send + 'static) -> Result<Listened> {
     let anew = Pass { from: None, ..pass.clone() };
-    match listen_on(staged, from.clone(), pass, place).await? {
+    match listen_on(staged, from.clone(), pass, permit).await? {
         // The checkpoint was damaged or of other bytes. The pass starts from the beginning.
-        (Listened::Unreadable(AudioError::NoSuchMoment), place) => Ok(listen_on(staged, from, anew, place).await?.0),
+        (Listened::Unreadable(AudioError::NoSuchMoment), permit) => Ok(listen_on(staged, from, anew, permit).await?.0),
         (listened, _) => Ok(listened),
     }
 }
 
-async fn listen_on<P: Send + 'static>(staged: &Staged<'_>, from: Again, pass: Pass, place: P) -> Result<(Listened, P)> {
+async fn listen_on<P: Send + 'static>(
+    staged: &Staged<'_>,
+    from: Again,
+    pass: Pass,
+    permit: P,
+) -> Result<(Listened, P)> {
     let (format, size) = (staged.format, staged.size);
-    let (survey, again, moments, place) = match pass.from.as_ref().and_then(Progress::survey) {
+    let (survey, again, moments, permit) = match pass.from.as_ref().and_then(Progress::survey) {
         // An earlier delivery had already read the file once; only the second reading is left.
-        Some((survey, moments)) => (survey, from, moments, place),
+        Some((survey, moments)) => (survey, from, moments, permit),
         None => {
             let byte = pass.from.as_ref().map_or(0, Progress::byte);
             let (source, _feeding) = from.open_at(staged, byte).await?;
             let heard = pass.clone();
-            let (surveyed, place) = on_a_thread(move || (survey(&format, size, &heard, source), place)).await?;
+            let (surveyed, permit) = on_a_thread(move || (survey(&format, size, &heard, source), permit)).await?;
             let (Surveyed { survey, kept, moments, analysis }, few) = match surveyed? {
                 Ok(surveyed) => surveyed,
-                Err(why) => return Ok((Listened::Unreadable(why), place)),
+                Err(why) => return Ok((Listened::Unreadable(why), permit)),
             };
             let again = match (kept, few, from) {
                 (Some(kept), ..) => Again::Samples(Arc::new(kept)),
@@ -162,14 +167,14 @@ async fn listen_on<P: Send + 'static>(staged: &Staged<'_>, from: Again, pass: Pa
                 (None, None, from) => from,
             };
             if let Some(analysis) = analysis {
-                return Ok((Listened::Heard(Box::new(Heard { analysis, again, moments })), place));
+                return Ok((Listened::Heard(Box::new(Heard { analysis, again, moments })), permit));
             }
-            (survey, again, moments, place)
+            (survey, again, moments, permit)
         }
     };
     if !survey.audible {
         let heard = Heard { analysis: Analysis::inaudible(survey), again, moments };
-        return Ok((Listened::Heard(Box::new(heard)), place));
+        return Ok((Listened::Heard(Box::new(heard)), permit));
     }
     let byte = pass.from.as_ref().filter(|from| from.survey().is_some()).map_or(0, Progress::byte);
     let (mut source, _feeding) = again.open_at(staged, byte).await?;
@@ -178,14 +183,14 @@ async fn listen_on<P: Send + 'static>(staged: &Staged<'_>, from: Again, pass: Pa
         let (input, mut tell) = (source.input(&format), pass.tell());
         let on = audio::Onward { from: pass.from.as_ref(), tell: &mut tell };
         let analysed = audio::analyse_onward((survey, &moments), &format, input, &pass.rules, &mut *detector, on);
-        (analysed, moments, place)
+        (analysed, moments, permit)
     };
-    let (analysed, moments, place) = on_a_thread(analyse).await?;
+    let (analysed, moments, permit) = on_a_thread(analyse).await?;
     let listened = match readable(analysed)? {
         Ok(analysis) => Listened::Heard(Box::new(Heard { analysis, again, moments })),
         Err(why) => Listened::Unreadable(why),
     };
-    Ok((listened, place))
+    Ok((listened, permit))
 }
 
 async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {

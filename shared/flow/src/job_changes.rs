@@ -92,7 +92,7 @@ impl Follower {
         self.look = page.get(PAGE - 1).map(|last| Look { after: Some(ChangeCursor::of(last)), ..look });
         let news = page.into_iter().filter(|job| self.is_new(job)).collect();
         if self.look.is_none() {
-            self.settle(look);
+            self.advance(look);
         }
         Ok((news, self.look.is_some()))
     }
@@ -123,7 +123,7 @@ impl Follower {
 
     /// Moves the start of later queries forward after a complete query, to which older changes were visible. After a
     /// clock was set back the start moves back too, so that changes are reported twice rather than never.
-    fn settle(&mut self, look: Look) {
+    fn advance(&mut self, look: Look) {
         let seen = look.began - OVERLAP;
         if look.began < self.floor {
             self.floor = Timestamp::default();

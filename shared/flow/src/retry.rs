@@ -11,7 +11,7 @@ const TRIES: u32 = 3;
 /// The first pause; each further one is twice as long.
 const PAUSE: Duration = Duration::from_millis(50);
 /// If a service asks for a longer wait, the operation is not retried here.
-const LONGEST_WISH: Duration = Duration::from_secs(2);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// Runs `operation` until it succeeds, at most three times. An error that a retry cannot help is returned at once.
 pub async fn with_retries<T, F>(clock: &dyn Clock, mut operation: impl FnMut() -> F) -> Result<T>
@@ -39,7 +39,7 @@ fn keep_doubt<T>(answer: Result<T>, in_doubt: bool) -> Result<T> {
 }
 
 fn worth_repeating(error: &Error) -> bool {
-    let soon = error.retry_after.is_none_or(|wish| wish <= LONGEST_WISH);
+    let soon = error.retry_after.is_none_or(|wait| wait <= LONGEST_WAIT);
     soon && matches!(error.kind, Kind::Unavailable | Kind::Unknown | Kind::Throttled)
 }
 
@@ -52,14 +52,14 @@ mod tests {
 
     #[tokio::test]
     async fn retry_after_above_the_limit_is_not_retried() {
-        for (wish, tries) in [(2, 3), (3, 1)] {
-            let asked = std::cell::Cell::new(0);
+        for (wait, tries) in [(2, 3), (3, 1)] {
+            let calls = std::cell::Cell::new(0);
             let busy = || {
-                asked.set(asked.get() + 1);
-                async { Err::<(), _>(Error::new(Kind::Throttled, "x", "").after(Duration::from_secs(wish))) }
+                calls.set(calls.get() + 1);
+                async { Err::<(), _>(Error::new(Kind::Throttled, "x", "").after(Duration::from_secs(wait))) }
             };
             let error = with_retries(&NoTime, busy).await.unwrap_err();
-            assert_eq!((error.retry_after, asked.get()), (Some(Duration::from_secs(wish)), tries));
+            assert_eq!((error.retry_after, calls.get()), (Some(Duration::from_secs(wait)), tries));
         }
     }
 

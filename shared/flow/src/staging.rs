@@ -9,15 +9,15 @@ use domain::JobId;
 pub struct Staging(Arc<Mutex<HashSet<JobId>>>);
 
 /// A guard for an upload under way. It is dropped when the job exists, or when the upload was given up.
-pub struct Begun {
+pub struct StagingGuard {
     staging: Staging,
     job: JobId,
 }
 
 impl Staging {
-    pub fn begin(&self, job: JobId) -> Begun {
+    pub fn begin(&self, job: JobId) -> StagingGuard {
         self.lock().insert(job);
-        Begun { staging: self.clone(), job }
+        StagingGuard { staging: self.clone(), job }
     }
 
     pub fn contains(&self, job: JobId) -> bool {
@@ -30,7 +30,7 @@ impl Staging {
     }
 }
 
-impl Drop for Begun {
+impl Drop for StagingGuard {
     fn drop(&mut self) {
         self.staging.lock().remove(&self.job);
     }

@@ -11,7 +11,7 @@ use domain::job::{DispatchState, WaitingFor};
 use domain::repair::{Repair, needed_repair};
 use domain::{Command, Job, JobId, Status, Timestamp};
 
-use crate::circuit::Known;
+use crate::circuit::CircuitState;
 use crate::conversation;
 use crate::dispatch::{enqueue, follow_up, try_enqueue};
 use crate::effects;
@@ -61,7 +61,7 @@ pub async fn sweep(services: &Services, limit: usize) -> Result<Swept> {
 /// Gives free slots to jobs that wait for one: slots that a crash left unused, and those that parked jobs gave up. No job
 /// is started while the engine is known not to answer.
 async fn give_slots(services: &Services) -> Result<u64> {
-    if services.instance.circuit.known(services.now()) != Known::Answers {
+    if services.instance.circuit.state_at(services.now()) != CircuitState::Closed {
         return Ok(0);
     }
     let (over, mut given) = (services.now() + LONGEST_PART, 0);

@@ -9,7 +9,7 @@ use super::check::{Checked, PartHeaders, Terms, check_file, shown};
 use super::refusal::{BadFile, Refused};
 use crate::ports::{BlobName, BlobWriter, Verdict};
 use crate::services::Services;
-use crate::staging::Begun;
+use crate::staging::StagingGuard;
 
 /// Takes the files of one batch, one after the other. If it is dropped or the batch is refused, nothing is left behind.
 pub struct Intake {
@@ -18,9 +18,9 @@ pub struct Intake {
     pub(super) job_id: JobId,
     pub(super) terms: Terms,
     pub(super) files: Vec<StagedFile>,
-    pub(super) staged: Staged,
+    pub(super) staged: StagedBlobs,
     /// Protects the blobs from the orphan rule until the job exists or the batch is given up.
-    _staging: Begun,
+    _staging: StagingGuard,
     pub(super) bad: Vec<BadFile>,
     names: Vec<String>,
     batch_bytes: u64,
@@ -47,7 +47,7 @@ impl Intake {
         }
         let job_id = services.random.job_id();
         Ok(Self {
-            staged: Staged::new(services),
+            staged: StagedBlobs::new(services),
             _staging: services.staging.begin(job_id),
             services: services.clone(),
             job_id,
@@ -176,13 +176,13 @@ fn mismatch(name: &str) -> BadFile {
 }
 
 /// The blobs that are staged so far. Unless they are handed over to a job they are deleted: at once by
-/// [`Staged::remove`], or in the background when a request is dropped because its client disconnected.
-pub(super) struct Staged {
+/// [`StagedBlobs::remove`], or in the background when a request is dropped because its client disconnected.
+pub(super) struct StagedBlobs {
     services: Option<Services>,
     blobs: Vec<BlobName>,
 }
 
-impl Staged {
+impl StagedBlobs {
     fn new(services: &Services) -> Self {
         Self { services: Some(services.clone()), blobs: Vec::new() }
     }
@@ -203,7 +203,7 @@ impl Staged {
     }
 }
 
-impl Drop for Staged {
+impl Drop for StagedBlobs {
     fn drop(&mut self) {
         let blobs = std::mem::take(&mut self.blobs);
         let (Some(services), false) = (self.services.take(), blobs.is_empty()) else { return };

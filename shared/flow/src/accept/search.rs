@@ -28,7 +28,7 @@ const SPAN: Duration = Duration::from_secs(15);
 /// Permits for searching batches on this instance: as many as there are cores. Nobody waits for one.
 #[derive(Clone)]
 pub struct Search {
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Default for Search {
@@ -38,8 +38,8 @@ impl Default for Search {
 }
 
 impl Search {
-    pub fn with_places(places: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(places)) }
+    pub fn with_places(permits: usize) -> Self {
+        Self { permits: Arc::new(Semaphore::new(permits)) }
     }
 }
 
@@ -52,10 +52,10 @@ impl Intake {
             return;
         }
         // The permit is held until the decoding thread has ended, even if nobody waits for its result any more.
-        let Ok(place) = Arc::clone(&search.places).try_acquire_owned() else { return };
+        let Ok(permit) = Arc::clone(&search.permits).try_acquire_owned() else { return };
         let searched = Searched { services: &self.services, uid: &self.uid, files: &self.files };
         let found = tokio::select! {
-            found = searched.silence(limits.inline_audio, Arc::new(place)) => found,
+            found = searched.silence(limits.inline_audio, Arc::new(permit)) => found,
             () = self.services.clock.sleep(limits.inline_search) => Ok(None),
         };
         let facts = found.unwrap_or_else(|error| {
@@ -77,13 +77,13 @@ struct Searched<'a> {
 
 impl Searched<'_> {
     /// The facts of every file, if all of them are new and silent.
-    async fn silence(&self, most: Duration, place: Arc<OwnedSemaphorePermit>) -> Result<Option<Vec<AudioFacts>>> {
+    async fn silence(&self, most: Duration, permit: Arc<OwnedSemaphorePermit>) -> Result<Option<Vec<AudioFacts>>> {
         if !self.all_are_new().await? {
             return Ok(None);
         }
         let (mut left, mut all) = (most, Vec::with_capacity(self.files.len()));
         for file in self.files {
-            let Some(facts) = self.listen_to(file, left, Arc::clone(&place)).await? else { return Ok(None) };
+            let Some(facts) = self.listen_to(file, left, Arc::clone(&permit)).await? else { return Ok(None) };
             left = left.saturating_sub(Duration::from_millis(facts.duration_ms));
             all.push(facts);
         }
@@ -102,7 +102,7 @@ impl Searched<'_> {
         &self,
         file: &StagedFile,
         within: Duration,
-        place: Arc<OwnedSemaphorePermit>,
+        permit: Arc<OwnedSemaphorePermit>,
     ) -> Result<Option<AudioFacts>> {
         let Ok(name) = domain::name::parse(&file.name) else { return Ok(None) };
         let services = self.services;
@@ -111,7 +111,7 @@ impl Searched<'_> {
         let (rules, detection) = (SegmentRules::new(SPAN), services.detection.clone());
         let pass = Pass { rules, detection, within: Some(within), from: None, latest: LatestProgress::default() };
         // The server computed the digest of these bytes as they arrived, so that they need no verification.
-        Ok(match listen(&staged, Again::Staged, pass, place).await? {
+        Ok(match listen(&staged, Again::Staged, pass, permit).await? {
             Listened::Heard(heard) if heard.verdict() == Verdict::Silent => Some(heard.facts()),
             _ => None,
         })

@@ -158,14 +158,14 @@ async fn first_pass_over_kept_bytes_equals_that_over_fetched_bytes() {
 #[tokio::test]
 async fn dropped_pass_ends_and_releases_its_permit() {
     let (_, blobs) = counting(None);
-    let (staged, place) = (staged(&blobs, 0), Arc::new(()));
+    let (staged, permit) = (staged(&blobs, 0), Arc::new(()));
     {
-        let mut listening = Box::pin(listen(&staged, Again::Staged, pass(), Arc::clone(&place)));
+        let mut listening = Box::pin(listen(&staged, Again::Staged, pass(), Arc::clone(&permit)));
         assert!((&mut listening).now_or_never().is_none());
-        assert_eq!(Arc::strong_count(&place), 2);
+        assert_eq!(Arc::strong_count(&permit), 2);
     }
     let given_back = async {
-        while Arc::strong_count(&place) > 1 {
+        while Arc::strong_count(&permit) > 1 {
             tokio::task::yield_now().await;
         }
     };

@@ -31,10 +31,10 @@ pub struct Cutter {
 }
 
 /// Sends the segments in their order. At most one waits, and meanwhile none is cut, so that memory holds the segments in
-/// flight and one more. While one waits, the `place` for decoding is released to others.
+/// flight and one more. While one waits, the `permit` for decoding is released to others.
 pub fn cut_in_background(
     cutter: Cutter,
-    mut place: DecodePermit,
+    mut permit: DecodePermit,
 ) -> (mpsc::Receiver<Cut>, JoinHandle<Result<(), Error>>) {
     let (send, cuts) = mpsc::channel(1);
     let runtime = Handle::current();
@@ -44,7 +44,7 @@ pub fn cut_in_background(
         let last = spans.last().copied();
         let by_start: HashMap<u32, Segment> = wanted.into_iter().map(|s| (s.start_ms, s)).collect();
         let mut sink = |span: Span, cut: audio::Cut| match by_start.get(&span.start_ms) {
-            Some(segment) => pass_on(&send, (*segment, cut), last == Some(span), &runtime, &mut place),
+            Some(segment) => pass_on(&send, (*segment, cut), last == Some(span), &runtime, &mut permit),
             None => ControlFlow::Continue(()),
         };
         let input = source.input(&format);
@@ -72,14 +72,14 @@ fn pass_on(
     cut: Cut,
     is_last: bool,
     runtime: &Handle,
-    place: &mut DecodePermit,
+    permit: &mut DecodePermit,
 ) -> ControlFlow<()> {
     // The channel has room, because the segment before was taken.
     if send.try_send(cut).is_err() {
         return ControlFlow::Break(());
     }
     if !is_last && send.capacity() == 0 {
-        place.leave_for(runtime, send.reserve(), send.closed());
+        permit.leave_for(runtime, send.reserve(), send.closed());
     }
     if send.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
@@ -114,7 +114,7 @@ mod tests {
         let decode_permits = DecodePermits::with_permits(1);
         let cutter = cutter();
         let wanted = cutter.wanted.clone();
-        let (mut cuts, cutter) = cut_in_background(cutter, decode_permits.place(&"ann".into()).await);
+        let (mut cuts, cutter) = cut_in_background(cutter, decode_permits.acquire(&"ann".into()).await);
         for segment in &wanted[..9] {
             soon(async {
                 while cuts.is_empty() {
@@ -123,7 +123,7 @@ mod tests {
             })
             .await;
             // While nobody takes the segment, another thread gets the only permit.
-            drop(soon(decode_permits.place(&"ann".into())).await);
+            drop(soon(decode_permits.acquire(&"ann".into())).await);
             assert_eq!(cuts.len(), 1, "one is there, no more");
             let (cut, audio) = cuts.recv().await.unwrap();
             assert_eq!(cut, *segment);
@@ -131,14 +131,14 @@ mod tests {
         }
         assert_eq!(soon(cuts.recv()).await.unwrap().0, wanted[9]);
         assert!(soon(cutter).await.unwrap().is_ok() && soon(cuts.recv()).await.is_none());
-        drop(soon(decode_permits.place(&"ann".into())).await);
+        drop(soon(decode_permits.acquire(&"ann".into())).await);
     }
 
     #[tokio::test]
     async fn cutting_ends_without_a_permit_when_the_receiver_is_dropped() {
         let decode_permits = DecodePermits::with_permits(1);
-        let (mut cuts, cutter) = cut_in_background(cutter(), decode_permits.place(&"ann".into()).await);
-        let _taken = soon(decode_permits.place(&"ann".into())).await;
+        let (mut cuts, cutter) = cut_in_background(cutter(), decode_permits.acquire(&"ann".into()).await);
+        let _taken = soon(decode_permits.acquire(&"ann".into())).await;
         soon(cuts.recv()).await.unwrap();
         drop(cuts);
         assert!(soon(cutter).await.unwrap().is_ok());

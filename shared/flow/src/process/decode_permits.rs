@@ -12,12 +12,12 @@ pub struct DecodePermits {
 }
 
 impl DecodePermits {
-    pub fn with_permits(job_permits: usize) -> Self {
-        Self { permits: Permits::new(job_permits) }
+    pub fn with_permits(permits: usize) -> Self {
+        Self { permits: Permits::new(permits) }
     }
 
     /// Waits for a permit. Dropping the future ends the wait.
-    pub async fn place(&self, user: &User) -> DecodePermit {
+    pub async fn acquire(&self, user: &User) -> DecodePermit {
         DecodePermit {
             decode_permits: self.clone(),
             held: Some(self.permits.acquire(user).await),

@@ -11,16 +11,16 @@ use speech::permits::{Permit, Permits, User};
 /// How long a delivery waits for a permit before it is sent back to the queue.
 const WAIT: Duration = Duration::from_secs(2);
 /// How long a permit is reserved for a user whose delivery was sent back. Queues deliver again sooner.
-const KEPT: Duration = Duration::from_secs(30);
+const RESERVED: Duration = Duration::from_secs(30);
 /// A user's only job works at least this long before it yields.
 const SLICE: Duration = Duration::from_secs(30);
 /// The most users for whom a permit is reserved. Further users only wait longer.
-const MOST: usize = 1000;
+const MAX_RESERVATIONS: usize = 1000;
 
 pub struct JobPermits {
     permits: Arc<Permits>,
     /// Users whose deliveries were sent back, and until when a permit is reserved for them.
-    sent_away: Mutex<HashMap<User, Timestamp>>,
+    reservations: Mutex<HashMap<User, Timestamp>>,
     /// How many jobs of each user are about to yield.
     giving_way: Mutex<HashMap<User, usize>>,
 }
@@ -36,7 +36,7 @@ pub struct JobPermit<'p> {
 impl JobPermits {
     pub fn new(all: usize) -> Self {
         let permits = Permits::with_limit(all, all.saturating_sub(1));
-        Self { permits, sent_away: Mutex::default(), giving_way: Mutex::default() }
+        Self { permits, reservations: Mutex::default(), giving_way: Mutex::default() }
     }
 
     /// Waits for a permit for at most [`WAIT`], measured by `time`. Returns `None` if there is none; then one is
@@ -46,7 +46,7 @@ impl JobPermits {
         F: Future<Output = ()>,
     {
         let waits = async {
-            if self.is_kept_for_others(user, now) {
+            if self.is_reserved_for_others(user, now) {
                 std::future::pending::<()>().await;
             }
             self.permits.acquire(user).await
@@ -55,51 +55,52 @@ impl JobPermits {
             biased;
             permit = waits => permit,
             () = time(WAIT) => {
-                self.keep_for(user, now + WAIT + KEPT);
+                self.reserve_for(user, now + WAIT + RESERVED);
                 return None;
             }
         };
-        self.forget(user);
+        self.drop_reservation(user);
         Some(JobPermit { job_permits: self, permit, since: now, gives_way: Mutex::new(false) })
     }
 
     /// Whether all free permits are reserved for other users who hold none.
-    fn is_kept_for_others(&self, user: &User, now: Timestamp) -> bool {
+    fn is_reserved_for_others(&self, user: &User, now: Timestamp) -> bool {
         let free = self.permits.all() - self.permits.in_use();
-        free > 0 && self.needy(user, now) >= free && !self.waits_without(user, now)
+        free > 0 && self.users_without_permit(user, now) >= free && !self.has_reservation(user, now)
     }
 
     /// Whether this user holds no permit and has a reservation.
-    fn waits_without(&self, user: &User, now: Timestamp) -> bool {
-        self.permits.held_by(user) == 0 && self.lock().get(user).is_some_and(|until| !now.has_reached(*until))
+    fn has_reservation(&self, user: &User, now: Timestamp) -> bool {
+        self.permits.held_by(user) == 0 && self.reservations().get(user).is_some_and(|until| !now.has_reached(*until))
     }
 
     /// The number of other users who hold no permit and want one.
-    fn needy(&self, user: &User, now: Timestamp) -> usize {
-        let mut needy = self.permits.left_out(user);
-        let mut sent_away = self.lock();
-        sent_away.retain(|_, until| !now.has_reached(*until));
-        let others = sent_away.keys().filter(|other| *other != user && self.permits.held_by(other) == 0);
-        needy.extend(others.cloned());
-        needy.sort_unstable();
-        needy.dedup();
-        needy.len()
+    fn users_without_permit(&self, user: &User, now: Timestamp) -> usize {
+        let mut users = self.permits.left_out(user);
+        let mut reservations = self.reservations();
+        reservations.retain(|_, until| !now.has_reached(*until));
+        let others = reservations.keys().filter(|other| *other != user && self.permits.held_by(other) == 0);
+        users.extend(others.cloned());
+        users.sort_unstable();
+        users.dedup();
+        users.len()
     }
 
-    fn keep_for(&self, user: &User, until: Timestamp) {
-        let mut sent_away = self.lock();
-        if self.permits.held_by(user) == 0 && (sent_away.len() < MOST || sent_away.contains_key(user)) {
-            sent_away.insert(Arc::clone(user), until);
+    fn reserve_for(&self, user: &User, until: Timestamp) {
+        let mut reservations = self.reservations();
+        if self.permits.held_by(user) == 0 && (reservations.len() < MAX_RESERVATIONS || reservations.contains_key(user))
+        {
+            reservations.insert(Arc::clone(user), until);
         }
     }
 
-    fn forget(&self, user: &User) {
-        self.lock().remove(user);
+    fn drop_reservation(&self, user: &User) {
+        self.reservations().remove(user);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<User, Timestamp>> {
+    fn reservations(&self) -> MutexGuard<'_, HashMap<User, Timestamp>> {
         // The map holds plain times, which stay valid after a panic elsewhere.
-        self.sent_away.lock().unwrap_or_else(PoisonError::into_inner)
+        self.reservations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn giving_way(&self) -> MutexGuard<'_, HashMap<User, usize>> {
@@ -121,11 +122,11 @@ impl JobPermit<'_> {
         }
         let job_permits = self.job_permits;
         let free = job_permits.permits.all() - job_permits.permits.in_use();
-        let needy = job_permits.needy(self.user(), now);
+        let users_without_permit = job_permits.users_without_permit(self.user(), now);
         let mut giving = job_permits.giving_way();
         let (all, own) = (giving.values().sum::<usize>(), giving.get(self.user()).copied().unwrap_or(0));
         let keeps_one = job_permits.permits.held_by(self.user()).saturating_sub(own) > 1;
-        if needy > all + free && (keeps_one || now.has_reached(self.since + SLICE)) {
+        if users_without_permit > all + free && (keeps_one || now.has_reached(self.since + SLICE)) {
             *giving.entry(Arc::clone(self.user())).or_default() += 1;
             *gives_way = true;
         }

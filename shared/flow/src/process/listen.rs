@@ -88,11 +88,11 @@ async fn listen(
         Err(failure) => return Ok(Err(failure)),
     };
     // The permit is acquired before the stream is opened, so that no stream is left open while nobody reads it.
-    let (place, _listening) = Sharing::of(delivery.instance.decode_permits.place(delivery.user()).await);
-    let detection = place.detection(delivery.services.detection.clone());
+    let (permit, _listening) = Sharing::of(delivery.instance.decode_permits.acquire(delivery.user()).await);
+    let detection = permit.detection(delivery.services.detection.clone());
     let (rules, latest) = (segment_rules(delivery), delivery.latest(index));
     let pass = Pass { rules, detection, within: None, from: reached, latest };
-    Ok(match first_pass::listen(staged, from, pass, place).await {
+    Ok(match first_pass::listen(staged, from, pass, permit).await {
         Err(error) if error.kind == Kind::NotFound => {
             Err(Failure::because(Code::StagedAudioMissing, "the staged audio of the file is gone"))
         }

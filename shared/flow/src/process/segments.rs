@@ -141,9 +141,9 @@ impl File<'_> {
         let delivery = self.delivery;
         let language = self.recording.language.clone();
         let mut next: Vec<u32> = cutter.wanted.iter().rev().map(|segment| segment.end_ms - segment.start_ms).collect();
-        let place = delivery.instance.decode_permits.place(delivery.user()).await;
+        let permit = delivery.instance.decode_permits.acquire(delivery.user()).await;
         let room = delivery.calls.capabilities().concurrency.max(1);
-        let (mut cuts, cutter) = cut_in_background(cutter, place);
+        let (mut cuts, cutter) = cut_in_background(cutter, permit);
         let (mut asked, mut asked_ms) = (FuturesUnordered::new(), 0_u32);
         while !next.is_empty() || !asked.is_empty() {
             // Pending answers are awaited and stored before the permit is released to others.

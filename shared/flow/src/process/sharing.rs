@@ -15,17 +15,17 @@ const EVERY_SAMPLES: usize = 160_000;
 /// The decode permit of a thread that runs the first pass.
 #[derive(Clone)]
 pub struct Sharing {
-    place: Arc<Mutex<DecodePermit>>,
+    permit: Arc<Mutex<DecodePermit>>,
     runtime: Handle,
     gone: CancellationToken,
 }
 
 impl Sharing {
     /// Has to be called within a runtime. When the guard is dropped, nobody needs the result any more.
-    pub fn of(place: DecodePermit) -> (Self, DropGuard) {
+    pub fn of(permit: DecodePermit) -> (Self, DropGuard) {
         let gone = CancellationToken::new();
         let guard = gone.clone().drop_guard();
-        (Self { place: Arc::new(Mutex::new(place)), runtime: Handle::current(), gone }, guard)
+        (Self { permit: Arc::new(Mutex::new(permit)), runtime: Handle::current(), gone }, guard)
     }
 
     /// The given detection, with detectors that share the permit while they work.
@@ -38,8 +38,8 @@ impl Sharing {
 
     fn give_way(&self) {
         // The permit stays valid after a panic elsewhere.
-        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
-        place.give_way(&self.runtime, self.gone.cancelled());
+        let mut permit = self.permit.lock().unwrap_or_else(PoisonError::into_inner);
+        permit.give_way(&self.runtime, self.gone.cancelled());
     }
 }
 
@@ -83,7 +83,7 @@ mod tests {
     #[tokio::test]
     async fn other_user_decodes_during_the_first_pass_over_a_long_recording() {
         let decode_permits = DecodePermits::with_permits(1);
-        let (sharing, _guard) = Sharing::of(decode_permits.place(&"ann".into()).await);
+        let (sharing, _guard) = Sharing::of(decode_permits.acquire(&"ann".into()).await);
         let mut detector = sharing.detection(Detection::energy()).detector();
         let over = Arc::new(AtomicBool::new(false));
         let is_over = Arc::clone(&over);
@@ -94,21 +94,21 @@ mod tests {
             detector.finish()
         });
         for _ in 0..3 {
-            drop(soon(decode_permits.place(&"bob".into())).await);
+            drop(soon(decode_permits.acquire(&"bob".into())).await);
         }
         over.store(true, Ordering::Relaxed);
         soon(listens).await.unwrap();
         drop(sharing);
-        drop(soon(decode_permits.place(&"bob".into())).await);
+        drop(soon(decode_permits.acquire(&"bob".into())).await);
     }
 
     #[tokio::test]
     async fn ended_delivery_does_not_wait_for_its_permit() {
         let decode_permits = DecodePermits::with_permits(1);
-        let (sharing, guard) = Sharing::of(decode_permits.place(&"ann".into()).await);
+        let (sharing, guard) = Sharing::of(decode_permits.acquire(&"ann".into()).await);
         let bob = tokio::spawn({
             let decode_permits = decode_permits.clone();
-            async move { decode_permits.place(&"bob".into()).await }
+            async move { decode_permits.acquire(&"bob".into()).await }
         });
         let listens = tokio::task::spawn_blocking(move || {
             let mut detector = sharing.detection(Detection::energy()).detector();

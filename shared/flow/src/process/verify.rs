@@ -30,8 +30,8 @@ pub async fn verified(
         return Ok(Ok(Again::Staged));
     }
     // The permit is acquired before the stream is opened, so that no stream is left open while nobody reads it.
-    let place = delivery.instance.decode_permits.place(delivery.user()).await;
-    let again = match first_pass::verify(staged, file.sha256, place).await {
+    let permit = delivery.instance.decode_permits.acquire(delivery.user()).await;
+    let again = match first_pass::verify(staged, file.sha256, permit).await {
         Ok(Some(again)) => again,
         Ok(None) => return Ok(Err(other_bytes())),
         Err(error) if error.kind == Kind::NotFound => return Ok(Err(Failure::of(Code::StagedAudioMissing))),

@@ -95,28 +95,28 @@ impl Worker {
             return Ok(Outcome::OwnerMismatch);
         }
         if job.status.is_terminal() {
-            return Ok(self.already_over(&job).await);
+            return Ok(self.skip_finished(&job).await);
         }
         if job.lease_is_live(services.now()) {
             return Ok(Outcome::LeaseHeld { until: job.lease.until.unwrap_or(services.now()) });
         }
-        if !self.is_time_for(&job, task).await {
+        if !self.is_on_time(&job, task).await {
             return Ok(Outcome::Rescheduled { due_at: job.due_at });
         }
         let user = User::from(job.uid.as_str());
-        let Some(place) = self.job_permits.enter(&user, services.now(), |wait| self.time(wait)).await else {
+        let Some(permit) = self.job_permits.enter(&user, services.now(), |wait| self.wait(wait)).await else {
             return Ok(Outcome::Busy);
         };
-        self.take_up(job, &place).await
+        self.claim_in_turn(job, &permit).await
     }
 
     /// Whether the wake-up is on time. It may be outdated: a job that got in line for a slot since gets another wake-up
     /// with its slot, and a parked job gets one at the end of its wait. If the wake-up of a parked job is slightly
     /// early, by the clock of the queue, this waits until it is time.
-    async fn is_time_for(&self, job: &Job, task: &TaskBody) -> bool {
+    async fn is_on_time(&self, job: &Job, task: &TaskBody) -> bool {
         let early = job.due_at.map_or(Duration::ZERO, |due| self.services.now().until(due));
         if job.is_parked() && early <= EARLY && !early.is_zero() {
-            self.time(early).await;
+            self.wait(early).await;
             return !self.instance.shutdown.is_cancelled();
         }
         let got_in_line_since = job.waits_for_slot() && task.dispatch != job.dispatch.number;
@@ -124,7 +124,7 @@ impl Worker {
     }
 
     /// Waits until the time has passed or the process shuts down.
-    async fn time(&self, wait: Duration) {
+    async fn wait(&self, wait: Duration) {
         tokio::select! {
             () = self.services.clock.sleep(wait) => {}
             () = self.instance.shutdown.cancelled() => {}
@@ -132,26 +132,26 @@ impl Worker {
     }
 
     /// Claims the job, after asking the circuit, and after taking a slot if the job was parked.
-    async fn take_up(&self, job: Job, place: &JobPermit<'_>) -> Result<Outcome> {
+    async fn claim_in_turn(&self, job: Job, permit: &JobPermit<'_>) -> Result<Outcome> {
         let services = &self.services;
         if job.status != Status::Queued {
-            return self.claim(&job, place).await;
+            return self.claim(&job, permit).await;
         }
         let _entered = match services.instance.circuit.enter(services.now()) {
             Ok(entered) => entered,
             Err(until) => return self.postpone(&job, until).await,
         };
         if !job.is_parked() {
-            return self.claim(&job, place).await;
+            return self.claim(&job, permit).await;
         }
         match services.step(job.id, &Command::TakeSlot).await? {
             // This delivery itself works on the job, so that no task is created. After a crash the sweep creates one.
-            Stepped::Done { job, .. } if job.dispatch.state == DispatchState::Pending => self.claim(&job, place).await,
-            other => self.settle(other).await,
+            Stepped::Done { job, .. } if job.dispatch.state == DispatchState::Pending => self.claim(&job, permit).await,
+            other => self.finish_step(other).await,
         }
     }
 
-    async fn already_over(&self, job: &Job) -> Outcome {
+    async fn skip_finished(&self, job: &Job) -> Outcome {
         if effects::due(job, self.services.now()) {
             effects::run(&self.services, job).await;
         }
@@ -165,25 +165,25 @@ impl Worker {
         let until = until.max(now + wait_for_a_service(job, self.services.random.unit(), now, rules));
         let command = Command::Postpone { until, waiting_for: WaitingFor::Engine };
         let stepped = self.services.step(job.id, &command).await?;
-        self.settle(stepped).await
+        self.finish_step(stepped).await
     }
 
-    async fn claim(&self, job: &Job, place: &JobPermit<'_>) -> Result<Outcome> {
+    async fn claim(&self, job: &Job, permit: &JobPermit<'_>) -> Result<Outcome> {
         let owner = self.services.random.nonce();
         let stepped = self.services.step(job.id, &Command::Claim { owner }).await?;
         match stepped {
             Stepped::Done { job, .. } if job.status == Status::Processing => {
                 metrics::attempt();
                 tracing::debug!(step = "claim", job_id = %job.id, fence = job.lease.fence, attempt = job.attempt);
-                self.deliver(job, place).await
+                self.deliver(job, permit).await
             }
-            other => self.settle(other).await,
+            other => self.finish_step(other).await,
         }
     }
 
-    async fn deliver(&self, job: Job, place: &JobPermit<'_>) -> Result<Outcome> {
-        let engine = self.engine_for(place.user());
-        let delivery = Delivery::new(&self.services, &self.instance, engine, job, place);
+    async fn deliver(&self, job: Job, permit: &JobPermit<'_>) -> Result<Outcome> {
+        let engine = self.engine_for(permit.user());
+        let delivery = Delivery::new(&self.services, &self.instance, engine, job, permit);
         let (end, job, fence) = (run(&delivery).await, &delivery.job, delivery.fence);
         let command = match end {
             DeliveryEnd::Finished => Command::Finish { fence },
@@ -207,7 +207,7 @@ impl Worker {
             }
         };
         let stepped = self.services.step(job.id, &command).await?;
-        self.settle(stepped).await
+        self.finish_step(stepped).await
     }
 
     fn put_back(&self, fence: u64, cause: PutBack) -> Command {
@@ -244,12 +244,12 @@ impl Worker {
     }
 
     /// Performs the actions of a step, and returns the outcome of the delivery.
-    async fn settle(&self, stepped: Stepped) -> Result<Outcome> {
+    async fn finish_step(&self, stepped: Stepped) -> Result<Outcome> {
         follow_up(&self.services, &stepped).await;
         Ok(match stepped {
             Stepped::NoSuchJob => Outcome::Skipped(Skip::JobNotFound),
             Stepped::Refused { why: Refusal::LeaseHeld { until }, .. } => Outcome::LeaseHeld { until },
-            Stepped::Refused { job, .. } if job.status.is_terminal() => self.already_over(&job).await,
+            Stepped::Refused { job, .. } if job.status.is_terminal() => self.skip_finished(&job).await,
             Stepped::Refused { job, .. } => Outcome::Rescheduled { due_at: job.due_at },
             Stepped::Done { job, .. } if job.status.is_terminal() => {
                 tracing::debug!(step = "finish", job_id = %job.id, status = job.status.as_str());

@@ -37,11 +37,11 @@ pub enum Opening {
     Known(Job),
 }
 
-pub async fn open(services: &Services, asked: OpenSession) -> std::result::Result<Opening, Refused> {
-    if let Verdict::Refuse { code, retry_after, detail } = services.admission.admit(&asked.uid).await? {
+pub async fn open(services: &Services, requested: OpenSession) -> std::result::Result<Opening, Refused> {
+    if let Verdict::Refuse { code, retry_after, detail } = services.admission.admit(&requested.uid).await? {
         return Err(Refused::Batch { code, detail, retry_after: Some(retry_after) });
     }
-    let request = check(services, asked)?;
+    let request = check(services, requested)?;
     services.uploads.room().await?;
     match with_retries(&*services.clock, || services.store.open_session(&request, services.at())).await? {
         Opened::Known(job) => {
@@ -82,8 +82,8 @@ async fn start(services: &Services, job: Job) -> std::result::Result<Job, Refuse
 }
 
 /// Checks the request, and reports every bad file.
-fn check(services: &Services, asked: OpenSession) -> std::result::Result<SessionRequest, Refused> {
-    let OpenSession { uid, files, terms, traceparent } = asked;
+fn check(services: &Services, requested: OpenSession) -> std::result::Result<SessionRequest, Refused> {
+    let OpenSession { uid, files, terms, traceparent } = requested;
     let limits = &services.settings.upload;
     if files.is_empty() {
         return Err(Refused::batch(Code::EmptyBatch, "the request names no files"));

@@ -24,11 +24,11 @@ const KINDS: [&[Status]; 2] = [
 pub async fn correct(services: &Services, longest: Duration) -> Result<u64> {
     let (over, mut corrected) = (services.now() + longest, 0);
     for (number, kind) in KINDS.into_iter().enumerate() {
-        let page = page(services, kind, services.instance.looked_at(number)).await?;
+        let page = page(services, kind, services.instance.clock_repair_cursor(number)).await?;
         for job in page.iter().take_while(|_| !services.now().has_reached(over)) {
             corrected += u64::from(try_correct(services, job).await);
         }
-        services.instance.look_on_from(number, page.get(PAGE - 1).and_then(cursor));
+        services.instance.set_clock_repair_cursor(number, page.get(PAGE - 1).and_then(cursor));
     }
     Ok(corrected)
 }

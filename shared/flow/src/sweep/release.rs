@@ -5,7 +5,7 @@ use domain::job::WaitingFor;
 use domain::{Command, Job, Timestamp};
 
 use super::Due;
-use crate::circuit::Known;
+use crate::circuit::CircuitState;
 use crate::dispatch::follow_up;
 use crate::error::Result;
 use crate::ports::Stepped;
@@ -14,11 +14,11 @@ use crate::services::Services;
 /// Wakes jobs that would otherwise be delivered later. At most `limit` jobs are checked.
 pub async fn engine_waiters(services: &Services, limit: usize) -> Result<u64> {
     let now = services.now();
-    let most = match services.instance.circuit.known(now) {
-        Known::LeftAlone => 0,
-        Known::Doubtful => 1,
-        Known::Answers if services.instance.circuit.take_came_back() => limit,
-        Known::Answers => 0,
+    let most = match services.instance.circuit.state_at(now) {
+        CircuitState::Open => 0,
+        CircuitState::HalfOpen => 1,
+        CircuitState::Closed if services.instance.circuit.take_came_back() => limit,
+        CircuitState::Closed => 0,
     };
     let (mut due, mut woken) = (Due::until(now + services.settings.rules.backoff_max, limit), 0);
     while woken < most
