@@ -66,7 +66,7 @@ pub enum Decision {
 
 pub fn decide(batch: &Batch, known: Known, ctx: Context<'_>) -> Decision {
     if let Some(job) = known.own {
-        return Decision::Own { deduplicated: was_born_finished(&job), job };
+        return Decision::Own { deduplicated: was_created_finished(&job), job };
     }
     let finished = all_finished(&known.recordings);
     if let Some(job) = find_answering_job(&batch.uid, &batch.recording_ids(), &known, ctx.now) {
@@ -129,7 +129,7 @@ fn has_done_all(job: &Job) -> bool {
 }
 
 /// Whether the job was created already finished: only such a job has everything done without an attempt.
-pub(crate) fn was_born_finished(job: &Job) -> bool {
+pub(crate) fn was_created_finished(job: &Job) -> bool {
     has_done_all(job) && job.attempt == 0
 }
 

@@ -26,7 +26,7 @@ const PIECES: usize = 4;
 const KEPT_BYTES: u64 = 2 * 1024 * 1024;
 
 /// A message of the feeder. If the channel closes without `End`, the stream was interrupted.
-enum Fed {
+enum FeedMessage {
     Piece(Result<Bytes>),
     End,
 }
@@ -35,18 +35,18 @@ enum Fed {
 const NEAR_BYTES: u64 = 512 * 1024;
 
 /// A blocking reader over a stream of bytes.
-pub struct BytesIn {
+pub struct BlobReader {
     source: Source,
     current: Bytes,
-    over: bool,
+    at_end: bool,
     /// The position of the first byte of `current` in the blob.
-    at: u64,
+    position: u64,
     ranges: Option<Ranges>,
 }
 
 enum Source {
     Memory(Bytes),
-    Stream(mpsc::Receiver<Fed>),
+    Stream(mpsc::Receiver<FeedMessage>),
     /// The stream is opened with the next read, so that seeking to the end and back costs nothing.
     Closed,
 }
@@ -72,8 +72,8 @@ impl Ranges {
         })
     }
 
-    fn open(&self, at: u64) -> io::Result<mpsc::Receiver<Fed>> {
-        let opened = self.runtime.block_on(self.stop.run_until_cancelled(self.blobs.read(&self.name, at)));
+    fn open(&self, position: u64) -> io::Result<mpsc::Receiver<FeedMessage>> {
+        let opened = self.runtime.block_on(self.stop.run_until_cancelled(self.blobs.read(&self.name, position)));
         // The delivery that waited for this has ended.
         let stream = opened.ok_or(io::ErrorKind::BrokenPipe)?.map_err(io::Error::other)?;
         let (send, pieces) = mpsc::channel(PIECES);
@@ -83,7 +83,7 @@ impl Ranges {
 }
 
 /// A staged blob of audio, which can be read repeatedly.
-pub struct Staged<'w> {
+pub struct StagedBlob<'w> {
     pub blobs: &'w Arc<dyn Blobs>,
     pub blob: BlobName,
     pub size: u64,
@@ -92,24 +92,25 @@ pub struct Staged<'w> {
     pub clock: Option<&'w dyn Clock>,
 }
 
-impl Staged<'_> {
+impl StagedBlob<'_> {
     /// Opens the blob at this byte. Has to be called within a runtime.
-    pub async fn open_at(&self, byte: u64) -> Result<(BytesIn, DropGuard)> {
+    pub async fn open_at(&self, byte: u64) -> Result<(BlobReader, DropGuard)> {
         let read = || self.blobs.read(&self.blob, byte);
         let stream = match self.clock {
             Some(clock) => with_retries(clock, read).await?,
             None => read().await?,
         };
-        let (bytes, feeding) = BytesIn::feed(stream, Ranges::wanted(&self.format, self.blobs, &self.blob, self.size));
-        Ok((BytesIn { at: byte, ..bytes }, feeding))
+        let (bytes, feeding) =
+            BlobReader::feed(stream, Ranges::wanted(&self.format, self.blobs, &self.blob, self.size));
+        Ok((BlobReader { position: byte, ..bytes }, feeding))
     }
 
-    pub async fn open(&self) -> Result<(BytesIn, DropGuard)> {
+    pub async fn open(&self) -> Result<(BlobReader, DropGuard)> {
         self.open_at(0).await
     }
 }
 
-impl BytesIn {
+impl BlobReader {
     /// Starts feeding. The feeder ends when the reader is dropped. When the guard is dropped, reading fails as interrupted.
     pub fn feed(stream: BoxStream<'static, Result<Bytes>>, ranges: Option<Ranges>) -> (Self, DropGuard) {
         let (send, pieces) = mpsc::channel(PIECES);
@@ -117,17 +118,20 @@ impl BytesIn {
         let feeding = feed(stream, send);
         tokio::spawn(stop.clone().run_until_cancelled_owned(feeding));
         let source = Source::Stream(pieces);
-        (Self { source, current: Bytes::new(), over: false, at: 0, ranges }, stop.drop_guard())
+        (Self { source, current: Bytes::new(), at_end: false, position: 0, ranges }, stop.drop_guard())
     }
 
     /// A reader over bytes in memory. Its guard has no effect.
     pub fn memory(bytes: Bytes) -> (Self, DropGuard) {
         let source = Source::Memory(bytes.clone());
-        (Self { source, current: bytes, over: false, at: 0, ranges: None }, CancellationToken::new().drop_guard())
+        (
+            Self { source, current: bytes, at_end: false, position: 0, ranges: None },
+            CancellationToken::new().drop_guard(),
+        )
     }
 
     pub fn is_at_start(&self) -> bool {
-        self.at == 0
+        self.position == 0
     }
 
     pub fn is_in_memory(&self) -> bool {
@@ -141,27 +145,27 @@ impl BytesIn {
 
     /// The next bytes, as they came; `None` at the end.
     fn piece(&mut self) -> io::Result<Option<Bytes>> {
-        while self.current.is_empty() && !self.over {
+        while self.current.is_empty() && !self.at_end {
             match &mut self.source {
-                Source::Memory(_) => self.over = true,
+                Source::Memory(_) => self.at_end = true,
                 Source::Stream(pieces) => match pieces.blocking_recv() {
-                    Some(Fed::Piece(piece)) => self.current = piece.map_err(io::Error::other)?,
-                    Some(Fed::End) => self.over = true,
+                    Some(FeedMessage::Piece(piece)) => self.current = piece.map_err(io::Error::other)?,
+                    Some(FeedMessage::End) => self.at_end = true,
                     // This is not the end of the blob: the feeder was stopped.
                     None => return Err(io::ErrorKind::BrokenPipe.into()),
                 },
                 Source::Closed => {
                     let ranges = self.ranges.as_ref().ok_or(io::ErrorKind::Unsupported)?;
-                    self.source = Source::Stream(ranges.open(self.at)?);
+                    self.source = Source::Stream(ranges.open(self.position)?);
                 }
             }
         }
         Ok((!self.current.is_empty()).then(|| self.current.clone()))
     }
 
-    fn use_up(&mut self, bytes: usize) {
+    fn consume(&mut self, bytes: usize) {
         self.current.advance(bytes);
-        self.at += bytes as u64;
+        self.position += bytes as u64;
     }
 
     fn size(&self) -> io::Result<u64> {
@@ -177,67 +181,67 @@ impl BytesIn {
         let byte = usize::try_from(byte).unwrap_or(usize::MAX).min(bytes.len());
         let (mut inside, _) = Self::memory(bytes.clone());
         inside.current = bytes.slice(byte..);
-        inside.at = byte as u64;
+        inside.position = byte as u64;
         inside
     }
 
     fn jump(&mut self, to: u64) -> io::Result<()> {
         if let Source::Memory(bytes) = &self.source {
             self.current = bytes.slice(usize::try_from(to).unwrap_or(usize::MAX).min(bytes.len())..);
-            (self.at, self.over) = (to, false);
+            (self.position, self.at_end) = (to, false);
             return Ok(());
         }
-        while to > self.at && to - self.at <= NEAR_BYTES && matches!(self.source, Source::Stream(_)) {
+        while to > self.position && to - self.position <= NEAR_BYTES && matches!(self.source, Source::Stream(_)) {
             let Some(piece) = self.piece()? else { break };
-            let far = usize::try_from(to - self.at).unwrap_or(usize::MAX);
-            self.use_up(piece.len().min(far));
+            let far = usize::try_from(to - self.position).unwrap_or(usize::MAX);
+            self.consume(piece.len().min(far));
         }
-        if to != self.at {
+        if to != self.position {
             self.current = Bytes::new();
-            (self.source, self.at, self.over) = (Source::Closed, to, to >= self.size()?);
+            (self.source, self.position, self.at_end) = (Source::Closed, to, to >= self.size()?);
         }
         Ok(())
     }
 }
 
-impl Seek for BytesIn {
+impl Seek for BlobReader {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let place = match to {
             SeekFrom::Start(place) => Some(place),
             SeekFrom::End(by) => self.size()?.checked_add_signed(by),
-            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+            SeekFrom::Current(by) => self.position.checked_add_signed(by),
         };
         self.jump(place.ok_or(io::ErrorKind::InvalidInput)?)?;
-        Ok(self.at)
+        Ok(self.position)
     }
 }
 
-async fn feed(mut stream: BoxStream<'static, Result<Bytes>>, send: mpsc::Sender<Fed>) {
+async fn feed(mut stream: BoxStream<'static, Result<Bytes>>, send: mpsc::Sender<FeedMessage>) {
     while let Some(piece) = stream.next().await {
         let broken = piece.is_err();
         metrics::read(piece.as_ref().map_or(0, Bytes::len));
-        if send.send(Fed::Piece(piece)).await.is_err() || broken {
+        if send.send(FeedMessage::Piece(piece)).await.is_err() || broken {
             return;
         }
     }
-    let _ = send.send(Fed::End).await;
+    let _ = send.send(FeedMessage::End).await;
 }
 
-impl Read for BytesIn {
+impl Read for BlobReader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if into.is_empty() || self.piece()?.is_none() {
             return Ok(0);
         }
         let n = into.len().min(self.current.len());
         into[..n].copy_from_slice(&self.current[..n]);
-        self.use_up(n);
+        self.consume(n);
         Ok(n)
     }
 }
 
 /// Reads everything, and returns the digest, and the bytes themselves if they are few.
-pub fn digest(bytes: BytesIn, size: u64) -> io::Result<(Sha256Hex, Option<Bytes>)> {
-    let (mut keeper, mut digest) = (Keeper::new(bytes, size), Sha256::new());
+pub fn digest(bytes: BlobReader, size: u64) -> io::Result<(Sha256Hex, Option<Bytes>)> {
+    let (mut keeper, mut digest) = (KeepingReader::new(bytes, size), Sha256::new());
     while let Some(piece) = keeper.piece()? {
         digest.update(&piece);
     }
@@ -245,20 +249,20 @@ pub fn digest(bytes: BytesIn, size: u64) -> io::Result<(Sha256Hex, Option<Bytes>
 }
 
 /// A reader that keeps a copy of the bytes of a small file.
-pub struct Keeper {
-    bytes: BytesIn,
+pub struct KeepingReader {
+    bytes: BlobReader,
     kept: Option<Vec<u8>>,
 }
 
-impl Keeper {
+impl KeepingReader {
     /// `size` is the announced size of the file.
-    pub fn new(bytes: BytesIn, size: u64) -> Self {
+    pub fn new(bytes: BlobReader, size: u64) -> Self {
         let kept = (size <= KEPT_BYTES).then(|| Vec::with_capacity(size as usize));
         Self { bytes, kept }
     }
 
     /// Reads what the decoder left, and returns the kept bytes and the reader.
-    pub fn finish(mut self) -> io::Result<(Option<Bytes>, BytesIn)> {
+    pub fn finish(mut self) -> io::Result<(Option<Bytes>, BlobReader)> {
         while self.kept.is_some() && self.piece()?.is_some() {}
         Ok((self.kept.map(Bytes::from), self.bytes))
     }
@@ -268,7 +272,7 @@ impl Keeper {
         let piece = self.bytes.piece()?;
         if let Some(piece) = &piece {
             self.keep(piece);
-            self.bytes.use_up(piece.len());
+            self.bytes.consume(piece.len());
         }
         Ok(piece)
     }
@@ -282,7 +286,7 @@ impl Keeper {
     }
 }
 
-impl Read for Keeper {
+impl Read for KeepingReader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let n = self.bytes.read(into)?;
         self.keep(&into[..n]);

@@ -18,7 +18,7 @@ const PROBE: Duration = Duration::from_secs(120);
 /// An open circuit is ignored this long after its pause: other instances may have found that the engine is back.
 const STALE: Duration = Duration::from_secs(600);
 
-/// The state of the engine as far as an instance knows it.
+/// The state of the circuit, which is what an instance knows of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CircuitState {
     /// The engine answers, or nothing else is known.

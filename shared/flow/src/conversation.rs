@@ -27,7 +27,10 @@ pub async fn delete(services: &Services, uid: &Uid, id: ConversationId) -> Resul
     tracing::debug!(step = "delete", conversation_id = %id, "a conversation was deleted");
     // The conversation is deleted even if this fails: the sweep removes the remaining texts.
     if let Err(error) = remove(services, uid, id, PAGES_AT_ONCE).await {
-        tracing::warn!(conversation_id = %id, %error, "texts of a deleted conversation stay until the sweep");
+        tracing::warn!(
+            conversation_id = %id, %error,
+            "texts of a deleted conversation could not be removed; the sweep will remove them"
+        );
     }
     Ok(true)
 }
@@ -47,7 +50,7 @@ async fn remove(services: &Services, uid: &Uid, id: ConversationId, pages: usize
 
 /// Removes the remaining texts of at most `limit` deleted conversations, until `over`. Returns how many were processed.
 pub async fn sweep(services: &Services, limit: usize, over: Timestamp) -> Result<u64> {
-    let (now, mut left, mut seen_to) = (services.now(), limit, 0);
+    let (now, mut left, mut processed) = (services.now(), limit, 0);
     let mut after: Option<DueDeletion> = None;
     while left > 0 && !services.now().has_reached(over) {
         let wanted = DELETIONS.min(left);
@@ -55,13 +58,15 @@ pub async fn sweep(services: &Services, limit: usize, over: Timestamp) -> Result
         for DueDeletion { uid, id, .. } in &page {
             // An error with one conversation does not stop the others; it stays due.
             match remove(services, uid, *id, PAGES_IN_A_SWEEP).await {
-                Ok(_) => seen_to += 1,
-                Err(error) => tracing::warn!(conversation_id = %id, %error, "texts could not be removed"),
+                Ok(_) => processed += 1,
+                Err(error) => {
+                    tracing::warn!(conversation_id = %id, %error, "texts could not be removed; the next sweep retries");
+                }
             }
         }
         // A short page is the last one.
         left = if page.len() == wanted { left - wanted } else { 0 };
         after = page.into_iter().last();
     }
-    Ok(seen_to)
+    Ok(processed)
 }

@@ -62,7 +62,7 @@ fn is_first_report(reported: &mut HashSet<String>, name: &str) -> bool {
     }
     reported.insert(name.to_owned());
     if reported.len() == REMEMBERED {
-        tracing::error!(documents = REMEMBERED, "no more stored documents that cannot be read are told one by one");
+        tracing::error!(documents = REMEMBERED, "further unreadable documents are not reported one by one");
     }
     true
 }

@@ -18,12 +18,12 @@ const MAX_PUSH_BYTES: usize = 4096;
 /// The shortest pause after a push that was not delivered.
 const PUSH_PAUSE: Duration = Duration::from_secs(30);
 /// The pause if only a person can fix the cause. Each job retries, and logs the error, until it gives its push up.
-const PUSH_PAUSE_OF_PEOPLE: Duration = Duration::from_secs(600);
+const PUSH_PAUSE_MISCONFIGURED: Duration = Duration::from_secs(600);
 
 /// Runs the effects that are due. An error is only logged: the job stays due, and the sweep tries again.
 pub async fn run(services: &Services, job: &Job) {
     if let Err(error) = try_run(services, job).await {
-        tracing::warn!(job_id = %job.id, %error, "the effects of a finished job are not complete; the sweep goes on");
+        tracing::warn!(job_id = %job.id, %error, "effects of a finished job failed; the sweep will retry them");
     }
 }
 
@@ -53,7 +53,7 @@ async fn push(services: &Services, job: &Job, marks: &Mutex<()>) -> Result<()> {
         Ok(Some(wait)) => Command::PushLater { fence, at: services.now() + wait },
         // A store that cannot list the devices only postpones the push, and the job gives it up at the end of its time.
         Err(error) => {
-            tracing::warn!(job_id = %job.id, %error, "the devices to push to are not known");
+            tracing::warn!(job_id = %job.id, %error, "the devices to push to could not be read; the push is retried");
             Command::PushLater { fence, at: services.now() + PUSH_PAUSE }
         }
     };
@@ -101,7 +101,7 @@ async fn send(services: &Services, job: JobId, device: &Device, message: &PushMe
         }
         Err(error) if error.kind == Kind::Misconfigured => {
             tracing::error!(job_id = %job, device_id = %device.id, %error, "no push gets through until a person mends it");
-            Ok(Some(PUSH_PAUSE_OF_PEOPLE))
+            Ok(Some(PUSH_PAUSE_MISCONFIGURED))
         }
         Err(error) => {
             tracing::warn!(job_id = %job, device_id = %device.id, %error, "a push did not get through; it is tried again");

@@ -17,7 +17,7 @@ use tokio_util::sync::DropGuard;
 
 pub use reached::{ENVELOPE, LatestProgress};
 
-use crate::bytes_in::{self, BytesIn, Keeper, Staged};
+use crate::bytes_in::{self, BlobReader, KeepingReader, StagedBlob};
 use crate::error::{Error, Kind, Result};
 
 /// The parameters of a first pass.
@@ -42,43 +42,43 @@ impl Pass {
 
 /// The result of a first pass.
 pub enum Listened {
-    Heard(Box<Heard>),
+    Readable(Box<ListenedFile>),
     Unreadable(AudioError),
 }
 
 /// The result for a file that was read to its end.
-pub struct Heard {
+pub struct ListenedFile {
     pub analysis: Analysis,
     /// What was kept in memory for the second pass.
-    pub again: Again,
+    pub retained: Retained,
     /// Positions at which decoding can begin.
     pub moments: Moments,
 }
 
 /// What is kept in memory of a file after it was read.
 #[derive(Clone)]
-pub enum Again {
+pub enum Retained {
     /// The decoded samples of a short file.
     Samples(Arc<Kept>),
     /// The bytes of a small file.
     Bytes(Bytes),
     /// Nothing: the file has to be fetched from the blob store again.
-    Staged,
+    Nothing,
 }
 
 /// The source that a decoding thread reads.
 pub enum Source {
     Samples(Arc<Kept>),
-    Bytes(BytesIn),
+    Bytes(BlobReader),
 }
 
-impl Again {
+impl Retained {
     /// Opens the file at this byte; kept samples always start at their beginning. Reading ends when the guard is dropped.
-    pub async fn open_at(&self, staged: &Staged<'_>, byte: u64) -> Result<(Source, Option<DropGuard>)> {
+    pub async fn open_at(&self, staged: &StagedBlob<'_>, byte: u64) -> Result<(Source, Option<DropGuard>)> {
         Ok(match self {
             Self::Samples(kept) => (Source::Samples(Arc::clone(kept)), None),
-            Self::Bytes(bytes) => (Source::Bytes(BytesIn::memory_at(bytes, byte)), None),
-            Self::Staged => {
+            Self::Bytes(bytes) => (Source::Bytes(BlobReader::memory_at(bytes, byte)), None),
+            Self::Nothing => {
                 let (bytes, feeding) = staged.open_at(byte).await?;
                 (Source::Bytes(bytes), Some(feeding))
             }
@@ -96,7 +96,7 @@ impl Source {
     }
 }
 
-impl Heard {
+impl ListenedFile {
     pub fn facts(&self) -> AudioFacts {
         let survey = &self.analysis.survey;
         AudioFacts {
@@ -122,17 +122,26 @@ impl Heard {
 
 /// Reads a blob to its end and compares it with the announced digest. Returns what was kept of it, or `None` if the bytes
 /// differ. Dropping the future ends the reading on the other thread too; `permit` is held until that has ended.
-pub async fn verify(staged: &Staged<'_>, announced: Sha256Hex, permit: impl Send + 'static) -> Result<Option<Again>> {
+pub async fn verify(
+    staged: &StagedBlob<'_>,
+    announced: Sha256Hex,
+    permit: impl Send + 'static,
+) -> Result<Option<Retained>> {
     let (bytes, _feeding) = staged.open().await?;
     let size = staged.size;
     let digested = on_a_thread(move || (bytes_in::digest(bytes, size).map_err(read_error), permit)).await?.0;
     let (sha256, few) = digested?;
-    Ok((sha256 == announced).then(|| few.map_or(Again::Staged, Again::Bytes)))
+    Ok((sha256 == announced).then(|| few.map_or(Retained::Nothing, Retained::Bytes)))
 }
 
 /// Runs the first pass over verified bytes. Dropping the future ends the reading on the other thread too; `permit` is held
 /// until that has ended.
-pub async fn listen(staged: &Staged<'_>, from: Again, pass: Pass, permit: impl Send + 'static) -> Result<Listened> {
+pub async fn listen(
+    staged: &StagedBlob<'_>,
+    from: Retained,
+    pass: Pass,
+    permit: impl Send + 'static,
+) -> Result<Listened> {
     let anew = Pass { from: None, ..pass.clone() };
     match listen_on(staged, from.clone(), pass, permit).await? {
         // The checkpoint was damaged or of other bytes. The pass starts from the beginning.
@@ -142,42 +151,42 @@ pub async fn listen(staged: &Staged<'_>, from: Again, pass: Pass, permit: impl S
 }
 
 async fn listen_on<P: Send + 'static>(
-    staged: &Staged<'_>,
-    from: Again,
+    staged: &StagedBlob<'_>,
+    from: Retained,
     pass: Pass,
     permit: P,
 ) -> Result<(Listened, P)> {
     let (format, size) = (staged.format, staged.size);
-    let (survey, again, moments, permit) = match pass.from.as_ref().and_then(Progress::survey) {
+    let (survey, retained, moments, permit) = match pass.from.as_ref().and_then(Progress::survey) {
         // An earlier delivery had already read the file once; only the second reading is left.
         Some((survey, moments)) => (survey, from, moments, permit),
         None => {
             let byte = pass.from.as_ref().map_or(0, Progress::byte);
             let (source, _feeding) = from.open_at(staged, byte).await?;
-            let heard = pass.clone();
-            let (surveyed, permit) = on_a_thread(move || (survey(&format, size, &heard, source), permit)).await?;
+            let survey_pass = pass.clone();
+            let (surveyed, permit) = on_a_thread(move || (survey(&format, size, &survey_pass, source), permit)).await?;
             let (Surveyed { survey, kept, moments, analysis }, few) = match surveyed? {
                 Ok(surveyed) => surveyed,
                 Err(why) => return Ok((Listened::Unreadable(why), permit)),
             };
-            let again = match (kept, few, from) {
-                (Some(kept), ..) => Again::Samples(Arc::new(kept)),
-                (None, Some(few), _) => Again::Bytes(few),
+            let retained = match (kept, few, from) {
+                (Some(kept), ..) => Retained::Samples(Arc::new(kept)),
+                (None, Some(few), _) => Retained::Bytes(few),
                 // Bytes that came from memory are read from there again.
                 (None, None, from) => from,
             };
             if let Some(analysis) = analysis {
-                return Ok((Listened::Heard(Box::new(Heard { analysis, again, moments })), permit));
+                return Ok((Listened::Readable(Box::new(ListenedFile { analysis, retained, moments })), permit));
             }
-            (survey, again, moments, permit)
+            (survey, retained, moments, permit)
         }
     };
     if !survey.audible {
-        let heard = Heard { analysis: Analysis::inaudible(survey), again, moments };
-        return Ok((Listened::Heard(Box::new(heard)), permit));
+        let file = ListenedFile { analysis: Analysis::inaudible(survey), retained, moments };
+        return Ok((Listened::Readable(Box::new(file)), permit));
     }
     let byte = pass.from.as_ref().filter(|from| from.survey().is_some()).map_or(0, Progress::byte);
-    let (mut source, _feeding) = again.open_at(staged, byte).await?;
+    let (mut source, _feeding) = retained.open_at(staged, byte).await?;
     let analyse = move || {
         let mut detector = pass.detection.detector();
         let (input, mut tell) = (source.input(&format), pass.tell());
@@ -187,7 +196,7 @@ async fn listen_on<P: Send + 'static>(
     };
     let (analysed, moments, permit) = on_a_thread(analyse).await?;
     let listened = match readable(analysed)? {
-        Ok(analysis) => Listened::Heard(Box::new(Heard { analysis, again, moments })),
+        Ok(analysis) => Listened::Readable(Box::new(ListenedFile { analysis, retained, moments })),
         Err(why) => Listened::Unreadable(why),
     };
     Ok((listened, permit))
@@ -211,7 +220,7 @@ fn survey(format: &Format, size: u64, pass: &Pass, source: Source) -> Result<Rea
     };
     let mut source = match source {
         // Nothing has to be kept of bytes in memory, and nothing can be kept if reading does not begin at the start.
-        Source::Bytes(bytes) if !bytes.is_in_memory() && bytes.is_at_start() => Keeper::new(bytes, size),
+        Source::Bytes(bytes) if !bytes.is_in_memory() && bytes.is_at_start() => KeepingReader::new(bytes, size),
         mut kept => return Ok(survey(kept.input(format))?.map(|surveyed| (surveyed, None))),
     };
     let surveyed = match survey(Input::from(&mut source))? {
@@ -221,7 +230,7 @@ fn survey(format: &Format, size: u64, pass: &Pass, source: Source) -> Result<Rea
             // A small file is fetched completely, because each jump would cost a request.
             let (few, mut bytes) = source.finish().map_err(read_error)?;
             if let Some(few) = &few {
-                bytes = BytesIn::memory(few.clone()).0;
+                bytes = BlobReader::memory(few.clone()).0;
             }
             bytes.rewind().map_err(read_error)?;
             return Ok(survey(Input::ranges(&mut bytes))?.map(|surveyed| (surveyed, few)));

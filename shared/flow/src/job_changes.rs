@@ -40,12 +40,12 @@ pub struct Follower {
     /// Changes before this time were reported and then dropped from `reported`, because it was full.
     floor: Timestamp,
     /// The query that has not read its last page.
-    look: Option<Look>,
+    look: Option<Query>,
 }
 
 /// A query that is read page by page.
 #[derive(Clone, Copy)]
-struct Look {
+struct Query {
     began: Timestamp,
     since: Timestamp,
     is_wide: bool,
@@ -89,7 +89,7 @@ impl Follower {
         let now = self.services.now();
         let look = self.look.unwrap_or_else(|| self.begin(now));
         let page = self.services.store.changed_jobs(&self.uid, look.since, look.after, PAGE, now).await?;
-        self.look = page.get(PAGE - 1).map(|last| Look { after: Some(ChangeCursor::of(last)), ..look });
+        self.look = page.get(PAGE - 1).map(|last| Query { after: Some(ChangeCursor::of(last)), ..look });
         let news = page.into_iter().filter(|job| self.is_new(job)).collect();
         if self.look.is_none() {
             self.advance(look);
@@ -103,11 +103,11 @@ impl Follower {
         self.begin(now).since.until(now)
     }
 
-    fn begin(&self, now: Timestamp) -> Look {
+    fn begin(&self, now: Timestamp) -> Query {
         // After a clock was set back, the next query is wide as well.
         let is_wide = self.wide.is_none_or(|wide| now < wide || now.has_reached(wide + WIDE_EVERY));
         let since = if is_wide { self.settled } else { self.since };
-        Look { began: now, since, is_wide, after: None }
+        Query { began: now, since, is_wide, after: None }
     }
 
     /// Whether the change was not reported yet. It is remembered as reported, up to a limit.
@@ -123,7 +123,7 @@ impl Follower {
 
     /// Moves the start of later queries forward after a complete query, to which older changes were visible. After a
     /// clock was set back the start moves back too, so that changes are reported twice rather than never.
-    fn advance(&mut self, look: Look) {
+    fn advance(&mut self, look: Query) {
         let seen = look.began - OVERLAP;
         if look.began < self.floor {
             self.floor = Timestamp::default();

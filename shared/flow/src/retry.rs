@@ -22,7 +22,7 @@ where
     for _ in 1..TRIES {
         match operation().await {
             Err(error) if worth_repeating(&error) => {
-                tracing::debug!(%error, "repeating");
+                tracing::debug!(%error, "retrying an operation");
                 in_doubt |= error.kind == Kind::Unknown;
                 clock.sleep(pause).await;
                 pause *= 2;

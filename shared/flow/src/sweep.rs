@@ -42,7 +42,7 @@ pub async fn sweep(services: &Services, limit: usize) -> Result<Swept> {
     'due: while let Some(page) = due.page(services).await? {
         for job in &page {
             if services.now().has_reached(over) {
-                tracing::warn!("a sweep took its time; the next one goes on with the jobs that are due");
+                tracing::warn!("a sweep took too long; the next one continues with the due jobs");
                 break 'due;
             }
             // An error with one job does not stop the others; it stays due.
@@ -84,14 +84,16 @@ async fn give_slots(services: &Services) -> Result<u64> {
 pub async fn resume(services: &Services, started: Timestamp, limit: usize) -> Result<u64> {
     astray::correct_all(services, limit).await?;
     let rules = &services.settings.rules;
-    let looked_at_again = rules.task_grace.max(rules.enqueue_grace).max(rules.lease);
-    let horizon = services.now() + rules.backoff_max + looked_at_again;
+    let longest_check = rules.task_grace.max(rules.enqueue_grace).max(rules.lease);
+    let horizon = services.now() + rules.backoff_max + longest_check;
     let (mut due, mut resumed) = (Due::until(horizon, limit), 0);
     while let Some(page) = due.page(services).await? {
         for job in page.iter().filter(|job| job.updated_at < started) {
             match resume_one(services, job).await {
                 Ok(done) => resumed += u64::from(done),
-                Err(error) => tracing::warn!(job_id = %job.id, %error, "a job from before the start has to wait"),
+                Err(error) => {
+                    tracing::warn!(job_id = %job.id, %error, "a job from before the start could not be resumed");
+                }
             }
         }
     }
@@ -212,49 +214,49 @@ async fn end_or_requeue(services: &Services, job: &Job, command: Command) -> Res
 /// The orphan rule: deletes staged audio that no job needs and that was written before this time, left behind by
 /// interrupted uploads and ended sessions. In the cloud the bucket's lifecycle does this.
 pub async fn sweep_orphans(services: &Services, before: Timestamp) -> Result<u64> {
-    Ok(sweep_kind(services, before, Kept::Blobs).await? + sweep_kind(services, before, Kept::Parts).await?)
+    Ok(sweep_kind(services, before, StagedKind::Blobs).await? + sweep_kind(services, before, StagedKind::Parts).await?)
 }
 
 /// The two kinds of staged audio: complete files, and parts of incomplete ones.
 #[derive(Clone, Copy)]
-enum Kept {
+enum StagedKind {
     Blobs,
     Parts,
 }
 
-impl Kept {
+impl StagedKind {
     async fn list(self, services: &Services, after: Option<&BlobName>) -> Result<Vec<(BlobName, Duration)>> {
         match self {
-            Kept::Blobs => services.blobs.list("uploads/", after, ORPHAN_PAGE).await,
-            Kept::Parts => services.uploads.list(after, ORPHAN_PAGE).await,
+            StagedKind::Blobs => services.blobs.list("uploads/", after, ORPHAN_PAGE).await,
+            StagedKind::Parts => services.uploads.list(after, ORPHAN_PAGE).await,
         }
     }
 
     async fn delete(self, services: &Services, blob: &BlobName) -> Result<()> {
         match self {
-            Kept::Blobs => services.blobs.delete(blob).await,
-            Kept::Parts => services.uploads.abandon(blob, None).await,
+            StagedKind::Blobs => services.blobs.delete(blob).await,
+            StagedKind::Parts => services.uploads.abandon(blob, None).await,
         }
     }
 }
 
-async fn sweep_kind(services: &Services, before: Timestamp, kept: Kept) -> Result<u64> {
+async fn sweep_kind(services: &Services, before: Timestamp, kind: StagedKind) -> Result<u64> {
     let (mut after, mut deleted) = (None, 0);
     loop {
-        let page = kept.list(services, after.as_ref()).await?;
+        let page = kind.list(services, after.as_ref()).await?;
         let Some((last, _)) = page.last() else { return Ok(deleted) };
         let full = page.len() == ORPHAN_PAGE;
         after = Some(last.clone());
         let age = before.until(services.now());
         let old = page.into_iter().filter(|(_, since)| *since >= age).map(|(blob, _)| blob).collect();
-        deleted += delete_orphans(services, old, kept).await?;
+        deleted += delete_orphans(services, old, kind).await?;
         if !full {
             return Ok(deleted);
         }
     }
 }
 
-async fn delete_orphans(services: &Services, mut blobs: Vec<BlobName>, kept: Kept) -> Result<u64> {
+async fn delete_orphans(services: &Services, mut blobs: Vec<BlobName>, kind: StagedKind) -> Result<u64> {
     // This is checked before the store: an upload that has ended by now has committed, so that the store knows its job.
     blobs.retain(|blob| blob.job().is_none_or(|job| !services.staging.contains(job)));
     let mut jobs: Vec<JobId> = blobs.iter().filter_map(BlobName::job).collect();
@@ -263,7 +265,7 @@ async fn delete_orphans(services: &Services, mut blobs: Vec<BlobName>, kept: Kep
     let mut deleted = 0;
     for blob in blobs.iter().filter(|blob| blob.job().is_none_or(|job| !owned.contains(&job))) {
         // A blob that cannot be deleted now does not stop the others.
-        match kept.delete(services, blob).await {
+        match kind.delete(services, blob).await {
             Ok(()) => deleted += 1,
             Err(error) => tracing::warn!(%blob, %error, "orphaned audio could not be deleted"),
         }

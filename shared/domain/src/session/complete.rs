@@ -46,7 +46,7 @@ pub fn complete(completing: Completing<'_>, ctx: Context<'_>) -> Completion {
         (Status::Uploading, _) => {}
         (Status::Cancelled, Some(by)) => return Completion::AnsweredBefore { by },
         (Status::Cancelled, None) => return Completion::Ended,
-        _ => return Completion::Before { deduplicated: accept::was_born_finished(&session) },
+        _ => return Completion::Before { deduplicated: accept::was_created_finished(&session) },
     }
     let ids: Vec<RecordingId> = session.files.iter().map(|file| file.recording).collect();
     if let Some(by) = accept::find_answering_job(&session.uid, &ids, &known, ctx.now) {

@@ -14,9 +14,9 @@ use domain::{Codec, Format, RecordingId, Uid};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::intake::Intake;
-use crate::bytes_in::Staged;
+use crate::bytes_in::StagedBlob;
 use crate::error::Result;
-use crate::first_pass::{Again, LatestProgress, Listened, Pass, listen};
+use crate::first_pass::{LatestProgress, Listened, Pass, Retained, listen};
 use crate::ports::BlobName;
 use crate::services::Services;
 
@@ -53,29 +53,30 @@ impl Intake {
         }
         // The permit is held until the decoding thread has ended, even if nobody waits for its result any more.
         let Ok(permit) = Arc::clone(&search.permits).try_acquire_owned() else { return };
-        let searched = Searched { services: &self.services, uid: &self.uid, files: &self.files };
+        let searched = SearchedBatch { services: &self.services, uid: &self.uid, files: &self.files };
         let found = tokio::select! {
             found = searched.silence(limits.inline_audio, Arc::new(permit)) => found,
             () = self.services.clock.sleep(limits.inline_search) => Ok(None),
         };
         let facts = found.unwrap_or_else(|error| {
-            tracing::warn!(job_id = %self.job_id, %error, "a batch could not be searched at the door");
+            tracing::warn!(job_id = %self.job_id, %error, "a batch could not be searched for speech during its upload");
             None
         });
-        tracing::debug!(job_id = %self.job_id, files = self.files.len(), silent = facts.is_some(), "searched at the door");
+        let (files, silent) = (self.files.len(), facts.is_some());
+        tracing::debug!(job_id = %self.job_id, files, silent, "a batch was searched for speech during its upload");
         for (file, facts) in self.files.iter_mut().zip(facts.into_iter().flatten()) {
             file.silent = Some(facts);
         }
     }
 }
 
-struct Searched<'a> {
+struct SearchedBatch<'a> {
     services: &'a Services,
     uid: &'a Uid,
     files: &'a [StagedFile],
 }
 
-impl Searched<'_> {
+impl SearchedBatch<'_> {
     /// The facts of every file, if all of them are new and silent.
     async fn silence(&self, most: Duration, permit: Arc<OwnedSemaphorePermit>) -> Result<Option<Vec<AudioFacts>>> {
         if !self.all_are_new().await? {
@@ -107,12 +108,12 @@ impl Searched<'_> {
         let Ok(name) = domain::name::parse(&file.name) else { return Ok(None) };
         let services = self.services;
         let blob = BlobName::listed(file.blob.clone());
-        let staged = Staged { blobs: &services.blobs, blob, size: file.size, format: name.format, clock: None };
+        let staged = StagedBlob { blobs: &services.blobs, blob, size: file.size, format: name.format, clock: None };
         let (rules, detection) = (SegmentRules::new(SPAN), services.detection.clone());
         let pass = Pass { rules, detection, within: Some(within), from: None, latest: LatestProgress::default() };
         // The server computed the digest of these bytes as they arrived, so that they need no verification.
-        Ok(match listen(&staged, Again::Staged, pass, permit).await? {
-            Listened::Heard(heard) if heard.verdict() == Verdict::Silent => Some(heard.facts()),
+        Ok(match listen(&staged, Retained::Nothing, pass, permit).await? {
+            Listened::Readable(file) if file.verdict() == Verdict::Silent => Some(file.facts()),
             _ => None,
         })
     }

@@ -89,9 +89,9 @@ pub async fn import(archive: &dyn Archive, only: Option<&Uid>, from: impl BufRea
             Item::End(_) => return Ok(report),
             Item::User(uid) if only.is_none_or(|only| *only == uid) => {
                 let begin = file.begin();
-                let in_the_way = in_the_way(archive, &uid, &mut file).await?;
+                let obstacle = obstacle(archive, &uid, &mut file).await?;
                 file.go_back(&begin)?;
-                match in_the_way {
+                match obstacle {
                     None => user(archive, &uid, &mut file, &mut report).await?,
                     Some(place) => {
                         report.refused.push((uid, place));
@@ -107,25 +107,25 @@ pub async fn import(archive: &dyn Archive, only: Option<&Uid>, from: impl BufRea
 
 /// A record of the user in the store that is missing from the file or differs from it. A recording that is missing from
 /// the file is no obstacle; its lines would be.
-async fn in_the_way(archive: &dyn Archive, uid: &Uid, file: &mut Reader<impl BufRead + Seek>) -> Result<Option<Place>> {
-    let (mut ours, mut is_over) = (None::<Record>, false);
+async fn obstacle(archive: &dyn Archive, uid: &Uid, file: &mut Reader<impl BufRead + Seek>) -> Result<Option<Place>> {
+    let (mut from_file, mut is_over) = (None::<Record>, false);
     let mut page = archive.export(uid, None, PAGE).await?;
     while let Some(last) = page.last().map(Record::place) {
-        for there in page {
-            let place = there.place();
-            if matches!(there, Record::Unreadable(_)) {
+        for existing in page {
+            let place = existing.place();
+            if matches!(existing, Record::Unreadable(_)) {
                 // An unreadable record is no obstacle. If the file has this record, it is reported as a conflict.
                 continue;
             }
-            while !is_over && ours.as_ref().is_none_or(|ours| ours.place() < place) {
+            while !is_over && from_file.as_ref().is_none_or(|from_file| from_file.place() < place) {
                 match file.next()? {
-                    Item::Record(record, _) => ours = Some(record),
+                    Item::Record(record, _) => from_file = Some(record),
                     Item::User(_) | Item::End(_) => is_over = true,
                 }
             }
-            match ours.as_ref().filter(|ours| ours.place() == place) {
-                Some(ours) if ours.agrees_with(&there) => {}
-                None if matches!(there, Record::Recording { .. }) => {}
+            match from_file.as_ref().filter(|from_file| from_file.place() == place) {
+                Some(from_file) if from_file.agrees_with(&existing) => {}
+                None if matches!(existing, Record::Recording { .. }) => {}
                 _ => return Ok(Some(place)),
             }
         }

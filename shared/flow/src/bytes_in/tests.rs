@@ -9,14 +9,14 @@ use super::*;
 use crate::error::{Error, Kind};
 use crate::ports::BlobWriter;
 
-fn fed(pieces: Vec<Result<Bytes>>) -> (BytesIn, DropGuard) {
-    BytesIn::feed(stream::iter(pieces).boxed(), None)
+fn fed(pieces: Vec<Result<Bytes>>) -> (BlobReader, DropGuard) {
+    BlobReader::feed(stream::iter(pieces).boxed(), None)
 }
 
 /// The first three bytes, as a decoder reads them, and the bytes that are kept.
 async fn kept(pieces: Vec<Result<Bytes>>, size: u64) -> io::Result<(Vec<u8>, Option<Bytes>)> {
     let (bytes, _feeding) = fed(pieces);
-    let mut keeper = Keeper::new(bytes, size);
+    let mut keeper = KeepingReader::new(bytes, size);
     tokio::task::spawn_blocking(move || {
         let mut first = vec![0; 3];
         keeper.read_exact(&mut first)?;
@@ -95,13 +95,13 @@ impl Blobs for Opened {
     }
 }
 
-async fn opened(size: usize) -> (Arc<Opened>, BytesIn, DropGuard) {
+async fn opened(size: usize) -> (Arc<Opened>, BlobReader, DropGuard) {
     let bytes = (0..size).map(|at| (at % 251) as u8).collect();
     let blob = Arc::new(Opened { bytes, at: Mutex::default() });
     let (blobs, name): (Arc<dyn Blobs>, _) = (blob.clone(), BlobName::listed("x".to_owned()));
     let m4a = domain::name::parse("x.m4a").unwrap().format;
     let ranges = Ranges::wanted(&m4a, &blobs, &name, size as u64);
-    let (bytes, feeding) = BytesIn::feed(blobs.read(&name, 0).await.unwrap(), ranges);
+    let (bytes, feeding) = BlobReader::feed(blobs.read(&name, 0).await.unwrap(), ranges);
     (blob, bytes, feeding)
 }
 
@@ -149,7 +149,7 @@ async fn reader_of_an_ended_delivery_opens_nothing() {
 
 #[test]
 fn bytes_in_memory_can_be_read_from_any_position() {
-    let (mut bytes, _) = BytesIn::memory(Bytes::from_static(b"abcdef"));
+    let (mut bytes, _) = BlobReader::memory(Bytes::from_static(b"abcdef"));
     let mut two = [0; 2];
     for (jump, expected) in [(SeekFrom::End(-2), b"ef"), (SeekFrom::Start(1), b"bc"), (SeekFrom::Current(0), b"de")] {
         bytes.seek(jump).unwrap();

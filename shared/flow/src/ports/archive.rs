@@ -123,6 +123,6 @@ pub trait Archive: Send + Sync + 'static {
 /// Whether these records may be imported for this user in one transaction.
 pub fn fits(uid: &Uid, records: &[Record]) -> bool {
     let can_be_written = |record: &Record| !matches!(record, Record::Unreadable(_));
-    let are_his = |record: &Record| record.uid().is_none_or(|of| of == uid);
-    records.len() <= MAX_IMPORT && records.iter().all(|record| can_be_written(record) && are_his(record))
+    let is_of_user = |record: &Record| record.uid().is_none_or(|of| of == uid);
+    records.len() <= MAX_IMPORT && records.iter().all(|record| can_be_written(record) && is_of_user(record))
 }

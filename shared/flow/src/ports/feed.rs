@@ -16,16 +16,16 @@ pub trait Feed: Send + Sync + 'static {
 
 /// A watch over one user's jobs, for as long as it is held.
 pub struct Watch {
-    news: watch::Receiver<()>,
+    receiver: watch::Receiver<()>,
     /// Removes the user from the watchers when it is dropped.
-    _leaves: Leaves,
+    _remove_on_drop: RemoveOnDrop,
 }
 
 impl Watch {
     /// Returns when there was a wake-up since the last return. The future may be dropped and created again without
     /// losing one.
     pub async fn woken(&mut self) {
-        if self.news.changed().await.is_err() {
+        if self.receiver.changed().await.is_err() {
             // The sender is gone, as at the end of a process: no wake-up will come any more.
             std::future::pending().await
         }
@@ -59,17 +59,17 @@ impl Watchers {
 
 impl Feed for Watchers {
     fn watch(&self, uid: &Uid) -> Watch {
-        let news = lock(&self.0).entry(uid.clone()).or_insert_with(|| watch::Sender::new(())).subscribe();
-        Watch { news, _leaves: Leaves { watchers: Arc::clone(&self.0), uid: uid.clone() } }
+        let receiver = lock(&self.0).entry(uid.clone()).or_insert_with(|| watch::Sender::new(())).subscribe();
+        Watch { receiver, _remove_on_drop: RemoveOnDrop { watchers: Arc::clone(&self.0), uid: uid.clone() } }
     }
 }
 
-struct Leaves {
+struct RemoveOnDrop {
     watchers: Arc<Mutex<ByUser>>,
     uid: Uid,
 }
 
-impl Drop for Leaves {
+impl Drop for RemoveOnDrop {
     fn drop(&mut self) {
         let mut watchers = lock(&self.watchers);
         // Fields are dropped in order, so that this watch's receiver is gone already.

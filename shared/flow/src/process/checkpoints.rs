@@ -23,9 +23,12 @@ pub async fn checkpoint_of(delivery: &Delivery<'_>, index: usize) -> Result<Opti
         Err(error) if error.kind == Kind::Corrupt => None,
         kept => kept?,
     };
-    let whose = whose(delivery, file);
-    let place = kept.as_deref().and_then(|kept| kept.strip_prefix(&whose)).and_then(audio::Progress::unpack);
-    tracing::debug!(job_id = %delivery.job.id, file = index, place = place.as_ref().map(audio::Progress::place), "goes on");
+    let identity = identity(delivery, file);
+    let place = kept.as_deref().and_then(|kept| kept.strip_prefix(&identity)).and_then(audio::Progress::unpack);
+    tracing::debug!(
+        job_id = %delivery.job.id, file = index, place = place.as_ref().map(audio::Progress::place),
+        "listening continues at a checkpoint"
+    );
     Ok(place)
 }
 
@@ -35,7 +38,7 @@ pub async fn keep_checkpoints(delivery: &Delivery<'_>) {
     for (index, reached) in
         delivery.take_latest().into_iter().filter_map(|(index, latest)| Some((index, latest.take()?)))
     {
-        let bytes = [&whose(delivery, &delivery.job.files[index])[..], &reached.packed].concat();
+        let bytes = [&identity(delivery, &delivery.job.files[index])[..], &reached.packed].concat();
         let (rules, place) = (audio::Progress::RULES, reached.place);
         let checkpoint = Checkpoint { fence: delivery.fence, index, rules, place, bytes };
         match keep(delivery, &checkpoint).await {
@@ -43,7 +46,7 @@ pub async fn keep_checkpoints(delivery: &Delivery<'_>) {
             // The put-back will be refused too.
             Ok(Written::Fenced(_)) => return,
             Err(error) => {
-                tracing::warn!(job_id = %delivery.job.id, file = index, %error, "how far a file has come could not be kept");
+                tracing::warn!(job_id = %delivery.job.id, file = index, %error, "a checkpoint could not be stored");
             }
         }
     }
@@ -55,13 +58,13 @@ async fn keep(delivery: &Delivery<'_>, checkpoint: &Checkpoint) -> crate::error:
 }
 
 /// Identifies the bytes that a checkpoint belongs to, and the segment length by which they are cut.
-fn whose(delivery: &Delivery<'_>, file: &JobFile) -> [u8; ENVELOPE] {
+fn identity(delivery: &Delivery<'_>, file: &JobFile) -> [u8; ENVELOPE] {
     let mut digest = Sha256::new();
     digest.update(file.sha256.0);
     digest.update(file.size.to_le_bytes());
     digest.update(segment_rules(delivery).preferred_ms().to_le_bytes());
     digest.update(&file.blob);
-    let mut whose = [0; ENVELOPE];
-    whose.copy_from_slice(&digest.finalize()[..ENVELOPE]);
-    whose
+    let mut identity = [0; ENVELOPE];
+    identity.copy_from_slice(&digest.finalize()[..ENVELOPE]);
+    identity
 }

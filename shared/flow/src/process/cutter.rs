@@ -79,7 +79,7 @@ fn pass_on(
         return ControlFlow::Break(());
     }
     if !is_last && send.capacity() == 0 {
-        permit.leave_for(runtime, send.reserve(), send.closed());
+        permit.release_while(runtime, send.reserve(), send.closed());
     }
     if send.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
@@ -91,14 +91,14 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::bytes_in::BytesIn;
+    use crate::bytes_in::BlobReader;
     use crate::process::decode_permits::DecodePermits;
 
     /// A cutter for five seconds of audio, in segments of 500 ms.
     fn cutter() -> Cutter {
         let name = domain::name::parse("audio_x_pcm16_16000_1_fs160_1748300000.bin").unwrap();
         let frame = [&320_u32.to_le_bytes()[..], &[1; 320]].concat();
-        let (bytes, _) = BytesIn::memory(Bytes::from(frame.repeat(500)));
+        let (bytes, _) = BlobReader::memory(Bytes::from(frame.repeat(500)));
         let wanted = (0..10).map(|n| Segment::open(n * 500, n * 500 + 500, 500)).collect();
         let (moments, latest, levels) = (Moments::default(), LatestProgress::default(), Levels::default());
         let source = Source::Bytes(bytes);

@@ -35,15 +35,15 @@ pub struct DecodePermit {
 
 impl DecodePermit {
     /// Releases the permit if another user has none and waits for one, and waits for the next free one.
-    pub fn give_way(&mut self, runtime: &Handle, gone: impl Future) {
+    pub fn yield_to_others(&mut self, runtime: &Handle, gone: impl Future) {
         if self.held.as_ref().is_some_and(Permit::wanted_by_others) {
-            self.leave_for(runtime, std::future::ready(()), gone);
+            self.release_while(runtime, std::future::ready(()), gone);
         }
     }
 
     /// Releases the permit while this thread waits for something else, and acquires one again afterwards. If `gone`
     /// resolves, nobody needs the decoded audio any more, and the thread continues without a permit.
-    pub fn leave_for(&mut self, runtime: &Handle, wait: impl Future, gone: impl Future) {
+    pub fn release_while(&mut self, runtime: &Handle, wait: impl Future, gone: impl Future) {
         self.held = None;
         runtime.block_on(wait);
         self.held = runtime.block_on(async {

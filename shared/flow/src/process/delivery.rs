@@ -18,7 +18,7 @@ use crate::first_pass::LatestProgress;
 use crate::services::Services;
 
 /// The permits and limits that all deliveries of this instance share.
-pub struct Instance {
+pub struct InstancePermits {
     /// The number of recordings that are decoded at once.
     pub at_once: usize,
     /// Permits for further files of a job. Each job may work on one file without such a permit.
@@ -27,7 +27,7 @@ pub struct Instance {
     pub shutdown: CancellationToken,
 }
 
-impl Instance {
+impl InstancePermits {
     pub fn new(at_once: usize, shutdown: CancellationToken) -> Self {
         let decode_permits = DecodePermits::with_permits(at_once);
         Self { at_once, more_files: Permits::new(at_once), decode_permits, shutdown }
@@ -36,7 +36,7 @@ impl Instance {
 
 pub struct Delivery<'w> {
     pub services: &'w Services,
-    pub instance: &'w Instance,
+    pub instance: &'w InstancePermits,
     /// The job as it was claimed. Later changes of a file are kept by the task that works on it.
     pub job: Job,
     pub fence: u64,
@@ -48,13 +48,13 @@ pub struct Delivery<'w> {
     /// How far each file has come, for checkpoints if the delivery ends early.
     latest: Mutex<BTreeMap<usize, LatestProgress>>,
     /// Cancelled when the job yields its permit to another user. Then no further work is begun; pending answers are stored.
-    giving_way: CancellationToken,
+    yielding: CancellationToken,
 }
 
 impl<'w> Delivery<'w> {
     pub fn new(
         services: &'w Services,
-        instance: &'w Instance,
+        instance: &'w InstancePermits,
         engine: Arc<dyn Engine>,
         job: Job,
         permit: &'w JobPermit<'w>,
@@ -70,7 +70,7 @@ impl<'w> Delivery<'w> {
             job,
             placed_at: AtomicI64::new(i64::MIN),
             latest: Mutex::default(),
-            giving_way: CancellationToken::new(),
+            yielding: CancellationToken::new(),
         }
     }
 
@@ -79,15 +79,15 @@ impl<'w> Delivery<'w> {
     }
 
     /// Whether the job has to yield its permit to another user, or has begun to.
-    pub fn gives_way(&self) -> bool {
-        if !self.giving_way.is_cancelled() && self.permit.gives_way(self.services.now()) {
-            self.giving_way.cancel();
+    pub fn must_yield(&self) -> bool {
+        if !self.yielding.is_cancelled() && self.permit.must_yield(self.services.now()) {
+            self.yielding.cancel();
         }
-        self.has_given_way()
+        self.is_yielding()
     }
 
-    pub fn has_given_way(&self) -> bool {
-        self.giving_way.is_cancelled()
+    pub fn is_yielding(&self) -> bool {
+        self.yielding.is_cancelled()
     }
 
     /// Where the threads of this file record how far they have come.

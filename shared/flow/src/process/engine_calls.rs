@@ -18,10 +18,10 @@ const SECOND_TRY: Duration = Duration::from_millis(500);
 
 /// The result of the engine calls for one segment.
 #[derive(Debug)]
-pub enum Call {
-    Said(Said),
+pub enum CallResult {
+    Transcribed(Transcribed),
     /// The engine returned no text, twice.
-    Nothing,
+    Empty,
     /// The engine refused the audio as invalid.
     Refused,
     /// The call failed twice; calls for other segments may succeed.
@@ -33,22 +33,22 @@ pub enum Call {
 }
 
 #[derive(Debug)]
-pub struct Said {
+pub struct Transcribed {
     pub language: Option<String>,
     pub utterances: Vec<Utterance>,
 }
 
-impl Call {
+impl CallResult {
     pub fn engine_is_down(&self) -> bool {
-        matches!(self, Call::Down { .. })
+        matches!(self, CallResult::Down { .. })
     }
 
     pub fn retry_after(&self) -> Option<Duration> {
-        if let Call::Down { retry_after } = self { *retry_after } else { None }
+        if let CallResult::Down { retry_after } = self { *retry_after } else { None }
     }
 
     /// Of two failures the more informative one.
-    pub fn worse(self, other: Option<Call>) -> Call {
+    pub fn worse(self, other: Option<CallResult>) -> CallResult {
         match other {
             Some(other) if other.retry_after() >= self.retry_after() && other.engine_is_down() => other,
             _ => self,
@@ -79,20 +79,20 @@ impl<'w> EngineCalls<'w> {
 
     /// Calls the engine for one segment. A call that failed temporarily is repeated once. So is a call, even a repeated
     /// one, that returned no text, because voice detection found speech in the segment.
-    pub async fn ask(&self, segment: Segment, cut: Cut, language: Option<&str>) -> (Segment, Call) {
+    pub async fn ask(&self, segment: Segment, cut: Cut, language: Option<&str>) -> (Segment, CallResult) {
         let audio = audio_of(&cut);
         let mut call = self.call(audio, language).await;
-        if let Call::Failed = call {
+        if let CallResult::Failed = call {
             self.services.clock.sleep(SECOND_TRY).await;
             call = self.call(audio, language).await;
         }
-        if let Call::Nothing = call {
+        if let CallResult::Empty = call {
             call = self.call(audio, language).await;
         }
         (segment, call)
     }
 
-    async fn call(&self, audio: Audio<'_>, language: Option<&str>) -> Call {
+    async fn call(&self, audio: Audio<'_>, language: Option<&str>) -> CallResult {
         let hints = Hints { language: language.map(str::to_owned) };
         match self.engine.transcribe(audio, &hints).await {
             Ok(transcript) if !transcript.fits(audio.duration) => {
@@ -101,13 +101,13 @@ impl<'w> EngineCalls<'w> {
             }
             Ok(transcript) => {
                 self.note_answer();
-                if transcript.is_empty() { Call::Nothing } else { Call::Said(said(transcript)) }
+                if transcript.is_empty() { CallResult::Empty } else { CallResult::Transcribed(transcribed(transcript)) }
             }
             Err(error) => self.failed(&error),
         }
     }
 
-    fn failed(&self, error: &EngineError) -> Call {
+    fn failed(&self, error: &EngineError) -> CallResult {
         let (job_id, engine) = (self.job_id, self.engine.name());
         match error.retry {
             // This does not pass by itself: an operator has to know.
@@ -120,11 +120,11 @@ impl<'w> EngineCalls<'w> {
             Retry::Refused => {
                 // The engine judged the audio, so that the engine itself works.
                 self.note_answer();
-                Call::Refused
+                CallResult::Refused
             }
-            Retry::Transient => Call::Failed,
-            Retry::Later { after } => Call::Down { retry_after: after },
-            Retry::Misconfigured => Call::Down { retry_after: None },
+            Retry::Transient => CallResult::Failed,
+            Retry::Later { after } => CallResult::Down { retry_after: after },
+            Retry::Misconfigured => CallResult::Down { retry_after: None },
         }
     }
 
@@ -141,14 +141,14 @@ impl<'w> EngineCalls<'w> {
 
     async fn ask_with_sample(&self) -> bool {
         let clip = audio::sample_samples();
-        let heard = matches!(self.call(Audio::new(&clip), None).await, Call::Said(_));
-        if !heard {
+        let answered = matches!(self.call(Audio::new(&clip), None).await, CallResult::Transcribed(_));
+        if !answered {
             tracing::error!(
                 engine = self.engine.name(),
                 "the speech engine returns nothing even for the built-in sample; jobs wait for it"
             );
         }
-        heard
+        answered
     }
 
     /// Whether the engine answered any call of this delivery.
@@ -164,7 +164,7 @@ fn audio_of(cut: &Cut) -> Audio<'_> {
     }
 }
 
-fn said(transcript: Transcript) -> Said {
+fn transcribed(transcript: Transcript) -> Transcribed {
     let utterance = |line: speech::Utterance| Utterance {
         start_ms: line.start_ms,
         end_ms: line.end_ms,
@@ -172,7 +172,7 @@ fn said(transcript: Transcript) -> Said {
         speaker: line.speaker,
         words: line.words.map(|words| words.into_iter().map(word).collect()),
     };
-    Said { language: transcript.language, utterances: transcript.lines.into_iter().map(utterance).collect() }
+    Transcribed { language: transcript.language, utterances: transcript.lines.into_iter().map(utterance).collect() }
 }
 
 fn word(word: speech::Word) -> Word {

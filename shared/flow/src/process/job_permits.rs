@@ -22,7 +22,7 @@ pub struct JobPermits {
     /// Users whose deliveries were sent back, and until when a permit is reserved for them.
     reservations: Mutex<HashMap<User, Timestamp>>,
     /// How many jobs of each user are about to yield.
-    giving_way: Mutex<HashMap<User, usize>>,
+    yielding: Mutex<HashMap<User, usize>>,
 }
 
 /// A job's permit, which is released when it is dropped.
@@ -30,13 +30,13 @@ pub struct JobPermit<'p> {
     job_permits: &'p JobPermits,
     permit: Permit,
     since: Timestamp,
-    gives_way: Mutex<bool>,
+    must_yield: Mutex<bool>,
 }
 
 impl JobPermits {
     pub fn new(all: usize) -> Self {
         let permits = Permits::with_limit(all, all.saturating_sub(1));
-        Self { permits, reservations: Mutex::default(), giving_way: Mutex::default() }
+        Self { permits, reservations: Mutex::default(), yielding: Mutex::default() }
     }
 
     /// Waits for a permit for at most [`WAIT`], measured by `time`. Returns `None` if there is none; then one is
@@ -60,7 +60,7 @@ impl JobPermits {
             }
         };
         self.drop_reservation(user);
-        Some(JobPermit { job_permits: self, permit, since: now, gives_way: Mutex::new(false) })
+        Some(JobPermit { job_permits: self, permit, since: now, must_yield: Mutex::new(false) })
     }
 
     /// Whether all free permits are reserved for other users who hold none.
@@ -103,8 +103,8 @@ impl JobPermits {
         self.reservations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn giving_way(&self) -> MutexGuard<'_, HashMap<User, usize>> {
-        self.giving_way.lock().unwrap_or_else(PoisonError::into_inner)
+    fn yielding(&self) -> MutexGuard<'_, HashMap<User, usize>> {
+        self.yielding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -115,33 +115,33 @@ impl JobPermit<'_> {
 
     /// Whether this job has to yield its permit to a user who has none. As many jobs yield as there are such users; a
     /// user's only job yields only after [`SLICE`].
-    pub fn gives_way(&self, now: Timestamp) -> bool {
-        let mut gives_way = self.gives_way.lock().unwrap_or_else(PoisonError::into_inner);
-        if *gives_way {
+    pub fn must_yield(&self, now: Timestamp) -> bool {
+        let mut must_yield = self.must_yield.lock().unwrap_or_else(PoisonError::into_inner);
+        if *must_yield {
             return true;
         }
         let job_permits = self.job_permits;
         let free = job_permits.permits.all() - job_permits.permits.in_use();
         let users_without_permit = job_permits.users_without_permit(self.user(), now);
-        let mut giving = job_permits.giving_way();
-        let (all, own) = (giving.values().sum::<usize>(), giving.get(self.user()).copied().unwrap_or(0));
+        let mut yielding_jobs = job_permits.yielding();
+        let (all, own) = (yielding_jobs.values().sum::<usize>(), yielding_jobs.get(self.user()).copied().unwrap_or(0));
         let keeps_one = job_permits.permits.held_by(self.user()).saturating_sub(own) > 1;
         if users_without_permit > all + free && (keeps_one || now.has_reached(self.since + SLICE)) {
-            *giving.entry(Arc::clone(self.user())).or_default() += 1;
-            *gives_way = true;
+            *yielding_jobs.entry(Arc::clone(self.user())).or_default() += 1;
+            *must_yield = true;
         }
-        *gives_way
+        *must_yield
     }
 }
 
 impl Drop for JobPermit<'_> {
     fn drop(&mut self) {
-        if *self.gives_way.get_mut().unwrap_or_else(PoisonError::into_inner) {
-            let mut giving = self.job_permits.giving_way();
-            if let Some(jobs) = giving.get_mut(self.permit.user()) {
+        if *self.must_yield.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            let mut yielding_jobs = self.job_permits.yielding();
+            if let Some(jobs) = yielding_jobs.get_mut(self.permit.user()) {
                 *jobs -= 1;
                 if *jobs == 0 {
-                    giving.remove(self.permit.user());
+                    yielding_jobs.remove(self.permit.user());
                 }
             }
         }

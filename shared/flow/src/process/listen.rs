@@ -8,12 +8,12 @@ use super::checkpoints::checkpoint_of;
 use super::delivery::Delivery;
 use super::outcome::FileError;
 use super::segment_rules::segment_rules;
-use super::segments::{ToCut, speech};
+use super::segments::{AudioToCut, speech};
 use super::sharing::Sharing;
 use super::verify::{Mark, verified};
-use crate::bytes_in::Staged;
+use crate::bytes_in::StagedBlob;
 use crate::error::Kind;
-use crate::first_pass::{self, Again, Listened, Pass};
+use crate::first_pass::{self, Listened, Pass, Retained};
 use crate::ports::BlobName;
 use crate::retry::with_retries;
 
@@ -31,15 +31,15 @@ pub async fn file(delivery: &Delivery<'_>, index: usize) -> Result<(), FileError
         Err(why) => return invalid(delivery, index, Failure::because(Code::InvalidAudio, why.to_string())).await,
     };
     let (blob, clock) = (BlobName::listed(file.blob.clone()), Some(&*services.clock));
-    let staged = Staged { blobs: &services.blobs, blob, size: file.size, format, clock };
+    let staged = StagedBlob { blobs: &services.blobs, blob, size: file.size, format, clock };
     let reached = checkpoint_of(delivery, index).await?;
     let mut moments = reached.as_ref().map(audio::Progress::moments).cloned().unwrap_or_default();
-    let (plan, heard) = match recording {
+    let (plan, kept) = match recording {
         None => match listen(delivery, index, &staged, reached).await? {
-            Ok((plan, again, known)) => {
+            Ok((plan, retained, known)) => {
                 moments = known;
                 let levels = plan.levels.clone();
-                (plan, Some((again, levels)))
+                (plan, Some((retained, levels)))
             }
             Err(failure) => return invalid(delivery, index, failure).await,
         },
@@ -54,12 +54,12 @@ pub async fn file(delivery: &Delivery<'_>, index: usize) -> Result<(), FileError
         delivery.latest(index).take();
         return Ok(());
     }
-    if heard.is_some() {
+    if kept.is_some() {
         delivery.latest(index).listened(&moments);
     }
     // If another job planned the recording first and found other facts, its plan cannot be cut at the levels of this one.
-    let heard = heard.filter(|_| recording.facts == plan.facts);
-    speech(delivery, file, recording, index, ToCut { staged: &staged, heard, moments }).await
+    let kept = kept.filter(|_| recording.facts == plan.facts);
+    speech(delivery, file, recording, index, AudioToCut { staged: &staged, kept, moments }).await
 }
 
 async fn invalid(delivery: &Delivery<'_>, index: usize, failure: Failure) -> Result<(), FileError> {
@@ -80,9 +80,9 @@ async fn write_plan(delivery: &Delivery<'_>, plan: &FilePlan) -> Result<(JobFile
 async fn listen(
     delivery: &Delivery<'_>,
     index: usize,
-    staged: &Staged<'_>,
+    staged: &StagedBlob<'_>,
     reached: Option<audio::Progress>,
-) -> Result<Result<(FilePlan, Again, Moments), Failure>, FileError> {
+) -> Result<Result<(FilePlan, Retained, Moments), Failure>, FileError> {
     let from = match verified(delivery, index, &delivery.job.files[index], staged, Mark::WithPlan).await? {
         Ok(from) => from,
         Err(failure) => return Ok(Err(failure)),
@@ -98,11 +98,11 @@ async fn listen(
         }
         Err(error) => return Err(FileError::File(error)),
         Ok(Listened::Unreadable(why)) => Err(Failure::because(Code::InvalidAudio, why.to_string())),
-        Ok(Listened::Heard(heard)) => Ok((plan(delivery.fence, index, &heard), heard.again, heard.moments)),
+        Ok(Listened::Readable(file)) => Ok((plan(delivery.fence, index, &file), file.retained, file.moments)),
     })
 }
 
-fn plan(fence: u64, index: usize, listened: &first_pass::Heard) -> FilePlan {
+fn plan(fence: u64, index: usize, listened: &first_pass::ListenedFile) -> FilePlan {
     let (facts, analysis) = (listened.facts(), &listened.analysis);
     let segment = |span: &audio::Span| Segment::open(span.start_ms, span.end_ms, analysis.speech_ms_in(*span));
     let heard = match analysis.verdict() {

@@ -33,9 +33,9 @@ pub enum FileError {
     File(Error),
     /// Segments of this file failed; other files of the delivery may succeed.
     Segments { retry_after: Option<Duration> },
-    /// The engine does not answer, and no further file is begun. `sure` means that the built-in sample has proven it.
+    /// The engine does not answer, and no further file is begun. `proven` means that the built-in sample has proven it.
     /// Otherwise an answer to another file of the delivery still proves the opposite.
-    Engine { retry_after: Option<Duration>, sure: bool },
+    Engine { retry_after: Option<Duration>, proven: bool },
     /// The engine does not support the language of this file.
     Language { wanted: String },
     /// The job yields its permit to another user; pending answers are stored.
@@ -90,9 +90,9 @@ impl FileErrors {
             FileError::Segments { retry_after } => {
                 self.fault(index, PutBack::Fault { code: Code::TranscriptionFailed, retry_after });
             }
-            FileError::Engine { retry_after, sure } => {
-                let (longest, surely) = self.engine.unwrap_or_default();
-                self.engine = Some((longest.max(retry_after), surely || sure));
+            FileError::Engine { retry_after, proven } => {
+                let (longest, is_proven) = self.engine.unwrap_or_default();
+                self.engine = Some((longest.max(retry_after), is_proven || proven));
             }
             FileError::Language { wanted } => self.wanted = self.wanted.take().or(Some(wanted)),
             FileError::ForOthers => self.for_others = true,
@@ -111,7 +111,7 @@ impl FileErrors {
     /// The end of the delivery after all files have been processed as far as possible.
     pub fn end(self, any_answered: bool) -> DeliveryEnd {
         match (self.engine, self.fault, self.wanted) {
-            (Some((retry_after, sure)), _, _) if sure || !any_answered => {
+            (Some((retry_after, proven)), _, _) if proven || !any_answered => {
                 DeliveryEnd::PutBack(PutBack::Engine { retry_after })
             }
             (_, Some((_, fault)), _) => DeliveryEnd::PutBack(fault),
@@ -139,8 +139,8 @@ mod tests {
         format!("{:?}", errors.end(any_answered))
     }
 
-    fn engine(sure: bool) -> FileError {
-        FileError::Engine { retry_after: LATER, sure }
+    fn engine(proven: bool) -> FileError {
+        FileError::Engine { retry_after: LATER, proven }
     }
 
     fn unreadable() -> FileError {
@@ -168,9 +168,9 @@ mod tests {
 
     #[test]
     fn engine_that_answered_another_file_is_not_down() {
-        for (sure, answered, waits) in [(false, false, true), (false, true, false), (true, true, true)] {
+        for (proven, answered, waits) in [(false, false, true), (false, true, false), (true, true, true)] {
             let ended =
-                end(vec![(0, engine(sure)), (1, FileError::Engine { retry_after: None, sure: false })], answered);
+                end(vec![(0, engine(proven)), (1, FileError::Engine { retry_after: None, proven: false })], answered);
             assert_eq!(ended.contains("Engine"), waits, "{ended}");
             assert!(ended.contains("60s"), "the provider's wish is kept: {ended}");
         }

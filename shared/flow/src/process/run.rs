@@ -59,7 +59,7 @@ async fn file_with_permit(delivery: &Delivery<'_>, index: usize, own: &Semaphore
     // If the engine is down, this file is left to the next delivery. The file that found out puts the job back.
     let ended = if delivery.calls.is_down.is_cancelled() {
         Ok(())
-    } else if delivery.gives_way() {
+    } else if delivery.must_yield() {
         Err(FileError::ForOthers)
     } else {
         listen::file(delivery, index).await

@@ -32,29 +32,29 @@ impl Sharing {
     pub fn detection(&self, detection: Detection) -> Detection {
         let sharing = self.clone();
         Detection::new(move || {
-            Box::new(Listening { detector: detection.detector(), sharing: sharing.clone(), heard: 0 })
+            Box::new(SharingDetector { detector: detection.detector(), sharing: sharing.clone(), since_shared: 0 })
         })
     }
 
-    fn give_way(&self) {
+    fn yield_to_others(&self) {
         // The permit stays valid after a panic elsewhere.
         let mut permit = self.permit.lock().unwrap_or_else(PoisonError::into_inner);
-        permit.give_way(&self.runtime, self.gone.cancelled());
+        permit.yield_to_others(&self.runtime, self.gone.cancelled());
     }
 }
 
-struct Listening {
+struct SharingDetector {
     detector: Box<dyn Detector>,
     sharing: Sharing,
-    heard: usize,
+    since_shared: usize,
 }
 
-impl Detector for Listening {
+impl Detector for SharingDetector {
     fn push(&mut self, samples: &[f32]) {
-        self.heard += samples.len();
-        if self.heard >= EVERY_SAMPLES {
-            self.heard = 0;
-            self.sharing.give_way();
+        self.since_shared += samples.len();
+        if self.since_shared >= EVERY_SAMPLES {
+            self.since_shared = 0;
+            self.sharing.yield_to_others();
         }
         self.detector.push(samples);
     }
@@ -64,7 +64,7 @@ impl Detector for Listening {
     }
 
     fn fresh(&self) -> Box<dyn Detector> {
-        Box::new(Self { detector: self.detector.fresh(), sharing: self.sharing.clone(), heard: 0 })
+        Box::new(Self { detector: self.detector.fresh(), sharing: self.sharing.clone(), since_shared: 0 })
     }
 }
 

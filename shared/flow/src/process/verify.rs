@@ -5,9 +5,9 @@ use domain::{Code, Command, Failure, JobFile};
 
 use super::delivery::Delivery;
 use super::outcome::FileError;
-use crate::bytes_in::Staged;
+use crate::bytes_in::StagedBlob;
 use crate::error::Kind;
-use crate::first_pass::{self, Again};
+use crate::first_pass::{self, Retained};
 
 /// When the job is marked with a file's verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,24 +23,24 @@ pub async fn verified(
     delivery: &Delivery<'_>,
     index: usize,
     file: &JobFile,
-    staged: &Staged<'_>,
+    staged: &StagedBlob<'_>,
     mark: Mark,
-) -> Result<Result<Again, Failure>, FileError> {
+) -> Result<Result<Retained, Failure>, FileError> {
     if file.verified {
-        return Ok(Ok(Again::Staged));
+        return Ok(Ok(Retained::Nothing));
     }
     // The permit is acquired before the stream is opened, so that no stream is left open while nobody reads it.
     let permit = delivery.instance.decode_permits.acquire(delivery.user()).await;
-    let again = match first_pass::verify(staged, file.sha256, permit).await {
-        Ok(Some(again)) => again,
+    let retained = match first_pass::verify(staged, file.sha256, permit).await {
+        Ok(Some(retained)) => retained,
         Ok(None) => return Ok(Err(other_bytes())),
         Err(error) if error.kind == Kind::NotFound => return Ok(Err(Failure::of(Code::StagedAudioMissing))),
         Err(error) => return Err(FileError::File(error)),
     };
-    if mark == Mark::Now || matches!(again, Again::Staged) {
+    if mark == Mark::Now || matches!(retained, Retained::Nothing) {
         delivery.writer.command(&Command::FileVerified { fence: delivery.fence, index }).await?;
     }
-    Ok(Ok(again))
+    Ok(Ok(retained))
 }
 
 fn other_bytes() -> Failure {

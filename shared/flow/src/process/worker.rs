@@ -11,7 +11,7 @@ use speech::{Bounded, Cutting, Engine, Permits, Retry};
 use tokio_util::sync::CancellationToken;
 
 use super::checkpoints::keep_checkpoints;
-use super::delivery::{Delivery, Instance};
+use super::delivery::{Delivery, InstancePermits};
 use super::job_permits::{JobPermit, JobPermits};
 use super::metered::Metered;
 use super::outcome::{self, DeliveryEnd};
@@ -36,7 +36,7 @@ pub struct Worker {
     /// Permits for engine calls, shared by all jobs on this instance.
     calls: Arc<Permits>,
     job_permits: JobPermits,
-    instance: Instance,
+    instance: InstancePermits,
     reminders: Reminders,
 }
 
@@ -49,7 +49,7 @@ impl Worker {
             engine: Arc::new(Metered::around(engine, Arc::clone(&services.clock))),
             calls,
             job_permits: JobPermits::new(limits.max_jobs),
-            instance: Instance::new(limits.at_once(), shutdown),
+            instance: InstancePermits::new(limits.at_once(), shutdown),
             reminders: Reminders::default(),
             services,
         }
@@ -107,7 +107,7 @@ impl Worker {
         let Some(permit) = self.job_permits.enter(&user, services.now(), |wait| self.wait(wait)).await else {
             return Ok(Outcome::Busy);
         };
-        self.claim_in_turn(job, &permit).await
+        self.claim_with_slot(job, &permit).await
     }
 
     /// Whether the wake-up is on time. It may be outdated: a job that got in line for a slot since gets another wake-up
@@ -132,7 +132,7 @@ impl Worker {
     }
 
     /// Claims the job, after asking the circuit, and after taking a slot if the job was parked.
-    async fn claim_in_turn(&self, job: Job, permit: &JobPermit<'_>) -> Result<Outcome> {
+    async fn claim_with_slot(&self, job: Job, permit: &JobPermit<'_>) -> Result<Outcome> {
         let services = &self.services;
         if job.status != Status::Queued {
             return self.claim(&job, permit).await;

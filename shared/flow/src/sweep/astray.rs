@@ -72,7 +72,7 @@ async fn try_correct(services: &Services, job: &Job) -> bool {
             matches!(stepped, Stepped::Done { .. })
         }
         Err(error) => {
-            tracing::warn!(job_id = %job.id, %error, "a job that a clock ahead wrote could not be corrected");
+            tracing::warn!(job_id = %job.id, %error, "the times of a job could not be corrected");
             false
         }
     }

@@ -21,7 +21,7 @@ fn is_refused(job_permits: &JobPermits, name: &str, now: Timestamp) {
         assert_eq!(wait, WAIT);
         ready(())
     });
-    assert!(entered.now_or_never().is_some_and(|entered| entered.is_none()), "{name} has a place");
+    assert!(entered.now_or_never().is_some_and(|entered| entered.is_none()), "{name} got a permit");
 }
 
 #[test]
@@ -63,18 +63,18 @@ fn user_with_several_permits_yields_one_to_each_user_without() {
     let job_permits = JobPermits::new(4);
     let anns: Vec<_> = (0..3).filter_map(|_| enters(&job_permits, "ann", START)).collect();
     let bobs = enters(&job_permits, "bob", START).expect("there is one more");
-    let give_way = || anns.iter().filter(|permit| permit.gives_way(START)).count();
-    assert_eq!(give_way(), 0);
+    let must_yield = || anns.iter().filter(|permit| permit.must_yield(START)).count();
+    assert_eq!(must_yield(), 0);
     is_refused(&job_permits, "carl", START);
-    assert_eq!((give_way(), give_way()), (1, 1), "one for one");
-    assert!(!bobs.gives_way(START), "it is his only one");
+    assert_eq!((must_yield(), must_yield()), (1, 1), "one for one");
+    assert!(!bobs.must_yield(START), "it is his only one");
     is_refused(&job_permits, "dora", START);
-    assert_eq!(give_way(), 2);
+    assert_eq!(must_yield(), 2);
     is_refused(&job_permits, "emil", START);
-    assert_eq!(give_way(), 2, "she keeps one for a while");
-    let late = || anns.iter().filter(|permit| permit.gives_way(START + SLICE)).count();
+    assert_eq!(must_yield(), 2, "she keeps one for a while");
+    let late = || anns.iter().filter(|permit| permit.must_yield(START + SLICE)).count();
     assert_eq!(late(), 3);
-    assert!(!bobs.gives_way(START + SLICE), "enough give way");
+    assert!(!bobs.must_yield(START + SLICE), "enough others yield");
 }
 
 #[test]
@@ -82,10 +82,10 @@ fn only_job_of_a_user_yields_after_a_while() {
     let job_permits = JobPermits::new(1);
     let anns = enters(&job_permits, "ann", START).expect("it is free");
     let late = START + SLICE;
-    assert!(!anns.gives_way(late), "nobody else is there");
+    assert!(!anns.must_yield(late), "nobody else is there");
     is_refused(&job_permits, "bob", late);
-    assert!(!anns.gives_way(late - Duration::from_millis(1)));
-    assert!(anns.gives_way(late) && anns.gives_way(late));
+    assert!(!anns.must_yield(late - Duration::from_millis(1)));
+    assert!(anns.must_yield(late) && anns.must_yield(late));
     drop(anns);
-    assert!(job_permits.giving_way().is_empty());
+    assert!(job_permits.yielding().is_empty());
 }
