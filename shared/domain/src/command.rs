@@ -48,7 +48,7 @@ pub enum Command {
     TakeSlot,
     /// The job was written while a clock ran ahead and is due later than any rule allows: make it due now.
     CorrectClock,
-    /// An operator does not want to wait: the job's next retry, or the effects of its end, become due now.
+    /// The job is not to wait any longer: its next retry, or the effects of its end, become due now.
     Wake,
     Claim {
         owner: Nonce,

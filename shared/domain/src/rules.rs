@@ -43,7 +43,7 @@ pub struct Rules {
     pub push_give_up: Duration,
     /// The age at which the bucket's own lifecycle deletes staged audio.
     pub audio_lifecycle: Duration,
-    /// A job gives up this long before the lifecycle would take its audio.
+    /// A job that waits for a slot gives up this long before the lifecycle deletes its audio.
     pub lifecycle_margin: Duration,
 }
 

@@ -129,7 +129,7 @@ pub async fn verify(
 ) -> Result<Option<Retained>> {
     let (bytes, _feeding) = staged.open().await?;
     let size = staged.size;
-    let digested = on_a_thread(move || (bytes_in::digest(bytes, size).map_err(read_error), permit)).await?.0;
+    let digested = on_blocking_thread(move || (bytes_in::digest(bytes, size).map_err(read_error), permit)).await?.0;
     let (sha256, few) = digested?;
     Ok((sha256 == announced).then(|| few.map_or(Retained::Nothing, Retained::Bytes)))
 }
@@ -142,10 +142,12 @@ pub async fn listen(
     pass: Pass,
     permit: impl Send + 'static,
 ) -> Result<Listened> {
-    let anew = Pass { from: None, ..pass.clone() };
+    let from_start = Pass { from: None, ..pass.clone() };
     match listen_on(staged, from.clone(), pass, permit).await? {
         // The checkpoint was damaged or of other bytes. The pass starts from the beginning.
-        (Listened::Unreadable(AudioError::NoSuchMoment), permit) => Ok(listen_on(staged, from, anew, permit).await?.0),
+        (Listened::Unreadable(AudioError::NoSuchMoment), permit) => {
+            Ok(listen_on(staged, from, from_start, permit).await?.0)
+        }
         (listened, _) => Ok(listened),
     }
 }
@@ -164,7 +166,8 @@ async fn listen_on<P: Send + 'static>(
             let byte = pass.from.as_ref().map_or(0, Progress::byte);
             let (source, _feeding) = from.open_at(staged, byte).await?;
             let survey_pass = pass.clone();
-            let (surveyed, permit) = on_a_thread(move || (survey(&format, size, &survey_pass, source), permit)).await?;
+            let (surveyed, permit) =
+                on_blocking_thread(move || (survey(&format, size, &survey_pass, source), permit)).await?;
             let (Surveyed { survey, kept, moments, analysis }, few) = match surveyed? {
                 Ok(surveyed) => surveyed,
                 Err(why) => return Ok((Listened::Unreadable(why), permit)),
@@ -194,7 +197,7 @@ async fn listen_on<P: Send + 'static>(
         let analysed = audio::analyse_onward((survey, &moments), &format, input, &pass.rules, &mut *detector, on);
         (analysed, moments, permit)
     };
-    let (analysed, moments, permit) = on_a_thread(analyse).await?;
+    let (analysed, moments, permit) = on_blocking_thread(analyse).await?;
     let listened = match readable(analysed)? {
         Ok(analysis) => Listened::Readable(Box::new(ListenedFile { analysis, retained, moments })),
         Err(why) => Listened::Unreadable(why),
@@ -202,7 +205,7 @@ async fn listen_on<P: Send + 'static>(
     Ok((listened, permit))
 }
 
-async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+async fn on_blocking_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let done = tokio::task::spawn_blocking(work);
     done.await.map_err(|panic| Error::new(Kind::Invalid, "audio.analyse", "").because(panic))
 }

@@ -20,7 +20,7 @@ pub struct JobGauges {
 
 impl JobGauges {
     /// Updates the gauges if they are not fresh. If the store does not answer they stay as they are, and the store is not
-    /// queried again before [`FRESH`] has passed.
+    /// queried again before `FRESH` has passed.
     pub async fn refresh(&self, services: &Services) -> Result<()> {
         // Concurrent callers wait for this same query.
         let mut looked_at = self.looked_at.lock().await;

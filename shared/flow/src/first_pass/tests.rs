@@ -122,7 +122,7 @@ async fn kept_samples_kept_bytes_and_fetched_bytes_are_cut_alike() {
             audio::cut(&format, source.input(&format), &analysis.levels, &analysis.segments, &mut sink).unwrap();
             all
         };
-        cuts.push(on_a_thread(cut).await.unwrap());
+        cuts.push(on_blocking_thread(cut).await.unwrap());
     }
     assert!(!cuts[0].is_empty() && cuts[0] == cuts[1] && cuts[1] == cuts[2]);
 }

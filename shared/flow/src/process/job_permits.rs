@@ -45,7 +45,7 @@ impl JobPermits {
     where
         F: Future<Output = ()>,
     {
-        let waits = async {
+        let waiting = async {
             if self.is_reserved_for_others(user, now) {
                 std::future::pending::<()>().await;
             }
@@ -53,7 +53,7 @@ impl JobPermits {
         };
         let permit = tokio::select! {
             biased;
-            permit = waits => permit,
+            permit = waiting => permit,
             () = time(WAIT) => {
                 self.reserve_for(user, now + WAIT + RESERVED);
                 return None;
