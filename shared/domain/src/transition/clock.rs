@@ -9,7 +9,7 @@ use crate::job::{Effect, Job, Status};
 use crate::rules::Rules;
 use crate::time::Timestamp;
 
-/// The clocks of several machines may differ by this much. More is a sign that one ran ahead.
+/// The clocks of instances may differ by this much. More is a sign that one ran ahead.
 const SLACK: Duration = Duration::from_secs(600);
 
 /// Whether a time was taken from a clock that ran ahead.
