@@ -1,4 +1,4 @@
-//! What becomes of a batch at the door: a job of its own, or the job that has its recordings already.
+//! The decision on an uploaded batch: it becomes a new job, or the job that already has its recordings is the answer.
 
 use crate::failure::Failure;
 use crate::id::{ConversationId, JobId, RecordingId, Sha256Hex, Uid};
@@ -11,7 +11,7 @@ use crate::recording::{AudioFacts, Recording, State};
 use crate::time::Timestamp;
 use crate::transition::{Context, born_finished, is_done, take_slot};
 
-/// A file whose bytes are staged.
+/// An uploaded file whose bytes are staged in the blob store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StagedFile {
     pub name: String,
@@ -21,11 +21,11 @@ pub struct StagedFile {
     pub crc32c: u32,
     pub stream: Stream,
     pub captured_at: Option<Timestamp>,
-    /// It was listened to at the door, and is without speech by the strict rule.
+    /// Set when the first pass already ran during the upload and found no speech by the strict rule.
     pub silent: Option<AudioFacts>,
 }
 
-/// A batch that is whole and within the limits.
+/// A batch that arrived completely and is within the limits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     pub job_id: JobId,
@@ -42,12 +42,12 @@ impl Batch {
     }
 }
 
-/// What the store knows that bears on the batch, read in the same transaction.
+/// The stored jobs and recordings that the decision depends on, read in the same transaction.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
-    /// The job of this very id: the batch was accepted before, and the answer was lost.
+    /// The job with the batch's own id, if it exists: the batch was accepted before, and the response was lost.
     pub own: Option<Job>,
-    /// In the order of [`Batch::recording_ids`].
+    /// The recordings as far as they are known, in the order of [`Batch::recording_ids`].
     pub recordings: Vec<Option<Recording>>,
     /// The latest jobs of those recordings.
     pub jobs: Vec<Job>,
@@ -55,29 +55,30 @@ pub struct Known {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
-    /// This job has every recording of the batch. Nothing is written; what was staged for the batch goes.
+    /// This existing job has every recording of the batch. Nothing is written, and the staged bytes of the batch are
+    /// deleted.
     Answer(Job),
-    /// A new job; `deduplicated` when it is born at its end because every recording was finished before it.
+    /// A new job. It is `deduplicated` if every recording was finished before, so that the job is created already finished.
     Create { job: Job, recordings: Vec<Recording>, deduplicated: bool },
-    /// The batch was accepted before, with the same answer.
+    /// The batch was accepted before; the response is the same as then.
     Own { job: Job, deduplicated: bool },
 }
 
 pub fn decide(batch: &Batch, known: Known, ctx: Context<'_>) -> Decision {
     if let Some(job) = known.own {
-        return Decision::Own { deduplicated: was_born_finished(&job), job };
+        return Decision::Own { deduplicated: was_created_finished(&job), job };
     }
     let finished = all_finished(&known.recordings);
-    if let Some(job) = answering(&batch.uid, &batch.recording_ids(), &known, ctx.now) {
+    if let Some(job) = find_answering_job(&batch.uid, &batch.recording_ids(), &known, ctx.now) {
         return Decision::Answer(job.clone());
     }
     let mut job = propose(batch, ctx.now);
-    // The digests of a batch are the server's own. Those of an upload session are only announced.
+    // The server computed the digests of a batch itself. Those of an upload session are only announced by the client.
     job.files.iter_mut().for_each(|file| file.verified = true);
-    let mut recordings = tie(&mut job, known.recordings, ctx.now);
-    take_silence(&mut job, &mut recordings, batch);
+    let mut recordings = link_recordings(&mut job, known.recordings, ctx.now);
+    complete_silent_files(&mut job, &mut recordings, batch);
     if recordings.iter().all(Recording::is_finished) {
-        // What was listened to at the door was worked on: that was the attempt.
+        // A file that was listened to during the upload counts as the job's one attempt.
         job.attempt = u32::from(!finished);
         job = born_finished(job, ctx);
     } else {
@@ -86,24 +87,31 @@ pub fn decide(batch: &Batch, known: Known, ctx: Context<'_>) -> Decision {
     Decision::Create { job, recordings, deduplicated: finished }
 }
 
-/// What was heard to be silent at the door is over, unless the recording knows better.
-fn take_silence(job: &mut Job, recordings: &mut [Recording], batch: &Batch) {
+/// Completes the files that the first pass found silent during the upload, unless their recording already has a plan or
+/// is finished.
+fn complete_silent_files(job: &mut Job, recordings: &mut [Recording], batch: &Batch) {
     for ((file, recording), staged) in job.files.iter_mut().zip(recordings).zip(&batch.files) {
         let Some(facts) = staged.silent else { continue };
-        recording.heard_nothing(facts);
+        recording.mark_silent(facts);
         if recording.is_finished() {
             file.follow(recording);
         }
     }
 }
 
-/// Nothing is left to do for any recording of the batch.
+/// Whether nothing is left to do for any recording of the batch.
 pub(crate) fn all_finished(recordings: &[Option<Recording>]) -> bool {
     recordings.iter().all(|recording| recording.as_ref().is_some_and(Recording::is_finished))
 }
 
-/// The job that has every recording of a batch: when all are finished one that has nothing left to do, else a live one.
-pub(crate) fn answering<'a>(uid: &Uid, ids: &[RecordingId], known: &'a Known, now: Timestamp) -> Option<&'a Job> {
+/// Finds an existing job that has every recording of a batch: one with nothing left to do if all recordings are finished,
+/// otherwise a live one. Of several, the oldest is taken.
+pub(crate) fn find_answering_job<'a>(
+    uid: &Uid,
+    ids: &[RecordingId],
+    known: &'a Known,
+    now: Timestamp,
+) -> Option<&'a Job> {
     let finished = all_finished(&known.recordings);
     let answers = |job: &&Job| {
         if job.expires_at.is_some_and(|at| now.has_reached(at)) {
@@ -115,20 +123,20 @@ pub(crate) fn answering<'a>(uid: &Uid, ids: &[RecordingId], known: &'a Known, no
     known.jobs.iter().filter(answers).min_by_key(|job| (job.created_at, job.id))
 }
 
-/// Completed, or partly failed only because a recording could be decoded in part.
+/// Whether the job is completed, or partly failed only because a recording could be decoded in part.
 fn has_done_all(job: &Job) -> bool {
     matches!(job.status, Status::Completed | Status::PartialFailure) && is_done(job)
 }
 
-/// No other job does all that there is to do without an attempt.
-pub(crate) fn was_born_finished(job: &Job) -> bool {
+/// Whether the job was created already finished: only such a job has everything done without an attempt.
+pub(crate) fn was_created_finished(job: &Job) -> bool {
     has_done_all(job) && job.attempt == 0
 }
 
-/// Makes the job the latest one of its recordings. In a mixed batch, what is finished is finished from the start.
-pub(crate) fn tie(job: &mut Job, known: Vec<Option<Recording>>, now: Timestamp) -> Vec<Recording> {
+/// Makes the job the latest one of its recordings. Files whose recordings are finished already start as finished.
+pub(crate) fn link_recordings(job: &mut Job, known: Vec<Option<Recording>>, now: Timestamp) -> Vec<Recording> {
     let (id, uid) = (job.id, job.uid.clone());
-    let tie_one = |(known, file): (Option<Recording>, &mut JobFile)| {
+    let link = |(known, file): (Option<Recording>, &mut JobFile)| {
         let recording = match known {
             Some(recording) => Recording { latest_job: id, ..recording },
             None => new_recording(file, &uid, id, now),
@@ -138,10 +146,10 @@ pub(crate) fn tie(job: &mut Job, known: Vec<Option<Recording>>, now: Timestamp) 
         }
         recording
     };
-    known.into_iter().zip(&mut job.files).map(tie_one).collect()
+    known.into_iter().zip(&mut job.files).map(link).collect()
 }
 
-/// A recording of which nothing is known but the file: not met before, or its document cannot be read any more.
+/// A recording of which only the file is known: it is new, or its document can no longer be read.
 pub fn new_recording(file: &JobFile, uid: &Uid, job: JobId, now: Timestamp) -> Recording {
     Recording {
         id: file.recording,

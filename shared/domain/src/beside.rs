@@ -1,12 +1,13 @@
-//! What is kept beside a recording because it is read only now and then: a recording does not carry it.
+//! Data that is stored next to a recording and not inside it, because it is read only rarely.
 
 use crate::levels::Levels;
 use crate::peaks::Peaks;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Beside {
-    /// What it looks like. `None` where nobody has looked, and for what was planned before this was kept.
+    /// The waveform for drawing. `None` if it was never computed, for example for recordings planned by an older version.
     pub peaks: Option<Peaks>,
-    /// How its plan is cut. `None` for what was planned before there were levels: it is cut at the one gain of its facts.
+    /// The levels at which the segments of the plan are cut. `None` for recordings planned before levels existed: they
+    /// are cut at the one gain of their facts.
     pub levels: Option<Levels>,
 }

@@ -1,12 +1,12 @@
-//! What a delivery leaves to the next one of a file that it could not hear to its end. The job says how far listening came;
-//! the bytes stand beside the job, because a job is read and written all the time.
+//! A checkpoint lets the next delivery continue listening to a file where the last one stopped. The job records how far
+//! listening came; the bytes are stored next to the job, because the job itself is read and written all the time.
 
 use crate::command::Refusal;
 use crate::job::Job;
 pub use crate::listened::Listened;
 use crate::transition::{Context, check_fence, extend_lease, later_than};
 
-/// The longest checkpoint: a store refuses more.
+/// The largest checkpoint in bytes; a store refuses a larger one.
 pub const MAX_CHECKPOINT_BYTES: usize = 64 * 1024;
 
 /// A checkpoint as a worker writes it, under its fence.
@@ -19,7 +19,7 @@ pub struct Checkpoint {
     pub bytes: Vec<u8>,
 }
 
-/// The job with a file's checkpoint beside it.
+/// Records in the job how far the checkpoint of a file has come.
 pub fn save_checkpoint(mut job: Job, checkpoint: &Checkpoint, ctx: Context<'_>) -> Result<Job, Refusal> {
     check_fence(&job, checkpoint.fence)?;
     let Some(file) = job.files.get_mut(checkpoint.index) else {
@@ -31,7 +31,7 @@ pub fn save_checkpoint(mut job: Job, checkpoint: &Checkpoint, ctx: Context<'_>) 
     Ok(job)
 }
 
-/// The files whose checkpoints go with this step: those of a job that ends with it.
+/// The indices of the files whose checkpoints are deleted with this step: all of them when the job ends, otherwise none.
 pub fn files_that_forget(before: &Job, after: &Job) -> Vec<usize> {
     let ends = after.status.is_terminal() && !before.status.is_terminal();
     if ends { after.files_with_checkpoints().collect() } else { Vec::new() }

@@ -1,4 +1,4 @@
-//! Every error code that a client can see: its status, its sentence, and whose fault it is.
+//! Every error code that a client can see: its HTTP status, its title, and who is to blame.
 
 use std::fmt;
 use std::str::FromStr;
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_unique_and_read_back() {
+    fn codes_are_unique_and_parse_back() {
         for (i, code) in Code::ALL.iter().enumerate() {
             assert_eq!(code.as_str().parse::<Code>().as_ref(), Ok(code));
             assert!(!Code::ALL[..i].iter().any(|c| c.as_str() == code.as_str()), "{code} stands twice");
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn only_content_counts_against_a_recording() {
+    fn only_content_codes_blame_the_recording() {
         let content: Vec<_> = Code::ALL.iter().filter(|c| c.blame() == Blame::Content).collect();
         assert_eq!(
             content,

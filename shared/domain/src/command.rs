@@ -1,4 +1,4 @@
-//! What can be asked of a job: every writer speaks in these.
+//! The commands that change a job. Every writer uses them, and nothing else.
 
 use std::time::Duration;
 
@@ -9,23 +9,23 @@ use crate::job::{Status, WaitingFor};
 use crate::session::UploadUrl;
 use crate::time::Timestamp;
 
-/// Why a delivery ends before the job does.
+/// Why a delivery ends before its job does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PutBack {
-    /// A fault of the worker, of one file's bytes or of single engine calls. `code` is what the open files get if it was
-    /// the last attempt.
+    /// The worker failed, or the bytes of a file, or single engine calls. If this was the last attempt, the files that are
+    /// still open fail with `code`.
     Fault { code: Code, retry_after: Option<Duration> },
-    /// Where audio and jobs are kept does not answer, is too busy or is set up wrong: no job is to blame.
+    /// The storage of audio or jobs does not answer, is too busy or is configured wrongly. No job is to blame for it.
     Storage { retry_after: Option<Duration> },
-    /// The handler's time is nearly up.
+    /// The time that the task handler may take is nearly over.
     Deadline,
-    /// The process is told to end.
+    /// The process is shutting down.
     Shutdown,
     /// No engine call of this delivery succeeded.
     Engine { retry_after: Option<Duration> },
-    /// The engine answers, and does not speak the language of what is left: the user's other jobs go on.
+    /// The engine answers but does not support the language of the remaining segments. Other jobs of the user go on.
     Language,
-    /// Another user waits for the place that this job holds.
+    /// Another user is waiting for the job permit that this delivery holds.
     ForOthers,
     /// The daily budget is used up.
     Budget { until: Timestamp },
@@ -33,22 +33,22 @@ pub enum PutBack {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// A task of this number was made, or found, that runs at `schedule` (or at once).
+    /// A task with this dispatch number was created, or exists already. It runs at `schedule`, or at once.
     Enqueued {
         number: u32,
         schedule: Option<Timestamp>,
     },
-    /// The queue knows no task of this number any more.
+    /// The queue no longer has a task with this dispatch number.
     TaskGone {
         number: u32,
     },
-    /// It is this waiting job's turn.
+    /// A slot of the user is free, and this waiting job gets it.
     Promote,
-    /// What the job waited for may be there again: it takes a free turn of its user, or gets in line for one.
+    /// What the job waited for may be available again: it takes a free slot of its user, or waits in line for one.
     TakeSlot,
-    /// The job was written while a clock ran ahead, and is due later than any rule allows: it is due now.
+    /// The job was written while a clock ran ahead and is due later than any rule allows: make it due now.
     CorrectClock,
-    /// A person does not want to wait: what the job would come to later, a retry or the effects of its end, is due now.
+    /// The job is not to wait any longer: its next retry, or the effects of its end, become due now.
     Wake,
     Claim {
         owner: Nonce,
@@ -56,12 +56,12 @@ pub enum Command {
     Renew {
         fence: u64,
     },
-    /// The staged bytes of a file were read to their end and are those that were announced.
+    /// The staged bytes of a file were read completely and match the announced digest.
     FileVerified {
         fence: u64,
         index: usize,
     },
-    /// A file cannot be worked on at all: its bytes are gone, differ, or are no audio.
+    /// A file cannot be processed at all: its bytes are gone, differ from the digest, or are no audio.
     FailFile {
         fence: u64,
         index: usize,
@@ -72,7 +72,7 @@ pub enum Command {
         cause: PutBack,
         jitter: f64,
     },
-    /// The circuit is open: a queued job waits without being claimed.
+    /// The circuit is open, so that a queued job waits without being claimed.
     Postpone {
         until: Timestamp,
         waiting_for: WaitingFor,
@@ -87,51 +87,53 @@ pub enum Command {
         fence: u64,
         at: Timestamp,
     },
-    /// The blobs are about to be deleted.
+    /// The staged blobs of the job are about to be deleted.
     AudioGone {
         fence: u64,
     },
     CleanedUp {
         fence: u64,
     },
-    /// The lease is over and nobody claimed: back to the queue, with a fence that stops the lost worker.
+    /// The lease has expired and nobody claimed the job: it returns to the queue, with a new fence that stops the lost
+    /// worker.
     Recover,
-    /// The process that claimed it is known to be dead, whatever the lease says: the caller holds alone what a worker
-    /// needs, and has just started. The fence is that of the dead one's claim: who claimed since is not meant.
+    /// The process that claimed the job is known to be dead, although its lease may still run: the caller has just started
+    /// and exclusively holds what a worker needs. `fence` is that of the dead worker's claim; a later claim is not
+    /// affected.
     WorkerGone {
         fence: u64,
     },
-    /// Nothing more can come of it: it waited too long for its turn.
+    /// The job waited too long for its slot and is given up.
     GiveUpWaiting,
     Cancel,
     Retry {
         key: Nonce,
     },
-    /// Where the bytes of these files go. The first address of a file stands.
+    /// The upload addresses of these files. A file that has an address already keeps it.
     UploadsStarted {
         urls: Vec<(usize, UploadUrl)>,
     },
-    /// The upload session was not completed in its time.
+    /// The upload session was not completed in time.
     ExpireUpload,
-    /// The end of retention: the job is forgotten.
+    /// The retention is over, and the job is deleted.
     Expire,
 }
 
 impl Command {
-    /// Whether the answer depends on a free turn of the user.
+    /// Whether the outcome depends on a free slot of the user.
     pub fn needs_slot(&self) -> bool {
         matches!(self, Command::Retry { .. } | Command::TakeSlot)
     }
 }
 
-/// What follows from a transition, to be done by whoever asked for it.
+/// What the caller has to do after a transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Make the task of the job's present dispatch number.
+    /// Create the task of the job's current dispatch number.
     Enqueue,
-    /// In the same transaction: the user's next waiting jobs get their turn.
+    /// In the same transaction: give free slots to the user's next waiting jobs.
     PromoteNext,
-    /// The job's effects are due now.
+    /// Run the job's effects, which are due now.
     RunEffects,
     /// In the same transaction: delete the job.
     Forget,

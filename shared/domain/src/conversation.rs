@@ -1,4 +1,4 @@
-//! A conversation: lines of one user that belong together, by time or because the app says so.
+//! A conversation: lines of one user that belong together by time, or because the app attached them by an explicit id.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use crate::name::Stream;
 use crate::rules::CONVERSATION_GAP;
 use crate::time::{Timestamp, millis};
 
-/// Names the ids that are derived here. Never changed: a replay must hit the same conversation.
+/// The namespace of derived conversation ids. It must never change: a replay has to find the same conversation.
 const NAMESPACE: Uuid = Uuid::from_u128(0x8c1f_2c37_5f0e_4b0a_9d7a_2f6f_0c5e_a111);
 
 /// A stretch of time, both ends included.
@@ -23,19 +23,20 @@ impl Interval {
         Self { start: self.start.min(other.start), end: self.end.max(other.end) }
     }
 
-    /// Less than the conversation gap lies between the two, or they touch.
+    /// Whether the two overlap, touch, or have less than the conversation gap between them.
     pub fn connects(self, other: Self) -> bool {
         let gap = self.start.max(other.start).millis() - self.end.min(other.end).millis();
         gap < millis(CONVERSATION_GAP)
     }
 
-    /// Everything that could connect with this.
+    /// The time in which another interval has to lie, at least in part, to connect with this one.
     pub fn reach(self) -> Self {
         Self { start: self.start - CONVERSATION_GAP, end: self.end + CONVERSATION_GAP }
     }
 }
 
-/// The earliest line: it gives the conversation its title and language, whatever the order in which lines came.
+/// The earliest line of a conversation, in whatever order lines were placed. It gives the conversation its title and
+/// language.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opening {
     pub at: Timestamp,
@@ -63,22 +64,23 @@ impl Opening {
 pub struct Conversation {
     pub id: ConversationId,
     pub uid: Uid,
-    /// The stream whose times it is made of; an attached conversation may hold lines of others too.
+    /// The stream whose lines are placed here by time. Attached lines may come from other streams.
     pub stream: Stream,
-    /// What was placed by time. Those of one stream are disjoint, with at least the gap between them.
+    /// The interval of the lines placed by time. The intervals of one stream are disjoint, with at least the gap
+    /// between them.
     pub timed: Option<Interval>,
-    /// What was attached by an explicit id: it neither joins nor is joined by time.
+    /// The interval of the lines attached by an explicit id. It takes no part in joining conversations by time.
     pub attached: Option<Interval>,
     pub opening: Option<Opening>,
     pub locked: bool,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
-    /// It was merged into that one: readers and writers follow.
+    /// The conversation that this one was merged into. Readers and writers follow this redirect.
     pub merged_into: Option<ConversationId>,
     /// Conversations merged into this one that hold attached lines.
     pub merged_ids: Vec<ConversationId>,
     pub deleted_at: Option<Timestamp>,
-    /// When the sweep has to remove what is left of its texts.
+    /// When the sweep has to remove the remaining texts of a deleted conversation.
     #[serde(default)]
     pub due_at: Option<Timestamp>,
 }
@@ -106,7 +108,7 @@ impl Conversation {
         self.merged_into.is_none() && self.deleted_at.is_none()
     }
 
-    /// From its first line to its last, attached ones included.
+    /// The time from the first line to the last, attached ones included.
     pub fn span(&self) -> Option<Interval> {
         match (self.timed, self.attached) {
             (Some(timed), Some(attached)) => Some(timed.hull(attached)),
@@ -129,7 +131,7 @@ pub fn derived_id(uid: &Uid, stream: &Stream, first: SegmentId) -> ConversationI
     ConversationId(Uuid::new_v5(&NAMESPACE, name.as_bytes()))
 }
 
-/// The longest title, in characters, and in words.
+/// The longest title, in characters and in words.
 const TITLE_CHARS: usize = 60;
 const TITLE_WORDS: usize = 8;
 

@@ -1,22 +1,22 @@
-//! Deleting a conversation: marked in one step, its texts removed afterwards, page by page. Pure.
+//! Deletion of a conversation: it is marked in one step, and its texts are removed afterwards, page by page.
 
 use crate::conversation::Conversation;
 use crate::line::Line;
 use crate::time::Timestamp;
 
-/// What a wish to delete comes to.
+/// The outcome of a request to delete a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deletion {
-    /// Deleted now: the conversation as it is to be written.
+    /// The conversation is deleted now; it has to be written like this.
     Marked(Box<Conversation>),
-    /// This very wish deleted it before, and its answer was lost: the moment is the same.
+    /// The same request, recognised by its time, deleted the conversation before, and its response was lost.
     Repeated,
-    /// There is nothing that could be deleted.
+    /// There is no conversation that could be deleted.
     NoSuchConversation,
 }
 
-/// Deletes what an id stands for, redirects followed. The conversation keeps its times, so that what is left of its
-/// recordings is known by them; its title goes at once.
+/// Deletes the conversation that an id leads to once redirects are followed. It keeps its times, because they tell which
+/// later lines of its recordings belong to the deleted conversation. Its title is removed at once.
 pub fn delete(found: Option<Conversation>, now: Timestamp) -> Deletion {
     match found {
         Some(conversation) if conversation.is_live() => Deletion::Marked(Box::new(Conversation {
@@ -32,12 +32,12 @@ pub fn delete(found: Option<Conversation>, now: Timestamp) -> Deletion {
 }
 
 impl Conversation {
-    /// Its texts are to be removed.
+    /// Whether the conversation is deleted and its texts still have to be removed.
     pub fn has_texts_to_remove(&self) -> bool {
         self.deleted_at.is_some() && self.due_at.is_some()
     }
 
-    /// Nothing of its texts is left.
+    /// The conversation after all of its texts were removed.
     #[must_use]
     pub fn forgotten(self) -> Self {
         Self { due_at: None, ..self }
@@ -45,7 +45,7 @@ impl Conversation {
 }
 
 impl Line {
-    /// Its identity and its place, without what was said: the same audio stays known for ever.
+    /// The line without its text. Identity and times stay, so that the same audio is never transcribed again.
     #[must_use]
     pub fn forgotten(self) -> Self {
         Self { utterances: Vec::new(), language: None, stub: true, ..self }
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_deleted_keeps_its_times_and_loses_its_title_at_once() {
+    fn deleted_conversation_keeps_its_times_and_loses_its_title_at_once() {
         let gone = marked(NOON);
         assert!(!gone.is_live() && gone.has_texts_to_remove() && gone.opening.is_none());
         assert_eq!(gone.timed, conversation().timed);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_very_wish_that_deleted_it_hears_so_again() {
+    fn only_the_same_deletion_request_is_recognised_as_repeated() {
         let later = Timestamp::from_millis(NOON.millis() + 1);
         assert_eq!(delete(Some(marked(NOON)), NOON), Deletion::Repeated);
         assert_eq!(delete(Some(marked(NOON).forgotten()), NOON), Deletion::Repeated);

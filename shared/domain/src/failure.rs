@@ -1,4 +1,4 @@
-//! Why a file or a job ended badly, as clients read it.
+//! Why a file or a job failed, as clients read it.
 
 use serde::{Deserialize, Serialize};
 

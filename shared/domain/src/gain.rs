@@ -1,18 +1,18 @@
-//! The one gain of a whole recording, as earlier versions heard.
+//! The single gain of a whole recording, as earlier versions used it.
 
 use serde::{Deserialize, Serialize};
 
-/// What the samples of a whole recording are multiplied by before anyone listens to them, in thousandths: so earlier
-/// versions heard. Today every stretch of time has a factor of its own ([`Levels`](crate::Levels)).
+/// The factor, in thousandths, by which earlier versions multiplied all samples of a recording before listening. Today
+/// every stretch of time has a factor of its own ([`Levels`](crate::Levels)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Gain(u32);
 
 impl Gain {
-    /// As recorded: also of recordings that were planned before there was a gain.
+    /// The factor 1: samples as recorded. Also the gain of recordings that were planned before gains existed.
     pub const ONE: Self = Self(1_000);
 
-    /// The nearest one; a factor that is no positive number is [`Gain::ONE`].
+    /// The gain nearest to a factor. For a factor that is not a positive number it is [`Gain::ONE`].
     pub fn of(factor: f32) -> Self {
         if factor.is_finite() && factor > 0.0 { Self(((factor * 1_000.0).round() as u32).max(1)) } else { Self::ONE }
     }
@@ -25,7 +25,7 @@ impl Gain {
         self.0
     }
 
-    /// `None` for 0: nothing would be heard.
+    /// `None` for 0, which would silence the recording.
     pub(crate) fn from_thousandths(thousandths: u32) -> Option<Self> {
         (thousandths > 0).then_some(Self(thousandths))
     }

@@ -1,4 +1,4 @@
-//! Who and what: users, jobs, recordings, segments, conversations, devices.
+//! Identifiers of users, jobs, recordings, segments, conversations and devices.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// The longest uid: what Firebase allows.
+/// The longest uid, as Firebase allows it.
 pub const MAX_UID_BYTES: usize = 128;
-/// The longest uid that is written out as a folder's name.
+/// The longest encoded uid that is used as a folder name; for a longer one the name is its hash.
 const MAX_PATH_PART_BYTES: usize = 200;
 /// The longest device id.
 pub const MAX_DEVICE_ID_BYTES: usize = 128;
@@ -18,7 +18,7 @@ pub const MAX_DEVICE_ID_BYTES: usize = 128;
 #[error("{0}")]
 pub struct InvalidId(pub String);
 
-/// A user. What the identity provider says (`sub`), unchanged.
+/// A user id: the `sub` claim of the identity provider, unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Uid(String);
@@ -34,8 +34,8 @@ impl Uid {
         &self.0
     }
 
-    /// The uid as one path part: letters, digits, `-` and `_` stand for themselves, every other byte is `%XX`.
-    /// Injective, so that two users never share a folder.
+    /// The uid as one path part: letters, digits, `-` and `_` stay as they are, every other byte becomes `%XX`. The
+    /// encoding is injective, so that two users never share a folder.
     pub fn path_part(&self) -> String {
         use fmt::Write;
         let mut out = String::with_capacity(self.0.len());
@@ -46,7 +46,7 @@ impl Uid {
                 let _ = write!(out, "%{byte:02X}");
             }
         }
-        // File systems take 255 bytes. `~` stands in no part that is written out.
+        // File systems allow 255 bytes. An encoded uid never contains `~`, so that a hash cannot collide with one.
         if out.len() > MAX_PATH_PART_BYTES { format!("~{}", hex::encode(Sha256::digest(&self.0))) } else { out }
     }
 }
@@ -61,7 +61,7 @@ fn bounded_name(text: &str, what: &str, max: usize) -> Result<(), InvalidId> {
     Ok(())
 }
 
-/// A push target of a user, named by the app.
+/// A push target of a user, with an id that the app chose.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DeviceId(String);
@@ -116,25 +116,25 @@ macro_rules! uuid_id {
         impl FromStr for $id {
             type Err = InvalidId;
             fn from_str(text: &str) -> Result<Self, InvalidId> {
-                // Only the hyphenated form, as it is written back.
+                // Only the hyphenated form is accepted, because ids are written in that form.
                 let wrong = || InvalidId(format!("`{}` is not a UUID", text.chars().take(64).collect::<String>()));
                 let id = Uuid::try_parse(text).map_err(|_| wrong())?;
-                // Apps write conversation ids in upper case too: they mean the same one.
+                // Upper case is accepted too: some apps write conversation ids like that.
                 if text.len() == 36 { Ok(Self(id)) } else { Err(wrong()) }
             }
         }
     };
 }
 uuid_id!(
-    /// One accepted batch. A random (v4) UUID: stores slow down on sequential ids.
+    /// The id of a job: a random (v4) UUID, because sequential ids slow stores down.
     JobId
 );
 uuid_id!(
-    /// A conversation of one user: derived from the segment that started it, or made by the app.
+    /// The id of a conversation of one user: derived from the segment that started it, or chosen by the app.
     ConversationId
 );
 
-/// Audio of one user, for ever the same: a hash over uid, file name and content.
+/// The id of a recording: a hash over uid, file name and content, so that the same audio always has the same id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RecordingId([u8; 16]);
@@ -142,7 +142,7 @@ pub struct RecordingId([u8; 16]);
 impl RecordingId {
     pub fn derive(uid: &Uid, name: &str, sha256: &Sha256Hex) -> Self {
         let mut hash = Sha256::new();
-        // Lengths first: no two different triples read as the same bytes.
+        // Each part is preceded by its length, so that two different triples never give the same bytes.
         for part in [uid.as_str().as_bytes(), name.as_bytes(), &sha256.0[..]] {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
@@ -157,7 +157,7 @@ impl RecordingId {
         &self.0
     }
 
-    /// As [`bytes`](Self::bytes) gave them.
+    /// The inverse of [`bytes`](Self::bytes).
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
@@ -205,11 +205,11 @@ macro_rules! hex_id {
 hex_id!(RecordingId, 16);
 hex_id!(Sha256Hex, 32);
 
-/// A stretch of speech in a recording: the unit that is transcribed, placed and billed once.
+/// The id of a segment: a stretch of speech in a recording, and the unit that is transcribed, placed and billed once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentId {
     pub recording: RecordingId,
-    /// Offset in the recording. Two segments of one recording never share it.
+    /// The offset in the recording. Two segments of one recording never start at the same offset.
     pub start_ms: u32,
 }
 
@@ -219,7 +219,7 @@ impl fmt::Display for SegmentId {
     }
 }
 
-/// Names one delivery of a task, so that a claim whose answer was lost recognises itself.
+/// Identifies one delivery of a task, so that a claim whose response was lost can be recognised when it is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Nonce(pub Uuid);
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_is_its_user_name_and_bytes() {
+    fn recording_id_depends_on_user_name_and_bytes() {
         let sha = Sha256Hex([7; 32]);
         let one = RecordingId::derive(&uid("a"), "x_1.bin", &sha);
         assert_eq!(one, RecordingId::derive(&uid("a"), "x_1.bin", &sha));
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn path_parts_of_different_users_differ_and_hold_no_tricks() {
+    fn path_parts_of_different_users_differ_and_contain_no_special_characters() {
         assert_eq!(uid("..a b\\").path_part(), "%2E%2Ea%20b%5C");
         assert_eq!(uid("a.b").path_part(), "a%2Eb");
         assert_ne!(uid("a%2Eb").path_part(), uid("a.b").path_part());
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_read_as_they_are_written() {
+    fn ids_are_parsed_only_in_the_form_they_are_written() {
         assert!("6f0c0000-0000-4000-8000-000000000000".parse::<JobId>().is_ok());
         assert!("6f0c0000000040008000000000000000".parse::<JobId>().is_err());
         assert!(Uid::new("").is_err());

@@ -1,4 +1,4 @@
-//! A job: one accepted batch. It refers to recordings, owns the staged audio, the lease, the progress and the push.
+//! A job: one accepted batch. It refers to recordings and owns the staged audio, the lease, the progress and the push.
 
 use serde::{Deserialize, Serialize};
 
@@ -46,18 +46,19 @@ impl Status {
         Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
 
-    /// Final for every writer but an explicit retry.
+    /// Whether the job has ended. Only an explicit retry starts it again.
     pub const fn is_terminal(self) -> bool {
         matches!(self, Status::Completed | Status::PartialFailure | Status::Failed | Status::Cancelled)
     }
 
-    /// Accepted and not ended: it will be worked on.
+    /// Whether the job is accepted and has not ended.
     pub const fn is_live(self) -> bool {
         matches!(self, Status::Queued | Status::Processing)
     }
 }
 
-/// Who may write. The fence only grows; every write of a worker is refused unless the job's fence is its own.
+/// Who may write the job. The fence only grows, and a worker's write is refused unless the job still has the worker's
+/// fence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     pub fence: u64,
@@ -68,20 +69,20 @@ pub struct Lease {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DispatchState {
-    /// Other jobs of the user come first, or it waits for something else than its turn: `waiting_for` says which.
+    /// The job waits for a slot of its user, or for something else; `waiting_for` says which.
     Waiting,
-    /// Its turn: a task is to be made.
+    /// The job has a slot, and its task is still to be created.
     Pending,
-    /// A task was made.
+    /// The task was created.
     Enqueued,
 }
 
-/// The way to a worker. The number only grows, and only names tasks.
+/// How the job gets to a worker. The number only grows; it is used for nothing but the names of tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dispatch {
     pub state: DispatchState,
     pub number: u32,
-    /// The task is for this moment, not for at once: the job was put back.
+    /// When the task runs, if not at once: the job was put back and retries later.
     pub not_before: Option<Timestamp>,
 }
 
@@ -98,13 +99,13 @@ impl WaitingFor {
     pub const ALL: [WaitingFor; 4] = [WaitingFor::Turn, WaitingFor::Engine, WaitingFor::Budget, WaitingFor::Storage];
 }
 
-/// Something to be done after the end, until it is marked done.
+/// Something to be done after the job's end, until it is marked as done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     #[default]
     None,
-    /// To be done from this moment on.
+    /// The effect is to run at this time or later.
     Due(Timestamp),
     Done(Timestamp),
 }
@@ -129,11 +130,11 @@ pub struct Effects {
 #[serde(rename_all = "snake_case")]
 pub enum Audio {
     Staged,
-    /// Set before the first blob is deleted: from then on a retry is refused.
+    /// The audio is deleted or about to be. This is set before the first blob is deleted; from then on a retry is refused.
     Gone,
 }
 
-/// What came of it, at a terminal status. A `failed` job has none.
+/// The result of an ended job. A `failed` job has none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobResult {
     pub new_conversation_ids: Vec<ConversationId>,
@@ -152,41 +153,41 @@ pub struct Job {
     pub updated_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub completed_at: Option<Timestamp>,
-    /// When a finished job is forgotten.
+    /// When the finished job is deleted.
     pub expires_at: Option<Timestamp>,
     pub files: Vec<JobFile>,
-    /// Where the app wants the audio to go.
+    /// The conversation that the app wants the lines attached to.
     pub conversation_id: Option<ConversationId>,
     pub language: Option<String>,
-    /// Deliveries that count, this one included.
+    /// The number of deliveries that count as attempts, the current one included.
     pub attempt: u32,
     pub lease: Lease,
     pub dispatch: Dispatch,
-    /// When the sweep has to look at it. The job's own clock: tasks are only wake-ups.
+    /// When the sweep has to look at the job. This is the authoritative schedule; tasks are only wake-ups.
     pub due_at: Option<Timestamp>,
     pub waiting_for: Option<WaitingFor>,
     pub waiting_since: Option<Timestamp>,
     pub waiting_until: Option<Timestamp>,
-    /// The order of turns among a user's jobs.
+    /// The jobs of a user get slots in the order of this time.
     pub oldest_captured_at: Timestamp,
     pub effects: Effects,
     pub audio: Audio,
-    /// Conversations that this job's segments started or went into.
+    /// Conversations that this job's segments started (`new`) or were placed into (`updated`).
     pub new_conversation_ids: Vec<ConversationId>,
     pub updated_conversation_ids: Vec<ConversationId>,
-    /// [`Job::work_done`] when the present delivery claimed it: more means progress.
+    /// The value of [`Job::work_done`] when the current delivery claimed the job; a higher value now means progress.
     pub done_at_claim: u32,
     pub result: Option<JobResult>,
     pub error: Option<Failure>,
-    /// Names the retry that queued it last, so that a repeated one recognises itself.
+    /// Identifies the retry that queued the job last, so that a repeated request is recognised.
     pub retry_key: Option<Nonce>,
     pub traceparent: Option<String>,
-    /// The job that has the recordings of this cancelled upload session.
+    /// For a cancelled upload session: the other job that has its recordings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<JobId>,
 }
 
-/// Progress in segments, derived from the files; never negative, never above the total.
+/// Progress in segments, derived from the files. It is never negative and never above the total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     pub total: u32,
@@ -211,14 +212,14 @@ impl Job {
     }
 
     /// A number that grows with every segment that is done, every file that is settled, and every checkpoint of listening
-    /// that went further.
+    /// that got further than the ones before it.
     pub fn work_done(&self) -> u32 {
         let settled = self.files.iter().filter(|f| f.status.is_settled()).count() as u32;
         let advances: u32 = self.files.iter().map(|file| file.listened.advances).sum();
         self.progress().successful + settled + advances
     }
 
-    /// The files that a checkpoint stands for beside the job.
+    /// The indices of the files that have a checkpoint stored next to the job.
     pub fn files_with_checkpoints(&self) -> impl Iterator<Item = usize> {
         let listened = |(index, file): (usize, &JobFile)| (!file.listened.is_nothing()).then_some(index);
         self.files.iter().enumerate().filter_map(listened)
@@ -228,18 +229,17 @@ impl Job {
         self.work_done() > self.done_at_claim
     }
 
-    /// Whether the job counts against the user's turns.
+    /// Whether the job holds one of the user's slots.
     pub fn holds_slot(&self) -> bool {
         self.status.is_live() && self.dispatch.state != DispatchState::Waiting
     }
 
-    /// Whether the job is in line behind other jobs of its user.
+    /// Whether the job is in line for a slot behind other jobs of its user.
     pub fn waits_for_slot(&self) -> bool {
         self.is_waiting() && matches!(self.waiting_for, None | Some(WaitingFor::Turn))
     }
 
-    /// Whether the job waits for an engine, its storage or a budget. Meanwhile it holds no turn and is not in line for
-    /// one.
+    /// Whether the job waits for an engine, its storage or a budget. Meanwhile it holds no slot and is not in line for one.
     pub fn is_parked(&self) -> bool {
         self.is_waiting() && !self.waits_for_slot()
     }

@@ -1,4 +1,4 @@
-//! One file of a job: where its bytes are staged, and how far its recording has come in this job.
+//! One file of a job: where its bytes are staged, and how far its recording has been processed in this job.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,32 +30,33 @@ impl FileStatus {
         matches!(self, FileStatus::Done | FileStatus::Silent | FileStatus::Failed)
     }
 
-    /// Nothing is left to do for it: the text is placed, or there was nothing to hear. A file that is done may still have
-    /// a code: see [`JobFile::is_whole`].
+    /// Whether nothing is left to do for the file: its text is placed, or it holds no speech. A file that is done may still
+    /// have an error code: see [`JobFile::is_whole`].
     pub fn is_good(self) -> bool {
         matches!(self, FileStatus::Done | FileStatus::Silent)
     }
 }
 
-/// A segment that failed in this job. The next job, or a retry, starts without it.
+/// A segment that failed in this job. The next job, or a retry, tries it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedSegment {
     pub start_ms: u32,
-    /// The engine called the audio itself invalid; otherwise it kept failing.
+    /// Whether the engine refused the audio as invalid. Otherwise its calls kept failing.
     pub refused: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobFile {
     pub name: String,
-    /// The name of its staged bytes in the blob store.
+    /// The name of the staged bytes in the blob store.
     pub blob: String,
     pub size: u64,
     pub sha256: Sha256Hex,
     pub crc32c: u32,
     pub recording: RecordingId,
     pub stream: Stream,
-    /// What the name, or the part's header, says; `None`: it ended when it was accepted.
+    /// When the recording began, as its name or the part's header says. If `None`, it is taken to have ended when it was
+    /// accepted.
     pub captured_at: Option<Timestamp>,
     pub status: FileStatus,
     pub failure: Option<Failure>,
@@ -63,25 +64,27 @@ pub struct JobFile {
     pub counts: Counts,
     pub failed: Vec<FailedSegment>,
     pub conversation_ids: Vec<ConversationId>,
-    /// The staged bytes are known to be those of `sha256`: the server digested them while they came in, or a worker has
-    /// read them since. A blob is written once, so this stays true. Before it is, nothing of them is planned or cut.
+    /// Whether the staged bytes are known to match `sha256`: the server digested them as they arrived, or a worker has read
+    /// them since. A blob is written only once, so this stays true. Unverified bytes are never planned or cut.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub verified: bool,
-    /// How its bytes come, in a job that began as an upload session; `None`: they were staged before the job was.
+    /// How the bytes are uploaded, in a job that began as an upload session. `None` if they were staged before the job was
+    /// created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<FileUpload>,
-    /// How far listening to it has come, where a delivery ended before its recording had a plan.
+    /// How far listening has come, if a delivery ended before the recording had a plan.
     #[serde(default, skip_serializing_if = "Listened::is_nothing")]
     pub listened: Listened,
 }
 
 impl JobFile {
-    /// All of it was heard, so that its client may delete its copy.
+    /// Whether the whole file was processed, so that its client may delete its copy.
     pub fn is_whole(&self) -> bool {
         self.status.is_good() && self.failure.is_none()
     }
 
-    /// Its bytes are still to come: in an upload session, and nobody has transcribed them elsewhere since.
+    /// Whether an upload session still needs the bytes of this file. It does not if another job has transcribed the
+    /// recording meanwhile.
     pub fn needs_bytes(&self) -> bool {
         self.upload.is_some() && !self.status.is_good()
     }
@@ -89,7 +92,7 @@ impl JobFile {
     pub fn failed_segments(&self) -> u32 {
         let open = self.counts.segments.saturating_sub(self.counts.done());
         match self.status {
-            // The file is over: what is not done has failed.
+            // A failed file is settled: every segment that is not done counts as failed.
             FileStatus::Failed => open,
             // A segment that another job finished since does not count as failed here.
             _ => open.min(self.failed.len() as u32),
@@ -101,7 +104,7 @@ impl JobFile {
         self.failure = Some(failure);
     }
 
-    /// Takes over what the recording knows, and settles the file when nothing is left to do for it.
+    /// Updates the file from its recording, and settles it if nothing is left to do.
     pub fn follow(&mut self, recording: &Recording) {
         self.facts = recording.facts;
         self.conversation_ids.clone_from(&recording.conversation_ids);
@@ -109,7 +112,7 @@ impl JobFile {
         if let Some(plan) = &recording.plan {
             self.failed.retain(|f| plan.find(f.start_ms).is_some_and(|s| !s.is_closed()));
         }
-        // What has failed stays failed in this job: only a retry opens it again.
+        // A failed file stays failed in this job; only a retry opens it again.
         if self.status == FileStatus::Failed {
             return;
         }
@@ -132,8 +135,8 @@ impl JobFile {
         }
     }
 
-    /// What could be decoded has its text. Where that is not all of it, the code says so, for every job that ever has the
-    /// recording: nobody may delete it on the word `done`.
+    /// Marks the file as done. If its audio could be decoded only in part, every job of the recording reports that by the
+    /// code, so that no client deletes its copy because of the status `done`.
     fn done(&mut self) {
         self.status = FileStatus::Done;
         self.failure = self.facts.partly.then(|| partly_decoded(&self.facts));
@@ -141,7 +144,7 @@ impl JobFile {
 
     fn segment_failure(&self) -> Failure {
         let (failed, all) = (self.failed_segments(), self.counts.segments);
-        // One segment that a healthier engine may take is enough to make a retry worth it.
+        // A retry is worth it if at least one segment was not refused but failed for another reason.
         if self.failed.iter().all(|f| f.refused) {
             Failure::because(
                 Code::TranscriptionRefused,
@@ -155,18 +158,18 @@ impl JobFile {
         }
     }
 
-    /// Starts over for a retry: what is finished stays, failures are forgotten.
+    /// Opens the file again for a retry, unless it is finished. Its failures are cleared.
     pub fn reopen(&mut self) {
         if !self.status.is_good() {
             self.status = FileStatus::Queued;
             self.failure = None;
             self.failed.clear();
-            // Its checkpoint went with the end of the job.
+            // The checkpoint was deleted when the job ended.
             self.listened = Listened::default();
         }
     }
 
-    /// Nothing in it can be decoded: no retry, and no other engine, will change that.
+    /// Whether nothing in the file can be decoded. No retry, and no other engine, will change that.
     pub fn is_no_audio(&self) -> bool {
         self.failure.as_ref().is_some_and(|f| f.code == Code::InvalidAudio)
     }

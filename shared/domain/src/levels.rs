@@ -1,11 +1,12 @@
-//! How a recording is heard: what its samples are multiplied by, stretch of time for stretch of time, and how its channels
-//! become one. It is decided once, from the whole recording, so that a later delivery hears what the plan was made from.
+//! The levels of a recording: by which factor its samples are multiplied in each stretch of time, and how its channels are
+//! mixed to one. They are decided once, from the whole recording, so that a later delivery cuts the same audio that the
+//! plan was made from.
 
 use crate::gain::Gain;
 
-/// Stretches of one recording. In two days that is one every 14 seconds; neighbours that are about as loud are one.
+/// The most stretches of one recording: in two days one every 14 seconds. Neighbours of about the same level are joined.
 pub const MAX_STRETCHES: usize = 12_000;
-/// What they take at most when they are packed.
+/// The most bytes that packed levels take.
 pub const MAX_LEVELS_BYTES: usize = 48 * 1024;
 
 /// Stretches begin at whole tenths of a second.
@@ -13,31 +14,31 @@ const TENTH_MS: u32 = 100;
 /// A factor is kept in steps of half a decibel.
 const STEPS_A_DECADE: f32 = 40.0;
 const MIX_BITS: u32 = 3;
-/// Twelve decibels either way: any engine hears what is as loud as that.
+/// Factors within twelve decibels of the recorded level. Any engine copes with audio in this range.
 const NEAR: std::ops::RangeInclusive<f32> = 0.25..=4.0;
 
-/// How the channels of a recording become one. A recording of one channel is its own middle.
+/// How the channels of a recording are mixed to one. With one channel, [`Mix::Mid`] is that channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mix {
-    /// Half the sum of all channels: they hold about the same.
+    /// Half the sum of all channels, for channels that hold about the same.
     #[default]
     Mid,
-    /// Half the difference: one is the other, turned over.
+    /// Half the difference, for two channels of which one is the other with its sign inverted.
     Side,
     Left,
     Right,
-    /// Both, the right one turned by a quarter of a wave: what is in either is heard, whatever sign it has in the other.
+    /// Both channels, the right one with its phase shifted by 90°: nothing cancels, whatever the signs of the channels are.
     Both,
-    /// The same, turned the other way: for what is a quarter of a wave apart already, and would cancel.
+    /// As `Both`, with the phase shifted the other way, for channels that are 90° apart already and would cancel.
     BothBack,
 }
 
 impl Mix {
-    /// Each at the place that is its number where it is packed.
+    /// All mixes. The index is the number that stands for a mix in packed levels.
     pub const ALL: [Self; 6] = [Self::Mid, Self::Side, Self::Left, Self::Right, Self::Both, Self::BothBack];
 }
 
-/// A stretch of time that is heard in one way. It ends where the next one begins.
+/// A stretch of time with one factor and one mix. It ends where the next one begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stretch {
     tenths: u32,
@@ -46,9 +47,9 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    /// From the tenth of a second that `start_ms` lies in, at about this factor.
+    /// A stretch that begins at the tenth of a second that `start_ms` lies in. The factor is rounded to half a decibel.
     pub fn new(start_ms: u32, factor: f32, mix: Mix) -> Self {
-        // Saturates far beyond any factor that is used; what is no number is 1.
+        // The conversion saturates far beyond any factor in use, and makes NaN a factor of 1.
         Self { tenths: start_ms / TENTH_MS, step: (STEPS_A_DECADE * factor.log10()).round() as i8, mix }
     }
 
@@ -61,20 +62,20 @@ impl Stretch {
     }
 }
 
-/// See the module. Kept beside the recording's plan, packed.
+/// The levels of a recording, as described at the module. They are stored packed, next to the recording.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Levels {
-    heard: Heard,
+    kind: Kind,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Heard {
+enum Kind {
     One(Gain),
-    /// At least one; the first begins at 0.
+    /// There is at least one stretch, and the first begins at 0.
     Stretches(Vec<Stretch>),
 }
 
-impl Default for Heard {
+impl Default for Kind {
     fn default() -> Self {
         Self::One(Gain::ONE)
     }
@@ -85,17 +86,18 @@ impl Default for Heard {
 pub struct DamagedLevels(pub usize);
 
 impl Levels {
-    /// The version of the rules that recordings are heard by today. 0: one gain for the whole of it, and the middle of its
-    /// channels.
+    /// The current version of the rules that decide the levels. Version 0 is one gain for the whole recording, and the
+    /// middle of its channels.
     pub const RULES: u8 = 1;
 
-    /// As the version before heard: plans that it made are cut like this.
+    /// Levels of version 0, with one gain. Plans that were made with them are still cut like this.
     pub fn one(gain: Gain) -> Self {
-        Self { heard: Heard::One(gain) }
+        Self { kind: Kind::One(gain) }
     }
 
-    /// In order of time. The first counts from the start of the recording; one that begins no later than the one before it
-    /// takes its place. Of more than [`MAX_STRETCHES`] the rest is left out; of none, the recording is as it was recorded.
+    /// Levels from stretches in order of time. The first one is moved to the start of the recording. A stretch that
+    /// begins no later than the one before it replaces that one. Beyond [`MAX_STRETCHES`] the rest is left out. Without
+    /// any stretch the samples stay as recorded.
     pub fn of(stretches: impl IntoIterator<Item = Stretch>) -> Self {
         let mut kept: Vec<Stretch> = Vec::new();
         for stretch in stretches {
@@ -111,44 +113,44 @@ impl Levels {
         if kept.is_empty() {
             kept.push(Stretch::new(0, 1.0, Mix::Mid));
         }
-        Self { heard: Heard::Stretches(kept) }
+        Self { kind: Kind::Stretches(kept) }
     }
 
     /// The version of the rules that these levels follow.
     pub fn rules(&self) -> u8 {
-        match self.heard {
-            Heard::One(_) => 0,
-            Heard::Stretches(_) => Self::RULES,
+        match self.kind {
+            Kind::One(_) => 0,
+            Kind::Stretches(_) => Self::RULES,
         }
     }
 
-    /// The one gain of a recording that is heard by rules 0.
+    /// The gain of levels of version 0.
     pub fn one_gain(&self) -> Option<Gain> {
-        match self.heard {
-            Heard::One(gain) => Some(gain),
-            Heard::Stretches(_) => None,
+        match self.kind {
+            Kind::One(gain) => Some(gain),
+            Kind::Stretches(_) => None,
         }
     }
 
     /// Empty for a recording with one gain.
     pub fn stretches(&self) -> &[Stretch] {
-        match &self.heard {
-            Heard::One(_) => &[],
-            Heard::Stretches(stretches) => stretches,
+        match &self.kind {
+            Kind::One(_) => &[],
+            Kind::Stretches(stretches) => stretches,
         }
     }
 
-    /// Every stretch is about as loud as it was recorded, and no channels cancel each other: an engine that is given the
-    /// recorded packets hears what is in them.
+    /// Whether every stretch stays close to its recorded level and no channels cancel each other. Then the recorded packets
+    /// can be sent to an engine unchanged.
     pub fn is_near_one(&self) -> bool {
-        match &self.heard {
-            Heard::One(gain) => NEAR.contains(&gain.factor()),
-            Heard::Stretches(all) => all.iter().all(|s| NEAR.contains(&s.factor()) && s.mix == Mix::Mid),
+        match &self.kind {
+            Kind::One(gain) => NEAR.contains(&gain.factor()),
+            Kind::Stretches(all) => all.iter().all(|s| NEAR.contains(&s.factor()) && s.mix == Mix::Mid),
         }
     }
 
-    /// The version, then the gain, or of each stretch: how long after the one before it it begins, with its mix in the low
-    /// bits, as a base-128 number, and its step.
+    /// The levels as bytes: the version, then the gain of version 0, or for each stretch a base-128 number (the time
+    /// since the last stretch began, with the mix in the low bits) and a byte for its step.
     pub fn pack(&self) -> Vec<u8> {
         let mut out = vec![self.rules()];
         let mut before = 0;
@@ -163,7 +165,7 @@ impl Levels {
         out
     }
 
-    /// As [`pack`](Self::pack) gave it.
+    /// The inverse of [`pack`](Self::pack).
     pub fn unpack(bytes: &[u8]) -> Result<Self, DamagedLevels> {
         if bytes.len() > MAX_LEVELS_BYTES {
             return Err(DamagedLevels(MAX_LEVELS_BYTES));
@@ -181,8 +183,8 @@ impl Levels {
                     let next = next_stretch(bytes, &mut at, stretches.last()).ok_or(DamagedLevels(from))?;
                     stretches.push(next);
                 }
-                let heard = Heard::Stretches(stretches);
-                Ok(Self { heard })
+                let kind = Kind::Stretches(stretches);
+                Ok(Self { kind })
             }
             _ => Err(DamagedLevels(0)),
         }
@@ -195,7 +197,7 @@ fn next_stretch(bytes: &[u8], at: &mut usize, before: Option<&Stretch>) -> Optio
     *at += 1;
     let mix = *Mix::ALL.get((number & ((1 << MIX_BITS) - 1)) as usize)?;
     let gap = number >> MIX_BITS;
-    // The first one begins at 0, every other one later than the one before it; all within what milliseconds can say.
+    // The first stretch begins at 0, every other one later than the one before it, and all within `u32` milliseconds.
     let tenths = before.map_or(0, |before| before.tenths).checked_add(gap)?;
     let in_order = before.is_some() == (gap > 0) && tenths <= u32::MAX / TENTH_MS;
     in_order.then_some(Stretch { tenths, step, mix })

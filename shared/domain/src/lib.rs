@@ -1,5 +1,6 @@
-//! What Afterword is about: recordings, jobs, segments, conversations, usage, and the rules between them.
-//! No I/O, no async, no clock.
+//! The rules of Afterword: recordings, jobs, segments, conversations, usage, and how they change.
+//!
+//! Everything here is a pure function or plain data. The crate does no I/O, has no async code and reads no clock.
 
 pub mod accept;
 pub mod beside;

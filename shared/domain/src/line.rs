@@ -1,4 +1,5 @@
-//! A line: the text of one segment. Its identity is recording and start, never its text: two people may say "yes" twice.
+//! A line: the stored text of one segment. It is identified by recording and start, never by its text: two people may say
+//! "yes" twice.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,7 @@ pub struct Word {
     pub text: String,
 }
 
-/// What one speaker said without a break.
+/// The text of one speaker without a break.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Utterance {
     /// Offsets from the segment's start.
@@ -37,13 +38,13 @@ pub struct Line {
     pub ends_at: Timestamp,
     pub language: Option<String>,
     pub utterances: Vec<Utterance>,
-    /// Counted when the text came back; usage is taken from here, never from memory.
+    /// The number of words, counted when the engine answered. Usage is taken from this stored number.
     pub words: u64,
-    /// Where it stands; `None` until it is placed.
+    /// The conversation of the line; `None` until it is placed.
     pub conversation_id: Option<ConversationId>,
-    /// Placed by an explicit conversation id rather than by time.
+    /// Whether the line was placed by an explicit conversation id and not by time.
     pub attached: bool,
-    /// Its conversation was deleted: the identity stays for ever, the text is gone.
+    /// Whether the conversation of the line was deleted: its identity is kept for ever, its text is gone.
     pub stub: bool,
 }
 
@@ -62,7 +63,7 @@ impl Line {
     }
 }
 
-/// Words as a person counts them.
+/// The number of words, separated by white space.
 pub fn count_words(utterances: &[Utterance]) -> u64 {
     utterances.iter().map(|u| u.text.split_whitespace().count() as u64).sum()
 }

@@ -1,4 +1,4 @@
-//! What a recording's file name says: how its audio is coded, when it was captured, and by which device.
+//! The file name of a recording says how its audio is encoded, when it was captured, and by which device.
 
 mod captured;
 mod parse;
@@ -13,30 +13,32 @@ pub use parse::{NameError, parse};
 
 use crate::Timestamp;
 
-/// The longest file name, in bytes: it becomes a part of a blob's name and of a document.
+/// The longest file name in bytes. The name becomes part of a blob's name and of a document.
 pub const MAX_NAME_BYTES: usize = 200;
-/// The most samples a second; the fewest are what a telephone has.
+/// The highest sample rate. The lowest one is that of telephony.
 pub const MAX_RATE: u32 = 48_000;
 pub const MIN_RATE: u32 = 8_000;
-/// What libopus can put into a frame, at 16 kHz: 2.5 to 120 ms.
+/// The frame sizes that libopus supports at 16 kHz: 2.5 to 120 ms.
 pub const OPUS_FRAME_SAMPLES: [u32; 8] = [40, 80, 160, 320, 640, 960, 1280, 1920];
-/// What LC3 is specified for; its frames say nothing of it.
+/// The sample rates that LC3 is specified for. Its frames do not contain the rate.
 pub const LC3_RATES: [u32; 5] = [8_000, 16_000, 24_000, 32_000, 48_000];
-/// A frame has at most 65,536 bytes, and no codec here takes less than a byte for a sample but those of fixed frames.
+/// The largest frame size in samples. A frame has at most 65,536 bytes, and codecs without a fixed frame size take at
+/// least a byte for each sample.
 pub const MAX_FRAME_SAMPLES: u32 = 65_536;
 
-/// The device of a plain sound file: a person uploaded it.
+/// The device of a sound file that a person uploaded.
 const UPLOAD: &str = "upload";
-/// The device of a name that does not say one.
+/// The device if the name does not contain one.
 const UNKNOWN: &str = "unknown";
 /// Keeps a printed name below [`MAX_NAME_BYTES`]; a Bluetooth address has 12 characters.
 const MAX_PRINTED_DEVICE: usize = 100;
 
-/// What a well-formed name says.
+/// The contents of a well-formed name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RecordingName {
     pub format: Format,
-    /// Always there in a frame file. A sound file may do without: then the upload says it, or its arrival does.
+    /// Always present for a frame file. A sound file may lack it: then the upload request has it, or the time of arrival
+    /// counts.
     pub captured_at: Option<Timestamp>,
     pub stream: Stream,
 }
@@ -45,11 +47,11 @@ pub struct RecordingName {
 pub enum Format {
     /// Length-prefixed codec frames with no header, as devices write them (`.bin`).
     Frames(FrameFormat),
-    /// A file that describes itself.
+    /// A file whose own headers describe its audio.
     Sound(SoundFile),
 }
 
-/// How the frames of a `.bin` are coded: nothing in the file itself says it.
+/// How the frames of a `.bin` file are encoded. The file itself does not contain this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FrameFormat {
     pub codec: Codec,
@@ -59,11 +61,11 @@ pub struct FrameFormat {
 }
 
 impl FrameFormat {
-    /// What a bare name stands for: the oldest devices wrote nothing else.
+    /// The format of a name that says nothing about it. The oldest devices recorded in no other format.
     pub const BARE: Self = Self { codec: Codec::Opus, rate: 16_000, channels: 1, frame_samples: 160 };
 
-    /// The full name of a recording in this format: well-formed whatever the device is called, if the moment is one
-    /// that a name may have.
+    /// The full file name of a recording in this format. It is well-formed whatever the device is called, provided that a
+    /// name may contain the time.
     pub fn file_name(&self, device: &str, captured_at: Timestamp) -> String {
         let plain = device.chars().filter(char::is_ascii_alphanumeric).take(MAX_PRINTED_DEVICE);
         let mut device: String = plain.collect::<String>().to_ascii_lowercase();
@@ -126,7 +128,7 @@ names! {
 }
 
 names! {
-    /// A sound file, by its extension: a hint, for its content says what it is.
+    /// The extension of a sound file. It is only a hint: the content says what the file is.
     SoundFile {
         Wav = "wav",
         Flac = "flac",
@@ -154,13 +156,13 @@ names! {
 }
 
 names! {
-    /// What kind of recorder made it.
+    /// The kind of recorder.
     #[derive(Serialize, Deserialize)]
     #[serde(rename_all = "snake_case")]
     Source { Limitless = "limitless", Phone = "phone", Device = "device", }
 }
 
-/// Recordings of one stream follow one another in time; conversations never mix streams.
+/// The source and device of recordings that follow one another in time. Placement by time never mixes streams.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Stream {
     pub source: Source,
@@ -168,7 +170,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// `source.device`: names the stream's timeline. No source has a dot, so that no two streams share a key.
+    /// The key of the stream: `source.device`. No source contains a dot, so that no two streams share a key.
     pub fn key(&self) -> String {
         format!("{}.{}", self.source, self.device)
     }

@@ -1,11 +1,11 @@
-//! What a recording looks like: the lowest and the highest sample of each stretch of it, for drawing.
+//! The waveform of a recording for drawing: the lowest and the highest sample of each part of it.
 
-/// Stretches of a recording: what a screen can show.
+/// The most pairs of peaks of a recording: as many as a screen can show.
 pub const MAX_PEAKS: usize = 1_000;
 
 /// At most [`MAX_PEAKS`] pairs of lowest and highest sample, in order, each over an equal share of the recording. A sample
-/// is a signed byte, full scale 127, as it was heard: the recording's gain is in it. Fewer only when there are fewer
-/// samples; empty when there are none.
+/// is a signed byte with full scale 127, after the recording's levels were applied. There are fewer pairs only if there
+/// are fewer samples, and none if there are no samples.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peaks {
     bytes: Vec<u8>,
@@ -16,14 +16,14 @@ pub struct Peaks {
 pub struct DamagedPeaks(pub usize);
 
 impl Peaks {
-    /// Of more pairs than [`MAX_PEAKS`] the rest is left out.
+    /// Pairs beyond [`MAX_PEAKS`] are left out.
     pub fn new(pairs: impl IntoIterator<Item = (i8, i8)>) -> Self {
         let bytes =
             pairs.into_iter().take(MAX_PEAKS).flat_map(|(low, high)| [low.cast_unsigned(), high.cast_unsigned()]);
         Self { bytes: bytes.collect() }
     }
 
-    /// As [`pack`](Self::pack) gave it.
+    /// The inverse of [`pack`](Self::pack).
     pub fn unpack(bytes: &[u8]) -> Result<Self, DamagedPeaks> {
         if bytes.len() > 2 * MAX_PEAKS || !bytes.len().is_multiple_of(2) {
             return Err(DamagedPeaks(bytes.len()));
@@ -31,7 +31,7 @@ impl Peaks {
         Ok(Self { bytes: bytes.to_vec() })
     }
 
-    /// Two bytes a pair: the lowest, then the highest.
+    /// The peaks as bytes: two for each pair, the lowest sample first.
     pub fn pack(&self) -> &[u8] {
         &self.bytes
     }
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_peaks_are_damage() {
+    fn bytes_that_are_not_peaks_are_reported_as_damaged() {
         for wrong in [1, 1999, 2002, 4000] {
             assert_eq!(Peaks::unpack(&vec![0; wrong]), Err(DamagedPeaks(wrong)));
         }

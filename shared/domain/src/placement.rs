@@ -1,5 +1,6 @@
-//! Placing a group of finished segments: the plan is marked, lines find their conversation, usage is counted. Pure;
-//! a store reads the [`PlacementContext`], calls [`place`] and writes what comes back, in one transaction.
+//! Placement of a group of transcribed segments: the plan is marked, lines are put into conversations, and usage is
+//! counted. The functions are pure: a store reads the [`PlacementContext`], calls [`place`] and writes the result, all in
+//! one transaction.
 
 mod by_time;
 
@@ -15,20 +16,20 @@ use crate::time::Timestamp;
 use crate::transition::{Context, check_fence, extend_lease};
 use crate::usage::Usage;
 
-/// How the engine answered for one segment.
+/// The engine's answer for one segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Its line is stored.
+    /// The engine returned text, which is stored as a line.
     Text,
-    /// Nothing, for the first time.
+    /// The engine returned no text, for the first time.
     EmptyOnce,
-    /// Nothing again: accepted as silence.
+    /// The engine returned no text again, so that the segment is accepted as silence.
     Empty,
-    /// The engine called the audio invalid, or kept failing. Only for this job.
+    /// The engine refused the audio as invalid, or its calls kept failing. This holds for the current job only.
     Failed { refused: bool },
 }
 
-/// Segments of one file, to be placed together.
+/// Segments of one file that are placed together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     pub fence: u64,
@@ -36,20 +37,20 @@ pub struct Group {
     pub answers: Vec<(u32, Answer)>,
 }
 
-/// The most segments in a group: bounds a transaction.
+/// The most segments in a group. It bounds the size of a transaction.
 pub const MAX_GROUP: usize = 50;
 
-/// What a store reads before it places.
+/// The data that a store reads before placement.
 #[derive(Clone, Debug, Default)]
 pub struct PlacementContext {
     /// The stored lines of the group's segments.
     pub lines: Vec<Line>,
-    /// The conversation that the recording is attached to, redirects followed, if there is one.
+    /// The conversation that the recording is attached to, if it exists, after following redirects.
     pub explicit: Option<Conversation>,
-    /// Live conversations of the stream, by time, that meet the [`reach`] of the group.
+    /// Live conversations of the stream whose time overlaps the [`reach`] of the group.
     pub near: Vec<Conversation>,
-    /// Times of deleted conversations of the stream, of what was placed by time and of what was attached, within that
-    /// reach, that hold a segment of this very recording.
+    /// The timed and attached intervals, within that reach, of deleted conversations of the stream that hold a segment of
+    /// this same recording.
     pub deleted: Vec<Interval>,
 }
 
@@ -57,14 +58,14 @@ pub struct PlacementContext {
 pub struct Placed {
     pub job: Job,
     pub recording: Recording,
-    /// Lines that changed.
+    /// The lines that changed.
     pub lines: Vec<Line>,
-    /// Conversations that changed or are new, merged-away ones included.
+    /// The conversations that changed or are new, including those that were merged into others.
     pub conversations: Vec<Conversation>,
     pub usage: Usage,
 }
 
-/// The time that placing the group can touch; `None` when nothing of it goes by time.
+/// The time in which the group can affect conversations. `None` if none of its segments is placed by time.
 pub fn reach(recording: &Recording, group: &Group) -> Option<Interval> {
     let start = recording.captured_at?;
     let plan = recording.plan.as_ref()?;
@@ -75,7 +76,7 @@ pub fn reach(recording: &Recording, group: &Group) -> Option<Interval> {
     group.answers.iter().filter_map(of).reduce(Interval::hull).map(Interval::reach)
 }
 
-/// Where a segment lies in real time.
+/// The wall-clock time of a segment.
 pub fn interval(captured_at: Timestamp, segment: &Segment) -> Interval {
     let at = |ms: u32| Timestamp::from_millis(captured_at.millis() + i64::from(ms));
     Interval { start: at(segment.start_ms), end: at(segment.end_ms) }
@@ -85,7 +86,7 @@ pub fn place(
     mut job: Job,
     mut recording: Recording,
     group: &Group,
-    around: PlacementContext,
+    context: PlacementContext,
     ctx: Context<'_>,
 ) -> Result<Placed, Refusal> {
     check_fence(&job, group.fence)?;
@@ -101,21 +102,21 @@ pub fn place(
             Answer::Empty => _ = plan.mark(start_ms, Mark::Empty),
             Answer::Failed { refused } => fail_segment(&mut job, group.index, start_ms, refused),
             Answer::Text => {
-                let Some(line) = around.lines.iter().find(|l| l.start_ms == start_ms) else { continue };
+                let Some(line) = context.lines.iter().find(|l| l.start_ms == start_ms) else { continue };
                 if line.stub || line.conversation_id.is_some() {
-                    // Placed before, and counted: the plan that said so was lost, and made again.
+                    // The line was placed and counted before. The plan that recorded this was lost, and a new one was made.
                     plan.mark(start_ms, if line.stub { Mark::Empty } else { Mark::Placed });
                     line.conversation_id.into_iter().for_each(|id| note_in_recording(&mut recording, id));
                     continue;
                 }
-                let line = take_in(line, &segment, captured_at, &around.deleted, &mut plan, &mut usage);
+                let line = place_line(line, &segment, captured_at, &context.deleted, &mut plan, &mut usage);
                 lines.push(line);
             }
         }
     }
     recording.plan = Some(plan);
-    let conversations = find_places(&mut job, &mut recording, &mut lines, around, ctx.now);
-    settle(&mut job, &mut recording, group.index);
+    let conversations = find_conversations(&mut job, &mut recording, &mut lines, context, ctx.now);
+    update_progress(&mut job, &mut recording, group.index);
     extend_lease(&mut job, ctx.now, ctx.rules);
     job.updated_at = ctx.now.max(Timestamp::from_millis(job.updated_at.millis() + 1));
     Ok(Placed { job, recording, lines, conversations, usage })
@@ -128,9 +129,9 @@ fn fail_segment(job: &mut Job, index: usize, start_ms: u32, refused: bool) {
     }
 }
 
-/// Marks the segment and counts it. Near a deleted conversation of the same recording it is consumed: a user who
-/// deleted a talk does not get the rest of it back.
-fn take_in(
+/// Marks the segment as placed and counts it. If it connects to a deleted conversation of the same recording, its text is
+/// dropped: a user who deleted a conversation does not get the rest of it back.
+fn place_line(
     line: &Line,
     segment: &Segment,
     captured_at: Timestamp,
@@ -149,21 +150,21 @@ fn take_in(
     line.clone()
 }
 
-fn find_places(
+fn find_conversations(
     job: &mut Job,
     recording: &mut Recording,
     lines: &mut [Line],
-    around: PlacementContext,
+    context: PlacementContext,
     now: Timestamp,
 ) -> Vec<Conversation> {
     let mut placed: Vec<&mut Line> = lines.iter_mut().filter(|line| !line.stub).collect();
     if placed.is_empty() {
         return Vec::new();
     }
-    let attached = recording.conversation_id.and_then(|id| attachable(id, recording, around.explicit, now));
+    let attached = recording.conversation_id.and_then(|id| attachable(id, recording, context.explicit, now));
     let changed = match attached {
         Some(conversation) => attach(conversation, &mut placed, now),
-        None => by_time::join(&recording.uid, &recording.stream, around.near, &mut placed, now),
+        None => by_time::join(&recording.uid, &recording.stream, context.near, &mut placed, now),
     };
     placed.iter().filter_map(|line| line.conversation_id).for_each(|id| note_in_recording(recording, id));
     for (conversation, is_new) in &changed {
@@ -172,7 +173,8 @@ fn find_places(
     changed.into_iter().map(|(conversation, _)| conversation).collect()
 }
 
-/// An explicit id wins, known or not; one that was deleted does not.
+/// The conversation of an explicit id, which is created if it does not exist. `None` if it was deleted: then the lines are
+/// placed by time.
 fn attachable(
     id: ConversationId,
     recording: &Recording,
@@ -232,7 +234,7 @@ fn note_in_job(job: &mut Job, conversation: &Conversation, is_new: bool) {
     }
 }
 
-fn settle(job: &mut Job, recording: &mut Recording, index: usize) {
+fn update_progress(job: &mut Job, recording: &mut Recording, index: usize) {
     if recording.plan.as_ref().is_some_and(Plan::is_closed) {
         recording.state = State::Done;
     }

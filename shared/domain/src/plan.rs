@@ -1,25 +1,25 @@
-//! A recording's plan: its stretches of speech and how far each has come. Written once, then only marked.
+//! A recording's plan: its segments of speech and how far each has come. It is written once; later only marks change.
 
 use serde::{Deserialize, Serialize};
 
-/// How far a segment has come. States only move down this list.
+/// How far a segment has come. A mark only moves down this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mark {
     Open,
-    /// The engine answered nothing once; it is asked once more.
+    /// The engine returned no text once, and is asked once more.
     EmptyOnce,
-    /// The engine answered nothing twice: accepted as silence, never billed.
+    /// The engine returned no text twice. The segment is accepted as silence and never billed.
     Empty,
-    /// Its text stands in a conversation and its usage is counted.
+    /// The segment's text is in a conversation, and its usage is counted.
     Placed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// Offsets in the recording, padding included.
+    /// The offset in the recording, padding included; likewise `end_ms`.
     pub start_ms: u32,
     pub end_ms: u32,
-    /// Speech in it: what is billed. Padding and pauses are not.
+    /// The milliseconds of speech in the segment. Only these are billed; padding and pauses are not.
     pub speech_ms: u32,
     pub mark: Mark,
 }
@@ -34,13 +34,13 @@ impl Segment {
     }
 }
 
-/// What a plan amounts to.
+/// The totals of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     pub segments: u32,
     pub placed: u32,
     pub empty: u32,
-    /// Speech milliseconds of the placed ones.
+    /// The milliseconds of speech in placed segments.
     pub placed_ms: u64,
 }
 
@@ -60,7 +60,7 @@ pub struct Plan {
 pub struct DamagedPlan(pub usize);
 
 impl Plan {
-    /// Segments in order of time; two never start at the same millisecond, none is empty.
+    /// A plan of segments in order of time. They must not overlap, and none may be empty.
     pub fn new(segments: Vec<Segment>) -> Self {
         debug_assert!(segments.windows(2).all(|pair| pair[0].end_ms <= pair[1].start_ms));
         debug_assert!(segments.iter().all(|s| s.start_ms < s.end_ms));
@@ -79,7 +79,7 @@ impl Plan {
         self.segments.binary_search_by_key(&start_ms, |s| s.start_ms).ok()
     }
 
-    /// Moves a segment's mark forward; false when it is closed already, unknown, or further.
+    /// Moves a segment's mark forward. Returns false if the segment is unknown, closed already, or at least as far.
     pub fn mark(&mut self, start_ms: u32, to: Mark) -> bool {
         let Some(i) = self.index(start_ms) else { return false };
         let segment = &mut self.segments[i];
@@ -108,9 +108,9 @@ impl Plan {
         self.segments.iter().all(Segment::is_closed)
     }
 
-    /// The plan as bytes: for each segment the gap since the last, its length with its mark in the low bits, and what
-    /// of it is not speech, each as a base-128 number. About seven bytes a segment, so that a day of talk stays far
-    /// below a document's limit.
+    /// The plan as bytes: for each segment three base-128 numbers, namely the gap since the last segment, the length
+    /// with the mark in the low bits, and the milliseconds without speech. This takes about seven bytes a segment, so
+    /// that a day of talk stays far below the size limit of a document.
     pub fn pack(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.segments.len() * 8);
         let mut at = 0;
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_only_move_forward_and_a_closed_segment_stays() {
+    fn marks_only_move_forward_and_closed_segments_stay_closed() {
         let mut plan = Plan::new(vec![Segment::open(0, 500, 400), Segment::open(900, 1000, 100)]);
         assert!(plan.mark(0, Mark::EmptyOnce));
         assert!(!plan.mark(0, Mark::Open));

@@ -1,4 +1,4 @@
-//! Writing a recording's plan, once: a later job finds it and goes on with it.
+//! Writing the plan of a recording. It is written once; a later job continues with it.
 
 use crate::beside::Beside;
 use crate::code::Code;
@@ -11,13 +11,13 @@ use crate::plan::{Plan, Segment};
 use crate::recording::{AudioFacts, Recording, State};
 use crate::transition::{Context, check_fence, extend_lease};
 
-/// What listening to a file found.
+/// The result of the first pass over a file.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Heard {
     Speech(Vec<Segment>),
-    /// No speech, by the strict rule.
+    /// The file holds no speech, by the strict rule.
     Silence,
-    /// Nothing usable; the sentence says what was wrong.
+    /// Nothing in the file could be decoded; the text says why.
     Nothing(String),
 }
 
@@ -25,13 +25,13 @@ pub enum Heard {
 pub struct FilePlan {
     pub fence: u64,
     pub index: usize,
-    /// The bytes that it was made from were compared with their digest.
+    /// Whether the bytes that the plan was made from were compared with their digest.
     pub verified: bool,
     pub facts: AudioFacts,
     pub heard: Heard,
-    /// What speech looks like in its recording; empty where nobody has looked.
+    /// The waveform of the recording; empty if it was not computed.
     pub peaks: Peaks,
-    /// How it was heard, and is cut.
+    /// The levels at which the first pass listened, and at which the segments are cut.
     pub levels: Levels,
 }
 
@@ -39,7 +39,7 @@ pub struct FilePlan {
 pub struct Planned {
     pub job: Job,
     pub recording: Recording,
-    /// To be kept beside the recording; empty unless it is this very plan that stands from now on.
+    /// The data to be stored next to the recording; empty unless this plan was the one written.
     pub beside: Beside,
 }
 
@@ -55,7 +55,7 @@ pub fn plan_file(
     };
     let mut beside = Beside::default();
     file.verified |= plan.verified;
-    // Whatever bytes somebody sends under a recording's name: they say nothing of it before their digest was compared.
+    // Bytes say nothing about the recording before their digest was compared: anybody can send other bytes under its name.
     if recording.needs_listening() && file.verified {
         match &plan.heard {
             Heard::Speech(segments) if !segments.is_empty() => {
@@ -67,11 +67,11 @@ pub fn plan_file(
                 recording.plan = Some(Plan::new(segments.clone()));
                 recording.state = State::Planned;
                 beside.peaks = Some(plan.peaks.clone()).filter(|peaks| !peaks.is_empty());
-                // One gain stands among the facts.
+                // A single gain is stored in the facts.
                 beside.levels = Some(plan.levels.clone()).filter(|levels| levels.one_gain().is_none());
             }
-            // Speech without a segment would never be finished.
-            Heard::Speech(_) | Heard::Silence => recording.heard_nothing(plan.facts),
+            // A plan without a segment could never be finished.
+            Heard::Speech(_) | Heard::Silence => recording.mark_silent(plan.facts),
             Heard::Nothing(_) => {
                 recording.facts = plan.facts;
                 recording.state = State::Invalid;

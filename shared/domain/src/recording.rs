@@ -1,4 +1,4 @@
-//! A recording: audio of one user, known for ever. It owns everything that must happen once.
+//! A recording: audio of one user, remembered for ever. It owns everything that must happen only once.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,35 +12,35 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Accepted, not yet listened to.
+    /// The recording is accepted and not listened to yet.
     Known,
-    /// Its speech was found and is being transcribed.
+    /// The first pass found speech, which is being transcribed.
     Planned,
-    /// Every segment is placed, or accepted as silence.
+    /// Every segment is placed or accepted as silence.
     Done,
-    /// No speech, by the strict rule.
+    /// The recording holds no speech, by the strict rule.
     Silent,
-    /// Nothing in it could be decoded. May run again.
+    /// Nothing in the recording could be decoded. A later job may try again.
     Invalid,
-    /// A segment failed in the last job that tried. May run again.
+    /// A segment failed in the last job. A later job may try again.
     Failed,
 }
 
-/// What decoding found out.
+/// The facts about the audio that decoding and the first pass found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AudioFacts {
     pub duration_ms: u64,
     pub speech_ms: u64,
     pub dropped_bytes: u64,
     pub concealed_ms: u64,
-    /// More than one packet of it could not be decoded: it is never `silent`, and its text is not all that was said.
+    /// Whether more than one packet could not be decoded. Such a recording is never `silent`, and its text is incomplete.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partly: bool,
-    /// What an earlier version raised the whole recording by; its plan is cut at it.
+    /// The gain that an earlier version applied to the whole recording; the plan is cut at it.
     #[serde(default, skip_serializing_if = "Gain::is_one")]
     pub gain: Gain,
-    /// The version of the rules of hearing that it was heard by ([`Levels::RULES`]). What an earlier
-    /// one called silent is heard again when it is uploaded again.
+    /// The version of the level rules that the recording was listened to by ([`Levels::RULES`]). A recording that an
+    /// earlier version found silent is listened to again when it is uploaded again.
     #[serde(default, skip_serializing_if = "is_first")]
     pub heard_by: u8,
 }
@@ -57,22 +57,22 @@ pub struct Recording {
     pub sha256: Sha256Hex,
     pub stream: Stream,
     pub state: State,
-    /// When the recording began; with `language` and `conversation_id` fixed by the plan. Later values are ignored.
+    /// When the recording began. The plan fixes this, `language` and `conversation_id`; later values are ignored.
     pub captured_at: Option<Timestamp>,
     pub language: Option<String>,
     pub conversation_id: Option<ConversationId>,
     pub facts: AudioFacts,
     pub plan: Option<Plan>,
-    /// The job that took it last.
+    /// The latest job with this recording.
     pub latest_job: JobId,
-    /// Where its segments stand. Ids may have been merged away since: readers follow redirects.
+    /// The conversations of its segments. Some may have been merged since: readers follow redirects.
     pub conversation_ids: Vec<ConversationId>,
     pub created_at: Timestamp,
 }
 
 impl Recording {
-    /// Nothing is left to do for it, whoever uploads it again. What earlier rules called silent may hold speech that they
-    /// could not hear: somebody who still has it is heard out.
+    /// Whether nothing is left to do, even if the recording is uploaded again. What earlier rules found silent may hold
+    /// speech that they missed, so that it is listened to again when it is uploaded again.
     pub fn is_finished(&self) -> bool {
         match self.state {
             State::Done => true,
@@ -81,13 +81,15 @@ impl Recording {
         }
     }
 
-    /// Nobody has planned it yet. Whoever planned first wins: segments that may have text already are never cut anew.
+    /// Whether the recording has no plan yet. The first plan is kept: segments that may have text already are never cut
+    /// differently.
     pub fn needs_listening(&self) -> bool {
         self.plan.is_none() && !self.is_finished()
     }
 
-    /// It was listened to and is without speech, by the strict rule. What is known of it already stands.
-    pub fn heard_nothing(&mut self, facts: AudioFacts) {
+    /// Marks the recording as silent after the first pass found no speech by the strict rule, unless it is planned or
+    /// finished already.
+    pub fn mark_silent(&mut self, facts: AudioFacts) {
         if self.needs_listening() {
             self.facts = facts;
             self.state = State::Silent;
@@ -100,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gain_is_a_factor_and_what_is_none_changes_nothing() {
+    fn gain_keeps_a_positive_factor_and_replaces_any_other_by_one() {
         for factor in [0.5, 1.0, 2.37, 60.0] {
             assert!((Gain::of(factor).factor() - factor).abs() < 0.0006, "{factor}");
         }
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn facts_from_before_there_was_a_gain_are_of_what_was_recorded() {
+    fn facts_stored_before_gains_existed_have_a_gain_of_one() {
         let before = r#"{"duration_ms":9,"speech_ms":8,"dropped_bytes":7,"concealed_ms":6}"#;
         let facts: AudioFacts = serde_json::from_str(before).unwrap();
         assert_eq!(facts.gain, Gain::ONE);
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn facts_say_by_which_rules_they_were_heard_and_those_from_before_by_the_first() {
+    fn facts_keep_their_level_rules_and_older_facts_have_version_zero() {
         let before = r#"{"duration_ms":9,"speech_ms":8,"dropped_bytes":7,"concealed_ms":6,"gain":2500}"#;
         let facts: AudioFacts = serde_json::from_str(before).unwrap();
         assert_eq!((facts.heard_by, serde_json::to_string(&facts).unwrap()), (0, before.to_owned()));

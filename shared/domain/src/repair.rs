@@ -1,4 +1,4 @@
-//! What a due job asks of the sweep.
+//! The repair that the sweep has to make for a job that is due.
 
 use crate::job::{DispatchState, Job, Status};
 use crate::rules::Rules;
@@ -8,19 +8,19 @@ use crate::transition::gives_up_waiting_at;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repair {
     Nothing,
-    /// Its task should have run: ask the queue, make the next one if it is gone.
+    /// The job's task should have run. Ask the queue, and create the next task if this one is gone.
     CheckTask,
-    /// Its worker was lost.
+    /// The job's worker was lost.
     Recover,
-    /// It waited for an engine, its storage or a budget, and that wait is over.
+    /// The job waited for an engine, its storage or a budget, and that wait is over.
     TakeSlot,
-    /// It waited too long for its turn.
+    /// The job waited too long for its slot.
     GiveUpWaiting,
-    /// Its bytes did not all come in time.
+    /// The bytes of the upload session did not all arrive in time.
     ExpireUpload,
-    /// It is finished, and what follows from that is not.
+    /// The job has ended, and some of its effects are due.
     RunEffects,
-    /// Its time is over.
+    /// The retention of the job is over.
     Expire,
 }
 

@@ -1,4 +1,5 @@
-//! The numbers that the rules turn on. Defaults are what the design decided; configuration may change them within reason.
+//! The durations and limits that the rules use. The defaults are those of the design; configuration may change them
+//! within the bounds that [`Rules::check`] allows.
 
 use std::time::Duration;
 
@@ -6,20 +7,20 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// A conversation ends where nothing was said for this long: 119 s joins, 120 s splits.
+/// The silence that ends a conversation: a pause of 119 s joins, one of 120 s splits.
 pub const CONVERSATION_GAP: Duration = Duration::from_secs(120);
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
-    /// How long a claim holds without a sign of life.
+    /// How long a claim lasts without a write of its worker.
     pub lease: Duration,
-    /// A lease is renewed when this part of it has passed.
+    /// A worker renews its lease after this long.
     pub renew_after: Duration,
-    /// A new or put-back job whose task was not marked as made is looked at again after this.
+    /// A new or put-back job whose task was not marked as created is looked at again after this long.
     pub enqueue_grace: Duration,
-    /// A task that should have run is looked for after this.
+    /// The queue is asked about a task that has not run this long after its time.
     pub task_grace: Duration,
-    /// A finished job whose worker did not report its effects is looked at again after this.
+    /// A finished job whose effects were not reported as done is looked at again after this long.
     pub effects_grace: Duration,
     pub max_attempts: u32,
     pub backoff_min: Duration,
@@ -30,19 +31,19 @@ pub struct Rules {
     pub retention: Duration,
     /// A job stays this long after its clean-up, so that a late reader still finds its end.
     pub expire_after_cleanup: Duration,
-    /// Keep the audio of finished jobs this long. Zero: it goes at once.
+    /// How long the audio of finished jobs is kept. Zero means that it is deleted at once.
     pub keep_audio: Duration,
-    /// Jobs of one user that may be with the queue or a worker at once; the rest wait their turn.
+    /// The slots of a user: how many of the user's jobs may be with the queue or a worker at once. The rest wait.
     pub enqueued_per_user: u32,
     /// An upload session that is not completed in this time expires.
     pub upload_session: Duration,
-    /// Upload sessions of one user that may be open at once; one more ends the oldest.
+    /// How many upload sessions of a user may be open at once. One more ends the oldest.
     pub open_sessions_per_user: u32,
-    /// Pushes are given up this long after the job's end.
+    /// A push is given up this long after the job's end.
     pub push_give_up: Duration,
     /// The age at which the bucket's own lifecycle deletes staged audio.
     pub audio_lifecycle: Duration,
-    /// A job gives up this long before the lifecycle would take its audio.
+    /// A job that waits for a slot gives up this long before the lifecycle deletes its audio.
     pub lifecycle_margin: Duration,
 }
 
@@ -72,7 +73,8 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// The relations between the numbers that correctness or money rest on; the first that does not hold.
+    /// Checks the relations between the values that correctness or cost depend on, and reports the first that does not
+    /// hold.
     pub fn check(&self) -> Result<(), &'static str> {
         let must = [
             (self.renew_after < self.lease / 2, "a lease must be renewed before half of it has passed"),

@@ -1,5 +1,5 @@
-//! Upload sessions: a job whose bytes are still on their way. It owns nothing, so that an abandoned one blocks nobody;
-//! only its completion ties it to its recordings.
+//! Upload sessions: jobs whose bytes are still being uploaded. A session does not own its recordings, so that an abandoned
+//! one blocks nobody; it is linked to them when it is completed.
 
 mod complete;
 mod open;

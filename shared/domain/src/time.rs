@@ -1,4 +1,4 @@
-//! Moments as whole milliseconds since 1970, written as RFC 3339 in UTC. The clock itself is a port of `flow`.
+//! Timestamps in whole milliseconds since 1970, written as RFC 3339 in UTC. The clock itself is a port of `flow`.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -8,12 +8,12 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A moment: milliseconds since 1970-01-01T00:00:00Z.
+/// A point in time, in milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
 
 const HOUR_MS: i64 = 3_600_000;
-/// The years 0000 to 9999: what RFC 3339 can write.
+/// The years 0000 to 9999, which RFC 3339 can write.
 const EARLIEST_MS: i64 = -62_167_219_200_000;
 const LATEST_MS: i64 = 253_402_300_799_999;
 
@@ -30,23 +30,23 @@ impl Timestamp {
         self.0
     }
 
-    /// The start of the hour that this moment lies in: the key of a usage bucket.
+    /// The start of the hour that contains this time. It is the key of a usage bucket.
     pub const fn hour(self) -> Self {
         Self(self.0 - self.0.rem_euclid(HOUR_MS))
     }
 
-    /// How long until `later`; zero when it is not later.
+    /// The time until `later`; zero if it is not later.
     pub fn until(self, later: Self) -> Duration {
         Duration::from_millis(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0))
     }
 
-    /// A deadline is over when now has reached it: `now >= deadline`.
+    /// Whether a deadline is over: it is over as soon as it is reached (`now >= deadline`).
     pub const fn has_reached(self, deadline: Self) -> bool {
         self.0 >= deadline.0
     }
 }
 
-/// A duration in milliseconds, bounded: configuration may name absurd ones.
+/// A duration in milliseconds. It saturates, because configuration may contain absurd durations.
 pub fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
@@ -87,7 +87,7 @@ impl FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Self, NotATime> {
         let wrong = || NotATime(text.chars().take(64).collect());
         let at = DateTime::parse_from_rfc3339(text).map_err(|_| wrong())?.timestamp_millis();
-        // An offset can reach beyond the years that can be written back.
+        // With an offset, the time can lie outside of the years that can be written.
         if (EARLIEST_MS..=LATEST_MS).contains(&at) { Ok(Self(at)) } else { Err(wrong()) }
     }
 }
@@ -110,14 +110,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_written_in_utc_with_milliseconds() {
+    fn timestamp_is_written_in_utc_with_milliseconds() {
         let at: Timestamp = "2026-11-20T12:00:00.5+02:00".parse().unwrap();
         assert_eq!(at.to_string(), "2026-11-20T10:00:00.500Z");
         assert_eq!(at.hour().to_string(), "2026-11-20T10:00:00.000Z");
     }
 
     #[test]
-    fn what_is_read_can_be_written_and_read_again() {
+    fn every_parsed_timestamp_can_be_written_and_parsed_again() {
         assert!("0000-01-01T00:00:00+23:59".parse::<Timestamp>().is_err());
         let last = Timestamp::from_millis(0) + Duration::MAX;
         assert_eq!(last.to_string().parse::<Timestamp>().unwrap(), last);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deadline_is_over_when_it_is_reached() {
+    fn deadline_is_over_as_soon_as_it_is_reached() {
         let deadline = Timestamp::from_millis(1000);
         for (now, over) in [(999, false), (1000, true), (1001, true)] {
             assert_eq!(Timestamp::from_millis(now).has_reached(deadline), over);

@@ -1,7 +1,7 @@
 //! The job's state machine: one pure function from a job and a command to the job after it, or a refusal.
 //!
-//! Every store applies it inside one transaction and holds no rule of its own. Each command may be repeated: it
-//! recognises its own effect and answers the same.
+//! Every store applies it inside one transaction and has no rules of its own. Each command may be repeated: it recognises
+//! that it was applied before, and gives the same answer.
 
 mod claim;
 mod clock;
@@ -18,18 +18,18 @@ use crate::rules::Rules;
 use crate::time::Timestamp;
 
 pub use clock::{is_astray, may_be_astray_beyond};
-pub use dispatch::{take_slot, waits_until as gives_up_waiting_at};
+pub use dispatch::{gives_up_waiting_at, take_slot};
 pub(crate) use end::is_done;
 pub use end::{born_finished, end};
 pub use put_back::wait_for_a_service;
 pub(crate) use upload::{end_answered, end_expired};
 
-/// What a transition may look at besides the job.
+/// The inputs of a transition besides the job.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     pub now: Timestamp,
     pub rules: &'a Rules,
-    /// The user has fewer jobs on the way than `enqueued_per_user`. Only asked where [`Command::needs_slot`].
+    /// Whether a slot of the user is free. Stores determine it only for commands with [`Command::needs_slot`].
     pub slot_free: bool,
 }
 
@@ -40,7 +40,7 @@ pub struct Step {
 }
 
 impl Step {
-    fn quiet(job: Job) -> Self {
+    fn without_actions(job: Job) -> Self {
         Self { job, actions: Vec::new() }
     }
 
@@ -57,8 +57,8 @@ pub fn apply(job: &Job, command: &Command, ctx: Context<'_>) -> Result<Step, Ref
     Ok(step)
 }
 
-/// Two changes in one millisecond still differ: event streams resume by this moment. One that was taken from a clock
-/// that ran far ahead is not followed.
+/// A time later than `updated_at`, even for two changes within one millisecond, because event streams resume by this time.
+/// If a clock that ran far ahead wrote `updated_at`, the current time is used instead.
 pub(crate) fn later_than(updated_at: Timestamp, ctx: Context<'_>) -> Timestamp {
     if clock::is_ahead(updated_at, ctx.now) {
         return ctx.now;
@@ -96,7 +96,7 @@ fn decide(job: Job, command: &Command, ctx: Context<'_>) -> Result<Step, Refusal
     }
 }
 
-/// A worker may write while the job is `processing` under its own fence.
+/// Refuses a worker's write unless the job is `processing` under the worker's fence.
 pub fn check_fence(job: &Job, fence: u64) -> Result<(), Refusal> {
     if job.lease.fence != fence {
         Err(Refusal::Fenced { fence: job.lease.fence })
@@ -109,7 +109,7 @@ pub fn check_fence(job: &Job, fence: u64) -> Result<(), Refusal> {
     }
 }
 
-/// Every write of a worker shows that it lives.
+/// Extends the lease. Every write of a worker does so, as it shows that the worker is alive.
 pub fn extend_lease(job: &mut Job, now: Timestamp, rules: &Rules) {
     let until = now + rules.lease;
     job.lease.until = Some(until);

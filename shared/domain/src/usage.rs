@@ -1,4 +1,4 @@
-//! What was transcribed, counted by the hour of processing, in the transaction that places it.
+//! Usage: the amount of transcribed speech by hour of processing, counted in the transaction that places the text.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use crate::time::Timestamp;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// Speech milliseconds of segments whose text came back.
+    /// The milliseconds of speech in segments that were transcribed to text.
     pub transcribed_ms: u64,
     pub words: u64,
     pub segments: u64,

@@ -1,7 +1,8 @@
-//! Accepting a batch: files are checked and staged while they stream in, then one transaction makes the job.
+//! Accepting a batch: files are checked and staged while they stream in, then one transaction creates the job.
 //!
-//! A batch is whole or nothing: the first bad file stops the staging, the rest is only read to name every bad file, and
-//! what was staged is deleted. When the outcome of the commit is unknown, nothing is deleted: a job may own it.
+//! A batch is accepted as a whole or not at all. The first bad file stops the staging; the rest is read only to report
+//! every bad file, and the staged blobs are deleted. If the outcome of the commit is unknown, nothing is deleted,
+//! because a job may own the blobs.
 
 mod check;
 mod commit;

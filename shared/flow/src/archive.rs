@@ -1,8 +1,8 @@
-//! Moving house: what users have goes into one file, and out of it into another store, of whatever kind.
+//! Export and import: the lasting data of users is written to one file, and read from it into another store of any kind.
 //!
-//! The file is JSON, a document a line. First a header, then for each user a line with the name and the records that are
-//! the user's, in the order of [`Place`](crate::ports::archive::Place); last a line that says how many there are and what
-//! all lines before it hash to. A file that was cut off, or edited, imports nothing.
+//! The file has one JSON document a line: first a header, then for each user a line with the name and the user's records in
+//! the order of [`Place`](crate::ports::archive::Place), and last a line with the number of records and the hash of all
+//! lines before it. A file that was truncated or edited imports nothing.
 
 mod export;
 mod file;
@@ -41,7 +41,7 @@ pub enum Error {
 
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What whoever exports is to be told of what is not in the file, in a line.
+/// A line for the operator about stored documents that are not in the file.
 pub fn left_out(tally: &Tally) -> Option<String> {
     (tally.unreadable > 0).then(|| {
         format!(
@@ -52,7 +52,7 @@ pub fn left_out(tally: &Tally) -> Option<String> {
     })
 }
 
-/// Jobs that still have something to do: what they work on is exported as far as it has come, and their audio is not.
+/// The number of unfinished jobs. Their recordings are exported as far as they have come; their staged audio is not.
 pub fn unfinished(job_stats: &JobStats) -> u64 {
     let live = |(status, _): &&(Status, u64)| status.is_live() || *status == Status::Uploading;
     job_stats.by_status.iter().filter(live).map(|(_, jobs)| jobs).sum()

@@ -1,7 +1,7 @@
-//! A staged blob as the blocking reader that decoders want, fed from the store's stream through a short channel.
+//! A blocking reader over a staged blob, as decoders need it, fed from the store's stream through a short channel.
 //!
-//! Nearly everything is read once, from its start to its end. A sound file whose index stands at its end is read by
-//! ranges: a jump opens the store's stream anew, at the new place. Nothing is copied to a disk.
+//! Nearly every file is read once, from start to end. A sound file with its index at the end is read by ranges: a jump
+//! opens the store's stream again at the new position. Nothing is copied to a disk.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
@@ -20,38 +20,38 @@ use crate::metrics;
 use crate::ports::{BlobName, Blobs, Clock};
 use crate::retry::with_retries;
 
-/// Pieces on the way between the store and the decoder: at most a MiB.
+/// The pieces buffered between the store and the decoder: at most one MiB.
 const PIECES: usize = 4;
-/// A file up to this size is kept from the first pass for the second: most device recordings are smaller.
+/// A file up to this size is kept in memory from the first pass for the second. Most device recordings are smaller.
 const KEPT_BYTES: u64 = 2 * 1024 * 1024;
 
-/// What the feeder sends; a channel that closes without `End` broke off.
-enum Fed {
+/// A message of the feeder. If the channel closes without `End`, the stream was interrupted.
+enum FeedMessage {
     Piece(Result<Bytes>),
     End,
 }
 
-/// A jump forward of at most this is read over: opening a stream anew takes longer.
+/// A jump forward of at most this many bytes reads them, because opening a new stream takes longer.
 const NEAR_BYTES: u64 = 512 * 1024;
 
-/// Reads what a stream gives.
-pub struct BytesIn {
+/// A blocking reader over a stream of bytes.
+pub struct BlobReader {
     source: Source,
     current: Bytes,
-    over: bool,
-    /// The place of the next byte of `current`.
-    at: u64,
+    at_end: bool,
+    /// The position of the first byte of `current` in the blob.
+    position: u64,
     ranges: Option<Ranges>,
 }
 
 enum Source {
     Memory(Bytes),
-    Stream(mpsc::Receiver<Fed>),
-    /// Opened with the next read: a reader that looks for the end, and goes back, costs nothing.
+    Stream(mpsc::Receiver<FeedMessage>),
+    /// The stream is opened with the next read, so that seeking to the end and back costs nothing.
     Closed,
 }
 
-/// What it takes to open a blob anew, from the thread that decodes.
+/// Opens a blob again at another position, from the decoding thread.
 pub struct Ranges {
     blobs: Arc<dyn Blobs>,
     name: BlobName,
@@ -61,7 +61,7 @@ pub struct Ranges {
 }
 
 impl Ranges {
-    /// Of a file that may have to be read by ranges; others are streams. Called where a runtime is.
+    /// `Some` for a file that may have to be read by ranges. Has to be called within a runtime.
     pub fn wanted(format: &Format, blobs: &Arc<dyn Blobs>, name: &BlobName, size: u64) -> Option<Self> {
         audio::may_need_ranges(format).then(|| Self {
             blobs: Arc::clone(blobs),
@@ -72,9 +72,9 @@ impl Ranges {
         })
     }
 
-    fn open(&self, at: u64) -> io::Result<mpsc::Receiver<Fed>> {
-        let opened = self.runtime.block_on(self.stop.run_until_cancelled(self.blobs.read(&self.name, at)));
-        // Whoever waited for this is gone.
+    fn open(&self, position: u64) -> io::Result<mpsc::Receiver<FeedMessage>> {
+        let opened = self.runtime.block_on(self.stop.run_until_cancelled(self.blobs.read(&self.name, position)));
+        // The delivery that waited for this has ended.
         let stream = opened.ok_or(io::ErrorKind::BrokenPipe)?.map_err(io::Error::other)?;
         let (send, pieces) = mpsc::channel(PIECES);
         self.runtime.spawn(self.stop.clone().run_until_cancelled_owned(feed(stream, send)));
@@ -82,86 +82,90 @@ impl Ranges {
     }
 }
 
-/// A blob with audio in it, which can be read as often as it takes.
-pub struct Staged<'w> {
+/// A staged blob of audio, which can be read repeatedly.
+pub struct StagedBlob<'w> {
     pub blobs: &'w Arc<dyn Blobs>,
     pub blob: BlobName,
     pub size: u64,
     pub format: Format,
-    /// With it, a store that is away for a moment is asked again.
+    /// If set, opening the blob is retried while the store is briefly unavailable.
     pub clock: Option<&'w dyn Clock>,
 }
 
-impl Staged<'_> {
-    /// From this byte on. Called where a runtime is.
-    pub async fn open_at(&self, byte: u64) -> Result<(BytesIn, DropGuard)> {
+impl StagedBlob<'_> {
+    /// Opens the blob at this byte. Has to be called within a runtime.
+    pub async fn open_at(&self, byte: u64) -> Result<(BlobReader, DropGuard)> {
         let read = || self.blobs.read(&self.blob, byte);
         let stream = match self.clock {
             Some(clock) => with_retries(clock, read).await?,
             None => read().await?,
         };
-        let (bytes, feeding) = BytesIn::feed(stream, Ranges::wanted(&self.format, self.blobs, &self.blob, self.size));
-        Ok((BytesIn { at: byte, ..bytes }, feeding))
+        let (bytes, feeding) =
+            BlobReader::feed(stream, Ranges::wanted(&self.format, self.blobs, &self.blob, self.size));
+        Ok((BlobReader { position: byte, ..bytes }, feeding))
     }
 
-    pub async fn open(&self) -> Result<(BytesIn, DropGuard)> {
+    pub async fn open(&self) -> Result<(BlobReader, DropGuard)> {
         self.open_at(0).await
     }
 }
 
-impl BytesIn {
-    /// Starts feeding. The feeder ends when the reader is dropped; the reading ends, as broken, when the guard is.
+impl BlobReader {
+    /// Starts feeding. The feeder ends when the reader is dropped. When the guard is dropped, reading fails as interrupted.
     pub fn feed(stream: BoxStream<'static, Result<Bytes>>, ranges: Option<Ranges>) -> (Self, DropGuard) {
         let (send, pieces) = mpsc::channel(PIECES);
         let stop = ranges.as_ref().map(|ranges| ranges.stop.clone()).unwrap_or_default();
         let feeding = feed(stream, send);
         tokio::spawn(stop.clone().run_until_cancelled_owned(feeding));
         let source = Source::Stream(pieces);
-        (Self { source, current: Bytes::new(), over: false, at: 0, ranges }, stop.drop_guard())
+        (Self { source, current: Bytes::new(), at_end: false, position: 0, ranges }, stop.drop_guard())
     }
 
-    /// The guard has nothing to end.
+    /// A reader over bytes in memory. Its guard has no effect.
     pub fn memory(bytes: Bytes) -> (Self, DropGuard) {
         let source = Source::Memory(bytes.clone());
-        (Self { source, current: bytes, over: false, at: 0, ranges: None }, CancellationToken::new().drop_guard())
+        (
+            Self { source, current: bytes, at_end: false, position: 0, ranges: None },
+            CancellationToken::new().drop_guard(),
+        )
     }
 
     pub fn is_at_start(&self) -> bool {
-        self.at == 0
+        self.position == 0
     }
 
     pub fn is_in_memory(&self) -> bool {
         matches!(self.source, Source::Memory(_))
     }
 
-    /// As the decoder of this format wants it.
+    /// The input for the decoder of this format.
     pub fn input(&mut self, format: &Format) -> Input<'_> {
         if audio::may_need_ranges(format) { Input::ranges(self) } else { Input::from(self) }
     }
 
     /// The next bytes, as they came; `None` at the end.
     fn piece(&mut self) -> io::Result<Option<Bytes>> {
-        while self.current.is_empty() && !self.over {
+        while self.current.is_empty() && !self.at_end {
             match &mut self.source {
-                Source::Memory(_) => self.over = true,
+                Source::Memory(_) => self.at_end = true,
                 Source::Stream(pieces) => match pieces.blocking_recv() {
-                    Some(Fed::Piece(piece)) => self.current = piece.map_err(io::Error::other)?,
-                    Some(Fed::End) => self.over = true,
-                    // Not the end of the blob: whoever fed it is gone.
+                    Some(FeedMessage::Piece(piece)) => self.current = piece.map_err(io::Error::other)?,
+                    Some(FeedMessage::End) => self.at_end = true,
+                    // This is not the end of the blob: the feeder was stopped.
                     None => return Err(io::ErrorKind::BrokenPipe.into()),
                 },
                 Source::Closed => {
                     let ranges = self.ranges.as_ref().ok_or(io::ErrorKind::Unsupported)?;
-                    self.source = Source::Stream(ranges.open(self.at)?);
+                    self.source = Source::Stream(ranges.open(self.position)?);
                 }
             }
         }
         Ok((!self.current.is_empty()).then(|| self.current.clone()))
     }
 
-    fn use_up(&mut self, bytes: usize) {
+    fn consume(&mut self, bytes: usize) {
         self.current.advance(bytes);
-        self.at += bytes as u64;
+        self.position += bytes as u64;
     }
 
     fn size(&self) -> io::Result<u64> {
@@ -172,93 +176,93 @@ impl BytesIn {
         }
     }
 
-    /// What is in memory, from this byte on.
+    /// A reader over bytes in memory that starts at this byte.
     pub fn memory_at(bytes: &Bytes, byte: u64) -> Self {
         let byte = usize::try_from(byte).unwrap_or(usize::MAX).min(bytes.len());
         let (mut inside, _) = Self::memory(bytes.clone());
         inside.current = bytes.slice(byte..);
-        inside.at = byte as u64;
+        inside.position = byte as u64;
         inside
     }
 
     fn jump(&mut self, to: u64) -> io::Result<()> {
         if let Source::Memory(bytes) = &self.source {
             self.current = bytes.slice(usize::try_from(to).unwrap_or(usize::MAX).min(bytes.len())..);
-            (self.at, self.over) = (to, false);
+            (self.position, self.at_end) = (to, false);
             return Ok(());
         }
-        while to > self.at && to - self.at <= NEAR_BYTES && matches!(self.source, Source::Stream(_)) {
+        while to > self.position && to - self.position <= NEAR_BYTES && matches!(self.source, Source::Stream(_)) {
             let Some(piece) = self.piece()? else { break };
-            let far = usize::try_from(to - self.at).unwrap_or(usize::MAX);
-            self.use_up(piece.len().min(far));
+            let far = usize::try_from(to - self.position).unwrap_or(usize::MAX);
+            self.consume(piece.len().min(far));
         }
-        if to != self.at {
+        if to != self.position {
             self.current = Bytes::new();
-            (self.source, self.at, self.over) = (Source::Closed, to, to >= self.size()?);
+            (self.source, self.position, self.at_end) = (Source::Closed, to, to >= self.size()?);
         }
         Ok(())
     }
 }
 
-impl Seek for BytesIn {
+impl Seek for BlobReader {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let place = match to {
             SeekFrom::Start(place) => Some(place),
             SeekFrom::End(by) => self.size()?.checked_add_signed(by),
-            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+            SeekFrom::Current(by) => self.position.checked_add_signed(by),
         };
         self.jump(place.ok_or(io::ErrorKind::InvalidInput)?)?;
-        Ok(self.at)
+        Ok(self.position)
     }
 }
 
-async fn feed(mut stream: BoxStream<'static, Result<Bytes>>, send: mpsc::Sender<Fed>) {
+async fn feed(mut stream: BoxStream<'static, Result<Bytes>>, send: mpsc::Sender<FeedMessage>) {
     while let Some(piece) = stream.next().await {
         let broken = piece.is_err();
         metrics::read(piece.as_ref().map_or(0, Bytes::len));
-        if send.send(Fed::Piece(piece)).await.is_err() || broken {
+        if send.send(FeedMessage::Piece(piece)).await.is_err() || broken {
             return;
         }
     }
-    let _ = send.send(Fed::End).await;
+    let _ = send.send(FeedMessage::End).await;
 }
 
-impl Read for BytesIn {
+impl Read for BlobReader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if into.is_empty() || self.piece()?.is_none() {
             return Ok(0);
         }
         let n = into.len().min(self.current.len());
         into[..n].copy_from_slice(&self.current[..n]);
-        self.use_up(n);
+        self.consume(n);
         Ok(n)
     }
 }
 
-/// Reads all of it: the digest, and the bytes themselves when they are few.
-pub fn digest(bytes: BytesIn, size: u64) -> io::Result<(Sha256Hex, Option<Bytes>)> {
-    let (mut keeper, mut digest) = (Keeper::new(bytes, size), Sha256::new());
+/// Reads everything, and returns the digest, and the bytes themselves if they are few.
+pub fn digest(bytes: BlobReader, size: u64) -> io::Result<(Sha256Hex, Option<Bytes>)> {
+    let (mut keeper, mut digest) = (KeepingReader::new(bytes, size), Sha256::new());
     while let Some(piece) = keeper.piece()? {
         digest.update(&piece);
     }
     Ok((Sha256Hex(digest.finalize().into()), keeper.finish()?.0))
 }
 
-/// A reader that keeps what passes when it is small.
-pub struct Keeper {
-    bytes: BytesIn,
+/// A reader that keeps a copy of the bytes of a small file.
+pub struct KeepingReader {
+    bytes: BlobReader,
     kept: Option<Vec<u8>>,
 }
 
-impl Keeper {
-    /// `size`: as it was announced.
-    pub fn new(bytes: BytesIn, size: u64) -> Self {
+impl KeepingReader {
+    /// `size` is the announced size of the file.
+    pub fn new(bytes: BlobReader, size: u64) -> Self {
         let kept = (size <= KEPT_BYTES).then(|| Vec::with_capacity(size as usize));
         Self { bytes, kept }
     }
 
-    /// What was kept, with what a decoder left, and the reader.
-    pub fn finish(mut self) -> io::Result<(Option<Bytes>, BytesIn)> {
+    /// Reads what the decoder left, and returns the kept bytes and the reader.
+    pub fn finish(mut self) -> io::Result<(Option<Bytes>, BlobReader)> {
         while self.kept.is_some() && self.piece()?.is_some() {}
         Ok((self.kept.map(Bytes::from), self.bytes))
     }
@@ -268,21 +272,21 @@ impl Keeper {
         let piece = self.bytes.piece()?;
         if let Some(piece) = &piece {
             self.keep(piece);
-            self.bytes.use_up(piece.len());
+            self.bytes.consume(piece.len());
         }
         Ok(piece)
     }
 
     fn keep(&mut self, bytes: &[u8]) {
         match &mut self.kept {
-            // A blob that is longer than its job says is not kept.
+            // A blob that is longer than announced is not kept.
             Some(kept) if kept.len() + bytes.len() <= KEPT_BYTES as usize => kept.extend_from_slice(bytes),
             kept => *kept = None,
         }
     }
 }
 
-impl Read for Keeper {
+impl Read for KeepingReader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let n = self.bytes.read(into)?;
         self.keep(&into[..n]);

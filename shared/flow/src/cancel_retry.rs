@@ -1,4 +1,4 @@
-//! What a user can do to a job: cancel it, or have it run again for what is not done.
+//! The operations of a user on a job: cancelling it, or retrying what is not done.
 
 use domain::{Command, Job, JobId, Refusal};
 
@@ -8,28 +8,28 @@ use crate::error::Result;
 use crate::ports::Stepped;
 use crate::services::Services;
 
-/// What became of the wish. `Err` in it: the job's state refuses it; `None`: there is no such job.
+/// The result of the operation: `None` if there is no such job, `Err` if its state does not allow the operation.
 pub type Controlled = Option<std::result::Result<Job, Refusal>>;
 
-/// A running worker is fenced off: it stops at its next write. The staged audio goes.
+/// Cancels a job. A running worker is fenced and stops at its next write. The staged audio is deleted.
 pub async fn cancel(services: &Services, id: JobId) -> Result<Controlled> {
     let stepped = services.step(id, &Command::Cancel).await?;
     follow_up(services, &stepped).await;
-    let controlled = settle(stepped);
+    let controlled = outcome_of(stepped);
     if let Some(Ok(job)) = &controlled {
         effects::run(services, job).await;
     }
     Ok(controlled)
 }
 
-/// What is done stays done; the rest runs again, in the user's turn.
+/// Retries a job: everything that is not done is processed again, as soon as the user has a free slot.
 pub async fn retry(services: &Services, id: JobId) -> Result<Controlled> {
     let stepped = services.step(id, &Command::Retry { key: services.random.nonce() }).await?;
     follow_up(services, &stepped).await;
-    Ok(settle(stepped))
+    Ok(outcome_of(stepped))
 }
 
-fn settle(stepped: Stepped) -> Controlled {
+fn outcome_of(stepped: Stepped) -> Controlled {
     match stepped {
         Stepped::Done { job, .. } => Some(Ok(job)),
         Stepped::Refused { why, .. } => Some(Err(why)),

@@ -1,34 +1,35 @@
-//! Whether the speech engine is asked at all: after failures in a row it is left alone for a while.
+//! The circuit breaker of the speech engine: after several failures in a row the engine is not called for a while.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::Timestamp;
 
-/// Deliveries in a row without one successful engine call before the circuit opens.
+/// The number of deliveries in a row without a successful engine call after which the circuit opens.
 const FAILURES: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-/// A provider may ask for days; it is asked again after this all the same, since only an answer closes the circuit.
+/// The longest pause that a provider can ask for. After it the engine is called again even if the provider asked for days,
+/// because only an answer closes the circuit.
 const LONGEST_WISH: Duration = Duration::from_secs(3600);
 
-/// One delivery finds out whether the engine is back. If that is not known after this, another one is let through.
+/// How long other deliveries wait for the one that probes the engine. After that another one may probe.
 const PROBE: Duration = Duration::from_secs(120);
-/// What an instance found out so long ago it does not believe any more: others may have found that the engine is back.
+/// An open circuit is ignored this long after its pause: other instances may have found that the engine is back.
 const STALE: Duration = Duration::from_secs(600);
 
-/// What an instance knows of the engine.
+/// The state of the circuit, which is what an instance knows of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
-    /// It answers, or nothing else is known.
-    Answers,
-    /// It is left alone.
-    LeftAlone,
-    /// It was left alone long enough: one job may find out.
-    Doubtful,
+pub enum CircuitState {
+    /// The engine answers, or nothing else is known.
+    Closed,
+    /// The circuit is open: the engine is not called.
+    Open,
+    /// The pause is over: one job may probe whether the engine is back.
+    HalfOpen,
 }
 
-/// Kept by an instance, not by the store: it saves calls, correctness does not rest on it.
+/// The circuit breaker of one instance. It is not stored: it saves calls, and correctness does not depend on it.
 #[derive(Default)]
 pub struct Circuit {
     state: Mutex<State>,
@@ -37,35 +38,35 @@ pub struct Circuit {
 #[derive(Clone, Copy, Default)]
 struct State {
     failures: u32,
-    /// Until when the engine is left alone. It stays, once over, until the engine has answered.
+    /// When the pause ends. The value is kept after that time, until the engine has answered.
     open_until: Option<Timestamp>,
-    /// Until when others wait for what a delivery finds out.
+    /// Until when other deliveries wait for a probe.
     probed_until: Option<Timestamp>,
-    /// It has answered since somebody asked that last.
+    /// Whether the engine has answered after an outage since [`Circuit::take_came_back`] was last called.
     came_back: bool,
 }
 
 impl Circuit {
-    /// `Some(until)` while the engine is left alone.
+    /// The end of the pause, while the circuit is open.
     pub fn open_until(&self, now: Timestamp) -> Option<Timestamp> {
         self.lock().open_until.filter(|until| !now.has_reached(*until))
     }
 
-    pub fn known(&self, now: Timestamp) -> Known {
+    pub fn state_at(&self, now: Timestamp) -> CircuitState {
         match self.lock().open_until {
-            Some(until) if !now.has_reached(until) => Known::LeftAlone,
-            Some(until) if !now.has_reached(until + STALE) => Known::Doubtful,
-            _ => Known::Answers,
+            Some(until) if !now.has_reached(until) => CircuitState::Open,
+            Some(until) if !now.has_reached(until + STALE) => CircuitState::HalfOpen,
+            _ => CircuitState::Closed,
         }
     }
 
-    /// Whether the engine has answered after an outage; told once.
+    /// Whether the engine has answered after an outage. It returns true once for each outage.
     pub fn take_came_back(&self) -> bool {
         std::mem::take(&mut self.lock().came_back)
     }
 
-    /// Lets a delivery through, or says until when it has to wait. While the engine is left alone none is let through;
-    /// then one, which finds out; all others when the engine has answered.
+    /// Lets a delivery through, or returns until when it has to wait. While the circuit is open no delivery passes.
+    /// After the pause one passes to probe the engine; all others pass when the engine has answered.
     pub fn enter(&self, now: Timestamp) -> Result<Entered<'_>, Timestamp> {
         let mut state = self.lock();
         let Some(until) = state.open_until else { return Ok(Entered { probes: None }) };
@@ -94,12 +95,12 @@ impl Circuit {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        // A panic elsewhere leaves plain numbers behind: still fit for use.
+        // The state is plain numbers, which stay valid after a panic elsewhere.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A delivery that was let through. One that was to find out and ends without having asked leaves that to the next.
+/// A delivery that was let through. If it was to probe the engine and ends without having called it, the next one may.
 pub struct Entered<'c> {
     probes: Option<&'c Circuit>,
 }
@@ -117,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn opens_after_failures_in_a_row_and_closes_with_a_success() {
+    fn circuit_opens_after_failures_in_a_row_and_closes_after_a_success() {
         let (circuit, now) = (Circuit::default(), Timestamp::from_secs(1000));
         circuit.failed(now, None);
         circuit.failed(now, None);
@@ -138,24 +139,24 @@ mod tests {
     }
 
     #[test]
-    fn one_delivery_finds_out_whether_the_engine_is_back() {
+    fn only_one_delivery_probes_whether_the_engine_is_back() {
         let now = Timestamp::from_secs(1000);
         let circuit = opened(now);
         assert_eq!(circuit.enter(now).err(), Some(now + FIRST_PAUSE));
         let now = now + FIRST_PAUSE;
         let probe = circuit.enter(now).expect("its time is over");
         assert_eq!(circuit.enter(now).err(), Some(now + PROBE), "the others wait for what it finds out");
-        assert_eq!((circuit.known(now), circuit.take_came_back()), (Known::Doubtful, false));
+        assert_eq!((circuit.state_at(now), circuit.take_came_back()), (CircuitState::HalfOpen, false));
         circuit.succeeded();
         assert!(circuit.enter(now).is_ok());
-        assert_eq!((circuit.known(now), circuit.take_came_back()), (Known::Answers, true));
+        assert_eq!((circuit.state_at(now), circuit.take_came_back()), (CircuitState::Closed, true));
         assert!(!circuit.take_came_back(), "once");
         drop(probe);
         assert!(circuit.enter(now).is_ok());
     }
 
     #[test]
-    fn a_delivery_that_finds_nothing_out_leaves_it_to_the_next() {
+    fn delivery_that_ends_without_a_call_leaves_the_probe_to_the_next() {
         let now = Timestamp::from_secs(1000);
         let (circuit, now) = (opened(now), now + FIRST_PAUSE);
         drop(circuit.enter(now).expect("the first"));
@@ -166,16 +167,16 @@ mod tests {
     }
 
     #[test]
-    fn what_was_found_out_long_ago_is_not_believed_any_more() {
+    fn open_circuit_is_ignored_long_after_its_pause() {
         let now = Timestamp::from_secs(1000);
         let (circuit, over) = (opened(now), now + FIRST_PAUSE);
-        assert_eq!(circuit.known(now), Known::LeftAlone);
-        assert_eq!(circuit.known(over + STALE - Duration::from_millis(1)), Known::Doubtful);
-        assert_eq!(circuit.known(over + STALE), Known::Answers);
+        assert_eq!(circuit.state_at(now), CircuitState::Open);
+        assert_eq!(circuit.state_at(over + STALE - Duration::from_millis(1)), CircuitState::HalfOpen);
+        assert_eq!(circuit.state_at(over + STALE), CircuitState::Closed);
     }
 
     #[test]
-    fn honours_the_wait_that_a_provider_asks_for() {
+    fn circuit_honours_the_wait_that_a_provider_asks_for() {
         let (circuit, now) = (Circuit::default(), Timestamp::from_secs(1000));
         for _ in 0..FAILURES {
             circuit.failed(now, Some(Duration::from_secs(3600)));

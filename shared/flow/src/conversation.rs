@@ -1,4 +1,4 @@
-//! Deleting a conversation for good: marked at once, so that nobody reads it any more, then its texts are removed.
+//! Permanent deletion of a conversation: it is marked at once, so that nobody can read it, and then its texts are removed.
 
 use domain::{ConversationId, Timestamp, Uid};
 
@@ -7,32 +7,35 @@ use crate::ports::{At, DueDeletion};
 use crate::retry::with_retries;
 use crate::services::Services;
 
-/// Lines whose texts are removed in one transaction: few enough that nobody waits long behind it.
+/// The lines whose texts one transaction removes: few enough that no other transaction waits long.
 const PAGE: usize = 200;
-/// Pages that are removed before the answer: an hour of talk. The sweep removes the rest.
+/// The pages that are removed before the response: about an hour of talk. The sweep removes the rest.
 const PAGES_AT_ONCE: usize = 5;
-/// Pages of one conversation that a sweep removes before it turns to the next.
+/// The most pages of one conversation that a sweep removes before it continues with the next one.
 const PAGES_IN_A_SWEEP: usize = 200;
-/// Deleted conversations read at once.
+/// The number of deleted conversations that are read at once.
 const DELETIONS: usize = 100;
 
-/// False when the user has no such conversation, or no longer.
+/// Deletes a conversation. Returns false if the user has no such conversation, or no longer has it.
 pub async fn delete(services: &Services, uid: &Uid, id: ConversationId) -> Result<bool> {
-    // One moment for all tries: by it a repeated one recognises its own effect.
+    // All tries use the same time, by which a repeated deletion is recognised.
     let now = services.now();
     let at = || At { now, rules: &services.settings.rules };
     if !with_retries(&*services.clock, || services.store.delete_conversation(uid, id, at())).await? {
         return Ok(false);
     }
     tracing::debug!(step = "delete", conversation_id = %id, "a conversation was deleted");
-    // It is deleted, whatever becomes of this: the sweep goes on with what is left.
+    // The conversation is deleted even if this fails: the sweep removes the remaining texts.
     if let Err(error) = remove(services, uid, id, PAGES_AT_ONCE).await {
-        tracing::warn!(conversation_id = %id, %error, "texts of a deleted conversation stay until the sweep");
+        tracing::warn!(
+            conversation_id = %id, %error,
+            "texts of a deleted conversation could not be removed; the sweep will remove them"
+        );
     }
     Ok(true)
 }
 
-/// The lines whose texts were removed, of at most so many pages.
+/// Removes texts of at most `pages` pages, and returns the number of lines.
 async fn remove(services: &Services, uid: &Uid, id: ConversationId, pages: usize) -> Result<u64> {
     let mut lines = 0;
     for _ in 0..pages {
@@ -45,23 +48,25 @@ async fn remove(services: &Services, uid: &Uid, id: ConversationId, pages: usize
     Ok(lines)
 }
 
-/// Removes what is left of deleted conversations, of at most `limit` of them and until `over`; says how many were seen to.
+/// Removes the remaining texts of at most `limit` deleted conversations, until `over`. Returns how many were processed.
 pub async fn sweep(services: &Services, limit: usize, over: Timestamp) -> Result<u64> {
-    let (now, mut left, mut seen_to) = (services.now(), limit, 0);
+    let (now, mut left, mut processed) = (services.now(), limit, 0);
     let mut after: Option<DueDeletion> = None;
     while left > 0 && !services.now().has_reached(over) {
         let wanted = DELETIONS.min(left);
         let page = services.store.due_deletions(now, after.as_ref(), wanted).await?;
         for DueDeletion { uid, id, .. } in &page {
-            // One conversation's trouble does not stop the others: it stays due.
+            // An error with one conversation does not stop the others; it stays due.
             match remove(services, uid, *id, PAGES_IN_A_SWEEP).await {
-                Ok(_) => seen_to += 1,
-                Err(error) => tracing::warn!(conversation_id = %id, %error, "texts could not be removed"),
+                Ok(_) => processed += 1,
+                Err(error) => {
+                    tracing::warn!(conversation_id = %id, %error, "texts could not be removed; the next sweep retries");
+                }
             }
         }
         // A short page is the last one.
         left = if page.len() == wanted { left - wanted } else { 0 };
         after = page.into_iter().last();
     }
-    Ok(seen_to)
+    Ok(processed)
 }

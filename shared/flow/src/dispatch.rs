@@ -1,4 +1,4 @@
-//! Making the task of a pending job, and saying so in the job.
+//! Creating the task of a pending job, and marking the job as enqueued.
 
 use domain::{Action, Command, Job};
 
@@ -8,8 +8,8 @@ use crate::ports::{At, NewTask, Stepped, TaskBody};
 use crate::retry::with_retries;
 use crate::services::Services;
 
-/// Makes the task of the job's present dispatch number and marks the job. Trouble is logged and left to the sweep: the
-/// job is durably due.
+/// Creates the task of the job's current dispatch number and marks the job. An error is only logged: the job is durably
+/// due, so that the sweep will create the task.
 pub async fn enqueue(services: &Services, job: &Job) {
     match try_enqueue(services, job).await {
         Ok(()) => {}
@@ -20,7 +20,7 @@ pub async fn enqueue(services: &Services, job: &Job) {
     }
 }
 
-/// The same for a job that was just accepted.
+/// Enqueues a job that was just accepted; in the background, if the settings say so.
 pub async fn enqueue_accepted(services: &Services, job: &Job) {
     if !services.settings.enqueue_behind_answers {
         return enqueue(services, job).await;
@@ -44,7 +44,7 @@ pub async fn try_enqueue(services: &Services, job: &Job) -> Result<()> {
     Ok(())
 }
 
-/// Does what a step asks for outside its transaction: tasks for the job and for those whose turn came.
+/// Performs the actions of a step outside of its transaction: creates tasks for the job and for jobs that got a slot.
 pub async fn follow_up(services: &Services, stepped: &Stepped) {
     let Stepped::Done { job, actions, promoted } = stepped else { return };
     if actions.contains(&Action::Enqueue) {
@@ -56,7 +56,7 @@ pub async fn follow_up(services: &Services, stepped: &Stepped) {
 }
 
 impl Services {
-    /// One command, repeated while its answer is lost.
+    /// Applies one command, and repeats it if its answer was lost.
     pub async fn step(&self, id: domain::JobId, command: &Command) -> Result<Stepped> {
         let stepped = with_retries(&*self.clock, || self.store.step(id, command, self.at())).await?;
         if let Stepped::Done { job, .. } = &stepped {

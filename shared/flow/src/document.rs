@@ -1,8 +1,8 @@
-//! Stored documents: how they are read, and what becomes of one that nobody can read.
+//! Reading stored documents, and handling those that cannot be read.
 //!
-//! One that is damaged costs itself alone: it is left out of lists, counts as unknown by its id, and stays as it is until
-//! a person removes it. One of a newer version is not damaged: it is left out of lists too, but whoever asks for it by its
-//! id is told to come again, since a process of that version can read it.
+//! A damaged document does not affect others: it is left out of lists, counts as unknown when asked for by id, and stays
+//! until a person removes it. A document of a newer version is not damaged: it is left out of lists too, but whoever asks
+//! for it by id gets a temporary error, because a process of that version can read it.
 
 use std::collections::HashSet;
 use std::fmt::Display;
@@ -13,10 +13,10 @@ use serde::de::DeserializeOwned;
 
 use crate::metrics;
 
-/// What this version can read. Who changes documents so that earlier versions cannot read them any more raises it, and
-/// writes it into them as `document_format`; documents without one are of format 1.
+/// The newest document format that this version can read. Raise it with a change that earlier versions cannot read, and
+/// write it into the documents as `document_format`. Documents without that field have format 1.
 pub const FORMAT: u32 = 1;
-/// Documents that are remembered as told; beyond them nothing more is told until the process starts anew.
+/// The most unreadable documents that a process reports one by one. Further ones are not reported until it restarts.
 const REMEMBERED: usize = 10_000;
 
 /// Why a document cannot be read.
@@ -33,7 +33,7 @@ struct Mark {
     document_format: u32,
 }
 
-/// Fields that a later version added or dropped are no damage as long as their types say so.
+/// Reads a document. Fields that a later version added or dropped are no damage as long as the type allows it.
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
     serde_json::from_slice(bytes).map_err(|error| match serde_json::from_slice(bytes) {
         Ok(Mark { document_format }) if document_format > FORMAT => Unreadable::Newer(document_format),
@@ -41,13 +41,13 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
     })
 }
 
-static TOLD: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+static REPORTED: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
 
-/// Somebody met a document that cannot be read: told to the log, and counted, the first time in this process. `of` names
-/// the table, `id` the document in it.
+/// Reports a document that cannot be read: it is logged and counted the first time in this process. `of` is the table and
+/// `id` the document in it.
 pub fn met(of: &'static str, id: &dyn Display, why: &dyn Display) {
     let name = format!("{of} {id}");
-    if is_news(&mut TOLD.lock().unwrap_or_else(PoisonError::into_inner), &name) {
+    if is_first_report(&mut REPORTED.lock().unwrap_or_else(PoisonError::into_inner), &name) {
         metrics::damaged(of);
         tracing::error!(
             document = name, cause = %why,
@@ -56,13 +56,13 @@ pub fn met(of: &'static str, id: &dyn Display, why: &dyn Display) {
     }
 }
 
-fn is_news(told: &mut HashSet<String>, name: &str) -> bool {
-    if told.len() >= REMEMBERED || told.contains(name) {
+fn is_first_report(reported: &mut HashSet<String>, name: &str) -> bool {
+    if reported.len() >= REMEMBERED || reported.contains(name) {
         return false;
     }
-    told.insert(name.to_owned());
-    if told.len() == REMEMBERED {
-        tracing::error!(documents = REMEMBERED, "no more stored documents that cannot be read are told one by one");
+    reported.insert(name.to_owned());
+    if reported.len() == REMEMBERED {
+        tracing::error!(documents = REMEMBERED, "further unreadable documents are not reported one by one");
     }
     true
 }
@@ -88,10 +88,15 @@ mod tests {
     }
 
     #[test]
-    fn each_document_is_news_once_and_their_number_is_bounded() {
-        let mut told = HashSet::new();
-        assert!(is_news(&mut told, "jobs 1") && !is_news(&mut told, "jobs 1") && is_news(&mut told, "jobs 2"));
-        let news = (0..2 * REMEMBERED).filter(|n| is_news(&mut told, &format!("lines {n}"))).count();
-        assert_eq!((news, told.len()), (REMEMBERED - 2, REMEMBERED));
+    fn each_document_is_reported_once_and_their_number_is_bounded() {
+        let mut reported = HashSet::new();
+        assert!(
+            is_first_report(&mut reported, "jobs 1")
+                && !is_first_report(&mut reported, "jobs 1")
+                && is_first_report(&mut reported, "jobs 2")
+        );
+        let first_reports =
+            (0..2 * REMEMBERED).filter(|n| is_first_report(&mut reported, &format!("lines {n}"))).count();
+        assert_eq!((first_reports, reported.len()), (REMEMBERED - 2, REMEMBERED));
     }
 }

@@ -1,4 +1,4 @@
-//! What follows the end of a job: the push, then the clean-up. Each is marked when it is done, and repeated until then.
+//! The effects of a job's end: the push and the clean-up. Each is marked when it is done, and repeated until then.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,26 +13,26 @@ use crate::ports::{BlobName, Device, PushMessage, PushOutcome, Stepped};
 use crate::retry::with_retries;
 use crate::services::Services;
 
-/// The longest payload that push services take.
+/// The largest payload that push services accept.
 const MAX_PUSH_BYTES: usize = 4096;
-/// The first pause after a push that did not get through.
+/// The shortest pause after a push that was not delivered.
 const PUSH_PAUSE: Duration = Duration::from_secs(30);
-/// …and after one that only a person can help: every job asks again until it gives its push up, and logs it.
-const PUSH_PAUSE_OF_PEOPLE: Duration = Duration::from_secs(600);
+/// The pause if only a person can fix the cause. Each job retries, and logs the error, until it gives its push up.
+const PUSH_PAUSE_MISCONFIGURED: Duration = Duration::from_secs(600);
 
-/// Runs the effects that are due. Trouble is logged: the job stays due, and the sweep comes back to it.
+/// Runs the effects that are due. An error is only logged: the job stays due, and the sweep tries again.
 pub async fn run(services: &Services, job: &Job) {
     if let Err(error) = try_run(services, job).await {
-        tracing::warn!(job_id = %job.id, %error, "the effects of a finished job are not complete; the sweep goes on");
+        tracing::warn!(job_id = %job.id, %error, "effects of a finished job failed; the sweep will retry them");
     }
 }
 
-/// How many blobs were deleted.
+/// Runs the effects that are due, and returns the number of deleted blobs.
 pub async fn try_run(services: &Services, job: &Job) -> Result<u64> {
     let now = services.now();
     let (pushes, cleans) = (job.effects.push.is_due(now), job.effects.cleanup.is_due(now));
-    // Side by side: neither waits for the other, and one's trouble does not stop the other.
-    // Only their marks are written one after the other: they stand in one document.
+    // Both effects run concurrently, and an error of one does not stop the other. Only their marks are written one
+    // after the other, because both are in the job's document.
     let marks = Mutex::new(());
     let push = async { if pushes { push(services, job, &marks).await } else { Ok(()) } };
     let clean_up = async { if cleans { clean_up(services, job, &marks).await } else { Ok(0) } };
@@ -40,7 +40,7 @@ pub async fn try_run(services: &Services, job: &Job) -> Result<u64> {
     pushed.and(cleaned)
 }
 
-/// One mark, when no other is being written.
+/// Writes one mark, while no other is being written.
 async fn mark(services: &Services, job: JobId, command: &Command, marks: &Mutex<()>) -> Result<Stepped> {
     let _alone = marks.lock().await;
     services.step(job, command).await
@@ -51,9 +51,9 @@ async fn push(services: &Services, job: &Job, marks: &Mutex<()>) -> Result<()> {
     let command = match push_all(services, job).await {
         Ok(None) => Command::PushDone { fence },
         Ok(Some(wait)) => Command::PushLater { fence, at: services.now() + wait },
-        // Also a store that cannot tell the devices comes to an end: the job gives its push up some day.
+        // A store that cannot list the devices only postpones the push, and the job gives it up at the end of its time.
         Err(error) => {
-            tracing::warn!(job_id = %job.id, %error, "the devices to push to are not known");
+            tracing::warn!(job_id = %job.id, %error, "the devices to push to could not be read; the push is retried");
             Command::PushLater { fence, at: services.now() + PUSH_PAUSE }
         }
     };
@@ -62,7 +62,7 @@ async fn push(services: &Services, job: &Job, marks: &Mutex<()>) -> Result<()> {
     Ok(())
 }
 
-/// How long to wait before it is tried again, if anything is left to try.
+/// Pushes to all devices. Returns how long to wait before a retry, if one is needed.
 async fn push_all(services: &Services, job: &Job) -> Result<Option<Duration>> {
     let devices = with_retries(&*services.clock, || services.store.devices(&job.uid)).await?;
     let message = message(job);
@@ -73,7 +73,7 @@ async fn push_all(services: &Services, job: &Job) -> Result<Option<Duration>> {
     Ok(later)
 }
 
-/// How long to wait before it is tried again, if that can help.
+/// Pushes to one device. Returns how long to wait before a retry, if one can help.
 async fn send(services: &Services, job: JobId, device: &Device, message: &PushMessage) -> Result<Option<Duration>> {
     let outcome = services.push.send(device, message).await;
     metrics::pushed(match &outcome {
@@ -101,7 +101,7 @@ async fn send(services: &Services, job: JobId, device: &Device, message: &PushMe
         }
         Err(error) if error.kind == Kind::Misconfigured => {
             tracing::error!(job_id = %job, device_id = %device.id, %error, "no push gets through until a person mends it");
-            Ok(Some(PUSH_PAUSE_OF_PEOPLE))
+            Ok(Some(PUSH_PAUSE_MISCONFIGURED))
         }
         Err(error) => {
             tracing::warn!(job_id = %job, device_id = %device.id, %error, "a push did not get through; it is tried again");
@@ -110,7 +110,7 @@ async fn send(services: &Services, job: JobId, device: &Device, message: &PushMe
     }
 }
 
-/// The silent push of a finished job: data only, every value a string.
+/// The silent push message of a finished job: only data, and every value is a string.
 pub fn message(job: &Job) -> PushMessage {
     let mut data = BTreeMap::new();
     let mut put = |key: &str, value: String| _ = data.insert(key.to_owned(), value);
@@ -124,7 +124,7 @@ pub fn message(job: &Job) -> PushMessage {
     }
     put("type", "offline_sync_completed".to_owned());
     let used: usize = data.iter().map(|(k, v)| k.len() + v.len()).sum();
-    // Room for the keys, the flag and the service's own framing.
+    // 512 bytes are reserved for the keys, the flag and the service's own framing.
     let room = (MAX_PUSH_BYTES - used - 512) / 2;
     let (new, cut_new) = joined(&job.new_conversation_ids, room);
     let (updated, cut_updated) = joined(&job.updated_conversation_ids, room);
@@ -151,7 +151,8 @@ fn joined(ids: &[domain::ConversationId], room: usize) -> (String, bool) {
     (text, false)
 }
 
-/// First the job says that its audio is gone, from then on a retry is refused; then the blobs go; then it is marked.
+/// Cleans up in three steps: the job is marked as without audio, which rules out a retry; the blobs are deleted; the
+/// clean-up is marked as done.
 async fn clean_up(services: &Services, job: &Job, marks: &Mutex<()>) -> Result<u64> {
     let fence = job.lease.fence;
     if job.audio == Audio::Staged
@@ -172,7 +173,7 @@ async fn clean_up(services: &Services, job: &Job, marks: &Mutex<()>) -> Result<u
     Ok(job.files.len() as u64)
 }
 
-/// Whether a moment has come, for callers that decide before they run effects.
+/// Whether any effect is due, for callers that decide before they run effects.
 pub fn due(job: &Job, now: Timestamp) -> bool {
     job.effects.push.is_due(now) || job.effects.cleanup.is_due(now)
 }

@@ -1,25 +1,25 @@
-//! The one error of every port: what kind, whether trying again can help, which operation, and the cause.
+//! The error type of all ports: its kind, whether a retry can help, the operation, and the cause.
 
 use std::fmt;
 use std::time::Duration;
 
-/// What happened, as far as a caller has to decide.
+/// The kind of an error, as far as a caller has to distinguish it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// The service cannot be reached, is locked, full or out of its mind at the moment.
+    /// The service cannot be reached, or is locked, full or broken at the moment.
     Unavailable,
-    /// The operation may or may not have happened: its answer was lost. Read back, or repeat it: every operation of
-    /// every port recognises its own effect. **Never a reason to delete.**
+    /// The operation may or may not have happened, because its answer was lost. Read back, or repeat it: every operation of
+    /// every port recognises that it was done before. **Never delete anything because of this error.**
     Unknown,
-    /// The service asks for patience.
+    /// The service asks for fewer requests.
     Throttled,
-    /// There is no such thing.
+    /// The requested object does not exist.
     NotFound,
-    /// Something else stands in its place.
+    /// Another object exists under the same name.
     Conflict,
-    /// The bytes that were read are not the bytes that were written.
+    /// The bytes that were read differ from those that were written.
     Corrupt,
-    /// The disk's or the quota's reserve is reached.
+    /// The reserve of the disk or the quota is reached.
     Full,
     /// Permissions or settings are wrong: only a person can help.
     Misconfigured,
@@ -32,11 +32,11 @@ pub type Source = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug)]
 pub struct Error {
     pub kind: Kind,
-    /// Which operation of which port: `store.claim`, `blobs.put`.
+    /// The port and its operation, such as `store.claim` or `blobs.put`.
     pub operation: &'static str,
-    /// Which thing: a job id, a blob's name. Never a secret, never a token.
+    /// The object of the operation, such as a job id or a blob's name. Never a secret or a token.
     pub subject: String,
-    /// When the other side said how long to wait.
+    /// How long to wait, if the service said so.
     pub retry_after: Option<Duration>,
     pub source: Option<Source>,
 }
@@ -58,7 +58,7 @@ impl Error {
         self
     }
 
-    /// Whether the same call may succeed later without anybody's help.
+    /// Whether the same call may succeed later without anybody's intervention.
     pub fn may_pass(&self) -> bool {
         matches!(self.kind, Kind::Unavailable | Kind::Unknown | Kind::Throttled | Kind::Full)
     }

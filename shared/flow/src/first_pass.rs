@@ -1,6 +1,7 @@
-//! Listening to a staged file, the same for the worker and for the door: is it whole, how loud is it, and where in it is
-//! speech. Of several channels it has to be known which hold anything before anyone listens, so it is read twice; what is
-//! short is kept in between. It is decoded on a thread of its own.
+//! The first pass over a staged file, used by the worker and during uploads: is the file complete, how loud is it, and
+//! where is speech. A recording with several channels is read twice, because it has to be known which of them hold
+//! anything before detection begins; the samples or bytes of a short one are kept in between. Decoding runs on a
+//! blocking thread.
 
 use std::io::Seek;
 use std::sync::Arc;
@@ -16,19 +17,19 @@ use tokio_util::sync::DropGuard;
 
 pub use reached::{ENVELOPE, LatestProgress};
 
-use crate::bytes_in::{self, BytesIn, Keeper, Staged};
+use crate::bytes_in::{self, BlobReader, KeepingReader, StagedBlob};
 use crate::error::{Error, Kind, Result};
 
-/// What to listen to, and for how long at most.
+/// The parameters of a first pass.
 #[derive(Clone)]
 pub struct Pass {
     pub rules: SegmentRules,
     pub detection: Detection,
-    /// A longer recording is [`Listened::Unreadable`]; `None`: as long as recordings may be.
+    /// The longest duration; a longer recording is [`Listened::Unreadable`]. `None` stands for [`audio::MAX_DURATION`].
     pub within: Option<Duration>,
-    /// Where an earlier delivery stopped.
+    /// The checkpoint of an earlier delivery.
     pub from: Option<Progress>,
-    /// Where this one would be gone on with.
+    /// Receives the latest position at which another delivery could continue.
     pub latest: LatestProgress,
 }
 
@@ -39,46 +40,45 @@ impl Pass {
     }
 }
 
-/// What became of it.
+/// The result of a first pass.
 pub enum Listened {
-    Heard(Box<Heard>),
+    Readable(Box<ListenedFile>),
     Unreadable(AudioError),
 }
 
-/// A file that was read to its end.
-pub struct Heard {
+/// The result for a file that was read to its end.
+pub struct ListenedFile {
     pub analysis: Analysis,
-    /// From where it is read once more.
-    pub again: Again,
-    /// Where in it decoding can begin.
+    /// What was kept in memory for the second pass.
+    pub retained: Retained,
+    /// Positions at which decoding can begin.
     pub moments: Moments,
 }
 
-/// What is left of a file after it was read.
+/// What is kept in memory of a file after it was read.
 #[derive(Clone)]
-pub enum Again {
-    /// It is short: its samples.
+pub enum Retained {
+    /// The decoded samples of a short file.
     Samples(Arc<Kept>),
-    /// It has few bytes.
+    /// The bytes of a small file.
     Bytes(Bytes),
-    /// It has to be fetched again.
-    Staged,
+    /// Nothing: the file has to be fetched from the blob store again.
+    Nothing,
 }
 
-/// What a thread reads.
+/// The source that a decoding thread reads.
 pub enum Source {
     Samples(Arc<Kept>),
-    Bytes(BytesIn),
+    Bytes(BlobReader),
 }
 
-impl Again {
-    /// From this byte on; what was kept decoded has no other start than its own. The reading ends when the guard is
-    /// dropped.
-    pub async fn open_at(&self, staged: &Staged<'_>, byte: u64) -> Result<(Source, Option<DropGuard>)> {
+impl Retained {
+    /// Opens the file at this byte; kept samples always start at their beginning. Reading ends when the guard is dropped.
+    pub async fn open_at(&self, staged: &StagedBlob<'_>, byte: u64) -> Result<(Source, Option<DropGuard>)> {
         Ok(match self {
             Self::Samples(kept) => (Source::Samples(Arc::clone(kept)), None),
-            Self::Bytes(bytes) => (Source::Bytes(BytesIn::memory_at(bytes, byte)), None),
-            Self::Staged => {
+            Self::Bytes(bytes) => (Source::Bytes(BlobReader::memory_at(bytes, byte)), None),
+            Self::Nothing => {
                 let (bytes, feeding) = staged.open_at(byte).await?;
                 (Source::Bytes(bytes), Some(feeding))
             }
@@ -87,7 +87,7 @@ impl Again {
 }
 
 impl Source {
-    /// As the decoder of this format wants it.
+    /// The input for the decoder of this format.
     pub fn input(&mut self, format: &Format) -> Input<'_> {
         match self {
             Self::Samples(kept) => Input::Kept(kept),
@@ -96,7 +96,7 @@ impl Source {
     }
 }
 
-impl Heard {
+impl ListenedFile {
     pub fn facts(&self) -> AudioFacts {
         let survey = &self.analysis.survey;
         AudioFacts {
@@ -110,7 +110,7 @@ impl Heard {
         }
     }
 
-    /// How it was heard, and is cut.
+    /// The levels at which the pass listened, and at which segments are cut.
     pub fn levels(&self) -> Levels {
         self.analysis.levels.clone()
     }
@@ -120,81 +120,97 @@ impl Heard {
     }
 }
 
-/// Reads a blob to its end and compares it with the digest that was announced for it: from where it is read again, or
-/// `None` when it holds other bytes. Dropped, it ends the reading on the other thread too; `place` is held until that
-/// has ended.
-pub async fn verify(staged: &Staged<'_>, announced: Sha256Hex, place: impl Send + 'static) -> Result<Option<Again>> {
+/// Reads a blob to its end and compares it with the announced digest. Returns what was kept of it, or `None` if the bytes
+/// differ. Dropping the future ends the reading on the other thread too; `permit` is held until that has ended.
+pub async fn verify(
+    staged: &StagedBlob<'_>,
+    announced: Sha256Hex,
+    permit: impl Send + 'static,
+) -> Result<Option<Retained>> {
     let (bytes, _feeding) = staged.open().await?;
     let size = staged.size;
-    let digested = on_a_thread(move || (bytes_in::digest(bytes, size).map_err(read_error), place)).await?.0;
+    let digested = on_blocking_thread(move || (bytes_in::digest(bytes, size).map_err(read_error), permit)).await?.0;
     let (sha256, few) = digested?;
-    Ok((sha256 == announced).then(|| few.map_or(Again::Staged, Again::Bytes)))
+    Ok((sha256 == announced).then(|| few.map_or(Retained::Nothing, Retained::Bytes)))
 }
 
-/// Listens to bytes that are known to be the announced ones, twice if they have several channels. Dropped, it ends the
-/// reading on the other thread too; `place` is held until that has ended.
-pub async fn listen(staged: &Staged<'_>, from: Again, pass: Pass, place: impl Send + 'static) -> Result<Listened> {
-    let anew = Pass { from: None, ..pass.clone() };
-    match listen_on(staged, from.clone(), pass, place).await? {
-        // The checkpoint was of other bytes, or damaged: then nobody has listened yet.
-        (Listened::Unreadable(AudioError::NoSuchMoment), place) => Ok(listen_on(staged, from, anew, place).await?.0),
+/// Runs the first pass over verified bytes. Dropping the future ends the reading on the other thread too; `permit` is held
+/// until that has ended.
+pub async fn listen(
+    staged: &StagedBlob<'_>,
+    from: Retained,
+    pass: Pass,
+    permit: impl Send + 'static,
+) -> Result<Listened> {
+    let from_start = Pass { from: None, ..pass.clone() };
+    match listen_on(staged, from.clone(), pass, permit).await? {
+        // The checkpoint was damaged or of other bytes. The pass starts from the beginning.
+        (Listened::Unreadable(AudioError::NoSuchMoment), permit) => {
+            Ok(listen_on(staged, from, from_start, permit).await?.0)
+        }
         (listened, _) => Ok(listened),
     }
 }
 
-async fn listen_on<P: Send + 'static>(staged: &Staged<'_>, from: Again, pass: Pass, place: P) -> Result<(Listened, P)> {
+async fn listen_on<P: Send + 'static>(
+    staged: &StagedBlob<'_>,
+    from: Retained,
+    pass: Pass,
+    permit: P,
+) -> Result<(Listened, P)> {
     let (format, size) = (staged.format, staged.size);
-    let (survey, again, moments, place) = match pass.from.as_ref().and_then(Progress::survey) {
-        // An earlier delivery has come to the second pass.
-        Some((survey, moments)) => (survey, from, moments, place),
+    let (survey, retained, moments, permit) = match pass.from.as_ref().and_then(Progress::survey) {
+        // An earlier delivery had already read the file once; only the second reading is left.
+        Some((survey, moments)) => (survey, from, moments, permit),
         None => {
             let byte = pass.from.as_ref().map_or(0, Progress::byte);
             let (source, _feeding) = from.open_at(staged, byte).await?;
-            let heard = pass.clone();
-            let (surveyed, place) = on_a_thread(move || (survey(&format, size, &heard, source), place)).await?;
+            let survey_pass = pass.clone();
+            let (surveyed, permit) =
+                on_blocking_thread(move || (survey(&format, size, &survey_pass, source), permit)).await?;
             let (Surveyed { survey, kept, moments, analysis }, few) = match surveyed? {
                 Ok(surveyed) => surveyed,
-                Err(why) => return Ok((Listened::Unreadable(why), place)),
+                Err(why) => return Ok((Listened::Unreadable(why), permit)),
             };
-            let again = match (kept, few, from) {
-                (Some(kept), ..) => Again::Samples(Arc::new(kept)),
-                (None, Some(few), _) => Again::Bytes(few),
-                // What came from memory is read from there again.
+            let retained = match (kept, few, from) {
+                (Some(kept), ..) => Retained::Samples(Arc::new(kept)),
+                (None, Some(few), _) => Retained::Bytes(few),
+                // Bytes that came from memory are read from there again.
                 (None, None, from) => from,
             };
             if let Some(analysis) = analysis {
-                return Ok((Listened::Heard(Box::new(Heard { analysis, again, moments })), place));
+                return Ok((Listened::Readable(Box::new(ListenedFile { analysis, retained, moments })), permit));
             }
-            (survey, again, moments, place)
+            (survey, retained, moments, permit)
         }
     };
     if !survey.audible {
-        let heard = Heard { analysis: Analysis::inaudible(survey), again, moments };
-        return Ok((Listened::Heard(Box::new(heard)), place));
+        let file = ListenedFile { analysis: Analysis::inaudible(survey), retained, moments };
+        return Ok((Listened::Readable(Box::new(file)), permit));
     }
     let byte = pass.from.as_ref().filter(|from| from.survey().is_some()).map_or(0, Progress::byte);
-    let (mut source, _feeding) = again.open_at(staged, byte).await?;
+    let (mut source, _feeding) = retained.open_at(staged, byte).await?;
     let analyse = move || {
         let mut detector = pass.detection.detector();
         let (input, mut tell) = (source.input(&format), pass.tell());
         let on = audio::Onward { from: pass.from.as_ref(), tell: &mut tell };
         let analysed = audio::analyse_onward((survey, &moments), &format, input, &pass.rules, &mut *detector, on);
-        (analysed, moments, place)
+        (analysed, moments, permit)
     };
-    let (analysed, moments, place) = on_a_thread(analyse).await?;
+    let (analysed, moments, permit) = on_blocking_thread(analyse).await?;
     let listened = match readable(analysed)? {
-        Ok(analysis) => Listened::Heard(Box::new(Heard { analysis, again, moments })),
+        Ok(analysis) => Listened::Readable(Box::new(ListenedFile { analysis, retained, moments })),
         Err(why) => Listened::Unreadable(why),
     };
-    Ok((listened, place))
+    Ok((listened, permit))
 }
 
-async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+async fn on_blocking_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let done = tokio::task::spawn_blocking(work);
     done.await.map_err(|panic| Error::new(Kind::Invalid, "audio.analyse", "").because(panic))
 }
 
-/// What the first reading found, and the bytes if they are few.
+/// The result of the first reading, and the bytes if they are few.
 type Read = std::result::Result<(Surveyed, Option<Bytes>), AudioError>;
 
 fn survey(format: &Format, size: u64, pass: &Pass, source: Source) -> Result<Read> {
@@ -206,18 +222,18 @@ fn survey(format: &Format, size: u64, pass: &Pass, source: Source) -> Result<Rea
         readable(audio::hear_onward(format, input, within, listener, on))
     };
     let mut source = match source {
-        // Nothing is to be kept of what is in memory, nor of what is not read from its start.
-        Source::Bytes(bytes) if !bytes.is_in_memory() && bytes.is_at_start() => Keeper::new(bytes, size),
+        // Nothing has to be kept of bytes in memory, and nothing can be kept if reading does not begin at the start.
+        Source::Bytes(bytes) if !bytes.is_in_memory() && bytes.is_at_start() => KeepingReader::new(bytes, size),
         mut kept => return Ok(survey(kept.input(format))?.map(|surveyed| (surveyed, None))),
     };
     let surveyed = match survey(Input::from(&mut source))? {
         Ok(surveyed) => surveyed,
-        // Its content says so, whatever its name does.
+        // The content of the file needs reading by ranges, although its name did not say so.
         Err(AudioError::NeedsRanges) => {
-            // A few bytes are fetched at once: jumps in them would cost a request each.
+            // A small file is fetched completely, because each jump would cost a request.
             let (few, mut bytes) = source.finish().map_err(read_error)?;
             if let Some(few) = &few {
-                bytes = BytesIn::memory(few.clone()).0;
+                bytes = BlobReader::memory(few.clone()).0;
             }
             bytes.rewind().map_err(read_error)?;
             return Ok(survey(Input::ranges(&mut bytes))?.map(|surveyed| (surveyed, few)));
@@ -228,7 +244,7 @@ fn survey(format: &Format, size: u64, pass: &Pass, source: Source) -> Result<Rea
     Ok(Ok((surveyed, few)))
 }
 
-/// What the audio says of itself, apart from the store's trouble.
+/// Separates errors of the audio itself from errors of the store.
 fn readable<T>(read: std::result::Result<T, AudioError>) -> Result<std::result::Result<T, AudioError>> {
     match read {
         Err(AudioError::Read(error)) => Err(read_error(error)),
@@ -236,7 +252,7 @@ fn readable<T>(read: std::result::Result<T, AudioError>) -> Result<std::result::
     }
 }
 
-/// A read that broke is the store's trouble: it comes through the decoder as it went in.
+/// The store's error behind a failed read. The decoder passes it on unchanged.
 pub fn read_error(error: std::io::Error) -> Error {
     match error.downcast::<Error>() {
         Ok(error) => error,

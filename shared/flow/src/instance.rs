@@ -1,4 +1,4 @@
-//! What an instance remembers by itself, not in the store: it saves work, and correctness does not rest on it.
+//! State that an instance keeps in memory and not in the store. It saves work, and correctness does not depend on it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,25 +9,25 @@ use crate::ports::DueCursor;
 #[derive(Default)]
 pub struct Instance {
     pub circuit: Circuit,
-    looked_at: Mutex<BTreeMap<usize, DueCursor>>,
+    clock_repair_cursor: Mutex<BTreeMap<usize, DueCursor>>,
 }
 
 impl Instance {
-    /// Where the search for jobs goes on that a clock left behind that ran ahead; `None`: at the beginning.
-    /// Each of its questions is known by a number.
-    pub fn looked_at(&self, question: usize) -> Option<DueCursor> {
-        self.cursors().get(&question).copied()
+    /// Where the search for jobs written by a clock that ran ahead continues; `None` at the beginning. Each query of that
+    /// search has a number.
+    pub fn clock_repair_cursor(&self, query: usize) -> Option<DueCursor> {
+        self.cursors().get(&query).copied()
     }
 
-    pub fn look_on_from(&self, question: usize, cursor: Option<DueCursor>) {
+    pub fn set_clock_repair_cursor(&self, query: usize, cursor: Option<DueCursor>) {
         match cursor {
-            Some(cursor) => _ = self.cursors().insert(question, cursor),
-            None => _ = self.cursors().remove(&question),
+            Some(cursor) => _ = self.cursors().insert(query, cursor),
+            None => _ = self.cursors().remove(&query),
         }
     }
 
     fn cursors(&self) -> MutexGuard<'_, BTreeMap<usize, DueCursor>> {
-        // A panic elsewhere leaves plain cursors behind: still fit for use.
-        self.looked_at.lock().unwrap_or_else(PoisonError::into_inner)
+        // The map holds plain cursors, which stay valid after a panic elsewhere.
+        self.clock_repair_cursor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Following a user's jobs as they change: every change is told at least once, with what the job has come to by then.
+//! Following the changes of a user's jobs. Every change is reported at least once, with the state of the job at that time.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -9,42 +9,43 @@ use crate::error::Result;
 use crate::ports::{ChangeCursor, Watch};
 use crate::services::Services;
 
-/// A change has its moment before it is written, and so may become visible after a later one: each look goes back by as
-/// much as a write may take.
+/// The time of a change is taken before the change is written, so that it may become visible after a later one. Each query
+/// therefore goes back by as much as a write may take.
 pub const OVERLAP: Duration = Duration::from_secs(5);
-/// Its moment is by the clock of whoever writes it, and the clocks of instances may differ by this much.
+/// The time of a change is taken from the writer's clock, and the clocks of instances may differ by this much.
 pub const CLOCKS: Duration = Duration::from_secs(60);
-/// So now and then a look goes back by that as well. Not each of them: it reads every job that changed in that time.
+/// How often a query goes back by [`CLOCKS`] as well. Not every query does, because it reads every job that changed in
+/// that time.
 pub const WIDE_EVERY: Duration = Duration::from_secs(30);
-/// Unfinished jobs that are told first to somebody who is new.
+/// The most unfinished jobs that are reported first to a new client.
 const UNFINISHED: usize = 100;
-/// Changed jobs read at once.
+/// The number of changed jobs that are read at once.
 const PAGE: usize = 10;
-/// Changes that are remembered as told. Where more happen in the time that a wide look goes back, the oldest are taken for
-/// settled.
+/// The most reported changes that are remembered. If more happen in the time that a wide query covers, the oldest count as
+/// reported.
 const REMEMBERED: usize = 4000;
 
 pub struct Follower {
     services: Services,
     uid: Uid,
     watch: Watch,
-    /// Everything that changed before this, by whatever clock, was told.
+    /// Every change before this time, by any clock, was reported.
     settled: Timestamp,
-    /// Everything that changed before this, by our clock, was told.
+    /// Every change before this time, by our own clock, was reported.
     since: Timestamp,
-    /// When the last wide look began.
+    /// When the last wide query began.
     wide: Option<Timestamp>,
-    /// What was told of what changed since `settled`.
+    /// The reported changes since `settled`.
     reported: BTreeSet<ChangeCursor>,
-    /// What changed before this was told, and forgotten for want of room.
+    /// Changes before this time were reported and then dropped from `reported`, because it was full.
     floor: Timestamp,
-    /// The look that is not at its end.
-    look: Option<Look>,
+    /// The query that has not read its last page.
+    look: Option<Query>,
 }
 
-/// A look that reads on, page by page.
+/// A query that is read page by page.
 #[derive(Clone, Copy)]
-struct Look {
+struct Query {
     began: Timestamp,
     since: Timestamp,
     is_wide: bool,
@@ -52,11 +53,11 @@ struct Look {
 }
 
 impl Follower {
-    /// Follows what changes from `last` on, the last change that the user knows of; who knows of none is new, and is
-    /// told every unfinished job first: see [`unfinished`].
+    /// Follows the changes after `last`, the last change that the client has seen. For a client without one, [`unfinished`]
+    /// reports every unfinished job first.
     pub fn new(services: &Services, uid: &Uid, last: Option<Timestamp>) -> Self {
         let (watch, now) = (services.feed.watch(uid), services.now());
-        // What changed after `last` may have an earlier moment, by another clock.
+        // A change after `last` may have an earlier time, by another clock.
         let since = last.map_or(now, |last| last.min(now)) - OVERLAP - CLOCKS;
         Self {
             services: services.clone(),
@@ -71,7 +72,7 @@ impl Follower {
         }
     }
 
-    /// Unfinished jobs, the newest of them, in the order of their last change. They count as told.
+    /// The newest unfinished jobs in the order of their last change. They count as reported.
     pub async fn unfinished(&mut self) -> Result<VecDeque<Job>> {
         let mut jobs = unfinished(&self.services, &self.uid).await?;
         jobs.retain(|job| self.is_new(job));
@@ -83,33 +84,33 @@ impl Follower {
         self.watch.woken().await;
     }
 
-    /// One look: changes that were not told yet, a page of them, and whether there may be more.
+    /// Reads one page: the changes that were not reported yet, and whether there may be more.
     pub async fn look(&mut self) -> Result<(VecDeque<Job>, bool)> {
         let now = self.services.now();
         let look = self.look.unwrap_or_else(|| self.begin(now));
         let page = self.services.store.changed_jobs(&self.uid, look.since, look.after, PAGE, now).await?;
-        self.look = page.get(PAGE - 1).map(|last| Look { after: Some(ChangeCursor::of(last)), ..look });
+        self.look = page.get(PAGE - 1).map(|last| Query { after: Some(ChangeCursor::of(last)), ..look });
         let news = page.into_iter().filter(|job| self.is_new(job)).collect();
         if self.look.is_none() {
-            self.settle(look);
+            self.advance(look);
         }
         Ok((news, self.look.is_some()))
     }
 
-    /// How far back the next look will go.
+    /// How far back the next query will go.
     pub fn looked_back(&self) -> Duration {
         let now = self.services.now();
         self.begin(now).since.until(now)
     }
 
-    fn begin(&self, now: Timestamp) -> Look {
-        // A clock that was set back makes the next one wide as well.
+    fn begin(&self, now: Timestamp) -> Query {
+        // After a clock was set back, the next query is wide as well.
         let is_wide = self.wide.is_none_or(|wide| now < wide || now.has_reached(wide + WIDE_EVERY));
         let since = if is_wide { self.settled } else { self.since };
-        Look { began: now, since, is_wide, after: None }
+        Query { began: now, since, is_wide, after: None }
     }
 
-    /// Remembers the change, in bounds.
+    /// Whether the change was not reported yet. It is remembered as reported, up to a limit.
     fn is_new(&mut self, job: &Job) -> bool {
         let is_new = self.reported.insert(ChangeCursor::of(job));
         while self.reported.len() > REMEMBERED
@@ -120,9 +121,9 @@ impl Follower {
         is_new
     }
 
-    /// What changed long enough before the look began that has ended was visible then. A clock that was set back takes it
-    /// back too: changes are told again rather than never.
-    fn settle(&mut self, look: Look) {
+    /// Moves the start of later queries forward after a complete query, to which older changes were visible. After a
+    /// clock was set back the start moves back too, so that changes are reported twice rather than never.
+    fn advance(&mut self, look: Query) {
         let seen = look.began - OVERLAP;
         if look.began < self.floor {
             self.floor = Timestamp::default();
@@ -136,7 +137,7 @@ impl Follower {
     }
 }
 
-/// A user's unfinished jobs, the newest of them, in the order of their last change.
+/// A user's newest unfinished jobs in the order of their last change.
 pub async fn unfinished(services: &Services, uid: &Uid) -> Result<VecDeque<Job>> {
     let unfinished: Vec<_> = Status::ALL.into_iter().filter(|status| !status.is_terminal()).collect();
     let mut jobs = services.store.jobs(uid, &unfinished, None, UNFINISHED, services.now()).await?;

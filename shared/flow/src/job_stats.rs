@@ -1,4 +1,4 @@
-//! The gauges that are read from the store when somebody looks: how many jobs there are, and whether any waits too long.
+//! Gauges that are read from the store when metrics are scraped: the number of jobs, and how long any of them is overdue.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use crate::error::Result;
 use crate::ports::JobStats;
 use crate::services::Services;
 
-/// Scrapes within this time share one look at the store.
+/// Scrapes within this time share one query of the store.
 const FRESH: Duration = Duration::from_secs(10);
 
-/// Looks at the store for one instance: one query at a time, and not too often.
+/// Reads the job statistics for one instance: one query at a time, and not too often.
 #[derive(Default)]
 pub struct JobGauges {
     looked_at: Mutex<Option<Timestamp>>,
 }
 
 impl JobGauges {
-    /// Brings the gauges up to date, if they are not. A store that does not answer leaves them as they were, and is
-    /// not asked again before its time.
+    /// Updates the gauges if they are not fresh. If the store does not answer they stay as they are, and the store is not
+    /// queried again before `FRESH` has passed.
     pub async fn refresh(&self, services: &Services) -> Result<()> {
-        // Whoever comes meanwhile waits for this very look.
+        // Concurrent callers wait for this same query.
         let mut looked_at = self.looked_at.lock().await;
         let now = services.now();
         if looked_at.is_some_and(|before| before <= now && !now.has_reached(before + FRESH)) {

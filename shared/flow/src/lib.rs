@@ -1,4 +1,6 @@
-//! The ports, and the use cases over them: accept, process, sweep, query, archive.
+//! The use cases of Afterword (accept, process, sweep, query, archive) and the ports that they need.
+//!
+//! A use case reads and writes through a port and lets the rules of `domain` decide. Adapters implement the ports.
 
 pub mod accept;
 pub mod archive;

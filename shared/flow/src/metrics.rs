@@ -1,6 +1,6 @@
-//! What the use cases count, by name: the one list of these metrics, and what becomes of each.
+//! The metrics of the use cases: the only list of their names, and how each is recorded.
 //!
-//! Labels hold states, codes and names of engines, never an id: their number is bounded.
+//! Labels hold states, codes and names of engines, and never an id, so that their number is bounded.
 
 use domain::{Command, Job};
 
@@ -17,7 +17,7 @@ const ENGINE: &str = "afterword_engine_call_duration_seconds";
 const CALLS: &str = "afterword_engine_calls";
 const CALLS_WAITING: &str = "afterword_engine_calls_waiting";
 const DAMAGED: &str = "afterword_unreadable_documents_total";
-/// What a document that cannot be read may be one of.
+/// The tables that an unreadable document can be in.
 const DOCUMENTS: [&str; 8] = [
     "offline_sync_jobs",
     "recordings",
@@ -30,7 +30,8 @@ const DOCUMENTS: [&str; 8] = [
 ];
 const TRANSCRIBED: &str = "afterword_transcribed_audio_seconds";
 
-/// Says what each metric means, and shows those that nothing has happened to yet as zero. After the recorder is there.
+/// Describes each metric, and sets counters to zero so that they are visible at once. To be called after the recorder is
+/// installed.
 pub fn describe() {
     use metrics::{counter, describe_counter, describe_gauge, describe_histogram};
     describe_gauge!("afterword_jobs", "Jobs, by status; finished ones until they are forgotten");
@@ -39,15 +40,15 @@ pub fn describe() {
         "How long the job that is due longest has been due; 0: none"
     );
     describe_gauge!("afterword_jobs_effects_due", "Finished jobs whose push, clean-up or end is due; counted to 10000");
-    describe_counter!(ATTEMPTS, "Jobs taken up by a worker");
+    describe_counter!(ATTEMPTS, "Jobs that a worker claimed");
     describe_counter!(ENDED, "Jobs that ended, by status and by the code of their error");
     describe_counter!(UPLOADED, "Bytes of the recordings in accepted jobs");
     describe_counter!(READ, "Bytes of staged audio read for decoding");
-    describe_counter!(DECODED, "Audio that was decoded, whatever for");
-    describe_counter!(SWEEP, "What the sweep had to do, by kind");
+    describe_counter!(DECODED, "Audio that was decoded, for any purpose");
+    describe_counter!(SWEEP, "Repairs that the sweep made, by kind");
     describe_counter!(PUSHES, "Silent pushes, one for each device and attempt, by outcome");
     describe_gauge!(CALLS, "Calls of the speech engine that are being answered");
-    describe_gauge!(CALLS_WAITING, "Calls of the speech engine that wait for a place");
+    describe_gauge!(CALLS_WAITING, "Calls of the speech engine that wait for a permit");
     describe_histogram!(ENGINE, "Calls of the speech engine, by engine and outcome");
     describe_counter!(DAMAGED, "Stored documents that this process met and cannot read, each once, by table");
     describe_histogram!(TRANSCRIBED, "Audio that the speech engine gave text for, one sample for each call");
@@ -67,7 +68,7 @@ pub(crate) fn attempt() {
     metrics::counter!(ATTEMPTS).increment(1);
 }
 
-/// Counts a job if this is the command that ended it. Others also leave an ended job behind: a push that is done.
+/// Counts a job if this command ended it. Some commands, such as `PushDone`, also return an ended job.
 pub(crate) fn stepped(command: &Command, job: &Job) {
     let may_end = matches!(
         command,
@@ -133,7 +134,7 @@ pub(crate) fn swept(swept: &Swept) {
     }
 }
 
-/// Since the process began.
+/// Sets the seconds of audio decoded since the process began.
 pub(crate) fn decoded(seconds: u64) {
     metrics::counter!(DECODED).absolute(seconds);
 }

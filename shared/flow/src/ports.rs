@@ -1,4 +1,4 @@
-//! What the use cases need from the world: one trait for each thing outside. Adapters hold no rules.
+//! The ports: one trait for each external service that the use cases need. Adapters implement them and hold no rules.
 
 pub mod admission;
 pub mod archive;

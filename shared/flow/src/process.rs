@@ -1,4 +1,4 @@
-//! Processing a job: from a delivered task to a finished job, or back to the queue with its progress kept.
+//! Processing a job: from a delivered task to a finished job, or to one that is put back with its progress kept.
 
 mod checkpoints;
 mod cutter;
@@ -23,7 +23,7 @@ use domain::{Status, Timestamp};
 
 pub use worker::Worker;
 
-/// What a delivery came to. The job's document says what is next in every case but the last three.
+/// The outcome of a delivery. Except for the last three, the stored job says what happens next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     Done(Status),
@@ -35,7 +35,7 @@ pub enum Outcome {
     LeaseHeld {
         until: Timestamp,
     },
-    /// This instance is saturated; nothing was touched.
+    /// This instance has no free permit; nothing was changed.
     Busy,
 }
 

@@ -1,19 +1,19 @@
-//! Repeats an operation whose answer was lost or whose store was away for a moment. Safe, because every operation of
-//! every port recognises its own effect.
+//! Retries an operation whose answer was lost or whose service was briefly unavailable. This is safe, because every
+//! operation of every port recognises that it was done before.
 
 use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
 use crate::ports::Clock;
 
-/// Tries, the first included.
+/// The number of tries, including the first one.
 const TRIES: u32 = 3;
-/// The first pause; the next are twice as long each.
+/// The first pause; each further one is twice as long.
 const PAUSE: Duration = Duration::from_millis(50);
-/// A service that asks for a longer wait is not asked again at once.
-const LONGEST_WISH: Duration = Duration::from_secs(2);
+/// If a service asks for a longer wait, the operation is not retried here.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// Runs `operation` until it answers, at most three times. An error that cannot pass is given back at once.
+/// Runs `operation` until it succeeds, at most three times. An error that a retry cannot help is returned at once.
 pub async fn with_retries<T, F>(clock: &dyn Clock, mut operation: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
@@ -22,7 +22,7 @@ where
     for _ in 1..TRIES {
         match operation().await {
             Err(error) if worth_repeating(&error) => {
-                tracing::debug!(%error, "repeating");
+                tracing::debug!(%error, "retrying an operation");
                 in_doubt |= error.kind == Kind::Unknown;
                 clock.sleep(pause).await;
                 pause *= 2;
@@ -33,13 +33,13 @@ where
     keep_doubt(operation().await, in_doubt)
 }
 
-/// Once a try may have acted, a later failure does not say that nothing happened.
+/// After a try that may have acted, a later failure does not prove that nothing happened.
 fn keep_doubt<T>(answer: Result<T>, in_doubt: bool) -> Result<T> {
     answer.map_err(|error| if in_doubt { Error { kind: Kind::Unknown, ..error } } else { error })
 }
 
 fn worth_repeating(error: &Error) -> bool {
-    let soon = error.retry_after.is_none_or(|wish| wish <= LONGEST_WISH);
+    let soon = error.retry_after.is_none_or(|wait| wait <= LONGEST_WAIT);
     soon && matches!(error.kind, Kind::Unavailable | Kind::Unknown | Kind::Throttled)
 }
 
@@ -51,19 +51,19 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_asks_for_a_long_wait_is_asked_once() {
-        for (wish, tries) in [(2, 3), (3, 1)] {
-            let asked = std::cell::Cell::new(0);
+    async fn retry_after_above_the_limit_is_not_retried() {
+        for (wait, tries) in [(2, 3), (3, 1)] {
+            let calls = std::cell::Cell::new(0);
             let busy = || {
-                asked.set(asked.get() + 1);
-                async { Err::<(), _>(Error::new(Kind::Throttled, "x", "").after(Duration::from_secs(wish))) }
+                calls.set(calls.get() + 1);
+                async { Err::<(), _>(Error::new(Kind::Throttled, "x", "").after(Duration::from_secs(wait))) }
             };
             let error = with_retries(&NoTime, busy).await.unwrap_err();
-            assert_eq!((error.retry_after, asked.get()), (Some(Duration::from_secs(wish)), tries));
+            assert_eq!((error.retry_after, calls.get()), (Some(Duration::from_secs(wait)), tries));
         }
     }
 
-    /// Nobody waits here.
+    /// A clock whose waits end at once.
     struct NoTime;
 
     #[async_trait]
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_may_have_happened_stays_in_doubt_whatever_comes_after() {
+    async fn unknown_outcome_stays_unknown_whatever_error_follows() {
         for kinds in [[Kind::Unknown, Kind::Unavailable, Kind::Full], [Kind::Unknown, Kind::Invalid, Kind::Invalid]] {
             assert_eq!(end_of(&kinds).await.0.unwrap_err().kind, Kind::Unknown, "{kinds:?}");
         }
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_pass_is_not_repeated_and_a_late_success_is_one() {
+    async fn permanent_error_is_not_retried_and_a_late_success_counts() {
         let (answer, tries) = end_of(&[Kind::Conflict, Kind::Conflict, Kind::Conflict]).await;
         assert_eq!((answer.unwrap_err().kind, tries), (Kind::Conflict, 1));
         assert!(end_of(&[Kind::Unknown, Kind::Unavailable]).await.0.is_ok());

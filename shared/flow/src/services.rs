@@ -1,4 +1,4 @@
-//! Everything that a use case reaches: the ports, and the settings.
+//! The services that a use case works with: the ports, the settings, and the state of the instance.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub struct Services {
     pub admission: Arc<dyn Admission>,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
-    /// What finds speech.
+    /// The speech detection of the first pass.
     pub detection: Detection,
     pub settings: Arc<Settings>,
     pub staging: Staging,

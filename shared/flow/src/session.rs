@@ -1,7 +1,7 @@
-//! Resumable uploads: a session is opened, its bytes come in as many requests as they need, and it is completed.
+//! Resumable uploads: a session is opened, its bytes arrive in as many requests as needed, and it is completed.
 //!
-//! A session owns nothing before its completion. What arrives is written nowhere but where the bytes are: how far a file
-//! has come can be read from there, whoever asks, and after any crash.
+//! A session owns no recordings before it is completed. How far a file has come is recorded only by the stored bytes
+//! themselves, so that any process can read it, even after a crash.
 
 mod complete;
 mod open;
@@ -17,12 +17,12 @@ use crate::error::Result;
 use crate::ports::{BlobName, Expected, Progress};
 use crate::services::Services;
 
-/// What was announced of a file.
+/// The announced size and checksum of a file.
 pub fn expected(file: &JobFile) -> Expected {
     Expected { size: file.size, crc32c: file.upload.as_ref().and_then(|upload| upload.crc32c) }
 }
 
-/// How far each file has come; `None` for those that need no bytes.
+/// The upload progress of each file; `None` for files that need no bytes.
 pub async fn progress(services: &Services, job: &Job) -> Result<Vec<Option<Progress>>> {
     let mut all = Vec::with_capacity(job.files.len());
     for file in &job.files {
@@ -35,7 +35,7 @@ async fn progress_of(services: &Services, file: &JobFile) -> Result<Option<Progr
     if !file.needs_bytes() {
         return Ok(None);
     }
-    // Without an address nothing can have come.
+    // Without an address no bytes can have arrived.
     let Some(url) = file.upload.as_ref().and_then(|upload| upload.url.as_ref()) else {
         return Ok(Some(Progress::Open { offset: 0 }));
     };

@@ -1,4 +1,4 @@
-//! What the use cases are configured by.
+//! The settings of the use cases.
 
 use std::time::Duration;
 
@@ -6,27 +6,27 @@ use domain::Rules;
 
 const MIB: u64 = 1024 * 1024;
 
-/// Each file holds a thread of the blocking pool, which has 512.
+/// The most files that are decoded at once: each holds a thread of the blocking pool, which has 512.
 pub const MOST_AT_ONCE: usize = 128;
 
-/// What an upload may hold.
+/// The limits of uploads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UploadLimits {
     pub max_file_bytes: u64,
     pub max_batch_bytes: u64,
-    /// The same for files that come in a session of their own, and may go on where they broke off.
+    /// The limits for files of resumable upload sessions.
     pub resumable_max_file_bytes: u64,
     pub resumable_max_batch_bytes: u64,
     pub max_files: usize,
     /// How far ahead of the server's clock a recording may begin.
     pub max_future: Duration,
-    /// Recordings older than this are refused; `None`: any age.
+    /// Recordings older than this are refused; `None` for any age.
     pub recovery_window: Option<Duration>,
-    /// A batch of at most so much audio may be searched for speech at the door; zero: none is.
+    /// A batch of at most this much audio is searched for speech during its upload. Zero turns this off.
     pub inline_audio: Duration,
-    /// …and no longer than this.
+    /// The longest time that this search may take.
     pub inline_search: Duration,
-    /// How long a synchronous upload waits for its end, and how many do so at once.
+    /// How long a synchronous upload waits for the end of its job, and how many uploads may wait at once.
     pub synchronous_wait: Duration,
     pub synchronous_waits: usize,
 }
@@ -49,18 +49,18 @@ impl Default for UploadLimits {
     }
 }
 
-/// How a worker works.
+/// The limits of a worker.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkerLimits {
-    /// Deliveries at once in one instance; one more is answered `backend_busy`.
+    /// The most deliveries at once on one instance. One more is answered with `backend_busy`.
     pub max_jobs: usize,
-    /// Over all jobs: recordings that are decoded at once, and calls of the engine. 0: as many as there are cores, and
-    /// as many calls as the engine takes.
+    /// The number of recordings that are decoded at once, and of engine calls, over all jobs. 0 stands for as many
+    /// recordings as there are cores and as many calls as the engine supports.
     pub parallelism: usize,
-    /// A delivery puts its job back when this has passed.
+    /// A delivery puts its job back after this time.
     pub handler_deadline: Duration,
-    /// Placements of one job are at least this far apart while more is to come. A second where a store takes one write
-    /// a second to a document; nothing embedded.
+    /// The shortest time between two placements of one job. It is a second for a store that allows one write a second to a
+    /// document, and zero in the embedded one.
     pub place_pace: Duration,
 }
 
@@ -71,27 +71,27 @@ impl Default for WorkerLimits {
 }
 
 impl WorkerLimits {
-    /// Recordings that are decoded at once, over all jobs; and files that are worked on beyond one of each job.
+    /// The number of recordings that are decoded at once, over all jobs, and of permits for further files of a job.
     pub fn at_once(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let wanted = if self.parallelism == 0 { cores() } else { self.parallelism };
         wanted.clamp(1, MOST_AT_ONCE)
     }
 
-    /// Calls at once, over all jobs, of an engine that takes so many.
+    /// The number of engine calls at once, over all jobs, if the engine supports `takes` calls.
     pub fn calls_at_once(&self, takes: usize) -> usize {
         if self.parallelism == 0 { takes.max(1) } else { self.parallelism.min(takes).max(1) }
     }
 }
 
-/// Streams of events, each of which holds a connection.
+/// The limits of event streams, each of which holds a connection.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamLimits {
-    /// A stream ends after this; its client comes back.
+    /// A stream ends after this time; its client reconnects.
     pub lasts: Duration,
-    /// Of one user; of more the oldest ends.
+    /// The most streams of a user. One more ends the oldest.
     pub per_user: usize,
-    /// Of one instance; beyond it a stream ends when it has told what is known.
+    /// The most streams of an instance. A further one ends after it has sent the current state.
     pub in_all: usize,
 }
 
@@ -107,9 +107,9 @@ pub struct Settings {
     pub upload: UploadLimits,
     pub worker: WorkerLimits,
     pub streams: StreamLimits,
-    /// The task of an accepted job is made behind the answer. Only where the process lives on after it: a job is durably
-    /// due, so that a crash in between delays it and loses nothing.
+    /// Whether the task of an accepted job is created after the response. This is only for processes that live on after
+    /// it. The job is durably due, so that a crash in between delays it and loses nothing.
     pub enqueue_behind_answers: bool,
-    /// How long a segment may span: what the engine prefers, at most. `None`: the engine decides.
+    /// The longest segment, if that is shorter than the engine prefers. `None` leaves it to the engine.
     pub max_span: Option<Duration>,
 }

@@ -1,5 +1,5 @@
-//! The repair: looks at every job that is due and gives it what its state asks for. Safe to run at any time, and twice
-//! at once: each repair is one command that is refused when it does not apply any more.
+//! The sweep repairs every job that is due, as its state requires. It may run at any time, and twice at once, because each
+//! repair is one command, which is refused if it no longer applies.
 
 mod astray;
 mod release;
@@ -11,7 +11,7 @@ use domain::job::{DispatchState, WaitingFor};
 use domain::repair::{Repair, needed_repair};
 use domain::{Command, Job, JobId, Status, Timestamp};
 
-use crate::circuit::Known;
+use crate::circuit::CircuitState;
 use crate::conversation;
 use crate::dispatch::{enqueue, follow_up, try_enqueue};
 use crate::effects;
@@ -22,19 +22,19 @@ use crate::services::Services;
 
 pub use swept::Swept;
 
-/// Jobs read at once.
+/// The number of due jobs that are read at once.
 const PAGE: usize = 200;
-/// Blobs read at once.
+/// The number of blobs that are listed at once.
 const ORPHAN_PAGE: usize = 2000;
-/// Users whose waiting jobs are looked at in one sweep.
+/// The most users whose waiting jobs are handled in one sweep.
 const STUCK_USERS: usize = 1000;
-/// What a sweep looks at when it is not told: bounds one request.
+/// The default number of jobs that a sweep handles. It bounds one request.
 pub const DEFAULT_LIMIT: usize = 2000;
-/// After this long each part of a sweep leaves the rest to the next one: a platform ends a request that takes its time,
-/// and the parts that come last must have their turn while a service that others wait for does not answer.
+/// After this long each part of a sweep leaves the rest to the next sweep: a platform ends a request that takes too long,
+/// and the last parts have to run even while a service that the first ones wait for does not answer.
 const LONGEST_PART: Duration = Duration::from_secs(100);
 
-/// Looks at no more than `limit` due jobs, and as many deleted conversations.
+/// Runs a sweep over at most `limit` due jobs, and as many deleted conversations.
 pub async fn sweep(services: &Services, limit: usize) -> Result<Swept> {
     let mut swept = Swept::default();
     let mut due = Due::until(services.now(), limit);
@@ -42,10 +42,10 @@ pub async fn sweep(services: &Services, limit: usize) -> Result<Swept> {
     'due: while let Some(page) = due.page(services).await? {
         for job in &page {
             if services.now().has_reached(over) {
-                tracing::warn!("a sweep took its time; the next one goes on with the jobs that are due");
+                tracing::warn!("a sweep took too long; the next one continues with the due jobs");
                 break 'due;
             }
-            // One job's trouble does not stop the others: it stays due.
+            // An error with one job does not stop the others; it stays due.
             if let Err(error) = repair(services, job, &mut swept).await {
                 tracing::warn!(job_id = %job.id, %error, "a due job could not be repaired");
             }
@@ -58,10 +58,10 @@ pub async fn sweep(services: &Services, limit: usize) -> Result<Swept> {
     Ok(swept)
 }
 
-/// Gives free turns to those who wait for one: what a crash left behind, and what jobs gave away that wait for a service.
-/// Nobody is sent into an engine that is known not to answer.
+/// Gives free slots to jobs that wait for one: slots that a crash left unused, and those that parked jobs gave up. No job
+/// is started while the engine is known not to answer.
 async fn give_slots(services: &Services) -> Result<u64> {
-    if services.instance.circuit.known(services.now()) != Known::Answers {
+    if services.instance.circuit.state_at(services.now()) != CircuitState::Closed {
         return Ok(0);
     }
     let (over, mut given) = (services.now() + LONGEST_PART, 0);
@@ -77,21 +77,23 @@ async fn give_slots(services: &Services) -> Result<u64> {
     Ok(given)
 }
 
-/// For a process that has just started and holds the store alone: whoever worked before it is gone, and the queue may
-/// know less than the store (a restored backup has no queue at all). Jobs from before the start need not wait until their
-/// lease ends or their task is missed; and whoever waits for a speech engine finds out at once whether this start brought
-/// the right one.
+/// Resumes jobs after the start of a process that exclusively holds the store: every earlier worker is gone, and the queue
+/// may have lost tasks (a restored backup has no queue at all). Jobs from before the start do not wait until their lease
+/// ends or their task is missed, and jobs that wait for a speech engine try at once whether this start brought the right
+/// one.
 pub async fn resume(services: &Services, started: Timestamp, limit: usize) -> Result<u64> {
     astray::correct_all(services, limit).await?;
     let rules = &services.settings.rules;
-    let looked_at_again = rules.task_grace.max(rules.enqueue_grace).max(rules.lease);
-    let horizon = services.now() + rules.backoff_max + looked_at_again;
+    let longest_check = rules.task_grace.max(rules.enqueue_grace).max(rules.lease);
+    let horizon = services.now() + rules.backoff_max + longest_check;
     let (mut due, mut resumed) = (Due::until(horizon, limit), 0);
     while let Some(page) = due.page(services).await? {
         for job in page.iter().filter(|job| job.updated_at < started) {
             match resume_one(services, job).await {
                 Ok(done) => resumed += u64::from(done),
-                Err(error) => tracing::warn!(job_id = %job.id, %error, "a job from before the start has to wait"),
+                Err(error) => {
+                    tracing::warn!(job_id = %job.id, %error, "a job from before the start could not be resumed");
+                }
             }
         }
     }
@@ -112,12 +114,12 @@ async fn resume_one(services: &Services, job: &Job) -> Result<bool> {
     }
 }
 
-/// For one that may well be back with a new start.
+/// Whether the job waits for a service that a new start may have brought back.
 fn waits_for_a_service(job: &Job) -> bool {
     matches!(job.waiting_for, Some(WaitingFor::Engine | WaitingFor::Storage))
 }
 
-/// The jobs that are due until a moment, page by page, a bounded number of them.
+/// The jobs that are due until a given time, page by page, and at most a given number of them.
 struct Due {
     until: Timestamp,
     after: Option<DueCursor>,
@@ -160,7 +162,7 @@ async fn repair(services: &Services, job: &Job, swept: &mut Swept) -> Result<()>
         Repair::GiveUpWaiting => {
             swept.recovered += u64::from(end_or_requeue(services, job, Command::GiveUpWaiting).await?);
         }
-        // What came of a session that expired: its clean-up, which is counted.
+        // An expired session is cleaned up at once, which is counted.
         Repair::ExpireUpload => {
             let stepped = services.step(job.id, &Command::ExpireUpload).await?;
             if let Stepped::Done { job, .. } = stepped {
@@ -180,7 +182,8 @@ async fn repair(services: &Services, job: &Job, swept: &mut Swept) -> Result<()>
     Ok(())
 }
 
-/// Whether a task was made. While the queue still has it, the job only looks again later.
+/// Creates the next task if the current one is gone, and returns whether it did. While the queue still has the task, only
+/// the next check is scheduled.
 async fn check_task(services: &Services, job: &Job) -> Result<bool> {
     let number = job.dispatch.number;
     if services.queue.exists(&TaskName::of(job.id, number)).await? {
@@ -208,61 +211,61 @@ async fn end_or_requeue(services: &Services, job: &Job, command: Command) -> Res
     Ok(true)
 }
 
-/// Deletes staged audio that no job needs and that was written before this moment: what cut-off uploads left, and what
-/// has arrived for sessions that are over. In the cloud the bucket's lifecycle does this.
+/// The orphan rule: deletes staged audio that no job needs and that was written before this time, left behind by
+/// interrupted uploads and ended sessions. In the cloud the bucket's lifecycle does this.
 pub async fn sweep_orphans(services: &Services, before: Timestamp) -> Result<u64> {
-    Ok(sweep_kind(services, before, Kept::Blobs).await? + sweep_kind(services, before, Kept::Parts).await?)
+    Ok(sweep_kind(services, before, StagedKind::Blobs).await? + sweep_kind(services, before, StagedKind::Parts).await?)
 }
 
-/// What lies in the store of blobs: files that are whole, and what has arrived of others.
+/// The two kinds of staged audio: complete files, and parts of incomplete ones.
 #[derive(Clone, Copy)]
-enum Kept {
+enum StagedKind {
     Blobs,
     Parts,
 }
 
-impl Kept {
+impl StagedKind {
     async fn list(self, services: &Services, after: Option<&BlobName>) -> Result<Vec<(BlobName, Duration)>> {
         match self {
-            Kept::Blobs => services.blobs.list("uploads/", after, ORPHAN_PAGE).await,
-            Kept::Parts => services.uploads.list(after, ORPHAN_PAGE).await,
+            StagedKind::Blobs => services.blobs.list("uploads/", after, ORPHAN_PAGE).await,
+            StagedKind::Parts => services.uploads.list(after, ORPHAN_PAGE).await,
         }
     }
 
     async fn delete(self, services: &Services, blob: &BlobName) -> Result<()> {
         match self {
-            Kept::Blobs => services.blobs.delete(blob).await,
-            Kept::Parts => services.uploads.abandon(blob, None).await,
+            StagedKind::Blobs => services.blobs.delete(blob).await,
+            StagedKind::Parts => services.uploads.abandon(blob, None).await,
         }
     }
 }
 
-async fn sweep_kind(services: &Services, before: Timestamp, kept: Kept) -> Result<u64> {
+async fn sweep_kind(services: &Services, before: Timestamp, kind: StagedKind) -> Result<u64> {
     let (mut after, mut deleted) = (None, 0);
     loop {
-        let page = kept.list(services, after.as_ref()).await?;
+        let page = kind.list(services, after.as_ref()).await?;
         let Some((last, _)) = page.last() else { return Ok(deleted) };
         let full = page.len() == ORPHAN_PAGE;
         after = Some(last.clone());
         let age = before.until(services.now());
         let old = page.into_iter().filter(|(_, since)| *since >= age).map(|(blob, _)| blob).collect();
-        deleted += delete_orphans(services, old, kept).await?;
+        deleted += delete_orphans(services, old, kind).await?;
         if !full {
             return Ok(deleted);
         }
     }
 }
 
-async fn delete_orphans(services: &Services, mut blobs: Vec<BlobName>, kept: Kept) -> Result<u64> {
-    // Looked at before the store is: whoever has left the list by then has committed, and the store knows the job.
+async fn delete_orphans(services: &Services, mut blobs: Vec<BlobName>, kind: StagedKind) -> Result<u64> {
+    // This is checked before the store: an upload that has ended by now has committed, so that the store knows its job.
     blobs.retain(|blob| blob.job().is_none_or(|job| !services.staging.contains(job)));
     let mut jobs: Vec<JobId> = blobs.iter().filter_map(BlobName::job).collect();
     jobs.dedup();
     let owned = services.store.jobs_with_audio(&jobs).await?;
     let mut deleted = 0;
     for blob in blobs.iter().filter(|blob| blob.job().is_none_or(|job| !owned.contains(&job))) {
-        // One that cannot go now does not keep the others.
-        match kept.delete(services, blob).await {
+        // A blob that cannot be deleted now does not stop the others.
+        match kind.delete(services, blob).await {
             Ok(()) => deleted += 1,
             Err(error) => tracing::warn!(%blob, %error, "orphaned audio could not be deleted"),
         }

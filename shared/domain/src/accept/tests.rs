@@ -1,4 +1,5 @@
-//! Batches that were listened to at the door: what is proven silent is over when it is accepted, and nothing else is.
+//! Batches that were listened to during the upload: files proven silent are finished when the batch is accepted, and no
+//! others.
 
 use uuid::Uuid;
 
@@ -63,7 +64,7 @@ fn known(state: State, plan: Option<Plan>) -> Recording {
 }
 
 #[test]
-fn a_silent_batch_is_born_completed_and_is_not_known_from_before() {
+fn silent_batch_is_created_completed_and_is_not_deduplicated() {
     let batch = batch(1, vec![file(1, true), file(2, true)]);
     let (job, recordings, deduplicated) = created(&batch, vec![None, None]);
     assert_eq!((job.status, job.attempt, deduplicated), (Status::Completed, 1, false));
@@ -79,7 +80,7 @@ fn a_silent_batch_is_born_completed_and_is_not_known_from_before() {
 }
 
 #[test]
-fn one_file_that_is_not_proven_silent_leaves_the_job_to_a_worker() {
+fn job_with_one_file_not_proven_silent_is_queued_for_a_worker() {
     let (job, recordings, _) = created(&batch(1, vec![file(1, true), file(2, false)]), vec![None, None]);
     assert_eq!((job.status, job.attempt), (Status::Queued, 0));
     assert_eq!([recordings[0].state, recordings[1].state], [State::Silent, State::Known]);
@@ -87,7 +88,7 @@ fn one_file_that_is_not_proven_silent_leaves_the_job_to_a_worker() {
 }
 
 #[test]
-fn what_a_recording_knows_of_itself_stands_over_what_was_heard_at_the_door() {
+fn planned_or_finished_recording_ignores_silence_found_during_upload() {
     let plan = || Some(Plan::new(vec![Segment::open(0, 900, 900)]));
     for (state, plan, after, status) in [
         (State::Planned, plan(), State::Planned, Status::Queued),
@@ -106,7 +107,7 @@ fn what_a_recording_knows_of_itself_stands_over_what_was_heard_at_the_door() {
 }
 
 #[test]
-fn the_job_that_has_the_recordings_answers_also_for_silent_ones() {
+fn live_job_with_the_recordings_is_the_answer_for_silent_files_too() {
     let (live, recordings, _) = created(&batch(1, vec![file(1, false)]), vec![None]);
     let again = batch(2, vec![file(1, true)]);
     let decision = decided(&again, recordings.into_iter().map(Some).collect(), vec![live.clone()], None);

@@ -1,4 +1,4 @@
-//! What is packed reads back, within its bound, and damage is told.
+//! Packed levels are read back, stay within their size limit, and damage is detected.
 
 use proptest::prelude::*;
 
@@ -30,7 +30,7 @@ proptest! {
     }
 
     #[test]
-    fn damaged_bytes_are_told_or_read_as_what_packs_to_them(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+    fn damaged_bytes_are_refused_or_unpack_to_levels_that_round_trip(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
         if let Ok(levels) = Levels::unpack(&bytes) {
             prop_assert_eq!(Levels::unpack(&levels.pack()), Ok(levels));
         }
@@ -38,7 +38,7 @@ proptest! {
 }
 
 #[test]
-fn two_days_that_change_all_the_time_stay_within_the_bound() {
+fn levels_of_two_days_that_change_all_the_time_stay_within_the_limit() {
     let often = (0..2 * 24 * 3600).map(|second| Stretch::new(second * 1000, (1 + second % 2 * 50) as f32, Mix::Both));
     let rare = (0..MAX_STRETCHES as u32).map(|at| Stretch::new(at * 14_400, (1 + at % 2 * 50) as f32, Mix::Both));
     for levels in [Levels::of(often), Levels::of(rare)] {
@@ -49,7 +49,7 @@ fn two_days_that_change_all_the_time_stay_within_the_bound() {
 }
 
 #[test]
-fn a_factor_is_kept_within_a_third_of_a_decibel() {
+fn factor_is_kept_to_within_a_third_of_a_decibel() {
     for factor in [0.4, 0.5, 1.0, 7.3, 60.0] {
         let kept = Stretch::new(0, factor, Mix::Mid).factor();
         assert!((kept / factor - 1.0).abs() < 0.03, "{kept}, not {factor}");
@@ -58,7 +58,7 @@ fn a_factor_is_kept_within_a_third_of_a_decibel() {
 }
 
 #[test]
-fn neighbours_that_are_heard_alike_are_one_stretch_and_the_first_begins_at_the_start() {
+fn equal_neighbours_become_one_stretch_and_the_first_begins_at_zero() {
     let at = |start_ms, factor| Stretch::new(start_ms, factor, Mix::Mid);
     let levels = Levels::of([at(700, 2.0), at(1_000, 2.0), at(3_000, 4.0), at(3_050, 8.0), at(9_990, 8.0)]);
     let found: Vec<(u32, f32)> = levels.stretches().iter().map(|s| (s.start_ms(), s.factor().round())).collect();
@@ -67,7 +67,7 @@ fn neighbours_that_are_heard_alike_are_one_stretch_and_the_first_begins_at_the_s
 }
 
 #[test]
-fn packets_go_out_as_they_are_only_near_their_own_level_and_with_channels_that_agree() {
+fn levels_are_near_one_only_for_small_factors_and_the_mid_mix() {
     let of = |factor, mix| Levels::of([Stretch::new(0, 1.0, Mix::Mid), Stretch::new(5_000, factor, mix)]);
     assert!(Levels::default().is_near_one() && of(3.9, Mix::Mid).is_near_one() && of(0.26, Mix::Mid).is_near_one());
     for far in [of(4.5, Mix::Mid), of(0.2, Mix::Mid), of(1.0, Mix::Side), of(1.0, Mix::Left), of(1.0, Mix::BothBack)] {
@@ -77,7 +77,7 @@ fn packets_go_out_as_they_are_only_near_their_own_level_and_with_channels_that_a
 }
 
 #[test]
-fn what_is_no_levels_is_damage() {
+fn bytes_that_are_not_levels_are_refused() {
     let no_gain: &[u8] = &[0, 0];
     let no_mix = &[1, 7, 0];
     let cut = &[1, 0];

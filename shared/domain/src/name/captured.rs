@@ -1,30 +1,30 @@
-//! The moment in a file name: how it is written, and whether the server may take it.
+//! The capture time in a file name: how it is written, and whether the server accepts it.
 
 use std::time::Duration;
 
 use crate::Timestamp;
 
-/// How far ahead of the server a recorder's clock may be. Beyond it the recording has to wait until time has passed.
+/// How far a recorder's clock may be ahead of the server. A recording further ahead is refused until that time has come.
 pub const MAX_FUTURE: Duration = Duration::from_secs(300);
 
-/// 2024-01-01T00:00:00Z. Before it a recorder had no clock: it counted from its start or from 1970.
+/// 2024-01-01T00:00:00Z. An earlier time means that the recorder had no clock and counted from its start or from 1970.
 pub const EARLIEST_MS: i64 = 1_704_067_200_000;
 /// 9999-12-31T23:59:59.999Z, the last moment that RFC 3339 can write.
 const LATEST_MS: i64 = 253_402_300_799_999;
-/// A greater number counts milliseconds. As seconds it would lie in the year 2286.
+/// A greater number is in milliseconds. In seconds it would be in the year 2286 or later.
 const GREATEST_SECONDS: i64 = 10_000_000_000;
-/// More digits than this are no time, and would not fit the arithmetic.
+/// A number with more digits is not a time and would overflow.
 const MAX_DIGITS: usize = 15;
 
-/// Why a number is no moment of a recording.
+/// Why a text is not a capture time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoMoment {
     NotANumber,
     OutOfRange,
 }
 
-/// Reads seconds or milliseconds with an optional fraction. Done in whole numbers: a float would move a recording by a
-/// millisecond now and then. What is finer than a millisecond is cut off.
+/// Reads seconds or milliseconds with an optional fraction. Integers are used, because a float would be off by a
+/// millisecond now and then. Anything finer than a millisecond is cut off.
 pub(super) fn read(text: &str) -> Result<Timestamp, NoMoment> {
     let (whole, fraction) = text.split_once('.').map_or((text, "0"), |(whole, fraction)| (whole, fraction));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
@@ -49,7 +49,7 @@ fn thousandths(fraction: &str) -> i64 {
     digits.fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'))
 }
 
-/// The shortest form that [`read`] gives back.
+/// Writes a time in the shortest form from which [`read`] restores it.
 pub(super) fn print(at: Timestamp) -> String {
     let (seconds, ms) = (at.millis().div_euclid(1000), at.millis().rem_euclid(1000));
     match ms {
@@ -59,18 +59,18 @@ pub(super) fn print(at: Timestamp) -> String {
     }
 }
 
-/// Why the server does not take a recording of this moment, now.
+/// Why the server does not accept a recording of this time now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CapturedError {
-    /// It lies `by` ahead of the server's clock: at the latest after that long it can be taken.
+    /// The recording is `by` ahead of the server's clock. It can be accepted after that long at the latest.
     #[error("the recording lies {} s ahead of the server's clock", .by.as_secs_f64().ceil())]
     InFuture { by: Duration },
     #[error("the recording is older than the recovery window")]
     TooOld,
 }
 
-/// Whether a recording captured at `at` can be taken at `now`. Up to `max_future` ahead it is taken as it is; with a
-/// window, what is older than the window is not taken. Both limits themselves are still inside.
+/// Whether a recording captured at `at` is accepted at `now`: it is at most `max_future` ahead and, if there is a window,
+/// not older than the window. Both limits are inclusive.
 pub fn check_captured(
     at: Timestamp,
     now: Timestamp,
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn seconds_milliseconds_and_fractions_are_told_apart() {
+    fn seconds_milliseconds_and_fractions_are_distinguished() {
         assert_eq!(ms("1748300000"), Ok(1_748_300_000_000));
         assert_eq!(ms("1748300000.5"), Ok(1_748_300_000_500));
         assert_eq!(ms("1748300000.0019"), Ok(1_748_300_000_001));
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recorder_without_a_clock_is_noticed_to_the_millisecond() {
+    fn times_outside_of_2024_to_9999_are_refused_to_the_millisecond() {
         assert_eq!(ms("1704067199.999"), Err(NoMoment::OutOfRange));
         assert_eq!(ms("1704067200"), Ok(EARLIEST_MS));
         assert_eq!(ms("1704067200001"), Ok(EARLIEST_MS + 1));
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_decimal_numbers_are_moments() {
+    fn only_plain_decimal_numbers_are_capture_times() {
         for text in ["", ".", "1748300000.", ".5", "-1748300000", "+1748300000", "1e12", "inf", "NaN", "١٧٤٨٣٠٠٠٠٠"]
         {
             assert_eq!(ms(text), Err(NoMoment::NotANumber), "{text}");
@@ -127,14 +127,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_printed_reads_back() {
+    fn printed_time_parses_back() {
         for text in ["1748300000", "1748300000.007", "1748300000.120", "10000000000", "10000000000001"] {
             assert_eq!(print(read(text).unwrap()), text);
         }
     }
 
     #[test]
-    fn a_clock_may_be_ahead_by_the_limit_and_not_by_more() {
+    fn recorder_clock_may_be_ahead_by_the_limit_but_not_by_more() {
         let now = Timestamp::from_secs(1_748_300_000);
         let at = |past_limit: i64| Timestamp::from_millis(now.millis() + 300_000 + past_limit);
         assert_eq!(check_captured(at(-1), now, MAX_FUTURE, None), Ok(()));
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_may_be_as_old_as_the_window_and_not_older() {
+    fn recording_may_be_as_old_as_the_window_but_not_older() {
         let now = Timestamp::from_secs(1_748_300_000);
         let day = Duration::from_secs(86_400);
         let at = |younger: i64| Timestamp::from_millis(now.millis() - 86_400_000 + younger);

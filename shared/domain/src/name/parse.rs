@@ -6,7 +6,7 @@ use super::{
 };
 use super::{RecordingName, SoundFile, Source, Stream, UNKNOWN, UPLOAD};
 
-/// What is wrong with a name, told to the person who chose it: 400 `invalid_filename`.
+/// What is wrong with a name, for the person who chose it: the response is 400 `invalid_filename`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     #[error("the name has {0} bytes; expected 1 to {MAX_NAME_BYTES}")]
@@ -39,14 +39,15 @@ pub enum NameError {
     Frame(String, Codec, &'static str),
 }
 
-/// What is quoted of a name in an error.
+/// The most characters of a name that an error quotes.
 const QUOTED_CHARS: usize = 64;
 
 fn quote(text: &str) -> String {
     text.chars().take(QUOTED_CHARS).collect()
 }
 
-/// Reads the name of an uploaded file. Whether its moment lies in the future is not judged here: that passes with time.
+/// Reads the name of an uploaded file. It is not checked here whether the time is in the future, because that depends on
+/// the clock.
 pub fn parse(name: &str) -> Result<RecordingName, NameError> {
     check_characters(name)?;
     let (stem, extension) = name.rsplit_once('.').ok_or_else(|| NameError::Extension(quote(name)))?;
@@ -77,7 +78,7 @@ fn check_characters(name: &str) -> Result<(), NameError> {
     }
 }
 
-/// What makes a name read differently from what it is, in a list or a log: line separators, and the marks of
+/// Characters that make a name look different from what it is in a list or a log: line separators, and the marks of
 /// bidirectional text (Unicode, UAX 9).
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{2028}' | '\u{2029}' | '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
@@ -98,9 +99,9 @@ fn frame_file(stem: &str) -> Result<RecordingName, NameError> {
     Ok(RecordingName { format: Format::Frames(format), captured_at: Some(captured_at), stream: stream(stem, device) })
 }
 
-/// Reads `<prefix>_<device>_<codec>_<rate>_<channels>_fs<frame>`. Older recorders left parts out from the right, the
-/// oldest everything. But a name that ends in a frame size is a description and has to be a right one: reading another
-/// codec as Opus would turn it into noise.
+/// Reads `<prefix>_<device>_<codec>_<rate>_<channels>_fs<frame>`. Older recorders left parts out from the right, the oldest
+/// ones all of them. A name that ends in a frame size, however, has to be a complete and correct description: reading
+/// another codec as Opus would turn the audio into noise.
 fn describe(text: &str) -> Result<(FrameFormat, &str), NameError> {
     if let Some((owner, codec)) = split_codec(text) {
         return Ok((usual(codec), device(owner)));
@@ -123,7 +124,7 @@ fn describe(text: &str) -> Result<(FrameFormat, &str), NameError> {
     }
 }
 
-/// What a codec stands for when the name says no more.
+/// The usual format of a codec, for names that say no more than the codec.
 fn usual(codec: Codec) -> FrameFormat {
     let rate = if codec == Codec::Mulaw8 { 8_000 } else { 16_000 };
     let frame_samples = match codec {
@@ -144,7 +145,7 @@ fn last_two(text: &str) -> Option<[&str; 3]> {
     Some([before, one_before, last])
 }
 
-/// Takes the codec off the end. `opus_fs320` ends in no other codec's name, so that at most one fits.
+/// Splits the codec off the end. No codec name ends in another one's name, so that at most one fits.
 fn split_codec(text: &str) -> Option<(&str, Codec)> {
     Codec::ALL.iter().find_map(|&codec| {
         let owner = text.strip_suffix(codec.as_str())?;
@@ -152,7 +153,7 @@ fn split_codec(text: &str) -> Option<(&str, Codec)> {
     })
 }
 
-/// `<prefix>_<device>`: everything after the first part, so that two devices never share a stream.
+/// The device in `<prefix>_<device>`: everything after the first part, so that two devices never share a stream.
 fn device(owner: &str) -> &str {
     owner.split_once('_').map(|(_, device)| device).filter(|device| !device.is_empty()).unwrap_or(UNKNOWN)
 }
@@ -185,7 +186,7 @@ fn frame_format(codec: Codec, rate: &str, channels: &str, size: &str) -> Result<
 }
 
 fn number(text: &str) -> Option<u32> {
-    // `parse` alone would take a sign.
+    // `parse` alone would accept a sign.
     if is_number(text) { text.parse().ok() } else { None }
 }
 

@@ -1,4 +1,5 @@
-//! The order-independent rule: what lies less than two minutes apart belongs together, transitively.
+//! Placement by time: lines less than two minutes apart belong to one conversation, transitively. The result does not
+//! depend on the order in which lines are placed.
 
 use super::opening;
 use crate::conversation::{Conversation, Interval, derived_id};
@@ -7,14 +8,14 @@ use crate::line::Line;
 use crate::name::Stream;
 use crate::time::Timestamp;
 
-/// An interval on the line of time: a conversation that is there, or a line that comes in.
+/// An item with a time interval: an existing conversation, or a new line.
 enum Item<'a, 'l> {
     Conversation(Box<Conversation>),
     Line(&'a mut &'l mut Line),
 }
 
-/// Puts the lines into the conversations that they connect with, joins conversations that they bridge, and starts new
-/// ones. Gives back what changed, and whether it is new.
+/// Puts the lines into the conversations that they connect with, merges conversations that they bridge, and starts new
+/// ones. Returns the conversations that changed, each with whether it is new.
 pub fn join(
     uid: &Uid,
     stream: &Stream,
@@ -32,7 +33,7 @@ pub fn join(
         items.push((Interval { start: line.starts_at, end: line.ends_at }, Item::Line(line)));
     }
     items.sort_by_key(|(interval, _)| *interval);
-    components(items).into_iter().flat_map(|component| settle(uid, stream, component, now)).collect()
+    components(items).into_iter().flat_map(|component| place_component(uid, stream, component, now)).collect()
 }
 
 struct Component<'a, 'l> {
@@ -44,7 +45,7 @@ struct Component<'a, 'l> {
 fn components<'a, 'l>(items: Vec<(Interval, Item<'a, 'l>)>) -> Vec<Component<'a, 'l>> {
     let mut found: Vec<Component<'a, 'l>> = Vec::new();
     for (interval, item) in items {
-        // Sorted by start: an item connects with the last component, or with none.
+        // Items are sorted by start, so that an item connects with the last component or with none.
         let open = found.last().is_some_and(|last| last.hull.connects(interval));
         if !open {
             found.push(Component { hull: interval, conversations: Vec::new(), lines: Vec::new() });
@@ -59,10 +60,15 @@ fn components<'a, 'l>(items: Vec<(Interval, Item<'a, 'l>)>) -> Vec<Component<'a,
     found
 }
 
-fn settle(uid: &Uid, stream: &Stream, component: Component<'_, '_>, now: Timestamp) -> Vec<(Conversation, bool)> {
+fn place_component(
+    uid: &Uid,
+    stream: &Stream,
+    component: Component<'_, '_>,
+    now: Timestamp,
+) -> Vec<(Conversation, bool)> {
     let Component { hull, mut conversations, mut lines } = component;
     let Some(first) = lines.iter().map(|line| line.order()).min() else { return Vec::new() };
-    // The survivor: earliest start, then smallest id.
+    // The conversation with the earliest start survives; among equals, the one with the smallest id.
     conversations.sort_by_key(|c| (c.timed.map(|timed| timed.start), c.id));
     let is_new = conversations.is_empty();
     let mut survivor = if is_new {
@@ -85,7 +91,8 @@ fn settle(uid: &Uid, stream: &Stream, component: Component<'_, '_>, now: Timesta
     changed
 }
 
-/// The loser becomes a redirect. Its lines stay where they are: they are found by time, attached ones by id.
+/// Turns the loser into a redirect to the survivor. Its lines are not rewritten: timed ones are found by their time,
+/// attached ones by the loser's id.
 fn merge(loser: &mut Conversation, survivor: &mut Conversation, now: Timestamp) {
     if let Some(opening) = loser.opening.take() {
         survivor.opening = Some(opening.earlier(survivor.opening.take()));

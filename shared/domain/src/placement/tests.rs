@@ -1,4 +1,4 @@
-//! The rule of places, case by case: what joins, what bridges, what stays apart, whatever the order.
+//! The placement rules, case by case: what joins, what bridges and what stays apart, in any order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::transition::apply;
 const T0: Timestamp = Timestamp::from_secs(1_800_000_000);
 const EXPLICIT: ConversationId = ConversationId(Uuid::from_u128(7));
 
-/// What a store holds of one user, written as an adapter writes it.
+/// The stored data of one user, written as an adapter writes it.
 #[derive(Clone, Default)]
 struct UserStore {
     rules: Rules,
@@ -27,7 +27,7 @@ struct UserStore {
     usage: Usage,
 }
 
-/// A recording that begins `at` seconds after [`T0`], and where it is spoken in, in its own seconds.
+/// A recording that begins `at` seconds after [`T0`], with its spans of speech in seconds of the recording.
 #[derive(Clone, Debug)]
 struct Speech {
     at: u32,
@@ -49,7 +49,7 @@ impl UserStore {
         Context { now: T0, rules: &self.rules, slot_free: true }
     }
 
-    /// A job of one recording with a plan, as a worker has it that has listened.
+    /// Stores a job of one recording with a plan, as it is after a worker has listened to it.
     fn planned(&mut self, number: u32, speech: &Speech) {
         let name = format!("audio_{}_pcm16_16000_1_fs160_{}.bin", speech.device, 1_800_000_000 + speech.at);
         let parsed = crate::name::parse(&name).unwrap();
@@ -88,7 +88,7 @@ impl UserStore {
         self.recordings.insert(number, (job, recording));
     }
 
-    /// Places segments of a planned recording, in one transaction.
+    /// Places segments of a planned recording in one transaction.
     fn place(&mut self, number: u32, starts: &[u32]) {
         let answers = starts.iter().map(|start| (start * 1000, Answer::Text)).collect();
         self.answer(number, answers);
@@ -98,16 +98,16 @@ impl UserStore {
         let (job, recording) = self.recordings[&number].clone();
         let group = Group { fence: job.lease.fence, index: 0, answers };
         let lines = group.answers.iter().filter_map(|(start, _)| self.lines.get(&(number, *start)).cloned()).collect();
-        let mut around = PlacementContext { lines, ..PlacementContext::default() };
-        around.explicit = recording.conversation_id.and_then(|id| self.end(id)).cloned();
+        let mut context = PlacementContext { lines, ..PlacementContext::default() };
+        context.explicit = recording.conversation_id.and_then(|id| self.end(id)).cloned();
         if let Some(reach) = reach(&recording, &group) {
             let meets = |time: &Interval| time.start <= reach.end && reach.start <= time.end;
             let of_stream = self.conversations.values().filter(|one| one.stream == recording.stream && one.is_live());
-            around.near = of_stream.filter(|one| one.timed.as_ref().is_some_and(meets)).cloned().collect();
+            context.near = of_stream.filter(|one| one.timed.as_ref().is_some_and(meets)).cloned().collect();
             let gone = recording.conversation_ids.iter().filter_map(|id| self.end(*id)).filter(|one| !one.is_live());
-            around.deleted = gone.flat_map(|one| [one.timed, one.attached]).flatten().filter(meets).collect();
+            context.deleted = gone.flat_map(|one| [one.timed, one.attached]).flatten().filter(meets).collect();
         }
-        let placed = place(job, recording, &group, around, self.ctx()).unwrap();
+        let placed = place(job, recording, &group, context, self.ctx()).unwrap();
         for line in placed.lines {
             self.lines.insert((number, line.start_ms), line);
         }
@@ -116,7 +116,7 @@ impl UserStore {
         self.recordings.insert(number, (placed.job, placed.recording));
     }
 
-    /// Redirects followed.
+    /// The conversation of an id after following redirects.
     fn end(&self, id: ConversationId) -> Option<&Conversation> {
         let found = self.conversations.get(&id)?;
         found.merged_into.map_or(Some(found), |next| self.end(next))
@@ -127,7 +127,7 @@ impl UserStore {
         self.conversations.insert(gone.id, *gone);
     }
 
-    /// What is said in each live conversation, in order: the moments of its lines, in seconds after [`T0`].
+    /// The start times of the lines of each live conversation, in order, in seconds after [`T0`].
     fn talks(&self) -> BTreeSet<Vec<i64>> {
         let mut talks: BTreeMap<ConversationId, Vec<i64>> = BTreeMap::new();
         for line in self.lines.values().filter(|line| !line.stub) {
@@ -181,7 +181,7 @@ fn line(recording: &Recording, at: u32, start: u32, end: u32, text: &str) -> Lin
 fn expect(store: &UserStore, talks: &[&[i64]], case: &str) {
     let expected: BTreeSet<_> = talks.iter().map(|speech| speech.to_vec()).collect();
     assert_eq!(store.talks(), expected, "{case}");
-    // Live ones of a stream are disjoint, with the gap between them.
+    // The live conversations of a stream are disjoint, with at least the gap between them.
     let live: Vec<_> = store.conversations.values().filter(|one| one.is_live()).collect();
     let timed = |stream| live.iter().filter(move |one| one.stream == stream).filter_map(|one| one.timed);
     for one in &live {
@@ -221,7 +221,7 @@ fn the_gap_is_counted_to_the_millisecond() {
 }
 
 #[test]
-fn speech_between_two_conversations_joins_them_and_the_earlier_one_stays() {
+fn speech_between_two_conversations_merges_them_into_the_earlier_one() {
     let (early, late, bridge) = (speech(0, &[(0, 10)]), speech(240, &[(0, 10)]), speech(100, &[(0, 30)]));
     let mut store = UserStore::placed_whole(&[early, late]);
     expect(&store, &[&[0], &[240]], "before the bridge");
@@ -244,13 +244,13 @@ fn a_chain_of_bridges_joins_all() {
 }
 
 #[test]
-fn other_devices_have_conversations_of_their_own() {
+fn conversations_of_different_devices_stay_apart() {
     let pendant = Speech { device: "pendant", ..speech(5, &[(0, 10)]) };
     expect(&UserStore::placed_whole(&[speech(0, &[(0, 10)]), pendant]), &[&[0], &[5]], "at the same time");
 }
 
 #[test]
-fn the_order_of_recordings_and_of_groups_changes_nothing() {
+fn result_does_not_depend_on_the_order_of_recordings_and_groups() {
     let talks = [
         speech(0, &[(0, 10), (60, 70)]),
         speech(185, &[(0, 5), (200, 210)]),
@@ -289,7 +289,7 @@ fn inserted(order: &[u32], at: usize, number: u32) -> Vec<u32> {
 }
 
 #[test]
-fn an_explicit_conversation_wins_over_time() {
+fn explicit_conversation_wins_over_placement_by_time() {
     let attached = |at| Speech { explicit: Some(EXPLICIT), ..speech(at, &[(0, 10)]) };
     let store = UserStore::placed_whole(&[speech(0, &[(0, 10)]), attached(20), attached(9000)]);
     expect(&store, &[&[0], &[20, 9000]], "attached speech neither joins nor is joined by time");
@@ -299,7 +299,7 @@ fn an_explicit_conversation_wins_over_time() {
 }
 
 #[test]
-fn speech_attached_to_a_conversation_that_was_merged_goes_to_its_survivor() {
+fn speech_attached_to_a_merged_conversation_goes_to_its_survivor() {
     let mut store = UserStore::placed_whole(&[speech(0, &[(0, 10)]), speech(240, &[(0, 10)])]);
     let loser = *store.conversations.iter().find(|(_, one)| one.timed.unwrap().start > T0).unwrap().0;
     store.planned(3, &speech(100, &[(0, 30)]));
@@ -310,7 +310,7 @@ fn speech_attached_to_a_conversation_that_was_merged_goes_to_its_survivor() {
 }
 
 #[test]
-fn what_is_near_a_deleted_conversation_of_the_same_recording_is_consumed() {
+fn speech_near_a_deleted_conversation_of_the_same_recording_is_dropped() {
     let mut store = UserStore::default();
     store.planned(1, &speech(0, &[(0, 10), (129, 135), (400, 410)]));
     store.place(1, &[0]);
@@ -320,14 +320,14 @@ fn what_is_near_a_deleted_conversation_of_the_same_recording_is_consumed() {
     expect(&store, &[&[400]], "119 s behind the deleted talk is of it; 390 s behind is not");
     assert!(store.lines[&(1, 129_000)].stub && !store.lines[&(1, 400_000)].stub);
     assert_eq!((store.usage.segments, store.recordings[&1].1.state), (2, State::Done), "it is over, and not counted");
-    // Another recording of that time was not part of what was deleted.
+    // Another recording of that time was not part of the deleted conversation.
     store.planned(2, &speech(20, &[(0, 10)]));
     store.place(2, &[0]);
     expect(&store, &[&[20], &[400]], "another recording");
 }
 
 #[test]
-fn an_explicit_conversation_that_was_deleted_does_not_win() {
+fn deleted_explicit_conversation_is_ignored() {
     let mut store = UserStore::placed_whole(&[Speech { explicit: Some(EXPLICIT), ..speech(0, &[(0, 10)]) }]);
     store.delete(EXPLICIT);
     store.planned(2, &Speech { explicit: Some(EXPLICIT), ..speech(5000, &[(0, 10)]) });
@@ -337,7 +337,7 @@ fn an_explicit_conversation_that_was_deleted_does_not_win() {
 }
 
 #[test]
-fn a_segment_is_placed_and_counted_once() {
+fn segment_is_placed_and_counted_only_once() {
     let mut store = UserStore::placed_whole(&[speech(0, &[(0, 10), (20, 30)])]);
     let before = (store.usage, store.talks());
     store.place(1, &[0, 20]);
@@ -347,7 +347,7 @@ fn a_segment_is_placed_and_counted_once() {
 }
 
 #[test]
-fn silence_and_failures_are_placed_nowhere() {
+fn silent_and_failed_segments_are_not_placed() {
     let mut store = UserStore::default();
     store.planned(1, &speech(0, &[(0, 10), (20, 30), (40, 50)]));
     store.answer(1, vec![(0, Answer::EmptyOnce), (20_000, Answer::Failed { refused: true })]);
@@ -357,15 +357,15 @@ fn silence_and_failures_are_placed_nowhere() {
     assert_eq!((store.usage.segments, store.recordings[&1].1.state), (2, State::Done));
 }
 
-/// A recording whose document was lost is planned anew: what stands placed in its lines stays, and is not counted again.
+/// A recording whose document was lost is planned again. Lines that are placed already stay, and are not counted again.
 #[test]
-fn lines_that_were_placed_before_their_plan_was_lost_are_not_placed_or_counted_again() {
-    let said = speech(0, &[(0, 10), (20, 30)]);
+fn lines_placed_before_their_plan_was_lost_are_not_placed_or_counted_again() {
+    let recorded = speech(0, &[(0, 10), (20, 30)]);
     let mut store = UserStore::default();
-    store.planned(1, &said);
+    store.planned(1, &recorded);
     store.place(1, &[0]);
     let (usage, lines) = (store.usage, store.lines.clone());
-    store.planned(1, &said);
+    store.planned(1, &recorded);
     store.lines = lines;
     store.place(1, &[0]);
     assert_eq!(store.usage, usage);

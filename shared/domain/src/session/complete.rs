@@ -1,4 +1,5 @@
-//! The end of a session whose bytes are all there: it becomes a job, or another job has its recordings by now.
+//! Completion of an upload session whose bytes have all arrived: it becomes a queued job, unless another job has all of
+//! its recordings by then.
 
 use crate::accept::{self, Known};
 use crate::id::RecordingId;
@@ -6,7 +7,7 @@ use crate::job::{Job, Status};
 use crate::recording::Recording;
 use crate::transition::{Context, born_finished, end_answered, later_than, take_slot};
 
-/// A file whose bytes are all there, as the place where they are says of them.
+/// A completely uploaded file, with size and checksum as the blob store reports them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WholeFile {
     pub index: usize,
@@ -14,28 +15,28 @@ pub struct WholeFile {
     pub crc32c: u32,
 }
 
-/// A session that is to be completed, and what is known that bears on it, read in the same transaction.
+/// A session to be completed, and the stored data that this depends on, read in the same transaction.
 #[derive(Clone, Debug)]
 pub struct Completing<'a> {
     pub session: Job,
-    /// The recordings of its files, in order, and their latest jobs.
+    /// The recordings of the session's files, in order, and their latest jobs.
     pub known: Known,
     pub whole: &'a [WholeFile],
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Completion {
-    /// It was completed before, and is a job like any other.
+    /// The session was completed before and is an ordinary job now.
     Before { deduplicated: bool },
-    /// It ended before, because another job has its recordings.
+    /// The session was ended before, because another job has its recordings.
     AnsweredBefore { by: crate::JobId },
-    /// It expired, or was cancelled.
+    /// The session expired or was cancelled.
     Ended,
-    /// These files are not whole. Nothing is written.
+    /// These files are not completely uploaded. Nothing is written.
     Incomplete(Vec<usize>),
-    /// Another job has every recording: the session ends.
+    /// Another job has every recording, so that the session ends.
     Answer { by: Box<Job>, session: Job },
-    /// It is a job now; `deduplicated` when it is born at its end.
+    /// The session becomes a queued job, or a finished one (`deduplicated`) if all of its recordings were finished before.
     Job { job: Job, recordings: Vec<Recording>, deduplicated: bool },
 }
 
@@ -45,16 +46,16 @@ pub fn complete(completing: Completing<'_>, ctx: Context<'_>) -> Completion {
         (Status::Uploading, _) => {}
         (Status::Cancelled, Some(by)) => return Completion::AnsweredBefore { by },
         (Status::Cancelled, None) => return Completion::Ended,
-        _ => return Completion::Before { deduplicated: accept::was_born_finished(&session) },
+        _ => return Completion::Before { deduplicated: accept::was_created_finished(&session) },
     }
     let ids: Vec<RecordingId> = session.files.iter().map(|file| file.recording).collect();
-    if let Some(by) = accept::answering(&session.uid, &ids, &known, ctx.now) {
+    if let Some(by) = accept::find_answering_job(&session.uid, &ids, &known, ctx.now) {
         let session = end_answered(session, by.id, ctx);
         return Completion::Answer { by: Box::new(by.clone()), session };
     }
     let deduplicated = accept::all_finished(&known.recordings);
     let mut job = session;
-    let recordings = accept::tie(&mut job, known.recordings, ctx.now);
+    let recordings = accept::link_recordings(&mut job, known.recordings, ctx.now);
     let missing = take_facts(&mut job, whole);
     if !missing.is_empty() {
         return Completion::Incomplete(missing);
@@ -69,8 +70,8 @@ pub fn complete(completing: Completing<'_>, ctx: Context<'_>) -> Completion {
     Completion::Job { job, recordings, deduplicated }
 }
 
-/// Notes what is known of the bytes, and says which files lack some. A file whose recording was finished elsewhere
-/// since needs none.
+/// Records the checksums of the uploaded files, and returns the files that are incomplete. A file whose recording another
+/// job has finished meanwhile needs no bytes.
 fn take_facts(job: &mut Job, whole: &[WholeFile]) -> Vec<usize> {
     let mut missing = Vec::new();
     for (index, file) in job.files.iter_mut().enumerate().filter(|(_, file)| file.needs_bytes()) {

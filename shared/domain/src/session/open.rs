@@ -1,4 +1,5 @@
-//! What becomes of a request for a session: the job that has the recordings, a session that is open, or a new one.
+//! The decision on a request for an upload session: the answer is a job that already has the recordings, an open session
+//! for the same files, or a new session.
 
 use super::{FileUpload, UploadUrl};
 use crate::accept::{self, Batch, Known, StagedFile};
@@ -13,7 +14,7 @@ use crate::transition::{Context, born_finished, end_expired, later_than};
 #[derive(Clone, Debug, PartialEq)]
 pub struct OfferedFile {
     pub name: String,
-    /// Where they will be staged, if the session is a new one.
+    /// The name under which the bytes will be staged, if the session is new.
     pub blob: String,
     pub size: u64,
     pub sha256: Sha256Hex,
@@ -22,10 +23,10 @@ pub struct OfferedFile {
     pub captured_at: Option<Timestamp>,
 }
 
-/// Files that are within the limits.
+/// A request for an upload session whose files are within the limits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionRequest {
-    /// The id of the session, if it is a new one.
+    /// The id that the session gets if it is new.
     pub job_id: JobId,
     pub uid: Uid,
     pub files: Vec<OfferedFile>,
@@ -40,10 +41,11 @@ impl SessionRequest {
     }
 }
 
-/// What the store knows that bears on the request, read in the same transaction.
+/// The stored data that the decision depends on, read in the same transaction.
 #[derive(Clone, Debug, Default)]
 pub struct SessionKnown {
-    /// The job of this very id, the recordings in the order of [`SessionRequest::recording_ids`], and their latest jobs.
+    /// The job with the request's own id, the recordings in the order of [`SessionRequest::recording_ids`], and their
+    /// latest jobs.
     pub batch: Known,
     /// The user's open sessions, newest first.
     pub open: Vec<Job>,
@@ -51,17 +53,17 @@ pub struct SessionKnown {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Opening {
-    /// This job has every recording. Nothing is written.
+    /// This existing job has every recording. Nothing is written.
     Answer(Job),
-    /// Every recording is finished, in several jobs: a new job born completed, with its recordings.
+    /// Every recording is finished, but in several jobs: a new, already finished job is created with all of them.
     Born { job: Job, recordings: Vec<Recording> },
-    /// A session of these files is open: as it was, and as it is to be written.
+    /// A session for these files is open already: the stored job, and the job to be written.
     Again { before: Box<Job>, job: Job },
-    /// A new session, and the oldest ones, ended, that give way to it.
+    /// A new session, and the oldest open sessions that are ended to make room for it.
     New { job: Job, ended: Vec<Ended> },
 }
 
-/// A session as it was, and its end.
+/// An ended session: the stored job, and the job to be written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ended {
     pub before: Job,
@@ -70,16 +72,16 @@ pub struct Ended {
 
 pub fn open(request: &SessionRequest, known: SessionKnown, ctx: Context<'_>) -> Opening {
     if let Some(own) = known.batch.own {
-        // Its answer was lost. A session comes back as one that is asked for again.
+        // The request was handled before, and its response was lost. An open session is treated as requested again.
         return if own.status == Status::Uploading { again(own, request, &[], ctx) } else { Opening::Answer(own) };
     }
     let ids = request.recording_ids();
-    if let Some(job) = accept::answering(&request.uid, &ids, &known.batch, ctx.now) {
+    if let Some(job) = accept::find_answering_job(&request.uid, &ids, &known.batch, ctx.now) {
         return Opening::Answer(job.clone());
     }
     if accept::all_finished(&known.batch.recordings) {
         let mut job = accept::propose(&staged(request), ctx.now);
-        let recordings = accept::tie(&mut job, known.batch.recordings, ctx.now);
+        let recordings = accept::link_recordings(&mut job, known.batch.recordings, ctx.now);
         return Opening::Born { job: born_finished(job, ctx), recordings };
     }
     let like = |job: &&Job| job.uid == request.uid && job.status == Status::Uploading && has_files(job, request);
@@ -89,8 +91,8 @@ pub fn open(request: &SessionRequest, known: SessionKnown, ctx: Context<'_>) -> 
     }
 }
 
-/// The same set of files, in whatever order. Names are unique in a job and in a request. What was said of the bytes can
-/// be no other than before: they would be refused for ever.
+/// Whether the session has the same files as the request, in any order. Names are unique in both. If both announce a
+/// checksum of a file, the two have to be equal: otherwise the right bytes would be refused for ever.
 fn has_files(job: &Job, request: &SessionRequest) -> bool {
     let same = |file: &OfferedFile| {
         let like = |f: &&crate::JobFile| {
@@ -103,7 +105,8 @@ fn has_files(job: &Job, request: &SessionRequest) -> bool {
     job.files.len() == request.files.len() && request.files.iter().all(same)
 }
 
-/// The latest word counts for what the client wants; what was done elsewhere since is done here too.
+/// Opens the session again. Its options are taken from the new request, and files whose recordings were finished meanwhile
+/// are settled.
 fn again(before: Job, request: &SessionRequest, recordings: &[Option<Recording>], ctx: Context<'_>) -> Opening {
     let mut job = before.clone();
     job.conversation_id = request.conversation_id;
@@ -133,14 +136,14 @@ fn new_session(request: &SessionRequest, known: SessionKnown, ctx: Context<'_>) 
             None => file.upload = Some(FileUpload { url: None::<UploadUrl>, crc32c: offered.crc32c }),
         }
     }
-    // Sessions own nothing: ending the oldest costs their bytes, and no recording.
+    // A session owns no recordings, so that ending the oldest loses only the bytes uploaded so far.
     let keep = (ctx.rules.open_sessions_per_user as usize).saturating_sub(1);
     let end = |before: Job| Ended { job: end_expired(before.clone(), ctx), before };
     let ended = known.open.into_iter().skip(keep).filter(|job| job.status == Status::Uploading).map(end).collect();
     Opening::New { job, ended }
 }
 
-/// The batch that it will be when all of its bytes are there.
+/// The batch that the session will be when all of its bytes have arrived.
 fn staged(request: &SessionRequest) -> Batch {
     let file = |file: &OfferedFile| StagedFile {
         name: file.name.clone(),

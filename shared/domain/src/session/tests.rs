@@ -1,4 +1,4 @@
-//! What a request for a session comes to, and what its completion does.
+//! Decisions on requests for upload sessions, and on their completion.
 
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ fn whole(session: &Job) -> Vec<WholeFile> {
 }
 
 #[test]
-fn an_address_is_never_shown() {
+fn upload_address_is_not_shown_in_debug_output() {
     let (mut job, _) = new_session(1, &[1], vec![], &Rules::default());
     job.files[0].upload = Some(FileUpload { url: Some(UploadUrl::new("secret".into())), crc32c: Some(1) });
     assert!(!format!("{job:?} {job:#?}").contains("secret"));
@@ -71,7 +71,7 @@ fn an_address_is_never_shown() {
 }
 
 #[test]
-fn another_users_session_is_no_answer() {
+fn open_session_of_another_user_is_not_reused() {
     let rules = Rules::default();
     let (mut theirs, _) = new_session(1, &[1], vec![], &rules);
     theirs.uid = Uid::new("v").unwrap();
@@ -80,27 +80,27 @@ fn another_users_session_is_no_answer() {
 }
 
 #[test]
-fn a_session_whose_checksum_was_wrong_does_not_stand_in_the_way_of_the_right_one() {
+fn session_with_another_checksum_is_not_reused() {
     let rules = Rules::default();
-    let asked = |crc32c| {
+    let requested = |crc32c| {
         let mut request = request(2, &[1]);
         request.files[0].crc32c = crc32c;
         request
     };
     let Opening::New { job: first, .. } =
-        open(&asked(Some(7)), SessionKnown { batch: knows_nothing(1), open: vec![] }, ctx(&rules))
+        open(&requested(Some(7)), SessionKnown { batch: knows_nothing(1), open: vec![] }, ctx(&rules))
     else {
         panic!("not new")
     };
     for (crc32c, again) in [(Some(7), true), (None, true), (Some(8), false)] {
         let known = SessionKnown { batch: knows_nothing(1), open: vec![first.clone()] };
-        let opening = open(&asked(crc32c), known, ctx(&rules));
+        let opening = open(&requested(crc32c), known, ctx(&rules));
         assert_eq!(matches!(opening, Opening::Again { .. }), again, "{opening:?}");
     }
 }
 
 #[test]
-fn an_ended_session_needs_no_retry_and_keeps_nothing() {
+fn session_ended_to_make_room_is_cancelled_without_audio() {
     let rules = Rules { open_sessions_per_user: 1, ..Rules::default() };
     let (first, _) = new_session(1, &[1], vec![], &rules);
     let (_, ended) = new_session(2, &[2], vec![first.clone()], &rules);
@@ -111,7 +111,7 @@ fn an_ended_session_needs_no_retry_and_keeps_nothing() {
 }
 
 #[test]
-fn a_session_far_beyond_its_day_is_completed_as_long_as_nobody_ended_it() {
+fn overdue_session_is_completed_if_nobody_has_ended_it() {
     let rules = Rules::default();
     let (session, _) = new_session(1, &[1, 2], vec![], &rules);
     let whole = whole(&session);
@@ -133,33 +133,33 @@ fn rules_that_would_lose_audio_are_refused() {
 }
 
 proptest! {
-    /// In whatever order files are named, the session of the same files is found, and no other.
+    /// A request finds the session with the same files in any order, and no other.
     #[test]
-    fn a_session_is_known_by_its_files(
+    fn open_session_is_found_by_its_files(
         a in prop::collection::btree_set(0usize..6, 1..5), b in prop::collection::btree_set(0usize..6, 1..5), backwards: bool,
     ) {
         let rules = Rules::default();
         let files: Vec<_> = a.iter().copied().collect();
         let (first, _) = new_session(1, &files, vec![], &rules);
-        let mut asked: Vec<_> = b.iter().copied().collect();
+        let mut requested: Vec<_> = b.iter().copied().collect();
         if backwards {
-            asked.reverse();
+            requested.reverse();
         }
-        let known = SessionKnown { batch: knows_nothing(asked.len()), open: vec![first.clone()] };
-        match open(&request(2, &asked), known, ctx(&rules)) {
+        let known = SessionKnown { batch: knows_nothing(requested.len()), open: vec![first.clone()] };
+        match open(&request(2, &requested), known, ctx(&rules)) {
             Opening::Again { before, job } => {
                 prop_assert_eq!(&a, &b);
                 prop_assert_eq!((&*before, job.id), (&first, first.id));
             }
             Opening::New { job, .. } => {
                 prop_assert_ne!(&a, &b);
-                prop_assert_eq!(job.files.len(), asked.len());
+                prop_assert_eq!(job.files.len(), requested.len());
             }
             other => prop_assert!(false, "{:?}", other),
         }
     }
 
-    /// Exactly the files that are not whole are missing, and without a missing one there is a job.
+    /// Exactly the incomplete files are reported as missing. If none is missing, the session becomes a job.
     #[test]
     fn a_session_is_completed_when_every_file_is_whole(there in prop::collection::vec(any::<bool>(), 1..6)) {
         let rules = Rules::default();

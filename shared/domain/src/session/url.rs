@@ -1,19 +1,20 @@
-//! Where the bytes of a file go.
+//! The address that the bytes of a file are uploaded to.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How the bytes of one file of a session come.
+/// The upload of one file of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileUpload {
-    /// `None` until the place for the bytes was made.
+    /// `None` until the upload was started in the blob store.
     pub url: Option<UploadUrl>,
-    /// What the client says of the bytes.
+    /// The checksum that the client announced.
     pub crc32c: Option<u32>,
 }
 
-/// The address that takes a file's bytes, or the secret part of it. Whoever has it may write there: it is never shown.
+/// The address that a file's bytes are uploaded to, or the secret part of it. Whoever knows it may write there, so that
+/// it is never logged.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UploadUrl(String);
@@ -23,7 +24,7 @@ impl UploadUrl {
         Self(text)
     }
 
-    /// For the client that the file belongs to, and for nobody else.
+    /// The address in plain text. It may be shown only to the client that uploads the file.
     pub fn expose(&self) -> &str {
         &self.0
     }

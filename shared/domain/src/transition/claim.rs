@@ -1,4 +1,4 @@
-//! Taking a job, holding it, and taking it back from a worker that was lost.
+//! Claiming a job, renewing its lease, and recovering it from a lost worker.
 
 use super::{Context, Step, check_fence, end, extend_lease};
 use crate::code::Code;
@@ -9,7 +9,7 @@ use crate::job::{DispatchState, Job, Status};
 
 pub fn claim(mut job: Job, owner: Nonce, ctx: Context<'_>) -> Result<Step, Refusal> {
     match job.status {
-        Status::Processing if job.lease.owner == Some(owner) => return Ok(Step::quiet(job)),
+        Status::Processing if job.lease.owner == Some(owner) => return Ok(Step::without_actions(job)),
         Status::Processing if job.lease_is_live(ctx.now) => {
             let until = job.lease.until.unwrap_or(ctx.now);
             return Err(Refusal::LeaseHeld { until });
@@ -26,20 +26,20 @@ pub fn claim(mut job: Job, owner: Nonce, ctx: Context<'_>) -> Result<Step, Refus
     job.attempt += 1;
     job.started_at = job.started_at.or(Some(ctx.now));
     job.lease.owner = Some(owner);
-    // A stray delivery may come before the job's turn: from now on it holds one.
+    // A delivery may arrive before the job got a slot. From now on the job holds one.
     job.dispatch.state = DispatchState::Enqueued;
     job.dispatch.not_before = None;
     job.waiting_for = None;
     job.waiting_until = None;
     job.done_at_claim = job.work_done();
     extend_lease(&mut job, ctx.now, ctx.rules);
-    Ok(Step::quiet(job))
+    Ok(Step::without_actions(job))
 }
 
 pub fn renew(mut job: Job, fence: u64, ctx: Context<'_>) -> Result<Step, Refusal> {
     check_fence(&job, fence)?;
     extend_lease(&mut job, ctx.now, ctx.rules);
-    Ok(Step::quiet(job))
+    Ok(Step::without_actions(job))
 }
 
 pub fn file_verified(mut job: Job, fence: u64, index: usize, ctx: Context<'_>) -> Result<Step, Refusal> {
@@ -48,7 +48,7 @@ pub fn file_verified(mut job: Job, fence: u64, index: usize, ctx: Context<'_>) -
         file.verified = true;
     }
     extend_lease(&mut job, ctx.now, ctx.rules);
-    Ok(Step::quiet(job))
+    Ok(Step::without_actions(job))
 }
 
 pub fn fail_file(mut job: Job, fence: u64, index: usize, failure: &Failure, ctx: Context<'_>) -> Result<Step, Refusal> {
@@ -57,7 +57,7 @@ pub fn fail_file(mut job: Job, fence: u64, index: usize, failure: &Failure, ctx:
         file.fail(failure.clone());
     }
     extend_lease(&mut job, ctx.now, ctx.rules);
-    Ok(Step::quiet(job))
+    Ok(Step::without_actions(job))
 }
 
 pub fn recover(job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
@@ -81,7 +81,7 @@ pub fn worker_gone(mut job: Job, fence: u64, ctx: Context<'_>) -> Result<Step, R
     Ok(Step { job, actions: vec![Action::Enqueue] })
 }
 
-/// Back to `queued`, with a new task to be made.
+/// Returns the job to `queued`; a new task has to be created for it.
 pub fn requeue(job: &mut Job) {
     job.status = Status::Queued;
     job.lease.owner = None;

@@ -1,5 +1,5 @@
-//! A clock that ran ahead for a moment and came back has left moments behind that lie in the future: a lease that does not
-//! end, a wait that no rule gives. What lies further ahead than any rule allows is due now.
+//! Repair of times written by a clock that ran ahead and was set back: a lease that does not end, or a wait longer than any
+//! rule gives. A job that is due later than any rule allows becomes due now.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::job::{Effect, Job, Status};
 use crate::rules::Rules;
 use crate::time::Timestamp;
 
-/// Clocks of several machines differ; this much is no sign of one that ran ahead.
+/// The clocks of instances may differ by this much. More is a sign that one ran ahead.
 const SLACK: Duration = Duration::from_secs(600);
 
-/// Whether a moment was taken from a clock that ran ahead.
+/// Whether a time was taken from a clock that ran ahead.
 pub fn is_ahead(moment: Timestamp, now: Timestamp) -> bool {
     moment > now + SLACK
 }
@@ -23,8 +23,8 @@ pub fn is_astray(job: &Job, now: Timestamp, rules: &Rules) -> bool {
     is_ahead(job.updated_at, now) || job.due_at.is_some_and(|due| latest.is_some_and(|wait| is_ahead(due, now + wait)))
 }
 
-/// The longest time for which a rule puts a job off. `None`: a job in line for its turn is due when its audio is about to
-/// go, which is counted from its creation.
+/// The longest time for which a rule puts a job off. `None` for a job in line for a slot: it is due shortly before its
+/// audio is deleted, which is counted from its creation.
 fn latest_due(job: &Job, rules: &Rules) -> Option<Duration> {
     match job.status {
         Status::Queued if job.waits_for_slot() => None,
@@ -33,8 +33,8 @@ fn latest_due(job: &Job, rules: &Rules) -> Option<Duration> {
     }
 }
 
-/// Jobs of this status that are due by this moment are in order. Of those that are due later [`is_astray`] tells which
-/// are not: a provider may have asked for a longer wait, and jobs in line are due very late.
+/// The time up to which due times of jobs with this status are plausible. For a job that is due later, [`is_astray`]
+/// decides: a provider may have asked for a longer wait, and jobs in line for a slot are due very late.
 pub fn may_be_astray_beyond(status: Status, now: Timestamp, rules: &Rules) -> Timestamp {
     now + latest_due_of(status, rules) + SLACK
 }
@@ -63,7 +63,7 @@ pub fn correct(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
         Status::Uploading => job.due_at = job.due_at.map(|due| due.min(ctx.now + ctx.rules.upload_session)),
         Status::Queued if job.waits_for_slot() => {}
         Status::Queued => {
-            // Its task, if there is one, is for that late moment too.
+            // The job's task, if it has one, is scheduled for the wrong time too.
             dispatch::due_at_once(&mut job, ctx);
             actions.push(Action::Enqueue);
         }

@@ -1,4 +1,4 @@
-//! From `waiting` over `pending` to `enqueued`: how a queued job comes to a task.
+//! How a queued job gets its task: from `waiting` to `pending` to `enqueued`.
 
 use super::{Context, Step, end};
 use crate::code::Code;
@@ -12,12 +12,12 @@ pub fn enqueued(mut job: Job, number: u32, schedule: Option<Timestamp>, ctx: Con
     if job.dispatch.number != number {
         return Err(Refusal::Redispatched { number: job.dispatch.number });
     }
-    // The task may have run before its maker says so: then there is nothing to mark.
+    // The task may have run before its creator reports it. Then there is nothing to mark.
     if job.status == Status::Queued && job.dispatch.state != DispatchState::Waiting {
         job.dispatch.state = DispatchState::Enqueued;
         job.due_at = Some(schedule.unwrap_or(ctx.now).max(ctx.now) + ctx.rules.task_grace);
     }
-    Ok(Step::quiet(job))
+    Ok(Step::without_actions(job))
 }
 
 pub fn task_gone(mut job: Job, number: u32, ctx: Context<'_>) -> Result<Step, Refusal> {
@@ -46,7 +46,7 @@ pub fn return_to_line(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
         return Err(Refusal::NotQueued(job.status));
     }
     if !job.is_parked() {
-        // Its own effect: it has a turn, or is in line for one.
+        // The command was applied before: the job has a slot or is in line for one.
         let actions = if job.dispatch.state == DispatchState::Pending { vec![Action::Enqueue] } else { vec![] };
         return Ok(Step { job, actions });
     }
@@ -56,7 +56,7 @@ pub fn return_to_line(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
     job.dispatch.number += 1;
     job.waiting_until = None;
     if !ctx.slot_free {
-        // However long it is in line now, it does not wait for the service meanwhile.
+        // While the job is in line for a slot, it does not wait for the service.
         job.waiting_since = None;
     }
     take_slot(&mut job, ctx.slot_free, ctx);
@@ -83,7 +83,7 @@ pub fn wake(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
     Ok(Step { job, actions: vec![Action::Enqueue] })
 }
 
-/// A queued job is to be delivered now. One that is parked takes its turn when it is.
+/// Makes a queued job due now. A parked job takes its slot when it is processed as due.
 pub fn due_at_once(job: &mut Job, ctx: Context<'_>) {
     if !job.is_parked() {
         job.dispatch.state = DispatchState::Pending;
@@ -94,7 +94,7 @@ pub fn due_at_once(job: &mut Job, ctx: Context<'_>) {
     job.due_at = Some(ctx.now);
 }
 
-/// A job that enters the queue takes a free turn, or waits for one.
+/// Gives a job that enters the queue a free slot, or puts it in line for one.
 pub fn take_slot(job: &mut Job, free: bool, ctx: Context<'_>) {
     job.dispatch.not_before = None;
     if free {
@@ -104,12 +104,12 @@ pub fn take_slot(job: &mut Job, free: bool, ctx: Context<'_>) {
     } else {
         job.dispatch.state = DispatchState::Waiting;
         job.waiting_for = Some(WaitingFor::Turn);
-        job.due_at = Some(waits_until(job, ctx.rules));
+        job.due_at = Some(gives_up_waiting_at(job, ctx.rules));
     }
 }
 
-/// Beyond this the bucket's lifecycle would take the audio away under the job.
-pub fn waits_until(job: &Job, rules: &Rules) -> Timestamp {
+/// The job waits no longer than this, because the bucket's lifecycle would delete its audio soon after.
+pub fn gives_up_waiting_at(job: &Job, rules: &Rules) -> Timestamp {
     job.created_at + rules.audio_lifecycle.saturating_sub(rules.lifecycle_margin)
 }
 
@@ -117,7 +117,7 @@ pub fn give_up_waiting(job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
     if job.status != Status::Queued {
         return Err(Refusal::NotQueued(job.status));
     }
-    if !ctx.now.has_reached(waits_until(&job, ctx.rules)) {
+    if !ctx.now.has_reached(gives_up_waiting_at(&job, ctx.rules)) {
         return Err(Refusal::NotDue);
     }
     Ok(end(job, ctx, &Failure::of(Code::WaitedTooLong)))

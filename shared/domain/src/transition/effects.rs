@@ -1,11 +1,11 @@
-//! After the end: the push, the clean-up, and the day on which the job is forgotten.
+//! After a job's end: the push, the clean-up, and the time at which the job is deleted.
 
 use super::{Context, Step};
 use crate::command::{Action, Refusal};
 use crate::job::{Audio, Effect, Job};
 use crate::time::Timestamp;
 
-/// An effect belongs to the end that caused it: a retry since has raised the fence.
+/// Checks that an effect belongs to the job's current end. A retry since then has raised the fence.
 fn check_end(job: &Job, fence: u64) -> Result<(), Refusal> {
     if !job.status.is_terminal() || job.lease.fence != fence {
         return Err(Refusal::Fenced { fence: job.lease.fence });
@@ -19,7 +19,7 @@ pub fn push_done(mut job: Job, fence: u64, ctx: Context<'_>) -> Result<Step, Ref
         job.effects.push = Effect::Done(ctx.now);
         schedule(&mut job, ctx);
     }
-    Ok(Step::quiet(job))
+    Ok(Step::without_actions(job))
 }
 
 pub fn push_later(mut job: Job, fence: u64, at: Timestamp, ctx: Context<'_>) -> Result<Step, Refusal> {
@@ -29,13 +29,13 @@ pub fn push_later(mut job: Job, fence: u64, at: Timestamp, ctx: Context<'_>) -> 
         job.effects.push = if given_up { Effect::Done(ctx.now) } else { Effect::Due(at) };
         schedule(&mut job, ctx);
     }
-    Ok(Step::quiet(job))
+    Ok(Step::without_actions(job))
 }
 
 pub fn audio_gone(mut job: Job, fence: u64) -> Result<Step, Refusal> {
     check_end(&job, fence)?;
     job.audio = Audio::Gone;
-    Ok(Step::quiet(job))
+    Ok(Step::without_actions(job))
 }
 
 pub fn cleaned_up(mut job: Job, fence: u64, ctx: Context<'_>) -> Result<Step, Refusal> {
@@ -44,7 +44,7 @@ pub fn cleaned_up(mut job: Job, fence: u64, ctx: Context<'_>) -> Result<Step, Re
         job.effects.cleanup = Effect::Done(ctx.now);
         schedule(&mut job, ctx);
     }
-    Ok(Step::quiet(job))
+    Ok(Step::without_actions(job))
 }
 
 pub fn expire(job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
@@ -54,8 +54,8 @@ pub fn expire(job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
     }
 }
 
-/// When the job has to be looked at next, and when it is forgotten: a retention after its end, and not before its
-/// clean-up lies a day back.
+/// Sets when the job has to be looked at next and when it is deleted: after the retention, and not before a day has passed
+/// since its clean-up.
 pub fn schedule(job: &mut Job, ctx: Context<'_>) {
     let end = job.completed_at.unwrap_or(ctx.now);
     job.expires_at = match job.effects.cleanup {
@@ -64,6 +64,6 @@ pub fn schedule(job: &mut Job, ctx: Context<'_>) {
         Effect::None => Some(end + ctx.rules.retention),
     };
     let next = [job.effects.push.due(), job.effects.cleanup.due()].into_iter().flatten().min();
-    // Whoever ended the job runs what is due at once; the sweep comes in when that was cut off.
+    // Effects that are due at once are run by whoever ended the job. The sweep runs them if that was interrupted.
     job.due_at = next.map(|at| at.max(ctx.now + ctx.rules.effects_grace)).or(job.expires_at);
 }

@@ -1,4 +1,4 @@
-//! The end of a job: its status from its files, its result or error, and the effects that are due.
+//! The end of a job: its status follows from its files, and its result or error and its effects are set.
 
 use super::{Context, Step, check_fence};
 use crate::code::Code;
@@ -9,7 +9,7 @@ use crate::job_file::{FileStatus, JobFile};
 
 pub fn finish(job: Job, fence: u64, ctx: Context<'_>) -> Result<Step, Refusal> {
     if job.status.is_terminal() && job.lease.fence == fence && job.status != Status::Cancelled {
-        return Ok(ended_before(job, ctx));
+        return Ok(already_ended(job, ctx));
     }
     check_fence(&job, fence)?;
     if job.files.iter().any(|file| !file.status.is_settled()) {
@@ -18,7 +18,7 @@ pub fn finish(job: Job, fence: u64, ctx: Context<'_>) -> Result<Step, Refusal> {
     Ok(end(job, ctx, &Failure::of(Code::Internal)))
 }
 
-/// Ends the job now. Files that are still open get `unfinished`.
+/// Ends the job now. Files that are still open fail with `unfinished`.
 pub fn end(mut job: Job, ctx: Context<'_>, unfinished: &Failure) -> Step {
     for file in job.files.iter_mut().filter(|file| !file.status.is_settled()) {
         file.fail(unfinished.clone());
@@ -29,13 +29,13 @@ pub fn end(mut job: Job, ctx: Context<'_>, unfinished: &Failure) -> Step {
     let push = Effect::Due(ctx.now);
     let keeps_audio = match job.status {
         Status::Completed => ctx.rules.keep_audio,
-        // No retry would change any of it.
+        // A retry would change nothing.
         _ if job.files.iter().all(JobFile::is_no_audio) || is_done(&job) => ctx.rules.keep_audio,
         _ => ctx.rules.retention.max(ctx.rules.keep_audio),
     };
     let cleanup = if job.audio == Audio::Staged { Effect::Due(ctx.now + keeps_audio) } else { Effect::None };
     if keeps_audio.is_zero() {
-        // Nobody can want it any more: said here, it need not be said in a transaction of its own.
+        // No retry will need the audio. Marking it here saves the transaction that would mark it before the clean-up.
         job.audio = Audio::Gone;
     }
     close(&mut job, Effects { push, cleanup }, ctx);
@@ -44,17 +44,17 @@ pub fn end(mut job: Job, ctx: Context<'_>, unfinished: &Failure) -> Step {
 
 pub fn cancel(mut job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
     match job.status {
-        Status::Cancelled => return Ok(ended_before(job, ctx)),
+        Status::Cancelled => return Ok(already_ended(job, ctx)),
         ended if ended.is_terminal() => return Err(Refusal::Finished(ended)),
         _ => {}
     }
-    call_off(&mut job, ctx);
+    end_cancelled(&mut job, ctx);
     Ok(Step { job, actions: vec![Action::PromoteNext, Action::RunEffects] })
 }
 
-/// The end of a job that nobody wants any more: its audio goes at once, and nobody is pushed.
-pub fn call_off(job: &mut Job, ctx: Context<'_>) {
-    // Whoever ends `processing` other than its worker raises the fence: the worker stops at its next write.
+/// Ends a job that is no longer wanted: its audio is deleted at once, and no push is sent.
+pub fn end_cancelled(job: &mut Job, ctx: Context<'_>) {
+    // Whoever ends a job in place of its worker raises the fence, so that the worker stops at its next write.
     job.lease.fence += 1;
     job.status = Status::Cancelled;
     let cleanup = if job.audio == Audio::Staged { Effect::Due(ctx.now) } else { Effect::None };
@@ -62,8 +62,8 @@ pub fn call_off(job: &mut Job, ctx: Context<'_>) {
     close(job, Effects { push: Effect::None, cleanup }, ctx);
 }
 
-/// The same end again, because its answer was lost: whoever asks runs the effects.
-pub fn ended_before(job: Job, ctx: Context<'_>) -> Step {
+/// The answer to a repeated command whose first response was lost: the caller runs the effects that are due.
+pub fn already_ended(job: Job, ctx: Context<'_>) -> Step {
     let open = job.effects.push.is_due(ctx.now) || job.effects.cleanup.is_due(ctx.now);
     Step { actions: if open { vec![Action::RunEffects] } else { vec![] }, job }
 }
@@ -79,7 +79,7 @@ fn close(job: &mut Job, effects: Effects, ctx: Context<'_>) {
     super::effects::schedule(job, ctx);
 }
 
-/// Nothing is left to do for any of its files, whatever their codes say of their bytes.
+/// Whether nothing is left to do for any file of the job, even if some could be decoded only in part.
 pub fn is_done(job: &Job) -> bool {
     job.files.iter().all(|file| file.status.is_good())
 }
@@ -94,7 +94,7 @@ fn outcome(files: &[JobFile]) -> Status {
     }
 }
 
-/// What the job says went wrong: a failure that a retry can mend, before one that it cannot.
+/// The failure that the job reports: preferably one that a retry may fix.
 fn worst(files: &[JobFile]) -> Option<&Failure> {
     let failures = || files.iter().filter_map(|file| file.failure.as_ref());
     failures().find(|failure| failure.retryable).or_else(|| failures().next())
@@ -111,8 +111,8 @@ fn result(job: &Job) -> JobResult {
     }
 }
 
-/// A job all of whose recordings are finished already: it is born at its end, and nobody is pushed. It is completed, or
-/// partly failed where one of them was decoded in part.
+/// Ends a new job whose recordings are all finished already. No push is sent. The job is completed, or partly failed if
+/// one of the recordings could be decoded only in part.
 pub fn born_finished(mut job: Job, ctx: Context<'_>) -> Job {
     let mut known: Vec<_> = job.files.iter().flat_map(|file| file.conversation_ids.iter().copied()).collect();
     known.sort_unstable();

@@ -1,4 +1,4 @@
-//! A person, or a client, wants a failed job to run again for what is not done.
+//! A retry on request: a failed job runs again for everything that is not done.
 
 use super::{Context, Step, dispatch, is_done};
 use crate::command::{Action, Refusal};
@@ -13,7 +13,7 @@ pub fn retry(mut job: Job, key: Nonce, ctx: Context<'_>) -> Result<Step, Refusal
     job.files.iter_mut().for_each(crate::job_file::JobFile::reopen);
     job.status = Status::Queued;
     job.attempt = 0;
-    // The effects of the earlier end are void: whoever still runs them is fenced.
+    // The effects of the earlier end are void. The new fence stops whoever still runs them.
     job.lease.fence += 1;
     job.dispatch.number += 1;
     job.completed_at = None;

@@ -1,4 +1,5 @@
-//! Each row of the tables: what is counted, when a job comes again, what a repeated command answers.
+//! The state machine, command by command: which attempts count, when a job is delivered again, and what a repeated command
+//! answers.
 
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ struct Case {
 }
 
 impl Case {
-    /// A queued job with one file, at its turn.
+    /// A queued job with one file that holds a slot.
     fn queued() -> Self {
         let file = StagedFile {
             name: "audio_x_pcm16_16000_1_fs160_1800000000.bin".into(),
@@ -103,7 +104,7 @@ fn fault() -> PutBack {
 }
 
 #[test]
-fn a_lease_holds_until_its_very_end() {
+fn lease_holds_until_exactly_its_end() {
     for (ms, held) in [(59_999, true), (60_000, false), (60_001, false)] {
         let mut case = Case::claimed();
         case.now = START + ms * MS;
@@ -113,7 +114,7 @@ fn a_lease_holds_until_its_very_end() {
 }
 
 #[test]
-fn a_claim_whose_answer_was_lost_recognises_itself() {
+fn repeated_claim_of_the_same_owner_changes_nothing() {
     let mut case = Case::claimed();
     let before = case.job.clone();
     case.now = START + SECOND;
@@ -122,7 +123,7 @@ fn a_claim_whose_answer_was_lost_recognises_itself() {
 }
 
 #[test]
-fn every_claim_counts_and_the_last_lost_worker_ends_the_job() {
+fn every_claim_counts_and_losing_the_last_worker_fails_the_job() {
     let mut case = Case::queued();
     for attempt in 1..=5 {
         case.claim(attempt).unwrap();
@@ -137,7 +138,7 @@ fn every_claim_counts_and_the_last_lost_worker_ends_the_job() {
 }
 
 #[test]
-fn faults_count_and_back_off_and_end_the_job() {
+fn faults_count_as_attempts_back_off_and_finally_end_the_job() {
     let mut case = Case::queued();
     for (attempt, seconds) in [(1, 10), (2, 20), (3, 40), (4, 80)] {
         case.claim(attempt).unwrap();
@@ -153,7 +154,7 @@ fn faults_count_and_back_off_and_end_the_job() {
 }
 
 #[test]
-fn what_is_not_the_workers_doing_does_not_count() {
+fn shutdown_engine_budget_and_storage_do_not_count_as_attempts() {
     let engine = PutBack::Engine { retry_after: Some(300 * SECOND) };
     let budget = PutBack::Budget { until: START + 3600 * SECOND };
     for (cause, seconds, waiting_for) in [
@@ -172,7 +173,7 @@ fn what_is_not_the_workers_doing_does_not_count() {
 }
 
 #[test]
-fn progress_makes_a_fault_and_a_deadline_free() {
+fn fault_or_deadline_after_progress_does_not_count_as_attempt() {
     for cause in [fault(), PutBack::Deadline] {
         let mut stuck = Case::claimed();
         stuck.put_back(cause.clone()).unwrap();
@@ -185,7 +186,7 @@ fn progress_makes_a_fault_and_a_deadline_free() {
 }
 
 #[test]
-fn a_job_waits_for_an_engine_or_its_storage_a_week_at_most() {
+fn job_waits_for_an_engine_or_its_storage_for_at_most_a_week() {
     let causes = [PutBack::Engine { retry_after: None }, PutBack::Storage { retry_after: None }];
     let ends = [(-1_i64, false), (0, true), (1, true)];
     for (cause, (ms, ended)) in causes.iter().flat_map(|cause| ends.map(|end| (cause, end))) {
@@ -201,7 +202,7 @@ fn a_job_waits_for_an_engine_or_its_storage_a_week_at_most() {
 }
 
 #[test]
-fn a_fenced_worker_changes_nothing() {
+fn writes_of_a_fenced_worker_are_refused() {
     let mut case = Case::claimed();
     case.now = START + 60 * SECOND;
     case.claim(2).unwrap();
@@ -223,7 +224,7 @@ fn a_fenced_worker_changes_nothing() {
 }
 
 #[test]
-fn cancel_raises_the_fence_and_says_so_once() {
+fn cancel_raises_the_fence_and_is_idempotent() {
     let mut case = Case::claimed();
     assert_eq!(case.apply(&Command::Cancel).unwrap(), [Action::PromoteNext, Action::RunEffects]);
     assert_eq!((case.job.status, case.job.lease.fence), (Status::Cancelled, 2));
@@ -235,7 +236,7 @@ fn cancel_raises_the_fence_and_says_so_once() {
 }
 
 #[test]
-fn a_finished_job_is_pushed_cleaned_up_and_forgotten() {
+fn finished_job_is_pushed_cleaned_up_and_deleted_after_retention() {
     let mut case = Case::finished();
     let fence = case.job.lease.fence;
     assert_eq!(case.job.status, Status::Completed);
@@ -253,7 +254,7 @@ fn a_finished_job_is_pushed_cleaned_up_and_forgotten() {
 }
 
 #[test]
-fn a_failed_job_keeps_its_audio_for_a_retry_and_expires_a_day_after_its_clean_up() {
+fn failed_job_keeps_its_audio_for_a_retry_and_expires_a_day_after_clean_up() {
     let mut case = Case::failed();
     let fence = case.job.lease.fence;
     assert_eq!((case.job.status, case.job.result.as_ref()), (Status::Failed, None));
@@ -268,7 +269,7 @@ fn a_failed_job_keeps_its_audio_for_a_retry_and_expires_a_day_after_its_clean_up
 }
 
 #[test]
-fn audio_that_is_no_audio_goes_at_once() {
+fn bytes_that_are_not_audio_are_deleted_at_once() {
     let mut case = Case::claimed();
     let fence = case.job.lease.fence;
     case.apply(&Command::FailFile { fence, index: 0, failure: Failure::of(Code::InvalidAudio) }).unwrap();
@@ -278,7 +279,7 @@ fn audio_that_is_no_audio_goes_at_once() {
 }
 
 #[test]
-fn a_retry_starts_over_once_and_voids_the_effects_of_the_end_before() {
+fn retry_starts_over_once_and_voids_the_effects_of_the_earlier_end() {
     let mut case = Case::failed();
     let (fence, number) = (case.job.lease.fence, case.job.dispatch.number);
     let key = Nonce(Uuid::from_u128(9));
@@ -296,7 +297,7 @@ fn a_retry_starts_over_once_and_voids_the_effects_of_the_end_before() {
 }
 
 #[test]
-fn a_retry_is_refused_when_the_lifecycle_would_take_the_audio_first() {
+fn retry_is_refused_if_the_lifecycle_would_delete_the_audio_first() {
     let rules = Rules::default();
     let last = START + (rules.audio_lifecycle - rules.max_wait - rules.retention);
     for (ms, refused) in [(-1_i64, false), (0, true)] {
@@ -308,7 +309,7 @@ fn a_retry_is_refused_when_the_lifecycle_would_take_the_audio_first() {
 }
 
 #[test]
-fn tasks_are_marked_by_number_and_a_gone_one_gets_the_next() {
+fn tasks_are_marked_by_number_and_a_missing_task_gets_the_next_number() {
     let mut case = Case::queued();
     assert_eq!(case.job.due_at, Some(START + case.rules.enqueue_grace));
     case.apply(&Command::Enqueued { number: 1, schedule: None }).unwrap();
@@ -323,7 +324,7 @@ fn tasks_are_marked_by_number_and_a_gone_one_gets_the_next() {
 }
 
 #[test]
-fn a_job_that_waits_for_its_retry_can_be_woken() {
+fn job_waiting_for_its_retry_can_be_woken() {
     let mut case = Case::claimed();
     case.put_back(PutBack::Engine { retry_after: Some(300 * SECOND) }).unwrap();
     let number = case.job.dispatch.number;
@@ -337,7 +338,7 @@ fn a_job_that_waits_for_its_retry_can_be_woken() {
 }
 
 #[test]
-fn a_lost_worker_is_recovered_at_the_end_of_its_lease_and_not_before() {
+fn job_of_a_lost_worker_is_recovered_at_the_end_of_its_lease_and_not_before() {
     let mut case = Case::claimed();
     case.now = START + 60 * SECOND - MS;
     assert_eq!(case.apply(&Command::Recover), Err(Refusal::NotDue));
@@ -347,7 +348,7 @@ fn a_lost_worker_is_recovered_at_the_end_of_its_lease_and_not_before() {
 }
 
 #[test]
-fn a_worker_that_is_known_to_be_gone_is_not_waited_for_and_its_attempt_counts() {
+fn job_of_a_dead_worker_is_requeued_at_once_and_the_attempt_counts() {
     let mut case = Case::claimed();
     case.now = START + SECOND;
     let later = Command::WorkerGone { fence: 0 };
@@ -359,7 +360,7 @@ fn a_worker_that_is_known_to_be_gone_is_not_waited_for_and_its_attempt_counts() 
 }
 
 #[test]
-fn pushes_are_given_up_after_a_day() {
+fn push_is_given_up_after_a_day() {
     for (ms, given_up) in [(-1_i64, false), (0, true)] {
         let mut case = Case::finished();
         let fence = case.job.lease.fence;
@@ -371,7 +372,7 @@ fn pushes_are_given_up_after_a_day() {
 }
 
 #[test]
-fn what_changes_gets_a_later_moment_even_within_a_millisecond() {
+fn change_within_one_millisecond_gets_a_later_time() {
     let mut case = Case::claimed();
     let before = case.job.updated_at;
     case.apply(&Command::Cancel).unwrap();
@@ -379,7 +380,7 @@ fn what_changes_gets_a_later_moment_even_within_a_millisecond() {
 }
 
 #[test]
-fn a_job_that_waits_for_a_service_gives_its_turn_away_and_comes_back_for_one() {
+fn job_waiting_for_a_service_gives_up_its_slot_and_takes_one_afterwards() {
     let engine = PutBack::Engine { retry_after: None };
     let storage = PutBack::Storage { retry_after: None };
     let budget = PutBack::Budget { until: START + 3600 * SECOND };
@@ -399,7 +400,7 @@ fn a_job_that_waits_for_a_service_gives_its_turn_away_and_comes_back_for_one() {
 }
 
 #[test]
-fn a_wait_ends_with_the_longest_one_and_not_with_the_next_look_after_it() {
+fn last_wait_is_cut_to_end_with_the_longest_wait() {
     let mut case = Case::claimed();
     case.put_back(PutBack::Language).unwrap();
     let over = START + case.rules.max_wait;
@@ -410,7 +411,7 @@ fn a_wait_ends_with_the_longest_one_and_not_with_the_next_look_after_it() {
 }
 
 #[test]
-fn giving_a_place_to_others_costs_neither_an_attempt_nor_time() {
+fn giving_a_permit_to_others_costs_neither_an_attempt_nor_a_wait() {
     let mut case = Case::claimed();
     assert_eq!(case.put_back(PutBack::ForOthers).unwrap(), [Action::Enqueue]);
     assert_eq!((case.job.attempt, case.job.due_at, case.job.waiting_for), (0, Some(START), None));
@@ -418,7 +419,7 @@ fn giving_a_place_to_others_costs_neither_an_attempt_nor_time() {
 }
 
 #[test]
-fn a_lease_is_astray_when_it_ends_later_than_any_lease_and_ten_minutes() {
+fn lease_is_corrected_if_it_ends_over_ten_minutes_later_than_any_lease() {
     for (ms, astray) in [(-1_i64, false), (0, false), (1, true)] {
         let mut case = Case::claimed();
         let latest = START + case.rules.lease + 600 * SECOND;
@@ -431,7 +432,7 @@ fn a_lease_is_astray_when_it_ends_later_than_any_lease_and_ten_minutes() {
 }
 
 #[test]
-fn a_change_is_astray_when_it_lies_more_than_ten_minutes_ahead() {
+fn change_is_corrected_if_it_is_more_than_ten_minutes_ahead() {
     for (ms, astray) in [(-1_i64, false), (0, false), (1, true)] {
         let mut case = Case::queued();
         case.job.updated_at = Timestamp::from_millis((START + 600 * SECOND).millis() + ms);

@@ -1,6 +1,6 @@
-//! An upload session, from its first byte to its end: it owns nothing, so that ending it needs nobody's leave.
+//! Transitions of an upload session until its end. It owns no recordings, so that it can be ended at any time.
 
-use super::end::{call_off, ended_before};
+use super::end::{already_ended, end_cancelled};
 use super::{Context, Step};
 use crate::code::Code;
 use crate::command::{Action, Refusal};
@@ -18,12 +18,12 @@ pub fn started(mut job: Job, urls: &[(usize, UploadUrl)]) -> Result<Step, Refusa
             upload.url.get_or_insert_with(|| url.clone());
         }
     }
-    Ok(Step::quiet(job))
+    Ok(Step::without_actions(job))
 }
 
 pub fn expire(job: Job, ctx: Context<'_>) -> Result<Step, Refusal> {
     if has_expired(&job) {
-        return Ok(ended_before(job, ctx));
+        return Ok(already_ended(job, ctx));
     }
     if job.status != Status::Uploading {
         return Err(Refusal::NotUploading(job.status));
@@ -40,14 +40,14 @@ fn has_expired(job: &Job) -> bool {
 
 pub fn end_expired(mut job: Job, ctx: Context<'_>) -> Job {
     job.error = Some(Failure::of(Code::UploadExpired));
-    call_off(&mut job, ctx);
+    end_cancelled(&mut job, ctx);
     touch(job, ctx)
 }
 
-/// Another job has its recordings.
+/// Ends a session because another job has its recordings.
 pub fn end_answered(mut job: Job, by: JobId, ctx: Context<'_>) -> Job {
     job.answered_by = Some(by);
-    call_off(&mut job, ctx);
+    end_cancelled(&mut job, ctx);
     touch(job, ctx)
 }
 

@@ -1,4 +1,4 @@
-//! What can be said of a file and of a batch before their bytes: pure checks.
+//! Checks of a file and of a batch that need none of their bytes. They are pure functions.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use domain::{Code, ConversationId, RecordingName, Sha256Hex, Stream, Timestamp};
 use super::refusal::{BadFile, Refused};
 use crate::settings::UploadLimits;
 
-/// The longest language hint: what BCP 47 needs in practice.
+/// The longest language hint in bytes; BCP 47 needs no more in practice.
 const MAX_LANGUAGE_BYTES: usize = 35;
 
-/// What the caller wants for the batch.
+/// The options that the caller chose for the batch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Terms {
     pub conversation_id: Option<ConversationId>,
@@ -42,21 +42,22 @@ fn parse_language(text: &str) -> Option<String> {
     fits.then(|| text.to_owned())
 }
 
-/// What a part says of its file, besides the name.
+/// The headers of a part, besides the file name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PartHeaders {
     pub captured_at: Option<Timestamp>,
     pub digest: Option<Sha256Hex>,
 }
 
-/// A file whose name and time are good.
+/// A file whose name and time are valid.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checked {
     pub stream: Stream,
     pub captured_at: Option<Timestamp>,
 }
 
-/// A name as it is held and told: what is longer than any right name is cut, or a batch of bad names would fill memory.
+/// A name as it is kept and reported. It is cut after the longest valid length, so that a batch of bad names cannot fill
+/// the memory.
 pub fn shown(name: &str) -> String {
     if name.len() <= MAX_NAME_BYTES {
         return name.to_owned();
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn language_hints_are_language_tags() {
+    fn only_language_tags_are_accepted_as_language_hints() {
         for good in ["en", "pt-BR", "zh-Hant-TW", "sl-rozaj-biske"] {
             assert!(parse_language(good).is_some(), "{good}");
         }
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_told_whole_unless_it_is_too_long_to_be_one() {
+    fn name_is_reported_whole_unless_it_is_longer_than_any_valid_name() {
         let longest = "ä".repeat(MAX_NAME_BYTES / 2);
         assert_eq!(shown(&longest), longest);
         let cut = shown(&format!("x{longest}{longest}"));

@@ -1,4 +1,4 @@
-//! The end of a batch: one transaction makes its job, or finds the job that has its recordings.
+//! Committing a batch: one transaction creates its job, or finds the job that already has its recordings.
 
 use domain::accept::Batch;
 use domain::{FileStatus, Job, Status};
@@ -15,12 +15,12 @@ use crate::retry::with_retries;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accepted {
     pub job: Job,
-    /// Every recording was known: nothing runs or is billed twice.
+    /// Whether every recording was known already, so that nothing is processed or billed again.
     pub deduplicated: bool,
 }
 
 impl Accepted {
-    /// This batch, and none before it, was proven silent: every recording of it is stored as that.
+    /// Whether this batch itself was proven silent: all of its recordings are stored as silent.
     pub fn is_silent(&self) -> bool {
         let silent = |file: &domain::JobFile| file.status == FileStatus::Silent;
         !self.deduplicated && self.job.status == Status::Completed && self.job.files.iter().all(silent)
@@ -28,7 +28,8 @@ impl Accepted {
 }
 
 impl Intake {
-    /// Commits the batch. A refusal leaves nothing; an unknown outcome leaves what is staged to the orphan rule.
+    /// Commits the batch. A refused batch leaves nothing behind. If the outcome is unknown, the staged blobs are left
+    /// to the orphan rule.
     pub async fn commit(mut self, traceparent: Option<String>) -> Result<Accepted, Refused> {
         if let Err(refused) = self.verdict() {
             self.staged.remove().await;
@@ -43,7 +44,8 @@ impl Intake {
             traceparent,
         };
         let services = self.services.clone();
-        // From here on a job may own the blobs, even if nobody waits for the answer any more: the guard lets go of them.
+        // From here on a job may own the blobs, even if nobody waits for the answer any more: the guard must not delete
+        // them.
         let blobs = self.staged.hand_over();
         let created = with_retries(&*services.clock, || services.store.create_job(&batch, services.at())).await;
         match created {
@@ -63,7 +65,7 @@ impl Intake {
                 Ok(Accepted { job, deduplicated: true })
             }
             Err(error) => {
-                // An unknown outcome never deletes: the orphan rule decides.
+                // Nothing is deleted after an unknown outcome: the orphan rule decides.
                 if error.kind != Kind::Unknown {
                     delete_all(services, blobs).await;
                 }
@@ -72,7 +74,7 @@ impl Intake {
         }
     }
 
-    /// Gives the batch up: nothing is kept.
+    /// Gives the batch up and deletes its staged blobs.
     pub async fn abandon(mut self) {
         self.staged.remove().await;
     }

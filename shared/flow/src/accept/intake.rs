@@ -1,4 +1,4 @@
-//! A batch while it streams in.
+//! The intake of a batch while it streams in.
 
 use bytes::Bytes;
 use domain::accept::StagedFile;
@@ -9,18 +9,18 @@ use super::check::{Checked, PartHeaders, Terms, check_file, shown};
 use super::refusal::{BadFile, Refused};
 use crate::ports::{BlobName, BlobWriter, Verdict};
 use crate::services::Services;
-use crate::staging::Begun;
+use crate::staging::StagingGuard;
 
-/// Takes the files of one batch, one after the other. Dropped, or refused, it leaves nothing behind.
+/// Takes the files of one batch, one after the other. If it is dropped or the batch is refused, nothing is left behind.
 pub struct Intake {
     pub(super) services: Services,
     pub(super) uid: Uid,
     pub(super) job_id: JobId,
     pub(super) terms: Terms,
     pub(super) files: Vec<StagedFile>,
-    pub(super) staged: Staged,
-    /// Keeps the orphan rule away until the job is there, or nothing is.
-    _staging: Begun,
+    pub(super) staged: StagedBlobs,
+    /// Protects the blobs from the orphan rule until the job exists or the batch is given up.
+    _staging: StagingGuard,
     pub(super) bad: Vec<BadFile>,
     names: Vec<String>,
     batch_bytes: u64,
@@ -33,21 +33,21 @@ struct Current {
     headers: PartHeaders,
     checked: Option<Checked>,
     size: u64,
-    /// Absent when the batch is refused already: the bytes are only counted and digested.
+    /// `None` if the batch will be refused anyway: then the bytes are only counted and digested.
     writer: Option<Box<dyn BlobWriter>>,
     blob: BlobName,
     digest: Option<Sha256>,
 }
 
 impl Intake {
-    /// Asks whether the user is let in, before a byte is read.
+    /// Asks for the user's admission, before a byte is read.
     pub async fn begin(services: &Services, uid: Uid, terms: Terms) -> Result<Self, Refused> {
         if let Verdict::Refuse { code, retry_after, detail } = services.admission.admit(&uid).await? {
             return Err(Refused::Batch { code, detail, retry_after: Some(retry_after) });
         }
         let job_id = services.random.job_id();
         Ok(Self {
-            staged: Staged::new(services),
+            staged: StagedBlobs::new(services),
             _staging: services.staging.begin(job_id),
             services: services.clone(),
             job_id,
@@ -61,7 +61,7 @@ impl Intake {
         })
     }
 
-    /// Starts the next file. A bad name is noted, and the batch goes on so that every bad file is named.
+    /// Starts the next file. After a bad name the batch is still read on, so that every bad file can be reported.
     pub async fn start_file(&mut self, name: &str, headers: PartHeaders) -> Result<(), Refused> {
         let limits = &self.services.settings.upload;
         if self.names.len() >= limits.max_files {
@@ -101,7 +101,7 @@ impl Intake {
             let detail = format!("the file is larger than {} bytes", limits.max_file_bytes);
             let file = current.name.clone();
             self.bad.push(BadFile { file, code: Code::FileTooLarge, detail, retry_after: None });
-            // Nothing more is read: the rest may be endless.
+            // Reading stops here, because the rest may be endless.
             return Err(Refused::Files(std::mem::take(&mut self.bad)));
         }
         if self.batch_bytes > limits.max_batch_bytes {
@@ -131,7 +131,7 @@ impl Intake {
             }
             return Ok(());
         };
-        // From here on the blob may exist, whatever the answer.
+        // From here on the blob may exist, even if `finish` fails.
         self.staged.add(blob.clone());
         let stored = writer.finish().await?;
         if headers.digest.is_some_and(|digest| digest != stored.sha256) {
@@ -154,7 +154,7 @@ impl Intake {
         }
     }
 
-    /// The batch is whole: refuses it if anything in it is wrong.
+    /// Refuses the complete batch if anything in it is wrong.
     pub(super) fn verdict(&mut self) -> Result<(), Refused> {
         if !self.bad.is_empty() {
             return Err(Refused::Files(std::mem::take(&mut self.bad)));
@@ -175,14 +175,14 @@ fn mismatch(name: &str) -> BadFile {
     }
 }
 
-/// The blobs that are staged so far. Unless they are handed to a job, they are deleted: at once by
-/// [`Staged::remove`], or in the background when a request is dropped because its client vanished.
-pub(super) struct Staged {
+/// The blobs that are staged so far. Unless they are handed over to a job they are deleted: at once by
+/// [`StagedBlobs::remove`], or in the background when a request is dropped because its client disconnected.
+pub(super) struct StagedBlobs {
     services: Option<Services>,
     blobs: Vec<BlobName>,
 }
 
-impl Staged {
+impl StagedBlobs {
     fn new(services: &Services) -> Self {
         Self { services: Some(services.clone()), blobs: Vec::new() }
     }
@@ -191,7 +191,7 @@ impl Staged {
         self.blobs.push(blob);
     }
 
-    /// A job owns them, or may own them: from now on they are the caller's to judge.
+    /// Hands the blobs over, because a job owns them or may own them. From now on the caller decides what happens to them.
     pub(super) fn hand_over(&mut self) -> Vec<BlobName> {
         std::mem::take(&mut self.blobs)
     }
@@ -203,7 +203,7 @@ impl Staged {
     }
 }
 
-impl Drop for Staged {
+impl Drop for StagedBlobs {
     fn drop(&mut self) {
         let blobs = std::mem::take(&mut self.blobs);
         let (Some(services), false) = (self.services.take(), blobs.is_empty()) else { return };

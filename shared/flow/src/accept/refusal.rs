@@ -6,23 +6,23 @@ use domain::Code;
 
 use crate::error::Error;
 
-/// One file that is wrong, and how.
+/// A file that is refused, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadFile {
     pub file: String,
     pub code: Code,
     pub detail: String,
-    /// For a recording in the future: when it becomes valid.
+    /// After this long a recording in the future becomes acceptable.
     pub retry_after: Option<Duration>,
 }
 
 #[derive(Debug)]
 pub enum Refused {
-    /// The batch as a whole.
+    /// The batch as a whole is refused.
     Batch { code: Code, detail: String, retry_after: Option<Duration> },
-    /// These files; nothing of the batch is kept.
+    /// These files are refused; nothing of the batch is kept.
     Files(Vec<BadFile>),
-    /// Blobs or the store failed; what was staged is removed, or left to the orphan rule when a job may own it.
+    /// The blob store or the job store failed. Staged blobs are deleted, or left to the orphan rule if a job may own them.
     Storage(Error),
 }
 

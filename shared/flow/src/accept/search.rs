@@ -1,6 +1,8 @@
-//! Searching a small batch for speech at the door: what is proven silent needs no worker, and its owner is told at once.
+//! Searching a small batch for speech during its upload. A batch proven silent needs no worker, and its client gets the
+//! result at once.
 //!
-//! Only proof counts. Speech, damage, too much audio, too little time, no free place: each leaves the batch to the worker.
+//! Only proven silence counts. With speech, damage, too much audio, too little time or no free permit, the batch is left to
+//! the worker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,21 +14,21 @@ use domain::{Codec, Format, RecordingId, Uid};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::intake::Intake;
-use crate::bytes_in::Staged;
+use crate::bytes_in::StagedBlob;
 use crate::error::Result;
-use crate::first_pass::{Again, LatestProgress, Listened, Pass, listen};
+use crate::first_pass::{LatestProgress, Listened, Pass, Retained, listen};
 use crate::ports::BlobName;
 use crate::services::Services;
 
-/// The most that Opus takes: 510 kbit/s. The other compressed codecs of devices take less.
+/// The highest bit rate of Opus is 510 kbit/s; the other compressed codecs of devices use less.
 const COMPRESSED_BYTES_A_SECOND: u64 = 64_000;
-/// Where speech is does not depend on how it would be cut: any length does.
+/// The segment length does not affect where speech is found, so that any value does.
 const SPAN: Duration = Duration::from_secs(15);
 
-/// The places of an instance in which batches are searched: as many as there are cores, and nobody queues for one.
+/// Permits for searching batches on this instance: as many as there are cores. Nobody waits for one.
 #[derive(Clone)]
 pub struct Search {
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Default for Search {
@@ -36,59 +38,60 @@ impl Default for Search {
 }
 
 impl Search {
-    pub fn with_places(places: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(places)) }
+    pub fn with_places(permits: usize) -> Self {
+        Self { permits: Arc::new(Semaphore::new(permits)) }
     }
 }
 
 impl Intake {
-    /// Listens to a small batch before it is committed. Silence that is proven becomes part of the commit; anything else
-    /// changes nothing. Dropped, it ends the decoding too.
+    /// Listens to a small batch before it is committed. Proven silence becomes part of the commit; any other result changes
+    /// nothing. Dropping the future ends the decoding too.
     pub async fn search(&mut self, search: &Search) {
         let limits = &self.services.settings.upload;
         if !self.bad.is_empty() || !is_small(&self.files, limits.inline_audio) {
             return;
         }
-        // Held until the thread that decodes has ended, not only until nobody waits for it any more.
-        let Ok(place) = Arc::clone(&search.places).try_acquire_owned() else { return };
-        let searched = Searched { services: &self.services, uid: &self.uid, files: &self.files };
+        // The permit is held until the decoding thread has ended, even if nobody waits for its result any more.
+        let Ok(permit) = Arc::clone(&search.permits).try_acquire_owned() else { return };
+        let searched = SearchedBatch { services: &self.services, uid: &self.uid, files: &self.files };
         let found = tokio::select! {
-            found = searched.silence(limits.inline_audio, Arc::new(place)) => found,
+            found = searched.silence(limits.inline_audio, Arc::new(permit)) => found,
             () = self.services.clock.sleep(limits.inline_search) => Ok(None),
         };
         let facts = found.unwrap_or_else(|error| {
-            tracing::warn!(job_id = %self.job_id, %error, "a batch could not be searched at the door");
+            tracing::warn!(job_id = %self.job_id, %error, "a batch could not be searched for speech during its upload");
             None
         });
-        tracing::debug!(job_id = %self.job_id, files = self.files.len(), silent = facts.is_some(), "searched at the door");
+        let (files, silent) = (self.files.len(), facts.is_some());
+        tracing::debug!(job_id = %self.job_id, files, silent, "a batch was searched for speech during its upload");
         for (file, facts) in self.files.iter_mut().zip(facts.into_iter().flatten()) {
             file.silent = Some(facts);
         }
     }
 }
 
-struct Searched<'a> {
+struct SearchedBatch<'a> {
     services: &'a Services,
     uid: &'a Uid,
     files: &'a [StagedFile],
 }
 
-impl Searched<'_> {
-    /// What is known of every file when all of them are silent, and new.
-    async fn silence(&self, most: Duration, place: Arc<OwnedSemaphorePermit>) -> Result<Option<Vec<AudioFacts>>> {
+impl SearchedBatch<'_> {
+    /// The facts of every file, if all of them are new and silent.
+    async fn silence(&self, most: Duration, permit: Arc<OwnedSemaphorePermit>) -> Result<Option<Vec<AudioFacts>>> {
         if !self.all_are_new().await? {
             return Ok(None);
         }
         let (mut left, mut all) = (most, Vec::with_capacity(self.files.len()));
         for file in self.files {
-            let Some(facts) = self.listen_to(file, left, Arc::clone(&place)).await? else { return Ok(None) };
+            let Some(facts) = self.listen_to(file, left, Arc::clone(&permit)).await? else { return Ok(None) };
             left = left.saturating_sub(Duration::from_millis(facts.duration_ms));
             all.push(facts);
         }
         Ok(Some(all))
     }
 
-    /// What has been listened to before is not decoded again: its recording says what it is.
+    /// Whether none of the files was listened to before. Otherwise nothing is decoded: the recordings know their state.
     async fn all_are_new(&self) -> Result<bool> {
         let id = |file: &StagedFile| RecordingId::derive(self.uid, &file.name, &file.sha256);
         let ids: Vec<_> = self.files.iter().map(id).collect();
@@ -100,23 +103,23 @@ impl Searched<'_> {
         &self,
         file: &StagedFile,
         within: Duration,
-        place: Arc<OwnedSemaphorePermit>,
+        permit: Arc<OwnedSemaphorePermit>,
     ) -> Result<Option<AudioFacts>> {
         let Ok(name) = domain::name::parse(&file.name) else { return Ok(None) };
         let services = self.services;
         let blob = BlobName::listed(file.blob.clone());
-        let staged = Staged { blobs: &services.blobs, blob, size: file.size, format: name.format, clock: None };
+        let staged = StagedBlob { blobs: &services.blobs, blob, size: file.size, format: name.format, clock: None };
         let (rules, detection) = (SegmentRules::new(SPAN), services.detection.clone());
         let pass = Pass { rules, detection, within: Some(within), from: None, latest: LatestProgress::default() };
-        // The server digested these bytes while they came in: their name is their own.
-        Ok(match listen(&staged, Again::Staged, pass, place).await? {
-            Listened::Heard(heard) if heard.verdict() == Verdict::Silent => Some(heard.facts()),
+        // The server computed the digest of these bytes as they arrived, so that they need no verification.
+        Ok(match listen(&staged, Retained::Nothing, pass, permit).await? {
+            Listened::Readable(file) if file.verdict() == Verdict::Silent => Some(file.facts()),
             _ => None,
         })
     }
 }
 
-/// Judged by bytes, before anything is decoded: a batch that passes may still turn out to be too long.
+/// Whether the batch may be short enough, judged by its bytes before decoding. It may still turn out to be too long.
 fn is_small(files: &[StagedFile], most: Duration) -> bool {
     let at_least = |file: &StagedFile| {
         let name = domain::name::parse(&file.name).ok()?;
@@ -126,7 +129,7 @@ fn is_small(files: &[StagedFile], most: Duration) -> bool {
     !files.is_empty() && !most.is_zero() && sum.is_some_and(|ms| u128::from(ms) <= most.as_millis())
 }
 
-/// With a quarter more for the lengths between frames.
+/// The highest number of bytes for a second of audio, with a quarter added for the length prefixes of frames.
 fn most_bytes_a_second(format: &Format) -> u64 {
     let Format::Frames(frames) = format else { return COMPRESSED_BYTES_A_SECOND };
     let samples = u64::from(frames.rate) * u64::from(frames.channels);

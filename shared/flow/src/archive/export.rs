@@ -1,4 +1,4 @@
-//! Out of a store, into a file.
+//! Export from a store to a file.
 
 use std::io::Write;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::ports::archive::{Archive, Record};
 const USERS: usize = 100;
 const RECORDS: usize = 100;
 
-/// Into a new file that has its name only when it is whole and durable.
+/// Exports to a new file, which gets its name only when it is complete and durable.
 pub async fn export_to(archive: &dyn Archive, only: Option<&Uid>, header: &Header, path: &Path) -> Result<Tally> {
     let mut file = NewFile::create(path)?;
     let tally = export(archive, only, header, &mut file).await?;
@@ -23,7 +23,7 @@ pub async fn export_to(archive: &dyn Archive, only: Option<&Uid>, header: &Heade
     Ok(tally)
 }
 
-/// Writes what one user has, or everybody.
+/// Writes the records of one user, or of all users.
 pub async fn export(
     archive: &dyn Archive,
     only: Option<&Uid>,
@@ -48,7 +48,7 @@ pub async fn export(
     writer.end()
 }
 
-/// False when the user has nothing.
+/// Writes the records of a user. Returns false if there are none.
 async fn user(archive: &dyn Archive, uid: &Uid, writer: &mut Writer<'_>) -> Result<bool> {
     let mut page = archive.export(uid, None, RECORDS).await?;
     if page.is_empty() {

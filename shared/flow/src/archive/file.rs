@@ -1,4 +1,4 @@
-//! A file that only its owner may read, and that has its name only when it is whole and durable.
+//! A file that only its owner may read, and that gets its name only when it is complete and durable.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -11,23 +11,23 @@ const BUFFER: usize = 256 * 1024;
 
 pub struct NewFile {
     out: BufWriter<File>,
-    /// What it is called until then; beside its place, so that it is on the same disk.
+    /// The temporary file. It is in the same folder as the final one, so that both are on the same disk.
     part: Part,
     to: PathBuf,
 }
 
-/// Goes away with whoever wrote it.
+/// A temporary file that is removed when this is dropped.
 struct Part(PathBuf);
 
 impl Drop for Part {
     fn drop(&mut self) {
-        // What cannot be removed says by its name that it is nothing whole.
+        // If it cannot be removed, its name still shows that it is incomplete.
         drop(fs::remove_file(&self.0));
     }
 }
 
 impl NewFile {
-    /// There must be no file of that name: neither now nor when it is whole.
+    /// Creates the file. No file of that name may exist, neither now nor when it is published.
     pub fn create(to: &Path) -> Result<Self> {
         let to = absolute(to).unwrap_or_else(|_| to.to_owned());
         let failed = |why| Error::File { path: to.clone(), why };
@@ -48,7 +48,7 @@ impl NewFile {
         let mut name = || {
             out.flush()?;
             out.get_ref().sync_all()?;
-            // Takes the name, and fails where somebody else has it; then the name is ours to replace.
+            // This claims the name and fails if it is taken. After that the name is ours to replace.
             private(to)?;
             fs::rename(&part.0, &*to)?;
             to.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_its_name_only_when_it_is_whole_and_is_private() {
+    fn file_is_private_and_gets_its_name_only_when_complete() {
         let folder = folder("whole");
         let path = folder.join("file");
         let mut file = NewFile::create(&path).unwrap();
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_taken_is_never_replaced() {
+    fn existing_file_is_never_replaced() {
         let folder = folder("taken");
         let path = folder.join("file");
         let file = NewFile::create(&path).unwrap();

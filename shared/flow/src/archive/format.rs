@@ -1,4 +1,4 @@
-//! What stands in a line of the file.
+//! The lines of an export file.
 
 use std::fmt;
 
@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::ports::archive::Record;
 
-/// Of the format that is written. 1: without levels; a plan in it is cut at one gain.
+/// The version of the format that is written. Version 1 has no levels; its plans are cut at one gain.
 pub const FORMAT: u32 = 2;
-/// The oldest one that is read.
+/// The oldest version of the format that can be read.
 const OLDEST: u32 = 1;
-/// The longest line. The plan of the longest recording that there can be, 49 days, has below 32 MiB: what is exported can
-/// be imported.
+/// The longest line. The plan of the longest possible recording, 49 days, takes less than 32 MiB, so that everything
+/// exported can be imported.
 pub const MAX_LINE: u64 = 32 << 20;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     afterword_export: u32,
-    /// Of the program that wrote it: for people.
+    /// The version of the program that wrote the file, for information only.
     version: String,
     created_at: Timestamp,
 }
@@ -36,7 +36,7 @@ impl Header {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Entry {
-    /// The records that follow are this user's.
+    /// The records that follow belong to this user.
     User(Uid),
     Recording(Box<Known>),
     Line(Box<Line>),
@@ -45,12 +45,12 @@ pub enum Entry {
     End(End),
 }
 
-/// A recording, and what is kept beside it.
+/// A recording and the data stored next to it.
 #[derive(Serialize, Deserialize)]
 pub struct Known {
     #[serde(flatten)]
     recording: Recording,
-    /// Packed, as hex digits.
+    /// The packed peaks as hex digits; likewise `levels`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     peaks: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,12 +61,12 @@ pub struct Known {
 pub struct End {
     pub users: u64,
     pub records: u64,
-    /// Of every byte before this line.
+    /// The hash of all bytes before this line.
     pub sha256: String,
 }
 
 impl Entry {
-    /// `None`: what cannot be read stands in no file.
+    /// The entry of a record; `None` for an unreadable record, which is left out of the file.
     pub fn of(record: Record) -> Option<Self> {
         Some(match record {
             Record::Recording { recording, beside: Beside { peaks, levels } } => Self::Recording(Box::new(Known {
@@ -95,7 +95,7 @@ fn unpack<T, E: fmt::Display>(text: &str, unpack: impl FnOnce(&[u8]) -> Result<T
     unpack(&bytes).map_err(|error| error.to_string())
 }
 
-/// How much of everything.
+/// The number of exported records of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub users: u64,
@@ -103,7 +103,7 @@ pub struct Tally {
     pub lines: u64,
     pub conversations: u64,
     pub usage_hours: u64,
-    /// Left out, because they cannot be read; not among the others.
+    /// Documents that were left out because they cannot be read. The other numbers do not include them.
     pub unreadable: u64,
 }
 

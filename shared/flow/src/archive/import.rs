@@ -1,4 +1,4 @@
-//! Out of a file, into a store. What is there stays as it stands; a user who has something else there is left alone.
+//! Import from a file into a store. Existing records are never changed, and a user who already has other data is skipped.
 
 use std::fmt;
 use std::fs::File;
@@ -12,28 +12,28 @@ use super::reader::{Item, Reader, check};
 use super::{Error, Result};
 use crate::ports::archive::{Archive, Imported, MAX_IMPORT, Place, Record};
 
-/// What is written at one moment is at most of about this size, in bytes: stores have a limit.
+/// The approximate size in bytes of what one transaction writes at most, because stores limit it.
 const MAX_BYTES: usize = 2 << 20;
 const PAGE: usize = 100;
-/// Conflicts that are named one by one; the others are counted.
+/// The most conflicts that are listed. Further ones are only counted.
 const NAMED: usize = 100;
 
-/// What an import came to.
+/// The result of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Of the users that were imported.
+    /// The records of the imported users.
     pub tally: Tally,
     pub written: u64,
     pub known: u64,
-    /// Records that stand there otherwise, and were left so.
+    /// Records that exist with other contents and were left unchanged.
     pub conflicts: u64,
     pub named: Vec<(Uid, Place)>,
-    /// Users of whom nothing was written, because this stands in the way.
+    /// Users who were skipped, each with the existing record that is in the way.
     pub refused: Vec<(Uid, Place)>,
 }
 
 impl Report {
-    /// Everything of the file is there now.
+    /// Whether everything in the file is in the store now.
     pub fn is_complete(&self) -> bool {
         self.conflicts == 0 && self.refused.is_empty()
     }
@@ -74,7 +74,7 @@ pub async fn import_from(archive: &dyn Archive, only: Option<&Uid>, path: &Path)
     import(archive, only, BufReader::with_capacity(256 * 1024, file)).await
 }
 
-/// Looks at the whole file before anything is written.
+/// Checks the whole file before anything is written.
 pub async fn import(archive: &dyn Archive, only: Option<&Uid>, from: impl BufRead + Seek) -> Result<Report> {
     let (from, users) = check(from)?;
     if let Some(uid) = only.filter(|uid| !users.contains(uid)) {
@@ -89,9 +89,9 @@ pub async fn import(archive: &dyn Archive, only: Option<&Uid>, from: impl BufRea
             Item::End(_) => return Ok(report),
             Item::User(uid) if only.is_none_or(|only| *only == uid) => {
                 let begin = file.begin();
-                let in_the_way = in_the_way(archive, &uid, &mut file).await?;
+                let obstacle = obstacle(archive, &uid, &mut file).await?;
                 file.go_back(&begin)?;
-                match in_the_way {
+                match obstacle {
                     None => user(archive, &uid, &mut file, &mut report).await?,
                     Some(place) => {
                         report.refused.push((uid, place));
@@ -99,33 +99,33 @@ pub async fn import(archive: &dyn Archive, only: Option<&Uid>, from: impl BufRea
                     }
                 }
             }
-            // Of a user who is left out.
+            // The line belongs to a user who is skipped.
             Item::User(_) | Item::Record(..) => file.next()?,
         };
     }
 }
 
-/// Something that the user has there and that is not in the file, or is different in it. A recording that is not in it
-/// stands in nobody's way: what was said in it would.
-async fn in_the_way(archive: &dyn Archive, uid: &Uid, file: &mut Reader<impl BufRead + Seek>) -> Result<Option<Place>> {
-    let (mut ours, mut is_over) = (None::<Record>, false);
+/// A record of the user in the store that is missing from the file or differs from it. A recording that is missing from
+/// the file is no obstacle; its lines would be.
+async fn obstacle(archive: &dyn Archive, uid: &Uid, file: &mut Reader<impl BufRead + Seek>) -> Result<Option<Place>> {
+    let (mut from_file, mut is_over) = (None::<Record>, false);
     let mut page = archive.export(uid, None, PAGE).await?;
     while let Some(last) = page.last().map(Record::place) {
-        for there in page {
-            let place = there.place();
-            if matches!(there, Record::Unreadable(_)) {
-                // It costs itself alone: what the file has in its place is a conflict.
+        for existing in page {
+            let place = existing.place();
+            if matches!(existing, Record::Unreadable(_)) {
+                // An unreadable record is no obstacle. If the file has this record, it is reported as a conflict.
                 continue;
             }
-            while !is_over && ours.as_ref().is_none_or(|ours| ours.place() < place) {
+            while !is_over && from_file.as_ref().is_none_or(|from_file| from_file.place() < place) {
                 match file.next()? {
-                    Item::Record(record, _) => ours = Some(record),
+                    Item::Record(record, _) => from_file = Some(record),
                     Item::User(_) | Item::End(_) => is_over = true,
                 }
             }
-            match ours.as_ref().filter(|ours| ours.place() == place) {
-                Some(ours) if ours.agrees_with(&there) => {}
-                None if matches!(there, Record::Recording { .. }) => {}
+            match from_file.as_ref().filter(|from_file| from_file.place() == place) {
+                Some(from_file) if from_file.agrees_with(&existing) => {}
+                None if matches!(existing, Record::Recording { .. }) => {}
                 _ => return Ok(Some(place)),
             }
         }
@@ -134,7 +134,7 @@ async fn in_the_way(archive: &dyn Archive, uid: &Uid, file: &mut Reader<impl Buf
     Ok(None)
 }
 
-/// Writes the user's records, and gives back the line behind them.
+/// Writes the user's records, and returns the line after them.
 async fn user(
     archive: &dyn Archive,
     uid: &Uid,

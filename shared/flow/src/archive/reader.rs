@@ -1,4 +1,4 @@
-//! The lines of a file, one after the other: what may follow what, and whether all of them are there.
+//! Reads an export file line by line, and checks the order of lines and that none is missing.
 
 use std::collections::HashSet;
 use std::io::{BufRead, Read, Seek, SeekFrom};
@@ -10,18 +10,18 @@ use super::format::{End, Entry, Header, MAX_LINE};
 use super::{Error, Result};
 use crate::ports::archive::{Place, Record};
 
-/// The most users of a file: their names are held in memory, to see that none comes twice.
+/// The most users in a file. Their names are held in memory to detect duplicates.
 const MAX_USERS: usize = 1_000_000;
 
-/// A line behind the header.
+/// A line after the header.
 pub enum Item {
     User(Uid),
-    /// With the length of its line.
+    /// A record and the length of its line.
     Record(Record, usize),
     End(End),
 }
 
-/// Where a user's records begin.
+/// The position at which a user's records begin.
 #[derive(Clone)]
 pub struct Begin {
     line: u64,
@@ -32,17 +32,17 @@ pub struct Begin {
 pub struct Reader<R> {
     from: R,
     text: Vec<u8>,
-    /// Of the line that was read last.
+    /// The number of the line that was read last.
     line: u64,
     offset: u64,
     uid: Option<Uid>,
     last: Option<Place>,
-    /// Of all lines but the last.
+    /// The hash of all lines but the last.
     hash: Sha256,
 }
 
 impl<R: BufRead + Seek> Reader<R> {
-    /// From the beginning of the file, which has to be one of ours.
+    /// Starts at the beginning of the file, and checks that it is an export.
     pub fn new(mut from: R) -> Result<Self> {
         from.seek(SeekFrom::Start(0))?;
         let (hash, text) = (Sha256::new(), Vec::new());
@@ -63,7 +63,7 @@ impl<R: BufRead + Seek> Reader<R> {
         if !self.advance()? {
             return Err(self.damaged("the file ends without its last line: it is not whole"));
         }
-        // What the parser says may quote what somebody said.
+        // The parser's message is not passed on, because it may quote somebody's transcript.
         let entry = serde_json::from_slice(&self.text)
             .map_err(|why| self.damaged(format!("it is damaged before its column {}", why.column())))?;
         let record = match entry {
@@ -84,7 +84,7 @@ impl<R: BufRead + Seek> Reader<R> {
         Ok(Item::Record(record, self.text.len()))
     }
 
-    /// Whether the record may stand where it stands.
+    /// Checks that the record belongs to the user and is in order.
     fn belongs(&self, record: &Record) -> std::result::Result<(), &'static str> {
         let Some(uid) = &self.uid else { return Err("it stands before any user") };
         if record.uid().is_some_and(|of| of != uid) {
@@ -102,7 +102,7 @@ impl<R: BufRead + Seek> Reader<R> {
         }
     }
 
-    /// False at the end of the file.
+    /// Reads the next line. Returns false at the end of the file.
     fn advance(&mut self) -> Result<bool> {
         self.text.clear();
         let read = (&mut self.from).take(MAX_LINE + 1).read_until(b'\n', &mut self.text)?;
@@ -121,7 +121,7 @@ impl<R: BufRead + Seek> Reader<R> {
         Error::Damaged { line: self.line, why: why.into() }
     }
 
-    /// To go back to later: the user whose line was just read.
+    /// The position of the user whose line was just read, for [`Self::go_back`].
     pub fn begin(&self) -> Begin {
         Begin { line: self.line, offset: self.offset, uid: self.uid.clone() }
     }
@@ -137,7 +137,7 @@ impl<R: BufRead + Seek> Reader<R> {
     }
 }
 
-/// Reads the whole file, and gives it back when it is as it was written, with the users that are in it.
+/// Reads and verifies the whole file, and returns it with the users in it.
 pub fn check<R: BufRead + Seek>(from: R) -> Result<(R, HashSet<Uid>)> {
     let mut reader = Reader::new(from)?;
     let (mut users, mut records) = (HashSet::new(), 0);

@@ -1,4 +1,4 @@
-//! How bytes reach a thread that decodes them, and what is kept of them.
+//! Reading bytes on a decoding thread, and keeping small files in memory.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use super::*;
 use crate::error::{Error, Kind};
 use crate::ports::BlobWriter;
 
-fn fed(pieces: Vec<Result<Bytes>>) -> (BytesIn, DropGuard) {
-    BytesIn::feed(stream::iter(pieces).boxed(), None)
+fn fed(pieces: Vec<Result<Bytes>>) -> (BlobReader, DropGuard) {
+    BlobReader::feed(stream::iter(pieces).boxed(), None)
 }
 
-/// What a decoder reads that wants three bytes, and what is kept.
+/// The first three bytes, as a decoder reads them, and the bytes that are kept.
 async fn kept(pieces: Vec<Result<Bytes>>, size: u64) -> io::Result<(Vec<u8>, Option<Bytes>)> {
     let (bytes, _feeding) = fed(pieces);
-    let mut keeper = Keeper::new(bytes, size);
+    let mut keeper = KeepingReader::new(bytes, size);
     tokio::task::spawn_blocking(move || {
         let mut first = vec![0; 3];
         keeper.read_exact(&mut first)?;
@@ -36,7 +36,7 @@ fn piece(text: &'static str) -> Result<Bytes> {
 }
 
 #[tokio::test]
-async fn what_a_decoder_leaves_is_kept_too() {
+async fn bytes_after_the_decoder_stops_are_kept_too() {
     let (first, kept) = kept(vec![piece("ab"), piece("cde"), piece("f")], 6).await.unwrap();
     assert_eq!((&*first, kept.unwrap()), (&b"abc"[..], Bytes::from_static(b"abcdef")));
 }
@@ -51,19 +51,19 @@ async fn every_byte_is_digested_and_few_bytes_are_kept() {
 }
 
 #[tokio::test]
-async fn a_large_file_is_not_kept() {
+async fn large_file_is_not_kept() {
     assert_eq!(kept(vec![piece("abcdef")], KEPT_BYTES + 1).await.unwrap().1, None);
 }
 
 #[tokio::test]
-async fn a_read_that_breaks_is_the_stores_error_and_never_the_end() {
+async fn interrupted_read_is_an_error_of_the_store_and_not_the_end() {
     let broken = || vec![piece("abc"), Err(Error::new(Kind::Unavailable, "blobs.read", "x"))];
     for error in [kept(broken(), 6).await.unwrap_err(), digested(broken(), 6).await.unwrap_err()] {
         assert_eq!(error.downcast::<Error>().unwrap().kind, Kind::Unavailable);
     }
 }
 
-/// A blob that remembers from where it was read.
+/// A blob that records the offsets at which it was opened.
 struct Opened {
     bytes: Vec<u8>,
     at: Mutex<Vec<u64>>,
@@ -95,18 +95,18 @@ impl Blobs for Opened {
     }
 }
 
-async fn opened(size: usize) -> (Arc<Opened>, BytesIn, DropGuard) {
+async fn opened(size: usize) -> (Arc<Opened>, BlobReader, DropGuard) {
     let bytes = (0..size).map(|at| (at % 251) as u8).collect();
     let blob = Arc::new(Opened { bytes, at: Mutex::default() });
     let (blobs, name): (Arc<dyn Blobs>, _) = (blob.clone(), BlobName::listed("x".to_owned()));
     let m4a = domain::name::parse("x.m4a").unwrap().format;
     let ranges = Ranges::wanted(&m4a, &blobs, &name, size as u64);
-    let (bytes, feeding) = BytesIn::feed(blobs.read(&name, 0).await.unwrap(), ranges);
+    let (bytes, feeding) = BlobReader::feed(blobs.read(&name, 0).await.unwrap(), ranges);
     (blob, bytes, feeding)
 }
 
 #[tokio::test]
-async fn a_jump_opens_the_blob_anew_and_a_short_one_reads_on() {
+async fn long_jump_opens_the_blob_again_and_a_short_one_reads_on() {
     const MIB: u64 = 1 << 20;
     let (blob, mut bytes, _feeding) = opened(5 << 20).await;
     let read = move || {
@@ -135,7 +135,7 @@ async fn a_jump_opens_the_blob_anew_and_a_short_one_reads_on() {
 }
 
 #[tokio::test]
-async fn who_is_not_waited_for_any_more_opens_nothing() {
+async fn reader_of_an_ended_delivery_opens_nothing() {
     let (blob, mut bytes, feeding) = opened(5 << 20).await;
     drop(feeding);
     let read = move || {
@@ -148,8 +148,8 @@ async fn who_is_not_waited_for_any_more_opens_nothing() {
 }
 
 #[test]
-fn what_is_in_memory_is_read_from_anywhere() {
-    let (mut bytes, _) = BytesIn::memory(Bytes::from_static(b"abcdef"));
+fn bytes_in_memory_can_be_read_from_any_position() {
+    let (mut bytes, _) = BlobReader::memory(Bytes::from_static(b"abcdef"));
     let mut two = [0; 2];
     for (jump, expected) in [(SeekFrom::End(-2), b"ef"), (SeekFrom::Start(1), b"bc"), (SeekFrom::Current(0), b"de")] {
         bytes.seek(jump).unwrap();

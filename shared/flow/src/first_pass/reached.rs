@@ -1,34 +1,35 @@
-//! What the thread that listens leaves behind at each fixed moment, for a delivery that ends before it does.
+//! The progress that a decoding thread leaves at fixed positions, for a delivery that ends before the thread does.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use audio::Moments;
 use domain::checkpoint::MAX_CHECKPOINT_BYTES;
 
-/// Room for what names the bytes and the rules that a checkpoint is of.
+/// The bytes that a checkpoint needs to identify the file and the rules that it belongs to.
 pub const ENVELOPE: usize = 16;
 
-/// How far a file has come. Shared by the thread that listens or cuts and by the delivery that it works for.
+/// The latest progress of a file. It is shared by the thread that listens or cuts and the delivery that it works for.
 #[derive(Clone, Default)]
 pub struct LatestProgress(Arc<Mutex<Option<Reached>>>);
 
-/// A place in a file, and what it takes to go on there.
+/// A position in a file, and the packed state that is needed to continue there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reached {
-    /// As [`audio::Progress::place`] has it.
+    /// The position as [`audio::Progress::place`] gives it.
     pub place: u32,
     pub packed: Vec<u8>,
 }
 
 impl LatestProgress {
-    /// What is too long for a checkpoint leaves the one before it: that is further back, and as good.
+    /// Records a position. If it is too large for a checkpoint, the one before it is kept; it is less far but just as
+    /// valid.
     pub fn at(&self, place: u32, packed: Vec<u8>) {
         if ENVELOPE + packed.len() <= MAX_CHECKPOINT_BYTES {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Reached { place, packed });
         }
     }
 
-    /// The recording's plan is made; whoever cuts it later begins at one of these moments.
+    /// Records that the recording is planned. The second pass can begin at any of these positions.
     pub fn listened(&self, moments: &Moments) {
         if !moments.is_empty() {
             let listened = audio::Progress::listened(moments.clone());

@@ -1,4 +1,4 @@
-//! Whether a user's upload is let in: fair use, rate limits and back-pressure stand behind this.
+//! Admission of uploads: fair use, rate limits and back-pressure.
 
 use std::time::Duration;
 
@@ -19,15 +19,15 @@ pub enum Verdict {
     },
 }
 
-/// Where a user stands with the limits on what is transcribed. The default is that of a user without any.
+/// A user's standing with the limits on transcription. The default is that of a user without limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     pub stage: Stage,
-    /// `None` also for a restriction without an end.
+    /// The end of a restriction; `None` without a restriction, or if it has no end.
     pub restricted_until: Option<Timestamp>,
     /// The rolling windows of fair use, shortest first.
     pub windows: Vec<Window>,
-    /// What a restricted user has left of the day.
+    /// The daily budget of a restricted user.
     pub daily_budget: Option<DailyBudget>,
 }
 
@@ -43,7 +43,7 @@ impl Stage {
     pub const ALL: [Stage; 2] = [Stage::None, Stage::Restricted];
 }
 
-/// How much speech was transcribed in the last hours, and how much may be.
+/// A window of fair use: how much speech was transcribed in the last hours, and how much is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     pub hours: u32,
@@ -62,11 +62,11 @@ pub struct DailyBudget {
 pub trait Admission: Send + Sync + 'static {
     async fn admit(&self, uid: &Uid) -> Result<Verdict>;
 
-    /// What the user is told about these limits; reserves and changes nothing.
+    /// The user's standing with these limits. It reserves and changes nothing.
     async fn standing(&self, uid: &Uid) -> Result<Standing>;
 }
 
-/// Lets everybody in.
+/// Admits every upload.
 pub struct AlwaysAdmit;
 
 #[async_trait]

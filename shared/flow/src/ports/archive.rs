@@ -1,5 +1,5 @@
-//! What outlives jobs, whole: taken out of one store and put into another, so that whoever outgrows a machine loses
-//! nothing. Jobs, devices and limits belong to their place and stay there.
+//! The archive port: the lasting data of users, exported from one store and imported into another. Jobs, devices and limits
+//! belong to an installation and are not exported.
 
 use std::fmt;
 
@@ -8,25 +8,25 @@ use domain::{Beside, Bucket, Conversation, ConversationId, Line, Recording, Reco
 
 use crate::error::Result;
 
-/// Something of a user that is kept for ever.
+/// A record of a user that is kept for ever.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Record {
-    /// With its plan, and what is kept beside it.
+    /// A recording with its plan and the data stored next to it.
     Recording {
         recording: Box<Recording>,
         beside: Beside,
     },
-    /// Stubs included.
+    /// A line; it may be a stub.
     Line(Box<Line>),
-    /// Merged-away and deleted ones included.
+    /// A conversation; it may be merged into another one or deleted.
     Conversation(Box<Conversation>),
     Usage(Bucket),
-    /// Something stands in this place that cannot be read: told, so that nothing is left out silently; never written.
+    /// A stored document that cannot be read. It is reported, so that nothing is left out silently, but never written.
     Unreadable(Place),
 }
 
-/// Where a record stands among those of its user. Recordings come first: while an import is under way, the same audio is
-/// not taken for new.
+/// The position of a record among those of its user. Recordings come first, so that the same audio is not taken for new
+/// while an import is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     Recording(RecordingId),
@@ -57,7 +57,7 @@ impl Record {
         }
     }
 
-    /// Whose it is, where the record itself says so.
+    /// The owner of the record, if the record itself contains it.
     pub fn uid(&self) -> Option<&Uid> {
         match self {
             Self::Recording { recording, .. } => Some(&recording.uid),
@@ -67,7 +67,7 @@ impl Record {
         }
     }
 
-    /// Whether the two are the same but for the job that took the recording last: jobs belong to their place.
+    /// Whether the two are equal, apart from the latest job of a recording, because jobs are not exported.
     pub fn agrees_with(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Recording { recording: one, beside }, Self::Recording { recording: two, beside: other }) => {
@@ -78,19 +78,19 @@ impl Record {
     }
 }
 
-/// What an import of some records came to.
+/// The result of importing some records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Imported {
-    /// Not there before.
+    /// Records that did not exist and were written.
     pub written: u64,
-    /// There before, and the same.
+    /// Records that existed already and are equal.
     pub known: u64,
-    /// There before, and different: left as they stand.
+    /// Records that existed already, are different, and were left unchanged.
     pub conflicts: Vec<Place>,
 }
 
 impl Imported {
-    /// Counts a record that is in the way of `new`, or its absence. True: it is to be written.
+    /// Counts a new record, given the existing one in its place. Returns true if the new record has to be written.
     pub fn note(&mut self, new: &Record, there: Option<&Record>) -> bool {
         match there {
             None => self.written += 1,
@@ -101,29 +101,28 @@ impl Imported {
     }
 }
 
-/// The most records in one import, so that a store can write them at one moment.
+/// The most records in one import, so that a store can write them in one transaction.
 pub const MAX_IMPORT: usize = 100;
 
-/// A store whose lasting part can be taken out and put in. No operation looks at jobs.
+/// A store whose lasting data can be exported and imported. No operation reads or writes jobs.
 #[async_trait]
 pub trait Archive: Send + Sync + 'static {
-    /// Users who have anything, each once, in an order of the store's own, after the cursor.
+    /// Users who have any data, each once, after the cursor. The order is up to the store.
     async fn users(&self, after: Option<&Uid>, limit: usize) -> Result<Vec<Uid>>;
 
-    /// What a user has, in the order of [`Place`], after the cursor: at most `limit`, and none only at the end. What
-    /// cannot be read is [`Record::Unreadable`]: it stops nothing, and nothing is left out silently.
+    /// At most `limit` records of a user after the cursor, in the order of [`Place`]. The result is empty only at the
+    /// end. A document that cannot be read is returned as [`Record::Unreadable`].
     async fn export(&self, uid: &Uid, after: Option<Place>, limit: usize) -> Result<Vec<Record>>;
 
-    /// Writes what is not there yet. Create-only: what is there stays as it stands, and is a conflict when it differs, or
-    /// cannot be read.
-    /// A deletion that is written is one to whoever works on the same audio. Atomic. Idempotent. More than
-    /// [`MAX_IMPORT`] records, or records of another user, are [`Kind::Invalid`](crate::error::Kind::Invalid).
+    /// Writes the records that do not exist yet. An existing one is never changed; it is a conflict if it differs or
+    /// cannot be read. A written deletion takes effect for jobs that work on the same audio. Atomic. Idempotent. More
+    /// than [`MAX_IMPORT`] records, or records of another user, are [`Kind::Invalid`](crate::error::Kind::Invalid).
     async fn import(&self, uid: &Uid, records: &[Record]) -> Result<Imported>;
 }
 
-/// Whether these may be imported for this user in one step.
+/// Whether these records may be imported for this user in one transaction.
 pub fn fits(uid: &Uid, records: &[Record]) -> bool {
     let can_be_written = |record: &Record| !matches!(record, Record::Unreadable(_));
-    let are_his = |record: &Record| record.uid().is_none_or(|of| of == uid);
-    records.len() <= MAX_IMPORT && records.iter().all(|record| can_be_written(record) && are_his(record))
+    let is_of_user = |record: &Record| record.uid().is_none_or(|of| of == uid);
+    records.len() <= MAX_IMPORT && records.iter().all(|record| can_be_written(record) && is_of_user(record))
 }

@@ -1,4 +1,5 @@
-//! Staged audio: whole files under `uploads/<uid>/<job_id>/<index>-<safe name>`, written once, read, deleted.
+//! The blob store for staged audio: complete files named `uploads/<uid>/<job_id>/<index>-<safe name>`, each written once,
+//! read and deleted.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,10 +13,10 @@ use sha2::{Digest, Sha256};
 
 use crate::error::Result;
 
-/// The longest file part of a blob's name; the index before it keeps names apart.
+/// The most bytes of a file name that become part of a blob's name. The index before it keeps the names distinct.
 const MAX_SAFE_NAME_BYTES: usize = 100;
 
-/// The full name of a blob. Built from ids, never from what a client wrote.
+/// The full name of a blob. It is built from ids; of the client's file name only safe characters are used.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BlobName(String);
@@ -37,7 +38,7 @@ impl BlobName {
         format!("uploads/{}/{job}/", uid.path_part())
     }
 
-    /// A name that a listing gave.
+    /// A name that a listing returned, or that was stored.
     pub fn listed(text: String) -> Self {
         Self(text)
     }
@@ -58,7 +59,7 @@ impl fmt::Display for BlobName {
     }
 }
 
-/// What a finished write says of the bytes, as the store computed it.
+/// Size and checksums of a finished blob, as the store computed them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stored {
     pub size: u64,
@@ -66,7 +67,7 @@ pub struct Stored {
     pub sha256: Sha256Hex,
 }
 
-/// What is said of bytes while they pass.
+/// Computes size and checksums of bytes as they pass.
 #[derive(Clone, Default)]
 pub struct Sum {
     pub size: u64,
@@ -86,15 +87,16 @@ impl Sum {
     }
 }
 
-/// A blob while it is written. Nothing is visible under its name before `finish` returned `Ok`; dropping it, or
-/// `abort`, leaves nothing behind (or what the orphan rule removes).
+/// A blob that is being written. Nothing is visible under its name before `finish` has returned `Ok`. Dropping it, or
+/// `abort`, leaves nothing behind, or only what the orphan rule removes.
 #[async_trait]
 pub trait BlobWriter: Send {
-    /// Appends. May keep up to 256 KiB in memory; waits while the store is slower than the client.
+    /// Appends bytes. It may keep up to 256 KiB in memory, and waits while the store is slower than the client.
     async fn write(&mut self, bytes: Bytes) -> Result<()>;
 
-    /// Makes the blob durable under its name, create-only. When a blob of that name exists with the same size and
-    /// checksum, it is our own earlier success; with others, [`Kind::Conflict`](crate::error::Kind::Conflict).
+    /// Makes the blob durable under its name, and never replaces another one. If a blob of that name exists with the
+    /// same size and checksum, it is our own earlier success; otherwise the result is
+    /// [`Kind::Conflict`](crate::error::Kind::Conflict).
     async fn finish(self: Box<Self>) -> Result<Stored>;
 
     async fn abort(self: Box<Self>);
@@ -102,17 +104,17 @@ pub trait BlobWriter: Send {
 
 #[async_trait]
 pub trait Blobs: Send + Sync + 'static {
-    /// Starts a blob. [`Kind::Full`](crate::error::Kind::Full) when the disk's reserve is reached.
+    /// Starts a blob. The result is [`Kind::Full`](crate::error::Kind::Full) if the disk's reserve is reached.
     async fn create(&self, name: &BlobName) -> Result<Box<dyn BlobWriter>>;
 
-    /// The bytes from `offset` on, in pieces of at most 256 KiB. [`Kind::NotFound`](crate::error::Kind::NotFound) when
-    /// there is no such blob; an error in the stream when a read breaks.
+    /// The bytes from `offset` on, in pieces of at most 256 KiB. [`Kind::NotFound`](crate::error::Kind::NotFound) if
+    /// there is no such blob. If reading fails later, the stream ends with an error.
     async fn read(&self, name: &BlobName, offset: u64) -> Result<BoxStream<'static, Result<Bytes>>>;
 
-    /// "Not found" is success.
+    /// Deletes a blob. It is a success if there is no such blob.
     async fn delete(&self, name: &BlobName) -> Result<()>;
 
-    /// Names under `prefix` that sort after `after`, in order, at most `limit`; the age of each since it was written.
+    /// At most `limit` names under `prefix` that sort after `after`, in order, each with the time since it was written.
     async fn list(&self, prefix: &str, after: Option<&BlobName>, limit: usize) -> Result<Vec<(BlobName, Duration)>>;
 
     /// Whether a small write would succeed now.

@@ -1,4 +1,4 @@
-//! Time comes in here, so that tests drive it.
+//! The clock port, through which tests control time.
 
 use std::time::Duration;
 
@@ -9,6 +9,6 @@ use domain::Timestamp;
 pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 
-    /// Waits. A test clock wakes when the test moves time.
+    /// Waits. A test clock wakes the waiter when the test advances time.
     async fn sleep(&self, duration: Duration);
 }

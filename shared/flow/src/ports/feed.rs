@@ -1,7 +1,7 @@
-//! Who waits for news of a user's jobs is woken here.
+//! Wake-ups for those who wait for changes of a user's jobs.
 //!
-//! A wake-up says only "look again". It may come too often, and several may come as one; a store that many processes
-//! write may wake on a timer and nothing else. What changed is asked of the store.
+//! A wake-up only means "query again". It may come too often, and several may be merged into one. A store that many
+//! processes write may wake on a timer only. The changes themselves are read from the store.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,22 +10,23 @@ use domain::Uid;
 use tokio::sync::watch;
 
 pub trait Feed: Send + Sync + 'static {
-    /// A watch that wakes after every commit, from now on, in which a job of the user may have changed.
+    /// A watch that wakes after every later commit in which a job of the user may have changed.
     fn watch(&self, uid: &Uid) -> Watch;
 }
 
-/// Watches one user's jobs as long as it is held.
+/// A watch over one user's jobs, for as long as it is held.
 pub struct Watch {
-    news: watch::Receiver<()>,
-    /// Held for what it does when it is dropped.
-    _leaves: Leaves,
+    receiver: watch::Receiver<()>,
+    /// Removes the user from the watchers when it is dropped.
+    _remove_on_drop: RemoveOnDrop,
 }
 
 impl Watch {
-    /// Returns when there was a wake-up since the last return. May be given up and asked again: none is lost.
+    /// Returns when there was a wake-up since the last return. The future may be dropped and created again without
+    /// losing one.
     pub async fn woken(&mut self) {
-        if self.news.changed().await.is_err() {
-            // Whoever wakes is gone, as at the end of a process: nothing will come any more.
+        if self.receiver.changed().await.is_err() {
+            // The sender is gone, as at the end of a process: no wake-up will come any more.
             std::future::pending().await
         }
     }
@@ -33,24 +34,24 @@ impl Watch {
 
 type ByUser = HashMap<Uid, watch::Sender<()>>;
 
-/// The wake-ups of one process, for adapters that see every commit. Holds nothing of users whom nobody watches.
+/// The wake-ups of one process, for adapters that see every commit. It keeps nothing of users whom nobody watches.
 #[derive(Clone, Default)]
 pub struct Watchers(Arc<Mutex<ByUser>>);
 
 impl Watchers {
-    /// To be called after the commit.
+    /// Wakes the watches of a user. To be called after the commit.
     pub fn wake(&self, uid: &Uid) {
         if let Some(sender) = lock(&self.0).get(uid) {
             sender.send_replace(());
         }
     }
 
-    /// For a store that others write too: everybody looks again.
+    /// Wakes all watches, for a store that other processes write too.
     pub fn wake_all(&self) {
         lock(&self.0).values().for_each(|sender| sender.send_replace(()));
     }
 
-    /// Users who are watched.
+    /// The number of users who are watched.
     pub fn users(&self) -> usize {
         lock(&self.0).len()
     }
@@ -58,27 +59,27 @@ impl Watchers {
 
 impl Feed for Watchers {
     fn watch(&self, uid: &Uid) -> Watch {
-        let news = lock(&self.0).entry(uid.clone()).or_insert_with(|| watch::Sender::new(())).subscribe();
-        Watch { news, _leaves: Leaves { watchers: Arc::clone(&self.0), uid: uid.clone() } }
+        let receiver = lock(&self.0).entry(uid.clone()).or_insert_with(|| watch::Sender::new(())).subscribe();
+        Watch { receiver, _remove_on_drop: RemoveOnDrop { watchers: Arc::clone(&self.0), uid: uid.clone() } }
     }
 }
 
-struct Leaves {
+struct RemoveOnDrop {
     watchers: Arc<Mutex<ByUser>>,
     uid: Uid,
 }
 
-impl Drop for Leaves {
+impl Drop for RemoveOnDrop {
     fn drop(&mut self) {
         let mut watchers = lock(&self.watchers);
-        // Fields are dropped in order: this watch's receiver is gone already.
+        // Fields are dropped in order, so that this watch's receiver is gone already.
         if watchers.get(&self.uid).is_some_and(|sender| sender.receiver_count() == 0) {
             watchers.remove(&self.uid);
         }
     }
 }
 
-/// Nothing panics while it is held, and if it did, the map would still be whole.
+/// Nothing panics while the lock is held, and the map would stay valid if it did.
 fn lock(watchers: &Mutex<ByUser>) -> MutexGuard<'_, ByUser> {
     watchers.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watch_wakes_for_its_user_once_however_much_happened() {
+    fn watch_wakes_only_for_its_user_and_once_for_several_changes() {
         let watchers = Watchers::default();
         let (mut ann, mut again) = (watchers.watch(&uid("ann")), watchers.watch(&uid("ann")));
         watchers.wake(&uid("bob"));
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_may_be_woken_at_once() {
+    fn all_watches_can_be_woken_at_once() {
         let watchers = Watchers::default();
         let (mut ann, mut bob) = (watchers.watch(&uid("ann")), watchers.watch(&uid("bob")));
         watchers.wake_all();
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_of_a_user_whom_nobody_watches() {
+    fn nothing_is_kept_for_a_user_without_watches() {
         let watchers = Watchers::default();
         let (first, second) = (watchers.watch(&uid("ann")), watchers.watch(&uid("ann")));
         drop(first);

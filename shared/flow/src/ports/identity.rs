@@ -1,11 +1,11 @@
-//! Who is asking: a bearer token becomes a uid.
+//! The identity of a caller: a bearer token is verified and becomes a uid.
 
 use async_trait::async_trait;
 use domain::Uid;
 
 use crate::error::Result;
 
-/// Why a token is refused. `detail` is for the person who holds it; it never repeats the token.
+/// Why a token is refused. `detail` is shown to the person who holds the token, and never contains it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denied {
     pub detail: String,
@@ -13,15 +13,16 @@ pub struct Denied {
 
 #[async_trait]
 pub trait Identity: Send + Sync + 'static {
-    /// Checks signature, audience, issuer and times. `Ok(Err(_))`: the token is bad. `Err(_)`: it could not be checked
-    /// (keys unreachable), which is our trouble and not the caller's.
+    /// Checks signature, audience, issuer and times. `Ok(Err(_))` means that the token is bad, `Err(_)` that it could
+    /// not be checked, for example because the keys are unreachable. The latter is a fault of the service, not of the
+    /// caller.
     async fn verify(&self, token: &str) -> Result<std::result::Result<Uid, Denied>>;
 }
 
-/// Who delivers a task: beside the shared secret, a token that the queue's service signed for its account. Where tasks
-/// come from a queue of our own there is none.
+/// The identity of a task's sender: besides the shared secret it presents a token that the queue's service signed for its
+/// account. There is none if tasks come from a queue of our own.
 #[async_trait]
 pub trait TaskIdentity: Send + Sync + 'static {
-    /// As [`Identity::verify`]: `Ok(Err(_))` is a bad token, `Err(_)` our trouble.
+    /// Like [`Identity::verify`]: `Ok(Err(_))` means that the token is bad, `Err(_)` that it could not be checked.
     async fn verify(&self, token: &str) -> Result<std::result::Result<(), Denied>>;
 }

@@ -1,12 +1,12 @@
-//! Whose jobs an operation of the store has written: their watchers are woken after the commit.
+//! The user whose jobs an operation of the store has written, so that the user's watchers are woken after the commit.
 
 use domain::{Job, Line, Recording, Uid};
 
 use super::store::{Created, Opened, SessionCompleted, Stepped, Written};
 
-/// The answer of an operation that writes jobs, of one user each.
+/// The result of an operation that writes jobs of one user.
 pub trait OfUser {
-    /// `None` when no job was written.
+    /// The user whose jobs were written; `None` if no job was.
     fn uid(&self) -> Option<&Uid>;
 }
 
@@ -20,7 +20,7 @@ impl OfUser for Created {
 }
 
 impl OfUser for Opened {
-    /// What is known may have been born with the answer.
+    /// A `Known` job may have been created by the operation.
     fn uid(&self) -> Option<&Uid> {
         match self {
             Opened::Session { job, .. } | Opened::Known(job) => Some(&job.uid),

@@ -1,4 +1,4 @@
-//! Silent pushes that wake an app. A hint only: its failure never fails a job.
+//! Silent pushes that wake an app. A push is only a hint: its failure never fails a job.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 
-/// A push target. `token` is a secret of the device: it never shows in `Debug` or logs.
+/// A push target. `token` is a secret of the device and never appears in `Debug` output or logs.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
     pub uid: Uid,
@@ -39,7 +39,7 @@ impl Platform {
     pub const ALL: [Platform; 3] = [Platform::Android, Platform::Ios, Platform::Web];
 }
 
-/// Data only; every value is a string.
+/// A message of data only; every value is a string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PushMessage {
     pub data: BTreeMap<String, String>,
@@ -48,16 +48,17 @@ pub struct PushMessage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PushOutcome {
     Sent,
-    /// The token is dead: forget it, if the device still has that very token.
+    /// The token is no longer valid. It has to be deleted, if the device still has this same token.
     Unregistered,
-    /// Try again, not before the wait if there is one.
+    /// The push has to be retried, after the wait if there is one.
     Later(Option<Duration>),
-    /// Refused for a reason that only a person can mend.
+    /// The push was refused for a reason that only a person can fix.
     Rejected(String),
 }
 
 #[async_trait]
 pub trait Push: Send + Sync + 'static {
-    /// One device, one attempt. `Err` means that the outcome is unknown or the service unreachable: as `Later`.
+    /// Makes one attempt for one device. `Err` means that the outcome is unknown or the service unreachable; it is
+    /// treated like `Later`.
     async fn send(&self, device: &Device, message: &PushMessage) -> Result<PushOutcome>;
 }

@@ -1,4 +1,4 @@
-//! Wake-ups for the process function, with the semantics of Cloud Tasks: named, scheduled, delivered at least once.
+//! The task queue, which delivers wake-ups to workers with the semantics of Cloud Tasks: named, scheduled, at least once.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::Result;
 
-/// A task's name: a hash of job and dispatch number, because sequential names slow a queue down.
+/// The name of a task: a hash of job id and dispatch number, because sequential names slow a queue down.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TaskName(String);
 
@@ -30,7 +30,7 @@ impl fmt::Display for TaskName {
     }
 }
 
-/// The body of a task: ids and the dispatch number only.
+/// The body of a task. It has only ids and the dispatch number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskBody {
     pub job_id: JobId,
@@ -41,9 +41,9 @@ pub struct TaskBody {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewTask {
     pub body: TaskBody,
-    /// Not before this moment; `None`: at once.
+    /// When the task is delivered; `None` for at once.
     pub schedule: Option<Timestamp>,
-    /// Carried to the worker as a header.
+    /// The trace context, which is passed to the worker as a header.
     pub traceparent: Option<String>,
 }
 
@@ -55,10 +55,11 @@ impl NewTask {
 
 #[async_trait]
 pub trait Queue: Send + Sync + 'static {
-    /// Creates the task durably. A task of that name that exists, or ran lately, is success: it is the same wake-up.
+    /// Creates the task durably. It is a success if a task of that name exists or ran lately, because it is the same
+    /// wake-up.
     async fn enqueue(&self, task: NewTask) -> Result<()>;
 
-    /// Whether a task of that name is still to be delivered or is being delivered now.
+    /// Whether a task of that name still has to be delivered or is being delivered now.
     async fn exists(&self, name: &TaskName) -> Result<bool>;
 
     async fn ready(&self) -> Result<()>;

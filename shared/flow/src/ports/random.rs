@@ -1,4 +1,4 @@
-//! Randomness comes in here, so that a seed replays a run.
+//! The source of randomness, so that tests can replay a run from its seed.
 
 use domain::{JobId, Nonce};
 use uuid::Uuid;
@@ -7,7 +7,7 @@ pub trait Random: Send + Sync + 'static {
     /// A random (v4) UUID.
     fn uuid(&self) -> Uuid;
 
-    /// Uniform in `0.0..1.0`, for jitter.
+    /// A number that is uniform in `0.0..1.0`, for jitter.
     fn unit(&self) -> f64;
 
     fn job_id(&self) -> JobId {

@@ -1,5 +1,5 @@
-//! The bytes of upload sessions on their way: where they go, how many are there, and what becomes of those that nobody
-//! wants. A file that is whole is a blob like any other; until then it is nothing that anybody reads.
+//! Resumable uploads: where the bytes of upload sessions are written, how many have arrived, and how abandoned ones are
+//! deleted. A complete file is a blob like any other; before that nobody can read it.
 
 use std::time::Duration;
 
@@ -10,48 +10,48 @@ use domain::UploadUrl;
 use super::blobs::BlobName;
 use crate::error::Result;
 
-/// What was announced of a file's bytes.
+/// The announced size and checksum of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expected {
     pub size: u64,
     pub crc32c: Option<u32>,
 }
 
-/// How far the bytes of a file have come.
+/// The progress of a file's upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// So many bytes are there for good.
+    /// This many bytes are stored durably.
     Open { offset: u64 },
-    /// The file is a blob under its name.
+    /// The file is complete and is a blob under its name.
     Whole { size: u64, crc32c: u32 },
-    /// The place for the bytes does not exist any more.
+    /// The upload does not exist any more.
     Gone,
 }
 
 #[async_trait]
 pub trait Uploads: Send + Sync + 'static {
-    /// Makes the place for a file's bytes. The address in it is the credential: at least 128 random bits. Each call makes
-    /// an address of its own; which one counts is the caller's to decide.
+    /// Starts an upload and returns its address. The address is the credential, with at least 128 random bits. Each call
+    /// creates a new address; the caller decides which one counts.
     async fn start(&self, name: &BlobName, expected: Expected) -> Result<UploadUrl>;
 
-    /// How many bytes are durably there. Disturbs nobody who is sending.
+    /// How many bytes are stored durably. A client that is sending is not interrupted.
     async fn progress(&self, name: &BlobName, url: &UploadUrl, expected: Expected) -> Result<Progress>;
 
-    /// Deletes what has arrived of a file that is not whole; whoever is sending is stopped. "Not found" is success. What
-    /// is whole is a blob, and [`Blobs::delete`](super::Blobs::delete) deletes it.
+    /// Deletes the bytes of an incomplete file; a client that is sending is stopped. It is a success if there is no
+    /// such upload. A complete file is a blob, which [`Blobs::delete`](super::Blobs::delete) deletes.
     async fn abandon(&self, name: &BlobName, url: Option<&UploadUrl>) -> Result<()>;
 
-    /// Files of which something has arrived and that sort after `after`, in order, at most `limit`; the age of each since
-    /// bytes last came. For the orphan rule: empty where unfinished uploads end by themselves.
+    /// At most `limit` incomplete files that sort after `after`, in order, each with the time since bytes last arrived.
+    /// Used by the orphan rule; empty if unfinished uploads expire by themselves.
     async fn list(&self, after: Option<&BlobName>, limit: usize) -> Result<Vec<(BlobName, Duration)>>;
 
-    /// Whether there is room for more bytes now: else [`Kind::Full`](crate::error::Kind::Full).
+    /// Checks that there is room for more bytes now; otherwise the result is [`Kind::Full`](crate::error::Kind::Full).
     async fn room(&self) -> Result<()>;
 }
 
-/// A file when somebody comes to send more of it.
+/// The state of a file when a client wants to send more of it.
 pub enum Arriving {
-    /// Nothing is missing.
+    /// The file is complete.
     Whole {
         size: u64,
         crc32c: u32,
@@ -59,29 +59,31 @@ pub enum Arriving {
     Open(Box<dyn PartWriter>),
 }
 
-/// What is held while bytes of a file arrive. Whatever was written counts, however it ends: dropped, it makes the bytes
-/// durable in the background, and nobody else gets the file before that is done.
+/// The exclusive writer of a file while bytes arrive. Everything written counts, even if it ends early: when dropped, it
+/// makes the bytes durable in the background, and nobody else gets the file before that is done.
 #[async_trait]
 pub trait PartWriter: Send {
-    /// Where the next byte goes.
+    /// The offset of the next byte.
     fn offset(&self) -> u64;
 
-    /// Appends. May keep up to 256 KiB in memory; waits while the disk is slower than the client. More bytes than were
-    /// announced are [`Kind::Invalid`](crate::error::Kind::Invalid), and nothing of them is written.
+    /// Appends bytes. It may keep up to 256 KiB in memory, and waits while the disk is slower than the client. More
+    /// bytes than announced are [`Kind::Invalid`](crate::error::Kind::Invalid), and none of them is written.
     async fn write(&mut self, bytes: Bytes) -> Result<()>;
 
-    /// Resolves when somebody else has come to send the file: what was written is to be flushed, and no more.
+    /// Resolves when another request wants to send the file. The caller then flushes what was written, and writes no more.
     async fn displaced(&self);
 
-    /// Makes durable what was written. With the last byte the file becomes a blob under its name; when its bytes are not
-    /// the ones that were announced, all of them go, and it is [`Kind::Corrupt`](crate::error::Kind::Corrupt).
+    /// Makes the written bytes durable. With the last byte the file becomes a blob under its name. If the bytes differ
+    /// from the announced checksum, all of them are deleted, and the result is
+    /// [`Kind::Corrupt`](crate::error::Kind::Corrupt).
     async fn flush(self: Box<Self>) -> Result<Progress>;
 }
 
-/// Where the bytes come through this process.
+/// An upload store that receives the bytes through this process.
 #[async_trait]
 pub trait ReceivesUploads: Uploads {
-    /// Takes the file to append to it. Whoever had it is told to stop, and waited for, a bounded time: the one who comes
-    /// last has a connection that lives. [`Kind::Full`](crate::error::Kind::Full) when the disk's reserve is reached.
+    /// Takes the file to append to it. A request that had it is told to stop and waited for, for a bounded time,
+    /// because the latest request has the live connection. [`Kind::Full`](crate::error::Kind::Full) if the disk's
+    /// reserve is reached.
     async fn append(&self, name: &BlobName, expected: Expected) -> Result<Arriving>;
 }

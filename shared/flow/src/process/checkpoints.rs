@@ -1,4 +1,4 @@
-//! How far a delivery has come in each of its files, kept for the next one when it ends before they do.
+//! Checkpoints: how far a delivery has come in each of its files, kept for the next delivery if it ends early.
 
 use domain::checkpoint::Checkpoint;
 use domain::{Job, JobFile};
@@ -12,7 +12,7 @@ use crate::first_pass::ENVELOPE;
 use crate::ports::Written;
 use crate::retry::with_retries;
 
-/// Where an earlier delivery stopped in this file. What is of other bytes or of other rules, or damaged, is nothing.
+/// The checkpoint of an earlier delivery of this file. A damaged one, or one of other bytes or rules, is ignored.
 pub async fn checkpoint_of(delivery: &Delivery<'_>, index: usize) -> Result<Option<audio::Progress>, FileError> {
     let file = &delivery.job.files[index];
     if file.listened.is_nothing() {
@@ -23,27 +23,30 @@ pub async fn checkpoint_of(delivery: &Delivery<'_>, index: usize) -> Result<Opti
         Err(error) if error.kind == Kind::Corrupt => None,
         kept => kept?,
     };
-    let whose = whose(delivery, file);
-    let place = kept.as_deref().and_then(|kept| kept.strip_prefix(&whose)).and_then(audio::Progress::unpack);
-    tracing::debug!(job_id = %delivery.job.id, file = index, place = place.as_ref().map(audio::Progress::place), "goes on");
+    let identity = identity(delivery, file);
+    let place = kept.as_deref().and_then(|kept| kept.strip_prefix(&identity)).and_then(audio::Progress::unpack);
+    tracing::debug!(
+        job_id = %delivery.job.id, file = index, place = place.as_ref().map(audio::Progress::place),
+        "listening continues at a checkpoint"
+    );
     Ok(place)
 }
 
-/// Keeps where the threads of all files came. What cannot be kept is worked on again: that costs time and nothing
-/// else.
+/// Stores a checkpoint for each file that has progressed. If one cannot be stored, that work is done again, which costs
+/// nothing but time.
 pub async fn keep_checkpoints(delivery: &Delivery<'_>) {
     for (index, reached) in
         delivery.take_latest().into_iter().filter_map(|(index, latest)| Some((index, latest.take()?)))
     {
-        let bytes = [&whose(delivery, &delivery.job.files[index])[..], &reached.packed].concat();
+        let bytes = [&identity(delivery, &delivery.job.files[index])[..], &reached.packed].concat();
         let (rules, place) = (audio::Progress::RULES, reached.place);
         let checkpoint = Checkpoint { fence: delivery.fence, index, rules, place, bytes };
         match keep(delivery, &checkpoint).await {
             Ok(Written::Done(_)) => {}
-            // The put-back will be told so too.
+            // The put-back will be refused too.
             Ok(Written::Fenced(_)) => return,
             Err(error) => {
-                tracing::warn!(job_id = %delivery.job.id, file = index, %error, "how far a file has come could not be kept");
+                tracing::warn!(job_id = %delivery.job.id, file = index, %error, "a checkpoint could not be stored");
             }
         }
     }
@@ -54,14 +57,14 @@ async fn keep(delivery: &Delivery<'_>, checkpoint: &Checkpoint) -> crate::error:
     with_retries(&*services.clock, || services.store.save_checkpoint(delivery.job.id, checkpoint, services.at())).await
 }
 
-/// Names the bytes that a place is of, and the engine's wish that its segments were made by.
-fn whose(delivery: &Delivery<'_>, file: &JobFile) -> [u8; ENVELOPE] {
+/// Identifies the bytes that a checkpoint belongs to, and the segment length by which they are cut.
+fn identity(delivery: &Delivery<'_>, file: &JobFile) -> [u8; ENVELOPE] {
     let mut digest = Sha256::new();
     digest.update(file.sha256.0);
     digest.update(file.size.to_le_bytes());
     digest.update(segment_rules(delivery).preferred_ms().to_le_bytes());
     digest.update(&file.blob);
-    let mut whose = [0; ENVELOPE];
-    whose.copy_from_slice(&digest.finalize()[..ENVELOPE]);
-    whose
+    let mut identity = [0; ENVELOPE];
+    identity.copy_from_slice(&digest.finalize()[..ENVELOPE]);
+    identity
 }

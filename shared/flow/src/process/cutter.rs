@@ -1,4 +1,4 @@
-//! Cuts the wanted segments out of a file on a thread of its own, one ahead of the engine.
+//! Cuts the wanted segments out of a file on a blocking thread, one segment ahead of the engine.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -13,28 +13,28 @@ use super::decode_permits::DecodePermit;
 use crate::error::{Error, Kind};
 use crate::first_pass::{LatestProgress, Source, read_error};
 
-/// A segment's audio on its way to the engine.
+/// A segment and its audio, for the engine.
 pub type Cut = (Segment, audio::Cut);
 
-/// What is cut, and how.
+/// The parameters of cutting.
 pub struct Cutter {
     pub format: Format,
     pub source: Source,
     pub levels: Levels,
-    /// Opus stays in the packets that it was recorded in.
+    /// Whether Opus is passed on in its recorded packets and not decoded.
     pub packets: bool,
     pub wanted: Vec<Segment>,
-    /// Where decoding can begin. The source stands at the last of them before the first wanted segment.
+    /// Positions at which decoding can begin. The source is at the last of them before the first wanted segment.
     pub moments: Moments,
-    /// More of them are told here.
+    /// Receives further such positions.
     pub latest: LatestProgress,
 }
 
-/// The segments in their order. At most one waits, and while it does none is cut: memory holds what is asked and one
-/// more. Meanwhile the `place` for decoding is others'.
+/// Sends the segments in their order. At most one waits, and meanwhile none is cut, so that memory holds the segments in
+/// flight and one more. While one waits, the `permit` for decoding is released to others.
 pub fn cut_in_background(
     cutter: Cutter,
-    mut place: DecodePermit,
+    mut permit: DecodePermit,
 ) -> (mpsc::Receiver<Cut>, JoinHandle<Result<(), Error>>) {
     let (send, cuts) = mpsc::channel(1);
     let runtime = Handle::current();
@@ -44,7 +44,7 @@ pub fn cut_in_background(
         let last = spans.last().copied();
         let by_start: HashMap<u32, Segment> = wanted.into_iter().map(|s| (s.start_ms, s)).collect();
         let mut sink = |span: Span, cut: audio::Cut| match by_start.get(&span.start_ms) {
-            Some(segment) => pass_on(&send, (*segment, cut), last == Some(span), &runtime, &mut place),
+            Some(segment) => pass_on(&send, (*segment, cut), last == Some(span), &runtime, &mut permit),
             None => ControlFlow::Continue(()),
         };
         let input = source.input(&format);
@@ -59,27 +59,27 @@ pub fn cut_in_background(
         match done {
             Ok(()) => Ok(()),
             Err(AudioError::Read(error)) => Err(read_error(error)),
-            // The plan was made from these bytes: they were readable.
+            // The bytes were readable when the plan was made, so that they must be damaged now.
             Err(why) => Err(Error::new(Kind::Corrupt, "audio.cut", "").because(why)),
         }
     });
     (cuts, cutter)
 }
 
-/// Comes back when the segment was taken, so that the next may be cut; breaks off when nobody takes any more.
+/// Returns when the segment was taken, so that the next one may be cut. Stops the cutting if the receiver is gone.
 fn pass_on(
     send: &mpsc::Sender<Cut>,
     cut: Cut,
     is_last: bool,
     runtime: &Handle,
-    place: &mut DecodePermit,
+    permit: &mut DecodePermit,
 ) -> ControlFlow<()> {
-    // There is room: the one before was taken.
+    // The channel has room, because the segment before was taken.
     if send.try_send(cut).is_err() {
         return ControlFlow::Break(());
     }
     if !is_last && send.capacity() == 0 {
-        place.leave_for(runtime, send.reserve(), send.closed());
+        permit.release_while(runtime, send.reserve(), send.closed());
     }
     if send.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
@@ -91,14 +91,14 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::bytes_in::BytesIn;
+    use crate::bytes_in::BlobReader;
     use crate::process::decode_permits::DecodePermits;
 
-    /// Five seconds of it, and segments of 500 ms.
+    /// A cutter for five seconds of audio, in segments of 500 ms.
     fn cutter() -> Cutter {
         let name = domain::name::parse("audio_x_pcm16_16000_1_fs160_1748300000.bin").unwrap();
         let frame = [&320_u32.to_le_bytes()[..], &[1; 320]].concat();
-        let (bytes, _) = BytesIn::memory(Bytes::from(frame.repeat(500)));
+        let (bytes, _) = BlobReader::memory(Bytes::from(frame.repeat(500)));
         let wanted = (0..10).map(|n| Segment::open(n * 500, n * 500 + 500, 500)).collect();
         let (moments, latest, levels) = (Moments::default(), LatestProgress::default(), Levels::default());
         let source = Source::Bytes(bytes);
@@ -110,11 +110,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_segment_waits_and_the_place_is_free_meanwhile() {
+    async fn one_segment_waits_and_the_permit_is_free_meanwhile() {
         let decode_permits = DecodePermits::with_permits(1);
         let cutter = cutter();
         let wanted = cutter.wanted.clone();
-        let (mut cuts, cutter) = cut_in_background(cutter, decode_permits.place(&"ann".into()).await);
+        let (mut cuts, cutter) = cut_in_background(cutter, decode_permits.acquire(&"ann".into()).await);
         for segment in &wanted[..9] {
             soon(async {
                 while cuts.is_empty() {
@@ -122,8 +122,8 @@ mod tests {
                 }
             })
             .await;
-            // Nobody takes anything: whoever wants to decode meanwhile gets the only place.
-            drop(soon(decode_permits.place(&"ann".into())).await);
+            // While nobody takes the segment, another thread gets the only permit.
+            drop(soon(decode_permits.acquire(&"ann".into())).await);
             assert_eq!(cuts.len(), 1, "one is there, no more");
             let (cut, audio) = cuts.recv().await.unwrap();
             assert_eq!(cut, *segment);
@@ -131,14 +131,14 @@ mod tests {
         }
         assert_eq!(soon(cuts.recv()).await.unwrap().0, wanted[9]);
         assert!(soon(cutter).await.unwrap().is_ok() && soon(cuts.recv()).await.is_none());
-        drop(soon(decode_permits.place(&"ann".into())).await);
+        drop(soon(decode_permits.acquire(&"ann".into())).await);
     }
 
     #[tokio::test]
-    async fn when_nobody_takes_any_more_the_cutting_ends_also_without_a_place_to_come_back_to() {
+    async fn cutting_ends_without_a_permit_when_the_receiver_is_dropped() {
         let decode_permits = DecodePermits::with_permits(1);
-        let (mut cuts, cutter) = cut_in_background(cutter(), decode_permits.place(&"ann".into()).await);
-        let _taken = soon(decode_permits.place(&"ann".into())).await;
+        let (mut cuts, cutter) = cut_in_background(cutter(), decode_permits.acquire(&"ann".into()).await);
+        let _taken = soon(decode_permits.acquire(&"ann".into())).await;
         soon(cuts.recv()).await.unwrap();
         drop(cuts);
         assert!(soon(cutter).await.unwrap().is_ok());

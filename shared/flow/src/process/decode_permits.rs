@@ -1,5 +1,5 @@
-//! The permits for decoding and for searching for speech: as many as there are cores, over all jobs of the process. They
-//! go round by user.
+//! Permits for decoding and speech detection, shared by all jobs of the process: as many as there are cores. Users get them
+//! in turn.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ pub struct DecodePermits {
 }
 
 impl DecodePermits {
-    pub fn with_permits(job_permits: usize) -> Self {
-        Self { permits: Permits::new(job_permits) }
+    pub fn with_permits(permits: usize) -> Self {
+        Self { permits: Permits::new(permits) }
     }
 
-    /// Waits for a place; dropped, it waits no more.
-    pub async fn place(&self, user: &User) -> DecodePermit {
+    /// Waits for a permit. Dropping the future ends the wait.
+    pub async fn acquire(&self, user: &User) -> DecodePermit {
         DecodePermit {
             decode_permits: self.clone(),
             held: Some(self.permits.acquire(user).await),
@@ -26,7 +26,7 @@ impl DecodePermits {
     }
 }
 
-/// Held by the thread that decodes, until it has ended.
+/// A permit, which the decoding thread holds until it has ended.
 pub struct DecodePermit {
     decode_permits: DecodePermits,
     held: Option<Permit>,
@@ -34,16 +34,16 @@ pub struct DecodePermit {
 }
 
 impl DecodePermit {
-    /// Gives the place to another user who has none and waits for one, and takes the next one that is free for it.
-    pub fn give_way(&mut self, runtime: &Handle, gone: impl Future) {
+    /// Releases the permit if another user has none and waits for one, and waits for the next free one.
+    pub fn yield_to_others(&mut self, runtime: &Handle, gone: impl Future) {
         if self.held.as_ref().is_some_and(Permit::wanted_by_others) {
-            self.leave_for(runtime, std::future::ready(()), gone);
+            self.release_while(runtime, std::future::ready(()), gone);
         }
     }
 
-    /// Gives the place to others while this thread waits for something else. `gone` ends the waiting for the way back:
-    /// then nobody wants what would be decoded, and there is no place.
-    pub fn leave_for(&mut self, runtime: &Handle, wait: impl Future, gone: impl Future) {
+    /// Releases the permit while this thread waits for something else, and acquires one again afterwards. If `gone`
+    /// resolves, nobody needs the decoded audio any more, and the thread continues without a permit.
+    pub fn release_while(&mut self, runtime: &Handle, wait: impl Future, gone: impl Future) {
         self.held = None;
         runtime.block_on(wait);
         self.held = runtime.block_on(async {

@@ -1,4 +1,5 @@
-//! What the work on one claimed job stands on: its job and fence, the engine, the writer, and the permits of the instance.
+//! The context of a delivery, the work on one claimed job: the job and its fence, the engine, the writer, and the
+//! permits of the instance.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -16,17 +17,17 @@ use super::job_permits::JobPermit;
 use crate::first_pass::LatestProgress;
 use crate::services::Services;
 
-/// What all deliveries of this instance share.
-pub struct Instance {
-    /// How many recordings are decoded at once.
+/// The permits and limits that all deliveries of this instance share.
+pub struct InstancePermits {
+    /// The number of recordings that are decoded at once.
     pub at_once: usize,
-    /// Permits for files beyond the one that each job may work on.
+    /// Permits for further files of a job. Each job may work on one file without such a permit.
     pub more_files: Arc<Permits>,
     pub decode_permits: DecodePermits,
     pub shutdown: CancellationToken,
 }
 
-impl Instance {
+impl InstancePermits {
     pub fn new(at_once: usize, shutdown: CancellationToken) -> Self {
         let decode_permits = DecodePermits::with_permits(at_once);
         Self { at_once, more_files: Permits::new(at_once), decode_permits, shutdown }
@@ -35,25 +36,25 @@ impl Instance {
 
 pub struct Delivery<'w> {
     pub services: &'w Services,
-    pub instance: &'w Instance,
-    /// The job as it was claimed. Each file of it is changed by whoever works on that file.
+    pub instance: &'w InstancePermits,
+    /// The job as it was claimed. Later changes of a file are kept by the task that works on it.
     pub job: Job,
     pub fence: u64,
     pub calls: EngineCalls<'w>,
     pub writer: FencedWriter<'w>,
     permit: &'w JobPermit<'w>,
-    /// When segments were placed last, in milliseconds.
+    /// When segments were last placed, in milliseconds since 1970.
     placed_at: AtomicI64,
-    /// How far each file has come, for when the delivery ends before the file does.
+    /// How far each file has come, for checkpoints if the delivery ends early.
     latest: Mutex<BTreeMap<usize, LatestProgress>>,
-    /// Cancelled when the job gives its permit to another user: nothing more is begun, and what was asked is stored.
-    giving_way: CancellationToken,
+    /// Cancelled when the job yields its permit to another user. Then no further work is begun; pending answers are stored.
+    yielding: CancellationToken,
 }
 
 impl<'w> Delivery<'w> {
     pub fn new(
         services: &'w Services,
-        instance: &'w Instance,
+        instance: &'w InstancePermits,
         engine: Arc<dyn Engine>,
         job: Job,
         permit: &'w JobPermit<'w>,
@@ -69,7 +70,7 @@ impl<'w> Delivery<'w> {
             job,
             placed_at: AtomicI64::new(i64::MIN),
             latest: Mutex::default(),
-            giving_way: CancellationToken::new(),
+            yielding: CancellationToken::new(),
         }
     }
 
@@ -77,25 +78,25 @@ impl<'w> Delivery<'w> {
         self.permit.user()
     }
 
-    /// Whether the job is to give its permit to another user, now or before.
-    pub fn gives_way(&self) -> bool {
-        if !self.giving_way.is_cancelled() && self.permit.gives_way(self.services.now()) {
-            self.giving_way.cancel();
+    /// Whether the job has to yield its permit to another user, or has begun to.
+    pub fn must_yield(&self) -> bool {
+        if !self.yielding.is_cancelled() && self.permit.must_yield(self.services.now()) {
+            self.yielding.cancel();
         }
-        self.has_given_way()
+        self.is_yielding()
     }
 
-    pub fn has_given_way(&self) -> bool {
-        self.giving_way.is_cancelled()
+    pub fn is_yielding(&self) -> bool {
+        self.yielding.is_cancelled()
     }
 
-    /// Where the threads of this file leave how far they came.
+    /// Where the threads of this file record how far they have come.
     pub fn latest(&self, index: usize) -> LatestProgress {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         latest.entry(index).or_default().clone()
     }
 
-    /// How far every file came; nothing is left here.
+    /// Takes the recorded progress of every file.
     pub fn take_latest(&self) -> BTreeMap<usize, LatestProgress> {
         std::mem::take(&mut *self.latest.lock().unwrap_or_else(PoisonError::into_inner))
     }

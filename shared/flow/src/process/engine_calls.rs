@@ -1,4 +1,4 @@
-//! The calls of the speech engine for one delivery: each is made twice at most, and its answer says what to do next.
+//! The calls of the speech engine for one delivery. Each is made at most twice, and its result says what to do next.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,42 +13,42 @@ use tokio_util::sync::CancellationToken;
 use super::engine_probe::EngineProbe;
 use crate::services::Services;
 
-/// The pause before a call that failed is made again.
+/// The pause before a failed call is repeated.
 const SECOND_TRY: Duration = Duration::from_millis(500);
 
-/// How a segment's call ended.
+/// The result of the engine calls for one segment.
 #[derive(Debug)]
-pub enum Call {
-    Said(Said),
-    /// Nothing, twice.
-    Nothing,
-    /// The engine calls the audio itself invalid.
+pub enum CallResult {
+    Transcribed(Transcribed),
+    /// The engine returned no text, twice.
+    Empty,
+    /// The engine refused the audio as invalid.
     Refused,
-    /// It failed twice; another segment may go through.
+    /// The call failed twice; calls for other segments may succeed.
     Failed,
-    /// The engine wants to be left alone, or is not set up: no segment will go through now.
+    /// The engine asks for a pause, or is configured wrongly: no call will succeed now.
     Down {
         retry_after: Option<Duration>,
     },
 }
 
 #[derive(Debug)]
-pub struct Said {
+pub struct Transcribed {
     pub language: Option<String>,
     pub utterances: Vec<Utterance>,
 }
 
-impl Call {
+impl CallResult {
     pub fn engine_is_down(&self) -> bool {
-        matches!(self, Call::Down { .. })
+        matches!(self, CallResult::Down { .. })
     }
 
     pub fn retry_after(&self) -> Option<Duration> {
-        if let Call::Down { retry_after } = self { *retry_after } else { None }
+        if let CallResult::Down { retry_after } = self { *retry_after } else { None }
     }
 
-    /// Of two troubles the one that says more.
-    pub fn worse(self, other: Option<Call>) -> Call {
+    /// Of two failures the more informative one.
+    pub fn worse(self, other: Option<CallResult>) -> CallResult {
         match other {
             Some(other) if other.retry_after() >= self.retry_after() && other.engine_is_down() => other,
             _ => self,
@@ -62,12 +62,12 @@ pub struct EngineCalls<'w> {
     job_id: JobId,
     answered: AtomicU32,
     probe: EngineProbe,
-    /// Cancelled when the engine does not answer: from then on it is not asked any more.
+    /// Cancelled when the engine does not answer. From then on it is not called any more.
     pub is_down: CancellationToken,
 }
 
 impl<'w> EngineCalls<'w> {
-    /// The engine is the one for calls of the job's user.
+    /// `engine` has to be the one for calls of the job's user.
     pub fn new(services: &'w Services, engine: Arc<dyn Engine>, job_id: JobId) -> Self {
         let (answered, probe, is_down) = (AtomicU32::new(0), EngineProbe::default(), CancellationToken::new());
         Self { services, engine, job_id, answered, probe, is_down }
@@ -77,40 +77,40 @@ impl<'w> EngineCalls<'w> {
         self.engine.capabilities()
     }
 
-    /// Asks the engine for one segment. A call that failed in passing is made once more; and so is, whatever came before
-    /// it, one that was answered with nothing on what voice detection called speech.
-    pub async fn ask(&self, segment: Segment, cut: Cut, language: Option<&str>) -> (Segment, Call) {
+    /// Calls the engine for one segment. A call that failed temporarily is repeated once. So is a call, even a repeated
+    /// one, that returned no text, because voice detection found speech in the segment.
+    pub async fn ask(&self, segment: Segment, cut: Cut, language: Option<&str>) -> (Segment, CallResult) {
         let audio = audio_of(&cut);
         let mut call = self.call(audio, language).await;
-        if let Call::Failed = call {
+        if let CallResult::Failed = call {
             self.services.clock.sleep(SECOND_TRY).await;
             call = self.call(audio, language).await;
         }
-        if let Call::Nothing = call {
+        if let CallResult::Empty = call {
             call = self.call(audio, language).await;
         }
         (segment, call)
     }
 
-    async fn call(&self, audio: Audio<'_>, language: Option<&str>) -> Call {
+    async fn call(&self, audio: Audio<'_>, language: Option<&str>) -> CallResult {
         let hints = Hints { language: language.map(str::to_owned) };
         match self.engine.transcribe(audio, &hints).await {
             Ok(transcript) if !transcript.fits(audio.duration) => {
-                // It would fit into no document, and whatever it is, nobody said it.
+                // Nobody can have said that much, and it would fit into no document.
                 self.failed(&EngineError::new(Retry::Transient, "the answer is longer than anybody can speak"))
             }
             Ok(transcript) => {
                 self.note_answer();
-                if transcript.is_empty() { Call::Nothing } else { Call::Said(said(transcript)) }
+                if transcript.is_empty() { CallResult::Empty } else { CallResult::Transcribed(transcribed(transcript)) }
             }
             Err(error) => self.failed(&error),
         }
     }
 
-    fn failed(&self, error: &EngineError) -> Call {
+    fn failed(&self, error: &EngineError) -> CallResult {
         let (job_id, engine) = (self.job_id, self.engine.name());
         match error.retry {
-            // Nothing gets better by itself: somebody has to be told.
+            // This does not pass by itself: an operator has to know.
             Retry::Misconfigured => {
                 tracing::error!(%job_id, engine, %error, "the speech engine is not set up right; jobs wait until it is");
             }
@@ -118,13 +118,13 @@ impl<'w> EngineCalls<'w> {
         }
         match error.retry {
             Retry::Refused => {
-                // A judgement about the audio: the engine itself works.
+                // The engine judged the audio, so that the engine itself works.
                 self.note_answer();
-                Call::Refused
+                CallResult::Refused
             }
-            Retry::Transient => Call::Failed,
-            Retry::Later { after } => Call::Down { retry_after: after },
-            Retry::Misconfigured => Call::Down { retry_after: None },
+            Retry::Transient => CallResult::Failed,
+            Retry::Later { after } => CallResult::Down { retry_after: after },
+            Retry::Misconfigured => CallResult::Down { retry_after: None },
         }
     }
 
@@ -133,22 +133,22 @@ impl<'w> EngineCalls<'w> {
         self.services.instance.circuit.succeeded();
     }
 
-    /// Whether the engine returns text for the clip, after this was asked. Files that ask at the same time share the
-    /// answer.
+    /// Whether the engine returns text for the built-in sample in a call that is made now. Files that ask at the same time
+    /// share the result.
     pub async fn proven_to_answer(&self) -> bool {
         self.probe.answer_after_now(self.ask_with_sample()).await
     }
 
     async fn ask_with_sample(&self) -> bool {
         let clip = audio::sample_samples();
-        let heard = matches!(self.call(Audio::new(&clip), None).await, Call::Said(_));
-        if !heard {
+        let answered = matches!(self.call(Audio::new(&clip), None).await, CallResult::Transcribed(_));
+        if !answered {
             tracing::error!(
                 engine = self.engine.name(),
                 "the speech engine returns nothing even for the built-in sample; jobs wait for it"
             );
         }
-        heard
+        answered
     }
 
     /// Whether the engine answered any call of this delivery.
@@ -164,7 +164,7 @@ fn audio_of(cut: &Cut) -> Audio<'_> {
     }
 }
 
-fn said(transcript: Transcript) -> Said {
+fn transcribed(transcript: Transcript) -> Transcribed {
     let utterance = |line: speech::Utterance| Utterance {
         start_ms: line.start_ms,
         end_ms: line.end_ms,
@@ -172,7 +172,7 @@ fn said(transcript: Transcript) -> Said {
         speaker: line.speaker,
         words: line.words.map(|words| words.into_iter().map(word).collect()),
     };
-    Said { language: transcript.language, utterances: transcript.lines.into_iter().map(utterance).collect() }
+    Transcribed { language: transcript.language, utterances: transcript.lines.into_iter().map(utterance).collect() }
 }
 
 fn word(word: speech::Word) -> Word {

@@ -1,19 +1,20 @@
-//! Whether the engine answers at all: the built-in sample is asked by one file for all files that want to know.
+//! A probe that finds out whether the engine answers at all: one file sends the built-in sample for all files that want to
+//! know.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
-/// Whether the engine returned text for the sample the last time.
+/// The last result of the probe.
 #[derive(Default)]
 pub struct EngineProbe {
-    /// Locked while it is asked.
+    /// Whether the engine returned text for the sample. Locked while the engine is being called.
     last: Mutex<bool>,
     asked: AtomicU64,
 }
 
 impl EngineProbe {
-    /// An answer that comes after this was called: that of `ask`, or of somebody else's who asks already.
+    /// A result that is newer than this call: the result of `ask`, or of a concurrent caller's probe.
     pub async fn answer_after_now(&self, ask: impl Future<Output = bool>) -> bool {
         let before = self.asked.load(Ordering::Relaxed);
         let mut last = self.last.lock().await;
@@ -36,7 +37,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn those_who_ask_at_once_share_an_answer_and_who_comes_later_gets_a_new_one() {
+    async fn concurrent_callers_share_a_probe_and_later_ones_start_a_new_one() {
         let (engine_probe, times) = (EngineProbe::default(), Cell::new(0));
         let ask = async |heard: bool| {
             times.set(times.get() + 1);
@@ -53,7 +54,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_asks_and_is_dropped_leaves_the_question_to_the_next() {
+    async fn dropped_probe_is_started_again_by_the_next_caller() {
         let engine_probe = EngineProbe::default();
         let mut first = Box::pin(engine_probe.answer_after_now(pending()));
         assert!((&mut first).now_or_never().is_none());

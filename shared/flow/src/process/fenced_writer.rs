@@ -1,4 +1,4 @@
-//! Writes of one delivery under its fence, one at a time, and the lease that they keep alive.
+//! The writes of one delivery under its fence, one at a time, and the renewal of its lease.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub struct FencedWriter<'w> {
     fence: u64,
     /// When the lease was last extended by a write, in milliseconds.
     last_write: AtomicI64,
-    /// Held by the file that writes. Two transactions on one job would only stand in each other's way.
+    /// Held during a write. Two concurrent transactions on one job would only conflict.
     alone: Mutex<()>,
 }
 
@@ -28,7 +28,7 @@ impl<'w> FencedWriter<'w> {
         Self { services, job_id, fence, last_write, alone: Mutex::default() }
     }
 
-    /// A write under the fence, after the writes of the other files.
+    /// Writes under the fence, after pending writes of other files.
     pub async fn write<T, F>(&self, operation: impl FnMut() -> F) -> Result<T, FileError>
     where
         F: Future<Output = error::Result<Written<T>>>,
@@ -39,7 +39,7 @@ impl<'w> FencedWriter<'w> {
         Ok(done)
     }
 
-    /// A worker's command, after the writes of the other files.
+    /// Applies a worker's command, after pending writes of other files.
     pub async fn command(&self, command: &Command) -> Result<Job, FileError> {
         let _alone = self.alone.lock().await;
         let job = unfenced(written(self.services.step(self.job_id, command).await?))?;
@@ -47,19 +47,20 @@ impl<'w> FencedWriter<'w> {
         Ok(job)
     }
 
-    /// Settles a file that cannot be worked on.
+    /// Fails a file that cannot be processed.
     pub async fn fail_file(&self, index: usize, failure: Failure) -> Result<Job, FileError> {
         tracing::info!(job_id = %self.job_id, file = index, code = %failure.code, "a file failed");
         self.command(&Command::FailFile { fence: self.fence, index, failure }).await
     }
 
-    /// Renews the lease when a third of it has passed without a write. Ends only when the job is lost, and says why.
+    /// Renews the lease whenever a third of it has passed without a write. Returns only when the job is lost, with the
+    /// reason.
     pub async fn keep_lease(&self) -> Refusal {
         let every = self.services.settings.rules.renew_after;
         loop {
             let (last, now) = (Timestamp::from_millis(self.last_write.load(Ordering::Relaxed)), self.services.now());
             let idle = last.until(now);
-            // A last write in the future was made by a clock that has come back since.
+            // A last write in the future was made before the clock was set back.
             if idle < every && last <= now {
                 self.services.clock.sleep((every - idle).max(Duration::from_millis(1))).await;
                 continue;
@@ -67,7 +68,7 @@ impl<'w> FencedWriter<'w> {
             match self.services.step(self.job_id, &Command::Renew { fence: self.fence }).await.map(written) {
                 Ok(Written::Done(_)) => self.wrote(),
                 Ok(Written::Fenced(why)) => return why,
-                // The lease may run out: then another worker goes on, and this one is fenced at its next write.
+                // The lease may expire. Then another worker continues, and this one is fenced at its next write.
                 Err(error) => {
                     tracing::warn!(job_id = %self.job_id, %error, "the lease could not be renewed");
                     self.services.clock.sleep(every.min(Duration::from_secs(1))).await;
@@ -81,7 +82,7 @@ impl<'w> FencedWriter<'w> {
     }
 }
 
-/// A worker's command as a worker's write. A job that is gone refuses as a job of another fence does.
+/// The result of a command as the result of a worker's write. A job that does not exist counts as fenced.
 fn written(stepped: Stepped) -> Written<Job> {
     match stepped {
         Stepped::Done { job, .. } => Written::Done(job),

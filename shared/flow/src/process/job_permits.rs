@@ -1,5 +1,5 @@
-//! The places for jobs of an instance. One user holds at most all but one of them; whoever has none and waits for one is
-//! given way to.
+//! Permits for the jobs of an instance. One user holds at most all but one of them. If a user without a permit waits for
+//! one, another user's job yields.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,102 +8,103 @@ use std::time::Duration;
 use domain::Timestamp;
 use speech::permits::{Permit, Permits, User};
 
-/// How long a delivery waits for a place before it is sent away.
+/// How long a delivery waits for a permit before it is sent back to the queue.
 const WAIT: Duration = Duration::from_secs(2);
-/// How long a place is kept for a user who was sent away: queues come back sooner.
-const KEPT: Duration = Duration::from_secs(30);
-/// A user's only job works at least this long before it gives way.
+/// How long a permit is reserved for a user whose delivery was sent back. Queues deliver again sooner.
+const RESERVED: Duration = Duration::from_secs(30);
+/// A user's only job works at least this long before it yields.
 const SLICE: Duration = Duration::from_secs(30);
-/// Users who are remembered. More are not kept a place for: they only wait longer.
-const MOST: usize = 1000;
+/// The most users for whom a permit is reserved. Further users only wait longer.
+const MAX_RESERVATIONS: usize = 1000;
 
 pub struct JobPermits {
     permits: Arc<Permits>,
-    /// Users who were sent away, and until when a place is kept for them.
-    sent_away: Mutex<HashMap<User, Timestamp>>,
-    /// How many jobs of each user are about to give way.
-    giving_way: Mutex<HashMap<User, usize>>,
+    /// Users whose deliveries were sent back, and until when a permit is reserved for them.
+    reservations: Mutex<HashMap<User, Timestamp>>,
+    /// How many jobs of each user are about to yield.
+    yielding: Mutex<HashMap<User, usize>>,
 }
 
-/// A job's place, given back when it is dropped.
+/// A job's permit, which is released when it is dropped.
 pub struct JobPermit<'p> {
     job_permits: &'p JobPermits,
     permit: Permit,
     since: Timestamp,
-    gives_way: Mutex<bool>,
+    must_yield: Mutex<bool>,
 }
 
 impl JobPermits {
     pub fn new(all: usize) -> Self {
         let permits = Permits::with_limit(all, all.saturating_sub(1));
-        Self { permits, sent_away: Mutex::default(), giving_way: Mutex::default() }
+        Self { permits, reservations: Mutex::default(), yielding: Mutex::default() }
     }
 
-    /// Waits for a place, for as long as `time` says of the longest wait. `None`: there is none, and one is kept for when
-    /// the user comes again.
+    /// Waits for a permit for at most [`WAIT`], measured by `time`. Returns `None` if there is none; then one is
+    /// reserved for the user's next delivery.
     pub async fn enter<F>(&self, user: &User, now: Timestamp, time: impl FnOnce(Duration) -> F) -> Option<JobPermit<'_>>
     where
         F: Future<Output = ()>,
     {
-        let waits = async {
-            if self.is_kept_for_others(user, now) {
+        let waiting = async {
+            if self.is_reserved_for_others(user, now) {
                 std::future::pending::<()>().await;
             }
             self.permits.acquire(user).await
         };
         let permit = tokio::select! {
             biased;
-            permit = waits => permit,
+            permit = waiting => permit,
             () = time(WAIT) => {
-                self.keep_for(user, now + WAIT + KEPT);
+                self.reserve_for(user, now + WAIT + RESERVED);
                 return None;
             }
         };
-        self.forget(user);
-        Some(JobPermit { job_permits: self, permit, since: now, gives_way: Mutex::new(false) })
+        self.drop_reservation(user);
+        Some(JobPermit { job_permits: self, permit, since: now, must_yield: Mutex::new(false) })
     }
 
-    /// Whether all that is free is kept for users who have nothing.
-    fn is_kept_for_others(&self, user: &User, now: Timestamp) -> bool {
+    /// Whether all free permits are reserved for other users who hold none.
+    fn is_reserved_for_others(&self, user: &User, now: Timestamp) -> bool {
         let free = self.permits.all() - self.permits.in_use();
-        free > 0 && self.needy(user, now) >= free && !self.waits_without(user, now)
+        free > 0 && self.users_without_permit(user, now) >= free && !self.has_reservation(user, now)
     }
 
-    /// This very user has nothing and was sent away.
-    fn waits_without(&self, user: &User, now: Timestamp) -> bool {
-        self.permits.held_by(user) == 0 && self.lock().get(user).is_some_and(|until| !now.has_reached(*until))
+    /// Whether this user holds no permit and has a reservation.
+    fn has_reservation(&self, user: &User, now: Timestamp) -> bool {
+        self.permits.held_by(user) == 0 && self.reservations().get(user).is_some_and(|until| !now.has_reached(*until))
     }
 
-    /// Other users who have no place and want one.
-    fn needy(&self, user: &User, now: Timestamp) -> usize {
-        let mut needy = self.permits.left_out(user);
-        let mut sent_away = self.lock();
-        sent_away.retain(|_, until| !now.has_reached(*until));
-        let others = sent_away.keys().filter(|other| *other != user && self.permits.held_by(other) == 0);
-        needy.extend(others.cloned());
-        needy.sort_unstable();
-        needy.dedup();
-        needy.len()
+    /// The number of other users who hold no permit and want one.
+    fn users_without_permit(&self, user: &User, now: Timestamp) -> usize {
+        let mut users = self.permits.left_out(user);
+        let mut reservations = self.reservations();
+        reservations.retain(|_, until| !now.has_reached(*until));
+        let others = reservations.keys().filter(|other| *other != user && self.permits.held_by(other) == 0);
+        users.extend(others.cloned());
+        users.sort_unstable();
+        users.dedup();
+        users.len()
     }
 
-    fn keep_for(&self, user: &User, until: Timestamp) {
-        let mut sent_away = self.lock();
-        if self.permits.held_by(user) == 0 && (sent_away.len() < MOST || sent_away.contains_key(user)) {
-            sent_away.insert(Arc::clone(user), until);
+    fn reserve_for(&self, user: &User, until: Timestamp) {
+        let mut reservations = self.reservations();
+        if self.permits.held_by(user) == 0 && (reservations.len() < MAX_RESERVATIONS || reservations.contains_key(user))
+        {
+            reservations.insert(Arc::clone(user), until);
         }
     }
 
-    fn forget(&self, user: &User) {
-        self.lock().remove(user);
+    fn drop_reservation(&self, user: &User) {
+        self.reservations().remove(user);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<User, Timestamp>> {
-        // A panic elsewhere leaves plain moments behind: still fit for use.
-        self.sent_away.lock().unwrap_or_else(PoisonError::into_inner)
+    fn reservations(&self) -> MutexGuard<'_, HashMap<User, Timestamp>> {
+        // The map holds plain times, which stay valid after a panic elsewhere.
+        self.reservations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn giving_way(&self) -> MutexGuard<'_, HashMap<User, usize>> {
-        self.giving_way.lock().unwrap_or_else(PoisonError::into_inner)
+    fn yielding(&self) -> MutexGuard<'_, HashMap<User, usize>> {
+        self.yielding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -112,35 +113,35 @@ impl JobPermit<'_> {
         self.permit.user()
     }
 
-    /// Whether this job is to give its place to a user who has none. As many do as there are such users, and a user's
-    /// only job does after a while.
-    pub fn gives_way(&self, now: Timestamp) -> bool {
-        let mut gives_way = self.gives_way.lock().unwrap_or_else(PoisonError::into_inner);
-        if *gives_way {
+    /// Whether this job has to yield its permit to a user who has none. As many jobs yield as there are such users; a
+    /// user's only job yields only after [`SLICE`].
+    pub fn must_yield(&self, now: Timestamp) -> bool {
+        let mut must_yield = self.must_yield.lock().unwrap_or_else(PoisonError::into_inner);
+        if *must_yield {
             return true;
         }
         let job_permits = self.job_permits;
         let free = job_permits.permits.all() - job_permits.permits.in_use();
-        let needy = job_permits.needy(self.user(), now);
-        let mut giving = job_permits.giving_way();
-        let (all, own) = (giving.values().sum::<usize>(), giving.get(self.user()).copied().unwrap_or(0));
+        let users_without_permit = job_permits.users_without_permit(self.user(), now);
+        let mut yielding_jobs = job_permits.yielding();
+        let (all, own) = (yielding_jobs.values().sum::<usize>(), yielding_jobs.get(self.user()).copied().unwrap_or(0));
         let keeps_one = job_permits.permits.held_by(self.user()).saturating_sub(own) > 1;
-        if needy > all + free && (keeps_one || now.has_reached(self.since + SLICE)) {
-            *giving.entry(Arc::clone(self.user())).or_default() += 1;
-            *gives_way = true;
+        if users_without_permit > all + free && (keeps_one || now.has_reached(self.since + SLICE)) {
+            *yielding_jobs.entry(Arc::clone(self.user())).or_default() += 1;
+            *must_yield = true;
         }
-        *gives_way
+        *must_yield
     }
 }
 
 impl Drop for JobPermit<'_> {
     fn drop(&mut self) {
-        if *self.gives_way.get_mut().unwrap_or_else(PoisonError::into_inner) {
-            let mut giving = self.job_permits.giving_way();
-            if let Some(jobs) = giving.get_mut(self.permit.user()) {
+        if *self.must_yield.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            let mut yielding_jobs = self.job_permits.yielding();
+            if let Some(jobs) = yielding_jobs.get_mut(self.permit.user()) {
                 *jobs -= 1;
                 if *jobs == 0 {
-                    giving.remove(self.permit.user());
+                    yielding_jobs.remove(self.permit.user());
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! The first pass over a staged file: is it whole, what is in it, where is speech. Its plan is written from this.
+//! The first pass over a staged file of a job: is it complete, what is in it, where is speech. The plan is made from it.
 
 use audio::{Moments, Survey, Verdict};
 use domain::planning::{FilePlan, Heard};
@@ -8,42 +8,42 @@ use super::checkpoints::checkpoint_of;
 use super::delivery::Delivery;
 use super::outcome::FileError;
 use super::segment_rules::segment_rules;
-use super::segments::{ToCut, speech};
+use super::segments::{AudioToCut, speech};
 use super::sharing::Sharing;
 use super::verify::{Mark, verified};
-use crate::bytes_in::Staged;
+use crate::bytes_in::StagedBlob;
 use crate::error::Kind;
-use crate::first_pass::{self, Again, Listened, Pass};
+use crate::first_pass::{self, Listened, Pass, Retained};
 use crate::ports::BlobName;
 use crate::retry::with_retries;
 
-/// One file, from its bytes to a settled state.
+/// Processes one file, from its bytes to a settled state.
 pub async fn file(delivery: &Delivery<'_>, index: usize) -> Result<(), FileError> {
     let services = delivery.services;
     let file = &delivery.job.files[index];
     let wanted = [file.recording];
     let recording = with_retries(&*services.clock, || services.store.recordings(&delivery.job.uid, &wanted)).await?;
-    // One that cannot be read any more is listened to again: its plan is written anew.
+    // A recording whose document cannot be read is listened to and planned again.
     let recording = recording.into_iter().next().flatten().filter(|recording| !recording.needs_listening());
     let format = match domain::name::parse(&file.name) {
         Ok(name) => name.format,
-        // It was accepted by its name: only a version that understood more can have done so.
+        // The name was valid when the file was accepted: a version that knows more names must have accepted it.
         Err(why) => return invalid(delivery, index, Failure::because(Code::InvalidAudio, why.to_string())).await,
     };
     let (blob, clock) = (BlobName::listed(file.blob.clone()), Some(&*services.clock));
-    let staged = Staged { blobs: &services.blobs, blob, size: file.size, format, clock };
+    let staged = StagedBlob { blobs: &services.blobs, blob, size: file.size, format, clock };
     let reached = checkpoint_of(delivery, index).await?;
     let mut moments = reached.as_ref().map(audio::Progress::moments).cloned().unwrap_or_default();
-    let (plan, heard) = match recording {
+    let (plan, kept) = match recording {
         None => match listen(delivery, index, &staged, reached).await? {
-            Ok((plan, again, known)) => {
+            Ok((plan, retained, known)) => {
                 moments = known;
                 let levels = plan.levels.clone();
-                (plan, Some((again, levels)))
+                (plan, Some((retained, levels)))
             }
             Err(failure) => return invalid(delivery, index, failure).await,
         },
-        // Planned by an earlier job: this one goes on with it.
+        // An earlier job has planned the recording, and this one continues with that plan.
         Some(Recording { facts, .. }) => {
             let (heard, peaks, levels) = (Heard::Silence, Peaks::default(), Levels::default());
             (FilePlan { fence: delivery.fence, index, verified: false, facts, heard, peaks, levels }, None)
@@ -54,12 +54,12 @@ pub async fn file(delivery: &Delivery<'_>, index: usize) -> Result<(), FileError
         delivery.latest(index).take();
         return Ok(());
     }
-    if heard.is_some() {
+    if kept.is_some() {
         delivery.latest(index).listened(&moments);
     }
-    // Another job was quicker, and its version heard the recording otherwise: its plan is not cut as this one.
-    let heard = heard.filter(|_| recording.facts == plan.facts);
-    speech(delivery, file, recording, index, ToCut { staged: &staged, heard, moments }).await
+    // If another job planned the recording first and found other facts, its plan cannot be cut at the levels of this one.
+    let kept = kept.filter(|_| recording.facts == plan.facts);
+    speech(delivery, file, recording, index, AudioToCut { staged: &staged, kept, moments }).await
 }
 
 async fn invalid(delivery: &Delivery<'_>, index: usize, failure: Failure) -> Result<(), FileError> {
@@ -75,33 +75,34 @@ async fn write_plan(delivery: &Delivery<'_>, plan: &FilePlan) -> Result<(JobFile
     Ok((file, recording))
 }
 
-/// The plan, and from where the file is read again. `Ok(Err(_))`: the file cannot be worked on at all.
+/// Returns the plan, what was kept of the file, and the positions at which decoding can begin. `Ok(Err(_))` means that the
+/// file cannot be processed at all.
 async fn listen(
     delivery: &Delivery<'_>,
     index: usize,
-    staged: &Staged<'_>,
+    staged: &StagedBlob<'_>,
     reached: Option<audio::Progress>,
-) -> Result<Result<(FilePlan, Again, Moments), Failure>, FileError> {
+) -> Result<Result<(FilePlan, Retained, Moments), Failure>, FileError> {
     let from = match verified(delivery, index, &delivery.job.files[index], staged, Mark::WithPlan).await? {
         Ok(from) => from,
         Err(failure) => return Ok(Err(failure)),
     };
-    // First a place, then the bytes: a stream is not left open while nobody reads it.
-    let (place, _listening) = Sharing::of(delivery.instance.decode_permits.place(delivery.user()).await);
-    let detection = place.detection(delivery.services.detection.clone());
+    // The permit is acquired before the stream is opened, so that no stream is left open while nobody reads it.
+    let (permit, _listening) = Sharing::of(delivery.instance.decode_permits.acquire(delivery.user()).await);
+    let detection = permit.detection(delivery.services.detection.clone());
     let (rules, latest) = (segment_rules(delivery), delivery.latest(index));
     let pass = Pass { rules, detection, within: None, from: reached, latest };
-    Ok(match first_pass::listen(staged, from, pass, place).await {
+    Ok(match first_pass::listen(staged, from, pass, permit).await {
         Err(error) if error.kind == Kind::NotFound => {
             Err(Failure::because(Code::StagedAudioMissing, "the staged audio of the file is gone"))
         }
         Err(error) => return Err(FileError::File(error)),
         Ok(Listened::Unreadable(why)) => Err(Failure::because(Code::InvalidAudio, why.to_string())),
-        Ok(Listened::Heard(heard)) => Ok((plan(delivery.fence, index, &heard), heard.again, heard.moments)),
+        Ok(Listened::Readable(file)) => Ok((plan(delivery.fence, index, &file), file.retained, file.moments)),
     })
 }
 
-fn plan(fence: u64, index: usize, listened: &first_pass::Heard) -> FilePlan {
+fn plan(fence: u64, index: usize, listened: &first_pass::ListenedFile) -> FilePlan {
     let (facts, analysis) = (listened.facts(), &listened.analysis);
     let segment = |span: &audio::Span| Segment::open(span.start_ms, span.end_ms, analysis.speech_ms_in(*span));
     let heard = match analysis.verdict() {

@@ -1,4 +1,5 @@
-//! Counts the calls of an engine: how they end, how long they take without waiting for a place, how much was said.
+//! Metrics of engine calls: their outcome, their duration without the wait for a permit, and the length of transcribed
+//! audio.
 
 use std::sync::Arc;
 
@@ -44,7 +45,7 @@ impl Engine for Metered {
     }
 }
 
-/// As the metrics call it.
+/// The metric label of a result.
 fn outcome(answer: &Result<Transcript, EngineError>) -> &'static str {
     match answer {
         Ok(transcript) if transcript.is_empty() => "empty",

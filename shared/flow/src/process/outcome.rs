@@ -1,4 +1,4 @@
-//! How a delivery ends, and what it comes to when several of its files met trouble.
+//! How a delivery ends, and which end results if several of its files had errors.
 
 use std::time::Duration;
 
@@ -12,33 +12,33 @@ use crate::ports::Written;
 pub enum DeliveryEnd {
     /// Every file is settled.
     Finished,
-    /// The job comes back later.
+    /// The job is put back and delivered again later.
     PutBack(PutBack),
     /// Another worker has the job, or it was cancelled.
     Lost(Refusal),
     /// A store or the network failed.
     Fault(Error),
-    /// The engine does not speak the language of what is left.
+    /// The engine does not support the language of the remaining segments.
     Language { wanted: String },
 }
 
-/// Why one file did not come to its end.
+/// Why one file could not be completed.
 #[derive(Debug)]
 pub enum FileError {
     /// Another worker has the job, or it was cancelled.
     Lost(Refusal),
     /// A store or the network failed.
     Fault(Error),
-    /// One file cannot be read at the moment; the others can.
+    /// This file cannot be read at the moment; others may be readable.
     File(Error),
-    /// Segments of one file failed; others of the delivery may go through.
+    /// Segments of this file failed; other files of the delivery may succeed.
     Segments { retry_after: Option<Duration> },
-    /// The engine does not answer; no file is begun any more. `sure`: the built-in clip has shown it. Otherwise an answer
-    /// to another file of the delivery still proves the opposite.
-    Engine { retry_after: Option<Duration>, sure: bool },
-    /// The engine does not speak the language of this one.
+    /// The engine does not answer, and no further file is begun. `proven` means that the built-in sample has proven it.
+    /// Otherwise an answer to another file of the delivery still proves the opposite.
+    Engine { retry_after: Option<Duration>, proven: bool },
+    /// The engine does not support the language of this file.
     Language { wanted: String },
-    /// The job gives its place to another user; what was asked for is stored.
+    /// The job yields its permit to another user; pending answers are stored.
     ForOthers,
 }
 
@@ -48,8 +48,8 @@ impl From<Error> for FileError {
     }
 }
 
-/// What a fault puts a job back for. A service that is away, too busy or set up wrong is waited for; whatever else went
-/// wrong is an attempt, and may be this job's alone.
+/// The cause with which an error puts a job back. The job waits for a service that is unavailable, too busy or configured
+/// wrongly. Any other error counts as an attempt, because it may concern this job alone.
 pub fn cause(error: &Error) -> PutBack {
     let retry_after = error.retry_after;
     match error.kind {
@@ -62,7 +62,7 @@ pub fn cause(error: &Error) -> PutBack {
     }
 }
 
-/// A write that was fenced ends the delivery.
+/// The result of a write; a fenced write ends the delivery.
 pub fn unfenced<T>(written: Written<T>) -> Result<T, FileError> {
     match written {
         Written::Done(value) => Ok(value),
@@ -70,10 +70,10 @@ pub fn unfenced<T>(written: Written<T>) -> Result<T, FileError> {
     }
 }
 
-/// What the files of a delivery met that does not keep the others from their end.
+/// The errors of a delivery's files that do not keep the other files from being completed.
 #[derive(Default)]
 pub struct FileErrors {
-    /// Of the first file, in their order, whoever was at it first.
+    /// The fault of the first file in order, whichever file failed first.
     fault: Option<(usize, PutBack)>,
     engine: Option<(Option<Duration>, bool)>,
     wanted: Option<String>,
@@ -81,7 +81,7 @@ pub struct FileErrors {
 }
 
 impl FileErrors {
-    /// `Some`: this ends the delivery at once, and whatever else is running is dropped.
+    /// Adds the error of a file. `Some` ends the delivery at once, and all work that is still running is dropped.
     pub fn add(&mut self, index: usize, error: FileError) -> Option<DeliveryEnd> {
         match error {
             FileError::File(error) => {
@@ -90,9 +90,9 @@ impl FileErrors {
             FileError::Segments { retry_after } => {
                 self.fault(index, PutBack::Fault { code: Code::TranscriptionFailed, retry_after });
             }
-            FileError::Engine { retry_after, sure } => {
-                let (longest, surely) = self.engine.unwrap_or_default();
-                self.engine = Some((longest.max(retry_after), surely || sure));
+            FileError::Engine { retry_after, proven } => {
+                let (longest, is_proven) = self.engine.unwrap_or_default();
+                self.engine = Some((longest.max(retry_after), is_proven || proven));
             }
             FileError::Language { wanted } => self.wanted = self.wanted.take().or(Some(wanted)),
             FileError::ForOthers => self.for_others = true,
@@ -108,10 +108,10 @@ impl FileErrors {
         }
     }
 
-    /// What the delivery comes to, now that its files have come as far as they could.
+    /// The end of the delivery after all files have been processed as far as possible.
     pub fn end(self, any_answered: bool) -> DeliveryEnd {
         match (self.engine, self.fault, self.wanted) {
-            (Some((retry_after, sure)), _, _) if sure || !any_answered => {
+            (Some((retry_after, proven)), _, _) if proven || !any_answered => {
                 DeliveryEnd::PutBack(PutBack::Engine { retry_after })
             }
             (_, Some((_, fault)), _) => DeliveryEnd::PutBack(fault),
@@ -139,8 +139,8 @@ mod tests {
         format!("{:?}", errors.end(any_answered))
     }
 
-    fn engine(sure: bool) -> FileError {
-        FileError::Engine { retry_after: LATER, sure }
+    fn engine(proven: bool) -> FileError {
+        FileError::Engine { retry_after: LATER, proven }
     }
 
     fn unreadable() -> FileError {
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_be_the_jobs_own_is_an_attempt() {
+    fn only_errors_that_may_concern_the_job_alone_count_as_attempts() {
         let of = |kind| cause(&Error::new(kind, "blobs.read", ""));
         for kind in [Kind::Unavailable, Kind::Unknown, Kind::Throttled, Kind::Full, Kind::Misconfigured] {
             assert_eq!(of(kind), PutBack::Storage { retry_after: None });
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_in_which_files_end_changes_nothing() {
+    fn order_in_which_files_end_changes_nothing() {
         let segments = || FileError::Segments { retry_after: None };
         let one = end(vec![(0, unreadable()), (1, segments())], true);
         assert_eq!(one, end(vec![(1, segments()), (0, unreadable())], true));
@@ -167,17 +167,17 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_answered_another_file_is_not_down() {
-        for (sure, answered, waits) in [(false, false, true), (false, true, false), (true, true, true)] {
+    fn engine_that_answered_another_file_is_not_down() {
+        for (proven, answered, waits) in [(false, false, true), (false, true, false), (true, true, true)] {
             let ended =
-                end(vec![(0, engine(sure)), (1, FileError::Engine { retry_after: None, sure: false })], answered);
+                end(vec![(0, engine(proven)), (1, FileError::Engine { retry_after: None, proven: false })], answered);
             assert_eq!(ended.contains("Engine"), waits, "{ended}");
             assert!(ended.contains("60s"), "the provider's wish is kept: {ended}");
         }
     }
 
     #[test]
-    fn an_engine_that_is_down_outweighs_a_fault_and_a_fault_a_missing_language() {
+    fn engine_down_outweighs_a_fault_and_a_fault_outweighs_a_missing_language() {
         let language = || FileError::Language { wanted: "es".into() };
         assert!(end(vec![(0, unreadable()), (1, engine(false))], false).contains("Engine"));
         assert!(end(vec![(0, language()), (1, unreadable())], true).contains("Storage"));

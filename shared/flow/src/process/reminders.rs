@@ -1,4 +1,4 @@
-//! What a person has to be told about a job again and again while it lasts, but not at every delivery.
+//! Repeated log lines for operators about a job, at most once an hour and not at every delivery.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,27 +7,27 @@ use std::time::Duration;
 use domain::{JobId, Timestamp};
 
 const EVERY: Duration = Duration::from_secs(3600);
-/// Jobs that are remembered. Of more only these are told of in an hour: the reason is the same.
-const MOST: usize = 1000;
+/// The most jobs that are remembered. No more are logged within an hour, because they would give the same reason.
+const MAX_JOBS: usize = 1000;
 
-/// Kept by an instance, not by the store: it saves log lines, nothing rests on it.
+/// When each job was last logged. It is kept in memory only, because it merely saves log lines.
 #[derive(Default)]
 pub struct Reminders {
-    answer_after_now: Mutex<HashMap<JobId, Timestamp>>,
+    logged_at: Mutex<HashMap<JobId, Timestamp>>,
 }
 
 impl Reminders {
-    /// Whether it is time to tell of this job; if so, it was told.
+    /// Whether it is time to log this job. If so, the job counts as logged now.
     pub fn is_time(&self, job: JobId, now: Timestamp) -> bool {
-        // A panic elsewhere leaves plain moments behind: still fit for use.
-        let mut answer_after_now = self.answer_after_now.lock().unwrap_or_else(PoisonError::into_inner);
-        if answer_after_now.len() >= MOST {
-            answer_after_now.retain(|_, at| !now.has_reached(*at + EVERY));
+        // The map holds plain times, which stay valid after a panic elsewhere.
+        let mut logged_at = self.logged_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged_at.len() >= MAX_JOBS {
+            logged_at.retain(|_, at| !now.has_reached(*at + EVERY));
         }
-        let full = answer_after_now.len() >= MOST;
-        match answer_after_now.get_mut(&job) {
+        let full = logged_at.len() >= MAX_JOBS;
+        match logged_at.get_mut(&job) {
             Some(at) if now.has_reached(*at + EVERY) => *at = now,
-            None if !full => _ = answer_after_now.insert(job, now),
+            None if !full => _ = logged_at.insert(job, now),
             Some(_) | None => return false,
         }
         true
@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_told_of_once_an_hour() {
+    fn job_is_logged_once_an_hour() {
         let (reminders, now) = (Reminders::default(), Timestamp::from_secs(1_000_000));
         assert!(reminders.is_time(job(1), now));
         assert!(reminders.is_time(job(2), now), "each job for itself");
@@ -55,11 +55,8 @@ mod tests {
     #[test]
     fn many_jobs_do_not_fill_memory_or_the_log() {
         let (reminders, now) = (Reminders::default(), Timestamp::from_secs(1_000_000));
-        let answer_after_now = |now| (0..5_000).filter(|n| reminders.is_time(job(*n), now)).count();
-        assert_eq!(
-            (answer_after_now(now), answer_after_now(now + EVERY / 2), answer_after_now(now + EVERY)),
-            (MOST, 0, MOST)
-        );
-        assert_eq!(reminders.answer_after_now.lock().unwrap().len(), MOST);
+        let logged_at = |now| (0..5_000).filter(|n| reminders.is_time(job(*n), now)).count();
+        assert_eq!((logged_at(now), logged_at(now + EVERY / 2), logged_at(now + EVERY)), (MAX_JOBS, 0, MAX_JOBS));
+        assert_eq!(reminders.logged_at.lock().unwrap().len(), MAX_JOBS);
     }
 }

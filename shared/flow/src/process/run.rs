@@ -1,4 +1,4 @@
-//! One claimed delivery: some of its files at a time, while the lease is kept alive and the clock is watched.
+//! The run of one claimed delivery: several of its files at a time, while the lease is renewed and the deadline is watched.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ use super::listen;
 use super::outcome::{DeliveryEnd, FileError, FileErrors};
 use crate::error::Kind;
 
-/// Works until everything is settled or something ends the delivery. Whatever is running is dropped then.
+/// Works until all files are settled or the delivery has to end. Work that is still running is dropped then.
 pub async fn run(delivery: &Delivery<'_>) -> DeliveryEnd {
     let deadline = delivery.services.settings.worker.handler_deadline;
     tokio::select! {
@@ -24,7 +24,7 @@ pub async fn run(delivery: &Delivery<'_>) -> DeliveryEnd {
     }
 }
 
-/// An error of one file does not keep the others from their end: it is reported when they have come to theirs.
+/// Works on all open files. The error of one file does not stop the others; it is reported when they are done.
 async fn work(delivery: &Delivery<'_>) -> DeliveryEnd {
     let own = Semaphore::new(1);
     let is_open = |index: &usize| !delivery.job.files[*index].status.is_settled();
@@ -49,17 +49,17 @@ async fn work(delivery: &Delivery<'_>) -> DeliveryEnd {
     }
 }
 
-/// Every delivery has a permit for one file of its own; for more files it queues with other jobs.
+/// Works on a file with a permit. Every delivery has one permit of its own; for more files it queues with other jobs.
 async fn file_with_permit(delivery: &Delivery<'_>, index: usize, own: &Semaphore) -> (usize, Result<(), FileError>) {
     let _permit = tokio::select! {
         biased;
         permit = own.acquire() => (permit.ok(), None),
         permit = delivery.instance.more_files.acquire(delivery.user()) => (None, Some(permit)),
     };
-    // A file that is not begun is left to the next delivery, and one that found the engine down puts the job back.
+    // If the engine is down, this file is left to the next delivery. The file that found out puts the job back.
     let ended = if delivery.calls.is_down.is_cancelled() {
         Ok(())
-    } else if delivery.gives_way() {
+    } else if delivery.must_yield() {
         Err(FileError::ForOthers)
     } else {
         listen::file(delivery, index).await

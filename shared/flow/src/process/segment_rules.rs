@@ -1,4 +1,4 @@
-//! How long the segments of a recording may be: as its engine prefers them, and no longer than the configuration says.
+//! The length of a recording's segments: as its engine prefers, but no longer than the configuration allows.
 
 use audio::SegmentRules;
 

@@ -10,64 +10,64 @@ use futures_util::{FutureExt, Stream, StreamExt};
 
 use super::cutter::{Cutter, cut_in_background};
 use super::delivery::Delivery;
-use super::engine_calls::{Call, Said};
+use super::engine_calls::{CallResult, Transcribed};
 use super::outcome::FileError;
 use super::verify::{Mark, verified};
-use crate::bytes_in::Staged;
+use crate::bytes_in::StagedBlob;
 use crate::error::{Error, Kind};
-use crate::first_pass::Again;
+use crate::first_pass::Retained;
 use crate::retry::with_retries;
 
-/// Audio of one file that the engine is asked for at a time, unless one segment alone is longer: 38 MB of samples, so
-/// that with the segment that is being cut a file takes less than 64 MiB.
-const ASKED_MS: u32 = 600_000;
+/// The most audio of one file that is sent to the engine at a time, unless a single segment is longer: 38 MB of samples, so
+/// that a file takes less than 64 MiB together with the segment that is being cut.
+const MAX_IN_FLIGHT_MS: u32 = 600_000;
 
-/// What a delivery collects for one file.
+/// The state of one file during the second pass.
 struct File<'a> {
-    /// As the last write left it.
+    /// The file as the last write returned it.
     file: JobFile,
     recording: Recording,
     index: usize,
-    /// Finished and not yet placed.
+    /// Answers that are not placed yet.
     ready: Vec<(u32, Answer)>,
-    /// Answered twice with nothing: silence, if the engine is proven to hear.
+    /// Segments for which the engine twice returned no text. They are silent if the engine is proven to work.
     empty: Vec<u32>,
-    trouble: Option<Call>,
+    engine_failure: Option<CallResult>,
     delivery: &'a Delivery<'a>,
 }
 
-/// Where the audio of a planned file comes from.
-pub struct ToCut<'a> {
-    pub staged: &'a Staged<'a>,
-    /// Of what this delivery listened to itself: from where it is read again, and how it is heard.
-    pub heard: Option<(Again, Levels)>,
-    /// Where in it decoding can begin, as far as that is known.
+/// The audio of a planned file.
+pub struct AudioToCut<'a> {
+    pub staged: &'a StagedBlob<'a>,
+    /// What was kept of the file, and its levels, if this delivery made the plan itself.
+    pub kept: Option<(Retained, Levels)>,
+    /// The known positions at which decoding can begin.
     pub moments: Moments,
 }
 
-/// Brings every open segment of a planned file to its end, as far as the engine goes along. A recording that this
-/// delivery `heard` itself has no texts yet; if another job was quicker after all, its plan and its texts stand.
+/// Transcribes and places every open segment of a planned file, as far as the engine answers. A recording that this
+/// delivery planned itself has no texts yet; if another job was faster after all, its plan and its texts are kept.
 pub async fn speech(
     delivery: &Delivery<'_>,
     file: JobFile,
     recording: Recording,
     index: usize,
-    ToCut { staged, heard, moments }: ToCut<'_>,
+    AudioToCut { staged, kept, moments }: AudioToCut<'_>,
 ) -> Result<(), FileError> {
     let (ready, empty) = (Vec::new(), Vec::new());
-    let mut file = File { file, recording, index, ready, empty, trouble: None, delivery };
+    let mut file = File { file, recording, index, ready, empty, engine_failure: None, delivery };
     let open = file.open_segments();
-    let stored = if heard.is_some() { HashSet::new() } else { file.stored(&open).await? };
+    let stored = if kept.is_some() { HashSet::new() } else { file.stored(&open).await? };
     file.ready.extend(open.iter().filter(|s| stored.contains(&s.start_ms)).map(|s| (s.start_ms, Answer::Text)));
     let wanted: Vec<Segment> = open.into_iter().filter(|s| !stored.contains(&s.start_ms)).collect();
-    if !wanted.is_empty() && !delivery.calls.is_down.is_cancelled() && !delivery.gives_way() {
-        if let Some(wanted) = file.language_nobody_speaks() {
-            // Texts that are stored find their place even so.
+    if !wanted.is_empty() && !delivery.calls.is_down.is_cancelled() && !delivery.must_yield() {
+        if let Some(wanted) = file.unsupported_language() {
+            // Stored texts are placed even so.
             file.place().await?;
             return Err(FileError::Language { wanted });
         }
-        let (from, levels) = match heard {
-            Some(heard) => heard,
+        let (from, levels) = match kept {
+            Some(kept) => kept,
             None => match verified(delivery, index, &file.file, staged, Mark::Now).await? {
                 Ok(from) => (from, file.levels().await?),
                 Err(failure) => {
@@ -76,11 +76,12 @@ pub async fn speech(
                 }
             },
         };
-        // An engine that is given the packets hears them as they were recorded.
+        // An engine that gets packets gets them as they were recorded, so that the levels have to be close to the
+        // recording.
         let packets = delivery.calls.capabilities().opus && audio::has_packets(&staged.format) && levels.is_near_one();
-        // What was kept are samples.
-        let from = if packets && matches!(from, Again::Samples(_)) { Again::Staged } else { from };
-        // Packets are read from the start: that decodes nothing.
+        // Kept samples are of no use if packets are cut.
+        let from = if packets && matches!(from, Retained::Samples(_)) { Retained::Nothing } else { from };
+        // Packets are read from the start, because reading them decodes nothing.
         let byte = if packets { 0 } else { wanted.first().map_or(0, |first| moments.byte_for(first.start_ms)) };
         match from.open_at(staged, byte).await {
             // `_feeding` ends the reading on the other thread when this delivery is dropped.
@@ -104,13 +105,13 @@ impl File<'_> {
         segments.iter().filter(|s| !s.is_closed() && !failed.contains(&s.start_ms)).copied().collect()
     }
 
-    /// The recording's language, if it has one that the engine would only make nonsense of.
-    fn language_nobody_speaks(&self) -> Option<String> {
+    /// The recording's language, if the engine does not support it.
+    fn unsupported_language(&self) -> Option<String> {
         let spoken = self.delivery.calls.capabilities().languages;
         self.recording.language.clone().filter(|language| !spoken.include(language))
     }
 
-    /// Texts that an earlier delivery, or another job, has stored already: the engine is not asked again.
+    /// The segments whose texts an earlier delivery or another job has stored. The engine is not called for them again.
     async fn stored(&self, open: &[Segment]) -> Result<HashSet<u32>, FileError> {
         let services = self.delivery.services;
         let starts: Vec<u32> = open.iter().map(|s| s.start_ms).collect();
@@ -120,16 +121,16 @@ impl File<'_> {
         Ok(lines.into_iter().map(|line| line.start_ms).collect())
     }
 
-    /// The file's bytes are gone, or others than announced.
+    /// Fails the file, because its bytes are gone or differ from the announced ones.
     async fn fail(&mut self, failure: Failure) -> Result<(), FileError> {
-        // Texts that are stored find their place even so.
+        // Stored texts are placed even so.
         self.place().await?;
         let mut job = self.delivery.writer.fail_file(self.index, failure).await?;
         self.file = job.files.swap_remove(self.index);
         Ok(())
     }
 
-    /// How the plan that stands is cut. It may be another job's, which was quicker.
+    /// The levels at which the stored plan is cut. Another job may have made it.
     async fn levels(&self) -> Result<Levels, FileError> {
         let (services, of) = (self.delivery.services, &self.recording);
         let kept = with_retries(&*services.clock, || services.store.levels(&of.uid, of.id)).await?;
@@ -140,47 +141,47 @@ impl File<'_> {
         let delivery = self.delivery;
         let language = self.recording.language.clone();
         let mut next: Vec<u32> = cutter.wanted.iter().rev().map(|segment| segment.end_ms - segment.start_ms).collect();
-        let place = delivery.instance.decode_permits.place(delivery.user()).await;
+        let permit = delivery.instance.decode_permits.acquire(delivery.user()).await;
         let room = delivery.calls.capabilities().concurrency.max(1);
-        let (mut cuts, cutter) = cut_in_background(cutter, place);
-        let (mut asked, mut asked_ms) = (FuturesUnordered::new(), 0_u32);
-        while !next.is_empty() || !asked.is_empty() {
-            // What is asked for is answered and stored before the place goes to others.
-            if delivery.gives_way() {
+        let (mut cuts, cutter) = cut_in_background(cutter, permit);
+        let (mut in_flight, mut in_flight_ms) = (FuturesUnordered::new(), 0_u32);
+        while !next.is_empty() || !in_flight.is_empty() {
+            // Pending answers are awaited and stored before the permit is released to others.
+            if delivery.must_yield() {
                 next.clear();
-                if asked.is_empty() {
+                if in_flight.is_empty() {
                     break;
                 }
             }
-            let fits = |length: &u32| asked_ms.saturating_add(*length) <= ASKED_MS;
-            let takes = asked.is_empty() || asked.len() < room && next.last().is_some_and(fits);
+            let fits = |length: &u32| in_flight_ms.saturating_add(*length) <= MAX_IN_FLIGHT_MS;
+            let takes = in_flight.is_empty() || in_flight.len() < room && next.last().is_some_and(fits);
             let mut answered = Vec::new();
             tokio::select! {
-                // Nothing more is asked of an engine that does not answer another file; what was answered stays.
+                // The engine is not called again if it does not answer another file; answers that have arrived are kept.
                 () = delivery.calls.is_down.cancelled() => {
-                    return self.take(answers_there(&mut asked, MAX_GROUP)).await;
+                    return self.handle(arrived_answers(&mut in_flight, MAX_GROUP)).await;
                 }
                 cut = cuts.recv(), if takes && !next.is_empty() => match cut {
                     Some((segment, cut)) => {
-                        asked_ms += next.pop().unwrap_or_default();
-                        asked.push(delivery.calls.ask(segment, cut, language.as_deref()));
+                        in_flight_ms += next.pop().unwrap_or_default();
+                        in_flight.push(delivery.calls.ask(segment, cut, language.as_deref()));
                     }
                     None => next.clear(),
                 },
-                Some(answer) = asked.next(), if !asked.is_empty() => answered.push(answer),
+                Some(answer) = in_flight.next(), if !in_flight.is_empty() => answered.push(answer),
             }
-            // Whatever else is there already goes into the same write.
+            // Other answers that have arrived are stored in the same write.
             let room_left = MAX_GROUP - answered.len();
-            answered.extend(answers_there(&mut asked, room_left));
+            answered.extend(arrived_answers(&mut in_flight, room_left));
             if !answered.is_empty() {
-                asked_ms -= answered.iter().map(|(segment, _)| segment.end_ms - segment.start_ms).sum::<u32>();
-                self.take(answered).await?;
+                in_flight_ms -= answered.iter().map(|(segment, _)| segment.end_ms - segment.start_ms).sum::<u32>();
+                self.handle(answered).await?;
             }
-            if self.trouble.as_ref().is_some_and(Call::engine_is_down) {
+            if self.engine_failure.as_ref().is_some_and(CallResult::engine_is_down) {
                 return Ok(());
             }
         }
-        if delivery.has_given_way() {
+        if delivery.is_yielding() {
             return Ok(());
         }
         match cutter.await {
@@ -192,15 +193,15 @@ impl File<'_> {
         }
     }
 
-    /// Sorts what the engine said, stores the texts, and places a group when it is time.
-    async fn take(&mut self, answered: Vec<(Segment, Call)>) -> Result<(), FileError> {
+    /// Handles answers of the engine: stores the texts, and places a group when it is time.
+    async fn handle(&mut self, answered: Vec<(Segment, CallResult)>) -> Result<(), FileError> {
         let mut texts = Vec::new();
         for (segment, call) in answered {
             match call {
-                Call::Said(said) => texts.push(self.line(&segment, said)),
-                Call::Nothing => self.empty.push(segment.start_ms),
-                Call::Refused => self.ready.push((segment.start_ms, Answer::Failed { refused: true })),
-                trouble => self.trouble = Some(trouble.worse(self.trouble.take())),
+                CallResult::Transcribed(transcribed) => texts.push(self.line(&segment, transcribed)),
+                CallResult::Empty => self.empty.push(segment.start_ms),
+                CallResult::Refused => self.ready.push((segment.start_ms, Answer::Failed { refused: true })),
+                engine_failure => self.engine_failure = Some(engine_failure.worse(self.engine_failure.take())),
             }
         }
         if !texts.is_empty() {
@@ -239,29 +240,30 @@ impl File<'_> {
         Ok(())
     }
 
-    /// The end of the file in this delivery: silence is accepted or doubted, and what is left open puts the job back.
+    /// Ends the file in this delivery: decides whether empty answers count as silence, places the rest, and returns why
+    /// the file is still open, if it is.
     async fn close(mut self) -> Result<(), FileError> {
         let delivery = self.delivery;
-        let stops = delivery.calls.is_down.is_cancelled() || delivery.has_given_way();
-        let asks = self.trouble.is_none() && !stops;
-        let heard = if asks { Some(self.hears().await) } else { None };
-        let answer = if heard == Some(true) { Answer::Empty } else { Answer::EmptyOnce };
-        let doubted = heard == Some(false);
+        let stops = delivery.calls.is_down.is_cancelled() || delivery.is_yielding();
+        let asks = self.engine_failure.is_none() && !stops;
+        let engine_works = if asks { Some(self.empty_answers_are_credible().await) } else { None };
+        let answer = if engine_works == Some(true) { Answer::Empty } else { Answer::EmptyOnce };
+        let doubted = engine_works == Some(false);
         self.ready.extend(self.empty.drain(..).map(|start| (start, answer)));
         self.place().await?;
         if self.file.status.is_settled() { Ok(()) } else { Err(self.why_open(doubted).await) }
     }
 
-    /// Whether the job waits for the engine, or this audio is what fails. An engine that answered nothing in this delivery
-    /// may have been asked for nothing but one segment that it always fails on: then the built-in sample tells.
+    /// Why the file is still open: the engine is down, or this audio fails. If the engine answered nothing in this
+    /// delivery, it may have got only one segment on which it always fails; then the built-in sample decides.
     async fn why_open(&self, doubted: bool) -> FileError {
-        let retry_after = self.trouble.as_ref().and_then(Call::retry_after);
-        let down = |sure| FileError::Engine { retry_after, sure };
-        match &self.trouble {
-            // Another file has found out.
+        let retry_after = self.engine_failure.as_ref().and_then(CallResult::retry_after);
+        let down = |proven| FileError::Engine { retry_after, proven };
+        match &self.engine_failure {
+            // Another file has found that the engine is down.
             _ if self.delivery.calls.is_down.is_cancelled() => down(false),
             None if doubted => down(true),
-            None if self.delivery.has_given_way() => FileError::ForOthers,
+            None if self.delivery.is_yielding() => FileError::ForOthers,
             Some(_) if self.delivery.calls.any_answered() => FileError::Segments { retry_after },
             Some(call) if call.engine_is_down() => down(false),
             Some(_) if !self.delivery.calls.proven_to_answer().await => down(true),
@@ -269,14 +271,14 @@ impl File<'_> {
         }
     }
 
-    /// Whether answers without a word may be believed: another segment of the file had text, or the built-in sample is
-    /// heard. A broken provider must not look like silence.
-    async fn hears(&self) -> bool {
+    /// Whether empty answers may count as silence: another segment of the file had text, or the engine transcribes the
+    /// built-in sample. A broken provider must not look like silence.
+    async fn empty_answers_are_credible(&self) -> bool {
         let some_text = self.ready.iter().any(|(_, answer)| *answer == Answer::Text) || self.file.counts.placed > 0;
         self.empty.is_empty() || some_text || self.delivery.calls.proven_to_answer().await
     }
 
-    fn line(&self, segment: &Segment, said: Said) -> Line {
+    fn line(&self, segment: &Segment, transcribed: Transcribed) -> Line {
         let captured_at = self.recording.captured_at.unwrap_or(self.delivery.job.created_at);
         let at = domain::placement::interval(captured_at, segment);
         Line {
@@ -286,9 +288,9 @@ impl File<'_> {
             stream: self.recording.stream.clone(),
             starts_at: at.start,
             ends_at: at.end,
-            language: said.language.or_else(|| self.recording.language.clone()),
-            words: domain::line::count_words(&said.utterances),
-            utterances: said.utterances,
+            language: transcribed.language.or_else(|| self.recording.language.clone()),
+            words: domain::line::count_words(&transcribed.utterances),
+            utterances: transcribed.utterances,
             conversation_id: None,
             attached: false,
             stub: false,
@@ -296,13 +298,16 @@ impl File<'_> {
     }
 }
 
-/// The answers that are there already, at most so many.
-fn answers_there(asked: &mut (impl Stream<Item = (Segment, Call)> + Unpin), most: usize) -> Vec<(Segment, Call)> {
-    let mut there = Vec::new();
-    while there.len() < most
-        && let Some(Some(answer)) = asked.next().now_or_never()
+/// At most `most` answers that have arrived already.
+fn arrived_answers(
+    in_flight: &mut (impl Stream<Item = (Segment, CallResult)> + Unpin),
+    most: usize,
+) -> Vec<(Segment, CallResult)> {
+    let mut arrived = Vec::new();
+    while arrived.len() < most
+        && let Some(Some(answer)) = in_flight.next().now_or_never()
     {
-        there.push(answer);
+        arrived.push(answer);
     }
-    there
+    arrived
 }

@@ -1,4 +1,5 @@
-//! Listening takes long: the permit for decoding is given to other users now and then meanwhile.
+//! Sharing of the decode permit during the first pass: because that takes long, the permit is released to other users now
+//! and then.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,52 +9,52 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::decode_permits::DecodePermit;
 
-/// Audio that is listened to before others are looked for: 10 s at 16 kHz, a few hundredths of a second of work.
+/// The samples after which the permit may be released: 10 s at 16 kHz, a few hundredths of a second of work.
 const EVERY_SAMPLES: usize = 160_000;
 
-/// The permit of a thread that listens.
+/// The decode permit of a thread that runs the first pass.
 #[derive(Clone)]
 pub struct Sharing {
-    place: Arc<Mutex<DecodePermit>>,
+    permit: Arc<Mutex<DecodePermit>>,
     runtime: Handle,
     gone: CancellationToken,
 }
 
 impl Sharing {
-    /// Called where a runtime is. When the guard is dropped nobody wants what is heard any more.
-    pub fn of(place: DecodePermit) -> (Self, DropGuard) {
+    /// Has to be called within a runtime. When the guard is dropped, nobody needs the result any more.
+    pub fn of(permit: DecodePermit) -> (Self, DropGuard) {
         let gone = CancellationToken::new();
         let guard = gone.clone().drop_guard();
-        (Self { place: Arc::new(Mutex::new(place)), runtime: Handle::current(), gone }, guard)
+        (Self { permit: Arc::new(Mutex::new(permit)), runtime: Handle::current(), gone }, guard)
     }
 
-    /// The same detectors, which share the permit while they listen.
+    /// The given detection, with detectors that share the permit while they work.
     pub fn detection(&self, detection: Detection) -> Detection {
         let sharing = self.clone();
         Detection::new(move || {
-            Box::new(Listening { detector: detection.detector(), sharing: sharing.clone(), heard: 0 })
+            Box::new(SharingDetector { detector: detection.detector(), sharing: sharing.clone(), since_shared: 0 })
         })
     }
 
-    fn give_way(&self) {
-        // A panic elsewhere leaves the place as it was.
-        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
-        place.give_way(&self.runtime, self.gone.cancelled());
+    fn yield_to_others(&self) {
+        // The permit stays valid after a panic elsewhere.
+        let mut permit = self.permit.lock().unwrap_or_else(PoisonError::into_inner);
+        permit.yield_to_others(&self.runtime, self.gone.cancelled());
     }
 }
 
-struct Listening {
+struct SharingDetector {
     detector: Box<dyn Detector>,
     sharing: Sharing,
-    heard: usize,
+    since_shared: usize,
 }
 
-impl Detector for Listening {
+impl Detector for SharingDetector {
     fn push(&mut self, samples: &[f32]) {
-        self.heard += samples.len();
-        if self.heard >= EVERY_SAMPLES {
-            self.heard = 0;
-            self.sharing.give_way();
+        self.since_shared += samples.len();
+        if self.since_shared >= EVERY_SAMPLES {
+            self.since_shared = 0;
+            self.sharing.yield_to_others();
         }
         self.detector.push(samples);
     }
@@ -63,7 +64,7 @@ impl Detector for Listening {
     }
 
     fn fresh(&self) -> Box<dyn Detector> {
-        Box::new(Self { detector: self.detector.fresh(), sharing: self.sharing.clone(), heard: 0 })
+        Box::new(Self { detector: self.detector.fresh(), sharing: self.sharing.clone(), since_shared: 0 })
     }
 }
 
@@ -80,9 +81,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_user_decodes_while_a_long_recording_is_listened_to() {
+    async fn other_user_decodes_during_the_first_pass_over_a_long_recording() {
         let decode_permits = DecodePermits::with_permits(1);
-        let (sharing, _guard) = Sharing::of(decode_permits.place(&"ann".into()).await);
+        let (sharing, _guard) = Sharing::of(decode_permits.acquire(&"ann".into()).await);
         let mut detector = sharing.detection(Detection::energy()).detector();
         let over = Arc::new(AtomicBool::new(false));
         let is_over = Arc::clone(&over);
@@ -93,21 +94,21 @@ mod tests {
             detector.finish()
         });
         for _ in 0..3 {
-            drop(soon(decode_permits.place(&"bob".into())).await);
+            drop(soon(decode_permits.acquire(&"bob".into())).await);
         }
         over.store(true, Ordering::Relaxed);
         soon(listens).await.unwrap();
         drop(sharing);
-        drop(soon(decode_permits.place(&"bob".into())).await);
+        drop(soon(decode_permits.acquire(&"bob".into())).await);
     }
 
     #[tokio::test]
-    async fn whoever_is_gone_does_not_wait_for_the_way_back() {
+    async fn ended_delivery_does_not_wait_for_its_permit() {
         let decode_permits = DecodePermits::with_permits(1);
-        let (sharing, guard) = Sharing::of(decode_permits.place(&"ann".into()).await);
+        let (sharing, guard) = Sharing::of(decode_permits.acquire(&"ann".into()).await);
         let bob = tokio::spawn({
             let decode_permits = decode_permits.clone();
-            async move { decode_permits.place(&"bob".into()).await }
+            async move { decode_permits.acquire(&"bob".into()).await }
         });
         let listens = tokio::task::spawn_blocking(move || {
             let mut detector = sharing.detection(Detection::energy()).detector();

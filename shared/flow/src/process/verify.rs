@@ -1,46 +1,46 @@
-//! The staged bytes of a file against the digest that names its recording. Nothing of them is planned or cut before they
-//! are known to be the announced ones: whoever opens an upload session only claims a digest.
+//! Verification of a file's staged bytes against the digest that identifies its recording. Nothing is planned or cut before
+//! the bytes are verified, because the digest of an upload session is only a claim of the client.
 
 use domain::{Code, Command, Failure, JobFile};
 
 use super::delivery::Delivery;
 use super::outcome::FileError;
-use crate::bytes_in::Staged;
+use crate::bytes_in::StagedBlob;
 use crate::error::Kind;
-use crate::first_pass::{self, Again};
+use crate::first_pass::{self, Retained};
 
-/// When the job is told that a file's bytes are verified.
+/// When the job is marked with a file's verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// With the plan that is made of them, unless there are so many that they should not be read for it twice.
+    /// Together with the plan, unless the file is so large that its bytes should not be read twice for it.
     WithPlan,
     Now,
 }
 
-/// From where the file's bytes are read. What the server digested itself, or a worker before, is not read for this.
-/// `Ok(Err(_))`: the bytes are gone, or others than announced.
+/// Verifies a file's bytes, and returns what was kept of them. Bytes that the server or an earlier delivery has
+/// digested are not read again. `Ok(Err(_))` means that the bytes are gone or differ from the announced ones.
 pub async fn verified(
     delivery: &Delivery<'_>,
     index: usize,
     file: &JobFile,
-    staged: &Staged<'_>,
+    staged: &StagedBlob<'_>,
     mark: Mark,
-) -> Result<Result<Again, Failure>, FileError> {
+) -> Result<Result<Retained, Failure>, FileError> {
     if file.verified {
-        return Ok(Ok(Again::Staged));
+        return Ok(Ok(Retained::Nothing));
     }
-    // First a place, then the bytes: a stream is not left open while nobody reads it.
-    let place = delivery.instance.decode_permits.place(delivery.user()).await;
-    let again = match first_pass::verify(staged, file.sha256, place).await {
-        Ok(Some(again)) => again,
+    // The permit is acquired before the stream is opened, so that no stream is left open while nobody reads it.
+    let permit = delivery.instance.decode_permits.acquire(delivery.user()).await;
+    let retained = match first_pass::verify(staged, file.sha256, permit).await {
+        Ok(Some(retained)) => retained,
         Ok(None) => return Ok(Err(other_bytes())),
         Err(error) if error.kind == Kind::NotFound => return Ok(Err(Failure::of(Code::StagedAudioMissing))),
         Err(error) => return Err(FileError::File(error)),
     };
-    if mark == Mark::Now || matches!(again, Again::Staged) {
+    if mark == Mark::Now || matches!(retained, Retained::Nothing) {
         delivery.writer.command(&Command::FileVerified { fence: delivery.fence, index }).await?;
     }
-    Ok(Ok(again))
+    Ok(Ok(retained))
 }
 
 fn other_bytes() -> Failure {

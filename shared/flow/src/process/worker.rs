@@ -1,4 +1,4 @@
-//! Works on delivered tasks: from a task to a finished job, or to one that is put back.
+//! The worker: processes a delivered task until its job is finished or put back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use speech::{Bounded, Cutting, Engine, Permits, Retry};
 use tokio_util::sync::CancellationToken;
 
 use super::checkpoints::keep_checkpoints;
-use super::delivery::{Delivery, Instance};
+use super::delivery::{Delivery, InstancePermits};
 use super::job_permits::{JobPermit, JobPermits};
 use super::metered::Metered;
 use super::outcome::{self, DeliveryEnd};
@@ -26,22 +26,22 @@ use crate::ports::{Stepped, TaskBody};
 use crate::retry::with_retries;
 use crate::services::Services;
 
-/// By how much the queue's clock may be ahead of ours.
+/// How far the queue's clock may be ahead of ours.
 const EARLY: Duration = Duration::from_secs(2);
 
-/// Works on delivered tasks, as many at once as `process.max_jobs` allows.
+/// Processes delivered tasks, at most `process.max_jobs` at once.
 pub struct Worker {
     services: Services,
     engine: Arc<dyn Engine>,
     /// Permits for engine calls, shared by all jobs on this instance.
     calls: Arc<Permits>,
     job_permits: JobPermits,
-    instance: Instance,
+    instance: InstancePermits,
     reminders: Reminders,
 }
 
 impl Worker {
-    /// Puts around the engine what counts its calls.
+    /// Wraps the engine so that its calls are counted.
     pub fn new(services: Services, engine: Arc<dyn Engine>, shutdown: CancellationToken) -> Self {
         let limits = &services.settings.worker;
         let calls = Permits::new(limits.calls_at_once(engine.capabilities().concurrency));
@@ -49,7 +49,7 @@ impl Worker {
             engine: Arc::new(Metered::around(engine, Arc::clone(&services.clock))),
             calls,
             job_permits: JobPermits::new(limits.max_jobs),
-            instance: Instance::new(limits.at_once(), shutdown),
+            instance: InstancePermits::new(limits.at_once(), shutdown),
             reminders: Reminders::default(),
             services,
         }
@@ -59,31 +59,32 @@ impl Worker {
         &self.engine
     }
 
-    /// The engine for the calls of one user: what bounds them together with those of others, and cuts what is too long.
+    /// The engine for the calls of one user: it limits them together with those of other users, and cuts audio that is
+    /// too long.
     fn engine_for(&self, user: &User) -> Arc<dyn Engine> {
         let bounded = Bounded::around(Arc::clone(&self.engine), Arc::clone(&self.calls), Arc::clone(user));
         Arc::new(Cutting::around(Arc::new(bounded)))
     }
 
-    /// Whether a call of the engine would have a chance now.
+    /// Whether an engine call could succeed now.
     pub async fn ready(&self) -> Result<()> {
         let not_ready = |error| Error::new(Kind::Unavailable, "engine.ready", "").because(error);
         self.engine.ready().await.map_err(not_ready)
     }
 
-    /// Engine calls that wait for a permit.
+    /// The number of engine calls that wait for a permit.
     pub fn calls_waiting(&self) -> usize {
         self.calls.waiting()
     }
 
-    /// Brings the gauges of the engine's calls up to date, and what was decoded.
+    /// Updates the metrics of engine calls and decoded audio.
     pub fn show_calls(&self) {
         metrics::decoded(audio::decoded_ms() / 1_000);
         metrics::engine_calls(self.calls.in_use(), self.calls.waiting());
     }
 
-    /// Works on a task until its job is finished, put back, or lost to another worker. `Err`: not even the put-back
-    /// could be recorded.
+    /// Processes a task until its job is finished, put back, or lost to another worker. `Err` means that not even the
+    /// put-back could be stored.
     pub async fn run(&self, task: &TaskBody) -> Result<Outcome> {
         let services = &self.services;
         let Some(job) = with_retries(&*services.clock, || services.store.job(task.job_id)).await? else {
@@ -94,93 +95,95 @@ impl Worker {
             return Ok(Outcome::OwnerMismatch);
         }
         if job.status.is_terminal() {
-            return Ok(self.already_over(&job).await);
+            return Ok(self.skip_finished(&job).await);
         }
         if job.lease_is_live(services.now()) {
             return Ok(Outcome::LeaseHeld { until: job.lease.until.unwrap_or(services.now()) });
         }
-        if !self.is_time_for(&job, task).await {
+        if !self.is_on_time(&job, task).await {
             return Ok(Outcome::Rescheduled { due_at: job.due_at });
         }
         let user = User::from(job.uid.as_str());
-        let Some(place) = self.job_permits.enter(&user, services.now(), |wait| self.time(wait)).await else {
+        let Some(permit) = self.job_permits.enter(&user, services.now(), |wait| self.wait(wait)).await else {
             return Ok(Outcome::Busy);
         };
-        self.take_up(job, &place).await
+        self.claim_with_slot(job, &permit).await
     }
 
-    /// A wake-up may be from before: a job that got in line since gets another one with its turn, and one that is parked
-    /// at the end of its wait. A wake-up that comes a moment early, by the clock of the queue, is waited for.
-    async fn is_time_for(&self, job: &Job, task: &TaskBody) -> bool {
+    /// Whether the wake-up is on time. It may be outdated: a job that got in line for a slot since gets another wake-up
+    /// with its slot, and a parked job gets one at the end of its wait. If the wake-up of a parked job is slightly
+    /// early, by the clock of the queue, this waits until it is time.
+    async fn is_on_time(&self, job: &Job, task: &TaskBody) -> bool {
         let early = job.due_at.map_or(Duration::ZERO, |due| self.services.now().until(due));
         if job.is_parked() && early <= EARLY && !early.is_zero() {
-            self.time(early).await;
+            self.wait(early).await;
             return !self.instance.shutdown.is_cancelled();
         }
         let got_in_line_since = job.waits_for_slot() && task.dispatch != job.dispatch.number;
         !(got_in_line_since || job.is_parked() && early > EARLY)
     }
 
-    /// Until so much time has passed or the process is to end.
-    async fn time(&self, wait: Duration) {
+    /// Waits until the time has passed or the process shuts down.
+    async fn wait(&self, wait: Duration) {
         tokio::select! {
             () = self.services.clock.sleep(wait) => {}
             () = self.instance.shutdown.cancelled() => {}
         }
     }
 
-    /// Asks the circuit before the claim, and for a turn if the job gave its own away.
-    async fn take_up(&self, job: Job, place: &JobPermit<'_>) -> Result<Outcome> {
+    /// Claims the job, after asking the circuit, and after taking a slot if the job was parked.
+    async fn claim_with_slot(&self, job: Job, permit: &JobPermit<'_>) -> Result<Outcome> {
         let services = &self.services;
         if job.status != Status::Queued {
-            return self.claim(&job, place).await;
+            return self.claim(&job, permit).await;
         }
         let _entered = match services.instance.circuit.enter(services.now()) {
             Ok(entered) => entered,
             Err(until) => return self.postpone(&job, until).await,
         };
         if !job.is_parked() {
-            return self.claim(&job, place).await;
+            return self.claim(&job, permit).await;
         }
         match services.step(job.id, &Command::TakeSlot).await? {
-            // This very delivery works on it: no other wake-up is made, and the sweep makes one after a crash.
-            Stepped::Done { job, .. } if job.dispatch.state == DispatchState::Pending => self.claim(&job, place).await,
-            other => self.settle(other).await,
+            // This delivery itself works on the job, so that no task is created. After a crash the sweep creates one.
+            Stepped::Done { job, .. } if job.dispatch.state == DispatchState::Pending => self.claim(&job, permit).await,
+            other => self.finish_step(other).await,
         }
     }
 
-    async fn already_over(&self, job: &Job) -> Outcome {
+    async fn skip_finished(&self, job: &Job) -> Outcome {
         if effects::due(job, self.services.now()) {
             effects::run(&self.services, job).await;
         }
         Outcome::Skipped(if job.status == Status::Cancelled { Skip::Cancelled } else { Skip::AlreadyFinished })
     }
 
-    /// The longer a job has waited the later it comes again, so that a long outage costs few writes.
+    /// Postpones a job that the circuit does not let through. The longer it has waited, the longer it waits, so that a long
+    /// outage costs few writes.
     async fn postpone(&self, job: &Job, until: Timestamp) -> Result<Outcome> {
         let (now, rules) = (self.services.now(), &self.services.settings.rules);
         let until = until.max(now + wait_for_a_service(job, self.services.random.unit(), now, rules));
         let command = Command::Postpone { until, waiting_for: WaitingFor::Engine };
         let stepped = self.services.step(job.id, &command).await?;
-        self.settle(stepped).await
+        self.finish_step(stepped).await
     }
 
-    async fn claim(&self, job: &Job, place: &JobPermit<'_>) -> Result<Outcome> {
+    async fn claim(&self, job: &Job, permit: &JobPermit<'_>) -> Result<Outcome> {
         let owner = self.services.random.nonce();
         let stepped = self.services.step(job.id, &Command::Claim { owner }).await?;
         match stepped {
             Stepped::Done { job, .. } if job.status == Status::Processing => {
                 metrics::attempt();
                 tracing::debug!(step = "claim", job_id = %job.id, fence = job.lease.fence, attempt = job.attempt);
-                self.deliver(job, place).await
+                self.deliver(job, permit).await
             }
-            other => self.settle(other).await,
+            other => self.finish_step(other).await,
         }
     }
 
-    async fn deliver(&self, job: Job, place: &JobPermit<'_>) -> Result<Outcome> {
-        let engine = self.engine_for(place.user());
-        let delivery = Delivery::new(&self.services, &self.instance, engine, job, place);
+    async fn deliver(&self, job: Job, permit: &JobPermit<'_>) -> Result<Outcome> {
+        let engine = self.engine_for(permit.user());
+        let delivery = Delivery::new(&self.services, &self.instance, engine, job, permit);
         let (end, job, fence) = (run(&delivery).await, &delivery.job, delivery.fence);
         let command = match end {
             DeliveryEnd::Finished => Command::Finish { fence },
@@ -204,14 +207,15 @@ impl Worker {
             }
         };
         let stepped = self.services.step(job.id, &command).await?;
-        self.settle(stepped).await
+        self.finish_step(stepped).await
     }
 
     fn put_back(&self, fence: u64, cause: PutBack) -> Command {
         Command::PutBack { fence, cause, jitter: self.services.random.unit() }
     }
 
-    /// An engine that is getting ready by itself is no reason to leave it alone afterwards.
+    /// Counts a failure for the circuit, unless the engine is just starting up: then it may be called as soon as it is
+    /// ready.
     async fn break_circuit(&self, retry_after: Option<Duration>) {
         let getting_ready = self.engine.ready().await.is_err_and(|error| error.retry != Retry::Misconfigured);
         if !getting_ready {
@@ -219,7 +223,7 @@ impl Worker {
         }
     }
 
-    /// Nothing is wrong with the engine or the audio, and no other job waits: but a person has to look.
+    /// Logs that the engine does not support the job's language. Engine and audio are fine, but an operator has to act.
     fn remind_of_language(&self, job: &Job, language: &str) {
         if self.reminders.is_time(job.id, self.services.now()) {
             let engine = self.engine.name();
@@ -227,7 +231,7 @@ impl Worker {
         }
     }
 
-    /// Another worker has the job, or it ended under this one: nothing more is written, pushed or deleted.
+    /// Stops after another worker took the job or the job ended: nothing more is written, pushed or deleted.
     async fn lost(&self, job: &Job, why: Refusal) -> Result<Outcome> {
         tracing::info!(job_id = %job.id, fence = job.lease.fence, %why, "a worker lost its job and stopped");
         let now = with_retries(&*self.services.clock, || self.services.store.job(job.id)).await?;
@@ -239,13 +243,13 @@ impl Worker {
         })
     }
 
-    /// Does what a step asks for, and says what it came to.
-    async fn settle(&self, stepped: Stepped) -> Result<Outcome> {
+    /// Performs the actions of a step, and returns the outcome of the delivery.
+    async fn finish_step(&self, stepped: Stepped) -> Result<Outcome> {
         follow_up(&self.services, &stepped).await;
         Ok(match stepped {
             Stepped::NoSuchJob => Outcome::Skipped(Skip::JobNotFound),
             Stepped::Refused { why: Refusal::LeaseHeld { until }, .. } => Outcome::LeaseHeld { until },
-            Stepped::Refused { job, .. } if job.status.is_terminal() => self.already_over(&job).await,
+            Stepped::Refused { job, .. } if job.status.is_terminal() => self.skip_finished(&job).await,
             Stepped::Refused { job, .. } => Outcome::Rescheduled { due_at: job.due_at },
             Stepped::Done { job, .. } if job.status.is_terminal() => {
                 tracing::debug!(step = "finish", job_id = %job.id, status = job.status.as_str());

@@ -1,4 +1,4 @@
-//! Completing a session: what is whole is found out where the bytes are, then one transaction makes the job.
+//! Completion of an upload session: the upload store says which files are complete, then one transaction creates the job.
 
 use domain::job::DispatchState;
 use domain::session::WholeFile;
@@ -19,9 +19,9 @@ pub enum Completed {
         job: Job,
         deduplicated: bool,
     },
-    /// These files are not whole; so far they have come.
+    /// These files are incomplete; each is given with the number of bytes that have arrived.
     Incomplete(Vec<(String, u64)>),
-    /// It expired, or was cancelled.
+    /// The session expired or was cancelled.
     Ended(Job),
     NoSuchJob,
 }
@@ -62,8 +62,8 @@ fn whole((index, progress): (usize, &Option<Progress>)) -> Option<WholeFile> {
     }
 }
 
-/// The wake-up of a new job, or what follows its end. A repeated completion makes the task that a crash kept from being
-/// made.
+/// Enqueues a new job, or runs the effects of a finished one. A repeated completion creates the task if a crash prevented
+/// that before.
 async fn go_on(services: &Services, job: &Job) {
     if job.status == Status::Queued && job.dispatch.state == DispatchState::Pending {
         enqueue_accepted(services, job).await;

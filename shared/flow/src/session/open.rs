@@ -1,4 +1,4 @@
-//! Opening a session: everything that can be said of its files is said before their first byte.
+//! Opening an upload session: everything that can be checked before the first byte is checked here.
 
 use domain::session::{OfferedFile, SessionRequest};
 use domain::{Code, Command, Job, Sha256Hex, Timestamp, Uid, UploadUrl};
@@ -31,21 +31,21 @@ pub struct OpenSession {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Opening {
-    /// The session, and how far each of its files has come; `None`: it needs no bytes.
+    /// The session, and the progress of each of its files; `None` for a file that needs no bytes.
     Session { job: Job, progress: Vec<Option<Progress>> },
-    /// Every recording is known: nothing is to be sent.
+    /// Every recording is known, so that nothing has to be uploaded.
     Known(Job),
 }
 
-pub async fn open(services: &Services, asked: OpenSession) -> std::result::Result<Opening, Refused> {
-    if let Verdict::Refuse { code, retry_after, detail } = services.admission.admit(&asked.uid).await? {
+pub async fn open(services: &Services, requested: OpenSession) -> std::result::Result<Opening, Refused> {
+    if let Verdict::Refuse { code, retry_after, detail } = services.admission.admit(&requested.uid).await? {
         return Err(Refused::Batch { code, detail, retry_after: Some(retry_after) });
     }
-    let request = check(services, asked)?;
+    let request = check(services, requested)?;
     services.uploads.room().await?;
     match with_retries(&*services.clock, || services.store.open_session(&request, services.at())).await? {
         Opened::Known(job) => {
-            // One that was born at its end has effects due; any other has run them, or the sweep will.
+            // A job that was created finished has effects due. Those of any other job have run, or the sweep will run them.
             effects::run(services, &job).await;
             Ok(Opening::Known(job))
         }
@@ -61,7 +61,7 @@ pub async fn open(services: &Services, asked: OpenSession) -> std::result::Resul
     }
 }
 
-/// Makes the places for the bytes that have none yet. Of two that do so at once, the first one's addresses stand.
+/// Starts the uploads that have no address yet. If two requests do so at once, the addresses of the first one count.
 async fn start(services: &Services, job: Job) -> std::result::Result<Job, Refused> {
     let mut urls: Vec<(usize, UploadUrl)> = Vec::new();
     for (index, file) in job.files.iter().enumerate().filter(|(_, file)| file.needs_bytes()) {
@@ -81,9 +81,9 @@ async fn start(services: &Services, job: Job) -> std::result::Result<Job, Refuse
     }
 }
 
-/// Every bad file is named.
-fn check(services: &Services, asked: OpenSession) -> std::result::Result<SessionRequest, Refused> {
-    let OpenSession { uid, files, terms, traceparent } = asked;
+/// Checks the request, and reports every bad file.
+fn check(services: &Services, requested: OpenSession) -> std::result::Result<SessionRequest, Refused> {
+    let OpenSession { uid, files, terms, traceparent } = requested;
     let limits = &services.settings.upload;
     if files.is_empty() {
         return Err(Refused::batch(Code::EmptyBatch, "the request names no files"));

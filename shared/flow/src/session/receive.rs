@@ -1,4 +1,4 @@
-//! Which file an upload address means, for a process that takes the bytes itself.
+//! Finds the file of an upload address, for a process that receives the bytes itself.
 
 use domain::{JobId, Status};
 use subtle::ConstantTimeEq;
@@ -10,11 +10,11 @@ use crate::services::Services;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// No such upload, or another secret: whoever guesses is told nothing.
+    /// There is no such upload, or the secret is wrong. Both look the same to someone who guesses.
     Nothing,
-    /// Its session expired, or was cancelled.
+    /// The session expired or was cancelled.
     Over,
-    /// Its session was completed: the file is whole.
+    /// The session was completed, so that the file is complete.
     Whole {
         size: u64,
     },
@@ -25,7 +25,7 @@ pub enum Found {
     },
 }
 
-/// The file of this session whose address has this secret.
+/// Finds a file of a session whose address has this secret.
 pub async fn find(services: &Services, job: JobId, index: usize, secret: &str) -> Result<Found> {
     let Some(job) = services.store.job(job).await? else { return Ok(Found::Nothing) };
     let Some(file) = job.files.get(index) else { return Ok(Found::Nothing) };

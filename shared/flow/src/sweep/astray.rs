@@ -1,5 +1,5 @@
-//! Jobs that a clock left behind that ran ahead: they are due later than any rule allows, and nothing else would look at
-//! them until then.
+//! Repair of jobs that were written by a clock that ran ahead. They are due later than any rule allows, and nothing else
+//! would handle them until then.
 
 use std::time::Duration;
 
@@ -11,29 +11,29 @@ use crate::error::Result;
 use crate::ports::{DueCursor, Stepped};
 use crate::services::Services;
 
-/// Jobs read at once.
+/// The number of jobs that are read at once.
 const PAGE: usize = 100;
-/// Statuses that are asked for together: those of minutes, and those of days.
+/// Statuses that are queried together: those that are due within minutes, and those that are due within days.
 const KINDS: [&[Status]; 2] = [
     &[Status::Queued, Status::Processing],
     &[Status::Uploading, Status::Completed, Status::PartialFailure, Status::Failed, Status::Cancelled],
 ];
 
-/// One page of each kind. Many jobs that are in order are due very late, such as those in line: the search goes on where
-/// it stopped the last time.
+/// Checks one page of each kind. Many valid jobs are due very late, such as those in line for a slot, so that each search
+/// continues where the last one stopped.
 pub async fn correct(services: &Services, longest: Duration) -> Result<u64> {
     let (over, mut corrected) = (services.now() + longest, 0);
     for (number, kind) in KINDS.into_iter().enumerate() {
-        let page = page(services, kind, services.instance.looked_at(number)).await?;
+        let page = page(services, kind, services.instance.clock_repair_cursor(number)).await?;
         for job in page.iter().take_while(|_| !services.now().has_reached(over)) {
             corrected += u64::from(try_correct(services, job).await);
         }
-        services.instance.look_on_from(number, page.get(PAGE - 1).and_then(cursor));
+        services.instance.set_clock_repair_cursor(number, page.get(PAGE - 1).and_then(cursor));
     }
     Ok(corrected)
 }
 
-/// All of them, at most so many of a kind: for a process that has just started.
+/// Checks all jobs, at most `limit` of each kind, for a process that has just started.
 pub async fn correct_all(services: &Services, limit: usize) -> Result<u64> {
     let mut corrected = 0;
     for kind in KINDS {
@@ -60,7 +60,7 @@ fn cursor(job: &Job) -> Option<DueCursor> {
     job.due_at.map(|due_at| DueCursor { due_at, id: job.id })
 }
 
-/// One job's trouble does not stop the others.
+/// Corrects one job. An error is logged and does not stop the others.
 async fn try_correct(services: &Services, job: &Job) -> bool {
     if !is_astray(job, services.now(), &services.settings.rules) {
         return false;
@@ -72,7 +72,7 @@ async fn try_correct(services: &Services, job: &Job) -> bool {
             matches!(stepped, Stepped::Done { .. })
         }
         Err(error) => {
-            tracing::warn!(job_id = %job.id, %error, "a job that a clock ahead wrote could not be corrected");
+            tracing::warn!(job_id = %job.id, %error, "the times of a job could not be corrected");
             false
         }
     }

@@ -1,31 +1,31 @@
-//! Jobs that wait for the speech engine, when it may be back: one finds out, and when it has answered all of them go on.
-//! They take turns like any others, so that it is not overrun.
+//! Release of jobs that wait for the speech engine when it may be back: one job probes it, and after an answer all of them
+//! are woken. They need slots like any other job, so that the engine is not overrun.
 
 use domain::job::WaitingFor;
 use domain::{Command, Job, Timestamp};
 
 use super::Due;
-use crate::circuit::Known;
+use crate::circuit::CircuitState;
 use crate::dispatch::follow_up;
 use crate::error::Result;
 use crate::ports::Stepped;
 use crate::services::Services;
 
-/// Wakes jobs that would come by themselves, only later. At most `limit` jobs are looked at.
+/// Wakes jobs that would otherwise be delivered later. At most `limit` jobs are checked.
 pub async fn engine_waiters(services: &Services, limit: usize) -> Result<u64> {
     let now = services.now();
-    let most = match services.instance.circuit.known(now) {
-        Known::LeftAlone => 0,
-        Known::Doubtful => 1,
-        Known::Answers if services.instance.circuit.take_came_back() => limit,
-        Known::Answers => 0,
+    let most = match services.instance.circuit.state_at(now) {
+        CircuitState::Open => 0,
+        CircuitState::HalfOpen => 1,
+        CircuitState::Closed if services.instance.circuit.take_came_back() => limit,
+        CircuitState::Closed => 0,
     };
     let (mut due, mut woken) = (Due::until(now + services.settings.rules.backoff_max, limit), 0);
     while woken < most
         && let Some(page) = due.page(services).await?
     {
         let mut waiters: Vec<_> = page.iter().filter(|job| waits_for_the_engine(job, now)).collect();
-        // One in a language that the engine does not speak would find out nothing.
+        // Jobs with a language come last: one that the engine does not support would not probe it.
         waiters.sort_by_key(|job| job.language.is_some());
         for job in waiters {
             if woken < most && wake(services, job).await {
@@ -40,7 +40,7 @@ fn waits_for_the_engine(job: &Job, now: Timestamp) -> bool {
     job.is_parked() && job.waiting_for == Some(WaitingFor::Engine) && job.due_at.is_some_and(|due| due > now)
 }
 
-/// One job's trouble does not stop the others: it comes again by itself.
+/// Wakes one job. An error is logged and does not stop the others; the job is delivered later by itself.
 async fn wake(services: &Services, job: &Job) -> bool {
     match services.step(job.id, &Command::Wake).await {
         Ok(stepped) => {

@@ -1,6 +1,6 @@
-//! What a sweep did: its answer, and what is counted of it.
+//! The result of a sweep, which is returned and counted in metrics.
 
-/// What a sweep did.
+/// The number of repairs that a sweep made, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
     pub enqueued: u64,
@@ -10,6 +10,6 @@ pub struct Swept {
     pub blobs_deleted: u64,
     /// Deleted conversations whose texts were removed.
     pub forgotten: u64,
-    /// Jobs that a clock wrote that ran ahead.
+    /// Jobs that were written by a clock that ran ahead.
     pub corrected: u64,
 }

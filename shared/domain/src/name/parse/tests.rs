@@ -17,7 +17,7 @@ fn stream_of(name: &str) -> String {
 }
 
 #[test]
-fn the_full_name_says_everything() {
+fn full_name_contains_format_time_and_stream() {
     let read = parse("audio_phonemic_pcm16_16000_1_fs160_1748300000.bin").unwrap();
     let format = FrameFormat { codec: Codec::Pcm16, rate: 16_000, channels: 1, frame_samples: 160 };
     let stream = Stream { source: Source::Phone, device: "phonemic".into() };
@@ -35,7 +35,7 @@ fn codec_names_with_underscores_are_read_whole() {
 }
 
 #[test]
-fn older_recorders_leave_parts_out() {
+fn names_of_older_recorders_may_leave_parts_out() {
     assert_eq!(frames("audio_omi_opus_fs320_16000_1_1748300000.bin").frame_samples, 320);
     assert_eq!(frames("audio_omi_pcm8_8000_1_1748300000.5.bin").codec, Codec::Pcm8);
     let fs320 = frames("audio_omi_opus_fs320_1748300000.bin");
@@ -48,7 +48,7 @@ fn older_recorders_leave_parts_out() {
 }
 
 #[test]
-fn the_stream_is_source_and_device() {
+fn stream_is_source_and_device() {
     assert_eq!(stream_of("audio_limitlessab12_opus_16000_1_fs160_1748300000.bin"), "limitless.limitlessab12");
     assert_eq!(stream_of("audio_omibatchphone_opus_16000_1_fs160_1748300000.bin"), "phone.omibatchphone");
     assert_eq!(stream_of("audio_c0ffee_opus_16000_1_fs160_1748300000.bin"), "device.c0ffee");
@@ -62,7 +62,7 @@ fn the_stream_is_source_and_device() {
 }
 
 #[test]
-fn sound_files_may_have_a_time_or_not() {
+fn sound_files_may_have_a_time_in_their_name() {
     let at = |name: &str| parse(name).unwrap().captured_at;
     assert_eq!(at("interview_1748300000.wav"), Some(Timestamp::from_secs(1_748_300_000)));
     assert_eq!(at("Interview Nr_7.MP3"), None);
@@ -78,7 +78,7 @@ fn sound_files_may_have_a_time_or_not() {
 }
 
 #[test]
-fn what_is_not_possible_is_refused_with_the_part_that_is_wrong() {
+fn impossible_names_are_refused_with_the_part_that_is_wrong() {
     let cases = [
         ("audio_x_flac_16000_1_fs160_1748300000.bin", "no known codec"),
         ("audio_x_xopus_16000_1_fs160_1748300000.bin", "no known codec"),
@@ -105,13 +105,13 @@ fn what_is_not_possible_is_refused_with_the_part_that_is_wrong() {
         ("", "0 bytes"),
     ];
     for (name, part) in cases {
-        let said = parse(name).unwrap_err().to_string();
-        assert!(said.contains(part), "{name}: {said}");
+        let message = parse(name).unwrap_err().to_string();
+        assert!(message.contains(part), "{name}: {message}");
     }
 }
 
 #[test]
-fn a_name_is_one_harmless_file_name() {
+fn only_plain_file_names_are_accepted() {
     for name in ["a/b_1748300000.bin", "a\\b_1748300000.bin", "a\0_1748300000.bin", "a\n_1748300000.bin"] {
         assert!(matches!(parse(name), Err(NameError::Character(_))), "{name:?}");
     }
@@ -141,14 +141,14 @@ fn any_format() -> impl Strategy<Value = FrameFormat> {
 
 proptest! {
     #[test]
-    fn no_name_makes_it_panic(name in "\\PC*", tail in "[a-z0-9_.]{0,60}(bin|wav)?") {
+    fn no_name_makes_the_parser_panic(name in "\\PC*", tail in "[a-z0-9_.]{0,60}(bin|wav)?") {
         let _ = parse(&name);
         let _ = parse(&tail);
         let _ = parse(&format!("audio_{tail}_fs160_1748300000.bin"));
     }
 
     #[test]
-    fn what_is_printed_reads_back(format in any_format(), device in "\\PC{0,300}", ms in 1_704_067_200_000..9_999_999_999_999i64) {
+    fn printed_name_parses_back(format in any_format(), device in "\\PC{0,300}", ms in 1_704_067_200_000..9_999_999_999_999i64) {
         let at = Timestamp::from_millis(ms);
         let name = format.file_name(&device, at);
         let read = parse(&name).map_err(|error| TestCaseError::fail(format!("{name}: {error}")))?;

@@ -1,4 +1,4 @@
-//! What is surely too long is told by its bytes.
+//! The number of bytes tells whether a batch is certainly too long.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn file(name: &str, size: u64) -> StagedFile {
 }
 
 #[test]
-fn bytes_tell_what_is_surely_too_long() {
+fn batch_with_too_many_bytes_is_not_small() {
     let most = Duration::from_secs(600);
     assert!(is_small(&[file(PCM, 600 * 32_400)], most), "ten minutes with the lengths of their frames");
     assert!(!is_small(&[file(PCM, 600 * 32_400), file(PCM, 300 * 32_400)], most), "all of the batch counts");

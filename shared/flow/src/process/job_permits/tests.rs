@@ -14,78 +14,78 @@ fn enters<'p>(job_permits: &'p JobPermits, name: &str, now: Timestamp) -> Option
     job_permits.enter(&user(name), now, |_| pending()).now_or_never().flatten()
 }
 
-/// Waits in vain.
-fn is_sent_away(job_permits: &JobPermits, name: &str, now: Timestamp) {
+/// Asserts that the user waits for a permit and gets none.
+fn is_refused(job_permits: &JobPermits, name: &str, now: Timestamp) {
     let user = user(name);
     let entered = job_permits.enter(&user, now, |wait| {
         assert_eq!(wait, WAIT);
         ready(())
     });
-    assert!(entered.now_or_never().is_some_and(|entered| entered.is_none()), "{name} has a place");
+    assert!(entered.now_or_never().is_some_and(|entered| entered.is_none()), "{name} got a permit");
 }
 
 #[test]
-fn one_user_holds_all_places_but_one_and_one_at_least() {
-    for (all, hers) in [(1, 1), (2, 1), (4, 3), (32, 31)] {
+fn one_user_gets_all_permits_but_one_and_at_least_one() {
+    for (all, anns) in [(1, 1), (2, 1), (4, 3), (32, 31)] {
         let job_permits = JobPermits::new(all);
-        let held: Vec<_> = (0..hers).filter_map(|_| enters(&job_permits, "ann", START)).collect();
-        assert_eq!(held.len(), hers, "of {all}");
-        is_sent_away(&job_permits, "ann", START);
+        let held: Vec<_> = (0..anns).filter_map(|_| enters(&job_permits, "ann", START)).collect();
+        assert_eq!(held.len(), anns, "of {all}");
+        is_refused(&job_permits, "ann", START);
         assert_eq!(enters(&job_permits, "bob", START).is_some(), all > 1, "of {all}");
     }
 }
 
 #[test]
-fn a_place_that_comes_free_is_kept_for_a_user_who_was_sent_away() {
+fn freed_permit_is_reserved_for_a_user_who_was_sent_back() {
     let job_permits = JobPermits::new(1);
-    let hers = enters(&job_permits, "ann", START);
-    is_sent_away(&job_permits, "bob", START);
-    drop(hers);
-    is_sent_away(&job_permits, "ann", START);
+    let anns = enters(&job_permits, "ann", START);
+    is_refused(&job_permits, "bob", START);
+    drop(anns);
+    is_refused(&job_permits, "ann", START);
     drop(enters(&job_permits, "bob", START + WAIT).expect("it was kept"));
     assert!(enters(&job_permits, "ann", START + WAIT).is_some());
 }
 
 #[test]
-fn a_place_is_not_kept_for_ever_nor_are_two_kept_for_each_other() {
+fn reservation_expires_and_two_reservations_do_not_block_each_other() {
     let job_permits = JobPermits::new(1);
-    let hers = enters(&job_permits, "ann", START);
-    is_sent_away(&job_permits, "bob", START);
-    drop(hers);
-    let over = START + WAIT + KEPT;
-    is_sent_away(&job_permits, "ann", over - Duration::from_millis(1));
+    let anns = enters(&job_permits, "ann", START);
+    is_refused(&job_permits, "bob", START);
+    drop(anns);
+    let over = START + WAIT + RESERVED;
+    is_refused(&job_permits, "ann", over - Duration::from_millis(1));
     assert!(enters(&job_permits, "ann", over - Duration::from_millis(1)).is_some(), "she was sent away as well");
-    assert!(enters(&job_permits, "carl", over + WAIT + KEPT).is_some(), "it is over");
+    assert!(enters(&job_permits, "carl", over + WAIT + RESERVED).is_some(), "it is over");
 }
 
 #[test]
-fn whoever_has_several_places_gives_one_to_each_user_who_has_none() {
+fn user_with_several_permits_yields_one_to_each_user_without() {
     let job_permits = JobPermits::new(4);
-    let hers: Vec<_> = (0..3).filter_map(|_| enters(&job_permits, "ann", START)).collect();
-    let his = enters(&job_permits, "bob", START).expect("there is one more");
-    let give_way = || hers.iter().filter(|place| place.gives_way(START)).count();
-    assert_eq!(give_way(), 0);
-    is_sent_away(&job_permits, "carl", START);
-    assert_eq!((give_way(), give_way()), (1, 1), "one for one");
-    assert!(!his.gives_way(START), "it is his only one");
-    is_sent_away(&job_permits, "dora", START);
-    assert_eq!(give_way(), 2);
-    is_sent_away(&job_permits, "emil", START);
-    assert_eq!(give_way(), 2, "she keeps one for a while");
-    let late = || hers.iter().filter(|place| place.gives_way(START + SLICE)).count();
+    let anns: Vec<_> = (0..3).filter_map(|_| enters(&job_permits, "ann", START)).collect();
+    let bobs = enters(&job_permits, "bob", START).expect("there is one more");
+    let must_yield = || anns.iter().filter(|permit| permit.must_yield(START)).count();
+    assert_eq!(must_yield(), 0);
+    is_refused(&job_permits, "carl", START);
+    assert_eq!((must_yield(), must_yield()), (1, 1), "one for one");
+    assert!(!bobs.must_yield(START), "it is his only one");
+    is_refused(&job_permits, "dora", START);
+    assert_eq!(must_yield(), 2);
+    is_refused(&job_permits, "emil", START);
+    assert_eq!(must_yield(), 2, "she keeps one for a while");
+    let late = || anns.iter().filter(|permit| permit.must_yield(START + SLICE)).count();
     assert_eq!(late(), 3);
-    assert!(!his.gives_way(START + SLICE), "enough give way");
+    assert!(!bobs.must_yield(START + SLICE), "enough others yield");
 }
 
 #[test]
-fn a_users_only_job_gives_way_after_a_while() {
+fn only_job_of_a_user_yields_after_a_while() {
     let job_permits = JobPermits::new(1);
-    let hers = enters(&job_permits, "ann", START).expect("it is free");
+    let anns = enters(&job_permits, "ann", START).expect("it is free");
     let late = START + SLICE;
-    assert!(!hers.gives_way(late), "nobody else is there");
-    is_sent_away(&job_permits, "bob", late);
-    assert!(!hers.gives_way(late - Duration::from_millis(1)));
-    assert!(hers.gives_way(late) && hers.gives_way(late));
-    drop(hers);
-    assert!(job_permits.giving_way().is_empty());
+    assert!(!anns.must_yield(late), "nobody else is there");
+    is_refused(&job_permits, "bob", late);
+    assert!(!anns.must_yield(late - Duration::from_millis(1)));
+    assert!(anns.must_yield(late) && anns.must_yield(late));
+    drop(anns);
+    assert!(job_permits.yielding().is_empty());
 }
