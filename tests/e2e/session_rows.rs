@@ -105,7 +105,7 @@ async fn ranges_that_cannot_be_right_write_nothing() {
 }
 
 #[tokio::test]
-async fn other_bytes_than_announced_are_thrown_away() {
+async fn bytes_that_differ_from_the_announced_digest_are_discarded() {
     let server = Setup::new().start().await;
     let (client, file) = (server.client(), Recording::short(T0));
     let session = open(&client, &[&file]).await;

@@ -1,4 +1,4 @@
-//! The archive's contract: what was taken out of a store and put into another reads there as it did here.
+//! The archive's contract: what is exported from one store and imported into another reads the same there.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::build::{batch, conversation_id, phone, speech, uid};
 use crate::harness::Harness;
 use crate::memory;
 
-/// A store of which the lasting part can be taken out.
+/// A store whose lasting data can be exported.
 pub trait ArchivedStore: Store + Archive {}
 
 impl<S: Store + Archive> ArchivedStore for S {}
@@ -26,7 +26,7 @@ fn bob() -> Uid {
     uid("bob")
 }
 
-/// Everything a user has, in pages of this size.
+/// All records of a user, exported in pages of this size.
 async fn taken(from: &dyn Archive, uid: &Uid, page: usize) -> Vec<Record> {
     let mut all: Vec<Record> = Vec::new();
     loop {
@@ -45,7 +45,7 @@ async fn everybody(from: &dyn Archive) -> Vec<Uid> {
     users
 }
 
-/// How many were written, how many were known.
+/// How many records were written, and how many were known already.
 async fn put(into: &dyn Archive, uid: &Uid, records: &[Record]) -> (u64, u64) {
     let (mut written, mut known) = (0, 0);
     for records in records.chunks(MAX_IMPORT) {
@@ -57,8 +57,8 @@ async fn put(into: &dyn Archive, uid: &Uid, records: &[Record]) -> (u64, u64) {
     (written, known)
 }
 
-/// A story with everything in it: two days, a merge, an attached recording, a deletion with its stubs, one that is not
-/// carried out yet, silence, and a recording that nobody finished.
+/// A history with everything in it: two days, a merge, an attached recording, a finished deletion with its stubs, an
+/// unfinished deletion, silence, and a recording that nobody finished.
 async fn story(store: Arc<dyn Store>, uid: &Uid) -> Harness {
     let harness = Harness::new(store);
     harness.transcribe(uid, &phone(0), &[(0, 900, "good morning"), (2000, 2900, "how are you")]).await;
@@ -85,7 +85,7 @@ async fn story(store: Arc<dyn Store>, uid: &Uid) -> Harness {
     harness
 }
 
-/// All that a user can read.
+/// Everything that a user can read.
 async fn seen(harness: &Harness, uid: &Uid) -> impl PartialEq + std::fmt::Debug {
     let mut pages = Vec::new();
     for conversation in harness.conversations(uid).await {
@@ -94,7 +94,7 @@ async fn seen(harness: &Harness, uid: &Uid) -> impl PartialEq + std::fmt::Debug 
     (pages, harness.usage(uid).await)
 }
 
-pub async fn what_is_put_into_another_kind_of_store_and_back_is_the_same(store: Arc<dyn ArchivedStore>) {
+pub async fn records_are_equal_after_import_into_another_kind_of_store_and_back(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
     let harness = story(other.clone(), &ann()).await;
     let records = taken(&*other, &ann(), 1000).await;
@@ -119,7 +119,7 @@ pub async fn what_is_put_into_another_kind_of_store_and_back_is_the_same(store: 
     assert_eq!(back.all_lines(&ann()), other.all_lines(&ann()));
 }
 
-pub async fn what_a_store_has_is_taken_whole_and_in_order_whatever_the_page(store: Arc<dyn ArchivedStore>) {
+pub async fn export_is_complete_and_in_order_for_any_page_size(store: Arc<dyn ArchivedStore>) {
     story(store.clone(), &ann()).await;
     let other = Arc::new(memory::Store::new());
     story(other.clone(), &ann()).await;
@@ -132,11 +132,11 @@ pub async fn what_a_store_has_is_taken_whole_and_in_order_whatever_the_page(stor
     }
 }
 
-pub async fn put_in_twice_nothing_changes(store: Arc<dyn ArchivedStore>) {
+pub async fn repeated_import_changes_nothing(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
     story(other.clone(), &ann()).await;
     let records = taken(&*other, &ann(), 1000).await;
-    // The first time it broke off.
+    // The first import broke off halfway.
     put(&*store, &ann(), &records[..records.len() / 2]).await;
     let all = records.len() as u64;
     assert_eq!(put(&*store, &ann(), &records).await, (all - all / 2, all / 2));
@@ -144,7 +144,7 @@ pub async fn put_in_twice_nothing_changes(store: Arc<dyn ArchivedStore>) {
     assert_eq!(taken(&*store, &ann(), 1000).await, records);
 }
 
-pub async fn what_stands_there_and_differs_is_named_and_stays(store: Arc<dyn ArchivedStore>) {
+pub async fn existing_record_that_differs_is_reported_and_kept(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
     story(other.clone(), &ann()).await;
     let records = taken(&*other, &ann(), 1000).await;
@@ -182,7 +182,7 @@ fn changed(record: Record) -> Record {
     }
 }
 
-pub async fn the_job_that_took_a_recording_last_is_no_difference(store: Arc<dyn ArchivedStore>) {
+pub async fn different_last_job_of_a_recording_is_not_reported_as_a_difference(store: Arc<dyn ArchivedStore>) {
     let harness = Harness::new(store.clone());
     harness.transcribe(&ann(), &phone(0), &[(0, 900, "hello")]).await;
     let records = taken(&*store, &ann(), 1000).await;
@@ -198,8 +198,8 @@ pub async fn the_job_that_took_a_recording_last_is_no_difference(store: Arc<dyn 
     assert_eq!(taken(&*store, &ann(), 1000).await, records);
 }
 
-pub async fn users_are_told_apart(store: Arc<dyn ArchivedStore>) {
-    // Names that an adapter has to escape, or hash.
+pub async fn users_are_exported_and_imported_separately(store: Arc<dyn ArchivedStore>) {
+    // User ids that an adapter has to escape or hash.
     let long = uid(&"é".repeat(60));
     let users = [ann(), bob(), uid("a.b c"), uid("__ann__"), long];
     let other = Arc::new(memory::Store::new());
@@ -237,7 +237,7 @@ pub async fn records_of_another_user_or_too_many_are_refused(store: Arc<dyn Arch
     assert_eq!(everybody(&*store).await, []);
 }
 
-/// The same audio, uploaded again at the new place.
+/// Uploads the same audio again, to the store that imported it.
 async fn again(harness: &Harness, secs: i64) -> (domain::Job, bool) {
     match harness.create(&batch(&ann(), &[phone(secs)])).await {
         Created::New { job, deduplicated } => (job, deduplicated),
@@ -245,7 +245,7 @@ async fn again(harness: &Harness, secs: i64) -> (domain::Job, bool) {
     }
 }
 
-pub async fn audio_that_is_known_costs_nothing_at_the_new_place(store: Arc<dyn ArchivedStore>) {
+pub async fn known_audio_is_not_transcribed_again_in_the_new_store(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
     story(other.clone(), &ann()).await;
     put(&*store, &ann(), &taken(&*other, &ann(), 1000).await).await;
@@ -258,7 +258,7 @@ pub async fn audio_that_is_known_costs_nothing_at_the_new_place(store: Arc<dyn A
     assert_eq!(format!("{:?}", seen(&harness, &ann()).await), before);
 }
 
-pub async fn what_was_not_finished_goes_on_at_the_new_place(store: Arc<dyn ArchivedStore>) {
+pub async fn unfinished_recording_goes_on_in_the_new_store(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
     story(other.clone(), &ann()).await;
     put(&*store, &ann(), &taken(&*other, &ann(), 1000).await).await;
@@ -267,7 +267,7 @@ pub async fn what_was_not_finished_goes_on_at_the_new_place(store: Arc<dyn Archi
     let (job, deduplicated) = again(&harness, 50_000).await;
     assert!(!deduplicated);
     let job = harness.claim(job.id).await;
-    // The plan of the old place stands, whatever is heard now.
+    // The plan of the exporting store stands, whatever is heard now.
     let (_, recording) = harness.plan(&job, 0, speech(&[(0, 5000)])).await;
     assert_eq!(recording.plan.as_ref().map(|plan| plan.segments().len()), Some(2));
     harness.say(&job, 0, &[(2000, "the second half")]).await;
@@ -276,7 +276,7 @@ pub async fn what_was_not_finished_goes_on_at_the_new_place(store: Arc<dyn Archi
     assert_eq!(harness.talk(&ann()).await.last().unwrap(), &["the first half", "the second half"]);
 }
 
-pub async fn what_was_deleted_stays_deleted_at_the_new_place(store: Arc<dyn ArchivedStore>) {
+pub async fn deleted_conversation_stays_deleted_in_the_new_store(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
     let harness = Harness::new(other.clone());
     let job = harness.accept(&ann(), &[phone(0)]).await;
@@ -303,8 +303,9 @@ pub async fn what_was_deleted_stays_deleted_at_the_new_place(store: Arc<dyn Arch
     assert!(store.lines(&ann(), job.files[0].recording, &[0, 2000]).await.unwrap().iter().all(|line| line.stub));
 }
 
-/// Silence by rules that heard less is no end: who still has the recording is heard out.
-pub async fn what_earlier_rules_called_silent_is_heard_again(store: Arc<dyn ArchivedStore>) {
+/// A recording found silent by rules that missed quieter speech is not final: if it is uploaded again, it is listened
+/// to again.
+pub async fn recording_found_silent_by_earlier_rules_is_listened_to_again(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
     let harness = Harness::new(other.clone());
     for secs in [0, 600] {
@@ -343,22 +344,22 @@ pub async fn what_earlier_rules_called_silent_is_heard_again(store: Arc<dyn Arch
     assert!(matches!(&known, Created::Answered(job) if job.id == ended.id), "from now on it is known: {known:?}");
 }
 
-/// The tests of a store that is an archive as well.
+/// The tests of a store that is also an archive.
 #[macro_export]
 macro_rules! archive_contract {
     ($make:expr) => {
         $crate::contract_tests! { archive_contract of archive, $make, [
-            what_is_put_into_another_kind_of_store_and_back_is_the_same,
-            what_a_store_has_is_taken_whole_and_in_order_whatever_the_page,
-            put_in_twice_nothing_changes,
-            what_stands_there_and_differs_is_named_and_stays,
-            the_job_that_took_a_recording_last_is_no_difference,
-            users_are_told_apart,
+            records_are_equal_after_import_into_another_kind_of_store_and_back,
+            export_is_complete_and_in_order_for_any_page_size,
+            repeated_import_changes_nothing,
+            existing_record_that_differs_is_reported_and_kept,
+            different_last_job_of_a_recording_is_not_reported_as_a_difference,
+            users_are_exported_and_imported_separately,
             records_of_another_user_or_too_many_are_refused,
-            audio_that_is_known_costs_nothing_at_the_new_place,
-            what_was_not_finished_goes_on_at_the_new_place,
-            what_was_deleted_stays_deleted_at_the_new_place,
-            what_earlier_rules_called_silent_is_heard_again,
+            known_audio_is_not_transcribed_again_in_the_new_store,
+            unfinished_recording_goes_on_in_the_new_store,
+            deleted_conversation_stays_deleted_in_the_new_store,
+            recording_found_silent_by_earlier_rules_is_listened_to_again,
         ] }
     };
 }

@@ -1,4 +1,4 @@
-//! What a damaged document costs: itself. For stores whose documents somebody else may have written over.
+//! A damaged document affects nothing but itself. For stores whose documents somebody else may have overwritten.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,26 +16,26 @@ use super::archive::ArchivedStore;
 use crate::build::{batch, device, phone, speech, uid};
 use crate::harness::Harness;
 
-/// A store, and a way to change what stands in it behind its back.
+/// A store, and a way to change its documents behind its back.
 #[async_trait]
 pub trait DamagedStore: Send + Sync + 'static {
     fn store(&self) -> Arc<dyn ArchivedStore>;
 
-    /// Writes other bytes in the place of a document. There must be one.
+    /// Replaces the bytes of a document, which must exist.
     async fn change(&self, document: &Document, change: &(dyn Fn(Vec<u8>) -> Vec<u8> + Send + Sync));
 }
 
-/// A document by the ids that the domain knows it by.
+/// A document, named by the ids that the domain uses.
 #[derive(Clone, Debug)]
 pub enum Document {
     Job(JobId),
     Recording(Uid, RecordingId),
-    /// The packed plan beside it.
+    /// The packed plan stored beside the recording.
     Plan(Uid, RecordingId),
     Line(Uid, RecordingId, u32),
     Conversation(Uid, ConversationId),
-    /// Its count of words, as bytes of a number in decimal; what is no number is written as another type where the store
-    /// takes one.
+    /// The word count of an hour of usage, as a decimal number in bytes. Anything that is not a number is written as
+    /// another type where the store allows one.
     Usage(Uid, Timestamp),
     Device(Uid, DeviceId),
 }
@@ -48,7 +48,7 @@ fn edit(bytes: &[u8], edit: impl FnOnce(&mut serde_json::Map<String, Value>)) ->
     serde_json::to_vec(&document).unwrap()
 }
 
-/// Every way in which a document of JSON can be unreadable.
+/// Every way in which a JSON document can be unreadable.
 const WAYS: &[Way] = &[
     ("cut off", |bytes| bytes[..bytes.len() / 2].to_vec()),
     ("no JSON", |_| b"{\"id\":".to_vec()),
@@ -65,7 +65,7 @@ const WAYS: &[Way] = &[
     }),
 ];
 
-/// A status that there is not, or not yet.
+/// Replaces the status by a word that no version knows.
 fn unknown_word(bytes: Vec<u8>) -> Vec<u8> {
     edit(&bytes, |fields| {
         for name in ["status", "state"] {
@@ -93,7 +93,7 @@ fn ids(jobs: &[Job]) -> Vec<JobId> {
     jobs.iter().map(|job| job.id).collect()
 }
 
-pub async fn a_damaged_job_is_left_out_of_lists_and_unknown_by_its_id(site: Arc<dyn DamagedStore>) {
+pub async fn damaged_job_is_left_out_of_lists_and_unknown_by_its_id(site: Arc<dyn DamagedStore>) {
     let (harness, store) = (harness(&site), site.store());
     let mut jobs = Vec::new();
     for n in 0..12 {
@@ -125,7 +125,7 @@ pub async fn a_damaged_job_is_left_out_of_lists_and_unknown_by_its_id(site: Arc<
     assert_eq!(store.jobs_ahead(&sound[0]).await.unwrap(), u32::try_from(ways.len()).unwrap());
 }
 
-pub async fn the_sweep_and_the_census_go_on_past_damaged_jobs(site: Arc<dyn DamagedStore>) {
+pub async fn sweep_and_job_stats_skip_damaged_jobs(site: Arc<dyn DamagedStore>) {
     let (harness, store) = (harness(&site), site.store());
     let mut jobs = Vec::new();
     for n in 0..4 {
@@ -142,7 +142,7 @@ pub async fn the_sweep_and_the_census_go_on_past_damaged_jobs(site: Arc<dyn Dama
     assert_eq!(store.stuck_users(harness.at(), 10).await.unwrap(), []);
 }
 
-/// Its recordings are not refused, and its audio stays: a person may want it.
+/// A damaged job does not block a new upload of its recordings, and its audio is kept: a person may want it.
 pub async fn recordings_of_a_damaged_job_can_be_uploaded_again_and_its_audio_stays(site: Arc<dyn DamagedStore>) {
     let (harness, store) = (harness(&site), site.store());
     for (n, (way, damage)) in (0..).zip(WAYS) {
@@ -166,8 +166,8 @@ pub async fn recordings_of_a_damaged_job_can_be_uploaded_again_and_its_audio_sta
     }
 }
 
-/// Turns of jobs that nobody can end would be lost for ever.
-pub async fn damaged_jobs_hold_no_turns(site: Arc<dyn DamagedStore>) {
+/// Slots of jobs that can never end would be lost for ever.
+pub async fn damaged_jobs_hold_no_slots(site: Arc<dyn DamagedStore>) {
     let (harness, store) = (harness(&site), site.store());
     let user_slots = i64::from(harness.rules.enqueued_per_user);
     let mut held = Vec::new();
@@ -185,7 +185,7 @@ pub async fn damaged_jobs_hold_no_turns(site: Arc<dyn DamagedStore>) {
     assert!(next.holds_slot());
 }
 
-pub async fn a_damaged_waiting_job_keeps_nobody_from_their_turn(site: Arc<dyn DamagedStore>) {
+pub async fn damaged_waiting_job_does_not_keep_others_from_a_slot(site: Arc<dyn DamagedStore>) {
     let harness = harness(&site);
     let mut jobs = Vec::new();
     for n in 0..i64::from(harness.rules.enqueued_per_user) + 2 {
@@ -196,7 +196,7 @@ pub async fn a_damaged_waiting_job_keeps_nobody_from_their_turn(site: Arc<dyn Da
     assert!(harness.job(jobs[jobs.len() - 1].id).await.holds_slot());
 }
 
-/// It is not damaged: a process of that version can read it. Whoever asks is told to come again.
+/// Such a job is not damaged: a process of that version can read it. The caller is told to come again.
 pub async fn a_job_of_a_newer_version_is_left_alone(site: Arc<dyn DamagedStore>) {
     let (harness, store) = (harness(&site), site.store());
     let (job, other) = (harness.accept(&ann(), &[phone(0)]).await, harness.accept(&ann(), &[phone(1000)]).await);
@@ -209,9 +209,9 @@ pub async fn a_job_of_a_newer_version_is_left_alone(site: Arc<dyn DamagedStore>)
     assert_eq!(store.jobs_with_audio(&[job.id]).await.unwrap(), [job.id]);
 }
 
-/// A recording that nobody can read is listened to again, and what was placed of it before is neither placed nor counted
-/// twice.
-pub async fn a_damaged_recording_costs_a_second_listening_and_nothing_twice(site: Arc<dyn DamagedStore>) {
+/// A recording that cannot be read is listened to again, and its segments that were placed before are neither placed
+/// nor counted twice.
+pub async fn damaged_recording_is_listened_to_again_but_placed_and_counted_once(site: Arc<dyn DamagedStore>) {
     let harness = harness(&site);
     let plans: &[Way] =
         &[("a plan of nothing", |_| vec![0xFF]), ("a plan cut off", |bytes| bytes[..bytes.len() - 1].to_vec())];
@@ -229,7 +229,7 @@ pub async fn a_damaged_recording_costs_a_second_listening_and_nothing_twice(site
         site.change(&document, damage).await;
         let store = site.store();
         assert_eq!(store.recordings(&owner, &[id]).await.unwrap(), [None], "{way}");
-        // What the worker holds goes on with the next delivery: its plan is written anew.
+        // The job that the worker holds goes on with the next delivery: its plan is written anew.
         let group = domain::placement::Group { fence: job.lease.fence, index: 0, answers: vec![(2000, Answer::Text)] };
         assert_eq!(store.place(job.id, &group, harness.at()).await.unwrap_err().kind, Kind::Corrupt, "{way}");
         harness.work(&job, 1, &[(0, 900, "beside it")]).await;
@@ -237,7 +237,7 @@ pub async fn a_damaged_recording_costs_a_second_listening_and_nothing_twice(site
         let done = harness.finish(&job).await;
         assert_eq!((done.status, harness.usage(&owner).await.segments), (domain::Status::Completed, 3), "{way}");
         assert_eq!(harness.talk(&owner).await, [vec!["one", "two"], vec!["beside it"]], "{way}");
-        // And uploaded again.
+        // The same recording is uploaded again.
         site.change(&document, damage).await;
         let Created::New { job, deduplicated: false } = harness.create(&batch(&owner, &[phone(0), phone(9000)])).await
         else {
@@ -277,8 +277,8 @@ pub async fn damaged_lines_are_left_out_of_their_conversation(site: Arc<dyn Dama
     assert_eq!(store.lines(&ann(), recording, &starts).await.unwrap().len(), 4);
 }
 
-/// A text that was stored and not placed: the engine is asked again, and its answer takes the place.
-pub async fn a_damaged_line_that_was_not_placed_gives_way_to_a_new_text(site: Arc<dyn DamagedStore>) {
+/// The text was stored but not placed: the engine is asked again, and its new answer replaces the damaged line.
+pub async fn damaged_unplaced_line_is_replaced_by_a_new_text(site: Arc<dyn DamagedStore>) {
     let harness = harness(&site);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let job = harness.claim(job.id).await;
@@ -291,7 +291,7 @@ pub async fn a_damaged_line_that_was_not_placed_gives_way_to_a_new_text(site: Ar
     assert_eq!(harness.talk(&ann()).await, [["after", "stays"]]);
 }
 
-pub async fn a_damaged_conversation_is_unknown_and_others_go_on(site: Arc<dyn DamagedStore>) {
+pub async fn damaged_conversation_is_unknown_and_others_are_unaffected(site: Arc<dyn DamagedStore>) {
     let (harness, store) = (harness(&site), site.store());
     let mut conversations = Vec::new();
     for n in 0..5 {
@@ -308,13 +308,13 @@ pub async fn a_damaged_conversation_is_unknown_and_others_go_on(site: Arc<dyn Da
     }
     assert_eq!(harness.page(&ann(), conversations[0]).await, None);
     assert!(!harness.delete(&ann(), conversations[1]).await);
-    // Speech near it is placed.
+    // New speech near the damaged conversation is placed.
     let job = harness.transcribe(&ann(), &phone(20), &[(0, 900, "near it")]).await;
     assert_eq!(job.status, domain::Status::Completed);
     assert_eq!(store.due_deletions(harness.now(), None, 10).await.unwrap(), []);
 }
 
-pub async fn a_damaged_hour_of_usage_is_left_out_and_begins_anew(site: Arc<dyn DamagedStore>) {
+pub async fn damaged_hour_of_usage_is_left_out_and_starts_again(site: Arc<dyn DamagedStore>) {
     let (harness, store) = (harness(&site), site.store());
     for damage in ["-7", "9223372036854775807", "9007199254740993"] {
         let owner = uid(&format!("user {damage}"));
@@ -329,7 +329,7 @@ pub async fn a_damaged_hour_of_usage_is_left_out_and_begins_anew(site: Arc<dyn D
     }
 }
 
-pub async fn a_damaged_device_does_not_keep_the_others_from_their_push(site: Arc<dyn DamagedStore>) {
+pub async fn damaged_device_does_not_prevent_pushes_to_others(site: Arc<dyn DamagedStore>) {
     let store = site.store();
     for (id, token) in [("broken", "1"), ("whole", "2")] {
         store.put_device(&device(&ann(), id, token)).await.unwrap();
@@ -346,7 +346,7 @@ pub async fn a_damaged_device_does_not_keep_the_others_from_their_push(site: Arc
     assert_eq!(store.devices(&ann()).await.unwrap().len(), 2);
 }
 
-pub async fn an_export_tells_what_is_damaged_and_goes_on(site: Arc<dyn DamagedStore>) {
+pub async fn export_reports_damaged_documents_and_goes_on(site: Arc<dyn DamagedStore>) {
     let (harness, store) = (harness(&site), site.store());
     let said = [(0, 900, "one"), (2000, 2900, "two")];
     let job = harness.transcribe(&ann(), &phone(0), &said).await;
@@ -378,7 +378,7 @@ pub async fn an_export_tells_what_is_damaged_and_goes_on(site: Arc<dyn DamagedSt
     }
     let users: BTreeSet<_> = store.users(None, 10).await.unwrap().into_iter().collect();
     assert_eq!(users, [ann(), uid("bob")].into());
-    // What cannot be read is in the way of what comes, and of nothing else.
+    // A damaged document is in the way of an import of the same document, and of nothing else.
     let imported = store.import(&ann(), &whole).await.unwrap();
     assert_eq!((imported.written, imported.conflicts.len()), (0, damaged.len()));
     assert_eq!(store.import(&ann(), &[Record::Unreadable(Place::Usage(hour))]).await.unwrap_err().kind, Kind::Invalid);
@@ -395,7 +395,7 @@ async fn taken(site: &Arc<dyn DamagedStore>, page: usize) -> Vec<Record> {
     }
 }
 
-/// A job that was lost while a worker had it ends the worker's delivery, and nothing else.
+/// A job that becomes unreadable while a worker holds it ends the worker's delivery, and nothing else.
 pub async fn the_worker_of_a_damaged_job_is_stopped(site: Arc<dyn DamagedStore>) {
     let harness = harness(&site);
     let job = harness.accept(&ann(), &[phone(0)]).await;
@@ -414,19 +414,19 @@ pub async fn the_worker_of_a_damaged_job_is_stopped(site: Arc<dyn DamagedStore>)
 macro_rules! damage_contract {
     ($make:expr) => {
         $crate::contract_tests! { damage_contract of damage, $make, [
-            a_damaged_job_is_left_out_of_lists_and_unknown_by_its_id,
-            the_sweep_and_the_census_go_on_past_damaged_jobs,
+            damaged_job_is_left_out_of_lists_and_unknown_by_its_id,
+            sweep_and_job_stats_skip_damaged_jobs,
             recordings_of_a_damaged_job_can_be_uploaded_again_and_its_audio_stays,
-            damaged_jobs_hold_no_turns,
-            a_damaged_waiting_job_keeps_nobody_from_their_turn,
+            damaged_jobs_hold_no_slots,
+            damaged_waiting_job_does_not_keep_others_from_a_slot,
             a_job_of_a_newer_version_is_left_alone,
-            a_damaged_recording_costs_a_second_listening_and_nothing_twice,
+            damaged_recording_is_listened_to_again_but_placed_and_counted_once,
             damaged_lines_are_left_out_of_their_conversation,
-            a_damaged_line_that_was_not_placed_gives_way_to_a_new_text,
-            a_damaged_conversation_is_unknown_and_others_go_on,
-            a_damaged_hour_of_usage_is_left_out_and_begins_anew,
-            a_damaged_device_does_not_keep_the_others_from_their_push,
-            an_export_tells_what_is_damaged_and_goes_on,
+            damaged_unplaced_line_is_replaced_by_a_new_text,
+            damaged_conversation_is_unknown_and_others_are_unaffected,
+            damaged_hour_of_usage_is_left_out_and_starts_again,
+            damaged_device_does_not_prevent_pushes_to_others,
+            export_reports_damaged_documents_and_goes_on,
             the_worker_of_a_damaged_job_is_stopped,
         ] }
     };

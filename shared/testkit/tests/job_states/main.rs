@@ -1,4 +1,5 @@
-//! The job's state machine against a second, independent one, over random commands with random fences and moments.
+//! Compares the job's state machine with a second, independent one, over random commands with random fences and
+//! moments.
 //!
 //! A failure names its seed: `AFTERWORD_SEED=<seed> cargo test -p testkit --test job_states` plays it alone.
 
@@ -56,7 +57,7 @@ fn new_session(random: &SeededRandom, batch: Batch, ctx: Context<'_>) -> Job {
     }
 }
 
-/// Often the present fence or number, sometimes one beside it.
+/// Often the present fence or dispatch number, sometimes a neighbouring one.
 fn near(random: &SeededRandom, own: u64) -> u64 {
     if random.one_in(6) { (own + 2).saturating_sub(1 + random.below(3) as u64) } else { own }
 }
@@ -130,7 +131,7 @@ fn any_cause(random: &SeededRandom, soon: Timestamp) -> PutBack {
     }
 }
 
-/// What a placement does to a file, as far as the state machine can see.
+/// The effect of a placement on a file, as far as the state machine can see it.
 fn make_progress(random: &SeededRandom, job: &mut Job) {
     let n = random.below(job.files.len());
     let file = &mut job.files[n];
@@ -143,7 +144,7 @@ fn make_progress(random: &SeededRandom, job: &mut Job) {
     }
 }
 
-/// Deadlines are met exactly, missed by a millisecond, and passed by far.
+/// Picks the next moment: exactly at a deadline, a millisecond before it, or far behind it.
 fn time_passes(random: &SeededRandom, job: &Job, now: Timestamp) -> Timestamp {
     let due = job.due_at.unwrap_or(now).max(now);
     match random.below(12) {
@@ -164,7 +165,7 @@ fn play(seed: u64, seen: &mut BTreeMap<&'static str, u32>) {
     let mut job = new_job(&random, Context { now: came_to, rules: &rules, slot_free: slot_free() });
     for at in 0..COMMANDS {
         came_to = time_passes(&random, &job, came_to);
-        // A clock that is three days ahead for this one command.
+        // The clock is three days ahead for this one command.
         let now = if random.one_in(25) { came_to + 3 * DAY } else { came_to };
         if random.one_in(4) {
             make_progress(&random, &mut job);
@@ -198,7 +199,7 @@ fn play(seed: u64, seen: &mut BTreeMap<&'static str, u32>) {
     }
 }
 
-/// What is true of every step.
+/// Checks what must be true of every step.
 fn holds(before: &Job, command: &Command, (after, now): (&Job, Timestamp), told: &dyn Fn() -> String) {
     assert!(after.lease.fence >= before.lease.fence, "a fence shrank: {}", told());
     assert!(after.dispatch.number >= before.dispatch.number, "a dispatch number shrank: {}", told());
@@ -225,7 +226,7 @@ fn has_expired(error: &Failure) -> bool {
     error.code == Code::UploadExpired
 }
 
-/// A command that is repeated, because its answer was lost, changes nothing more.
+/// A command that is repeated because its answer was lost changes nothing more.
 fn said_again(command: &Command, after: &Job, ctx: Context<'_>, told: &dyn Fn() -> String) {
     if let Ok(again) = apply(after, command, ctx) {
         assert_eq!(again.job, *after, "repeated: {}", told());
@@ -233,7 +234,7 @@ fn said_again(command: &Command, after: &Job, ctx: Context<'_>, told: &dyn Fn() 
 }
 
 #[test]
-fn any_commands_lead_where_the_model_says() {
+fn random_commands_lead_to_the_states_of_the_model() {
     let one = std::env::var("AFTERWORD_SEED").ok().and_then(|seed| seed.parse().ok());
     let mut seen = BTreeMap::new();
     for seed in one.map_or(0..SEQUENCES, |seed| seed..seed + 1) {

@@ -1,4 +1,4 @@
-//! Jobs that were written while a clock ran ahead are found, and are due now.
+//! Jobs that were written by a clock that ran ahead are found, and made due now.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ async fn beyond(harness: &Harness, statuses: &[Status], at: Timestamp, limit: us
     jobs.iter().map(|job| job.id).collect()
 }
 
-/// Three days ahead for a moment.
+/// Runs a future while the clock is three days ahead.
 async fn ahead<T>(harness: &Harness, does: impl Future<Output = T>) -> T {
     let now = harness.now();
     harness.pass(3 * DAY);
@@ -29,7 +29,7 @@ async fn ahead<T>(harness: &Harness, does: impl Future<Output = T>) -> T {
     done
 }
 
-/// Found by the question of the sweep, corrected, and due now or in time.
+/// The sweep finds the job and corrects it, so that it is due now or at its proper time.
 async fn is_corrected(harness: &Harness, job: &Job) -> Job {
     let from = may_be_astray_beyond(job.status, harness.now(), &harness.rules);
     assert_eq!(beyond(harness, &[job.status], from, 10).await, [job.id], "{job:?}");
@@ -42,7 +42,7 @@ async fn is_corrected(harness: &Harness, job: &Job) -> Job {
     after
 }
 
-pub async fn what_is_due_beyond_a_moment_is_told_by_status_soonest_first(store: Arc<dyn Store>) {
+pub async fn jobs_due_after_a_moment_are_found_by_status_soonest_first(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     for n in [5, 3, 1, 2, 4, 6] {
         harness.accept_batch(&batch_as(job_id(n), &user(n as i64), &[phone(0)])).await;
@@ -73,7 +73,7 @@ pub async fn what_is_due_beyond_a_moment_is_told_by_status_soonest_first(store: 
     }
 }
 
-pub async fn a_queued_job_of_a_clock_that_ran_ahead_is_due_now(store: Arc<dyn Store>) {
+pub async fn queued_job_written_by_a_clock_ahead_is_due_now(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let schedule = Some(harness.now() + 3 * DAY);
@@ -83,7 +83,7 @@ pub async fn a_queued_job_of_a_clock_that_ran_ahead_is_due_now(store: Arc<dyn St
     assert_eq!((after.dispatch.state, after.dispatch.number), (DispatchState::Pending, 2), "its task is for then too");
 }
 
-pub async fn a_job_that_waits_by_a_clock_that_ran_ahead_is_due_now(store: Arc<dyn Store>) {
+pub async fn waiting_job_written_by_a_clock_ahead_is_due_now(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let postpone = Command::Postpone { until: harness.now() + 3 * DAY + DAY / 24, waiting_for: WaitingFor::Engine };
@@ -94,7 +94,7 @@ pub async fn a_job_that_waits_by_a_clock_that_ran_ahead_is_due_now(store: Arc<dy
     assert_eq!(needed_repair(&after, harness.now(), &harness.rules), Repair::TakeSlot);
 }
 
-pub async fn a_lease_of_a_clock_that_ran_ahead_ends_now(store: Arc<dyn Store>) {
+pub async fn lease_written_by_a_clock_ahead_ends_now(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let job = ahead(&harness, harness.claim(job.id)).await;
@@ -104,7 +104,7 @@ pub async fn a_lease_of_a_clock_that_ran_ahead_ends_now(store: Arc<dyn Store>) {
     assert_eq!(harness.done(job.id, Command::Recover).await.status, Status::Queued);
 }
 
-pub async fn a_session_of_a_clock_that_ran_ahead_has_its_time_from_now(store: Arc<dyn Store>) {
+pub async fn upload_session_written_by_a_clock_ahead_expires_counted_from_now(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let names = [phone(0)];
     let job = ahead(&harness, harness.session(&ann(), &names)).await;
@@ -112,7 +112,7 @@ pub async fn a_session_of_a_clock_that_ran_ahead_has_its_time_from_now(store: Ar
     assert_eq!(after.due_at, Some(harness.now() + harness.rules.upload_session));
 }
 
-pub async fn an_end_of_a_clock_that_ran_ahead_is_cleaned_up_in_time(store: Arc<dyn Store>) {
+pub async fn job_ended_by_a_clock_ahead_is_cleaned_up_in_time(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let job = ahead(&harness, async {
@@ -127,7 +127,7 @@ pub async fn an_end_of_a_clock_that_ran_ahead_is_cleaned_up_in_time(store: Arc<d
     assert_eq!(after.due_at, after.expires_at);
 }
 
-pub async fn a_job_that_is_in_order_is_not_touched(store: Arc<dyn Store>) {
+pub async fn correct_job_is_not_changed(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let asked = PutBack::Engine { retry_after: Some(3 * DAY) };
     let job = harness.accept(&ann(), &[phone(0)]).await;
@@ -144,7 +144,7 @@ pub async fn a_job_that_is_in_order_is_not_touched(store: Arc<dyn Store>) {
     assert_eq!(harness.refused(waits.id, Command::CorrectClock).await, Refusal::NotDue);
 }
 
-pub async fn a_change_after_the_clock_came_back_has_its_own_moment(store: Arc<dyn Store>) {
+pub async fn change_after_the_clock_was_set_back_has_its_own_time(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let job = ahead(&harness, harness.done(job.id, Command::Enqueued { number: 1, schedule: None })).await;

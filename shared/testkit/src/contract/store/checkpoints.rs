@@ -1,4 +1,4 @@
-//! Checkpoints: how far listening came is kept beside the job, under its fence, until the job ends.
+//! Checkpoints: how far the first pass came is kept beside the job, under its fence, until the job ends.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ async fn put_back(harness: &Harness, job: &Job, cause: PutBack) -> Job {
     harness.done(job.id, Command::PutBack { fence: job.lease.fence, cause, jitter: 0.0 }).await
 }
 
-pub async fn the_last_checkpoint_of_each_file_stands(store: Arc<dyn Store>) {
+pub async fn last_checkpoint_of_each_file_is_kept(store: Arc<dyn Store>) {
     let (harness, job) = held(store).await;
     let other = harness.accept(&bob(), &[phone(0)]).await;
     assert_eq!(harness.checkpointed(&job, 0).await, None);
@@ -36,7 +36,7 @@ pub async fn the_last_checkpoint_of_each_file_stands(store: Arc<dyn Store>) {
     assert_eq!(harness.checkpointed(&other, 0).await, None, "it is another job's");
 }
 
-pub async fn a_checkpoint_that_goes_further_is_progress_and_a_repeated_one_is_not(store: Arc<dyn Store>) {
+pub async fn later_checkpoint_is_progress_and_a_repeated_one_is_not(store: Arc<dyn Store>) {
     let (harness, job) = held(store).await;
     let fault = || PutBack::Fault { code: Code::Internal, retry_after: None };
     for (place, cause, attempt) in
@@ -50,7 +50,7 @@ pub async fn a_checkpoint_that_goes_further_is_progress_and_a_repeated_one_is_no
     }
 }
 
-pub async fn a_checkpoint_shows_that_the_worker_lives(store: Arc<dyn Store>) {
+pub async fn checkpoint_extends_the_lease(store: Arc<dyn Store>) {
     let (harness, job) = held(store).await;
     harness.pass(harness.rules.lease - MS);
     let after = harness.checkpoint(&job, 0, 1, b"so far").await;
@@ -59,7 +59,7 @@ pub async fn a_checkpoint_shows_that_the_worker_lives(store: Arc<dyn Store>) {
     assert!(after.updated_at > job.updated_at);
 }
 
-pub async fn a_checkpoint_goes_with_the_end_of_its_job(store: Arc<dyn Store>) {
+pub async fn checkpoint_is_deleted_when_its_job_ends(store: Arc<dyn Store>) {
     let (harness, job) = held(store).await;
     let other = harness.accept(&bob(), &[phone(0)]).await;
     let other = harness.claim(other.id).await;
@@ -75,7 +75,7 @@ pub async fn a_checkpoint_goes_with_the_end_of_its_job(store: Arc<dyn Store>) {
 
 pub async fn a_retried_job_starts_without_a_checkpoint(store: Arc<dyn Store>) {
     let (harness, mut job) = held(store).await;
-    // The first delivery goes further, the others do not.
+    // Only the first delivery goes further; the others do not.
     for attempt in 0..=harness.rules.max_attempts {
         if attempt > 0 {
             job = harness.claim(job.id).await;
@@ -104,7 +104,7 @@ pub async fn a_checkpoint_over_the_limit_is_refused(store: Arc<dyn Store>) {
     assert_eq!(refused.kind, Kind::Invalid);
 }
 
-pub async fn a_file_that_the_job_does_not_have_has_no_checkpoint(store: Arc<dyn Store>) {
+pub async fn checkpoint_of_a_file_that_the_job_lacks_is_refused(store: Arc<dyn Store>) {
     let (harness, job) = held(store).await;
     let written = harness.try_checkpoint(&job, 2, 1, b"so far").await;
     assert!(matches!(written, Written::Fenced(_)), "{written:?}");

@@ -1,4 +1,4 @@
-//! Every command in every situation does exactly what the transition function says: adapters hold no rules.
+//! Every command in every situation does exactly what the transition function decides: adapters hold no rules.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,7 +119,7 @@ fn put_back(fence: u64, cause: domain::PutBack) -> Command {
     Command::PutBack { fence, cause, jitter: 0.25 }
 }
 
-/// All that can be said to this job: with its own fence and number, and with others.
+/// Every command that can be sent to this job: with its own fence and dispatch number, and with others.
 fn everything(job: &Job, harness: &Harness) -> Vec<Command> {
     let soon = harness.now() + MINUTE;
     let (own, number) = (job.lease.fence, job.dispatch.number);
@@ -177,8 +177,8 @@ fn with_fence(fence: u64, soon: domain::Timestamp) -> Vec<Command> {
     ]
 }
 
-/// One command, compared with the pure function; false when the job is forgotten after it.
-async fn does_as_told(harness: &Harness, job: &Job, command: &Command) -> bool {
+/// Compares one command with the pure function; returns false when the job does not exist after it.
+async fn matches_pure_function(harness: &Harness, job: &Job, command: &Command) -> bool {
     let jobs = harness.store.jobs(&job.uid, &[], None, 100, domain::Timestamp::default()).await.unwrap();
     let taken = jobs.iter().filter(|job| job.holds_slot()).count();
     let slot_free = taken < harness.rules.enqueued_per_user as usize;
@@ -210,9 +210,9 @@ async fn all_commands(store: &Arc<dyn Store>, situation: Situation) {
         let harness = Harness::new(store.clone());
         let job = bring_about(&harness, &user(1 + n as i64), situation).await;
         let command = &everything(&job, &harness)[n];
-        if does_as_told(&harness, &job, command).await {
+        if matches_pure_function(&harness, &job, command).await {
             let job = harness.job(job.id).await;
-            does_as_told(&harness, &job, command).await;
+            matches_pure_function(&harness, &job, command).await;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Creating a job: a batch is accepted once, and what is known already is not done again.
+//! Creating a job: a batch is accepted once, and recordings that are already transcribed are not transcribed again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn answered(created: Created) -> Job {
     }
 }
 
-pub async fn a_new_job_is_queued_with_its_turn_and_a_due_time(store: Arc<dyn Store>) {
+pub async fn new_job_is_queued_with_a_slot_and_a_due_time(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let mut batch = batch(&ann(), &[phone(0), phone(90)]);
     batch.language = Some("de".into());
@@ -38,7 +38,7 @@ pub async fn a_new_job_is_queued_with_its_turn_and_a_due_time(store: Arc<dyn Sto
     assert_eq!((recording.state, recording.latest_job, recording.name), (State::Known, job.id, phone(90)));
 }
 
-pub async fn the_same_id_again_is_the_same_job(store: Arc<dyn Store>) {
+pub async fn create_with_the_same_id_returns_the_same_job(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let batch = batch(&ann(), &[phone(0)]);
     let first = harness.create(&batch).await;
@@ -48,7 +48,7 @@ pub async fn the_same_id_again_is_the_same_job(store: Arc<dyn Store>) {
     assert!(matches!(first, Created::New { .. }));
 }
 
-pub async fn a_live_job_with_all_recordings_answers(store: Arc<dyn Store>) {
+pub async fn live_job_with_all_recordings_of_the_batch_is_returned(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let live = harness.accept(&ann(), &[phone(0), phone(90)]).await;
     for names in [vec![phone(0), phone(90)], vec![phone(90)]] {
@@ -59,7 +59,7 @@ pub async fn a_live_job_with_all_recordings_answers(store: Arc<dyn Store>) {
     assert_eq!(harness.recording(&live, 0).await.latest_job, live.id);
 }
 
-pub async fn a_batch_that_is_only_partly_live_is_a_new_job(store: Arc<dyn Store>) {
+pub async fn batch_with_only_some_recordings_in_a_live_job_becomes_a_new_job(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let live = harness.accept(&ann(), &[phone(0)]).await;
     let job = harness.accept(&ann(), &[phone(0), phone(90)]).await;
@@ -67,14 +67,14 @@ pub async fn a_batch_that_is_only_partly_live_is_a_new_job(store: Arc<dyn Store>
     assert_eq!(harness.recording(&live, 0).await.latest_job, job.id, "a recording knows its latest job");
 }
 
-pub async fn a_completed_job_with_all_recordings_answers(store: Arc<dyn Store>) {
+pub async fn completed_job_with_all_recordings_of_the_batch_is_returned(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let said: [&[_]; 2] = [&[(0, 900, "one")], &[(0, 900, "two")]];
     let done = harness.transcribe_batch(&batch(&ann(), &[phone(0), phone(90)]), &said).await;
     assert_eq!(answered(harness.create(&batch(&ann(), &[phone(90)])).await), done);
 }
 
-pub async fn any_recording_of_a_batch_leads_to_the_job_that_answers(store: Arc<dyn Store>) {
+pub async fn existing_job_is_found_by_any_recording_of_the_batch(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let said: [&[_]; 2] = [&[(0, 900, "one")], &[(0, 900, "two")]];
     let done = harness.transcribe_batch(&batch(&ann(), &[phone(0), phone(90)]), &said).await;
@@ -85,7 +85,7 @@ pub async fn any_recording_of_a_batch_leads_to_the_job_that_answers(store: Arc<d
     }
 }
 
-pub async fn recordings_finished_in_several_jobs_give_a_job_born_completed(store: Arc<dyn Store>) {
+pub async fn batch_finished_in_several_jobs_is_created_completed(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let one = harness.transcribe(&ann(), &phone(0), &[(0, 900, "one")]).await;
     let two = harness.transcribe(&ann(), &phone(5000), &[(0, 900, "two")]).await;
@@ -103,7 +103,7 @@ pub async fn recordings_finished_in_several_jobs_give_a_job_born_completed(store
     assert_eq!(harness.create(&again).await, created, "asked again, it is still deduplicated");
 }
 
-pub async fn in_a_mix_the_finished_files_are_finished_from_the_start(store: Arc<dyn Store>) {
+pub async fn finished_files_of_a_mixed_batch_are_finished_from_the_start(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     harness.transcribe(&ann(), &phone(0), &[(0, 900, "one")]).await;
     let job = harness.accept(&ann(), &[phone(0), phone(90)]).await;
@@ -112,7 +112,7 @@ pub async fn in_a_mix_the_finished_files_are_finished_from_the_start(store: Arc<
     assert_eq!(job.files[0].counts.placed, 1);
 }
 
-pub async fn cancelled_and_failed_jobs_do_not_answer(store: Arc<dyn Store>) {
+pub async fn cancelled_and_failed_jobs_are_not_returned_for_a_new_batch(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let cancelled = harness.accept(&ann(), &[phone(0)]).await;
     harness.done(cancelled.id, Command::Cancel).await;
@@ -143,7 +143,7 @@ pub async fn the_same_bytes_of_another_user_are_another_recording(store: Arc<dyn
     assert_eq!(harness.recording(&job, 0).await.plan, None);
 }
 
-pub async fn of_two_like_batches_at_once_one_becomes_a_job(store: Arc<dyn Store>) {
+pub async fn two_equal_concurrent_batches_become_one_job(store: Arc<dyn Store>) {
     let harness = Arc::new(Harness::new(store));
     let create = |n| {
         let harness = harness.clone();
@@ -161,13 +161,13 @@ pub async fn of_two_like_batches_at_once_one_becomes_a_job(store: Arc<dyn Store>
     assert_eq!(answers, vec![new[0]; 7]);
 }
 
-/// A batch in which nothing was heard at the door.
+/// A batch that was found silent when it was uploaded.
 fn silent(mut batch: Batch) -> Batch {
     batch.files.iter_mut().for_each(|file| file.silent = Some(facts(&Heard::Silence)));
     batch
 }
 
-pub async fn a_silent_batch_is_completed_with_its_recordings_in_one_step(store: Arc<dyn Store>) {
+pub async fn silent_batch_and_its_recordings_are_completed_in_one_step(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let batch = silent(batch(&ann(), &[phone(0), phone(90)]));
     let created = harness.create(&batch).await;
@@ -187,7 +187,7 @@ pub async fn a_silent_batch_is_completed_with_its_recordings_in_one_step(store: 
     assert_eq!((harness.conversations(&ann()).await.len(), harness.usage(&ann()).await.segments), (0, 0));
 }
 
-pub async fn what_is_planned_is_not_silenced_at_the_door(store: Arc<dyn Store>) {
+pub async fn planned_recording_is_not_marked_silent_by_a_later_upload(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let first = harness.accept(&ann(), &[phone(0)]).await;
     let first = harness.claim(first.id).await;
@@ -202,7 +202,7 @@ pub async fn what_is_planned_is_not_silenced_at_the_door(store: Arc<dyn Store>) 
     assert_eq!(harness.finish(&job).await.status, Status::Completed);
 }
 
-pub async fn a_worker_that_comes_late_to_a_silenced_recording_changes_nothing(store: Arc<dyn Store>) {
+pub async fn late_worker_does_not_change_a_recording_marked_silent(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let live = harness.accept(&ann(), &[phone(0)]).await;
     let live = harness.claim(live.id).await;
@@ -213,7 +213,7 @@ pub async fn a_worker_that_comes_late_to_a_silenced_recording_changes_nothing(st
     assert_eq!(harness.finish(&live).await.status, Status::Completed);
 }
 
-pub async fn a_silent_batch_takes_no_turn(store: Arc<dyn Store>) {
+pub async fn silent_batch_takes_no_slot(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let user_slots = i64::from(harness.rules.enqueued_per_user);
     for n in 0..user_slots {

@@ -1,4 +1,4 @@
-//! Joining: what lies less than two minutes apart is one conversation, whatever came first.
+//! Joining: lines less than two minutes apart are one conversation, in whatever order they arrive.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ async fn texts(harness: &Harness, id: ConversationId) -> Vec<String> {
     page.lines.iter().map(Line::text).collect()
 }
 
-pub async fn less_than_two_minutes_join_and_two_minutes_split(store: Arc<dyn Store>) {
+pub async fn gap_below_two_minutes_joins_and_two_minutes_split(store: Arc<dyn Store>) {
     for (gap_ms, conversations) in [(119_999, 1), (120_000, 2), (120_001, 2)] {
         let harness = Harness::new(store.clone());
         let uid = user(gap_ms);
@@ -37,7 +37,7 @@ pub async fn one_recording_may_hold_several_conversations(store: Arc<dyn Store>)
     assert_eq!(job.new_conversation_ids.len(), 2);
 }
 
-pub async fn a_late_recording_bridges_two_conversations(store: Arc<dyn Store>) {
+pub async fn late_recording_joins_two_conversations(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let late = harness.transcribe(&ann(), &phone(200), &[(0, 1000, "three")]).await.new_conversation_ids[0];
     let early = harness.transcribe(&ann(), &phone(0), &[(0, 1000, "one")]).await.new_conversation_ids[0];
@@ -63,7 +63,7 @@ pub async fn redirects_are_followed_to_their_end(store: Arc<dyn Store>) {
     }
 }
 
-pub async fn one_group_may_bridge_many_conversations(store: Arc<dyn Store>) {
+pub async fn one_group_can_join_many_conversations(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     for begin in [800, 0, 400, 200, 600] {
         harness.transcribe(&ann(), &phone(begin), &[(0, 1000, "island")]).await;
@@ -89,7 +89,7 @@ pub async fn streams_never_mix(store: Arc<dyn Store>) {
     assert_eq!(talk, [["pendant"], ["phone"]]);
 }
 
-pub async fn a_title_comes_from_the_earliest_line_however_late_it_comes(store: Arc<dyn Store>) {
+pub async fn title_comes_from_the_earliest_line_even_if_it_arrives_late(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     harness.transcribe(&ann(), &phone(60), &[(0, 1000, "and so on")]).await;
     harness.transcribe(&ann(), &phone(0), &[(0, 1000, "Good morning everyone")]).await;
@@ -100,7 +100,7 @@ pub async fn a_title_comes_from_the_earliest_line_however_late_it_comes(store: A
     assert_eq!(opening.language.as_deref(), Some("en"));
 }
 
-pub async fn recordings_of_one_moment_are_both_heard(store: Arc<dyn Store>) {
+pub async fn recordings_of_the_same_moment_are_both_kept(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let batch = batch(&ann(), &[phone(0), "audio_phone_mulaw8_8000_1_fs160_1795168800.bin".to_owned()]);
     harness.transcribe_batch(&batch, &[&[(0, 1000, "yes")], &[(0, 1000, "yes")]]).await;

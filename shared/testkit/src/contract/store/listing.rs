@@ -9,7 +9,7 @@ use super::{MS, ann, bob};
 use crate::build::{batch_as, job_id, phone};
 use crate::harness::Harness;
 
-/// Jobs 1 to 7: two of one moment, three of the next, two of the one after.
+/// Jobs 1 to 7: two of one moment, three of the next, two of the one after that.
 async fn seven_jobs(store: Arc<dyn Store>) -> Harness {
     let harness = Harness::new(store);
     for n in [2, 1, 4, 3, 5, 7, 6] {
@@ -82,7 +82,7 @@ pub async fn another_users_jobs_are_not_listed(store: Arc<dyn Store>) {
     assert_eq!(jobs, [theirs]);
 }
 
-pub async fn live_jobs_that_came_before_are_ahead(store: Arc<dyn Store>) {
+pub async fn earlier_live_jobs_are_counted_as_ahead(store: Arc<dyn Store>) {
     let harness = seven_jobs(store).await;
     harness.accept(&bob(), &[phone(0)]).await;
     let ahead = async |n| harness.store.jobs_ahead(&harness.job(job_id(n)).await).await.unwrap();

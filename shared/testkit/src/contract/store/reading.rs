@@ -12,7 +12,7 @@ use crate::harness::Harness;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-pub async fn recordings_come_in_the_order_asked_for(store: Arc<dyn Store>) {
+pub async fn recordings_are_returned_in_the_requested_order(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0), phone(90)]).await;
     let unknown = recording_id(&ann(), &phone(7));
@@ -24,7 +24,7 @@ pub async fn recordings_come_in_the_order_asked_for(store: Arc<dyn Store>) {
 
 pub async fn pages_of_lines_show_every_line_once(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
-    // Three recordings that begin at the same moment: only the ids tell their lines apart.
+    // Three recordings begin at the same moment: only the ids tell their lines apart.
     let names: Vec<_> = ["phone", "pendant", "watch"].iter().map(|device| named(device, T0)).collect();
     let mut batch = batch(&ann(), &names);
     for file in &mut batch.files {
@@ -51,7 +51,7 @@ pub async fn pages_of_lines_show_every_line_once(store: Arc<dyn Store>) {
     }
 }
 
-pub async fn a_page_goes_on_after_a_line_that_is_not_there(store: Arc<dyn Store>) {
+pub async fn page_continues_after_a_cursor_of_a_missing_line(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     harness.transcribe(&ann(), &phone(0), &[(0, 900, "a"), (2000, 2900, "b")]).await;
     let id = harness.conversations(&ann()).await[0].id;
