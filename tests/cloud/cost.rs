@@ -1,4 +1,5 @@
-//! What a job costs in Firestore, counted on the wire as Google bills it, and what it asks of the other services.
+//! Measures what a job costs in Firestore, counted on the wire as Google bills it, and how many requests it sends to
+//! other services.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +14,11 @@ use crate::journey::cloud;
 
 const WAIT: std::time::Duration = tests::wait::PATIENCE;
 
-/// What the steps in the logs say was done.
+/// The work that the step lines in the logs report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Done {
     jobs: u64,
-    /// Those beyond the first of each job: each has a recording, and a plan of its own.
+    /// The files beyond the first of each job: each has a recording and a plan of its own.
     more_files: u64,
     segments: u64,
     groups: u64,
@@ -53,7 +54,7 @@ impl Harness {
         Self { cloud, meter, upload, process, client }
     }
 
-    /// Uploads, and waits for the end of its effects without a question to the functions.
+    /// Uploads files, and waits until the job's effects are done without sending requests to the functions.
     async fn through(&self, files: &[Recording]) -> String {
         let job = self.client.accepted(files).await;
         for step in ["finish", "push", "clean_up"] {
@@ -73,14 +74,14 @@ impl Harness {
         Done { jobs, more_files: files - jobs, segments, groups: of("place").count() as u64 }
     }
 
-    /// What one thing that a client does costs.
+    /// The Firestore cost of one client operation.
     async fn costs(&self, what: impl Future) -> Counts {
         let mark = self.meter.mark();
         what.await;
         self.meter.since(mark).total()
     }
 
-    /// Requests to storage by kind, and tasks made and delivered.
+    /// The storage requests by kind, and the tasks created and delivered.
     fn others(&self) -> String {
         let mut seen = BTreeMap::new();
         self.cloud.storage.seen().iter().for_each(|one| *seen.entry(format!("{:?}", one.op)).or_insert(0) += 1);
@@ -109,7 +110,7 @@ fn within(what: &str, bill: &Bill, done: Done) {
     assert!(total.writes <= most, "{what}, {done:?}: {most} writes at most:\n{bill}");
 }
 
-/// Speech, so far apart that each is a segment of its own.
+/// Speech with pauses so long that each part is a segment of its own.
 fn talk(at: i64, times: usize) -> Recording {
     let pause = Recording::silence(at).bytes.repeat(5);
     let mut recording = Recording::speech(at);
@@ -129,7 +130,7 @@ async fn a_job_stays_within_its_reads_and_writes() {
     eventually("the push is sent", WAIT, async || (!harness.cloud.fcm.requests().is_empty()).then_some(())).await;
     figures::tell(&format!("A job of one file: {}", harness.others()));
 
-    // Its audio comes again: nothing is staged, and no task is made.
+    // The same audio is uploaded again: nothing is staged, and no task is created.
     let mark = harness.meter.mark();
     let again = harness.client.upload(&[Recording::speech(T0)]).await;
     assert_eq!((again.status, &again.body["deduplicated"]), (202, &true.into()), "{}", again.text);
@@ -147,7 +148,7 @@ async fn segments_and_groups_cost_what_they_may() {
     println!("{bill}");
     within("a job of one long file", &bill, done);
 
-    // A second one, which goes into the first one's conversation.
+    // A second job, which goes into the conversation of the first one.
     let mark = harness.meter.mark();
     harness.through(&[talk(T0 + 60, 2)]).await;
     let all = harness.steps();
@@ -221,6 +222,6 @@ async fn what_a_client_asks_costs_few_reads() {
         assert!(counts.reads <= 4, "{what}: {counts}");
         assert_eq!((counts.writes, counts.deletes), (0, 0), "{what}: {counts}");
     }
-    // When it was used last is kept, beside who has its token.
+    // The time of its last use is stored in the device and with its token's owner.
     assert!(device.reads <= 2 && device.writes <= 2, "a device: {device}");
 }

@@ -1,4 +1,4 @@
-//! `doctor`: everything in order, and one line of fact and one of remedy for whatever is not.
+//! `doctor` reports what is in order, and one line with the fact and one with the remedy for whatever is not.
 
 use emulators::fcm::Answer;
 use emulators::meter::{Code, Refusal};
@@ -10,12 +10,12 @@ use tests::program::{Said, run};
 
 use crate::journey::cloud;
 
-/// Nobody listens there.
+/// An address where nothing listens.
 const NOWHERE: &str = "http://127.0.0.1:9";
 const PROGRAMS: [&str; 2] = ["afterword-upload", "afterword-process"];
 const ALWAYS: usize = 1000;
 
-/// The fact and the remedy of a check that failed; what it is about begins so.
+/// The fact and the remedy of a failed check whose subject begins with these words.
 #[track_caller]
 fn failed<'a>(said: &'a Said, what: &str) -> (&'a str, &'a str) {
     assert_eq!(said.code, Some(1), "{said:?}");
@@ -26,7 +26,7 @@ fn failed<'a>(said: &'a Said, what: &str) -> (&'a str, &'a str) {
     (indented(at + 1), indented(at + 2))
 }
 
-/// Nothing but checks, each of one line, or of three.
+/// The output contains only checks of one line, or of three.
 #[track_caller]
 fn is_readable(said: &Said) {
     let mut more = 0;
@@ -53,7 +53,7 @@ async fn everything_is_found_in_order() {
         assert!(out.contains("ok      Firestore: its indexes") && out.contains("can do all that it needs to"), "{out}");
         assert!(!out.contains("FAILED"), "{out}");
     }
-    // A look leaves nothing.
+    // The checks leave nothing behind.
     assert!(cloud.storage.names().is_empty() && cloud.storage.sessions().is_empty());
 }
 
@@ -95,7 +95,7 @@ async fn what_refuses_is_told_with_the_role_to_grant() {
     cloud.tasks.order(tasks::Fault::Refuse(403, "PERMISSION_DENIED", denied, None));
     let said = "Permission 'cloudmessaging.messages.create' denied";
     cloud.fcm.answer_token("doctor", Answer::refused_with(403, "PERMISSION_DENIED", said, serde_json::json!([])));
-    // It may look, and not write.
+    // The account may read, but not write.
     cloud.storage.order(Op::Insert, Fault::Status(403), ALWAYS);
     cloud.storage.order(Op::Start, Fault::Status(403), ALWAYS);
     let said = run("afterword-process", &["doctor"], &cloud.env()).await;

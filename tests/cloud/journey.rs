@@ -1,4 +1,4 @@
-//! A recording's way through both functions, and what a death on the way does to it.
+//! The way of a recording through both functions, and the effect of a crash on the way.
 
 use rustix::process::Signal;
 use testkit::skip;
@@ -34,7 +34,7 @@ async fn a_recording_becomes_a_conversation_a_count_and_a_push_and_leaves_no_blo
     eventually("the push is sent", WAIT, async || (!cloud.fcm.requests().is_empty()).then_some(())).await;
     assert_eq!(cloud.fcm.wrong(), [] as [String; 0]);
     eventually("the blobs are gone", WAIT, async || cloud.storage.names().is_empty().then_some(())).await;
-    // The same again: nothing is transcribed, counted or pushed twice.
+    // The same recording is uploaded again: nothing is transcribed, counted or pushed twice.
     let again = client.upload(&[Recording::speech(T0)]).await;
     assert_eq!(again.status, 202);
     assert_eq!(again.body["deduplicated"], true, "{}", again.text);
@@ -51,7 +51,8 @@ async fn a_function_that_is_killed_in_a_job_costs_nothing_but_time() {
     let client = cloud.client(&upload, "ann");
     let job = client.accepted(&[Recording::speech(T0)]).await;
     let next = cloud.process().await;
-    // It waits for the engine: one that dies in a transaction holds its documents for a minute, here as at Google.
+    // The job waits for the engine: a function killed in a transaction leaves its documents locked for a minute, here
+    // as at Google.
     eventually("the job is planned", WAIT, async || doomed.log.steps("plan").checked_sub(1)).await;
     doomed.kill9().await;
     cloud.deliver_to(&[&next]);
@@ -75,7 +76,8 @@ async fn a_function_that_sleeps_past_its_lease_changes_nothing_any_more() {
     let client = cloud.client(&upload, "ann");
     client.put_device("phone", "a-token-of-a-phone").await;
     let job = client.accepted(&[Recording::speech(T0)]).await;
-    // It waits for the engine: one that is stopped in a transaction holds its documents for a minute, here as at Google.
+    // The job waits for the engine: a function stopped in a transaction leaves its documents locked for a minute, here
+    // as at Google.
     eventually("the job is planned", WAIT, async || sleeper.log.steps("plan").checked_sub(1)).await;
     let next = cloud.process().await;
     sleeper.signal(Signal::STOP);

@@ -1,4 +1,4 @@
-//! From a data folder to Google Cloud, and back.
+//! Moving data from a data folder to Google Cloud, and back.
 
 use testkit::skip;
 use tests::cloud::Cloud;
@@ -22,7 +22,7 @@ async fn what_users_have_moves_from_a_machine_to_the_cloud_and_back() {
     let [there, back] = ["there", "back"].map(|name| place.path().join(name).display().to_string());
     old.on_folder(&["export", &there]).await.ok();
 
-    // Of all that a function is set up with, the database is enough.
+    // Of all the settings of a function, the database is enough.
     let mut env = cloud.env();
     env.retain(|(name, _)| name == "GOOGLE_CLOUD_PROJECT" || name == "FIRESTORE_EMULATOR_HOST");
     let said = run("afterword-process", &["import", &there], &env).await.ok();

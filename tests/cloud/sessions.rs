@@ -1,4 +1,4 @@
-//! Upload sessions in the cloud: the bytes go from the device to storage, and no function sees them.
+//! Upload sessions in the cloud: the bytes go from the device directly to storage, past the functions.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ async fn a_file_goes_straight_to_storage_and_on_from_where_it_broke_off() {
     assert!(url.starts_with(cloud.storage.endpoint()), "the bytes pass no function: {url}");
     let early = complete(&client, &job).await;
     early.problem(409, "upload_incomplete");
-    // The app dies in the middle, and asks again.
+    // The app is killed in the middle of the upload, and asks for the session again.
     let tally = Tally::default();
     let mut sending = sender(&url, &file, &tally);
     let _ = tokio::time::timeout(Duration::from_millis(20), sending.send()).await;

@@ -1,4 +1,4 @@
-//! What stops a function's start, and what does not.
+//! Which faults prevent a function from starting, and which do not.
 
 use testkit::skip;
 use tests::cloud::Cloud;
@@ -29,7 +29,7 @@ async fn a_firestore_that_is_down_stops_no_start_and_is_told_by_readyz() {
     let cloud = cloud!();
     let mut env = cloud.env();
     env.retain(|(name, _)| name != "FIRESTORE_EMULATOR_HOST");
-    // Nobody listens there.
+    // Nothing listens at this address.
     env.push(("FIRESTORE_EMULATOR_HOST".to_owned(), "127.0.0.1:9".to_owned()));
     let upload = tests::function::Function::start("afterword-upload", &env).await;
     let client = cloud.client(&upload, "ann");

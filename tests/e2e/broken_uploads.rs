@@ -1,4 +1,4 @@
-//! Uploads that are cut off: by the client, or by the end of the server. Nothing of them stays.
+//! Uploads that are interrupted, by the client or by the end of the server, leave nothing.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use tokio::sync::mpsc::Receiver;
 use crate::upload_rows::{UPLOAD, nothing_kept};
 
 const BOUNDARY: &[u8] = b"--b\r\n";
-/// More than twice the time between two looks of the orphan rule.
+/// More than twice the interval of the orphan check.
 const LOOKED: Duration = Duration::from_millis(2500);
 
-/// An upload that stops in the middle of its file, until bytes of it are on the disk.
+/// An upload that stops in the middle of its file; returns when bytes of it are on the disk.
 async fn half_an_upload(server: &Server) -> impl Future<Output = ()> + use<> {
     let client = server.client();
     let name = name(T0);
@@ -54,7 +54,7 @@ async fn what_a_kill_in_the_middle_of_an_upload_leaves_goes_with_the_next_start(
     nothing_kept(&setup.start().await).await;
 }
 
-/// The orphan rule must not take the first file away while the second still comes.
+/// The orphan check must not remove the first file while the second is still being received.
 #[tokio::test]
 async fn an_upload_that_takes_longer_than_the_orphan_rule_waits_keeps_its_files() {
     let server = Setup::new().with("sweep.orphan_blob_seconds", 0).with("sweep.interval_seconds", 1).start().await;
@@ -69,7 +69,7 @@ async fn an_upload_that_takes_longer_than_the_orphan_rule_waits_keeps_its_files(
         let folder = server.folder();
         eventually("the first file is staged", PATIENCE, async || (!folder.blobs().is_empty()).then_some(())).await;
         let watch = Stopwatch::start();
-        // Nothing outside tells that the rule has looked and found nothing to do: it looks every second.
+        // The check leaves no trace if it finds nothing to do, but it runs every second.
         eventually("the rule has looked", PATIENCE, async || (watch.elapsed() > LOOKED).then_some(())).await;
         send.send(part(&Recording::short(T0 + 1000))[BOUNDARY.len()..].to_vec()).await.unwrap();
         send.send(b"--b--\r\n".to_vec()).await.unwrap();

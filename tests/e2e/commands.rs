@@ -1,4 +1,4 @@
-//! The commands beside `serve`: they work while the server runs, and say one line when they cannot.
+//! The commands beside `serve`: they work while the server runs, and print one line when they cannot.
 
 use std::collections::BTreeSet;
 
@@ -92,7 +92,7 @@ async fn a_backup_that_is_taken_while_uploads_run_restores_to_a_server_with_ever
         "completed",
         "the old token still opens it"
     );
-    // A job is in the copy, whole, or it is not.
+    // A job is in the copy completely, or not at all.
     for job in copy.jobs().await {
         let job_id = job["job_id"].as_str().unwrap();
         assert!(ids.contains(job_id) || job_id == before["job_id"], "{job}");
@@ -149,7 +149,7 @@ async fn an_admin_sees_jobs_and_cancels_them() {
 
     let setup = setup.with("engine.null_delay_ms", 0);
     let server = setup.start().await;
-    // Another engine may take what one refused: the audio was kept for that.
+    // Another engine may accept audio that one refused: it was kept for that.
     setup.on_folder(&["admin", "redrive", failed_id]).await.ok();
     server.client().until(failed_id, "has run again", |job| job["status"] == "completed").await;
     server.folder().until_no_blobs(PATIENCE).await;
@@ -159,7 +159,7 @@ async fn an_admin_sees_jobs_and_cancels_them() {
 
 #[tokio::test]
 async fn a_redriven_job_runs_again_for_what_is_not_done() {
-    // The engine keeps failing on single calls: attempts run out, the audio stays for a retry.
+    // The engine keeps failing on single calls: attempts run out, and the audio is kept for a retry.
     let setup = Setup::new().with("sweep.interval_seconds", 1).with("jobs.max_attempts", 1);
     let server = setup.clone().with("engine.null_delay_ms", FOR_EVER_MS).with("jobs.lease_seconds", 1).start().await;
     let job_id = server.client().accepted(&[Recording::speech(T0)]).await;

@@ -1,4 +1,4 @@
-//! The routes of shipped clients, row by row as the contract lists them.
+//! The routes for shipped clients, row by row as in the contract.
 
 use std::time::Duration;
 
@@ -29,14 +29,14 @@ fn job_id(answer: &Answer) -> String {
     answer.body["job_id"].as_str().unwrap().to_owned()
 }
 
-/// Uploads, waits for the end, and reads it as a shipped client does.
+/// Uploads, waits for the end of the job, and reads it as a shipped client does.
 async fn ended(client: &Client, files: &[Recording]) -> Value {
     let id = job_id(&client.post(V2, files).await);
     client.terminal(&id).await;
     status(client, &id).await
 }
 
-/// Silence on both sides of something that cannot be read.
+/// Silence on both sides of an undecodable part.
 fn damaged(at: i64) -> Recording {
     let silence = Recording::silence(at);
     let lost = [&silence.bytes[..], &70_000_u32.to_le_bytes(), &silence.bytes[..]].concat();
@@ -56,7 +56,7 @@ async fn post_v2_200_no_speech_in_any_file_is_a_completed_job_and_empty_lists() 
     assert_eq!(jobs[0]["files"][0]["duration_ms"], 1000);
     assert_eq!((server.log.steps("claim"), server.log.steps("enqueue")), (0, 0));
     server.folder().until_no_blobs(PATIENCE).await;
-    // Who has the recordings already is told of the job that has them.
+    // A client whose recordings are known already is given the job that has them.
     let again = client.post(V2, &files).await;
     assert_eq!((again.status, &again.body["job_id"]), (202, &jobs[0]["job_id"]));
     assert_eq!(again.body["status"], "completed");
@@ -91,7 +91,7 @@ async fn post_v2_202_what_is_too_long_or_not_to_be_searched_is_left_to_the_worke
     }
 }
 
-/// Limits that a test can reach, and recordings that are young enough.
+/// Limits that a test can reach, and recordings that are recent enough.
 fn small() -> Setup {
     let setup = Setup::new().with("limits.max_file_bytes", 100_000).with("limits.max_batch_bytes", 150_000);
     setup.with("limits.max_files", 3).with("limits.recovery_window_seconds", 86_400)
@@ -128,7 +128,7 @@ async fn refusals_are_those_of_an_upload_and_keep_nothing() {
         let broken = client.request(Method::POST, route).header("content-type", "multipart/form-data; boundary=b");
         client.send(broken.body("hello")).await.problem(400, "malformed_multipart");
     }
-    // The route of new clients keeps its own name for it.
+    // The route for new clients has its own code for it.
     client.upload(&[Recording::short(T0)]).await.problem(422, "recording_too_old");
     client.has_nothing().await;
     server.folder().until_no_blobs(PATIENCE).await;
@@ -298,10 +298,10 @@ async fn post_v1_waits_are_bounded_and_end_with_their_client() {
     let files = [Recording::short(T0)];
     let waiting = {
         let (client, files) = (client.clone(), files.clone());
-        // Whoever comes between it and the place, it asks again.
+        // If another request takes the permit in between, the client asks again.
         tokio::spawn(async move { while client.try_post(V1, &files).await.is_ok() {} })
     };
-    // The one place is taken: the others learn at once where their job is.
+    // The only permit is taken: the others are told at once where their job is.
     eventually("the second one is not kept waiting", PATIENCE, async || {
         waits_no_longer(&client, &files).await.map(|answer| answer.problem(504, "still_processing").clone())
     })
@@ -328,7 +328,7 @@ async fn post_v1_nobody_is_kept_waiting_by_a_server_that_ends() {
 async fn post_v1_a_batch_that_arrived_whole_is_accepted_though_its_client_hangs_up() {
     let server = Setup::new().start().await;
     let (client, one) = (server.client(), Recording::silence(T0));
-    // Long enough to be searched for a while.
+    // Long enough for the search for speech to take a while.
     let minutes = Recording::new(one.name, one.bytes.repeat(590));
     let uploading = {
         let client = client.clone();
@@ -341,7 +341,7 @@ async fn post_v1_a_batch_that_arrived_whole_is_accepted_though_its_client_hangs_
     server.folder().until_no_blobs(PATIENCE).await;
 }
 
-/// The answer, if it comes at once. Not waited for, it takes no place any more.
+/// The answer, if it comes at once. When the client stops waiting, its permit is free again.
 async fn waits_no_longer(client: &Client, files: &[Recording]) -> Option<Answer> {
     tokio::time::timeout(Duration::from_millis(700), client.post(V1, files)).await.ok()
 }

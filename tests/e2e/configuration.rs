@@ -1,4 +1,4 @@
-//! A wrong configuration stops the start with one line that names the key; nothing of a secret is ever shown.
+//! A wrong configuration prevents the start with one line that names the key; secrets are never shown.
 
 use tests::{Setup, afterword};
 

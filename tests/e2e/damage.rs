@@ -1,11 +1,11 @@
-//! What damage costs: a queue costs nothing, a document itself.
+//! The effects of damage: a damaged queue loses nothing, and a damaged document affects only itself.
 
 use rusqlite::Connection;
 use tests::recordings::T0;
 use tests::wait::{PATIENCE, eventually};
 use tests::{Recording, Server, Setup};
 
-/// A server that was killed with a job on its way, and one that is done.
+/// A server that was killed with one job in progress and one job done.
 async fn killed() -> (Setup, String, String) {
     let setup = Setup::new().with("engine.null_delay_ms", 600_000);
     let quick = setup.clone().with("engine.null_delay_ms", 0);
@@ -65,9 +65,9 @@ async fn a_damaged_job_costs_itself_alone_until_a_person_removes_it() {
     }
     let audio = setup.folder().blobs();
     assert!(!audio.is_empty(), "its audio stays");
-    // A client that is told 404 sends again.
+    // A client that gets 404 uploads again.
     assert_eq!(client.done(&[Recording::short(T0 + 9000)]).await["status"], "completed");
-    // Its own audio is removed behind its end.
+    // The new job's audio is removed after its end.
     eventually("only the audio of the damaged job is left", PATIENCE, async || {
         (setup.folder().blobs() == audio).then_some(())
     })
@@ -85,7 +85,7 @@ async fn a_damaged_job_costs_itself_alone_until_a_person_removes_it() {
     admin(&setup, &["remove", "offline_sync_jobs", &damaged]).await;
     assert_eq!(admin(&setup, &["damaged"]).await.lines().count(), 1, "the heading");
     server.kill9().await;
-    // Orphans from before a start go at once.
+    // Orphans from before the start are removed at once.
     let _server = setup.start().await;
     setup.folder().until_no_blobs(PATIENCE).await;
 }

@@ -1,4 +1,5 @@
-//! Databases that are damaged, newer, or locked by another process: refused with one line, or answered as a fault.
+//! Databases that are damaged, newer, or locked by another process: the start is refused with one line, or requests get
+//! an error.
 
 use std::ops::Range;
 
@@ -12,7 +13,7 @@ use crate::task_rows::Tasks;
 
 const PAGE: usize = 4096;
 
-/// A folder whose server has worked and ended.
+/// The data folder of a server that has worked and ended.
 async fn used() -> Setup {
     let setup = Setup::new();
     let server = setup.start().await;
@@ -22,7 +23,7 @@ async fn used() -> Setup {
     setup
 }
 
-/// These bytes of its database are overwritten.
+/// Overwrites these bytes of the database.
 fn damage(setup: &Setup, ranges: impl IntoIterator<Item = Range<usize>>) {
     let file = setup.folder().store_file();
     let mut content = std::fs::read(&file).unwrap();
@@ -33,7 +34,8 @@ fn damage(setup: &Setup, ranges: impl IntoIterator<Item = Range<usize>>) {
     std::fs::write(&file, content).unwrap();
 }
 
-/// The first page of every table and index: everything that is stored hangs from them. The schema itself is not there.
+/// The first page of every table and index, on which everything stored depends. The page of the schema itself is not
+/// among them.
 fn roots(setup: &Setup) -> Vec<Range<usize>> {
     let db = Connection::open(setup.folder().store_file()).unwrap();
     let mut pages = db.prepare("SELECT rootpage FROM sqlite_schema WHERE rootpage > 0").unwrap();
@@ -52,7 +54,8 @@ async fn a_file_that_is_no_database_any_more_refuses_the_start_with_one_line() {
     }
 }
 
-/// Not found out by a start that takes no second; but never taken for an empty database, and never a crash.
+/// A start that takes less than a second does not detect it; but it is never taken for an empty database, and never
+/// crashes.
 #[tokio::test]
 async fn damage_further_inside_is_answered_as_a_fault_and_the_server_stays_up() {
     let setup = used().await;
@@ -80,7 +83,7 @@ async fn a_database_of_a_newer_version_refuses_the_start_with_one_line() {
     assert!(line.contains("9999") && line.contains("newer"), "{line}");
 }
 
-/// Another process holds the database: backups and tools of people do.
+/// Locks the database from another connection, as backups and other tools do.
 fn lock(setup: &Setup) -> Connection {
     let database = Connection::open(setup.folder().store_file()).unwrap();
     database.execute_batch("BEGIN EXCLUSIVE").unwrap();

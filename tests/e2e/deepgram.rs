@@ -1,4 +1,4 @@
-//! The program with Deepgram as its engine, against a provider on this machine that plays what Deepgram documents.
+//! The program with Deepgram as its engine, against a local provider that behaves as Deepgram documents.
 
 use serde_json::{Value, json};
 use testkit::Provider;
@@ -12,11 +12,11 @@ const KEY: &str = "key-of-nobody";
 fn setup(provider: &Provider) -> Setup {
     let setup = Setup::new().with("engine.name", "deepgram").with("engine.deepgram.url", &provider.url);
     let setup = setup.with("engine.deepgram.api_key", KEY);
-    // What waits comes back soon.
+    // Waiting jobs are retried soon.
     setup.with("jobs.backoff_min_seconds", 1).with("jobs.backoff_max_seconds", 1)
 }
 
-/// Three seconds of speech, as devices make it.
+/// Three seconds of speech, encoded as devices do.
 fn opus() -> Recording {
     let path = "fixtures/speech/audio_ss0880_opus_16000_1_fs160_1748300000.bin";
     let bytes = std::fs::read(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
@@ -52,7 +52,7 @@ fn complaint(status: u16, code: &'static str, message: &'static str) -> impl Fn(
     move |_| Reply::json(status, &json!({"err_code": code, "err_msg": message, "request_id": "1"}))
 }
 
-/// The calls for the recording, and those for the built-in sample, which is no Opus.
+/// The number of calls for the recording, and for the built-in sample, which is not Opus.
 fn calls(provider: &Provider) -> (usize, usize) {
     let asked = provider.asked();
     let ours = asked.iter().filter(|asked| asked.header("content-type") == "audio/ogg").count();
@@ -76,7 +76,7 @@ async fn a_conversation_has_the_language_the_speakers_and_the_words_with_their_t
     let segments = client.segments().await;
     let told: Vec<_> = segments.iter().map(|s| (s["text"].as_str().unwrap(), s["speaker"].as_str().unwrap())).collect();
     assert_eq!(told, [("He was.", "0"), ("Yes.", "1")]);
-    // The file that was sent began with a packet before the segment: up to 20 ms are taken off, 6.5 ms put on.
+    // The file that was sent began one packet before the segment: up to 20 ms are subtracted, 6.5 ms added.
     let near = |value: &Value, ms: i64| (ms - 20..=ms + 7).contains(&value.as_i64().unwrap());
     assert!(near(&segments[0]["start_ms"], 500) && near(&segments[1]["end_ms"], 1_500), "{segments:?}");
     let words = segments[0]["words"].as_array().unwrap();
@@ -100,7 +100,7 @@ async fn opus_is_sent_as_it_was_recorded_and_the_rest_as_flac() {
     let server = setup(&provider).start().await;
     let recording = opus();
     server.client().done(&[recording.clone(), Recording::speech(T0 + 3_600)]).await;
-    // The files of a job are worked on side by side.
+    // The files of a job are transcribed in parallel.
     let mut asked = provider.asked();
     asked.sort_by_key(|call| call.header("content-type").to_owned());
     let [flac, ogg] = &asked[..] else { panic!("{} calls", asked.len()) };
@@ -109,7 +109,7 @@ async fn opus_is_sent_as_it_was_recorded_and_the_rest_as_flac() {
     assert_eq!((ogg.path.as_str(), ogg.header("authorization")), ("/v1/listen", format!("Token {KEY}").as_str()));
     assert_eq!((ogg.header("content-type"), flac.header("content-type")), ("audio/ogg", "audio/flac"));
     assert!(ogg.body.starts_with(b"OggS") && flac.body.starts_with(b"fLaC"));
-    // A packet from the middle of the recording, as it is: a length, and so many bytes.
+    // Packets from the middle of the recording, unchanged: a length, and as many bytes.
     let mut packets = &recording.bytes[..];
     for _ in 0..150 {
         let length = u32::from_le_bytes(packets[..4].try_into().unwrap()) as usize;
@@ -224,7 +224,7 @@ async fn nothing_heard_is_silence_only_of_a_provider_that_hears_the_sample() {
     assert_eq!((client.usage().await, client.conversations().await.len()), ((0, 0, 0), 0));
 }
 
-/// The first answer is lost, the second one empty: that one was given once.
+/// The first answer is lost, the second one is empty: so the empty answer was given only once.
 #[tokio::test]
 async fn nothing_heard_behind_a_fault_is_asked_once_more() {
     let first = std::sync::atomic::AtomicBool::new(true);

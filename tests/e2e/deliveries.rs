@@ -1,4 +1,4 @@
-//! A task is delivered at least once: twice at once, one delivery runs and the other finds the lease held.
+//! A task is delivered at least once: of two concurrent deliveries, one runs and the other finds the lease held.
 
 use futures_util::future::join_all;
 use tests::recordings::T0;

@@ -1,5 +1,5 @@
-//! Disks that are full or read-only: a clear answer, the server stays up or refuses to start with one line, and nothing
-//! half-written remains.
+//! Disks that are full or read-only: clients get a clear answer, the server keeps running or refuses to start with one
+//! line, and no partly written files remain.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,13 +13,13 @@ use tests::{Recording, Setup};
 const MIB: usize = 1 << 20;
 const NO_MOUNT: &str = "a disk of its own needs the right to mount a tmpfs (root on Linux)";
 
-/// A small disk of its own.
+/// A small disk for one test.
 struct Disk {
     at: TempDir,
 }
 
 impl Disk {
-    /// `None` where mounting is not allowed.
+    /// Returns `None` where mounting is not allowed.
     fn new(size: usize) -> Option<Self> {
         let at = tempfile::tempdir().unwrap();
         let mounted = mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"], at.path());
@@ -35,12 +35,12 @@ impl Disk {
         assert!(mount(&["-o", how], self.at.path()));
     }
 
-    /// Leaves so much room.
+    /// Fills the disk until this much room is left.
     fn fill_up_to(&self, left: u64) {
         let free = rustix::fs::statvfs(self.at.path()).unwrap();
         let ballast = (free.f_bavail * free.f_frsize).saturating_sub(left);
         match std::fs::write(self.path("ballast"), vec![0; usize::try_from(ballast).unwrap()]) {
-            // The server wrote meanwhile: it is full all the same.
+            // The server wrote in the meantime, so the disk is full anyway.
             Err(error) if left == 0 && error.kind() == std::io::ErrorKind::StorageFull => {}
             written => written.unwrap(),
         }
@@ -57,7 +57,7 @@ fn mount(args: &[&str], at: &Path) -> bool {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Lazily: a server that is being killed may still hold a file.
+        // Unmounts lazily: a server that is being killed may still hold a file open.
         let _ = Command::new("umount").arg("-l").arg(self.at.path()).output();
     }
 }

@@ -1,4 +1,5 @@
-//! A data folder and an export of the version before there were levels: both open, and nothing in them is done twice.
+//! A data folder and an export of the version before levels were introduced: both can be opened, and no work is done
+//! twice.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +8,7 @@ use serde_json::Value;
 use tests::earlier::{self, ANN, ARCHIVE, BEN, EXPORT, FOLDER};
 use tests::{Client, Recording, Setup};
 
-/// The archive, unpacked.
+/// Unpacks the archive.
 fn unpacked() -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(ARCHIVE);
@@ -16,7 +17,7 @@ fn unpacked() -> tempfile::TempDir {
     place
 }
 
-/// What stands in the conversations at the time of this recording.
+/// The texts in the conversations at the time of this recording.
 async fn texts(client: &Client, of: &Recording) -> Vec<String> {
     let id = |segment: &Value| segment["recording_id"].as_str().unwrap().to_owned();
     let text = |segment: &Value| segment["text"].as_str().unwrap().to_owned();
@@ -31,19 +32,19 @@ async fn texts(client: &Client, of: &Recording) -> Vec<String> {
     segments.iter().map(text).collect()
 }
 
-/// Segments that were ever counted: also those of the day on which the folder was made.
+/// The number of segments ever counted, including those of the day on which the folder was made.
 async fn placed(client: &Client) -> u64 {
     let usage = client.get("/v2/usage?from=2026-11-01T00:00:00Z").await.ok();
     usage["buckets"].as_array().unwrap().iter().map(|hour| hour["segments"].as_u64().unwrap()).sum()
 }
 
-/// What holds of the earlier version's recordings wherever they are now.
+/// Checks what must be true of the earlier version's recordings, wherever they are stored now.
 async fn goes_on(ann: &Client, ben: &Client) {
     assert!((2..=3).contains(&placed(ann).await), "the one that is done, and half of the other, or by now all of it");
     let known = ann.upload(&[earlier::done()]).await.ok();
     assert_eq!((&known["status"], &known["deduplicated"]), (&"completed".into(), &true.into()));
 
-    // Cut at another level, its text would be another: the null engine's words are a hash of the samples.
+    // Cut at another level its text would be different: the words of the null engine are a hash of the samples.
     let whole = texts(ben, &earlier::half()).await;
     assert_eq!(whole.len(), 2);
     assert_eq!(texts(ann, &earlier::half()).await, whole, "the rest is cut at the one gain of the plan");

@@ -1,4 +1,4 @@
-//! The engine that needs nothing but its model, as it is chosen when nothing is said, and what stops a start.
+//! The engine that needs only its model, as it is chosen by default, and what prevents a start.
 
 use testkit::ggml::{self, Speaks};
 use tests::recordings::T0;
@@ -15,7 +15,7 @@ async fn a_job_that_comes_before_the_model_is_loaded_waits_for_it() {
     let job = client.done(&[Recording::speech(T0)]).await;
     assert_eq!(job["status"], "completed", "{job}");
     assert!(client.segments().await.iter().all(|segment| segment["language"] == "en"));
-    // It was there for the job, so it is there now.
+    // The model was loaded for the job, so the server is ready now.
     client.get("/readyz").await.ok();
 }
 
@@ -29,7 +29,7 @@ async fn the_start_names_the_engine_and_without_one_it_is_refused() {
 
     let empty = tempfile::tempdir().unwrap();
     let folder = empty.path().display();
-    // What is built into a release needs no folder.
+    // Engines built into a release need no folder.
     if cfg!(debug_assertions) {
         let line = real().with("engine.models", &folder).refused().await;
         assert!(line.contains("engine.name is `auto`") && line.contains("make setup"), "{line}");

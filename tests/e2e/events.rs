@@ -1,4 +1,4 @@
-//! Server-sent events: jobs as they change, over cuts and restarts, for their owner only.
+//! Server-sent events: changes of jobs, across disconnects and restarts, for their owner only.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn job_id(job: &Value) -> &str {
     job["job_id"].as_str().unwrap()
 }
 
-/// Has a job made and its effects done: nothing of it changes any more.
+/// Creates a job and waits until its effects are done, so that it does not change any more.
 async fn settled(server: &tests::Server, client: &Client, at: i64) -> Value {
     let job = client.done(&[Recording::short(at)]).await;
     let id = job_id(&job);
@@ -40,13 +40,13 @@ async fn a_job_is_told_live_from_its_queue_to_its_end() {
         "and nothing else yet"
     );
     client.accepted(&[Recording::short(T0)]).await;
-    // Its turn comes when the first has ended.
+    // It gets the slot when the first job has ended.
     let second = client.accepted(&[Recording::short(T0 + 1000)]).await;
     let seen = events.until(&second, "completed").await;
     let mut statuses: Vec<_> = seen.iter().filter(|e| e.job_id() == second).map(Event::status).collect();
     statuses.dedup();
     assert_eq!(statuses, ["queued", "processing", "completed"]);
-    // In the end an event says just what the job's own route says.
+    // The last event equals the answer of the job's own route.
     let mut last = seen.last().unwrap().clone();
     while last.job_id() != second || last.data != client.job(&second).await {
         last = events.job().await;
@@ -117,7 +117,7 @@ async fn a_stream_that_is_asked_for_wrongly_is_refused() {
         client.send(request).await.problem(400, "invalid_parameter");
     }
     server.stranger().get(PATH).await.problem(401, "unauthenticated");
-    // What a client says that it would like better does not matter: there is one form.
+    // The client's preference in `Accept` does not matter: there is only one format.
     let request = client.request(reqwest::Method::GET, PATH).header("accept", "application/json");
     let mut events = Events::of(request.send().await.unwrap());
     assert_eq!(events.next().await.unwrap().retry, "3000");

@@ -1,4 +1,4 @@
-//! Deleting a conversation: it stays away, whatever comes after, and its words are gone from the disk too.
+//! Deleting a conversation: it is never restored, whatever is uploaded later, and its words are removed from the disk.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ fn id(conversation: &Value) -> String {
     conversation["id"].as_str().unwrap().to_owned()
 }
 
-/// What a search of the disk would look for: the whole text, and the words one by one as they are stored.
+/// What a search of the disk would look for: the whole text, and the single words as they are stored.
 fn traces(conversations: &[Value]) -> BTreeSet<String> {
     let segments = conversations.iter().flat_map(|one| one["segments"].as_array().unwrap());
     let mut traces = BTreeSet::new();
@@ -36,7 +36,7 @@ fn traces(conversations: &[Value]) -> BTreeSet<String> {
     traces
 }
 
-/// Those that stand in the store's files, its log included.
+/// The traces that are found in the store's files, its write-ahead log included.
 fn found(folder: &Folder, traces: &BTreeSet<String>) -> Vec<String> {
     let files = folder.files("").into_iter().filter(|file| file.starts_with("store.db"));
     let bytes: Vec<u8> = files.flat_map(|file| std::fs::read(folder.path.join(file)).unwrap()).collect();
@@ -59,7 +59,7 @@ async fn a_deleted_conversation_stays_away_and_its_words_leave_the_disk() {
     let by_id = client.get(&format!("/v2/conversations?ids={gone}")).await.ok();
     assert_eq!(by_id["conversations"].as_array().unwrap().len(), 0);
 
-    // The same audio, alone and beside another recording.
+    // The same audio is uploaded again, alone and beside another recording.
     assert_eq!(client.done(&[Recording::speech(T0)]).await["status"], "completed");
     assert_eq!(client.usage().await, usage, "what was counted stays counted, and nothing is counted again");
     let mix = client.done(&[Recording::speech(T0), Recording::short(T0 + 9000)]).await;
@@ -102,7 +102,7 @@ async fn an_id_that_was_merged_away_deletes_its_survivor() {
     client.get(&path(&id(whole))).await.problem(404, "conversation_not_found");
 }
 
-/// Killed between the mark and the removal, or a little later: the next start finishes it.
+/// The server is killed between the mark and the removal, or a little later: the next start finishes the removal.
 #[tokio::test]
 async fn a_server_that_was_killed_while_it_deleted_goes_on_after_its_start() {
     let setup = Setup::new();
@@ -112,7 +112,7 @@ async fn a_server_that_was_killed_while_it_deleted_goes_on_after_its_start() {
     let talk = client.conversations().await;
     let (gone, traces) = (id(&talk[0]), traces(&talk));
     server.kill_at("delete", 1);
-    // The answer may be lost with the server.
+    // The answer may be lost because the server dies.
     drop(client.try_send(client.request(Method::DELETE, &path(&gone))).await);
     server.wait_killed(PATIENCE).await;
 

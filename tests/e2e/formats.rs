@@ -1,10 +1,11 @@
-//! One recording of every kind that a name may announce, through the real program: heard, placed, and as long as it was.
+//! One recording in each format that a name can announce, through the real program: transcribed, placed, and of the
+//! right length.
 
 use serde_json::{Value, json};
 use tests::recordings::T0;
 use tests::{Recording, Setup};
 
-/// What is uploaded, under which name, and how long it lasts.
+/// The fixture, the name under which it is uploaded, and its length.
 const KINDS: [(&str, &str, u64); 15] = [
     ("speech/audio_ss0880_pcm16_16000_1_fs160_1748300000.bin", "audio_phone_pcm16_16000_1_fs160", 2_990),
     ("speech/audio_ss0880_pcm8_16000_1_fs160_1748300000.bin", "audio_phone_pcm8_16000_1_fs160", 2_990),
@@ -23,8 +24,8 @@ const KINDS: [(&str, &str, u64); 15] = [
     ("sounds/clip_16000_1.m4a", "memo.m4a", 2_990),
 ];
 
-/// One clip as phones, browsers and programs write it, how long it lasts, and how many of its first words are in it: of
-/// large files only a part is kept. Packets are whole: some last longer than the clip.
+/// One clip in the formats of phones, browsers and programs: its length, and how many of its first words it contains,
+/// because only a part of large files is kept. Packets are complete, so some files are longer than the clip.
 const FORMATS: [(&str, std::ops::RangeInclusive<u64>, usize); 24] = [
     ("s24.wav", 1_600..=1_600, 4),
     ("f32.wav", 1_600..=1_600, 4),
@@ -93,7 +94,7 @@ fn words(text: &str) -> Vec<String> {
     text.replace('-', " ").split_whitespace().map(plain).filter(|word| !word.is_empty()).collect()
 }
 
-/// By the embedded engine: the words that were said come back, whatever the file was called.
+/// The embedded engine transcribes it: the spoken words come back, whatever the file was called.
 #[tokio::test]
 async fn every_format_that_phones_and_browsers_write_is_transcribed() {
     let server = Setup::new().with("engine.name", "auto").start().await;
@@ -118,13 +119,13 @@ async fn every_format_that_phones_and_browsers_write_is_transcribed() {
     }
 }
 
-/// Larger than what is kept in memory between two readings: its index, at the end, is reached by ranges.
+/// Larger than the buffer that is kept in memory between two reads: the index at its end is read by byte ranges.
 #[tokio::test]
 async fn a_large_file_with_its_index_at_the_end_is_read_by_ranges() {
     let server = Setup::new().start().await;
     let client = server.client();
     let whole = fixture("sounds/clip_48000_2.m4a");
-    // A box that means nothing, between the audio and its index.
+    // An unknown box between the audio and its index.
     let index = whole.windows(4).position(|four| four == b"moov").unwrap() - 4;
     let padding = 5u32 << 20;
     let free = [&padding.to_be_bytes()[..], b"free", &vec![0; padding as usize - 8]].concat();

@@ -1,4 +1,4 @@
-//! The program with a server of OpenAI's interface as its engine: one on this machine that plays what is documented.
+//! The program with an OpenAI-compatible server as its engine: a local one that behaves as documented.
 
 use serde_json::{Value, json};
 use testkit::Provider;
@@ -54,7 +54,7 @@ async fn a_conversation_has_the_language_and_the_words_with_their_times() {
     assert!(!asked.headers.contains_key("authorization"));
 }
 
-/// A key that the machine has for other programs sends nothing away.
+/// A key that is set for other programs on the machine causes nothing to be sent to others.
 #[tokio::test]
 async fn an_address_is_enough_to_choose_it() {
     let provider = Provider::start(heard).await;
@@ -112,7 +112,7 @@ async fn a_server_that_says_nothing_documented_is_never_taken_for_silence() {
     }
 }
 
-/// A server that speaks TLS with a certificate of its house's own authority; it is no speech server, and says so.
+/// A server with a certificate of a private authority; it is not a speech server, and answers so.
 #[tokio::test]
 async fn the_certificates_of_the_system_are_the_ones_that_count() {
     let file = |name: &str| format!("{}/certificates/{name}.pem", env!("CARGO_MANIFEST_DIR"));

@@ -1,12 +1,12 @@
-//! A recording in a language that the engine does not speak: its job waits, is seen to wait, and goes on when an engine
-//! comes that speaks it.
+//! A recording in a language that the engine does not support: its job waits, is shown as waiting, and continues when
+//! an engine with that language is available.
 
 use serde_json::{Value, json};
 use tests::recordings::T0;
 use tests::wait::{PATIENCE, eventually};
 use tests::{Recording, Setup};
 
-/// Nobody waits that long here: whatever goes on before it was woken.
+/// Longer than any test waits: whatever continues earlier was woken.
 const LONG: u64 = 1800;
 
 #[tokio::test]
@@ -24,7 +24,7 @@ async fn a_recording_in_another_language_waits_for_an_engine_and_the_next_start_
     assert_eq!(server.folder().blobs().len(), 2, "the audio is needed again");
     let alert = server.log.wait("the alert", PATIENCE, |line| line.field("language") == "es-MX").await;
     assert_eq!((alert.field("level"), alert.field("job_id")), ("ERROR", job_id.as_str()), "{alert:?}");
-    // Nobody else waits for it.
+    // No other job waits because of it.
     client.done(&[Recording::short(T0 + 1000)]).await;
 
     server.kill9().await;

@@ -1,4 +1,4 @@
-//! `GET /v2/limits`: clients cut their batches by it, and show their users where they stand.
+//! `GET /v2/limits`: clients size their batches by it, and show users their remaining allowance.
 
 use serde_json::{Value, json};
 use tests::Setup;

@@ -1,4 +1,5 @@
-//! A long upload over a bad network to a server that dies, by an app that dies: it arrives, and little of it twice.
+//! A long upload over a bad network, with a server and an app that are killed: it arrives, and few bytes are sent
+//! twice.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -12,9 +13,9 @@ use crate::sessions::{complete, open, url};
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = 200 * MIB;
 const CUTS: usize = 20;
-/// Of all bytes, in percent: what is handed to a connection that breaks is lost.
+/// Percent of all bytes: bytes that were handed to a broken connection are lost.
 const SENT_TWICE: f64 = 5.0;
-/// When so many bytes came by, the server is killed, and later the app.
+/// The numbers of forwarded bytes after which first the server and then the app is killed.
 const LIVES: [(u64, u64); 2] = [(40 * MIB, 80 * MIB), (110 * MIB, 160 * MIB)];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -22,7 +23,7 @@ async fn a_long_upload_survives_cuts_and_kills_and_sends_little_twice() {
     let _alone = crate::alone().await;
     let (random, watch) = (wait::random(), Stopwatch::start());
     let file = Recording::large(T0, &recordings::numbered(usize::try_from(SIZE).unwrap()));
-    // What was staged stays to be looked at.
+    // The staged audio is kept, so that it can be checked.
     let setup = Setup::new().with("blobs.keep_days", 1);
     let mut server = setup.start().await;
     let proxy = Proxy::to(&server.url, proxy::Plan::random(&random, CUTS, MIB..SIZE)).await;
@@ -58,7 +59,7 @@ async fn a_long_upload_survives_cuts_and_kills_and_sends_little_twice() {
     assert!(percent < SENT_TWICE, "{percent:.1} % were sent twice");
 }
 
-/// A new app, which knows nothing: asked for again, the session has the same address, and has forgotten nothing.
+/// A new app without any state: the session that it asks for has the same URL, and knows all received bytes.
 async fn app(server: &Server, proxy: &Proxy, session: &Value, file: &Recording, tally: &Tally) -> Resumable {
     let again = open(&server.client(), &[file]).await;
     assert_eq!((&again["job_id"], url(&again, 0)), (&session["job_id"], url(session, 0)));
@@ -66,7 +67,7 @@ async fn app(server: &Server, proxy: &Proxy, session: &Value, file: &Recording, 
     Resumable::new(&proxy.url, &url(&again, 0), &file.bytes, tally)
 }
 
-/// The server is killed and started again while the app sends; later the app is.
+/// Kills and restarts the server while the app sends; later kills the app.
 async fn fate(server: Server, setup: &Setup, proxy: &Proxy, kill: u64, death: u64) -> Server {
     proxy.passed(kill).await;
     server.kill9().await;
@@ -76,7 +77,7 @@ async fn fate(server: Server, setup: &Setup, proxy: &Proxy, kill: u64, death: u6
     server
 }
 
-/// Almost two hours of audio are looked through.
+/// Waits for the job: almost two hours of audio are searched for speech.
 async fn ended(server: &Server, session: &Value) -> Value {
     let (client, id) = (server.client(), session["job_id"].as_str().unwrap());
     let job = eventually("the job has ended", 4 * PATIENCE, async || {

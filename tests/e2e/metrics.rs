@@ -1,4 +1,4 @@
-//! `/metrics`: what is shown is what `docs/METRICS.md` explains, in the format that Prometheus reads.
+//! `/metrics`: the exposed metrics are those that `docs/METRICS.md` explains, in the format that Prometheus reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,12 +13,12 @@ const DOCUMENT: &str = include_str!("../../docs/METRICS.md");
 struct Exposed {
     help: String,
     kind: String,
-    /// Labels, as they are written, with their value; of histograms the count only.
+    /// The values by label set, as it is written; of histograms only the count.
     samples: BTreeMap<String, f64>,
     labels: BTreeSet<String>,
 }
 
-/// Reads the text format (version 0.0.4) strictly: what is not a sample, HELP or TYPE of a named metric is a fault.
+/// Parses the text format (version 0.0.4) strictly: anything but a sample, HELP or TYPE of a named metric is an error.
 fn read(text: &str) -> BTreeMap<String, Exposed> {
     assert!(text.ends_with('\n'), "the last line has no end");
     let mut all: BTreeMap<String, Exposed> = BTreeMap::new();
@@ -138,7 +138,7 @@ async fn jobs_are_counted_also_after_a_restart_and_a_late_one_is_seen() {
     for job in client.jobs().await {
         client.terminal(job["job_id"].as_str().unwrap()).await;
     }
-    // Scrapes within ten seconds share one look.
+    // Scrapes within ten seconds share one set of figures.
     let told = eventually_or("both jobs are counted as completed", PATIENCE, async || {
         let all = scrape(&again).await;
         let told = value(&all, "afterword_jobs", r#"status="completed""#);

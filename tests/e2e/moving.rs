@@ -1,15 +1,16 @@
-//! From one data folder to another: what users have comes along, whole, and costs nothing again.
+//! Moving data from one data folder to another: all of a user's data is moved completely, and nothing is transcribed
+//! again.
 
 use serde_json::Value;
 use tests::recordings::T0;
 use tests::{Client, Recording, Server, Setup};
 
-/// Everything that is carried along, as clients read it.
+/// All data that is moved, as clients read it.
 async fn everything(client: &Client) -> (Vec<Value>, (u64, u64, u64)) {
     (client.conversations().await, client.usage().await)
 }
 
-/// A server that has worked for two users; one of them has deleted something.
+/// A server that has worked for two users, one of whom has deleted a conversation.
 async fn lived_in() -> Server {
     let server = Setup::new().start().await;
     let (ann, ben) = (server.client_of("ann").await, server.client_of("ben").await);
@@ -56,7 +57,7 @@ async fn what_users_have_moves_from_folder_to_folder_and_costs_nothing_again() {
     assert_eq!([everything(&ann).await, everything(&ben).await], before, "what was deleted stays deleted");
     assert_eq!(server.log.steps("transcribe"), 0);
 
-    // One user went on; the other's things are the same.
+    // One user has new data there; the other one's data is unchanged.
     ben.done(&[Recording::short(T0 + 300_000)]).await;
     let moved_on = everything(&ben).await;
     server.sigterm().await;

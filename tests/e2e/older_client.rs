@@ -1,5 +1,5 @@
-//! Shipped clients against the real server: what they delete is placed or silent, and what is counted against their
-//! recordings is never our fault.
+//! Shipped clients against the real server: what they delete is placed or silent, and faults of ours are never counted
+//! against their recordings.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use tests::{OlderClient, Recording, Setup, eventually};
 
 const MINUTE: i64 = 60;
 
-/// Ends come within seconds.
+/// Jobs end within seconds.
 fn quick() -> Setup {
     let setup = Setup::new().with("jobs.backoff_min_seconds", 1).with("jobs.backoff_max_seconds", 1);
     setup.with("sweep.interval_seconds", 1).with("queue.min_backoff_seconds", 1)
@@ -28,8 +28,8 @@ fn recording_id(uid: &str, recording: &Recording) -> String {
     RecordingId::derive(&Uid::new(uid).unwrap(), &recording.name, &sha256).to_string()
 }
 
-/// Everything that the client deleted has its words in a conversation, or is proven silent; nothing stands or counts
-/// twice.
+/// For every recording that the client deleted, its words are in a conversation, or it is proven silent; nothing is
+/// stored or counted twice.
 async fn nothing_is_lost_or_twice(uid: &str, older: &OlderClient) {
     let client = &older.client;
     let segments = client.segments().await;
@@ -200,7 +200,8 @@ async fn a_job_that_expired_is_uploaded_again_and_nothing_is_done_twice() {
     assert!(older.poll().await, "a lost job is not asked for again");
     assert_eq!((older.states(), older.retries()), (vec![Kept, Kept], vec![0, 0]));
     let before = server.log.steps("transcribe");
-    // The job that is born completed may be gone too before it is asked for: then it is uploaded once more.
+    // The job that was created completed may expire before the client asks for it: then the recording is uploaded once
+    // more.
     eventually("the recordings are deleted", PATIENCE, async || {
         older.sync().await;
         (older.states() == [Deleted, Deleted]).then_some(())

@@ -1,4 +1,4 @@
-//! How a job ends by what is in its files and by how the engine behaves.
+//! How a job ends, depending on its files and on the behaviour of the engine.
 
 use serde_json::{Value, json};
 use tests::recordings::T0;

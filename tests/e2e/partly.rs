@@ -1,17 +1,18 @@
-//! A recording of which a part cannot be decoded: its text is there, and nobody is told that they may delete it.
+//! A recording of which a part cannot be decoded: its text is available, and no client is told that it may delete the
+//! file.
 
 use serde_json::{Value, json};
 use tests::recordings::T0;
 use tests::{Client, Recording, Setup};
 
-/// A second of speech, and then what is no frame: its length is beyond every frame's.
+/// A second of speech followed by an invalid frame: its length is above that of any frame.
 fn damaged(at: i64) -> Recording {
     let Recording { name, bytes, .. } = Recording::short(at);
     let rest = [&70_000_u32.to_le_bytes()[..], &[0x55; 6_000]].concat();
     Recording::new(name, [&bytes[..], &rest].concat())
 }
 
-/// The same second, cut off inside its last frame, as a device that loses power leaves it.
+/// The same second, cut off inside its last frame, as by a device that loses power.
 fn cut_off(at: i64) -> Recording {
     let Recording { name, bytes, .. } = Recording::short(at);
     Recording::new(name, bytes.slice(..bytes.len() - 100))
@@ -39,7 +40,7 @@ async fn what_could_not_be_decoded_is_told_whenever_the_recording_comes_again() 
 
     let again = client.upload(std::slice::from_ref(&recording)).await.ok();
     assert_eq!((&again["job_id"], &again["deduplicated"]), (&job["job_id"], &json!(true)));
-    // Beside a recording that is whole the job is born at its end.
+    // Beside a complete recording the job is created in its final state.
     let whole = Recording::short(T0 + 100_000);
     assert_eq!(client.done(std::slice::from_ref(&whole)).await["status"], "completed");
     let both = client.upload(&[recording, whole]).await.ok();
@@ -51,7 +52,7 @@ async fn what_could_not_be_decoded_is_told_whenever_the_recording_comes_again() 
     server.folder().until_no_blobs(tests::wait::PATIENCE).await;
 }
 
-/// A packet that was cut off is what every device leaves: it is no damage.
+/// An incomplete last packet, which every device leaves, is not damage.
 #[tokio::test]
 async fn a_last_frame_that_was_cut_off_has_no_code() {
     let server = Setup::new().start().await;
@@ -83,7 +84,7 @@ async fn shipped_clients_are_told_a_partial_failure_each_time_and_nothing_is_don
     assert_eq!(answer.status, 207, "{}", answer.text);
 }
 
-/// The door says 200 only where silence is proven: damage is no silence.
+/// The upload is answered with 200 only if silence is proven: damage is not silence.
 #[tokio::test]
 async fn a_damaged_silence_is_never_answered_with_200() {
     let server = Setup::new().start().await;

@@ -1,10 +1,10 @@
-//! Silent pushes: to the devices of the user whose job ended, and to nobody else.
+//! Silent pushes: sent to the devices of the user whose job ended, and to nobody else.
 
 use tests::recordings::T0;
 use tests::wait::PATIENCE;
 use tests::{Recording, Server, Setup, eventually};
 
-/// Pushes about this job, once its push step is done.
+/// The pushes about this job, once its push step is done.
 async fn about(server: &Server, job: &serde_json::Value) -> Vec<String> {
     let job_id = job["job_id"].as_str().unwrap();
     server.log.wait_step("push", job_id).await;

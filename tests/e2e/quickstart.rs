@@ -1,4 +1,4 @@
-//! What a newcomer does: start it, paste the printed `curl`, watch the job come to its end.
+//! The first steps of a new user: start the server, paste the printed `curl`, watch the job until its end.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use tests::{Client, Setup, program};
 
 /// The last line of the greeting.
 const LAST: &str = "Logs go to standard error";
-/// A second on an idle machine; the suite may share it with others.
+/// The start takes a second on an idle machine; the suite may share it with others.
 const START: Duration = Duration::from_secs(5);
 const END: Duration = Duration::from_secs(10);
 
-/// What the greeting says behind a label.
+/// The text after a label of the greeting.
 fn said<'a>(greeting: &'a [String], label: &str) -> &'a str {
     let line = greeting.iter().find_map(|line| line.trim_start().strip_prefix(label));
     line.unwrap_or_else(|| panic!("the greeting has no {label}: {greeting:#?}")).trim()
@@ -83,7 +83,7 @@ async fn scripts_get_exactly_one_line() {
     assert_eq!(server.running.rest_of_output().await, [] as [String; 0]);
 }
 
-/// Work that is cut off by a restart goes on without an attempt being counted.
+/// Work that is interrupted by a restart goes on, and no attempt is counted.
 #[tokio::test]
 async fn sigterm_puts_running_work_back_uncounted() {
     let setup = Setup::new().with("engine.null_delay_ms", 60_000);

@@ -1,4 +1,5 @@
-//! Reading: jobs, conversations, usage. What is another's, unknown or asked wrongly is refused as the contract says.
+//! Reading jobs, conversations and usage. Requests for another user's data, unknown ids or wrong parameters are refused
+//! as the contract says.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +18,7 @@ async fn a_job_is_read_by_its_owner_only() {
     let client = server.client();
     let job = client.done(&[Recording::short(T0)]).await;
     let job_id = job["job_id"].as_str().unwrap();
-    // What is done after its end changes it too.
+    // Effects after its end change the job too.
     eventually("two ways, one body", PATIENCE, async || {
         let by_path = client.job(job_id).await;
         (client.get(&format!("/v2/sync/status?job_id={job_id}")).await.ok() == by_path).then_some(())
@@ -125,7 +126,7 @@ async fn usage_counts_what_was_spoken_by_the_hour() {
     let job = client.done(&[Recording::speech(T0), Recording::silence(T0 + 60)]).await;
     let usage = client.get("/v2/usage").await.ok();
     let buckets = usage["buckets"].as_array().unwrap();
-    // The hour may turn in the middle of the run.
+    // An hour may end in the middle of the run.
     assert!((1..=2).contains(&buckets.len()), "{usage}");
     let (segments, words, ms) = client.usage().await;
     assert_eq!(segments, job["total_segments"].as_u64().unwrap());
@@ -184,7 +185,7 @@ async fn every_answer_has_a_request_id_and_takes_over_a_harmless_one() {
     assert_ne!(given("two words").await, "two words");
 }
 
-/// A job, its task and its worker carry the trace of the request that made it.
+/// A job, its task and its worker carry the trace of the request that created it.
 #[tokio::test]
 async fn a_trace_goes_from_the_upload_to_the_worker() {
     let server = Setup::new().start().await;
@@ -201,7 +202,7 @@ async fn a_trace_goes_from_the_upload_to_the_worker() {
     assert!(line.text.contains(trace), "{}", line.text);
 }
 
-/// What operators scrape and probe needs no token and names no user.
+/// The routes for monitoring need no token and name no user.
 #[tokio::test]
 async fn metrics_and_health_are_open_and_name_nobody() {
     let server = Setup::new().start().await;
@@ -228,7 +229,7 @@ async fn the_list_of_all_errors_is_open_and_leads_to_each() {
     }
 }
 
-/// It is told as every id is that nobody has.
+/// The answer is the same as for an unknown id.
 #[tokio::test]
 async fn an_id_that_is_no_text_is_unknown() {
     let server = Setup::new().start().await;

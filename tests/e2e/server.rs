@@ -1,4 +1,4 @@
-//! What a server lets through its door: limits that an operator set, web pages of other origins, simulated refusals.
+//! Rules of the HTTP server: limits that an operator sets, web pages of other origins, simulated refusals.
 
 use bytes::Bytes;
 use reqwest::Method;
@@ -8,7 +8,7 @@ use crate::sessions::{hanging, offer, try_open};
 
 const APP: &str = "https://app.example";
 
-/// As a browser does; no operation of the document.
+/// A preflight request, as a browser sends it; it is not an operation of the API document.
 async fn ask_beforehand(url: &str) -> reqwest::Response {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let request = client.request(Method::OPTIONS, url).header("origin", APP);

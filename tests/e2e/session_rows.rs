@@ -1,4 +1,4 @@
-//! Every refusal of resumable uploads, as the contract lists them.
+//! Every refusal of resumable uploads, as listed in the contract.
 
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -97,7 +97,7 @@ async fn ranges_that_cannot_be_right_write_nothing() {
     let stranger = server.stranger();
     let twice = stranger.request(Method::PUT, &url).header("content-range", "bytes */*");
     stranger.send(twice.header("content-range", "bytes */*")).await.problem(416, "invalid_range");
-    // Without a length, only the bytes themselves tell.
+    // Without a length, only the bytes themselves show it.
     let chunks = futures_util::stream::iter([Ok::<_, std::io::Error>(file.bytes.slice(10..40))]);
     let long = stranger.request(Method::PUT, &url).header("content-range", "bytes 10-19/*");
     stranger.send(long.body(reqwest::Body::wrap_stream(chunks))).await.problem(416, "invalid_range");
@@ -188,7 +188,8 @@ async fn the_oldest_of_too_many_sessions_expires() {
     assert_eq!(asked(&server, &url(&sessions[1], 0)).await, 0);
 }
 
-/// Between its opening and its addresses another one took its place: what is asked again is opened anew.
+/// Between its creation and the URLs of its files, the session was cancelled for another one: a repeated request opens
+/// a new one.
 #[tokio::test]
 async fn a_session_that_gives_way_while_it_is_opened_is_told_so() {
     let server = Setup::new().with("limits.open_sessions_per_user", 1).start().await;

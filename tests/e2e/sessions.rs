@@ -1,4 +1,4 @@
-//! Resumable uploads: opened, sent in as many requests as the network allows, completed, transcribed.
+//! Resumable uploads: opened, sent in as many requests as the network requires, completed, transcribed.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -23,7 +23,7 @@ pub async fn try_open(client: &Client, files: &[Value]) -> Answer {
     client.send(client.request(Method::POST, OPEN).json(&json!({"files": files}))).await
 }
 
-/// The session of these files: a new one, or the one that is open.
+/// The session of these files: a new one, or the one that is open already.
 pub async fn open(client: &Client, files: &[&Recording]) -> Value {
     let offers: Vec<_> = files.iter().map(|file| offer(file)).collect();
     let answer = try_open(client, &offers).await;
@@ -36,7 +36,7 @@ pub fn url(session: &Value, index: usize) -> String {
     session["files"][index]["upload_url"].as_str().unwrap().to_owned()
 }
 
-/// Nobody's token: the address is enough.
+/// Sends bytes without a token: the upload URL is enough.
 pub async fn put(server: &Server, url: &str, range: &str, bytes: impl Into<Body>) -> Answer {
     let stranger = server.stranger();
     let request = stranger.request(Method::PUT, url).body(bytes);
@@ -44,7 +44,7 @@ pub async fn put(server: &Server, url: &str, range: &str, bytes: impl Into<Body>
     stranger.send(request).await
 }
 
-/// How many bytes are there, as the protocol tells it.
+/// The number of bytes that the server has, by the protocol's query.
 pub async fn asked(server: &Server, url: &str) -> u64 {
     let answer = put(server, url, "bytes */*", "").await;
     assert_eq!(answer.status, 308, "{}", answer.text);
@@ -108,15 +108,15 @@ async fn an_interrupted_upload_goes_on_where_it_broke_off() {
     let url = url(&session, 0);
     let first = put(&server, &url, &format!("bytes 0-999/{size}"), file.bytes.slice(..1000)).await;
     assert_eq!((first.status, first.header("range")), (308, "bytes=0-999"));
-    // What overlaps is read over.
+    // Bytes that overlap are skipped.
     let next = put(&server, &url, "bytes 500-1999/*", file.bytes.slice(500..2000)).await;
     assert_eq!(after(next.header("range")), 2000, "{}", next.text);
-    // The connection hangs, and the phone comes again over another one.
+    // The connection hangs, and the phone sends again over another one.
     let range = format!("bytes 2000-{}/{size}", size - 1);
     let hangs = put(&server, &url, &range, hanging(file.bytes.slice(2000..3000)));
     tokio::pin!(hangs);
     let hung = loop {
-        // Whoever asks takes the file, whether the other one has it already or comes after.
+        // The second connection takes the file over, whether the first one holds it already or comes later.
         tokio::select! {
             hung = &mut hangs => break hung,
             offset = asked(&server, &url) => assert!((2000..=3000).contains(&offset), "{offset}"),
@@ -153,7 +153,7 @@ async fn after_a_kill_in_the_middle_it_goes_on_from_what_was_durable() {
     assert!(sending.await.unwrap().is_err(), "there was no answer");
 
     let server = setup.start().await;
-    // A new client, which has forgotten everything.
+    // A new client without any state.
     let again = open(&server.client(), &[&file]).await;
     assert_eq!((&again["job_id"], url(&again, 0)), (&session["job_id"], address.clone()));
     let offset = again["files"][0]["offset"].as_u64().unwrap();

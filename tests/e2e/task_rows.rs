@@ -1,4 +1,4 @@
-//! Every answer of the task routes, as the contract lists them.
+//! Every answer of the task routes, as listed in the contract.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,10 +9,10 @@ use tests::{Answer, Client, Recording, Server, Setup, eventually};
 const PROCESS: &str = "/v2/sync/process";
 const SWEEP: &str = "/v2/sync/sweep";
 const UNKNOWN_JOB: &str = "11111111-1111-4111-8111-111111111111";
-/// Longer than the test: the job stays as it is.
+/// Longer than the test, so that the job does not change.
 const FOR_EVER_MS: u64 = 600_000;
 
-/// What the queue sends, but by hand.
+/// Sends by hand what the queue sends.
 pub struct Tasks {
     client: Client,
     secret: String,
@@ -39,7 +39,7 @@ impl Tasks {
     }
 }
 
-/// The queue works on the first job of the user; the second waits its turn, for the test to deliver.
+/// The queue delivers the first job of the user; the second one waits for a slot, and the test delivers it.
 async fn one_waits(setup: &Setup) -> (Server, Tasks, String) {
     let server = setup.clone().with("limits.enqueued_per_user", 1).start().await;
     let tasks = Tasks::of(&server);

@@ -1,4 +1,4 @@
-//! TLS as `curl` sees it: the printed lines work, wrong files are told, renewed ones are taken up.
+//! TLS as `curl` sees it: the printed lines work, wrong files are reported, renewed ones are loaded.
 
 use std::path::{Path, PathBuf};
 

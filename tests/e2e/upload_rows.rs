@@ -1,5 +1,5 @@
-//! Every refusal of `POST /v2/sync/upload`, as the contract lists them, and that nothing is kept after it. Those by
-//! policy stand in the suite `flow`.
+//! Every refusal of `POST /v2/sync/upload`, as listed in the contract; nothing is stored after any of them. Refusals by
+//! policy are tested in the suite `flow`.
 
 use reqwest::Method;
 use tests::recordings::{T0, name};
@@ -19,7 +19,7 @@ pub async fn nothing_kept(server: &Server) {
     server.folder().until_no_blobs(PATIENCE).await;
 }
 
-/// Fits the recovery window.
+/// A time within the recovery window.
 fn recent() -> i64 {
     now_secs() - 3600
 }
@@ -162,7 +162,7 @@ async fn what_is_over_a_limit_is_told_which() {
     assert_eq!(answer.bad_files(), [(large[1].name.as_str(), "file_too_large")]);
     client.upload(&[sized(0, 99_000), sized(1, 99_000)]).await.problem(413, "batch_too_large");
     client.upload(&[fits(0), fits(1), fits(2), fits(3)]).await.problem(413, "too_many_files");
-    // What is announced too large is refused by its head alone.
+    // An upload that announces too large a body is refused by its headers alone.
     let announced = client.request(Method::POST, UPLOAD).header("content-type", "multipart/form-data; boundary=b");
     let endless = reqwest::Body::wrap_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
     let announced = announced.header("content-length", "100000000").body(endless);
@@ -208,7 +208,7 @@ async fn a_recording_older_than_the_recovery_window_is_refused() {
     assert_eq!(server.client().upload(&[Recording::short(now_secs() - 86_000)]).await.status, 202);
 }
 
-/// Errors are for clients: no path, no SQL, no address of ours.
+/// Errors are for clients: they contain no path, no SQL and no internal address.
 #[tokio::test]
 async fn a_problem_tells_nothing_about_the_inside() {
     let server = Setup::new().start().await;

@@ -1,4 +1,4 @@
-//! The rows of the upload's errors that a policy decides, over real HTTP: a doorkeeper refuses, and nothing is kept.
+//! The upload's errors that an admission policy decides, over real HTTP: the policy refuses, and nothing is stored.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +51,7 @@ async fn a_refused_user_comes_back_and_is_let_in() {
     assert_eq!(server.stage.store.all_jobs().len(), 1);
 }
 
-/// Who is refused by policy is told before the bytes are read, and who has no token before the policy is asked.
+/// A refusal by policy is sent before the body is read, and a missing token is refused before the policy is asked.
 #[tokio::test]
 async fn a_policy_is_asked_after_the_token_and_before_the_body() {
     let server = refusing(Refusing::always(Code::RateLimited, Duration::from_secs(1)));

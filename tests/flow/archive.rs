@@ -1,4 +1,4 @@
-//! A file of what users have: whatever was done to it, it is read whole or not at all.
+//! An export file: whatever was changed in it, it is imported completely or not at all.
 
 use std::io::Cursor;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ async fn a_file_of_nobody_is_a_file() {
     assert_eq!(report, Report::default());
 }
 
-/// The line that is named, and nothing was written.
+/// The import is refused with the number of the line, and nothing was written.
 async fn refused(file: &str, what: &str) -> u64 {
     let store = memory::Store::new();
     let refused = put(&store, None, file).await;
@@ -164,7 +164,7 @@ async fn a_recording_that_only_waits_there_is_not_in_the_way() {
     assert_eq!(there.all_lines(&uid("ann")).len(), 3);
 }
 
-/// Speech of the shortest kind with the shortest pauses, as long as times can be told: 49 days.
+/// The shortest speech with the shortest pauses, up to the largest offset that can be stored: 49 days.
 #[tokio::test]
 async fn what_was_written_can_be_read_however_long_a_recording_is() {
     let store = Arc::new(memory::Store::new());

@@ -1,4 +1,4 @@
-//! A clock that was three days ahead for a moment and came back holds up nobody.
+//! A clock that was three days ahead for a moment does not delay anything after it was corrected.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ async fn jobs_that_a_clock_ahead_wrote_go_on_with_the_next_sweep_or_start() {
         for n in 0..6 {
             tasks.push(stage.accept_all(&recordings(n, 1), None).await);
         }
-        // A worker takes one of them up, and is killed.
+        // A worker claims one of the jobs, and is killed.
         let owner = stage.services.random.nonce();
         stage.services.step(tasks[0].job_id, &Command::Claim { owner }).await.unwrap();
         stage.clock.set(T0 + SECOND);
@@ -59,7 +59,7 @@ async fn jobs_that_a_clock_ahead_wrote_go_on_with_the_next_sweep_or_start() {
 async fn many_jobs_in_line_do_not_hide_those_that_a_clock_ahead_wrote() {
     let stage = Stage::new();
     let template = stage.accept_all(&recordings(0, 1), None).await;
-    // In line, and due very late, as is in order: more than one look takes in.
+    // These jobs are waiting and due very late, as they should be: more than one query returns.
     for n in 1..250 {
         stage.accept_all(&recordings(n, 1), None).await;
     }

@@ -1,4 +1,4 @@
-//! The digest of an upload session is only announced: nothing of its bytes is believed before a worker compared them.
+//! The digest of an upload session is only claimed: its bytes change nothing before a worker has verified them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,7 +22,7 @@ use tests::recordings::numbered;
 use crate::script::{Script, Told, number};
 use crate::stage::{Stage, ann, soon};
 
-/// Blobs that count how often one of them is opened.
+/// A blob store that counts how often one of its blobs is opened.
 struct Counting {
     blobs: Arc<memory::Blobs>,
     reads: AtomicUsize,
@@ -52,7 +52,7 @@ impl Blobs for Counting {
     }
 }
 
-/// A stage whose blobs count their reads.
+/// A stage whose blob store counts its reads.
 fn counting() -> (Stage, Arc<Counting>) {
     let mut stage = Stage::new();
     let counting = Arc::new(Counting { blobs: stage.blobs.clone(), reads: AtomicUsize::new(0) });
@@ -64,7 +64,7 @@ fn digest(bytes: &[u8]) -> Sha256Hex {
     Sha256Hex(Sha256::digest(bytes).into())
 }
 
-/// A session that claims to bring `claimed`, and brings other bytes.
+/// Uploads a session that claims to contain `claimed`, but contains other bytes.
 async fn bring(stage: &Stage, claimed: &Recording, bytes: Bytes) -> TaskBody {
     let (name, size, sha256) = (claimed.name.clone(), claimed.bytes.len() as u64, digest(&claimed.bytes));
     let files = vec![Offer { name, size, sha256, crc32c: None, captured_at: None }];
@@ -103,7 +103,7 @@ fn texts(stage: &Stage) -> Vec<String> {
     stage.store.all_lines(&ann()).iter().map(domain::Line::text).collect()
 }
 
-/// What an engine of [`hears`] says of the recording when nobody lies.
+/// The texts that an engine of [`hears`] gives for the recording when the digest is right.
 async fn honest(recording: &Recording) -> Vec<String> {
     let stage = Stage::new();
     let task = stage.accept(&recording.name, &recording.bytes).await;
@@ -111,14 +111,14 @@ async fn honest(recording: &Recording) -> Vec<String> {
     texts(&stage)
 }
 
-/// As long, and speech as well.
+/// Other speech of the same length.
 fn other_speech(of: &Recording) -> Bytes {
     let turned: Vec<u8> = of.bytes.chunks(324).collect::<Vec<_>>().into_iter().rev().flatten().copied().collect();
     assert!(turned.len() == of.bytes.len() && turned != of.bytes);
     turned.into()
 }
 
-/// The ends of the job that planned a recording and placed nothing of it.
+/// Ends a job that has planned a recording and placed nothing of it.
 async fn planned(stage: &Stage, recording: &Recording, how: &Command) -> domain::Job {
     let task = stage.accept(&recording.name, &recording.bytes).await;
     assert!(matches!(delivered(stage, &busy(), &task).await, Outcome::Rescheduled { .. }));
@@ -171,7 +171,7 @@ async fn other_bytes_for_a_recording_whose_texts_are_stored_place_those_texts_an
     assert_eq!(texts(&stage), honest(&recording).await);
 }
 
-/// The clip, half a minute of silence, and the clip.
+/// The clip, half a minute of silence, and the clip again.
 fn twice() -> Bytes {
     let clip = Recording::speech(0).bytes;
     let silence = [&320_u32.to_le_bytes()[..], &[0; 320]].concat().repeat(3_000);
@@ -216,7 +216,7 @@ async fn what_came_with_a_batch_is_not_read_for_its_digest() {
     assert_eq!(counting.reads.load(Ordering::Relaxed), 1);
 }
 
-/// In every path: before the plan, with the plan of another job, and where the plan could not be written.
+/// In every case: before the plan, with the plan of another job, and where the plan could not be written.
 #[tokio::test]
 async fn the_bytes_of_a_session_are_digested_once_over_all_deliveries() {
     let recording = Recording::large(T0.millis() / 1000 - 86_400, &numbered(3 << 20));
@@ -227,7 +227,7 @@ async fn the_bytes_of_a_session_are_digested_once_over_all_deliveries() {
         }
         let task = bring(&stage, &recording, recording.bytes.clone()).await;
         assert!(!stage.job(task.job_id).await.files[0].verified);
-        // Its digest and its samples; then its samples alone.
+        // The first delivery reads the bytes for the digest and for the samples, the second one only for the samples.
         for (expected, engine) in [(2, busy()), (1, hears())] {
             counting.reads.store(0, Ordering::Relaxed);
             delivered(&stage, &engine, &task).await;
@@ -254,7 +254,7 @@ async fn a_large_file_is_marked_before_it_is_listened_to() {
         () = soon(is_marked) => {}
         done = Box::pin(worker.run(&task)) => panic!("it was to be marked before: {done:?}"),
     }
-    // The worker is gone: whoever comes next listens, and does not compare again.
+    // The worker is lost: the next one listens again, and does not verify again.
     assert_eq!(stage.job(task.job_id).await.files[0].counts.segments, 0, "there is no plan yet");
     counting.reads.store(0, Ordering::Relaxed);
     assert_eq!(delivered(&stage, &hears(), &task).await, Outcome::Done(Status::Completed));

@@ -1,4 +1,5 @@
-//! An engine that is down, deaf, still loading or set up wrong: a job waits for it, and it is not asked in vain.
+//! An engine that is down, hears nothing, is still loading or is set up wrong: a job waits for it, and it gets no
+//! needless calls.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -38,7 +39,7 @@ async fn files_that_heard_nothing_share_the_proof_that_the_engine_hears() {
     assert_eq!(run(&worker, &task).await, Outcome::Done(Status::Completed));
     let job = stage.job(task.job_id).await;
     assert!(job.files.iter().all(|file| file.counts.empty == 1 && file.counts.placed == 0), "{:?}", states(&job));
-    // Each segment twice, and the clip once for all, or more often where a file came later.
+    // Each segment is sent twice, and the sample clip once for all files, or more often if a file came later.
     assert!((9..=12).contains(&engine.calls()), "{}", engine.calls());
     assert_eq!(usage(&stage).await, Usage::default());
 }

@@ -1,4 +1,4 @@
-//! What a stream of events does as time passes: signs of life, and its end.
+//! An event stream as time passes: heartbeats, and its end.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tests::events::Event;
 use crate::stage::Stage;
 use crate::upload_server::UploadServer;
 
-/// Its deadline and its next sign of life: what an idle stream waits for.
+/// An idle stream has two timers: its deadline and its next heartbeat.
 const WAITS: usize = 2;
 
 #[tokio::test]

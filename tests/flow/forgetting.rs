@@ -1,4 +1,4 @@
-//! A deletion that was cut off between its mark and its end: the sweep finishes it.
+//! A deletion that was interrupted between its mark and its end: the sweep finishes it.
 
 use std::sync::Arc;
 

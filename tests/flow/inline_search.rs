@@ -1,5 +1,5 @@
-//! Small batches are searched for speech before they are accepted: proven silence is completed at once, and whatever
-//! is in the way leaves the batch to the worker.
+//! Small batches are searched for speech before they are accepted: proven silence is completed at once, and in any
+//! other case the batch is left to the worker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +56,7 @@ fn silence(seconds: usize) -> Vec<u8> {
     frames(&[0; 320], seconds * 100)
 }
 
-/// Half a second of a square wave between two seconds of quiet.
+/// Half a second of a square wave between two seconds of silence.
 fn loud() -> Vec<u8> {
     let wave: Vec<u8> = (0..160).flat_map(|n| if n % 40 < 20 { 9000_i16 } else { -9000 }.to_le_bytes()).collect();
     [silence(1), frames(&wave, 50), silence(1)].concat()
@@ -104,7 +104,7 @@ async fn a_batch_without_a_free_place_does_not_wait_for_one() {
     let search = InlineSearch::new();
     let full = InlineSearch { search: Search::with_places(0), ..InlineSearch::new() };
     assert_eq!(full.job(&[(ONE, silence(1))]).await.status, Status::Queued);
-    // The only place is free again after each search.
+    // The only permit is free again after each search.
     for (index, name) in [ONE, TWO].into_iter().enumerate() {
         assert_eq!(search.job(&[(name, silence(1))]).await.status, Status::Completed, "{index}");
     }

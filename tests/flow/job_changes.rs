@@ -1,4 +1,4 @@
-//! Following jobs: nothing is missed when changes become visible out of order, and nothing is told twice.
+//! Watching jobs: no change is missed when changes become visible out of order, and none is reported twice.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl Told {
         self.harness.accept_batch(&batch_as(job_id(n), &ann(), &[phone(n as i64)])).await;
     }
 
-    /// What one look after the other brings, until there is no more.
+    /// The jobs that repeated queries report, until there are no more.
     async fn looks(&mut self) -> Vec<JobId> {
         let mut told = Vec::new();
         loop {
@@ -51,7 +51,7 @@ async fn a_change_that_becomes_visible_late_is_told() {
     told.stage.clock.set(start + Duration::from_secs(3));
     told.accept(1).await;
     assert_eq!(told.looks().await, [job_id(1)]);
-    // Its moment was taken before that of the other, and it was written after it.
+    // Its time was taken before that of the other one, but it was written later.
     told.stage.clock.set(start + Duration::from_secs(1));
     told.accept(2).await;
     told.stage.clock.set(start + Duration::from_secs(4));
@@ -75,7 +75,7 @@ async fn every_change_is_told_once_however_many_there_are() {
     assert_eq!(told.looks().await, []);
 }
 
-/// More changes within the overlap than are remembered: bounded, and still each is told.
+/// More changes within the overlap than are remembered: memory is bounded, and still each change is reported.
 #[tokio::test]
 async fn a_flood_of_changes_is_told_once_too() {
     let mut told = Told::new();
@@ -131,7 +131,7 @@ async fn a_follower_is_woken_by_its_users_changes() {
     assert_eq!(told.follower.unfinished().await.unwrap().len(), 0, "what was told is not told again");
 }
 
-/// The other instance's clock is behind, or ahead, by a minute.
+/// The clock of the other instance is a minute behind, or a minute ahead.
 #[tokio::test]
 async fn no_change_is_missed_where_the_clocks_of_instances_differ_by_a_minute() {
     for (other, name) in [(-60_i64, "behind"), (60, "ahead")] {
@@ -150,13 +150,14 @@ async fn no_change_is_missed_where_the_clocks_of_instances_differ_by_a_minute() 
             let (clock, ours, n) = by_the_other_clock(&told, n);
             told.accept(n).await;
             clock.set(ours + Duration::from_secs(1));
-            // By the next wide look at the latest.
+            // The change is found by the next wide query at the latest.
             let mut found = told.looks().await;
             clock.advance(WIDE_EVERY);
             found.extend(told.looks().await);
             assert_eq!(found, [job_id(n)], "{name}");
         }
-        // Who comes back with the moment of an event by that clock misses nothing that our clock wrote behind it.
+        // A client that resumes with an event time of that clock misses nothing that our clock wrote with an earlier
+        // time.
         let last = told.stage.services.store.job(job_id(3)).await.unwrap().unwrap().updated_at;
         told.accept(9).await;
         told.follower = Follower::new(&told.stage.services, &ann(), Some(last));
@@ -164,7 +165,7 @@ async fn no_change_is_missed_where_the_clocks_of_instances_differ_by_a_minute() 
     }
 }
 
-/// A wide look reads what changed in the last minute and a half; the looks between read what changed in seconds.
+/// A wide query covers the last minute and a half; the queries between cover only seconds.
 #[tokio::test]
 async fn few_looks_go_back_as_far_as_clocks_may_differ() {
     let mut told = Told::new();

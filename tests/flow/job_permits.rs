@@ -1,4 +1,4 @@
-//! Jobs of several users on one instance: nobody takes all places, and engine calls go round by user.
+//! Jobs of several users on one instance: no user takes all permits, and engine calls rotate between users.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ fn places(max_jobs: usize, parallelism: usize) -> WorkerLimits {
     WorkerLimits { max_jobs, parallelism, ..WorkerLimits::default() }
 }
 
-/// Three seconds of speech each, a job for each.
+/// Jobs with one recording of three seconds each.
 async fn long_jobs(stage: &Stage, uid: &Uid, count: i64) -> Vec<TaskBody> {
     let mut tasks = Vec::new();
     for n in 0..count {
@@ -38,7 +38,7 @@ async fn short_job(stage: &Stage, uid: &Uid) -> TaskBody {
     stage.accept_of(uid, &[Recording::short(day_before(5000))], None).await
 }
 
-/// Stretches of speech that are a segment each.
+/// Speech with pauses, so that each part becomes a segment.
 fn talk(at: i64, stretches: i64) -> Recording {
     let silence = Recording::silence(at).bytes;
     let pause = [&silence[..]; 4].concat();
@@ -129,7 +129,7 @@ async fn the_only_place_is_given_to_another_user_after_a_while_and_nothing_is_lo
     let mut his = run(&worker, &other);
     until(&mut his, "it waits for a place", async || stage.clock.sleepers() > before).await;
 
-    // Not at once: the first answer comes before her job had its time.
+    // The job does not yield at once: the first answer comes before it had its minimum time.
     permits.add_permits(1);
     until(&mut hers, "her second segment is asked for", async || engine.calls() == 2 && engine.inside() == 1).await;
     stage.clock.advance(Duration::from_secs(30));
@@ -140,7 +140,7 @@ async fn the_only_place_is_given_to_another_user_after_a_while_and_nothing_is_lo
     assert_eq!((job.status, job.attempt, job.waiting_for), (Status::Queued, 0, None));
     assert_eq!((job.files[0].counts.placed, engine.calls()), (2, 2), "what was asked for is stored");
 
-    // The place is kept for who was sent away, whoever comes first.
+    // The permit is reserved for the user that was refused, whoever asks first.
     let before = stage.clock.sleepers();
     let mut hers = run(&worker, &task);
     until(&mut hers, "hers waits now", async || stage.clock.sleepers() > before).await;
@@ -155,7 +155,7 @@ async fn the_only_place_is_given_to_another_user_after_a_while_and_nothing_is_lo
 #[tokio::test]
 async fn of_several_jobs_of_a_user_one_gives_way_as_soon_as_somebody_has_no_place() {
     let stage = Stage::new().with(places(3, 2));
-    // More segments than are on their way to the engine at once: some are left to give way before.
+    // There are more segments than concurrent engine calls, so that some are left when the job should yield.
     let tasks = [0, 1].map(|n| talk(day_before(1000 * n), 12));
     let mut anns = Vec::new();
     for recording in tasks {

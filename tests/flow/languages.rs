@@ -1,4 +1,5 @@
-//! Recordings in a language that the engine does not speak: their job waits for one that does, and nobody else.
+//! Recordings in a language that the engine does not support: their job waits for an engine that does; other jobs do
+//! not.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,10 +48,10 @@ async fn a_recording_in_another_language_waits_without_a_call_an_attempt_or_the_
     assert_eq!((engine.calls(), stage.blobs.names().len()), (0, 2));
     assert!(last > Duration::from_secs(600), "in the end it is looked at seldom: {last:?}");
 
-    // Another job is not held up by it: no circuit is open.
+    // Another job is not delayed by it: no circuit is open.
     let other = stage.accept_all(&[Recording::short(day_before(1000))], Some("en-GB")).await;
     assert_eq!(run(&worker, &other).await, Outcome::Done(Status::Completed));
-    // And when an engine comes that speaks it, it goes on.
+    // The job continues when an engine with its language is available.
     let (capable, _) = stage.worker_with(&Arc::new(Script::new(|_| Told::Text)));
     assert_eq!(run(&capable, &task).await, Outcome::Done(Status::Completed));
 }

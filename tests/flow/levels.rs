@@ -1,4 +1,4 @@
-//! A recording is heard at its own level, by every delivery alike.
+//! A recording is amplified by its own levels, in the same way in every delivery.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tests::Recording;
 use crate::script::{Script, Told};
 use crate::stage::{Stage, ann, soon};
 
-/// Bytes of a frame's length, and of the frame.
+/// The bytes of a frame's length, and of the frame.
 const RECORD: usize = 4 + 320;
 
 /// The clip at a sixteenth of its level.
@@ -31,7 +31,7 @@ fn low() -> Recording {
 /// The samples of each call.
 type Given = Arc<Mutex<Vec<Vec<f32>>>>;
 
-/// An engine, and what it was given.
+/// An engine, and the samples that it was given.
 fn ear(told: Told) -> (Arc<Script>, Given) {
     let heard = Given::default();
     let given = Arc::clone(&heard);
@@ -42,7 +42,7 @@ fn ear(told: Told) -> (Arc<Script>, Given) {
     (Arc::new(script), heard)
 }
 
-/// The first delivery cuts what it kept, the second what it fetches again.
+/// The first delivery cuts the audio that it kept, the second one audio that it reads again.
 #[tokio::test]
 async fn a_later_delivery_hears_what_the_first_heard_as_loud_as_it_is_to_be() {
     let (stage, low) = (Stage::new(), low());
@@ -71,8 +71,8 @@ async fn a_later_delivery_hears_what_the_first_heard_as_loud_as_it_is_to_be() {
     assert!(peaks.pairs().any(|(_, high)| high > 63), "it is drawn as loud as it is heard");
 }
 
-/// What an engine that takes Opus is given of a recording that another delivery planned at these levels: its packets, or
-/// how many samples.
+/// The input that an engine with Opus support gets for a recording that another delivery planned with these levels:
+/// packets, or a number of samples.
 async fn given(levels: Levels) -> Vec<Option<usize>> {
     let (stage, clip) = (Stage::new(), Recording::opus(T0.millis() / 1000 - 86_400));
     let task = stage.accept(&clip.name, &clip.bytes).await;
@@ -103,7 +103,7 @@ async fn packets_go_as_they_are_only_where_the_levels_are_near_one() {
     assert_eq!(given(Levels::of([Stretch::new(0, 1.0, Mix::Side)])).await, [samples], "its channels cancel each other");
 }
 
-/// A plan without levels is one of the version before, which raised the whole recording by one gain.
+/// A plan without levels comes from the previous version, which amplified the whole recording by one gain.
 #[tokio::test]
 async fn a_plan_without_levels_is_cut_at_the_one_gain_of_its_facts() {
     let low = low();

@@ -1,4 +1,5 @@
-//! An outage of the speech engine while a user has 5,000 jobs in line: it costs few writes, and all goes on after it.
+//! An outage of the speech engine while a user has 5,000 waiting jobs: it costs few writes, and all jobs continue after
+//! it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +25,7 @@ const JOBS: u64 = 5_000;
 const STEP: Duration = Duration::from_secs(10);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A user with very many jobs, over ports that count.
+/// A user with very many jobs, over ports that count calls.
 struct Crowd {
     stage: Stage,
     store: Arc<FailsBefore<memory::Store>>,
@@ -34,7 +35,7 @@ struct Crowd {
 impl Crowd {
     async fn new() -> Self {
         let mut stage = Stage::new();
-        // All jobs share the bytes of the first.
+        // All jobs share the bytes of the first one.
         let rules = Rules { keep_audio: 24 * HOUR, ..Rules::default() };
         let worker = WorkerLimits { parallelism: 1, ..WorkerLimits::default() };
         let settings = Arc::new(Settings { rules, worker, ..Settings::default() });
@@ -49,7 +50,7 @@ impl Crowd {
         Self { stage, store, queue }
     }
 
-    /// Wake-ups are delivered and the sweep runs every minute.
+    /// Delivers due tasks and runs the sweep every minute.
     async fn live(&self, worker: &Worker, time: Duration) {
         let end = self.stage.clock_now() + time;
         let mut sweeps_at = self.stage.clock_now();
@@ -70,7 +71,7 @@ impl Crowd {
     }
 }
 
-/// A job of the same bytes under another name, recorded later.
+/// A job with the same bytes under another name, recorded later.
 fn like(first: &Job, n: u64) -> Batch {
     let (file, name) = (&first.files[0], name(T0.millis() / 1000 - 80_000 + n.cast_signed()));
     let parsed = domain::name::parse(&name).unwrap();

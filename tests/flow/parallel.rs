@@ -1,5 +1,5 @@
-//! Files of one job, and jobs of one instance, that are worked on at the same time: as far as there are places, with the
-//! same results as one after the other.
+//! Files of one job, and jobs of one instance, that are processed concurrently: within the limits of the permits, and
+//! with the same results as sequentially.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -29,13 +29,13 @@ pub(crate) fn limits(parallelism: usize) -> WorkerLimits {
     WorkerLimits { parallelism, ..WorkerLimits::default() }
 }
 
-/// Captured the day before the story begins, a minute apart: one conversation.
+/// Recordings captured the day before the test begins, a minute apart: one conversation.
 pub(crate) fn recordings(from: i64, count: i64) -> Vec<Recording> {
     let began = T0.millis() / 1000 - 86_400;
     (from..from + count).map(|n| Recording::short(began + 60 * n)).collect()
 }
 
-/// Stretches of speech too far apart to be one segment.
+/// Speech with pauses too long to be one segment.
 fn with_pauses(at: i64, stretches: &[Recording]) -> Recording {
     let silence = Recording::silence(at).bytes;
     let pause = [&silence[..]; 4].concat();
@@ -61,7 +61,7 @@ pub(crate) fn states(job: &Job) -> Vec<FileStatus> {
     job.files.iter().map(|file| file.status).collect()
 }
 
-/// While a worker runs: returns when it has come to this, and lets it stand where it is.
+/// Runs a worker until the condition holds, and then stops polling it.
 pub(crate) async fn until(worker: &mut (impl Future + Unpin), what: &str, mut holds: impl AsyncFnMut() -> bool) {
     tokio::select! {
         _ = worker => panic!("it was to stand: {what}"),
@@ -69,7 +69,7 @@ pub(crate) async fn until(worker: &mut (impl Future + Unpin), what: &str, mut ho
     }
 }
 
-/// Lets the pauses of a worker pass.
+/// Runs a worker while the clock advances through its pauses.
 pub async fn while_time_passes<T>(stage: &Stage, worker: impl Future<Output = T>) -> T {
     let ticking = eventually("the worker comes to an end", PATIENCE, async || {
         stage.clock.advance(Duration::from_millis(100));
@@ -85,7 +85,7 @@ pub async fn while_time_passes<T>(stage: &Stage, worker: impl Future<Output = T>
 async fn two_files_of_a_job_are_with_the_engine_at_the_same_time() {
     let stage = Stage::new().with(limits(2));
     let task = stage.accept_all(&recordings(0, 2), None).await;
-    // Nobody is answered before both have asked: one after the other they would wait for ever.
+    // The engine answers only when both files are there: one after the other they would wait for ever.
     let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Together(Barrier::new(2))));
     let (worker, _) = stage.worker_with(&engine);
     assert_eq!(run(&worker, &task).await, Outcome::Done(Status::Completed));
@@ -104,7 +104,7 @@ async fn the_next_file_is_listened_to_while_the_engine_is_at_the_one_before() {
         engine.calls() == 1 && job.files.iter().filter(|file| file.counts.segments > 0).count() == 2
     };
     until(&mut running, "the second file is planned while the first is asked for", planned).await;
-    // The third has no place yet: one for the job, one that there is more.
+    // The third file has no permit yet: there is one for the job and one additional one.
     assert_eq!(stage.job(task.job_id).await.files[2].status, FileStatus::Queued);
     assert_eq!((engine.calls(), engine.inside()), (1, 1), "one core, one call");
 }
@@ -118,7 +118,7 @@ async fn calls_of_all_jobs_together_never_exceed_the_bound() {
             let began = T0.millis() / 1000 - 86_400 + 1000 * job;
             tasks.push(stage.accept_all(&[talk(began, 3), talk(began + 300, 3)], None).await);
         }
-        // Nobody is answered before all places are taken.
+        // The engine answers only when all permits are taken.
         let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Together(Barrier::new(bound))));
         let (worker, _) = stage.worker_with(&engine);
         let ended = join_all(tasks.iter().map(|task| run(&worker, task))).await;
@@ -155,7 +155,7 @@ async fn whatever_the_order_of_the_answers_the_conversations_and_the_usage_are_t
 
 #[tokio::test]
 async fn a_file_in_trouble_does_not_stop_the_others() {
-    // The first file's segment fails while the others, which are asked for at the same time, go through.
+    // The segment of the first file fails while the others, which are sent at the same time, succeed.
     let stage = Stage::new().with(limits(4));
     let files = recordings(0, 3);
     let task = stage.accept_all(&files, None).await;
@@ -186,7 +186,7 @@ async fn a_file_in_trouble_does_not_stop_the_others() {
 async fn a_file_that_cannot_be_read_now_does_not_stop_the_others() {
     let mut stage = Stage::new().with(limits(1));
     let task = stage.accept_all(&recordings(0, 3), None).await;
-    // The first file's, with the pauses between.
+    // The three reads that fail are the attempts for the first file, with pauses between them.
     let blobs = Arc::new(FailsBefore::planned(stage.blobs.clone(), Plan::never()));
     blobs.plan().strike("blobs.read", 3);
     stage.services = Services { blobs, ..stage.services };
@@ -201,7 +201,7 @@ async fn a_file_that_cannot_be_read_now_does_not_stop_the_others() {
     assert_eq!((engine.calls(), usage(&stage).await.segments), (3, 3));
 }
 
-/// A worker with two files in flight, each with a segment that is placed and one that is being asked for.
+/// A worker with two files in progress, each with one placed segment and one that is being transcribed.
 struct InFlight {
     stage: Stage,
     task: TaskBody,
@@ -251,7 +251,7 @@ async fn a_worker_that_dies_with_two_files_in_flight_leaves_nothing_twice() {
 #[tokio::test]
 async fn a_worker_that_is_fenced_with_two_files_in_flight_changes_nothing_any_more() {
     let story = InFlight::new().await;
-    // Its clock stands still: it does not notice that its lease is over.
+    // The worker's clock stands still: it does not notice that its lease is over.
     let stage = &story.stage;
     let services = Services { clock: testkit::TestClock::at(T0), ..stage.services.clone() };
     let late = Worker::new(services, story.engine.clone(), Default::default());
@@ -299,7 +299,7 @@ async fn only_speech_whose_text_came_back_is_counted_however_often_it_was_tried(
     let mut files = recordings(0, 4);
     files.push(Recording::silence(T0.millis() / 1000 - 80_000));
     let task = stage.accept_all(&files, None).await;
-    // By their text: one is heard, one is empty, one is refused, one fails until it is healed.
+    // Outcomes by text: one is transcribed, one is empty, one is refused, one fails until it is healed.
     let kinds = Arc::new(std::sync::Mutex::new(Vec::new()));
     let healed = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let (order, is_healed) = (Arc::clone(&kinds), Arc::clone(&healed));
@@ -337,7 +337,7 @@ async fn only_speech_whose_text_came_back_is_counted_however_often_it_was_tried(
     let all: u64 = job.files.iter().map(|file| file.facts.speech_ms).sum();
     assert!(0 < second.transcribed_ms && second.transcribed_ms < all, "{second:?} of {all} ms");
 
-    // The same files again, and the failed one once more: nothing new is said.
+    // The same files again, and a retry of the failed one: no new text is produced.
     let again = stage.accept_all(&files, None).await;
     assert_eq!(run(&worker, &again).await, Outcome::Done(Status::PartialFailure));
     assert_eq!(usage(&stage).await, second);

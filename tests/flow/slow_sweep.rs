@@ -1,4 +1,4 @@
-//! A sweep while a service does not answer: it comes to its end, and every part of it has its turn.
+//! A sweep while a service does not answer: it ends, and every part of it is executed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use testkit::{Harness, TestClock};
 
 use crate::stage::{Stage, ann};
 
-/// As long as a push may take that nobody answers.
+/// The longest time that a push without an answer may take.
 const WAIT: Duration = Duration::from_secs(15);
 const JOBS: u64 = 40;
 

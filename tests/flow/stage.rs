@@ -1,4 +1,4 @@
-//! The world of these tests: every port in memory, a clock that the test moves, an engine that answers when it is told.
+//! The services of these tests: every port in memory, a clock that the test moves, an engine that answers on command.
 
 use std::fmt::Debug;
 use std::pin::Pin;
@@ -20,15 +20,15 @@ use tests::Recording;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// What does not come within this does not come at all.
+/// Anything that takes longer than this will never happen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The end of something that may hang when a rule is broken.
+/// Waits for a future that may hang when a rule is broken.
 pub async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("it hangs")
 }
 
-/// Lets a worker go on until it waits for its engine.
+/// Runs a worker until it waits for its engine.
 pub async fn until_it_asks(worker: Pin<&mut impl Future<Output: Debug>>, engine: &Puppet) {
     tokio::select! {
         done = worker => panic!("it was to wait for its engine: {done:?}"),
@@ -36,7 +36,7 @@ pub async fn until_it_asks(worker: Pin<&mut impl Future<Output: Debug>>, engine:
     }
 }
 
-/// Everything, with what a test wants to look into.
+/// All services, with those that a test inspects.
 pub struct Stage {
     pub services: Services,
     pub clock: Arc<TestClock>,
@@ -71,14 +71,14 @@ impl Stage {
         Self { services, clock, store, blobs, push, queue }
     }
 
-    /// The same with other settings of the worker.
+    /// The same stage with other settings of the worker.
     #[must_use]
     pub fn with(mut self, worker: WorkerLimits) -> Self {
         self.services.settings = Arc::new(Settings { worker, ..Settings::default() });
         self
     }
 
-    /// A worker of an instance whose clock is this one.
+    /// A worker of an instance with this clock.
     pub fn worker(&self, engine: &Arc<Puppet>, clock: &Arc<TestClock>) -> Worker {
         let services = Services { clock: clock.clone(), ..self.services.clone() };
         Worker::new(services, Arc::clone(engine) as Arc<dyn Engine>, CancellationToken::new())
@@ -123,7 +123,7 @@ pub fn bob() -> Uid {
     uid("bob")
 }
 
-/// An engine that says one text, each time it is allowed to.
+/// An engine that returns one text, each time it is allowed to.
 pub struct Puppet {
     says: &'static str,
     called: Semaphore,
@@ -135,7 +135,7 @@ impl Puppet {
         Arc::new(Self { says, called: Semaphore::new(0), allowed: Semaphore::new(0) })
     }
 
-    /// Returns when a call has come in that was not waited for before.
+    /// Returns when a call has arrived that was not waited for before.
     async fn until_called(&self) {
         self.called.acquire().await.unwrap().forget();
     }

@@ -1,4 +1,4 @@
-//! Jobs that wait for something else than their turn hold none: other jobs of the same user go on.
+//! Jobs that wait for anything else than a slot hold none: other jobs of the same user continue.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::parallel::{recordings, run};
 use crate::script::{Script, Told};
 use crate::stage::Stage;
 
-/// As many jobs as there are turns, each of one recording.
+/// As many jobs as there are slots, each with one recording.
 async fn all_turns(stage: &Stage, language: Option<&str>) -> Vec<TaskBody> {
     let mut tasks = Vec::new();
     for n in 0..i64::from(stage.services.settings.rules.enqueued_per_user) {
@@ -23,7 +23,7 @@ async fn all_turns(stage: &Stage, language: Option<&str>) -> Vec<TaskBody> {
     tasks
 }
 
-/// The task that was made for this job, due by now.
+/// The task that was created for this job, if it is due by now.
 fn task_of(stage: &Stage, id: JobId) -> Option<TaskBody> {
     let due = stage.queue.take_due(stage.clock_now());
     due.into_iter().map(|task| task.body).find(|task| task.job_id == id)
@@ -48,7 +48,7 @@ async fn jobs_that_wait_for_a_language_leave_their_turns_to_others() {
 async fn a_job_that_comes_back_from_its_wait_gets_in_line_before_younger_ones() {
     let stage = Stage::new();
     let spanish = all_turns(&stage, Some("es")).await;
-    // Younger recordings take the turns that the first ones gave away, and more wait.
+    // Jobs with younger recordings take the slots that the first ones freed, and more wait.
     let mut others = Vec::new();
     for n in 10..18 {
         others.push(stage.accept_all(&recordings(n, 1), None).await);

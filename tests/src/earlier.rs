@@ -1,18 +1,18 @@
-//! What a data folder of an earlier version holds (`fixtures/earlier`): the recordings, and whose they are.
+//! The contents of a data folder of an earlier version (`fixtures/earlier`): the recordings and their users.
 
 use bytes::Bytes;
 
 use crate::recordings::{Recording, T0};
 
-/// Who has one recording in every state, and who has the half transcribed one as the earlier version heard all of it.
+/// The user with one recording in every state, and the user for whom the earlier version transcribed all of [`half`].
 pub const ANN: &str = "ann";
 pub const BEN: &str = "ben";
-/// The archive, and what is in it.
+/// The archive of the folder and an export.
 pub const ARCHIVE: &str = "fixtures/earlier/0.1.0.tar.gz";
 pub const FOLDER: &str = "data";
 pub const EXPORT: &str = "moving.jsonl";
 
-/// Bytes of a frame's length, and of the frame.
+/// The bytes of a frame's length, and of the frame.
 const RECORD: usize = 4 + 320;
 
 pub fn done() -> Recording {
@@ -27,13 +27,13 @@ pub fn invalid() -> Recording {
     Recording::garbage(T0 + 200_000)
 }
 
-/// Its job failed, because the engine refused it; its audio is still there.
+/// Its job failed, because the engine refused it; its audio is still stored.
 pub fn failed() -> Recording {
     Recording::short(T0 + 300_000)
 }
 
-/// Speech at a sixteenth of its level, half a minute of silence, and the same speech: it was raised as a whole, and its
-/// second segment has no text yet.
+/// Speech at a sixteenth of its level, half a minute of silence, and the same speech: it was amplified as a whole, and
+/// its second segment has no text yet.
 pub fn half() -> Recording {
     let Recording { name, bytes, .. } = Recording::speech(T0 + 400_000);
     let mut low = bytes.to_vec();

@@ -1,5 +1,5 @@
-//! A client of resumable uploads as a good one is written: pieces on a kept connection, and after whatever went wrong it
-//! asks how far the file has come and goes on from there.
+//! A well-written client of resumable uploads: it sends pieces on a kept-alive connection, and after any fault it asks
+//! how many bytes have arrived and continues from there.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,16 +14,16 @@ use tokio::net::{TcpSocket, TcpStream};
 use crate::wait::{PATIENCE, eventually_or};
 use crate::wire::{Reply, is_whole};
 
-/// What is sent before the next acknowledgement: so much is lost with a connection, at most.
+/// The bytes that are sent before the next acknowledgement: at most this many are lost with a connection.
 pub const CHUNK: usize = 512 * 1024;
-/// What is handed to the socket in one go.
+/// The bytes that are written to the socket at once.
 const PIECE: usize = 64 * 1024;
-/// What waits in the kernel is lost with the connection, too.
+/// The kernel's send buffer; its content is lost with the connection, too.
 const WAITING: u32 = 64 * 1024;
-/// No answer for so long: the connection is dead, whatever it looks like.
+/// Without an answer for this long the connection is considered dead.
 const GIVES_UP: Duration = Duration::from_secs(1);
 
-/// What is known of a file beyond the life of the app that sends it. Clones share it.
+/// What is known of a file beyond the life of the app that sends it. Clones share their state.
 #[derive(Clone, Default)]
 pub struct Tally(Arc<Counts>);
 
@@ -35,17 +35,17 @@ struct Counts {
 }
 
 impl Tally {
-    /// Bytes of the file that were handed to a socket, each time counted.
+    /// Bytes of the file that were written to a socket, repetitions included.
     pub fn handed(&self) -> u64 {
         self.0.handed.load(Ordering::Relaxed)
     }
 
-    /// Requests that ended in anything but an answer.
+    /// Requests that ended without an answer.
     pub fn failures(&self) -> u64 {
         self.0.failures.load(Ordering::Relaxed)
     }
 
-    /// So many bytes are there, says the server: it must never say less again.
+    /// Records that the server has this many bytes: it must never report fewer again.
     #[track_caller]
     pub fn acknowledge(&self, offset: u64) {
         let before = self.0.acknowledged.fetch_max(offset, Ordering::Relaxed);
@@ -53,7 +53,7 @@ impl Tally {
     }
 }
 
-/// A file on its way to its address. Dropped, the app is dead: only the tally goes on.
+/// An upload in progress. Dropping it kills the app: only the tally survives.
 pub struct Resumable {
     address: SocketAddr,
     path: String,
@@ -62,7 +62,7 @@ pub struct Resumable {
     connection: Option<TcpStream>,
 }
 
-/// How far it has come.
+/// The state of the file on the server.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
     Open(u64),
@@ -70,13 +70,13 @@ enum State {
 }
 
 impl Resumable {
-    /// `path`: the `upload_url`, as the server gave it.
+    /// `path` is the `upload_url`, as the server returned it.
     pub fn new(url: &str, path: &str, content: &Bytes, tally: &Tally) -> Self {
         let address = url.strip_prefix("http://").unwrap().parse().unwrap();
         Self { address, path: path.to_owned(), content: content.clone(), tally: tally.clone(), connection: None }
     }
 
-    /// From where the file has come to, to its end.
+    /// Sends the file to its end, from where the server has it.
     pub async fn send(&mut self) {
         let mut state = self.ask().await;
         while let State::Open(offset) = state {
@@ -87,7 +87,7 @@ impl Resumable {
         }
     }
 
-    /// Asks until there is an answer: the network comes back, and so does the server.
+    /// Asks until there is an answer: the network and the server come back.
     async fn ask(&mut self) -> State {
         let range = format!("bytes */{}", self.content.len());
         eventually_or("an answer to how far the file has come", PATIENCE, async || self.put(&range, 0, 0).await).await
@@ -108,7 +108,7 @@ impl Resumable {
         match reply {
             Ok(reply) => self.read(&reply),
             Err(error) => {
-                // What a broken connection would still say belongs to nobody.
+                // Whatever a broken connection might still return is ignored.
                 self.connection = None;
                 self.tally.0.failures.fetch_add(1, Ordering::Relaxed);
                 Err(error)
@@ -122,7 +122,7 @@ impl Resumable {
         socket.connect(self.address).await
     }
 
-    /// One request and its answer, which may come before the whole body is sent.
+    /// Sends one request and reads its answer, which may come before the whole body is sent.
     async fn exchange(&mut self, range: &str, from: usize, to: usize) -> io::Result<Reply> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
@@ -165,7 +165,7 @@ impl Resumable {
                 self.tally.acknowledge(offset);
                 Ok(State::Open(offset))
             }
-            // A server that stops, or whose disk is slow: asked again.
+            // The server is stopping, or its disk is slow: the client asks again.
             408 | 500.. => Err(io::Error::other(reply.text.clone())),
             _ => panic!("no answer to a good client: {}", reply.text),
         }

@@ -1,18 +1,18 @@
-//! The pages of `docs/errors`: one for each code, each telling what the code itself says.
+//! The pages of `docs/errors`: one for each code, and each agrees with the code.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{Blame, Code};
 
-/// Names that shipped clients know: the page of the code tells of them, theirs points back.
+/// Names that shipped clients know: the page of the code mentions them, and their page refers to the code.
 const ALIASES: &[(&str, Code)] =
     &[("sync_invalid_audio", Code::InvalidAudio), ("backfill_lookback_exceeded", Code::RecordingTooOld)];
 
 const LIST: &str = "README";
-/// Short enough to be read by somebody who is in a hurry.
+/// Short enough for a reader in a hurry.
 const MAX_LINES: usize = 40;
 
-/// Text by name.
+/// The text of each page, by name.
 fn pages() -> BTreeMap<String, String> {
     let folder = crate::root().join("docs/errors");
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -47,12 +47,12 @@ fn blame(code: Code) -> &'static str {
     }
 }
 
-/// What a page tells wrongly of its code.
+/// The statements of a page that differ from its code.
 fn wrong(code: Code, text: &str) -> Vec<String> {
     let status = code.status();
     let retryable = if code.retryable() { "yes" } else { "no" };
     let mut told = vec![("Status", status_line(status)), ("Title", code.title().to_owned())];
-    // Whose fault it is matters where files and jobs carry the code, and is right wherever it is told.
+    // The fault matters where files and jobs carry the code, and must be right wherever it is stated.
     if code.status() == 0 || line(text, "Blame").is_some() {
         told.extend([("Blame", blame(code).to_owned()), ("Retryable", retryable.to_owned())]);
     }

@@ -1,10 +1,10 @@
-//! The document of the public API: what is checked in is what the code says.
+//! The document of the public API: the checked-in one equals the one that the code generates.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// Set, the file is written instead of compared: `make openapi`.
+/// If this is set, the file is written instead of compared: `make openapi`.
 const WRITE: &str = "AFTERWORD_WRITE_OPENAPI";
 
 fn generated() -> Value {
@@ -53,9 +53,9 @@ fn it_is_openapi_3_1_and_every_operation_has_a_name_a_summary_and_its_own_status
 #[test]
 fn every_code_that_a_request_can_end_with_is_told_by_some_operation() {
     let document = generated().to_string();
-    // What stands only on routes that the public never sees.
+    // Codes that occur only on internal routes.
     let internal = ["forbidden", "owner_mismatch", "lease_held", "store_unavailable"];
-    // What no operation has: there is none with that method.
+    // Codes that no operation has, because there is none with that method.
     let anywhere = ["method_not_allowed"];
     for code in domain::Code::ALL.iter().filter(|code| code.status() != 0) {
         let told = document.contains(&format!("`{code}`"));

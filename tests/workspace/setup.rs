@@ -1,5 +1,5 @@
-//! The setup scripts: what they do when something is missing, wrong or cut off. The programs that they fetch through are
-//! played by others, so that no network is needed.
+//! The setup scripts: what they do when something is missing, wrong or interrupted. The programs that they download
+//! with are replaced by fakes, so that no network is needed.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -7,12 +7,12 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-/// A machine: a folder of programs, and one of models.
+/// A simulated machine: a folder of programs, and one of models.
 struct Machine {
     folder: TempDir,
 }
 
-/// What the scripts may use besides what they fetch through.
+/// The programs that the scripts may use besides those for downloads.
 const TOOLS: [&str; 23] = [
     "bash",
     "sh",
@@ -58,7 +58,7 @@ impl Machine {
         self.folder.path().join(name)
     }
 
-    /// A program that this machine has.
+    /// Installs a program on this machine.
     fn with(self, name: &str, script: &str) -> Self {
         let program = self.path("bin").join(name);
         std::fs::write(&program, format!("#!/usr/bin/env bash\n{script}\n")).unwrap();
@@ -77,7 +77,7 @@ impl Machine {
         self.script("setup-models", arguments)
     }
 
-    /// What it says when it fails; it must not leave anything behind.
+    /// The output of a failing setup, which must not leave anything behind.
     fn refused(&self, arguments: &[&str]) -> String {
         let output = self.setup(arguments);
         assert!(!output.status.success(), "{output:?}");

@@ -75,7 +75,7 @@ pub fn blob(uid: &Uid, job: JobId, index: usize) -> BlobName {
     BlobName::new(uid, job, index, "audio.bin")
 }
 
-/// A staged batch of these recordings, with a job id derived from them.
+/// A staged batch of these recordings, with a new job id.
 pub fn batch(uid: &Uid, names: &[impl AsRef<str>]) -> Batch {
     static NEXT: AtomicU64 = AtomicU64::new(1 << 32);
     batch_as(job_id(NEXT.fetch_add(1, Ordering::Relaxed)), uid, names)

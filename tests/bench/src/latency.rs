@@ -1,4 +1,4 @@
-//! One job at a time: from the first byte of the upload to `completed`.
+//! Measures one job at a time: from the first byte of the upload to `completed`.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::report::Report;
 
 const JOBS: u64 = 500;
 const WARM_UP: u64 = 50;
-/// Between two looks at the job.
+/// The pause between two requests for the job.
 const LOOK: Duration = Duration::from_micros(500);
 
 pub async fn run(report: &mut Report) -> Result<()> {

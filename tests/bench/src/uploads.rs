@@ -1,4 +1,4 @@
-//! How fast uploads are taken in, beside a bare server that writes the same bytes to the same disk with the same fsync.
+//! Measures the speed of uploads, beside a bare server that writes the same bytes to the same disk with the same fsync.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,14 +14,14 @@ use crate::report::Report;
 
 /// Requests in flight.
 const AT_ONCE: usize = 64;
-/// Rounds that alternate between the two, so that a change of the machine's pace meets both.
+/// Rounds alternate between the two servers, so that changes in the machine's speed affect both.
 const ROUNDS: u64 = 4;
 const MIB: usize = 1 << 20;
-/// A minute of PCM, an hour of Opus, a long talk: bytes of a file, and how many are sent in a round.
-/// Half a second of work at least: shorter rounds measured how fast threads are started.
+/// A minute of PCM, an hour of Opus, a long talk: bytes of a file, and the number of files in a round. A round takes at
+/// least half a second: shorter ones measured how fast threads are started.
 const SIZES: [(usize, u64); 3] = [(2 * MIB, 256), (8 * MIB, 64), (64 * MIB, 8)];
 
-/// For the figure of memory: as many and as large as the suite's own load test.
+/// For the memory figure: as many and as large uploads as in the suite's own load test.
 const MANY: usize = 200;
 const MANY_BYTES: usize = 5 * MIB;
 
@@ -43,7 +43,7 @@ pub async fn run(report: &mut Report) -> Result<()> {
     memory(report).await
 }
 
-/// What it took to take in so many MiB.
+/// The cost of receiving this many MiB.
 #[derive(Default)]
 struct Took {
     mib: f64,
@@ -67,7 +67,8 @@ impl Took {
     }
 }
 
-/// Both in turns. The folders stay until both are through: a file system that has just deleted much is slow to create.
+/// Measures both servers in alternating rounds. The folders are kept until the end, because a file system that has just
+/// deleted much creates files slowly.
 async fn compare(size: usize, count: u64, folders: &mut Vec<TempDir>) -> Result<(Took, Took)> {
     let (mut ours, mut bare) = (Took::default(), Took::default());
     for round in 0..ROUNDS {
@@ -79,8 +80,8 @@ async fn compare(size: usize, count: u64, folders: &mut Vec<TempDir>) -> Result<
     Ok((ours, bare))
 }
 
-/// What is accepted stays accepted: the worker is held up in its first engine call, so that it does not share the
-/// processors with what is measured.
+/// A server that accepts uploads while its worker hangs in the first engine call, so that the worker does not use the
+/// processors during the measurement.
 fn held_up(folder: &Path) -> Result<Program> {
     Program::start(folder, &[("AFTERWORD_PROCESS_MAX_JOBS", "1"), ("AFTERWORD_ENGINE_NULL_DELAY_MS", "600000")])
 }
@@ -88,7 +89,7 @@ fn held_up(folder: &Path) -> Result<Program> {
 async fn ours_round(folder: &Path, size: usize, count: u64, round: u64, took: &mut Took) -> Result<()> {
     let program = held_up(folder)?;
     let client = Client::new(&program.url, &program.token("bench")?);
-    // The one job that the worker gets hold of, before the clock runs.
+    // The only job that the worker gets; it is uploaded before the clock runs.
     let (name, bytes) = crate::client::recording(0);
     client.upload(&name, &bytes).await?;
     let before = program.cpu()?;
@@ -142,7 +143,7 @@ fn content(size: usize) -> Bytes {
     bytes.into()
 }
 
-/// What the server holds for each request, at its worst.
+/// Measures the peak memory that the server holds for each request.
 async fn memory(report: &mut Report) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let program = held_up(folder.path())?;

@@ -1,5 +1,5 @@
-//! No token of Google's to show, and no keys to check those of others with. Nothing of Google is reached here: without a
-//! token no request is sent.
+//! Missing Google tokens, and missing keys to verify the tokens of others. Google itself is never reached here: without
+//! a token no request is sent.
 
 use std::io::Write;
 
@@ -24,9 +24,9 @@ fn file(server: &TokenServer) -> NamedTempFile {
     file
 }
 
-/// The function speaks to this service as to Google's own, and shows what the file says.
+/// The function treats this emulator as Google's own service, and authenticates with the credentials in the file.
 async fn with_credentials(cloud: &Cloud, program: &str, service: &str, path: &str) -> Function {
-    // Google signs for such addresses only.
+    // Google signs tokens for such addresses only.
     let process = (service == "CLOUD_TASKS_EMULATOR_HOST").then_some("https://process.example.com");
     let process = ("AFTERWORD_CLOUD_PROCESS_URL", process.or(Some(cloud.process_url.url.as_str())));
     Function::start(program, &cloud.env_but(&[(service, None), (FILE, Some(path)), process])).await
@@ -52,7 +52,7 @@ async fn without_credentials_no_audio_is_taken_and_the_log_says_where_they_belon
         }
         client.has_nothing().await;
     }
-    // Whoever gives tokens may be away for a while, too: that passes.
+    // The token server may also be away for a while; that passes.
     server.refuses(503, json!({"error": "temporarily_unavailable"}));
     let upload = with_credentials(&cloud, "afterword-upload", "STORAGE_EMULATOR_HOST", path).await;
     let client = cloud.client(&upload, "ann");
@@ -80,7 +80,8 @@ async fn a_worker_without_credentials_puts_jobs_back_for_one_that_has_them() {
     needs_a_person(&line, FILE);
     poor.log.wait_step("put_back", &job).await;
     assert_eq!(client.job(&job).await["completed_at"], Value::Null);
-    // The queue keeps its connections: it asks the new one when the old one is gone, which puts its job back as it ends.
+    // The queue keeps its connections: it reaches the new function when the old one is gone, which puts its job back as
+    // it ends.
     let process = cloud.process().await;
     cloud.deliver_to(&[&process]);
     poor.signal(Signal::TERM);
@@ -111,7 +112,7 @@ async fn a_queue_without_credentials_delays_a_job() {
         needs_a_person(&line, FILE);
         jobs.push((upload, client, job));
     }
-    // What has no task is due half a minute after it was accepted.
+    // A job without a task is due half a minute after it was accepted.
     for (_upload, client, job) in &jobs {
         finished(&cloud, &process, client, job).await;
     }

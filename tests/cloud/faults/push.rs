@@ -1,4 +1,4 @@
-//! FCM: whatever it says, a job ends as it would have ended.
+//! FCM: whatever it answers, a job ends in the same way.
 
 use emulators::fcm::Answer;
 use testkit::skip;
@@ -6,7 +6,7 @@ use testkit::skip;
 use super::*;
 use crate::journey::cloud;
 
-/// Of the messages to this device's token.
+/// The number of messages to this device's token.
 fn asked(cloud: &Cloud, token: &str) -> usize {
     cloud.fcm.requests().iter().filter(|it| it["message"]["token"] == token).count()
 }

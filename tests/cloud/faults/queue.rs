@@ -1,4 +1,4 @@
-//! Cloud Tasks: a job is accepted without it, and the scheduled repair makes its task when that can be done.
+//! Cloud Tasks: a job is accepted even if it is down, and the scheduled repair creates the task when it is back.
 
 use emulators::tasks::Fault;
 use testkit::skip;
@@ -22,7 +22,7 @@ async fn a_queue_that_is_not_there_delays_a_job_and_is_named() {
     let line = logged_of_job(&upload, NEVER, &job).await;
     says(&line, "ERROR", &["queue.enqueue is misconfigured", "queues/elsewhere"]);
     needs_a_person(&line, "gcloud tasks queues create elsewhere --location=europe-west1");
-    // Who has the right name finds it due.
+    // A function with the right queue name finds the job due.
     finished(&cloud, &process, &client, &job).await;
     placed_once(&client, 1).await;
 }
@@ -58,7 +58,7 @@ async fn a_queue_that_takes_no_task_delays_jobs_and_loses_none() {
     .enumerate()
     {
         cloud.tasks.order(fault.clone());
-        // Each has a user of his own: of one user not all jobs have their turn at once.
+        // Each job has its own user, because the slots of one user would not suffice for all of them.
         let client = cloud.client(&upload, &format!("user-{n}"));
         let watch = Stopwatch::start();
         let answer = client.upload(&[Recording::short(T0)]).await;
@@ -77,7 +77,7 @@ async fn a_queue_that_takes_no_task_delays_jobs_and_loses_none() {
         cloud.tasks.heal();
         jobs.push((client, job));
     }
-    // What has no task is due half a minute after it was accepted.
+    // A job without a task is due half a minute after it was accepted.
     for (client, job) in jobs {
         finished(&cloud, &process, &client, &job).await;
         placed_once(&client, 1).await;

@@ -1,4 +1,4 @@
-//! Cloud Storage: without it nothing is accepted, and nothing that was accepted is lost.
+//! Cloud Storage: nothing is accepted while it is down, and nothing that was accepted is lost.
 
 use emulators::storage::{Fault, Op};
 use testkit::skip;
@@ -51,7 +51,7 @@ async fn a_storage_that_breaks_while_it_is_written_keeps_nothing_and_is_no_end()
         says(&blamed(&upload, &answer).await, "WARN", &[said, "bucket `afterword-audio`"]);
     }
     client.has_nothing().await;
-    // Once is not even noticed: it is tried again.
+    // A single failure is not visible outside, because the call is retried.
     cloud.storage.order(Op::Insert, Fault::Status(503), 1);
     assert_eq!(client.upload(&[Recording::speech(T0)]).await.status, 202);
 }

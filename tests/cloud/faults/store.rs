@@ -1,4 +1,4 @@
-//! Firestore: what it refuses, puts off or does not answer is neither accepted nor lost, and never done twice.
+//! Firestore: a write that it refuses, delays or does not answer is neither accepted nor lost, and never done twice.
 
 use emulators::meter::{Code, Refusal};
 use testkit::skip;
@@ -7,7 +7,7 @@ use tests::wait::Stopwatch;
 use super::*;
 use crate::journey::cloud;
 
-/// As the console's address ends: it makes the very index.
+/// The end of the console's address that creates exactly this index.
 const LINK: &str =
     "https://console.firebase.google.com/v1/r/project/demo/firestore/indexes?create_composite=Cldwcm9qZWN0cy9kZW1v";
 
@@ -98,7 +98,7 @@ async fn a_job_whose_database_refuses_is_done_once_it_does_not() {
         let job = client.accepted(&[Recording::short(at)]).await;
         process.log.wait_step("plan", &job).await;
         meter.refuse("Commit", refusal.clone());
-        // Not even that it is put back can be written: the delivery fails, and comes again.
+        // The put-back cannot be written either: the delivery fails, and is repeated.
         let said = refusal.message.trim_end_matches('.');
         let is_it = |line: &Line| line.field("message") == "request failed" && line.text.contains(&job);
         let line = logged(&process, "the delivery fails", |line| is_it(line) && line.text.contains(said)).await;
@@ -149,7 +149,7 @@ async fn a_store_that_vanishes_loses_nothing_and_places_nothing_twice() {
     for n in 0..4 {
         jobs.push(client.accepted(&[Recording::short(T0 + n * 10_000)]).await);
     }
-    // All wait for the engine: a transaction that is cut off holds its documents for a minute, here as at Google.
+    // All jobs wait for the engine: an interrupted transaction locks its documents for a minute, here as at Google.
     eventually("all are planned", WAIT, async || (process.log.steps("plan") == jobs.len()).then_some(())).await;
     cloud.firestore_is_away(true);
     for answer in [client.get("/v2/sync/jobs").await, client.upload(&[Recording::short(T0 + 90_000)]).await] {
@@ -173,7 +173,7 @@ async fn answers_of_the_store_that_are_lost_double_nothing() {
     meter.lose_answers("Commit", 3);
     for n in 0..4 {
         let recording = Recording::short(T0 + n * 10_000);
-        // A request whose outcome stays unknown is sent again, as a client does: it finds its own job.
+        // A client sends a request with an unknown outcome again, and finds its own job.
         let job = eventually("the upload is accepted", WAIT, async || {
             let answer = client.upload(std::slice::from_ref(&recording)).await;
             (answer.status == 202).then(|| answer.body["job_id"].as_str().unwrap().to_owned())

@@ -1,4 +1,4 @@
-//! Bodies that are packed: refused, never stored as they are and never unpacked.
+//! Compressed bodies are refused: they are neither stored as they are nor decompressed.
 
 use reqwest::Method;
 use tests::recordings::T0;
@@ -38,7 +38,7 @@ async fn packed_json_is_refused_and_plain_words_for_unpacked_are_not() {
     let put = client.request(Method::PUT, "/v2/devices/phone").header("content-type", "application/json");
     let packed = put.header("content-encoding", "gzip").body(vec![0x1f, 0x8b, 8, 0]);
     client.send(packed).await.problem(415, "unsupported_media_type");
-    // What the libraries of today still send.
+    // A header that common libraries still send.
     let named = Recording::short(T0).header("content-transfer-encoding", "binary");
     let answer = client.send(client.request(Method::GET, "/v2/usage").header("content-encoding", "identity")).await;
     assert_eq!(answer.status, 200);

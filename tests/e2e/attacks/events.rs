@@ -1,4 +1,4 @@
-//! What attackers do to the stream of events: ids that nobody gave them, streams without number, streams that nobody reads.
+//! Attacks on the event stream: made-up ids, very many streams, streams that nobody reads.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use crate::sessions::{OPEN, try_open};
 
 const PATH: &str = "/v2/sync/events";
 const STREAMS: usize = 300;
-/// As the default configuration has it.
+/// The limit of streams in the default configuration.
 const PLACES: usize = 256;
 const PLACES_OF_A_USER: usize = 4;
-/// A stream that says nothing for so long goes on.
+/// A stream that sends nothing for this long is still open.
 const SILENT: Duration = Duration::from_millis(500);
 const PROMPT: Duration = Duration::from_secs(2);
 
@@ -64,7 +64,7 @@ async fn ids_that_are_no_time_open_no_stream() {
     target.stays_unharmed().await;
 }
 
-/// What is told never holds what the client sent: there is nothing to be split.
+/// An answer never contains what the client sent, so there is nothing that a line end could split.
 #[tokio::test]
 async fn line_ends_in_an_id_split_nothing() {
     let target = Target::start().await;
@@ -75,7 +75,7 @@ async fn line_ends_in_an_id_split_nothing() {
         let reply = target.to_the_end(request(&target, &format!("last-event-id: {id}\r\n"))).await;
         reply.bare(400);
     }
-    // A line end is the end of the field, and what follows is another one.
+    // The line end ends the field, and what follows is another field.
     let mut wire = target.dial(request(&target, &format!("last-event-id: {time}\r\nx-injected: y\r\n"))).await;
     let reply = wire.read_answer().await;
     assert_eq!((reply.status(), reply.header("x-injected")), (200, None), "{}", reply.text);
@@ -83,7 +83,7 @@ async fn line_ends_in_an_id_split_nothing() {
     target.stays_unharmed().await;
 }
 
-/// The first day and the last one are times like any other.
+/// The first and the last possible day are accepted like any other time.
 #[tokio::test]
 async fn ids_of_the_farthest_past_and_future_are_borne() {
     let target = Target::start().await;
@@ -99,18 +99,18 @@ async fn ids_of_the_farthest_past_and_future_are_borne() {
     target.goes_on().await;
 }
 
-/// Each has its answer; of one that had to give way at once, that is all.
+/// Opens streams, each with its answer; a stream that has to end at once gets nothing more.
 async fn open(client: &Client, many: usize) -> Vec<Events> {
     join_all((0..many).map(|_| client.events(""))).await
 }
 
-/// How many of them have ended by now; the others have only begun, and are silent.
+/// The number of streams that have ended by now; the others are open and silent.
 async fn ended(streams: &mut [Events]) -> usize {
     let ends = streams.iter_mut().map(async |events| tokio::time::timeout(SILENT, events.rest()).await.is_ok());
     join_all(ends).await.into_iter().map(usize::from).sum()
 }
 
-/// So many end, and the others do not.
+/// Waits until this many streams have ended, and checks that the others have not.
 async fn until_ended(streams: &mut [Events], many: usize) {
     let more = async || (ended(streams).await >= many).then_some(());
     eventually("they have ended", PATIENCE, more).await;
@@ -147,7 +147,7 @@ async fn of_three_hundred_streams_at_once_the_last_are_told_what_is_known_and_en
     target.stays_unharmed().await;
 }
 
-/// More than their sockets hold waits for each of them.
+/// For each stream, more data is waiting than its socket holds.
 #[tokio::test]
 async fn streams_that_nobody_reads_cost_little_and_hold_nobody_up() {
     let setup = Setup::new().with("limits.event_streams_per_user", 1000);

@@ -1,4 +1,4 @@
-//! Header fields that come twice, and words that want to become header fields or log lines.
+//! Duplicate header fields, and values that try to become header fields or log lines.
 
 use reqwest::Method;
 use tests::recordings::T0;
@@ -127,7 +127,7 @@ async fn request_ids_and_traces_with_tricks_are_not_taken_over() {
         let reply = target.to_the_end(format!("{HEALTH}traceparent: {trace}\r\n\r\n")).await;
         assert_eq!(reply.status(), 200, "{}", reply.text);
     }
-    // A line break that is no line end, a line that goes on, a field without a name: no request at all.
+    // A line break that is not a line end, a folded line, a field without a name: none of them is a valid request.
     for line in
         ["x-request-id: a\rX-Evil: 1\r\n", "x-request-id: a\r\n X-Evil: 1\r\n", ": 1\r\n", "x-request-id : a\r\n"]
     {

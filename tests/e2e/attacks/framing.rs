@@ -1,14 +1,14 @@
-//! Bodies whose end two readers could see in two places, and bodies without an end.
+//! Bodies with an ambiguous end, and bodies without an end.
 
 use tests::recordings::T0;
 use tests::{Recording, Reply};
 
 use super::{Target, good_form};
 
-/// What an attacker hides behind a body, for a server that ends the body early.
+/// A request that an attacker hides behind a body, for a server that ends the body too early.
 const HIDDEN: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
 
-/// Not more than one answer came, and the connection is over: what was hidden is no request.
+/// At most one answer came and the connection is closed: the hidden bytes were not treated as a request.
 #[track_caller]
 fn nothing_was_smuggled(reply: &Reply) {
     assert!(reply.answers() <= 1 && !reply.text.contains("\"version\""), "{}", reply.text);
@@ -28,7 +28,7 @@ async fn two_lengths_that_differ_are_no_request() {
     target.stays_unharmed().await;
 }
 
-/// RFC 9110, 8.6: a proxy may have doubled the field; there is only one way to read it.
+/// RFC 9110, 8.6: a proxy may have doubled the field, and there is only one way to read it.
 #[tokio::test]
 async fn two_equal_lengths_are_one() {
     let target = Target::start().await;
@@ -62,7 +62,7 @@ async fn a_length_beside_chunks_smuggles_nothing() {
         nothing_was_smuggled(&reply);
         reply.problem(400, "malformed_multipart");
         assert_eq!(reply.header("connection"), Some("close"), "{fields}");
-        // Nor behind an answer that would keep the connection.
+        // Nor is anything smuggled behind an answer that would keep the connection open.
         let reply =
             target.to_the_end(format!("GET /readyz HTTP/1.1\r\nhost: x\r\n{fields}\r\n0\r\n\r\n{HIDDEN}")).await;
         assert_eq!(reply.status(), 200, "{}", reply.text);
@@ -91,7 +91,7 @@ async fn transfer_encodings_with_tricks_are_no_request() {
     target.stays_unharmed().await;
 }
 
-/// Chunks of a good upload whose last one is missing.
+/// The chunks of a valid upload without the last one.
 fn chunked(body: &[u8]) -> Vec<u8> {
     let mut chunks = Vec::new();
     for piece in body.chunks(1000) {
@@ -139,7 +139,7 @@ async fn bad_chunk_sizes_are_refused() {
     target.stays_unharmed().await;
 }
 
-/// Endless trailers, endless extensions: read within bounds.
+/// Endless trailers and endless chunk extensions are read only up to a limit.
 #[tokio::test]
 async fn endless_trailers_are_cut() {
     let target = Target::start().await;
@@ -156,12 +156,12 @@ async fn endless_trailers_are_cut() {
 async fn more_bytes_than_announced_are_not_part_of_the_upload() {
     let target = Target::start().await;
     let body = good_form(&Recording::short(T0));
-    // Cut where the length says: the form has no end.
+    // The body is cut at the announced length: the form has no end.
     let head = target.head(&format!("content-length: {}\r\n", body.len() - 100));
     let reply = target.to_the_end([head.as_bytes(), &body].concat()).await;
     reply.problem(400, "malformed_multipart");
     assert!(reply.text.contains("}HTTP/1.1 400"), "the rest is a request of its own, and none: {}", reply.text);
-    // So is what follows a whole form.
+    // Bytes that follow a complete form are cut as well.
     let head = target.head("content-length: 7\r\n");
     let reply = target.to_the_end([head.as_bytes(), b"--b--\r\n", &[b'x'; 5000][..], b"\r\n\r\n"].concat()).await;
     reply.problem(400, "empty_batch");

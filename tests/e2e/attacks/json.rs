@@ -1,10 +1,10 @@
-//! JSON that wants to break its reader.
+//! JSON that tries to break its parser.
 
 use reqwest::Method;
 
 use super::Target;
 
-/// Of a reader with a stack.
+/// Deeper than the stack of a recursive parser allows.
 const DEEP: usize = 30_000;
 
 async fn put(target: &Target, body: impl Into<Vec<u8>>) -> tests::Answer {
@@ -26,7 +26,7 @@ async fn json_that_nests_deeply_is_refused_or_read_over() {
     ] {
         put(&target, body).await.problem(400, "invalid_json");
     }
-    // A member that nobody asks for is read over, without a stack.
+    // An unknown member is skipped without recursion.
     let unknown = format!("{{\"push_token\":\"x\",\"platform\":\"ios\",\"x\":{}}}", nested("[", "]"));
     assert_eq!(put(&target, unknown).await.status, 204);
     target.stays_unharmed().await;
@@ -95,7 +95,7 @@ async fn json_beyond_its_bound_is_refused_announced_or_not() {
     target.stays_unharmed().await;
 }
 
-/// The queue's own routes: what is malformed is dropped, not tried for ever.
+/// The routes for the queue: a malformed task is dropped, not retried for ever.
 #[tokio::test]
 async fn task_bodies_are_bounded_and_need_the_secret_first() {
     let target = Target::start().await;

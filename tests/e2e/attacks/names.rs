@@ -1,4 +1,4 @@
-//! File names with tricks: refused, or taken as the plain words that they are. Never a path.
+//! Malicious file names: refused, or treated as plain text. They are never used as a path.
 
 use serde_json::json;
 use tests::Recording;
@@ -6,7 +6,7 @@ use tests::recordings::{T0, name};
 
 use super::{Target, file_name, form, good_form};
 
-/// Each is refused by its name alone.
+/// Checks that each is refused because of its name alone.
 async fn refused(names: &[&str]) {
     let target = Target::start().await;
     for name in names {
@@ -17,7 +17,8 @@ async fn refused(names: &[&str]) {
     target.stays_unharmed().await;
 }
 
-/// Each is a word like any other: the job shows it as it was sent, and the bytes lie where those of any file lie.
+/// Checks that each name is plain text: the job shows it as it was sent, and the bytes are stored like those of any
+/// file.
 async fn harmless(words: &[&str]) {
     let target = Target::start().await;
     let client = target.server.client();
@@ -96,7 +97,7 @@ async fn absolute_names_are_refused() {
     refused(&["/etc/passwd_1748300000.bin", "//host/x_1748300000.bin", "/", "/_1748300000.bin"]).await;
 }
 
-/// Names are held and told: a batch of endless ones must not fill memory, or the answer.
+/// Names are kept in memory and returned: a batch of endless names must fill neither memory nor the answer.
 #[tokio::test]
 async fn overlong_names_are_refused_and_told_in_short() {
     let target = Target::start().await;
@@ -109,7 +110,7 @@ async fn overlong_names_are_refused_and_told_in_short() {
     let problem = reply.problem(400, "invalid_filename");
     assert_eq!(problem["errors"].as_array().unwrap().len(), 20);
     assert!(reply.text.len() < 16_384, "the answer has {} bytes", reply.text.len());
-    // Two names that begin alike are two names.
+    // Two names with the same beginning are different names.
     assert!(!reply.text.contains("duplicate_filename"));
 
     let endless = file_name(&"x".repeat(17_000));

@@ -1,4 +1,4 @@
-//! Byte ranges that cannot be right, and bodies that do not keep to them.
+//! Byte ranges that are impossible, and bodies that do not match their range.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ impl Session {
         format!("PUT {} HTTP/1.1\r\nhost: x\r\n{fields}\r\n", self.url)
     }
 
-    /// A request whose fields and body need not agree.
+    /// Sends a request whose headers and body need not agree.
     async fn raw(&self, fields: &str, body: &[u8]) -> Reply {
         self.target.raw([self.head(&format!("connection: close\r\n{fields}")).as_bytes(), body].concat()).await
     }
@@ -48,7 +48,7 @@ impl Session {
         asked(&self.target.server, &self.url).await
     }
 
-    /// Whatever was tried: the recording can still be sent, and is the one that was announced.
+    /// After all attempts the announced recording can still be sent, and is the one that is transcribed.
     async fn ends_well(self) {
         let Self { target, file, session, url } = self;
         let from = asked(&target.server, &url).await;
@@ -103,7 +103,7 @@ async fn ranges_that_nobody_can_mean_write_nothing() {
         problem.problem(416, "invalid_range");
         assert_eq!(problem.header("range"), None, "nothing is there after `{range}`");
     }
-    // Without a range it is all of the file.
+    // Without a range the body counts as the whole file.
     at.raw(&format!("content-length: {last}\r\n"), &at.file.bytes[..last]).await.problem(416, "invalid_range");
     assert_eq!(at.offset().await, 0);
     at.ends_well().await;
@@ -120,7 +120,7 @@ async fn several_ranges_are_no_range() {
     at.ends_well().await;
 }
 
-/// Bytes that are there are never written over, whatever stands in their place.
+/// Bytes that were received are never overwritten, whatever is sent for their range.
 #[tokio::test]
 async fn what_overlaps_or_goes_backwards_is_read_over_and_a_gap_is_refused() {
     let at = Session::start().await;
@@ -149,19 +149,19 @@ async fn bodies_that_differ_from_their_range_never_count_for_more() {
         at.raw(&fields, &at.file.bytes[..bytes]).await.problem(416, "invalid_range");
     }
     at.raw("content-range: bytes */*\r\ncontent-length: 10\r\n", &[7; 10]).await.problem(416, "invalid_range");
-    // Nothing to be smuggled by two lengths.
+    // Two lengths cannot smuggle anything.
     for fields in ["content-length: 10\r\ncontent-length: 11\r\n", "content-length: -1\r\n", "content-length: 1e1\r\n"]
     {
         at.raw(&format!("content-range: bytes 0-9/*\r\n{fields}"), &[7; 11]).await.bare(400);
     }
     assert_eq!(at.offset().await, 0);
-    // Behind its length comes another request, and no byte of the file.
+    // The bytes beyond the announced length are another request, not part of the file.
     let fields = "content-range: bytes 0-9/*\r\ncontent-length: 10\r\n";
     let more = [at.head(fields).as_bytes(), &at.file.bytes[..10], &[0xEE; 4000]].concat();
     let reply = at.target.to_the_end(more).await;
     assert_eq!((reply.status(), reply.header("range")), (308, Some("bytes=0-9")), "{}", reply.text);
     assert_eq!(at.offset().await, 10);
-    // One that hangs up early: what came counts.
+    // A client closes the connection early: the bytes that arrived count.
     let mut short = at.target.dial(at.head("content-range: bytes 10-99/*\r\ncontent-length: 90\r\n")).await;
     short.write(&at.file.bytes[10..50]).await;
     short.half_close().await;
@@ -186,7 +186,7 @@ async fn chunks_without_an_end_fill_the_file_and_no_more() {
     }
     endless.half_close().await;
     let reply = endless.read_to_end().await;
-    // It may be gone before it reads its answer.
+    // The client may be cut off before it reads its answer.
     assert!(matches!(reply.status(), 0 | 416), "{}", reply.text);
     assert_eq!(at.offset().await, 10, "what is within the range counts");
     for broken in ["zz\r\n", "-1\r\n", "ffffffffffffffffff\r\n", "5\r\nab"] {
@@ -202,7 +202,7 @@ async fn chunks_without_an_end_fill_the_file_and_no_more() {
 }
 
 impl Session {
-    /// Of a chunk that broke off, its first bytes may count, right or wrong: a session of other bytes must not pass.
+    /// Of an interrupted chunk the first bytes may count, right or wrong: a session with other bytes must not pass.
     async fn file_from(self, offset: u64) {
         if offset == 10 {
             return self.ends_well().await;
@@ -214,7 +214,7 @@ impl Session {
     }
 }
 
-/// A byte now and then, on a connection that lives: whoever comes later is let in at once, and no byte is lost.
+/// One connection sends a byte now and then: a later one takes over at once, and no byte is lost.
 #[tokio::test]
 async fn one_that_trickles_gives_way_to_the_next() {
     let at = Session::start().await;
@@ -223,7 +223,7 @@ async fn one_that_trickles_gives_way_to_the_next() {
     for round in 0..5_u64 {
         let offset = usize::try_from(at.offset().await).unwrap();
         let mut wire = at.target.dial(at.head(&fields)).await;
-        // What is there is sent again, and is read over.
+        // Bytes that have arrived are sent again, and are skipped.
         wire.write(&at.file.bytes[..offset]).await;
         for byte in &at.file.bytes[offset..offset + 3] {
             wire.write(&[*byte]).await;

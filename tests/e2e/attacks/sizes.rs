@@ -1,4 +1,4 @@
-//! Too many and too large: parts, headers, addresses, parameters.
+//! Requests that are too many or too large: parts, headers, URLs, parameters.
 
 use tests::recordings::T0;
 use tests::recordings::name;
@@ -61,7 +61,7 @@ async fn a_header_of_a_mebibyte_is_refused() {
     let target = Target::start().await;
     target.raw(format!("{HEALTH}x-long: {}\r\n\r\n", "x".repeat(40_000))).await.problem(431, "headers_too_large");
     target.to_the_end(format!("{HEALTH}x-long: {}\r\n\r\n", "x".repeat(1 << 20))).await.bare(431);
-    // Neither its end nor its name ever come.
+    // Neither the header's name nor its end ever arrives.
     target.to_the_end(format!("{HEALTH}{}", "x".repeat(1 << 20))).await.bare(431);
     target.stays_unharmed().await;
 }
@@ -78,7 +78,7 @@ async fn an_address_of_a_hundred_kilobytes_is_refused() {
     target.stays_unharmed().await;
 }
 
-/// As many parameters as an address can hold: each is looked at once.
+/// As many parameters as fit into a URL: each is examined only once.
 #[tokio::test]
 async fn parameters_without_number_are_bounded_by_the_address() {
     let target = Target::start().await;

@@ -1,4 +1,4 @@
-//! Clients that trickle, hang up half way, or only half hang up.
+//! Clients that send slowly, close the connection halfway, or close only one direction.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use tests::{Recording, Setup, Wire, contract, eventually, recordings};
 use super::{Target, good_form};
 use crate::upload_rows::nothing_kept;
 
-/// How long the slow ones go on.
+/// How long the slow clients go on.
 const WHILE: Duration = Duration::from_secs(3);
 const SLOW_ONES: usize = 50;
-/// An answer that somebody waits for.
+/// The longest time for an answer to a normal client.
 const PROMPT: Duration = Duration::from_secs(2);
 
-/// One byte now and then, as long as the test goes on; none may be the last.
+/// Sends one byte now and then until the test ends, but never the last byte.
 async fn trickle(wire: &mut Wire, bytes: &[u8]) {
     let watch = Stopwatch::start();
     for byte in bytes {
@@ -36,7 +36,7 @@ async fn clients_that_trickle_cost_no_memory_and_keep_nobody_waiting() {
     let half = body.len() / 2;
     let head = target.head(&format!("content-length: {}\r\n", body.len()));
     let slow = join_all((0..SLOW_ONES).map(async |at| {
-        // Some are slow in the head, some in the body.
+        // Some clients are slow in the head, others in the body.
         let (at_once, slowly) = if at % 2 == 0 { (head.len() - 40, &[][..]) } else { (head.len(), &body[..half]) };
         let mut wire = target.dial([&head.as_bytes()[..at_once], slowly].concat()).await;
         let rest = [&head.as_bytes()[at_once..], &body[slowly.len()..]].concat();
@@ -54,7 +54,7 @@ async fn clients_that_trickle_cost_no_memory_and_keep_nobody_waiting() {
     target.stays_unharmed().await;
 }
 
-/// Their places are bounded, and whoever only waits gives way.
+/// The number of connections is limited, and a connection that is only idle is closed for a new one.
 #[tokio::test]
 async fn idle_connections_do_not_lock_others_out() {
     let target = Target::with(Setup::new().with("server.max_connections", 20)).await;
@@ -86,14 +86,14 @@ async fn a_client_that_half_closes_behind_its_request_gets_its_answer_or_an_end(
     wire.half_close().await;
     let reply = wire.read_to_end().await;
     assert!(matches!(reply.status(), 0 | 200), "{}", reply.text);
-    // And a server that is spoken to by silence hangs up.
+    // A client that sends nothing is disconnected.
     let mut silent = target.dial("").await;
     silent.half_close().await;
     assert_eq!(silent.read_to_end().await.text, "");
     target.stays_unharmed().await;
 }
 
-/// At every stage of an upload up to its last byte, by a farewell and by a reset.
+/// Clients vanish at every stage of an upload up to its last byte, by a normal close and by a reset.
 #[tokio::test]
 async fn clients_that_vanish_at_any_stage_leave_nothing() {
     let target = Target::start().await;
@@ -125,7 +125,7 @@ async fn clients_that_vanish_at_any_stage_leave_nothing() {
     target.stays_unharmed().await;
 }
 
-/// A whole request whose sender does not wait: there is one whole job, or nothing.
+/// A complete request whose sender does not wait for the answer: there is one complete job, or nothing.
 #[tokio::test]
 async fn a_client_that_vanishes_behind_its_last_byte_leaves_a_whole_job_or_nothing() {
     let target = Target::start().await;
@@ -154,7 +154,7 @@ async fn a_client_that_never_reads_its_answers_holds_nobody_up() {
     target.stays_unharmed().await;
 }
 
-/// The end does not wait for it, and it hears why.
+/// The shutdown does not wait for the slow client, which is told the reason.
 #[tokio::test]
 async fn a_slow_upload_is_told_that_the_server_ends_and_leaves_nothing() {
     let target = Target::start().await;

@@ -1,4 +1,4 @@
-//! Nothing of one user is reachable by another: by no id, by no cursor.
+//! No id and no cursor gives access to the data of another user.
 
 use reqwest::Method;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use super::{Target, methods};
 
 const UNKNOWN: &str = "11111111-1111-4111-8111-111111111111";
 
-/// So many recordings, each in a conversation of its own.
+/// Uploads this many recordings, each of which becomes a conversation of its own.
 async fn speak(client: &Client, first: i64, many: i64) -> Vec<Value> {
     let files: Vec<_> = (0..many).map(|at| Recording::short(first + at * 1000)).collect();
     let mut jobs = Vec::new();
@@ -44,7 +44,7 @@ async fn a_cursor_of_another_user_shows_only_ones_own() {
     target.goes_on().await;
 }
 
-/// Cursors are only words in base64: whoever writes one himself sees his own things, or is refused.
+/// Cursors are only base64 text: a caller with a made-up cursor sees their own data, or is refused.
 #[tokio::test]
 async fn made_up_cursors_with_absurd_places_are_harmless() {
     let target = Target::start().await;
@@ -103,7 +103,7 @@ async fn jobs_of_others_are_refused_on_every_route_and_stay_as_they_are() {
     target.goes_on().await;
 }
 
-/// Its effects may still run, and are noted in it.
+/// The fields of a job that do not change any more; its effects may still run, and are recorded in it.
 fn standing(job: &Value) -> [&Value; 5] {
     ["status", "attempt", "completed_at", "files", "error"].map(|field| &job[field])
 }
@@ -126,7 +126,7 @@ async fn conversations_of_others_are_answered_like_those_that_never_were() {
     let by_ids = eve.get(&format!("/v2/conversations?ids={id},{UNKNOWN}")).await.ok();
     assert_eq!(by_ids["conversations"], Value::Array(Vec::new()));
 
-    // An upload that wants to join it makes one of its own: an id names nothing without its user.
+    // An upload that names another user's conversation creates one of its own: an id means nothing without its user.
     let answer = eve.upload_to(&format!("?conversation_id={id}"), &[Recording::short(T0 + 9000)]).await;
     eve.terminal(answer.ok()["job_id"].as_str().unwrap()).await;
     assert_eq!(ann.conversations().await, before, "nothing has joined it");
@@ -139,7 +139,7 @@ async fn conversations_of_others_are_answered_like_those_that_never_were() {
     target.goes_on().await;
 }
 
-/// Body and headers without what differs with every request.
+/// Body and headers without the values that differ with every request.
 fn told(answer: &Answer, id: &str) -> (String, Vec<String>) {
     let request = answer.header("x-request-id");
     let names = answer.headers.keys().map(|name| name.as_str().to_owned()).collect();

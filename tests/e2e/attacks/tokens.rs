@@ -1,4 +1,4 @@
-//! Tokens that nobody issued: none lets anybody in, on any route, by any way.
+//! Tokens that were not issued by this server: none is accepted, on any route, in any form.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ fn signed(header: &Header, claims: &Value, key: &[u8]) -> String {
     encode(header, claims, &key).unwrap()
 }
 
-/// The server's own key pair, which only its machine knows.
+/// The server's own signing key, which never leaves its machine.
 fn own_key(target: &Target) -> Vec<u8> {
     std::fs::read(target.server.folder().path.join("secrets/identity.pk8")).unwrap()
 }
@@ -48,7 +48,7 @@ fn eddsa(kid: Option<&str>) -> Header {
     Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::EdDSA) }
 }
 
-/// By every way in: 401 and the challenge, and nothing of why beyond a sentence.
+/// Checks every route: the answer is 401 with a challenge, and gives no reason beyond one sentence.
 async fn lets_nobody_in(target: &Target, tokens: &BTreeMap<&str, String>) {
     for (what, token) in tokens {
         let client = Client::new(&target.server.url, token);
@@ -103,7 +103,7 @@ async fn tokens_without_a_signature_of_this_server_let_nobody_in() {
     target.stays_unharmed().await;
 }
 
-/// Brings its own key along.
+/// A token that brings its own key along.
 fn jwk(key: &[u8]) -> String {
     let public = Ed25519KeyPair::from_pkcs8(key).unwrap().public_key().as_ref().to_vec();
     let x = BASE64_URL_SAFE_NO_PAD.encode(public);
@@ -140,7 +140,7 @@ async fn tokens_of_another_time_place_or_purpose_let_nobody_in() {
     target.stays_unharmed().await;
 }
 
-/// The name of a key is not looked at as a path, or as anything.
+/// The key id is never used as a path, or in any other way than as an id.
 #[tokio::test]
 async fn a_kid_with_tricks_changes_nothing() {
     let target = Target::start().await;
@@ -157,7 +157,7 @@ async fn a_kid_with_tricks_changes_nothing() {
         &BTreeMap::from(kids.map(|kid| (kid, signed(&eddsa(Some(kid)), &valid(), other.as_ref())))),
     )
     .await;
-    // A user id with tricks stays a user id: escaped wherever it becomes a path.
+    // A malicious user id stays a user id: it is escaped wherever it becomes part of a path.
     for sub in ["../../etc", "a/b", "..", "local/../local"] {
         let client = target.server.client().with_token(&signed(&eddsa(None), &claims(sub, 0, now_secs() + 60), &own));
         let answer = client.upload(&[tests::Recording::new("a_1748300000.bin", &b"abc"[..])]).await;

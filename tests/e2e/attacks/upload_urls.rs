@@ -1,4 +1,4 @@
-//! Upload addresses that were guessed, changed, taken from elsewhere; and sessions that want to break their reader.
+//! Upload URLs that were guessed, changed or taken from elsewhere; and session requests that try to break their parser.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::sessions::{OPEN, asked, complete, offer, open, put, url};
 const PARTS: &str = "/v2/sync/uploads/parts/";
 const UNKNOWN: &str = "11111111-1111-4111-8111-111111111111";
 
-/// Status and body without what differs with every request, and the names of the headers.
+/// Status and body without the values that differ with every request, and the names of the headers.
 fn told(reply: &tests::Reply) -> (u16, String, Vec<String>) {
     let request = reply.header("x-request-id").unwrap_or_default().to_owned();
     let mut body = reply.body();
@@ -29,7 +29,7 @@ async fn ask(target: &Target, path: &str) -> tests::Reply {
     target.raw(format!("PUT {path} HTTP/1.1\r\nhost: x\r\n{fields}\r\n0123456789")).await
 }
 
-/// Every letter of the secret counts, and a wrong address says nothing of how near it came.
+/// Every letter of the secret counts, and the answer to a wrong URL does not reveal how close the guess was.
 #[tokio::test]
 async fn changed_addresses_are_answered_like_those_that_never_were() {
     let target = Target::start().await;
@@ -59,7 +59,7 @@ async fn changed_addresses_are_answered_like_those_that_never_were() {
         format!("{address}.{secret}%ff"),
         format!("{PARTS}%c3%28"),
         format!("{address}.%2e%2e%2f{secret}"),
-        // The address of one file for another, both ways, and files that are not there.
+        // The URL of one file with the secret of another, both ways, and files that do not exist.
         format!("{address}.{other_secret}"),
         format!("{PARTS}{job}.1.{secret}"),
         format!("{PARTS}{job}.2.{secret}"),
@@ -87,7 +87,7 @@ async fn changed_addresses_are_answered_like_those_that_never_were() {
         let reply = ask(&target, &path).await;
         assert_eq!(told(&reply), unknown, "{path}");
     }
-    // What is no address at all is no route.
+    // A path that has not the form of an upload URL matches no route.
     for path in [
         format!("{PARTS}{job}/0/{secret}"),
         format!("{PARTS}../parts/{job}.0.{secret}"),
@@ -115,7 +115,7 @@ async fn an_address_serves_only_its_method_and_reads_no_token() {
         let reply = target.raw(format!("{method} {mine} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")).await;
         reply.problem(405, "method_not_allowed");
     }
-    // Whoever has it may send, and what else he shows is not looked at.
+    // Anyone with the URL may send; other credentials are not looked at.
     let (half, size) = (file.bytes.len() / 2, file.bytes.len());
     let request = |range: String, from: usize, to: usize| {
         eve.request(Method::PUT, &mine).header("content-range", range).body(file.bytes.slice(from..to))
@@ -135,7 +135,7 @@ async fn an_address_serves_only_its_method_and_reads_no_token() {
     target.goes_on().await;
 }
 
-/// Also where a request fails, is no request, or comes to the wrong place.
+/// The URL is not revealed either where a request fails, is malformed, or goes to the wrong route.
 #[tokio::test]
 async fn no_way_of_failing_tells_an_address() {
     let target = Target::with(Setup::new().with("log.level", "trace")).await;
@@ -152,7 +152,7 @@ async fn no_way_of_failing_tells_an_address() {
         (Method::PUT, format!("{mine}/x")),
         (Method::PUT, format!("{mine}?upload={secret}")),
         (Method::PUT, format!("{address}.1.{secret}")),
-        // As where a base address that ends in a slash was put before it.
+        // As if a base URL that ends in a slash was put before it.
         (Method::PUT, format!("/{mine}")),
         (Method::PUT, format!("/api{mine}")),
     ] {
@@ -161,7 +161,7 @@ async fn no_way_of_failing_tells_an_address() {
         assert!((400..500).contains(&reply.status()), "{}", reply.text);
         seen.push(reply.text);
     }
-    // A head that breaks off, one that is too long, a body that is.
+    // A head that breaks off, a head that is too long, a body that is too long.
     seen.push(target.raw(format!("PUT {mine}{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(10_000))).await.text);
     seen.push(target.raw(format!("PUT {mine} HTTP/9.9\r\nhost: x\r\n\r\n")).await.text);
     seen.push(target.raw(format!("PUT {mine} HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(150))).await.text);
@@ -201,7 +201,7 @@ async fn sessions_of_others_are_refused_on_every_route() {
         assert_eq!(answer.status, 403, "{path}: {}", answer.text);
         assert!(!answer.text.contains("audio_") && !answer.text.contains(PARTS), "{}", answer.text);
     }
-    // The same recording is another one when another offers it.
+    // The same recording is a different one if another user offers it.
     let theirs = open(&eve, &[&file]).await;
     assert_ne!(theirs["job_id"], session["job_id"]);
     assert_eq!(
@@ -238,7 +238,7 @@ async fn sizes_sums_and_names_with_tricks_open_nothing() {
     for size in ["2147483649", "9223372036854775807", "9223372036854775808", "18446744073709551615"] {
         send(&target, with("size", size)).await.problem(413, "file_too_large");
     }
-    // Two of them that overflow in their sum.
+    // Two sizes whose sum overflows.
     let file = |at: i64| json!({"name": name(T0 + at), "size": u64::MAX / 2 + 1, "sha256": "ab".repeat(32)});
     send(&target, json!({"files": [file(0), file(1)]}).to_string()).await.problem(413, "file_too_large");
     for sum in [
@@ -325,7 +325,7 @@ async fn lists_and_bodies_without_measure_open_nothing() {
     target.stays_unharmed().await;
 }
 
-/// The bound is a hundred; the oldest give way, and leave nothing.
+/// The limit is a hundred sessions; the oldest ones are cancelled, and leave nothing.
 #[tokio::test]
 async fn a_user_who_opens_sessions_without_end_keeps_a_hundred() {
     let target = Target::start().await;
@@ -343,7 +343,7 @@ async fn a_user_who_opens_sessions_without_end_keeps_a_hundred() {
     assert_eq!(asked(&target.server, &url(&sessions[50], 0)).await, 100);
     let parts = || target.server.folder().blobs().iter().filter(|file| file.ends_with(".part")).count();
     tests::eventually("only the open ones have bytes", PATIENCE, async || (parts() == 100).then_some(())).await;
-    // They are nobody else's trouble.
+    // Other users are not affected.
     let other = target.server.client_of("other").await;
     let theirs = open(&other, &[&Recording::short(T0)]).await;
     assert_eq!(asked(&target.server, &url(&theirs, 0)).await, 0);

@@ -1,4 +1,4 @@
-//! What has to be true after all kills: every accepted job is complete, and everything happened once.
+//! What must be true after all kills: every accepted job is complete, and everything happened once.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -52,7 +52,7 @@ async fn each_segment_is_placed_and_counted_once(user: &User, jobs: &[Value]) {
     assert_eq!(user.client.usage().await, usage, "{uid}: usage is the sum of what is placed");
 }
 
-/// At least once: a device recognises the second by job and time.
+/// A push is sent at least once: a device recognises a repetition by job and time.
 async fn each_job_was_pushed(fleet: &Fleet, server: &Server, limit: Duration) {
     eventually("every job was pushed", limit, async || {
         let pushes: Vec<String> = server.folder().pushes().iter().map(ToString::to_string).collect();

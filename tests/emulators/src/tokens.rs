@@ -1,4 +1,4 @@
-//! Whoever gives Google's access tokens for a user's credentials (OAuth 2.0, RFC 6749): here, nobody gets one.
+//! A server for Google's access tokens (OAuth 2.0, RFC 6749) that refuses every request.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::listen;
 
-/// Ends with the value, and with the test's runtime.
+/// The server; it stops when this is dropped, and with the test's runtime.
 pub struct TokenServer {
     url: String,
     refusal: Shared,
@@ -22,7 +22,7 @@ pub struct TokenServer {
 type Shared = Arc<Mutex<(u16, Value)>>;
 
 impl TokenServer {
-    /// What Google says when the credentials are withdrawn or too old.
+    /// Google's answer when the credentials are withdrawn or too old.
     pub async fn of_expired_credentials() -> Self {
         let said = json!({"error": "invalid_grant", "error_description": "Token has been expired or revoked."});
         Self::refusing(400, said).await
@@ -40,7 +40,7 @@ impl TokenServer {
         *self.refusal.lock().unwrap() = (status, said);
     }
 
-    /// What `gcloud auth application-default login` writes, but that tokens are asked for here.
+    /// The file that `gcloud auth application-default login` writes, but with this server's address.
     pub fn credentials(&self) -> String {
         let user = json!({
             "type": "authorized_user",

@@ -17,7 +17,7 @@ enum Ends {
     Well,
     /// Nothing is answered at all.
     Never,
-    /// The connection is cut in the middle of the body.
+    /// The connection is closed in the middle of the body.
     Early,
     /// The body is repeated for ever.
     Nowhere,
@@ -33,7 +33,7 @@ impl Answer {
         Self { status, headers, body: body.as_bytes().to_vec(), ends: Ends::Well }
     }
 
-    /// An error as FCM tells it: a status of `google.rpc.Code`, and its own code in a detail.
+    /// An error as FCM reports it: a status of `google.rpc.Code`, and FCM's own code in a detail.
     pub fn refused(status: u16, rpc: &str, code: &str, message: &str) -> Self {
         let detail = json!({"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": code});
         Self::refused_with(status, rpc, message, json!([detail]))
@@ -53,7 +53,7 @@ impl Answer {
         Self::refused(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", message)
     }
 
-    /// A field that is wrong, named.
+    /// An error that names the wrong field.
     pub fn invalid_field(field: &str, description: &str) -> Self {
         let violations = json!([{"field": field, "description": description}]);
         let details = json!([

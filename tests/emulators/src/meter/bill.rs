@@ -1,4 +1,4 @@
-//! What was counted, by collection and method.
+//! The counts by collection and method.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::ops::AddAssign;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// As Google bills them.
+/// Operations as Google bills them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub reads: u64,
@@ -67,11 +67,11 @@ impl Book {
     }
 }
 
-/// A part of what was counted. Shown, it is a table, and the calls in their order below it.
+/// A part of the counts. Displayed, it is a table, followed by the calls in their order.
 #[derive(Clone, Debug)]
 pub struct Bill {
     entries: Vec<Entry>,
-    /// Calls and messages that the meter cannot price: there must be none.
+    /// Calls and messages that the meter cannot price; tests require that there are none.
     pub not_understood: Vec<String>,
 }
 

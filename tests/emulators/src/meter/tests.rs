@@ -52,7 +52,7 @@ fn answered(call: &Call, message: &impl Message) {
     call.answered(Ok(message.encode_to_vec().into()));
 }
 
-/// A call of this method, and the book that it writes to.
+/// A call of this method, and the book in which it is counted.
 fn call(method: &str) -> (Call, Arc<Book>) {
     let book = Arc::new(Book::default());
     (Call::new(&format!("{SERVICE}/{method}"), Arc::clone(&book)), book)
@@ -112,7 +112,7 @@ fn what_is_looked_for_costs_a_read_even_if_it_is_not_there() {
     call.trailers(&ended_with("5"));
     assert_eq!(book.since(0).of_collection("jobs"), reads(1));
 
-    // Nothing was read by a question that was refused.
+    // A refused query has read nothing.
     let (call, book) = self::call("RunQuery");
     call.trailers(&ended_with("10"));
     assert_eq!(book.since(0).total(), reads(0));
@@ -142,7 +142,7 @@ fn what_the_meter_cannot_read_is_told() {
     assert_eq!(other.since(0).not_understood.len(), 2);
 }
 
-/// A client through a meter in front of Google's emulator, and the name of its database.
+/// A client behind a meter in front of Google's emulator, and the name of its database.
 async fn scene() -> Result<(Meter, FirestoreClient<Channel>, String), String> {
     let firestore = firestore()?;
     let meter = Meter::to(firestore.endpoint()).await;
@@ -164,7 +164,7 @@ async fn everything_passes_unchanged_and_is_counted_by_method_and_collection() {
     client.commit(commit(writes)).await.unwrap();
     assert_eq!(meter.bill().total(), Counts { reads: 0, writes: 3, deletes: 0 });
 
-    // Refused as a whole: nothing was written.
+    // The commit is refused as a whole: nothing is written.
     let mut twice = update(document(0));
     twice.current_document =
         Some(pb::Precondition { condition_type: Some(pb::precondition::ConditionType::Exists(false)) });
@@ -216,7 +216,7 @@ fn query_of(collection: &str) -> pb::StructuredQuery {
     pb::StructuredQuery { from: vec![from], ..pb::StructuredQuery::default() }
 }
 
-/// How many jobs there are, by an aggregation.
+/// The number of jobs, by an aggregation.
 async fn count(client: &mut FirestoreClient<Channel>, database: &str) -> i64 {
     let operator = Some(aggregation::Operator::Count(aggregation::Count::default()));
     let query = pb::StructuredAggregationQuery {

@@ -1,5 +1,5 @@
-//! `google.storage.v2.Storage` over gRPC: list, get, delete. The messages hold the fields that are used here, by the
-//! numbers of Google's `storage.proto`.
+//! `google.storage.v2.Storage` over gRPC: list, get, delete. The messages contain the fields that are used here, with
+//! the numbers of Google's `storage.proto`.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ use super::call::Op;
 
 const SERVICE: &str = "/google.storage.v2.Storage/";
 const GRPC: &str = "application/grpc";
-/// Whether compressed, and the length.
+/// The compression flag, and the length of the message.
 const PREFIX: usize = 5;
 const MOST_LISTED: usize = 1000;
 
@@ -201,7 +201,7 @@ fn reply(message: &impl Message) -> Response<Body> {
     typed(Response::new(StreamBody::new(futures_util::stream::iter(frames)).boxed_unsync()))
 }
 
-/// A refusal as a status that stands in the headers.
+/// A refusal as a status in the headers.
 pub fn refuse(refusal: &Refusal) -> Response<Body> {
     let code: u16 = match refusal.status.as_u16() {
         400 | 416 => 3,

@@ -1,6 +1,6 @@
-//! `multipart/related` as uploads send it: metadata, media, and a sum that trails.
+//! `multipart/related` as uploads send it: metadata, media, and a checksum at the end.
 
-/// The parts' bodies; `None` when it is no such message.
+/// The bodies of the parts; `None` if the message is not of this kind.
 pub fn parts<'a>(content_type: &str, body: &'a [u8]) -> Option<Vec<&'a [u8]>> {
     let parameters = content_type.strip_prefix("multipart/related")?;
     let boundary = parameters.split(';').find_map(|part| part.trim().strip_prefix("boundary="))?.trim_matches('"');

@@ -29,7 +29,7 @@ async fn start() -> (CloudStorage, Storage, StorageControl) {
     (cloud, storage, control.with_retry_policy(NeverRetry).build().await.unwrap())
 }
 
-/// Bytes in pieces; how many there are, nobody knows before.
+/// Bytes in pieces, of which the total is not known beforehand.
 struct Pieces(Vec<Bytes>);
 
 impl StreamingSource for Pieces {
@@ -138,8 +138,9 @@ async fn it_lists_describes_and_deletes() {
     assert_eq!(missing.status().unwrap().message, "The specified bucket does not exist.");
 }
 
-/// Why our uploads are our own: a connection that breaks makes the crate send the next chunk in the place of the lost one,
-/// with no sum that would stop it. When this fails, Google has mended it, and the decision can be looked at again.
+/// This is the reason for our own uploads: when a connection breaks, the crate sends the next chunk in place of the
+/// lost one, with no checksum that would prevent it. When this test fails, Google has fixed it, and the decision can be
+/// reconsidered.
 #[tokio::test]
 async fn its_own_upload_stores_other_bytes_when_a_connection_breaks() {
     let (cloud, storage, _) = start().await;

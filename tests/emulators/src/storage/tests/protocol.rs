@@ -1,4 +1,4 @@
-//! Upload sessions by plain HTTP, as "Perform resumable uploads" in Google's documentation tells them.
+//! Upload sessions by plain HTTP, as "Perform resumable uploads" in Google's documentation describes them.
 
 use reqwest::{Client, Response, redirect};
 use testkit::skip;
@@ -63,7 +63,8 @@ async fn ranges_that_do_not_fit_are_refused() {
     {
         assert_eq!(state(&at.put(range, bytes).await), (400, None), "{range}");
     }
-    // A client's own earlier request may be under way still: so Google answers here, and a client asks how far it came.
+    // An earlier request of the client may still be running: therefore Google answers with 503, and a client queries
+    // the offset.
     assert_eq!(state(&at.put("bytes 5-9/10", b"sound").await), (503, None));
     assert_eq!(at.cloud.sessions(), [bucket::Session { name: "one".to_owned(), received: 0 }]);
 }
