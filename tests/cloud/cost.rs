@@ -119,7 +119,7 @@ fn talk(at: i64, times: usize) -> Recording {
 }
 
 #[tokio::test]
-async fn a_job_stays_within_its_reads_and_writes() {
+async fn job_stays_within_its_reads_and_writes() {
     let harness = Harness::of(cloud!()).await;
     harness.meter.reset();
     harness.through(&[Recording::speech(T0)]).await;
@@ -139,7 +139,7 @@ async fn a_job_stays_within_its_reads_and_writes() {
 }
 
 #[tokio::test]
-async fn segments_and_groups_cost_what_they_may() {
+async fn segments_and_groups_stay_within_their_cost() {
     let harness = Harness::of(cloud!()).await;
     harness.meter.reset();
     harness.through(&[talk(T0, 6)]).await;
@@ -158,7 +158,7 @@ async fn segments_and_groups_cost_what_they_may() {
 }
 
 #[tokio::test]
-async fn three_files_cost_no_more_than_their_segments_and_groups() {
+async fn cost_of_three_files_is_that_of_their_segments_and_groups() {
     let harness = Harness::of(cloud!()).await;
     harness.meter.reset();
     let files: Vec<_> = (0..3).map(|n| Recording::short(T0 + 600 * n)).collect();
@@ -171,7 +171,7 @@ async fn three_files_cost_no_more_than_their_segments_and_groups() {
 }
 
 #[tokio::test]
-async fn a_further_file_costs_two_reads_and_three_writes_more() {
+async fn each_further_file_costs_two_reads_and_three_writes() {
     let harness = Harness::of(cloud!()).await;
     harness.meter.reset();
     let files: Vec<_> = (0..8).map(|n| Recording::short(T0 + 600 * n)).collect();
@@ -182,7 +182,7 @@ async fn a_further_file_costs_two_reads_and_three_writes_more() {
 }
 
 #[tokio::test]
-async fn silence_costs_no_more_than_a_job() {
+async fn silent_job_costs_no_more_than_any_job() {
     let harness = Harness::of(cloud!()).await;
     harness.meter.reset();
     harness.through(&[Recording::silence(T0)]).await;
@@ -199,7 +199,7 @@ async fn silence_costs_no_more_than_a_job() {
 }
 
 #[tokio::test]
-async fn what_a_client_asks_costs_few_reads() {
+async fn client_requests_cost_few_reads() {
     let harness = Harness::of(cloud!()).await;
     let job = harness.through(&[Recording::speech(T0)]).await;
     let client = &harness.client;

@@ -44,7 +44,7 @@ fn is_readable(said: &Said) {
 }
 
 #[tokio::test]
-async fn everything_is_found_in_order() {
+async fn doctor_reports_success_when_everything_is_in_order() {
     let cloud = cloud!();
     for program in PROGRAMS {
         let said = run(program, &["doctor"], &cloud.env()).await;
@@ -58,7 +58,7 @@ async fn everything_is_found_in_order() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_there_is_told_by_its_address_and_nothing_is_to_be_granted() {
+async fn unreachable_service_is_reported_with_its_address_and_without_a_role() {
     let cloud = cloud!().with("cloud.call_seconds", "2");
     let services = [
         ("FIRESTORE_EMULATOR_HOST", "Firestore: database (default)"),
@@ -87,7 +87,7 @@ async fn a_service_that_is_not_there_is_told_by_its_address_and_nothing_is_to_be
 }
 
 #[tokio::test]
-async fn what_refuses_is_told_with_the_role_to_grant() {
+async fn refusing_service_is_reported_with_the_role_to_grant() {
     let cloud = cloud!();
     let meter = cloud.metered().await;
     meter.refuse("", Refusal::new(Code::PermissionDenied, "Missing or insufficient permissions."));
@@ -119,7 +119,7 @@ async fn what_refuses_is_told_with_the_role_to_grant() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_told_with_the_command_that_makes_it() {
+async fn missing_resource_is_reported_with_the_command_that_creates_it() {
     let cloud = cloud!();
     let meter = cloud.metered().await;
     let index =
@@ -154,7 +154,7 @@ async fn what_is_missing_is_told_with_the_command_that_makes_it() {
 }
 
 #[tokio::test]
-async fn credentials_that_are_not_there_are_told_with_where_they_belong() {
+async fn missing_credentials_are_reported_with_their_expected_location() {
     let cloud = cloud!();
     let env = cloud.env_but(&[
         ("GOOGLE_APPLICATION_CREDENTIALS", Some("/nowhere/credentials.json")),

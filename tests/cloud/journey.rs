@@ -19,7 +19,7 @@ macro_rules! cloud {
 pub(crate) use cloud;
 
 #[tokio::test]
-async fn a_recording_becomes_a_conversation_a_count_and_a_push_and_leaves_no_blob() {
+async fn recording_becomes_conversation_usage_and_push_and_leaves_no_blob() {
     let cloud = cloud!();
     let (upload, one, other) = (cloud.upload().await, cloud.process().await, cloud.process().await);
     cloud.deliver_to(&[&one, &other]);
@@ -43,7 +43,7 @@ async fn a_recording_becomes_a_conversation_a_count_and_a_push_and_leaves_no_blo
 }
 
 #[tokio::test]
-async fn a_function_that_is_killed_in_a_job_costs_nothing_but_time() {
+async fn killed_function_only_delays_its_job() {
     let cloud =
         cloud!().with("jobs.lease_seconds", "3").with("engine.name", "null").with("engine.null_delay_ms", "4000");
     let (upload, doomed) = (cloud.upload().await, cloud.process().await);
@@ -68,7 +68,7 @@ async fn a_function_that_is_killed_in_a_job_costs_nothing_but_time() {
 }
 
 #[tokio::test]
-async fn a_function_that_sleeps_past_its_lease_changes_nothing_any_more() {
+async fn function_suspended_past_its_lease_changes_nothing() {
     let cloud =
         cloud!().with("jobs.lease_seconds", "3").with("engine.name", "null").with("engine.null_delay_ms", "4000");
     let (upload, sleeper) = (cloud.upload().await, cloud.process().await);

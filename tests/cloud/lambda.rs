@@ -20,7 +20,7 @@ macro_rules! lambda {
 }
 
 #[tokio::test]
-async fn both_functions_run_there_with_binary_bodies() {
+async fn both_functions_run_on_lambda_with_binary_bodies() {
     let cloud = cloud!();
     let (upload, process) = (lambda!(cloud, "afterword-upload"), lambda!(cloud, "afterword-process"));
     cloud.process_url.targets([process.url.clone()]);
@@ -42,7 +42,7 @@ async fn both_functions_run_there_with_binary_bodies() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_for_it_is_told_beforehand_and_refused() {
+async fn lambda_body_limit_is_announced_and_enforced() {
     let cloud = cloud!();
     let upload = lambda!(cloud, "afterword-upload");
     let client = cloud.client_at(&upload.url, "ann");

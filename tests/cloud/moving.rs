@@ -9,7 +9,7 @@ use tests::{Recording, Setup};
 use crate::journey::cloud;
 
 #[tokio::test]
-async fn what_users_have_moves_from_a_machine_to_the_cloud_and_back() {
+async fn user_data_moves_from_a_data_folder_to_the_cloud_and_back() {
     let cloud = cloud!();
     let server = Setup::new().start().await;
     let client = server.client_of("ann").await;

@@ -46,7 +46,7 @@ fn sender(url: &str, file: &Recording, tally: &Tally) -> Resumable {
 }
 
 #[tokio::test]
-async fn a_file_goes_straight_to_storage_and_on_from_where_it_broke_off() {
+async fn file_is_uploaded_directly_to_storage_and_resumed() {
     let cloud = cloud!().with("engine.name", "null");
     let (upload, process) = (cloud.upload().await, cloud.process().await);
     cloud.deliver_to(&[&process]);
@@ -74,7 +74,7 @@ async fn a_file_goes_straight_to_storage_and_on_from_where_it_broke_off() {
 }
 
 #[tokio::test]
-async fn other_bytes_than_were_announced_are_found_out_by_the_worker() {
+async fn worker_detects_bytes_that_differ_from_the_announced_digest() {
     let cloud = cloud!().with("engine.name", "null");
     let (upload, process) = (cloud.upload().await, cloud.process().await);
     cloud.deliver_to(&[&process]);
@@ -89,7 +89,7 @@ async fn other_bytes_than_were_announced_are_found_out_by_the_worker() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_cancelled_leaves_nothing_in_storage() {
+async fn cancelled_session_leaves_nothing_in_storage() {
     let cloud = cloud!();
     let upload = cloud.upload().await;
     let client = cloud.client(&upload, "ann");

@@ -7,7 +7,7 @@ use tests::program::run;
 use crate::journey::cloud;
 
 #[tokio::test]
-async fn what_is_missing_stops_the_start_with_one_line() {
+async fn missing_setting_prevents_the_start_with_one_line() {
     let said = run("afterword-upload", &[], &[]).await;
     assert_eq!(
         said.refused(),
@@ -25,7 +25,7 @@ async fn what_is_missing_stops_the_start_with_one_line() {
 }
 
 #[tokio::test]
-async fn a_firestore_that_is_down_stops_no_start_and_is_told_by_readyz() {
+async fn start_succeeds_while_firestore_is_down_and_readyz_reports_it() {
     let cloud = cloud!();
     let mut env = cloud.env();
     env.retain(|(name, _)| name != "FIRESTORE_EMULATOR_HOST");
@@ -42,7 +42,7 @@ async fn a_firestore_that_is_down_stops_no_start_and_is_told_by_readyz() {
 }
 
 #[tokio::test]
-async fn a_setting_that_cannot_be_is_named_with_its_variable_and_a_value_that_would_do() {
+async fn invalid_setting_is_reported_with_its_variable_and_a_valid_value() {
     let cloud = cloud!();
     for (variable, value, key, example) in [
         ("AFTERWORD_CLOUD_PROCESS_URL", "process.example.com", "cloud.process_url", "https://afterword-process"),

@@ -19,7 +19,7 @@ fn headings() -> BTreeSet<(String, String)> {
 }
 
 #[test]
-fn every_operation_stands_in_it_and_nothing_else() {
+fn api_page_lists_exactly_the_operations() {
     let operations: BTreeSet<_> = OPERATIONS.keys().cloned().collect();
     assert_eq!(headings(), operations);
 }
@@ -46,7 +46,7 @@ fn examples() -> Vec<Example> {
 }
 
 #[test]
-fn every_operation_has_an_example_with_its_status() {
+fn api_page_has_an_example_with_a_status_for_every_operation() {
     for section in PAGE.split("\n### ").skip(1) {
         let title = section.lines().next().unwrap();
         assert!(
@@ -74,7 +74,7 @@ async fn stage(server: &Server, folder: &Path) -> String {
 }
 
 #[tokio::test]
-async fn every_line_of_shell_in_it_does_what_it_says() {
+async fn every_shell_example_of_the_api_page_works() {
     let server = Setup::new().with("limits.event_stream_seconds", 1).start().await;
     let folder = tempfile::tempdir().unwrap();
     let mut script = stage(&server, folder.path()).await;

@@ -38,14 +38,14 @@ async fn half_an_upload(server: &Server) -> impl Future<Output = ()> + use<> {
 }
 
 #[tokio::test]
-async fn a_client_that_vanishes_leaves_nothing() {
+async fn upload_of_a_vanished_client_leaves_nothing() {
     let server = Setup::new().start().await;
     drop(half_an_upload(&server).await);
     nothing_kept(&server).await;
 }
 
 #[tokio::test]
-async fn what_a_kill_in_the_middle_of_an_upload_leaves_goes_with_the_next_start() {
+async fn remains_of_an_upload_after_a_kill_are_removed_at_the_next_start() {
     let setup = Setup::new();
     let server = setup.start().await;
     let upload = half_an_upload(&server).await;
@@ -56,7 +56,7 @@ async fn what_a_kill_in_the_middle_of_an_upload_leaves_goes_with_the_next_start(
 
 /// The orphan check must not remove the first file while the second is still being received.
 #[tokio::test]
-async fn an_upload_that_takes_longer_than_the_orphan_rule_waits_keeps_its_files() {
+async fn upload_longer_than_the_orphan_check_interval_keeps_its_files() {
     let server = Setup::new().with("sweep.orphan_blob_seconds", 0).with("sweep.interval_seconds", 1).start().await;
     let client = server.client();
     let (send, pieces) = tokio::sync::mpsc::channel::<Vec<u8>>(1);

@@ -13,7 +13,7 @@ fn path(job_id: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_cancelled_job_stops_its_worker_and_its_audio_goes() {
+async fn cancelling_a_job_stops_its_worker_and_removes_its_audio() {
     let server = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS).start().await;
     let client = server.client();
     let job_id = client.accepted(&[Recording::speech(T0)]).await;
@@ -32,7 +32,7 @@ async fn a_cancelled_job_stops_its_worker_and_its_audio_goes() {
 }
 
 #[tokio::test]
-async fn a_finished_job_is_neither_cancelled_nor_retried() {
+async fn finished_job_can_be_neither_cancelled_nor_retried() {
     let server = Setup::new().start().await;
     let client = server.client();
     let done = client.done(&[Recording::speech(T0)]).await;
@@ -43,7 +43,7 @@ async fn a_finished_job_is_neither_cancelled_nor_retried() {
 }
 
 #[tokio::test]
-async fn a_retried_job_runs_again_for_what_is_not_done() {
+async fn retried_job_runs_again_for_unfinished_files() {
     let setup = Setup::new().with("engine.null_fail", "refuse");
     let server = setup.start().await;
     let failed = server.client().done(&[Recording::speech(T0), Recording::silence(T0 + 600)]).await;
@@ -66,7 +66,7 @@ async fn listed(client: &Client) -> (usize, usize) {
 }
 
 #[tokio::test]
-async fn of_four_retried_jobs_two_run_and_two_are_queued_also_after_a_kill() {
+async fn two_of_four_retried_jobs_run_and_two_wait_also_after_a_kill() {
     // One user may have all permits but one.
     let setup = Setup::new().with("process.max_jobs", 3);
     let server = setup.clone().with("engine.null_fail", "refuse").start().await;
@@ -103,7 +103,7 @@ async fn of_four_retried_jobs_two_run_and_two_are_queued_also_after_a_kill() {
 }
 
 #[tokio::test]
-async fn another_users_job_is_out_of_reach() {
+async fn job_of_another_user_cannot_be_reached() {
     let server = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS).start().await;
     let job_id = server.client().accepted(&[Recording::speech(T0)]).await;
     let ann = server.client_of("ann").await;

@@ -11,7 +11,7 @@ use tests::{Client, Recording, Setup, afterword, program};
 const FOR_EVER_MS: u64 = 600_000;
 
 #[tokio::test]
-async fn a_folder_in_use_is_refused_and_its_server_stays_up() {
+async fn folder_in_use_is_refused_and_its_server_keeps_running() {
     let setup = Setup::new();
     let server = setup.start().await;
     let line = setup.refused().await;
@@ -23,7 +23,7 @@ async fn a_folder_in_use_is_refused_and_its_server_stays_up() {
 }
 
 #[tokio::test]
-async fn a_token_is_printed_and_nothing_else_also_while_the_server_runs() {
+async fn token_command_prints_only_the_token_also_while_the_server_runs() {
     let setup = Setup::new();
     let server = setup.start().await;
     let said = setup.on_folder(&["token", "--uid", "ann", "--ttl", "2h"]).await;
@@ -42,7 +42,7 @@ async fn a_token_is_printed_and_nothing_else_also_while_the_server_runs() {
 }
 
 #[tokio::test]
-async fn commands_on_a_folder_that_is_none_say_so_and_make_none() {
+async fn commands_on_a_missing_folder_fail_and_do_not_create_it() {
     let parent = tempfile::tempdir().unwrap();
     let nowhere = parent.path().join("nowhere");
     let (path, file) = (nowhere.display().to_string(), parent.path().join("copy.tar").display().to_string());
@@ -64,7 +64,7 @@ async fn everything(client: &Client) -> (Vec<Value>, Vec<Value>, (u64, u64, u64)
 }
 
 #[tokio::test]
-async fn a_backup_that_is_taken_while_uploads_run_restores_to_a_server_with_everything() {
+async fn backup_taken_during_uploads_restores_everything() {
     let setup = Setup::new().with("engine.null_delay_ms", 100);
     let server = setup.start().await;
     let client = server.client();
@@ -105,7 +105,7 @@ async fn a_backup_that_is_taken_while_uploads_run_restores_to_a_server_with_ever
 }
 
 #[tokio::test]
-async fn a_quiet_server_and_its_restored_backup_say_the_same() {
+async fn restored_backup_of_an_idle_server_gives_the_same_answers() {
     let setup = Setup::new();
     let server = setup.start().await;
     let client = server.client();
@@ -123,7 +123,7 @@ async fn a_quiet_server_and_its_restored_backup_say_the_same() {
 }
 
 #[tokio::test]
-async fn an_admin_sees_jobs_and_cancels_them() {
+async fn admin_lists_and_cancels_jobs() {
     let setup = Setup::new().with("engine.null_fail", "refuse").with("sweep.interval_seconds", 1);
     let server = setup.start().await;
     let failed = server.client().done(&[Recording::speech(T0)]).await;
@@ -158,7 +158,7 @@ async fn an_admin_sees_jobs_and_cancels_them() {
 }
 
 #[tokio::test]
-async fn a_redriven_job_runs_again_for_what_is_not_done() {
+async fn redriven_job_runs_again_for_unfinished_files() {
     // The engine keeps failing on single calls: attempts run out, and the audio is kept for a retry.
     let setup = Setup::new().with("sweep.interval_seconds", 1).with("jobs.max_attempts", 1);
     let server = setup.clone().with("engine.null_delay_ms", FOR_EVER_MS).with("jobs.lease_seconds", 1).start().await;
@@ -175,7 +175,7 @@ async fn a_redriven_job_runs_again_for_what_is_not_done() {
 }
 
 #[tokio::test]
-async fn an_admin_who_names_no_job_is_told() {
+async fn admin_command_with_an_unknown_job_is_refused() {
     let setup = Setup::new();
     let _server = setup.start().await;
     let unknown = "11111111-1111-4111-8111-111111111111";

@@ -63,7 +63,7 @@ async fn post_v2_200_no_speech_in_any_file_is_a_completed_job_and_empty_lists() 
 }
 
 #[tokio::test]
-async fn post_v2_202_speech_or_doubt_is_a_job_for_the_worker() {
+async fn post_v2_202_speech_or_uncertainty_is_left_to_the_worker() {
     let server = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS).start().await;
     let client = server.client();
     let answer = client.post(V2, &[Recording::speech(T0), Recording::silence(T0 + MINUTE)]).await;
@@ -79,7 +79,7 @@ async fn post_v2_202_speech_or_doubt_is_a_job_for_the_worker() {
 }
 
 #[tokio::test]
-async fn post_v2_202_what_is_too_long_or_not_to_be_searched_is_left_to_the_worker() {
+async fn post_v2_202_audio_too_long_or_not_searchable_is_left_to_the_worker() {
     for (key, value) in [("limits.inline_audio_seconds", 0), ("limits.inline_audio_seconds", 1)] {
         let server = Setup::new().with(key, value).start().await;
         let client = server.client();
@@ -98,7 +98,7 @@ fn small() -> Setup {
 }
 
 #[tokio::test]
-async fn refusals_are_those_of_an_upload_and_keep_nothing() {
+async fn refusals_equal_those_of_the_upload_route_and_store_nothing() {
     let server = small().start().await;
     let (client, now) = (server.client(), now_secs() - 3600);
     let good = Recording::short(now);
@@ -135,7 +135,7 @@ async fn refusals_are_those_of_an_upload_and_keep_nothing() {
 }
 
 #[tokio::test]
-async fn get_200_while_it_lasts_has_no_result_and_no_error() {
+async fn get_200_unfinished_job_has_no_result_and_no_error() {
     let server = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS).start().await;
     let client = server.client();
     let id = job_id(&client.post(V2, &[Recording::short(T0)]).await);
@@ -180,7 +180,7 @@ async fn get_200_partial_failure_has_a_result_with_the_errors() {
 }
 
 #[tokio::test]
-async fn get_200_all_failed_has_the_sentence_and_the_reason() {
+async fn get_200_all_failed_has_the_message_and_the_reason() {
     let server = Setup::new().with("engine.null_fail", "refuse").start().await;
     let client = server.client();
     let job = ended(&client, &[Recording::short(T0), Recording::short(T0 + MINUTE)]).await;
@@ -195,7 +195,7 @@ async fn get_200_all_failed_has_the_sentence_and_the_reason() {
 }
 
 #[tokio::test]
-async fn get_200_a_failure_of_ours_has_no_reason_and_says_that_a_worker_died() {
+async fn get_200_internal_failure_has_no_reason_and_says_that_a_worker_died() {
     let setup = Setup::new().with("engine.null_fail", "transient").with("jobs.max_wait_seconds", 1);
     let setup = setup.with("jobs.backoff_min_seconds", 1).with("jobs.backoff_max_seconds", 1);
     let server = setup.with("sweep.interval_seconds", 1).start().await;
@@ -217,7 +217,7 @@ async fn get_200_a_cancelled_job_appears_as_failed() {
 }
 
 #[tokio::test]
-async fn get_404_and_403_have_the_details_that_they_know() {
+async fn get_404_and_403_have_the_details_that_shipped_clients_know() {
     let server = Setup::new().start().await;
     let (ann, ben) = (server.client_of("ann").await, server.client_of("ben").await);
     for unknown in ["6f0c7a52-1111-4222-8333-444455556666", "x"] {
@@ -278,7 +278,7 @@ async fn post_v1_500_all_failed() {
 }
 
 #[tokio::test]
-async fn post_v1_504_names_the_job_which_goes_on() {
+async fn post_v1_504_names_the_job_and_the_job_continues() {
     let setup = Setup::new().with("limits.synchronous_wait_seconds", 1).with("engine.null_delay_ms", 3000);
     let server = setup.start().await;
     let files = [Recording::short(T0)];
@@ -291,7 +291,7 @@ async fn post_v1_504_names_the_job_which_goes_on() {
 }
 
 #[tokio::test]
-async fn post_v1_waits_are_bounded_and_end_with_their_client() {
+async fn post_v1_number_of_waiting_requests_is_bounded_and_they_end_with_their_client() {
     let setup = Setup::new().with("limits.synchronous_waits", 1).with("engine.null_delay_ms", FOR_EVER_MS);
     let server = setup.start().await;
     let client = server.client();
@@ -314,7 +314,7 @@ async fn post_v1_waits_are_bounded_and_end_with_their_client() {
 }
 
 #[tokio::test]
-async fn post_v1_nobody_is_kept_waiting_by_a_server_that_ends() {
+async fn post_v1_waiting_requests_end_at_shutdown() {
     let server = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS).start().await;
     let (client, files) = (server.client(), [Recording::short(T0)]);
     let waiting = tokio::spawn(async move { client.try_post(V1, &files).await });
@@ -325,7 +325,7 @@ async fn post_v1_nobody_is_kept_waiting_by_a_server_that_ends() {
 }
 
 #[tokio::test]
-async fn post_v1_a_batch_that_arrived_whole_is_accepted_though_its_client_hangs_up() {
+async fn post_v1_complete_batch_is_accepted_although_its_client_disconnects() {
     let server = Setup::new().start().await;
     let (client, one) = (server.client(), Recording::silence(T0));
     // Long enough for the search for speech to take a while.

@@ -20,7 +20,7 @@ async fn killed() -> (Setup, String, String) {
 }
 
 #[tokio::test]
-async fn a_damaged_queue_is_put_aside_and_every_job_comes_through() {
+async fn damaged_queue_is_set_aside_and_every_job_completes() {
     let (setup, _, under_way) = killed().await;
     let queue = setup.data_dir().join("queue.db");
     for bytes in [0..100_usize, 100..4096, 4096..usize::MAX, 0..usize::MAX] {
@@ -53,7 +53,7 @@ async fn admin(setup: &Setup, args: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn a_damaged_job_costs_itself_alone_until_a_person_removes_it() {
+async fn damaged_job_affects_only_itself_until_a_person_removes_it() {
     let (setup, done, damaged) = killed().await;
     spoil(&setup, &format!("UPDATE offline_sync_jobs SET document = '{{' WHERE id = x'{}'", damaged.replace('-', "")));
     let server = setup.start().await;
@@ -91,7 +91,7 @@ async fn a_damaged_job_costs_itself_alone_until_a_person_removes_it() {
 }
 
 #[tokio::test]
-async fn an_export_leaves_out_what_is_damaged_and_says_how_many() {
+async fn export_skips_damaged_documents_and_reports_their_number() {
     let setup = Setup::new();
     let server = setup.start().await;
     server.client().done(&[Recording::short(T0), Recording::short(T0 + 9000)]).await;

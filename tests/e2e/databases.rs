@@ -44,7 +44,7 @@ fn roots(setup: &Setup) -> Vec<Range<usize>> {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_any_more_refuses_the_start_with_one_line() {
+async fn overwritten_database_file_prevents_the_start_with_one_line() {
     for bytes in [0..usize::MAX, 0..200] {
         let setup = used().await;
         damage(&setup, [bytes.clone()]);
@@ -57,7 +57,7 @@ async fn a_file_that_is_no_database_any_more_refuses_the_start_with_one_line() {
 /// A start that takes less than a second does not detect it; but it is never taken for an empty database, and never
 /// crashes.
 #[tokio::test]
-async fn damage_further_inside_is_answered_as_a_fault_and_the_server_stays_up() {
+async fn damaged_database_pages_give_errors_and_the_server_keeps_running() {
     let setup = used().await;
     damage(&setup, roots(&setup));
     let server = setup.start().await;
@@ -73,7 +73,7 @@ async fn damage_further_inside_is_answered_as_a_fault_and_the_server_stays_up() 
 }
 
 #[tokio::test]
-async fn a_database_of_a_newer_version_refuses_the_start_with_one_line() {
+async fn database_of_a_newer_version_prevents_the_start_with_one_line() {
     let setup = Setup::new();
     setup.start().await.kill9().await;
     let database = Connection::open(setup.folder().store_file()).unwrap();
@@ -91,7 +91,7 @@ fn lock(setup: &Setup) -> Connection {
 }
 
 #[tokio::test]
-async fn a_database_that_is_locked_from_the_start_on_never_hangs_anything() {
+async fn database_locked_at_the_start_hangs_nothing() {
     let setup = Setup::new();
     setup.start().await.kill9().await;
     let held = lock(&setup);
@@ -105,7 +105,7 @@ async fn a_database_that_is_locked_from_the_start_on_never_hangs_anything() {
 }
 
 #[tokio::test]
-async fn a_database_that_cannot_be_made_ready_refuses_the_start_with_one_line() {
+async fn database_that_cannot_be_opened_prevents_the_start_with_one_line() {
     let setup = Setup::new();
     std::fs::create_dir(setup.data_dir()).unwrap();
     let held = lock(&setup);
@@ -116,7 +116,7 @@ async fn a_database_that_cannot_be_made_ready_refuses_the_start_with_one_line() 
 }
 
 #[tokio::test]
-async fn a_database_that_is_locked_under_the_server_is_told_and_passes() {
+async fn database_locked_at_runtime_is_reported_and_recovers() {
     let setup = Setup::new().with("limits.enqueued_per_user", 1).with("engine.null_delay_ms", 600_000);
     let server = setup.start().await;
     let (client, tasks) = (server.client(), Tasks::of(&server));

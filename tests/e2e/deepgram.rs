@@ -86,7 +86,7 @@ async fn a_conversation_has_the_language_the_speakers_and_the_words_with_their_t
 }
 
 #[tokio::test]
-async fn a_key_is_enough_to_choose_it() {
+async fn api_key_is_enough_to_select_deepgram() {
     let provider = Provider::start(heard).await;
     let server =
         setup(&provider).with("engine.name", "auto").with("engine.http.url", "http://localhost:1").start().await;
@@ -95,7 +95,7 @@ async fn a_key_is_enough_to_choose_it() {
 }
 
 #[tokio::test]
-async fn opus_is_sent_as_it_was_recorded_and_the_rest_as_flac() {
+async fn opus_is_sent_unchanged_and_other_codecs_as_flac() {
     let provider = Provider::start(heard).await;
     let server = setup(&provider).start().await;
     let recording = opus();
@@ -120,7 +120,7 @@ async fn opus_is_sent_as_it_was_recorded_and_the_rest_as_flac() {
 }
 
 #[tokio::test]
-async fn the_language_of_an_upload_is_asked_for() {
+async fn language_of_an_upload_is_sent_to_the_engine() {
     let provider = Provider::start(heard).await;
     let server = setup(&provider).start().await;
     let client = server.client();
@@ -131,7 +131,7 @@ async fn the_language_of_an_upload_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_provider_that_asks_for_patience_is_left_alone_for_as_long() {
+async fn provider_is_not_called_before_its_retry_after() {
     let busy = |after: &'static str| move |_: &Asked| Reply::json(429, &json!({})).with("retry-after", after);
     let provider = Provider::start(busy("3600")).await;
     let server = setup(&provider).start().await;
@@ -151,7 +151,7 @@ async fn a_provider_that_asks_for_patience_is_left_alone_for_as_long() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_is_an_alert_and_the_job_waits_for_the_right_one() {
+async fn wrong_key_is_logged_as_an_alert_and_the_job_waits() {
     let provider = Provider::start(|asked: &Asked| match asked.header("authorization") {
         "Token the-right-key" => heard(asked),
         _ => complaint(401, "INVALID_AUTH", "Invalid credentials.")(asked),
@@ -177,7 +177,7 @@ async fn a_wrong_key_is_an_alert_and_the_job_waits_for_the_right_one() {
 }
 
 #[tokio::test]
-async fn an_answer_of_another_shape_is_a_fault_that_is_tried_again() {
+async fn malformed_answer_is_retried() {
     let provider = Provider::start(|_: &Asked| Reply::json(200, &json!({"results": {"channels": []}}))).await;
     let server = setup(&provider).start().await;
     let client = server.client();
@@ -192,7 +192,7 @@ async fn an_answer_of_another_shape_is_a_fault_that_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_fault_that_passes_is_not_seen_by_the_job() {
+async fn transient_fault_is_not_visible_in_the_job() {
     let first = std::sync::atomic::AtomicBool::new(true);
     let provider = Provider::start(move |asked: &Asked| {
         if first.swap(false, std::sync::atomic::Ordering::SeqCst) { Reply::cut("{") } else { heard(asked) }
@@ -206,7 +206,7 @@ async fn a_fault_that_passes_is_not_seen_by_the_job() {
 }
 
 #[tokio::test]
-async fn nothing_heard_is_silence_only_of_a_provider_that_hears_the_sample() {
+async fn empty_answer_counts_as_silence_only_if_the_provider_transcribes_the_sample() {
     let provider = Provider::start(nothing).await;
     let server = setup(&provider).start().await;
     let client = server.client();
@@ -226,7 +226,7 @@ async fn nothing_heard_is_silence_only_of_a_provider_that_hears_the_sample() {
 
 /// The first answer is lost, the second one is empty: so the empty answer was given only once.
 #[tokio::test]
-async fn nothing_heard_behind_a_fault_is_asked_once_more() {
+async fn empty_answer_after_a_fault_is_requested_once_more() {
     let first = std::sync::atomic::AtomicBool::new(true);
     let provider = Provider::start(move |asked: &Asked| match asked.header("content-type") {
         "audio/ogg" if first.swap(false, std::sync::atomic::Ordering::SeqCst) => Reply::cut("{"),
@@ -240,7 +240,7 @@ async fn nothing_heard_behind_a_fault_is_asked_once_more() {
 }
 
 #[tokio::test]
-async fn audio_that_it_cannot_read_fails_by_its_content() {
+async fn audio_that_the_provider_cannot_read_fails_as_invalid() {
     let corrupt = "Bad Request: failed to process audio: corrupt or unsupported data";
     let provider = Provider::start(complaint(400, "Bad Request", corrupt)).await;
     let server = setup(&provider).start().await;
@@ -252,7 +252,7 @@ async fn audio_that_it_cannot_read_fails_by_its_content() {
 }
 
 #[tokio::test]
-async fn a_mistake_in_the_settings_refuses_the_start_and_no_key_is_shown() {
+async fn invalid_settings_prevent_the_start_and_show_no_key() {
     let setup = Setup::new().with("engine.name", "deepgram");
     let line = setup.refused().await;
     assert!(line.contains("engine.deepgram.api_key"), "{line}");

@@ -63,7 +63,7 @@ impl Drop for Disk {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_told_and_the_server_goes_on_when_there_is_room_again() {
+async fn full_disk_is_reported_and_the_server_continues_when_there_is_room() {
     let Some(disk) = Disk::new(48 * MIB) else { skip!(NO_MOUNT) };
     let server = Setup::on(&disk.path("data")).start().await;
     let client = server.client();
@@ -85,7 +85,7 @@ async fn a_full_disk_is_told_and_the_server_goes_on_when_there_is_room_again() {
 }
 
 #[tokio::test]
-async fn a_disk_that_fills_up_under_a_running_job_only_delays_it() {
+async fn disk_that_fills_up_during_a_job_only_delays_it() {
     let Some(disk) = Disk::new(48 * MIB) else { skip!(NO_MOUNT) };
     let setup = Setup::on(&disk.path("data")).with("engine.null_delay_ms", 500).with("sweep.interval_seconds", 1);
     let setup =
@@ -106,7 +106,7 @@ async fn a_disk_that_fills_up_under_a_running_job_only_delays_it() {
 }
 
 #[tokio::test]
-async fn below_the_reserve_of_the_disk_uploads_are_refused() {
+async fn uploads_are_refused_below_the_disk_reserve() {
     let server = Setup::new().with("blobs.reserve_bytes", 1_u64 << 60).start().await;
     let client = server.client();
     let answer = client.upload(&[Recording::short(T0)]).await;
@@ -119,7 +119,7 @@ async fn below_the_reserve_of_the_disk_uploads_are_refused() {
 }
 
 #[tokio::test]
-async fn a_read_only_disk_refuses_the_start_with_one_line() {
+async fn read_only_disk_prevents_the_start_with_one_line() {
     let Some(disk) = Disk::new(48 * MIB) else { skip!(NO_MOUNT) };
     let (old, new) = (Setup::on(&disk.path("old")), Setup::on(&disk.path("new")));
     old.start().await.kill9().await;

@@ -21,7 +21,7 @@ fn program() -> PathBuf {
 }
 
 #[tokio::test]
-async fn no_request_made_from_the_document_gets_an_answer_that_it_does_not_tell_of() {
+async fn every_answer_to_a_generated_request_is_documented() {
     if !program().exists() {
         testkit::skip!("schemathesis is not installed (scripts/setup-python)");
     }
@@ -48,7 +48,7 @@ async fn no_request_made_from_the_document_gets_an_answer_that_it_does_not_tell_
 }
 
 #[tokio::test]
-async fn the_document_that_is_served_is_the_one_that_is_checked_in() {
+async fn served_document_equals_the_checked_in_one() {
     let server = Setup::new().start().await;
     let checked_in: serde_json::Value = serde_json::from_str(include_str!("../../docs/openapi.json")).unwrap();
     assert_eq!(server.stranger().get("/openapi.json").await.ok(), checked_in);

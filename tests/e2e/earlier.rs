@@ -69,14 +69,14 @@ async fn goes_on(ann: &Client, ben: &Client) {
 }
 
 #[tokio::test]
-async fn a_data_folder_of_an_earlier_version_is_taken_up_where_it_was_left() {
+async fn data_folder_of_an_earlier_version_is_continued() {
     let place = unpacked();
     let server = Setup::on(&place.path().join(FOLDER)).start().await;
     goes_on(&server.client_of(ANN).await, &server.client_of(BEN).await).await;
 }
 
 #[tokio::test]
-async fn an_export_of_an_earlier_version_is_imported_and_goes_on() {
+async fn export_of_an_earlier_version_is_imported_and_continued() {
     let (place, new) = (unpacked(), Setup::new());
     let said = new.on_folder(&["import", &place.path().join(EXPORT).display().to_string()]).await.ok();
     assert!(said.contains("conflicts: 0"), "{said}");

@@ -9,7 +9,7 @@ fn real() -> Setup {
 }
 
 #[tokio::test]
-async fn a_job_that_comes_before_the_model_is_loaded_waits_for_it() {
+async fn job_uploaded_before_the_model_is_loaded_waits_for_it() {
     let server = real().start().await;
     let client = server.client();
     let job = client.done(&[Recording::speech(T0)]).await;
@@ -20,7 +20,7 @@ async fn a_job_that_comes_before_the_model_is_loaded_waits_for_it() {
 }
 
 #[tokio::test]
-async fn the_start_names_the_engine_and_without_one_it_is_refused() {
+async fn start_names_the_engine_and_fails_without_one() {
     let (running, greeting) = real().start_for_people("Logs go to standard error").await;
     let engine = greeting.iter().find_map(|line| line.trim_start().strip_prefix("engine")).unwrap();
     assert_eq!(engine.trim(), "moonshine-tiny");
@@ -42,7 +42,7 @@ async fn the_start_names_the_engine_and_without_one_it_is_refused() {
 }
 
 #[tokio::test]
-async fn whisper_writes_what_its_user_s_model_hears() {
+async fn whisper_uses_the_model_of_the_user() {
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("ggml-tiny.bin");
     std::fs::write(&model, ggml::model(&Speaks { multilingual: true })).unwrap();
@@ -61,7 +61,7 @@ async fn whisper_writes_what_its_user_s_model_hears() {
 }
 
 #[tokio::test]
-async fn a_wrong_model_for_whisper_stops_the_start() {
+async fn wrong_whisper_model_prevents_the_start() {
     let whisper = || Setup::new().with("engine.name", "whisper");
     let line = whisper().refused().await;
     assert!(line.contains("engine.whisper_model names no file"), "{line}");

@@ -24,7 +24,7 @@ async fn settled(server: &tests::Server, client: &Client, at: i64) -> Value {
 }
 
 #[tokio::test]
-async fn a_job_is_told_live_from_its_queue_to_its_end() {
+async fn events_report_a_job_live_from_queued_to_its_end() {
     let setup = Setup::new().with("engine.null_delay_ms", SLOW_MS).with("limits.enqueued_per_user", 1);
     let server = setup.start().await;
     let client = server.client();
@@ -54,7 +54,7 @@ async fn a_job_is_told_live_from_its_queue_to_its_end() {
 }
 
 #[tokio::test]
-async fn who_is_new_is_told_every_unfinished_job_first() {
+async fn new_stream_begins_with_every_unfinished_job() {
     let server = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS).start().await;
     let client = server.client();
     let mut ids = Vec::new();
@@ -76,7 +76,7 @@ async fn who_is_new_is_told_every_unfinished_job_first() {
 }
 
 #[tokio::test]
-async fn a_client_that_was_cut_off_misses_nothing_over_a_kill_of_the_server_either() {
+async fn reconnected_client_misses_nothing_even_after_a_kill_of_the_server() {
     let setup = Setup::new();
     let server = setup.start().await;
     let client = server.client();
@@ -97,7 +97,7 @@ async fn a_client_that_was_cut_off_misses_nothing_over_a_kill_of_the_server_eith
 }
 
 #[tokio::test]
-async fn nobody_is_told_of_anothers_jobs_and_anothers_event_is_only_a_time() {
+async fn stream_shows_no_jobs_of_others_and_uses_their_event_ids_only_as_a_time() {
     let server = Setup::new().start().await;
     let (client, eve) = (server.client(), server.client_of("eve").await);
     let mut eves = eve.events("").await;
@@ -109,7 +109,7 @@ async fn nobody_is_told_of_anothers_jobs_and_anothers_event_is_only_a_time() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_asked_for_wrongly_is_refused() {
+async fn invalid_stream_request_is_refused() {
     let server = Setup::new().start().await;
     let client = server.client();
     for id in ["", "yesterday", "7", "2026-13-01T00:00:00Z", "2026-11-20T10:00:00"] {
@@ -124,7 +124,7 @@ async fn a_stream_that_is_asked_for_wrongly_is_refused() {
 }
 
 #[tokio::test]
-async fn of_too_many_streams_the_oldest_ends_and_the_others_go_on() {
+async fn oldest_stream_of_a_user_ends_above_the_limit() {
     let server = Setup::new().with("limits.event_streams_per_user", 2).start().await;
     let (client, eve) = (server.client(), server.client_of("eve").await);
     let mut eves = eve.events("").await;
@@ -139,7 +139,7 @@ async fn of_too_many_streams_the_oldest_ends_and_the_others_go_on() {
 }
 
 #[tokio::test]
-async fn where_no_place_is_left_a_stream_tells_what_is_known_and_ends() {
+async fn stream_without_a_free_permit_sends_known_jobs_and_ends() {
     let setup = Setup::new().with("limits.event_streams", 0).with("engine.null_delay_ms", FOR_EVER_MS);
     let server = setup.start().await;
     let client = server.client();
@@ -151,13 +151,13 @@ async fn where_no_place_is_left_a_stream_tells_what_is_known_and_ends() {
 }
 
 #[tokio::test]
-async fn a_stream_ends_when_its_time_is_over() {
+async fn stream_ends_at_its_time_limit() {
     let server = Setup::new().with("limits.event_stream_seconds", 1).start().await;
     assert_eq!(server.client().events("").await.rest().await.len(), 1);
 }
 
 #[tokio::test]
-async fn a_server_that_stops_ends_its_streams_at_once() {
+async fn stopping_server_ends_its_streams_at_once() {
     let server = Setup::new().start().await;
     let client = server.client();
     let mut events = client.events("").await;

@@ -45,7 +45,7 @@ fn found(folder: &Folder, traces: &BTreeSet<String>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_deleted_conversation_stays_away_and_its_words_leave_the_disk() {
+async fn deleted_conversation_is_not_restored_and_its_words_are_removed_from_disk() {
     let server = Setup::new().start().await;
     let (client, folder) = (server.client(), server.folder());
     client.done(&[Recording::speech(T0)]).await;
@@ -74,7 +74,7 @@ async fn a_deleted_conversation_stays_away_and_its_words_leave_the_disk() {
 }
 
 #[tokio::test]
-async fn nobody_deletes_what_is_anothers_or_unknown() {
+async fn conversation_of_another_user_or_unknown_id_cannot_be_deleted() {
     let server = Setup::new().start().await;
     let client = server.client();
     client.done(&[Recording::short(T0)]).await;
@@ -88,7 +88,7 @@ async fn nobody_deletes_what_is_anothers_or_unknown() {
 }
 
 #[tokio::test]
-async fn an_id_that_was_merged_away_deletes_its_survivor() {
+async fn deleting_a_merged_id_deletes_its_survivor() {
     let server = Setup::new().start().await;
     let client = server.client();
     client.done(&[Recording::speech(T0 + 200)]).await;
@@ -104,7 +104,7 @@ async fn an_id_that_was_merged_away_deletes_its_survivor() {
 
 /// The server is killed between the mark and the removal, or a little later: the next start finishes the removal.
 #[tokio::test]
-async fn a_server_that_was_killed_while_it_deleted_goes_on_after_its_start() {
+async fn interrupted_deletion_is_finished_after_a_restart() {
     let setup = Setup::new();
     let server = setup.start().await;
     let client = server.client();

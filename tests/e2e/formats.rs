@@ -72,7 +72,7 @@ fn wav() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn every_kind_of_recording_is_heard_and_lasts_as_long_as_it_does() {
+async fn every_kind_of_recording_is_transcribed_with_its_duration() {
     let server = Setup::new().start().await;
     let client = server.client();
     let mut files = vec![Recording::new(named("memo.wav", T0), wav())];
@@ -96,7 +96,7 @@ fn words(text: &str) -> Vec<String> {
 
 /// The embedded engine transcribes it: the spoken words come back, whatever the file was called.
 #[tokio::test]
-async fn every_format_that_phones_and_browsers_write_is_transcribed() {
+async fn every_format_of_phones_and_browsers_is_transcribed() {
     let server = Setup::new().with("engine.name", "auto").start().await;
     let client = server.client();
     let misnamed = [("aac.m4a", "memo.wav", 8), ("opus.webm", "memo.m4a", 8)];
@@ -135,7 +135,7 @@ async fn a_large_file_with_its_index_at_the_end_is_read_by_ranges() {
 }
 
 #[tokio::test]
-async fn a_wrong_codec_in_the_name_is_never_told_as_silence() {
+async fn wrong_codec_in_the_name_is_never_reported_as_silence() {
     let server = Setup::new().start().await;
     let client = server.client();
     let opus = fixture("speech/audio_ss0880_opus_16000_1_fs160_1748300000.bin");
@@ -149,7 +149,7 @@ async fn a_wrong_codec_in_the_name_is_never_told_as_silence() {
 }
 
 #[tokio::test]
-async fn what_is_no_recording_of_its_name_fails_alone_and_says_why() {
+async fn file_that_does_not_match_its_name_fails_alone_with_a_reason() {
     let server = Setup::new().start().await;
     let client = server.client();
     let zip = [&b"PK\x03\x04\x14\0\0\0\x08\0"[..], &[0x5A; 4_000]].concat();
@@ -176,7 +176,7 @@ async fn what_is_no_recording_of_its_name_fails_alone_and_says_why() {
 }
 
 #[tokio::test]
-async fn a_rate_that_the_codec_does_not_have_is_refused_at_the_door() {
+async fn sample_rate_unsupported_by_the_codec_is_refused_at_upload() {
     let server = Setup::new().start().await;
     let lc3 = Recording::new(named("audio_phone_lc3_fs1030_44100_1_fs160", T0), vec![30, 0, 0, 0]);
     let answer = server.client().upload(&[lc3]).await;

@@ -56,7 +56,7 @@ async fn a_conversation_has_the_language_and_the_words_with_their_times() {
 
 /// A key that is set for other programs on the machine causes nothing to be sent to others.
 #[tokio::test]
-async fn an_address_is_enough_to_choose_it() {
+async fn url_is_enough_to_select_the_http_engine() {
     let provider = Provider::start(heard).await;
     let setup = setup(&provider.url).with("engine.name", "auto");
     let server = setup.env("DEEPGRAM_API_KEY", "of-another-program").start().await;
@@ -65,7 +65,7 @@ async fn an_address_is_enough_to_choose_it() {
 }
 
 #[tokio::test]
-async fn a_server_that_gives_the_text_alone_is_enough() {
+async fn server_that_returns_only_text_is_sufficient() {
     let provider = Provider::start(|asked: &Asked| match field(asked, "response_format").as_str() {
         "json" => Reply::json(200, &json!({"text": "He was not ill."})),
         _ => Reply::json(400, &json!({"error": {"message": "unknown response_format", "param": "response_format"}})),
@@ -82,7 +82,7 @@ async fn a_server_that_gives_the_text_alone_is_enough() {
 }
 
 #[tokio::test]
-async fn a_job_waits_for_a_server_that_is_down_and_completes_when_it_is_up() {
+async fn job_waits_while_the_engine_server_is_down_and_then_completes() {
     let provider = Provider::start(|_: &Asked| Reply::text(502, "text/html", "<html>Bad Gateway</html>")).await;
     let server = setup(&provider.url).start().await;
     let client = server.client();
@@ -96,7 +96,7 @@ async fn a_job_waits_for_a_server_that_is_down_and_completes_when_it_is_up() {
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_documented_is_never_taken_for_silence() {
+async fn undocumented_answer_is_never_taken_for_silence() {
     for reply in [
         || Reply::text(200, "text/html", "<html>Welcome</html>"),
         || Reply::json(200, &json!({"error": "out of memory"})),
@@ -114,7 +114,7 @@ async fn a_server_that_says_nothing_documented_is_never_taken_for_silence() {
 
 /// A server with a certificate of a private authority; it is not a speech server, and answers so.
 #[tokio::test]
-async fn the_certificates_of_the_system_are_the_ones_that_count() {
+async fn system_certificates_are_trusted() {
     let file = |name: &str| format!("{}/certificates/{name}.pem", env!("CARGO_MANIFEST_DIR"));
     let tls = Setup::new().with("server.tls_cert", file("server")).with("server.tls_key", file("server-key"));
     let other = tls.start().await;
@@ -134,7 +134,7 @@ async fn the_certificates_of_the_system_are_the_ones_that_count() {
 }
 
 #[tokio::test]
-async fn a_mistake_in_the_settings_refuses_the_start() {
+async fn invalid_settings_prevent_the_start() {
     let line = Setup::new().with("engine.name", "http").refused().await;
     assert!(line.contains("engine.http.url: has to be set"), "{line}");
     for (key, value, wanted) in [

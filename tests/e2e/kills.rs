@@ -72,7 +72,7 @@ async fn kills_at_every_step_lose_nothing_and_repeat_nothing() {
 /// The queue only wakes workers: when all of it is lost, the store knows what is to be done, including the effects of
 /// ended jobs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_queue_that_forgot_everything_loses_nothing() {
+async fn loss_of_the_whole_queue_loses_no_work() {
     let setup = setup();
     let server = setup.start().await;
     let mut fleet = Fleet::new(&server).await;

@@ -34,7 +34,7 @@ async fn a_recording_in_another_language_waits_for_an_engine_and_the_next_start_
 }
 
 #[tokio::test]
-async fn a_person_is_told_once_and_the_client_when_it_waited_too_long() {
+async fn unsupported_language_is_logged_once_and_fails_after_the_longest_wait() {
     let setup = Setup::new().with("engine.null_languages", "en, de").with("jobs.max_wait_seconds", 3);
     let server = setup.with("jobs.backoff_min_seconds", 0).with("jobs.backoff_max_seconds", 1).start().await;
     let client = server.client();

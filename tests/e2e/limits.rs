@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tests::Setup;
 
 #[tokio::test]
-async fn a_user_without_restrictions_is_told_what_an_upload_may_hold() {
+async fn limits_of_an_unrestricted_user_describe_an_upload() {
     let setup = Setup::new().with("limits.max_files", 7).with("limits.resumable_max_file_bytes", 1_000_000_000);
     let server = setup.start().await;
     server.stranger().get("/v2/limits").await.problem(401, "unauthenticated");
@@ -17,7 +17,7 @@ async fn a_user_without_restrictions_is_told_what_an_upload_may_hold() {
 }
 
 #[tokio::test]
-async fn who_is_refused_for_fair_use_is_told_until_when() {
+async fn limits_of_a_restricted_user_say_until_when() {
     for (refuse, stage) in [("fair_use", "restricted"), ("rate_limit", "none"), ("backend_busy", "none")] {
         let server = Setup::new().with("simulate.refuse", refuse).start().await;
         let told = server.client().get("/v2/limits").await.ok();

@@ -76,7 +76,7 @@ fn value(all: &BTreeMap<String, Exposed>, name: &str, labels: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn what_is_exposed_is_what_the_document_explains() {
+async fn exposed_metrics_equal_the_documented_ones() {
     let server = Setup::new().start().await;
     let client = server.client();
     client.put_device("my-phone", "a-token-of-my-phone").await;
@@ -120,7 +120,7 @@ async fn what_is_exposed_is_what_the_document_explains() {
 }
 
 #[tokio::test]
-async fn jobs_are_counted_also_after_a_restart_and_a_late_one_is_seen() {
+async fn jobs_are_counted_after_a_restart_and_an_overdue_job_is_shown() {
     let setup = Setup::new().with("engine.null_delay_ms", 600_000).with("limits.enqueued_per_user", 1);
     let server = setup.start().await;
     let client = server.client();

@@ -25,7 +25,7 @@ async fn lived_in() -> Server {
 }
 
 #[tokio::test]
-async fn what_users_have_moves_from_folder_to_folder_and_costs_nothing_again() {
+async fn user_data_moves_between_data_folders_without_new_transcription() {
     let server = lived_in().await;
     let before = [everything(&server.client_of("ann").await).await, everything(&server.client_of("ben").await).await];
     assert_eq!((before[0].0.len(), before[1].0.len()), (2, 1));
@@ -69,7 +69,7 @@ async fn what_users_have_moves_from_folder_to_folder_and_costs_nothing_again() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_or_a_folder_in_use_imports_nothing() {
+async fn damaged_file_or_folder_in_use_imports_nothing() {
     let server = lived_in().await;
     let old = server.setup().clone();
     server.sigterm().await;

@@ -68,7 +68,7 @@ async fn speech_is_kept_until_it_is_placed() {
 }
 
 #[tokio::test]
-async fn a_partial_failure_is_uploaded_again_and_only_what_failed_is_done_again() {
+async fn partial_failure_is_uploaded_again_and_only_failed_files_are_repeated() {
     let server = Setup::new().with("engine.null_fail", "refuse:2").start().await;
     let mut older = OlderClient::new(server.client(), &two());
     older.sync().await;
@@ -80,7 +80,7 @@ async fn a_partial_failure_is_uploaded_again_and_only_what_failed_is_done_again(
 }
 
 #[tokio::test]
-async fn what_is_refused_again_and_again_is_given_up_after_three_retries_and_not_deleted() {
+async fn repeatedly_failing_file_is_given_up_after_three_retries_and_not_deleted() {
     let server = Setup::new().with("engine.null_fail", "refuse").start().await;
     let mut older = OlderClient::new(server.client(), &[Recording::short(T0)]);
     for retries in 1..=3 {
@@ -93,7 +93,7 @@ async fn what_is_refused_again_and_again_is_given_up_after_three_retries_and_not
 }
 
 #[tokio::test]
-async fn invalid_audio_is_given_up_for_good_at_once() {
+async fn invalid_audio_is_given_up_at_once() {
     let server = Setup::new().start().await;
     let mut older = OlderClient::new(server.client(), &[Recording::garbage(T0)]);
     older.sync().await;
@@ -116,7 +116,7 @@ async fn a_good_recording_beside_an_invalid_one_is_placed_once_and_neither_is_de
 }
 
 #[tokio::test]
-async fn an_engine_that_is_down_for_too_long_is_not_counted_and_goes_through_when_it_is_back() {
+async fn long_engine_outage_is_not_counted_and_files_complete_after_it() {
     let setup = quick();
     let down = setup.clone().with("engine.null_fail", "transient").with("jobs.max_wait_seconds", 1);
     let server = down.start().await;
@@ -132,7 +132,7 @@ async fn an_engine_that_is_down_for_too_long_is_not_counted_and_goes_through_whe
 }
 
 #[tokio::test]
-async fn a_worker_that_dies_for_good_is_not_counted() {
+async fn dead_worker_is_not_counted_against_files() {
     let setup = quick().with("jobs.max_attempts", 1);
     let server = setup.clone().with("engine.null_delay_ms", 600_000).start().await;
     let mut older = OlderClient::new(server.client(), &two());
@@ -152,7 +152,7 @@ async fn a_worker_that_dies_for_good_is_not_counted() {
 }
 
 #[tokio::test]
-async fn a_server_killed_in_the_middle_goes_on_with_the_same_job() {
+async fn killed_server_continues_the_same_job() {
     let setup = quick();
     let server = setup.clone().with("engine.null_delay_ms", 600_000).start().await;
     let mut older = OlderClient::new(server.client(), &two());
@@ -169,7 +169,7 @@ async fn a_server_killed_in_the_middle_goes_on_with_the_same_job() {
 }
 
 #[tokio::test]
-async fn a_server_killed_before_it_answers_a_silent_batch_has_completed_it() {
+async fn silent_batch_is_completed_although_the_server_is_killed_before_its_answer() {
     let setup = quick();
     let server = setup.start().await;
     let mut older = OlderClient::new(server.client(), &[Recording::silence(T0)]);
@@ -187,7 +187,7 @@ async fn a_server_killed_before_it_answers_a_silent_batch_has_completed_it() {
 }
 
 #[tokio::test]
-async fn a_job_that_expired_is_uploaded_again_and_nothing_is_done_twice() {
+async fn recordings_of_an_expired_job_are_uploaded_again_and_nothing_is_done_twice() {
     let setup = quick().with("jobs.retention_seconds", 1).with("jobs.expire_after_cleanup_seconds", 0);
     let server = setup.start().await;
     let mut older = OlderClient::new(server.client(), &two());
@@ -212,7 +212,7 @@ async fn a_job_that_expired_is_uploaded_again_and_nothing_is_done_twice() {
 }
 
 #[tokio::test]
-async fn a_phone_that_changed_hands_uploads_for_its_new_owner() {
+async fn phone_with_a_new_owner_uploads_for_the_new_owner() {
     let server = Setup::new().start().await;
     let (ann, ben) = (server.client_of("ann").await, server.client_of("ben").await);
     let mut older = OlderClient::new(ann.clone(), &two());
@@ -226,7 +226,7 @@ async fn a_phone_that_changed_hands_uploads_for_its_new_owner() {
 }
 
 #[tokio::test]
-async fn a_recording_that_is_too_old_is_told_as_that() {
+async fn too_old_recording_is_reported_as_such() {
     let server = Setup::new().with("limits.recovery_window_seconds", 3600).start().await;
     let mut older = OlderClient::new(server.client(), &[Recording::short(T0)]);
     older.upload().await;

@@ -71,7 +71,7 @@ async fn a_batch_without_a_usable_file_fails_as_invalid_audio() {
 }
 
 #[tokio::test]
-async fn a_job_waits_for_an_engine_that_does_not_answer_or_hears_nothing() {
+async fn job_waits_for_an_engine_that_does_not_answer_or_returns_only_empty_text() {
     for fail in ["transient", "empty"] {
         let server = Setup::new().with("engine.null_fail", fail).start().await;
         let client = server.client();
@@ -99,7 +99,7 @@ async fn a_job_that_waited_for_the_engine_completes_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn audio_that_the_engine_refuses_fails_by_its_content() {
+async fn audio_refused_by_the_engine_fails_as_invalid() {
     let server = Setup::new().with("engine.null_fail", "refuse").start().await;
     let client = server.client();
     let job = client.done(&[Recording::speech(T0)]).await;

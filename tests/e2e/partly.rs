@@ -27,7 +27,7 @@ fn is_told(job: &Value) {
 }
 
 #[tokio::test]
-async fn what_could_not_be_decoded_is_told_whenever_the_recording_comes_again() {
+async fn partial_decoding_is_reported_at_every_upload_of_the_recording() {
     let server = Setup::new().start().await;
     let (client, recording) = (server.client(), damaged(T0));
     let job = client.done(std::slice::from_ref(&recording)).await;
@@ -54,7 +54,7 @@ async fn what_could_not_be_decoded_is_told_whenever_the_recording_comes_again() 
 
 /// An incomplete last packet, which every device leaves, is not damage.
 #[tokio::test]
-async fn a_last_frame_that_was_cut_off_has_no_code() {
+async fn incomplete_last_frame_is_not_reported() {
     let server = Setup::new().start().await;
     let job = server.client().done(&[cut_off(T0)]).await;
     assert_eq!((&job["status"], &job["files"][0]["status"]), (&json!("completed"), &json!("done")), "{job}");
@@ -69,7 +69,7 @@ async fn polled(client: &Client, job: &Value) -> Value {
 
 /// Shipped clients keep the files, and give up by themselves after the third upload.
 #[tokio::test]
-async fn shipped_clients_are_told_a_partial_failure_each_time_and_nothing_is_done_twice() {
+async fn shipped_clients_get_a_partial_failure_each_time_and_nothing_is_done_twice() {
     let server = Setup::new().start().await;
     let (client, recording) = (server.client(), damaged(T0));
     for round in 1..=3 {
@@ -86,7 +86,7 @@ async fn shipped_clients_are_told_a_partial_failure_each_time_and_nothing_is_don
 
 /// The upload is answered with 200 only if silence is proven: damage is not silence.
 #[tokio::test]
-async fn a_damaged_silence_is_never_answered_with_200() {
+async fn damaged_silent_recording_is_never_answered_with_200() {
     let server = Setup::new().start().await;
     let (client, Recording { name, bytes, .. }) = (server.client(), Recording::silence(T0));
     let damaged = [&bytes[..], &70_000_u32.to_le_bytes(), &[0x55; 6_000]].concat();

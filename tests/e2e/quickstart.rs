@@ -85,7 +85,7 @@ async fn scripts_get_exactly_one_line() {
 
 /// Work that is interrupted by a restart goes on, and no attempt is counted.
 #[tokio::test]
-async fn sigterm_puts_running_work_back_uncounted() {
+async fn sigterm_puts_running_jobs_back_without_counting_an_attempt() {
     let setup = Setup::new().with("engine.null_delay_ms", 60_000);
     let server = setup.start().await;
     let client = server.client();

@@ -71,7 +71,7 @@ async fn jobs_are_listed_newest_first_and_page_by_page() {
 }
 
 #[tokio::test]
-async fn listings_that_are_asked_wrongly_are_refused() {
+async fn listings_with_invalid_parameters_are_refused() {
     let server = Setup::new().start().await;
     let client = server.client();
     for limit in ["0", "101", "-1", "all", ""] {
@@ -120,7 +120,7 @@ async fn conversations_are_read_by_their_owner_only() {
 }
 
 #[tokio::test]
-async fn usage_counts_what_was_spoken_by_the_hour() {
+async fn usage_counts_speech_by_the_hour() {
     let server = Setup::new().start().await;
     let client = server.client();
     let job = client.done(&[Recording::speech(T0), Recording::silence(T0 + 60)]).await;
@@ -139,7 +139,7 @@ async fn usage_counts_what_was_spoken_by_the_hour() {
 }
 
 #[tokio::test]
-async fn devices_that_are_described_wrongly_are_refused() {
+async fn invalid_device_descriptions_are_refused() {
     let server = Setup::new().start().await;
     let client = server.client();
     let put = async |id: &str, body: Value| {
@@ -168,7 +168,7 @@ async fn unknown_routes_and_methods_are_problems_too() {
 }
 
 #[tokio::test]
-async fn every_answer_has_a_request_id_and_takes_over_a_harmless_one() {
+async fn every_answer_has_a_request_id_and_adopts_a_valid_one() {
     let server = Setup::new().start().await;
     let client = server.client();
     let ids: BTreeSet<String> = join_all((0..5).map(|_| client.get("/v2/usage")))
@@ -187,7 +187,7 @@ async fn every_answer_has_a_request_id_and_takes_over_a_harmless_one() {
 
 /// A job, its task and its worker carry the trace of the request that created it.
 #[tokio::test]
-async fn a_trace_goes_from_the_upload_to_the_worker() {
+async fn trace_is_carried_from_the_upload_to_the_worker() {
     let server = Setup::new().start().await;
     let client = server.client();
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -204,7 +204,7 @@ async fn a_trace_goes_from_the_upload_to_the_worker() {
 
 /// The routes for monitoring need no token and name no user.
 #[tokio::test]
-async fn metrics_and_health_are_open_and_name_nobody() {
+async fn metrics_and_health_need_no_token_and_name_no_user() {
     let server = Setup::new().start().await;
     let client = server.client_of("ann-of-green-gables").await;
     let job = client.done(&[Recording::short(T0)]).await;
@@ -218,7 +218,7 @@ async fn metrics_and_health_are_open_and_name_nobody() {
 }
 
 #[tokio::test]
-async fn the_list_of_all_errors_is_open_and_leads_to_each() {
+async fn list_of_errors_needs_no_token_and_links_to_each_error() {
     let server = Setup::new().start().await;
     let open = server.stranger();
     let list = open.get("/errors").await;
@@ -231,7 +231,7 @@ async fn the_list_of_all_errors_is_open_and_leads_to_each() {
 
 /// The answer is the same as for an unknown id.
 #[tokio::test]
-async fn an_id_that_is_no_text_is_unknown() {
+async fn id_that_is_not_utf8_is_unknown() {
     let server = Setup::new().start().await;
     let client = server.client();
     for (method, path, code) in [

@@ -35,7 +35,7 @@ async fn once(server: &Server, client: &Client, segments: u64) {
 }
 
 #[tokio::test]
-async fn one_upload_eight_times_in_parallel_and_again_is_one_job_and_one_run() {
+async fn upload_repeated_eight_times_in_parallel_and_once_later_is_one_job_and_one_run() {
     let server = Setup::new().with("engine.null_delay_ms", DELAY_MS).start().await;
     let client = server.client();
     let files = [Recording::speech(T0)];
@@ -92,7 +92,7 @@ async fn a_recording_in_a_later_batch_is_finished_from_the_start() {
 }
 
 #[tokio::test]
-async fn after_the_end_known_recordings_in_a_new_cut_start_no_work() {
+async fn new_batches_of_known_recordings_start_no_work() {
     let server = Setup::new().start().await;
     let client = server.client();
     let [first, second] = overlapping();

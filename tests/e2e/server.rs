@@ -20,7 +20,7 @@ fn told<'a>(answer: &'a reqwest::Response, name: &str) -> &'a str {
 }
 
 #[tokio::test]
-async fn limits_of_requests_can_be_set() {
+async fn request_limits_can_be_configured() {
     let small = Setup::new().with("server.max_uri_bytes", 1024).with("server.max_json_bytes", 1024);
     let server = small.with("server.max_headers", 20).with("server.max_header_bytes", 4096).start().await;
     let client = server.client();
@@ -36,7 +36,7 @@ async fn limits_of_requests_can_be_set() {
 }
 
 #[tokio::test]
-async fn a_body_that_falls_silent_is_given_up_when_the_operator_says() {
+async fn stalled_body_is_given_up_at_the_configured_timeout() {
     let server = Setup::new().with("server.body_silence_seconds", 1).start().await;
     let client = server.client();
     let silent = client.request(Method::POST, "/v2/sync/upload").body(hanging(Bytes::from_static(b"--b\r\n")));
@@ -45,7 +45,7 @@ async fn a_body_that_falls_silent_is_given_up_when_the_operator_says() {
 }
 
 #[tokio::test]
-async fn pages_of_the_origins_that_were_named_may_use_the_api() {
+async fn pages_of_configured_origins_may_use_the_api() {
     let server = Setup::new().with("server.cors_origins", format!("{APP},http://localhost:3000")).start().await;
     let client = server.stranger();
     let asked = ask_beforehand(&format!("{}/v2/sync/upload", server.url)).await;
@@ -66,7 +66,7 @@ async fn pages_of_the_origins_that_were_named_may_use_the_api() {
 }
 
 #[tokio::test]
-async fn without_origins_no_page_is_told_anything() {
+async fn no_page_may_use_the_api_without_configured_origins() {
     let server = Setup::new().start().await;
     let client = server.stranger();
     let asked = client.send(client.request(Method::GET, "/healthz").header("origin", APP)).await;
@@ -98,7 +98,7 @@ async fn every_refusal_can_be_simulated_for_the_developer_of_an_app() {
 }
 
 #[tokio::test]
-async fn a_simulated_refusal_is_told_and_never_leaves_the_machine() {
+async fn simulated_refusal_is_shown_at_start_and_requires_loopback() {
     let setup = Setup::new().with("simulate.refuse", "rate_limit");
     let (_running, greeting) = setup.start_for_people("Logs go to standard error").await;
     let told = greeting.iter().filter(|line| line.contains("simulate.refuse")).collect::<Vec<_>>();

@@ -66,7 +66,7 @@ async fn bad_files_are_named_before_their_first_byte() {
 }
 
 #[tokio::test]
-async fn ranges_that_cannot_be_right_write_nothing() {
+async fn invalid_ranges_write_nothing() {
     let server = Setup::new().start().await;
     let file = Recording::speech(T0);
     let (size, session) = (file.bytes.len(), open(&server.client(), &[&file]).await);
@@ -118,7 +118,7 @@ async fn bytes_that_differ_from_the_announced_digest_are_discarded() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_named_with_how_far_it_has_come() {
+async fn incomplete_files_are_named_with_their_received_bytes() {
     let server = Setup::new().start().await;
     let (client, files) = (server.client(), [Recording::short(T0), Recording::short(T0 + 1000)]);
     let session = open(&client, &[&files[0], &files[1]]).await;
@@ -131,7 +131,7 @@ async fn what_is_missing_is_named_with_how_far_it_has_come() {
 }
 
 #[tokio::test]
-async fn nobody_reaches_anothers_upload() {
+async fn upload_of_another_user_cannot_be_reached() {
     let server = Setup::new().start().await;
     let (client, other, file) = (server.client(), server.client_of("other").await, Recording::short(T0));
     let session = open(&client, &[&file]).await;
@@ -161,7 +161,7 @@ async fn nobody_reaches_anothers_upload() {
 }
 
 #[tokio::test]
-async fn a_cancelled_session_takes_no_more_and_leaves_nothing() {
+async fn cancelled_session_accepts_no_more_bytes_and_leaves_nothing() {
     let server = Setup::new().start().await;
     let (client, file) = (server.client(), Recording::short(T0));
     let session = open(&client, &[&file]).await;
@@ -176,7 +176,7 @@ async fn a_cancelled_session_takes_no_more_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn the_oldest_of_too_many_sessions_expires() {
+async fn oldest_session_expires_above_the_limit() {
     let server = Setup::new().with("limits.open_sessions_per_user", 2).start().await;
     let client = server.client();
     let mut sessions = Vec::new();
@@ -191,7 +191,7 @@ async fn the_oldest_of_too_many_sessions_expires() {
 /// Between its creation and the URLs of its files, the session was cancelled for another one: a repeated request opens
 /// a new one.
 #[tokio::test]
-async fn a_session_that_gives_way_while_it_is_opened_is_told_so() {
+async fn session_cancelled_while_it_is_opened_is_reported() {
     let server = Setup::new().with("limits.open_sessions_per_user", 1).start().await;
     let (client, next) = (server.client(), AtomicI64::new(T0));
     let opened = async |_| try_open(&client, &[offer(&Recording::short(next.fetch_add(10, Relaxed)))]).await;
@@ -206,7 +206,7 @@ async fn a_session_that_gives_way_while_it_is_opened_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_full_disk_takes_no_session() {
+async fn session_is_refused_on_a_full_disk() {
     let server = Setup::new().with("blobs.reserve_bytes", u64::MAX / 2).start().await;
     try_open(&server.client(), &[offer(&Recording::short(T0))]).await.problem(503, "storage_unavailable");
     server.client().has_nothing().await;

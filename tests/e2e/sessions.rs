@@ -101,7 +101,7 @@ async fn a_session_is_sent_completed_and_transcribed() {
 }
 
 #[tokio::test]
-async fn an_interrupted_upload_goes_on_where_it_broke_off() {
+async fn interrupted_upload_continues_at_its_offset() {
     let server = Setup::new().start().await;
     let file = Recording::speech(T0);
     let (size, session) = (file.bytes.len(), open(&server.client(), &[&file]).await);
@@ -134,7 +134,7 @@ async fn an_interrupted_upload_goes_on_where_it_broke_off() {
 }
 
 #[tokio::test]
-async fn after_a_kill_in_the_middle_it_goes_on_from_what_was_durable() {
+async fn upload_continues_from_durable_bytes_after_a_kill() {
     let setup = Setup::new();
     let server = setup.start().await;
     let silence = Recording::silence(T0);
@@ -166,7 +166,7 @@ async fn after_a_kill_in_the_middle_it_goes_on_from_what_was_durable() {
 }
 
 #[tokio::test]
-async fn an_abandoned_session_blocks_nobody() {
+async fn abandoned_session_does_not_block_the_same_recording() {
     let server = Setup::new().start().await;
     let (client, file) = (server.client(), Recording::speech(T0));
     let session = open(&client, &[&file]).await;
@@ -184,7 +184,7 @@ async fn an_abandoned_session_blocks_nobody() {
 }
 
 #[tokio::test]
-async fn in_a_mix_only_what_is_not_known_is_sent() {
+async fn only_unknown_recordings_of_a_mixed_session_are_sent() {
     let server = Setup::new().start().await;
     let (client, known, new) = (server.client(), Recording::short(T0), Recording::short(T0 + 1000));
     client.done(std::slice::from_ref(&known)).await;
@@ -214,7 +214,7 @@ async fn a_session_that_is_not_completed_expires_with_its_bytes() {
 }
 
 #[tokio::test]
-async fn a_lie_about_the_bytes_fails_that_file_and_the_truth_is_transcribed_afterwards() {
+async fn wrong_bytes_fail_their_file_and_the_right_ones_are_transcribed_afterwards() {
     let server = Setup::new().start().await;
     let (client, file) = (server.client(), Recording::short(T0));
     let mut lie = offer(&file);
@@ -232,7 +232,7 @@ async fn a_lie_about_the_bytes_fails_that_file_and_the_truth_is_transcribed_afte
 }
 
 #[tokio::test]
-async fn the_address_is_in_no_log_no_metric_and_no_print() {
+async fn upload_url_is_in_no_log_metric_or_output() {
     let server = Setup::new().with("log.level", "debug").start().await;
     let file = Recording::short(T0);
     let session = open(&server.client(), &[&file]).await;
@@ -253,7 +253,7 @@ async fn the_address_is_in_no_log_no_metric_and_no_print() {
 }
 
 #[tokio::test]
-async fn addresses_are_whole_where_the_public_one_is_known() {
+async fn upload_urls_are_absolute_if_the_public_url_is_configured() {
     let server = Setup::new().with("server.public_url", "https://audio.example.com/").start().await;
     let session = open(&server.client(), &[&Recording::short(T0)]).await;
     assert!(url(&session, 0).starts_with("https://audio.example.com/v2/sync/uploads/parts/"), "{session}");

@@ -80,7 +80,7 @@ async fn the_public_listener_has_no_task_routes_and_the_internal_one_no_others()
 }
 
 #[tokio::test]
-async fn the_secret_before_the_present_one_is_accepted_during_a_rotation() {
+async fn previous_secret_is_accepted_during_a_rotation() {
     let (old, new) = ("o".repeat(32), "n".repeat(32));
     let setup = Setup::new().with("tasks.secret", &new).with("tasks.previous_secret", &old);
     let server = setup.start().await;
@@ -107,7 +107,7 @@ async fn malformed_tasks_are_dropped() {
 }
 
 #[tokio::test]
-async fn tasks_without_anything_to_run_are_skipped() {
+async fn tasks_without_work_are_skipped() {
     let server = Setup::new().start().await;
     let tasks = Tasks::of(&server);
     let skipped = |reason: &str| json!({"status": "skipped", "reason": reason});
@@ -122,7 +122,7 @@ async fn tasks_without_anything_to_run_are_skipped() {
 }
 
 #[tokio::test]
-async fn a_cancelled_job_is_skipped_and_its_audio_goes() {
+async fn task_of_a_cancelled_job_is_skipped_and_its_audio_is_removed() {
     let setup = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS);
     let (server, tasks, job_id) = one_waits(&setup).await;
     setup.on_folder(&["admin", "cancel", &job_id]).await.ok();
@@ -135,7 +135,7 @@ async fn a_cancelled_job_is_skipped_and_its_audio_goes() {
 }
 
 #[tokio::test]
-async fn a_stray_delivery_of_a_waiting_job_runs_it() {
+async fn unexpected_delivery_of_a_waiting_job_runs_it() {
     let (server, tasks, job_id) = one_waits(&Setup::new().with("engine.null_delay_ms", 400)).await;
     let answer = tasks.deliver(&job_id, "local").await.ok();
     assert_eq!(answer, json!({"status": "done", "job_status": "completed"}));
@@ -143,7 +143,7 @@ async fn a_stray_delivery_of_a_waiting_job_runs_it() {
 }
 
 #[tokio::test]
-async fn a_delivery_that_cannot_finish_says_when_the_job_comes_again() {
+async fn delivery_that_cannot_finish_returns_the_time_of_the_next_one() {
     let server = Setup::new().with("engine.null_fail", "transient").with("limits.enqueued_per_user", 1).start().await;
     let tasks = Tasks::of(&server);
     let first = server.client().accepted(&[Recording::short(T0)]).await;
@@ -154,7 +154,7 @@ async fn a_delivery_that_cannot_finish_says_when_the_job_comes_again() {
 }
 
 #[tokio::test]
-async fn a_task_for_another_user_touches_nothing() {
+async fn task_for_another_user_changes_nothing() {
     let setup = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS);
     let (server, tasks, job_id) = one_waits(&setup).await;
     let eve = server.client_of("eve").await;
@@ -167,7 +167,7 @@ async fn a_task_for_another_user_touches_nothing() {
 }
 
 #[tokio::test]
-async fn a_job_that_another_worker_holds_is_told_until_when() {
+async fn delivery_of_a_job_held_by_another_worker_returns_the_end_of_its_lease() {
     let server = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS).start().await;
     let tasks = Tasks::of(&server);
     let job_id = server.client().accepted(&[Recording::short(T0)]).await;
@@ -179,7 +179,7 @@ async fn a_job_that_another_worker_holds_is_told_until_when() {
 }
 
 #[tokio::test]
-async fn an_instance_that_has_enough_to_do_touches_nothing() {
+async fn delivery_to_a_busy_instance_changes_nothing() {
     let setup = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS).with("process.max_jobs", 1);
     let (server, tasks, job_id) = one_waits(&setup).await;
     let before = server.client().job(&job_id).await;
@@ -190,7 +190,7 @@ async fn an_instance_that_has_enough_to_do_touches_nothing() {
 }
 
 #[tokio::test]
-async fn a_sweep_counts_what_it_did_and_may_be_asked_twice() {
+async fn sweep_reports_its_counts_and_can_be_repeated() {
     let server = Setup::new().start().await;
     let tasks = Tasks::of(&server);
     let nothing = json!({

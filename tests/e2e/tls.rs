@@ -45,7 +45,7 @@ async fn https_is_served_in_both_versions_and_the_worker_stays_on_plain_loopback
 }
 
 #[tokio::test]
-async fn the_printed_curl_works_with_the_certificate_that_a_person_made() {
+async fn printed_curl_works_with_configured_certificates() {
     for (certificate, trust) in [("selfsigned", "--cacert"), ("elsewhere", "-k"), ("server", "")] {
         let setup = with(
             &file(&format!("{certificate}.pem")),
@@ -67,7 +67,7 @@ async fn the_printed_curl_works_with_the_certificate_that_a_person_made() {
 }
 
 #[tokio::test]
-async fn an_early_refusal_of_a_large_upload_arrives_whole() {
+async fn early_refusal_of_a_large_upload_arrives_completely() {
     let server = with_named("server").start().await;
     let folder = tempfile::tempdir().unwrap();
     let large = folder.path().join("large.bin");
@@ -80,7 +80,7 @@ async fn an_early_refusal_of_a_large_upload_arrives_whole() {
 }
 
 #[tokio::test]
-async fn wrong_files_refuse_the_start_with_one_line() {
+async fn invalid_certificate_files_prevent_the_start_with_one_line() {
     let (server, key) = (file("server.pem"), file("server-key.pem"));
     for (certificate, key, wanted) in [
         (file("nowhere.pem"), key.clone(), "cannot read"),
@@ -106,7 +106,7 @@ async fn an_expired_certificate_is_served_with_a_warning() {
 }
 
 #[tokio::test]
-async fn a_renewed_certificate_is_taken_up_without_a_restart_and_a_broken_one_is_not() {
+async fn renewed_certificate_is_loaded_without_a_restart_and_a_broken_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
     let put = |name: &str| {

@@ -31,7 +31,7 @@ fn digest(of: &str) -> String {
 const ZERO_DIGEST: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 #[tokio::test]
-async fn every_bad_file_is_named_and_nothing_of_the_batch_is_kept() {
+async fn every_invalid_file_is_named_and_nothing_of_the_batch_is_stored() {
     let server = Setup::new().start().await;
     let good = Recording::short(T0);
     let named = |name: &str| Recording::new(name, good.bytes.clone());
@@ -54,7 +54,7 @@ async fn every_bad_file_is_named_and_nothing_of_the_batch_is_kept() {
 }
 
 #[tokio::test]
-async fn names_with_tricks_or_without_a_fit_time_are_refused() {
+async fn malicious_names_and_names_without_a_valid_time_are_refused() {
     let server = Setup::new().start().await;
     let long = format!("{}_{T0}.bin", "x".repeat(200));
     let tricks = [
@@ -78,7 +78,7 @@ async fn names_with_tricks_or_without_a_fit_time_are_refused() {
 }
 
 #[tokio::test]
-async fn a_batch_that_is_no_batch_is_refused() {
+async fn malformed_batch_is_refused() {
     let server = Setup::new().start().await;
     let client = server.client();
     let form = reqwest::multipart::Form::new().text("note", "no recording here");
@@ -102,7 +102,7 @@ async fn a_batch_that_is_no_batch_is_refused() {
 }
 
 #[tokio::test]
-async fn parameters_that_cannot_be_meant_are_refused() {
+async fn invalid_parameters_are_refused() {
     let server = Setup::new().start().await;
     let client = server.client();
     let good = [Recording::short(T0)];
@@ -119,7 +119,7 @@ async fn parameters_that_cannot_be_meant_are_refused() {
 }
 
 #[tokio::test]
-async fn without_a_valid_token_nothing_is_read() {
+async fn body_is_not_read_without_a_valid_token() {
     let server = Setup::new().start().await;
     let foreign = Setup::new().start().await;
     let (head, rest) = server.token.split_once('.').unwrap();
@@ -150,7 +150,7 @@ async fn an_expired_token_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_over_a_limit_is_told_which() {
+async fn exceeded_limit_is_named() {
     let server = small().start().await;
     let client = server.client();
     let sized = |at: i64, size: usize| Recording::new(name(recent() + at), vec![1; size]);
@@ -186,7 +186,7 @@ async fn bytes_that_differ_from_their_digest_are_refused() {
 }
 
 #[tokio::test]
-async fn a_recording_of_the_future_is_told_when_to_come_back() {
+async fn recording_from_the_future_gets_a_retry_after() {
     let server = small().start().await;
     let ahead = Recording::short(now_secs() + 1000);
     let answer = server.client().upload(std::slice::from_ref(&ahead)).await;
@@ -210,7 +210,7 @@ async fn a_recording_older_than_the_recovery_window_is_refused() {
 
 /// Errors are for clients: they contain no path, no SQL and no internal address.
 #[tokio::test]
-async fn a_problem_tells_nothing_about_the_inside() {
+async fn problem_reveals_no_internals() {
     let server = Setup::new().start().await;
     let folder = server.setup().data_dir().display().to_string();
     let asked: [Answer; 3] = [

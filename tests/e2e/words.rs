@@ -56,7 +56,7 @@ async fn completed(client: &Client, files: &[Recording]) -> Value {
 }
 
 #[tokio::test]
-async fn what_was_said_comes_back_as_words_and_is_counted_once() {
+async fn speech_is_transcribed_correctly_and_counted_once() {
     let server = setup().start().await;
     let client = server.client();
     for (id, most) in [("jfk", 1), ("ss0890", 1)] {
@@ -75,7 +75,7 @@ async fn what_was_said_comes_back_as_words_and_is_counted_once() {
 }
 
 #[tokio::test]
-async fn what_is_no_speech_has_no_words_and_costs_nothing() {
+async fn other_sounds_than_speech_give_no_words_and_no_usage() {
     let server = setup().start().await;
     let client = server.client();
     let sounds = [
@@ -123,7 +123,7 @@ async fn lines_begin_where_they_were_spoken() {
 
 /// A minute of speech without a pause has to be cut three times, and each cut may cost a word.
 #[tokio::test]
-async fn speech_without_pauses_is_cut_and_keeps_its_words() {
+async fn speech_without_pauses_is_cut_without_losing_words() {
     let server = setup().start().await;
     let client = server.client();
     let whole = clip("sonnet");

@@ -24,7 +24,7 @@ fn nothing_kept(server: &UploadServer) {
 }
 
 #[tokio::test]
-async fn each_refusal_by_policy_has_its_status_reason_and_wait() {
+async fn each_policy_refusal_has_its_status_reason_and_retry_after() {
     for (code, status, reason, shipped) in [
         (Code::FairUseRestricted, 429, "fair_use", "fair_use"),
         (Code::RateLimited, 429, "rate_limit", ""),
@@ -42,7 +42,7 @@ async fn each_refusal_by_policy_has_its_status_reason_and_wait() {
 }
 
 #[tokio::test]
-async fn a_refused_user_comes_back_and_is_let_in() {
+async fn refused_user_is_admitted_later() {
     let server = refusing(Refusing::once(Code::BackendBusy, Duration::from_secs(1)));
     let files = [Recording::short(T0)];
     server.client.upload(&files).await.problem(503, "backend_busy");
@@ -53,7 +53,7 @@ async fn a_refused_user_comes_back_and_is_let_in() {
 
 /// A refusal by policy is sent before the body is read, and a missing token is refused before the policy is asked.
 #[tokio::test]
-async fn a_policy_is_asked_after_the_token_and_before_the_body() {
+async fn policy_is_asked_after_the_token_check_and_before_the_body() {
     let server = refusing(Refusing::always(Code::RateLimited, Duration::from_secs(1)));
     let stranger = server.client.with_token("");
     stranger.upload(&[Recording::short(T0)]).await.problem(401, "unauthenticated");
@@ -65,7 +65,7 @@ async fn a_policy_is_asked_after_the_token_and_before_the_body() {
 }
 
 #[tokio::test]
-async fn a_shipped_client_that_is_refused_keeps_its_files_uncounted_and_comes_back() {
+async fn refused_shipped_client_keeps_its_files_uncounted_and_uploads_later() {
     for (code, paused, busy) in
         [(Code::FairUseRestricted, Some(90), 0), (Code::RateLimited, Some(90), 0), (Code::BackendBusy, None, 1)]
     {

@@ -16,7 +16,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
-async fn jobs_that_a_clock_ahead_wrote_go_on_with_the_next_sweep_or_start() {
+async fn jobs_written_by_a_clock_ahead_continue_at_the_next_sweep_or_start() {
     for at_a_start in [false, true] {
         let stage = Stage::new();
         stage.clock.advance(3 * DAY);
@@ -56,7 +56,7 @@ async fn jobs_that_a_clock_ahead_wrote_go_on_with_the_next_sweep_or_start() {
 }
 
 #[tokio::test]
-async fn many_jobs_in_line_do_not_hide_those_that_a_clock_ahead_wrote() {
+async fn many_waiting_jobs_do_not_hide_those_written_by_a_clock_ahead() {
     let stage = Stage::new();
     let template = stage.accept_all(&recordings(0, 1), None).await;
     // These jobs are waiting and due very late, as they should be: more than one query returns.

@@ -129,7 +129,7 @@ async fn planned(stage: &Stage, recording: &Recording, how: &Command) -> domain:
 }
 
 #[tokio::test]
-async fn other_bytes_for_a_recording_that_has_a_plan_are_refused_and_the_right_ones_are_transcribed() {
+async fn wrong_bytes_for_a_planned_recording_are_refused_and_the_right_ones_transcribed() {
     let recording = Recording::speech(T0.millis() / 1000 - 86_400);
     let stage = Stage::new();
     planned(&stage, &recording, &Command::Cancel).await;
@@ -145,7 +145,7 @@ async fn other_bytes_for_a_recording_that_has_a_plan_are_refused_and_the_right_o
 }
 
 #[tokio::test]
-async fn other_bytes_for_a_recording_whose_texts_are_stored_place_those_texts_and_no_other() {
+async fn wrong_bytes_for_a_recording_with_stored_texts_place_only_those_texts() {
     let recording = Recording::new(Recording::speech(T0.millis() / 1000 - 86_400).name, twice());
     let stage = Stage::new();
     let first = Arc::new(std::sync::Mutex::new(None));
@@ -179,7 +179,7 @@ fn twice() -> Bytes {
 }
 
 #[tokio::test]
-async fn a_retry_compares_the_bytes_again() {
+async fn retry_verifies_the_bytes_again() {
     let recording = Recording::speech(T0.millis() / 1000 - 86_400);
     let stage = Stage::new();
     planned(&stage, &recording, &Command::Cancel).await;
@@ -193,7 +193,7 @@ async fn a_retry_compares_the_bytes_again() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_audio_are_other_bytes_first() {
+async fn digest_mismatch_is_reported_before_invalid_audio() {
     for large in [0, 3 << 20] {
         let recording = match large {
             0 => Recording::speech(T0.millis() / 1000 - 86_400),
@@ -207,7 +207,7 @@ async fn bytes_that_are_no_audio_are_other_bytes_first() {
 }
 
 #[tokio::test]
-async fn what_came_with_a_batch_is_not_read_for_its_digest() {
+async fn files_of_a_batch_are_not_read_again_for_their_digest() {
     let (stage, counting) = counting();
     let recording = Recording::large(T0.millis() / 1000 - 86_400, &numbered(3 << 20));
     let task = stage.accept(&recording.name, &recording.bytes).await;
@@ -218,7 +218,7 @@ async fn what_came_with_a_batch_is_not_read_for_its_digest() {
 
 /// In every case: before the plan, with the plan of another job, and where the plan could not be written.
 #[tokio::test]
-async fn the_bytes_of_a_session_are_digested_once_over_all_deliveries() {
+async fn bytes_of_a_session_are_digested_once_across_deliveries() {
     let recording = Recording::large(T0.millis() / 1000 - 86_400, &numbered(3 << 20));
     for has_plan in [false, true] {
         let (stage, counting) = counting();
@@ -239,7 +239,7 @@ async fn the_bytes_of_a_session_are_digested_once_over_all_deliveries() {
 }
 
 #[tokio::test]
-async fn a_large_file_is_marked_before_it_is_listened_to() {
+async fn large_file_is_marked_verified_before_the_first_pass() {
     let (stage, counting) = counting();
     let recording = Recording::large(T0.millis() / 1000 - 86_400, &numbered(3 << 20));
     let task = bring(&stage, &recording, recording.bytes.clone()).await;

@@ -16,7 +16,7 @@ use crate::script::{Script, Told, is_the_clip};
 use crate::stage::Stage;
 
 #[tokio::test]
-async fn an_engine_that_is_down_is_asked_no_more_and_no_further_file_is_begun() {
+async fn unavailable_engine_gets_no_more_calls_and_no_further_file_is_started() {
     let stage = Stage::new().with(limits(1));
     let task = stage.accept_all(&recordings(0, 6), None).await;
     let wait = Duration::from_secs(600);
@@ -31,7 +31,7 @@ async fn an_engine_that_is_down_is_asked_no_more_and_no_further_file_is_begun() 
 }
 
 #[tokio::test]
-async fn files_that_heard_nothing_share_the_proof_that_the_engine_hears() {
+async fn files_with_empty_answers_share_one_check_of_the_engine() {
     let stage = Stage::new().with(limits(4));
     let task = stage.accept_all(&recordings(0, 4), None).await;
     let engine = Arc::new(Script::new(|audio| if is_the_clip(audio) { Told::Text } else { Told::Nothing }));
@@ -45,7 +45,7 @@ async fn files_that_heard_nothing_share_the_proof_that_the_engine_hears() {
 }
 
 #[tokio::test]
-async fn a_deaf_engine_makes_the_job_wait_however_many_files_ask() {
+async fn job_waits_for_an_engine_that_fails_its_check_for_any_number_of_files() {
     let stage = Stage::new().with(limits(4));
     let task = stage.accept_all(&recordings(0, 4), None).await;
     let engine = Arc::new(Script::new(|_| Told::Nothing));
@@ -57,7 +57,7 @@ async fn a_deaf_engine_makes_the_job_wait_however_many_files_ask() {
 }
 
 #[tokio::test]
-async fn an_engine_that_is_still_loading_costs_no_attempt_and_opens_no_circuit() {
+async fn loading_engine_costs_no_attempt_and_opens_no_circuit() {
     let stage = Stage::new().with(limits(2));
     let task = stage.accept_all(&recordings(0, 2), None).await;
     let loading = speech::EngineError::new(Retry::Later { after: None }, "its model is being loaded");
@@ -81,7 +81,7 @@ async fn an_engine_that_is_still_loading_costs_no_attempt_and_opens_no_circuit()
 }
 
 #[tokio::test]
-async fn an_engine_that_should_be_ready_and_fails_is_left_alone_after_three_deliveries() {
+async fn failing_ready_engine_gets_no_calls_after_three_deliveries() {
     let stage = Stage::new().with(limits(2));
     let task = stage.accept_all(&recordings(0, 2), None).await;
     let engine = Arc::new(Script::new(|_| Told::Fails(Retry::Misconfigured)));
@@ -103,7 +103,7 @@ async fn an_engine_that_should_be_ready_and_fails_is_left_alone_after_three_deli
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_can_have_spoken_is_no_text_and_the_others_stand() {
+async fn implausibly_long_answer_is_discarded_and_other_answers_are_kept() {
     let stage = Stage::new().with(limits(2));
     let task = stage.accept_all(&recordings(0, 2), None).await;
     let first = Arc::new(std::sync::Mutex::new(None));

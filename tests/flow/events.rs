@@ -11,7 +11,7 @@ use crate::upload_server::UploadServer;
 const WAITS: usize = 2;
 
 #[tokio::test]
-async fn a_silent_stream_shows_that_it_lives_and_ends_when_its_time_is_over() {
+async fn idle_stream_sends_heartbeats_and_ends_at_its_time_limit() {
     let stage = Stage::new();
     let clock = stage.clock.clone();
     let server = UploadServer::of(stage);

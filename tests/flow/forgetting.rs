@@ -21,7 +21,7 @@ fn texts(stage: &Stage) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_could_not_be_removed_at_once_is_removed_by_the_sweep() {
+async fn unfinished_deletion_is_finished_by_the_sweep() {
     let stage = Stage::new();
     stage.clock.advance(std::time::Duration::from_secs(1));
     let id = talk(&stage).await.new_conversation_ids[0];
@@ -39,7 +39,7 @@ async fn what_could_not_be_removed_at_once_is_removed_by_the_sweep() {
 }
 
 #[tokio::test]
-async fn usually_nothing_is_left_for_the_sweep() {
+async fn complete_deletion_leaves_nothing_for_the_sweep() {
     let stage = Stage::new();
     let id = talk(&stage).await.new_conversation_ids[0];
     assert!(flow::conversation::delete(&stage.services, &ann(), id).await.unwrap());

@@ -63,7 +63,7 @@ fn loud() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_silent_batch_is_completed_at_the_door_and_keeps_no_blob() {
+async fn silent_batch_is_completed_at_upload_and_stores_no_blob() {
     let search = InlineSearch::new();
     let accepted = search.accept(&[(ONE, silence(2)), (TWO, silence(1))]).await;
     assert!(!accepted.deduplicated && accepted.is_silent());
@@ -90,7 +90,7 @@ async fn speech_or_damage_in_one_file_leaves_the_whole_batch_to_the_worker() {
 }
 
 #[tokio::test]
-async fn only_so_much_audio_is_listened_to_in_all() {
+async fn audio_above_the_limit_is_not_searched() {
     let limited =
         |ms| InlineSearch::with(UploadLimits { inline_audio: Duration::from_millis(ms), ..UploadLimits::default() });
     let files = [(ONE, silence(2)), (TWO, silence(1))];
@@ -100,7 +100,7 @@ async fn only_so_much_audio_is_listened_to_in_all() {
 }
 
 #[tokio::test]
-async fn a_batch_without_a_free_place_does_not_wait_for_one() {
+async fn batch_does_not_wait_for_a_search_permit() {
     let search = InlineSearch::new();
     let full = InlineSearch { search: Search::with_places(0), ..InlineSearch::new() };
     assert_eq!(full.job(&[(ONE, silence(1))]).await.status, Status::Queued);
@@ -111,13 +111,13 @@ async fn a_batch_without_a_free_place_does_not_wait_for_one() {
 }
 
 #[tokio::test]
-async fn a_search_that_finds_no_time_is_given_up() {
+async fn search_is_given_up_at_its_time_limit() {
     let search = InlineSearch::with(UploadLimits { inline_search: Duration::ZERO, ..UploadLimits::default() });
     assert_eq!(search.job(&[(ONE, silence(1))]).await.status, Status::Queued);
 }
 
 #[tokio::test]
-async fn what_is_known_is_not_listened_to_again() {
+async fn known_recording_is_not_searched_again() {
     let search = InlineSearch::new();
     let first = search.job(&[(ONE, silence(1))]).await;
     let again = search.accept(&[(ONE, silence(1))]).await;

@@ -45,7 +45,7 @@ impl Told {
 }
 
 #[tokio::test]
-async fn a_change_that_becomes_visible_late_is_told() {
+async fn change_that_becomes_visible_late_is_reported() {
     let mut told = Told::new();
     let start = told.harness.now();
     told.stage.clock.set(start + Duration::from_secs(3));
@@ -60,7 +60,7 @@ async fn a_change_that_becomes_visible_late_is_told() {
 }
 
 #[tokio::test]
-async fn every_change_is_told_once_however_many_there_are() {
+async fn every_change_is_reported_once_for_any_number_of_changes() {
     let mut told = Told::new();
     for n in 1..=35 {
         told.accept(n).await;
@@ -77,7 +77,7 @@ async fn every_change_is_told_once_however_many_there_are() {
 
 /// More changes within the overlap than are remembered: memory is bounded, and still each change is reported.
 #[tokio::test]
-async fn a_flood_of_changes_is_told_once_too() {
+async fn every_change_of_a_burst_is_reported_once() {
     let mut told = Told::new();
     for n in 1..=1500 {
         told.accept(n).await;
@@ -90,7 +90,7 @@ async fn a_flood_of_changes_is_told_once_too() {
 }
 
 #[tokio::test]
-async fn a_clock_set_back_behind_a_flood_hides_nothing_either() {
+async fn clock_set_back_after_a_burst_hides_no_change() {
     let mut told = Told::new();
     let before = told.harness.now();
     told.stage.clock.advance(100 * OVERLAP);
@@ -106,7 +106,7 @@ async fn a_clock_set_back_behind_a_flood_hides_nothing_either() {
 }
 
 #[tokio::test]
-async fn who_comes_back_is_told_what_changed_since_and_a_clock_set_back_hides_nothing() {
+async fn resumed_follower_gets_later_changes_even_if_the_clock_was_set_back() {
     let mut told = Told::new();
     told.accept(1).await;
     told.stage.clock.advance(10 * OVERLAP + CLOCKS);
@@ -122,7 +122,7 @@ async fn who_comes_back_is_told_what_changed_since_and_a_clock_set_back_hides_no
 }
 
 #[tokio::test]
-async fn a_follower_is_woken_by_its_users_changes() {
+async fn follower_is_woken_by_changes_of_its_user() {
     let mut told = Told::new();
     told.harness.accept(&uid("bob"), &[phone(0)]).await;
     told.accept(1).await;
@@ -167,7 +167,7 @@ async fn no_change_is_missed_where_the_clocks_of_instances_differ_by_a_minute() 
 
 /// A wide query covers the last minute and a half; the queries between cover only seconds.
 #[tokio::test]
-async fn few_looks_go_back_as_far_as_clocks_may_differ() {
+async fn few_queries_cover_the_largest_clock_difference() {
     let mut told = Told::new();
     told.looks().await;
     for n in 1..=30 {

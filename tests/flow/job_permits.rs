@@ -47,7 +47,7 @@ fn talk(at: i64, stretches: i64) -> Recording {
 }
 
 #[tokio::test]
-async fn four_jobs_of_one_user_leave_a_place_to_another() {
+async fn four_jobs_of_one_user_leave_a_permit_to_another() {
     let stage = Stage::new().with(places(4, 4));
     let tasks = long_jobs(&stage, &ann(), 4).await;
     let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Long(Semaphore::new(0))));
@@ -73,7 +73,7 @@ async fn four_jobs_of_one_user_leave_a_place_to_another() {
 }
 
 #[tokio::test]
-async fn a_delivery_that_waits_for_a_place_gets_the_next_one() {
+async fn waiting_delivery_gets_the_next_free_permit() {
     let stage = Stage::new().with(places(1, 1));
     let task = long_jobs(&stage, &ann(), 1).await.remove(0);
     let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Long(Semaphore::new(0))));
@@ -91,7 +91,7 @@ async fn a_delivery_that_waits_for_a_place_gets_the_next_one() {
 }
 
 #[tokio::test]
-async fn engine_calls_go_round_by_user() {
+async fn engine_calls_rotate_between_users() {
     let stage = Stage::new().with(places(4, 1));
     let mut tasks = Vec::new();
     for n in 0..3 {
@@ -116,7 +116,7 @@ async fn engine_calls_go_round_by_user() {
 }
 
 #[tokio::test]
-async fn the_only_place_is_given_to_another_user_after_a_while_and_nothing_is_lost() {
+async fn only_permit_passes_to_another_user_after_a_while_and_nothing_is_lost() {
     let stage = Stage::new().with(places(1, 1));
     let task = stage.accept_of(&ann(), &[talk(day_before(0), 4)], None).await;
     let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Each(Semaphore::new(0))));
@@ -153,7 +153,7 @@ async fn the_only_place_is_given_to_another_user_after_a_while_and_nothing_is_lo
 }
 
 #[tokio::test]
-async fn of_several_jobs_of_a_user_one_gives_way_as_soon_as_somebody_has_no_place() {
+async fn one_of_several_jobs_of_a_user_yields_when_another_user_has_no_permit() {
     let stage = Stage::new().with(places(3, 2));
     // There are more segments than concurrent engine calls, so that some are left when the job should yield.
     let tasks = [0, 1].map(|n| talk(day_before(1000 * n), 12));

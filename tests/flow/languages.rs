@@ -28,7 +28,7 @@ async fn run(worker: &Worker, task: &TaskBody) -> Outcome {
 }
 
 #[tokio::test]
-async fn a_recording_in_another_language_waits_without_a_call_an_attempt_or_the_loss_of_its_audio() {
+async fn recording_in_an_unsupported_language_waits_without_calls_attempts_or_loss_of_audio() {
     let stage = Stage::new();
     let files = [Recording::short(day_before(0)), Recording::short(day_before(60))];
     let task = stage.accept_all(&files, Some("es-MX")).await;
@@ -57,7 +57,7 @@ async fn a_recording_in_another_language_waits_without_a_call_an_attempt_or_the_
 }
 
 #[tokio::test]
-async fn what_is_silent_needs_no_engine_and_ends_in_any_language() {
+async fn silent_recording_completes_in_any_language_without_an_engine() {
     let stage = Stage::new();
     let silent = stage.accept_all(&[Recording::silence(day_before(0))], Some("es")).await;
     let mixed =
@@ -73,7 +73,7 @@ async fn what_is_silent_needs_no_engine_and_ends_in_any_language() {
 }
 
 #[tokio::test]
-async fn an_engine_that_never_comes_ends_the_job_when_it_waited_too_long() {
+async fn job_without_a_suitable_engine_ends_after_the_longest_wait() {
     let stage = Stage::new();
     let task = stage.accept_all(&[Recording::short(day_before(0))], Some("es")).await;
     let (worker, _) = stage.worker_with(&english());

@@ -29,7 +29,7 @@ async fn placed(stage: &Stage) -> (Vec<String>, Usage) {
 
 /// Another worker has finished the job when the engine answers the first one.
 #[tokio::test]
-async fn an_answer_that_comes_after_another_worker_finished_changes_nothing() {
+async fn answer_after_another_worker_finished_changes_nothing() {
     for own_clock in [false, true] {
         let stage = Stage::new();
         let Recording { name, bytes, .. } = recording();
@@ -60,7 +60,7 @@ async fn an_answer_that_comes_after_another_worker_finished_changes_nothing() {
 
 /// Both workers are active when the engine answers the first one: it is fenced, and the second one continues.
 #[tokio::test]
-async fn an_answer_that_comes_while_another_worker_works_is_fenced_off() {
+async fn answer_while_another_worker_holds_the_job_is_fenced() {
     let stage = Stage::new();
     let Recording { name, bytes, .. } = recording();
     let task = stage.accept(&name, &bytes).await;
@@ -108,7 +108,7 @@ async fn a_lease_holds_to_its_last_millisecond() {
 
 /// The sweep recovers the job of a lost worker; if that worker comes back, it is fenced.
 #[tokio::test]
-async fn a_worker_whose_job_the_sweep_took_back_is_fenced_off() {
+async fn worker_is_fenced_after_the_sweep_recovered_its_job() {
     let stage = Stage::new();
     let Recording { name, bytes, .. } = recording();
     let task = stage.accept(&name, &bytes).await;

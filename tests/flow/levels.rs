@@ -44,7 +44,7 @@ fn ear(told: Told) -> (Arc<Script>, Given) {
 
 /// The first delivery cuts the audio that it kept, the second one audio that it reads again.
 #[tokio::test]
-async fn a_later_delivery_hears_what_the_first_heard_as_loud_as_it_is_to_be() {
+async fn later_delivery_sends_the_same_amplified_samples_as_the_first() {
     let (stage, low) = (Stage::new(), low());
     let task = stage.accept(&low.name, &low.bytes).await;
     let (busy, first) = ear(Told::Fails(Retry::Later { after: None }));
@@ -94,7 +94,7 @@ async fn given(levels: Levels) -> Vec<Option<usize>> {
 }
 
 #[tokio::test]
-async fn packets_go_as_they_are_only_where_the_levels_are_near_one() {
+async fn packets_are_sent_unchanged_only_if_levels_are_near_one() {
     let samples = Some(2_600 * 16);
     assert_eq!(given(Levels::of([Stretch::new(0, 2.0, Mix::Mid)])).await, [None]);
     assert_eq!(given(Levels::of([Stretch::new(0, 20.0, Mix::Mid)])).await, [samples], "too quiet for any engine");
@@ -105,7 +105,7 @@ async fn packets_go_as_they_are_only_where_the_levels_are_near_one() {
 
 /// A plan without levels comes from the previous version, which amplified the whole recording by one gain.
 #[tokio::test]
-async fn a_plan_without_levels_is_cut_at_the_one_gain_of_its_facts() {
+async fn plan_without_levels_uses_the_single_gain_of_its_facts() {
     let low = low();
     let mut loudest = Vec::new();
     for factor in [1.0, 8.0] {

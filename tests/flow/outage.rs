@@ -90,7 +90,7 @@ fn like(first: &Job, n: u64) -> Batch {
 }
 
 #[tokio::test]
-async fn an_hour_without_the_engine_costs_few_writes_and_everything_goes_on_after_it() {
+async fn engine_outage_of_an_hour_costs_few_writes_and_all_jobs_continue() {
     let crowd = Crowd::new().await;
     let is_back = Arc::new(AtomicBool::new(false));
     let back = Arc::clone(&is_back);

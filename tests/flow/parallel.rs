@@ -82,7 +82,7 @@ pub async fn while_time_passes<T>(stage: &Stage, worker: impl Future<Output = T>
 }
 
 #[tokio::test]
-async fn two_files_of_a_job_are_with_the_engine_at_the_same_time() {
+async fn two_files_of_a_job_are_transcribed_concurrently() {
     let stage = Stage::new().with(limits(2));
     let task = stage.accept_all(&recordings(0, 2), None).await;
     // The engine answers only when both files are there: one after the other they would wait for ever.
@@ -93,7 +93,7 @@ async fn two_files_of_a_job_are_with_the_engine_at_the_same_time() {
 }
 
 #[tokio::test]
-async fn the_next_file_is_listened_to_while_the_engine_is_at_the_one_before() {
+async fn next_file_is_in_its_first_pass_while_the_engine_transcribes_the_one_before() {
     let stage = Stage::new().with(limits(1));
     let task = stage.accept_all(&recordings(0, 3), None).await;
     let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Shut));
@@ -129,7 +129,7 @@ async fn calls_of_all_jobs_together_never_exceed_the_bound() {
 }
 
 #[tokio::test]
-async fn whatever_the_order_of_the_answers_the_conversations_and_the_usage_are_the_same() {
+async fn conversations_and_usage_do_not_depend_on_the_order_of_answers() {
     let began = T0.millis() / 1000 - 86_400;
     let files: Vec<_> = (0..5).map(|n| talk(began + 100 * n, 3)).collect();
     // A conversation's id depends on which of its segments came first; nothing else does.
@@ -154,7 +154,7 @@ async fn whatever_the_order_of_the_answers_the_conversations_and_the_usage_are_t
 }
 
 #[tokio::test]
-async fn a_file_in_trouble_does_not_stop_the_others() {
+async fn failing_file_does_not_stop_the_others() {
     // The segment of the first file fails while the others, which are sent at the same time, succeed.
     let stage = Stage::new().with(limits(4));
     let files = recordings(0, 3);
@@ -183,7 +183,7 @@ async fn a_file_in_trouble_does_not_stop_the_others() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_read_now_does_not_stop_the_others() {
+async fn temporarily_unreadable_file_does_not_stop_the_others() {
     let mut stage = Stage::new().with(limits(1));
     let task = stage.accept_all(&recordings(0, 3), None).await;
     // The three reads that fail are the attempts for the first file, with pauses between them.
@@ -237,7 +237,7 @@ impl InFlight {
 }
 
 #[tokio::test]
-async fn a_worker_that_dies_with_two_files_in_flight_leaves_nothing_twice() {
+async fn lost_worker_with_two_files_in_progress_duplicates_nothing() {
     let story = InFlight::new().await;
     let (worker, _) = story.stage.worker_with(&story.engine);
     let mut running = run(&worker, &story.task);
@@ -249,7 +249,7 @@ async fn a_worker_that_dies_with_two_files_in_flight_leaves_nothing_twice() {
 }
 
 #[tokio::test]
-async fn a_worker_that_is_fenced_with_two_files_in_flight_changes_nothing_any_more() {
+async fn fenced_worker_with_two_files_in_progress_changes_nothing() {
     let story = InFlight::new().await;
     // The worker's clock stands still: it does not notice that its lease is over.
     let stage = &story.stage;
@@ -268,7 +268,7 @@ async fn a_worker_that_is_fenced_with_two_files_in_flight_changes_nothing_any_mo
 }
 
 #[tokio::test]
-async fn a_shutdown_with_two_files_in_flight_puts_the_job_back_at_once_and_costs_no_attempt() {
+async fn shutdown_with_two_files_in_progress_puts_the_job_back_without_an_attempt() {
     let story = InFlight::new().await;
     let (worker, shutdown) = story.stage.worker_with(&story.engine);
     let mut running = run(&worker, &story.task);
@@ -281,7 +281,7 @@ async fn a_shutdown_with_two_files_in_flight_puts_the_job_back_at_once_and_costs
 }
 
 #[tokio::test]
-async fn the_deadline_puts_the_job_back_with_what_it_has_come_to() {
+async fn deadline_puts_the_job_back_and_keeps_its_progress() {
     let story = InFlight::new().await;
     let (worker, _) = story.stage.worker_with(&story.engine);
     let mut running = run(&worker, &story.task);
@@ -294,7 +294,7 @@ async fn the_deadline_puts_the_job_back_with_what_it_has_come_to() {
 }
 
 #[tokio::test]
-async fn only_speech_whose_text_came_back_is_counted_however_often_it_was_tried() {
+async fn only_transcribed_speech_is_counted_for_any_number_of_attempts() {
     let stage = Stage::new().with(limits(3));
     let mut files = recordings(0, 4);
     files.push(Recording::silence(T0.millis() / 1000 - 80_000));

@@ -26,7 +26,7 @@ impl Push for Unanswered {
 }
 
 #[tokio::test]
-async fn a_sweep_ends_while_pushes_wait_and_still_forgets_what_was_deleted() {
+async fn sweep_ends_while_pushes_wait_and_still_removes_deleted_texts() {
     let stage = Stage::new();
     let mut harness = Harness::new(stage.store.clone());
     harness.clock = stage.clock.clone();

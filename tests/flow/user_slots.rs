@@ -30,7 +30,7 @@ fn task_of(stage: &Stage, id: JobId) -> Option<TaskBody> {
 }
 
 #[tokio::test]
-async fn jobs_that_wait_for_a_language_leave_their_turns_to_others() {
+async fn jobs_waiting_for_a_language_leave_their_slots_to_others() {
     let stage = Stage::new();
     let spanish = all_turns(&stage, Some("es")).await;
     let english = stage.accept_all(&recordings(100, 1), Some("en")).await;
@@ -45,7 +45,7 @@ async fn jobs_that_wait_for_a_language_leave_their_turns_to_others() {
 }
 
 #[tokio::test]
-async fn a_job_that_comes_back_from_its_wait_gets_in_line_before_younger_ones() {
+async fn job_is_queued_before_younger_ones_when_its_wait_is_over() {
     let stage = Stage::new();
     let spanish = all_turns(&stage, Some("es")).await;
     // Jobs with younger recordings take the slots that the first ones freed, and more wait.
@@ -66,7 +66,7 @@ async fn a_job_that_comes_back_from_its_wait_gets_in_line_before_younger_ones() 
 }
 
 #[tokio::test]
-async fn turns_that_jobs_gave_away_for_a_service_are_given_by_the_sweep() {
+async fn sweep_fills_slots_freed_by_jobs_that_wait_for_a_service() {
     let stage = Stage::new();
     let tasks = all_turns(&stage, None).await;
     let last = stage.accept_all(&recordings(100, 1), None).await;
@@ -80,7 +80,7 @@ async fn turns_that_jobs_gave_away_for_a_service_are_given_by_the_sweep() {
 }
 
 #[tokio::test]
-async fn a_parked_job_whose_wake_up_was_lost_is_taken_up_by_the_sweep() {
+async fn sweep_resumes_a_parked_job_with_a_lost_task() {
     let stage = Stage::new();
     let task = stage.accept_all(&[Recording::short(T0.millis() / 1000 - 86_400)], Some("es")).await;
     let (worker, _) = stage.worker_with(&Arc::new(Script::new(|_| Told::Text).speaking(Languages::English)));

@@ -149,7 +149,7 @@ async fn worked_on(seconds: u64, talk: u64, every: u64, handler_deadline: Durati
 
 /// The two runs are sequential, because decoding is counted for the whole process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn six_hours_with_deliveries_of_twenty_seconds_are_completed_and_decoded_little_more_than_once() {
+async fn six_hours_in_short_deliveries_are_completed_and_decoded_little_more_than_once() {
     let six_hours = 6 * 3_600;
     let ended = worked_on(six_hours, 120, 1_800, DEADLINE).await;
     assert_eq!((ended.job.status, ended.job.attempt), (Status::Completed, 1), "no attempt was counted");

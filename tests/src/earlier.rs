@@ -7,7 +7,7 @@ use crate::recordings::{Recording, T0};
 /// The user with one recording in every state, and the user for whom the earlier version transcribed all of [`half`].
 pub const ANN: &str = "ann";
 pub const BEN: &str = "ben";
-/// The archive of the folder and an export.
+/// The archive, and the data folder and the export in it.
 pub const ARCHIVE: &str = "fixtures/earlier/0.1.0.tar.gz";
 pub const FOLDER: &str = "data";
 pub const EXPORT: &str = "moving.jsonl";

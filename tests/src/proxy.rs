@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_cut_everything_arrives_and_so_does_the_answer() {
+    async fn all_bytes_and_the_answer_arrive_without_a_cut() {
         let (proxy, mut client, server) = scene(Plan::default()).await;
         client.write_all(&[7; 100_000]).await.unwrap();
         client.shutdown().await.unwrap();
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_half_close_comes_at_its_byte_and_the_answer_still_arrives() {
+    async fn half_close_happens_at_its_byte_and_the_answer_still_arrives() {
         let (proxy, mut client, server) = scene(Plan::new([(70_001, Cut::HalfClose)])).await;
         client.write_all(&[7; 100_000]).await.unwrap();
         let mut answer = vec![0; 4];
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reset_is_an_error_to_both_and_a_stall_is_told_to_nobody() {
+    async fn reset_is_an_error_on_both_sides_and_a_stall_is_not() {
         let (proxy, mut client, server) = scene(Plan::new([(50, Cut::Reset)])).await;
         client.write_all(&[7; 100]).await.unwrap();
         assert!(client.read(&mut [0]).await.is_err());

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_recording_has_the_size_that_was_asked_for() {
+    fn large_recording_has_the_requested_size() {
         let size = 5 << 20;
         assert!((size..size + RECORD_BYTES).contains(&large(size).len()));
         assert_eq!(numbered(size).len(), large(size).len());

@@ -159,7 +159,7 @@ fn name(module: &Module) -> String {
 }
 
 #[test]
-fn no_files_of_a_crate_use_each_other_in_a_circle() {
+fn files_of_a_crate_do_not_use_each_other_in_a_circle() {
     let mut circles = Vec::new();
     for folder in super::dependencies::folders() {
         let src = crate::root().join(folder).join("src");
@@ -172,7 +172,7 @@ fn no_files_of_a_crate_use_each_other_in_a_circle() {
 }
 
 #[test]
-fn a_circle_is_found_through_names_that_a_parent_gives_on() {
+fn circle_is_found_through_reexports_of_a_parent() {
     let folder = tempfile::tempdir().unwrap();
     let write = |file: &str, text: &str| {
         let path = folder.path().join(file);

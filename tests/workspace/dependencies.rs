@@ -124,7 +124,7 @@ fn is_tests(folder: &str) -> bool {
 }
 
 #[test]
-fn every_crate_knows_only_what_stands_below_it() {
+fn every_crate_depends_only_on_crates_below_it() {
     for (folder, may_know) in MAY_KNOW {
         let knows = GRAPH.knows(GRAPH.package(folder));
         let too_much: Vec<_> = knows.iter().filter(|known| !may_know.contains(*known)).collect();
@@ -133,7 +133,7 @@ fn every_crate_knows_only_what_stands_below_it() {
 }
 
 #[test]
-fn every_crate_has_its_place_in_the_rules() {
+fn every_crate_is_listed_in_the_rules() {
     let placed: BTreeSet<&str> = MAY_KNOW.iter().map(|(folder, _)| *folder).collect();
     let there: BTreeSet<&str> = GRAPH.folders.values().map(String::as_str).filter(|folder| !is_tests(folder)).collect();
     assert_eq!(there, placed);
@@ -147,7 +147,7 @@ fn a_crate_has_one_name() {
 }
 
 #[test]
-fn the_test_kit_is_linked_into_nothing_that_ships() {
+fn testkit_is_not_linked_into_shipped_programs() {
     for (package, folder) in &GRAPH.folders {
         if !is_tests(folder) {
             assert!(!GRAPH.knows(package).contains("testkit"), "{folder} links the test kit");
@@ -156,7 +156,7 @@ fn the_test_kit_is_linked_into_nothing_that_ships() {
 }
 
 #[test]
-fn nothing_depends_on_the_programs_and_only_tests_on_tests() {
+fn no_crate_depends_on_programs_and_only_tests_depend_on_tests() {
     for (package, folder) in &GRAPH.folders {
         let dev = GRAPH.dev.get(package).into_iter().flatten().filter(|name| GRAPH.folders.contains_key(*name));
         // The tests of an adapter start the emulator of its service.
@@ -168,7 +168,7 @@ fn nothing_depends_on_the_programs_and_only_tests_on_tests() {
 }
 
 #[test]
-fn the_program_for_one_machine_links_nothing_of_the_cloud() {
+fn program_for_one_machine_links_no_cloud_crates() {
     let links = GRAPH.links(GRAPH.package("functions/embedded"));
     assert!(links.contains("axum"), "the graph is not read right");
     let cloud: Vec<_> = links.iter().filter(|name| CLOUD.iter().any(|cloud| name.starts_with(cloud))).collect();
@@ -176,7 +176,7 @@ fn the_program_for_one_machine_links_nothing_of_the_cloud() {
 }
 
 #[test]
-fn the_rules_name_nothing_that_waits_or_looks_at_the_world() {
+fn domain_rules_use_no_async_io_or_clock_crates() {
     let named = &GRAPH.normal[GRAPH.package("shared/domain")];
     assert!(named.contains("serde"), "the graph is not read right");
     let found: Vec<_> = NOT_FOR_RULES.iter().filter(|name| named.contains(**name)).collect();

@@ -63,7 +63,7 @@ fn missing(document: &Path) -> Vec<String> {
 }
 
 #[test]
-fn every_file_and_function_that_a_document_names_exists() {
+fn every_file_and_function_named_in_documents_exists() {
     let wrong: Vec<_> = documents().iter().flat_map(|document| missing(document)).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

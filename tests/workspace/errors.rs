@@ -67,7 +67,7 @@ fn wrong(code: Code, text: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_code_has_a_page_that_tells_what_the_code_says() {
+fn every_code_has_a_page_that_agrees_with_it() {
     let pages = pages();
     let wrong: Vec<_> = Code::ALL
         .iter()
@@ -80,7 +80,7 @@ fn every_code_has_a_page_that_tells_what_the_code_says() {
 }
 
 #[test]
-fn every_page_is_of_a_code_and_short() {
+fn every_page_belongs_to_a_code_and_is_short() {
     for (name, text) in pages() {
         assert!(text.starts_with(&format!("# {name}\n\n- ")), "{name}: its first line is its name");
         assert!(text.lines().count() <= MAX_LINES, "{name} is longer than {MAX_LINES} lines");
@@ -92,7 +92,7 @@ fn every_page_is_of_a_code_and_short() {
 }
 
 #[test]
-fn other_names_are_told_on_the_page_of_their_code() {
+fn aliases_are_named_on_the_page_of_their_code() {
     let pages = pages();
     for (alias, code) in ALIASES {
         assert!(pages[code.as_str()].contains(&format!("`{alias}`")), "{code} does not tell of {alias}");
@@ -100,7 +100,7 @@ fn other_names_are_told_on_the_page_of_their_code() {
 }
 
 #[test]
-fn the_list_names_every_page_under_its_status() {
+fn list_contains_every_page_under_its_status() {
     let text = std::fs::read_to_string(crate::root().join("docs/errors").join(format!("{LIST}.md"))).unwrap();
     let mut under: BTreeMap<&str, &str> = BTreeMap::new();
     let mut heading = "";
@@ -137,7 +137,7 @@ fn named(text: &str) -> BTreeSet<&str> {
 }
 
 #[test]
-fn every_code_that_a_document_names_exists() {
+fn every_code_named_in_documents_exists() {
     let mut seen = 0;
     for document in crate::documents::documents() {
         let text = std::fs::read_to_string(&document).unwrap();
@@ -151,7 +151,7 @@ fn every_code_that_a_document_names_exists() {
 }
 
 #[test]
-fn a_page_that_tells_something_else_is_noticed() {
+fn page_that_differs_from_its_code_is_noticed() {
     let text = "# job_not_found\n\n- Status: 410\n- Title: No such job\n- Blame: content\n## Example\n";
     let wrong = wrong(Code::JobNotFound, text);
     assert_eq!(wrong.len(), 5, "{wrong:?}");

@@ -59,7 +59,7 @@ fn defines(text: &str, name: &str) -> bool {
 }
 
 #[test]
-fn names_that_were_given_up_do_not_come_back() {
+fn replaced_names_do_not_come_back() {
     let mut files = Vec::new();
     for folder in super::dependencies::folders() {
         sources(&crate::root().join(folder), &mut files);

@@ -12,7 +12,7 @@ fn generated() -> Value {
 }
 
 #[test]
-fn the_document_that_is_checked_in_is_the_one_that_the_code_makes() {
+fn checked_in_document_equals_the_generated_one() {
     let path = crate::root().join("docs/openapi.json");
     let text = serde_json::to_string_pretty(&generated()).unwrap() + "\n";
     if std::env::var_os(WRITE).is_some() {
@@ -36,7 +36,7 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
 }
 
 #[test]
-fn it_is_openapi_3_1_and_every_operation_has_a_name_a_summary_and_its_own_statuses() {
+fn document_is_openapi_3_1_and_every_operation_has_id_summary_and_statuses() {
     let document = generated();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{}", document["openapi"]);
     let mut names = BTreeSet::new();
@@ -51,7 +51,7 @@ fn it_is_openapi_3_1_and_every_operation_has_a_name_a_summary_and_its_own_status
 }
 
 #[test]
-fn every_code_that_a_request_can_end_with_is_told_by_some_operation() {
+fn every_code_of_a_request_is_documented_by_some_operation() {
     let document = generated().to_string();
     // Codes that occur only on internal routes.
     let internal = ["forbidden", "owner_mismatch", "lease_held", "store_unavailable"];

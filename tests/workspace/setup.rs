@@ -92,14 +92,14 @@ fn files_in(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn without_npm_it_says_what_to_do() {
+fn setup_without_npm_says_what_to_do() {
     let said = Machine::new().refused(&[]);
     assert!(said.contains("missing: `npm`, through which packages are fetched"), "{said}");
     assert!(said.contains("apt-get install npm") && said.contains("brew install node"), "{said}");
 }
 
 #[test]
-fn a_bare_machine_is_told_of_everything_that_is_missing_in_one_list() {
+fn setup_lists_everything_that_is_missing_at_once() {
     let output = Machine::new().script("setup", &[]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success());
@@ -110,7 +110,7 @@ fn a_bare_machine_is_told_of_everything_that_is_missing_in_one_list() {
 }
 
 #[test]
-fn a_machine_without_cmake_gets_it_from_pypi_once() {
+fn missing_cmake_is_installed_from_pypi_once() {
     let python = "case \"$*\" in
         *download*cmake==*) echo fetched >>\"$XDG_CACHE_HOME/fetched\";
             while [ \"$1\" != --dest ]; do shift; done; mkdir -p \"$2\"; echo wheel >\"$2/cmake.whl\" ;;
@@ -127,14 +127,14 @@ fn a_machine_without_cmake_gets_it_from_pypi_once() {
 }
 
 #[test]
-fn the_cmake_of_the_machine_is_used_where_there_is_one() {
+fn installed_cmake_is_used() {
     let machine = Machine::new().with("cmake", "").with("python3", "exit 1");
     assert!(machine.script("setup-tools", &[]).status.success());
     assert!(!machine.path("cache").exists());
 }
 
 #[test]
-fn offline_nothing_is_fetched_and_what_is_missing_is_named() {
+fn offline_setup_downloads_nothing_and_names_what_is_missing() {
     let machine = Machine::new().with("npm", "echo npm was called >&2; exit 1");
     let said = machine.refused(&["--offline"]);
     assert!(said.contains("@moonshine-ai/moonshine-js@0.1.29") && said.contains("silero-vad==6.2.3"), "{said}");
@@ -143,13 +143,13 @@ fn offline_nothing_is_fetched_and_what_is_missing_is_named() {
 }
 
 #[test]
-fn a_network_that_is_not_there_is_told_with_what_npm_said() {
+fn network_failure_is_reported_with_the_output_of_npm() {
     let said = Machine::new().with("npm", "echo getaddrinfo ENOTFOUND >&2; exit 1").refused(&[]);
     assert!(said.contains("ENOTFOUND") && said.contains("npm cannot fetch") && said.contains("network?"), "{said}");
 }
 
 #[test]
-fn a_package_with_another_file_in_it_is_not_installed() {
+fn package_with_a_wrong_file_is_not_installed() {
     let npm =
         "mkdir -p package/dist/model/tiny/quantized && echo other >package/dist/model/tiny/quantized/encoder_model.onnx
                echo text >package/LICENSE && tar -czf it.tgz package && echo it.tgz";
@@ -161,7 +161,7 @@ fn a_package_with_another_file_in_it_is_not_installed() {
 }
 
 #[test]
-fn what_is_there_is_left_alone_and_nothing_is_said() {
+fn existing_files_are_kept_and_nothing_is_printed() {
     let models = std::env::var_os("AFTERWORD_MODELS").map(std::path::PathBuf::from).unwrap_or_else(|| {
         let home = || Path::new(&std::env::var_os("HOME").unwrap()).join(".cache");
         std::env::var_os("XDG_CACHE_HOME").map_or_else(home, Into::into).join("afterword/models")

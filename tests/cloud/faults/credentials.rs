@@ -33,7 +33,7 @@ async fn with_credentials(cloud: &Cloud, program: &str, service: &str, path: &st
 }
 
 #[tokio::test]
-async fn without_credentials_no_audio_is_taken_and_the_log_says_where_they_belong() {
+async fn upload_without_credentials_is_refused_and_the_log_says_where_they_belong() {
     let cloud = impatient(cloud!());
     warmed_up(&cloud, &cloud.upload().await).await;
     let server = TokenServer::of_expired_credentials().await;
@@ -65,7 +65,7 @@ async fn without_credentials_no_audio_is_taken_and_the_log_says_where_they_belon
 }
 
 #[tokio::test]
-async fn a_worker_without_credentials_puts_jobs_back_for_one_that_has_them() {
+async fn worker_without_credentials_puts_jobs_back() {
     let cloud = hasty(cloud!());
     let server = TokenServer::of_expired_credentials().await;
     let file = file(&server);
@@ -91,7 +91,7 @@ async fn a_worker_without_credentials_puts_jobs_back_for_one_that_has_them() {
 }
 
 #[tokio::test]
-async fn a_queue_without_credentials_delays_a_job() {
+async fn missing_queue_credentials_only_delay_a_job() {
     let cloud = hasty(cloud!());
     let server = TokenServer::of_expired_credentials().await;
     let file = file(&server);
@@ -120,7 +120,7 @@ async fn a_queue_without_credentials_delays_a_job() {
 }
 
 #[tokio::test]
-async fn a_database_without_credentials_answers_503_and_says_where_they_belong() {
+async fn missing_database_credentials_give_503_and_are_logged_with_their_location() {
     let cloud = cloud!();
     let upload = with_credentials(&cloud, "afterword-upload", "FIRESTORE_EMULATOR_HOST", NO_FILE).await;
     let client = cloud.client(&upload, "ann");
@@ -132,7 +132,7 @@ async fn a_database_without_credentials_answers_503_and_says_where_they_belong()
 }
 
 #[tokio::test]
-async fn a_key_server_that_is_away_turns_nobody_away_for_good() {
+async fn unreachable_key_server_rejects_users_only_temporarily() {
     let cloud = impatient(cloud!());
     let upload = cloud.upload().await;
     let client = cloud.client(&upload, "ann");
@@ -156,7 +156,7 @@ async fn a_key_server_that_is_away_turns_nobody_away_for_good() {
 }
 
 #[tokio::test]
-async fn deliveries_whose_token_cannot_be_checked_come_again() {
+async fn delivery_with_a_token_that_cannot_be_verified_is_repeated() {
     let cloud = impatient(hasty(cloud!()));
     cloud.task_keys().mode(Mode::Status(503));
     let (upload, process, client) = running(&cloud).await;

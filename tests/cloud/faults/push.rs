@@ -12,7 +12,7 @@ fn asked(cloud: &Cloud, token: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_push_that_is_refused_fails_no_job_and_a_dead_token_goes() {
+async fn refused_push_does_not_fail_the_job_and_a_dead_token_is_removed() {
     let cloud = hasty(cloud!());
     let (_upload, process, client) = running(&cloud).await;
     cloud.fcm.answer_token("dead", Answer::unregistered());
@@ -33,7 +33,7 @@ async fn a_push_that_is_refused_fails_no_job_and_a_dead_token_goes() {
 }
 
 #[tokio::test]
-async fn a_push_service_that_asks_for_patience_is_left_alone_so_long() {
+async fn push_service_is_not_called_before_its_retry_after() {
     let cloud = hasty(cloud!());
     let (_upload, process, client) = running(&cloud).await;
     for (n, answer) in [Answer::quota_exceeded(), Answer::unavailable()].into_iter().enumerate() {
@@ -57,7 +57,7 @@ async fn a_push_service_that_asks_for_patience_is_left_alone_so_long() {
 }
 
 #[tokio::test]
-async fn pushes_wait_until_somebody_mends_what_fcm_refuses_all_of_them_for() {
+async fn pushes_wait_while_fcm_refuses_all_of_them_for_a_setup_error() {
     let cloud = hasty(cloud!());
     let (_upload, process, client) = running(&cloud).await;
     let refused = |status, rpc, message| Answer::refused_with(status, rpc, message, serde_json::json!([]));
@@ -95,7 +95,7 @@ async fn pushes_wait_until_somebody_mends_what_fcm_refuses_all_of_them_for() {
 }
 
 #[tokio::test]
-async fn a_push_service_that_does_not_answer_holds_up_nothing() {
+async fn unanswered_push_delays_nothing_else() {
     let cloud = impatient(hasty(cloud!()));
     let (upload, process, client) = running(&cloud).await;
     warmed_up(&cloud, &upload).await;

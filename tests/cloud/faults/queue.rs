@@ -11,7 +11,7 @@ const LATER: &str = "no task was made; the sweep will make it";
 const NEVER: &str = "no task can be made until a person mends it; then the sweep will make it";
 
 #[tokio::test]
-async fn a_queue_that_is_not_there_delays_a_job_and_is_named() {
+async fn missing_queue_only_delays_a_job_and_is_named_in_the_log() {
     let cloud = hasty(cloud!());
     let process = cloud.process().await;
     cloud.deliver_to(&[&process]);
@@ -28,7 +28,7 @@ async fn a_queue_that_is_not_there_delays_a_job_and_is_named() {
 }
 
 #[tokio::test]
-async fn a_queue_that_takes_no_task_delays_jobs_and_loses_none() {
+async fn queue_that_refuses_tasks_delays_jobs_and_loses_none() {
     let cloud = impatient(hasty(cloud!()));
     let (upload, process, _) = running(&cloud).await;
     warmed_up(&cloud, &upload).await;

@@ -11,7 +11,7 @@ const NOT_NOW: &str = "a file cannot be read now";
 const UNTIL_MENDED: &str = "a file cannot be read until a person mends it";
 
 #[tokio::test]
-async fn a_bucket_that_refuses_keeps_nothing_and_the_log_says_what_to_do() {
+async fn upload_to_a_refusing_bucket_stores_nothing_and_the_log_names_the_remedy() {
     let cloud = cloud!();
     let upload = cloud.upload().await;
     let client = cloud.client(&upload, "ann");
@@ -34,7 +34,7 @@ async fn a_bucket_that_refuses_keeps_nothing_and_the_log_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_storage_that_breaks_while_it_is_written_keeps_nothing_and_is_no_end() {
+async fn failed_storage_write_stores_nothing_and_a_single_failure_is_retried() {
     let cloud = cloud!();
     let upload = cloud.upload().await;
     let client = cloud.client(&upload, "ann");
@@ -57,7 +57,7 @@ async fn a_storage_that_breaks_while_it_is_written_keeps_nothing_and_is_no_end()
 }
 
 #[tokio::test]
-async fn audio_that_cannot_be_read_puts_the_job_back_until_it_can() {
+async fn job_is_put_back_until_its_audio_can_be_read() {
     let cloud = hasty(cloud!());
     let (_upload, process, client) = running(&cloud).await;
     for (n, (fault, level, said)) in [
@@ -84,7 +84,7 @@ async fn audio_that_cannot_be_read_puts_the_job_back_until_it_can() {
 }
 
 #[tokio::test]
-async fn a_storage_that_does_not_answer_is_waited_for_only_so_long() {
+async fn unanswered_storage_call_times_out() {
     let cloud = impatient(hasty(cloud!()));
     let (upload, process, client) = running(&cloud).await;
     warmed_up(&cloud, &upload).await;

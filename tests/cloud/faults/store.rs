@@ -12,7 +12,7 @@ const LINK: &str =
     "https://console.firebase.google.com/v1/r/project/demo/firestore/indexes?create_composite=Cldwcm9qZWN0cy9kZW1v";
 
 #[tokio::test]
-async fn a_database_that_refuses_keeps_nothing_and_the_log_says_what_to_do() {
+async fn upload_with_a_refusing_database_stores_nothing_and_the_log_names_the_remedy() {
     let cloud = cloud!();
     let meter = cloud.metered().await;
     let upload = cloud.upload().await;
@@ -55,7 +55,7 @@ async fn a_database_that_refuses_keeps_nothing_and_the_log_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_database_that_asks_for_patience_is_given_it() {
+async fn database_is_not_called_before_its_retry_after() {
     let cloud = cloud!();
     let meter = cloud.metered().await;
     let upload = cloud.upload().await;
@@ -82,7 +82,7 @@ async fn a_database_that_asks_for_patience_is_given_it() {
 }
 
 #[tokio::test]
-async fn a_job_whose_database_refuses_is_done_once_it_does_not() {
+async fn job_completes_when_its_database_stops_refusing() {
     let cloud = hasty(cloud!()).with("engine.null_delay_ms", "1000").with("jobs.lease_seconds", "3");
     let meter = cloud.metered().await;
     let (_upload, process, client) = running(&cloud).await;
@@ -112,7 +112,7 @@ async fn a_job_whose_database_refuses_is_done_once_it_does_not() {
 }
 
 #[tokio::test]
-async fn a_database_that_does_not_answer_is_waited_for_only_so_long() {
+async fn unanswered_database_call_times_out() {
     let cloud = impatient(hasty(cloud!())).with("engine.null_delay_ms", "1000").with("jobs.lease_seconds", "3");
     let meter = cloud.metered().await;
     let (upload, process, client) = running(&cloud).await;
@@ -142,7 +142,7 @@ async fn a_database_that_does_not_answer_is_waited_for_only_so_long() {
 }
 
 #[tokio::test]
-async fn a_store_that_vanishes_loses_nothing_and_places_nothing_twice() {
+async fn database_outage_loses_nothing_and_places_nothing_twice() {
     let cloud = hasty(cloud!()).with("engine.null_delay_ms", "3000").with("jobs.lease_seconds", "3");
     let (upload, process, client) = running(&cloud).await;
     let mut jobs = Vec::new();
@@ -165,7 +165,7 @@ async fn a_store_that_vanishes_loses_nothing_and_places_nothing_twice() {
 }
 
 #[tokio::test]
-async fn answers_of_the_store_that_are_lost_double_nothing() {
+async fn lost_database_answers_duplicate_nothing() {
     let cloud = hasty(cloud!()).with("jobs.lease_seconds", "3");
     let meter = cloud.metered().await;
     let (_upload, process, client) = running(&cloud).await;

@@ -7,7 +7,7 @@ use tests::{Recording, Setup};
 use super::{Target, form, good_form};
 
 #[tokio::test]
-async fn a_packed_upload_is_refused() {
+async fn compressed_upload_is_refused() {
     let target = Target::with(Setup::new()).await;
     let body = good_form(&Recording::short(T0));
     for encoding in ["gzip", "br", "deflate", "zstd", "identity, gzip", "GZIP"] {
@@ -20,7 +20,7 @@ async fn a_packed_upload_is_refused() {
 }
 
 #[tokio::test]
-async fn a_packed_part_is_refused() {
+async fn compressed_part_is_refused() {
     let target = Target::start().await;
     for header in
         ["Content-Encoding: gzip", "Content-Transfer-Encoding: base64", "content-transfer-encoding: quoted-printable"]
@@ -32,7 +32,7 @@ async fn a_packed_part_is_refused() {
 }
 
 #[tokio::test]
-async fn packed_json_is_refused_and_plain_words_for_unpacked_are_not() {
+async fn compressed_json_is_refused_and_identity_encoding_is_accepted() {
     let target = Target::start().await;
     let client = target.server.client();
     let put = client.request(Method::PUT, "/v2/devices/phone").header("content-type", "application/json");

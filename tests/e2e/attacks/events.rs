@@ -35,7 +35,7 @@ async fn answers_promptly(target: &Target) {
 }
 
 #[tokio::test]
-async fn ids_that_are_no_time_open_no_stream() {
+async fn last_event_id_that_is_no_time_is_refused() {
     let target = Target::start().await;
     let client = target.server.client();
     for id in [
@@ -66,7 +66,7 @@ async fn ids_that_are_no_time_open_no_stream() {
 
 /// An answer never contains what the client sent, so there is nothing that a line end could split.
 #[tokio::test]
-async fn line_ends_in_an_id_split_nothing() {
+async fn line_end_in_a_last_event_id_splits_nothing() {
     let target = Target::start().await;
     let time = "2026-11-20T10:00:00.000Z";
     for id in
@@ -85,7 +85,7 @@ async fn line_ends_in_an_id_split_nothing() {
 
 /// The first and the last possible day are accepted like any other time.
 #[tokio::test]
-async fn ids_of_the_farthest_past_and_future_are_borne() {
+async fn extreme_past_and_future_event_ids_are_accepted() {
     let target = Target::start().await;
     let client = target.server.client();
     let job = client.done(&[Recording::short(T0)]).await;
@@ -118,7 +118,7 @@ async fn until_ended(streams: &mut [Events], many: usize) {
 }
 
 #[tokio::test]
-async fn a_user_of_three_hundred_streams_keeps_four() {
+async fn user_who_opens_three_hundred_streams_keeps_four() {
     let target = Target::start().await;
     let client = target.server.client();
     let mut streams = open(&client, STREAMS).await;
@@ -129,7 +129,7 @@ async fn a_user_of_three_hundred_streams_keeps_four() {
 }
 
 #[tokio::test]
-async fn of_three_hundred_streams_at_once_the_last_are_told_what_is_known_and_end() {
+async fn streams_above_the_limit_get_known_jobs_and_end() {
     let target = Target::with(Setup::new().with("limits.event_streams_per_user", 1000)).await;
     let client = target.server.client();
     let mut streams = open(&client, STREAMS).await;
@@ -149,7 +149,7 @@ async fn of_three_hundred_streams_at_once_the_last_are_told_what_is_known_and_en
 
 /// For each stream, more data is waiting than its socket holds.
 #[tokio::test]
-async fn streams_that_nobody_reads_cost_little_and_hold_nobody_up() {
+async fn unread_streams_cost_little_memory_and_delay_nobody() {
     let setup = Setup::new().with("limits.event_streams_per_user", 1000);
     let target = Target::with(setup).await;
     let client = target.server.client();

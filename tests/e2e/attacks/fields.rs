@@ -9,7 +9,7 @@ use super::{Target, form, good_form};
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
 
 #[tokio::test]
-async fn two_authorizations_let_nobody_in() {
+async fn duplicate_authorization_headers_are_rejected() {
     let target = Target::start().await;
     let body = good_form(&Recording::short(T0));
     let length = format!("content-length: {}\r\n", body.len());
@@ -57,7 +57,7 @@ async fn two_times_or_two_digests_of_a_part_are_refused() {
 }
 
 #[tokio::test]
-async fn line_breaks_in_file_names_become_no_header_and_no_log_line() {
+async fn line_breaks_in_file_names_create_neither_headers_nor_log_lines() {
     let target = Target::start().await;
     let folded: [&[u8]; 4] = [
         b"filename=\"a\r\nX-Evil: 1\r\n_1748300000.bin\"",
@@ -84,7 +84,7 @@ fn evil_lines(server: &Server) -> usize {
 }
 
 #[tokio::test]
-async fn line_breaks_in_parameters_and_paths_become_no_header_and_no_log_line() {
+async fn line_breaks_in_parameters_and_paths_create_neither_headers_nor_log_lines() {
     let target = Target::start().await;
     let client = target.server.client();
     let evil = "en%0D%0AX-Evil:%201%0A%7B%22level%22:%22EVIL%22%7D";
@@ -115,7 +115,7 @@ async fn line_breaks_in_parameters_and_paths_become_no_header_and_no_log_line() 
 }
 
 #[tokio::test]
-async fn request_ids_and_traces_with_tricks_are_not_taken_over() {
+async fn malicious_request_ids_and_traces_are_not_adopted() {
     let target = Target::start().await;
     for id in ["a%0d%0aX-Evil: 1", "a b", "\"}", "../..", "<script>", &"x".repeat(65), "\u{1F600}", ""] {
         let reply = target.to_the_end(format!("{HEALTH}x-request-id: {id}\r\n\r\n")).await;

@@ -15,7 +15,7 @@ fn nothing_was_smuggled(reply: &Reply) {
 }
 
 #[tokio::test]
-async fn two_lengths_that_differ_are_no_request() {
+async fn two_different_content_lengths_are_refused() {
     let target = Target::start().await;
     let body = good_form(&Recording::short(T0));
     for (one, other) in [(body.len(), 5), (5, body.len()), (body.len(), body.len() + 1), (0, body.len())] {
@@ -30,7 +30,7 @@ async fn two_lengths_that_differ_are_no_request() {
 
 /// RFC 9110, 8.6: a proxy may have doubled the field, and there is only one way to read it.
 #[tokio::test]
-async fn two_equal_lengths_are_one() {
+async fn two_equal_content_lengths_are_accepted_as_one() {
     let target = Target::start().await;
     let body = b"--b--\r\n";
     let head = target.head("content-length: 7\r\ncontent-length: 7\r\nconnection: close\r\n");
@@ -40,7 +40,7 @@ async fn two_equal_lengths_are_one() {
 }
 
 #[tokio::test]
-async fn lengths_that_are_no_numbers_are_no_request() {
+async fn content_length_that_is_no_number_is_refused() {
     let target = Target::start().await;
     for length in ["-1", "+5", "0x10", "1e3", "5 5", "", "99999999999999999999999", "\u{0661}"] {
         let head = target.head(&format!("content-length: {length}\r\n"));
@@ -50,7 +50,7 @@ async fn lengths_that_are_no_numbers_are_no_request() {
 }
 
 #[tokio::test]
-async fn a_length_beside_chunks_smuggles_nothing() {
+async fn content_length_beside_chunked_encoding_smuggles_nothing() {
     let target = Target::start().await;
     for fields in [
         "content-length: 5\r\ntransfer-encoding: chunked\r\n",
@@ -72,7 +72,7 @@ async fn a_length_beside_chunks_smuggles_nothing() {
 }
 
 #[tokio::test]
-async fn transfer_encodings_with_tricks_are_no_request() {
+async fn malicious_transfer_encodings_are_refused() {
     let target = Target::start().await;
     for fields in [
         "transfer-encoding: gzip\r\n",
@@ -102,7 +102,7 @@ fn chunked(body: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn chunks_without_an_end_are_no_upload() {
+async fn upload_without_a_last_chunk_is_not_accepted() {
     let target = Target::start().await;
     let head = target.head("transfer-encoding: chunked\r\n");
     let mut body = good_form(&Recording::short(T0));

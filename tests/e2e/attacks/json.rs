@@ -14,7 +14,7 @@ async fn put(target: &Target, body: impl Into<Vec<u8>>) -> tests::Answer {
 }
 
 #[tokio::test]
-async fn json_that_nests_deeply_is_refused_or_read_over() {
+async fn deeply_nested_json_is_refused_or_skipped() {
     let target = Target::start().await;
     let nested = |begin: &str, end: &str| begin.repeat(DEEP) + &end.repeat(DEEP);
     for body in [
@@ -33,7 +33,7 @@ async fn json_that_nests_deeply_is_refused_or_read_over() {
 }
 
 #[tokio::test]
-async fn json_of_other_kinds_is_refused() {
+async fn json_of_the_wrong_type_is_refused() {
     let target = Target::start().await;
     for body in [
         "",
@@ -80,7 +80,7 @@ async fn huge_numbers_duplicate_keys_and_broken_text_are_refused() {
 }
 
 #[tokio::test]
-async fn json_beyond_its_bound_is_refused_announced_or_not() {
+async fn json_above_its_size_limit_is_refused_with_and_without_content_length() {
     let target = Target::start().await;
     put(&target, format!("{{\"push_token\":\"{}\"}}", "x".repeat(70_000))).await.problem(413, "request_too_large");
     let token = &target.server.token;
@@ -97,7 +97,7 @@ async fn json_beyond_its_bound_is_refused_announced_or_not() {
 
 /// The routes for the queue: a malformed task is dropped, not retried for ever.
 #[tokio::test]
-async fn task_bodies_are_bounded_and_need_the_secret_first() {
+async fn task_bodies_are_bounded_and_read_only_after_the_secret_was_checked() {
     let target = Target::start().await;
     let internal = tests::Client::internal(&target.server.internal_url, "");
     let bomb = "[".repeat(DEEP);

@@ -61,7 +61,7 @@ async fn names_that_are_not_utf8_or_hide_behind_overlong_utf8_are_refused() {
 }
 
 #[tokio::test]
-async fn extended_names_are_judged_as_what_they_decode_to() {
+async fn extended_names_are_checked_in_their_decoded_form() {
     let target = Target::start().await;
     let tricks = [
         "filename*=UTF-8''..%2F..%2Fup_1748300000.bin",
@@ -79,7 +79,7 @@ async fn extended_names_are_judged_as_what_they_decode_to() {
 }
 
 #[tokio::test]
-async fn backslashes_and_drives_are_refused_or_plain_words() {
+async fn backslashes_and_drives_are_refused_or_plain_text() {
     refused(&["..\\up_1748300000.bin", "a\\b_1748300000.bin", "C:\\x_1748300000.bin", "\\\\host\\x_1748300000.bin"])
         .await;
     harmless(&["C:x"]).await;
@@ -99,7 +99,7 @@ async fn absolute_names_are_refused() {
 
 /// Names are kept in memory and returned: a batch of endless names must fill neither memory nor the answer.
 #[tokio::test]
-async fn overlong_names_are_refused_and_told_in_short() {
+async fn overlong_names_are_refused_and_shortened_in_the_answer() {
     let target = Target::start().await;
     let long = format!("{}_1748300000.bin", "ä".repeat(7_000));
     let part = |at: usize| {
@@ -134,13 +134,13 @@ async fn dots_are_refused() {
 }
 
 #[tokio::test]
-async fn windows_device_names_are_plain_words() {
+async fn windows_device_names_are_plain_text() {
     refused(&["CON", "NUL.", "COM1:", "a_1748300000.bin:stream", "a_1748300000.bin ", "a_1748300000.bin."]).await;
     harmless(&["CON", "nul", "COM1", "PRN.x"]).await;
 }
 
 #[tokio::test]
-async fn marks_that_turn_text_or_break_lines_are_refused() {
+async fn bidirectional_marks_and_line_separators_are_refused() {
     let marks = ['\u{202E}', '\u{202A}', '\u{2066}', '\u{200F}', '\u{61C}', '\u{2028}', '\u{2029}', '\u{85}', '\u{9B}'];
     let names: Vec<String> = marks.iter().map(|mark| format!("a{mark}b_{T0}.bin")).collect();
     refused(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;

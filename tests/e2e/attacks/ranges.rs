@@ -65,7 +65,7 @@ impl Session {
 }
 
 #[tokio::test]
-async fn ranges_that_nobody_can_mean_write_nothing() {
+async fn impossible_ranges_write_nothing() {
     let at = Session::start().await;
     let (size, last) = (at.size(), at.size() - 1);
     for range in [
@@ -110,7 +110,7 @@ async fn ranges_that_nobody_can_mean_write_nothing() {
 }
 
 #[tokio::test]
-async fn several_ranges_are_no_range() {
+async fn multiple_ranges_are_refused() {
     let at = Session::start().await;
     for (one, other) in [("0-9/*", "10-19/*"), ("0-9/*", "0-9/*"), ("*/*", "0-9/*")] {
         let fields = format!("content-range: bytes {one}\r\ncontent-range: bytes {other}\r\ncontent-length: 10\r\n");
@@ -122,7 +122,7 @@ async fn several_ranges_are_no_range() {
 
 /// Bytes that were received are never overwritten, whatever is sent for their range.
 #[tokio::test]
-async fn what_overlaps_or_goes_backwards_is_read_over_and_a_gap_is_refused() {
+async fn overlapping_bytes_are_skipped_and_a_gap_is_refused() {
     let at = Session::start().await;
     let bytes = &at.file.bytes;
     assert_eq!(at.range("bytes 0-999/*", &bytes[..1000]).await.header("range"), Some("bytes=0-999"));
@@ -142,7 +142,7 @@ async fn what_overlaps_or_goes_backwards_is_read_over_and_a_gap_is_refused() {
 }
 
 #[tokio::test]
-async fn bodies_that_differ_from_their_range_never_count_for_more() {
+async fn body_longer_or_shorter_than_its_range_never_counts_for_more() {
     let at = Session::start().await;
     for (length, bytes) in [(0, 0), (9, 9), (11, 11), (1, 1)] {
         let fields = format!("content-range: bytes 0-9/*\r\ncontent-length: {length}\r\n");
@@ -171,7 +171,7 @@ async fn bodies_that_differ_from_their_range_never_count_for_more() {
 }
 
 #[tokio::test]
-async fn chunks_without_an_end_fill_the_file_and_no_more() {
+async fn chunks_without_an_end_fill_at_most_the_file() {
     let at = Session::start().await;
     let chunk = [b"ffff\r\n".as_slice(), &[0xEE; 0xFFFF], b"\r\n"].concat();
     let fields = "transfer-encoding: chunked\r\ncontent-range: bytes 0-9/*\r\n";
@@ -216,7 +216,7 @@ impl Session {
 
 /// One connection sends a byte now and then: a later one takes over at once, and no byte is lost.
 #[tokio::test]
-async fn one_that_trickles_gives_way_to_the_next() {
+async fn slow_sender_is_displaced_by_the_next() {
     let at = Session::start().await;
     let fields = format!("content-range: bytes 0-{}/*\r\ncontent-length: {}\r\n", at.size() - 1, at.size());
     let mut slow: Vec<Wire> = Vec::new();
@@ -244,7 +244,7 @@ async fn one_that_trickles_gives_way_to_the_next() {
 }
 
 #[tokio::test]
-async fn after_its_end_a_file_takes_nothing() {
+async fn complete_file_accepts_no_bytes() {
     let at = Session::start().await;
     let (server, client) = (&at.target.server, at.target.server.client());
     put(server, &at.url, "", at.file.bytes.clone()).await.ok();

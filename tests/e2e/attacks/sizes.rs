@@ -8,7 +8,7 @@ use super::Target;
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
 
 #[tokio::test]
-async fn ten_thousand_files_are_refused_at_the_first_too_many() {
+async fn ten_thousand_files_are_refused_at_the_first_file_above_the_limit() {
     let target = Target::start().await;
     let part = |at: i64| {
         format!("--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{}\"\r\n\r\nabc\r\n", name(T0 + at))
@@ -67,7 +67,7 @@ async fn a_header_of_a_mebibyte_is_refused() {
 }
 
 #[tokio::test]
-async fn an_address_of_a_hundred_kilobytes_is_refused() {
+async fn url_of_a_hundred_kilobytes_is_refused() {
     let target = Target::start().await;
     let get = |path: String| format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     target.raw(get(format!("/{}", "x".repeat(10_000)))).await.problem(414, "uri_too_long");
@@ -80,7 +80,7 @@ async fn an_address_of_a_hundred_kilobytes_is_refused() {
 
 /// As many parameters as fit into a URL: each is examined only once.
 #[tokio::test]
-async fn parameters_without_number_are_bounded_by_the_address() {
+async fn number_of_parameters_is_bounded_by_the_url_length() {
     let target = Target::start().await;
     let client = target.server.client();
     let many = |what: &str, times: usize| what.repeat(times);

@@ -30,7 +30,7 @@ async fn trickle(wire: &mut Wire, bytes: &[u8]) {
 }
 
 #[tokio::test]
-async fn clients_that_trickle_cost_no_memory_and_keep_nobody_waiting() {
+async fn slow_clients_cost_no_memory_and_delay_nobody() {
     let target = Target::start().await;
     let body = good_form(&Recording::short(T0));
     let half = body.len() / 2;
@@ -56,7 +56,7 @@ async fn clients_that_trickle_cost_no_memory_and_keep_nobody_waiting() {
 
 /// The number of connections is limited, and a connection that is only idle is closed for a new one.
 #[tokio::test]
-async fn idle_connections_do_not_lock_others_out() {
+async fn idle_connections_do_not_block_new_ones() {
     let target = Target::with(Setup::new().with("server.max_connections", 20)).await;
     let idle = join_all((0..40).map(|_| target.dial("GET /healthz HTTP/1.1\r\nhost: x\r\nx-never:"))).await;
     let health = target.server.stranger().get("/healthz").await;
@@ -66,7 +66,7 @@ async fn idle_connections_do_not_lock_others_out() {
 }
 
 #[tokio::test]
-async fn a_client_that_half_closes_in_the_middle_of_its_body_leaves_nothing() {
+async fn upload_half_closed_within_its_body_leaves_nothing() {
     let target = Target::start().await;
     let body = good_form(&Recording::short(T0));
     let upload = target.upload(&body);
@@ -80,7 +80,7 @@ async fn a_client_that_half_closes_in_the_middle_of_its_body_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_client_that_half_closes_behind_its_request_gets_its_answer_or_an_end() {
+async fn client_that_half_closes_after_its_request_gets_an_answer_or_a_close() {
     let target = Target::start().await;
     let mut wire = target.dial("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
     wire.half_close().await;
@@ -127,7 +127,7 @@ async fn clients_that_vanish_at_any_stage_leave_nothing() {
 
 /// A complete request whose sender does not wait for the answer: there is one complete job, or nothing.
 #[tokio::test]
-async fn a_client_that_vanishes_behind_its_last_byte_leaves_a_whole_job_or_nothing() {
+async fn client_that_vanishes_after_its_last_byte_leaves_a_complete_job_or_nothing() {
     let target = Target::start().await;
     for at in 0..10 {
         let wire = target.dial(target.upload(&good_form(&Recording::short(T0 + at * 1000)))).await;
@@ -144,7 +144,7 @@ async fn a_client_that_vanishes_behind_its_last_byte_leaves_a_whole_job_or_nothi
 }
 
 #[tokio::test]
-async fn a_client_that_never_reads_its_answers_holds_nobody_up() {
+async fn client_that_never_reads_its_answers_delays_nobody() {
     let target = Target::start().await;
     let mut deaf = target.dial("").await;
     let asked = "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".repeat(200);
@@ -156,7 +156,7 @@ async fn a_client_that_never_reads_its_answers_holds_nobody_up() {
 
 /// The shutdown does not wait for the slow client, which is told the reason.
 #[tokio::test]
-async fn a_slow_upload_is_told_that_the_server_ends_and_leaves_nothing() {
+async fn slow_upload_is_refused_at_shutdown_and_leaves_nothing() {
     let target = Target::start().await;
     let setup = target.server.setup().clone();
     let body = good_form(&Recording::large(T0, &recordings::large(4 << 20)));

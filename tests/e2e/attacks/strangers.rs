@@ -28,7 +28,7 @@ async fn send(client: &Client, method: Method, path: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_cursor_of_another_user_shows_only_ones_own() {
+async fn cursor_of_another_user_shows_only_the_callers_data() {
     let target = Target::start().await;
     let (ann, ben) = (target.server.client_of("ann").await, target.server.client_of("ben").await);
     speak(&ann, T0, 3).await;
@@ -46,7 +46,7 @@ async fn a_cursor_of_another_user_shows_only_ones_own() {
 
 /// Cursors are only base64 text: a caller with a made-up cursor sees their own data, or is refused.
 #[tokio::test]
-async fn made_up_cursors_with_absurd_places_are_harmless() {
+async fn made_up_cursors_with_extreme_positions_are_harmless() {
     let target = Target::start().await;
     let ben = target.server.client_of("ben").await;
     speak(&ben, T0, 2).await;
@@ -79,7 +79,7 @@ fn base64(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn jobs_of_others_are_refused_on_every_route_and_stay_as_they_are() {
+async fn jobs_of_other_users_are_refused_on_every_route_and_unchanged() {
     let target = Target::start().await;
     let (ann, eve) = (target.server.client_of("ann").await, target.server.client_of("eve").await);
     let failed = ann.done(&[Recording::garbage(T0)]).await;
@@ -109,7 +109,7 @@ fn standing(job: &Value) -> [&Value; 5] {
 }
 
 #[tokio::test]
-async fn conversations_of_others_are_answered_like_those_that_never_were() {
+async fn conversations_of_other_users_get_the_same_answer_as_unknown_ones() {
     let target = Target::start().await;
     let (ann, eve) = (target.server.client_of("ann").await, target.server.client_of("eve").await);
     speak(&ann, T0, 2).await;
@@ -147,7 +147,7 @@ fn told(answer: &Answer, id: &str) -> (String, Vec<String>) {
 }
 
 #[tokio::test]
-async fn a_device_of_another_user_is_out_of_reach() {
+async fn device_of_another_user_cannot_be_reached() {
     let target = Target::start().await;
     let (ann, eve) = (target.server.client_of("ann").await, target.server.client_of("eve").await);
     ann.put_device("phone", "token-of-ann").await;

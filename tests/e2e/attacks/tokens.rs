@@ -70,7 +70,7 @@ async fn lets_nobody_in(target: &Target, tokens: &BTreeMap<&str, String>) {
 }
 
 #[tokio::test]
-async fn tokens_without_a_signature_of_this_server_let_nobody_in() {
+async fn tokens_without_a_signature_of_this_server_are_rejected() {
     let target = Target::start().await;
     let own = own_key(&target);
     let public = Ed25519KeyPair::from_pkcs8(&own).unwrap().public_key().as_ref().to_vec();
@@ -113,7 +113,7 @@ fn jwk(key: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn tokens_of_another_time_place_or_purpose_let_nobody_in() {
+async fn tokens_with_a_wrong_time_issuer_or_audience_are_rejected() {
     let target = Target::start().await;
     let (own, now) = (own_key(&target), now_secs());
     let with = |change: Value| {
@@ -142,7 +142,7 @@ async fn tokens_of_another_time_place_or_purpose_let_nobody_in() {
 
 /// The key id is never used as a path, or in any other way than as an id.
 #[tokio::test]
-async fn a_kid_with_tricks_changes_nothing() {
+async fn malicious_key_id_changes_nothing() {
     let target = Target::start().await;
     let own = own_key(&target);
     let other = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new()).unwrap();
@@ -184,7 +184,7 @@ async fn a_token_of_a_mebibyte_is_refused() {
 }
 
 #[tokio::test]
-async fn a_token_anywhere_but_in_its_header_is_not_looked_at() {
+async fn token_outside_the_authorization_header_is_ignored() {
     let target = Target::start().await;
     let token = target.server.token.clone();
     let open = target.server.stranger();

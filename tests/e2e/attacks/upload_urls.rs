@@ -31,7 +31,7 @@ async fn ask(target: &Target, path: &str) -> tests::Reply {
 
 /// Every letter of the secret counts, and the answer to a wrong URL does not reveal how close the guess was.
 #[tokio::test]
-async fn changed_addresses_are_answered_like_those_that_never_were() {
+async fn changed_upload_urls_get_the_same_answer_as_unknown_ones() {
     let target = Target::start().await;
     let files = [Recording::short(T0), Recording::short(T0 + 1000)];
     let session = open(&target.server.client(), &[&files[0], &files[1]]).await;
@@ -105,7 +105,7 @@ async fn changed_addresses_are_answered_like_those_that_never_were() {
 }
 
 #[tokio::test]
-async fn an_address_serves_only_its_method_and_reads_no_token() {
+async fn upload_url_accepts_only_its_method_and_ignores_tokens() {
     let target = Target::start().await;
     let (client, eve) = (target.server.client(), target.server.client_of("eve").await);
     let file = Recording::short(T0);
@@ -137,7 +137,7 @@ async fn an_address_serves_only_its_method_and_reads_no_token() {
 
 /// The URL is not revealed either where a request fails, is malformed, or goes to the wrong route.
 #[tokio::test]
-async fn no_way_of_failing_tells_an_address() {
+async fn failed_requests_never_reveal_an_upload_url() {
     let target = Target::with(Setup::new().with("log.level", "trace")).await;
     let files = [Recording::short(T0), Recording::short(T0 + 1000)];
     let session = open(&target.server.client(), &[&files[0], &files[1]]).await;
@@ -181,7 +181,7 @@ async fn no_way_of_failing_tells_an_address() {
 }
 
 #[tokio::test]
-async fn sessions_of_others_are_refused_on_every_route() {
+async fn sessions_of_other_users_are_refused_on_every_route() {
     let target = Target::start().await;
     let (client, eve) = (target.server.client(), target.server.client_of("eve").await);
     let file = Recording::short(T0);
@@ -228,7 +228,7 @@ fn with(field: &str, value: &str) -> String {
 }
 
 #[tokio::test]
-async fn sizes_sums_and_names_with_tricks_open_nothing() {
+async fn malicious_sizes_digests_and_names_open_no_session() {
     let target = Target::start().await;
     let numbers = ["-1", "1.5", "1000.0", "1e3", "18446744073709551616", "1e400", "\"1000\"", "null", "true", "[1000]"];
     for size in numbers {
@@ -277,7 +277,7 @@ async fn sizes_sums_and_names_with_tricks_open_nothing() {
 }
 
 #[tokio::test]
-async fn a_sum_in_large_letters_is_the_same_sum() {
+async fn digest_in_capital_letters_is_the_same_digest() {
     let target = Target::start().await;
     let file = Recording::short(T0);
     let session = open(&target.server.client(), &[&file]).await;
@@ -289,7 +289,7 @@ async fn a_sum_in_large_letters_is_the_same_sum() {
 }
 
 #[tokio::test]
-async fn lists_and_bodies_without_measure_open_nothing() {
+async fn oversized_lists_and_bodies_open_no_session() {
     let target = Target::start().await;
     let file = |at: i64| json!({"name": name(T0 + at), "size": 1000, "sha256": "ab".repeat(32)});
     let files = |many: i64| json!({"files": (0..many).map(file).collect::<Vec<_>>()}).to_string();
@@ -327,7 +327,7 @@ async fn lists_and_bodies_without_measure_open_nothing() {
 
 /// The limit is a hundred sessions; the oldest ones are cancelled, and leave nothing.
 #[tokio::test]
-async fn a_user_who_opens_sessions_without_end_keeps_a_hundred() {
+async fn user_keeps_at_most_a_hundred_open_sessions() {
     let target = Target::start().await;
     let (client, many) = (target.server.client(), 150);
     let mut sessions = Vec::new();

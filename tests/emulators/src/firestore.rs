@@ -128,7 +128,7 @@ mod tests {
 
     /// When a process ends, in whatever way, the pipe to its emulator breaks.
     #[test]
-    fn the_emulator_ends_when_nobody_holds_its_pipe_any_more() {
+    fn emulator_stops_when_its_pipe_is_closed() {
         let mut running = match find_jar().and_then(|jar| start_on_a_free_port(&jar)) {
             Ok(running) => running,
             Err(why) => testkit::skip!(why),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn every_project_is_a_fresh_one() {
+    fn every_project_is_new() {
         let anywhere = Firestore { endpoint: "http://127.0.0.1:1".to_owned(), _watchdog: None };
         assert_ne!(anywhere.fresh_project(), anywhere.fresh_project());
     }

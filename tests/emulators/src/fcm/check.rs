@@ -177,7 +177,7 @@ mod tests {
 
     /// Otherwise a message that Google refuses would pass here.
     #[test]
-    fn what_google_refuses_is_refused() {
+    fn requests_that_google_refuses_are_refused() {
         assert!(body(&fine().to_string()).is_ok());
         let wrong = [
             ("/message/token", json!("")),

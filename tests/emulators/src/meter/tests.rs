@@ -59,7 +59,7 @@ fn call(method: &str) -> (Call, Arc<Book>) {
 }
 
 #[test]
-fn messages_are_found_wherever_they_are_cut() {
+fn messages_are_assembled_from_any_pieces() {
     let framed: Vec<u8> = [&[0, 0, 0, 0, 3][..], b"one", &[0, 0, 0, 0, 0], &[1, 0, 0, 0, 3], b"two"].concat();
     for size in 1..=framed.len() {
         let (mut messages, mut found) = (Messages::default(), Vec::new());
@@ -72,7 +72,7 @@ fn messages_are_found_wherever_they_are_cut() {
 }
 
 #[test]
-fn writes_count_once_the_answer_says_that_they_happened() {
+fn writes_count_when_the_answer_confirms_them() {
     let (call, book) = call("Commit");
     let transform = pb::DocumentTransform { document: name("jobs/1"), field_transforms: Vec::new() };
     let mut with_transform = update(document("users/ann/lines/1"));
@@ -90,7 +90,7 @@ fn writes_count_once_the_answer_says_that_they_happened() {
 }
 
 #[test]
-fn of_a_batch_only_those_writes_count_that_were_taken() {
+fn only_accepted_writes_of_a_batch_count() {
     let (call, book) = call("BatchWrite");
     let writes = vec![update(document("jobs/1")), update(document("jobs/2"))];
     asked(&call, &pb::BatchWriteRequest { writes, ..pb::BatchWriteRequest::default() });
@@ -100,7 +100,7 @@ fn of_a_batch_only_those_writes_count_that_were_taken() {
 }
 
 #[test]
-fn what_is_looked_for_costs_a_read_even_if_it_is_not_there() {
+fn lookup_of_a_missing_document_costs_a_read() {
     let (call, book) = call("RunQuery");
     call.trailers(&HeaderMap::new());
     call.trailers(&ended_with("0"));
@@ -133,7 +133,7 @@ fn a_thousand_counted_entries_cost_as_much_as_one() {
 }
 
 #[test]
-fn what_the_meter_cannot_read_is_told() {
+fn unreadable_messages_are_reported() {
     let (_, book) = call("ListDocuments");
     let (call, other) = call("Commit");
     call.answered(Err("a compressed message"));
@@ -152,7 +152,7 @@ async fn scene() -> Result<(Meter, FirestoreClient<Channel>, String), String> {
 }
 
 #[tokio::test]
-async fn everything_passes_unchanged_and_is_counted_by_method_and_collection() {
+async fn calls_pass_unchanged_and_are_counted_by_method_and_collection() {
     let (meter, mut client, database) = match scene().await {
         Ok(scene) => scene,
         Err(why) => skip!(why),

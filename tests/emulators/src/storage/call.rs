@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_come_out_of_paths_as_they_are() {
+    fn object_names_are_decoded_from_paths() {
         let uri: Uri = "/storage/v1/b/bucket/o/uploads%2Fann%252Eb%2F0-a+b.bin?alt=media".parse().unwrap();
         let call = Call::of(&Method::GET, &uri, &HeaderMap::new()).unwrap();
         assert_eq!(

@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_taken_out_whole() {
+    fn parts_are_extracted_completely() {
         let body = b"--x\r\nContent-Type: application/json\r\n\r\n{}\r\n--x\r\nA: b\r\n\r\nso\r\n--\r\nund\r\n--x\r\nA: b\r\n\r\n\r\n--x--\r\n";
         assert_eq!(parts("multipart/related; boundary=x", body).unwrap(), [&b"{}"[..], b"so\r\n--\r\nund", b""]);
         assert_eq!(parts("multipart/related; boundary=y", body), None);
