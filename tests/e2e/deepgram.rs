@@ -64,7 +64,7 @@ fn waits(job: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn a_conversation_has_the_language_the_speakers_and_the_words_with_their_times() {
+async fn conversation_has_language_speakers_and_words_with_times() {
     let provider = Provider::start(heard).await;
     let server = setup(&provider).start().await;
     let client = server.client();

@@ -35,7 +35,7 @@ fn field(asked: &Asked, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_conversation_has_the_language_and_the_words_with_their_times() {
+async fn conversation_has_language_and_words_with_times() {
     let provider = Provider::start(heard).await;
     let server = setup(&provider.url).with("engine.http.model", "tiny").start().await;
     let client = server.client();

@@ -48,7 +48,7 @@ fn plan(random: &SeededRandom) -> Vec<&'static str> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kills_at_every_step_lose_nothing_and_repeat_nothing() {
+async fn kills_at_every_step_lose_and_repeat_nothing() {
     let _alone = crate::alone().await;
     let (random, watch, setup) = (wait::random(), Stopwatch::start(), setup());
     let mut server = setup.start().await;

@@ -10,7 +10,7 @@ use tests::{Recording, Setup};
 const LONG: u64 = 1800;
 
 #[tokio::test]
-async fn a_recording_in_another_language_waits_for_an_engine_and_the_next_start_that_has_one_goes_on_with_it() {
+async fn recording_in_an_unsupported_language_waits_until_a_start_with_a_suitable_engine() {
     let setup = Setup::new().with("jobs.backoff_min_seconds", LONG).with("jobs.backoff_max_seconds", LONG);
     let server = setup.clone().with("engine.null_languages", "en").start().await;
     let client = server.client();

@@ -104,7 +104,7 @@ async fn invalid_audio_is_given_up_at_once() {
 }
 
 #[tokio::test]
-async fn a_good_recording_beside_an_invalid_one_is_placed_once_and_neither_is_deleted() {
+async fn valid_recording_beside_an_invalid_one_is_placed_once_and_neither_is_deleted() {
     let server = Setup::new().start().await;
     let mut older = OlderClient::new(server.client(), &[Recording::garbage(T0), Recording::short(T0 + MINUTE)]);
     for _ in 0..3 {
@@ -239,7 +239,7 @@ async fn too_old_recording_is_reported_as_such() {
 }
 
 #[tokio::test]
-async fn a_cancelled_job_is_counted_and_nothing_is_deleted() {
+async fn cancelled_job_is_counted_and_its_files_are_kept() {
     let server = Setup::new().with("engine.null_delay_ms", 600_000).start().await;
     let mut older = OlderClient::new(server.client(), &[Recording::short(T0)]);
     older.upload().await;

@@ -32,7 +32,7 @@ async fn two_files_ten_minutes_apart_go_into_the_conversation_that_the_app_named
 }
 
 #[tokio::test]
-async fn a_bad_file_beside_a_good_one_fails_alone() {
+async fn invalid_file_beside_a_valid_one_fails_alone() {
     let server = Setup::new().start().await;
     let client = server.client();
     let job = client.done(&[Recording::garbage(T0), Recording::speech(T0 + MINUTE)]).await;
@@ -47,7 +47,7 @@ async fn a_bad_file_beside_a_good_one_fails_alone() {
 }
 
 #[tokio::test]
-async fn silence_is_completed_without_a_call_a_conversation_or_usage() {
+async fn silent_file_is_completed_without_engine_call_conversation_or_usage() {
     let server = Setup::new().start().await;
     let client = server.client();
     let job = client.done(&[Recording::silence(T0)]).await;

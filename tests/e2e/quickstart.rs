@@ -73,7 +73,7 @@ async fn the_printed_curl_works_whatever_the_data_folder_is_called() {
 }
 
 #[tokio::test]
-async fn scripts_get_exactly_one_line() {
+async fn serve_prints_exactly_one_line_for_scripts() {
     let mut server = Setup::new().start().await;
     assert!(server.url.starts_with("http://127.0.0.1:") && server.internal_url.starts_with("http://127.0.0.1:"));
     assert_ne!(server.url, server.internal_url);

@@ -65,7 +65,7 @@ fn overlapping() -> [Vec<Recording>; 2] {
 }
 
 #[tokio::test]
-async fn a_recording_in_two_batches_at_once_has_one_transcript() {
+async fn recording_in_two_concurrent_batches_has_one_transcript() {
     let server = Setup::new().with("engine.null_delay_ms", DELAY_MS).start().await;
     let client = server.client();
     let batches = overlapping();

@@ -74,7 +74,7 @@ async fn no_page_may_use_the_api_without_configured_origins() {
 }
 
 #[tokio::test]
-async fn every_refusal_can_be_simulated_for_the_developer_of_an_app() {
+async fn every_refusal_can_be_simulated() {
     for (refuse, status, code, reason, shipped) in [
         ("fair_use", 429, "fair_use_restricted", "fair_use", "fair_use"),
         ("rate_limit", 429, "rate_limited", "rate_limit", ""),

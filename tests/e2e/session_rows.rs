@@ -19,7 +19,7 @@ fn changed(file: &Recording, field: &str, value: Value) -> Value {
 }
 
 #[tokio::test]
-async fn bad_files_are_named_before_their_first_byte() {
+async fn invalid_files_are_named_before_any_byte_is_sent() {
     let setup =
         Setup::new().with("limits.resumable_max_file_bytes", 1000).with("limits.resumable_max_batch_bytes", 1500);
     let server = setup.with("limits.max_files", 4).with("limits.recovery_window_seconds", 86_400).start().await;

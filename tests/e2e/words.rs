@@ -140,7 +140,7 @@ async fn speech_without_pauses_is_cut_without_losing_words() {
 }
 
 #[tokio::test]
-async fn half_of_a_batch_may_be_silent() {
+async fn batch_with_silent_files_completes() {
     let server = setup().start().await;
     let client = server.client();
     let files = [recorded("voice", T0, &clip("ss0880")), recorded("quiet", T0, &silence(3_000))];

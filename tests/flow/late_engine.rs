@@ -88,7 +88,7 @@ async fn answer_while_another_worker_holds_the_job_is_fenced() {
 
 /// A lease ends with its last millisecond: before that no other worker can claim the job.
 #[tokio::test]
-async fn a_lease_holds_to_its_last_millisecond() {
+async fn lease_holds_to_its_last_millisecond() {
     for (past, may_claim) in [(-1, false), (0, true), (1, true)] {
         let stage = Stage::new();
         let Recording { name, bytes, .. } = recording();

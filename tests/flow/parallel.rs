@@ -110,7 +110,7 @@ async fn next_file_is_in_its_first_pass_while_the_engine_transcribes_the_one_bef
 }
 
 #[tokio::test]
-async fn calls_of_all_jobs_together_never_exceed_the_bound() {
+async fn engine_calls_of_all_jobs_never_exceed_the_limit() {
     for bound in [1, 2, 4] {
         let stage = Stage::new().with(limits(bound));
         let mut tasks = Vec::new();

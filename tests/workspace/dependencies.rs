@@ -140,7 +140,7 @@ fn every_crate_is_listed_in_the_rules() {
 }
 
 #[test]
-fn a_crate_has_one_name() {
+fn crate_folder_package_and_library_have_one_name() {
     let wrong: Vec<_> = GRAPH.folders.iter().filter(|(name, folder)| folder.rsplit('/').next() != Some(name)).collect();
     assert!(wrong.is_empty(), "the package and its folder have two names: {wrong:?}");
     assert!(GRAPH.renamed.is_empty(), "the library and its package have two names: {:?}", GRAPH.renamed);

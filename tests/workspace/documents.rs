@@ -69,7 +69,7 @@ fn every_file_and_function_named_in_documents_exists() {
 }
 
 #[test]
-fn the_walk_of_a_recording_names_functions() {
+fn walk_of_a_recording_refers_to_functions() {
     let text = std::fs::read_to_string(crate::root().join(WALK)).unwrap();
     let functions = references(&text).into_iter().filter(|(_, item)| item.is_some()).count();
     assert!(functions >= STOPS, "only {functions} functions are named");

@@ -22,7 +22,7 @@ async fn duplicate_authorization_headers_are_rejected() {
 }
 
 #[tokio::test]
-async fn two_content_types_are_refused() {
+async fn duplicate_content_types_are_refused() {
     let target = Target::start().await;
     let body = good_form(&Recording::short(T0));
     for second in ["multipart/form-data; boundary=b", "multipart/form-data; boundary=c", "application/json"] {
@@ -33,7 +33,7 @@ async fn two_content_types_are_refused() {
 }
 
 #[tokio::test]
-async fn two_dispositions_or_two_names_in_a_part_are_refused() {
+async fn duplicate_dispositions_or_names_in_a_part_are_refused() {
     let target = Target::start().await;
     for twice in [
         "filename=\"a_1748300000.bin\"\r\nContent-Disposition: form-data; name=\"files\"; filename=\"b_1748300000.bin\"",
@@ -47,7 +47,7 @@ async fn two_dispositions_or_two_names_in_a_part_are_refused() {
 }
 
 #[tokio::test]
-async fn two_times_or_two_digests_of_a_part_are_refused() {
+async fn duplicate_times_or_digests_of_a_part_are_refused() {
     let target = Target::start().await;
     for header in ["X-Captured-At: 2025-05-26T22:53:20Z", "Content-Digest: md5=:AAAA:"] {
         let twice = format!("filename=\"a_1748300000.wav\"\r\n{header}\r\n{header}");

@@ -115,7 +115,7 @@ async fn upload_without_a_last_chunk_is_not_accepted() {
 }
 
 #[tokio::test]
-async fn bad_chunk_sizes_are_refused() {
+async fn invalid_chunk_sizes_are_refused() {
     let target = Target::start().await;
     let head = target.head("transfer-encoding: chunked\r\n");
     let long = format!("5;{}\r\n--b--\r\n", "x".repeat(100_000));

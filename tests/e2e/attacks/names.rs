@@ -119,7 +119,7 @@ async fn overlong_names_are_refused_and_shortened_in_the_answer() {
 }
 
 #[tokio::test]
-async fn dots_are_refused() {
+async fn dot_names_are_refused() {
     refused(&[
         ".",
         "..",

@@ -396,7 +396,7 @@ async fn taken(site: &Arc<dyn DamagedStore>, page: usize) -> Vec<Record> {
 }
 
 /// A job that becomes unreadable while a worker holds it ends the worker's delivery, and nothing else.
-pub async fn the_worker_of_a_damaged_job_is_stopped(site: Arc<dyn DamagedStore>) {
+pub async fn worker_of_a_damaged_job_is_stopped(site: Arc<dyn DamagedStore>) {
     let harness = harness(&site);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let job = harness.claim(job.id).await;
@@ -427,7 +427,7 @@ macro_rules! damage_contract {
             damaged_hour_of_usage_is_left_out_and_starts_again,
             damaged_device_does_not_prevent_pushes_to_others,
             export_reports_damaged_documents_and_goes_on,
-            the_worker_of_a_damaged_job_is_stopped,
+            worker_of_a_damaged_job_is_stopped,
         ] }
     };
 }

@@ -43,7 +43,7 @@ pub async fn exactly_one_of_many_concurrent_claims_wins(store: Arc<dyn Store>) {
     assert_eq!((job.lease.owner.into_iter().collect::<Vec<_>>(), job.attempt, job.lease.fence), (winners, 1, 1));
 }
 
-pub async fn a_claim_repeated_by_its_owner_is_the_same_claim(store: Arc<dyn Store>) {
+pub async fn claim_repeated_by_its_owner_changes_nothing(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let first = harness.done(job.id, Command::Claim { owner: nonce(1) }).await;
@@ -86,7 +86,7 @@ pub async fn job_of_a_lost_worker_is_recovered_at_the_end_of_its_lease_and_not_b
     }
 }
 
-pub async fn a_renewal_moves_the_end_of_the_lease(store: Arc<dyn Store>) {
+pub async fn renewal_extends_the_lease(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let held = harness.claim(job.id).await;

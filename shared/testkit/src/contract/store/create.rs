@@ -135,7 +135,7 @@ pub async fn a_recording_keeps_its_plan_when_another_job_takes_it(store: Arc<dyn
     assert_eq!((known.plan, known.captured_at, known.state), (planned.plan, planned.captured_at, State::Planned));
 }
 
-pub async fn the_same_bytes_of_another_user_are_another_recording(store: Arc<dyn Store>) {
+pub async fn same_bytes_of_another_user_are_another_recording(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     harness.transcribe(&ann(), &phone(0), &[(0, 900, "mine")]).await;
     let job = harness.accept(&bob(), &[phone(0)]).await;

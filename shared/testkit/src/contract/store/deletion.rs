@@ -31,7 +31,7 @@ pub async fn a_deleted_conversation_is_neither_found_nor_listed(store: Arc<dyn S
     assert!(!harness.delete(&ann(), id).await, "once");
 }
 
-pub async fn ids_merged_into_a_deleted_conversation_are_gone_too(store: Arc<dyn Store>) {
+pub async fn ids_merged_into_a_deleted_conversation_are_gone(store: Arc<dyn Store>) {
     let harness = Harness::new(store.clone());
     let late = harness.transcribe(&ann(), &phone(200), &[(0, 1000, "late")]).await.new_conversation_ids[0];
     harness.transcribe(&ann(), &phone(0), &[(0, 1000, "early")]).await;
@@ -157,7 +157,7 @@ pub async fn texts_are_removed_page_by_page_and_the_lines_stay(store: Arc<dyn St
     assert_eq!(due(&harness, None, 10).await, []);
 }
 
-pub async fn attached_texts_and_those_of_merged_conversations_go_too(store: Arc<dyn Store>) {
+pub async fn attached_texts_and_texts_of_merged_conversations_are_removed(store: Arc<dyn Store>) {
     let harness = Harness::new(store.clone());
     let late = harness.transcribe(&ann(), &phone(200), &[(0, 1000, "late")]).await;
     let mut attached = batch(&ann(), &[phone(9000)]);
@@ -173,7 +173,7 @@ pub async fn attached_texts_and_those_of_merged_conversations_go_too(store: Arc<
     assert_eq!(due(&harness, None, 10).await, []);
 }
 
-pub async fn texts_of_other_conversations_of_that_time_stay(store: Arc<dyn Store>) {
+pub async fn texts_of_other_conversations_at_that_time_are_kept(store: Arc<dyn Store>) {
     let harness = Harness::new(store.clone());
     let id = harness.transcribe(&ann(), &phone(0), &[(0, 900, "a"), (9000, 9900, "b")]).await.new_conversation_ids[0];
     assert!(harness.delete(&ann(), id).await);

@@ -49,7 +49,7 @@ pub async fn late_recording_joins_two_conversations(store: Arc<dyn Store>) {
     assert_eq!((bridge.new_conversation_ids, bridge.updated_conversation_ids), (vec![], vec![early]));
 }
 
-pub async fn redirects_are_followed_to_their_end(store: Arc<dyn Store>) {
+pub async fn chains_of_merged_ids_lead_to_the_survivor(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let ids = [400, 200, 0];
     let mut conversations = Vec::new();
@@ -79,7 +79,7 @@ pub async fn one_group_can_join_many_conversations(store: Arc<dyn Store>) {
     assert_eq!(job.updated_conversation_ids.len(), 1, "merged-away ids are not told");
 }
 
-pub async fn streams_never_mix(store: Arc<dyn Store>) {
+pub async fn conversations_never_mix_streams(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     for device in ["phone", "pendant"] {
         harness.transcribe(&ann(), &named(device, T0), &[(0, 1000, device)]).await;

@@ -49,7 +49,7 @@ pub async fn pages_of_any_size_show_every_job_once(store: Arc<dyn Store>) {
     }
 }
 
-pub async fn statuses_filter_before_the_page_is_cut(store: Arc<dyn Store>) {
+pub async fn status_filter_applies_before_paging(store: Arc<dyn Store>) {
     let harness = seven_jobs(store).await;
     harness.done(job_id(2), Command::Cancel).await;
     harness.done(job_id(5), Command::Cancel).await;

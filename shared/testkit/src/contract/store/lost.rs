@@ -69,7 +69,7 @@ pub async fn acceptance_and_slots(store: Arc<dyn Store>) {
     .await;
 }
 
-pub async fn the_whole_life_of_a_job(store: Arc<dyn Store>) {
+pub async fn job_from_acceptance_to_end(store: Arc<dyn Store>) {
     survives(store, async |run: &Run| {
         let (harness, id) = (&run.harness, run.id(1));
         harness.create(&run.batch(1, &[phone(0), phone(60), phone(900), phone(2000)])).await;

@@ -95,7 +95,7 @@ pub async fn conversations_of_a_time_include_its_start_and_not_its_end(store: Ar
     assert_eq!(between(Some(two), Some(one)).await, []);
 }
 
-pub async fn pages_of_conversations_show_every_one_once(store: Arc<dyn Store>) {
+pub async fn pages_of_conversations_show_every_conversation_once(store: Arc<dyn Store>) {
     let (harness, all) = five_conversations(store).await;
     for size in 1..=6 {
         let (mut seen, mut after) = (Vec::new(), None);

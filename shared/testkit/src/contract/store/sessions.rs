@@ -44,7 +44,7 @@ pub async fn session_is_a_job_that_owns_no_recordings(store: Arc<dyn Store>) {
     assert_eq!(harness.store.jobs_with_audio(&[session.id]).await.unwrap(), [session.id], "its blobs are no orphans");
 }
 
-pub async fn the_same_files_again_are_the_same_session(store: Arc<dyn Store>) {
+pub async fn repeated_request_with_the_same_files_returns_the_same_session(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let first = harness.session(&ann(), &[phone(0), phone(90)]).await;
     harness.pass(MS);
@@ -81,7 +81,7 @@ pub async fn one_of_many_concurrent_requests_opens_the_session(store: Arc<dyn St
     assert_eq!(ids.len(), 1, "{ids:?}");
 }
 
-pub async fn a_job_of_another_user_is_never_a_session(store: Arc<dyn Store>) {
+pub async fn job_of_another_user_is_never_returned_as_a_session(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let taken = harness.session(&bob(), &[phone(0)]).await;
     let mut request = session(&ann(), &[phone(0)]);
@@ -212,7 +212,7 @@ pub async fn session_finished_in_several_jobs_is_created_completed(store: Arc<dy
     assert_eq!(harness.usage(&ann()).await.segments, 2);
 }
 
-pub async fn a_session_expires_when_its_time_is_over(store: Arc<dyn Store>) {
+pub async fn session_expires_at_its_time_limit(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let session = harness.session(&ann(), &[phone(0)]).await;
     let end = session.due_at.unwrap();

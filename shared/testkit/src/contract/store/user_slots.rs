@@ -148,7 +148,7 @@ async fn failed_job(harness: &Harness, id: JobId) -> Job {
     harness.finish(&job).await
 }
 
-pub async fn a_stray_delivery_may_claim_a_waiting_job(store: Arc<dyn Store>) {
+pub async fn unexpected_delivery_can_claim_a_waiting_job(store: Arc<dyn Store>) {
     let harness = all_slots_taken(store).await;
     let job = harness.claim(job_id(5)).await;
     assert!(job.holds_slot());
