@@ -55,7 +55,7 @@ impl Harness {
     }
 
     /// Uploads files, and waits until the job's effects are done without sending requests to the functions.
-    async fn through(&self, files: &[Recording]) -> String {
+    async fn upload_and_wait(&self, files: &[Recording]) -> String {
         let job = self.client.accepted(files).await;
         for step in ["finish", "push", "clean_up"] {
             self.process.log.wait_step(step, &job).await;
@@ -91,7 +91,7 @@ impl Harness {
     }
 }
 
-fn within(what: &str, bill: &Bill, done: Done) {
+fn assert_within(what: &str, bill: &Bill, done: Done) {
     let total = bill.total();
     figures::tell(&format!(
         "Firestore, {what} ({} segments, {} groups): {total}; limits: {} reads, {} writes",
@@ -122,11 +122,11 @@ fn talk(at: i64, times: usize) -> Recording {
 async fn job_stays_within_its_reads_and_writes() {
     let harness = Harness::of(cloud!()).await;
     harness.meter.reset();
-    harness.through(&[Recording::speech(T0)]).await;
+    harness.upload_and_wait(&[Recording::speech(T0)]).await;
     let (bill, done) = (harness.meter.bill(), harness.steps());
     assert_eq!(done, Done { jobs: 1, more_files: 0, segments: 1, groups: 1 });
     println!("{bill}");
-    within("a job of one file", &bill, done);
+    assert_within("a job of one file", &bill, done);
     eventually("the push is sent", WAIT, async || (!harness.cloud.fcm.requests().is_empty()).then_some(())).await;
     figures::tell(&format!("A job of one file: {}", harness.others()));
 
@@ -135,26 +135,26 @@ async fn job_stays_within_its_reads_and_writes() {
     let again = harness.client.upload(&[Recording::speech(T0)]).await;
     assert_eq!((again.status, &again.body["deduplicated"]), (202, &true.into()), "{}", again.text);
     eventually("the blobs are gone", WAIT, async || harness.cloud.storage.names().is_empty().then_some(())).await;
-    within("the same again", &harness.meter.since(mark), Done { jobs: 1, ..Done::default() });
+    assert_within("the same again", &harness.meter.since(mark), Done { jobs: 1, ..Done::default() });
 }
 
 #[tokio::test]
 async fn segments_and_groups_stay_within_their_cost() {
     let harness = Harness::of(cloud!()).await;
     harness.meter.reset();
-    harness.through(&[talk(T0, 6)]).await;
+    harness.upload_and_wait(&[talk(T0, 6)]).await;
     let (bill, done) = (harness.meter.bill(), harness.steps());
     assert!(done.segments > 1 && done.groups >= 1, "{done:?}");
     println!("{bill}");
-    within("a job of one long file", &bill, done);
+    assert_within("a job of one long file", &bill, done);
 
     // A second job, which goes into the conversation of the first one.
     let mark = harness.meter.mark();
-    harness.through(&[talk(T0 + 60, 2)]).await;
+    harness.upload_and_wait(&[talk(T0 + 60, 2)]).await;
     let all = harness.steps();
     let (segments, groups) = (all.segments - done.segments, all.groups - done.groups);
     let more = Done { jobs: 1, more_files: 0, segments, groups };
-    within("a job that goes on with a conversation", &harness.meter.since(mark), more);
+    assert_within("a job that goes on with a conversation", &harness.meter.since(mark), more);
 }
 
 #[tokio::test]
@@ -162,11 +162,11 @@ async fn cost_of_three_files_is_that_of_their_segments_and_groups() {
     let harness = Harness::of(cloud!()).await;
     harness.meter.reset();
     let files: Vec<_> = (0..3).map(|n| Recording::short(T0 + 600 * n)).collect();
-    harness.through(&files).await;
+    harness.upload_and_wait(&files).await;
     let (bill, done) = (harness.meter.bill(), harness.steps());
     assert_eq!((done.jobs, done.segments, done.groups), (1, 3, 3), "{done:?}");
     println!("{bill}");
-    within("a job of three files", &bill, Done { more_files: 0, ..done });
+    assert_within("a job of three files", &bill, Done { more_files: 0, ..done });
     figures::tell(&format!("A job of three files: {}", harness.others()));
 }
 
@@ -175,33 +175,33 @@ async fn each_further_file_costs_two_reads_and_three_writes() {
     let harness = Harness::of(cloud!()).await;
     harness.meter.reset();
     let files: Vec<_> = (0..8).map(|n| Recording::short(T0 + 600 * n)).collect();
-    harness.through(&files).await;
+    harness.upload_and_wait(&files).await;
     let done = harness.steps();
     assert_eq!((done.more_files, done.segments), (7, 8), "{done:?}");
-    within("a job of eight files", &harness.meter.bill(), done);
+    assert_within("a job of eight files", &harness.meter.bill(), done);
 }
 
 #[tokio::test]
 async fn silent_job_costs_no_more_than_any_job() {
     let harness = Harness::of(cloud!()).await;
     harness.meter.reset();
-    harness.through(&[Recording::silence(T0)]).await;
+    harness.upload_and_wait(&[Recording::silence(T0)]).await;
     let (bill, done) = (harness.meter.bill(), harness.steps());
     assert_eq!(done, Done { jobs: 1, ..Done::default() });
     println!("{bill}");
-    within("a job of silence", &bill, done);
+    assert_within("a job of silence", &bill, done);
 
     let mark = harness.meter.mark();
     let files: Vec<_> = (1..9).map(|n| Recording::silence(T0 + 600 * n)).collect();
-    harness.through(&files).await;
+    harness.upload_and_wait(&files).await;
     let eight = Done { jobs: 1, more_files: 7, ..Done::default() };
-    within("a job of eight silent files", &harness.meter.since(mark), eight);
+    assert_within("a job of eight silent files", &harness.meter.since(mark), eight);
 }
 
 #[tokio::test]
 async fn client_requests_cost_few_reads() {
     let harness = Harness::of(cloud!()).await;
-    let job = harness.through(&[Recording::speech(T0)]).await;
+    let job = harness.upload_and_wait(&[Recording::speech(T0)]).await;
     let client = &harness.client;
     let conversation = client.conversations().await[0]["id"].as_str().unwrap().to_owned();
     let reads = |reads| Counts { reads, ..Counts::default() };

@@ -6,7 +6,7 @@ use emulators::storage::{Fault, Op};
 use emulators::tasks;
 use testkit::skip;
 use tests::cloud::Cloud;
-use tests::program::{Said, run};
+use tests::program::{CommandOutput, run};
 
 use crate::journey::cloud;
 
@@ -17,39 +17,42 @@ const ALWAYS: usize = 1000;
 
 /// The fact and the remedy of a failed check whose subject begins with these words.
 #[track_caller]
-fn failed<'a>(said: &'a Said, what: &str) -> (&'a str, &'a str) {
-    assert_eq!(said.code, Some(1), "{said:?}");
-    let lines: Vec<_> = said.out.lines().collect();
+fn failed<'a>(output: &'a CommandOutput, what: &str) -> (&'a str, &'a str) {
+    assert_eq!(output.code, Some(1), "{output:?}");
+    let lines: Vec<_> = output.out.lines().collect();
     let head = format!("FAILED  {what}");
-    let at = lines.iter().position(|line| line.starts_with(&head)).unwrap_or_else(|| panic!("no {head}: {}", said.out));
-    let indented = |line: usize| lines[line].strip_prefix("        ").unwrap_or_else(|| panic!("{}", said.out));
+    let at =
+        lines.iter().position(|line| line.starts_with(&head)).unwrap_or_else(|| panic!("no {head}: {}", output.out));
+    let indented = |line: usize| lines[line].strip_prefix("        ").unwrap_or_else(|| panic!("{}", output.out));
     (indented(at + 1), indented(at + 2))
 }
 
 /// The output contains only checks of one line, or of three.
 #[track_caller]
-fn is_readable(said: &Said) {
+fn is_readable(output: &CommandOutput) {
     let mut more = 0;
-    for line in said.out.lines() {
+    for line in output.out.lines() {
         match line {
-            line if line.starts_with("FAILED  ") => assert_eq!(std::mem::replace(&mut more, 2), 0, "{}", said.out),
+            line if line.starts_with("FAILED  ") => assert_eq!(std::mem::replace(&mut more, 2), 0, "{}", output.out),
             line if line.starts_with("        ") => more -= 1,
-            line => assert!(more == 0 && (line.starts_with("ok      ") || line.ends_with("needs to.")), "{}", said.out),
+            line => {
+                assert!(more == 0 && (line.starts_with("ok      ") || line.ends_with("needs to.")), "{}", output.out)
+            }
         }
         for noise in [" { ", "Error(", "Some(", "Os {", "status: ", "hyper", "tonic", "Tonic", "MetadataMap"] {
             assert!(!line.contains(noise), "`{noise}` is of a debugger: {line}");
         }
     }
-    assert_eq!(more, 0, "{}", said.out);
+    assert_eq!(more, 0, "{}", output.out);
 }
 
 #[tokio::test]
 async fn doctor_reports_success_when_everything_is_in_order() {
     let cloud = cloud!();
     for program in PROGRAMS {
-        let said = run(program, &["doctor"], &cloud.env()).await;
-        is_readable(&said);
-        let out = said.ok();
+        let output = run(program, &["doctor"], &cloud.env()).await;
+        is_readable(&output);
+        let out = output.ok();
         assert!(out.contains("ok      Firestore: its indexes") && out.contains("can do all that it needs to"), "{out}");
         assert!(!out.contains("FAILED"), "{out}");
     }
@@ -71,18 +74,18 @@ async fn unreachable_service_is_reported_with_its_address_and_without_a_role() {
             "afterword-upload" => ("AFTERWORD_CLOUD_FIREBASE_KEYS_URL", Some("http://127.0.0.1:9/keys")),
             _ => ("AFTERWORD_CLOUD_FCM_URL", Some(NOWHERE)),
         };
-        let said = run(program, &["doctor"], &cloud.env_but(&[&dead[..], &[other]].concat())).await;
-        is_readable(&said);
+        let output = run(program, &["doctor"], &cloud.env_but(&[&dead[..], &[other]].concat())).await;
+        is_readable(&output);
         for (variable, what) in services {
-            let (fact, remedy) = failed(&said, what);
+            let (fact, remedy) = failed(&output, what);
             assert!(fact.contains(NOWHERE) && fact.contains("refused"), "{fact}");
             assert_eq!(remedy, format!("start the emulator at {NOWHERE}, or unset {variable}"));
         }
         let (fact, remedy) =
-            failed(&said, if program == PROGRAMS[0] { "Firebase identity" } else { "Firebase Cloud Messaging" });
+            failed(&output, if program == PROGRAMS[0] { "Firebase identity" } else { "Firebase Cloud Messaging" });
         assert!(fact.contains(NOWHERE) && fact.contains("refused"), "{fact}");
         assert!(remedy.contains("cloud.firebase_keys_url") || remedy.contains("firewall"), "{remedy}");
-        assert!(!said.out.contains("grant") && !said.out.contains("its indexes"), "{}", said.out);
+        assert!(!output.out.contains("grant") && !output.out.contains("its indexes"), "{}", output.out);
     }
 }
 
@@ -93,13 +96,13 @@ async fn refusing_service_is_reported_with_the_role_to_grant() {
     meter.refuse("", Refusal::new(Code::PermissionDenied, "Missing or insufficient permissions."));
     let denied = "lacks IAM permission \"cloudtasks.queues.get\"";
     cloud.tasks.order(tasks::Fault::Refuse(403, "PERMISSION_DENIED", denied, None));
-    let said = "Permission 'cloudmessaging.messages.create' denied";
-    cloud.fcm.answer_token("doctor", Answer::refused_with(403, "PERMISSION_DENIED", said, serde_json::json!([])));
+    let message = "Permission 'cloudmessaging.messages.create' denied";
+    cloud.fcm.answer_token("doctor", Answer::refused_with(403, "PERMISSION_DENIED", message, serde_json::json!([])));
     // The account may read, but not write.
     cloud.storage.order(Op::Insert, Fault::Status(403), ALWAYS);
     cloud.storage.order(Op::Start, Fault::Status(403), ALWAYS);
-    let said = run("afterword-process", &["doctor"], &cloud.env()).await;
-    is_readable(&said);
+    let output = run("afterword-process", &["doctor"], &cloud.env()).await;
+    is_readable(&output);
     for (what, fact, remedy) in [
         ("Firestore: database", "Missing or insufficient permissions", "grant roles/datastore.user on the project"),
         (
@@ -110,12 +113,12 @@ async fn refusing_service_is_reported_with_the_role_to_grant() {
         ("Cloud Tasks: ", "cloudtasks.queues.get", "grant roles/cloudtasks.enqueuer and roles/cloudtasks.viewer"),
         ("Firebase Cloud Messaging: ", "denied", "grant roles/firebasecloudmessaging.admin on the project"),
     ] {
-        let told = failed(&said, what);
-        assert!(told.0.contains(fact) && told.1.starts_with(remedy), "{told:?}");
-        assert!(!said.out.contains("emulator at"), "{}", said.out);
+        let check = failed(&output, what);
+        assert!(check.0.contains(fact) && check.1.starts_with(remedy), "{check:?}");
+        assert!(!output.out.contains("emulator at"), "{}", output.out);
     }
-    assert!(said.out.contains("ok      Cloud Storage: storage.objects.get"), "{}", said.out);
-    assert!(said.err.ends_with("4 of 8 checks failed\n"), "{}", said.err);
+    assert!(output.out.contains("ok      Cloud Storage: storage.objects.get"), "{}", output.out);
+    assert!(output.err.ends_with("4 of 8 checks failed\n"), "{}", output.err);
 }
 
 #[tokio::test]
@@ -126,9 +129,9 @@ async fn missing_resource_is_reported_with_the_command_that_creates_it() {
         "The query requires an index. You can create it here: https://console.firebase.google.com/v1/r/project/x";
     meter.refuse("RunQuery", Refusal::new(Code::FailedPrecondition, index));
     let env = [("AFTERWORD_CLOUD_BUCKET", Some("elsewhere")), ("AFTERWORD_CLOUD_QUEUE", Some("other"))];
-    let said = run("afterword-upload", &["doctor"], &cloud.env_but(&env)).await;
-    is_readable(&said);
-    assert!(said.out.contains("ok      Firestore: database (default)"), "{}", said.out);
+    let output = run("afterword-upload", &["doctor"], &cloud.env_but(&env)).await;
+    is_readable(&output);
+    assert!(output.out.contains("ok      Firestore: database (default)"), "{}", output.out);
     for (what, fact, remedy) in [
         (
             "Firestore: its indexes",
@@ -142,12 +145,12 @@ async fn missing_resource_is_reported_with_the_command_that_creates_it() {
         ),
         ("Cloud Tasks: ", "queues/other", "gcloud tasks queues create other --location=europe-west1"),
     ] {
-        let told = failed(&said, what);
-        assert!(told.0.contains(fact) && told.1.contains(remedy), "{told:?}");
+        let check = failed(&output, what);
+        assert!(check.0.contains(fact) && check.1.contains(remedy), "{check:?}");
     }
     meter.refuse("", Refusal::new(Code::NotFound, "The database (default) does not exist for project x"));
-    let said = run("afterword-upload", &["doctor"], &cloud.env()).await;
-    let (fact, remedy) = failed(&said, "Firestore: database (default)");
+    let output = run("afterword-upload", &["doctor"], &cloud.env()).await;
+    let (fact, remedy) = failed(&output, "Firestore: database (default)");
     assert!(fact.contains("does not exist"), "{fact}");
     assert!(remedy.contains("gcloud firestore databases create --database='(default)'"), "{remedy}");
     assert!(remedy.contains("AFTERWORD_CLOUD_DATABASE"), "{remedy}");
@@ -163,12 +166,12 @@ async fn missing_credentials_are_reported_with_their_expected_location() {
         ("CLOUD_TASKS_EMULATOR_HOST", None),
         ("AFTERWORD_CLOUD_PROCESS_URL", Some("https://process.example.com")),
     ]);
-    let said = run("afterword-process", &["doctor"], &env).await;
-    is_readable(&said);
+    let output = run("afterword-process", &["doctor"], &env).await;
+    is_readable(&output);
     for what in ["Firestore: database", "Cloud Storage: bucket", "Cloud Tasks: ", "Firebase Cloud Messaging: "] {
-        let (fact, remedy) = failed(&said, what);
+        let (fact, remedy) = failed(&output, what);
         assert!(fact.contains("/nowhere/credentials.json"), "{fact}");
         assert!(remedy.contains("set GOOGLE_APPLICATION_CREDENTIALS to a valid file"), "{remedy}");
     }
-    assert!(!said.out.contains("grant roles"), "{}", said.out);
+    assert!(!output.out.contains("grant roles"), "{}", output.out);
 }

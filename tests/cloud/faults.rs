@@ -21,8 +21,8 @@ use tests::{Answer, Client, Recording, eventually};
 const WAIT: Duration = tests::wait::PATIENCE;
 /// More often than any call is retried.
 const ALWAYS: usize = 1000;
-/// The longest time for a request or a delivery under the limit of [`impatient`], on a busy machine; without that limit
-/// it takes longer.
+/// The longest time for a request or a delivery under [`with_short_timeouts`], on a busy machine; without these
+/// timeouts it takes longer.
 const QUICK: Duration = Duration::from_secs(15);
 
 /// Starts both functions for one user, with no wait between a fault and the next attempt of a job.
@@ -33,16 +33,16 @@ async fn running(cloud: &Cloud) -> (Function, Function, Client) {
     (upload, process, client)
 }
 
-fn hasty(cloud: Cloud) -> Cloud {
+fn with_short_backoff(cloud: Cloud) -> Cloud {
     cloud.with("jobs.backoff_min_seconds", "0").with("jobs.backoff_max_seconds", "0").with("engine.name", "null")
 }
 
 /// Limits every call of a service to two seconds.
-fn impatient(cloud: Cloud) -> Cloud {
+fn with_short_timeouts(cloud: Cloud) -> Cloud {
     cloud.with("cloud.call_seconds", "2")
 }
 
-/// The Firestore emulator is slow in its first transactions: slower than [`impatient`] allows.
+/// The Firestore emulator is slow in its first transactions: slower than [`with_short_timeouts`] allows.
 async fn warmed_up(cloud: &Cloud, upload: &Function) {
     let early = cloud.client(upload, "early");
     let accepted = async || (early.upload(&[Recording::short(T0)]).await.status == 202).then_some(());
@@ -62,7 +62,7 @@ async fn logged_of_job(function: &Function, message: &str, job: &str) -> Line {
 }
 
 /// The only log line of a failed request, found by the request id in the answer.
-async fn blamed(function: &Function, answer: &Answer) -> Line {
+async fn request_error(function: &Function, answer: &Answer) -> Line {
     let id = answer.header("x-request-id").to_owned();
     let is_it = |line: &Line| line.field("message") == "request failed" && line.field("request_id") == id;
     let line = logged(function, "the failure is logged", is_it).await;
@@ -71,19 +71,19 @@ async fn blamed(function: &Function, answer: &Answer) -> Line {
 }
 
 #[track_caller]
-fn says(line: &Line, level: &str, words: &[&str]) {
+fn assert_line(line: &Line, level: &str, words: &[&str]) {
     assert_eq!(line.field("level"), level, "{}", line.text);
-    let told = format!("{}{}", line.field("cause"), line.field("error"));
+    let reason = format!("{}{}", line.field("cause"), line.field("error"));
     for word in words {
-        assert!(told.contains(word), "`{word}` is not in: {}", line.text);
+        assert!(reason.contains(word), "`{word}` is not in: {}", line.text);
     }
-    assert!(!told.contains("Error {") && !told.contains("Some("), "no words of a debugger: {}", line.text);
+    assert!(!reason.contains("Error {") && !reason.contains("Some("), "no words of a debugger: {}", line.text);
 }
 
 /// A fault that does not pass by waiting is logged with its remedy; other faults are not.
 #[track_caller]
 fn needs_a_person(line: &Line, remedy: &str) {
-    says(line, "ERROR", &["; to mend it, ", remedy]);
+    assert_line(line, "ERROR", &["; to mend it, ", remedy]);
 }
 
 /// Waits until the job is done, while the scheduled repair goes on.

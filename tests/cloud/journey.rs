@@ -94,10 +94,10 @@ async fn function_suspended_past_its_lease_changes_nothing() {
         sleeper.log.lines().into_iter().find(|line| line.text.contains("fenced") || line.text.contains("lost"))
     })
     .await;
-    let told = |job: &serde_json::Value| {
+    let outcome = |job: &serde_json::Value| {
         ["status", "attempt", "completed_at", "files", "result"].map(|field| job[field].clone())
     };
-    assert_eq!(told(&client.job(&job).await), told(&before));
+    assert_eq!(outcome(&client.job(&job).await), outcome(&before));
     assert_eq!((client.segments().await.len(), client.usage().await.0), (1, 1));
     assert_eq!(cloud.fcm.requests().len(), 1);
 }

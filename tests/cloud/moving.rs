@@ -25,10 +25,13 @@ async fn user_data_moves_from_a_data_folder_to_the_cloud_and_back() {
     // Of all the settings of a function, the database is enough.
     let mut env = cloud.env();
     env.retain(|(name, _)| name == "GOOGLE_CLOUD_PROJECT" || name == "FIRESTORE_EMULATOR_HOST");
-    let said = run("afterword-process", &["import", &there], &env).await.ok();
-    assert!(said.contains("users: 1, conversations: 2") && said.contains("already there: 0, conflicts: 0"), "{said}");
-    let said = run("afterword-process", &["import", &there], &env).await.ok();
-    assert!(said.contains("written: 0,"), "{said}");
+    let output = run("afterword-process", &["import", &there], &env).await.ok();
+    assert!(
+        output.contains("users: 1, conversations: 2") && output.contains("already there: 0, conflicts: 0"),
+        "{output}"
+    );
+    let output = run("afterword-process", &["import", &there], &env).await.ok();
+    assert!(output.contains("written: 0,"), "{output}");
 
     let upload = cloud.upload().await;
     let client = cloud.client(&upload, "ann");

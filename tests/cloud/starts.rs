@@ -8,9 +8,9 @@ use crate::journey::cloud;
 
 #[tokio::test]
 async fn missing_setting_prevents_the_start_with_one_line() {
-    let said = run("afterword-upload", &[], &[]).await;
+    let output = run("afterword-upload", &[], &[]).await;
     assert_eq!(
-        said.refused(),
+        output.refused(),
         "afterword-upload: configuration: cloud.project (environment: GOOGLE_CLOUD_PROJECT) is not set, such as \
          my-project"
     );
@@ -18,8 +18,8 @@ async fn missing_setting_prevents_the_start_with_one_line() {
     for program in ["afterword-upload", "afterword-process"] {
         let mut env = cloud.env();
         env.retain(|(name, _)| name != "AFTERWORD_TASKS_SECRET");
-        let said = run(program, &[], &env).await;
-        let line = said.refused();
+        let output = run(program, &[], &env).await;
+        let line = output.refused();
         assert!(line.contains("tasks.secret (environment: AFTERWORD_TASKS_SECRET) is not set"), "{line}");
     }
 }
@@ -62,8 +62,8 @@ async fn invalid_setting_is_reported_with_its_variable_and_a_valid_value() {
         ("GOOGLE_CLOUD_PROJECT", "my project", "cloud.project", "my-project"),
     ] {
         for arguments in [&[][..], &["doctor"]] {
-            let said = run("afterword-upload", arguments, &cloud.env_but(&[(variable, Some(value))])).await;
-            let line = said.refused();
+            let output = run("afterword-upload", arguments, &cloud.env_but(&[(variable, Some(value))])).await;
+            let line = output.refused();
             let named = format!("afterword-upload: configuration: {key} (environment: ");
             let (fact, such) = line.split_once("such as ").unwrap_or_else(|| panic!("no example: {line}"));
             assert!(fact.starts_with(&named) && fact.contains(variable) && such.contains(example), "{line}");

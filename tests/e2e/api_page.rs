@@ -84,7 +84,7 @@ async fn every_shell_example_of_the_api_page_works() {
         script += &format!("{}\n", example.script);
         promised.extend(example.promised);
     }
-    let said = shell(&script).await;
+    let output = shell(&script).await;
     let statuses = std::fs::read_to_string(folder.path().join("statuses")).unwrap();
-    assert_eq!(statuses.lines().collect::<Vec<_>>(), promised, "{said}");
+    assert_eq!(statuses.lines().collect::<Vec<_>>(), promised, "{output}");
 }

@@ -72,13 +72,13 @@ impl Target {
     }
 
     /// Checks that everything is as it was before the attack, and that the server still works.
-    pub async fn stays_unharmed(self) {
+    pub async fn assert_unchanged(self) {
         nothing_kept(&self.server).await;
-        self.goes_on().await;
+        self.assert_running().await;
     }
 
     /// The same checks, except that the attack may have stored something.
-    pub async fn goes_on(self) {
+    pub async fn assert_running(self) {
         let health = self.server.stranger().get("/healthz").await;
         assert_eq!(health.status, 200, "{}", health.text);
         if let Some(before) = self.before {

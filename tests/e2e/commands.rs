@@ -26,9 +26,9 @@ async fn folder_in_use_is_refused_and_its_server_keeps_running() {
 async fn token_command_prints_only_the_token_also_while_the_server_runs() {
     let setup = Setup::new();
     let server = setup.start().await;
-    let said = setup.on_folder(&["token", "--uid", "ann", "--ttl", "2h"]).await;
-    assert_eq!((said.out.lines().count(), said.err.as_str()), (1, ""), "{said:?}");
-    let client = server.client().with_token(said.out.trim());
+    let output = setup.on_folder(&["token", "--uid", "ann", "--ttl", "2h"]).await;
+    assert_eq!((output.out.lines().count(), output.err.as_str()), (1, ""), "{output:?}");
+    let client = server.client().with_token(output.out.trim());
     assert_eq!(client.get("/v2/sync/jobs").await.status, 200);
     let alone = setup.token("ann").await;
     assert_eq!(client.with_token(&alone).get("/v2/usage").await.status, 200);
@@ -51,9 +51,9 @@ async fn commands_on_a_missing_folder_fail_and_do_not_create_it() {
         &["admin", "--data-dir", &path, "jobs"],
         &["backup", "--data-dir", &path, &file],
     ] {
-        let said = afterword(command).await;
-        assert!(said.refused().contains(&path), "{said:?}");
-        assert_eq!(said.out, "");
+        let output = afterword(command).await;
+        assert!(output.refused().contains(&path), "{output:?}");
+        assert_eq!(output.out, "");
     }
     assert!(!nowhere.exists());
 }
@@ -77,8 +77,8 @@ async fn backup_taken_during_uploads_restores_everything() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("copy.tar").display().to_string();
     let backup = ["backup", &file];
-    let (ids, said) = tokio::join!(under_way, setup.on_folder(&backup));
-    said.ok();
+    let (ids, output) = tokio::join!(under_way, setup.on_folder(&backup));
+    output.ok();
     let again = setup.on_folder(&backup).await;
     assert!(again.refused().contains(&file), "an archive is not written over: {again:?}");
 
@@ -140,8 +140,8 @@ async fn admin_lists_and_cancels_jobs() {
     let server = setup.start().await;
     let running = server.client().accepted(&[Recording::speech(T0 + 1000)]).await;
     server.log.wait_step("claim", &running).await;
-    let said = setup.on_folder(&["admin", "cancel", &running]).await.ok();
-    assert!(said.contains(&running) && said.contains("cancelled"), "{said}");
+    let output = setup.on_folder(&["admin", "cancel", &running]).await.ok();
+    assert!(output.contains(&running) && output.contains("cancelled"), "{output}");
     assert_eq!(server.client().job(&running).await["status"], "cancelled");
     let twice = setup.on_folder(&["admin", "cancel", failed_id]).await;
     assert!(twice.refused().contains(failed_id), "a finished job is not cancelled: {twice:?}");
@@ -153,8 +153,8 @@ async fn admin_lists_and_cancels_jobs() {
     setup.on_folder(&["admin", "redrive", failed_id]).await.ok();
     server.client().until(failed_id, "has run again", |job| job["status"] == "completed").await;
     server.folder().until_no_blobs(PATIENCE).await;
-    let said = setup.on_folder(&["admin", "redrive", failed_id]).await;
-    assert!(said.refused().contains(failed_id), "it is completed: {said:?}");
+    let output = setup.on_folder(&["admin", "redrive", failed_id]).await;
+    assert!(output.refused().contains(failed_id), "it is completed: {output:?}");
 }
 
 #[tokio::test]
@@ -181,10 +181,10 @@ async fn admin_command_with_an_unknown_job_is_refused() {
     let unknown = "11111111-1111-4111-8111-111111111111";
     for command in ["show", "cancel", "redrive"] {
         for id in [unknown, "mine"] {
-            let said = setup.on_folder(&["admin", command, id]).await;
-            assert!(said.refused().contains(id), "{command}: {said:?}");
+            let output = setup.on_folder(&["admin", command, id]).await;
+            assert!(output.refused().contains(id), "{command}: {output:?}");
         }
     }
-    let said = setup.on_folder(&["admin", "jobs", "--status", "sleeping"]).await;
-    assert!(said.refused().contains("sleeping"), "{said:?}");
+    let output = setup.on_folder(&["admin", "jobs", "--status", "sleeping"]).await;
+    assert!(output.refused().contains("sleeping"), "{output:?}");
 }

@@ -97,8 +97,8 @@ async fn address_in_use_is_reported() {
     let address = taken.local_addr().unwrap().to_string();
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().join("data").display().to_string();
-    let said = afterword(&["serve", "--listen", &address, "--data-dir", &data_dir]).await;
-    assert!(said.refused().contains(&address), "{said:?}");
-    let said = afterword(&["serve", "--listen", "everywhere", "--data-dir", &data_dir]).await;
-    assert!(said.refused().contains("server.listen"), "{said:?}");
+    let output = afterword(&["serve", "--listen", &address, "--data-dir", &data_dir]).await;
+    assert!(output.refused().contains(&address), "{output:?}");
+    let output = afterword(&["serve", "--listen", "everywhere", "--data-dir", &data_dir]).await;
+    assert!(output.refused().contains("server.listen"), "{output:?}");
 }

@@ -72,14 +72,14 @@ async fn damaged_job_affects_only_itself_until_a_person_removes_it() {
         (setup.folder().blobs() == audio).then_some(())
     })
     .await;
-    let told =
+    let logged =
         |server: &Server| server.log.count(|line| line.text.contains("cannot be read") && line.text.contains(&damaged));
-    assert_eq!(told(&server), 1, "{}", server.log.text());
+    assert_eq!(logged(&server), 1, "{}", server.log.text());
 
     let shown = admin(&setup, &["damaged"]).await;
     assert!(shown.contains(&damaged) && shown.contains("offline_sync_jobs"), "{shown}");
-    let said = setup.on_folder(&["admin", "show", &damaged]).await;
-    assert!(said.refused().contains("cannot be read"), "{said:?}");
+    let output = setup.on_folder(&["admin", "show", &damaged]).await;
+    assert!(output.refused().contains("cannot be read"), "{output:?}");
     let refused = setup.on_folder(&["admin", "remove", "offline_sync_jobs", &done]).await;
     assert!(refused.refused().contains("nothing was removed"), "{refused:?}");
     admin(&setup, &["remove", "offline_sync_jobs", &damaged]).await;
@@ -100,9 +100,9 @@ async fn export_skips_damaged_documents_and_reports_their_number() {
     spoil(&setup, "UPDATE recordings SET plan = x'ff' WHERE rowid = (SELECT min(rowid) FROM recordings)");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("all.jsonl").display().to_string();
-    let said = setup.on_folder(&["export", &file]).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
-    assert!(said.err.contains("2 stored documents cannot be read"), "{said:?}");
+    let output = setup.on_folder(&["export", &file]).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(output.err.contains("2 stored documents cannot be read"), "{output:?}");
     let other = Setup::new();
     let imported = other.on_folder(&["import", &file]).await.ok();
     assert!(imported.contains("recordings: 1"), "{imported}");

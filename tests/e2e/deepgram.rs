@@ -74,8 +74,9 @@ async fn conversation_has_language_speakers_and_words_with_times() {
     let conversations = client.conversations().await;
     assert_eq!(conversations[0]["language"], "en", "{conversations:?}");
     let segments = client.segments().await;
-    let told: Vec<_> = segments.iter().map(|s| (s["text"].as_str().unwrap(), s["speaker"].as_str().unwrap())).collect();
-    assert_eq!(told, [("He was.", "0"), ("Yes.", "1")]);
+    let texts: Vec<_> =
+        segments.iter().map(|s| (s["text"].as_str().unwrap(), s["speaker"].as_str().unwrap())).collect();
+    assert_eq!(texts, [("He was.", "0"), ("Yes.", "1")]);
     // The file that was sent began one packet before the segment: up to 20 ms are subtracted, 6.5 ms added.
     let near = |value: &Value, ms: i64| (ms - 20..=ms + 7).contains(&value.as_i64().unwrap());
     assert!(near(&segments[0]["start_ms"], 500) && near(&segments[1]["end_ms"], 1_500), "{segments:?}");

@@ -37,9 +37,9 @@ async fn every_answer_to_a_generated_request_is_documented() {
     command.args(["--warnings", "off", "--header", &format!("Authorization: Bearer {}", server.token)]);
     command.current_dir(folder.path()).stdin(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(LIMIT, command.output()).await.expect("it does not end").unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    let cases = said.lines().find(|line| line.contains(" generated")).unwrap_or_else(|| panic!("{said}"));
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{report}\n{}", String::from_utf8_lossy(&output.stderr));
+    let cases = report.lines().find(|line| line.contains(" generated")).unwrap_or_else(|| panic!("{report}"));
     figures::tell(&format!("schemathesis: {}, seed {SEED}", cases.trim()));
     // Otherwise the test would also pass without a single request.
     let count: u32 = cases.trim().split(' ').next().unwrap().replace(',', "").parse().unwrap();

@@ -78,8 +78,8 @@ async fn data_folder_of_an_earlier_version_is_continued() {
 #[tokio::test]
 async fn export_of_an_earlier_version_is_imported_and_continued() {
     let (place, new) = (unpacked(), Setup::new());
-    let said = new.on_folder(&["import", &place.path().join(EXPORT).display().to_string()]).await.ok();
-    assert!(said.contains("conflicts: 0"), "{said}");
+    let output = new.on_folder(&["import", &place.path().join(EXPORT).display().to_string()]).await.ok();
+    assert!(output.contains("conflicts: 0"), "{output}");
     let server = new.start().await;
     goes_on(&server.client_of(ANN).await, &server.client_of(BEN).await).await;
 }

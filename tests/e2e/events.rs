@@ -16,7 +16,7 @@ fn job_id(job: &Value) -> &str {
 }
 
 /// Creates a job and waits until its effects are done, so that it does not change any more.
-async fn settled(server: &tests::Server, client: &Client, at: i64) -> Value {
+async fn done_with_effects(server: &tests::Server, client: &Client, at: i64) -> Value {
     let job = client.done(&[Recording::short(at)]).await;
     let id = job_id(&job);
     server.log.wait_step("clean_up", id).await;
@@ -63,16 +63,16 @@ async fn new_stream_begins_with_every_unfinished_job() {
     }
     server.log.wait_step("plan", &ids[0]).await;
     let mut events = client.events("").await;
-    let mut told = Vec::new();
-    while told.len() < ids.len() {
+    let mut reported = Vec::new();
+    while reported.len() < ids.len() {
         let event = events.job().await;
-        if !told.contains(&event.job_id().to_owned()) {
-            told.push(event.job_id().to_owned());
+        if !reported.contains(&event.job_id().to_owned()) {
+            reported.push(event.job_id().to_owned());
         }
     }
-    told.sort();
+    reported.sort();
     ids.sort();
-    assert_eq!(told, ids);
+    assert_eq!(reported, ids);
 }
 
 #[tokio::test]
@@ -92,8 +92,8 @@ async fn reconnected_client_misses_nothing_even_after_a_kill_of_the_server() {
     let later = client.done(&[Recording::short(T0 + 2000)]).await;
     let mut events = client.events(&last).await;
     let seen = events.until(job_id(&later), "completed").await;
-    let told = seen.iter().any(|event| event.job_id() == job_id(&meanwhile) && event.status() == "completed");
-    assert!(told, "{seen:?}");
+    let reported = seen.iter().any(|event| event.job_id() == job_id(&meanwhile) && event.status() == "completed");
+    assert!(reported, "{seen:?}");
 }
 
 #[tokio::test]
@@ -101,8 +101,8 @@ async fn stream_shows_no_jobs_of_others_and_uses_their_event_ids_only_as_a_time(
     let server = Setup::new().start().await;
     let (client, eve) = (server.client(), server.client_of("eve").await);
     let mut eves = eve.events("").await;
-    let theirs = settled(&server, &client, T0).await;
-    let mine = settled(&server, &eve, T0 + 1000).await;
+    let theirs = done_with_effects(&server, &client, T0).await;
+    let mine = done_with_effects(&server, &eve, T0 + 1000).await;
     assert!(eves.until(job_id(&mine), "completed").await.iter().all(|event| event.job_id() == job_id(&mine)));
     let mut again = eve.events(theirs["updated_at"].as_str().unwrap()).await;
     assert_eq!(again.job().await.data, mine);

@@ -100,21 +100,21 @@ async fn every_format_of_phones_and_browsers_is_transcribed() {
     let server = Setup::new().with("engine.name", "auto").start().await;
     let client = server.client();
     let misnamed = [("aac.m4a", "memo.wav", 8), ("opus.webm", "memo.m4a", 8)];
-    let own = FORMATS.iter().map(|(name, _, said)| (*name, *name, *said));
-    for ((fixture_name, name, said), hour) in own.chain(misnamed).zip(0..) {
+    let own = FORMATS.iter().map(|(name, _, word_count)| (*name, *name, *word_count));
+    for ((fixture_name, name, word_count), hour) in own.chain(misnamed).zip(0..) {
         let file = Recording::new(named(name, T0 + 3600 * hour), fixture(&format!("formats/{fixture_name}")));
         let job = client.done(&[file]).await;
-        let told = &job["files"][0];
-        assert_eq!((&job["status"], &told["status"]), (&json!("completed"), &json!("done")), "{name}: {job}");
-        assert_eq!(told["code"], Value::Null, "{name}: {told}");
+        let file_result = &job["files"][0];
+        assert_eq!((&job["status"], &file_result["status"]), (&json!("completed"), &json!("done")), "{name}: {job}");
+        assert_eq!(file_result["code"], Value::Null, "{name}: {file_result}");
         let known = FORMATS.iter().find(|(known, ..)| *known == fixture_name).unwrap();
-        assert!(known.1.contains(&told["duration_ms"].as_u64().unwrap()), "{name}: {told}");
-        let conversation = told["conversation_ids"][0].as_str().unwrap();
+        assert!(known.1.contains(&file_result["duration_ms"].as_u64().unwrap()), "{name}: {file_result}");
+        let conversation = file_result["conversation_ids"][0].as_str().unwrap();
         let lines = client.get(&format!("/v2/conversations/{conversation}")).await.ok();
         let text: String =
             lines["segments"].as_array().unwrap().iter().map(|line| format!("{} ", line["text"])).collect();
         let heard = words(&text);
-        let missed = WORDS[..said].iter().filter(|word| !heard.iter().any(|heard| heard == *word)).count();
+        let missed = WORDS[..word_count].iter().filter(|word| !heard.iter().any(|heard| heard == *word)).count();
         assert!(missed <= 1, "{name}: {text}");
     }
 }

@@ -44,9 +44,9 @@ async fn conversation_has_language_and_words_with_times() {
     let conversations = client.conversations().await;
     assert_eq!(conversations[0]["language"], "en", "{conversations:?}");
     let segments = client.segments().await;
-    let told: Vec<_> =
+    let texts: Vec<_> =
         segments.iter().map(|s| (s["text"].as_str().unwrap(), s["words"].as_array().unwrap().len())).collect();
-    assert_eq!(told, [("He was not ill.", 4), ("Yes.", 1)]);
+    assert_eq!(texts, [("He was not ill.", 4), ("Yes.", 1)]);
     assert_eq!((&segments[1]["start_ms"], &segments[1]["words"][0]["end_ms"]), (&json!(1_400), &json!(1_600)));
     assert!(segments.iter().all(|segment| segment.get("speaker").is_none()));
     let asked = provider.asked().remove(0);
@@ -119,12 +119,12 @@ async fn system_certificates_are_trusted() {
     let tls = Setup::new().with("server.tls_cert", file("server")).with("server.tls_key", file("server-key"));
     let other = tls.start().await;
     assert!(other.url.starts_with("https://"), "{}", other.url);
-    for (trusted, told) in [(file("ca"), "127.0.0.1 answered 404"), (file("selfsigned"), "UnknownIssuer")] {
+    for (trusted, error) in [(file("ca"), "127.0.0.1 answered 404"), (file("selfsigned"), "UnknownIssuer")] {
         let server = setup(&other.url).env("SSL_CERT_FILE", &trusted).start().await;
         let job_id = server.client().accepted(&[Recording::speech(T0)]).await;
         server.client().until(&job_id, "waits for the engine", |job: &Value| job["waiting_for"] == "engine").await;
-        let failed = |line: &tests::log::Line| line.field("error").contains(told);
-        server.log.wait(told, tests::wait::PATIENCE, failed).await;
+        let failed = |line: &tests::log::Line| line.field("error").contains(error);
+        server.log.wait(error, tests::wait::PATIENCE, failed).await;
     }
     let none = tempfile::NamedTempFile::new().unwrap();
     let empty = none.path().parent().unwrap().join("afterword-no-certificates");

@@ -18,7 +18,7 @@ const KILLS: usize = 20;
 /// Jobs that are accepted and not finished when the trap is set.
 const IN_FLIGHT: usize = 50;
 /// The least number of new jobs in a round: a kill at acceptance needs uploads.
-const NEW: usize = 8;
+const MIN_NEW: usize = 8;
 /// The server dies at the first to n-th log line of a step, which means after different amounts of work. There are only
 /// as many lines of the step `accept` as new jobs.
 const DEPTH: usize = 24;
@@ -26,7 +26,7 @@ const DEPTH_AT_THE_DOOR: usize = 6;
 /// The number of jobs that have ended when the queue is lost.
 const FINISHED: usize = 5;
 /// Repairs wait half a minute after an interruption; then everything ends within seconds.
-const SETTLED: Duration = Duration::from_secs(120);
+const SETTLE_LIMIT: Duration = Duration::from_secs(120);
 
 /// Intervals that a test can wait for. The delay keeps fifty jobs in progress without slowing down the test.
 fn setup() -> Setup {
@@ -65,7 +65,7 @@ async fn kills_at_every_step_lose_and_repeat_nothing() {
     assert!(fleet.fewest_in_flight >= IN_FLIGHT);
 
     fleet.upload_the_rest().await;
-    check::everything(&fleet, &server, SETTLED).await;
+    check::everything(&fleet, &server, SETTLE_LIMIT).await;
     println!("{} jobs, all settled after {:?}", fleet.batches(), watch.elapsed());
 }
 
@@ -78,22 +78,22 @@ async fn loss_of_the_whole_queue_loses_no_work() {
     let mut fleet = Fleet::new(&server).await;
     // The server is killed between the end of a job and its effects.
     server.kill_at("finish", FINISHED);
-    fleet.top_up(IN_FLIGHT, NEW).await;
+    fleet.top_up(IN_FLIGHT, MIN_NEW).await;
     server.wait_killed(PATIENCE).await;
     setup.folder().forget_the_queue();
     let server = setup.start().await;
     fleet.move_to(&server);
     fleet.upload_the_rest().await;
-    check::everything(&fleet, &server, SETTLED).await;
+    check::everything(&fleet, &server, SETTLE_LIMIT).await;
 }
 
 /// Uploads enough jobs, and kills the server at the n-th line of a step.
 async fn round(fleet: &mut Fleet, server: Server, step: &str, random: &SeededRandom) {
     if ["accept", "enqueue"].contains(&step) {
         server.kill_at(step, 1 + random.below(DEPTH_AT_THE_DOOR));
-        fleet.top_up(IN_FLIGHT, NEW).await;
+        fleet.top_up(IN_FLIGHT, MIN_NEW).await;
     } else {
-        fleet.top_up(IN_FLIGHT, NEW).await;
+        fleet.top_up(IN_FLIGHT, MIN_NEW).await;
         fleet.count_in_flight().await;
         server.kill_at(step, 1 + random.below(DEPTH));
     }

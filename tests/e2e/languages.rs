@@ -43,9 +43,9 @@ async fn unsupported_language_is_logged_once_and_fails_after_the_longest_wait() 
     let job = client.terminal(&job_id).await;
     assert_eq!((&job["status"], &job["error"]["code"]), (&json!("failed"), &json!("waited_too_long")), "{job}");
     assert_eq!((&job["error"]["blame"], &job["error"]["retryable"]), (&json!("service"), &json!(true)), "{job}");
-    let told = eventually("it was looked at several times", PATIENCE, async || {
+    let logged = eventually("it was looked at several times", PATIENCE, async || {
         (server.log.steps("claim") > 2).then(|| server.log.count(|line| line.field("language") == "es"))
     });
-    assert_eq!(told.await, 1);
+    assert_eq!(logged.await, 1);
     assert_eq!(client.usage().await, (0, 0, 0));
 }

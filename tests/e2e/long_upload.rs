@@ -16,7 +16,7 @@ const CUTS: usize = 20;
 /// Percent of all bytes: bytes that were handed to a broken connection are lost.
 const SENT_TWICE: f64 = 5.0;
 /// The numbers of forwarded bytes after which first the server and then the app is killed.
-const LIVES: [(u64, u64); 2] = [(40 * MIB, 80 * MIB), (110 * MIB, 160 * MIB)];
+const KILL_AT: [(u64, u64); 2] = [(40 * MIB, 80 * MIB), (110 * MIB, 160 * MIB)];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_upload_survives_cuts_and_kills_and_sends_little_twice() {
@@ -28,11 +28,11 @@ async fn a_long_upload_survives_cuts_and_kills_and_sends_little_twice() {
     let mut server = setup.start().await;
     let proxy = Proxy::to(&server.url, proxy::Plan::random(&random, CUTS, MIB..SIZE)).await;
     let (session, tally) = (open(&server.client(), &[&file]).await, Tally::default());
-    for (kill, death) in LIVES {
+    for (kill, death) in KILL_AT {
         let mut app = app(&server, &proxy, &session, &file, &tally).await;
         server = tokio::select! {
             () = app.send() => panic!("it was to die before the end"),
-            server = fate(server, &setup, &proxy, kill, death) => server,
+            server = kill_server_then_app(server, &setup, &proxy, kill, death) => server,
         };
     }
     app(&server, &proxy, &session, &file, &tally).await.send().await;
@@ -68,7 +68,7 @@ async fn app(server: &Server, proxy: &Proxy, session: &Value, file: &Recording, 
 }
 
 /// Kills and restarts the server while the app sends; later kills the app.
-async fn fate(server: Server, setup: &Setup, proxy: &Proxy, kill: u64, death: u64) -> Server {
+async fn kill_server_then_app(server: Server, setup: &Setup, proxy: &Proxy, kill: u64, death: u64) -> Server {
     proxy.passed(kill).await;
     server.kill9().await;
     let server = setup.start().await;

@@ -18,7 +18,7 @@ fn cut_off(at: i64) -> Recording {
     Recording::new(name, bytes.slice(..bytes.len() - 100))
 }
 
-fn is_told(job: &Value) {
+fn assert_reported(job: &Value) {
     assert_eq!((&job["status"], &job["error"]["code"]), (&json!("partial_failure"), &json!("partly_decoded")), "{job}");
     let file = &job["files"][0];
     assert_eq!((&file["status"], &file["code"]), (&json!("done"), &json!("partly_decoded")), "{file}");
@@ -31,9 +31,9 @@ async fn partial_decoding_is_reported_at_every_upload_of_the_recording() {
     let server = Setup::new().start().await;
     let (client, recording) = (server.client(), damaged(T0));
     let job = client.done(std::slice::from_ref(&recording)).await;
-    is_told(&job);
-    let (usage, said) = (client.usage().await, client.conversations().await);
-    assert_eq!((usage.0, said.len()), (1, 1));
+    assert_reported(&job);
+    let (usage, all_conversations) = (client.usage().await, client.conversations().await);
+    assert_eq!((usage.0, all_conversations.len()), (1, 1));
     let retry =
         client.request(reqwest::Method::POST, &format!("/v2/sync/jobs/{}/retry", job["job_id"].as_str().unwrap()));
     client.send(retry).await.problem(409, "not_retryable");
@@ -46,7 +46,7 @@ async fn partial_decoding_is_reported_at_every_upload_of_the_recording() {
     let both = client.upload(&[recording, whole]).await.ok();
     assert_eq!((&both["status"], &both["deduplicated"]), (&json!("partial_failure"), &json!(true)), "{both}");
     let born = client.job(both["job_id"].as_str().unwrap()).await;
-    is_told(&born);
+    assert_reported(&born);
     assert_eq!((&born["files"][1]["status"], &born["files"][1]["code"]), (&json!("done"), &Value::Null), "{born}");
     assert_eq!((client.usage().await.0, server.log.steps("transcribe")), (2, 2), "nothing is done twice");
     server.folder().until_no_blobs(tests::wait::PATIENCE).await;
@@ -75,9 +75,9 @@ async fn shipped_clients_get_a_partial_failure_each_time_and_nothing_is_done_twi
     for round in 1..=3 {
         let answer = client.post("/v2/sync-local-files", std::slice::from_ref(&recording)).await;
         assert_eq!(answer.status, 202, "200 would let it be deleted: {}", answer.text);
-        let told = polled(&client, &answer.body).await;
-        let status = (&told["status"], &told["reason_code"]);
-        assert_eq!(status, (&json!("partial_failure"), &json!("partly_decoded")), "round {round}: {told}");
+        let status_body = polled(&client, &answer.body).await;
+        let status = (&status_body["status"], &status_body["reason_code"]);
+        assert_eq!(status, (&json!("partial_failure"), &json!("partly_decoded")), "round {round}: {status_body}");
         assert_eq!((client.usage().await.0, server.log.steps("transcribe")), (1, 1), "round {round}");
     }
     let answer = client.post("/v1/sync-local-files", &[recording]).await;
@@ -92,6 +92,6 @@ async fn damaged_silent_recording_is_never_answered_with_200() {
     let damaged = [&bytes[..], &70_000_u32.to_le_bytes(), &[0x55; 6_000]].concat();
     let answer = client.post("/v2/sync-local-files", &[Recording::new(name, damaged)]).await;
     assert_eq!(answer.status, 202, "{}", answer.text);
-    let told = polled(&client, &answer.body).await;
-    assert_eq!(told["reason_code"], "sync_invalid_audio", "{told}");
+    let status_body = polled(&client, &answer.body).await;
+    assert_eq!(status_body["reason_code"], "sync_invalid_audio", "{status_body}");
 }

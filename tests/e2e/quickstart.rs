@@ -13,7 +13,7 @@ const START: Duration = Duration::from_secs(5);
 const END: Duration = Duration::from_secs(10);
 
 /// The text after a label of the greeting.
-fn said<'a>(greeting: &'a [String], label: &str) -> &'a str {
+fn label_value<'a>(greeting: &'a [String], label: &str) -> &'a str {
     let line = greeting.iter().find_map(|line| line.trim_start().strip_prefix(label));
     line.unwrap_or_else(|| panic!("the greeting has no {label}: {greeting:#?}")).trim()
 }
@@ -24,10 +24,10 @@ async fn the_printed_curl_becomes_a_finished_job() {
     let (running, greeting) = setup.start_for_people(LAST).await;
     println!("the greeting is there after {:?}", running.started_in);
     assert!(running.started_in < START);
-    let address = said(&greeting, "address").split_whitespace().next().unwrap();
-    assert_eq!(said(&greeting, "data folder"), setup.data_dir().display().to_string());
+    let address = label_value(&greeting, "address").split_whitespace().next().unwrap();
+    assert_eq!(label_value(&greeting, "data folder"), setup.data_dir().display().to_string());
     assert!(greeting.iter().any(|line| line.contains("MAKES UP TEXT")), "the null engine has to be said loudly");
-    let client = Client::new(address, said(&greeting, "token"));
+    let client = Client::new(address, label_value(&greeting, "token"));
     client.put_device("my-phone", "a-token-of-my-phone").await;
 
     let curl = greeting.iter().find(|line| line.trim_start().starts_with("curl") && line.contains("/v2/sync/upload"));

@@ -24,7 +24,7 @@ async fn done(server: &Server, files: &[Recording]) -> Value {
 }
 
 /// Checks that each segment was transcribed, placed and counted once.
-async fn once(server: &Server, client: &Client, segments: u64) {
+async fn assert_done_once(server: &Server, client: &Client, segments: u64) {
     let placed = client.segments().await;
     let ids: BTreeSet<_> = placed.iter().map(|segment| segment["id"].as_str().unwrap()).collect();
     assert_eq!((ids.len() as u64, placed.len() as u64), (segments, segments), "{placed:?}");
@@ -55,7 +55,7 @@ async fn upload_repeated_eight_times_in_parallel_and_once_later_is_one_job_and_o
     assert_eq!(client.jobs().await.len(), 1);
     assert_eq!(server.log.steps("claim"), 1);
     assert_eq!(server.log.steps("transcribe"), 1);
-    once(&server, &client, job["total_segments"].as_u64().unwrap()).await;
+    assert_done_once(&server, &client, job["total_segments"].as_u64().unwrap()).await;
 }
 
 /// Two batches with one shared recording, and one of their own each.
@@ -75,7 +75,7 @@ async fn recording_in_two_concurrent_batches_has_one_transcript() {
         let job = client.terminal(job_id).await;
         assert_eq!(job["status"], "completed", "{job}");
     }
-    once(&server, &client, distinct_segments(&client).await).await;
+    assert_done_once(&server, &client, distinct_segments(&client).await).await;
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn a_recording_in_a_later_batch_is_finished_from_the_start() {
     let job = done(&server, &second).await;
     assert_eq!(job["status"], "completed", "{job}");
     assert_eq!(server.log.steps("transcribe"), calls + 1, "only the new recording is transcribed");
-    once(&server, &client, distinct_segments(&client).await).await;
+    assert_done_once(&server, &client, distinct_segments(&client).await).await;
 }
 
 #[tokio::test]

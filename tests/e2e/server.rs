@@ -15,7 +15,7 @@ async fn ask_beforehand(url: &str) -> reqwest::Response {
     request.header("access-control-request-method", "POST").send().await.unwrap()
 }
 
-fn told<'a>(answer: &'a reqwest::Response, name: &str) -> &'a str {
+fn header_value<'a>(answer: &'a reqwest::Response, name: &str) -> &'a str {
     answer.headers().get(name).map_or("", |value| value.to_str().unwrap())
 }
 
@@ -49,7 +49,7 @@ async fn pages_of_configured_origins_may_use_the_api() {
     let server = Setup::new().with("server.cors_origins", format!("{APP},http://localhost:3000")).start().await;
     let client = server.stranger();
     let asked = ask_beforehand(&format!("{}/v2/sync/upload", server.url)).await;
-    assert_eq!((asked.status().as_u16(), told(&asked, "access-control-allow-origin")), (204, APP));
+    assert_eq!((asked.status().as_u16(), header_value(&asked, "access-control-allow-origin")), (204, APP));
     let refused = client.send(client.request(Method::GET, "/v2/sync/jobs").header("origin", APP)).await;
     refused.problem(401, "unauthenticated");
     assert_eq!(refused.header("access-control-allow-origin"), APP);
@@ -58,7 +58,7 @@ async fn pages_of_configured_origins_may_use_the_api() {
     assert_eq!(other.header("access-control-allow-origin"), "");
 
     let internal = ask_beforehand(&format!("{}/v2/sync/process", server.internal_url)).await;
-    assert_eq!((told(&internal, "access-control-allow-origin"), told(&internal, "vary")), ("", ""));
+    assert_eq!((header_value(&internal, "access-control-allow-origin"), header_value(&internal, "vary")), ("", ""));
     for odd in ["https://app.example/", "app.example", "*,https://app.example"] {
         let line = Setup::new().with("server.cors_origins", odd).refused().await;
         assert!(line.contains("server.cors_origins"), "{line}");
@@ -101,11 +101,11 @@ async fn every_refusal_can_be_simulated() {
 async fn simulated_refusal_is_shown_at_start_and_requires_loopback() {
     let setup = Setup::new().with("simulate.refuse", "rate_limit");
     let (_running, greeting) = setup.start_for_people("Logs go to standard error").await;
-    let told = greeting.iter().filter(|line| line.contains("simulate.refuse")).collect::<Vec<_>>();
-    assert!(told.len() == 1 && told[0].contains("`rate_limited`"), "{greeting:#?}");
+    let shown = greeting.iter().filter(|line| line.contains("simulate.refuse")).collect::<Vec<_>>();
+    assert!(shown.len() == 1 && shown[0].contains("`rate_limited`"), "{greeting:#?}");
     let data_dir = Setup::new().data_dir().display().to_string();
     let open = ["serve", "--listen", "0.0.0.0:0", "--data-dir", &data_dir];
-    let said = setup.run(&open).await;
-    assert!(said.refused().contains("simulate.refuse") && said.refused().contains("loopback"), "{said:?}");
+    let output = setup.run(&open).await;
+    assert!(output.refused().contains("simulate.refuse") && output.refused().contains("loopback"), "{output:?}");
     assert!(Setup::new().with("simulate.refuse", "maybe").refused().await.contains("simulate.refuse"));
 }

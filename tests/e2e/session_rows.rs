@@ -195,12 +195,12 @@ async fn session_cancelled_while_it_is_opened_is_reported() {
     let server = Setup::new().with("limits.open_sessions_per_user", 1).start().await;
     let (client, next) = (server.client(), AtomicI64::new(T0));
     let opened = async |_| try_open(&client, &[offer(&Recording::short(next.fetch_add(10, Relaxed)))]).await;
-    let told = eventually("two were opened at the same moment", PATIENCE, async || {
+    let conflict = eventually("two were opened at the same moment", PATIENCE, async || {
         let answers = join_all((0..16).map(opened)).await;
         assert!(answers.iter().all(|answer| matches!(answer.status, 201 | 409)), "{answers:?}");
         answers.into_iter().find(|answer| answer.status == 409)
     });
-    told.await.problem(409, "job_finished");
+    conflict.await.problem(409, "job_finished");
     let open = client.get("/v2/sync/jobs?status=uploading").await.ok();
     assert_eq!(open["jobs"].as_array().map(Vec::len), Some(1));
 }

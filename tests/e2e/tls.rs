@@ -35,12 +35,12 @@ async fn https_is_served_in_both_versions_and_the_worker_stays_on_plain_loopback
     assert!(server.url.starts_with("https://127.0.0.1:"), "{}", server.url);
     assert!(server.internal_url.starts_with("http://127.0.0.1:"), "{}", server.internal_url);
     for (version, spoken) in [("--http1.1", "1.1"), ("--http2", "2")] {
-        let told = curl(&server, "/healthz", &format!("{version} -w '%{{http_version}}' -o /dev/null")).await;
-        assert_eq!(told, spoken);
+        let version_used = curl(&server, "/healthz", &format!("{version} -w '%{{http_version}}' -o /dev/null")).await;
+        assert_eq!(version_used, spoken);
     }
     let plain = server.url.replace("https:", "http:");
-    let said = program::shell(&format!("curl -sS {plain}/healthz 2>&1 || echo failed as it should")).await;
-    assert!(said.contains("failed as it should"), "{said}");
+    let found = program::shell(&format!("curl -sS {plain}/healthz 2>&1 || echo failed as it should")).await;
+    assert!(found.contains("failed as it should"), "{found}");
     assert!(curl(&server, "/healthz", "").await.contains("ok"), "and no harm was done");
 }
 
@@ -100,8 +100,8 @@ async fn invalid_certificate_files_prevent_the_start_with_one_line() {
 #[tokio::test]
 async fn an_expired_certificate_is_served_with_a_warning() {
     let server = with_named("expired").start().await;
-    let told = "the TLS certificate has expired";
-    server.log.wait("that it has expired", PATIENCE, |line| line.text.contains(told)).await;
+    let message = "the TLS certificate has expired";
+    server.log.wait("that it has expired", PATIENCE, |line| line.text.contains(message)).await;
     assert!(curl(&server, "/healthz", "-k").await.contains("ok"));
 }
 
@@ -126,8 +126,8 @@ async fn renewed_certificate_is_loaded_without_a_restart_and_a_broken_one_is_not
     assert!(subject().await.contains("Afterword test server"));
     put("renewed");
     eventually_or("the renewed certificate is shown", PATIENCE, async || {
-        let said = subject().await;
-        if said.contains("Afterword test renewed") { Ok(()) } else { Err(said) }
+        let found = subject().await;
+        if found.contains("Afterword test renewed") { Ok(()) } else { Err(found) }
     })
     .await;
 }

@@ -98,8 +98,8 @@ async fn edited_file_imports_nothing() {
     let (_, file) = two_users().await;
     let lines: Vec<&str> = file.split_inclusive('\n').collect();
     let end = lines.len() as u64;
-    let said = file.replacen("good morning", "bad morning!", 1);
-    assert_eq!(refused(&said, "another word").await, end, "only the sum knows");
+    let edited = file.replacen("good morning", "bad morning!", 1);
+    assert_eq!(refused(&edited, "another word").await, end, "only the sum knows");
     for (at, _) in lines.iter().enumerate() {
         let mut without = lines.clone();
         without.remove(at);

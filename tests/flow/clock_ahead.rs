@@ -9,7 +9,7 @@ use flow::sweep::{resume, sweep};
 use testkit::build::T0;
 
 use crate::parallel::{recordings, run};
-use crate::script::{Script, Told};
+use crate::script::{Reply, Script};
 use crate::stage::Stage;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -37,7 +37,7 @@ async fn jobs_written_by_a_clock_ahead_continue_at_the_next_sweep_or_start() {
             assert_eq!(swept.corrected, 6, "those in line as well");
         }
         sweep(&stage.services, 2000).await.unwrap();
-        let (worker, _) = stage.worker_with(&Arc::new(Script::new(|_| Told::Text)));
+        let (worker, _) = stage.worker_with(&Arc::new(Script::new(|_| Reply::Text)));
         loop {
             let due = stage.queue.take_due(stage.clock_now());
             if due.is_empty() {

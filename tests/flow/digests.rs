@@ -19,7 +19,7 @@ use testkit::{SeededRandom, memory};
 use tests::Recording;
 use tests::recordings::numbered;
 
-use crate::script::{Script, Told, number};
+use crate::script::{Reply, Script, number};
 use crate::stage::{Stage, ann, soon};
 
 /// A blob store that counts how often one of its blobs is opened.
@@ -65,7 +65,7 @@ fn digest(bytes: &[u8]) -> Sha256Hex {
 }
 
 /// Uploads a session that claims to contain `claimed`, but contains other bytes.
-async fn bring(stage: &Stage, claimed: &Recording, bytes: Bytes) -> TaskBody {
+async fn upload_session(stage: &Stage, claimed: &Recording, bytes: Bytes) -> TaskBody {
     let (name, size, sha256) = (claimed.name.clone(), claimed.bytes.len() as u64, digest(&claimed.bytes));
     let files = vec![Offer { name, size, sha256, crc32c: None, captured_at: None }];
     let asked = OpenSession { uid: ann(), files, terms: Terms::default(), traceparent: None };
@@ -87,12 +87,12 @@ async fn delivered(stage: &Stage, engine: &Arc<Script>, task: &TaskBody) -> Outc
     soon(Box::pin(stage.worker_with(engine).0.run(task))).await.unwrap()
 }
 
-fn busy() -> Arc<Script> {
-    Arc::new(Script::new(|_| Told::Fails(Retry::Later { after: None })))
+fn failing_engine() -> Arc<Script> {
+    Arc::new(Script::new(|_| Reply::Fails(Retry::Later { after: None })))
 }
 
-fn hears() -> Arc<Script> {
-    Arc::new(Script::new(|_| Told::Text))
+fn working_engine() -> Arc<Script> {
+    Arc::new(Script::new(|_| Reply::Text))
 }
 
 async fn code(stage: &Stage, job: JobId) -> Option<Code> {
@@ -103,11 +103,11 @@ fn texts(stage: &Stage) -> Vec<String> {
     stage.store.all_lines(&ann()).iter().map(domain::Line::text).collect()
 }
 
-/// The texts that an engine of [`hears`] gives for the recording when the digest is right.
-async fn honest(recording: &Recording) -> Vec<String> {
+/// The texts that an engine of [`working_engine`] gives for the recording when the digest is right.
+async fn expected_texts(recording: &Recording) -> Vec<String> {
     let stage = Stage::new();
     let task = stage.accept(&recording.name, &recording.bytes).await;
-    assert_eq!(delivered(&stage, &hears(), &task).await, Outcome::Done(Status::Completed));
+    assert_eq!(delivered(&stage, &working_engine(), &task).await, Outcome::Done(Status::Completed));
     texts(&stage)
 }
 
@@ -121,7 +121,7 @@ fn other_speech(of: &Recording) -> Bytes {
 /// Ends a job that has planned a recording and placed nothing of it.
 async fn planned(stage: &Stage, recording: &Recording, how: &Command) -> domain::Job {
     let task = stage.accept(&recording.name, &recording.bytes).await;
-    assert!(matches!(delivered(stage, &busy(), &task).await, Outcome::Rescheduled { .. }));
+    assert!(matches!(delivered(stage, &failing_engine(), &task).await, Outcome::Rescheduled { .. }));
     match stage.services.step(task.job_id, how).await.unwrap() {
         flow::ports::Stepped::Done { job, .. } => job,
         other => panic!("{other:?}"),
@@ -133,15 +133,15 @@ async fn wrong_bytes_for_a_planned_recording_are_refused_and_the_right_ones_tran
     let recording = Recording::speech(T0.millis() / 1000 - 86_400);
     let stage = Stage::new();
     planned(&stage, &recording, &Command::Cancel).await;
-    let task = bring(&stage, &recording, other_speech(&recording)).await;
-    let engine = hears();
+    let task = upload_session(&stage, &recording, other_speech(&recording)).await;
+    let engine = working_engine();
     assert_eq!(delivered(&stage, &engine, &task).await, Outcome::Done(Status::Failed));
     assert_eq!(code(&stage, task.job_id).await, Some(Code::DigestMismatch));
     assert_eq!((engine.calls(), texts(&stage)), (0, vec![]), "nothing of them is heard");
 
-    let task = bring(&stage, &recording, recording.bytes.clone()).await;
+    let task = upload_session(&stage, &recording, recording.bytes.clone()).await;
     assert_eq!(delivered(&stage, &engine, &task).await, Outcome::Done(Status::Completed));
-    assert_eq!(texts(&stage), honest(&recording).await);
+    assert_eq!(texts(&stage), expected_texts(&recording).await);
 }
 
 #[tokio::test]
@@ -152,8 +152,8 @@ async fn wrong_bytes_for_a_recording_with_stored_texts_place_only_those_texts() 
     let heard = Arc::clone(&first);
     let half = Arc::new(Script::new(move |audio| {
         match *heard.lock().unwrap().get_or_insert(number(audio)) == number(audio) {
-            true => Told::Text,
-            false => Told::Fails(Retry::Later { after: None }),
+            true => Reply::Text,
+            false => Reply::Fails(Retry::Later { after: None }),
         }
     }));
     let task = stage.accept(&recording.name, &recording.bytes).await;
@@ -161,14 +161,14 @@ async fn wrong_bytes_for_a_recording_with_stored_texts_place_only_those_texts() 
     stage.services.step(task.job_id, &Command::Cancel).await.unwrap();
     let before = texts(&stage);
     assert_eq!(before.len(), 1);
-    let task = bring(&stage, &recording, other_speech(&recording)).await;
-    let engine = hears();
+    let task = upload_session(&stage, &recording, other_speech(&recording)).await;
+    let engine = working_engine();
     assert!(matches!(delivered(&stage, &engine, &task).await, Outcome::Done(_)));
     assert_eq!(code(&stage, task.job_id).await, Some(Code::DigestMismatch));
     assert_eq!((engine.calls(), texts(&stage)), (0, before));
-    let task = bring(&stage, &recording, recording.bytes.clone()).await;
+    let task = upload_session(&stage, &recording, recording.bytes.clone()).await;
     assert_eq!(delivered(&stage, &engine, &task).await, Outcome::Done(Status::Completed));
-    assert_eq!(texts(&stage), honest(&recording).await);
+    assert_eq!(texts(&stage), expected_texts(&recording).await);
 }
 
 /// The clip, half a minute of silence, and the clip again.
@@ -183,8 +183,8 @@ async fn retry_verifies_the_bytes_again() {
     let recording = Recording::speech(T0.millis() / 1000 - 86_400);
     let stage = Stage::new();
     planned(&stage, &recording, &Command::Cancel).await;
-    let mut task = bring(&stage, &recording, other_speech(&recording)).await;
-    let engine = hears();
+    let mut task = upload_session(&stage, &recording, other_speech(&recording)).await;
+    let engine = working_engine();
     assert_eq!(delivered(&stage, &engine, &task).await, Outcome::Done(Status::Failed));
     stage.services.step(task.job_id, &Command::Retry { key: nonce(4) }).await.unwrap();
     task.dispatch = stage.job(task.job_id).await.dispatch.number;
@@ -200,8 +200,8 @@ async fn digest_mismatch_is_reported_before_invalid_audio() {
             size => Recording::large(T0.millis() / 1000 - 86_400, &numbered(size)),
         };
         let stage = Stage::new();
-        let task = bring(&stage, &recording, vec![0x7F; recording.bytes.len()].into()).await;
-        assert_eq!(delivered(&stage, &hears(), &task).await, Outcome::Done(Status::Failed));
+        let task = upload_session(&stage, &recording, vec![0x7F; recording.bytes.len()].into()).await;
+        assert_eq!(delivered(&stage, &working_engine(), &task).await, Outcome::Done(Status::Failed));
         assert_eq!(code(&stage, task.job_id).await, Some(Code::DigestMismatch), "{} bytes", recording.bytes.len());
     }
 }
@@ -212,7 +212,7 @@ async fn files_of_a_batch_are_not_read_again_for_their_digest() {
     let recording = Recording::large(T0.millis() / 1000 - 86_400, &numbered(3 << 20));
     let task = stage.accept(&recording.name, &recording.bytes).await;
     assert!(stage.job(task.job_id).await.files[0].verified, "the server digested it while it came");
-    assert_eq!(delivered(&stage, &hears(), &task).await, Outcome::Done(Status::Completed));
+    assert_eq!(delivered(&stage, &working_engine(), &task).await, Outcome::Done(Status::Completed));
     assert_eq!(counting.reads.load(Ordering::Relaxed), 1);
 }
 
@@ -225,10 +225,10 @@ async fn bytes_of_a_session_are_digested_once_across_deliveries() {
         if has_plan {
             planned(&stage, &recording, &Command::Cancel).await;
         }
-        let task = bring(&stage, &recording, recording.bytes.clone()).await;
+        let task = upload_session(&stage, &recording, recording.bytes.clone()).await;
         assert!(!stage.job(task.job_id).await.files[0].verified);
         // The first delivery reads the bytes for the digest and for the samples, the second one only for the samples.
-        for (expected, engine) in [(2, busy()), (1, hears())] {
+        for (expected, engine) in [(2, failing_engine()), (1, working_engine())] {
             counting.reads.store(0, Ordering::Relaxed);
             delivered(&stage, &engine, &task).await;
             assert!(stage.job(task.job_id).await.files[0].verified);
@@ -242,13 +242,13 @@ async fn bytes_of_a_session_are_digested_once_across_deliveries() {
 async fn large_file_is_marked_verified_before_the_first_pass() {
     let (stage, counting) = counting();
     let recording = Recording::large(T0.millis() / 1000 - 86_400, &numbered(3 << 20));
-    let task = bring(&stage, &recording, recording.bytes.clone()).await;
+    let task = upload_session(&stage, &recording, recording.bytes.clone()).await;
     let is_marked = async {
         while !stage.job(task.job_id).await.files[0].verified {
             tokio::task::yield_now().await;
         }
     };
-    let (worker, _) = stage.worker_with(&hears());
+    let (worker, _) = stage.worker_with(&working_engine());
     tokio::select! {
         biased;
         () = soon(is_marked) => {}
@@ -257,6 +257,6 @@ async fn large_file_is_marked_verified_before_the_first_pass() {
     // The worker is lost: the next one listens again, and does not verify again.
     assert_eq!(stage.job(task.job_id).await.files[0].counts.segments, 0, "there is no plan yet");
     counting.reads.store(0, Ordering::Relaxed);
-    assert_eq!(delivered(&stage, &hears(), &task).await, Outcome::Done(Status::Completed));
+    assert_eq!(delivered(&stage, &working_engine(), &task).await, Outcome::Done(Status::Completed));
     assert_eq!(counting.reads.load(Ordering::Relaxed), 1);
 }

@@ -12,7 +12,7 @@ use speech::Retry;
 use testkit::build::T0;
 
 use crate::parallel::{limits, recordings, run, states, usage, while_time_passes};
-use crate::script::{Script, Told, is_the_clip};
+use crate::script::{Reply, Script, is_the_clip};
 use crate::stage::Stage;
 
 #[tokio::test]
@@ -20,7 +20,7 @@ async fn unavailable_engine_gets_no_more_calls_and_no_further_file_is_started() 
     let stage = Stage::new().with(limits(1));
     let task = stage.accept_all(&recordings(0, 6), None).await;
     let wait = Duration::from_secs(600);
-    let engine = Arc::new(Script::new(move |_| Told::Fails(Retry::Later { after: Some(wait) })));
+    let engine = Arc::new(Script::new(move |_| Reply::Fails(Retry::Later { after: Some(wait) })));
     let (worker, _) = stage.worker_with(&engine);
     assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { due_at: Some(at) } if at >= T0 + wait));
     let job = stage.job(task.job_id).await;
@@ -34,7 +34,7 @@ async fn unavailable_engine_gets_no_more_calls_and_no_further_file_is_started() 
 async fn files_with_empty_answers_share_one_check_of_the_engine() {
     let stage = Stage::new().with(limits(4));
     let task = stage.accept_all(&recordings(0, 4), None).await;
-    let engine = Arc::new(Script::new(|audio| if is_the_clip(audio) { Told::Text } else { Told::Nothing }));
+    let engine = Arc::new(Script::new(|audio| if is_the_clip(audio) { Reply::Text } else { Reply::Nothing }));
     let (worker, _) = stage.worker_with(&engine);
     assert_eq!(run(&worker, &task).await, Outcome::Done(Status::Completed));
     let job = stage.job(task.job_id).await;
@@ -48,7 +48,7 @@ async fn files_with_empty_answers_share_one_check_of_the_engine() {
 async fn job_waits_for_an_engine_that_fails_its_check_for_any_number_of_files() {
     let stage = Stage::new().with(limits(4));
     let task = stage.accept_all(&recordings(0, 4), None).await;
-    let engine = Arc::new(Script::new(|_| Told::Nothing));
+    let engine = Arc::new(Script::new(|_| Reply::Nothing));
     let (worker, _) = stage.worker_with(&engine);
     assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }));
     let job = stage.job(task.job_id).await;
@@ -63,8 +63,8 @@ async fn loading_engine_costs_no_attempt_and_opens_no_circuit() {
     let loading = speech::EngineError::new(Retry::Later { after: None }, "its model is being loaded");
     let loaded = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let is_loaded = Arc::clone(&loaded);
-    let later = Told::Fails(Retry::Later { after: None });
-    let engine = Arc::new(Script::new(move |_| if is_loaded.load(Ordering::Relaxed) { Told::Text } else { later }));
+    let later = Reply::Fails(Retry::Later { after: None });
+    let engine = Arc::new(Script::new(move |_| if is_loaded.load(Ordering::Relaxed) { Reply::Text } else { later }));
     *engine.ready.lock().unwrap() = Err(loading);
     let (worker, _) = stage.worker_with(&engine);
     for round in 1..=6 {
@@ -84,7 +84,7 @@ async fn loading_engine_costs_no_attempt_and_opens_no_circuit() {
 async fn failing_ready_engine_gets_no_calls_after_three_deliveries() {
     let stage = Stage::new().with(limits(2));
     let task = stage.accept_all(&recordings(0, 2), None).await;
-    let engine = Arc::new(Script::new(|_| Told::Fails(Retry::Misconfigured)));
+    let engine = Arc::new(Script::new(|_| Reply::Fails(Retry::Misconfigured)));
     let (worker, _) = stage.worker_with(&engine);
     for round in 0..3 {
         if round > 0 {
@@ -109,7 +109,7 @@ async fn implausibly_long_answer_is_discarded_and_other_answers_are_kept() {
     let first = Arc::new(std::sync::Mutex::new(None));
     let engine = Arc::new(Script::new(move |audio| {
         let number = crate::script::number(audio);
-        if *first.lock().unwrap().get_or_insert(number) == number { Told::Babble } else { Told::Text }
+        if *first.lock().unwrap().get_or_insert(number) == number { Reply::Babble } else { Reply::Text }
     }));
     let (worker, _) = stage.worker_with(&engine);
     while !stage.job(task.job_id).await.status.is_terminal() {

@@ -14,14 +14,14 @@ use tests::Recording;
 use tokio::sync::Semaphore;
 
 use crate::parallel::{run, until};
-use crate::script::{Gate, Script, Told};
+use crate::script::{Gate, Reply, Script};
 use crate::stage::{Stage, ann, bob};
 
 fn day_before(seconds: i64) -> i64 {
     T0.millis() / 1000 - 86_400 + seconds
 }
 
-fn places(max_jobs: usize, parallelism: usize) -> WorkerLimits {
+fn limits(max_jobs: usize, parallelism: usize) -> WorkerLimits {
     WorkerLimits { max_jobs, parallelism, ..WorkerLimits::default() }
 }
 
@@ -48,9 +48,9 @@ fn talk(at: i64, stretches: i64) -> Recording {
 
 #[tokio::test]
 async fn four_jobs_of_one_user_leave_a_permit_to_another() {
-    let stage = Stage::new().with(places(4, 4));
+    let stage = Stage::new().with(limits(4, 4));
     let tasks = long_jobs(&stage, &ann(), 4).await;
-    let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Long(Semaphore::new(0))));
+    let engine = Arc::new(Script::new(|_| Reply::Text).gated(Gate::Long(Semaphore::new(0))));
     let (worker, _) = stage.worker_with(&engine);
     let mut three = join_all(tasks[..3].iter().map(|task| run(&worker, task)));
     until(&mut three, "three of them are at the engine", async || engine.inside() == 3).await;
@@ -74,9 +74,9 @@ async fn four_jobs_of_one_user_leave_a_permit_to_another() {
 
 #[tokio::test]
 async fn waiting_delivery_gets_the_next_free_permit() {
-    let stage = Stage::new().with(places(1, 1));
+    let stage = Stage::new().with(limits(1, 1));
     let task = long_jobs(&stage, &ann(), 1).await.remove(0);
-    let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Long(Semaphore::new(0))));
+    let engine = Arc::new(Script::new(|_| Reply::Text).gated(Gate::Long(Semaphore::new(0))));
     let (worker, _) = stage.worker_with(&engine);
     let mut first = run(&worker, &task);
     until(&mut first, "it is at the engine", async || engine.inside() == 1).await;
@@ -92,12 +92,12 @@ async fn waiting_delivery_gets_the_next_free_permit() {
 
 #[tokio::test]
 async fn engine_calls_rotate_between_users() {
-    let stage = Stage::new().with(places(4, 1));
+    let stage = Stage::new().with(limits(4, 1));
     let mut tasks = Vec::new();
     for n in 0..3 {
         tasks.push(stage.accept_of(&ann(), &[talk(day_before(1000 * n), 3)], None).await);
     }
-    let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Each(Semaphore::new(0))));
+    let engine = Arc::new(Script::new(|_| Reply::Text).gated(Gate::Each(Semaphore::new(0))));
     let (worker, _) = stage.worker_with(&engine);
     let mut anns = join_all(tasks.iter().map(|task| run(&worker, task)));
     let in_line = async || engine.inside() == 1 && worker.calls_waiting() == 2;
@@ -117,9 +117,9 @@ async fn engine_calls_rotate_between_users() {
 
 #[tokio::test]
 async fn only_permit_passes_to_another_user_after_a_while_and_nothing_is_lost() {
-    let stage = Stage::new().with(places(1, 1));
+    let stage = Stage::new().with(limits(1, 1));
     let task = stage.accept_of(&ann(), &[talk(day_before(0), 4)], None).await;
-    let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Each(Semaphore::new(0))));
+    let engine = Arc::new(Script::new(|_| Reply::Text).gated(Gate::Each(Semaphore::new(0))));
     let (worker, _) = stage.worker_with(&engine);
     let Gate::Each(permits) = &engine.gate else { panic!("it has no permits") };
     let mut hers = run(&worker, &task);
@@ -154,14 +154,14 @@ async fn only_permit_passes_to_another_user_after_a_while_and_nothing_is_lost() 
 
 #[tokio::test]
 async fn one_of_several_jobs_of_a_user_yields_when_another_user_has_no_permit() {
-    let stage = Stage::new().with(places(3, 2));
+    let stage = Stage::new().with(limits(3, 2));
     // There are more segments than concurrent engine calls, so that some are left when the job should yield.
     let tasks = [0, 1].map(|n| talk(day_before(1000 * n), 12));
     let mut anns = Vec::new();
     for recording in tasks {
         anns.push(stage.accept_of(&ann(), &[recording], None).await);
     }
-    let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Each(Semaphore::new(0))));
+    let engine = Arc::new(Script::new(|_| Reply::Text).gated(Gate::Each(Semaphore::new(0))));
     let (worker, _) = stage.worker_with(&engine);
     let Gate::Each(permits) = &engine.gate else { panic!("it has no permits") };
     let mut hers = join_all(anns.iter().map(|task| run(&worker, task)));

@@ -12,7 +12,7 @@ use speech::Languages;
 use testkit::build::T0;
 use tests::Recording;
 
-use crate::script::{Script, Told};
+use crate::script::{Reply, Script};
 use crate::stage::{Stage, soon};
 
 fn day_before(seconds: i64) -> i64 {
@@ -20,7 +20,7 @@ fn day_before(seconds: i64) -> i64 {
 }
 
 fn english() -> Arc<Script> {
-    Arc::new(Script::new(|_| Told::Text).speaking(Languages::English))
+    Arc::new(Script::new(|_| Reply::Text).speaking(Languages::English))
 }
 
 async fn run(worker: &Worker, task: &TaskBody) -> Outcome {
@@ -52,7 +52,7 @@ async fn recording_in_an_unsupported_language_waits_without_calls_attempts_or_lo
     let other = stage.accept_all(&[Recording::short(day_before(1000))], Some("en-GB")).await;
     assert_eq!(run(&worker, &other).await, Outcome::Done(Status::Completed));
     // The job continues when an engine with its language is available.
-    let (capable, _) = stage.worker_with(&Arc::new(Script::new(|_| Told::Text)));
+    let (capable, _) = stage.worker_with(&Arc::new(Script::new(|_| Reply::Text)));
     assert_eq!(run(&capable, &task).await, Outcome::Done(Status::Completed));
 }
 

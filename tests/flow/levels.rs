@@ -12,7 +12,7 @@ use speech::Retry;
 use testkit::build::{self, T0};
 use tests::Recording;
 
-use crate::script::{Script, Told};
+use crate::script::{Reply, Script};
 use crate::stage::{Stage, ann, soon};
 
 /// The bytes of a frame's length, and of the frame.
@@ -29,15 +29,15 @@ fn low() -> Recording {
 }
 
 /// The samples of each call.
-type Given = Arc<Mutex<Vec<Vec<f32>>>>;
+type Samples = Arc<Mutex<Vec<Vec<f32>>>>;
 
 /// An engine, and the samples that it was given.
-fn ear(told: Told) -> (Arc<Script>, Given) {
-    let heard = Given::default();
+fn recording_engine(reply: Reply) -> (Arc<Script>, Samples) {
+    let heard = Samples::default();
     let given = Arc::clone(&heard);
     let script = Script::new(move |audio| {
         given.lock().unwrap().push(audio.samples.to_vec());
-        told
+        reply
     });
     (Arc::new(script), heard)
 }
@@ -47,15 +47,15 @@ fn ear(told: Told) -> (Arc<Script>, Given) {
 async fn later_delivery_sends_the_same_amplified_samples_as_the_first() {
     let (stage, low) = (Stage::new(), low());
     let task = stage.accept(&low.name, &low.bytes).await;
-    let (busy, first) = ear(Told::Fails(Retry::Later { after: None }));
+    let (busy, first) = recording_engine(Reply::Fails(Retry::Later { after: None }));
     let put_back = soon(Box::pin(stage.worker_with(&busy).0.run(&task))).await.unwrap();
     assert!(matches!(put_back, Outcome::Rescheduled { .. }), "{put_back:?}");
     stage.clock.advance(Duration::from_secs(3_600));
-    let (healthy, second) = ear(Told::Text);
+    let (healthy, second) = recording_engine(Reply::Text);
     let done = soon(Box::pin(stage.worker_with(&healthy).0.run(&task))).await.unwrap();
     assert_eq!(done, Outcome::Done(Status::Completed));
 
-    let taken = |given: Given| std::mem::take(&mut *given.lock().unwrap());
+    let taken = |given: Samples| std::mem::take(&mut *given.lock().unwrap());
     let (first, second) = (taken(first), taken(second));
     assert_eq!((first.len(), first == second), (1, true), "the same samples, to the last bit");
     let loudest = first[0].iter().fold(0.0, |loudest: f32, sample| loudest.max(sample.abs()));
@@ -86,7 +86,7 @@ async fn given(levels: Levels) -> Vec<Option<usize>> {
     let given = Arc::clone(&heard);
     let engine = Script::new(move |audio| {
         given.lock().unwrap().push(audio.frames.is_none().then_some(audio.samples.len()));
-        Told::Text
+        Reply::Text
     });
     let worker = stage.worker_with(&Arc::new(engine.taking_opus())).0;
     assert_eq!(soon(Box::pin(worker.run(&task))).await.unwrap(), Outcome::Done(Status::Completed));
@@ -119,7 +119,7 @@ async fn plan_without_levels_uses_the_single_gain_of_its_facts() {
         let (_, recording) = harness.write_plan(&job, &plan).await;
         assert_eq!(stage.services.store.levels(&ann(), recording.id).await.unwrap(), None);
         stage.clock.advance(Duration::from_secs(3_600));
-        let (engine, given) = ear(Told::Text);
+        let (engine, given) = recording_engine(Reply::Text);
         let done = soon(Box::pin(stage.worker_with(&engine).0.run(&task))).await.unwrap();
         assert_eq!(done, Outcome::Done(Status::Completed));
         let samples = std::mem::take(&mut *given.lock().unwrap()).concat();

@@ -18,7 +18,7 @@ use testkit::memory;
 use tests::recordings::name;
 
 use crate::parallel::{recordings, run};
-use crate::script::{Script, Told};
+use crate::script::{Reply, Script};
 use crate::stage::{Stage, ann};
 
 const JOBS: u64 = 5_000;
@@ -94,8 +94,8 @@ async fn engine_outage_of_an_hour_costs_few_writes_and_all_jobs_continue() {
     let crowd = Crowd::new().await;
     let is_back = Arc::new(AtomicBool::new(false));
     let back = Arc::clone(&is_back);
-    let away = Told::Fails(Retry::Later { after: None });
-    let engine = Arc::new(Script::new(move |_| if back.load(Ordering::Relaxed) { Told::Text } else { away }));
+    let away = Reply::Fails(Retry::Later { after: None });
+    let engine = Arc::new(Script::new(move |_| if back.load(Ordering::Relaxed) { Reply::Text } else { away }));
     let (worker, _) = crowd.stage.worker_with(&engine);
     let before = (crowd.store.plan().calls_of("store.step"), crowd.queue.plan().calls_of("queue.enqueue"));
     crowd.live(&worker, HOUR).await;

@@ -20,7 +20,7 @@ use testkit::snapshot::Snapshot;
 use tests::{Recording, eventually};
 use tokio::sync::{Barrier, Semaphore};
 
-use crate::script::{Gate, Script, Told, is_the_clip, number};
+use crate::script::{Gate, Reply, Script, is_the_clip, number};
 use crate::stage::{Stage, ann, soon};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -86,7 +86,7 @@ async fn two_files_of_a_job_are_transcribed_concurrently() {
     let stage = Stage::new().with(limits(2));
     let task = stage.accept_all(&recordings(0, 2), None).await;
     // The engine answers only when both files are there: one after the other they would wait for ever.
-    let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Together(Barrier::new(2))));
+    let engine = Arc::new(Script::new(|_| Reply::Text).gated(Gate::Together(Barrier::new(2))));
     let (worker, _) = stage.worker_with(&engine);
     assert_eq!(run(&worker, &task).await, Outcome::Done(Status::Completed));
     assert_eq!((engine.calls(), usage(&stage).await.segments), (2, 2));
@@ -96,7 +96,7 @@ async fn two_files_of_a_job_are_transcribed_concurrently() {
 async fn next_file_is_in_its_first_pass_while_the_engine_transcribes_the_one_before() {
     let stage = Stage::new().with(limits(1));
     let task = stage.accept_all(&recordings(0, 3), None).await;
-    let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Shut));
+    let engine = Arc::new(Script::new(|_| Reply::Text).gated(Gate::Shut));
     let (worker, _) = stage.worker_with(&engine);
     let mut running = run(&worker, &task);
     let planned = async || {
@@ -119,7 +119,7 @@ async fn engine_calls_of_all_jobs_never_exceed_the_limit() {
             tasks.push(stage.accept_all(&[talk(began, 3), talk(began + 300, 3)], None).await);
         }
         // The engine answers only when all permits are taken.
-        let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Together(Barrier::new(bound))));
+        let engine = Arc::new(Script::new(|_| Reply::Text).gated(Gate::Together(Barrier::new(bound))));
         let (worker, _) = stage.worker_with(&engine);
         let ended = join_all(tasks.iter().map(|task| run(&worker, task))).await;
         assert_eq!(ended, vec![Outcome::Done(Status::Completed); 4]);
@@ -133,7 +133,7 @@ async fn conversations_and_usage_do_not_depend_on_the_order_of_answers() {
     let began = T0.millis() / 1000 - 86_400;
     let files: Vec<_> = (0..5).map(|n| talk(began + 100 * n, 3)).collect();
     // A conversation's id depends on which of its segments came first; nothing else does.
-    let told = |seen: &Snapshot| -> Vec<_> {
+    let comparable = |seen: &Snapshot| -> Vec<_> {
         let of = |page: &ConversationPage| {
             let lines = page.lines.iter().map(|line| (line.recording, line.starts_at, line.ends_at, line.text()));
             (page.conversation.timed, page.conversation.opening.clone(), lines.collect::<Vec<_>>())
@@ -144,12 +144,12 @@ async fn conversations_and_usage_do_not_depend_on_the_order_of_answers() {
     for (by, parallelism) in [(0, 1), (1, 2), (2, 3), (3, 8), (4, 8), (5, 8)] {
         let stage = Stage::new().with(limits(parallelism));
         let task = stage.accept_all(&files, None).await;
-        let engine = Arc::new(Script::new(|_| Told::Text).gated(Gate::Shuffled(by)));
+        let engine = Arc::new(Script::new(|_| Reply::Text).gated(Gate::Shuffled(by)));
         let (worker, _) = stage.worker_with(&engine);
         assert_eq!(run(&worker, &task).await, Outcome::Done(Status::Completed));
         let now = Snapshot::take(&*stage.store, &ann()).await.unwrap();
         let first = seen.get_or_insert_with(|| now.clone());
-        assert_eq!((told(&now), &now.usage), (told(first), &first.usage), "run {by}");
+        assert_eq!((comparable(&now), &now.usage), (comparable(first), &first.usage), "run {by}");
     }
 }
 
@@ -163,7 +163,7 @@ async fn failing_file_does_not_stop_the_others() {
     let its_audio = Arc::clone(&ill);
     let engine = Arc::new(Script::new(move |audio| {
         let first = *its_audio.lock().unwrap().get_or_insert(number(audio));
-        if first == number(audio) { Told::Fails(Retry::Transient) } else { Told::Text }
+        if first == number(audio) { Reply::Fails(Retry::Transient) } else { Reply::Text }
     }));
     let (worker, _) = stage.worker_with(&engine);
     let mut running = run(&worker, &task);
@@ -177,7 +177,7 @@ async fn failing_file_does_not_stop_the_others() {
     assert_eq!((job.status, job.attempt, job.waiting_for), (Status::Queued, 0, None), "it progressed: no attempt");
     assert_eq!(usage(&stage).await.segments, 2);
 
-    let (worker, _) = stage.worker_with(&Arc::new(Script::new(|_| Told::Text)));
+    let (worker, _) = stage.worker_with(&Arc::new(Script::new(|_| Reply::Text)));
     assert_eq!(run(&worker, &task).await, Outcome::Done(Status::Completed));
     assert_eq!(usage(&stage).await.segments, 3);
 }
@@ -190,7 +190,7 @@ async fn temporarily_unreadable_file_does_not_stop_the_others() {
     let blobs = Arc::new(FailsBefore::planned(stage.blobs.clone(), Plan::never()));
     blobs.plan().strike("blobs.read", 3);
     stage.services = Services { blobs, ..stage.services };
-    let engine = Arc::new(Script::new(|_| Told::Text));
+    let engine = Arc::new(Script::new(|_| Reply::Text));
     let (worker, _) = stage.worker_with(&engine);
     assert!(matches!(while_time_passes(&stage, run(&worker, &task)).await, Outcome::Rescheduled { .. }));
     let job = stage.job(task.job_id).await;
@@ -214,7 +214,7 @@ impl InFlight {
         let began = T0.millis() / 1000 - 86_400;
         let files = [began, began + 100].map(|at| with_pauses(at, &[Recording::short(at), Recording::speech(at)]));
         let task = stage.accept_all(&files, None).await;
-        Self { stage, task, engine: Arc::new(Script::new(|_| Told::Text).gated(Gate::Long(Semaphore::new(0)))) }
+        Self { stage, task, engine: Arc::new(Script::new(|_| Reply::Text).gated(Gate::Long(Semaphore::new(0)))) }
     }
 
     async fn stand(&self, running: &mut (impl Future + Unpin)) {
@@ -226,7 +226,7 @@ impl InFlight {
     }
 
     async fn finish(&self) {
-        let engine = Arc::new(Script::new(|_| Told::Text));
+        let engine = Arc::new(Script::new(|_| Reply::Text));
         let (worker, _) = self.stage.worker_with(&engine);
         assert_eq!(run(&worker, &self.task).await, Outcome::Done(Status::Completed));
         let seen = Snapshot::take(&*self.stage.store, &ann()).await.unwrap();
@@ -305,7 +305,7 @@ async fn only_transcribed_speech_is_counted_for_any_number_of_attempts() {
     let (order, is_healed) = (Arc::clone(&kinds), Arc::clone(&healed));
     let engine = Arc::new(Script::new(move |audio| {
         if is_the_clip(audio) {
-            return Told::Text;
+            return Reply::Text;
         }
         let (said, mut order) = (number(audio), order.lock().unwrap());
         let index = order.iter().position(|known| *known == said).unwrap_or_else(|| {
@@ -313,11 +313,11 @@ async fn only_transcribed_speech_is_counted_for_any_number_of_attempts() {
             order.len() - 1
         });
         match index {
-            0 => Told::Text,
-            1 => Told::Nothing,
-            2 => Told::Fails(Retry::Refused),
-            _ if is_healed.load(Ordering::Relaxed) => Told::Text,
-            _ => Told::Fails(Retry::Transient),
+            0 => Reply::Text,
+            1 => Reply::Nothing,
+            2 => Reply::Fails(Retry::Refused),
+            _ if is_healed.load(Ordering::Relaxed) => Reply::Text,
+            _ => Reply::Fails(Retry::Transient),
         }
     }));
     let (worker, _) = stage.worker_with(&engine);

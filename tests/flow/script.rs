@@ -14,7 +14,7 @@ use crate::stage::Stage;
 
 /// The answer to a call.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Told {
+pub enum Reply {
     /// Words that depend on the audio alone.
     Text,
     Nothing,
@@ -27,7 +27,7 @@ pub fn is_the_clip(audio: Audio<'_>) -> bool {
     audio.samples == audio::sample_samples()
 }
 
-type Part = Box<dyn Fn(Audio<'_>) -> Told + Send + Sync>;
+type Part = Box<dyn Fn(Audio<'_>) -> Reply + Send + Sync>;
 
 pub struct Script {
     part: Part,
@@ -59,7 +59,7 @@ pub enum Gate {
 }
 
 impl Script {
-    pub fn new(part: impl Fn(Audio<'_>) -> Told + Send + Sync + 'static) -> Self {
+    pub fn new(part: impl Fn(Audio<'_>) -> Reply + Send + Sync + 'static) -> Self {
         let span = Duration::from_secs(15);
         let capabilities = Capabilities {
             preferred_span: span,
@@ -147,12 +147,12 @@ impl Engine for Script {
             Gate::Each(permits) => permits.acquire().await.unwrap().forget(),
             Gate::Shut => std::future::pending().await,
         }
-        let said = |lines| Ok(Transcript { language: None, lines });
+        let transcript = |lines| Ok(Transcript { language: None, lines });
         match (self.part)(audio) {
-            Told::Text => said(vec![utterance(audio, format!("number {number}"))]),
-            Told::Babble => said(vec![utterance(audio, "and on ".repeat(100_000))]),
-            Told::Nothing => said(vec![]),
-            Told::Fails(retry) => Err(EngineError::new(retry, "it is in the script")),
+            Reply::Text => transcript(vec![utterance(audio, format!("number {number}"))]),
+            Reply::Babble => transcript(vec![utterance(audio, "and on ".repeat(100_000))]),
+            Reply::Nothing => transcript(vec![]),
+            Reply::Fails(retry) => Err(EngineError::new(retry, "it is in the script")),
         }
     }
 

@@ -33,8 +33,8 @@ async fn sweep_ends_while_pushes_wait_and_still_removes_deleted_texts() {
     stage.store.put_device(&device(&ann(), "phone", "token")).await.unwrap();
     let mut last = None;
     for n in 0..JOBS {
-        let said = [(0, 900, "good morning")];
-        last = Some(harness.transcribe(&ann(), &phone(1000 * n.cast_signed()), &said).await);
+        let spoken = [(0, 900, "good morning")];
+        last = Some(harness.transcribe(&ann(), &phone(1000 * n.cast_signed()), &spoken).await);
     }
     assert!(harness.delete(&ann(), last.unwrap().new_conversation_ids[0]).await);
     stage.clock.advance(Duration::from_secs(3600));

@@ -11,7 +11,7 @@ use testkit::build::T0;
 use tests::Recording;
 
 use crate::parallel::{recordings, run};
-use crate::script::{Script, Told};
+use crate::script::{Reply, Script};
 use crate::stage::Stage;
 
 /// As many jobs as there are slots, each with one recording.
@@ -35,7 +35,7 @@ async fn jobs_waiting_for_a_language_leave_their_slots_to_others() {
     let spanish = all_turns(&stage, Some("es")).await;
     let english = stage.accept_all(&recordings(100, 1), Some("en")).await;
     assert!(stage.job(english.job_id).await.waits_for_slot());
-    let (worker, _) = stage.worker_with(&Arc::new(Script::new(|_| Told::Text).speaking(Languages::English)));
+    let (worker, _) = stage.worker_with(&Arc::new(Script::new(|_| Reply::Text).speaking(Languages::English)));
     for task in &spanish {
         assert!(matches!(run(&worker, task).await, Outcome::Rescheduled { .. }));
     }
@@ -53,7 +53,7 @@ async fn job_is_queued_before_younger_ones_when_its_wait_is_over() {
     for n in 10..18 {
         others.push(stage.accept_all(&recordings(n, 1), None).await);
     }
-    let (worker, _) = stage.worker_with(&Arc::new(Script::new(|_| Told::Text).speaking(Languages::English)));
+    let (worker, _) = stage.worker_with(&Arc::new(Script::new(|_| Reply::Text).speaking(Languages::English)));
     let Outcome::Rescheduled { due_at: Some(due_at) } = run(&worker, &spanish[0]).await else { panic!("it ended") };
     assert!(stage.job(others[0].job_id).await.holds_slot());
     stage.clock.set(due_at);
@@ -70,7 +70,7 @@ async fn sweep_fills_slots_freed_by_jobs_that_wait_for_a_service() {
     let stage = Stage::new();
     let tasks = all_turns(&stage, None).await;
     let last = stage.accept_all(&recordings(100, 1), None).await;
-    let busy = Told::Fails(Retry::Later { after: Some(Duration::from_secs(3600)) });
+    let busy = Reply::Fails(Retry::Later { after: Some(Duration::from_secs(3600)) });
     let (worker, _) = stage.worker_with(&Arc::new(Script::new(move |_| busy)));
     assert!(matches!(run(&worker, &tasks[0]).await, Outcome::Rescheduled { .. }));
     assert!(stage.job(last.job_id).await.waits_for_slot(), "what is away for one may be away for the next");
@@ -83,12 +83,12 @@ async fn sweep_fills_slots_freed_by_jobs_that_wait_for_a_service() {
 async fn sweep_resumes_a_parked_job_with_a_lost_task() {
     let stage = Stage::new();
     let task = stage.accept_all(&[Recording::short(T0.millis() / 1000 - 86_400)], Some("es")).await;
-    let (worker, _) = stage.worker_with(&Arc::new(Script::new(|_| Told::Text).speaking(Languages::English)));
+    let (worker, _) = stage.worker_with(&Arc::new(Script::new(|_| Reply::Text).speaking(Languages::English)));
     let Outcome::Rescheduled { due_at: Some(due_at) } = run(&worker, &task).await else { panic!("it ended") };
     stage.queue.purge();
     stage.clock.set(due_at);
     assert_eq!(flow::sweep::sweep(&stage.services, 100).await.unwrap().enqueued, 1);
     let task = task_of(&stage, task.job_id).expect("the sweep made another wake-up");
-    let (capable, _) = stage.worker_with(&Arc::new(Script::new(|_| Told::Text)));
+    let (capable, _) = stage.worker_with(&Arc::new(Script::new(|_| Reply::Text)));
     assert_eq!(run(&capable, &task).await, Outcome::Done(Status::Completed));
 }

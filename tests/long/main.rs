@@ -25,7 +25,7 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use testkit::TestClock;
 use testkit::build::{T0, batch, named};
 
-use crate::script::{Script, Told};
+use crate::script::{Reply, Script};
 use crate::stage::{Stage, ann};
 
 /// A frame of 10 ms with 8-bit samples, and its length.
@@ -122,7 +122,7 @@ async fn worked_on(seconds: u64, talk: u64, every: u64, handler_deadline: Durati
     let heard = Arc::clone(&given);
     let engine = Arc::new(Script::new(move |audio| {
         heard.lock().unwrap().push(audio.samples.len());
-        Told::Text
+        Reply::Text
     }));
     let stage = Stage { services, ..stage };
     let (before, mut deliveries) = (audio::decoded_ms(), 0);

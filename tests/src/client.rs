@@ -59,8 +59,8 @@ impl Answer {
         assert_eq!(self.body["request_id"].as_str(), Some(self.header("x-request-id")), "{}", self.text);
         let retry_after = self.header("retry-after");
         assert_eq!(retry_after.is_empty(), self.body["retry_after"].is_null(), "{}", self.text);
-        let told = self.body["retry_after"].to_string();
-        assert!(retry_after.is_empty() || told == retry_after, "{}", self.text);
+        let in_body = self.body["retry_after"].to_string();
+        assert!(retry_after.is_empty() || in_body == retry_after, "{}", self.text);
         &self.body
     }
 

@@ -34,13 +34,13 @@ pub(crate) fn inherited() -> impl Iterator<Item = (String, String)> {
 
 /// How a command ended, and its output.
 #[derive(Debug)]
-pub struct Said {
+pub struct CommandOutput {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
 }
 
-impl Said {
+impl CommandOutput {
     pub fn ok(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.out
@@ -56,20 +56,20 @@ impl Said {
 }
 
 /// Runs `afterword <args>` to its end.
-pub async fn afterword(args: &[&str]) -> Said {
+pub async fn afterword(args: &[&str]) -> CommandOutput {
     with_env(args, &[]).await
 }
 
-pub async fn with_env(args: &[&str], env: &[(String, String)]) -> Said {
+pub async fn with_env(args: &[&str], env: &[(String, String)]) -> CommandOutput {
     run("afterword", args, env).await
 }
 
-pub async fn run(program: &str, args: &[&str], env: &[(String, String)]) -> Said {
+pub async fn run(program: &str, args: &[&str], env: &[(String, String)]) -> CommandOutput {
     let mut command = Command::new(sibling(program));
     command.args(args).env_clear().envs(inherited()).envs(env.iter().cloned()).stdin(Stdio::null()).kill_on_drop(true);
     let done = tokio::time::timeout(PATIENCE, command.output()).await;
     let output = done.unwrap_or_else(|_| panic!("{program} {args:?} does not end")).unwrap();
-    Said {
+    CommandOutput {
         code: output.status.code(),
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::wait::PATIENCE;
 
 /// The largest piece that is forwarded at once.
-const PIECE: usize = 16 * 1024;
+const MAX_FORWARD: usize = 16 * 1024;
 
 /// How a connection ends too early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -135,7 +135,7 @@ async fn forward(mut client: TcpStream, shared: Arc<Shared>) {
 /// Ends at a cut, or when the connection has broken. If the client has finished sending, it waits for the other
 /// direction.
 async fn towards_server(mut client: ReadHalf<'_>, mut server: WriteHalf<'_>, shared: &Shared) -> Option<Cut> {
-    let mut piece = vec![0; PIECE];
+    let mut piece = vec![0; MAX_FORWARD];
     loop {
         let read = client.read(&mut piece).await.ok()?;
         if read == 0 {
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     /// Accepts one connection; returns the number of bytes received, and whether the connection ended well.
-    async fn taken(listener: TcpListener) -> (usize, bool) {
+    async fn accept_one(listener: TcpListener) -> (usize, bool) {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut seen = Vec::new();
         let ended = stream.read_to_end(&mut seen).await;
@@ -190,7 +190,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = Proxy::to(&format!("http://{}", listener.local_addr().unwrap()), plan).await;
         let client = TcpStream::connect(address(&proxy.url)).await.unwrap();
-        (proxy, client, tokio::spawn(taken(listener)))
+        (proxy, client, tokio::spawn(accept_one(listener)))
     }
 
     #[tokio::test]

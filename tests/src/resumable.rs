@@ -17,11 +17,11 @@ use crate::wire::{Reply, is_whole};
 /// The bytes that are sent before the next acknowledgement: at most this many are lost with a connection.
 pub const CHUNK: usize = 512 * 1024;
 /// The bytes that are written to the socket at once.
-const PIECE: usize = 64 * 1024;
+const WRITE_SIZE: usize = 64 * 1024;
 /// The kernel's send buffer; its content is lost with the connection, too.
-const WAITING: u32 = 64 * 1024;
+const SEND_BUFFER: u32 = 64 * 1024;
 /// Without an answer for this long the connection is considered dead.
-const GIVES_UP: Duration = Duration::from_secs(1);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What is known of a file beyond the life of the app that sends it. Clones share their state.
 #[derive(Clone, Default)]
@@ -101,7 +101,7 @@ impl Resumable {
     }
 
     async fn put(&mut self, range: &str, from: usize, to: usize) -> io::Result<State> {
-        let reply = match tokio::time::timeout(GIVES_UP, self.exchange(range, from, to)).await {
+        let reply = match tokio::time::timeout(ANSWER_TIMEOUT, self.exchange(range, from, to)).await {
             Ok(reply) => reply,
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
         };
@@ -118,7 +118,7 @@ impl Resumable {
 
     async fn dial(&self) -> io::Result<TcpStream> {
         let socket = TcpSocket::new_v4()?;
-        socket.set_send_buffer_size(WAITING)?;
+        socket.set_send_buffer_size(SEND_BUFFER)?;
         socket.connect(self.address).await
     }
 
@@ -136,7 +136,7 @@ impl Resumable {
         let sending = async {
             writer.write_all(head.as_bytes()).await?;
             while sent < length {
-                let end = length.min(sent + PIECE);
+                let end = length.min(sent + WRITE_SIZE);
                 let handed = writer.write(&self.content[from + sent..from + end]).await?;
                 sent += handed;
                 self.tally.0.handed.fetch_add(handed as u64, Ordering::Relaxed);

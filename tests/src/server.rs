@@ -23,7 +23,7 @@ pub struct Running {
     setup: Setup,
     watch: Stopwatch,
     lines: mpsc::UnboundedReceiver<String>,
-    pub(crate) said: Vec<String>,
+    pub(crate) printed: Vec<String>,
 }
 
 impl Running {
@@ -34,14 +34,14 @@ impl Running {
         let (send, lines) = mpsc::unbounded_channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).for_each(|line| _ = send.send(line)));
-        Self { child, log, started_in: Duration::ZERO, setup: setup.clone(), watch, lines, said: Vec::new() }
+        Self { child, log, started_in: Duration::ZERO, setup: setup.clone(), watch, lines, printed: Vec::new() }
     }
 
     pub(crate) async fn line(&mut self, what: &str, fits: impl Fn(&str) -> bool) -> String {
         loop {
             let line = tokio::time::timeout(PATIENCE, self.lines.recv()).await;
             let Ok(Some(line)) = line else { panic!("the server did not say {what}:\n{}", self.log.tail()) };
-            self.said.push(line.clone());
+            self.printed.push(line.clone());
             if fits(&line) {
                 self.started_in = self.watch.elapsed();
                 return line;
@@ -179,7 +179,7 @@ impl Setup {
     pub async fn start_for_people(&self, last: &str) -> (Running, Vec<String>) {
         let mut running = Running::spawn(self, &[]);
         running.line(last, |line| line.contains(last)).await;
-        let said = std::mem::take(&mut running.said);
-        (running, said)
+        let printed = std::mem::take(&mut running.printed);
+        (running, printed)
     }
 }

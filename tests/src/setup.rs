@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use crate::folder::Folder;
-use crate::program::{self, Said};
+use crate::program::{self, CommandOutput};
 
 /// A data folder and a configuration: starts servers one after another. Clones share the folder.
 #[derive(Clone)]
@@ -95,19 +95,19 @@ impl Setup {
 
     /// A start that must be refused; returns its one line.
     pub async fn refused(&self) -> String {
-        let said = self.run(&self.serve_args(&["--json"])).await;
-        assert_eq!(said.out, "", "a start that is refused prints nothing for scripts");
-        said.refused().to_owned()
+        let output = self.run(&self.serve_args(&["--json"])).await;
+        assert_eq!(output.out, "", "a start that is refused prints nothing for scripts");
+        output.refused().to_owned()
     }
 
     /// Any other command with the same environment.
-    pub async fn run(&self, args: &[impl AsRef<str>]) -> Said {
+    pub async fn run(&self, args: &[impl AsRef<str>]) -> CommandOutput {
         let args: Vec<_> = args.iter().map(AsRef::as_ref).collect();
         program::with_env(&args, &self.env).await
     }
 
     /// A command on this data folder.
-    pub async fn on_folder(&self, args: &[&str]) -> Said {
+    pub async fn on_folder(&self, args: &[&str]) -> CommandOutput {
         let data_dir = self.data_dir.display().to_string();
         let (command, rest) = args.split_first().unwrap();
         let all: Vec<&str> = [*command, "--data-dir", &data_dir].into_iter().chain(rest.iter().copied()).collect();

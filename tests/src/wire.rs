@@ -9,7 +9,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use crate::wait::PATIENCE;
 
 /// The kernel's receive buffer for a client that does not read.
-const NARROW: u32 = 4096;
+const RECEIVE_BUFFER: u32 = 4096;
 
 pub struct Wire {
     stream: TcpStream,
@@ -30,7 +30,7 @@ impl Wire {
     /// Connects with a tiny receive buffer, so that the kernel takes hardly anything that is not read.
     pub async fn dial_narrow(url: &str) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
-        socket.set_recv_buffer_size(NARROW).unwrap();
+        socket.set_recv_buffer_size(RECEIVE_BUFFER).unwrap();
         let address = url.strip_prefix("http://").unwrap().parse().unwrap();
         Self { stream: socket.connect(address).await.unwrap() }
     }

@@ -51,12 +51,12 @@ fn blame(code: Code) -> &'static str {
 fn wrong(code: Code, text: &str) -> Vec<String> {
     let status = code.status();
     let retryable = if code.retryable() { "yes" } else { "no" };
-    let mut told = vec![("Status", status_line(status)), ("Title", code.title().to_owned())];
+    let mut expected = vec![("Status", status_line(status)), ("Title", code.title().to_owned())];
     // The fault matters where files and jobs carry the code, and must be right wherever it is stated.
     if code.status() == 0 || line(text, "Blame").is_some() {
-        told.extend([("Blame", blame(code).to_owned()), ("Retryable", retryable.to_owned())]);
+        expected.extend([("Blame", blame(code).to_owned()), ("Retryable", retryable.to_owned())]);
     }
-    let lines = told.into_iter().filter(|(what, right)| line(text, what) != Some(right));
+    let lines = expected.into_iter().filter(|(what, right)| line(text, what) != Some(right));
     let mut wrong: Vec<_> = lines.map(|(what, right)| format!("{code}: `- {what}: {right}` is missing")).collect();
     for part in ["## What happened", "## What to do", "## Example"] {
         if !text.lines().any(|line| line == part) {

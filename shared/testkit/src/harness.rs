@@ -21,10 +21,10 @@ use crate::clock::TestClock;
 use crate::random::SeededRandom;
 
 /// A spoken segment: start and end in the recording in milliseconds, and the text.
-pub type Said<'a> = (u32, u32, &'a str);
+pub type SpokenSegment<'a> = (u32, u32, &'a str);
 
 /// More lost answers in a row than this are a mistake in the fault plan.
-const TRIES: u32 = 64;
+const MAX_TRIES: u32 = 64;
 
 pub struct Harness {
     pub store: Arc<dyn Store>,
@@ -56,7 +56,7 @@ impl Harness {
     where
         F: Future<Output = Result<T>>,
     {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_TRIES {
             match operation().await {
                 Err(error) if matches!(error.kind, Kind::Unknown | Kind::Unavailable) => {}
                 answer => return answer.unwrap_or_else(|error| panic!("{error}")),
@@ -188,7 +188,7 @@ impl Harness {
     }
 
     /// Plans a file and places all of it.
-    pub async fn work(&self, job: &Job, index: usize, said: &[Said<'_>]) -> (Job, Recording) {
+    pub async fn work(&self, job: &Job, index: usize, said: &[SpokenSegment<'_>]) -> (Job, Recording) {
         let spans: Vec<_> = said.iter().map(|(start, end, _)| (*start, *end)).collect();
         self.plan(job, index, build::speech(&spans)).await;
         let texts: Vec<_> = said.iter().map(|(start, _, text)| (*start, *text)).collect();
@@ -196,11 +196,11 @@ impl Harness {
     }
 
     /// The whole life of a job with one recording, from its acceptance to its end.
-    pub async fn transcribe(&self, uid: &Uid, name: &str, said: &[Said<'_>]) -> Job {
+    pub async fn transcribe(&self, uid: &Uid, name: &str, said: &[SpokenSegment<'_>]) -> Job {
         self.transcribe_batch(&build::batch(uid, &[name]), &[said]).await
     }
 
-    pub async fn transcribe_batch(&self, batch: &Batch, said: &[&[Said<'_>]]) -> Job {
+    pub async fn transcribe_batch(&self, batch: &Batch, said: &[&[SpokenSegment<'_>]]) -> Job {
         let job = self.accept_batch(batch).await;
         let job = self.claim(job.id).await;
         for (index, said) in said.iter().enumerate() {

@@ -37,10 +37,10 @@ fn spoken(word: &str) -> &str {
     }
 }
 
-pub fn errors(said: &[String], heard: &[String]) -> Errors {
+pub fn errors(reference: &[String], heard: &[String]) -> Errors {
     // The edit distance from the words so far to each prefix of what was heard.
     let mut row: Vec<usize> = (0..=heard.len()).collect();
-    for (at, word) in said.iter().enumerate() {
+    for (at, word) in reference.iter().enumerate() {
         let mut diagonal = row[0];
         row[0] = at + 1;
         for (column, other) in heard.iter().enumerate() {
@@ -49,15 +49,15 @@ pub fn errors(said: &[String], heard: &[String]) -> Errors {
             row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
         }
     }
-    Errors { wrong: row[heard.len()], words: said.len() }
+    Errors { wrong: row[heard.len()], words: reference.len() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn wrong(said: &str, heard: &str) -> usize {
-        errors(&words(said), &words(heard)).wrong
+    fn wrong(reference: &str, heard: &str) -> usize {
+        errors(&words(reference), &words(heard)).wrong
     }
 
     #[test]

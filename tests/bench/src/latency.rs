@@ -12,7 +12,7 @@ use crate::report::Report;
 const JOBS: u64 = 500;
 const WARM_UP: u64 = 50;
 /// The pause between two requests for the job.
-const LOOK: Duration = Duration::from_micros(500);
+const POLL: Duration = Duration::from_micros(500);
 
 pub async fn run(report: &mut Report) -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -41,7 +41,7 @@ async fn completed(client: &Client, job: &str) -> Result<()> {
         let (_, body) = client.get(&format!("/v2/sync/jobs/{job}")).await?;
         match body["status"].as_str() {
             Some("completed") => return Ok(()),
-            Some("queued" | "processing") => tokio::time::sleep(LOOK).await,
+            Some("queued" | "processing") => tokio::time::sleep(POLL).await,
             _ => anyhow::bail!("the job did not complete: {body}"),
         }
     }

@@ -22,14 +22,14 @@ const CLIPS: [(&str, &[u8]); 5] = [
 const ROUNDS: usize = 3;
 
 pub async fn run(report: &mut Report) -> Result<()> {
-    let ways = match std::env::var("AFTERWORD_ENGINE_ARITHMETIC") {
+    let arithmetics = match std::env::var("AFTERWORD_ENGINE_ARITHMETIC") {
         Ok(name) => vec![Arithmetic::named(&name)?],
         Err(_) => Arithmetic::of_this_machine(),
     };
     for size in ["tiny", "base"] {
         match files(size) {
             Ok(files) => {
-                for way in &ways {
+                for way in &arithmetics {
                     engine(report, size, files, *way).await?;
                 }
             }
@@ -80,8 +80,8 @@ async fn best(engine: &dyn Engine, samples: &[f32]) -> Result<(Duration, Duratio
     let mut best = (Duration::MAX, Duration::MAX);
     for _ in 0..ROUNDS {
         let (began, used) = (Instant::now(), cpu()?);
-        let said = engine.transcribe(Audio::new(samples), &Hints::default()).await?;
-        anyhow::ensure!(!said.is_empty(), "nothing was heard");
+        let transcript = engine.transcribe(Audio::new(samples), &Hints::default()).await?;
+        anyhow::ensure!(!transcript.is_empty(), "nothing was heard");
         best = (best.0.min(began.elapsed()), best.1.min(cpu()? - used));
     }
     Ok(best)

@@ -20,7 +20,7 @@ const POLL: Duration = Duration::from_millis(20);
 const LIMIT: Duration = Duration::from_secs(1800);
 
 /// The results of one run.
-struct Seen {
+struct Waits {
     first: Duration,
     waits: Vec<Duration>,
 }
@@ -40,7 +40,7 @@ pub async fn run(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-async fn measure(clips: &[Clip], visits: u32) -> Result<Seen> {
+async fn measure(clips: &[Clip], visits: u32) -> Result<Waits> {
     let folder = tempfile::tempdir()?;
     let real = [("AFTERWORD_ENGINE_NAME", "auto"), ("AFTERWORD_AUDIO_DETECTOR", "silero")];
     let program = Program::start(folder.path(), &real)?;
@@ -73,7 +73,7 @@ async fn measure(clips: &[Clip], visits: u32) -> Result<Seen> {
         anyhow::Ok(began.elapsed())
     };
     let (first, waits) = tokio::try_join!(firsts, others)?;
-    Ok(Seen { first, waits })
+    Ok(Waits { first, waits })
 }
 
 /// Half an hour of speech as Opus, made by repeating the clips.

@@ -45,13 +45,13 @@ pub async fn run(report: &mut Report) -> Result<()> {
 
 /// The cost of receiving this many MiB.
 #[derive(Default)]
-struct Took {
+struct Cost {
     mib: f64,
     time: Duration,
     cpu: Duration,
 }
 
-impl Took {
+impl Cost {
     fn add(&mut self, bytes: u64, time: Duration, cpu: Duration) {
         self.mib += bytes as f64 / MIB as f64;
         self.time += time;
@@ -69,8 +69,8 @@ impl Took {
 
 /// Measures both servers in alternating rounds. The folders are kept until the end, because a file system that has just
 /// deleted much creates files slowly.
-async fn compare(size: usize, count: u64, folders: &mut Vec<TempDir>) -> Result<(Took, Took)> {
-    let (mut ours, mut bare) = (Took::default(), Took::default());
+async fn compare(size: usize, count: u64, folders: &mut Vec<TempDir>) -> Result<(Cost, Cost)> {
+    let (mut ours, mut bare) = (Cost::default(), Cost::default());
     for round in 0..ROUNDS {
         let (one, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
         ours_round(one.path(), size, count, round, &mut ours).await?;
@@ -82,30 +82,30 @@ async fn compare(size: usize, count: u64, folders: &mut Vec<TempDir>) -> Result<
 
 /// A server that accepts uploads while its worker hangs in the first engine call, so that the worker does not use the
 /// processors during the measurement.
-fn held_up(folder: &Path) -> Result<Program> {
+fn start_with_blocked_worker(folder: &Path) -> Result<Program> {
     Program::start(folder, &[("AFTERWORD_PROCESS_MAX_JOBS", "1"), ("AFTERWORD_ENGINE_NULL_DELAY_MS", "600000")])
 }
 
-async fn ours_round(folder: &Path, size: usize, count: u64, round: u64, took: &mut Took) -> Result<()> {
-    let program = held_up(folder)?;
+async fn ours_round(folder: &Path, size: usize, count: u64, round: u64, cost: &mut Cost) -> Result<()> {
+    let program = start_with_blocked_worker(folder)?;
     let client = Client::new(&program.url, &program.token("bench")?);
     // The only job that the worker gets; it is uploaded before the clock runs.
     let (name, bytes) = crate::client::recording(0);
     client.upload(&name, &bytes).await?;
     let before = program.cpu()?;
     let time = timed(&client, size, count, round).await?;
-    took.add(size as u64 * count, time, program.cpu()?.saturating_sub(before));
+    cost.add(size as u64 * count, time, program.cpu()?.saturating_sub(before));
     Ok(())
 }
 
-async fn bare_round(folder: &Path, size: usize, count: u64, round: u64, took: &mut Took) -> Result<()> {
+async fn bare_round(folder: &Path, size: usize, count: u64, round: u64, cost: &mut Cost) -> Result<()> {
     let bare = Bare::start(folder)?;
     let client = Client::new(&bare.url, "none");
     let (name, bytes) = crate::client::recording(0);
     client.send_form(form(&name, &bytes)).await?;
     let before = bare.cpu()?;
     let time = timed(&client, size, count, round).await?;
-    took.add(size as u64 * count, time, bare.cpu()?.saturating_sub(before));
+    cost.add(size as u64 * count, time, bare.cpu()?.saturating_sub(before));
     Ok(())
 }
 
@@ -146,7 +146,7 @@ fn content(size: usize) -> Bytes {
 /// Measures the peak memory that the server holds for each request.
 async fn memory(report: &mut Report) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let program = held_up(folder.path())?;
+    let program = start_with_blocked_worker(folder.path())?;
     let client = Client::new(&program.url, &program.token("bench")?);
     let content = content(MANY_BYTES);
     let idle = program.memory("VmRSS")?;

@@ -34,18 +34,18 @@ async fn with_credentials(cloud: &Cloud, program: &str, service: &str, path: &st
 
 #[tokio::test]
 async fn upload_without_credentials_is_refused_and_the_log_says_where_they_belong() {
-    let cloud = impatient(cloud!());
+    let cloud = with_short_timeouts(cloud!());
     warmed_up(&cloud, &cloud.upload().await).await;
     let server = TokenServer::of_expired_credentials().await;
     let file = file(&server);
     let path = file.path().to_str().unwrap();
-    for (path, said) in [(NO_FILE, "/nowhere/credentials.json"), (path, "Token has been expired or revoked")] {
+    for (path, reason) in [(NO_FILE, "/nowhere/credentials.json"), (path, "Token has been expired or revoked")] {
         let upload = with_credentials(&cloud, "afterword-upload", "STORAGE_EMULATOR_HOST", path).await;
         let client = cloud.client(&upload, "ann");
         let answer = client.upload(&[Recording::short(T0)]).await;
         assert_eq!(answer.problem(503, "storage_unavailable")["retry_after"], 60);
-        let line = blamed(&upload, &answer).await;
-        says(&line, "ERROR", &["blobs.finish is misconfigured", "no credentials that Google takes: ", said]);
+        let line = request_error(&upload, &answer).await;
+        assert_line(&line, "ERROR", &["blobs.finish is misconfigured", "no credentials that Google takes: ", reason]);
         needs_a_person(&line, FILE);
         for secret in ["a-client-secret", "a-refresh-token"] {
             assert!(!upload.log.text().contains(secret), "{}", line.text);
@@ -60,13 +60,13 @@ async fn upload_without_credentials_is_refused_and_the_log_says_where_they_belon
     let answer = client.upload(&[Recording::short(T0)]).await;
     assert!(watch.elapsed() < QUICK, "{:?}", watch.elapsed());
     answer.problem(503, "storage_unavailable");
-    says(&blamed(&upload, &answer).await, "WARN", &["blobs.finish"]);
+    assert_line(&request_error(&upload, &answer).await, "WARN", &["blobs.finish"]);
     client.has_nothing().await;
 }
 
 #[tokio::test]
 async fn worker_without_credentials_puts_jobs_back() {
-    let cloud = hasty(cloud!());
+    let cloud = with_short_backoff(cloud!());
     let server = TokenServer::of_expired_credentials().await;
     let file = file(&server);
     let path = file.path().to_str().unwrap();
@@ -76,7 +76,7 @@ async fn worker_without_credentials_puts_jobs_back() {
     let client = cloud.client(&upload, "ann");
     let job = client.accepted(&[Recording::short(T0)]).await;
     let line = logged_of_job(&poor, "a file cannot be read until a person mends it", &job).await;
-    says(&line, "ERROR", &["blobs.read is misconfigured", "Token has been expired or revoked"]);
+    assert_line(&line, "ERROR", &["blobs.read is misconfigured", "Token has been expired or revoked"]);
     needs_a_person(&line, FILE);
     poor.log.wait_step("put_back", &job).await;
     assert_eq!(client.job(&job).await["completed_at"], Value::Null);
@@ -92,13 +92,13 @@ async fn worker_without_credentials_puts_jobs_back() {
 
 #[tokio::test]
 async fn missing_queue_credentials_only_delay_a_job() {
-    let cloud = hasty(cloud!());
+    let cloud = with_short_backoff(cloud!());
     let server = TokenServer::of_expired_credentials().await;
     let file = file(&server);
     let process = cloud.process().await;
     cloud.deliver_to(&[&process]);
     let mut jobs = Vec::new();
-    for (n, (path, said)) in
+    for (n, (path, reason)) in
         [(NO_FILE, "/nowhere/credentials.json"), (file.path().to_str().unwrap(), "Token has been expired or revoked")]
             .into_iter()
             .enumerate()
@@ -108,7 +108,7 @@ async fn missing_queue_credentials_only_delay_a_job() {
         let job = client.accepted(&[Recording::short(T0 + 10_000 * i64::try_from(n).unwrap())]).await;
         let message = "no task can be made until a person mends it; then the sweep will make it";
         let line = logged_of_job(&upload, message, &job).await;
-        says(&line, "ERROR", &["queue.enqueue is misconfigured", said]);
+        assert_line(&line, "ERROR", &["queue.enqueue is misconfigured", reason]);
         needs_a_person(&line, FILE);
         jobs.push((upload, client, job));
     }
@@ -126,29 +126,30 @@ async fn missing_database_credentials_give_503_and_are_logged_with_their_locatio
     let client = cloud.client(&upload, "ann");
     let answer = client.get("/v2/sync/jobs").await;
     assert_eq!(answer.problem(503, "storage_unavailable")["retry_after"], 60);
-    let line = blamed(&upload, &answer).await;
-    says(&line, "ERROR", &["store.jobs is misconfigured", "/nowhere/credentials.json"]);
+    let line = request_error(&upload, &answer).await;
+    assert_line(&line, "ERROR", &["store.jobs is misconfigured", "/nowhere/credentials.json"]);
     needs_a_person(&line, FILE);
 }
 
 #[tokio::test]
 async fn unreachable_key_server_rejects_users_only_temporarily() {
-    let cloud = impatient(cloud!());
+    let cloud = with_short_timeouts(cloud!());
     let upload = cloud.upload().await;
     let client = cloud.client(&upload, "ann");
     let url = cloud.user_keys().url.clone();
-    for (mode, said) in [(Mode::Status(503), "503 Service Unavailable"), (Mode::Held, "timed out")] {
+    for (mode, reason) in [(Mode::Status(503), "503 Service Unavailable"), (Mode::Held, "timed out")] {
         cloud.user_keys().mode(mode);
         let watch = Stopwatch::start();
         let answer = eventually("it is asked again", WAIT, async || {
             let answer = client.get("/v2/sync/jobs").await;
-            upload.log.lines().iter().any(|line| line.field("why").contains(said)).then_some(answer)
+            upload.log.lines().iter().any(|line| line.field("why").contains(reason)).then_some(answer)
         })
         .await;
         assert!(watch.elapsed() < QUICK, "{:?}", watch.elapsed());
         assert_eq!(answer.problem(503, "storage_unavailable")["retry_after"], 10);
-        says(&blamed(&upload, &answer).await, "WARN", &["identity.keys is unavailable", &url, said]);
-        let line = logged(&upload, NO_KEYS, |line| line.field("message") == NO_KEYS && line.text.contains(said)).await;
+        assert_line(&request_error(&upload, &answer).await, "WARN", &["identity.keys is unavailable", &url, reason]);
+        let line =
+            logged(&upload, NO_KEYS, |line| line.field("message") == NO_KEYS && line.text.contains(reason)).await;
         assert_eq!((line.field("level"), line.field("url")), ("WARN", url.as_str()), "{}", line.text);
     }
     cloud.user_keys().mode(Mode::Serve);
@@ -157,7 +158,7 @@ async fn unreachable_key_server_rejects_users_only_temporarily() {
 
 #[tokio::test]
 async fn delivery_with_a_token_that_cannot_be_verified_is_repeated() {
-    let cloud = impatient(hasty(cloud!()));
+    let cloud = with_short_timeouts(with_short_backoff(cloud!()));
     cloud.task_keys().mode(Mode::Status(503));
     let (upload, process, client) = running(&cloud).await;
     warmed_up(&cloud, &upload).await;
@@ -165,7 +166,7 @@ async fn delivery_with_a_token_that_cannot_be_verified_is_repeated() {
     let line = logged(&process, NO_KEYS, |line| line.field("message") == NO_KEYS).await;
     assert_eq!((line.field("level"), line.field("url")), ("WARN", cloud.task_keys().url.as_str()), "{}", line.text);
     let line = logged(&process, "the delivery is refused", |line| line.field("message") == "request failed").await;
-    says(&line, "WARN", &["identity.keys is unavailable", "503 Service Unavailable"]);
+    assert_line(&line, "WARN", &["identity.keys is unavailable", "503 Service Unavailable"]);
     assert_eq!(client.job(&job).await["status"], "queued");
     cloud.task_keys().mode(Mode::Serve);
     client.terminal(&job).await;

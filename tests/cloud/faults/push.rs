@@ -13,7 +13,7 @@ fn asked(cloud: &Cloud, token: &str) -> usize {
 
 #[tokio::test]
 async fn refused_push_does_not_fail_the_job_and_a_dead_token_is_removed() {
-    let cloud = hasty(cloud!());
+    let cloud = with_short_backoff(cloud!());
     let (_upload, process, client) = running(&cloud).await;
     cloud.fcm.answer_token("dead", Answer::unregistered());
     cloud.fcm.answer_token("foreign", Answer::refused(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH", "no"));
@@ -34,7 +34,7 @@ async fn refused_push_does_not_fail_the_job_and_a_dead_token_is_removed() {
 
 #[tokio::test]
 async fn push_service_is_not_called_before_its_retry_after() {
-    let cloud = hasty(cloud!());
+    let cloud = with_short_backoff(cloud!());
     let (_upload, process, client) = running(&cloud).await;
     for (n, answer) in [Answer::quota_exceeded(), Answer::unavailable()].into_iter().enumerate() {
         let token = format!("token-{n}");
@@ -58,7 +58,7 @@ async fn push_service_is_not_called_before_its_retry_after() {
 
 #[tokio::test]
 async fn pushes_wait_while_fcm_refuses_all_of_them_for_a_setup_error() {
-    let cloud = hasty(cloud!());
+    let cloud = with_short_backoff(cloud!());
     let (_upload, process, client) = running(&cloud).await;
     let refused = |status, rpc, message| Answer::refused_with(status, rpc, message, serde_json::json!([]));
     for (n, (answer, remedy)) in [
@@ -85,7 +85,7 @@ async fn pushes_wait_while_fcm_refuses_all_of_them_for_a_setup_error() {
         let job = client.accepted(&[Recording::short(at)]).await;
         assert_eq!(client.terminal(&job).await["status"], "completed");
         let line = logged_of_job(&process, "no push gets through until a person mends it", &job).await;
-        says(&line, "ERROR", &["push.send is misconfigured (phone)"]);
+        assert_line(&line, "ERROR", &["push.send is misconfigured (phone)"]);
         needs_a_person(&line, remedy);
         assert!(!line.text.contains(&token), "{}", line.text);
         let line = process.log.wait_step("push", &job).await;
@@ -96,7 +96,7 @@ async fn pushes_wait_while_fcm_refuses_all_of_them_for_a_setup_error() {
 
 #[tokio::test]
 async fn unanswered_push_delays_nothing_else() {
-    let cloud = impatient(hasty(cloud!()));
+    let cloud = with_short_timeouts(with_short_backoff(cloud!()));
     let (upload, process, client) = running(&cloud).await;
     warmed_up(&cloud, &upload).await;
     cloud.fcm.answer_token("a-token", Answer::never());
@@ -105,7 +105,7 @@ async fn unanswered_push_delays_nothing_else() {
     let job = client.accepted(&[Recording::short(T0)]).await;
     assert_eq!(client.terminal(&job).await["status"], "completed");
     let line = logged_of_job(&process, "a push did not get through; it is tried again", &job).await;
-    says(&line, "WARN", &["push.send has an unknown outcome (phone)", "timed out"]);
+    assert_line(&line, "WARN", &["push.send has an unknown outcome (phone)", "timed out"]);
     assert!(watch.elapsed() < QUICK, "{:?}", watch.elapsed());
     eventually("the blobs are gone", WAIT, async || cloud.storage.names().is_empty().then_some(())).await;
     placed_once(&client, 1).await;

@@ -12,7 +12,7 @@ const NEVER: &str = "no task can be made until a person mends it; then the sweep
 
 #[tokio::test]
 async fn missing_queue_only_delays_a_job_and_is_named_in_the_log() {
-    let cloud = hasty(cloud!());
+    let cloud = with_short_backoff(cloud!());
     let process = cloud.process().await;
     cloud.deliver_to(&[&process]);
     let env = cloud.env_but(&[("AFTERWORD_CLOUD_QUEUE", Some("elsewhere"))]);
@@ -20,7 +20,7 @@ async fn missing_queue_only_delays_a_job_and_is_named_in_the_log() {
     let client = cloud.client(&upload, "ann");
     let job = client.accepted(&[Recording::short(T0)]).await;
     let line = logged_of_job(&upload, NEVER, &job).await;
-    says(&line, "ERROR", &["queue.enqueue is misconfigured", "queues/elsewhere"]);
+    assert_line(&line, "ERROR", &["queue.enqueue is misconfigured", "queues/elsewhere"]);
     needs_a_person(&line, "gcloud tasks queues create elsewhere --location=europe-west1");
     // A function with the right queue name finds the job due.
     finished(&cloud, &process, &client, &job).await;
@@ -29,14 +29,14 @@ async fn missing_queue_only_delays_a_job_and_is_named_in_the_log() {
 
 #[tokio::test]
 async fn queue_that_refuses_tasks_delays_jobs_and_loses_none() {
-    let cloud = impatient(hasty(cloud!()));
+    let cloud = with_short_timeouts(with_short_backoff(cloud!()));
     let (upload, process, _) = running(&cloud).await;
     warmed_up(&cloud, &upload).await;
     let mut jobs = Vec::new();
     let denied =
         "The principal (user or service account) lacks IAM permission \"cloudtasks.tasks.create\" for the resource";
     let stale = "Request had invalid authentication credentials.";
-    for (n, (fault, message, said, remedy)) in [
+    for (n, (fault, message, reason, remedy)) in [
         (
             Fault::Refuse(403, "PERMISSION_DENIED", denied, None),
             NEVER,
@@ -67,7 +67,7 @@ async fn queue_that_refuses_tasks_delays_jobs_and_loses_none() {
         assert!(watch.elapsed() < QUICK, "{fault:?}: {:?}", watch.elapsed());
         let line = logged_of_job(&upload, message, &job).await;
         let level = if message == NEVER { "ERROR" } else { "WARN" };
-        says(&line, level, &["queue.enqueue", said, "queues/afterword"]);
+        assert_line(&line, level, &["queue.enqueue", reason, "queues/afterword"]);
         if remedy.is_empty() {
             assert!(!line.text.contains("to mend it"), "it passes by itself: {}", line.text);
         } else {

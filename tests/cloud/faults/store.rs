@@ -20,7 +20,7 @@ async fn upload_with_a_refusing_database_stores_nothing_and_the_log_names_the_re
     let index = format!("The query requires an index. You can create it here: {LINK}");
     let no_api =
         "Cloud Firestore API has not been used in project demo before or it is disabled. Enable it by visiting";
-    for (code, said, remedy) in [
+    for (code, reason, remedy) in [
         (
             Code::Unauthenticated,
             "Request had invalid authentication credentials. Expected OAuth 2 access token",
@@ -35,7 +35,7 @@ async fn upload_with_a_refusing_database_stores_nothing_and_the_log_names_the_re
         ),
         (Code::FailedPrecondition, index.as_str(), "firebase deploy --only firestore:indexes"),
     ] {
-        meter.refuse("", Refusal::new(code, said));
+        meter.refuse("", Refusal::new(code, reason));
         let database = format!("database (default) of project {}", cloud.project);
         for (operation, answer) in [
             ("store.", client.upload(&[Recording::short(T0)]).await),
@@ -43,8 +43,8 @@ async fn upload_with_a_refusing_database_stores_nothing_and_the_log_names_the_re
         ] {
             answer.problem(503, "storage_unavailable");
             assert_eq!(answer.header("retry-after"), "60", "{code:?}");
-            let line = blamed(&upload, &answer).await;
-            says(&line, "ERROR", &[operation, &database, said.trim_end_matches('.')]);
+            let line = request_error(&upload, &answer).await;
+            assert_line(&line, "ERROR", &[operation, &database, reason.trim_end_matches('.')]);
             needs_a_person(&line, remedy);
         }
         meter.heal();
@@ -61,7 +61,7 @@ async fn database_is_not_called_before_its_retry_after() {
     let upload = cloud.upload().await;
     let client = cloud.client(&upload, "ann");
     let exhausted = Refusal::new(Code::ResourceExhausted, "Quota exceeded.");
-    for (refusal, wait, said) in [
+    for (refusal, wait, reason) in [
         (exhausted.clone().retry_after(9), "9", "is throttled"),
         (exhausted, "1", "is throttled"),
         (Refusal::new(Code::Unavailable, "The service is currently unavailable."), "10", "is unavailable"),
@@ -72,8 +72,8 @@ async fn database_is_not_called_before_its_retry_after() {
         assert!(watch.elapsed() < QUICK, "nobody waits for it: {:?}", watch.elapsed());
         answer.problem(503, "storage_unavailable");
         assert_eq!(answer.header("retry-after"), wait, "{refusal:?}");
-        let line = blamed(&upload, &answer).await;
-        says(&line, "WARN", &["store.", said, "of project", refusal.message.trim_end_matches('.')]);
+        let line = request_error(&upload, &answer).await;
+        assert_line(&line, "WARN", &["store.", reason, "of project", refusal.message.trim_end_matches('.')]);
         assert!(!line.text.contains("to mend it"), "it passes by itself: {}", line.text);
         meter.heal();
     }
@@ -83,7 +83,7 @@ async fn database_is_not_called_before_its_retry_after() {
 
 #[tokio::test]
 async fn job_completes_when_its_database_stops_refusing() {
-    let cloud = hasty(cloud!()).with("engine.null_delay_ms", "1000").with("jobs.lease_seconds", "3");
+    let cloud = with_short_backoff(cloud!()).with("engine.null_delay_ms", "1000").with("jobs.lease_seconds", "3");
     let meter = cloud.metered().await;
     let (_upload, process, client) = running(&cloud).await;
     for (n, (refusal, level)) in [
@@ -99,10 +99,10 @@ async fn job_completes_when_its_database_stops_refusing() {
         process.log.wait_step("plan", &job).await;
         meter.refuse("Commit", refusal.clone());
         // The put-back cannot be written either: the delivery fails, and is repeated.
-        let said = refusal.message.trim_end_matches('.');
+        let reason = refusal.message.trim_end_matches('.');
         let is_it = |line: &Line| line.field("message") == "request failed" && line.text.contains(&job);
-        let line = logged(&process, "the delivery fails", |line| is_it(line) && line.text.contains(said)).await;
-        says(&line, level, &["store.", "of project", said]);
+        let line = logged(&process, "the delivery fails", |line| is_it(line) && line.text.contains(reason)).await;
+        assert_line(&line, level, &["store.", "of project", reason]);
         let line = logged_of_job(&process, "a fault ended a delivery", &job).await;
         assert!(line.text.contains("store."), "{}", line.text);
         meter.heal();
@@ -113,7 +113,9 @@ async fn job_completes_when_its_database_stops_refusing() {
 
 #[tokio::test]
 async fn unanswered_database_call_times_out() {
-    let cloud = impatient(hasty(cloud!())).with("engine.null_delay_ms", "1000").with("jobs.lease_seconds", "3");
+    let cloud = with_short_timeouts(with_short_backoff(cloud!()))
+        .with("engine.null_delay_ms", "1000")
+        .with("jobs.lease_seconds", "3");
     let meter = cloud.metered().await;
     let (upload, process, client) = running(&cloud).await;
     warmed_up(&cloud, &upload).await;
@@ -124,8 +126,8 @@ async fn unanswered_database_call_times_out() {
         let answer = if ask { client.upload(&[Recording::short(T0)]).await } else { client.get("/v2/sync/jobs").await };
         assert!(watch.elapsed() < QUICK, "{:?}", watch.elapsed());
         answer.problem(503, "storage_unavailable");
-        let line = blamed(&upload, &answer).await;
-        says(&line, "WARN", &[operation, "is unavailable", "of project", "total request timeout"]);
+        let line = request_error(&upload, &answer).await;
+        assert_line(&line, "WARN", &[operation, "is unavailable", "of project", "total request timeout"]);
     }
     meter.heal();
     client.has_nothing().await;
@@ -134,7 +136,7 @@ async fn unanswered_database_call_times_out() {
     meter.silence("BatchGetDocuments");
     let watch = Stopwatch::start();
     let line = logged_of_job(&process, "a fault ended a delivery", &job).await;
-    says(&line, "WARN", &["store.", "of project", &job]);
+    assert_line(&line, "WARN", &["store.", "of project", &job]);
     assert!(watch.elapsed() < QUICK, "{:?}", watch.elapsed());
     meter.heal();
     finished(&cloud, &process, &client, &job).await;
@@ -143,7 +145,7 @@ async fn unanswered_database_call_times_out() {
 
 #[tokio::test]
 async fn database_outage_loses_nothing_and_places_nothing_twice() {
-    let cloud = hasty(cloud!()).with("engine.null_delay_ms", "3000").with("jobs.lease_seconds", "3");
+    let cloud = with_short_backoff(cloud!()).with("engine.null_delay_ms", "3000").with("jobs.lease_seconds", "3");
     let (upload, process, client) = running(&cloud).await;
     let mut jobs = Vec::new();
     for n in 0..4 {
@@ -154,8 +156,8 @@ async fn database_outage_loses_nothing_and_places_nothing_twice() {
     cloud.firestore_is_away(true);
     for answer in [client.get("/v2/sync/jobs").await, client.upload(&[Recording::short(T0 + 90_000)]).await] {
         answer.problem(503, "storage_unavailable");
-        let line = blamed(&upload, &answer).await;
-        says(&line, "WARN", &["store.", "is unavailable", "of project"]);
+        let line = request_error(&upload, &answer).await;
+        assert_line(&line, "WARN", &["store.", "is unavailable", "of project"]);
     }
     cloud.firestore_is_away(false);
     for job in &jobs {
@@ -166,7 +168,7 @@ async fn database_outage_loses_nothing_and_places_nothing_twice() {
 
 #[tokio::test]
 async fn lost_database_answers_duplicate_nothing() {
-    let cloud = hasty(cloud!()).with("jobs.lease_seconds", "3");
+    let cloud = with_short_backoff(cloud!()).with("jobs.lease_seconds", "3");
     let meter = cloud.metered().await;
     let (_upload, process, client) = running(&cloud).await;
     client.put_device("phone", "a-token-of-a-phone").await;

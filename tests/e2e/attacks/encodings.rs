@@ -16,7 +16,7 @@ async fn compressed_upload_is_refused() {
         reply.problem(415, "unsupported_media_type");
         assert_eq!(reply.header("accept-encoding"), Some("identity"), "{encoding}");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -28,7 +28,7 @@ async fn compressed_part_is_refused() {
         let disposition = format!("filename=\"a_1748300000.bin\"\r\n{header}");
         target.raw(target.upload(&form(disposition.as_bytes()))).await.problem(415, "unsupported_media_type");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -43,5 +43,5 @@ async fn compressed_json_is_refused_and_identity_encoding_is_accepted() {
     let answer = client.send(client.request(Method::GET, "/v2/usage").header("content-encoding", "identity")).await;
     assert_eq!(answer.status, 200);
     assert_eq!(client.upload(&[named]).await.status, 202);
-    target.goes_on().await;
+    target.assert_running().await;
 }

@@ -16,7 +16,7 @@ use crate::sessions::{OPEN, try_open};
 const PATH: &str = "/v2/sync/events";
 const STREAMS: usize = 300;
 /// The limit of streams in the default configuration.
-const PLACES: usize = 256;
+const MAX_STREAMS: usize = 256;
 const PLACES_OF_A_USER: usize = 4;
 /// A stream that sends nothing for this long is still open.
 const SILENT: Duration = Duration::from_millis(500);
@@ -61,7 +61,7 @@ async fn last_event_id_that_is_no_time_is_refused() {
     target.raw(long(10_000)).await.problem(400, "invalid_parameter");
     target.raw(long(40_000)).await.problem(431, "headers_too_large");
     target.raw(request(&target, "last-event-id: \u{e4}\u{0661}\r\n")).await.problem(400, "invalid_parameter");
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 /// An answer never contains what the client sent, so there is nothing that a line end could split.
@@ -80,7 +80,7 @@ async fn line_end_in_a_last_event_id_splits_nothing() {
     let reply = wire.read_answer().await;
     assert_eq!((reply.status(), reply.header("x-injected")), (200, None), "{}", reply.text);
     drop(wire);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 /// The first and the last possible day are accepted like any other time.
@@ -96,7 +96,7 @@ async fn extreme_past_and_future_event_ids_are_accepted() {
         let mut events = client.events(id).await;
         assert_eq!(events.next().await.unwrap().retry, "3000", "since {id}");
     }
-    target.goes_on().await;
+    target.assert_running().await;
 }
 
 /// Opens streams, each with its answer; a stream that has to end at once gets nothing more.
@@ -125,7 +125,7 @@ async fn user_who_opens_three_hundred_streams_keeps_four() {
     until_ended(&mut streams, STREAMS - PLACES_OF_A_USER).await;
     answers_promptly(&target).await;
     drop(streams);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -133,7 +133,7 @@ async fn streams_above_the_limit_get_known_jobs_and_end() {
     let target = Target::with(Setup::new().with("limits.event_streams_per_user", 1000)).await;
     let client = target.server.client();
     let mut streams = open(&client, STREAMS).await;
-    until_ended(&mut streams, STREAMS - PLACES).await;
+    until_ended(&mut streams, STREAMS - MAX_STREAMS).await;
     answers_promptly(&target).await;
     let eve = target.server.client_of("eve").await;
     assert_eq!(eve.events("").await.rest().await.len(), 1, "nor is there a place for anybody else");
@@ -144,7 +144,7 @@ async fn streams_above_the_limit_get_known_jobs_and_end() {
         tokio::time::timeout(SILENT, events.next()).await.is_err().then_some(())
     })
     .await;
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 /// For each stream, more data is waiting than its socket holds.
@@ -170,5 +170,5 @@ async fn unread_streams_cost_little_memory_and_delay_nobody() {
     events.until(&job_id, "completed").await;
     assert!(watch.elapsed() < 3 * PROMPT, "one who reads was told after {:?}", watch.elapsed());
     deaf.into_iter().for_each(Wire::reset);
-    target.goes_on().await;
+    target.assert_running().await;
 }

@@ -18,7 +18,7 @@ async fn duplicate_authorization_headers_are_rejected() {
         let reply = target.raw([head.as_bytes(), &body].concat()).await;
         reply.problem(401, "unauthenticated");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn duplicate_content_types_are_refused() {
         let head = target.head(&format!("content-type: {second}\r\ncontent-length: {}\r\n", body.len()));
         target.raw([head.as_bytes(), &body].concat()).await.problem(415, "unsupported_media_type");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn duplicate_dispositions_or_names_in_a_part_are_refused() {
     ] {
         target.raw(target.upload(&form(twice.as_bytes()))).await.problem(400, "malformed_multipart");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn duplicate_times_or_digests_of_a_part_are_refused() {
         let twice = format!("filename=\"a_1748300000.wav\"\r\n{header}\r\n{header}");
         target.raw(target.upload(&form(twice.as_bytes()))).await.problem(400, "invalid_parameter");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn line_breaks_in_file_names_create_neither_headers_nor_log_lines() {
     assert!(body["errors"][0]["file"].as_str().unwrap().contains("\r\nX-Evil"), "told as it was, but within JSON");
     assert_eq!((reply.header("x-evil"), reply.answers()), (None, 1));
     assert_eq!(evil_lines(&target.server), 0);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 fn evil_lines(server: &Server) -> usize {
@@ -111,7 +111,7 @@ async fn line_breaks_in_parameters_and_paths_create_neither_headers_nor_log_line
         assert_eq!(answer.header("x-evil"), "", "{}", answer.text);
     }
     assert_eq!(evil_lines(&target.server), 0);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -136,5 +136,5 @@ async fn malicious_request_ids_and_traces_are_not_adopted() {
     }
     let nul = [HEALTH.as_bytes(), b"x-request-id: a\0b\r\n\r\n"].concat();
     target.to_the_end(nul).await.bare(400);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }

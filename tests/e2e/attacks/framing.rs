@@ -25,7 +25,7 @@ async fn two_different_content_lengths_are_refused() {
     }
     let list = target.head(&format!("content-length: {}, 5\r\n", body.len()));
     target.to_the_end([list.as_bytes(), &body].concat()).await.bare(400);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 /// RFC 9110, 8.6: a proxy may have doubled the field, and there is only one way to read it.
@@ -36,7 +36,7 @@ async fn two_equal_content_lengths_are_accepted_as_one() {
     let head = target.head("content-length: 7\r\ncontent-length: 7\r\nconnection: close\r\n");
     let reply = target.to_the_end([head.as_bytes(), body].concat()).await;
     reply.problem(400, "empty_batch");
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn content_length_that_is_no_number_is_refused() {
         let head = target.head(&format!("content-length: {length}\r\n"));
         target.to_the_end([head.as_bytes(), HIDDEN.as_bytes()].concat()).await.bare(400);
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn content_length_beside_chunked_encoding_smuggles_nothing() {
         assert_eq!(reply.status(), 200, "{}", reply.text);
         nothing_was_smuggled(&reply);
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn malicious_transfer_encodings_are_refused() {
     let old = target.head("transfer-encoding: chunked\r\n").replace("HTTP/1.1", "HTTP/1.0");
     let reply = target.to_the_end(format!("{old}0\r\n\r\n{HIDDEN}")).await;
     assert!(reply.text.starts_with("HTTP/1.0 400") || reply.status() == 400, "{}", reply.text);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 /// The chunks of a valid upload without the last one.
@@ -111,7 +111,7 @@ async fn upload_without_a_last_chunk_is_not_accepted() {
     wire.half_close().await;
     let reply = wire.read_to_end().await;
     assert!(matches!(reply.status(), 0 | 400), "{}", reply.text);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn invalid_chunk_sizes_are_refused() {
         reply.problem(400, "malformed_multipart");
         assert_eq!(reply.header("connection"), Some("close"), "{size:.20}");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 /// Endless trailers and endless chunk extensions are read only up to a limit.
@@ -149,7 +149,7 @@ async fn endless_trailers_are_cut() {
     wire.write(trailers.as_bytes()).await;
     let reply = wire.read_to_end().await;
     assert!(matches!(reply.status(), 0 | 400), "{}", reply.text);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -167,5 +167,5 @@ async fn more_bytes_than_announced_are_not_part_of_the_upload() {
     reply.problem(400, "empty_batch");
     assert_eq!(reply.answers(), 2, "{}", reply.text);
     assert!(reply.text.contains("}HTTP/1.1 400"), "{}", reply.text);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }

@@ -29,7 +29,7 @@ async fn deeply_nested_json_is_refused_or_skipped() {
     // An unknown member is skipped without recursion.
     let unknown = format!("{{\"push_token\":\"x\",\"platform\":\"ios\",\"x\":{}}}", nested("[", "]"));
     assert_eq!(put(&target, unknown).await.status, 204);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn json_of_the_wrong_type_is_refused() {
     ] {
         put(&target, body).await.problem(400, "invalid_json");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn huge_numbers_duplicate_keys_and_broken_text_are_refused() {
     ] {
         put(&target, broken).await.problem(400, "invalid_json");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn json_above_its_size_limit_is_refused_with_and_without_content_length() 
     let chunk = format!("10000\r\n{}\r\n", "[".repeat(0x10000));
     let endless = target.raw(format!("{head}transfer-encoding: chunked\r\n\r\n{}", chunk.repeat(8))).await;
     endless.problem(413, "request_too_large");
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 /// The routes for the queue: a malformed task is dropped, not retried for ever.
@@ -107,5 +107,5 @@ async fn task_bodies_are_bounded_and_read_only_after_the_secret_was_checked() {
         let public = target.server.client();
         public.send(public.request(Method::POST, path).body(bomb.clone())).await.problem(404, "not_found");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }

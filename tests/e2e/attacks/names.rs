@@ -14,7 +14,7 @@ async fn refused(names: &[&str]) {
         let body = reply.problem(400, "invalid_filename");
         assert_eq!(body["errors"][0]["code"], "invalid_filename", "{name}: {body}");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 /// Checks that each name is plain text: the job shows it as it was sent, and the bytes are stored like those of any
@@ -34,7 +34,7 @@ async fn harmless(words: &[&str]) {
     assert_eq!(std::fs::read_dir(folder.path.parent().unwrap()).unwrap().count(), 1, "beside the data folder");
     let strayed = |file: &String| words.iter().any(|word| file.contains(word)) && !file.starts_with("blobs/");
     assert!(!folder.files("").iter().any(strayed), "{:?}", folder.files(""));
-    target.goes_on().await;
+    target.assert_running().await;
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn names_that_are_not_utf8_or_hide_behind_overlong_utf8_are_refused() {
     for disposition in broken {
         target.raw(target.upload(&form(disposition))).await.problem(400, "malformed_multipart");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn extended_names_are_checked_in_their_decoded_form() {
         reply.problem(400, "invalid_filename");
         assert_eq!(reply.header("set-cookie"), None);
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn backslashes_and_drives_are_refused_or_plain_text() {
 async fn a_nul_in_a_name_is_refused() {
     let target = Target::start().await;
     target.raw(target.upload(&file_name("a\0_1748300000.bin"))).await.problem(400, "malformed_multipart");
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn overlong_names_are_refused_and_shortened_in_the_answer() {
 
     let endless = file_name(&"x".repeat(17_000));
     target.raw(target.upload(&endless)).await.problem(400, "malformed_multipart");
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -149,5 +149,5 @@ async fn bidirectional_marks_and_line_separators_are_refused() {
         let reply = target.raw(target.upload(&file_name(&format!("a{control}b_{T0}.bin")))).await;
         reply.problem(400, "malformed_multipart");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }

@@ -60,7 +60,7 @@ impl Session {
         let job = client.terminal(session["job_id"].as_str().unwrap()).await;
         assert_eq!(job["status"], "completed", "{job}");
         target.server.folder().until_no_blobs(PATIENCE).await;
-        target.goes_on().await;
+        target.assert_running().await;
     }
 }
 
@@ -275,5 +275,5 @@ async fn complete_file_accepts_no_bytes() {
         put(server, &url(&session, 0), range, vec![7; bytes]).await.problem(410, "upload_expired");
     }
     server.folder().until_no_blobs(PATIENCE).await;
-    at.target.goes_on().await;
+    at.target.assert_running().await;
 }

@@ -15,7 +15,7 @@ async fn ten_thousand_files_are_refused_at_the_first_file_above_the_limit() {
     };
     let body = (0..10_000).map(part).collect::<String>() + "--b--\r\n";
     target.raw(target.upload(body.as_bytes())).await.problem(413, "too_many_files");
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn ten_thousand_other_parts_are_refused() {
         problem["detail"],
         "The part `x` has more than 65536 bytes. Recordings are read from parts named `files`."
     );
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn ten_thousand_headers_of_a_part_are_refused() {
     let headers = (0..10_000).map(|at| format!("x-{at}: y\r\n")).collect::<String>();
     let body = format!("--b\r\n{headers}\r\nabc\r\n--b--\r\n");
     target.raw(target.upload(body.as_bytes())).await.problem(400, "malformed_multipart");
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn ten_thousand_headers_are_refused() {
     for many in [1000, 10_000] {
         target.to_the_end(format!("{HEALTH}{}\r\n", headers(many))).await.bare(431);
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn a_header_of_a_mebibyte_is_refused() {
     target.to_the_end(format!("{HEALTH}x-long: {}\r\n\r\n", "x".repeat(1 << 20))).await.bare(431);
     // Neither the header's name nor its end ever arrives.
     target.to_the_end(format!("{HEALTH}{}", "x".repeat(1 << 20))).await.bare(431);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn url_of_a_hundred_kilobytes_is_refused() {
     assert!(matches!(reply.status(), 414 | 431), "{}", reply.text);
     let reply = target.to_the_end(format!("{} / HTTP/1.1\r\n\r\n", "G".repeat(100_000))).await;
     assert!(matches!(reply.status(), 400 | 431), "{}", reply.text);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 /// As many parameters as fit into a URL: each is examined only once.
@@ -101,5 +101,5 @@ async fn number_of_parameters_is_bounded_by_the_url_length() {
         client.get(&format!("/v2/conversations?from={time}&to={time}")).await.ok();
     }
     client.get("/v2/usage?from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59Z").await.ok();
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }

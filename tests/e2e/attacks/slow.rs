@@ -51,7 +51,7 @@ async fn slow_clients_cost_no_memory_and_delay_nobody() {
         }
     };
     tokio::join!(slow, others);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 /// The number of connections is limited, and a connection that is only idle is closed for a new one.
@@ -62,7 +62,7 @@ async fn idle_connections_do_not_block_new_ones() {
     let health = target.server.stranger().get("/healthz").await;
     assert_eq!(health.status, 200, "{}", health.text);
     drop(idle);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn upload_half_closed_within_its_body_leaves_nothing() {
         let reply = wire.read_to_end().await;
         assert!(matches!(reply.status(), 0 | 400), "{}", reply.text);
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn client_that_half_closes_after_its_request_gets_an_answer_or_a_close() {
     let mut silent = target.dial("").await;
     silent.half_close().await;
     assert_eq!(silent.read_to_end().await.text, "");
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 /// Clients vanish at every stage of an upload up to its last byte, by a normal close and by a reset.
@@ -122,7 +122,7 @@ async fn clients_that_vanish_at_any_stage_leave_nothing() {
         drop(wire);
         assert!(target.server.stranger().get("/healthz").await.status == 200, "after {what}");
     }
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 /// A complete request whose sender does not wait for the answer: there is one complete job, or nothing.
@@ -140,7 +140,7 @@ async fn client_that_vanishes_after_its_last_byte_leaves_a_complete_job_or_nothi
     })
     .await;
     target.server.folder().until_no_blobs(PATIENCE).await;
-    target.goes_on().await;
+    target.assert_running().await;
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn client_that_never_reads_its_answers_delays_nobody() {
     deaf.write(asked.as_bytes()).await;
     nothing_kept(&target.server).await;
     drop(deaf);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 /// The shutdown does not wait for the slow client, which is told the reason.

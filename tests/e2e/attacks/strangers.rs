@@ -10,7 +10,7 @@ use super::{Target, methods};
 const UNKNOWN: &str = "11111111-1111-4111-8111-111111111111";
 
 /// Uploads this many recordings, each of which becomes a conversation of its own.
-async fn speak(client: &Client, first: i64, many: i64) -> Vec<Value> {
+async fn upload_speech(client: &Client, first: i64, many: i64) -> Vec<Value> {
     let files: Vec<_> = (0..many).map(|at| Recording::short(first + at * 1000)).collect();
     let mut jobs = Vec::new();
     for file in files {
@@ -31,8 +31,8 @@ async fn send(client: &Client, method: Method, path: &str) -> Answer {
 async fn cursor_of_another_user_shows_only_the_callers_data() {
     let target = Target::start().await;
     let (ann, ben) = (target.server.client_of("ann").await, target.server.client_of("ben").await);
-    speak(&ann, T0, 3).await;
-    speak(&ben, T0 + 500_000, 3).await;
+    upload_speech(&ann, T0, 3).await;
+    upload_speech(&ben, T0 + 500_000, 3).await;
     for (path, items, id) in [("/v2/sync/jobs", "jobs", "job_id"), ("/v2/conversations", "conversations", "id")] {
         let mine = ids(&ben.get(path).await.ok()[items], id);
         let hers = ids(&ann.get(path).await.ok()[items], id);
@@ -41,7 +41,7 @@ async fn cursor_of_another_user_shows_only_the_callers_data() {
         let seen = ids(&ben.get(&format!("{path}?cursor={cursor}")).await.ok()[items], id);
         assert!(seen.iter().all(|id| mine.contains(id) && !hers.contains(id)), "{path}: {seen:?}");
     }
-    target.goes_on().await;
+    target.assert_running().await;
 }
 
 /// Cursors are only base64 text: a caller with a made-up cursor sees their own data, or is refused.
@@ -49,7 +49,7 @@ async fn cursor_of_another_user_shows_only_the_callers_data() {
 async fn made_up_cursors_with_extreme_positions_are_harmless() {
     let target = Target::start().await;
     let ben = target.server.client_of("ben").await;
-    speak(&ben, T0, 2).await;
+    upload_speech(&ben, T0, 2).await;
     let id = ids(&ben.get("/v2/conversations").await.ok()["conversations"], "id").remove(0);
     let recording = "ab".repeat(16);
     for at in [i64::MIN.to_string(), i64::MAX.to_string(), "0".to_owned(), "-1".to_owned()] {
@@ -70,7 +70,7 @@ async fn made_up_cursors_with_extreme_positions_are_harmless() {
     {
         ben.get(&format!("/v2/sync/jobs?cursor={}", base64(words))).await.problem(400, "invalid_cursor");
     }
-    target.goes_on().await;
+    target.assert_running().await;
 }
 
 fn base64(text: &str) -> String {
@@ -83,7 +83,7 @@ async fn jobs_of_other_users_are_refused_on_every_route_and_unchanged() {
     let target = Target::start().await;
     let (ann, eve) = (target.server.client_of("ann").await, target.server.client_of("eve").await);
     let failed = ann.done(&[Recording::garbage(T0)]).await;
-    let done = speak(&ann, T0 + 1000, 1).await.remove(0);
+    let done = upload_speech(&ann, T0 + 1000, 1).await.remove(0);
     for job in [&failed, &done] {
         let id = job["job_id"].as_str().unwrap();
         for (method, path) in [
@@ -97,14 +97,14 @@ async fn jobs_of_other_users_are_refused_on_every_route_and_unchanged() {
             assert!(!refused.text.contains("audio_"), "{}", refused.text);
             send(&eve, method, &path.replace(id, UNKNOWN)).await.problem(404, "job_not_found");
         }
-        assert_eq!(standing(&ann.job(id).await), standing(job), "nothing has moved");
+        assert_eq!(stable_fields(&ann.job(id).await), stable_fields(job), "nothing has moved");
     }
     eve.has_nothing().await;
-    target.goes_on().await;
+    target.assert_running().await;
 }
 
 /// The fields of a job that do not change any more; its effects may still run, and are recorded in it.
-fn standing(job: &Value) -> [&Value; 5] {
+fn stable_fields(job: &Value) -> [&Value; 5] {
     ["status", "attempt", "completed_at", "files", "error"].map(|field| &job[field])
 }
 
@@ -112,7 +112,7 @@ fn standing(job: &Value) -> [&Value; 5] {
 async fn conversations_of_other_users_get_the_same_answer_as_unknown_ones() {
     let target = Target::start().await;
     let (ann, eve) = (target.server.client_of("ann").await, target.server.client_of("eve").await);
-    speak(&ann, T0, 2).await;
+    upload_speech(&ann, T0, 2).await;
     let before = ann.conversations().await;
     let id = before[0]["id"].as_str().unwrap();
     let path = |id: &str| format!("/v2/conversations/{id}");
@@ -121,7 +121,7 @@ async fn conversations_of_other_users_get_the_same_answer_as_unknown_ones() {
         let unknown = send(&eve, method, &path(UNKNOWN)).await;
         assert!((400..500).contains(&other.status), "{}", other.text);
         assert_eq!(other.status, unknown.status);
-        assert_eq!(told(&other, id), told(&unknown, UNKNOWN), "not to be told apart");
+        assert_eq!(comparable(&other, id), comparable(&unknown, UNKNOWN), "not to be told apart");
     }
     let by_ids = eve.get(&format!("/v2/conversations?ids={id},{UNKNOWN}")).await.ok();
     assert_eq!(by_ids["conversations"], Value::Array(Vec::new()));
@@ -136,11 +136,11 @@ async fn conversations_of_other_users_get_the_same_answer_as_unknown_ones() {
     assert!(
         !hers.contains(own[0]["text"].as_str().unwrap()) && !hers.contains(own[0]["recording_id"].as_str().unwrap())
     );
-    target.goes_on().await;
+    target.assert_running().await;
 }
 
 /// Body and headers without the values that differ with every request.
-fn told(answer: &Answer, id: &str) -> (String, Vec<String>) {
+fn comparable(answer: &Answer, id: &str) -> (String, Vec<String>) {
     let request = answer.header("x-request-id");
     let names = answer.headers.keys().map(|name| name.as_str().to_owned()).collect();
     (answer.text.replace(request, "").replace(id, ""), names)
@@ -152,7 +152,7 @@ async fn device_of_another_user_cannot_be_reached() {
     let (ann, eve) = (target.server.client_of("ann").await, target.server.client_of("eve").await);
     ann.put_device("phone", "token-of-ann").await;
     assert_eq!(send(&eve, Method::DELETE, "/v2/devices/phone").await.status, 204, "her own, which there is not");
-    let job = speak(&ann, T0, 1).await.remove(0);
+    let job = upload_speech(&ann, T0, 1).await.remove(0);
     let folder = target.server.folder();
     let pushed = tests::eventually("a push", tests::wait::PATIENCE, async || {
         let pushes = folder.pushes();
@@ -160,5 +160,5 @@ async fn device_of_another_user_cannot_be_reached() {
     });
     let pushed = Value::Array(pushed.await).to_string();
     assert!(pushed.contains(job["job_id"].as_str().unwrap()), "{pushed}");
-    target.goes_on().await;
+    target.assert_running().await;
 }

@@ -65,8 +65,11 @@ async fn lets_nobody_in(target: &Target, tokens: &BTreeMap<&str, String>) {
             assert!(!answer.text.contains(token.as_str()), "{what} is told back");
         }
     }
-    let told = target.server.log.text();
-    assert!(tokens.values().filter(|token| token.len() > 20).all(|token| !told.contains(token.as_str())), "in the log");
+    let log_text = target.server.log.text();
+    assert!(
+        tokens.values().filter(|token| token.len() > 20).all(|token| !log_text.contains(token.as_str())),
+        "in the log"
+    );
 }
 
 #[tokio::test]
@@ -100,7 +103,7 @@ async fn tokens_without_a_signature_of_this_server_are_rejected() {
         ("padding", format!("{good}==")),
     ]);
     lets_nobody_in(&target, &tokens).await;
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 /// A token that brings its own key along.
@@ -137,7 +140,7 @@ async fn tokens_with_a_wrong_time_issuer_or_audience_are_rejected() {
         ("a list of users", with(json!({"sub": ["local"]}))),
     ]);
     lets_nobody_in(&target, &tokens).await;
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 /// The key id is never used as a path, or in any other way than as an id.
@@ -165,7 +168,7 @@ async fn malicious_key_id_changes_nothing() {
     }
     let folder = target.server.folder();
     assert_eq!(std::fs::read_dir(folder.path.parent().unwrap()).unwrap().count(), 1, "beside the data folder");
-    target.goes_on().await;
+    target.assert_running().await;
 }
 
 #[tokio::test]
@@ -180,7 +183,7 @@ async fn a_token_of_a_mebibyte_is_refused() {
     target.raw(ask(30_000)).await.problem(401, "unauthenticated");
     target.raw(ask(40_000)).await.problem(431, "headers_too_large");
     target.to_the_end(ask(1 << 20)).await.bare(431);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -208,5 +211,5 @@ async fn token_outside_the_authorization_header_is_ignored() {
     let body = body.header("content-type", "application/x-www-form-urlencoded");
     open.send(body).await.problem(401, "unauthenticated");
     assert!(!target.server.log.text().contains(&token), "a token of the query stands in the log");
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }

@@ -15,7 +15,7 @@ const PARTS: &str = "/v2/sync/uploads/parts/";
 const UNKNOWN: &str = "11111111-1111-4111-8111-111111111111";
 
 /// Status and body without the values that differ with every request, and the names of the headers.
-fn told(reply: &tests::Reply) -> (u16, String, Vec<String>) {
+fn comparable(reply: &tests::Reply) -> (u16, String, Vec<String>) {
     let request = reply.header("x-request-id").unwrap_or_default().to_owned();
     let mut body = reply.body();
     body["request_id"] = Value::Null;
@@ -36,7 +36,7 @@ async fn changed_upload_urls_get_the_same_answer_as_unknown_ones() {
     let files = [Recording::short(T0), Recording::short(T0 + 1000)];
     let session = open(&target.server.client(), &[&files[0], &files[1]]).await;
     let (mine, second) = (url(&session, 0), url(&session, 1));
-    let unknown = told(&ask(&target, &format!("{PARTS}{UNKNOWN}.0.{}", "0".repeat(64))).await);
+    let unknown = comparable(&ask(&target, &format!("{PARTS}{UNKNOWN}.0.{}", "0".repeat(64))).await);
     assert_eq!(unknown.0, 404);
     assert!(unknown.1.contains("upload_not_found"), "{}", unknown.1);
     let (address, secret) = mine.rsplit_once('.').unwrap();
@@ -85,7 +85,7 @@ async fn changed_upload_urls_get_the_same_answer_as_unknown_ones() {
     }
     for path in tries {
         let reply = ask(&target, &path).await;
-        assert_eq!(told(&reply), unknown, "{path}");
+        assert_eq!(comparable(&reply), unknown, "{path}");
     }
     // A path that has not the form of an upload URL matches no route.
     for path in [
@@ -101,7 +101,7 @@ async fn changed_upload_urls_get_the_same_answer_as_unknown_ones() {
     for (at, url) in [&mine, &second].into_iter().enumerate() {
         assert_eq!(asked(&target.server, url).await, 0, "nothing was written into file {at}");
     }
-    target.goes_on().await;
+    target.assert_running().await;
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn upload_url_accepts_only_its_method_and_ignores_tokens() {
     complete(&client, &session).await.ok();
     let job = client.terminal(session["job_id"].as_str().unwrap()).await;
     assert_eq!(job["status"], "completed", "the owner's, with all of its bytes: {job}");
-    target.goes_on().await;
+    target.assert_running().await;
 }
 
 /// The URL is not revealed either where a request fails, is malformed, or goes to the wrong route.
@@ -177,7 +177,7 @@ async fn failed_requests_never_reveal_an_upload_url() {
     for text in seen {
         assert!(!text.contains(secret), "{text}");
     }
-    target.goes_on().await;
+    target.assert_running().await;
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ async fn sessions_of_other_users_are_refused_on_every_route() {
     );
     complete(&client, &session).await.ok();
     assert_eq!(client.terminal(id).await["status"], "completed");
-    target.goes_on().await;
+    target.assert_running().await;
 }
 
 async fn send(target: &Target, body: impl Into<Vec<u8>>) -> tests::Answer {
@@ -273,7 +273,7 @@ async fn malicious_sizes_digests_and_names_open_no_session() {
     let long = format!("{}{}", "x".repeat(5000), name(T0));
     send(&target, with("name", &json!(long).to_string())).await.problem(400, "invalid_filename");
     assert_eq!(target.server.folder().files("").iter().filter(|file| file.contains("passwd")).count(), 0);
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 #[tokio::test]
@@ -285,7 +285,7 @@ async fn digest_in_capital_letters_is_the_same_digest() {
     large["sha256"] = large["sha256"].as_str().unwrap().to_uppercase().into();
     let again = send(&target, json!({"files": [large]}).to_string()).await.ok();
     assert_eq!(again["job_id"], session["job_id"]);
-    target.goes_on().await;
+    target.assert_running().await;
 }
 
 #[tokio::test]
@@ -322,7 +322,7 @@ async fn oversized_lists_and_bodies_open_no_session() {
     let chunk = format!("ffff\r\n{}\r\n", " ".repeat(0xFFFF));
     let endless = format!("{head}transfer-encoding: chunked\r\n\r\n{}", chunk.repeat(8));
     target.raw(endless).await.problem(413, "request_too_large");
-    target.stays_unharmed().await;
+    target.assert_unchanged().await;
 }
 
 /// The limit is a hundred sessions; the oldest ones are cancelled, and leave nothing.
@@ -348,5 +348,5 @@ async fn user_keeps_at_most_a_hundred_open_sessions() {
     let theirs = open(&other, &[&Recording::short(T0)]).await;
     assert_eq!(asked(&target.server, &url(&theirs, 0)).await, 0);
     assert_eq!(open_ones().await, 100);
-    target.goes_on().await;
+    target.assert_running().await;
 }

@@ -11,7 +11,7 @@ use super::fleet::{Fleet, User};
 
 pub async fn everything(fleet: &Fleet, server: &Server, limit: Duration) {
     for user in &fleet.users {
-        let jobs = settled(user, limit).await;
+        let jobs = ended_jobs(user, limit).await;
         each_batch_is_one_complete_job(user, &jobs);
         each_segment_is_placed_and_counted_once(user, &jobs).await;
     }
@@ -19,7 +19,7 @@ pub async fn everything(fleet: &Fleet, server: &Server, limit: Duration) {
     each_job_was_pushed(fleet, server, limit).await;
 }
 
-async fn settled(user: &User, limit: Duration) -> Vec<Value> {
+async fn ended_jobs(user: &User, limit: Duration) -> Vec<Value> {
     eventually(&format!("every job of {} is terminal", user.uid), limit, async || {
         let jobs = user.client.jobs().await;
         jobs.iter().all(is_terminal).then_some(jobs)

@@ -18,9 +18,9 @@ const MAIN: &str = "com.google.cloud.datastore.emulator.firestore.CloudFirestore
 /// The line that the emulator prints when it listens.
 const READY: &str = "is now running";
 /// A JVM that has not started within this time, on a machine that builds meanwhile, never will.
-const PATIENCE: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_secs(60);
 /// Another process may take the port between our check and the emulator's start.
-const TRIES: u32 = 3;
+const MAX_STARTS: u32 = 3;
 
 /// The shell stops the emulator when this process ends: its standard input closes then, however the process ends.
 const WATCHDOG: &str = r#"java -Xmx768m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Duser.language=en -cp "$1" "$2" --host=127.0.0.1 --port="$3" & pid=$!; read -r _; kill -9 $pid; wait $pid"#;
@@ -60,7 +60,7 @@ fn start() -> Result<Firestore, String> {
         return Err("the Firestore emulator needs Java, and there is no `java` on the PATH".to_owned());
     }
     let mut last = String::new();
-    for _ in 0..TRIES {
+    for _ in 0..MAX_STARTS {
         match start_on_a_free_port(&jar) {
             Ok(running) => return Ok(running),
             Err(why) => last = why,
@@ -108,16 +108,16 @@ fn start_on_a_free_port(jar: &Path) -> Result<Firestore, String> {
 
 /// Reads the output to its end, so that the emulator never blocks on a full pipe.
 fn wait_until_ready(said: ChildStdout) -> Result<(), String> {
-    let (tell, told) = channel();
+    let (report, outcome) = channel();
     std::thread::spawn(move || {
         for line in BufReader::new(said).lines().map_while(Result::ok) {
             if line.contains(READY) {
-                let _ = tell.send(());
+                let _ = report.send(());
             }
         }
     });
-    told.recv_timeout(PATIENCE).map_err(|error| match error {
-        RecvTimeoutError::Timeout => format!("the Firestore emulator was not up after {} s", PATIENCE.as_secs()),
+    outcome.recv_timeout(START_LIMIT).map_err(|error| match error {
+        RecvTimeoutError::Timeout => format!("the Firestore emulator was not up after {} s", START_LIMIT.as_secs()),
         RecvTimeoutError::Disconnected => "the Firestore emulator ended as it started".to_owned(),
     })
 }

@@ -27,7 +27,7 @@ fn bob() -> Uid {
 }
 
 /// All records of a user, exported in pages of this size.
-async fn taken(from: &dyn Archive, uid: &Uid, page: usize) -> Vec<Record> {
+async fn exported(from: &dyn Archive, uid: &Uid, page: usize) -> Vec<Record> {
     let mut all: Vec<Record> = Vec::new();
     loop {
         let next = from.export(uid, all.last().map(Record::place), page).await.unwrap();
@@ -46,7 +46,7 @@ async fn everybody(from: &dyn Archive) -> Vec<Uid> {
 }
 
 /// How many records were written, and how many were known already.
-async fn put(into: &dyn Archive, uid: &Uid, records: &[Record]) -> (u64, u64) {
+async fn import_all(into: &dyn Archive, uid: &Uid, records: &[Record]) -> (u64, u64) {
     let (mut written, mut known) = (0, 0);
     for records in records.chunks(MAX_IMPORT) {
         let imported = into.import(uid, records).await.unwrap();
@@ -59,7 +59,7 @@ async fn put(into: &dyn Archive, uid: &Uid, records: &[Record]) -> (u64, u64) {
 
 /// A history with everything in it: two days, a merge, an attached recording, a finished deletion with its stubs, an
 /// unfinished deletion, silence, and a recording that nobody finished.
-async fn story(store: Arc<dyn Store>, uid: &Uid) -> Harness {
+async fn history(store: Arc<dyn Store>, uid: &Uid) -> Harness {
     let harness = Harness::new(store);
     harness.transcribe(uid, &phone(0), &[(0, 900, "good morning"), (2000, 2900, "how are you")]).await;
     harness.transcribe(uid, &phone(200), &[(0, 1000, "late")]).await;
@@ -86,7 +86,7 @@ async fn story(store: Arc<dyn Store>, uid: &Uid) -> Harness {
 }
 
 /// Everything that a user can read.
-async fn seen(harness: &Harness, uid: &Uid) -> impl PartialEq + std::fmt::Debug {
+async fn visible(harness: &Harness, uid: &Uid) -> impl PartialEq + std::fmt::Debug {
     let mut pages = Vec::new();
     for conversation in harness.conversations(uid).await {
         pages.push(harness.page(uid, conversation.id).await);
@@ -96,8 +96,8 @@ async fn seen(harness: &Harness, uid: &Uid) -> impl PartialEq + std::fmt::Debug 
 
 pub async fn records_are_equal_after_import_into_another_kind_of_store_and_back(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
-    let harness = story(other.clone(), &ann()).await;
-    let records = taken(&*other, &ann(), 1000).await;
+    let harness = history(other.clone(), &ann()).await;
+    let records = exported(&*other, &ann(), 1000).await;
     for kind in [
         |record: &Record| {
             matches!(record, Record::Recording { beside: Beside { peaks: Some(_), levels: Some(_) }, .. })
@@ -109,46 +109,46 @@ pub async fn records_are_equal_after_import_into_another_kind_of_store_and_back(
     ] {
         assert!(records.iter().any(kind), "the story has everything");
     }
-    assert_eq!(put(&*store, &ann(), &records).await, (records.len() as u64, 0));
-    assert_eq!(taken(&*store, &ann(), 1000).await, records);
+    assert_eq!(import_all(&*store, &ann(), &records).await, (records.len() as u64, 0));
+    assert_eq!(exported(&*store, &ann(), 1000).await, records);
     let there = Harness::new(store.clone());
-    assert_eq!(format!("{:?}", seen(&there, &ann()).await), format!("{:?}", seen(&harness, &ann()).await));
+    assert_eq!(format!("{:?}", visible(&there, &ann()).await), format!("{:?}", visible(&harness, &ann()).await));
     let back = memory::Store::new();
-    put(&back, &ann(), &taken(&*store, &ann(), 7).await).await;
+    import_all(&back, &ann(), &exported(&*store, &ann(), 7).await).await;
     assert_eq!(back.all_conversations(&ann()), other.all_conversations(&ann()));
     assert_eq!(back.all_lines(&ann()), other.all_lines(&ann()));
 }
 
 pub async fn export_is_complete_and_in_order_for_any_page_size(store: Arc<dyn ArchivedStore>) {
-    story(store.clone(), &ann()).await;
+    history(store.clone(), &ann()).await;
     let other = Arc::new(memory::Store::new());
-    story(other.clone(), &ann()).await;
-    let all = taken(&*store, &ann(), 1000).await;
+    history(other.clone(), &ann()).await;
+    let all = exported(&*store, &ann(), 1000).await;
     assert!(all.windows(2).all(|pair| pair[0].place() < pair[1].place()));
     let places = |records: &[Record]| records.iter().map(Record::place).collect::<Vec<Place>>();
-    assert_eq!(places(&all), places(&taken(&*other, &ann(), 1000).await));
+    assert_eq!(places(&all), places(&exported(&*other, &ann(), 1000).await));
     for page in [1, 2, 3, 5] {
-        assert_eq!(taken(&*store, &ann(), page).await, all, "pages of {page}");
+        assert_eq!(exported(&*store, &ann(), page).await, all, "pages of {page}");
     }
 }
 
 pub async fn repeated_import_changes_nothing(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
-    story(other.clone(), &ann()).await;
-    let records = taken(&*other, &ann(), 1000).await;
+    history(other.clone(), &ann()).await;
+    let records = exported(&*other, &ann(), 1000).await;
     // The first import broke off halfway.
-    put(&*store, &ann(), &records[..records.len() / 2]).await;
+    import_all(&*store, &ann(), &records[..records.len() / 2]).await;
     let all = records.len() as u64;
-    assert_eq!(put(&*store, &ann(), &records).await, (all - all / 2, all / 2));
-    assert_eq!(put(&*store, &ann(), &records).await, (0, all));
-    assert_eq!(taken(&*store, &ann(), 1000).await, records);
+    assert_eq!(import_all(&*store, &ann(), &records).await, (all - all / 2, all / 2));
+    assert_eq!(import_all(&*store, &ann(), &records).await, (0, all));
+    assert_eq!(exported(&*store, &ann(), 1000).await, records);
 }
 
 pub async fn existing_record_that_differs_is_reported_and_kept(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
-    story(other.clone(), &ann()).await;
-    let records = taken(&*other, &ann(), 1000).await;
-    put(&*store, &ann(), &records).await;
+    history(other.clone(), &ann()).await;
+    let records = exported(&*other, &ann(), 1000).await;
+    import_all(&*store, &ann(), &records).await;
     let changed: Vec<_> = records.iter().cloned().map(changed).collect();
     let mut named = Vec::new();
     for changed in changed.chunks(MAX_IMPORT) {
@@ -157,7 +157,7 @@ pub async fn existing_record_that_differs_is_reported_and_kept(store: Arc<dyn Ar
         named.extend(imported.conflicts);
     }
     assert_eq!(named, records.iter().map(Record::place).collect::<Vec<_>>());
-    assert_eq!(taken(&*store, &ann(), 1000).await, records);
+    assert_eq!(exported(&*store, &ann(), 1000).await, records);
 }
 
 fn changed(record: Record) -> Record {
@@ -185,7 +185,7 @@ fn changed(record: Record) -> Record {
 pub async fn different_last_job_of_a_recording_is_not_reported_as_a_difference(store: Arc<dyn ArchivedStore>) {
     let harness = Harness::new(store.clone());
     harness.transcribe(&ann(), &phone(0), &[(0, 900, "hello")]).await;
-    let records = taken(&*store, &ann(), 1000).await;
+    let records = exported(&*store, &ann(), 1000).await;
     let other_job = |record: Record| match record {
         Record::Recording { recording, beside } => {
             let recording = Recording { latest_job: crate::build::job_id(404), ..*recording };
@@ -195,7 +195,7 @@ pub async fn different_last_job_of_a_recording_is_not_reported_as_a_difference(s
     };
     let imported = store.import(&ann(), &records.iter().cloned().map(other_job).collect::<Vec<_>>()).await.unwrap();
     assert_eq!((imported.written, imported.known), (0, records.len() as u64));
-    assert_eq!(taken(&*store, &ann(), 1000).await, records);
+    assert_eq!(exported(&*store, &ann(), 1000).await, records);
 }
 
 pub async fn users_are_exported_and_imported_separately(store: Arc<dyn ArchivedStore>) {
@@ -208,8 +208,8 @@ pub async fn users_are_exported_and_imported_separately(store: Arc<dyn ArchivedS
     }
     assert_eq!(everybody(&*store).await, []);
     for user in &users {
-        put(&*store, user, &taken(&*other, user, 2).await).await;
-        assert_eq!(taken(&*store, user, 2).await, taken(&*other, user, 2).await);
+        import_all(&*store, user, &exported(&*other, user, 2).await).await;
+        assert_eq!(exported(&*store, user, 2).await, exported(&*other, user, 2).await);
     }
     assert_eq!(everybody(&*store).await, everybody(&*other).await);
     for page in [1, 2, 3] {
@@ -223,13 +223,13 @@ pub async fn users_are_exported_and_imported_separately(store: Arc<dyn ArchivedS
         }
         assert_eq!(paged, store.users(None, 1000).await.unwrap(), "pages of {page}");
     }
-    assert_eq!(taken(&*store, &uid("nobody"), 10).await, []);
+    assert_eq!(exported(&*store, &uid("nobody"), 10).await, []);
 }
 
 pub async fn records_of_another_user_or_too_many_are_refused(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
-    story(other.clone(), &ann()).await;
-    let records = taken(&*other, &ann(), 1000).await;
+    history(other.clone(), &ann()).await;
+    let records = exported(&*other, &ann(), 1000).await;
     let refused = |error: Error| assert_eq!(error.kind, Kind::Invalid);
     refused(store.import(&bob(), &records[..1]).await.unwrap_err());
     let many: Vec<_> = records.iter().cycle().take(MAX_IMPORT + 1).cloned().collect();
@@ -247,21 +247,21 @@ async fn again(harness: &Harness, secs: i64) -> (domain::Job, bool) {
 
 pub async fn known_audio_is_not_transcribed_again_in_the_new_store(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
-    story(other.clone(), &ann()).await;
-    put(&*store, &ann(), &taken(&*other, &ann(), 1000).await).await;
+    history(other.clone(), &ann()).await;
+    import_all(&*store, &ann(), &exported(&*other, &ann(), 1000).await).await;
     let harness = Harness::new(store.clone());
-    let before = format!("{:?}", seen(&harness, &ann()).await);
+    let before = format!("{:?}", visible(&harness, &ann()).await);
     for secs in [0, 200, 9000, 20_000, 30_000] {
         let (job, deduplicated) = again(&harness, secs).await;
         assert_eq!((job.status, deduplicated), (Status::Completed, true), "{secs}");
     }
-    assert_eq!(format!("{:?}", seen(&harness, &ann()).await), before);
+    assert_eq!(format!("{:?}", visible(&harness, &ann()).await), before);
 }
 
 pub async fn unfinished_recording_goes_on_in_the_new_store(store: Arc<dyn ArchivedStore>) {
     let other = Arc::new(memory::Store::new());
-    story(other.clone(), &ann()).await;
-    put(&*store, &ann(), &taken(&*other, &ann(), 1000).await).await;
+    history(other.clone(), &ann()).await;
+    import_all(&*store, &ann(), &exported(&*other, &ann(), 1000).await).await;
     let harness = Harness::new(store.clone());
     let before = harness.usage(&ann()).await;
     let (job, deduplicated) = again(&harness, 50_000).await;
@@ -285,7 +285,7 @@ pub async fn deleted_conversation_stays_deleted_in_the_new_store(store: Arc<dyn 
     harness.say(&job, 0, &[(0, "a secret")]).await;
     let gone = harness.conversations(&ann()).await[0].id;
     assert!(harness.delete(&ann(), gone).await);
-    put(&*store, &ann(), &taken(&*other, &ann(), 1000).await).await;
+    import_all(&*store, &ann(), &exported(&*other, &ann(), 1000).await).await;
 
     let harness = Harness::new(store.clone());
     assert_eq!((harness.talk(&ann()).await.len(), harness.page(&ann(), gone).await), (0, None));
@@ -321,8 +321,8 @@ pub async fn recording_found_silent_by_earlier_rules_is_listened_to_again(store:
         }
         other => other,
     };
-    let records: Vec<_> = taken(&*other, &ann(), 1000).await.into_iter().map(earlier).collect();
-    put(&*store, &ann(), &records).await;
+    let records: Vec<_> = exported(&*other, &ann(), 1000).await.into_iter().map(earlier).collect();
+    import_all(&*store, &ann(), &records).await;
 
     let harness = Harness::new(store.clone());
     let session = harness.session(&ann(), &[phone(0)]).await;

@@ -13,7 +13,7 @@ use crate::fault_injection::LosesAnswers;
 use crate::memory::describe;
 
 /// The largest piece that a read may give.
-const PIECE: usize = 256 * 1024;
+const MAX_PIECE: usize = 256 * 1024;
 
 fn name(n: u64) -> BlobName {
     blob(&uid("ann"), job_id(n), 0)
@@ -29,7 +29,7 @@ async fn write(blobs: &dyn Blobs, name: &BlobName, bytes: &[u8]) -> Result<Store
 
 async fn read(blobs: &dyn Blobs, name: &BlobName, offset: u64) -> Result<Vec<u8>> {
     let pieces: Vec<_> = blobs.read(name, offset).await?.try_collect().await?;
-    assert!(pieces.iter().all(|piece| !piece.is_empty() && piece.len() <= PIECE), "pieces have bounds");
+    assert!(pieces.iter().all(|piece| !piece.is_empty() && piece.len() <= MAX_PIECE), "pieces have bounds");
     Ok(pieces.concat())
 }
 
@@ -97,8 +97,8 @@ pub async fn one_of_two_concurrent_writers_wins(blobs: Arc<dyn Blobs>) {
             Err(error) => assert_eq!(error.kind, Kind::Conflict),
         }
     }
-    let stands = read(&*blobs, &name(1), 0).await.unwrap();
-    assert_eq!(won, [stands.as_slice(), stands.as_slice()], "each of two bytes has two writers");
+    let content = read(&*blobs, &name(1), 0).await.unwrap();
+    assert_eq!(won, [content.as_slice(), content.as_slice()], "each of two bytes has two writers");
 }
 
 pub async fn read_begins_at_the_given_offset(blobs: Arc<dyn Blobs>) {

@@ -12,7 +12,7 @@ pub struct Plan {
     random: Option<(SeededRandom, usize)>,
     /// Failures that are still to come, by operation; `None` means every call fails.
     scripted: Mutex<HashMap<&'static str, Option<u32>>>,
-    asked: Mutex<HashMap<&'static str, u64>>,
+    call_counts: Mutex<HashMap<&'static str, u64>>,
 }
 
 impl Plan {
@@ -47,12 +47,12 @@ impl Plan {
 
     /// The number of calls of the operations whose names begin with this prefix.
     pub fn calls_of(&self, prefix: &str) -> u64 {
-        let asked = self.asked.lock().unwrap();
-        asked.iter().filter(|(operation, _)| operation.starts_with(prefix)).map(|(_, calls)| calls).sum()
+        let call_counts = self.call_counts.lock().unwrap();
+        call_counts.iter().filter(|(operation, _)| operation.starts_with(prefix)).map(|(_, calls)| calls).sum()
     }
 
     pub fn strikes(&self, operation: &'static str) -> bool {
-        *self.asked.lock().unwrap().entry(operation).or_default() += 1;
+        *self.call_counts.lock().unwrap().entry(operation).or_default() += 1;
         let scripted = match self.scripted.lock().unwrap().get_mut(operation) {
             None | Some(Some(0)) => false,
             Some(None) => true,

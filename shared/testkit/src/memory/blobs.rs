@@ -15,7 +15,7 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use sha2::{Digest, Sha256};
 
 /// The largest piece that a read returns.
-const PIECE: usize = 256 * 1024;
+const MAX_PIECE: usize = 256 * 1024;
 
 type StoredBlobs = Arc<Mutex<BTreeMap<BlobName, (Bytes, Timestamp)>>>;
 
@@ -81,7 +81,7 @@ impl flow::ports::Blobs for Blobs {
         let mut rest = self.bytes(name).ok_or_else(|| Error::new(Kind::NotFound, "blobs.read", name))?;
         let skipped = usize::try_from(offset).unwrap_or(usize::MAX).min(rest.len());
         rest = rest.slice(skipped..);
-        let next = move || (!rest.is_empty()).then(|| Ok(rest.split_to(rest.len().min(PIECE))));
+        let next = move || (!rest.is_empty()).then(|| Ok(rest.split_to(rest.len().min(MAX_PIECE))));
         Ok(stream::iter(std::iter::from_fn(next)).boxed())
     }
 

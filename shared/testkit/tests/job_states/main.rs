@@ -158,7 +158,7 @@ fn time_passes(random: &SeededRandom, job: &Job, now: Timestamp) -> Timestamp {
     }
 }
 
-fn play(seed: u64, seen: &mut BTreeMap<&'static str, u32>) {
+fn play(seed: u64, command_counts: &mut BTreeMap<&'static str, u32>) {
     let (random, rules) = (SeededRandom::new(seed), Rules::default());
     let mut came_to = T0;
     let slot_free = || !random.one_in(4);
@@ -174,51 +174,51 @@ fn play(seed: u64, seen: &mut BTreeMap<&'static str, u32>) {
         let ctx = Context { now, rules: &rules, slot_free: slot_free() };
         let mut model = Model::of(&job);
         let takes = model.takes(&command, now.millis(), ctx.slot_free, job.updated_at.millis());
-        let told = || format!("seed {seed}, command {at}: {command:?} at {now} to\n{job:#?}");
+        let describe = || format!("seed {seed}, command {at}: {command:?} at {now} to\n{job:#?}");
         assert_eq!(
             needed_repair(&job, now, &rules) == Repair::Nothing,
             job.due_at > Some(now),
             "what is due has a need\n{}",
-            told()
+            describe()
         );
         match apply(&job, &command, ctx) {
             Ok(step) => {
-                assert!(takes, "the model refuses {}", told());
-                assert_eq!(Model::of(&step.job), model, "{}", told());
-                holds(&job, &command, (&step.job, now), &told);
-                said_again(&command, &step.job, ctx, &told);
-                *seen.entry(step.job.status.as_str()).or_default() += 1;
+                assert!(takes, "the model refuses {}", describe());
+                assert_eq!(Model::of(&step.job), model, "{}", describe());
+                check_step(&job, &command, (&step.job, now), &describe);
+                check_repeated(&command, &step.job, ctx, &describe);
+                *command_counts.entry(step.job.status.as_str()).or_default() += 1;
                 if step.asks_for(Action::Forget) {
-                    *seen.entry("forgotten").or_default() += 1;
+                    *command_counts.entry("forgotten").or_default() += 1;
                     return;
                 }
                 job = step.job;
             }
-            Err(why) => assert!(!takes, "the model does not refuse ({why}) {}", told()),
+            Err(why) => assert!(!takes, "the model does not refuse ({why}) {}", describe()),
         }
     }
 }
 
 /// Checks what must be true of every step.
-fn holds(before: &Job, command: &Command, (after, now): (&Job, Timestamp), told: &dyn Fn() -> String) {
-    assert!(after.lease.fence >= before.lease.fence, "a fence shrank: {}", told());
-    assert!(after.dispatch.number >= before.dispatch.number, "a dispatch number shrank: {}", told());
-    assert!(after.due_at.is_some(), "a job was lost: {}", told());
-    assert_eq!(after.lease.owner.is_some(), after.status == Status::Processing, "{}", told());
+fn check_step(before: &Job, command: &Command, (after, now): (&Job, Timestamp), describe: &dyn Fn() -> String) {
+    assert!(after.lease.fence >= before.lease.fence, "a fence shrank: {}", describe());
+    assert!(after.dispatch.number >= before.dispatch.number, "a dispatch number shrank: {}", describe());
+    assert!(after.due_at.is_some(), "a job was lost: {}", describe());
+    assert_eq!(after.lease.owner.is_some(), after.status == Status::Processing, "{}", describe());
     let was_ahead = before.updated_at > now + 10 * MINUTE && after.updated_at == now;
     let is_later = after.updated_at > before.updated_at || was_ahead;
-    assert!(after == before || is_later, "a change without a moment: {}", told());
+    assert!(after == before || is_later, "a change without a moment: {}", describe());
     if before.status.is_terminal() && after.status != before.status {
-        assert!(matches!(command, Command::Retry { .. }), "the end was undone: {}", told());
+        assert!(matches!(command, Command::Retry { .. }), "the end was undone: {}", describe());
     }
     let progress = after.progress();
-    assert!(progress.processed() <= progress.total, "{}", told());
+    assert!(progress.processed() <= progress.total, "{}", describe());
     match after.status {
-        Status::Completed => assert!(after.result.is_some() && after.error.is_none(), "{}", told()),
-        Status::PartialFailure => assert!(after.result.is_some() && after.error.is_some(), "{}", told()),
-        Status::Failed => assert!(after.result.is_none() && after.error.is_some(), "{}", told()),
-        Status::Cancelled => assert!(after.result.is_none() && after.error.iter().all(has_expired), "{}", told()),
-        _ => assert!(after.result.is_none() && after.error.is_none(), "{}", told()),
+        Status::Completed => assert!(after.result.is_some() && after.error.is_none(), "{}", describe()),
+        Status::PartialFailure => assert!(after.result.is_some() && after.error.is_some(), "{}", describe()),
+        Status::Failed => assert!(after.result.is_none() && after.error.is_some(), "{}", describe()),
+        Status::Cancelled => assert!(after.result.is_none() && after.error.iter().all(has_expired), "{}", describe()),
+        _ => assert!(after.result.is_none() && after.error.is_none(), "{}", describe()),
     }
 }
 
@@ -227,22 +227,22 @@ fn has_expired(error: &Failure) -> bool {
 }
 
 /// A command that is repeated because its answer was lost changes nothing more.
-fn said_again(command: &Command, after: &Job, ctx: Context<'_>, told: &dyn Fn() -> String) {
+fn check_repeated(command: &Command, after: &Job, ctx: Context<'_>, describe: &dyn Fn() -> String) {
     if let Ok(again) = apply(after, command, ctx) {
-        assert_eq!(again.job, *after, "repeated: {}", told());
+        assert_eq!(again.job, *after, "repeated: {}", describe());
     }
 }
 
 #[test]
 fn random_commands_lead_to_the_states_of_the_model() {
     let one = std::env::var("AFTERWORD_SEED").ok().and_then(|seed| seed.parse().ok());
-    let mut seen = BTreeMap::new();
+    let mut command_counts = BTreeMap::new();
     for seed in one.map_or(0..SEQUENCES, |seed| seed..seed + 1) {
-        play(seed, &mut seen);
+        play(seed, &mut command_counts);
     }
-    println!("{seen:?}");
+    println!("{command_counts:?}");
     if one.is_none() {
-        let rare = seen.iter().find(|(_, times)| u64::from(**times) < SEQUENCES / 50);
-        assert!(seen.len() == 8 && rare.is_none(), "some states are hardly ever met: {seen:?}");
+        let rare = command_counts.iter().find(|(_, times)| u64::from(**times) < SEQUENCES / 50);
+        assert!(command_counts.len() == 8 && rare.is_none(), "some states are hardly ever met: {command_counts:?}");
     }
 }

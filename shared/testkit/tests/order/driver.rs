@@ -18,9 +18,9 @@ use crate::reader::read;
 use crate::reference::Outcome;
 
 /// After this many moves nothing goes wrong any more, so that every run ends.
-const TROUBLED: u32 = 60;
+const TROUBLED_MOVES: u32 = 60;
 /// A run with more moves than this hangs.
-const PATIENCE: u32 = 20_000;
+const MAX_MOVES: u32 = 20_000;
 
 pub struct Driver<'a> {
     case: &'a Case,
@@ -59,7 +59,7 @@ pub fn play(
         Driver { case, store, random, rules, now: T0, batches, workers, moves: 0, met: Incidents::default() };
     while driver.go_on() {
         driver.moves += 1;
-        if driver.moves > PATIENCE {
+        if driver.moves > MAX_MOVES {
             return Err("the jobs never end".to_owned());
         }
     }
@@ -72,7 +72,7 @@ impl Driver<'_> {
     }
 
     fn incidents(&self, n: usize) -> bool {
-        self.moves < TROUBLED && self.random.one_in(n)
+        self.moves < TROUBLED_MOVES && self.random.one_in(n)
     }
 
     fn go_on(&mut self) -> bool {

@@ -54,7 +54,7 @@ pub fn place(
         }
     }
     let conversations = if lines.is_empty() { Vec::new() } else { find(mistake, &recording, &mut lines, around, ctx) };
-    settle(&mut job, &mut recording, plan, group.index, ctx);
+    update_state(&mut job, &mut recording, plan, group.index, ctx);
     Ok(Placed { job, recording, lines, conversations, usage })
 }
 
@@ -124,7 +124,7 @@ fn enter(conversation: &mut Conversation, line: &mut Line) {
     conversation.opening = Some(opening.earlier(conversation.opening.take()));
 }
 
-fn settle(job: &mut Job, recording: &mut Recording, plan: Plan, index: usize, ctx: Context<'_>) {
+fn update_state(job: &mut Job, recording: &mut Recording, plan: Plan, index: usize, ctx: Context<'_>) {
     recording.state = if plan.is_closed() { State::Done } else { State::Planned };
     recording.plan = Some(plan);
     job.files[index].follow(recording);

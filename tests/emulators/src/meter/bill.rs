@@ -127,9 +127,9 @@ impl fmt::Display for Bill {
         }
         row(f, "total", "", numbers(self.total()))?;
         for (number, (method, collections)) in self.calls() {
-            let told: Vec<_> =
+            let parts: Vec<_> =
                 collections.iter().map(|(collection, counts)| format!("{collection}: {counts}")).collect();
-            writeln!(f, "call {number}: {method}: {}", told.join("; "))?;
+            writeln!(f, "call {number}: {method}: {}", parts.join("; "))?;
         }
         self.not_understood.iter().try_for_each(|why| writeln!(f, "not understood: {why}"))
     }

@@ -143,7 +143,7 @@ fn unreadable_messages_are_reported() {
 }
 
 /// A client behind a meter in front of Google's emulator, and the name of its database.
-async fn scene() -> Result<(Meter, FirestoreClient<Channel>, String), String> {
+async fn metered_client() -> Result<(Meter, FirestoreClient<Channel>, String), String> {
     let firestore = firestore()?;
     let meter = Meter::to(firestore.endpoint()).await;
     let channel = Endpoint::new(meter.endpoint().to_owned()).unwrap().connect().await.unwrap();
@@ -153,8 +153,8 @@ async fn scene() -> Result<(Meter, FirestoreClient<Channel>, String), String> {
 
 #[tokio::test]
 async fn calls_pass_unchanged_and_are_counted_by_method_and_collection() {
-    let (meter, mut client, database) = match scene().await {
-        Ok(scene) => scene,
+    let (meter, mut client, database) = match metered_client().await {
+        Ok(metered_client) => metered_client,
         Err(why) => skip!(why),
     };
     let name = |id: usize| format!("{database}/documents/jobs/{id}");
@@ -205,8 +205,8 @@ async fn calls_pass_unchanged_and_are_counted_by_method_and_collection() {
     let bill = meter.bill();
     assert_eq!(bill.of_method("RunAggregationQuery"), reads(1));
     assert_eq!(bill.not_understood, [] as [String; 0]);
-    let told = bill.to_string();
-    assert!(told.contains("jobs               BatchGetDocuments         3      0       0\n"), "{told}");
+    let table = bill.to_string();
+    assert!(table.contains("jobs               BatchGetDocuments         3      0       0\n"), "{table}");
     meter.reset();
     assert_eq!(meter.bill().total(), Counts::default());
 }

@@ -334,12 +334,12 @@ impl State {
 fn check_sum(wanted: &Wanted, content: &Content) -> Result<(), Refusal> {
     match wanted.crc32c {
         Some(given) if given != content.crc32c => {
-            let told = format!(
+            let message_text = format!(
                 "Provided CRC32C \"{}\" doesn't match calculated CRC32C \"{}\".",
                 crc_text(given),
                 crc_text(content.crc32c)
             );
-            Err(Refusal::new(StatusCode::BAD_REQUEST, "invalid", told))
+            Err(Refusal::new(StatusCode::BAD_REQUEST, "invalid", message_text))
         }
         _ => Ok(()),
     }
@@ -350,6 +350,6 @@ pub fn no_bucket() -> Refusal {
 }
 
 fn precondition() -> Refusal {
-    let told = "At least one of the pre-conditions you specified did not hold.";
-    Refusal::new(StatusCode::PRECONDITION_FAILED, "conditionNotMet", told)
+    let message_text = "At least one of the pre-conditions you specified did not hold.";
+    Refusal::new(StatusCode::PRECONDITION_FAILED, "conditionNotMet", message_text)
 }

@@ -100,12 +100,12 @@ async fn take(state: &State, id: &str, body: &mut Arriving, span: Span) -> Resul
         body.drain().await;
         // The status says 503 although it is the client's fault, because an earlier request of the client may still be
         // running.
-        let told = format!(
+        let reason = format!(
             "Invalid request.  According to the Content-Range header, the upload offset is {first} byte(s), which exceeds \
              already uploaded size of {} byte(s).",
             before.size
         );
-        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "backendError", told));
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "backendError", reason));
     }
     let (mut skip, mut came) = (before.size - first, 0);
     // Bytes count when a quantum of them is complete, or when the request has ended well.

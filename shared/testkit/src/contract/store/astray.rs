@@ -21,7 +21,7 @@ async fn beyond(harness: &Harness, statuses: &[Status], at: Timestamp, limit: us
 }
 
 /// Runs a future while the clock is three days ahead.
-async fn ahead<T>(harness: &Harness, does: impl Future<Output = T>) -> T {
+async fn with_clock_ahead<T>(harness: &Harness, does: impl Future<Output = T>) -> T {
     let now = harness.now();
     harness.pass(3 * DAY);
     let done = does.await;
@@ -77,7 +77,7 @@ pub async fn queued_job_written_by_a_clock_ahead_is_due_now(store: Arc<dyn Store
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let schedule = Some(harness.now() + 3 * DAY);
-    let job = ahead(&harness, harness.done(job.id, Command::Enqueued { number: 1, schedule })).await;
+    let job = with_clock_ahead(&harness, harness.done(job.id, Command::Enqueued { number: 1, schedule })).await;
     let after = is_corrected(&harness, &job).await;
     assert_eq!((after.due_at, after.dispatch.not_before), (Some(harness.now()), None));
     assert_eq!((after.dispatch.state, after.dispatch.number), (DispatchState::Pending, 2), "its task is for then too");
@@ -87,7 +87,7 @@ pub async fn waiting_job_written_by_a_clock_ahead_is_due_now(store: Arc<dyn Stor
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
     let postpone = Command::Postpone { until: harness.now() + 3 * DAY + DAY / 24, waiting_for: WaitingFor::Engine };
-    let job = ahead(&harness, harness.done(job.id, postpone)).await;
+    let job = with_clock_ahead(&harness, harness.done(job.id, postpone)).await;
     let after = is_corrected(&harness, &job).await;
     assert!(after.is_parked());
     assert_eq!((after.due_at, after.waiting_since), (Some(harness.now()), Some(harness.now())));
@@ -97,7 +97,7 @@ pub async fn waiting_job_written_by_a_clock_ahead_is_due_now(store: Arc<dyn Stor
 pub async fn lease_written_by_a_clock_ahead_ends_now(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
-    let job = ahead(&harness, harness.claim(job.id)).await;
+    let job = with_clock_ahead(&harness, harness.claim(job.id)).await;
     let after = is_corrected(&harness, &job).await;
     assert_eq!((after.lease.until, after.due_at), (Some(harness.now()), Some(harness.now())));
     assert_eq!(needed_repair(&after, harness.now(), &harness.rules), Repair::Recover);
@@ -107,7 +107,7 @@ pub async fn lease_written_by_a_clock_ahead_ends_now(store: Arc<dyn Store>) {
 pub async fn upload_session_written_by_a_clock_ahead_expires_counted_from_now(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let names = [phone(0)];
-    let job = ahead(&harness, harness.session(&ann(), &names)).await;
+    let job = with_clock_ahead(&harness, harness.session(&ann(), &names)).await;
     let after = is_corrected(&harness, &job).await;
     assert_eq!(after.due_at, Some(harness.now() + harness.rules.upload_session));
 }
@@ -115,7 +115,7 @@ pub async fn upload_session_written_by_a_clock_ahead_expires_counted_from_now(st
 pub async fn job_ended_by_a_clock_ahead_is_cleaned_up_in_time(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
-    let job = ahead(&harness, async {
+    let job = with_clock_ahead(&harness, async {
         let job = harness.done(job.id, Command::Cancel).await;
         harness.done(job.id, Command::CleanedUp { fence: job.lease.fence }).await
     })
@@ -147,7 +147,7 @@ pub async fn correct_job_is_not_changed(store: Arc<dyn Store>) {
 pub async fn change_after_the_clock_was_set_back_has_its_own_time(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
     let job = harness.accept(&ann(), &[phone(0)]).await;
-    let job = ahead(&harness, harness.done(job.id, Command::Enqueued { number: 1, schedule: None })).await;
+    let job = with_clock_ahead(&harness, harness.done(job.id, Command::Enqueued { number: 1, schedule: None })).await;
     assert!(job.updated_at > harness.now() + 2 * DAY);
     harness.pass(MS);
     assert_eq!(harness.done(job.id, Command::Cancel).await.updated_at, harness.now());

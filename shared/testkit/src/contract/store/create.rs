@@ -69,15 +69,15 @@ pub async fn batch_with_only_some_recordings_in_a_live_job_becomes_a_new_job(sto
 
 pub async fn completed_job_with_all_recordings_of_the_batch_is_returned(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
-    let said: [&[_]; 2] = [&[(0, 900, "one")], &[(0, 900, "two")]];
-    let done = harness.transcribe_batch(&batch(&ann(), &[phone(0), phone(90)]), &said).await;
+    let spoken: [&[_]; 2] = [&[(0, 900, "one")], &[(0, 900, "two")]];
+    let done = harness.transcribe_batch(&batch(&ann(), &[phone(0), phone(90)]), &spoken).await;
     assert_eq!(answered(harness.create(&batch(&ann(), &[phone(90)])).await), done);
 }
 
 pub async fn existing_job_is_found_by_any_recording_of_the_batch(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
-    let said: [&[_]; 2] = [&[(0, 900, "one")], &[(0, 900, "two")]];
-    let done = harness.transcribe_batch(&batch(&ann(), &[phone(0), phone(90)]), &said).await;
+    let spoken: [&[_]; 2] = [&[(0, 900, "one")], &[(0, 900, "two")]];
+    let done = harness.transcribe_batch(&batch(&ann(), &[phone(0), phone(90)]), &spoken).await;
     let later = harness.accept(&ann(), &[phone(0), phone(5000)]).await;
     assert_eq!(harness.recording(&done, 0).await.latest_job, later.id);
     for names in [[phone(0), phone(90)], [phone(90), phone(0)]] {
@@ -94,11 +94,12 @@ pub async fn batch_finished_in_several_jobs_is_created_completed(store: Arc<dyn 
     let Created::New { job, deduplicated: true } = &created else { panic!("{created:?}") };
     assert_eq!((job.status, job.completed_at), (Status::Completed, Some(harness.now())));
     assert_eq!(job.effects.push.due(), None, "nobody is woken for what is known");
-    let mut told = job.result.as_ref().map(|result| result.updated_conversation_ids.clone()).unwrap_or_default();
+    let mut conversation_ids =
+        job.result.as_ref().map(|result| result.updated_conversation_ids.clone()).unwrap_or_default();
     let mut known = [one.new_conversation_ids, two.new_conversation_ids].concat();
-    told.sort();
+    conversation_ids.sort();
     known.sort();
-    assert_eq!(told, known);
+    assert_eq!(conversation_ids, known);
     assert_eq!(harness.job(job.id).await, *job);
     assert_eq!(harness.create(&again).await, created, "asked again, it is still deduplicated");
 }

@@ -143,9 +143,9 @@ pub async fn repeated_deletion_after_a_lost_answer_finds_nothing(store: Arc<dyn 
 
 pub async fn texts_are_removed_page_by_page_and_the_lines_stay(store: Arc<dyn Store>) {
     let harness = Harness::new(store.clone());
-    let said: Vec<_> = (0..5).map(|n| (n * 1000, n * 1000 + 900, "a secret")).collect();
-    let starts: Vec<_> = said.iter().map(|(start, _, _)| *start).collect();
-    let job = harness.transcribe(&ann(), &phone(0), &said).await;
+    let spoken: Vec<_> = (0..5).map(|n| (n * 1000, n * 1000 + 900, "a secret")).collect();
+    let starts: Vec<_> = spoken.iter().map(|(start, _, _)| *start).collect();
+    let job = harness.transcribe(&ann(), &phone(0), &spoken).await;
     let (id, recording) = (job.new_conversation_ids[0], job.files[0].recording);
     assert_eq!(store.remove_texts(&ann(), id, 2).await.unwrap(), Removed::default(), "it is not deleted");
     assert!(harness.delete(&ann(), id).await);

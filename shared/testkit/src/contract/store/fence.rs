@@ -34,13 +34,13 @@ fn commands_of(fence: u64) -> Vec<Command> {
     ]
 }
 
-/// Tries every write of a worker under this fence; `stands` selects the commands that may answer "done already".
-async fn every_write_is_refused(harness: &Harness, job: &Job, stands: fn(&Command) -> bool) {
+/// Tries every write of a worker under this fence; `is_done_already` selects commands that may answer "done already".
+async fn every_write_is_refused(harness: &Harness, job: &Job, is_done_already: fn(&Command) -> bool) {
     let before = Snapshot::take(&*harness.store, &job.uid).await.unwrap();
     for command in commands_of(job.lease.fence) {
         match harness.step(job.id, &command).await {
             Stepped::Refused { why: Refusal::Fenced { .. } | Refusal::Finished(_), .. } => {}
-            Stepped::Done { .. } if stands(&command) => {}
+            Stepped::Done { .. } if is_done_already(&command) => {}
             other => panic!("{command:?}: {other:?}"),
         }
     }

@@ -56,8 +56,8 @@ pub async fn due_jobs_are_reported_from_their_moment_on(store: Arc<dyn Store>) {
     assert_eq!(job_stats(&harness).await.oldest_due, Some(due));
     harness.pass(Duration::from_secs(7));
     harness.accept(&bob(), &[phone(0)]).await;
-    let told = job_stats(&harness).await;
-    assert_eq!((told.oldest_due, told.effects_due), (Some(due), 0), "queued jobs have no effects");
+    let stats = job_stats(&harness).await;
+    assert_eq!((stats.oldest_due, stats.effects_due), (Some(due), 0), "queued jobs have no effects");
 }
 
 pub async fn finished_jobs_with_pending_effects_are_counted(store: Arc<dyn Store>) {

@@ -31,8 +31,8 @@ pub async fn gap_below_two_minutes_joins_and_two_minutes_split(store: Arc<dyn St
 
 pub async fn one_recording_may_hold_several_conversations(store: Arc<dyn Store>) {
     let harness = Harness::new(store);
-    let said = [(0, 1000, "early"), (60_000, 61_000, "still early"), (200_000, 201_000, "late")];
-    let job = harness.transcribe(&ann(), &phone(0), &said).await;
+    let spoken = [(0, 1000, "early"), (60_000, 61_000, "still early"), (200_000, 201_000, "late")];
+    let job = harness.transcribe(&ann(), &phone(0), &spoken).await;
     assert_eq!(harness.talk(&ann()).await, [vec!["early", "still early"], vec!["late"]]);
     assert_eq!(job.new_conversation_ids.len(), 2);
 }

@@ -174,9 +174,9 @@ pub async fn joining_conversations(store: Arc<dyn Store>) {
 pub async fn deleting_conversations(store: Arc<dyn Store>) {
     survives(store, async |run: &Run| {
         let Run { harness, uid, .. } = run;
-        let said: Vec<_> = (0..5).map(|n| (n * 1000, n * 1000 + 900, "some words")).collect();
-        let job = harness.transcribe_batch(&run.batch(1, &[phone(0)]), &[&said]).await;
-        harness.transcribe_batch(&run.batch(2, &[phone(9000)]), &[&said]).await;
+        let segments: Vec<_> = (0..5).map(|n| (n * 1000, n * 1000 + 900, "some words")).collect();
+        let job = harness.transcribe_batch(&run.batch(1, &[phone(0)]), &[&segments]).await;
+        harness.transcribe_batch(&run.batch(2, &[phone(9000)]), &[&segments]).await;
         let id = job.new_conversation_ids[0];
         harness.pass(MINUTE);
         assert!(harness.delete(uid, id).await);

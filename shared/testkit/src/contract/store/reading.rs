@@ -30,8 +30,8 @@ pub async fn pages_of_lines_show_every_line_once(store: Arc<dyn Store>) {
     for file in &mut batch.files {
         file.stream.device = "phone".into();
     }
-    let said: &[_] = &[(0, 900, "a"), (1000, 1900, "b")];
-    harness.transcribe_batch(&batch, &[said, said, said]).await;
+    let segments: &[_] = &[(0, 900, "a"), (1000, 1900, "b")];
+    harness.transcribe_batch(&batch, &[segments, segments, segments]).await;
     let [conversation] = &harness.conversations(&ann()).await[..] else { panic!("not one conversation") };
     let all = harness.page(&ann(), conversation.id).await.unwrap().lines;
     assert!(all.len() == 6 && all.is_sorted_by_key(|line| line.order()));

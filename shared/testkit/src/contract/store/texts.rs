@@ -58,10 +58,10 @@ pub async fn line_keeps_all_its_fields(store: Arc<dyn Store>) {
 pub async fn the_first_text_of_a_segment_wins(store: Arc<dyn Store>) {
     let (harness, job) = planned(store).await;
     harness.store(&job, 0, &[(0, "one"), (2000, "two")]).await;
-    let stands = harness.store(&job, 0, &[(2000, "zwei"), (5000, "drei")]).await;
-    let mut stands: Vec<_> = stands.iter().map(|line| (line.start_ms, line.text())).collect();
-    stands.sort();
-    assert_eq!(stands, [(2000, "two".to_owned()), (5000, "drei".to_owned())]);
+    let stored = harness.store(&job, 0, &[(2000, "zwei"), (5000, "drei")]).await;
+    let mut stored: Vec<_> = stored.iter().map(|line| (line.start_ms, line.text())).collect();
+    stored.sort();
+    assert_eq!(stored, [(2000, "two".to_owned()), (5000, "drei".to_owned())]);
     let lines = harness.store.lines(&ann(), job.files[0].recording, &[0, 2000, 5000]).await.unwrap();
     assert_eq!(texts(&lines), ["one", "two", "drei"]);
 }
@@ -83,9 +83,9 @@ pub async fn one_of_several_concurrent_texts_is_returned_to_every_writer(store: 
         tokio::spawn(async move { written(harness.try_store(&job, &[line]).await) })
     };
     let tasks: Vec<_> = (0..8).map(put).collect();
-    let stands = harness.store(&job, 0, &[(0, "too late")]).await;
+    let stored = harness.store(&job, 0, &[(0, "too late")]).await;
     for task in tasks {
-        assert_eq!(task.await.unwrap(), stands);
+        assert_eq!(task.await.unwrap(), stored);
     }
 }
 
