@@ -77,7 +77,7 @@ fn assert_line(line: &Line, level: &str, words: &[&str]) {
     for word in words {
         assert!(reason.contains(word), "`{word}` is not in: {}", line.text);
     }
-    assert!(!reason.contains("Error {") && !reason.contains("Some("), "no words of a debugger: {}", line.text);
+    assert!(!reason.contains("Error {") && !reason.contains("Some("), "the line contains debug output: {}", line.text);
 }
 
 /// A fault that does not pass by waiting is logged with its remedy; other faults are not.

@@ -57,7 +57,7 @@ async fn killed_function_only_delays_its_job() {
     doomed.kill9().await;
     cloud.deliver_to(&[&next]);
     let job = cloud
-        .swept_until(&next, "the job is taken over", async || {
+        .swept_until(&next, "another worker has claimed the job", async || {
             let job = client.job(&job).await;
             (job["status"] == "completed").then_some(job)
         })
@@ -83,14 +83,14 @@ async fn function_suspended_past_its_lease_changes_nothing() {
     sleeper.signal(Signal::STOP);
     cloud.deliver_to(&[&next]);
     cloud
-        .swept_until(&next, "the job is taken over", async || {
+        .swept_until(&next, "another worker has claimed the job", async || {
             (client.job(&job).await["status"] == "completed").then_some(())
         })
         .await;
     eventually("the push is sent", WAIT, async || (!cloud.fcm.requests().is_empty()).then_some(())).await;
     let before = client.job(&job).await;
     sleeper.signal(Signal::CONT);
-    eventually("it saw that it lost the job", WAIT, async || {
+    eventually("the function noticed that it lost the job", WAIT, async || {
         sleeper.log.lines().into_iter().find(|line| line.text.contains("fenced") || line.text.contains("lost"))
     })
     .await;

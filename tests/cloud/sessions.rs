@@ -41,7 +41,7 @@ async fn complete(client: &Client, job: &str) -> Answer {
 }
 
 fn sender(url: &str, file: &Recording, tally: &Tally) -> Resumable {
-    let at = url.find("/upload").expect("an address of Cloud Storage");
+    let at = url.find("/upload").expect("an upload URL of Cloud Storage");
     Resumable::new(&url[..at], &url[at..], &file.bytes, tally)
 }
 
@@ -70,7 +70,7 @@ async fn file_is_uploaded_directly_to_storage_and_resumed() {
     assert_eq!(cloud.storage.count(Op::Insert), 0, "no function wrote audio");
     assert_eq!((cloud.storage.count(Op::Start), cloud.storage.count(Op::Get)), (1, 1), "as docs/COST.md says");
     eventually("the blobs are gone", WAIT, async || cloud.storage.names().is_empty().then_some(())).await;
-    assert!(!upload.log.text().contains("upload_id"), "an address is a credential");
+    assert!(!upload.log.text().contains("upload_id"), "an upload URL is a credential");
 }
 
 #[tokio::test]

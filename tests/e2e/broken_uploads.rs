@@ -31,7 +31,7 @@ async fn half_an_upload(server: &Server) -> impl Future<Output = ()> + use<> {
     });
     let folder = server.folder();
     tokio::select! {
-        () = &mut upload => panic!("it was to hang"),
+        () = &mut upload => panic!("the upload should hang"),
         () = eventually("bytes are on the disk", PATIENCE, async || (!folder.blobs().is_empty()).then_some(())) => {}
     }
     upload
@@ -70,7 +70,7 @@ async fn upload_longer_than_the_orphan_check_interval_keeps_its_files() {
         eventually("the first file is staged", PATIENCE, async || (!folder.blobs().is_empty()).then_some(())).await;
         let watch = Stopwatch::start();
         // The check leaves no trace if it finds nothing to do, but it runs every second.
-        eventually("the rule has looked", PATIENCE, async || (watch.elapsed() > LOOKED).then_some(())).await;
+        eventually("the orphan check has run", PATIENCE, async || (watch.elapsed() > LOOKED).then_some(())).await;
         send.send(part(&Recording::short(T0 + 1000))[BOUNDARY.len()..].to_vec()).await.unwrap();
         send.send(b"--b--\r\n".to_vec()).await.unwrap();
         drop(send);

@@ -35,7 +35,11 @@ async fn token_command_prints_only_the_token_also_while_the_server_runs() {
     server.kill9().await;
     let later = setup.token("ann").await;
     let server = setup.start().await;
-    assert_eq!(server.client().with_token(&later).get("/v2/usage").await.status, 200, "made while it was down");
+    assert_eq!(
+        server.client().with_token(&later).get("/v2/usage").await.status,
+        200,
+        "created while the server was down"
+    );
     for wrong in [&["token", "--uid", ""][..], &["token", "--uid", "a/b"], &["token", "--ttl", "soon"]] {
         assert_ne!(setup.on_folder(wrong).await.code, Some(0), "{wrong:?}");
     }
@@ -80,7 +84,7 @@ async fn backup_taken_during_uploads_restores_everything() {
     let (ids, output) = tokio::join!(under_way, setup.on_folder(&backup));
     output.ok();
     let again = setup.on_folder(&backup).await;
-    assert!(again.refused().contains(&file), "an archive is not written over: {again:?}");
+    assert!(again.refused().contains(&file), "an existing archive is not overwritten: {again:?}");
 
     let restored = place.path().join("restored");
     std::fs::create_dir(&restored).unwrap();
@@ -119,7 +123,11 @@ async fn restored_backup_of_an_idle_server_gives_the_same_answers() {
     program::shell(&format!("tar -xf '{file}' -C '{}'", folder.display())).await;
     let restored = Setup::on(&folder).start().await;
     assert_eq!(everything(&Client::new(&restored.url, &server.token)).await, everything(&client).await);
-    assert_eq!(restored.folder().blobs().len(), server.folder().blobs().len(), "what a retry needs is there too");
+    assert_eq!(
+        restored.folder().blobs().len(),
+        server.folder().blobs().len(),
+        "the audio for a retry is restored, too"
+    );
 }
 
 #[tokio::test]

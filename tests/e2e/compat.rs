@@ -75,7 +75,7 @@ async fn post_v2_202_speech_or_uncertainty_is_left_to_the_worker() {
         job_id(&client.post(V2, &[doubtful]).await);
     }
     let known = client.post(V2, &[Recording::speech(T0)]).await;
-    assert_eq!(job_id(&known), id, "the job that has them answers");
+    assert_eq!(job_id(&known), id, "the job with these recordings is returned");
 }
 
 #[tokio::test]
@@ -249,7 +249,7 @@ async fn post_v1_200_everything_is_transcribed_or_silent() {
     let conversation = server.client().conversations().await.remove(0)["id"].clone();
     assert_eq!((answer.status, &answer.body), (200, &json!({"new_memories": [conversation], "updated_memories": []})));
     let again = v1(&server, &files).await;
-    assert_eq!((again.status, again.body), (200, answer.body), "it finds its job");
+    assert_eq!((again.status, again.body), (200, answer.body), "the request finds its job");
     let silent = v1(&server, &[Recording::silence(T0)]).await;
     assert_eq!((silent.status, silent.text.as_str()), (200, r#"{"new_memories":[],"updated_memories":[]}"#));
     assert_eq!(server.client().usage().await.0, 1);
@@ -302,12 +302,12 @@ async fn post_v1_number_of_waiting_requests_is_bounded_and_they_end_with_their_c
         tokio::spawn(async move { while client.try_post(V1, &files).await.is_ok() {} })
     };
     // The only permit is taken: the others are told at once where their job is.
-    eventually("the second one is not kept waiting", PATIENCE, async || {
+    eventually("the second request does not wait", PATIENCE, async || {
         waits_no_longer(&client, &files).await.map(|answer| answer.problem(504, "still_processing").clone())
     })
     .await;
     waiting.abort();
-    eventually("the place is free again", PATIENCE, async || {
+    eventually("the permit is free again", PATIENCE, async || {
         waits_no_longer(&client, &files).await.is_none().then_some(())
     })
     .await;

@@ -101,7 +101,8 @@ async fn database_locked_at_the_start_hangs_nothing() {
     client.upload(&files).await.problem(503, "storage_unavailable");
     println!("refused after {:?}", watch.elapsed());
     drop(held);
-    eventually("uploads are taken", PATIENCE, async || (client.upload(&files).await.status == 202).then_some(())).await;
+    eventually("uploads are accepted", PATIENCE, async || (client.upload(&files).await.status == 202).then_some(()))
+        .await;
 }
 
 #[tokio::test]
@@ -131,12 +132,14 @@ async fn database_locked_at_runtime_is_reported_and_recovers() {
     println!("refused after {:?}", watch.elapsed());
     upload.problem(503, "storage_unavailable");
     delivery.problem(500, "store_unavailable");
-    assert_eq!(client.job(&waiting).await["status"], "queued", "reading goes on");
+    assert_eq!(client.job(&waiting).await["status"], "queued", "reading still works");
     assert_eq!(client.get("/healthz").await.status, 200);
     drop(held);
 
-    eventually("uploads are taken again", PATIENCE, async || (client.upload(&late).await.status == 202).then_some(()))
-        .await;
+    eventually("uploads are accepted again", PATIENCE, async || {
+        (client.upload(&late).await.status == 202).then_some(())
+    })
+    .await;
     assert_eq!(client.get("/readyz").await.ok()["status"], json!("ready"));
     assert_eq!(client.jobs().await.len(), 3);
 }

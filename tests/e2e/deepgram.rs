@@ -142,7 +142,7 @@ async fn provider_is_not_called_before_its_retry_after() {
     assert_eq!((&job["status"], &job["attempt"]), (&json!("queued"), &json!(0)), "{job}");
     let until: domain::Timestamp = job["until"].as_str().unwrap().parse().unwrap();
     assert!((3_500..=3_601).contains(&(until.millis() / 1_000 - now_secs())), "{job}");
-    assert_eq!(calls(&provider), (1, 0), "it was asked again");
+    assert_eq!(calls(&provider), (1, 0), "the provider was called again");
 
     provider.now_answers(busy("1"));
     let other = client.accepted(&[Recording::speech(T0 + 3_600)]).await;
@@ -170,7 +170,7 @@ async fn wrong_key_is_logged_as_an_alert_and_the_job_waits() {
         assert!(line.field("error").contains(part), "{}", line.text);
     }
     assert!(!server.log.text().contains(KEY), "the key is in the log");
-    assert!(!job.to_string().contains("INVALID_AUTH"), "what the provider says is for the log: {job}");
+    assert!(!job.to_string().contains("INVALID_AUTH"), "the provider's message belongs only into the log: {job}");
     assert_eq!((client.usage().await, calls(&provider).1), ((0, 0, 0), 0));
     server.kill9().await;
     let server = setup.with("engine.deepgram.api_key", "the-right-key").start().await;
@@ -185,7 +185,7 @@ async fn malformed_answer_is_retried() {
     let job_id = client.accepted(&[opus()]).await;
     client.until(&job_id, "waits for the engine", waits).await;
     let (ours, sample) = calls(&provider);
-    assert!(ours >= 2 && sample >= 1, "asked {ours} times, and {sample} times for the sample");
+    assert!(ours >= 2 && sample >= 1, "called {ours} times, and {sample} times with the sample");
     provider.now_answers(heard);
     let job = client.terminal(&job_id).await;
     assert_eq!(job["status"], "completed", "{job}");
@@ -214,7 +214,7 @@ async fn empty_answer_counts_as_silence_only_if_the_provider_transcribes_the_sam
     let job_id = client.accepted(&[opus()]).await;
     client.until(&job_id, "waits for the engine", waits).await;
     let asked = provider.asked();
-    assert!(asked[0].body == asked[1].body && asked[0].query == asked[1].query, "asked once more, identically");
+    assert!(asked[0].body == asked[1].body && asked[0].query == asked[1].query, "the same request is sent once more");
     assert_eq!(asked[2].header("content-type"), "audio/flac", "the sample");
     provider.now_answers(|asked: &Asked| match asked.header("content-type") {
         "audio/ogg" => nothing(asked),

@@ -76,7 +76,7 @@ async fn full_disk_is_reported_and_the_server_continues_when_there_is_room() {
         let answer = client.upload(&[Recording::large(T0 + 1000, &large)]).await;
         assert!(answer.problem(503, "storage_unavailable")["retry_after"].is_u64());
         assert_eq!(client.get("/healthz").await.status, 200);
-        assert_eq!(client.jobs().await.len(), 1, "what was there can be read, and nothing was added");
+        assert_eq!(client.jobs().await.len(), 1, "existing data can be read, and nothing was added");
         server.folder().until_no_blobs(PATIENCE).await;
         disk.make_room();
     }

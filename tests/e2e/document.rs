@@ -36,7 +36,7 @@ async fn every_answer_to_a_generated_request_is_documented() {
     command.args(["--max-examples", EXAMPLES, "--seed", SEED, "--request-timeout", "30"]);
     command.args(["--warnings", "off", "--header", &format!("Authorization: Bearer {}", server.token)]);
     command.current_dir(folder.path()).stdin(Stdio::null()).kill_on_drop(true);
-    let output = tokio::time::timeout(LIMIT, command.output()).await.expect("it does not end").unwrap();
+    let output = tokio::time::timeout(LIMIT, command.output()).await.expect("the program does not end").unwrap();
     let report = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{report}\n{}", String::from_utf8_lossy(&output.stderr));
     let cases = report.lines().find(|line| line.contains(" generated")).unwrap_or_else(|| panic!("{report}"));

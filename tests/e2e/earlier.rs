@@ -40,7 +40,7 @@ async fn placed(client: &Client) -> u64 {
 
 /// Checks what must be true of the earlier version's recordings, wherever they are stored now.
 async fn goes_on(ann: &Client, ben: &Client) {
-    assert!((2..=3).contains(&placed(ann).await), "the one that is done, and half of the other, or by now all of it");
+    assert!((2..=3).contains(&placed(ann).await), "the finished one, and half of the other, or by now all of it");
     let known = ann.upload(&[earlier::done()]).await.ok();
     assert_eq!((&known["status"], &known["deduplicated"]), (&"completed".into(), &true.into()));
 
@@ -48,10 +48,10 @@ async fn goes_on(ann: &Client, ben: &Client) {
     let whole = texts(ben, &earlier::half()).await;
     assert_eq!(whole.len(), 2);
     assert_eq!(texts(ann, &earlier::half()).await, whole, "the rest is cut at the one gain of the plan");
-    assert_eq!(placed(ann).await, 3, "what was placed is not placed again");
+    assert_eq!(placed(ann).await, 3, "placed segments are not placed again");
 
     let again = ann.upload(&[earlier::silent()]).await.ok();
-    assert_eq!(again["deduplicated"], false, "what the earlier rules called silent is heard again");
+    assert_eq!(again["deduplicated"], false, "a recording found silent by earlier rules is listened to again");
     let job = ann.terminal(again["job_id"].as_str().unwrap()).await;
     assert_eq!((&job["status"], &job["files"][0]["status"]), (&"completed".into(), &"silent".into()), "{job}");
     let known = ann.upload(&[earlier::silent()]).await.ok();

@@ -130,7 +130,7 @@ async fn oldest_stream_of_a_user_ends_above_the_limit() {
     let mut eves = eve.events("").await;
     let (mut first, mut second) = (client.events("").await, client.events("").await);
     let mut third = client.events("").await;
-    assert_eq!(first.rest().await.len(), 1, "nothing but its beginning");
+    assert_eq!(first.rest().await.len(), 1, "only the start of the stream");
     let job_id = client.accepted(&[Recording::short(T0)]).await;
     second.until(&job_id, "completed").await;
     third.until(&job_id, "completed").await;

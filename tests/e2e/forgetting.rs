@@ -61,7 +61,7 @@ async fn deleted_conversation_is_not_restored_and_its_words_are_removed_from_dis
 
     // The same audio is uploaded again, alone and beside another recording.
     assert_eq!(client.done(&[Recording::speech(T0)]).await["status"], "completed");
-    assert_eq!(client.usage().await, usage, "what was counted stays counted, and nothing is counted again");
+    assert_eq!(client.usage().await, usage, "usage stays, and nothing is counted again");
     let mix = client.done(&[Recording::speech(T0), Recording::short(T0 + 9000)]).await;
     assert_eq!(mix["status"], "completed", "{mix}");
     let left = client.conversations().await;
@@ -95,7 +95,7 @@ async fn deleting_a_merged_id_deletes_its_survivor() {
     let merged = id(&client.conversations().await[0]);
     client.done(&[Recording::speech(T0)]).await;
     client.done(&[Recording::short(T0 + 100)]).await;
-    let [whole] = &client.conversations().await[..] else { panic!("they did not become one") };
+    let [whole] = &client.conversations().await[..] else { panic!("the conversations did not merge") };
     assert_ne!(id(whole), merged);
     assert_eq!(delete(&client, &merged).await.status, 204);
     assert_eq!(client.conversations().await, [] as [Value; 0]);
@@ -119,7 +119,7 @@ async fn interrupted_deletion_is_finished_after_a_restart() {
     let server = setup.start().await;
     let client = server.client();
     client.get(&path(&gone)).await.problem(404, "conversation_not_found");
-    eventually("nothing of it is due", PATIENCE, async || {
+    eventually("no deletion is due", PATIENCE, async || {
         let open = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
         let store = rusqlite::Connection::open_with_flags(setup.folder().store_file(), open).unwrap();
         let sql = "SELECT count(*) FROM conversations WHERE due_at IS NOT NULL";

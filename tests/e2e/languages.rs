@@ -21,7 +21,7 @@ async fn recording_in_an_unsupported_language_waits_until_a_start_with_a_suitabl
     assert_eq!((&job["status"], &job["attempt"], &job["error"]), (&json!("queued"), &json!(0), &Value::Null), "{job}");
     assert!(job["until"].is_string(), "{job}");
     assert_eq!((server.log.steps("transcribe"), client.usage().await), (0, (0, 0, 0)));
-    assert_eq!(server.folder().blobs().len(), 2, "the audio is needed again");
+    assert_eq!(server.folder().blobs().len(), 2, "the audio is still needed");
     let alert = server.log.wait("the alert", PATIENCE, |line| line.field("language") == "es-MX").await;
     assert_eq!((alert.field("level"), alert.field("job_id")), ("ERROR", job_id.as_str()), "{alert:?}");
     // No other job waits because of it.
@@ -43,7 +43,7 @@ async fn unsupported_language_is_logged_once_and_fails_after_the_longest_wait() 
     let job = client.terminal(&job_id).await;
     assert_eq!((&job["status"], &job["error"]["code"]), (&json!("failed"), &json!("waited_too_long")), "{job}");
     assert_eq!((&job["error"]["blame"], &job["error"]["retryable"]), (&json!("service"), &json!(true)), "{job}");
-    let logged = eventually("it was looked at several times", PATIENCE, async || {
+    let logged = eventually("the job was claimed several times", PATIENCE, async || {
         (server.log.steps("claim") > 2).then(|| server.log.count(|line| line.field("language") == "es"))
     });
     assert_eq!(logged.await, 1);

@@ -31,7 +31,7 @@ async fn a_long_upload_survives_cuts_and_kills_and_sends_little_twice() {
     for (kill, death) in KILL_AT {
         let mut app = app(&server, &proxy, &session, &file, &tally).await;
         server = tokio::select! {
-            () = app.send() => panic!("it was to die before the end"),
+            () = app.send() => panic!("the app should have been killed before the end"),
             server = kill_server_then_app(server, &setup, &proxy, kill, death) => server,
         };
     }

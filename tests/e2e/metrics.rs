@@ -131,7 +131,7 @@ async fn jobs_are_counted_after_a_restart_and_an_overdue_job_is_shown() {
     for (status, jobs) in [("queued", 1.0), ("processing", 1.0), ("completed", 0.0), ("uploading", 0.0)] {
         assert_eq!(value(&all, "afterword_jobs", &format!("status=\"{status}\"")), jobs, "{status}");
     }
-    assert_eq!(value(&all, "afterword_oldest_due_job_age_seconds", ""), 0.0, "nothing is late");
+    assert_eq!(value(&all, "afterword_oldest_due_job_age_seconds", ""), 0.0, "no job is overdue");
     server.kill9().await;
     let again = setup.with("engine.null_delay_ms", 0).start().await;
     let client = again.client();

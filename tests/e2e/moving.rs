@@ -57,7 +57,7 @@ async fn user_data_moves_between_data_folders_without_new_transcription() {
         let answer = ann.upload(&[known]).await;
         assert_eq!((&answer.body["status"], &answer.body["deduplicated"]), (&"completed".into(), &true.into()));
     }
-    assert_eq!([everything(&ann).await, everything(&ben).await], before, "what was deleted stays deleted");
+    assert_eq!([everything(&ann).await, everything(&ben).await], before, "the deleted conversation stays deleted");
     assert_eq!(server.log.steps("transcribe"), 0);
 
     // One user has new data there; the other one's data is unchanged.

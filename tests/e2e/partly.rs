@@ -74,7 +74,7 @@ async fn shipped_clients_get_a_partial_failure_each_time_and_nothing_is_done_twi
     let (client, recording) = (server.client(), damaged(T0));
     for round in 1..=3 {
         let answer = client.post("/v2/sync-local-files", std::slice::from_ref(&recording)).await;
-        assert_eq!(answer.status, 202, "200 would let it be deleted: {}", answer.text);
+        assert_eq!(answer.status, 202, "a 200 would allow the client to delete it: {}", answer.text);
         let status_body = polled(&client, &answer.body).await;
         let status = (&status_body["status"], &status_body["reason_code"]);
         assert_eq!(status, (&json!("partial_failure"), &json!("partly_decoded")), "round {round}: {status_body}");

@@ -19,7 +19,7 @@ async fn a_job_is_read_by_its_owner_only() {
     let job = client.done(&[Recording::short(T0)]).await;
     let job_id = job["job_id"].as_str().unwrap();
     // Effects after its end change the job too.
-    eventually("two ways, one body", PATIENCE, async || {
+    eventually("both routes return the same body", PATIENCE, async || {
         let by_path = client.job(job_id).await;
         (client.get(&format!("/v2/sync/status?job_id={job_id}")).await.ok() == by_path).then_some(())
     })

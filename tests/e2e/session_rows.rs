@@ -93,7 +93,7 @@ async fn invalid_ranges_write_nothing() {
     assert_eq!(put("bytes 0-9/*", 10).await.status, 308);
     let gap = put("bytes 11-20/*", 10).await;
     gap.problem(416, "invalid_range");
-    assert_eq!(gap.header("range"), "bytes=0-9", "it tells what is there");
+    assert_eq!(gap.header("range"), "bytes=0-9", "the answer reports the received bytes");
     let stranger = server.stranger();
     let twice = stranger.request(Method::PUT, &url).header("content-range", "bytes */*");
     stranger.send(twice.header("content-range", "bytes */*")).await.problem(416, "invalid_range");
@@ -101,7 +101,7 @@ async fn invalid_ranges_write_nothing() {
     let chunks = futures_util::stream::iter([Ok::<_, std::io::Error>(file.bytes.slice(10..40))]);
     let long = stranger.request(Method::PUT, &url).header("content-range", "bytes 10-19/*");
     stranger.send(long.body(reqwest::Body::wrap_stream(chunks))).await.problem(416, "invalid_range");
-    assert_eq!(asked(&server, &url).await, 20, "what is within the range counts, nothing beyond");
+    assert_eq!(asked(&server, &url).await, 20, "only the bytes within the range count");
 }
 
 #[tokio::test]

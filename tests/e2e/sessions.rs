@@ -89,7 +89,11 @@ async fn a_session_is_sent_completed_and_transcribed() {
         complete(&client, &session).await.problem(409, "upload_incomplete");
         let answer = put(&server, &url(&session, index), "", file.bytes.clone()).await;
         assert_eq!((answer.status, &answer.body["whole"]), (200, &json!(true)), "{}", answer.text);
-        assert_eq!(put(&server, &url(&session, index), "bytes */*", "").await.status, 200, "asked, it is still whole");
+        assert_eq!(
+            put(&server, &url(&session, index), "bytes */*", "").await.status,
+            200,
+            "a query still reports it as complete"
+        );
     }
     let job = completed(&server, &session).await;
     assert_eq!(client.segments().await.len() as u64, job["total_segments"].as_u64().unwrap());
@@ -122,7 +126,7 @@ async fn interrupted_upload_continues_at_its_offset() {
             offset = asked(&server, &url) => assert!((2000..=3000).contains(&offset), "{offset}"),
         }
     };
-    assert_eq!(hung.status, 308, "the earlier one is told what has come");
+    assert_eq!(hung.status, 308, "the earlier request learns the received bytes");
     let offset = asked(&server, &url).await;
     assert!((2000..=3000).contains(&offset), "{offset}");
     let again = open(&server.client(), &[&file]).await;
@@ -148,7 +152,7 @@ async fn upload_continues_from_durable_bytes_after_a_kill() {
         let offset = open(&server.client(), &[&file]).await["files"][0]["offset"].as_u64().unwrap();
         (offset >= 8 * 1024 * 1024).then_some(offset)
     };
-    let durable = eventually("some of it is durable", PATIENCE, synced).await;
+    let durable = eventually("some of the bytes are durable", PATIENCE, synced).await;
     server.kill9().await;
     assert!(sending.await.unwrap().is_err(), "there was no answer");
 
@@ -174,7 +178,7 @@ async fn abandoned_session_does_not_block_the_same_recording() {
     let job = client.done(std::slice::from_ref(&file)).await;
     assert_eq!(job["status"], "completed");
     let answer = complete(&client, &session).await;
-    assert_eq!((answer.status, &answer.body["job_id"]), (202, &job["job_id"]), "the other job answers");
+    assert_eq!((answer.status, &answer.body["job_id"]), (202, &job["job_id"]), "the other job is returned");
     assert_eq!(answer.body["deduplicated"], true);
     assert_eq!(complete(&client, &session).await.body["job_id"], job["job_id"], "and goes on answering");
     assert_eq!(client.job(session["job_id"].as_str().unwrap()).await["status"], "cancelled");

@@ -89,7 +89,7 @@ async fn previous_secret_is_accepted_during_a_rotation() {
         assert_eq!(tasks.post(PROCESS, &[secret], "{}").await.status, 200);
     }
     let job = server.client().done(&[Recording::short(T0)]).await;
-    assert_eq!(job["status"], "completed", "the queue shows the present one");
+    assert_eq!(job["status"], "completed", "the queue sends the current secret");
 }
 
 #[tokio::test]

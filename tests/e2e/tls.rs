@@ -118,9 +118,9 @@ async fn renewed_certificate_is_loaded_without_a_restart_and_a_broken_one_is_not
     let subject = async || curl(&server, "/healthz", "-v 2>&1").await;
     assert!(subject().await.contains("Afterword test server"));
     std::fs::write(&certificate, "half a certificate").unwrap();
-    eventually_or("the broken renewal is told", PATIENCE, async || {
+    eventually_or("the broken renewal is reported", PATIENCE, async || {
         let text = server.log.text();
-        if text.contains("the old one stays") { Ok(()) } else { Err(text) }
+        if text.contains("the old certificate is kept") { Ok(()) } else { Err(text) }
     })
     .await;
     assert!(subject().await.contains("Afterword test server"));

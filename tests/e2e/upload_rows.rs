@@ -168,7 +168,11 @@ async fn exceeded_limit_is_named() {
     let announced = announced.header("content-length", "100000000").body(endless);
     client.send(announced).await.problem(413, "batch_too_large");
     nothing_kept(&server).await;
-    assert_eq!(client.upload(&[sized(0, 100_000), fits(1), fits(2)]).await.status, 202, "the limits themselves fit");
+    assert_eq!(
+        client.upload(&[sized(0, 100_000), fits(1), fits(2)]).await.status,
+        202,
+        "values at the limits are accepted"
+    );
 }
 
 #[tokio::test]

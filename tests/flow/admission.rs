@@ -33,7 +33,7 @@ async fn each_policy_refusal_has_its_status_reason_and_retry_after() {
         let server = refusing(Refusing::always(code, Duration::from_millis(1500)));
         for route in ["/v2/sync/upload", "/v2/sync-local-files", "/v1/sync-local-files"] {
             let answer = server.client.post(route, &[Recording::short(T0)]).await;
-            assert_eq!(answer.problem(status, code.as_str())["retry_after"], 2, "whole seconds, never too early");
+            assert_eq!(answer.problem(status, code.as_str())["retry_after"], 2, "whole seconds, rounded up");
             assert_eq!(answer.header("x-rate-limit-reason"), reason);
             assert_eq!(answer.header("x-omi-rate-limit-reason"), shipped);
         }

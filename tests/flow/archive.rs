@@ -99,7 +99,7 @@ async fn edited_file_imports_nothing() {
     let lines: Vec<&str> = file.split_inclusive('\n').collect();
     let end = lines.len() as u64;
     let edited = file.replacen("good morning", "bad morning!", 1);
-    assert_eq!(refused(&edited, "another word").await, end, "only the sum knows");
+    assert_eq!(refused(&edited, "another word").await, end, "only the checksum reveals it");
     for (at, _) in lines.iter().enumerate() {
         let mut without = lines.clone();
         without.remove(at);

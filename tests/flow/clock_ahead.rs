@@ -28,13 +28,13 @@ async fn jobs_written_by_a_clock_ahead_continue_at_the_next_sweep_or_start() {
         let owner = stage.services.random.nonce();
         stage.services.step(tasks[0].job_id, &Command::Claim { owner }).await.unwrap();
         stage.clock.set(T0 + SECOND);
-        assert_eq!(stage.queue.take_due(stage.clock_now()), [], "their tasks are for then too");
+        assert_eq!(stage.queue.take_due(stage.clock_now()), [], "their tasks are scheduled for that time, too");
 
         if at_a_start {
             resume(&stage.services, stage.clock_now(), 2000).await.unwrap();
         } else {
             let swept = sweep(&stage.services, 2000).await.unwrap();
-            assert_eq!(swept.corrected, 6, "those in line as well");
+            assert_eq!(swept.corrected, 6, "the waiting jobs as well");
         }
         sweep(&stage.services, 2000).await.unwrap();
         let (worker, _) = stage.worker_with(&Arc::new(Script::new(|_| Reply::Text)));
@@ -49,7 +49,7 @@ async fn jobs_written_by_a_clock_ahead_continue_at_the_next_sweep_or_start() {
         }
         for task in &tasks {
             let job = stage.job(task.job_id).await;
-            assert_eq!(job.status, Status::Completed, "at a start: {at_a_start}");
+            assert_eq!(job.status, Status::Completed, "at a server start: {at_a_start}");
             assert!(job.updated_at <= stage.clock_now() + SECOND, "{}", job.updated_at);
         }
     }

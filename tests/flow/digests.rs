@@ -137,7 +137,7 @@ async fn wrong_bytes_for_a_planned_recording_are_refused_and_the_right_ones_tran
     let engine = working_engine();
     assert_eq!(delivered(&stage, &engine, &task).await, Outcome::Done(Status::Failed));
     assert_eq!(code(&stage, task.job_id).await, Some(Code::DigestMismatch));
-    assert_eq!((engine.calls(), texts(&stage)), (0, vec![]), "nothing of them is heard");
+    assert_eq!((engine.calls(), texts(&stage)), (0, vec![]), "no audio of these bytes is transcribed");
 
     let task = upload_session(&stage, &recording, recording.bytes.clone()).await;
     assert_eq!(delivered(&stage, &engine, &task).await, Outcome::Done(Status::Completed));
@@ -252,7 +252,7 @@ async fn large_file_is_marked_verified_before_the_first_pass() {
     tokio::select! {
         biased;
         () = soon(is_marked) => {}
-        done = Box::pin(worker.run(&task)) => panic!("it was to be marked before: {done:?}"),
+        done = Box::pin(worker.run(&task)) => panic!("the file should have been marked before: {done:?}"),
     }
     // The worker is lost: the next one listens again, and does not verify again.
     assert_eq!(stage.job(task.job_id).await.files[0].counts.segments, 0, "there is no plan yet");

@@ -72,7 +72,7 @@ async fn loading_engine_costs_no_attempt_and_opens_no_circuit() {
         assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }));
         let job = stage.job(task.job_id).await;
         assert_eq!((job.attempt, job.waiting_for), (0, Some(WaitingFor::Engine)), "round {round}");
-        assert!(engine.calls() > before, "round {round}: the circuit is closed, it is asked again");
+        assert!(engine.calls() > before, "round {round}: the circuit is closed, the engine is called again");
         stage.clock.set(job.due_at.unwrap());
     }
     loaded.store(true, Ordering::Relaxed);
@@ -92,7 +92,7 @@ async fn failing_ready_engine_gets_no_calls_after_three_deliveries() {
         }
         assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }));
         let calls = engine.calls();
-        assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }), "before its time");
+        assert!(matches!(run(&worker, &task).await, Outcome::Rescheduled { .. }), "before the job is due");
         assert_eq!(engine.calls(), calls);
     }
     let (calls, other) = (engine.calls(), stage.accept_all(&recordings(10, 1), None).await);

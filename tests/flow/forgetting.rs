@@ -29,7 +29,10 @@ async fn unfinished_deletion_is_finished_by_the_sweep() {
     failing.plan().strike("store.remove_texts", 1000);
     let clock = testkit::TestClock::automatic(stage.services.now());
     let services = Services { store: failing.clone(), clock, ..stage.services.clone() };
-    assert!(flow::conversation::delete(&services, &ann(), id).await.unwrap(), "it is deleted all the same");
+    assert!(
+        flow::conversation::delete(&services, &ann(), id).await.unwrap(),
+        "the conversation is deleted nevertheless"
+    );
     assert_eq!(texts(&stage), ["a secret", "and another"]);
     assert_eq!(flow::sweep::sweep(&services, 10).await.unwrap().forgotten, 0);
     failing.plan().heal();

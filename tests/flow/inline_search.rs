@@ -85,7 +85,7 @@ async fn speech_or_damage_in_one_file_leaves_the_whole_batch_to_the_worker() {
         let job = accepted.job;
         assert_eq!((job.status, job.attempt), (Status::Queued, 0));
         assert!(job.files.iter().all(|file| file.status == FileStatus::Queued));
-        assert_eq!(search.stage.blobs.names().len(), 2, "the worker needs them");
+        assert_eq!(search.stage.blobs.names().len(), 2, "the worker needs the blobs");
     }
 }
 
@@ -96,7 +96,7 @@ async fn audio_above_the_limit_is_not_searched() {
     let files = [(ONE, silence(2)), (TWO, silence(1))];
     assert_eq!(limited(3_000).job(&files).await.status, Status::Completed);
     assert_eq!(limited(2_999).job(&files).await.status, Status::Queued);
-    assert_eq!(limited(0).job(&files).await.status, Status::Queued, "0 turns it off");
+    assert_eq!(limited(0).job(&files).await.status, Status::Queued, "zero disables the search");
 }
 
 #[tokio::test]

@@ -128,7 +128,7 @@ async fn follower_is_woken_by_changes_of_its_user() {
     watching.accept(1).await;
     soon(watching.follower.woken()).await;
     assert_eq!(watching.reported().await, [job_id(1)]);
-    assert_eq!(watching.follower.unfinished().await.unwrap().len(), 0, "what was told is not told again");
+    assert_eq!(watching.follower.unfinished().await.unwrap().len(), 0, "reported jobs are not reported again");
 }
 
 /// The clock of the other instance is a minute behind, or a minute ahead.

@@ -46,7 +46,7 @@ async fn recording_in_an_unsupported_language_waits_without_calls_attempts_or_lo
         stage.clock.set(due_at);
     }
     assert_eq!((engine.calls(), stage.blobs.names().len()), (0, 2));
-    assert!(last > Duration::from_secs(600), "in the end it is looked at seldom: {last:?}");
+    assert!(last > Duration::from_secs(600), "in the end it is claimed rarely: {last:?}");
 
     // Another job is not delayed by it: no circuit is open.
     let other = stage.accept_all(&[Recording::short(day_before(1000))], Some("en-GB")).await;

@@ -76,7 +76,7 @@ async fn answer_while_another_worker_holds_the_job_is_fenced() {
     let lost = soon(first).await.unwrap();
     assert!(matches!(lost, Outcome::Rescheduled { .. }), "{lost:?}");
     let job = stage.job(task.job_id).await;
-    assert_eq!((job.status, job.lease.fence), (Status::Processing, fence), "the second one's claim stands");
+    assert_eq!((job.status, job.lease.fence), (Status::Processing, fence), "the claim of the second worker is valid");
     assert_eq!(placed(&stage).await, (vec![], Usage::default()));
     assert_eq!((stage.blobs.names().len(), stage.push.attempts().len()), (1, 0));
 

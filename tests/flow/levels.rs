@@ -59,7 +59,7 @@ async fn later_delivery_sends_the_same_amplified_samples_as_the_first() {
     let (first, second) = (taken(first), taken(second));
     assert_eq!((first.len(), first == second), (1, true), "the same samples, to the last bit");
     let loudest = first[0].iter().fold(0.0, |loudest: f32, sample| loudest.max(sample.abs()));
-    assert!(loudest > 0.5, "it was brought to its level: {loudest}");
+    assert!(loudest > 0.5, "the audio was amplified: {loudest}");
     let job = stage.job(task.job_id).await;
     let recording =
         stage.services.store.recordings(&ann(), &[job.files[0].recording]).await.unwrap().remove(0).unwrap();
@@ -68,7 +68,7 @@ async fn later_delivery_sends_the_same_amplified_samples_as_the_first() {
     assert!(levels.stretches().iter().all(|stretch| stretch.factor() > 16.0), "{levels:?}");
     let peaks = stage.services.store.peaks(&ann(), recording.id).await.unwrap().unwrap();
     assert_eq!(peaks.pairs().count(), 1_000);
-    assert!(peaks.pairs().any(|(_, high)| high > 63), "it is drawn as loud as it is heard");
+    assert!(peaks.pairs().any(|(_, high)| high > 63), "the peaks are amplified like the audio");
 }
 
 /// The input that an engine with Opus support gets for a recording that another delivery planned with these levels:

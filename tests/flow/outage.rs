@@ -110,13 +110,13 @@ async fn engine_outage_of_an_hour_costs_few_writes_and_all_jobs_continue() {
     assert!(writes <= 400, "{writes} steps of jobs");
     assert!(tasks <= 120, "{tasks} tasks");
     assert!(engine.calls() <= 40, "{} calls", engine.calls());
-    assert!(touched <= 16, "{touched} jobs were sent into the engine");
-    assert_eq!(crowd.count(|job| job.attempt > 0 || job.status.is_terminal()), 0, "and no job is the worse for it");
+    assert!(touched <= 16, "{touched} jobs called the engine");
+    assert_eq!(crowd.count(|job| job.attempt > 0 || job.status.is_terminal()), 0, "no job is worse off because of it");
 
     is_back.store(true, Ordering::Relaxed);
     crowd.live(&worker, Duration::from_secs(300)).await;
     let completed = crowd.count(|job| job.status == Status::Completed);
     assert!(completed >= 40, "{completed} jobs in five minutes, four every ten seconds at most");
-    assert_eq!(crowd.count(|job| job.is_parked()), 0, "nobody waits on for an engine that is back");
+    assert_eq!(crowd.count(|job| job.is_parked()), 0, "no job still waits for the recovered engine");
     assert!(crowd.count(Job::holds_slot) <= 4);
 }

@@ -64,14 +64,14 @@ pub(crate) fn states(job: &Job) -> Vec<FileStatus> {
 /// Runs a worker until the condition holds, and then stops polling it.
 pub(crate) async fn until(worker: &mut (impl Future + Unpin), what: &str, mut holds: impl AsyncFnMut() -> bool) {
     tokio::select! {
-        _ = worker => panic!("it was to stand: {what}"),
+        _ = worker => panic!("the worker ended before: {what}"),
         () = eventually(what, PATIENCE, async || holds().await.then_some(())) => {}
     }
 }
 
 /// Runs a worker while the clock advances through its pauses.
 pub async fn while_time_passes<T>(stage: &Stage, worker: impl Future<Output = T>) -> T {
-    let ticking = eventually("the worker comes to an end", PATIENCE, async || {
+    let ticking = eventually("the worker ends", PATIENCE, async || {
         stage.clock.advance(Duration::from_millis(100));
         None::<T>
     });
@@ -103,10 +103,10 @@ async fn next_file_is_in_its_first_pass_while_the_engine_transcribes_the_one_bef
         let job = stage.job(task.job_id).await;
         engine.calls() == 1 && job.files.iter().filter(|file| file.counts.segments > 0).count() == 2
     };
-    until(&mut running, "the second file is planned while the first is asked for", planned).await;
+    until(&mut running, "the second file is planned while the first is transcribed", planned).await;
     // The third file has no permit yet: there is one for the job and one additional one.
     assert_eq!(stage.job(task.job_id).await.files[2].status, FileStatus::Queued);
-    assert_eq!((engine.calls(), engine.inside()), (1, 1), "one core, one call");
+    assert_eq!((engine.calls(), engine.inside()), (1, 1), "one permit, one call");
 }
 
 #[tokio::test]
@@ -174,7 +174,11 @@ async fn failing_file_does_not_stop_the_others() {
     stage.clock.advance(Duration::from_secs(1));
     assert!(matches!(running.await, Outcome::Rescheduled { .. }));
     let job = stage.job(task.job_id).await;
-    assert_eq!((job.status, job.attempt, job.waiting_for), (Status::Queued, 0, None), "it progressed: no attempt");
+    assert_eq!(
+        (job.status, job.attempt, job.waiting_for),
+        (Status::Queued, 0, None),
+        "there was progress, so no attempt is counted"
+    );
     assert_eq!(usage(&stage).await.segments, 2);
 
     let (worker, _) = stage.worker_with(&Arc::new(Script::new(|_| Reply::Text)));
@@ -218,7 +222,7 @@ impl InFlight {
     }
 
     async fn stand(&self, running: &mut (impl Future + Unpin)) {
-        until(running, "two calls are in flight", async || {
+        until(running, "two calls are in progress", async || {
             let job = self.stage.job(self.task.job_id).await;
             self.engine.inside() == 2 && job.files.iter().all(|file| file.counts.placed == 1)
         })
@@ -232,7 +236,7 @@ impl InFlight {
         let seen = Snapshot::take(&*self.stage.store, &ann()).await.unwrap();
         assert_eq!((seen.lines.len(), usage(&self.stage).await.segments), (4, 4));
         assert_eq!(seen.conversations.iter().map(|page| page.lines.len()).sum::<usize>(), 4);
-        assert_eq!((self.stage.blobs.names(), engine.calls()), (vec![], 2), "only what was in flight is asked again");
+        assert_eq!((self.stage.blobs.names(), engine.calls()), (vec![], 2), "only the calls in progress are repeated");
     }
 }
 
@@ -243,7 +247,7 @@ async fn lost_worker_with_two_files_in_progress_duplicates_nothing() {
     let mut running = run(&worker, &story.task);
     story.stand(&mut running).await;
     drop(running);
-    assert_eq!(story.engine.inside(), 0, "the calls in flight are gone with it");
+    assert_eq!(story.engine.inside(), 0, "the calls in progress ended with it");
     story.stage.clock.advance(story.stage.services.settings.rules.lease);
     story.finish().await;
 }
@@ -260,7 +264,7 @@ async fn fenced_worker_with_two_files_in_progress_changes_nothing() {
     stage.clock.advance(stage.services.settings.rules.lease);
     story.finish().await;
     let before = (Snapshot::take(&*stage.store, &ann()).await.unwrap(), stage.push.attempts().len());
-    let Gate::Long(permits) = &story.engine.gate else { panic!("it has no permits") };
+    let Gate::Long(permits) = &story.engine.gate else { panic!("the gate has no permits") };
     permits.add_permits(2);
     assert_eq!(running.await, Outcome::Skipped(Skip::AlreadyFinished));
     let after = (Snapshot::take(&*stage.store, &ann()).await.unwrap(), stage.push.attempts().len());

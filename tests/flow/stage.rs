@@ -31,7 +31,7 @@ pub async fn soon<T>(what: impl Future<Output = T>) -> T {
 /// Runs a worker until it waits for its engine.
 pub async fn until_it_asks(worker: Pin<&mut impl Future<Output: Debug>>, engine: &Puppet) {
     tokio::select! {
-        done = worker => panic!("it was to wait for its engine: {done:?}"),
+        done = worker => panic!("the worker should wait for its engine: {done:?}"),
         () = soon(engine.until_called()) => {}
     }
 }

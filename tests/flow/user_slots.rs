@@ -40,7 +40,7 @@ async fn jobs_waiting_for_a_language_leave_their_slots_to_others() {
         assert!(matches!(run(&worker, task).await, Outcome::Rescheduled { .. }));
     }
     assert!(spanish.len() > 1 && stage.job(english.job_id).await.holds_slot());
-    let task = task_of(&stage, english.job_id).expect("its wake-up is made");
+    let task = task_of(&stage, english.job_id).expect("its task is created");
     assert_eq!(run(&worker, &task).await, Outcome::Done(Status::Completed));
 }
 
@@ -57,9 +57,9 @@ async fn job_is_queued_before_younger_ones_when_its_wait_is_over() {
     let Outcome::Rescheduled { due_at: Some(due_at) } = run(&worker, &spanish[0]).await else { panic!("it ended") };
     assert!(stage.job(others[0].job_id).await.holds_slot());
     stage.clock.set(due_at);
-    let wake_up = task_of(&stage, spanish[0].job_id).expect("its wake-up is made");
+    let wake_up = task_of(&stage, spanish[0].job_id).expect("its task is created");
     assert!(matches!(run(&worker, &wake_up).await, Outcome::Rescheduled { .. }));
-    assert!(stage.job(spanish[0].job_id).await.waits_for_slot(), "all turns are held");
+    assert!(stage.job(spanish[0].job_id).await.waits_for_slot(), "all slots are taken");
     assert!(matches!(run(&worker, &spanish[1]).await, Outcome::Rescheduled { .. }));
     assert!(stage.job(spanish[0].job_id).await.holds_slot(), "its recording is older");
     assert!(stage.job(others[1].job_id).await.waits_for_slot());
@@ -73,7 +73,7 @@ async fn sweep_fills_slots_freed_by_jobs_that_wait_for_a_service() {
     let busy = Reply::Fails(Retry::Later { after: Some(Duration::from_secs(3600)) });
     let (worker, _) = stage.worker_with(&Arc::new(Script::new(move |_| busy)));
     assert!(matches!(run(&worker, &tasks[0]).await, Outcome::Rescheduled { .. }));
-    assert!(stage.job(last.job_id).await.waits_for_slot(), "what is away for one may be away for the next");
+    assert!(stage.job(last.job_id).await.waits_for_slot(), "the service may be unavailable for the next job, too");
     let swept = flow::sweep::sweep(&stage.services, 100).await.unwrap();
     assert_eq!(swept.enqueued, 1);
     assert!(stage.job(last.job_id).await.holds_slot());
@@ -88,7 +88,7 @@ async fn sweep_resumes_a_parked_job_with_a_lost_task() {
     stage.queue.purge();
     stage.clock.set(due_at);
     assert_eq!(flow::sweep::sweep(&stage.services, 100).await.unwrap().enqueued, 1);
-    let task = task_of(&stage, task.job_id).expect("the sweep made another wake-up");
+    let task = task_of(&stage, task.job_id).expect("the sweep created another task");
     let (capable, _) = stage.worker_with(&Arc::new(Script::new(|_| Reply::Text)));
     assert_eq!(run(&capable, &task).await, Outcome::Done(Status::Completed));
 }

@@ -128,7 +128,7 @@ async fn worked_on(seconds: u64, talk: u64, every: u64, handler_deadline: Durati
     let (before, mut deliveries) = (audio::decoded_ms(), 0);
     loop {
         deliveries += 1;
-        assert!(deliveries < 200, "it does not come to an end");
+        assert!(deliveries < 200, "the job does not end");
         let (worker, _) = stage.worker_with(&engine);
         match tokio::time::timeout(Duration::from_secs(300), worker.run(&task)).await.expect("it hangs").unwrap() {
             Outcome::Done(_) => break,

@@ -85,7 +85,7 @@ impl Proxy {
         let wait = tokio::time::timeout(PATIENCE, passed.wait_for(|passed| *passed >= bytes)).await;
         // The returned value holds a lock: reading again while it is held, and while a writer waits, would deadlock.
         let in_time = wait.map(drop).is_ok();
-        assert!(in_time, "{} of {bytes} bytes came by", *self.shared.passed.borrow());
+        assert!(in_time, "{} of {bytes} bytes were forwarded", *self.shared.passed.borrow());
     }
 
     /// The number of cuts that are still to come.

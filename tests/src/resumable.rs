@@ -49,7 +49,7 @@ impl Tally {
     #[track_caller]
     pub fn acknowledge(&self, offset: u64) {
         let before = self.0.acknowledged.fetch_max(offset, Ordering::Relaxed);
-        assert!(offset >= before, "{before} bytes were acknowledged, and now there are {offset}");
+        assert!(offset >= before, "{before} bytes were acknowledged, but now the server has {offset}");
     }
 }
 
@@ -90,7 +90,7 @@ impl Resumable {
     /// Asks until there is an answer: the network and the server come back.
     async fn ask(&mut self) -> State {
         let range = format!("bytes */{}", self.content.len());
-        eventually_or("an answer to how far the file has come", PATIENCE, async || self.put(&range, 0, 0).await).await
+        eventually_or("an answer with the offset of the file", PATIENCE, async || self.put(&range, 0, 0).await).await
     }
 
     async fn send_chunk(&mut self, offset: u64) -> io::Result<State> {
@@ -167,7 +167,7 @@ impl Resumable {
             }
             // The server is stopping, or its disk is slow: the client asks again.
             408 | 500.. => Err(io::Error::other(reply.text.clone())),
-            _ => panic!("no answer to a good client: {}", reply.text),
+            _ => panic!("no valid answer to a correct client: {}", reply.text),
         }
     }
 }

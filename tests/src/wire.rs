@@ -40,7 +40,7 @@ impl Wire {
         let write = self.stream.write_all(bytes);
         tokio::time::timeout(PATIENCE, write)
             .await
-            .expect("the server takes nothing more, and does not hang up")
+            .expect("the server reads nothing more, and does not close the connection")
             .is_ok()
     }
 
@@ -58,7 +58,7 @@ impl Wire {
     pub async fn read_to_end(&mut self) -> Reply {
         let mut seen = Vec::new();
         let read = self.stream.read_to_end(&mut seen);
-        let _ = tokio::time::timeout(PATIENCE, read).await.expect("the server does not hang up");
+        let _ = tokio::time::timeout(PATIENCE, read).await.expect("the server does not close the connection");
         Reply { text: String::from_utf8_lossy(&seen).into_owned() }
     }
 

@@ -170,7 +170,7 @@ fn no_crate_depends_on_programs_and_only_tests_depend_on_tests() {
 #[test]
 fn program_for_one_machine_links_no_cloud_crates() {
     let links = GRAPH.links(GRAPH.package("functions/embedded"));
-    assert!(links.contains("axum"), "the graph is not read right");
+    assert!(links.contains("axum"), "the dependency graph is parsed wrongly");
     let cloud: Vec<_> = links.iter().filter(|name| CLOUD.iter().any(|cloud| name.starts_with(cloud))).collect();
     assert!(cloud.is_empty(), "{cloud:?}");
 }
@@ -178,7 +178,7 @@ fn program_for_one_machine_links_no_cloud_crates() {
 #[test]
 fn domain_rules_use_no_async_io_or_clock_crates() {
     let named = &GRAPH.normal[GRAPH.package("shared/domain")];
-    assert!(named.contains("serde"), "the graph is not read right");
+    assert!(named.contains("serde"), "the dependency graph is parsed wrongly");
     let found: Vec<_> = NOT_FOR_RULES.iter().filter(|name| named.contains(**name)).collect();
     assert!(found.is_empty(), "shared/domain names {found:?}");
 }

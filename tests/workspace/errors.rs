@@ -95,7 +95,7 @@ fn every_page_belongs_to_a_code_and_is_short() {
 fn aliases_are_named_on_the_page_of_their_code() {
     let pages = pages();
     for (alias, code) in ALIASES {
-        assert!(pages[code.as_str()].contains(&format!("`{alias}`")), "{code} does not tell of {alias}");
+        assert!(pages[code.as_str()].contains(&format!("`{alias}`")), "the page of {code} does not mention {alias}");
     }
 }
 
@@ -144,10 +144,10 @@ fn every_code_named_in_documents_exists() {
         for name in named(&text) {
             seen += 1;
             let known = code(name).is_some() || alias(name).is_some();
-            assert!(known, "{} names the code {name}, which is not there", document.display());
+            assert!(known, "{} names the unknown code {name}", document.display());
         }
     }
-    assert!(seen >= Code::ALL.len(), "only {seen} codes are found: they are not read right");
+    assert!(seen >= Code::ALL.len(), "only {seen} codes are found: the parser is wrong");
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl Machine {
     fn refused(&self, arguments: &[&str]) -> String {
         let output = self.setup(arguments);
         assert!(!output.status.success(), "{output:?}");
-        assert_eq!(files_in(&self.path("models")), Vec::<String>::new(), "nothing half is left");
+        assert_eq!(files_in(&self.path("models")), Vec::<String>::new(), "no partial files are left");
         String::from_utf8(output.stderr).unwrap()
     }
 }

@@ -62,6 +62,6 @@ fn rows(heading: &str) -> BTreeMap<String, String> {
 #[test]
 fn every_native_library_is_listed_with_its_locked_version_and_no_other_one() {
     let native = native();
-    assert!(native.contains_key("libsqlite3-sys"), "the graph is not read right: {native:?}");
+    assert!(native.contains_key("libsqlite3-sys"), "the dependency graph is parsed wrongly: {native:?}");
     assert_eq!(rows("Native libraries"), native, "THIRD_PARTY.md (left) and what is linked (right) differ");
 }

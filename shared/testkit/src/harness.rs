@@ -62,7 +62,7 @@ impl Harness {
                 answer => return answer.unwrap_or_else(|error| panic!("{error}")),
             }
         }
-        panic!("{TRIES} answers in a row were lost or put off");
+        panic!("{MAX_TRIES} answers in a row were lost or put off");
     }
 
     pub async fn create(&self, batch: &Batch) -> Created {
@@ -275,5 +275,5 @@ pub fn written<T>(written: Written<T>) -> T {
 
 /// The result of a future over in-memory ports, which never wait.
 pub fn at_once<T>(future: impl Future<Output = T>) -> T {
-    future.now_or_never().expect("an in-memory port made somebody wait")
+    future.now_or_never().expect("an in-memory port was not ready at once")
 }

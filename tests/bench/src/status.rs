@@ -115,6 +115,6 @@ fn job(n: u64) -> Job {
     let ctx = Context { now, rules: &rules, slot_free: true };
     match decide(&batch, Known { recordings: vec![None], ..Known::default() }, ctx) {
         Decision::Create { job, .. } => domain::transition::born_finished(job, ctx),
-        _ => unreachable!("nothing is known"),
+        _ => unreachable!("no job is known"),
     }
 }

@@ -140,7 +140,7 @@ async fn unreachable_key_server_rejects_users_only_temporarily() {
     for (mode, reason) in [(Mode::Status(503), "503 Service Unavailable"), (Mode::Held, "timed out")] {
         cloud.user_keys().mode(mode);
         let watch = Stopwatch::start();
-        let answer = eventually("it is asked again", WAIT, async || {
+        let answer = eventually("it is called again", WAIT, async || {
             let answer = client.get("/v2/sync/jobs").await;
             upload.log.lines().iter().any(|line| line.field("why").contains(reason)).then_some(answer)
         })
@@ -153,7 +153,8 @@ async fn unreachable_key_server_rejects_users_only_temporarily() {
         assert_eq!((line.field("level"), line.field("url")), ("WARN", url.as_str()), "{}", line.text);
     }
     cloud.user_keys().mode(Mode::Serve);
-    eventually("they are let in", WAIT, async || (client.get("/v2/sync/jobs").await.status == 200).then_some(())).await;
+    eventually("users are admitted", WAIT, async || (client.get("/v2/sync/jobs").await.status == 200).then_some(()))
+        .await;
 }
 
 #[tokio::test]

@@ -25,10 +25,13 @@ async fn refused_push_does_not_fail_the_job_and_a_dead_token_is_removed() {
     let line = logged_of_job(&process, "a push was refused; a person has to look", job).await;
     assert_eq!((line.field("level"), line.field("device_id")), ("ERROR", "two"), "{}", line.text);
     assert!(line.field("why").contains("SENDER_ID_MISMATCH") && !line.text.contains("foreign"), "{}", line.text);
-    eventually("both were asked", WAIT, async || (cloud.fcm.requests().len() >= 2).then_some(())).await;
+    eventually("both calls were made", WAIT, async || (cloud.fcm.requests().len() >= 2).then_some(())).await;
     process.log.wait_step("push", job).await;
     assert_eq!(client.done(&[Recording::short(T0 + 10_000)]).await["status"], "completed");
-    eventually("the other is asked again", WAIT, async || (asked(&cloud, "foreign") == 2).then_some(())).await;
+    eventually("the push for the other token is sent again", WAIT, async || {
+        (asked(&cloud, "foreign") == 2).then_some(())
+    })
+    .await;
     assert_eq!(asked(&cloud, "dead"), 1, "a dead token is forgotten");
 }
 
@@ -47,11 +50,11 @@ async fn push_service_is_not_called_before_its_retry_after() {
         assert_eq!((line.field("level"), line.field("device_id")), ("WARN", "phone"), "{}", line.text);
         assert_eq!(line.fields["seconds"], 120, "{}", line.text);
         let line = process.log.wait_step("push", &job).await;
-        assert_eq!(line.fields["done"], false, "it is not given up: {}", line.text);
+        assert_eq!(line.fields["done"], false, "the push is not given up: {}", line.text);
         for _ in 0..3 {
             cloud.sweep(&process).await;
         }
-        assert_eq!(asked(&cloud, &token), 1, "nor asked for before its time");
+        assert_eq!(asked(&cloud, &token), 1, "no push is sent before its time");
     }
     placed_once(&client, 2).await;
 }
@@ -89,7 +92,7 @@ async fn pushes_wait_while_fcm_refuses_all_of_them_for_a_setup_error() {
         needs_a_person(&line, remedy);
         assert!(!line.text.contains(&token), "{}", line.text);
         let line = process.log.wait_step("push", &job).await;
-        assert_eq!(line.fields["done"], false, "it is not given up: {}", line.text);
+        assert_eq!(line.fields["done"], false, "the push is not given up: {}", line.text);
     }
     placed_once(&client, 3).await;
 }

@@ -69,7 +69,7 @@ async fn queue_that_refuses_tasks_delays_jobs_and_loses_none() {
         let level = if message == NEVER { "ERROR" } else { "WARN" };
         assert_line(&line, level, &["queue.enqueue", reason, "queues/afterword"]);
         if remedy.is_empty() {
-            assert!(!line.text.contains("to mend it"), "it passes by itself: {}", line.text);
+            assert!(!line.text.contains("to mend it"), "the fault passes by itself: {}", line.text);
         } else {
             needs_a_person(&line, remedy);
         }

@@ -69,12 +69,12 @@ async fn database_is_not_called_before_its_retry_after() {
         meter.refuse("", refusal.clone());
         let watch = Stopwatch::start();
         let answer = client.upload(&[Recording::short(T0)]).await;
-        assert!(watch.elapsed() < QUICK, "nobody waits for it: {:?}", watch.elapsed());
+        assert!(watch.elapsed() < QUICK, "the answer took too long: {:?}", watch.elapsed());
         answer.problem(503, "storage_unavailable");
         assert_eq!(answer.header("retry-after"), wait, "{refusal:?}");
         let line = request_error(&upload, &answer).await;
         assert_line(&line, "WARN", &["store.", reason, "of project", refusal.message.trim_end_matches('.')]);
-        assert!(!line.text.contains("to mend it"), "it passes by itself: {}", line.text);
+        assert!(!line.text.contains("to mend it"), "the fault passes by itself: {}", line.text);
         meter.heal();
     }
     client.has_nothing().await;
@@ -152,7 +152,7 @@ async fn database_outage_loses_nothing_and_places_nothing_twice() {
         jobs.push(client.accepted(&[Recording::short(T0 + n * 10_000)]).await);
     }
     // All jobs wait for the engine: an interrupted transaction locks its documents for a minute, here as at Google.
-    eventually("all are planned", WAIT, async || (process.log.steps("plan") == jobs.len()).then_some(())).await;
+    eventually("all jobs are planned", WAIT, async || (process.log.steps("plan") == jobs.len()).then_some(())).await;
     cloud.firestore_is_away(true);
     for answer in [client.get("/v2/sync/jobs").await, client.upload(&[Recording::short(T0 + 90_000)]).await] {
         answer.problem(503, "storage_unavailable");

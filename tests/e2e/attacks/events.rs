@@ -136,9 +136,9 @@ async fn streams_above_the_limit_get_known_jobs_and_end() {
     until_ended(&mut streams, STREAMS - MAX_STREAMS).await;
     answers_promptly(&target).await;
     let eve = target.server.client_of("eve").await;
-    assert_eq!(eve.events("").await.rest().await.len(), 1, "nor is there a place for anybody else");
+    assert_eq!(eve.events("").await.rest().await.len(), 1, "and there is no permit for anybody else");
     drop(streams);
-    eventually("there are places again", PATIENCE, async || {
+    eventually("there are free permits again", PATIENCE, async || {
         let mut events = eve.events("").await;
         events.next().await;
         tokio::time::timeout(SILENT, events.next()).await.is_err().then_some(())
@@ -168,7 +168,7 @@ async fn unread_streams_cost_little_memory_and_delay_nobody() {
     let watch = Stopwatch::start();
     let job_id = client.accepted(&[Recording::short(T0 + 1_000_000)]).await;
     events.until(&job_id, "completed").await;
-    assert!(watch.elapsed() < 3 * PROMPT, "one who reads was told after {:?}", watch.elapsed());
+    assert!(watch.elapsed() < 3 * PROMPT, "a stream that is read got its event after {:?}", watch.elapsed());
     deaf.into_iter().for_each(Wire::reset);
     target.assert_running().await;
 }

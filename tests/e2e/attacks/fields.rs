@@ -73,7 +73,10 @@ async fn line_breaks_in_file_names_create_neither_headers_nor_log_lines() {
     let encoded = form(b"filename*=UTF-8''a%0D%0AX-Evil:%201%0D%0A%0D%0A%7B%22level%22:%22EVIL%22%7D_1748300000.bin");
     let reply = target.raw(target.upload(&encoded)).await;
     let body = reply.problem(400, "invalid_filename");
-    assert!(body["errors"][0]["file"].as_str().unwrap().contains("\r\nX-Evil"), "told as it was, but within JSON");
+    assert!(
+        body["errors"][0]["file"].as_str().unwrap().contains("\r\nX-Evil"),
+        "the name is returned unchanged, escaped in JSON"
+    );
     assert_eq!((reply.header("x-evil"), reply.answers()), (None, 1));
     assert_eq!(evil_lines(&target.server), 0);
     target.assert_unchanged().await;

@@ -136,7 +136,7 @@ async fn overlapping_bytes_are_skipped_and_a_gap_is_refused() {
     for first in [1011, 5000, at.size() - 10] {
         let gap = at.range(&format!("bytes {first}-{}/*", first + 9), &[0xEE; 10]).await;
         gap.problem(416, "invalid_range");
-        assert_eq!(gap.header("range"), Some("bytes=0-1009"), "it tells where to go on");
+        assert_eq!(gap.header("range"), Some("bytes=0-1009"), "the answer reports the offset");
     }
     at.ends_well().await;
 }
@@ -188,7 +188,7 @@ async fn chunks_without_an_end_fill_at_most_the_file() {
     let reply = endless.read_to_end().await;
     // The client may be cut off before it reads its answer.
     assert!(matches!(reply.status(), 0 | 416), "{}", reply.text);
-    assert_eq!(at.offset().await, 10, "what is within the range counts");
+    assert_eq!(at.offset().await, 10, "the bytes within the range count");
     for broken in ["zz\r\n", "-1\r\n", "ffffffffffffffffff\r\n", "5\r\nab"] {
         let mut wire = at.target.dial(at.head("transfer-encoding: chunked\r\ncontent-range: bytes 10-19/*\r\n")).await;
         wire.write(broken.as_bytes()).await;
@@ -231,7 +231,7 @@ async fn slow_sender_is_displaced_by_the_next() {
         }
         let watch = Stopwatch::start();
         let seen = at.offset().await;
-        assert!(watch.elapsed() < Duration::from_secs(2), "it was held up for {:?}", watch.elapsed());
+        assert!(watch.elapsed() < Duration::from_secs(2), "the request was delayed for {:?}", watch.elapsed());
         assert_eq!(seen, 3 * (round + 1));
         slow.push(wire);
     }

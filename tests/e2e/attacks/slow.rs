@@ -134,7 +134,7 @@ async fn client_that_vanishes_after_its_last_byte_leaves_a_complete_job_or_nothi
         if at % 2 == 0 { wire.reset() } else { drop(wire) }
     }
     let client = target.server.client();
-    eventually("every job is whole", PATIENCE, async || {
+    eventually("every job is complete", PATIENCE, async || {
         let jobs = client.jobs().await;
         jobs.iter().all(|job| job["status"] == "completed" && job["total_files"] == 1).then_some(())
     })

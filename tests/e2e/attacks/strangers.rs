@@ -97,7 +97,7 @@ async fn jobs_of_other_users_are_refused_on_every_route_and_unchanged() {
             assert!(!refused.text.contains("audio_"), "{}", refused.text);
             send(&eve, method, &path.replace(id, UNKNOWN)).await.problem(404, "job_not_found");
         }
-        assert_eq!(stable_fields(&ann.job(id).await), stable_fields(job), "nothing has moved");
+        assert_eq!(stable_fields(&ann.job(id).await), stable_fields(job), "no job has changed");
     }
     eve.has_nothing().await;
     target.assert_running().await;
@@ -121,7 +121,7 @@ async fn conversations_of_other_users_get_the_same_answer_as_unknown_ones() {
         let unknown = send(&eve, method, &path(UNKNOWN)).await;
         assert!((400..500).contains(&other.status), "{}", other.text);
         assert_eq!(other.status, unknown.status);
-        assert_eq!(comparable(&other, id), comparable(&unknown, UNKNOWN), "not to be told apart");
+        assert_eq!(comparable(&other, id), comparable(&unknown, UNKNOWN), "the answers must be equal");
     }
     let by_ids = eve.get(&format!("/v2/conversations?ids={id},{UNKNOWN}")).await.ok();
     assert_eq!(by_ids["conversations"], Value::Array(Vec::new()));
@@ -151,7 +151,11 @@ async fn device_of_another_user_cannot_be_reached() {
     let target = Target::start().await;
     let (ann, eve) = (target.server.client_of("ann").await, target.server.client_of("eve").await);
     ann.put_device("phone", "token-of-ann").await;
-    assert_eq!(send(&eve, Method::DELETE, "/v2/devices/phone").await.status, 204, "her own, which there is not");
+    assert_eq!(
+        send(&eve, Method::DELETE, "/v2/devices/phone").await.status,
+        204,
+        "the id names her own device, which does not exist"
+    );
     let job = upload_speech(&ann, T0, 1).await.remove(0);
     let folder = target.server.folder();
     let pushed = tests::eventually("a push", tests::wait::PATIENCE, async || {

@@ -62,7 +62,7 @@ async fn lets_nobody_in(target: &Target, tokens: &BTreeMap<&str, String>) {
             assert_eq!(answer.status, 401, "{what}: {}", answer.text);
             answer.problem(401, "unauthenticated");
             assert_eq!(answer.header("www-authenticate"), "Bearer", "{what}");
-            assert!(!answer.text.contains(token.as_str()), "{what} is told back");
+            assert!(!answer.text.contains(token.as_str()), "{what} is returned in the answer");
         }
     }
     let log_text = target.server.log.text();
@@ -210,6 +210,6 @@ async fn token_outside_the_authorization_header_is_ignored() {
     let body = open.request(Method::POST, "/v2/sync/upload").body(format!("access_token={token}"));
     let body = body.header("content-type", "application/x-www-form-urlencoded");
     open.send(body).await.problem(401, "unauthenticated");
-    assert!(!target.server.log.text().contains(&token), "a token of the query stands in the log");
+    assert!(!target.server.log.text().contains(&token), "a token of the query is in the log");
     target.assert_unchanged().await;
 }

@@ -34,7 +34,7 @@ fn each_batch_is_one_complete_job(user: &User, jobs: &[Value]) {
     let known: BTreeSet<&str> = jobs.iter().map(|job| job["job_id"].as_str().unwrap()).collect();
     let accepted: BTreeSet<&str> = user.batches.iter().filter_map(|batch| batch.job_id.as_deref()).collect();
     assert_eq!(accepted.len(), user.batches.len(), "{}: two batches share a job", user.uid);
-    assert_eq!(known, accepted, "{}: jobs that are there, and jobs that were accepted", user.uid);
+    assert_eq!(known, accepted, "{}: existing jobs and accepted jobs differ", user.uid);
 }
 
 async fn each_segment_is_placed_and_counted_once(user: &User, jobs: &[Value]) {
@@ -49,7 +49,7 @@ async fn each_segment_is_placed_and_counted_once(user: &User, jobs: &[Value]) {
     assert_eq!(recordings.len(), user.recordings(), "{uid}: recordings with text");
     assert_eq!(conversations.len(), user.conversations(), "{uid}: conversations");
     let usage = (placed.len() as u64, words, sum("transcribed_ms"));
-    assert_eq!(user.client.usage().await, usage, "{uid}: usage is the sum of what is placed");
+    assert_eq!(user.client.usage().await, usage, "{uid}: usage equals the sum of the placed segments");
 }
 
 /// A push is sent at least once: a device recognises a repetition by job and time.

@@ -107,7 +107,7 @@ pub async fn records_are_equal_after_import_into_another_kind_of_store_and_back(
         |record: &Record| matches!(record, Record::Conversation(one) if one.due_at.is_some()),
         |record: &Record| matches!(record, Record::Usage(_)),
     ] {
-        assert!(records.iter().any(kind), "the story has everything");
+        assert!(records.iter().any(kind), "the history contains every kind of record");
     }
     assert_eq!(import_all(&*store, &ann(), &records).await, (records.len() as u64, 0));
     assert_eq!(exported(&*store, &ann(), 1000).await, records);
@@ -241,7 +241,7 @@ pub async fn records_of_another_user_or_too_many_are_refused(store: Arc<dyn Arch
 async fn again(harness: &Harness, secs: i64) -> (domain::Job, bool) {
     match harness.create(&batch(&ann(), &[phone(secs)])).await {
         Created::New { job, deduplicated } => (job, deduplicated),
-        answered => panic!("no job of the old place is here: {answered:?}"),
+        answered => panic!("no job of the other store exists here: {answered:?}"),
     }
 }
 
@@ -341,7 +341,10 @@ pub async fn recording_found_silent_by_earlier_rules_is_listened_to_again(store:
     assert_eq!(job.files[0].status, FileStatus::Silent);
     let ended = harness.finish(&job).await;
     let known = harness.create(&batch(&ann(), &[phone(600)])).await;
-    assert!(matches!(&known, Created::Answered(job) if job.id == ended.id), "from now on it is known: {known:?}");
+    assert!(
+        matches!(&known, Created::Answered(job) if job.id == ended.id),
+        "the recording is known from now on: {known:?}"
+    );
 }
 
 /// The tests of a store that is also an archive.

@@ -29,7 +29,7 @@ async fn write(blobs: &dyn Blobs, name: &BlobName, bytes: &[u8]) -> Result<Store
 
 async fn read(blobs: &dyn Blobs, name: &BlobName, offset: u64) -> Result<Vec<u8>> {
     let pieces: Vec<_> = blobs.read(name, offset).await?.try_collect().await?;
-    assert!(pieces.iter().all(|piece| !piece.is_empty() && piece.len() <= MAX_PIECE), "pieces have bounds");
+    assert!(pieces.iter().all(|piece| !piece.is_empty() && piece.len() <= MAX_PIECE), "pieces are bounded");
     Ok(pieces.concat())
 }
 
@@ -81,7 +81,7 @@ pub async fn other_bytes_under_a_taken_name_are_a_conflict(blobs: Arc<dyn Blobs>
     for other in [&b"other"[..], b"longer than the first", b""] {
         assert_eq!(write(&*blobs, &name(1), other).await.unwrap_err().kind, Kind::Conflict);
     }
-    assert_eq!(read(&*blobs, &name(1), 0).await.unwrap(), b"first", "the first one stays");
+    assert_eq!(read(&*blobs, &name(1), 0).await.unwrap(), b"first", "the first content is kept");
 }
 
 pub async fn one_of_two_concurrent_writers_wins(blobs: Arc<dyn Blobs>) {
@@ -98,7 +98,7 @@ pub async fn one_of_two_concurrent_writers_wins(blobs: Arc<dyn Blobs>) {
         }
     }
     let content = read(&*blobs, &name(1), 0).await.unwrap();
-    assert_eq!(won, [content.as_slice(), content.as_slice()], "each of two bytes has two writers");
+    assert_eq!(won, [content.as_slice(), content.as_slice()], "two writers wrote each of the two contents");
 }
 
 pub async fn read_begins_at_the_given_offset(blobs: Arc<dyn Blobs>) {
@@ -158,7 +158,7 @@ pub async fn a_listing_is_in_order_page_by_page(blobs: Arc<dyn Blobs>) {
     }
     let middle = BlobName::listed(format!("{}zzz", BlobName::folder(&uid("ann"), job_id(2))));
     let page = blobs.list("uploads/", Some(&middle), 1).await.unwrap();
-    assert_eq!(page[0].0, name(3), "it goes on after a name that is not there");
+    assert_eq!(page[0].0, name(3), "the listing continues after a missing name");
 }
 
 pub async fn listing_of_a_folder_excludes_its_neighbours(blobs: Arc<dyn Blobs>) {

@@ -138,7 +138,7 @@ pub async fn sweep_and_job_stats_skip_damaged_jobs(damageable: Arc<dyn DamagedSt
     harness.pass(Duration::from_secs(3600));
     assert_eq!(ids(&store.due_jobs(harness.now(), None, 2).await.unwrap()), [jobs[3].id]);
     let job_stats = store.job_stats(harness.now()).await.unwrap();
-    assert_eq!(job_stats.oldest_due, jobs[3].due_at, "one that nobody can mend does not hide the others' delay");
+    assert_eq!(job_stats.oldest_due, jobs[3].due_at, "an unreadable job does not hide the delay of others");
     assert_eq!(store.stuck_users(harness.at(), 10).await.unwrap(), []);
 }
 

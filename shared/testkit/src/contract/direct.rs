@@ -130,7 +130,7 @@ pub async fn upload_resumes_where_it_was_interrupted(at: Arc<Direct>) {
         assert_eq!(file.progress().await, Progress::Open { offset: first as u64 });
         let there = first + QUANTUM;
         assert_eq!(file.put(first, &sound[first..there]).await, Sent::More(there as u64));
-        assert_eq!(file.read().await, None, "nobody reads half a file");
+        assert_eq!(file.read().await, None, "an incomplete file cannot be read");
     }
     assert_eq!(file.put(2 * QUANTUM, &sound[2 * QUANTUM..]).await, Sent::Whole);
     assert_eq!(file.progress().await, whole(&sound));
@@ -169,7 +169,7 @@ pub async fn bytes_that_differ_from_the_announced_digest_never_become_the_blob(a
     let progress = file.progress().await;
     assert!(matches!(progress, Progress::Open { offset: 0 } | Progress::Gone), "{progress:?}");
     let again = at.open(1, checked(b"sound")).await;
-    assert_eq!(again.put(0, b"sound").await, Sent::Whole, "the right ones may come then");
+    assert_eq!(again.put(0, b"sound").await, Sent::Whole, "the right bytes are accepted afterwards");
     assert_eq!(again.read().await.unwrap(), b"sound");
 }
 
@@ -210,7 +210,7 @@ pub async fn abandoned_upload_is_gone(at: Arc<Direct>) {
     let again = at.open(1, checked(&sound)).await;
     assert_eq!(again.put(0, &sound).await, Sent::Whole);
     again.abandon(Some(&again.url)).await;
-    assert!(again.read().await.unwrap() == sound, "what is whole is a blob");
+    assert!(again.read().await.unwrap() == sound, "a complete file is a blob");
 }
 
 pub async fn empty_store_has_room(at: Arc<Direct>) {

@@ -40,7 +40,7 @@ pub async fn unscheduled_task_is_delivered_at_once_with_all_its_fields(test: Arc
     let delivered = test.deliver_due().await;
     assert_eq!(delivered.len(), 1);
     assert_eq!((&delivered[0].body, &delivered[0].traceparent), (&task.body, &task.traceparent));
-    assert_eq!(test.deliver_due().await.len(), 0, "what was answered with success does not come again");
+    assert_eq!(test.deliver_due().await.len(), 0, "an acknowledged task is not delivered again");
 }
 
 pub async fn scheduled_task_is_delivered_at_its_time_and_not_before(test: Arc<dyn TestQueue>) {
@@ -73,7 +73,7 @@ pub async fn task_with_the_name_of_a_waiting_task_is_not_added(test: Arc<dyn Tes
     test.queue().enqueue(at(1, schedule)).await.unwrap();
     test.queue().enqueue(at(1, None)).await.unwrap();
     test.queue().enqueue(at(1, schedule)).await.unwrap();
-    assert_eq!(test.deliver_due().await.len(), 0, "the first one stands");
+    assert_eq!(test.deliver_due().await.len(), 0, "the first task is kept");
     test.clock().advance(MINUTE);
     assert_eq!(test.deliver_due().await.len(), 1);
 }
@@ -101,7 +101,7 @@ pub async fn task_exists_until_it_has_run(test: Arc<dyn TestQueue>) {
     test.queue().enqueue(task.clone()).await.unwrap();
     assert!(test.queue().exists(&task.name()).await.unwrap());
     test.clock().advance(2 * MINUTE);
-    assert!(test.queue().exists(&task.name()).await.unwrap(), "overdue is not gone");
+    assert!(test.queue().exists(&task.name()).await.unwrap(), "an overdue task is not lost");
     test.deliver_due().await;
     assert!(!test.queue().exists(&task.name()).await.unwrap());
 }

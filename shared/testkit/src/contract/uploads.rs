@@ -42,7 +42,7 @@ impl Receiving {
     async fn open(&self, name: &BlobName, expected: Expected) -> Box<dyn PartWriter> {
         match self.uploads.append(name, expected).await.unwrap() {
             Arriving::Open(writer) => writer,
-            Arriving::Whole { .. } => panic!("it is whole already"),
+            Arriving::Whole { .. } => panic!("the file is complete already"),
         }
     }
 
@@ -97,7 +97,7 @@ pub async fn upload_resumes_where_it_was_interrupted(at: Arc<Receiving>) {
         let progress = at.send(&name(1), of(SOUND), &SOUND[from..to]).await.unwrap();
         assert_eq!(progress, Progress::Open { offset: to as u64 });
         assert_eq!(at.progress(&name(1), of(SOUND)).await, progress);
-        assert_eq!(at.read(&name(1)).await, None, "nobody reads half a file");
+        assert_eq!(at.read(&name(1)).await, None, "an incomplete file cannot be read");
     }
     assert_eq!(at.send(&name(1), checked(SOUND), &SOUND[20..]).await.unwrap(), whole(SOUND));
     assert_eq!(at.read(&name(1)).await.unwrap(), SOUND);
@@ -130,13 +130,17 @@ pub async fn bytes_that_differ_from_the_announced_digest_are_discarded(at: Arc<R
     let error = at.send(&name(1), checked(SOUND), &wrong).await.unwrap_err();
     assert_eq!(error.kind, Kind::Corrupt);
     assert_eq!(at.progress(&name(1), checked(SOUND)).await, Progress::Open { offset: 0 });
-    assert_eq!(at.send(&name(1), checked(SOUND), SOUND).await.unwrap(), whole(SOUND), "the right ones may come then");
+    assert_eq!(
+        at.send(&name(1), checked(SOUND), SOUND).await.unwrap(),
+        whole(SOUND),
+        "the right bytes are accepted afterwards"
+    );
 }
 
 pub async fn complete_file_accepts_no_more_bytes(at: Arc<Receiving>) {
     at.send(&name(1), of(SOUND), SOUND).await.unwrap();
     let Arriving::Whole { size, crc32c } = at.uploads.append(&name(1), of(SOUND)).await.unwrap() else {
-        panic!("it is whole")
+        panic!("the file is complete")
     };
     assert_eq!(Progress::Whole { size, crc32c }, whole(SOUND));
 }
@@ -167,7 +171,7 @@ pub async fn asking_for_progress_does_not_stop_the_writer(at: Arc<Receiving>) {
     writer.write(Bytes::from_static(&SOUND[..3])).await.unwrap();
     at.progress(&name(1), of(SOUND)).await;
     let undisturbed = tokio::time::timeout(Duration::from_millis(20), writer.displaced()).await;
-    assert!(undisturbed.is_err(), "it was told to stop");
+    assert!(undisturbed.is_err(), "the writer was told to stop");
     assert_eq!(writer.flush().await.unwrap(), Progress::Open { offset: 3 });
 }
 

@@ -201,15 +201,15 @@ fn play(seed: u64, command_counts: &mut BTreeMap<&'static str, u32>) {
 
 /// Checks what must be true of every step.
 fn check_step(before: &Job, command: &Command, (after, now): (&Job, Timestamp), describe: &dyn Fn() -> String) {
-    assert!(after.lease.fence >= before.lease.fence, "a fence shrank: {}", describe());
-    assert!(after.dispatch.number >= before.dispatch.number, "a dispatch number shrank: {}", describe());
+    assert!(after.lease.fence >= before.lease.fence, "the fence decreased: {}", describe());
+    assert!(after.dispatch.number >= before.dispatch.number, "the dispatch number decreased: {}", describe());
     assert!(after.due_at.is_some(), "a job was lost: {}", describe());
     assert_eq!(after.lease.owner.is_some(), after.status == Status::Processing, "{}", describe());
     let was_ahead = before.updated_at > now + 10 * MINUTE && after.updated_at == now;
     let is_later = after.updated_at > before.updated_at || was_ahead;
-    assert!(after == before || is_later, "a change without a moment: {}", describe());
+    assert!(after == before || is_later, "the job changed without a new change time: {}", describe());
     if before.status.is_terminal() && after.status != before.status {
-        assert!(matches!(command, Command::Retry { .. }), "the end was undone: {}", describe());
+        assert!(matches!(command, Command::Retry { .. }), "an ended job changed its status: {}", describe());
     }
     let progress = after.progress();
     assert!(progress.processed() <= progress.total, "{}", describe());

@@ -72,7 +72,7 @@ fn any_order_ends_the_same(seeds: Range<u64>) {
     if cases > 1 {
         assert!(bridged * 5 >= cases, "only {bridged} of {cases} cases bridge");
         assert!(split * 5 >= cases, "only {split} of {cases} cases split narrowly");
-        assert!(incidents.least() * 20 >= cases, "too little goes wrong in {cases} cases: {incidents:?}");
+        assert!(incidents.least() * 20 >= cases, "too few incidents in {cases} cases: {incidents:?}");
     }
 }
 

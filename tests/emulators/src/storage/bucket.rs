@@ -308,7 +308,7 @@ impl State {
         self.may_write(wanted)?;
         check_sum(wanted, &content)?;
         let held: usize = self.buckets.values().map(BTreeMap::len).sum();
-        assert!(held < MOST_OBJECTS, "the stand-in is not made for so many objects");
+        assert!(held < MOST_OBJECTS, "the stand-in does not hold that many objects");
         self.generations += 1;
         #[expect(clippy::disallowed_methods, reason = "a service has its own clock")]
         let written = self.now.unwrap_or_else(SystemTime::now);

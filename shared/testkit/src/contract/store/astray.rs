@@ -55,7 +55,11 @@ pub async fn jobs_due_after_a_moment_are_found_by_status_soonest_first(store: Ar
     let queued = [Status::Queued];
     assert_eq!(beyond(&harness, &queued, first - MS, 10).await, [1, 3, 5, 2, 4].map(job_id));
     assert_eq!(beyond(&harness, &queued, first - MS, 2).await, [1, 3].map(job_id));
-    assert_eq!(beyond(&harness, &queued, first, 10).await, [2, 4].map(job_id), "beyond it, not at it");
+    assert_eq!(
+        beyond(&harness, &queued, first, 10).await,
+        [2, 4].map(job_id),
+        "later than the moment, not equal to it"
+    );
     assert_eq!(beyond(&harness, &[Status::Processing], first, 10).await, [claimed.id]);
     let both = [Status::Processing, Status::Queued];
     assert_eq!(beyond(&harness, &both, first, 10).await, [2, 4, 6].map(job_id));
@@ -80,7 +84,11 @@ pub async fn queued_job_written_by_a_clock_ahead_is_due_now(store: Arc<dyn Store
     let job = with_clock_ahead(&harness, harness.done(job.id, Command::Enqueued { number: 1, schedule })).await;
     let after = is_corrected(&harness, &job).await;
     assert_eq!((after.due_at, after.dispatch.not_before), (Some(harness.now()), None));
-    assert_eq!((after.dispatch.state, after.dispatch.number), (DispatchState::Pending, 2), "its task is for then too");
+    assert_eq!(
+        (after.dispatch.state, after.dispatch.number),
+        (DispatchState::Pending, 2),
+        "its task is scheduled for that time, too"
+    );
 }
 
 pub async fn waiting_job_written_by_a_clock_ahead_is_due_now(store: Arc<dyn Store>) {
@@ -134,7 +142,7 @@ pub async fn correct_job_is_not_changed(store: Arc<dyn Store>) {
     let job = harness.claim(job.id).await;
     let fence = job.lease.fence;
     let job = harness.done(job.id, Command::PutBack { fence, cause: asked, jitter: 0.0 }).await;
-    assert_eq!(job.due_at, Some(harness.now() + 3 * DAY), "as a provider wished");
+    assert_eq!(job.due_at, Some(harness.now() + 3 * DAY), "as a provider asked");
     assert_eq!(harness.refused(job.id, Command::CorrectClock).await, Refusal::NotDue);
     for n in 1..=4 {
         harness.accept_batch(&batch_as(job_id(n), &ann(), &[phone(n as i64)])).await;

@@ -66,7 +66,11 @@ pub async fn pages_of_any_size_show_every_changed_job_once(store: Arc<dyn Store>
         assert_eq!(seen, [1, 2, 3, 4, 5].map(job_id), "pages of {size}");
     }
     let before = ChangeCursor { updated_at: T0, id: job_id(1) };
-    assert_eq!(changed(&harness, T0 + 2 * MS, Some(before), 100).await, [4, 5].map(job_id), "the later bound holds");
+    assert_eq!(
+        changed(&harness, T0 + 2 * MS, Some(before), 100).await,
+        [4, 5].map(job_id),
+        "the later of cursor and moment applies"
+    );
 }
 
 pub async fn expired_jobs_and_jobs_of_other_users_are_left_out(store: Arc<dyn Store>) {
@@ -78,5 +82,5 @@ pub async fn expired_jobs_and_jobs_of_other_users_are_left_out(store: Arc<dyn St
     assert!(changed(&harness, T0, None, 100).await.contains(&done.id));
     harness.pass(MS);
     let left = changed(&harness, T0, None, 4).await;
-    assert!(left.len() == 4 && !left.contains(&done.id), "and it takes no place in a page");
+    assert!(left.len() == 4 && !left.contains(&done.id), "and it does not count in a page");
 }

@@ -29,7 +29,7 @@ pub async fn last_checkpoint_of_each_file_is_kept(store: Arc<dyn Store>) {
     harness.checkpoint(&job, 0, 1, b"first").await;
     harness.checkpoint(&job, 1, 7, b"").await;
     let after = harness.checkpoint(&job, 0, 4, b"second").await;
-    assert_eq!(harness.job(job.id).await, after, "what was answered is what was written");
+    assert_eq!(harness.job(job.id).await, after, "the returned job equals the stored one");
     assert_eq!((after.files[0].listened.place, after.files[1].listened.place), (4, 7));
     assert_eq!(harness.checkpointed(&job, 0).await.as_deref(), Some(&b"second"[..]));
     assert_eq!(harness.checkpointed(&job, 1).await.as_deref(), Some(&b""[..]));
@@ -67,7 +67,7 @@ pub async fn checkpoint_is_deleted_when_its_job_ends(store: Arc<dyn Store>) {
     harness.checkpoint(&job, 0, 1, b"so far").await;
     harness.checkpoint(&job, 1, 1, b"so far").await;
     put_back(&harness, &job, PutBack::Shutdown).await;
-    assert!(harness.checkpointed(&job, 0).await.is_some(), "it outlives the delivery");
+    assert!(harness.checkpointed(&job, 0).await.is_some(), "the checkpoint outlives the delivery");
     harness.done(job.id, Command::Cancel).await;
     assert_eq!((harness.checkpointed(&job, 0).await, harness.checkpointed(&job, 1).await), (None, None));
     assert!(harness.checkpointed(&other, 0).await.is_some(), "it is another job's");
@@ -89,7 +89,7 @@ pub async fn a_retried_job_starts_without_a_checkpoint(store: Arc<dyn Store>) {
     let again = harness.claim(job.id).await;
     assert!(again.files.iter().all(|file| file.listened.is_nothing()));
     harness.checkpoint(&again, 0, 1, b"anew").await;
-    assert_eq!(put_back(&harness, &again, PutBack::Deadline).await.attempt, 0, "the first place is progress again");
+    assert_eq!(put_back(&harness, &again, PutBack::Deadline).await.attempt, 0, "the first position is progress again");
 }
 
 pub async fn a_checkpoint_over_the_limit_is_refused(store: Arc<dyn Store>) {

@@ -33,7 +33,7 @@ pub async fn new_job_is_queued_with_a_slot_and_a_due_time(store: Arc<dyn Store>)
     assert_eq!((job.status, job.dispatch.state, job.dispatch.number), (Status::Queued, DispatchState::Pending, 1));
     assert_eq!(job.due_at, Some(harness.now() + harness.rules.enqueue_grace));
     assert_eq!((&job.language, &job.traceparent), (&batch.language, &batch.traceparent));
-    assert_eq!(harness.job(job.id).await, job, "what was answered is what was written");
+    assert_eq!(harness.job(job.id).await, job, "the returned job equals the stored one");
     let recording = harness.recording(&job, 1).await;
     assert_eq!((recording.state, recording.latest_job, recording.name), (State::Known, job.id, phone(90)));
 }
@@ -93,7 +93,7 @@ pub async fn batch_finished_in_several_jobs_is_created_completed(store: Arc<dyn 
     let created = harness.create(&again).await;
     let Created::New { job, deduplicated: true } = &created else { panic!("{created:?}") };
     assert_eq!((job.status, job.completed_at), (Status::Completed, Some(harness.now())));
-    assert_eq!(job.effects.push.due(), None, "nobody is woken for what is known");
+    assert_eq!(job.effects.push.due(), None, "no worker is woken for known recordings");
     let mut conversation_ids =
         job.result.as_ref().map(|result| result.updated_conversation_ids.clone()).unwrap_or_default();
     let mut known = [one.new_conversation_ids, two.new_conversation_ids].concat();
@@ -101,7 +101,7 @@ pub async fn batch_finished_in_several_jobs_is_created_completed(store: Arc<dyn 
     known.sort();
     assert_eq!(conversation_ids, known);
     assert_eq!(harness.job(job.id).await, *job);
-    assert_eq!(harness.create(&again).await, created, "asked again, it is still deduplicated");
+    assert_eq!(harness.create(&again).await, created, "a repeated request is still deduplicated");
 }
 
 pub async fn finished_files_of_a_mixed_batch_are_finished_from_the_start(store: Arc<dyn Store>) {
@@ -175,14 +175,14 @@ pub async fn silent_batch_and_its_recordings_are_completed_in_one_step(store: Ar
     let Created::New { job, deduplicated: false } = &created else { panic!("{created:?}") };
     assert_eq!((job.status, job.completed_at), (Status::Completed, Some(harness.now())));
     assert_eq!((job.effects.push.due(), job.effects.cleanup.due()), (None, Some(harness.now())));
-    assert_eq!(harness.job(job.id).await, *job, "what was answered is what was written");
+    assert_eq!(harness.job(job.id).await, *job, "the returned job equals the stored one");
     for index in 0..2 {
         let recording = harness.recording(job, index).await;
         assert_eq!((recording.state, recording.facts), (State::Silent, facts(&Heard::Silence)));
         assert_eq!(job.files[index].status, FileStatus::Silent);
     }
     harness.pass(MINUTE);
-    assert_eq!(harness.create(&batch).await, created, "asked again, it is the same job");
+    assert_eq!(harness.create(&batch).await, created, "a repeated request returns the same job");
     let again = batch_as(job_id(7), &ann(), &[phone(90)]);
     assert_eq!(answered(harness.create(&silent(again)).await), *job);
     assert_eq!((harness.conversations(&ann()).await.len(), harness.usage(&ann()).await.segments), (0, 0));
@@ -223,5 +223,5 @@ pub async fn silent_batch_takes_no_slot(store: Arc<dyn Store>) {
     let silent = harness.accept_batch(&silent(batch(&ann(), &[phone(900_000)]))).await;
     assert_eq!(silent.status, Status::Completed);
     let waiting = harness.accept(&ann(), &[phone(901_000)]).await;
-    assert_eq!(waiting.dispatch.state, DispatchState::Waiting, "the turns are taken by those that work");
+    assert_eq!(waiting.dispatch.state, DispatchState::Waiting, "the slots are taken by the other jobs");
 }

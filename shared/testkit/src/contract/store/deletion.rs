@@ -58,7 +58,7 @@ pub async fn remaining_segments_of_a_deleted_recording_are_consumed_without_line
     let (harness, job) = deleted_under_a_worker(&store, &ann(), &[(0, 900), (2000, 3000)]).await;
     let (job, recording) = harness.say(&job, 0, &[(2000, "the rest of it")]).await;
     assert_eq!(harness.talk(&ann()).await.len(), 0);
-    assert_eq!(harness.usage(&ann()).await.segments, 1, "only what was placed before");
+    assert_eq!(harness.usage(&ann()).await.segments, 1, "only the segments placed before");
     assert_eq!(recording.plan.and_then(|plan| plan.find(2000).map(|s| s.mark)), Some(Mark::Empty));
     let stub = &harness.store.lines(&ann(), recording.id, &[2000]).await.unwrap()[0];
     assert!(stub.stub && stub.utterances.is_empty());
@@ -135,7 +135,7 @@ pub async fn repeated_deletion_after_a_lost_answer_finds_nothing(store: Arc<dyn 
         assert!(store.delete_conversation(&ann(), id, at.clone()).await.unwrap());
     }
     store.remove_texts(&ann(), id, 10).await.unwrap();
-    assert!(store.delete_conversation(&ann(), id, at.clone()).await.unwrap(), "its texts are gone meanwhile");
+    assert!(store.delete_conversation(&ann(), id, at.clone()).await.unwrap(), "the texts are removed meanwhile");
     let later = At { now: at.now + MS, ..at };
     assert!(!store.delete_conversation(&ann(), id, later).await.unwrap());
     assert!(!store.delete_conversation(&ann(), conversation_id(404), harness.at()).await.unwrap());

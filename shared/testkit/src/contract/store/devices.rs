@@ -38,7 +38,11 @@ pub async fn token_moves_to_the_device_that_registers_it(store: Arc<dyn Store>) 
     assert_eq!(devices(&*store, &ann()).await, [device(&ann(), "tablet", "other")]);
     assert_eq!(devices(&*store, &bob()).await, [device(&bob(), "phone", "token")]);
     put(&*store, &device(&bob(), "watch", "token")).await;
-    assert_eq!(devices(&*store, &bob()).await, [device(&bob(), "watch", "token")], "of the same user too");
+    assert_eq!(
+        devices(&*store, &bob()).await,
+        [device(&bob(), "watch", "token")],
+        "the same holds for devices of one user"
+    );
 }
 
 pub async fn least_recently_used_device_is_removed_above_the_limit(store: Arc<dyn Store>) {
@@ -51,12 +55,16 @@ pub async fn least_recently_used_device_is_removed_above_the_limit(store: Arc<dy
         put(&*store, &used(n, if n == 7 { 1 } else { 10 + n as u64 })).await;
     }
     put(&*store, &used(3, 90)).await;
-    assert_eq!(devices(&*store, &ann()).await.len(), MAX_DEVICES, "a known device takes no new place");
+    assert_eq!(
+        devices(&*store, &ann()).await.len(),
+        MAX_DEVICES,
+        "an update of a known device does not count as a new one"
+    );
     put(&*store, &used(50, 100)).await;
     let ids: Vec<_> = devices(&*store, &ann()).await.iter().map(|d| d.id.to_string()).collect();
     assert_eq!(ids.len(), MAX_DEVICES);
     assert!(!ids.contains(&"device-07".to_owned()) && ids.contains(&"device-50".to_owned()), "{ids:?}");
-    assert_eq!(devices(&*store, &bob()).await.len(), 1, "each user has a limit of his own");
+    assert_eq!(devices(&*store, &bob()).await.len(), 1, "each user has a separate limit");
 }
 
 pub async fn a_device_can_be_deleted_twice(store: Arc<dyn Store>) {

@@ -36,7 +36,7 @@ pub async fn longest_due_job_comes_first_across_users(store: Arc<dyn Store>) {
     assert_eq!(due(&harness, None, 10).await, [3, 1, 2].map(job_id));
     assert_eq!(due(&harness, None, 2).await, [3, 1].map(job_id));
     harness.claim(job_id(3)).await;
-    assert_eq!(due(&harness, None, 10).await, [1, 2].map(job_id), "a job at work is due when its lease ends");
+    assert_eq!(due(&harness, None, 10).await, [1, 2].map(job_id), "a processing job is due when its lease ends");
 }
 
 pub async fn pages_of_any_size_show_every_due_job_once(store: Arc<dyn Store>) {

@@ -128,7 +128,7 @@ pub async fn job_is_deleted_at_the_end_of_its_retention_and_not_before(store: Ar
             assert_eq!(harness.store.job(job.id).await.unwrap(), None);
             assert_eq!(harness.step(job.id, &Command::Expire).await, Stepped::NoSuchJob);
             assert_eq!(harness.recording(&job, 0).await.state, domain::recording::State::Done, "recordings stay");
-            assert_eq!(harness.talk(&uid).await, [["stays"]], "and what they say");
+            assert_eq!(harness.talk(&uid).await, [["stays"]], "and their texts");
         } else {
             assert_eq!(harness.refused(job.id, Command::Expire).await, Refusal::NotDue);
         }

@@ -59,7 +59,7 @@ pub async fn a_job_whose_files_all_failed_is_failed_and_has_no_result(store: Arc
     assert_eq!((job.status, &job.result), (Status::Failed, &None));
     assert_eq!(job.files[0].failure.as_ref().map(|f| (f.code, f.blame)), Some((Code::InvalidAudio, Blame::Content)));
     assert_eq!(job.files[0].failure.as_ref().map(|f| f.detail.as_str()), Some("no frame can be read"));
-    assert_eq!(job.error, Some(failure), "what a retry can mend is told first");
+    assert_eq!(job.error, Some(failure), "the retryable failure is reported first");
     assert_eq!(job.effects.cleanup, Effect::Due(harness.now() + harness.rules.retention), "kept for a retry");
     assert_eq!(harness.job(job.id).await, job);
 }

@@ -62,7 +62,7 @@ pub async fn conversation_id_of_another_user_is_not_found(store: Arc<dyn Store>)
         let mut batch = batch(&bob(), &[phone(n as i64)]);
         batch.conversation_id = Some(id);
         let job = harness.transcribe_batch(&batch, &[&[(0, 900, "not yours")]]).await;
-        assert_eq!(job.new_conversation_ids, [id], "it becomes one of his own");
+        assert_eq!(job.new_conversation_ids, [id], "it becomes a conversation of his own");
     }
     assert_eq!(seen_by_ann(&harness).await, before);
 }

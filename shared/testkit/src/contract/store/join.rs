@@ -42,10 +42,10 @@ pub async fn late_recording_joins_two_conversations(store: Arc<dyn Store>) {
     let late = harness.transcribe(&ann(), &phone(200), &[(0, 1000, "three")]).await.new_conversation_ids[0];
     let early = harness.transcribe(&ann(), &phone(0), &[(0, 1000, "one")]).await.new_conversation_ids[0];
     let bridge = harness.transcribe(&ann(), &phone(100), &[(0, 1000, "two")]).await;
-    let [survivor] = &harness.conversations(&ann()).await[..] else { panic!("not one conversation") };
+    let [survivor] = &harness.conversations(&ann()).await[..] else { panic!("there is not exactly one conversation") };
     assert_eq!(survivor.id, early, "the earliest start survives");
     assert_eq!((survivor.started_at(), survivor.finished_at()), (T0, after(201)));
-    assert_eq!(texts(&harness, late).await, ["one", "two", "three"], "a merged-away id answers with its survivor");
+    assert_eq!(texts(&harness, late).await, ["one", "two", "three"], "a merged id returns its survivor");
     assert_eq!((bridge.new_conversation_ids, bridge.updated_conversation_ids), (vec![], vec![early]));
 }
 
@@ -76,7 +76,7 @@ pub async fn one_group_can_join_many_conversations(store: Arc<dyn Store>) {
     let (job, _) = harness.say(&job, 0, &starts.map(|start| (start, "bridge"))).await;
     let joined = ["island", "bridge"].repeat(4).into_iter().chain(["island"]).collect::<Vec<_>>();
     assert_eq!(harness.talk(&ann()).await, [joined]);
-    assert_eq!(job.updated_conversation_ids.len(), 1, "merged-away ids are not told");
+    assert_eq!(job.updated_conversation_ids.len(), 1, "merged ids are not reported");
 }
 
 pub async fn conversations_never_mix_streams(store: Arc<dyn Store>) {
@@ -94,7 +94,9 @@ pub async fn title_comes_from_the_earliest_line_even_if_it_arrives_late(store: A
     harness.transcribe(&ann(), &phone(60), &[(0, 1000, "and so on")]).await;
     harness.transcribe(&ann(), &phone(0), &[(0, 1000, "Good morning everyone")]).await;
     harness.transcribe(&ann(), &phone(30), &[(0, 1000, "in between")]).await;
-    let [conversation] = &harness.conversations(&ann()).await[..] else { panic!("not one conversation") };
+    let [conversation] = &harness.conversations(&ann()).await[..] else {
+        panic!("there is not exactly one conversation")
+    };
     let opening = conversation.opening.as_ref().unwrap();
     assert_eq!((opening.at, opening.title.as_str()), (T0, "Good morning everyone"));
     assert_eq!(opening.language.as_deref(), Some("en"));
@@ -112,7 +114,9 @@ pub async fn a_recording_inside_a_conversation_changes_no_times(store: Arc<dyn S
     let harness = Harness::new(store);
     harness.transcribe(&ann(), &phone(0), &[(0, 100_000, "long")]).await;
     harness.transcribe(&ann(), &phone(50), &[(0, 1000, "short")]).await;
-    let [conversation] = &harness.conversations(&ann()).await[..] else { panic!("not one conversation") };
+    let [conversation] = &harness.conversations(&ann()).await[..] else {
+        panic!("there is not exactly one conversation")
+    };
     assert_eq!((conversation.started_at(), conversation.finished_at()), (T0, after(100)));
     assert_eq!(harness.talk(&ann()).await, [["long", "short"]]);
 }

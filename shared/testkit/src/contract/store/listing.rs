@@ -71,7 +71,7 @@ pub async fn expired_jobs_are_left_out_from_their_moment_on(store: Arc<dyn Store
         harness.clock.set(Timestamp::from_millis(end.millis() + late));
         assert_eq!(list(&harness, &[], None, 100).await.contains(&done.id), shown, "{late} ms late");
     }
-    assert_eq!(list(&harness, &[], None, 4).await, [7, 6, 5, 3].map(job_id), "and take no place in a page");
+    assert_eq!(list(&harness, &[], None, 4).await, [7, 6, 5, 3].map(job_id), "and they do not count in a page");
 }
 
 pub async fn another_users_jobs_are_not_listed(store: Arc<dyn Store>) {
@@ -89,5 +89,5 @@ pub async fn earlier_live_jobs_are_counted_as_ahead(store: Arc<dyn Store>) {
     assert_eq!([ahead(1).await, ahead(2).await, ahead(6).await, ahead(7).await], [0, 1, 5, 6]);
     harness.claim(job_id(2)).await;
     harness.done(job_id(3), Command::Cancel).await;
-    assert_eq!([ahead(2).await, ahead(4).await], [1, 2], "one at work counts, one that ended does not");
+    assert_eq!([ahead(2).await, ahead(4).await], [1, 2], "a processing job counts, an ended one does not");
 }

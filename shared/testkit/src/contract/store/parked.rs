@@ -48,14 +48,14 @@ pub async fn job_waiting_for_a_service_holds_no_slot(store: Arc<dyn Store>) {
         let (job, others) = put_back(&harness, n, cause).await;
         assert_eq!((job.dispatch.state, job.waiting_for), (DispatchState::Waiting, Some(waiting_for)));
         assert!(!job.holds_slot() && job.is_parked() && !job.waits_for_slot());
-        assert_eq!(others, [], "what is away for it may be away for the next");
+        assert_eq!(others, [], "the service may be unavailable for the next job, too");
     }
-    assert_eq!(harness.store.stuck_users(harness.at(), 10).await.unwrap(), [ann()], "until somebody looks");
-    assert_eq!(promoted(&harness).await, [5, 6].map(job_id), "one turn of the three is left");
+    assert_eq!(harness.store.stuck_users(harness.at(), 10).await.unwrap(), [ann()], "until the next sweep");
+    assert_eq!(promoted(&harness).await, [5, 6].map(job_id), "one slot of the three is left");
     assert_eq!(
         harness.store.stuck_users(harness.at(), 10).await.unwrap(),
         [],
-        "who is parked is not in line for a turn"
+        "a parked job is not waiting for a slot"
     );
 }
 
@@ -76,10 +76,10 @@ pub async fn job_takes_a_free_slot_when_its_wait_is_over(store: Arc<dyn Store>) 
     let job = harness.done(parked.id, Command::TakeSlot).await;
     assert_eq!((job.dispatch.state, job.dispatch.number), (DispatchState::Pending, parked.dispatch.number + 1));
     assert_eq!((job.waiting_for, job.waiting_until), (None, None));
-    assert_eq!(job.waiting_since, parked.waiting_since, "the wait goes on until something is done");
+    assert_eq!(job.waiting_since, parked.waiting_since, "the wait continues until there is progress");
     assert_eq!(job.due_at, Some(harness.now() + harness.rules.enqueue_grace));
     assert_eq!(harness.done(parked.id, Command::TakeSlot).await, job, "once");
-    assert_eq!(promoted(&harness).await, [], "its turn is its own");
+    assert_eq!(promoted(&harness).await, [], "it keeps its slot");
 }
 
 pub async fn job_queues_by_age_of_its_recording_when_its_wait_is_over(store: Arc<dyn Store>) {

@@ -28,7 +28,9 @@ fn usage(transcribed_ms: u64, words: u64, segments: u64) -> Usage {
 pub async fn placed_segment_is_in_a_conversation_and_counted(store: Arc<dyn Store>) {
     let (harness, job) = planned(store).await;
     let (job, recording) = harness.say(&job, 0, &[(0, "hello there"), (2000, "who is it")]).await;
-    let [conversation] = &harness.conversations(&ann()).await[..] else { panic!("not one conversation") };
+    let [conversation] = &harness.conversations(&ann()).await[..] else {
+        panic!("there is not exactly one conversation")
+    };
     let page = harness.page(&ann(), conversation.id).await.unwrap();
     assert_eq!(page.lines.iter().map(|line| line.start_ms).collect::<Vec<_>>(), [0, 2000]);
     assert!(page.lines.iter().all(|line| line.conversation_id == Some(conversation.id) && !line.attached));
@@ -69,7 +71,7 @@ pub async fn audio_uploaded_again_is_not_counted_again(store: Arc<dyn Store>) {
     harness.clock.set(harness.job(done.id).await.expires_at.unwrap());
     harness.done(done.id, Command::Expire).await;
     let again = harness.accept(&ann(), &[phone(0)]).await;
-    assert_eq!(again.status, Status::Completed, "its job is forgotten, the recording is not");
+    assert_eq!(again.status, Status::Completed, "the job is deleted, the recording is not");
     let mix = harness.accept(&ann(), &[phone(0), phone(90)]).await;
     let mix = harness.claim(mix.id).await;
     harness.work(&mix, 0, &[(0, 900, "once more")]).await;
@@ -84,7 +86,7 @@ pub async fn two_jobs_share_the_segments_of_a_recording(store: Arc<dyn Store>) {
     harness.plan(&second, 0, speech(&[(0, 900)])).await;
     harness.say(&first, 0, &[(0, "one")]).await;
     let (second, _) = harness.say(&second, 0, &[(0, "uno"), (2000, "two")]).await;
-    assert_eq!(second.files[0].counts.placed, 2, "what the other job placed counts as done here");
+    assert_eq!(second.files[0].counts.placed, 2, "segments placed by the other job count as done here");
     let (first, recording) = harness.say(&first, 0, &[(2000, "due"), (5000, "three")]).await;
     assert_eq!((recording.state, first.files[0].status), (State::Done, FileStatus::Done));
     let (second, _) = harness.place(&second, 0, &[]).await;
@@ -113,7 +115,7 @@ pub async fn empty_answer_for_speech_is_accepted_the_second_time_and_never_count
     harness.place(&job, 0, &[(0, Answer::EmptyOnce)]).await;
     assert_eq!(mark().await, Some(Mark::EmptyOnce));
     harness.place(&job, 0, &[(0, Answer::EmptyOnce)]).await;
-    assert_eq!(mark().await, Some(Mark::EmptyOnce), "the same answer told twice is one answer");
+    assert_eq!(mark().await, Some(Mark::EmptyOnce), "the same answer given twice counts once");
     let (after, _) = harness.place(&job, 0, &[(0, Answer::Empty)]).await;
     assert_eq!((mark().await, after.files[0].counts.empty), (Some(Mark::Empty), 1));
     harness.say(&job, 0, &[(0, "an answer after all")]).await;
@@ -151,7 +153,11 @@ pub async fn a_failed_segment_fails_only_in_its_job(store: Arc<dyn Store>) {
     let next = harness.accept(&ann(), &[phone(0)]).await;
     let next = harness.claim(next.id).await;
     let (next, recording) = harness.plan(&next, 0, speech(&[(0, 1)])).await;
-    assert_eq!((next.files[0].status, next.progress().failed), (FileStatus::Processing, 0), "a new job starts without");
+    assert_eq!(
+        (next.files[0].status, next.progress().failed),
+        (FileStatus::Processing, 0),
+        "a new job starts without the failure"
+    );
     assert_eq!(recording.plan.and_then(|plan| plan.find(5000).map(|s| s.mark)), Some(Mark::Open));
     let (next, _) = harness.say(&next, 0, &[(5000, "three")]).await;
     assert_eq!(harness.finish(&next).await.status, Status::Completed);

@@ -127,12 +127,12 @@ pub async fn peaks_and_levels_belong_to_the_stored_plan(store: Arc<dyn Store>) {
     let job = harness.accept(&ann(), &[phone(0), phone(90)]).await;
     let job = harness.claim(job.id).await;
     let (spoken, silent) = (job.files[0].recording, job.files[1].recording);
-    assert_eq!(store.peaks(&ann(), spoken).await.unwrap(), None, "nobody has listened to it");
+    assert_eq!(store.peaks(&ann(), spoken).await.unwrap(), None, "it was not listened to");
     assert_eq!(store.levels(&ann(), spoken).await.unwrap(), None);
     harness.plan(&job, 0, heard.clone()).await;
     harness.plan(&job, 0, speech(&[(50, 800)])).await;
     harness.plan(&job, 1, Heard::Silence).await;
-    assert_eq!(store.peaks(&ann(), spoken).await.unwrap(), Some(peaks(&heard)), "the first plan's stay");
+    assert_eq!(store.peaks(&ann(), spoken).await.unwrap(), Some(peaks(&heard)), "those of the first plan are kept");
     assert_eq!(store.levels(&ann(), spoken).await.unwrap(), Some(levels(&heard)));
     harness.say(&job, 0, &[(0, "placing changes neither")]).await;
     assert_eq!(store.peaks(&ann(), spoken).await.unwrap(), Some(peaks(&heard)));
@@ -170,7 +170,7 @@ pub async fn failed_file_is_final(store: Arc<dyn Store>) {
     let failed = harness.done(job.id, fail(Code::DigestMismatch)).await;
     assert_eq!(failed.files[0].status, FileStatus::Failed);
     let again = harness.done(job.id, fail(Code::StagedAudioMissing)).await;
-    assert_eq!(again.files[0].failure, failed.files[0].failure, "the first failure stays");
+    assert_eq!(again.files[0].failure, failed.files[0].failure, "the first failure is kept");
     assert_eq!(harness.job(job.id).await, again);
 }
 
@@ -198,9 +198,9 @@ pub async fn unverified_bytes_do_not_change_the_recording(store: Arc<dyn Store>)
     assert_eq!(marked.files.iter().map(|file| file.verified).collect::<Vec<_>>(), [true, false, false]);
     assert_eq!(marked.lease.until, Some(harness.now() + harness.rules.lease));
     let (_, recording) = harness.write_plan(&job, &unverified(&job, 0, speech(&[(0, 900)]))).await;
-    assert_eq!(recording.state, State::Planned, "an earlier delivery has compared them");
+    assert_eq!(recording.state, State::Planned, "an earlier delivery has verified them");
     let (after, recording) = harness.plan(&job, 1, Heard::Silence).await;
-    assert_eq!((recording.state, after.files[1].verified), (State::Silent, true), "this one has");
+    assert_eq!((recording.state, after.files[1].verified), (State::Silent, true), "this worker has listened to it");
     assert_eq!(harness.job(job.id).await, after);
 }
 
@@ -218,7 +218,7 @@ pub async fn partly_decoded_recording_is_never_reported_as_complete(store: Arc<d
     assert_eq!((after.files[0].status, code(&after, 0)), (FileStatus::Done, Some(Code::PartlyDecoded)));
     harness.work(&job, 1, &[(0, 900, "all of it")]).await;
     let ended = harness.finish(&job).await;
-    assert_eq!((ended.status, ended.audio), (Status::PartialFailure, Audio::Gone), "no retry would mend it");
+    assert_eq!((ended.status, ended.audio), (Status::PartialFailure, Audio::Gone), "no retry would help");
     assert_eq!(ended.error.as_ref().map(|failure| failure.code), Some(Code::PartlyDecoded));
     assert_eq!((code(&ended, 1), harness.usage(&ann()).await.segments), (None, 2));
     let why = harness.refused(ended.id, Command::Retry { key: crate::build::nonce(3) }).await;

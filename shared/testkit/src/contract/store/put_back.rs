@@ -26,7 +26,7 @@ async fn put_back(harness: &Harness, job: &Job, cause: PutBack) -> Job {
     let command = Command::PutBack { fence: job.lease.fence, cause, jitter: 1.0 };
     let stepped = harness.step(job.id, &command).await;
     let Stepped::Done { job: after, actions, .. } = stepped else { panic!("{stepped:?}") };
-    assert_eq!(harness.job(job.id).await, after, "what was answered is what was written");
+    assert_eq!(harness.job(job.id).await, after, "the returned job equals the stored one");
     if after.status == Status::Queued {
         assert_eq!(actions, [Action::Enqueue]);
         assert_eq!((after.dispatch.number, after.lease.owner), (job.dispatch.number + 1, None));
@@ -69,7 +69,7 @@ pub async fn deadline_with_progress_does_not_count_as_an_attempt(store: Arc<dyn 
     assert_eq!((after.attempt, after.due_at), (0, Some(harness.now())));
     let job = harness.claim(job.id).await;
     let after = put_back(&harness, &job, PutBack::Deadline).await;
-    assert_eq!(after.attempt, 1, "without progress it does");
+    assert_eq!(after.attempt, 1, "without progress an attempt is counted");
 }
 
 pub async fn shutdown_does_not_count_as_an_attempt(store: Arc<dyn Store>) {
@@ -87,7 +87,7 @@ pub async fn job_waits_for_an_unavailable_engine(store: Arc<dyn Store>) {
     harness.pass(7 * MINUTE);
     let job = harness.claim(job.id).await;
     assert_eq!((job.waiting_for, job.waiting_until), (None, None));
-    assert_eq!(job.waiting_since, after.waiting_since, "the wait goes on until something is done");
+    assert_eq!(job.waiting_since, after.waiting_since, "the wait continues until there is progress");
 }
 
 pub async fn job_waits_for_a_used_up_budget(store: Arc<dyn Store>) {

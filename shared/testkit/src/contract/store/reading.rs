@@ -32,7 +32,9 @@ pub async fn pages_of_lines_show_every_line_once(store: Arc<dyn Store>) {
     }
     let segments: &[_] = &[(0, 900, "a"), (1000, 1900, "b")];
     harness.transcribe_batch(&batch, &[segments, segments, segments]).await;
-    let [conversation] = &harness.conversations(&ann()).await[..] else { panic!("not one conversation") };
+    let [conversation] = &harness.conversations(&ann()).await[..] else {
+        panic!("there is not exactly one conversation")
+    };
     let all = harness.page(&ann(), conversation.id).await.unwrap().lines;
     assert!(all.len() == 6 && all.is_sorted_by_key(|line| line.order()));
     for size in 1..=7 {

@@ -30,7 +30,7 @@ pub async fn repeated_retry_changes_nothing(store: Arc<dyn Store>) {
     let job = harness.done(ended.id, Command::Retry { key: nonce(1) }).await;
     assert_eq!(harness.done(ended.id, Command::Retry { key: nonce(1) }).await, job);
     let why = harness.refused(ended.id, Command::Retry { key: nonce(2) }).await;
-    assert!(matches!(why, Refusal::NotRetryable(_)), "another one finds it queued: {why}");
+    assert!(matches!(why, Refusal::NotRetryable(_)), "another retry finds it queued: {why}");
     let held = harness.claim(ended.id).await;
     assert_eq!(harness.done(ended.id, Command::Retry { key: nonce(1) }).await, held);
 }
@@ -42,7 +42,7 @@ pub async fn retried_job_does_only_the_remaining_work(store: Arc<dyn Store>) {
     harness.done(ended.id, Command::Retry { key: nonce(1) }).await;
     let job = harness.claim(ended.id).await;
     let (_, recording) = harness.plan(&job, 1, Heard::Silence).await;
-    assert_eq!(recording.plan.map(|plan| plan.counts().placed), Some(1), "the plan that is there goes on");
+    assert_eq!(recording.plan.map(|plan| plan.counts().placed), Some(1), "the existing plan is continued");
     harness.say(&job, 1, &[(2000, "mended at last")]).await;
     harness.work(&job, 2, &[(0, 700, "found")]).await;
     let done = harness.finish(&job).await;

@@ -38,10 +38,14 @@ pub async fn session_is_a_job_that_owns_no_recordings(store: Arc<dyn Store>) {
     assert_eq!(session.due_at, Some(harness.now() + harness.rules.upload_session));
     assert!(session.files.iter().all(|file| file.status == FileStatus::Queued && file.needs_bytes()));
     assert_eq!(harness.job(session.id).await, session);
-    assert!(!knows(&harness, &session).await, "no recording is tied");
+    assert!(!knows(&harness, &session).await, "no recording is bound to the session");
     let job = harness.accept(&ann(), &[phone(0), phone(90)]).await;
-    assert_ne!(job.id, session.id, "an abandoned one blocks nobody");
-    assert_eq!(harness.store.jobs_with_audio(&[session.id]).await.unwrap(), [session.id], "its blobs are no orphans");
+    assert_ne!(job.id, session.id, "an abandoned session blocks no other");
+    assert_eq!(
+        harness.store.jobs_with_audio(&[session.id]).await.unwrap(),
+        [session.id],
+        "the blobs of the session are no orphans"
+    );
 }
 
 pub async fn repeated_request_with_the_same_files_returns_the_same_session(store: Arc<dyn Store>) {
@@ -57,7 +61,7 @@ pub async fn repeated_request_with_the_same_files_returns_the_same_session(store
         (first.id, again.conversation_id, Some("de"))
     );
     assert_eq!(found.files, first.files);
-    assert_eq!(harness.job(first.id).await, found, "the latest word is written");
+    assert_eq!(harness.job(first.id).await, found, "the values of the latest request are stored");
     for other in [session(&ann(), &[phone(0)]), session(&bob(), &[phone(0), phone(90)])] {
         assert_ne!(opened(harness.open(&other).await).id, first.id);
     }
@@ -104,7 +108,7 @@ pub async fn known_recordings_need_no_upload(store: Arc<dyn Store>) {
     let born = harness.open(&request).await;
     let Opened::Known(job) = &born else { panic!("{born:?}") };
     assert_eq!((job.id, job.status, job.attempt), (request.job_id, Status::Completed, 0));
-    assert_eq!(harness.open(&request).await, born, "asked again, it is the same");
+    assert_eq!(harness.open(&request).await, born, "a repeated request returns the same session");
 }
 
 pub async fn first_upload_url_of_a_file_is_kept(store: Arc<dyn Store>) {
@@ -131,7 +135,7 @@ pub async fn a_completed_session_is_a_job_like_any_other(store: Arc<dyn Store>) 
     assert_eq!(job.due_at, Some(harness.now() + harness.rules.enqueue_grace));
     assert_eq!(job.files[1].crc32c, whole(&session)[1].crc32c);
     assert_eq!(harness.recording(&job, 0).await.latest_job, job.id);
-    assert_eq!(harness.complete(&session).await, answer, "and stays so");
+    assert_eq!(harness.complete(&session).await, answer, "a repeated completion returns the same answer");
     let again = harness.create(&batch(&ann(), &[phone(0)])).await;
     assert_eq!(again, Created::Answered(job.clone()));
     let claimed = harness.claim(job.id).await;
@@ -197,7 +201,7 @@ pub async fn other_job_with_the_same_recordings_is_returned_for_the_session(stor
     assert_eq!(harness.complete(&session).await, answer, "and goes on answering");
     let claimed = harness.claim(live.id).await;
     let SessionCompleted::Answered { by, .. } = harness.complete(&session).await else { panic!("not answered") };
-    assert_eq!(*by, claimed, "as it is now");
+    assert_eq!(*by, claimed, "the job in its present state");
 }
 
 pub async fn session_finished_in_several_jobs_is_created_completed(store: Arc<dyn Store>) {
@@ -227,7 +231,7 @@ pub async fn session_expires_at_its_time_limit(store: Arc<dyn Store>) {
     assert_eq!(harness.complete(&session).await, SessionCompleted::Ended(ended));
     let job = completed(harness.complete(&harness.session(&ann(), &[phone(0)]).await).await);
     let why = harness.refused(job.id, Command::ExpireUpload).await;
-    assert_eq!(why, Refusal::NotUploading(Status::Queued), "a job does not expire so");
+    assert_eq!(why, Refusal::NotUploading(Status::Queued), "a completed session does not expire");
 }
 
 pub async fn cancelled_session_accepts_no_more_bytes(store: Arc<dyn Store>) {
@@ -237,7 +241,7 @@ pub async fn cancelled_session_accepts_no_more_bytes(store: Arc<dyn Store>) {
     assert_eq!((ended.status, ended.effects.cleanup), (Status::Cancelled, Effect::Due(harness.now())));
     assert_eq!(harness.complete(&session).await, SessionCompleted::Ended(ended));
     let next = harness.session(&ann(), &[phone(0)]).await;
-    assert_ne!(next.id, session.id, "asked again, there is a new one");
+    assert_ne!(next.id, session.id, "a repeated request opens a new session");
 }
 
 pub async fn oldest_session_is_cancelled_above_the_limit(store: Arc<dyn Store>) {

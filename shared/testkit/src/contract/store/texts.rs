@@ -31,7 +31,7 @@ pub async fn stored_lines_read_back_in_order_of_time(store: Arc<dyn Store>) {
     let lines = harness.store.lines(&ann(), recording, &[5000, 2000, 0, 77]).await.unwrap();
     assert_eq!(texts(&lines), ["one", "three"]);
     let lines = harness.store.lines(&ann(), recording, &[5000]).await.unwrap();
-    assert_eq!(texts(&lines), ["three"], "only what was asked for");
+    assert_eq!(texts(&lines), ["three"], "only the requested lines");
     assert_eq!(harness.store.lines(&ann(), recording, &[]).await.unwrap().len(), 0);
 }
 

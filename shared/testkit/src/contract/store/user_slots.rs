@@ -55,10 +55,10 @@ pub async fn job_above_the_limit_waits_for_a_slot(store: Arc<dyn Store>) {
 pub async fn the_end_of_a_job_promotes_the_oldest_recording(store: Arc<dyn Store>) {
     let harness = all_slots_taken(store).await;
     let Stepped::Done { promoted, .. } = finish_silent(&harness, job_id(1)).await else { panic!("not finished") };
-    let [next] = &promoted[..] else { panic!("not one turn: {promoted:?}") };
+    let [next] = &promoted[..] else { panic!("not exactly one job was promoted: {promoted:?}") };
     assert_eq!((next.id, next.dispatch.state, next.waiting_for), (job_id(7), DispatchState::Pending, None));
     assert_eq!(next.due_at, Some(harness.now() + harness.rules.enqueue_grace));
-    assert_eq!(harness.job(next.id).await, *next, "what was answered is what was written");
+    assert_eq!(harness.job(next.id).await, *next, "the returned job equals the stored one");
     assert_eq!(waiting(&harness).await, [5, 6].map(job_id));
 }
 
@@ -111,13 +111,13 @@ pub async fn stuck_users_have_a_free_slot_and_a_waiting_job(store: Arc<dyn Store
     let mut stuck = harness.store.stuck_users(harness.at(), 10).await.unwrap();
     stuck.sort();
     assert_eq!(stuck, [ann(), bob()]);
-    assert_eq!(harness.store.stuck_users(harness.at(), 1).await.unwrap().len(), 1, "at most so many");
+    assert_eq!(harness.store.stuck_users(harness.at(), 1).await.unwrap().len(), 1, "at most as many as requested");
     harness.store.promote(&ann(), harness.at()).await.unwrap();
     harness.store.promote(&bob(), harness.at()).await.unwrap();
     assert_eq!(
         harness.store.stuck_users(harness.at(), 10).await.unwrap(),
         [],
-        "bob has nobody waiting, ann no free turn"
+        "bob has no waiting job, ann no free slot"
     );
 }
 
@@ -125,7 +125,7 @@ pub async fn jobs_of_another_user_take_no_slots(store: Arc<dyn Store>) {
     let harness = all_slots_taken(store).await;
     let job = harness.accept(&bob(), &[phone(0)]).await;
     assert_eq!(job.dispatch.state, DispatchState::Pending);
-    assert_eq!(promoted(harness.step(job.id, &Command::Cancel).await), [], "nor does their end give any");
+    assert_eq!(promoted(harness.step(job.id, &Command::Cancel).await), [], "their end frees no slot either");
     assert_eq!(waiting(&harness).await, [5, 6, 7].map(job_id));
 }
 
@@ -152,7 +152,7 @@ pub async fn unexpected_delivery_can_claim_a_waiting_job(store: Arc<dyn Store>) 
     let harness = all_slots_taken(store).await;
     let job = harness.claim(job_id(5)).await;
     assert!(job.holds_slot());
-    assert_eq!(promoted(harness.step(job_id(1), &Command::Cancel).await), [], "five were on the way, four are left");
+    assert_eq!(promoted(harness.step(job_id(1), &Command::Cancel).await), [], "five jobs had a slot, four are left");
 }
 
 pub async fn jobs_that_end_concurrently_promote_one_job_each(store: Arc<dyn Store>) {
