@@ -75,7 +75,7 @@ impl Harness {
     }
 
     /// The Firestore cost of one client operation.
-    async fn costs(&self, what: impl Future) -> Counts {
+    async fn cost_of(&self, what: impl Future) -> Counts {
         let mark = self.meter.mark();
         what.await;
         self.meter.since(mark).total()
@@ -93,7 +93,7 @@ impl Harness {
 
 fn assert_within(what: &str, bill: &Bill, done: Done) {
     let total = bill.total();
-    figures::tell(&format!(
+    figures::report_figure(&format!(
         "Firestore, {what} ({} segments, {} groups): {total}; limits: {} reads, {} writes",
         done.segments,
         done.groups,
@@ -128,7 +128,7 @@ async fn job_stays_within_its_reads_and_writes() {
     println!("{bill}");
     assert_within("a job of one file", &bill, done);
     eventually("the push is sent", WAIT, async || (!harness.cloud.fcm.requests().is_empty()).then_some(())).await;
-    figures::tell(&format!("A job of one file: {}", harness.others()));
+    figures::report_figure(&format!("A job of one file: {}", harness.others()));
 
     // The same audio is uploaded again: nothing is staged, and no task is created.
     let mark = harness.meter.mark();
@@ -167,7 +167,7 @@ async fn cost_of_three_files_is_that_of_their_segments_and_groups() {
     assert_eq!((done.jobs, done.segments, done.groups), (1, 3, 3), "{done:?}");
     println!("{bill}");
     assert_within("a job of three files", &bill, Done { more_files: 0, ..done });
-    figures::tell(&format!("A job of three files: {}", harness.others()));
+    figures::report_figure(&format!("A job of three files: {}", harness.others()));
 }
 
 #[tokio::test]
@@ -205,13 +205,13 @@ async fn client_requests_cost_few_reads() {
     let client = &harness.client;
     let conversation = client.conversations().await[0]["id"].as_str().unwrap().to_owned();
     let reads = |reads| Counts { reads, ..Counts::default() };
-    let status = harness.costs(client.job(&job)).await;
-    let list = harness.costs(client.jobs()).await;
-    let texts = harness.costs(client.get(&format!("/v2/conversations/{conversation}"))).await;
-    let usage = harness.costs(client.usage()).await;
-    let device = harness.costs(client.put_device("phone", "a-token-of-a-phone")).await;
-    let sweep = harness.costs(harness.cloud.sweep(&harness.process)).await;
-    figures::tell(&format!(
+    let status = harness.cost_of(client.job(&job)).await;
+    let list = harness.cost_of(client.jobs()).await;
+    let texts = harness.cost_of(client.get(&format!("/v2/conversations/{conversation}"))).await;
+    let usage = harness.cost_of(client.usage()).await;
+    let device = harness.cost_of(client.put_device("phone", "a-token-of-a-phone")).await;
+    let sweep = harness.cost_of(harness.cloud.sweep(&harness.process)).await;
+    figures::report_figure(&format!(
         "Firestore, a poll: {status}; a list of one job: {list}; a conversation of one text: {texts}; usage: {usage}; \
          the same device again: {device}; a sweep that finds nothing: {sweep}"
     ));

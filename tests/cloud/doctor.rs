@@ -74,7 +74,7 @@ async fn unreachable_service_is_reported_with_its_address_and_without_a_role() {
             "afterword-upload" => ("AFTERWORD_CLOUD_FIREBASE_KEYS_URL", Some("http://127.0.0.1:9/keys")),
             _ => ("AFTERWORD_CLOUD_FCM_URL", Some(NOWHERE)),
         };
-        let output = run(program, &["doctor"], &cloud.env_but(&[&dead[..], &[other]].concat())).await;
+        let output = run(program, &["doctor"], &cloud.env_with(&[&dead[..], &[other]].concat())).await;
         is_readable(&output);
         for (variable, what) in services {
             let (fact, remedy) = failed(&output, what);
@@ -129,7 +129,7 @@ async fn missing_resource_is_reported_with_the_command_that_creates_it() {
         "The query requires an index. You can create it here: https://console.firebase.google.com/v1/r/project/x";
     meter.refuse("RunQuery", Refusal::new(Code::FailedPrecondition, index));
     let env = [("AFTERWORD_CLOUD_BUCKET", Some("elsewhere")), ("AFTERWORD_CLOUD_QUEUE", Some("other"))];
-    let output = run("afterword-upload", &["doctor"], &cloud.env_but(&env)).await;
+    let output = run("afterword-upload", &["doctor"], &cloud.env_with(&env)).await;
     is_readable(&output);
     assert!(output.out.contains("ok      Firestore: database (default)"), "{}", output.out);
     for (what, fact, remedy) in [
@@ -159,7 +159,7 @@ async fn missing_resource_is_reported_with_the_command_that_creates_it() {
 #[tokio::test]
 async fn missing_credentials_are_reported_with_their_expected_location() {
     let cloud = cloud!();
-    let env = cloud.env_but(&[
+    let env = cloud.env_with(&[
         ("GOOGLE_APPLICATION_CREDENTIALS", Some("/nowhere/credentials.json")),
         ("FIRESTORE_EMULATOR_HOST", None),
         ("STORAGE_EMULATOR_HOST", None),

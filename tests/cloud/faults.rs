@@ -43,7 +43,7 @@ fn with_short_timeouts(cloud: Cloud) -> Cloud {
 }
 
 /// The Firestore emulator is slow in its first transactions: slower than [`with_short_timeouts`] allows.
-async fn warmed_up(cloud: &Cloud, upload: &Function) {
+async fn warm_up(cloud: &Cloud, upload: &Function) {
     let early = cloud.client(upload, "early");
     let accepted = async || (early.upload(&[Recording::short(T0)]).await.status == 202).then_some(());
     eventually("the first upload is accepted", WAIT, accepted).await;
@@ -82,14 +82,14 @@ fn assert_line(line: &Line, level: &str, words: &[&str]) {
 
 /// A fault that does not pass by waiting is logged with its remedy; other faults are not.
 #[track_caller]
-fn needs_a_person(line: &Line, remedy: &str) {
+fn assert_remedy(line: &Line, remedy: &str) {
     assert_line(line, "ERROR", &["; to mend it, ", remedy]);
 }
 
 /// Waits until the job is done, while the scheduled repair goes on.
 async fn finished(cloud: &Cloud, process: &Function, client: &Client, job: &str) -> Value {
     let job = cloud
-        .swept_until(process, "the job is done", async || {
+        .sweep_until(process, "the job is done", async || {
             let answer = client.get(&format!("/v2/sync/jobs/{job}")).await;
             (answer.status == 200 && is_terminal(&answer.body)).then_some(answer.body)
         })
@@ -100,6 +100,6 @@ async fn finished(cloud: &Cloud, process: &Function, client: &Client, job: &str)
 }
 
 /// Checks that this many recordings of a second were placed and counted once each.
-async fn placed_once(client: &Client, count: usize) {
+async fn assert_placed_once(client: &Client, count: usize) {
     assert_eq!((client.segments().await.len(), client.usage().await.0), (count, count as u64));
 }

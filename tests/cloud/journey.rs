@@ -57,7 +57,7 @@ async fn killed_function_only_delays_its_job() {
     doomed.kill9().await;
     cloud.deliver_to(&[&next]);
     let job = cloud
-        .swept_until(&next, "another worker has claimed the job", async || {
+        .sweep_until(&next, "another worker has claimed the job", async || {
             let job = client.job(&job).await;
             (job["status"] == "completed").then_some(job)
         })
@@ -83,7 +83,7 @@ async fn function_suspended_past_its_lease_changes_nothing() {
     sleeper.signal(Signal::STOP);
     cloud.deliver_to(&[&next]);
     cloud
-        .swept_until(&next, "another worker has claimed the job", async || {
+        .sweep_until(&next, "another worker has claimed the job", async || {
             (client.job(&job).await["status"] == "completed").then_some(())
         })
         .await;

@@ -62,7 +62,7 @@ async fn invalid_setting_is_reported_with_its_variable_and_a_valid_value() {
         ("GOOGLE_CLOUD_PROJECT", "my project", "cloud.project", "my-project"),
     ] {
         for arguments in [&[][..], &["doctor"]] {
-            let output = run("afterword-upload", arguments, &cloud.env_but(&[(variable, Some(value))])).await;
+            let output = run("afterword-upload", arguments, &cloud.env_with(&[(variable, Some(value))])).await;
             let line = output.refused();
             let named = format!("afterword-upload: configuration: {key} (environment: ");
             let (fact, such) = line.split_once("such as ").unwrap_or_else(|| panic!("no example: {line}"));

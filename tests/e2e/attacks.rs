@@ -18,7 +18,7 @@ use reqwest::Method;
 use tests::recordings::T0;
 use tests::{Recording, Reply, Server, Setup, Wire};
 
-use crate::upload_rows::{UPLOAD, nothing_kept};
+use crate::upload_rows::{UPLOAD, assert_nothing_stored};
 
 /// How much the server's memory may grow under an attack: its pools and caches fill, but nothing that a client sends is
 /// kept.
@@ -38,7 +38,7 @@ impl Target {
     pub async fn with(setup: Setup) -> Self {
         let server = setup.start().await;
         // A first request creates threads and caches before anything is measured.
-        server.client().has_nothing().await;
+        server.client().assert_empty().await;
         let before = cfg!(target_os = "linux").then(|| server.peak_memory());
         Self { server, before }
     }
@@ -55,7 +55,7 @@ impl Target {
     }
 
     /// Sends bytes and reads until the server closes the connection.
-    pub async fn to_the_end(&self, bytes: impl AsRef<[u8]>) -> Reply {
+    pub async fn send_and_read_to_end(&self, bytes: impl AsRef<[u8]>) -> Reply {
         self.dial(bytes).await.read_to_end().await
     }
 
@@ -73,13 +73,13 @@ impl Target {
 
     /// Checks that everything is as it was before the attack, and that the server still works.
     pub async fn assert_unchanged(self) {
-        nothing_kept(&self.server).await;
+        assert_nothing_stored(&self.server).await;
         self.assert_running().await;
     }
 
     /// The same checks, except that the attack may have stored something.
     pub async fn assert_running(self) {
-        let health = self.server.stranger().get("/healthz").await;
+        let health = self.server.client_without_token().get("/healthz").await;
         assert_eq!(health.status, 200, "{}", health.text);
         if let Some(before) = self.before {
             let grown = self.server.peak_memory().saturating_sub(before);

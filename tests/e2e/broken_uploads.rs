@@ -8,14 +8,14 @@ use tests::wait::{PATIENCE, Stopwatch};
 use tests::{Recording, Server, Setup, eventually};
 use tokio::sync::mpsc::Receiver;
 
-use crate::upload_rows::{UPLOAD, nothing_kept};
+use crate::upload_rows::{UPLOAD, assert_nothing_stored};
 
 const BOUNDARY: &[u8] = b"--b\r\n";
 /// More than twice the interval of the orphan check.
 const LOOKED: Duration = Duration::from_millis(2500);
 
 /// An upload that stops in the middle of its file; returns when bytes of it are on the disk.
-async fn half_an_upload(server: &Server) -> impl Future<Output = ()> + use<> {
+async fn half_upload(server: &Server) -> impl Future<Output = ()> + use<> {
     let client = server.client();
     let name = name(T0);
     let begin = format!("--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{name}\"\r\n\r\n");
@@ -40,18 +40,18 @@ async fn half_an_upload(server: &Server) -> impl Future<Output = ()> + use<> {
 #[tokio::test]
 async fn upload_of_a_vanished_client_leaves_nothing() {
     let server = Setup::new().start().await;
-    drop(half_an_upload(&server).await);
-    nothing_kept(&server).await;
+    drop(half_upload(&server).await);
+    assert_nothing_stored(&server).await;
 }
 
 #[tokio::test]
 async fn remains_of_an_upload_after_a_kill_are_removed_at_the_next_start() {
     let setup = Setup::new();
     let server = setup.start().await;
-    let upload = half_an_upload(&server).await;
+    let upload = half_upload(&server).await;
     let ((), ()) = tokio::join!(upload, server.kill9());
     assert!(!setup.folder().blobs().is_empty(), "a kill cleans nothing up");
-    nothing_kept(&setup.start().await).await;
+    assert_nothing_stored(&setup.start().await).await;
 }
 
 /// The orphan check must not remove the first file while the second is still being received.

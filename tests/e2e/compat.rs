@@ -122,7 +122,7 @@ async fn refusals_equal_those_of_the_upload_route_and_store_nothing() {
             .post(&format!("{route}?language=en_US"), std::slice::from_ref(&good))
             .await
             .problem(400, "invalid_parameter");
-        server.stranger().post(route, std::slice::from_ref(&good)).await.problem(401, "unauthenticated");
+        server.client_without_token().post(route, std::slice::from_ref(&good)).await.problem(401, "unauthenticated");
         let form = reqwest::multipart::Form::new().text("note", "no recording here");
         client.send(client.request(Method::POST, route).multipart(form)).await.problem(400, "empty_batch");
         let broken = client.request(Method::POST, route).header("content-type", "multipart/form-data; boundary=b");
@@ -130,7 +130,7 @@ async fn refusals_equal_those_of_the_upload_route_and_store_nothing() {
     }
     // The route for new clients has its own code for it.
     client.upload(&[Recording::short(T0)]).await.problem(422, "recording_too_old");
-    client.has_nothing().await;
+    client.assert_empty().await;
     server.folder().until_no_blobs(PATIENCE).await;
 }
 
@@ -227,7 +227,7 @@ async fn get_404_and_403_have_the_details_that_shipped_clients_know() {
     let id = job_id(&ann.post(V2, &[Recording::short(T0)]).await);
     let answer = ben.get(&format!("{V2}/{id}")).await;
     assert_eq!(answer.problem(403, "not_your_job")["detail"], "Not authorized to view this sync job");
-    server.stranger().get(&format!("{V2}/{id}")).await.problem(401, "unauthenticated");
+    server.client_without_token().get(&format!("{V2}/{id}")).await.problem(401, "unauthenticated");
 }
 
 fn is_deprecated(answer: &Answer) {
@@ -349,10 +349,10 @@ async fn waits_no_longer(client: &Client, files: &[Recording]) -> Option<Answer>
 #[tokio::test]
 async fn post_v1_every_answer_says_that_it_is_deprecated() {
     let server = Setup::new().start().await;
-    let (client, stranger) = (server.client(), server.stranger());
+    let (client, client_without_token) = (server.client(), server.client_without_token());
     let good = [Recording::short(T0)];
     for (answer, status) in [
-        (stranger.post(V1, &good).await, 401),
+        (client_without_token.post(V1, &good).await, 401),
         (client.post(V1, &[]).await, 400),
         (client.get(V1).await, 405),
         (client.send(client.request(Method::POST, V1).body("{}")).await, 415),

@@ -6,7 +6,7 @@ use tests::wait::{PATIENCE, eventually};
 use tests::{Recording, Server, Setup};
 
 /// A server that was killed with one job in progress and one job done.
-async fn killed() -> (Setup, String, String) {
+async fn killed_server() -> (Setup, String, String) {
     let setup = Setup::new().with("engine.null_delay_ms", 600_000);
     let quick = setup.clone().with("engine.null_delay_ms", 0);
     let server = quick.start().await;
@@ -21,7 +21,7 @@ async fn killed() -> (Setup, String, String) {
 
 #[tokio::test]
 async fn damaged_queue_is_set_aside_and_every_job_completes() {
-    let (setup, _, under_way) = killed().await;
+    let (setup, _, under_way) = killed_server().await;
     let queue = setup.data_dir().join("queue.db");
     for bytes in [0..100_usize, 100..4096, 4096..usize::MAX, 0..usize::MAX] {
         let mut content = std::fs::read(&queue).unwrap();
@@ -42,7 +42,7 @@ async fn damaged_queue_is_set_aside_and_every_job_completes() {
     assert_eq!(kept.count(), 3, "a bounded number of copies");
 }
 
-fn spoil(setup: &Setup, sql: &str) {
+fn overwrite_in_database(setup: &Setup, sql: &str) {
     let db = Connection::open(setup.folder().store_file()).unwrap();
     assert!(db.execute(sql, []).unwrap() > 0, "{sql}");
 }
@@ -54,8 +54,11 @@ async fn admin(setup: &Setup, args: &[&str]) -> String {
 
 #[tokio::test]
 async fn damaged_job_affects_only_itself_until_a_person_removes_it() {
-    let (setup, done, damaged) = killed().await;
-    spoil(&setup, &format!("UPDATE offline_sync_jobs SET document = '{{' WHERE id = x'{}'", damaged.replace('-', "")));
+    let (setup, done, damaged) = killed_server().await;
+    overwrite_in_database(
+        &setup,
+        &format!("UPDATE offline_sync_jobs SET document = '{{' WHERE id = x'{}'", damaged.replace('-', "")),
+    );
     let server = setup.start().await;
     let client = server.client();
     for _ in 0..3 {
@@ -96,8 +99,11 @@ async fn export_skips_damaged_documents_and_reports_their_number() {
     let server = setup.start().await;
     server.client().done(&[Recording::short(T0), Recording::short(T0 + 9000)]).await;
     server.kill9().await;
-    spoil(&setup, "UPDATE lines SET document = '{' WHERE rowid = (SELECT min(rowid) FROM lines)");
-    spoil(&setup, "UPDATE recordings SET plan = x'ff' WHERE rowid = (SELECT min(rowid) FROM recordings)");
+    overwrite_in_database(&setup, "UPDATE lines SET document = '{' WHERE rowid = (SELECT min(rowid) FROM lines)");
+    overwrite_in_database(
+        &setup,
+        "UPDATE recordings SET plan = x'ff' WHERE rowid = (SELECT min(rowid) FROM recordings)",
+    );
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("all.jsonl").display().to_string();
     let output = setup.on_folder(&["export", &file]).await;

@@ -14,7 +14,7 @@ use crate::task_rows::Tasks;
 const PAGE: usize = 4096;
 
 /// The data folder of a server that has worked and ended.
-async fn used() -> Setup {
+async fn used_folder() -> Setup {
     let setup = Setup::new();
     let server = setup.start().await;
     server.client().done(&[Recording::short(T0)]).await;
@@ -46,7 +46,7 @@ fn roots(setup: &Setup) -> Vec<Range<usize>> {
 #[tokio::test]
 async fn overwritten_database_file_prevents_the_start_with_one_line() {
     for bytes in [0..usize::MAX, 0..200] {
-        let setup = used().await;
+        let setup = used_folder().await;
         damage(&setup, [bytes.clone()]);
         let line = setup.refused().await;
         let file = setup.folder().store_file();
@@ -58,7 +58,7 @@ async fn overwritten_database_file_prevents_the_start_with_one_line() {
 /// crashes.
 #[tokio::test]
 async fn damaged_database_pages_give_errors_and_the_server_keeps_running() {
-    let setup = used().await;
+    let setup = used_folder().await;
     damage(&setup, roots(&setup));
     let server = setup.start().await;
     let client = server.client();

@@ -111,11 +111,11 @@ async fn uploads_are_refused_below_the_disk_reserve() {
     let client = server.client();
     let answer = client.upload(&[Recording::short(T0)]).await;
     answer.problem(503, "storage_unavailable");
-    client.has_nothing().await;
+    client.assert_empty().await;
     server.folder().until_no_blobs(PATIENCE).await;
-    let ready = server.stranger().get("/readyz").await;
+    let ready = server.client_without_token().get("/readyz").await;
     assert!(ready.status == 503 && ready.text.contains("blobs"), "{}", ready.text);
-    assert_eq!(server.stranger().get("/healthz").await.status, 200);
+    assert_eq!(server.client_without_token().get("/healthz").await.status, 200);
 }
 
 #[tokio::test]

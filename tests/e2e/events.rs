@@ -116,7 +116,7 @@ async fn invalid_stream_request_is_refused() {
         let request = client.request(reqwest::Method::GET, PATH).header("last-event-id", id);
         client.send(request).await.problem(400, "invalid_parameter");
     }
-    server.stranger().get(PATH).await.problem(401, "unauthenticated");
+    server.client_without_token().get(PATH).await.problem(401, "unauthenticated");
     // The client's preference in `Accept` does not matter: there is only one format.
     let request = client.request(reqwest::Method::GET, PATH).header("accept", "application/json");
     let mut events = Events::of(request.send().await.unwrap());

@@ -83,7 +83,7 @@ async fn conversation_of_another_user_or_unknown_id_cannot_be_deleted() {
     for (who, id) in [(&eve, mine.as_str()), (&eve, UNKNOWN), (&client, UNKNOWN), (&client, "mine")] {
         delete(who, id).await.problem(404, "conversation_not_found");
     }
-    delete(&server.stranger(), &mine).await.problem(401, "unauthenticated");
+    delete(&server.client_without_token(), &mine).await.problem(401, "unauthenticated");
     assert_eq!(client.conversations().await.len(), 1);
 }
 

@@ -86,11 +86,11 @@ async fn job_waits_while_the_engine_server_is_down_and_then_completes() {
     let provider = Provider::start(|_: &Asked| Reply::text(502, "text/html", "<html>Bad Gateway</html>")).await;
     let server = setup(&provider.url).start().await;
     let client = server.client();
-    assert_eq!(server.stranger().get("/readyz").await.status, 200, "uploads need no engine");
+    assert_eq!(server.client_without_token().get("/readyz").await.status, 200, "uploads need no engine");
     let job_id = client.accepted(&[Recording::speech(T0)]).await;
     let job = client.until(&job_id, "waits for the engine", |job: &Value| job["waiting_for"] == "engine").await;
     assert_eq!((&job["status"], &job["attempt"]), (&json!("queued"), &json!(0)), "{job}");
-    assert_eq!(server.stranger().get("/readyz").await.status, 200, "uploads need no engine");
+    assert_eq!(server.client_without_token().get("/readyz").await.status, 200, "uploads need no engine");
     provider.now_answers(heard);
     assert_eq!(client.terminal(&job_id).await["status"], "completed");
 }

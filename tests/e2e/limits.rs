@@ -7,7 +7,7 @@ use tests::Setup;
 async fn limits_of_an_unrestricted_user_describe_an_upload() {
     let setup = Setup::new().with("limits.max_files", 7).with("limits.resumable_max_file_bytes", 1_000_000_000);
     let server = setup.start().await;
-    server.stranger().get("/v2/limits").await.problem(401, "unauthenticated");
+    server.client_without_token().get("/v2/limits").await.problem(401, "unauthenticated");
     let limits = server.client().get("/v2/limits").await.ok();
     let upload = json!({"max_file_bytes": 209_715_200, "max_batch_bytes": 268_435_456, "max_files": 7,
         "resumable_max_file_bytes": 1_000_000_000});

@@ -49,7 +49,7 @@ async fn a_long_upload_survives_cuts_and_kills_and_sends_little_twice() {
 
     let twice = tally.handed() - file.bytes.len() as u64;
     let percent = twice as f64 * 100.0 / file.bytes.len() as f64;
-    figures::tell(&format!(
+    figures::report_figure(&format!(
         "resumable: 200 MiB, {CUTS} cuts, 2 kills of the server and 2 of the app: {percent:.1} % sent twice, \
          {} requests failed, sent in {sent_in:.1?}, transcribed after {:.1?}: {} ms",
         tally.failures(),
@@ -69,11 +69,11 @@ async fn app(server: &Server, proxy: &Proxy, session: &Value, file: &Recording, 
 
 /// Kills and restarts the server while the app sends; later kills the app.
 async fn kill_server_then_app(server: Server, setup: &Setup, proxy: &Proxy, kill: u64, death: u64) -> Server {
-    proxy.passed(kill).await;
+    proxy.until_passed(kill).await;
     server.kill9().await;
     let server = setup.start().await;
-    proxy.turn_to(&server.url);
-    proxy.passed(death).await;
+    proxy.set_target(&server.url);
+    proxy.until_passed(death).await;
     server
 }
 

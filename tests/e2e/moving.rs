@@ -11,7 +11,7 @@ async fn everything(client: &Client) -> (Vec<Value>, (u64, u64, u64)) {
 }
 
 /// A server that has worked for two users, one of whom has deleted a conversation.
-async fn lived_in() -> Server {
+async fn server_with_data() -> Server {
     let server = Setup::new().start().await;
     let (ann, ben) = (server.client_of("ann").await, server.client_of("ben").await);
     ann.done(&[Recording::speech(T0), Recording::short(T0 + 100_000)]).await;
@@ -26,7 +26,7 @@ async fn lived_in() -> Server {
 
 #[tokio::test]
 async fn user_data_moves_between_data_folders_without_new_transcription() {
-    let server = lived_in().await;
+    let server = server_with_data().await;
     let before = [everything(&server.client_of("ann").await).await, everything(&server.client_of("ben").await).await];
     assert_eq!((before[0].0.len(), before[1].0.len()), (2, 1));
     let old = server.setup().clone();
@@ -73,7 +73,7 @@ async fn user_data_moves_between_data_folders_without_new_transcription() {
 
 #[tokio::test]
 async fn damaged_file_or_folder_in_use_imports_nothing() {
-    let server = lived_in().await;
+    let server = server_with_data().await;
     let old = server.setup().clone();
     server.sigterm().await;
     let place = tempfile::tempdir().unwrap();
@@ -97,7 +97,7 @@ async fn damaged_file_or_folder_in_use_imports_nothing() {
         assert!(output.refused().contains(why) && output.refused().contains(&path), "{output:?}");
     }
     let server = new.start().await;
-    server.client_of("ben").await.has_nothing().await;
+    server.client_of("ben").await.assert_empty().await;
     std::fs::write(&file, whole).unwrap();
     let output = new.on_folder(&["import", &path]).await;
     assert!(output.refused().contains("another process uses the data folder"), "{output:?}");

@@ -30,7 +30,7 @@ fn recording_id(uid: &str, recording: &Recording) -> String {
 
 /// For every recording that the client deleted, its words are in a conversation, or it is proven silent; nothing is
 /// stored or counted twice.
-async fn nothing_is_lost_or_twice(uid: &str, older: &OlderClient) {
+async fn assert_nothing_lost_or_duplicated(uid: &str, older: &OlderClient) {
     let client = &older.client;
     let segments = client.segments().await;
     let placed: BTreeSet<_> = segments.iter().map(|segment| segment["recording_id"].as_str().unwrap()).collect();
@@ -53,7 +53,7 @@ async fn a_silent_batch_is_deleted_at_once() {
     older.upload().await;
     assert_eq!(older.states(), [Deleted, Deleted]);
     assert_eq!(server.log.steps("claim"), 0, "no worker was needed");
-    nothing_is_lost_or_twice("local", &older).await;
+    assert_nothing_lost_or_duplicated("local", &older).await;
 }
 
 #[tokio::test]
@@ -64,7 +64,7 @@ async fn speech_is_kept_until_it_is_placed() {
     assert_eq!(older.states(), [Kept, Kept]);
     older.wait().await;
     assert_eq!((older.states(), older.retries()), (vec![Deleted, Deleted], vec![0, 0]));
-    nothing_is_lost_or_twice("local", &older).await;
+    assert_nothing_lost_or_duplicated("local", &older).await;
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn partial_failure_is_uploaded_again_and_only_failed_files_are_repeated() 
     older.sync().await;
     assert_eq!((older.states(), older.retries()), (vec![Deleted, Deleted], vec![1, 1]));
     assert_eq!(server.client().usage().await.0, 2);
-    nothing_is_lost_or_twice("local", &older).await;
+    assert_nothing_lost_or_duplicated("local", &older).await;
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn repeatedly_failing_file_is_given_up_after_three_retries_and_not_deleted
         assert_eq!(older.retries(), [retries]);
     }
     assert_eq!(older.states(), [GivenUp]);
-    nothing_is_lost_or_twice("local", &older).await;
+    assert_nothing_lost_or_duplicated("local", &older).await;
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn invalid_audio_is_given_up_at_once() {
     assert_eq!((older.states(), older.retries()), (vec![GivenUp], vec![0]));
     older.upload().await;
     assert_eq!(server.client().jobs().await.len(), 1, "it is never sent again");
-    nothing_is_lost_or_twice("local", &older).await;
+    assert_nothing_lost_or_duplicated("local", &older).await;
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn valid_recording_beside_an_invalid_one_is_placed_once_and_neither_is_del
     }
     assert_eq!((older.states(), older.retries()), (vec![GivenUp, GivenUp], vec![3, 3]));
     assert_eq!(server.client().usage().await.0, 1);
-    nothing_is_lost_or_twice("local", &older).await;
+    assert_nothing_lost_or_duplicated("local", &older).await;
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn long_engine_outage_is_not_counted_and_files_complete_after_it() {
     older.client = older.client.at(&server.url);
     older.sync().await;
     assert_eq!((older.states(), older.retries()), (vec![Deleted, Deleted], vec![0, 0]));
-    nothing_is_lost_or_twice("local", &older).await;
+    assert_nothing_lost_or_duplicated("local", &older).await;
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn dead_worker_is_not_counted_against_files() {
     assert_eq!((older.states(), older.retries(), older.busy), (vec![Kept, Kept], vec![0, 0], 1));
     older.sync().await;
     assert_eq!((older.states(), older.retries()), (vec![Deleted, Deleted], vec![0, 0]));
-    nothing_is_lost_or_twice("local", &older).await;
+    assert_nothing_lost_or_duplicated("local", &older).await;
 }
 
 #[tokio::test]
@@ -165,7 +165,7 @@ async fn killed_server_continues_the_same_job() {
     older.wait().await;
     assert_eq!((older.states(), older.retries()), (vec![Deleted, Deleted], vec![0, 0]));
     assert_eq!(server.client().jobs().await.len(), 1);
-    nothing_is_lost_or_twice("local", &older).await;
+    assert_nothing_lost_or_duplicated("local", &older).await;
 }
 
 #[tokio::test]
@@ -183,7 +183,7 @@ async fn silent_batch_is_completed_although_the_server_is_killed_before_its_answ
     assert_eq!((older.states(), older.retries()), (vec![Deleted], vec![0]));
     assert_eq!(server.client().jobs().await.len(), 1);
     server.folder().until_no_blobs(PATIENCE).await;
-    nothing_is_lost_or_twice("local", &older).await;
+    assert_nothing_lost_or_duplicated("local", &older).await;
 }
 
 #[tokio::test]
@@ -208,7 +208,7 @@ async fn recordings_of_an_expired_job_are_uploaded_again_and_nothing_is_done_twi
     })
     .await;
     assert_eq!(server.log.steps("transcribe"), before);
-    nothing_is_lost_or_twice("local", &older).await;
+    assert_nothing_lost_or_duplicated("local", &older).await;
 }
 
 #[tokio::test]
@@ -222,7 +222,7 @@ async fn phone_with_a_new_owner_uploads_for_the_new_owner() {
     assert_eq!(older.states(), [Kept, Kept]);
     older.sync().await;
     assert_eq!((older.states(), older.retries()), (vec![Deleted, Deleted], vec![0, 0]));
-    nothing_is_lost_or_twice("ben", &older).await;
+    assert_nothing_lost_or_duplicated("ben", &older).await;
 }
 
 #[tokio::test]
@@ -231,11 +231,11 @@ async fn too_old_recording_is_reported_as_such() {
     let mut older = OlderClient::new(server.client(), &[Recording::short(T0)]);
     older.upload().await;
     assert_eq!(older.states(), [TooOld]);
-    server.client().has_nothing().await;
+    server.client().assert_empty().await;
     let mut recent = OlderClient::new(server.client(), &[Recording::short(now_secs() - MINUTE)]);
     recent.sync().await;
     assert_eq!(recent.states(), [Deleted]);
-    nothing_is_lost_or_twice("local", &recent).await;
+    assert_nothing_lost_or_duplicated("local", &recent).await;
 }
 
 #[tokio::test]

@@ -78,7 +78,7 @@ async fn serve_prints_exactly_one_line_for_scripts() {
     assert!(server.url.starts_with("http://127.0.0.1:") && server.internal_url.starts_with("http://127.0.0.1:"));
     assert_ne!(server.url, server.internal_url);
     assert_eq!(server.client().get("/healthz").await.ok()["status"], "ok");
-    assert_eq!(server.stranger().get("/readyz").await.ok()["status"], "ready");
+    assert_eq!(server.client_without_token().get("/readyz").await.ok()["status"], "ready");
     tests::program::shell(&format!("kill -TERM {}", server.pid().as_raw_nonzero())).await;
     assert_eq!(server.running.rest_of_output().await, [] as [String; 0]);
 }

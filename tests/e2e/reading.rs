@@ -30,14 +30,14 @@ async fn a_job_is_read_by_its_owner_only() {
     let by_query = |id: &str| format!("/v2/sync/status?job_id={id}");
     for path in [by_path(job_id), by_query(job_id)] {
         eve.get(&path).await.problem(403, "not_your_job");
-        server.stranger().get(&path).await.problem(401, "unauthenticated");
+        server.client_without_token().get(&path).await.problem(401, "unauthenticated");
     }
     for id in [UNKNOWN, "mine", &job_id.replace('-', "")] {
         client.get(&by_path(id)).await.problem(404, "job_not_found");
         client.get(&by_query(id)).await.problem(404, "job_not_found");
     }
     client.get("/v2/sync/status").await.problem(400, "invalid_parameter");
-    eve.has_nothing().await;
+    eve.assert_empty().await;
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn listings_with_invalid_parameters_are_refused() {
     client.get("/v2/conversations?ids=mine").await.problem(400, "invalid_parameter");
     client.get("/v2/conversations?from=yesterday").await.problem(400, "invalid_parameter");
     for path in ["/v2/sync/jobs", "/v2/conversations", "/v2/usage", "/v2/sync/status"] {
-        server.stranger().get(path).await.problem(401, "unauthenticated");
+        server.client_without_token().get(path).await.problem(401, "unauthenticated");
     }
 }
 
@@ -208,7 +208,7 @@ async fn metrics_and_health_need_no_token_and_name_no_user() {
     let server = Setup::new().start().await;
     let client = server.client_of("ann-of-green-gables").await;
     let job = client.done(&[Recording::short(T0)]).await;
-    let open = server.stranger();
+    let open = server.client_without_token();
     let metrics = open.get("/metrics").await;
     assert!(metrics.status == 200 && metrics.text.contains("http_requests_total"), "{}", metrics.text);
     for answer in [metrics, open.get("/healthz").await, open.get("/readyz").await] {
@@ -220,7 +220,7 @@ async fn metrics_and_health_need_no_token_and_name_no_user() {
 #[tokio::test]
 async fn list_of_errors_needs_no_token_and_links_to_each_error() {
     let server = Setup::new().start().await;
-    let open = server.stranger();
+    let open = server.client_without_token();
     let list = open.get("/errors").await;
     assert!(list.status == 200 && list.header("content-type").starts_with("text/markdown"), "{list:?}");
     for code in ["job_not_found", "upload_incomplete", "backend_busy"] {

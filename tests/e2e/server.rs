@@ -47,7 +47,7 @@ async fn stalled_body_is_given_up_at_the_configured_timeout() {
 #[tokio::test]
 async fn pages_of_configured_origins_may_use_the_api() {
     let server = Setup::new().with("server.cors_origins", format!("{APP},http://localhost:3000")).start().await;
-    let client = server.stranger();
+    let client = server.client_without_token();
     let asked = ask_beforehand(&format!("{}/v2/sync/upload", server.url)).await;
     assert_eq!((asked.status().as_u16(), header_value(&asked, "access-control-allow-origin")), (204, APP));
     let refused = client.send(client.request(Method::GET, "/v2/sync/jobs").header("origin", APP)).await;
@@ -68,7 +68,7 @@ async fn pages_of_configured_origins_may_use_the_api() {
 #[tokio::test]
 async fn no_page_may_use_the_api_without_configured_origins() {
     let server = Setup::new().start().await;
-    let client = server.stranger();
+    let client = server.client_without_token();
     let asked = client.send(client.request(Method::GET, "/healthz").header("origin", APP)).await;
     assert_eq!((asked.header("access-control-allow-origin"), asked.header("vary")), ("", ""));
 }
@@ -93,7 +93,7 @@ async fn every_refusal_can_be_simulated() {
             assert_eq!(answer.header("x-rate-limit-reason"), reason);
             assert_eq!(answer.header("x-omi-rate-limit-reason"), shipped, "{refuse}");
         }
-        client.has_nothing().await;
+        client.assert_empty().await;
     }
 }
 

@@ -60,8 +60,8 @@ async fn invalid_files_are_named_before_any_byte_is_sent() {
     send(json!({"files": [good], "language": "no language"})).await.problem(400, "invalid_parameter");
     send(json!({"files": [good], "conversation_id": "x"})).await.problem(400, "invalid_parameter");
     send(json!({"file": [good]})).await.problem(400, "invalid_json");
-    try_open(&server.stranger(), std::slice::from_ref(&good)).await.problem(401, "unauthenticated");
-    client.has_nothing().await;
+    try_open(&server.client_without_token(), std::slice::from_ref(&good)).await.problem(401, "unauthenticated");
+    client.assert_empty().await;
     assert_eq!(send(json!({"files": [good], "unknown": 1})).await.status, 201, "unknown fields are ignored");
 }
 
@@ -94,13 +94,13 @@ async fn invalid_ranges_write_nothing() {
     let gap = put("bytes 11-20/*", 10).await;
     gap.problem(416, "invalid_range");
     assert_eq!(gap.header("range"), "bytes=0-9", "the answer reports the received bytes");
-    let stranger = server.stranger();
-    let twice = stranger.request(Method::PUT, &url).header("content-range", "bytes */*");
-    stranger.send(twice.header("content-range", "bytes */*")).await.problem(416, "invalid_range");
+    let client_without_token = server.client_without_token();
+    let twice = client_without_token.request(Method::PUT, &url).header("content-range", "bytes */*");
+    client_without_token.send(twice.header("content-range", "bytes */*")).await.problem(416, "invalid_range");
     // Without a length, only the bytes themselves show it.
     let chunks = futures_util::stream::iter([Ok::<_, std::io::Error>(file.bytes.slice(10..40))]);
-    let long = stranger.request(Method::PUT, &url).header("content-range", "bytes 10-19/*");
-    stranger.send(long.body(reqwest::Body::wrap_stream(chunks))).await.problem(416, "invalid_range");
+    let long = client_without_token.request(Method::PUT, &url).header("content-range", "bytes 10-19/*");
+    client_without_token.send(long.body(reqwest::Body::wrap_stream(chunks))).await.problem(416, "invalid_range");
     assert_eq!(asked(&server, &url).await, 20, "only the bytes within the range count");
 }
 
@@ -139,7 +139,7 @@ async fn upload_of_another_user_cannot_be_reached() {
     assert_ne!(session["job_id"], theirs["job_id"]);
     complete(&other, &session).await.problem(403, "not_your_job");
     complete(&other, &json!({"job_id": "nothing"})).await.problem(404, "job_not_found");
-    complete(&server.stranger(), &session).await.problem(401, "unauthenticated");
+    complete(&server.client_without_token(), &session).await.problem(401, "unauthenticated");
     let (mine, their) = (url(&session, 0), url(&theirs, 0));
     let (address, secret) = mine.rsplit_once('.').unwrap();
     let (_, their_secret) = their.rsplit_once('.').unwrap();
@@ -209,5 +209,5 @@ async fn session_cancelled_while_it_is_opened_is_reported() {
 async fn session_is_refused_on_a_full_disk() {
     let server = Setup::new().with("blobs.reserve_bytes", u64::MAX / 2).start().await;
     try_open(&server.client(), &[offer(&Recording::short(T0))]).await.problem(503, "storage_unavailable");
-    server.client().has_nothing().await;
+    server.client().assert_empty().await;
 }

@@ -38,10 +38,10 @@ pub fn url(session: &Value, index: usize) -> String {
 
 /// Sends bytes without a token: the upload URL is enough.
 pub async fn put(server: &Server, url: &str, range: &str, bytes: impl Into<Body>) -> Answer {
-    let stranger = server.stranger();
-    let request = stranger.request(Method::PUT, url).body(bytes);
+    let client_without_token = server.client_without_token();
+    let request = client_without_token.request(Method::PUT, url).body(bytes);
     let request = if range.is_empty() { request } else { request.header("content-range", range) };
-    stranger.send(request).await
+    client_without_token.send(request).await
 }
 
 /// The number of bytes that the server has, by the protocol's query.
@@ -146,7 +146,7 @@ async fn upload_continues_from_durable_bytes_after_a_kill() {
     let session = open(&server.client(), &[&file]).await;
     let address = url(&session, 0);
     let part = 9 * 1024 * 1024;
-    let sent = server.stranger().request(Method::PUT, &address).body(hanging(file.bytes.slice(..part)));
+    let sent = server.client_without_token().request(Method::PUT, &address).body(hanging(file.bytes.slice(..part)));
     let sending = tokio::spawn(sent.send());
     let synced = async || {
         let offset = open(&server.client(), &[&file]).await["files"][0]["offset"].as_u64().unwrap();
@@ -246,7 +246,7 @@ async fn upload_url_is_in_no_log_metric_or_output() {
     put(&server, &url, "", file.bytes.clone()).await.ok();
     let secret = url.rsplit('.').next().unwrap();
     assert!(secret.len() >= 32);
-    let metrics = server.stranger().get("/metrics").await.text;
+    let metrics = server.client_without_token().get("/metrics").await.text;
     assert!(metrics.contains("/v2/sync/uploads/parts/{upload}"), "{metrics}");
     assert!(!metrics.contains(secret) && !server.log.text().contains(secret) && !problem.text.contains(secret));
     let setup = server.setup();

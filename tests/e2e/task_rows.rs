@@ -40,7 +40,7 @@ impl Tasks {
 }
 
 /// The queue delivers the first job of the user; the second one waits for a slot, and the test delivers it.
-async fn one_waits(setup: &Setup) -> (Server, Tasks, String) {
+async fn server_with_waiting_job(setup: &Setup) -> (Server, Tasks, String) {
     let server = setup.clone().with("limits.enqueued_per_user", 1).start().await;
     let tasks = Tasks::of(&server);
     let first = server.client().accepted(&[Recording::short(T0)]).await;
@@ -124,7 +124,7 @@ async fn tasks_without_work_are_skipped() {
 #[tokio::test]
 async fn task_of_a_cancelled_job_is_skipped_and_its_audio_is_removed() {
     let setup = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS);
-    let (server, tasks, job_id) = one_waits(&setup).await;
+    let (server, tasks, job_id) = server_with_waiting_job(&setup).await;
     setup.on_folder(&["admin", "cancel", &job_id]).await.ok();
     let blobs = |server: &Server| server.folder().blobs().iter().filter(|blob| blob.contains(&job_id)).count();
     assert_eq!(blobs(&server), 1);
@@ -136,7 +136,7 @@ async fn task_of_a_cancelled_job_is_skipped_and_its_audio_is_removed() {
 
 #[tokio::test]
 async fn unexpected_delivery_of_a_waiting_job_runs_it() {
-    let (server, tasks, job_id) = one_waits(&Setup::new().with("engine.null_delay_ms", 400)).await;
+    let (server, tasks, job_id) = server_with_waiting_job(&Setup::new().with("engine.null_delay_ms", 400)).await;
     let answer = tasks.deliver(&job_id, "local").await.ok();
     assert_eq!(answer, json!({"status": "done", "job_status": "completed"}));
     assert_eq!(server.client().job(&job_id).await["status"], "completed");
@@ -156,13 +156,13 @@ async fn delivery_that_cannot_finish_returns_the_time_of_the_next_one() {
 #[tokio::test]
 async fn task_for_another_user_changes_nothing() {
     let setup = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS);
-    let (server, tasks, job_id) = one_waits(&setup).await;
+    let (server, tasks, job_id) = server_with_waiting_job(&setup).await;
     let eve = server.client_of("eve").await;
     let shown = async || setup.on_folder(&["admin", "show", &job_id]).await.ok();
     let before = (shown().await, server.folder().blobs());
     tasks.deliver(&job_id, "eve").await.problem(403, "owner_mismatch");
     assert_eq!((shown().await, server.folder().blobs()), before);
-    eve.has_nothing().await;
+    eve.assert_empty().await;
     server.log.wait("the alarm", PATIENCE, |line| line.field("level") == "ERROR" && line.text.contains(&job_id)).await;
 }
 
@@ -181,7 +181,7 @@ async fn delivery_of_a_job_held_by_another_worker_returns_the_end_of_its_lease()
 #[tokio::test]
 async fn delivery_to_a_busy_instance_changes_nothing() {
     let setup = Setup::new().with("engine.null_delay_ms", FOR_EVER_MS).with("process.max_jobs", 1);
-    let (server, tasks, job_id) = one_waits(&setup).await;
+    let (server, tasks, job_id) = server_with_waiting_job(&setup).await;
     let before = server.client().job(&job_id).await;
     let answer = tasks.deliver(&job_id, "local").await;
     answer.problem(503, "backend_busy");

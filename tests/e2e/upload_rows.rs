@@ -14,8 +14,8 @@ fn small() -> Setup {
     setup.with("limits.max_files", 3).with("limits.recovery_window_seconds", 86_400)
 }
 
-pub async fn nothing_kept(server: &Server) {
-    server.client().has_nothing().await;
+pub async fn assert_nothing_stored(server: &Server) {
+    server.client().assert_empty().await;
     server.folder().until_no_blobs(PATIENCE).await;
 }
 
@@ -50,7 +50,7 @@ async fn every_invalid_file_is_named_and_nothing_of_the_batch_is_stored() {
         answer.problem(400, code);
         assert_eq!(answer.bad_files(), [(file.name.as_str(), code)]);
     }
-    nothing_kept(&server).await;
+    assert_nothing_stored(&server).await;
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn malicious_names_and_names_without_a_valid_time_are_refused() {
         let answer = server.client().upload(&[Recording::new(name, &b"abc"[..])]).await;
         answer.problem(400, "invalid_filename");
     }
-    nothing_kept(&server).await;
+    assert_nothing_stored(&server).await;
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn malformed_batch_is_refused() {
         let request = if kind.is_empty() { request } else { request.header("content-type", kind) };
         client.send(request).await.problem(status, code);
     }
-    nothing_kept(&server).await;
+    assert_nothing_stored(&server).await;
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn invalid_parameters_are_refused() {
     {
         client.upload(&[Recording::short(T0).header(header, value)]).await.problem(400, "invalid_parameter");
     }
-    nothing_kept(&server).await;
+    assert_nothing_stored(&server).await;
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn body_is_not_read_without_a_valid_token() {
         assert_eq!(answer.header("www-authenticate"), "Bearer");
         assert!(token.is_empty() || !answer.text.contains(token));
     }
-    nothing_kept(&server).await;
+    assert_nothing_stored(&server).await;
 }
 
 #[tokio::test]
@@ -167,7 +167,7 @@ async fn exceeded_limit_is_named() {
     let endless = reqwest::Body::wrap_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
     let announced = announced.header("content-length", "100000000").body(endless);
     client.send(announced).await.problem(413, "batch_too_large");
-    nothing_kept(&server).await;
+    assert_nothing_stored(&server).await;
     assert_eq!(
         client.upload(&[sized(0, 100_000), fits(1), fits(2)]).await.status,
         202,
@@ -182,7 +182,7 @@ async fn bytes_that_differ_from_their_digest_are_refused() {
     let answer = server.client().upload(&[bad.clone(), Recording::short(T0 + 1)]).await;
     answer.problem(422, "digest_mismatch");
     assert_eq!(answer.bad_files(), [(bad.name.as_str(), "digest_mismatch")]);
-    nothing_kept(&server).await;
+    assert_nothing_stored(&server).await;
     // The SHA-256 of `abc`.
     let right = digest("ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
     let good = Recording::new(name(T0), &b"abc"[..]).header("content-digest", &right);
@@ -197,7 +197,7 @@ async fn recording_from_the_future_gets_a_retry_after() {
     let wait = answer.problem(422, "recording_in_future")["retry_after"].as_u64().unwrap();
     assert!((1..=1000).contains(&wait), "{wait}");
     assert_eq!(answer.bad_files(), [(ahead.name.as_str(), "recording_in_future")]);
-    nothing_kept(&server).await;
+    assert_nothing_stored(&server).await;
     assert_eq!(server.client().upload(&[Recording::short(now_secs() + 200)]).await.status, 202, "clocks differ a bit");
 }
 
@@ -208,7 +208,7 @@ async fn a_recording_older_than_the_recovery_window_is_refused() {
     let answer = server.client().upload(std::slice::from_ref(&old)).await;
     answer.problem(422, "recording_too_old");
     assert_eq!(answer.bad_files(), [(old.name.as_str(), "recording_too_old")]);
-    nothing_kept(&server).await;
+    assert_nothing_stored(&server).await;
     assert_eq!(server.client().upload(&[Recording::short(now_secs() - 86_000)]).await.status, 202);
 }
 
@@ -225,7 +225,7 @@ async fn problem_reveals_no_internals() {
     for answer in asked {
         assert!(answer.status >= 400 && !answer.text.contains(&folder), "{}", answer.text);
         assert_eq!(answer.body["type"], format!("/errors/{}", answer.code()));
-        let page = server.stranger().get(answer.body["type"].as_str().unwrap()).await;
+        let page = server.client_without_token().get(answer.body["type"].as_str().unwrap()).await;
         assert_eq!((page.status, page.header("content-type")), (200, "text/markdown; charset=utf-8"));
         assert!(page.text.starts_with(&format!("# {}\n", answer.code())), "{}", page.text);
     }

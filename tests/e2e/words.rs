@@ -46,7 +46,7 @@ fn wrong(id: &str, heard: &[Heard]) -> Errors {
 }
 
 fn setup() -> Setup {
-    Setup::new().hearing()
+    Setup::new().with_speech_engine()
 }
 
 async fn completed(client: &Client, files: &[Recording]) -> Value {

@@ -18,7 +18,7 @@ fn refusing(refusing: Refusing) -> UploadServer {
     UploadServer::of(stage)
 }
 
-fn nothing_kept(server: &UploadServer) {
+fn assert_nothing_stored(server: &UploadServer) {
     assert_eq!(server.stage.store.all_jobs(), []);
     assert_eq!(server.stage.blobs.names(), []);
 }
@@ -37,7 +37,7 @@ async fn each_policy_refusal_has_its_status_reason_and_retry_after() {
             assert_eq!(answer.header("x-rate-limit-reason"), reason);
             assert_eq!(answer.header("x-omi-rate-limit-reason"), shipped);
         }
-        nothing_kept(&server);
+        assert_nothing_stored(&server);
     }
 }
 
@@ -46,7 +46,7 @@ async fn refused_user_is_admitted_later() {
     let server = refusing(Refusing::once(Code::BackendBusy, Duration::from_secs(1)));
     let files = [Recording::short(T0)];
     server.client.upload(&files).await.problem(503, "backend_busy");
-    nothing_kept(&server);
+    assert_nothing_stored(&server);
     assert_eq!(server.client.upload(&files).await.status, 202);
     assert_eq!(server.stage.store.all_jobs().len(), 1);
 }
@@ -61,7 +61,7 @@ async fn policy_is_asked_after_the_token_check_and_before_the_body() {
     let request = server.client.request(reqwest::Method::POST, "/v2/sync/upload");
     let request = request.header("content-type", "multipart/form-data; boundary=b").body(endless);
     server.client.send(request).await.problem(429, "rate_limited");
-    nothing_kept(&server);
+    assert_nothing_stored(&server);
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn refused_shipped_client_keeps_its_files_uncounted_and_uploads_later() {
         older.upload().await;
         assert_eq!((older.paused, older.busy), (paused, busy), "{code}");
         assert_eq!((older.states(), older.retries()), (vec![State::Kept], vec![0]), "{code}");
-        nothing_kept(&server);
+        assert_nothing_stored(&server);
         older.upload().await;
         assert!(older.paused.is_none() && older.files[0].job_id.is_some(), "{code}");
     }

@@ -12,7 +12,7 @@ use testkit::snapshot::Snapshot;
 use testkit::{TestClock, build::T0};
 use tests::Recording;
 
-use crate::stage::{Puppet, Stage, ann, soon, until_it_asks};
+use crate::stage::{ManualEngine, Stage, ann, soon, until_engine_called};
 
 /// A recording captured the day before the test begins.
 fn recording() -> Recording {
@@ -34,12 +34,12 @@ async fn answer_after_another_worker_finished_changes_nothing() {
         let stage = Stage::new();
         let Recording { name, bytes, .. } = recording();
         let task = stage.accept(&name, &bytes).await;
-        let (late, timely) = (Puppet::new("too late"), Puppet::new("in time"));
+        let (late, timely) = (ManualEngine::new("too late"), ManualEngine::new("in time"));
         // With a clock of its own the worker does not notice that its lease is over, and tries to write.
         let its_clock = if own_clock { TestClock::at(T0) } else { stage.clock.clone() };
         let (frozen, healthy) = (stage.worker(&late, &its_clock), stage.worker(&timely, &stage.clock));
         let mut first = pin!(frozen.run(&task));
-        until_it_asks(first.as_mut(), &late).await;
+        until_engine_called(first.as_mut(), &late).await;
         let held = soon(Box::pin(healthy.run(&task))).await.unwrap();
         assert!(matches!(held, Outcome::LeaseHeld { .. }), "{held:?}");
 
@@ -64,12 +64,12 @@ async fn answer_while_another_worker_holds_the_job_is_fenced() {
     let stage = Stage::new();
     let Recording { name, bytes, .. } = recording();
     let task = stage.accept(&name, &bytes).await;
-    let (late, timely) = (Puppet::new("too late"), Puppet::new("in time"));
+    let (late, timely) = (ManualEngine::new("too late"), ManualEngine::new("in time"));
     let (frozen, healthy) = (stage.worker(&late, &TestClock::at(T0)), stage.worker(&timely, &stage.clock));
     let (mut first, mut second) = (pin!(frozen.run(&task)), pin!(healthy.run(&task)));
-    until_it_asks(first.as_mut(), &late).await;
+    until_engine_called(first.as_mut(), &late).await;
     stage.clock.advance(stage.services.settings.rules.lease);
-    until_it_asks(second.as_mut(), &timely).await;
+    until_engine_called(second.as_mut(), &timely).await;
     let fence = stage.job(task.job_id).await.lease.fence;
 
     late.answer();
@@ -93,10 +93,10 @@ async fn lease_holds_to_its_last_millisecond() {
         let stage = Stage::new();
         let Recording { name, bytes, .. } = recording();
         let task = stage.accept(&name, &bytes).await;
-        let (late, timely) = (Puppet::new("too late"), Puppet::new("in time"));
+        let (late, timely) = (ManualEngine::new("too late"), ManualEngine::new("in time"));
         let (frozen, healthy) = (stage.worker(&late, &TestClock::at(T0)), stage.worker(&timely, &stage.clock));
         let mut first = pin!(frozen.run(&task));
-        until_it_asks(first.as_mut(), &late).await;
+        until_engine_called(first.as_mut(), &late).await;
         let until = stage.job(task.job_id).await.lease.until.unwrap();
         stage.clock.set(domain::Timestamp::from_millis(until.millis() + past));
         timely.answer();
@@ -112,10 +112,10 @@ async fn worker_is_fenced_after_the_sweep_recovered_its_job() {
     let stage = Stage::new();
     let Recording { name, bytes, .. } = recording();
     let task = stage.accept(&name, &bytes).await;
-    let late = Puppet::new("too late");
+    let late = ManualEngine::new("too late");
     let frozen = stage.worker(&late, &TestClock::at(T0));
     let mut first = pin!(frozen.run(&task));
-    until_it_asks(first.as_mut(), &late).await;
+    until_engine_called(first.as_mut(), &late).await;
     stage.clock.advance(stage.services.settings.rules.lease + Duration::from_millis(1));
     let swept = flow::sweep::sweep(&stage.services, 100).await.unwrap();
     assert_eq!(swept.recovered, 1, "{swept:?}");

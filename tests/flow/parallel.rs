@@ -123,7 +123,7 @@ async fn engine_calls_of_all_jobs_never_exceed_the_limit() {
         let (worker, _) = stage.worker_with(&engine);
         let ended = join_all(tasks.iter().map(|task| run(&worker, task))).await;
         assert_eq!(ended, vec![Outcome::Done(Status::Completed); 4]);
-        assert_eq!((engine.most.load(Ordering::Relaxed), engine.calls()), (bound, 24));
+        assert_eq!((engine.max_concurrent.load(Ordering::Relaxed), engine.calls()), (bound, 24));
         assert_eq!(usage(&stage).await.segments, 24);
     }
 }

@@ -36,7 +36,7 @@ pub struct Script {
     pub gate: Gate,
     pub calls: AtomicUsize,
     /// The highest number of concurrent calls.
-    pub most: AtomicUsize,
+    pub max_concurrent: AtomicUsize,
     inside: AtomicUsize,
     /// The length of the audio of each call, in order.
     pub heard: Mutex<Vec<Duration>>,
@@ -75,7 +75,7 @@ impl Script {
             capabilities,
             gate: Gate::Open,
             calls: AtomicUsize::new(0),
-            most: AtomicUsize::new(0),
+            max_concurrent: AtomicUsize::new(0),
             inside: AtomicUsize::new(0),
             heard: Mutex::default(),
             ready: Mutex::new(Ok(())),
@@ -129,7 +129,7 @@ impl Engine for Script {
     async fn transcribe(&self, audio: Audio<'_>, _: &Hints) -> Result<Transcript, EngineError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.heard.lock().unwrap().push(audio.duration);
-        self.most.fetch_max(self.inside.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.max_concurrent.fetch_max(self.inside.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
         let _inside = Inside(&self.inside);
         let number = number(audio);
         match &self.gate {

@@ -29,7 +29,7 @@ pub async fn soon<T>(what: impl Future<Output = T>) -> T {
 }
 
 /// Runs a worker until it waits for its engine.
-pub async fn until_it_asks(worker: Pin<&mut impl Future<Output: Debug>>, engine: &Puppet) {
+pub async fn until_engine_called(worker: Pin<&mut impl Future<Output: Debug>>, engine: &ManualEngine) {
     tokio::select! {
         done = worker => panic!("the worker should wait for its engine: {done:?}"),
         () = soon(engine.until_called()) => {}
@@ -79,7 +79,7 @@ impl Stage {
     }
 
     /// A worker of an instance with this clock.
-    pub fn worker(&self, engine: &Arc<Puppet>, clock: &Arc<TestClock>) -> Worker {
+    pub fn worker(&self, engine: &Arc<ManualEngine>, clock: &Arc<TestClock>) -> Worker {
         let services = Services { clock: clock.clone(), ..self.services.clone() };
         Worker::new(services, Arc::clone(engine) as Arc<dyn Engine>, CancellationToken::new())
     }
@@ -124,13 +124,13 @@ pub fn bob() -> Uid {
 }
 
 /// An engine that returns one text, each time it is allowed to.
-pub struct Puppet {
+pub struct ManualEngine {
     says: &'static str,
     called: Semaphore,
     allowed: Semaphore,
 }
 
-impl Puppet {
+impl ManualEngine {
     pub fn new(says: &'static str) -> Arc<Self> {
         Arc::new(Self { says, called: Semaphore::new(0), allowed: Semaphore::new(0) })
     }
@@ -146,7 +146,7 @@ impl Puppet {
 }
 
 #[async_trait]
-impl Engine for Puppet {
+impl Engine for ManualEngine {
     fn name(&self) -> &str {
         "puppet"
     }

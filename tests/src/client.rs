@@ -107,7 +107,7 @@ impl Client {
         let text = answer.text().await?;
         let answer = Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::Null), text };
         if self.is_documented {
-            contract::hold(&method, &path, answer.status, answer.code(), &answer.text);
+            contract::assert_documented(&method, &path, answer.status, answer.code(), &answer.text);
         }
         Ok(answer)
     }
@@ -229,7 +229,7 @@ impl Client {
     }
 
     /// Checks that the user has no job, no conversation and no usage.
-    pub async fn has_nothing(&self) {
+    pub async fn assert_empty(&self) {
         assert_eq!(self.jobs().await, [] as [Value; 0]);
         assert_eq!(self.conversations().await, [] as [Value; 0]);
         assert_eq!(self.usage().await, (0, 0, 0));

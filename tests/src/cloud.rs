@@ -125,7 +125,7 @@ impl Cloud {
     }
 
     /// The environment with some variables changed, or removed (`None`).
-    pub fn env_but(&self, changes: &[(&str, Option<&str>)]) -> Vec<(String, String)> {
+    pub fn env_with(&self, changes: &[(&str, Option<&str>)]) -> Vec<(String, String)> {
         let mut env = self.env();
         env.retain(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
         let set = changes.iter().filter_map(|(name, value)| Some(((*name).to_owned(), (*value)?.to_owned())));
@@ -139,7 +139,7 @@ impl Cloud {
     }
 
     /// Cuts Firestore off, or connects it again.
-    pub fn firestore_is_away(&self, away: bool) {
+    pub fn set_firestore_away(&self, away: bool) {
         self.firestore_line.targets((!away).then(|| self.firestore.endpoint().to_owned()));
         self.firestore_line.cut();
     }
@@ -177,7 +177,7 @@ impl Cloud {
     }
 
     /// Runs the scheduled repair once a second until there is an answer; the scheduler does so at longer intervals.
-    pub async fn swept_until<T>(&self, function: &Function, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    pub async fn sweep_until<T>(&self, function: &Function, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
         let mut swept: Option<Stopwatch> = None;
         eventually(what, 2 * PATIENCE, async || {
             if swept.is_none_or(|watch| watch.elapsed() > SWEEP_EVERY) {

@@ -36,7 +36,7 @@ fn codes(response: &Value) -> BTreeSet<String> {
 }
 
 /// Panics when the document does not describe such an answer.
-pub fn hold(method: &Method, path: &str, status: u16, code: &str, text: &str) {
+pub fn assert_documented(method: &Method, path: &str, status: u16, code: &str, text: &str) {
     let Some((template, statuses)) = find(method, path) else {
         let known =
             [(404, "not_found"), (405, "method_not_allowed"), (414, "uri_too_long"), (431, "headers_too_large")];

@@ -5,7 +5,7 @@ use std::io::Write;
 /// The environment variable with the file that `scripts/test` prints at the end.
 const FIGURES: &str = "AFTERWORD_FIGURES";
 
-pub fn tell(figure: &str) {
+pub fn report_figure(figure: &str) {
     eprintln!("{figure}");
     if let Some(path) = std::env::var_os(FIGURES) {
         let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();

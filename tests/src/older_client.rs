@@ -7,7 +7,7 @@ use crate::wait::{PATIENCE, eventually_or};
 
 const ROUTE: &str = "/v2/sync-local-files";
 /// The number of failed jobs after which a file is given up.
-const MOST_RETRIES: u32 = 3;
+const MAX_RETRIES: u32 = 3;
 /// The largest number of files in a request; shipped clients send 1 to 20.
 const BATCH: usize = 20;
 /// The pause after a 429 without `Retry-After`.
@@ -156,7 +156,7 @@ impl OlderClient {
 impl LocalFile {
     fn count(&mut self) {
         self.retries += 1;
-        if self.retries >= MOST_RETRIES {
+        if self.retries >= MAX_RETRIES {
             self.state = State::GivenUp;
         }
     }

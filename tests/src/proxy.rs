@@ -75,12 +75,12 @@ impl Proxy {
     }
 
     /// Sets the target of new connections: a restarted server has another port.
-    pub fn turn_to(&self, url: &str) {
+    pub fn set_target(&self, url: &str) {
         *self.shared.target.lock().unwrap() = address(url);
     }
 
     /// Returns once this many bytes went towards the server.
-    pub async fn passed(&self, bytes: u64) {
+    pub async fn until_passed(&self, bytes: u64) {
         let mut passed = self.shared.passed.subscribe();
         let wait = tokio::time::timeout(PATIENCE, passed.wait_for(|passed| *passed >= bytes)).await;
         // The returned value holds a lock: reading again while it is held, and while a writer waits, would deadlock.
@@ -201,7 +201,7 @@ mod tests {
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
         assert_eq!((answer.as_str(), server.await.unwrap()), ("seen", (100_000, true)));
-        proxy.passed(100_000).await;
+        proxy.until_passed(100_000).await;
     }
 
     #[tokio::test]
@@ -225,7 +225,7 @@ mod tests {
 
         let (proxy, mut client, server) = scene(Plan::new([(50, Cut::Stall)])).await;
         client.write_all(&[7; 100]).await.unwrap();
-        proxy.passed(50).await;
+        proxy.until_passed(50).await;
         assert!(!server.is_finished());
         drop(proxy);
         assert_eq!(client.read(&mut [0]).await.unwrap_or(0), 0);

@@ -144,7 +144,7 @@ impl Server {
     }
 
     /// A client without a token.
-    pub fn stranger(&self) -> Client {
+    pub fn client_without_token(&self) -> Client {
         Client::new(&self.url, "")
     }
 

@@ -68,7 +68,7 @@ impl Setup {
 
     /// Uses the engine and the detector of a normal installation, instead of those for tests.
     #[must_use]
-    pub fn hearing(self) -> Self {
+    pub fn with_speech_engine(self) -> Self {
         self.with("engine.name", "auto").with("audio.detector", "silero")
     }
 

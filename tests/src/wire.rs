@@ -128,7 +128,7 @@ impl Reply {
 
     /// Checks for an answer of the HTTP parser, which comes before there is a request: a status, and nothing else.
     #[track_caller]
-    pub fn bare(&self, status: u16) {
+    pub fn assert_bare_status(&self, status: u16) {
         assert_eq!((self.status(), self.answers()), (status, 1), "{}", self.text);
         assert!(self.text.ends_with("\r\n\r\n"), "no body: {}", self.text);
     }

@@ -29,13 +29,13 @@ async fn with_credentials(cloud: &Cloud, program: &str, service: &str, path: &st
     // Google signs tokens for such addresses only.
     let process = (service == "CLOUD_TASKS_EMULATOR_HOST").then_some("https://process.example.com");
     let process = ("AFTERWORD_CLOUD_PROCESS_URL", process.or(Some(cloud.process_url.url.as_str())));
-    Function::start(program, &cloud.env_but(&[(service, None), (FILE, Some(path)), process])).await
+    Function::start(program, &cloud.env_with(&[(service, None), (FILE, Some(path)), process])).await
 }
 
 #[tokio::test]
 async fn upload_without_credentials_is_refused_and_the_log_says_where_they_belong() {
     let cloud = with_short_timeouts(cloud!());
-    warmed_up(&cloud, &cloud.upload().await).await;
+    warm_up(&cloud, &cloud.upload().await).await;
     let server = TokenServer::of_expired_credentials().await;
     let file = file(&server);
     let path = file.path().to_str().unwrap();
@@ -46,11 +46,11 @@ async fn upload_without_credentials_is_refused_and_the_log_says_where_they_belon
         assert_eq!(answer.problem(503, "storage_unavailable")["retry_after"], 60);
         let line = request_error(&upload, &answer).await;
         assert_line(&line, "ERROR", &["blobs.finish is misconfigured", "no credentials that Google takes: ", reason]);
-        needs_a_person(&line, FILE);
+        assert_remedy(&line, FILE);
         for secret in ["a-client-secret", "a-refresh-token"] {
             assert!(!upload.log.text().contains(secret), "{}", line.text);
         }
-        client.has_nothing().await;
+        client.assert_empty().await;
     }
     // The token server may also be away for a while; that passes.
     server.refuses(503, json!({"error": "temporarily_unavailable"}));
@@ -61,7 +61,7 @@ async fn upload_without_credentials_is_refused_and_the_log_says_where_they_belon
     assert!(watch.elapsed() < QUICK, "{:?}", watch.elapsed());
     answer.problem(503, "storage_unavailable");
     assert_line(&request_error(&upload, &answer).await, "WARN", &["blobs.finish"]);
-    client.has_nothing().await;
+    client.assert_empty().await;
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn worker_without_credentials_puts_jobs_back() {
     let job = client.accepted(&[Recording::short(T0)]).await;
     let line = logged_of_job(&poor, "a file cannot be read until a person mends it", &job).await;
     assert_line(&line, "ERROR", &["blobs.read is misconfigured", "Token has been expired or revoked"]);
-    needs_a_person(&line, FILE);
+    assert_remedy(&line, FILE);
     poor.log.wait_step("put_back", &job).await;
     assert_eq!(client.job(&job).await["completed_at"], Value::Null);
     // The queue keeps its connections: it reaches the new function when the old one is gone, which puts its job back as
@@ -87,7 +87,7 @@ async fn worker_without_credentials_puts_jobs_back() {
     poor.signal(Signal::TERM);
     poor.ended().await;
     finished(&cloud, &process, &client, &job).await;
-    placed_once(&client, 1).await;
+    assert_placed_once(&client, 1).await;
 }
 
 #[tokio::test]
@@ -109,14 +109,14 @@ async fn missing_queue_credentials_only_delay_a_job() {
         let message = "no task can be made until a person mends it; then the sweep will make it";
         let line = logged_of_job(&upload, message, &job).await;
         assert_line(&line, "ERROR", &["queue.enqueue is misconfigured", reason]);
-        needs_a_person(&line, FILE);
+        assert_remedy(&line, FILE);
         jobs.push((upload, client, job));
     }
     // A job without a task is due half a minute after it was accepted.
     for (_upload, client, job) in &jobs {
         finished(&cloud, &process, client, job).await;
     }
-    placed_once(&jobs[0].1, jobs.len()).await;
+    assert_placed_once(&jobs[0].1, jobs.len()).await;
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn missing_database_credentials_give_503_and_are_logged_with_their_locatio
     assert_eq!(answer.problem(503, "storage_unavailable")["retry_after"], 60);
     let line = request_error(&upload, &answer).await;
     assert_line(&line, "ERROR", &["store.jobs is misconfigured", "/nowhere/credentials.json"]);
-    needs_a_person(&line, FILE);
+    assert_remedy(&line, FILE);
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn delivery_with_a_token_that_cannot_be_verified_is_repeated() {
     let cloud = with_short_timeouts(with_short_backoff(cloud!()));
     cloud.task_keys().mode(Mode::Status(503));
     let (upload, process, client) = running(&cloud).await;
-    warmed_up(&cloud, &upload).await;
+    warm_up(&cloud, &upload).await;
     let job = client.accepted(&[Recording::short(T0)]).await;
     let line = logged(&process, NO_KEYS, |line| line.field("message") == NO_KEYS).await;
     assert_eq!((line.field("level"), line.field("url")), ("WARN", cloud.task_keys().url.as_str()), "{}", line.text);
@@ -172,5 +172,5 @@ async fn delivery_with_a_token_that_cannot_be_verified_is_repeated() {
     cloud.task_keys().mode(Mode::Serve);
     client.terminal(&job).await;
     finished(&cloud, &process, &client, &job).await;
-    placed_once(&client, 1).await;
+    assert_placed_once(&client, 1).await;
 }

@@ -56,7 +56,7 @@ async fn push_service_is_not_called_before_its_retry_after() {
         }
         assert_eq!(asked(&cloud, &token), 1, "no push is sent before its time");
     }
-    placed_once(&client, 2).await;
+    assert_placed_once(&client, 2).await;
 }
 
 #[tokio::test]
@@ -89,19 +89,19 @@ async fn pushes_wait_while_fcm_refuses_all_of_them_for_a_setup_error() {
         assert_eq!(client.terminal(&job).await["status"], "completed");
         let line = logged_of_job(&process, "no push gets through until a person mends it", &job).await;
         assert_line(&line, "ERROR", &["push.send is misconfigured (phone)"]);
-        needs_a_person(&line, remedy);
+        assert_remedy(&line, remedy);
         assert!(!line.text.contains(&token), "{}", line.text);
         let line = process.log.wait_step("push", &job).await;
         assert_eq!(line.fields["done"], false, "the push is not given up: {}", line.text);
     }
-    placed_once(&client, 3).await;
+    assert_placed_once(&client, 3).await;
 }
 
 #[tokio::test]
 async fn unanswered_push_delays_nothing_else() {
     let cloud = with_short_timeouts(with_short_backoff(cloud!()));
     let (upload, process, client) = running(&cloud).await;
-    warmed_up(&cloud, &upload).await;
+    warm_up(&cloud, &upload).await;
     cloud.fcm.answer_token("a-token", Answer::never());
     client.put_device("phone", "a-token").await;
     let watch = tests::wait::Stopwatch::start();
@@ -111,5 +111,5 @@ async fn unanswered_push_delays_nothing_else() {
     assert_line(&line, "WARN", &["push.send has an unknown outcome (phone)", "timed out"]);
     assert!(watch.elapsed() < QUICK, "{:?}", watch.elapsed());
     eventually("the blobs are gone", WAIT, async || cloud.storage.names().is_empty().then_some(())).await;
-    placed_once(&client, 1).await;
+    assert_placed_once(&client, 1).await;
 }

@@ -15,23 +15,23 @@ async fn missing_queue_only_delays_a_job_and_is_named_in_the_log() {
     let cloud = with_short_backoff(cloud!());
     let process = cloud.process().await;
     cloud.deliver_to(&[&process]);
-    let env = cloud.env_but(&[("AFTERWORD_CLOUD_QUEUE", Some("elsewhere"))]);
+    let env = cloud.env_with(&[("AFTERWORD_CLOUD_QUEUE", Some("elsewhere"))]);
     let upload = Function::start("afterword-upload", &env).await;
     let client = cloud.client(&upload, "ann");
     let job = client.accepted(&[Recording::short(T0)]).await;
     let line = logged_of_job(&upload, NEVER, &job).await;
     assert_line(&line, "ERROR", &["queue.enqueue is misconfigured", "queues/elsewhere"]);
-    needs_a_person(&line, "gcloud tasks queues create elsewhere --location=europe-west1");
+    assert_remedy(&line, "gcloud tasks queues create elsewhere --location=europe-west1");
     // A function with the right queue name finds the job due.
     finished(&cloud, &process, &client, &job).await;
-    placed_once(&client, 1).await;
+    assert_placed_once(&client, 1).await;
 }
 
 #[tokio::test]
 async fn queue_that_refuses_tasks_delays_jobs_and_loses_none() {
     let cloud = with_short_timeouts(with_short_backoff(cloud!()));
     let (upload, process, _) = running(&cloud).await;
-    warmed_up(&cloud, &upload).await;
+    warm_up(&cloud, &upload).await;
     let mut jobs = Vec::new();
     let denied =
         "The principal (user or service account) lacks IAM permission \"cloudtasks.tasks.create\" for the resource";
@@ -71,7 +71,7 @@ async fn queue_that_refuses_tasks_delays_jobs_and_loses_none() {
         if remedy.is_empty() {
             assert!(!line.text.contains("to mend it"), "the fault passes by itself: {}", line.text);
         } else {
-            needs_a_person(&line, remedy);
+            assert_remedy(&line, remedy);
         }
         assert_eq!(client.job(&job).await["status"], "queued");
         cloud.tasks.heal();
@@ -80,6 +80,6 @@ async fn queue_that_refuses_tasks_delays_jobs_and_loses_none() {
     // A job without a task is due half a minute after it was accepted.
     for (client, job) in jobs {
         finished(&cloud, &process, &client, &job).await;
-        placed_once(&client, 1).await;
+        assert_placed_once(&client, 1).await;
     }
 }

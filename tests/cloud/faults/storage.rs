@@ -26,9 +26,9 @@ async fn upload_to_a_refusing_bucket_stores_nothing_and_the_log_names_the_remedy
         cloud.storage.heal();
         let line = request_error(&upload, &answer).await;
         assert_line(&line, "ERROR", &["blobs.finish is misconfigured", "afterword-audio", reason]);
-        needs_a_person(&line, remedy);
+        assert_remedy(&line, remedy);
     }
-    client.has_nothing().await;
+    client.assert_empty().await;
     assert!(cloud.storage.names().is_empty());
     assert_eq!(client.upload(&[Recording::speech(T0)]).await.status, 202);
 }
@@ -50,7 +50,7 @@ async fn failed_storage_write_stores_nothing_and_a_single_failure_is_retried() {
         cloud.storage.heal();
         assert_line(&request_error(&upload, &answer).await, "WARN", &[reason, "bucket `afterword-audio`"]);
     }
-    client.has_nothing().await;
+    client.assert_empty().await;
     // A single failure is not visible outside, because the call is retried.
     cloud.storage.order(Op::Insert, Fault::Status(503), 1);
     assert_eq!(client.upload(&[Recording::speech(T0)]).await.status, 202);
@@ -80,14 +80,14 @@ async fn job_is_put_back_until_its_audio_can_be_read() {
         cloud.storage.heal();
         finished(&cloud, &process, &client, &job).await;
     }
-    placed_once(&client, 4).await;
+    assert_placed_once(&client, 4).await;
 }
 
 #[tokio::test]
 async fn unanswered_storage_call_times_out() {
     let cloud = with_short_timeouts(with_short_backoff(cloud!()));
     let (upload, process, client) = running(&cloud).await;
-    warmed_up(&cloud, &upload).await;
+    warm_up(&cloud, &upload).await;
     cloud.storage.order(Op::Insert, Fault::Stall, ALWAYS);
     let watch = Stopwatch::start();
     let answer = client.upload(&[Recording::short(T0)]).await;
@@ -100,7 +100,7 @@ async fn unanswered_storage_call_times_out() {
         &["blobs.finish has an unknown outcome", "bucket `afterword-audio`: no answer within 2 s"],
     );
     cloud.storage.heal();
-    client.has_nothing().await;
+    client.assert_empty().await;
     cloud.storage.order(Op::Read, Fault::Stall, ALWAYS);
     let job = client.accepted(&[Recording::short(T0)]).await;
     let watch = Stopwatch::start();
@@ -110,7 +110,7 @@ async fn unanswered_storage_call_times_out() {
     assert!(watch.elapsed() < QUICK, "{:?}", watch.elapsed());
     cloud.storage.heal();
     finished(&cloud, &process, &client, &job).await;
-    placed_once(&client, 1).await;
+    assert_placed_once(&client, 1).await;
     eventually("the blobs are gone", WAIT, async || {
         cloud.storage.names().iter().all(|name| !name.contains(&job)).then_some(())
     })

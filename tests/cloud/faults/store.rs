@@ -45,11 +45,11 @@ async fn upload_with_a_refusing_database_stores_nothing_and_the_log_names_the_re
             assert_eq!(answer.header("retry-after"), "60", "{code:?}");
             let line = request_error(&upload, &answer).await;
             assert_line(&line, "ERROR", &[operation, &database, reason.trim_end_matches('.')]);
-            needs_a_person(&line, remedy);
+            assert_remedy(&line, remedy);
         }
         meter.heal();
     }
-    client.has_nothing().await;
+    client.assert_empty().await;
     assert!(cloud.storage.names().is_empty());
     assert_eq!(client.upload(&[Recording::short(T0)]).await.status, 202);
 }
@@ -77,7 +77,7 @@ async fn database_is_not_called_before_its_retry_after() {
         assert!(!line.text.contains("to mend it"), "the fault passes by itself: {}", line.text);
         meter.heal();
     }
-    client.has_nothing().await;
+    client.assert_empty().await;
     assert!(cloud.storage.names().is_empty());
 }
 
@@ -108,7 +108,7 @@ async fn job_completes_when_its_database_stops_refusing() {
         meter.heal();
         finished(&cloud, &process, &client, &job).await;
     }
-    placed_once(&client, 3).await;
+    assert_placed_once(&client, 3).await;
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn unanswered_database_call_times_out() {
         .with("jobs.lease_seconds", "3");
     let meter = cloud.metered().await;
     let (upload, process, client) = running(&cloud).await;
-    warmed_up(&cloud, &upload).await;
+    warm_up(&cloud, &upload).await;
     client.get("/v2/sync/jobs").await.ok();
     meter.silence("");
     for (operation, ask) in [("store.jobs", false), ("store.", true)] {
@@ -130,7 +130,7 @@ async fn unanswered_database_call_times_out() {
         assert_line(&line, "WARN", &[operation, "is unavailable", "of project", "total request timeout"]);
     }
     meter.heal();
-    client.has_nothing().await;
+    client.assert_empty().await;
     let job = client.accepted(&[Recording::short(T0)]).await;
     process.log.wait_step("plan", &job).await;
     meter.silence("BatchGetDocuments");
@@ -140,7 +140,7 @@ async fn unanswered_database_call_times_out() {
     assert!(watch.elapsed() < QUICK, "{:?}", watch.elapsed());
     meter.heal();
     finished(&cloud, &process, &client, &job).await;
-    placed_once(&client, 1).await;
+    assert_placed_once(&client, 1).await;
 }
 
 #[tokio::test]
@@ -153,17 +153,17 @@ async fn database_outage_loses_nothing_and_places_nothing_twice() {
     }
     // All jobs wait for the engine: an interrupted transaction locks its documents for a minute, here as at Google.
     eventually("all jobs are planned", WAIT, async || (process.log.steps("plan") == jobs.len()).then_some(())).await;
-    cloud.firestore_is_away(true);
+    cloud.set_firestore_away(true);
     for answer in [client.get("/v2/sync/jobs").await, client.upload(&[Recording::short(T0 + 90_000)]).await] {
         answer.problem(503, "storage_unavailable");
         let line = request_error(&upload, &answer).await;
         assert_line(&line, "WARN", &["store.", "is unavailable", "of project"]);
     }
-    cloud.firestore_is_away(false);
+    cloud.set_firestore_away(false);
     for job in &jobs {
         finished(&cloud, &process, &client, job).await;
     }
-    placed_once(&client, 4).await;
+    assert_placed_once(&client, 4).await;
 }
 
 #[tokio::test]
@@ -183,7 +183,7 @@ async fn lost_database_answers_duplicate_nothing() {
         .await;
         finished(&cloud, &process, &client, &job).await;
     }
-    placed_once(&client, 4).await;
+    assert_placed_once(&client, 4).await;
     assert!(meter.struck() > 10, "{} answers were lost", meter.struck());
     eventually("the blobs are gone", 2 * WAIT, async || cloud.storage.names().is_empty().then_some(())).await;
 }

@@ -29,7 +29,7 @@ fn request(target: &Target, fields: &str) -> String {
 
 async fn answers_promptly(target: &Target) {
     let watch = Stopwatch::start();
-    target.server.stranger().get("/healthz").await.ok();
+    target.server.client_without_token().get("/healthz").await.ok();
     target.server.client().get("/v2/usage").await.ok();
     assert!(watch.elapsed() < PROMPT, "an answer took {:?}", watch.elapsed());
 }
@@ -72,8 +72,8 @@ async fn line_end_in_a_last_event_id_splits_nothing() {
     for id in
         [format!("{time}\r event: job"), format!("{time}\rdata: x"), format!("{time}\0"), format!("{time}\r\n data: x")]
     {
-        let reply = target.to_the_end(request(&target, &format!("last-event-id: {id}\r\n"))).await;
-        reply.bare(400);
+        let reply = target.send_and_read_to_end(request(&target, &format!("last-event-id: {id}\r\n"))).await;
+        reply.assert_bare_status(400);
     }
     // The line end ends the field, and what follows is another field.
     let mut wire = target.dial(request(&target, &format!("last-event-id: {time}\r\nx-injected: y\r\n"))).await;
@@ -105,16 +105,16 @@ async fn open(client: &Client, many: usize) -> Vec<Events> {
 }
 
 /// The number of streams that have ended by now; the others are open and silent.
-async fn ended(streams: &mut [Events]) -> usize {
+async fn count_ended(streams: &mut [Events]) -> usize {
     let ends = streams.iter_mut().map(async |events| tokio::time::timeout(SILENT, events.rest()).await.is_ok());
     join_all(ends).await.into_iter().map(usize::from).sum()
 }
 
 /// Waits until this many streams have ended, and checks that the others have not.
 async fn until_ended(streams: &mut [Events], many: usize) {
-    let more = async || (ended(streams).await >= many).then_some(());
+    let more = async || (count_ended(streams).await >= many).then_some(());
     eventually("they have ended", PATIENCE, more).await;
-    assert_eq!(ended(streams).await, many);
+    assert_eq!(count_ended(streams).await, many);
 }
 
 #[tokio::test]

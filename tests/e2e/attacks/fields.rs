@@ -121,23 +121,23 @@ async fn line_breaks_in_parameters_and_paths_create_neither_headers_nor_log_line
 async fn malicious_request_ids_and_traces_are_not_adopted() {
     let target = Target::start().await;
     for id in ["a%0d%0aX-Evil: 1", "a b", "\"}", "../..", "<script>", &"x".repeat(65), "\u{1F600}", ""] {
-        let reply = target.to_the_end(format!("{HEALTH}x-request-id: {id}\r\n\r\n")).await;
+        let reply = target.send_and_read_to_end(format!("{HEALTH}x-request-id: {id}\r\n\r\n")).await;
         let given = reply.header("x-request-id").unwrap();
         assert_eq!((reply.status(), given.len()), (200, 36), "a new id: {}", reply.text);
     }
     for trace in ["00-x", "00-\u{1F600}", "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", &"0".repeat(9000)]
     {
-        let reply = target.to_the_end(format!("{HEALTH}traceparent: {trace}\r\n\r\n")).await;
+        let reply = target.send_and_read_to_end(format!("{HEALTH}traceparent: {trace}\r\n\r\n")).await;
         assert_eq!(reply.status(), 200, "{}", reply.text);
     }
     // A line break that is not a line end, a folded line, a field without a name: none of them is a valid request.
     for line in
         ["x-request-id: a\rX-Evil: 1\r\n", "x-request-id: a\r\n X-Evil: 1\r\n", ": 1\r\n", "x-request-id : a\r\n"]
     {
-        let reply = target.to_the_end(format!("{HEALTH}{line}\r\n")).await;
-        reply.bare(400);
+        let reply = target.send_and_read_to_end(format!("{HEALTH}{line}\r\n")).await;
+        reply.assert_bare_status(400);
     }
     let nul = [HEALTH.as_bytes(), b"x-request-id: a\0b\r\n\r\n"].concat();
-    target.to_the_end(nul).await.bare(400);
+    target.send_and_read_to_end(nul).await.assert_bare_status(400);
     target.assert_unchanged().await;
 }

@@ -10,7 +10,7 @@ const HIDDEN: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
 
 /// At most one answer came and the connection is closed: the hidden bytes were not treated as a request.
 #[track_caller]
-fn nothing_was_smuggled(reply: &Reply) {
+fn assert_nothing_smuggled(reply: &Reply) {
     assert!(reply.answers() <= 1 && !reply.text.contains("\"version\""), "{}", reply.text);
 }
 
@@ -20,11 +20,11 @@ async fn two_different_content_lengths_are_refused() {
     let body = good_form(&Recording::short(T0));
     for (one, other) in [(body.len(), 5), (5, body.len()), (body.len(), body.len() + 1), (0, body.len())] {
         let head = target.head(&format!("content-length: {one}\r\ncontent-length: {other}\r\n"));
-        let reply = target.to_the_end([head.as_bytes(), &body, HIDDEN.as_bytes()].concat()).await;
-        reply.bare(400);
+        let reply = target.send_and_read_to_end([head.as_bytes(), &body, HIDDEN.as_bytes()].concat()).await;
+        reply.assert_bare_status(400);
     }
     let list = target.head(&format!("content-length: {}, 5\r\n", body.len()));
-    target.to_the_end([list.as_bytes(), &body].concat()).await.bare(400);
+    target.send_and_read_to_end([list.as_bytes(), &body].concat()).await.assert_bare_status(400);
     target.assert_unchanged().await;
 }
 
@@ -34,7 +34,7 @@ async fn two_equal_content_lengths_are_accepted_as_one() {
     let target = Target::start().await;
     let body = b"--b--\r\n";
     let head = target.head("content-length: 7\r\ncontent-length: 7\r\nconnection: close\r\n");
-    let reply = target.to_the_end([head.as_bytes(), body].concat()).await;
+    let reply = target.send_and_read_to_end([head.as_bytes(), body].concat()).await;
     reply.problem(400, "empty_batch");
     target.assert_unchanged().await;
 }
@@ -44,7 +44,7 @@ async fn content_length_that_is_no_number_is_refused() {
     let target = Target::start().await;
     for length in ["-1", "+5", "0x10", "1e3", "5 5", "", "99999999999999999999999", "\u{0661}"] {
         let head = target.head(&format!("content-length: {length}\r\n"));
-        target.to_the_end([head.as_bytes(), HIDDEN.as_bytes()].concat()).await.bare(400);
+        target.send_and_read_to_end([head.as_bytes(), HIDDEN.as_bytes()].concat()).await.assert_bare_status(400);
     }
     target.assert_unchanged().await;
 }
@@ -58,15 +58,16 @@ async fn content_length_beside_chunked_encoding_smuggles_nothing() {
         "transfer-encoding: chunked\r\ncontent-length: 5\r\ncontent-length: 5\r\n",
     ] {
         let head = target.head(fields);
-        let reply = target.to_the_end(format!("{head}0\r\n\r\n{HIDDEN}")).await;
-        nothing_was_smuggled(&reply);
+        let reply = target.send_and_read_to_end(format!("{head}0\r\n\r\n{HIDDEN}")).await;
+        assert_nothing_smuggled(&reply);
         reply.problem(400, "malformed_multipart");
         assert_eq!(reply.header("connection"), Some("close"), "{fields}");
         // Nor is anything smuggled behind an answer that would keep the connection open.
-        let reply =
-            target.to_the_end(format!("GET /readyz HTTP/1.1\r\nhost: x\r\n{fields}\r\n0\r\n\r\n{HIDDEN}")).await;
+        let reply = target
+            .send_and_read_to_end(format!("GET /readyz HTTP/1.1\r\nhost: x\r\n{fields}\r\n0\r\n\r\n{HIDDEN}"))
+            .await;
         assert_eq!(reply.status(), 200, "{}", reply.text);
-        nothing_was_smuggled(&reply);
+        assert_nothing_smuggled(&reply);
     }
     target.assert_unchanged().await;
 }
@@ -82,11 +83,11 @@ async fn malicious_transfer_encodings_are_refused() {
         "transfer-encoding : chunked\r\n",
     ] {
         let head = target.head(fields);
-        let reply = target.to_the_end(format!("{head}0\r\n\r\n{HIDDEN}")).await;
-        reply.bare(400);
+        let reply = target.send_and_read_to_end(format!("{head}0\r\n\r\n{HIDDEN}")).await;
+        reply.assert_bare_status(400);
     }
     let old = target.head("transfer-encoding: chunked\r\n").replace("HTTP/1.1", "HTTP/1.0");
-    let reply = target.to_the_end(format!("{old}0\r\n\r\n{HIDDEN}")).await;
+    let reply = target.send_and_read_to_end(format!("{old}0\r\n\r\n{HIDDEN}")).await;
     assert!(reply.text.starts_with("HTTP/1.0 400") || reply.status() == 400, "{}", reply.text);
     target.assert_unchanged().await;
 }
@@ -132,7 +133,7 @@ async fn invalid_chunk_sizes_are_refused() {
     for size in sizes {
         let mut wire = target.dial(format!("{head}{size}0\r\n\r\n{HIDDEN}")).await;
         let reply = wire.read_to_end().await;
-        nothing_was_smuggled(&reply);
+        assert_nothing_smuggled(&reply);
         reply.problem(400, "malformed_multipart");
         assert_eq!(reply.header("connection"), Some("close"), "{size:.20}");
     }
@@ -158,12 +159,13 @@ async fn more_bytes_than_announced_are_not_part_of_the_upload() {
     let body = good_form(&Recording::short(T0));
     // The body is cut at the announced length: the form has no end.
     let head = target.head(&format!("content-length: {}\r\n", body.len() - 100));
-    let reply = target.to_the_end([head.as_bytes(), &body].concat()).await;
+    let reply = target.send_and_read_to_end([head.as_bytes(), &body].concat()).await;
     reply.problem(400, "malformed_multipart");
     assert!(reply.text.contains("}HTTP/1.1 400"), "the rest is a request of its own, and none: {}", reply.text);
     // Bytes that follow a complete form are cut as well.
     let head = target.head("content-length: 7\r\n");
-    let reply = target.to_the_end([head.as_bytes(), b"--b--\r\n", &[b'x'; 5000][..], b"\r\n\r\n"].concat()).await;
+    let reply =
+        target.send_and_read_to_end([head.as_bytes(), b"--b--\r\n", &[b'x'; 5000][..], b"\r\n\r\n"].concat()).await;
     reply.problem(400, "empty_batch");
     assert_eq!(reply.answers(), 2, "{}", reply.text);
     assert!(reply.text.contains("}HTTP/1.1 400"), "{}", reply.text);

@@ -49,7 +49,7 @@ impl Session {
     }
 
     /// After all attempts the announced recording can still be sent, and is the one that is transcribed.
-    async fn ends_well(self) {
+    async fn assert_still_uploadable(self) {
         let Self { target, file, session, url } = self;
         let from = asked(&target.server, &url).await;
         let range = format!("bytes {from}-{}/*", file.bytes.len() - 1);
@@ -106,7 +106,7 @@ async fn impossible_ranges_write_nothing() {
     // Without a range the body counts as the whole file.
     at.raw(&format!("content-length: {last}\r\n"), &at.file.bytes[..last]).await.problem(416, "invalid_range");
     assert_eq!(at.offset().await, 0);
-    at.ends_well().await;
+    at.assert_still_uploadable().await;
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn multiple_ranges_are_refused() {
         at.raw(&fields, &[7; 10]).await.problem(416, "invalid_range");
     }
     assert_eq!(at.offset().await, 0);
-    at.ends_well().await;
+    at.assert_still_uploadable().await;
 }
 
 /// Bytes that were received are never overwritten, whatever is sent for their range.
@@ -138,7 +138,7 @@ async fn overlapping_bytes_are_skipped_and_a_gap_is_refused() {
         gap.problem(416, "invalid_range");
         assert_eq!(gap.header("range"), Some("bytes=0-1009"), "the answer reports the offset");
     }
-    at.ends_well().await;
+    at.assert_still_uploadable().await;
 }
 
 #[tokio::test]
@@ -152,13 +152,13 @@ async fn body_longer_or_shorter_than_its_range_never_counts_for_more() {
     // Two lengths cannot smuggle anything.
     for fields in ["content-length: 10\r\ncontent-length: 11\r\n", "content-length: -1\r\n", "content-length: 1e1\r\n"]
     {
-        at.raw(&format!("content-range: bytes 0-9/*\r\n{fields}"), &[7; 11]).await.bare(400);
+        at.raw(&format!("content-range: bytes 0-9/*\r\n{fields}"), &[7; 11]).await.assert_bare_status(400);
     }
     assert_eq!(at.offset().await, 0);
     // The bytes beyond the announced length are another request, not part of the file.
     let fields = "content-range: bytes 0-9/*\r\ncontent-length: 10\r\n";
     let more = [at.head(fields).as_bytes(), &at.file.bytes[..10], &[0xEE; 4000]].concat();
-    let reply = at.target.to_the_end(more).await;
+    let reply = at.target.send_and_read_to_end(more).await;
     assert_eq!((reply.status(), reply.header("range")), (308, Some("bytes=0-9")), "{}", reply.text);
     assert_eq!(at.offset().await, 10);
     // A client closes the connection early: the bytes that arrived count.
@@ -167,7 +167,7 @@ async fn body_longer_or_shorter_than_its_range_never_counts_for_more() {
     short.half_close().await;
     short.read_to_end().await;
     assert_eq!(at.offset().await, 50);
-    at.ends_well().await;
+    at.assert_still_uploadable().await;
 }
 
 #[tokio::test]
@@ -205,12 +205,12 @@ impl Session {
     /// Of an interrupted chunk the first bytes may count, right or wrong: a session with other bytes must not pass.
     async fn file_from(self, offset: u64) {
         if offset == 10 {
-            return self.ends_well().await;
+            return self.assert_still_uploadable().await;
         }
         let range = format!("bytes {offset}-{}/*", self.size() - 1);
         let rest = self.file.bytes.slice(usize::try_from(offset).unwrap()..);
         put(&self.target.server, &self.url, &range, rest).await.problem(422, "digest_mismatch");
-        self.ends_well().await;
+        self.assert_still_uploadable().await;
     }
 }
 
@@ -240,7 +240,7 @@ async fn slow_sender_is_displaced_by_the_next() {
         let range = format!("bytes=0-{}", 3 * (round + 1) - 1);
         assert_eq!((reply.status(), reply.header("range")), (308, Some(&*range)), "{}", reply.text);
     }
-    at.ends_well().await;
+    at.assert_still_uploadable().await;
 }
 
 #[tokio::test]

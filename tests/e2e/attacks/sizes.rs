@@ -51,7 +51,7 @@ async fn ten_thousand_headers_are_refused() {
     let headers = |many: usize| (0..many).map(|at| format!("x-{at}: y\r\n")).collect::<String>();
     target.raw(format!("{HEALTH}{}\r\n", headers(200))).await.problem(431, "headers_too_large");
     for many in [1000, 10_000] {
-        target.to_the_end(format!("{HEALTH}{}\r\n", headers(many))).await.bare(431);
+        target.send_and_read_to_end(format!("{HEALTH}{}\r\n", headers(many))).await.assert_bare_status(431);
     }
     target.assert_unchanged().await;
 }
@@ -60,9 +60,12 @@ async fn ten_thousand_headers_are_refused() {
 async fn a_header_of_a_mebibyte_is_refused() {
     let target = Target::start().await;
     target.raw(format!("{HEALTH}x-long: {}\r\n\r\n", "x".repeat(40_000))).await.problem(431, "headers_too_large");
-    target.to_the_end(format!("{HEALTH}x-long: {}\r\n\r\n", "x".repeat(1 << 20))).await.bare(431);
+    target
+        .send_and_read_to_end(format!("{HEALTH}x-long: {}\r\n\r\n", "x".repeat(1 << 20)))
+        .await
+        .assert_bare_status(431);
     // Neither the header's name nor its end ever arrives.
-    target.to_the_end(format!("{HEALTH}{}", "x".repeat(1 << 20))).await.bare(431);
+    target.send_and_read_to_end(format!("{HEALTH}{}", "x".repeat(1 << 20))).await.assert_bare_status(431);
     target.assert_unchanged().await;
 }
 
@@ -71,9 +74,9 @@ async fn url_of_a_hundred_kilobytes_is_refused() {
     let target = Target::start().await;
     let get = |path: String| format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     target.raw(get(format!("/{}", "x".repeat(10_000)))).await.problem(414, "uri_too_long");
-    let reply = target.to_the_end(get(format!("/{}", "x".repeat(100_000)))).await;
+    let reply = target.send_and_read_to_end(get(format!("/{}", "x".repeat(100_000)))).await;
     assert!(matches!(reply.status(), 414 | 431), "{}", reply.text);
-    let reply = target.to_the_end(format!("{} / HTTP/1.1\r\n\r\n", "G".repeat(100_000))).await;
+    let reply = target.send_and_read_to_end(format!("{} / HTTP/1.1\r\n\r\n", "G".repeat(100_000))).await;
     assert!(matches!(reply.status(), 400 | 431), "{}", reply.text);
     target.assert_unchanged().await;
 }

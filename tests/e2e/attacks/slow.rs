@@ -9,7 +9,7 @@ use tests::wait::{PATIENCE, Stopwatch};
 use tests::{Recording, Setup, Wire, contract, eventually, recordings};
 
 use super::{Target, good_form};
-use crate::upload_rows::nothing_kept;
+use crate::upload_rows::assert_nothing_stored;
 
 /// How long the slow clients go on.
 const WHILE: Duration = Duration::from_secs(3);
@@ -59,7 +59,7 @@ async fn slow_clients_cost_no_memory_and_delay_nobody() {
 async fn idle_connections_do_not_block_new_ones() {
     let target = Target::with(Setup::new().with("server.max_connections", 20)).await;
     let idle = join_all((0..40).map(|_| target.dial("GET /healthz HTTP/1.1\r\nhost: x\r\nx-never:"))).await;
-    let health = target.server.stranger().get("/healthz").await;
+    let health = target.server.client_without_token().get("/healthz").await;
     assert_eq!(health.status, 200, "{}", health.text);
     drop(idle);
     target.assert_unchanged().await;
@@ -120,7 +120,7 @@ async fn clients_that_vanish_at_any_stage_leave_nothing() {
         let mut wire = target.dial(&upload[..bytes]).await;
         wire.half_close().await;
         drop(wire);
-        assert!(target.server.stranger().get("/healthz").await.status == 200, "after {what}");
+        assert!(target.server.client_without_token().get("/healthz").await.status == 200, "after {what}");
     }
     target.assert_unchanged().await;
 }
@@ -149,7 +149,7 @@ async fn client_that_never_reads_its_answers_delays_nobody() {
     let mut deaf = target.dial("").await;
     let asked = "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".repeat(200);
     deaf.write(asked.as_bytes()).await;
-    nothing_kept(&target.server).await;
+    assert_nothing_stored(&target.server).await;
     drop(deaf);
     target.assert_unchanged().await;
 }
@@ -167,8 +167,8 @@ async fn slow_upload_is_refused_at_shutdown_and_leaves_nothing() {
     eventually("the upload has begun", PATIENCE, begun).await;
     let ((ended, took), reply) = tokio::join!(target.server.sigterm(), wire.read_answer());
     assert_eq!(reply.problem(503, "shutting_down")["retry_after"], 10);
-    contract::hold(&Method::POST, "/v2/sync/upload", 503, "shutting_down", "");
+    contract::assert_documented(&Method::POST, "/v2/sync/upload", 503, "shutting_down", "");
     assert_eq!((reply.header("retry-after"), ended.code()), (Some("10"), Some(0)));
     assert!(took < Duration::from_secs(10), "{took:?}");
-    nothing_kept(&setup.start().await).await;
+    assert_nothing_stored(&setup.start().await).await;
 }

@@ -99,7 +99,7 @@ async fn jobs_of_other_users_are_refused_on_every_route_and_unchanged() {
         }
         assert_eq!(stable_fields(&ann.job(id).await), stable_fields(job), "no job has changed");
     }
-    eve.has_nothing().await;
+    eve.assert_empty().await;
     target.assert_running().await;
 }
 

@@ -49,7 +49,7 @@ fn eddsa(kid: Option<&str>) -> Header {
 }
 
 /// Checks every route: the answer is 401 with a challenge, and gives no reason beyond one sentence.
-async fn lets_nobody_in(target: &Target, tokens: &BTreeMap<&str, String>) {
+async fn assert_rejected(target: &Target, tokens: &BTreeMap<&str, String>) {
     for (what, token) in tokens {
         let client = Client::new(&target.server.url, token);
         for (method, path) in [
@@ -102,7 +102,7 @@ async fn tokens_without_a_signature_of_this_server_are_rejected() {
         ("a word", "admin".to_owned()),
         ("padding", format!("{good}==")),
     ]);
-    lets_nobody_in(&target, &tokens).await;
+    assert_rejected(&target, &tokens).await;
     target.assert_unchanged().await;
 }
 
@@ -139,7 +139,7 @@ async fn tokens_with_a_wrong_time_issuer_or_audience_are_rejected() {
         ("a user too many", with(json!({"sub": "x".repeat(1000)}))),
         ("a list of users", with(json!({"sub": ["local"]}))),
     ]);
-    lets_nobody_in(&target, &tokens).await;
+    assert_rejected(&target, &tokens).await;
     target.assert_unchanged().await;
 }
 
@@ -154,8 +154,8 @@ async fn malicious_key_id_changes_nothing() {
     let empty = kids.map(|kid| {
         (kid, signed(&Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::HS256) }, &valid(), b""))
     });
-    lets_nobody_in(&target, &BTreeMap::from(empty)).await;
-    lets_nobody_in(
+    assert_rejected(&target, &BTreeMap::from(empty)).await;
+    assert_rejected(
         &target,
         &BTreeMap::from(kids.map(|kid| (kid, signed(&eddsa(Some(kid)), &valid(), other.as_ref())))),
     )
@@ -182,7 +182,7 @@ async fn a_token_of_a_mebibyte_is_refused() {
     };
     target.raw(ask(30_000)).await.problem(401, "unauthenticated");
     target.raw(ask(40_000)).await.problem(431, "headers_too_large");
-    target.to_the_end(ask(1 << 20)).await.bare(431);
+    target.send_and_read_to_end(ask(1 << 20)).await.assert_bare_status(431);
     target.assert_unchanged().await;
 }
 
@@ -190,7 +190,7 @@ async fn a_token_of_a_mebibyte_is_refused() {
 async fn token_outside_the_authorization_header_is_ignored() {
     let target = Target::start().await;
     let token = target.server.token.clone();
-    let open = target.server.stranger();
+    let open = target.server.client_without_token();
     for name in ["token", "access_token", "authorization", "id_token", "auth"] {
         open.get(&format!("/v2/usage?{name}={token}")).await.problem(401, "unauthenticated");
         open.get(&format!("/v2/usage?{name}=Bearer%20{token}")).await.problem(401, "unauthenticated");

@@ -121,14 +121,14 @@ async fn upload_url_accepts_only_its_method_and_ignores_tokens() {
         eve.request(Method::PUT, &mine).header("content-range", range).body(file.bytes.slice(from..to))
     };
     assert_eq!(eve.send(request(format!("bytes 0-{}/*", half - 1), 0, half)).await.status, 308);
-    let stranger = target.server.stranger();
+    let client_without_token = target.server.client_without_token();
     for (at, token) in [(half, "Bearer nonsense"), (half + 10, "Basic eDp5"), (half + 20, "")] {
-        let put = stranger.request(Method::PUT, &mine).header("authorization", token);
+        let put = client_without_token.request(Method::PUT, &mine).header("authorization", token);
         let put = put.header("content-range", format!("bytes {at}-{}/*", at + 9)).body(file.bytes.slice(at..at + 10));
-        assert_eq!(stranger.send(put).await.status, 308);
+        assert_eq!(client_without_token.send(put).await.status, 308);
     }
     assert_eq!(eve.send(request(format!("bytes {}-{}/*", half + 30, size - 1), half + 30, size)).await.status, 200);
-    eve.has_nothing().await;
+    eve.assert_empty().await;
     complete(&client, &session).await.ok();
     let job = client.terminal(session["job_id"].as_str().unwrap()).await;
     assert_eq!(job["status"], "completed", "the owner's, with all of its bytes: {job}");
@@ -143,7 +143,7 @@ async fn failed_requests_never_reveal_an_upload_url() {
     let session = open(&target.server.client(), &[&files[0], &files[1]]).await;
     let mine = url(&session, 0);
     let (address, secret) = mine.rsplit_once('.').unwrap();
-    let stranger = target.server.stranger();
+    let client_without_token = target.server.client_without_token();
     let mut seen = Vec::new();
     for (method, path) in [
         (Method::PUT, mine.clone()),
@@ -172,7 +172,7 @@ async fn failed_requests_never_reveal_an_upload_url() {
     complete(&target.server.client(), &session).await.ok();
     target.server.client().terminal(session["job_id"].as_str().unwrap()).await;
     target.dial(format!("PUT {mine} HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n")).await.reset();
-    seen.push(stranger.get("/metrics").await.text);
+    seen.push(client_without_token.get("/metrics").await.text);
     seen.push(target.server.log.text());
     for text in seen {
         assert!(!text.contains(secret), "{text}");

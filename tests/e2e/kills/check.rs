@@ -12,11 +12,11 @@ use super::fleet::{Fleet, User};
 pub async fn everything(fleet: &Fleet, server: &Server, limit: Duration) {
     for user in &fleet.users {
         let jobs = ended_jobs(user, limit).await;
-        each_batch_is_one_complete_job(user, &jobs);
-        each_segment_is_placed_and_counted_once(user, &jobs).await;
+        assert_each_batch_is_one_complete_job(user, &jobs);
+        assert_each_segment_placed_and_counted_once(user, &jobs).await;
     }
     server.folder().until_no_blobs(limit).await;
-    each_job_was_pushed(fleet, server, limit).await;
+    assert_each_job_was_pushed(fleet, server, limit).await;
 }
 
 async fn ended_jobs(user: &User, limit: Duration) -> Vec<Value> {
@@ -27,7 +27,7 @@ async fn ended_jobs(user: &User, limit: Duration) -> Vec<Value> {
     .await
 }
 
-fn each_batch_is_one_complete_job(user: &User, jobs: &[Value]) {
+fn assert_each_batch_is_one_complete_job(user: &User, jobs: &[Value]) {
     for job in jobs {
         assert_eq!((&job["status"], &job["error"]), (&"completed".into(), &Value::Null), "{}: {job}", user.uid);
     }
@@ -37,7 +37,7 @@ fn each_batch_is_one_complete_job(user: &User, jobs: &[Value]) {
     assert_eq!(known, accepted, "{}: existing jobs and accepted jobs differ", user.uid);
 }
 
-async fn each_segment_is_placed_and_counted_once(user: &User, jobs: &[Value]) {
+async fn assert_each_segment_placed_and_counted_once(user: &User, jobs: &[Value]) {
     let sum = |field: &str| jobs.iter().map(|job| job["result"][field].as_u64().unwrap()).sum::<u64>();
     let conversations = user.client.conversations().await;
     let placed: Vec<&Value> = conversations.iter().flat_map(|one| one["segments"].as_array().unwrap()).collect();
@@ -53,7 +53,7 @@ async fn each_segment_is_placed_and_counted_once(user: &User, jobs: &[Value]) {
 }
 
 /// A push is sent at least once: a device recognises a repetition by job and time.
-async fn each_job_was_pushed(fleet: &Fleet, server: &Server, limit: Duration) {
+async fn assert_each_job_was_pushed(fleet: &Fleet, server: &Server, limit: Duration) {
     eventually("every job was pushed", limit, async || {
         let pushes: Vec<String> = server.folder().pushes().iter().map(ToString::to_string).collect();
         let all = pushes.join("\n");

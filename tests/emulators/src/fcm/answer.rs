@@ -18,9 +18,9 @@ enum Ends {
     /// Nothing is answered at all.
     Never,
     /// The connection is closed in the middle of the body.
-    Early,
+    CutOff,
     /// The body is repeated for ever.
-    Nowhere,
+    Endless,
 }
 
 impl Answer {
@@ -81,12 +81,12 @@ impl Answer {
 
     #[must_use]
     pub fn cut_off(self) -> Self {
-        Self { ends: Ends::Early, ..self }
+        Self { ends: Ends::CutOff, ..self }
     }
 
     #[must_use]
     pub fn endless(self) -> Self {
-        Self { ends: Ends::Nowhere, ..self }
+        Self { ends: Ends::Endless, ..self }
     }
 
     #[must_use]
@@ -109,13 +109,13 @@ impl Answer {
         for (name, value) in &self.headers {
             response = response.header(*name, value);
         }
-        if self.ends == Ends::Early {
+        if self.ends == Ends::CutOff {
             let half = Bytes::copy_from_slice(&self.body[..self.body.len() / 2]);
             let broken = std::io::Error::other("cut on order");
             let pieces = futures_util::stream::iter([Ok(half), Err(broken)]);
             return response.header("content-length", self.body.len()).body(Body::from_stream(pieces)).unwrap();
         }
-        if self.ends == Ends::Nowhere {
+        if self.ends == Ends::Endless {
             let piece = Bytes::from(self.body);
             let pieces = futures_util::stream::repeat_with(move || Ok::<_, std::io::Error>(piece.clone()));
             return response.body(Body::from_stream(pieces)).unwrap();

@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 use super::answer::Refusal;
 
 /// The limit for a body that is read as a whole, which is any body but an object's.
-pub const MOST_WHOLE: usize = 64 * 1024 * 1024;
+pub const MAX_BODY: usize = 64 * 1024 * 1024;
 
 pub struct Arriving {
     body: Incoming,
@@ -55,7 +55,7 @@ impl Arriving {
         let mut all = Vec::new();
         while let Some(bytes) = self.next().await {
             all.extend_from_slice(&bytes);
-            if all.len() > MOST_WHOLE {
+            if all.len() > MAX_BODY {
                 return Err(Refusal::invalid("the stand-in takes no more in one request"));
             }
         }

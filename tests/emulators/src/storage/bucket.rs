@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::answer::{Refusal, crc_text};
 
 /// The largest object; a test that needs more is wrong here.
-pub const MOST_OBJECT: u64 = 512 * 1024 * 1024;
-const MOST_OBJECTS: usize = 100_000;
+pub const MAX_OBJECT_SIZE: u64 = 512 * 1024 * 1024;
+const MAX_OBJECTS: usize = 100_000;
 
 pub struct Buckets {
     endpoint: String,
@@ -308,7 +308,7 @@ impl State {
         self.may_write(wanted)?;
         check_sum(wanted, &content)?;
         let held: usize = self.buckets.values().map(BTreeMap::len).sum();
-        assert!(held < MOST_OBJECTS, "the stand-in does not hold that many objects");
+        assert!(held < MAX_OBJECTS, "the stand-in does not hold that many objects");
         self.generations += 1;
         #[expect(clippy::disallowed_methods, reason = "a service has its own clock")]
         let written = self.now.unwrap_or_else(SystemTime::now);

@@ -101,10 +101,11 @@ impl Elsewhere {
     }
 
     fn session(&self, name: String, path: &str) -> Option<Session> {
-        let told = self.ask(Method::PUT, path, &[(CONTENT_RANGE.as_str(), "bytes */*")], Bytes::new());
-        let last = told.head.headers.get(RANGE).and_then(|range| range.to_str().ok()?.rsplit('-').next()?.parse().ok());
+        let response = self.ask(Method::PUT, path, &[(CONTENT_RANGE.as_str(), "bytes */*")], Bytes::new());
+        let last =
+            response.head.headers.get(RANGE).and_then(|range| range.to_str().ok()?.rsplit('-').next()?.parse().ok());
         let received = last.map_or(0, |last: u64| last + 1);
-        (told.head.status == StatusCode::PERMANENT_REDIRECT).then_some(Session { name, received })
+        (response.head.status == StatusCode::PERMANENT_REDIRECT).then_some(Session { name, received })
     }
 
     /// Orders faults by the "Retry Test API" of Google's testbench; returns `false` if the service does not have it.

@@ -20,7 +20,7 @@ const SERVICE: &str = "/google.storage.v2.Storage/";
 const GRPC: &str = "application/grpc";
 /// The compression flag, and the length of the message.
 const PREFIX: usize = 5;
-const MOST_LISTED: usize = 1000;
+const MAX_PAGE: usize = 1000;
 
 #[derive(Clone, PartialEq, Message)]
 struct DeleteObjectRequest {
@@ -173,7 +173,7 @@ pub async fn act(state: &State, op: Op, body: &mut Arriving) -> Result<Response<
 }
 
 fn list(state: &State, asked: &ListObjectsRequest) -> Result<Response<Body>, Refusal> {
-    let most = usize::try_from(asked.page_size).ok().filter(|most| *most > 0).unwrap_or(MOST_LISTED).min(MOST_LISTED);
+    let most = usize::try_from(asked.page_size).ok().filter(|most| *most > 0).unwrap_or(MAX_PAGE).min(MAX_PAGE);
     let bucket = bucket_id(&asked.parent)?;
     let (objects, more) =
         state.buckets.list(bucket, &asked.prefix, &asked.lexicographic_start, &asked.page_token, most)?;

@@ -15,7 +15,7 @@ use super::fault::Fault;
 use super::{media, multipart, resumable};
 
 /// The largest page that Google returns.
-const MOST_LISTED: usize = 1000;
+const MAX_PAGE: usize = 1000;
 
 type Answer = Result<Response<Body>, Refusal>;
 
@@ -93,9 +93,9 @@ async fn start(state: &State, call: &Call, headers: &HeaderMap, body: &mut Arriv
 
 fn list(state: &State, call: &Call) -> Answer {
     let get = |key| call.get(key).unwrap_or("");
-    let most = call.number("maxResults").and_then(|n| usize::try_from(n).ok()).unwrap_or(MOST_LISTED);
+    let most = call.number("maxResults").and_then(|n| usize::try_from(n).ok()).unwrap_or(MAX_PAGE);
     let (prefix, from, after) = (get("prefix"), get("startOffset"), get("pageToken"));
-    let (objects, more) = state.buckets.list(&call.bucket, prefix, from, after, most.clamp(1, MOST_LISTED))?;
+    let (objects, more) = state.buckets.list(&call.bucket, prefix, from, after, most.clamp(1, MAX_PAGE))?;
     let mut page = json!({ "kind": "storage#objects", "items": objects.iter().map(|o| o.json()).collect::<Vec<_>>() });
     if more && let Some(last) = objects.last() {
         page["nextPageToken"] = json!(last.name);

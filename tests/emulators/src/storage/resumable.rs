@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use super::State;
 use super::answer::{self, Body, Refusal, hash_header};
 use super::arriving::Arriving;
-use super::bucket::{MOST_OBJECT, UploadState};
+use super::bucket::{MAX_OBJECT_SIZE, UploadState};
 use super::call::Call;
 use super::fault::Fault;
 
@@ -112,7 +112,7 @@ async fn take(state: &State, id: &str, body: &mut Arriving, span: Span) -> Resul
     let mut waiting: Vec<u8> = Vec::new();
     while let Some(mut bytes) = body.next().await {
         came += bytes.len() as u64;
-        if last.is_some_and(|last| came > last - first + 1) || first + came > MOST_OBJECT {
+        if last.is_some_and(|last| came > last - first + 1) || first + came > MAX_OBJECT_SIZE {
             state.buckets.restore(id, before);
             body.drain().await;
             return Err(Refusal::invalid("the body is longer than its range"));

@@ -56,8 +56,8 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
     let call = if is_grpc { None } else { Call::of(&head.method, &head.uri, &head.headers) };
     let op = if is_grpc { grpc::op(head.uri.path()) } else { call.as_ref().map(|call| call.op) };
     let Some(op) = op else {
-        let told = Refusal::invalid(format!("the stand-in does not know {} {}", head.method, head.uri.path()));
-        return Ok(if is_grpc { grpc::refuse(&told) } else { told.response() });
+        let unknown = Refusal::invalid(format!("the stand-in does not know {} {}", head.method, head.uri.path()));
+        return Ok(if is_grpc { grpc::refuse(&unknown) } else { unknown.response() });
     };
     state.seen.lock().unwrap().push(Seen { op, authorized });
     let fault = state.orders.take(op);
